@@ -1,0 +1,71 @@
+"""Source files and spans: where every token, node, instruction and error comes from.
+
+Positions are counted as language.md section 2 says: line and column from 1, a column is one character, a tab is one
+column; LF, CR LF and CR end a line.
+"""
+
+from __future__ import annotations
+
+import bisect
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+@dataclass(frozen=True, eq=False)
+class SourceFile:
+    """A named text. Two files are the same only if they are the same object."""
+
+    name: str
+    text: str = field(repr=False)
+
+    @cached_property
+    def _line_starts(self) -> list[int]:
+        return [0, *(match.end() for match in _LINE_END.finditer(self.text))]
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column, both from 1, of the character at `offset` (0 up to the length of the text)."""
+        line = bisect.bisect_right(self._line_starts, offset)
+        return line, offset - self._line_starts[line - 1] + 1
+
+    def line(self, number: int) -> str:
+        """The text of a line (from 1) without its line end; empty beyond the last one."""
+        if not 1 <= number <= len(self._line_starts):
+            return ""
+        start = self._line_starts[number - 1]
+        match = _LINE_END.search(self.text, start)
+        return self.text[start : match.start() if match else len(self.text)]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The half-open range [start, end) of characters of a file."""
+
+    file: SourceFile
+    start: int
+    end: int
+
+    def to(self, other: Span) -> Span:
+        """The span from the start of this one to the end of `other`, in the same file."""
+        return Span(self.file, self.start, max(self.end, other.end)) if other.file is self.file else self
+
+    @property
+    def text(self) -> str:
+        """The characters of the span."""
+        return self.file.text[self.start : self.end]
+
+    @property
+    def line(self) -> int:
+        """Line of the first character, from 1."""
+        return self.file.position(self.start)[0]
+
+    @property
+    def column(self) -> int:
+        """Column of the first character, from 1."""
+        return self.file.position(self.start)[1]
+
+    def __str__(self) -> str:
+        line, column = self.file.position(self.start)
+        return f"{self.file.name}:{line}:{column}"

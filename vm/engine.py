@@ -1,0 +1,87 @@
+"""What an engine is: it runs loaded programs against a Host and answers with a RunResult.
+
+`Loaded` is a verified program whose globals are bound to a session's `GlobalStore`. Errors of a run are values, never
+exceptions: the effects that came before the error stay, and the caller decides what to print.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from vm.host import Host
+from vm.program import Program
+from vm.script_memory import GlobalStore
+
+
+class FaultKind(Enum):
+    """The kinds of run-time errors; the names are stable (language.md 16.2)."""
+
+    DIVISION_BY_ZERO = "division_by_zero"
+    DIVISION_OVERFLOW = "division_overflow"
+    SHIFT_OUT_OF_RANGE = "shift_out_of_range"
+    INVALID_ADDRESS = "invalid_address"
+    INDEX_OUT_OF_RANGE = "index_out_of_range"
+    POINTER_DIFFERENCE = "pointer_difference"
+    FLOAT_OVERFLOW = "float_overflow"
+    FLOAT_INVALID = "float_invalid"
+    FLOAT_TO_INT_RANGE = "float_to_int_range"
+    INVALID_ARGUMENT = "invalid_argument"
+    MESSAGE_TOO_LONG = "message_too_long"
+    STEP_LIMIT = "step_limit"
+    STACK_OVERFLOW = "stack_overflow"
+    DEADLOCK = "deadlock"
+    UNSUPPORTED_HERE = "unsupported_here"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a run stopped early: the kind, the instruction (index into `Program.code`) and the values involved."""
+
+    kind: FaultKind
+    pc: int
+    values: Mapping[str, int] = field(default_factory=dict)
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """The outcome of one run: steps charged (instructions, see `vm.isa` fuel) and the fault that ended it, if any."""
+
+    steps: int
+    fault: Fault | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the run reached its end."""
+        return self.fault is None
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A verified program bound to a session: `slots[i]` is the script-memory address of `program.globals[i]`."""
+
+    program: Program
+    store: GlobalStore
+    slots: tuple[int, ...]
+    native: object | None = None
+
+
+class Engine(Protocol):
+    """An engine: the reference interpreter, or the native one."""
+
+    name: str
+
+    def load(self, program: Program, store: GlobalStore) -> Loaded:
+        """Verify `program`, bind its globals to `store` (created with value 0 on first mention) and prepare it.
+
+        Raises vm.verifier.VerificationError for a program that is not well-formed, vm.script_memory.GlobalConflict when
+        a global has another type in the session.
+        """
+        ...
+
+    def run(self, loaded: Loaded, host: Host) -> RunResult:
+        """One run of the program from its start, all locals zero. Never raises for what a program does."""
+        ...

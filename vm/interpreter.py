@@ -1,0 +1,355 @@
+"""The reference engine: an interpreter that is obviously right before it is fast.
+
+It runs verified programs only. Instructions are decoded once into tuples; arithmetic is `vm.semantics`, memory is
+`vm.memory`, built-in functions are `vm.library` and the host. A run is a loop over decoded instructions with an
+explicit stack of frames, so that neither deep recursion nor a long loop of the script is one of Python's.
+"""
+
+from __future__ import annotations
+
+import mmap
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+from vm import formatting
+from vm.blocks import block_fuel
+from vm.builtins import BUILTINS, Effect
+from vm.engine import Fault, FaultKind, Loaded, RunResult
+from vm.host import Host, UnsupportedHere
+from vm.isa import Instruction, Operand, decode
+from vm.library import LIBRARY
+from vm.limits import DEFAULT_LIMITS, Limits
+from vm.memory import Memory
+from vm.program import Function, Program
+from vm.registers import REGISTERS
+from vm.script_memory import SLOT, STACK_BASE, GlobalStore, Literals, ScriptMemory
+from vm.semantics import BINARY, MASK, UNARY, Stop, double_to_integer, sign_extend
+from vm.verifier import verify
+
+REGISTER_FILE = 256
+
+
+class Kind(IntEnum):
+    """What the loop does with a decoded instruction; most frequent first."""
+
+    BINARY = 0
+    CONSTANT = 1
+    CHARGE = 2
+    JZ = 3
+    JNZ = 4
+    JMP = 5
+    MOVE = 6
+    UNARY = 7
+    LOAD = 8
+    STORE = 9
+    LOAD_GLOBAL = 10
+    STORE_GLOBAL = 11
+    LOAD_FRAME = 12
+    STORE_FRAME = 13
+    FRAME_ADDRESS = 14
+    READ_REGISTER = 15
+    WRITE_REGISTER = 16
+    PSEUDO = 17
+    PARAMETER = 18
+    ARGUMENT = 19
+    CALL = 20
+    RETURN = 21
+    BUILTIN = 22
+    PRINT = 23
+    PRINTF = 24
+    LOAD_HIGH = 25
+    TO_INTEGER = 26
+    BOUND = 27
+    COPY = 28
+    ZERO = 29
+
+
+# Operands of a decoded instruction: kind, a, b, c; what they are depends on the kind.
+Decoded = tuple[int, Any, Any, Any]
+
+_SIMPLE: dict[str, Kind] = {
+    "JZ": Kind.JZ, "JNZ": Kind.JNZ, "MOV": Kind.MOVE, "LDF": Kind.LOAD_FRAME, "STF": Kind.STORE_FRAME,
+    "LEA": Kind.FRAME_ADDRESS, "LDP": Kind.PSEUDO, "PAR": Kind.PARAMETER, "ARG": Kind.ARGUMENT, "RET": Kind.RETURN,
+    "PRINT": Kind.PRINT, "LDH": Kind.LOAD_HIGH, "D2I": Kind.TO_INTEGER, "BOUND": Kind.BOUND, "COPY": Kind.COPY,
+    "ZERO": Kind.ZERO, "JMP": Kind.JMP,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Body:
+    """A decoded function: the instructions, and the pc of each for error messages."""
+
+    function: Function
+    code: list[Decoded]
+    pcs: list[int]
+
+
+@dataclass(frozen=True, eq=False)
+class _Prepared:
+    """What `load` keeps for `run`."""
+
+    bodies: list[_Body]
+    literals: Literals
+    formats: list[formatting.Format]
+
+
+class _Frame:
+    """An active call: where to go on in the caller, which register gets the result, and the callee's own state."""
+
+    __slots__ = ("arguments", "base", "body", "registers", "result", "resume")
+
+    def __init__(self, body: _Body, arguments: list[int], base: int, result: int) -> None:
+        self.body = body
+        self.arguments = arguments
+        self.base = base
+        self.registers = [0] * REGISTER_FILE
+        self.result = result
+        self.resume = 0
+
+
+class Interpreter:
+    """The reference engine (`vm.engine.Engine`)."""
+
+    name = "reference"
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.limits = limits
+        self._stack = mmap.mmap(-1, limits.max_stack_bytes)
+
+    def load(self, program: Program, store: GlobalStore) -> Loaded:
+        """Verify and decode. Raises VerificationError or GlobalConflict."""
+        verify(program, self.limits)
+        slots = store.bind(program.globals)
+        literals = Literals(program.strings)
+        bodies = [_decode(program, function, slots, literals) for function in program.functions]
+        formats = [formatting.parse(text) for text in program.formats]
+        return Loaded(program, store, slots, _Prepared(bodies, literals, formats))
+
+    def run(self, loaded: Loaded, host: Host) -> RunResult:
+        """One run; every error of the script is in the result."""
+        prepared = loaded.native
+        assert isinstance(prepared, _Prepared)
+        return _Run(prepared, loaded.store, host, self.limits, self._stack).run()
+
+
+def _decode(program: Program, function: Function, slots: tuple[int, ...], literals: Literals) -> _Body:
+    fuel = block_fuel(program, function)
+    code: list[Decoded] = []
+    pcs: list[int] = []
+    start_of: dict[int, int] = {}
+    for pc in range(function.start, function.end):
+        start_of[pc] = len(code)
+        if pc in fuel:
+            code.append((Kind.CHARGE, fuel[pc], 0, 0))
+            pcs.append(pc)
+        row, operands = decode(program.code[pc])
+        if row.is_jump:
+            operands = (*operands[:-1], pc + 1 + operands[-1])
+        code.append(_decoded(program, row, operands, slots, literals))
+        pcs.append(pc)
+    jumps = (Kind.JZ, Kind.JNZ, Kind.JMP)
+    code = [(kind, a, start_of[b], c) if kind in jumps else (kind, a, b, c) for kind, a, b, c in code]
+    return _Body(function, code, pcs)
+
+
+def _decoded(
+    program: Program, row: Instruction, operands: tuple[int, ...], slots: tuple[int, ...], literals: Literals
+) -> Decoded:
+    name = row.mnemonic
+    a, b, c = (*operands, 0, 0, 0)[:3]
+    if name in BINARY:
+        return Kind.BINARY, a, (b, c), BINARY[name]
+    if name in UNARY:
+        return Kind.UNARY, a, b, UNARY[name]
+    if name == "JMP":
+        return Kind.JMP, 0, a, 0
+    if name in ("LDI", "LDK", "STR", "ADG"):
+        table = {"LDK": program.constants, "STR": literals.addresses, "ADG": slots}
+        return Kind.CONSTANT, a, table[name][b] if name in table else b & MASK, 0
+    if name in ("LDG", "STG"):
+        return Kind.LOAD_GLOBAL if name == "LDG" else Kind.STORE_GLOBAL, a, slots[b], 0
+    if name in ("LDM", "STM"):
+        return Kind.READ_REGISTER if name == "LDM" else Kind.WRITE_REGISTER, a, REGISTERS[b], 0
+    if Operand.SLOT in row.operands:
+        return _SIMPLE[name], a, b * SLOT, 0
+    if name.startswith("LD") and name.rstrip("S")[2:].isdigit():
+        bits = int(name.rstrip("S")[2:])
+        return Kind.LOAD, a, b, (bits // 8, bits if name.endswith("S") else 64)
+    if name.startswith("ST"):
+        return Kind.STORE, a, b, int(name[2:]) // 8
+    if name == "CALL":
+        return Kind.CALL, a, b, 0
+    if name == "SYS":
+        return Kind.BUILTIN, a, BUILTINS[b], 0
+    if name == "PRINTF":
+        return Kind.PRINTF, a, 0, 0
+    if name == "RETV":
+        return Kind.RETURN, None, 0, 0
+    return _SIMPLE[name], a, b, c
+
+
+class _Run:
+    """The state of one run."""
+
+    def __init__(self, prepared: _Prepared, store: GlobalStore, host: Host, limits: Limits, stack: mmap.mmap) -> None:
+        self.prepared = prepared
+        self.host = host
+        self.limits = limits
+        self.script = ScriptMemory(store, prepared.literals, stack)
+        self.memory = Memory(self.script, host, limits)
+        self.frames: list[_Frame] = []
+        self.steps = 0
+
+    def run(self) -> RunResult:
+        """Run the main program to its end or to a fault."""
+        try:
+            self.enter(0, [], 0)
+            while self.frames:
+                self.execute(self.frames[-1])
+        except Stop as stop:
+            frame = self.frames[-1] if self.frames else None
+            at = frame.body.pcs[frame.resume - 1] if frame else 0
+            return RunResult(self.steps, Fault(stop.kind, at, stop.values, stop.detail))
+        return RunResult(self.steps)
+
+    def enter(self, index: int, arguments: list[int], result: int) -> _Frame:
+        """Push a frame with zeroed registers and memory. Raises Stop(STACK_OVERFLOW)."""
+        body = self.prepared.bodies[index]
+        base, size = self.script.top, body.function.frame
+        if len(self.frames) > self.limits.max_call_depth:
+            raise Stop(FaultKind.STACK_OVERFLOW, "limit max_call_depth", limit=self.limits.max_call_depth)
+        if base + size > self.limits.max_stack_bytes:
+            raise Stop(FaultKind.STACK_OVERFLOW, "limit max_stack_bytes", limit=self.limits.max_stack_bytes)
+        if size:
+            self.memory.charge(size)
+            self.script.stack[base : base + size] = bytes(size)
+            self.script.top = base + size
+        frame = _Frame(body, arguments, base, result)
+        self.frames.append(frame)
+        return frame
+
+    def text_at(self, address: int, wide: bool, most: int) -> bytes:
+        """The text that `%s` or `%ws` prints. Raises Stop(INVALID_ADDRESS)."""
+        text = self.memory.text(address, 2 if wide else 1, most)
+        if text is None:
+            raise Stop(FaultKind.INVALID_ADDRESS, address=address)
+        return text
+
+    def builtin(self, name: str, effect: Effect, arguments: list[int]) -> int:
+        """A library function or a request of the host."""
+        try:
+            if effect is Effect.LIBRARY:
+                return LIBRARY[name](self.memory, *arguments)
+            if name in ("event_inject", "event_inject_error_code") and (arguments[0] > 7 or arguments[1] > 0xFF):
+                raise Stop(FaultKind.INVALID_ARGUMENT, type=arguments[0], vector=arguments[1])
+            return self.host.request(name, tuple(arguments)) & MASK
+        except UnsupportedHere as reason:
+            raise Stop(FaultKind.UNSUPPORTED_HERE, f"{name}: {reason}") from None
+
+    def execute(self, frame: _Frame) -> None:
+        """Run a frame until it calls or returns. One loop, one branch per kind of instruction."""
+        code, r = frame.body.code, frame.registers
+        memory, host = self.memory, self.host
+        pc, arguments = frame.resume, list[int]()
+        try:
+            while True:
+                kind, a, b, c = code[pc]
+                pc += 1
+                if kind == Kind.BINARY:
+                    r[a] = c(r[b[0]], r[b[1]])
+                elif kind == Kind.CONSTANT:
+                    r[a] = b
+                elif kind == Kind.CHARGE:
+                    self.steps += a
+                    if self.steps > self.limits.max_steps:
+                        raise Stop(FaultKind.STEP_LIMIT, "limit max_steps", limit=self.limits.max_steps)
+                elif kind == Kind.JZ:
+                    if not r[a]:
+                        pc = b
+                elif kind == Kind.JNZ:
+                    if r[a]:
+                        pc = b
+                elif kind == Kind.JMP:
+                    pc = b
+                elif kind == Kind.MOVE:
+                    r[a] = r[b]
+                elif kind == Kind.UNARY:
+                    r[a] = c(r[b])
+                elif kind == Kind.LOAD:
+                    value = memory.load(r[b], c[0])
+                    r[a] = value if c[1] == 64 else sign_extend(value, c[1])
+                elif kind == Kind.STORE:
+                    memory.store(r[a], r[b], c)
+                elif kind == Kind.LOAD_GLOBAL:
+                    r[a] = memory.load(b, SLOT)
+                elif kind == Kind.STORE_GLOBAL:
+                    memory.store(b, r[a], SLOT)
+                elif kind == Kind.LOAD_FRAME:
+                    r[a] = memory.load(STACK_BASE + frame.base + b, SLOT)
+                elif kind == Kind.STORE_FRAME:
+                    memory.store(STACK_BASE + frame.base + b, r[a], SLOT)
+                elif kind == Kind.FRAME_ADDRESS:
+                    r[a] = STACK_BASE + frame.base + b
+                elif kind == Kind.READ_REGISTER:
+                    r[a] = b.extract(host.read_register(b.storage))
+                elif kind == Kind.WRITE_REGISTER:
+                    host.write_register(b.storage, b.insert(host.read_register(b.storage), r[a]))
+                elif kind == Kind.PSEUDO:
+                    r[a] = host.pseudo_register(b) & MASK
+                elif kind == Kind.PARAMETER:
+                    r[a] = frame.arguments[b]
+                elif kind == Kind.ARGUMENT:
+                    arguments.append(r[a])
+                elif kind == Kind.CALL:
+                    frame.resume = pc
+                    self.enter(b, arguments, a)
+                    return
+                elif kind == Kind.RETURN:
+                    value = 0 if a is None else r[a]
+                    self.frames.pop()
+                    self.script.top = frame.base
+                    if self.frames:
+                        self.frames[-1].registers[frame.result] = value
+                    return
+                elif kind == Kind.BUILTIN:
+                    r[a] = self.builtin(b.name, b.effect, arguments)
+                    arguments = []
+                elif kind == Kind.PRINT:
+                    host.message(formatting.print_message(r[a]))
+                elif kind == Kind.PRINTF:
+                    form = self.prepared.formats[a]
+                    host.message(formatting.render(form, arguments, self.text_at, self.limits.max_message))
+                    arguments = []
+                elif kind == Kind.LOAD_HIGH:
+                    r[a] = (r[a] << 16 | b) & MASK
+                elif kind == Kind.TO_INTEGER:
+                    r[a] = double_to_integer(r[b], c)
+                elif kind == Kind.BOUND:
+                    if r[a] >= r[b]:
+                        raise Stop(FaultKind.INDEX_OUT_OF_RANGE, offset=r[a], size=r[b])
+                elif kind == Kind.COPY:
+                    self.copy(r[a], r[b], r[c])
+                else:
+                    self.zero(r[a], r[b])
+        finally:
+            frame.resume = pc
+
+    def copy(self, target: int, source: int, size: int) -> None:
+        """COPY: a struct assignment."""
+        if size > self.limits.max_bulk_bytes:
+            raise Stop(FaultKind.INVALID_ADDRESS, address=source, size=size)
+        self.memory.charge(size)
+        data = self.memory.read(source, size) if size else b""
+        if data is None:
+            raise Stop(FaultKind.INVALID_ADDRESS, address=source, size=size)
+        if size and not self.memory.write(target, data):
+            raise Stop(FaultKind.INVALID_ADDRESS, address=target, size=size)
+
+    def zero(self, target: int, size: int) -> None:
+        """ZERO: a declaration without initialiser."""
+        if size > self.limits.max_bulk_bytes:
+            raise Stop(FaultKind.INVALID_ADDRESS, address=target, size=size)
+        self.memory.charge(size)
+        if size and not self.memory.write(target, bytes(size)):
+            raise Stop(FaultKind.INVALID_ADDRESS, address=target, size=size)

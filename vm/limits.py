@@ -1,0 +1,55 @@
+"""Every named limit, in one table: what bounds a script, and what bounds the emulated machine under it.
+
+The defaults of the script limits are HyperDbg v0.23's where it has one (language.md section 16.3). A limit is set by a
+flag of the same name with dashes (`--max-steps 5000`), and named in the message when it strikes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+
+
+def _limit(default: int, unit: str, doc: str) -> int:
+    result: int = field(default=default, metadata={"unit": unit, "doc": doc})
+    return result
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of one session. All values are positive integers; the unit of each stands in its row."""
+
+    max_steps: int = _limit(
+        1_000_000, "instructions", "bytecode instructions of one run, charged per basic block on entry"
+    )
+    max_call_depth: int = _limit(128, "calls", "nested calls of user functions")
+    max_stack_bytes: int = _limit(1_048_576, "bytes", "memory of the locals of all active calls")
+    max_message: int = _limit(4095, "bytes", "one printf message, including the zero that ends it")
+    max_bulk_bytes: int = _limit(
+        268_435_456, "bytes", "memory that copies, fills, comparisons and searches of one run may touch in all"
+    )
+    max_globals: int = _limit(512, "variables", "global variables of a session")
+    max_global_bytes: int = _limit(16_777_216, "bytes", "memory of all global variables of a session")
+    max_nesting: int = _limit(500, "levels", "nesting of parentheses, operators, blocks and initialisers in the source")
+    max_include_depth: int = _limit(32, "files", "nesting of #include")
+    max_errors: int = _limit(20, "errors", "errors reported for one file before the rest is left out")
+    max_source_bytes: int = _limit(16_777_216, "bytes", "one source file, command file or included file")
+    max_instructions: int = _limit(10_000_000_000, "instructions", "guest instructions of one run of the machine")
+    max_guest_memory: int = _limit(1_073_741_824, "bytes", "memory that is mapped for one guest")
+
+
+@dataclass(frozen=True)
+class LimitRow:
+    """One row of the table as the documentation and the command line read it."""
+
+    name: str
+    default: int
+    unit: str
+    doc: str
+
+
+LIMITS: tuple[LimitRow, ...] = tuple(
+    LimitRow(f.name, int(f.default), f.metadata["unit"], f.metadata["doc"])  # type: ignore[arg-type]  # all are ints
+    for f in fields(Limits)
+)
+
+DEFAULT_LIMITS = Limits()
