@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import mmap
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Any
 
 from vm import formatting
@@ -30,49 +29,48 @@ from vm.verifier import verify
 REGISTER_FILE = 256
 
 
-class Kind(IntEnum):
-    """What the loop does with a decoded instruction; most frequent first."""
-
-    BINARY = 0
-    CONSTANT = 1
-    CHARGE = 2
-    JZ = 3
-    JNZ = 4
-    JMP = 5
-    MOVE = 6
-    UNARY = 7
-    LOAD = 8
-    STORE = 9
-    LOAD_GLOBAL = 10
-    STORE_GLOBAL = 11
-    LOAD_FRAME = 12
-    STORE_FRAME = 13
-    FRAME_ADDRESS = 14
-    READ_REGISTER = 15
-    WRITE_REGISTER = 16
-    PSEUDO = 17
-    PARAMETER = 18
-    ARGUMENT = 19
-    CALL = 20
-    RETURN = 21
-    BUILTIN = 22
-    PRINT = 23
-    PRINTF = 24
-    LOAD_HIGH = 25
-    TO_INTEGER = 26
-    BOUND = 27
-    COPY = 28
-    ZERO = 29
-
+# What the loop does with a decoded instruction; most frequent first.
+(
+    DO_BINARY,
+    DO_CONSTANT,
+    DO_CHARGE,
+    DO_JZ,
+    DO_JNZ,
+    DO_JMP,
+    DO_MOVE,
+    DO_UNARY,
+    DO_LOAD,
+    DO_STORE,
+    DO_LOAD_GLOBAL,
+    DO_STORE_GLOBAL,
+    DO_LOAD_FRAME,
+    DO_STORE_FRAME,
+    DO_FRAME_ADDRESS,
+    DO_READ_REGISTER,
+    DO_WRITE_REGISTER,
+    DO_PSEUDO,
+    DO_PARAMETER,
+    DO_ARGUMENT,
+    DO_CALL,
+    DO_RETURN,
+    DO_BUILTIN,
+    DO_PRINT,
+    DO_PRINTF,
+    DO_LOAD_HIGH,
+    DO_TO_INTEGER,
+    DO_BOUND,
+    DO_COPY,
+    DO_ZERO,
+) = range(30)
 
 # Operands of a decoded instruction: kind, a, b, c; what they are depends on the kind.
 Decoded = tuple[int, Any, Any, Any]
 
-_SIMPLE: dict[str, Kind] = {
-    "JZ": Kind.JZ, "JNZ": Kind.JNZ, "MOV": Kind.MOVE, "LDF": Kind.LOAD_FRAME, "STF": Kind.STORE_FRAME,
-    "LEA": Kind.FRAME_ADDRESS, "LDP": Kind.PSEUDO, "PAR": Kind.PARAMETER, "ARG": Kind.ARGUMENT, "RET": Kind.RETURN,
-    "PRINT": Kind.PRINT, "LDH": Kind.LOAD_HIGH, "D2I": Kind.TO_INTEGER, "BOUND": Kind.BOUND, "COPY": Kind.COPY,
-    "ZERO": Kind.ZERO, "JMP": Kind.JMP,
+_SIMPLE: dict[str, int] = {
+    "JZ": DO_JZ, "JNZ": DO_JNZ, "MOV": DO_MOVE, "LDF": DO_LOAD_FRAME, "STF": DO_STORE_FRAME,
+    "LEA": DO_FRAME_ADDRESS, "LDP": DO_PSEUDO, "PAR": DO_PARAMETER, "ARG": DO_ARGUMENT, "RET": DO_RETURN,
+    "PRINT": DO_PRINT, "LDH": DO_LOAD_HIGH, "D2I": DO_TO_INTEGER, "BOUND": DO_BOUND, "COPY": DO_COPY,
+    "ZERO": DO_ZERO, "JMP": DO_JMP,
 }  # fmt: skip
 
 
@@ -141,14 +139,14 @@ def _decode(program: Program, function: Function, slots: tuple[int, ...], litera
     for pc in range(function.start, function.end):
         start_of[pc] = len(code)
         if pc in fuel:
-            code.append((Kind.CHARGE, fuel[pc], 0, 0))
+            code.append((DO_CHARGE, fuel[pc], 0, 0))
             pcs.append(pc)
         row, operands = decode(program.code[pc])
         if row.is_jump:
             operands = (*operands[:-1], pc + 1 + operands[-1])
         code.append(_decoded(program, row, operands, slots, literals))
         pcs.append(pc)
-    jumps = (Kind.JZ, Kind.JNZ, Kind.JMP)
+    jumps = (DO_JZ, DO_JNZ, DO_JMP)
     code = [(kind, a, start_of[b], c) if kind in jumps else (kind, a, b, c) for kind, a, b, c in code]
     return _Body(function, code, pcs)
 
@@ -159,33 +157,33 @@ def _decoded(
     name = row.mnemonic
     a, b, c = (*operands, 0, 0, 0)[:3]
     if name in BINARY:
-        return Kind.BINARY, a, (b, c), BINARY[name]
+        return DO_BINARY, a, (b, c), BINARY[name]
     if name in UNARY:
-        return Kind.UNARY, a, b, UNARY[name]
+        return DO_UNARY, a, b, UNARY[name]
     if name == "JMP":
-        return Kind.JMP, 0, a, 0
+        return DO_JMP, 0, a, 0
     if name in ("LDI", "LDK", "STR", "ADG"):
         table = {"LDK": program.constants, "STR": literals.addresses, "ADG": slots}
-        return Kind.CONSTANT, a, table[name][b] if name in table else b & MASK, 0
+        return DO_CONSTANT, a, table[name][b] if name in table else b & MASK, 0
     if name in ("LDG", "STG"):
-        return Kind.LOAD_GLOBAL if name == "LDG" else Kind.STORE_GLOBAL, a, slots[b], 0
+        return DO_LOAD_GLOBAL if name == "LDG" else DO_STORE_GLOBAL, a, slots[b], 0
     if name in ("LDM", "STM"):
-        return Kind.READ_REGISTER if name == "LDM" else Kind.WRITE_REGISTER, a, REGISTERS[b], 0
+        return DO_READ_REGISTER if name == "LDM" else DO_WRITE_REGISTER, a, REGISTERS[b], 0
     if Operand.SLOT in row.operands:
         return _SIMPLE[name], a, b * SLOT, 0
     if name.startswith("LD") and name.rstrip("S")[2:].isdigit():
         bits = int(name.rstrip("S")[2:])
-        return Kind.LOAD, a, b, (bits // 8, bits if name.endswith("S") else 64)
+        return DO_LOAD, a, b, (bits // 8, bits if name.endswith("S") else 64)
     if name.startswith("ST"):
-        return Kind.STORE, a, b, int(name[2:]) // 8
+        return DO_STORE, a, b, int(name[2:]) // 8
     if name == "CALL":
-        return Kind.CALL, a, b, 0
+        return DO_CALL, a, b, 0
     if name == "SYS":
-        return Kind.BUILTIN, a, BUILTINS[b], 0
+        return DO_BUILTIN, a, BUILTINS[b], 0
     if name == "PRINTF":
-        return Kind.PRINTF, a, 0, 0
+        return DO_PRINTF, a, 0, 0
     if name == "RETV":
-        return Kind.RETURN, None, 0, 0
+        return DO_RETURN, None, 0, 0
     return _SIMPLE[name], a, b, c
 
 
@@ -252,88 +250,89 @@ class _Run:
         code, r = frame.body.code, frame.registers
         memory, host = self.memory, self.host
         pc, arguments = frame.resume, list[int]()
+        steps, limit = self.steps, self.limits.max_steps
         try:
             while True:
                 kind, a, b, c = code[pc]
                 pc += 1
-                if kind == Kind.BINARY:
+                if kind == DO_BINARY:
                     r[a] = c(r[b[0]], r[b[1]])
-                elif kind == Kind.CONSTANT:
+                elif kind == DO_CONSTANT:
                     r[a] = b
-                elif kind == Kind.CHARGE:
-                    self.steps += a
-                    if self.steps > self.limits.max_steps:
-                        raise Stop(FaultKind.STEP_LIMIT, "limit max_steps", limit=self.limits.max_steps)
-                elif kind == Kind.JZ:
+                elif kind == DO_CHARGE:
+                    steps += a
+                    if steps > limit:
+                        raise Stop(FaultKind.STEP_LIMIT, "limit max_steps", limit=limit)
+                elif kind == DO_JZ:
                     if not r[a]:
                         pc = b
-                elif kind == Kind.JNZ:
+                elif kind == DO_JNZ:
                     if r[a]:
                         pc = b
-                elif kind == Kind.JMP:
+                elif kind == DO_JMP:
                     pc = b
-                elif kind == Kind.MOVE:
+                elif kind == DO_MOVE:
                     r[a] = r[b]
-                elif kind == Kind.UNARY:
+                elif kind == DO_UNARY:
                     r[a] = c(r[b])
-                elif kind == Kind.LOAD:
+                elif kind == DO_LOAD:
                     value = memory.load(r[b], c[0])
                     r[a] = value if c[1] == 64 else sign_extend(value, c[1])
-                elif kind == Kind.STORE:
+                elif kind == DO_STORE:
                     memory.store(r[a], r[b], c)
-                elif kind == Kind.LOAD_GLOBAL:
+                elif kind == DO_LOAD_GLOBAL:
                     r[a] = memory.load(b, SLOT)
-                elif kind == Kind.STORE_GLOBAL:
+                elif kind == DO_STORE_GLOBAL:
                     memory.store(b, r[a], SLOT)
-                elif kind == Kind.LOAD_FRAME:
+                elif kind == DO_LOAD_FRAME:
                     r[a] = memory.load(STACK_BASE + frame.base + b, SLOT)
-                elif kind == Kind.STORE_FRAME:
+                elif kind == DO_STORE_FRAME:
                     memory.store(STACK_BASE + frame.base + b, r[a], SLOT)
-                elif kind == Kind.FRAME_ADDRESS:
+                elif kind == DO_FRAME_ADDRESS:
                     r[a] = STACK_BASE + frame.base + b
-                elif kind == Kind.READ_REGISTER:
+                elif kind == DO_READ_REGISTER:
                     r[a] = b.extract(host.read_register(b.storage))
-                elif kind == Kind.WRITE_REGISTER:
+                elif kind == DO_WRITE_REGISTER:
                     host.write_register(b.storage, b.insert(host.read_register(b.storage), r[a]))
-                elif kind == Kind.PSEUDO:
+                elif kind == DO_PSEUDO:
                     r[a] = host.pseudo_register(b) & MASK
-                elif kind == Kind.PARAMETER:
+                elif kind == DO_PARAMETER:
                     r[a] = frame.arguments[b]
-                elif kind == Kind.ARGUMENT:
+                elif kind == DO_ARGUMENT:
                     arguments.append(r[a])
-                elif kind == Kind.CALL:
-                    frame.resume = pc
+                elif kind == DO_CALL:
                     self.enter(b, arguments, a)
                     return
-                elif kind == Kind.RETURN:
+                elif kind == DO_RETURN:
                     value = 0 if a is None else r[a]
                     self.frames.pop()
                     self.script.top = frame.base
                     if self.frames:
                         self.frames[-1].registers[frame.result] = value
                     return
-                elif kind == Kind.BUILTIN:
+                elif kind == DO_BUILTIN:
                     r[a] = self.builtin(b.name, b.effect, arguments)
                     arguments = []
-                elif kind == Kind.PRINT:
+                elif kind == DO_PRINT:
                     host.message(formatting.print_message(r[a]))
-                elif kind == Kind.PRINTF:
+                elif kind == DO_PRINTF:
                     form = self.prepared.formats[a]
                     host.message(formatting.render(form, arguments, self.text_at, self.limits.max_message))
                     arguments = []
-                elif kind == Kind.LOAD_HIGH:
+                elif kind == DO_LOAD_HIGH:
                     r[a] = (r[a] << 16 | b) & MASK
-                elif kind == Kind.TO_INTEGER:
+                elif kind == DO_TO_INTEGER:
                     r[a] = double_to_integer(r[b], c)
-                elif kind == Kind.BOUND:
+                elif kind == DO_BOUND:
                     if r[a] >= r[b]:
                         raise Stop(FaultKind.INDEX_OUT_OF_RANGE, offset=r[a], size=r[b])
-                elif kind == Kind.COPY:
+                elif kind == DO_COPY:
                     self.copy(r[a], r[b], r[c])
                 else:
                     self.zero(r[a], r[b])
         finally:
             frame.resume = pc
+            self.steps = steps
 
     def copy(self, target: int, source: int, size: int) -> None:
         """COPY: a struct assignment."""

@@ -1,0 +1,181 @@
+"""Calls of built-in functions: arguments by kind, results, and printf's format (language.md 11 and 12).
+
+A part of `lang.expressions.Expressions`; what each function takes stands in `vm.builtins`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lang import syntax as s
+from lang import typed as t
+from lang.lexer import literal_span
+from lang.operations import convert, integer
+from lang.source import Span
+from lang.types import F64, U8, U16, U32, U64, VOID, Array, Float, Pointer, Type
+from vm import formatting
+from vm.builtins import ALIASES, BUILTIN_INDEX, BUILTINS, Builtin
+
+if TYPE_CHECKING:
+    from lang.names import Scope, ScriptNames
+
+_LOADS: dict[str, Type] = {"poi": U64, "dq": U64, "dd": U32, "dw": U16, "db": U8}
+_STATEMENTS = ("print", "printf", "formats", "test_statement")
+
+
+class BuiltinCalls:
+    """The methods for built-in functions; `Expressions` supplies the rest."""
+
+    scope: Scope
+    names: ScriptNames
+
+    if TYPE_CHECKING:
+
+        def report(self, code: str, message: str, span: Span, hint: str | None = None) -> None: ...
+        def value(self, node: s.Expression) -> t.Value: ...
+        def any_value(self, node: s.Expression) -> t.Value: ...
+        def address(self, node: s.Expression, span: Span) -> t.Value: ...
+        def sign(self, operator: str, value: t.Value, span: Span) -> t.Value: ...
+        def check_count(self, node: s.Call, count: int) -> bool: ...
+
+    def builtin_call(self, node: s.Call) -> t.Value:
+        """A built-in as an expression; those that print have no value."""
+        builtin = BUILTINS[BUILTIN_INDEX[ALIASES.get(node.name, node.name)]]
+        if node.name in ALIASES:
+            message = f"HyperDbg v0.23 does not know `{node.name}`"
+            self.report("P013", message, node.name_span, f"write `{builtin.name}`")
+        if builtin.name in _STATEMENTS:
+            for argument in node.arguments:
+                self.any_value(argument)
+            return t.CallBuiltin(VOID, node.span, builtin, ())
+        if not self.check_count(node, len(builtin.parameters)):
+            for argument in node.arguments:
+                self.any_value(argument)
+            return integer(0, U64 if builtin.result else VOID, node.span)
+        if builtin.name == "reference":
+            return self.address(node.arguments[0], node.span)
+        if builtin.name in ("neg", "not"):
+            return self.sign("-" if builtin.name == "neg" else "~", self.value(node.arguments[0]), node.span)
+        arguments = self._arguments(builtin, node)
+        if builtin.name in _LOADS:
+            return t.Load(U64, node.span, arguments[0], _LOADS[builtin.name])
+        return t.CallBuiltin(U64 if builtin.result else VOID, node.span, builtin, arguments)
+
+    def _arguments(self, builtin: Builtin, node: s.Call) -> tuple[t.Value, ...]:
+        values = [self._argument(kind, part) for kind, part in zip(builtin.parameters, node.arguments, strict=True)]
+        if builtin.family == "atomic":
+            self._check_atomic(node.arguments[0], values[0])
+        return tuple(values)
+
+    def _argument(self, kind: str, node: s.Expression) -> t.Value:
+        """One argument as a 64-bit pattern: E067 for the wrong literal, W007 for floating point."""
+        value = self.value(node)
+        if isinstance(value, t.Literal) and kind in "sw":
+            wide = value.type == Pointer(U16)
+            if wide != (kind == "w"):
+                needed = "wide" if kind == "w" else "narrow"
+                hint = 'write L"..."' if kind == "w" else 'write "..." without L'
+                self.report("E067", f"a {needed} string is needed here", node.span, hint)
+        return self.bits(value)
+
+    def bits(self, value: t.Value) -> t.Value:
+        """The 64 bits of a scalar as U64; W007 for floating point."""
+        if isinstance(value.type, Float):
+            self.report("W007", "the bits of a floating-point value are used here", value.span)
+        return replace(value, type=U64)
+
+    def _check_atomic(self, node: s.Expression, value: t.Value) -> None:
+        """W016."""
+        while isinstance(node, s.Paren):
+            node = node.inner
+        if isinstance(node, s.Name | s.GlobalName) and isinstance(value, t.ReadVariable | t.ReadGlobal):
+            kind = value.variable.type
+            if not isinstance(kind, Pointer | Array):
+                name = node.name if isinstance(node, s.Name) else f".{node.name}"
+                self.report("W016", f"the value of `{name}` is taken as an address", node.span, f"write `&{name}`")
+
+    # --- statements that print
+
+    def output_call(self, node: s.Call) -> t.Statement | None:
+        """print, formats, test_statement and printf as statements; None for every other call."""
+        if not node.builtin or node.name not in _STATEMENTS:
+            return None
+        if node.name == "printf":
+            return self._printf(node)
+        if not self.check_count(node, 1):
+            for argument in node.arguments:
+                self.any_value(argument)
+            return t.Group(node.span, ())
+        value = self.bits(self.value(node.arguments[0]))
+        return t.Evaluate(node.span, value) if node.name == "test_statement" else t.Print(node.span, value)
+
+    def _printf(self, node: s.Call) -> t.Statement:
+        form = node.arguments[0] if node.arguments else None
+        if not isinstance(form, s.String) or form.value.wide:
+            span = form.span if form is not None else node.span
+            self.report("E110", "the format of printf is a narrow string literal", span, 'printf("...", ...)')
+            for argument in node.arguments[1:]:
+                self.value(argument)
+            return t.Group(node.span, ())
+        text = form.value.data[:-1]
+        parsed = formatting.parse(text)
+        self._check_format(form, parsed)
+        values = [self.value(argument) for argument in node.arguments[1:]]
+        conversions = parsed.conversions
+        if len(values) != len(conversions):
+            self._report_count(node, form, parsed, len(values))
+            return t.Group(node.span, ())
+        arguments = [
+            self._printf_argument(form, piece, value) for piece, value in zip(conversions, values, strict=True)
+        ]
+        return t.Printf(node.span, text, tuple(arguments))
+
+    def _check_format(self, form: s.String, parsed: formatting.Format) -> None:
+        for at in parsed.stray:
+            self.report("W006", "this `%` begins no specifier; it is printed", literal_span(form, at, at + 1))
+        for at in parsed.escaped:
+            message = "`%%` prints one percent sign; HyperDbg v0.23 prints two"
+            self.report("P091", message, literal_span(form, at, at + 2))
+        for piece in parsed.conversions:
+            if piece.extended:
+                span = literal_span(form, piece.start, piece.end)
+                shown = form.value.data[piece.start : piece.end].decode("latin-1")
+                self.report("P090", f"HyperDbg v0.23 does not know the specifier `{shown}`", span)
+
+    def _report_count(self, node: s.Call, form: s.String, parsed: formatting.Format, given: int) -> None:
+        """E111 at the first specifier without an argument, or the first argument without a specifier."""
+        conversions = parsed.conversions
+        plural = "argument" if len(conversions) == 1 else "arguments"
+        if given < len(conversions):
+            piece = conversions[given]
+            span, what = literal_span(form, piece.start, piece.end), "this specifier has no argument"
+        else:
+            span, what = node.arguments[1 + len(conversions)].span, "no specifier is left for this argument"
+        self.report("E111", f"{what}: the format takes {len(conversions)} {plural}, here are {given}", span)
+
+    def _printf_argument(self, form: s.String, piece: formatting.Conversion, value: t.Value) -> t.Value:
+        span = literal_span(form, piece.start, piece.end)
+        shown = form.value.data[piece.start : piece.end].decode("latin-1")
+        is_float = isinstance(value.type, Float)
+        if is_float != piece.is_float:
+            needed = "a floating-point value" if piece.is_float else "an integer or an address"
+            self.report("P092", "HyperDbg v0.23 stops at run time here", value.span)
+            hint = "cast it: (double)..." if piece.is_float else "use %f, or cast it: (long)..."
+            message = f"`{shown}` needs {needed}, this is `{value.type}`"
+            self.report_with_note("E112", message, value.span, hint, "the specifier", span)
+            return integer(0, U64, value.span)
+        if isinstance(value, t.Literal) and piece.letter in "sS":
+            wide = value.type == Pointer(U16)
+            if wide != (piece.letter == "S"):
+                needed = "wide" if piece.letter == "S" else "narrow"
+                self.report_with_note(
+                    "E067", f"`{shown}` needs a {needed} string", value.span, None, "the specifier", span
+                )
+        return convert(value, F64) if is_float else value
+
+    if TYPE_CHECKING:
+
+        def report_with_note(
+            self, code: str, message: str, span: Span, hint: str | None, note: str, place: Span
+        ) -> None: ...

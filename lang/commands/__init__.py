@@ -1,0 +1,59 @@
+"""The command level of a file: text -> commands -> events, with errors as values.
+
+`read_commands` splits a text into its commands, `parse_event` understands the options of an event command,
+`substitute_arguments` replaces `$arg0` ... beforehand. Scripts, assembly text and expressions inside commands are
+handed on with their place in the file and are not looked at.
+"""
+
+from lang.commands.arguments import substitute_arguments
+from lang.commands.errors import ERRORS, Code, CommandError, ErrorRow
+from lang.commands.event_table import EVENTS, EventRow
+from lang.commands.events import parse_event
+from lang.commands.numbers import number_32, plain_number
+from lang.commands.reader import read_commands
+from lang.commands.syntax import (
+    ALL,
+    AssemblyText,
+    Command,
+    EventCommand,
+    HexCode,
+    OutputName,
+    Parameter,
+    ScriptFile,
+    ScriptText,
+    Stage,
+)
+from lang.commands.table import COMMAND_BY_NAME, COMMANDS, CommandRow, Support
+from lang.commands.tokenizer import tokenize
+from lang.commands.tokens import Token, TokenKind
+
+__all__ = [
+    "ALL",
+    "COMMANDS",
+    "COMMAND_BY_NAME",
+    "ERRORS",
+    "EVENTS",
+    "AssemblyText",
+    "Code",
+    "Command",
+    "CommandError",
+    "CommandRow",
+    "ErrorRow",
+    "EventCommand",
+    "EventRow",
+    "HexCode",
+    "OutputName",
+    "Parameter",
+    "ScriptFile",
+    "ScriptText",
+    "Stage",
+    "Support",
+    "Token",
+    "TokenKind",
+    "number_32",
+    "parse_event",
+    "plain_number",
+    "read_commands",
+    "substitute_arguments",
+    "tokenize",
+]

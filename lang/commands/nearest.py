@@ -1,0 +1,34 @@
+"""The known name nearest to a mistyped one, in time that does not depend on how many names there are.
+
+Two words are near if removing at most one letter from each makes them equal: one letter missing, too many, wrong, or
+two neighbours swapped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+_LONGEST = 24  # no name is longer, and the work grows with the square of the length
+
+
+class NearestName:
+    """Finds the near name among fixed names; the first one given wins a tie."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._by_shape: dict[str, str] = {}
+        for name in names:
+            for shape in _shapes(name):
+                self._by_shape.setdefault(shape, name)
+
+    def find(self, word: str) -> str | None:
+        """The near name, or None. A single letter is near to nothing."""
+        if not 2 <= len(word) <= _LONGEST:
+            return None
+        return next((self._by_shape[shape] for shape in _shapes(word) if shape in self._by_shape), None)
+
+
+def _shapes(word: str) -> Iterator[str]:
+    """The word, and the word without each of its letters."""
+    yield word
+    if len(word) > 1:
+        yield from (word[:i] + word[i + 1 :] for i in range(len(word)))

@@ -1,0 +1,54 @@
+"""Text of a command file -> its commands.
+
+Every logical line (see tokenizer.py) is one command, selected by its first token. A line with an unclosed quote,
+brace or comment, or with an unknown name, gives an error and no command; reading goes on with the next line.
+Parameters are not looked at, nothing is executed, and no text makes it raise.
+"""
+
+from __future__ import annotations
+
+from lang.commands.errors import Code, CommandError
+from lang.commands.nearest import NearestName
+from lang.commands.syntax import Command
+from lang.commands.table import COMMAND_BY_NAME
+from lang.commands.tokenizer import Line, read_lines, trim
+from lang.commands.tokens import TokenKind
+from lang.source import SourceFile, Span
+
+_NEAREST = NearestName(COMMAND_BY_NAME)
+
+
+def read_commands(source: SourceFile) -> tuple[list[Command], list[CommandError]]:
+    """The commands of a file, and the errors of the lines that are none; both in the order of the file."""
+    commands: list[Command] = []
+    errors: list[CommandError] = []
+    for line in read_lines(source):
+        result = _command(line)
+        if isinstance(result, Command):
+            commands.append(result)
+        else:
+            errors.extend(result)
+    return commands, errors
+
+
+def _command(line: Line) -> Command | tuple[CommandError, ...]:
+    if line.errors:
+        return line.errors
+    name = line.tokens[0]
+    if name.kind is TokenKind.BRACKET_STRING:
+        hint = "write the `{` on the line of the command that the block belongs to"
+        return (CommandError(Code.NO_COMMAND, "this block does not follow a command", name.span, hint),)
+    row = COMMAND_BY_NAME.get(name.lower)
+    if row is None:
+        message = f"couldn't resolve command at '{name.text}'"
+        return (CommandError(Code.UNKNOWN_COMMAND, message, name.span, _hint(name.lower)),)
+    behind_name = name.span.end + (name.kind is TokenKind.STRING_LITERAL)  # the span of a literal lacks its quotes
+    raw = Span(line.span.file, *trim(line.span.file.text, behind_name, line.span.end))
+    return Command(name, row, line.tokens[1:], raw, name.span.to(raw))
+
+
+def _hint(name: str) -> str | None:
+    if name.startswith("}"):
+        return "no block is open here"
+    nearest = _NEAREST.find(name)
+    return f"did you mean `{nearest}`?" if nearest else None

@@ -1,0 +1,133 @@
+"""The syntax of the command level: frozen values, made by reader.py and events.py, free of behaviour.
+
+A `Command` is one command of a file as it was written. An `EventCommand` is an event command whose options and own
+parameters have been understood; assembling, compiling and resolving symbols are still to be done by its user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from lang.commands.event_table import EventRow
+from lang.commands.table import CommandRow
+from lang.commands.tokens import Token
+from lang.source import Span
+
+ALL = 0xFFFF_FFFF
+"""The process id or core id that stands for every one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: its name, its row in the command table, and what follows the name.
+
+    `tokens` are those behind the name. `raw` is the text behind the name, trimmed, with everything in it: the argument
+    of raw-text commands such as `?` and `print`. `span` reaches from the name to the end of `raw`.
+    """
+
+    name: Token
+    row: CommandRow
+    tokens: tuple[Token, ...]
+    raw: Span
+    span: Span
+
+    @property
+    def canonical_name(self) -> str:
+        """The name under which the command table lists the command, whatever alias was written."""
+        return self.row.name
+
+    @property
+    def display_text(self) -> str:
+        """The text by which the `events` command shows an event (B.3): every token, and a blank behind each."""
+        return "".join(f"{token.text} " for token in (self.name, *self.tokens))
+
+
+class Stage(Enum):
+    """When an event runs, seen from the emulation of its instruction."""
+
+    PRE = "pre"
+    POST = "post"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptText:
+    """A script written in the command. The text starts at `token.span` of the file; `token` maps positions back."""
+
+    token: Token
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptFile:
+    """`script {file:PATH}`: the path, trimmed and without quotes."""
+
+    path: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class HexCode:
+    """A code or condition block in hexadecimal, without the near return (c3) that HyperDbg appends."""
+
+    code: bytes
+    token: Token
+
+
+@dataclass(frozen=True, slots=True)
+class AssemblyText:
+    """A code or condition block in assembly language (`asm` before the keyword), not assembled yet."""
+
+    token: Token
+
+
+@dataclass(frozen=True, slots=True)
+class OutputName:
+    """The name of an output source in an `output` block."""
+
+    name: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One of an event's own parameters.
+
+    `value` is a number, or the word chosen among several; None for an expression, which `text` holds unevaluated.
+    """
+
+    name: str
+    text: str
+    span: Span
+    value: int | str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventCommand:
+    """An event command: own parameters by name, and the common options (B.2) with their defaults filled in.
+
+    `given` holds the options that were written, by keyword, with the span from the keyword to its value or block.
+    `ignored` are words that HyperDbg drops without a message (`!sysret 55`).
+    """
+
+    command: Command
+    event: EventRow
+    parameters: Mapping[str, Parameter]
+    given: Mapping[str, Span]
+    pid: int = ALL
+    core: int = ALL
+    immediate: bool = True
+    short_circuit: bool = False
+    stage: Stage = Stage.PRE
+    buffer_size: int = 0
+    script: ScriptText | ScriptFile | None = None
+    condition: HexCode | AssemblyText | None = None
+    code: HexCode | AssemblyText | None = None
+    outputs: tuple[OutputName, ...] = ()
+    ignored: tuple[Token, ...] = ()
+
+    @property
+    def breaks(self) -> bool:
+        """Whether the event's action is to halt: it has neither a script nor code."""
+        return self.script is None and self.code is None

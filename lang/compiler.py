@@ -1,0 +1,90 @@
+"""Text -> Program: all passes in order (lexer, parser, placement, checker, portability, lowering).
+
+`Compiler` keeps what the scripts of a session share: the names of its globals, symbols, include folders and limits.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lang import syntax
+from lang.checker import Checked, Checker
+from lang.diagnostics import Diagnostic, Diagnostics, sort_key
+from lang.names import SessionNames
+from lang.parser import parse, too_deep
+from lang.placement import check_placement
+from lang.source import SourceFile
+from vm.limits import DEFAULT_LIMITS, Limits
+from vm.program import Program
+
+# Every pass recurses over expressions and blocks; max_nesting levels take a few Python frames each.
+FRAMES_PER_LEVEL = 12
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """The outcome: the program, unless there are errors, and everything that was found, by place."""
+
+    program: Program | None
+    diagnostics: tuple[Diagnostic, ...]
+    tree: syntax.Program | None = None
+    checked: Checked | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is a program to run."""
+        return self.program is not None
+
+
+@dataclass
+class Compiler:
+    """Compiles the scripts of one session."""
+
+    limits: Limits = DEFAULT_LIMITS
+    include_paths: Sequence[Path] = ()
+    symbols: dict[str, int] = field(default_factory=dict)
+    session: SessionNames = field(default_factory=SessionNames)
+
+    def symbol(self, name: str) -> int | None:
+        """The address of `module!name`; case does not matter (language.md 3.8)."""
+        return self.symbols.get(name.lower())
+
+    def compile(self, source: SourceFile, start: int = 0, end: int | None = None) -> Compilation:
+        """Compile [start, end) of a file. Never raises for what is in it."""
+        needed = self.limits.max_nesting * FRAMES_PER_LEVEL + 1000
+        if sys.getrecursionlimit() < needed:
+            sys.setrecursionlimit(needed)
+        diagnostics = Diagnostics()
+        tree = parse(source, diagnostics, start=start, end=end, include_paths=self.include_paths, limits=self.limits)
+        if tree is None:
+            return self._done(None, diagnostics)
+        check_placement(tree, diagnostics)
+        if diagnostics.has_errors:
+            return self._done(None, diagnostics, tree)
+        checked = Checker(self.session, self.symbol, diagnostics, self.limits).check(tree)
+        if diagnostics.has_errors:
+            return self._done(None, diagnostics, tree, checked)
+        from lang.lowering import TooLarge, lower
+
+        try:
+            program = lower(checked.program)
+        except TooLarge:
+            too_deep(diagnostics, tree.span, self.limits)
+            return self._done(None, diagnostics, tree, checked)
+        for name, variable in checked.names.globals.items():
+            self.session.types[name] = (variable.type, variable.typed)
+        self.session.assigned |= checked.names.written
+        return self._done(program, diagnostics, tree, checked)
+
+    def _done(
+        self,
+        program: Program | None,
+        diagnostics: Diagnostics,
+        tree: syntax.Program | None = None,
+        checked: Checked | None = None,
+    ) -> Compilation:
+        found = sorted(diagnostics, key=sort_key)
+        return Compilation(program, tuple(found), tree, checked)

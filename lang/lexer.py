@@ -1,0 +1,387 @@
+"""Text -> tokens: the lexical rules of language.md section 3.
+
+The whole file is read before anything is parsed, so that lexical errors come before syntax errors (17.1); a faulty
+token is reported and stands in the list as what it was meant to be. Token types are the terminals of script.lark.
+Portability findings that only the tokens show (P001-P007, P010, P011) are reported here, too.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+from lang.diagnostics import Diagnostics
+from lang.source import SourceFile, Span
+from vm.builtins import BUILTIN_INDEX
+from vm.registers import PSEUDO_INDEX, REGISTER_INDEX
+from vm.semantics import MASK
+
+TYPE_WORDS = frozenset(("signed", "unsigned", "void", "bool", "char", "short", "int", "long", "float", "double"))
+KEYWORDS = frozenset(
+    ("if", "elsif", "else", "for", "while", "do", "break", "continue", "return", "struct", "typedef", "sizeof")
+)
+
+OPERATORS: dict[str, str] = {
+    "(": "LPAR", ")": "RPAR", "{": "LBRACE", "}": "RBRACE", "[": "LSQB", "]": "RSQB", ";": "SEMICOLON", ",": "COMMA",
+    "=": "ASSIGN", "++": "STEP", "--": "STEP", "->": "ARROW", ".": "DOT", "?": "QUESTION", ":": "COLON",
+    "+": "PLUS", "-": "MINUS", "*": "STAR", "/": "SLASH", "%": "SLASH", "~": "TILDE", "!": "TILDE", "&": "AMP",
+    "|": "PIPE", "^": "CARET", "<<": "SHIFT", ">>": "SHIFT", "&&": "AND_AND", "||": "OR_OR",
+} | dict.fromkeys(("<", ">", "<=", ">=", "==", "!="), "COMPARE") | dict.fromkeys(
+    ("+=", "-=", "*=", "/=", "%=", "<<=", ">>=", "&=", "|=", "^="), "OP_ASSIGN"
+)  # fmt: skip
+
+_TOKEN = re.compile(
+    r"""
+    (?P<space>[ \t\r\n\f\v]+)
+  | (?P<line_comment>//[^\r\n]*)
+  | (?P<comment>/\*.*?\*/)
+  | (?P<open_comment>/\*)
+  | (?P<include>\#[ \t]*include\b)
+  | (?P<directive>\#[^\r\n]*)
+  | (?P<string>L?"(?:[^"\\]|\\.)*")
+  | (?P<open_string>L?")
+  | (?P<symbol>[A-Za-z_][A-Za-z0-9_`]*![A-Za-z_][A-Za-z0-9_`]*)
+  | (?P<word>[A-Za-z_][A-Za-z0-9_`]*)
+  | (?P<number>(?:\.[0-9]|[0-9])[A-Za-z0-9_`]*(?:\.[A-Za-z0-9_`]*)*)
+  | (?P<dotted>\.[A-Za-z_][A-Za-z0-9_`]*)
+  | (?P<register>@[A-Za-z0-9_]*)
+  | (?P<pseudo>\$[A-Za-z0-9_]*)
+  | (?P<character>'(?:[^'\\\r\n]|\\.)*'?)
+  | (?P<operator><<=|>>=|[-+*/%&|^<>=!]=|\+\+|--|->|<<|>>|&&|\|\||[-+*/%&|^~!<>=.,;(){}\[\]?:])
+  | (?P<other>.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_INCLUDE_PATH = re.compile(r'[ \t]*"([^"\r\n]*)"')
+_FLOAT = re.compile(r"(?P<whole>[0-9][0-9`]*)?\.(?P<fraction>[0-9]*)")
+_BASES = {"0x": 16, "0n": 10, "0y": 2, "0o": 8, "0t": 8}
+_DIGITS = {base: frozenset("0123456789abcdefABCDEF"[: base if base < 16 else 22]) for base in (2, 8, 10, 16)}
+_ESCAPE = re.compile(r"\\(?:x(?P<hex>[0-9a-fA-F]*)|(?P<octal>[0-7]{1,3})|(?P<single>.))", re.DOTALL)
+_SINGLE = {"n": 10, "t": 9, "\\": 92, '"': 34, "'": 39, "?": 63, "r": 13, "a": 7, "b": 8, "f": 12, "v": 11}
+_V023_SINGLE = frozenset('nt\\"')
+
+
+@dataclass(slots=True)
+class Token:
+    """A token: its terminal, its text, its place, and the value of a literal."""
+
+    type: str
+    text: str
+    span: Span
+    value: object = None
+
+
+class Located(Protocol):
+    """A literal as it stands in the source."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def span(self) -> Span: ...
+
+
+@dataclass(frozen=True)
+class StringValue:
+    """The units of a string literal with their terminating zero, as bytes (wide: UTF-16 little-endian)."""
+
+    data: bytes
+    wide: bool
+
+
+class Lexer:
+    """Reads one file. `diagnostics` receives what is wrong with it."""
+
+    def __init__(self, source: SourceFile, start: int, end: int, diagnostics: Diagnostics) -> None:
+        self.source = source
+        self.start = start
+        self.end = end
+        self.diagnostics = diagnostics
+        self.tokens: list[Token] = []
+
+    def run(self) -> list[Token]:
+        """All tokens of the range, in order."""
+        text, at = self.source.text, self.start
+        if at == 0 and text.startswith("\ufeff"):
+            at = 1
+        while at < self.end:
+            match = _TOKEN.match(text, at, self.end)
+            assert match is not None
+            kind = match.lastgroup
+            assert kind is not None
+            span = Span(self.source, at, match.end())
+            if kind == "word":
+                self.word(match[0], span)
+            elif kind == "operator":
+                self.tokens.append(Token(OPERATORS[match[0]], match[0], span))
+            elif kind == "space":
+                self.space(match[0], span)
+            elif kind != "line_comment":
+                at = getattr(self, kind)(match[0], span)
+                continue
+            at = match.end()
+        return self.tokens
+
+    def add(self, kind: str, text: str, span: Span, value: object = None) -> int:
+        """Append a token; the offset behind it."""
+        self.tokens.append(Token(kind, text, span, value))
+        return span.end
+
+    def error(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
+        """Record a finding."""
+        self.diagnostics.add(code, message, span, hint)
+
+    # --- white space and comments
+
+    def space(self, text: str, span: Span) -> None:
+        """P005: what v0.23 does not take for white space."""
+        for offset, char in enumerate(text):
+            if char in "\r\f\v":
+                place = Span(self.source, span.start + offset, span.start + offset + 1)
+                name = {"\r": "carriage return", "\f": "form feed", "\v": "vertical tab"}[char]
+                self.error("P005", f"HyperDbg v0.23 rejects a {name} in a script", place, "use LF line ends")
+                return
+
+    def comment(self, text: str, span: Span) -> int:
+        """P004: v0.23 looks at the stars before the slash two at a time."""
+        stars = len(text[2:-1]) - len(text[2:-1].rstrip("*"))
+        if stars % 2 == 0 and len(text) > 4:
+            self.error("P004", f"HyperDbg v0.23 does not see the end of this comment ({stars} stars before `/`)", span)
+        return span.end
+
+    def open_comment(self, text: str, span: Span) -> int:
+        """E002: the rest of the file is taken for the comment."""
+        self.error("E002", "this comment is never closed", span, "close it with `*/`")
+        return self.end
+
+    # --- words
+
+    def word(self, text: str, span: Span) -> None:
+        """Language.md 3.2: the first matching row decides."""
+        previous = self.tokens[-1] if self.tokens else None
+        if previous is not None and previous.type in ("ARROW", "DOT") and "`" not in text:
+            self.add("NAME", text, span)
+        elif text in TYPE_WORDS:
+            self.add("TYPE_WORD", text, span)
+        elif text in KEYWORDS:
+            self.add(text.upper(), text, span)
+        elif text in BUILTIN_INDEX:
+            self.add("BUILTIN", text, span)
+        elif text in REGISTER_INDEX:
+            self.add("REGISTER", text, span, REGISTER_INDEX[text])
+        elif _DIGITS[16].issuperset(text.replace("`", "")) and text[0] != "`":
+            self.integer(text, text, 16, span)
+        elif "`" in text:
+            at = span.start + text.index("`")
+            self.error("E001", "a back-tick cannot stand in a name", Span(self.source, at, at + 1))
+            self.add("NAME", text.replace("`", ""), span)
+        else:
+            if _DIGITS[16].issuperset(text.replace("_", "")):
+                self.error(
+                    "P003", f"`{text}` is a name here; HyperDbg v0.23 reads it as a number", span,
+                    f"use a name with another letter, for example `{text}_v`",
+                )  # fmt: skip
+            self.add("NAME", text, span)
+
+    def symbol(self, text: str, span: Span) -> int:
+        """A symbol `module!name`."""
+        return self.add("SYMBOL", text, span)
+
+    def dotted(self, text: str, span: Span) -> int:
+        """A global or a member: which one, the parser knows."""
+        if "`" in text:
+            self.error("E001", "a back-tick cannot stand in a name", span)
+        return self.add("DOTTED", text[1:].replace("`", ""), span)
+
+    def register(self, text: str, span: Span) -> int:
+        """`@name`."""
+        index = REGISTER_INDEX.get(text[1:])
+        if index is None:
+            self.error("E009", f"`{text}` is no register", span, nearest_hint(text[1:], REGISTER_INDEX, "@"))
+        return self.add("REGISTER", text[1:], span, index or 0)
+
+    def pseudo(self, text: str, span: Span) -> int:
+        """`$name`; a left-over `$argN` has its own message."""
+        index = PSEUDO_INDEX.get(text[1:])
+        if index is None and re.fullmatch(r"\$arg[0-9]+", text):
+            self.error("E013", f"there is no argument for `{text}`", span, "give it behind the script's name")
+        elif index is None:
+            self.error("E010", f"`{text}` is no pseudo-register", span, nearest_hint(text[1:], PSEUDO_INDEX, "$"))
+        return self.add("PSEUDO", text[1:], span, index or 0)
+
+    # --- numbers
+
+    def number(self, text: str, span: Span) -> int:
+        """A word that starts with a digit, or a floating-point literal."""
+        if "." in text:
+            return self.floating(text, span)
+        base = _BASES.get(text[:2])
+        digits = text[2:] if base else text
+        return self.integer(text, digits, base or 16, span)
+
+    def integer(self, text: str, digits: str, base: int, span: Span) -> int:
+        """E004 for a wrong digit, E005 for a value beyond 64 bits."""
+        clean = digits.replace("`", "")
+        wrong = next((i for i, c in enumerate(digits) if c not in _DIGITS[base] and c != "`"), None)
+        if wrong is not None:
+            at = span.start + len(text) - len(digits) + wrong
+            self.error(
+                "E004", f"`{digits[wrong]}` is no digit of a number in base {base}",
+                Span(self.source, at, at + 1), _number_hint(text),
+            )  # fmt: skip
+            return self.add("NUMBER", text, span, 0)
+        if not clean:
+            self.error("W008", f"the prefix `{text}` has no digits; its value is 0", span)
+        value = int(clean or "0", base)
+        if value > MASK:
+            self.error("P002", "HyperDbg v0.23 keeps the low 64 bits of this number", span)
+            self.error("E005", f"`{text}` does not fit in 64 bits", span)
+            value &= MASK
+        if text.startswith("0t"):
+            self.error("P001", "HyperDbg v0.23 knows the octal prefix `0o` only", span, f"write 0o{digits}")
+        return self.add("NUMBER", text, span, value)
+
+    def floating(self, text: str, span: Span) -> int:
+        """E006 for its form, E007 for its range."""
+        match = _FLOAT.fullmatch(text)
+        if match is None or not (match["whole"] or match["fraction"]):
+            self.error(
+                "E006", f"`{text}` is no floating-point number", span,
+                "decimal digits, a dot, decimal digits; no exponent, suffix or prefix",
+            )  # fmt: skip
+            return self.add("FLOAT", text, span, 0.0)
+        whole, fraction = (match["whole"] or "").replace("`", ""), match["fraction"]
+        value = float(f"{whole or '0'}.{fraction or '0'}")
+        if value == float("inf") or (value == 0.0 and (whole + fraction).strip("0")):
+            self.error("E007", f"`{text[:40]}` is out of the range of double", span)
+            value = 0.0
+        if len(whole) > 1 and whole[0] == "0":
+            self.error("P010", "HyperDbg v0.23 rejects a leading zero in a floating-point number", span)
+        return self.add("FLOAT", text, span, value)
+
+    # --- strings
+
+    def string(self, text: str, span: Span) -> int:
+        """A closed string literal."""
+        wide = text.startswith("L")
+        return self.add("STRING", text, span, self.units(text[2 if wide else 1 : -1], wide, span))
+
+    def units(self, body: str, wide: bool, span: Span) -> StringValue:
+        """The literal's units with their terminating zero."""
+        out = bytearray()
+        size, start = (2 if wide else 1), span.start + (2 if wide else 1)
+        encoding = "utf-16-le" if wide else "utf-8"
+        at = 0
+        for match in _ESCAPE.finditer(body):
+            out += body[at : match.start()].encode(encoding, "surrogatepass")
+            place = Span(self.source, start + match.start(), start + match.end())
+            value, used = self.escape(match, 2 * size, place)
+            out += (value & ((1 << (8 * size)) - 1)).to_bytes(size, "little")
+            at = match.start() + used
+        out += body[at:].encode(encoding, "surrogatepass")
+        if wide and not body.isascii():
+            self.error("P009", "HyperDbg v0.23 makes one unit of every UTF-8 byte of a wide literal", span)
+        return StringValue(bytes(out) + bytes(size), wide)
+
+    def escape(self, match: re.Match[str], most: int, place: Span) -> tuple[int, int]:
+        """The unit of an escape and how many characters belong to it."""
+        if match["hex"] is not None:
+            digits = match["hex"][:most]
+            if not digits:
+                self.error("E008", "`\\x` needs hexadecimal digits", place)
+            elif len(match["hex"]) > len(digits):
+                self.error("P007", "HyperDbg v0.23 rejects a hexadecimal digit behind `\\xHH`", place)
+            return int(digits or "0", 16), 2 + len(digits)
+        if match["octal"] is not None:
+            self.error("P007", "HyperDbg v0.23 rejects octal escapes", place)
+            return int(match["octal"], 8), len(match[0])
+        single = match["single"]
+        if single not in _SINGLE:
+            self.error("E008", f"`\\{single}` is no escape", place, "write `\\\\` for a backslash")
+        elif single not in _V023_SINGLE:
+            self.error("P007", f"HyperDbg v0.23 rejects the escape `\\{single}`", place)
+        return _SINGLE.get(single, 0), len(match[0])
+
+    def open_string(self, text: str, span: Span) -> int:
+        """E003: the rest of the file is taken for the string."""
+        self.error("E003", "this string is never closed", span, 'close it with `"`')
+        return self.end
+
+    def character(self, text: str, span: Span) -> int:
+        """E012: there are no character constants."""
+        inner = text.strip("'")
+        hint = f"write the number 0x{ord(inner):x}" if len(inner) == 1 else "write the number of the character"
+        self.error("E012", "the language has no character constants", span, hint)
+        return self.add("NUMBER", text, span, ord(inner[0]) if inner else 0)
+
+    # --- directives and the rest
+
+    def include(self, text: str, span: Span) -> int:
+        """`#include "path"`: backslashes of the path are no escapes (language.md 14)."""
+        match = _INCLUDE_PATH.match(self.source.text, span.end, self.end)
+        if match is None:
+            self.error("E023", "`#include` needs a path in double quotes", span, '#include "file.hds"')
+            return self.add("INCLUDE", text, span, "")
+        whole = Span(self.source, span.start, match.end())
+        return self.add("INCLUDE", text, whole, match[1])
+
+    def directive(self, text: str, span: Span) -> int:
+        """E023: any other line with `#`."""
+        self.error("E023", f"`{text.split()[0][:40]}` is no directive", span, "the only directive is `#include`")
+        return span.end
+
+    def other(self, text: str, span: Span) -> int:
+        """E001; a run of such characters is reported once."""
+        end = span.end
+        while (
+            end < self.end and (match := _TOKEN.match(self.source.text, end, self.end)) and match.lastgroup == "other"
+        ):
+            end = match.end()
+        shown = self.source.text[span.start : end]
+        self.error("E001", f"`{shown[:20]}` begins no token", Span(self.source, span.start, end))
+        return end
+
+
+def _number_hint(text: str) -> str | None:
+    if text[:2] in ("0X", "0N", "0Y", "0O", "0T"):
+        return f"prefixes are lower case: {text[:2].lower()}{text[2:]}"
+    if text[:2] not in _BASES and text[-1] in "uUlL":
+        return "numbers have no suffixes"
+    return None
+
+
+def literal_span(node: Located, start: int, end: int) -> Span:
+    """The characters of a narrow string literal that make its bytes [start, end)."""
+    text, base = node.text, node.span.start
+    at, made = 1, 0
+    places: list[int] = []
+    while made <= end and at < len(text):
+        places += [at] * (made + 1 - len(places))
+        match = _ESCAPE.match(text, at)
+        if match is None:
+            made += len(text[at].encode("utf-8", "surrogatepass"))
+            at += 1
+            continue
+        made += 1
+        at += 2 + len(match["hex"][:2]) if match["hex"] is not None else len(match[0])
+    places += [at] * (end + 1 - len(places))
+    return Span(node.span.file, base + places[start], base + max(places[end], places[start] + 1))
+
+
+def nearest(word: str, known: object) -> str | None:
+    """The known name that looks most like `word`, if one does."""
+    import difflib  # only needed for a message
+
+    matches = difflib.get_close_matches(word, list(known), 1, 0.6)  # type: ignore[call-overload]  # any iterable
+    return matches[0] if matches else None
+
+
+def nearest_hint(word: str, known: object, prefix: str = "") -> str | None:
+    """A hint that offers the nearest known name."""
+    name = nearest(word, known)
+    return f"did you mean `{prefix}{name}`?" if name else None
+
+
+def tokenize(source: SourceFile, diagnostics: Diagnostics, start: int = 0, end: int | None = None) -> list[Token]:
+    """The tokens of [start, end) of a file. Never raises."""
+    return Lexer(source, start, len(source.text) if end is None else end, diagnostics).run()

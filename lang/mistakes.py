@@ -1,0 +1,272 @@
+"""What is wrong when the parser cannot go on: the commonest mistakes by name, and E030 for the rest.
+
+Given the tokens, the one that does not fit, and the terminals that would have, `explain` finds code, text, place and
+hint. Where one other terminal would repair the text, the Mistake names it, and the parser goes on with that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lang.lexer import KEYWORDS, OPERATORS, Token
+from lang.source import Span
+
+UNSUPPORTED = {
+    "switch": "use if / elsif", "case": "use if / elsif", "default": "use else", "goto": "use a loop or a function",
+    "union": "use a struct and casts of pointers", "enum": "use numbers", "const": "leave it out",
+    "static": "use a global such as `.name`", "volatile": "leave it out", "extern": "leave it out",
+    "register": "leave it out", "inline": "leave it out", "function": "write the return type instead",
+}  # fmt: skip
+_NAMES = {
+    "NAME": "a name", "TYPE_NAME": "a type name", "TYPE_WORD": "a type", "NUMBER": "a number", "FLOAT": "a number",
+    "STRING": "a string", "SYMBOL": "a symbol", "REGISTER": "a register", "PSEUDO": "a pseudo-register",
+    "DOTTED": "a global", "BUILTIN": "a built-in function", "INCLUDE": "`#include`", "$END": "the end of the script",
+    "COMPARE": "a comparison", "OP_ASSIGN": "an assignment", "SHIFT": "a shift", "STEP": "`++` or `--`",
+    "SLASH": "`/`", "TILDE": "`~`",
+}  # fmt: skip
+_SPELLING = {kind: text for text, kind in OPERATORS.items() if kind not in _NAMES}
+_EXPRESSION = {"NUMBER", "NAME", "STRING", "LPAR"}
+_OPERATORS = {"PLUS", "MINUS", "STAR", "SLASH", "AMP", "PIPE", "CARET", "SHIFT", "AND_AND", "OR_OR", "COMPARE"}
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A syntax error, and the terminal with which the parser could go on in place of the faulty token."""
+
+    code: str
+    message: str
+    span: Span
+    hint: str | None = None
+    instead: str | None = None
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the parser stopped."""
+
+    tokens: list[Token]
+    at: int
+    token: Token
+    accepts: set[str]
+
+    @property
+    def previous(self) -> Token | None:
+        """The last token that fitted."""
+        return self.tokens[self.at - 1] if self.at else None
+
+    @property
+    def first(self) -> Token:
+        """The first token of the statement."""
+        number = self.at
+        while number and self.tokens[number - 1].type not in ("SEMICOLON", "LBRACE", "RBRACE"):
+            number -= 1
+        return self.tokens[number] if number < len(self.tokens) else self.token
+
+
+def explain(tokens: list[Token], at: int, token: Token, accepts: set[str]) -> Mistake:
+    """The mistake at `token`, which stands at index `at` (behind the last one: the end of the script)."""
+    place = _Place(tokens, at, token, accepts)
+    for rule in _RULES:
+        found = rule(place)
+        if found is not None:
+            return found
+    return _unexpected(place)
+
+
+def _braces(place: _Place) -> Mistake | None:
+    if place.token.type == "RBRACE" and not _open_braces(place):
+        return Mistake("E041", "there is no `{` for this `}`", place.token.span)
+    if place.token.type == "$END" and (opened := _open_braces(place)):
+        return Mistake("E041", "this `{` is never closed", opened[-1].span, "put its `}`")
+    return None
+
+
+def _open_braces(place: _Place) -> list[Token]:
+    opened: list[Token] = []
+    for token in place.tokens[: place.at]:
+        if token.type == "LBRACE":
+            opened.append(token)
+        elif token.type == "RBRACE" and opened:
+            opened.pop()
+    return opened
+
+
+def _conditional_operator(place: _Place) -> Mistake | None:
+    if place.token.type == "QUESTION":
+        return Mistake("E037", "the language has no `?:` operator", place.token.span, "use if / else")
+    if place.token.type == "COLON":
+        return Mistake("E037", "`:` has no meaning in the language", place.token.span)
+    return None
+
+
+def _unsupported(place: _Place) -> Mistake | None:
+    first = place.first
+    if first.type == "NAME" and first.text in UNSUPPORTED:
+        return Mistake("E037", f"the language has no `{first.text}`", first.span, UNSUPPORTED[first.text])
+    if place.token.type == "NAME" and place.token.text in UNSUPPORTED:
+        return Mistake("E037", f"the language has no `{place.token.text}`", place.token.span)
+    return None
+
+
+def _step_value(place: _Place) -> Mistake | None:
+    previous = place.previous
+    if previous is not None and previous.type == "STEP":
+        hint = "the longest token wins: write `- -` with a blank for two signs"
+        return Mistake("E038", f"`{previous.text}` has no value", previous.span, hint)
+    return None
+
+
+def _name_needed(place: _Place) -> Mistake | None:
+    """A name, and nothing else that an expression could start with, is needed."""
+    if "NAME" not in place.accepts or "NUMBER" in place.accepts:
+        return None
+    token = place.token
+    if token.type == "NUMBER" and not token.text[0].isdigit():
+        previous = place.previous
+        suffix = "p" if previous is not None and _in_parameters(place) else "v"
+        follows = place.tokens[place.at + 1].type if place.at + 1 < len(place.tokens) else ""
+        return number_as_name(token, "fn" if follows == "LPAR" else suffix)
+    if token.type in ("BUILTIN", "REGISTER") or token.text in KEYWORDS or token.type in ("TYPE_WORD", "TYPE_NAME"):
+        return Mistake("E032", f"{reserved(token)}, not a name", token.span, instead="NAME")
+    return None
+
+
+def _in_parameters(place: _Place) -> bool:
+    depth = 0
+    for token in reversed(place.tokens[: place.at]):
+        if token.type == "RPAR":
+            depth += 1
+        elif token.type == "LPAR":
+            depth -= 1
+            if depth < 0:
+                return True
+        elif token.type in ("SEMICOLON", "LBRACE", "RBRACE"):
+            return False
+    return False
+
+
+USES = {"v": "a variable name", "fn": "a function name", "p": "a parameter name", "m": "a member name"}
+
+
+def number_as_name(token: Token, suffix: str) -> Mistake:
+    """E031 (language.md 3.2): the word is a number here; `suffix` says what it was to name: v, fn, p, m."""
+    word = token.text.replace("`", "")
+    message = f"'{word}' cannot be {USES[suffix]}: it is the number 0x{int(word, 16):x} here"
+    return Mistake("E031", message, token.span, f"use for example '{word}_{suffix}'", "NAME")
+
+
+def reserved(token: Token) -> str:
+    """What a reserved word is."""
+    if token.type == "BUILTIN":
+        return f"`{token.text}` is a built-in function"
+    if token.type == "REGISTER":
+        return f"`{token.text}` is a register"
+    if token.type in ("TYPE_WORD", "TYPE_NAME"):
+        return f"`{token.text}` is a type"
+    return f"`{token.text}` is a keyword"
+
+
+def _body(place: _Place) -> Mistake | None:
+    if "LBRACE" in place.accepts and place.accepts <= {"LBRACE", "IF", "SEMICOLON"}:
+        return Mistake("E033", "the body needs braces", place.token.span, "put it in `{ }`")
+    return None
+
+
+def _builtin_name(place: _Place) -> Mistake | None:
+    previous = place.previous
+    if previous is None or previous.type != "BUILTIN":
+        return None
+    if place.token.type in ("ASSIGN", "OP_ASSIGN", "STEP"):
+        hint = f"to write the number, use 0x{previous.text}" if _is_hex(previous.text) else "use another name"
+        return Mistake("E032", f"{reserved(previous)}, not a variable", previous.span, hint)
+    message = f"`{previous.text}` is a built-in function: its arguments stand in parentheses"
+    return Mistake("E030", message, place.token.span, f"{previous.text}(...)")
+
+
+def _is_hex(word: str) -> bool:
+    return all(char in "0123456789abcdef" for char in word)
+
+
+def _number_call(place: _Place) -> Mistake | None:
+    previous = place.previous
+    if (
+        place.token.type == "LPAR"
+        and previous is not None
+        and previous.type == "NUMBER"
+        and not previous.text[0].isdigit()
+    ):
+        found = number_as_name(previous, "fn")
+        return Mistake(found.code, found.message, found.span, found.hint)
+    return None
+
+
+def _function_without_type(place: _Place) -> Mistake | None:
+    first, previous = place.first, place.previous
+    if first.type != "NAME" or previous is None:
+        return None
+    body = place.token.type == "LBRACE" and previous.type == "RPAR"
+    typed = place.token.type in ("TYPE_WORD", "TYPE_NAME", "STRUCT") and previous.type in ("LPAR", "COMMA")
+    if body or typed:
+        hint = f"write `int {first.text}(...)` or `void {first.text}(...)`"
+        return Mistake("E036", f"the definition of `{first.text}` has no return type", first.span, hint)
+    return None
+
+
+def _lonely_else(place: _Place) -> Mistake | None:
+    if place.token.type in ("ELSE", "ELSIF"):
+        return Mistake("E030", f"`{place.token.text}` without `if`", place.token.span)
+    return None
+
+
+def _include(place: _Place) -> Mistake | None:
+    if place.token.type == "INCLUDE":
+        return Mistake("E022", "`#include` stands at the top level only", place.token.span)
+    return None
+
+
+def _command(place: _Place) -> Mistake | None:
+    first = place.first
+    index = next((i for i, token in enumerate(place.tokens) if token is first), 0)
+    follows = place.tokens[index + 1] if index + 1 < len(place.tokens) else None
+    if first.type == "TILDE" and first.text == "!" and follows is not None and follows.span.start == first.span.end:
+        name = "!" + follows.text
+        hint = "commands stand on a line of their own, outside `script { }` and `? { }`"
+        return Mistake("E030", f"`{name}` is a command, not a part of the script language", first.span, hint)
+    return None
+
+
+_RULES: tuple[Callable[[_Place], Mistake | None], ...] = (
+    _braces, _include, _conditional_operator, _unsupported, _step_value, _name_needed, _body, _builtin_name,
+    _number_call, _function_without_type, _lonely_else, _command,
+)  # fmt: skip
+
+
+def _unexpected(place: _Place) -> Mistake:
+    token, previous = place.token, place.previous
+    found = "the end of the script" if token.type == "$END" else f"`{token.text}`"
+    expected = expectation(place.accepts)
+    span = token.span
+    if token.type == "$END" and previous is not None:
+        span = Span(previous.span.file, previous.span.end, previous.span.end)
+    return Mistake("E030", f"found {found}" + (f", expected {expected}" if expected else ""), span)
+
+
+def expectation(accepts: set[str]) -> str:
+    """A set of terminals in words."""
+    words: list[str] = []
+    rest = set(accepts)
+    if rest >= _EXPRESSION:
+        if "IF" in rest:
+            return "a statement"
+        words.append("an expression")
+        rest &= {"RPAR", "SEMICOLON", "COMMA", "RSQB"}
+    if rest >= {"PLUS", "STAR"}:
+        words.append("an operator")
+        rest -= _OPERATORS | {"ASSIGN", "OP_ASSIGN", "STEP", "LSQB", "DOTTED", "DOT", "ARROW", "LPAR"}
+    order = sorted(rest, key=lambda kind: (kind not in ("SEMICOLON", "RPAR"), kind))
+    words += dict.fromkeys(
+        _NAMES.get(kind, f"`{_SPELLING.get(kind, kind.lower())}`") for kind in order if kind != "ERROR"
+    )
+    words = words[:6]
+    return words[0] if len(words) == 1 else ", ".join(words[:-1]) + " or " + words[-1] if words else ""

@@ -1,0 +1,155 @@
+"""Names: the scopes of one script, and what a session remembers of its globals (language.md section 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from lang import syntax as s
+from lang.lexer import nearest
+from lang.typed import FunctionEntity, GlobalVariable, Variable
+from lang.types import U64, Struct, Type
+
+SymbolLookup = Callable[[str], int | None]
+
+
+@dataclass
+class SessionNames:
+    """What outlives a script: the types of the session's globals, and which of them were assigned."""
+
+    types: dict[str, tuple[Type, bool]] = field(default_factory=dict)  # name: type, given by a declaration
+    assigned: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Scope:
+    """The locals of one function, or of the main program; there is no block scope."""
+
+    function: FunctionEntity | None = None
+    variables: dict[str, Variable] = field(default_factory=dict)
+    assigned: set[str] = field(default_factory=set)
+    all: list[Variable] = field(default_factory=list)
+
+    def declare(self, name: str, kind: Type) -> Variable:
+        """A new variable, which the name means from here on."""
+        variable = Variable(name, kind)
+        self.variables[name] = variable
+        self.all.append(variable)
+        return variable
+
+    def lookup(self, name: str) -> Variable:
+        """The variable of that name; the first mention makes an untyped one."""
+        return self.variables.get(name) or self.declare(name, U64)
+
+
+@dataclass
+class ScriptNames:
+    """Tags, typedef names, functions and globals of one script."""
+
+    session: SessionNames
+    functions: dict[str, FunctionEntity] = field(default_factory=dict)
+    globals: dict[str, GlobalVariable] = field(default_factory=dict)
+    declared: dict[str, Type] = field(default_factory=dict)  # globals with a declaration anywhere in this script
+    written: set[str] = field(default_factory=set)  # globals that this script assigns somewhere
+    tags: dict[str, Struct] = field(default_factory=dict)
+    typedefs: dict[str, Type] = field(default_factory=dict)
+    made: dict[int, Struct] = field(default_factory=dict)  # struct types by the syntax node that defines them
+
+    def global_variable(self, name: str) -> GlobalVariable:
+        """The global of that name, with the type that the session or a declaration of this script gives it."""
+        found = self.globals.get(name)
+        if found is None:
+            known = self.session.types.get(name)
+            kind, typed = known or (self.declared.get(name, U64), name in self.declared)
+            found = self.globals[name] = GlobalVariable(name, kind, typed)
+        return found
+
+    def offer(self, word: str, scope: Scope) -> str | None:
+        """The nearest name that could be meant by an unknown function."""
+        from vm.builtins import BUILTIN_INDEX
+
+        return nearest(word, [*self.functions, *BUILTIN_INDEX])
+
+
+def written_globals(program: s.Program, children: Callable[[s.Expression], list[s.Expression]]) -> set[str]:
+    """The globals that a script assigns, steps, declares, or takes the address of, anywhere in its text."""
+    found: set[str] = set()
+
+    def base(node: s.Expression) -> None:
+        while isinstance(node, s.Paren | s.Index | s.Member):
+            node = node.inner if isinstance(node, s.Paren) else node.base
+        if isinstance(node, s.GlobalName):
+            found.add(node.name)
+
+    def expression(node: s.Expression | s.InitialiserList | None) -> None:
+        stack: list[s.Expression] = []
+        if isinstance(node, s.InitialiserList):
+            for item in node.items:
+                expression(item)
+        elif node is not None:
+            stack.append(node)
+        while stack:
+            part = stack.pop()
+            if isinstance(part, s.Assign):
+                for target in part.targets:
+                    base(target)
+            elif isinstance(part, s.Step):
+                base(part.target)
+            elif isinstance(part, s.Unary) and part.operator == "&":
+                base(part.operand)
+            elif isinstance(part, s.Call) and part.name in ("reference", "ref"):
+                for argument in part.arguments:
+                    base(argument)
+            stack += children(part)
+
+    def declaration(item: s.Declaration) -> None:
+        for declarator in item.declarators:
+            if declarator.is_global:
+                found.add(declarator.name)
+            for target in declarator.chain:
+                base(target)
+            expression(declarator.initialiser)
+
+    for item in walk(program.items):
+        match item:
+            case s.Simple():
+                expression(item.expression)
+            case s.Declaration():
+                declaration(item)
+            case s.For():
+                if isinstance(item.init, s.Declaration):
+                    declaration(item.init)
+                else:
+                    for part in item.init:
+                        expression(part)
+                for part in item.step:
+                    expression(part)
+                expression(item.condition)
+            case s.While() | s.DoWhile():
+                expression(item.condition)
+            case s.If():
+                for branch in item.branches:
+                    expression(branch.condition)
+            case s.Return():
+                expression(item.value)
+    return found
+
+
+def walk(items: tuple[s.Statement, ...]) -> list[s.Statement]:
+    """All statements of a program in textual order, included files and function bodies too."""
+    found: list[s.Statement] = []
+    for item in items:
+        found.append(item)
+        match item:
+            case s.Block():
+                found += walk(item.statements)
+            case s.If():
+                for branch in item.branches:
+                    found += walk(branch.body.statements)
+                if item.otherwise is not None:
+                    found += walk(item.otherwise.statements)
+            case s.While() | s.DoWhile() | s.For() | s.FunctionDefinition():
+                found += walk(item.body.statements)
+            case s.Include() if item.program is not None:
+                found += walk(item.program.items)
+    return found

@@ -1,0 +1,392 @@
+"""Text -> syntax tree: includes, the LALR run with its recovery from errors, and the tree (language.md 14, 17, 19).
+
+With `lang.grammar` the only module that knows Lark. Every kind of mistake that users make has its own message in
+`lang.mistakes`; after a mistake the parser goes on behind the statement, up to `max_errors` times.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lark.exceptions import UnexpectedToken
+from lark.parsers.lalr_analysis import Shift
+from lark.parsers.lalr_parser_state import ParseConf, ParserState
+
+from lang import syntax as s
+from lang.builder import Builder
+from lang.diagnostics import Diagnostics
+from lang.grammar import load_tables
+from lang.lexer import Token, tokenize
+from lang.mistakes import Mistake, explain
+from lang.source import SourceFile, Span
+from vm.limits import DEFAULT_LIMITS, Limits
+
+OPEN, CLOSE = ("LPAR", "LBRACE", "LSQB"), ("RPAR", "RBRACE", "RSQB")
+# Behind one of these a `{` opens a plain block: at the top level that does not end the top level.
+BEFORE_PLAIN_BLOCK = ("SEMICOLON", "LBRACE", "RBRACE", "QUESTION", "INCLUDE")
+
+
+@dataclass
+class _Unit:
+    """One file of a program: its tokens, and the files that it includes, by token."""
+
+    source: SourceFile
+    tokens: list[Token]
+    included: dict[int, _Unit] = field(default_factory=dict)
+
+
+@dataclass
+class _Loader:
+    """Reads a file and everything it includes, before anything is parsed: typedef names are needed for that."""
+
+    include_paths: Sequence[Path]
+    limits: Limits
+    diagnostics: Diagnostics
+    seen: set[Path] = field(default_factory=set)
+    active: list[Path] = field(default_factory=list)
+    type_names: set[str] = field(default_factory=set)
+
+    def load(self, source: SourceFile, start: int, end: int | None) -> _Unit:
+        """The unit of a file, or of a part of it."""
+        tokens = tokenize(source, self.diagnostics, start, end)
+        unit = _Unit(source, tokens)
+        self.check_nesting(tokens)
+        self.collect_type_names(tokens)
+        for number, token in enumerate(tokens):
+            if token.type == "INCLUDE" and token.value and _at_top_level(tokens, number):
+                included = self.include(token, str(token.value))
+                if included is not None:
+                    unit.included[id(token)] = included
+        return unit
+
+    def include(self, token: Token, path: str) -> _Unit | None:
+        """The unit of an included file; None when it was included before, or cannot be (E020, E021, E024)."""
+        target = self.find(token, path)
+        if target is None:
+            places = ", ".join(str(folder) for folder in self.folders(token))
+            self.diagnostics.add("E020", f"cannot read the file `{path}`", token.span, f"looked in {places}")
+            return None
+        if target in self.active:
+            self.diagnostics.add("E021", f"`{path}` includes itself", token.span)
+            return None
+        if target in self.seen:
+            return None
+        if len(self.active) >= self.limits.max_include_depth:
+            limit = self.limits.max_include_depth
+            self.diagnostics.add("E024", f"includes are nested more than {limit} deep", token.span)
+            return None
+        self.seen.add(target)
+        self.active.append(target)
+        try:
+            if target.stat().st_size > self.limits.max_source_bytes:
+                raise OSError(f"larger than {self.limits.max_source_bytes} bytes")
+            source = SourceFile(str(target), target.read_bytes().decode("utf-8", "surrogateescape"))
+            return self.load(source, 0, None)
+        except OSError as error:
+            self.diagnostics.add("E020", f"cannot read the file `{path}`: {error.strerror or error}", token.span)
+            return None
+        finally:
+            self.active.pop()
+
+    def folders(self, token: Token) -> list[Path]:
+        """Where a relative path is looked up, in order."""
+        return [Path(token.span.file.name).parent, *self.include_paths]
+
+    def find(self, token: Token, path: str) -> Path | None:
+        """The file that a path of an `#include` means."""
+        name = path.replace("\\\\", "\\").replace("\\", "/")
+        try:
+            for folder in self.folders(token):
+                candidate = folder / name
+                if candidate.is_file():
+                    return candidate.resolve()
+        except (OSError, ValueError):
+            pass
+        return None
+
+    def check_nesting(self, tokens: list[Token]) -> None:
+        """E121 for brackets; prefix and postfix chains are bounded by the height of expressions."""
+        depth = 0
+        for token in tokens:
+            if token.type in OPEN:
+                depth += 1
+                if depth > self.limits.max_nesting:
+                    too_deep(self.diagnostics, token.span, self.limits)
+                    return
+            elif token.type in CLOSE:
+                depth -= 1
+
+    def collect_type_names(self, tokens: list[Token]) -> None:
+        """The names that typedefs define; their declarators stay names, every later mention is a type name."""
+        for number, token in enumerate(tokens):
+            if token.type == "TYPEDEF":
+                self.type_names.update(name.text for name in _typedef_declarators(tokens, number + 1))
+
+
+def too_deep(diagnostics: Diagnostics, span: Span, limits: Limits) -> None:
+    """E121."""
+    diagnostics.add("E121", f"nested more than {limits.max_nesting} levels deep (limit max_nesting)", span)
+
+
+def _at_top_level(tokens: list[Token], number: int) -> bool:
+    """Whether only plain blocks are open before token `number`."""
+    open_blocks: list[bool] = []
+    for index, token in enumerate(tokens[:number]):
+        if token.type == "LBRACE":
+            open_blocks.append(index == 0 or tokens[index - 1].type in BEFORE_PLAIN_BLOCK)
+        elif token.type == "RBRACE" and open_blocks:
+            open_blocks.pop()
+    return all(open_blocks)
+
+
+def _typedef_declarators(tokens: list[Token], start: int) -> list[Token]:
+    """The names that the typedef whose type starts at `start` declares."""
+    names: list[Token] = []
+    depth = 0
+    for number in range(start, len(tokens)):
+        token = tokens[number]
+        if token.type in ("LBRACE", "LSQB"):
+            depth += 1
+        elif token.type in ("RBRACE", "RSQB"):
+            depth -= 1
+        elif depth == 0 and token.type == "SEMICOLON":
+            break
+        elif depth == 0 and token.type == "NAME":
+            follows = tokens[number + 1].type if number + 1 < len(tokens) else "SEMICOLON"
+            if follows in ("SEMICOLON", "COMMA", "LSQB"):
+                names.append(token)
+    return names
+
+
+def _mark_type_names(tokens: list[Token], names: set[str]) -> None:
+    """The lexer feedback of C: a typedef name is another terminal, except where it is declared or names a tag."""
+    if not names:
+        return
+    declared = {
+        id(name)
+        for number, token in enumerate(tokens)
+        if token.type == "TYPEDEF"
+        for name in _typedef_declarators(tokens, number + 1)
+    }
+    previous = ""
+    for token in tokens:
+        if token.type == "NAME" and token.text in names and id(token) not in declared:
+            if previous not in ("ARROW", "DOT", "STRUCT"):
+                token.type = "TYPE_NAME"
+        previous = token.type
+
+
+@functools.cache
+def _callback_names() -> tuple[str, ...]:
+    return tuple(name for name in vars(Builder) if not name.startswith("_"))
+
+
+class _Redirect:
+    """The parse tables are built once; their callbacks go to the builder of the parse that runs."""
+
+    def __init__(self) -> None:
+        self.builder = Builder()
+        for name in _callback_names():
+            setattr(self, name, self.forward(name))
+
+    def forward(self, name: str) -> Any:
+        """A callback that looks the method up when it is called."""
+        return lambda children: getattr(self.builder, name)(children)
+
+
+@functools.cache
+def _tables() -> tuple[ParseConf[Any], _Redirect]:
+    redirect = _Redirect()
+    return load_tables(Path(__file__).with_name("script.lark"), redirect), redirect
+
+
+class _Parse:
+    """The LALR run over one unit."""
+
+    def __init__(self, unit: _Unit, loader: _Loader) -> None:
+        self.unit = unit
+        self.loader = loader
+        self.diagnostics = loader.diagnostics
+        self.conf, self.redirect = _tables()
+        self.builder = Builder()
+        self.state: Any = ParserState(self.conf, None)  # type: ignore[arg-type]  # no lexer: tokens are fed
+        self.errors = 0
+
+    def run(self) -> s.Program:
+        """The tree; what could not be read is left out of it."""
+        tokens = self.unit.tokens
+        for token in tokens:
+            if token.type == "INCLUDE":
+                included = self.unit.included.get(id(token))
+                path = str(token.value or "")
+                token.value = _Parse(included, self.loader).run() if included else None
+                token.text = path
+        self.redirect.builder = self.builder
+        at = 0
+        while at < len(tokens) and self.errors < self.loader.limits.max_errors:
+            at = at + 1 if self.feed(tokens[at]) else self.recover(at)
+        whole = Span(self.unit.source, tokens[0].span.start if tokens else 0, tokens[-1].span.end if tokens else 0)
+        items: list[Any] = []
+        if self.errors < self.loader.limits.max_errors:
+            end = Token("$END", "", Span(self.unit.source, whole.end, whole.end))
+            if self.accepts("$END") or (self.repair(at, end) and self.accepts("$END")):
+                items = self.state.feed_token(end, True)
+            elif not self.errors:
+                self.mistake(at, end)
+        self.report_late()
+        question = bool(items) and isinstance(items[0], Token)
+        return s.Program(whole, question, tuple(item for item in items if not isinstance(item, Token)))
+
+    def feed(self, token: Token) -> bool:
+        """Give the parser a token; False when it cannot take it."""
+        try:
+            self.state.feed_token(token)
+        except UnexpectedToken:
+            return False
+        return True
+
+    def accepts(self, terminal: str) -> bool:
+        """Whether the parser can go on with this terminal; reductions are only simulated."""
+        table = self.conf.parse_table.states
+        stack = self.state.state_stack
+        entry = table[stack[-1]].get(terminal)
+        if entry is None:
+            return False
+        if entry[0] is Shift:
+            return True
+        return self._simulate(list(stack), terminal)
+
+    def _simulate(self, stack: list[Any], terminal: str) -> bool:
+        table = self.conf.parse_table.states
+        while True:
+            entry = table[stack[-1]].get(terminal)
+            if entry is None:
+                return False
+            action, rule = entry
+            if action is Shift:
+                return True
+            size = len(rule.expansion)
+            if size:
+                del stack[-size:]
+            if not stack:
+                return True
+            follow = table[stack[-1]].get(rule.origin.name)
+            if follow is None:
+                return terminal == "$END"
+            stack.append(follow[1])
+            if terminal == "$END" and follow[1] == self.conf.end_state:
+                return True
+
+    def acceptable(self) -> set[str]:
+        """All terminals that could come next."""
+        return {name for name in self.conf.parse_table.states[self.state.state_stack[-1]] if self.accepts(name)}
+
+    def mistake(self, at: int, token: Token) -> Mistake:
+        """Report what is wrong with `token`, which stands at index `at` of the unit's tokens."""
+        found = explain(self.unit.tokens, at, token, self.acceptable())
+        self.diagnostics.add(found.code, found.message, found.span, found.hint)
+        self.errors += 1
+        return found
+
+    def repair(self, at: int, token: Token) -> bool:
+        """A missing `;` is reported and put in."""
+        previous = self.unit.tokens[at - 1] if at else None
+        if previous is None or not self.accepts("SEMICOLON") or previous.type in ("SEMICOLON", "LBRACE", "RBRACE"):
+            return False
+        new_line = token.type in ("$END", "RBRACE") or token.span.line > previous.span.line
+        if not new_line:
+            return False
+        place = Span(previous.span.file, previous.span.end, previous.span.end)
+        found = f"`{token.text}`" if token.text else "the end"
+        self.diagnostics.add("E030", f"expected `;` before {found}", place, "put a `;` here")
+        self.errors += 1
+        return self.feed(Token("SEMICOLON", ";", place))
+
+    def recover(self, at: int) -> int:
+        """Report the mistake at token `at` and go on behind it; the index of the next token to feed."""
+        tokens = self.unit.tokens
+        token = tokens[at]
+        if self.repair(at, token):
+            return at
+        found = self.mistake(at, token)
+        if found.instead is not None and self.accepts(found.instead):
+            token.type = found.instead
+            return at
+        if token.type == "RBRACE" and not self.open_blocks():
+            return at + 1
+        while not self._simulate(list(self.state.state_stack), "ERROR"):
+            self.state.state_stack.pop()
+            self.state.value_stack.pop()
+        self.feed(Token("ERROR", "", token.span))
+        return self.skip_statement(at)
+
+    def open_blocks(self) -> bool:
+        """Whether a `{` is waiting for its `}`."""
+        return any(isinstance(value, Token) and value.type == "LBRACE" for value in self.state.value_stack)
+
+    def skip_statement(self, at: int) -> int:
+        """The index behind the statement that token `at` is part of: behind its `;` or block, or before a `}`."""
+        tokens, depth = self.unit.tokens, 0
+        while at < len(tokens):
+            kind = tokens[at].type
+            if kind == "LBRACE":
+                depth += 1
+            elif kind == "RBRACE":
+                if depth == 0:
+                    return at if self.open_blocks() else at + 1
+                depth -= 1
+                if depth == 0:
+                    follows = tokens[at + 1].type if at + 1 < len(tokens) else ""
+                    if follows not in ("ELSE", "ELSIF", "WHILE", "SEMICOLON"):
+                        return at + 1
+            elif kind == "SEMICOLON" and depth == 0:
+                return at + 1
+            at += 1
+        return at
+
+    def report_late(self) -> None:
+        """What the grammar lets through and the tree has no place for."""
+        for span in self.builder.prototypes:
+            self.diagnostics.add(
+                "E037", "there are no prototypes: functions may be used before their definition", span, "leave it out"
+            )
+        for span in self.builder.missing_names:
+            self.diagnostics.add("E030", "a name is expected behind the type", span)
+        deepest = self.builder.deepest
+        if deepest is not None and deepest.height > self.loader.limits.max_nesting:
+            too_deep(self.diagnostics, deepest.span, self.loader.limits)
+
+
+def parse(
+    source: SourceFile,
+    diagnostics: Diagnostics,
+    *,
+    start: int = 0,
+    end: int | None = None,
+    include_paths: Sequence[Path] = (),
+    limits: Limits = DEFAULT_LIMITS,
+) -> s.Program | None:
+    """The syntax tree of [start, end) of a file, or None when a lexical or syntax error was reported. Never raises."""
+    loader = _Loader(include_paths, limits, diagnostics)
+    own = Path(source.name)
+    try:
+        if own.is_file():
+            loader.active.append(own.resolve())
+    except (OSError, ValueError):
+        pass
+    unit = loader.load(source, start, end)
+    if diagnostics.has_errors:
+        return None
+    _mark_all(unit, loader.type_names)
+    program = _Parse(unit, loader).run()
+    return None if diagnostics.has_errors else program
+
+
+def _mark_all(unit: _Unit, names: set[str]) -> None:
+    _mark_type_names(unit.tokens, names)
+    for included in unit.included.values():
+        _mark_all(included, names)

@@ -1,0 +1,383 @@
+"""The syntax tree: one frozen dataclass per construct, each with its span. Nodes are compared by identity.
+
+`height` of an expression bounds the recursion of every pass over it; a left-leaning chain of binary operators counts
+once, because the passes walk it in a loop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lang.lexer import StringValue
+from lang.source import Span
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Node:
+    """Anything in the tree."""
+
+    span: Span
+
+
+# --- types
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class WordType(Node):
+    """Type words in the order written."""
+
+    words: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class NamedType(Node):
+    """A typedef name."""
+
+    name: str
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Declarator(Node):
+    """Stars, a name (local or `.global`), array sizes (None for `[]`), an optional initialiser, more targets."""
+
+    name: str
+    is_global: bool
+    name_span: Span
+    stars: int
+    sizes: tuple[Expression | None, ...] = ()
+    initialiser: Expression | InitialiserList | None = None
+    chain: tuple[Expression, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class MemberLine(Node):
+    """A line of a struct: a type and its declarators."""
+
+    type: TypeSyntax
+    declarators: tuple[Declarator, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class StructType(Node):
+    """`struct Tag`, `struct Tag { ... }` or `struct { ... }`."""
+
+    tag: str
+    tag_span: Span | None
+    members: tuple[MemberLine, ...] | None
+
+
+TypeSyntax = WordType | NamedType | StructType
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class TypeName(Node):
+    """A type with stars, in a cast or sizeof."""
+
+    type: TypeSyntax
+    stars: int
+
+
+# --- expressions
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Expression(Node):
+    """Any expression."""
+
+    height: int = field(default=1, kw_only=True)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Number(Expression):
+    """An integer literal: its 64 bits and its text."""
+
+    value: int
+    text: str
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FloatNumber(Expression):
+    """A floating-point literal."""
+
+    value: float
+    text: str
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class String(Expression):
+    """A string literal."""
+
+    value: StringValue
+    text: str
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SymbolName(Expression):
+    """`module!name`."""
+
+    name: str
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class RegisterName(Expression):
+    """A register; `bare` without its `@`."""
+
+    index: int
+    name: str
+    bare: bool
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PseudoName(Expression):
+    """`$name`."""
+
+    index: int
+    name: str
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Name(Expression):
+    """A local variable, parameter or function."""
+
+    name: str
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class GlobalName(Expression):
+    """`.name`."""
+
+    name: str
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Paren(Expression):
+    """A parenthesised expression."""
+
+    inner: Expression
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Unary(Expression):
+    """`- + ~ ! * &` in front of an operand."""
+
+    operator: str
+    operand: Expression
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Cast(Expression):
+    """`(type)operand`."""
+
+    type: TypeName
+    operand: Expression
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Sizeof(Expression):
+    """`sizeof(type)`, or `sizeof operand`."""
+
+    operand: Expression | TypeName
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Binary(Expression):
+    """Any binary operator."""
+
+    operator: str
+    operator_span: Span
+    left: Expression
+    right: Expression
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Call(Expression):
+    """A call of a user function or a built-in; `builtin` tells which of the two the word is."""
+
+    name: str
+    name_span: Span
+    arguments: tuple[Expression, ...]
+    builtin: bool
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Index(Expression):
+    """`base[index]`."""
+
+    base: Expression
+    index: Expression
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Member(Expression):
+    """`base.name` or `base->name`."""
+
+    base: Expression
+    name: str
+    name_span: Span
+    arrow: bool
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Assign(Expression):
+    """`targets = ... = value` or `target op= value`; a value only by mistake (E038)."""
+
+    targets: tuple[Expression, ...]
+    operator: str
+    value: Expression
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Step(Expression):
+    """`++` or `--`, in front of a place or behind it; a value only by mistake (E038)."""
+
+    operator: str
+    target: Expression
+    prefix: bool
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class InitialiserList(Node):
+    """`{ ... }`."""
+
+    items: tuple[Expression | InitialiserList, ...]
+
+
+# --- statements
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Statement(Node):
+    """Any statement."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Empty(Statement):
+    """`;`."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Simple(Statement):
+    """An expression as a statement: Assign, Step or Call; anything else is E042."""
+
+    expression: Expression
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Declaration(Statement):
+    """`type declarator, ...;`, or a bare `struct ...;` without declarators."""
+
+    type: TypeSyntax
+    declarators: tuple[Declarator, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Typedef(Statement):
+    """`typedef type declarator, ...;`."""
+
+    type: TypeSyntax
+    declarators: tuple[Declarator, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Block(Statement):
+    """`{ ... }`; at the top level it may hold functions and includes."""
+
+    statements: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Branch(Node):
+    """A condition (None when it is missing) and its body; `word` is if, elsif or else if."""
+
+    word: str
+    condition: Expression | None
+    body: Block
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class If(Statement):
+    """if, elsif ..., else."""
+
+    branches: tuple[Branch, ...]
+    otherwise: Block | None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class While(Statement):
+    """`while (condition) { }`."""
+
+    condition: Expression | None
+    body: Block
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class DoWhile(Statement):
+    """`do { } while (condition);`."""
+
+    body: Block
+    condition: Expression | None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class For(Statement):
+    """`for (init; condition; step) { }`."""
+
+    init: tuple[Expression, ...] | Declaration
+    condition: Expression | None
+    step: tuple[Expression, ...]
+    body: Block
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Break(Statement):
+    """`break;`."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Continue(Statement):
+    """`continue;`."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Return(Statement):
+    """`return;` or `return value;`."""
+
+    value: Expression | None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Parameter(Node):
+    """A parameter; without a type it is U64 (P098)."""
+
+    type: TypeSyntax | None
+    declarator: Declarator
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FunctionDefinition(Statement):
+    """A function; `header` is the span of everything before the body. `explicit_void`: `(void)`."""
+
+    type: TypeSyntax
+    stars: int
+    name: str
+    name_span: Span
+    parameters: tuple[Parameter, ...]
+    explicit_void: bool
+    body: Block
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Include(Statement):
+    """`#include "path"`; `program` is what the file holds, None when it was included before or not at all."""
+
+    path: str
+    semicolon: bool
+    program: Program | None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Program(Node):
+    """A whole script; `question` tells whether it starts with `?`."""
+
+    question: bool
+    items: tuple[Statement, ...]

@@ -1,0 +1,39 @@
+"""The virtual clock of a machine: it counts executed guest instructions, so that every run tells the same time.
+
+One instruction is one tick of the time-stamp counter and one nanosecond of the calendar; `microsleep` adds ticks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+TICKS_PER_MICROSECOND = 1000
+DEFAULT_START = datetime(2024, 1, 1)
+
+
+class VirtualClock:
+    """Ticks since the machine started, and the calendar time they stand for."""
+
+    def __init__(self, executed: Callable[[], int], start: datetime = DEFAULT_START) -> None:
+        self._executed = executed
+        self._start = start
+        self._added = 0
+
+    def elapsed(self) -> int:
+        """Ticks since the start; reading it takes no time."""
+        return self._executed() + self._added
+
+    def now(self) -> datetime:
+        """The calendar time; it stands still at the end of the calendar."""
+        left = (datetime.max - self._start) // timedelta(microseconds=1)
+        return self._start + timedelta(microseconds=min(self.elapsed() // TICKS_PER_MICROSECOND, left))
+
+    def time_stamp(self) -> int:
+        """The time-stamp counter, 64 bits; every reading takes one tick, so that no two are equal."""
+        self._added += 1
+        return self.elapsed() & 0xFFFF_FFFF_FFFF_FFFF
+
+    def sleep(self, microseconds: int) -> None:
+        """Let time pass."""
+        self._added += microseconds * TICKS_PER_MICROSECOND

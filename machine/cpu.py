@@ -1,0 +1,299 @@
+"""One emulated CPU with its memory: Unicorn behind a small face. Every oddity of Unicorn's engine is dealt with here.
+
+Instructions are counted per basic block, on entry: a block that does not fit in the budget is not begun, one that
+faults halfway counts whole, a REP instruction counts once per iteration and once for its end. That count is the virtual
+time, so a run is deterministic: RDTSC reads the clock given by the machine, and the CPU model has no RDRAND.
+Not here: what a SYSCALL means (`machine.events.syscall`), which process runs when (`machine.machine`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+import capstone
+from unicorn import unicorn_const as uc
+from unicorn import x86_const as x86
+
+from machine import msr
+from machine.binding import (
+    BLOCK_HOOK,
+    INTERRUPT_HOOK,
+    MEMORY_INVALID_HOOK,
+    SYSCALL_HOOK,
+    TIME_STAMP_HOOK,
+    WORD_MASK,
+    EmulatorError,
+    Engine,
+)  # fmt: skip
+from machine.memory import GuestMemory, MapError, Protection, Region
+from machine.register_file import RegisterFile
+from machine.registers import BATCH_IDS, STATE_IDS
+from vm.registers import RIP
+
+SYSCALL_LENGTH = 2
+
+# SSE4.2 and RDTSCP, but neither AVX (which Unicorn lacks) nor RDRAND (which would read the host's entropy).
+CPU_MODEL = x86.UC_CPU_X86_SANDYBRIDGE
+_CR4 = 0x600  # OSFXSR and OSXMMEXCPT: SSE instructions are #UD without them
+
+# Without paging Unicorn drops the upper 12 bits of an address, so a kernel address is mapped at its remainder.
+_PHYSICAL_MASK = (1 << 52) - 1
+
+_HLT = 0xF4
+_DOUBLE_FAULT = 8
+_BLOCK_CACHE = 65_536  # counted blocks before the cache is emptied
+
+_ACCESS_NAMES: dict[int, str] = {
+    uc.UC_MEM_READ_UNMAPPED: "read", uc.UC_MEM_READ_PROT: "read",
+    uc.UC_MEM_WRITE_UNMAPPED: "write", uc.UC_MEM_WRITE_PROT: "write",
+    uc.UC_MEM_FETCH_UNMAPPED: "fetch", uc.UC_MEM_FETCH_PROT: "fetch",
+}  # fmt: skip
+
+
+class StopKind(Enum):
+    """Why `Cpu.run` came back."""
+
+    REACHED = "reached"  # RIP is the `until` address
+    BUDGET = "budget"  # the next block does not fit in the budget
+    HALT = "halt"  # HLT was executed
+    FAULT = "fault"  # exception or software interrupt `vector`
+    INVALID = "invalid"  # undefined instruction
+    UNMAPPED = "unmapped"  # `access` to `address`, which is not mapped or not allowed
+    STOPPED = "stopped"  # somebody called `stop`
+
+
+@dataclass(frozen=True)
+class StopReason:
+    """Why a run ended, and the RIP it ended at; the other fields are those of the kind."""
+
+    kind: StopKind
+    rip: int
+    vector: int | None = None
+    address: int | None = None
+    access: str | None = None
+
+
+class Cpu:
+    """One CPU in 64-bit mode at privilege level 0, flat memory, paging off."""
+
+    def __init__(self, memory: GuestMemory) -> None:
+        self.memory = memory
+        self.executed = 0
+        self.on_syscall: Callable[[], None] = lambda: None
+        self.time_stamp: Callable[[], int] = lambda: self.executed
+        self._engine = Engine(CPU_MODEL)
+        self.registers = RegisterFile(self._engine)
+        self._ceiling = 0
+        self._stop_requested = False
+        self._why: StopKind | None = None
+        self._event: StopReason | None = None
+        self._carried: BaseException | None = None
+        self._block_lengths: dict[tuple[int, int], int] = {}
+        self._decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+        self._install_hooks()
+        self._engine.set_register(x86.UC_X86_REG_CR4, _CR4)
+        self.write_msr(msr.EFER, msr.EFER_LME | msr.EFER_LMA | msr.EFER_SCE)
+        self._clean = self._engine.uc.context_save()
+
+    # --- memory
+
+    def map(self, start: int, size: int, protection: Protection, name: str) -> Region:
+        """Map zeroed memory for the guest. Raises machine.memory.MapError."""
+        region = self.memory.map(start, size, protection, name)
+        try:
+            self._engine.map_pointer(start & _PHYSICAL_MASK, size, int(protection), region.host_pointer)
+        except EmulatorError as error:
+            self.memory.unmap(region)
+            raise MapError(f"{name}: {error}") from None
+        return region
+
+    def unmap(self, region: Region) -> None:
+        """Remove a region that `map` returned."""
+        self._engine.unmap(region.start & _PHYSICAL_MASK, region.size)
+        self.memory.unmap(region)
+
+    def read(self, address: int, size: int) -> bytes | None:
+        """As `GuestMemory.read`."""
+        return self.memory.read(address, size)
+
+    def write(self, address: int, data: bytes) -> bool:
+        """As `GuestMemory.write`; changed code is translated anew."""
+        if not self.memory.write(address, data):
+            return False
+        region = self.memory.region_at(address)
+        while region is not None and region.start < address + len(data):
+            if Protection.EXECUTE in region.protection:
+                self._engine.forget_code(max(address, region.start), min(address + len(data), region.end))
+                self._block_lengths.clear()
+            region = self.memory.region_at(region.end)
+        return True
+
+    # --- model-specific registers
+
+    def read_msr(self, number: int) -> int:
+        """The value of an MSR; 0 for one that the CPU model does not have."""
+        return self._engine.read_msr(number)
+
+    def write_msr(self, number: int, value: int) -> None:
+        """Set an MSR; ignored for one that the CPU model does not have."""
+        self._engine.write_msr(number, value)
+
+    # --- execution
+
+    def run(self, start: int, until: int, budget: int) -> StopReason:
+        """Execute from `start` until RIP is `until`, for at most `budget` instructions.
+
+        An exception that a callback raises (or Ctrl-C) ends the run and is raised here; RIP is that of the trigger.
+        """
+        self.registers.write(RIP, start)
+        self.registers.store()
+        self.registers.forget()
+        self._ceiling = self.executed + budget
+        self._stop_requested = False
+        self._why, self._event, self._carried = None, None, None
+        status = self._engine.start(start, until)
+        self.registers.forget()
+        reason = self._classify(status, until)
+        if reason.kind is StopKind.FAULT:
+            self._clear_pending_fault()
+        if self._carried is not None:
+            carried, self._carried = self._carried, None
+            raise carried
+        return reason
+
+    def stop(self) -> None:
+        """End the current run before its next block. May be called by a hook or by another thread."""
+        self._stop_requested = True
+
+    def _classify(self, status: int, until: int) -> StopReason:
+        rip = self.registers.read(RIP)
+        if self._event is not None:
+            return self._event
+        if rip == until:
+            return StopReason(StopKind.REACHED, rip)
+        if self._why is not None:
+            return StopReason(self._why, rip)
+        if status == uc.UC_ERR_INSN_INVALID:
+            return StopReason(StopKind.INVALID, rip)
+        if status != uc.UC_ERR_OK and self._carried is None:
+            raise EmulatorError(f"uc_emu_start failed with error {status} at {rip:#x}")
+        region = self.memory.region_at(rip)
+        if region is None or Protection.EXECUTE not in region.protection:
+            return StopReason(StopKind.UNMAPPED, rip, address=rip, access="fetch")
+        # HLT ends a run like a triple fault does, with success; only the byte before RIP tells them apart.
+        if self.memory.read((rip - 1) & WORD_MASK, 1) == bytes((_HLT,)):
+            return StopReason(StopKind.HALT, rip)
+        return StopReason(StopKind.FAULT, rip, vector=_DOUBLE_FAULT)
+
+    def _clear_pending_fault(self) -> None:
+        """Make the CPU take the next fault as a first one.
+
+        QEMU remembers a delivered contributory exception until its handler is entered, which never happens here: the
+        next one would arrive as a double fault (test_a_second_fault_is_reported_like_the_first).
+        """
+        registers = self._engine.uc
+        general = [registers.reg_read(number) for number in BATCH_IDS]
+        state = [registers.reg_read(number) for number in STATE_IDS]
+        msrs = [self.read_msr(row.number) for row in msr.MSRS]
+        registers.context_restore(self._clean)
+        for row, value in zip(msr.MSRS, msrs, strict=True):
+            self.write_msr(row.number, value)
+        for number, value in zip((*STATE_IDS, *BATCH_IDS), (*state, *general), strict=True):
+            registers.reg_write(number, value)
+        self.registers.forget()
+
+    # --- hooks
+
+    def _install_hooks(self) -> None:
+        engine = self._engine
+        engine.add_hook(uc.UC_HOOK_BLOCK, BLOCK_HOOK(self._on_block))
+        engine.add_hook(uc.UC_HOOK_INTR, INTERRUPT_HOOK(self._on_interrupt))
+        engine.add_hook(uc.UC_HOOK_MEM_INVALID, MEMORY_INVALID_HOOK(self._on_invalid_access))
+        engine.add_hook(uc.UC_HOOK_INSN, SYSCALL_HOOK(self._on_syscall), x86.UC_X86_INS_SYSCALL)
+        engine.add_hook(uc.UC_HOOK_INSN, TIME_STAMP_HOOK(self._on_rdtsc), x86.UC_X86_INS_RDTSC)
+        engine.add_hook(uc.UC_HOOK_INSN, TIME_STAMP_HOOK(self._on_rdtscp), x86.UC_X86_INS_RDTSCP)
+
+    def _carry(self, error: BaseException) -> None:
+        """End the run with an exception, which cannot pass through C code."""
+        self._carried = error
+        self._engine.stop()
+
+    def _on_block(self, _engine: int, address: int, size: int, _data: int) -> None:
+        try:  # Ctrl-C arrives here as KeyboardInterrupt, since Python code runs
+            key = (address, size)
+            length = self._block_lengths.get(key)
+            if length is None:
+                length = self._count_instructions(address, size)
+            executed = self.executed + length
+            if self._stop_requested:
+                self._why = StopKind.STOPPED
+                self._engine.stop()
+            elif executed > self._ceiling:
+                self._why = StopKind.BUDGET
+                self._engine.stop()
+            else:
+                self.executed = executed
+        except BaseException as error:
+            self._carry(error)
+
+    def _count_instructions(self, address: int, size: int) -> int:
+        """The instructions of a block of code, at least 1; remembered until code is written from outside.
+
+        A guest that rewrites its own block to another count in the same bytes keeps the first count.
+        """
+        code = self.memory.read(address, size) or b""
+        decoded, covered = 0, 0
+        for _, length, _, _ in self._decoder.disasm_lite(code, address):
+            decoded, covered = decoded + 1, covered + length
+        count = max(1, decoded + (covered < size))  # what Capstone does not know ends a block
+        if len(self._block_lengths) >= _BLOCK_CACHE:
+            self._block_lengths.clear()
+        self._block_lengths[address, size] = count
+        return count
+
+    def _on_interrupt(self, _engine: int, vector: int, _data: int) -> None:
+        try:
+            self.registers.forget()
+            self._event = StopReason(StopKind.FAULT, self.registers.read(RIP), vector=vector)
+            self._engine.stop()
+        except BaseException as error:
+            self._carry(error)
+
+    def _on_invalid_access(self, _engine: int, kind: int, address: int, _size: int, _value: int, _data: int) -> bool:
+        try:
+            self.registers.forget()
+            rip = self.registers.read(RIP)
+            self._event = StopReason(StopKind.UNMAPPED, rip, address=address, access=_ACCESS_NAMES.get(kind, "access"))
+        except BaseException as error:
+            self._carry(error)
+        return False
+
+    def _on_syscall(self, _engine: int, _data: int) -> None:
+        self.registers.forget()
+        try:
+            self.on_syscall()
+            self.registers.store_in_hook(SYSCALL_LENGTH)
+        except BaseException as error:
+            self.registers.forget()
+            self._carry(error)
+        if self._stop_requested:
+            self._why = StopKind.STOPPED
+            self._engine.stop()
+
+    def _on_rdtsc(self, _engine: int, _data: int) -> int:
+        try:
+            ticks = self.time_stamp()
+            self._engine.set_register(x86.UC_X86_REG_RAX, ticks & 0xFFFF_FFFF)
+            self._engine.set_register(x86.UC_X86_REG_RDX, ticks >> 32 & 0xFFFF_FFFF)
+        except BaseException as error:
+            self._carry(error)
+        return 1  # the instruction is done
+
+    def _on_rdtscp(self, engine: int, data: int) -> int:
+        try:
+            self._engine.set_register(x86.UC_X86_REG_RCX, self.read_msr(msr.TSC_AUX) & 0xFFFF_FFFF)
+        except BaseException as error:
+            self._carry(error)
+        return self._on_rdtsc(engine, data)

@@ -1,0 +1,81 @@
+"""What one event command says, as data: the trigger, its filters and its actions. Nothing here changes later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from machine.events.catalog import EventKind
+from vm.engine import Loaded
+
+TAG_BASE = 0x100_0000  # tag = TAG_BASE + id
+
+
+class Stage(IntEnum):
+    """The calling stages an event asks for; the numbers are those of HyperDbg's SDK. PRE and POST are bits of ALL."""
+
+    PRE = 1
+    POST = 2
+    ALL = 3
+
+
+class ActionKind(IntEnum):
+    """The kinds of actions, by the numbers of HyperDbg's SDK."""
+
+    BREAK = 0
+    SCRIPT = 1
+    CODE = 2
+
+
+@dataclass(frozen=True)
+class BreakAction:
+    """Halt and hand control to the debugger."""
+
+    kind = ActionKind.BREAK
+
+
+@dataclass(frozen=True, eq=False)
+class ScriptAction:
+    """Run a loaded program."""
+
+    program: Loaded
+    kind = ActionKind.SCRIPT
+
+
+@dataclass(frozen=True)
+class CodeAction:
+    """Run machine code in vmx-root mode. The return that ends it is part of `code`."""
+
+    code: bytes
+    kind = ActionKind.CODE
+
+
+Action = BreakAction | ScriptAction | CodeAction
+
+
+@dataclass(frozen=True, eq=False)
+class EventDefinition:
+    """One event. `None` as a filter lets everything pass.
+
+    `parameters` are the kind's own ones (none: everything of the kind); `actions` run in this order: by convention the
+    script first, then the code, then the break (events-and-commands B.4). `command` is the text that `events` shows.
+    """
+
+    id: int
+    kind: EventKind
+    command: str
+    parameters: tuple[int, ...] = ()
+    process_id: int | None = None
+    core: int | None = None
+    stage: Stage = Stage.PRE
+    short_circuit: bool = False
+    immediate: bool = True
+    buffer_size: int = 0
+    condition: bytes | None = None
+    actions: tuple[Action, ...] = ()
+    outputs: tuple[str, ...] = ()
+
+    @property
+    def tag(self) -> int:
+        """HyperDbg's name for the event."""
+        return TAG_BASE + self.id

@@ -1,0 +1,165 @@
+"""The trigger protocol, written down once: what happens between an operation of the guest and its effect (B.8).
+
+For each event of the kind, newest first: enabled? core? process? own parameter? stage? then the condition, then the
+short-circuit default, then the actions. Any event that leaves its flag on short-circuits the operation, and no post
+stage follows (the documented reading; B.8 [R]). A script that moves RIP redirects the guest: the operation is not
+carried out, and execution resumes exactly there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from machine.events.catalog import EventKind
+from machine.events.definition import BreakAction, CodeAction, ScriptAction, Stage
+from machine.events.registry import Event, Registry
+from machine.process import Process
+from vm.engine import Engine, Fault, Loaded
+from vm.host import Host
+from vm.registers import RIP
+
+
+class Operation(Protocol):
+    """What a guest is about to do, as one family of exits describes it to the dispatcher."""
+
+    kind: EventKind
+
+    def context(self, process: Process) -> int:
+        """`$context`, read from the registers as they are now."""
+        ...
+
+    def matches(self, parameters: tuple[int, ...], context: int) -> bool:
+        """Whether this operation is the one that an event's own parameters ask for."""
+        ...
+
+    def emulate(self, process: Process) -> None:
+        """Do what the processor does; what scripts of stage post see."""
+        ...
+
+    def skip(self, process: Process) -> None:
+        """Move past the operation without doing it."""
+        ...
+
+    def complete(self, process: Process) -> None:
+        """What follows the post stage."""
+        ...
+
+
+@dataclass
+class Trigger:
+    """One event handling one operation in one stage: what `$event_id` and its kin read and `event_sc` writes."""
+
+    event: Event
+    process: Process
+    core: int
+    stage: Stage
+    context: int
+    instruction_pointer: int
+    short_circuit: bool
+    buffer: int = 0
+
+
+class Sandbox(Protocol):
+    """Runs conditions and custom code in vmx-root mode."""
+
+    def condition(self, code: bytes, trigger: Trigger) -> bool:
+        """Whether the condition lets the actions run."""
+        ...
+
+    def code(self, code: bytes, trigger: Trigger) -> None:
+        """Run one code action."""
+        ...
+
+
+class Surroundings(Protocol):
+    """What the dispatcher needs of the machine."""
+
+    def host_for(self, trigger: Trigger) -> Host:
+        """The Host of a script action; used for this action only."""
+        ...
+
+    def script_fault(self, event: Event, fault: Fault, program: Loaded) -> None:
+        """A script action stopped early; the guest goes on."""
+        ...
+
+    def broke(self, trigger: Trigger) -> None:
+        """A break action."""
+        ...
+
+
+class Dispatcher:
+    """Carries the protocol out for every operation of a machine."""
+
+    def __init__(
+        self, registry: Registry, engine: Engine, surroundings: Surroundings, sandbox: Sandbox | None = None
+    ) -> None:
+        self._registry = registry
+        self._engine = engine
+        self._surroundings = surroundings
+        self._sandbox = sandbox
+
+    def dispatch(self, operation: Operation, process: Process, core: int) -> None:
+        """Handle one operation from the pre stage to its end. RIP is at the instruction on entry."""
+        events = self._registry.newest_first(operation.kind)
+        if events:
+            registers = process.cpu.registers
+            before = registers.read(RIP)
+            short_circuited = self._stage(events, Stage.PRE, operation, process, core)
+            if registers.read(RIP) != before:
+                return
+            if short_circuited:
+                operation.skip(process)
+                return
+        operation.emulate(process)
+        if events:
+            entered = registers.read(RIP)
+            self._stage(events, Stage.POST, operation, process, core)
+            if registers.read(RIP) != entered:
+                return
+        operation.complete(process)
+
+    def _stage(
+        self, events: tuple[Event, ...], stage: Stage, operation: Operation, process: Process, core: int
+    ) -> bool:
+        """Run every matching event of one stage; whether any of them short-circuits."""
+        short_circuited = False
+        for event in events:
+            definition = event.definition
+            if not event.enabled or not definition.stage & stage:
+                continue
+            if definition.core not in (None, core) or definition.process_id not in (None, process.pid):
+                continue
+            context = operation.context(process)
+            if definition.parameters and not operation.matches(definition.parameters, context):
+                continue
+            pointer = process.cpu.registers.read(RIP)
+            trigger = Trigger(event, process, core, stage, context, pointer, definition.short_circuit)
+            if definition.condition is not None and not self._condition(definition.condition, trigger):
+                continue
+            event.triggers += 1
+            self._run_actions(trigger)
+            short_circuited = short_circuited or trigger.short_circuit
+        return short_circuited
+
+    def _condition(self, code: bytes, trigger: Trigger) -> bool:
+        assert self._sandbox is not None  # registration refuses a condition without a sandbox
+        return self._sandbox.condition(code, trigger)
+
+    def _run_actions(self, trigger: Trigger) -> None:
+        event = trigger.event
+        for action, buffer in zip(event.definition.actions, event.buffers, strict=True):
+            trigger.buffer = buffer
+            if isinstance(action, ScriptAction):
+                self._run_script(action, trigger)
+            elif isinstance(action, BreakAction):
+                self._surroundings.broke(trigger)
+            elif isinstance(action, CodeAction):
+                assert self._sandbox is not None  # registration refuses code without a sandbox
+                self._sandbox.code(action.code, trigger)
+
+    def _run_script(self, action: ScriptAction, trigger: Trigger) -> None:
+        result = self._engine.run(action.program, self._surroundings.host_for(trigger))
+        if result.fault is not None:
+            trigger.event.faults += 1
+            self._surroundings.script_fault(trigger.event, result.fault, action.program)

@@ -1,0 +1,157 @@
+"""The events of a machine: registration with HyperDbg's checks and error numbers, enabling, disabling, clearing.
+
+Ids count up from 0 and are never used again. An id is taken when a command has been parsed, so a registration that
+fails leaves a gap (events-and-commands B.3). Triggers see newer events first, lists show older ones first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from machine.events.catalog import EventKind
+from machine.events.definition import ActionKind, CodeAction, EventDefinition, Stage
+from machine.memory import MapError
+
+
+class ErrorNumber(IntEnum):
+    """HyperDbg's numbers of what registration and modification refuse (events-and-commands B.15)."""
+
+    TAG_DOES_NOT_EXIST = 0xC000_0000
+    ACTION_BUFFER_SIZE_IS_ZERO = 0xC000_0002
+    EVENT_TYPE_INVALID = 0xC000_0003
+    INVALID_CORE_ID = 0xC000_0006
+    MODIFY_EVENTS_INVALID_TAG = 0xC000_000E
+    PROCESS_ID_INVALID = 0xC000_001E
+    EVENT_IS_NOT_APPLIED = 0xC000_001F
+    SHORT_CIRCUITING_WITH_POST = 0xC000_003A
+    CANNOT_ALLOCATE_ACTION = 0xC000_0044
+    SAFE_BUFFER_TOO_BIG = 0xC000_0048
+
+
+class RegistrationError(Exception):
+    """An event is refused, or an id does not exist; `number` is HyperDbg's error number."""
+
+    def __init__(self, number: ErrorNumber, message: str) -> None:
+        super().__init__(f"err, {message} ({number:x})")
+        self.number = number
+        self.message = message
+
+
+LARGEST_BUFFER = 999  # decimal; HyperDbg refuses 0x3e8 and above
+
+
+@dataclass(eq=False)
+class Event:
+    """A registered event: its definition, whether it is enabled, its buffers (one per action), its triggers so far."""
+
+    definition: EventDefinition
+    buffers: tuple[int, ...]
+    enabled: bool = True
+    triggers: int = 0
+    faults: int = 0
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What registration must know of the machine. A sandbox runs conditions and custom code."""
+
+    core_count: int
+    process_ids: Callable[[], Collection[int]]
+    allocate: Callable[[int], int]
+    has_sandbox: bool
+
+
+@dataclass
+class Registry:
+    """All events that were not cleared."""
+
+    facts: Facts
+    ever_registered: list[Event] = field(default_factory=list)  # cleared ones too, oldest first
+    _events: dict[int, Event] = field(default_factory=dict)
+    _by_kind: dict[int, tuple[Event, ...]] = field(default_factory=dict)
+    _next_id: int = 0
+
+    def take_id(self) -> int:
+        """The id of the event whose command has just been parsed."""
+        taken = self._next_id
+        self._next_id += 1
+        return taken
+
+    def register(self, definition: EventDefinition) -> Event:
+        """Add an event, enabled if it has an action. Raises RegistrationError; nothing is added then."""
+        self._check(definition)
+        event = Event(definition, self._allocate_buffers(definition), enabled=bool(definition.actions))
+        self._events[definition.id] = event
+        self.ever_registered.append(event)
+        self._index(definition.kind)
+        return event
+
+    def enable(self, event_id: int) -> None:
+        """Let the event fire again. Raises RegistrationError for an unknown id."""
+        self.get(event_id).enabled = True
+
+    def disable(self, event_id: int) -> None:
+        """Keep the event from firing; actions that run now are finished. Raises RegistrationError."""
+        self.get(event_id).enabled = False
+
+    def clear(self, event_id: int) -> None:
+        """Remove the event for good. Raises RegistrationError for an unknown id."""
+        event = self.get(event_id)
+        event.enabled = False  # a dispatch that is under way may still come to it
+        del self._events[event_id]
+        self._index(event.definition.kind)
+
+    def get(self, event_id: int) -> Event:
+        """The event with this id. Raises RegistrationError."""
+        event = self._events.get(event_id)
+        if event is None:
+            raise RegistrationError(ErrorNumber.MODIFY_EVENTS_INVALID_TAG, f"there is no event with id {event_id:x}")
+        return event
+
+    def oldest_first(self) -> tuple[Event, ...]:
+        """All events as `events` lists them."""
+        return tuple(self._events.values())
+
+    def newest_first(self, kind: EventKind) -> tuple[Event, ...]:
+        """The events of a kind, disabled ones too, as a trigger walks them. Later changes do not alter the tuple."""
+        return self._by_kind.get(kind.number, ())
+
+    def _index(self, kind: EventKind) -> None:
+        events = [event for event in self._events.values() if event.definition.kind.number == kind.number]
+        self._by_kind[kind.number] = tuple(reversed(events))
+
+    def _allocate_buffers(self, definition: EventDefinition) -> tuple[int, ...]:
+        if not definition.buffer_size:
+            return (0,) * len(definition.actions)
+        try:
+            return tuple(self.facts.allocate(definition.buffer_size) for _ in definition.actions)
+        except MapError as error:
+            raise RegistrationError(ErrorNumber.CANNOT_ALLOCATE_ACTION, str(error)) from None
+
+    def _check(self, definition: EventDefinition) -> None:
+        kind, number = definition.kind, ErrorNumber
+        if not kind.implemented:
+            raise RegistrationError(number.EVENT_TYPE_INVALID, f"events of kind {kind.name} are not emulated")
+        if definition.id in self._events:
+            raise RegistrationError(number.EVENT_IS_NOT_APPLIED, f"the id {definition.id:x} is in use")
+        if definition.core is not None and definition.core >= self.facts.core_count:
+            raise RegistrationError(number.INVALID_CORE_ID, "invalid core id")
+        if definition.process_id and definition.process_id not in self.facts.process_ids():
+            raise RegistrationError(number.PROCESS_ID_INVALID, "process id is invalid")
+        if definition.short_circuit and definition.stage != Stage.PRE:
+            raise RegistrationError(
+                number.SHORT_CIRCUITING_WITH_POST, "short-circuiting is not possible with post events"
+            )
+        if definition.buffer_size > LARGEST_BUFFER:
+            raise RegistrationError(number.SAFE_BUFFER_TOO_BIG, f"a buffer has at most {LARGEST_BUFFER:x} bytes")
+        if any(isinstance(action, CodeAction) and not action.code for action in definition.actions):
+            raise RegistrationError(number.ACTION_BUFFER_SIZE_IS_ZERO, "the code is empty")
+        needs_sandbox = definition.condition is not None or any(
+            action.kind is ActionKind.CODE for action in definition.actions
+        )
+        if needs_sandbox and not self.facts.has_sandbox:
+            raise RegistrationError(
+                number.EVENT_IS_NOT_APPLIED, "this machine has no vmx-root sandbox for conditions and custom code"
+            )

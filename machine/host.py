@@ -1,0 +1,275 @@
+"""GuestHost: the machine as a script sees it, in one trigger or in a command between runs.
+
+Reads and writes see the process first and the debugger's own memory (buffers, texts) second; they ignore page
+protection, as a debugger's do. Without a process the registers are plain cells that start at 0 and nothing is mapped.
+Not here: injection of interrupts and stepping requests, which stop a script with `unsupported_here`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import capstone
+
+from machine.clock import VirtualClock
+from machine.events.definition import Stage
+from machine.events.dispatch import Trigger
+from machine.events.registry import RegistrationError, Registry
+from machine.messages import Message, MessageChannel
+from machine.process import Process
+from machine.root.memory import RootMemory
+from vm.host import UnsupportedHere
+from vm.registers import PSEUDO_REGISTERS, RIP
+
+_LONGEST_INSTRUCTION = 15
+_TEXT_BYTES = 16  # "YYYY-MM-DD" or "HH:MM:SS.mmm" with its zero
+
+
+@dataclass
+class DebuggerState:
+    """What all hosts of a machine share."""
+
+    registry: Registry
+    messages: MessageChannel
+    clock: VirtualClock
+    root: RootMemory
+    notice: Callable[[str], None]
+    broke: Callable[[Trigger], None]
+    texts: dict[str, int] = field(default_factory=dict)
+    loose_registers: dict[int, int] = field(default_factory=dict)
+
+
+class GuestHost:
+    """A `vm.host.Host`. `trigger` is None outside events."""
+
+    def __init__(
+        self, state: DebuggerState, process: Process | None, core: int, trigger: Trigger | None = None
+    ) -> None:
+        self._state = state
+        self._process = process
+        self._core = core
+        self._trigger = trigger
+
+    # --- registers and memory
+
+    def read_register(self, storage: int) -> int:
+        if self._process is None:
+            return self._state.loose_registers.get(storage, 0)
+        return self._process.cpu.registers.read(storage)
+
+    def write_register(self, storage: int, value: int) -> None:
+        if self._process is None:
+            self._state.loose_registers[storage] = value
+        else:
+            self._process.cpu.registers.write(storage, value)
+
+    def read_memory(self, address: int, size: int) -> bytes | None:
+        data = None if self._process is None else self._process.cpu.read(address, size)
+        return self._state.root.read(address, size) if data is None else data
+
+    def write_memory(self, address: int, data: bytes) -> bool:
+        written = self._process is not None and self._process.cpu.write(address, data)
+        return written or self._state.root.write(address, data)
+
+    def read_physical(self, address: int, size: int) -> bytes | None:
+        """Paging is off: a physical address is the process's linear one."""
+        return None if self._process is None else self._process.cpu.read(address, size)
+
+    def write_physical(self, address: int, data: bytes) -> bool:
+        """Paging is off: a physical address is the process's linear one."""
+        return self._process is not None and self._process.cpu.write(address, data)
+
+    # --- pseudo-registers
+
+    def pseudo_register(self, index: int) -> int:
+        reader = _PSEUDO_READERS.get(PSEUDO_REGISTERS[index].name)
+        return 0 if reader is None else reader(self)
+
+    def _process_id(self) -> int:
+        return 0 if self._process is None else self._process.pid
+
+    def _thread_id(self) -> int:
+        return 0 if self._process is None else self._process.tid
+
+    def _core_index(self) -> int:
+        return self._core
+
+    def _process_name(self) -> int:
+        return 0 if self._process is None else self._process.name_address
+
+    def _instruction_pointer(self) -> int:
+        return self.read_register(RIP) if self._trigger is None else self._trigger.instruction_pointer
+
+    def _buffer(self) -> int:
+        return 0 if self._trigger is None else self._trigger.buffer
+
+    def _context(self) -> int:
+        return 0 if self._trigger is None else self._trigger.context
+
+    def _event_id(self) -> int:
+        return 0 if self._trigger is None else self._trigger.event.definition.id
+
+    def _event_tag(self) -> int:
+        return 0 if self._trigger is None else self._trigger.event.definition.tag
+
+    def _event_stage(self) -> int:
+        return 0 if self._trigger is None else int(self._trigger.stage is Stage.POST)
+
+    def _date(self) -> int:
+        return self._text("date", f"{self._state.clock.now():%Y-%m-%d}")
+
+    def _time(self) -> int:
+        now = self._state.clock.now()
+        return self._text("time", f"{now:%H:%M:%S}.{now.microsecond // 1000:03}")
+
+    def _text(self, name: str, text: str) -> int:
+        """The address of a text that is refreshed at each use."""
+        texts = self._state.texts
+        if name not in texts:
+            texts[name] = self._state.root.allocate(_TEXT_BYTES)
+        self._state.root.write(texts[name], text.encode().ljust(_TEXT_BYTES, b"\0"))
+        return texts[name]
+
+    # --- messages and requests
+
+    def message(self, text: bytes) -> None:
+        trigger = self._trigger
+        if trigger is None:
+            self._state.messages.send(Message(text, core=self._core, process_id=self._process_id()))
+            return
+        definition = trigger.event.definition
+        if not definition.immediate:
+            self._state.messages.hold(text)
+            return
+        self._state.messages.send(
+            Message(
+                text=text,
+                event_id=definition.id,
+                core=self._core,
+                stage=self._event_stage(),
+                process_id=self._process_id(),
+                thread_id=self._thread_id(),
+                instruction_pointer=trigger.instruction_pointer,
+                time=self._state.clock.elapsed(),
+                outputs=definition.outputs,
+            )
+        )
+
+    def request(self, name: str, arguments: tuple[int, ...]) -> int:
+        handler = _REQUESTS.get(name)
+        if handler is None:
+            raise UnsupportedHere(_UNSUPPORTED.get(name, f"this machine cannot do {name}"))
+        return handler(self, *arguments) or 0
+
+    def _event_enable(self, event_id: int) -> None:
+        self._modify(self._state.registry.enable, event_id)
+
+    def _event_disable(self, event_id: int) -> None:
+        self._modify(self._state.registry.disable, event_id)
+
+    def _event_clear(self, event_id: int) -> None:
+        self._modify(self._state.registry.clear, event_id)
+
+    def _modify(self, change: Callable[[int], None], event_id: int) -> None:
+        try:
+            change(event_id)
+        except RegistrationError as error:
+            self._state.notice(str(error))
+
+    def _event_sc(self, state: int) -> None:
+        if self._trigger is None:
+            self._state.notice("event_sc has no effect outside events")
+        elif self._trigger.stage is Stage.POST:
+            self._state.notice("event_sc has no effect in the post stage: the operation has been carried out")
+        else:
+            self._trigger.short_circuit = state != 0
+
+    def _pause(self) -> None:
+        if self._trigger is None:
+            self._state.notice("pause has no effect outside events")
+        else:
+            self._state.broke(self._trigger)
+
+    def _flush(self) -> None:
+        self._state.messages.drop()
+
+    def _time_stamp(self) -> int:
+        return self._state.clock.time_stamp()
+
+    def _microsleep(self, microseconds: int) -> None:
+        self._state.clock.sleep(microseconds)
+
+    def _same_address(self, address: int) -> int:
+        """Paging is off: virtual and physical addresses are equal where something is mapped."""
+        return address if self.read_physical(address, 1) is not None else 0
+
+    def _instruction_length(self, address: int, mode: int) -> int:
+        code = b"" if self._process is None else self._process.cpu.memory.read_up_to(address, _LONGEST_INSTRUCTION)
+        for _, length, _, _ in _decoder(mode).disasm_lite(code, address, 1):
+            return int(length)
+        return 0
+
+    def _length_64(self, address: int) -> int:
+        return self._instruction_length(address, capstone.CS_MODE_64)
+
+    def _length_32(self, address: int) -> int:
+        return self._instruction_length(address, capstone.CS_MODE_32)
+
+    def _no_branch_records(self, *_: int) -> int:
+        """The CPU keeps no branch records: the functions of this family report 0, not done."""
+        return 0
+
+
+@cache
+def _decoder(mode: int) -> Any:
+    return capstone.Cs(capstone.CS_ARCH_X86, mode)
+
+
+# The others (proc, thread, peb, teb) are 0: no kernel objects are modelled.
+_PSEUDO_READERS: dict[str, Callable[[GuestHost], int]] = {
+    "pid": GuestHost._process_id,
+    "tid": GuestHost._thread_id,
+    "core": GuestHost._core_index,
+    "pname": GuestHost._process_name,
+    "ip": GuestHost._instruction_pointer,
+    "buffer": GuestHost._buffer,
+    "context": GuestHost._context,
+    "event_id": GuestHost._event_id,
+    "event_tag": GuestHost._event_tag,
+    "event_stage": GuestHost._event_stage,
+    "date": GuestHost._date,
+    "time": GuestHost._time,
+}
+
+_LBR = ("lbr_save", "lbr_print", "lbr_dump", "lbr_check", "lbr_restore", "lbr_restore_by_filter")
+
+_REQUESTS: dict[str, Callable[..., int | None]] = {
+    "event_enable": GuestHost._event_enable,
+    "event_disable": GuestHost._event_disable,
+    "event_clear": GuestHost._event_clear,
+    "event_sc": GuestHost._event_sc,
+    "pause": GuestHost._pause,
+    "flush": GuestHost._flush,
+    "rdtsc": GuestHost._time_stamp,
+    "rdtscp": GuestHost._time_stamp,
+    "microsleep": GuestHost._microsleep,
+    "virtual_to_physical": GuestHost._same_address,
+    "physical_to_virtual": GuestHost._same_address,
+    "disassemble_len": GuestHost._length_64,
+    "disassemble_len64": GuestHost._length_64,
+    "disassemble_len32": GuestHost._length_32,
+    **dict.fromkeys(_LBR, GuestHost._no_branch_records),
+}
+
+_UNSUPPORTED: dict[str, str] = {
+    "event_inject": "this machine has no interrupt descriptor table to deliver an interruption through",
+    "event_inject_error_code": "this machine has no interrupt descriptor table to deliver an interruption through",
+    "event_trace_step": "this machine cannot single-step the guest",
+    "event_trace_step_in": "this machine cannot single-step the guest",
+    "event_trace_step_out": "this machine cannot single-step the guest",
+    "event_trace_instrumentation_step": "this machine cannot single-step the guest",
+    "event_trace_instrumentation_step_in": "this machine cannot single-step the guest",
+}

@@ -1,0 +1,50 @@
+"""Programs as loaders describe them: pure data, mapped by `machine.machine`.
+
+A loader turns bytes that nobody vouches for into an `Image`, or raises LoadError. It maps nothing and knows no CPU.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from machine.memory import Protection
+
+
+class LoadError(Exception):
+    """A program cannot be loaded: what is wrong, and where known what to do about it."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+@dataclass(frozen=True)
+class Area:
+    """Whole pages that a program needs."""
+
+    start: int
+    size: int
+    protection: Protection
+    name: str
+
+
+@dataclass(frozen=True)
+class ProgramHeaders:
+    """Where an ELF file's program headers lie in memory, for the auxiliary vector."""
+
+    address: int
+    entry_size: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Image:
+    """A program: the areas it needs, the bytes in them, where it starts and where it ends (None: nowhere)."""
+
+    kernel: str
+    entry: int
+    until: int | None
+    areas: tuple[Area, ...]
+    contents: tuple[tuple[int, bytes], ...]
+    program_headers: ProgramHeaders | None = None

@@ -1,0 +1,27 @@
+"""Assembly listings (`.asm`): assembled at their base and loaded as raw code. Bare numbers are decimal.
+
+An entry is a label or an address; without one the listing starts at the label `start`, else at its first byte.
+"""
+
+from __future__ import annotations
+
+from machine.loaders import Image, LoadError, raw
+
+ENTRY_LABEL = "start"
+
+
+def load(text: str, base: int = raw.DEFAULT_BASE, entry: int | str | None = None) -> Image:
+    """The image of a listing. Raises LoadError; the message carries line and column of an assembler error."""
+    from machine.root.assembler import AssemblerError, assemble
+
+    try:
+        assembly = assemble(text, address=base, radix=10)
+    except AssemblerError as error:
+        raise LoadError(f"line {error.line}, column {error.column}: {error.message}", error.hint) from None
+    if isinstance(entry, str):
+        if entry not in assembly.labels:
+            raise LoadError(f"the listing has no label {entry!r}")
+        entry = assembly.labels[entry]
+    if entry is None:
+        entry = assembly.labels.get(ENTRY_LABEL, base)
+    return raw.load(assembly.code, base, entry)

@@ -1,0 +1,23 @@
+"""Raw machine code: bytes at an address, run from an entry until RIP is behind the last byte."""
+
+from __future__ import annotations
+
+from machine.loaders import Area, Image, LoadError
+from machine.memory import PAGE, Protection, page_ceil, page_floor
+
+DEFAULT_BASE = 0x40_0000
+_ADDRESS_SPACE = 1 << 64
+
+
+def load(code: bytes, base: int = DEFAULT_BASE, entry: int | None = None) -> Image:
+    """The image of `code` at `base`, readable, writable and executable. Raises LoadError."""
+    if not code:
+        raise LoadError("there is no code to load")
+    if base < PAGE or base + len(code) >= _ADDRESS_SPACE:
+        raise LoadError(f"{len(code):#x} bytes do not fit at {base:#x}")
+    start = base if entry is None else entry
+    if not base <= start < base + len(code):
+        raise LoadError(f"the entry point {start:#x} lies outside the code ({base:#x}..{base + len(code) - 1:#x})")
+    first, last = page_floor(base), page_ceil(base + len(code))
+    area = Area(first, last - first, Protection.ALL, "code")
+    return Image("bare", start, base + len(code), (area,), ((base, code),))

@@ -1,0 +1,61 @@
+"""Messages of scripts on their way to the user: at once with `imm yes`, in larger pieces with `imm no` (B.10).
+
+Unlike HyperDbg's ring nothing is overwritten, and `drain` at the end of a run delivers what was held back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+PACKET_BYTES = 4095  # of text in one delivery
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One delivery: the text of one print or printf, or several held-back ones joined (then without an event).
+
+    `event_id` is None outside events. `stage` is 0 before and 1 after the operation, `time` the virtual clock's ticks.
+    """
+
+    text: bytes
+    event_id: int | None = None
+    core: int = 0
+    stage: int = 0
+    process_id: int = 0
+    thread_id: int = 0
+    instruction_pointer: int = 0
+    time: int = 0
+    outputs: tuple[str, ...] = ()
+
+
+@dataclass
+class MessageChannel:
+    """Where scripts put their messages; `deliver` is the user's end."""
+
+    deliver: Callable[[Message], None]
+    _held: list[bytes] = field(default_factory=list)
+    _held_bytes: int = 0
+
+    def send(self, message: Message) -> None:
+        """Deliver at once."""
+        self.deliver(message)
+
+    def hold(self, text: bytes) -> None:
+        """Deliver together with others, when the next one would not fit in the packet."""
+        if self._held and self._held_bytes + len(text) > PACKET_BYTES:
+            self.drain()
+        self._held.append(text)
+        self._held_bytes += len(text)
+
+    def drop(self) -> None:
+        """Forget what was not delivered yet."""
+        self._held.clear()
+        self._held_bytes = 0
+
+    def drain(self) -> None:
+        """Deliver what is held."""
+        if self._held:
+            text = b"".join(self._held)
+            self.drop()
+            self.deliver(Message(text))

@@ -1,0 +1,107 @@
+"""The registers of one stopped CPU: read in one batch on first use, written back only where they changed.
+
+Valid between two stretches of guest execution, that is between runs or within one hook. The owner calls `forget` when
+the guest has run and `store` before it runs on.
+"""
+
+from __future__ import annotations
+
+from machine.binding import WORD_MASK, Batch, Engine
+from machine.registers import BATCH_IDS, BATCH_POSITION, PLAIN_IDS, TABLE_BASES, TABLE_SELECTORS
+from vm.registers import GENERAL, RFLAGS, RIP, STORAGE_INDEX
+
+_RIP = BATCH_POSITION[RIP]
+_GENERAL_COUNT = len(GENERAL)
+_SELECTORS = frozenset(STORAGE_INDEX[name] for name in ("cs", "ds", "es", "fs", "gs", "ss"))
+_RFLAGS_ONE = 1 << 1  # bit 1 of RFLAGS is always set (Intel SDM volume 1, section 3.4.3)
+
+
+class RegisterFile:
+    """All storages of `vm.registers`, by index. Values are unsigned 64-bit integers."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._batch = Batch(engine.handle, BATCH_IDS)
+        self._values = self._batch.values
+        self._fetched_rip = 0
+        self._valid = False
+        self._dirty: set[int] = set()  # positions in the batch
+
+    def read(self, storage: int) -> int:
+        """The storage's value; 0 for one that the CPU does not have."""
+        position = BATCH_POSITION.get(storage)
+        if position is None:
+            return self._read_other(storage)
+        if not self._valid:
+            self._fetch()
+        return self._values[position]
+
+    def write(self, storage: int, value: int) -> None:
+        """Set the storage; ignored for one that the CPU does not have."""
+        position = BATCH_POSITION.get(storage)
+        if position is None:
+            self._write_other(storage, value)
+            return
+        if not self._valid:
+            self._fetch()
+        if storage == RFLAGS:
+            value |= _RFLAGS_ONE
+        value &= 0xFFFF if storage in _SELECTORS else WORD_MASK
+        if self._values[position] != value:
+            self._values[position] = value
+            self._dirty.add(position)
+
+    def forget(self) -> None:
+        """The guest has run: what was read is stale."""
+        self._valid = False
+        self._dirty.clear()
+
+    def store(self) -> None:
+        """Give every written value to the CPU."""
+        self._store_without_rip()
+        if _RIP in self._dirty:
+            self._batch.write_one(_RIP, self._values[_RIP])
+        self._dirty.clear()
+
+    def store_in_hook(self, length: int) -> None:
+        """As `store`, inside a hook after which Unicorn adds the instruction's `length` to RIP.
+
+        The guest goes on exactly at the written RIP, or behind the instruction when RIP was left alone.
+        """
+        self._store_without_rip()
+        if _RIP in self._dirty and self._values[_RIP] != (self._fetched_rip + length) & WORD_MASK:
+            self._batch.write_one(_RIP, self._values[_RIP] - length)
+        self.forget()
+
+    def _fetch(self) -> None:
+        self._batch.read()
+        self._fetched_rip = self._values[_RIP]
+        self._valid = True
+
+    def _store_without_rip(self) -> None:
+        if any(position < _GENERAL_COUNT for position in self._dirty):
+            self._batch.write_first(_GENERAL_COUNT)
+        for position in self._dirty:
+            if position >= _GENERAL_COUNT and position != _RIP:
+                self._batch.write_one(position, self._values[position])
+
+    def _read_other(self, storage: int) -> int:
+        registers = self._engine.uc
+        if storage in PLAIN_IDS:
+            return int(registers.reg_read(PLAIN_IDS[storage]))
+        if storage in TABLE_BASES:
+            return int(registers.reg_read(TABLE_BASES[storage])[1])
+        if storage in TABLE_SELECTORS:
+            return int(registers.reg_read(TABLE_SELECTORS[storage])[0])
+        return 0
+
+    def _write_other(self, storage: int, value: int) -> None:
+        registers = self._engine.uc
+        if storage in PLAIN_IDS:
+            self._engine.set_register(PLAIN_IDS[storage], value & (0xFFFF if storage in _SELECTORS else WORD_MASK))
+        elif storage in TABLE_BASES:
+            selector, _, limit, flags = registers.reg_read(TABLE_BASES[storage])
+            registers.reg_write(TABLE_BASES[storage], (selector, value & WORD_MASK, limit, flags))
+        elif storage in TABLE_SELECTORS:
+            _, base, limit, flags = registers.reg_read(TABLE_SELECTORS[storage])
+            registers.reg_write(TABLE_SELECTORS[storage], (value & 0xFFFF, base, limit, flags))

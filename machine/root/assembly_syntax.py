@@ -1,0 +1,451 @@
+"""The syntax of assembly text: from characters to statements with structured operands, in Intel order.
+
+Statements end at `;` and at line ends; `//` and `/* */` are comments. Directives (a statement that begins with a dot)
+are refused: Keystone's reach the host's files. This module decides what a number means, so that nothing is left to the
+assembler's own reading; it does not know which instructions exist.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+MAX_STATEMENTS = 65_536
+
+PREFIXES = frozenset({"lock", "rep", "repe", "repz", "repne", "repnz"})
+DATA_SIZES: dict[str, int] = {"db": 1, "dw": 2, "dd": 4, "dq": 8}
+OPERAND_SIZES: dict[str, int] = {
+    "byte": 1, "word": 2, "dword": 4, "fword": 6, "qword": 8, "tbyte": 10, "xmmword": 16, "ymmword": 32,
+}  # fmt: skip
+SEGMENTS = ("cs", "ds", "es", "fs", "gs", "ss")
+_IGNORED_WORDS = frozenset({"ptr", "offset", "short", "near"})
+_SCALES = (1, 2, 4, 8)
+
+
+def _register_names() -> frozenset[str]:
+    names = {*SEGMENTS, "rip"}
+    for letter in "abcd":
+        names |= {f"r{letter}x", f"e{letter}x", f"{letter}x", f"{letter}l", f"{letter}h"}
+    for name in ("si", "di", "bp", "sp"):
+        names |= {"r" + name, "e" + name, name, name + "l"}
+    for number in range(8, 16):
+        names |= {f"r{number}{suffix}" for suffix in ("", "d", "w", "b")}
+    for family, count in (("xmm", 16), ("ymm", 16), ("mm", 8), ("cr", 9), ("dr", 8)):
+        names |= {f"{family}{number}" for number in range(count)}
+    return frozenset(names | {"st"})
+
+
+REGISTERS = _register_names()
+
+
+class AssemblerError(Exception):
+    """Assembly text that is refused: where (line and column from 1), why, and where known what to write instead."""
+
+    def __init__(self, message: str, line: int, column: int, hint: str = "") -> None:
+        super().__init__(f"line {line}, column {column}: {message}")
+        self.message = message
+        self.line = line
+        self.column = column
+        self.hint = hint
+
+
+@dataclass(frozen=True)
+class AssemblerWarning:
+    """Something that the author may not have meant."""
+
+    message: str
+    line: int
+    column: int
+
+
+@dataclass(frozen=True)
+class Position:
+    """Line and column, both from 1."""
+
+    line: int
+    column: int
+
+    def error(self, message: str, hint: str = "") -> AssemblerError:
+        """An error at this place."""
+        return AssemblerError(message, self.line, self.column, hint)
+
+
+@dataclass(frozen=True)
+class Expression:
+    """A constant plus labels, each added (1) or subtracted (-1). `$` is the label of the statement's own address."""
+
+    constant: int = 0
+    labels: tuple[tuple[str, int], ...] = ()
+
+    def value(self, labels: Mapping[str, int]) -> int:
+        """The sum; every label is in `labels`."""
+        return self.constant + sum(sign * labels[name] for name, sign in self.labels)
+
+
+@dataclass(frozen=True)
+class Register:
+    """A register operand."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Immediate:
+    """A constant, or the target of a branch."""
+
+    expression: Expression
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A memory operand: size in bytes if stated, segment if stated, registers with their scales.
+
+    With `relative` the expression is the address itself, to be reached relative to the next instruction.
+    """
+
+    size: int | None
+    segment: str | None
+    registers: tuple[tuple[str, int], ...]
+    expression: Expression
+    relative: bool
+
+
+Operand = Register | Immediate | Memory
+
+
+@dataclass(frozen=True)
+class Label:
+    """A label at the address of what follows."""
+
+    name: str
+    position: Position
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One instruction; `prefix` is one of PREFIXES or empty."""
+
+    prefix: str
+    mnemonic: str
+    operands: tuple[Operand, ...]
+    position: Position
+    text: str
+
+
+@dataclass(frozen=True)
+class Data:
+    """A db, dw, dd or dq statement: elements of `size` bytes, or texts."""
+
+    size: int
+    elements: tuple[Expression | bytes, ...]
+    position: Position
+
+
+Statement = Label | Instruction | Data
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The statements of a text in order, and what is doubtful about it."""
+
+    statements: tuple[Statement, ...]
+    warnings: tuple[AssemblerWarning, ...]
+
+
+@dataclass(frozen=True)
+class _Token:
+    kind: str  # word, string or the punctuation character itself
+    text: str
+    position: Position
+    offset: int
+
+
+_TOKEN = re.compile(
+    r"(?P<space>[ \t\r\f\v]+)|(?P<comment>//[^\n]*|/\*.*?\*/)|(?P<end>;|\n)|(?P<string>\"[^\"\n]*\"|'[^'\n]*')"
+    r"|(?P<word>[A-Za-z0-9_.$@?`]+)|(?P<mark>[\[\]:,+\-*])",
+    re.DOTALL,
+)
+_NAME = re.compile(r"[A-Za-z_@?][A-Za-z0-9_@?.$]*\Z")
+
+
+def parse(text: str, radix: int) -> Listing:
+    """The statements of `text`. `radix` (16 or 10) is that of numbers without prefix. Raises AssemblerError."""
+    groups = _split(text)
+    labels = frozenset(first.text for group in groups for first, second in pairwise(group) if second.kind == ":")
+    warnings: list[AssemblerWarning] = []
+    statements: list[Statement] = []
+    for group in groups:
+        source = text[group[0].offset : group[-1].offset + len(group[-1].text)]
+        statements += _StatementParser(group, source, radix, labels, warnings).statements()
+    return Listing(tuple(statements), tuple(warnings))
+
+
+def _split(text: str) -> list[list[_Token]]:
+    """The tokens of each non-empty statement."""
+    groups: list[list[_Token]] = []
+    group: list[_Token] = []
+    line, line_start, offset = 1, 0, 0
+    while offset < len(text):
+        position = Position(line, offset - line_start + 1)
+        match = _TOKEN.match(text, offset)
+        if match is None:
+            raise _bad_character(text, offset, position)
+        kind, lexeme = str(match.lastgroup), match.group()
+        if kind == "string" and not lexeme.isprintable():
+            raise position.error("a string with control or non-ASCII characters", "write such bytes as numbers")
+        if kind == "end":
+            groups.append(group)
+            group = []
+        elif kind not in ("space", "comment"):
+            group.append(_Token(lexeme if kind == "mark" else kind, lexeme, position, offset))
+        newlines = lexeme.count("\n")
+        if newlines:
+            line += newlines
+            line_start = offset + lexeme.rindex("\n") + 1
+        offset = match.end()
+    groups.append(group)
+    groups = [tokens for tokens in groups if tokens]
+    if len(groups) > MAX_STATEMENTS:
+        raise groups[MAX_STATEMENTS][0].position.error(f"more than {MAX_STATEMENTS} statements")
+    return groups
+
+
+def _bad_character(text: str, offset: int, position: Position) -> AssemblerError:
+    character = text[offset]
+    if text.startswith("/*", offset):
+        return position.error("this comment is not closed")
+    if character in "\"'":
+        return position.error("this string is not closed")
+    hints = {"<": "replace <expression> by its value first", "#": "comments begin with //"}
+    return position.error(f"unexpected character {character!r}", hints.get(character, ""))
+
+
+class _StatementParser:
+    """One statement's tokens, read from left to right."""
+
+    def __init__(
+        self,
+        tokens: Sequence[_Token],
+        source: str,
+        radix: int,
+        labels: frozenset[str],
+        warnings: list[AssemblerWarning],
+    ) -> None:
+        self._tokens = tokens
+        self._source = source
+        self._radix = radix
+        self._labels = labels
+        self._warnings = warnings
+        self._next = 0
+
+    def statements(self) -> list[Statement]:
+        """The labels in front of the statement, then the statement itself if there is one."""
+        found: list[Statement] = []
+        while len(self._tokens) > self._next + 1 and self._tokens[self._next + 1].kind == ":":
+            found.append(self._label())
+        if self._next < len(self._tokens):
+            found.append(self._body())
+        return found
+
+    def _label(self) -> Label:
+        token = self._take()
+        self._take()
+        if token.text.startswith("."):
+            raise token.position.error("a label cannot begin with a dot")
+        if token.kind != "word" or not _NAME.match(token.text) or token.text.lower() in REGISTERS:
+            raise token.position.error(f"{token.text!r} cannot be a label")
+        return Label(token.text, token.position)
+
+    def _body(self) -> Instruction | Data:
+        first = self._take()
+        if first.text.startswith("."):
+            raise first.position.error(f"directives such as {first.text} are not accepted")
+        word = first.text.lower()
+        if first.kind != "word" or not re.fullmatch(r"[a-z][a-z0-9]*", word):
+            raise first.position.error(f"an instruction was expected, not {first.text!r}")
+        if word in DATA_SIZES:
+            return Data(DATA_SIZES[word], self._data_elements(DATA_SIZES[word]), first.position)
+        prefix = ""
+        if word in PREFIXES:
+            prefix, word = word, self._take().text.lower() if self._more() else ""
+            if not re.fullmatch(r"[a-z][a-z0-9]*", word):
+                raise first.position.error(f"an instruction was expected after {prefix}")
+        operands: list[Operand] = []
+        while self._more():
+            operands.append(self._operand())
+            self._separator()
+        text = self._source[first.offset - self._tokens[0].offset :]
+        return Instruction(prefix, word, tuple(operands), first.position, text)
+
+    def _data_elements(self, size: int) -> tuple[Expression | bytes, ...]:
+        elements: list[Expression | bytes] = []
+        while self._more():
+            token = self._tokens[self._next]
+            if token.kind == "string":
+                if size != 1:
+                    raise token.position.error("texts are written with db")
+                elements.append(self._take().text[1:-1].encode("ascii"))
+            else:
+                elements.append(self._expression())
+            self._separator()
+        if not elements:
+            raise self._tokens[-1].position.error("a value was expected")
+        return tuple(elements)
+
+    def _separator(self) -> None:
+        """A comma between two operands, or the end."""
+        if self._more():
+            comma = self._take()
+            if comma.kind != ",":
+                raise comma.position.error(f"unexpected {comma.text!r}", "operands are separated by commas")
+            if not self._more():
+                raise comma.position.error("an operand was expected after the comma")
+
+    def _operand(self) -> Operand:
+        size: int | None = None
+        while self._more() and self._tokens[self._next].text.lower() in (OPERAND_SIZES.keys() | _IGNORED_WORDS):
+            size = OPERAND_SIZES.get(self._take().text.lower(), size)
+        if not self._more():
+            raise self._tokens[-1].position.error("an operand was expected")
+        token = self._tokens[self._next]
+        name = token.text.lower()
+        if token.kind == "[":
+            return self._memory(size, None)
+        if token.kind == "word" and name in REGISTERS:
+            self._take()
+            if name in SEGMENTS and self._more() and self._tokens[self._next].kind == ":":
+                self._take()
+                if not self._more() or self._tokens[self._next].kind != "[":
+                    raise token.position.error(f"'[' was expected after {name}:", f"write {name}:[address]")
+                return self._memory(size, name)
+            return Register(name)
+        if size is not None:
+            raise token.position.error("a memory operand was expected after its size", "write it in brackets")
+        return Immediate(self._expression())
+
+    def _memory(self, size: int | None, segment: str | None) -> Memory:
+        opening = self._take()
+        relative = self._more() and self._tokens[self._next].text.lower() == "rel"
+        if relative:
+            self._take()
+        if self._more() and self._tokens[self._next].text.lower() in SEGMENTS:
+            segment = self._take().text.lower()
+            if not self._more() or self._take().kind != ":":
+                raise opening.position.error(f"':' was expected after {segment}")
+        registers: list[tuple[str, int]] = []
+        constant, labels, sign = 0, list[tuple[str, int]](), 1
+        while True:
+            register = self._scaled_register()
+            if register is None:
+                term = self._term()
+                constant += sign * term.constant
+                labels += [(name, sign * factor) for name, factor in term.labels]
+            elif sign < 0:
+                raise opening.position.error("a register cannot be subtracted")
+            else:
+                registers.append(register)
+            if not self._more():
+                raise opening.position.error("this '[' is not closed")
+            token = self._take()
+            if token.kind == "]":
+                break
+            if token.kind not in "+-":
+                raise token.position.error(f"unexpected {token.text!r} in an address")
+            sign = 1 if token.kind == "+" else -1
+        by_name = "rip" in dict(registers)
+        relative = relative or (by_name and bool(labels))
+        if relative and any(name != "rip" for name, _ in registers):
+            raise opening.position.error("an address relative to rip has no other register")
+        return Memory(size, segment, tuple(registers), Expression(constant, tuple(labels)), relative)
+
+    def _scaled_register(self) -> tuple[str, int] | None:
+        """`reg`, `reg*scale` or `scale*reg`, if one stands here."""
+        rest = self._tokens[self._next : self._next + 3]
+        words = [token.text.lower() for token in rest]
+        if len(words) == 3 and words[1] == "*" and (words[0] in REGISTERS) != (words[2] in REGISTERS):
+            name, factor = (words[0], words[2]) if words[0] in REGISTERS else (words[2], words[0])
+            if factor not in map(str, _SCALES):
+                raise rest[0].position.error(f"{factor!r} is no scale", "a scale is 1, 2, 4 or 8")
+            self._next += 3
+            return name, int(factor)
+        if words and words[0] in REGISTERS:
+            self._next += 1
+            return words[0], 1
+        return None
+
+    def _expression(self) -> Expression:
+        """Terms joined by + and -."""
+        total = self._term()
+        while self._more() and self._tokens[self._next].kind in ("+", "-"):
+            sign = 1 if self._take().kind == "+" else -1
+            term = self._term()
+            labels = total.labels + tuple((name, sign * factor) for name, factor in term.labels)
+            total = Expression(total.constant + sign * term.constant, labels)
+        return total
+
+    def _term(self) -> Expression:
+        """A number or a label, perhaps negated."""
+        if not self._more():
+            raise self._tokens[-1].position.error("a value was expected")
+        token = self._take()
+        if token.kind == "-":
+            term = self._term_after_sign(token)
+            return Expression(-term.constant, tuple((name, -sign) for name, sign in term.labels))
+        if token.kind == "string" and len(token.text) == 3:
+            return Expression(ord(token.text[1]))
+        if token.kind != "word":
+            raise token.position.error(f"a value was expected, not {token.text!r}")
+        if token.text in self._labels or token.text == "$":
+            return Expression(0, ((token.text, 1),))
+        return Expression(self._number(token))
+
+    def _term_after_sign(self, sign: _Token) -> Expression:
+        if not self._more() or self._tokens[self._next].kind == "-":
+            raise sign.position.error("a value was expected after '-'")
+        return self._term()
+
+    def _number(self, token: _Token) -> int:
+        word = token.text.replace("`", "").lower()
+        value = _prefixed_number(word, self._radix)
+        if value is None:
+            try:
+                value = int(word, self._radix) if "_" not in word else None
+            except ValueError:
+                value = None
+        if value is None:
+            raise self._unknown_word(token)
+        if value >> 64:
+            raise token.position.error(f"{token.text} does not fit in 64 bits")
+        if self._radix == 16 and word.isdigit() and int(word) != value:
+            message = f"{token.text} is hexadecimal here: {value:#x}; write 0n{token.text} for decimal"
+            self._warnings.append(AssemblerWarning(message, token.position.line, token.position.column))
+        return value
+
+    def _unknown_word(self, token: _Token) -> AssemblerError:
+        if token.text[0].isdigit():
+            return token.position.error(f"{token.text} is not a number", "0x is hexadecimal, 0n decimal, 0y binary")
+        return token.position.error(f"{token.text!r} is neither a label nor a register nor a number")
+
+    def _more(self) -> bool:
+        return self._next < len(self._tokens)
+
+    def _take(self) -> _Token:
+        token = self._tokens[self._next]
+        self._next += 1
+        return token
+
+
+def _prefixed_number(word: str, radix: int) -> int | None:
+    """The value of 0x.., 0n.., 0y.., 0t.., ..h and, where it cannot be hexadecimal, 0b..; None for other words."""
+    bases = {"0x": 16, "0n": 10, "0y": 2, "0t": 8} | ({"0b": 2} if radix == 10 else {})
+    base, digits = bases.get(word[:2]), word[2:]
+    if base is None and word.endswith("h") and word[:1].isdigit():
+        base, digits = 16, word[:-1]
+    if base is None or not digits or "_" in digits:
+        return None
+    try:
+        return int(digits, base)
+    except ValueError:
+        return None

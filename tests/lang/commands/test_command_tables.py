@@ -1,0 +1,38 @@
+"""What the tables of commands, events and errors promise."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from lang.commands import COMMAND_BY_NAME, COMMANDS, ERRORS, EVENTS, Code, Support
+
+
+def test_no_name_stands_for_two_commands() -> None:
+    counts = Counter(name for row in COMMANDS for name in (row.name, *row.aliases))
+    assert [name for name, count in counts.items() if count > 1] == []
+
+
+def test_names_are_lower_case() -> None:
+    assert [name for name in COMMAND_BY_NAME if name != name.lower()] == []
+
+
+def test_every_event_is_a_command() -> None:
+    assert [row.name for row in COMMANDS if row.is_event] == [row.name for row in EVENTS]
+
+
+def test_every_event_runs() -> None:
+    assert {row.support for row in COMMANDS if row.is_event} == {Support.RUNS}
+
+
+def test_raw_text_commands() -> None:
+    assert {row.name for row in COMMANDS if row.raw_text} == {"?", "print", ".formats", "r", ".sympath"}
+
+
+def test_every_code_is_explained_once() -> None:
+    assert [row.code for row in ERRORS] == list(Code)
+
+
+def test_keyword_parameters_stand_before_those_in_order() -> None:
+    for event in EVENTS:
+        keyed = [row.keyword is not None or bool(row.choices) for row in event.parameters]
+        assert keyed == sorted(keyed, reverse=True)

@@ -1,0 +1,140 @@
+"""Guests and a fake engine for the tests of machine/: a "program" is a Python function that takes the Host."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import cast
+
+from machine.cpu import Cpu
+from machine.events.catalog import SYSCALL
+from machine.events.definition import Action, EventDefinition, ScriptAction
+from machine.events.registry import Event
+from machine.machine import Machine, Sinks
+from machine.memory import GuestMemory, Protection, Quota
+from machine.messages import Message
+from machine.root.assembler import assemble
+from vm.engine import Fault, Loaded, RunResult
+from vm.host import Host
+from vm.limits import DEFAULT_LIMITS, Limits
+from vm.registers import STORAGE_INDEX
+
+CODE = 0x40_0000
+DATA = 0x60_0000
+
+Script = Callable[[Host], Fault | None]
+
+
+class FunctionEngine:
+    """Runs scripts that are Python functions; what they return is the fault."""
+
+    name = "functions"
+
+    def load(self, program: object, store: object) -> Loaded:
+        raise NotImplementedError
+
+    def run(self, loaded: Loaded, host: Host) -> RunResult:
+        return RunResult(1, cast(Script, loaded)(host))
+
+
+def script(function: Callable[[Host], object]) -> ScriptAction:
+    """A script action that calls a function."""
+
+    def body(host: Host) -> Fault | None:
+        result = function(host)
+        return result if isinstance(result, Fault) else None
+
+    return ScriptAction(cast(Loaded, body))
+
+
+@dataclass
+class Bench:
+    """A machine with everything it sends recorded."""
+
+    machine: Machine
+    messages: list[Message] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    output: list[tuple[int, bytes]] = field(default_factory=list)
+    faults: list[tuple[int, Fault]] = field(default_factory=list)
+
+    def on_syscall(self, *actions: Action, **options: object) -> Event:
+        """Register a !syscall event."""
+        registry = self.machine.registry
+        values: dict[str, object] = {"command": "!syscall", "actions": actions, **options}
+        return registry.register(EventDefinition(id=registry.take_id(), kind=SYSCALL, **values))  # type: ignore[arg-type]
+
+    @property
+    def texts(self) -> list[bytes]:
+        return [message.text for message in self.messages]
+
+    def register(self, name: str) -> int:
+        return self.machine.host_for_commands().read_register(STORAGE_INDEX[name])
+
+
+def bench(listing: str = "", *, cores: int = 1, limits: Limits = DEFAULT_LIMITS, kernel: str | None = None) -> Bench:
+    """A machine with a listing loaded, if one is given."""
+    result = Bench(machine=cast(Machine, None))
+    sinks = Sinks(
+        message=result.messages.append,
+        notice=result.notices.append,
+        guest_output=lambda descriptor, data: result.output.append((descriptor, data)),
+        script_fault=lambda event, fault, program: result.faults.append((event.definition.id, fault)),
+    )
+    result.machine = Machine(FunctionEngine(), limits, cores=cores, sinks=sinks, kernel=kernel)
+    if listing:
+        result.machine.load(listing.encode(), "asm", name="guest")
+    return result
+
+
+def read(host: Host, name: str) -> int:
+    return host.read_register(STORAGE_INDEX[name])
+
+
+def write(host: Host, name: str, value: int) -> None:
+    host.write_register(STORAGE_INDEX[name], value)
+
+
+def cpu_with(text: str) -> tuple[Cpu, int]:
+    """A CPU with code at CODE and a page of data at DATA; the address behind the code."""
+    cpu = Cpu(GuestMemory(Quota(1 << 24)))
+    cpu.map(CODE, 0x1000, Protection.ALL, "code")
+    cpu.map(DATA, 0x1000, Protection.READ | Protection.WRITE, "data")
+    code = assemble(text, address=CODE).code
+    cpu.write(CODE, code)
+    return cpu, CODE + len(code)
+
+
+def set_register(cpu: Cpu, name: str, value: int) -> None:
+    cpu.registers.write(STORAGE_INDEX[name], value)
+
+
+def get_register(cpu: Cpu, name: str) -> int:
+    return cpu.registers.read(STORAGE_INDEX[name])
+
+
+PT_LOAD, PT_INTERP = 1, 3
+
+
+def elf(
+    text: str,
+    *,
+    machine: int = 62,
+    file_type: int = 2,
+    extra_headers: tuple[bytes, ...] = (),
+    memory_extra: int = 0,
+    file_extra: int = 0,
+) -> bytes:
+    """A one-segment ELF64 executable around an assembled listing; the keywords make it strange."""
+    base, count = 0x40_0000, 1 + len(extra_headers)
+    start = 64 + 56 * count
+    code = assemble(text, address=base + start).code
+    size = start + len(code)
+    header = b"\x7fELF\x02\x01\x01" + bytes(9)
+    header += struct.pack("<HHIQQQIHHHHHH", file_type, machine, 1, base + start, 64, 0, 0, 64, 56, count, 0, 0, 0)
+    load = program_header(PT_LOAD, 0, base, size + file_extra, size + file_extra + memory_extra)
+    return header + load + b"".join(extra_headers) + code
+
+
+def program_header(kind: int, offset: int, address: int, file_size: int, memory_size: int, flags: int = 7) -> bytes:
+    return struct.pack("<IIQQQQQQ", kind, flags, offset, address, address, file_size, memory_size, 0x1000)

@@ -1,0 +1,164 @@
+"""What the assembler accepts, what the numbers in it mean, and what it refuses because Keystone would get it wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from machine.root import assembler
+from machine.root.assembler import AssemblerError, assemble
+from machine.root.machine_code import HexError, from_hex
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("nop; nop\nnop", "909090"),
+        ("nop // a comment; nop\n/* nop\nnop */ ret", "90c3"),
+        ("mov rcx, gs:[0x188]", "65488b0c2588010000"),
+        ("mov rax, gs:[0x188]", "65488b042588010000"),
+        ("mov rcx, [gs:0x188]", "65488b0c2588010000"),
+        ("mov rcx, [0x12345678]", "488b0c2578563412"),
+        ("mov QWORD PTR [rax + rcx*4 - 8], -1", "48c74488f8ffffffff"),
+        ("add rax, 0xff", "4805ff000000"),
+        ("test rax, [rbx]", "488503"),
+        ("imul rcx, 5", "486bc905"),
+        ("rep movsb", "f3a4"),
+        ("lock cmpxchg [rax], rbx", "f0480fb118"),
+        ("jz here; here: ret", "7400c3"),
+        ("again: jmp again", "ebfe"),
+        ("jmp $", "ebfe"),
+        ("endbr64; sysretq", "f30f1efa480f07"),
+        ("mov al, 'A'", "b041"),
+    ],
+)
+def test_statements_become_code(text: str, code: str) -> None:
+    assert assemble(text).code.hex() == code
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mov al, 0x1ff",
+        "mov rax, [rax + 0x123456789]",
+        "mov rax, [0x1122334455667788]",
+        "mov rax, [rax + rsp]",
+        "pop rip",
+        "push 0xffffffff",
+        "add rax, 0xffffffff",
+        "movzx eax, [rax]",
+        "shl [rax], cl",
+        "mov [rax], 5",
+        "[rax+",
+        "mov rax, [rax+",
+        "mov rax, undefined_label",
+        "mov rax rbx",
+        "frobnicate rax",
+        "lea rax, [rbx - rcx]",
+        "mov rax, [rbx*3]",
+        "rep",
+        "mov rax,",
+    ],
+)
+def test_what_cannot_be_encoded_as_written_is_refused(text: str) -> None:
+    with pytest.raises(AssemblerError):
+        assemble(text)
+
+
+@pytest.mark.parametrize(
+    "text", ['.incbin "/etc/passwd"', "nop; .byte 1", "a: .include 'x'", "nop\n .org 5", ".globl main", "x: .y: nop"]
+)
+def test_directives_are_refused(text: str) -> None:
+    with pytest.raises(AssemblerError, match=r"dot|directives"):
+        assemble(text)
+
+
+@pytest.mark.parametrize("text", ["nop\0; nop", "mov rax, \u0661", "n\u00f6p", "/* not closed", '"not closed', "# no"])
+def test_characters_outside_the_syntax_are_refused(text: str) -> None:
+    with pytest.raises(AssemblerError):
+        assemble(text)
+
+
+def test_an_error_has_line_and_column() -> None:
+    with pytest.raises(AssemblerError) as caught:
+        assemble("nop\n  nop; mov rax, what\n")
+    assert (caught.value.line, caught.value.column) == (2, 17)
+
+
+def test_bare_numbers_are_decimal_in_listings() -> None:
+    assert assemble("mov al, 10; mov cl, 0x10; mov dl, 0n10", radix=10).code.hex() == "b00ab110b20a"
+
+
+def test_bare_numbers_are_hexadecimal_in_blocks() -> None:
+    assert assemble("mov al, 10; mov cl, ff; mov dl, 0n10", radix=16).code.hex() == "b010b1ffb20a"
+
+
+def test_a_number_that_looks_decimal_is_warned_about_in_blocks() -> None:
+    warnings = assemble("cmp al, 9; cmp al, 10; cmp al, 0x10", radix=16).warnings
+    assert [(warning.line, warning.column) for warning in warnings] == [(1, 20)]
+
+
+def test_a_label_beats_a_hexadecimal_number() -> None:
+    assert assemble("add: jmp add", radix=16).code.hex() == "ebfe"
+
+
+def test_data_is_reached_relative_absolute_and_by_value() -> None:
+    text = "lea rsi, [rel text]; lea rsi, [rip + text]; mov rsi, text; mov al, [text]; ret; text: db 'hi', 0"
+    assembly = assemble(text, address=0x400000)
+    address = assembly.labels["text"]
+    assert assembly.code[address - 0x400000 :] == b"hi\0"
+    assert assembly.code[3:7] == (address - 0x400007).to_bytes(4, "little")
+    assert assembly.code[17:21] == address.to_bytes(4, "little")
+
+
+def test_data_sizes() -> None:
+    assembly = assemble('a: db 1, -1, "x;y"; dw 0x1234; dd 5; dq a', address=0x1000)
+    assert assembly.code.hex() == "01ff783b79" + "3412" + "05000000" + "0010000000000000"
+
+
+def test_the_length_of_data_is_a_difference_of_labels() -> None:
+    assert assemble("mov al, end - text; text: db 'hello'; end:").code[:2].hex() == "b005"
+
+
+@pytest.mark.parametrize("text", ["db 256", "dw 70000", "dw 'x', 'yz'", "db", "a: nop; a: nop", "rax: nop", "9: nop"])
+def test_data_and_labels_that_make_no_sense_are_refused(text: str) -> None:
+    with pytest.raises(AssemblerError):
+        assemble(text)
+
+
+def test_branches_grow_until_they_reach() -> None:
+    assembly = assemble("jmp far_away;" + "nop;" * 200 + "far_away: jmp far_away")
+    assert (assembly.code[0], assembly.labels["far_away"]) == (0xE9, 205)
+
+
+def test_without_keystone_the_message_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "keystone", None)
+    assembler._keystone.cache_clear()
+    with pytest.raises(AssemblerError, match="keystone-engine"):
+        assemble("nop")
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(st.sampled_from("movraxb[]+*-0x19,:;.'\"\n /<gs \x00é"), max_size=40))
+def test_no_text_does_more_than_raise_an_assembler_error(text: str) -> None:
+    with contextlib.suppress(AssemblerError):
+        assemble(text)
+
+
+@pytest.mark.parametrize("text", ["90 90c3", "9090C3", "0x9090c3", "\\x90\\x90\\xc3", "x9090c3", " 90\n90 c3 "])
+def test_all_forms_of_hexadecimal_code(text: str) -> None:
+    assert from_hex(text) == b"\x90\x90\xc3"
+
+
+def test_an_odd_number_of_digits_gets_a_zero_in_front() -> None:
+    assert from_hex("909") == b"\x09\x09"
+
+
+def test_other_characters_are_no_hexadecimal_code() -> None:
+    with pytest.raises(HexError) as caught:
+        from_hex("90,90")
+    assert caught.value.offset == 2

@@ -1,0 +1,262 @@
+"""What machine.cpu promises, and the oddities of Unicorn it hides: each test fails if a new Unicorn behaves otherwise."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+from machine_guests import CODE, DATA, cpu_with, get_register, set_register
+from unicorn import unicorn_const as uc
+
+from machine import msr
+from machine.binding import Engine
+from machine.cpu import CPU_MODEL, SYSCALL_LENGTH, Cpu, StopKind, StopReason
+from machine.memory import GuestMemory, MapError, Protection, Quota
+from vm.registers import RIP
+
+NOWHERE = 0xFFFF_FFFF_FFFF_FFFF
+
+
+def run(text: str, budget: int = 10_000) -> tuple[Cpu, StopReason]:
+    cpu, end = cpu_with(text)
+    return cpu, cpu.run(CODE, end, budget)
+
+
+def test_a_run_ends_at_the_until_address() -> None:
+    cpu, reason = run("mov rax, 5; inc rax")
+    assert reason == StopReason(StopKind.REACHED, CODE + 10)
+    assert get_register(cpu, "rax") == 6
+
+
+def test_instructions_are_counted_exactly() -> None:
+    cpu, _ = run("mov rcx, 10; again: dec rcx; jnz again; nop; nop")
+    assert cpu.executed == 1 + 2 * 10 + 2
+
+
+def test_a_rep_instruction_counts_once_per_iteration_and_once_for_its_end() -> None:
+    cpu, _ = run(f"mov rcx, 5; mov rdi, {DATA:#x}; xor eax, eax; rep stosb")
+    assert cpu.executed == 3 + 5 + 1
+
+
+def test_a_block_that_does_not_fit_in_the_budget_is_not_begun() -> None:
+    cpu, reason = run("nop; nop; jmp next; next: inc rax; inc rax", budget=4)
+    assert reason.kind is StopKind.BUDGET
+    assert (cpu.executed, get_register(cpu, "rax")) == (3, 0)
+
+
+def test_a_stopped_run_goes_on_where_it_stopped() -> None:
+    cpu, end = cpu_with("mov rcx, 100; again: inc rax; dec rcx; jnz again")
+    while (reason := cpu.run(cpu.registers.read(RIP) or CODE, end, 7)).kind is StopKind.BUDGET:
+        pass
+    assert (reason.kind, get_register(cpu, "rax"), cpu.executed) == (StopKind.REACHED, 100, 301)
+
+
+def test_hlt_is_told_from_the_end() -> None:
+    _, reason = run("nop; hlt; nop")
+    assert reason == StopReason(StopKind.HALT, CODE + 2)
+
+
+def test_a_cpu_fault_carries_its_vector_and_address() -> None:
+    _, reason = run("xor ecx, ecx; div ecx; nop")
+    assert reason == StopReason(StopKind.FAULT, CODE + 2, vector=0)
+
+
+def test_a_software_interrupt_is_a_fault_behind_the_instruction() -> None:
+    _, reason = run("int3; nop")
+    assert reason == StopReason(StopKind.FAULT, CODE + 1, vector=3)
+
+
+def test_a_second_fault_is_reported_like_the_first() -> None:
+    cpu, end = cpu_with("xor ecx, ecx; div ecx; nop")
+    set_register(cpu, "rbx", 0x1234)
+    cpu.write_msr(msr.LSTAR, 0x5678)
+    reasons = {cpu.run(CODE, end, 100) for _ in range(3)}
+    assert reasons == {StopReason(StopKind.FAULT, CODE + 2, vector=0)}
+    assert (get_register(cpu, "rbx"), cpu.read_msr(msr.LSTAR)) == (0x1234, 0x5678)
+
+
+def test_an_undefined_instruction_is_invalid() -> None:
+    _, reason = run("nop; ud2")
+    assert reason == StopReason(StopKind.INVALID, CODE + 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "access"),
+    [
+        ("mov rax, [0x1000]", 0x1000, "read"),
+        ("mov [0x1000], rax", 0x1000, "write"),
+        ("mov rax, 0x1000; jmp rax", 0x1000, "fetch"),
+        (f"mov rax, {DATA:#x}; jmp rax", DATA, "fetch"),
+    ],
+)
+def test_a_bad_access_is_named(text: str, address: int, access: str) -> None:
+    _, reason = run(text)
+    assert (reason.kind, reason.address, reason.access) == (StopKind.UNMAPPED, address, access)
+
+
+def test_a_write_to_a_read_only_page_is_refused() -> None:
+    cpu, end = cpu_with("mov [0x700000], rax")
+    cpu.map(0x70_0000, 0x1000, Protection.READ, "constants")
+    assert cpu.run(CODE, end, 10).access == "write"
+
+
+def test_a_jump_to_an_earlier_until_address_is_an_unmapped_fetch() -> None:
+    cpu, _ = cpu_with("mov rax, 0x900000; jmp rax")
+    assert cpu.run(CODE, 0x90_0000, 10).kind is StopKind.REACHED
+    assert cpu.run(CODE, NOWHERE, 10).kind is StopKind.UNMAPPED
+
+
+def test_an_exception_in_a_hook_is_raised_by_run() -> None:
+    cpu, end = cpu_with("syscall; inc rax")
+
+    def fail() -> None:
+        raise KeyboardInterrupt
+
+    cpu.on_syscall = fail
+    with pytest.raises(KeyboardInterrupt):
+        cpu.run(CODE, end, 10)
+    assert get_register(cpu, "rax") == 0
+
+
+def test_stop_ends_the_run_before_the_next_block() -> None:
+    cpu, end = cpu_with("syscall; inc rax; jmp next; next: inc rax")
+    cpu.on_syscall = cpu.stop
+    reason = cpu.run(CODE, end, 10)
+    assert (reason.kind, reason.rip) == (StopKind.STOPPED, CODE + SYSCALL_LENGTH)
+
+
+def test_rip_in_a_syscall_hook_is_that_of_the_instruction() -> None:
+    cpu, end = cpu_with("nop; syscall")
+    seen: list[int] = []
+    cpu.on_syscall = lambda: seen.append(cpu.registers.read(RIP))
+    cpu.run(CODE, end, 10)
+    assert seen == [CODE + 1]
+
+
+def test_rip_written_in_a_syscall_hook_is_where_execution_goes_on() -> None:
+    cpu, end = cpu_with("syscall; inc rax; inc rax; target: inc rbx")
+    cpu.on_syscall = lambda: cpu.registers.write(RIP, CODE + 8)
+    cpu.run(CODE, end, 10)
+    assert (get_register(cpu, "rax"), get_register(cpu, "rbx")) == (0, 1)
+
+
+def test_flags_in_a_syscall_hook_are_current_and_writable() -> None:
+    cpu, end = cpu_with("xor eax, eax; syscall; jz end; inc rbx; end: nop")
+    seen: list[int] = []
+
+    def hook() -> None:
+        seen.append(get_register(cpu, "rflags") & 0x40)
+        set_register(cpu, "rflags", 0)
+
+    cpu.on_syscall = hook
+    cpu.run(CODE, end, 10)
+    assert (seen, get_register(cpu, "rbx"), get_register(cpu, "rflags") & 2) == ([0x40], 1, 2)
+
+
+def test_time_stamps_come_from_the_clock() -> None:
+    cpu, end = cpu_with("rdtsc; mov rbx, rax; mov rsi, rdx; rdtscp")
+    cpu.time_stamp = lambda: 0x1_2345_6789
+    cpu.write_msr(msr.TSC_AUX, 3)
+    cpu.run(CODE, end, 10)
+    assert [get_register(cpu, name) for name in ("rbx", "rsi", "rax", "rdx", "rcx")] == [
+        0x23456789,
+        1,
+        0x23456789,
+        1,
+        3,
+    ]
+
+
+def test_there_is_no_rdrand() -> None:
+    assert run("rdrand rax")[1].kind is StopKind.INVALID
+
+
+def test_cpuid_announces_neither_avx_nor_rdrand() -> None:
+    cpu, _ = run("mov eax, 1; cpuid")
+    assert get_register(cpu, "rcx") & (1 << 28 | 1 << 30) == 0
+
+
+def test_sse_instructions_work() -> None:
+    cpu, reason = run("mov rax, 7; movq xmm0, rax; paddq xmm0, xmm0; movq rax, xmm0")
+    assert (reason.kind, get_register(cpu, "rax")) == (StopKind.REACHED, 14)
+
+
+def test_kernel_addresses_can_be_mapped() -> None:
+    cpu, end = cpu_with("mov rax, 0xfffff80000000008; mov rbx, [rax]")
+    cpu.map(0xFFFF_F800_0000_0000, 0x1000, Protection.READ, "kernel")
+    cpu.write(0xFFFF_F800_0000_0008, b"\x55")
+    assert cpu.run(CODE, end, 10).kind is StopKind.REACHED
+    assert get_register(cpu, "rbx") == 0x55
+
+
+def test_code_written_by_a_hook_is_what_runs_next() -> None:
+    cpu, end = cpu_with("again: inc rbx; syscall; mov eax, 1; cmp rbx, 2; jb again")
+    count: list[int] = []
+
+    def patch_second_time() -> None:
+        count.append(get_register(cpu, "rax"))
+        if len(count) == 2:
+            cpu.write(CODE + 6, b"\x09")
+
+    cpu.on_syscall = patch_second_time
+    cpu.run(CODE, end, 100)
+    assert (count, get_register(cpu, "rax")) == ([0, 1], 9)
+
+
+def test_a_register_that_the_cpu_lacks_reads_zero() -> None:
+    cpu, _ = cpu_with("nop")
+    cpu.registers.write(1000, 5)
+    assert cpu.registers.read(1000) == 0
+
+
+@pytest.mark.parametrize("name", ["rax", "r15", "rflags", "cs", "ss", "ds", "cr2", "cr8", "dr0", "gdtr", "tr"])
+def test_a_written_register_is_read_back(name: str) -> None:
+    cpu, end = cpu_with("nop")
+    set_register(cpu, name, 0x33 if len(name) == 2 else 0x202)
+    expected = get_register(cpu, name)
+    cpu.run(CODE, end, 10)
+    assert get_register(cpu, name) == expected != 0
+
+
+def test_a_selector_of_gs_needs_a_descriptor_table() -> None:
+    cpu, _ = cpu_with("nop")
+    set_register(cpu, "gs", 0x2B)
+    assert get_register(cpu, "gs") == 0
+
+
+@pytest.mark.parametrize("row", [row for row in msr.MSRS if row.number != msr.EFER], ids=lambda row: row.name)
+def test_every_listed_msr_is_stored(row: msr.Msr) -> None:
+    cpu, _ = cpu_with("nop")
+    cpu.write_msr(row.number, 0x1000)
+    assert cpu.read_msr(row.number) == 0x1000
+
+
+def test_memory_beyond_the_quota_is_refused() -> None:
+    cpu = Cpu(GuestMemory(Quota(0x2000)))
+    cpu.map(0x1000, 0x2000, Protection.ALL, "all there is")
+    with pytest.raises(MapError, match="max_guest_memory"):
+        cpu.map(0x8000, 0x1000, Protection.ALL, "more")
+
+
+def test_unmapped_memory_can_be_mapped_again() -> None:
+    cpu, _ = cpu_with("nop")
+    region = cpu.map(0x70_0000, 0x1000, Protection.ALL, "once")
+    cpu.write(0x70_0000, b"x")
+    cpu.unmap(region)
+    assert cpu.read(0x70_0000, 1) is None
+    cpu.map(0x70_0000, 0x1000, Protection.ALL, "twice")
+    assert cpu.read(0x70_0000, 1) == b"\0"
+
+
+def test_private_names_of_the_binding_are_there() -> None:
+    engine = Engine(CPU_MODEL)
+    assert engine.start(0, 0) in (uc.UC_ERR_OK, uc.UC_ERR_FETCH_UNMAPPED)
+
+
+def test_hooks_outlive_a_garbage_collection() -> None:
+    cpu, end = cpu_with("syscall")
+    hits: list[int] = []
+    cpu.on_syscall = lambda: hits.append(1)
+    gc.collect()
+    cpu.run(CODE, end, 10)
+    assert hits == [1]

@@ -1,0 +1,154 @@
+"""Programs: what is loaded, and that hostile files end in a LoadError."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from pathlib import Path
+
+import pytest
+from machine_guests import PT_INTERP, PT_LOAD, bench, elf, program_header
+
+from machine.loaders import LoadError, asm, initial_stack, raw
+from machine.loaders import elf as elf_loader
+from machine.machine import StopCause
+from vm.limits import Limits
+
+EXIT_7 = "mov eax, 60; mov edi, 7; syscall"
+HELLO = """
+    mov eax, 1
+    mov edi, 1
+    lea rsi, [rel text]
+    mov edx, end - text
+    syscall
+    mov eax, 231
+    xor edi, edi
+    syscall
+text: db "hello", 10
+end:
+"""
+
+
+def test_a_static_executable_prints_and_exits() -> None:
+    guest = bench()
+    guest.machine.load(elf(HELLO), name="hello")
+    summary = guest.machine.run()
+    assert (summary.cause, summary.exit_code, guest.output) == (StopCause.EXIT, 0, [(1, b"hello\n")])
+
+
+def test_the_kind_is_found_by_magic_and_suffix(tmp_path: Path) -> None:
+    listing = tmp_path / "exit.asm"
+    listing.write_text("nop; hlt")
+    guest = bench(cores=3)
+    guest.machine.load(elf(EXIT_7))
+    guest.machine.load(listing)
+    guest.machine.load(b"\xf4")
+    assert [process.name for process in guest.machine.processes] == ["program", "exit.asm", "program"]
+
+
+def test_bss_is_mapped_and_zero() -> None:
+    guest = bench()
+    guest.machine.load(elf("mov rdi, [0x402000]; add rdi, 3; mov eax, 60; syscall", memory_extra=0x4000))
+    assert guest.machine.run().exit_code == 3
+
+
+def test_the_initial_stack_has_arguments_environment_and_auxiliary_vector() -> None:
+    image = elf_loader.load(elf(EXIT_7))
+    stack = initial_stack.build(image, ["prog", "x"], ["A=1"])
+    words = [int.from_bytes(stack.data[offset : offset + 8], "little") for offset in range(0, 8 * 40, 8)]
+    texts = [stack.data[word - stack.pointer :].split(b"\0")[0] for word in (words[1], words[2], words[4])]
+    vector = dict(zip(words[6:36:2], words[7:37:2], strict=True))
+    assert stack.pointer % 16 == 0
+    assert (words[0], words[3], words[5]) == (2, 0, 0)
+    assert texts == [b"prog", b"x", b"A=1"]
+    assert (vector[initial_stack.AT_PAGESZ], vector[initial_stack.AT_ENTRY]) == (0x1000, image.entry)
+    assert (vector[initial_stack.AT_PHDR], vector[initial_stack.AT_PHENT]) == (0x400040, 56)
+    assert (vector[initial_stack.AT_PHNUM], vector[initial_stack.AT_UID]) == (1, 1000)
+    assert stack.data[vector[initial_stack.AT_RANDOM] - stack.pointer :][:2] == b"\xa0\xa1"
+
+
+def test_the_program_sees_its_arguments() -> None:
+    guest = bench()
+    text = "mov rbx, [rsp + 16]; movzx edi, byte ptr [rbx]; mov eax, 60; syscall"
+    guest.machine.load(elf(text), arguments=["A"])
+    assert guest.machine.run().exit_code == ord("A")
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (elf(EXIT_7, extra_headers=(program_header(PT_INTERP, 0, 0, 8, 8),)), "dynamically linked"),
+        (elf(EXIT_7, machine=183), "not an x86-64 program"),
+        (elf(EXIT_7, file_type=1), "not an executable"),
+        (elf(EXIT_7, file_extra=1), "beyond the end of the file"),
+        (elf(EXIT_7, memory_extra=1 << 47), "do not fit in the user address space"),
+        (elf(EXIT_7, extra_headers=(program_header(PT_LOAD, 0, 0x500000, 9, 8),)), "more bytes in the file"),
+        (elf(EXIT_7, extra_headers=(program_header(PT_LOAD, 0, 0, 0, 0x1000),)), "user address space"),
+        (b"\x7fELF", "ends within its header"),
+        (b"\x7fELF\x02\x01\x01" + bytes(60), "not an x86-64 program"),
+    ],
+)
+def test_an_executable_that_cannot_run_here_is_refused(data: bytes, message: str) -> None:
+    with pytest.raises(LoadError, match=message):
+        elf_loader.load(data)
+
+
+def test_an_executable_larger_than_the_memory_limit_is_refused_and_costs_nothing() -> None:
+    guest = bench(limits=Limits(max_guest_memory=1 << 22))
+    with pytest.raises(LoadError, match="max_guest_memory"):
+        guest.machine.load(elf(EXIT_7, memory_extra=1 << 40))
+    guest.machine.load(elf(EXIT_7))
+    assert guest.machine.run().exit_code == 7
+
+
+def test_a_damaged_executable_is_refused_or_loaded_but_never_more() -> None:
+    source, good = random.Random(1), elf(EXIT_7)
+    for _ in range(400):
+        data = bytearray(good[: source.randrange(8, len(good) + 1)])
+        for _ in range(source.randrange(1, 6)):
+            data[source.randrange(4, len(data))] = source.choice((0, 1, 0x7F, 0x80, 0xFF))
+        with contextlib.suppress(LoadError):
+            bench(limits=Limits(max_guest_memory=1 << 22)).machine.load(bytes(data), "elf")
+
+
+def test_raw_code_runs_until_its_last_byte() -> None:
+    guest = bench()
+    guest.machine.load(b"\x90\x48\xff\xc0", base=0x1234_5000)
+    assert guest.machine.run().cause is StopCause.END
+    assert (guest.register("rax"), guest.register("rip")) == (1, 0x1234_5004)
+
+
+def test_a_listing_starts_at_its_start_label_or_at_its_first_byte() -> None:
+    assert asm.load("nop; start: nop").entry == raw.DEFAULT_BASE + 1
+    assert asm.load("nop; other: nop").entry == raw.DEFAULT_BASE
+    assert asm.load("nop; other: nop", entry="other").entry == raw.DEFAULT_BASE + 1
+
+
+@pytest.mark.parametrize(
+    ("program", "options"),
+    [
+        (b"", {"kind": "raw"}),
+        (b"\x90", {"kind": "raw", "base": 0}),
+        (b"\x90", {"kind": "raw", "base": (1 << 64) - 1}),
+        (b"\x90", {"kind": "raw", "entry": 5}),
+        (b"what is this", {"kind": "asm"}),
+        (b"\xff\xfe", {"kind": "asm"}),
+        (b"\x90", {"kind": "exe"}),
+        (Path("/no/such/file"), {}),
+        (Path("/"), {}),
+    ],
+)
+def test_what_is_no_program_is_refused(program: bytes | Path, options: dict[str, object]) -> None:
+    with pytest.raises(LoadError):
+        bench().machine.load(program, **options)  # type: ignore[arg-type]
+
+
+def test_arguments_that_fill_the_stack_are_refused() -> None:
+    with pytest.raises(LoadError, match="arguments"):
+        bench().machine.load(elf(EXIT_7), arguments=["x" * (1 << 20)])
+
+
+def test_a_second_program_needs_a_second_core() -> None:
+    guest = bench("nop")
+    with pytest.raises(LoadError, match="core"):
+        guest.machine.load(b"\x90")
