@@ -1,1 +1,23 @@
-""""""
+"""hds: HyperDbg's scripting, offline.
+
+`hds.Session` is the Python face of everything that `hds run` does; it is imported when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hds.version import VERSION as __version__
+
+if TYPE_CHECKING:
+    from hds.session import Session
+
+__all__ = ["Session", "__version__"]
+
+
+def __getattr__(name: str) -> object:
+    if name == "Session":
+        from hds.session import Session
+
+        return Session
+    raise AttributeError(f"module 'hds' has no attribute {name!r}")

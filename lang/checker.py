@@ -29,6 +29,8 @@ class Checked:
 
     program: t.TypedProgram
     types: dict[s.Expression, Type]
+    declared: dict[s.Declarator, Type]
+    low_addresses: dict[str, int]  # variables whose only value is a constant address
     names: ScriptNames
 
 
@@ -38,6 +40,12 @@ class Checker(Expressions, Initialisers):
     def __init__(self, session: SessionNames, symbols: SymbolLookup, diagnostics: Diagnostics, limits: Limits) -> None:
         super().__init__(ScriptNames(session), diagnostics, symbols)
         self.limits = limits
+        self.declared_types: dict[s.Declarator, Type] = {}
+        self.values: dict[str, list[int | None]] = {}  # of plain assignments, by name
+
+    def constant_values(self) -> dict[str, int]:
+        """Names that are assigned once in the script, and that a constant."""
+        return {name: found[0] for name, found in self.values.items() if len(found) == 1 and found[0] is not None}
 
     def check(self, program: s.Program) -> Checked:
         """The typed tree of a program without syntax errors."""
@@ -47,7 +55,8 @@ class Checker(Expressions, Initialisers):
         report_unreachable(program.items, self.report)
         self._check_globals(program)
         functions = tuple(self.names.functions.values())
-        return Checked(t.TypedProgram(main, functions, self.names.globals), self.types, self.names)
+        program_typed = t.TypedProgram(main, functions, self.names.globals)
+        return Checked(program_typed, self.types, self.declared_types, self.constant_values(), self.names)
 
     # --- the first walk
 
@@ -109,6 +118,7 @@ class Checker(Expressions, Initialisers):
         if session is not None and describe(session[0]) != describe(kind):
             conflict = session[0]
         if conflict is not None:
+            loud.add("P112", "HyperDbg v0.23 lets the last declaration change the type", span)
             loud.add("E070", f"`.{name}` has type `{conflict}` in this session, not `{kind}`", span)
 
     def _check_globals(self, program: s.Program) -> None:
@@ -293,13 +303,6 @@ class Checker(Expressions, Initialisers):
             return Place(U64, node.span, variable=t.Variable("", U64))
         return place
 
-    def mark_assigned(self, node: s.Expression) -> None:
-        """A local has a value from here on."""
-        while isinstance(node, s.Paren):
-            node = node.inner
-        if isinstance(node, s.Name):
-            self.scope.assigned.add(node.name)
-
     def _assign(self, node: s.Assign, span: Span) -> list[t.Statement]:
         places = [self.target(target) for target in node.targets]
         if any(isinstance(place.type, Struct) for place in places) or self._is_struct(node.value):
@@ -310,6 +313,9 @@ class Checker(Expressions, Initialisers):
                 before, places[number] = place.pinned(self.temporary)
                 statements += before
         value = self.value(node.value)
+        for target in node.targets:
+            if isinstance(target, s.Name):
+                self.values.setdefault(target.name, []).append(value.bits if isinstance(value, t.Constant) else None)
         statements += self.store_chain(places, value, span)
         for target in node.targets:
             self.mark_assigned(target)
@@ -424,6 +430,7 @@ class Checker(Expressions, Initialisers):
 
     def _declarator(self, base: Type, declarator: s.Declarator) -> list[t.Statement]:
         kind = self.declared_type(base, declarator)
+        self.declared_types[declarator] = kind
         span = declarator.span
         if not is_scalar(kind):
             for target in declarator.chain:
@@ -462,6 +469,7 @@ class Checker(Expressions, Initialisers):
         """The place of a declared name; declaring it again with another type makes a new variable (5.1)."""
         if is_global:
             variable = self.names.global_variable(name)
+            self.names.assigned.add(name)
             if is_scalar(kind):
                 return Place(variable.type, span, global_variable=variable)
             address = t.AddressOfGlobal(U64, span, variable)

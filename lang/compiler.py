@@ -46,6 +46,7 @@ class Compiler:
     limits: Limits = DEFAULT_LIMITS
     include_paths: Sequence[Path] = ()
     symbols: dict[str, int] = field(default_factory=dict)
+    portability: bool = True
     session: SessionNames = field(default_factory=SessionNames)
 
     def symbol(self, name: str) -> int | None:
@@ -65,6 +66,10 @@ class Compiler:
         if diagnostics.has_errors:
             return self._done(None, diagnostics, tree)
         checked = Checker(self.session, self.symbol, diagnostics, self.limits).check(tree)
+        if self.portability:
+            from lang import portability
+
+            portability.report(tree, checked, diagnostics)
         if diagnostics.has_errors:
             return self._done(None, diagnostics, tree, checked)
         from lang.lowering import TooLarge, lower

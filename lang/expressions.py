@@ -187,6 +187,7 @@ class Expressions(BuiltinCalls):
         variable = self.scope.lookup(node.name)
         if reading and node.name not in self.scope.assigned and is_scalar(variable.type):
             self.report("W001", f"`{node.name}` is read before it is assigned; it is 0", node.span)
+            self.report("P031", "HyperDbg v0.23 rejects this, or its compiler crashes", node.span)
         if is_scalar(variable.type):
             return Place(variable.type, node.span, variable=variable)
         variable.in_memory = True
@@ -198,6 +199,8 @@ class Expressions(BuiltinCalls):
         known = node.name in self.names.written or node.name in self.names.session.assigned
         if reading and not known and is_scalar(variable.type):
             self.report("W002", f"no script has assigned `.{node.name}`; it is 0", node.span)
+        if reading and node.name not in self.names.assigned and node.name not in self.names.session.assigned:
+            self.report("P031", "HyperDbg v0.23 rejects a global that was not assigned before", node.span)
         if is_scalar(variable.type):
             return Place(variable.type, node.span, global_variable=variable)
         address = t.AddressOfGlobal(U64, node.span, variable)
@@ -308,9 +311,16 @@ class Expressions(BuiltinCalls):
                 self.value(node)
             return integer(0, U64, span)
         place = self.place(inner)
-        if isinstance(inner, s.Name):
-            self.scope.assigned.add(inner.name)
+        self.mark_assigned(inner)
         return replace(place.location(), type=Pointer(place.type), span=span)
+
+    def mark_assigned(self, node: s.Expression) -> None:
+        """A local or global has a value from here on, in program text."""
+        node = strip(node)
+        if isinstance(node, s.Name):
+            self.scope.assigned.add(node.name)
+        elif isinstance(node, s.GlobalName):
+            self.names.assigned.add(node.name)
 
     # --- operators
 
@@ -466,10 +476,16 @@ class Expressions(BuiltinCalls):
         if isinstance(kind, Pointer) and isinstance(origin, Integer):
             if not (isinstance(value, t.Constant) and value.bits == 0):
                 self.report("W012", f"an integer becomes a pointer (`{kind}`)", span, f"cast it: ({kind})...")
+                self.report("P074", "HyperDbg v0.23 rejects this without a cast", span)
         elif isinstance(kind, Pointer) and isinstance(origin, Pointer) and kind != origin:
-            if not isinstance(kind.target, Void) and not isinstance(origin.target, Void):
+            void = isinstance(kind.target, Void) or isinstance(origin.target, Void)
+            if not void:
                 self.report("W013", f"`{origin}` becomes `{kind}`", span, f"cast it: ({kind})...")
-        elif isinstance(kind, Integer) and isinstance(origin, Integer | Pointer) and kind.size < 8:
+                if origin.target != U64:
+                    self.report("P074", "HyperDbg v0.23 rejects this without a cast", span)
+        if isinstance(origin, Pointer) and isinstance(kind, Integer) and kind != U64:
+            self.report("P074", "HyperDbg v0.23 rejects a pointer for a typed integer without a cast", span)
+        if isinstance(kind, Integer) and isinstance(origin, Integer | Pointer) and kind.size < 8:
             self._check_range(value, kind, span, parameter)
         return convert(value, kind)
 

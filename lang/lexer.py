@@ -158,6 +158,8 @@ class Lexer:
 
     def word(self, text: str, span: Span) -> None:
         """Language.md 3.2: the first matching row decides."""
+        if self.source.text.startswith("!=", span.end):
+            self.error("P006", "HyperDbg v0.23 reads a symbol name here", span, "put a blank in front of `!=`")
         previous = self.tokens[-1] if self.tokens else None
         if previous is not None and previous.type in ("ARROW", "DOT") and "`" not in text:
             self.add("NAME", text, span)

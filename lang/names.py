@@ -51,6 +51,7 @@ class ScriptNames:
     globals: dict[str, GlobalVariable] = field(default_factory=dict)
     declared: dict[str, Type] = field(default_factory=dict)  # globals with a declaration anywhere in this script
     written: set[str] = field(default_factory=set)  # globals that this script assigns somewhere
+    assigned: set[str] = field(default_factory=set)  # globals assigned so far, in program text
     tags: dict[str, Struct] = field(default_factory=dict)
     typedefs: dict[str, Type] = field(default_factory=dict)
     made: dict[int, Struct] = field(default_factory=dict)  # struct types by the syntax node that defines them

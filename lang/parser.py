@@ -174,9 +174,9 @@ def _mark_type_names(tokens: list[Token], names: set[str]) -> None:
     }
     previous = ""
     for token in tokens:
-        if token.type == "NAME" and token.text in names and id(token) not in declared:
-            if previous not in ("ARROW", "DOT", "STRUCT"):
-                token.type = "TYPE_NAME"
+        mentioned = token.type == "NAME" and token.text in names and id(token) not in declared
+        if mentioned and previous not in ("ARROW", "DOT", "STRUCT"):
+            token.type = "TYPE_NAME"
         previous = token.type
 
 
@@ -283,7 +283,8 @@ class _Parse:
 
     def acceptable(self) -> set[str]:
         """All terminals that could come next."""
-        return {name for name in self.conf.parse_table.states[self.state.state_stack[-1]] if self.accepts(name)}
+        names = self.conf.parse_table.states[self.state.state_stack[-1]]
+        return {name for name in names if (name.isupper() or name == "$END") and self.accepts(name)}
 
     def mistake(self, at: int, token: Token) -> Mistake:
         """Report what is wrong with `token`, which stands at index `at` of the unit's tokens."""
@@ -313,6 +314,8 @@ class _Parse:
         if self.repair(at, token):
             return at
         found = self.mistake(at, token)
+        if found.code == "E032" and token.text != token.span.text:
+            self.diagnostics.add("P037", "HyperDbg v0.23 accepts a register as a declared name", token.span)
         if found.instead is not None and self.accepts(found.instead):
             token.type = found.instead
             return at

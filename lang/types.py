@@ -159,7 +159,8 @@ def from_words(words: list[str]) -> Type | None:
         sizes = ["long"]
     if len(sizes) > 1 or (sizes and sizes[0] == "char" and "int" in rest):
         return None
-    return _SIZES[sizes[0] if sizes else "int"][signs == ["unsigned"]]
+    pair = _SIZES.get(sizes[0] if sizes else "int")
+    return pair[signs == ["unsigned"]] if pair else None
 
 
 def alignment(kind: Type) -> int:

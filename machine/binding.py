@@ -68,6 +68,8 @@ class Engine:
         self.uc: Any = Uc(uc.UC_ARCH_X86, uc.UC_MODE_64)
         self.uc.ctl_set_cpu_model(cpu_model)
         self.handle = self.uc._uch
+        cell = _Msr()
+        self._msr_cell: tuple[Any, Any] = (cell, ctypes.byref(cell))
         self._callbacks: list[Any] = []  # the engine holds their addresses only
 
     def add_hook(self, hook_type: int, callback: Any, instruction: int | None = None) -> None:
@@ -96,9 +98,11 @@ class Engine:
 
     def read_msr(self, number: int) -> int:
         """The value of a model-specific register; 0 for one that the CPU model does not have."""
-        cell = _Msr(number, 0)
-        uclib.uc_reg_read(self.handle, x86.UC_X86_REG_MSR, ctypes.byref(cell))
-        return int(cell.value)
+        cell, pointer = self._msr_cell
+        cell.number, cell.value = number, 0
+        uclib.uc_reg_read(self.handle, x86.UC_X86_REG_MSR, pointer)
+        value: int = cell.value
+        return value
 
     def write_msr(self, number: int, value: int) -> None:
         """Set a model-specific register; ignored for one that the CPU model does not have."""

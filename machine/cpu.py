@@ -26,7 +26,7 @@ from machine.binding import (
     WORD_MASK,
     EmulatorError,
     Engine,
-)  # fmt: skip
+)
 from machine.memory import GuestMemory, MapError, Protection, Region
 from machine.register_file import RegisterFile
 from machine.registers import BATCH_IDS, STATE_IDS

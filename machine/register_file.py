@@ -23,9 +23,8 @@ class RegisterFile:
         self._engine = engine
         self._batch = Batch(engine.handle, BATCH_IDS)
         self._values = self._batch.values
-        self._fetched_rip = 0
         self._valid = False
-        self._dirty: set[int] = set()  # positions in the batch
+        self._fetched: dict[int, int] = {}  # by position in the batch, of those that were written
 
     def read(self, storage: int) -> int:
         """The storage's value; 0 for one that the CPU does not have."""
@@ -48,20 +47,20 @@ class RegisterFile:
             value |= _RFLAGS_ONE
         value &= 0xFFFF if storage in _SELECTORS else WORD_MASK
         if self._values[position] != value:
+            self._fetched.setdefault(position, self._values[position])
             self._values[position] = value
-            self._dirty.add(position)
 
     def forget(self) -> None:
         """The guest has run: what was read is stale."""
         self._valid = False
-        self._dirty.clear()
+        self._fetched.clear()
 
     def store(self) -> None:
         """Give every written value to the CPU."""
         self._store_without_rip()
-        if _RIP in self._dirty:
+        if _RIP in self._fetched:
             self._batch.write_one(_RIP, self._values[_RIP])
-        self._dirty.clear()
+        self._fetched.clear()
 
     def store_in_hook(self, length: int) -> None:
         """As `store`, inside a hook after which Unicorn adds the instruction's `length` to RIP.
@@ -69,21 +68,23 @@ class RegisterFile:
         The guest goes on exactly at the written RIP, or behind the instruction when RIP was left alone.
         """
         self._store_without_rip()
-        if _RIP in self._dirty and self._values[_RIP] != (self._fetched_rip + length) & WORD_MASK:
+        if _RIP in self._fetched and self._values[_RIP] != (self._fetched[_RIP] + length) & WORD_MASK:
             self._batch.write_one(_RIP, self._values[_RIP] - length)
         self.forget()
 
     def _fetch(self) -> None:
         self._batch.read()
-        self._fetched_rip = self._values[_RIP]
         self._valid = True
 
     def _store_without_rip(self) -> None:
-        if any(position < _GENERAL_COUNT for position in self._dirty):
-            self._batch.write_first(_GENERAL_COUNT)
-        for position in self._dirty:
-            if position >= _GENERAL_COUNT and position != _RIP:
+        general = False
+        for position, fetched in self._fetched.items():
+            if position < _GENERAL_COUNT:
+                general = True
+            elif position != _RIP and self._values[position] != fetched:
                 self._batch.write_one(position, self._values[position])
+        if general:
+            self._batch.write_first(_GENERAL_COUNT)
 
     def _read_other(self, storage: int) -> int:
         registers = self._engine.uc

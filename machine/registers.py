@@ -1,7 +1,7 @@
 """Which Unicorn register serves each storage of `vm.registers.STORAGES`. Data only.
 
 The twenty storages of a trigger (general registers, rip, rflags, cs, ss) come first and travel in one batch; the others
-are read one at a time. A storage without a row reads as 0 and ignores writes. So does, in Unicorn, a write of the fs and
+are read one at a time. A storage without a row reads as 0 and ignores writes. Unicorn also ignores writes of the fs and
 gs selectors that no descriptor table backs.
 """
 

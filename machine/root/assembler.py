@@ -27,7 +27,7 @@ from machine.root.assembly_syntax import (
     Register,
     Statement,
     parse,
-)  # fmt: skip
+)
 
 __all__ = ["AssemblerError", "AssemblerWarning", "Assembly", "assemble"]
 

@@ -1,4 +1,4 @@
-"""What machine.cpu promises, and the oddities of Unicorn it hides: each test fails if a new Unicorn behaves otherwise."""
+"""What machine.cpu promises, and the oddities of Unicorn it hides: a new Unicorn that behaves otherwise fails here."""
 
 from __future__ import annotations
 

@@ -1,0 +1,28 @@
+"""THE table of exit codes (docs/command-line.md)."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What `hds` says to the shell. Each member carries its meaning as `doc`."""
+
+    doc: str
+
+    def __new__(cls, value: int, doc: str) -> ExitCode:
+        member = int.__new__(cls, value)
+        member._value_ = value
+        member.doc = doc
+        return member
+
+    OK = 0, "everything worked; for check, conform and fmt --check: nothing was found"
+    FAILED = 1, "the input is wrong: a script does not compile, a command was refused, a vector failed"
+    USAGE = 2, "the command line is wrong"
+    NO_INPUT = 3, "a file cannot be read or written"
+    RUNTIME = 4, "a script stopped with a run-time error (eval), or any did (run --fail-on-script-errors)"
+    GUEST = 5, "the guest program cannot be loaded, or it crashed"
+    LIMIT = 6, "a limit of the run was reached: instructions or time"
+    BREAK = 7, "an event asked for a break and --on-break is fail"
+    INTERRUPTED = 130, "interrupted by Ctrl-C"
+    BROKEN_PIPE = 141, "the reader of the output went away"

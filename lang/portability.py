@@ -1,0 +1,404 @@
+"""The portability remarks P0xx that the syntax tree and the types show (language.md section 18).
+
+`report` walks a checked script and names every construct that HyperDbg v0.23 rejects, crashes on or computes otherwise.
+What only tokens show is reported by `lang.lexer`, what goes with an error by the pass that reports the error. Rules
+about expressions stand in `lang.portability_rules`; here are statements, declarations, functions, and the walk.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lang import syntax as s
+from lang.checker import Checked
+from lang.diagnostics import Diagnostics
+from lang.names import walk
+from lang.placement import children
+from lang.portability_rules import ExpressionRules, Where, is_float_literal, letter_literal, strip
+from lang.source import Span
+from lang.types import F32, I16, U16, Array, Float, Integer, Pointer, Struct, Type
+
+_COMMENT_OR_STRING = re.compile(r'//[^\r\n]*|/\*.*?\*/|"(?:[^"\\]|\\.)*"', re.DOTALL)
+_ARRAY_SIZE = re.compile(r"[1-9]|0n[0-9`]+")
+MAX_STRUCT_INITIALISERS = 64
+
+
+def report(program: s.Program, checked: Checked, diagnostics: Diagnostics) -> None:
+    """Add the remarks on a program without errors (or with errors of names and types only)."""
+    _Portability(checked, diagnostics).program(program)
+
+
+class _Portability(ExpressionRules):
+    def __init__(self, checked: Checked, diagnostics: Diagnostics) -> None:
+        super().__init__(checked, diagnostics)
+        self.defined: set[str] = set()
+
+    # --- programs and statements
+
+    def program(self, program: s.Program) -> None:
+        for number, item in enumerate(program.items):
+            if isinstance(item, s.Block):
+                if not item.statements:
+                    self.remark("P020", "rejects an empty block at the top level", item.span)
+                if number < len(program.items) - 1:
+                    self.remark("P020", "rejects text behind a block at the top level", program.items[number + 1].span)
+            if isinstance(item, s.Return) and item.value is None:
+                self.remark("P023", "rejects `return;` directly at the top level", item.span)
+        for floating in self.tiny_literals(program):
+            self.remark("P055", "compares denormal doubles wrongly", floating)
+        self.statements(program.items, Where())
+
+    def statements(self, items: tuple[s.Statement, ...], where: Where) -> None:
+        for item in items:
+            self.statement(item, where)
+
+    def statement(self, item: s.Statement, where: Where) -> None:
+        match item:
+            case s.Empty():
+                self.remark("P021", "rejects an empty statement", item.span, "leave the `;` out")
+            case s.Block():
+                self.block(item, where)
+            case s.Simple():
+                self.simple(item.expression, where)
+            case s.Declaration():
+                self.declaration(item, where)
+            case s.Typedef():
+                self.typedef(item)
+            case s.If():
+                self.choice(item, where)
+            case s.While() | s.DoWhile():
+                self.condition(item.condition, item, where)
+                self.block(item.body, where.inside(loop="while"))
+            case s.For():
+                self.for_loop(item, where)
+            case s.Continue():
+                self.next_round(item, where)
+            case s.Return() if item.value is not None:
+                self.returned(item.value, where)
+            case s.FunctionDefinition():
+                self.function(item)
+            case s.Include():
+                self.include(item, where)
+
+    def block(self, item: s.Block, where: Where) -> None:
+        if item.statements and isinstance(item.statements[0], s.Block):
+            self.remark("P020", "rejects a block as the first statement of a block", item.statements[0].span)
+        self.statements(item.statements, where)
+
+    def condition(self, node: s.Expression | None, owner: s.While | s.DoWhile | s.Branch | s.For, where: Where) -> None:
+        """The condition of a statement: what is special inside its parentheses."""
+        if node is None:
+            return
+        # Up to the closing parenthesis: a comment behind the expression counts, too.
+        text_end = owner.body.span.start if not isinstance(owner, s.DoWhile) else node.span.end
+        text = node.span.file.text[node.span.start : text_end]
+        for match in _COMMENT_OR_STRING.finditer(text):
+            if "(" in match[0] or ")" in match[0]:
+                start = node.span.start + match.start()
+                span = Span(node.span.file, start, start + len(match[0]))
+                self.remark("P011", "counts parentheses in strings and comments of a condition", span)
+        if isinstance(self.type(node), Float):
+            self.remark("P051", "takes -0.0 for true here", node.span)
+        self.check_nesting(node)
+        self.expression(node, where.in_condition())
+
+    def choice(self, item: s.If, where: Where) -> None:
+        for branch in item.branches:
+            if branch.word == "else if":
+                self.remark("P024", "rejects `else if`", branch.span, "write `elsif`")
+            self.condition(branch.condition, branch, where)
+            self.block(branch.body, where.inside())
+        if item.otherwise is not None:
+            self.block(item.otherwise, where.inside())
+
+    def for_loop(self, item: s.For, where: Where) -> None:
+        init = item.init.declarators if isinstance(item.init, s.Declaration) else item.init
+        if item.condition is None:
+            self.remark("P025", "rejects an empty condition of `for`", item.span)
+        if not item.step:
+            self.remark("P025", "rejects an empty step of `for`", item.span)
+        for part in (init, item.step):
+            if len(part) > 1:
+                self.remark("P025", "rejects lists in `for`", part[1].span)
+        if isinstance(item.init, s.Declaration):
+            self.declaration(item.init, where)
+        else:
+            for expression in item.init:
+                self.loop_part(expression, where)
+        self.condition(item.condition, item, where)
+        for expression in item.step:
+            self.loop_part(expression, where.inside(step=True))
+        self.block(item.body, where.inside(loop="for", direct=True))
+
+    def loop_part(self, node: s.Expression, where: Where) -> None:
+        target = node.targets[0] if isinstance(node, s.Assign) else node.target if isinstance(node, s.Step) else node
+        if not isinstance(target, s.Name | s.GlobalName | s.RegisterName):
+            self.remark("P025", "wants a variable in the init and step of `for`", node.span)
+        self.simple(node, where)
+
+    def next_round(self, item: s.Continue, where: Where) -> None:
+        if where.loop == "while":
+            self.remark("P026", "knows `continue` for `for` loops only", item.span)
+        elif where.direct:
+            self.remark("P026", "crashes on `continue` directly in the body of `for`", item.span)
+
+    def include(self, item: s.Include, where: Where) -> None:
+        if not item.semicolon:
+            self.remark("P036", "wants a `;` behind `#include`", item.span)
+        if "\\" in item.path:
+            self.remark("P036", "reads a backslash in a path as an escape", item.span, "use `/`")
+        if not re.match(r"[/\\]|[A-Za-z]:", item.path):
+            self.remark("P036", "looks relative paths up in its own program directory", item.span)
+        if item.program is not None:
+            if not item.program.question:
+                self.remark("P036", "wants the form `? { }` in an included file", item.span)
+            self.statements(item.program.items, where)
+
+    # --- functions
+
+    def function(self, item: s.FunctionDefinition) -> None:
+        if item.name == "main":
+            self.remark("P012", "reserves the name `main`", item.name_span)
+        if item.explicit_void:
+            self.remark("P098", "rejects `(void)`", item.name_span, "write `()`")
+        entity = self.checked.names.functions[item.name]
+        if isinstance(entity.result, Pointer):
+            self.remark("P069", "rejects functions that return pointers", item.name_span)
+        for parameter, syntax in zip(entity.parameters, item.parameters, strict=False):
+            if isinstance(parameter.type, Pointer):
+                self.remark("P069", "rejects pointer parameters", syntax.span)
+                if isinstance(parameter.type.target, Struct):
+                    self.remark("P076", "rejects pointers to structs as parameters", syntax.span)
+            if isinstance(parameter.type, Float):
+                self.remark("P053", "passes the bits of floating-point arguments", syntax.span)
+        if entity.result == F32:
+            self.remark("P053", "gives the bits of a float result", item.name_span)
+        if any(isinstance(node, s.Call) and node.name == item.name for node in self.expressions(item.body.statements)):
+            self.remark("P110", "has room for about 40 to 60 nested calls", item.name_span)
+        self.defined.add(item.name)
+        outer, self.parameters = self.parameters, {p.name: p.type for p in entity.parameters}
+        outer_result, self.result = self.result, entity.result
+        self.check_assigned(item.body.statements, set(self.parameters))
+        self.block(item.body, Where(function=True, top=False))
+        self.parameters, self.result = outer, outer_result
+
+    def expressions(self, items: tuple[s.Statement, ...]) -> list[s.Expression]:
+        """Every expression below these statements."""
+        found: list[s.Expression] = []
+        for item in walk(items):
+            match item:
+                case s.Simple():
+                    found.append(item.expression)
+                case s.Return() if item.value is not None:
+                    found.append(item.value)
+                case s.While() | s.DoWhile() if item.condition is not None:
+                    found.append(item.condition)
+                case s.For():
+                    found += [*item.step, *([item.condition] if item.condition is not None else [])]
+                    found += item.init if isinstance(item.init, tuple) else _initialisers(item.init)
+                case s.If():
+                    found += [branch.condition for branch in item.branches if branch.condition is not None]
+                case s.Declaration():
+                    found += _initialisers(item)
+        at = 0
+        while at < len(found):
+            found += children(found[at])
+            at += 1
+        return found
+
+    def tiny_literals(self, program: s.Program) -> list[Span]:
+        """Denormal double literals."""
+        smallest = 2.2250738585072014e-308
+        nodes = self.expressions(program.items)
+        return [n.span for n in nodes if isinstance(n, s.FloatNumber) and 0 < n.value < smallest]
+
+    def check_assigned(self, items: tuple[s.Statement, ...], known: set[str]) -> set[str]:
+        """P049: locals that are read where they need not have been assigned; the names assigned for sure behind."""
+        for item in items:
+            match item:
+                case s.Simple():
+                    known = self.reads(item.expression, known)
+                case s.Declaration():
+                    for declarator in item.declarators:
+                        for part in _initialisers_of(declarator.initialiser):
+                            self.reads(part, known)
+                        known = known | {declarator.name}
+                case s.If():
+                    known = self.check_branches(item, known)
+                case s.Block():
+                    known = self.check_assigned(item.statements, known)
+                case s.While() | s.For():
+                    if isinstance(item, s.For):
+                        init = item.init
+                        parts = init if isinstance(init, tuple) else ()
+                        known = known | (
+                            {d.name for d in init.declarators} if isinstance(init, s.Declaration) else set()
+                        )
+                        for part in parts:
+                            known = self.reads(part, known)
+                    if item.condition is not None:
+                        self.reads(item.condition, known)
+                    inner = self.check_assigned(item.body.statements, known)
+                    for part in item.step if isinstance(item, s.For) else ():
+                        inner = self.reads(part, inner)
+                case s.DoWhile():
+                    known = self.check_assigned(item.body.statements, known)
+                    if item.condition is not None:
+                        self.reads(item.condition, known)
+                case s.Return() if item.value is not None:
+                    self.reads(item.value, known)
+        return known
+
+    def check_branches(self, item: s.If, known: set[str]) -> set[str]:
+        """What every branch of an `if` assigns."""
+        outcomes: list[set[str]] = []
+        for branch in item.branches:
+            if branch.condition is not None:
+                self.reads(branch.condition, known)
+            outcomes.append(self.check_assigned(branch.body.statements, known))
+        outcomes.append(self.check_assigned(item.otherwise.statements, known) if item.otherwise is not None else known)
+        return set.intersection(*outcomes)
+
+    def reads(self, node: s.Expression, known: set[str]) -> set[str]:
+        """Report names of an expression that are not known to be assigned; the names known behind it."""
+        written: set[str] = set()
+        if isinstance(node, s.Assign):
+            written = {t.name for t in node.targets if isinstance(t, s.Name)}
+            parts: list[s.Expression] = [node.value, *(t for t in node.targets if not isinstance(t, s.Name))]
+            if node.operator != "=":
+                parts += node.targets
+        else:
+            parts = [node]
+        while parts:
+            part = parts.pop()
+            if isinstance(part, s.Unary) and part.operator == "&":
+                inner = strip(part.operand)
+                written |= {inner.name} if isinstance(inner, s.Name) else set()
+                continue
+            if isinstance(part, s.Name) and part.name not in known | written:
+                if part.name in self.checked.names.functions or isinstance(self.type(part), Array | Struct):
+                    continue
+                self.remark("P049", "does not set the locals of a function to 0", part.span)
+            parts += children(part)
+        return known | written
+
+    # --- declarations
+
+    def typedef(self, item: s.Typedef) -> None:
+        if isinstance(item.type, s.StructType) and item.type.members is not None:
+            self.remark("P076", "rejects a typedef with the body of a struct", item.span)
+            self.struct(item.type)
+        for declarator in item.declarators:
+            if declarator.stars > 1:
+                self.remark("P069", "rejects pointers to pointers", declarator.span)
+
+    def struct(self, item: s.StructType) -> None:
+        for line in item.members or ():
+            for declarator in line.declarators:
+                self.array_sizes(declarator)
+
+    def array_sizes(self, declarator: s.Declarator) -> None:
+        for size in declarator.sizes:
+            if size is not None and not (isinstance(size, s.Number) and _ARRAY_SIZE.fullmatch(size.text)):
+                self.remark("P060", "reads array sizes as decimal digits", size.span, "write `0n...`")
+
+    def declaration(self, item: s.Declaration, where: Where) -> None:
+        if isinstance(item.type, s.StructType):
+            self.struct(item.type)
+        if len(item.declarators) > 1:
+            self.remark("P029", "rejects several declarators", item.declarators[1].span, "write one declaration each")
+        for declarator in item.declarators:
+            self.declarator(item, declarator, where)
+
+    def declarator(self, item: s.Declaration, declarator: s.Declarator, where: Where) -> None:
+        kind = self.checked.declared.get(declarator)
+        if kind is None:
+            return
+        if declarator.name == "main":
+            self.remark("P012", "reserves the name `main`", declarator.name_span)
+        if declarator.stars > 1:
+            self.remark("P069", "rejects pointers to pointers", declarator.span)
+        self.array_sizes(declarator)
+        if isinstance(kind, Array):
+            self.array(declarator, kind, where)
+        elif isinstance(kind, Struct):
+            self.struct_object(item, declarator, where)
+        else:
+            self.scalar(declarator, kind)
+        for part in _initialisers_of(declarator.initialiser):
+            self.expression(part, where)
+        if declarator.chain:
+            places = [kind, *(self.type(target) for target in declarator.chain)]
+            self.chain(places, declarator.initialiser, declarator.span)
+
+    def scalar(self, declarator: s.Declarator, kind: Type) -> None:
+        value = declarator.initialiser
+        struct_pointer = isinstance(kind, Pointer) and isinstance(kind.target, Struct)
+        if value is None:
+            if not struct_pointer:
+                self.remark("P029", "rejects a declaration without a value", declarator.span)
+            return
+        if declarator.is_global and isinstance(kind, Float):
+            self.remark("P103", "rejects floating-point globals", declarator.span)
+        if isinstance(value, s.InitialiserList):
+            return
+        if struct_pointer and isinstance(strip(value), s.Unary):
+            self.remark("P076", "rejects a pointer to a struct that is initialised with an address", value.span)
+        if kind == F32 and isinstance(value, s.FloatNumber) and 0 < value.value < 1.1754943508222875e-38:
+            self.remark("P015", "rejects a literal too small for float", value.span)
+        self.stored(kind, value)
+
+    def array(self, declarator: s.Declarator, kind: Array, where: Where) -> None:
+        value, base = declarator.initialiser, kind.base
+        if not isinstance(value, s.InitialiserList) or not value.items or None in declarator.sizes:
+            if not isinstance(base, Struct):
+                self.remark("P062", "wants array sizes and a list of initialisers", declarator.span)
+        elif where.function or not where.top or declarator.is_global:
+            self.remark("P062", "knows arrays at the top level of the main program only", declarator.span)
+        if base in (I16, U16):
+            self.remark("P065", "stores arrays of short wrongly", declarator.span)
+        for part in _initialisers_of(value):
+            floating = isinstance(self.type(part), Float)
+            literal = base == F32 and is_float_literal(part)
+            if literal or (isinstance(base, Float) and not floating) or (isinstance(base, Integer) and floating):
+                self.remark("P065", f"stores this wrongly in an array of {base}", part.span)
+
+    def struct_object(self, item: s.Declaration, declarator: s.Declarator, where: Where) -> None:
+        value = declarator.initialiser
+        if where.function:
+            self.remark("P079", "lets structs in functions overlap with temporaries", declarator.span)
+        if declarator.is_global:
+            self.remark("P076", "rejects global structs", declarator.span)
+        if isinstance(item.type, s.NamedType):
+            self.remark("P076", "rejects typedef names of structs", item.type.span)
+        if isinstance(value, s.Expression):
+            self.remark("P076", "rejects a struct initialised from a struct", value.span)
+        elif value is not None:
+            if any(isinstance(part, s.InitialiserList) for part in value.items):
+                self.remark("P076", "rejects nested initialisers of structs", value.span)
+            if len(value.items) > MAX_STRUCT_INITIALISERS:
+                self.remark("P110", "takes at most 64 initialisers of a struct", value.span)
+
+    def returned(self, value: s.Expression, where: Where) -> None:
+        if self.result is not None and not isinstance(self.result, Float):
+            origin = self.type(value)
+            narrow = isinstance(self.result, Integer) and self.result.size < 8
+            constant = isinstance(strip(value), s.Number) or (isinstance(value, s.Unary) and value.operator == "-")
+            wide = not constant and origin.size > self.result.size and not self.is_plain_int(self.result)
+            if narrow and (wide or (constant and not self.fits(value, self.result))):
+                self.remark("P047", "does not convert results", value.span)
+        if letter_literal(value) and isinstance(self.result, Float):
+            self.remark("P045", "rejects this literal together with floating point", value.span)
+        self.expression(value, where)
+
+
+def _initialisers_of(value: s.Expression | s.InitialiserList | None) -> list[s.Expression]:
+    if value is None:
+        return []
+    if isinstance(value, s.InitialiserList):
+        return [part for item in value.items for part in _initialisers_of(item)]
+    return [value]
+
+
+def _initialisers(item: s.Declaration) -> list[s.Expression]:
+    return [part for declarator in item.declarators for part in _initialisers_of(declarator.initialiser)]
