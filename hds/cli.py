@@ -1,4 +1,4 @@
-"""The command line: `hds SUBCOMMAND ...`. Every subcommand is a module of `hds.subcommands`, imported when it is needed.
+"""The command line: `hds SUBCOMMAND ...`. Every subcommand is a module of `hds.subcommands`, imported when needed.
 
 Exit codes are the table in `hds.exit_codes`; a traceback shown to a user is a bug.
 """

@@ -349,3 +349,6 @@ PORTABILITY: tuple[Remark, ...] = (
     Remark("P111", "more than `max_globals` globals is E120", "overruns its table", "X", "s"),
     Remark("P112", "a global has one type in the session (E070)", "the last declaration changes the type", "A D", "s"),
 )
+
+# Warnings that are given only when they are asked for.
+OPTIONAL: tuple[str, ...] = ("W020",)

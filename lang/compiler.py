@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lang import syntax
 from lang.checker import Checked, Checker
+from lang.codes import OPTIONAL
 from lang.diagnostics import Diagnostic, Diagnostics, sort_key
 from lang.names import SessionNames
 from lang.parser import parse, too_deep
@@ -48,18 +49,29 @@ class Compiler:
     symbols: dict[str, int] = field(default_factory=dict)
     portability: bool = True
     session: SessionNames = field(default_factory=SessionNames)
+    enabled: frozenset[str] = frozenset()  # optional warnings (`lang.codes.OPTIONAL`) that are wanted
 
     def symbol(self, name: str) -> int | None:
         """The address of `module!name`; case does not matter (language.md 3.8)."""
         return self.symbols.get(name.lower())
 
-    def compile(self, source: SourceFile, start: int = 0, end: int | None = None) -> Compilation:
-        """Compile [start, end) of a file. Never raises for what is in it."""
+    def compile(
+        self, source: SourceFile, start: int = 0, end: int | None = None, *, expression: bool = False
+    ) -> Compilation:
+        """Compile [start, end) of a file: a script, or an expression to print. Never raises for what is in it."""
         needed = self.limits.max_nesting * FRAMES_PER_LEVEL + 1000
         if sys.getrecursionlimit() < needed:
             sys.setrecursionlimit(needed)
         diagnostics = Diagnostics()
-        tree = parse(source, diagnostics, start=start, end=end, include_paths=self.include_paths, limits=self.limits)
+        tree = parse(
+            source,
+            diagnostics,
+            start=start,
+            end=end,
+            expression=expression,
+            include_paths=self.include_paths,
+            limits=self.limits,
+        )
         if tree is None:
             return self._done(None, diagnostics)
         check_placement(tree, diagnostics)
@@ -91,5 +103,6 @@ class Compiler:
         tree: syntax.Program | None = None,
         checked: Checked | None = None,
     ) -> Compilation:
-        found = sorted(diagnostics, key=sort_key)
+        wanted = [item for item in diagnostics if item.code not in OPTIONAL or item.code in self.enabled]
+        found = sorted(wanted, key=sort_key)
         return Compilation(program, tuple(found), tree, checked)

@@ -75,17 +75,17 @@ def sort_key(item: Diagnostic) -> tuple[str, int, str]:
 
 def render(item: Diagnostic) -> str:
     """The diagnostic as text of several lines, without a final line feed."""
-    lines = [f"{item.span}: {item.severity.value} {item.code}: {item.message}", *_excerpt(item.span)]
+    lines = [f"{item.span}: {item.severity.value} {item.code}: {item.message}", *excerpt(item.span)]
     for note in item.notes:
         lines.append(f"  note: {note.message}" + (f" ({note.span})" if note.span else ""))
         if note.span:
-            lines += _excerpt(note.span)
+            lines += excerpt(note.span)
     if item.hint:
         lines.append(f"  hint: {item.hint}")
     return "\n".join(lines)
 
 
-def _excerpt(span: Span) -> Iterable[str]:
+def excerpt(span: Span) -> Iterable[str]:
     """The source line of a span's start and the carets below it."""
     number, column = span.file.position(span.start)
     line = span.file.line(number)

@@ -370,10 +370,14 @@ def parse(
     *,
     start: int = 0,
     end: int | None = None,
+    expression: bool = False,
     include_paths: Sequence[Path] = (),
     limits: Limits = DEFAULT_LIMITS,
 ) -> s.Program | None:
-    """The syntax tree of [start, end) of a file, or None when a lexical or syntax error was reported. Never raises."""
+    """The syntax tree of [start, end) of a file, or None when a lexical or syntax error was reported. Never raises.
+
+    With `expression` the text is one, and the tree is that of `print(text);`.
+    """
     loader = _Loader(include_paths, limits, diagnostics)
     own = Path(source.name)
     try:
@@ -384,9 +388,18 @@ def parse(
     unit = loader.load(source, start, end)
     if diagnostics.has_errors:
         return None
+    if expression:
+        _wrap_in_print(unit, Span(source, start, len(source.text) if end is None else end))
     _mark_all(unit, loader.type_names)
     program = _Parse(unit, loader).run()
     return None if diagnostics.has_errors else program
+
+
+def _wrap_in_print(unit: _Unit, span: Span) -> None:
+    """`e` -> `print(e);`, with tokens that take no room in the text."""
+    before, behind = Span(span.file, span.start, span.start), Span(span.file, span.end, span.end)
+    unit.tokens[:0] = [Token("BUILTIN", "print", before), Token("LPAR", "(", before)]
+    unit.tokens += [Token("RPAR", ")", behind), Token("SEMICOLON", ";", behind)]
 
 
 def _mark_all(unit: _Unit, names: set[str]) -> None:

@@ -145,7 +145,8 @@ class Cpu:
     def run(self, start: int, until: int, budget: int) -> StopReason:
         """Execute from `start` until RIP is `until`, for at most `budget` instructions.
 
-        An exception that a callback raises (or Ctrl-C) ends the run and is raised here; RIP is that of the trigger.
+        An exception that a callback raises ends the run and is raised here; RIP is that of the trigger. Ctrl-C is the
+        caller's business (machine.interrupt).
         """
         self.registers.write(RIP, start)
         self.registers.store()
@@ -221,7 +222,7 @@ class Cpu:
         self._engine.stop()
 
     def _on_block(self, _engine: int, address: int, size: int, _data: int) -> None:
-        try:  # Ctrl-C arrives here as KeyboardInterrupt, since Python code runs
+        try:
             key = (address, size)
             length = self._block_lengths.get(key)
             if length is None:

@@ -21,6 +21,7 @@ from machine.events.dispatch import Dispatcher, Trigger
 from machine.events.registry import Event, Facts, Registry
 from machine.events.syscall import SyscallOperation
 from machine.host import DebuggerState, GuestHost
+from machine.interrupt import InterruptGuard
 from machine.kernel import Kernel
 from machine.loaders import Image, LoadError, initial_stack
 from machine.memory import GuestMemory, MapError, Protection, Quota
@@ -145,6 +146,7 @@ class Machine:
         self._dispatcher = Dispatcher(self.registry, engine, self)
         self._current = self.cores[0]
         self._running = False
+        self._interrupts = InterruptGuard(self.stop)
         self._stop_cause: StopCause | None = None
 
     # --- programs
@@ -220,7 +222,8 @@ class Machine:
         ended = [process for process in self.processes if not process.alive]
         self._running, self._stop_cause = True, None
         try:
-            cause = self._take_turns(self._executed() + budget, deadline)
+            with self._interrupts:
+                cause = self._take_turns(self._executed() + budget, deadline)
         finally:
             self._running = False
             self.messages.drain()
@@ -291,7 +294,9 @@ class Machine:
 
     def broke(self, trigger: Trigger) -> None:
         """A break action or pause(): ask the user, and end the run after this trigger unless it goes on."""
-        if not self.sinks.broke(trigger):
+        with self._interrupts.suspended():
+            goes_on = self.sinks.broke(trigger)
+        if not goes_on:
             self._end_run(StopCause.BREAK)
 
     # --- facts

@@ -34,6 +34,7 @@ class MessageChannel:
     """Where scripts put their messages; `deliver` is the user's end."""
 
     deliver: Callable[[Message], None]
+    dropped: int = 0  # messages that `flush` forgot, in all
     _held: list[bytes] = field(default_factory=list)
     _held_bytes: int = 0
 
@@ -48,14 +49,18 @@ class MessageChannel:
         self._held.append(text)
         self._held_bytes += len(text)
 
-    def drop(self) -> None:
-        """Forget what was not delivered yet."""
+    def drop(self) -> int:
+        """Forget what was not delivered yet; how many messages that were."""
+        count = len(self._held)
         self._held.clear()
         self._held_bytes = 0
+        self.dropped += count
+        return count
 
     def drain(self) -> None:
         """Deliver what is held."""
         if self._held:
             text = b"".join(self._held)
-            self.drop()
+            self._held.clear()
+            self._held_bytes = 0
             self.deliver(Message(text))

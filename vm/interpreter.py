@@ -13,11 +13,11 @@ from typing import Any
 
 from vm import formatting
 from vm.blocks import block_fuel
-from vm.builtins import BUILTINS, Effect
+from vm.builtins import BUILTINS
 from vm.engine import Fault, FaultKind, Loaded, RunResult
-from vm.host import Host, UnsupportedHere
+from vm.host import Host
 from vm.isa import Instruction, Operand, decode
-from vm.library import LIBRARY
+from vm.library import call
 from vm.limits import DEFAULT_LIMITS, Limits
 from vm.memory import Memory
 from vm.program import Function, Program
@@ -227,24 +227,6 @@ class _Run:
         self.frames.append(frame)
         return frame
 
-    def text_at(self, address: int, wide: bool, most: int) -> bytes:
-        """The text that `%s` or `%ws` prints. Raises Stop(INVALID_ADDRESS)."""
-        text = self.memory.text(address, 2 if wide else 1, most)
-        if text is None:
-            raise Stop(FaultKind.INVALID_ADDRESS, address=address)
-        return text
-
-    def builtin(self, name: str, effect: Effect, arguments: list[int]) -> int:
-        """A library function or a request of the host."""
-        try:
-            if effect is Effect.LIBRARY:
-                return LIBRARY[name](self.memory, *arguments)
-            if name in ("event_inject", "event_inject_error_code") and (arguments[0] > 7 or arguments[1] > 0xFF):
-                raise Stop(FaultKind.INVALID_ARGUMENT, type=arguments[0], vector=arguments[1])
-            return self.host.request(name, tuple(arguments)) & MASK
-        except UnsupportedHere as reason:
-            raise Stop(FaultKind.UNSUPPORTED_HERE, f"{name}: {reason}") from None
-
     def execute(self, frame: _Frame) -> None:
         """Run a frame until it calls or returns. One loop, one branch per kind of instruction."""
         code, r = frame.body.code, frame.registers
@@ -311,13 +293,13 @@ class _Run:
                         self.frames[-1].registers[frame.result] = value
                     return
                 elif kind == DO_BUILTIN:
-                    r[a] = self.builtin(b.name, b.effect, arguments)
+                    r[a] = call(memory, b, arguments)
                     arguments = []
                 elif kind == DO_PRINT:
                     host.message(formatting.print_message(r[a]))
                 elif kind == DO_PRINTF:
                     form = self.prepared.formats[a]
-                    host.message(formatting.render(form, arguments, self.text_at, self.limits.max_message))
+                    host.message(formatting.render(form, arguments, memory.message_text, self.limits.max_message))
                     arguments = []
                 elif kind == DO_LOAD_HIGH:
                     r[a] = (r[a] << 16 | b) & MASK
@@ -327,28 +309,9 @@ class _Run:
                     if r[a] >= r[b]:
                         raise Stop(FaultKind.INDEX_OUT_OF_RANGE, offset=r[a], size=r[b])
                 elif kind == DO_COPY:
-                    self.copy(r[a], r[b], r[c])
+                    memory.copy(r[a], r[b], r[c])
                 else:
-                    self.zero(r[a], r[b])
+                    memory.zero(r[a], r[b])
         finally:
             frame.resume = pc
             self.steps = steps
-
-    def copy(self, target: int, source: int, size: int) -> None:
-        """COPY: a struct assignment."""
-        if size > self.limits.max_bulk_bytes:
-            raise Stop(FaultKind.INVALID_ADDRESS, address=source, size=size)
-        self.memory.charge(size)
-        data = self.memory.read(source, size) if size else b""
-        if data is None:
-            raise Stop(FaultKind.INVALID_ADDRESS, address=source, size=size)
-        if size and not self.memory.write(target, data):
-            raise Stop(FaultKind.INVALID_ADDRESS, address=target, size=size)
-
-    def zero(self, target: int, size: int) -> None:
-        """ZERO: a declaration without initialiser."""
-        if size > self.limits.max_bulk_bytes:
-            raise Stop(FaultKind.INVALID_ADDRESS, address=target, size=size)
-        self.memory.charge(size)
-        if size and not self.memory.write(target, bytes(size)):
-            raise Stop(FaultKind.INVALID_ADDRESS, address=target, size=size)

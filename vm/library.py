@@ -6,10 +6,11 @@ Stop for what stops the run.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from vm.builtins import Builtin, Effect
 from vm.engine import FaultKind
-from vm.host import PAGE, WORD_MASK
+from vm.host import PAGE, WORD_MASK, UnsupportedHere
 from vm.memory import Memory, find_unit
 from vm.semantics import Stop
 
@@ -178,3 +179,16 @@ LIBRARY: dict[str, Callable[..., int]] = {
     "spinlock_lock_custom_wait": lambda memory, n, most: _lock(memory, n),
     "spinlock_unlock": _unlock,
 }
+
+
+def call(memory: Memory, builtin: Builtin, arguments: Sequence[int]) -> int:
+    """The 64-bit result of a built-in function: one of this library, or a request of the host. Raises Stop."""
+    name = builtin.name
+    try:
+        if builtin.effect is Effect.LIBRARY:
+            return LIBRARY[name](memory, *arguments)
+        if name in ("event_inject", "event_inject_error_code") and (arguments[0] > 7 or arguments[1] > 0xFF):
+            raise Stop(FaultKind.INVALID_ARGUMENT, type=arguments[0], vector=arguments[1])
+        return memory.host.request(name, tuple(arguments)) & WORD_MASK
+    except UnsupportedHere as reason:
+        raise Stop(FaultKind.UNSUPPORTED_HERE, f"{name}: {reason}") from None

@@ -87,6 +87,32 @@ class Memory:
                 return bytes(found)
         return None
 
+    def message_text(self, address: int, wide: bool, most: int) -> bytes:
+        """The text that `%s` or `%ws` prints. Raises Stop(INVALID_ADDRESS)."""
+        text = self.text(address, 2 if wide else 1, most)
+        if text is None:
+            raise Stop(FaultKind.INVALID_ADDRESS, address=address)
+        return text
+
+    def copy(self, target: int, source: int, size: int) -> None:
+        """COPY: a struct assignment."""
+        if size > self.limits.max_bulk_bytes:
+            raise Stop(FaultKind.INVALID_ADDRESS, address=source, size=size)
+        self.charge(size)
+        data = self.read(source, size) if size else b""
+        if data is None:
+            raise Stop(FaultKind.INVALID_ADDRESS, address=source, size=size)
+        if size and not self.write(target, data):
+            raise Stop(FaultKind.INVALID_ADDRESS, address=target, size=size)
+
+    def zero(self, target: int, size: int) -> None:
+        """ZERO: a declaration without initialiser."""
+        if size > self.limits.max_bulk_bytes:
+            raise Stop(FaultKind.INVALID_ADDRESS, address=target, size=size)
+        self.charge(size)
+        if size and not self.write(target, bytes(size)):
+            raise Stop(FaultKind.INVALID_ADDRESS, address=target, size=size)
+
 
 def find_unit(data: bytes, unit: bytes) -> int:
     """Offset of a unit in data, at a multiple of its size, or -1."""

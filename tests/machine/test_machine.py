@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import signal
 import subprocess
 import sys
 import threading
@@ -102,6 +103,25 @@ def test_ctrl_c_stops_a_run_between_two_blocks() -> None:
         guest.machine.run()
     timer.join()
     assert (guest.register("rip"), guest.register("rbx")) == (CODE, guest.register("rcx"))
+
+
+def test_ctrl_c_at_a_break_is_the_prompts_business() -> None:
+    guest = bench("syscall; inc rbx; nop")
+
+    def prompt(trigger: object) -> bool:
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        return True
+
+    guest.machine.sinks.broke = prompt
+    guest.on_syscall(script(lambda host: host.request("pause", ())))
+    assert guest.machine.run().cause is StopCause.END
+
+
+def test_a_run_leaves_the_signal_handler_as_it_was() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    bench("nop").machine.run()
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_sink_cannot_run_the_machine() -> None:

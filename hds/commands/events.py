@@ -1,0 +1,128 @@
+"""Event commands, and the `events` command that lists and changes them (events-and-commands B.2-B.4, B.12)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hds.commands.handler import Handler, incorrect_use, words
+from hds.session import CommandFailed
+from lang.commands import ALL, AssemblyText, EventCommand, HexCode, ScriptFile, plain_number
+from machine.events.catalog import KINDS_BY_COMMAND, EventKind
+from machine.events.definition import Action, BreakAction, CodeAction, EventDefinition, ScriptAction, Stage
+
+if TYPE_CHECKING:
+    from hds.scripts import Prepared
+    from hds.session import Session
+    from lang.commands import Command
+    from lang.commands.syntax import Parameter
+
+NEAR_RETURN = b"\xc3"  # HyperDbg appends it to every block (B.5)
+SHOWN = 70  # characters of an event's text in the list
+
+
+def register(session: Session, command: Command, prepared: Prepared) -> None:
+    """Create the event of a command, enabled with its first action. Raises RegistrationError."""
+    event = prepared.file.event(command)
+    for token in event.ignored:
+        session.outlets.notice(f"'{token.text}' is ignored by {command.canonical_name}")
+    actions = _actions(session, event, prepared)
+    condition = _machine_code(session, event.condition)
+    registry = session.machine.registry
+    definition = EventDefinition(
+        id=registry.take_id(),
+        kind=_kind(event),
+        command=command.display_text,
+        parameters=tuple(_parameter(session, parameter, prepared) for parameter in event.parameters.values()),
+        process_id=None if event.pid == ALL else event.pid,
+        core=None if event.core == ALL else event.core,
+        stage=Stage[event.stage.name],
+        short_circuit=event.short_circuit,
+        immediate=event.immediate,
+        buffer_size=event.buffer_size,
+        condition=condition,
+        actions=actions,
+        outputs=tuple(output.name for output in event.outputs),
+    )
+    registry.register(definition)
+
+
+def _kind(event: EventCommand) -> EventKind:
+    kinds = KINDS_BY_COMMAND[event.command.canonical_name]
+    access = event.parameters.get("access")
+    return next((kind for kind in kinds if access is not None and kind.name.endswith(f" {access.value}")), kinds[0])
+
+
+def _actions(session: Session, event: EventCommand, prepared: Prepared) -> tuple[Action, ...]:
+    """Script first, then code, then the break that stands for neither (B.4)."""
+    actions: list[Action] = []
+    if event.script is not None:
+        span = event.script.span if isinstance(event.script, ScriptFile) else event.script.token.span
+        actions.append(ScriptAction(prepared.loaded[span.start]))
+    code = _machine_code(session, event.code)
+    if code is not None:
+        actions.append(CodeAction(code))
+    return tuple(actions) or (BreakAction(),)
+
+
+def _machine_code(session: Session, block: HexCode | AssemblyText | None) -> bytes | None:
+    if block is None:
+        return None
+    if isinstance(block, HexCode):
+        return block.code + NEAR_RETURN
+    from machine.root.assembler import assemble
+    from machine.root.assembly_syntax import AssemblerError
+
+    try:
+        assembled = assemble(block.token.text, radix=16)
+    except AssemblerError as error:
+        raise CommandFailed(f"err, {error}") from None
+    for warning in assembled.warnings:
+        session.outlets.notice(str(warning))
+    return assembled.code + NEAR_RETURN
+
+
+def _parameter(session: Session, parameter: Parameter, prepared: Prepared) -> int:
+    if isinstance(parameter.value, int):
+        return parameter.value
+    loaded = prepared.loaded.get(parameter.span.start)
+    value = session.evaluate(loaded) if loaded is not None else None
+    if value is None:
+        raise CommandFailed(f"err, couldn't resolve error at '{parameter.text}'")
+    return value
+
+
+def events(session: Session, command: Command, prepared: Prepared) -> None:
+    """`events`, `events e|d|c ID|all`, `events sc on|off`."""
+    given = [word.lower() for word in words(command)]
+    registry = session.machine.registry
+    if not given:
+        lines = [_line(event.definition, event.enabled) for event in registry.oldest_first()]
+        session.outlets.result("".join(lines) or "no active/disabled events\n")
+        return
+    changes = {"e": registry.enable, "d": registry.disable, "c": registry.clear}
+    if len(given) != 2 or given[0] not in (*changes, "sc"):
+        raise incorrect_use(command, "events [e|d|c ID|all] or events sc on|off")
+    if given[0] == "sc":
+        raise CommandFailed("err, the short-circuiting state changes only while an event is being handled")
+    if given[1] == "all":
+        found = registry.oldest_first()
+        if not found:
+            raise CommandFailed("err, there is no event")
+        for event in found:
+            changes[given[0]](event.definition.id)
+        return
+    number = plain_number(given[1])
+    if number is None:
+        raise CommandFailed(f"please specify a correct hex value for the event id, not '{given[1]}'")
+    changes[given[0]](number)
+
+
+def _line(definition: EventDefinition, enabled: bool) -> str:
+    text = definition.command.replace("\n", " ")
+    if len(text) > SHOWN:
+        text = text[:SHOWN] + "..."
+    state = "enabled" if enabled else "disabled"
+    return f"{definition.id:x}\t({state})\t    {text}\n"
+
+
+HANDLERS: dict[str, Handler] = {**dict.fromkeys(KINDS_BY_COMMAND, register), "events": events}

@@ -1,0 +1,33 @@
+"""The engines by name, loaded when they are asked for."""
+
+from __future__ import annotations
+
+import argparse
+
+from hds.exit_codes import ExitCode
+from hds.inputs import refuse
+from vm.engine import Engine
+from vm.limits import Limits
+
+ENGINES = ("reference", "native")
+
+
+def add_engine(parser: argparse.ArgumentParser, *more: str) -> None:
+    """--engine; `more` are further choices of a subcommand."""
+    parser.add_argument(
+        "--engine", choices=(*ENGINES, *more), default="reference", help="what runs the bytecode (default reference)"
+    )
+
+
+def load_engine(name: str, limits: Limits) -> Engine:
+    """The engine of that name. Exits with a message when what it needs is not installed."""
+    if name == "reference":
+        from vm.interpreter import Interpreter
+
+        return Interpreter(limits)
+    try:
+        from vm.native.engine import NativeEngine
+    except ImportError as error:
+        refuse(f"the native engine is not available: {error}", ExitCode.USAGE)
+    engine: Engine = NativeEngine(limits)
+    return engine

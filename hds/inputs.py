@@ -1,0 +1,205 @@
+"""What subcommands read: files, standard input and `-e TEXT`; and the flags that they share.
+
+Reading gives a SourceFile or raises InputError with a message for people; only the subcommands print. Whether a text is
+a command file or a bare script (statements without `? { }`, as in files that `file:` names) is decided here, once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from hds.exit_codes import ExitCode
+from lang.source import SourceFile
+from vm.limits import DEFAULT_LIMITS, LIMITS, Limits
+
+if TYPE_CHECKING:
+    from lang.compiler import Compiler
+
+STANDARD_INPUT = "<stdin>"
+COMMAND_LINE = "<command line>"
+
+_COMMENT_OR_BLANK = re.compile(r"(?:\ufeff|\s|//[^\r\n]*|/\*.*?\*/)*", re.DOTALL)
+# The first words of a bare script that no line of commands begins with. Only `r NAME = VALUE` has a `=` among the
+# commands, and not behind the first word.
+_STATEMENT = re.compile(
+    r"""\#[ \t]*include\b | [{;*] | \+\+ | --
+      | (?:if|for|while|do|struct|typedef|signed|unsigned|void|bool|char|short|int|long|float|double)\b
+      | [@.]?[A-Za-z_][\w`]* (?: \( | \[ | -> | \+\+ | -- | \.\w | [ \t]* (?:[-+*/%&|^]|<<|>>)? = (?!=) )
+    """,
+    re.VERBOSE,
+)
+
+
+class InputError(Exception):
+    """An input cannot be read; the text says why, `code` is what hds exits with."""
+
+    def __init__(self, message: str, code: ExitCode = ExitCode.NO_INPUT) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def refuse(message: str, code: ExitCode) -> NoReturn:
+    """Say why nothing is done, and exit."""
+    print(f"hds: {message}", file=sys.stderr)
+    raise SystemExit(int(code))
+
+
+def read_bytes(path: str, limit: int | None = None) -> bytes:
+    """The content of a file, or of standard input for `-`. Raises InputError."""
+    try:
+        if path == "-":
+            data = sys.stdin.buffer.read() if limit is None else sys.stdin.buffer.read(limit + 1)
+        else:
+            with Path(path).open("rb") as file:
+                data = file.read() if limit is None else file.read(limit + 1)
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
+    if limit is not None and len(data) > limit:
+        raise InputError(f"{path} is larger than {limit} bytes (limit max_source_bytes)")
+    return data
+
+
+def decode_text(name: str, data: bytes) -> str:
+    """The text of a file in UTF-8. Raises InputError that says where the first byte stands that is none."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise InputError(f"{name}:1:1: the file is UTF-16; save it as UTF-8", ExitCode.FAILED)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = SourceFile(name, data[: error.start].decode("utf-8"))
+        line, column = before.position(len(before.text))
+        message = f"{name}:{line}:{column}: byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        raise InputError(message, ExitCode.FAILED) from None
+
+
+def read_source(path: str, limits: Limits = DEFAULT_LIMITS) -> SourceFile:
+    """The text of a file, or of standard input for `-`. Raises InputError."""
+    name = STANDARD_INPUT if path == "-" else path
+    return SourceFile(name, decode_text(name, read_bytes(path, limits.max_source_bytes)))
+
+
+def require_source(arguments: argparse.Namespace, limits: Limits) -> SourceFile:
+    """The one input of a subcommand: `-e TEXT` or a path. Exits with a message when there is none to read."""
+    if arguments.execute is not None:
+        return SourceFile(COMMAND_LINE, arguments.execute)
+    if arguments.file is None:
+        refuse("give a file, `-` for standard input, or -e TEXT", ExitCode.USAGE)
+    try:
+        return read_source(arguments.file, limits)
+    except InputError as error:
+        refuse(str(error), error.code)
+
+
+def is_bare_script(source: SourceFile) -> bool:
+    """Whether the first line that is neither blank nor a comment reads as a statement, and not as a command."""
+    start = _COMMENT_OR_BLANK.match(source.text)
+    return _STATEMENT.match(source.text, start.end() if start else 0) is not None
+
+
+# --- shared flags -----------------------------------------------------------------------------------------------------
+
+
+def add_input(parser: argparse.ArgumentParser, what: str) -> None:
+    """FILE, `-` or `-e TEXT`."""
+    parser.add_argument("file", nargs="?", metavar="FILE", help=f"{what}; - for standard input")
+    parser.add_argument("-e", "--execute", metavar="TEXT", help=f"{what} as an argument")
+
+
+def add_kind(parser: argparse.ArgumentParser) -> None:
+    """--script and --commands: what the input is, where its first line should not decide."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--script", action="store_true", help="the input is a bare script, not a command file")
+    group.add_argument("--commands", action="store_true", help="the input is a command file, not a bare script")
+
+
+def is_script(arguments: argparse.Namespace, source: SourceFile) -> bool:
+    """Whether to read the input as a bare script."""
+    return bool(arguments.script) or (not arguments.commands and is_bare_script(source))
+
+
+def add_compiling(parser: argparse.ArgumentParser) -> None:
+    """--arg, -I and --symbol: what a script's text may refer to."""
+    parser.add_argument(
+        "--arg", action="append", default=[], metavar="VALUE", help="the text of $arg1, $arg2, ... in order"
+    )
+    parser.add_argument(
+        "-I", "--include", action="append", default=[], metavar="DIR", help="a folder in which #include looks"
+    )
+    parser.add_argument(
+        "--symbol", action="append", default=[], metavar="MODULE!NAME=ADDRESS", help="the address of a symbol"
+    )
+
+
+def new_compiler(arguments: argparse.Namespace, limits: Limits) -> Compiler:
+    """The compiler of one session, with what the flags give it."""
+    from lang.compiler import Compiler
+
+    folders = tuple(Path(folder) for folder in arguments.include)
+    return Compiler(limits, folders, _symbols(arguments), enabled=frozenset(getattr(arguments, "enable", ())))
+
+
+def _symbols(arguments: argparse.Namespace) -> dict[str, int]:
+    """The addresses that --symbol gives, by lower-case name. Exits for a malformed one."""
+    table: dict[str, int] = {}
+    for text in arguments.symbol:
+        name, equals, address = text.partition("=")
+        value = parse_number(address)
+        if not equals or "!" not in name or value is None:
+            refuse(f"--symbol {text}: expected MODULE!NAME=ADDRESS", ExitCode.USAGE)
+        table[name.lower()] = value
+    return table
+
+
+def with_arguments(source: SourceFile, arguments: argparse.Namespace) -> SourceFile:
+    """The text with $arg0 (its name), $arg1, ... in place."""
+    from lang.commands import substitute_arguments
+
+    return substitute_arguments(source, [source.name, *arguments.arg]) if "$arg" in source.text else source
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """One flag for every named limit."""
+    group = parser.add_argument_group("limits")
+    for row in LIMITS:
+        flag = "--" + row.name.replace("_", "-")
+        group.add_argument(
+            flag, type=_positive, metavar="N", dest=row.name, help=f"{row.doc} (default {row.default} {row.unit})"
+        )
+
+
+def chosen_limits(arguments: argparse.Namespace) -> Limits:
+    """The limits with what the flags say."""
+    given = {row.name: getattr(arguments, row.name) for row in LIMITS}
+    return replace(DEFAULT_LIMITS, **{name: value for name, value in given.items() if value is not None})
+
+
+def _positive(text: str) -> int:
+    """A limit: decimal digits, as the help shows them."""
+    if not (text.isascii() and text.isdigit()) or not 0 < int(text[:20]) < 1 << 63:
+        raise argparse.ArgumentTypeError(f"{text!r} is no positive decimal number")
+    return int(text)
+
+
+_PREFIXES = {"0x": 16, "0n": 10, "0y": 2, "0o": 8, "0t": 8}
+
+
+def parse_number(text: str) -> int | None:
+    """A number as scripts write it (hexadecimal unless prefixed, back-ticks allowed, perhaps a `-`), as 64 bits."""
+    digits = text.strip().replace("`", "")
+    negative, digits = digits.startswith("-"), digits.removeprefix("-")
+    base = _PREFIXES.get(digits[:2], 16)
+    digits = digits[2:] if digits[:2] in _PREFIXES else digits
+    if not re.fullmatch(r"[0-9a-fA-F]{1,64}", digits):
+        return None
+    try:
+        value = int(digits, base)
+    except ValueError:
+        return None
+    if value >= 1 << 64:
+        return None
+    return -value & (1 << 64) - 1 if negative else value

@@ -1,0 +1,64 @@
+"""The scripts of a command file, compiled in order and loaded into a session's engine.
+
+Scripts of one file share the session's globals, so they are compiled in the order in which they stand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hds.command_scripts import CommandFile, CommandScript, read_command_file
+from lang.diagnostics import Diagnostic, Severity, sort_key
+from lang.source import SourceFile
+from vm.engine import Engine, Loaded
+from vm.script_memory import GlobalConflict, GlobalStore
+
+if TYPE_CHECKING:
+    from lang.compiler import Compiler
+
+
+@dataclass
+class Prepared:
+    """A command file, read and compiled; loaded scripts by their key (the offset in the file)."""
+
+    file: CommandFile
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    loaded: dict[int, Loaded] = field(default_factory=dict)
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether anything in it does not compile."""
+        return any(item.severity is Severity.ERROR for item in self.diagnostics)
+
+
+class Scripts:
+    """Compiles and loads for one session."""
+
+    def __init__(self, compiler: Compiler, engine: Engine, store: GlobalStore) -> None:
+        self.compiler = compiler
+        self.engine = engine
+        self.store = store
+
+    def prepare(self, source: SourceFile) -> Prepared:
+        """Read a command file and compile all its scripts. Never raises for what is in it."""
+        file = read_command_file(source, self.compiler.limits)
+        prepared = Prepared(file, list(file.findings))
+        for script in file.scripts:
+            loaded = self.load(script, prepared.diagnostics)
+            if loaded is not None:
+                prepared.loaded[script.key] = loaded
+        prepared.diagnostics.sort(key=sort_key)
+        return prepared
+
+    def load(self, script: CommandScript, diagnostics: list[Diagnostic]) -> Loaded | None:
+        """Compile and load one script; None when there are errors, which are in `diagnostics` then."""
+        result = script.compile(self.compiler)
+        diagnostics += result.diagnostics
+        if result.program is None:
+            return None
+        try:
+            return self.engine.load(result.program, self.store)
+        except GlobalConflict as conflict:
+            diagnostics.append(Diagnostic("E120", str(conflict), script.command.span))
+            return None

@@ -1,0 +1,168 @@
+"""`hds check`: compile only. Errors, warnings and portability remarks of command files and bare scripts."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import TYPE_CHECKING
+
+from hds.exit_codes import ExitCode
+from hds.inputs import (
+    COMMAND_LINE,
+    InputError,
+    add_compiling,
+    add_kind,
+    add_limits,
+    chosen_limits,
+    is_script,
+    new_compiler,
+    read_source,
+    refuse,
+    with_arguments,
+)
+
+if TYPE_CHECKING:
+    from lang.diagnostics import Diagnostic
+    from lang.source import SourceFile
+    from vm.limits import Limits
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The options of `hds check`."""
+    parser.add_argument("files", nargs="*", metavar="FILE", help="command files or bare scripts; - for standard input")
+    parser.add_argument("-e", "--execute", metavar="TEXT", help="a command file or a bare script as an argument")
+    parser.add_argument("--format", choices=("text", "json", "sarif"), default="text", help="default text")
+    parser.add_argument(
+        "--target",
+        choices=("hyperdbg", "hds"),
+        default="hyperdbg",
+        help="hyperdbg (default): also say where HyperDbg v0.23 behaves differently; hds: leave that out",
+    )
+    parser.add_argument("--disable", action="append", default=[], metavar="CODE", help="leave a warning or remark out")
+    parser.add_argument("--enable", action="append", default=[], metavar="CODE", help="ask for an optional warning")
+    parser.add_argument("--warnings-as-errors", action="store_true", help="exit with 1 for warnings, too")
+    add_kind(parser)
+    add_compiling(parser)
+    add_limits(parser)
+
+
+def run(arguments: argparse.Namespace) -> ExitCode:
+    """Check every input; the exit code of the worst one."""
+    from lang.diagnostics import Severity, render
+
+    limits = chosen_limits(arguments)
+    _check_codes(arguments)
+    if not arguments.files and arguments.execute is None:
+        refuse("give at least one file, `-` for standard input, or -e TEXT", ExitCode.USAGE)
+    findings: list[Diagnostic] = []
+    left_out: dict[str, int] = {}
+    worst = ExitCode.OK
+    for name in [*arguments.files, *([COMMAND_LINE] if arguments.execute is not None else [])]:
+        try:
+            source = _source(name, arguments, limits)
+        except InputError as error:
+            print(f"hds: {error}", file=sys.stderr)
+            worst = max(worst, error.code)
+            continue
+        found = sorted(wanted(check(source, arguments, limits), arguments), key=_by_place)
+        kept, dropped = at_most(found, limits.max_errors)
+        findings += kept
+        if dropped:
+            left_out[source.name] = dropped
+    if arguments.format == "sarif":
+        from hds.findings import sarif
+
+        print(json.dumps(sarif(findings), indent=2))
+    elif arguments.format == "json":
+        from hds.findings import as_object
+
+        for item in findings:
+            print(json.dumps(as_object(item)))
+    else:
+        for item in findings:
+            sys.stdout.write(render(item).encode("utf-8", "backslashreplace").decode() + "\n")
+    for name, count in left_out.items():
+        print(f"{name}: {count} more errors are left out (limit max_errors)", file=sys.stderr)
+    severities = [item.severity for item in findings]
+    errors = severities.count(Severity.ERROR) + sum(left_out.values())
+    warnings = severities.count(Severity.WARNING)
+    inputs = len(arguments.files) + (arguments.execute is not None)
+    print(_summary(inputs, errors, warnings, severities.count(Severity.REMARK)), file=sys.stderr)
+    if errors or (arguments.warnings_as_errors and warnings):
+        worst = max(worst, ExitCode.FAILED)
+    return worst
+
+
+def _source(name: str, arguments: argparse.Namespace, limits: Limits) -> SourceFile:
+    from lang.source import SourceFile
+
+    source = SourceFile(name, arguments.execute) if name == COMMAND_LINE else read_source(name, limits)
+    return with_arguments(source, arguments)
+
+
+def check(source: SourceFile, arguments: argparse.Namespace, limits: Limits) -> list[Diagnostic]:
+    """All findings of one input; the scripts of a command file share their globals, in order."""
+    compiler = new_compiler(arguments, limits)
+    if is_script(arguments, source):
+        return list(compiler.compile(source).diagnostics)
+    from hds.command_scripts import read_command_file
+
+    file = read_command_file(source, limits)
+    findings = list(file.findings)
+    seen = set()
+    for script in file.scripts:
+        for item in script.compile(compiler).diagnostics:
+            # A file that several events name is checked for each, because of the globals, and reported once.
+            place = (item.code, item.span.file.name, item.span.start, item.span.end)
+            if place not in seen:
+                seen.add(place)
+                findings.append(item)
+    return findings
+
+
+def _check_codes(arguments: argparse.Namespace) -> None:
+    """Unknown codes, and errors, cannot be switched."""
+    from hds.findings import code_titles
+
+    for code in (*arguments.disable, *arguments.enable):
+        if code not in code_titles():
+            refuse(f"{code} is no diagnostic code; `hds list diagnostics` shows them", ExitCode.USAGE)
+        if code.startswith("E"):
+            refuse(f"{code} is an error: it cannot be switched off or on", ExitCode.USAGE)
+
+
+def wanted(findings: list[Diagnostic], arguments: argparse.Namespace) -> list[Diagnostic]:
+    """Without what the user switched off, and without remarks where hds itself is the target."""
+    from lang.diagnostics import Severity
+
+    off = set(arguments.disable)
+    remarks = arguments.target == "hyperdbg"
+    return [item for item in findings if item.code not in off and (remarks or item.severity is not Severity.REMARK)]
+
+
+def at_most(findings: list[Diagnostic], most: int) -> tuple[list[Diagnostic], int]:
+    """The findings with the first `most` errors, and how many errors are left out."""
+    from lang.diagnostics import Severity
+
+    kept: list[Diagnostic] = []
+    errors = 0
+    for item in findings:
+        errors += item.severity is Severity.ERROR
+        if errors <= most or item.severity is not Severity.ERROR:
+            kept.append(item)
+    return kept, max(0, errors - most)
+
+
+def _by_place(item: Diagnostic) -> tuple[str, int, str]:
+    from lang.diagnostics import sort_key
+
+    return sort_key(item)
+
+
+def _summary(files: int, errors: int, warnings: int, remarks: int) -> str:
+    def counted(count: int, word: str) -> str:
+        return f"{count} {word}{'' if count == 1 else 's'}"
+
+    found = ", ".join((counted(errors, "error"), counted(warnings, "warning"), counted(remarks, "portability remark")))
+    return f"checked {counted(files, 'file')}: {found}"
