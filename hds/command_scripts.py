@@ -1,13 +1,14 @@
 """The scripts of a command file: where each stands, and how to compile it so that positions point into that file.
 
-A script is the block of an event's `script`, the text behind `?` (or its aliases), a file named by `file:`, or an
-expression: that of `print` and `.formats`, or a parameter that is no plain number. `CommandScript.key` (the offset of
-the script in the command file) identifies it in a compiled bundle, too.
+A script is the block of an event's `script` (or the file that its `file:` names), the text behind `?`, or an
+expression: that of `print` and `.formats`, and that of an event's parameter. An expression is compiled as
+`print(EXPRESSION);`. The key of a script, the offset at which it begins in the command file, identifies it everywhere.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hds.inputs import InputError, read_source
@@ -16,67 +17,85 @@ from lang.compiler import Compilation, Compiler
 from lang.diagnostics import Diagnostic
 from lang.source import SourceFile, Span
 from vm.limits import Limits
+from vm.program import Source
 
-EXPRESSIONS = ("print", ".formats")  # commands whose text is an expression
+STATEMENTS = ("?",)
+EXPRESSIONS = ("print", ".formats")
 
 
 @dataclass(frozen=True, eq=False)
 class CommandScript:
-    """A script to compile: [start, end) of `source`; an expression stands for `print(expression);`."""
+    """A script: the characters [start, end) of `text`.
+
+    `shown` is the file as it was written; it differs from `text` only where `\\{` stood for a brace, and in no offset.
+    """
 
     command: Command
     key: int
-    source: SourceFile
+    text: SourceFile
     start: int
     end: int
+    shown: SourceFile
     expression: bool = False
 
     def compile(self, compiler: Compiler) -> Compilation:
-        """The outcome, with positions in the source."""
-        return compiler.compile(self.source, self.start, self.end, expression=self.expression)
+        """The outcome, with all places in `shown`."""
+        made = compiler.compile(self.text, self.start, self.end, expression=self.expression)
+        if self.text is self.shown:
+            return made
+        program = made.program
+        if program is not None:
+            written = Source(self.shown.name, self.shown.text)
+            sources = tuple(written if row.text == self.text.text else row for row in program.sources)
+            program = replace(program, sources=sources)
+        return replace(made, program=program, diagnostics=tuple(self._shown(item) for item in made.diagnostics))
+
+    def _shown(self, item: Diagnostic) -> Diagnostic:
+        def moved(span: Span) -> Span:
+            return Span(self.shown, span.start, span.end) if span.file is self.text else span
+
+        notes = tuple(replace(note, span=moved(note.span) if note.span else None) for note in item.notes)
+        return replace(item, span=moved(item.span), notes=notes)
 
 
 @dataclass(frozen=True)
 class CommandFile:
-    """What a command file holds: its commands in order, what the event commands say, all scripts, all findings."""
+    """What a command file holds: commands, events by the offset of their command, scripts, and what is wrong."""
 
     source: SourceFile
     commands: tuple[Command, ...]
+    events: Mapping[int, EventCommand]
     scripts: tuple[CommandScript, ...]
     findings: tuple[Diagnostic, ...]
-    events: dict[int, EventCommand] = field(default_factory=dict)  # by the offset of the command
 
     def event(self, command: Command) -> EventCommand:
-        """What an event command of this file says. Raises KeyError for one with errors."""
+        """The event of an event command without errors. Raises KeyError for any other command."""
         return self.events[command.span.start]
 
 
 def read_command_file(source: SourceFile, limits: Limits) -> CommandFile:
-    """Read a command file and the files that its `file:` scripts name. Nothing is compiled."""
+    """Read a command file and the files that its `file:` scripts name. Nothing is compiled; nothing raises."""
     commands, errors = read_commands(source)
     findings = [as_diagnostic(error) for error in errors]
-    scripts: list[CommandScript] = []
     events: dict[int, EventCommand] = {}
+    scripts: list[CommandScript] = []
     for command in commands:
-        if not command.row.is_event:
-            found = raw_script(command)
-            if isinstance(found, Diagnostic):
-                findings.append(found)
-            elif found is not None:
-                scripts.append(found)
-            continue
-        event, event_errors = parse_event(command)
-        findings += [as_diagnostic(error) for error in event_errors]
-        if event is None:
-            continue
-        events[command.span.start] = event
-        scripts += parameter_scripts(event)
-        script = event_script(event, limits)
-        if isinstance(script, Diagnostic):
-            findings.append(script)
-        elif script is not None:
-            scripts.append(script)
-    return CommandFile(source, tuple(commands), tuple(scripts), tuple(findings), events)
+        found: Iterator[CommandScript | Diagnostic]
+        if command.row.is_event:
+            event, event_errors = parse_event(command)
+            findings += [as_diagnostic(error) for error in event_errors]
+            if event is None:
+                continue
+            events[command.span.start] = event
+            found = _event_scripts(event, limits)
+        else:
+            found = _raw_script(command)
+        for item in found:
+            if isinstance(item, Diagnostic):
+                findings.append(item)
+            else:
+                scripts.append(item)
+    return CommandFile(source, tuple(commands), events, tuple(scripts), tuple(findings))
 
 
 def as_diagnostic(error: CommandError) -> Diagnostic:
@@ -84,48 +103,47 @@ def as_diagnostic(error: CommandError) -> Diagnostic:
     return Diagnostic(str(error.code), error.message, error.span, error.hint)
 
 
-def parameter_scripts(event: EventCommand) -> list[CommandScript]:
-    """The parameters of an event that are expressions."""
-    spans = [parameter.span for parameter in event.parameters.values() if parameter.value is None]
-    return [CommandScript(event.command, span.start, span.file, span.start, span.end, True) for span in spans]
-
-
-def event_script(event: EventCommand, limits: Limits) -> CommandScript | Diagnostic | None:
-    """The script of an event, None without one, or why its file cannot be read."""
+def _event_scripts(event: EventCommand, limits: Limits) -> Iterator[CommandScript | Diagnostic]:
+    for parameter in event.parameters.values():
+        if parameter.value is None:
+            span = parameter.span
+            yield CommandScript(event.command, span.start, span.file, span.start, span.end, span.file, expression=True)
     if isinstance(event.script, ScriptText):
-        token = event.script.token
-        source = token.span.file
-        if token.dropped:
-            # A backslash in front of a brace belongs to the command level; a blank in its place keeps all offsets.
-            characters = list(source.text)
-            for start, end in token.dropped:
-                characters[start:end] = " " * (end - start)
-            source = SourceFile(source.name, "".join(characters))
-        return CommandScript(event.command, token.span.start, source, token.span.start, token.span.end)
-    if isinstance(event.script, ScriptFile):
-        return _file_script(event, event.script, limits)
-    return None
+        yield _block(event.command, event.script)
+    elif isinstance(event.script, ScriptFile):
+        yield _file(event.command, event.script, limits)
 
 
-def _file_script(event: EventCommand, script: ScriptFile, limits: Limits) -> CommandScript | Diagnostic:
+def _block(command: Command, script: ScriptText) -> CommandScript:
+    token = script.token
+    span, file = token.span, token.span.file
+    text = file
+    if token.dropped:
+        # A backslash in front of a brace belongs to the command level; a blank in its place keeps all offsets.
+        characters = list(file.text)
+        for start, end in token.dropped:
+            characters[start:end] = " " * (end - start)
+        text = SourceFile(file.name, "".join(characters))
+    return CommandScript(command, span.start, text, span.start, span.end, file)
+
+
+def _file(command: Command, script: ScriptFile, limits: Limits) -> CommandScript | Diagnostic:
     path = Path(script.span.file.name).parent / script.path.replace("\\", "/")
     try:
         source = read_source(str(path), limits)
     except InputError as error:
-        return Diagnostic("E222", str(error), script.span, "paths are relative to the command file")
+        return Diagnostic("E222", str(error), script.span, "a path is relative to the command file")
     if not source.text.strip():
-        return Diagnostic("E222", f"the script file {path} is empty", script.span)
-    return CommandScript(event.command, script.span.start, source, 0, len(source.text))
+        return Diagnostic("E222", f"{path} is empty", script.span)
+    return CommandScript(command, script.span.start, source, 0, len(source.text), source)
 
 
-def raw_script(command: Command) -> CommandScript | Diagnostic | None:
-    """The script of `?` and its aliases, `print` or `.formats`; None for other commands."""
-    raw: Span = command.raw
-    expression = command.canonical_name in EXPRESSIONS
-    if command.canonical_name != "?" and not expression:
-        return None
+def _raw_script(command: Command) -> Iterator[CommandScript | Diagnostic]:
+    raw, name = command.raw, command.canonical_name
+    if name not in STATEMENTS + EXPRESSIONS:
+        return
     if raw.start >= raw.end:
-        what = "an expression" if expression else "a script"
-        message = f"incorrect use of the '{command.canonical_name}': {what} is missing"
-        return Diagnostic("E210", message, command.span)
-    return CommandScript(command, raw.start, raw.file, raw.start, raw.end, expression)
+        message = f"incorrect use of the '{command.name.text}'"
+        yield Diagnostic("E210", message, command.span, f"{name} needs something to evaluate")
+        return
+    yield CommandScript(command, raw.start, raw.file, raw.start, raw.end, raw.file, name in EXPRESSIONS)

@@ -140,10 +140,10 @@ def new_compiler(arguments: argparse.Namespace, limits: Limits) -> Compiler:
     from lang.compiler import Compiler
 
     folders = tuple(Path(folder) for folder in arguments.include)
-    return Compiler(limits, folders, _symbols(arguments), enabled=frozenset(getattr(arguments, "enable", ())))
+    return Compiler(limits, folders, symbols(arguments), enabled=frozenset(getattr(arguments, "enable", ())))
 
 
-def _symbols(arguments: argparse.Namespace) -> dict[str, int]:
+def symbols(arguments: argparse.Namespace) -> dict[str, int]:
     """The addresses that --symbol gives, by lower-case name. Exits for a malformed one."""
     table: dict[str, int] = {}
     for text in arguments.symbol:

@@ -244,7 +244,7 @@ _RULES: tuple[Callable[[_Place], Mistake | None], ...] = (
 
 def _unexpected(place: _Place) -> Mistake:
     token, previous = place.token, place.previous
-    found = "the end of the script" if token.type == "$END" else f"`{token.text}`"
+    found = "the end of the script" if token.type == "$END" else f"`{token.text}`" if token.span.text else "the end"
     expected = expectation(place.accepts)
     span = token.span
     if token.type == "$END" and previous is not None:

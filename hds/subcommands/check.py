@@ -106,19 +106,14 @@ def check(source: SourceFile, arguments: argparse.Namespace, limits: Limits) -> 
     compiler = new_compiler(arguments, limits)
     if is_script(arguments, source):
         return list(compiler.compile(source).diagnostics)
-    from hds.command_scripts import read_command_file
+    from hds.scripts import Scripts
+    from vm.interpreter import Interpreter
+    from vm.script_memory import GlobalStore
 
-    file = read_command_file(source, limits)
-    findings = list(file.findings)
-    seen = set()
-    for script in file.scripts:
-        for item in script.compile(compiler).diagnostics:
-            # A file that several events name is checked for each, because of the globals, and reported once.
-            place = (item.code, item.span.file.name, item.span.start, item.span.end)
-            if place not in seen:
-                seen.add(place)
-                findings.append(item)
-    return findings
+    prepared = Scripts(compiler, Interpreter(limits), GlobalStore(limits)).prepare(source)
+    # A file that several events name is compiled for each, because of the globals, and reported once.
+    places = {(item.code, item.span.file.name, item.span.start, item.span.end): item for item in prepared.diagnostics}
+    return list(places.values())
 
 
 def _check_codes(arguments: argparse.Namespace) -> None:

@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             outlets=outlets,
         )
     except LoadError as error:
-        refuse(f"{error}" + (f"\n  hint: {error.hint}" if error.hint else ""), ExitCode.GUEST)
+        refuse(f"{words[0]}: {error}" + (f"\n  hint: {error.hint}" if error.hint else ""), ExitCode.GUEST)
     session.timeout = arguments.timeout
     prepared = session.prepare(source)
     for item in prepared.diagnostics:

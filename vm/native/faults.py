@@ -1,0 +1,51 @@
+"""THE table of what stops a run in compiled code: its number there, and the Fault it becomes.
+
+The values of a row are those that the code of its check hands over, in order; limits are filled in by name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vm.engine import Fault, FaultKind
+from vm.limits import Limits
+from vm.native.context import Context
+
+
+@dataclass(frozen=True)
+class FaultRow:
+    """One way to stop. `limit` names the field of Limits that struck, if it was one."""
+
+    kind: FaultKind
+    values: tuple[str, ...] = ()
+    limit: str = ""
+
+
+FAULTS: dict[str, FaultRow] = {
+    "division_by_zero": FaultRow(FaultKind.DIVISION_BY_ZERO, ("dividend",)),
+    "division_overflow": FaultRow(FaultKind.DIVISION_OVERFLOW, ("dividend", "divisor")),
+    "shift_out_of_range": FaultRow(FaultKind.SHIFT_OUT_OF_RANGE, ("count", "width")),
+    "invalid_address": FaultRow(FaultKind.INVALID_ADDRESS, ("address", "size")),
+    "index_out_of_range": FaultRow(FaultKind.INDEX_OUT_OF_RANGE, ("offset", "size")),
+    "pointer_difference": FaultRow(FaultKind.POINTER_DIFFERENCE, ("distance", "size")),
+    "float_overflow": FaultRow(FaultKind.FLOAT_OVERFLOW),
+    "float_overflow_single": FaultRow(FaultKind.FLOAT_OVERFLOW, ("value",)),
+    "float_invalid": FaultRow(FaultKind.FLOAT_INVALID),
+    "float_to_int_range": FaultRow(FaultKind.FLOAT_TO_INT_RANGE, ("value",)),
+    "step_limit": FaultRow(FaultKind.STEP_LIMIT, limit="max_steps"),
+    "bulk_limit": FaultRow(FaultKind.STEP_LIMIT, limit="max_bulk_bytes"),
+    "call_depth": FaultRow(FaultKind.STACK_OVERFLOW, limit="max_call_depth"),
+    "stack_bytes": FaultRow(FaultKind.STACK_OVERFLOW, limit="max_stack_bytes"),
+    "raised": FaultRow(FaultKind.INVALID_ADDRESS),  # an exception of a callback, which says itself what it is
+}
+FAULT_NUMBER: dict[str, int] = {name: number for number, name in enumerate(FAULTS)}
+RAISED = FAULT_NUMBER["raised"]
+_ROWS = tuple(FAULTS.values())
+
+
+def fault(context: Context, limits: Limits) -> Fault:
+    """The Fault that a failed run has left in its context."""
+    row = _ROWS[context.fault]
+    if row.limit:
+        return Fault(row.kind, context.fault_pc, {"limit": getattr(limits, row.limit)}, f"limit {row.limit}")
+    return Fault(row.kind, context.fault_pc, dict(zip(row.values, context.fault_values, strict=False)))
