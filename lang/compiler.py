@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +25,18 @@ from vm.program import Program
 
 # Every pass recurses over expressions and blocks; max_nesting levels take a few Python frames each.
 FRAMES_PER_LEVEL = 12
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Trees grow and nothing of them is garbage: looking for cycles again and again would make compiling quadratic."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @dataclass(frozen=True)
@@ -62,6 +76,10 @@ class Compiler:
         needed = self.limits.max_nesting * FRAMES_PER_LEVEL + 1000
         if sys.getrecursionlimit() < needed:
             sys.setrecursionlimit(needed)
+        with _no_collection():
+            return self._compile(source, start, end, expression)
+
+    def _compile(self, source: SourceFile, start: int, end: int | None, expression: bool) -> Compilation:
         diagnostics = Diagnostics()
         tree = parse(
             source,

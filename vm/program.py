@@ -95,24 +95,31 @@ class Program:
 # --- binary form ------------------------------------------------------------------------------------------------------
 
 
-class _Writer:
+class Writer:
+    """Collects the little-endian fields of a file; `Reader` reads them back."""
+
     def __init__(self) -> None:
         self.parts: list[bytes] = []
 
     def u32(self, value: int) -> None:
+        """An unsigned 32-bit number."""
         self.parts.append(struct.pack("<I", value))
 
     def u64(self, value: int) -> None:
+        """An unsigned 64-bit number."""
         self.parts.append(struct.pack("<Q", value))
 
     def blob(self, data: bytes) -> None:
+        """A byte string with its length in front."""
         self.u32(len(data))
         self.parts.append(data)
 
     def text(self, value: str) -> None:
+        """A text."""
         self.blob(value.encode("utf-8", "surrogatepass"))
 
     def table(self, rows: tuple[T, ...], write: Callable[[T], None]) -> None:
+        """A table with the number of its rows in front."""
         self.u32(len(rows))
         for row in rows:
             write(row)
@@ -161,7 +168,7 @@ class Reader:
 
 def encode(program: Program) -> bytes:
     """The `.hdc` form of one program; `decode` gives an equal program back."""
-    out = _Writer()
+    out = Writer()
     out.table(program.code, out.u32)
 
     def function(row: Function) -> None:

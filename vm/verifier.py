@@ -126,29 +126,28 @@ def check_end(function: Function, rows: list[tuple[Instruction, tuple[int, ...]]
 
 
 def arity(program: Program, row: Instruction, operands: tuple[int, ...]) -> int:
-    """How many arguments an instruction consumes."""
+    """How many arguments one of the CONSUMERS takes."""
     if row.mnemonic == "CALL":
         return program.functions[operands[1]].parameters
     if row.mnemonic == "SYS":
         return len(BUILTINS[operands[1]].parameters)
-    if row.mnemonic == "PRINTF":
-        return len(formatting.parse(program.formats[operands[0]]).conversions)
-    return 0
+    return len(formatting.parse(program.formats[operands[0]]).conversions)
 
 
 def check_arguments(program: Program, function: Function, rows: list[tuple[Instruction, tuple[int, ...]]]) -> None:
-    """Arguments stand in order directly before what consumes them, and no jump enters between."""
+    """Arguments are given in order and all of them before the call; no jump enters or leaves in between."""
     targets = {pc + 1 + operands[-1] for pc, (row, operands) in enumerate(rows, function.start) if row.is_jump}
     given = 0
     for pc, (row, operands) in enumerate(rows, function.start):
         where = f"instruction {pc} {row.mnemonic}"
-        if given and pc in targets:
-            raise fail(where, "a jump enters between arguments and their call")
+        if given and (pc in targets or row.ends_block):
+            raise fail(where, "a jump enters or leaves between arguments and their call")
         if row.mnemonic == "ARG":
             if operands[1] != given:
                 raise fail(where, f"argument {operands[1]} follows {given} others")
             given += 1
-            continue
-        if given != arity(program, row, operands):
-            raise fail(where, f"it gets {given} arguments and takes {arity(program, row, operands)}")
-        given = 0
+        elif row.mnemonic in CONSUMERS:
+            takes = arity(program, row, operands)
+            if given != takes:
+                raise fail(where, f"it gets {given} arguments and takes {takes}")
+            given = 0

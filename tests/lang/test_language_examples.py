@@ -6,12 +6,20 @@ import re
 from pathlib import Path
 
 import pytest
+from language_world import Run
 
-from tests.conftest import Run
+from lang.compiler import Compiler
+from lang.source import SourceFile
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "language.md"
 BLOCK = re.compile(r"^```example\n(.*?)^```", re.DOTALL | re.MULTILINE)
 LINE = re.compile(r"(?P<script>.*?)\s+==>(?P<beyond>\+?) (?P<result>.*)")
+
+# No portability remark covers these differences: they have no id, or depend on values.
+UNSEEN = {
+    "unsigned int fn(int n) { return n; } print(fn(-1));",
+    "int v = 5; ed(&v, 0x1ffffffff); print(v);",
+}
 
 
 def examples() -> list[tuple[str, bool, str]]:
@@ -48,10 +56,6 @@ def test_example(run: Run, script: str, beyond: bool, result: str) -> None:
     assert shown(run, script).rstrip() == result.rstrip()
 
 
-@pytest.mark.parametrize(
-    "script", [script for script, beyond, result in EXAMPLES if beyond and not result.startswith("error")]
-)
-def test_the_checker_names_what_is_beyond_v023(run: Run, script: str) -> None:
-    outcome = run(script)
-    unseen = {"char v = fff; print(v);"}
-    assert script in unseen or any(code.startswith("P") for code in outcome.codes)
+@pytest.mark.parametrize("script", [script for script, beyond, _ in EXAMPLES if beyond and script not in UNSEEN])
+def test_the_checker_names_what_is_beyond_v023(script: str) -> None:
+    assert any(item.code.startswith("P") for item in Compiler().compile(SourceFile("example", script)).diagnostics)

@@ -6,7 +6,6 @@ Everything is a 64-bit integer, a pointer or a one-bit truth value; the context 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,9 +73,17 @@ class Emitter:
 
     # --- values
 
-    def number(self, value: int, kind: Any = I64) -> Value:
+    def number(self, value: float, kind: Any = I64) -> Value:
         """A constant."""
         return ir.Constant(kind, value)
+
+    def no(self) -> Value:
+        """The truth value."""
+        return ir.Constant(I1, 0)
+
+    def yes(self) -> Value:
+        """The other one."""
+        return ir.Constant(I1, 1)
 
     def null(self) -> Value:
         """The null pointer."""
@@ -136,14 +143,6 @@ class Emitter:
         target = self.ir.bitcast(self.setting(name), kind.as_pointer())
         answer = self.ir.call(target, [self.setting("handle"), *arguments])
         return self.ir.icmp_unsigned("!=", answer, self.number(0, I32))
-
-    def array(self, values: Sequence[Value]) -> Value:
-        """An array on the native stack that holds these cells; allocated once, in the entry block."""
-        with self.ir.goto_entry_block():
-            cells = self.ir.alloca(I64, size=self.number(max(len(values), 1)))
-        for index, value in enumerate(values):
-            self.store(value, cells, CELL * index)
-        return cells
 
 
 def declare(module: Any, name: str) -> Any:

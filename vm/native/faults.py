@@ -36,6 +36,7 @@ FAULTS: dict[str, FaultRow] = {
     "bulk_limit": FaultRow(FaultKind.STEP_LIMIT, limit="max_bulk_bytes"),
     "call_depth": FaultRow(FaultKind.STACK_OVERFLOW, limit="max_call_depth"),
     "stack_bytes": FaultRow(FaultKind.STACK_OVERFLOW, limit="max_stack_bytes"),
+    "deadlock": FaultRow(FaultKind.DEADLOCK, ("address",)),
     "raised": FaultRow(FaultKind.INVALID_ADDRESS),  # an exception of a callback, which says itself what it is
 }
 FAULT_NUMBER: dict[str, int] = {name: number for number, name in enumerate(FAULTS)}

@@ -82,66 +82,64 @@ def _guest_span(e: Emitter) -> None:
     direct = e.setting("direct")
     count = e.load(direct, offset_of(DirectAccess, "region_count"))
     rows = e.load(direct, offset_of(DirectAccess, "regions"), POINTER)
-    check, search, step, found, miss = (
-        e.function.append_basic_block(name) for name in ("check", "search", "step", "found", "miss")
-    )
     guess = e.field("last_region")
-    entry = e.ir.block
-    e.ir.cbranch(e.ir.icmp_unsigned("<", guess, count), check, search)
+    with e.ir.if_then(e.ir.icmp_unsigned("<", guess, count), likely=True):
+        _answer_from_row(e, rows, guess)
+    entry, search, step, found = (
+        e.ir.block,
+        *(e.function.append_basic_block(name) for name in ("search", "step", "end")),
+    )
+    e.ir.branch(search)
 
-    # Whether [address, address + size) lies in row `index`; a wrong guess leads to the search, a wrong find to null.
-    e.ir.position_at_end(check)
-    index, otherwise = e.ir.phi(I64), e.ir.phi(I1)
-    index.add_incoming(guess, entry)
-    otherwise.add_incoming(e.number(1, I1), entry)
-    row = e.at(rows, e.ir.mul(index, e.number(_ROW)))
-    first, last = (e.load(row, offset_of(RegionRow, name)) for name in ("first", "last"))
-    granted = e.ir.and_(e.load(row, offset_of(RegionRow, "permissions")), access)
-    inside = e.ir.and_(e.ir.icmp_unsigned(">=", address, first), e.ir.icmp_unsigned("<=", address, last))
-    room = e.ir.icmp_unsigned(">=", e.ir.sub(last, address), e.ir.sub(size, e.number(1)))
-    fits = e.ir.and_(inside, e.ir.and_(room, e.ir.icmp_unsigned("!=", granted, e.number(0))))
-    wrong = e.function.append_basic_block("wrong")
-    e.ir.cbranch(fits, found, wrong)
-    e.ir.position_at_end(wrong)
-    e.ir.cbranch(otherwise, search, miss)
-
-    # Invariant: rows below `low` start at or below address, rows from `high` on start above it.
+    # Rows below `low` start at or below the address, rows from `high` on start above it.
     e.ir.position_at_end(search)
     low, high = e.ir.phi(I64), e.ir.phi(I64)
-    for block in (entry, wrong):
-        low.add_incoming(e.number(0), block)
-        high.add_incoming(count, block)
-    candidate = e.ir.sub(low, e.number(1))
-    index.add_incoming(candidate, search)
-    otherwise.add_incoming(e.number(0, I1), search)
-    done = e.function.append_basic_block("done")
-    e.ir.cbranch(e.ir.icmp_unsigned("<", low, high), step, done)
+    low.add_incoming(e.number(0), entry)
+    high.add_incoming(count, entry)
+    e.ir.cbranch(e.ir.icmp_unsigned("<", low, high), step, found)
     e.ir.position_at_end(step)
     middle = e.ir.lshr(e.ir.add(low, high), e.number(1))
-    start = e.ir.load(
-        e.at(rows, e.ir.add(e.ir.mul(middle, e.number(_ROW)), e.number(offset_of(RegionRow, "first")))), typ=I64
-    )
-    below = e.ir.icmp_unsigned("<=", start, address)
+    below = e.ir.icmp_unsigned("<=", e.load(_row(e, rows, middle), offset_of(RegionRow, "first")), address)
     low.add_incoming(e.ir.select(below, e.ir.add(middle, e.number(1)), low), step)
     high.add_incoming(e.ir.select(below, high, middle), step)
     e.ir.branch(search)
-    e.ir.position_at_end(done)
-    index.incomings = [(value, done if block is search else block) for value, block in index.incomings]
-    otherwise.incomings = [(value, done if block is search else block) for value, block in otherwise.incomings]
-    e.ir.cbranch(e.ir.icmp_unsigned("==", low, e.number(0)), miss, check)
 
     e.ir.position_at_end(found)
-    e.set_field("last_region", index)
-    host = e.load(row, offset_of(RegionRow, "host"), POINTER)
-    e.ir.ret(e.at(host, e.ir.sub(address, first)))
-    e.ir.position_at_end(miss)
+    with e.ir.if_then(e.ir.icmp_unsigned("!=", low, e.number(0)), likely=True):
+        _answer_from_row(e, rows, e.ir.sub(low, e.number(1)))
     e.ir.ret(e.null())
+
+
+def _row(e: Emitter, rows: Value, index: Value) -> Value:
+    return e.at(rows, e.ir.mul(index, e.number(_ROW)))
+
+
+def _answer_from_row(e: Emitter, rows: Value, index: Value) -> None:
+    """Return the host address if the span lies in this row and the row allows the access."""
+    _, address, size, access = e.function.args
+    row = _row(e, rows, index)
+    first, last = (e.load(row, offset_of(RegionRow, name)) for name in ("first", "last"))
+    inside = e.ir.and_(e.ir.icmp_unsigned(">=", address, first), e.ir.icmp_unsigned("<=", address, last))
+    room = e.ir.icmp_unsigned(">=", e.ir.sub(last, address), e.ir.sub(size, e.number(1)))
+    granted = e.ir.and_(e.load(row, offset_of(RegionRow, "permissions")), access)
+    allowed = e.ir.icmp_unsigned("!=", granted, e.number(0))
+    with e.ir.if_then(e.ir.and_(e.ir.and_(inside, room), allowed), likely=True):
+        e.set_field("last_region", index)
+        e.ir.ret(e.at(e.load(row, offset_of(RegionRow, "host"), POINTER), e.ir.sub(address, first)))
 
 
 def _host_address(e: Emitter, address: Value, size: Value, access: int) -> tuple[Value, Value]:
     """The host address of a span, and whether there is one."""
     host = e.ir.call(e.module.globals["span"], [e.context, address, size, e.number(access)])
     return host, e.ir.icmp_unsigned("!=", host, e.null())
+
+
+def _answer_cell(e: Emitter) -> Value:
+    """A cell on the native stack, 0 at first, where a callback puts its result."""
+    with e.ir.goto_entry_block():
+        cell = e.ir.alloca(I64)
+    e.ir.store(e.number(0), cell)
+    return cell
 
 
 def _load(bits: int) -> Callable[..., None]:
@@ -152,8 +150,8 @@ def _load(bits: int) -> Callable[..., None]:
         host, at_hand = _host_address(e, address, size, READABLE)
         with e.ir.if_then(at_hand, likely=True):
             value = e.ir.load(host, typ=INTEGERS[bits], align=1)
-            e.ir.ret(e.maybe(value if bits == 64 else e.ir.zext(value, I64), e.number(1, I1)))
-        answer = e.array([e.number(0)])
+            e.ir.ret(e.maybe(value if bits == 64 else e.ir.zext(value, I64), e.yes()))
+        answer = _answer_cell(e)
         ok = e.callback("read_memory", address, size, answer)
         e.ir.ret(e.maybe(e.load(answer, 0), ok))
 
@@ -168,7 +166,7 @@ def _store(bits: int) -> Callable[..., None]:
         host, at_hand = _host_address(e, address, size, WRITABLE)
         with e.ir.if_then(at_hand, likely=True):
             e.ir.store(value if bits == 64 else e.ir.trunc(value, INTEGERS[bits]), host, align=1)
-            e.ir.ret(e.number(1, I1))
+            e.ir.ret(e.yes())
         e.ir.ret(e.callback("write_memory", address, size, value))
 
     return body
@@ -206,8 +204,8 @@ def _copy(e: Emitter, target: Value, source: Value, size: Value) -> None:
             _charge(e, size)
             kind = ir.FunctionType(VOID, [POINTER, POINTER, I64, I1])
             move = e.module.declare_intrinsic("llvm.memmove", (POINTER, POINTER, I64), kind)
-            e.ir.call(move, [to, start, size, e.number(0, I1)])
-            e.ir.ret(e.number(1, I1))
+            e.ir.call(move, [to, start, size, e.no()])
+            e.ir.ret(e.yes())
     e.ir.ret(e.callback("copy", target, source, size))
 
 
@@ -218,16 +216,11 @@ def _zero(e: Emitter, target: Value, size: Value) -> None:
         to, writable = _host_address(e, target, size, WRITABLE)
         with e.ir.if_then(writable, likely=True):
             _charge(e, size)
-            clear(e, to, size)
-            e.ir.ret(e.number(1, I1))
+            kind = ir.FunctionType(VOID, [POINTER, I8, I64, I1])
+            fill = e.module.declare_intrinsic("llvm.memset", (POINTER, I64), kind)
+            e.ir.call(fill, [to, e.number(0, I8), size, e.no()])
+            e.ir.ret(e.yes())
     e.ir.ret(e.callback("zero", target, size))
-
-
-def clear(e: Emitter, to: Value, size: Value) -> None:
-    """Set host memory to 0."""
-    kind = ir.FunctionType(VOID, [POINTER, I8, I64, I1])
-    fill = e.module.declare_intrinsic("llvm.memset", (POINTER, I64), kind)
-    e.ir.call(fill, [to, e.number(0, I8), size, e.number(0, I1)])
 
 
 # --- the host ---------------------------------------------------------------------------------------------------------
@@ -237,7 +230,7 @@ def _ask(name: str) -> Callable[..., None]:
     """A callback with a result: its last parameter is where it puts it."""
 
     def body(e: Emitter, *arguments: Value) -> None:
-        answer = e.array([e.number(0)])
+        answer = _answer_cell(e)
         ok = e.callback(name, *arguments, answer)
         e.ir.ret(e.maybe(e.load(answer, 0), ok))
 

@@ -1,0 +1,66 @@
+"""`hds compile`: a command file, or a bare script, to a `.hdc` file that `hds run` and `hds disasm` read."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from hds.exit_codes import ExitCode
+from hds.inputs import (
+    add_compiling,
+    add_input,
+    add_kind,
+    add_limits,
+    chosen_limits,
+    refuse,
+    require_source,
+    with_arguments,
+)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The options of `hds compile`."""
+    add_input(parser, "a command file or a bare script")
+    parser.add_argument("-o", "--output", metavar="X.hdc", help="where to write; - for standard output")
+    add_kind(parser)
+    add_compiling(parser)
+    add_limits(parser)
+
+
+def run(arguments: argparse.Namespace) -> ExitCode:
+    """Compile, verify, write."""
+    from hds.bundles import compile_source, programs_of
+    from vm.bundle import Bundle, write_bundle
+    from vm.program import encode
+    from vm.verifier import VerificationError, verify
+
+    limits = chosen_limits(arguments)
+    if arguments.output is None:
+        refuse("say with -o where to write (- for standard output)", ExitCode.USAGE)
+    source = with_arguments(require_source(arguments, limits), arguments)
+    compiled = compile_source(source, arguments, limits)
+    if compiled is None:
+        return ExitCode.FAILED
+    programs = programs_of(compiled)
+    for title, program in programs:
+        try:
+            verify(program, limits)
+        except VerificationError as error:
+            refuse(f"{title or source.name}: {error}", ExitCode.FAILED)
+    data = write_bundle(compiled) if isinstance(compiled, Bundle) else encode(compiled)
+    _write(arguments.output, data)
+    size = sum(program.size for _, program in programs)
+    scripts = f"{len(programs)} script{'' if len(programs) == 1 else 's'}"
+    print(f"{source.name}: {scripts}, {size} bytes of program, {len(data)} bytes written", file=sys.stderr)
+    return ExitCode.OK
+
+
+def _write(path: str, data: bytes) -> None:
+    try:
+        if path == "-":
+            sys.stdout.buffer.write(data)
+        else:
+            Path(path).write_bytes(data)
+    except OSError as error:
+        refuse(f"cannot write {path}: {error.strerror or error}", ExitCode.NO_INPUT)

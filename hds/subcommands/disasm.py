@@ -1,0 +1,75 @@
+"""`hds disasm`: the bytecode of a `.hdc` file, a command file or a bare script, with its source lines."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from hds.exit_codes import ExitCode
+from hds.inputs import (
+    STANDARD_INPUT,
+    InputError,
+    add_compiling,
+    add_input,
+    add_kind,
+    add_limits,
+    chosen_limits,
+    decode_text,
+    read_bytes,
+    refuse,
+    require_source,
+    with_arguments,
+)
+
+if TYPE_CHECKING:
+    from hds.bundles import Compiled
+    from vm.limits import Limits
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The options of `hds disasm`."""
+    add_input(parser, "a .hdc file, a command file or a bare script")
+    add_kind(parser)
+    add_compiling(parser)
+    add_limits(parser)
+
+
+def run(arguments: argparse.Namespace) -> ExitCode:
+    """Read or compile, verify, list."""
+    from hds.bundles import programs_of
+    from vm.listing import listing
+    from vm.verifier import VerificationError, verify
+
+    limits = chosen_limits(arguments)
+    compiled = _compiled(arguments, limits)
+    if compiled is None:
+        return ExitCode.FAILED
+    for number, (title, program) in enumerate(programs_of(compiled)):
+        try:
+            verify(program, limits)
+        except VerificationError as error:
+            refuse(f"{title or 'the program'} is not well-formed: {error}", ExitCode.FAILED)
+        text = ("\n" if number else "") + (f"; script at {title}\n" if title else "") + listing(program)
+        sys.stdout.write(text.encode("utf-8", "backslashreplace").decode())
+    return ExitCode.OK
+
+
+def _compiled(arguments: argparse.Namespace, limits: Limits) -> Compiled | None:
+    from hds.bundles import compile_source, read_compiled
+    from lang.source import SourceFile
+    from vm.program import ProgramFormatError
+
+    if arguments.execute is not None or arguments.file is None:
+        return compile_source(with_arguments(require_source(arguments, limits), arguments), arguments, limits)
+    try:
+        data = read_bytes(arguments.file, limits.max_source_bytes)
+        if data.startswith(b"HDS"):
+            return read_compiled(data)
+        name = STANDARD_INPUT if arguments.file == "-" else arguments.file
+        source = SourceFile(name, decode_text(name, data))
+    except InputError as error:
+        refuse(str(error), error.code)
+    except ProgramFormatError as error:
+        refuse(f"{arguments.file}: {error}", ExitCode.FAILED)
+    return compile_source(with_arguments(source, arguments), arguments, limits)

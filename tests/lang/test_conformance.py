@@ -1,0 +1,28 @@
+"""Every conformance vector passes on both engines; the command says the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hds.conformance import Runner, Vector, read_vectors
+from vm.engine import Engine
+from vm.limits import DEFAULT_LIMITS
+
+FOLDER = Path(__file__).parents[1] / "conformance"
+
+
+def vectors(name: str) -> list[Vector]:
+    return read_vectors((FOLDER / name).read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", ["language.jsonl", "portability.jsonl"])
+def test_every_vector_passes(engine: Engine, name: str) -> None:
+    runner = Runner([engine], DEFAULT_LIMITS)
+    failures = [verdict for verdict in map(runner.judge, vectors(name)) if not verdict.passed]
+    assert not failures, failures[0]
+
+
+def test_there_are_as_many_vectors_as_there_should_be() -> None:
+    assert (len(vectors("language.jsonl")), len(vectors("portability.jsonl"))) == (809, 148)

@@ -1,0 +1,115 @@
+"""The disassembler: a Program as text, with source lines, basic blocks and what every operand means.
+
+The listing is for people and has no promise of stability. It reads any program that `vm.program.decode` gives; operands
+that designate nothing (the verifier would refuse the program) are shown as `?`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from vm.blocks import block_fuel
+from vm.builtins import BUILTINS
+from vm.isa import INTEGER_KINDS, Operand, decode
+from vm.program import Function, Program
+from vm.registers import PSEUDO_REGISTERS, REGISTERS
+
+_TEXT_LENGTH = 60
+
+
+def listing(program: Program) -> str:
+    """The whole program as text that ends with a line feed."""
+    return "".join(f"{line}\n" for line in _program(program))
+
+
+def _program(program: Program) -> Iterator[str]:
+    instructions = f"{len(program.code)} instruction{'' if len(program.code) == 1 else 's'}"
+    yield f"; {instructions}, {program.size} bytes, without names and positions"
+    for index, symbol in enumerate(program.globals):
+        yield f"; global {index}: .{symbol.name}, {symbol.type}, {symbol.size} bytes"
+    for function in program.functions:
+        yield ""
+        yield from _function(program, function)
+
+
+def _function(program: Program, function: Function) -> Iterator[str]:
+    name = function.name or "(main)"
+    yield f"function {name}: {function.parameters} parameters, {function.frame} bytes of memory"
+    fuel = block_fuel(program, function)
+    shown: tuple[int, int] | None = None
+    for pc in range(function.start, function.end):
+        place, text = _source_line(program, pc)
+        if text is not None and place != shown:
+            yield f"    ; {text}"
+            shown = place
+        if pc in fuel:
+            yield f"  block {pc}, fuel {fuel[pc]}"
+        yield _instruction(program, pc)
+
+
+def _source_line(program: Program, pc: int) -> tuple[tuple[int, int], str | None]:
+    """Source and line of an instruction, and that line as it is shown."""
+    position = program.position(pc)
+    if position is None or position.source >= len(program.sources):
+        return (-1, -1), None
+    source = program.sources[position.source]
+    start = source.text.rfind("\n", 0, position.start) + 1
+    line = source.text.count("\n", 0, start) + 1
+    end = source.text.find("\n", position.start)
+    text = source.text[start : end if end >= 0 else len(source.text)].strip()
+    return (position.source, line), f"{source.name}:{line}  {_printable(text)}"
+
+
+def _instruction(program: Program, pc: int) -> str:
+    word = program.code[pc]
+    row, operands = decode(word)
+    shown = []
+    meanings = []
+    for kind, value in zip(row.operands, operands, strict=True):
+        if kind in (Operand.JUMP16, Operand.JUMP24):
+            shown.append(f"-> {pc + 1 + value}")
+        elif kind in (Operand.DST, Operand.SRC):
+            shown.append(f"r{value}")
+        else:
+            shown.append(str(value))
+            meanings.append(_meaning(program, kind, value))
+    line = f"    {pc:5}  {word:08x}  {row.mnemonic:<6} {', '.join(shown)}"
+    comment = ", ".join(meaning for meaning in meanings if meaning)
+    return f"{line:<46} ; {comment}" if comment else line.rstrip()
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else " " if c == "\t" else "." for c in text)
+
+
+def _bytes(data: bytes) -> str:
+    text = repr(data)[1:]
+    return text if len(text) <= _TEXT_LENGTH else text[:_TEXT_LENGTH] + "..."
+
+
+def _meaning(program: Program, kind: Operand, value: int) -> str:
+    """What an operand that is no register stands for; empty where its number says it all."""
+    match kind:
+        case Operand.INT16:
+            return f"0x{value & 0xFFFF_FFFF_FFFF_FFFF:x}" if value else ""
+        case Operand.BITS16:
+            return f"0x{value:x}"
+        case Operand.ARGUMENT:
+            return f"argument {value}"
+        case Operand.SLOT:
+            return f"frame + {8 * value}"
+    names = _NAMES[kind](program)
+    return names[value] if value < len(names) else "?"
+
+
+_NAMES: dict[Operand, Callable[[Program], list[str]]] = {
+    Operand.KIND: lambda program: [name for name, _, _ in INTEGER_KINDS],
+    Operand.CONSTANT: lambda program: [f"0x{value:x}" for value in program.constants],
+    Operand.STRING: lambda program: [_bytes(data) for data in program.strings],
+    Operand.FORMAT: lambda program: [_bytes(data) for data in program.formats],
+    Operand.GLOBAL: lambda program: [f".{row.name}" for row in program.globals],
+    Operand.REGISTER: lambda program: [f"@{row.name}" for row in REGISTERS],
+    Operand.PSEUDO: lambda program: [f"${row.name}" for row in PSEUDO_REGISTERS],
+    Operand.FUNCTION: lambda program: [row.name for row in program.functions],
+    Operand.BUILTIN: lambda program: [row.name for row in BUILTINS],
+}

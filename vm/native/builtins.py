@@ -1,0 +1,69 @@
+"""The built-in functions that have a native form: the rows of `vm.library.LIBRARY` that are cheap and frequent.
+
+All others call back into Python. A row must do what its namesake does there, faults included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from vm.native.body import Body
+from vm.native.emitter import Value
+
+
+def _part(shift: int) -> Callable[[Body, Value], Value]:
+    """16 bits of the 64 at an address."""
+
+    def lower(f: Body, address: Value) -> Value:
+        whole = f.got(f.call("load64", address), "invalid_address", address, f.number(8))
+        return f.zero_extend(f.ir.lshr(whole, f.number(shift)), 16)
+
+    return lower
+
+
+def _edit(bits: int) -> Callable[[Body, Value, Value], Value]:
+    return lambda f, address, value: f.extend(f.call(f"store{bits}", address, value))
+
+
+def _old_value(name: str) -> Callable[..., Value]:
+    def lower(f: Body, address: Value, *arguments: Value) -> Value:
+        return f.got(f.call(name, address, *arguments), "invalid_address", address, f.number(8))
+
+    return lower
+
+
+def _new_value(change: int) -> Callable[[Body, Value], Value]:
+    def lower(f: Body, address: Value) -> Value:
+        return f.ir.add(_old_value("add")(f, address, f.number(change)), f.number(change))
+
+    return lower
+
+
+def _set_lock(f: Body, address: Value, state: int) -> Value:
+    stored = f.call("store32", address, f.number(state))
+    f.stop_unless(stored, "invalid_address", address, f.number(4))
+    return f.number(0)
+
+
+def _lock(f: Body, address: Value) -> Value:
+    held = f.got(f.call("load32", address), "invalid_address", address, f.number(4))
+    f.stop_if(f.ir.icmp_unsigned("!=", held, f.number(0)), "deadlock", address)
+    return _set_lock(f, address, 1)
+
+
+NATIVE: dict[str, Callable[..., Value]] = {
+    "hi": _part(16),
+    "low": _part(0),
+    "eq": _edit(64),
+    "ed": _edit(32),
+    "eb": _edit(8),
+    "check_address": lambda f, address: f.extend(f.ir.extract_value(f.call("load8", address), 1)),
+    "interlocked_increment": _new_value(1),
+    "interlocked_decrement": _new_value((1 << 64) - 1),
+    "interlocked_exchange": _old_value("exchange"),
+    "interlocked_exchange_add": _old_value("add"),
+    "interlocked_compare_exchange": _old_value("compare_exchange"),
+    "spinlock_lock": _lock,
+    "spinlock_lock_custom_wait": lambda f, address, most: _lock(f, address),
+    "spinlock_unlock": lambda f, address: _set_lock(f, address, 0),
+}
