@@ -4,9 +4,13 @@
     session.execute("!syscall 3c script { print(@rdi); }")
     summary = session.run()
     session.messages        # what the scripts said
+    session.close()         # the output sources take what was sent to them
 
 A file is read and compiled as a whole before any of its commands is executed, so that a mistake anywhere in it costs
 nothing. What commands show, and what scripts say outside events, goes to `Outlets`.
+
+While an event holds the guest (a break action, `pause()`), the commands behind the `g` that let it run are executed at
+that trigger, up to the next `g` or step: they see and change the state of the trigger, as at HyperDbg's prompt.
 """
 
 from __future__ import annotations

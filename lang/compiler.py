@@ -15,7 +15,7 @@ from pathlib import Path
 from lang import syntax
 from lang.checker import Checked, Checker
 from lang.codes import OPTIONAL
-from lang.diagnostics import Diagnostic, Diagnostics, Severity, sort_key
+from lang.diagnostics import Diagnostic, Diagnostics, sort_key
 from lang.names import SessionNames
 from lang.parser import parse, too_deep
 from lang.placement import check_placement

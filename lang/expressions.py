@@ -12,8 +12,8 @@ from lang import syntax as s
 from lang import typed as t
 from lang.builtin_calls import BuiltinCalls
 from lang.diagnostics import Diagnostics, Note
-from lang.lexer import nearest_hint
 from lang.names import Scope, ScriptNames, SymbolLookup
+from lang.nearest import nearest_hint
 from lang.operations import (
     add_offset,
     arithmetic,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lang.diagnostics import Diagnostics
+from lang.nearest import nearest_hint
 from lang.source import SourceFile, Span
 from vm.builtins import BUILTIN_INDEX
 from vm.registers import PSEUDO_INDEX, REGISTER_INDEX
@@ -368,20 +369,6 @@ def literal_span(node: Located, start: int, end: int) -> Span:
         at += 2 + len(match["hex"][:2]) if match["hex"] is not None else len(match[0])
     places += [at] * (end + 1 - len(places))
     return Span(node.span.file, base + places[start], base + max(places[end], places[start] + 1))
-
-
-def nearest(word: str, known: object) -> str | None:
-    """The known name that looks most like `word`, if one does."""
-    import difflib  # only needed for a message
-
-    matches = difflib.get_close_matches(word, list(known), 1, 0.6)  # type: ignore[call-overload]  # any iterable
-    return matches[0] if matches else None
-
-
-def nearest_hint(word: str, known: object, prefix: str = "") -> str | None:
-    """A hint that offers the nearest known name."""
-    name = nearest(word, known)
-    return f"did you mean `{prefix}{name}`?" if name else None
 
 
 def tokenize(source: SourceFile, diagnostics: Diagnostics, start: int = 0, end: int | None = None) -> list[Token]:

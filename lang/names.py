@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lang import syntax as s
-from lang.lexer import nearest
+from lang.nearest import nearest
 from lang.typed import FunctionEntity, GlobalVariable, Variable
 from lang.types import U64, Struct, Type
 

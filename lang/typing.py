@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from lang import syntax as s
 from lang.diagnostics import Diagnostics
-from lang.lexer import nearest_hint
 from lang.names import ScriptNames
+from lang.nearest import nearest_hint
 from lang.types import I32, U64, VOID, Array, Pointer, Struct, Type, from_words, is_complete
 
 MAX_OBJECT = 1 << 31  # bytes; the form of programs counts frames in 32 bits

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, TypeVar
 from lang.commands.errors import Code, CommandError
 from lang.commands.event_table import BLOCK_OPTIONS, EVENT_BY_NAME, SCALAR_OPTIONS, EventRow
 from lang.commands.machine_code import parse_hex
-from lang.commands.nearest import NearestName
 from lang.commands.numbers import number_32
 from lang.commands.parameters import OwnParameters, read_parameters, usage
 from lang.commands.syntax import (
@@ -28,6 +27,7 @@ from lang.commands.syntax import (
     Stage,
 )
 from lang.commands.tokens import Token, TokenKind
+from lang.nearest import NearestName
 from lang.source import Span
 
 if TYPE_CHECKING:

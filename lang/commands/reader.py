@@ -8,11 +8,11 @@ Parameters are not looked at, nothing is executed, and no text makes it raise.
 from __future__ import annotations
 
 from lang.commands.errors import Code, CommandError
-from lang.commands.nearest import NearestName
 from lang.commands.syntax import Command
 from lang.commands.table import COMMAND_BY_NAME
 from lang.commands.tokenizer import Line, read_lines, trim
 from lang.commands.tokens import TokenKind
+from lang.nearest import NearestName
 from lang.source import SourceFile, Span
 
 _NEAREST = NearestName(COMMAND_BY_NAME)

@@ -1,7 +1,8 @@
-"""The known name nearest to a mistyped one, in time that does not depend on how many names there are.
+"""The known name nearest to a mistyped one.
 
 Two words are near if removing at most one letter from each makes them equal: one letter missing, too many, wrong, or
-two neighbours swapped.
+two neighbours swapped. `NearestName` finds such a name in time that does not depend on how many names there are;
+`nearest` looks further, for a few names.
 """
 
 from __future__ import annotations
@@ -25,6 +26,24 @@ class NearestName:
         if not 2 <= len(word) <= _LONGEST:
             return None
         return next((self._by_shape[shape] for shape in _shapes(word) if shape in self._by_shape), None)
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known name that looks most like `word`, if one does."""
+    names = list(known)
+    found = NearestName(names).find(word)
+    if found is not None:
+        return found
+    import difflib  # only needed for a message
+
+    matches = difflib.get_close_matches(word, names, 1, 0.6)
+    return matches[0] if matches else None
+
+
+def nearest_hint(word: str, known: Iterable[str], prefix: str = "") -> str | None:
+    """A hint that offers the nearest known name."""
+    name = nearest(word, known)
+    return f"did you mean `{prefix}{name}`?" if name else None
 
 
 def _shapes(word: str) -> Iterator[str]:

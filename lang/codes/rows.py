@@ -1,0 +1,52 @@
+"""What a row of the tables of diagnostics holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Row:
+    """An error or a warning: its one-line meaning, its long explanation, and a script with it and one without.
+
+    `files` are included files that the examples need, by name; `limits` are limits at which the bad one shows.
+    """
+
+    code: str
+    title: str
+    explanation: str
+    bad: str
+    good: str
+    files: Mapping[str, str] = field(default_factory=dict)
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A portability remark: what hds does, and what HyperDbg v0.23 does.
+
+    `kinds`: R rejects, X its compiler crashes, D computes something else, E stops with a run-time error, A accepts what
+    is an error here. `seen`: s always seen in the source, p the form that may be affected is seen, n depends on
+    run-time values and is not reported.
+    """
+
+    code: str
+    construct: str
+    v023: str
+    kinds: str
+    seen: str
+
+
+KINDS: Mapping[str, str] = {
+    "R": "rejects the script",
+    "X": "its compiler crashes",
+    "D": "computes something else",
+    "E": "stops with a run-time error",
+    "A": "accepts what is an error here",
+}
+SEEN: Mapping[str, str] = {
+    "s": "the checker always sees it in the source",
+    "p": "the checker sees the form of code that may be affected",
+    "n": "it depends on values at run time and is not reported",
+}

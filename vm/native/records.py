@@ -1,0 +1,90 @@
+"""Messages as raw records: compiled code leaves the values, Python makes the text after the run.
+
+A record is a cell with the number of its format and a cell for each argument. Formats are numbered process-wide, so
+that the records of several programs can stand in one ring; number 0 is `print`. Only messages that cannot stop the run
+wait: those with text arguments, or that may become too long, are rendered where they are printed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import threading
+from collections.abc import Callable
+
+from vm import formatting
+from vm.native.context import RingHeader
+from vm.native.layout import CELL
+from vm.program import Program
+
+RING_CELLS = 1 << 16
+_MOST_ARGUMENTS = 256
+_lock = threading.Lock()
+
+# The most characters that a conversion makes without width and precision.
+_WIDEST = {"d": 20, "i": 20, "u": 20, "x": 18, "X": 18, "o": 23, "p": 16, "c": 1, "C": 3, "f": 311, "e": 10, "g": 10}
+
+
+def can_wait(form: formatting.Format, max_message: int) -> bool:
+    """Whether a message of this format can neither read memory nor be too long, whatever its arguments are."""
+    if len(form.conversions) > _MOST_ARGUMENTS:
+        return False
+    length = 1
+    for piece in form.pieces:
+        if isinstance(piece, bytes):
+            length += len(piece)
+        elif piece.letter in "sS":
+            return False
+        else:
+            length += max(piece.width, _WIDEST[piece.letter] + (piece.precision or 6))
+    return length <= max_message
+
+
+def number_formats(program: Program) -> int:
+    """The number of the program's first format; the others follow."""
+    key = program.formats
+    with _lock:
+        if key not in _bases:
+            _bases[key] = len(_formats)
+            _formats.extend(_renderer(formatting.parse(text)) for text in key)
+        return _bases[key]
+
+
+# A format as the reader of records needs it: how many cells follow, and what text they make.
+_Renderer = tuple[int, Callable[[tuple[int, ...]], bytes]]
+
+
+def _renderer(form: formatting.Format) -> _Renderer:
+    return len(form.conversions), lambda values: formatting.render(form, values, _no_text, 1 << 62)
+
+
+def _no_text(address: int, wide: bool, most: int) -> bytes:
+    raise AssertionError("a message with text arguments never waits")
+
+
+_formats: list[_Renderer] = [(1, lambda values: formatting.print_message(values[0]))]
+_bases: dict[tuple[bytes, ...], int] = {}
+
+
+class MessageRing:
+    """The records of one workspace, oldest first. It is drained when it is full; nothing is ever overwritten."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, RING_CELLS * CELL)
+        self._cells = (ctypes.c_uint64 * RING_CELLS).from_buffer(self._memory)
+        self._header = RingHeader(used=0, capacity=RING_CELLS, records=ctypes.addressof(self._cells))
+        self.address = ctypes.addressof(self._header)
+
+    def drain(self, deliver: Callable[[bytes], None]) -> None:
+        """Make the text of every record, in order, and forget the records."""
+        used = self._header.used
+        if not used:
+            return
+        self._header.used = 0
+        cells = tuple(self._cells[:used])
+        at = 0
+        while at < used:
+            count, render = _formats[cells[at]]
+            end = at + 1 + count
+            deliver(render(cells[at + 1 : end]))
+            at = end
