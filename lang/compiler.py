@@ -14,8 +14,8 @@ from pathlib import Path
 
 from lang import syntax
 from lang.checker import Checked, Checker
-from lang.codes import OPTIONAL
 from lang.diagnostics import Diagnostic, Diagnostics, sort_key
+from lang.loop_bounds import report_decimal_looking
 from lang.names import SessionNames
 from lang.parser import parse, too_deep
 from lang.placement import check_placement
@@ -95,6 +95,8 @@ class Compiler:
         check_placement(tree, diagnostics)
         if diagnostics.has_errors:
             return self._done(None, diagnostics, tree)
+        if "W020" in self.enabled:
+            report_decimal_looking(tree, diagnostics)
         checked = Checker(self.session, self.symbol, diagnostics, self.limits).check(tree)
         if self.portability:
             from lang import portability
@@ -121,6 +123,5 @@ class Compiler:
         tree: syntax.Program | None = None,
         checked: Checked | None = None,
     ) -> Compilation:
-        wanted = [item for item in diagnostics if item.code not in OPTIONAL or item.code in self.enabled]
-        found = sorted(wanted, key=sort_key)
+        found = sorted(diagnostics, key=sort_key)
         return Compilation(program, tuple(found), tree, checked)

@@ -49,6 +49,7 @@ from vm.builtins import ALIASES
 from vm.semantics import signed
 
 COMPARISONS = ("<", ">", "<=", ">=", "==", "!=")
+EQUALITIES = ("==", "!=")
 INTEGER_ONLY = ("%", "<<", ">>", "&", "|", "^")
 
 
@@ -393,7 +394,12 @@ class Expressions(BuiltinCalls):
             self.report("W010", "impossible shift count: the run will stop here", node.right.span)
 
     def _check_comparison(self, node: s.Binary, left: t.Value, right: t.Value) -> None:
-        """W009: an unsigned value is never below 0."""
+        """W015: `==` or `!=` beside an ordering; W009: an unsigned value is never below 0."""
+        inner = node.left
+        if isinstance(inner, s.Binary) and inner.operator in COMPARISONS:
+            if (inner.operator in EQUALITIES) != (node.operator in EQUALITIES):
+                message = f"`{inner.operator}` and `{node.operator}` have the same priority here, unlike in C"
+                self.report("W015", message, node.operator_span, "say with parentheses which one comes first")
         for value, other, always, never in ((left, right, ">=", "<"), (right, left, "<=", ">")):
             zero = isinstance(other, t.Constant) and other.bits == 0 and isinstance(other.type, Integer)
             plain = value.type == U64 or isinstance(value.type, Pointer)

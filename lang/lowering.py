@@ -378,18 +378,16 @@ class _FunctionLowering:
         return register
 
     def logical(self, node: t.Logical, want: int | None) -> int:
-        """`&&`, `||` as a value; the result goes to a temporary first, for the operands may read `want`."""
-        register = self.take()
-        end = Label()
-        self.constant(0 if node.is_and else 1, register)
-        self.jump_if(node, not node.is_and, end)
+        """`&&`, `||` as a value; the operands are done before the result is written, for they may read `want`."""
+        decided, end = Label(), Label()
+        self.jump_if(node, not node.is_and, decided)
+        register = self.into(want)
         self.constant(1 if node.is_and else 0, register)
+        self.code.emit("JMP", to=end)
+        self.code.place(decided)
+        self.constant(0 if node.is_and else 1, register)
         self.code.place(end)
-        if want is None:
-            return register
-        self.code.emit("MOV", want, register)
-        self.give()
-        return want
+        return register
 
     def call(self, mnemonic: str, index: int, arguments: tuple[t.Value, ...], want: int | None) -> int:
         """Arguments left to right, then all of them at once, then the call."""

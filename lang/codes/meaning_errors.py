@@ -23,8 +23,8 @@ MEANING_ERRORS: tuple[Row, ...] = (
     Row(
         "E062",
         "second definition of a function",
-        "A function is defined once; functions that differ in their parameters only are not possible. Perhaps an included "
-        "file defines it, too.",
+        "A function is defined once; functions that differ in their parameters only are not possible. Perhaps an "
+        "included file defines it, too.",
         bad="int one() { return 1; } int one() { return 2; }",
         good="int one() { return 1; } int two() { return 2; }",
     ),
@@ -60,8 +60,8 @@ MEANING_ERRORS: tuple[Row, ...] = (
     Row(
         "E067",
         "narrow string where a wide one is needed or the reverse",
-        'Wide strings (UTF-16, as most of Windows uses) are written L"..." and belong to `wcslen`, `wcscmp`, `wcsncmp` and '
-        "`%ws`; narrow ones to `strlen`, `strcmp`, `strncmp`, `memcmp` and `%s`.",
+        'Wide strings (UTF-16, as most of Windows uses) are written L"..." and belong to `wcslen`, `wcscmp`, '
+        "`wcsncmp` and `%ws`; narrow ones to `strlen`, `strcmp`, `strncmp`, `memcmp` and `%s`.",
         bad='if (wcscmp(@rcx, "zebra") == 0) { print(1); }',
         good='if (wcscmp(@rcx, L"zebra") == 0) { print(1); }',
     ),
@@ -75,8 +75,8 @@ MEANING_ERRORS: tuple[Row, ...] = (
     Row(
         "E070",
         "global declared with different types",
-        "A global has one type for the whole session, in all scripts. It was declared, or used without a declaration as an "
-        "unsigned 64-bit number, before. Declare it with its type in the first script that mentions it.",
+        "A global has one type for the whole session, in all scripts. It was declared, or used without a declaration "
+        "as an unsigned 64-bit number, before. Declare it with its type in the first script that mentions it.",
         bad="int .count = 1; char .count = 2;",
         good="int .count = 1; .count = 2;",
     ),
@@ -91,7 +91,8 @@ MEANING_ERRORS: tuple[Row, ...] = (
     Row(
         "E081",
         "unknown struct tag",
-        "No struct with this tag was defined before. Tags belong to one script; put shared ones into a file and include it.",
+        "No struct with this tag was defined before. Tags belong to one script; put shared ones into a file and "
+        "include it.",
         bad="struct Point v;",
         good="struct Point { int mx; int my; }; struct Point v;",
     ),
@@ -134,15 +135,16 @@ MEANING_ERRORS: tuple[Row, ...] = (
     Row(
         "E087",
         "incomplete struct used by value",
-        "The tag is announced, but the members are not known yet, so the struct has no size. Pointers to it are possible.",
+        "The tag is announced, but the members are not known yet, so the struct has no size. Pointers to it are "
+        "possible.",
         bad="struct Node; struct Node v;",
         good="struct Node; struct Node *p = 0; struct Node { struct Node *next; };",
     ),
     Row(
         "E088",
         "array size missing, not constant, or not positive",
-        "The size of an array is a constant from 1 on, in the usual base: `int v[10];` has sixteen elements. Only the first "
-        "size may be missing, when a list in braces gives the elements.",
+        "The size of an array is a constant from 1 on, in the usual base: `int v[10];` has sixteen elements. Only the "
+        "first size may be missing, when a list in braces gives the elements.",
         bad="n = 5; int v[n];",
         good="int v[5]; int w[] = {1, 2};",
     ),
@@ -156,16 +158,16 @@ MEANING_ERRORS: tuple[Row, ...] = (
     Row(
         "E090",
         "`[ ]` on something that is no array or typed pointer",
-        "Only arrays and pointers with a type can be indexed. An untyped variable that holds an address is a plain number: "
-        "declare a pointer, or read with `db`, `dw`, `dd`, `dq`.",
+        "Only arrays and pointers with a type can be indexed. An untyped variable that holds an address is a plain "
+        "number: declare a pointer, or read with `db`, `dw`, `dd`, `dq`.",
         bad="p = @rcx; print(p[1]);",
         good="int *p = (int *)@rcx; print(p[1]);",
     ),
     Row(
         "E091",
         "operands of these types cannot be combined",
-        "The operator does not exist for these types: `% << >> & | ^ ~` take no floating point, two pointers can only be "
-        "subtracted and compared, and a pointer and a floating-point number do not mix.",
+        "The operator does not exist for these types: `% << >> & | ^ ~` take no floating point, two pointers can only "
+        "be subtracted and compared, and a pointer and a floating-point number do not mix.",
         bad="double v = 1.5; v = v % 1.0;",
         good="double v = 1.5; v = v * 2.0;",
     ),
@@ -179,8 +181,8 @@ MEANING_ERRORS: tuple[Row, ...] = (
     Row(
         "E093",
         "`&` on something without an address",
-        "Variables, globals, elements, members and `*p` have an address. Registers, pseudo-registers, numbers and functions "
-        "have none: copy the value into a variable.",
+        "Variables, globals, elements, members and `*p` have an address. Registers, pseudo-registers, numbers and "
+        "functions have none: copy the value into a variable.",
         bad="p = &@rax;",
         good="x = @rax; p = &x;",
     ),
@@ -194,15 +196,16 @@ MEANING_ERRORS: tuple[Row, ...] = (
     Row(
         "E095",
         "struct or array where a scalar is needed",
-        "A struct or an array is no single value: it cannot be a parameter, a result, a condition or an operand. Pass a "
-        "pointer, or take a member.",
+        "A struct or an array is no single value: it cannot be a parameter, a result, a condition or an operand. Pass "
+        "a pointer, or take a member.",
         bad="struct Point { int mx; }; int get_x(struct Point v) { return v.mx; }",
         good="struct Point { int mx; }; int get_x(struct Point *p) { return p->mx; }",
     ),
     Row(
         "E096",
         "struct assigned from or to something else",
-        "A struct can be assigned to a struct of the same type, as a whole; nothing else can be assigned to it or from it.",
+        "A struct can be assigned to a struct of the same type, as a whole; nothing else can be assigned to it or "
+        "from it.",
         bad="struct Point { int mx; }; struct Point v; x = v;",
         good="struct Point { int mx; }; struct Point v; x = v.mx; p = &v;",
     ),
@@ -216,23 +219,24 @@ MEANING_ERRORS: tuple[Row, ...] = (
     Row(
         "E098",
         "`void` variable, member or parameter",
-        "`void` is the type of functions without a result, and `void *` that of addresses; there are no `void` objects.",
+        "`void` is the type of functions without a result, and `void *` that of addresses; there are no `void` "
+        "objects.",
         bad="void v = 1;",
         good="void *v = 1;",
     ),
     Row(
         "E099",
         "`{ }` for a scalar, or a plain value for an array",
-        "An array is initialised with a list in braces, a scalar with an expression. A string literal does not initialise an "
-        "array of characters: copy it with `memcpy`.",
+        "An array is initialised with a list in braces, a scalar with an expression. A string literal does not "
+        "initialise an array of characters: copy it with `memcpy`.",
         bad='char text[4] = "abc";',
         good='char text[4]; memcpy(text, "abc", 4);',
     ),
     Row(
         "E110",
         "`printf` format that is not a narrow literal",
-        "The first argument of `printf` is a string in the source, because its specifiers are checked when the script is "
-        'compiled. To print a text in memory, write printf("%s", address);',
+        "The first argument of `printf` is a string in the source, because its specifiers are checked when the script "
+        'is compiled. To print a text in memory, write printf("%s", address);',
         bad="printf(@rcx);",
         good='printf("%s\\n", $pname);',
     ),
@@ -246,8 +250,8 @@ MEANING_ERRORS: tuple[Row, ...] = (
     Row(
         "E112",
         "kind of a `printf` argument",
-        "`%f`, `%e` and `%g` take a floating-point value, all other specifiers take none. Convert with a cast: `(double)n`, "
-        "`(long)v`.",
+        "`%f`, `%e` and `%g` take a floating-point value, all other specifiers take none. Convert with a cast: "
+        "`(double)n`, `(long)v`.",
         bad='printf("%f\\n", 5);',
         good='printf("%f\\n", (double)5);',
     ),

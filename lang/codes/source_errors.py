@@ -8,16 +8,16 @@ SOURCE_ERRORS: tuple[Row, ...] = (
     Row(
         "E001",
         "character that begins no token; back-tick in a name",
-        "The character has no meaning in the language outside strings and comments, like a lonely `\\` or a letter with "
-        "an accent. A back-tick separates the digits of a number and cannot be part of a name.",
+        "The character has no meaning in the language outside strings and comments, like a lonely `\\` or a letter "
+        "with an accent. A back-tick separates the digits of a number and cannot be part of a name.",
         bad="x`1 = 5; print(x`1);",
         good="x_1 = fffff800`4ed6f010; print(x_1);",
     ),
     Row(
         "E002",
         "block comment that is not closed",
-        "A `/*` has no `*/` up to the end of the script, so that everything behind it would be comment. Block comments do "
-        "not nest: the first `*/` ends the comment.",
+        "A `/*` has no `*/` up to the end of the script, so that everything behind it would be comment. Block "
+        "comments do not nest: the first `*/` ends the comment.",
         bad="print(1); /* the rest",
         good="print(1); /* the rest */",
     ),
@@ -33,8 +33,8 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         "E004",
         "malformed integer: digit outside the base, suffix, upper-case prefix",
         "A word that begins with a digit is a number, and all of it must be digits of its base: hexadecimal unless it "
-        "begins with 0x, 0n (decimal), 0y (binary), 0o or 0t (octal). Prefixes are lower case, and there are no suffixes "
-        "such as `u` or `L`. A name cannot begin with a digit.",
+        "begins with 0x, 0n (decimal), 0y (binary), 0o or 0t (octal). Prefixes are lower case, and there are no "
+        "suffixes such as `u` or `L`. A name cannot begin with a digit.",
         bad="x = 0n12ab; print(12u);",
         good="x = 0n12; print(12);",
     ),
@@ -49,16 +49,16 @@ SOURCE_ERRORS: tuple[Row, ...] = (
     Row(
         "E006",
         "malformed floating-point number",
-        "A floating-point number is decimal digits, a dot, decimal digits; one side may be missing. It has no exponent, no "
-        "suffix, no prefix, no hexadecimal digits and only one dot.",
+        "A floating-point number is decimal digits, a dot, decimal digits; one side may be missing. It has no "
+        "exponent, no suffix, no prefix, no hexadecimal digits and only one dot.",
         bad="double v = 1.5e3;",
         good="double v = 1500.0;",
     ),
     Row(
         "E007",
         "floating-point literal out of range",
-        "The number is larger than the largest double (about 1.8 times 10 to the 308), or so small that it would become "
-        "zero although it is not.",
+        "The number is larger than the largest double (about 1.8 times 10 to the 308), or so small that it would "
+        "become zero although it is not.",
         bad=f"double v = 1{'0' * 310}.0;",
         good="double v = 1000000.0;",
     ),
@@ -73,8 +73,8 @@ SOURCE_ERRORS: tuple[Row, ...] = (
     Row(
         "E009",
         "unknown register after `@`",
-        "The word behind `@` is no register. Register names are lower case; the low bytes of the numbered registers are "
-        "r8l to r15l. `hds list registers` shows them all.",
+        "The word behind `@` is no register. Register names are lower case; the low bytes of the numbered registers "
+        "are r8l to r15l. `hds list registers` shows them all.",
         bad="print(@RAX);",
         good="print(@rax);",
     ),
@@ -88,8 +88,9 @@ SOURCE_ERRORS: tuple[Row, ...] = (
     Row(
         "E011",
         "unknown symbol `module!name`",
-        "A symbol is replaced by its address when the script is compiled, so the address must be known then. Give it on "
-        "the command line with `--symbol module!name=ADDRESS`. If a comparison was meant, put a blank before the `!`.",
+        "A symbol is replaced by its address when the script is compiled, so the address must be known then. Give it "
+        "on the command line with `--symbol module!name=ADDRESS`. If a comparison was meant, put a blank before the "
+        "`!`.",
         bad="print(nt!NoSuchSymbol);",
         good="print(fffff800`12345678);",
     ),
@@ -103,17 +104,17 @@ SOURCE_ERRORS: tuple[Row, ...] = (
     Row(
         "E013",
         "`$argN` without an argument",
-        "`$arg1`, `$arg2`, ... are replaced by the arguments of the command file before anything is read. This one has no "
-        "argument: give it behind the name of the script, or with `--arg`.",
+        "`$arg1`, `$arg2`, ... are replaced by the arguments of the command file before anything is read. This one "
+        "has no argument: give it behind the name of the script, or with `--arg`.",
         bad="print($arg1);",
         good="print(55);",
     ),
     Row(
         "E020",
         "included file that cannot be read",
-        "The file of an `#include` does not exist, is a folder, is too large, or may not be read. A relative path is looked "
-        "up in the folder of the including file, and then in the folders given with `-I`. A backslash in it separates "
-        "folders.",
+        "The file of an `#include` does not exist, is a folder, is too large, or may not be read. A relative path is "
+        "looked up in the folder of the including file, and then in the folders given with `-I`. A backslash in it "
+        "separates folders.",
         bad='#include "no-such-file.hds";',
         good='#include "library.hds";',
         files={"library.hds": "int twice(int n) { return n * 2; }"},
@@ -157,25 +158,25 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         "E030",
         "syntax error",
         "What stands here does not fit what stands before it. The message names what was found and what was expected; "
-        "often a `;`, a bracket or an operator is missing just before. A line that begins with `!` is a command: it stands "
-        "outside `script { }` and `? { }`.",
+        "often a `;`, a bracket or an operator is missing just before. A line that begins with `!` is a command: it "
+        "stands outside `script { }` and `? { }`.",
         bad="x = 5 5;",
         good="x = 5 * 5;",
     ),
     Row(
         "E031",
         "a number where a name is needed",
-        "The default base is 16, so a word of the letters a to f and of digits is a number: `a`, `b0`, `add`, `dead`. It "
-        "cannot name a variable, function, parameter, member or type. Add a letter that is no hexadecimal digit, for "
-        "example `a_v`; the proposed name works in HyperDbg, too. A global may have such a name: `.a`.",
+        "The default base is 16, so a word of the letters a to f and of digits is a number: `a`, `b0`, `add`, `dead`. "
+        "It cannot name a variable, function, parameter, member or type. Add a letter that is no hexadecimal digit, "
+        "for example `a_v`; the proposed name works in HyperDbg, too. A global may have such a name: `.a`.",
         bad="a = 5; print(a);",
         good="a_v = 5; print(a_v);",
     ),
     Row(
         "E032",
         "a keyword, built-in function or register where a name is needed",
-        "The word is reserved: it is a keyword, the name of a built-in function (`db`, `low`, `not`) or of a register (`cx`, "
-        "`id`, `of`). Use another name, or a global: behind a dot every word is free.",
+        "The word is reserved: it is a keyword, the name of a built-in function (`db`, `low`, `not`) or of a register "
+        "(`cx`, `id`, `of`). Use another name, or a global: behind a dot every word is free.",
         bad="int low = 5; print(low);",
         good="int lowest = 5; .low = 5; print(lowest + .low);",
     ),
@@ -189,8 +190,8 @@ SOURCE_ERRORS: tuple[Row, ...] = (
     Row(
         "E034",
         "`break` outside a loop",
-        "`break` leaves the innermost `while`, `do` or `for`. To end the script, write `return;`; to halt the debuggee, "
-        "`pause();`. The compiler of HyperDbg v0.23 crashes here.",
+        "`break` leaves the innermost `while`, `do` or `for`. To end the script, write `return;`; to halt the "
+        "debuggee, `pause();`. The compiler of HyperDbg v0.23 crashes here.",
         bad="if (@rax == 5) { break; }",
         good="if (@rax == 5) { return; }",
     ),
@@ -204,17 +205,17 @@ SOURCE_ERRORS: tuple[Row, ...] = (
     Row(
         "E036",
         "function definition at a wrong place or without return type",
-        "A function is defined at the top level of the script, and its return type is always written; `void` says that it "
-        "returns nothing.",
+        "A function is defined at the top level of the script, and its return type is always written; `void` says "
+        "that it returns nothing.",
         bad="twice(int n) { return n * 2; }",
         good="int twice(int n) { return n * 2; }",
     ),
     Row(
         "E037",
         "construct that the language does not have",
-        "The language has no `?:`, `switch`, `goto`, `union`, `enum`, `const`, `static`, prototypes or array typedefs. "
-        "Mostly `if` / `elsif`, a loop, a struct or a global does the same; a prototype can be left out, since functions "
-        "may be used before their definition.",
+        "The language has no `?:`, `switch`, `goto`, `union`, `enum`, `const`, `static`, prototypes or array "
+        "typedefs. Mostly `if` / `elsif`, a loop, a struct or a global does the same; a prototype can be left out, "
+        "since functions may be used before their definition.",
         bad="x = @rax ? 1 : 2;",
         good="if (@rax) { x = 1; } else { x = 2; }",
     ),
@@ -229,8 +230,8 @@ SOURCE_ERRORS: tuple[Row, ...] = (
     Row(
         "E039",
         "target that is not a place",
-        "On the left of an assignment stands what can be written: a variable, global, register, element, member or `*p`. "
-        "Numbers, calls and pseudo-registers cannot be written, and an array only element by element.",
+        "On the left of an assignment stands what can be written: a variable, global, register, element, member or "
+        "`*p`. Numbers, calls and pseudo-registers cannot be written, and an array only element by element.",
         bad="$pid = 5;",
         good=".pid = $pid;",
     ),
@@ -244,16 +245,16 @@ SOURCE_ERRORS: tuple[Row, ...] = (
     Row(
         "E041",
         "`{` without `}` or the reverse",
-        "Braces do not match. The message points at the innermost brace that was still open at the end, or at the first "
-        "one that closes nothing; the missing brace may stand much earlier.",
+        "Braces do not match. The message points at the innermost brace that was still open at the end, or at the "
+        "first one that closes nothing; the missing brace may stand much earlier.",
         bad="if (1) { print(1);",
         good="if (1) { print(1); }",
     ),
     Row(
         "E042",
         "expression that is not a statement",
-        "The value of this expression would be dropped, so something is probably missing: `print(...)`, an assignment, or "
-        "the parentheses of a call.",
+        "The value of this expression would be dropped, so something is probably missing: `print(...)`, an "
+        "assignment, or the parentheses of a call.",
         bad="x = 5; x + 1;",
         good="x = 5; x += 1;",
     ),

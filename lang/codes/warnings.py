@@ -19,16 +19,16 @@ WARNINGS: tuple[Row, ...] = (
     Row(
         "W002",
         "global that is read and that neither this script nor the session has assigned; it is 0",
-        "No script so far assigns the global, so it is 0. Initialise it with `? .name = 0;` before the events that use it. "
-        "HyperDbg v0.23 rejects such a script.",
+        "No script so far assigns the global, so it is 0. Initialise it with `? .name = 0;` before the events that "
+        "use it. HyperDbg v0.23 rejects such a script.",
         bad="print(.total);",
         good=".total = 5; print(.total);",
     ),
     Row(
         "W003",
         "function with a result that can reach its end",
-        "On some path the function ends without `return`; it returns 0 then. HyperDbg v0.23 returns whatever an earlier "
-        "call left.",
+        "On some path the function ends without `return`; it returns 0 then. HyperDbg v0.23 returns whatever an "
+        "earlier call left.",
         bad="int sign(int n) { if (n < 0) { return -1; } } print(sign(5));",
         good="int sign(int n) { if (n < 0) { return -1; } return 1; } print(sign(5));",
     ),
@@ -42,16 +42,16 @@ WARNINGS: tuple[Row, ...] = (
     Row(
         "W005",
         "inner braces of an initialiser that do not fit the row or member they stand at",
-        "The values of a list fill the elements in storage order, and inner braces only group. `{{1}, {4}}` for two rows of "
-        "three sets the first two elements of the first row. Write all values of each group.",
+        "The values of a list fill the elements in storage order, and inner braces only group. `{{1}, {4}}` for two "
+        "rows of three sets the first two elements of the first row. Write all values of each group.",
         bad="int v[2][3] = {{1}, {4}}; print(v[1][0]);",
         good="int v[2][3] = {{1, 0, 0}, {4, 0, 0}}; print(v[1][0]);",
     ),
     Row(
         "W006",
         "percent sign in a format that begins no specifier",
-        "The percent sign is printed as it is. Write `%%` if that is meant; that is portable to hds only, since HyperDbg "
-        "v0.23 prints both signs.",
+        "The percent sign is printed as it is. Write `%%` if that is meant; that is portable to hds only, since "
+        "HyperDbg v0.23 prints both signs.",
         bad='printf("50%, %d\\n", 5);',
         good='printf("50 percent, %d\\n", 5);',
     ),
@@ -104,8 +104,8 @@ WARNINGS: tuple[Row, ...] = (
     Row(
         "W013",
         "pointers of different types without a cast",
-        "The same address now points to another type. A cast shows that this is meant; HyperDbg v0.23 needs it. From and "
-        "to `void *` no cast is needed here.",
+        "The same address now points to another type. A cast shows that this is meant; HyperDbg v0.23 needs it. From "
+        "and to `void *` no cast is needed here.",
         bad="int v = 5; int *p = &v; char *q = p; print(*q);",
         good="int v = 5; int *p = &v; char *q = (char *)p; print(*q);",
     ),
@@ -143,16 +143,16 @@ WARNINGS: tuple[Row, ...] = (
     Row(
         "W018",
         "64-bit value that is passed to a narrower parameter",
-        "The parameter keeps the low bits only, so an address loses its upper half. HyperDbg v0.23 ignores the types of "
-        "parameters and passes all 64 bits. Declare the parameter as `long`, or as a pointer.",
+        "The parameter keeps the low bits only, so an address loses its upper half. HyperDbg v0.23 ignores the types "
+        "of parameters and passes all 64 bits. Declare the parameter as `long`, or as a pointer.",
         bad="void show(int n) { print(n); } show(@rip);",
         good="void show(long n) { print(n); } show(@rip);",
     ),
     Row(
         "W019",
         "condition that is a constant, or a hexadecimal word that looks like a variable",
-        "The condition never changes. If it is a word such as `a` or `fee`, it is a number and no variable. `while (1)` is "
-        "the usual endless loop and gives no warning.",
+        "The condition never changes. If it is a word such as `a` or `fee`, it is a number and no variable. `while "
+        "(1)` is the usual endless loop and gives no warning.",
         bad="if (a) { print(1); }",
         good="a_v = 1; if (a_v) { print(1); }",
     ),

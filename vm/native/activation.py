@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import mmap
-import weakref
+from collections import Counter
 from dataclasses import dataclass
 
 from vm import formatting
@@ -68,10 +68,13 @@ class Prepared:
 class Activation:
     """`context` is valid as long as this object lives; `code` runs it."""
 
-    def __init__(self, loaded: Loaded, prepared: Prepared, limits: Limits, workspace: Workspace, host: Host) -> None:
+    def __init__(
+        self, loaded: Loaded, prepared: Prepared, limits: Limits, calls: Counter[str], workspace: Workspace, host: Host
+    ) -> None:
         self.loaded = loaded
         self.prepared = prepared
         self.limits = limits
+        self.calls = calls
         self.pending: BaseException | None = None
         self.handle = next(_handles)
         ACTIVATIONS[self.handle] = self
@@ -107,17 +110,27 @@ class Activation:
         script = ScriptMemory(self.loaded.store, self.prepared.literals, workspace.stack)
         self.memory = Memory(script, host, self.limits)
 
+    def enter_python(self) -> None:
+        """Show the state of the run to `memory`."""
+        self.memory.script.top = self.context.top
+        self.memory.bulk_left = self.context.bulk_left
+
+    def leave_python(self) -> None:
+        """Take over what `memory` has charged."""
+        self.context.bulk_left = self.memory.bulk_left
+
+    def drain(self) -> None:
+        """Deliver the messages that wait in the ring."""
+        self.workspace.ring.drain(self.host.message)
+
     def outcome(self, status: int) -> RunResult:
         """What the last run came to. Raises what a callback raised, unless that was an error of the script."""
         pending, self.pending = self.pending, None
         context = self.context
-        if pending is not None and not isinstance(pending, Stop):
-            raise pending
-        if not status:
-            return RunResult(context.steps)
         if pending is None:
-            return RunResult(context.steps, faults.fault(context, self.limits))
+            return RunResult(context.steps, faults.fault(context, self.limits) if status else None)
+        if not isinstance(pending, Stop):
+            raise pending
         return RunResult(context.steps, Fault(pending.kind, context.fault_pc, pending.values, pending.detail))
 
 
-weakref

@@ -1,0 +1,60 @@
+"""Every code of the tables: its bad example gives it, its good example does not, and nothing else stops the good one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lang.codes import ERRORS, PORTABILITY, WARNINGS, Row
+from lang.compiler import Compiler
+from lang.diagnostics import Severity
+from lang.source import SourceFile
+from vm.limits import Limits
+
+ROWS = [*ERRORS, *WARNINGS]
+
+
+def codes(row: Row, script: str, folder: Path) -> list[str]:
+    for name, text in row.files.items():
+        (folder / name).write_text(text)
+    main = folder / "main.hds"
+    main.write_text(script)
+    compiler = Compiler(Limits(**row.limits), enabled=frozenset({row.code}), portability=False)
+    return [item.code for item in compiler.compile(SourceFile(str(main), script)).diagnostics]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.code)
+def test_the_bad_example_gives_the_code(row: Row, tmp_path: Path) -> None:
+    assert row.code in codes(row, row.bad, tmp_path)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.code)
+def test_the_good_example_is_good(row: Row, tmp_path: Path) -> None:
+    found = codes(row, row.good, tmp_path)
+    assert row.code not in found
+    assert not [code for code in found if code.startswith("E")]
+
+
+@pytest.mark.parametrize("row", ERRORS, ids=lambda row: row.code)
+def test_the_bad_example_of_an_error_has_no_other_kind_of_error_first(row: Row, tmp_path: Path) -> None:
+    assert next(code for code in codes(row, row.bad, tmp_path) if code.startswith("E")) == row.code
+
+
+def test_codes_are_unique_and_in_order() -> None:
+    for table in (ERRORS, WARNINGS):
+        found = [row.code for row in table]
+        assert found == sorted(set(found))
+    remarks = [row.code for row in PORTABILITY]
+    assert len(remarks) == len(set(remarks))
+
+
+def test_every_row_has_an_explanation() -> None:
+    for row in ROWS:
+        assert len(row.explanation) > 40, row.code
+
+
+def test_only_errors_stop_a_compilation() -> None:
+    severities = {row.code: Compiler(enabled=frozenset({row.code})).compile(SourceFile("x", row.bad)).ok for row in WARNINGS}
+    assert all(severities.values())
+    assert Severity.ERROR.value == "error"

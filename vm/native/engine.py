@@ -1,0 +1,79 @@
+"""The native engine: bytecode -> LLVM IR -> machine code, with the results of the reference engine in everything.
+
+Programs that are too large to compile at once, or that could need more of the native stack than there is, run on the
+reference engine: the answer is the same, only slower.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from weakref import WeakKeyDictionary
+
+from vm import formatting
+from vm.engine import Loaded, RunResult
+from vm.host import Host
+from vm.interpreter import Interpreter
+from vm.limits import DEFAULT_LIMITS, Limits
+from vm.native.activation import Activation, Prepared, StoreView, Workspace
+from vm.native.codegen import program_code
+from vm.native.stack_bound import fits_native
+from vm.program import Program
+from vm.script_memory import GlobalStore, Literals
+from vm.verifier import verify
+
+
+class NativeEngine:
+    """The native engine (`vm.engine.Engine`). `callbacks` counts by name what runs have asked Python for."""
+
+    name = "native"
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.limits = limits
+        self.callbacks: Counter[str] = Counter()
+        self._reference = Interpreter(limits)
+        self._stores: WeakKeyDictionary[GlobalStore, StoreView] = WeakKeyDictionary()
+        self._workspaces: list[Workspace] = []
+
+    def load(self, program: Program, store: GlobalStore) -> Loaded:
+        """Verify, bind and compile. Raises VerificationError or GlobalConflict."""
+        verify(program, self.limits)
+        if not fits_native(program, self.limits):
+            return self._reference.load(program, store)
+        slots = store.bind(program.globals)
+        view = self._stores.get(store)
+        if view is None:
+            view = self._stores[store] = StoreView(store)
+        view.refresh()
+        code = program_code(program, self.limits.max_message)
+        formats = [formatting.parse(text) for text in program.formats]
+        return Loaded(program, store, slots, Prepared(code, Literals(program.strings), formats, view, []))
+
+    def run(self, loaded: Loaded, host: Host) -> RunResult:
+        """One run; every error of the script is in the result. Its messages are delivered when it ends."""
+        try:
+            return self.run_holding(loaded, host)
+        finally:
+            self.drain(host)
+
+    def run_holding(self, loaded: Loaded, host: Host) -> RunResult:
+        """As `run`, but messages may wait for `drain`: the way of `imm no`."""
+        prepared = loaded.native
+        if not isinstance(prepared, Prepared):
+            return self._reference.run(loaded, host)
+        prepared.store.refresh()
+        workspace = self._workspaces.pop() if self._workspaces else Workspace(self.limits)
+        try:
+            activation = prepared.idle.pop()
+            activation.attach(workspace, host)
+        except IndexError:
+            activation = Activation(loaded, prepared, self.limits, self.callbacks, workspace, host)
+        try:
+            return activation.outcome(prepared.code.run(activation.address))
+        finally:
+            prepared.idle.append(activation)
+            self._workspaces.append(workspace)
+
+    def drain(self, host: Host) -> None:
+        """Deliver the messages that wait."""
+        for workspace in self._workspaces:
+            workspace.ring.drain(host.message)
