@@ -72,10 +72,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return stop.code if isinstance(stop.code, int) else ExitCode.USAGE
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # The reader of the output went away: nothing more can be said.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.BROKEN_PIPE
+    except Exception as error:
+        if isinstance(error, BrokenPipeError):
+            # The reader of the output went away: nothing more can be said.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return ExitCode.BROKEN_PIPE
+        if os.environ.get("HDS_TRACEBACK"):
+            raise
+        print(f"hds: internal error: {type(error).__name__}: {error}", file=sys.stderr)
+        print("  hint: this is a bug in hds; HDS_TRACEBACK=1 shows where, for a report", file=sys.stderr)
+        return ExitCode.INTERNAL
 
 
 if __name__ == "__main__":

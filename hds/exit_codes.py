@@ -24,5 +24,6 @@ class ExitCode(IntEnum):
     GUEST = 5, "the guest program cannot be loaded, or it crashed"
     LIMIT = 6, "a limit of the run was reached: instructions or time"
     BREAK = 7, "an event asked for a break and --on-break is fail"
+    INTERNAL = 70, "a bug in hds; the message says how to report it"
     INTERRUPTED = 130, "interrupted by Ctrl-C"
     BROKEN_PIPE = 141, "the reader of the output went away"
