@@ -31,6 +31,7 @@ class Subcommand:
 
 SUBCOMMANDS: tuple[Subcommand, ...] = (
     Subcommand("run", "run a command file, with a guest program or without"),
+    Subcommand("console", "type commands at the HyperDbg> prompt, with a guest program or without"),
     Subcommand("check", "compile only: errors, warnings and portability remarks"),
     Subcommand("eval", "run one script on an in-memory host"),
     Subcommand("compile", "compile a command file to a .hdc file"),

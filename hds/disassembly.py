@@ -7,7 +7,7 @@ docs/commands.md. `att` and `masm` are Capstone's own styles.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -22,23 +22,28 @@ _SIZES = {1: "byte", 2: "word", 4: "dword", 6: "fword", 8: "qword", 10: "tbyte",
 _CONDITIONS = {"e": "z", "ne": "nz", "ae": "nb", "a": "nbe", "ge": "nl", "g": "nle"}
 _MNEMONICS = {
     "movabs": "mov",
+    "sysretq": "sysret",
     **{kind + old: kind + new for kind in ("j", "set", "cmov") for old, new in _CONDITIONS.items()},
 }
 _STRING_INSTRUCTIONS = frozenset(
     name + size for name in ("movs", "cmps", "stos", "lods", "scas", "ins", "outs") for size in "bwdq"
 )
+_BRANCHING = (
+    capstone.CS_GRP_JUMP, capstone.CS_GRP_CALL, capstone.CS_GRP_RET, capstone.CS_GRP_INT, capstone.CS_GRP_IRET,
+)  # fmt: skip
 _STACK_BASES = ("rsp", "rbp", "esp", "ebp")
 _CF, _PF, _ZF, _SF, _OF = 1 << 0, 1 << 2, 1 << 6, 1 << 7, 1 << 11
 
 
 @dataclass(frozen=True)
 class Line:
-    """One instruction. `kind` tells what control flow does behind it; `target` is that of a direct branch."""
+    """One instruction."""
 
     address: int
     code: bytes
     text: str
     mnemonic: str
+    branches: bool  # whether control flow can go elsewhere than behind it
 
     @property
     def end(self) -> int:
@@ -70,11 +75,12 @@ def disassemble(code: bytes, address: int, *, bits: int = 64, syntax: str = "int
     for instruction in _decoder(bits, syntax).disasm(code, address):
         text = _intel(instruction, bits) if syntax == "intel" else f"{instruction.mnemonic} {instruction.op_str}"
         mnemonic = instruction.mnemonic.rpartition(" ")[2]
-        yield Line(instruction.address, bytes(instruction.bytes), text.strip(), mnemonic)
+        branches = any(instruction.group(group) for group in _BRANCHING)
+        yield Line(instruction.address, bytes(instruction.bytes), text.strip(), mnemonic, branches)
 
 
 def jump_note(line: Line, flags: int) -> str:
-    """` [taken]` or ` [not taken]` for a conditional jump, nothing for the others; rcx decides jrcxz and is not seen."""
+    """` [taken]` or ` [not taken]` for a conditional jump on flags, nothing for the others."""
     condition = _MNEMONICS.get(line.mnemonic, line.mnemonic).removeprefix("j")
     if not line.mnemonic.startswith("j") or condition not in _TAKEN:
         return ""
@@ -85,7 +91,7 @@ def _less(flags: int) -> bool:
     return bool(flags & _SF) != bool(flags & _OF)
 
 
-_TAKEN = {
+_TAKEN: dict[str, Callable[[int], bool]] = {
     "o": lambda flags: bool(flags & _OF),
     "no": lambda flags: not flags & _OF,
     "b": lambda flags: bool(flags & _CF),
@@ -101,7 +107,7 @@ _TAKEN = {
     "l": _less,
     "nl": lambda flags: not _less(flags),
     "le": lambda flags: _less(flags) or bool(flags & _ZF),
-    "nle": lambda flags: not (_less(flags) or flags & _ZF),
+    "nle": lambda flags: not (_less(flags) or bool(flags & _ZF)),
 }
 
 
@@ -118,11 +124,17 @@ def _intel(instruction: Any, bits: int) -> str:
     prefix, _, mnemonic = instruction.mnemonic.rpartition(" ")
     name = _MNEMONICS.get(mnemonic, mnemonic)
     shown = f"{prefix} {name}" if prefix else name
-    if mnemonic in _STRING_INSTRUCTIONS:
+    if mnemonic in _STRING_INSTRUCTIONS and not _uses_xmm(instruction):
         return shown
     branch = any(instruction.group(group) for group in (capstone.CS_GRP_JUMP, capstone.CS_GRP_CALL))
     operands = [_operand(instruction, operand, bits, branch) for operand in instruction.operands]
     return f"{shown} {', '.join(operands)}" if operands else shown
+
+
+def _uses_xmm(instruction: Any) -> bool:
+    """movsd and cmpsd name instructions on strings and on floating-point numbers."""
+    registers = (operand.reg for operand in instruction.operands if operand.type == x86.X86_OP_REG)
+    return any(instruction.reg_name(register).startswith("xmm") for register in registers)
 
 
 def _operand(instruction: Any, operand: Any, bits: int, branch: bool) -> str:

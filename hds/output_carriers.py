@@ -109,9 +109,7 @@ class QueuedCarrier:
         with self._changed:
             self._closing = True
             self._changed.notify_all()
-            self._changed.wait_for(
-                lambda: self._failure is not None or not self._queue, self._patience.close_seconds
-            )
+            self._changed.wait_for(lambda: self._failure is not None or not self._queue, self._patience.close_seconds)
             if self._queue and self._failure is None:
                 self._failure = "closed"
             unsent = len(self._queue)
@@ -187,9 +185,7 @@ def open_named_pipe(address: str, patience: Patience) -> Carrier:
         descriptor = os.open(address, os.O_WRONLY | os.O_NONBLOCK)
     except (OSError, ValueError) as error:
         raise OutputFailed(f"cannot open the named pipe {address}: {_reason(error)}") from None
-    return QueuedCarrier(
-        descriptor, lambda data: os.write(descriptor, data), lambda: os.close(descriptor), patience
-    )
+    return QueuedCarrier(descriptor, lambda data: os.write(descriptor, data), lambda: os.close(descriptor), patience)
 
 
 def _python_function(path: Path) -> Callable[[bytes, int], object]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from hds.command_scripts import CommandFile, CommandScript, read_command_file
 from lang.diagnostics import Diagnostic, Severity, sort_key
-from lang.source import SourceFile
+from lang.source import SourceFile, Span
 from vm.engine import Engine, Loaded
 from vm.script_memory import GlobalConflict, GlobalStore
 
@@ -50,6 +50,11 @@ class Scripts:
                 prepared.loaded[script.key] = loaded
         prepared.diagnostics.sort(key=sort_key)
         return prepared
+
+    def load_expression(self, span: Span) -> Loaded | None:
+        """Compile and load an expression that a command turns out to have; None when it does not compile."""
+        program = self.compiler.compile(span.file, span.start, span.end, expression=True).program
+        return None if program is None else self.engine.load(program, self.store)
 
     def load(self, script: CommandScript, diagnostics: list[Diagnostic]) -> Loaded | None:
         """Compile and load one script; None when there are errors, which are in `diagnostics` then."""

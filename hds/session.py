@@ -15,27 +15,36 @@ that trigger, up to the next `g` or step: they see and change the state of the t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
+from hds.execution import Execution
+from hds.outlets import Halt, Outlets
+from hds.outputs import Outputs
 from hds.scripts import Prepared, Scripts
 from lang.compiler import Compiler
 from lang.diagnostics import Diagnostic, Severity
-from lang.source import SourceFile
-from machine.events.dispatch import Trigger
+from lang.source import SourceFile, Span
 from machine.events.registry import Event, RegistrationError
-from machine.machine import Machine, RunSummary, Sinks, StopCause
+from machine.machine import Machine, RunSummary, Sinks
 from machine.messages import Message
+from machine.process import Process
 from vm.engine import Engine, Fault, Loaded
 from vm.host import Host
 from vm.interpreter import Interpreter
 from vm.limits import DEFAULT_LIMITS, Limits
+from vm.registers import PSEUDO_INDEX
 from vm.script_memory import GlobalStore
 
 if TYPE_CHECKING:
     from lang.commands import Command
+
+__all__ = ["CommandFailed", "Halt", "Outlets", "ScriptError", "Session", "Totals"]
+
+PROMPT = "HyperDbg> "
+MAX_SCRIPT_NESTING = 32  # files that run each other with .script
 
 
 class CommandFailed(Exception):  # noqa: N818 - it reads as what happened
@@ -53,30 +62,34 @@ class ScriptError(Exception):
 
 
 @dataclass
-class Outlets:
-    """Where a session sends what people read. All default to nothing; `Session.messages` collects in any case."""
+class Totals:
+    """What a session did, for the summary; triggers and instructions are the machine's to count."""
 
-    message: Callable[[Message], None] = lambda message: None
-    result: Callable[[str], None] = lambda text: None  # what a command shows
-    notice: Callable[[str], None] = lambda text: None  # what HyperDbg would say beside it
-    finding: Callable[[Diagnostic], None] = lambda item: None
-    script_fault: Callable[[int | None, Loaded, Fault], None] = lambda event, program, fault: None
-    broke: Callable[[Trigger], bool] = lambda trigger: False  # whether the run goes on
-    guest_output: Callable[[int, bytes], None] = lambda descriptor, data: None
+    messages: int = 0
+    script_faults: int = 0
+    code_faults: int = 0
+    failed_commands: int = 0
+    breaks: int = 0
+    last: RunSummary | None = None
 
 
 @dataclass
-class Totals:
-    """What all runs of a session did, for the summary."""
+class Settings:
+    """What the command `settings` shows and sets."""
 
-    triggers: int = 0
-    instructions: int = 0
-    messages: int = 0
-    lost_messages: int = 0
-    script_faults: int = 0
-    failed_commands: int = 0
-    unknown_system_calls: dict[int, int] = field(default_factory=dict)
-    last: RunSummary | None = None
+    autounpause: bool = True
+    autoflush: bool = False
+    addressconversion: bool = True
+    syntax: str = "intel"
+
+
+@dataclass
+class _Stream:
+    """A prepared file whose commands are being executed, and those that were refused."""
+
+    prepared: Prepared
+    commands: Iterator[Command]
+    problems: list[Diagnostic] = field(default_factory=list)
 
 
 class Session:
@@ -101,6 +114,7 @@ class Session:
         engine: Engine | None = None,
         compiler: Compiler | None = None,
         outlets: Outlets | None = None,
+        allow_modules: bool = False,
     ) -> None:
         self.limits = limits
         self.outlets = Outlets() if outlets is None else outlets
@@ -108,18 +122,37 @@ class Session:
         self.store = GlobalStore(limits)
         compiler = Compiler(limits=limits) if compiler is None else compiler
         self.scripts = Scripts(replace(compiler, portability=False), self.engine, self.store)
+        self.outputs = Outputs(self._notice, allow_modules)
+        self.settings = Settings()
         self.messages: list[Message] = []
         self.totals = Totals()
+        self.started: tuple[str, tuple[str, ...]] | None = None  # program and arguments of the last .start
+        self.log: TextIO | None = None  # of .logopen; `unlogged` are the outlets without it
+        self.unlogged = self.outlets
         self.ended = False
         self.timeout: float | None = None
+        self._streams: list[_Stream] = []
         sinks = Sinks(
-            self._message, self._notice, self._event_fault, lambda trigger: self.outlets.broke(trigger),
+            self._message, self._notice, self._event_fault, lambda trigger: self.execution.broke(trigger),
             lambda descriptor, data: self.outlets.guest_output(descriptor, data),
         )  # fmt: skip
         self.machine = Machine(self.engine, limits, kernel=kernel, cores=cores, sinks=sinks)
+        self.execution = Execution(self)
         if program is not None:
             guest = Path(program) if isinstance(program, str) else program
             self.machine.load(guest, kind, arguments=arguments, environment=environment, base=base, entry=entry)
+
+    def close(self) -> None:
+        """The end of the session: every output source takes what was sent to it."""
+        self.outputs.close_all()
+        self.close_log()
+
+    def close_log(self) -> None:
+        """End the copy that .logopen began, if there is one."""
+        if self.log is not None:
+            self.outlets = self.unlogged
+            self.log.close()
+            self.log = None
 
     # --- commands
 
@@ -139,18 +172,58 @@ class Session:
 
     def perform(self, prepared: Prepared) -> list[Diagnostic]:
         """Execute prepared commands; each that is refused is reported and the others go on, as in HyperDbg."""
-        problems: list[Diagnostic] = []
-        for command in prepared.file.commands:
-            if self.ended:
-                break
+        depth = len(self._streams)
+        stream = self.push(prepared)
+        try:
+            self._perform_down_to(depth)
+        finally:
+            del self._streams[depth:]
+        return stream.problems
+
+    def push(self, prepared: Prepared) -> _Stream:
+        """Execute these commands before those that would be next (`.script`)."""
+        if len(self._streams) >= MAX_SCRIPT_NESTING:
+            raise CommandFailed(f"err, command files are nested deeper than {MAX_SCRIPT_NESTING} levels")
+        stream = _Stream(prepared, iter(prepared.file.commands))
+        self._streams.append(stream)
+        return stream
+
+    def interpret(self, source: SourceFile) -> bool:
+        """Read, compile and execute a text, reporting all that is wrong with it; whether nothing was."""
+        prepared = self.prepare(source)
+        for item in prepared.diagnostics:
+            self.outlets.finding(item)
+        return not prepared.has_errors and not self.perform(prepared)
+
+    def perform_at_halt(self) -> None:
+        """Carry out what follows in the files that are being executed, then what the user says, until that lets go."""
+        execution = self.execution
+        while not self.ended and not execution.released:
+            self._perform_down_to(0)
+            if self.ended or execution.released:
+                return
+            text = self.outlets.next_commands()
+            if text is None:
+                return
+            self.interpret(SourceFile("<console>", text))
+
+    def _perform_down_to(self, depth: int) -> None:
+        """Execute commands until only `depth` streams are left, the session ends, or a held event is let go."""
+        while len(self._streams) > depth and not self.ended and not self.execution.released:
+            stream = self._streams[-1]
+            command = next(stream.commands, None)
+            if command is None:
+                self._streams.pop()
+                continue
+            if self.log is not None:
+                self.log.write(f"{PROMPT}{command.span.text}\n")
             try:
-                self._perform(command, prepared)
+                self._perform(command, stream.prepared)
             except (CommandFailed, RegistrationError) as error:
                 item = Diagnostic("E240", str(error), command.span)
                 self.totals.failed_commands += 1
                 self.outlets.finding(item)
-                problems.append(item)
-        return problems
+                stream.problems.append(item)
 
     def _perform(self, command: Command, prepared: Prepared) -> None:
         from hds.commands import HANDLERS
@@ -160,25 +233,38 @@ class Session:
             raise CommandFailed(f"err, '{command.name.text}' is not available offline")
         handler(self, command, prepared)
 
+    def show(self, text: str) -> None:
+        """Hand on what a command shows."""
+        self.outlets.result(text)
+
     # --- running
 
     def run(self, max_instructions: int | None = None, timeout: float | None = None) -> RunSummary:
         """Let the guest run until it ends or something stops it."""
-        before = self.totals.last
-        summary = self.machine.run(max_instructions, self.timeout if timeout is None else timeout)
-        totals = self.totals
-        if summary.cause is not StopCause.NOTHING_LOADED or before is None:
-            totals.last = summary
-        totals.triggers += sum(summary.triggers.values())
-        totals.instructions += summary.instructions
-        for number, count in summary.unknown_system_calls.items():
-            totals.unknown_system_calls[number] = totals.unknown_system_calls.get(number, 0) + count
-        return summary
+        return self.execution.run(max_instructions, self.timeout if timeout is None else timeout)
+
+    @property
+    def triggers(self) -> int:
+        """How often events ran their actions, cleared ones too."""
+        return sum(event.triggers for event in self.machine.registry.ever_registered)
+
+    @property
+    def instructions(self) -> int:
+        """The guest instructions that were executed, steps included."""
+        return sum(process.cpu.executed for process in self.machine.processes)
 
     @property
     def guest_alive(self) -> bool:
         """Whether a process is left that can run."""
         return any(process.alive for process in self.machine.processes)
+
+    @property
+    def process(self) -> Process | None:
+        """The current process: the one that ran last, or that was switched to."""
+        process_id = self.machine.host_for_commands().pseudo_register(PSEUDO_INDEX["pid"])
+        return next((process for process in self.machine.processes if process.pid == process_id), None)
+
+    # --- scripts outside events
 
     def run_script(self, loaded: Loaded) -> None:
         """Run a script outside events."""
@@ -195,12 +281,21 @@ class Session:
             return None
         return int(host.text, 16)
 
+    def value_of(self, span: Span) -> int | None:
+        """The value of the expression that a command has at this place, on the current state; None when it has none."""
+        loaded = self.scripts.load_expression(span)
+        return None if loaded is None else self.evaluate(loaded)
+
     # --- what the machine reports
 
     def _message(self, message: Message) -> None:
         self.messages.append(message)
         self.totals.messages += 1
-        self.outlets.message(message)
+        if message.outputs:
+            self.outputs.forward(message.outputs, message.text)
+            self.outlets.forwarded(message)
+        else:
+            self.outlets.message(message)
 
     def _notice(self, text: str) -> None:
         self.outlets.notice(text)

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from lang import syntax as s
 from lang import typed as t
+from lang.argument_width import is_narrow
 from lang.builtin_calls import BuiltinCalls
 from lang.diagnostics import Diagnostics, Note
 from lang.names import Scope, ScriptNames, SymbolLookup
@@ -471,7 +472,7 @@ class Expressions(BuiltinCalls):
 
     # --- conversions that a statement makes
 
-    def assigned(self, value: t.Value, kind: Type, span: Span, parameter: bool = False) -> t.Value:
+    def assigned(self, value: t.Value, kind: Type, span: Span) -> t.Value:
         """The value as `kind`, as an assignment, argument or return does it, with the errors and warnings of that."""
         origin = value.type
         if isinstance(kind, Pointer) != isinstance(origin, Pointer) and (
@@ -492,19 +493,16 @@ class Expressions(BuiltinCalls):
         if isinstance(origin, Pointer) and isinstance(kind, Integer) and kind != U64:
             self.report("P074", "HyperDbg v0.23 rejects a pointer for a typed integer without a cast", span)
         if isinstance(kind, Integer) and isinstance(origin, Integer | Pointer) and kind.size < 8:
-            self._check_range(value, kind, span, parameter)
+            self._check_range(value, kind, span)
         return convert(value, kind)
 
-    def _check_range(self, value: t.Value, kind: Integer, span: Span, parameter: bool) -> None:
-        """W014 for constants, W018 for wide arguments."""
+    def _check_range(self, value: t.Value, kind: Integer, span: Span) -> None:
+        """W014."""
         if isinstance(value, t.Constant):
             number = signed(value.bits)
             low, high = (0, 1) if kind.name == "bool" else (-(1 << (kind.bits - 1)), (1 << kind.bits) - 1)
             if not low <= number <= high and kind.name != "bool":
                 self.report("W014", f"the constant 0x{value.bits:x} does not fit `{kind}`", span)
-        elif parameter and value.type.size == 8:
-            message = f"a 64-bit value meets a parameter of type `{kind}`: the upper bits are lost"
-            self.report("W018", message, span, "HyperDbg v0.23 passes all 64 bits; use `long`")
 
     # --- calls
 
@@ -526,13 +524,22 @@ class Expressions(BuiltinCalls):
         self.check_count(node, len(function.parameters))
         arguments: list[t.Value] = []
         for argument, parameter in zip(node.arguments, function.parameters, strict=False):
-            arguments.append(self.assigned(self.value(argument), parameter.type, argument.span, parameter=True))
+            value = self.value(argument)
+            self._check_width(argument, value, parameter.type)
+            arguments.append(self.assigned(value, parameter.type, argument.span))
         for argument in node.arguments[len(function.parameters) :]:
             self.value(argument)
         if len(node.arguments) != len(function.parameters):
             kind = U64 if isinstance(function.result, Void) else function.result
             return integer(0, kind, node.span)
         return t.CallFunction(function.result, node.span, function, tuple(arguments))
+
+    def _check_width(self, node: s.Expression, value: t.Value, kind: Type) -> None:
+        """W018."""
+        wide = value.type.size == 8 and isinstance(value.type, Integer | Pointer) and not isinstance(value, t.Constant)
+        if wide and isinstance(kind, Integer) and kind.size < 8 and not is_narrow(node, self.types):
+            message = f"a 64-bit value meets a parameter of type `{kind}`: the upper bits are lost"
+            self.report("W018", message, node.span, "HyperDbg v0.23 passes all 64 bits; use `long`")
 
     def check_count(self, node: s.Call, count: int) -> bool:
         """E061."""

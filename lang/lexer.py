@@ -32,7 +32,7 @@ OPERATORS: dict[str, str] = {
     ("+=", "-=", "*=", "/=", "%=", "<<=", ">>=", "&=", "|=", "^="), "OP_ASSIGN"
 )  # fmt: skip
 
-_TOKEN = re.compile(
+TOKEN_PATTERN = re.compile(
     r"""
     (?P<space>[ \t\r\n\f\v]+)
   | (?P<line_comment>//[^\r\n]*)
@@ -54,7 +54,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_INCLUDE_PATH = re.compile(r'[ \t]*"([^"\r\n]*)"')
+INCLUDE_PATH = re.compile(r'[ \t]*"([^"\r\n]*)"')
 _FLOAT = re.compile(r"(?P<whole>[0-9][0-9`]*)?\.(?P<fraction>[0-9]*)")
 _BASES = {"0x": 16, "0n": 10, "0y": 2, "0o": 8, "0t": 8}
 _DIGITS = {base: frozenset("0123456789abcdefABCDEF"[: base if base < 16 else 22]) for base in (2, 8, 10, 16)}
@@ -106,7 +106,7 @@ class Lexer:
         if at == 0 and text.startswith("\ufeff"):
             at = 1
         while at < self.end:
-            match = _TOKEN.match(text, at, self.end)
+            match = TOKEN_PATTERN.match(text, at, self.end)
             assert match is not None
             kind = match.lastgroup
             assert kind is not None
@@ -321,7 +321,7 @@ class Lexer:
 
     def include(self, text: str, span: Span) -> int:
         """`#include "path"`: backslashes of the path are no escapes (language.md 14)."""
-        match = _INCLUDE_PATH.match(self.source.text, span.end, self.end)
+        match = INCLUDE_PATH.match(self.source.text, span.end, self.end)
         if match is None:
             self.error("E023", "`#include` needs a path in double quotes", span, '#include "file.hds"')
             return self.add("INCLUDE", text, span, "")
@@ -337,7 +337,7 @@ class Lexer:
         """E001; a run of such characters is reported once."""
         end = span.end
         while (
-            end < self.end and (match := _TOKEN.match(self.source.text, end, self.end)) and match.lastgroup == "other"
+            end < self.end and (match := TOKEN_PATTERN.match(self.source.text, end, self.end)) and match.lastgroup == "other"
         ):
             end = match.end()
         shown = self.source.text[span.start : end]

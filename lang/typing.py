@@ -49,6 +49,7 @@ class TypeResolver:
         made = self.names.made.get(id(kind))
         if known is not None and known.members is not None and known is not made:
             self.diagnostics.add("E082", f"`struct {kind.tag}` is defined already", kind.tag_span or kind.span)
+            return known
         struct = made or (known if known is not None and known.members is None else Struct(kind.tag or "(unnamed)"))
         self.names.made[id(kind)] = struct
         if kind.tag:

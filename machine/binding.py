@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from unicorn import unicorn_const as uc
@@ -20,10 +21,21 @@ _void_p, _u32, _u64, _i32, _i64 = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uin
 
 # The C types of the hooks that `Engine.add_hook` takes (unicorn.h).
 BLOCK_HOOK = ctypes.CFUNCTYPE(None, _void_p, _u64, _u32, _void_p)
+CODE_HOOK = ctypes.CFUNCTYPE(None, _void_p, _u64, _u32, _void_p)
+INVALID_INSTRUCTION_HOOK = ctypes.CFUNCTYPE(ctypes.c_bool, _void_p, _void_p)
 INTERRUPT_HOOK = ctypes.CFUNCTYPE(None, _void_p, _u32, _void_p)
 MEMORY_INVALID_HOOK = ctypes.CFUNCTYPE(ctypes.c_bool, _void_p, _i32, _u64, _i32, _i64, _void_p)
 SYSCALL_HOOK = ctypes.CFUNCTYPE(None, _void_p, _void_p)
 TIME_STAMP_HOOK = ctypes.CFUNCTYPE(_u32, _void_p, _void_p)
+
+
+class TlbEntry(ctypes.Structure):
+    """uc_tlb_entry of unicorn.h: what a TLB_FILL_HOOK answers with."""
+
+    _fields_ = (("physical_address", ctypes.c_uint64), ("protection", ctypes.c_uint32))
+
+
+TLB_FILL_HOOK = ctypes.CFUNCTYPE(ctypes.c_bool, _void_p, _u64, _i32, ctypes.POINTER(TlbEntry), _void_p)
 
 
 class _Msr(ctypes.Structure):
@@ -37,14 +49,14 @@ class EmulatorError(Exception):
 
 
 class Batch:
-    """Registers that are read with one C call into arrays that are built once."""
+    """Registers that are read with one C call into arrays that are built once; `words` of 64 bits each."""
 
-    def __init__(self, handle: Any, ids: Sequence[int]) -> None:
+    def __init__(self, handle: Any, ids: Sequence[int], words: int = 1) -> None:
         self._handle = handle
         self._count = len(ids)
         self._ids = (ctypes.c_int * self._count)(*ids)
-        self.values = (ctypes.c_uint64 * self._count)()
-        base, step = ctypes.addressof(self.values), ctypes.sizeof(ctypes.c_uint64)
+        self.values = (ctypes.c_uint64 * (self._count * words))()
+        base, step = ctypes.addressof(self.values), ctypes.sizeof(ctypes.c_uint64) * words
         self._pointers = (ctypes.c_void_p * self._count)(*(base + step * index for index in range(self._count)))
 
     def read(self) -> None:
@@ -55,10 +67,39 @@ class Batch:
         """Write the first `count` of `values` to the engine."""
         uclib.uc_reg_write_batch(self._handle, self._ids, self._pointers, count)
 
+    def write(self) -> None:
+        """Write all of `values` to the engine."""
+        uclib.uc_reg_write_batch(self._handle, self._ids, self._pointers, self._count)
+
     def write_one(self, index: int, value: int) -> None:
         """Write one register to the engine, whatever stands in `values`."""
         cell = ctypes.c_uint64(value & WORD_MASK)
         uclib.uc_reg_write(self._handle, self._ids[index], ctypes.byref(cell))
+
+
+class MsrBatch:
+    """Model-specific registers that are read with one C call."""
+
+    def __init__(self, handle: Any, numbers: Sequence[int]) -> None:
+        self._handle = handle
+        self._count = len(numbers)
+        self._ids = (ctypes.c_int * self._count)(*[x86.UC_X86_REG_MSR] * self._count)
+        self._cells = (_Msr * self._count)(*(_Msr(number, 0) for number in numbers))
+        base, step = ctypes.addressof(self._cells), ctypes.sizeof(_Msr)
+        self._pointers = (ctypes.c_void_p * self._count)(*(base + step * index for index in range(self._count)))
+
+    def read(self) -> list[int]:
+        """The values, in the order of the numbers."""
+        uclib.uc_reg_read_batch(self._handle, self._ids, self._pointers, self._count)
+        return [cell.value for cell in self._cells]
+
+
+@dataclass(frozen=True, eq=False)
+class Hook:
+    """An installed hook; the engine holds only the address of its callback."""
+
+    number: int
+    callback: Any
 
 
 class Engine:
@@ -70,21 +111,46 @@ class Engine:
         self.handle = self.uc._uch
         cell = _Msr()
         self._msr_cell: tuple[Any, Any] = (cell, ctypes.byref(cell))
-        self._callbacks: list[Any] = []  # the engine holds their addresses only
+        self._hooks: set[Hook] = set()
+        self._removed: list[Hook] = []  # a hook may be removed by its own callback, whose code must survive the call
 
-    def add_hook(self, hook_type: int, callback: Any, instruction: int | None = None) -> None:
-        """Install a C callback (made with one of the *_HOOK types) for all addresses, for the engine's life."""
-        hook = ctypes.c_size_t()
-        arguments: list[Any] = [self.handle, ctypes.byref(hook), hook_type, ctypes.cast(callback, _void_p), None]
-        arguments += [_u64(1), _u64(0)]
+    def add_hook(
+        self, hook_type: int, callback: Any, instruction: int | None = None, address: int | None = None, data: int = 0
+    ) -> Hook:
+        """Install a C callback for one address or for all: one of the *_HOOK types, or the address of machine code.
+
+        `data` is what the callback gets as its last argument.
+        """
+        cell = ctypes.c_size_t()
+        begin, end = (1, 0) if address is None else (address, address)
+        arguments: list[Any] = [
+            self.handle,
+            ctypes.byref(cell),
+            hook_type,
+            ctypes.cast(callback, _void_p),
+            _void_p(data),
+        ]
+        arguments += [_u64(begin), _u64(end)]
         if instruction is not None:
             arguments.append(_i32(instruction))
         self._check(uclib.uc_hook_add(*arguments), "uc_hook_add")
-        self._callbacks.append(callback)
+        hook = Hook(cell.value, callback)
+        self._hooks.add(hook)
+        return hook
 
-    def start(self, begin: int, until: int) -> int:
-        """Run; the result is Unicorn's error code. Exceptions of callbacks are the callbacks' business."""
-        status: int = uclib.uc_emu_start(self.handle, begin, until, 0, 0)
+    def remove_hook(self, hook: Hook) -> None:
+        """Remove a hook that `add_hook` returned; safe in the hook itself."""
+        self._check(uclib.uc_hook_del(self.handle, ctypes.c_size_t(hook.number)), "uc_hook_del")
+        self._hooks.remove(hook)
+        self._removed.append(hook)
+
+    def start(self, begin: int, until: int, count: int = 0) -> int:
+        """Run, for at most `count` instructions unless that is 0; the result is Unicorn's error code.
+
+        Exceptions of callbacks are the callbacks' business. `count` slows an engine down and must be constant.
+        """
+        self._removed.clear()
+        status: int = uclib.uc_emu_start(self.handle, _u64(begin), _u64(until), _u64(0), ctypes.c_size_t(count))
         return status
 
     def stop(self) -> None:
@@ -113,9 +179,17 @@ class Engine:
         """Map host memory. Raises EmulatorError."""
         self._check(uclib.uc_mem_map_ptr(self.handle, address, size, protection, pointer), "uc_mem_map_ptr")
 
+    def flush_tlb(self) -> None:
+        """Ask the TLB_FILL_HOOK again for every page."""
+        self.uc.ctl(uc.UC_CTL_TLB_FLUSH, uc.UC_CTL_IO_WRITE)
+
     def unmap(self, address: int, size: int) -> None:
         """Unmap what `map_pointer` mapped. Raises EmulatorError."""
         self._check(uclib.uc_mem_unmap(self.handle, address, size), "uc_mem_unmap")
+
+    def forget_all_code(self) -> None:
+        """Drop every translation."""
+        self.uc.ctl_flush_tb()
 
     def forget_code(self, begin: int, end: int) -> None:
         """Drop the translations of [begin, end), whose bytes were changed behind the engine's back."""

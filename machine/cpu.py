@@ -11,25 +11,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
-import capstone
 from unicorn import unicorn_const as uc
 from unicorn import x86_const as x86
 
 from machine import msr
 from machine.binding import (
     BLOCK_HOOK,
+    CODE_HOOK,
     INTERRUPT_HOOK,
+    INVALID_INSTRUCTION_HOOK,
     MEMORY_INVALID_HOOK,
     SYSCALL_HOOK,
     TIME_STAMP_HOOK,
     WORD_MASK,
+    Batch,
     EmulatorError,
     Engine,
+    Hook,
+    MsrBatch,
 )
+from machine.block_counter import BlockCounter
+from machine.efer import EferView
 from machine.memory import GuestMemory, MapError, Protection, Region
+from machine.native import block_hook
 from machine.register_file import RegisterFile
-from machine.registers import BATCH_IDS, STATE_IDS
+from machine.registers import BATCH_IDS, STATE_IDS, VECTOR_IDS
 from vm.registers import RIP
 
 SYSCALL_LENGTH = 2
@@ -43,7 +51,7 @@ _PHYSICAL_MASK = (1 << 52) - 1
 
 _HLT = 0xF4
 _DOUBLE_FAULT = 8
-_BLOCK_CACHE = 65_536  # counted blocks before the cache is emptied
+_PATIENCE = 100_000  # blocks that are counted in Python before machine code is compiled for it, once in a process
 
 _ACCESS_NAMES: dict[int, str] = {
     uc.UC_MEM_READ_UNMAPPED: "read", uc.UC_MEM_READ_PROT: "read",
@@ -80,34 +88,44 @@ class Cpu:
 
     def __init__(self, memory: GuestMemory) -> None:
         self.memory = memory
-        self.executed = 0
         self.on_syscall: Callable[[], None] = lambda: None
+        self.on_invalid_instruction: Callable[[], bool] = lambda: False  # whether RIP was moved and the guest goes on
         self.time_stamp: Callable[[], int] = lambda: self.executed
         self._engine = Engine(CPU_MODEL)
         self.registers = RegisterFile(self._engine)
-        self._ceiling = 0
+        self._blocks = BlockCounter(memory)
         self._stop_requested = False
         self._why: StopKind | None = None
         self._event: StopReason | None = None
         self._carried: BaseException | None = None
-        self._block_lengths: dict[tuple[int, int], int] = {}
-        self._decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+        self._entry_msrs = MsrBatch(self._engine.handle, (msr.STAR, msr.LSTAR, msr.FMASK))
+        self._vectors = Batch(self._engine.handle, VECTOR_IDS, words=2)
         self._install_hooks()
         self._engine.set_register(x86.UC_X86_REG_CR4, _CR4)
-        self.write_msr(msr.EFER, msr.EFER_LME | msr.EFER_LMA | msr.EFER_SCE)
+        self._engine.write_msr(msr.EFER, msr.EFER_LME | msr.EFER_LMA | msr.EFER_SCE)
         self._clean = self._engine.uc.context_save()
+        self.efer = EferView(self, self._engine)
 
     # --- memory
 
     def map(self, start: int, size: int, protection: Protection, name: str) -> Region:
         """Map zeroed memory for the guest. Raises machine.memory.MapError."""
         region = self.memory.map(start, size, protection, name)
+        self._map(region)
+        return region
+
+    def map_shared(self, region: Region) -> None:
+        """Map a region that another memory owns. Raises machine.memory.MapError."""
+        self.memory.adopt(region)
+        self._map(region)
+
+    def _map(self, region: Region) -> None:
         try:
-            self._engine.map_pointer(start & _PHYSICAL_MASK, size, int(protection), region.host_pointer)
+            address, protection = region.start & _PHYSICAL_MASK, int(region.protection)
+            self._engine.map_pointer(address, region.size, protection, region.host_pointer)
         except EmulatorError as error:
             self.memory.unmap(region)
-            raise MapError(f"{name}: {error}") from None
-        return region
+            raise MapError(f"{region.name}: {error}") from None
 
     def unmap(self, region: Region) -> None:
         """Remove a region that `map` returned."""
@@ -125,22 +143,75 @@ class Cpu:
         region = self.memory.region_at(address)
         while region is not None and region.start < address + len(data):
             if Protection.EXECUTE in region.protection:
-                self._engine.forget_code(max(address, region.start), min(address + len(data), region.end))
-                self._block_lengths.clear()
+                self.code_changed(max(address, region.start), min(address + len(data), region.end))
             region = self.memory.region_at(region.end)
         return True
+
+    def code_changed(self, begin: int, end: int) -> None:
+        """Translate [begin, end) anew: its bytes were changed by somebody else than this CPU."""
+        self._engine.forget_code(begin, end)
+        self._blocks.forget(begin, end)
+
+    # --- vector registers
+
+    def read_vectors(self, values: Any) -> None:
+        """Copy XMM0 to XMM15 into an array of 32 words."""
+        self._vectors.read()
+        values[:] = self._vectors.values[:]
+
+    def write_vectors(self, values: Any) -> None:
+        """Set XMM0 to XMM15 from an array of 32 words."""
+        self._vectors.values[:] = values[:]
+        self._vectors.write()
 
     # --- model-specific registers
 
     def read_msr(self, number: int) -> int:
-        """The value of an MSR; 0 for one that the CPU model does not have."""
-        return self._engine.read_msr(number)
+        """The value of an MSR as the guest sees it; 0 for one that the CPU model does not have."""
+        return self.efer.read() if number == msr.EFER else self._engine.read_msr(number)
 
     def write_msr(self, number: int, value: int) -> None:
-        """Set an MSR; ignored for one that the CPU model does not have."""
-        self._engine.write_msr(number, value)
+        """Set an MSR as the guest would; ignored for one that the CPU model does not have."""
+        if number == msr.EFER:
+            self.efer.write(value)
+        else:
+            self._engine.write_msr(number, value)
+
+    def system_call_msrs(self) -> list[int]:
+        """STAR, LSTAR and FMASK, with one call."""
+        return self._entry_msrs.read()
+
+    # --- hooks of addresses
+
+    def hook_address(self, address: int, callback: Callable[[], None]) -> Hook:
+        """Call `callback` before each instruction that starts at `address`; other code keeps its speed.
+
+        The callback may write registers; when it changes RIP the guest goes on there, without the instruction.
+        """
+
+        def on_code(_engine: int, _address: int, _size: int, _data: int) -> None:
+            self.registers.forget()
+            try:
+                callback()
+                self.registers.store()
+            except BaseException as error:
+                self._carry(error)
+            self.registers.forget()
+
+        hook = self._engine.add_hook(uc.UC_HOOK_CODE, CODE_HOOK(on_code), address=address)
+        self._engine.forget_code(address, address + 1)
+        return hook
+
+    def unhook(self, hook: Hook) -> None:
+        """Remove a hook of an address; safe in its own callback."""
+        self._engine.remove_hook(hook)
 
     # --- execution
+
+    @property
+    def executed(self) -> int:
+        """Instructions since the CPU was made."""
+        return self._blocks.executed
 
     def run(self, start: int, until: int, budget: int) -> StopReason:
         """Execute from `start` until RIP is `until`, for at most `budget` instructions.
@@ -151,10 +222,14 @@ class Cpu:
         self.registers.write(RIP, start)
         self.registers.store()
         self.registers.forget()
-        self._ceiling = self.executed + budget
         self._stop_requested = False
+        self._blocks.allow(budget)
         self._why, self._event, self._carried = None, None, None
         status = self._engine.start(start, until)
+        while self._hook_is_due:
+            self._count_natively()
+            self.registers.forget()
+            status = self._engine.start(self.registers.read(RIP), until)
         self.registers.forget()
         reason = self._classify(status, until)
         if reason.kind is StopKind.FAULT:
@@ -167,6 +242,7 @@ class Cpu:
     def stop(self) -> None:
         """End the current run before its next block. May be called by a hook or by another thread."""
         self._stop_requested = True
+        self._blocks.close()
 
     def _classify(self, status: int, until: int) -> StopReason:
         rip = self.registers.read(RIP)
@@ -197,10 +273,10 @@ class Cpu:
         registers = self._engine.uc
         general = [registers.reg_read(number) for number in BATCH_IDS]
         state = [registers.reg_read(number) for number in STATE_IDS]
-        msrs = [self.read_msr(row.number) for row in msr.MSRS]
+        msrs = [self._engine.read_msr(row.number) for row in msr.MSRS]
         registers.context_restore(self._clean)
         for row, value in zip(msr.MSRS, msrs, strict=True):
-            self.write_msr(row.number, value)
+            self._engine.write_msr(row.number, value)
         for number, value in zip((*STATE_IDS, *BATCH_IDS), (*state, *general), strict=True):
             registers.reg_write(number, value)
         self.registers.forget()
@@ -209,7 +285,12 @@ class Cpu:
 
     def _install_hooks(self) -> None:
         engine = self._engine
-        engine.add_hook(uc.UC_HOOK_BLOCK, BLOCK_HOOK(self._on_block))
+        self._block_hook = engine.add_hook(uc.UC_HOOK_BLOCK, BLOCK_HOOK(self._on_block))
+        self._patience, self._hook_is_due = _PATIENCE, False
+        if block_hook.is_compiled():
+            self._count_natively()
+        invalid = INVALID_INSTRUCTION_HOOK(self._on_invalid_instruction)
+        engine.add_hook(uc.UC_HOOK_INSN_INVALID, invalid)
         engine.add_hook(uc.UC_HOOK_INTR, INTERRUPT_HOOK(self._on_interrupt))
         engine.add_hook(uc.UC_HOOK_MEM_INVALID, MEMORY_INVALID_HOOK(self._on_invalid_access))
         engine.add_hook(uc.UC_HOOK_INSN, SYSCALL_HOOK(self._on_syscall), x86.UC_X86_INS_SYSCALL)
@@ -221,38 +302,32 @@ class Cpu:
         self._carried = error
         self._engine.stop()
 
+    def _count_natively(self) -> None:
+        """Have the blocks counted by machine code, which is worth its compilation in a longer run only."""
+        self._hook_is_due, self._patience = False, -1
+        code = block_hook.address()
+        if code is not None:
+            self._blocks.call(self._block_hook.callback)
+            self._engine.add_hook(uc.UC_HOOK_BLOCK, code, data=self._blocks.state)
+            self._engine.remove_hook(self._block_hook)
+            self._engine.forget_all_code()
+
     def _on_block(self, _engine: int, address: int, size: int, _data: int) -> None:
+        """A block that machine code does not count: every one at first, then the new ones and those that do not fit."""
         try:
-            key = (address, size)
-            length = self._block_lengths.get(key)
-            if length is None:
-                length = self._count_instructions(address, size)
-            executed = self.executed + length
             if self._stop_requested:
                 self._why = StopKind.STOPPED
                 self._engine.stop()
-            elif executed > self._ceiling:
+            elif self._patience == 0:
+                self._hook_is_due = True
+                self._engine.stop()
+            elif self._blocks.enter(address, size):
+                self._patience -= 1
+            else:
                 self._why = StopKind.BUDGET
                 self._engine.stop()
-            else:
-                self.executed = executed
         except BaseException as error:
             self._carry(error)
-
-    def _count_instructions(self, address: int, size: int) -> int:
-        """The instructions of a block of code, at least 1; remembered until code is written from outside.
-
-        A guest that rewrites its own block to another count in the same bytes keeps the first count.
-        """
-        code = self.memory.read(address, size) or b""
-        decoded, covered = 0, 0
-        for _, length, _, _ in self._decoder.disasm_lite(code, address):
-            decoded, covered = decoded + 1, covered + length
-        count = max(1, decoded + (covered < size))  # what Capstone does not know ends a block
-        if len(self._block_lengths) >= _BLOCK_CACHE:
-            self._block_lengths.clear()
-        self._block_lengths[address, size] = count
-        return count
 
     def _on_interrupt(self, _engine: int, vector: int, _data: int) -> None:
         try:
@@ -282,6 +357,18 @@ class Cpu:
         if self._stop_requested:
             self._why = StopKind.STOPPED
             self._engine.stop()
+
+    def _on_invalid_instruction(self, _engine: int, _data: int) -> bool:
+        handled = False
+        self.registers.forget()
+        try:
+            handled = self.on_invalid_instruction()
+            if handled:
+                self.registers.store()
+        except BaseException as error:
+            self._carry(error)
+        self.registers.forget()
+        return handled
 
     def _on_rdtsc(self, _engine: int, _data: int) -> int:
         try:

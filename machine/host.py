@@ -98,7 +98,19 @@ class GuestHost:
         return self._core
 
     def _process_name(self) -> int:
-        return 0 if self._process is None else self._process.name_address
+        return 0 if self._process is None else self._process.objects.name
+
+    def _process_object(self) -> int:
+        return 0 if self._process is None else self._process.objects.process
+
+    def _thread_object(self) -> int:
+        return 0 if self._process is None else self._process.objects.thread
+
+    def _peb(self) -> int:
+        return 0 if self._process is None else self._process.peb
+
+    def _teb(self) -> int:
+        return 0 if self._process is None else self._process.teb
 
     def _instruction_pointer(self) -> int:
         return self.read_register(RIP) if self._trigger is None else self._trigger.instruction_pointer
@@ -228,12 +240,15 @@ def _decoder(mode: int) -> Any:
     return capstone.Cs(capstone.CS_ARCH_X86, mode)
 
 
-# The others (proc, thread, peb, teb) are 0: no kernel objects are modelled.
 _PSEUDO_READERS: dict[str, Callable[[GuestHost], int]] = {
     "pid": GuestHost._process_id,
     "tid": GuestHost._thread_id,
     "core": GuestHost._core_index,
+    "proc": GuestHost._process_object,
+    "thread": GuestHost._thread_object,
     "pname": GuestHost._process_name,
+    "peb": GuestHost._peb,
+    "teb": GuestHost._teb,
     "ip": GuestHost._instruction_pointer,
     "buffer": GuestHost._buffer,
     "context": GuestHost._context,

@@ -1,7 +1,7 @@
 """The machine that a session drives: load programs, register events, run, look and write between runs.
 
-Cores are slots for one process each; with several processes the cores take turns of a fixed number of instructions, so
-every run is deterministic. Nothing is printed here: everything goes to the `Sinks` the caller gives.
+Cores are slots; with more processes than cores the processes take turns (machine.scheduler), so every run is
+deterministic. Nothing is printed here: everything goes to the `Sinks` the caller gives.
 """
 
 from __future__ import annotations
@@ -10,102 +10,52 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from pathlib import Path
 
 from machine import kernel as kernels
 from machine import msr
 from machine.clock import DEFAULT_START, VirtualClock
-from machine.cpu import Cpu, StopKind, StopReason
+from machine.cpu import Cpu
+from machine.events.catalog import EventKind
 from machine.events.dispatch import Dispatcher, Trigger
+from machine.events.execution import ExecutionHooks
 from machine.events.registry import Event, Facts, Registry
-from machine.events.syscall import SyscallOperation
+from machine.events.syscall import SystemCalls
 from machine.host import DebuggerState, GuestHost
 from machine.interrupt import InterruptGuard
 from machine.kernel import Kernel
-from machine.loaders import Image, LoadError, initial_stack
-from machine.memory import GuestMemory, MapError, Protection, Quota
+from machine.kernel.base import Start
+from machine.kernel.builds import DEFAULT_BUILD, Build
+from machine.kernel.objects import KernelObjects
+from machine.loaders import Image, LoadError
+from machine.loading import read_image
+from machine.memory import GuestMemory, MapError, Quota
 from machine.messages import Message, MessageChannel
-from machine.process import NAME_BYTES, Core, Process
+from machine.process import Core, Process
+from machine.root.actions import RootActions
 from machine.root.memory import RootMemory
+from machine.root.sandbox import RootSandbox, region_over
+from machine.scheduler import Scheduler
+from machine.summary import CAUSES, Counts, ProcessEnd, RunSummary, StopCause
 from vm.engine import Engine, Fault, Loaded
 from vm.host import Host
 from vm.limits import DEFAULT_LIMITS, Limits
 from vm.registers import RFLAGS, RIP, STORAGE_INDEX
+from vm.script_memory import GLOBALS_BASE, GlobalStore
+
+__all__ = ["Machine", "MsrError", "ProcessEnd", "RunSummary", "Sinks", "StopCause"]
 
 FIRST_PROCESS_ID = 0x1000
 _PROCESS_ID_STEP = 0x10
 _THREAD_ID_OFFSET = 4
 
-TURN = 100_000  # instructions of one core before the next one's turn, and between two looks at the clock
-
 _NOWHERE = 0xFFFF_FFFF_FFFF_FFFF  # an `until` that no program reaches
 _INITIAL_FLAGS = 0x202
-_BARE_STACK_ROOM = 0x100  # above the first rsp of raw code
+_RPL = 3
 
 
-class StopCause(Enum):
-    """Why `Machine.run` came back."""
-
-    EXIT = "exit"  # the program called exit
-    END = "end"  # raw code or a listing ran past its last byte
-    HALT = "halt"
-    FAULT = "fault"
-    INVALID = "invalid instruction"
-    UNMAPPED = "unmapped memory"
-    BUDGET = "instruction limit"
-    TIMEOUT = "timeout"
-    STOPPED = "stopped"
-    BREAK = "break"
-    NOTHING_LOADED = "nothing loaded"
-
-
-_CAUSES: dict[StopKind, StopCause] = {
-    StopKind.REACHED: StopCause.END,
-    StopKind.HALT: StopCause.HALT,
-    StopKind.FAULT: StopCause.FAULT,
-    StopKind.INVALID: StopCause.INVALID,
-    StopKind.UNMAPPED: StopCause.UNMAPPED,
-}
-
-
-@dataclass(frozen=True)
-class ProcessEnd:
-    """How a process ended; `reason` is None after an exit, `exit_code` otherwise."""
-
-    process_id: int
-    name: str
-    cause: StopCause
-    exit_code: int | None
-    reason: StopReason | None
-
-    def describe(self) -> str:
-        """One line for the user."""
-        if self.reason is None:
-            return f"{self.name} exited with code {self.exit_code}"
-        place = f"{self.name} at {self.reason.rip:#x}"
-        if self.reason.kind is StopKind.FAULT:
-            return f"{place}: exception {self.reason.vector:#x}"
-        if self.reason.kind is StopKind.UNMAPPED:
-            return f"{place}: {self.reason.access} of {self.reason.address:#x}, which is not mapped or not allowed"
-        return f"{place}: {self.cause.value}"
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """What one `run` did. Counts are of this run only; events that did not trigger are not in `triggers`."""
-
-    cause: StopCause
-    instructions: int
-    triggers: dict[int, int]
-    script_faults: dict[int, int]
-    unknown_system_calls: dict[int, int]
-    ends: tuple[ProcessEnd, ...]
-
-    @property
-    def exit_code(self) -> int | None:
-        """The exit code of the process that ended last, if it exited."""
-        return self.ends[-1].exit_code if self.ends else None
+class MsrError(Exception):
+    """A model-specific register or a core that the machine does not have."""
 
 
 @dataclass
@@ -117,10 +67,15 @@ class Sinks:
     script_fault: Callable[[Event, Fault, Loaded], None] = lambda event, fault, program: None
     broke: Callable[[Trigger], bool] = lambda trigger: False
     guest_output: Callable[[int, bytes], None] = lambda descriptor, data: None
+    code_fault: Callable[[Event, str], None] = lambda event, text: None
 
 
 class Machine:
-    """One emulated computer. `kernel` is a name of machine.kernel, or None for the one that suits the program."""
+    """One emulated computer.
+
+    `kernel` is a name of machine.kernel, or None for the one that suits the program. `store` holds the globals of the
+    scripts, which conditions and code blocks see then. `build` says where Windows' structures have their fields.
+    """
 
     def __init__(
         self,
@@ -131,19 +86,30 @@ class Machine:
         cores: int = 1,
         sinks: Sinks | None = None,
         start_time: datetime = DEFAULT_START,
+        store: GlobalStore | None = None,
+        build: Build = DEFAULT_BUILD,
     ) -> None:
         self.limits = limits
         self.sinks = Sinks() if sinks is None else sinks
-        self.cores = tuple(Core(index) for index in range(cores))
         self.clock = VirtualClock(self._executed, start_time)
+        self._processes: list[Process] = []
+        self._scheduler = Scheduler(cores, limits.quantum_instructions, self._placed)
         self._kernel_name = kernel
         self._kernels: dict[str, Kernel] = {}
         self._quota = Quota(limits.max_guest_memory)
+        self._objects = KernelObjects(self._quota, build, cores)
         root = RootMemory(self._quota)
-        self.registry = Registry(Facts(cores, self._process_ids, root.allocate, has_sandbox=False))
+        facts = Facts(cores, self._process_ids, self._current_id, self._is_mapped, root.allocate, self._events_changed)
+        self.registry = Registry(facts)
         self.messages = MessageChannel(self._deliver)
         self._state = DebuggerState(self.registry, self.messages, self.clock, root, self._notice, self.broke)
-        self._dispatcher = Dispatcher(self.registry, engine, self)
+        shared = None if store is None else region_over(store.memory, GLOBALS_BASE, len(store.memory), "script globals")
+        sandbox = RootSandbox(root, self._quota, limits.max_root_instructions, self.clock.time_stamp, shared)
+        dispatcher = Dispatcher(self.registry, engine, self, RootActions(sandbox))
+        self._hooks = ExecutionHooks(self.registry, dispatcher)
+        self._system_calls = SystemCalls(
+            self.registry, dispatcher, self._hooks.watches_page, self._scheduler.system_call_done
+        )
         self._current = self.cores[0]
         self._running = False
         self._interrupts = InterruptGuard(self.stop)
@@ -152,9 +118,23 @@ class Machine:
     # --- programs
 
     @property
+    def cores(self) -> tuple[Core, ...]:
+        """The slots, with the process that each runs or ran last."""
+        return self._scheduler.cores
+
+    @property
     def processes(self) -> tuple[Process, ...]:
-        """All processes by core, ended ones too."""
-        return tuple(core.process for core in self.cores if core.process is not None)
+        """All processes in the order they were loaded, ended ones too."""
+        return tuple(self._processes)
+
+    @property
+    def current(self) -> Process | None:
+        """The process that commands act on."""
+        return self._current.process
+
+    def switch(self, process: Process) -> None:
+        """Make a process the one that commands act on; it comes to the current core if it is on none."""
+        self._current = self._scheduler.switch(self._current, process)
 
     def load(
         self,
@@ -168,43 +148,68 @@ class Machine:
         entry: int | None = None,
         process_id: int | None = None,
     ) -> Process:
-        """Load a program into the first free core. Raises LoadError; the machine is as before then.
+        """Load a program as a new process; it waits if every core has one. Raises LoadError; nothing is loaded then.
 
-        `kind` is elf, raw or asm; None means: by suffix and first bytes. `arguments` follow the program's own name.
+        `kind` is elf, pe, raw or asm; None means: by suffix and first bytes. `arguments` follow the program's own name.
         `base` and `entry` are for raw and asm.
         """
-        core = next((core for core in self.cores if core.process is None), None)
-        if core is None:
-            raise LoadError(f"all {len(self.cores)} cores have a program", "start the machine with more cores")
         name = name or (program.name if isinstance(program, Path) else "program")
-        process_id = FIRST_PROCESS_ID + _PROCESS_ID_STEP * core.index if process_id is None else process_id
+        process_id = FIRST_PROCESS_ID + _PROCESS_ID_STEP * len(self._processes) if process_id is None else process_id
         if process_id in self._process_ids():
             raise LoadError(f"there is a process with id {process_id:x} already")
         image = read_image(program, kind, base, entry, self.limits)
         kernel = self._kernel(self._kernel_name or image.kernel)
         memory = GuestMemory(self._quota)
         try:
-            cpu = _new_cpu(memory, image, kernel, (name, *arguments), environment)
-            name_address = self._state.root.allocate(NAME_BYTES + 1)
+            process = self._new_process(memory, process_id, name, image)
+            kernel.new_process(process, Start(image, (name, *arguments), environment))
         except MapError as error:
             memory.release()
             raise LoadError(str(error), "raise --max-guest-memory if the program is right") from None
         except LoadError:
             memory.release()
             raise
-        self._state.root.write(name_address, name.encode()[:NAME_BYTES].ljust(NAME_BYTES + 1, b"\0"))
-        until = _NOWHERE if image.until is None else image.until
-        process = Process(process_id, process_id + _THREAD_ID_OFFSET, name, cpu, image.entry, until, name_address)
-        operation = SyscallOperation(kernel)
-        cpu.time_stamp = self.clock.time_stamp
-        cpu.on_syscall = lambda: self._dispatcher.dispatch(operation, process, core.index)
-        core.process = process
+        _reset(process, kernel)
+        self._objects.set_user_blocks(process.objects, process.peb, process.teb)
+        process.cpu.time_stamp = self.clock.time_stamp
+        self._processes.append(process)
+        self._scheduler.add(process)
+        self._system_calls.attach(process, kernel)
+        self._hooks.attach(process, self.current)
+        self._system_calls.events_changed()
         return process
+
+    def _new_process(self, memory: GuestMemory, process_id: int, name: str, image: Image) -> Process:
+        thread_id = process_id + _THREAD_ID_OFFSET
+        cpu = Cpu(memory)
+        for area in image.areas:
+            cpu.map(area.start, area.size, area.protection, area.name)
+        for address, data in image.contents:
+            cpu.write(address, data)
+        objects = self._objects.add_process(process_id, thread_id, name)
+        until = _NOWHERE if image.until is None else image.until
+        process = Process(process_id, thread_id, name, cpu, image, until, objects)
+        for other in (*self._processes, process):
+            self._map_kernel_memory(other)
+        return process
+
+    def _map_kernel_memory(self, process: Process) -> None:
+        for region in self._objects.regions:
+            if process.cpu.memory.region_at(region.start) is not region:
+                process.cpu.map_shared(region)
 
     def _kernel(self, name: str) -> Kernel:
         if name not in self._kernels:
-            self._kernels[name] = kernels.create(name, self._guest_output)
+            kernel = kernels.create(name, kernels.Services(self._guest_output, self.clock, self._objects.build.number))
+            self._objects.add_text(kernel.entry.text)
+            self._kernels[name] = kernel
         return self._kernels[name]
+
+    def _placed(self, process: Process) -> None:
+        """A process comes to a core: kernel mode finds the core's block behind GS, and its thread in it."""
+        process.processor_block = self._objects.run_on(process.core, process.objects)
+        process.cpu.write_msr(msr.KERNEL_GS_BASE, process.processor_block)
+        process.cpu.write_msr(msr.TSC_AUX, process.core)
 
     # --- running
 
@@ -218,8 +223,8 @@ class Machine:
             raise RuntimeError("the machine is running: a sink cannot call run")
         budget = self.limits.max_instructions if max_instructions is None else max_instructions
         deadline = None if timeout is None else time.monotonic() + timeout
-        before = _Counts.of(self)
-        ended = [process for process in self.processes if not process.alive]
+        before = self._counts()
+        ended = [process for process in self._processes if not process.alive]
         self._running, self._stop_cause = True, None
         try:
             with self._interrupts:
@@ -227,8 +232,10 @@ class Machine:
         finally:
             self._running = False
             self.messages.drain()
-        ends = tuple(_end_of(process) for process in self.processes if not process.alive and process not in ended)
-        return before.summary(self, cause, ends)
+        ends = tuple(
+            ProcessEnd.of(process) for process in self._processes if not process.alive and process not in ended
+        )
+        return before.summary(self._counts(), cause, ends)
 
     def stop(self) -> None:
         """End the current run soon. May be called by a sink or by another thread."""
@@ -241,31 +248,33 @@ class Machine:
 
     def _take_turns(self, ceiling: int, deadline: float | None) -> StopCause:
         cause = StopCause.NOTHING_LOADED
-        while alive := [core for core in self.cores if core.process is not None and core.process.alive]:
+        while alive := [process for process in self._processes if process.alive]:
             before = self._executed()
-            for core in alive:
+            for core in self.cores:
+                process = core.process
+                if process is None or not process.alive:
+                    self._scheduler.rotate(core)
+                    continue
                 if deadline is not None and time.monotonic() >= deadline:
                     return StopCause.TIMEOUT
-                end = self._turn(core, min(TURN, ceiling - self._executed()))
+                self._current = core
+                cause = self._turn(process, ceiling - self._executed()) or cause
                 if self._stop_cause is not None:
                     return self._stop_cause
-                cause = end or cause
-            still_alive = [core for core in alive if core.process is not None and core.process.alive]
+                self._scheduler.rotate(core)
+            still_alive = [process for process in self._processes if process.alive]
             if self._executed() == before and still_alive == alive:
                 return StopCause.BUDGET  # no core's next block fits in what is left
         return cause
 
-    def _turn(self, core: Core, budget: int) -> StopCause | None:
-        """Let one core run; the cause if its process ended."""
-        process = core.process
-        assert process is not None
-        self._current = core
-        reason = process.run(budget)
+    def _turn(self, process: Process, budget: int) -> StopCause | None:
+        """Let one process run; the cause if it ended."""
+        reason = self._scheduler.turn(process, budget)
         if process.exit_code is not None:
             return StopCause.EXIT
-        if reason.kind in _CAUSES:
+        if reason.kind in CAUSES:
             process.ended = reason
-            return _CAUSES[reason.kind]
+            return CAUSES[reason.kind]
         return None
 
     # --- between runs
@@ -282,6 +291,24 @@ class Machine:
         """Write memory as the commands do; nothing is written when a byte is not mapped."""
         return self.host_for_commands().write_memory(address, data)
 
+    def read_msr(self, core: int, number: int) -> int:
+        """A model-specific register of a core, as its guest sees it. Raises MsrError."""
+        return self._process_with_msr(core, number).cpu.read_msr(number)
+
+    def write_msr(self, core: int, number: int, value: int) -> None:
+        """Set a model-specific register of a core; it is the running process's. Raises MsrError."""
+        self._process_with_msr(core, number).cpu.write_msr(number, value)
+
+    def _process_with_msr(self, core: int, number: int) -> Process:
+        if number not in msr.MSR_BY_NUMBER:
+            raise MsrError(f"there is no model-specific register {number:x}")
+        if not 0 <= core < len(self.cores):
+            raise MsrError(f"there is no core {core:x}")
+        process = self.cores[core].process
+        if process is None:
+            raise MsrError(f"core {core:x} has run no process yet")
+        return process
+
     # --- what the dispatcher needs (machine.events.dispatch.Surroundings)
 
     def host_for(self, trigger: Trigger) -> Host:
@@ -291,6 +318,10 @@ class Machine:
     def script_fault(self, event: Event, fault: Fault, program: Loaded) -> None:
         """Report a script that stopped early."""
         self.sinks.script_fault(event, fault, program)
+
+    def code_fault(self, event: Event, text: str) -> None:
+        """Report a condition or a code block that stopped early."""
+        self.sinks.code_fault(event, text)
 
     def broke(self, trigger: Trigger) -> None:
         """A break action or pause(): ask the user, and end the run after this trigger unless it goes on."""
@@ -302,10 +333,21 @@ class Machine:
     # --- facts
 
     def _executed(self) -> int:
-        return sum(process.cpu.executed for process in self.processes)
+        return sum(process.cpu.executed for process in self._processes)
 
     def _process_ids(self) -> tuple[int, ...]:
-        return tuple(process.pid for process in self.processes)
+        return tuple(process.pid for process in self._processes)
+
+    def _current_id(self) -> int | None:
+        return None if self.current is None else self.current.pid
+
+    def _is_mapped(self, process_id: int, address: int) -> bool:
+        memories = [process.cpu.memory for process in self._processes if process.pid == process_id]
+        return any(memory.region_at(address) is not None for memory in memories)
+
+    def _events_changed(self, kind: EventKind) -> None:
+        self._hooks.events_changed(self.current)
+        self._system_calls.events_changed()
 
     def _deliver(self, message: Message) -> None:
         self.sinks.message(message)
@@ -324,106 +366,19 @@ class Machine:
                 totals[number] = totals.get(number, 0) + count
         return totals
 
-
-@dataclass(frozen=True)
-class _Counts:
-    """The machine's counters at one moment."""
-
-    instructions: int
-    triggers: dict[int, int]
-    script_faults: dict[int, int]
-    system_calls: dict[int, int]
-
-    @classmethod
-    def of(cls, machine: Machine) -> _Counts:
-        events = machine.registry.ever_registered
-        return cls(
-            machine._executed(),
-            {event.definition.id: event.triggers for event in events},
-            {event.definition.id: event.faults for event in events},
-            machine.unknown_system_calls(),
-        )
-
-    def summary(self, machine: Machine, cause: StopCause, ends: tuple[ProcessEnd, ...]) -> RunSummary:
-        """What happened between this moment and now."""
-        now = _Counts.of(machine)
-        return RunSummary(
-            cause,
-            now.instructions - self.instructions,
-            _increase(self.triggers, now.triggers),
-            _increase(self.script_faults, now.script_faults),
-            _increase(self.system_calls, now.system_calls),
-            ends,
-        )
+    def _counts(self) -> Counts:
+        return Counts.of(self._executed(), self.registry.ever_registered, self.unknown_system_calls())
 
 
-def _increase(before: dict[int, int], after: dict[int, int]) -> dict[int, int]:
-    return {key: count - before.get(key, 0) for key, count in after.items() if count != before.get(key, 0)}
-
-
-def _end_of(process: Process) -> ProcessEnd:
-    cause = StopCause.EXIT if process.ended is None else _CAUSES[process.ended.kind]
-    return ProcessEnd(process.pid, process.name, cause, process.exit_code, process.ended)
-
-
-def read_image(program: Path | bytes, kind: str | None, base: int | None, entry: int | None, limits: Limits) -> Image:
-    """The image of a file or of bytes. Raises LoadError."""
-    from machine.loaders import asm, elf, raw
-
-    data = _read_file(program, limits.max_guest_memory) if isinstance(program, Path) else program
-    if kind is None:
-        listing = isinstance(program, Path) and program.suffix == ".asm"
-        kind = "asm" if listing else "elf" if data.startswith(elf.MAGIC) else "raw"
-    where = raw.DEFAULT_BASE if base is None else base
-    if kind == "elf":
-        return elf.load(data)
-    if kind == "raw":
-        return raw.load(data, where, entry)
-    if kind == "asm":
-        if len(data) > limits.max_source_bytes:
-            raise LoadError(f"the listing is larger than max_source_bytes ({limits.max_source_bytes} bytes)")
-        try:
-            return asm.load(data.decode("utf-8"), where, entry)
-        except UnicodeDecodeError as error:
-            raise LoadError(f"the listing is not UTF-8 text (byte {error.start})") from None
-    raise LoadError(f"unknown kind of program {kind!r}", "elf, raw and asm are known")
-
-
-def _read_file(path: Path, largest: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(largest + 1)
-    except OSError as error:
-        raise LoadError(f"cannot read {path}: {error.strerror or error}") from None
-    if len(data) > largest:
-        raise LoadError(f"{path} is larger than max_guest_memory ({largest} bytes)")
-    return data
-
-
-def _new_cpu(
-    memory: GuestMemory, image: Image, kernel: Kernel, arguments: Sequence[str], environment: Sequence[str]
-) -> Cpu:
-    """A CPU with the image, a stack and the kernel's MSRs, stopped at the entry. Raises MapError and LoadError."""
-    cpu = Cpu(memory)
-    for area in image.areas:
-        cpu.map(area.start, area.size, area.protection, area.name)
-    for address, data in image.contents:
-        cpu.write(address, data)
-    top, size = initial_stack.STACK_TOP, initial_stack.STACK_SIZE
-    cpu.map(top - size, size, Protection.READ | Protection.WRITE, "stack")
-    pointer = top - _BARE_STACK_ROOM
-    if image.kernel == "linux":
-        stack = initial_stack.build(image, arguments, environment)
-        pointer = stack.pointer
-        cpu.write(pointer, stack.data)
-    cpu.write_msr(msr.STAR, kernel.entry.star)
-    cpu.write_msr(msr.LSTAR, kernel.entry.lstar)
-    cpu.write_msr(msr.FMASK, kernel.entry.fmask)
+def _reset(process: Process, kernel: Kernel) -> None:
+    """The registers of a new process that do not depend on its program: MSRs, RIP, flags, selectors."""
+    entry, cpu = kernel.entry, process.cpu
+    cpu.write_msr(msr.STAR, entry.star)
+    cpu.write_msr(msr.LSTAR, entry.lstar)
+    cpu.write_msr(msr.FMASK, entry.fmask)
     registers = cpu.registers
-    registers.write(RIP, image.entry)
+    registers.write(RIP, process.image.entry)
     registers.write(RFLAGS, _INITIAL_FLAGS)
-    registers.write(STORAGE_INDEX["rsp"], pointer)
-    registers.write(STORAGE_INDEX["cs"], (kernel.entry.star >> 48) + 16 | 3)
-    registers.write(STORAGE_INDEX["ss"], (kernel.entry.star >> 48) + 8 | 3)
+    registers.write(STORAGE_INDEX["cs"], (entry.star >> 48) + 16 | _RPL)
+    registers.write(STORAGE_INDEX["ss"], (entry.star >> 48) + 8 | _RPL)
     registers.store()
-    return cpu

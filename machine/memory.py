@@ -91,6 +91,8 @@ class GuestMemory:
         self._quota = quota
         self._starts: list[int] = []
         self._regions: list[Region] = []
+        self._adopted: set[Region] = set()
+        self.removals = 0  # grows when a region is removed: who keeps pointers into regions must look again
 
     @property
     def regions(self) -> tuple[Region, ...]:
@@ -101,9 +103,7 @@ class GuestMemory:
         """Add a zeroed region. `start` and `size` are multiples of the page size. Raises MapError."""
         if start % PAGE or size % PAGE or size <= 0 or start < 0 or start + size > ADDRESS_SPACE:
             raise MapError(f"{name}: {size:#x} bytes at {start:#x} are not whole pages of the address space")
-        other = self.overlapping(start, size)
-        if other is not None:
-            raise MapError(f"{name}: {start:#x}..{start + size - 1:#x} overlaps {other.name} at {other.start:#x}")
+        self._check_free(start, size, name)
         self._quota.take(size)
         try:
             buffer = mmap.mmap(-1, size)
@@ -111,16 +111,34 @@ class GuestMemory:
             self._quota.give_back(size)
             raise MapError(f"{name}: the host cannot supply {size:#x} bytes ({error})") from None
         region = Region(start, size, protection, name, buffer, ctypes.c_char.from_buffer(buffer))
-        index = bisect.bisect_left(self._starts, start)
-        self._starts.insert(index, start)
-        self._regions.insert(index, region)
+        self._insert(region)
         return region
+
+    def adopt(self, region: Region) -> None:
+        """Add a region that another memory owns and was charged for. Raises MapError."""
+        self._check_free(region.start, region.size, region.name)
+        self._insert(region)
+        self._adopted.add(region)
+
+    def _check_free(self, start: int, size: int, name: str) -> None:
+        other = self.overlapping(start, size)
+        if other is not None:
+            raise MapError(f"{name}: {start:#x}..{start + size - 1:#x} overlaps {other.name} at {other.start:#x}")
+
+    def _insert(self, region: Region) -> None:
+        index = bisect.bisect_left(self._starts, region.start)
+        self._starts.insert(index, region.start)
+        self._regions.insert(index, region)
 
     def unmap(self, region: Region) -> None:
         """Remove a region of this memory. Its buffer lives until the last mapping of it is gone."""
         index = self._regions.index(region)
         del self._regions[index], self._starts[index]
-        self._quota.give_back(region.size)
+        self.removals += 1
+        if region in self._adopted:
+            self._adopted.remove(region)
+        else:
+            self._quota.give_back(region.size)
 
     def release(self) -> None:
         """Remove every region."""

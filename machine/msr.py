@@ -22,6 +22,7 @@ TSC_AUX = 0xC000_0103
 EFER_SCE = 1 << 0
 EFER_LME = 1 << 8
 EFER_LMA = 1 << 10
+EFER_NXE = 1 << 11
 
 
 @dataclass(frozen=True)

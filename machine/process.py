@@ -7,24 +7,35 @@ process runs on which core, so `$core` is a property of the slot and the registe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from machine.cpu import Cpu, StopReason
 from vm.registers import RIP
 
-NAME_BYTES = 15  # an image name as the kernel keeps it: 15 characters and a zero
+if TYPE_CHECKING:
+    from machine.kernel.objects import ProcessObjects
+    from machine.loaders import Image
 
 
 @dataclass(eq=False)
 class Process:
-    """One process with one thread. `until` is the address at which its program ends."""
+    """One process with one thread. `until` is the address at which its program ends.
+
+    `objects` are its objects in kernel memory; `peb` and `teb` are 0 where the kernel has none. `core` is the slot that
+    runs it or ran it last, and `processor_block` that core's KPCR.
+    """
 
     pid: int
     tid: int
     name: str
     cpu: Cpu
-    entry: int
+    image: Image
     until: int
-    name_address: int = 0
+    objects: ProcessObjects
+    peb: int = 0
+    teb: int = 0
+    core: int = 0
+    processor_block: int = 0
     exit_code: int | None = None
     ended: StopReason | None = None
 

@@ -6,12 +6,17 @@ the guest has run and `store` before it runs on.
 
 from __future__ import annotations
 
+import ctypes
+import struct
+
 from machine.binding import WORD_MASK, Batch, Engine
 from machine.registers import BATCH_IDS, BATCH_POSITION, PLAIN_IDS, TABLE_BASES, TABLE_SELECTORS
 from vm.registers import GENERAL, RFLAGS, RIP, STORAGE_INDEX
 
 _RIP = BATCH_POSITION[RIP]
 _GENERAL_COUNT = len(GENERAL)
+_SAME_POSITION = RFLAGS + 1  # of these storages the index is the position in the batch
+_GENERAL_BYTES = 8 * _GENERAL_COUNT
 _SELECTORS = frozenset(STORAGE_INDEX[name] for name in ("cs", "ds", "es", "fs", "gs", "ss"))
 _RFLAGS_ONE = 1 << 1  # bit 1 of RFLAGS is always set (Intel SDM volume 1, section 3.4.3)
 
@@ -28,7 +33,7 @@ class RegisterFile:
 
     def read(self, storage: int) -> int:
         """The storage's value; 0 for one that the CPU does not have."""
-        position = BATCH_POSITION.get(storage)
+        position = storage if storage < _SAME_POSITION else BATCH_POSITION.get(storage)
         if position is None:
             return self._read_other(storage)
         if not self._valid:
@@ -37,7 +42,7 @@ class RegisterFile:
 
     def write(self, storage: int, value: int) -> None:
         """Set the storage; ignored for one that the CPU does not have."""
-        position = BATCH_POSITION.get(storage)
+        position = storage if storage < _SAME_POSITION else BATCH_POSITION.get(storage)
         if position is None:
             self._write_other(storage, value)
             return
@@ -45,10 +50,24 @@ class RegisterFile:
             self._fetch()
         if storage == RFLAGS:
             value |= _RFLAGS_ONE
-        value &= 0xFFFF if storage in _SELECTORS else WORD_MASK
+        self._set(position, value & (0xFFFF if storage in _SELECTORS else WORD_MASK))
+
+    def _set(self, position: int, value: int) -> None:
         if self._values[position] != value:
             self._fetched.setdefault(position, self._values[position])
             self._values[position] = value
+
+    def general(self) -> bytes:
+        """The general registers as GUEST_REGS lays them out: sixteen little-endian words."""
+        if not self._valid:
+            self._fetch()
+        return ctypes.string_at(self._values, _GENERAL_BYTES)
+
+    def set_general(self, data: bytes) -> None:
+        """Set the general registers from that layout."""
+        if data != self.general():
+            for position, (value,) in enumerate(struct.iter_unpack("<Q", data)):
+                self._set(position, value)
 
     def forget(self) -> None:
         """The guest has run: what was read is stale."""
@@ -56,9 +75,9 @@ class RegisterFile:
         self._fetched.clear()
 
     def store(self) -> None:
-        """Give every written value to the CPU."""
+        """Give every changed value to the CPU. In a hook of an address, a changed RIP is where the guest goes on."""
         self._store_without_rip()
-        if _RIP in self._fetched:
+        if _RIP in self._fetched and self._values[_RIP] != self._fetched[_RIP]:
             self._batch.write_one(_RIP, self._values[_RIP])
         self._fetched.clear()
 

@@ -35,11 +35,13 @@ TABLE_SELECTORS: dict[int, int] = {
     STORAGE_INDEX["tr"]: x86.UC_X86_REG_TR,
 }
 
+VECTOR_IDS: tuple[int, ...] = tuple(getattr(x86, f"UC_X86_REG_XMM{number}") for number in range(16))
+
 # What a program computes with besides: carried over when a CPU is freed of a pending fault (machine.cpu).
 STATE_IDS: tuple[int, ...] = (
     *PLAIN_IDS.values(), *TABLE_BASES.values(), *TABLE_SELECTORS.values(),
     x86.UC_X86_REG_FS_BASE, x86.UC_X86_REG_GS_BASE, x86.UC_X86_REG_MXCSR,
     x86.UC_X86_REG_FPCW, x86.UC_X86_REG_FPSW, x86.UC_X86_REG_FPTAG,
     *(getattr(x86, f"UC_X86_REG_FP{number}") for number in range(8)),
-    *(getattr(x86, f"UC_X86_REG_XMM{number}") for number in range(16)),
+    *VECTOR_IDS,
 )  # fmt: skip

@@ -6,7 +6,6 @@ here are what scripts see, the emulated privilege level does not follow.
 
 from __future__ import annotations
 
-from machine import msr
 from machine.cpu import SYSCALL_LENGTH, Cpu
 from vm.registers import RFLAGS, RIP, STORAGE_INDEX
 
@@ -17,16 +16,19 @@ _SYSRET_DROPS = _RF | _VM | 0xFFC3_8028
 _FLAG_ONE = 1 << 1
 _RPL = 3
 
+SYSRET_LENGTH = 3
+
 
 def enter_kernel(cpu: Cpu) -> None:
     """SYSCALL: RIP is at the instruction before, at LSTAR after."""
+    star, entry, mask = cpu.system_call_msrs()
     registers = cpu.registers
     flags = registers.read(RFLAGS)
-    code = cpu.read_msr(msr.STAR) >> 32 & 0xFFFF & ~_RPL
+    code = star >> 32 & 0xFFFF & ~_RPL
     registers.write(_RCX, registers.read(RIP) + SYSCALL_LENGTH)
     registers.write(_R11, flags)
-    registers.write(RIP, cpu.read_msr(msr.LSTAR))
-    registers.write(RFLAGS, flags & ~(cpu.read_msr(msr.FMASK) | _RF))
+    registers.write(RIP, entry)
+    registers.write(RFLAGS, flags & ~(mask | _RF))
     registers.write(_CS, code)
     registers.write(_SS, code + 8)
 
@@ -34,14 +36,14 @@ def enter_kernel(cpu: Cpu) -> None:
 def return_to_user(cpu: Cpu) -> None:
     """SYSRET with REX.W: continues at rcx with the flags of r11."""
     registers = cpu.registers
-    base = cpu.read_msr(msr.STAR) >> 48 & 0xFFFF
+    base = cpu.system_call_msrs()[0] >> 48
     registers.write(RIP, registers.read(_RCX))
     registers.write(RFLAGS, registers.read(_R11) & ~_SYSRET_DROPS | _FLAG_ONE)
     registers.write(_CS, (base + 16) | _RPL)
     registers.write(_SS, (base + 8) | _RPL)
 
 
-def skip(cpu: Cpu) -> None:
-    """The instruction is not executed: RIP moves behind it and nothing else changes."""
+def skip(cpu: Cpu, length: int) -> None:
+    """An instruction of this length is not executed: RIP moves behind it and nothing else changes."""
     registers = cpu.registers
-    registers.write(RIP, registers.read(RIP) + SYSCALL_LENGTH)
+    registers.write(RIP, registers.read(RIP) + length)

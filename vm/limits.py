@@ -34,6 +34,12 @@ class Limits:
     max_errors: int = _limit(20, "errors", "errors reported for one file before the rest is left out")
     max_source_bytes: int = _limit(16_777_216, "bytes", "one source file, command file or included file")
     max_instructions: int = _limit(10_000_000_000, "instructions", "guest instructions of one run of the machine")
+    quantum_instructions: int = _limit(
+        100_000, "instructions", "guest instructions of one process before the next one's turn on its core"
+    )
+    max_root_instructions: int = _limit(
+        100_000, "instructions", "instructions of one run of a condition or a code block in vmx-root mode"
+    )
     max_guest_memory: int = _limit(1_073_741_824, "bytes", "memory that is mapped for one guest")
 
 

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
-from hds.commands import control, evaluation, events
+from hds.commands import (
+    breakpoints,
+    control,
+    disassembly,
+    evaluation,
+    events,
+    memory,
+    outputs,
+    processes,
+    registers,
+    session,
+    stack,
+    stepping,
+)
 from hds.commands.handler import Handler
 
-HANDLERS: dict[str, Handler] = {**events.HANDLERS, **evaluation.HANDLERS, **control.HANDLERS}
+FAMILIES = (
+    events, outputs, evaluation, registers, memory, disassembly, control, stepping, breakpoints, stack, processes,
+    session,
+)  # fmt: skip
+HANDLERS: dict[str, Handler] = {name: handler for family in FAMILIES for name, handler in family.HANDLERS.items()}
 
 __all__ = ["HANDLERS", "Handler"]

@@ -18,7 +18,7 @@ INSTRUCTIONS_PER_MILLISECOND = 1_000_000  # of the virtual clock, at which `slee
 def go(session: Session, command: Command, prepared: Prepared) -> None:
     """Let the guest run until it ends or something stops it."""
     if session.guest_alive:
-        session.run()
+        session.execution.go()
     else:
         session.outlets.notice("there is no program to run")
 
@@ -29,14 +29,17 @@ def sleep(session: Session, command: Command, prepared: Prepared) -> None:
     milliseconds = number_32(given[0]) if len(given) == 1 else None
     if milliseconds is None:
         raise incorrect_use(command, "sleep MILLISECONDS (hexadecimal)")
-    if session.guest_alive:
-        session.run(max_instructions=milliseconds * INSTRUCTIONS_PER_MILLISECOND)
+    budget = milliseconds * INSTRUCTIONS_PER_MILLISECOND
+    if session.execution.held is not None:
+        session.execution.release(goes_on=False, then=lambda: session.execution.run(budget))
+    elif session.guest_alive:
+        session.run(budget)
 
 
 def flush(session: Session, command: Command, prepared: Prepared) -> None:
     """Drop messages that were not delivered."""
     count = session.machine.messages.drop()
-    session.outlets.result(f"buffers are flushed successfully, {count} messages were removed\n")
+    session.show(f"buffers are flushed successfully, {count} messages were removed\n")
 
 
 def end(session: Session, command: Command, prepared: Prepared) -> None:

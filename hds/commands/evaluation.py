@@ -37,7 +37,7 @@ def formats(session: Session, command: Command, prepared: Prepared) -> None:
         ("Double :", f"{struct.unpack('<d', data)[0]:f}"),
     )
     lines = ["evaluate expression:", *(f"{label:<13}{text}" for label, text in rows)]
-    session.outlets.result("\n".join(lines) + "\n")
+    session.show("\n".join(lines) + "\n")
 
 
 HANDLERS: dict[str, Handler] = {"?": run_script, "print": run_script, ".formats": formats}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hds.commands.handler import Handler, incorrect_use, words
+from hds.output_carriers import OutputFailed
 from hds.session import CommandFailed
 from lang.commands import ALL, AssemblyText, EventCommand, HexCode, ScriptFile, plain_number
 from machine.events.catalog import KINDS_BY_COMMAND, EventKind
@@ -27,6 +28,7 @@ def register(session: Session, command: Command, prepared: Prepared) -> None:
         session.outlets.notice(f"'{token.text}' is ignored by {command.canonical_name}")
     actions = _actions(session, event, prepared)
     condition = _machine_code(session, event.condition)
+    outputs = _outputs(session, event)
     registry = session.machine.registry
     definition = EventDefinition(
         id=registry.take_id(),
@@ -41,7 +43,7 @@ def register(session: Session, command: Command, prepared: Prepared) -> None:
         buffer_size=event.buffer_size,
         condition=condition,
         actions=actions,
-        outputs=tuple(output.name for output in event.outputs),
+        outputs=outputs,
     )
     registry.register(definition)
 
@@ -77,8 +79,19 @@ def _machine_code(session: Session, block: HexCode | AssemblyText | None) -> byt
     except AssemblerError as error:
         raise CommandFailed(f"err, {error}") from None
     for warning in assembled.warnings:
-        session.outlets.notice(str(warning))
+        session.outlets.notice(f"{warning.message} (line {warning.line}, column {warning.column})")
     return assembled.code + NEAR_RETURN
+
+
+def _outputs(session: Session, event: EventCommand) -> tuple[str, ...]:
+    names = tuple(output.name for output in event.outputs)
+    try:
+        waiting = session.outputs.check(names)
+    except OutputFailed as error:
+        raise CommandFailed(f"err, {error}") from None
+    for name in waiting:
+        session.outlets.notice(f"the output '{name}' is not opened yet: use 'output open {name}'")
+    return names
 
 
 def _parameter(session: Session, parameter: Parameter, prepared: Prepared) -> int:
@@ -97,13 +110,14 @@ def events(session: Session, command: Command, prepared: Prepared) -> None:
     registry = session.machine.registry
     if not given:
         lines = [_line(event.definition, event.enabled) for event in registry.oldest_first()]
-        session.outlets.result("".join(lines) or "no active/disabled events\n")
+        session.show("".join(lines) or "no active/disabled events\n")
         return
     changes = {"e": registry.enable, "d": registry.disable, "c": registry.clear}
     if len(given) != 2 or given[0] not in (*changes, "sc"):
         raise incorrect_use(command, "events [e|d|c ID|all] or events sc on|off")
     if given[0] == "sc":
-        raise CommandFailed("err, the short-circuiting state changes only while an event is being handled")
+        _short_circuit(session, given[1])
+        return
     if given[1] == "all":
         found = registry.oldest_first()
         if not found:
@@ -115,6 +129,17 @@ def events(session: Session, command: Command, prepared: Prepared) -> None:
     if number is None:
         raise CommandFailed(f"please specify a correct hex value for the event id, not '{given[1]}'")
     changes[given[0]](number)
+
+
+def _short_circuit(session: Session, word: str) -> None:
+    """`events sc on|off`: of the trigger that holds the guest, and only of that one."""
+    if word not in ("on", "off"):
+        raise CommandFailed(f"err, please specify 'on' or 'off', not '{word}'")
+    held = session.execution.held
+    if held is None:
+        raise CommandFailed("err, the short-circuiting state changes only while an event is being handled")
+    held.short_circuit = word == "on"
+    session.show(f"the event's short-circuiting state changed to '{word}'\n")
 
 
 def _line(definition: EventDefinition, enabled: bool) -> str:

@@ -70,12 +70,12 @@ EVENT_KINDS: tuple[EventKind, ...] = (
     _monitor(6, "EXECUTE", "x"),
     EventKind(
         7, "HIDDEN_HOOK_EXEC_DETOURS", "epthook2", ("!epthook2",), Parameter.REQUIRED, "address",
-        "virtual address of the hook", False, ShortCircuit.IGNORED, False,
+        "virtual address of the hook", False, ShortCircuit.IGNORED, True,
         "call of a kernel address, by a hidden detour",
     ),
     EventKind(
         8, "HIDDEN_HOOK_EXEC_CC", "epthook", ("!epthook",), Parameter.REQUIRED, "address",
-        "virtual address of the hook", False, ShortCircuit.IGNORED, False,
+        "virtual address of the hook", False, ShortCircuit.IGNORED, True,
         "instruction fetch at exactly an address",
     ),
     EventKind(
@@ -85,7 +85,7 @@ EVENT_KINDS: tuple[EventKind, ...] = (
     ),
     EventKind(
         10, "SYSCALL_HOOK_EFER_SYSRET", "sysret", ("!sysret", "!sysret2"), Parameter.NONE, "",
-        "rip of the SYSRET", True, ShortCircuit.SKIPPED, False,
+        "rip of the SYSRET", True, ShortCircuit.SKIPPED, True,
         "SYSRET is executed",
     ),
     _instruction(11, "CPUID_INSTRUCTION_EXECUTION", "!cpuid", "leaf", "eax at entry", "CPUID is executed"),
@@ -142,3 +142,9 @@ KINDS_BY_COMMAND: dict[str, tuple[EventKind, ...]] = {
 }
 
 SYSCALL = KIND_BY_NAME["syscall"]
+SYSRET = KIND_BY_NAME["sysret"]
+SYSTEM_CALL_FAMILY = (SYSCALL, SYSRET)  # any event of either kind makes both instructions exit
+
+EPTHOOK = KIND_BY_NAME["epthook"]
+EPTHOOK2 = KIND_BY_NAME["epthook2"]
+EXECUTION_HOOKS = (EPTHOOK, EPTHOOK2)

@@ -19,6 +19,22 @@ class Stage(IntEnum):
     ALL = 3
 
 
+class Detection(IntEnum):
+    """How an event of the SYSCALL and SYSRET family tells the two apart; numbered as OptionalParam2 of the SDK.
+
+    `!syscall` and `!sysret` read the bytes of the instruction; `!syscall2` and `!sysret2` look at RIP only, and take
+    every undefined instruction for one of the two (events-and-commands D.2).
+    """
+
+    READ_BYTES = 0
+    ANY_UNDEFINED = 1
+
+    @classmethod
+    def of_command(cls, name: str) -> Detection:
+        """The variant that a command such as `!syscall2` stands for."""
+        return cls.ANY_UNDEFINED if name in ("!syscall2", "!sysret2") else cls.READ_BYTES
+
+
 class ActionKind(IntEnum):
     """The kinds of actions, by the numbers of HyperDbg's SDK."""
 
@@ -74,6 +90,7 @@ class EventDefinition:
     condition: bytes | None = None
     actions: tuple[Action, ...] = ()
     outputs: tuple[str, ...] = ()
+    detection: Detection = Detection.READ_BYTES
 
     @property
     def tag(self) -> int:

@@ -11,10 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from machine.events.catalog import EventKind
-from machine.events.definition import BreakAction, CodeAction, ScriptAction, Stage
+from machine.events.catalog import EventKind, ShortCircuit
+from machine.events.definition import BreakAction, CodeAction, EventDefinition, ScriptAction, Stage
 from machine.events.registry import Event, Registry
 from machine.process import Process
+from machine.root.sandbox import RootFault, RootResult
 from vm.engine import Engine, Fault, Loaded
 from vm.host import Host
 from vm.registers import RIP
@@ -29,7 +30,7 @@ class Operation(Protocol):
         """`$context`, read from the registers as they are now."""
         ...
 
-    def matches(self, parameters: tuple[int, ...], context: int) -> bool:
+    def matches(self, definition: EventDefinition, context: int) -> bool:
         """Whether this operation is the one that an event's own parameters ask for."""
         ...
 
@@ -46,7 +47,7 @@ class Operation(Protocol):
         ...
 
 
-@dataclass
+@dataclass(slots=True)
 class Trigger:
     """One event handling one operation in one stage: what `$event_id` and its kin read and `event_sc` writes."""
 
@@ -61,14 +62,14 @@ class Trigger:
 
 
 class Sandbox(Protocol):
-    """Runs conditions and custom code in vmx-root mode."""
+    """Runs conditions and custom code in vmx-root mode (machine.root.sandbox)."""
 
-    def condition(self, code: bytes, trigger: Trigger) -> bool:
-        """Whether the condition lets the actions run."""
+    def condition(self, code: bytes, trigger: Trigger) -> RootResult:
+        """Run a condition: rcx = GUEST_REGS, rdx = context; true when rax is not 0."""
         ...
 
-    def code(self, code: bytes, trigger: Trigger) -> None:
-        """Run one code action."""
+    def code(self, code: bytes, trigger: Trigger) -> RootResult:
+        """Run custom code: rcx = buffer, rdx = GUEST_REGS, r8 = context."""
         ...
 
 
@@ -83,6 +84,10 @@ class Surroundings(Protocol):
         """A script action stopped early; the guest goes on."""
         ...
 
+    def code_fault(self, event: Event, text: str) -> None:
+        """A condition or a code action stopped early; the guest goes on."""
+        ...
+
     def broke(self, trigger: Trigger) -> None:
         """A break action."""
         ...
@@ -91,21 +96,19 @@ class Surroundings(Protocol):
 class Dispatcher:
     """Carries the protocol out for every operation of a machine."""
 
-    def __init__(
-        self, registry: Registry, engine: Engine, surroundings: Surroundings, sandbox: Sandbox | None = None
-    ) -> None:
+    def __init__(self, registry: Registry, engine: Engine, surroundings: Surroundings, sandbox: Sandbox) -> None:
         self._registry = registry
         self._engine = engine
         self._surroundings = surroundings
         self._sandbox = sandbox
 
-    def dispatch(self, operation: Operation, process: Process, core: int) -> None:
+    def dispatch(self, operation: Operation, process: Process) -> None:
         """Handle one operation from the pre stage to its end. RIP is at the instruction on entry."""
         events = self._registry.newest_first(operation.kind)
         if events:
             registers = process.cpu.registers
             before = registers.read(RIP)
-            short_circuited = self._stage(events, Stage.PRE, operation, process, core)
+            short_circuited = self._stage(events, Stage.PRE, operation, process, before)
             if registers.read(RIP) != before:
                 return
             if short_circuited:
@@ -114,37 +117,47 @@ class Dispatcher:
         operation.emulate(process)
         if events:
             entered = registers.read(RIP)
-            self._stage(events, Stage.POST, operation, process, core)
+            self._stage(events, Stage.POST, operation, process, entered)
             if registers.read(RIP) != entered:
                 return
         operation.complete(process)
 
+    def notify(self, events: tuple[Event, ...], operation: Operation, process: Process, address: int) -> None:
+        """Handle an execution hook at `address`: there is nothing to emulate, hence neither skip nor post stage."""
+        self._stage(events, Stage.PRE, operation, process, address)
+
     def _stage(
-        self, events: tuple[Event, ...], stage: Stage, operation: Operation, process: Process, core: int
+        self, events: tuple[Event, ...], stage: Stage, operation: Operation, process: Process, pointer: int
     ) -> bool:
-        """Run every matching event of one stage; whether any of them short-circuits."""
+        """Run every matching event of one stage, with RIP at `pointer`; whether any of them short-circuits."""
         short_circuited = False
         for event in events:
             definition = event.definition
             if not event.enabled or not definition.stage & stage:
                 continue
-            if definition.core not in (None, core) or definition.process_id not in (None, process.pid):
+            if definition.core is not None and definition.core != process.core:
+                continue
+            if definition.process_id is not None and definition.process_id != process.pid:
                 continue
             context = operation.context(process)
-            if definition.parameters and not operation.matches(definition.parameters, context):
+            if not operation.matches(definition, context):
                 continue
-            pointer = process.cpu.registers.read(RIP)
-            trigger = Trigger(event, process, core, stage, context, pointer, definition.short_circuit)
+            trigger = Trigger(event, process, process.core, stage, context, pointer, definition.short_circuit)
             if definition.condition is not None and not self._condition(definition.condition, trigger):
                 continue
             event.triggers += 1
             self._run_actions(trigger)
-            short_circuited = short_circuited or trigger.short_circuit
+            if trigger.short_circuit and definition.kind.short_circuit is not ShortCircuit.IGNORED:
+                short_circuited = True
         return short_circuited
 
     def _condition(self, code: bytes, trigger: Trigger) -> bool:
-        assert self._sandbox is not None  # registration refuses a condition without a sandbox
-        return self._sandbox.condition(code, trigger)
+        """A condition that stops early is false: this event does nothing at this trigger."""
+        result = self._sandbox.condition(code, trigger)
+        if result.fault is not None:
+            self._code_fault(trigger.event, "condition", result.fault)
+            return False
+        return result.value != 0
 
     def _run_actions(self, trigger: Trigger) -> None:
         event = trigger.event
@@ -155,11 +168,16 @@ class Dispatcher:
             elif isinstance(action, BreakAction):
                 self._surroundings.broke(trigger)
             elif isinstance(action, CodeAction):
-                assert self._sandbox is not None  # registration refuses code without a sandbox
-                self._sandbox.code(action.code, trigger)
+                result = self._sandbox.code(action.code, trigger)
+                if result.fault is not None:
+                    self._code_fault(event, "code", result.fault)
 
     def _run_script(self, action: ScriptAction, trigger: Trigger) -> None:
         result = self._engine.run(action.program, self._surroundings.host_for(trigger))
         if result.fault is not None:
             trigger.event.faults += 1
             self._surroundings.script_fault(trigger.event, result.fault, action.program)
+
+    def _code_fault(self, event: Event, block: str, fault: RootFault) -> None:
+        event.code_faults += 1
+        self._surroundings.code_fault(event, f"{block} stopped: {fault.describe()}")

@@ -10,21 +10,25 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from machine.events.catalog import EventKind
-from machine.events.definition import ActionKind, CodeAction, EventDefinition, Stage
-from machine.memory import MapError
+from machine.events.catalog import EXECUTION_HOOKS, EventKind
+from machine.events.definition import CodeAction, EventDefinition, Stage
+from machine.memory import MapError, page_floor
 
 
 class ErrorNumber(IntEnum):
     """HyperDbg's numbers of what registration and modification refuse (events-and-commands B.15)."""
 
     TAG_DOES_NOT_EXIST = 0xC000_0000
+    INVALID_ACTION_TYPE = 0xC000_0001
     ACTION_BUFFER_SIZE_IS_ZERO = 0xC000_0002
     EVENT_TYPE_INVALID = 0xC000_0003
+    INVALID_ADDRESS = 0xC000_0005
     INVALID_CORE_ID = 0xC000_0006
     MODIFY_EVENTS_INVALID_TAG = 0xC000_000E
     PROCESS_ID_INVALID = 0xC000_001E
     EVENT_IS_NOT_APPLIED = 0xC000_001F
+    TOO_MANY_BREAKPOINTS_IN_PAGE = 0xC000_0022
+    SEVERAL_HOOKS_IN_PAGE = 0xC000_0026
     SHORT_CIRCUITING_WITH_POST = 0xC000_003A
     CANNOT_ALLOCATE_ACTION = 0xC000_0044
     SAFE_BUFFER_TOO_BIG = 0xC000_0048
@@ -33,11 +37,18 @@ class ErrorNumber(IntEnum):
 class RegistrationError(Exception):
     """An event is refused, or an id does not exist; `number` is HyperDbg's error number."""
 
-    def __init__(self, number: ErrorNumber, message: str) -> None:
-        super().__init__(f"err, {message} ({number:x})")
+    def __init__(self, number: ErrorNumber, message: str, hints: tuple[str, ...] = ()) -> None:
+        super().__init__("\n".join((f"err, {message} ({number:x})", *hints)))
         self.number = number
         self.message = message
+        self.hints = hints
 
+
+MOST_HOOKS_IN_PAGE = 40
+_ADDRESS_HINTS = (
+    "the address may be paged out, or the page may not have been touched yet (demand paging)",
+    "give the process with pid, or register the event when the program has come to use the page",
+)
 
 LARGEST_BUFFER = 999  # decimal; HyperDbg refuses 0x3e8 and above
 
@@ -50,17 +61,25 @@ class Event:
     buffers: tuple[int, ...]
     enabled: bool = True
     triggers: int = 0
-    faults: int = 0
+    faults: int = 0  # of its scripts
+    code_faults: int = 0  # of its condition and code blocks
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What registration must know of the machine. A sandbox runs conditions and custom code."""
+    """What registration must know of the machine.
+
+    `current_process` is the id of the process that a command means when it names none. `is_mapped(pid, address)` and
+    `allocate(size)`, an address in the debugger's memory, are the machine's. `changed` is called when events of a kind
+    were added or removed.
+    """
 
     core_count: int
     process_ids: Callable[[], Collection[int]]
+    current_process: Callable[[], int | None]
+    is_mapped: Callable[[int, int], bool]
     allocate: Callable[[int], int]
-    has_sandbox: bool
+    changed: Callable[[EventKind], None]
 
 
 @dataclass
@@ -86,6 +105,7 @@ class Registry:
         self._events[definition.id] = event
         self.ever_registered.append(event)
         self._index(definition.kind)
+        self.facts.changed(definition.kind)
         return event
 
     def enable(self, event_id: int) -> None:
@@ -102,6 +122,7 @@ class Registry:
         event.enabled = False  # a dispatch that is under way may still come to it
         del self._events[event_id]
         self._index(event.definition.kind)
+        self.facts.changed(event.definition.kind)
 
     def get(self, event_id: int) -> Event:
         """The event with this id. Raises RegistrationError."""
@@ -148,10 +169,34 @@ class Registry:
             raise RegistrationError(number.SAFE_BUFFER_TOO_BIG, f"a buffer has at most {LARGEST_BUFFER:x} bytes")
         if any(isinstance(action, CodeAction) and not action.code for action in definition.actions):
             raise RegistrationError(number.ACTION_BUFFER_SIZE_IS_ZERO, "the code is empty")
-        needs_sandbox = definition.condition is not None or any(
-            action.kind is ActionKind.CODE for action in definition.actions
-        )
-        if needs_sandbox and not self.facts.has_sandbox:
+        if kind in EXECUTION_HOOKS:
+            self._check_execution_hook(definition)
+
+    def _check_execution_hook(self, definition: EventDefinition) -> None:
+        number = ErrorNumber
+        address = definition.parameters[0] if definition.parameters else 0
+        if not address:
+            raise RegistrationError(number.INVALID_ADDRESS, "choose an address for the hook")
+        if definition.stage != Stage.PRE:
             raise RegistrationError(
-                number.EVENT_IS_NOT_APPLIED, "this machine has no vmx-root sandbox for conditions and custom code"
+                number.EVENT_IS_NOT_APPLIED, f"the calling stage is not meaningful for !{definition.kind.name}"
+            )
+        process_id = definition.process_id or self.facts.current_process()
+        if process_id is None or not self.facts.is_mapped(process_id, address):
+            raise RegistrationError(number.INVALID_ADDRESS, f"invalid address {address:x}", _ADDRESS_HINTS)
+        page = page_floor(address)
+        same_page = [
+            event.definition
+            for kind in EXECUTION_HOOKS
+            for event in self.newest_first(kind)
+            if page_floor(event.definition.parameters[0]) == page
+            and (definition.process_id in (None, event.definition.process_id) or not event.definition.process_id)
+        ]
+        if any(other.kind is not definition.kind for other in same_page):
+            raise RegistrationError(
+                number.SEVERAL_HOOKS_IN_PAGE, "the page carries a hook of another kind; a page carries one kind only"
+            )
+        if len({other.parameters[0] for other in same_page} | {address}) > MOST_HOOKS_IN_PAGE:
+            raise RegistrationError(
+                number.TOO_MANY_BREAKPOINTS_IN_PAGE, f"a page has at most {MOST_HOOKS_IN_PAGE} hidden breakpoints"
             )

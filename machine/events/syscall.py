@@ -1,37 +1,81 @@
-"""SYSCALL as an event: `!syscall` and `!syscall2` (events-and-commands C.2, D.5).
+"""SYSCALL and SYSRET as events: `!syscall`, `!syscall2`, `!sysret`, `!sysret2` (events-and-commands C.2 and D).
 
-User-only mode: after the post stage the machine's system-call model runs in place of the code at LSTAR, and the return
-to user mode follows it at once. Both commands find the same instructions, since the emulator names them.
+While an event of the family exists EFER.SCE is clear in the processor, so SYSRET raises #UD; the emulator names SYSCALL
+itself. In user-only mode the machine's model answers in place of the code at LSTAR, and returns by the SYSRET there. A
+guest that has moved LSTAR has a kernel of its own: it is entered, and nothing is modelled.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from enum import Enum
+
 from machine import system_call
+from machine.cpu import SYSCALL_LENGTH
 from machine.events import catalog
 from machine.events.catalog import EventKind
+from machine.events.definition import Detection, EventDefinition
+from machine.events.dispatch import Dispatcher
+from machine.events.registry import Registry
 from machine.kernel.base import Kernel
 from machine.process import Process
-from vm.registers import STORAGE_INDEX
+from machine.system_call import SYSRET_LENGTH
+from vm.registers import RIP, STORAGE_INDEX
 
 _RAX = STORAGE_INDEX["rax"]
 _ALL_NUMBERS = 0xFFFF_FFFF
+_SYSRET_BYTES = b"\x48\x0f\x07"
+_KERNEL_BITS = 0xFF << 56  # any of them set in RIP: a kernel address, to those who do not look at the bytes
+
+Variants = frozenset[Detection]
+NONE: Variants = frozenset()
+READ_BYTES: Variants = frozenset((Detection.READ_BYTES,))
+ANY_UNDEFINED: Variants = frozenset((Detection.ANY_UNDEFINED,))
+BOTH: Variants = READ_BYTES | ANY_UNDEFINED
+_COMBINATIONS = (NONE, READ_BYTES, ANY_UNDEFINED, BOTH)
+
+
+class Exit(Enum):
+    """What an exit is taken for."""
+
+    SYSCALL = "SYSCALL"
+    SYSRET = "SYSRET"
+
+
+def tell(read: Exit | None, rip: int, variants: Variants) -> tuple[Exit | None, Variants]:
+    """What happens at an exit, and the variants of events that agree (events-and-commands D.2).
+
+    `read` is what the bytes at RIP say, None for an instruction that is undefined indeed; `variants` are those of the
+    existing events. An event of the second variant guesses from RIP alone. Where events of both disagree the bytes
+    decide, if they name one of the two instructions.
+    """
+    guessed = Exit.SYSRET if rip & _KERNEL_BITS else Exit.SYSCALL
+    if Detection.ANY_UNDEFINED not in variants or (read is not None and Detection.READ_BYTES in variants):
+        chosen = read
+    else:
+        chosen = guessed
+    agreeing = (READ_BYTES if chosen is read else NONE) | (ANY_UNDEFINED if chosen is guessed else NONE)
+    return chosen, agreeing
 
 
 class SyscallOperation:
-    """The operation of a SYSCALL instruction at RIP."""
+    """The operation of a SYSCALL instruction at RIP, as events of some variants see it."""
 
     kind: EventKind = catalog.SYSCALL
 
-    def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
+    def __init__(self, variants: Variants, enter: Callable[[Process], None]) -> None:
+        self._variants = variants
+        self._enter = enter
 
     def context(self, process: Process) -> int:
         """rax as it is now: in stage post a script may have changed it."""
         return process.cpu.registers.read(_RAX)
 
-    def matches(self, parameters: tuple[int, ...], context: int) -> bool:
+    def matches(self, definition: EventDefinition, context: int) -> bool:
         """The number filter compares all 64 bits."""
-        return parameters[0] in (_ALL_NUMBERS, context)
+        if definition.detection not in self._variants:
+            return False
+        return not definition.parameters or definition.parameters[0] in (_ALL_NUMBERS, context)
 
     def emulate(self, process: Process) -> None:
         """Enter the kernel."""
@@ -39,9 +83,132 @@ class SyscallOperation:
 
     def skip(self, process: Process) -> None:
         """Continue behind the instruction."""
-        system_call.skip(process.cpu)
+        system_call.skip(process.cpu, SYSCALL_LENGTH)
 
     def complete(self, process: Process) -> None:
-        """Let the model answer, then return to user mode."""
-        self._kernel.system_call(process)
+        """What the kernel does then."""
+        self._enter(process)
+
+
+class SysretOperation:
+    """The operation of a SYSRET instruction at RIP, as events of some variants see it."""
+
+    kind: EventKind = catalog.SYSRET
+
+    def __init__(self, variants: Variants, address: int, done: Callable[[Process], None]) -> None:
+        self._variants = variants
+        self._address = address
+        self._done = done
+
+    def context(self, process: Process) -> int:
+        """The address of the SYSRET, in both stages."""
+        return self._address
+
+    def matches(self, definition: EventDefinition, context: int) -> bool:
+        """There is no parameter of its own."""
+        return definition.detection in self._variants
+
+    def emulate(self, process: Process) -> None:
+        """Return to user mode."""
         system_call.return_to_user(process.cpu)
+
+    def skip(self, process: Process) -> None:
+        """Continue in the kernel, behind the instruction."""
+        system_call.skip(process.cpu, SYSRET_LENGTH)
+
+    def complete(self, process: Process) -> None:
+        """The system call is over."""
+        self._done(process)
+
+
+class SystemCalls:
+    """The exits of one machine's SYSCALL and SYSRET instructions.
+
+    `watches_page(process, page)` says whether something waits in a page, so that the handler at LSTAR must be executed.
+    `done(process)` is called when a system call has returned to user mode.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        dispatcher: Dispatcher,
+        watches_page: Callable[[Process, int], bool],
+        done: Callable[[Process], None],
+    ) -> None:
+        self._registry = registry
+        self._dispatcher = dispatcher
+        self._watches_page = watches_page
+        self._done = done
+        self._kernels: dict[Process, Kernel] = {}
+        self._own_handlers: set[Process] = set()
+        self._variants: Variants = NONE
+        self._returns_are_watched = False
+        self._syscalls = {variants: SyscallOperation(variants, self._enter) for variants in _COMBINATIONS}
+
+    def attach(self, process: Process, kernel: Kernel) -> None:
+        """Serve the process's CPU with a kernel's model."""
+        self._kernels[process] = kernel
+        process.cpu.on_syscall = lambda: self._on_syscall(process)
+        process.cpu.on_invalid_instruction = lambda: self._on_invalid_instruction(process)
+        process.cpu.hook_address(kernel.entry.text.service, lambda: self._answer(process))
+        self._set_interception(process)
+
+    def events_changed(self) -> None:
+        """Events were registered or cleared: apply SCE to every CPU."""
+        events = [event for kind in catalog.SYSTEM_CALL_FAMILY for event in self._registry.newest_first(kind)]
+        self._variants = frozenset(event.definition.detection for event in events)
+        self._returns_are_watched = bool(self._registry.newest_first(catalog.SYSRET))
+        for process in self._kernels:
+            self._set_interception(process)
+
+    def _walks(self, process: Process) -> bool:
+        return self._watches_page(process, self._kernels[process].entry.text.page)
+
+    def _set_interception(self, process: Process) -> None:
+        wanted = bool(self._variants) or process in self._own_handlers or self._walks(process)
+        process.cpu.efer.intercept(wanted)
+
+    # --- exits
+
+    def _on_syscall(self, process: Process) -> None:
+        if Detection.ANY_UNDEFINED not in self._variants:  # the common case, where the bytes decide
+            self._dispatcher.dispatch(self._syscalls[READ_BYTES], process)
+        else:
+            self._exit(Exit.SYSCALL, process)
+
+    def _on_invalid_instruction(self, process: Process) -> bool:
+        if not process.cpu.efer.intercepted:
+            return False
+        code = process.cpu.memory.read(process.cpu.registers.read(RIP), SYSRET_LENGTH)
+        return self._exit(Exit.SYSRET if code == _SYSRET_BYTES else None, process)
+
+    def _exit(self, read: Exit | None, process: Process) -> bool:
+        """Handle an exit; False when it is the guest's own #UD."""
+        rip = process.cpu.registers.read(RIP)
+        chosen, variants = tell(read, rip, self._variants)
+        if chosen is None:
+            return False
+        if chosen is Exit.SYSCALL:
+            self._dispatcher.dispatch(self._syscalls[variants], process)
+        else:
+            self._dispatcher.dispatch(SysretOperation(variants, rip, self._done), process)
+        return True
+
+    # --- the kernel's side
+
+    def _enter(self, process: Process) -> None:
+        """Go on after a SYSCALL; RIP is at LSTAR."""
+        registers, text = process.cpu.registers, self._kernels[process].entry.text
+        if registers.read(RIP) != text.entry:
+            self._own_handlers.add(process)
+            self._set_interception(process)
+        elif not self._walks(process):
+            self._answer(process)
+            if self._returns_are_watched and process.alive:
+                registers.write(RIP, text.sysret)
+            else:
+                system_call.return_to_user(process.cpu)
+                self._done(process)
+
+    def _answer(self, process: Process) -> None:
+        self._kernels[process].system_call(process)

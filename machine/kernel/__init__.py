@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from machine.kernel.bare import BareKernel
-from machine.kernel.base import Kernel
+from machine.kernel.base import Kernel, Services
 from machine.kernel.linux import LinuxKernel
+from machine.kernel.nt import NtKernel
 
-KERNEL_NAMES: tuple[str, ...] = ("bare", "linux")
+_MAKERS: dict[str, Callable[[Services], Kernel]] = {
+    "bare": lambda services: BareKernel(),
+    "linux": lambda services: LinuxKernel(services.write),
+    "nt": NtKernel,
+}
+KERNEL_NAMES: tuple[str, ...] = tuple(_MAKERS)
 
-__all__ = ["KERNEL_NAMES", "BareKernel", "Kernel", "LinuxKernel", "create"]
+__all__ = ["KERNEL_NAMES", "BareKernel", "Kernel", "LinuxKernel", "NtKernel", "Services", "create"]
 
 
-def create(name: str, write: Callable[[int, bytes], None]) -> Kernel:
-    """The kernel of this name; `write(descriptor, data)` receives what its processes print. Raises KeyError."""
-    makers: dict[str, Callable[[], Kernel]] = {"bare": lambda: BareKernel(), "linux": lambda: LinuxKernel(write)}
-    return makers[name]()
+def create(name: str, services: Services) -> Kernel:
+    """The kernel of this name. Raises KeyError."""
+    return _MAKERS[name](services)

@@ -1,11 +1,11 @@
-"""No operating system: a SYSCALL returns 0 and is counted. For raw code and assembly listings."""
+"""No operating system: a SYSCALL returns 0 and is counted."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
 
-from machine.kernel.base import EntryPoint, UnknownCalls
+from machine.kernel.base import EntryPoint, Start, UnknownCalls, map_stack, set_stack_pointer
 from machine.process import Process
 from vm.registers import STORAGE_INDEX
 
@@ -18,6 +18,10 @@ class BareKernel(UnknownCalls):
 
     name: ClassVar[str] = "bare"
     entry: ClassVar[EntryPoint] = EntryPoint(star=0x0023_0010_0000_0000, lstar=0xFFFF_F800_0000_1000, fmask=0x4700)
+
+    def new_process(self, process: Process, start: Start) -> None:
+        """A stack and nothing else."""
+        set_stack_pointer(process, map_stack(process))
 
     def system_call(self, process: Process) -> None:
         """rax = 0."""

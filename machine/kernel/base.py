@@ -1,16 +1,25 @@
 """The interface of a system-call model, and what the models share.
 
-A model is asked after SYSCALL has entered the kernel (rcx = return address, r11 = flags) and answers in rax. The return
-to user mode is not its business (`machine.system_call.return_to_user`).
+A model prepares what a new process finds in memory. It is asked after SYSCALL has entered the kernel (rcx = return
+address, r11 = flags) and answers in rax. The return to user mode is not its business (`machine.system_call`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
+from machine.clock import VirtualClock
+from machine.kernel.text import KernelText
+from machine.loaders import Image
+from machine.loaders.initial_stack import STACK_SIZE, STACK_TOP
+from machine.memory import Protection
 from machine.process import Process
+from vm.registers import STORAGE_INDEX
+
+_STACK_ROOM = 0x100  # above the first rsp of a program without arguments
 
 
 @dataclass(frozen=True)
@@ -21,6 +30,29 @@ class EntryPoint:
     lstar: int
     fmask: int
 
+    @property
+    def text(self) -> KernelText:
+        """The handler at LSTAR."""
+        return KernelText(self.lstar)
+
+
+@dataclass(frozen=True)
+class Services:
+    """What a kernel needs of the machine: `write(descriptor, data)` receives what processes print."""
+
+    write: Callable[[int, bytes], None]
+    clock: VirtualClock
+    build: int
+
+
+@dataclass(frozen=True)
+class Start:
+    """How a program is started: its arguments (the first is its own name) and NAME=VALUE texts."""
+
+    image: Image
+    arguments: Sequence[str]
+    environment: Sequence[str]
+
 
 class Kernel(Protocol):
     """A system-call model. `unknown_calls` counts the calls that it did not carry out, by number."""
@@ -28,6 +60,13 @@ class Kernel(Protocol):
     name: ClassVar[str]
     entry: ClassVar[EntryPoint]
     unknown_calls: Counter[int]
+
+    def new_process(self, process: Process, start: Start) -> None:
+        """Map the stack and whatever else a program finds, and set its registers but RIP.
+
+        Raises machine.loaders.LoadError and machine.memory.MapError.
+        """
+        ...
 
     def system_call(self, process: Process) -> None:
         """Carry out the call whose number is in rax; the result goes to rax. May end the process."""
@@ -39,3 +78,14 @@ class UnknownCalls:
     """The part of a kernel that counts what it does not know."""
 
     unknown_calls: Counter[int] = field(default_factory=Counter)
+
+
+def map_stack(process: Process) -> int:
+    """Map a stack; the first rsp of a program that is given nothing on it."""
+    process.cpu.map(STACK_TOP - STACK_SIZE, STACK_SIZE, Protection.READ | Protection.WRITE, "stack")
+    return STACK_TOP - _STACK_ROOM
+
+
+def set_stack_pointer(process: Process, address: int) -> None:
+    """Set rsp."""
+    process.cpu.registers.write(STORAGE_INDEX["rsp"], address)

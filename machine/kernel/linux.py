@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
-from machine.kernel.base import EntryPoint, UnknownCalls
+from machine.kernel.base import EntryPoint, Start, UnknownCalls, map_stack, set_stack_pointer
+from machine.loaders import initial_stack
 from machine.process import Process
 from vm.registers import STORAGE_INDEX
 
@@ -30,6 +31,13 @@ class LinuxKernel(UnknownCalls):
     def __init__(self, write: Callable[[int, bytes], None]) -> None:
         super().__init__()
         self._sink = write
+
+    def new_process(self, process: Process, start: Start) -> None:
+        """A stack with arguments, environment and auxiliary vector."""
+        map_stack(process)
+        stack = initial_stack.build(start.image, start.arguments, start.environment)
+        process.cpu.write(stack.pointer, stack.data)
+        set_stack_pointer(process, stack.pointer)
 
     def system_call(self, process: Process) -> None:
         """Carry out one call."""

@@ -48,3 +48,8 @@ class Image:
     areas: tuple[Area, ...]
     contents: tuple[tuple[int, bytes], ...]
     program_headers: ProgramHeaders | None = None
+
+    @property
+    def base(self) -> int:
+        """The lowest address of the program."""
+        return min(area.start for area in self.areas)

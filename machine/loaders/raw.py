@@ -20,4 +20,4 @@ def load(code: bytes, base: int = DEFAULT_BASE, entry: int | None = None) -> Ima
         raise LoadError(f"the entry point {start:#x} lies outside the code ({base:#x}..{base + len(code) - 1:#x})")
     first, last = page_floor(base), page_ceil(base + len(code))
     area = Area(first, last - first, Protection.ALL, "code")
-    return Image("bare", start, base + len(code), (area,), ((base, code),))
+    return Image("linux", start, base + len(code), (area,), ((base, code),))

@@ -8,6 +8,7 @@ may change it at any time outside compiled code; the methods of the host must se
 from __future__ import annotations
 
 import ctypes
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Protocol, runtime_checkable
@@ -72,7 +73,7 @@ def direct_access(host: Host) -> DirectAccess:
 def region_rows(regions: Iterable[Region]) -> ctypes.Array[RegionRow]:
     """The rows of these regions, sorted; the caller keeps them alive. Raises ValueError when regions overlap."""
     rows = sorted(regions, key=lambda region: region.start)
-    for before, after in zip(rows, rows[1:], strict=False):
+    for before, after in itertools.pairwise(rows):
         if before.start + before.size > after.start:
             raise ValueError(f"the regions at {before.start:#x} and {after.start:#x} overlap")
     array = (RegionRow * len(rows))()

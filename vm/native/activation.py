@@ -131,6 +131,4 @@ class Activation:
             return RunResult(context.steps, faults.fault(context, self.limits) if status else None)
         if not isinstance(pending, Stop):
             raise pending
-        return RunResult(context.steps, Fault(pending.kind, context.fault_pc, pending.values, pending.detail))
-
-
+        return RunResult(context.steps, Fault(pending.kind, faults.site_pc(context), pending.values, pending.detail))

@@ -8,46 +8,46 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vm.native.body import Body
-from vm.native.emitter import Value
+from vm.native.emitter import I1, Value, number
 
 
 def _part(shift: int) -> Callable[[Body, Value], Value]:
     """16 bits of the 64 at an address."""
 
     def lower(f: Body, address: Value) -> Value:
-        whole = f.got(f.call("load64", address), "invalid_address", address, f.number(8))
-        return f.zero_extend(f.ir.lshr(whole, f.number(shift)), 16)
+        whole = f.got(f.support("load64", address), "invalid_address", address, number(8))
+        return f.zero_extend(f.op("lshr", whole, number(shift)), 16)
 
     return lower
 
 
 def _edit(bits: int) -> Callable[[Body, Value, Value], Value]:
-    return lambda f, address, value: f.extend(f.call(f"store{bits}", address, value))
+    return lambda f, address, value: f.widened(f.support(f"store{bits}", address, value))
 
 
 def _old_value(name: str) -> Callable[..., Value]:
     def lower(f: Body, address: Value, *arguments: Value) -> Value:
-        return f.got(f.call(name, address, *arguments), "invalid_address", address, f.number(8))
+        return f.got(f.support(name, address, *arguments), "invalid_address", address, number(8))
 
     return lower
 
 
 def _new_value(change: int) -> Callable[[Body, Value], Value]:
     def lower(f: Body, address: Value) -> Value:
-        return f.ir.add(_old_value("add")(f, address, f.number(change)), f.number(change))
+        return f.op("add", _old_value("add")(f, address, number(change)), number(change))
 
     return lower
 
 
 def _set_lock(f: Body, address: Value, state: int) -> Value:
-    stored = f.call("store32", address, f.number(state))
-    f.stop_unless(stored, "invalid_address", address, f.number(4))
-    return f.number(0)
+    stored = f.support("store32", address, number(state))
+    f.stop_unless(stored, "invalid_address", address, number(4))
+    return number(0)
 
 
 def _lock(f: Body, address: Value) -> Value:
-    held = f.got(f.call("load32", address), "invalid_address", address, f.number(4))
-    f.stop_if(f.ir.icmp_unsigned("!=", held, f.number(0)), "deadlock", address)
+    held = f.got(f.support("load32", address), "invalid_address", address, number(4))
+    f.stop_if(f.compare("ne", held, number(0)), "deadlock", address)
     return _set_lock(f, address, 1)
 
 
@@ -57,7 +57,7 @@ NATIVE: dict[str, Callable[..., Value]] = {
     "eq": _edit(64),
     "ed": _edit(32),
     "eb": _edit(8),
-    "check_address": lambda f, address: f.extend(f.ir.extract_value(f.call("load8", address), 1)),
+    "check_address": lambda f, address: f.widened(f.part(f.support("load8", address), 1, I1)),
     "interlocked_increment": _new_value(1),
     "interlocked_decrement": _new_value((1 << 64) - 1),
     "interlocked_exchange": _old_value("exchange"),

@@ -18,7 +18,7 @@ from llvmlite import binding
 
 from vm import formatting
 from vm.native import records
-from vm.native.emitter import SUPPORT, symbol
+from vm.native.linkage import SUPPORT, symbol
 from vm.native.module import RUN, program_module
 from vm.native.support import support_module
 from vm.program import Program
@@ -89,7 +89,14 @@ def assembly_text(program: Program, max_message: int) -> str:
 def _target() -> Any:
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
+    for option in _OPTIONS:
+        binding.set_option("hds", option)
     return binding.Target.from_default_triple()
+
+
+# Half of a compilation went into these: the graph-based instruction selection, and the loop strength reduction, which
+# gives every fuel check a counter of its own. Other users of llvmlite in this process would get the same setting.
+_OPTIONS = ("-fast-isel", "-disable-lsr")
 
 
 def _target_machine() -> Any:

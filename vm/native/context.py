@@ -20,9 +20,8 @@ class Context(ctypes.Structure):
     steps: U64  # fuel charged, set at the end
     top: U64  # where the next frame starts, in bytes from the start of the stack
     bulk_left: U64  # what is left of max_bulk_bytes
-    call_pc: U64  # the CALL under way; a function that cannot be entered stops there
-    fault: U64  # index into vm.native.faults.FAULTS, when `run` returns 1
-    fault_pc: U64
+    call_site: U64  # the CALL under way, as a site without reason; a function that cannot be entered stops there
+    site: U64  # where and why a run stopped, see vm.native.faults; valid when `run` returned 1
     fault_values: Annotated[Cells, 2]
     last_region: U64  # the guest region of the last access, a guess
     # Limits

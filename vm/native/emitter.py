@@ -1,174 +1,244 @@
-"""Small helpers over llvmlite's IRBuilder, for the support functions and for the lowering of bytecode alike.
+"""A small writer of LLVM IR text: modules, functions, blocks, and one method for each form of instruction we use.
 
-Everything is a 64-bit integer, a pointer or a one-bit truth value; the context is the first parameter of every function.
+Text, because llvmlite's object model takes longer to build and print a module than LLVM takes to compile it. Types are
+LLVM's own spelling; operations, comparisons and conversions are called by their LLVM names.
 """
 
 from __future__ import annotations
 
-import ctypes
-from dataclasses import dataclass
-from typing import Any
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
-from llvmlite import ir
+I1, I8, I32, I64, POINTER, F32, F64, VOID = "i1", "i8", "i32", "i64", "ptr", "float", "double", "void"
+WIDTHS = (8, 16, 32, 64)  # of integers in memory
 
-from vm.native.access import DirectAccess
-from vm.native.context import Context, RingHeader
-from vm.native.layout import CELL, table
+_METADATA = ("!0 = !{}", '!1 = !{!"branch_weights", i32 1, i32 999}')
+INVARIANT, UNLIKELY = ", !invariant.load !0", ", !prof !1"
 
-I1, I8, I32, I64 = (ir.IntType(bits) for bits in (1, 8, 32, 64))
-INTEGERS = {bits: ir.IntType(bits) for bits in (8, 16, 32, 64)}
-F32, F64, POINTER, VOID = ir.FloatType(), ir.DoubleType(), ir.PointerType(), ir.VoidType()
-MAYBE = ir.LiteralStructType([I64, I1])  # a value, and whether there is one
 
-Value = Any  # llvmlite ships no types
+@dataclass(frozen=True, slots=True)
+class Value:
+    """An operand: a constant, a parameter or the result of an instruction."""
+
+    type: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.text}"
+
+
+def number(value: int) -> Value:
+    """A 64-bit constant."""
+    return Value(I64, str(value))
+
+
+def double(value: float) -> Value:
+    """A binary64 constant, spelled as its bits."""
+    return Value(F64, "0x" + struct.pack(">d", value).hex())
+
+
+NULL, NO, YES = Value(POINTER, "null"), Value(I1, "false"), Value(I1, "true")
 
 
 @dataclass(frozen=True)
 class Signature:
-    """What a function of compiled code takes besides the context, and what it gives."""
+    """The type of a function and its attributes."""
 
-    result: Any
-    parameters: tuple[Any, ...]
-    attributes: tuple[str, ...] = ("nounwind",)
-
-    @property
-    def type(self) -> Any:
-        """The LLVM type."""
-        return ir.FunctionType(self.result, [POINTER, *self.parameters])
+    result: str
+    parameters: tuple[str, ...]
+    attributes: str = "nounwind"
 
 
-# What the modules of programs may call: the functions that vm.native.support defines. Each says there what it does.
-SUPPORT: dict[str, Signature] = {
-    "fault": Signature(VOID, (I64,) * 5, ("cold", "noinline", "nounwind")),
-    **{f"load{bits}": Signature(MAYBE, (I64,)) for bits in INTEGERS},
-    **{f"store{bits}": Signature(I1, (I64, I64)) for bits in INTEGERS},
-    "exchange": Signature(MAYBE, (I64, I64)),
-    "add": Signature(MAYBE, (I64, I64)),
-    "compare_exchange": Signature(MAYBE, (I64, I64, I64)),
-    "copy": Signature(I1, (I64, I64, I64)),
-    "zero": Signature(I1, (I64, I64)),
-    "read_register": Signature(MAYBE, (I64,), ("cold", "noinline", "nounwind")),
-    "write_register": Signature(I1, (I64, I64), ("cold", "noinline", "nounwind")),
-    "pseudo_register": Signature(MAYBE, (I64,), ("cold", "noinline", "nounwind")),
-    "builtin": Signature(MAYBE, (I64, POINTER)),
-    "printf": Signature(I1, (I64, POINTER)),
-    "record": Signature(POINTER, (I64,)),
-}
+@dataclass
+class Module:
+    """A module under construction."""
+
+    functions: list[Emitter] = field(default_factory=list)
+    declared: dict[str, Signature] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        declarations = (
+            f"declare {row.result} @{name}({', '.join(row.parameters)}) {row.attributes}"
+            for name, row in self.declared.items()
+        )
+        return "\n".join((*declarations, *map(str, self.functions), *_METADATA, ""))
 
 
-def symbol(name: str) -> str:
-    """The linker's name of a support function."""
-    return f"hds.{name}"
+class Block:
+    """A basic block: a label and the lines written so far."""
+
+    __slots__ = ("closed", "label", "lines")
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.lines: list[str | Phi] = []
+        self.closed = False  # it has its terminator
+
+
+class Phi:
+    """A phi instruction, which may learn of its predecessors later."""
+
+    __slots__ = ("incoming", "value")
+
+    def __init__(self, value: Value) -> None:
+        self.value = value
+        self.incoming: list[str] = []
+
+    def add(self, value: Value, block: Block) -> None:
+        """Control that comes from this block brings this value."""
+        self.incoming.append(f"[ {value.text}, %{block.label} ]")
+
+    def __str__(self) -> str:
+        return f"  {self.value.text} = phi {self.value.type} {', '.join(self.incoming)}"
 
 
 class Emitter:
-    """Emits into one function."""
+    """Writes one function of a module, which it joins. `parameters` become %0, %1, ..."""
 
-    def __init__(self, function: Any) -> None:
-        self.function = function
-        self.module = function.module
-        self.ir: Any = ir.IRBuilder(function.append_basic_block("entry"))
-        self.context = function.args[0]
-        self.context.name = "context"
+    def __init__(self, module: Module, name: str, signature: Signature, internal: bool = False) -> None:
+        self.module = module
+        self.name = name
+        self.signature = signature
+        self.internal = internal
+        self.parameters = [Value(kind, f"%p{index}") for index, kind in enumerate(signature.parameters)]
+        self.blocks: list[Block] = []
+        self._made = 0
+        self._entry_lines: list[str] = []
+        self.block = self.new_block("entry")
+        module.functions.append(self)
 
-    # --- values
+    def __str__(self) -> str:
+        linkage = "internal " if self.internal else ""
+        parameters = ", ".join(map(str, self.parameters))
+        head = f"define {linkage}{self.signature.result} @{self.name}({parameters}) {self.signature.attributes} {{"
+        first, *rest = self.blocks
+        body = [f"{first.label}:", *self._entry_lines, *map(str, first.lines)]
+        for block in rest:
+            body += [f"{block.label}:", *map(str, block.lines)]
+        return "\n".join((head, *body, "}"))
 
-    def number(self, value: float, kind: Any = I64) -> Value:
-        """A constant."""
-        return ir.Constant(kind, value)
+    # --- blocks
 
-    def no(self) -> Value:
-        """The truth value."""
-        return ir.Constant(I1, 0)
+    def new_block(self, name: str) -> Block:
+        """A new block at the end of the function; writing goes on where it was."""
+        self._made += 1
+        block = Block(f"{name}.{self._made}")
+        self.blocks.append(block)
+        return block
 
-    def yes(self) -> Value:
-        """The other one."""
-        return ir.Constant(I1, 1)
+    def jump(self, block: Block) -> None:
+        """Go to a block."""
+        self._close(f"br label %{block.label}")
 
-    def null(self) -> Value:
-        """The null pointer."""
-        return ir.Constant(POINTER, None)
+    def branch(self, flag: Value, then: Block, otherwise: Block, hint: str = "") -> None:
+        """Go to one of two blocks."""
+        self._close(f"br {flag}, label %{then.label}, label %{otherwise.label}{hint}")
 
-    def extend(self, flag: Value) -> Value:
-        """A truth value as 0 or 1."""
-        return self.ir.zext(flag, I64)
+    def switch(self, value: Value, cases: dict[int, Block], otherwise: Block) -> None:
+        """Go to the block of a value."""
+        rows = " ".join(f"{value.type} {key}, label %{block.label}" for key, block in cases.items())
+        self._close(f"switch {value}, label %{otherwise.label} [ {rows} ]")
 
-    def maybe(self, value: Value, ok: Value) -> Value:
-        """The pair of a value and whether there is one."""
-        pair = self.ir.insert_value(ir.Constant(MAYBE, ir.Undefined), value, 0)
-        return self.ir.insert_value(pair, ok, 1)
+    def give(self, *parts: Value) -> None:
+        """Return a value, or a structure of several."""
+        if len(parts) > 1:
+            whole = Value(self.signature.result, "poison")
+            for index, part in enumerate(parts):
+                whole = self.emit(whole.type, f"insertvalue {whole}, {part}, {index}")
+            parts = (whole,)
+        self._close(f"ret {parts[0]}" if parts else "ret void")
+
+    @contextmanager
+    def when(self, flag: Value) -> Iterator[None]:
+        """What is written inside happens when the flag is true."""
+        inside, after = self.new_block("then"), self.new_block("after")
+        self.branch(flag, inside, after)
+        self.block = inside
+        yield
+        if not self.block.closed:
+            self.jump(after)
+        self.block = after
+
+    def _close(self, line: str) -> None:
+        self.block.lines.append("  " + line)
+        self.block.closed = True
+
+    # --- instructions
+
+    def emit(self, kind: str, text: str) -> Value:
+        """An instruction with a result."""
+        self._made += 1
+        value = Value(kind, f"%v{self._made}")
+        self.block.lines.append(f"  {value.text} = {text}")
+        return value
+
+    def comment(self, text: str) -> None:
+        """A line for the reader."""
+        self.block.lines.append(f"  ; {text}")
+
+    def op(self, name: str, x: Value, y: Value) -> Value:
+        """A binary operation: add, sdiv, lshr, fmul, ..."""
+        return self.emit(x.type, f"{name} {x}, {y.text}")
+
+    def compare(self, condition: str, x: Value, y: Value) -> Value:
+        """A comparison of integers (eq, ult, sle, ...) or of floating-point numbers (oeq, une, olt, ...)."""
+        name = "fcmp" if x.type in (F32, F64) else "icmp"
+        return self.emit(I1, f"{name} {condition} {x}, {y.text}")
+
+    def convert(self, name: str, x: Value, to: str) -> Value:
+        """A conversion: zext, trunc, sitofp, bitcast, ..."""
+        return self.emit(to, f"{name} {x} to {to}")
+
+    def select(self, flag: Value, x: Value, y: Value) -> Value:
+        """x where the flag is true, else y."""
+        return self.emit(x.type, f"select {flag}, {x}, {y}")
+
+    def opposite(self, flag: Value) -> Value:
+        """A truth value negated."""
+        return self.emit(I1, f"xor {flag}, true")
+
+    def phi(self, kind: str) -> Phi:
+        """A value that depends on where control comes from; only at the start of a block."""
+        self._made += 1
+        phi = Phi(Value(kind, f"%v{self._made}"))
+        self.block.lines.append(phi)
+        return phi
+
+    def part(self, whole: Value, index: int, kind: str = I64) -> Value:
+        """A member of a structure."""
+        return self.emit(kind, f"extractvalue {whole}, {index}")
 
     # --- memory
 
+    def cell(self, name: str, count: int = 1) -> Value:
+        """Cells on the native stack, made when the function is entered."""
+        self._entry_lines.append(f"  %{name} = alloca i64, i64 {count}, align 8")
+        return Value(POINTER, f"%{name}")
+
     def at(self, base: Value, offset: Value | int) -> Value:
         """The host address `offset` bytes behind base."""
-        distance = self.number(offset) if isinstance(offset, int) else offset
-        return self.ir.gep(base, [distance], source_etype=I8)
+        if offset == 0:
+            return base
+        distance = number(offset) if isinstance(offset, int) else offset
+        return self.emit(POINTER, f"getelementptr i8, ptr {base.text}, {distance}")
 
-    def load(self, base: Value, offset: int, kind: Any = I64) -> Value:
-        """The cell at this offset."""
-        return self.ir.load(self.at(base, offset), typ=kind)
+    def load(self, address: Value, kind: str = I64, align: int = 8, hint: str = "") -> Value:
+        """What stands at a host address."""
+        return self.emit(kind, f"load {kind}, ptr {address.text}, align {align}{hint}")
 
-    def fixed(self, base: Value, offset: int, kind: Any = I64) -> Value:
-        """A cell that no run changes: LLVM may load it once."""
-        cell = self.load(base, offset, kind)
-        cell.set_metadata("invariant.load", self.module.add_metadata([]))
-        return cell
-
-    def store(self, value: Value, base: Value, offset: int) -> None:
-        """Set the cell at this offset."""
-        self.ir.store(value, self.at(base, offset))
-
-    def field(self, name: str) -> Value:
-        """A field of the context that the run changes."""
-        return self.load(self.context, offset_of(Context, name), kind_of(Context, name))
-
-    def setting(self, name: str) -> Value:
-        """A field of the context that stays as it is during a run."""
-        return self.fixed(self.context, offset_of(Context, name), kind_of(Context, name))
-
-    def set_field(self, name: str, value: Value, index: int = 0) -> None:
-        """Set a field of the context."""
-        self.store(value, self.context, offset_of(Context, name) + CELL * index)
+    def store(self, value: Value, address: Value, align: int = 8) -> None:
+        """Put a value at a host address."""
+        self.block.lines.append(f"  store {value}, ptr {address.text}, align {align}")
 
     # --- calls
 
-    def call(self, name: str, *arguments: Value) -> Value:
-        """Call a support function."""
-        return self.ir.call(declare(self.module, name), [self.context, *arguments])
-
-    def callback(self, name: str, *arguments: Value) -> Value:
-        """Call a function of vm.native.callbacks; true unless it raised or refused."""
-        kind = ir.FunctionType(I32, [I64, *(argument.type for argument in arguments)])
-        target = self.ir.bitcast(self.setting(name), kind.as_pointer())
-        answer = self.ir.call(target, [self.setting("handle"), *arguments])
-        return self.ir.icmp_unsigned("!=", answer, self.number(0, I32))
-
-
-def declare(module: Any, name: str) -> Any:
-    """A support function, declared in the module on first use."""
-    full = symbol(name)
-    if full in module.globals:
-        return module.globals[full]
-    signature = SUPPORT[name]
-    function = ir.Function(module, signature.type, full)
-    for attribute in signature.attributes:
-        function.attributes.add(attribute)
-    return function
-
-
-def offset_of(structure: type[ctypes.Structure], name: str) -> int:
-    """The offset of a field in bytes."""
-    offset: int = getattr(structure, name).offset
-    return offset
-
-
-def kind_of(structure: type[ctypes.Structure], name: str) -> Any:
-    """The LLVM type of a field."""
-    return POINTER if _ADDRESSES[structure].get(name) else I64
-
-
-_ADDRESSES = {
-    structure: {name: kind == "address" for name, kind in table(structure).items()}
-    for structure in (Context, DirectAccess, RingHeader)
-}
+    def call(self, name: str, signature: Signature, arguments: Sequence[Value]) -> Value:
+        """Call a function of this module (or one that the linker knows) by name, or any other by its address."""
+        target = name if name.startswith("%") else "@" + name
+        text = f"call {signature.result} {target}({', '.join(map(str, arguments))})"
+        if signature.result == VOID:
+            self.block.lines.append("  " + text)
+            return Value(VOID, "")
+        return self.emit(signature.result, text)

@@ -37,13 +37,13 @@ class NativeEngine:
     def load(self, program: Program, store: GlobalStore) -> Loaded:
         """Verify, bind and compile. Raises VerificationError or GlobalConflict."""
         verify(program, self.limits)
-        if not fits_native(program, self.limits):
-            return self._reference.load(program, store)
         slots = store.bind(program.globals)
         view = self._stores.get(store)
         if view is None:
             view = self._stores[store] = StoreView(store)
         view.refresh()
+        if not fits_native(program, self.limits):
+            return self._reference.load(program, store)
         code = program_code(program, self.limits.max_message)
         formats = [formatting.parse(text) for text in program.formats]
         return Loaded(program, store, slots, Prepared(code, Literals(program.strings), formats, view, []))

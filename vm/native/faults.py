@@ -39,14 +39,26 @@ FAULTS: dict[str, FaultRow] = {
     "deadlock": FaultRow(FaultKind.DEADLOCK, ("address",)),
     "raised": FaultRow(FaultKind.INVALID_ADDRESS),  # an exception of a callback, which says itself what it is
 }
-FAULT_NUMBER: dict[str, int] = {name: number for number, name in enumerate(FAULTS)}
-RAISED = FAULT_NUMBER["raised"]
+_NUMBER: dict[str, int] = {name: number for number, name in enumerate(FAULTS)}
 _ROWS = tuple(FAULTS.values())
+
+# A site is one number: the pc in the upper 32 bits, the number of the row in the lower ones.
+_PC_SHIFT = 32
+
+
+def site(pc: int, name: str | None = None) -> int:
+    """The site of a check: this row of FAULTS (or none yet) at this instruction."""
+    return pc << _PC_SHIFT | (0 if name is None else _NUMBER[name])
+
+
+def site_pc(context: Context) -> int:
+    """The instruction at which the last run stopped."""
+    return context.site >> _PC_SHIFT
 
 
 def fault(context: Context, limits: Limits) -> Fault:
     """The Fault that a failed run has left in its context."""
-    row = _ROWS[context.fault]
+    row = _ROWS[context.site & ((1 << _PC_SHIFT) - 1)]
     if row.limit:
-        return Fault(row.kind, context.fault_pc, {"limit": getattr(limits, row.limit)}, f"limit {row.limit}")
-    return Fault(row.kind, context.fault_pc, dict(zip(row.values, context.fault_values, strict=False)))
+        return Fault(row.kind, site_pc(context), {"limit": getattr(limits, row.limit)}, f"limit {row.limit}")
+    return Fault(row.kind, site_pc(context), dict(zip(row.values, context.fault_values, strict=False)))

@@ -8,18 +8,19 @@ checked before the operation.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from vm.builtins import BUILTINS
 from vm.isa import INTEGER_KINDS
-from vm.native.body import Body
+from vm.native import faults
+from vm.native.body import Body, signature
 from vm.native.builtins import NATIVE
-from vm.native.emitter import CELL, F32, F64, I64, MAYBE, Value
+from vm.native.emitter import F32, F64, I1, I64, INVARIANT, NULL, YES, Value, double, number
+from vm.native.layout import CELL
 from vm.registers import REGISTERS
 from vm.script_memory import GLOBALS_BASE, SLOT, STACK_BASE
 from vm.semantics import MASK
 
-MIN_SIGNED = 1 << 63
+_EXPONENT = 0x7FF << 52  # of a binary64; all ones in infinities and NaNs
 
 # --- integers ---------------------------------------------------------------------------------------------------------
 
@@ -28,49 +29,47 @@ def _division(bits: int, remainder: bool) -> Callable[[Body, Value, Value], Valu
     """Signed division of this width. -2**63 / -1 wraps where the width lets it through."""
 
     def lower(f: Body, x: Value, y: Value) -> Value:
-        f.stop_if(f.ir.icmp_unsigned("==", y, f.number(0)), "division_by_zero", x)
-        by_minus_one = f.ir.icmp_unsigned("==", y, f.number(MASK))
-        divisor = f.ir.select(by_minus_one, f.number(1), y)
-        quotient = f.ir.select(by_minus_one, f.ir.neg(x), f.ir.sdiv(x, divisor))
-        wrapped = f.ir.icmp_unsigned("==", x, f.number(MIN_SIGNED))
-        overflow = f.ir.icmp_unsigned("==", quotient, f.number(1 << (bits - 1)))
-        if bits == 64:
-            # A quotient of -2**63 has the same bits as 2**63: only -2**63 / -1 overflows.
-            overflow = f.ir.and_(by_minus_one, wrapped)
+        f.stop_if(f.compare("eq", y, number(0)), "division_by_zero", x)
+        by_minus_one = f.compare("eq", y, number(MASK))
+        divisor = f.select(by_minus_one, number(1), y)
+        quotient = f.select(by_minus_one, f.op("sub", number(0), x), f.op("sdiv", x, divisor))
+        overflow = f.compare("eq", quotient, number(1 << (bits - 1)))
+        if bits == 64:  # a quotient of -2**63 has the same bits as 2**63
+            overflow = f.op("and", overflow, by_minus_one)
         f.stop_if(overflow, "division_overflow", x, y)
-        return f.ir.select(by_minus_one, f.number(0), f.ir.srem(x, divisor)) if remainder else quotient
+        return f.select(by_minus_one, number(0), f.op("srem", x, divisor)) if remainder else quotient
 
     return lower
 
 
 def _unsigned_division(operation: str) -> Callable[[Body, Value, Value], Value]:
     def lower(f: Body, x: Value, y: Value) -> Value:
-        f.stop_if(f.ir.icmp_unsigned("==", y, f.number(0)), "division_by_zero", x)
-        return getattr(f.ir, operation)(x, y)
+        f.stop_if(f.compare("eq", y, number(0)), "division_by_zero", x)
+        return f.op(operation, x, y)
 
     return lower
 
 
 def _exact_quotient(f: Body, x: Value, y: Value) -> Value:
-    is_zero = f.ir.icmp_unsigned("==", y, f.number(0))
-    by_minus_one = f.ir.icmp_unsigned("==", y, f.number(MASK))
-    divisor = f.ir.select(f.ir.or_(is_zero, by_minus_one), f.number(1), y)
-    inexact = f.ir.icmp_unsigned("!=", f.ir.srem(x, divisor), f.number(0))
-    f.stop_if(f.ir.or_(is_zero, inexact), "pointer_difference", x, y)
-    return f.ir.select(by_minus_one, f.ir.neg(x), f.ir.sdiv(x, divisor))
+    is_zero = f.compare("eq", y, number(0))
+    by_minus_one = f.compare("eq", y, number(MASK))
+    divisor = f.select(f.op("or", is_zero, by_minus_one), number(1), y)
+    inexact = f.compare("ne", f.op("srem", x, divisor), number(0))
+    f.stop_if(f.op("or", is_zero, inexact), "pointer_difference", x, y)
+    return f.select(by_minus_one, f.op("sub", number(0), x), f.op("sdiv", x, divisor))
 
 
 def _shift(operation: str, width: int, result: Callable[[Body, Value], Value]) -> Callable[[Body, Value, Value], Value]:
     def lower(f: Body, x: Value, count: Value) -> Value:
-        bad = f.ir.icmp_unsigned(">=", count, f.number(width))
-        f.stop_if(bad, "shift_out_of_range", count, f.number(width))
-        return result(f, getattr(f.ir, operation)(x, count))
+        bad = f.compare("uge", count, number(width))
+        f.stop_if(bad, "shift_out_of_range", count, number(width))
+        return result(f, f.op(operation, x, count))
 
     return lower
 
 
-def _compare(kind: str, operator: str) -> Callable[[Body, Value, Value], Value]:
-    return lambda f, x, y: f.extend(getattr(f.ir, "icmp_" + kind)(operator, x, y))
+def _compare(condition: str) -> Callable[[Body, Value, Value], Value]:
+    return lambda f, x, y: f.widened(f.compare(condition, x, y))
 
 
 def _whole(f: Body, value: Value) -> Value:
@@ -89,27 +88,27 @@ def _uw(f: Body, value: Value) -> Value:
 
 
 def _is_infinite(f: Body, value: Value) -> Value:
-    return f.ir.icmp_unsigned("==", f.ir.and_(f.bits_of(value), f.number(MIN_SIGNED - 1)), f.number(0x7FF << 52))
+    return f.compare("eq", f.op("and", f.bits_of(value), number(MASK >> 1)), number(_EXPONENT))
 
 
 def _stop_unless_finite(f: Body, value: Value) -> None:
-    """An infinity or a NaN stops an operation: its exponent is all ones."""
-    exponent = f.number(0x7FF << 52)
-    not_finite = f.ir.icmp_unsigned("==", f.ir.and_(f.bits_of(value), exponent), exponent)
+    """An infinity or a NaN stops an operation."""
+    exponent = f.op("and", f.bits_of(value), number(_EXPONENT))
+    not_finite = f.compare("eq", exponent, number(_EXPONENT))
     f.stop_if(not_finite, "float_invalid")
 
 
 def _round_single(f: Body, value: Value) -> Value:
     """A finite binary64 as the bits of the nearest binary32."""
-    rounded = f.bits_of(f.ir.fptrunc(value, F32))
-    overflow = f.ir.icmp_unsigned("==", f.zero_extend(rounded, 31), f.number(0xFF << 23))
+    rounded = f.bits_of(f.convert("fptrunc", value, F32))
+    overflow = f.compare("eq", f.zero_extend(rounded, 31), number(0xFF << 23))
     f.stop_if(overflow, "float_overflow_single", f.bits_of(value))
     return rounded
 
 
 def _wide(f: Body, bits: Value) -> Value:
     """A binary32 as binary64, exactly."""
-    return f.ir.fpext(f.single(bits), F64)
+    return f.convert("fpext", f.single(bits), F64)
 
 
 def _arithmetic(operation: str, single: bool) -> Callable[[Body, Value, Value], Value]:
@@ -120,8 +119,8 @@ def _arithmetic(operation: str, single: bool) -> Callable[[Body, Value, Value], 
         _stop_unless_finite(f, a)
         _stop_unless_finite(f, b)
         if operation == "fdiv":
-            f.stop_if(f.ir.fcmp_ordered("==", b, f.number(0.0, F64)), "division_by_zero", x)
-        result = getattr(f.ir, operation)(a, b)
+            f.stop_if(f.compare("oeq", b, double(0.0)), "division_by_zero", x)
+        result = f.op(operation, a, b)
         if single:
             return _round_single(f, result)
         f.stop_if(_is_infinite(f, result), "float_overflow")
@@ -130,19 +129,18 @@ def _arithmetic(operation: str, single: bool) -> Callable[[Body, Value, Value], 
     return lower
 
 
-def _compare_floats(operator: str, single: bool) -> Callable[[Body, Value, Value], Value]:
+def _compare_floats(condition: str, single: bool) -> Callable[[Body, Value, Value], Value]:
     """A NaN is unequal to everything and in no order."""
 
     def lower(f: Body, x: Value, y: Value) -> Value:
         a, b = (f.single(x), f.single(y)) if single else (f.double(x), f.double(y))
-        compare = f.ir.fcmp_unordered if operator == "!=" else f.ir.fcmp_ordered
-        return f.extend(compare(operator, a, b))
+        return f.widened(f.compare(condition, a, b))
 
     return lower
 
 
 def _not_zero(f: Body, value: Value) -> Value:
-    return f.extend(f.ir.fcmp_unordered("!=", value, f.number(0.0, value.type)))
+    return f.widened(f.compare("une", value, Value(value.type, "0.0")))
 
 
 def _double_to_single(f: Body, x: Value) -> Value:
@@ -156,36 +154,36 @@ def _double_to_integer(f: Body, a: int, b: int, kind: int) -> None:
     x = f.get(b)
     value = f.double(x)
     low, high = (-float(1 << (bits - 1)), float(1 << (bits - 1))) if is_signed else (0.0, float(1 << bits))
-    above = f.ir.fcmp_ordered(">", value, f.number(low - 1.0, F64))
+    above = f.compare("ogt", value, double(low - 1.0))
     if low - 1.0 == low:
-        above = f.ir.fcmp_ordered(">=", value, f.number(low, F64))
-    below = f.ir.fcmp_ordered("<", value, f.number(high, F64))
-    f.stop_unless(f.ir.and_(above, below), "float_to_int_range", x)
-    f.set(a, f.ir.fptosi(value, I64) if is_signed else f.ir.fptoui(value, I64))
+        above = f.compare("oge", value, double(low))
+    below = f.compare("olt", value, double(high))
+    f.stop_unless(f.op("and", above, below), "float_to_int_range", x)
+    f.set(a, f.convert("fptosi", value, I64) if is_signed else f.convert("fptoui", value, I64))
 
 
 # --- scalar instructions, in the order of vm.semantics ----------------------------------------------------------------
 
 BINARY: dict[str, Callable[[Body, Value, Value], Value]] = {
     "PDIV": _exact_quotient,
-    "ADD": lambda f, x, y: f.ir.add(x, y),
-    "ADDW": lambda f, x, y: _w(f, f.ir.add(x, y)),
-    "ADDUW": lambda f, x, y: _uw(f, f.ir.add(x, y)),
-    "SUB": lambda f, x, y: f.ir.sub(x, y),
-    "SUBW": lambda f, x, y: _w(f, f.ir.sub(x, y)),
-    "SUBUW": lambda f, x, y: _uw(f, f.ir.sub(x, y)),
-    "MUL": lambda f, x, y: f.ir.mul(x, y),
-    "MULW": lambda f, x, y: _w(f, f.ir.mul(x, y)),
-    "MULUW": lambda f, x, y: _uw(f, f.ir.mul(x, y)),
+    "ADD": lambda f, x, y: f.op("add", x, y),
+    "ADDW": lambda f, x, y: _w(f, f.op("add", x, y)),
+    "ADDUW": lambda f, x, y: _uw(f, f.op("add", x, y)),
+    "SUB": lambda f, x, y: f.op("sub", x, y),
+    "SUBW": lambda f, x, y: _w(f, f.op("sub", x, y)),
+    "SUBUW": lambda f, x, y: _uw(f, f.op("sub", x, y)),
+    "MUL": lambda f, x, y: f.op("mul", x, y),
+    "MULW": lambda f, x, y: _w(f, f.op("mul", x, y)),
+    "MULUW": lambda f, x, y: _uw(f, f.op("mul", x, y)),
     "DIVS": _division(64, remainder=False),
     "DIVSW": _division(32, remainder=False),
     "DIVU": _unsigned_division("udiv"),
     "MODS": _division(64, remainder=True),
     "MODSW": _division(32, remainder=True),
     "MODU": _unsigned_division("urem"),
-    "AND": lambda f, x, y: f.ir.and_(x, y),
-    "OR": lambda f, x, y: f.ir.or_(x, y),
-    "XOR": lambda f, x, y: f.ir.xor(x, y),
+    "AND": lambda f, x, y: f.op("and", x, y),
+    "OR": lambda f, x, y: f.op("or", x, y),
+    "XOR": lambda f, x, y: f.op("xor", x, y),
     "SHL": _shift("shl", 64, _whole),
     "SHLW": _shift("shl", 32, _w),
     "SHLUW": _shift("shl", 32, _uw),
@@ -193,42 +191,42 @@ BINARY: dict[str, Callable[[Body, Value, Value], Value]] = {
     "SARW": _shift("ashr", 32, _whole),
     "SHR": _shift("lshr", 64, _whole),
     "SHRUW": _shift("lshr", 32, _whole),
-    "EQ": _compare("unsigned", "=="),
-    "NE": _compare("unsigned", "!="),
-    "LTS": _compare("signed", "<"),
-    "LES": _compare("signed", "<="),
-    "LTU": _compare("unsigned", "<"),
-    "LEU": _compare("unsigned", "<="),
+    "EQ": _compare("eq"),
+    "NE": _compare("ne"),
+    "LTS": _compare("slt"),
+    "LES": _compare("sle"),
+    "LTU": _compare("ult"),
+    "LEU": _compare("ule"),
     "ADDD": _arithmetic("fadd", single=False),
     "SUBD": _arithmetic("fsub", single=False),
     "MULD": _arithmetic("fmul", single=False),
     "DIVD": _arithmetic("fdiv", single=False),
-    "EQD": _compare_floats("==", single=False),
-    "NED": _compare_floats("!=", single=False),
-    "LTD": _compare_floats("<", single=False),
-    "LED": _compare_floats("<=", single=False),
+    "EQD": _compare_floats("oeq", single=False),
+    "NED": _compare_floats("une", single=False),
+    "LTD": _compare_floats("olt", single=False),
+    "LED": _compare_floats("ole", single=False),
     "ADDF": _arithmetic("fadd", single=True),
     "SUBF": _arithmetic("fsub", single=True),
     "MULF": _arithmetic("fmul", single=True),
     "DIVF": _arithmetic("fdiv", single=True),
-    "EQF": _compare_floats("==", single=True),
-    "NEF": _compare_floats("!=", single=True),
-    "LTF": _compare_floats("<", single=True),
-    "LEF": _compare_floats("<=", single=True),
+    "EQF": _compare_floats("oeq", single=True),
+    "NEF": _compare_floats("une", single=True),
+    "LTF": _compare_floats("olt", single=True),
+    "LEF": _compare_floats("ole", single=True),
 }
 
 UNARY: dict[str, Callable[[Body, Value], Value]] = {
     "MOV": lambda f, x: x,
-    "NEG": lambda f, x: f.ir.neg(x),
-    "NEGW": lambda f, x: _w(f, f.ir.neg(x)),
-    "NEGUW": lambda f, x: _uw(f, f.ir.neg(x)),
-    "NOT": lambda f, x: f.ir.not_(x),
-    "NOTUW": lambda f, x: _uw(f, f.ir.not_(x)),
-    "ISZ": lambda f, x: f.extend(f.ir.icmp_unsigned("==", x, f.number(0))),
-    "BOOL": lambda f, x: f.extend(f.ir.icmp_unsigned("!=", x, f.number(0))),
-    "NEGD": lambda f, x: f.ir.xor(x, f.number(1 << 63)),
+    "NEG": lambda f, x: f.op("sub", number(0), x),
+    "NEGW": lambda f, x: _w(f, f.op("sub", number(0), x)),
+    "NEGUW": lambda f, x: _uw(f, f.op("sub", number(0), x)),
+    "NOT": lambda f, x: f.op("xor", x, number(MASK)),
+    "NOTUW": lambda f, x: _uw(f, f.op("xor", x, number(MASK))),
+    "ISZ": lambda f, x: f.widened(f.compare("eq", x, number(0))),
+    "BOOL": lambda f, x: f.widened(f.compare("ne", x, number(0))),
+    "NEGD": lambda f, x: f.op("xor", x, number(1 << 63)),
     "BOOLD": lambda f, x: _not_zero(f, f.double(x)),
-    "NEGF": lambda f, x: _uw(f, f.ir.xor(x, f.number(1 << 31))),
+    "NEGF": lambda f, x: _uw(f, f.op("xor", x, number(1 << 31))),
     "BOOLF": lambda f, x: _not_zero(f, f.single(x)),
     "SX8": lambda f, x: f.sign_extend(x, 8),
     "ZX8": lambda f, x: f.zero_extend(x, 8),
@@ -236,10 +234,10 @@ UNARY: dict[str, Callable[[Body, Value], Value]] = {
     "ZX16": lambda f, x: f.zero_extend(x, 16),
     "SX32": lambda f, x: f.sign_extend(x, 32),
     "ZX32": lambda f, x: f.zero_extend(x, 32),
-    "I2D": lambda f, x: f.bits_of(f.ir.sitofp(x, F64)),
-    "U2D": lambda f, x: f.bits_of(f.ir.uitofp(x, F64)),
-    "I2F": lambda f, x: f.bits_of(f.ir.sitofp(x, F32)),
-    "U2F": lambda f, x: f.bits_of(f.ir.uitofp(x, F32)),
+    "I2D": lambda f, x: f.bits_of(f.convert("sitofp", x, F64)),
+    "U2D": lambda f, x: f.bits_of(f.convert("uitofp", x, F64)),
+    "I2F": lambda f, x: f.bits_of(f.convert("sitofp", x, F32)),
+    "U2F": lambda f, x: f.bits_of(f.convert("uitofp", x, F32)),
     "F2D": lambda f, x: f.bits_of(_wide(f, x)),
     "D2F": _double_to_single,
 }
@@ -249,8 +247,8 @@ UNARY: dict[str, Callable[[Body, Value], Value]] = {
 
 def _load(bits: int, is_signed: bool) -> Callable[[Body, Value], Value]:
     def lower(f: Body, address: Value) -> Value:
-        pair = f.call(f"load{bits}", address)
-        value = f.got(pair, "invalid_address", address, f.number(bits // 8))
+        pair = f.support(f"load{bits}", address)
+        value = f.got(pair, "invalid_address", address, number(bits // 8))
         return f.sign_extend(value, bits) if is_signed else value
 
     return lower
@@ -259,8 +257,8 @@ def _load(bits: int, is_signed: bool) -> Callable[[Body, Value], Value]:
 def _store(bits: int) -> Callable[[Body, int, int], None]:
     def lower(f: Body, a: int, b: int) -> None:
         address = f.get(a)
-        stored = f.call(f"store{bits}", address, f.get(b))
-        f.stop_unless(stored, "invalid_address", address, f.number(bits // 8))
+        stored = f.support(f"store{bits}", address, f.get(b))
+        f.stop_unless(stored, "invalid_address", address, number(bits // 8))
 
     return lower
 
@@ -271,7 +269,7 @@ UNARY |= {f"LD{bits}S": _load(bits, is_signed=True) for bits in (8, 16, 32)}
 
 def _global(f: Body, index: int) -> Value:
     """The offset of a global in the globals' memory."""
-    return f.fixed(f.setting("slots"), CELL * index)
+    return f.load(f.at(f.setting("slots"), CELL * index), hint=INVARIANT)
 
 
 def _global_cell(f: Body, index: int) -> Value:
@@ -280,7 +278,8 @@ def _global_cell(f: Body, index: int) -> Value:
 
 def _slot(f: Body, slot: int) -> Value:
     """The offset of a slot of the frame in the stack: the frame ends at the top."""
-    return f.ir.add(f.frame_base, f.number(slot * SLOT))
+    assert f.frame_base is not None  # the verifier: a slot is inside the frame
+    return f.op("add", f.frame_base, number(slot * SLOT))
 
 
 def _slot_cell(f: Body, slot: int) -> Value:
@@ -288,7 +287,7 @@ def _slot_cell(f: Body, slot: int) -> Value:
 
 
 def _bound(f: Body, a: int, b: int) -> None:
-    bad = f.ir.icmp_unsigned(">=", f.get(a), f.get(b))
+    bad = f.compare("uge", f.get(a), f.get(b))
     f.stop_if(bad, "index_out_of_range", f.get(a), f.get(b))
 
 
@@ -297,19 +296,22 @@ def _bound(f: Body, a: int, b: int) -> None:
 
 def _direct_or_asked(f: Body, mask: str, cells: str, index: int, name: str) -> Value:
     """A cell of the host where its mask allows that, else the host's answer."""
-    ready = f.bit_set(mask, index)
-    with f.ir.if_else(ready, likely=True) as (direct, asked):
-        with direct:
-            value = f.ir.load(f.direct_cell(cells, index), typ=I64)
-            cell = f.maybe(value, f.yes())
-            from_cell = f.ir.block
-        with asked:
-            answer = f.call(name, f.number(index))
-            from_host = f.ir.block
-    pair = f.ir.phi(MAYBE)
-    pair.add_incoming(cell, from_cell)
-    pair.add_incoming(answer, from_host)
-    return f.got(pair)
+    direct, asked, known = map(f.new_block, ("direct", "asked", "known"))
+    f.branch(f.bit_set(mask, index), direct, asked)
+    f.block = direct
+    cell = f.load(f.direct_cell(cells, index))
+    f.jump(known)
+    f.block = asked
+    answer = f.support(name, number(index))
+    from_host, ok = f.part(answer, 0), f.part(answer, 1, I1)
+    f.jump(known)
+    f.block = known
+    value, good = f.phi(I64), f.phi(I1)
+    for block, found, is_good in ((direct, cell, YES), (asked, from_host, ok)):
+        value.add(found, block)
+        good.add(is_good, block)
+    f.stop_unless(good.value, "raised")
+    return value.value
 
 
 def _storage(f: Body, storage: int) -> Value:
@@ -318,8 +320,8 @@ def _storage(f: Body, storage: int) -> Value:
 
 def _read_register(f: Body, a: int, index: int) -> None:
     register = REGISTERS[index]
-    shifted = f.ir.lshr(_storage(f, register.storage), f.number(register.shift))
-    f.set(a, f.ir.and_(shifted, f.number(register.mask)))
+    shifted = f.op("lshr", _storage(f, register.storage), number(register.shift))
+    f.set(a, f.op("and", shifted, number(register.mask)))
 
 
 def _write_register(f: Body, a: int, index: int) -> None:
@@ -327,15 +329,19 @@ def _write_register(f: Body, a: int, index: int) -> None:
     value = f.get(a)
     if register.bits < 64:
         mask = register.mask << register.shift
-        kept = f.ir.and_(_storage(f, register.storage), f.number(~mask & MASK))
-        value = f.ir.or_(kept, f.ir.and_(f.ir.shl(value, f.number(register.shift)), f.number(mask)))
-    with f.ir.if_else(f.bit_set("writable", register.storage), likely=True) as (direct, asked):
-        with direct:
-            f.ir.store(value, f.direct_cell("registers", register.storage))
-            dirty = f.ir.or_(f.ir.load(f.direct_cell("dirty"), typ=I64), f.number(1 << register.storage))
-            f.ir.store(dirty, f.direct_cell("dirty"))
-        with asked:
-            f.stop_unless(f.call("write_register", f.number(register.storage), value), "raised")
+        kept = f.op("and", _storage(f, register.storage), number(~mask & MASK))
+        value = f.op("or", kept, f.op("and", f.op("shl", value, number(register.shift)), number(mask)))
+    direct, asked, written = map(f.new_block, ("direct", "asked", "written"))
+    f.branch(f.bit_set("writable", register.storage), direct, asked)
+    f.block = direct
+    f.store(value, f.direct_cell("registers", register.storage))
+    dirty = f.direct_cell("dirty")
+    f.store(f.op("or", f.load(dirty), number(1 << register.storage)), dirty)
+    f.jump(written)
+    f.block = asked
+    f.stop_unless(f.support("write_register", number(register.storage), value), "raised")
+    f.jump(written)
+    f.block = written
 
 
 # --- control ----------------------------------------------------------------------------------------------------------
@@ -343,29 +349,30 @@ def _write_register(f: Body, a: int, index: int) -> None:
 
 def _branch(taken_when: str) -> Callable[[Body, int, int], None]:
     def lower(f: Body, a: int, target: int) -> None:
-        taken = f.ir.icmp_unsigned(taken_when, f.get(a), f.number(0))
+        taken = f.compare(taken_when, f.get(a), number(0))
         f.end_block()
-        f.ir.cbranch(taken, f.blocks[target], f.blocks[f.pc + 1])
+        f.branch(taken, f.code_blocks[target], f.code_blocks[f.pc + 1])
 
     return lower
 
 
 def _jump(f: Body, target: int) -> None:
     f.end_block()
-    f.ir.branch(f.blocks[target])
+    f.jump(f.code_blocks[target])
 
 
-def _argument(f: Body, a: int, number: int) -> None:
+def _argument(f: Body, a: int, index: int) -> None:
     f.arguments.append(f.get(a))
 
 
 def _call(f: Body, a: int, index: int) -> None:
-    f.set_field("call_pc", f.number(f.pc))
-    depth = f.ir.add(f.depth, f.number(1))
-    result = f.ir.call(f.siblings[index], [f.context, depth, f.steps, *f.take_arguments()])
-    f.unwind_if(f.ir.extract_value(result, 2))
-    f.steps = f.ir.extract_value(result, 1)
-    f.set(a, f.ir.extract_value(result, 0))
+    f.set_state("call_site", number(faults.site(f.pc)))
+    depth = f.op("add", f.depth, number(1))
+    callee = signature(f.program.functions[index])
+    result = f.call(f.symbols[index], callee, [f.context, depth, f.steps, *f.take_arguments()])
+    f.unwind_if(f.part(result, 2, I1))
+    f.steps = f.part(result, 1)
+    f.set(a, f.part(result, 0))
 
 
 def _builtin(f: Body, a: int, index: int) -> None:
@@ -373,33 +380,33 @@ def _builtin(f: Body, a: int, index: int) -> None:
     if name in NATIVE:
         f.set(a, NATIVE[name](f, *arguments))
     else:
-        f.set(a, f.got(f.call("builtin", f.number(index), f.cells(arguments))))
+        f.set(a, f.got(f.support("builtin", number(index), f.array(arguments))))
 
 
 def _record(f: Body, form: Value, values: list[Value]) -> None:
     """Leave a message to `vm.native.records`."""
-    record = f.call("record", f.number(1 + len(values)))
-    f.stop_if(f.ir.icmp_unsigned("==", record, f.null()), "raised")
+    record = f.support("record", number(1 + len(values)))
+    f.stop_if(f.compare("eq", record, NULL), "raised")
     for index, value in enumerate((form, *values)):
-        f.store(value, record, CELL * index)
+        f.store(value, f.at(record, CELL * index))
 
 
 def _print(f: Body, a: int) -> None:
-    _record(f, f.number(0), [f.get(a)])
+    _record(f, number(0), [f.get(a)])
 
 
 def _printf(f: Body, index: int) -> None:
     arguments = f.take_arguments()
     if f.deferred[index]:
-        _record(f, f.ir.add(f.setting("format_base"), f.number(index)), arguments)
+        _record(f, f.op("add", f.setting("format_base"), number(index)), arguments)
     else:
-        f.stop_unless(f.call("printf", f.number(index), f.cells(arguments)), "raised")
+        f.stop_unless(f.support("printf", number(index), f.array(arguments)), "raised")
 
 
 def _return(f: Body, value: Value) -> None:
-    if f.bytecode.frame:
-        f.set_field("top", f.frame_base)
-    f.give(value, f.steps)
+    if f.frame_base is not None:
+        f.set_state("top", f.frame_base)
+    f.finish(value)
 
 
 # --- the table --------------------------------------------------------------------------------------------------------
@@ -414,36 +421,36 @@ def _unary(operation: Callable[[Body, Value], Value]) -> Callable[[Body, int, in
 
 
 # What each instruction's operands do; a jump's last operand is the pc of its target.
-LOWERING: dict[str, Callable[..., Any]] = {
-    "LDI": lambda f, a, number: f.set(a, f.number(number & MASK)),
-    "LDH": lambda f, a, number: f.set(a, f.ir.or_(f.ir.shl(f.get(a), f.number(16)), f.number(number))),
-    "LDK": lambda f, a, index: f.set(a, f.number(f.program.constants[index])),
-    "STR": lambda f, a, index: f.set(a, f.number(f.literals[index])),
-    "LEA": lambda f, a, slot: f.set(a, f.ir.or_(_slot(f, slot), f.number(STACK_BASE))),
-    "ADG": lambda f, a, index: f.set(a, f.ir.or_(_global(f, index), f.number(GLOBALS_BASE))),
-    "LDF": lambda f, a, slot: f.set(a, f.ir.load(_slot_cell(f, slot), typ=I64)),
-    "STF": lambda f, a, slot: f.ir.store(f.get(a), _slot_cell(f, slot)),
-    "LDG": lambda f, a, index: f.set(a, f.ir.load(_global_cell(f, index), typ=I64)),
-    "STG": lambda f, a, index: f.ir.store(f.get(a), _global_cell(f, index)),
+LOWERING: dict[str, Callable[..., None]] = {
+    "LDI": lambda f, a, value: f.set(a, number(value & MASK)),
+    "LDH": lambda f, a, low: f.set(a, f.op("or", f.op("shl", f.get(a), number(16)), number(low))),
+    "LDK": lambda f, a, index: f.set(a, number(f.program.constants[index])),
+    "STR": lambda f, a, index: f.set(a, number(f.literals[index])),
+    "LEA": lambda f, a, slot: f.set(a, f.op("or", _slot(f, slot), number(STACK_BASE))),
+    "ADG": lambda f, a, index: f.set(a, f.op("or", _global(f, index), number(GLOBALS_BASE))),
+    "LDF": lambda f, a, slot: f.set(a, f.load(_slot_cell(f, slot))),
+    "STF": lambda f, a, slot: f.store(f.get(a), _slot_cell(f, slot)),
+    "LDG": lambda f, a, index: f.set(a, f.load(_global_cell(f, index))),
+    "STG": lambda f, a, index: f.store(f.get(a), _global_cell(f, index)),
     "LDM": _read_register,
     "STM": _write_register,
     "LDP": lambda f, a, index: f.set(a, _direct_or_asked(f, "pseudo_ready", "pseudo", index, "pseudo_register")),
-    "PAR": lambda f, a, number: f.set(a, f.parameters[number]),
+    "PAR": lambda f, a, index: f.set(a, f.given[index]),
     **{name: _unary(operation) for name, operation in UNARY.items()},
     **{f"ST{bits}": _store(bits) for bits in (8, 16, 32, 64)},
-    "COPY": lambda f, a, b, c: f.stop_unless(f.call("copy", f.get(a), f.get(b), f.get(c)), "raised"),
-    "ZERO": lambda f, a, b: f.stop_unless(f.call("zero", f.get(a), f.get(b)), "raised"),
+    "COPY": lambda f, a, b, c: f.stop_unless(f.support("copy", f.get(a), f.get(b), f.get(c)), "raised"),
+    "ZERO": lambda f, a, b: f.stop_unless(f.support("zero", f.get(a), f.get(b)), "raised"),
     "BOUND": _bound,
     **{name: _binary(operation) for name, operation in BINARY.items()},
     "D2I": _double_to_integer,
     "JMP": _jump,
-    "JZ": _branch("=="),
-    "JNZ": _branch("!="),
+    "JZ": _branch("eq"),
+    "JNZ": _branch("ne"),
     "ARG": _argument,
     "CALL": _call,
     "SYS": _builtin,
     "PRINT": _print,
     "PRINTF": _printf,
     "RET": lambda f, a: _return(f, f.get(a)),
-    "RETV": lambda f: _return(f, f.number(0)),
+    "RETV": lambda f: _return(f, number(0)),
 }

@@ -6,96 +6,93 @@
 from __future__ import annotations
 
 import re
-from typing import Any
-
-from llvmlite import ir
 
 from vm.blocks import block_fuel
 from vm.isa import decode
-from vm.native.body import Body, function_type
-from vm.native.emitter import I1, I8, I32, I64, POINTER, VOID, Emitter
+from vm.native import faults
+from vm.native.body import Body, signature
+from vm.native.emitter import I1, I32, POINTER, Module, Signature, Value, number
+from vm.native.linkage import Linked
 from vm.native.lowering import LOWERING
 from vm.program import Function, Program
 
 RUN = "run"
 
 
-def program_module(program: Program, deferred: tuple[bool, ...]) -> Any:
+def program_module(program: Program, deferred: tuple[bool, ...]) -> Module:
     """The module of a program. `deferred` says for each printf format whether its messages can be rendered later."""
-    module = ir.Module("hds.program")
-    functions = [_declare(module, index, function) for index, function in enumerate(program.functions)]
-    for index in range(len(functions)):
-        _lower(Body(program, index, functions, deferred))
-    _define_run(module, functions[0])
+    module = Module()
+    symbols = [_symbol(index, function) for index, function in enumerate(program.functions)]
+    for index in range(len(symbols)):
+        _lower(Body(module, program, index, symbols, deferred))
+    _define_run(module, symbols[0], signature(program.functions[0]))
     return module
 
 
-def _declare(module: Any, index: int, function: Function) -> Any:
+def _symbol(index: int, function: Function) -> str:
+    """A name that a reader knows again; the function's own name may be anything."""
     readable = re.sub(r"\W", "_", function.name, flags=re.ASCII)[:40]
-    declared = ir.Function(module, function_type(function), f"{index}.{readable}")
-    declared.linkage = "internal"
-    for attribute in ("nounwind", "noinline"):
-        declared.attributes.add(attribute)
-    return declared
+    return f"f{index}.{readable}"
 
 
-def _define_run(module: Any, main: Any) -> None:
-    e = Emitter(ir.Function(module, ir.FunctionType(I32, [POINTER]), RUN))
-    for name in ("top", "call_pc"):
-        e.set_field(name, e.number(0))
-    e.set_field("bulk_left", e.setting("max_bulk_bytes"))
-    result = e.ir.call(main, [e.context, e.number(0), e.number(0)])
-    stopped = e.ir.extract_value(result, 2)
-    with e.ir.if_then(e.ir.not_(stopped)):
-        e.set_field("steps", e.ir.extract_value(result, 1))
-    e.ir.ret(e.ir.zext(stopped, I32))
+def _define_run(module: Module, main: str, kind: Signature) -> None:
+    e = Linked(module, RUN, Signature(I32, (POINTER,)))
+    for name in ("top", "call_site"):
+        e.set_state(name, number(0))
+    e.set_state("bulk_left", e.setting("max_bulk_bytes"))
+    result = e.call(main, kind, [e.context, number(0), number(0)])
+    with e.when(e.opposite(e.part(result, 2, I1))):
+        e.set_state("steps", e.part(result, 1))
+        e.give(Value(I32, "0"))
+    e.give(Value(I32, "1"))
 
 
 def _lower(f: Body) -> None:
     """The whole function: what happens on entry, then each basic block."""
     fuel = block_fuel(f.program, f.bytecode)
     for pc in fuel:
-        f.blocks[pc] = f.function.append_basic_block(f"pc{pc}")
+        f.code_blocks[pc] = f.new_block(f"pc{pc}")
     _enter(f)
-    f.ir.branch(f.blocks[f.bytecode.start])
     for pc in range(f.bytecode.start, f.bytecode.end):
         f.pc = pc
         row, operands = decode(f.program.code[pc])
         if pc in fuel:
             _begin_block(f, fuel[pc])
-        f.ir.comment(" ".join([f"{pc}:", row.mnemonic, *map(str, operands)]))
+        f.comment(" ".join([f"{pc}:", row.mnemonic, *map(str, operands)]))
         if row.is_jump:
             operands = (*operands[:-1], pc + 1 + operands[-1])
         LOWERING[row.mnemonic](f, *operands)
+    f.close()
 
 
 def _enter(f: Body) -> None:
     """Make the frame, all zero. What keeps the function from being entered is an error of the call."""
-    pc = f.field("call_pc")
-    too_deep = f.ir.icmp_unsigned(">", f.depth, f.setting("max_call_depth"))
-    f.stop_if(too_deep, "call_depth", pc=pc)
-    size = f.bytecode.frame
-    if not size:
+    call = f.state("call_site")
+
+    def refuse_if(bad: Value, fault: str) -> None:
+        f.stop_if(bad, fault, entering=f.op("or", call, number(faults.site(0, fault))))
+
+    refuse_if(f.compare("ugt", f.depth, f.setting("max_call_depth")), "call_depth")
+    size = number(f.bytecode.frame)
+    if not f.bytecode.frame:
         return
-    f.frame_base = f.field("top")
-    top = f.ir.add(f.frame_base, f.number(size))
-    f.stop_if(f.ir.icmp_unsigned(">", top, f.setting("max_stack_bytes")), "stack_bytes", pc=pc)
-    left = f.field("bulk_left")
-    f.stop_if(f.ir.icmp_unsigned(">", f.number(size), left), "bulk_limit", pc=pc)
-    f.set_field("bulk_left", f.ir.sub(left, f.number(size)))
-    f.set_field("top", top)
-    kind = ir.FunctionType(VOID, [POINTER, I8, I64, I1])
-    fill = f.module.declare_intrinsic("llvm.memset", (POINTER, I64), kind)
-    f.ir.call(fill, [f.at(f.setting("stack"), f.frame_base), f.number(0, I8), f.number(size), f.no()])
+    f.frame_base = f.state("top")
+    top = f.op("add", f.frame_base, size)
+    refuse_if(f.compare("ugt", top, f.setting("max_stack_bytes")), "stack_bytes")
+    left = f.state("bulk_left")
+    refuse_if(f.compare("ugt", size, left), "bulk_limit")
+    f.set_state("bulk_left", f.op("sub", left, size))
+    f.set_state("top", top)
+    f.fill_zero(f.at(f.setting("stack"), f.frame_base), size)
 
 
 def _begin_block(f: Body, fuel: int) -> None:
     """Enter a basic block: charge its whole fuel."""
-    block = f.blocks[f.pc]
-    if not f.ir.block.is_terminated:
+    block = f.code_blocks[f.pc]
+    if not f.block.closed:
         f.end_block()
-        f.ir.branch(block)
+        f.jump(block)
     f.begin_block(block)
-    f.steps = f.ir.add(f.steps, f.number(fuel))
+    f.steps = f.op("add", f.steps, number(fuel))
     if fuel:
-        f.stop_if(f.ir.icmp_unsigned(">", f.steps, f.setting("max_steps")), "step_limit")
+        f.stop_if(f.compare("ugt", f.steps, f.setting("max_steps")), "step_limit")

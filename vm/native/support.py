@@ -8,152 +8,123 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from llvmlite import ir
-
 from vm.native.access import READABLE, WRITABLE, DirectAccess, RegionRow
 from vm.native.context import RingHeader
-from vm.native.emitter import (
-    CELL,
-    I1,
-    I8,
-    I64,
-    INTEGERS,
-    POINTER,
-    SUPPORT,
-    VOID,
-    Emitter,
-    Value,
-    declare,
-    kind_of,
-    offset_of,
-)
+from vm.native.emitter import I1, I64, NULL, POINTER, WIDTHS, YES, Module, Signature, Value, number
+from vm.native.layout import CELL
+from vm.native.linkage import SUPPORT, Linked, symbol
 from vm.script_memory import GLOBALS_BASE, LITERALS_BASE, STACK_BASE
 
 _REGION_SHIFT = 60
 _OFFSET_MASK = (1 << _REGION_SHIFT) - 1
 _ROW = 4 * CELL
+_SPAN = Signature(POINTER, (POINTER, I64, I64, I64))
 
 
-def support_module() -> ir.Module:
-    """A module that defines every function of `emitter.SUPPORT`."""
-    module = ir.Module("hds.support")
-    span = ir.Function(module, ir.FunctionType(POINTER, [POINTER, I64, I64, I64]), "span")
-    span.linkage = "internal"
-    guest = ir.Function(module, span.function_type, "guest_span")
-    guest.linkage = "internal"
-    _guest_span(Emitter(guest))
-    _span(Emitter(span), guest)
+def support_module() -> Module:
+    """A module that defines every function of `linkage.SUPPORT`."""
+    module = Module()
+    for name, body in (("guest_span", _guest_span), ("span", _span)):
+        e = Linked(module, name, _SPAN, internal=True)
+        body(e, *e.parameters[1:])
+    for name, signature in SUPPORT.items():
+        e = Linked(module, symbol(name), signature)
+        _BODIES[name](e, *e.parameters[1:])
     for name in SUPPORT:
-        emitter = Emitter(declare(module, name))
-        _BODIES[name](emitter, *emitter.function.args[1:])
+        module.declared.pop(symbol(name), None)
     return module
 
 
 # --- memory -----------------------------------------------------------------------------------------------------------
 
 
-def _span(e: Emitter, guest: Value) -> None:
+def _span(e: Linked, address: Value, size: Value, access: Value) -> None:
     """The host address of `size` bytes at `address` that allow this access, or null. `size` is at most 2**62."""
-    _, address, size, access = e.function.args
-    blocks = {name: e.function.append_basic_block(name) for name in ("globals", "literals", "stack", "guest")}
-    offset = e.ir.and_(address, e.number(_OFFSET_MASK))
-    end = e.ir.add(offset, size)
-    choice = e.ir.switch(e.ir.lshr(address, e.number(_REGION_SHIFT)), blocks["guest"])
-    for name, base in (("globals", GLOBALS_BASE), ("literals", LITERALS_BASE), ("stack", STACK_BASE)):
-        choice.add_case(e.number(base >> _REGION_SHIFT), blocks[name])
+    globals_, literals, stack, guest = map(e.new_block, ("globals", "literals", "stack", "guest"))
+    offset = e.op("and", address, number(_OFFSET_MASK))
+    end = e.op("add", offset, size)
+    regions = {GLOBALS_BASE: globals_, LITERALS_BASE: literals, STACK_BASE: stack}
+    cases = {base >> _REGION_SHIFT: block for base, block in regions.items()}
+    e.switch(e.op("lshr", address, number(_REGION_SHIFT)), cases, guest)
 
-    def answer(base: Value, inside: Value) -> None:
-        e.ir.ret(e.ir.select(inside, e.at(base, offset), e.null()))
+    e.block = globals_
+    inside = e.compare("ule", end, e.load(e.setting("globals_used")))
+    e.give(e.select(inside, e.at(e.setting("globals"), offset), NULL))
+    e.block = literals
+    inside = e.compare("ule", end, e.setting("literals_size"))
+    readable = e.op("and", inside, e.compare("eq", access, number(READABLE)))
+    e.give(e.select(readable, e.at(e.setting("literals"), offset), NULL))
+    e.block = stack
+    inside = e.compare("ule", end, e.state("top"))
+    e.give(e.select(inside, e.at(e.setting("stack"), offset), NULL))
+    e.block = guest
+    e.give(e.call("guest_span", _SPAN, e.parameters))
 
-    e.ir.position_at_end(blocks["globals"])
-    answer(e.setting("globals"), e.ir.icmp_unsigned("<=", end, e.load(e.setting("globals_used"), 0)))
-    e.ir.position_at_end(blocks["literals"])
-    inside = e.ir.icmp_unsigned("<=", end, e.setting("literals_size"))
-    answer(e.setting("literals"), e.ir.and_(inside, e.ir.icmp_unsigned("==", access, e.number(READABLE))))
-    e.ir.position_at_end(blocks["stack"])
-    answer(e.setting("stack"), e.ir.icmp_unsigned("<=", end, e.field("top")))
-    e.ir.position_at_end(blocks["guest"])
-    e.ir.ret(e.ir.call(guest, e.function.args))
 
-
-def _guest_span(e: Emitter) -> None:
+def _guest_span(e: Linked, address: Value, size: Value, access: Value) -> None:
     """The same in the host's region table: the region of the last access, or a binary search for another one."""
-    _, address, size, access = e.function.args
     direct = e.setting("direct")
-    count = e.load(direct, offset_of(DirectAccess, "region_count"))
-    rows = e.load(direct, offset_of(DirectAccess, "regions"), POINTER)
-    guess = e.field("last_region")
-    with e.ir.if_then(e.ir.icmp_unsigned("<", guess, count), likely=True):
+    count, rows = e.field(DirectAccess, "region_count", direct), e.field(DirectAccess, "regions", direct)
+    guess = e.state("last_region")
+    with e.when(e.compare("ult", guess, count)):
         _answer_from_row(e, rows, guess)
-    entry, search, step, found = (
-        e.ir.block,
-        *(e.function.append_basic_block(name) for name in ("search", "step", "end")),
-    )
-    e.ir.branch(search)
+    entry, search, step, found = e.block, *map(e.new_block, ("search", "step", "found"))
+    e.jump(search)
 
     # Rows below `low` start at or below the address, rows from `high` on start above it.
-    e.ir.position_at_end(search)
-    low, high = e.ir.phi(I64), e.ir.phi(I64)
-    low.add_incoming(e.number(0), entry)
-    high.add_incoming(count, entry)
-    e.ir.cbranch(e.ir.icmp_unsigned("<", low, high), step, found)
-    e.ir.position_at_end(step)
-    middle = e.ir.lshr(e.ir.add(low, high), e.number(1))
-    below = e.ir.icmp_unsigned("<=", e.load(_row(e, rows, middle), offset_of(RegionRow, "first")), address)
-    low.add_incoming(e.ir.select(below, e.ir.add(middle, e.number(1)), low), step)
-    high.add_incoming(e.ir.select(below, high, middle), step)
-    e.ir.branch(search)
+    e.block = search
+    low, high = e.phi(I64), e.phi(I64)
+    low.add(number(0), entry)
+    high.add(count, entry)
+    e.branch(e.compare("ult", low.value, high.value), step, found)
+    e.block = step
+    middle = e.op("lshr", e.op("add", low.value, high.value), number(1))
+    below = e.compare("ule", e.field(RegionRow, "first", _row(e, rows, middle)), address)
+    low.add(e.select(below, e.op("add", middle, number(1)), low.value), step)
+    high.add(e.select(below, high.value, middle), step)
+    e.jump(search)
 
-    e.ir.position_at_end(found)
-    with e.ir.if_then(e.ir.icmp_unsigned("!=", low, e.number(0)), likely=True):
-        _answer_from_row(e, rows, e.ir.sub(low, e.number(1)))
-    e.ir.ret(e.null())
-
-
-def _row(e: Emitter, rows: Value, index: Value) -> Value:
-    return e.at(rows, e.ir.mul(index, e.number(_ROW)))
+    e.block = found
+    with e.when(e.compare("ne", low.value, number(0))):
+        _answer_from_row(e, rows, e.op("sub", low.value, number(1)))
+    e.give(NULL)
 
 
-def _answer_from_row(e: Emitter, rows: Value, index: Value) -> None:
+def _row(e: Linked, rows: Value, index: Value) -> Value:
+    return e.at(rows, e.op("mul", index, number(_ROW)))
+
+
+def _answer_from_row(e: Linked, rows: Value, index: Value) -> None:
     """Return the host address if the span lies in this row and the row allows the access."""
-    _, address, size, access = e.function.args
+    _, address, size, access = e.parameters
     row = _row(e, rows, index)
-    first, last = (e.load(row, offset_of(RegionRow, name)) for name in ("first", "last"))
-    inside = e.ir.and_(e.ir.icmp_unsigned(">=", address, first), e.ir.icmp_unsigned("<=", address, last))
-    room = e.ir.icmp_unsigned(">=", e.ir.sub(last, address), e.ir.sub(size, e.number(1)))
-    granted = e.ir.and_(e.load(row, offset_of(RegionRow, "permissions")), access)
-    allowed = e.ir.icmp_unsigned("!=", granted, e.number(0))
-    with e.ir.if_then(e.ir.and_(e.ir.and_(inside, room), allowed), likely=True):
-        e.set_field("last_region", index)
-        e.ir.ret(e.at(e.load(row, offset_of(RegionRow, "host"), POINTER), e.ir.sub(address, first)))
+    first, last = e.field(RegionRow, "first", row), e.field(RegionRow, "last", row)
+    inside = e.op("and", e.compare("uge", address, first), e.compare("ule", address, last))
+    room = e.compare("uge", e.op("sub", last, address), e.op("sub", size, number(1)))
+    granted = e.op("and", e.field(RegionRow, "permissions", row), access)
+    allowed = e.op("and", room, e.compare("ne", granted, number(0)))
+    with e.when(e.op("and", inside, allowed)):
+        e.set_state("last_region", index)
+        e.give(e.at(e.field(RegionRow, "host", row), e.op("sub", address, first)))
 
 
-def _host_address(e: Emitter, address: Value, size: Value, access: int) -> tuple[Value, Value]:
+def _host_address(e: Linked, address: Value, size: Value, access: int) -> tuple[Value, Value]:
     """The host address of a span, and whether there is one."""
-    host = e.ir.call(e.module.globals["span"], [e.context, address, size, e.number(access)])
-    return host, e.ir.icmp_unsigned("!=", host, e.null())
-
-
-def _answer_cell(e: Emitter) -> Value:
-    """A cell on the native stack, 0 at first, where a callback puts its result."""
-    with e.ir.goto_entry_block():
-        cell = e.ir.alloca(I64)
-    e.ir.store(e.number(0), cell)
-    return cell
+    host = e.call("span", _SPAN, [e.context, address, size, number(access)])
+    return host, e.compare("ne", host, NULL)
 
 
 def _load(bits: int) -> Callable[..., None]:
     """The little-endian number at an address, zero-extended."""
 
-    def body(e: Emitter, address: Value) -> None:
-        size = e.number(bits // 8)
+    def body(e: Linked, address: Value) -> None:
+        answer, size = e.answer_cell(), number(bits // 8)
         host, at_hand = _host_address(e, address, size, READABLE)
-        with e.ir.if_then(at_hand, likely=True):
-            value = e.ir.load(host, typ=INTEGERS[bits], align=1)
-            e.ir.ret(e.maybe(value if bits == 64 else e.ir.zext(value, I64), e.yes()))
-        answer = _answer_cell(e)
-        ok = e.callback("read_memory", address, size, answer)
-        e.ir.ret(e.maybe(e.load(answer, 0), ok))
+        with e.when(at_hand):
+            value = e.load(host, f"i{bits}", align=1)
+            e.give(value if bits == 64 else e.convert("zext", value, I64), YES)
+        known = e.callback("read_memory", address, size, answer)
+        e.give(e.load(answer), known)
 
     return body
 
@@ -161,13 +132,13 @@ def _load(bits: int) -> Callable[..., None]:
 def _store(bits: int) -> Callable[..., None]:
     """Write the low bits of a value to an address."""
 
-    def body(e: Emitter, address: Value, value: Value) -> None:
-        size = e.number(bits // 8)
+    def body(e: Linked, address: Value, value: Value) -> None:
+        size = number(bits // 8)
         host, at_hand = _host_address(e, address, size, WRITABLE)
-        with e.ir.if_then(at_hand, likely=True):
-            e.ir.store(value if bits == 64 else e.ir.trunc(value, INTEGERS[bits]), host, align=1)
-            e.ir.ret(e.yes())
-        e.ir.ret(e.callback("write_memory", address, size, value))
+        with e.when(at_hand):
+            e.store(value if bits == 64 else e.convert("trunc", value, f"i{bits}"), host, align=1)
+            e.give(YES)
+        e.give(e.callback("write_memory", address, size, value))
 
     return body
 
@@ -175,52 +146,45 @@ def _store(bits: int) -> Callable[..., None]:
 def _read_modify_write(change: Callable[..., Value]) -> Callable[..., None]:
     """Replace the 64 bits at an address by `change(e, old, arguments)`; the old value. One access after the other."""
 
-    def body(e: Emitter, address: Value, *arguments: Value) -> None:
-        pair = e.call("load64", address)
-        old, ok = e.ir.extract_value(pair, 0), e.ir.extract_value(pair, 1)
-        with e.ir.if_then(e.ir.not_(ok), likely=False):
-            e.ir.ret(pair)
-        e.ir.ret(e.maybe(old, e.call("store64", address, change(e, old, *arguments))))
+    def body(e: Linked, address: Value, *arguments: Value) -> None:
+        pair = e.support("load64", address)
+        old = e.part(pair, 0)
+        with e.when(e.opposite(e.part(pair, 1, I1))):
+            e.give(pair)
+        e.give(old, e.support("store64", address, change(e, old, *arguments)))
 
     return body
 
 
-def _bulk_allowed(e: Emitter, size: Value) -> Value:
-    return e.ir.icmp_unsigned("<=", size, e.field("bulk_left"))
+def _bulk_allowed(e: Linked, size: Value) -> Value:
+    return e.op("and", e.compare("ule", size, e.state("bulk_left")), e.compare("ne", size, number(0)))
 
 
-def _charge(e: Emitter, size: Value) -> None:
-    e.set_field("bulk_left", e.ir.sub(e.field("bulk_left"), size))
+def _charge(e: Linked, size: Value) -> None:
+    e.set_state("bulk_left", e.op("sub", e.state("bulk_left"), size))
 
 
-def _copy(e: Emitter, target: Value, source: Value, size: Value) -> None:
+def _copy(e: Linked, target: Value, source: Value, size: Value) -> None:
     """COPY of bytes that lie at hand, and otherwise in Python."""
-    nothing = e.number(0)
-    allowed = e.ir.and_(_bulk_allowed(e, size), e.ir.icmp_unsigned("!=", size, nothing))
-    with e.ir.if_then(allowed, likely=True):
+    with e.when(_bulk_allowed(e, size)):
         start, readable = _host_address(e, source, size, READABLE)
         to, writable = _host_address(e, target, size, WRITABLE)
-        with e.ir.if_then(e.ir.and_(readable, writable), likely=True):
+        with e.when(e.op("and", readable, writable)):
             _charge(e, size)
-            kind = ir.FunctionType(VOID, [POINTER, POINTER, I64, I1])
-            move = e.module.declare_intrinsic("llvm.memmove", (POINTER, POINTER, I64), kind)
-            e.ir.call(move, [to, start, size, e.no()])
-            e.ir.ret(e.yes())
-    e.ir.ret(e.callback("copy", target, source, size))
+            e.move(to, start, size)
+            e.give(YES)
+    e.give(e.callback("copy", target, source, size))
 
 
-def _zero(e: Emitter, target: Value, size: Value) -> None:
+def _zero(e: Linked, target: Value, size: Value) -> None:
     """ZERO of bytes that lie at hand, and otherwise in Python."""
-    allowed = e.ir.and_(_bulk_allowed(e, size), e.ir.icmp_unsigned("!=", size, e.number(0)))
-    with e.ir.if_then(allowed, likely=True):
+    with e.when(_bulk_allowed(e, size)):
         to, writable = _host_address(e, target, size, WRITABLE)
-        with e.ir.if_then(writable, likely=True):
+        with e.when(writable):
             _charge(e, size)
-            kind = ir.FunctionType(VOID, [POINTER, I8, I64, I1])
-            fill = e.module.declare_intrinsic("llvm.memset", (POINTER, I64), kind)
-            e.ir.call(fill, [to, e.number(0, I8), size, e.no()])
-            e.ir.ret(e.yes())
-    e.ir.ret(e.callback("zero", target, size))
+            e.fill_zero(to, size)
+            e.give(YES)
+    e.give(e.callback("zero", target, size))
 
 
 # --- the host ---------------------------------------------------------------------------------------------------------
@@ -229,53 +193,48 @@ def _zero(e: Emitter, target: Value, size: Value) -> None:
 def _ask(name: str) -> Callable[..., None]:
     """A callback with a result: its last parameter is where it puts it."""
 
-    def body(e: Emitter, *arguments: Value) -> None:
-        answer = _answer_cell(e)
-        ok = e.callback(name, *arguments, answer)
-        e.ir.ret(e.maybe(e.load(answer, 0), ok))
+    def body(e: Linked, *arguments: Value) -> None:
+        answer = e.answer_cell()
+        known = e.callback(name, *arguments, answer)
+        e.give(e.load(answer), known)
 
     return body
 
 
 def _tell(name: str) -> Callable[..., None]:
     """A callback without a result."""
-    return lambda e, *arguments: e.ir.ret(e.callback(name, *arguments))
+    return lambda e, *arguments: e.give(e.callback(name, *arguments))
 
 
-def _record(e: Emitter, size: Value) -> None:
+def _record(e: Linked, size: Value) -> None:
     """Where a message record of `size` cells goes; a full ring is drained first. Null when that raised."""
     ring = e.setting("ring")
-
-    def cell(name: str) -> Value:
-        return e.load(ring, offset_of(RingHeader, name), kind_of(RingHeader, name))
-
-    full = e.ir.icmp_unsigned(">", e.ir.add(cell("used"), size), cell("capacity"))
-    with e.ir.if_then(full, likely=False):
+    capacity = e.field(RingHeader, "capacity", ring)
+    with e.when(e.compare("ugt", e.op("add", e.field(RingHeader, "used", ring), size), capacity)):
         drained = e.callback("drain")
-        with e.ir.if_then(e.ir.not_(drained), likely=False):
-            e.ir.ret(e.null())
-    used = cell("used")
-    e.store(e.ir.add(used, size), ring, offset_of(RingHeader, "used"))
-    e.ir.ret(e.at(cell("records"), e.ir.mul(used, e.number(CELL))))
+        with e.when(e.opposite(drained)):
+            e.give(NULL)
+    used = e.field(RingHeader, "used", ring)
+    e.store(e.op("add", used, size), e.field_at(RingHeader, "used", ring))
+    e.give(e.at(e.field(RingHeader, "records", ring), e.op("mul", used, number(CELL))))
 
 
-def _fault(e: Emitter, *arguments: Value) -> None:
+def _stop(e: Linked, steps: Value, site: Value, first: Value, second: Value) -> None:
     """Write down what stops the run."""
-    steps, pc, number, first, second = arguments
-    for name, value in (("steps", steps), ("fault_pc", pc), ("fault", number), ("fault_values", first)):
-        e.set_field(name, value)
-    e.set_field("fault_values", second, index=1)
-    e.ir.ret_void()
+    for name, value in (("steps", steps), ("site", site), ("fault_values", first)):
+        e.set_state(name, value)
+    e.set_state("fault_values", second, index=1)
+    e.give()
 
 
 _BODIES: dict[str, Callable[..., None]] = {
-    "fault": _fault,
-    **{f"load{bits}": _load(bits) for bits in INTEGERS},
-    **{f"store{bits}": _store(bits) for bits in INTEGERS},
+    "stop": _stop,
+    **{f"load{bits}": _load(bits) for bits in WIDTHS},
+    **{f"store{bits}": _store(bits) for bits in WIDTHS},
     "exchange": _read_modify_write(lambda e, old, value: value),
-    "add": _read_modify_write(lambda e, old, value: e.ir.add(old, value)),
+    "add": _read_modify_write(lambda e, old, value: e.op("add", old, value)),
     "compare_exchange": _read_modify_write(
-        lambda e, old, value, expected: e.ir.select(e.ir.icmp_unsigned("==", old, expected), value, old)
+        lambda e, old, value, expected: e.select(e.compare("eq", old, expected), value, old)
     ),
     "copy": _copy,
     "zero": _zero,

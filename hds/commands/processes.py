@@ -1,0 +1,211 @@
+"""Processes, threads, programs, modules and symbols (events-and-commands E.7)."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hds.commands.handler import Handler, address, current_process, incorrect_use, number, process_of, split
+from hds.disassembly import a88
+from hds.session import CommandFailed
+from machine.loaders import LoadError
+from machine.memory import GuestMemory
+from vm.registers import PSEUDO_INDEX, STORAGE_INDEX
+
+if TYPE_CHECKING:
+    from hds.scripts import Prepared
+    from hds.session import Session
+    from lang.commands import Command
+    from machine.process import Process
+
+RULE = "=" * 76
+_CR3 = STORAGE_INDEX["cr3"]
+_DEFAULT_MODULE = "nt"
+
+
+def process(session: Session, command: Command, prepared: Prepared) -> None:
+    """`.process`, `.process list`, `.process pid P`: show, list, switch at once."""
+    words = [token.lower for token in command.tokens]
+    if not words:
+        session.show(_process_lines(session, current_process(session)))
+    elif words == ["list"]:
+        session.show("".join(_list_row(session, item) for item in session.machine.processes))
+    elif len(words) == 2 and words[0] == "pid":
+        wanted = number(command.tokens[1], 0, "process id")
+        _switch(session, (item for item in session.machine.processes if item.pid == wanted), "process", "c0000020")
+    elif len(words) == 2 and words[0] == "process":
+        place = address(session, command.tokens[1])
+        found = (item for item in session.machine.processes if _objects(session, item)[0] == place)
+        _switch(session, found, "process", "c0000020")
+    else:
+        raise incorrect_use(command)
+
+
+def thread(session: Session, command: Command, prepared: Prepared) -> None:
+    """`.thread`, `.thread list`, `.thread tid T`: each process has one thread."""
+    words = [token.lower for token in command.tokens]
+    if not words:
+        item = current_process(session)
+        head = f"thread id: {item.tid:x} (pid: {item.pid:x})\nthread (_ETHREAD): {a88(_objects(session, item)[1])}\n"
+        session.show(head + _process_lines(session, item).partition("\n")[2])
+    elif words == ["list"]:
+        session.show(
+            "".join(
+                f"PROCESS\t{_objects(session, item)[0]:x}\tIMAGE\t{item.name}\n"
+                f"\tTHREAD\t{_objects(session, item)[1]:x} ({item.pid:x}.{item.tid:x})\n"
+                for item in session.machine.processes
+            )
+        )
+    elif len(words) == 2 and words[0] == "tid":
+        wanted = number(command.tokens[1], 0, "thread id")
+        _switch(session, (item for item in session.machine.processes if item.tid == wanted), "thread", "c0000021")
+    elif len(words) == 2 and words[0] == "thread":
+        place = address(session, command.tokens[1])
+        found = (item for item in session.machine.processes if _objects(session, item)[1] == place)
+        _switch(session, found, "thread", "c0000021")
+    else:
+        raise incorrect_use(command)
+
+
+def _process_lines(session: Session, item: Process) -> str:
+    return (
+        f"process id: {item.pid:x}\n"
+        f"process (_EPROCESS): {a88(_objects(session, item)[0])}\n"
+        f"process name (16-Byte): {item.name[:15]}\n"
+    )
+
+
+def _list_row(session: Session, item: Process) -> str:
+    directory = item.cpu.registers.read(_CR3)
+    return (
+        f"PROCESS\t{_objects(session, item)[0]:x}\n"
+        f"\tProcess Id: {item.pid:04x}\tDirBase (Kernel Cr3): {directory:016x}\tImage: {item.name}\n\n"
+    )
+
+
+def _objects(session: Session, item: Process) -> tuple[int, int]:
+    """The addresses of the process and thread objects; 0 where the kernel models none."""
+    if item is session.process:
+        host = session.machine.host_for_commands()
+        return host.pseudo_register(PSEUDO_INDEX["proc"]), host.pseudo_register(PSEUDO_INDEX["thread"])
+    return getattr(item, "process_object", 0), getattr(item, "thread_object", 0)
+
+
+def _switch(session: Session, found: object, what: str, error: str) -> None:
+    target: Process | None = next(iter(found), None)  # type: ignore[call-overload]
+    if target is None:
+        raise CommandFailed(f"err, there is no such {what} ({error})")
+    session.machine.switch(target)
+    session.show(f"switched to the specified {what}\n{session.execution.instruction_line(target)}\n")
+
+
+# --- programs
+
+
+def start(session: Session, command: Command, prepared: Prepared) -> None:
+    """`.start path FILE [ARGUMENTS]`: load a program, which waits at its entry point."""
+    tokens = command.tokens
+    if len(tokens) < 2 or tokens[0].lower != "path":
+        raise incorrect_use(command)
+    session.started = (tokens[1].text, tuple(token.text for token in tokens[2:]))
+    _load(session)
+
+
+def restart(session: Session, command: Command, prepared: Prepared) -> None:
+    """`.restart`: end the program of the last `.start` and load it again."""
+    if command.tokens:
+        raise incorrect_use(command)
+    if session.started is None:
+        raise CommandFailed("err, nothing to restart")
+    current = session.process
+    if current is not None and current.alive:
+        current.exit(0)
+    _load(session)
+
+
+def _load(session: Session) -> None:
+    assert session.started is not None
+    path, arguments = session.started
+    try:
+        loaded = session.machine.load(Path(path), arguments=arguments)
+    except LoadError as error:
+        raise CommandFailed(f"err, {error}" + (f" ({error.hint})" if error.hint else "")) from None
+    session.show(f"process id: {loaded.pid:x}\n{session.execution.instruction_line(loaded)}\n")
+
+
+def kill(session: Session, command: Command, prepared: Prepared) -> None:
+    """`.kill`: end the current program."""
+    if command.tokens:
+        raise incorrect_use(command)
+    current = session.process
+    if current is None or not current.alive:
+        raise CommandFailed("err, nothing to terminate!")
+    current.exit(0)
+
+
+# --- modules and symbols
+
+
+def modules(session: Session, command: Command, prepared: Prepared) -> None:
+    """`lm [km|um] [m NAME] [pid P]`: the program of each process, and what symbols know of the kernel."""
+    arguments = split(command, ("m", "pid"))
+    parts = [token.lower for token in arguments.plain]
+    for token in arguments.plain:
+        if token.lower not in ("km", "um"):
+            raise CommandFailed(f"err, couldn't resolve error at '{token.text}'")
+    if len(parts) > 1:
+        raise CommandFailed("err, 'um' and 'km' cannot be used together")
+    name = arguments.keyed["m"].lower if "m" in arguments.keyed else ""
+    shown: list[str] = []
+    if parts != ["km"]:
+        chosen = (process_of(session, arguments),) if "pid" in arguments.keyed else session.machine.processes
+        rows = [_user_module(item) for item in chosen if name in item.name.lower()]
+        shown.append("user mode\nstart\t\t\tentrypoint\t\tpath\n\n" + "".join(rows))
+    if parts != ["um"]:
+        rows = [_kernel_module(session, module) for module in _kernel_modules(session) if name in module]
+        shown.append("kernel mode\nstart\t\t\tsize\tname\t\t\t\tpath\n\n" + "".join(rows))
+    session.show(f"{RULE}\n".join(shown))
+
+
+def _user_module(item: Process) -> str:
+    memory: GuestMemory = item.cpu.memory
+    region = memory.region_at(item.entry)
+    start = item.entry if region is None else region.start
+    return f"{start:016x}\t{item.entry:016x}\t{item.name}\n"
+
+
+def _kernel_modules(session: Session) -> list[str]:
+    return sorted({name.partition("!")[0] for name, value in session.scripts.compiler.symbols.items() if value >> 63})
+
+
+def _kernel_module(session: Session, module: str) -> str:
+    symbols = session.scripts.compiler.symbols
+    values = [value for name, value in symbols.items() if name.partition("!")[0] == module]
+    low, high = min(values) & -0x1000, max(values) + 1
+    size = (high - low + 0xFFF) & -0x1000
+    return f"{a88(low)}\t{size:x}\t{module}\t\t\t\t{module}\n"
+
+
+def symbols(session: Session, command: Command, prepared: Prepared) -> None:
+    """`x MODULE!PATTERN`: the symbols that were given, by name with * and ?."""
+    if len(command.tokens) != 1:
+        raise incorrect_use(command)
+    mask = command.tokens[0].lower
+    mask = mask if "!" in mask else f"{_DEFAULT_MODULE}!{mask}"
+    table = session.scripts.compiler.symbols
+    rows = sorted((value, name) for name, value in table.items() if fnmatchcase(name, mask))
+    if not rows:
+        raise CommandFailed(f"err, no symbol matches '{command.tokens[0].text}'")
+    session.show("".join(f"{a88(value)}  {name}\n" for value, name in rows))
+
+
+HANDLERS: dict[str, Handler] = {
+    ".process": process,
+    ".thread": thread,
+    ".start": start,
+    ".restart": restart,
+    ".kill": kill,
+    "lm": modules,
+    "x": symbols,
+}

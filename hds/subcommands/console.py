@@ -1,0 +1,46 @@
+"""`hds console [PROGRAM [ARG...]]`: the `HyperDbg> ` prompt. The program waits at its entry point until `g`.
+
+Without a terminal the commands are read from standard input, so that a session can be piped in.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from hds.console import Console
+from hds.engines import add_engine
+from hds.exit_codes import ExitCode
+from hds.inputs import add_compiling, add_limits, chosen_limits
+from hds.subcommands.run import add_guest, new_session
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The options of the subcommand."""
+    parser.usage = "hds console [OPTION...] [PROGRAM [ARG...]]"
+    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="PROGRAM [ARG...]", help="the guest program")
+    add_guest(parser)
+    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="stop every run after this much real time")
+    parser.add_argument("--allow-modules", action="store_true", help="let `output create ... module` load code")
+    add_engine(parser)
+    add_compiling(parser)
+    add_limits(parser)
+
+
+def run(arguments: argparse.Namespace) -> ExitCode:
+    """Carry the subcommand out."""
+    from hds.terminal import terminal_outlets
+
+    console = Console()
+    outlets = terminal_outlets(arguments.guest_output, lambda halt: False)
+    outlets.next_commands = console.next_commands
+    session = new_session(arguments, list(arguments.words), chosen_limits(arguments), outlets)
+    process = session.process
+    if process is not None:
+        outlets.notice(session.execution.instruction_line(process))
+    try:
+        console.interact(session)
+    finally:
+        session.close()
+        sys.stdout.flush()
+    return ExitCode.OK

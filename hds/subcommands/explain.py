@@ -1,0 +1,89 @@
+"""`hds explain CODE`: what a diagnostic means, with a script that has it and one that does not."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import textwrap
+
+from hds.exit_codes import ExitCode
+
+WIDTH = 100
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The options of `hds explain`."""
+    parser.add_argument("code", nargs="+", metavar="CODE", help="a code such as E031, W014 or P060")
+
+
+def run(arguments: argparse.Namespace) -> ExitCode:
+    """Explain every code; unknown ones get the nearest known one as a hint."""
+    from hds.findings import code_titles
+
+    texts: list[str] = []
+    worst = ExitCode.OK
+    for word in arguments.code:
+        text = explanation(word.upper())
+        if text is None:
+            nearest = min(code_titles(), key=lambda code: _distance(code, word.upper()))
+            print(f"hds: {word} is no diagnostic code; did you mean {nearest}?", file=sys.stderr)
+            worst = ExitCode.FAILED
+        else:
+            texts.append(text)
+    if texts:
+        print("\n\n".join(texts))
+    return worst
+
+
+def explanation(code: str) -> str | None:
+    """The text for one code, without a final line feed; None for an unknown one."""
+    from lang.codes import ERRORS, KINDS, PORTABILITY, SEEN, WARNINGS
+    from lang.commands import ERRORS as COMMAND_ERRORS
+
+    for row in (*ERRORS, *WARNINGS):
+        if row.code == code:
+            parts = [f"{code}: {row.title}", _filled(row.explanation)]
+            for title, script in (("Not like this", row.bad), ("But like this", row.good)):
+                parts.append(f"{title}:\n\n" + textwrap.indent(_short(script), "    "))
+            return "\n\n".join(parts)
+    for command_row in COMMAND_ERRORS:
+        if command_row.code == code:
+            return f"{code}: {command_row.title}\n\n{_filled(command_row.explanation)}"
+    for remark in PORTABILITY:
+        if remark.code == code:
+            kinds = "; ".join(KINDS[letter] for letter in remark.kinds.split())
+            return "\n".join(
+                (
+                    f"{code}: a portability remark",
+                    "",
+                    *_labelled("Here", remark.construct),
+                    *_labelled("HyperDbg v0.23", remark.v023),
+                    *_labelled("So v0.23", kinds),
+                    *_labelled("Checker", SEEN[remark.seen]),
+                )
+            )
+    return None
+
+
+def _filled(text: str) -> str:
+    return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
+
+
+def _labelled(label: str, text: str) -> list[str]:
+    return textwrap.wrap(
+        f"{label + ':':<16}{text}", WIDTH, subsequent_indent=" " * 16, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _short(script: str) -> str:
+    return "\n".join(textwrap.shorten(line, WIDTH) if len(line) > WIDTH else line for line in script.split("\n"))
+
+
+def _distance(one: str, other: str) -> int:
+    """How many single letters must change, come or go between two words."""
+    row = list(range(len(other) + 1))
+    for i, left in enumerate(one, 1):
+        row, before = [i], row
+        for j, right in enumerate(other[:20], 1):
+            row.append(min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (left != right)))
+    return row[-1]

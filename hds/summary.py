@@ -1,0 +1,120 @@
+"""What a run came to: the summary line, the statistics, the object of `--format json`, and the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from hds.exit_codes import ExitCode
+from machine.machine import StopCause
+
+if TYPE_CHECKING:
+    from hds.session import Session
+
+
+def summary_line(session: Session, interrupted: bool) -> str:
+    """The last line of a run."""
+    totals = session.totals
+    parts = [
+        _plural(session.triggers, "trigger"),
+        _plural(totals.messages, "message"),
+        f"{session.machine.messages.dropped} lost",
+        _plural(session.instructions, "guest instruction"),
+    ]
+    counted = (
+        (totals.script_faults, "script error"),
+        (totals.code_faults, "code error"),
+        (totals.failed_commands, "refused command"),
+    )
+    parts += [_plural(count, noun) for count, noun in counted if count]
+    calls = session.machine.unknown_system_calls()
+    if calls:
+        parts.append("unknown system calls: " + ", ".join(f"{number:x} x {calls[number]}" for number in sorted(calls)))
+    parts += [
+        f"output {source.name} lost {_plural(source.lost, 'byte')}"
+        for source in session.outputs.sources.values()
+        if source.lost
+    ]
+    return "hds: " + ", ".join(parts) + "; " + why_stopped(session, interrupted)
+
+
+def why_stopped(session: Session, interrupted: bool) -> str:
+    """Why the last run came back."""
+    last = session.totals.last
+    if interrupted:
+        return "interrupted"
+    if last is None:
+        return "no program was run"
+    if last.ends and not session.guest_alive:
+        return "; ".join(end.describe() for end in last.ends)
+    return f"stopped: {last.cause.value}"
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
+def statistics(session: Session, seconds: float) -> Iterator[str]:
+    """The lines of `--stats`: real time, and a table of the events, cleared ones too."""
+    triggers, instructions = session.triggers, session.instructions
+    rate = (
+        f"{triggers / seconds:,.0f} triggers and {instructions / seconds:,.0f} instructions a second" if seconds else ""
+    )
+    yield f"{seconds:.3f} s: {rate}"
+    yield f"{'event':>5}  {'triggers':>10}  {'errors':>6}  command"
+    for event in session.machine.registry.ever_registered:
+        text = " ".join(event.definition.command.split())
+        yield f"{event.definition.id:>5x}  {event.triggers:>10}  {event.faults:>6}  {text[:70]}"
+
+
+def summary_object(session: Session, interrupted: bool) -> dict[str, object]:
+    """The last record of `--format json`; numbers of events are those of the whole session."""
+    totals, last = session.totals, session.totals.last
+    return {
+        "type": "summary",
+        "triggers": session.triggers,
+        "messages": totals.messages,
+        "lost_messages": session.machine.messages.dropped,
+        "instructions": session.instructions,
+        "script_errors": totals.script_faults,
+        "code_errors": totals.code_faults,
+        "refused_commands": totals.failed_commands,
+        "breaks": totals.breaks,
+        "unknown_system_calls": {f"{n:x}": count for n, count in session.machine.unknown_system_calls().items()},
+        "events": [
+            {
+                "event": event.definition.id,
+                "command": event.definition.command,
+                "triggers": event.triggers,
+                "errors": event.faults,
+            }
+            for event in session.machine.registry.ever_registered
+        ],
+        "outputs": [
+            {
+                "name": source.name,
+                "type": source.kind,
+                "sent": source.sent,
+                "lost": source.lost,
+                "failure": source.failure,
+            }
+            for source in session.outputs.sources.values()
+        ],
+        "cause": "interrupted" if interrupted else "none" if last is None else last.cause.value,
+        "stopped": why_stopped(session, interrupted),
+        "exit_code": None if last is None else last.exit_code,
+    }
+
+
+def exit_code(session: Session, *, fail_on_break: bool, fail_on_script_errors: bool) -> ExitCode:
+    """What the run says to the shell: the first row that applies."""
+    totals = session.totals
+    cause = totals.last.cause if totals.last is not None else StopCause.NOTHING_LOADED
+    rows = (
+        (totals.failed_commands > 0, ExitCode.FAILED),
+        (cause in (StopCause.FAULT, StopCause.INVALID, StopCause.UNMAPPED), ExitCode.GUEST),
+        (cause in (StopCause.BUDGET, StopCause.TIMEOUT), ExitCode.LIMIT),
+        (totals.breaks > 0 and fail_on_break, ExitCode.BREAK),
+        (totals.script_faults + totals.code_faults > 0 and fail_on_script_errors, ExitCode.RUNTIME),
+    )
+    return next((code for applies, code in rows if applies), ExitCode.OK)

@@ -1,0 +1,33 @@
+"""W018: can an argument have more than 32 bits that mean something? Types alone say yes too often.
+
+Literals have 64 bits, so `n - 1` has 64 bits for an `int n`, too; a warning for every recursive call would be noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lang import syntax as s
+from lang.types import Type
+
+_KEEPS = frozenset(("+", "-", "*", "/", "%", "&", "|", "^", ">>"))
+_NARROW_LITERAL = 1 << 32
+
+
+def is_narrow(node: s.Expression, types: Mapping[s.Expression, Type]) -> bool:
+    """Whether an expression is made of values of 32 bits or less and of small literals only."""
+    stack = [node]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, s.Paren):
+            stack.append(part.inner)
+        elif isinstance(part, s.Unary) and part.operator in "+-~":
+            stack.append(part.operand)
+        elif isinstance(part, s.Binary) and part.operator in _KEEPS:
+            stack += [part.left, part.right]
+        elif isinstance(part, s.Number):
+            if part.value >= _NARROW_LITERAL:
+                return False
+        elif part not in types or types[part].size > 4:
+            return False
+    return True

@@ -1,0 +1,126 @@
+"""Instruction fetch at an address as an event: `!epthook` and `!epthook2` (events-and-commands C.2).
+
+A hook belongs to a page, not to a process: at a kernel address it is in every process, at a user address in the process
+that the command means and in those that run the same program, whose pages it shares. Actions run before the
+instruction; a script that moves RIP replaces it. Guest code is never altered, so reads show the original bytes. Other
+addresses keep their speed.
+"""
+
+from __future__ import annotations
+
+from machine.binding import Hook
+from machine.events import catalog
+from machine.events.catalog import EventKind
+from machine.events.definition import EventDefinition
+from machine.events.dispatch import Dispatcher
+from machine.events.registry import Event, Registry
+from machine.memory import page_floor
+from machine.process import Process
+
+_KERNEL_HALF = 1 << 63
+_REPEAT_PREFIXES = (0xF2, 0xF3)
+_STRING_INSTRUCTIONS = frozenset((0x6C, 0x6D, 0x6E, 0x6F, 0xA4, 0xA5, 0xA6, 0xA7, *range(0xAA, 0xB0)))
+
+
+class ExecutionOperation:
+    """The execution of the instruction at a hooked address."""
+
+    def __init__(self, kind: EventKind, address: int) -> None:
+        self.kind = kind
+        self._address = address
+
+    def context(self, process: Process) -> int:
+        """The virtual address of the hook."""
+        return self._address
+
+    def matches(self, definition: EventDefinition, context: int) -> bool:
+        """The events that come here are those of the address."""
+        return True
+
+    def emulate(self, process: Process) -> None:
+        """The processor does it."""
+
+    def skip(self, process: Process) -> None:
+        """Short-circuiting has no meaning: a script moves RIP instead."""
+
+    def complete(self, process: Process) -> None:
+        """Nothing follows."""
+
+
+class _HookedAddress:
+    """One hooked address in one process."""
+
+    def __init__(self, dispatcher: Dispatcher, process: Process, kind: EventKind, address: int) -> None:
+        self.events: tuple[Event, ...] = ()
+        self._dispatcher = dispatcher
+        self._process = process
+        self._address = address
+        self._operation = ExecutionOperation(kind, address)
+        self._repeats = _repeats(process.cpu.memory.read_up_to(address, 4))
+        self._last_executed = -1
+        self.hook: Hook = process.cpu.hook_address(address, self._trigger)
+
+    def _trigger(self) -> None:
+        if self._repeats:
+            # The next iteration of a REP instruction is a block of one instruction (machine.cpu counts it so).
+            executed = self._process.cpu.executed
+            again, self._last_executed = executed == self._last_executed + 1, executed
+            if again:
+                return
+        self._dispatcher.notify(self.events, self._operation, self._process, self._address)
+
+
+def _repeats(code: bytes) -> bool:
+    """Whether an instruction is a string instruction with a REP prefix."""
+    opcode = code[1:].lstrip(bytes(range(0x40, 0x50)) + b"\x66\x67")
+    return bool(opcode) and code[0] in _REPEAT_PREFIXES and opcode[0] in _STRING_INSTRUCTIONS
+
+
+class ExecutionHooks:
+    """The hooks of all processes, kept equal to what the registered events ask for."""
+
+    def __init__(self, registry: Registry, dispatcher: Dispatcher) -> None:
+        self._registry = registry
+        self._dispatcher = dispatcher
+        self._processes: list[Process] = []
+        self._owners: dict[int, Process] = {}  # by event id: the process whose page the event hooked
+        self._hooked: dict[tuple[Process, int], _HookedAddress] = {}
+        self._pages: set[tuple[Process, int]] = set()
+
+    def attach(self, process: Process, current: Process | None) -> None:
+        """Serve a new process."""
+        self._processes.append(process)
+        self.events_changed(current)
+
+    def watches_page(self, process: Process, page: int) -> bool:
+        """Whether a hook lies in a page of a process."""
+        return (process, page) in self._pages
+
+    def events_changed(self, current: Process | None) -> None:
+        """Events were registered or cleared; `current` is the process that a command without pid means."""
+        wanted: dict[tuple[Process, int], list[Event]] = {}
+        for kind in catalog.EXECUTION_HOOKS:
+            for event in self._registry.newest_first(kind):
+                for process in self._processes_of(event.definition, current):
+                    wanted.setdefault((process, event.definition.parameters[0]), []).append(event)
+        for key in [key for key in self._hooked if key not in wanted]:
+            key[0].cpu.unhook(self._hooked.pop(key).hook)
+        for key, events in wanted.items():
+            if key not in self._hooked:
+                process, address = key
+                self._hooked[key] = _HookedAddress(self._dispatcher, process, events[0].definition.kind, address)
+            self._hooked[key].events = tuple(events)
+        self._pages = {(process, page_floor(address)) for process, address in self._hooked}
+
+    def _processes_of(self, definition: EventDefinition, current: Process | None) -> list[Process]:
+        """Where the hook of an event lies; the pid filter of the trigger comes on top."""
+        address = definition.parameters[0]
+        if address >= _KERNEL_HALF:
+            return [process for process in self._processes if definition.process_id in (None, 0, process.pid)]
+        if definition.process_id:
+            return [process for process in self._processes if process.pid == definition.process_id]
+        owner = self._owners.get(definition.id, current)
+        if owner is None:
+            return []
+        self._owners[definition.id] = owner
+        return [process for process in self._processes if process.image.contents == owner.image.contents]

@@ -1,0 +1,96 @@
+"""The hook of every basic block as machine code: look the block up, add its instructions, go on.
+
+    void on_block(engine, address, size, state)
+
+works on the words that `machine.block_counter` lays out. What it cannot answer - a block that is not in the table, one
+that does not fit under the ceiling - it hands to the hook in Python whose address stands in the state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from machine.block_counter import CEILING, EXECUTED, HASH_FACTOR, HASH_SHIFT, PROBES, SLOT_MASK, SLOTS_AT, SLOW
+
+_TEXT = f"""
+define void @on_block(ptr %engine, i64 %address, i32 %size, ptr %state) nounwind {{
+entry:
+  %product = mul i64 %address, {HASH_FACTOR}
+  %home = lshr i64 %product, {HASH_SHIFT}
+  br label %probe
+probe:
+  %distance = phi i64 [ 0, %entry ], [ %further, %other ]
+  %place = add i64 %home, %distance
+  %slot = and i64 %place, {SLOT_MASK}
+  %double = shl i64 %slot, 1
+  %word = add i64 %double, {SLOTS_AT}
+  %key.at = getelementptr i64, ptr %state, i64 %word
+  %key = load i64, ptr %key.at
+  %row.at = getelementptr i64, ptr %key.at, i64 1
+  %row = load i64, ptr %row.at
+  %row.size = trunc i64 %row to i32
+  %same.address = icmp eq i64 %key, %address
+  %same.size = icmp eq i32 %row.size, %size
+  %same = and i1 %same.address, %same.size
+  br i1 %same, label %found, label %other, !prof !0
+other:
+  %further = add i64 %distance, 1
+  %more = icmp ult i64 %further, {PROBES}
+  br i1 %more, label %probe, label %slow
+found:
+  %count = lshr i64 %row, 32
+  %executed.at = getelementptr i64, ptr %state, i64 {EXECUTED}
+  %ceiling.at = getelementptr i64, ptr %state, i64 {CEILING}
+  %executed = load i64, ptr %executed.at
+  %sum = add i64 %executed, %count
+  %ceiling = load volatile i64, ptr %ceiling.at
+  %fits = icmp ule i64 %sum, %ceiling
+  br i1 %fits, label %enter, label %slow, !prof !0
+enter:
+  store i64 %sum, ptr %executed.at
+  ret void
+slow:
+  %slow.at = getelementptr i64, ptr %state, i64 {SLOW}
+  %hook = load ptr, ptr %slow.at
+  call void %hook(ptr %engine, i64 %address, i32 %size, ptr %state)
+  ret void
+}}
+!0 = !{{!"branch_weights", i32 999, i32 1}}
+"""
+
+
+def is_compiled() -> bool:
+    """Whether `address` has an answer at no cost."""
+    return bool(_compiled)
+
+
+def address() -> int | None:
+    """The address of the hook; None where llvmlite is missing. The first call takes some 0.1 s."""
+    if not _compiled:
+        _compiled.append(_compile())
+    return _compiled[0].address
+
+
+@dataclass(frozen=True, eq=False)
+class _Code:
+    """Machine code, alive as long as this object."""
+
+    address: int | None
+    engine: Any
+
+
+_compiled: list[_Code] = []
+
+
+def _compile() -> _Code:
+    try:
+        from llvmlite import binding
+    except ImportError:
+        return _Code(None, None)
+    binding.initialize_native_target()
+    binding.initialize_native_asmprinter()
+    machine = binding.Target.from_default_triple().create_target_machine(opt=2, jit=True)
+    engine = binding.create_mcjit_compiler(binding.parse_assembly(_TEXT), machine)
+    engine.finalize_object()
+    return _Code(engine.get_function_address("on_block"), engine)

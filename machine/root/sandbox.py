@@ -1,0 +1,341 @@
+"""Conditions and code blocks in vmx-root mode (events-and-commands B.5), in an emulator of their own.
+
+A block sees the memory of the process that triggered, kernel memory (GS is the processor block of the core), the
+debugger's buffers and the scripts' globals, through pages that are translated on first touch. It runs on its own stack
+from a clean state, for at most `max_root_instructions`; only its own code can be executed. Registers of the guest are
+reached through GUEST_REGS, except the XMM registers, which are the guest's own. A fault ends the block, leaves the
+guest's registers as they were, and is returned as a value. rax is 0 on entry.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import capstone
+from unicorn import unicorn_const as uc
+from unicorn import x86_const as x86
+
+from machine import msr
+from machine.binding import (
+    INTERRUPT_HOOK,
+    SYSCALL_HOOK,
+    TIME_STAMP_HOOK,
+    TLB_FILL_HOOK,
+    WORD_MASK,
+    Batch,
+    Engine,
+)
+from machine.cpu import CPU_MODEL, Cpu
+from machine.memory import PAGE, GuestMemory, MapError, Protection, Quota, Region, page_ceil, page_floor
+from machine.registers import VECTOR_IDS
+from machine.root.guest_regs import GuestRegs
+from machine.root.memory import RootMemory
+
+CODE_BASE = 0xFFFF_B100_0000_0000
+STACK_BASE = 0xFFFF_B200_0000_0000
+STACK_SIZE = 0x1_0000
+_CODE_CHUNK = 0x1_0000
+_RETURN = CODE_BASE + 0x10  # where a block's return leads; Unicorn looks at the byte before it, but executes nothing
+_HOME_SPACE = 0x20  # that a caller leaves above the return address (Microsoft x64 convention)
+_CR4 = 0x600  # OSFXSR and OSXMMEXCPT
+_HLT, _SYSCALL, _INT3, _INT = b"\xf4", b"\x0f\x05", b"\xcc", b"\xcd"
+_LONGEST_INSTRUCTION = 15
+
+_SYSCALL_HERE = "SYSCALL in vmx-root mode"
+
+_ENTRY_IDS = (
+    x86.UC_X86_REG_RCX, x86.UC_X86_REG_RDX, x86.UC_X86_REG_R8, x86.UC_X86_REG_RSP, x86.UC_X86_REG_GS_BASE,
+)  # fmt: skip
+_EXIT_IDS = (x86.UC_X86_REG_RAX, x86.UC_X86_REG_RIP, x86.UC_X86_REG_CR0, x86.UC_X86_REG_CR3, x86.UC_X86_REG_CR4)
+
+_ACCESS_NAMES = {uc.UC_MEM_READ: "read", uc.UC_MEM_WRITE: "write", uc.UC_MEM_FETCH: "fetch"}
+
+
+@dataclass(frozen=True)
+class RootFault:
+    """Why a block stopped: what happened, at which address, how far into the block, and the instruction there."""
+
+    what: str
+    address: int
+    offset: int
+    instruction: str
+
+    def describe(self) -> str:
+        """One line for the user; the offset is hexadecimal."""
+        place = f"at {self.address:x}"
+        if self.offset >= 0:
+            place += f" (+{self.offset:x})"
+        return f"{self.what} {place}: {self.instruction}"
+
+
+@dataclass(frozen=True)
+class RootResult:
+    """What a block returned in rax, or its fault."""
+
+    value: int
+    fault: RootFault | None = None
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A block in the code area. `uses_xmm`: it may touch XMM registers, so the guest's are carried in and out."""
+
+    address: int
+    code: bytes
+    uses_xmm: bool
+
+
+@dataclass(frozen=True)
+class Call:
+    """The three arguments of a block, in rcx, rdx and r8."""
+
+    first: int
+    second: int
+    third: int = 0
+
+
+class RootSandbox:
+    """Runs blocks for all processes of a machine. `time_stamp` serves RDTSC."""
+
+    def __init__(
+        self,
+        root: RootMemory,
+        quota: Quota,
+        budget: int,
+        time_stamp: Callable[[], int],
+        script_globals: Region | None = None,
+    ) -> None:
+        self._root = root
+        self._own = GuestMemory(quota)
+        self._budget = budget
+        self._time_stamp = time_stamp
+        self._shared: tuple[GuestMemory, ...] = (self._own, root)
+        if script_globals is not None:
+            memory = GuestMemory(quota)
+            memory.adopt(script_globals)
+            self._shared += (memory,)
+        self._own.map(STACK_BASE, STACK_SIZE, Protection.READ | Protection.WRITE, "vmx-root stack")
+        self._code_next = self._code_end = CODE_BASE
+        self._blocks: dict[bytes, _Block] = {}
+        self._place(bytes(_RETURN + 1 - CODE_BASE))
+        self.guest_regs = GuestRegs(root)
+        self._decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+        self._guest: Cpu | None = None
+        self._what = ""
+        self._changed_code: set[Region] = set()
+        self._start_engine()
+
+    # --- running
+
+    def run(self, code: bytes, call: Call, guest: Cpu, gs_base: int) -> RootResult:
+        """One run of a block whose last instruction returns. The guest's registers follow GUEST_REGS afterwards."""
+        try:
+            block = self._block(code)
+        except MapError as error:
+            return RootResult(0, RootFault(str(error), 0, -1, "not run"))
+        if guest is not self._guest or guest.memory.removals != self._guest_removals:
+            self._enter_address_space(guest)
+        self._prepare(block, call, guest, gs_base)
+        status = self._engine.start(block.address, _RETURN, self._budget)
+        self._exit.read()
+        value, rip = self._exit.values[0], self._exit.values[1]
+        self._publish_changed_code(guest)
+        control_registers = tuple(self._exit.values[2:])
+        if rip != _RETURN:
+            fault = self._fault(block, rip, status)
+            self._start_engine()  # a fault can leave more behind than a context has
+            return RootResult(0, fault)
+        if control_registers != self._control_registers:
+            self._start_engine()  # translations made under other control registers must not stay
+        self.guest_regs.store(guest.registers)
+        if block.uses_xmm:
+            self._xmm.read()
+            guest.write_vectors(self._xmm.values)
+        return RootResult(value)
+
+    def _prepare(self, block: _Block, call: Call, guest: Cpu, gs_base: int) -> None:
+        self.guest_regs.load(guest.registers)
+        self._what = ""
+        self._engine.uc.context_restore(self._clean)
+        entry = self._entry.values
+        entry[0], entry[1], entry[2] = call.first, call.second, call.third
+        entry[3], entry[4] = self._stack_pointer, gs_base
+        self._entry.write()
+        self._stack_top[:] = _RETURN.to_bytes(8, "little")
+        if block.uses_xmm:
+            guest.read_vectors(self._xmm.values)
+            self._xmm.write()
+
+    def _publish_changed_code(self, guest: Cpu) -> None:
+        """What a block wrote into executable memory is translated anew by the guest."""
+        if self._changed_code:
+            for region in self._changed_code:
+                guest.code_changed(region.start, region.end)
+            self._changed_code.clear()
+            self._engine.flush_tlb()
+
+    # --- blocks
+
+    def _block(self, code: bytes) -> _Block:
+        block = self._blocks.get(code)
+        if block is None:
+            address = self._place(code)
+            block = self._blocks[code] = _Block(address, code, self._may_use_xmm(code))
+        return block
+
+    def _place(self, code: bytes) -> int:
+        address = (self._code_next + 15) & -16
+        if address + len(code) > self._code_end:
+            size = max(_CODE_CHUNK, page_ceil(len(code) + 16))
+            self._own.map(self._code_end, size, Protection.ALL, "vmx-root code")
+            self._code_end += size
+        self._own.write(address, code)
+        self._code_next = address + len(code)
+        return address
+
+    def _may_use_xmm(self, code: bytes) -> bool:
+        covered = 0
+        for _, length, _, operands in self._decoder.disasm_lite(code, 0):
+            if "xmm" in operands:
+                return True
+            covered += length
+        return covered < len(code)
+
+    # --- faults
+
+    def _fault(self, block: _Block, rip: int, status: int) -> RootFault:
+        what = self._what
+        if not what and status == uc.UC_ERR_INSN_INVALID:
+            what = "invalid instruction"
+        before = self._own.read(rip - 2, 2) or b""
+        if not what and before.endswith(_HLT):
+            what, rip = "HLT", rip - 1
+        rip -= _length_of_trap(what, before)
+        if not what and status == uc.UC_ERR_OK:
+            what = f"limit max_root_instructions ({self._budget} instructions) reached"
+        offset = rip - block.address
+        inside = 0 <= offset < len(block.code)
+        code = self._own.read_up_to(rip, _LONGEST_INSTRUCTION)
+        text = next((f"{m} {o}".rstrip() for _, _, m, o in self._decoder.disasm_lite(code, rip, 1)), "no instruction")
+        return RootFault(what or f"emulator error {status}", rip, offset if inside else -1, text)
+
+    def _stop(self, what: str) -> None:
+        self._what = self._what or what
+        self._engine.stop()
+
+    # --- the engine
+
+    def _start_engine(self) -> None:
+        """A fresh engine: no translation, no fault, no control register of an earlier block."""
+        engine = self._engine = Engine(CPU_MODEL)
+        engine.uc.ctl_set_tlb_mode(uc.UC_TLB_VIRTUAL)
+        engine.add_hook(uc.UC_HOOK_TLB_FILL, TLB_FILL_HOOK(self._on_translation))
+        engine.add_hook(uc.UC_HOOK_INTR, INTERRUPT_HOOK(self._on_interrupt))
+        engine.add_hook(uc.UC_HOOK_INSN, SYSCALL_HOOK(self._on_syscall), x86.UC_X86_INS_SYSCALL)
+        engine.add_hook(uc.UC_HOOK_INSN, TIME_STAMP_HOOK(self._on_rdtsc), x86.UC_X86_INS_RDTSC)
+        engine.add_hook(uc.UC_HOOK_INSN, TIME_STAMP_HOOK(self._on_rdtsc), x86.UC_X86_INS_RDTSCP)
+        self._entry = Batch(engine.handle, _ENTRY_IDS)
+        self._exit = Batch(engine.handle, _EXIT_IDS)
+        self._xmm = Batch(engine.handle, VECTOR_IDS, words=2)
+        self._physical: dict[Region, int] = {}
+        self._next_physical = PAGE
+        self._guest = None
+        self._guest_removals = -1
+        self._stack_pointer = STACK_BASE + STACK_SIZE - _HOME_SPACE - 8
+        stack = self._own.region_at(self._stack_pointer)
+        assert stack is not None
+        offset = self._stack_pointer - stack.start
+        self._stack_top = memoryview(stack.buffer)[offset : offset + 8]
+        engine.set_register(x86.UC_X86_REG_CR4, _CR4)
+        self._exit.read()
+        self._control_registers = tuple(self._exit.values[2:])
+        self._clean = engine.uc.context_save()
+
+    def _enter_address_space(self, guest: Cpu) -> None:
+        """Forget the pages of another process, or those that this one had before it unmapped some."""
+        for region in [region for region in self._physical if not self._is_shared(region)]:
+            self._engine.unmap(self._physical.pop(region), region.size)
+        self._engine.flush_tlb()
+        self._guest, self._guest_removals = guest, guest.memory.removals
+        self._engine.uc.context_restore(self._clean)
+        for row in msr.MSRS:
+            if row.number not in (msr.GS_BASE, msr.EFER):
+                self._engine.write_msr(row.number, guest.read_msr(row.number))
+        self._clean = self._engine.uc.context_save()
+
+    def _is_shared(self, region: Region) -> bool:
+        return any(memory.region_at(region.start) is region for memory in self._shared)
+
+    def _on_translation(self, _engine: int, address: int, access: int, entry: Any, _data: int) -> bool:
+        try:
+            region = self._region_at(address)
+            wanted = {uc.UC_MEM_WRITE: Protection.WRITE, uc.UC_MEM_FETCH: Protection.EXECUTE}
+            if region is None or not region.protection & wanted.get(access, Protection.READ):
+                name = _ACCESS_NAMES.get(access, "access")
+                self._what = (
+                    self._what or f"{name} of page {page_floor(address):x}, which is not mapped or not allowed,"
+                )
+                return False
+            protection = region.protection
+            if region not in self._own.regions:
+                if access == uc.UC_MEM_FETCH:
+                    self._what = self._what or f"fetch of page {page_floor(address):x}, which is not code of a block,"
+                    return False
+                protection &= ~Protection.EXECUTE
+                if Protection.EXECUTE in region.protection:
+                    if access == uc.UC_MEM_WRITE:
+                        self._changed_code.add(region)
+                    else:
+                        protection &= ~Protection.WRITE  # so that the first write is seen
+            entry[0].physical_address = self._physical_base(region) + page_floor(address) - region.start
+            entry[0].protection = int(protection)
+        except BaseException as error:
+            self._what = self._what or f"{type(error).__name__}: {error}"
+            return False
+        return True
+
+    def _region_at(self, address: int) -> Region | None:
+        assert self._guest is not None
+        for memory in (self._guest.memory, *self._shared):
+            region = memory.region_at(address)
+            if region is not None:
+                return region
+        return None
+
+    def _physical_base(self, region: Region) -> int:
+        base = self._physical.get(region)
+        if base is None:
+            base, self._next_physical = self._next_physical, self._next_physical + region.size
+            self._engine.map_pointer(base, region.size, int(Protection.ALL), region.host_pointer)
+            self._physical[region] = base
+        return base
+
+    def _on_interrupt(self, _engine: int, vector: int, _data: int) -> None:
+        self._stop(f"exception {vector:x}")
+
+    def _on_syscall(self, _engine: int, _data: int) -> None:
+        self._stop(_SYSCALL_HERE)
+
+    def _on_rdtsc(self, _engine: int, _data: int) -> int:
+        ticks = self._time_stamp() & WORD_MASK
+        self._engine.set_register(x86.UC_X86_REG_RAX, ticks & 0xFFFF_FFFF)
+        self._engine.set_register(x86.UC_X86_REG_RDX, ticks >> 32)
+        return 1
+
+
+def _length_of_trap(what: str, before: bytes) -> int:
+    """How far RIP is behind the instruction that ended the block, by the two bytes before RIP."""
+    if what == _SYSCALL_HERE:
+        return len(_SYSCALL)
+    if what == "exception 3" and before.endswith(_INT3):
+        return 1
+    vector = what.removeprefix("exception ")
+    return 2 if before.startswith(_INT) and vector == f"{before[1]:x}" else 0
+
+
+def region_over(buffer: Any, start: int, size: int, name: str) -> Region:
+    """A region over a buffer that somebody else keeps, such as the globals of the scripts."""
+    return Region(start, size, Protection.READ | Protection.WRITE, name, buffer, ctypes.c_char.from_buffer(buffer))

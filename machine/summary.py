@@ -1,0 +1,124 @@
+"""What a run reports: why it stopped, how processes ended, and what was counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from machine.cpu import StopKind, StopReason
+from machine.events.registry import Event
+from machine.process import Process
+
+
+class StopCause(Enum):
+    """Why `Machine.run` came back."""
+
+    EXIT = "exit"  # the program called exit
+    END = "end"  # raw code or a listing ran past its last byte
+    HALT = "halt"
+    FAULT = "fault"
+    INVALID = "invalid instruction"
+    UNMAPPED = "unmapped memory"
+    BUDGET = "instruction limit"
+    TIMEOUT = "timeout"
+    STOPPED = "stopped"
+    BREAK = "break"
+    NOTHING_LOADED = "nothing loaded"
+
+
+CAUSES: dict[StopKind, StopCause] = {
+    StopKind.REACHED: StopCause.END,
+    StopKind.HALT: StopCause.HALT,
+    StopKind.FAULT: StopCause.FAULT,
+    StopKind.INVALID: StopCause.INVALID,
+    StopKind.UNMAPPED: StopCause.UNMAPPED,
+}
+
+
+@dataclass(frozen=True)
+class ProcessEnd:
+    """How a process ended; `reason` is None after an exit, `exit_code` otherwise."""
+
+    process_id: int
+    name: str
+    cause: StopCause
+    exit_code: int | None
+    reason: StopReason | None
+
+    @classmethod
+    def of(cls, process: Process) -> ProcessEnd:
+        """How this process ended."""
+        cause = StopCause.EXIT if process.ended is None else CAUSES[process.ended.kind]
+        return cls(process.pid, process.name, cause, process.exit_code, process.ended)
+
+    def describe(self) -> str:
+        """One line for the user."""
+        if self.reason is None:
+            return f"{self.name} exited with code {self.exit_code}"
+        place = f"{self.name} at {self.reason.rip:#x}"
+        if self.reason.kind is StopKind.FAULT:
+            return f"{place}: exception {self.reason.vector:#x}"
+        if self.reason.kind is StopKind.UNMAPPED:
+            return f"{place}: {self.reason.access} of {self.reason.address:#x}, which is not mapped or not allowed"
+        return f"{place}: {self.cause.value}"
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What one `run` did. Counts are of this run only; events that did not trigger are not in `triggers`.
+
+    `script_faults` and `code_faults` count, by event id, the scripts and the conditions or code blocks that stopped
+    early.
+    """
+
+    cause: StopCause
+    instructions: int
+    triggers: dict[int, int]
+    script_faults: dict[int, int]
+    unknown_system_calls: dict[int, int]
+    ends: tuple[ProcessEnd, ...]
+    code_faults: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code of the process that ended last, if it exited."""
+        return self.ends[-1].exit_code if self.ends else None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The counters of a machine at one moment."""
+
+    instructions: int
+    triggers: dict[int, int]
+    script_faults: dict[int, int]
+    code_faults: dict[int, int]
+    system_calls: dict[int, int]
+
+    @classmethod
+    def of(cls, instructions: int, events: Sequence[Event], system_calls: dict[int, int]) -> Counts:
+        """The counters of these events, cleared ones too, and of the kernels' unknown calls."""
+        return cls(
+            instructions,
+            {event.definition.id: event.triggers for event in events},
+            {event.definition.id: event.faults for event in events},
+            {event.definition.id: event.code_faults for event in events},
+            system_calls,
+        )
+
+    def summary(self, now: Counts, cause: StopCause, ends: tuple[ProcessEnd, ...]) -> RunSummary:
+        """What happened between this moment and `now`."""
+        return RunSummary(
+            cause,
+            now.instructions - self.instructions,
+            _increase(self.triggers, now.triggers),
+            _increase(self.script_faults, now.script_faults),
+            _increase(self.system_calls, now.system_calls),
+            ends,
+            _increase(self.code_faults, now.code_faults),
+        )
+
+
+def _increase(before: dict[int, int], after: dict[int, int]) -> dict[int, int]:
+    return {key: count - before.get(key, 0) for key, count in after.items() if count != before.get(key, 0)}

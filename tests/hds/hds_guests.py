@@ -1,0 +1,159 @@
+"""Guests and sessions for the tests of hds/: listings, a session that records what it says, the command line."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hds.cli import main
+from hds.outlets import Halt, Outlets
+from hds.outputs import Outputs
+from hds.session import Session
+from lang.diagnostics import render
+from lang.source import SourceFile
+
+# System calls 55 and 66, then the end; rbx counts what comes after each. The first SYSCALL is at CODE + e.
+TWO_CALLS = "mov rdi, 1; mov rax, 0x55; syscall; inc rbx; mov eax, 0x66; syscall; inc rbx"
+CODE = 0x40_0000
+FIRST_CALL, SECOND_CALL = CODE + 14, CODE + 24
+
+# A function that adds 5 to rdx, called twice.
+CALLS = """
+start:
+    mov edx, 1
+    call add_five
+    call add_five
+    hlt
+add_five:
+    push rbp
+    mov rbp, rsp
+    cmp edx, 1
+    jne skip
+    nop
+skip:
+    add rdx, 5
+    pop rbp
+    ret
+"""
+
+
+@dataclass
+class Said:
+    """What a session said, in order: what was shown, and the halts."""
+
+    lines: list[str] = field(default_factory=list)
+    halts: list[Halt] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.lines)
+
+    def take(self) -> str:
+        """What was said since the last time."""
+        text = self.text
+        self.lines.clear()
+        return text
+
+
+def session(listing: str = TWO_CALLS, *, goes_on: bool = False, **options: object) -> tuple[Session, Said]:
+    """A session with a guest and a record of everything it says; `options` are those of Session."""
+    said = Said()
+
+    def broke(halt: Halt) -> bool:
+        said.halts.append(halt)
+        said.lines.append(f"{halt.headline}\n{halt.instruction}\n")
+        return goes_on
+
+    outlets = Outlets(
+        message=lambda message: said.lines.append(message.text.decode("utf-8", "replace")),
+        result=said.lines.append,
+        notice=lambda text: said.lines.append(text + "\n"),
+        finding=lambda item: said.lines.append(f"{item.code} {item.message}\n"),
+        script_fault=lambda event, program, fault: said.lines.append(f"fault {fault.kind.value}\n"),
+        broke=broke,
+    )
+    program = listing.encode() if listing else None
+    return Session(program, kind="asm" if listing else None, outlets=outlets, **options), said  # type: ignore[arg-type]
+
+
+def shown(commands: str, listing: str = TWO_CALLS, **options: object) -> str:
+    """What the commands of a text show; the guest is not run unless they say so."""
+    made, said = session(listing, **options)
+    source = SourceFile("<test>", commands)
+    prepared = made.prepare(source)
+    assert not prepared.has_errors, "\n".join(render(item) for item in prepared.diagnostics)
+    made.perform(prepared)
+    made.close()
+    return said.text
+
+
+def refused(commands: str, listing: str = TWO_CALLS, **options: object) -> str:
+    """The message of the only command that is refused."""
+    lines = [line for line in shown(commands, listing, **options).splitlines() if line.startswith("E")]
+    assert len(lines) == 1, lines
+    return lines[0].partition(" ")[2]
+
+
+@dataclass
+class Ran:
+    """The outcome of a command line: exit code, and what it wrote, standard output and error apart and together."""
+
+    code: int
+    output: str
+    errors: str
+
+
+def hds(*arguments: str) -> Ran:
+    """Run a command line in this process."""
+    output, errors = _Stream(), _Stream()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+        code = main(arguments)
+    return Ran(code, output.text, errors.text)
+
+
+def hds_together(*arguments: str) -> str:
+    """What a command line writes to a terminal: both streams in order."""
+    stream = _Stream()
+    with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
+        main(arguments)
+    return stream.text
+
+
+class _Stream(io.TextIOWrapper):
+    def __init__(self) -> None:
+        self._bytes = io.BytesIO()
+        super().__init__(self._bytes, encoding="utf-8", write_through=True)
+
+    @property
+    def text(self) -> str:
+        self.flush()
+        return self._bytes.getvalue().decode("utf-8", "replace")
+
+
+def listing_file(folder: Path, text: str = TWO_CALLS) -> str:
+    """The path of a listing."""
+    path = folder / "guest.asm"
+    path.write_text(text)
+    return str(path)
+
+
+@contextlib.contextmanager
+def closing(outputs: Outputs) -> Iterator[Outputs]:
+    """Output sources that are closed whatever happens."""
+    try:
+        yield outputs
+    finally:
+        outputs.close_all()
+
+
+def lines(*parts: str) -> str:
+    """Lines with their line feeds."""
+    return "".join(part + "\n" for part in parts)
+
+
+def typed(*texts: str) -> Iterable[str]:
+    """What a user types at the console, one line after the other."""
+    return iter(texts)

@@ -1,0 +1,77 @@
+"""`hds explain`, `hds list`, and the pages of docs/ that are made from the same tables."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from hds.cli import main
+from hds.documentation import PAGES, page
+from hds.findings import code_titles
+from hds.subcommands.explain import explanation
+from hds.tables import TABLES
+from hds.version import VERSION
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+def test_every_code_has_an_explanation() -> None:
+    for code in code_titles():
+        assert (explanation(code) or "").startswith(f"{code}: "), code
+
+
+def test_explain_shows_a_bad_and_a_good_script(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "e031"]) == 0
+    out = capsys.readouterr().out
+    assert "a = 5; print(a);" in out
+    assert "a_v = 5; print(a_v);" in out
+
+
+def test_an_unknown_code_gets_the_nearest_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "E31", "W014"]) == 1
+    out, err = capsys.readouterr()
+    assert "E31 is no diagnostic code; did you mean E031?" in err
+    assert out.startswith("W014: ")
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_can_be_listed(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    table = TABLES[name]()
+    assert main(["list", name]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(table.rows) + 1
+    assert main(["list", name, "--format", "json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [tuple(row.values()) for row in rows] == list(table.rows)
+
+
+def test_an_unknown_table_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "nothing"]) == 2
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_page_is_up_to_date(name: str) -> None:
+    assert (DOCS / name).read_text(encoding="utf-8") == page(name), "run: python -m hds.documentation --write docs"
+
+
+def test_the_version_costs_next_to_nothing() -> None:
+    command = [sys.executable, "-m", "hds.cli", "--version"]
+    best = 9.0
+    for _ in range(3):
+        start = time.perf_counter()
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        best = min(best, time.perf_counter() - start)
+    assert done.stdout == f"hds {VERSION}\n"
+    assert best < 0.15
+
+
+def test_a_reader_that_goes_away_is_no_error_of_ours() -> None:
+    command = f"{sys.executable} -m hds.cli list builtins | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("function")
+    assert done.stderr == ""

@@ -1,0 +1,49 @@
+"""Laws of the compiler for every text: it answers, its places are in the text, its programs are well-formed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from scripts import SCRIPTS, TEXTS
+
+from lang.compiler import Compiler
+from lang.diagnostics import Severity, render
+from lang.source import SourceFile
+from vm.interpreter import Interpreter
+from vm.limits import Limits
+from vm.program import decode, encode
+from vm.script_memory import GlobalStore
+from vm.verifier import verify
+
+# The compiler raises Python's recursion limit when it needs to, and Hypothesis notices.
+pytestmark = pytest.mark.filterwarnings("ignore:The recursion limit")
+
+SMALL = Limits(max_steps=2000, max_global_bytes=1 << 16)
+
+
+@given(TEXTS)
+def test_any_text_compiles_or_has_errors_in_it(text: str) -> None:
+    made = Compiler().compile(SourceFile("test", text))
+    assert made.ok != any(item.severity is Severity.ERROR for item in made.diagnostics)
+    for item in made.diagnostics:
+        assert 0 <= item.span.start <= item.span.end <= len(text)
+        assert render(item)
+
+
+@given(SCRIPTS)
+def test_a_program_is_well_formed_and_survives_its_file_form(text: str) -> None:
+    program = Compiler().compile(SourceFile("test", text)).program
+    if program is not None:
+        verify(program)
+        assert decode(encode(program)) == program
+
+
+@given(SCRIPTS)
+def test_a_run_ends_within_its_limit(text: str) -> None:
+    from language_world import example_host
+
+    program = Compiler(SMALL).compile(SourceFile("test", text)).program
+    if program is not None:
+        engine = Interpreter(SMALL)
+        result = engine.run(engine.load(program, GlobalStore(SMALL)), example_host())
+        assert result.ok or result.fault is not None

@@ -1,0 +1,59 @@
+"""The seam for the native trigger carrier: an LLVM hook that runs scripts without Python in between.
+
+Per core the carrier makes one `Workspace`, per event on that core one `Activation` (`prepare`), whose host has direct
+access. The hook fetches the registers in `registers_used` into the host's DirectAccess, calls the event's entry point
+with the address of its context, and writes back the registers in `dirty`. On 1, and before the guest goes on after
+anything that raised, Python calls `activation.outcome(status)`. Everything the hook needs is data: events come and go
+without compiling. `activation.drain()` delivers messages: after each run with `imm yes`, else when it suits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vm.engine import Loaded
+from vm.host import Host
+from vm.isa import decode
+from vm.native.activation import Activation, Prepared, Workspace
+from vm.native.engine import NativeEngine
+from vm.program import Program
+from vm.registers import REGISTERS
+
+
+@dataclass(frozen=True)
+class RegistersUsed:
+    """Bit n of each mask is storage n of `vm.registers.STORAGES`; what is written in part is read too."""
+
+    read: int
+    written: int
+
+
+def entry_point(loaded: Loaded) -> int:
+    """The address of the C function `int32 run(context*)`: 0 at the end of the script, 1 when it was stopped.
+
+    Valid as long as `loaded` lives; 0 for a program that only the reference engine can run.
+    """
+    return loaded.native.code.address if isinstance(loaded.native, Prepared) else 0
+
+
+def prepare(engine: NativeEngine, loaded: Loaded, host: Host, workspace: Workspace) -> Activation:
+    """The activation of an event's script; `address` is that of its context. The caller keeps it alive.
+
+    Raises ValueError for a program without entry point.
+    """
+    if not isinstance(loaded.native, Prepared):
+        raise ValueError("this program runs on the reference engine only")
+    return Activation(loaded, loaded.native, engine.limits, engine.callbacks, workspace, host)
+
+
+def registers_used(program: Program) -> RegistersUsed:
+    """The registers that any run of the program can touch."""
+    read = written = 0
+    for word in program.code:
+        row, operands = decode(word)
+        if row.mnemonic in ("LDM", "STM"):
+            register = REGISTERS[operands[1]]
+            bit = 1 << register.storage
+            written |= bit if row.mnemonic == "STM" else 0
+            read |= bit if row.mnemonic == "LDM" or register.bits < 64 else 0
+    return RegistersUsed(read, written)
