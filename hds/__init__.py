@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hds.version import VERSION as __version__
+from hds.version import VERSION
 
 if TYPE_CHECKING:
     from hds.session import Session
+
+__version__ = VERSION
 
 __all__ = ["Session", "__version__"]
 

@@ -6,12 +6,13 @@ import argparse
 import sys
 from collections.abc import Iterable
 
-from hds.inputs import is_script, new_compiler
+from hds.exit_codes import ExitCode
+from hds.inputs import InputError, is_script, new_compiler, read_bytes, refuse, require_source, with_arguments
 from lang.diagnostics import Diagnostic, Severity, render
 from lang.source import SourceFile
 from vm.bundle import Bundle, is_bundle, read_bundle
 from vm.limits import Limits
-from vm.program import Program, decode
+from vm.program import Program, ProgramFormatError, decode
 
 Compiled = Program | Bundle
 
@@ -37,6 +38,23 @@ def compile_source(source: SourceFile, arguments: argparse.Namespace, limits: Li
     if any(item.severity is Severity.ERROR for item in findings):
         return None
     return Bundle(source.name, source.text, tuple(sorted(programs.items())))
+
+
+def read_commands_or_bundle(
+    arguments: argparse.Namespace, limits: Limits
+) -> tuple[SourceFile, dict[int, Program] | None]:
+    """The command file of `hds run`, and its programs when it is a `.hdc` bundle. Exits for what cannot be read."""
+    if arguments.execute is None and arguments.file not in (None, "-") and str(arguments.file).endswith(".hdc"):
+        try:
+            compiled = read_compiled(read_bytes(arguments.file))
+        except InputError as error:
+            refuse(str(error), error.code)
+        except ProgramFormatError as error:
+            refuse(f"{arguments.file}: {error}", ExitCode.FAILED)
+        if isinstance(compiled, Program):
+            refuse(f"{arguments.file}: a bare script has no commands; hds run takes command files", ExitCode.FAILED)
+        return SourceFile(compiled.name, compiled.text), dict(compiled.programs)
+    return with_arguments(require_source(arguments, limits), arguments), None
 
 
 def read_compiled(data: bytes) -> Compiled:

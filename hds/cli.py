@@ -38,6 +38,7 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
     Subcommand("disasm", "show the bytecode of a command file or a .hdc file"),
     Subcommand("fmt", "lay scripts out in the one canonical way"),
     Subcommand("conform", "run conformance vectors"),
+    Subcommand("fuzz", "try what must hold for every script on generated ones"),
     Subcommand("explain", "explain a diagnostic code"),
     Subcommand("list", "list events, commands, built-in functions, registers, limits, ..."),
 )

@@ -130,8 +130,10 @@ def _block(command: Command, script: ScriptText) -> CommandScript:
 def _file(command: Command, script: ScriptFile, limits: Limits) -> CommandScript | Diagnostic:
     path = Path(script.span.file.name).parent / script.path.replace("\\", "/")
     try:
+        if not path.is_file():
+            raise InputError(f"{path} is no file")
         source = read_source(str(path), limits)
-    except InputError as error:
+    except (InputError, OSError) as error:
         return Diagnostic("E222", str(error), script.span, "a path is relative to the command file")
     if not source.text.strip():
         return Diagnostic("E222", f"{path} is empty", script.span)

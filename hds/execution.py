@@ -8,7 +8,8 @@ process and keep everything else frozen.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,10 @@ from hds.breakpoints import Breakpoint, Breakpoints, revive
 from hds.disassembly import LONGEST_INSTRUCTION, Line, disassemble, jump_note
 from hds.outlets import Halt
 from machine.cpu import StopKind
+from machine.events.catalog import EXECUTION_HOOKS
 from machine.events.definition import Stage
 from machine.events.dispatch import Trigger
-from machine.machine import RunSummary, StopCause
+from machine.machine import ProcessEnd, RunSummary, StopCause
 from machine.process import Process
 from vm.registers import RFLAGS, RIP, STORAGE_INDEX
 
@@ -37,7 +39,6 @@ class Hit:
     """An INT3 that was executed: a breakpoint, or one of the guest's own."""
 
     process: Process
-    core: int
     breakpoint: Breakpoint | None
 
 
@@ -61,6 +62,7 @@ class Execution:
         self._stepping = False
         self._halted_here = False  # an event held the guest during the step that is under way, or still does
         self._stands_on: dict[Process, int] = {}  # breakpoints that were reported and are not to hit again at once
+        self._hooked: dict[Process, int] = {}  # execution hooks whose events ran, and whose instruction did not yet
 
     # --- events that hold the guest
 
@@ -81,7 +83,7 @@ class Execution:
         session.totals.breaks += 1
         stage = "pre" if trigger.stage is Stage.PRE else "post"
         headline = f"event 0x{trigger.event.definition.id:x} triggered ({stage})"
-        halt = self._halt(headline, trigger.process, trigger.core)
+        halt = self._halt(headline, trigger.process)
         halt = replace(halt, event_id=trigger.event.definition.id, stage=int(trigger.stage is Stage.POST))
         if session.outlets.broke(halt):
             return True
@@ -91,23 +93,43 @@ class Execution:
         finally:
             self.held = outer
         release, self._release = self._release, None
+        goes_on = release is not None and release.goes_on
         if release is None:
             self._halted_here = True
-            return False
-        self._after = release.then
-        return release.goes_on
+        else:
+            self._after = release.then
+        if not goes_on:
+            self._stay(trigger)
+        return goes_on
+
+    def _stay(self, trigger: Trigger) -> None:
+        """End the run at the instruction of an execution hook, which the CPU would carry out before it stops.
+
+        RIP behind the instruction makes the CPU leave the block at once; `_return_to_hooks` puts it back.
+        """
+        process, address = trigger.process, trigger.instruction_pointer
+        registers = process.cpu.registers
+        if trigger.event.definition.kind in EXECUTION_HOOKS and registers.read(RIP) == address:
+            line = self.instruction(process)
+            registers.write(RIP, address + 1 if line is None else line.end)
+            self._hooked[process] = address
+
+    def _return_to_hooks(self) -> None:
+        for process, address in self._hooked.items():
+            if process.alive:
+                process.cpu.registers.write(RIP, address)
 
     def _take_after(self) -> Callable[[], object] | None:
         after, self._after = self._after, None
         return after
 
-    def _halt(self, headline: str, process: Process, core: int) -> Halt:
+    def _halt(self, headline: str, process: Process) -> Halt:
         return Halt(
             headline,
             self.instruction_line(process),
             process_id=process.pid,
             thread_id=process.tid,
-            core=core,
+            core=process.core,
             instruction_pointer=process.cpu.registers.read(RIP),
             time=self._session.machine.clock.elapsed(),
         )
@@ -133,9 +155,10 @@ class Execution:
         timeout = session.timeout if timeout is None else timeout
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            self._step_off_breakpoints()
+            self._step_off()
             remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
             summary = session.machine.run(left, remaining)
+            self._return_to_hooks()
             left -= summary.instructions
             hits = self._hits()
             if hits:
@@ -154,16 +177,15 @@ class Execution:
     def _hits(self) -> list[Hit]:
         """The processes that an INT3 stopped; they stand at the breakpoint, or behind an INT3 of their own."""
         hits: list[Hit] = []
-        for core in self._session.machine.cores:
-            process = core.process
-            address = None if process is None else revive(process)
-            if process is None or address is None:
+        for process in self._session.machine.processes:
+            address = revive(process)
+            if address is None:
                 continue
             row = self.breakpoints.at(process, address)
             if row is not None and row.enabled:
                 process.cpu.registers.write(RIP, address)
                 self._stands_on[process] = address
-            hits.append(Hit(process, core.index, row))
+            hits.append(Hit(process, row))
         return hits
 
     def _report(self, hits: list[Hit]) -> bool:
@@ -171,19 +193,19 @@ class Execution:
         goes_on = True
         for hit in hits:
             row = hit.breakpoint
-            if row is not None and (row.number is None or not row.wants(hit.core)):
+            if row is not None and (row.number is None or not row.wants(hit.process.core)):
                 continue
             self._session.totals.breaks += 1
             headline = "int3 of the program" if row is None else f"breakpoint 0x{row.number:x} hit"
-            halt = replace(
-                self._halt(headline, hit.process, hit.core), breakpoint_id=None if row is None else row.number
-            )
+            halt = replace(self._halt(headline, hit.process), breakpoint_id=None if row is None else row.number)
             goes_on = self._session.outlets.broke(halt) and goes_on
         return goes_on
 
-    def _step_off_breakpoints(self) -> None:
-        for process, address in tuple(self._stands_on.items()):
-            del self._stands_on[process]
+    def _step_off(self) -> None:
+        """Execute the instructions whose breakpoint or hook was reported already."""
+        reported = {*self._stands_on.items(), *self._hooked.items()}
+        self._stands_on.clear()
+        for process, address in sorted(reported, key=lambda item: item[0].pid):
             if process.alive and process.cpu.registers.read(RIP) == address:
                 self._execute_one(process)
 
@@ -241,9 +263,10 @@ class Execution:
         """Execute the instruction at RIP, with its events; the process ends or lives on as in a run."""
         cpu, line = process.cpu, self.instruction(process)
         start = cpu.registers.read(RIP)
+        hook = self._hooked.pop(process, None)
         outer, self._stepping = self._stepping, True
         try:
-            with self.breakpoints.lifted(process, start):
+            with self.breakpoints.lifted(process, start), self._hooks_muted(start if hook == start else None):
                 if line is not None:
                     cpu.write(start, line.code)  # translated anew, so that the block can end behind the instruction
                 until, budget = _NOWHERE, 1
@@ -252,10 +275,30 @@ class Execution:
                 reason = cpu.run(start, until, budget)
         finally:
             self._stepping = outer
+        self._return_to_hooks()
         if process.exit_code is None and reason.kind in _STOPPING:
             process.ended = reason
             revive(process)
+        if not process.alive:
+            end = ProcessEnd.of(process)
+            self._session.totals.last = RunSummary(end.cause, 1, {}, {}, {}, (end,))
         self._session.machine.messages.drain()
+
+    @contextmanager
+    def _hooks_muted(self, address: int | None) -> Iterator[None]:
+        """No execution hook fires at an address whose events have run already."""
+        muted = [
+            event
+            for event in self._session.machine.registry.oldest_first()
+            if event.enabled and event.definition.kind in EXECUTION_HOOKS and event.definition.parameters == (address,)
+        ]
+        for event in muted:
+            event.enabled = False
+        try:
+            yield
+        finally:
+            for event in muted:
+                event.enabled = True
 
     # --- looking
 

@@ -82,7 +82,8 @@ def _result(item: Diagnostic, index: dict[str, int]) -> dict[str, object]:
 def _location(span: Span) -> dict[str, object]:
     line, column, end_line, end_column = _region(span)
     region = {"startLine": line, "startColumn": column, "endLine": end_line, "endColumn": end_column}
-    uri = quote(PurePath(span.file.name).as_posix(), errors="surrogateescape")
+    path = PurePath(span.file.name)
+    uri = path.as_uri() if path.is_absolute() else quote(path.as_posix(), errors="surrogateescape")
     return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}
 
 

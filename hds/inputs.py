@@ -83,10 +83,19 @@ def read_source(path: str, limits: Limits = DEFAULT_LIMITS) -> SourceFile:
     return SourceFile(name, decode_text(name, read_bytes(path, limits.max_source_bytes)))
 
 
+def source_argument(text: str) -> SourceFile:
+    """The text of `-e`. Exits when its bytes were no UTF-8."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        refuse("the text behind -e is not UTF-8", ExitCode.FAILED)
+    return SourceFile(COMMAND_LINE, text)
+
+
 def require_source(arguments: argparse.Namespace, limits: Limits) -> SourceFile:
     """The one input of a subcommand: `-e TEXT` or a path. Exits with a message when there is none to read."""
     if arguments.execute is not None:
-        return SourceFile(COMMAND_LINE, arguments.execute)
+        return source_argument(arguments.execute)
     if arguments.file is None:
         refuse("give a file, `-` for standard input, or -e TEXT", ExitCode.USAGE)
     try:
@@ -136,11 +145,16 @@ def add_compiling(parser: argparse.ArgumentParser) -> None:
 
 
 def new_compiler(arguments: argparse.Namespace, limits: Limits) -> Compiler:
-    """The compiler of one session, with what the flags give it."""
+    """The compiler of one session, with what the flags give it; portability remarks are for `--target hyperdbg`."""
     from lang.compiler import Compiler
 
-    folders = tuple(Path(folder) for folder in arguments.include)
-    return Compiler(limits, folders, symbols(arguments), enabled=frozenset(getattr(arguments, "enable", ())))
+    return Compiler(
+        limits,
+        tuple(Path(folder) for folder in arguments.include),
+        symbols(arguments),
+        portability=getattr(arguments, "target", None) == "hyperdbg",
+        enabled=frozenset(getattr(arguments, "enable", ())),
+    )
 
 
 def symbols(arguments: argparse.Namespace) -> dict[str, int]:

@@ -19,11 +19,10 @@ from lang.comments import find_comments
 from lang.diagnostics import Diagnostic, Diagnostics
 from lang.lexer import tokenize
 from lang.parser import parse
-from lang.printer import Line, print_program
+from lang.printer import WIDTH, Line, print_program
 from lang.source import SourceFile, Span
 from vm.limits import Limits
 
-ONE_LINE = 100  # characters up to which a script of one statement stays on the line of its command
 # What a layout does not need to know: arguments, and the contents of included files.
 _UNNEEDED = frozenset(("E013", "E020", "E021", "E024"))
 _LINE_END = re.compile(r"\r\n?|\n")
@@ -163,10 +162,11 @@ def _raw_command(line: CommandLine, name: str, limits: Limits) -> str:
     program, comments = _parsed(Span(line.span.file, raw_start, raw_end), limits)
     if len(program.items) == 1 and isinstance(program.items[0], s.Block) and not program.question:
         return f"{written} {_joined(print_program(program, comments), program.items[0].statements, comments)}"
-    if comments or any(item.text.count("\n") for item in print_program(program)):
+    lines = print_program(program, width=None)
+    if comments or any("\n" in line.text for line in lines):
         return f"{written} {raw}"
     # Without braces around them a line end would end the command, except inside the braces of a statement.
-    return f"{written} {_outside_braces(print_program(program))}"
+    return f"{written} {_outside_braces(lines)}"
 
 
 def _outside_braces(lines: list[Line]) -> str:
@@ -192,7 +192,7 @@ def _block(span: Span, limits: Limits) -> str:
 def _joined(lines: list[Line], items: tuple[s.Statement, ...], comments: list[Span]) -> str:
     """A block on one line if it holds one plain statement, else on several."""
     plain = len(items) == 1 and not comments and isinstance(items[0], s.Simple | s.Return) and len(lines) == 3
-    if plain and "\n" not in lines[1].text and len(lines[1].text) <= ONE_LINE:
+    if plain and "\n" not in lines[1].text and len(lines[1].text) <= WIDTH:
         return f"{{ {lines[1].text} }}"
     return "\n".join(map(str, lines))
 

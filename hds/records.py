@@ -1,8 +1,8 @@
 """Outlets for programs: everything that a session says as JSON objects, one on a line (`hds run --format json`).
 
 Every record has `type`; those of events also say when and where: `tick` of the virtual clock, `tid`, `pid`, `pc`,
-`core`, `event`, `stage`. Texts are UTF-8 with U+FFFD for what is none; the exact bytes then stand beside them in `bytes`
-(hexadecimal). Two runs give the same records.
+`core`, `event`, `stage`. Texts are UTF-8 with U+FFFD for what is none; the exact bytes then stand beside them in
+`bytes` (hexadecimal). Two runs give the same records.
 """
 
 from __future__ import annotations

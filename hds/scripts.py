@@ -5,6 +5,7 @@ Scripts of one file share the session's globals, so they are compiled in the ord
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,10 +13,13 @@ from hds.command_scripts import CommandFile, CommandScript, read_command_file
 from lang.diagnostics import Diagnostic, Severity, sort_key
 from lang.source import SourceFile, Span
 from vm.engine import Engine, Loaded
+from vm.program import Program
 from vm.script_memory import GlobalConflict, GlobalStore
 
 if TYPE_CHECKING:
     from lang.compiler import Compiler
+
+_UNASSIGNED = "W001"
 
 
 @dataclass
@@ -40,21 +44,40 @@ class Scripts:
         self.engine = engine
         self.store = store
 
-    def prepare(self, source: SourceFile) -> Prepared:
-        """Read a command file and compile all its scripts. Never raises for what is in it."""
+    def prepare(self, source: SourceFile, compiled: Mapping[int, Program] | None = None) -> Prepared:
+        """Read a command file and compile all its scripts, but those that are compiled already (by their key).
+
+        Never raises for what is in the file. Raises VerificationError for a compiled program that is not well-formed.
+        """
         file = read_command_file(source, self.compiler.limits)
         prepared = Prepared(file, list(file.findings))
         for script in file.scripts:
-            loaded = self.load(script, prepared.diagnostics)
+            program = compiled.get(script.key) if compiled else None
+            loaded = (
+                self.load(script, prepared.diagnostics) if program is None else self.bind(program, script, prepared)
+            )
             if loaded is not None:
                 prepared.loaded[script.key] = loaded
         prepared.diagnostics.sort(key=sort_key)
         return prepared
 
+    def bind(self, program: Program, script: CommandScript, prepared: Prepared) -> Loaded | None:
+        """Load a compiled program; None when its globals do not fit the session's."""
+        try:
+            return self.engine.load(program, self.store)
+        except GlobalConflict as conflict:
+            prepared.diagnostics.append(Diagnostic("E120", str(conflict), script.command.span))
+            return None
+
     def load_expression(self, span: Span) -> Loaded | None:
-        """Compile and load an expression that a command turns out to have; None when it does not compile."""
-        program = self.compiler.compile(span.file, span.start, span.end, expression=True).program
-        return None if program is None else self.engine.load(program, self.store)
+        """Compile and load an expression that a command turns out to have.
+
+        None when it does not compile, or when it reads a name that nothing has assigned: HyperDbg cannot resolve it.
+        """
+        made = self.compiler.compile(span.file, span.start, span.end, expression=True)
+        if made.program is None or any(item.code == _UNASSIGNED for item in made.diagnostics):
+            return None
+        return self.engine.load(made.program, self.store)
 
     def load(self, script: CommandScript, diagnostics: list[Diagnostic]) -> Loaded | None:
         """Compile and load one script; None when there are errors, which are in `diagnostics` then."""

@@ -15,7 +15,7 @@ that trigger, up to the next `g` or step: they see and change the state of the t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
@@ -28,6 +28,7 @@ from lang.compiler import Compiler
 from lang.diagnostics import Diagnostic, Severity
 from lang.source import SourceFile, Span
 from machine.events.registry import Event, RegistrationError
+from machine.kernel.linux import World
 from machine.machine import Machine, RunSummary, Sinks
 from machine.messages import Message
 from machine.process import Process
@@ -35,7 +36,7 @@ from vm.engine import Engine, Fault, Loaded
 from vm.host import Host
 from vm.interpreter import Interpreter
 from vm.limits import DEFAULT_LIMITS, Limits
-from vm.registers import PSEUDO_INDEX
+from vm.program import Program
 from vm.script_memory import GlobalStore
 
 if TYPE_CHECKING:
@@ -95,8 +96,8 @@ class _Stream:
 class Session:
     """One debugging session: a machine, its events, and the globals that the scripts share.
 
-    `program` is a path or the bytes of a guest, loaded at once; `kind` is elf, raw or asm. `compiler` brings include
-    folders and symbols. Raises machine.LoadError.
+    `program` is a path or the bytes of a guest, loaded at once; `kind` is elf, pe, raw or asm. `compiler` brings
+    include folders and symbols, `world` what a Linux guest is shown of the host. Raises machine.LoadError.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class Session:
         kind: str | None = None,
         base: int | None = None,
         entry: int | None = None,
+        process_id: int | None = None,
         kernel: str | None = None,
         cores: int = 1,
         limits: Limits = DEFAULT_LIMITS,
@@ -115,6 +117,7 @@ class Session:
         compiler: Compiler | None = None,
         outlets: Outlets | None = None,
         allow_modules: bool = False,
+        world: World | None = None,
     ) -> None:
         self.limits = limits
         self.outlets = Outlets() if outlets is None else outlets
@@ -133,14 +136,28 @@ class Session:
         self.timeout: float | None = None
         self._streams: list[_Stream] = []
         sinks = Sinks(
-            self._message, self._notice, self._event_fault, lambda trigger: self.execution.broke(trigger),
-            lambda descriptor, data: self.outlets.guest_output(descriptor, data),
-        )  # fmt: skip
-        self.machine = Machine(self.engine, limits, kernel=kernel, cores=cores, sinks=sinks)
+            message=self._message,
+            notice=self._notice,
+            script_fault=lambda event, fault, program: self._fault(event.definition.id, program, fault),
+            code_fault=self._code_fault,
+            broke=lambda trigger: self.execution.broke(trigger),
+            guest_output=lambda descriptor, data: self.outlets.guest_output(descriptor, data),
+        )
+        self.machine = Machine(
+            self.engine, limits, kernel=kernel, cores=cores, sinks=sinks, store=self.store, world=world
+        )
         self.execution = Execution(self)
         if program is not None:
             guest = Path(program) if isinstance(program, str) else program
-            self.machine.load(guest, kind, arguments=arguments, environment=environment, base=base, entry=entry)
+            self.machine.load(
+                guest,
+                kind,
+                arguments=arguments,
+                environment=environment,
+                base=base,
+                entry=entry,
+                process_id=process_id,
+            )
 
     def close(self) -> None:
         """The end of the session: every output source takes what was sent to it."""
@@ -166,9 +183,9 @@ class Session:
         if problems:
             raise ScriptError(problems)
 
-    def prepare(self, source: SourceFile) -> Prepared:
+    def prepare(self, source: SourceFile, compiled: Mapping[int, Program] | None = None) -> Prepared:
         """Read and compile every command of a file; nothing is executed."""
-        return self.scripts.prepare(source)
+        return self.scripts.prepare(source, compiled)
 
     def perform(self, prepared: Prepared) -> list[Diagnostic]:
         """Execute prepared commands; each that is refused is reported and the others go on, as in HyperDbg."""
@@ -261,8 +278,7 @@ class Session:
     @property
     def process(self) -> Process | None:
         """The current process: the one that ran last, or that was switched to."""
-        process_id = self.machine.host_for_commands().pseudo_register(PSEUDO_INDEX["pid"])
-        return next((process for process in self.machine.processes if process.pid == process_id), None)
+        return self.machine.current
 
     # --- scripts outside events
 
@@ -300,8 +316,9 @@ class Session:
     def _notice(self, text: str) -> None:
         self.outlets.notice(text)
 
-    def _event_fault(self, event: Event, fault: Fault, program: Loaded) -> None:
-        self._fault(event.definition.id, program, fault)
+    def _code_fault(self, event: Event, text: str) -> None:
+        self.totals.code_faults += 1
+        self.outlets.code_fault(event.definition.id, text)
 
     def _fault(self, event: int | None, program: Loaded, fault: Fault) -> None:
         self.totals.script_faults += 1

@@ -29,7 +29,8 @@ def summary_line(session: Session, interrupted: bool) -> str:
     parts += [_plural(count, noun) for count, noun in counted if count]
     calls = session.machine.unknown_system_calls()
     if calls:
-        parts.append("unknown system calls: " + ", ".join(f"{number:x} x {calls[number]}" for number in sorted(calls)))
+        names = (f"{session.machine.system_call_name(number)} x {calls[number]}" for number in sorted(calls))
+        parts.append("system calls that failed as unknown or refused: " + ", ".join(names))
     parts += [
         f"output {source.name} lost {_plural(source.lost, 'byte')}"
         for source in session.outputs.sources.values()

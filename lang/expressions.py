@@ -396,11 +396,10 @@ class Expressions(BuiltinCalls):
 
     def _check_comparison(self, node: s.Binary, left: t.Value, right: t.Value) -> None:
         """W015: `==` or `!=` beside an ordering; W009: an unsigned value is never below 0."""
-        inner = node.left
-        if isinstance(inner, s.Binary) and inner.operator in COMPARISONS:
-            if (inner.operator in EQUALITIES) != (node.operator in EQUALITIES):
-                message = f"`{inner.operator}` and `{node.operator}` have the same priority here, unlike in C"
-                self.report("W015", message, node.operator_span, "say with parentheses which one comes first")
+        before = node.left.operator if isinstance(node.left, s.Binary) else ""
+        if before in COMPARISONS and (before in EQUALITIES) != (node.operator in EQUALITIES):
+            message = f"`{before}` and `{node.operator}` have the same priority here, unlike in C"
+            self.report("W015", message, node.operator_span, "say with parentheses which one comes first")
         for value, other, always, never in ((left, right, ">=", "<"), (right, left, "<=", ">")):
             zero = isinstance(other, t.Constant) and other.bits == 0 and isinstance(other.type, Integer)
             plain = value.type == U64 or isinstance(value.type, Pointer)

@@ -337,7 +337,9 @@ class Lexer:
         """E001; a run of such characters is reported once."""
         end = span.end
         while (
-            end < self.end and (match := TOKEN_PATTERN.match(self.source.text, end, self.end)) and match.lastgroup == "other"
+            end < self.end
+            and (match := TOKEN_PATTERN.match(self.source.text, end, self.end))
+            and match.lastgroup == "other"
         ):
             end = match.end()
         shown = self.source.text[span.start : end]

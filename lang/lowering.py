@@ -139,12 +139,15 @@ class _FunctionLowering:
         self.give()
 
     def in_register(self, variable: t.Variable) -> bool:
-        """Whether a variable lives in a register; decided at its first mention."""
+        """Whether a variable lives in a register; decided at its first mention.
+
+        What a temporary leaves behind is taken by temporaries only: a local that nobody assigned must be 0.
+        """
         if variable in self.registers:
             return True
         if variable.in_memory or variable in self.slots or not is_scalar(variable.type):
             return False
-        if self.free_registers:
+        if self.free_registers and not variable.name:
             self.registers[variable] = self.free_registers.pop()
             return True
         if self.next_local >= LOCAL_REGISTERS:
@@ -156,14 +159,14 @@ class _FunctionLowering:
     def slot(self, variable: t.Variable) -> int:
         """Offset in bytes of a variable in the frame."""
         if variable not in self.slots:
-            self.slots[variable] = self.reserve(max(SLOT, variable.type.size))
+            self.slots[variable] = self.reserve(max(SLOT, variable.type.size), fresh=bool(variable.name))
         return self.slots[variable]
 
-    def reserve(self, size: int) -> int:
-        """Room in the frame; its offset in bytes."""
+    def reserve(self, size: int, *, fresh: bool = False) -> int:
+        """Room in the frame; its offset in bytes. `fresh`: room that is still 0, as locals are that nobody assigned."""
         size = -(-size // SLOT) * SLOT
         free = self.free_slots.get(size)
-        if free:
+        if free and not fresh:
             return free.pop()
         self.frame += size
         return self.frame - size

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lang.lexer import KEYWORDS, OPERATORS, Token
+from lang.nearest import NearestName
 from lang.source import Span
 
 UNSUPPORTED = {
@@ -25,6 +26,7 @@ _NAMES = {
     "COMPARE": "a comparison", "OP_ASSIGN": "an assignment", "SHIFT": "a shift", "STEP": "`++` or `--`",
     "SLASH": "`/`", "TILDE": "`~`",
 }  # fmt: skip
+_KEYWORD = NearestName(sorted(KEYWORDS))
 _SPELLING = {kind: text for text, kind in OPERATORS.items() if kind not in _NAMES}
 _EXPRESSION = {"NUMBER", "NAME", "STRING", "LPAR"}
 _OPERATORS = {"PLUS", "MINUS", "STAR", "SLASH", "AMP", "PIPE", "CARET", "SHIFT", "AND_AND", "OR_OR", "COMPARE"}
@@ -201,6 +203,14 @@ def _number_call(place: _Place) -> Mistake | None:
     return None
 
 
+def _misspelt_keyword(place: _Place) -> Mistake | None:
+    first = place.first
+    meant = _KEYWORD.find(first.text) if first.type == "NAME" and place.token.type == "LBRACE" else None
+    if meant is None:
+        return None
+    return Mistake("E030", f"`{first.text}` is no keyword", first.span, f"did you mean `{meant}`?")
+
+
 def _function_without_type(place: _Place) -> Mistake | None:
     first, previous = place.first, place.previous
     if first.type != "NAME" or previous is None:
@@ -238,7 +248,7 @@ def _command(place: _Place) -> Mistake | None:
 
 _RULES: tuple[Callable[[_Place], Mistake | None], ...] = (
     _braces, _include, _conditional_operator, _unsupported, _step_value, _name_needed, _body, _builtin_name,
-    _number_call, _function_without_type, _lonely_else, _command,
+    _number_call, _misspelt_keyword, _function_without_type, _lonely_else, _command,
 )  # fmt: skip
 
 

@@ -1,8 +1,9 @@
 """Syntax tree -> text, in the one canonical layout of `hds fmt`.
 
-Statements stand on lines of their own, bodies are indented by four blanks, operators stand between blanks. Lines are
-never broken, and at most one blank line is kept between statements. Comments stay: behind a statement if they stood on
-its line, else on lines of their own. A statement with a comment inside it stays as it was written.
+Statements stand on lines of their own, bodies are indented by four blanks, operators stand between blanks. Long calls
+and lists of values go on, indented, on further lines; at most one blank line is kept between statements. Comments stay:
+behind a statement if they stood on its line, else on lines of their own. A statement with a comment inside it stays as
+it was written.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from lang import syntax as s
 from lang.source import Span
 
 INDENT = "    "
+WIDTH = 100  # characters of a line, beyond which the arguments of a call or the values of a list are broken up
 _BLANK_LINE = re.compile(r"(?:\r\n?|\n)[ \t\f\v]*(?:\r\n?|\n)")
 _LINE_END = re.compile(r"\r\n?|\n")
 
@@ -30,9 +32,9 @@ class Line:
         return INDENT * self.level + self.text if self.text else ""
 
 
-def print_program(program: s.Program, comments: Sequence[Span] = ()) -> list[Line]:
-    """The lines of a script; `comments` are those of its text, in order."""
-    printer = _Printer(comments)
+def print_program(program: s.Program, comments: Sequence[Span] = (), width: int | None = WIDTH) -> list[Line]:
+    """The lines of a script; `comments` are those of its text, in order. Without a width no line is broken up."""
+    printer = _Printer(comments, width)
     printer.units(program.items, None)
     lines = printer.lines
     if program.question:
@@ -50,8 +52,9 @@ Unit = s.Statement | s.MemberLine
 class _Printer:
     """Emits statements in order, and each comment before what follows it."""
 
-    def __init__(self, comments: Sequence[Span]) -> None:
+    def __init__(self, comments: Sequence[Span], width: int | None) -> None:
         self.comments = comments
+        self.width = width
         self.next_comment = 0
         self.lines: list[Line] = []
         self.level = 0
@@ -146,6 +149,8 @@ class _Printer:
             self.emit("\n".join(_LINE_END.split(item.span.text)))
             while self.has_comment(item.span):
                 self.next_comment += 1
+        elif self.width is not None and len(INDENT) * self.level + len(statement_text(item)) > self.width:
+            self.lines += _broken_up(item, self.level, self.width)
         else:
             self.emit(statement_text(item))
 
@@ -191,6 +196,35 @@ def _comment_text(comment: Span, level: int) -> str:
         stripped = line.lstrip()
         lines.append(f"{INDENT * level} {stripped}" if stripped.startswith("*") else line)
     return "\n".join(lines)
+
+
+def _broken_up(item: Unit, level: int, width: int) -> list[Line]:
+    """A long statement on several lines, if it is a call or a declaration with a list; else on one."""
+    if isinstance(item, s.Simple) and isinstance(item.expression, s.Call) and item.expression.arguments:
+        call = item.expression
+        return _filled(f"{call.name}(", [expression_text(part) for part in call.arguments], ");", level, width)
+    if isinstance(item, s.Declaration) and len(item.declarators) == 1:
+        values = item.declarators[0].initialiser
+        if isinstance(values, s.InitialiserList) and values.items:
+            parts = [_initialiser_text(part) for part in values.items]
+            text = statement_text(item)
+            return _filled(text[: -len("{" + ", ".join(parts) + "};")] + "{", parts, "};", level, width)
+    return [Line(level, statement_text(item))]
+
+
+def _filled(head: str, parts: list[str], tail: str, level: int, width: int) -> list[Line]:
+    """`head`, the parts with commas between them, and `tail`, in as few lines as possible."""
+    lines = [Line(level, head + parts[0])]
+    for number, part in enumerate(parts[1:], 2):
+        last = lines[-1]
+        room = width - len(INDENT) * last.level - (len(tail) if number == len(parts) else 1)
+        if len(last.text) + len(part) + 2 <= room:
+            lines[-1] = Line(last.level, f"{last.text}, {part}")
+        else:
+            lines[-1] = Line(last.level, f"{last.text},")
+            lines.append(Line(level + 1, part))
+    lines[-1] = Line(lines[-1].level, lines[-1].text + tail)
+    return lines
 
 
 def statement_text(item: Unit) -> str:

@@ -87,11 +87,13 @@ class MsrBatch:
         self._cells = (_Msr * self._count)(*(_Msr(number, 0) for number in numbers))
         base, step = ctypes.addressof(self._cells), ctypes.sizeof(_Msr)
         self._pointers = (ctypes.c_void_p * self._count)(*(base + step * index for index in range(self._count)))
+        self._words = (ctypes.c_uint64 * (2 * self._count)).from_buffer(self._cells)  # number and value by turns
 
     def read(self) -> list[int]:
         """The values, in the order of the numbers."""
         uclib.uc_reg_read_batch(self._handle, self._ids, self._pointers, self._count)
-        return [cell.value for cell in self._cells]
+        values: list[int] = self._words[1::2]
+        return values
 
 
 @dataclass(frozen=True, eq=False)

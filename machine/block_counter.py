@@ -2,8 +2,8 @@
 
 The counters and a table of known blocks stand in plain words of memory, so that a hook in machine code
 (`machine.native.block_hook`) can do the common case; the dictionary here is what the table is filled from.
-Lengths are those of the code when a block was first entered: a guest that rewrites its own block to another count in the
-same bytes keeps the first count.
+Lengths are those of the code when a block was first entered: a guest that rewrites its own block to another count in
+the same bytes keeps the first count.
 """
 
 from __future__ import annotations

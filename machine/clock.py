@@ -17,7 +17,7 @@ class VirtualClock:
 
     def __init__(self, executed: Callable[[], int], start: datetime = DEFAULT_START) -> None:
         self._executed = executed
-        self._start = start
+        self.start = start
         self._added = 0
 
     def elapsed(self) -> int:
@@ -26,8 +26,8 @@ class VirtualClock:
 
     def now(self) -> datetime:
         """The calendar time; it stands still at the end of the calendar."""
-        left = (datetime.max - self._start) // timedelta(microseconds=1)
-        return self._start + timedelta(microseconds=min(self.elapsed() // TICKS_PER_MICROSECOND, left))
+        left = (datetime.max - self.start) // timedelta(microseconds=1)
+        return self.start + timedelta(microseconds=min(self.elapsed() // TICKS_PER_MICROSECOND, left))
 
     def time_stamp(self) -> int:
         """The time-stamp counter, 64 bits; every reading takes one tick, so that no two are equal."""

@@ -38,13 +38,21 @@ from machine.memory import GuestMemory, MapError, Protection, Region
 from machine.native import block_hook
 from machine.register_file import RegisterFile
 from machine.registers import BATCH_IDS, STATE_IDS, VECTOR_IDS
-from vm.registers import RIP
+from vm.registers import RFLAGS, RIP
 
 SYSCALL_LENGTH = 2
 
 # SSE4.2 and RDTSCP, but neither AVX (which Unicorn lacks) nor RDRAND (which would read the host's entropy).
 CPU_MODEL = x86.UC_CPU_X86_SANDYBRIDGE
-_CR4 = 0x600  # OSFXSR and OSXMMEXCPT: SSE instructions are #UD without them
+
+# What FNINIT and an operating system set up. Unicorn starts with all zero: SSE instructions are #UD then, x87 computes
+# with the 24 bits of single precision, and every floating-point exception is unmasked.
+_INITIAL_STATE: tuple[tuple[int, int], ...] = (
+    (x86.UC_X86_REG_CR4, 0x600),  # OSFXSR and OSXMMEXCPT
+    (x86.UC_X86_REG_FPCW, 0x37F),
+    (x86.UC_X86_REG_FPTAG, 0xFFFF),
+    (x86.UC_X86_REG_MXCSR, 0x1F80),
+)
 
 # Without paging Unicorn drops the upper 12 bits of an address, so a kernel address is mapped at its remainder.
 _PHYSICAL_MASK = (1 << 52) - 1
@@ -95,13 +103,16 @@ class Cpu:
         self.registers = RegisterFile(self._engine)
         self._blocks = BlockCounter(memory)
         self._stop_requested = False
+        self._code_changes = 0
+        self._resuming: tuple[int, int | None] | None = None  # instruction to begin anew, and the count when it was
         self._why: StopKind | None = None
         self._event: StopReason | None = None
         self._carried: BaseException | None = None
         self._entry_msrs = MsrBatch(self._engine.handle, (msr.STAR, msr.LSTAR, msr.FMASK))
         self._vectors = Batch(self._engine.handle, VECTOR_IDS, words=2)
         self._install_hooks()
-        self._engine.set_register(x86.UC_X86_REG_CR4, _CR4)
+        for register, value in _INITIAL_STATE:
+            self._engine.set_register(register, value)
         self._engine.write_msr(msr.EFER, msr.EFER_LME | msr.EFER_LMA | msr.EFER_SCE)
         self._clean = self._engine.uc.context_save()
         self.efer = EferView(self, self._engine)
@@ -149,8 +160,10 @@ class Cpu:
 
     def code_changed(self, begin: int, end: int) -> None:
         """Translate [begin, end) anew: its bytes were changed by somebody else than this CPU."""
-        self._engine.forget_code(begin, end)
-        self._blocks.forget(begin, end)
+        if begin < end:
+            self._engine.forget_code(begin, end)
+            self._blocks.forget(begin, end)
+            self._code_changes += 1
 
     # --- vector registers
 
@@ -186,25 +199,57 @@ class Cpu:
     def hook_address(self, address: int, callback: Callable[[], None]) -> Hook:
         """Call `callback` before each instruction that starts at `address`; other code keeps its speed.
 
-        The callback may write registers; when it changes RIP the guest goes on there, without the instruction.
+        The callback may write registers; when it changes RIP the guest goes on there, without the instruction. After
+        `stop` the run ends before the instruction, and the next run does not call again.
         """
 
         def on_code(_engine: int, _address: int, _size: int, _data: int) -> None:
+            if self._is_resuming(address):
+                return
             self.registers.forget()
             try:
-                callback()
-                self.registers.store()
+                self._call(callback, address)
             except BaseException as error:
                 self._carry(error)
             self.registers.forget()
 
         hook = self._engine.add_hook(uc.UC_HOOK_CODE, CODE_HOOK(on_code), address=address)
-        self._engine.forget_code(address, address + 1)
+        self.code_changed(address, address + 1)
         return hook
 
     def unhook(self, hook: Hook) -> None:
         """Remove a hook of an address; safe in its own callback."""
         self._engine.remove_hook(hook)
+
+    def _call(self, callback: Callable[[], None], address: int) -> None:
+        """Call back at an address; begin the instruction anew where what follows was translated for another state.
+
+        Unicorn's translation of a block knows which instruction set the flags, so flags that are written here count
+        from the next block on only (test_flags_written_at_a_hook_decide_the_next_branch); nor has it later hooks.
+        """
+        registers, changes = self.registers, self._code_changes
+        flags = registers.read(RFLAGS)
+        callback()
+        stays = registers.read(RIP) == address
+        renew = registers.read(RFLAGS) != flags or self._code_changes != changes
+        registers.store()
+        if stays and (renew or self._stop_requested):
+            self._resuming = (address, None)
+            self._engine.set_register(x86.UC_X86_REG_RIP, address)
+        if self._stop_requested:
+            self._why = StopKind.STOPPED
+            self._engine.stop()
+
+    def _is_resuming(self, address: int) -> bool:
+        """Whether an instruction is begun anew whose hooks have been called; the block's count tells a new arrival."""
+        if self._resuming is None:
+            return False
+        resumed, executed = self._resuming
+        if resumed == address and executed in (None, self.executed):
+            self._resuming = (address, self.executed)
+            return True
+        self._resuming = None
+        return False
 
     # --- execution
 
@@ -223,6 +268,8 @@ class Cpu:
         self.registers.store()
         self.registers.forget()
         self._stop_requested = False
+        if self._resuming is not None and self._resuming[0] != start:
+            self._resuming = None
         self._blocks.allow(budget)
         self._why, self._event, self._carried = None, None, None
         status = self._engine.start(start, until)

@@ -24,6 +24,7 @@ from machine.events.syscall import SystemCalls
 from machine.host import DebuggerState, GuestHost
 from machine.interrupt import InterruptGuard
 from machine.kernel import Kernel
+from machine.kernel.linux import World
 from machine.kernel.base import Start
 from machine.kernel.builds import DEFAULT_BUILD, Build
 from machine.kernel.objects import KernelObjects
@@ -74,7 +75,8 @@ class Machine:
     """One emulated computer.
 
     `kernel` is a name of machine.kernel, or None for the one that suits the program. `store` holds the globals of the
-    scripts, which conditions and code blocks see then. `build` says where Windows' structures have their fields.
+    scripts, which conditions and code blocks see then. `build` says where Windows' structures have their fields,
+    `world` what Linux programs are shown of the host.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class Machine:
         start_time: datetime = DEFAULT_START,
         store: GlobalStore | None = None,
         build: Build = DEFAULT_BUILD,
+        world: World | None = None,
     ) -> None:
         self.limits = limits
         self.sinks = Sinks() if sinks is None else sinks
@@ -95,6 +98,7 @@ class Machine:
         self._processes: list[Process] = []
         self._scheduler = Scheduler(cores, limits.quantum_instructions, self._placed)
         self._kernel_name = kernel
+        self._world = world
         self._kernels: dict[str, Kernel] = {}
         self._quota = Quota(limits.max_guest_memory)
         self._objects = KernelObjects(self._quota, build, cores)
@@ -200,7 +204,9 @@ class Machine:
 
     def _kernel(self, name: str) -> Kernel:
         if name not in self._kernels:
-            kernel = kernels.create(name, kernels.Services(self._guest_output, self.clock, self._objects.build.number))
+            build = self._objects.build.number
+            services = kernels.Services(self._guest_output, self.clock, build, self.limits, self._world)
+            kernel = kernels.create(name, services)
             self._objects.add_text(kernel.entry.text)
             self._kernels[name] = kernel
         return self._kernels[name]
@@ -358,8 +364,13 @@ class Machine:
     def _guest_output(self, descriptor: int, data: bytes) -> None:
         self.sinks.guest_output(descriptor, data)
 
+    def system_call_name(self, number: int) -> str:
+        """The name of a call in the summary: the first kernel's that knows it, else the number in hexadecimal."""
+        names = (getattr(kernel, "call_name", lambda number: None)(number) for kernel in self._kernels.values())
+        return next((str(name) for name in names if name), f"{number:x}")
+
     def unknown_system_calls(self) -> dict[int, int]:
-        """How often each call was made that the kernels do not know, since the start."""
+        """How often each call was made that the kernels do not carry out, since the start."""
         totals: dict[int, int] = {}
         for kernel in self._kernels.values():
             for number, count in kernel.unknown_calls.items():

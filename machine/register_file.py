@@ -50,7 +50,10 @@ class RegisterFile:
             self._fetch()
         if storage == RFLAGS:
             value |= _RFLAGS_ONE
-        self._set(position, value & (0xFFFF if storage in _SELECTORS else WORD_MASK))
+        value &= 0xFFFF if storage in _SELECTORS else WORD_MASK
+        if self._values[position] != value:
+            self._fetched.setdefault(position, self._values[position])
+            self._values[position] = value
 
     def _set(self, position: int, value: int) -> None:
         if self._values[position] != value:

@@ -14,6 +14,7 @@ from machine.process import Core, Process
 from vm.registers import RFLAGS
 
 _INTERRUPT_FLAG = 1 << 9
+_ALONE = 20_000_000  # instructions of a turn that nobody waits for the end of: some ten looks at the clock a second
 
 
 class Scheduler:
@@ -52,13 +53,18 @@ class Scheduler:
 
     def turn(self, process: Process, most: int) -> StopReason:
         """One turn of a process, for at most `most` instructions; longer than the quantum if its first block is."""
-        quantum = self._quantum
+        quantum = max(self._quantum, _ALONE) if self._is_alone(process) else self._quantum
         while True:
             before = process.cpu.executed
             reason = process.run(min(quantum, most))
             if reason.kind is not StopKind.BUDGET or process.cpu.executed > before or quantum >= most:
                 return reason
             quantum *= 2
+
+    def _is_alone(self, process: Process) -> bool:
+        """Whether no other process can run."""
+        others = [core.process for core in self.cores if core.process not in (None, process)]
+        return not self._waiting and not any(other is not None and other.alive for other in others)
 
     def rotate(self, core: Core) -> None:
         """After a turn: the process that waits longest comes to the core, if any may."""

@@ -6,6 +6,8 @@ here are what scripts see, the emulated privilege level does not follow.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from machine.cpu import SYSCALL_LENGTH, Cpu
 from vm.registers import RFLAGS, RIP, STORAGE_INDEX
 
@@ -41,6 +43,27 @@ def return_to_user(cpu: Cpu) -> None:
     registers.write(RFLAGS, registers.read(_R11) & ~_SYSRET_DROPS | _FLAG_ONE)
     registers.write(_CS, (base + 16) | _RPL)
     registers.write(_SS, (base + 8) | _RPL)
+
+
+def pass_through(cpu: Cpu, entry: int, answer: Callable[[], None]) -> bool:
+    """SYSCALL, a kernel's `answer` and SYSRET in one; False when LSTAR is not `entry`: then only SYSCALL was done.
+
+    What a SYSRET undoes is not written: RIP, the masked flags and the kernel's selectors.
+    """
+    star, lstar, _ = cpu.system_call_msrs()
+    if lstar != entry:
+        enter_kernel(cpu)
+        return False
+    registers = cpu.registers
+    flags, user = registers.read(RFLAGS), star >> 48
+    registers.write(_RCX, registers.read(RIP) + SYSCALL_LENGTH)
+    registers.write(_R11, flags)
+    answer()
+    registers.write(RIP, registers.read(_RCX))
+    registers.write(RFLAGS, registers.read(_R11) & ~_SYSRET_DROPS | _FLAG_ONE)
+    registers.write(_CS, (user + 16) | _RPL)
+    registers.write(_SS, (user + 8) | _RPL)
+    return True
 
 
 def skip(cpu: Cpu, length: int) -> None:

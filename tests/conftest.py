@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
 from language_world import Outcome, Run, example_host
 
 from lang.compiler import Compiler
@@ -11,6 +12,10 @@ from vm.engine import Engine
 from vm.interpreter import Interpreter
 from vm.limits import DEFAULT_LIMITS, Limits
 from vm.script_memory import GlobalStore
+
+# How long an example takes depends on the machine, which may be busy.
+settings.register_profile("hds", deadline=None)
+settings.load_profile("hds")
 
 
 def make_engine(name: str, limits: Limits = DEFAULT_LIMITS) -> Engine:

@@ -146,11 +146,12 @@ def _convert(
     if piece.letter in "uxXo":
         number = value & ((1 << piece.bits) - 1)
         body = {"u": b"%d", "x": b"%x", "X": b"%X", "o": b"%o"}[piece.letter] % number
-        prefix = b""
-        if "#" in piece.flags and number:
-            prefix = {"x": b"0x", "X": b"0X"}.get(piece.letter, b"")
-            if piece.letter == "o" and (piece.precision or 0) <= len(body):
-                body = b"0" + body
+        alternate = "#" in piece.flags
+        if alternate and piece.letter == "o":
+            zeros, body = _digits(piece, body)
+            # The first digit is a zero, also where the precision 0 leaves nothing of the value 0.
+            return b"", zeros, body if (zeros + body).startswith(b"0") else b"0" + body
+        prefix = {"x": b"0x", "X": b"0X"}.get(piece.letter, b"") if alternate and number else b""
         return prefix, *_digits(piece, body)
     if piece.letter == "c":
         return b"", b"", bytes((value & 0xFF,))

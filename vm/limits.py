@@ -41,6 +41,11 @@ class Limits:
         100_000, "instructions", "instructions of one run of a condition or a code block in vmx-root mode"
     )
     max_guest_memory: int = _limit(1_073_741_824, "bytes", "memory that is mapped for one guest")
+    max_open_files: int = _limit(1024, "descriptors", "open descriptors of one Linux guest")
+    max_file_bytes: int = _limit(
+        268_435_456, "bytes", "all files of one Linux guest in memory, and each of its files in a writable host folder"
+    )
+    max_path_bytes: int = _limit(4096, "bytes", "one path that a Linux guest names, including the zero that ends it")
 
 
 @dataclass(frozen=True)

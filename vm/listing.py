@@ -6,6 +6,8 @@ that designate nothing (the verifier would refuse the program) are shown as `?`.
 
 from __future__ import annotations
 
+import bisect
+import re
 from collections.abc import Callable, Iterator
 
 from vm.blocks import block_fuel
@@ -15,6 +17,7 @@ from vm.program import Function, Program
 from vm.registers import PSEUDO_REGISTERS, REGISTERS
 
 _TEXT_LENGTH = 60
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 def listing(program: Program) -> str:
@@ -23,41 +26,52 @@ def listing(program: Program) -> str:
 
 
 def _program(program: Program) -> Iterator[str]:
-    instructions = f"{len(program.code)} instruction{'' if len(program.code) == 1 else 's'}"
-    yield f"; {instructions}, {program.size} bytes, without names and positions"
+    yield f"; {_count(len(program.code), 'instruction')}, {program.size} bytes, without names and positions"
     for index, symbol in enumerate(program.globals):
         yield f"; global {index}: .{symbol.name}, {symbol.type}, {symbol.size} bytes"
+    lines = _SourceLines(program)
     for function in program.functions:
         yield ""
-        yield from _function(program, function)
+        yield from _function(program, function, lines)
 
 
-def _function(program: Program, function: Function) -> Iterator[str]:
-    name = function.name or "(main)"
-    yield f"function {name}: {function.parameters} parameters, {function.frame} bytes of memory"
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def _function(program: Program, function: Function, lines: _SourceLines) -> Iterator[str]:
+    yield f"function {function.name}: {_count(function.parameters, 'parameter')}, {function.frame} bytes of memory"
     fuel = block_fuel(program, function)
     shown: tuple[int, int] | None = None
     for pc in range(function.start, function.end):
-        place, text = _source_line(program, pc)
-        if text is not None and place != shown:
-            yield f"    ; {text}"
+        place = lines.place(pc)
+        if place is not None and place != shown:
+            yield f"    ; {lines.text(place)}"
             shown = place
         if pc in fuel:
             yield f"  block {pc}, fuel {fuel[pc]}"
         yield _instruction(program, pc)
 
 
-def _source_line(program: Program, pc: int) -> tuple[tuple[int, int], str | None]:
-    """Source and line of an instruction, and that line as it is shown."""
-    position = program.position(pc)
-    if position is None or position.source >= len(program.sources):
-        return (-1, -1), None
-    source = program.sources[position.source]
-    start = source.text.rfind("\n", 0, position.start) + 1
-    line = source.text.count("\n", 0, start) + 1
-    end = source.text.find("\n", position.start)
-    text = source.text[start : end if end >= 0 else len(source.text)].strip()
-    return (position.source, line), f"{source.name}:{line}  {_printable(text)}"
+class _SourceLines:
+    """The source lines of a program's instructions; a place is the number of a source and of a line, from 1."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._lines = [_LINE_END.split(source.text) for source in program.sources]
+        self._starts = [[0, *(match.end() for match in _LINE_END.finditer(source.text))] for source in program.sources]
+
+    def place(self, pc: int) -> tuple[int, int] | None:
+        """Where an instruction comes from, if that is known."""
+        position = self._program.position(pc)
+        if position is None or position.source >= len(self._lines):
+            return None
+        return position.source, bisect.bisect_right(self._starts[position.source], position.start)
+
+    def text(self, place: tuple[int, int]) -> str:
+        """Name of the file, line, and what stands there."""
+        source, line = place
+        return f"{self._program.sources[source].name}:{line}  {_printable(self._lines[source][line - 1].strip())}"
 
 
 def _instruction(program: Program, pc: int) -> str:

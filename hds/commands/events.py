@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hds.commands.handler import Handler, incorrect_use, words
+from hds.commands.handler import Handler, incorrect_use, resolve, words
 from hds.output_carriers import OutputFailed
 from hds.session import CommandFailed
 from lang.commands import ALL, AssemblyText, EventCommand, HexCode, ScriptFile, plain_number
 from machine.events.catalog import KINDS_BY_COMMAND, EventKind
-from machine.events.definition import Action, BreakAction, CodeAction, EventDefinition, ScriptAction, Stage
+from machine.events.definition import Action, BreakAction, CodeAction, Detection, EventDefinition, ScriptAction, Stage
+from machine.root.machine_code import RETURN
 
 if TYPE_CHECKING:
     from hds.scripts import Prepared
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from lang.commands import Command
     from lang.commands.syntax import Parameter
 
-NEAR_RETURN = b"\xc3"  # HyperDbg appends it to every block (B.5)
 SHOWN = 70  # characters of an event's text in the list
 
 
@@ -34,7 +34,7 @@ def register(session: Session, command: Command, prepared: Prepared) -> None:
         id=registry.take_id(),
         kind=_kind(event),
         command=command.display_text,
-        parameters=tuple(_parameter(session, parameter, prepared) for parameter in event.parameters.values()),
+        parameters=tuple(_parameter(session, parameter) for parameter in event.parameters.values()),
         process_id=None if event.pid == ALL else event.pid,
         core=None if event.core == ALL else event.core,
         stage=Stage[event.stage.name],
@@ -44,6 +44,7 @@ def register(session: Session, command: Command, prepared: Prepared) -> None:
         condition=condition,
         actions=actions,
         outputs=outputs,
+        detection=Detection.of_command(command.canonical_name),
     )
     registry.register(definition)
 
@@ -70,7 +71,7 @@ def _machine_code(session: Session, block: HexCode | AssemblyText | None) -> byt
     if block is None:
         return None
     if isinstance(block, HexCode):
-        return block.code + NEAR_RETURN
+        return block.code + RETURN
     from machine.root.assembler import assemble
     from machine.root.assembly_syntax import AssemblerError
 
@@ -80,7 +81,7 @@ def _machine_code(session: Session, block: HexCode | AssemblyText | None) -> byt
         raise CommandFailed(f"err, {error}") from None
     for warning in assembled.warnings:
         session.outlets.notice(f"{warning.message} (line {warning.line}, column {warning.column})")
-    return assembled.code + NEAR_RETURN
+    return assembled.code + RETURN
 
 
 def _outputs(session: Session, event: EventCommand) -> tuple[str, ...]:
@@ -94,14 +95,9 @@ def _outputs(session: Session, event: EventCommand) -> tuple[str, ...]:
     return names
 
 
-def _parameter(session: Session, parameter: Parameter, prepared: Prepared) -> int:
-    if isinstance(parameter.value, int):
-        return parameter.value
-    loaded = prepared.loaded.get(parameter.span.start)
-    value = session.evaluate(loaded) if loaded is not None else None
-    if value is None:
-        raise CommandFailed(f"err, couldn't resolve error at '{parameter.text}'")
-    return value
+def _parameter(session: Session, parameter: Parameter) -> int:
+    value = parameter.value if isinstance(parameter.value, int) else None
+    return resolve(session, value, parameter.text, parameter.span)
 
 
 def events(session: Session, command: Command, prepared: Prepared) -> None:

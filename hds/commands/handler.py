@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hds.scripts import Prepared
     from hds.session import Session
     from lang.commands import Command, Token
+    from lang.source import Span
     from machine.process import Process
 
 Handler = Callable[["Session", "Command", "Prepared"], None]
@@ -24,11 +25,10 @@ _DEFAULT_MODULE = "nt"
 
 def incorrect_use(command: Command, hint: str = "") -> CommandFailed:
     """HyperDbg's answer to parameters that a command does not take; `hint` is by default how it is written."""
-    from hds.commands.usage import USAGE_BY_NAME
+    from hds.commands.usage import syntax_of
 
-    usage = USAGE_BY_NAME.get(command.canonical_name)
-    hint = hint or (usage.syntax if usage is not None else "")
-    return CommandFailed(f"incorrect use of the '{command.canonical_name}'" + (f": {hint}" if hint else ""))
+    hint = hint or ", or ".join(syntax_of(command.row))
+    return CommandFailed(f"incorrect use of the '{command.canonical_name}': {hint}")
 
 
 def unresolved(text: str) -> CommandFailed:
@@ -67,14 +67,18 @@ def split(command: Command, keywords: Iterable[str]) -> Arguments:
 
 def address(session: Session, token: Token) -> int:
     """The value of a number, symbol or expression, on the current state. Raises CommandFailed."""
-    value = token.value
-    if value is None and _SYMBOL.fullmatch(token.text):
-        name = token.lower if "!" in token.text else f"{_DEFAULT_MODULE}!{token.lower}"
+    return resolve(session, token.value, token.text, token.span)
+
+
+def resolve(session: Session, value: int | None, text: str, span: Span) -> int:
+    """The value of a parameter that is no plain number: a symbol (of nt, without module) or an expression."""
+    if value is None and _SYMBOL.fullmatch(text):
+        name = text if "!" in text else f"{_DEFAULT_MODULE}!{text}"
         value = session.scripts.compiler.symbol(name)
     if value is None:
-        value = session.value_of(token.span)
+        value = session.value_of(span)
     if value is None:
-        raise unresolved(token.text)
+        raise unresolved(text)
     return value
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,8 +11,7 @@ from hds.commands.handler import Handler, address, current_process, incorrect_us
 from hds.disassembly import a88
 from hds.session import CommandFailed
 from machine.loaders import LoadError
-from machine.memory import GuestMemory
-from vm.registers import PSEUDO_INDEX, STORAGE_INDEX
+from vm.registers import STORAGE_INDEX
 
 if TYPE_CHECKING:
     from hds.scripts import Prepared
@@ -28,15 +28,15 @@ def process(session: Session, command: Command, prepared: Prepared) -> None:
     """`.process`, `.process list`, `.process pid P`: show, list, switch at once."""
     words = [token.lower for token in command.tokens]
     if not words:
-        session.show(_process_lines(session, current_process(session)))
+        session.show(_process_lines(current_process(session)))
     elif words == ["list"]:
-        session.show("".join(_list_row(session, item) for item in session.machine.processes))
+        session.show("".join(_list_row(item) for item in session.machine.processes))
     elif len(words) == 2 and words[0] == "pid":
         wanted = number(command.tokens[1], 0, "process id")
         _switch(session, (item for item in session.machine.processes if item.pid == wanted), "process", "c0000020")
     elif len(words) == 2 and words[0] == "process":
         place = address(session, command.tokens[1])
-        found = (item for item in session.machine.processes if _objects(session, item)[0] == place)
+        found = (item for item in session.machine.processes if item.objects.process == place)
         _switch(session, found, "process", "c0000020")
     else:
         raise incorrect_use(command)
@@ -47,13 +47,13 @@ def thread(session: Session, command: Command, prepared: Prepared) -> None:
     words = [token.lower for token in command.tokens]
     if not words:
         item = current_process(session)
-        head = f"thread id: {item.tid:x} (pid: {item.pid:x})\nthread (_ETHREAD): {a88(_objects(session, item)[1])}\n"
-        session.show(head + _process_lines(session, item).partition("\n")[2])
+        head = f"thread id: {item.tid:x} (pid: {item.pid:x})\nthread (_ETHREAD): {a88(item.objects.thread)}\n"
+        session.show(head + _process_lines(item).partition("\n")[2])
     elif words == ["list"]:
         session.show(
             "".join(
-                f"PROCESS\t{_objects(session, item)[0]:x}\tIMAGE\t{item.name}\n"
-                f"\tTHREAD\t{_objects(session, item)[1]:x} ({item.pid:x}.{item.tid:x})\n"
+                f"PROCESS\t{item.objects.process:x}\tIMAGE\t{item.name}\n"
+                f"\tTHREAD\t{item.objects.thread:x} ({item.pid:x}.{item.tid:x})\n"
                 for item in session.machine.processes
             )
         )
@@ -62,38 +62,30 @@ def thread(session: Session, command: Command, prepared: Prepared) -> None:
         _switch(session, (item for item in session.machine.processes if item.tid == wanted), "thread", "c0000021")
     elif len(words) == 2 and words[0] == "thread":
         place = address(session, command.tokens[1])
-        found = (item for item in session.machine.processes if _objects(session, item)[1] == place)
+        found = (item for item in session.machine.processes if item.objects.thread == place)
         _switch(session, found, "thread", "c0000021")
     else:
         raise incorrect_use(command)
 
 
-def _process_lines(session: Session, item: Process) -> str:
+def _process_lines(item: Process) -> str:
     return (
         f"process id: {item.pid:x}\n"
-        f"process (_EPROCESS): {a88(_objects(session, item)[0])}\n"
+        f"process (_EPROCESS): {a88(item.objects.process)}\n"
         f"process name (16-Byte): {item.name[:15]}\n"
     )
 
 
-def _list_row(session: Session, item: Process) -> str:
+def _list_row(item: Process) -> str:
     directory = item.cpu.registers.read(_CR3)
     return (
-        f"PROCESS\t{_objects(session, item)[0]:x}\n"
+        f"PROCESS\t{item.objects.process:x}\n"
         f"\tProcess Id: {item.pid:04x}\tDirBase (Kernel Cr3): {directory:016x}\tImage: {item.name}\n\n"
     )
 
 
-def _objects(session: Session, item: Process) -> tuple[int, int]:
-    """The addresses of the process and thread objects; 0 where the kernel models none."""
-    if item is session.process:
-        host = session.machine.host_for_commands()
-        return host.pseudo_register(PSEUDO_INDEX["proc"]), host.pseudo_register(PSEUDO_INDEX["thread"])
-    return getattr(item, "process_object", 0), getattr(item, "thread_object", 0)
-
-
-def _switch(session: Session, found: object, what: str, error: str) -> None:
-    target: Process | None = next(iter(found), None)  # type: ignore[call-overload]
+def _switch(session: Session, found: Iterator[Process], what: str, error: str) -> None:
+    target = next(found, None)
     if target is None:
         raise CommandFailed(f"err, there is no such {what} ({error})")
     session.machine.switch(target)
@@ -169,10 +161,9 @@ def modules(session: Session, command: Command, prepared: Prepared) -> None:
 
 
 def _user_module(item: Process) -> str:
-    memory: GuestMemory = item.cpu.memory
-    region = memory.region_at(item.entry)
-    start = item.entry if region is None else region.start
-    return f"{start:016x}\t{item.entry:016x}\t{item.name}\n"
+    entry = item.image.entry
+    start = min((area.start for area in item.image.areas), default=entry)
+    return f"{start:016x}\t{entry:016x}\t{item.name}\n"
 
 
 def _kernel_modules(session: Session) -> list[str]:

@@ -12,6 +12,7 @@ from hds.session import CommandFailed
 from lang.commands import plain_number
 from lang.source import Span
 from machine.cpu import Cpu
+from machine.machine import MsrError
 from machine.memory import GuestMemory, Protection, Quota
 from vm.registers import REGISTER_INDEX, REGISTERS, STORAGE_INDEX, Register
 
@@ -121,7 +122,7 @@ def _msr(access: Callable[[], int | None]) -> int:
     """The outcome of an access to an MSR."""
     try:
         return access() or 0
-    except (LookupError, ValueError) as error:
+    except MsrError as error:
         raise CommandFailed(f"err, ioctl failed: the msr index or the core is invalid ({error})") from None
 
 

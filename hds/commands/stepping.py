@@ -13,7 +13,7 @@ from hds.commands.handler import Handler, current_process, incorrect_use, number
 from hds.commands.registers import all_registers
 from hds.session import CommandFailed
 from lang.commands import number_32
-from vm.registers import PSEUDO_INDEX, RIP
+from vm.registers import RIP
 
 if TYPE_CHECKING:
     from hds.execution import Execution
@@ -100,8 +100,8 @@ def _count(command: Command, default: int) -> int:
 def core(session: Session, command: Command, prepared: Prepared) -> None:
     """`~` shows the current core, `~ N` switches to another one."""
     if not command.tokens:
-        current = session.machine.host_for_commands().pseudo_register(PSEUDO_INDEX["core"])
-        session.show(f"current processor : 0x{current:x}\n")
+        current = session.process
+        session.show(f"current processor : 0x{0 if current is None else current.core:x}\n")
         return
     if len(command.tokens) > 1:
         raise incorrect_use(command)

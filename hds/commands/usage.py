@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from lang.commands import COMMAND_BY_NAME, COMMANDS, CommandRow, Support
+from machine.events.catalog import KINDS_BY_COMMAND
 
 _OPTIONS = (
     "[pid P|all] [core C] [imm yes|no] [sc on|off] [stage pre|post|all] [buffer N] "
@@ -19,7 +20,7 @@ _OPTIONS = (
 
 @dataclass(frozen=True)
 class Usage:
-    """How one command is written, in parts separated by line feeds, and notes; `section` groups the page."""
+    """How a command is written, one form on a line, with `{name}` for its name; notes; its `section` of the page."""
 
     section: str
     syntax: str
@@ -60,7 +61,7 @@ USAGE_BY_NAME: dict[str, Usage] = {
     **_usages("Events", {
         "events": (
             "events\nevents e|d|c ID|all\nevents sc on|off",
-            "Lists, enables, disables or clears events; ids are those of the list. `events sc` changes the trigger "
+            "IDs are those of the list. `events sc` changes the trigger "
             "that holds the guest at this moment, and only that one.",
         ),
         "output": (
@@ -107,7 +108,7 @@ USAGE_BY_NAME: dict[str, Usage] = {
             "All elements are compared (v0.23 skips some); at most 1000 (hex) results.",
         ),
         "a !a": (
-            "{name} ADDRESS {{STATEMENTS}} [pid P]\n{name} {{STATEMENTS}} [START]",
+            "{name} ADDRESS {STATEMENTS} [pid P]\n{name} {STATEMENTS} [START]",
             "The second form only shows the bytes. Statements are separated by `;` or line ends, numbers are "
             "hexadecimal, and `<EXPRESSION>` is replaced by its value.",
         ),
@@ -175,7 +176,7 @@ USAGE_BY_NAME: dict[str, Usage] = {
 def syntax_of(row: CommandRow) -> tuple[str, ...]:
     """How a command is written, one form per line."""
     usage = USAGE_BY_NAME.get(row.name)
-    return (row.name,) if usage is None else tuple(usage.syntax.format(name=row.name).split("\n"))
+    return (row.name,) if usage is None else tuple(usage.syntax.replace("{name}", row.name).split("\n"))
 
 
 def help_text(row: CommandRow) -> str:
@@ -207,38 +208,31 @@ def commands_page() -> Iterator[str]:
     """docs/commands.md, line by line."""
     yield from _PAGE_HEAD.splitlines()
     for section in dict.fromkeys(usage.section for usage in USAGE_BY_NAME.values()):
-        yield from ("", f"## {section}")
-        if section == "Events":
-            yield from ("", "OPTIONS are those of every event ([events.md](events.md#options)):", "", f"    {_OPTIONS}")
         rows = [COMMAND_BY_NAME[name] for name, usage in USAGE_BY_NAME.items() if usage.section == section]
-        for group in _groups([row for row in rows if row.support is Support.RUNS]):
-            yield from _entry(group)
+        yield from ("", f"## {section}", "")
+        if any(row.is_event for row in rows):
+            yield from (
+                "OPTIONS are those of every event ([events.md](events.md#options)):",
+                "",
+                "```",
+                _OPTIONS,
+                "```",
+            )
+            yield ""
+        yield from ("| command | what it does |", "|---|---|")
+        yield from (_line(row) for row in rows if row.support is Support.RUNS)
     for support, title in ((Support.NO_EFFECT, "Accepted without effect"), (Support.UNAVAILABLE, "Not available")):
-        yield from ("", f"## {title}", "")
-        rows = [row for row in COMMANDS if row.support is support]
-        yield from (f"* `{row.name}` {row.doc}" for row in rows)
+        yield from ("", f"## {title}", "", "| command | what HyperDbg does |", "|---|---|")
+        yield from (f"| `{row.name}` | {row.doc} |" for row in COMMANDS if row.support is support)
 
 
-def _groups(rows: list[CommandRow]) -> Iterator[list[CommandRow]]:
-    """Neighbours with the same notes under one heading."""
-    group: list[CommandRow] = []
-    for row in rows:
-        notes = USAGE_BY_NAME[row.name].notes
-        if group and (not notes or notes != USAGE_BY_NAME[group[0].name].notes):
-            yield group
-            group = []
-        group.append(row)
-    if group:
-        yield group
-
-
-def _entry(rows: list[CommandRow]) -> Iterator[str]:
-    yield from ("", "### " + ", ".join(f"`{row.name}`" for row in rows), "")
-    for row in rows:
-        aliases = f" (also {', '.join(f'`{alias}`' for alias in row.aliases)})" if row.aliases else ""
-        yield f"* `{row.name}` {row.doc}{aliases}"
-    yield ""
-    yield from (f"    {form}" for row in rows for form in syntax_of(row))
-    notes = USAGE_BY_NAME[rows[0].name].notes
-    if notes:
-        yield from ("", notes)
+def _line(row: CommandRow) -> str:
+    """One row of a table: the forms of a command, and what there is to say about it."""
+    forms = "<br>".join(f"`{form}`" for form in syntax_of(row)).replace("|", "\\|")
+    parts = [row.doc + "."]
+    if row.aliases:
+        parts.append(f"Also {', '.join(f'`{alias}`' for alias in row.aliases)}.")
+    if row.is_event and not any(kind.implemented for kind in KINDS_BY_COMMAND[row.name]):
+        parts.append("Not emulated: creating it is refused (c0000003).")
+    parts.append(USAGE_BY_NAME[row.name].notes)
+    return f"| {forms} | {' '.join(filter(None, parts))} |"

@@ -7,16 +7,17 @@ from functools import cache
 from hds.fuzzing.choices import Choices
 from hds.fuzzing.expressions import PSEUDO, REGISTERS, STRINGS, WIDE_STRINGS
 from hds.fuzzing.programs import program
-from lang.codes import CODES
+from lang.codes import ERRORS, WARNINGS
 from vm.builtins import BUILTINS
 
 WORDS = (
-    "if", "elsif", "else", "for", "while", "do", "break", "continue", "return", "struct", "typedef", "sizeof", "signed",
-    "unsigned", "void", "bool", "char", "short", "int", "long", "float", "double", "x", "y", ".g", "fn", "S", "a", "b0",
-    "1", "0x10", "0n12", "0y102", "0x", "1.5", "1e5", ".5", "1.5.2", "0X1", "12u", "0n12ab", "11112222333344445555",
-    "+", "-", "*", "/", "%", "&", "|", "^", "~", "!", "<<", ">>", "<", ">", "<=", ">=", "==", "!=", "&&", "||", "=",
-    "+=", "-=", "<<=", "++", "--", "->", ".", ",", ";", "(", ")", "{", "}", "[", "]", "?", ":", "#", "\\", "`", "'", '"',
-    "#include", '#include "nothing.hds"', "nt!NtClose", "$arg0", "@", "$", "//", "/*", "*/", "L", "main", "@r8b", "$nope",
+    "if", "elsif", "else", "for", "while", "do", "break", "continue", "return", "struct", "typedef", "sizeof",
+    "signed", "unsigned", "void", "bool", "char", "short", "int", "long", "float", "double", "x", "y", ".g", "fn",
+    "S", "a", "b0", "1", "0x10", "0n12", "0y102", "0x", "1.5", "1e5", ".5", "1.5.2", "0X1", "12u", "0n12ab",
+    "11112222333344445555", "+", "-", "*", "/", "%", "&", "|", "^", "~", "!", "<<", ">>", "<", ">", "<=", ">=", "==",
+    "!=", "&&", "||", "=", "+=", "-=", "<<=", "++", "--", "->", ".", ",", ";", "(", ")", "{", "}", "[", "]", "?", ":",
+    "#", "\\", "`", "'", '"', "#include", '#include "nothing.hds"', "nt!NtClose", "$arg0", "@", "$", "//", "/*", "*/",
+    "L", "main", "@r8b", "$nope",
     "switch", "goto", "union", "enum", "const", "static", "'a'", '"\\q"', "\n", "\r", "\t", "\ufeff", "é", "\0", "𝛼",
     *REGISTERS, *PSEUDO, *STRINGS, *WIDE_STRINGS,
 )  # fmt: skip
@@ -30,7 +31,7 @@ def _vocabulary() -> tuple[str, ...]:
 @cache
 def examples() -> tuple[str, ...]:
     """The examples of `hds explain`, the wrong ones and the right ones."""
-    return tuple(text for row in CODES for text in (getattr(row, "example", ""), getattr(row, "right", "")) if text)
+    return tuple(text for row in (*ERRORS, *WARNINGS) for text in (row.bad, row.good) if text)
 
 
 def broken(choices: Choices) -> str:
@@ -38,7 +39,7 @@ def broken(choices: Choices) -> str:
     way = choices.below(10)
     if way < 4:
         return junk(choices)
-    if way < 6 and examples():
+    if way < 6:
         text = choices.pick(examples())
     else:
         text = program(choices, 4)
@@ -82,7 +83,7 @@ def nested(choices: Choices, text: str) -> str:
     """Deep nesting of one kind, around the limit or far beyond it."""
     depth = choices.pick((3, 499, 501, 3000))
     before, after = choices.pick(
-        (("(", ")"), ("{", "}"), ("- ", ""), ("if (1) {", "}"), ("x[", "]"), ("(int)", ""), ("*", ""), ("!", ""),
-         ("sizeof ", ""), ("int v[1] = {", "};"), ("fn(", ")"), ("x = ", ""), ("1 + (", ")"), ("1 + ", "1"), ("p->", ""))
+        (("(", ")"), ("{", "}"), ("- ", ""), ("if (1) {", "}"), ("x[", "]"), ("(int)", ""), ("*", ""),
+         ("!", ""), ("sizeof ", ""), ("int v[1] = {", "};"), ("fn(", ")"), ("x = ", ""), ("1 + (", ")"), ("1 + ", "1"), ("p->", ""))
     )  # fmt: skip
     return f"x = {before * depth}1{after * depth};" + text[:200]

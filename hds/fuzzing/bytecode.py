@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import replace
 
 from hds.fuzzing.choices import Choices
@@ -50,8 +51,6 @@ def damaged_bytes(choices: Choices, data: bytes) -> bytes:
 
 def with_checksum(data: bytes) -> bytes:
     """The same file with the checksum that its bytes have, and a header that is right."""
-    import zlib
-
     header = encode(Program((), ()))[:8]
     return header + zlib.crc32(data[12:]).to_bytes(4, "little") + data[12:]
 
@@ -96,10 +95,12 @@ def _changed(choices: Choices, program: Program) -> Program:
 
 def _changed_function(choices: Choices, program: Program) -> Program:
     index = choices.below(len(program.functions))
-    field = choices.pick(("frame", "parameters", "start", "end"))
+    row = program.functions[index]
     value = choices.pick((0, 1, 8, 0x10, 0x1000, 0x10_0000, 0xFFFF_FFF8, len(program.code)))
     functions = list(program.functions)
-    functions[index] = replace(functions[index], **{field: value})
+    functions[index] = choices.pick(
+        (replace(row, frame=value), replace(row, parameters=value), replace(row, start=value), replace(row, end=value))
+    )
     return replace(program, functions=tuple(functions))
 
 
@@ -142,7 +143,9 @@ def _consumer(choices: Choices, program: Program) -> list[int]:
     way = choices.below(3)
     if way == 0:
         index = choices.below(len(program.functions))
-        return _with_arguments(choices, program.functions[index].parameters, encode_word("CALL", choices.below(8), index))
+        return _with_arguments(
+            choices, program.functions[index].parameters, encode_word("CALL", choices.below(8), index)
+        )
     if way == 1:
         row = choices.pick(CALLABLE)
         index = BUILTIN_INDEX[row.name]
@@ -177,7 +180,8 @@ def _operand(choices: Choices, kind: Operand, row: Instruction, at: int, size: i
     if row.is_jump and kind is row.operands[-1]:
         return choices.between(0, size - 1) - at - 1
     tables = {
-        Operand.KIND: len(INTEGER_KINDS), Operand.CONSTANT: len(program.constants), Operand.STRING: len(program.strings),
+        Operand.KIND: len(INTEGER_KINDS), Operand.CONSTANT: len(program.constants),
+        Operand.STRING: len(program.strings),
         Operand.SLOT: SLOTS, Operand.GLOBAL: len(program.globals), Operand.REGISTER: len(REGISTERS),
         Operand.PSEUDO: len(PSEUDO_REGISTERS), Operand.FORMAT: len(program.formats),
     }  # fmt: skip

@@ -8,14 +8,42 @@ from hds.fuzzing.programs import program
 from lang.commands import COMMANDS, EVENTS, EventRow
 from lang.commands.event_table import ParameterKind, ParameterRow
 
-ASSEMBLY = ("nop", "mov rax, 55; ret", "xor eax, eax\nret", "cmp rcx, 55 ; jne l1 ; l1: ret", "mov rax, [rcx+8]", "bad", "")
+ASSEMBLY = (
+    "nop",
+    "mov rax, 55; ret",
+    "xor eax, eax\nret",
+    "cmp rcx, 55 ; jne l1 ; l1: ret",
+    "mov rax, [rcx+8]",
+    "bad",
+    "",
+)
 BYTES = ("90", "90 c3", "4883c001 c3", "0x90", "9", "zz", "")
 NUMBERS = ("55", "0x55", "0n10", "0", "ffffffff", "100000000", "-1", "0x", "nt!NtClose", "@rax", "$pid", "x+1", "all")
 SCALAR_VALUES = {
     "pid": ("4", "all", "0n490", "x"), "core": ("0", "3", "all", "zz"), "imm": ("yes", "no", "maybe"),
     "sc": ("on", "off", "x"), "stage": ("pre", "post", "all", "calling"), "buffer": ("0x10", "100", "fffffff", "x"),
 }  # fmt: skip
-WORDS = ("{", "}", "\\{", '"', "\\", "l", "0", "all", "script", "file:x.ds", "asm", "//", "/*", "*/", "#", ";", "e", "d", "c")
+WORDS = (
+    "{",
+    "}",
+    "\\{",
+    '"',
+    "\\",
+    "l",
+    "0",
+    "all",
+    "script",
+    "file:x.ds",
+    "asm",
+    "//",
+    "/*",
+    "*/",
+    "#",
+    ";",
+    "e",
+    "d",
+    "c",
+)
 
 
 def command_file(choices: Choices) -> str:
@@ -85,5 +113,7 @@ def _option(choices: Choices) -> str:
 
 def _script(choices: Choices) -> str:
     if choices.chance(60):
-        return "    " + choices.pick(('printf("%d\\n", $pid);', ".n = .n + 1;", "event_sc(1);", "print(@rcx);", "", "x = ;"))
+        return "    " + choices.pick(
+            ('printf("%d\\n", $pid);', ".n = .n + 1;", "event_sc(1);", "print(@rcx);", "", "x = ;")
+        )
     return program(choices, 3).strip().strip("?").strip()

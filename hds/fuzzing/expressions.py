@@ -16,9 +16,10 @@ TEXTS = (PAGE, PAGE + 0x20)
 WIDE_TEXTS = (PAGE + 0x40, PAGE + 0x60)
 INTERESTING = (
     0, 1, 2, 3, 7, 8, 0x10, 0x1F, 0x20, 0x3F, 0x40, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFF_FFFF, 0x8000_0000,
-    0xFFFF_FFFF, 0x1_0000_0000, 0x7FFF_FFFF_FFFF_FFFF, 0x8000_0000_0000_0000, 0xFFFF_FFFF_FFFF_FFFF, 0x20_0000_0000_0001,
-    0x100_0001, 0xFFFF_FFFF_FFFF_FF80, 0xFFFF_FFFF_8000_0000,
+    0xFFFF_FFFF, 0x1_0000_0000, 0x7FFF_FFFF_FFFF_FFFF, 0x8000_0000_0000_0000, 0xFFFF_FFFF_FFFF_FFFF,
+    0x20_0000_0000_0001, 0x100_0001, 0xFFFF_FFFF_FFFF_FF80, 0xFFFF_FFFF_8000_0000,
 )  # fmt: skip
+SIZED: tuple[Kind, ...] = (*INTEGERS, *FLOATS, PointerTo(INTEGERS[0]))
 FLOAT_LITERALS = (
     "0.5", "0.0", "1.5", "2.", ".25", "10.75", "0.1", "16777217.0", "3.40", "100000000000000000000.0",
     "340282346638528859811704183484516925440.0", "0.00000000000000000000000000000000000000000000140129846432481707",
@@ -143,13 +144,11 @@ class Expressions:
     def integer(self, depth: int) -> str:
         """An expression of some integer type."""
         self.scope.work += self.scope.rounds
-        if depth <= 0:
-            return self.integer_leaf()
-        way = self.choices.weighted(_INTEGER_WAYS)
-        made = way(self, depth - 1)
-        return made if made is not None else self.integer_leaf()
+        made = self.choices.weighted(_INTEGER_WAYS)(self, depth - 1) if depth > 0 else None
+        return made if made is not None else self.leaf()
 
-    def integer_leaf(self) -> str:
+    def leaf(self, depth: int = 0) -> str:
+        """A literal, a place, a register: what needs no operator."""
         way = self.choices.below(10)
         if way >= 4:
             place = self.place(is_integer, 0, frozen=True)
@@ -167,9 +166,12 @@ class Expressions:
 
     def bare_chain(self, depth: int) -> str | None:
         """Operators of several priorities without parentheses."""
-        parts = [self.integer_leaf()]
+        parts = [self.leaf()]
         for _ in range(self.choices.between(2, 4)):
-            parts += [self.choices.pick(("+", "*", "-", "&", "|", "^", "==", "<", "&&", "||", ">=")), self.integer_leaf()]
+            parts += [
+                self.choices.pick(("+", "*", "-", "&", "|", "^", "==", "<", "&&", "||", ">=")),
+                self.leaf(),
+            ]
         return "(" + " ".join(parts) + ")"
 
     def division(self, depth: int) -> str | None:
@@ -189,8 +191,8 @@ class Expressions:
     def cast(self, depth: int) -> str | None:
         kind = self.choices.pick(INTEGERS)
         if self.choices.chance(12):
-            inner = f"({self.floating(depth)} / 1048576.0)" if self.choices.chance(80) else self.floating(depth)
-            return f"({kind.spelling})({inner})"
+            scale = "" if self.choices.chance(10) else " / 100000000000000000000.0"
+            return f"({kind.spelling})({self.floating(depth)}{scale})"
         return f"({kind.spelling})({self.integer(depth)})"
 
     def comparison(self, depth: int) -> str | None:
@@ -203,9 +205,9 @@ class Expressions:
 
     def size(self, depth: int) -> str | None:
         if self.choices.chance(50):
-            kind = self.choices.pick((*INTEGERS, *FLOATS, PointerTo(INTEGERS[0])))
+            kind = self.choices.pick(SIZED)
             return f"sizeof({declared(kind, '').strip()})"
-        names = [name for name in self.scope.variables]
+        names = list(self.scope.variables)
         return f"sizeof({self.choices.pick(names)})" if names else f"sizeof({self.integer(depth)})"
 
     def guest_read(self, depth: int) -> str | None:
@@ -229,10 +231,12 @@ class Expressions:
         text, wide = self.text(), self.wide_text()
         return self.choices.pick(
             (
-                f"strlen({text})", f"strcmp({text}, {self.text()})", f"strncmp({text}, {self.text()}, {self.literal()})",
+                f"strlen({text})", f"strcmp({text}, {self.text()})",
+                f"strncmp({text}, {self.text()}, {self.literal()})",
                 f"wcslen({wide})", f"wcscmp({wide}, {self.wide_text()})", f"wcsncmp({wide}, {self.wide_text()}, 3)",
                 f"memcmp({text}, {number(self.choices.pick(TEXTS))}, {number(self.choices.below(3))})",
-                f"check_address({self.integer(depth)})", f"{self.choices.pick(STRINGS)}[0]", f"*{self.choices.pick(STRINGS)}",
+                f"check_address({self.integer(depth)})", f"{self.choices.pick(STRINGS)}[0]",
+                f"*{self.choices.pick(STRINGS)}",
             )
         )  # fmt: skip
 
@@ -245,7 +249,8 @@ class Expressions:
         if arrays and self.choices.chance(60):
             name, kind = self.choices.pick(arrays)
             first, second = (
-                f"&{name}" + "".join(f"[{number(self.choices.below(count))}]" for count in kind.counts) for _ in range(2)
+                f"&{name}" + "".join(f"[{number(self.choices.below(count))}]" for count in kind.counts)
+                for _ in range(2)
             )
             return f"({first} {self.choices.pick(('-', '==', '<', '!='))} {second})"
         pointers = [name for name, kind in self.scope.variables.items() if isinstance(kind, PointerTo)]
@@ -253,10 +258,10 @@ class Expressions:
 
     def guest_address(self, depth: int) -> str:
         """An address of the mapped page; seldom any other."""
-        way = self.choices.below(20)
-        if way < 10:
+        way = self.choices.below(60)
+        if way < 40:
             return number(PAGE + 8 * self.choices.below(0x40))
-        if way < 18:
+        if way < 59:
             return f"({number(PAGE)} + (({self.integer(depth - 1)}) & 0xff8))"
         return number(self.choices.pick((PAGE + 0xFFC, 0, 0x1000, PAGE + 0x1000, 0xFFFF_FFFF_FFFF_FFFC)))
 
@@ -274,7 +279,7 @@ class Expressions:
             return self.choices.pick(FLOAT_LITERALS)
         if way < 9:
             right = self.integer(depth - 1) if self.choices.chance(30) else self.floating(depth - 1)
-            return f"({self.floating(depth - 1)} {self.choices.pick(('+', '-', '*', '/'))} {right})"
+            return f"({self.floating(depth - 1)} {self.choices.pick(('+', '-', '*', '+', '*', '/'))} {right})"
         if way == 9:
             return f"({self.choices.pick(FLOATS).spelling})({self.integer(depth - 1)})"
         if way == 10:
@@ -327,11 +332,13 @@ class Expressions:
 
     def text(self) -> str:
         """What `%s` and the string functions take."""
-        return self.choices.pick(STRINGS) if self.choices.chance(70) else number(self.choices.pick((*TEXTS, 0)))
+        if self.choices.chance(3):
+            return "0"
+        return number(self.choices.pick(TEXTS)) if self.choices.chance(30) else self.choices.pick(STRINGS)
 
     def wide_text(self) -> str:
         """What `%ws` and the wide string functions take."""
-        return self.choices.pick(WIDE_STRINGS) if self.choices.chance(70) else number(self.choices.pick(WIDE_TEXTS))
+        return number(self.choices.pick(WIDE_TEXTS)) if self.choices.chance(30) else self.choices.pick(WIDE_STRINGS)
 
     def call_of(self, depth: int, wanted: Callable[[Kind | None], bool]) -> str | None:
         """A call of a function whose result is wanted, if the work it does is not too much here."""
@@ -377,6 +384,7 @@ def holds(kind: Kind, wanted: Callable[[Kind], bool], links: int = 1) -> bool:
 
 _Way = Callable[[Expressions, int], str | None]
 _INTEGER_WAYS: tuple[tuple[int, _Way], ...] = (
+    (12, Expressions.leaf),
     (18, Expressions.arithmetic), (5, Expressions.bare_chain), (6, Expressions.division), (6, Expressions.shift),
     (7, Expressions.sign), (8, Expressions.cast), (6, Expressions.comparison), (4, Expressions.logic),
     (3, Expressions.size), (5, Expressions.guest_read), (5, Expressions.own_read), (4, Expressions.text_function),

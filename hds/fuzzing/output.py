@@ -5,7 +5,27 @@ from __future__ import annotations
 from hds.fuzzing.choices import Choices
 from hds.fuzzing.expressions import Expressions
 
-INTEGER = ("d", "i", "u", "x", "X", "o", "ld", "lu", "lx", "hd", "hu", "hx", "ho", "lld", "llu", "llx", "llo", "llX", "li")
+INTEGER = (
+    "d",
+    "i",
+    "u",
+    "x",
+    "X",
+    "o",
+    "ld",
+    "lu",
+    "lx",
+    "hd",
+    "hu",
+    "hx",
+    "ho",
+    "lld",
+    "llu",
+    "llx",
+    "llo",
+    "llX",
+    "li",
+)
 FLAGS = {"d": "-+ 0", "i": "-+ 0", "u": "-0", "x": "-#0", "X": "-#0", "o": "-#0", "c": "-", "p": "-", "s": "-"}
 PIECES = ("", " ", "a", "%% ", "100% ", "\\x41", ", ", "\\t|", "%k")
 

@@ -9,7 +9,17 @@ from __future__ import annotations
 from hds.fuzzing.choices import Choices
 from hds.fuzzing.expressions import Expressions, Function, Scope, is_float, is_integer
 from hds.fuzzing.kinds import (
-    FLOATS, INTEGERS, SCALARS, UNTYPED, ArrayOf, Kind, PointerTo, Scalar, StructOf, declared, number,
+    FLOATS,
+    INTEGERS,
+    SCALARS,
+    UNTYPED,
+    ArrayOf,
+    Kind,
+    PointerTo,
+    Scalar,
+    StructOf,
+    declared,
+    number,
 )  # fmt: skip
 from hds.fuzzing.output import printf
 
@@ -67,9 +77,7 @@ class _Program:
     def struct(self) -> None:
         """A struct of scalars, arrays, earlier structs and pointers."""
         tag = self.fresh("S")
-        members: list[tuple[str, Kind]] = []
-        for _ in range(self.choices.between(1, 4)):
-            members.append((self.fresh("m"), self.member_kind()))
+        members = [(self.fresh("m"), self.member_kind()) for _ in range(self.choices.between(1, 4))]
         lines = "".join(f" {declared(kind, name)};" for name, kind in members)
         if self.choices.chance(15):
             lines += f" struct {tag} *{self.fresh('next')};"
@@ -81,12 +89,17 @@ class _Program:
         self.line(f"struct {tag} {{{lines} }};")
         self.structs.append(StructOf(f"struct {tag}", tuple(members)))
 
+    def either(self, scalars: tuple[Scalar, ...]) -> Kind:
+        """A scalar or a struct."""
+        rows: tuple[Kind, ...] = (*scalars, *self.structs)
+        return self.choices.pick(rows)
+
     def member_kind(self) -> Kind:
         way = self.choices.below(10)
         if way == 9 and self.structs:
             return self.choices.pick(self.structs)
         if way == 8:
-            return PointerTo(self.choices.pick((*INTEGERS[:4], *self.structs)))
+            return PointerTo(self.either(INTEGERS[:4]))
         if way == 7:
             return ArrayOf(self.choices.pick(SCALARS), self.counts(2))
         return self.choices.pick(SCALARS)
@@ -100,11 +113,11 @@ class _Program:
         if way < 11:
             return self.choices.pick(SCALARS)
         if way < 14:
-            return ArrayOf(self.choices.pick((*SCALARS, *self.structs)), self.counts(3))
+            return ArrayOf(self.either(SCALARS), self.counts(3))
         if way < 16 and self.structs:
             return self.choices.pick(self.structs)
         if way < 18:
-            return PointerTo(self.choices.pick((*INTEGERS[:8], *self.structs)))
+            return PointerTo(self.either(INTEGERS[:8]))
         if way == 18:
             return PointerTo(self.choices.pick(INTEGERS[:8]), guest=True)
         return UNTYPED
@@ -126,7 +139,8 @@ class _Program:
         """A new variable; seldom an old name with another type."""
         old = [name for name in self.scope.variables if name[0] != "." and name not in self.scope.frozen]
         if old and self.choices.chance(4):
-            name, kind = self.choices.pick(old), self.choices.pick(SCALARS)
+            name = self.choices.pick(old)
+            kind: Kind = self.choices.pick(SCALARS)
             # Until the declaration the name means the old variable, whose pointers stay good.
             value = self.expressions.value(kind, 1) if self.scope.variables[name] != kind else None
             if value is not None and name not in value:
@@ -156,7 +170,7 @@ class _Program:
 
     def initialiser(self, kind: Kind) -> str:
         """A list for an array or struct: full or not, with inner braces or without."""
-        elements = [element for element in flattened(kind)]
+        elements = flattened(kind)
         count = self.choices.below(len(elements) + 1) if self.choices.chance(30) else len(elements)
         values = [self.expressions.value(element, 1) or "0" for element in elements[:count]]
         if len(values) > 2 and self.choices.chance(40):
@@ -183,9 +197,11 @@ class _Program:
             scope.frozen.add(names[0])
         outer = self.scope
         self.enter(scope)
-        written = [declared(kind, each) if kind != UNTYPED else each for kind, each in zip(parameters, names, strict=True)]
-        header = f"{declared(result, name) if result else 'void ' + name}({', '.join(written) or self.choices.pick(('', 'void'))})"
-        self.line(header + " {")
+        written = [
+            declared(kind, each) if kind != UNTYPED else each for kind, each in zip(parameters, names, strict=True)
+        ]
+        listed = ", ".join(written) or self.choices.pick(("", "void"))
+        self.line(f"{declared(result, name) if result else 'void ' + name}({listed}) {{")
         self.depth += 1
         rounds = 1
         if recursive:
@@ -222,7 +238,7 @@ class _Program:
         if way == 9:
             return UNTYPED
         if way >= 7:
-            return PointerTo(self.choices.pick((*INTEGERS[:4], *self.structs)))
+            return PointerTo(self.either(INTEGERS[:4]))
         return self.choices.pick(SCALARS)
 
     # --- statements
@@ -235,8 +251,8 @@ class _Program:
 
     def statement(self) -> None:
         way = self.choices.weighted(
-            ((18, self.assign), (9, self.compound), (4, self.step), (9, self.printf), (6, self.print), (6, self.write_memory),
-             (8, self.branch), (9, self.loop), (6, self.declaration), (4, self.call), (3, self.chain), (2, self.block),
+            ((18, self.assign), (9, self.compound), (4, self.step), (9, self.printf), (6, self.print),
+             (6, self.write_memory), (8, self.branch), (9, self.loop), (6, self.declaration), (4, self.call), (3, self.chain), (2, self.block),
              (3, self.leave), (2, self.atomic), (3, self.assign_pointer), (2, self.curious))
         )  # fmt: skip
         if self.depth > 3 and way in (self.branch, self.loop, self.block):
@@ -246,7 +262,9 @@ class _Program:
     def target(self) -> tuple[str, Kind] | None:
         """A scalar place and its kind, or a register."""
         if self.choices.chance(10):
-            return self.choices.pick(("@rax", "@ecx", "@dl", "@bh", "@r8h", "@r15w", "@zf", "@iopl", "@rip", "@fs")), UNTYPED
+            return self.choices.pick(
+                ("@rax", "@ecx", "@dl", "@bh", "@r8h", "@r15w", "@zf", "@iopl", "@rip", "@fs")
+            ), UNTYPED
         wanted = is_float if self.choices.chance(20) else is_integer
         place = self.expressions.place(wanted, 1)
         return None if place is None else (place, FLOATS[0] if wanted is is_float else INTEGERS[0])
@@ -276,7 +294,9 @@ class _Program:
             return
         name, kind = self.choices.pick(rows)
         if kind.guest and self.choices.chance(60):
-            self.line(f"{name} {self.choices.pick(('+= 1', '-= 2', '++', '--', '+= sizeof(int)'))};".replace(" ++", "++"))
+            self.line(
+                f"{name} {self.choices.pick(('+= 1', '-= 2', '++', '--', '+= sizeof(int)'))};".replace(" ++", "++")
+            )
             return
         value = self.expressions.pointer(kind, 1)
         if value is not None:
@@ -306,10 +326,12 @@ class _Program:
             self.line(f"{operator}{target[0]};" if self.choices.chance(30) else f"{target[0]}{operator};")
 
     def chain(self) -> None:
-        """Multiple assignment."""
-        places = [target[0] for _ in range(self.choices.between(2, 3)) if (target := self.target()) is not None]
+        """Multiple assignment; integers among floating-point places would mostly stop the run."""
+        wanted = is_float if self.choices.chance(20) else is_integer
+        places = [place for _ in range(self.choices.between(2, 3)) if (place := self.expressions.place(wanted, 1))]
         if places:
-            self.line(f"{' = '.join(places)} = {self.expressions.integer(2)};")
+            value = self.expressions.floating(1) if wanted is is_float else self.expressions.integer(2)
+            self.line(f"{' = '.join(places)} = {value};")
 
     def print(self) -> None:
         way = self.choices.below(8)
@@ -327,17 +349,22 @@ class _Program:
             function = self.choices.pick(("eq", "ed", "eb"))
             self.line(f"{function}({e.guest_address(1)}, {e.integer(2)});")
         elif way < 6:
-            self.line(f"memcpy({e.guest_address(1)}, {e.guest_address(1)}, {number(self.choices.pick((1, 8, 0x11, 0x40, 0)))});")
+            size = self.choices.pick((1, 8, 0x11, 0x40, 3, 5, 0x20, 0x18, 7, 0))
+            self.line(f"memcpy({e.guest_address(1)}, {e.guest_address(1)}, {number(size)});")
         elif way == 6:
             self.line(f"*({e.guest_address(1)}) = {e.integer(2)};")
         else:
-            rows = [name for name, kind in self.scope.variables.items() if kind == UNTYPED and name not in self.scope.frozen]
+            rows = [
+                name for name, kind in self.scope.variables.items() if kind == UNTYPED and name not in self.scope.frozen
+            ]
             if rows:
                 name = self.choices.pick(rows)
                 self.line(f"memcpy(&{name}, {e.guest_address(1)}, {number(self.choices.between(1, 8))});")
 
     def atomic(self) -> None:
-        rows = [name for name, kind in self.scope.variables.items() if kind == UNTYPED and name not in self.scope.frozen]
+        rows = [
+            name for name, kind in self.scope.variables.items() if kind == UNTYPED and name not in self.scope.frozen
+        ]
         if not rows:
             return
         name, e = self.choices.pick(rows), self.expressions
@@ -360,8 +387,9 @@ class _Program:
         self.line(
             self.choices.pick(
                 ("// a comment", "/* one *//**/;", ";", "{ }", "event_sc(1);", "flush();", "microsleep(5);",
-                 "event_enable(3);", "event_inject(0, 3);", "print(rdtsc());", "event_trace_step();", "print(lbr_check());",
-                 "print(poi_pa(0x1000));", "event_inject(9, 3);", "print(virtual_to_physical(0x1000));", "pause();",
+                 "event_enable(3);", "event_inject(0, 3);", "print(rdtsc());", "event_trace_step();",
+                 "print(lbr_check());",
+                 "print(rdtscp());", "lbr_save();", "print(virtual_to_physical(0x1000));", "pause();",
                  "print(disassemble_len(0x10000000));", "event_inject_error_code(3, 0xe, 5);")
             )
         )  # fmt: skip

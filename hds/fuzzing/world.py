@@ -15,7 +15,14 @@ REGISTERS = {
     "rax": 0x11, "rcx": 0x22, "rdx": 0x33, "rbx": 0x44, "rsp": 0x10000800, "rbp": 0x10000900, "rsi": 0x55, "rdi": 0x66,
     **{f"r{number}": number for number in range(8, 16)}, "rip": 0xFFFF_F800_1122_3344, "rflags": 0x202,
 }  # fmt: skip
-PSEUDO = {"pid": 0x1234, "tid": 0x77, "core": 1, "context": 0xFFFF_FFFF_0000_0055, "event_id": 3, "ip": 0x7FF6_0000_1000}
+PSEUDO = {
+    "pid": 0x1234,
+    "tid": 0x77,
+    "core": 1,
+    "context": 0xFFFF_FFFF_0000_0055,
+    "event_id": 3,
+    "ip": 0x7FF6_0000_1000,
+}
 NUMBERS = (0x1122334455667788, 0xFFFFFFFFFFFFFFFF, 0x8000000000000001, 0x10000000)
 PAGE = b"".join(
     (
@@ -92,6 +99,8 @@ def difference(expected: object, got: object, names: tuple[str, str]) -> str | N
 def _shown(value: object, other: object) -> str:
     """A value, or its first part that differs from the other one's."""
     if isinstance(value, bytes | tuple) and isinstance(other, bytes | tuple):
-        at = next((i for i, (a, b) in enumerate(zip(value, other, strict=False)) if a != b), min(len(value), len(other)))
+        at = next(
+            (i for i, (a, b) in enumerate(zip(value, other, strict=False)) if a != b), min(len(value), len(other))
+        )
         return f"{value[at : at + 4]!r} at {at} of {len(value)}"
     return repr(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hds.exit_codes import ExitCode
@@ -19,6 +20,7 @@ from hds.inputs import (
     new_compiler,
     read_source,
     refuse,
+    source_argument,
     with_arguments,
 )
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from lang.diagnostics import Diagnostic
     from lang.source import SourceFile
     from vm.limits import Limits
+
+COUNTED_ERRORS = 1000
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -95,15 +99,14 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 
 def _source(name: str, arguments: argparse.Namespace, limits: Limits) -> SourceFile:
-    from lang.source import SourceFile
-
-    source = SourceFile(name, arguments.execute) if name == COMMAND_LINE else read_source(name, limits)
+    source = source_argument(arguments.execute) if name == COMMAND_LINE else read_source(name, limits)
     return with_arguments(source, arguments)
 
 
 def check(source: SourceFile, arguments: argparse.Namespace, limits: Limits) -> list[Diagnostic]:
     """All findings of one input; the scripts of a command file share their globals, in order."""
-    compiler = new_compiler(arguments, limits)
+    # The parser is not to give up before all errors are counted.
+    compiler = new_compiler(arguments, replace(limits, max_errors=max(limits.max_errors, COUNTED_ERRORS)))
     if is_script(arguments, source):
         return list(compiler.compile(source).diagnostics)
     from hds.scripts import Scripts
@@ -128,7 +131,7 @@ def _check_codes(arguments: argparse.Namespace) -> None:
 
 
 def wanted(findings: list[Diagnostic], arguments: argparse.Namespace) -> list[Diagnostic]:
-    """Without what the user switched off, and without remarks where hds itself is the target."""
+    """Without what the user switched off, and without remarks (those of the lexer) where hds itself is the target."""
     from lang.diagnostics import Severity
 
     off = set(arguments.disable)

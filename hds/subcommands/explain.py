@@ -19,14 +19,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Explain every code; unknown ones get the nearest known one as a hint."""
     from hds.findings import code_titles
+    from lang.nearest import nearest
 
     texts: list[str] = []
     worst = ExitCode.OK
     for word in arguments.code:
         text = explanation(word.upper())
         if text is None:
-            nearest = min(code_titles(), key=lambda code: _distance(code, word.upper()))
-            print(f"hds: {word} is no diagnostic code; did you mean {nearest}?", file=sys.stderr)
+            near = nearest(word.upper(), code_titles())
+            hint = f"; did you mean {near}?" if near else "; `hds list diagnostics` shows them all"
+            print(f"hds: {word} is no diagnostic code{hint}", file=sys.stderr)
             worst = ExitCode.FAILED
         else:
             texts.append(text)
@@ -77,13 +79,3 @@ def _labelled(label: str, text: str) -> list[str]:
 
 def _short(script: str) -> str:
     return "\n".join(textwrap.shorten(line, WIDTH) if len(line) > WIDTH else line for line in script.split("\n"))
-
-
-def _distance(one: str, other: str) -> int:
-    """How many single letters must change, come or go between two words."""
-    row = list(range(len(other) + 1))
-    for i, left in enumerate(one, 1):
-        row, before = [i], row
-        for j, right in enumerate(other[:20], 1):
-            row.append(min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (left != right)))
-    return row[-1]

@@ -18,6 +18,7 @@ from hds.inputs import (
     is_script,
     read_source,
     refuse,
+    source_argument,
 )
 
 if TYPE_CHECKING:
@@ -38,15 +39,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Lay out every input; the exit code of the worst one."""
-    from lang.source import SourceFile
-
     limits = chosen_limits(arguments)
     if not arguments.files and arguments.execute is None:
         refuse("give at least one file, `-` for standard input, or -e TEXT", ExitCode.USAGE)
     worst = ExitCode.OK
     for name in [*arguments.files, *([COMMAND_LINE] if arguments.execute is not None else [])]:
         try:
-            source = SourceFile(name, arguments.execute) if name == COMMAND_LINE else read_source(name, limits)
+            source = source_argument(arguments.execute) if name == COMMAND_LINE else read_source(name, limits)
         except InputError as error:
             print(f"hds: {error}", file=sys.stderr)
             worst = max(worst, error.code)

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hds.bundles import read_commands_or_bundle
 from hds.engines import add_engine, load_engine
 from hds.exit_codes import ExitCode
 from hds.inputs import (
@@ -21,13 +22,13 @@ from hds.inputs import (
     new_compiler,
     parse_number,
     refuse,
-    require_source,
-    with_arguments,
 )
+from vm.verifier import VerificationError
 
 if TYPE_CHECKING:
     from hds.outlets import Halt, Outlets
     from hds.session import Session
+    from machine.kernel.linux import World
     from vm.limits import Limits
 
 ON_BREAK = ("stop", "continue", "fail")
@@ -48,6 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     run.add_argument("--fail-on-script-errors", action="store_true", help="exit with 4 when a script stopped early")
     run.add_argument("--format", choices=FORMATS, default="text", help="json: one object per line, all on stdout")
     run.add_argument("--stats", action="store_true", help="time and triggers of every event, on stderr")
+    run.add_argument("--guest-exit-code", action="store_true", help="exit with the guest's own code, if all went well")
     run.add_argument("--quiet", action="store_true", help="no summary line")
     add_engine(parser)
     add_compiling(parser)
@@ -57,12 +59,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def add_guest(parser: argparse.ArgumentParser) -> None:
     """The options about the guest program and its machine."""
     guest = parser.add_argument_group("guest program")
-    guest.add_argument("--kind", choices=("elf", "raw", "asm"), help="what PROGRAM is (default: by name and content)")
+    guest.add_argument("--kind", choices=("elf", "pe", "raw", "asm"), help="what PROGRAM is (default: by content)")
     guest.add_argument("--base", type=_number, metavar="ADDRESS", help="where raw code or a listing is loaded (hex)")
     guest.add_argument("--entry", type=_number, metavar="ADDRESS", help="where it starts (hex; default: its start)")
-    guest.add_argument("--kernel", choices=("linux", "bare"), help="what answers system calls (default: by PROGRAM)")
+    guest.add_argument("--pid", type=_process_id, metavar="PID", help="its process id (hex; default 1000)")
+    guest.add_argument("--kernel", choices=("linux", "nt", "bare"), help="what answers system calls")
     guest.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="an environment variable")
     guest.add_argument("--guest-output", choices=GUEST_OUTPUT, default="stderr", help="where it writes")
+    shown = guest.add_mutually_exclusive_group()
+    shown.add_argument("--root", type=Path, metavar="DIR", help="a folder that a Linux guest sees as /, read-only")
+    shown.add_argument("--root-rw", type=Path, metavar="DIR", help="the same, and it may write there")
+    guest.add_argument("--stdin", default="none", metavar="FILE", help="what it reads: a file, -, none (default)")
     guest.add_argument("--cores", type=_count, default=1, metavar="N", help="emulated cores (default 1)")
 
 
@@ -73,18 +80,25 @@ def _number(text: str) -> int:
     return value
 
 
+def _process_id(text: str) -> int:
+    value = _number(text)
+    if not 0 < value < 0xFFFF_FFFF:
+        raise argparse.ArgumentTypeError("1 to fffffffe")
+    return value
+
+
 def _count(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 64:
         raise argparse.ArgumentTypeError("1 to 64")
     return int(text)
 
 
-def run(arguments: argparse.Namespace) -> ExitCode:
+def run(arguments: argparse.Namespace) -> ExitCode | int:
     """Carry the subcommand out."""
     words: list[str] = list(arguments.words)
     arguments.file = words.pop(0) if arguments.execute is None and words else None
     limits = chosen_limits(arguments)
-    source = with_arguments(require_source(arguments, limits), arguments)
+    source, compiled = read_commands_or_bundle(arguments, limits)
 
     from hds.console import Console, on_terminal
     from hds.summary import exit_code, statistics, summary_line, summary_object
@@ -95,7 +109,10 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     if console is not None and arguments.on_break == "stop":
         outlets.next_commands = console.next_commands
     session = new_session(arguments, words, limits, outlets)
-    prepared = session.prepare(source)
+    try:
+        prepared = session.prepare(source, compiled)
+    except VerificationError as error:
+        refuse(f"{arguments.file}: {error}", ExitCode.FAILED)
     for item in prepared.diagnostics:
         outlets.finding(item)
     if prepared.has_errors:
@@ -123,9 +140,13 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         print(summary_line(session, interrupted), file=sys.stderr)
     if interrupted:
         return ExitCode.INTERRUPTED
-    return exit_code(
+    code = exit_code(
         session, fail_on_break=arguments.on_break == "fail", fail_on_script_errors=arguments.fail_on_script_errors
     )
+    last = session.totals.last
+    if arguments.guest_exit_code and code is ExitCode.OK and last is not None and last.exit_code is not None:
+        return last.exit_code
+    return code
 
 
 def new_session(arguments: argparse.Namespace, words: list[str], limits: Limits, outlets: Outlets) -> Session:
@@ -141,6 +162,7 @@ def new_session(arguments: argparse.Namespace, words: list[str], limits: Limits,
             kind=arguments.kind,
             base=arguments.base,
             entry=arguments.entry,
+            process_id=arguments.pid,
             kernel=arguments.kernel,
             cores=arguments.cores,
             limits=limits,
@@ -148,11 +170,27 @@ def new_session(arguments: argparse.Namespace, words: list[str], limits: Limits,
             compiler=new_compiler(arguments, limits),
             outlets=outlets,
             allow_modules=arguments.allow_modules,
+            world=_world(arguments),
         )
     except LoadError as error:
         refuse(f"{error}" + (f"\n  hint: {error.hint}" if error.hint else ""), ExitCode.GUEST)
     session.timeout = arguments.timeout
     return session
+
+
+def _world(arguments: argparse.Namespace) -> World:
+    """What a Linux guest is shown of the host. Exits when its standard input cannot be read."""
+    from machine.kernel.linux import World
+
+    source: Path | int | None = None
+    if arguments.stdin == "-":
+        source = 0
+    elif arguments.stdin != "none":
+        source = Path(arguments.stdin)
+        if not source.is_file():
+            refuse(f"cannot read {source}: it is no file", ExitCode.NO_INPUT)
+    folder = arguments.root_rw or arguments.root
+    return World(folder, arguments.root_rw is not None, source)
 
 
 def _stopped(session: Session) -> bool:

@@ -107,10 +107,10 @@ COMMANDS: tuple[CommandRow, ...] = (
     CommandRow("!a", "assembles into physical memory", ("!asm", "!assemble", "!assembly")),
     CommandRow("!va2pa", "translates a virtual address"),
     CommandRow("!pa2va", "translates a physical address"),
-    CommandRow("!pte", "shows the page-table entries of an address"),
+    CommandRow("!pte", "shows the page-table entries of an address", support=_UNAVAILABLE),
     CommandRow(".dump", "saves memory to a file", ("dump",)),
     CommandRow("!dump", "saves physical memory to a file"),
-    CommandRow(".pagein", "brings pages into memory", ("pagein",)),
+    CommandRow(".pagein", "brings pages into memory", ("pagein",), support=_UNAVAILABLE),
     # Execution and breakpoints
     CommandRow("g", "continues"),
     CommandRow("continue", "continues", ("cont",)),

@@ -46,6 +46,10 @@ class Operation(Protocol):
         """What follows the post stage."""
         ...
 
+    def perform(self, process: Process) -> None:
+        """As `emulate` and `complete`; nobody looks in between."""
+        ...
+
 
 @dataclass(slots=True)
 class Trigger:
@@ -104,23 +108,24 @@ class Dispatcher:
 
     def dispatch(self, operation: Operation, process: Process) -> None:
         """Handle one operation from the pre stage to its end. RIP is at the instruction on entry."""
-        events = self._registry.newest_first(operation.kind)
-        if events:
-            registers = process.cpu.registers
+        events = self._registry.of_kind(operation.kind)
+        registers = process.cpu.registers
+        if events.pre:
             before = registers.read(RIP)
-            short_circuited = self._stage(events, Stage.PRE, operation, process, before)
+            short_circuited = self._stage(events.pre, Stage.PRE, operation, process, before)
             if registers.read(RIP) != before:
                 return
             if short_circuited:
                 operation.skip(process)
                 return
+        if not events.post:
+            operation.perform(process)
+            return
         operation.emulate(process)
-        if events:
-            entered = registers.read(RIP)
-            self._stage(events, Stage.POST, operation, process, entered)
-            if registers.read(RIP) != entered:
-                return
-        operation.complete(process)
+        entered = registers.read(RIP)
+        self._stage(events.post, Stage.POST, operation, process, entered)
+        if registers.read(RIP) == entered:
+            operation.complete(process)
 
     def notify(self, events: tuple[Event, ...], operation: Operation, process: Process, address: int) -> None:
         """Handle an execution hook at `address`: there is nothing to emulate, hence neither skip nor post stage."""
@@ -129,11 +134,11 @@ class Dispatcher:
     def _stage(
         self, events: tuple[Event, ...], stage: Stage, operation: Operation, process: Process, pointer: int
     ) -> bool:
-        """Run every matching event of one stage, with RIP at `pointer`; whether any of them short-circuits."""
+        """Run every matching one of a stage's events, with RIP at `pointer`; whether any of them short-circuits."""
         short_circuited = False
         for event in events:
             definition = event.definition
-            if not event.enabled or not definition.stage & stage:
+            if not event.enabled:
                 continue
             if definition.core is not None and definition.core != process.core:
                 continue

@@ -46,6 +46,9 @@ class ExecutionOperation:
     def complete(self, process: Process) -> None:
         """Nothing follows."""
 
+    def perform(self, process: Process) -> None:
+        """The processor does it."""
+
 
 class _HookedAddress:
     """One hooked address in one process."""

@@ -66,6 +66,18 @@ class Event:
 
 
 @dataclass(frozen=True)
+class EventsOfKind:
+    """The events of one kind, disabled ones too, newest first: all of them, and those that ask for each stage."""
+
+    all: tuple[Event, ...] = ()
+    pre: tuple[Event, ...] = ()
+    post: tuple[Event, ...] = ()
+
+
+_NO_EVENTS = EventsOfKind()
+
+
+@dataclass(frozen=True)
 class Facts:
     """What registration must know of the machine.
 
@@ -89,7 +101,7 @@ class Registry:
     facts: Facts
     ever_registered: list[Event] = field(default_factory=list)  # cleared ones too, oldest first
     _events: dict[int, Event] = field(default_factory=dict)
-    _by_kind: dict[int, tuple[Event, ...]] = field(default_factory=dict)
+    _by_kind: dict[int, EventsOfKind] = field(default_factory=dict)
     _next_id: int = 0
 
     def take_id(self) -> int:
@@ -136,12 +148,21 @@ class Registry:
         return tuple(self._events.values())
 
     def newest_first(self, kind: EventKind) -> tuple[Event, ...]:
-        """The events of a kind, disabled ones too, as a trigger walks them. Later changes do not alter the tuple."""
-        return self._by_kind.get(kind.number, ())
+        """The events of a kind, disabled ones too."""
+        return self.of_kind(kind).all
+
+    def of_kind(self, kind: EventKind) -> EventsOfKind:
+        """The events of a kind as a trigger walks them. Later changes do not alter the result."""
+        return self._by_kind.get(kind.number, _NO_EVENTS)
 
     def _index(self, kind: EventKind) -> None:
         events = [event for event in self._events.values() if event.definition.kind.number == kind.number]
-        self._by_kind[kind.number] = tuple(reversed(events))
+        newest_first = tuple(reversed(events))
+        self._by_kind[kind.number] = EventsOfKind(
+            newest_first,
+            tuple(event for event in newest_first if event.definition.stage & Stage.PRE),
+            tuple(event for event in newest_first if event.definition.stage & Stage.POST),
+        )
 
     def _allocate_buffers(self, definition: EventDefinition) -> tuple[int, ...]:
         if not definition.buffer_size:

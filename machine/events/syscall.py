@@ -63,9 +63,12 @@ class SyscallOperation:
 
     kind: EventKind = catalog.SYSCALL
 
-    def __init__(self, variants: Variants, enter: Callable[[Process], None]) -> None:
+    def __init__(
+        self, variants: Variants, enter: Callable[[Process], None], perform: Callable[[Process], None]
+    ) -> None:
         self._variants = variants
         self._enter = enter
+        self._perform = perform
 
     def context(self, process: Process) -> int:
         """rax as it is now: in stage post a script may have changed it."""
@@ -88,6 +91,10 @@ class SyscallOperation:
     def complete(self, process: Process) -> None:
         """What the kernel does then."""
         self._enter(process)
+
+    def perform(self, process: Process) -> None:
+        """The whole system call, if nobody waits for its parts."""
+        self._perform(process)
 
 
 class SysretOperation:
@@ -120,6 +127,11 @@ class SysretOperation:
         """The system call is over."""
         self._done(process)
 
+    def perform(self, process: Process) -> None:
+        """Return to user mode."""
+        system_call.return_to_user(process.cpu)
+        self._done(process)
+
 
 class SystemCalls:
     """The exits of one machine's SYSCALL and SYSRET instructions.
@@ -143,7 +155,9 @@ class SystemCalls:
         self._own_handlers: set[Process] = set()
         self._variants: Variants = NONE
         self._returns_are_watched = False
-        self._syscalls = {variants: SyscallOperation(variants, self._enter) for variants in _COMBINATIONS}
+        self._syscalls = {
+            variants: SyscallOperation(variants, self._enter, self._perform) for variants in _COMBINATIONS
+        }
 
     def attach(self, process: Process, kernel: Kernel) -> None:
         """Serve the process's CPU with a kernel's model."""
@@ -209,6 +223,17 @@ class SystemCalls:
             else:
                 system_call.return_to_user(process.cpu)
                 self._done(process)
+
+    def _perform(self, process: Process) -> None:
+        """A SYSCALL without a post stage: at once to its end, when nothing waits on the way there."""
+        kernel = self._kernels[process]
+        if self._returns_are_watched or process in self._own_handlers or self._walks(process):
+            system_call.enter_kernel(process.cpu)
+            self._enter(process)
+        elif system_call.pass_through(process.cpu, kernel.entry.lstar, lambda: kernel.system_call(process)):
+            self._done(process)
+        else:
+            self._enter(process)
 
     def _answer(self, process: Process) -> None:
         self._kernels[process].system_call(process)

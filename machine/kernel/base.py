@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from machine.clock import VirtualClock
 from machine.kernel.text import KernelText
@@ -17,7 +17,11 @@ from machine.loaders import Image
 from machine.loaders.initial_stack import STACK_SIZE, STACK_TOP
 from machine.memory import Protection
 from machine.process import Process
+from vm.limits import DEFAULT_LIMITS, Limits
 from vm.registers import STORAGE_INDEX
+
+if TYPE_CHECKING:
+    from machine.kernel.linux import World
 
 _STACK_ROOM = 0x100  # above the first rsp of a program without arguments
 
@@ -38,11 +42,16 @@ class EntryPoint:
 
 @dataclass(frozen=True)
 class Services:
-    """What a kernel needs of the machine: `write(descriptor, data)` receives what processes print."""
+    """What a kernel needs of the machine: `write(descriptor, data)` receives what processes print.
+
+    `world` is what Linux programs are shown of the host; None for nothing.
+    """
 
     write: Callable[[int, bytes], None]
     clock: VirtualClock
     build: int
+    limits: Limits = DEFAULT_LIMITS
+    world: World | None = None
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,7 +106,7 @@ class Ran:
     errors: str
 
 
-def hds(*arguments: str) -> Ran:
+def command_line(*arguments: str) -> Ran:
     """Run a command line in this process."""
     output, errors = _Stream(), _Stream()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
@@ -114,7 +114,7 @@ def hds(*arguments: str) -> Ran:
     return Ran(code, output.text, errors.text)
 
 
-def hds_together(*arguments: str) -> str:
+def command_line_together(*arguments: str) -> str:
     """What a command line writes to a terminal: both streams in order."""
     stream = _Stream()
     with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
@@ -152,8 +152,3 @@ def closing(outputs: Outputs) -> Iterator[Outputs]:
 def lines(*parts: str) -> str:
     """Lines with their line feeds."""
     return "".join(part + "\n" for part in parts)
-
-
-def typed(*texts: str) -> Iterable[str]:
-    """What a user types at the console, one line after the other."""
-    return iter(texts)

@@ -118,17 +118,19 @@ def test_sarif_has_the_parts_that_2_1_0_asks_for(capsys: pytest.CaptureFixture[s
     for result in run["results"]:
         assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
         assert result["message"]["text"]
+        assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == command_file.as_uri()
         region = result["locations"][0]["physicalLocation"]["region"]
         assert 1 <= region["startLine"] <= region["endLine"]
         assert region["startColumn"] >= 1
         assert region["endColumn"] >= 1
 
 
-def test_errors_beyond_the_limit_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
-    script = "".join(f"nothing_{n}();\n" for n in range(30))
+@pytest.mark.parametrize("mistake", ["", "1 +"])
+def test_errors_beyond_the_limit_are_counted(capsys: pytest.CaptureFixture[str], mistake: str) -> None:
+    script = "".join(f"nothing_{n}({mistake});\n" for n in range(30))
     assert main(["check", "-e", script]) == 1
     out, err = capsys.readouterr()
-    assert out.count("error E060") == 20
+    assert out.count(": error E") == 20
     assert "<command line>: 10 more errors are left out (limit max_errors)" in err
     assert "30 errors" in err
 

@@ -66,7 +66,7 @@ def test_a_listing_names_what_operands_mean(capsys: pytest.CaptureFixture[str], 
     for part in (
         f"; script at {command_file}:2:20",
         "function main: 0 parameters",
-        "function twice: 1 parameters",
+        "function twice: 1 parameter,",
         "; .total",
         "; @eax",
         "; $pname",
@@ -103,3 +103,14 @@ def test_wrong_command_lines_are_refused(capsys: pytest.CaptureFixture[str], tmp
     assert main(["compile", "-e", "x=1;", "-o", str(tmp_path / "none" / "x.hdc")]) == 3
     assert main(["disasm", "no-such-file"]) == 3
     capsys.readouterr()
+
+
+@pytest.mark.parametrize(("form", "part"), [("llvm", "define internal"), ("asm", "retq")])
+def test_the_native_code_can_be_read(
+    capsys: pytest.CaptureFixture[str], command_file: Path, form: str, part: str
+) -> None:
+    pytest.importorskip("llvmlite", reason="llvmlite is not installed")
+    assert main(["compile", str(command_file), "--emit", form]) == 0
+    out = capsys.readouterr().out
+    assert f"script at {command_file}:9:7" in out
+    assert part in out

@@ -102,6 +102,12 @@ def test_a_limit_has_a_flag(capsys: pytest.CaptureFixture[str]) -> None:
     assert "step_limit: the script did not end within 50 steps (limit max_steps)" in capsys.readouterr().err
 
 
+def test_an_argument_that_is_no_utf8_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    for subcommand in ("eval", "check", "fmt", "disasm"):
+        assert main([subcommand, "-e", 'print("\udcff");']) == 1
+        assert capsys.readouterr().err == "hds: the text behind -e is not UTF-8\n"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

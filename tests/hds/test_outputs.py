@@ -13,7 +13,7 @@ from pathlib import Path
 from shutil import which
 
 import pytest
-from hds_guests import closing, hds, lines, listing_file, refused, session, shown
+from hds_guests import closing, command_line, lines, listing_file, refused, session, shown
 
 from hds.output_carriers import OutputFailed, Patience
 from hds.outputs import Outputs
@@ -114,7 +114,9 @@ def test_a_name_is_used_once_even_after_close(tmp_path: Path) -> None:
 
 
 def test_names_are_case_sensitive(tmp_path: Path) -> None:
-    assert refused(f'output create log file "{tmp_path / "a"}"\noutput open LOG') == "err, there is no output named 'LOG'"
+    assert (
+        refused(f'output create log file "{tmp_path / "a"}"\noutput open LOG') == "err, there is no output named 'LOG'"
+    )
 
 
 @pytest.mark.parametrize(
@@ -164,7 +166,7 @@ def test_five_sources_are_allowed_and_six_are_not(tmp_path: Path) -> None:
     commands = [f'output create o{n} file "{tmp_path / str(n)}"\noutput open o{n}' for n in range(5)]
     assert forwarded("o0,o1,o2,o3,o4", *commands) == ""
     assert (tmp_path / "4").read_bytes() == b"55;66;"
-    ran = hds("run", "-e", SAY.format("o0,o1,o2,o3,o4,o5"))
+    ran = command_line("run", "-e", SAY.format("o0,o1,o2,o3,o4,o5"))
     assert (ran.code, "E224: an event has at most 5 output sources" in ran.errors) == (1, True)
 
 
@@ -260,7 +262,7 @@ def test_a_full_disk_ends_that_output_only_and_is_counted(tmp_path: Path) -> Non
     log, program = tmp_path / "log", listing_file(tmp_path)
     commands = lines("output create full file /dev/full", "output open full", f'output create log file "{log}"',
                      "output open log", SAY.format("full, log"))  # fmt: skip
-    ran = hds("run", "-e", commands, program)
+    ran = command_line("run", "-e", commands, program)
     assert log.read_bytes() == b"55;66;"
     assert "err, the transfer to the output 'full' failed and ends: No space left on device" in ran.errors
     assert "output full lost 6 bytes" in ran.errors
@@ -340,7 +342,7 @@ def test_a_named_pipe_receives_the_bytes(tmp_path: Path) -> None:
 def test_a_named_pipe_needs_a_reader(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with pytest.raises(OutputFailed, match="cannot open the named pipe .*: No such device or address"):
+    with pytest.raises(OutputFailed, match=r"cannot open the named pipe .*: No such device or address"):
         Outputs().create("pipe", "namedpipe", str(pipe))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
+from language_world import example_host
 from scripts import SCRIPTS, TEXTS
 
 from lang.compiler import Compiler
@@ -40,10 +41,25 @@ def test_a_program_is_well_formed_and_survives_its_file_form(text: str) -> None:
 
 @given(SCRIPTS)
 def test_a_run_ends_within_its_limit(text: str) -> None:
-    from language_world import example_host
-
     program = Compiler(SMALL).compile(SourceFile("test", text)).program
     if program is not None:
         engine = Interpreter(SMALL)
         result = engine.run(engine.load(program, GlobalStore(SMALL)), example_host())
         assert result.ok or result.fault is not None
+
+
+@settings(max_examples=25)
+@given(SCRIPTS)
+def test_both_engines_do_the_same(text: str) -> None:
+    pytest.importorskip("llvmlite", reason="llvmlite is not installed")
+    from vm.native.engine import NativeEngine
+
+    program = Compiler(SMALL, portability=False).compile(SourceFile("test", text)).program
+    if program is None:
+        return
+    outcomes = []
+    for engine in (Interpreter(SMALL), NativeEngine(SMALL)):
+        host = example_host()
+        result = engine.run(engine.load(program, GlobalStore(SMALL)), host)
+        outcomes.append((result, host.messages, host.registers, host.pages))
+    assert outcomes[0] == outcomes[1]

@@ -85,6 +85,9 @@ def test_a_missing_semicolon_is_reported_where_it_is_missing() -> None:
         ("int fn(int n);", ["leave it out"]),
         ("fn(int n) { return n; }", ["int fn(...)"]),
         ("return 5;", ["`return;`"]),
+        ("if (x) { } elseif (y) { }", ["`elseif` is no keyword", "`elsif`"]),
+        ("whlie (x) { }", ["`while`"]),
+        ("if (x) { } els { }", ["`else`"]),
         ("rax = ; ", ["expected an expression"]),
     ],
 )
@@ -109,3 +112,9 @@ def test_the_carets_stand_under_the_culprit(script: str, marked: str) -> None:
     made = Compiler(portability=False).compile(SourceFile("test", script))
     item = next(item for item in made.diagnostics if item.code.startswith("E"))
     assert item.span.text == marked
+
+
+def test_too_many_globals_are_an_error_and_a_remark() -> None:
+    script = "".join(f".n{number} = 1;\n" for number in range(513))
+    made = Compiler().compile(SourceFile("test", script))
+    assert {item.code for item in made.diagnostics} == {"E120", "P111"}

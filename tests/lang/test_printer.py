@@ -95,6 +95,14 @@ def test_the_meaning_of_a_script_stays() -> None:
         ('#include "a\\b.hds"\nx=1;', '#include "a\\b.hds"\nx = 1;\n'),
         ("int v[2]={1,2,};", "int v[2] = {1, 2};\n"),
         ("x=1;\n\n\n\ny=2;", "x = 1;\n\ny = 2;\n"),
+        (
+            'printf("' + "x" * 60 + '", first_v, second_v, third_v, fourth_v, fifth_v);',
+            'printf("' + "x" * 60 + '", first_v, second_v, third_v,\n    fourth_v, fifth_v);\n',
+        ),
+        (
+            "int v[20] = {" + ", ".join(["0x11111111"] * 10) + "};",
+            "int v[20] = {" + ", ".join(["0x11111111"] * 7) + ",\n    0x11111111, 0x11111111, 0x11111111};\n",
+        ),
         ("@RAX", None),
         ("", ""),
     ],

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from machine.cpu import Cpu
-from machine.events.catalog import SYSCALL
+from machine.events.catalog import SYSCALL, EventKind
 from machine.events.definition import Action, EventDefinition, ScriptAction
 from machine.events.registry import Event
 from machine.machine import Machine, Sinks
@@ -18,7 +18,8 @@ from machine.root.assembler import assemble
 from vm.engine import Fault, Loaded, RunResult
 from vm.host import Host
 from vm.limits import DEFAULT_LIMITS, Limits
-from vm.registers import STORAGE_INDEX
+from vm.registers import PSEUDO_INDEX, STORAGE_INDEX
+from vm.script_memory import GlobalStore
 
 CODE = 0x40_0000
 DATA = 0x60_0000
@@ -57,12 +58,17 @@ class Bench:
     notices: list[str] = field(default_factory=list)
     output: list[tuple[int, bytes]] = field(default_factory=list)
     faults: list[tuple[int, Fault]] = field(default_factory=list)
+    code_faults: list[tuple[int, str]] = field(default_factory=list)
+
+    def on(self, kind: EventKind, *actions: Action, **options: object) -> Event:
+        """Register an event."""
+        registry = self.machine.registry
+        values: dict[str, object] = {"command": f"!{kind.name}", "actions": actions, **options}
+        return registry.register(EventDefinition(id=registry.take_id(), kind=kind, **values))  # type: ignore[arg-type]
 
     def on_syscall(self, *actions: Action, **options: object) -> Event:
         """Register a !syscall event."""
-        registry = self.machine.registry
-        values: dict[str, object] = {"command": "!syscall", "actions": actions, **options}
-        return registry.register(EventDefinition(id=registry.take_id(), kind=SYSCALL, **values))  # type: ignore[arg-type]
+        return self.on(SYSCALL, *actions, **options)
 
     @property
     def texts(self) -> list[bytes]:
@@ -72,16 +78,24 @@ class Bench:
         return self.machine.host_for_commands().read_register(STORAGE_INDEX[name])
 
 
-def bench(listing: str = "", *, cores: int = 1, limits: Limits = DEFAULT_LIMITS, kernel: str | None = None) -> Bench:
+def bench(
+    listing: str = "",
+    *,
+    cores: int = 1,
+    limits: Limits = DEFAULT_LIMITS,
+    kernel: str | None = None,
+    store: GlobalStore | None = None,
+) -> Bench:
     """A machine with a listing loaded, if one is given."""
     result = Bench(machine=cast(Machine, None))
     sinks = Sinks(
         message=result.messages.append,
         notice=result.notices.append,
         guest_output=lambda descriptor, data: result.output.append((descriptor, data)),
+        code_fault=lambda event, text: result.code_faults.append((event.definition.id, text)),
         script_fault=lambda event, fault, program: result.faults.append((event.definition.id, fault)),
     )
-    result.machine = Machine(FunctionEngine(), limits, cores=cores, sinks=sinks, kernel=kernel)
+    result.machine = Machine(FunctionEngine(), limits, cores=cores, sinks=sinks, kernel=kernel, store=store)
     if listing:
         result.machine.load(listing.encode(), "asm", name="guest")
     return result
@@ -89,6 +103,20 @@ def bench(listing: str = "", *, cores: int = 1, limits: Limits = DEFAULT_LIMITS,
 
 def read(host: Host, name: str) -> int:
     return host.read_register(STORAGE_INDEX[name])
+
+
+def pseudo(host: Host, name: str) -> int:
+    return host.pseudo_register(PSEUDO_INDEX[name])
+
+
+def say(text: bytes) -> ScriptAction:
+    """A script that prints a text."""
+    return script(lambda host: host.message(text))
+
+
+def block(text: str) -> bytes:
+    """A condition or a code block, with the return that ends it."""
+    return assemble(text, radix=16).code + b"\xc3"
 
 
 def write(host: Host, name: str, value: int) -> None:

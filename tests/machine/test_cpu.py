@@ -260,3 +260,97 @@ def test_hooks_outlive_a_garbage_collection() -> None:
     gc.collect()
     cpu.run(CODE, end, 10)
     assert hits == [1]
+
+
+def test_nothing_can_be_written_to_code() -> None:
+    cpu, _ = cpu_with("nop")
+    assert cpu.write(CODE, b"")
+
+
+# --- hooks of addresses
+
+
+def test_flags_written_at_a_hook_decide_the_next_branch() -> None:
+    cpu, end = cpu_with("xor eax, eax; jne taken; inc rbx; taken: nop")
+    calls: list[int] = []
+
+    def clear_flags() -> None:
+        calls.append(get_register(cpu, "rflags") & 0x40)
+        set_register(cpu, "rflags", 2)
+
+    cpu.hook_address(CODE + 2, clear_flags)
+    cpu.run(CODE, end, 100)
+    assert (calls, get_register(cpu, "rbx")) == ([0x40], 0)
+
+
+def test_a_loop_of_one_instruction_calls_its_hook_each_time() -> None:
+    cpu, end = cpu_with("again: loop again")
+    calls: list[int] = []
+
+    def change_flags() -> None:
+        calls.append(1)
+        set_register(cpu, "rflags", get_register(cpu, "rflags") ^ 1)
+
+    cpu.hook_address(CODE, change_flags)
+    set_register(cpu, "rcx", 4)
+    cpu.run(CODE, end, 1000)
+    assert len(calls) == 4
+
+
+def test_code_patched_in_its_own_block_by_a_hook_is_what_runs_next() -> None:
+    cpu, end = cpu_with("nop; mov eax, 1; nop")
+    cpu.hook_address(CODE, lambda: cpu.write(CODE + 2, b"\x09") and None)
+    cpu.run(CODE, end, 100)
+    assert get_register(cpu, "rax") == 9
+
+
+def test_a_removed_hook_is_not_called() -> None:
+    cpu, end = cpu_with("nop; nop")
+    calls: list[int] = []
+    hook = cpu.hook_address(CODE + 1, lambda: calls.append(1))
+    cpu.run(CODE, end, 100)
+    cpu.unhook(hook)
+    cpu.run(CODE, end, 100)
+    assert calls == [1]
+
+
+def test_an_exception_in_a_hook_of_an_address_is_raised_by_run() -> None:
+    cpu, end = cpu_with("nop; inc rax")
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    cpu.hook_address(CODE + 1, fail)
+    with pytest.raises(ZeroDivisionError):
+        cpu.run(CODE, end, 100)
+    assert get_register(cpu, "rax") == 0
+
+
+def test_sysret_is_undefined_when_sce_is_clear() -> None:
+    cpu, end = cpu_with("nop; sysretq")
+    cpu.efer.intercept(True)
+    seen: list[int] = []
+
+    def go_on() -> bool:
+        seen.append(cpu.registers.read(RIP))
+        cpu.registers.write(RIP, end)
+        return True
+
+    cpu.on_invalid_instruction = go_on
+    assert cpu.run(CODE, end, 10).kind is StopKind.REACHED
+    assert seen == [CODE + 1]
+
+
+def test_a_shared_region_is_seen_by_two_cpus() -> None:
+    owner = GuestMemory(Quota(0x1000))
+    region = owner.map(0x70_0000, 0x1000, Protection.READ | Protection.WRITE, "shared")
+    first, end = cpu_with("mov byte ptr [0x700000], 5")
+    second, other_end = cpu_with("mov al, [0x700000]")
+    for cpu in (first, second):
+        cpu.map_shared(region)
+    first.run(CODE, end, 10)
+    second.run(CODE, other_end, 10)
+    assert get_register(second, "rax") == 5
+    first.unmap(region)
+    assert first.read(0x70_0000, 1) is None
+    assert second.read(0x70_0000, 1) == b"\x05"

@@ -148,7 +148,8 @@ def test_arguments_that_fill_the_stack_are_refused() -> None:
         bench().machine.load(elf(EXIT_7), arguments=["x" * (1 << 20)])
 
 
-def test_a_second_program_needs_a_second_core() -> None:
+def test_a_second_program_waits_for_its_turn_on_the_only_core() -> None:
     guest = bench("nop")
-    with pytest.raises(LoadError, match="core"):
-        guest.machine.load(b"\x90")
+    second = guest.machine.load(b"\x90")
+    guest.machine.run()
+    assert (second.core, second.cpu.executed) == (0, 1)

@@ -40,18 +40,18 @@ class Workspace:
 
 
 class StoreView:
-    """The globals of a session as compiled code reaches them."""
+    """The globals of a session as compiled code reaches them. It keeps their memory alive, but not the session."""
 
     def __init__(self, store: GlobalStore) -> None:
-        self._store = store
         self._anchor = ctypes.c_char.from_buffer(store.memory)
-        self._used = ctypes.c_uint64(store.used)
+        self._used = ctypes.c_uint64()
         self.address = ctypes.addressof(self._anchor)
         self.used_address = ctypes.addressof(self._used)
+        self.refresh(store)
 
-    def refresh(self) -> None:
-        """Take in the globals that were bound since."""
-        self._used.value = self._store.used
+    def refresh(self, store: GlobalStore) -> None:
+        """Take in the globals of this session that were bound since."""
+        self._used.value = store.used
 
 
 @dataclass(frozen=True, eq=False)

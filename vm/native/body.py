@@ -27,6 +27,7 @@ from vm.native.emitter import (
     Value,
     number,
 )
+from vm.native.layout import CELL
 from vm.native.linkage import Linked
 from vm.program import Function, Program
 from vm.script_memory import Literals
@@ -179,7 +180,7 @@ class Body(Linked):
     def array(self, values: list[Value]) -> Value:
         """The address of these values as an array, until the next one."""
         for index, value in enumerate(values):
-            self.store(value, self.at(self._scratch, 8 * index))
+            self.store(value, self.at(self._scratch, CELL * index))
         return self._scratch
 
     # --- numbers

@@ -95,7 +95,7 @@ class Phi:
 
 
 class Emitter:
-    """Writes one function of a module, which it joins. `parameters` become %0, %1, ..."""
+    """Writes one function of a module, which it joins, at the end of `block`."""
 
     def __init__(self, module: Module, name: str, signature: Signature, internal: bool = False) -> None:
         self.module = module

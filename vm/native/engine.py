@@ -41,7 +41,7 @@ class NativeEngine:
         view = self._stores.get(store)
         if view is None:
             view = self._stores[store] = StoreView(store)
-        view.refresh()
+        view.refresh(store)
         if not fits_native(program, self.limits):
             return self._reference.load(program, store)
         code = program_code(program, self.limits.max_message)
@@ -60,18 +60,22 @@ class NativeEngine:
         prepared = loaded.native
         if not isinstance(prepared, Prepared):
             return self._reference.run(loaded, host)
-        prepared.store.refresh()
+        prepared.store.refresh(loaded.store)
         workspace = self._workspaces.pop() if self._workspaces else Workspace(self.limits)
-        try:
-            activation = prepared.idle.pop()
-            activation.attach(workspace, host)
-        except IndexError:
-            activation = Activation(loaded, prepared, self.limits, self.callbacks, workspace, host)
+        activation = self._activation(loaded, prepared, workspace, host)
         try:
             return activation.outcome(prepared.code.run(activation.address))
         finally:
             prepared.idle.append(activation)
             self._workspaces.append(workspace)
+
+    def _activation(self, loaded: Loaded, prepared: Prepared, workspace: Workspace, host: Host) -> Activation:
+        """One that is not running: a script may start while it runs, from a request of its own."""
+        if not prepared.idle:
+            return Activation(loaded, prepared, self.limits, self.callbacks, workspace, host)
+        activation = prepared.idle.pop()
+        activation.attach(workspace, host)
+        return activation
 
     def drain(self, host: Host) -> None:
         """Deliver the messages that wait."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from native_cases import BASE, PAGE, World, same
@@ -122,8 +123,24 @@ def worlds(draw: st.DrawFn) -> World:
     return World(registers, draw(st.binary(max_size=40)), {"pid": 7, "context": draw(WORD)})
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+LAW = settings(
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
+)
+
+
+@LAW
 @given(programs(), worlds())
 def test_both_engines_agree_on_any_program(program: Program, world: World) -> None:
     verify(program)
+    same(program, world, LIMITS)
+
+
+@LAW
+@given(programs(), worlds())
+def test_they_agree_when_the_code_is_not_optimised(
+    monkeypatch: pytest.MonkeyPatch, program: Program, world: World
+) -> None:
+    monkeypatch.setattr("vm.native.codegen.OPTIMISED_INSTRUCTIONS", 0)
     same(program, world, LIMITS)

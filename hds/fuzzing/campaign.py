@@ -1,0 +1,176 @@
+"""A campaign: cases of some laws, one after the other; failures are shrunk and saved.
+
+Case number k of a law depends on the seed, the law and k only, so a campaign with a number of cases is deterministic.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hds.fuzzing.choices import Choices, RandomSource, RecordedSource
+from hds.fuzzing.laws import Case, Law, NativeMissing
+
+MOST_SHRINKING = 2000  # checks that one failure may cost
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A law that a case breaks; the case is as small as it could be made."""
+
+    law: Law
+    seed: int
+    number: int
+    case: Case
+    why: str
+
+    @property
+    def stem(self) -> str:
+        """The name of its file, without the suffix."""
+        return f"{self.law.name}_{self.seed}_{self.number}"
+
+
+def broken_by(law: Law, case: Case) -> str | None:
+    """How a case breaks a law; an exception is the worst way. NativeMissing is let through."""
+    try:
+        return law.check(case)
+    except NativeMissing:
+        raise
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def try_case(law: Law, seed: int, number: int) -> Failure | None:
+    """One case."""
+    source = RandomSource(f"{seed}/{law.name}/{number}")
+    case = law.make(Choices(source))
+    why = broken_by(law, case)
+    if why is None:
+        return None
+    case, why = shrunk(law, source.taken, case, why)
+    return Failure(law, seed, number, case, why)
+
+
+def shrunk(law: Law, numbers: Sequence[int], case: Case, why: str) -> tuple[Case, str]:
+    """The smallest case found that breaks the law in the same way, told by the first word of the reason."""
+    best = list(numbers)
+    for attempt in _attempts(lambda: best):
+        source = RecordedSource(attempt)
+        try:
+            smaller = law.make(Choices(source))
+            reason = broken_by(law, smaller)
+        except NativeMissing:
+            raise
+        except Exception:
+            continue  # numbers that the generator has no use for
+        if reason is not None and reason.split()[0] == why.split()[0] and _simpler(source.taken, best):
+            best[:] = source.taken
+            case, why = smaller, reason
+    return case, why
+
+
+def _simpler(numbers: Sequence[int], than: Sequence[int]) -> bool:
+    return (len(numbers), sum(numbers), list(numbers)) < (len(than), sum(than), list(than))
+
+
+def _attempts(best: Callable[[], list[int]]) -> Iterator[list[int]]:
+    """Lists that are shorter or have smaller numbers than the best one so far."""
+    left = MOST_SHRINKING
+    size = max(1, len(best()) // 2)
+    while size:
+        at = 0
+        while at < len(best()):
+            for replacement in ([], [0] * size):
+                now = best()
+                yield now[:at] + replacement + now[at + size :]
+                left -= 1
+                if left <= 0:
+                    return
+                if best() != now:
+                    break
+            at += size
+        size //= 2
+    for at in range(len(best())):
+        for smaller in (0, 1):
+            now = best()
+            if at < len(now) and now[at] > smaller and left > 0:
+                left -= 1
+                yield [*now[:at], smaller, *now[at + 1 :]]
+
+
+def run(
+    laws: Sequence[Law], seed: int, *, cases: int | None, seconds: float | None, found: Callable[[Failure], None]
+) -> tuple[int, int, set[str]]:
+    """Try cases of all laws in turn, by weight, until either budget is used up.
+
+    Returns how many passed and failed, and the laws that need an engine that is not here.
+    """
+    rounds = [law for law in laws for _ in range(law.weight)]
+    deadline = None if seconds is None else time.monotonic() + seconds
+    numbers = dict.fromkeys((law.name for law in laws), 0)
+    passed = failed = at = 0
+    skipped: set[str] = set()
+    while len(skipped) < len(laws) and (cases is None or passed + failed < cases):
+        if deadline is not None and time.monotonic() >= deadline:
+            break
+        law = rounds[at % len(rounds)]
+        at += 1
+        if law.name in skipped:
+            continue
+        numbers[law.name] += 1
+        try:
+            failure = try_case(law, seed, numbers[law.name])
+        except NativeMissing:
+            skipped.add(law.name)
+            continue
+        passed, failed = passed + (failure is None), failed + (failure is not None)
+        if failure is not None:
+            found(failure)
+    return passed, failed, skipped
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def saved(failure: Failure, folder: Path) -> Path:
+    """Write a failure as a file that `hds run` takes; bytecode goes into a `.hdc` file beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{failure.stem}.hds"
+    header = f"// law {failure.law.name}: {failure.law.doc}\n// seed {failure.seed}, case {failure.number}\n"
+    reason = " ".join(failure.why.split())[:200]
+    header += f"// {''.join(character if character.isprintable() else '.' for character in reason)}\n"
+    if isinstance(failure.case, bytes):
+        path.with_suffix(".hdc").write_bytes(failure.case)
+        header += f"// hds disasm {path.with_suffix('.hdc').name}\n"
+        path.write_text(header, encoding="utf-8")
+        return path
+    path.write_bytes((header + as_command_file(failure)).encode("utf-8", "surrogatepass"))
+    return path
+
+
+def as_command_file(failure: Failure) -> str:
+    """The text of a case, framed so that it runs: a script is the block of a `?` command."""
+    text = failure.case
+    assert isinstance(text, str)
+    if failure.law.name in ("commands", "text", "assembly") or text.startswith("?"):
+        return text
+    return f"? {{\n{text}}}\n" if not text.startswith("{") else f"? {text}\n"
+
+
+def saved_case(path: Path) -> tuple[str, Case]:
+    """The law and the case of a file that `saved` wrote. Raises ValueError for any other file."""
+    text = path.read_bytes().decode("utf-8", "surrogatepass")
+    words = text.split(maxsplit=3)
+    if words[:2] != ["//", "law"]:
+        raise ValueError(f"{path} does not begin with `// law NAME:`")
+    name = words[2].removesuffix(":")
+    data = path.with_suffix(".hdc")
+    if data.exists():
+        return name, data.read_bytes()
+    # The header is a comment in every language that a case may be written in, but not in assembly.
+    lines = text.split("\n")
+    while lines and lines[0].startswith("//") and not lines[0].startswith("// limit"):
+        lines.pop(0)
+    return name, "\n".join(lines)

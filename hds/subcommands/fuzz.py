@@ -1,0 +1,56 @@
+"""`hds fuzz`: try the laws on generated cases. Deterministic for a seed and a number of cases; the last line counts."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from hds.exit_codes import ExitCode
+from hds.fuzzing.campaign import Failure, saved
+from hds.fuzzing.campaign import run as run_campaign
+from hds.fuzzing.laws import LAWS, Law
+from hds.inputs import refuse
+
+DEFAULT_SECONDS = 60.0
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The options of `hds fuzz`."""
+    budget = parser.add_mutually_exclusive_group()
+    budget.add_argument("--cases", type=int, metavar="N", help="stop after so many cases")
+    budget.add_argument(
+        "--seconds", type=float, metavar="S", help=f"stop after so much time (default {DEFAULT_SECONDS:g})"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="where the cases come from (default 0)")
+    parser.add_argument(
+        "--law", action="append", choices=[law.name for law in LAWS], metavar="NAME",
+        help="only this law; may be repeated. " + "; ".join(f"{law.name}: {law.doc}" for law in LAWS),
+    )  # fmt: skip
+    parser.add_argument("--save", type=Path, metavar="DIR", help="write every failure there, as a .hds file")
+
+
+def run(arguments: argparse.Namespace) -> ExitCode:
+    """Try cases until the budget is used up; exit code 0 only if no law was broken."""
+    laws = tuple(law for law in LAWS if not arguments.law or law.name in arguments.law)
+    return fuzz(laws, arguments)
+
+
+def fuzz(laws: tuple[Law, ...], arguments: argparse.Namespace) -> ExitCode:
+    """The campaign with these laws."""
+    seconds = arguments.seconds if arguments.cases is not None or arguments.seconds is not None else DEFAULT_SECONDS
+
+    def found(failure: Failure) -> None:
+        print(f"FAILED {failure.law.name}, seed {failure.seed}, case {failure.number}: {failure.why}")
+        if arguments.save is not None:
+            try:
+                print(f"  saved as {saved(failure, arguments.save)}")
+            except OSError as error:
+                refuse(f"cannot write to {arguments.save}: {error.strerror}", ExitCode.NO_INPUT)
+        elif isinstance(failure.case, str):
+            print("\n".join("    " + line for line in failure.case.splitlines()))
+
+    passed, failed, skipped = run_campaign(laws, arguments.seed, cases=arguments.cases, seconds=seconds, found=found)
+    for name in sorted(skipped):
+        print(f"skipped {name}: the native engine is not available")
+    print(f"{passed} passed, {failed} failed")
+    return ExitCode.FAILED if failed else ExitCode.OK

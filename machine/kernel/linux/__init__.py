@@ -1,0 +1,15 @@
+"""Linux for static x86-64 programs of one thread: files, memory, time, the process itself. No threads, no network.
+
+kernel.py     the model: processes, arguments, results       table.py      THE table of calls, and what is refused
+calls/        the calls, by family                           names.py      the names of all calls
+space.py      mappings and the calls' way to memory          open_files.py descriptors
+paths.py      from text to a place in the guest's tree       nodes.py      what stands there
+tree.py       the tree; memory_files.py, host_files.py       structures.py stat and its kin
+"""
+
+from __future__ import annotations
+
+from machine.kernel.linux.kernel import LinuxKernel
+from machine.kernel.linux.tree import World
+
+__all__ = ["LinuxKernel", "World"]

@@ -1,0 +1,291 @@
+"""Calls on the process itself: identity, limits, ending, threads that are refused, and what the system is."""
+
+from __future__ import annotations
+
+import struct
+
+from machine import msr
+from machine.kernel.linux import structures
+from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.task import NANOSECONDS, PARENT_ID, Task
+from machine.loaders.initial_stack import STACK_SIZE
+
+_ARCH_SET_GS, _ARCH_SET_FS, _ARCH_GET_FS, _ARCH_GET_GS = 0x1001, 0x1002, 0x1003, 0x1004
+_USER_SPACE = 1 << 47
+_UNLIMITED = (1 << 64) - 1
+_RLIMITS = 16
+_RLIMIT_DATA, _RLIMIT_STACK, _RLIMIT_CORE, _RLIMIT_NOFILE, _RLIMIT_AS = 2, 3, 4, 7, 9
+_FUTEX_WAIT, _FUTEX_WAKE, _FUTEX_WAIT_BITSET, _FUTEX_WAKE_BITSET = 0, 1, 9, 10
+_FUTEX_COMMAND = 0x7F
+_PR_SET_NAME, _PR_GET_NAME = 15, 16
+_PR_ACCEPTED = (1, 4, 38, 36)  # PDEATHSIG, DUMPABLE, NO_NEW_PRIVS, CHILD_SUBREAPER
+_PR_GET_DUMPABLE = 3
+_TICKS_PER_SECOND = 100
+
+
+# --- identity
+
+
+def getpid(task: Task) -> int:
+    """getpid(2)"""
+    return task.process.pid
+
+
+def gettid(task: Task) -> int:
+    """gettid(2): that of the only thread, which on Linux is the process's."""
+    return task.process.pid
+
+
+def getppid(task: Task) -> int:
+    """getppid(2)"""
+    return PARENT_ID
+
+
+def getuid(task: Task) -> int:
+    """getuid(2), geteuid(2)"""
+    return task.user
+
+
+def getgid(task: Task) -> int:
+    """getgid(2), getegid(2)"""
+    return task.group
+
+
+def set_users(task: Task, *identities: int) -> int:
+    """setuid(2), setreuid(2), setresuid(2): to one's own only."""
+    return _check_ids(task.user, identities)
+
+
+def set_groups(task: Task, *identities: int) -> int:
+    """setgid(2), setregid(2), setresgid(2): to one's own only."""
+    return _check_ids(task.group, identities)
+
+
+def _check_ids(own: int, identities: tuple[int, ...]) -> int:
+    if any(identity not in (own, -1) for identity in identities):
+        raise LinuxError(Errno.EPERM)
+    return 0
+
+
+def getresuid(task: Task, *addresses: int) -> int:
+    """getresuid(2)"""
+    for address in addresses:
+        task.space.store_words(address, "I", task.user)
+    return 0
+
+
+def getresgid(task: Task, *addresses: int) -> int:
+    """getresgid(2)"""
+    for address in addresses:
+        task.space.store_words(address, "I", task.group)
+    return 0
+
+
+def getgroups(task: Task, count: int, buffer: int) -> int:
+    """getgroups(2): the own group only."""
+    if count:
+        task.space.store_words(buffer, "I", task.group)
+    return 1
+
+
+def process_group(task: Task, *_: int) -> int:
+    """getpgrp(2), getpgid(2), getsid(2), setsid(2): a group and session of its own."""
+    return task.process.pid
+
+
+def setpgid(task: Task, process: int, group: int) -> int:
+    """setpgid(2)"""
+    return 0
+
+
+# --- the CPU and the thread
+
+
+def arch_prctl(task: Task, code: int, address: int) -> int:
+    """arch_prctl(2): the bases of FS and GS."""
+    cpu = task.process.cpu
+    if code in (_ARCH_SET_FS, _ARCH_SET_GS):
+        if address >= _USER_SPACE:
+            raise LinuxError(Errno.EPERM)
+        cpu.write_msr(_BASES[code], address)
+    elif code in (_ARCH_GET_FS, _ARCH_GET_GS):
+        task.space.store_words(address, "Q", cpu.read_msr(_BASES[code]))
+    else:
+        raise LinuxError(Errno.EINVAL)
+    return 0
+
+
+_BASES: dict[int, int] = {
+    _ARCH_SET_FS: msr.FS_BASE, _ARCH_GET_FS: msr.FS_BASE, _ARCH_SET_GS: msr.GS_BASE, _ARCH_GET_GS: msr.GS_BASE,
+}  # fmt: skip
+
+
+def set_tid_address(task: Task, address: int) -> int:
+    """set_tid_address(2)"""
+    return task.process.pid
+
+
+def set_robust_list(task: Task, head: int, size: int) -> int:
+    """set_robust_list(2): remembered; nothing follows, for no thread outlives this one."""
+    if size != 24:
+        raise LinuxError(Errno.EINVAL)
+    task.robust_list = (head, size)
+    return 0
+
+
+def rseq(task: Task, address: int, size: int, flags: int, signature: int) -> int:
+    """rseq(2): accepted. The only thread is never moved, so no sequence is ever restarted."""
+    if flags:
+        raise LinuxError(Errno.EINVAL)
+    task.space.store_words(address, "II", 0, 0)
+    return 0
+
+
+def futex(task: Task, address: int, operation: int, value: int, timeout: int, second: int, third: int) -> int:
+    """futex(2) of a single thread: nobody waits, and a wait that nobody ends is ETIMEDOUT or EDEADLK."""
+    command = operation & _FUTEX_COMMAND
+    (present,) = task.space.load_words(address, "I")
+    if command in (_FUTEX_WAKE, _FUTEX_WAKE_BITSET):
+        return 0
+    if command not in (_FUTEX_WAIT, _FUTEX_WAIT_BITSET):
+        raise LinuxError(Errno.ENOSYS)
+    if present != value:
+        raise LinuxError(Errno.EAGAIN)
+    if not timeout:
+        raise LinuxError(Errno.EDEADLK)
+    seconds, nanoseconds = task.space.load_words(timeout, "qq")
+    if command == _FUTEX_WAIT:
+        task.sleep(max(0, seconds) * NANOSECONDS + nanoseconds)
+    raise LinuxError(Errno.ETIMEDOUT)
+
+
+def sched_yield(task: Task) -> int:
+    """sched_yield(2)"""
+    return 0
+
+
+def sched_getaffinity(task: Task, process: int, size: int, mask: int) -> int:
+    """sched_getaffinity of the kernel: one CPU; the bytes that were written."""
+    if size < 8 or size % 8:
+        raise LinuxError(Errno.EINVAL)
+    task.space.store_words(mask, "Q", 1)
+    return 8
+
+
+def getcpu(task: Task, cpu: int, node: int, cache: int) -> int:
+    """getcpu(2)"""
+    for address in (cpu, node):
+        if address:
+            task.space.store_words(address, "I", 0)
+    return 0
+
+
+def prctl(task: Task, option: int, value: int, third: int, fourth: int, fifth: int) -> int:
+    """prctl(2): the name, and what can be granted without doing anything."""
+    if option == _PR_SET_NAME:
+        task.name = _short_text(task, value)
+    elif option == _PR_GET_NAME:
+        task.space.store(value, task.name[:15].ljust(16, b"\0"))
+    elif option == _PR_GET_DUMPABLE:
+        return 1
+    elif option not in _PR_ACCEPTED:
+        raise LinuxError(Errno.EINVAL)
+    return 0
+
+
+def _short_text(task: Task, address: int) -> bytes:
+    return task.space.load_some(address, 16).split(b"\0")[0][:15]
+
+
+# --- ending
+
+
+def exit_(task: Task, code: int) -> int:
+    """exit(2) and exit_group(2): with one thread they are the same."""
+    task.process.exit(code & 0xFF)
+    return 0
+
+
+def wait4(task: Task, process: int, status: int, options: int, usage: int) -> int:
+    """wait4(2): there are no children."""
+    raise LinuxError(Errno.ECHILD)
+
+
+# --- limits and the system
+
+
+def getrlimit(task: Task, resource: int, address: int) -> int:
+    """getrlimit(2)"""
+    task.space.store(address, _limits(task, resource))
+    return 0
+
+
+def setrlimit(task: Task, resource: int, address: int) -> int:
+    """setrlimit(2): accepted, without effect."""
+    _limits(task, resource)
+    task.space.load(address, 16)
+    return 0
+
+
+def prlimit64(task: Task, process: int, resource: int, new: int, old: int) -> int:
+    """prlimit(2) of oneself; a new limit is accepted, without effect."""
+    if process not in (0, task.process.pid):
+        raise LinuxError(Errno.ESRCH)
+    row = _limits(task, resource)
+    if new:
+        task.space.load(new, 16)
+    if old:
+        task.space.store(old, row)
+    return 0
+
+
+def _limits(task: Task, resource: int) -> bytes:
+    if not 0 <= resource < _RLIMITS:
+        raise LinuxError(Errno.EINVAL)
+    memory = task.limits.max_guest_memory
+    value = {
+        _RLIMIT_STACK: STACK_SIZE, _RLIMIT_NOFILE: task.files.limit, _RLIMIT_CORE: 0, _RLIMIT_AS: memory,
+        _RLIMIT_DATA: memory,
+    }.get(resource, _UNLIMITED)  # fmt: skip
+    return struct.pack("<QQ", value, value)
+
+
+def uname(task: Task, buffer: int) -> int:
+    """uname(2)"""
+    task.space.store(buffer, structures.system_name())
+    return 0
+
+
+def sysinfo(task: Task, buffer: int) -> int:
+    """sysinfo(2)"""
+    memory = task.limits.max_guest_memory
+    seconds = task.clock.elapsed() // NANOSECONDS
+    row = struct.pack("<q3Q6QHHIQQI", seconds, 0, 0, 0, memory, memory, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1)
+    task.space.store(buffer, row.ljust(112, b"\0"))
+    return 0
+
+
+def getrusage(task: Task, who: int, buffer: int) -> int:
+    """getrusage(2): user time is virtual time."""
+    if who not in (-1, 0, 1):
+        raise LinuxError(Errno.EINVAL)
+    microseconds = 0 if who == -1 else task.clock.elapsed() // 1000
+    task.space.store(buffer, struct.pack("<qq", *divmod(microseconds, 1_000_000)).ljust(144, b"\0"))
+    return 0
+
+
+def times(task: Task, buffer: int) -> int:
+    """times(2)"""
+    ticks = task.clock.elapsed() * _TICKS_PER_SECOND // NANOSECONDS
+    if buffer:
+        task.space.store_words(buffer, "qqqq", ticks, 0, 0, 0)
+    return ticks
+
+
+def getrandom(task: Task, buffer: int, size: int, flags: int) -> int:
+    """getrandom(2), from the seed."""
+    if flags & ~7:
+        raise LinuxError(Errno.EINVAL)
+    size = task.space.writable(buffer, min(size, 0x1FF_FFFF))
+    task.space.store(buffer, task.generator.randbytes(size))
+    return size

@@ -1,0 +1,68 @@
+"""Linux error numbers (include/uapi/asm-generic/errno*.h), and the exception with which a system call fails."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Errno(IntEnum):
+    """The numbers that calls here fail with."""
+
+    EPERM = 1
+    ENOENT = 2
+    ESRCH = 3
+    EINTR = 4
+    EIO = 5
+    ENXIO = 6
+    E2BIG = 7
+    ENOEXEC = 8
+    EBADF = 9
+    ECHILD = 10
+    EAGAIN = 11
+    ENOMEM = 12
+    EACCES = 13
+    EFAULT = 14
+    EBUSY = 16
+    EEXIST = 17
+    EXDEV = 18
+    ENODEV = 19
+    ENOTDIR = 20
+    EISDIR = 21
+    EINVAL = 22
+    ENFILE = 23
+    EMFILE = 24
+    ENOTTY = 25
+    EFBIG = 27
+    ENOSPC = 28
+    ESPIPE = 29
+    EROFS = 30
+    EMLINK = 31
+    EPIPE = 32
+    ERANGE = 34
+    EDEADLK = 35
+    ENAMETOOLONG = 36
+    ENOSYS = 38
+    ENOTEMPTY = 39
+    ELOOP = 40
+    ENODATA = 61
+    EOVERFLOW = 75
+    ENOTSOCK = 88
+    EOPNOTSUPP = 95
+    EAFNOSUPPORT = 97
+    ETIMEDOUT = 110
+
+
+_KNOWN = frozenset(Errno)
+
+
+class LinuxError(Exception):
+    """A system call fails: rax becomes minus the number."""
+
+    def __init__(self, number: Errno) -> None:
+        super().__init__(number.name)
+        self.number = number
+
+
+def from_host(error: OSError) -> LinuxError:
+    """The host's answer to an operation in a shown folder, as the guest gets it."""
+    return LinuxError(Errno(error.errno) if error.errno in _KNOWN else Errno.EIO)

@@ -1,0 +1,163 @@
+"""The model itself: makes processes, reads the arguments of their calls, and turns results into rax."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import ClassVar
+
+from machine.clock import VirtualClock
+from machine.kernel.base import EntryPoint, Start, UnknownCalls, map_stack, set_stack_pointer
+from machine.kernel.linux import tree
+from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.memory_files import Device, MemoryFile, Store
+from machine.kernel.linux.names import NAMES
+from machine.kernel.linux.open_files import (
+    O_RDONLY,
+    DescriptorTable,
+    DeviceFile,
+    InputStream,
+    OpenFile,
+    OutputStream,
+    RegularFile,
+)
+from machine.kernel.linux.paths import Place, find
+from machine.kernel.linux.space import AddressSpace
+from machine.kernel.linux.table import CALLS, REFUSED, Kind
+from machine.kernel.linux.task import NANOSECONDS, Task
+from machine.kernel.linux.tree import World
+from machine.loaders import LoadError, initial_stack
+from machine.process import Process
+from vm.limits import DEFAULT_LIMITS, Limits
+from vm.registers import STORAGE_INDEX
+
+_RAX = STORAGE_INDEX["rax"]
+_ARGUMENTS = tuple(STORAGE_INDEX[name] for name in ("rdi", "rsi", "rdx", "r10", "r8", "r9"))
+_EPOCH = datetime(1970, 1, 1)
+_LOW = 0xFFFF_FFFF
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """How one call's arguments are read: a storage and a kind for each."""
+
+    handler: Callable[..., int]
+    arguments: tuple[tuple[int, Kind], ...]
+
+
+_READERS: dict[int, _Reader] = {
+    number: _Reader(row.handler, tuple(zip(_ARGUMENTS, row.kinds, strict=False))) for number, row in CALLS.items()
+}
+
+
+class LinuxKernel(UnknownCalls):
+    """Linux for static programs of one thread. `write(descriptor, data)` receives what they print."""
+
+    name: ClassVar[str] = "linux"
+    entry: ClassVar[EntryPoint] = EntryPoint(star=0x0023_0010_0000_0000, lstar=0xFFFF_FFFF_81E0_0000, fmask=0x4_7700)
+
+    def __init__(
+        self,
+        write: Callable[[int, bytes], None],
+        clock: VirtualClock | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+        world: World | None = None,
+    ) -> None:
+        super().__init__()
+        self._write = write
+        self._clock = VirtualClock(lambda: 0) if clock is None else clock
+        self._limits = limits
+        self._world = World() if world is None else world
+        self._tasks: dict[Process, Task] = {}
+
+    # --- processes
+
+    def new_process(self, process: Process, start: Start) -> None:
+        """A stack with arguments, environment and auxiliary vector, the standard streams, and a tree of files."""
+        map_stack(process)
+        generator = random.Random(f"{self._world.seed} {len(self._tasks)}")
+        identity = initial_stack.Identity(self._world.user, self._world.group, generator.randbytes(16))
+        stack = initial_stack.build(start.image, start.arguments, start.environment, identity=identity)
+        process.cpu.write(stack.pointer, stack.data)
+        set_stack_pointer(process, stack.pointer)
+        name = process.name.encode()
+        store = Store(self._limits.max_file_bytes, self._now)
+        try:
+            root = tree.build(self._world, store, generator, b"/" + name)
+            files = self._standard_files(store, root)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+            raise LoadError(f"the guest's files cannot be shown: {reason}") from None
+        end_of_program = max(area.start + area.size for area in start.image.areas)
+        self._tasks[process] = Task(
+            process, AddressSpace(process.cpu, end_of_program), files, root, root, store,
+            self._clock, generator, self._limits, name[:15], self._world.user, self._world.group,
+        )  # fmt: skip
+
+    def _now(self) -> int:
+        """Nanoseconds since 1970."""
+        start = self._clock.start - _EPOCH
+        return (start.days * 86_400 + start.seconds) * NANOSECONDS + self._clock.elapsed()
+
+    def _standard_files(self, store: Store, root: Place) -> DescriptorTable:
+        files = DescriptorTable(self._limits.max_open_files)
+        files.add(self._standard_input(store, root))
+        for descriptor in (1, 2):
+            files.add(OutputStream(self._sink(descriptor), store.new_inode()))
+        return files
+
+    def _standard_input(self, store: Store, root: Place) -> OpenFile:
+        source = self._world.standard_input
+        if isinstance(source, int):
+            return InputStream(source, store.new_inode())
+        if source is None:
+            place = find(root, root, b"/dev/null").existing()
+            assert isinstance(place.node, Device)
+            return DeviceFile(O_RDONLY, place, place.node)
+        data = source.read_bytes() if isinstance(source, Path) else source
+        try:
+            return RegularFile(O_RDONLY, None, MemoryFile(store, 0o600, data))
+        except LinuxError:
+            raise ValueError(f"standard input is larger than max_file_bytes ({store.bytes_left} bytes)") from None
+
+    def _sink(self, descriptor: int) -> Callable[[bytes], None]:
+        return lambda data: self._write(descriptor, data)
+
+    # --- calls
+
+    def system_call(self, process: Process) -> None:
+        """Carry out one call."""
+        registers = process.cpu.registers
+        number = registers.read(_RAX) & _LOW
+        reader = _READERS.get(number)
+        if reader is None:
+            self.unknown_calls[number] += 1
+            registers.write(_RAX, -REFUSED.get(number, Errno.ENOSYS))
+            return
+        task = self._tasks[process]
+        try:
+            values = [_read(task, registers.read(storage), kind) for storage, kind in reader.arguments]
+            result = reader.handler(task, *values)
+        except LinuxError as error:
+            result = -error.number
+        registers.write(_RAX, result)
+
+    def call_name(self, number: int) -> str | None:
+        """The name of a system call."""
+        return NAMES.get(number)
+
+
+def _read(task: Task, value: int, kind: Kind) -> int | bytes:
+    """One argument as the kernel reads it. Raises EFAULT and ENAMETOOLONG for a path."""
+    if kind is Kind.WORD:
+        return value
+    if kind is Kind.SIGNED:
+        return (value & _LOW ^ 0x8000_0000) - 0x8000_0000
+    if kind is Kind.UNSIGNED:
+        return value & _LOW
+    if kind is Kind.LONG:
+        return (value ^ 1 << 63) - (1 << 63)
+    return task.space.load_string(value, task.limits.max_path_bytes)

@@ -1,0 +1,310 @@
+"""Files that exist in the memory of this process only: the root of a guest that is shown nothing, /tmp, /dev and /proc.
+
+Everything is charged to a `Store`, names and nodes as well as bytes, so no guest takes more than `max_file_bytes`.
+"""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.nodes import BLOCK_BYTES, PERMISSION_BITS, Entry, Node, Status
+
+_NODE_BYTES = 512  # what a node and its name are charged with
+
+
+@dataclass
+class Store:
+    """What all nodes of one guest share: the bytes that are left, the numbers, and the time (ns since 1970)."""
+
+    bytes_left: int
+    now: Callable[[], int]
+    _last_inode: int = 1
+
+    def take(self, size: int) -> None:
+        """Charge `size` bytes. Raises ENOSPC."""
+        if size > self.bytes_left:
+            raise LinuxError(Errno.ENOSPC)
+        self.bytes_left -= size
+
+    def give_back(self, size: int) -> None:
+        """Return `size` bytes."""
+        self.bytes_left += size
+
+    def new_inode(self) -> int:
+        """A number for a new node."""
+        self._last_inode += 1
+        return self._last_inode
+
+
+class MemoryNode(Node):
+    """What files, directories and links of memory share."""
+
+    kind = stat.S_IFREG
+
+    def __init__(self, store: Store, mode: int) -> None:
+        self._store = store
+        self._mode = mode & PERMISSION_BITS
+        self._inode = store.new_inode()
+        self._accessed = self._modified = self._changed = store.now()
+        self.links = 1
+
+    def status(self) -> Status:
+        """As `Node`."""
+        return Status(
+            mode=self.kind | self._mode, inode=self._inode, size=self.size(), links=self.links, blocks=self.blocks(),
+            accessed=self._accessed, modified=self._modified, changed=self._changed,
+        )  # fmt: skip
+
+    def size(self) -> int:
+        """What st_size tells."""
+        return 0
+
+    def blocks(self) -> int:
+        """What st_blocks tells."""
+        return 0
+
+    def touch(self) -> None:
+        """The content was changed."""
+        self._modified = self._changed = self._store.now()
+
+    def set_mode(self, mode: int) -> None:
+        """As `Node`."""
+        self._mode = mode & PERMISSION_BITS
+        self._changed = self._store.now()
+
+    def set_times(self, accessed: int, modified: int) -> None:
+        """As `Node`."""
+        self._accessed, self._modified, self._changed = accessed, modified, self._store.now()
+
+
+class MemoryFile(MemoryNode):
+    """A regular file; it is its own handle, so its bytes live as long as somebody has it open."""
+
+    def __init__(self, store: Store, mode: int, data: bytes = b"") -> None:
+        super().__init__(store, mode)
+        store.take(len(data))
+        self._data = bytearray(data)
+
+    def __del__(self) -> None:
+        self._store.give_back(len(self._data))
+
+    def size(self) -> int:
+        """As `MemoryNode`."""
+        return len(self._data)
+
+    def blocks(self) -> int:
+        """As `MemoryNode`."""
+        return -(-len(self._data) // BLOCK_BYTES) * (BLOCK_BYTES // 512)
+
+    def open(self, writable: bool) -> MemoryFile:
+        """As `Node`."""
+        return self
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """As `Handle`."""
+        return bytes(self._data[offset : offset + size])
+
+    def write_at(self, offset: int, data: bytes) -> int:
+        """As `Handle`."""
+        if offset + len(data) > len(self._data):
+            self.resize(offset + len(data))
+        self._data[offset : offset + len(data)] = data
+        self.touch()
+        return len(data)
+
+    def resize(self, size: int) -> None:
+        """As `Handle`."""
+        if size > len(self._data):
+            self._store.take(size - len(self._data))
+            self._data.extend(bytes(size - len(self._data)))
+        else:
+            self._store.give_back(len(self._data) - size)
+            del self._data[size:]
+        self.touch()
+
+
+class MemoryLink(MemoryNode):
+    """A symbolic link."""
+
+    kind = stat.S_IFLNK
+
+    def __init__(self, store: Store, target: bytes) -> None:
+        super().__init__(store, 0o777)
+        self._target = target
+
+    def size(self) -> int:
+        """As `MemoryNode`."""
+        return len(self._target)
+
+    def target(self) -> bytes | None:
+        """As `Node`."""
+        return self._target
+
+    def set_mode(self, mode: int) -> None:
+        """Links have no mode of their own."""
+        raise LinuxError(Errno.EOPNOTSUPP)
+
+
+class Device(MemoryNode):
+    """A character device: `source(size)` is what reading gives; writing is swallowed, or fails with `write_error`."""
+
+    kind = stat.S_IFCHR
+
+    def __init__(
+        self, store: Store, number: tuple[int, int], source: Callable[[int], bytes], write_error: Errno | None = None
+    ) -> None:
+        super().__init__(store, 0o666)
+        self._number = number
+        self.read = source
+        self.write_error = write_error
+
+    def status(self) -> Status:
+        """As `Node`."""
+        major, minor = self._number
+        return Status(
+            mode=self.kind | 0o666, inode=self._inode, special=major << 8 | minor, user=0, group=0,
+            accessed=self._accessed, modified=self._modified, changed=self._changed,
+        )  # fmt: skip
+
+
+class MemoryDirectory(MemoryNode):
+    """A directory. `read_only` is for those that the system itself makes."""
+
+    kind = stat.S_IFDIR
+
+    def __init__(self, store: Store, mode: int = 0o755, read_only: bool = False) -> None:
+        super().__init__(store, mode)
+        self._children: dict[bytes, Node] = {}
+        self._read_only = read_only
+        self.links = 2
+        self.removed = False
+
+    @property
+    def is_directory(self) -> bool:
+        """As `Node`."""
+        return True
+
+    def attach(self, name: bytes, node: Node) -> None:
+        """Put a node here that exists already."""
+        self._children[name] = node
+
+    def child(self, name: bytes) -> Node:
+        """As `Node`."""
+        if name not in self._children:
+            raise LinuxError(Errno.ENOENT)
+        return self._children[name]
+
+    def entries(self) -> Iterable[Entry]:
+        """In the order of creation."""
+        for name, node in self._children.items():
+            status = node.status()
+            yield Entry(name, status.inode, stat.S_IFMT(status.mode))
+
+    def make_file(self, name: bytes, mode: int) -> Node:
+        """As `Node`."""
+        self._check_new(name)
+        return self._add(name, MemoryFile(self._store, mode))
+
+    def make_directory(self, name: bytes, mode: int) -> None:
+        """As `Node`."""
+        self._check_new(name)
+        self._add(name, MemoryDirectory(self._store, mode))
+        self.links += 1
+
+    def make_link(self, name: bytes, target: bytes) -> None:
+        """As `Node`."""
+        self._check_new(name)
+        self._store.take(len(target))
+        self._add(name, MemoryLink(self._store, target))
+
+    def remove_file(self, name: bytes) -> None:
+        """As `Node`."""
+        node = self._own(name)
+        if node.is_directory:
+            raise LinuxError(Errno.EISDIR)
+        node.links -= 1
+        self._drop(name)
+
+    def remove_directory(self, name: bytes) -> None:
+        """As `Node`."""
+        node = self._own(name)
+        if not isinstance(node, MemoryDirectory):
+            raise LinuxError(Errno.ENOTDIR)
+        if node._children:
+            raise LinuxError(Errno.ENOTEMPTY)
+        node.links, node.removed = 0, True
+        self.links -= 1
+        self._drop(name)
+
+    def rename(self, name: bytes, other: Node, new_name: bytes) -> None:
+        """As `Node`."""
+        if not isinstance(other, MemoryDirectory):
+            raise LinuxError(Errno.EXDEV)
+        node = self._own(name)
+        other._check_writable()
+        present = other._children.get(new_name)
+        if present is node:
+            return
+        if isinstance(node, MemoryDirectory) and node._contains(other):
+            raise LinuxError(Errno.EINVAL)
+        if present is not None:
+            if present.is_directory != node.is_directory:
+                raise LinuxError(Errno.EISDIR if present.is_directory else Errno.ENOTDIR)
+            if present.is_directory:
+                other.remove_directory(new_name)
+            else:
+                other.remove_file(new_name)
+        other._add(new_name, node)
+        self._drop(name)
+        if node.is_directory:
+            self.links, other.links = self.links - 1, other.links + 1
+
+    def add_name(self, name: bytes, directory: Node, old_name: bytes) -> None:
+        """As `Node`."""
+        if not isinstance(directory, MemoryDirectory):
+            raise LinuxError(Errno.EXDEV)
+        node = directory._own(old_name)
+        if node.is_directory:
+            raise LinuxError(Errno.EPERM)
+        self._check_new(name)
+        self._add(name, node)
+        node.links += 1
+
+    # --- parts
+
+    def _check_writable(self) -> None:
+        if self._read_only:
+            raise LinuxError(Errno.EACCES)
+        if self.removed:
+            raise LinuxError(Errno.ENOENT)
+
+    def _check_new(self, name: bytes) -> None:
+        if name in self._children:
+            raise LinuxError(Errno.EEXIST)
+        self._check_writable()
+
+    def _own(self, name: bytes) -> MemoryNode:
+        """A child that may be removed."""
+        node = self.child(name)
+        self._check_writable()
+        assert isinstance(node, MemoryNode)  # nothing else is attached to a directory that can be written
+        return node
+
+    def _add(self, name: bytes, node: Node) -> Node:
+        self._store.take(_NODE_BYTES + len(name))
+        self._children[name] = node
+        self.touch()
+        return node
+
+    def _drop(self, name: bytes) -> None:
+        del self._children[name]
+        self._store.give_back(_NODE_BYTES + len(name))
+        self.touch()
+
+    def _contains(self, directory: MemoryDirectory) -> bool:
+        return self is directory or any(
+            isinstance(node, MemoryDirectory) and node._contains(directory) for node in self._children.values()
+        )

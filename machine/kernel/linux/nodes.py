@@ -1,0 +1,132 @@
+"""What a path of the guest can lead to: the interface of files and directories, whatever they are made of.
+
+A node refuses what it cannot do with the error that Linux gives. Names are single components, never empty, `.` or `..`:
+only `paths` looks at paths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from machine.kernel.linux.errors import Errno, LinuxError
+
+BLOCK_BYTES = 4096
+PERMISSION_BITS = 0o777  # set-user-id and its kin are never stored: nothing here could honour them
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the stat family tells. Times are nanoseconds since 1970."""
+
+    mode: int
+    inode: int
+    size: int = 0
+    links: int = 1
+    device: int = 1
+    user: int = 1000
+    group: int = 1000
+    special: int = 0  # the device that a device file stands for
+    blocks: int = 0  # units of 512 bytes
+    accessed: int = 0
+    modified: int = 0
+    changed: int = 0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One name in a directory; `kind` is the file type of a mode."""
+
+    name: bytes
+    inode: int
+    kind: int
+
+
+class Handle(Protocol):
+    """The bytes of an opened file."""
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Up to `size` bytes."""
+        ...
+
+    def write_at(self, offset: int, data: bytes) -> int:
+        """How many bytes were written, at least 1."""
+        ...
+
+    def resize(self, size: int) -> None:
+        """Cut or extend by zeros."""
+        ...
+
+    def status(self) -> Status:
+        """As of the node."""
+        ...
+
+
+class Node:
+    """A file of any type; every operation is refused here."""
+
+    def status(self) -> Status:
+        """What the stat family tells."""
+        raise NotImplementedError
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether paths go on here."""
+        return False
+
+    def target(self) -> bytes | None:
+        """Where a symbolic link leads; None for everything else."""
+        return None
+
+    def open(self, writable: bool) -> Handle:
+        """The bytes of a regular file."""
+        raise LinuxError(Errno.EISDIR if self.is_directory else Errno.EACCES)
+
+    # --- directories
+
+    def child(self, name: bytes) -> Node:
+        """The node of this name. Raises ENOENT."""
+        raise LinuxError(Errno.ENOTDIR)
+
+    def entries(self) -> Iterable[Entry]:
+        """The names, without `.` and `..`."""
+        raise LinuxError(Errno.ENOTDIR)
+
+    def make_file(self, name: bytes, mode: int) -> Node:
+        """A new empty file. Raises EEXIST."""
+        raise LinuxError(Errno.ENOTDIR)
+
+    def make_directory(self, name: bytes, mode: int) -> None:
+        """A new empty directory. Raises EEXIST."""
+        raise LinuxError(Errno.ENOTDIR)
+
+    def make_link(self, name: bytes, target: bytes) -> None:
+        """A new symbolic link. Raises EEXIST."""
+        raise LinuxError(Errno.ENOTDIR)
+
+    def remove_file(self, name: bytes) -> None:
+        """Remove a name that is not a directory."""
+        raise LinuxError(Errno.ENOTDIR)
+
+    def remove_directory(self, name: bytes) -> None:
+        """Remove an empty directory."""
+        raise LinuxError(Errno.ENOTDIR)
+
+    def rename(self, name: bytes, other: Node, new_name: bytes) -> None:
+        """Move an entry of this directory into `other`, replacing what stands there. Raises EXDEV between systems."""
+        raise LinuxError(Errno.EXDEV)
+
+    def add_name(self, name: bytes, directory: Node, old_name: bytes) -> None:
+        """A hard link here to an entry of another directory."""
+        raise LinuxError(Errno.EXDEV)
+
+    # --- attributes
+
+    def set_mode(self, mode: int) -> None:
+        """Set the permission bits."""
+        raise LinuxError(Errno.EPERM)
+
+    def set_times(self, accessed: int, modified: int) -> None:
+        """Nanoseconds since 1970."""
+        raise LinuxError(Errno.EPERM)

@@ -1,0 +1,63 @@
+"""The structures of x86-64 Linux that calls fill (asm/stat.h, linux/stat.h, linux/dirent.h, asm-generic/statfs.h)."""
+
+from __future__ import annotations
+
+import struct
+
+from machine.kernel.linux.nodes import BLOCK_BYTES, Entry, Status
+
+_SECOND = 1_000_000_000
+STATX_BASIC = 0x7FF
+_NAME_BYTES = 65  # of each field of utsname
+
+
+def _major(device: int) -> int:
+    return device >> 8 & 0xFFF | device >> 32 & ~0xFFF
+
+
+def _minor(device: int) -> int:
+    return device & 0xFF | device >> 12 & ~0xFF
+
+
+def stat(row: Status) -> bytes:
+    """struct stat, 144 bytes."""
+    head = struct.pack(
+        "<QQQIIIiQqqq", row.device, row.inode, row.links, row.mode, row.user, row.group, 0, row.special,
+        row.size, BLOCK_BYTES, row.blocks,
+    )  # fmt: skip
+    times = [part for time in (row.accessed, row.modified, row.changed) for part in divmod(time, _SECOND)]
+    return head + struct.pack("<6q", *times) + bytes(24)
+
+
+def statx(row: Status) -> bytes:
+    """struct statx, 256 bytes."""
+    head = struct.pack(
+        "<IIQIIIHHQQQQ", STATX_BASIC, BLOCK_BYTES, 0, row.links, row.user, row.group, row.mode, 0,
+        row.inode, row.size, row.blocks, 0,
+    )  # fmt: skip
+    times = b"".join(
+        struct.pack("<qIi", *divmod(time, _SECOND), 0) for time in (row.accessed, 0, row.changed, row.modified)
+    )
+    devices = struct.pack("<IIII", _major(row.special), _minor(row.special), _major(row.device), _minor(row.device))
+    return (head + times + devices).ljust(256, b"\0")
+
+
+def directory_entry(entry: Entry, next_position: int) -> bytes:
+    """struct linux_dirent64."""
+    size = (19 + len(entry.name) + 1 + 7) & -8
+    head = struct.pack("<QqHB", entry.inode, next_position, size, entry.kind >> 12)
+    return (head + entry.name).ljust(size, b"\0")
+
+
+def file_system(bytes_left: int) -> bytes:
+    """struct statfs of a tmpfs, 120 bytes."""
+    blocks = bytes_left // BLOCK_BYTES
+    return struct.pack(
+        "<qqQQQQQiiqqq", 0x0102_1994, BLOCK_BYTES, blocks, blocks, blocks, 0, 0, 0, 0, 255, 4096, 0
+    ).ljust(120, b"\0")
+
+
+def system_name() -> bytes:
+    """struct new_utsname."""
+    rows = ("Linux", "hds", "6.1.0-hds", "#1 SMP hds", "x86_64", "(none)")
+    return b"".join(row.encode().ljust(_NAME_BYTES, b"\0") for row in rows)

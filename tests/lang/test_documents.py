@@ -1,0 +1,37 @@
+"""docs/language.md names everything that the tables have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lang.lexer import KEYWORDS, TYPE_WORDS
+from vm.builtins import BUILTINS
+from vm.engine import FaultKind
+from vm.limits import LIMITS
+from vm.registers import PSEUDO_REGISTERS, STORAGES
+
+TEXT = (Path(__file__).parents[2] / "docs" / "language.md").read_text(encoding="utf-8")
+# The limits of scripts; those of the machine stand in docs/limits.md.
+SCRIPT_LIMITS = tuple(row.name for row in LIMITS[: [row.name for row in LIMITS].index("max_source_bytes") + 1])
+NAMES = [
+    *(row.name for row in BUILTINS),
+    *(alias for row in BUILTINS for alias in row.aliases),
+    *(f"${row.name}" for row in PSEUDO_REGISTERS),
+    *(name for name in STORAGES if not (name[0] == "r" and name[1:].isdigit())),
+    *(kind.value for kind in FaultKind),
+    *SCRIPT_LIMITS,
+    *KEYWORDS,
+    *TYPE_WORDS,
+]
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES)))
+def test_the_page_names_it(name: str) -> None:
+    assert name in TEXT
+
+
+def test_the_page_does_not_name_what_a_reader_does_not_have() -> None:
+    for word in ("section 18", "vectors-", "dsmodel", "annex"):
+        assert word not in TEXT

@@ -1,0 +1,128 @@
+"""Real programs for the tests of Linux guests: busybox and small C programs, run here and natively under strace."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from hds.outlets import Outlets
+from hds.session import Session
+from machine.kernel.linux import World
+from machine.kernel.linux.names import NUMBERS
+
+# Time zone files are not looked for, messages are in English, and nothing else of the tester's environment is seen.
+ENVIRONMENT: Mapping[str, str] = {"TZ": "UTC0", "PATH": "/nowhere"}
+LOG_EVERY_CALL = r'!syscall script { printf("%d\n", $context); }'
+
+# Natively these are answered by the vDSO, without a system call. Guests have none, so that scripts see these calls too.
+WITHOUT_A_CALL = frozenset(NUMBERS[name] for name in ("time", "gettimeofday", "clock_gettime", "getcpu"))
+
+_CALL = re.compile(r"^\d+\s+(\w+)\(", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a run of a program showed and left. `calls` are system call numbers in order, without those of the vDSO."""
+
+    output: bytes
+    exit_code: int | None
+    files: dict[str, object]
+    calls: tuple[int, ...]
+
+
+def busybox() -> Path:
+    """The static busybox; the test is skipped where it is missing."""
+    found = shutil.which("busybox")
+    if found is None or b"/ld-linux" in Path(found).read_bytes()[:4096]:
+        pytest.skip("the Debian package busybox-static is not installed")
+    return Path(found)
+
+
+@cache
+def _strace_works() -> bool:
+    if shutil.which("strace") is None:
+        return False
+    return subprocess.run(["strace", "-o", "/dev/null", "true"], capture_output=True).returncode == 0
+
+
+def content(folder: Path) -> dict[str, object]:
+    """Every name in a folder with its permissions and what it holds."""
+    result: dict[str, object] = {}
+    for path in sorted(folder.rglob("*")):
+        name, mode = str(path.relative_to(folder)), oct(path.lstat().st_mode)
+        if path.is_symlink():
+            result[name] = (mode, os.readlink(path))
+        else:
+            result[name] = (mode, path.read_bytes() if path.is_file() else None)
+    return result
+
+
+def _without_vdso(numbers: Iterable[int]) -> tuple[int, ...]:
+    return tuple(number for number in numbers if number not in WITHOUT_A_CALL)
+
+
+def natively(program: Path, arguments: Sequence[str], folder: Path, trace: Path) -> Ran:
+    """Run a program on this machine under strace; the test is skipped where that cannot be done."""
+    if not _strace_works():
+        pytest.skip("the Debian package strace is not installed, or may not trace here")
+    done = subprocess.run(
+        [shutil.which("strace") or "", "-f", "-o", str(trace), "-a", "1", str(program), *arguments],
+        cwd=folder, env=dict(ENVIRONMENT), stdin=subprocess.DEVNULL, capture_output=True, check=False,
+    )  # fmt: skip
+    names = [name for name in _CALL.findall(trace.read_text(errors="replace")) if name != "execve"]
+    return Ran(done.stdout, done.returncode, content(folder), _without_vdso(NUMBERS[name] for name in names))
+
+
+def emulated(program: Path, arguments: Sequence[str], folder: Path, script: str = LOG_EVERY_CALL) -> Ran:
+    """Run a program here, with its folder as the root, as the user who runs the test."""
+    output: list[bytes] = []
+    outlets = Outlets(guest_output=lambda descriptor, data: output.append(data) if descriptor == 1 else None)
+    session = Session(
+        program,
+        arguments=arguments,
+        environment=[f"{name}={value}" for name, value in ENVIRONMENT.items()],
+        world=World(folder, writable=True, user=os.getuid(), group=os.getgid()),
+        outlets=outlets,
+    )
+    session.execute(script)
+    summary = session.run(timeout=60)
+    calls = _without_vdso(int(line) for message in session.messages for line in message.text.split())
+    return Ran(b"".join(output), summary.exit_code, content(folder), calls)
+
+
+_MUSL = "/usr/lib/x86_64-linux-musl"
+
+# The compilers, and what a program is made into with each: position-dependent and static-pie, glibc and musl.
+BUILDS: dict[str, tuple[str, ...]] = {
+    "glibc": ("gcc", "-static", "-no-pie"),
+    "glibc-pie": ("gcc", "-static-pie"),
+    "musl": ("musl-gcc", "-static", "-no-pie"),
+    "musl-pie": (
+        "musl-gcc", "-static", "-fPIE", "-nostartfiles", "-Wl,-pie,--no-dynamic-linker,-z,text",
+        f"{_MUSL}/rcrt1.o", f"{_MUSL}/crti.o", f"{_MUSL}/crtn.o",
+    ),
+}  # fmt: skip
+
+
+def build(source: str, kind: str, folder: Path) -> Path:
+    """Compile a C program; the test is skipped where the compiler is missing or cannot link so."""
+    compiler, *flags = BUILDS[kind]
+    if shutil.which(compiler) is None:
+        pytest.skip(f"there is no {compiler} (Debian packages gcc and libc6-dev, or musl-tools)")
+    text, program = folder / "program.c", folder / f"program-{kind}"
+    text.write_text(source)
+    done = subprocess.run(
+        [compiler, "-O1", "-fno-omit-frame-pointer", *flags, "-o", str(program), str(text)],
+        capture_output=True, check=False, text=True,
+    )  # fmt: skip
+    if done.returncode or b"/ld-" in program.read_bytes():
+        pytest.skip(f"{compiler} cannot make a {kind} program here: {done.stderr.splitlines()[-1:]}")
+    return program

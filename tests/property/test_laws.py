@@ -1,0 +1,149 @@
+"""Every law of `hds.fuzzing.laws` on cases that hypothesis draws, and what `hds fuzz` promises of itself."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from evaluator_law import LAW as EVALUATOR
+from hypothesis import given, settings
+from strategies import BY_NAME, cases, cases_of
+
+from hds.cli import main
+from hds.fuzzing.campaign import Failure, broken_by, saved, saved_case, try_case
+from hds.fuzzing.choices import Choices, RandomSource, RecordedSource
+from hds.fuzzing.laws import LAWS, Case, Law, NativeMissing, compiled
+from hds.fuzzing.programs import program
+
+SLOW = settings(max_examples=max(20, settings().max_examples // 4))
+QUICK = settings(max_examples=settings().max_examples)
+
+
+def holds(law: Law, case: Case) -> None:
+    try:
+        assert broken_by(law, case) is None
+    except NativeMissing:
+        pytest.skip("llvmlite is not installed")
+
+
+@SLOW
+@given(cases("engines"))
+def test_the_native_engine_does_what_the_reference_engine_does(case: Case) -> None:
+    holds(BY_NAME["engines"], case)
+
+
+@SLOW
+@given(cases_of(EVALUATOR))
+def test_the_compiled_path_does_what_the_evaluator_does(case: Case) -> None:
+    holds(EVALUATOR, case)
+
+
+@SLOW
+@given(cases("verified"))
+def test_what_the_compiler_makes_passes_the_verifier(case: Case) -> None:
+    holds(BY_NAME["verified"], case)
+
+
+@SLOW
+@given(cases("repeatable"))
+def test_two_runs_are_identical(case: Case) -> None:
+    holds(BY_NAME["repeatable"], case)
+
+
+@SLOW
+@given(cases("limits"))
+def test_limits_strike_alike_on_both_engines(case: Case) -> None:
+    holds(BY_NAME["limits"], case)
+
+
+@SLOW
+@given(cases("printed"))
+def test_a_printed_tree_parses_to_the_same_tree(case: Case) -> None:
+    holds(BY_NAME["printed"], case)
+
+
+@QUICK
+@given(cases("text"))
+def test_no_text_crashes_lexer_parser_or_checker(case: Case) -> None:
+    holds(BY_NAME["text"], case)
+
+
+@QUICK
+@given(cases("commands"))
+def test_no_text_crashes_the_command_reader(case: Case) -> None:
+    holds(BY_NAME["commands"], case)
+
+
+@QUICK
+@given(cases("assembly"))
+def test_no_text_crashes_the_assembler_guard(case: Case) -> None:
+    holds(BY_NAME["assembly"], case)
+
+
+@QUICK
+@given(cases("bytecode"))
+def test_bytecode_is_refused_or_stays_in_bounds(case: Case) -> None:
+    holds(BY_NAME["bytecode"], case)
+
+
+# --- the generators and the campaign ----------------------------------------------------------------------------------
+
+
+def test_every_law_has_a_test_here() -> None:
+    tested = set(re.findall(r'@given\(cases\("(\w+)"\)\)', Path(__file__).read_text(encoding="utf-8")))
+    assert tested == {law.name for law in LAWS}
+
+
+def test_generated_programs_compile() -> None:
+    for seed in range(60):
+        text = program(Choices(RandomSource(seed)))
+        assert compiled(text).ok, text
+
+
+def test_the_simplest_program_is_short() -> None:
+    assert len(program(Choices(RecordedSource([])))) < 40
+
+
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.name)
+def test_the_same_numbers_make_the_same_case(law: Law) -> None:
+    source = RandomSource(5)
+    first = law.make(Choices(source))
+    assert law.make(Choices(RecordedSource(source.taken))) == first
+
+
+NO_ZERO = Law("no_zero", "no program has a zero", program, lambda case: "a zero" if "0x0" in str(case) else None)
+
+
+def failure_of(law: Law) -> Failure:
+    return next(found for number in range(100) if (found := try_case(law, 1, number)) is not None)
+
+
+def test_a_failure_is_shrunk_to_what_matters() -> None:
+    assert len(str(failure_of(NO_ZERO).case).splitlines()) <= 3
+
+
+@pytest.mark.parametrize("case", ["print(1);\n", b"HDSC\1\0"])
+def test_a_saved_failure_is_found_again(case: Case, tmp_path: Path) -> None:
+    path = saved(Failure(NO_ZERO, 1, 2, case, "why\nnot"), tmp_path)
+    name, again = saved_case(path)
+    assert name == "no_zero"
+    assert again == (case if isinstance(case, bytes) else "? {\nprint(1);\n}\n")
+
+
+def test_fuzz_counts_and_is_deterministic(capsys: pytest.CaptureFixture[str]) -> None:
+    outputs = []
+    for _ in range(2):
+        assert main(["fuzz", "--cases", "12", "--seed", "3", "--law", "text", "--law", "verified"]) == 0
+        outputs.append(capsys.readouterr().out)
+    assert outputs[0] == outputs[1]
+    assert outputs[0].splitlines()[-1] == "12 passed, 0 failed"
+
+
+def test_fuzz_says_what_failed_and_saves_it(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hds.subcommands.fuzz.LAWS", (NO_ZERO,))
+    assert main(["fuzz", "--cases", "40", "--save", str(tmp_path)]) == 1
+    assert re.search(r"\d+ passed, [1-9]\d* failed$", capsys.readouterr().out.strip())
+    assert list(tmp_path.glob("no_zero_0_*.hds"))
