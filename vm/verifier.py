@@ -61,6 +61,10 @@ def check_functions(program: Program) -> None:
         raise fail("program", f"{len(program.code) - at} instructions belong to no function")
     if program.functions[0].parameters:
         raise fail("program", "the main function has parameters")
+    # Each one that is used is fetched by an instruction; an engine makes room for all of them before anything runs.
+    parameters = sum(function.parameters for function in program.functions)
+    if parameters > len(program.code):
+        raise fail("program", f"its functions have {parameters} parameters, more than there are instructions")
 
 
 def check_tables(program: Program, limits: Limits) -> None:

@@ -84,6 +84,7 @@ def nested(choices: Choices, text: str) -> str:
     depth = choices.pick((3, 499, 501, 3000))
     before, after = choices.pick(
         (("(", ")"), ("{", "}"), ("- ", ""), ("if (1) {", "}"), ("x[", "]"), ("(int)", ""), ("*", ""),
-         ("!", ""), ("sizeof ", ""), ("int v[1] = {", "};"), ("fn(", ")"), ("x = ", ""), ("1 + (", ")"), ("1 + ", "1"), ("p->", ""))
+         ("!", ""), ("sizeof ", ""), ("int v[1] = {", "};"), ("fn(", ")"), ("x = ", ""),
+         ("1 + (", ")"), ("1 + ", "1"), ("p->", ""))
     )  # fmt: skip
     return f"x = {before * depth}1{after * depth};" + text[:200]

@@ -252,8 +252,9 @@ class _Program:
     def statement(self) -> None:
         way = self.choices.weighted(
             ((18, self.assign), (9, self.compound), (4, self.step), (9, self.printf), (6, self.print),
-             (6, self.write_memory), (8, self.branch), (9, self.loop), (6, self.declaration), (4, self.call), (3, self.chain), (2, self.block),
-             (3, self.leave), (2, self.atomic), (3, self.assign_pointer), (2, self.curious))
+             (6, self.write_memory), (8, self.branch), (9, self.loop), (6, self.declaration), (4, self.call),
+             (3, self.chain), (2, self.block), (3, self.leave), (2, self.atomic), (3, self.assign_pointer),
+             (2, self.curious))
         )  # fmt: skip
         if self.depth > 3 and way in (self.branch, self.loop, self.block):
             way = self.assign
