@@ -5,13 +5,23 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check docs clean
+FUZZ_SECONDS ?= 600
+FUZZ_SEED ?= $(shell date +%Y%m%d)
+
+.PHONY: demo test fuzz check docs clean
 
 demo: $(READY)
 	$(BIN)/hds run examples/syscall_log.hds examples/guests/greet.asm
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# What must hold, for FUZZ_SECONDS in all: known failures first, then new cases of every law.
+fuzz: $(READY)
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/property/test_regressions.py tests/property/test_laws.py
+	$(BIN)/hds fuzz --seconds $$(($(FUZZ_SECONDS) * 2 / 5)) --seed $(FUZZ_SEED) --save build/fuzz
+	$(BIN)/python tests/property/evaluator_law.py --seconds $$(($(FUZZ_SECONDS) * 2 / 5)) --seed $(FUZZ_SEED) \
+		--save build/fuzz
 
 check: $(READY)
 	$(BIN)/ruff check .

@@ -1,20 +1,19 @@
-"""Software breakpoints (`bp`): an INT3 in the code of one process, and what keeps it out of sight.
+"""Breakpoints (`bp`): addresses in one process at which the guest halts before the instruction.
 
-Ids count up from 1 and are never used again. The byte under an enabled breakpoint is kept here; `seen` puts it back
-into what commands show, as HyperDbg's debugger does, while scripts and the guest read the INT3.
+HyperDbg writes an INT3 there and hides it from its own commands. Here nothing is written: the CPU calls back before the
+instruction, so scripts and the guest see the original bytes too. Ids count up from 1 and are never used again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from machine.binding import Hook
 from machine.cpu import StopKind
 from machine.process import Process
-from vm.registers import RIP
 
-INT3 = b"\xcc"
 _BREAKPOINT_VECTOR = 3
 
 
@@ -29,16 +28,21 @@ class Breakpoint:
     number: int | None
     process: Process
     address: int
-    original: bytes
+    hook: Hook | None = None
     process_id: int | None = None
     thread_id: int | None = None
     core: int | None = None
-    enabled: bool = True
 
-    def wants(self, core: int) -> bool:
-        """Whether a hit on this core is reported."""
+    @property
+    def enabled(self) -> bool:
+        """Whether it halts the guest."""
+        return self.hook is not None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether a hit now, on the core that its process runs on, passes the filters."""
         return (
-            self.core in (None, core)
+            self.core in (None, self.process.core)
             and self.process_id in (None, self.process.pid)
             and self.thread_id in (None, self.process.tid)
         )
@@ -46,8 +50,9 @@ class Breakpoint:
 
 @dataclass
 class Breakpoints:
-    """All breakpoints of a session, oldest first."""
+    """All breakpoints of a session, oldest first. `hit` is called before the instruction of an enabled one."""
 
+    hit: Callable[[Breakpoint], None]
     rows: list[Breakpoint] = field(default_factory=list)
     _next: int = 1
 
@@ -63,17 +68,12 @@ class Breakpoints:
         """Set a numbered breakpoint. Raises BreakpointError."""
         if self.at(process, address) is not None:
             raise BreakpointError("err, there is a breakpoint at this address already (c0000019)")
-        row = self._insert(self._next, process, address)
-        row.process_id, row.thread_id, row.core = process_id, thread_id, core
-        self._next += 1
-        return row
-
-    def _insert(self, number: int | None, process: Process, address: int) -> Breakpoint:
-        original = process.cpu.read(address, 1)
-        if original is None or not process.cpu.write(address, INT3):
+        if process.cpu.read(address, 1) is None:
             raise BreakpointError("err, the address is not mapped in the layout of the process (c000000c)")
-        row = Breakpoint(number, process, address, original)
+        row = Breakpoint(self._next, process, address, None, process_id, thread_id, core)
+        self._next += 1
         self.rows.append(row)
+        self._hook(row)
         return row
 
     def enable(self, number: int) -> None:
@@ -81,36 +81,26 @@ class Breakpoints:
         row = self._get(number)
         if row.enabled:
             raise BreakpointError("err, the breakpoint is enabled already (c000001c)")
-        row.enabled = True
-        row.process.cpu.write(row.address, INT3)
+        self._hook(row)
 
     def disable(self, number: int) -> None:
-        """Keep a breakpoint from stopping the guest. Raises BreakpointError."""
+        """Keep a breakpoint from halting the guest. Raises BreakpointError."""
         row = self._get(number)
         if not row.enabled:
             raise BreakpointError("err, the breakpoint is disabled already (c000001b)")
-        row.enabled = False
-        row.process.cpu.write(row.address, row.original)
+        self._unhook(row)
 
     def clear(self, number: int) -> None:
         """Remove a breakpoint for good. Raises BreakpointError."""
-        self._remove(self._get(number))
+        row = self._get(number)
+        self.rows.remove(row)
+        self._unhook(row)
 
     def clear_all(self) -> None:
         """Remove every one."""
-        for row in tuple(self.rows):
-            self._remove(row)
-
-    def _remove(self, row: Breakpoint) -> None:
-        self.rows.remove(row)
-        if row.enabled:
-            row.process.cpu.write(row.address, row.original)
-
-    def _get(self, number: int) -> Breakpoint:
         for row in self.rows:
-            if row.number == number:
-                return row
-        raise BreakpointError("err, the breakpoint id is invalid (c000001a)")
+            self._unhook(row)
+        self.rows.clear()
 
     def at(self, process: Process, address: int) -> Breakpoint | None:
         """The breakpoint at this address, enabled or not."""
@@ -118,57 +108,33 @@ class Breakpoints:
 
     @contextmanager
     def temporary(self, process: Process, address: int) -> Iterator[None]:
-        """A breakpoint for the time of one step, unless there is one or the address is not mapped."""
-        row = self.at(process, address)
-        if row is None and process.cpu.read(address, 1) is not None:
-            row = self._insert(None, process, address)
+        """A breakpoint for the time of one step, without a number."""
+        row = Breakpoint(None, process, address)
+        self._hook(row)
         try:
             yield
         finally:
-            if row is not None and row.number is None and row in self.rows:
-                self._remove(row)
+            self._unhook(row)
 
-    @contextmanager
-    def lifted(self, process: Process, address: int) -> Iterator[None]:
-        """The original byte is in place for the time of one instruction."""
-        row = self.at(process, address)
-        if row is None or not row.enabled:
-            yield
-            return
-        process.cpu.write(address, row.original)
-        try:
-            yield
-        finally:
-            if row in self.rows and row.enabled:
-                process.cpu.write(address, INT3)
-
-    def write(self, process: Process, address: int, data: bytes) -> bool:
-        """Write to memory under the breakpoints, which stay; nothing is written when a byte is not mapped."""
-        if not process.cpu.write(address, data):
-            return False
+    def _get(self, number: int) -> Breakpoint:
         for row in self.rows:
-            if row.process is process and 0 <= row.address - address < len(data):
-                row.original = data[row.address - address :][:1]
-                if row.enabled:
-                    process.cpu.write(row.address, INT3)
-        return True
+            if row.number == number:
+                return row
+        raise BreakpointError("err, the breakpoint id is invalid (c000001a)")
 
-    def seen(self, process: Process, address: int, data: bytes) -> bytes:
-        """Memory of a process, read at `address`, with the original bytes under the breakpoints."""
-        rows = [row for row in self.rows if row.process is process and 0 <= row.address - address < len(data)]
-        if not rows:
-            return data
-        shown = bytearray(data)
-        for row in rows:
-            if row.enabled:
-                shown[row.address - address] = row.original[0]
-        return bytes(shown)
+    def _hook(self, row: Breakpoint) -> None:
+        row.hook = row.process.cpu.hook_address(row.address, lambda: self.hit(row))
+
+    def _unhook(self, row: Breakpoint) -> None:
+        if row.hook is not None:
+            row.process.cpu.unhook(row.hook)
+            row.hook = None
 
 
-def revive(process: Process) -> int | None:
-    """If an INT3 ended the process, let it live on; the address of the INT3."""
+def revive(process: Process) -> bool:
+    """Whether an INT3 of its own ended the process; if so, it lives on behind it."""
     reason = process.ended
     if reason is None or reason.kind is not StopKind.FAULT or reason.vector != _BREAKPOINT_VECTOR:
-        return None
+        return False
     process.ended = None
-    return process.cpu.registers.read(RIP) - 1
+    return True

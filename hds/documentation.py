@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from hds.cli import SUBCOMMANDS
+from hds.commands.usage import commands_page
 from hds.subcommands.explain import WIDTH
 from hds.tables import TABLES, Table
 from lang.codes import ERRORS, KINDS, PORTABILITY, SEEN, WARNINGS, Row
@@ -239,6 +240,7 @@ PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
     "limits.md": limits_page,
     "bytecode.md": bytecode_page,
     "command-line.md": command_line_page,
+    "commands.md": commands_page,
 }
 
 

@@ -8,8 +8,7 @@ process and keep everything else frozen.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,6 @@ from hds.breakpoints import Breakpoint, Breakpoints, revive
 from hds.disassembly import LONGEST_INSTRUCTION, Line, disassemble, jump_note
 from hds.outlets import Halt
 from machine.cpu import StopKind
-from machine.events.catalog import EXECUTION_HOOKS
 from machine.events.definition import Stage
 from machine.events.dispatch import Trigger
 from machine.machine import ProcessEnd, RunSummary, StopCause
@@ -36,7 +34,7 @@ _STOPPING = (StopKind.HALT, StopKind.FAULT, StopKind.INVALID, StopKind.UNMAPPED)
 
 @dataclass(frozen=True)
 class Hit:
-    """An INT3 that was executed: a breakpoint, or one of the guest's own."""
+    """A process that halted: at a breakpoint, or behind an INT3 of its own."""
 
     process: Process
     breakpoint: Breakpoint | None
@@ -54,15 +52,15 @@ class Execution:
     """What runs and stops the guest of one session."""
 
     def __init__(self, session: Session) -> None:
-        self.breakpoints = Breakpoints()
+        self.breakpoints = Breakpoints(self._at_breakpoint)
         self.held: Trigger | None = None
         self._session = session
         self._release: _Release | None = None
         self._after: Callable[[], object] | None = None
         self._stepping = False
         self._halted_here = False  # an event held the guest during the step that is under way, or still does
-        self._stands_on: dict[Process, int] = {}  # breakpoints that were reported and are not to hit again at once
-        self._hooked: dict[Process, int] = {}  # execution hooks whose events ran, and whose instruction did not yet
+        self._hits: list[Hit] = []  # of the run that is under way
+        self._stepped_on: dict[Process, int] = {}  # breakpoints that a step ended at, which are not to hit at once
 
     # --- events that hold the guest
 
@@ -98,26 +96,13 @@ class Execution:
             self._halted_here = True
         else:
             self._after = release.then
-        if not goes_on:
-            self._stay(trigger)
         return goes_on
 
-    def _stay(self, trigger: Trigger) -> None:
-        """End the run at the instruction of an execution hook, which the CPU would carry out before it stops.
-
-        RIP behind the instruction makes the CPU leave the block at once; `_return_to_hooks` puts it back.
-        """
-        process, address = trigger.process, trigger.instruction_pointer
-        registers = process.cpu.registers
-        if trigger.event.definition.kind in EXECUTION_HOOKS and registers.read(RIP) == address:
-            line = self.instruction(process)
-            registers.write(RIP, address + 1 if line is None else line.end)
-            self._hooked[process] = address
-
-    def _return_to_hooks(self) -> None:
-        for process, address in self._hooked.items():
-            if process.alive:
-                process.cpu.registers.write(RIP, address)
+    def _at_breakpoint(self, row: Breakpoint) -> None:
+        """Before the instruction of a breakpoint."""
+        if not self._stepping and row.wanted:
+            self._hits.append(Hit(row.process, row))
+            self._session.machine.stop()
 
     def _take_after(self) -> Callable[[], object] | None:
         after, self._after = self._after, None
@@ -155,15 +140,16 @@ class Execution:
         timeout = session.timeout if timeout is None else timeout
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            self._step_off()
+            if not self._step_off():
+                return self._ended_in_a_step()
             remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
+            self._hits.clear()
             summary = session.machine.run(left, remaining)
-            self._return_to_hooks()
             left -= summary.instructions
-            hits = self._hits()
+            hits = [*self._hits, *(Hit(process, None) for process in session.machine.processes if revive(process))]
             if hits:
-                ids = {hit.process.pid for hit in hits}
-                ends = tuple(end for end in summary.ends if end.process_id not in ids)
+                ended = {process.pid for process in session.machine.processes if not process.alive}
+                ends = tuple(end for end in summary.ends if end.process_id in ended)
                 summary = replace(summary, cause=StopCause.BREAK, ends=ends)
             if summary.cause is not StopCause.NOTHING_LOADED or session.totals.last is None:
                 session.totals.last = summary
@@ -174,26 +160,12 @@ class Execution:
             after()
         return summary
 
-    def _hits(self) -> list[Hit]:
-        """The processes that an INT3 stopped; they stand at the breakpoint, or behind an INT3 of their own."""
-        hits: list[Hit] = []
-        for process in self._session.machine.processes:
-            address = revive(process)
-            if address is None:
-                continue
-            row = self.breakpoints.at(process, address)
-            if row is not None and row.enabled:
-                process.cpu.registers.write(RIP, address)
-                self._stands_on[process] = address
-            hits.append(Hit(process, row))
-        return hits
-
     def _report(self, hits: list[Hit]) -> bool:
         """Show the breakpoints that were hit; whether the run goes on."""
         goes_on = True
         for hit in hits:
             row = hit.breakpoint
-            if row is not None and (row.number is None or not row.wants(hit.process.core)):
+            if row is not None and row.number is None:
                 continue
             self._session.totals.breaks += 1
             headline = "int3 of the program" if row is None else f"breakpoint 0x{row.number:x} hit"
@@ -201,13 +173,23 @@ class Execution:
             goes_on = self._session.outlets.broke(halt) and goes_on
         return goes_on
 
-    def _step_off(self) -> None:
-        """Execute the instructions whose breakpoint or hook was reported already."""
-        reported = {*self._stands_on.items(), *self._hooked.items()}
-        self._stands_on.clear()
-        for process, address in sorted(reported, key=lambda item: item[0].pid):
+    def _step_off(self) -> bool:
+        """Execute the instructions at the breakpoints that steps ended at; whether no event halted the guest there."""
+        self._halted_here = False
+        stepped_on, self._stepped_on = self._stepped_on, {}
+        for process, address in stepped_on.items():
             if process.alive and process.cpu.registers.read(RIP) == address:
                 self._execute_one(process)
+        return not self._halted_here and self._after is None
+
+    def _ended_in_a_step(self) -> RunSummary:
+        """A run that an event ended before it came beyond its first instruction."""
+        summary = RunSummary(StopCause.BREAK, 0, {}, {}, {}, ())
+        self._session.totals.last = summary
+        after = self._take_after()
+        if after is not None:
+            after()
+        return summary
 
     # --- steps
 
@@ -216,7 +198,7 @@ class Execution:
         self._halted_here = False
         self._execute_one(process)
         if process.alive and self.breakpoints.at(process, process.cpu.registers.read(RIP)) is not None:
-            self._stands_on[process] = process.cpu.registers.read(RIP)
+            self._stepped_on[process] = process.cpu.registers.read(RIP)
         after = self._take_after()
         if after is not None:
             after()
@@ -263,19 +245,16 @@ class Execution:
         """Execute the instruction at RIP, with its events; the process ends or lives on as in a run."""
         cpu, line = process.cpu, self.instruction(process)
         start = cpu.registers.read(RIP)
-        hook = self._hooked.pop(process, None)
         outer, self._stepping = self._stepping, True
         try:
-            with self.breakpoints.lifted(process, start), self._hooks_muted(start if hook == start else None):
-                if line is not None:
-                    cpu.write(start, line.code)  # translated anew, so that the block can end behind the instruction
-                until, budget = _NOWHERE, 1
-                if line is not None and not line.branches and line.mnemonic != "hlt":
-                    until, budget = line.end, _ITERATIONS
-                reason = cpu.run(start, until, budget)
+            if line is not None:
+                cpu.write(start, line.code)  # translated anew, so that the block can end behind the instruction
+            until, budget = _NOWHERE, 1
+            if line is not None and not line.branches and line.mnemonic != "hlt":
+                until, budget = line.end, _ITERATIONS
+            reason = cpu.run(start, until, budget)
         finally:
             self._stepping = outer
-        self._return_to_hooks()
         if process.exit_code is None and reason.kind in _STOPPING:
             process.ended = reason
             revive(process)
@@ -284,29 +263,12 @@ class Execution:
             self._session.totals.last = RunSummary(end.cause, 1, {}, {}, {}, (end,))
         self._session.machine.messages.drain()
 
-    @contextmanager
-    def _hooks_muted(self, address: int | None) -> Iterator[None]:
-        """No execution hook fires at an address whose events have run already."""
-        muted = [
-            event
-            for event in self._session.machine.registry.oldest_first()
-            if event.enabled and event.definition.kind in EXECUTION_HOOKS and event.definition.parameters == (address,)
-        ]
-        for event in muted:
-            event.enabled = False
-        try:
-            yield
-        finally:
-            for event in muted:
-                event.enabled = True
-
     # --- looking
 
     def instruction(self, process: Process) -> Line | None:
         """The instruction at RIP; None where there is none."""
         address = process.cpu.registers.read(RIP)
         code = process.cpu.memory.read_up_to(address, LONGEST_INSTRUCTION)
-        code = self.breakpoints.seen(process, address, code)
         return next(disassemble(code, address, syntax=self._session.settings.syntax), None)
 
     def instruction_line(self, process: Process) -> str:

@@ -124,7 +124,8 @@ class Session:
         self.engine: Engine = Interpreter(limits) if engine is None else engine
         self.store = GlobalStore(limits)
         compiler = Compiler(limits=limits) if compiler is None else compiler
-        self.scripts = Scripts(replace(compiler, portability=False), self.engine, self.store)
+        compiler = replace(compiler, portability=False, symbols=dict(compiler.symbols))
+        self.scripts = Scripts(compiler, self.engine, self.store)
         self.outputs = Outputs(self._notice, allow_modules)
         self.settings = Settings()
         self.messages: list[Message] = []
@@ -158,6 +159,7 @@ class Session:
                 entry=entry,
                 process_id=process_id,
             )
+            self.scripts.compiler.symbols.update({**self.machine.symbols, **self.scripts.compiler.symbols})
 
     def close(self) -> None:
         """The end of the session: every output source takes what was sent to it."""

@@ -432,6 +432,9 @@ class Checker(Expressions, Initialisers):
         kind = self.declared_type(base, declarator)
         self.declared_types[declarator] = kind
         span = declarator.span
+        if not declarator.is_global and declarator.name not in self.scope.variables:
+            # The initialiser may mention it; only where the name has an older meaning, that one holds up to the `;`.
+            self.scope.declare(declarator.name, kind).in_memory = not is_scalar(kind)
         if not is_scalar(kind):
             for target in declarator.chain:
                 self.report("E039", "only scalars can be initialised in a chain", target.span)

@@ -157,7 +157,7 @@ def from_words(words: list[str]) -> Type | None:
         sizes.remove("int")
     if sizes == ["long", "long"]:
         sizes = ["long"]
-    if len(sizes) > 1 or (sizes and sizes[0] == "char" and "int" in rest):
+    if len(sizes) > 1 or (sizes == ["int"] and rest.count("int") > 1) or ("char" in sizes and "int" in rest):
         return None
     pair = _SIZES.get(sizes[0] if sizes else "int")
     return pair[signs == ["unsigned"]] if pair else None

@@ -44,6 +44,14 @@ class _Msr(ctypes.Structure):
     _fields_ = (("number", ctypes.c_uint32), ("value", ctypes.c_uint64))
 
 
+MSR_CELLS = 2  # words of a _Msr: the number and the value
+
+
+def function_address(name: str) -> int:
+    """The address of a C function of Unicorn, for machine code that calls it."""
+    return ctypes.cast(getattr(uclib, name), _void_p).value or 0
+
+
 class EmulatorError(Exception):
     """Unicorn refused an operation that this package believes to be valid."""
 
@@ -102,6 +110,11 @@ class Hook:
 
     number: int
     callback: Any
+
+
+def callback_address(hook: Hook) -> int:
+    """The address of a hook's C function; valid as long as the hook lives."""
+    return ctypes.cast(hook.callback, _void_p).value or 0
 
 
 class Engine:

@@ -31,6 +31,7 @@ from machine.binding import (
     Engine,
     Hook,
     MsrBatch,
+    callback_address,
 )
 from machine.block_counter import BlockCounter
 from machine.efer import EferView
@@ -340,7 +341,9 @@ class Cpu:
         engine.add_hook(uc.UC_HOOK_INSN_INVALID, invalid)
         engine.add_hook(uc.UC_HOOK_INTR, INTERRUPT_HOOK(self._on_interrupt))
         engine.add_hook(uc.UC_HOOK_MEM_INVALID, MEMORY_INVALID_HOOK(self._on_invalid_access))
-        engine.add_hook(uc.UC_HOOK_INSN, SYSCALL_HOOK(self._on_syscall), x86.UC_X86_INS_SYSCALL)
+        self._syscall_hook = engine.add_hook(
+            uc.UC_HOOK_INSN, SYSCALL_HOOK(self._on_syscall), x86.UC_X86_INS_SYSCALL
+        )
         engine.add_hook(uc.UC_HOOK_INSN, TIME_STAMP_HOOK(self._on_rdtsc), x86.UC_X86_INS_RDTSC)
         engine.add_hook(uc.UC_HOOK_INSN, TIME_STAMP_HOOK(self._on_rdtscp), x86.UC_X86_INS_RDTSCP)
 
@@ -394,16 +397,39 @@ class Cpu:
         return False
 
     def _on_syscall(self, _engine: int, _data: int) -> None:
+        self.within_system_call(self.on_syscall)
+
+    def within_system_call(self, body: Callable[[], None]) -> None:
+        """Let a SYSCALL have its effect, in its hook."""
         self.registers.forget()
         try:
-            self.on_syscall()
+            body()
             self.registers.store_in_hook(SYSCALL_LENGTH)
         except BaseException as error:
             self.registers.forget()
             self._carry(error)
+        self._heed_stop()
+
+    def _heed_stop(self) -> None:
         if self._stop_requested:
             self._why = StopKind.STOPPED
             self._engine.stop()
+
+    def carry_system_calls(self, code: int, data: int) -> int:
+        """Have machine code called at a SYSCALL instead, with `data`; the address of the hook that it replaces."""
+        self._engine.remove_hook(self._syscall_hook)
+        self._engine.add_hook(uc.UC_HOOK_INSN, code, x86.UC_X86_INS_SYSCALL, data=data)
+        return callback_address(self._syscall_hook)
+
+    def aside(self, body: Callable[[], None]) -> bool:
+        """Do a part of the work of a hook in machine code; False when the run ends at once, by an exception."""
+        try:
+            body()
+        except BaseException as error:
+            self._carry(error)
+            return False
+        self._heed_stop()
+        return True
 
     def _on_invalid_instruction(self, _engine: int, _data: int) -> bool:
         handled = False

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from machine import kernel as kernels
-from machine import msr
+from machine import msr, native
 from machine.clock import DEFAULT_START, VirtualClock
 from machine.cpu import Cpu
 from machine.events.catalog import EventKind
@@ -24,9 +24,9 @@ from machine.events.syscall import SystemCalls
 from machine.host import DebuggerState, GuestHost
 from machine.interrupt import InterruptGuard
 from machine.kernel import Kernel
-from machine.kernel.linux import World
 from machine.kernel.base import Start
 from machine.kernel.builds import DEFAULT_BUILD, Build
+from machine.kernel.linux import World
 from machine.kernel.objects import KernelObjects
 from machine.loaders import Image, LoadError
 from machine.loading import read_image
@@ -38,6 +38,7 @@ from machine.root.memory import RootMemory
 from machine.root.sandbox import RootSandbox, region_over
 from machine.scheduler import Scheduler
 from machine.summary import CAUSES, Counts, ProcessEnd, RunSummary, StopCause
+from machine.symbols import qualified
 from vm.engine import Engine, Fault, Loaded
 from vm.host import Host
 from vm.limits import DEFAULT_LIMITS, Limits
@@ -52,6 +53,7 @@ _THREAD_ID_OFFSET = 4
 
 _NOWHERE = 0xFFFF_FFFF_FFFF_FFFF  # an `until` that no program reaches
 _INITIAL_FLAGS = 0x202
+_OWN_MEMORY = 1 << 28  # bytes of the machine itself: kernel objects, event buffers, vmx-root stack and code
 _RPL = 3
 
 
@@ -101,19 +103,26 @@ class Machine:
         self._world = world
         self._kernels: dict[str, Kernel] = {}
         self._quota = Quota(limits.max_guest_memory)
-        self._objects = KernelObjects(self._quota, build, cores)
-        root = RootMemory(self._quota)
+        own_quota = Quota(_OWN_MEMORY)
+        self._objects = KernelObjects(own_quota, build, cores)
+        root = RootMemory(own_quota)
         facts = Facts(cores, self._process_ids, self._current_id, self._is_mapped, root.allocate, self._events_changed)
         self.registry = Registry(facts)
         self.messages = MessageChannel(self._deliver)
         self._state = DebuggerState(self.registry, self.messages, self.clock, root, self._notice, self.broke)
         shared = None if store is None else region_over(store.memory, GLOBALS_BASE, len(store.memory), "script globals")
-        sandbox = RootSandbox(root, self._quota, limits.max_root_instructions, self.clock.time_stamp, shared)
+        sandbox = RootSandbox(root, own_quota, limits.max_root_instructions, self.clock.time_stamp, shared)
         dispatcher = Dispatcher(self.registry, engine, self, RootActions(sandbox))
         self._hooks = ExecutionHooks(self.registry, dispatcher)
         self._system_calls = SystemCalls(
-            self.registry, dispatcher, self._hooks.watches_page, self._scheduler.system_call_done
+            self.registry,
+            dispatcher,
+            self._hooks.watches_page,
+            self._scheduler.system_call_done,
+            lambda: self._scheduler.someone_waits,
         )
+        self._carrier = native.carrier(engine, self._state, self)
+        self._deadline: float | None = None
         self._current = self.cores[0]
         self._running = False
         self._interrupts = InterruptGuard(self.stop)
@@ -162,9 +171,9 @@ class Machine:
         if process_id in self._process_ids():
             raise LoadError(f"there is a process with id {process_id:x} already")
         image = read_image(program, kind, base, entry, self.limits)
-        kernel = self._kernel(self._kernel_name or image.kernel)
         memory = GuestMemory(self._quota)
         try:
+            kernel = self._kernel(self._kernel_name or image.kernel)
             process = self._new_process(memory, process_id, name, image)
             kernel.new_process(process, Start(image, (name, *arguments), environment))
         except MapError as error:
@@ -175,10 +184,11 @@ class Machine:
             raise
         _reset(process, kernel)
         self._objects.set_user_blocks(process.objects, process.peb, process.teb)
+        self._objects.enlist(process.objects)
         process.cpu.time_stamp = self.clock.time_stamp
         self._processes.append(process)
         self._scheduler.add(process)
-        self._system_calls.attach(process, kernel)
+        self._system_calls.attach(process, kernel, self._carrier)
         self._hooks.attach(process, self.current)
         self._system_calls.events_changed()
         return process
@@ -228,7 +238,7 @@ class Machine:
         if self._running:
             raise RuntimeError("the machine is running: a sink cannot call run")
         budget = self.limits.max_instructions if max_instructions is None else max_instructions
-        deadline = None if timeout is None else time.monotonic() + timeout
+        self._deadline = deadline = None if timeout is None else time.monotonic() + timeout
         before = self._counts()
         ended = [process for process in self._processes if not process.alive]
         self._running, self._stop_cause = True, None
@@ -275,6 +285,7 @@ class Machine:
 
     def _turn(self, process: Process, budget: int) -> StopCause | None:
         """Let one process run; the cause if it ended."""
+        self._system_calls.begin_turn(process)
         reason = self._scheduler.turn(process, budget)
         if process.exit_code is not None:
             return StopCause.EXIT
@@ -323,18 +334,26 @@ class Machine:
 
     def script_fault(self, event: Event, fault: Fault, program: Loaded) -> None:
         """Report a script that stopped early."""
+        self.messages.catch_up()
         self.sinks.script_fault(event, fault, program)
 
     def code_fault(self, event: Event, text: str) -> None:
         """Report a condition or a code block that stopped early."""
+        self.messages.catch_up()
         self.sinks.code_fault(event, text)
 
     def broke(self, trigger: Trigger) -> None:
         """A break action or pause(): ask the user, and end the run after this trigger unless it goes on."""
+        self.messages.catch_up()
         with self._interrupts.suspended():
             goes_on = self.sinks.broke(trigger)
         if not goes_on:
             self._end_run(StopCause.BREAK)
+
+    def breathe(self) -> None:
+        """Called now and then in a long turn: Python has looked after signals, and the time may be over."""
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            self._end_run(StopCause.TIMEOUT)
 
     # --- facts
 
@@ -359,10 +378,18 @@ class Machine:
         self.sinks.message(message)
 
     def _notice(self, text: str) -> None:
+        self.messages.catch_up()
         self.sinks.notice(text)
 
     def _guest_output(self, descriptor: int, data: bytes) -> None:
+        self.messages.catch_up()
         self.sinks.guest_output(descriptor, data)
+
+    @property
+    def symbols(self) -> dict[str, int]:
+        """The addresses of all symbols of loaded programs, by `module!name` in lower case."""
+        tables = (qualified(process.name, process.image.symbols) for process in self._processes)
+        return {name: address for table in tables for name, address in table.items()}
 
     def system_call_name(self, number: int) -> str:
         """The name of a call in the summary: the first kernel's that knows it, else the number in hexadecimal."""
@@ -371,6 +398,8 @@ class Machine:
 
     def unknown_system_calls(self) -> dict[int, int]:
         """How often each call was made that the kernels do not carry out, since the start."""
+        if self._carrier is not None:
+            self._carrier.count_answers()
         totals: dict[int, int] = {}
         for kernel in self._kernels.values():
             for number, count in kernel.unknown_calls.items():

@@ -10,6 +10,7 @@ from __future__ import annotations
 import bisect
 import ctypes
 import mmap
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntFlag
 
@@ -93,6 +94,7 @@ class GuestMemory:
         self._regions: list[Region] = []
         self._adopted: set[Region] = set()
         self.removals = 0  # grows when a region is removed: who keeps pointers into regions must look again
+        self.on_change: list[Callable[[], None]] = []  # called when a region was added or removed
 
     @property
     def regions(self) -> tuple[Region, ...]:
@@ -129,12 +131,18 @@ class GuestMemory:
         index = bisect.bisect_left(self._starts, region.start)
         self._starts.insert(index, region.start)
         self._regions.insert(index, region)
+        self._changed()
+
+    def _changed(self) -> None:
+        for listener in self.on_change:
+            listener()
 
     def unmap(self, region: Region) -> None:
         """Remove a region of this memory. Its buffer lives until the last mapping of it is gone."""
         index = self._regions.index(region)
         del self._regions[index], self._starts[index]
         self.removals += 1
+        self._changed()
         if region in self._adopted:
             self._adopted.remove(region)
         else:

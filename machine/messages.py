@@ -31,26 +31,36 @@ class Message:
 
 @dataclass
 class MessageChannel:
-    """Where scripts put their messages; `deliver` is the user's end."""
+    """Where scripts put their messages; `deliver` is the user's end.
+
+    `source` hands over, with `hold`, what was said before and has not come here yet.
+    """
 
     deliver: Callable[[Message], None]
+    source: Callable[[], None] = lambda: None
     dropped: int = 0  # messages that `flush` forgot, in all
     _held: list[bytes] = field(default_factory=list)
     _held_bytes: int = 0
 
+    def catch_up(self) -> None:
+        """Take what the source has. Whoever shows the user something else calls this before, to keep the order."""
+        self.source()
+
     def send(self, message: Message) -> None:
         """Deliver at once."""
+        self.source()
         self.deliver(message)
 
     def hold(self, text: bytes) -> None:
         """Deliver together with others, when the next one would not fit in the packet."""
         if self._held and self._held_bytes + len(text) > PACKET_BYTES:
-            self.drain()
+            self._deliver_held()
         self._held.append(text)
         self._held_bytes += len(text)
 
     def drop(self) -> int:
         """Forget what was not delivered yet; how many messages that were."""
+        self.source()
         count = len(self._held)
         self._held.clear()
         self._held_bytes = 0
@@ -59,6 +69,10 @@ class MessageChannel:
 
     def drain(self) -> None:
         """Deliver what is held."""
+        self.source()
+        self._deliver_held()
+
+    def _deliver_held(self) -> None:
         if self._held:
             text = b"".join(self._held)
             self._held.clear()

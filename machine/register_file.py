@@ -10,7 +10,7 @@ import ctypes
 import struct
 
 from machine.binding import WORD_MASK, Batch, Engine
-from machine.registers import BATCH_IDS, BATCH_POSITION, PLAIN_IDS, TABLE_BASES, TABLE_SELECTORS
+from machine.registers import BATCH_IDS, BATCH_POSITION, BATCH_STORAGES, PLAIN_IDS, TABLE_BASES, TABLE_SELECTORS
 from vm.registers import GENERAL, RFLAGS, RIP, STORAGE_INDEX
 
 _RIP = BATCH_POSITION[RIP]
@@ -71,6 +71,16 @@ class RegisterFile:
         if data != self.general():
             for position, (value,) in enumerate(struct.iter_unpack("<Q", data)):
                 self._set(position, value)
+
+    @property
+    def fetched(self) -> bool:
+        """Whether the registers were read since the guest ran."""
+        return self._valid
+
+    @property
+    def changed(self) -> tuple[int, ...]:
+        """The storages of the batch that have another value here than in the CPU."""
+        return tuple(BATCH_STORAGES[at] for at, old in self._fetched.items() if self._values[at] != old)
 
     def forget(self) -> None:
         """The guest has run: what was read is stale."""

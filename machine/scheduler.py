@@ -46,6 +46,11 @@ class Scheduler:
         self._place(core, process)
         return core
 
+    @property
+    def someone_waits(self) -> bool:
+        """Whether a process waits for a core."""
+        return bool(self._waiting)
+
     def system_call_done(self, process: Process) -> None:
         """A process is back from the kernel: its turn ends if another one waits."""
         if self._waiting:

@@ -14,8 +14,8 @@ from vm.registers import RFLAGS, RIP, STORAGE_INDEX
 _RCX, _R11, _CS, _SS = (STORAGE_INDEX[name] for name in ("rcx", "r11", "cs", "ss"))
 
 _RF, _VM = 1 << 16, 1 << 17
-_SYSRET_DROPS = _RF | _VM | 0xFFC3_8028
-_FLAG_ONE = 1 << 1
+SYSRET_DROPS = _RF | _VM | 0xFFC3_8028
+RETURNED_FLAG = 1 << 1
 _RPL = 3
 
 SYSRET_LENGTH = 3
@@ -40,7 +40,7 @@ def return_to_user(cpu: Cpu) -> None:
     registers = cpu.registers
     base = cpu.system_call_msrs()[0] >> 48
     registers.write(RIP, registers.read(_RCX))
-    registers.write(RFLAGS, registers.read(_R11) & ~_SYSRET_DROPS | _FLAG_ONE)
+    registers.write(RFLAGS, registers.read(_R11) & ~SYSRET_DROPS | RETURNED_FLAG)
     registers.write(_CS, (base + 16) | _RPL)
     registers.write(_SS, (base + 8) | _RPL)
 
@@ -60,7 +60,7 @@ def pass_through(cpu: Cpu, entry: int, answer: Callable[[], None]) -> bool:
     registers.write(_R11, flags)
     answer()
     registers.write(RIP, registers.read(_RCX))
-    registers.write(RFLAGS, registers.read(_R11) & ~_SYSRET_DROPS | _FLAG_ONE)
+    registers.write(RFLAGS, registers.read(_R11) & ~SYSRET_DROPS | RETURNED_FLAG)
     registers.write(_CS, (user + 16) | _RPL)
     registers.write(_SS, (user + 8) | _RPL)
     return True

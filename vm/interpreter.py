@@ -113,7 +113,7 @@ class Interpreter:
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self.limits = limits
-        self._stack = mmap.mmap(-1, limits.max_stack_bytes)
+        self._stacks: list[mmap.mmap] = []  # of runs that ended; a run may start while another one waits
 
     def load(self, program: Program, store: GlobalStore) -> Loaded:
         """Verify and decode. Raises VerificationError or GlobalConflict."""
@@ -128,7 +128,11 @@ class Interpreter:
         """One run; every error of the script is in the result."""
         prepared = loaded.native
         assert isinstance(prepared, _Prepared)
-        return _Run(prepared, loaded.store, host, self.limits, self._stack).run()
+        stack = self._stacks.pop() if self._stacks else mmap.mmap(-1, self.limits.max_stack_bytes)
+        try:
+            return _Run(prepared, loaded.store, host, self.limits, stack).run()
+        finally:
+            self._stacks.append(stack)
 
 
 def _decode(program: Program, function: Function, slots: tuple[int, ...], literals: Literals) -> _Body:

@@ -42,11 +42,8 @@ _ELEMENT_NAMES = {1: "byte", 4: "dword", 8: "qword"}
 
 
 def read_up_to(session: Session, process: Process, start: int, size: int) -> bytes:
-    """The readable bytes from `start` on, at most `size`, as the debugger sees them: breakpoints are hidden."""
-    data = process.cpu.memory.read_up_to(start, size)
-    if not data:
-        data = _debugger_memory(session, start, size)
-    return session.execution.breakpoints.seen(process, start, data)
+    """The readable bytes from `start` on, at most `size`."""
+    return process.cpu.memory.read_up_to(start, size) or _debugger_memory(session, start, size)
 
 
 def _debugger_memory(session: Session, start: int, size: int) -> bytes:
@@ -158,8 +155,8 @@ def edit(session: Session, command: Command, prepared: Prepared) -> None:
 
 
 def write(session: Session, process: Process, start: int, data: bytes) -> bool:
-    """Write memory of a process, under its breakpoints, or of the debugger itself."""
-    return session.execution.breakpoints.write(process, start, data) or session.machine.write_memory(start, data)
+    """Write memory of a process, or of the debugger itself."""
+    return process.cpu.write(start, data) or session.machine.write_memory(start, data)
 
 
 def _values(command: Command, texts: list[str]) -> Iterator[bytes]:

@@ -6,13 +6,15 @@ guest halts at the instruction that follows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from hds.commands.handler import Handler, current_process, incorrect_use, number, words
 from hds.commands.registers import all_registers
 from hds.session import CommandFailed
 from lang.commands import number_32
+from machine.machine import RunSummary, StopCause
 from vm.registers import RIP
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ def _from_here(session: Session, walk: Callable[[Process, int], None], count: in
 
 def _steps(session: Session, process: Process, kind: OneStep, count: int, shows_registers: bool) -> None:
     execution = session.execution
-    for index in range(count):
+    for index in _until_timeout(session, count):
         if not kind(execution, process):
             return
         if shows_registers and index:
@@ -76,7 +78,7 @@ def go_up(session: Session, command: Command, prepared: Prepared) -> None:
     execution = session.execution
 
     def walk(process: Process, count: int) -> None:
-        for _ in range(count):
+        for _ in _until_timeout(session, count):
             line = execution.instruction(process)
             if not execution.step_over(process):
                 return
@@ -85,6 +87,17 @@ def go_up(session: Session, command: Command, prepared: Prepared) -> None:
         session.show(execution.instruction_line(process) + "\n")
 
     _from_here(session, walk, _count(command, MANY))
+
+
+def _until_timeout(session: Session, count: int) -> Iterator[int]:
+    """The numbers of the steps, as long as the time of a run (`--timeout`) allows."""
+    end = None if session.timeout is None else time.monotonic() + session.timeout
+    for index in range(count):
+        if end is not None and time.monotonic() >= end:
+            session.outlets.notice("the steps are ended by the timeout")
+            session.totals.last = RunSummary(StopCause.TIMEOUT, 0, {}, {}, {}, ())
+            return
+        yield index
 
 
 def _count(command: Command, default: int) -> int:

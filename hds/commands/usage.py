@@ -137,7 +137,7 @@ USAGE_BY_NAME: dict[str, Usage] = {
         "~": ("~\n~ CORE", ""),
         "bp": (
             "bp ADDRESS [pid P] [tid T] [core C]",
-            "An INT3 in the code of the process, hidden from `d*` and `u` but not from scripts and the guest.",
+            "Nothing is written to memory, unlike in HyperDbg: everybody sees the original bytes.",
         ),
         "bl": ("bl", ""),
         "be bd": ("{name} ID", ""),

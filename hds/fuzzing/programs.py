@@ -77,10 +77,13 @@ class _Program:
     def struct(self) -> None:
         """A struct of scalars, arrays, earlier structs and pointers."""
         tag = self.fresh("S")
-        members = [(self.fresh("m"), self.member_kind()) for _ in range(self.choices.between(1, 4))]
-        lines = "".join(f" {declared(kind, name)};" for name, kind in members)
+        members: list[tuple[str, Kind]] = [
+            (self.fresh("m"), self.member_kind()) for _ in range(self.choices.between(1, 4))
+        ]
         if self.choices.chance(15):
-            lines += f" struct {tag} *{self.fresh('next')};"
+            # The struct that it points to is this one; its members are not followed.
+            members.append((self.fresh("next"), PointerTo(StructOf(f"struct {tag}", ()))))
+        lines = "".join(f" {declared(kind, name)};" for name, kind in members)
         if self.choices.chance(20):
             alias = self.fresh("T")
             self.line(f"typedef struct {tag} {{{lines} }} {alias};")

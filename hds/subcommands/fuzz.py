@@ -40,7 +40,7 @@ def fuzz(laws: tuple[Law, ...], arguments: argparse.Namespace) -> ExitCode:
     seconds = arguments.seconds if arguments.cases is not None or arguments.seconds is not None else DEFAULT_SECONDS
 
     def found(failure: Failure) -> None:
-        print(f"FAILED {failure.law.name}, seed {failure.seed}, case {failure.number}: {failure.why}")
+        print(f"FAILED {failure.law.name}, seed {failure.seed}, case {failure.number}: {failure.why}", flush=True)
         if arguments.save is not None:
             try:
                 print(f"  saved as {saved(failure, arguments.save)}")

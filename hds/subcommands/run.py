@@ -101,6 +101,7 @@ def run(arguments: argparse.Namespace) -> ExitCode | int:
     source, compiled = read_commands_or_bundle(arguments, limits)
 
     from hds.console import Console, on_terminal
+    from hds.records import write_record
     from hds.summary import exit_code, statistics, summary_line, summary_object
 
     console = Console() if on_terminal() and arguments.file != "-" and arguments.format == "text" else None
@@ -116,6 +117,8 @@ def run(arguments: argparse.Namespace) -> ExitCode | int:
     for item in prepared.diagnostics:
         outlets.finding(item)
     if prepared.has_errors:
+        if as_json:
+            write_record(summary_object(session, interrupted=False))
         return ExitCode.FAILED
     interrupted, began = False, time.perf_counter()
     try:
@@ -133,8 +136,6 @@ def run(arguments: argparse.Namespace) -> ExitCode | int:
         for line in statistics(session, time.perf_counter() - began):
             print(line, file=sys.stderr)
     if as_json:
-        from hds.records import write_record
-
         write_record(summary_object(session, interrupted))
     elif not arguments.quiet:
         print(summary_line(session, interrupted), file=sys.stderr)

@@ -150,7 +150,7 @@ class Dispatcher:
             trigger = Trigger(event, process, process.core, stage, context, pointer, definition.short_circuit)
             if definition.condition is not None and not self._condition(definition.condition, trigger):
                 continue
-            event.triggers += 1
+            event.count_trigger()
             self._run_actions(trigger)
             if trigger.short_circuit and definition.kind.short_circuit is not ShortCircuit.IGNORED:
                 short_circuited = True

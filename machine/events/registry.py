@@ -6,6 +6,7 @@ fails leaves a gap (events-and-commands B.3). Triggers see newer events first, l
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -13,6 +14,7 @@ from enum import IntEnum
 from machine.events.catalog import EXECUTION_HOOKS, EventKind
 from machine.events.definition import CodeAction, EventDefinition, Stage
 from machine.memory import MapError, page_floor
+from vm.native.layout import U64, cells
 
 
 class ErrorNumber(IntEnum):
@@ -53,16 +55,46 @@ _ADDRESS_HINTS = (
 LARGEST_BUFFER = 999  # decimal; HyperDbg refuses 0x3e8 and above
 
 
-@dataclass(eq=False)
+@cells
+class EventCells(ctypes.Structure):
+    """What machine code reads and counts of an event."""
+
+    enabled: U64
+    triggers: U64
+
+
 class Event:
     """A registered event: its definition, whether it is enabled, its buffers (one per action), its triggers so far."""
 
-    definition: EventDefinition
-    buffers: tuple[int, ...]
-    enabled: bool = True
-    triggers: int = 0
-    faults: int = 0  # of its scripts
-    code_faults: int = 0  # of its condition and code blocks
+    def __init__(self, definition: EventDefinition, buffers: tuple[int, ...], enabled: bool = True) -> None:
+        self.definition = definition
+        self.buffers = buffers
+        self.faults = 0  # of its scripts
+        self.code_faults = 0  # of its condition and code blocks
+        self._cells = EventCells(enabled=int(enabled))
+
+    @property
+    def enabled(self) -> bool:
+        """Whether the event can fire."""
+        return self._cells.enabled != 0
+
+    @enabled.setter
+    def enabled(self, enabled: bool) -> None:
+        self._cells.enabled = int(enabled)
+
+    @property
+    def triggers(self) -> int:
+        """How often its actions ran."""
+        return self._cells.triggers
+
+    def count_trigger(self) -> None:
+        """Its actions run."""
+        self._cells.triggers += 1
+
+    @property
+    def address(self) -> int:
+        """Of the cells; valid as long as the event lives."""
+        return ctypes.addressof(self._cells)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,9 @@ guest that has moved LSTAR has a kernel of its own: it is entered, and nothing i
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
+from typing import Protocol
 
 from machine import system_call
 from machine.cpu import SYSCALL_LENGTH
@@ -16,14 +18,14 @@ from machine.events import catalog
 from machine.events.catalog import EventKind
 from machine.events.definition import Detection, EventDefinition
 from machine.events.dispatch import Dispatcher
-from machine.events.registry import Registry
+from machine.events.registry import EventsOfKind, Registry
 from machine.kernel.base import Kernel
 from machine.process import Process
 from machine.system_call import SYSRET_LENGTH
 from vm.registers import RIP, STORAGE_INDEX
 
 _RAX = STORAGE_INDEX["rax"]
-_ALL_NUMBERS = 0xFFFF_FFFF
+ALL_NUMBERS = 0xFFFF_FFFF
 _SYSRET_BYTES = b"\x48\x0f\x07"
 _KERNEL_BITS = 0xFF << 56  # any of them set in RIP: a kernel address, to those who do not look at the bytes
 
@@ -78,7 +80,7 @@ class SyscallOperation:
         """The number filter compares all 64 bits."""
         if definition.detection not in self._variants:
             return False
-        return not definition.parameters or definition.parameters[0] in (_ALL_NUMBERS, context)
+        return not definition.parameters or definition.parameters[0] in (ALL_NUMBERS, context)
 
     def emulate(self, process: Process) -> None:
         """Enter the kernel."""
@@ -133,11 +135,45 @@ class SysretOperation:
         self._done(process)
 
 
+@dataclass(frozen=True)
+class Sides:
+    """What machine code at a process's SYSCALL needs of the rest.
+
+    `events` are those of the kind. `is_quiet` says whether a system call is over before anybody can look on, so that it
+    may be answered at once; `perform` carries it out.
+    """
+
+    events: Callable[[], EventsOfKind]
+    is_quiet: Callable[[], bool]
+    perform: Callable[[], None]
+
+
+class ProcessHook(Protocol):
+    """Machine code at the SYSCALL of one process (machine.native.carrier)."""
+
+    def begin_turn(self) -> None:
+        """The process is about to run; no trigger is under way."""
+        ...
+
+    def refresh(self) -> None:
+        """Events or sides have changed."""
+        ...
+
+
+class Carrier(Protocol):
+    """Makes such hooks."""
+
+    def attach(self, process: Process, kernel: Kernel, sides: Sides) -> ProcessHook:
+        """Take the system calls of a process."""
+        ...
+
+
 class SystemCalls:
     """The exits of one machine's SYSCALL and SYSRET instructions.
 
     `watches_page(process, page)` says whether something waits in a page, so that the handler at LSTAR must be executed.
-    `done(process)` is called when a system call has returned to user mode.
+    `done(process)` is called when a system call has returned to user mode, where the process gives way if
+    `someone_waits()`.
     """
 
     def __init__(
@@ -146,11 +182,14 @@ class SystemCalls:
         dispatcher: Dispatcher,
         watches_page: Callable[[Process, int], bool],
         done: Callable[[Process], None],
+        someone_waits: Callable[[], bool],
     ) -> None:
         self._registry = registry
         self._dispatcher = dispatcher
         self._watches_page = watches_page
         self._done = done
+        self._someone_waits = someone_waits
+        self._hooks: dict[Process, ProcessHook] = {}
         self._kernels: dict[Process, Kernel] = {}
         self._own_handlers: set[Process] = set()
         self._variants: Variants = NONE
@@ -159,10 +198,17 @@ class SystemCalls:
             variants: SyscallOperation(variants, self._enter, self._perform) for variants in _COMBINATIONS
         }
 
-    def attach(self, process: Process, kernel: Kernel) -> None:
-        """Serve the process's CPU with a kernel's model."""
+    def attach(self, process: Process, kernel: Kernel, carrier: Carrier | None = None) -> None:
+        """Serve the process's CPU with a kernel's model; a `carrier` has what it can do done by machine code."""
         self._kernels[process] = kernel
         process.cpu.on_syscall = lambda: self._on_syscall(process)
+        if carrier is not None:
+            sides = Sides(
+                lambda: self._registry.of_kind(catalog.SYSCALL),
+                lambda: self._is_quiet(process),
+                lambda: self._perform(process),
+            )
+            self._hooks[process] = carrier.attach(process, kernel, sides)
         process.cpu.on_invalid_instruction = lambda: self._on_invalid_instruction(process)
         process.cpu.hook_address(kernel.entry.text.service, lambda: self._answer(process))
         self._set_interception(process)
@@ -175,12 +221,24 @@ class SystemCalls:
         for process in self._kernels:
             self._set_interception(process)
 
+    def begin_turn(self, process: Process) -> None:
+        """The process comes to a core, or is about to run."""
+        if process in self._hooks:
+            self._hooks[process].begin_turn()
+
+    def _is_quiet(self, process: Process) -> bool:
+        """Whether a system call is over before anybody can look on or act."""
+        watched = self._returns_are_watched or process in self._own_handlers or self._walks(process)
+        return not watched and not self._someone_waits()
+
     def _walks(self, process: Process) -> bool:
         return self._watches_page(process, self._kernels[process].entry.text.page)
 
     def _set_interception(self, process: Process) -> None:
         wanted = bool(self._variants) or process in self._own_handlers or self._walks(process)
         process.cpu.efer.intercept(wanted)
+        if process in self._hooks:
+            self._hooks[process].refresh()
 
     # --- exits
 

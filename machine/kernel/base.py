@@ -77,6 +77,10 @@ class Kernel(Protocol):
         """
         ...
 
+    def default_answer(self, number: int) -> int | None:
+        """The result of a call that is not carried out but counted; None for one that is carried out."""
+        ...
+
     def system_call(self, process: Process) -> None:
         """Carry out the call whose number is in rax; the result goes to rax. May end the process."""
         ...

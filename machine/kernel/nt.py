@@ -124,6 +124,10 @@ class NtKernel(UnknownCalls):
         nt_process.prepare(process, start, self._services.build)
         self._states[process] = NtState()
 
+    def default_answer(self, number: int) -> int | None:
+        """STATUS_INVALID_SYSTEM_SERVICE for what is not in the table."""
+        return STATUS_INVALID_SYSTEM_SERVICE if CALL_BY_NUMBER.get(number & _LOW) is None else None
+
     def system_call(self, process: Process) -> None:
         """Carry out one call; bits 12 and 13 of the number name a table that is not modelled (win32k)."""
         registers = process.cpu.registers

@@ -69,7 +69,7 @@ class KernelObjects:
             self._memory.write(text.page, text.code)
 
     def add_process(self, process_id: int, thread_id: int, name: str) -> ProcessObjects:
-        """Create the objects of a process with one thread, and append it to the list of processes."""
+        """Create the objects of a process with one thread."""
         base = POOL_BASE + self._processes * _POOL_STEP
         self._memory.map(base, _STACK_TOP, _READ_WRITE, "process objects")
         self._processes += 1
@@ -85,8 +85,11 @@ class KernelObjects:
         threads, link = base + build.process_threads, thread + build.thread_links
         self._link(threads, link, link)
         self._link(link, threads, threads)
-        self._link_last(base + build.process_links, self._last_links)
         return objects
+
+    def enlist(self, objects: ProcessObjects) -> None:
+        """Append a process to the list of processes."""
+        self._link_last(objects.process + self.build.process_links, self._last_links)
 
     def set_user_blocks(self, objects: ProcessObjects, peb: int, teb: int) -> None:
         """Tell where the process keeps its PEB and its thread's TEB."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from machine.memory import Protection
+from machine.symbols import Symbol
 
 
 class LoadError(Exception):
@@ -48,6 +49,7 @@ class Image:
     areas: tuple[Area, ...]
     contents: tuple[tuple[int, bytes], ...]
     program_headers: ProgramHeaders | None = None
+    symbols: tuple[Symbol, ...] = ()
 
     @property
     def base(self) -> int:

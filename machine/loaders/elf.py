@@ -1,7 +1,7 @@
 """Static ELF64 executables for x86-64 (System V ABI, chapters 4 and 5).
 
 The file is hostile until proved otherwise: every range is checked against the file and the address space, and what
-pyelftools raises for a malformed one becomes a LoadError. Sections and symbols are not looked at.
+pyelftools raises for a malformed one becomes a LoadError. Sections are looked at for symbols only (machine.symbols).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from machine.loaders import Area, Image, LoadError, ProgramHeaders
 from machine.memory import PAGE, Protection, page_ceil, page_floor
+from machine.symbols import elf_symbols
 
 MAGIC = b"\x7fELF"
 PIE_BASE = 0x5555_5555_4000
@@ -56,6 +57,7 @@ def load(data: bytes) -> Image:
         areas=_areas(loads),
         contents=tuple((load.address, data[load.offset : load.offset + load.file_size]) for load in loads),
         program_headers=_program_headers(header, loads),
+        symbols=elf_symbols(data, base),
     )
 
 

@@ -2,3 +2,22 @@
 
 Nothing here is needed for a right answer: who asks gets None where llvmlite is missing, and does the same in Python.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from machine.host import DebuggerState
+    from machine.native.carrier import Carrier, Owner
+    from vm.engine import Engine
+
+
+def carrier(engine: Engine, state: DebuggerState, owner: Owner) -> Carrier | None:
+    """The native carrier of a machine whose scripts are machine code; None for another engine's."""
+    if engine.name != "native":
+        return None
+    from machine.native.carrier import Carrier
+    from vm.native.engine import NativeEngine
+
+    return Carrier(engine, state, owner) if isinstance(engine, NativeEngine) else None

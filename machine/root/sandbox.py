@@ -13,6 +13,7 @@ import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import capstone
 from unicorn import unicorn_const as uc
@@ -136,7 +137,7 @@ class RootSandbox:
             block = self._block(code)
         except MapError as error:
             return RootResult(0, RootFault(str(error), 0, -1, "not run"))
-        if guest is not self._guest or guest.memory.removals != self._guest_removals:
+        if guest is not self._guest or guest.memory.removals != self._removals[guest]:
             self._enter_address_space(guest)
         self._prepare(block, call, guest, gs_base)
         status = self._engine.start(block.address, _RETURN, self._budget)
@@ -243,7 +244,7 @@ class RootSandbox:
         self._physical: dict[Region, int] = {}
         self._next_physical = PAGE
         self._guest = None
-        self._guest_removals = -1
+        self._removals: WeakKeyDictionary[Cpu, int] = WeakKeyDictionary()
         self._stack_pointer = STACK_BASE + STACK_SIZE - _HOME_SPACE - 8
         stack = self._own.region_at(self._stack_pointer)
         assert stack is not None
@@ -255,11 +256,13 @@ class RootSandbox:
         self._clean = engine.uc.context_save()
 
     def _enter_address_space(self, guest: Cpu) -> None:
-        """Forget the pages of another process, or those that this one had before it unmapped some."""
-        for region in [region for region in self._physical if not self._is_shared(region)]:
-            self._engine.unmap(self._physical.pop(region), region.size)
+        """Translate for this process from now on; buffers stay mapped until it has unmapped memory."""
+        removals = guest.memory.removals
+        if self._removals.get(guest, removals) != removals:
+            for region in [region for region in self._physical if not self._is_shared(region)]:
+                self._engine.unmap(self._physical.pop(region), region.size)
         self._engine.flush_tlb()
-        self._guest, self._guest_removals = guest, guest.memory.removals
+        self._guest, self._removals[guest] = guest, removals
         self._engine.uc.context_restore(self._clean)
         for row in msr.MSRS:
             if row.number not in (msr.GS_BASE, msr.EFER):

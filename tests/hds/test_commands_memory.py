@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hds_guests import lines, refused, shown
+from hds_guests import refused, shown
 
 # Sixteen bytes at 400000, then a pointer that ends a list, one that goes on and one that is circular.
 DATA = """
@@ -100,12 +100,6 @@ def test_commands_without_a_program_say_how_to_load_one() -> None:
 )
 def test_e_writes_values_of_its_size_one_behind_the_other(command: str, shows: str) -> None:
     assert shown(f"{command}\ndb 400000", DATA).startswith(ROW + shows)
-
-
-def test_e_writes_under_a_breakpoint_which_stays() -> None:
-    text = shown(lines("bp 400000", "eb 400000 90", "db 400000 l 1", "g"), DATA)
-    assert text.startswith(ROW + "90")
-    assert "breakpoint 0x1 hit" in text
 
 
 @pytest.mark.parametrize(

@@ -80,3 +80,34 @@ def test_cpuid_shows_the_result_of_a_leaf() -> None:
     assert shown("cpuid 0").endswith(" EBX=756e6547 ECX=6c65746e EDX=49656e69\n")
     assert refused("cpuid").startswith("incorrect use of the 'cpuid'")
     assert refused("cpuid zz") == "err, please specify a correct hex value for the leaf, not 'zz'"
+
+
+def test_rdmsr_shows_one_line_for_every_core_that_is_asked_for() -> None:
+    assert shown("rdmsr c0000082", kernel="bare") == "core : 0x0 - msr[c0000082] = fffff800`00001000\n"
+    assert shown("rdmsr 0xc0000082 core 0", kernel="bare").startswith("core : 0x0 - msr[c0000082]")
+
+
+def test_wrmsr_sets_the_value_of_an_expression_and_shows_an_empty_line() -> None:
+    assert shown("wrmsr c0000084 @rip+5\nrdmsr c0000084") == "\ncore : 0x0 - msr[c0000084] = 00000000`00400005\n"
+
+
+def test_efer_reads_as_the_guest_sees_it_while_system_calls_are_intercepted() -> None:
+    before, after = shown("rdmsr c0000080\n!syscall script { }\nrdmsr c0000080").splitlines()
+    assert before == after == "core : 0x0 - msr[c0000080] = 00000000`00000501"
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("rdmsr", "incorrect use of the 'rdmsr': rdmsr MSR [core C]"),
+        ("rdmsr zz", "incorrect use of the 'rdmsr': rdmsr MSR [core C]"),
+        ("rdmsr c0000082 core", "err, please specify a value for 'core'"),
+        ("rdmsr c0000082 core 9", "err, invalid core id (c0000006)"),
+        ("rdmsr 12345", "err, ioctl failed: the msr index or the core is invalid (there is no model-specific register "
+                        "12345)"),
+        ("wrmsr c0000082", "incorrect use of the 'wrmsr': wrmsr MSR VALUE [core C]"),
+        ("wrmsr c0000082 no_value", "err, couldn't resolve error at 'no_value'"),
+    ],
+)  # fmt: skip
+def test_an_msr_that_cannot_be_accessed_is_refused(command: str, message: str) -> None:
+    assert refused(command) == message

@@ -8,7 +8,7 @@ import pytest
 from hds_guests import TWO_CALLS, lines, listing_file, refused, session, shown
 
 from hds.commands import HANDLERS
-from hds.commands.usage import USAGE_BY_NAME, commands_page, syntax_of
+from hds.commands.usage import USAGE_BY_NAME, syntax_of
 from lang.commands import COMMAND_BY_NAME, COMMANDS, Support
 from lang.compiler import Compiler
 
@@ -223,10 +223,6 @@ def test_every_usage_begins_with_the_name_of_its_command() -> None:
     for name in USAGE_BY_NAME:
         for form in syntax_of(COMMAND_BY_NAME[name]):
             assert form.split()[0] == name
-
-
-def test_the_page_of_commands_is_the_one_in_docs() -> None:
-    assert (ROOT / "docs" / "commands.md").read_text() == lines(*commands_page()), "commands_page() makes it"
 
 
 def test_clearing_the_screen_and_the_two_calls() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from hds_guests import CALLS, lines, refused, session, shown
+from hds_guests import CALLS, lines, listing_file, refused, session, shown
 
 START = "00000000`0040"
 
@@ -74,6 +76,15 @@ def test_gu_has_a_largest_number_of_steps() -> None:
     assert places("i 2\ngu 2")[-1] == "0014"
 
 
+def test_steps_end_with_the_time_of_a_run() -> None:
+    for command in ("gu", "t ffffffff"):
+        made, said = session("again: jmp again")
+        made.timeout = 0.05
+        made.execute(command)
+        assert "the steps are ended by the timeout\n" in said.text
+        assert made.guest_alive
+
+
 def test_steps_and_runs_count_every_instruction_once() -> None:
     made, _ = session(CALLS)
     made.execute("i 3\ng")
@@ -128,6 +139,16 @@ def test_g_at_an_event_that_came_up_in_a_step_runs_on() -> None:
     made, _ = session("mov eax, 0x55; syscall; inc rbx; nop; hlt")
     made.execute("!syscall 55\np 2\ng")
     assert not made.guest_alive
+
+
+def test_an_event_that_holds_the_guest_at_a_breakpoint_that_a_step_ended_at() -> None:
+    listing = "mov eax, 0x55; syscall; inc rbx; nop; hlt"
+    for way, ends in (("", "400005"), ("t", "400007"), ("g", "40000c")):
+        made, said = session(listing)
+        made.execute(f"bp 400005\n!syscall 55\ni\ng\n{way}")
+        made.execute("r rip")
+        assert said.text.count("triggered") == 1, way
+        assert said.text.endswith(f"rip={'400007' if not way else ends:0>16}\n"), way
 
 
 # --- breakpoints
@@ -276,3 +297,16 @@ def test_a_run_that_a_hook_ended_goes_on_at_its_instruction() -> None:
     made.run()
     made.run()
     assert (made.triggers, made.guest_alive) == (2, False)
+
+
+def test_a_breakpoint_halts_the_machine_at_once_while_other_processes_run(tmp_path: Path) -> None:
+    made, said = session(CALLS, cores=2)
+    made.execute(f'.start path "{listing_file(tmp_path)}"\nbp 400010\ng')
+    assert [halt.process_id for halt in said.halts] == [0x1000]
+    assert all(process.alive for process in made.machine.processes)
+
+
+def test_i_freezes_every_other_process(tmp_path: Path) -> None:
+    made, _ = session(CALLS, cores=2)
+    made.execute(f'.start path "{listing_file(tmp_path)}"\ni 3')
+    assert [process.cpu.executed for process in made.machine.processes] == [3, 0]

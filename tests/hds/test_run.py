@@ -119,6 +119,12 @@ def test_the_output_of_the_guest_is_a_record() -> None:
     assert not any(r["type"] == "guest_output" for r in records("--guest-output", "none", "-e", "g", guest))
 
 
+def test_a_file_with_mistakes_gives_findings_and_a_summary() -> None:
+    finding, summary = records("-e", "bogus")
+    assert (finding["code"], finding["severity"]) == ("E200", "error")
+    assert (summary["type"], summary["cause"]) == ("summary", "none")
+
+
 def test_two_runs_give_the_same_records(tmp_path: Path) -> None:
     arguments = ("run", "--format", "json", "-e", '!syscall script { printf("%s %llx\\n", $time, rdtsc()); }')
     path = listing_file(tmp_path)

@@ -56,9 +56,7 @@ def test_pause_in_a_script_halts_like_a_break() -> None:
     assert text.endswith("rip=000000000040000e\nafter;")
 
 
-def test_a_script_that_pauses_keeps_its_arrays_while_others_run(engine: Engine, request: pytest.FixtureRequest) -> None:
-    if engine.name == "reference":
-        request.applymarker(pytest.mark.xfail(strict=True, reason="its runs share one stack for arrays"))
+def test_a_script_that_pauses_keeps_its_arrays_while_others_run(engine: Engine) -> None:
     text = shown(
         lines(
             "!syscall 55 script { int one_v[4]; one_v[1] = 7; pause(); print(one_v[1]); }",

@@ -6,6 +6,8 @@ different, and is the same in every test: the program's own path, process ids, a
 
 from __future__ import annotations
 
+import gzip
+import os
 from pathlib import Path
 
 import pytest
@@ -61,14 +63,14 @@ COMMANDS = {
 
 def make_files(folder: Path) -> Path:
     """The folder that commands work on; twice the same."""
-    import gzip
-
     (folder / "folder" / "inner").mkdir(parents=True)
     (folder / "fruit").write_text("banana\nbanana\napple\ncherry\n")
     (folder / "numbers").write_text("".join(f"{n * 7919 % 1000}\n" for n in range(100)))
     (folder / "folder" / "one").write_text("1")
     (folder / "folder" / "link").symlink_to("one")
     (folder / "packed.gz").write_bytes(gzip.compress(b"packed text\n" * 50, mtime=0))
+    for path in (*folder.rglob("*"), folder):  # long ago for both: the guest has a clock of its own
+        os.utime(path, (1e9, 1e9), follow_symlinks=False)
     return folder
 
 

@@ -86,7 +86,9 @@ def bench(
     kernel: str | None = None,
     store: GlobalStore | None = None,
 ) -> Bench:
-    """A machine with a listing loaded, if one is given."""
+    """A machine; a listing is loaded, on the bare kernel by default, which answers every system call with 0."""
+    if listing and kernel is None:
+        kernel = "bare"
     result = Bench(machine=cast(Machine, None))
     sinks = Sinks(
         message=result.messages.append,

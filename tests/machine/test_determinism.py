@@ -14,7 +14,7 @@ from vm.host import Host
 from vm.limits import Limits
 
 PROGRAM = """
-    mov ebx, 6
+    mov esi, 6
 again:
     rdtsc
     mov eax, 0x34
@@ -25,7 +25,7 @@ again:
 wait:
     dec ecx
     jnz wait
-    dec ebx
+    dec esi
     jnz again
 """
 
@@ -50,7 +50,7 @@ def transcript(
         EPTHOOK, script(tell), parameters=(CODE + 5,), condition=block("rdtsc; test al, 1; setz al; movzx eax, al")
     )
     guest.on(EPTHOOK, script(tell), CodeAction(block("ud2")), parameters=(lstar + 3,))
-    summary = guest.machine.run()
+    summary = guest.machine.run(1_000_000)
     return [astuple(message) for message in guest.messages], summary, guest.code_faults
 
 

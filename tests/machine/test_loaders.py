@@ -57,7 +57,7 @@ def test_the_initial_stack_has_arguments_environment_and_auxiliary_vector() -> N
     stack = initial_stack.build(image, ["prog", "x"], ["A=1"])
     words = [int.from_bytes(stack.data[offset : offset + 8], "little") for offset in range(0, 8 * 40, 8)]
     texts = [stack.data[word - stack.pointer :].split(b"\0")[0] for word in (words[1], words[2], words[4])]
-    vector = dict(zip(words[6:36:2], words[7:37:2], strict=True))
+    vector = dict(zip(words[6:40:2], words[7:40:2], strict=True))
     assert stack.pointer % 16 == 0
     assert (words[0], words[3], words[5]) == (2, 0, 0)
     assert texts == [b"prog", b"x", b"A=1"]

@@ -7,6 +7,7 @@ from machine_guests import CODE, Bench, bench, pseudo, read, say, script, write
 
 from machine import msr
 from machine.events.catalog import EPTHOOK, SYSCALL, SYSRET
+from machine.kernel.builds import DEFAULT_BUILD
 from machine.loaders import LoadError
 from machine.machine import MsrError, StopCause
 from vm.host import Host
@@ -200,3 +201,28 @@ def test_the_test_hosts_see_the_same_registers() -> None:
     guest = processes(bench(), 1, "mov ebx, 3")
     guest.machine.run()
     assert read(guest.machine.host_for_commands(), "rbx") == 3
+
+
+def test_a_program_that_cannot_be_loaded_leaves_no_process_behind() -> None:
+    guest = processes(bench(limits=Limits(max_guest_memory=1 << 22)), 1, "nop")
+    with pytest.raises(LoadError, match="max_guest_memory"):
+        guest.machine.load(b"\x90" * (1 << 22), "raw")
+    objects = guest.machine.processes[0].objects
+    links = objects.process + DEFAULT_BUILD.process_links
+    host = guest.machine.host_for_commands()
+    head = int.from_bytes(host.read_memory(links, 8) or b"", "little")
+    assert int.from_bytes(host.read_memory(head, 8) or b"", "little") == links
+    assert len(guest.machine.processes) == 1
+
+
+def test_a_machine_without_memory_for_guests_can_be_made() -> None:
+    guest = bench(limits=Limits(max_guest_memory=1))
+    with pytest.raises(LoadError, match="max_guest_memory"):
+        guest.machine.load(b"\x90")
+
+
+@pytest.mark.parametrize(("kind", "kernel"), [("raw", "linux"), ("asm", "linux")])
+def test_raw_code_and_listings_run_on_linux_by_default(kind: str, kernel: str) -> None:
+    guest = bench()
+    guest.machine.load(b"nop", kind)
+    assert guest.machine.processes[0].image.kernel == kernel

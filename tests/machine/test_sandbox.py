@@ -7,6 +7,7 @@ from machine_guests import CODE, Bench, bench, block, read, say, script, write
 
 from machine.events.definition import BreakAction, CodeAction
 from machine.machine import StopCause
+from machine.memory import Protection
 from machine.root.guest_regs import SIZE
 from vm.host import Host
 from vm.limits import Limits
@@ -187,6 +188,16 @@ def test_gs_is_the_processor_block_of_the_core() -> None:
     )
     ran(guest)
     assert seen == [(process.core, process.objects.thread) for process in guest.machine.processes]
+
+
+def test_a_block_does_not_see_memory_that_the_guest_has_unmapped() -> None:
+    guest = bench("mov ebx, 3; again: syscall; dec ebx; jnz again")
+    cpu = guest.machine.processes[0].cpu
+    region = cpu.map(0x70_0000, 0x1000, Protection.READ, "for a while")
+    guest.on_syscall(CodeAction(block("mov rax, [700000]")))
+    guest.on_syscall(script(lambda host: read(host, "rbx") == 2 and cpu.unmap(region)))
+    summary = guest.machine.run()
+    assert summary.code_faults == {0: 2}
 
 
 # --- faults

@@ -1,17 +1,18 @@
-"""The law that only the tests know: the compiled path does what the independent evaluator does.
+"""The laws that only the tests know: the compiled path does what the independent evaluator does.
 
-    python tests/property/evaluator_law.py --seconds 600 --seed 7 --save tests/regress
+    python tests/property/evaluator_law.py --seconds 600 --seed 7 --save build/fuzz
 
-is `hds fuzz` with this law alone.
+is `hds fuzz` with these laws alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections import Counter
 
-from evaluator import Unspecified, evaluate
+from evaluator import Unspecified, evaluate, rejection
 
 from hds.fuzzing.choices import Choices
 from hds.fuzzing.laws import Case, Law, compiled, reference
@@ -53,12 +54,61 @@ def check(case: Case) -> str | None:
     return difference(Effects.of(host, result.stopped), observed, ("evaluator", "compiled"))
 
 
+# Words of one kind: replacing one by another keeps most programs readable.
+KINDS_OF_WORDS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
+    (
+        re.compile(r"[@.$]?[A-Za-z_]\w*_\d+q|@\w+|\b0[xn]\w+"),
+        ("@rax", "$pid", "1.5", '"text"', 'L"wide"', ".other", "(1)"),
+    ),
+    (
+        re.compile(r"\b(?:int|double|float|char|short|long|unsigned|bool|void)\b"),
+        ("void", "double", "unsigned", "struct S_1q"),
+    ),
+    (re.compile(r"(?<= )(?:[-+*/%&|^<>]|<<|>>|[=!]=|&&|\|\|)(?= )"), ("%", "&&", "==", "-", "<<")),
+    (
+        re.compile(r"(?<=[(\[ ])[-+*&~!](?=[(\w])|\(\w+\)"),
+        ("*", "&", "(void)", "(double)", "(int *)", "sizeof ", ""),
+    ),
+    (
+        re.compile(r"\b(?:poi|db|low|strlen|wcslen|memcpy|eq|print|break|return|continue)\b"),
+        ("neg", "memcpy", "break", "strlen"),
+    ),
+)
+
+
+def _changed_program(choices: Choices) -> str:
+    """A program with a few words replaced by others of their kind: most of them parse, many of them mean nothing."""
+    text = program(choices, 5)
+    for _ in range(choices.between(1, 2)):
+        pattern, others = choices.pick(KINDS_OF_WORDS)
+        words = list(pattern.finditer(text))
+        if words:
+            start, end = choices.pick(words).span()
+            other = choices.pick(words)[0] if choices.chance(60) else choices.pick(others)
+            text = f"{text[:start]}{other}{text[end:]}"
+    return text
+
+
+def check_rejection(case: Case) -> str | None:
+    """Both accept a program, or both reject it."""
+    assert isinstance(case, str)
+    made = compiled(case)
+    codes = sorted({item.code for item in made.diagnostics if item.severity is Severity.ERROR})
+    if made.tree is None:
+        return None
+    code = rejection(made.tree, world())
+    OUTCOMES[f"rejected: {code}"] += 1
+    # Of several errors each side may find another one first: only the examples of the document compare codes.
+    return None if (code is None) == (not codes) else f"rejected: evaluator {code}, compiler {codes}"
+
+
 LAW = Law("evaluator", "the compiled path does what the independent evaluator does", _program, check)
+REJECTION = Law("rejection", "checker and evaluator reject the same programs", _changed_program, check_rejection)
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     fuzz.configure(parser)
-    code = fuzz.fuzz((LAW,), parser.parse_args())
+    code = fuzz.fuzz((LAW, REJECTION), parser.parse_args())
     for outcome, count in OUTCOMES.most_common():
         print(f"  {count:6} {outcome}", file=sys.stderr)
     sys.exit(code)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from evaluator_law import LAW as EVALUATOR
+from evaluator_law import REJECTION
 from hypothesis import given, settings
 from strategies import BY_NAME, cases, cases_of
 
@@ -37,6 +38,12 @@ def test_the_native_engine_does_what_the_reference_engine_does(case: Case) -> No
 @given(cases_of(EVALUATOR))
 def test_the_compiled_path_does_what_the_evaluator_does(case: Case) -> None:
     holds(EVALUATOR, case)
+
+
+@QUICK
+@given(cases_of(REJECTION))
+def test_checker_and_evaluator_reject_the_same_programs(case: Case) -> None:
+    holds(REJECTION, case)
 
 
 @SLOW

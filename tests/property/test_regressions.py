@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from evaluator_law import LAW
+from evaluator_law import LAW, REJECTION
 
 from hds.fuzzing.campaign import broken_by, saved_case
 from hds.fuzzing.laws import LAWS, NativeMissing
 
 FOLDER = Path(__file__).parents[1] / "regress"
-ALL_LAWS = {law.name: law for law in (*LAWS, LAW)}
+ALL_LAWS = {law.name: law for law in (*LAWS, LAW, REJECTION)}
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.hds")), ids=lambda path: path.stem)

@@ -128,6 +128,10 @@ class LinuxKernel(UnknownCalls):
 
     # --- calls
 
+    def default_answer(self, number: int) -> int | None:
+        """The error of a call that is refused or unknown."""
+        return None if number in _READERS else -REFUSED.get(number, Errno.ENOSYS)
+
     def system_call(self, process: Process) -> None:
         """Carry out one call."""
         registers = process.cpu.registers

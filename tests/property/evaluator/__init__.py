@@ -9,6 +9,6 @@ caller compares nothing.
 """
 
 from .errors import Rejected, Stopped, Unspecified
-from .machine import Result, evaluate
+from .machine import Result, evaluate, rejection
 
-__all__ = ["Rejected", "Result", "Stopped", "Unspecified", "evaluate"]
+__all__ = ["Rejected", "Result", "Stopped", "Unspecified", "evaluate", "rejection"]

@@ -123,6 +123,8 @@ class Declarations:
             raise Rejected("E095")
         parameters: list[tuple[str, Type]] = []
         for parameter in item.parameters:
+            if parameter.declarator.is_global:
+                raise Rejected("E030")
             kind: Type = U64
             if parameter.type is not None:
                 kind = self.starred(self.base(parameter.type), parameter.declarator.stars)
@@ -164,6 +166,8 @@ class Declarations:
         for line in lines:
             base = self.base(line.type)
             for declarator in line.declarators:
+                if declarator.is_global or declarator.initialiser is not None:
+                    raise Rejected("E030")
                 if declarator.name in [name for name, _ in members]:
                     raise Rejected("E083")
                 members.append((declarator.name, self.declared(base, declarator)))

@@ -110,7 +110,7 @@ class Expressions:
         return self.variable(kind, lambda frame: address)
 
     def local_place(self, name: str, scope: Scope) -> Place:
-        if name in self.declarations.functions:
+        if name in self.declarations.functions and name not in scope.names:
             raise Rejected("E069")
         variable = scope.lookup(name)
         return self.variable(variable.kind, lambda frame: frame[variable.index])
@@ -434,7 +434,7 @@ class Expressions:
         for specifier, operand in zip(specifiers, operands, strict=True):
             if isinstance(operand.kind, Float) != (specifier.argument == "float"):
                 raise Rejected("E112")
-            if operand.literal is not None and operand.literal != specifier.argument:
+            if operand.literal is not None and specifier.argument not in ("integer", operand.literal):
                 raise Rejected("E067")
 
         def compute(frame: Frame) -> Value:

@@ -12,13 +12,13 @@ from vm.host import Host
 from .arithmetic import Value, is_true
 from .declarations import Declarations, Scope, Signature, flat
 from .errors import Rejected, Stopped
-from .expressions import Expressions, Frame, Operand, Place
+from .expressions import Compute, Expressions, Frame, Operand, Place
 from .memory import Memory, object_size
 from .types import I64, Array, Integer, Pointer, Struct, Type, Void, base_elements
 
 MAX_CALL_DEPTH = 128
 MAX_ROUNDS = 500_000  # statements of one run; the language counts instructions, which an evaluator has none of
-sys.setrecursionlimit(max(sys.getrecursionlimit(), 100_000))
+FRAMES_OF_PYTHON = 100_000  # 128 nested calls of deeply nested expressions
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Result:
 
 def evaluate(program: s.Program, host: Host, symbols: dict[str, int] | None = None) -> Result:
     """Run a syntax tree against a host, with fresh globals. Raises Unspecified."""
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), FRAMES_OF_PYTHON))
     try:
         script = _Script(program, host, symbols or {})
     except Rejected as rejected:
@@ -49,6 +50,15 @@ def evaluate(program: s.Program, host: Host, symbols: dict[str, int] | None = No
     except Stopped as stopped:
         return Result(stopped=stopped.kind)
     return Result()
+
+
+def rejection(program: s.Program, host: Host) -> str | None:
+    """The code that rejects a syntax tree; None when it may run."""
+    try:
+        _Script(program, host, {})
+    except Rejected as rejected:
+        return rejected.code
+    return None
 
 
 class _Script:
@@ -319,26 +329,34 @@ class _Script:
         return run
 
     def declarator(self, base: Type, declarator: s.Declarator, scope: Scope) -> Run:
+        """A name means its new variable from its first mention on; an older meaning holds to the end of the line."""
         kind = self.declarations.declared(base, declarator)
-        if declarator.is_global:
-            place = self.expressions.global_place(declarator.name)
-        else:
-            if declarator.name in self.declarations.functions:
+        initialiser = declarator.initialiser
+        if not declarator.is_global:
+            if declarator.name in self.declarations.functions and scope.result is None:
                 raise Rejected("E069")
-            scope.declare(declarator.name, kind)
-            place = self.expressions.local_place(declarator.name, scope)
-        if isinstance(declarator.initialiser, s.InitialiserList):
-            return self.initialised(place, declarator.initialiser, scope)
-        if declarator.initialiser is None:
-            return self.cleared(place)
+            if declarator.name not in scope.names:
+                scope.declare(declarator.name, kind)
+        if isinstance(initialiser, s.InitialiserList):
+            computes = self.list_values(kind, initialiser, scope)
+            return self.filled(self.declared_place(declarator, kind, scope), computes)
+        if initialiser is None:
+            return self.cleared(self.declared_place(declarator, kind, scope))
         if isinstance(kind, Array):
             raise Rejected("E099")
-        places = [place]
+        chain = []
         for target in declarator.chain:
             if isinstance(target, s.Name):
                 scope.declare(target.name, kind)
-            places.append(self.expressions.place(target, scope))
-        return self.stores(places, self.expressions.translate(declarator.initialiser, scope))
+            chain.append(self.expressions.place(target, scope))
+        operand = self.expressions.translate(initialiser, scope)
+        return self.stores([self.declared_place(declarator, kind, scope), *chain], operand)
+
+    def declared_place(self, declarator: s.Declarator, kind: Type, scope: Scope) -> Place:
+        if declarator.is_global:
+            return self.expressions.global_place(declarator.name)
+        scope.declare(declarator.name, kind)
+        return self.expressions.local_place(declarator.name, scope)
 
     def cleared(self, place: Place) -> Run:
         def run(frame: Frame) -> Signal:
@@ -347,24 +365,27 @@ class _Script:
 
         return run
 
-    def initialised(self, place: Place, items: s.InitialiserList, scope: Scope) -> Run:
-        """All values are computed before the object is changed; what is left is zero (9.5)."""
-        if not isinstance(place.kind, Array | Struct):
+    def list_values(self, kind: Type, items: s.InitialiserList, scope: Scope) -> list[Compute]:
+        """The values of a list, converted to the base elements that they fill (9.5)."""
+        if not isinstance(kind, Array | Struct):
             raise Rejected("E099")
         nodes = list(flat(items))
-        elements = list(base_elements(place.kind))
+        elements = list(base_elements(kind))
         if len(nodes) > len(elements):
             raise Rejected("E089")
-        computes = [
-            self.expressions.converted(self.expressions.translate(node, scope), kind)
-            for node, (_, kind) in zip(nodes, elements, strict=False)
+        return [
+            self.expressions.converted(self.expressions.translate(node, scope), element)
+            for node, (_, element) in zip(nodes, elements, strict=False)
         ]
+
+    def filled(self, place: Place, computes: list[Compute]) -> Run:
+        """All values are computed before the object is changed; what is left is zero (9.5)."""
 
         def run(frame: Frame) -> Signal:
             values = [compute(frame) for compute in computes]
             address = place.locate(frame).address
             self.memory.store_bytes(address, bytes(place.kind.size))
-            for value, (offset, kind) in zip(values, elements, strict=False):
+            for value, (offset, kind) in zip(values, base_elements(place.kind), strict=False):
                 self.memory.store(address + offset, value, kind, slot=False)
             return None
 

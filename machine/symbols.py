@@ -1,0 +1,78 @@
+"""Names of places in programs: the symbol tables of ELF files, and `module!name` for everything that is loaded.
+
+Symbols are a convenience, so a malformed table gives no symbols and no error. Names that the script language could not
+spell are left out; case does not matter there, and of two equal names a global one wins, then the first.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+SHT_SYMTAB, SHT_DYNSYM = 2, 11
+_NAMED_TYPES = (0, 1, 2, 10)  # NOTYPE, OBJECT, FUNC, GNU_IFUNC
+_SHN_UNDEF, _SHN_LORESERVE = 0, 0xFF00
+_SECTION = struct.Struct("<IIQQQQIIQQ")
+_SYMBOL = struct.Struct("<IBBHQQ")
+_MOST_SECTIONS = 4096
+_MOST_SYMBOLS = 1_000_000
+_SPELLABLE = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A named place of a program; `size` is 0 where it is not known."""
+
+    name: str
+    address: int
+    size: int = 0
+
+
+def elf_symbols(data: bytes, base: int) -> tuple[Symbol, ...]:
+    """The defined symbols of an ELF64 file that is loaded at `base` (0 for a position-dependent one), by address."""
+    sections = _sections(data)
+    tables = [section for kind in (SHT_SYMTAB, SHT_DYNSYM) for section in sections if section[1] == kind]
+    if not tables:
+        return ()
+    _, _, _, _, offset, size, link, _, _, entry_size = tables[0]
+    if link >= len(sections) or entry_size != _SYMBOL.size or size > _MOST_SYMBOLS * entry_size:
+        return ()
+    rows, texts = data[offset : offset + size], data[sections[link][4] : sections[link][4] + sections[link][5]]
+    found: dict[str, tuple[bool, Symbol]] = {}
+    for name_at, info, _, section, value, length in _SYMBOL.iter_unpack(rows[: len(rows) // entry_size * entry_size]):
+        if info & 0xF not in _NAMED_TYPES or section == _SHN_UNDEF or section >= _SHN_LORESERVE:
+            continue
+        name = _SPELLABLE.match(texts, name_at)
+        if name is None or texts[name.end() : name.end() + 1] != b"\0":
+            continue
+        text, is_global = name[0].decode(), info >> 4 != 0
+        present = found.get(text.lower())
+        if present is None or (is_global and not present[0]):
+            found[text.lower()] = is_global, Symbol(text, base + value, length)
+    return tuple(sorted((symbol for _, symbol in found.values()), key=lambda symbol: symbol.address))
+
+
+def _sections(data: bytes) -> list[tuple[int, ...]]:
+    """The section headers, as far as they lie in the file."""
+    if len(data) < 64:
+        return []
+    (offset,) = struct.unpack_from("<Q", data, 0x28)
+    entry_size, count = struct.unpack_from("<HH", data, 0x3A)
+    if entry_size != _SECTION.size or count > _MOST_SECTIONS or offset + count * entry_size > len(data):
+        return []
+    return [_SECTION.unpack_from(data, offset + index * entry_size) for index in range(count)]
+
+
+def module_name(file_name: str) -> str:
+    """What stands in front of the exclamation mark: the file's stem, with underscores for what cannot stand there."""
+    stem = file_name.rpartition("/")[2].partition(".")[0]
+    name = re.sub(r"\W", "_", stem, flags=re.ASCII) or "_"
+    return f"_{name}" if name[0].isdigit() else name
+
+
+def qualified(file_name: str, symbols: Iterable[Symbol]) -> dict[str, int]:
+    """Addresses by `module!name` in lower case, as the compiler of scripts looks them up."""
+    module = module_name(file_name).lower()
+    return {f"{module}!{symbol.name.lower()}": symbol.address for symbol in symbols}

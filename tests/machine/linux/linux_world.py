@@ -1,0 +1,75 @@
+"""A Linux process whose calls a test makes directly, without instructions: results as the guest gets them in rax."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from machine.clock import VirtualClock
+from machine.cpu import Cpu
+from machine.kernel.base import Start
+from machine.kernel.linux import LinuxKernel, World
+from machine.kernel.linux.names import NUMBERS
+from machine.loaders import Area, Image
+from machine.memory import GuestMemory, Protection, Quota
+from machine.process import Process
+from vm.limits import DEFAULT_LIMITS, Limits
+from vm.registers import STORAGE_INDEX
+
+SCRATCH, PAGES = 0x10_0000, 64
+AT_FDCWD = -100
+O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_TRUNC, O_APPEND = 0, 1, 2, 0o100, 0o200, 0o1000, 0o2000
+O_DIRECTORY, O_NOFOLLOW, O_PATH = 0o200000, 0o400000, 0o10000000
+
+
+class Guest:
+    """One process. Arguments that are texts or bytes are put into its memory; `output` is what it prints."""
+
+    def __init__(
+        self, root: Path | None = None, writable: bool = False, limits: Limits = DEFAULT_LIMITS, stdin: bytes | None = None
+    ) -> None:
+        self.output: list[tuple[int, bytes]] = []
+        self.ticks = 0
+        world = World(root, writable, stdin)
+        clock = VirtualClock(lambda: self.ticks)
+        self.kernel = LinuxKernel(lambda *written: self.output.append(written), clock, limits, world)
+        self.cpu = Cpu(GuestMemory(Quota(limits.max_guest_memory)))
+        area = Area(SCRATCH, PAGES * 0x1000, Protection.READ | Protection.WRITE, "program")
+        image = Image("linux", SCRATCH, None, (area,), ())
+        self.cpu.map(area.start, area.size, area.protection, area.name)
+        self.process = Process(0x1000, 0x1004, "guest", self.cpu, image, 0, objects=None)  # type: ignore[arg-type]
+        self.kernel.new_process(self.process, Start(image, ("guest",), ()))
+
+    def call(self, name: str, *arguments: int | str | bytes) -> int:
+        """The signed result of a system call."""
+        registers, place = self.cpu.registers, SCRATCH + 0x8000
+        registers.write(STORAGE_INDEX["rax"], NUMBERS[name])
+        for storage, value in zip(("rdi", "rsi", "rdx", "r10", "r8", "r9"), (*arguments, *(0,) * 6), strict=False):
+            if isinstance(value, str):
+                value = value.encode() + b"\0"
+            if isinstance(value, bytes):
+                self.cpu.write(place, value)
+                value, place = place, place + len(value)
+            registers.write(STORAGE_INDEX[storage], value)
+        self.kernel.system_call(self.process)
+        result = registers.read(STORAGE_INDEX["rax"])
+        return result - (1 << 64) if result >> 63 else result
+
+    def open(self, path: str, flags: int = O_RDONLY, mode: int = 0o644, directory: int = AT_FDCWD) -> int:
+        """openat."""
+        return self.call("openat", directory, path, flags, mode)
+
+    def read(self, descriptor: int, size: int = 0x1000) -> bytes | int:
+        """What read gives, or the negative error."""
+        result = self.call("read", descriptor, SCRATCH, size)
+        return result if result < 0 else self.memory(SCRATCH, result)
+
+    def contents(self, path: str) -> bytes | int:
+        """The first page of a file, or the negative error of opening it."""
+        descriptor = self.open(path)
+        return descriptor if descriptor < 0 else self.read(descriptor)
+
+    def memory(self, address: int, size: int) -> bytes:
+        """Bytes of the guest."""
+        data = self.cpu.read(address, size)
+        assert data is not None
+        return data

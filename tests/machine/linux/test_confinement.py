@@ -1,0 +1,223 @@
+"""Nothing gets out: no path, link, `..`, descriptor or race of a guest reaches a file outside the folder it is shown."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from linux_world import AT_FDCWD, O_CREAT, O_DIRECTORY, O_PATH, O_RDWR, O_TRUNC, O_WRONLY, Guest
+
+from machine.kernel.linux.errors import Errno
+from machine.loaders import LoadError
+
+SECRET = b"the secret outside"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a secret beside it and every kind of way that leads there."""
+    (tmp_path / "secret").write_bytes(SECRET)
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "file").write_bytes(SECRET)
+    root = tmp_path / "root"
+    (root / "inner" / "deep").mkdir(parents=True)
+    (root / "public").write_bytes(b"public")
+    (root / "absolute").symlink_to(tmp_path / "secret")
+    (root / "relative").symlink_to("../secret")
+    (root / "inner" / "up").symlink_to("../../secret")
+    (root / "way out").symlink_to("..")
+    (root / "directory out").symlink_to(tmp_path / "outside")
+    (root / "loop").symlink_to("loop")
+    (root / "good").symlink_to("/public")
+    os.mkfifo(root / "fifo")
+    return root
+
+
+WAYS_OUT = (
+    "../secret", "/../secret", "inner/../../secret", "/inner/deep/../../../secret", "./.././secret", "..//../secret",
+    "absolute", "relative", "inner/up", "way out/secret", "directory out/file", "inner/../way out/secret",
+    "/proc/self/root/secret", "/proc/self/cwd/../secret", "/proc/1/root/etc/passwd", "/proc/self/fd/0",
+    "/proc/self/exe/../../secret", "/dev/fd/0/../secret", "good/../../secret",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("path", WAYS_OUT)
+@pytest.mark.parametrize("writable", [False, True], ids=["read-only", "writable"])
+def test_no_path_leads_out(folder: Path, path: str, writable: bool) -> None:
+    guest = Guest(folder, writable)
+    result = guest.contents(path)
+    assert isinstance(result, int)
+    assert -result in (Errno.ENOENT, Errno.ENOTDIR, Errno.EACCES, Errno.ELOOP)
+
+
+@pytest.mark.parametrize("path", WAYS_OUT)
+def test_no_path_creates_or_removes_outside(folder: Path, path: str) -> None:
+    guest = Guest(folder, writable=True)
+    guest.call("unlink", path)
+    guest.call("rmdir", path)
+    guest.call("rename", path, "/moved")
+    guest.call("link", path, "/linked")
+    guest.call("truncate", path, 0)
+    guest.call("chmod", path, 0)
+    guest.open(path, O_WRONLY | O_TRUNC)
+    outside = folder.parent
+    assert (outside / "secret").read_bytes() == SECRET
+    assert (outside / "secret").stat().st_mode & 0o777 != 0
+    assert sorted(os.listdir(outside)) == ["outside", "root", "secret"]
+    assert os.listdir(outside / "outside") == ["file"]
+    for made in ("moved", "linked"):
+        assert not (folder / made).exists() or (folder / made).is_symlink() or (folder / made).read_bytes() != SECRET
+
+
+def test_an_absolute_link_starts_at_the_guests_root(folder: Path) -> None:
+    assert Guest(folder).contents("good") == b"public"
+
+
+def test_the_parent_of_the_root_is_the_root(folder: Path) -> None:
+    guest = Guest(folder)
+    assert guest.call("chdir", "../../inner/../..") == 0
+    assert guest.call("getcwd", 0x10_0000, 100) == 2
+    assert guest.contents("public") == b"public"
+
+
+def test_a_new_link_to_the_outside_leads_nowhere(folder: Path) -> None:
+    guest = Guest(folder, writable=True)
+    for target in (str(folder.parent / "secret"), "../secret", "../../../../../../etc/passwd"):
+        assert guest.call("symlink", target, "/new") == 0
+        assert guest.contents("/new") == -Errno.ENOENT
+        assert guest.open("/new", O_WRONLY | O_CREAT) != 3 or (folder / "etc").exists() is False
+        guest.call("unlink", "/new")
+    assert (folder.parent / "secret").read_bytes() == SECRET
+
+
+def test_a_descriptor_of_the_root_is_no_way_out(folder: Path) -> None:
+    guest = Guest(folder)
+    for flags in (O_DIRECTORY, O_DIRECTORY | O_PATH):
+        root, inner = guest.open("/", flags), guest.open("/inner", flags)
+        assert guest.open("../secret", directory=root) == -Errno.ENOENT
+        assert guest.open("../../secret", directory=inner) == -Errno.ENOENT
+        assert guest.call("fchdir", inner) == 0
+        assert guest.contents("../../secret") == -Errno.ENOENT
+
+
+def test_a_folder_that_is_moved_away_is_no_way_out(folder: Path) -> None:
+    guest = Guest(folder)
+    assert guest.call("chdir", "/inner/deep") == 0
+    (folder / "inner" / "deep").rename(folder.parent / "outside" / "deep")
+    assert guest.contents("../file") == -Errno.ENOENT
+    assert guest.contents("../../public") == b"public"
+
+
+def test_devices_fifos_and_sockets_are_not_opened(folder: Path) -> None:
+    assert Guest(folder, writable=True).open("/fifo", O_RDWR) == -Errno.EACCES
+
+
+def test_a_read_only_folder_is_not_changed(folder: Path) -> None:
+    before = sorted(str(path) for path in folder.rglob("*"))
+    guest = Guest(folder)
+    assert guest.open("/public", O_RDWR) == -Errno.EROFS
+    assert guest.open("/public", O_TRUNC) == -Errno.EROFS
+    assert guest.open("/new", O_WRONLY | O_CREAT) == -Errno.EROFS
+    for call in (
+        ("mkdir", "/new", 0o777), ("unlink", "/public"), ("rmdir", "/inner/deep"), ("rename", "/public", "/other"),
+        ("link", "/public", "/other"), ("symlink", "public", "/other"), ("chmod", "/public", 0), ("truncate", "/public", 0),
+        ("utimensat", AT_FDCWD, "/public", 0, 0),
+    ):  # fmt: skip
+        assert guest.call(*call) == -Errno.EROFS, call  # type: ignore[arg-type]
+    assert sorted(str(path) for path in folder.rglob("*")) == before
+    assert (folder / "public").read_bytes() == b"public"
+
+
+def test_set_user_id_bits_are_not_stored(folder: Path) -> None:
+    guest = Guest(folder, writable=True)
+    descriptor = guest.open("/tool", O_WRONLY | O_CREAT, 0o6755)
+    guest.call("chmod", "/tool", 0o6755)
+    guest.call("fchmod", descriptor, 0o7777)
+    assert (folder / "tool").stat().st_mode & 0o7000 == 0
+
+
+@pytest.mark.parametrize("system", ["/proc", "/sys"])
+def test_system_folders_cannot_be_shown(system: str) -> None:
+    if os.stat(system).st_dev == os.stat("/").st_dev:
+        pytest.skip(f"{system} is no file system of its own here")
+    with pytest.raises(LoadError, match="part of"):
+        Guest(Path(system))
+
+
+def test_other_file_systems_in_the_folder_are_not_entered() -> None:
+    if os.stat("/sys").st_dev == os.stat("/").st_dev:
+        pytest.skip("/sys is no file system of its own here")
+    assert Guest(Path("/")).open("/sys/kernel") == -Errno.EACCES
+
+
+def test_proc_of_the_guest_is_its_own() -> None:
+    guest = Guest(Path("/"))
+    assert guest.contents("/proc/self/maps") == guest.contents("/proc/self/mem") == -Errno.ENOENT
+    assert guest.contents("/proc/self/environ") == guest.contents("/proc/1/environ") == -Errno.ENOENT
+
+
+def test_a_race_with_links_never_leaks(folder: Path) -> None:
+    """A thread of the host keeps exchanging a file, and a folder on the way, for links to the secret."""
+    stop = threading.Event()
+    secret, outside = folder.parent / "secret", folder.parent / "outside"
+    (folder / "way").mkdir()
+    (folder / "way" / "file").write_bytes(b"public")
+
+    def exchange() -> None:
+        while not stop.is_set():
+            for target, name in ((secret, "public"), (outside, "way")):
+                os.rename(folder / name, folder / "aside")
+                os.symlink(target, folder / name)
+                os.unlink(folder / name)
+                os.rename(folder / "aside", folder / name)
+
+    thread = threading.Thread(target=exchange)
+    thread.start()
+    try:
+        guest = Guest(folder, writable=True)
+        for _ in range(1500):
+            for path in ("/public", "/way/file"):
+                descriptor = guest.open(path, O_RDWR)
+                if descriptor >= 0:
+                    assert guest.read(descriptor) == b"public"
+                    guest.call("close", descriptor)
+    finally:
+        stop.set()
+        thread.join()
+
+
+_NAMES = st.sampled_from(
+    ["..", ".", "", "inner", "deep", "public", "absolute", "relative", "up", "way out", "directory out", "file",
+     "secret", "good", "tmp", "proc", "self", "exe", "dev", "null", "x" * 300]
+)  # fmt: skip
+
+
+@given(parts=st.lists(_NAMES, max_size=12), absolute=st.booleans())
+def test_no_combination_of_names_reaches_the_secret(
+    tmp_path_factory: pytest.TempPathFactory, parts: list[str], absolute: bool
+) -> None:
+    base = tmp_path_factory.getbasetemp() / "combinations"
+    if not base.exists():
+        base.mkdir()
+        _make(base)
+    result = Guest(base / "root").contents(("/" if absolute else "") + "/".join(parts))
+    assert result != SECRET
+
+
+def _make(base: Path) -> None:
+    (base / "secret").write_bytes(SECRET)
+    (base / "outside").mkdir()
+    (base / "outside" / "file").write_bytes(SECRET)
+    root = base / "root"
+    (root / "inner" / "deep").mkdir(parents=True)
+    (root / "public").write_bytes(b"public")
+    (root / "absolute").symlink_to(base / "secret")
+    (root / "relative").symlink_to("../secret")
+    (root / "inner" / "up").symlink_to("../../secret")
+    (root / "way out").symlink_to("..")
+    (root / "directory out").symlink_to(base / "outside")
+    (root / "good").symlink_to("/public")
