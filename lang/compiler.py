@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lang import syntax
 from lang.checker import Checked, Checker
-from lang.diagnostics import Diagnostic, Diagnostics, sort_key
+from lang.diagnostics import Diagnostic, Diagnostics, Severity, sort_key
 from lang.loop_bounds import report_decimal_looking
 from lang.names import SessionNames
 from lang.parser import parse, too_deep
@@ -123,5 +123,6 @@ class Compiler:
         tree: syntax.Program | None = None,
         checked: Checked | None = None,
     ) -> Compilation:
-        found = sorted(diagnostics, key=sort_key)
+        wanted = (item for item in diagnostics if self.portability or item.severity is not Severity.REMARK)
+        found = sorted(wanted, key=sort_key)
         return Compilation(program, tuple(found), tree, checked)

@@ -121,7 +121,7 @@ class Machine:
             self._scheduler.system_call_done,
             lambda: self._scheduler.someone_waits,
         )
-        self._carrier = native.carrier(engine, self._state, self)
+        self._carrier = native.carrier_for(engine, self._state, self)
         self._deadline: float | None = None
         self._current = self.cores[0]
         self._running = False
@@ -226,6 +226,7 @@ class Machine:
         process.processor_block = self._objects.run_on(process.core, process.objects)
         process.cpu.write_msr(msr.KERNEL_GS_BASE, process.processor_block)
         process.cpu.write_msr(msr.TSC_AUX, process.core)
+        self._system_calls.placed(process)
 
     # --- running
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -126,10 +126,11 @@ def _msr(access: Callable[[], int | None]) -> int:
         raise CommandFailed(f"err, ioctl failed: the msr index or the core is invalid ({error})") from None
 
 
-def _cores(session: Session, wanted: int) -> range:
+def _cores(session: Session, wanted: int) -> Sequence[int]:
+    """The core that was asked for, or all that have run a process (all, where none has)."""
     count = len(session.machine.cores)
     if wanted < 0:
-        return range(count)
+        return [core.index for core in session.machine.cores if core.process is not None] or range(count)
     if wanted >= count:
         raise CommandFailed("err, invalid core id (c0000006)")
     return range(wanted, wanted + 1)

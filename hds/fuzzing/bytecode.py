@@ -11,6 +11,7 @@ from hds.fuzzing.programs import program as program_text
 from lang.compiler import Compiler
 from lang.source import SourceFile
 from vm.builtins import BUILTIN_INDEX, BUILTINS, Effect
+from vm.bundle import Bundle, write_bundle
 from vm.isa import INSTRUCTIONS, INTEGER_KINDS, WIDE, Instruction, Operand
 from vm.isa import encode as encode_word
 from vm.program import Function, GlobalSymbol, Program, decode, encode
@@ -29,12 +30,15 @@ def hostile_file(choices: Choices) -> bytes:
         return encode(_mutated(choices, _compiled(choices)))
     if way < 9:
         return encode(random_program(choices))
-    return damaged_bytes(choices, encode(_compiled(choices)))
+    made = _compiled(choices)
+    if choices.chance(30):
+        return damaged_bytes(choices, write_bundle(Bundle("case.hds", "? print(1);", ((2, made), (5, made)))))
+    return damaged_bytes(choices, encode(made))
 
 
 def damaged_bytes(choices: Choices, data: bytes) -> bytes:
     """A few bytes of a file changed, left out or put in; the checksum is wrong then, or repaired."""
-    body = bytearray(data)
+    header, body = data[:12], bytearray(data[12:])
     for _ in range(choices.between(1, 5)):
         at = choices.below(max(1, len(body)))
         match choices.below(4):
@@ -46,13 +50,13 @@ def damaged_bytes(choices: Choices, data: bytes) -> bytes:
                 body[at:at] = bytes((choices.pick((0, 0xFF, 1, 0x7F, 0x80)),)) * choices.between(1, 4)
             case _:
                 body[at : at + 4] = choices.pick((b"\xff\xff\xff\xff", b"\0\0\0\0", b"\0\0\0\x80", b"\1\0\0\0"))
-    return bytes(body) if choices.chance(20) else with_checksum(bytes(body))
+    damaged = header + bytes(body)
+    return damaged[choices.below(14) :] if choices.chance(10) else with_checksum(damaged)
 
 
 def with_checksum(data: bytes) -> bytes:
-    """The same file with the checksum that its bytes have, and a header that is right."""
-    header = encode(Program((), ()))[:8]
-    return header + zlib.crc32(data[12:]).to_bytes(4, "little") + data[12:]
+    """The same file with the checksum that its bytes have."""
+    return data[:8] + zlib.crc32(data[12:]).to_bytes(4, "little") + data[12:]
 
 
 def _compiled(choices: Choices) -> Program:

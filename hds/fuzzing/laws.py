@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cache
 
+from hds.faults import render_fault
 from hds.fuzzing.broken import broken, damaged
 from hds.fuzzing.bytecode import hostile_file
 from hds.fuzzing.choices import Choices
@@ -22,9 +23,11 @@ from lang.compiler import Compilation, Compiler
 from lang.diagnostics import Diagnostics, Severity, render
 from lang.parser import parse
 from lang.source import SourceFile
-from vm.engine import Engine
+from vm.bundle import is_bundle, read_bundle, write_bundle
+from vm.engine import Engine, Fault, FaultKind
 from vm.interpreter import Interpreter
 from vm.limits import DEFAULT_LIMITS, Limits
+from vm.listing import listing
 from vm.program import Program, ProgramFormatError, decode, encode
 from vm.script_memory import GlobalConflict
 from vm.verifier import VerificationError, verify
@@ -233,12 +236,18 @@ def _check_assembly(case: Case) -> str | None:
 def _check_bytecode(case: Case) -> str | None:
     assert isinstance(case, bytes)
     try:
+        if is_bundle(case):
+            bundle = read_bundle(case)
+            return None if write_bundle(bundle) == case else "write(read(bytes)) gives other bytes"
         made = decode(case)
         if encode(made) != case:
             return "encode(decode(bytes)) gives other bytes"
         expected = observe(reference(HOSTILE_LIMITS), made, HOSTILE_LIMITS)
     except (ProgramFormatError, VerificationError, GlobalConflict):
         return None
+    listing(made)
+    for pc in range(len(made.code)):
+        render_fault(made, Fault(FaultKind.STEP_LIMIT, pc))
     try:
         return difference(expected, observe(native(HOSTILE_LIMITS), made, HOSTILE_LIMITS), ("reference", "native"))
     except NativeMissing:

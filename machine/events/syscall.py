@@ -222,9 +222,14 @@ class SystemCalls:
             self._set_interception(process)
 
     def begin_turn(self, process: Process) -> None:
-        """The process comes to a core, or is about to run."""
+        """The process is about to run."""
         if process in self._hooks:
             self._hooks[process].begin_turn()
+
+    def placed(self, process: Process) -> None:
+        """The process has come to a core."""
+        if process in self._hooks:
+            self._hooks[process].refresh()
 
     def _is_quiet(self, process: Process) -> bool:
         """Whether a system call is over before anybody can look on or act."""

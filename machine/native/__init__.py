@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from vm.engine import Engine
 
 
-def carrier(engine: Engine, state: DebuggerState, owner: Owner) -> Carrier | None:
+def carrier_for(engine: Engine, state: DebuggerState, owner: Owner) -> Carrier | None:
     """The native carrier of a machine whose scripts are machine code; None for another engine's."""
     if engine.name != "native":
         return None

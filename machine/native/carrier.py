@@ -38,9 +38,9 @@ from machine.native.tables import (
 )
 from machine.process import Process
 from machine.registers import BATCH_IDS, BATCH_STORAGES
-from vm.native.access import DirectAccess
 from vm.native.activation import Activation, Workspace
 from vm.native.engine import NativeEngine
+from vm.native.layout import CELL
 from vm.native.trigger import entry_point, prepare, registers_used
 from vm.registers import RFLAGS, RIP
 
@@ -166,7 +166,8 @@ class ProcessHook:
         return _Registers.of(*((self.state.ids[storage], self._cell(storage)) for storage in storages))
 
     def _cell(self, storage: int) -> int:
-        return ctypes.addressof(self.cells.direct) + DirectAccess.registers.offset + 8 * storage
+        first = ctypes.addressof(self.cells.direct.registers)
+        return first + CELL * storage
 
     def _set_registers(self) -> None:
         state = self.state

@@ -20,17 +20,22 @@ SECRET = b"the secret outside"
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with a secret beside it and every kind of way that leads there."""
-    (tmp_path / "secret").write_bytes(SECRET)
-    (tmp_path / "outside").mkdir()
-    (tmp_path / "outside" / "file").write_bytes(SECRET)
-    root = tmp_path / "root"
+    return make_folder(tmp_path)
+
+
+def make_folder(base: Path) -> Path:
+    """The folder `root` in `base`, and beside it what must not be reached."""
+    (base / "secret").write_bytes(SECRET)
+    (base / "outside").mkdir()
+    (base / "outside" / "file").write_bytes(SECRET)
+    root = base / "root"
     (root / "inner" / "deep").mkdir(parents=True)
     (root / "public").write_bytes(b"public")
-    (root / "absolute").symlink_to(tmp_path / "secret")
+    (root / "absolute").symlink_to(base / "secret")
     (root / "relative").symlink_to("../secret")
     (root / "inner" / "up").symlink_to("../../secret")
     (root / "way out").symlink_to("..")
-    (root / "directory out").symlink_to(tmp_path / "outside")
+    (root / "directory out").symlink_to(base / "outside")
     (root / "loop").symlink_to("loop")
     (root / "good").symlink_to("/public")
     os.mkfifo(root / "fifo")
@@ -203,21 +208,7 @@ def test_no_combination_of_names_reaches_the_secret(
     base = tmp_path_factory.getbasetemp() / "combinations"
     if not base.exists():
         base.mkdir()
-        _make(base)
+        make_folder(base)
     result = Guest(base / "root").contents(("/" if absolute else "") + "/".join(parts))
     assert result != SECRET
 
-
-def _make(base: Path) -> None:
-    (base / "secret").write_bytes(SECRET)
-    (base / "outside").mkdir()
-    (base / "outside" / "file").write_bytes(SECRET)
-    root = base / "root"
-    (root / "inner" / "deep").mkdir(parents=True)
-    (root / "public").write_bytes(b"public")
-    (root / "absolute").symlink_to(base / "secret")
-    (root / "relative").symlink_to("../secret")
-    (root / "inner" / "up").symlink_to("../../secret")
-    (root / "way out").symlink_to("..")
-    (root / "directory out").symlink_to(base / "outside")
-    (root / "good").symlink_to("/public")

@@ -1,0 +1,340 @@
+"""What single system calls do: results, error numbers, and limits."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from linux_world import (
+    AT_FDCWD,
+    O_APPEND,
+    O_CREAT,
+    O_DIRECTORY,
+    O_EXCL,
+    O_NOFOLLOW,
+    O_RDWR,
+    O_TRUNC,
+    O_WRONLY,
+    SCRATCH,
+    Guest,
+)
+
+from machine.kernel.linux.errors import Errno
+from machine.kernel.linux.names import NAMES, NUMBERS
+from machine.kernel.linux.table import CALLS, KINDS, REFUSED, SYSTEM_CALLS
+from machine.loaders.initial_stack import STACK_TOP
+from machine.memory import PAGE
+from vm.limits import DEFAULT_LIMITS
+
+UNMAPPED = 0x5000_0000
+
+
+# --- the table
+
+
+def test_numbers_are_those_of_linux() -> None:
+    known = {"read": 0, "mmap": 9, "exit": 60, "openat": 257, "statx": 332, "rseq": 334, "clone3": 435, "faccessat2": 439}
+    assert {name: NUMBERS[name] for name in known} == known
+    assert len(NAMES) == len(NUMBERS)
+
+
+def test_every_call_stands_once_in_the_table() -> None:
+    assert len({row.number for row in SYSTEM_CALLS}) == len(SYSTEM_CALLS)
+    assert not CALLS.keys() & REFUSED.keys()
+
+
+def test_every_argument_has_a_kind_and_every_kind_is_used() -> None:
+    used = {name for row in SYSTEM_CALLS for name in row.arguments}
+    assert used <= KINDS.keys()
+
+
+def test_an_unknown_call_is_enosys_and_counted() -> None:
+    guest = Guest()
+    assert guest.call("io_uring_setup") == -Errno.ENOSYS
+    assert guest.kernel.unknown_calls == {NUMBERS["io_uring_setup"]: 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [("fork", Errno.EAGAIN), ("clone", Errno.EAGAIN), ("execve", Errno.EACCES), ("socket", Errno.EAFNOSUPPORT),
+     ("mount", Errno.EPERM), ("ptrace", Errno.EPERM)],
+)  # fmt: skip
+def test_what_is_refused_fails_as_on_linux_and_is_counted(name: str, error: Errno) -> None:
+    guest = Guest()
+    assert guest.call(name) == -error
+    assert guest.kernel.unknown_calls == {NUMBERS[name]: 1}
+
+
+# --- files
+
+
+def test_nothing_of_the_host_is_there_by_default() -> None:
+    guest = Guest()
+    assert guest.contents("/etc/passwd") == -Errno.ENOENT
+    directory = guest.open("/", O_DIRECTORY)
+    size = guest.call("getdents64", directory, SCRATCH, 4096)
+    data = guest.memory(SCRATCH, size)
+    names, at = set(), 0
+    while at < size:
+        length = struct.unpack_from("<H", data, at + 16)[0]
+        names.add(data[at + 19 : at + length].split(b"\0")[0])
+        at += length
+    assert names == {b".", b"..", b"dev", b"proc", b"tmp"}
+
+
+def test_a_file_is_written_read_and_positioned() -> None:
+    guest = Guest()
+    descriptor = guest.open("/tmp/file", O_RDWR | O_CREAT)
+    assert (descriptor, guest.call("write", descriptor, b"0123456789", 10)) == (3, 10)
+    assert guest.call("lseek", descriptor, -4, 2) == 6
+    assert guest.read(descriptor) == b"6789"
+    assert guest.read(descriptor) == b""
+    assert guest.call("lseek", descriptor, 5, 0) == 5
+    assert guest.call("lseek", descriptor, -6, 1) == -Errno.EINVAL
+
+
+def test_append_writes_behind_the_end_and_truncate_empties() -> None:
+    guest = Guest()
+    guest.call("write", guest.open("/tmp/file", O_WRONLY | O_CREAT), b"one", 3)
+    guest.call("write", guest.open("/tmp/file", O_WRONLY | O_APPEND), b"two", 3)
+    assert guest.contents("/tmp/file") == b"onetwo"
+    guest.open("/tmp/file", O_WRONLY | O_TRUNC)
+    assert guest.contents("/tmp/file") == b""
+
+
+def test_an_unlinked_file_lives_as_long_as_it_is_open() -> None:
+    guest = Guest()
+    descriptor = guest.open("/tmp/file", O_RDWR | O_CREAT)
+    guest.call("write", descriptor, b"data", 4)
+    assert guest.call("unlink", "/tmp/file") == 0
+    guest.call("lseek", descriptor, 0, 0)
+    assert guest.read(descriptor) == b"data"
+    assert guest.open("/tmp/file") == -Errno.ENOENT
+
+
+@pytest.mark.parametrize(
+    ("path", "flags", "error"),
+    [("/none", 0, Errno.ENOENT), ("", 0, Errno.ENOENT), ("/tmp", O_WRONLY, Errno.EISDIR),
+     ("/dev/null/x", 0, Errno.ENOTDIR), ("/dev/null", O_DIRECTORY, Errno.ENOTDIR),
+     ("/tmp", O_CREAT | O_EXCL, Errno.EEXIST), ("/proc/self/exe", O_NOFOLLOW, Errno.ELOOP),
+     ("/" + "x" * 256, 0, Errno.ENAMETOOLONG), ("/x" * 2100, 0, Errno.ENAMETOOLONG), ("/dev/new", O_CREAT, Errno.EACCES)],
+)  # fmt: skip
+def test_opening_fails_as_on_linux(path: str, flags: int, error: Errno) -> None:
+    assert Guest().open(path, flags) == -error
+
+
+def test_devices_give_what_they_are_named_for() -> None:
+    guest, other = Guest(), Guest()
+    assert guest.contents("/dev/null") == b""
+    assert guest.read(guest.open("/dev/zero"), 4) == bytes(4)
+    assert guest.call("write", guest.open("/dev/full", O_WRONLY), b"x", 1) == -Errno.ENOSPC
+    noise = guest.read(guest.open("/dev/urandom"), 16)
+    assert noise == other.read(other.open("/dev/urandom"), 16) != bytes(16)
+
+
+def test_rename_replaces_and_directories_do_not_move_into_themselves() -> None:
+    guest = Guest()
+    guest.call("write", guest.open("/tmp/a", O_WRONLY | O_CREAT), b"a", 1)
+    guest.open("/tmp/b", O_WRONLY | O_CREAT)
+    assert guest.call("rename", "/tmp/a", "/tmp/b") == 0
+    assert (guest.contents("/tmp/b"), guest.open("/tmp/a")) == (b"a", -Errno.ENOENT)
+    guest.call("mkdir", "/tmp/d", 0o755)
+    assert guest.call("rename", "/tmp/d", "/tmp/d/e") == -Errno.EINVAL
+    assert guest.call("rename", "/tmp", "/other") == -Errno.EBUSY
+    assert guest.call("rename", "/tmp/b", "/b") == -Errno.EXDEV
+
+
+def test_links_are_followed_and_loops_are_found() -> None:
+    guest = Guest()
+    guest.call("write", guest.open("/tmp/a", O_WRONLY | O_CREAT), b"a", 1)
+    guest.call("symlink", "a", "/tmp/b")
+    guest.call("symlink", "/tmp/c", "/tmp/c")
+    assert guest.contents("/tmp/b") == b"a"
+    assert guest.open("/tmp/c") == -Errno.ELOOP
+    assert guest.call("readlink", "/tmp/b", SCRATCH, 100) == 1
+    assert guest.call("readlink", "/tmp/a", SCRATCH, 100) == -Errno.EINVAL
+
+
+def test_a_hard_link_is_the_same_file() -> None:
+    guest = Guest()
+    guest.call("write", guest.open("/tmp/a", O_WRONLY | O_CREAT), b"a", 1)
+    assert guest.call("link", "/tmp/a", "/tmp/b") == 0
+    guest.call("unlink", "/tmp/a")
+    assert guest.contents("/tmp/b") == b"a"
+
+
+def test_output_goes_to_the_sink_and_nothing_is_a_terminal() -> None:
+    guest = Guest()
+    assert guest.call("write", 2, b"oops", 4) == 4
+    assert guest.output == [(2, b"oops")]
+    assert guest.call("ioctl", 1, 0x5401, SCRATCH) == -Errno.ENOTTY
+    assert guest.call("lseek", 1, 0, 1) == -Errno.ESPIPE
+
+
+def test_standard_input_is_empty_unless_given() -> None:
+    assert Guest().read(0) == b""
+    assert Guest(stdin=b"text").read(0) == b"text"
+
+
+def test_a_pipe_carries_bytes_and_ends() -> None:
+    guest = Guest()
+    assert guest.call("pipe", SCRATCH) == 0
+    reading, writing = struct.unpack("<ii", guest.memory(SCRATCH, 8))
+    assert guest.read(reading) == -Errno.EAGAIN
+    guest.call("write", writing, b"abc", 3)
+    assert guest.read(reading, 2) == b"ab"
+    guest.call("close", writing)
+    assert (guest.read(reading), guest.read(reading)) == (b"c", b"")
+
+
+def test_duplicates_share_a_position() -> None:
+    guest = Guest(stdin=b"abcd")
+    assert guest.call("dup2", 0, 9) == 9
+    assert (guest.read(0, 2), guest.read(9, 2)) == (b"ab", b"cd")
+    assert guest.call("dup", 7) == -Errno.EBADF
+
+
+# --- memory
+
+
+def test_mappings_are_placed_cut_and_removed() -> None:
+    guest = Guest()
+    address = guest.call("mmap", 0, 4 * PAGE, 3, 0x22, -1, 0)
+    guest.cpu.write(address, b"first")
+    guest.cpu.write(address + 3 * PAGE, b"last")
+    assert guest.call("munmap", address + PAGE, PAGE) == 0
+    assert guest.cpu.read(address + PAGE, 1) is None
+    assert (guest.memory(address, 5), guest.memory(address + 3 * PAGE, 4)) == (b"first", b"last")
+    assert guest.call("mprotect", address + 3 * PAGE, PAGE, 1) == 0
+    assert guest.call("read", 0, address + 3 * PAGE, 1) == -Errno.EFAULT
+    assert guest.call("mprotect", address, 4 * PAGE, 1) == -Errno.ENOMEM
+    assert guest.call("mmap", 0, 0, 3, 0x22, -1, 0) == -Errno.EINVAL
+
+
+def test_the_heap_grows_and_shrinks() -> None:
+    guest = Guest()
+    start = guest.call("brk", 0)
+    assert guest.call("brk", start + 100) == start + 100
+    guest.cpu.write(start, b"x" * 100)
+    assert guest.call("brk", start + 0x10_0000) == start + 0x10_0000
+    assert guest.memory(start, 3) == b"xxx"
+    assert guest.call("brk", start) == start
+    assert guest.cpu.read(start, 1) is None
+
+
+def test_a_moved_mapping_keeps_its_content() -> None:
+    guest = Guest()
+    _above, address = (guest.call("mmap", 0, PAGE, 3, 0x22, -1, 0) for _ in range(2))
+    guest.cpu.write(address, b"content")
+    moved = guest.call("mremap", address, PAGE, 16 * PAGE, 1)
+    assert (moved != address, guest.memory(moved, 7)) == (True, b"content")
+
+
+def test_a_mapped_file_is_a_copy(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"bytes of the file")
+    guest = Guest(tmp_path)
+    descriptor = guest.open("/file")
+    address = guest.call("mmap", 0, 100, 3, 2, descriptor, 0)
+    assert guest.memory(address, 5) == b"bytes"
+    assert guest.call("mmap", 0, 100, 3, 1, descriptor, 0) == -Errno.ENODEV
+
+
+def test_memory_beyond_the_quota_is_enomem() -> None:
+    guest = Guest(limits=replace(DEFAULT_LIMITS, max_guest_memory=1 << 22))
+    assert guest.call("mmap", 0, 1 << 23, 3, 0x22, -1, 0) == -Errno.ENOMEM
+    start = guest.call("brk", 0)
+    assert guest.call("brk", start + (1 << 23)) == start
+
+
+@pytest.mark.parametrize("address", [0, UNMAPPED, 1 << 63, STACK_TOP])
+def test_a_bad_address_is_efault(address: int) -> None:
+    guest = Guest(stdin=b"text")
+    for call in (("read", 0, address, 4), ("write", 1, address, 4), ("uname", address), ("open", address, 0)):
+        assert guest.call(*call) == -Errno.EFAULT, call  # type: ignore[arg-type]
+
+
+# --- limits
+
+
+def test_open_files_are_limited() -> None:
+    guest = Guest(limits=replace(DEFAULT_LIMITS, max_open_files=5))
+    assert [guest.open("/dev/null") for _ in range(3)] == [3, 4, -Errno.EMFILE]
+
+
+def test_bytes_in_memory_are_limited_and_come_back() -> None:
+    guest = Guest(limits=replace(DEFAULT_LIMITS, max_file_bytes=100_000))
+    descriptor = guest.open("/tmp/file", O_RDWR | O_CREAT)
+    assert guest.call("ftruncate", descriptor, 1 << 40) == -Errno.ENOSPC
+    assert guest.call("ftruncate", descriptor, 90_000) == 0
+    assert guest.call("ftruncate", descriptor, 0) == 0
+    assert guest.call("ftruncate", descriptor, 90_000) == 0
+
+
+def test_names_are_charged_too() -> None:
+    guest = Guest(limits=replace(DEFAULT_LIMITS, max_file_bytes=20_000))
+    results = {guest.call("mkdir", f"/tmp/{number}", 0o777) for number in range(100)}
+    assert results == {0, -Errno.ENOSPC}
+
+
+def test_files_of_a_writable_folder_are_limited(tmp_path: Path) -> None:
+    guest = Guest(tmp_path, writable=True, limits=replace(DEFAULT_LIMITS, max_file_bytes=100_000))
+    descriptor = guest.open("/file", O_RDWR | O_CREAT)
+    assert guest.call("ftruncate", descriptor, 100_001) == -Errno.EFBIG
+    assert guest.call("pwrite64", descriptor, b"x", 1, 100_000) == -Errno.EFBIG
+
+
+# --- the process, time, signals
+
+
+def test_time_is_virtual_and_sleeping_lets_it_pass() -> None:
+    guest = Guest()
+    guest.ticks = 5_000_000_000
+    guest.call("clock_gettime", 1, SCRATCH)
+    assert struct.unpack("<qq", guest.memory(SCRATCH, 16)) == (5, 0)
+    assert guest.call("nanosleep", struct.pack("<qq", 3, 0), 0) == 0
+    guest.call("clock_gettime", 1, SCRATCH)
+    assert struct.unpack("<qq", guest.memory(SCRATCH, 16)) == (8, 0)
+
+
+def test_random_numbers_are_those_of_the_seed() -> None:
+    guests = Guest(), Guest()
+    assert [guest.call("getrandom", SCRATCH, 16, 0) for guest in guests] == [16, 16]
+    assert guests[0].memory(SCRATCH, 16) == guests[1].memory(SCRATCH, 16) != bytes(16)
+
+
+def test_exit_codes_are_eight_bits_and_signals_add_128() -> None:
+    guest, other = Guest(), Guest()
+    guest.call("exit_group", 0x1FF)
+    other.call("kill", 0x1000, 6)
+    assert (guest.process.exit_code, other.process.exit_code) == (0xFF, 128 + 6)
+
+
+def test_a_wait_that_nobody_ends_comes_back() -> None:
+    guest = Guest()
+    word = bytes(4)
+    assert guest.call("futex", word, 0, 0, 0) == -Errno.EDEADLK
+    assert guest.call("futex", word, 0, 1, 0) == -Errno.EAGAIN
+    assert guest.call("futex", word, 1, 1) == 0
+    assert guest.call("pause") == guest.call("poll", 0, 0, -1) == -Errno.EINTR
+    assert guest.call("wait4", -1, 0, 0, 0) == -Errno.ECHILD
+
+
+# --- anything at all
+
+_WORDS = st.one_of(
+    st.integers(0, 12), st.sampled_from([SCRATCH, SCRATCH + 0xFFF, UNMAPPED, 1 << 63, (1 << 64) - 1, (1 << 64) - 100, 0x1000]),
+    st.integers(0, (1 << 64) - 1), st.sampled_from([b"/tmp/x\0", b"/proc/self/exe\0", b"..\0", bytes(64), b"\xff" * 64]),
+)  # fmt: skip
+
+
+@settings(max_examples=60)
+@given(calls=st.lists(st.tuples(st.sampled_from(SYSTEM_CALLS), st.lists(_WORDS, min_size=6, max_size=6)), max_size=40))
+def test_no_arguments_break_a_call(calls: list[tuple[object, list[int | bytes]]]) -> None:
+    guest = Guest(limits=replace(DEFAULT_LIMITS, max_guest_memory=1 << 24, max_file_bytes=1 << 20), stdin=b"input")
+    for row, arguments in calls:
+        if SCRATCH in {region.start for region in guest.cpu.memory.regions}:
+            guest.call(row.name, *arguments)  # type: ignore[attr-defined]

@@ -1,0 +1,91 @@
+"""One guest and one command file on both carriers, and everything that can be seen of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from hds.outlets import Halt, Outlets
+from hds.session import Session
+from vm.engine import Engine, Fault, Loaded
+from vm.limits import DEFAULT_LIMITS, Limits
+from vm.registers import STORAGES
+
+CARRIERS = ("portable", "native")
+
+
+@dataclass
+class Seen(Outlets):
+    """What a user is shown, in order."""
+
+    lines: list[tuple[object, ...]] = field(default_factory=list)
+    goes_on: bool = True
+
+    def message(self, message: object) -> None:
+        self.lines.append(("message", message))
+
+    def notice(self, text: str) -> None:
+        self.lines.append(("notice", text))
+
+    def guest_output(self, descriptor: int, data: bytes) -> None:
+        self.lines.append(("guest", descriptor, data))
+
+    def script_fault(self, event: int | None, program: Loaded, fault: Fault) -> None:
+        self.lines.append(("fault", event, fault))
+
+    def broke(self, halt: Halt) -> bool:
+        self.lines.append(("broke", halt))
+        return self.goes_on
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run has left behind."""
+
+    lines: list[tuple[object, ...]]
+    registers: dict[str, int]
+    triggers: list[int]
+    faults: list[int]
+    summary: object
+    globals: dict[str, bytes]
+
+
+def make_engine(carrier: str, limits: Limits = DEFAULT_LIMITS) -> Engine:
+    """The engine whose machine has this carrier."""
+    if carrier == "portable":
+        from vm.interpreter import Interpreter
+
+        return Interpreter(limits)
+    from vm.native.engine import NativeEngine
+
+    return NativeEngine(limits)
+
+
+def run(
+    carrier: str,
+    guests: str | bytes | Sequence[str],
+    commands: str,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    cores: int = 1,
+    kernel: str | None = None,
+    kind: str = "asm",
+    max_instructions: int = 10_000_000,
+) -> Outcome:
+    """Load the guests, execute the commands, run to the end."""
+    outlets = Seen()
+    session = Session(limits=limits, cores=cores, kernel=kernel, engine=make_engine(carrier, limits), outlets=outlets)
+    for guest in [guests] if isinstance(guests, str | bytes) else guests:
+        session.machine.load(guest.encode() if isinstance(guest, str) else guest, kind, name="guest")
+    session.execute(commands)
+    summary = session.run(max_instructions)
+    events = session.machine.registry.ever_registered
+    host = session.machine.host_for_commands()
+    return Outcome(
+        outlets.lines,
+        {name: host.read_register(index) for index, name in enumerate(STORAGES)},
+        [event.triggers for event in events],
+        [event.faults for event in events],
+        summary,
+        {name: session.store.read(name) for name in session.store.entries},
+    )

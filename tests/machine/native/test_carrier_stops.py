@@ -1,0 +1,106 @@
+"""A run on the native carrier can be stopped at any time, and what cannot be carried is not."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+
+import pytest
+from carrier_worlds import make_engine
+
+from hds.session import Session
+from machine.machine import StopCause
+
+pytest.importorskip("llvmlite")
+
+ENDLESS = b"next: mov eax, 0x55; syscall; jmp next"
+COUNTER = "!syscall script { .n = .n + 1; }"
+SLOW = "!syscall script { for (i = 0; i < 0n20000; i++) { .n = .n + i; } }"
+
+
+def session(commands: str, guest: bytes = ENDLESS) -> Session:
+    result = Session(guest, kind="asm", engine=make_engine("native"))
+    result.execute(commands)
+    return result
+
+
+def portable_triggers(session: Session) -> list[int]:
+    """Counts the triggers that the portable carrier gets from now on."""
+    seen: list[int] = []
+    cpu = session.machine.processes[0].cpu
+    before = cpu.on_syscall
+
+    def on_syscall() -> None:
+        seen.append(1)
+        before()
+
+    cpu.on_syscall = on_syscall
+    return seen
+
+
+def test_scripts_run_without_the_portable_carrier() -> None:
+    guest = session(COUNTER)
+    seen = portable_triggers(guest)
+    guest.run(max_instructions=3000)
+    assert (guest.triggers, seen) == (1000, [])
+
+
+def test_triggers_become_native_when_the_last_other_event_is_cleared() -> None:
+    guest = session(COUNTER + "\n!syscall script { if (.n == 5) { event_clear(0n2); } }\n!syscall stage post script { }")
+    seen = portable_triggers(guest)
+    guest.run(max_instructions=3000)
+    assert (guest.triggers, len(seen)) == (2005, 6)
+
+
+@pytest.mark.parametrize("commands", [COUNTER, SLOW])
+def test_ctrl_c_stops_a_run_within_a_fifth_of_a_second(commands: str) -> None:
+    guest = session(commands)
+    guest.run(max_instructions=3_000_0)
+    sent: list[float] = []
+
+    def interrupt() -> None:
+        sent.append(time.monotonic())
+        signal.raise_signal(signal.SIGINT)
+
+    timer = threading.Timer(0.5, interrupt)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        guest.run()
+    assert time.monotonic() - sent[0] < 0.2
+
+
+@pytest.mark.parametrize("commands", [COUNTER, SLOW])
+def test_a_timeout_ends_a_run_in_time(commands: str) -> None:
+    guest = session(commands)
+    start = time.monotonic()
+    assert guest.run(timeout=0.3).cause is StopCause.TIMEOUT
+    assert time.monotonic() - start < 0.5
+
+
+def test_the_instruction_limit_is_exact() -> None:
+    guest = session(COUNTER)
+    summary = guest.run(max_instructions=200_000)
+    assert (summary.cause, summary.instructions <= 200_000) == (StopCause.BUDGET, True)
+
+
+def test_an_exception_of_a_sink_ends_the_run_and_arrives() -> None:
+    guest = session("!syscall script { print(1); }")
+
+    def fail(message: object) -> None:
+        raise OSError("the pipe is closed")
+
+    guest.machine.sinks.message = fail
+    with pytest.raises(OSError, match="the pipe is closed"):
+        guest.run()
+
+
+def test_events_that_come_and_go_leave_nothing_behind() -> None:
+    guest = session(COUNTER)
+    for number in range(1, 50):
+        guest.execute("!syscall script { .m = .m + 1; }")
+        guest.run(max_instructions=30)
+        guest.machine.registry.clear(number)
+    guest.run(max_instructions=30)
+    hook = guest.machine._system_calls._hooks[guest.machine.processes[0]]
+    assert (len(hook._scripts), len(hook._tables)) == (1, 2)  # type: ignore[attr-defined]

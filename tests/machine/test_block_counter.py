@@ -1,0 +1,92 @@
+"""Counting instructions per block: machine code and Python give the same counts, stops and positions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from machine_guests import CODE, cpu_with, get_register
+
+from machine import cpu as cpu_module
+from machine.block_counter import _MOST_BLOCKS, BlockCounter
+from machine.cpu import Cpu, StopKind
+from machine.memory import GuestMemory, Protection, Quota
+from machine.native import block_hook
+from vm.registers import RIP
+
+LOOP = "mov rcx, 1000; again: call twice; dec rcx; jnz again; jmp done; twice: inc rax; inc rax; ret; done: nop"
+LOOP_COUNT = 1 + 1000 * (1 + 3 + 2) + 1 + 1
+
+
+@pytest.fixture(params=["python", "switching", "native"])
+def counting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Who counts: Python only, machine code after three blocks, machine code from the start."""
+    if request.param != "python" and block_hook.address() is None:
+        pytest.skip("llvmlite is not installed")
+    monkeypatch.setattr(block_hook, "is_compiled", lambda: request.param == "native")
+    monkeypatch.setattr(cpu_module, "_PATIENCE", 3 if request.param == "switching" else 1 << 60)
+    yield request.param
+
+
+@pytest.mark.usefixtures("counting")
+def test_a_loop_is_counted_exactly() -> None:
+    cpu, end = cpu_with(LOOP)
+    set_stack(cpu)
+    assert cpu.run(CODE, end, 100_000).kind is StopKind.REACHED
+    assert (cpu.executed, get_register(cpu, "rax")) == (LOOP_COUNT, 2000)
+
+
+@pytest.mark.usefixtures("counting")
+def test_slices_of_any_size_come_to_the_same() -> None:
+    cpu, end = cpu_with(LOOP)
+    set_stack(cpu)
+    stops: list[tuple[int, int]] = []
+    where = CODE
+    while cpu.run(where, end, 777).kind is StopKind.BUDGET:
+        where = cpu.registers.read(RIP)
+        stops.append((cpu.executed, where))
+    assert (cpu.executed, get_register(cpu, "rax")) == (LOOP_COUNT, 2000)
+    assert all(stop - earlier <= 777 for (earlier, _), (stop, _) in zip(stops, stops[1:], strict=False))
+
+
+@pytest.mark.usefixtures("counting")
+def test_a_stop_ends_the_run_before_the_next_block() -> None:
+    cpu, end = cpu_with("mov rcx, 100; again: dec rcx; jnz again; syscall; jmp next; next: inc rax")
+    cpu.on_syscall = cpu.stop
+    assert cpu.run(CODE, end, 1000).kind is StopKind.STOPPED
+    assert get_register(cpu, "rax") == 0
+
+
+@pytest.mark.usefixtures("counting")
+def test_changed_code_is_counted_anew() -> None:
+    cpu, end = cpu_with("again: inc rax; inc rax; nop; nop; jmp done; done: nop")
+    cpu.run(CODE, end, 100)
+    before = cpu.executed
+    cpu.write(CODE + 6, b"\x66\x90")  # two NOPs become one
+    cpu.run(CODE, end, 100)
+    assert (before, cpu.executed - before) == (6, 5)
+
+
+def test_more_blocks_than_are_remembered_are_counted_right() -> None:
+    memory = GuestMemory(Quota(1 << 24))
+    memory.map(CODE, 0x10_0000, Protection.ALL, "zeros")  # add [rax], al: two bytes an instruction
+    counter = BlockCounter(memory)
+    counter.allow(1 << 40)
+    for number in range(_MOST_BLOCKS + 10):
+        assert counter.enter(CODE + 4 * number, 4)
+    assert counter.executed == 2 * (_MOST_BLOCKS + 10)
+
+
+def test_machine_code_is_used_in_a_long_run() -> None:
+    if block_hook.address() is None:
+        pytest.skip("llvmlite is not installed")
+    cpu, end = cpu_with("mov rcx, 3000000; again: dec rcx; jnz again; nop")
+    cpu.run(CODE, end, 1 << 30)
+    assert cpu.executed == 6_000_002
+
+
+def set_stack(cpu: Cpu) -> None:
+    """Point rsp into the page of data."""
+    from machine_guests import DATA, set_register
+
+    set_register(cpu, "rsp", DATA + 0x800)
