@@ -17,7 +17,7 @@ from hds.fuzzing.bytecode import hostile_file
 from hds.fuzzing.choices import Choices
 from hds.fuzzing.commands import ASSEMBLY, command_file
 from hds.fuzzing.programs import program
-from hds.fuzzing.world import Observation, difference, observe
+from hds.fuzzing.world import Effects, Observation, difference, observe, world
 from lang import syntax
 from lang.compiler import Compilation, Compiler
 from lang.diagnostics import Diagnostics, Severity, render
@@ -29,7 +29,7 @@ from vm.interpreter import Interpreter
 from vm.limits import DEFAULT_LIMITS, Limits
 from vm.listing import listing
 from vm.program import Program, ProgramFormatError, decode, encode
-from vm.script_memory import GlobalConflict
+from vm.script_memory import GlobalConflict, GlobalStore
 from vm.verifier import VerificationError, verify
 
 Case = str | bytes
@@ -149,6 +149,41 @@ def _is_earlier_end(free: Observation, bound: Observation) -> bool:
     return bound == free or (bound.effects.stop in kinds and bound.effects.messages == free.effects.messages[:count])
 
 
+_NEXT = "\n// next script\n"
+
+
+def _session(choices: Choices) -> str:
+    """Scripts of one session; their globals have the same names, and sometimes other types."""
+    texts = [program(choices, 2) for _ in range(choices.between(2, 3))]
+    return _NEXT.join(text if text.startswith("?") else f"? {{\n{text}}}" for text in texts)
+
+
+def _session_effects(case: str, engine: Engine) -> list[tuple[str, Effects | None, bytes]]:
+    """What came of every script: its errors, its effects, and the globals behind it."""
+    compiler, store = Compiler(portability=False), GlobalStore()
+    rows = []
+    for text in case.split(_NEXT):
+        made = compiler.compile(SourceFile("case.hds", text))
+        codes = ", ".join(item.code for item in made.diagnostics if item.severity is Severity.ERROR)
+        effects = None
+        if made.program is not None:
+            host = world()
+            # What the compiler accepts in a session, the session's store takes.
+            result = engine.run(engine.load(made.program, store), host)
+            effects = Effects.of(host, result.fault.kind.value if result.fault else None)
+        rows.append((codes, effects, bytes(store.memory[: store.used])))
+    return rows
+
+
+def _check_session(case: Case) -> str | None:
+    assert isinstance(case, str)
+    expected = _session_effects(case, reference())
+    if any(codes.replace("E070", "").strip(", ") for codes, _, _ in expected):
+        return f"a generated session has errors: {[codes for codes, _, _ in expected]}"
+    got = _session_effects(case, native())
+    return None if expected == got else difference(expected, got, ("reference", "native"))
+
+
 # --- text -------------------------------------------------------------------------------------------------------------
 
 
@@ -202,7 +237,6 @@ def _script_or_damaged(choices: Choices) -> str:
 
 def _check_commands(case: Case) -> str | None:
     from hds.scripts import Scripts
-    from vm.script_memory import GlobalStore
 
     assert isinstance(case, str)
     source = SourceFile("case.hds", case)
@@ -256,6 +290,7 @@ def _check_bytecode(case: Case) -> str | None:
 
 LAWS: tuple[Law, ...] = (
     Law("engines", "the native engine does what the reference engine does", program, _check_engines, 4),
+    Law("session", "scripts that share globals run alike on both engines", _session, _check_session),
     Law("verified", "what the compiler makes passes the verifier and survives the file form", program,
         _check_verified),
     Law("repeatable", "compiling and running twice gives the same", program, _check_repeatable),

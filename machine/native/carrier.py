@@ -45,6 +45,7 @@ from vm.native.trigger import entry_point, prepare, registers_used
 from vm.registers import RFLAGS, RIP
 
 _PATIENCE = 1_000_000  # triggers and steps of scripts between two looks at signals and deadlines: some 10 ms
+_PYTHON_WORK = 2_000  # what a detour through Python counts for
 _WORD_MASK = 0xFFFF_FFFF_FFFF_FFFF
 
 _IN_PYTHON = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
@@ -225,6 +226,7 @@ class ProcessHook:
     # --- what the hook calls; none of these may raise
 
     def _settle(self, event_id: int, status: int) -> int:
+        self.state.patience -= _PYTHON_WORK
         script = self._scripts[event_id]
         return int(self._process.cpu.aside(lambda: self._follow_up(script, status)))
 
@@ -241,6 +243,7 @@ class ProcessHook:
                 self._carrier.owner.script_fault(event, fault, activation.loaded)
 
     def _answer(self) -> None:
+        self.state.patience -= _PYTHON_WORK
         self._process.cpu.within_system_call(self._perform)
 
     def _perform(self) -> None:

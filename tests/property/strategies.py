@@ -1,13 +1,28 @@
-"""The cases of every law as hypothesis strategies: the generators of `hds.fuzzing`, drawn by hypothesis."""
+"""The cases of every law as hypothesis strategies: the generators of `hds.fuzzing`, drawn by hypothesis.
+
+Two profiles: a short one that is the same every time, and a longer one with new cases (HYPOTHESIS_PROFILE=nightly).
+"""
 
 from __future__ import annotations
 
+import os
+
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from hds.fuzzing.choices import Choices
 from hds.fuzzing.laws import LAWS, Case, Law
 
 BY_NAME: dict[str, Law] = {law.name: law for law in LAWS}
+
+NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
+QUICK = settings(
+    max_examples=400 if NIGHTLY else 100,
+    derandomize=not NIGHTLY,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+)
+SLOW = settings(QUICK, max_examples=QUICK.max_examples // 4)  # for laws that compile and run whole programs
 
 
 class HypothesisSource:

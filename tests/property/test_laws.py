@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from evaluator_law import LAW as EVALUATOR
 from evaluator_law import REJECTION
-from hypothesis import given, settings
-from strategies import BY_NAME, cases, cases_of
+from hypothesis import given
+from strategies import BY_NAME, QUICK, SLOW, cases, cases_of
 
 from hds.cli import main
 from hds.fuzzing.campaign import Failure, broken_by, saved, saved_case, try_case
@@ -17,8 +17,8 @@ from hds.fuzzing.choices import Choices, RandomSource, RecordedSource
 from hds.fuzzing.laws import LAWS, Case, Law, NativeMissing, compiled
 from hds.fuzzing.programs import program
 
-SLOW = settings(max_examples=max(20, settings().max_examples // 4))
-QUICK = settings(max_examples=settings().max_examples)
+# The compiler and the evaluator recurse deeply on purpose, and hypothesis warns that it cannot take that back.
+pytestmark = pytest.mark.filterwarnings("ignore:The recursion limit")
 
 
 def holds(law: Law, case: Case) -> None:
@@ -44,6 +44,12 @@ def test_the_compiled_path_does_what_the_evaluator_does(case: Case) -> None:
 @given(cases_of(REJECTION))
 def test_checker_and_evaluator_reject_the_same_programs(case: Case) -> None:
     holds(REJECTION, case)
+
+
+@SLOW
+@given(cases("session"))
+def test_scripts_that_share_globals_run_alike(case: Case) -> None:
+    holds(BY_NAME["session"], case)
 
 
 @SLOW

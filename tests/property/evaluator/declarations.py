@@ -97,9 +97,14 @@ class Declarations:
                 base = self.base(item.type)
                 for declarator in item.declarators:
                     if declarator.is_global:
-                        kind = self.declared(base, declarator)
-                        if self.globals.setdefault(declarator.name, kind) != kind:
-                            raise Rejected("E070")
+                        self.global_variable(declarator.name, self.declared(base, declarator))
+                    for target in declarator.chain:
+                        if isinstance(target, s.GlobalName):
+                            self.global_variable(target.name, base)
+
+    def global_variable(self, name: str, kind: Type) -> None:
+        if self.globals.setdefault(name, kind) != kind:
+            raise Rejected("E070")
 
     def announce(self, item: s.Declaration) -> None:
         """`struct Tag;`."""

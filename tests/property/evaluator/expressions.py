@@ -312,13 +312,15 @@ class Expressions:
 
     def index(self, node: s.Index, scope: Scope) -> Operand:
         base = self.translate(node.base, scope)
+        array = base.place is not None and isinstance(base.place.kind, Array)
+        if not array and (not isinstance(base.kind, Pointer) or isinstance(base.kind.target, Void)):
+            raise Rejected("E090")
         number = self.scalar(node.index, scope)
         if isinstance(number.kind, Float):
             raise Rejected("E091")
         if base.place is not None and isinstance(base.place.kind, Array):
             return self.at(self.element(base.place, base.place.kind, number))
-        if not isinstance(base.kind, Pointer) or isinstance(base.kind.target, Void):
-            raise Rejected("E090")
+        assert isinstance(base.kind, Pointer)
         size = self.step_of(base.kind)
 
         def locate(frame: Frame) -> Located:
@@ -421,9 +423,7 @@ class Expressions:
         return Operand(Void() if name in WITHOUT_RESULT else U64, compute)
 
     def printf(self, node: s.Call, scope: Scope) -> Operand:
-        if not node.arguments:
-            raise Rejected("E061")
-        form = node.arguments[0]
+        form = node.arguments[0] if node.arguments else None
         if not isinstance(form, s.String) or form.value.wide:
             raise Rejected("E110")
         parts = split(form.value.data[:-1])

@@ -347,7 +347,7 @@ class _Script:
         chain = []
         for target in declarator.chain:
             if isinstance(target, s.Name):
-                scope.declare(target.name, kind)
+                scope.declare(target.name, base)
             chain.append(self.expressions.place(target, scope))
         operand = self.expressions.translate(initialiser, scope)
         return self.stores([self.declared_place(declarator, kind, scope), *chain], operand)

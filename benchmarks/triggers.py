@@ -1,0 +1,289 @@
+"""What a scripted trigger costs, against the same hook hand-written for Unicorn, all measured in one run.
+
+Usage: python benchmarks/triggers.py. Every subject runs the same guest, a loop around one SYSCALL. The native peers are
+LLVM functions registered with Unicorn: one does what the script does and leaves the guest alone; the other also does to
+the guest what the SYSCALL of a kernel stand-in does, and counts instructions, as hds does.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from llvmlite import binding
+from unicorn import UC_ARCH_X86, UC_HOOK_BLOCK, UC_HOOK_INSN, UC_MODE_64
+from unicorn import x86_const as x86
+from unicorn.unicorn_py3.unicorn import Uc, uclib
+
+from hds.outlets import Outlets
+from hds.session import Session
+from machine.block_counter import CEILING, EXECUTED, BlockCounter
+from machine.memory import GuestMemory, Protection, Quota
+from machine.messages import Message
+from machine.native import block_hook
+from vm.limits import Limits
+from vm.native.engine import NativeEngine
+
+START = 0x40_0000
+# mov ecx, 20h; next: mov eax, 55h; syscall; dec rbx; jnz next
+GUEST = bytes.fromhex("b920000000 b855000000 0f05 48ffcb 75f4")
+FILTER = "!syscall script { if (@rax == 0x55 && @rcx > 10) { .n = .n + 1; } }"
+MESSAGE = '!syscall imm no script { printf("%llx %llx\\n", @rax, @rcx); }'
+ROUNDS = 7
+
+# --- hand-written peers
+
+_FILTER_TEXT = """
+  %same = icmp eq i64 %rax, 85
+  %above = icmp ugt i64 %rcx, 16
+  %both = and i1 %same, %above
+  %one = zext i1 %both to i64
+  %old = load i64, ptr %state
+  %new = add i64 %old, %one
+  store i64 %new, ptr %state
+"""
+
+
+class Calls:
+    """LLVM text that calls Unicorn; the cells of registers follow the counter in `cells`."""
+
+    def __init__(self) -> None:
+        self.cells = (ctypes.c_uint64 * 32)()
+        self._kept: list[Any] = []
+
+    def transfer(self, function: str, rows: dict[int, int]) -> str:
+        """Read or write registers: cell by id; several MSRs have ids of their own."""
+        ids = (ctypes.c_int * len(rows))(*(x86.UC_X86_REG_MSR if row < 0 else row for row in rows))
+        base = ctypes.addressof(self.cells)
+        places = (ctypes.c_void_p * len(rows))(*(base + 8 * cell for cell in rows.values()))
+        self._kept += [ids, places]
+        target = ctypes.cast(getattr(uclib, function), ctypes.c_void_p).value
+        pointers = ", ".join(f"ptr inttoptr (i64 {ctypes.addressof(array)} to ptr)" for array in (ids, places))
+        return f"  call i32 inttoptr (i64 {target} to ptr)(ptr %engine, {pointers}, i32 {len(rows)})\n"
+
+    def load(self, name: str, cell: int) -> str:
+        """A cell as a value."""
+        return f"  %{name}.at = getelementptr i64, ptr %state, i64 {cell}\n  %{name} = load i64, ptr %{name}.at\n"
+
+    def store(self, value: str, cell: int) -> str:
+        """Set a cell."""
+        at = f"%at{cell}"
+        return f"  {at} = getelementptr i64, ptr %state, i64 {cell}\n  store i64 {value}, ptr {at}\n"
+
+
+def filter_only(calls: Calls) -> str:
+    """Two register reads and the filter."""
+    reads = calls.transfer("uc_reg_read_batch", {x86.UC_X86_REG_RAX: 1, x86.UC_X86_REG_RCX: 2})
+    return reads + calls.load("rax", 1) + calls.load("rcx", 2) + _FILTER_TEXT
+
+
+def filter_and_system_call(calls: Calls) -> str:
+    """The filter, and what SYSCALL, the answer of a kernel and SYSRET read and write."""
+    calls.cells[8], calls.cells[10] = 0xC000_0081, 0xC000_0082
+    reads = {x86.UC_X86_REG_RAX: 1, x86.UC_X86_REG_RCX: 2, x86.UC_X86_REG_RIP: 3, x86.UC_X86_REG_EFLAGS: 4}
+    reads |= {x86.UC_X86_REG_CS: 5, x86.UC_X86_REG_SS: 6, -1: 8, -2: 10}
+    text = calls.transfer("uc_reg_read_batch", reads) + calls.load("rax", 1) + calls.load("rcx", 2) + _FILTER_TEXT
+    text += calls.load("rip", 3) + "  %next = add i64 %rip, 2\n" + calls.store("%next", 12)
+    text += calls.load("flags", 4) + calls.store("%flags", 13) + calls.store("0", 14)
+    writes = {x86.UC_X86_REG_RCX: 12, x86.UC_X86_REG_R11: 13, x86.UC_X86_REG_RAX: 14}
+    return text + calls.transfer("uc_reg_write_batch", writes)
+
+
+@dataclass
+class Native:
+    """A hook in LLVM."""
+
+    body: Callable[[Calls], str] = lambda calls: ""
+    counts_blocks: bool = False
+
+    def __post_init__(self) -> None:
+        self._calls = Calls()
+        text = f"define void @hook(ptr %engine, ptr %state) nounwind {{\n{self.body(self._calls)}  ret void\n}}\n"
+        binding.initialize_native_target()
+        binding.initialize_native_asmprinter()
+        machine = binding.Target.from_default_triple().create_target_machine(opt=2, jit=True)
+        self._code = binding.create_mcjit_compiler(binding.parse_assembly(text), machine)
+        self._code.finalize_object()
+        self._uc = emulator()
+        if self.counts_blocks:
+            self._count_blocks()
+        _hook(self._uc, UC_HOOK_INSN, self._code.get_function_address("hook"), ctypes.addressof(self._calls.cells))
+
+    def _count_blocks(self) -> None:
+        memory = GuestMemory(Quota(1 << 20))
+        memory.map(START, 0x1000, Protection.ALL, "code")
+        memory.write(START, GUEST)
+        self._blocks = BlockCounter(memory)
+        for address, size in ((START, 12), (START + 5, 7), (START + 12, 5)):
+            self._blocks.enter(address, size)
+        self._blocks.allow(1 << 60)
+        slow = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p)
+        self._slow = slow(lambda engine, address, size, state: None)
+        self._blocks.call(self._slow)
+        _hook(self._uc, UC_HOOK_BLOCK, block_hook.address() or 0, self._blocks.state)
+        assert CEILING != EXECUTED
+
+    def run(self, triggers: int) -> float:
+        """The seconds of so many triggers."""
+        return _timed(self._uc, triggers)
+
+
+class InPython:
+    """The hook as one writes it with the binding."""
+
+    def __init__(self, target: BinaryIO | None = None) -> None:
+        self._uc = emulator()
+        self._count = 0
+        self._target = target
+        self._uc.hook_add(UC_HOOK_INSN, self._filter if target is None else self._print, None, 1, 0, _SYSCALL)
+
+    def _filter(self, uc: Any, _data: object) -> None:
+        if uc.reg_read(x86.UC_X86_REG_RAX) == 0x55 and uc.reg_read(x86.UC_X86_REG_RCX) > 0x10:
+            self._count += 1
+
+    def _print(self, uc: Any, _data: object) -> None:
+        assert self._target is not None
+        rax, rcx = uc.reg_read(x86.UC_X86_REG_RAX), uc.reg_read(x86.UC_X86_REG_RCX)
+        self._target.write(b"%x %x\n" % (rax, rcx))
+
+    def run(self, triggers: int) -> float:
+        """The seconds of so many triggers."""
+        return _timed(self._uc, triggers)
+
+
+_SYSCALL = x86.UC_X86_INS_SYSCALL
+
+
+def emulator() -> Any:
+    """A bare Unicorn with the guest in it."""
+    uc = Uc(UC_ARCH_X86, UC_MODE_64)
+    uc.mem_map(START, 0x1000)
+    uc.mem_write(START, GUEST)
+    return uc
+
+
+def _hook(uc: Any, kind: int, code: int, data: int) -> None:
+    number, word = ctypes.c_size_t(), ctypes.c_uint64
+    everywhere = (word(1), word(0))
+    pointers = (ctypes.c_void_p(code), ctypes.c_void_p(data))
+    uclib.uc_hook_add(uc._uch, ctypes.byref(number), kind, *pointers, *everywhere, ctypes.c_int(_SYSCALL))
+
+
+def _timed(uc: Any, triggers: int) -> float:
+    uc.reg_write(x86.UC_X86_REG_RBX, triggers)
+    start = time.perf_counter()
+    uc.emu_start(START, START + len(GUEST))
+    return time.perf_counter() - start
+
+
+# --- hds
+
+
+class Scripted:
+    """A machine with an event. Each run is a fresh process in it, as rbx counts down to the end of the program."""
+
+    def __init__(self, command: str, target: BinaryIO | None = None) -> None:
+        self._command = command
+        self._outlets = _ToFile(target) if target is not None else Outlets()
+
+    def run(self, triggers: int) -> float:
+        """The seconds of so many triggers."""
+        guest = b"\x48\xbb" + triggers.to_bytes(8, "little") + GUEST
+        limits = Limits(max_instructions=1 << 50)
+        session = Session(
+            guest, kind="raw", kernel="bare", limits=limits, engine=NativeEngine(limits), outlets=self._outlets
+        )
+        session.execute(self._command)
+        start = time.perf_counter()
+        session.run()
+        seconds = time.perf_counter() - start
+        assert session.triggers == triggers
+        return seconds
+
+
+class _ToFile(Outlets):
+    def __init__(self, target: BinaryIO) -> None:
+        self._target = target
+
+    def message(self, message: Message) -> None:
+        self._target.write(message.text)
+
+
+# --- the table
+
+
+def cost(subject: Any, triggers: int) -> float:
+    """ns per trigger: what twice the triggers cost more, so that fixed costs do not count."""
+    once, twice = subject.run(triggers), subject.run(2 * triggers)
+    return (twice - once) / triggers * 1e9
+
+
+def best(subjects: dict[str, tuple[Any, int]]) -> dict[str, float]:
+    """The lowest cost of each; the rounds of all take turns, so that a busy machine disturbs all alike."""
+    costs: dict[str, list[float]] = {name: [] for name in subjects}
+    for _ in range(ROUNDS):
+        for name, (subject, triggers) in subjects.items():
+            costs[name].append(cost(subject, triggers))
+    return {name: min(value for value in values if value > 0) for name, values in costs.items()}
+
+
+def resident() -> float:
+    """The largest resident memory so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def print_costs(file: BinaryIO) -> None:
+    """Ratios of the scripted trigger to its peers."""
+    found = best(
+        {
+            "script": (Scripted(FILTER), 300_000),
+            "empty": (Native(), 300_000),
+            "native": (Native(filter_only), 300_000),
+            "same effects": (Native(filter_and_system_call, counts_blocks=True), 300_000),
+            "python": (InPython(), 20_000),
+            "printf script": (Scripted(MESSAGE, file), 60_000),
+            "printf python": (InPython(file), 20_000),
+        }
+    )
+    script, printing = found["script"], found["printf script"]
+    rows = (
+        ("filter, against native hook, two register reads", f"{script / found['native']:.2f} x", "<= 1.5 x"),
+        ("filter, against native hook, same effects on the guest", f"{script / found['same effects']:.2f} x", ""),
+        ("filter, against native hook that does nothing", f"{script / found['empty']:.2f} x", ""),
+        ("filter, against hook in Python", f"{found['python'] / script:.0f} x faster", ">= 40 x"),
+        ("printf to a file, against hook in Python", f"{found['printf python'] / printing:.1f} x faster", ">= 15 x"),
+    )
+    for name, ratio, goal in rows:
+        print(f"{name:56} {ratio:>14}   {goal}")
+    print("  ns per trigger: " + ", ".join(f"{name} {value:.0f}" for name, value in found.items()))
+
+
+def print_growth() -> None:
+    """Cost and memory from 10^3 to 10^7 triggers, relative to 10^6."""
+    subject = Scripted(FILTER)
+    subject.run(10_000)
+    costs, before = {}, resident()
+    for exponent in range(3, 8):
+        runs = max(1, 5 - max(0, exponent - 5) * 2)
+        costs[exponent] = min(cost(subject, 10**exponent) for _ in range(runs))
+    relative = ", ".join(f"10^{exponent}: {value / costs[6]:.2f}" for exponent, value in costs.items())
+    print(f"cost per trigger relative to 10^6   {relative}")
+    print(f"resident memory                     {before:.0f} MB before, {resident():.0f} MB behind")
+
+
+def main() -> None:
+    """Print the table."""
+    print(f"load of the machine: {os.getloadavg()[0]:.1f}")
+    with tempfile.TemporaryFile() as file:
+        print_costs(file)
+    print_growth()
+
+
+if __name__ == "__main__":
+    main()
