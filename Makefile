@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 FUZZ_SECONDS ?= 600
 FUZZ_SEED ?= $(shell date +%Y%m%d)
 
-.PHONY: demo test fuzz check docs clean
+.PHONY: demo test fuzz bench check docs clean
 
 demo: $(READY)
 	$(BIN)/hds run examples/syscall_log.hds examples/guests/greet.asm
@@ -22,6 +22,10 @@ fuzz: $(READY)
 	$(BIN)/hds fuzz --seconds $$(($(FUZZ_SECONDS) * 2 / 5)) --seed $(FUZZ_SEED) --save build/fuzz
 	$(BIN)/python tests/property/evaluator_law.py --seconds $$(($(FUZZ_SECONDS) * 2 / 5)) --seed $(FUZZ_SEED) \
 		--save build/fuzz
+
+# Ratios against peers that are measured in the same run; a busy machine makes them vary.
+bench: $(READY)
+	$(BIN)/python benchmarks/triggers.py
 
 check: $(READY)
 	$(BIN)/ruff check .

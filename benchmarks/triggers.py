@@ -23,7 +23,7 @@ from unicorn.unicorn_py3.unicorn import Uc, uclib
 
 from hds.outlets import Outlets
 from hds.session import Session
-from machine.block_counter import CEILING, EXECUTED, BlockCounter
+from machine.block_counter import BlockCounter
 from machine.memory import GuestMemory, Protection, Quota
 from machine.messages import Message
 from machine.native import block_hook
@@ -35,7 +35,7 @@ START = 0x40_0000
 GUEST = bytes.fromhex("b920000000 b855000000 0f05 48ffcb 75f4")
 FILTER = "!syscall script { if (@rax == 0x55 && @rcx > 10) { .n = .n + 1; } }"
 MESSAGE = '!syscall imm no script { printf("%llx %llx\\n", @rax, @rcx); }'
-ROUNDS = 7
+ROUNDS = 9
 
 # --- hand-written peers
 
@@ -58,7 +58,7 @@ class Calls:
         self._kept: list[Any] = []
 
     def transfer(self, function: str, rows: dict[int, int]) -> str:
-        """Read or write registers: cell by id; several MSRs have ids of their own."""
+        """Read or write registers: a cell for each id; what is below 0 stands for an MSR."""
         ids = (ctypes.c_int * len(rows))(*(x86.UC_X86_REG_MSR if row < 0 else row for row in rows))
         base = ctypes.addressof(self.cells)
         places = (ctypes.c_void_p * len(rows))(*(base + 8 * cell for cell in rows.values()))
@@ -127,7 +127,6 @@ class Native:
         self._slow = slow(lambda engine, address, size, state: None)
         self._blocks.call(self._slow)
         _hook(self._uc, UC_HOOK_BLOCK, block_hook.address() or 0, self._blocks.state)
-        assert CEILING != EXECUTED
 
     def run(self, triggers: int) -> float:
         """The seconds of so many triggers."""
@@ -218,19 +217,18 @@ class _ToFile(Outlets):
 # --- the table
 
 
-def cost(subject: Any, triggers: int) -> float:
-    """ns per trigger: what twice the triggers cost more, so that fixed costs do not count."""
-    once, twice = subject.run(triggers), subject.run(2 * triggers)
-    return (twice - once) / triggers * 1e9
+def best(subjects: dict[Any, tuple[Any, int]], rounds: int = ROUNDS) -> dict[Any, float]:
+    """ns per trigger of each: the best time of three times the triggers less that of once, so without fixed costs.
 
-
-def best(subjects: dict[str, tuple[Any, int]]) -> dict[str, float]:
-    """The lowest cost of each; the rounds of all take turns, so that a busy machine disturbs all alike."""
-    costs: dict[str, list[float]] = {name: [] for name in subjects}
-    for _ in range(ROUNDS):
+    The rounds of all take turns, so that a busy machine disturbs all alike.
+    """
+    once: dict[Any, float] = dict.fromkeys(subjects, 1e9)
+    thrice = dict(once)
+    for _ in range(rounds):
         for name, (subject, triggers) in subjects.items():
-            costs[name].append(cost(subject, triggers))
-    return {name: min(value for value in values if value > 0) for name, values in costs.items()}
+            once[name] = min(once[name], subject.run(triggers))
+            thrice[name] = min(thrice[name], subject.run(3 * triggers))
+    return {name: (thrice[name] - once[name]) / (2 * subjects[name][1]) * 1e9 for name in subjects}
 
 
 def resident() -> float:
@@ -268,10 +266,9 @@ def print_growth() -> None:
     """Cost and memory from 10^3 to 10^7 triggers, relative to 10^6."""
     subject = Scripted(FILTER)
     subject.run(10_000)
-    costs, before = {}, resident()
+    before, costs = resident(), {}
     for exponent in range(3, 8):
-        runs = max(1, 5 - max(0, exponent - 5) * 2)
-        costs[exponent] = min(cost(subject, 10**exponent) for _ in range(runs))
+        costs |= best({exponent: (subject, 10**exponent // 2)}, rounds=max(2, 8 - exponent))
     relative = ", ".join(f"10^{exponent}: {value / costs[6]:.2f}" for exponent, value in costs.items())
     print(f"cost per trigger relative to 10^6   {relative}")
     print(f"resident memory                     {before:.0f} MB before, {resident():.0f} MB behind")

@@ -473,10 +473,11 @@ class Checker(Expressions, Initialisers):
         if is_global:
             variable = self.names.global_variable(name)
             self.names.assigned.add(name)
+            # Where the global has another type, E070 was reported: what follows fits the declaration.
             if is_scalar(kind):
-                return Place(variable.type, span, global_variable=variable)
+                return Place(kind, span, global_variable=variable)
             address = t.AddressOfGlobal(U64, span, variable)
-            return Place(variable.type, span, global_variable=variable, address=address)
+            return Place(kind, span, global_variable=variable, address=address)
         if name in self.names.functions and self.scope.function is None:
             self.report("E069", f"`{name}` is a function", span)
         local = self.scope.variables.get(name)

@@ -19,10 +19,11 @@ from machine.memory import PAGE, GuestMemory
 # The words of the state, and the slots behind them: each an address and, in one word, the size and the count << 32.
 EXECUTED, CEILING, SLOW, SLOTS_AT = 0, 1, 2, 4
 
-HASH_FACTOR = 0x9E37_79B9_7F4A_7C15  # 2**64 divided by the golden ratio: neighbours land far apart
-HASH_SHIFT = 48
-SLOT_MASK = (1 << (64 - HASH_SHIFT)) - 1
-PROBES = 8  # slots from its home on in which a block may stand
+# A block's home is (address >> NEAR_SHIFT ^ address >> FAR_SHIFT) & SLOT_MASK: neighbours share a cache line.
+SLOT_MASK = (1 << 16) - 1
+NEAR_SHIFT, FAR_SHIFT = 3, 19
+PROBES = 16  # slots from its home on in which a block may stand
+SIZE_MASK = 0xFFFF_FFFF
 
 _WORD_MASK = (1 << 64) - 1
 _MOST_BLOCKS = 24_576  # known blocks before all are forgotten: few enough for short searches
@@ -102,7 +103,7 @@ class BlockCounter:
 
     def _slots(self, address: int) -> list[int]:
         """The words of the slots in which a block may stand."""
-        home = (address * HASH_FACTOR & _WORD_MASK) >> HASH_SHIFT
+        home = address >> NEAR_SHIFT ^ address >> FAR_SHIFT
         return [SLOTS_AT + 2 * (home + distance & SLOT_MASK) for distance in range(PROBES)]
 
     def _place(self, block: _Block, count: int) -> None:
@@ -115,5 +116,5 @@ class BlockCounter:
     def _drop(self, block: _Block) -> None:
         address, size = block
         for word in self._slots(address):
-            if self._words[word] == address and self._words[word + 1] & 0xFFFF_FFFF == size:
+            if self._words[word] == address and self._words[word + 1] & SIZE_MASK == size:
                 self._words[word + 1] = 0

@@ -5,6 +5,8 @@ Unlike HyperDbg's ring nothing is overwritten, and `drain` at the end of a run d
 
 from __future__ import annotations
 
+import bisect
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -57,6 +59,20 @@ class MessageChannel:
             self._deliver_held()
         self._held.append(text)
         self._held_bytes += len(text)
+
+    def hold_all(self, texts: list[bytes]) -> None:
+        """As `hold` for each."""
+        totals = [0, *itertools.accumulate(map(len, texts))]
+        start = 0
+        while start < len(texts):
+            fitting = bisect.bisect_right(totals, totals[start] + PACKET_BYTES - self._held_bytes) - 1
+            if fitting <= start and self._held:
+                self._deliver_held()
+                continue
+            end = max(fitting, start + 1)
+            self._held += texts[start:end]
+            self._held_bytes += totals[end] - totals[start]
+            start = end
 
     def drop(self) -> int:
         """Forget what was not delivered yet; how many messages that were."""

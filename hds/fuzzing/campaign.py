@@ -13,7 +13,7 @@ from pathlib import Path
 from hds.fuzzing.choices import Choices, RandomSource, RecordedSource
 from hds.fuzzing.laws import Case, Law, NativeMissing
 
-MOST_SHRINKING = 2000  # checks that one failure may cost
+MOST_SHRINKING = 400  # checks that one failure may cost
 
 
 @dataclass(frozen=True)

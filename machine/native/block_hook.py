@@ -11,49 +11,52 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from machine.block_counter import CEILING, EXECUTED, HASH_FACTOR, HASH_SHIFT, PROBES, SLOT_MASK, SLOTS_AT, SLOW
+from machine.block_counter import CEILING, FAR_SHIFT, NEAR_SHIFT, PROBES, SIZE_MASK, SLOT_MASK, SLOTS_AT, SLOW
 
 _TEXT = f"""
 define void @on_block(ptr %engine, i64 %address, i32 %size, ptr %state) nounwind {{
 entry:
-  %product = mul i64 %address, {HASH_FACTOR}
-  %home = lshr i64 %product, {HASH_SHIFT}
+  %near = lshr i64 %address, {NEAR_SHIFT}
+  %far = lshr i64 %address, {FAR_SHIFT}
+  %mixed = xor i64 %near, %far
+  %home = and i64 %mixed, {SLOT_MASK}
+  %slots = getelementptr i64, ptr %state, i64 {SLOTS_AT}
+  %wide = zext i32 %size to i64
   br label %probe
 probe:
-  %distance = phi i64 [ 0, %entry ], [ %further, %other ]
-  %place = add i64 %home, %distance
-  %slot = and i64 %place, {SLOT_MASK}
-  %double = shl i64 %slot, 1
-  %word = add i64 %double, {SLOTS_AT}
-  %key.at = getelementptr i64, ptr %state, i64 %word
+  %slot = phi i64 [ %home, %entry ], [ %next, %other ]
+  %key.at = getelementptr {{ i64, i64 }}, ptr %slots, i64 %slot
   %key = load i64, ptr %key.at
   %row.at = getelementptr i64, ptr %key.at, i64 1
   %row = load i64, ptr %row.at
-  %row.size = trunc i64 %row to i32
-  %same.address = icmp eq i64 %key, %address
-  %same.size = icmp eq i32 %row.size, %size
-  %same = and i1 %same.address, %same.size
+  %row.size = and i64 %row, {SIZE_MASK}
+  %wrong.address = xor i64 %key, %address
+  %wrong.size = xor i64 %row.size, %wide
+  %wrong = or i64 %wrong.address, %wrong.size
+  %same = icmp eq i64 %wrong, 0
   br i1 %same, label %found, label %other, !prof !0
 other:
-  %further = add i64 %distance, 1
-  %more = icmp ult i64 %further, {PROBES}
+  %following = add i64 %slot, 1
+  %next = and i64 %following, {SLOT_MASK}
+  %distance = sub i64 %next, %home
+  %positive = and i64 %distance, {SLOT_MASK}
+  %more = icmp ult i64 %positive, {PROBES}
   br i1 %more, label %probe, label %slow
 found:
   %count = lshr i64 %row, 32
-  %executed.at = getelementptr i64, ptr %state, i64 {EXECUTED}
-  %ceiling.at = getelementptr i64, ptr %state, i64 {CEILING}
-  %executed = load i64, ptr %executed.at
+  %executed = load i64, ptr %state
   %sum = add i64 %executed, %count
+  %ceiling.at = getelementptr i64, ptr %state, i64 {CEILING}
   %ceiling = load volatile i64, ptr %ceiling.at
   %fits = icmp ule i64 %sum, %ceiling
   br i1 %fits, label %enter, label %slow, !prof !0
 enter:
-  store i64 %sum, ptr %executed.at
+  store i64 %sum, ptr %state
   ret void
 slow:
   %slow.at = getelementptr i64, ptr %state, i64 {SLOW}
   %hook = load ptr, ptr %slow.at
-  call void %hook(ptr %engine, i64 %address, i32 %size, ptr %state)
+  tail call void %hook(ptr %engine, i64 %address, i32 %size, ptr %state)
   ret void
 }}
 !0 = !{{!"branch_weights", i32 999, i32 1}}

@@ -175,11 +175,10 @@ class ProcessHook:
         for storage, number in zip(BATCH_STORAGES, BATCH_IDS, strict=True):
             state.ids[storage] = number
         msrs = ((x86.UC_X86_REG_MSR, ctypes.addressof(cells)) for cells in (state.star, state.lstar))
-        user = ((state.ids[storage], self._cell(storage)) for storage in (RFLAGS, CS, SS))
-        self._lists = (self.registers(RAX, RIP), _Registers.of(*user, *msrs), self.registers(RAX, RCX, R11))
+        entry = ((state.ids[storage], self._cell(storage)) for storage in (RAX, RIP, RFLAGS, CS, SS))
+        self._lists = (_Registers.of(*entry, *msrs), self.registers(RAX, RCX, R11))
         state.entry_ids, state.entry_cells = self._lists[0].addresses
-        state.user_ids, state.user_cells = self._lists[1].addresses
-        state.result_ids, state.result_cells = self._lists[2].addresses
+        state.result_ids, state.result_cells = self._lists[1].addresses
 
     def _set_functions(self) -> None:
         state = self.state
@@ -209,8 +208,13 @@ class ProcessHook:
             state.armed = int(armed)
             if armed:
                 self._list(events.pre)
+        self._read_msrs()
         state.core = self._process.core
         state.quiet = int(self._sides.is_quiet())
+
+    def _read_msrs(self) -> None:
+        """Python has taken part in a trigger, and may have written what the hook has read."""
+        self.state.star[1], self.state.lstar[1], _ = self._process.cpu.system_call_msrs()
 
     def _list(self, events: tuple[Event, ...]) -> None:
         pid = self._process.pid
@@ -241,6 +245,7 @@ class ProcessHook:
             if fault is not None:
                 event.faults += 1
                 self._carrier.owner.script_fault(event, fault, activation.loaded)
+        self._read_msrs()
 
     def _answer(self) -> None:
         self.state.patience -= _PYTHON_WORK
@@ -281,7 +286,7 @@ class Carrier:
             answers.count()
 
     def _hand_over(self) -> None:
-        self.held.ring.drain(self.state.messages.hold)
+        self.state.messages.hold_all(self.held.ring.take())
 
 
 class _Never:

@@ -239,7 +239,7 @@ def _begin(e: _Function) -> Value:
     with e.when(e.compare("slt", e.own("patience"), number(0))):
         e.ask("breathe", _ASK)
     direct = e.direct
-    e.transfer("read_batch", e.own("entry_ids"), e.own("entry_cells"), Value(I32, "2"))
+    e.transfer("read_batch", e.own("entry_ids"), e.own("entry_cells"), Value(I32, "7"))
     e.put(DirectAccess, "readable", direct, number(ENTRY))
     e.put(DirectAccess, "dirty", direct, number(0))
     rip = _register(e, RIP)
@@ -339,7 +339,6 @@ def _answer(e: _Function, rip: Value, dirty: Value) -> None:
     answer = e.at(e.own("answers"), e.op("mul", call, number(ctypes.sizeof(AnswerRow))))
     only_if(e.is_set(e.get(AnswerRow, "known", answer)))
 
-    e.transfer("read_batch", e.own("user_ids"), e.own("user_cells"), Value(I32, "5"))
     flags, code, stack = (_register(e, storage) for storage in (RFLAGS, CS, SS))
     selectors = e.op("lshr", e.get(HookState, "star", e.state, _MSR_VALUE), number(48))
     returned = e.op("or", e.op("and", flags, number(~SYSRET_DROPS)), number(RETURNED_FLAG))

@@ -17,9 +17,9 @@ from vm.registers import GENERAL, RFLAGS, RIP, STORAGE_INDEX, STORAGES
 RAX, RCX, R11, CS, SS = (STORAGE_INDEX[name] for name in ("rax", "rcx", "r11", "cs", "ss"))
 
 # Sets of registers, as masks: bit n is storage n.
-ENTRY = 1 << RAX | 1 << RIP  # read at every trigger
 RESULT = 1 << RAX | 1 << RCX | 1 << R11  # written by every system call that is answered here
 FLAGS_AND_SELECTORS = 1 << RFLAGS | 1 << CS | 1 << SS
+ENTRY = 1 << RAX | 1 << RIP | FLAGS_AND_SELECTORS  # read at every trigger
 GENERAL_REGISTERS = (1 << len(GENERAL)) - 1
 FETCHABLE = sum(1 << storage for storage in BATCH_STORAGES)
 
@@ -43,10 +43,8 @@ class HookState(ctypes.Structure):
     rip: U64
     short: U64  # not 0 when an event has short-circuited the operation
     # Lists of registers for Unicorn: ids, and where their values go
-    entry_ids: Address
+    entry_ids: Address  # rax, rip, rflags, cs, ss, STAR, LSTAR
     entry_cells: Address
-    user_ids: Address  # rflags, cs, ss, STAR, LSTAR
-    user_cells: Address
     result_ids: Address  # rax, rcx, r11
     result_cells: Address
     star: Annotated[Cells, MSR_CELLS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import pytest
@@ -25,7 +26,7 @@ def counting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
         pytest.skip("llvmlite is not installed")
     monkeypatch.setattr(block_hook, "is_compiled", lambda: request.param == "native")
     monkeypatch.setattr(cpu_module, "_PATIENCE", 3 if request.param == "switching" else 1 << 60)
-    yield request.param
+    return request.param
 
 
 @pytest.mark.usefixtures("counting")
@@ -46,7 +47,7 @@ def test_slices_of_any_size_come_to_the_same() -> None:
         where = cpu.registers.read(RIP)
         stops.append((cpu.executed, where))
     assert (cpu.executed, get_register(cpu, "rax")) == (LOOP_COUNT, 2000)
-    assert all(stop - earlier <= 777 for (earlier, _), (stop, _) in zip(stops, stops[1:], strict=False))
+    assert all(stop - earlier <= 777 for (earlier, _), (stop, _) in itertools.pairwise(stops))
 
 
 @pytest.mark.usefixtures("counting")

@@ -50,15 +50,16 @@ def number_formats(program: Program) -> int:
         return _bases[key]
 
 
-# A format as the reader of records needs it: how many cells follow, and what text they make.
-_Renderer = tuple[int, Callable[[tuple[int, ...]], bytes]]
+# A format as the reader of records needs it: how many cells follow, what text they make, and the format as Python's own
+# with a zero behind it, if it has one.
+_Renderer = tuple[int, Callable[[tuple[int, ...]], bytes], bytes | None]
 
 
 def _renderer(form: formatting.Format) -> _Renderer:
     template = _template(form)
     if template is not None:
-        return len(form.conversions), template.__mod__
-    return len(form.conversions), lambda values: formatting.render(form, values, _no_text, 1 << 62)
+        return len(form.conversions), template.__mod__, template + b"\0"
+    return len(form.conversions), lambda values: formatting.render(form, values, _no_text, 1 << 62), None
 
 
 def _template(form: formatting.Format) -> bytes | None:
@@ -80,7 +81,7 @@ def _no_text(address: int, wide: bool, most: int) -> bytes:
     raise AssertionError("a message with text arguments never waits")
 
 
-_formats: list[_Renderer] = [(1, lambda values: formatting.print_message(values[0]))]
+_formats: list[_Renderer] = [(1, lambda values: formatting.print_message(values[0]), None)]
 _bases: dict[tuple[bytes, ...], int] = {}
 
 
@@ -95,14 +96,31 @@ class MessageRing:
 
     def drain(self, deliver: Callable[[bytes], None]) -> None:
         """Make the text of every record, in order, and forget the records."""
+        for text in self.take():
+            deliver(text)
+
+    def take(self) -> list[bytes]:
+        """The text of every record, in order; the records are forgotten."""
         used = self._header.used
-        if not used:
-            return
         self._header.used = 0
         cells = self._cells[:used]
+        texts: list[bytes] = []
         at = 0
         while at < used:
-            count, render = _formats[cells[at]]
+            count, render, template = _formats[cells[at]]
             end = at + 1 + count
-            deliver(render(tuple(cells[at + 1 : end])))
+            if template is not None and end < used and _alike(cells, at, 1 + count):
+                del cells[at :: 1 + count]
+                texts += (template * ((used - at) // (1 + count)) % tuple(cells[at:])).split(b"\0")[:-1]
+                break
+            texts.append(render(tuple(cells[at + 1 : end])))
             at = end
+        return texts
+
+
+def _alike(cells: list[int], at: int, size: int) -> bool:
+    """Whether all records from here on have the format of the first: the frequent case, rendered in one piece."""
+    if cells[at + size] != cells[at]:
+        return False
+    formats = cells[at::size]
+    return formats.count(cells[at]) == len(formats)

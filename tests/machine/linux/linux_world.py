@@ -25,7 +25,11 @@ class Guest:
     """One process. Arguments that are texts or bytes are put into its memory; `output` is what it prints."""
 
     def __init__(
-        self, root: Path | None = None, writable: bool = False, limits: Limits = DEFAULT_LIMITS, stdin: bytes | None = None
+        self,
+        root: Path | None = None,
+        writable: bool = False,
+        limits: Limits = DEFAULT_LIMITS,
+        stdin: bytes | None = None,
     ) -> None:
         self.output: list[tuple[int, bytes]] = []
         self.ticks = 0

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from linux_world import (
-    AT_FDCWD,
     O_APPEND,
     O_CREAT,
     O_DIRECTORY,
@@ -37,7 +36,16 @@ UNMAPPED = 0x5000_0000
 
 
 def test_numbers_are_those_of_linux() -> None:
-    known = {"read": 0, "mmap": 9, "exit": 60, "openat": 257, "statx": 332, "rseq": 334, "clone3": 435, "faccessat2": 439}
+    known = {
+        "read": 0,
+        "mmap": 9,
+        "exit": 60,
+        "openat": 257,
+        "statx": 332,
+        "rseq": 334,
+        "clone3": 435,
+        "faccessat2": 439,
+    }
     assert {name: NUMBERS[name] for name in known} == known
     assert len(NAMES) == len(NUMBERS)
 
@@ -121,7 +129,8 @@ def test_an_unlinked_file_lives_as_long_as_it_is_open() -> None:
     [("/none", 0, Errno.ENOENT), ("", 0, Errno.ENOENT), ("/tmp", O_WRONLY, Errno.EISDIR),
      ("/dev/null/x", 0, Errno.ENOTDIR), ("/dev/null", O_DIRECTORY, Errno.ENOTDIR),
      ("/tmp", O_CREAT | O_EXCL, Errno.EEXIST), ("/proc/self/exe", O_NOFOLLOW, Errno.ELOOP),
-     ("/" + "x" * 256, 0, Errno.ENAMETOOLONG), ("/x" * 2100, 0, Errno.ENAMETOOLONG), ("/dev/new", O_CREAT, Errno.EACCES)],
+     ("/" + "x" * 256, 0, Errno.ENAMETOOLONG),
+     ("/x" * 2100, 0, Errno.ENAMETOOLONG), ("/dev/new", O_CREAT, Errno.EACCES)],
 )  # fmt: skip
 def test_opening_fails_as_on_linux(path: str, flags: int, error: Errno) -> None:
     assert Guest().open(path, flags) == -error
@@ -326,9 +335,11 @@ def test_a_wait_that_nobody_ends_comes_back() -> None:
 # --- anything at all
 
 _WORDS = st.one_of(
-    st.integers(0, 12), st.sampled_from([SCRATCH, SCRATCH + 0xFFF, UNMAPPED, 1 << 63, (1 << 64) - 1, (1 << 64) - 100, 0x1000]),
-    st.integers(0, (1 << 64) - 1), st.sampled_from([b"/tmp/x\0", b"/proc/self/exe\0", b"..\0", bytes(64), b"\xff" * 64]),
-)  # fmt: skip
+    st.integers(0, 12),
+    st.sampled_from([SCRATCH, SCRATCH + 0xFFF, UNMAPPED, 1 << 63, (1 << 64) - 1, (1 << 64) - 100, 0x1000]),
+    st.integers(0, (1 << 64) - 1),
+    st.sampled_from([b"/tmp/x\0", b"/proc/self/exe\0", b"..\0", bytes(64), b"\xff" * 64]),
+)
 
 
 @settings(max_examples=60)

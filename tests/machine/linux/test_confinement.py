@@ -1,4 +1,4 @@
-"""Nothing gets out: no path, link, `..`, descriptor or race of a guest reaches a file outside the folder it is shown."""
+"""Nothing gets out: no path, link, `..`, descriptor or race of a guest reaches a file outside the shown folder."""
 
 from __future__ import annotations
 
@@ -129,7 +129,8 @@ def test_a_read_only_folder_is_not_changed(folder: Path) -> None:
     assert guest.open("/new", O_WRONLY | O_CREAT) == -Errno.EROFS
     for call in (
         ("mkdir", "/new", 0o777), ("unlink", "/public"), ("rmdir", "/inner/deep"), ("rename", "/public", "/other"),
-        ("link", "/public", "/other"), ("symlink", "public", "/other"), ("chmod", "/public", 0), ("truncate", "/public", 0),
+        ("link", "/public", "/other"), ("symlink", "public", "/other"), ("chmod", "/public", 0),
+        ("truncate", "/public", 0),
         ("utimensat", AT_FDCWD, "/public", 0, 0),
     ):  # fmt: skip
         assert guest.call(*call) == -Errno.EROFS, call  # type: ignore[arg-type]
@@ -211,4 +212,3 @@ def test_no_combination_of_names_reaches_the_secret(
         make_folder(base)
     result = Guest(base / "root").contents(("/" if absolute else "") + "/".join(parts))
     assert result != SECRET
-

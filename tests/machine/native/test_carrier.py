@@ -10,7 +10,9 @@ from vm.limits import Limits
 pytest.importorskip("llvmlite")
 
 # Calls 55, 66, 55, ... with rcx and r11 as SYSCALL leaves them, 300 times.
-LOOP = "mov ebx, 300; next: mov eax, 0x55; syscall; add r15, rax; mov eax, 0x66; syscall; add r14, rcx; dec ebx; jnz next"
+LOOP = (
+    "mov ebx, 300; next: mov eax, 0x55; syscall; add r15, rax; mov eax, 0x66; syscall; add r14, rcx; dec ebx; jnz next"
+)
 FEW = LOOP.replace("300", "4")
 # Writes a line, and then something unknown; 3 times.
 WRITER = (
@@ -40,14 +42,16 @@ SCRIPTS = {
     "rip moved past": "!syscall 55 script { @rip = @rip + 2; @r13 = @r13 + 1; }",
     "rip moved further": "!syscall 66 script { @rip = @rip + 5; @r13 = @r13 + 1; }",
     "rip written as it was": "!syscall script { @rip = @rip; }",
-    "rip moved by the first of two": "!syscall script { print($ip); print(@rip); }\n!syscall script { @rip = @rip + 2; }",
+    "rip moved by the first of two": "!syscall script { print($ip); print(@rip); }\n"
+    "!syscall script { @rip = @rip + 2; }",
     "sc on": "!syscall 55 sc on script { .n = .n + 1; @r12 = @rax; }",
     "event_sc": "!syscall script { if (@rax == 0x55) { event_sc(1); } }",
     "event_sc off": "!syscall sc on script { if (@rax == 0x55) { event_sc(0); } }",
     "event_sc after a request": "!syscall script { event_disable(0n77); event_sc(1); event_enable($event_id); }",
     "disables itself": "!syscall script { .n = .n + 1; if (.n == 5) { event_disable($event_id); } }",
     "clears itself": "!syscall script { .n = .n + 1; if (.n == 5) { event_clear($event_id); } print(.n); }",
-    "clears the next": "!syscall script { .n = .n + 1; }\n!syscall script { if (.n == 5) { event_clear(0); event_sc(1); } }",
+    "clears the next": "!syscall script { .n = .n + 1; }\n"
+    "!syscall script { if (.n == 5) { event_clear(0); event_sc(1); } }",
     "enables another": "!syscall script { .m = .m + 1; }\n!syscall script { .n = .n + 1; if (.n == 5) "
     "{ event_enable(0); } }\nevents d 0",
     "disabled by a command": "!syscall script { .n = .n + 1; }\nevents d 0",
@@ -61,16 +65,19 @@ SCRIPTS = {
     "unsupported": "!syscall script { print(1); event_inject(3, 0xd); print(2); }",
     "printf": '!syscall script { printf("%llx %llx\\n", @rax, @rcx); }',
     "printf imm no": '!syscall imm no script { printf("%llx %llx\\n", @rax, @rcx); }',
-    "printf imm no and yes": '!syscall imm no script { printf("%llx;", @rax); }\n!syscall 55 script { print(.n); .n++; }',
-    "imm no with a fault": '!syscall imm no script { .n++; printf("%d;", .n); if (.n % 9 == 0) { print(1 / 0 * .n); } }',
+    "printf imm no and yes": '!syscall imm no script { printf("%llx;", @rax); }\n'
+    "!syscall 55 script { print(.n); .n++; }",
+    "imm no with a fault": '!syscall imm no script { .n++; printf("%d;", .n); '
+    "if (.n % 9 == 0) { print(1 / (.n - .n)); } }",
     "imm no with text": '!syscall imm no script { .n++; printf("%d;", .n); if (.n & 1) { printf("%s;", "odd"); } }',
     "flush": '!syscall imm no script { .n++; printf("%d;", .n); if (.n == 0n50) { flush(); } }',
-    "flush by another": '!syscall imm no script { .n++; printf("%d;", .n); }\n!syscall script { if (.n == 0n50) { flush(); } }',
+    "flush by another": '!syscall imm no script { .n++; printf("%d;", .n); }\n'
+    "!syscall script { if (.n == 0n50) { flush(); } }",
     "text": '!syscall script { printf("%s %d\\n", "text", $event_id); }',
     "memory": "!syscall script { .x = poi(@rip); eq(@rsp, @rax); .y = poi(@rsp); print(.y); }",
     "code written": "!syscall script { eb(@rip - 4, db(@rip - 4)); .n++; }",
-    "pseudo-registers": '!syscall script { printf("%llx %llx %llx %llx %llx %llx %llx %llx %llx %s\\n", $pid, $tid, $core, '
-    '$ip, $context, $event_id, $event_tag, $event_stage, $proc, $pname); }',
+    "pseudo-registers": '!syscall script { printf("%llx %llx %llx %llx %llx %llx %llx %llx %llx %s\\n", '
+    "$pid, $tid, $core, $ip, $context, $event_id, $event_tag, $event_stage, $proc, $pname); }",
     "buffer": "!syscall buffer 100 script { eq($buffer, @rax); .x = poi($buffer); }",
     "time": "!syscall script { .t = .t + rdtsc(); print(rdtsc()); microsleep(3); }",
     "control register": "!syscall script { .c = @cr0; @r13 = @cr4; }",
@@ -88,6 +95,14 @@ def test_a_script_does_the_same_on_both_carriers(name: str) -> None:
     limits = Limits(max_steps=2000)
     guest = FEW if name in ("step limit", "unsupported") else LOOP
     assert run("native", guest, SCRIPTS[name], limits=limits) == run("portable", guest, SCRIPTS[name], limits=limits)
+
+
+@pytest.mark.parametrize("length", [1, 7, 1365, 4094])
+def test_held_messages_are_packed_the_same(length: int) -> None:
+    commands = (
+        f'!syscall imm no script {{ .n++; printf("{"x" * length}"); if (.n % 7 == 0) {{ printf("%llx", .n); }} }}'
+    )
+    assert run("native", LOOP, commands) == run("portable", LOOP, commands)
 
 
 @pytest.mark.parametrize("kernel", ["bare", "linux", "nt"])
@@ -117,7 +132,9 @@ def test_processes_take_the_same_turns(cores: int) -> None:
 
 
 def test_a_guest_that_moves_lstar_enters_its_own_kernel() -> None:
-    own = "mov ecx, 0xc0000082; lea rax, [rip + handler]; mov rdx, rax; shr rdx, 32; wrmsr; mov eax, 0x55; syscall; hlt; "
-    guest = own + "handler: inc r15; hlt"
+    guest = (
+        "mov ecx, 0xc0000082; lea rax, [rip + handler]; mov rdx, rax; shr rdx, 32; wrmsr; mov eax, 0x55; syscall; hlt; "
+        "handler: inc r15; hlt"
+    )
     commands = "!syscall script { .n++; }"
     assert run("native", guest, commands) == run("portable", guest, commands)
