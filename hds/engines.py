@@ -12,15 +12,29 @@ from vm.limits import Limits
 ENGINES = ("reference", "native")
 
 
-def add_engine(parser: argparse.ArgumentParser, *more: str) -> None:
-    """--engine; `more` are further choices of a subcommand."""
+def add_engine(parser: argparse.ArgumentParser, *more: str, default: str | None = "reference") -> None:
+    """--engine; `more` are further choices of a subcommand. Without a default it is native where llvmlite imports."""
+    usual = default or "native where llvmlite is installed"
     parser.add_argument(
-        "--engine", choices=(*ENGINES, *more), default="reference", help="what runs the bytecode (default reference)"
+        "--engine", choices=(*ENGINES, *more), default=default, help=f"what runs the bytecode (default {usual})"
     )
 
 
-def load_engine(name: str, limits: Limits) -> Engine:
+def default_engine(limits: Limits) -> Engine:
+    """The native engine, or the reference engine where llvmlite is missing."""
+    try:
+        from vm.native.engine import NativeEngine
+    except ImportError:
+        from vm.interpreter import Interpreter
+
+        return Interpreter(limits)
+    return NativeEngine(limits)
+
+
+def load_engine(name: str | None, limits: Limits) -> Engine:
     """The engine of that name. Exits with a message when what it needs is not installed."""
+    if name is None:
+        return default_engine(limits)
     if name == "reference":
         from vm.interpreter import Interpreter
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from hds.engines import default_engine
 from hds.execution import Execution
 from hds.outlets import Halt, Outlets
 from hds.outputs import Outputs
@@ -34,7 +35,6 @@ from machine.messages import Message
 from machine.process import Process
 from vm.engine import Engine, Fault, Loaded
 from vm.host import Host
-from vm.interpreter import Interpreter
 from vm.limits import DEFAULT_LIMITS, Limits
 from vm.program import Program
 from vm.script_memory import GlobalStore
@@ -121,7 +121,7 @@ class Session:
     ) -> None:
         self.limits = limits
         self.outlets = Outlets() if outlets is None else outlets
-        self.engine: Engine = Interpreter(limits) if engine is None else engine
+        self.engine: Engine = default_engine(limits) if engine is None else engine
         self.store = GlobalStore(limits)
         compiler = Compiler(limits=limits) if compiler is None else compiler
         compiler = replace(compiler, portability=False, symbols=dict(compiler.symbols))

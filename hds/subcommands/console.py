@@ -22,7 +22,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_guest(parser)
     parser.add_argument("--timeout", type=float, metavar="SECONDS", help="stop every run after this much real time")
     parser.add_argument("--allow-modules", action="store_true", help="let `output create ... module` load code")
-    add_engine(parser)
+    add_engine(parser, default=None)
     add_compiling(parser)
     add_limits(parser)
 

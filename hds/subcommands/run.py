@@ -51,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     run.add_argument("--stats", action="store_true", help="time and triggers of every event, on stderr")
     run.add_argument("--guest-exit-code", action="store_true", help="exit with the guest's own code, if all went well")
     run.add_argument("--quiet", action="store_true", help="no summary line")
-    add_engine(parser)
+    add_engine(parser, default=None)
     add_compiling(parser)
     add_limits(parser)
 

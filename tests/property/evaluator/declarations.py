@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 from lang import syntax as s
 
-from .errors import Rejected
+from .errors import Rejected, Unspecified
 from .types import U64, VOID, Array, Pointer, Struct, Type, base_elements, from_words, is_complete
+
+LARGEST_OBJECT = 1 << 24  # an implementation has a limit somewhere
 
 
 @dataclass
@@ -194,6 +196,8 @@ class Declarations:
             raise Rejected("E087")
         for position in reversed(range(len(declarator.sizes))):
             kind = Array(kind, self.array_size(declarator, position, kind))
+        if kind.size > LARGEST_OBJECT:
+            raise Unspecified("an object of many megabytes")
         return kind
 
     def array_size(self, declarator: s.Declarator, position: int, element: Type) -> int:
