@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 FUZZ_SECONDS ?= 600
 FUZZ_SEED ?= $(shell date +%Y%m%d)
 
-.PHONY: demo test fuzz bench check docs clean
+.PHONY: demo test fuzz bench coverage check docs clean
 
 demo: $(READY)
 	$(BIN)/hds run examples/syscall_log.hds examples/guests/greet.asm
@@ -26,6 +26,14 @@ fuzz: $(READY)
 # Ratios against peers that are measured in the same run; a busy machine makes them vary.
 bench: $(READY)
 	$(BIN)/python benchmarks/triggers.py
+	$(BIN)/python benchmarks/native.py
+	$(BIN)/python benchmarks/compile.py
+	$(BIN)/python benchmarks/compactness.py
+
+# Lines and branches of the language and the virtual machine that the tests reach.
+coverage: $(READY)
+	$(BIN)/python -m coverage run --branch --source=lang,vm -m pytest tests/lang tests/vm tests/property
+	$(BIN)/python -m coverage report --skip-covered
 
 check: $(READY)
 	$(BIN)/ruff check .

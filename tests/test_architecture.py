@@ -19,7 +19,7 @@ HOMES = {
     "lark": ("lang/",),
     "unicorn": ("machine/",),
     "keystone": ("machine/root/",),
-    "llvmlite": ("vm/native/", "machine/native/"),
+    "llvmlite": ("vm/native/jit.py",),
     "capstone": ("machine/", "hds/"),
     "elftools": ("machine/loaders/",),
 }

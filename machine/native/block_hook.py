@@ -8,10 +8,13 @@ that does not fit under the ceiling - it hands to the hook in Python whose addre
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING
 
 from machine.block_counter import CEILING, FAR_SHIFT, NEAR_SHIFT, PROBES, SIZE_MASK, SLOT_MASK, SLOTS_AT, SLOW
+
+if TYPE_CHECKING:
+    from vm.native.jit import MachineCode
 
 _TEXT = f"""
 define void @on_block(ptr %engine, i64 %address, i32 %size, ptr %state) nounwind {{
@@ -65,35 +68,19 @@ slow:
 
 def is_compiled() -> bool:
     """Whether `address` has an answer at no cost."""
-    return bool(_compiled)
+    return _compiled.cache_info().currsize > 0
 
 
 def address() -> int | None:
     """The address of the hook; None where llvmlite is missing. The first call takes some 0.1 s."""
-    if not _compiled:
-        _compiled.append(_compile())
-    return _compiled[0].address
+    code = _compiled()
+    return None if code is None else code.address("on_block")
 
 
-@dataclass(frozen=True, eq=False)
-class _Code:
-    """Machine code, alive as long as this object."""
-
-    address: int | None
-    engine: Any
-
-
-_compiled: list[_Code] = []
-
-
-def _compile() -> _Code:
+@cache
+def _compiled() -> MachineCode | None:
     try:
-        from llvmlite import binding
+        from vm.native.jit import compile_text
     except ImportError:
-        return _Code(None, None)
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
-    machine = binding.Target.from_default_triple().create_target_machine(opt=2, jit=True)
-    engine = binding.create_mcjit_compiler(binding.parse_assembly(_TEXT), machine)
-    engine.finalize_object()
-    return _Code(engine.get_function_address("on_block"), engine)
+        return None
+    return compile_text(_TEXT)

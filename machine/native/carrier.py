@@ -159,7 +159,7 @@ class ProcessHook:
         self.state.star[0], self.state.lstar[0] = msr.STAR, msr.LSTAR
         self._set_registers()
         self._set_functions()
-        code = syscall_hook.compiled().address
+        code = syscall_hook.address()
         self.state.in_python = process.cpu.carry_system_calls(code, ctypes.addressof(self.state))
 
     def registers(self, *storages: int) -> _Registers:

@@ -12,11 +12,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
-from typing import Any
-
-from llvmlite import binding
 
 from machine.cpu import SYSCALL_LENGTH
 from machine.events.registry import EventCells
@@ -38,6 +34,7 @@ from machine.system_call import RETURNED_FLAG, SYSRET_DROPS
 from vm.native.access import DirectAccess
 from vm.native.context import Context
 from vm.native.emitter import I32, I64, NULL, POINTER, VOID, Emitter, Module, Signature, Value, number
+from vm.native.jit import MachineCode, compile_text
 from vm.native.layout import CELL, table
 from vm.registers import PSEUDO_INDEX, RFLAGS, RIP
 
@@ -54,29 +51,15 @@ _SETTLE = Signature(I32, (I64, I32))
 _ASK = Signature(VOID, ())
 
 
-@dataclass(frozen=True, eq=False)
-class Code:
-    """Machine code, alive as long as this object."""
-
-    address: int
-    engine: Any
-
-
 @cache
-def compiled() -> Code:
+def compiled() -> MachineCode:
     """The hook; compiled once in a process, in some 20 ms."""
-    binding.initialize_native_target()
-    binding.initialize_native_asmprinter()
-    machine = binding.Target.from_default_triple().create_target_machine(opt=2, jit=True)
-    module = binding.parse_assembly(llvm_text())
-    passes = binding.create_new_module_pass_manager()
-    passes.add_sroa_pass()
-    passes.add_instruction_combine_pass()
-    passes.add_simplify_cfg_pass()
-    passes.run(module, binding.create_pass_builder(machine, binding.create_pipeline_tuning_options()))
-    engine = binding.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
-    return Code(engine.get_function_address(_HOOK), engine)
+    return compile_text(llvm_text())
+
+
+def address() -> int:
+    """The address of `on_syscall`."""
+    return compiled().address(_HOOK)
 
 
 def llvm_text() -> str:
