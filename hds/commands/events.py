@@ -10,6 +10,7 @@ from hds.session import CommandFailed
 from lang.commands import ALL, AssemblyText, EventCommand, HexCode, ScriptFile, plain_number
 from machine.events.catalog import KINDS_BY_COMMAND, EventKind
 from machine.events.definition import Action, BreakAction, CodeAction, Detection, EventDefinition, ScriptAction, Stage
+from machine.events.registry import require_emulated
 from machine.root.machine_code import RETURN
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ SHOWN = 70  # characters of an event's text in the list
 def register(session: Session, command: Command, prepared: Prepared) -> None:
     """Create the event of a command, enabled with its first action. Raises RegistrationError."""
     event = prepared.file.event(command)
+    kind = _kind(event)
+    require_emulated(kind)
     for token in event.ignored:
         session.outlets.notice(f"'{token.text}' is ignored by {command.canonical_name}")
     actions = _actions(session, event, prepared)
@@ -32,7 +35,7 @@ def register(session: Session, command: Command, prepared: Prepared) -> None:
     registry = session.machine.registry
     definition = EventDefinition(
         id=registry.take_id(),
-        kind=_kind(event),
+        kind=kind,
         command=command.display_text,
         parameters=tuple(_parameter(session, parameter) for parameter in event.parameters.values()),
         process_id=None if event.pid == ALL else event.pid,

@@ -109,6 +109,12 @@ class EventsOfKind:
 _NO_EVENTS = EventsOfKind()
 
 
+def require_emulated(kind: EventKind) -> None:
+    """Raises RegistrationError for a kind of event that this machine does not raise."""
+    if not kind.implemented:
+        raise RegistrationError(ErrorNumber.EVENT_TYPE_INVALID, f"events of kind {kind.name} are not emulated")
+
+
 @dataclass(frozen=True)
 class Facts:
     """What registration must know of the machine.
@@ -206,8 +212,7 @@ class Registry:
 
     def _check(self, definition: EventDefinition) -> None:
         kind, number = definition.kind, ErrorNumber
-        if not kind.implemented:
-            raise RegistrationError(number.EVENT_TYPE_INVALID, f"events of kind {kind.name} are not emulated")
+        require_emulated(kind)
         if definition.id in self._events:
             raise RegistrationError(number.EVENT_IS_NOT_APPLIED, f"the id {definition.id:x} is in use")
         if definition.core is not None and definition.core >= self.facts.core_count:

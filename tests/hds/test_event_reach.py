@@ -1,0 +1,52 @@
+"""No event command is listed as emulated that no case reaches: each one triggers here, and the others are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hds import Session
+from hds.session import ScriptError
+from machine.events.catalog import KINDS_BY_COMMAND
+from vm.engine import Engine
+
+ROOT = Path(__file__).parents[2]
+GREET = ROOT / "examples" / "guests" / "greet.asm"  # writes three times, asks for its id, exits
+
+# An event command -> one that must trigger on that guest.
+CASES = {
+    "!syscall": "!syscall 1 script { print($context); }",
+    "!syscall2": "!syscall2 1 script { print($context); }",
+    "!sysret": "!sysret script { print(@rax); }",
+    "!sysret2": "!sysret2 script { print(@rax); }",
+    "!epthook": "!epthook 400000 script { print($context); }",
+    "!epthook2": "!epthook2 400000 script { print($context); }",
+}
+EMULATED = {command for command, kinds in KINDS_BY_COMMAND.items() if all(kind.implemented for kind in kinds)}
+
+
+def test_every_emulated_event_command_has_a_case() -> None:
+    assert set(CASES) == EMULATED
+
+
+@pytest.mark.parametrize("command", CASES)
+def test_an_emulated_event_triggers(command: str, engine: Engine) -> None:
+    session = Session(program=GREET, engine=engine)
+    session.execute(CASES[command])
+    summary = session.run()
+    assert sum(summary.triggers.values()) > 0
+    assert session.messages
+
+
+@pytest.mark.parametrize("command", sorted(set(KINDS_BY_COMMAND) - EMULATED))
+def test_an_event_that_is_not_emulated_is_refused_and_not_pretended(command: str) -> None:
+    parameters = {
+        "!monitor": "rw 400000 400010",
+        "!interrupt": "20",
+        "!crwrite": "0",
+        "!mode": "u pid 1000",
+        "!trace": "step-in",
+    }
+    with pytest.raises(ScriptError, match="c0000003"):
+        Session(program=GREET).execute(f"{command} {parameters.get(command, '')} script {{ print(1); }}")
