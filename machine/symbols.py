@@ -1,5 +1,7 @@
 """Names of places in programs: the symbol tables of ELF files, and `module!name` for everything that is loaded.
 
+The export tables of PE files are read by `machine.loaders.pe_exports`.
+
 Symbols are a convenience, so a malformed table gives no symbols and no error. Names that the script language could not
 spell are left out; case does not matter there, and of two equal names a global one wins, then the first.
 """
@@ -44,14 +46,19 @@ def elf_symbols(data: bytes, base: int) -> tuple[Symbol, ...]:
     for name_at, info, _, section, value, length in _SYMBOL.iter_unpack(rows[: len(rows) // entry_size * entry_size]):
         if info & 0xF not in _NAMED_TYPES or section == _SHN_UNDEF or section >= _SHN_LORESERVE:
             continue
-        name = _SPELLABLE.match(texts, name_at)
-        if name is None or texts[name.end() : name.end() + 1] != b"\0":
+        text, is_global = spellable(texts, name_at), info >> 4 != 0
+        if text is None:
             continue
-        text, is_global = name[0].decode(), info >> 4 != 0
         present = found.get(text.lower())
         if present is None or (is_global and not present[0]):
             found[text.lower()] = is_global, Symbol(text, base + value, length)
     return tuple(sorted((symbol for _, symbol in found.values()), key=lambda symbol: symbol.address))
+
+
+def spellable(texts: bytes, start: int) -> str | None:
+    """The name that begins there and ends with a zero byte, when the script language can spell it."""
+    name = _SPELLABLE.match(texts, start)
+    return name[0].decode() if name is not None and texts[name.end() : name.end() + 1] == b"\0" else None
 
 
 def _sections(data: bytes) -> list[tuple[int, ...]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import settings
 from language_world import Outcome, Run, example_host
@@ -12,6 +14,9 @@ from vm.engine import Engine
 from vm.interpreter import Interpreter
 from vm.limits import DEFAULT_LIMITS, Limits
 from vm.script_memory import GlobalStore
+
+# The compiler raises the limit for nested scripts; here at once, for Hypothesis warns of a change within a test.
+sys.setrecursionlimit(7000)
 
 # How long an example takes depends on the machine, which may be busy.
 settings.register_profile("hds", deadline=None)

@@ -142,7 +142,11 @@ USAGE_BY_NAME: dict[str, Usage] = {
         "bl": ("bl", ""),
         "be bd": ("{name} ID", ""),
         "bc": ("bc ID\nbc all", ""),
-        "k": ("k [base ADDRESS] [l LENGTH]", "Only what looks like a return address."),
+        "k": (
+            "k [base ADDRESS] [l LENGTH]",
+            "The chain of frame pointers from rbp; with `base`, or without a plausible chain, "
+            "every slot that looks like a return address.",
+        ),
         "kd kq": ("{name} [base ADDRESS] [l LENGTH]", "Every slot."),
         "sleep": ("sleep MILLISECONDS", "The guest runs for that much virtual time; the number is hexadecimal."),
         "pause": ("pause", "Messages are never held back offline, so there is nothing to stop."),
@@ -155,7 +159,10 @@ USAGE_BY_NAME: dict[str, Usage] = {
         ".restart": (".restart", ""),
         ".kill": (".kill", ""),
         "lm": ("lm [um|km] [m NAME] [pid P]", "Kernel modules are those of the symbols that --symbol gives."),
-        "x": ("x [MODULE!]PATTERN", "With `*` and `?`, among the symbols of --symbol; without MODULE: nt."),
+        "x": (
+            "x [MODULE!]PATTERN",
+            "With `*` and `?`, among those of --symbol, ELF symbol tables and PE exports; without MODULE: nt.",
+        ),
     }),
     **_usages("Session", {
         ".script": (".script FILE [ARGUMENT ...]", "$arg0 is the file, $arg1 the first argument."),

@@ -10,14 +10,16 @@ import struct
 from dataclasses import dataclass
 
 from machine.loaders import Area, Image, LoadError
+from machine.loaders.pe_exports import Exports
 from machine.memory import PAGE, Protection, page_ceil
+from machine.symbols import Symbol
 
 _USER_SPACE = 1 << 47
 _X86_64, _PE32_PLUS = 0x8664, 0x20B
 _DLL = 0x2000
 _MOST_SECTIONS = 96  # as Windows' loader has it
 _LARGEST_IMAGE = 1 << 31
-_IMPORTS, _DIRECTORIES = 1, 16
+_EXPORTS, _IMPORTS, _DIRECTORIES = 0, 1, 16
 _EXECUTE, _READ, _WRITE = 0x2000_0000, 0x4000_0000, 0x8000_0000
 
 
@@ -76,7 +78,12 @@ def load(data: bytes) -> Image:
     areas, contents = _lay_out(base, data[:headers], sections)
     if not any(area.start <= entry < area.start + area.size for area in areas):
         raise LoadError(f"the entry point {entry:#x} lies in no section")
-    return Image("nt", entry, None, areas, contents)
+    symbols: tuple[Symbol, ...] = ()
+    if directories > _EXPORTS:
+        row = optional + 112 + 8 * _EXPORTS
+        exports = read(row, 4, "data directories"), read(row + 4, 4, "data directories")
+        symbols = Exports(base, areas, contents).symbols(*exports)
+    return Image("nt", entry, None, areas, contents, symbols=symbols)
 
 
 def _check_kind(machine: int, characteristics: int, magic: int) -> None:

@@ -254,6 +254,60 @@ def test_kd_lists_dwords_and_says_which_are_addresses() -> None:
     )
 
 
+# At the end of inner there are stale return addresses besides those of the frames: at rsp, and what outer pushed.
+FRAMES = """
+start:
+    mov rbp, 0
+    call outer
+after_outer:
+    hlt
+outer:
+    push rbp
+    mov rbp, rsp
+    lea rax, [rip + after_outer]
+    push rax
+    call inner
+after_inner:
+    leave
+    ret
+inner:
+    push rbp
+    mov rbp, rsp
+    sub rsp, 0x20
+    mov rax, [rbp + 8]
+    mov [rsp], rax
+    nop
+    leave
+    ret
+"""
+
+
+def frames(commands: str) -> list[tuple[str, str]]:
+    """The place and the return address of every line that `k` shows."""
+    found = [line.split() for line in shown(commands, FRAMES).splitlines() if line.startswith("[$+")]
+    return [(place, value[-2:]) for place, value, *_ in found]
+
+
+def test_k_follows_the_frame_pointers() -> None:
+    inner, outer = "1e", "0c"
+    assert frames("i 0n12\nk") == [("[$+028]", inner), ("[$+040]", outer)]
+    assert frames("i 0n12\nk l 30") == [("[$+028]", inner)]
+
+
+def test_k_scans_the_stack_from_a_base() -> None:
+    assert [place for place, _ in frames("i 0n12\nk base @rsp")] == ["[$+000]", "[$+028]", "[$+030]", "[$+040]"]
+
+
+def test_k_scans_the_stack_without_a_plausible_chain() -> None:
+    assert len(frames("i 0n12\nr rbp=1234\nk")) == len(frames("i 0n12\nr rbp=@rsp-8\nk")) == 4
+
+
+@pytest.mark.parametrize(("steps", "first"), [(7, "[$+000]"), (8, "[$+008]"), (9, "[$+008]"), (10, "[$+028]")])
+def test_k_knows_the_caller_before_the_frame_is_complete(steps: int, first: str) -> None:
+    innermost, outermost = frames(f"i 0n{steps}\nk")
+    assert (innermost[0], innermost[1], outermost[1]) == (first, "1e", "0c")
+
+
 def test_k_takes_a_base_and_nothing_else() -> None:
     assert shown("eq 400030 40000a\nk base 400030 l 8", CALLS).startswith("[$+000]   000000000040000a")
     assert refused("k 400030", CALLS).startswith("incorrect use of the 'k'")

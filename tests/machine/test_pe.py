@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from machine_guests import bench
 
+from hds.outlets import Outlets
+from hds.session import Session
 from machine.loaders import LoadError, pe
 from machine.memory import Protection
 from machine.root.assembler import assemble
@@ -43,6 +46,92 @@ def executable(
     coff = struct.pack("<HHIIIHH", machine, 2 if sections is None else sections, 0, 0, 0, 112 + 128, characteristics)
     header = b"MZ".ljust(0x3C, b"\0") + struct.pack("<I", 0x40) + b"PE\0\0" + coff + optional + directories + rows
     return header.ljust(0x200, b"\0") + code.ljust(0x200, b"\0") + b"datadata"
+
+
+def with_exports(
+    names: tuple[bytes, ...] = (b"Second", b"first", b"?mangled@@"),
+    functions: tuple[int, ...] = (TEXT, TEXT + 5),
+    ordinals: tuple[int, ...] = (1, 0, 0),
+    *,
+    table: int = TEXT + 0x40,
+    size: int = 0x100,
+    counts: tuple[int, int] | None = None,
+) -> bytes:
+    """The executable with an export table in its code section."""
+    functions_at = TEXT + 0x40 + 40
+    names_at = functions_at + 4 * len(functions)
+    ordinals_at = names_at + 4 * len(names)
+    texts_at = ordinals_at + 2 * len(ordinals)
+    starts = [texts_at + sum(len(name) + 1 for name in names[:index]) for index in range(len(names))]
+    numbers = counts or (len(functions), len(names))
+    content = struct.pack("<20xIIIII", *numbers, functions_at, names_at, ordinals_at)
+    content += struct.pack(f"<{len(functions)}I{len(names)}I{len(ordinals)}H", *functions, *starts, *ordinals)
+    content += b"".join(name + b"\0" for name in names)
+    data = bytearray(executable())
+    data[0x240 : 0x240 + len(content)] = content
+    struct.pack_into("<II", data, 0x58 + 112, table, size)
+    struct.pack_into("<I", data, 0x150, 0x200)  # the section's size in memory
+    assert len(data) == len(executable())
+    return bytes(data)
+
+
+def exported(data: bytes) -> list[tuple[str, int]]:
+    return [(symbol.name, symbol.address - BASE) for symbol in pe.load(data).symbols]
+
+
+def test_exports_are_symbols() -> None:
+    assert exported(with_exports()) == [("first", TEXT), ("Second", TEXT + 5)]
+    assert exported(executable()) == []
+
+
+def test_of_two_exports_of_equal_names_the_first_counts() -> None:
+    assert exported(with_exports((b"f", b"F"), ordinals=(1, 0))) == [("f", TEXT + 5)]
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [
+        {"functions": (0, 0)},
+        {"functions": (0x9000, 0xFFFF_FFFF)},  # outside the image
+        {"functions": (TEXT + 0x80, TEXT + 0x40)},  # forwarders
+        {"ordinals": (2, 0xFFFF, 3)},
+        {"names": (b"a" * 0x80, b"", b"b-c"), "ordinals": (9, 0, 0)},
+        {"table": 0xFFFF_FFF0},
+        {"table": TEXT + 0x1F0},
+        {"table": 0},
+        {"size": 0},
+        {"counts": (2, 0xFFFF_FFFF)},
+        {"counts": (0xFFFF_FFFF, 3)},
+        {"counts": (0, 3)},
+        {"counts": (2, 0)},
+    ],
+)
+def test_strange_exports_are_left_out(strange: dict[str, Any]) -> None:
+    assert exported(with_exports(**strange)) == []
+
+
+def test_an_export_is_hooked_found_and_listed_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "my-tool.exe"
+    path.write_bytes(with_exports())
+    said: list[str] = []
+    session = Session(path, outlets=Outlets(result=said.append))
+    session.execute("x MY_tool!*")
+    assert "".join(said) == "00000001`40001000  my_tool!first\n00000001`40001005  my_tool!second\n"
+    session.execute("lm um")
+    assert said[-1].endswith("0000000140000000\t0000000140001000\tmy-tool.exe\n")
+    session.execute("!epthook my_tool!Second script { print(@rax); }")
+    session.run()
+    assert [int(message.text, 16) for message in session.messages] == [7]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(st.integers(0x240, 0x2A0), st.integers(0, 255)), max_size=8))
+def test_a_damaged_export_table_gives_places_in_the_image(changes: list[tuple[int, int]]) -> None:
+    data = bytearray(with_exports())
+    for offset, value in changes:
+        data[offset] = value
+    image = pe.load(bytes(data))
+    assert all(any(a.start <= s.address < a.start + a.size for a in image.areas) for s in image.symbols)
 
 
 def test_sections_are_laid_out_at_the_preferred_base() -> None:

@@ -18,12 +18,67 @@ SYSCALL = b"\x0f\x05"
 ENDS = set(StopCause) - {StopCause.TIMEOUT, StopCause.NOTHING_LOADED}
 
 
-@settings(max_examples=60)
-@given(guest=st.binary(min_size=1, max_size=60), block=st.binary(min_size=1, max_size=20), code=st.binary(min_size=1))
+# Valid instructions of many kinds: arithmetic, memory by a register, stack, branches, strings, system registers, SSE.
+INSTRUCTIONS = tuple(
+    bytes.fromhex(text)
+    for text in (
+        "4801d8",
+        "4829c8",
+        "48f7f1",
+        "480fafc3",
+        "48c1e005",
+        "488b03",
+        "488903",
+        "488b4110",
+        "48894140",
+        "50",
+        "58",
+        "9c",
+        "9d",
+        "e800000000",
+        "c3",
+        "ebfe",
+        "75fd",
+        "eb02",
+        "f348a5",
+        "f3aa",
+        "f4",
+        "cc",
+        "cd80",
+        "0f05",
+        "480f07",
+        "0fa2",
+        "0f31",
+        "0f32",
+        "0f30",
+        "0f20c0",
+        "0f22c0",
+        "fa",
+        "fb",
+        "90",
+        "0f28c1",
+        "f20f58c1",
+        "d9e8",
+        "48cf",
+        "6a00",
+        "c9",
+        "65488b042588010000",
+        "64488b042500000000",
+        "488d0500000000",
+        "f0480fc103",
+        "0f0b",
+        "f4",
+    )
+)
+machine_code = st.binary(min_size=1, max_size=60) | st.lists(st.sampled_from(INSTRUCTIONS), min_size=1).map(b"".join)
+
+
+@settings(max_examples=80)
+@given(guest=machine_code, block=machine_code, code=machine_code)
 def test_random_machine_code_never_escapes_its_limits(guest: bytes, block: bytes, code: bytes) -> None:
     session = Session(program=SYSCALL + guest + SYSCALL, kind="raw", limits=LIMITS, engine=Interpreter(LIMITS))
     try:
-        event = f"!syscall script {{ .n = .n + @rax; }} condition {{ {block.hex()} }} code {{ {code[:20].hex()} }}"
+        event = f"!syscall script {{ .n = .n + @rax; }} condition {{ {block.hex()} }} code {{ {code.hex()} }}"
         session.execute(event)
         summary = session.run(timeout=20)
     finally:
