@@ -5,8 +5,9 @@ operand in 16-31; `JMP` has one signed 24-bit operand in 8-31. A frame has 256 r
 holds a value in canonical form: an integer extended to 64 bits as its type says, the bits of a double, or the bits of
 a float zero-extended. So most instructions need no type.
 
-*Fuel* is what an instruction costs of `max_steps`. Fetching an operand is free, as in HyperDbg, whose operators take
-their operands directly; operators, stores, jumps and calls cost 1 (language.md 16.3 and 20.2).
+*Fuel* is what an instruction costs of `max_steps`. Fetching an operand and putting a result into a variable or register
+is free, as in HyperDbg, whose operators do both; operators, stores through addresses, jumps and calls cost 1
+(language.md 16.3 and 20.2).
 """
 
 from __future__ import annotations
@@ -88,11 +89,11 @@ def _rows() -> list[Instruction]:
     row("LEA", (_D, Operand.SLOT), 0, "A = address of a slot of this frame's memory")
     row("ADG", (_D, Operand.GLOBAL), 0, "A = address of a global")
     row("LDF", (_D, Operand.SLOT), 0, "A = 64 bits of a slot of this frame's memory")
-    row("STF", (_S, Operand.SLOT), 1, "slot of this frame's memory = A")
+    row("STF", (_S, Operand.SLOT), 0, "slot of this frame's memory = A")
     row("LDG", (_D, Operand.GLOBAL), 0, "A = 64 bits of a global")
-    row("STG", (_S, Operand.GLOBAL), 1, "global = A")
+    row("STG", (_S, Operand.GLOBAL), 0, "global = A")
     row("LDM", (_D, Operand.REGISTER), 0, "A = machine register, zero-extended")
-    row("STM", (_S, Operand.REGISTER), 1, "the machine register's bits = the low bits of A, nothing else changes")
+    row("STM", (_S, Operand.REGISTER), 0, "the machine register's bits = the low bits of A, nothing else changes")
     row("LDP", (_D, Operand.PSEUDO), 0, "A = pseudo-register")
     row("PAR", (_D, Operand.ARGUMENT), 0, "A = argument of this call")
     row("MOV", _DS, 1, "A = B")
