@@ -156,7 +156,7 @@ def test_a_thousand_lines_take_less_than_half_a_second(capsys: pytest.CaptureFix
     block = 'if (@rax == {n}) {{\n    x{n}_ = poi(@rcx + {n}) & 0xff;\n    printf("%d %x\\n", x{n}_, .g);\n}}\n'
     script = ".g = 1;\n" + "".join(block.format(n=n) for n in range(250))
     main(["check", "-e", "x = 1;"])
-    start = time.perf_counter()
+    start = time.process_time()
     assert main(["check", "-e", script]) == 0
-    assert time.perf_counter() - start < 1.5  # half a second on an idle core
+    assert time.process_time() - start < 1.5  # half a second on an idle core
     capsys.readouterr()

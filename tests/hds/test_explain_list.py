@@ -65,7 +65,7 @@ def test_the_version_costs_next_to_nothing() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.stdout == f"hds {VERSION}\n"
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.15
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.3  # 0.05 on an idle core
 
 
 def test_a_reader_that_goes_away_is_no_error_of_ours() -> None:
