@@ -26,8 +26,6 @@ PIPE_BYTES = 65536
 class OpenFile:
     """An open file description; every operation is refused here. `place` is where it was opened, if by a path."""
 
-    seekable = False
-
     def __init__(self, flags: int, place: Place | None = None) -> None:
         self.flags = flags
         self.place = place
@@ -67,8 +65,6 @@ class OpenFile:
 
 class RegularFile(OpenFile):
     """The bytes of a file, with a position."""
-
-    seekable = True
 
     def __init__(self, flags: int, place: Place | None, handle: Handle) -> None:
         super().__init__(flags, place)
