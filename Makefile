@@ -27,6 +27,7 @@ fuzz: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/triggers.py
 	$(BIN)/python benchmarks/native.py
+	$(BIN)/python benchmarks/linux.py
 	$(BIN)/python benchmarks/compile.py
 	$(BIN)/python benchmarks/compactness.py
 

@@ -31,7 +31,7 @@ from lang.source import SourceFile, Span
 from machine.events.registry import Event, RegistrationError
 from machine.kernel.linux import World
 from machine.machine import Machine, RunSummary, Sinks
-from machine.messages import Message
+from machine.messages import Message, PacketRing
 from machine.process import Process
 from vm.engine import Engine, Fault, Loaded
 from vm.host import Host
@@ -97,7 +97,8 @@ class Session:
     """One debugging session: a machine, its events, and the globals that the scripts share.
 
     `program` is a path or the bytes of a guest, loaded at once; `kind` is elf, pe, raw or asm. `compiler` brings
-    include folders and symbols, `world` what a Linux guest is shown of the host. Raises machine.LoadError.
+    include folders and symbols, `world` what a Linux guest is shown of the host. With `emulate_message_loss` collected
+    messages (`imm no`) go through HyperDbg's ring of packets. Raises machine.LoadError.
     """
 
     def __init__(
@@ -118,6 +119,7 @@ class Session:
         outlets: Outlets | None = None,
         allow_modules: bool = False,
         world: World | None = None,
+        emulate_message_loss: bool = False,
     ) -> None:
         self.limits = limits
         self.outlets = Outlets() if outlets is None else outlets
@@ -144,8 +146,9 @@ class Session:
             broke=lambda trigger: self.execution.broke(trigger),
             guest_output=lambda descriptor, data: self.outlets.guest_output(descriptor, data),
         )
+        ring = PacketRing(limits.max_packets) if emulate_message_loss else None
         self.machine = Machine(
-            self.engine, limits, kernel=kernel, cores=cores, sinks=sinks, store=self.store, world=world
+            self.engine, limits, kernel=kernel, cores=cores, sinks=sinks, store=self.store, world=world, ring=ring
         )
         self.execution = Execution(self)
         if program is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from hds.exit_codes import ExitCode
@@ -10,6 +11,7 @@ from machine.machine import StopCause
 
 if TYPE_CHECKING:
     from hds.session import Session
+    from machine.messages import Losses
 
 
 def summary_line(session: Session, interrupted: bool) -> str:
@@ -18,7 +20,7 @@ def summary_line(session: Session, interrupted: bool) -> str:
     parts = [
         _plural(session.triggers, "trigger"),
         _plural(totals.messages, "message"),
-        f"{session.machine.messages.dropped} lost",
+        lost_messages(session.machine.messages.losses),
         _plural(session.instructions, "guest instruction"),
     ]
     counted = (
@@ -37,6 +39,16 @@ def summary_line(session: Session, interrupted: bool) -> str:
         if source.lost
     ]
     return "hds: " + ", ".join(parts) + "; " + why_stopped(session, interrupted)
+
+
+def lost_messages(losses: Losses) -> str:
+    """How many messages the user did not get, and why where that is not `flush`."""
+    reasons = (
+        (losses.overwritten, f"overwritten in {_plural(losses.overwritten_packets, 'packet')}"),
+        (losses.unsent, "in a packet that was not full"),
+    )
+    told = ", ".join(f"{count} {reason}" for count, reason in reasons if count)
+    return f"{losses.messages} lost" + (f" ({told})" if told else "")
 
 
 def why_stopped(session: Session, interrupted: bool) -> str:
@@ -71,11 +83,13 @@ def statistics(session: Session, seconds: float) -> Iterator[str]:
 def summary_object(session: Session, interrupted: bool) -> dict[str, object]:
     """The last record of `--format json`; numbers of events are those of the whole session."""
     totals, last = session.totals, session.totals.last
+    losses = session.machine.messages.losses
     return {
         "type": "summary",
         "triggers": session.triggers,
         "messages": totals.messages,
-        "lost_messages": session.machine.messages.dropped,
+        "lost_messages": losses.messages,
+        "lost": asdict(losses),
         "instructions": session.instructions,
         "script_errors": totals.script_faults,
         "code_errors": totals.code_faults,

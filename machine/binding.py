@@ -52,6 +52,12 @@ def function_address(name: str) -> int:
     return ctypes.cast(getattr(uclib, name), _void_p).value or 0
 
 
+def address_of(handle: Any) -> int:
+    """What a handle of Unicorn points to."""
+    address: int | None = handle.value
+    return address or 0
+
+
 class EmulatorError(Exception):
     """Unicorn refused an operation that this package believes to be valid."""
 
@@ -176,6 +182,12 @@ class Engine:
         """Set one register of up to 64 bits."""
         cell = ctypes.c_uint64(value & WORD_MASK)
         uclib.uc_reg_write(self.handle, register, ctypes.byref(cell))
+
+    def read_register(self, register: int) -> int:
+        """The value of one register of up to 64 bits."""
+        cell = ctypes.c_uint64()
+        uclib.uc_reg_read(self.handle, register, ctypes.byref(cell))
+        return cell.value
 
     def read_msr(self, number: int) -> int:
         """The value of a model-specific register; 0 for one that the CPU model does not have."""

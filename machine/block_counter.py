@@ -19,11 +19,9 @@ from machine.memory import PAGE, GuestMemory
 # The words of the state, and the slots behind them: each an address and, in one word, the size and the count << 32.
 EXECUTED, CEILING, SLOW, SLOTS_AT = 0, 1, 2, 4
 
-# A block's home is (address >> NEAR_SHIFT ^ address >> FAR_SHIFT) & SLOT_MASK: neighbours share a cache line.
-SLOT_MASK = (1 << 16) - 1
-NEAR_SHIFT, FAR_SHIFT = 3, 19
+HOMES = 1 << 16  # a block's home is the slot of its address, modulo this: blocks within 64 KB have different ones
 PROBES = 16  # slots from its home on in which a block may stand
-SIZE_MASK = 0xFFFF_FFFF
+_SIZE_MASK = 0xFFFF_FFFF
 
 _WORD_MASK = (1 << 64) - 1
 _MOST_BLOCKS = 24_576  # known blocks before all are forgotten: few enough for short searches
@@ -35,7 +33,7 @@ class BlockCounter:
 
     def __init__(self, memory: GuestMemory) -> None:
         self._memory = memory
-        self._buffer = mmap.mmap(-1, 8 * (SLOTS_AT + 2 * (SLOT_MASK + 1)))  # pages that are not used cost nothing
+        self._buffer = mmap.mmap(-1, 8 * (SLOTS_AT + 2 * (HOMES + PROBES)))  # pages that are not used cost nothing
         self._words = (ctypes.c_uint64 * (len(self._buffer) // 8)).from_buffer(self._buffer)
         self._lengths: dict[_Block, int] = {}
         self._by_page: defaultdict[int, set[_Block]] = defaultdict(set)
@@ -101,10 +99,10 @@ class BlockCounter:
 
     # --- slots
 
-    def _slots(self, address: int) -> list[int]:
+    def _slots(self, address: int) -> range:
         """The words of the slots in which a block may stand."""
-        home = address >> NEAR_SHIFT ^ address >> FAR_SHIFT
-        return [SLOTS_AT + 2 * (home + distance & SLOT_MASK) for distance in range(PROBES)]
+        home = SLOTS_AT + 2 * (address % HOMES)
+        return range(home, home + 2 * PROBES, 2)
 
     def _place(self, block: _Block, count: int) -> None:
         """Put a block into the first free slot; without one it takes the place of another, which Python then counts."""
@@ -116,5 +114,5 @@ class BlockCounter:
     def _drop(self, block: _Block) -> None:
         address, size = block
         for word in self._slots(address):
-            if self._words[word] == address and self._words[word + 1] & SIZE_MASK == size:
+            if self._words[word] == address and self._words[word + 1] & _SIZE_MASK == size:
                 self._words[word + 1] = 0

@@ -8,9 +8,11 @@ Not here: what a SYSCALL means (`machine.events.syscall`), which process runs wh
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import Any
 
 from unicorn import unicorn_const as uc
@@ -39,6 +41,7 @@ from machine.memory import GuestMemory, MapError, Protection, Region
 from machine.native import block_hook
 from machine.register_file import RegisterFile
 from machine.registers import BATCH_IDS, STATE_IDS, VECTOR_IDS
+from machine.window import Window, window_of
 from vm.registers import RFLAGS, RIP
 
 SYSCALL_LENGTH = 2
@@ -56,7 +59,7 @@ _INITIAL_STATE: tuple[tuple[int, int], ...] = (
 )
 
 # Without paging Unicorn drops the upper 12 bits of an address, so a kernel address is mapped at its remainder.
-_PHYSICAL_MASK = (1 << 52) - 1
+PHYSICAL_MASK = (1 << 52) - 1
 
 _HLT = 0xF4
 _DOUBLE_FAULT = 8
@@ -104,7 +107,8 @@ class Cpu:
         self.registers = RegisterFile(self._engine)
         self._blocks = BlockCounter(memory)
         self._stop_requested = False
-        self._code_changes = 0
+        self.code_changes = 0  # grows when code was changed by somebody else than this CPU
+        self._resuming_cell = ctypes.c_uint64()
         self._resuming: tuple[int, int | None] | None = None  # instruction to begin anew, and the count when it was
         self._why: StopKind | None = None
         self._event: StopReason | None = None
@@ -133,7 +137,7 @@ class Cpu:
 
     def _map(self, region: Region) -> None:
         try:
-            address, protection = region.start & _PHYSICAL_MASK, int(region.protection)
+            address, protection = region.start & PHYSICAL_MASK, int(region.protection)
             self._engine.map_pointer(address, region.size, protection, region.host_pointer)
         except EmulatorError as error:
             self.memory.unmap(region)
@@ -141,7 +145,7 @@ class Cpu:
 
     def unmap(self, region: Region) -> None:
         """Remove a region that `map` returned."""
-        self._engine.unmap(region.start & _PHYSICAL_MASK, region.size)
+        self._engine.unmap(region.start & PHYSICAL_MASK, region.size)
         self.memory.unmap(region)
 
     def read(self, address: int, size: int) -> bytes | None:
@@ -164,9 +168,14 @@ class Cpu:
         if begin < end:
             self._engine.forget_code(begin, end)
             self._blocks.forget(begin, end)
-            self._code_changes += 1
+            self.code_changes += 1
 
-    # --- vector registers
+    # --- registers
+
+    @cached_property
+    def window(self) -> Window | None:
+        """Where machine code finds the registers."""
+        return window_of(self._engine)
 
     def read_vectors(self, values: Any) -> None:
         """Copy XMM0 to XMM15 into an array of 32 words."""
@@ -203,43 +212,74 @@ class Cpu:
         The callback may write registers; when it changes RIP the guest goes on there, without the instruction. After
         `stop` the run ends before the instruction, and the next run does not call again.
         """
+        return self._hook_address(address, self.address_callback(address, callback))
+
+    def carry_address(self, address: int, code: int, data: int) -> Hook:
+        """Have machine code called before each such instruction instead, with `data`."""
+        return self._hook_address(address, code, data)
+
+    def _hook_address(self, address: int, callback: Any, data: int = 0) -> Hook:
+        hook = self._engine.add_hook(uc.UC_HOOK_CODE, callback, address=address, data=data)
+        self.code_changed(address, address + 1)
+        return hook
+
+    def address_callback(self, address: int, callback: Callable[[], None]) -> Any:
+        """The C function that `hook_address` has called."""
 
         def on_code(_engine: int, _address: int, _size: int, _data: int) -> None:
             if self._is_resuming(address):
                 return
             self.registers.forget()
             try:
-                self._call(callback, address)
+                self._call(callback, address, self.code_changes)
             except BaseException as error:
                 self._carry(error)
             self.registers.forget()
 
-        hook = self._engine.add_hook(uc.UC_HOOK_CODE, CODE_HOOK(on_code), address=address)
-        self.code_changed(address, address + 1)
-        return hook
+        return CODE_HOOK(on_code)
 
     def unhook(self, hook: Hook) -> None:
         """Remove a hook of an address; safe in its own callback."""
         self._engine.remove_hook(hook)
 
-    def _call(self, callback: Callable[[], None], address: int) -> None:
+    def _call(self, callback: Callable[[], None], address: int, changes: int) -> None:
         """Call back at an address; begin the instruction anew where what follows was translated for another state.
+
+        `changes` is what `code_changes` was when the trigger began.
 
         Unicorn's translation of a block knows which instruction set the flags, so flags that are written here count
         from the next block on only (test_flags_written_at_a_hook_decide_the_next_branch); nor has it later hooks.
         """
-        registers, changes = self.registers, self._code_changes
+        registers = self.registers
         flags = registers.read(RFLAGS)
         callback()
         stays = registers.read(RIP) == address
-        renew = registers.read(RFLAGS) != flags or self._code_changes != changes
+        renew = registers.read(RFLAGS) != flags or self.code_changes != changes
         registers.store()
         if stays and (renew or self._stop_requested):
-            self._resuming = (address, None)
+            self._set_resuming((address, None))
             self._engine.set_register(x86.UC_X86_REG_RIP, address)
         if self._stop_requested:
             self._why = StopKind.STOPPED
             self._engine.stop()
+
+    def leave_address(self, address: int, changes: int, body: Callable[[], None]) -> None:
+        """End a trigger that machine code has begun when `code_changes` was `changes`; `body` writes registers."""
+        self.registers.forget()
+        try:
+            self._call(body, address, changes)
+        except BaseException as error:
+            self._carry(error)
+        self.registers.forget()
+
+    def _set_resuming(self, resuming: tuple[int, int | None] | None) -> None:
+        self._resuming = resuming
+        self._resuming_cell.value = int(resuming is not None)
+
+    @property
+    def resuming_address(self) -> int:
+        """Of a word that is not 0 when an instruction may be begun anew whose hooks have been called."""
+        return ctypes.addressof(self._resuming_cell)
 
     def _is_resuming(self, address: int) -> bool:
         """Whether an instruction is begun anew whose hooks have been called; the block's count tells a new arrival."""
@@ -247,9 +287,9 @@ class Cpu:
             return False
         resumed, executed = self._resuming
         if resumed == address and executed in (None, self.executed):
-            self._resuming = (address, self.executed)
+            self._set_resuming((address, self.executed))
             return True
-        self._resuming = None
+        self._set_resuming(None)
         return False
 
     # --- execution
@@ -270,7 +310,7 @@ class Cpu:
         self.registers.forget()
         self._stop_requested = False
         if self._resuming is not None and self._resuming[0] != start:
-            self._resuming = None
+            self._set_resuming(None)
         self._blocks.allow(budget)
         self._why, self._event, self._carried = None, None, None
         status = self._engine.start(start, until)
@@ -338,7 +378,7 @@ class Cpu:
         if block_hook.is_compiled():
             self._count_natively()
         invalid = INVALID_INSTRUCTION_HOOK(self._on_invalid_instruction)
-        engine.add_hook(uc.UC_HOOK_INSN_INVALID, invalid)
+        self._undefined_hook = engine.add_hook(uc.UC_HOOK_INSN_INVALID, invalid)
         engine.add_hook(uc.UC_HOOK_INTR, INTERRUPT_HOOK(self._on_interrupt))
         engine.add_hook(uc.UC_HOOK_MEM_INVALID, MEMORY_INVALID_HOOK(self._on_invalid_access))
         self._syscall_hook = engine.add_hook(uc.UC_HOOK_INSN, SYSCALL_HOOK(self._on_syscall), x86.UC_X86_INS_SYSCALL)
@@ -418,6 +458,12 @@ class Cpu:
         self._engine.remove_hook(self._syscall_hook)
         self._engine.add_hook(uc.UC_HOOK_INSN, code, x86.UC_X86_INS_SYSCALL, data=data)
         return callback_address(self._syscall_hook)
+
+    def carry_undefined_instructions(self, code: int, data: int) -> int:
+        """The same for instructions that are undefined; the machine code answers whether RIP was moved."""
+        self._engine.remove_hook(self._undefined_hook)
+        self._engine.add_hook(uc.UC_HOOK_INSN_INVALID, code, data=data)
+        return callback_address(self._undefined_hook)
 
     def aside(self, body: Callable[[], None]) -> bool:
         """Do a part of the work of a hook in machine code; False when the run ends at once, by an exception."""

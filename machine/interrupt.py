@@ -1,57 +1,135 @@
-"""Ctrl-C during a run of the guest: the run ends between two blocks, then KeyboardInterrupt is raised.
+"""What ends a run of the guest from outside: Ctrl-C, and the end of its time. Both end it between two blocks.
 
-Python delivers a signal at the entry of the next Python function, which here is a callback of C code: an exception
-raised there is printed and lost (test_ctrl_c_stops_a_run_between_two_blocks). So the handler only asks for a stop.
+A thread of its own waits for them, since the run may be in machine code for long, where Python looks after no signals.
+What it calls only asks for a stop; it asks again until the run is over, because a request that comes between two turns
+is forgotten. No exception is raised in the run: Python would raise it in a callback of C code, where it is printed and
+lost (test_ctrl_c_stops_a_run_between_two_blocks).
 """
 
 from __future__ import annotations
 
+import math
+import os
+import select
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType, TracebackType
+from functools import cache
+from types import FrameType
 from typing import Any
 
+_AGAIN = 0.01  # seconds between two requests
+_LONGEST = 1_000_000.0  # seconds between two looks at the time: poll takes milliseconds in 32 bits
 
-class InterruptGuard:
-    """A context: while it is active Ctrl-C calls `stop`, and leaving it raises KeyboardInterrupt if that happened.
 
-    Without effect outside the main thread, where Python delivers no signals.
+class RunGuard:
+    """Calls `stop` at Ctrl-C and `expire` when the time is over, perhaps in another thread and more than once.
+
+    Ctrl-C is left alone outside the main thread, where Python delivers no signals.
     """
 
-    def __init__(self, stop: Callable[[], None]) -> None:
+    def __init__(self, stop: Callable[[], None], expire: Callable[[], None]) -> None:
         self._stop = stop
-        self._previous: Any = None
-        self._pending = False
+        self._expire = expire
+        self._interrupted = False
+        self._left = math.inf  # seconds, when the stretch under way began
+        self._end = math.inf  # of this stretch, by the monotonic clock
+        self._handler: Any = None  # for Ctrl-C, outside
 
-    def __enter__(self) -> InterruptGuard:
-        self._pending = False
-        if threading.current_thread() is threading.main_thread():
-            self._previous = signal.signal(signal.SIGINT, self._on_signal) or signal.SIG_DFL
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
-            self._previous = None
-        if self._pending and error is None:
+    @contextmanager
+    def guarding(self, seconds: float | None) -> Iterator[None]:
+        """A run of at most so many seconds of real time. Raises KeyboardInterrupt behind it if Ctrl-C ended it."""
+        self._interrupted, self._left = False, math.inf if seconds is None else seconds
+        self._enter()
+        try:
+            yield
+        finally:
+            self._leave()
+        if self._interrupted:
             raise KeyboardInterrupt
 
     @contextmanager
     def suspended(self) -> Iterator[None]:
-        """A stretch in which Ctrl-C does what it did before, such as a prompt at a break."""
-        if self._previous is None:
-            yield
-            return
-        signal.signal(signal.SIGINT, self._previous)
+        """A stretch of the run whose time does not count and in which Ctrl-C does what it did before: a prompt."""
+        self._leave()
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, self._on_signal)
+            self._enter()
+
+    def request(self, now: float, interrupted: bool) -> float:
+        """Ask for what is due; when to look again. Called by the watcher."""
+        if self._handler is not None and interrupted:
+            self._interrupted = True
+        if self._interrupted:
+            self._stop()
+        elif now >= self._end:
+            self._expire()
+        else:
+            return self._end
+        return now + _AGAIN
+
+    def _enter(self) -> None:
+        watcher = _watcher()
+        self._end = time.monotonic() + self._left
+        if threading.current_thread() is threading.main_thread():
+            self._handler = signal.signal(signal.SIGINT, self._on_signal) or signal.SIG_DFL
+            self._outer_pipe = signal.set_wakeup_fd(watcher.pipe, warn_on_full_buffer=False)
+        watcher.add(self, self._end)
+
+    def _leave(self) -> None:
+        _watcher().remove(self)
+        self._left = max(0.0, self._end - time.monotonic())
+        if self._handler is not None:
+            signal.set_wakeup_fd(self._outer_pipe)
+            signal.signal(signal.SIGINT, self._handler)
+            self._handler = None
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self._pending = True
+        self._interrupted = True
         self._stop()
+
+
+class _Watcher:
+    """The thread, one for the process. Python writes the numbers of signals into `pipe` when they arrive."""
+
+    def __init__(self) -> None:
+        self._reader, self.pipe = os.pipe()
+        os.set_blocking(self.pipe, False)
+        self._lock = threading.Lock()
+        self._guards: list[RunGuard] = []
+        threading.Thread(target=self._work, name="run guard", daemon=True).start()
+
+    def add(self, guard: RunGuard, end: float) -> None:
+        """A run begins, which has time until `end`."""
+        with self._lock:
+            self._guards.append(guard)
+        if end < math.inf:
+            os.write(self.pipe, b"\0")  # to look at the times
+
+    def remove(self, guard: RunGuard) -> None:
+        """A run is over: nothing is asked of it any more."""
+        with self._lock:
+            self._guards.remove(guard)
+
+    def _work(self) -> None:
+        pipe = select.poll()
+        pipe.register(self._reader, select.POLLIN)
+        wait: float | None = None
+        while True:
+            signals = os.read(self._reader, 64) if pipe.poll(wait) else b""
+            now = time.monotonic()
+            with self._lock:
+                looks = [guard.request(now, signal.SIGINT in signals) for guard in self._guards]
+            following = min(looks, default=math.inf)
+            wait = None if following == math.inf else 1000 * min(max(0.0, following - now), _LONGEST)
+
+
+@cache
+def _watcher() -> _Watcher:
+    return _Watcher()
+
+
+os.register_at_fork(after_in_child=_watcher.cache_clear)  # threads do not come along

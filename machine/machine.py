@@ -6,7 +6,6 @@ deterministic. Nothing is printed here: everything goes to the `Sinks` the calle
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +21,7 @@ from machine.events.execution import ExecutionHooks
 from machine.events.registry import Event, Facts, Registry
 from machine.events.syscall import SystemCalls
 from machine.host import DebuggerState, GuestHost
-from machine.interrupt import InterruptGuard
+from machine.interrupt import RunGuard
 from machine.kernel import Kernel
 from machine.kernel.base import Start
 from machine.kernel.builds import DEFAULT_BUILD, Build
@@ -31,7 +30,7 @@ from machine.kernel.objects import KernelObjects
 from machine.loaders import Image, LoadError
 from machine.loading import read_image
 from machine.memory import GuestMemory, MapError, Quota
-from machine.messages import Message, MessageChannel
+from machine.messages import Message, MessageChannel, PacketRing
 from machine.process import Core, Process
 from machine.root.actions import RootActions
 from machine.root.memory import RootMemory
@@ -78,7 +77,7 @@ class Machine:
 
     `kernel` is a name of machine.kernel, or None for the one that suits the program. `store` holds the globals of the
     scripts, which conditions and code blocks see then. `build` says where Windows' structures have their fields,
-    `world` what Linux programs are shown of the host.
+    `world` what Linux programs are shown of the host. With a `ring` collected messages are lost as in HyperDbg.
     """
 
     def __init__(
@@ -93,6 +92,7 @@ class Machine:
         store: GlobalStore | None = None,
         build: Build = DEFAULT_BUILD,
         world: World | None = None,
+        ring: PacketRing | None = None,
     ) -> None:
         self.limits = limits
         self.sinks = Sinks() if sinks is None else sinks
@@ -108,24 +108,24 @@ class Machine:
         root = RootMemory(own_quota)
         facts = Facts(cores, self._process_ids, self._current_id, self._is_mapped, root.allocate, self._events_changed)
         self.registry = Registry(facts)
-        self.messages = MessageChannel(self._deliver)
+        self.messages = MessageChannel(self._deliver, packet_bytes=limits.max_packet_bytes, ring=ring)
         self._state = DebuggerState(self.registry, self.messages, self.clock, root, self._notice, self.broke)
         shared = None if store is None else region_over(store.memory, GLOBALS_BASE, len(store.memory), "script globals")
         sandbox = RootSandbox(root, own_quota, limits.max_root_instructions, self.clock.time_stamp, shared)
         dispatcher = Dispatcher(self.registry, engine, self, RootActions(sandbox))
-        self._hooks = ExecutionHooks(self.registry, dispatcher)
+        self._carrier = native.carrier_for(engine, self._state, self, dispatcher, sandbox)
+        self._hooks = ExecutionHooks(self.registry, dispatcher, self._carrier)
         self._system_calls = SystemCalls(
             self.registry,
             dispatcher,
             self._hooks.watches_page,
             self._scheduler.system_call_done,
             lambda: self._scheduler.someone_waits,
+            self._carrier,
         )
-        self._carrier = native.carrier_for(engine, self._state, self)
-        self._deadline: float | None = None
         self._current = self.cores[0]
         self._running = False
-        self._interrupts = InterruptGuard(self.stop)
+        self._guard = RunGuard(self.stop, lambda: self._end_run(StopCause.TIMEOUT))
         self._stop_cause: StopCause | None = None
 
     # --- programs
@@ -188,7 +188,7 @@ class Machine:
         process.cpu.time_stamp = self.clock.time_stamp
         self._processes.append(process)
         self._scheduler.add(process)
-        self._system_calls.attach(process, kernel, self._carrier)
+        self._system_calls.attach(process, kernel)
         self._hooks.attach(process, self.current)
         self._system_calls.events_changed()
         return process
@@ -233,19 +233,18 @@ class Machine:
     def run(self, max_instructions: int | None = None, timeout: float | None = None) -> RunSummary:
         """Let all processes go on until every one has ended or something stops the machine.
 
-        `max_instructions` defaults to the limit of that name; `timeout` is in seconds of real time. What Ctrl-C or a
-        sink raises is raised here, with the machine stopped between two blocks.
+        `max_instructions` defaults to the limit of that name; `timeout` is in seconds of real time, without that in the
+        sink `broke`. What Ctrl-C or a sink raises is raised here, with the machine stopped between two blocks.
         """
         if self._running:
             raise RuntimeError("the machine is running: a sink cannot call run")
         budget = self.limits.max_instructions if max_instructions is None else max_instructions
-        self._deadline = deadline = None if timeout is None else time.monotonic() + timeout
         before = self._counts()
         ended = [process for process in self._processes if not process.alive]
         self._running, self._stop_cause = True, None
         try:
-            with self._interrupts:
-                cause = self._take_turns(self._executed() + budget, deadline)
+            with self._guard.guarding(timeout):
+                cause = self._take_turns(self._executed() + budget)
         finally:
             self._running = False
             self.messages.drain()
@@ -259,11 +258,11 @@ class Machine:
         self._end_run(StopCause.STOPPED)
 
     def _end_run(self, cause: StopCause) -> None:
-        self._stop_cause = cause
+        self._stop_cause = self._stop_cause or cause
         if self._current.process is not None:
             self._current.process.cpu.stop()
 
-    def _take_turns(self, ceiling: int, deadline: float | None) -> StopCause:
+    def _take_turns(self, ceiling: int) -> StopCause:
         cause = StopCause.NOTHING_LOADED
         while alive := [process for process in self._processes if process.alive]:
             before = self._executed()
@@ -272,8 +271,6 @@ class Machine:
                 if process is None or not process.alive:
                     self._scheduler.rotate(core)
                     continue
-                if deadline is not None and time.monotonic() >= deadline:
-                    return StopCause.TIMEOUT
                 self._current = core
                 cause = self._turn(process, ceiling - self._executed()) or cause
                 if self._stop_cause is not None:
@@ -286,7 +283,8 @@ class Machine:
 
     def _turn(self, process: Process, budget: int) -> StopCause | None:
         """Let one process run; the cause if it ended."""
-        self._system_calls.begin_turn(process)
+        if self._carrier is not None:
+            self._carrier.begin_turn(process)
         reason = self._scheduler.turn(process, budget)
         if process.exit_code is not None:
             return StopCause.EXIT
@@ -345,16 +343,14 @@ class Machine:
 
     def broke(self, trigger: Trigger) -> None:
         """A break action or pause(): ask the user, and end the run after this trigger unless it goes on."""
-        self.messages.catch_up()
-        with self._interrupts.suspended():
+        self.messages.read()
+        with self._guard.suspended():
             goes_on = self.sinks.broke(trigger)
         if not goes_on:
             self._end_run(StopCause.BREAK)
 
     def breathe(self) -> None:
-        """Called now and then in a long turn: Python has looked after signals, and the time may be over."""
-        if self._deadline is not None and time.monotonic() >= self._deadline:
-            self._end_run(StopCause.TIMEOUT)
+        """Called now and then in a long turn; what ends a run from outside needs no help."""
 
     # --- facts
 

@@ -1,21 +1,25 @@
-"""Messages of scripts on their way to the user: at once with `imm yes`, in larger pieces with `imm no` (B.10).
+"""Messages of scripts on their way to the user: at once with `imm yes`, in packets with `imm no` (B.10).
 
-Unlike HyperDbg's ring nothing is overwritten, and `drain` at the end of a run delivers what was held back.
+A packet is passed on when the next collected message does not fit in it. By default it is delivered then, and `drain`
+at the end of a run delivers the one that is not full, so that nothing is lost. With a `PacketRing` it is as in
+HyperDbg: a full packet waits in the ring for the reader, who reads when a message is sent at once and when the guest
+pauses; a packet that does not become full is never passed on.
 """
 
 from __future__ import annotations
 
 import bisect
 import itertools
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-PACKET_BYTES = 4095  # of text in one delivery
+from vm.limits import DEFAULT_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One delivery: the text of one print or printf, or several held-back ones joined (then without an event).
+    """One delivery: the text of one print or printf, or a packet of collected ones (then without an event).
 
     `event_id` is None outside events. `stage` is 0 before and 1 after the operation, `time` the virtual clock's ticks.
     """
@@ -32,17 +36,75 @@ class Message:
 
 
 @dataclass
+class Packet:
+    """Collected messages; `size` is that of their text in bytes."""
+
+    texts: list[bytes] = field(default_factory=list)
+    size: int = 0
+
+
+@dataclass
+class PacketRing:
+    """Full packets that the reader has not read. When there are `capacity`, the next one overwrites the oldest."""
+
+    capacity: int
+    overwritten_packets: int = 0
+    overwritten_messages: int = 0
+    _unread: deque[Packet] = field(default_factory=deque)
+
+    def put(self, packet: Packet) -> None:
+        """Add a packet."""
+        if len(self._unread) == self.capacity:
+            self.overwritten_packets += 1
+            self.overwritten_messages += len(self._unread.popleft().texts)
+        self._unread.append(packet)
+
+    def take(self) -> list[Packet]:
+        """What is in the ring, oldest first; it is empty afterwards."""
+        unread = list(self._unread)
+        self._unread.clear()
+        return unread
+
+
+@dataclass(frozen=True)
+class Losses:
+    """Messages that the user did not get, by what became of them."""
+
+    flushed: int = 0
+    overwritten: int = 0
+    overwritten_packets: int = 0
+    unsent: int = 0  # in a packet that did not become full
+
+    @property
+    def messages(self) -> int:
+        """All of them."""
+        return self.flushed + self.overwritten + self.unsent
+
+
+@dataclass
 class MessageChannel:
     """Where scripts put their messages; `deliver` is the user's end.
 
-    `source` hands over, with `hold`, what was said before and has not come here yet.
+    `source` hands over, with `hold`, what was said before and has not come here yet. `packet_bytes` is the room for
+    text and a zero in a packet. Without a `ring` nothing is lost but what `drop` forgets.
     """
 
     deliver: Callable[[Message], None]
     source: Callable[[], None] = lambda: None
-    dropped: int = 0  # messages that `flush` forgot, in all
-    _held: list[bytes] = field(default_factory=list)
-    _held_bytes: int = 0
+    packet_bytes: int = DEFAULT_LIMITS.max_packet_bytes
+    ring: PacketRing | None = None
+    _flushed: int = 0
+    _packet: Packet = field(default_factory=Packet)
+
+    @property
+    def losses(self) -> Losses:
+        """What was lost up to now; with a ring, what waits in the packet that is not full counts."""
+        self.source()
+        if self.ring is None:
+            return Losses(self._flushed)
+        ring = self.ring
+        unsent = len(self._packet.texts)
+        return Losses(self._flushed, ring.overwritten_messages, ring.overwritten_packets, unsent)
 
     def catch_up(self) -> None:
         """Take what the source has. Whoever shows the user something else calls this before, to keep the order."""
@@ -50,47 +112,69 @@ class MessageChannel:
 
     def send(self, message: Message) -> None:
         """Deliver at once."""
-        self.source()
+        self.read()
         self.deliver(message)
 
     def hold(self, text: bytes) -> None:
-        """Deliver together with others, when the next one would not fit in the packet."""
-        if self._held and self._held_bytes + len(text) > PACKET_BYTES:
-            self._deliver_held()
-        self._held.append(text)
-        self._held_bytes += len(text)
+        """Collect a message."""
+        if self._packet.texts and self._packet.size + len(text) > self._room:
+            self._pass_on()
+        self._packet.texts.append(text)
+        self._packet.size += len(text)
 
     def hold_all(self, texts: list[bytes]) -> None:
         """As `hold` for each."""
         totals = [0, *itertools.accumulate(map(len, texts))]
         start = 0
         while start < len(texts):
-            fitting = bisect.bisect_right(totals, totals[start] + PACKET_BYTES - self._held_bytes) - 1
-            if fitting <= start and self._held:
-                self._deliver_held()
+            packet = self._packet
+            fitting = bisect.bisect_right(totals, totals[start] + self._room - packet.size) - 1
+            if fitting <= start and packet.texts:
+                self._pass_on()
                 continue
             end = max(fitting, start + 1)
-            self._held += texts[start:end]
-            self._held_bytes += totals[end] - totals[start]
+            packet.texts += texts[start:end]
+            packet.size += totals[end] - totals[start]
             start = end
 
     def drop(self) -> int:
         """Forget what was not delivered yet; how many messages that were."""
         self.source()
-        count = len(self._held)
-        self._held.clear()
-        self._held_bytes = 0
-        self.dropped += count
+        packets = [*self._in_ring(), self._take_packet()]
+        count = sum(len(packet.texts) for packet in packets)
+        self._flushed += count
         return count
 
-    def drain(self) -> None:
-        """Deliver what is held."""
+    def read(self) -> None:
+        """The reader reads: deliver the packets that were passed on."""
         self.source()
-        self._deliver_held()
+        for packet in self._in_ring():
+            self._deliver_packet(packet)
 
-    def _deliver_held(self) -> None:
-        if self._held:
-            text = b"".join(self._held)
-            self._held.clear()
-            self._held_bytes = 0
-            self.deliver(Message(text))
+    def drain(self) -> None:
+        """The end of a run: the reader reads, and without a ring gets the packet that is not full, too."""
+        self.read()
+        if self.ring is None:
+            self._pass_on()
+
+    @property
+    def _room(self) -> int:
+        return self.packet_bytes - 1
+
+    def _in_ring(self) -> list[Packet]:
+        return [] if self.ring is None else self.ring.take()
+
+    def _take_packet(self) -> Packet:
+        packet, self._packet = self._packet, Packet()
+        return packet
+
+    def _pass_on(self) -> None:
+        packet = self._take_packet()
+        if self.ring is None:
+            self._deliver_packet(packet)
+        else:
+            self.ring.put(packet)
+
+    def _deliver_packet(self, packet: Packet) -> None:
+        if packet.texts:
+            self.deliver(Message(b"".join(packet.texts)))

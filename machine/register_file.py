@@ -82,6 +82,14 @@ class RegisterFile:
         """The storages of the batch that have another value here than in the CPU."""
         return tuple(BATCH_STORAGES[at] for at, old in self._fetched.items() if self._values[at] != old)
 
+    def store_general(self) -> None:
+        """Give the changed general registers to the CPU."""
+        general = [position for position in self._fetched if position < _GENERAL_COUNT]
+        if general:
+            self._batch.write_first(_GENERAL_COUNT)
+        for position in general:
+            del self._fetched[position]
+
     def forget(self) -> None:
         """The guest has run: what was read is stale."""
         self._valid = False
@@ -109,14 +117,10 @@ class RegisterFile:
         self._valid = True
 
     def _store_without_rip(self) -> None:
-        general = False
+        self.store_general()
         for position, fetched in self._fetched.items():
-            if position < _GENERAL_COUNT:
-                general = True
-            elif position != _RIP and self._values[position] != fetched:
+            if position != _RIP and self._values[position] != fetched:
                 self._batch.write_one(position, self._values[position])
-        if general:
-            self._batch.write_first(_GENERAL_COUNT)
 
     def _read_other(self, storage: int) -> int:
         registers = self._engine.uc

@@ -15,6 +15,7 @@ from vm.registers import GENERAL, STORAGE_INDEX
 _BATCH_NAMES: tuple[str, ...] = (*GENERAL, "rip", "rflags", "cs", "ss")
 BATCH_STORAGES: tuple[int, ...] = tuple(STORAGE_INDEX[name] for name in _BATCH_NAMES)
 BATCH_IDS: tuple[int, ...] = tuple(getattr(x86, f"UC_X86_REG_{name.upper()}") for name in _BATCH_NAMES)
+GENERAL_IDS: tuple[int, ...] = BATCH_IDS[: len(GENERAL)]
 BATCH_POSITION: dict[int, int] = {storage: position for position, storage in enumerate(BATCH_STORAGES)}
 
 # Storages of up to 64 bits outside the batch.

@@ -14,7 +14,7 @@ from machine.process import Core, Process
 from vm.registers import RFLAGS
 
 _INTERRUPT_FLAG = 1 << 9
-_ALONE = 20_000_000  # instructions of a turn that nobody waits for the end of: some ten looks at the clock a second
+_ALONE = 20_000_000  # instructions of a turn that nobody waits for the end of
 
 
 class Scheduler:

@@ -14,9 +14,10 @@ from vm.registers import RFLAGS, RIP, STORAGE_INDEX
 _RCX, _R11, _CS, _SS = (STORAGE_INDEX[name] for name in ("rcx", "r11", "cs", "ss"))
 
 _RF, _VM = 1 << 16, 1 << 17
+SYSCALL_DROPS = _RF  # besides what FMASK names
 SYSRET_DROPS = _RF | _VM | 0xFFC3_8028
 RETURNED_FLAG = 1 << 1
-_RPL = 3
+RPL = 3
 
 SYSRET_LENGTH = 3
 
@@ -26,11 +27,11 @@ def enter_kernel(cpu: Cpu) -> None:
     star, entry, mask = cpu.system_call_msrs()
     registers = cpu.registers
     flags = registers.read(RFLAGS)
-    code = star >> 32 & 0xFFFF & ~_RPL
+    code = star >> 32 & 0xFFFF & ~RPL
     registers.write(_RCX, registers.read(RIP) + SYSCALL_LENGTH)
     registers.write(_R11, flags)
     registers.write(RIP, entry)
-    registers.write(RFLAGS, flags & ~(mask | _RF))
+    registers.write(RFLAGS, flags & ~(mask | SYSCALL_DROPS))
     registers.write(_CS, code)
     registers.write(_SS, code + 8)
 
@@ -41,8 +42,8 @@ def return_to_user(cpu: Cpu) -> None:
     base = cpu.system_call_msrs()[0] >> 48
     registers.write(RIP, registers.read(_RCX))
     registers.write(RFLAGS, registers.read(_R11) & ~SYSRET_DROPS | RETURNED_FLAG)
-    registers.write(_CS, (base + 16) | _RPL)
-    registers.write(_SS, (base + 8) | _RPL)
+    registers.write(_CS, (base + 16) | RPL)
+    registers.write(_SS, (base + 8) | RPL)
 
 
 def pass_through(cpu: Cpu, entry: int, answer: Callable[[], None]) -> bool:
@@ -61,8 +62,8 @@ def pass_through(cpu: Cpu, entry: int, answer: Callable[[], None]) -> bool:
     answer()
     registers.write(RIP, registers.read(_RCX))
     registers.write(RFLAGS, registers.read(_R11) & ~SYSRET_DROPS | RETURNED_FLAG)
-    registers.write(_CS, (user + 16) | _RPL)
-    registers.write(_SS, (user + 8) | _RPL)
+    registers.write(_CS, (user + 16) | RPL)
+    registers.write(_SS, (user + 8) | RPL)
     return True
 
 

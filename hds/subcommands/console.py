@@ -12,7 +12,7 @@ from hds.console import Console
 from hds.engines import add_engine
 from hds.exit_codes import ExitCode
 from hds.inputs import add_compiling, add_limits, chosen_limits
-from hds.subcommands.run import add_guest, new_session
+from hds.subcommands.run import add_guest, add_session, new_session
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -20,8 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.usage = "hds console [OPTION...] [PROGRAM [ARG...]]"
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="PROGRAM [ARG...]", help="the guest program")
     add_guest(parser)
-    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="stop every run after this much real time")
-    parser.add_argument("--allow-modules", action="store_true", help="let `output create ... module` load code")
+    add_session(parser)
     add_engine(parser, default=None)
     add_compiling(parser)
     add_limits(parser)
@@ -29,6 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Carry the subcommand out."""
+    from hds.summary import lost_messages
     from hds.terminal import terminal_outlets
 
     console = Console()
@@ -43,4 +43,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     finally:
         session.close()
         sys.stdout.flush()
+        losses = session.machine.messages.losses
+        if arguments.emulate_message_loss and losses.messages:
+            outlets.notice(f"messages: {lost_messages(losses)}")
     return ExitCode.OK

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 ON_BREAK = ("stop", "continue", "fail")
 FORMATS = ("text", "json")
+LONGEST_TIMEOUT = 1_000_000  # seconds
 GUEST_OUTPUT = ("stderr", "stdout", "none")
 
 
@@ -43,9 +44,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="SCRIPT [PROGRAM [ARG...]]", help="- for stdin")
     add_guest(parser)
     run = parser.add_argument_group("the run")
-    run.add_argument("--timeout", type=float, metavar="SECONDS", help="stop after this much real time")
+    add_session(run)
     run.add_argument("--on-break", choices=ON_BREAK, default="stop", help="what a break does without a terminal")
-    run.add_argument("--allow-modules", action="store_true", help="let `output create ... module` load code")
     run.add_argument("--fail-on-script-errors", action="store_true", help="exit with 4 when a script stopped early")
     run.add_argument("--format", choices=FORMATS, default="text", help="json: one object per line, all on stdout")
     run.add_argument("--stats", action="store_true", help="time and triggers of every event, on stderr")
@@ -73,6 +73,15 @@ def add_guest(parser: argparse.ArgumentParser) -> None:
     guest.add_argument("--cores", type=_count, default=1, metavar="N", help="emulated cores (default 1)")
 
 
+def add_session(group: argparse._ActionsContainer) -> None:
+    """The options about the session that `run` and `console` share."""
+    group.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="stop every run after this much real time")
+    group.add_argument("--allow-modules", action="store_true", help="let `output create ... module` load code")
+    group.add_argument(
+        "--emulate-message-loss", action="store_true", help="lose collected messages (imm no) as HyperDbg does"
+    )
+
+
 def _number(text: str) -> int:
     value = parse_number(text)
     if value is None:
@@ -85,6 +94,16 @@ def _process_id(text: str) -> int:
     if not 0 < value < 0xFFFF_FFFF:
         raise argparse.ArgumentTypeError("1 to fffffffe")
     return value
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= LONGEST_TIMEOUT:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds (0 to {LONGEST_TIMEOUT})")
+    return seconds
 
 
 def _count(text: str) -> int:
@@ -172,6 +191,7 @@ def new_session(arguments: argparse.Namespace, words: list[str], limits: Limits,
             outlets=outlets,
             allow_modules=arguments.allow_modules,
             world=_world(arguments),
+            emulate_message_loss=arguments.emulate_message_loss,
         )
     except LoadError as error:
         refuse(f"{error}" + (f"\n  hint: {error.hint}" if error.hint else ""), ExitCode.GUEST)

@@ -9,10 +9,11 @@ carried out, and execution resumes exactly there.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 from machine.events.catalog import EventKind, ShortCircuit
-from machine.events.definition import BreakAction, CodeAction, EventDefinition, ScriptAction, Stage
+from machine.events.definition import Action, BreakAction, EventDefinition, ScriptAction, Stage
 from machine.events.registry import Event, Registry
 from machine.process import Process
 from machine.root.sandbox import RootFault, RootResult
@@ -65,15 +66,22 @@ class Trigger:
     buffer: int = 0
 
 
+class BlockKind(Enum):
+    """The blocks of machine code that an event has, as messages call them.
+
+    A condition gets rcx = GUEST_REGS and rdx = context; it is true when rax is not 0. Custom code gets rcx = buffer,
+    rdx = GUEST_REGS and r8 = context.
+    """
+
+    CONDITION = "condition"
+    CODE = "code"
+
+
 class Sandbox(Protocol):
     """Runs conditions and custom code in vmx-root mode (machine.root.sandbox)."""
 
-    def condition(self, code: bytes, trigger: Trigger) -> RootResult:
-        """Run a condition: rcx = GUEST_REGS, rdx = context; true when rax is not 0."""
-        ...
-
-    def code(self, code: bytes, trigger: Trigger) -> RootResult:
-        """Run custom code: rcx = buffer, rdx = GUEST_REGS, r8 = context."""
+    def run(self, kind: BlockKind, code: bytes, trigger: Trigger) -> RootResult:
+        """Run a block with the arguments of its kind."""
         ...
 
 
@@ -151,38 +159,39 @@ class Dispatcher:
             if definition.condition is not None and not self._condition(definition.condition, trigger):
                 continue
             event.count_trigger()
-            self._run_actions(trigger)
+            for action, buffer in zip(definition.actions, event.buffers, strict=True):
+                trigger.buffer = buffer
+                self.act(action, trigger)
             if trigger.short_circuit and definition.kind.short_circuit is not ShortCircuit.IGNORED:
                 short_circuited = True
         return short_circuited
 
     def _condition(self, code: bytes, trigger: Trigger) -> bool:
-        """A condition that stops early is false: this event does nothing at this trigger."""
-        result = self._sandbox.condition(code, trigger)
-        if result.fault is not None:
-            self._code_fault(trigger.event, "condition", result.fault)
-            return False
-        return result.value != 0
+        return self.block(BlockKind.CONDITION, code, trigger) != 0
 
-    def _run_actions(self, trigger: Trigger) -> None:
-        event = trigger.event
-        for action, buffer in zip(event.definition.actions, event.buffers, strict=True):
-            trigger.buffer = buffer
-            if isinstance(action, ScriptAction):
-                self._run_script(action, trigger)
-            elif isinstance(action, BreakAction):
-                self._surroundings.broke(trigger)
-            elif isinstance(action, CodeAction):
-                result = self._sandbox.code(action.code, trigger)
-                if result.fault is not None:
-                    self._code_fault(event, "code", result.fault)
+    def act(self, action: Action, trigger: Trigger) -> None:
+        """Carry out one action of the trigger's event."""
+        if isinstance(action, ScriptAction):
+            self._run_script(action, trigger)
+        elif isinstance(action, BreakAction):
+            self._surroundings.broke(trigger)
+        else:
+            self.block(BlockKind.CODE, action.code, trigger)
+
+    def block(self, kind: BlockKind, code: bytes, trigger: Trigger) -> int:
+        """Run a condition or a code block; its rax. One that stops early is 0: a condition is false then."""
+        result = self._sandbox.run(kind, code, trigger)
+        if result.fault is not None:
+            self.block_fault(kind, result.fault, trigger)
+        return result.value
+
+    def block_fault(self, kind: BlockKind, fault: RootFault, trigger: Trigger) -> None:
+        """Report a condition or a code block that stopped early."""
+        trigger.event.code_faults += 1
+        self._surroundings.code_fault(trigger.event, f"{kind.value} stopped: {fault.describe()}")
 
     def _run_script(self, action: ScriptAction, trigger: Trigger) -> None:
         result = self._engine.run(action.program, self._surroundings.host_for(trigger))
         if result.fault is not None:
             trigger.event.faults += 1
             self._surroundings.script_fault(trigger.event, result.fault, action.program)
-
-    def _code_fault(self, event: Event, block: str, fault: RootFault) -> None:
-        event.code_faults += 1
-        self._surroundings.code_fault(event, f"{block} stopped: {fault.describe()}")

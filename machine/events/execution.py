@@ -8,6 +8,9 @@ addresses keep their speed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Protocol
+
 from machine.binding import Hook
 from machine.events import catalog
 from machine.events.catalog import EventKind
@@ -50,27 +53,77 @@ class ExecutionOperation:
         """The processor does it."""
 
 
+class CarriedAddress(Protocol):
+    """An address that machine code serves (machine.native.carrier)."""
+
+    def show(self, events: tuple[Event, ...]) -> None:
+        """These events wait here, newest first."""
+        ...
+
+    def remove(self) -> None:
+        """Serve it no more."""
+        ...
+
+
+class ProcessHook(Protocol):
+    """Machine code at the hooked addresses of one process."""
+
+    def hook_address(self, address: int, trigger: Callable[[], None]) -> CarriedAddress:
+        """Serve an address; `trigger` does the same in Python."""
+        ...
+
+
+class Carrier(Protocol):
+    """Makes such hooks."""
+
+    def hook_of(self, process: Process) -> ProcessHook:
+        """The one of a process."""
+        ...
+
+
 class _HookedAddress:
     """One hooked address in one process."""
 
-    def __init__(self, dispatcher: Dispatcher, process: Process, kind: EventKind, address: int) -> None:
-        self.events: tuple[Event, ...] = ()
+    def __init__(
+        self, dispatcher: Dispatcher, process: Process, kind: EventKind, address: int, carrier: Carrier | None
+    ) -> None:
+        self._events: tuple[Event, ...] = ()
         self._dispatcher = dispatcher
         self._process = process
         self._address = address
         self._operation = ExecutionOperation(kind, address)
-        self._repeats = _repeats(process.cpu.memory.read_up_to(address, 4))
         self._last_executed = -1
-        self.hook: Hook = process.cpu.hook_address(address, self._trigger)
+        self._carried: CarriedAddress | None = None
+        self._hook: Hook | None = None
+        if _repeats(process.cpu.memory.read_up_to(address, 4)):
+            self._hook = process.cpu.hook_address(address, self._trigger_once)
+        elif carrier is None:
+            self._hook = process.cpu.hook_address(address, self._trigger)
+        else:
+            self._carried = carrier.hook_of(process).hook_address(address, self._trigger)
+
+    def show(self, events: tuple[Event, ...]) -> None:
+        """These events wait here, newest first."""
+        self._events = events
+        if self._carried is not None:
+            self._carried.show(events)
+
+    def remove(self) -> None:
+        """No event waits here any more."""
+        if self._carried is not None:
+            self._carried.remove()
+        elif self._hook is not None:
+            self._process.cpu.unhook(self._hook)
 
     def _trigger(self) -> None:
-        if self._repeats:
-            # The next iteration of a REP instruction is a block of one instruction (machine.cpu counts it so).
-            executed = self._process.cpu.executed
-            again, self._last_executed = executed == self._last_executed + 1, executed
-            if again:
-                return
-        self._dispatcher.notify(self.events, self._operation, self._process, self._address)
+        self._dispatcher.notify(self._events, self._operation, self._process, self._address)
+
+    def _trigger_once(self) -> None:
+        """The same at a REP instruction, whose next iteration is a block of one instruction (machine.cpu counts so)."""
+        executed = self._process.cpu.executed
+        again, self._last_executed = executed == self._last_executed + 1, executed
+        if not again:
+            self._trigger()
 
 
 def _repeats(code: bytes) -> bool:
@@ -82,9 +135,10 @@ def _repeats(code: bytes) -> bool:
 class ExecutionHooks:
     """The hooks of all processes, kept equal to what the registered events ask for."""
 
-    def __init__(self, registry: Registry, dispatcher: Dispatcher) -> None:
+    def __init__(self, registry: Registry, dispatcher: Dispatcher, carrier: Carrier | None = None) -> None:
         self._registry = registry
         self._dispatcher = dispatcher
+        self._carrier = carrier
         self._processes: list[Process] = []
         self._owners: dict[int, Process] = {}  # by event id: the process whose page the event hooked
         self._hooked: dict[tuple[Process, int], _HookedAddress] = {}
@@ -107,12 +161,13 @@ class ExecutionHooks:
                 for process in self._processes_of(event.definition, current):
                     wanted.setdefault((process, event.definition.parameters[0]), []).append(event)
         for key in [key for key in self._hooked if key not in wanted]:
-            key[0].cpu.unhook(self._hooked.pop(key).hook)
+            self._hooked.pop(key).remove()
         for key, events in wanted.items():
             if key not in self._hooked:
                 process, address = key
-                self._hooked[key] = _HookedAddress(self._dispatcher, process, events[0].definition.kind, address)
-            self._hooked[key].events = tuple(events)
+                kind = events[0].definition.kind
+                self._hooked[key] = _HookedAddress(self._dispatcher, process, kind, address, self._carrier)
+            self._hooked[key].show(tuple(events))
         self._pages = {(process, page_floor(address)) for process, address in self._hooked}
 
     def _processes_of(self, definition: EventDefinition, current: Process | None) -> list[Process]:

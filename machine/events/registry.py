@@ -181,6 +181,11 @@ class Registry:
             raise RegistrationError(ErrorNumber.MODIFY_EVENTS_INVALID_TAG, f"there is no event with id {event_id:x}")
         return event
 
+    @property
+    def ids(self) -> Collection[int]:
+        """Of all events."""
+        return self._events.keys()
+
     def oldest_first(self) -> tuple[Event, ...]:
         """All events as `events` lists them."""
         return tuple(self._events.values())

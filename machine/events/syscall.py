@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, IntEnum
 from typing import Protocol
 
 from machine import system_call
@@ -26,8 +26,8 @@ from vm.registers import RIP, STORAGE_INDEX
 
 _RAX = STORAGE_INDEX["rax"]
 ALL_NUMBERS = 0xFFFF_FFFF
-_SYSRET_BYTES = b"\x48\x0f\x07"
-_KERNEL_BITS = 0xFF << 56  # any of them set in RIP: a kernel address, to those who do not look at the bytes
+SYSRET_BYTES = b"\x48\x0f\x07"
+KERNEL_BITS = 0xFF << 56  # any of them set in RIP: a kernel address, to those who do not look at the bytes
 
 Variants = frozenset[Detection]
 NONE: Variants = frozenset()
@@ -51,7 +51,7 @@ def tell(read: Exit | None, rip: int, variants: Variants) -> tuple[Exit | None, 
     existing events. An event of the second variant guesses from RIP alone. Where events of both disagree the bytes
     decide, if they name one of the two instructions.
     """
-    guessed = Exit.SYSRET if rip & _KERNEL_BITS else Exit.SYSCALL
+    guessed = Exit.SYSRET if rip & KERNEL_BITS else Exit.SYSCALL
     if Detection.ANY_UNDEFINED not in variants or (read is not None and Detection.READ_BYTES in variants):
         chosen = read
     else:
@@ -135,24 +135,36 @@ class SysretOperation:
         self._done(process)
 
 
+class WayBack(IntEnum):
+    """How a process comes back from a system call."""
+
+    WATCHED = 0  # somebody may look on or act: it is to be done step by step
+    AT_ONCE = 1
+    BY_SYSRET = 2  # it executes the SYSRET of the kernel's text, for which events wait
+
+
 @dataclass(frozen=True)
 class Sides:
     """What machine code at a process's SYSCALL needs of the rest.
 
-    `events` are those of the kind. `is_quiet` says whether a system call is over before anybody can look on, so that it
-    may be answered at once; `perform` carries it out.
+    `syscalls` and `sysrets` are the events of the kinds. `way_back` says how a system call that only has an
+    answer comes back. `perform` carries one out, `complete` does so behind its post stage, `done` is told of its end.
     """
 
-    events: Callable[[], EventsOfKind]
-    is_quiet: Callable[[], bool]
+    syscalls: Callable[[], EventsOfKind]
+    sysrets: Callable[[], EventsOfKind]
+    way_back: Callable[[], WayBack]
+    someone_waits: Callable[[], bool]
     perform: Callable[[], None]
+    complete: Callable[[], None]
+    done: Callable[[], None]
 
 
 class ProcessHook(Protocol):
-    """Machine code at the SYSCALL of one process (machine.native.carrier)."""
+    """Machine code at the system calls of one process (machine.native.carrier)."""
 
-    def begin_turn(self) -> None:
-        """The process is about to run; no trigger is under way."""
+    def take_system_calls(self, kernel: Kernel, sides: Sides) -> None:
+        """Carry SYSCALL and SYSRET from now on."""
         ...
 
     def refresh(self) -> None:
@@ -163,8 +175,8 @@ class ProcessHook(Protocol):
 class Carrier(Protocol):
     """Makes such hooks."""
 
-    def attach(self, process: Process, kernel: Kernel, sides: Sides) -> ProcessHook:
-        """Take the system calls of a process."""
+    def hook_of(self, process: Process) -> ProcessHook:
+        """The one of a process."""
         ...
 
 
@@ -183,12 +195,14 @@ class SystemCalls:
         watches_page: Callable[[Process, int], bool],
         done: Callable[[Process], None],
         someone_waits: Callable[[], bool],
+        carrier: Carrier | None = None,
     ) -> None:
         self._registry = registry
         self._dispatcher = dispatcher
         self._watches_page = watches_page
         self._done = done
         self._someone_waits = someone_waits
+        self._carrier = carrier
         self._hooks: dict[Process, ProcessHook] = {}
         self._kernels: dict[Process, Kernel] = {}
         self._own_handlers: set[Process] = set()
@@ -198,17 +212,10 @@ class SystemCalls:
             variants: SyscallOperation(variants, self._enter, self._perform) for variants in _COMBINATIONS
         }
 
-    def attach(self, process: Process, kernel: Kernel, carrier: Carrier | None = None) -> None:
-        """Serve the process's CPU with a kernel's model; a `carrier` has what it can do done by machine code."""
+    def attach(self, process: Process, kernel: Kernel) -> None:
+        """Serve the process's CPU with a kernel's model."""
         self._kernels[process] = kernel
         process.cpu.on_syscall = lambda: self._on_syscall(process)
-        if carrier is not None:
-            sides = Sides(
-                lambda: self._registry.of_kind(catalog.SYSCALL),
-                lambda: self._is_quiet(process),
-                lambda: self._perform(process),
-            )
-            self._hooks[process] = carrier.attach(process, kernel, sides)
         process.cpu.on_invalid_instruction = lambda: self._on_invalid_instruction(process)
         process.cpu.hook_address(kernel.entry.text.service, lambda: self._answer(process))
         self._set_interception(process)
@@ -221,20 +228,26 @@ class SystemCalls:
         for process in self._kernels:
             self._set_interception(process)
 
-    def begin_turn(self, process: Process) -> None:
-        """The process is about to run."""
-        if process in self._hooks:
-            self._hooks[process].begin_turn()
-
     def placed(self, process: Process) -> None:
         """The process has come to a core."""
         if process in self._hooks:
             self._hooks[process].refresh()
 
-    def _is_quiet(self, process: Process) -> bool:
-        """Whether a system call is over before anybody can look on or act."""
-        watched = self._returns_are_watched or process in self._own_handlers or self._walks(process)
-        return not watched and not self._someone_waits()
+    def _sides(self, process: Process) -> Sides:
+        return Sides(
+            syscalls=lambda: self._registry.of_kind(catalog.SYSCALL),
+            sysrets=lambda: self._registry.of_kind(catalog.SYSRET),
+            way_back=lambda: self._way_back(process),
+            someone_waits=self._someone_waits,
+            perform=lambda: self._perform(process),
+            complete=lambda: self._enter(process),
+            done=lambda: self._done(process),
+        )
+
+    def _way_back(self, process: Process) -> WayBack:
+        if process in self._own_handlers or self._walks(process) or self._someone_waits():
+            return WayBack.WATCHED
+        return WayBack.BY_SYSRET if self._returns_are_watched else WayBack.AT_ONCE
 
     def _walks(self, process: Process) -> bool:
         return self._watches_page(process, self._kernels[process].entry.text.page)
@@ -244,6 +257,9 @@ class SystemCalls:
         process.cpu.efer.intercept(wanted)
         if process in self._hooks:
             self._hooks[process].refresh()
+        elif self._variants and self._carrier is not None:
+            self._hooks[process] = self._carrier.hook_of(process)
+            self._hooks[process].take_system_calls(self._kernels[process], self._sides(process))
 
     # --- exits
 
@@ -257,7 +273,7 @@ class SystemCalls:
         if not process.cpu.efer.intercepted:
             return False
         code = process.cpu.memory.read(process.cpu.registers.read(RIP), SYSRET_LENGTH)
-        return self._exit(Exit.SYSRET if code == _SYSRET_BYTES else None, process)
+        return self._exit(Exit.SYSRET if code == SYSRET_BYTES else None, process)
 
     def _exit(self, read: Exit | None, process: Process) -> bool:
         """Handle an exit; False when it is the guest's own #UD."""

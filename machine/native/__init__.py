@@ -8,16 +8,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from machine.events.dispatch import Dispatcher
     from machine.host import DebuggerState
     from machine.native.carrier import Carrier, Owner
+    from machine.root.sandbox import RootSandbox
     from vm.engine import Engine
 
 
-def carrier_for(engine: Engine, state: DebuggerState, owner: Owner) -> Carrier | None:
+def carrier_for(
+    engine: Engine, state: DebuggerState, owner: Owner, dispatcher: Dispatcher, sandbox: RootSandbox
+) -> Carrier | None:
     """The native carrier of a machine whose scripts are machine code; None for another engine's."""
     if engine.name != "native":
         return None
     from machine.native.carrier import Carrier
     from vm.native.engine import NativeEngine
 
-    return Carrier(engine, state, owner) if isinstance(engine, NativeEngine) else None
+    return Carrier(engine, state, owner, dispatcher, sandbox) if isinstance(engine, NativeEngine) else None

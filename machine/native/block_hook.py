@@ -8,47 +8,47 @@ that does not fit under the ceiling - it hands to the hook in Python whose addre
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from typing import TYPE_CHECKING
 
-from machine.block_counter import CEILING, FAR_SHIFT, NEAR_SHIFT, PROBES, SIZE_MASK, SLOT_MASK, SLOTS_AT, SLOW
+from machine.block_counter import CEILING, HOMES, PROBES, SLOTS_AT, SLOW
 
 if TYPE_CHECKING:
     from vm.native.jit import MachineCode
 
+# The first probe nearly always finds the block. Slots are reached from the state: their place in it costs nothing.
+_SIZE_AT, _COUNT_AT = 2 * SLOTS_AT + 2, 2 * SLOTS_AT + 3  # half words behind an address
 _TEXT = f"""
+%slot = type {{ i64, i32, i32 }}
+
 define void @on_block(ptr %engine, i64 %address, i32 %size, ptr %state) nounwind {{
 entry:
-  %near = lshr i64 %address, {NEAR_SHIFT}
-  %far = lshr i64 %address, {FAR_SHIFT}
-  %mixed = xor i64 %near, %far
-  %home = and i64 %mixed, {SLOT_MASK}
-  %slots = getelementptr i64, ptr %state, i64 {SLOTS_AT}
-  %wide = zext i32 %size to i64
+  %number = urem i64 %address, {HOMES}
+  %home = getelementptr %slot, ptr %state, i64 %number
   br label %probe
 probe:
-  %slot = phi i64 [ %home, %entry ], [ %next, %other ]
-  %key.at = getelementptr {{ i64, i64 }}, ptr %slots, i64 %slot
+  %here = phi ptr [ %home, %entry ], [ %next, %other ]
+  %key.at = getelementptr i64, ptr %here, i64 {SLOTS_AT}
   %key = load i64, ptr %key.at
-  %row.at = getelementptr i64, ptr %key.at, i64 1
-  %row = load i64, ptr %row.at
-  %row.size = and i64 %row, {SIZE_MASK}
-  %wrong.address = xor i64 %key, %address
-  %wrong.size = xor i64 %row.size, %wide
-  %wrong = or i64 %wrong.address, %wrong.size
-  %same = icmp eq i64 %wrong, 0
-  br i1 %same, label %found, label %other, !prof !0
+  %same.address = icmp eq i64 %key, %address
+  br i1 %same.address, label %compare, label %other, !prof !0
+compare:
+  %size.at = getelementptr i32, ptr %here, i64 {_SIZE_AT}
+  %its.size = load i32, ptr %size.at
+  %same.size = icmp eq i32 %its.size, %size
+  br i1 %same.size, label %found, label %other, !prof !0
 other:
-  %following = add i64 %slot, 1
-  %next = and i64 %following, {SLOT_MASK}
-  %distance = sub i64 %next, %home
-  %positive = and i64 %distance, {SLOT_MASK}
-  %more = icmp ult i64 %positive, {PROBES}
+  %next = getelementptr %slot, ptr %here, i64 1
+  %end = getelementptr %slot, ptr %home, i64 {PROBES}
+  %more = icmp ne ptr %next, %end
   br i1 %more, label %probe, label %slow
 found:
-  %count = lshr i64 %row, 32
+  %count.at = getelementptr i32, ptr %here, i64 {_COUNT_AT}
+  %count = load i32, ptr %count.at
+  %wide = zext i32 %count to i64
   %executed = load i64, ptr %state
-  %sum = add i64 %executed, %count
+  %sum = add i64 %executed, %wide
   %ceiling.at = getelementptr i64, ptr %state, i64 {CEILING}
   %ceiling = load volatile i64, ptr %ceiling.at
   %fits = icmp ule i64 %sum, %ceiling
@@ -67,12 +67,12 @@ slow:
 
 
 def is_compiled() -> bool:
-    """Whether `address` has an answer at no cost."""
-    return _compiled.cache_info().currsize > 0
+    """Whether `address` has an answer at little cost: the compiler is loaded, which takes far longer than its work."""
+    return "vm.native.jit" in sys.modules
 
 
 def address() -> int | None:
-    """The address of the hook; None where llvmlite is missing. The first call takes some 0.1 s."""
+    """The address of the hook; None where llvmlite is missing. The first call takes 5 ms, or 0.1 s to load llvmlite."""
     code = _compiled()
     return None if code is None else code.address("on_block")
 

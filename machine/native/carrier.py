@@ -1,73 +1,56 @@
-"""The native carrier of system-call events: keeps the tables of `machine.native.tables` equal to the registry.
+"""The native carrier of events: keeps the tables of `machine.native.tables` equal to the registry.
 
-It takes the triggers of `!syscall` whose events are scripts in the pre stage; as long as one event is of another form
-(a condition, code, a break, the post stage, `!syscall2`, a program that is too large to compile) the portable carrier
-has them all. Both give the same results: a script's requests, errors and immediate messages are dealt with in Python
-before the guest goes on, system calls that the kernel's model carries out are answered there.
+The hooks in machine code do the whole of a trigger, and call back for what has no native form: requests, errors and
+immediate messages of scripts, breaks, blocks that do more than compute, scripts that are too large to compile, system
+calls that the kernel's model carries out. Each is dealt with before the guest goes on.
 """
 
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from unicorn import x86_const as x86
 
 from machine import msr
-from machine.binding import function_address
-from machine.events.definition import Detection, EventDefinition, ScriptAction, Stage
-from machine.events.dispatch import Surroundings
+from machine.binding import Hook, function_address
+from machine.events.definition import Detection
+from machine.events.dispatch import BlockKind, Dispatcher, Surroundings
 from machine.events.registry import Event, EventsOfKind
-from machine.events.syscall import ALL_NUMBERS, Sides
+from machine.events.syscall import KERNEL_BITS, Sides
 from machine.host import DebuggerState
 from machine.kernel import Kernel
-from machine.native import syscall_hook
-from machine.native.script_host import ProcessCells, TriggerHost
-from machine.native.tables import (
-    ANSWERS,
-    CS,
-    ENTRY,
-    FETCHABLE,
-    R11,
-    RAX,
-    RCX,
-    SS,
-    AnswerRow,
-    HookState,
-)
+from machine.native import hooks
+from machine.native.handling import Handling
+from machine.native.process_cells import ProcessCells
+from machine.native.protocol import CONDITION
+from machine.native.tables import ANSWERS, AnswerRow, EventTable, HookedAddress, HookState
 from machine.process import Process
-from machine.registers import BATCH_IDS, BATCH_STORAGES
-from vm.native.activation import Activation, Workspace
+from machine.registers import BATCH_IDS, BATCH_STORAGES, GENERAL_IDS
+from machine.root.sandbox import RootSandbox
+from vm.native.activation import Workspace
 from vm.native.engine import NativeEngine
 from vm.native.layout import CELL
-from vm.native.trigger import entry_point, prepare, registers_used
-from vm.registers import RFLAGS, RIP
+from vm.registers import GENERAL
 
-_PATIENCE = 1_000_000  # triggers and steps of scripts between two looks at signals and deadlines: some 10 ms
+_PATIENCE = 1_000_000  # triggers and steps of scripts between two looks at signals: some 10 ms
 _PYTHON_WORK = 2_000  # what a detour through Python counts for
 _WORD_MASK = 0xFFFF_FFFF_FFFF_FFFF
 
-_IN_PYTHON = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
-_SETTLE = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_uint64, ctypes.c_int32)
+_U64 = ctypes.c_uint64
 _ASK = ctypes.CFUNCTYPE(None)
+_ACT = ctypes.CFUNCTYPE(None, _U64, _U64)
+_SETTLE = ctypes.CFUNCTYPE(None, _U64, _U64, ctypes.c_int32)
+_BLOCK = ctypes.CFUNCTYPE(_U64, _U64, _U64, ctypes.c_int32)
 
 
 class Owner(Surroundings, Protocol):
     """What the carrier needs of the machine."""
 
     def breathe(self) -> None:
-        """Called now and then: end the run if its time is over."""
+        """Called now and then in a long run."""
         ...
-
-
-def is_native(definition: EventDefinition) -> bool:
-    """Whether machine code can carry an event of kind syscall."""
-    if definition.condition is not None or definition.stage is not Stage.PRE or len(definition.actions) > 1:
-        return False
-    if definition.detection is not Detection.READ_BYTES:
-        return False
-    return all(isinstance(action, ScriptAction) and entry_point(action.program) for action in definition.actions)
 
 
 class Answers:
@@ -90,208 +73,337 @@ class Answers:
                 row.count = 0
 
 
-@dataclass(frozen=True, eq=False)
-class _Registers:
-    """A list of registers as Unicorn wants it. The arrays must live as long as somebody has their addresses."""
+class Table:
+    """The EventTable of one thing that events wait for. A trigger that is under way goes on with the lists it has."""
 
-    ids: Any
-    cells: Any
+    def __init__(self) -> None:
+        self.row = EventTable()
+        self.address = ctypes.addressof(self.row)
+        self._lists: list[Any] = []
 
-    @classmethod
-    def of(cls, *rows: tuple[int, int]) -> _Registers:
-        """Of ids and the host addresses of their values."""
-        ids = (ctypes.c_int * len(rows))(*(number for number, _ in rows))
-        return cls(ids, (ctypes.c_void_p * len(rows))(*(cell for _, cell in rows)))
+    def show(self, pre: Iterable[Handling], post: Iterable[Handling] = ()) -> None:
+        """List these events, newest first."""
+        self.row.pre, self.row.pre_count = self._list(pre)
+        self.row.post, self.row.post_count = self._list(post)
 
-    @property
-    def addresses(self) -> tuple[int, int]:
-        """Of the ids and of the list of cells."""
-        return ctypes.addressof(self.ids), ctypes.addressof(self.cells)
+    def _list(self, handlings: Iterable[Handling]) -> tuple[int, int]:
+        addresses = [ctypes.addressof(handling.row) for handling in handlings]
+        rows = (_U64 * len(addresses))(*addresses)
+        self._lists.append(rows)
+        return ctypes.addressof(rows), len(addresses)
+
+    def forget_old(self) -> None:
+        """No trigger is under way: only the lists that are shown are needed."""
+        del self._lists[:-2]
 
 
-class _Script:
-    """One event's script in one process."""
+class CarriedAddress:
+    """A hooked address of one process."""
 
-    def __init__(self, carrier: Carrier, hook: ProcessHook, event: Event) -> None:
-        self.event = event
-        self.host = TriggerHost(carrier.state, hook.cells, event, hook.state, hook.refresh)
-        self.activation: Activation | None = None
-        self._registers: _Registers | None = None
-        self._fill_in(carrier, hook)
+    def __init__(self, hook: ProcessHook, address: int, trigger: Callable[[], None]) -> None:
+        cpu = hook.process.cpu
+        self._hook = hook
+        self.table = Table()
+        self._functions = (cpu.address_callback(address, trigger), _ASK(lambda: hook.moved(address)))
+        self._state = HookedAddress(
+            state=ctypes.addressof(hook.state),
+            address=address,
+            events=self.table.address,
+            resuming=cpu.resuming_address,
+            in_python=_address(self._functions[0]),
+            moved=_address(self._functions[1]),
+        )
+        self.installed: Hook = cpu.carry_address(address, hooks.address("on_execution"), ctypes.addressof(self._state))
 
-    def _fill_in(self, carrier: Carrier, hook: ProcessHook) -> None:
-        row, definition = self.host.row, self.event.definition
-        row.event = self.event.address
-        row.any_core, row.core = int(definition.core is None), definition.core or 0
-        number = definition.parameters[0] if definition.parameters else ALL_NUMBERS
-        row.any_number, row.number = int(number == ALL_NUMBERS), number
-        row.short_circuit = int(definition.short_circuit)
-        row.id, row.tag = definition.id, definition.tag
-        row.waiting = carrier.never.address
-        for action, buffer in zip(definition.actions, self.event.buffers, strict=True):
-            assert isinstance(action, ScriptAction)
-            workspace = carrier.immediate if definition.immediate else carrier.held
-            self.activation = prepare(carrier.engine, action.program, self.host, workspace)
-            row.entry, row.context = entry_point(action.program), self.activation.address
-            row.buffer = buffer
-            if definition.immediate:
-                row.waiting = workspace.ring.address  # the first cell of the header: the cells in use
-            mask = registers_used(action.program.program).read & FETCHABLE & ~ENTRY
-            storages = [storage for storage in BATCH_STORAGES if mask >> storage & 1]
-            self._registers = hook.registers(*storages)
-            row.registers, row.register_count = mask, len(storages)
-            row.register_ids, row.register_cells = self._registers.addresses
+    def show(self, events: tuple[Event, ...]) -> None:
+        """These events wait here, newest first."""
+        self.table.show(self._hook.handlings(events))
+
+    def remove(self) -> None:
+        """Carry it no more."""
+        self._hook.unhook(self)
 
 
 class ProcessHook:
-    """The hook of one process."""
+    """The hooks of one process."""
 
-    def __init__(self, carrier: Carrier, process: Process, kernel: Kernel, answers: Answers, sides: Sides) -> None:
-        self._carrier = carrier
-        self._process = process
-        self._sides = sides
-        self._scripts: dict[int, _Script] = {}
-        self._events: EventsOfKind | None = None
-        self._tables: list[Any] = []
+    def __init__(self, carrier: Carrier, process: Process) -> None:
+        self.process = process
         self.cells = ProcessCells(carrier.state, process)
-        self.state = HookState(patience=_PATIENCE, entry=kernel.entry.lstar, answers=answers.address)
+        self.state = HookState(patience=_PATIENCE)
+        self._carrier = carrier
+        self._sides: Sides | None = None
+        self._events = (EventsOfKind(), EventsOfKind())
+        self._handlings: dict[int, Handling] = {}
+        self._syscalls, self._sysrets = Table(), Table()
+        self._addresses: list[CarriedAddress] = []
+        self._code_changes = process.cpu.code_changes
+        self.state.syscalls, self.state.sysrets = self._syscalls.address, self._sysrets.address
+        self.state.root = ctypes.addressof(carrier.sandbox.state)
         self.state.direct = ctypes.addressof(self.cells.direct)
-        self.state.star[0], self.state.lstar[0] = msr.STAR, msr.LSTAR
-        self._set_registers()
-        self._set_functions()
-        code = syscall_hook.address()
-        self.state.in_python = process.cpu.carry_system_calls(code, ctypes.addressof(self.state))
+        self._show_registers()
+        self._show_functions()
+        self._leave_sandbox()
+        process.cpu.memory.on_change.append(self._leave_sandbox)
 
-    def registers(self, *storages: int) -> _Registers:
-        """A list of registers whose values are the cells of the scripts."""
-        return _Registers.of(*((self.state.ids[storage], self._cell(storage)) for storage in storages))
+    # --- what does not change
 
-    def _cell(self, storage: int) -> int:
-        first = ctypes.addressof(self.cells.direct.registers)
-        return first + CELL * storage
-
-    def _set_registers(self) -> None:
-        state = self.state
+    def _show_registers(self) -> None:
+        state, window = self.state, self.process.cpu.window
         for storage, number in zip(BATCH_STORAGES, BATCH_IDS, strict=True):
             state.ids[storage] = number
-        msrs = ((x86.UC_X86_REG_MSR, ctypes.addressof(cells)) for cells in (state.star, state.lstar))
-        entry = ((state.ids[storage], self._cell(storage)) for storage in (RAX, RIP, RFLAGS, CS, SS))
-        self._lists = (_Registers.of(*entry, *msrs), self.registers(RAX, RCX, R11))
-        state.entry_ids, state.entry_cells = self._lists[0].addresses
-        state.result_ids, state.result_cells = self._lists[1].addresses
+        for index, number in enumerate((msr.STAR, msr.LSTAR, msr.FMASK)):
+            state.msrs[2 * index] = number
+        names = ("rip", "cs", "ss", "star", "lstar", "fmask")
+        copies, msrs = (ctypes.addressof(getattr(state, name)) for name in ("copies", "msrs"))
+        cells = [copies + CELL * index for index in range(3)] + [msrs + 2 * CELL * index for index in range(3)]
+        state.copied = int(window is None)
+        for index, name in enumerate(names):
+            copy = cells[index] + (CELL if index >= 3 else 0)
+            setattr(state, f"{name}_at", copy if window is None else getattr(window, name))
+        ids = (*GENERAL_IDS, x86.UC_X86_REG_RIP, x86.UC_X86_REG_CS, x86.UC_X86_REG_SS, *[x86.UC_X86_REG_MSR] * 3)
+        general = [self.cells.direct.general + CELL * index for index in range(len(GENERAL))]
+        self._copied = ((ctypes.c_int * len(ids))(*ids), (ctypes.c_void_p * len(ids))(*general, *cells))
+        state.copy_ids, state.copy_cells = (ctypes.addressof(array) for array in self._copied)
 
-    def _set_functions(self) -> None:
+    def _show_functions(self) -> None:
         state = self.state
         state.read_batch, state.write_batch = map(function_address, ("uc_reg_read_batch", "uc_reg_write_batch"))
         state.read_one, state.write_one = map(function_address, ("uc_reg_read", "uc_reg_write"))
-        self._functions = (_SETTLE(self._settle), _ASK(self._answer), _ASK(self._breathe))
-        state.settle, state.answer, state.breathe = (
-            ctypes.cast(function, ctypes.c_void_p).value or 0 for function in self._functions
-        )
+        state.read_memory = function_address("uc_mem_read")
+        self._functions = {
+            "block_in_python": _BLOCK(self._block_in_python),
+            "finish": _BLOCK(self._finish_block),
+            "enter": _ASK(self._enter_sandbox),
+            "act": _ACT(self._act),
+            "settle": _SETTLE(self._settle),
+            "perform": _ASK(lambda: self._answer(self._require_sides().perform)),
+            "complete": _ASK(lambda: self._answer(self._require_sides().complete)),
+            "done": _ASK(lambda: self._aside(self._require_sides().done)),
+            "breathe": _ASK(self._breathe),
+        }
+        for name, function in self._functions.items():
+            setattr(state, name, _address(function))
 
-    # --- tables
+    # --- system calls
+
+    def take_system_calls(self, kernel: Kernel, sides: Sides) -> None:
+        """Carry SYSCALL and SYSRET from now on."""
+        self._sides = sides
+        state, cpu = self.state, self.process.cpu
+        state.entry, state.sysret = kernel.entry.lstar, kernel.entry.text.sysret
+        state.answers = self._carrier.answers(kernel).address
+        data = ctypes.addressof(state)
+        state.syscall_in_python = cpu.carry_system_calls(hooks.address("on_syscall"), data)
+        state.sysret_in_python = cpu.carry_undefined_instructions(hooks.address("on_undefined"), data)
+        self.refresh()
+
+    def _require_sides(self) -> Sides:
+        assert self._sides is not None  # a SYSCALL is carried
+        return self._sides
 
     def begin_turn(self) -> None:
         """The process is about to run; no trigger is under way."""
-        del self._tables[:-1]
-        if self._events is not None:
-            known = {event.definition.id for event in self._events.all}
-            self._scripts = {number: script for number, script in self._scripts.items() if number in known}
+        for table in (self._syscalls, self._sysrets, *(address.table for address in self._addresses)):
+            table.forget_old()
+        self._code_changes = self.process.cpu.code_changes
+        if len(self._handlings) > len(live := self._carrier.state.registry.ids):
+            self._handlings = {number: handling for number, handling in self._handlings.items() if number in live}
         self.refresh()
 
     def refresh(self) -> None:
-        """Take in what may have changed. A trigger that is under way goes on with the table it has."""
-        state, events = self.state, self._sides.events()
-        if events is not self._events:
-            self._events = events
-            armed = not events.post and all(is_native(event.definition) for event in events.all)
-            state.armed = int(armed)
-            if armed:
-                self._list(events.pre)
-        self._read_msrs()
-        state.core = self._process.core
-        state.quiet = int(self._sides.is_quiet())
+        """Take in what may have changed."""
+        state, sides = self.state, self._sides
+        state.core = self.process.core
+        if state.processor_block != self.process.processor_block:
+            state.processor_block = self.process.processor_block
+            self._leave_sandbox()
+        if sides is None:
+            return
+        events = (sides.syscalls(), sides.sysrets())
+        if any(new is not old for new, old in zip(events, self._events, strict=True)):
+            self._show(*events)
+        state.intercepted = int(self.process.cpu.efer.intercepted)
+        state.way_back = sides.way_back()
+        state.someone_waits = int(sides.someone_waits())
 
-    def _read_msrs(self) -> None:
-        """Python has taken part in a trigger, and may have written what the hook has read."""
-        self.state.star[1], self.state.lstar[1], _ = self._process.cpu.system_call_msrs()
+    def _show(self, syscalls: EventsOfKind, sysrets: EventsOfKind) -> None:
+        self._events = (syscalls, sysrets)
+        guesses = any(event.definition.detection is Detection.ANY_UNDEFINED for event in (*syscalls.all, *sysrets.all))
+        self.state.guess_bits = KERNEL_BITS if guesses else 0
+        self._syscalls.show(self.handlings(syscalls.pre), self.handlings(syscalls.post))
+        self._sysrets.show(self.handlings(sysrets.pre), self.handlings(sysrets.post))
 
-    def _list(self, events: tuple[Event, ...]) -> None:
-        pid = self._process.pid
-        here = [event for event in events if event.definition.process_id in (None, pid)]
-        for event in here:
-            if event.definition.id not in self._scripts:
-                self._scripts[event.definition.id] = _Script(self._carrier, self, event)
-        addresses = (ctypes.addressof(self._scripts[event.definition.id].host.row) for event in here)
-        rows = (ctypes.c_uint64 * len(here))(*addresses)
-        self._tables.append(rows)
-        self.state.rows, self.state.row_count = ctypes.addressof(rows), len(here)
+    def handlings(self, events: tuple[Event, ...]) -> list[Handling]:
+        """How this process handles those of the events that concern it, in their order."""
+        return [self._handling(event) for event in events if event.definition.process_id in (None, self.process.pid)]
 
-    # --- what the hook calls; none of these may raise
+    def _handling(self, event: Event) -> Handling:
+        handling = self._handlings.get(event.definition.id)
+        if handling is None:
+            carrier = self._carrier
+            handling = self._handlings[event.definition.id] = Handling(event, self.cells, self.state)
+            workspace = carrier.immediate if event.definition.immediate else carrier.held
+            handling.fill_in(carrier.engine, workspace, carrier.sandbox, carrier.state, self.refresh)
+        return handling
 
-    def _settle(self, event_id: int, status: int) -> int:
+    # --- addresses
+
+    def hook_address(self, address: int, trigger: Callable[[], None]) -> CarriedAddress:
+        """Carry the execution of an address; `trigger` does the same in Python."""
+        carried = CarriedAddress(self, address, trigger)
+        self._addresses.append(carried)
+        return carried
+
+    def unhook(self, carried: CarriedAddress) -> None:
+        """An address is carried no more."""
+        self._addresses.remove(carried)
+        self.process.cpu.unhook(carried.installed)
+
+    def moved(self, address: int) -> None:
+        """Events of an address have written RIP or flags, or Python has taken part."""
+        cpu, changes = self.process.cpu, self._code_changes
+        self._code_changes = cpu.code_changes
+        cpu.leave_address(address, changes, self.cells.pour)
+
+    # --- what the hooks call; none of these may raise
+
+    def _aside(self, body: Callable[[], None]) -> None:
         self.state.patience -= _PYTHON_WORK
-        script = self._scripts[event_id]
-        return int(self._process.cpu.aside(lambda: self._follow_up(script, status)))
+        if not self.process.cpu.aside(body):
+            self.state.over = 1
 
-    def _follow_up(self, script: _Script, status: int) -> None:
+    def _breathe(self) -> None:
+        self.state.patience = _PATIENCE
+        self.process.cpu.aside(self._carrier.owner.breathe)
+
+    def _act(self, event_id: int, index: int) -> None:
+        self._aside(lambda: self._act_in_python(self._handlings[event_id], index))
+
+    def _act_in_python(self, handling: Handling, index: int) -> None:
+        with handling.python() as trigger:
+            self._carrier.dispatcher.act(handling.action(index), trigger)
+        self.refresh()
+
+    def _settle(self, event_id: int, index: int, status: int) -> None:
+        self._aside(lambda: self._follow_up(self._handlings[event_id], index, status))
+
+    def _follow_up(self, handling: Handling, index: int, status: int) -> None:
         """Deliver the messages of a run, and report its error."""
-        activation, event = script.activation, script.event
-        assert activation is not None
-        with script.host.python():
+        activation = handling.activations[index]
+        with handling.python():
             self._carrier.state.messages.catch_up()
             activation.drain()
             fault = activation.outcome(status).fault
             if fault is not None:
-                event.faults += 1
-                self._carrier.owner.script_fault(event, fault, activation.loaded)
-        self._read_msrs()
+                handling.event.faults += 1
+                self._carrier.owner.script_fault(handling.event, fault, activation.loaded)
 
-    def _answer(self) -> None:
+    def _answer(self, body: Callable[[], None]) -> None:
+        """Do the rest of a SYSCALL."""
         self.state.patience -= _PYTHON_WORK
-        self._process.cpu.within_system_call(self._perform)
 
-    def _perform(self) -> None:
-        self.cells.pour()
-        self._sides.perform()
-        self.refresh()
+        def answer() -> None:
+            self.cells.pour()
+            body()
+            self.refresh()
 
-    def _breathe(self) -> None:
-        self.state.patience = _PATIENCE
-        self._process.cpu.aside(self._carrier.owner.breathe)
+        self.process.cpu.within_system_call(answer)
+
+    # --- blocks
+
+    def _enter_sandbox(self) -> None:
+        self._aside(lambda: self._carrier.sandbox.enter(self.process.cpu, self.state.token))
+
+    def _leave_sandbox(self) -> None:
+        """The process's memory or core has changed: what the sandbox has translated is stale."""
+        self.state.token = self._carrier.new_token()
+
+    def _block_in_python(self, event_id: int, index: int, _status: int) -> int:
+        return self._ask_of_block(event_id, index, self._run_block)
+
+    def _finish_block(self, event_id: int, index: int, status: int) -> int:
+        def has_returned(handling: Handling, kind: BlockKind, code: bytes) -> int:
+            return int(self._finish_in_python(handling, kind, code, status))
+
+        return self._ask_of_block(event_id, index, has_returned)
+
+    def _ask_of_block(self, event_id: int, index: int, question: Callable[[Handling, BlockKind, bytes], int]) -> int:
+        handling, answers = self._handlings[event_id], [0]
+        if index == CONDITION:
+            kind, code = BlockKind.CONDITION, handling.event.definition.condition or b""
+        else:
+            kind, code = BlockKind.CODE, handling.code(index)
+
+        def ask() -> None:
+            answers[0] = question(handling, kind, code)
+
+        self._aside(ask)
+        return answers[0]
+
+    def _run_block(self, handling: Handling, kind: BlockKind, code: bytes) -> int:
+        with handling.python() as trigger:
+            return self._carrier.dispatcher.block(kind, code, trigger)
+
+    def _finish_in_python(self, handling: Handling, kind: BlockKind, code: bytes, status: int) -> bool:
+        with handling.python() as trigger:
+            fault = self._carrier.sandbox.finish(code, self.process.cpu, status)
+            if fault is not None:
+                self._carrier.dispatcher.block_fault(kind, fault, trigger)
+        return fault is None
 
 
 class Carrier:
     """The hooks of one machine. Scripts run one at a time, so they share what a run needs."""
 
-    def __init__(self, engine: NativeEngine, state: DebuggerState, owner: Owner) -> None:
+    def __init__(
+        self, engine: NativeEngine, state: DebuggerState, owner: Owner, dispatcher: Dispatcher, sandbox: RootSandbox
+    ) -> None:
         self.engine = engine
         self.state = state
         self.owner = owner
+        self.dispatcher = dispatcher
+        self.sandbox = sandbox
         self.immediate = Workspace(engine.limits)
         self.held = Workspace(engine.limits)
-        self.never = _Never()
+        self._hooks: dict[Process, ProcessHook] = {}
         self._answers: dict[str, Answers] = {}
+        self._next_token = 0
         state.messages.source = self._hand_over
 
-    def attach(self, process: Process, kernel: Kernel, sides: Sides) -> ProcessHook:
-        """Take the system calls of a process."""
+    def hook_of(self, process: Process) -> ProcessHook:
+        """The hooks of a process; made, and the machine code with them, when they are first asked for."""
+        if process not in self._hooks:
+            if not self._hooks:
+                self.sandbox.serve_machine_code()
+            self._hooks[process] = ProcessHook(self, process)
+        return self._hooks[process]
+
+    def answers(self, kernel: Kernel) -> Answers:
+        """The answers of a kernel's model."""
         if kernel.name not in self._answers:
             self._answers[kernel.name] = Answers(kernel)
-        return ProcessHook(self, process, kernel, self._answers[kernel.name], sides)
+        return self._answers[kernel.name]
+
+    def begin_turn(self, process: Process) -> None:
+        """A process is about to run; no trigger is under way in it."""
+        if process in self._hooks:
+            self._hooks[process].begin_turn()
 
     def count_answers(self) -> None:
         """Bring the kernels' counts up to date."""
         for answers in self._answers.values():
             answers.count()
 
+    def new_token(self) -> int:
+        """A name for what the sandbox translates."""
+        self._next_token += 1
+        return self._next_token
+
     def _hand_over(self) -> None:
         self.state.messages.hold_all(self.held.ring.take())
 
 
-class _Never:
-    """A cell that is 0."""
-
-    def __init__(self) -> None:
-        self._cell = ctypes.c_uint64()
-        self.address = ctypes.addressof(self._cell)
+def _address(function: Any) -> int:
+    """The address of a C function."""
+    return ctypes.cast(function, ctypes.c_void_p).value or 0

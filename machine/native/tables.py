@@ -1,7 +1,8 @@
-"""What the SYSCALL hook in machine code works on: tables that Python fills in and may change at any time.
+"""What the hooks in machine code work on: tables that Python fills in and may change at any time.
 
-One `HookState` for each process, one `EventRow` for each event in it (newest first), one `AnswerRow` for each number
-of a system call. Enabling, disabling and clearing an event change data; nothing is ever compiled for one event.
+One `HookState` for each process, one `EventTable` for each thing in it that events wait for (SYSCALL, SYSRET, a hooked
+address), one `EventRow` for each event in a process, one `ActionRow` for each of its actions. Enabling, disabling and
+clearing an event change data; nothing is ever compiled for one event.
 """
 
 from __future__ import annotations
@@ -12,77 +13,136 @@ from typing import Annotated
 from machine.binding import MSR_CELLS
 from machine.registers import BATCH_STORAGES
 from vm.native.layout import U64, Address, Cells, cells
-from vm.registers import GENERAL, RFLAGS, RIP, STORAGE_INDEX, STORAGES
+from vm.registers import GENERAL, RFLAGS, STORAGE_INDEX, STORAGES
 
-RAX, RCX, R11, CS, SS = (STORAGE_INDEX[name] for name in ("rax", "rcx", "r11", "cs", "ss"))
+RAX, RCX, RDX, RSP, R8, R11, CS, SS = (
+    STORAGE_INDEX[name] for name in ("rax", "rcx", "rdx", "rsp", "r8", "r11", "cs", "ss")
+)
 
 # Sets of registers, as masks: bit n is storage n.
-RESULT = 1 << RAX | 1 << RCX | 1 << R11  # written by every system call that is answered here
-FLAGS_AND_SELECTORS = 1 << RFLAGS | 1 << CS | 1 << SS
-ENTRY = 1 << RAX | 1 << RIP | FLAGS_AND_SELECTORS  # read at every trigger
 GENERAL_REGISTERS = (1 << len(GENERAL)) - 1
+FLAGS_AND_SELECTORS = 1 << RFLAGS | 1 << CS | 1 << SS
 FETCHABLE = sum(1 << storage for storage in BATCH_STORAGES)
 
-ANSWERS = 1024  # system calls with smaller numbers may be answered here
+ANSWERS = 1024  # system calls with smaller numbers may be answered by machine code
+
+
+@cells
+class EventTable(ctypes.Structure):
+    """The events of one kind, newest first: how many, and where the addresses of their EventRows stand."""
+
+    pre: Address
+    pre_count: U64
+    post: Address
+    post_count: U64
 
 
 @cells
 class HookState(ctypes.Structure):
-    """The state of one process's hook."""
+    """The state of one process's hooks."""
 
-    armed: U64  # 0: every trigger goes to `in_python`
-    quiet: U64  # 1: nobody looks on between SYSCALL and the return to user mode, so that it may be answered here
-    patience: U64  # signed: what may be done before Python looks after signals and deadlines
+    guess_bits: U64  # of RIP: where they disagree with the instruction, Python has the trigger
+    intercepted: U64  # SYSRET raises #UD, and it is ours
+    way_back: U64  # a machine.events.syscall.WayBack
+    sysret: U64  # the address of the kernel's SYSRET
+    patience: U64  # signed: what may be done before Python looks after signals
+    someone_waits: U64  # a process gives way behind a system call
     core: U64
-    rows: Address  # of the addresses of EventRows, newest first
-    row_count: U64
-    direct: Address  # the DirectAccess of the process's scripts
+    syscalls: Address  # an EventTable
+    sysrets: Address  # an EventTable
     answers: Address  # of AnswerRow, by number
     entry: U64  # LSTAR as the kernel set it up
+    root: Address  # the RootState of the sandbox for this process's blocks; 0: Python runs them
+    token: U64  # names the process, and the core's block behind GS, to the sandbox
+    processor_block: U64
     # The trigger under way
     rip: U64
+    stage: U64  # 0 pre, 1 post
     short: U64  # not 0 when an event has short-circuited the operation
-    # Lists of registers for Unicorn: ids, and where their values go
-    entry_ids: Address  # rax, rip, rflags, cs, ss, STAR, LSTAR
-    entry_cells: Address
-    result_ids: Address  # rax, rcx, r11
-    result_cells: Address
-    star: Annotated[Cells, MSR_CELLS]
-    lstar: Annotated[Cells, MSR_CELLS]
-    ids: Annotated[Cells, len(STORAGES)]  # of each storage that one of the masks may name
+    python: U64  # not 0 when Python has taken part
+    over: U64  # not 0 when the run ends here, by an exception
+    # Registers: where they lie (see machine.window), or copies that calls read and write
+    direct: Address  # the DirectAccess of the process's scripts
+    copied: U64
+    rip_at: Address
+    cs_at: Address
+    ss_at: Address
+    star_at: Address
+    lstar_at: Address
+    fmask_at: Address
+    copy_ids: Address
+    copy_cells: Address
+    copies: Annotated[Cells, 3]  # of rip, cs and ss
+    msrs: Annotated[Cells, 3 * MSR_CELLS]  # STAR, LSTAR and FMASK: number and value
+    ids: Annotated[Cells, len(STORAGES)]  # Unicorn's number of each storage in FETCHABLE
+    context: U64  # what $context reads where it is a constant
     # Functions of Unicorn
     read_batch: Address
     write_batch: Address
     read_one: Address
     write_one: Address
+    read_memory: Address
     # Functions of machine.native.carrier
-    in_python: Address  # the whole trigger
+    syscall_in_python: Address  # the whole trigger
+    sysret_in_python: Address
+    block_in_python: Address  # a block that machine code does not run
+    enter: Address  # let the sandbox translate for this process
+    finish: Address  # what a block left behind that did not just return
+    act: Address  # an action that machine code does not carry out
     settle: Address  # what follows a script that was stopped, or that has sent messages
-    answer: Address  # the operation, after the pre stage
-    breathe: Address  # signals and deadlines
+    perform: Address  # SYSCALL, after the pre stage
+    complete: Address  # SYSCALL, after the post stage
+    done: Address  # the system call is over
+    breathe: Address  # signals
 
 
 @cells
 class EventRow(ctypes.Structure):
-    """One event as the hook of one process reads it."""
+    """One event as the hooks of one process read it."""
 
     event: Address  # its EventCells
     any_core: U64
     core: U64
     any_number: U64
     number: U64
+    condition: Address  # a BlockRow; 0 without a condition
     short_circuit: U64  # what the flag is before the actions
     short: U64  # the flag of the trigger under way
-    entry: Address  # of the script; 0 without one
-    context: Address
-    registers: U64  # that the script reads, without those of ENTRY
-    register_count: U64
-    register_ids: Address
-    register_cells: Address
-    waiting: Address  # of a cell that is not 0 when messages must be delivered before the guest goes on
+    actions: Address  # of ActionRow
+    action_count: U64
     id: U64
     tag: U64
+
+
+@cells
+class ActionRow(ctypes.Structure):
+    """One action: a script, a block, or something that Python does."""
+
+    entry: Address  # of a script
+    context: Address
+    registers: U64  # that the script reads and that are fetched by calls
+    waiting: Address  # of a cell that is not 0 when messages must be delivered before the guest goes on
+    block: Address  # a BlockRow
     buffer: U64
+
+
+@cells
+class BlockRow(ctypes.Structure):
+    """A condition or a code block."""
+
+    address: U64  # of its code in the sandbox; 0: Python runs it
+
+
+@cells
+class HookedAddress(ctypes.Structure):
+    """An address of one process that events wait for."""
+
+    state: Address  # the HookState
+    address: U64
+    events: Address  # an EventTable
+    resuming: Address  # of a cell that is not 0 when Python knows whether this is a new arrival
+    in_python: Address  # the whole trigger
+    moved: Address  # what follows a script that has written RIP or flags
 
 
 @cells
@@ -92,3 +152,29 @@ class AnswerRow(ctypes.Structure):
     known: U64  # 0: Python answers
     value: U64
     count: U64  # of answers that Python has not counted yet
+
+
+@cells
+class RootState(ctypes.Structure):
+    """The sandbox as machine code calls it (machine.root.sandbox)."""
+
+    engine: Address
+    token: U64  # of the process it translates for, see HookState
+    restore: U64  # not 0 when more than general registers and flags may differ from those of a fresh engine
+    always: U64  # what `restore` becomes behind a restoration: not 0 when blocks do more than compute
+    attention: U64  # Python must look at what the last block did
+    clean: Address  # a uc_context
+    general: Address  # sixteen words, see machine.window
+    rip: Address
+    counter: Address  # the words of machine.block_counter
+    budget: U64  # instructions of a block
+    guest_regs: U64  # the address of GUEST_REGS in the sandbox
+    guest_regs_at: Address
+    stack_pointer: U64
+    stack_top: Address
+    leave: U64  # where a block returns to
+    flags: U64  # RFLAGS on entry
+    # Functions of Unicorn
+    start: Address
+    restore_context: Address
+    write_one: Address

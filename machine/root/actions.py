@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.events.dispatch import Trigger
+from machine.events.dispatch import BlockKind, Trigger
 from machine.root.sandbox import Call, RootResult, RootSandbox
 
 
@@ -12,13 +12,12 @@ class RootActions:
     def __init__(self, sandbox: RootSandbox) -> None:
         self._sandbox = sandbox
 
-    def condition(self, code: bytes, trigger: Trigger) -> RootResult:
-        """rcx = GUEST_REGS, rdx = context."""
-        return self._run(code, Call(self._sandbox.guest_regs.address, trigger.context), trigger)
-
-    def code(self, code: bytes, trigger: Trigger) -> RootResult:
-        """rcx = buffer, rdx = GUEST_REGS, r8 = context."""
-        return self._run(code, Call(trigger.buffer, self._sandbox.guest_regs.address, trigger.context), trigger)
-
-    def _run(self, code: bytes, call: Call, trigger: Trigger) -> RootResult:
-        return self._sandbox.run(code, call, trigger.process.cpu, trigger.process.processor_block)
+    def run(self, kind: BlockKind, code: bytes, trigger: Trigger) -> RootResult:
+        """rcx, rdx and r8 as the kind wants them."""
+        registers = self._sandbox.guest_regs.address
+        if kind is BlockKind.CONDITION:
+            call = Call(registers, trigger.context)
+        else:
+            call = Call(trigger.buffer, registers, trigger.context)
+        process = trigger.process
+        return self._sandbox.run(code, call, process.cpu, process.processor_block)

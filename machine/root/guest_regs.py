@@ -22,6 +22,7 @@ class GuestRegs:
         region = root.region_at(self.address)
         assert region is not None  # it was just allocated
         self._buffer = region.buffer
+        self.host_address = region.host_pointer + self.address - region.start
         self._start = self.address - region.start
         self._end = self._start + SIZE
 

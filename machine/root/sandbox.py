@@ -21,6 +21,7 @@ from unicorn import x86_const as x86
 
 from machine import msr
 from machine.binding import (
+    BLOCK_HOOK,
     INTERRUPT_HOOK,
     SYSCALL_HOOK,
     TIME_STAMP_HOOK,
@@ -28,12 +29,19 @@ from machine.binding import (
     WORD_MASK,
     Batch,
     Engine,
+    address_of,
+    function_address,
 )
+from machine.block_counter import BlockCounter
 from machine.cpu import CPU_MODEL, Cpu
 from machine.memory import PAGE, GuestMemory, MapError, Protection, Quota, Region, page_ceil, page_floor
+from machine.native import block_hook
+from machine.native.tables import RootState
 from machine.registers import VECTOR_IDS
 from machine.root.guest_regs import GuestRegs
 from machine.root.memory import RootMemory
+from machine.root.plain_code import is_plain
+from machine.window import window_of
 
 CODE_BASE = 0xFFFF_B100_0000_0000
 STACK_BASE = 0xFFFF_B200_0000_0000
@@ -41,6 +49,7 @@ STACK_SIZE = 0x1_0000
 _CODE_CHUNK = 0x1_0000
 _RETURN = CODE_BASE + 0x10  # where a block's return leads; Unicorn looks at the byte before it, but executes nothing
 _HOME_SPACE = 0x20  # that a caller leaves above the return address (Microsoft x64 convention)
+_ENTRY_FLAGS = 1 << 1
 _CR4 = 0x600  # OSFXSR and OSXMMEXCPT
 _HLT, _SYSCALL, _INT3, _INT = b"\xf4", b"\x0f\x05", b"\xcc", b"\xcd"
 _LONGEST_INSTRUCTION = 15
@@ -82,10 +91,15 @@ class RootResult:
 
 @dataclass(frozen=True)
 class _Block:
-    """A block in the code area. `uses_xmm`: it may touch XMM registers, so the guest's are carried in and out."""
+    """A block in the code area.
+
+    `is_plain`: see machine.root.plain_code. `uses_xmm`: it may touch XMM registers, so the guest's are carried in and
+    out.
+    """
 
     address: int
     code: bytes
+    is_plain: bool
     uses_xmm: bool
 
 
@@ -99,7 +113,10 @@ class Call:
 
 
 class RootSandbox:
-    """Runs blocks for all processes of a machine. `time_stamp` serves RDTSC."""
+    """Runs blocks for all processes of a machine. `time_stamp` serves RDTSC.
+
+    Machine code may run plain blocks itself, by `state` (machine.native.protocol).
+    """
 
     def __init__(
         self,
@@ -111,6 +128,7 @@ class RootSandbox:
     ) -> None:
         self._root = root
         self._own = GuestMemory(quota)
+        self._blocks_entered = BlockCounter(self._own)
         self._budget = budget
         self._time_stamp = time_stamp
         self._shared: tuple[GuestMemory, ...] = (self._own, root)
@@ -123,10 +141,22 @@ class RootSandbox:
         self._blocks: dict[bytes, _Block] = {}
         self._place(bytes(_RETURN + 1 - CODE_BASE))
         self.guest_regs = GuestRegs(root)
+        self.state = RootState(
+            budget=budget,
+            counter=self._blocks_entered.state,
+            guest_regs=self.guest_regs.address,
+            guest_regs_at=self.guest_regs.host_address,
+            leave=_RETURN,
+            flags=_ENTRY_FLAGS,
+            start=function_address("uc_emu_start"),
+            restore_context=function_address("uc_context_restore"),
+            write_one=function_address("uc_reg_write"),
+        )
         self._decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
         self._guest: Cpu | None = None
         self._what = ""
         self._changed_code: set[Region] = set()
+        self._serves_machine_code = False
         self._start_engine()
 
     # --- running
@@ -140,15 +170,12 @@ class RootSandbox:
         if guest is not self._guest or guest.memory.removals != self._removals[guest]:
             self._enter_address_space(guest)
         self._prepare(block, call, guest, gs_base)
-        status = self._engine.start(block.address, _RETURN, self._budget)
-        self._exit.read()
-        value, rip = self._exit.values[0], self._exit.values[1]
-        self._publish_changed_code(guest)
-        control_registers = tuple(self._exit.values[2:])
-        if rip != _RETURN:
-            fault = self._fault(block, rip, status)
-            self._start_engine()  # a fault can leave more behind than a context has
+        self._blocks_entered.allow(self._budget)
+        status = self._engine.start(block.address, _RETURN)
+        fault = self._finish(block, guest, status)
+        if fault is not None:
             return RootResult(0, fault)
+        value, control_registers = self._exit.values[0], tuple(self._exit.values[2:])
         if control_registers != self._control_registers:
             self._start_engine()  # translations made under other control registers must not stay
         self.guest_regs.store(guest.registers)
@@ -157,10 +184,43 @@ class RootSandbox:
             guest.write_vectors(self._xmm.values)
         return RootResult(value)
 
+    # --- what machine code asks for
+
+    def serve_machine_code(self) -> None:
+        """Let `state` say where everything is, and count instructions by machine code."""
+        self._serves_machine_code = True
+        block_hook.address()
+        self._start_engine()
+
+    def plain_address(self, code: bytes) -> int:
+        """Where a plain block stands; 0 for one that `run` must run. Raises machine.memory.MapError."""
+        block = self._block(code)
+        return block.address if block.is_plain and self.state.general else 0
+
+    def enter(self, guest: Cpu, token: int) -> None:
+        """Translate for this process from now on; `token` names it in the state."""
+        self._enter_address_space(guest)
+        self.state.token = token
+
+    def finish(self, code: bytes, guest: Cpu, status: int) -> RootFault | None:
+        """What follows a run that did more than return, or did not return. The guest's registers do not follow yet."""
+        return self._finish(self._block(code), guest, status)
+
+    def _finish(self, block: _Block, guest: Cpu, status: int) -> RootFault | None:
+        self._exit.read()
+        rip = self._exit.values[1]
+        self._publish_changed_code(guest)
+        if rip == _RETURN:
+            return None
+        fault = self._fault(block, rip, status)
+        self._start_engine()  # a fault can leave more behind than a context has
+        return fault
+
     def _prepare(self, block: _Block, call: Call, guest: Cpu, gs_base: int) -> None:
         self.guest_regs.load(guest.registers)
         self._what = ""
         self._engine.uc.context_restore(self._clean)
+        self.state.restore = 1
         entry = self._entry.values
         entry[0], entry[1], entry[2] = call.first, call.second, call.third
         entry[3], entry[4] = self._stack_pointer, gs_base
@@ -177,6 +237,7 @@ class RootSandbox:
                 guest.code_changed(region.start, region.end)
             self._changed_code.clear()
             self._engine.flush_tlb()
+        self.state.attention = self.state.always
 
     # --- blocks
 
@@ -184,7 +245,7 @@ class RootSandbox:
         block = self._blocks.get(code)
         if block is None:
             address = self._place(code)
-            block = self._blocks[code] = _Block(address, code, self._may_use_xmm(code))
+            block = self._blocks[code] = _Block(address, code, is_plain(code), self._may_use_xmm(code))
         return block
 
     def _place(self, code: bytes) -> int:
@@ -215,8 +276,6 @@ class RootSandbox:
         if not what and before.endswith(_HLT):
             what, rip = "HLT", rip - 1
         rip -= _length_of_trap(what, before)
-        if not what and status == uc.UC_ERR_OK:
-            what = f"limit max_root_instructions ({self._budget} instructions) reached"
         offset = rip - block.address
         inside = 0 <= offset < len(block.code)
         code = self._own.read_up_to(rip, _LONGEST_INSTRUCTION)
@@ -225,6 +284,7 @@ class RootSandbox:
 
     def _stop(self, what: str) -> None:
         self._what = self._what or what
+        self.state.attention = 1
         self._engine.stop()
 
     # --- the engine
@@ -233,6 +293,7 @@ class RootSandbox:
         """A fresh engine: no translation, no fault, no control register of an earlier block."""
         engine = self._engine = Engine(CPU_MODEL)
         engine.uc.ctl_set_tlb_mode(uc.UC_TLB_VIRTUAL)
+        self._count_blocks()
         engine.add_hook(uc.UC_HOOK_TLB_FILL, TLB_FILL_HOOK(self._on_translation))
         engine.add_hook(uc.UC_HOOK_INTR, INTERRUPT_HOOK(self._on_interrupt))
         engine.add_hook(uc.UC_HOOK_INSN, SYSCALL_HOOK(self._on_syscall), x86.UC_X86_INS_SYSCALL)
@@ -250,10 +311,45 @@ class RootSandbox:
         assert stack is not None
         offset = self._stack_pointer - stack.start
         self._stack_top = memoryview(stack.buffer)[offset : offset + 8]
+        self.state.stack_pointer, self.state.stack_top = self._stack_pointer, stack.host_pointer + offset
         engine.set_register(x86.UC_X86_REG_CR4, _CR4)
         self._exit.read()
         self._control_registers = tuple(self._exit.values[2:])
-        self._clean = engine.uc.context_save()
+        self._show_engine()
+
+    def _show_engine(self) -> None:
+        """Let machine code see the engine as it is now."""
+        self._clean = self._engine.uc.context_save()
+        state = self.state
+        state.engine, state.clean = address_of(self._engine.handle), address_of(self._clean._context)
+        state.token, state.restore = 0, 1
+        window = window_of(self._engine) if self._serves_machine_code else None
+        if window is not None:
+            state.general, state.rip = window.general, window.rip
+
+    def _count_blocks(self) -> None:
+        """Count instructions as machine.cpu does, by machine code if there is some."""
+        hook = self._engine.add_hook(uc.UC_HOOK_BLOCK, BLOCK_HOOK(self._on_block))
+        code = block_hook.address() if self._serves_machine_code else None
+        if code is not None:
+            self._blocks_entered.call(hook.callback)
+            self._engine.add_hook(uc.UC_HOOK_BLOCK, code, data=self._blocks_entered.state)
+            self._slow_hook = hook
+            self._engine.remove_hook(hook)
+
+    def _on_block(self, _engine: int, address: int, size: int, _data: int) -> None:
+        """A block that machine code does not count: new, or beyond the budget."""
+        try:
+            if not is_plain(self._own.read(address, size) or b""):
+                self._do_more()
+            if not self._blocks_entered.enter(address, size):
+                self._stop(f"limit max_root_instructions ({self._budget} instructions) reached")
+        except BaseException as error:
+            self._stop(f"{type(error).__name__}: {error}")
+
+    def _do_more(self) -> None:
+        """From now on nothing is known of what a block leaves behind."""
+        self.state.always = self.state.attention = 1
 
     def _enter_address_space(self, guest: Cpu) -> None:
         """Translate for this process from now on; buffers stay mapped until it has unmapped memory."""
@@ -267,7 +363,7 @@ class RootSandbox:
         for row in msr.MSRS:
             if row.number not in (msr.GS_BASE, msr.EFER):
                 self._engine.write_msr(row.number, guest.read_msr(row.number))
-        self._clean = self._engine.uc.context_save()
+        self._show_engine()
 
     def _is_shared(self, region: Region) -> bool:
         return any(memory.region_at(region.start) is region for memory in self._shared)
@@ -283,7 +379,10 @@ class RootSandbox:
                 )
                 return False
             protection = region.protection
-            if region not in self._own.regions:
+            if region in self._own.regions:
+                if Protection.EXECUTE in protection:
+                    protection = self._own_code_protection(access, protection)
+            else:
                 if access == uc.UC_MEM_FETCH:
                     self._what = self._what or f"fetch of page {page_floor(address):x}, which is not code of a block,"
                     return False
@@ -291,6 +390,7 @@ class RootSandbox:
                 if Protection.EXECUTE in region.protection:
                     if access == uc.UC_MEM_WRITE:
                         self._changed_code.add(region)
+                        self.state.attention = 1
                     else:
                         protection &= ~Protection.WRITE  # so that the first write is seen
             entry[0].physical_address = self._physical_base(region) + page_floor(address) - region.start
@@ -299,6 +399,13 @@ class RootSandbox:
             self._what = self._what or f"{type(error).__name__}: {error}"
             return False
         return True
+
+    def _own_code_protection(self, access: int, protection: Protection) -> Protection:
+        """The first write is to be seen: a block that changes code can do anything."""
+        if access != uc.UC_MEM_WRITE:
+            return protection & ~Protection.WRITE
+        self._do_more()
+        return protection
 
     def _region_at(self, address: int) -> Region | None:
         assert self._guest is not None

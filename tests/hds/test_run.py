@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -75,8 +76,9 @@ def test_every_message_says_when_and_where(tmp_path: Path) -> None:
 
 def test_the_summary_is_the_last_record(tmp_path: Path) -> None:
     assert records("--kernel", "bare", "-e", LOG, listing_file(tmp_path))[-1] == {
-        "type": "summary", "triggers": 2, "messages": 2, "lost_messages": 0, "instructions": 7, "script_errors": 0,
-        "code_errors": 0, "refused_commands": 0, "breaks": 0, "unknown_system_calls": {"55": 1, "66": 1},
+        "type": "summary", "triggers": 2, "messages": 2, "lost_messages": 0,
+        "lost": {"flushed": 0, "overwritten": 0, "overwritten_packets": 0, "unsent": 0},
+        "instructions": 7, "script_errors": 0, "code_errors": 0, "refused_commands": 0, "breaks": 0, "unknown_system_calls": {"55": 1, "66": 1},
         "events": [{"event": 0, "command": '!syscall script  printf("%llx\\n", @rax);  ', "triggers": 2, "errors": 0}],
         "outputs": [], "cause": "end", "stopped": "guest.asm at 0x40001d: end", "exit_code": None,
     }  # fmt: skip
@@ -196,3 +198,38 @@ def test_the_exit_code_says_what_happened(
 def test_a_program_that_cannot_be_loaded_is_refused() -> None:
     ran = command_line("run", "-e", "g", "/no/where")
     assert (ran.code, ran.errors) == (ExitCode.GUEST, "hds: cannot read /no/where: No such file or directory\n")
+
+
+# --- message loss
+
+COLLECTED = '!syscall imm no script { printf("%llx\\n", @rax); }'
+
+
+@pytest.mark.parametrize("engine", ["reference", "native"])
+def test_collected_messages_are_lost_as_in_hyperdbg_when_asked_for(tmp_path: Path, engine: str) -> None:
+    options = ("--engine", engine, "--emulate-message-loss", "--max-packet-bytes", "4")
+    ran = command_line("run", *options, "-e", COLLECTED, listing_file(tmp_path))
+    assert ran.output == "55\n"
+    assert "1 message, 1 lost (1 in a packet that was not full)" in ran.errors
+
+
+def test_a_ring_that_is_full_loses_the_oldest_packet(tmp_path: Path) -> None:
+    options = ("--emulate-message-loss", "--max-packet-bytes", "4", "--max-packets", "1")
+    commands = f"{COLLECTED}\n{COLLECTED}"
+    *messages, summary = records(*options, "-e", commands, listing_file(tmp_path))
+    assert [message["text"] for message in messages] == ["66\n"]
+    assert (summary["lost_messages"], summary["lost"]) == (
+        3, {"flushed": 0, "overwritten": 2, "overwritten_packets": 2, "unsent": 1}
+    )  # fmt: skip
+
+
+def test_the_reader_reads_at_a_break(tmp_path: Path) -> None:
+    options = ("--emulate-message-loss", "--max-packet-bytes", "4", "--on-break", "continue")
+    commands = f"{COLLECTED}\n!syscall 66"
+    assert command_line("run", *options, "-e", commands, listing_file(tmp_path)).output == "55\n"
+
+
+def test_the_console_says_what_was_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{COLLECTED}\ng\n"))
+    ran = command_line("console", "--emulate-message-loss", listing_file(tmp_path))
+    assert ran.errors.endswith("messages: 2 lost (2 in a packet that was not full)\n")

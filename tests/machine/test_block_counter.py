@@ -6,10 +6,10 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
-from machine_guests import CODE, cpu_with, get_register
+from machine_guests import CODE, DATA, cpu_with, get_register, set_register
 
 from machine import cpu as cpu_module
-from machine.block_counter import _MOST_BLOCKS, BlockCounter
+from machine.block_counter import _MOST_BLOCKS, HOMES, PROBES, BlockCounter
 from machine.cpu import Cpu, StopKind
 from machine.memory import GuestMemory, Protection, Quota
 from machine.native import block_hook
@@ -68,6 +68,21 @@ def test_changed_code_is_counted_anew() -> None:
     assert (before, cpu.executed - before) == (6, 5)
 
 
+@pytest.mark.usefixtures("counting")
+def test_more_blocks_with_one_home_than_have_a_place_there_are_counted_exactly() -> None:
+    blocks, turns = PROBES + 4, 50
+    cpu = Cpu(GuestMemory(Quota(1 << 24)))
+    cpu.map(CODE, blocks * HOMES, Protection.ALL, "code")
+    for number in range(blocks - 1):
+        cpu.write(CODE + number * HOMES, b"\xe9" + (HOMES - 5).to_bytes(4, "little"))  # jmp to the next one
+    last = CODE + (blocks - 1) * HOMES
+    back = (CODE - (last + 9)).to_bytes(4, "little", signed=True)
+    cpu.write(last, b"\x48\xff\xc9\x0f\x85" + back)  # dec rcx; jnz to the first one
+    set_register(cpu, "rcx", turns)
+    assert cpu.run(CODE, last + 9, 1 << 20).kind is StopKind.REACHED
+    assert cpu.executed == turns * (blocks + 1)
+
+
 def test_more_blocks_than_are_remembered_are_counted_right() -> None:
     memory = GuestMemory(Quota(1 << 24))
     memory.map(CODE, 0x10_0000, Protection.ALL, "zeros")  # add [rax], al: two bytes an instruction
@@ -88,6 +103,4 @@ def test_machine_code_is_used_in_a_long_run() -> None:
 
 def set_stack(cpu: Cpu) -> None:
     """Point rsp into the page of data."""
-    from machine_guests import DATA, set_register
-
     set_register(cpu, "rsp", DATA + 0x800)

@@ -22,8 +22,13 @@ READABLE, WRITABLE = 1, 2
 
 @cells
 class DirectAccess(ctypes.Structure):
-    """The cells of one host. Bit n of a register mask is storage n of `vm.registers.STORAGES`."""
+    """The cells of one host. Bit n of a register mask is storage n of `vm.registers.STORAGES`.
 
+    The general registers may lie elsewhere: `general` is the address of the first of sixteen cells, at first that of
+    `registers`. It must not change once a script runs.
+    """
+
+    general: Address
     readable: U64  # registers whose cell is the value that `read_register` would return
     writable: U64  # registers that a write may put into the cell without calling `write_register`
     dirty: U64  # registers that compiled code has written; the host clears it
@@ -32,6 +37,11 @@ class DirectAccess(ctypes.Structure):
     pseudo: Annotated[Cells, len(PSEUDO_REGISTERS)]
     region_count: U64
     regions: Address  # the first of `region_count` rows of RegionRow, by ascending address
+
+    def __init__(self, **fields: int) -> None:
+        super().__init__(**fields)
+        if not self.general:
+            self.general = ctypes.addressof(self.registers)
 
 
 @cells

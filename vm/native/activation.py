@@ -69,7 +69,14 @@ class Activation:
     """`context` is valid as long as this object lives; `code` runs it."""
 
     def __init__(
-        self, loaded: Loaded, prepared: Prepared, limits: Limits, calls: Counter[str], workspace: Workspace, host: Host
+        self,
+        loaded: Loaded,
+        prepared: Prepared,
+        limits: Limits,
+        lock_tries: int,
+        calls: Counter[str],
+        workspace: Workspace,
+        host: Host,
     ) -> None:
         self.loaded = loaded
         self.prepared = prepared
@@ -80,16 +87,17 @@ class Activation:
         ACTIVATIONS[self.handle] = self
         self._slots = (ctypes.c_uint64 * max(len(loaded.slots), 1))(*(slot - GLOBALS_BASE for slot in loaded.slots))
         self._literals = ctypes.c_char_p(prepared.literals.memory)
-        self.context = self._new_context()
+        self.context = self._new_context(lock_tries)
         self.address = ctypes.addressof(self.context)
         self.attach(workspace, host)
 
-    def _new_context(self) -> Context:
+    def _new_context(self, lock_tries: int) -> Context:
         limits, prepared = self.limits, self.prepared
         named = ("max_steps", "max_call_depth", "max_stack_bytes", "max_bulk_bytes")
         return Context(
             **{name: min(getattr(limits, name), _LARGEST_LIMIT) for name in named},
             **CALLBACKS,
+            lock_tries=lock_tries,
             slots=ctypes.addressof(self._slots),
             globals=prepared.store.address,
             globals_used=prepared.store.used_address,

@@ -16,6 +16,7 @@ from vm.native.emitter import (
     I1,
     I32,
     I64,
+    INVARIANT,
     NO,
     POINTER,
     UNLIKELY,
@@ -29,7 +30,9 @@ from vm.native.emitter import (
 )
 from vm.native.layout import CELL
 from vm.native.linkage import Linked
+from vm.native.records import Waiting
 from vm.program import Function, Program
+from vm.registers import GENERAL
 from vm.script_memory import Literals
 
 RESULT = "{ i64, i64, i1 }"  # value, steps, whether the run has stopped
@@ -38,20 +41,23 @@ _STEPS = "steps"
 
 def signature(function: Function) -> Signature:
     """The LLVM type of a function of a program."""
-    return Signature(RESULT, (POINTER, I64, I64, *[I64] * function.parameters), "nounwind noinline")
+    return Signature(RESULT, (POINTER, I64, I64, *[I64] * function.parameters), "nounwind")
 
 
 class Body(Linked):
-    """The function `program.functions[index]`; `symbols` are the names of all of them in the module."""
+    """The function `program.functions[index]`; `symbols` are the names of all of them in the module.
+
+    `formats` are those of printf: how a message of each waits for the end of the run, if it can.
+    """
 
     def __init__(
-        self, module: Module, program: Program, index: int, symbols: list[str], deferred: tuple[bool, ...]
+        self, module: Module, program: Program, index: int, symbols: list[str], formats: tuple[Waiting | None, ...]
     ) -> None:
         self.bytecode = program.functions[index]
         super().__init__(module, symbols[index], signature(self.bytecode), internal=True)
         self.program = program
         self.symbols = symbols
-        self.deferred = deferred  # by printf format: whether its message can be rendered after the run
+        self.formats = formats
         self.literals = Literals(program.strings).addresses
         self.depth, entered_with, *self.given = self.parameters[1:]
         self.arguments: list[Value] = []
@@ -212,6 +218,13 @@ class Body(Linked):
     def direct_cell(self, name: str, index: int = 0) -> Value:
         """The address of a cell of the host's DirectAccess."""
         return self.field_at(DirectAccess, name, self.setting("direct"), index)
+
+    def register_cell(self, storage: int) -> Value:
+        """The address of the cell of a storage."""
+        if storage >= len(GENERAL):
+            return self.direct_cell("registers", storage)
+        first = self.field(DirectAccess, "general", self.setting("direct"), hint=INVARIANT)
+        return self.at(first, CELL * storage)
 
     def bit_set(self, mask: str, bit: int) -> Value:
         """Whether a bit of a mask of the host's DirectAccess is set."""

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from vm.native.atomics import HELD, INVALID
 from vm.native.body import Body
 from vm.native.emitter import I1, Value, number
+from vm.native.texts import TEXT_FUNCTIONS
 
 
 def _part(shift: int) -> Callable[[Body, Value], Value]:
@@ -39,16 +41,21 @@ def _new_value(change: int) -> Callable[[Body, Value], Value]:
     return lower
 
 
-def _set_lock(f: Body, address: Value, state: int) -> Value:
-    stored = f.support("store32", address, number(state))
-    f.stop_unless(stored, "invalid_address", address, number(4))
+def _lock(f: Body, address: Value) -> Value:
+    outcome = f.support("lock", address)
+    f.stop_if(f.compare("eq", outcome, number(HELD)), "deadlock", address)
+    f.stop_if(f.compare("eq", outcome, number(INVALID)), "invalid_address", address, number(4))
     return number(0)
 
 
-def _lock(f: Body, address: Value) -> Value:
-    held = f.got(f.support("load32", address), "invalid_address", address, number(4))
-    f.stop_if(f.compare("ne", held, number(0)), "deadlock", address)
-    return _set_lock(f, address, 1)
+def _unlock(f: Body, address: Value) -> Value:
+    f.stop_unless(f.support("unlock", address), "invalid_address", address, number(4))
+    return number(0)
+
+
+def _supported(name: str) -> Callable[..., Value]:
+    """One that a support function of the same name carries out; it calls back where that must be."""
+    return lambda f, *arguments: f.got(f.support(name, *arguments))
 
 
 NATIVE: dict[str, Callable[..., Value]] = {
@@ -65,5 +72,6 @@ NATIVE: dict[str, Callable[..., Value]] = {
     "interlocked_compare_exchange": _old_value("compare_exchange"),
     "spinlock_lock": _lock,
     "spinlock_lock_custom_wait": lambda f, address, most: _lock(f, address),
-    "spinlock_unlock": lambda f, address: _set_lock(f, address, 0),
+    "spinlock_unlock": _unlock,
+    **{name: _supported(name) for name in TEXT_FUNCTIONS},
 }

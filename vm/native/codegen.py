@@ -15,10 +15,10 @@ from functools import cache
 from typing import Any
 
 from vm import formatting
-from vm.native import records
 from vm.native.jit import BASELINE, OPTIMISED, MachineCode, Tier, add_symbol, compile_text, optimised, target_machine
 from vm.native.linkage import SUPPORT, symbol
 from vm.native.module import RUN, program_module
+from vm.native.records import Waiting, waiting
 from vm.native.support import support_module
 from vm.program import Program
 
@@ -41,7 +41,7 @@ class Code:
 
 def program_code(program: Program, max_message: int) -> Code:
     """The machine code of a verified program; the same object for every program of the same content."""
-    deferred = deferred_formats(program, max_message)
+    formats = _waiting(program, max_message)
     tier = _tier(program)
     key = (
         tier,
@@ -50,12 +50,12 @@ def program_code(program: Program, max_message: int) -> Code:
         program.constants,
         tuple(map(len, program.strings)),
         program.formats,
-        deferred,
+        formats,
     )
     with _lock:
         code = _programs.get(key)
         if code is None:
-            code = _programs[key] = _compile(str(program_module(program, deferred)), tier)
+            code = _programs[key] = _compile(str(program_module(program, formats)), tier)
             if len(_programs) > _CACHED_PROGRAMS:
                 _programs.popitem(last=False)
         _programs.move_to_end(key)
@@ -65,14 +65,13 @@ def program_code(program: Program, max_message: int) -> Code:
 _programs: OrderedDict[Any, Code] = OrderedDict()
 
 
-def deferred_formats(program: Program, max_message: int) -> tuple[bool, ...]:
-    """For each printf format, whether its messages can be rendered after the run."""
-    return tuple(records.can_wait(formatting.parse(text), max_message) for text in program.formats)
+def _waiting(program: Program, max_message: int) -> tuple[Waiting | None, ...]:
+    return tuple(waiting(formatting.parse(text), max_message) for text in program.formats)
 
 
 def llvm_text(program: Program, max_message: int) -> str:
     """The module of a program as the compiler makes it, with the bytecode in comments."""
-    return str(program_module(program, deferred_formats(program, max_message)))
+    return str(program_module(program, _waiting(program, max_message)))
 
 
 def assembly_text(program: Program, max_message: int) -> str:

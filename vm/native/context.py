@@ -16,7 +16,7 @@ from vm.native.layout import U64, Address, Cells, cells
 class Context(ctypes.Structure):
     """The context of one activation."""
 
-    # The state and the outcome of a run; the compiled `run` function resets them.
+    # The state and the outcome of a run; the compiled `run` function resets what its program uses.
     steps: U64  # fuel charged, set at the end
     top: U64  # where the next frame starts, in bytes from the start of the stack
     bulk_left: U64  # what is left of max_bulk_bytes
@@ -29,6 +29,7 @@ class Context(ctypes.Structure):
     max_call_depth: U64
     max_stack_bytes: U64
     max_bulk_bytes: U64
+    lock_tries: U64  # how often a lock that is held is tried before that is a deadlock; 0 means 1
     # Script memory
     slots: Address  # of the program's globals: offsets in the globals' memory
     globals: Address

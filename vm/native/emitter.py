@@ -7,7 +7,7 @@ LLVM's own spelling; operations, comparisons and conversions are called by their
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -161,6 +161,26 @@ class Emitter:
             self.jump(after)
         self.block = after
 
+    @contextmanager
+    def repeat(self) -> Iterator[Callable[[Value], None]]:
+        """What is written inside happens again and again, until it returns or calls what is given with a true flag."""
+        head = self.new_block("repeat")
+        self.jump(head)
+        self.block = head
+        behind: list[Block] = []
+
+        def done(flag: Value) -> None:
+            if not behind:
+                behind.append(self.new_block("behind"))
+            go_on = self.new_block("again")
+            self.branch(flag, behind[0], go_on)
+            self.block = go_on
+
+        yield done
+        self.jump(head)
+        for block in behind:
+            self.block = block
+
     def _close(self, line: str) -> None:
         self.block.lines.append("  " + line)
         self.block.closed = True
@@ -232,12 +252,28 @@ class Emitter:
         """Put a value at a host address."""
         self.block.lines.append(f"  store {value}, ptr {address.text}, align {align}")
 
+    def atomic(self, name: str, address: Value, value: Value) -> Value:
+        """Change an aligned cell by an atomic operation (add, xchg); what stood there."""
+        return self.emit(value.type, f"atomicrmw {name} ptr {address.text}, {value} seq_cst")
+
+    def exchange_if_equal(self, address: Value, expected: Value, value: Value) -> Value:
+        """Put a value into an aligned cell that has the expected one; what stood there, and whether it was that."""
+        kind = f"{{ {value.type}, i1 }}"
+        return self.emit(kind, f"cmpxchg ptr {address.text}, {expected}, {value} seq_cst seq_cst")
+
+    def release(self, value: Value, address: Value) -> None:
+        """Put a value into an aligned 32-bit cell, behind everything that was written before."""
+        self.block.lines.append(f"  store atomic {value}, ptr {address.text} release, align 4")
+
     # --- calls
 
-    def call(self, name: str, signature: Signature, arguments: Sequence[Value]) -> Value:
-        """Call a function of this module (or one that the linker knows) by name, or any other by its address."""
+    def call(self, name: str, signature: Signature, arguments: Sequence[Value], hint: str = "") -> Value:
+        """Call a function of this module (or one that the linker knows) by name, or any other by its address.
+
+        `hint` is an attribute of this call: `alwaysinline`.
+        """
         target = name if name.startswith("%") else "@" + name
-        text = f"call {signature.result} {target}({', '.join(map(str, arguments))})"
+        text = f"call {signature.result} {target}({', '.join(map(str, arguments))}) {hint}".rstrip()
         if signature.result == VOID:
             self.block.lines.append("  " + text)
             return Value(VOID, "")

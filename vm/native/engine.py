@@ -23,12 +23,17 @@ from vm.verifier import verify
 
 
 class NativeEngine:
-    """The native engine (`vm.engine.Engine`). `callbacks` counts by name what runs have asked Python for."""
+    """The native engine (`vm.engine.Engine`). `callbacks` counts by name what runs have asked Python for.
+
+    `lock_tries` is how often a run tries to take a lock that is held before it stops with `deadlock`. Where runs come
+    one after the other, nobody can release it meanwhile, and 1 says so at once; set it before the first run.
+    """
 
     name = "native"
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self.limits = limits
+        self.lock_tries = 1
         self.callbacks: Counter[str] = Counter()
         self._reference = Interpreter(limits)
         self._stores: WeakKeyDictionary[GlobalStore, StoreView] = WeakKeyDictionary()
@@ -62,17 +67,21 @@ class NativeEngine:
             return self._reference.run(loaded, host)
         prepared.store.refresh(loaded.store)
         workspace = self._workspaces.pop() if self._workspaces else Workspace(self.limits)
-        activation = self._activation(loaded, prepared, workspace, host)
+        activation = self._idle_activation(loaded, prepared, workspace, host)
         try:
             return activation.outcome(prepared.code.run(activation.address))
         finally:
             prepared.idle.append(activation)
             self._workspaces.append(workspace)
 
-    def _activation(self, loaded: Loaded, prepared: Prepared, workspace: Workspace, host: Host) -> Activation:
+    def activation(self, loaded: Loaded, prepared: Prepared, workspace: Workspace, host: Host) -> Activation:
+        """A new one, with the settings of this engine."""
+        return Activation(loaded, prepared, self.limits, self.lock_tries, self.callbacks, workspace, host)
+
+    def _idle_activation(self, loaded: Loaded, prepared: Prepared, workspace: Workspace, host: Host) -> Activation:
         """One that is not running: a script may start while it runs, from a request of its own."""
         if not prepared.idle:
-            return Activation(loaded, prepared, self.limits, self.callbacks, workspace, host)
+            return self.activation(loaded, prepared, workspace, host)
         activation = prepared.idle.pop()
         activation.attach(workspace, host)
         return activation

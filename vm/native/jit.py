@@ -19,7 +19,7 @@ class Tier:
 
 # What scripts gain from: cells become SSA values, and checks that cannot fail go. It takes 0.2 ms for an instruction of
 # a script, but more than proportional time for a hostile program; the other tier is proportional for all of them.
-OPTIMISED = Tier(2, ("sroa", "instruction_combine", "simplify_cfg"))
+OPTIMISED = Tier(2, ("always_inliner", "global_dead_code_eliminate", "sroa", "instruction_combine", "simplify_cfg"))
 BASELINE = Tier(0, ())
 
 # Half of a compilation went into these: the graph-based instruction selection, and the loop strength reduction, which

@@ -1,8 +1,8 @@
 """Structures that Python and compiled code share. The class body is the table: one annotated line per field.
 
 Every field is a 64-bit cell (`U64`), a host address (`Address`) or an array of cells (`Annotated[Cells, count]`), so
-that a field's offset is eight times the number of cells before it. `cells` makes the ctypes structure of the table,
-`vm.native.ir_types` the LLVM structure.
+that a field's offset is eight times the number of cells before it. `cells` makes the ctypes structure of the table;
+`vm.native.linkage` has compiled code read its fields.
 """
 
 from __future__ import annotations

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 
 from vm.native.access import DirectAccess, RegionRow
 from vm.native.context import Context, RingHeader
-from vm.native.emitter import I1, I32, I64, INVARIANT, POINTER, VOID, WIDTHS, Emitter, Module, Signature, Value, number
+from vm.native.emitter import (
+    I1,
+    I32,
+    I64,
+    INVARIANT,
+    NO,
+    POINTER,
+    VOID,
+    WIDTHS,
+    Emitter,
+    Module,
+    Signature,
+    Value,
+    number,
+)
 from vm.native.layout import CELL, table
 
 MAYBE = "{ i64, i1 }"  # a value, and whether there is one
@@ -24,6 +39,8 @@ SUPPORT: dict[str, Signature] = {
         ("exchange", MAYBE, (I64, I64), "nounwind"),
         ("add", MAYBE, (I64, I64), "nounwind"),
         ("compare_exchange", MAYBE, (I64, I64, I64), "nounwind"),
+        ("lock", I64, (I64,), "nounwind"),
+        ("unlock", I1, (I64,), "nounwind"),
         ("copy", I1, (I64, I64, I64), "nounwind"),
         ("zero", I1, (I64, I64), "nounwind"),
         ("read_register", MAYBE, (I64,), _COLD),
@@ -32,10 +49,16 @@ SUPPORT: dict[str, Signature] = {
         ("builtin", MAYBE, (I64, POINTER), "nounwind"),
         ("printf", I1, (I64, POINTER), "nounwind"),
         ("record", POINTER, (I64,), "nounwind"),
+        ("reserve", POINTER, (I64,), "nounwind"),
+        ("commit", VOID, (POINTER,), "nounwind"),
+        *((f"copy_text{unit}", MAYBE, (I64, I64, POINTER, I64), "nounwind") for unit in (1, 2)),
+        *((name, MAYBE, (I64,), "nounwind") for name in ("strlen", "wcslen")),
+        *((name, MAYBE, (I64, I64), "nounwind") for name in ("strcmp", "wcscmp")),
+        *((name, MAYBE, (I64, I64, I64), "nounwind") for name in ("memcpy", "memcmp", "strncmp", "wcsncmp")),
     )
 }
-MEMSET = Signature(VOID, (POINTER, "i8", I64, I1))
-MEMMOVE = Signature(VOID, (POINTER, POINTER, I64, I1))
+_FILL = Signature(VOID, (POINTER, "i8", I64, I1))
+_MOVE = Signature(VOID, (POINTER, POINTER, I64, I1))
 
 
 def symbol(name: str) -> str:
@@ -80,8 +103,11 @@ class Linked(Emitter):
 
     def support(self, name: str, *arguments: Value) -> Value:
         """Call a support function."""
-        signature = self.module.declared.setdefault(symbol(name), SUPPORT[name])
-        return self.call(symbol(name), signature, [self.context, *arguments])
+        return self.call_external(symbol(name), SUPPORT[name], [self.context, *arguments])
+
+    def call_external(self, name: str, signature: Signature, arguments: Sequence[Value]) -> Value:
+        """Call a function that another module, LLVM or the C library defines."""
+        return self.call(name, self.module.declared.setdefault(name, signature), arguments)
 
     def callback(self, name: str, *arguments: Value) -> Value:
         """Call a function of vm.native.callbacks; true unless it raised or refused."""
@@ -92,15 +118,11 @@ class Linked(Emitter):
 
     def fill_zero(self, start: Value, size: Value) -> None:
         """Set host memory to 0."""
-        name = "llvm.memset.p0.i64"
-        self.call(
-            name, self.module.declared.setdefault(name, MEMSET), [start, Value("i8", "0"), size, Value(I1, "false")]
-        )
+        self.call_external("llvm.memset.p0.i64", _FILL, [start, Value("i8", "0"), size, NO])
 
     def move(self, to: Value, start: Value, size: Value) -> None:
         """Copy host memory; the ranges may overlap."""
-        name = "llvm.memmove.p0.p0.i64"
-        self.call(name, self.module.declared.setdefault(name, MEMMOVE), [to, start, size, Value(I1, "false")])
+        self.call_external("llvm.memmove.p0.p0.i64", _MOVE, [to, start, size, NO])
 
     def widened(self, flag: Value) -> Value:
         """A truth value as 0 or 1."""

@@ -14,8 +14,9 @@ from vm.isa import INTEGER_KINDS
 from vm.native import faults
 from vm.native.body import Body, signature
 from vm.native.builtins import NATIVE
-from vm.native.emitter import F32, F64, I1, I64, INVARIANT, NULL, YES, Value, double, number
+from vm.native.emitter import F32, F64, I1, I64, INVARIANT, YES, Value, double, number
 from vm.native.layout import CELL
+from vm.native.printing import lower_print, lower_printf
 from vm.registers import REGISTERS
 from vm.script_memory import GLOBALS_BASE, SLOT, STACK_BASE
 from vm.semantics import MASK
@@ -294,12 +295,12 @@ def _bound(f: Body, a: int, b: int) -> None:
 # --- the machine ------------------------------------------------------------------------------------------------------
 
 
-def _direct_or_asked(f: Body, mask: str, cells: str, index: int, name: str) -> Value:
+def _direct_or_asked(f: Body, mask: str, place: Callable[[int], Value], index: int, name: str) -> Value:
     """A cell of the host where its mask allows that, else the host's answer."""
     direct, asked, known = map(f.new_block, ("direct", "asked", "known"))
     f.branch(f.bit_set(mask, index), direct, asked)
     f.block = direct
-    cell = f.load(f.direct_cell(cells, index))
+    cell = f.load(place(index))
     f.jump(known)
     f.block = asked
     answer = f.support(name, number(index))
@@ -315,7 +316,11 @@ def _direct_or_asked(f: Body, mask: str, cells: str, index: int, name: str) -> V
 
 
 def _storage(f: Body, storage: int) -> Value:
-    return _direct_or_asked(f, "readable", "registers", storage, "read_register")
+    return _direct_or_asked(f, "readable", f.register_cell, storage, "read_register")
+
+
+def _pseudo_register(f: Body, index: int) -> Value:
+    return _direct_or_asked(f, "pseudo_ready", lambda at: f.direct_cell("pseudo", at), index, "pseudo_register")
 
 
 def _read_register(f: Body, a: int, index: int) -> None:
@@ -334,7 +339,7 @@ def _write_register(f: Body, a: int, index: int) -> None:
     direct, asked, written = map(f.new_block, ("direct", "asked", "written"))
     f.branch(f.bit_set("writable", register.storage), direct, asked)
     f.block = direct
-    f.store(value, f.direct_cell("registers", register.storage))
+    f.store(value, f.register_cell(register.storage))
     dirty = f.direct_cell("dirty")
     f.store(f.op("or", f.load(dirty), number(1 << register.storage)), dirty)
     f.jump(written)
@@ -383,26 +388,6 @@ def _builtin(f: Body, a: int, index: int) -> None:
         f.set(a, f.got(f.support("builtin", number(index), f.array(arguments))))
 
 
-def _record(f: Body, form: Value, values: list[Value]) -> None:
-    """Leave a message to `vm.native.records`."""
-    record = f.support("record", number(1 + len(values)))
-    f.stop_if(f.compare("eq", record, NULL), "raised")
-    for index, value in enumerate((form, *values)):
-        f.store(value, f.at(record, CELL * index))
-
-
-def _print(f: Body, a: int) -> None:
-    _record(f, number(0), [f.get(a)])
-
-
-def _printf(f: Body, index: int) -> None:
-    arguments = f.take_arguments()
-    if f.deferred[index]:
-        _record(f, f.op("add", f.setting("format_base"), number(index)), arguments)
-    else:
-        f.stop_unless(f.support("printf", number(index), f.array(arguments)), "raised")
-
-
 def _return(f: Body, value: Value) -> None:
     if f.frame_base is not None:
         f.set_state("top", f.frame_base)
@@ -434,7 +419,7 @@ LOWERING: dict[str, Callable[..., None]] = {
     "STG": lambda f, a, index: f.store(f.get(a), _global_cell(f, index)),
     "LDM": _read_register,
     "STM": _write_register,
-    "LDP": lambda f, a, index: f.set(a, _direct_or_asked(f, "pseudo_ready", "pseudo", index, "pseudo_register")),
+    "LDP": lambda f, a, index: f.set(a, _pseudo_register(f, index)),
     "PAR": lambda f, a, index: f.set(a, f.given[index]),
     **{name: _unary(operation) for name, operation in UNARY.items()},
     **{f"ST{bits}": _store(bits) for bits in (8, 16, 32, 64)},
@@ -449,8 +434,8 @@ LOWERING: dict[str, Callable[..., None]] = {
     "ARG": _argument,
     "CALL": _call,
     "SYS": _builtin,
-    "PRINT": _print,
-    "PRINTF": _printf,
+    "PRINT": lower_print,
+    "PRINTF": lower_printf,
     "RET": lambda f, a: _return(f, f.get(a)),
     "RETV": lambda f: _return(f, number(0)),
 }

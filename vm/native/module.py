@@ -1,6 +1,7 @@
 """A verified program as an LLVM module: one function per function of the program, and `run`, which starts them.
 
-`run(context) -> 0 | 1` resets the run's part of the context, enters the main function and writes the outcome down.
+`run(context) -> 0 | 1` resets what the program uses of the run's part of the context, enters the main function and
+writes the outcome down.
 """
 
 from __future__ import annotations
@@ -14,18 +15,20 @@ from vm.native.body import Body, signature
 from vm.native.emitter import I1, I32, POINTER, Module, Signature, Value, number
 from vm.native.linkage import Linked
 from vm.native.lowering import LOWERING
+from vm.native.records import Waiting
 from vm.program import Function, Program
 
 RUN = "run"
+_CHARGING = ("COPY", "ZERO", "SYS", "PRINTF")  # what may charge max_bulk_bytes, besides the making of frames
 
 
-def program_module(program: Program, deferred: tuple[bool, ...]) -> Module:
-    """The module of a program. `deferred` says for each printf format whether its messages can be rendered later."""
+def program_module(program: Program, formats: tuple[Waiting | None, ...]) -> Module:
+    """The module of a program. `formats` says for each of printf how its messages wait, if they can."""
     module = Module()
     symbols = [_symbol(index, function) for index, function in enumerate(program.functions)]
     for index in range(len(symbols)):
-        _lower(Body(module, program, index, symbols, deferred))
-    _define_run(module, symbols[0], signature(program.functions[0]))
+        _lower(Body(module, program, index, symbols, formats))
+    _define_run(module, program, symbols[0])
     return module
 
 
@@ -35,16 +38,25 @@ def _symbol(index: int, function: Function) -> str:
     return f"f{index}.{readable}"
 
 
-def _define_run(module: Module, main: str, kind: Signature) -> None:
+def _define_run(module: Module, program: Program, main: str) -> None:
+    kind = signature(program.functions[0])
     e = Linked(module, RUN, Signature(I32, (POINTER,)))
-    for name in ("top", "call_site"):
-        e.set_state(name, number(0))
-    e.set_state("bulk_left", e.setting("max_bulk_bytes"))
-    result = e.call(main, kind, [e.context, number(0), number(0)])
+    _reset(e, program)
+    result = e.call(main, kind, [e.context, number(0), number(0)], "alwaysinline")
     with e.when(e.opposite(e.part(result, 2, I1))):
         e.set_state("steps", e.part(result, 1))
         e.give(Value(I32, "0"))
     e.give(Value(I32, "1"))
+
+
+def _reset(e: Linked, program: Program) -> None:
+    """Set the state that the program changes: the start of a run is most of a short script's time."""
+    has_frames = any(function.frame for function in program.functions)
+    if has_frames:
+        for name in ("top", "call_site"):
+            e.set_state(name, number(0))
+    if has_frames or any(decode(word)[0].mnemonic in _CHARGING for word in program.code):
+        e.set_state("bulk_left", e.setting("max_bulk_bytes"))
 
 
 def _lower(f: Body) -> None:

@@ -1,8 +1,9 @@
-"""Messages as raw records: compiled code leaves the values, Python makes the text after the run.
+"""Messages as raw records: compiled code leaves values and copies of texts, Python makes the message after the run.
 
-A record is a cell with the number of its format and a cell for each argument. Formats are numbered process-wide, so
-that the records of several programs can stand in one ring; number 0 is `print`. Only messages that cannot stop the run
-wait: those with text arguments, or that may become too long, are rendered where they are printed.
+A record is a cell with the number of its format, a cell for each argument, and the bytes of its texts, each in cells of
+its own; the argument's cell says how many bytes they are. Formats are numbered process-wide, so that the records of
+several programs can stand in one ring. Only messages that cannot stop the run wait: one that may
+become too long is rendered where it is printed, and so is one whose texts compiled code cannot reach.
 """
 
 from __future__ import annotations
@@ -10,34 +11,70 @@ from __future__ import annotations
 import ctypes
 import mmap
 import threading
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from vm import formatting
 from vm.native.context import RingHeader
 from vm.native.layout import CELL
 from vm.program import Program
+from vm.semantics import sign_extend, signed
 
 RING_CELLS = 1 << 16
+PRINT = 0  # the number of the format of `print`
 _MOST_ARGUMENTS = 256
+_MOST_TEXT = RING_CELLS  # bytes of one message's texts: an eighth of the ring
 _lock = threading.Lock()
 
-# The most characters that a conversion makes without width and precision.
-_WIDEST = {"d": 20, "i": 20, "u": 20, "x": 18, "X": 18, "o": 23, "p": 16, "c": 1, "C": 3, "f": 311, "e": 10, "g": 10}
+# The most bytes that a conversion makes without width and precision; of texts, what comes besides their own bytes.
+_WIDEST = {
+    "d": 20, "i": 20, "u": 20, "x": 18, "X": 18, "o": 23, "p": 16, "c": 1, "C": 3, "f": 311, "e": 10, "g": 10,
+    "s": 0, "S": 0,
+}  # fmt: skip
 
 
-def can_wait(form: formatting.Format, max_message: int) -> bool:
-    """Whether a message of this format can neither read memory nor be too long, whatever its arguments are."""
-    if len(form.conversions) > _MOST_ARGUMENTS:
-        return False
-    length = 1
+@dataclass(frozen=True)
+class Text:
+    """An argument of a format that is a text: at most `most` units of it are printed."""
+
+    argument: int
+    is_wide: bool
+    most: int
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How the messages of a format wait: with these texts, which may make `room` bytes of the message in all."""
+
+    texts: tuple[Text, ...]
+    room: int
+
+
+def waiting(form: formatting.Format, max_message: int) -> Waiting | None:
+    """How messages of this format wait. None where one could be too long, whatever its texts are."""
+    room = max_message - 1
     for piece in form.pieces:
         if isinstance(piece, bytes):
-            length += len(piece)
+            room -= len(piece)
+        elif max(piece.width, piece.precision or 0) >= max_message:
+            return None
         elif piece.letter in "sS":
-            return False
+            room -= piece.width
         else:
-            length += max(piece.width, _WIDEST[piece.letter] + (piece.precision or 6))
-    return length <= max_message
+            room -= max(piece.width, _WIDEST[piece.letter] + (piece.precision or 6))
+    if room < 0 or len(form.conversions) > _MOST_ARGUMENTS:
+        return None
+    return Waiting(_texts(form, max_message), min(room, _MOST_TEXT))
+
+
+def _texts(form: formatting.Format, max_message: int) -> tuple[Text, ...]:
+    return tuple(
+        Text(place, piece.letter == "S", max_message if piece.precision is None else min(piece.precision, max_message))
+        for place, piece in enumerate(form.conversions)
+        if piece.letter in "sS"
+    )
 
 
 def number_formats(program: Program) -> int:
@@ -46,42 +83,87 @@ def number_formats(program: Program) -> int:
     with _lock:
         if key not in _bases:
             _bases[key] = len(_formats)
-            _formats.extend(_renderer(formatting.parse(text)) for text in key)
+            _formats.extend(_Reader.of(formatting.parse(text)) for text in key)
         return _bases[key]
 
 
-# A format as the reader of records needs it: how many cells follow, what text they make, and the format as Python's own
-# with a zero behind it, if it has one.
-_Renderer = tuple[int, Callable[[tuple[int, ...]], bytes], bytes | None]
+_Argument = Any  # a number, or the bytes of a text
 
 
-def _renderer(form: formatting.Format) -> _Renderer:
-    template = _template(form)
-    if template is not None:
-        return len(form.conversions), template.__mod__, template + b"\0"
-    return len(form.conversions), lambda values: formatting.render(form, values, _no_text, 1 << 62), None
+@dataclass(frozen=True)
+class _Reader:
+    """A format as the reader of records needs it.
+
+    `texts` are the places of the arguments that are texts. `template` is the format as Python's own, if it has nothing
+    but what Python prints alike: the frequent case, ten times as fast. Some arguments (`changes`) are changed for it.
+    """
+
+    form: formatting.Format
+    arguments: int
+    texts: tuple[int, ...]
+    template: bytes | None
+    changes: tuple[tuple[int, Callable[[_Argument], _Argument]], ...]
+
+    @classmethod
+    def of(cls, form: formatting.Format) -> _Reader:
+        rows = tuple(enumerate(form.conversions))
+        texts = tuple(place for place, piece in rows if piece.letter in "sS")
+        changes = ((place, _change(piece)) for place, piece in rows)
+        changed = tuple((place, change) for place, change in changes if change is not None)
+        return cls(form, len(rows), texts, _template(form), changed)
+
+    def message(self, values: list[_Argument]) -> bytes:
+        """The message of these arguments."""
+        if self.template is None:
+            numbers = [place if place in self.texts else value for place, value in enumerate(values)]
+            return formatting.render(self.form, numbers, lambda place, wide, most: values[place], 1 << 62)
+        for place, change in self.changes:
+            values[place] = change(values[place])
+        return self.template % tuple(values)
+
+    def messages_of_numbers(self, cells: list[int]) -> list[bytes]:
+        """The messages of records without texts that all have this format, made in one piece."""
+        assert self.template is not None
+        size = 1 + self.arguments
+        count = len(cells) // size
+        for place, change in self.changes:
+            cells[1 + place :: size] = map(change, cells[1 + place :: size])
+        del cells[::size]
+        return ((self.template + b"\0") * count % tuple(cells)).split(b"\0")[:-1]
 
 
 def _template(form: formatting.Format) -> bytes | None:
-    """The format as Python's own, if it has 64-bit numbers only: the frequent case, ten times as fast."""
-    template, plain = b"", ("", 0, None)
+    template = b""
     for piece in form.pieces:
         if isinstance(piece, bytes):
             if b"\0" in piece:
                 return None
             template += piece.replace(b"%", b"%%")
-        elif piece.letter in "uxXop" and piece.bits == 64 and (piece.flags, piece.width, piece.precision) == plain:
-            template += {"p": b"%016X"}.get(piece.letter, b"%" + piece.letter.encode())
+        elif (piece.flags, piece.width, piece.precision) == ("", 0, None) and piece.letter in _ALIKE:
+            template += _ALIKE[piece.letter]
         else:
             return None
     return template
 
 
-def _no_text(address: int, wide: bool, most: int) -> bytes:
-    raise AssertionError("a message with text arguments never waits")
+# Conversions that Python prints as C does, as it spells them. Texts come without a zero.
+_ALIKE = {
+    "d": b"%d", "i": b"%d", "u": b"%d", "x": b"%x", "X": b"%X", "o": b"%o", "p": b"%016X", "s": b"%s", "S": b"%s",
+}  # fmt: skip
 
 
-_formats: list[_Renderer] = [(1, lambda values: formatting.print_message(values[0]), None)]
+def _change(piece: formatting.Conversion) -> Callable[[_Argument], _Argument] | None:
+    """What Python's own conversion needs to be done to an argument, a 64-bit pattern or the bytes of a text, before."""
+    if piece.letter == "S":
+        return formatting.decode_wide
+    if piece.letter in "di":
+        return lambda value: signed(sign_extend(value, piece.bits))
+    if piece.bits < 64:
+        return lambda value: value & ((1 << piece.bits) - 1)
+    return None
+
+
+_formats: list[_Reader] = [_Reader.of(formatting.parse(b"%llx\n"))]  # PRINT
 _bases: dict[tuple[bytes, ...], int] = {}
 
 
@@ -92,35 +174,45 @@ class MessageRing:
         self._memory = mmap.mmap(-1, RING_CELLS * CELL)
         self._cells = (ctypes.c_uint64 * RING_CELLS).from_buffer(self._memory)
         self._header = RingHeader(used=0, capacity=RING_CELLS, records=ctypes.addressof(self._cells))
+        self._undelivered: deque[bytes] = deque()  # messages without a record: what received one before them raised
         self.address = ctypes.addressof(self._header)
 
     def drain(self, deliver: Callable[[bytes], None]) -> None:
-        """Make the text of every record, in order, and forget the records."""
-        for text in self.take():
-            deliver(text)
+        """Deliver the message of every record, in order. Where that raises, the later ones are the next drain's."""
+        self._undelivered.extend(self._read())
+        while self._undelivered:
+            deliver(self._undelivered.popleft())
 
     def take(self) -> list[bytes]:
-        """The text of every record, in order; the records are forgotten."""
+        """The message of every record, in order; the records are forgotten."""
+        messages = [*self._undelivered, *self._read()]
+        self._undelivered.clear()
+        return messages
+
+    def _read(self) -> list[bytes]:
         used = self._header.used
         self._header.used = 0
-        cells = self._cells[:used]
-        texts: list[bytes] = []
+        cells: list[int] = self._cells[:used]
+        messages: list[bytes] = []
         at = 0
         while at < used:
-            count, render, template = _formats[cells[at]]
-            end = at + 1 + count
-            if template is not None and end < used and _alike(cells, at, 1 + count):
-                del cells[at :: 1 + count]
-                texts += (template * ((used - at) // (1 + count)) % tuple(cells[at:])).split(b"\0")[:-1]
-                break
-            texts.append(render(tuple(cells[at + 1 : end])))
-            at = end
-        return texts
+            reader = _formats[cells[at]]
+            size = 1 + reader.arguments
+            if not reader.texts and reader.template is not None and _alike(cells, at, size):
+                return messages + reader.messages_of_numbers(cells[at:])
+            values: list[_Argument] = cells[at + 1 : at + size]
+            at += size
+            for place in reader.texts:
+                end = at * CELL + values[place]
+                values[place] = self._memory[at * CELL : end]
+                at = -(-end // CELL)
+            messages.append(reader.message(values))
+        return messages
 
 
 def _alike(cells: list[int], at: int, size: int) -> bool:
     """Whether all records from here on have the format of the first: the frequent case, rendered in one piece."""
-    if cells[at + size] != cells[at]:
+    if at + size >= len(cells) or cells[at + size] != cells[at]:
         return False
     formats = cells[at::size]
     return formats.count(cells[at]) == len(formats)

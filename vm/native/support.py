@@ -7,26 +7,32 @@ stops a run. So they need not know how an operation fails; Python does it again 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
-from vm.native.access import READABLE, WRITABLE, DirectAccess, RegionRow
+from vm.native.access import READABLE, WRITABLE
+from vm.native.atomics import ATOMICS, define_atomics
 from vm.native.context import RingHeader
-from vm.native.emitter import I1, I64, NULL, POINTER, WIDTHS, YES, Module, Signature, Value, number
+from vm.native.emitter import I64, NULL, WIDTHS, YES, Module, Value, number
 from vm.native.layout import CELL
 from vm.native.linkage import SUPPORT, Linked, symbol
-from vm.script_memory import GLOBALS_BASE, LITERALS_BASE, STACK_BASE
-
-_REGION_SHIFT = 60
-_OFFSET_MASK = (1 << _REGION_SHIFT) - 1
-_ROW = 4 * CELL
-_SPAN = Signature(POINTER, (POINTER, I64, I64, I64))
+from vm.native.spans import define_spans, host_address
+from vm.native.texts import (
+    TEXT_FUNCTIONS,
+    UNITS,
+    bulk_allowed,
+    charge,
+    copy_text,
+    define_texts,
+    moved,
+    or_python,
+)
 
 
 def support_module() -> Module:
     """A module that defines every function of `linkage.SUPPORT`."""
     module = Module()
-    for name, body in (("guest_span", _guest_span), ("span", _span)):
-        e = Linked(module, name, _SPAN, internal=True)
-        body(e, *e.parameters[1:])
+    for define in (define_spans, define_texts, define_atomics):
+        define(module)
     for name, signature in SUPPORT.items():
         e = Linked(module, symbol(name), signature)
         _BODIES[name](e, *e.parameters[1:])
@@ -38,88 +44,12 @@ def support_module() -> Module:
 # --- memory -----------------------------------------------------------------------------------------------------------
 
 
-def _span(e: Linked, address: Value, size: Value, access: Value) -> None:
-    """The host address of `size` bytes at `address` that allow this access, or null. `size` is at most 2**62."""
-    globals_, literals, stack, guest = map(e.new_block, ("globals", "literals", "stack", "guest"))
-    offset = e.op("and", address, number(_OFFSET_MASK))
-    end = e.op("add", offset, size)
-    regions = {GLOBALS_BASE: globals_, LITERALS_BASE: literals, STACK_BASE: stack}
-    cases = {base >> _REGION_SHIFT: block for base, block in regions.items()}
-    e.switch(e.op("lshr", address, number(_REGION_SHIFT)), cases, guest)
-
-    e.block = globals_
-    inside = e.compare("ule", end, e.load(e.setting("globals_used")))
-    e.give(e.select(inside, e.at(e.setting("globals"), offset), NULL))
-    e.block = literals
-    inside = e.compare("ule", end, e.setting("literals_size"))
-    readable = e.op("and", inside, e.compare("eq", access, number(READABLE)))
-    e.give(e.select(readable, e.at(e.setting("literals"), offset), NULL))
-    e.block = stack
-    inside = e.compare("ule", end, e.state("top"))
-    e.give(e.select(inside, e.at(e.setting("stack"), offset), NULL))
-    e.block = guest
-    e.give(e.call("guest_span", _SPAN, e.parameters))
-
-
-def _guest_span(e: Linked, address: Value, size: Value, access: Value) -> None:
-    """The same in the host's region table: the region of the last access, or a binary search for another one."""
-    direct = e.setting("direct")
-    count, rows = e.field(DirectAccess, "region_count", direct), e.field(DirectAccess, "regions", direct)
-    guess = e.state("last_region")
-    with e.when(e.compare("ult", guess, count)):
-        _answer_from_row(e, rows, guess)
-    entry, search, step, found = e.block, *map(e.new_block, ("search", "step", "found"))
-    e.jump(search)
-
-    # Rows below `low` start at or below the address, rows from `high` on start above it.
-    e.block = search
-    low, high = e.phi(I64), e.phi(I64)
-    low.add(number(0), entry)
-    high.add(count, entry)
-    e.branch(e.compare("ult", low.value, high.value), step, found)
-    e.block = step
-    middle = e.op("lshr", e.op("add", low.value, high.value), number(1))
-    below = e.compare("ule", e.field(RegionRow, "first", _row(e, rows, middle)), address)
-    low.add(e.select(below, e.op("add", middle, number(1)), low.value), step)
-    high.add(e.select(below, high.value, middle), step)
-    e.jump(search)
-
-    e.block = found
-    with e.when(e.compare("ne", low.value, number(0))):
-        _answer_from_row(e, rows, e.op("sub", low.value, number(1)))
-    e.give(NULL)
-
-
-def _row(e: Linked, rows: Value, index: Value) -> Value:
-    return e.at(rows, e.op("mul", index, number(_ROW)))
-
-
-def _answer_from_row(e: Linked, rows: Value, index: Value) -> None:
-    """Return the host address if the span lies in this row and the row allows the access."""
-    _, address, size, access = e.parameters
-    row = _row(e, rows, index)
-    first, last = e.field(RegionRow, "first", row), e.field(RegionRow, "last", row)
-    inside = e.op("and", e.compare("uge", address, first), e.compare("ule", address, last))
-    room = e.compare("uge", e.op("sub", last, address), e.op("sub", size, number(1)))
-    granted = e.op("and", e.field(RegionRow, "permissions", row), access)
-    allowed = e.op("and", room, e.compare("ne", granted, number(0)))
-    with e.when(e.op("and", inside, allowed)):
-        e.set_state("last_region", index)
-        e.give(e.at(e.field(RegionRow, "host", row), e.op("sub", address, first)))
-
-
-def _host_address(e: Linked, address: Value, size: Value, access: int) -> tuple[Value, Value]:
-    """The host address of a span, and whether there is one."""
-    host = e.call("span", _SPAN, [e.context, address, size, number(access)])
-    return host, e.compare("ne", host, NULL)
-
-
 def _load(bits: int) -> Callable[..., None]:
     """The little-endian number at an address, zero-extended."""
 
     def body(e: Linked, address: Value) -> None:
         answer, size = e.answer_cell(), number(bits // 8)
-        host, at_hand = _host_address(e, address, size, READABLE)
+        host, at_hand = host_address(e, address, size, READABLE)
         with e.when(at_hand):
             value = e.load(host, f"i{bits}", align=1)
             e.give(value if bits == 64 else e.convert("zext", value, I64), YES)
@@ -134,7 +64,7 @@ def _store(bits: int) -> Callable[..., None]:
 
     def body(e: Linked, address: Value, value: Value) -> None:
         size = number(bits // 8)
-        host, at_hand = _host_address(e, address, size, WRITABLE)
+        host, at_hand = host_address(e, address, size, WRITABLE)
         with e.when(at_hand):
             e.store(value if bits == 64 else e.convert("trunc", value, f"i{bits}"), host, align=1)
             e.give(YES)
@@ -143,45 +73,19 @@ def _store(bits: int) -> Callable[..., None]:
     return body
 
 
-def _read_modify_write(change: Callable[..., Value]) -> Callable[..., None]:
-    """Replace the 64 bits at an address by `change(e, old, arguments)`; the old value. One access after the other."""
-
-    def body(e: Linked, address: Value, *arguments: Value) -> None:
-        pair = e.support("load64", address)
-        old = e.part(pair, 0)
-        with e.when(e.opposite(e.part(pair, 1, I1))):
-            e.give(pair)
-        e.give(old, e.support("store64", address, change(e, old, *arguments)))
-
-    return body
-
-
-def _bulk_allowed(e: Linked, size: Value) -> Value:
-    return e.op("and", e.compare("ule", size, e.state("bulk_left")), e.compare("ne", size, number(0)))
-
-
-def _charge(e: Linked, size: Value) -> None:
-    e.set_state("bulk_left", e.op("sub", e.state("bulk_left"), size))
-
-
 def _copy(e: Linked, target: Value, source: Value, size: Value) -> None:
     """COPY of bytes that lie at hand, and otherwise in Python."""
-    with e.when(_bulk_allowed(e, size)):
-        start, readable = _host_address(e, source, size, READABLE)
-        to, writable = _host_address(e, target, size, WRITABLE)
-        with e.when(e.op("and", readable, writable)):
-            _charge(e, size)
-            e.move(to, start, size)
-            e.give(YES)
+    with e.when(moved(e, target, source, size)):
+        e.give(YES)
     e.give(e.callback("copy", target, source, size))
 
 
 def _zero(e: Linked, target: Value, size: Value) -> None:
     """ZERO of bytes that lie at hand, and otherwise in Python."""
-    with e.when(_bulk_allowed(e, size)):
-        to, writable = _host_address(e, target, size, WRITABLE)
+    with e.when(bulk_allowed(e, size)):
+        to, writable = host_address(e, target, size, WRITABLE)
         with e.when(writable):
-            _charge(e, size)
+            charge(e, size)
             e.fill_zero(to, size)
             e.give(YES)
     e.give(e.callback("zero", target, size))
@@ -206,8 +110,8 @@ def _tell(name: str) -> Callable[..., None]:
     return lambda e, *arguments: e.give(e.callback(name, *arguments))
 
 
-def _record(e: Linked, size: Value) -> None:
-    """Where a message record of `size` cells goes; a full ring is drained first. Null when that raised."""
+def _free_cells(e: Linked, size: Value) -> Value:
+    """Where there is room for `size` cells in the ring; a full ring is drained first. Returns null when that raised."""
     ring = e.setting("ring")
     capacity = e.field(RingHeader, "capacity", ring)
     with e.when(e.compare("ugt", e.op("add", e.field(RingHeader, "used", ring), size), capacity)):
@@ -215,8 +119,28 @@ def _record(e: Linked, size: Value) -> None:
         with e.when(e.opposite(drained)):
             e.give(NULL)
     used = e.field(RingHeader, "used", ring)
-    e.store(e.op("add", used, size), e.field_at(RingHeader, "used", ring))
-    e.give(e.at(e.field(RingHeader, "records", ring), e.op("mul", used, number(CELL))))
+    return e.at(e.field(RingHeader, "records", ring), e.op("mul", used, number(CELL)))
+
+
+def _reserve(e: Linked, size: Value) -> None:
+    """Where a message record of at most `size` cells may be put; it is one once `commit` says where it ends."""
+    e.give(_free_cells(e, size))
+
+
+def _commit(e: Linked, end: Value) -> None:
+    """The cells before this host address are records."""
+    ring = e.setting("ring")
+    places = [e.convert("ptrtoint", place, I64) for place in (end, e.field(RingHeader, "records", ring))]
+    used = e.op("udiv", e.op("sub", *places), number(CELL))
+    e.store(used, e.field_at(RingHeader, "used", ring))
+    e.give()
+
+
+def _record(e: Linked, size: Value) -> None:
+    """Where a message record of `size` cells goes. Null when the ring was full and draining it raised."""
+    place, used = _free_cells(e, size), e.field_at(RingHeader, "used", e.setting("ring"))
+    e.store(e.op("add", e.load(used), size), used)
+    e.give(place)
 
 
 def _stop(e: Linked, steps: Value, site: Value, first: Value, second: Value) -> None:
@@ -231,11 +155,7 @@ _BODIES: dict[str, Callable[..., None]] = {
     "stop": _stop,
     **{f"load{bits}": _load(bits) for bits in WIDTHS},
     **{f"store{bits}": _store(bits) for bits in WIDTHS},
-    "exchange": _read_modify_write(lambda e, old, value: value),
-    "add": _read_modify_write(lambda e, old, value: e.op("add", old, value)),
-    "compare_exchange": _read_modify_write(
-        lambda e, old, value, expected: e.select(e.compare("eq", old, expected), value, old)
-    ),
+    **ATOMICS,
     "copy": _copy,
     "zero": _zero,
     "read_register": _ask("read_register"),
@@ -244,4 +164,8 @@ _BODIES: dict[str, Callable[..., None]] = {
     "builtin": _ask("builtin"),
     "printf": _tell("printf"),
     "record": _record,
+    "reserve": _reserve,
+    "commit": _commit,
+    **{f"copy_text{unit}": partial(copy_text, unit) for unit in UNITS},
+    **{name: or_python(name) for name in TEXT_FUNCTIONS},
 }

@@ -43,7 +43,7 @@ def prepare(engine: NativeEngine, loaded: Loaded, host: Host, workspace: Workspa
     """
     if not isinstance(loaded.native, Prepared):
         raise ValueError("this program runs on the reference engine only")
-    return Activation(loaded, loaded.native, engine.limits, engine.callbacks, workspace, host)
+    return engine.activation(loaded, loaded.native, workspace, host)
 
 
 def registers_used(program: Program) -> RegistersUsed:

@@ -26,7 +26,7 @@ from machine.kernel.linux.open_files import (
 )
 from machine.kernel.linux.paths import Place, find
 from machine.kernel.linux.space import AddressSpace
-from machine.kernel.linux.table import CALLS, REFUSED, Kind
+from machine.kernel.linux.table import CALLS, REFUSED, Kind, SystemCall
 from machine.kernel.linux.task import NANOSECONDS, Task
 from machine.kernel.linux.tree import World
 from machine.loaders import LoadError, initial_stack
@@ -40,17 +40,48 @@ _EPOCH = datetime(1970, 1, 1)
 _LOW = 0xFFFF_FFFF
 
 
-@dataclass(frozen=True)
+def _signed(_task: Task, value: int) -> int:
+    return (value & _LOW ^ 0x8000_0000) - 0x8000_0000
+
+
+def _unsigned(_task: Task, value: int) -> int:
+    return value & _LOW
+
+
+def _long(_task: Task, value: int) -> int:
+    return (value ^ 1 << 63) - (1 << 63)
+
+
+def _path(task: Task, value: int) -> bytes:
+    """Raises EFAULT and ENAMETOOLONG."""
+    return task.space.load_string(value, task.limits.max_path_bytes)
+
+
+# From a register to an argument; None: as it is.
+_CONVERSIONS: dict[Kind, Callable[[Task, int], int | bytes] | None] = {
+    Kind.SIGNED: _signed,
+    Kind.UNSIGNED: _unsigned,
+    Kind.LONG: _long,
+    Kind.WORD: None,
+    Kind.PATH: _path,
+}
+
+
+@dataclass(frozen=True, slots=True)
 class _Reader:
-    """How one call's arguments are read: a storage and a kind for each."""
+    """How one call's arguments are read: a storage and a conversion for each."""
 
     handler: Callable[..., int]
-    arguments: tuple[tuple[int, Kind], ...]
+    arguments: tuple[tuple[int, Callable[[Task, int], int | bytes] | None], ...]
+
+    @classmethod
+    def of(cls, row: SystemCall) -> _Reader:
+        """The reader of a row of the table."""
+        conversions = (_CONVERSIONS[kind] for kind in row.kinds)
+        return cls(row.handler, tuple(zip(_ARGUMENTS, conversions, strict=False)))
 
 
-_READERS: dict[int, _Reader] = {
-    number: _Reader(row.handler, tuple(zip(_ARGUMENTS, row.kinds, strict=False))) for number, row in CALLS.items()
-}
+_READERS: dict[int, _Reader] = {number: _Reader.of(row) for number, row in CALLS.items()}
 
 
 class LinuxKernel(UnknownCalls):
@@ -143,7 +174,10 @@ class LinuxKernel(UnknownCalls):
             return
         task = self._tasks[process]
         try:
-            values = [_read(task, registers.read(storage), kind) for storage, kind in reader.arguments]
+            values = [
+                registers.read(storage) if convert is None else convert(task, registers.read(storage))
+                for storage, convert in reader.arguments
+            ]
             result = reader.handler(task, *values)
         except LinuxError as error:
             result = -error.number
@@ -152,16 +186,3 @@ class LinuxKernel(UnknownCalls):
     def call_name(self, number: int) -> str | None:
         """The name of a system call."""
         return NAMES.get(number)
-
-
-def _read(task: Task, value: int, kind: Kind) -> int | bytes:
-    """One argument as the kernel reads it. Raises EFAULT and ENAMETOOLONG for a path."""
-    if kind is Kind.WORD:
-        return value
-    if kind is Kind.SIGNED:
-        return (value & _LOW ^ 0x8000_0000) - 0x8000_0000
-    if kind is Kind.UNSIGNED:
-        return value & _LOW
-    if kind is Kind.LONG:
-        return (value ^ 1 << 63) - (1 << 63)
-    return task.space.load_string(value, task.limits.max_path_bytes)

@@ -30,16 +30,9 @@ class OpenFile:
         self.flags = flags
         self.place = place
         self.users = 0  # descriptors that stand for it
-
-    @property
-    def readable(self) -> bool:
-        """Whether it was opened for reading."""
-        return self.flags & O_ACCMODE != O_WRONLY and not self.flags & O_PATH
-
-    @property
-    def writable(self) -> bool:
-        """Whether it was opened for writing."""
-        return self.flags & O_ACCMODE != O_RDONLY and not self.flags & O_PATH
+        access = None if flags & O_PATH else flags & O_ACCMODE
+        self.readable = access not in (None, O_WRONLY)
+        self.writable = access not in (None, O_RDONLY)
 
     def status(self) -> Status:
         """What fstat tells."""
@@ -284,9 +277,10 @@ class DescriptorTable:
 
     def row(self, number: int) -> Descriptor:
         """Raises EBADF."""
-        if number not in self._rows:
+        row = self._rows.get(number)
+        if row is None:
             raise LinuxError(Errno.EBADF)
-        return self._rows[number]
+        return row
 
     def file(self, number: int) -> OpenFile:
         """Raises EBADF."""

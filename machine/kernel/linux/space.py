@@ -19,6 +19,7 @@ _LOWEST = 0x1_0000  # mmap_min_addr
 _TOP = STACK_TOP - 0x800_0000  # the first mapping ends here; the way to the stack stays free
 _STACK_BOTTOM = STACK_TOP - STACK_SIZE
 _CHUNK = 4096
+_READ, _WRITE, _EXECUTE = map(int, (Protection.READ, Protection.WRITE, Protection.EXECUTE))  # plain: enums are slow
 
 HEAP = "[heap]"
 MAPPING = "mapping"
@@ -36,28 +37,33 @@ class AddressSpace:
 
     def load(self, address: int, size: int) -> bytes:
         """`size` bytes that the guest may read. Raises EFAULT."""
-        self._check(address, size, Protection.READ)
-        data = self._memory.read(address, size)
-        if data is None:
+        data = self._readable(address, size)
+        if len(data) != size:
             raise LinuxError(Errno.EFAULT)
         return data
 
     def load_some(self, address: int, size: int) -> bytes:
         """The readable bytes from `address` on, at most `size` of them. Raises EFAULT when there is none."""
-        end = self._allowed_end(address, size, Protection.READ)
-        if end == address and size:
+        data = self._readable(address, size)
+        if size and not data:
             raise LinuxError(Errno.EFAULT)
-        return self._memory.read_up_to(address, end - address)
+        return data
 
     def store(self, address: int, data: bytes) -> None:
         """Write bytes where the guest may write. Raises EFAULT; nothing is written then."""
-        self._check(address, len(data), Protection.WRITE)
-        if not self._cpu.write(address, data):
+        size = len(data)
+        region = self._region_over(address, size, _WRITE)
+        if region is not None and not int(region.protection) & _EXECUTE:
+            offset = address - region.start
+            region.buffer[offset : offset + size] = data
+        elif self._allowed_end(address, size, _WRITE) != address + size or not self._cpu.write(address, data):
             raise LinuxError(Errno.EFAULT)
 
     def writable(self, address: int, size: int) -> int:
         """How many bytes from `address` on can be written, at most `size`. Raises EFAULT when there is none."""
-        end = self._allowed_end(address, size, Protection.WRITE)
+        if self._region_over(address, size, _WRITE) is not None:
+            return size
+        end = self._allowed_end(address, size, _WRITE)
         if end == address and size:
             raise LinuxError(Errno.EFAULT)
         return end - address
@@ -66,8 +72,7 @@ class AddressSpace:
         """The bytes before a zero. Raises EFAULT, and ENAMETOOLONG when they are `longest` or more."""
         result = b""
         while len(result) < longest:
-            end = self._allowed_end(address + len(result), min(_CHUNK, longest - len(result)), Protection.READ)
-            chunk = self._memory.read_up_to(address + len(result), end - address - len(result))
+            chunk = self._readable(address + len(result), min(_CHUNK, longest - len(result)))
             text, zero, _ = chunk.partition(b"\0")
             result += text
             if zero:
@@ -84,16 +89,27 @@ class AddressSpace:
         """Little-endian integers as `struct` has them."""
         self.store(address, struct.pack("<" + layout, *values))
 
-    def _check(self, address: int, size: int, right: Protection) -> None:
-        if self._allowed_end(address, size, right) != address + size:
-            raise LinuxError(Errno.EFAULT)
+    def _readable(self, address: int, size: int) -> bytes:
+        """The bytes from `address` on up to the first that the guest may not read, at most `size` of them."""
+        region = self._region_over(address, size, _READ)
+        if region is not None:
+            offset = address - region.start
+            return region.buffer[offset : offset + size]
+        return self._memory.read_up_to(address, self._allowed_end(address, size, _READ) - address)
 
-    def _allowed_end(self, address: int, size: int, right: Protection) -> int:
+    def _region_over(self, address: int, size: int, right: int) -> Region | None:
+        """The one region that holds all of these bytes and gives the guest this right, as nearly always."""
+        region = self._memory.region_at(address)
+        if region is None or address + size > region.end:
+            return None
+        return region if int(region.protection) & right and address < USER_SPACE else None
+
+    def _allowed_end(self, address: int, size: int, right: int) -> int:
         """Where the first byte stands that the guest has no right to, at most `size` behind `address`."""
         end = address
         while end < address + size:
             region = self._memory.region_at(end)
-            if region is None or not region.protection & right or end >= USER_SPACE:
+            if region is None or not int(region.protection) & right or end >= USER_SPACE:
                 break
             end = region.end
         return min(end, address + size)

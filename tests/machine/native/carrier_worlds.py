@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from unittest import mock
 
 from hds.outlets import Halt, Outlets
 from hds.session import Session
@@ -11,7 +13,8 @@ from vm.engine import Engine, Fault, Loaded
 from vm.limits import DEFAULT_LIMITS, Limits
 from vm.registers import STORAGES
 
-CARRIERS = ("portable", "native")
+NATIVE = ("native", "copied")  # with the processor's own registers, and with copies
+CARRIERS = ("portable", *NATIVE)
 
 
 @dataclass
@@ -29,6 +32,9 @@ class Seen(Outlets):
 
     def guest_output(self, descriptor: int, data: bytes) -> None:
         self.lines.append(("guest", descriptor, data))
+
+    def code_fault(self, event: int, text: str) -> None:
+        self.lines.append(("code fault", event, text))
 
     def script_fault(self, event: int | None, program: Loaded, fault: Fault) -> None:
         self.lines.append(("fault", event, fault))
@@ -73,6 +79,30 @@ def run(
     max_instructions: int = 10_000_000,
 ) -> Outcome:
     """Load the guests, execute the commands, run to the end."""
+    with without_window() if carrier == "copied" else nullcontext():
+        return _run(carrier, guests, commands, limits, cores, kernel, kind, max_instructions)
+
+
+@contextmanager
+def without_window() -> Iterator[None]:
+    """As on a host where the places of the registers are not found."""
+    with (
+        mock.patch("machine.cpu.window_of", return_value=None),
+        mock.patch("machine.root.sandbox.window_of", return_value=None),
+    ):
+        yield
+
+
+def _run(
+    carrier: str,
+    guests: str | bytes | Sequence[str],
+    commands: str,
+    limits: Limits,
+    cores: int,
+    kernel: str | None,
+    kind: str,
+    max_instructions: int,
+) -> Outcome:
     outlets = Seen()
     session = Session(limits=limits, cores=cores, kernel=kernel, engine=make_engine(carrier, limits), outlets=outlets)
     for guest in [guests] if isinstance(guests, str | bytes) else guests:

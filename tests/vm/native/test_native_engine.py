@@ -64,6 +64,16 @@ def test_locals_are_zero_in_every_run() -> None:
     assert host.messages == [b"0\n", b"0\n"]
 
 
+def test_a_run_that_was_stopped_leaves_nothing_to_the_next() -> None:
+    program = script("void deep(int n) { int v[0n16]; v[0] = n; deep(n + v[0]); } int w[4]; print(w[1]); deep(1);")
+    for limits in (Limits(max_stack_bytes=4096), Limits(max_bulk_bytes=4096), Limits(max_call_depth=4)):
+        engine, host = NativeEngine(limits), MemoryHost()
+        loaded = engine.load(program, GlobalStore())
+        results = [engine.run(loaded, host) for _ in range(3)]
+        assert results[0].fault is not None
+        assert results == results[:1] * 3
+
+
 class Failing(MemoryHost):
     """A host that breaks."""
 
@@ -110,7 +120,8 @@ def test_a_run_within_a_run() -> None:
 def test_what_has_no_native_form_is_counted() -> None:
     engine = NativeEngine()
     engine.run(
-        load(engine, 'print(rdtsc()); rdtsc(); printf("%s", "x"); .n = 1; interlocked_increment(&.n);'), MemoryHost()
+        load(engine, 'print(rdtsc()); rdtsc(); printf("%s%s", "x", 0); .n = 1; interlocked_increment(&.n);'),
+        MemoryHost(),
     )
     assert engine.callbacks == {"rdtsc": 2, "printf": 1}
 

@@ -1,0 +1,173 @@
+"""Handling: one event in one process, as the hooks see it (an EventRow) and as Python sees it (a Trigger)."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from machine.events.definition import Action, CodeAction, ScriptAction, Stage
+from machine.events.dispatch import Trigger
+from machine.events.registry import Event
+from machine.events.syscall import ALL_NUMBERS
+from machine.host import DebuggerState, GuestHost
+from machine.memory import MapError
+from machine.native.process_cells import ProcessCells
+from machine.native.tables import FETCHABLE, GENERAL_REGISTERS, ActionRow, BlockRow, EventRow, HookState
+from machine.root.sandbox import RootSandbox
+from vm.native.activation import Activation, Workspace
+from vm.native.engine import NativeEngine
+from vm.native.trigger import entry_point, prepare, registers_used
+from vm.registers import PSEUDO_INDEX, RIP
+
+_NEVER = ctypes.c_uint64(0)  # a cell that stays 0
+_AT_HAND = GENERAL_REGISTERS | 1 << RIP
+
+
+class TriggerHost(GuestHost):
+    """A `vm.native.access.NativeHost` for one script of an event in one process."""
+
+    def __init__(self, state: DebuggerState, handling: Handling, changed: Callable[[], None]) -> None:
+        super().__init__(state, handling.cells.process, handling.cells.process.core)
+        self.direct = handling.cells.direct
+        self._handling = handling
+        self._changed = changed
+
+    def attend(self, trigger: Trigger) -> None:
+        """Python takes part in this trigger."""
+        self._trigger, self._core = trigger, trigger.core
+
+    # --- vm.host.Host
+
+    def read_register(self, storage: int) -> int:
+        with self._handling.python():
+            return super().read_register(storage)
+
+    def write_register(self, storage: int, value: int) -> None:
+        with self._handling.python():
+            super().write_register(storage, value)
+
+    def read_memory(self, address: int, size: int) -> bytes | None:
+        self._handling.cells.list_regions()
+        return super().read_memory(address, size)
+
+    def write_memory(self, address: int, data: bytes) -> bool:
+        self._handling.cells.list_regions()
+        self._handling.take_part()
+        return super().write_memory(address, data)
+
+    def message(self, text: bytes) -> None:
+        if self._handling.event.definition.immediate:
+            with self._handling.python():
+                super().message(text)
+        else:
+            self._state.messages.hold(text)
+
+    def request(self, name: str, arguments: tuple[int, ...]) -> int:
+        with self._handling.python():
+            result = super().request(name, arguments)
+        self._changed()
+        return result
+
+
+class Handling:
+    """`row` is valid as long as this object lives."""
+
+    def __init__(self, event: Event, cells: ProcessCells, hook: HookState) -> None:
+        self.event = event
+        self.cells = cells
+        self.activations: dict[int, Activation] = {}  # by the index of the action
+        self._hook = hook
+        self._hosts: list[TriggerHost] = []
+        self._trigger: Trigger | None = None
+        definition = event.definition
+        number = definition.parameters[0] if definition.parameters else ALL_NUMBERS
+        self._actions = (ActionRow * len(definition.actions))()
+        self._blocks: list[BlockRow] = []
+        self.row = EventRow(
+            event=event.address,
+            any_core=int(definition.core is None),
+            core=definition.core or 0,
+            any_number=int(number == ALL_NUMBERS),
+            number=number,
+            short_circuit=int(definition.short_circuit),
+            actions=ctypes.addressof(self._actions),
+            action_count=len(self._actions),
+            id=definition.id,
+            tag=definition.tag,
+        )
+
+    # --- what the hooks read
+
+    def fill_in(
+        self,
+        engine: NativeEngine,
+        workspace: Workspace,
+        sandbox: RootSandbox,
+        state: DebuggerState,
+        changed: Callable[[], None],
+    ) -> None:
+        """Fill in the rows of the condition and of the actions."""
+        definition = self.event.definition
+        if definition.condition is not None:
+            self.row.condition = self._block(definition.condition, sandbox)
+        for index, (action, row) in enumerate(zip(definition.actions, self._actions, strict=True)):
+            row.buffer = self.event.buffers[index]
+            row.waiting = ctypes.addressof(_NEVER)
+            if isinstance(action, CodeAction):
+                row.block = self._block(action.code, sandbox)
+            elif isinstance(action, ScriptAction) and entry_point(action.program):
+                host = TriggerHost(state, self, changed)
+                self._hosts.append(host)
+                self.activations[index] = activation = prepare(engine, action.program, host, workspace)
+                row.entry, row.context = entry_point(action.program), activation.address
+                row.registers = registers_used(action.program.program).read & FETCHABLE & ~_AT_HAND
+                if definition.immediate:
+                    row.waiting = workspace.ring.address  # the first cell of the header: the cells in use
+
+    def _block(self, code: bytes, sandbox: RootSandbox) -> int:
+        try:
+            row = BlockRow(address=sandbox.plain_address(code))
+        except MapError:
+            row = BlockRow()  # Python says why
+        self._blocks.append(row)
+        return ctypes.addressof(row)
+
+    def action(self, index: int) -> Action:
+        """An action of the event."""
+        return self.event.definition.actions[index]
+
+    def code(self, index: int) -> bytes:
+        """The machine code of an action of that kind."""
+        action = self.action(index)
+        assert isinstance(action, CodeAction)
+        return action.code
+
+    # --- Python's part
+
+    @contextmanager
+    def python(self) -> Iterator[Trigger]:
+        """A stretch in which Python takes part in the trigger under way; such stretches may be nested."""
+        if self._trigger is not None:
+            yield self._trigger
+            return
+        self.take_part()
+        self._trigger = trigger = self._trigger_under_way()
+        for host in self._hosts:
+            host.attend(trigger)
+        try:
+            with self.cells.shown():
+                yield trigger
+        finally:
+            self.row.short = int(trigger.short_circuit)
+            self._trigger = None
+
+    def take_part(self) -> None:
+        """Let the hook know that more than registers may have changed."""
+        self._hook.python = 1
+
+    def _trigger_under_way(self) -> Trigger:
+        process, pseudo = self.cells.process, self.cells.direct.pseudo
+        context, pointer, buffer = (pseudo[PSEUDO_INDEX[name]] for name in ("context", "ip", "buffer"))
+        stage = Stage.POST if self._hook.stage else Stage.PRE
+        return Trigger(self.event, process, process.core, stage, context, pointer, bool(self.row.short), buffer)

@@ -1,0 +1,103 @@
+"""ProcessCells: the registers and the memory of one process as machine code reaches them during a trigger.
+
+General registers lie where the emulator has them (machine.window), or are copied. The others are in the cells of a
+DirectAccess; whenever Python takes part in a trigger they are shown to the process's RegisterFile before and taken from
+it behind, so that everybody sees what a script has written.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from machine.host import DebuggerState, GuestHost
+from machine.memory import Protection
+from machine.native.tables import FETCHABLE, GENERAL_REGISTERS
+from machine.process import Process
+from machine.registers import BATCH_STORAGES
+from vm.native.access import READABLE, WRITABLE, DirectAccess, Region, region_rows
+from vm.registers import GENERAL, PSEUDO_INDEX, RIP
+
+_STATIC = ("pid", "tid", "proc", "thread", "pname", "peb", "teb")
+_OF_THE_TRIGGER = ("core", "ip", "buffer", "context", "event_id", "event_tag", "event_stage")  # the hook sets them
+_IN_CELLS = BATCH_STORAGES[len(GENERAL) :]
+
+
+class ProcessCells:
+    """The DirectAccess that all scripts of one process share, and its relation to the process's registers."""
+
+    def __init__(self, state: DebuggerState, process: Process) -> None:
+        self.process = process
+        window = process.cpu.window
+        self.direct = DirectAccess(
+            writable=GENERAL_REGISTERS | 1 << RIP, general=0 if window is None else window.general
+        )
+        self._depth = 0
+        self._listed = False
+        self._rows: ctypes.Array[Any] | None = None
+        self._set_pseudo_registers(GuestHost(state, process, process.core))
+        process.cpu.memory.on_change.append(self._forget_regions)
+
+    def _set_pseudo_registers(self, host: GuestHost) -> None:
+        for name in _STATIC:
+            index = PSEUDO_INDEX[name]
+            self.direct.pseudo[index] = host.pseudo_register(index)
+        self.direct.pseudo_ready = sum(1 << PSEUDO_INDEX[name] for name in (*_STATIC, *_OF_THE_TRIGGER))
+
+    # --- registers
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """A stretch in which the RegisterFile has the registers; such stretches may be nested."""
+        self._depth += 1
+        if self._depth == 1:
+            self.pour()
+        try:
+            yield
+        finally:
+            self._depth -= 1
+            if self._depth == 0:
+                self._take()
+
+    def pour(self) -> None:
+        """Write what scripts have written to the RegisterFile."""
+        registers, dirty = self.process.cpu.registers, self.direct.dirty & FETCHABLE & ~GENERAL_REGISTERS
+        registers.forget()
+        for storage in _IN_CELLS if dirty else ():
+            if dirty >> storage & 1:
+                registers.write(storage, self.direct.registers[storage])
+
+    def _take(self) -> None:
+        """Take what was written to the RegisterFile."""
+        registers = self.process.cpu.registers
+        registers.store_general()
+        for storage in registers.changed:
+            self.direct.registers[storage] = registers.read(storage)
+            self.direct.dirty |= 1 << storage
+            self.direct.readable |= 1 << storage
+        registers.forget()
+
+    # --- memory
+
+    def _forget_regions(self) -> None:
+        """The process's memory has changed: no pointer into it is used any more."""
+        self.direct.region_count = 0
+        self._listed = False
+
+    def list_regions(self) -> None:
+        """Let scripts reach the process's memory directly. Code is written by Python, which has it translated anew."""
+        if self._listed:
+            return
+        self._rows = region_rows(
+            Region(
+                region.start,
+                region.size,
+                region.host_pointer,
+                READABLE if Protection.EXECUTE in region.protection else READABLE | WRITABLE,
+            )
+            for region in self.process.cpu.memory.regions
+        )
+        self.direct.regions, self.direct.region_count = ctypes.addressof(self._rows), len(self._rows)
+        self._listed = True

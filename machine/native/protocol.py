@@ -1,0 +1,247 @@
+"""The trigger protocol of `machine.events.dispatch` as machine code, for the hooks of `machine.native.hooks`.
+
+    void stage(engine, HookState*, rows, count, stage, context*)
+
+walks the events of one stage: filters, condition, short-circuit default, actions. Scripts are called, blocks run in
+the sandbox by `block`; whatever has no native form is Python's, at the point where it is due.
+"""
+
+from __future__ import annotations
+
+import ctypes
+
+from unicorn import x86_const as x86
+
+from machine.block_counter import CEILING, EXECUTED
+from machine.events.registry import EventCells
+from machine.native.tables import (
+    GENERAL_REGISTERS,
+    R8,
+    RCX,
+    RDX,
+    RSP,
+    ActionRow,
+    BlockRow,
+    EventRow,
+    HookState,
+    RootState,
+)
+from machine.native.writer import ONE, HookWriter, nothing
+from vm.native.access import DirectAccess
+from vm.native.context import Context
+from vm.native.emitter import I1, I32, I64, NULL, POINTER, Module, Signature, Value, number
+from vm.native.layout import CELL
+from vm.registers import GENERAL, RIP
+
+FETCH = nothing(POINTER, POINTER, I64)
+STAGE = nothing(POINTER, POINTER, POINTER, I64, I64, POINTER)
+_BLOCK = Signature(I64, (POINTER, POINTER, POINTER, I64, I64, I64, I64, I64))
+_RUN = Signature(I32, (POINTER,))
+_ACT = nothing(I64, I64)
+_SETTLE = nothing(I64, I64, I32)
+_ENTER = nothing()
+_FINISH = Signature(I64, (I64, I64, I32))
+_START = Signature(I32, (POINTER, I64, I64, I64, I64))
+_RESTORE = Signature(I32, (POINTER, POINTER))
+_MEMCPY, _MEMCPY_NAME = nothing(POINTER, POINTER, I64, I1), "llvm.memcpy.p0.p0.i64"
+_MEMSET, _MEMSET_NAME = nothing(POINTER, "i8", I64, I1), "llvm.memset.p0.i64"
+
+CONDITION = (1 << 64) - 1  # in place of the index of an action
+_GENERAL_BYTES = CELL * len(GENERAL)
+
+
+def define(module: Module) -> None:
+    """Add the functions of the protocol to a module."""
+    _fetch(HookWriter(module, "fetch", FETCH))
+    _block(HookWriter(module, "block", _BLOCK))
+    _stage(HookWriter(module, "stage", STAGE))
+
+
+# --- registers
+
+
+def begin(e: HookWriter, rip: Value) -> None:
+    """Start a trigger at this RIP: general registers at hand, nothing written."""
+    e.set_own("rip", rip)
+    for name in ("short", "python", "over"):
+        e.set_own(name, number(0))
+    e.put(DirectAccess, "registers", e.direct, rip, RIP)
+    e.put(DirectAccess, "readable", e.direct, number(GENERAL_REGISTERS | 1 << RIP))
+    e.put(DirectAccess, "dirty", e.direct, number(0))
+
+
+def _fetch(e: HookWriter) -> None:
+    """Read the registers of a mask that were neither read nor written in this trigger."""
+    known = e.get(DirectAccess, "readable", e.direct)
+    missing = e.op("and", e.parameters[2], e.op("xor", known, number(-1)))
+
+    def one(storage: Value) -> None:
+        cell = e.at(e.place(DirectAccess, "registers", e.direct), e.op("shl", storage, number(3)))
+        e.ask("read_one", ONE, e.engine, e.id_of(storage), cell)
+
+    with e.when(e.is_set(missing)):
+        e.each_register(missing, one)
+        e.add_registers(missing, "readable")
+    e.give()
+
+
+# --- events
+
+
+def _stage(e: HookWriter) -> None:
+    _, _, rows, count, stage, context = e.parameters
+    e.set_own("stage", stage)
+    e.set_pseudo("event_stage", stage)
+    e.set_pseudo("ip", e.register(RIP))
+    e.set_pseudo("core", e.own("core"))
+
+    def one(place: Value) -> None:
+        row = e.load(place, POINTER)
+        event = e.get(EventRow, "event", row)
+        with e.when(e.is_set(e.get(EventCells, "enabled", event))):
+            same_core = e.compare("eq", e.get(EventRow, "core", row), e.own("core"))
+            with e.when(e.op("or", same_core, e.is_set(e.get(EventRow, "any_core", row)))):
+                _matching_core(e, row, event, e.load(context))
+
+    e.each_row("rows", rows, count, CELL, one)
+    e.give()
+
+
+def _matching_core(e: HookWriter, row: Value, event: Value, context: Value) -> None:
+    same_number = e.compare("eq", e.get(EventRow, "number", row), context)
+    with e.when(e.op("or", same_number, e.is_set(e.get(EventRow, "any_number", row)))):
+        e.set_pseudo("context", context)
+        e.put(EventRow, "short", row, e.get(EventRow, "short_circuit", row))
+        with e.when(_condition(e, row, context)):
+            e.count_up(e.place(EventCells, "triggers", event))
+            e.set_pseudo("event_id", e.get(EventRow, "id", row))
+            e.set_pseudo("event_tag", e.get(EventRow, "tag", row))
+            index = e.cell("index")
+            e.store(number(0), index)
+
+            def one(action: Value) -> None:
+                _action(e, row, action, e.load(index), context)
+                e.count_up(index)
+
+            first, count = e.get(EventRow, "actions", row), e.get(EventRow, "action_count", row)
+            e.each_row("actions", first, count, ctypes.sizeof(ActionRow), one)
+            e.set_own("short", e.op("or", e.own("short"), e.get(EventRow, "short", row)))
+        _leave_if_over(e)
+
+
+def _condition(e: HookWriter, row: Value, context: Value) -> Value:
+    """Whether the event does something at this trigger."""
+    holds, block, identity = e.cell("holds"), e.get(EventRow, "condition", row), e.get(EventRow, "id", row)
+    e.store(number(1), holds)
+    with e.when(e.compare("ne", block, NULL)):
+        regs = e.get(RootState, "guest_regs", e.own("root"))
+        value = e.use("block", _BLOCK, block, identity, number(-1), regs, context, number(0))
+        e.store(value, holds)
+    return e.is_set(e.load(holds))
+
+
+def _action(e: HookWriter, row: Value, action: Value, index: Value, context: Value) -> None:
+    python, after = e.new_block("python"), e.new_block("done")
+    identity, buffer = e.get(EventRow, "id", row), e.get(ActionRow, "buffer", action)
+    e.set_pseudo("buffer", buffer)
+    entry = e.get(ActionRow, "entry", action)
+    with e.when(e.compare("ne", entry, NULL)):
+        _script(e, action, entry, identity, index)
+        e.jump(after)
+    block = e.get(ActionRow, "block", action)
+    with e.when(e.compare("eq", block, NULL)):
+        e.jump(python)
+    regs = e.get(RootState, "guest_regs", e.own("root"))
+    e.use("block", _BLOCK, block, identity, index, buffer, regs, context)
+    e.jump(after)
+    e.block = python
+    e.ask_python("act", _ACT, identity, index)
+    e.jump(after)
+    e.block = after
+    _leave_if_over(e)
+
+
+def _script(e: HookWriter, action: Value, entry: Value, identity: Value, index: Value) -> None:
+    e.use("fetch", FETCH, e.get(ActionRow, "registers", action))
+    run = e.get(ActionRow, "context", action)
+    status = e.call(entry.text, _RUN, [run])
+    e.charge(e.get(Context, "steps", run))
+    e.add_registers(e.get(DirectAccess, "dirty", e.direct), "readable")
+    waiting = e.load(e.get(ActionRow, "waiting", action))
+    with e.when(e.is_set(e.op("or", e.convert("zext", status, I64), waiting))):
+        e.ask_python("settle", _SETTLE, identity, index, status)
+
+
+def _leave_if_over(e: HookWriter) -> None:
+    with e.when(e.is_set(e.own("over"))):
+        e.give()
+
+
+# --- blocks
+
+
+def _block(e: HookWriter) -> None:
+    """Run a block in the sandbox with three arguments; its rax, 0 when it stopped early."""
+    _, _, block, identity, index, *arguments = e.parameters
+    address = e.get(BlockRow, "address", block)
+    with e.when(e.is_clear(address)):
+        e.give(e.ask_python("block_in_python", _FINISH, identity, index, Value(I32, "0")))
+    root = e.own("root")
+    with e.when(e.compare("ne", e.get(RootState, "token", root), e.own("token"))):
+        e.ask_python("enter", _ENTER)
+        with e.when(e.is_set(e.own("over"))):
+            e.give(number(0))
+    guest = e.get(DirectAccess, "general", e.direct)
+    regs = e.get(RootState, "guest_regs_at", root)
+    _copy(e, regs, guest)
+    engine = e.get(RootState, "engine", root)
+    _make_clean(e, root, engine)
+    general = _set_arguments(e, root, engine, arguments)
+    counter = e.get(RootState, "counter", root)
+    before = e.load(e.at(counter, CELL * EXECUTED))
+    e.store(e.op("add", before, e.get(RootState, "budget", root)), e.at(counter, CELL * CEILING))
+    leave = e.get(RootState, "leave", root)
+    status = _call(e, root, "start", _START, engine, address, leave, number(0), number(0))
+    e.charge(e.op("sub", e.load(e.at(counter, CELL * EXECUTED)), before))
+    elsewhere = e.convert("zext", e.compare("ne", e.load(e.get(RootState, "rip", root)), leave), I64)
+    with e.when(e.is_set(e.op("or", elsewhere, e.get(RootState, "attention", root)))):
+        with e.when(e.is_clear(e.ask_python("finish", _FINISH, identity, index, status))):
+            e.give(number(0))
+    value = e.load(general)
+    _copy(e, guest, regs)
+    e.give(value)
+
+
+def _make_clean(e: HookWriter, root: Value, engine: Value) -> None:
+    """Undo what blocks have done to more than general registers and flags."""
+    with e.when(e.is_set(e.get(RootState, "restore", root))):
+        _call(e, root, "restore_context", _RESTORE, engine, e.get(RootState, "clean", root))
+        place = e.place(HookState, "processor_block", e.state)
+        _call(e, root, "write_one", ONE, engine, Value(I32, str(x86.UC_X86_REG_GS_BASE)), place)
+        e.put(RootState, "restore", root, e.get(RootState, "always", root))
+
+
+def _set_arguments(e: HookWriter, root: Value, engine: Value, arguments: list[Value]) -> Value:
+    general = e.get(RootState, "general", root)
+    e.call(
+        _MEMSET_NAME,
+        e.module.declared.setdefault(_MEMSET_NAME, _MEMSET),
+        [general, Value("i8", "0"), number(_GENERAL_BYTES), Value(I1, "false")],
+    )
+    for storage, value in zip((RCX, RDX, R8), arguments, strict=True):
+        e.store(value, e.at(general, CELL * storage))
+    e.store(e.get(RootState, "stack_pointer", root), e.at(general, CELL * RSP))
+    e.store(e.get(RootState, "leave", root), e.get(RootState, "stack_top", root))
+    place = e.place(RootState, "flags", root)
+    _call(e, root, "write_one", ONE, engine, Value(I32, str(x86.UC_X86_REG_EFLAGS)), place)
+    return general
+
+
+def _call(e: HookWriter, root: Value, name: str, signature: Signature, *arguments: Value) -> Value:
+    return e.call(e.get(RootState, name, root).text, signature, arguments)
+
+
+def _copy(e: HookWriter, to: Value, source: Value) -> None:
+    """Copy the general registers."""
+    signature = e.module.declared.setdefault(_MEMCPY_NAME, _MEMCPY)
+    e.call(_MEMCPY_NAME, signature, [to, source, number(_GENERAL_BYTES), Value(I1, "false")])

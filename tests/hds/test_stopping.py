@@ -1,0 +1,98 @@
+"""`hds run` is ended by Ctrl-C and by `--timeout` at once, whatever the guest and its events are doing.
+
+Processor time is compared, which a busy machine does not lengthen as it does real time. It includes the end of the
+process after Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hds_guests import command_line, listing_file, session
+
+from hds.engines import load_engine
+from hds.exit_codes import ExitCode
+from machine.machine import StopCause
+from vm.limits import DEFAULT_LIMITS
+
+AT_ONCE = 0.2  # seconds
+ENGINES = ("reference", "native")
+LOOP = "again: jmp again"
+CALLS = "next: mov eax, 0x55; syscall; jmp next"
+BURNING = "!syscall script { while (1) { .n = .n + 1; } }"
+CASES = {
+    "no event": (LOOP, ""),
+    "a native event": (CALLS, "!syscall script { .n = .n + 1; }"),
+    "an event in Python": (CALLS, "!syscall stage all script { .n = .n + 1; }"),
+    "messages": (CALLS, "!syscall script { print(@rax); } imm no"),
+    "scripts that use up their steps": (CALLS, BURNING),
+}
+
+
+def seconds_of_a_script(engine: str, case: str) -> float:
+    """How long the script that is under way may go on: it is not cut in half."""
+    return 2.0 if engine == "reference" and CASES[case][1] == BURNING else 0.0
+
+
+def arguments(folder: Path, engine: str, case: str) -> list[str]:
+    guest, commands = CASES[case]
+    path = listing_file(folder, guest)
+    return ["run", "--engine", engine, "--kernel", "bare", "-e", f".connect local\n{commands}", path]
+
+
+def processor_time(process: int) -> float:
+    """Seconds that a process has used up to now."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_ctrl_c_ends_the_run_and_shows_the_summary(tmp_path: Path, engine: str, case: str) -> None:
+    command = [sys.executable, "-m", "hds.cli", *arguments(tmp_path, engine, case)]
+    earlier = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stderr is not None
+        assert "no effect" in run.stderr.readline()  # the commands are being carried out
+        time.sleep(0.5)
+        before = processor_time(run.pid)
+        run.send_signal(signal.SIGINT)
+        said = run.stderr.read()
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = used.ru_utime + used.ru_stime - earlier.ru_utime - earlier.ru_stime
+    assert (run.returncode, said.endswith("; interrupted\n")) == (ExitCode.INTERRUPTED, True), said[-400:]
+    assert spent - before < AT_ONCE + seconds_of_a_script(engine, case)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_timeout_ends_the_run_in_time(tmp_path: Path, engine: str, case: str) -> None:
+    guest, commands = CASES[case]
+    made = session(guest, kernel="bare", engine=load_engine(engine, DEFAULT_LIMITS))[0]
+    made.execute(commands)
+    made.run(3000)  # compiles what is compiled at the first use
+    start = time.process_time()
+    assert made.run(timeout=0.3).cause is StopCause.TIMEOUT
+    assert time.process_time() - start < 0.3 + AT_ONCE + seconds_of_a_script(engine, case)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_script_is_not_cut_in_half_by_a_timeout(tmp_path: Path, engine: str) -> None:
+    commands = "!syscall script { .n = 0; while (.n < 0n100000) { .n = .n + 1; } printf(\"%d\\n\", .n); }"
+    options = ("--engine", engine, "--kernel", "bare", "--timeout", "0.01", "-e", commands)
+    ran = command_line("run", *options, listing_file(tmp_path, CALLS))
+    assert ran.code == ExitCode.LIMIT
+    assert set(ran.output.splitlines()) <= {"100000"}
+    assert ran.errors.endswith("; stopped: timeout\n")
+
+
+@pytest.mark.parametrize("seconds", ["-1", "nan", "inf", "soon"])
+def test_a_timeout_that_is_none_is_refused(seconds: str) -> None:
+    assert command_line("run", "--timeout", seconds, "-e", "g").code == ExitCode.USAGE

@@ -1,0 +1,281 @@
+"""The built-in functions on texts and blocks of memory, and the texts of messages, where all bytes are at hand.
+
+They do what `vm.library` and `vm.memory` do, and charge the same to `max_bulk_bytes`: sequences are read in pieces that
+end with a page, or by the unit where script memory ends before that. Whatever is not at hand, or would stop the run or
+fail, leaves no trace here: Python does it again from the start, and answers as the reference does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from vm.builtins import BUILTIN_INDEX
+from vm.host import PAGE
+from vm.library import MINUS_ONE
+from vm.native.access import READABLE, WRITABLE
+from vm.native.emitter import I1, I32, I64, NO, NULL, POINTER, YES, Module, Signature, Value, number
+from vm.native.layout import CELL
+from vm.native.linkage import MAYBE, Linked
+from vm.native.spans import NOWHERE, SPAN, host_address, is_guest, span
+
+UNITS = (1, 2)  # bytes of a unit of narrow and wide text
+_MOST_UNITS = 1 << 62  # no run reads as many
+_NOTHING = (number(0), NO)
+
+_TEXT = Signature(SPAN, (POINTER, I64, I64))
+_COMPARE = Signature(MAYBE, (POINTER, I64, I64, I64))
+_MOVE = Signature(I1, (POINTER, I64, I64, I64))
+_FIND_BYTE = Signature(POINTER, (POINTER, I32, I64))
+_COMPARE_BYTES = Signature(I32, (POINTER, POINTER, I64))
+
+
+def define_texts(module: Module) -> None:
+    """Define what the functions below call in a module."""
+    rows: tuple[tuple[str, Signature, Callable[..., None]], ...] = (
+        *((f"text{unit}", _TEXT, partial(_text, unit)) for unit in UNITS),
+        *((f"order{unit}", _COMPARE, partial(_order, unit, _scan_texts)) for unit in UNITS),
+        ("order_bytes", _COMPARE, partial(_order, 1, _scan_bytes)),
+        ("move", _MOVE, _move),
+    )
+    for name, kind, body in rows:
+        e = Linked(module, name, kind, internal=True)
+        body(e, *e.parameters[1:])
+
+
+# --- pieces -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Sequence:
+    """Units from an address on: where they lie, and how many bytes of them."""
+
+    address: Value
+    host: Value
+    room: Value
+    is_guest: Value
+
+    @classmethod
+    def at(cls, e: Linked, address: Value) -> _Sequence:
+        return cls(address, *span(e, address, READABLE), is_guest(e, address))
+
+
+def _all(e: Linked, flags: Iterable[Value]) -> Value:
+    whole = YES
+    for flag in flags:
+        whole = e.op("and", whole, flag)
+    return whole
+
+
+def _least(e: Linked, x: Value, y: Value) -> Value:
+    return e.select(e.compare("ult", x, y), x, y)
+
+
+def _piece(
+    e: Linked, sequences: tuple[_Sequence, ...], offset: Value, unit: int, most: Value, give_up: Callable[[], None]
+) -> Value:
+    """The bytes of the next piece of sequences that are read alike, charged. Gives up where they are not at hand.
+
+    A piece ends with the page of each sequence and has at most `most` bytes; it is one unit where that leaves none, and
+    where script memory ends earlier (`vm.memory.Memory.chunks`, `vm.library._step`).
+    """
+    size = most
+    for row in sequences:
+        in_page = e.op("and", e.op("add", row.address, offset), number(PAGE - 1))
+        size = _least(e, size, e.op("sub", number(PAGE), in_page))
+    size = e.op("and", size, number(-unit))
+    size = e.select(e.compare("eq", size, number(0)), number(unit), size)
+    rooms = [e.op("sub", row.room, offset) for row in sequences]
+    fits = [e.compare("ule", size, room) for room in rooms]
+    size = e.select(_all(e, fits), size, number(unit))
+    # The host may know what follows the region of a guest address.
+    known = [e.op("or", fit, e.opposite(row.is_guest)) for fit, row in zip(fits, sequences, strict=True)]
+    at_hand = _all(e, (*known, *(e.compare("ule", size, room) for room in rooms)))
+    left = e.state("bulk_left")
+    with e.when(e.opposite(e.op("and", at_hand, e.compare("ule", size, left)))):
+        give_up()
+    e.set_state("bulk_left", e.op("sub", left, size))
+    return size
+
+
+def _undo(e: Linked, *answer: Value) -> Callable[[], None]:
+    """What gives up: it takes back what was charged since now."""
+    left = e.state("bulk_left")
+
+    def give_up() -> None:
+        e.set_state("bulk_left", left)
+        e.give(*answer)
+
+    return give_up
+
+
+# --- the length of a text ---------------------------------------------------------------------------------------------
+
+
+def _text(unit: int, e: Linked, address: Value, most: Value) -> None:
+    """Where a text lies and its bytes, as `vm.memory.Memory.text` finds them: at most `most` (1 or more) units."""
+    give_up, text = _undo(e, *NOWHERE), _Sequence.at(e, address)
+    end, cell = e.op("mul", most, number(unit)), e.cell("offset")
+    e.store(number(0), cell)
+    with e.repeat():
+        offset = e.load(cell)
+        size = _piece(e, (text,), offset, unit, number(PAGE), give_up)
+        within = _least(e, size, e.op("sub", end, offset))
+        found = e.op("add", offset, _find_zero(e, unit, e.at(text.host, offset), within))
+        with e.when(e.op("or", e.compare("ult", found, e.op("add", offset, size)), e.compare("eq", found, end))):
+            e.give(text.host, found)
+        e.store(found, cell)
+
+
+def _find_zero(e: Linked, unit: int, start: Value, size: Value) -> Value:
+    """The offset of the first zero unit in host memory, or `size`."""
+    if unit == 1:
+        zero = e.call_external("memchr", _FIND_BYTE, [start, Value(I32, "0"), size])
+        distance = e.op("sub", e.convert("ptrtoint", zero, I64), e.convert("ptrtoint", start, I64))
+        return e.select(e.compare("eq", zero, NULL), size, distance)
+    cell = e.cell("searched")
+    e.store(number(0), cell)
+    with e.repeat() as done:
+        offset = e.load(cell)
+        done(e.compare("uge", offset, size))
+        done(e.compare("eq", _unit(e, unit, start, offset), number(0)))
+        e.store(e.op("add", offset, number(unit)), cell)
+    return e.load(cell)
+
+
+def _unit(e: Linked, unit: int, start: Value, offset: Value) -> Value:
+    return e.convert("zext", e.load(e.at(start, offset), f"i{8 * unit}", align=1), I64)
+
+
+def _length(unit: int, e: Linked, address: Value) -> tuple[Value, Value]:
+    """strlen, wcslen."""
+    host, size = _call_text(e, unit, address, e.setting("max_bulk_bytes"))
+    return e.op("udiv", size, number(unit)), e.compare("ne", host, NULL)
+
+
+def _call_text(e: Linked, unit: int, address: Value, most: Value) -> tuple[Value, Value]:
+    found = e.call(f"text{unit}", _TEXT, [e.context, address, most])
+    return e.part(found, 0, POINTER), e.part(found, 1)
+
+
+def copy_text(unit: int, e: Linked, address: Value, most: Value, to: Value, room: Value) -> None:
+    """Copy at most `most` units of a text to a host address; its bytes, unless they are not at hand or over `room`."""
+    host, size = _call_text(e, unit, address, most)
+    with e.when(e.op("or", e.compare("eq", host, NULL), e.compare("ugt", size, room))):
+        e.give(*_NOTHING)
+    e.move(to, host, size)
+    e.give(size, YES)
+
+
+# --- the order of two sequences ---------------------------------------------------------------------------------------
+
+
+def _order(
+    unit: int, scan: Callable[[Linked, int, Value, Value, Value], None], e: Linked, p: Value, q: Value, most: Value
+) -> None:
+    """The order of two sequences of at most `most` units, as `vm.library._compare` finds it."""
+    give_up, left, cell = _undo(e, *_NOTHING), e.cell("left"), e.cell("offset")
+    x, y = _Sequence.at(e, p), _Sequence.at(e, q)
+    e.store(e.op("mul", _least(e, most, number(_MOST_UNITS)), number(unit)), left)
+    e.store(number(0), cell)
+    with e.repeat():
+        rest, offset = e.load(left), e.load(cell)
+        with e.when(e.compare("eq", rest, number(0))):
+            e.give(number(0), YES)
+        size = _piece(e, (x, y), offset, unit, rest, give_up)
+        scan(e, unit, e.at(x.host, offset), e.at(y.host, offset), size)
+        e.store(e.op("sub", rest, size), left)
+        e.store(e.op("add", offset, size), cell)
+
+
+def _scan_texts(e: Linked, unit: int, p: Value, q: Value, size: Value) -> None:
+    """Return the order of two pieces if they differ, or 0 at the end of equal texts."""
+    cell = e.cell("compared")
+    e.store(number(0), cell)
+    with e.repeat() as done:
+        offset = e.load(cell)
+        done(e.compare("eq", offset, size))
+        a, b = _unit(e, unit, p, offset), _unit(e, unit, q, offset)
+        with e.when(e.compare("ne", a, b)):
+            _give_order(e, e.compare("ugt", a, b))
+        with e.when(e.compare("eq", a, number(0))):
+            e.give(number(0), YES)
+        e.store(e.op("add", offset, number(unit)), cell)
+
+
+def _scan_bytes(e: Linked, unit: int, p: Value, q: Value, size: Value) -> None:
+    """Return the order of two pieces if they differ."""
+    order = e.call_external("memcmp", _COMPARE_BYTES, [p, q, size])
+    with e.when(e.compare("ne", order, Value(I32, "0"))):
+        _give_order(e, e.compare("sgt", order, Value(I32, "0")))
+
+
+def _give_order(e: Linked, greater: Value) -> None:
+    e.give(e.select(greater, number(1), number(MINUS_ONE)), YES)
+
+
+def _compared(name: str, e: Linked, p: Value, q: Value, most: Value | None = None) -> tuple[Value, Value]:
+    answer = e.call(name, _COMPARE, [e.context, p, q, most or number(_MOST_UNITS)])
+    return e.part(answer, 0), e.part(answer, 1, I1)
+
+
+# --- copies -----------------------------------------------------------------------------------------------------------
+
+
+def _move(e: Linked, target: Value, source: Value, size: Value) -> None:
+    """Copy 1 or more bytes as if through a buffer; whether that could be done."""
+    with e.when(bulk_allowed(e, size)):
+        start, readable = host_address(e, source, size, READABLE)
+        to, writable = host_address(e, target, size, WRITABLE)
+        with e.when(e.op("and", readable, writable)):
+            charge(e, size)
+            e.move(to, start, size)
+            e.give(YES)
+    e.give(NO)
+
+
+def moved(e: Linked, target: Value, source: Value, size: Value) -> Value:
+    """Call it."""
+    return e.call("move", _MOVE, [e.context, target, source, size])
+
+
+def bulk_allowed(e: Linked, size: Value) -> Value:
+    """Whether 1 or more bytes may be charged to `max_bulk_bytes`."""
+    return e.op("and", e.compare("ule", size, e.state("bulk_left")), e.compare("ne", size, number(0)))
+
+
+def charge(e: Linked, size: Value) -> None:
+    """Charge bytes to `max_bulk_bytes`."""
+    e.set_state("bulk_left", e.op("sub", e.state("bulk_left"), size))
+
+
+# --- the table --------------------------------------------------------------------------------------------------------
+
+# Functions of `vm.library`: the result, and whether there is one without Python.
+TEXT_FUNCTIONS: dict[str, Callable[..., tuple[Value, Value]]] = {
+    "memcpy": lambda e, target, source, size: (number(0), moved(e, target, source, size)),
+    "memcmp": partial(_compared, "order_bytes"),
+    "strlen": partial(_length, 1),
+    "wcslen": partial(_length, 2),
+    "strcmp": partial(_compared, "order1"),
+    "wcscmp": partial(_compared, "order2"),
+    "strncmp": partial(_compared, "order1"),
+    "wcsncmp": partial(_compared, "order2"),
+}
+
+
+def or_python(name: str) -> Callable[..., None]:
+    """The body of one of these functions, which calls back where it has no result."""
+
+    def body(e: Linked, *arguments: Value) -> None:
+        value, known = TEXT_FUNCTIONS[name](e, *arguments)
+        with e.when(known):
+            e.give(value, YES)
+        given, answer = e.cell("given", len(arguments)), e.answer_cell()
+        for place, argument in enumerate(arguments):
+            e.store(argument, e.at(given, CELL * place))
+        done = e.callback("builtin", number(BUILTIN_INDEX[name]), given, answer)
+        e.give(e.load(answer), done)
+
+    return body
