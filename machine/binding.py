@@ -65,11 +65,12 @@ class EmulatorError(Exception):
 class Batch:
     """Registers that are read with one C call into arrays that are built once; `words` of 64 bits each."""
 
-    def __init__(self, handle: Any, ids: Sequence[int], words: int = 1) -> None:
+    def __init__(self, handle: Any, ids: Sequence[int], words: int = 1, values: Any = None) -> None:
+        """`values` is the array to be used, if there is one."""
         self._handle = handle
         self._count = len(ids)
         self._ids = (ctypes.c_int * self._count)(*ids)
-        self.values = (ctypes.c_uint64 * (self._count * words))()
+        self.values = (ctypes.c_uint64 * (self._count * words))() if values is None else values
         base, step = ctypes.addressof(self.values), ctypes.sizeof(ctypes.c_uint64) * words
         self._pointers = (ctypes.c_void_p * self._count)(*(base + step * index for index in range(self._count)))
 

@@ -12,7 +12,6 @@ import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from functools import cached_property
 from typing import Any
 
 from unicorn import unicorn_const as uc
@@ -41,7 +40,7 @@ from machine.memory import GuestMemory, MapError, Protection, Region
 from machine.native import block_hook
 from machine.register_file import RegisterFile
 from machine.registers import BATCH_IDS, STATE_IDS, VECTOR_IDS
-from machine.window import Window, window_of
+from machine.window import window_of
 from vm.registers import RFLAGS, RIP
 
 SYSCALL_LENGTH = 2
@@ -104,7 +103,8 @@ class Cpu:
         self.on_invalid_instruction: Callable[[], bool] = lambda: False  # whether RIP was moved and the guest goes on
         self.time_stamp: Callable[[], int] = lambda: self.executed
         self._engine = Engine(CPU_MODEL)
-        self.registers = RegisterFile(self._engine)
+        self.window = window_of(self._engine)
+        self.registers = RegisterFile(self._engine, self.window)
         self._blocks = BlockCounter(memory)
         self._stop_requested = False
         self.code_changes = 0  # grows when code was changed by somebody else than this CPU
@@ -113,7 +113,7 @@ class Cpu:
         self._why: StopKind | None = None
         self._event: StopReason | None = None
         self._carried: BaseException | None = None
-        self._entry_msrs = MsrBatch(self._engine.handle, (msr.STAR, msr.LSTAR, msr.FMASK))
+        self._entry_msrs = self._system_call_msrs()
         self._vectors = Batch(self._engine.handle, VECTOR_IDS, words=2)
         self._install_hooks()
         for register, value in _INITIAL_STATE:
@@ -170,13 +170,6 @@ class Cpu:
             self._blocks.forget(begin, end)
             self.code_changes += 1
 
-    # --- registers
-
-    @cached_property
-    def window(self) -> Window | None:
-        """Where machine code finds the registers."""
-        return window_of(self._engine)
-
     def read_vectors(self, values: Any) -> None:
         """Copy XMM0 to XMM15 into an array of 32 words."""
         self._vectors.read()
@@ -201,8 +194,15 @@ class Cpu:
             self._engine.write_msr(number, value)
 
     def system_call_msrs(self) -> list[int]:
-        """STAR, LSTAR and FMASK, with one call."""
-        return self._entry_msrs.read()
+        """STAR, LSTAR and FMASK."""
+        return self._entry_msrs()
+
+    def _system_call_msrs(self) -> Callable[[], list[int]]:
+        if self.window is None:
+            return MsrBatch(self._engine.handle, (msr.STAR, msr.LSTAR, msr.FMASK)).read
+        window = self.window
+        cells = [ctypes.c_uint64.from_address(place) for place in (window.star, window.lstar, window.fmask)]
+        return lambda: [cell.value for cell in cells]
 
     # --- hooks of addresses
 

@@ -1,7 +1,7 @@
 """The registers of one stopped CPU: read in one batch on first use, written back only where they changed.
 
 Valid between two stretches of guest execution, that is between runs or within one hook. The owner calls `forget` when
-the guest has run and `store` before it runs on.
+the guest has run and `store` before it runs on. General registers go through the engine's window where there is one.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import struct
 
 from machine.binding import WORD_MASK, Batch, Engine
 from machine.registers import BATCH_IDS, BATCH_POSITION, BATCH_STORAGES, PLAIN_IDS, TABLE_BASES, TABLE_SELECTORS
+from machine.window import Window
 from vm.registers import GENERAL, RFLAGS, RIP, STORAGE_INDEX
 
 _RIP = BATCH_POSITION[RIP]
@@ -24,10 +25,15 @@ _RFLAGS_ONE = 1 << 1  # bit 1 of RFLAGS is always set (Intel SDM volume 1, secti
 class RegisterFile:
     """All storages of `vm.registers`, by index. Values are unsigned 64-bit integers."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, window: Window | None = None) -> None:
         self._engine = engine
+        self._window = window
         self._batch = Batch(engine.handle, BATCH_IDS)
         self._values = self._batch.values
+        self._address = ctypes.addressof(self._values)
+        others = BATCH_IDS[_GENERAL_COUNT:]
+        cells = (ctypes.c_uint64 * len(others)).from_buffer(self._values, _GENERAL_BYTES)
+        self._others = Batch(engine.handle, others, values=cells)
         self._valid = False
         self._fetched: dict[int, int] = {}  # by position in the batch, of those that were written
 
@@ -85,7 +91,9 @@ class RegisterFile:
     def store_general(self) -> None:
         """Give the changed general registers to the CPU."""
         general = [position for position in self._fetched if position < _GENERAL_COUNT]
-        if general:
+        if general and self._window is not None:
+            ctypes.memmove(self._window.general, self._address, _GENERAL_BYTES)
+        elif general:
             self._batch.write_first(_GENERAL_COUNT)
         for position in general:
             del self._fetched[position]
@@ -113,7 +121,11 @@ class RegisterFile:
         self.forget()
 
     def _fetch(self) -> None:
-        self._batch.read()
+        if self._window is None:
+            self._batch.read()
+        else:
+            ctypes.memmove(self._address, self._window.general, _GENERAL_BYTES)
+            self._others.read()
         self._valid = True
 
     def _store_without_rip(self) -> None:

@@ -205,6 +205,7 @@ class SystemCalls:
         self._carrier = carrier
         self._hooks: dict[Process, ProcessHook] = {}
         self._kernels: dict[Process, Kernel] = {}
+        self._pages: dict[Process, int] = {}  # of their handlers at LSTAR
         self._own_handlers: set[Process] = set()
         self._variants: Variants = NONE
         self._returns_are_watched = False
@@ -215,6 +216,7 @@ class SystemCalls:
     def attach(self, process: Process, kernel: Kernel) -> None:
         """Serve the process's CPU with a kernel's model."""
         self._kernels[process] = kernel
+        self._pages[process] = kernel.entry.text.page
         process.cpu.on_syscall = lambda: self._on_syscall(process)
         process.cpu.on_invalid_instruction = lambda: self._on_invalid_instruction(process)
         process.cpu.hook_address(kernel.entry.text.service, lambda: self._answer(process))
@@ -250,7 +252,7 @@ class SystemCalls:
         return WayBack.BY_SYSRET if self._returns_are_watched else WayBack.AT_ONCE
 
     def _walks(self, process: Process) -> bool:
-        return self._watches_page(process, self._kernels[process].entry.text.page)
+        return self._watches_page(process, self._pages[process])
 
     def _set_interception(self, process: Process) -> None:
         wanted = bool(self._variants) or process in self._own_handlers or self._walks(process)

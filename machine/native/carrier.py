@@ -244,7 +244,7 @@ class ProcessHook:
             carrier = self._carrier
             handling = self._handlings[event.definition.id] = Handling(event, self.cells, self.state)
             workspace = carrier.immediate if event.definition.immediate else carrier.held
-            handling.fill_in(carrier.engine, workspace, carrier.sandbox, carrier.state, self.refresh)
+            handling.fill_in(carrier.engine, workspace, carrier.sandbox, carrier.state)
         return handling
 
     # --- addresses
@@ -283,7 +283,6 @@ class ProcessHook:
     def _act_in_python(self, handling: Handling, index: int) -> None:
         with handling.python() as trigger:
             self._carrier.dispatcher.act(handling.action(index), trigger)
-        self.refresh()
 
     def _settle(self, event_id: int, index: int, status: int) -> None:
         self._aside(lambda: self._follow_up(self._handlings[event_id], index, status))
@@ -306,7 +305,6 @@ class ProcessHook:
         def answer() -> None:
             self.cells.pour()
             body()
-            self.refresh()
 
         self.process.cpu.within_system_call(answer)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from machine.events.definition import Action, CodeAction, ScriptAction, Stage
@@ -27,11 +27,10 @@ _AT_HAND = GENERAL_REGISTERS | 1 << RIP
 class TriggerHost(GuestHost):
     """A `vm.native.access.NativeHost` for one script of an event in one process."""
 
-    def __init__(self, state: DebuggerState, handling: Handling, changed: Callable[[], None]) -> None:
+    def __init__(self, state: DebuggerState, handling: Handling) -> None:
         super().__init__(state, handling.cells.process, handling.cells.process.core)
         self.direct = handling.cells.direct
         self._handling = handling
-        self._changed = changed
 
     def attend(self, trigger: Trigger) -> None:
         """Python takes part in this trigger."""
@@ -65,9 +64,7 @@ class TriggerHost(GuestHost):
 
     def request(self, name: str, arguments: tuple[int, ...]) -> int:
         with self._handling.python():
-            result = super().request(name, arguments)
-        self._changed()
-        return result
+            return super().request(name, arguments)
 
 
 class Handling:
@@ -99,14 +96,7 @@ class Handling:
 
     # --- what the hooks read
 
-    def fill_in(
-        self,
-        engine: NativeEngine,
-        workspace: Workspace,
-        sandbox: RootSandbox,
-        state: DebuggerState,
-        changed: Callable[[], None],
-    ) -> None:
+    def fill_in(self, engine: NativeEngine, workspace: Workspace, sandbox: RootSandbox, state: DebuggerState) -> None:
         """Fill in the rows of the condition and of the actions."""
         definition = self.event.definition
         if definition.condition is not None:
@@ -117,7 +107,7 @@ class Handling:
             if isinstance(action, CodeAction):
                 row.block = self._block(action.code, sandbox)
             elif isinstance(action, ScriptAction) and entry_point(action.program):
-                host = TriggerHost(state, self, changed)
+                host = TriggerHost(state, self)
                 self._hosts.append(host)
                 self.activations[index] = activation = prepare(engine, action.program, host, workspace)
                 row.entry, row.context = entry_point(action.program), activation.address

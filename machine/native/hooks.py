@@ -91,7 +91,8 @@ def _on_syscall(e: HookWriter) -> None:
         with e.when(e.is_set(e.own("short"))):
             e.set_register(RIP, behind)
             _finish_syscall(e, behind)
-    with e.when(e.is_clear(post_count)):
+    at_once = e.compare("ne", e.own("way_back"), number(WayBack.BY_SYSRET))
+    with e.when(e.op("and", e.is_clear(post_count), at_once)):
         _plain_call(e, rip, behind)
     _enter_kernel(e, behind)
     entered = e.register(RIP)

@@ -205,7 +205,8 @@ def _block(e: HookWriter) -> None:
     e.charge(e.op("sub", e.load(e.at(counter, CELL * EXECUTED)), before))
     elsewhere = e.convert("zext", e.compare("ne", e.load(e.get(RootState, "rip", root)), leave), I64)
     with e.when(e.is_set(e.op("or", elsewhere, e.get(RootState, "attention", root)))):
-        with e.when(e.is_clear(e.ask_python("finish", _FINISH, identity, index, status))):
+        returned = e.ask_python("finish", _FINISH, identity, index, status)
+        with e.when(e.is_clear(returned)):
             e.give(number(0))
     value = e.load(general)
     _copy(e, guest, regs)

@@ -128,6 +128,15 @@ def test_bulk_work_is_charged_alike(call: str, limit: int) -> None:
     run(f"print(1); {call}; print(2); {call}; print(3);", guest, Limits(max_bulk_bytes=limit))
 
 
+@pytest.mark.parametrize("limit", [0x10, 0x800, 0x80F, 0x810, 0x811, 0x1020, 0x2000])
+@pytest.mark.parametrize(
+    "call", ["strlen(0x17f0)", "wcslen(0x17f1)", "strcmp(0x17f0, 0x1100)", "memcmp(0x17f0, 0x17f1, 0x20)"]
+)
+def test_regions_that_meet_within_a_page(call: str, limit: int) -> None:
+    guest = guest_of(b"", 0, ((0x1000, 0x800, 3), (0x1800, 0x800, 3)))
+    run(f"print(1); print({call}); print(2);", guest, Limits(max_bulk_bytes=limit))
+
+
 @given(
     name=st.sampled_from(sorted(UNITS)),
     data=st.binary(max_size=32).map(lambda data: bytes(byte & 1 for byte in data)),
