@@ -25,8 +25,10 @@ def compile_source(source: SourceFile, arguments: argparse.Namespace, limits: Li
         _show(made.diagnostics)
         return made.program
     from hds.command_scripts import read_command_file
+    from hds.symbols import announce_programs
 
     file = read_command_file(source, limits)
+    announce_programs(file.commands, compiler.symbols, limits)
     findings = list(file.findings)
     programs: dict[int, Program] = {}
     for script in file.scripts:

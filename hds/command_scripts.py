@@ -11,8 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from hds.assembly import check_assembly
 from hds.inputs import InputError, read_source
-from lang.commands import Command, CommandError, EventCommand, ScriptFile, ScriptText, parse_event, read_commands
+from lang.commands import Code, Command, CommandError, EventCommand, ScriptFile, ScriptText, parse_event, read_commands
 from lang.compiler import Compilation, Compiler
 from lang.diagnostics import Diagnostic
 from lang.source import SourceFile, Span
@@ -67,6 +68,7 @@ class CommandFile:
     events: Mapping[int, EventCommand]
     scripts: tuple[CommandScript, ...]
     findings: tuple[Diagnostic, ...]
+    unchecked_blocks: int = 0  # of assembly text: the assembler is not installed
 
     def event(self, command: Command) -> EventCommand:
         """The event of an event command without errors. Raises KeyError for any other command."""
@@ -74,11 +76,15 @@ class CommandFile:
 
 
 def read_command_file(source: SourceFile, limits: Limits) -> CommandFile:
-    """Read a command file and the files that its `file:` scripts name. Nothing is compiled; nothing raises."""
+    """Read a command file and the files that its `file:` scripts name; nothing raises.
+
+    Assembly blocks are assembled, to know whether that is possible; scripts are not compiled.
+    """
     commands, errors = read_commands(source)
     findings = [as_diagnostic(error) for error in errors]
     events: dict[int, EventCommand] = {}
     scripts: list[CommandScript] = []
+    unchecked_blocks = 0
     for command in commands:
         found: Iterator[CommandScript | Diagnostic]
         if command.row.is_event:
@@ -87,6 +93,9 @@ def read_command_file(source: SourceFile, limits: Limits) -> CommandFile:
             if event is None:
                 continue
             events[command.span.start] = event
+            wrong_blocks, unchecked = check_assembly(event)
+            findings += wrong_blocks
+            unchecked_blocks += unchecked
             found = _event_scripts(event, limits)
         else:
             found = _raw_script(command)
@@ -95,7 +104,7 @@ def read_command_file(source: SourceFile, limits: Limits) -> CommandFile:
                 findings.append(item)
             else:
                 scripts.append(item)
-    return CommandFile(source, tuple(commands), events, tuple(scripts), tuple(findings))
+    return CommandFile(source, tuple(commands), events, tuple(scripts), tuple(findings), unchecked_blocks)
 
 
 def as_diagnostic(error: CommandError) -> Diagnostic:
@@ -134,9 +143,9 @@ def _file(command: Command, script: ScriptFile, limits: Limits) -> CommandScript
             raise InputError(f"{path} is no file")
         source = read_source(str(path), limits)
     except (InputError, OSError) as error:
-        return Diagnostic("E222", str(error), script.span, "a path is relative to the command file")
+        return Diagnostic(Code.NO_SCRIPT_FILE, str(error), script.span, "a path is relative to the command file")
     if not source.text.strip():
-        return Diagnostic("E222", f"{path} is empty", script.span)
+        return Diagnostic(Code.NO_SCRIPT_FILE, f"{path} is empty", script.span)
     return CommandScript(command, script.span.start, source, 0, len(source.text), source)
 
 
@@ -146,6 +155,6 @@ def _raw_script(command: Command) -> Iterator[CommandScript | Diagnostic]:
         return
     if raw.start >= raw.end:
         message = f"incorrect use of the '{command.name.text}'"
-        yield Diagnostic("E210", message, command.span, f"{name} needs something to evaluate")
+        yield Diagnostic(Code.MISSING_VALUE, message, command.span, f"{name} needs something to evaluate")
         return
     yield CommandScript(command, raw.start, raw.file, raw.start, raw.end, raw.file, name in EXPRESSIONS)

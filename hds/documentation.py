@@ -133,18 +133,11 @@ def _script(script: str) -> Iterator[str]:
 def diagnostics_page() -> Iterator[str]:
     """docs/diagnostics.md."""
     yield from _DIAGNOSTICS.splitlines()
-    for title, rows in (("Errors of scripts", ERRORS), ("Warnings", WARNINGS)):
+    for title, rows in (("Errors of scripts", ERRORS), ("Warnings", WARNINGS), ("Errors of commands", COMMAND_ERRORS)):
         yield ""
         yield f"## {title}"
         for row in rows:
             yield from _diagnostic(row)
-    yield ""
-    yield "## Errors of commands"
-    for command_row in COMMAND_ERRORS:
-        yield ""
-        yield f"### {command_row.code}: {command_row.title}"
-        yield ""
-        yield command_row.explanation
 
 
 def _diagnostic(row: Row) -> Iterator[str]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hds.command_scripts import CommandFile, CommandScript, read_command_file
+from hds.symbols import announce_programs
 from lang.diagnostics import Diagnostic, Severity, sort_key
 from lang.source import SourceFile, Span
 from vm.engine import Engine, Loaded
@@ -50,6 +51,7 @@ class Scripts:
         Never raises for what is in the file. Raises VerificationError for a compiled program that is not well-formed.
         """
         file = read_command_file(source, self.compiler.limits)
+        announce_programs(file.commands, self.compiler.symbols, self.compiler.limits)
         prepared = Prepared(file, list(file.findings))
         for script in file.scripts:
             program = compiled.get(script.key) if compiled else None

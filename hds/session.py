@@ -25,6 +25,8 @@ from hds.execution import Execution
 from hds.outlets import Halt, Outlets
 from hds.outputs import Outputs
 from hds.scripts import Prepared, Scripts
+from hds.symbols import Symbols
+from lang.commands import Code
 from lang.compiler import Compiler
 from lang.diagnostics import Diagnostic, Severity
 from lang.source import SourceFile, Span
@@ -126,7 +128,8 @@ class Session:
         self.engine: Engine = default_engine(limits) if engine is None else engine
         self.store = GlobalStore(limits)
         compiler = Compiler(limits=limits) if compiler is None else compiler
-        compiler = replace(compiler, portability=False, symbols=dict(compiler.symbols))
+        self.symbols = Symbols(compiler.symbols)
+        compiler = replace(compiler, portability=False, symbols=self.symbols.by_name)
         self.scripts = Scripts(compiler, self.engine, self.store)
         self.outputs = Outputs(self._notice, allow_modules)
         self.settings = Settings()
@@ -153,7 +156,7 @@ class Session:
         self.execution = Execution(self)
         if program is not None:
             guest = Path(program) if isinstance(program, str) else program
-            self.machine.load(
+            self.load(
                 guest,
                 kind,
                 arguments=arguments,
@@ -162,7 +165,30 @@ class Session:
                 entry=entry,
                 process_id=process_id,
             )
-            self.scripts.compiler.symbols.update({**self.machine.symbols, **self.scripts.compiler.symbols})
+
+    def load(
+        self,
+        program: Path | bytes,
+        kind: str | None = None,
+        *,
+        arguments: Sequence[str] = (),
+        environment: Sequence[str] = (),
+        base: int | None = None,
+        entry: int | None = None,
+        process_id: int | None = None,
+    ) -> Process:
+        """Load a program as a new process, as `Machine.load` does; its symbols are known from now on."""
+        process = self.machine.load(
+            program,
+            kind,
+            arguments=arguments,
+            environment=environment,
+            base=base,
+            entry=entry,
+            process_id=process_id,
+        )
+        self.symbols.add(process)
+        return process
 
     def close(self) -> None:
         """The end of the session: every output source takes what was sent to it."""
@@ -242,7 +268,7 @@ class Session:
             try:
                 self._perform(command, stream.prepared)
             except (CommandFailed, RegistrationError) as error:
-                item = Diagnostic("E240", str(error), command.span)
+                item = Diagnostic(Code.REFUSED, str(error), command.span)
                 self.totals.failed_commands += 1
                 self.outlets.finding(item)
                 stream.problems.append(item)

@@ -87,8 +87,7 @@ def _diagnostics() -> Table:
     from lang.commands import ERRORS as COMMAND_ERRORS
 
     rows = (
-        *((row.code, "error", row.title) for row in ERRORS),
-        *((str(row.code), "error", row.title) for row in COMMAND_ERRORS),
+        *((str(row.code), "error", row.title) for row in (*ERRORS, *COMMAND_ERRORS)),
         *((row.code, "warning", row.title) for row in WARNINGS),
         *((row.code, "portability", row.construct) for row in PORTABILITY),
     )

@@ -175,6 +175,14 @@ class Engine:
         status: int = uclib.uc_emu_start(self.handle, _u64(begin), _u64(until), _u64(0), ctypes.c_size_t(count))
         return status
 
+    def end_nowhere(self) -> None:
+        """Let no address end `start`, whatever its `until`.
+
+        Such an address is dear: Unicorn forgets its translation behind every run, and asks for its page anew.
+        """
+        self.uc.ctl_exits_enabled(True)
+        self.uc.ctl_set_exits([])
+
     def stop(self) -> None:
         """End `start` before the next block; safe from hooks."""
         uclib.uc_emu_stop(self.handle)

@@ -61,11 +61,14 @@ class BlockCounter:
         """Give the machine code the C callback that answers in its place."""
         self._words[SLOW] = ctypes.cast(hook, ctypes.c_void_p).value or 0  # type: ignore[arg-type]
 
-    def enter(self, address: int, size: int) -> bool:
-        """Count a block that is about to be executed; False when it does not fit under the ceiling."""
+    def enter(self, address: int, size: int, listed: bool = True) -> bool:
+        """Count a block that is about to be executed; False when it does not fit under the ceiling.
+
+        One that is not `listed` when it is new comes here each time.
+        """
         length = self._lengths.get((address, size))
         if length is None:
-            length = self._learn(address, size)
+            length = self._learn(address, size, listed)
         executed = self._words[EXECUTED] + length
         if executed > self._words[CEILING]:
             return False
@@ -82,7 +85,7 @@ class BlockCounter:
 
     # --- lengths
 
-    def _learn(self, address: int, size: int) -> int:
+    def _learn(self, address: int, size: int, listed: bool) -> int:
         """The instructions of a block, at least 1; remembered."""
         code = self._memory.read(address, size) or b""
         decoded, covered = 0, 0
@@ -94,7 +97,8 @@ class BlockCounter:
         self._lengths[address, size] = count
         for page in range(address // PAGE, (address + size - 1) // PAGE + 1):
             self._by_page[page].add((address, size))
-        self._place((address, size), count)
+        if listed:
+            self._place((address, size), count)
         return count
 
     # --- slots

@@ -33,6 +33,7 @@ class RunGuard:
     def __init__(self, stop: Callable[[], None], expire: Callable[[], None]) -> None:
         self._stop = stop
         self._expire = expire
+        self._active = False
         self._interrupted = False
         self._left = math.inf  # seconds, when the stretch under way began
         self._end = math.inf  # of this stretch, by the monotonic clock
@@ -52,7 +53,10 @@ class RunGuard:
 
     @contextmanager
     def suspended(self) -> Iterator[None]:
-        """A stretch of the run whose time does not count and in which Ctrl-C does what it did before: a prompt."""
+        """A stretch, in a run or not, that does not count and in which Ctrl-C does what it did before: a prompt."""
+        if not self._active:
+            yield
+            return
         self._leave()
         try:
             yield
@@ -78,8 +82,10 @@ class RunGuard:
             self._handler = signal.signal(signal.SIGINT, self._on_signal) or signal.SIG_DFL
             self._outer_pipe = signal.set_wakeup_fd(watcher.pipe, warn_on_full_buffer=False)
         watcher.add(self, self._end)
+        self._active = True
 
     def _leave(self) -> None:
+        self._active = False
         _watcher().remove(self)
         self._left = max(0.0, self._end - time.monotonic())
         if self._handler is not None:

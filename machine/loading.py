@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from machine.loaders import Image, LoadError
+from machine.symbols import Symbol
 from vm.limits import Limits
 
 KINDS = ("elf", "pe", "raw", "asm")
+_KINDS_WITH_SYMBOLS = ("elf", "pe")
 
 
 def read_image(program: Path | bytes, kind: str | None, base: int | None, entry: int | None, limits: Limits) -> Image:
@@ -32,6 +34,16 @@ def read_image(program: Path | bytes, kind: str | None, base: int | None, entry:
         except UnicodeDecodeError as error:
             raise LoadError(f"the listing is not UTF-8 text (byte {error.start})") from None
     raise LoadError(f"unknown kind of program {kind!r}", "elf, pe, raw and asm are known")
+
+
+def read_symbols(path: Path, limits: Limits) -> tuple[Symbol, ...]:
+    """The symbols of a program in a file; none where there is no program that can be loaded."""
+    try:
+        data = _read_file(path, limits.max_guest_memory)
+        kind = _kind_of(path, data)
+        return read_image(data, kind, None, None, limits).symbols if kind in _KINDS_WITH_SYMBOLS else ()
+    except LoadError:
+        return ()
 
 
 def _kind_of(program: Path | bytes, data: bytes) -> str:

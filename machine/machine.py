@@ -6,7 +6,8 @@ deterministic. Nothing is printed here: everything goes to the `Sinks` the calle
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -37,7 +38,6 @@ from machine.root.memory import RootMemory
 from machine.root.sandbox import RootSandbox, region_over
 from machine.scheduler import Scheduler
 from machine.summary import CAUSES, Counts, ProcessEnd, RunSummary, StopCause
-from machine.symbols import qualified
 from vm.engine import Engine, Fault, Loaded
 from vm.host import Host
 from vm.limits import DEFAULT_LIMITS, Limits
@@ -111,7 +111,9 @@ class Machine:
         self.messages = MessageChannel(self._deliver, packet_bytes=limits.max_packet_bytes, ring=ring)
         self._state = DebuggerState(self.registry, self.messages, self.clock, root, self._notice, self.broke)
         shared = None if store is None else region_over(store.memory, GLOBALS_BASE, len(store.memory), "script globals")
-        sandbox = RootSandbox(root, own_quota, limits.max_root_instructions, self.clock.time_stamp, shared)
+        self._sandbox = sandbox = RootSandbox(
+            root, own_quota, limits.max_root_instructions, self.clock.time_stamp, shared
+        )
         dispatcher = Dispatcher(self.registry, engine, self, RootActions(sandbox))
         self._carrier = native.carrier_for(engine, self._state, self, dispatcher, sandbox)
         self._hooks = ExecutionHooks(self.registry, dispatcher, self._carrier)
@@ -124,6 +126,7 @@ class Machine:
             self._carrier,
         )
         self._current = self.cores[0]
+        self._meant: Process | None = None
         self._running = False
         self._guard = RunGuard(self.stop, lambda: self._end_run(StopCause.TIMEOUT))
         self._stop_cause: StopCause | None = None
@@ -143,7 +146,16 @@ class Machine:
     @property
     def current(self) -> Process | None:
         """The process that commands act on."""
-        return self._current.process
+        return self._current.process if self._meant is None else self._meant
+
+    @contextmanager
+    def meaning(self, process: Process | None) -> Iterator[None]:
+        """While events are registered that mean this process where they name none; None: the current one."""
+        self._meant = process
+        try:
+            yield
+        finally:
+            self._meant = None
 
     def switch(self, process: Process) -> None:
         """Make a process the one that commands act on; it comes to the current core if it is on none."""
@@ -349,9 +361,6 @@ class Machine:
         if not goes_on:
             self._end_run(StopCause.BREAK)
 
-    def breathe(self) -> None:
-        """Called now and then in a long turn; what ends a run from outside needs no help."""
-
     # --- facts
 
     def _executed(self) -> int:
@@ -368,6 +377,9 @@ class Machine:
         return any(memory.region_at(address) is not None for memory in memories)
 
     def _events_changed(self, kind: EventKind) -> None:
+        for event in self.registry.newest_first(kind):
+            for code in event.definition.blocks:
+                self._sandbox.place(code)
         self._hooks.events_changed(self.current)
         self._system_calls.events_changed()
 
@@ -381,12 +393,6 @@ class Machine:
     def _guest_output(self, descriptor: int, data: bytes) -> None:
         self.messages.catch_up()
         self.sinks.guest_output(descriptor, data)
-
-    @property
-    def symbols(self) -> dict[str, int]:
-        """The addresses of all symbols of loaded programs, by `module!name` in lower case."""
-        tables = (qualified(process.name, process.image.symbols) for process in self._processes)
-        return {name: address for table in tables for name, address in table.items()}
 
     def system_call_name(self, number: int) -> str:
         """The name of a call in the summary: the first kernel's that knows it, else the number in hexadecimal."""

@@ -24,12 +24,6 @@ class Limits:
     max_call_depth: int = _limit(128, "calls", "nested calls of user functions")
     max_stack_bytes: int = _limit(1_048_576, "bytes", "memory of the locals of all active calls")
     max_message: int = _limit(4095, "bytes", "one printf message, including the zero that ends it")
-    max_packet_bytes: int = _limit(
-        4096, "bytes", "collected messages (imm no) that are delivered as one, including the zero that ends them"
-    )
-    max_packets: int = _limit(
-        1000, "packets", "full packets that wait to be read before the oldest is lost (--emulate-message-loss)"
-    )
     max_bulk_bytes: int = _limit(
         268_435_456, "bytes", "memory that copies, fills, comparisons and searches of one run may touch in all"
     )
@@ -45,6 +39,12 @@ class Limits:
     )
     max_root_instructions: int = _limit(
         100_000, "instructions", "instructions of one run of a condition or a code block in vmx-root mode"
+    )
+    max_packet_bytes: int = _limit(
+        4096, "bytes", "collected messages (imm no) that are delivered as one, including the zero that ends them"
+    )
+    max_packets: int = _limit(
+        1000, "packets", "full packets that wait to be read before the oldest is lost (--emulate-message-loss)"
     )
     max_guest_memory: int = _limit(1_073_741_824, "bytes", "memory that is mapped for one guest")
     max_open_files: int = _limit(1024, "descriptors", "open descriptors of one Linux guest")

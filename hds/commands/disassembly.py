@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from hds.scripts import Prepared
     from hds.session import Session
     from lang.commands import Command, Token
+    from machine.process import Process
     from machine.root.assembler import Assembly
 
 FARTHEST_SYMBOL = 0xFFFF  # bytes between a symbol and what is named after it
@@ -32,7 +33,8 @@ def show(session: Session, command: Command, prepared: Prepared) -> None:
     bits = 32 if command.canonical_name.endswith("2") else 64
     start = address(session, arguments.plain[0])
     length = number(arguments.keyed.get("l"), _LENGTHS[bits], "length")
-    code = read_up_to(session, process_of(session, arguments), start, min(length, LONGEST_DISPLAY))
+    process = process_of(session, arguments)
+    code = read_up_to(session, process, start, min(length, LONGEST_DISPLAY))
     if not code:
         raise CommandFailed("err, invalid address")
     mark = "#\t" if command.canonical_name.startswith("!") else ""
@@ -40,26 +42,22 @@ def show(session: Session, command: Command, prepared: Prepared) -> None:
         session.outlets.notice("the program is 64-bit code: u decodes it as such")
     lines: list[str] = []
     for line in disassemble(code, start, bits=bits, syntax=session.settings.syntax):
-        name = symbol_at(session, line.address)
-        if name and (not lines or line.address in session.scripts.compiler.symbols.values()):
+        name = symbol_at(session, process, line.address)
+        if name and (not lines or "+" not in name):
             lines.append(f"{name}:")
         lines.append(f"{mark}{line}")
     session.show("".join(f"{line}\n" for line in lines))
 
 
-def symbol_at(session: Session, where: int) -> str:
+def symbol_at(session: Session, process: Process, where: int) -> str:
     """`module!name+0x..` of the nearest symbol at or below an address; empty when none is near, or not wanted."""
-    if not session.settings.addressconversion:
+    found = session.symbols.nearest(process, where) if session.settings.addressconversion else None
+    if found is None:
         return ""
-    near = [
-        (value, name)
-        for name, value in session.scripts.compiler.symbols.items()
-        if 0 <= where - value <= FARTHEST_SYMBOL
-    ]
-    if not near:
+    name, distance = found
+    if distance > FARTHEST_SYMBOL:
         return ""
-    value, name = max(near)
-    return name if value == where else f"{name}+0x{where - value:x}"
+    return f"{name}+0x{distance:x}" if distance else name
 
 
 def assemble_text(session: Session, command: Command, prepared: Prepared) -> None:

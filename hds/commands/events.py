@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hds.assembly import assemble_block
 from hds.commands.handler import Handler, incorrect_use, resolve, words
 from hds.output_carriers import OutputFailed
 from hds.session import CommandFailed
+from hds.symbols import process_with_symbols_in
 from lang.commands import ALL, AssemblyText, EventCommand, HexCode, ScriptFile, plain_number
 from machine.events.catalog import KINDS_BY_COMMAND, EventKind
 from machine.events.definition import Action, BreakAction, CodeAction, Detection, EventDefinition, ScriptAction, Stage
@@ -49,7 +51,10 @@ def register(session: Session, command: Command, prepared: Prepared) -> None:
         outputs=outputs,
         detection=Detection.of_command(command.canonical_name),
     )
-    registry.register(definition)
+    machine = session.machine
+    texts = " ".join(parameter.text for parameter in event.parameters.values())
+    with machine.meaning(process_with_symbols_in(texts, machine.current, machine.processes)):
+        registry.register(definition)
 
 
 def _kind(event: EventCommand) -> EventKind:
@@ -75,11 +80,10 @@ def _machine_code(session: Session, block: HexCode | AssemblyText | None) -> byt
         return None
     if isinstance(block, HexCode):
         return block.code + RETURN
-    from machine.root.assembler import assemble
     from machine.root.assembly_syntax import AssemblerError
 
     try:
-        assembled = assemble(block.token.text, radix=16)
+        assembled = assemble_block(block)
     except AssemblerError as error:
         raise CommandFailed(f"err, {error}") from None
     for warning in assembled.warnings:

@@ -120,7 +120,7 @@ def _load(session: Session) -> None:
     assert session.started is not None
     path, arguments = session.started
     try:
-        loaded = session.machine.load(Path(path), arguments=arguments)
+        loaded = session.load(Path(path), arguments=arguments)
     except LoadError as error:
         raise CommandFailed(f"err, {error}" + (f" ({error.hint})" if error.hint else "")) from None
     session.show(f"process id: {loaded.pid:x}\n{session.execution.instruction_line(loaded)}\n")
@@ -167,25 +167,23 @@ def _user_module(item: Process) -> str:
 
 
 def _kernel_modules(session: Session) -> list[str]:
-    return sorted({name.partition("!")[0] for name, value in session.scripts.compiler.symbols.items() if value >> 63})
+    return sorted({name.partition("!")[0] for name, value in session.symbols.by_name.items() if value >> 63})
 
 
 def _kernel_module(session: Session, module: str) -> str:
-    symbols = session.scripts.compiler.symbols
-    values = [value for name, value in symbols.items() if name.partition("!")[0] == module]
+    values = [value for name, value in session.symbols.by_name.items() if name.partition("!")[0] == module]
     low, high = min(values) & -0x1000, max(values) + 1
     size = (high - low + 0xFFF) & -0x1000
     return f"{a88(low)}\t{size:x}\t{module}\t\t\t\t{module}\n"
 
 
 def symbols(session: Session, command: Command, prepared: Prepared) -> None:
-    """`x MODULE!PATTERN`: the symbols that were given, by name with * and ?."""
+    """`x MODULE!PATTERN`: the symbols that are known, by name with * and ?."""
     if len(command.tokens) != 1:
         raise incorrect_use(command)
     mask = command.tokens[0].lower
     mask = mask if "!" in mask else f"{_DEFAULT_MODULE}!{mask}"
-    table = session.scripts.compiler.symbols
-    rows = sorted((value, name) for name, value in table.items() if fnmatchcase(name, mask))
+    rows = sorted((value, name) for name, value in session.symbols.by_name.items() if fnmatchcase(name, mask))
     if not rows:
         raise CommandFailed(f"err, no symbol matches '{command.tokens[0].text}'")
     session.show("".join(f"{a88(value)}  {name}\n" for value, name in rows))

@@ -46,7 +46,7 @@ def stack(session: Session, command: Command, prepared: Prepared) -> None:
         end = start + length if "l" in arguments.keyed else None
         chain = _chain(session, process, start, end)
         if chain:
-            session.show("".join(_call_line(session, *slot) for slot in chain))
+            session.show("".join(_call_line(session, process, *slot) for slot in chain))
             return
     session.show("".join(_lines(session, process, data, size, every_slot)))
 
@@ -56,17 +56,17 @@ def _lines(session: Session, process: Process, data: bytes, size: int, every_slo
         value = int.from_bytes(data[offset : offset + size], "little")
         call = _call_before(session, process, value)
         if call is not None:
-            yield _call_line(session, offset, value, call)
+            yield _call_line(session, process, offset, value, call)
         elif not every_slot:
             continue
         elif process.cpu.read(value, 1) is not None:
-            yield f"[$+{offset:03x}]      {value:016x} (addr {_named(session, value)})\n"
+            yield f"[$+{offset:03x}]      {value:016x} (addr {_named(session, process, value)})\n"
         else:
             yield f"[$+{offset:03x}]      {value:016x}\n"
 
 
-def _call_line(session: Session, offset: int, value: int, call: int) -> str:
-    return f"[$+{offset:03x}]   {value:016x}    (from {_named(session, call)})\n"
+def _call_line(session: Session, process: Process, offset: int, value: int, call: int) -> str:
+    return f"[$+{offset:03x}]   {value:016x}    (from {_named(session, process, call)})\n"
 
 
 def _chain(session: Session, process: Process, rsp: int, end: int | None) -> list[tuple[int, int, int]]:
@@ -127,8 +127,8 @@ def _frame(session: Session, process: Process, frame: int) -> tuple[int, int, in
     return None if call is None else (int.from_bytes(data[:8], "little"), value, call)
 
 
-def _named(session: Session, where: int) -> str:
-    name = symbol_at(session, where)
+def _named(session: Session, process: Process, where: int) -> str:
+    name = symbol_at(session, process, where)
     return (f"{name} " if name else "") + f"<{where:016x}>"
 
 

@@ -155,7 +155,11 @@ USAGE_BY_NAME: dict[str, Usage] = {
     **_usages("Processes, modules, symbols", {
         ".process": (".process\n.process list\n.process pid P\n.process process EPROCESS", "Switches at once."),
         ".thread": (".thread\n.thread list\n.thread tid T\n.thread thread ETHREAD", "Switches at once."),
-        ".start": (".start path FILE [ARGUMENT ...]", "The program waits at its entry point: go on with `g`."),
+        ".start": (
+            ".start path FILE [ARGUMENT ...]",
+            "The program waits at its entry point: go on with `g`. Scripts and events of the same file may name its "
+            "symbols; an event at such an address, without `pid`, is one of this program.",
+        ),
         ".restart": (".restart", ""),
         ".kill": (".kill", ""),
         "lm": ("lm [um|km] [m NAME] [pid P]", "Kernel modules are those of the symbols that --symbol gives."),

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from vm.limits import Limits
 
 COUNTED_ERRORS = 1000
+_NOT_ASSEMBLED = "only the syntax of assembly text is checked: the package keystone-engine is not installed"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -114,6 +115,8 @@ def check(source: SourceFile, arguments: argparse.Namespace, limits: Limits) -> 
     from vm.script_memory import GlobalStore
 
     prepared = Scripts(compiler, Interpreter(limits), GlobalStore(limits)).prepare(source)
+    if prepared.file.unchecked_blocks:
+        print(f"{source.name}: note: {_NOT_ASSEMBLED}", file=sys.stderr)
     # A file that several events name is compiled for each, because of the globals, and reported once.
     places = {(item.code, item.span.file.name, item.span.start, item.span.end): item for item in prepared.diagnostics}
     return list(places.values())

@@ -42,15 +42,12 @@ def explanation(code: str) -> str | None:
     from lang.codes import ERRORS, KINDS, PORTABILITY, SEEN, WARNINGS
     from lang.commands import ERRORS as COMMAND_ERRORS
 
-    for row in (*ERRORS, *WARNINGS):
+    for row in (*ERRORS, *COMMAND_ERRORS, *WARNINGS):
         if row.code == code:
             parts = [f"{code}: {row.title}", _filled(row.explanation)]
             for title, script in (("Not like this", row.bad), ("But like this", row.good)):
                 parts.append(f"{title}:\n\n" + textwrap.indent(_short(script), "    "))
             return "\n\n".join(parts)
-    for command_row in COMMAND_ERRORS:
-        if command_row.code == code:
-            return f"{code}: {command_row.title}\n\n{_filled(command_row.explanation)}"
     for remark in PORTABILITY:
         if remark.code == code:
             kinds = "; ".join(KINDS[letter] for letter in remark.kinds.split())

@@ -75,7 +75,12 @@ def add_guest(parser: argparse.ArgumentParser) -> None:
 
 def add_session(group: argparse._ActionsContainer) -> None:
     """The options about the session that `run` and `console` share."""
-    group.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="stop every run after this much real time")
+    group.add_argument(
+        "--timeout",
+        type=_seconds,
+        metavar="SECONDS",
+        help="end every run after this much real time, behind the script under way; time at a prompt does not count",
+    )
     group.add_argument("--allow-modules", action="store_true", help="let `output create ... module` load code")
     group.add_argument(
         "--emulate-message-loss", action="store_true", help="lose collected messages (imm no) as HyperDbg does"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lang.codes.rows import Row
 from lang.source import Span
 
 
@@ -30,7 +31,6 @@ class Code(StrEnum):
     STRING_NOT_CLOSED = "E202"
     COMMENT_NOT_CLOSED = "E203"
     NO_COMMAND = "E204"
-    NOT_AN_EVENT = "E205"
     MISSING_VALUE = "E210"
     BAD_PID = "E211"
     BAD_CORE = "E212"
@@ -46,166 +46,221 @@ class Code(StrEnum):
     NO_SCRIPT_FILE = "E222"
     NO_OUTPUT_NAME = "E223"
     TOO_MANY_OUTPUTS = "E224"
+    BAD_ASSEMBLY = "E225"
     UNKNOWN_PARAMETER = "E230"
     MISSING_PARAMETER = "E231"
     BAD_PARAMETER = "E232"
     OUT_OF_RANGE = "E233"
     BAD_RANGE = "E234"
+    REFUSED = "E240"
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorRow:
-    """A code with its title and the text that `hds explain` prints."""
-
-    code: Code
-    title: str
-    explanation: str
-
-
-ERRORS: tuple[ErrorRow, ...] = (
-    ErrorRow(
+ERRORS: tuple[Row, ...] = (
+    Row(
         Code.UNKNOWN_COMMAND,
         "unknown command",
         "The first word of a line selects the command, in upper or lower case. Event commands and commands that "
         "work on physical memory begin with `!`, commands about the debugger itself mostly with a dot. HyperDbg "
         "prints the same line and goes on with the next command of the file.",
+        "!sycall script { print(1); }",
+        "!syscall script { print(1); }",
     ),
-    ErrorRow(
+    Row(
         Code.BLOCK_NOT_CLOSED,
         "block not closed",
         "A `{` has no matching `}` up to the end of the file, so all that follows would belong to the block. "
         "Braces in strings and comments are not counted, and `\\{` and `\\}` stand for braces that are not counted "
         "either. One exception, as in HyperDbg: a `}` in a `//` comment closes a brace that was opened on the "
         "same line.",
+        "!syscall script { print(1);",
+        "!syscall script { print(1); }",
     ),
-    ErrorRow(
+    Row(
         Code.STRING_NOT_CLOSED,
         "quoted parameter not closed",
         'A `"` has no partner up to the end of the file. A quote inside a quoted parameter is written `\\"`, '
         'therefore a quoted path must not end in a single backslash: write "c:\\dir\\\\" or leave the backslash out.',
+        '.script "checks.hds',
+        '.script "checks.hds"',
     ),
-    ErrorRow(
+    Row(
         Code.COMMENT_NOT_CLOSED,
         "comment not closed",
         "A `/*` between the commands has no `*/` up to the end of the file. HyperDbg takes such a mark for "
         "ordinary text.",
+        "/* all calls\n!syscall",
+        "/* all calls */\n!syscall",
     ),
-    ErrorRow(
+    Row(
         Code.NO_COMMAND,
         "a line that does not begin with a command",
         "A line begins with a brace block. A block belongs to a command only if its `{` stands on the line of "
         "that command.",
+        "!syscall 55\n{ print(1); }",
+        "!syscall 55 script {\n    print(1);\n}",
     ),
-    ErrorRow(
-        Code.NOT_AN_EVENT,
-        "not an event command",
-        "The options of events (pid, core, stage, script, ...) were asked of a command that does not create an event.",
-    ),
-    ErrorRow(
+    Row(
         Code.MISSING_VALUE,
         "option without a value",
         "The options pid, core, imm, sc, stage and buffer are followed by their value. The command ends before it.",
+        "!syscall script { print(1); } pid",
+        "!syscall script { print(1); } pid 490",
     ),
-    ErrorRow(
+    Row(
         Code.BAD_PID,
         "pid is invalid",
         "`pid` takes a number of at most 32 bits, hexadecimal unless it begins with 0n, or the word `all`.",
+        "!syscall pid guest script { print(1); }",
+        "!syscall pid 490 script { print(1); }",
     ),
-    ErrorRow(
+    Row(
         Code.BAD_CORE,
         "core id is invalid",
         "`core` takes a number of at most 32 bits, hexadecimal unless it begins with 0n. Leave it out to mean "
         "every core: unlike `pid`, it does not know the word `all`.",
+        "!syscall core all",
+        "!syscall",
     ),
-    ErrorRow(
+    Row(
         Code.BAD_IMMEDIATE,
         "immediate messaging token is invalid",
         "`imm` takes `yes` (every message at once, the default) or `no` (messages are collected and shown in blocks).",
+        "!syscall imm later script { print(1); }",
+        "!syscall imm no script { print(1); }",
     ),
-    ErrorRow(
+    Row(
         Code.BAD_SHORT_CIRCUIT,
         "the short-circuiting state is invalid",
         "`sc` takes `on` (the instruction is not emulated unless the script says so) or `off` (the default).",
+        "!syscall 55 sc yes",
+        "!syscall 55 sc on",
     ),
-    ErrorRow(
+    Row(
         Code.BAD_STAGE,
         "the calling stage is invalid",
         "`stage` takes `pre` (before the instruction is emulated, the default), `post` (after it) or `all` (both).",
+        "!syscall stage before",
+        "!syscall stage pre",
     ),
-    ErrorRow(
+    Row(
         Code.BAD_BUFFER,
         "buffer size is invalid",
         "`buffer` takes the size in bytes, a number of at most 32 bits, hexadecimal unless it begins with 0n.",
+        "!syscall buffer large code { 90 }",
+        "!syscall buffer 400 code { 90 }",
     ),
-    ErrorRow(
+    Row(
         Code.SHORT_CIRCUIT_WITH_POST,
         "short-circuiting with a post stage",
         "`sc on` skips the instruction, so there is nothing that a `post` stage could come after. HyperDbg "
         "refuses the combination of `sc on` with `stage post` or `stage all` with its error c000003a.",
+        "!syscall 55 sc on stage post",
+        "!syscall 55 sc on",
     ),
-    ErrorRow(
+    Row(
         Code.OUTPUT_WITHOUT_IMMEDIATE,
         "output forwarding of collected messages",
         "Messages that are collected (`imm no`) no longer know their event, so they cannot be forwarded to its "
         "`output`.",
+        "!syscall imm no script { print(1); } output {log}",
+        "!syscall script { print(1); } output {log}",
     ),
-    ErrorRow(
+    Row(
         Code.STAGE_NOT_SUPPORTED,
         "the event has no such stage",
         "Hidden breakpoints (`!epthook`, `!epthook2`), `!mode` and `!trace` have the `pre` stage only.",
+        "!epthook 401000 stage post",
+        "!epthook 401000",
     ),
-    ErrorRow(
+    Row(
         Code.BAD_HEX,
         "not machine code in hexadecimal",
         "Without `asm` before the keyword, a `code` or `condition` block holds bytes in hexadecimal: `{90 90}`, "
         "`{9090}` or `{\\x90\\x90}`, with a leading 0x, \\x or x allowed. For assembly text write `asm code { nop; "
         "nop }`.",
+        "!syscall code { nop }",
+        "!syscall asm code { nop }",
     ),
-    ErrorRow(
+    Row(
         Code.EMPTY_CODE,
         "machine code of no bytes",
         "A `code` or `condition` block holds blanks only. HyperDbg's number for it is c0000002.",
+        "!syscall code { }",
+        "!syscall code { 90 }",
     ),
-    ErrorRow(
+    Row(
         Code.NO_SCRIPT_FILE,
         "script file without a path",
         "A script block that begins with `file:` names the file to take the script from: `script {file:checks.hds}`.",
+        "!syscall script {file:}",
+        "!syscall script { print(1); }",
     ),
-    ErrorRow(
+    Row(
         Code.NO_OUTPUT_NAME,
         "output block without a name",
         "An `output` block holds the names of output sources, separated by commas: `output {log, tcp1}`.",
+        "!syscall script { print(1); } output { , }",
+        "!syscall script { print(1); } output {log}",
     ),
-    ErrorRow(
+    Row(
         Code.TOO_MANY_OUTPUTS,
         "too many output sources",
         "An event forwards its messages to at most five output sources.",
+        "!syscall script { print(1); } output {a, b, c, d, e, f}",
+        "!syscall script { print(1); } output {a, b, c, d, e}",
     ),
-    ErrorRow(
+    Row(
+        Code.BAD_ASSEMBLY,
+        "assembly text that cannot be assembled",
+        "A block of `asm condition` or `asm code` is Intel syntax; numbers are hexadecimal unless they begin with 0n, "
+        "statements end at `;` or at the end of the line, and there are no directives. The message has the assembler's "
+        "reason.",
+        "!syscall asm code { moov rax, 1 }",
+        "!syscall asm code { mov rax, 1 }",
+    ),
+    Row(
         Code.UNKNOWN_PARAMETER,
         "unknown parameter",
         "After the options and the event's own parameters have been taken out, this word is left over. A keyword "
         "such as `script` is left over when no block, or an empty one, stands behind it.",
+        "!syscall 55 66",
+        "!syscall 55\n!syscall 66",
     ),
-    ErrorRow(
+    Row(
         Code.MISSING_PARAMETER,
         "missing parameter",
         "The event cannot be created without this parameter of its own.",
+        "!epthook script { print(@rip); }",
+        "!epthook 401000 script { print(@rip); }",
     ),
-    ErrorRow(
+    Row(
         Code.BAD_PARAMETER,
         "invalid parameter",
         "A parameter of the event is not of the kind that it takes: a plain number, or one of a few words.",
+        "!cpuid first",
+        "!cpuid 1",
     ),
-    ErrorRow(
+    Row(
         Code.OUT_OF_RANGE,
         "parameter out of range",
         "Exceptions are 0 to 1f, external interrupts 20 to ff, and hook addresses are not zero.",
+        "!exception 55",
+        "!exception e",
     ),
-    ErrorRow(
+    Row(
         Code.BAD_RANGE,
         "invalid address range",
         "A monitored range is written with its first and last address, or with its first address and a length in "
         "bytes (`l 10`). The last address must not lie before the first one and the length must not be zero.",
+        "!monitor rw 402000 401000",
+        "!monitor rw 401000 402000",
+    ),
+    Row(
+        Code.REFUSED,
+        "a command was refused when it was carried out",
+        "The command is well-formed, but what it asks for is not there or not possible now. The message is HyperDbg's; "
+        "the commands behind it are carried out.",
+        "events d 5",
+        "!syscall\nevents d 0",
     ),
 )

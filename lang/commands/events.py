@@ -50,14 +50,14 @@ _NAME_IN_LIST = re.compile(r"[^,\s](?:[^,]*[^,\s])?")
 
 
 def parse_event(command: Command) -> tuple[EventCommand | None, list[CommandError]]:
-    """The event of an event command, or None and all that is wrong with it, at least one error."""
+    """The event of an event command, or None and all that is wrong with it, at least one error.
+
+    Raises KeyError for a command that does not create events.
+    """
     # Lark takes a tenth of a second to import, which files without events need not pay.
     from lang.commands.grammar import MissingValue, parse_options
 
-    event = EVENT_BY_NAME.get(command.canonical_name)
-    if event is None:
-        message = f"'{command.name.text}' is not an event command"
-        return None, [CommandError(Code.NOT_AN_EVENT, message, command.name.span)]
+    event = EVENT_BY_NAME[command.canonical_name]
     options = parse_options(command.tokens)
     if isinstance(options, MissingValue):
         word = options.keyword

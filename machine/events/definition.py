@@ -93,6 +93,12 @@ class EventDefinition:
     detection: Detection = Detection.READ_BYTES
 
     @property
+    def blocks(self) -> tuple[bytes, ...]:
+        """The machine code of the condition and of the actions."""
+        codes = tuple(action.code for action in self.actions if isinstance(action, CodeAction))
+        return codes if self.condition is None else (self.condition, *codes)
+
+    @property
     def tag(self) -> int:
         """HyperDbg's name for the event."""
         return TAG_BASE + self.id

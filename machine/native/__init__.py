@@ -8,15 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from machine.events.dispatch import Dispatcher
+    from machine.events.dispatch import Dispatcher, Surroundings
     from machine.host import DebuggerState
-    from machine.native.carrier import Carrier, Owner
+    from machine.native.carrier import Carrier
     from machine.root.sandbox import RootSandbox
     from vm.engine import Engine
 
 
 def carrier_for(
-    engine: Engine, state: DebuggerState, owner: Owner, dispatcher: Dispatcher, sandbox: RootSandbox
+    engine: Engine, state: DebuggerState, owner: Surroundings, dispatcher: Dispatcher, sandbox: RootSandbox
 ) -> Carrier | None:
     """The native carrier of a machine whose scripts are machine code; None for another engine's."""
     if engine.name != "native":

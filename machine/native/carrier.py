@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from typing import Any
 
 from unicorn import x86_const as x86
 
@@ -34,8 +34,6 @@ from vm.native.engine import NativeEngine
 from vm.native.layout import CELL
 from vm.registers import GENERAL
 
-_PATIENCE = 1_000_000  # triggers and steps of scripts between two looks at signals: some 10 ms
-_PYTHON_WORK = 2_000  # what a detour through Python counts for
 _WORD_MASK = 0xFFFF_FFFF_FFFF_FFFF
 
 _U64 = ctypes.c_uint64
@@ -43,14 +41,6 @@ _ASK = ctypes.CFUNCTYPE(None)
 _ACT = ctypes.CFUNCTYPE(None, _U64, _U64)
 _SETTLE = ctypes.CFUNCTYPE(None, _U64, _U64, ctypes.c_int32)
 _BLOCK = ctypes.CFUNCTYPE(_U64, _U64, _U64, ctypes.c_int32)
-
-
-class Owner(Surroundings, Protocol):
-    """What the carrier needs of the machine."""
-
-    def breathe(self) -> None:
-        """Called now and then in a long run."""
-        ...
 
 
 class Answers:
@@ -130,7 +120,7 @@ class ProcessHook:
     def __init__(self, carrier: Carrier, process: Process) -> None:
         self.process = process
         self.cells = ProcessCells(carrier.state, process)
-        self.state = HookState(patience=_PATIENCE)
+        self.state = HookState()
         self._carrier = carrier
         self._sides: Sides | None = None
         self._events = (EventsOfKind(), EventsOfKind())
@@ -180,7 +170,6 @@ class ProcessHook:
             "perform": _ASK(lambda: self._answer(self._require_sides().perform)),
             "complete": _ASK(lambda: self._answer(self._require_sides().complete)),
             "done": _ASK(lambda: self._aside(self._require_sides().done)),
-            "breathe": _ASK(self._breathe),
         }
         for name, function in self._functions.items():
             setattr(state, name, _address(function))
@@ -269,13 +258,8 @@ class ProcessHook:
     # --- what the hooks call; none of these may raise
 
     def _aside(self, body: Callable[[], None]) -> None:
-        self.state.patience -= _PYTHON_WORK
         if not self.process.cpu.aside(body):
             self.state.over = 1
-
-    def _breathe(self) -> None:
-        self.state.patience = _PATIENCE
-        self.process.cpu.aside(self._carrier.owner.breathe)
 
     def _act(self, event_id: int, index: int) -> None:
         self._aside(lambda: self._act_in_python(self._handlings[event_id], index))
@@ -300,7 +284,6 @@ class ProcessHook:
 
     def _answer(self, body: Callable[[], None]) -> None:
         """Do the rest of a SYSCALL."""
-        self.state.patience -= _PYTHON_WORK
 
         def answer() -> None:
             self.cells.pour()
@@ -355,7 +338,12 @@ class Carrier:
     """The hooks of one machine. Scripts run one at a time, so they share what a run needs."""
 
     def __init__(
-        self, engine: NativeEngine, state: DebuggerState, owner: Owner, dispatcher: Dispatcher, sandbox: RootSandbox
+        self,
+        engine: NativeEngine,
+        state: DebuggerState,
+        owner: Surroundings,
+        dispatcher: Dispatcher,
+        sandbox: RootSandbox,
     ) -> None:
         self.engine = engine
         self.state = state

@@ -42,7 +42,6 @@ from vm.registers import GENERAL, RFLAGS, RIP
 _HOOK = nothing(POINTER, POINTER)
 _UNDEFINED_HOOK = Signature("zeroext i1", (POINTER, POINTER))
 _EXECUTION_HOOK = nothing(POINTER, I64, I32, POINTER)
-_BREATHE = nothing()
 _READ_MEMORY = Signature(I32, (POINTER, I64, POINTER, I64))
 _SELECTOR_MASK = 0xFFFF
 _SYSRET_WORD = int.from_bytes(SYSRET_BYTES, "little")
@@ -251,7 +250,6 @@ def _on_execution(e: _ExecutionWriter) -> None:
     resuming = e.load(e.get(HookedAddress, "resuming", hooked))
     with e.when(e.is_set(resuming)):
         _whole_execution_in_python(e, address, size)
-    _take_breath(e)
     with e.if_copied():
         e.transfer("read_batch", len(GENERAL))
     table = e.get(HookedAddress, "events", hooked)
@@ -277,15 +275,8 @@ def _whole_execution_in_python(e: _ExecutionWriter, address: Value, size: Value)
 # --- what they share
 
 
-def _take_breath(e: HookWriter) -> None:
-    e.charge(number(1))
-    with e.when(e.compare("slt", e.own("patience"), number(0))):
-        e.ask("breathe", _BREATHE)
-
-
 def _prepare(e: HookWriter) -> None:
     """What each system call begins with."""
-    _take_breath(e)
     with e.if_copied():
         e.transfer("read_batch", len(GENERAL) + _OTHER_COPIES)
     protocol.begin(e, e.load(e.own("rip_at")))

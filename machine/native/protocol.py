@@ -28,7 +28,6 @@ from machine.native.tables import (
 )
 from machine.native.writer import ONE, HookWriter, nothing
 from vm.native.access import DirectAccess
-from vm.native.context import Context
 from vm.native.emitter import I1, I32, I64, NULL, POINTER, Module, Signature, Value, number
 from vm.native.layout import CELL
 from vm.registers import GENERAL, RIP
@@ -165,7 +164,6 @@ def _script(e: HookWriter, action: Value, entry: Value, identity: Value, index: 
     e.use("fetch", FETCH, e.get(ActionRow, "registers", action))
     run = e.get(ActionRow, "context", action)
     status = e.call(entry.text, _RUN, [run])
-    e.charge(e.get(Context, "steps", run))
     e.add_registers(e.get(DirectAccess, "dirty", e.direct), "readable")
     waiting = e.load(e.get(ActionRow, "waiting", action))
     with e.when(e.is_set(e.op("or", e.convert("zext", status, I64), waiting))):
@@ -198,12 +196,11 @@ def _block(e: HookWriter) -> None:
     _make_clean(e, root, engine)
     general = _set_arguments(e, root, engine, arguments)
     counter = e.get(RootState, "counter", root)
-    before = e.load(e.at(counter, CELL * EXECUTED))
-    e.store(e.op("add", before, e.get(RootState, "budget", root)), e.at(counter, CELL * CEILING))
-    leave = e.get(RootState, "leave", root)
-    status = _call(e, root, "start", _START, engine, address, leave, number(0), number(0))
-    e.charge(e.op("sub", e.load(e.at(counter, CELL * EXECUTED)), before))
-    elsewhere = e.convert("zext", e.compare("ne", e.load(e.get(RootState, "rip", root)), leave), I64)
+    ceiling = e.op("add", e.load(e.at(counter, CELL * EXECUTED)), e.get(RootState, "budget", root))
+    e.store(ceiling, e.at(counter, CELL * CEILING))
+    status = _call(e, root, "start", _START, engine, address, number(0), number(0), number(0))
+    rip, left = e.load(e.get(RootState, "rip", root)), e.get(RootState, "left", root)
+    elsewhere = e.convert("zext", e.compare("ne", rip, left), I64)
     with e.when(e.is_set(e.op("or", elsewhere, e.get(RootState, "attention", root)))):
         returned = e.ask_python("finish", _FINISH, identity, index, status)
         with e.when(e.is_clear(returned)):

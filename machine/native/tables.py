@@ -45,7 +45,6 @@ class HookState(ctypes.Structure):
     intercepted: U64  # SYSRET raises #UD, and it is ours
     way_back: U64  # a machine.events.syscall.WayBack
     sysret: U64  # the address of the kernel's SYSRET
-    patience: U64  # signed: what may be done before Python looks after signals
     someone_waits: U64  # a process gives way behind a system call
     core: U64
     syscalls: Address  # an EventTable
@@ -93,7 +92,6 @@ class HookState(ctypes.Structure):
     perform: Address  # SYSCALL, after the pre stage
     complete: Address  # SYSCALL, after the post stage
     done: Address  # the system call is over
-    breathe: Address  # signals
 
 
 @cells
@@ -173,6 +171,7 @@ class RootState(ctypes.Structure):
     stack_pointer: U64
     stack_top: Address
     leave: U64  # where a block returns to
+    left: U64  # RIP when it has
     flags: U64  # RFLAGS on entry
     # Functions of Unicorn
     start: Address

@@ -147,10 +147,6 @@ class HookWriter(Emitter):
         """Add 1 to a cell."""
         self.store(self.op("add", self.load(address), number(1)), address)
 
-    def charge(self, work: Value) -> None:
-        """Take from the patience."""
-        self.set_own("patience", self.op("sub", self.own("patience"), work))
-
     def loop(self, more: Callable[[], Value], body: Callable[[], None]) -> None:
         """Do `body` as long as `more` is true."""
         head, inside, after = self.new_block("head"), self.new_block("inside"), self.new_block("behind")

@@ -29,7 +29,7 @@ from machine.root.assembly_syntax import (
     parse,
 )
 
-__all__ = ["AssemblerError", "AssemblerWarning", "Assembly", "assemble"]
+__all__ = ["AssemblerError", "AssemblerWarning", "Assembly", "MissingAssemblerError", "assemble"]
 
 _MAX_ROUNDS = 32  # of branch sizes settling; each round lengthens at least one branch
 _GUESS = 2  # bytes of an instruction before it was encoded: a short branch
@@ -39,6 +39,10 @@ _WORD_MASK = 0xFFFF_FFFF_FFFF_FFFF
 _OWN_ENCODINGS: dict[str, bytes] = {"endbr64": b"\xf3\x0f\x1e\xfa", "sysretq": b"\x48\x0f\x07"}
 
 _SIZE_NAMES = {size: name for name, size in OPERAND_SIZES.items()}
+
+
+class MissingAssemblerError(AssemblerError):
+    """Keystone is not installed, so that nothing is known about the text."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ def assemble(text: str, *, address: int = 0, radix: int = 10) -> Assembly:
     """Assemble for execution at `address`. `radix` (16 or 10) is that of numbers without a prefix.
 
     Condition and code blocks use 16, with a warning for numbers that look decimal; listings use 10. Raises
-    AssemblerError, also when Keystone is not installed.
+    AssemblerError; MissingAssemblerError when Keystone is not installed.
     """
     listing = parse(text, radix)
     names = _label_positions(listing.statements)
@@ -202,8 +206,10 @@ def _encode_one(instruction: Instruction, operands: tuple[Operand, ...], address
     try:
         encoding, _ = _keystone().asm(text, address)
     except ImportError:
-        raise instruction.position.error(
+        raise MissingAssemblerError(
             "assembly text needs the package keystone-engine, which is not installed",
+            instruction.position.line,
+            instruction.position.column,
             "install keystone-engine, or write the code as hexadecimal bytes",
         ) from None
     except _keystone_error() as error:

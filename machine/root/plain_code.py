@@ -22,7 +22,7 @@ _PLAIN: frozenset[str] = frozenset(
         "and", "or", "xor", "not", "test", "shl", "sal", "shr", "sar", "rol", "ror", "rcl", "rcr", "shld", "shrd",
         "bt", "bts", "btr", "btc", "bsf", "bsr", "popcnt", "tzcnt", "lzcnt",
         "cbw", "cwde", "cdqe", "cwd", "cdq", "cqo", "clc", "stc", "cmc", "cld", "std", "lahf", "sahf", "pushfq",
-        "jmp", "call", "ret", "loop", "loope", "loopne", "jrcxz", "jecxz", "cpuid", "rdtsc", "pause",
+        "jmp", "call", "ret", "loop", "loope", "loopne", "jrcxz", "jecxz", "cpuid", "rdtsc", "pause", "hlt",
         *(family + condition for family in ("j", "set", "cmov") for condition in _CONDITIONS),
         *(name + width for name in _STRING for width in "bwdq"),
     )

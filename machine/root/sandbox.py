@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -47,7 +48,8 @@ CODE_BASE = 0xFFFF_B100_0000_0000
 STACK_BASE = 0xFFFF_B200_0000_0000
 STACK_SIZE = 0x1_0000
 _CODE_CHUNK = 0x1_0000
-_RETURN = CODE_BASE + 0x10  # where a block's return leads; Unicorn looks at the byte before it, but executes nothing
+_RETURN = CODE_BASE + 0x10  # where a block's return leads: to a HLT
+_RETURNED = _RETURN + 1
 _HOME_SPACE = 0x20  # that a caller leaves above the return address (Microsoft x64 convention)
 _ENTRY_FLAGS = 1 << 1
 _CR4 = 0x600  # OSFXSR and OSXMMEXCPT
@@ -139,7 +141,7 @@ class RootSandbox:
         self._own.map(STACK_BASE, STACK_SIZE, Protection.READ | Protection.WRITE, "vmx-root stack")
         self._code_next = self._code_end = CODE_BASE
         self._blocks: dict[bytes, _Block] = {}
-        self._place(bytes(_RETURN + 1 - CODE_BASE))
+        self._place(bytes(_RETURN - CODE_BASE) + _HLT)
         self.guest_regs = GuestRegs(root)
         self.state = RootState(
             budget=budget,
@@ -147,6 +149,7 @@ class RootSandbox:
             guest_regs=self.guest_regs.address,
             guest_regs_at=self.guest_regs.host_address,
             leave=_RETURN,
+            left=_RETURNED,
             flags=_ENTRY_FLAGS,
             start=function_address("uc_emu_start"),
             restore_context=function_address("uc_context_restore"),
@@ -167,17 +170,16 @@ class RootSandbox:
             block = self._block(code)
         except MapError as error:
             return RootResult(0, RootFault(str(error), 0, -1, "not run"))
+        self._renew_engine()
         if guest is not self._guest or guest.memory.removals != self._removals[guest]:
             self._enter_address_space(guest)
         self._prepare(block, call, guest, gs_base)
         self._blocks_entered.allow(self._budget)
-        status = self._engine.start(block.address, _RETURN)
+        status = self._engine.start(block.address, 0)
         fault = self._finish(block, guest, status)
         if fault is not None:
             return RootResult(0, fault)
-        value, control_registers = self._exit.values[0], tuple(self._exit.values[2:])
-        if control_registers != self._control_registers:
-            self._start_engine()  # translations made under other control registers must not stay
+        value = self._exit.values[0]
         self.guest_regs.store(guest.registers)
         if block.uses_xmm:
             self._xmm.read()
@@ -199,6 +201,7 @@ class RootSandbox:
 
     def enter(self, guest: Cpu, token: int) -> None:
         """Translate for this process from now on; `token` names it in the state."""
+        self._renew_engine()
         self._enter_address_space(guest)
         self.state.token = token
 
@@ -208,17 +211,18 @@ class RootSandbox:
 
     def _finish(self, block: _Block, guest: Cpu, status: int) -> RootFault | None:
         self._exit.read()
-        rip = self._exit.values[1]
+        values = self._exit.values
+        rip, control_registers = values[1], tuple(values[2:])
+        what, self._what = self._what, ""
         self._publish_changed_code(guest)
-        if rip == _RETURN:
-            return None
-        fault = self._fault(block, rip, status)
-        self._start_engine()  # a fault can leave more behind than a context has
+        fault = None if rip == _RETURNED and not what else self._fault(block, rip, status, what)
+        if fault is not None or control_registers != self._control_registers:
+            # A fault can leave more behind than a context has, and translations know the control registers.
+            self._is_spoiled, self.state.token = True, 0
         return fault
 
     def _prepare(self, block: _Block, call: Call, guest: Cpu, gs_base: int) -> None:
         self.guest_regs.load(guest.registers)
-        self._what = ""
         self._engine.uc.context_restore(self._clean)
         self.state.restore = 1
         entry = self._entry.values
@@ -240,6 +244,11 @@ class RootSandbox:
         self.state.attention = self.state.always
 
     # --- blocks
+
+    def place(self, code: bytes) -> None:
+        """Give a block its place before it is run, so that places do not depend on the course of a run."""
+        with suppress(MapError):  # `run` says so
+            self._block(code)
 
     def _block(self, code: bytes) -> _Block:
         block = self._blocks.get(code)
@@ -268,8 +277,7 @@ class RootSandbox:
 
     # --- faults
 
-    def _fault(self, block: _Block, rip: int, status: int) -> RootFault:
-        what = self._what
+    def _fault(self, block: _Block, rip: int, status: int, what: str) -> RootFault:
         if not what and status == uc.UC_ERR_INSN_INVALID:
             what = "invalid instruction"
         before = self._own.read(rip - 2, 2) or b""
@@ -289,10 +297,17 @@ class RootSandbox:
 
     # --- the engine
 
+    def _renew_engine(self) -> None:
+        """Take another engine after a run that has spoiled this one."""
+        if self._is_spoiled:
+            self._start_engine()
+
     def _start_engine(self) -> None:
         """A fresh engine: no translation, no fault, no control register of an earlier block."""
+        self._is_spoiled = False
         engine = self._engine = Engine(CPU_MODEL)
         engine.uc.ctl_set_tlb_mode(uc.UC_TLB_VIRTUAL)
+        engine.end_nowhere()
         self._count_blocks()
         engine.add_hook(uc.UC_HOOK_TLB_FILL, TLB_FILL_HOOK(self._on_translation))
         engine.add_hook(uc.UC_HOOK_INTR, INTERRUPT_HOOK(self._on_interrupt))
@@ -300,7 +315,7 @@ class RootSandbox:
         engine.add_hook(uc.UC_HOOK_INSN, TIME_STAMP_HOOK(self._on_rdtsc), x86.UC_X86_INS_RDTSC)
         engine.add_hook(uc.UC_HOOK_INSN, TIME_STAMP_HOOK(self._on_rdtsc), x86.UC_X86_INS_RDTSCP)
         self._entry = Batch(engine.handle, _ENTRY_IDS)
-        self._exit = Batch(engine.handle, _EXIT_IDS)
+        self._exit: Batch = Batch(engine.handle, _EXIT_IDS)
         self._xmm = Batch(engine.handle, VECTOR_IDS, words=2)
         self._physical: dict[Region, int] = {}
         self._next_physical = PAGE
@@ -314,7 +329,7 @@ class RootSandbox:
         self.state.stack_pointer, self.state.stack_top = self._stack_pointer, stack.host_pointer + offset
         engine.set_register(x86.UC_X86_REG_CR4, _CR4)
         self._exit.read()
-        self._control_registers = tuple(self._exit.values[2:])
+        self._control_registers: tuple[int, ...] = tuple(self._exit.values[2:])
         self._show_engine()
 
     def _show_engine(self) -> None:
@@ -340,16 +355,13 @@ class RootSandbox:
     def _on_block(self, _engine: int, address: int, size: int, _data: int) -> None:
         """A block that machine code does not count: new, or beyond the budget."""
         try:
-            if not is_plain(self._own.read(address, size) or b""):
-                self._do_more()
-            if not self._blocks_entered.enter(address, size):
+            plain = is_plain(self._own.read(address, size) or b"")
+            if not plain:
+                self.state.attention = self.state.restore = 1
+            if not self._blocks_entered.enter(address, size, listed=plain):
                 self._stop(f"limit max_root_instructions ({self._budget} instructions) reached")
         except BaseException as error:
             self._stop(f"{type(error).__name__}: {error}")
-
-    def _do_more(self) -> None:
-        """From now on nothing is known of what a block leaves behind."""
-        self.state.always = self.state.attention = 1
 
     def _enter_address_space(self, guest: Cpu) -> None:
         """Translate for this process from now on; buffers stay mapped until it has unmapped memory."""
@@ -401,10 +413,10 @@ class RootSandbox:
         return True
 
     def _own_code_protection(self, access: int, protection: Protection) -> Protection:
-        """The first write is to be seen: a block that changes code can do anything."""
+        """The first write is to be seen: from then on nothing is known of what a block leaves behind."""
         if access != uc.UC_MEM_WRITE:
             return protection & ~Protection.WRITE
-        self._do_more()
+        self.state.always = self.state.attention = self.state.restore = 1
         return protection
 
     def _region_at(self, address: int) -> Region | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +15,12 @@ from hds.outputs import Outputs
 from hds.session import Session
 from lang.diagnostics import render
 from lang.source import SourceFile
+from machine.root.assembler import assemble
 
 # System calls 55 and 66, then the end; rbx counts what comes after each. The first SYSCALL is at CODE + e.
 TWO_CALLS = "mov rdi, 1; mov rax, 0x55; syscall; inc rbx; mov eax, 0x66; syscall; inc rbx"
 CODE = 0x40_0000
+_ELF_HEADERS = 64 + 56  # bytes in front of the code of `elf_file`
 FIRST_CALL, SECOND_CALL = CODE + 14, CODE + 24
 
 # A function that adds 5 to rdx, called twice.
@@ -152,3 +155,24 @@ def closing(outputs: Outputs) -> Iterator[Outputs]:
 def lines(*parts: str) -> str:
     """Lines with their line feeds."""
     return "".join(part + "\n" for part in parts)
+
+
+def elf_file(path: Path, listing: str, *names: str, base: int = CODE) -> str:
+    """The path of a static ELF64 program with a symbol at each of these labels of its listing."""
+    made = assemble(listing, address=base + _ELF_HEADERS)
+    texts = b"\0" + b"".join(name.encode() + b"\0" for name in names)
+    symbols = bytes(24)
+    for name in names:
+        symbols += struct.pack("<IBBHQQ", texts.index(name.encode() + b"\0"), 0x12, 0, 1, made.labels[name], 0)
+    at = _ELF_HEADERS + len(made.code)
+    sections = bytes(64)
+    sections += struct.pack("<IIQQQQIIQQ", 0, 2, 0, 0, at, len(symbols), 2, 1, 8, 24)
+    sections += struct.pack("<IIQQQQIIQQ", 0, 3, 0, 0, at + len(symbols), len(texts), 0, 0, 1, 0)
+    table = at + len(symbols) + len(texts)
+    start = base + _ELF_HEADERS
+    header = b"\x7fELF\x02\x01\x01" + bytes(9)
+    header += struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, start, 64, table, 0, 64, 56, 1, 64, 3, 0)
+    size = table + len(sections)
+    segment = struct.pack("<IIQQQQQQ", 1, 5, 0, base, base, size, size, 0x1000)
+    path.write_bytes(header + segment + made.code + symbols + texts + sections)
+    return str(path)

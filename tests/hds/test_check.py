@@ -160,3 +160,58 @@ def test_a_thousand_lines_take_less_than_half_a_second(capsys: pytest.CaptureFix
     assert main(["check", "-e", script]) == 0
     assert time.process_time() - start < 1.5  # half a second on an idle core
     capsys.readouterr()
+
+
+# --- assembly blocks
+
+ASSEMBLY = """\
+!syscall asm condition { mov rax, 1;
+    moov rbx, 2; ret } script { print(1); }
+!syscall asm code { mov rax, [rip + nowhere] }
+!syscall asm code { nop }
+"""
+
+
+def test_what_cannot_be_assembled_is_shown_where_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "-e", ASSEMBLY]) == 1
+    out = capsys.readouterr().out
+    assert "<command line>:2:5: error E225: `moov rbx, 2` cannot be assembled: invalid mnemonic\n" in out
+    assert "    2 |     moov rbx, 2; ret } script { print(1); }\n      |     ^^^^^^^^^^^\n" in out
+    assert "<command line>:3:37: error E225: " in out
+    assert out.count("error E225") == 2
+
+
+def test_running_reports_the_same_code_at_the_same_place(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "-e", ASSEMBLY]) == 1
+    assert "<command line>:2:5: error E225: `moov rbx, 2` cannot be assembled: " in capsys.readouterr().err
+
+
+def test_assembly_is_in_json_and_sarif_too(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "-e", ASSEMBLY, "--format", "json"]) == 1
+    first = json.loads(capsys.readouterr().out.splitlines()[0])
+    assert (first["code"], first["line"], first["column"], first["end_column"]) == ("E225", 2, 5, 16)
+    assert main(["check", "-e", ASSEMBLY, "--format", "sarif"]) == 1
+    results = json.loads(capsys.readouterr().out)["runs"][0]["results"]
+    assert [result["ruleId"] for result in results] == ["E225", "E225"]
+
+
+def test_escaped_braces_and_comments_keep_places_in_assembly(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "-e", "!syscall asm code { nop; // \\{\n moov }"]) == 1
+    assert "<command line>:2:2: error E225" in capsys.readouterr().out
+
+
+def test_without_keystone_assembly_is_not_checked(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from machine.root import assembler
+
+    def missing() -> None:
+        raise ImportError
+
+    monkeypatch.setattr(assembler, "_keystone", missing)
+    assert main(["check", "-e", "!syscall asm code { moov rbx, 2 }"]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(
+        "<command line>: note: only the syntax of assembly text is checked: the package keystone-engine "
+    )

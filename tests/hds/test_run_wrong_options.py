@@ -50,7 +50,7 @@ WRONG: tuple[tuple[str, str], ...] = (
     ("!syscall code { }", "error E221: this block holds no bytes (c0000002)"),
     ("!syscall code {90,90}", "error E220: ',' is not a hexadecimal digit"),
     ("!syscall asm script { nop }", "error E230: unknown parameter 'asm'"),
-    ("!syscall asm code { bogus eax }", "error E240: err, "),
+    ("!syscall asm code { bogus eax }", "error E225: `bogus eax` cannot be assembled: "),
     # output
     ("!syscall output { , }", "error E223: no output source is named here"),
     ("!syscall script { } output {nowhere}", "error E240: err, the output 'nowhere' is not found"),

@@ -92,7 +92,7 @@ def test_a_timeout_ends_the_run_in_time(tmp_path: Path, engine: str, case: str) 
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_script_is_not_cut_in_half_by_a_timeout(tmp_path: Path, engine: str) -> None:
-    commands = "!syscall script { .n = 0; while (.n < 0n100000) { .n = .n + 1; } printf(\"%d\\n\", .n); }"
+    commands = '!syscall script { .n = 0; while (.n < 0n100000) { .n = .n + 1; } printf("%d\\n", .n); }'
     options = ("--engine", engine, "--kernel", "bare", "--timeout", "0.01", "-e", commands)
     ran = command_line("run", *options, listing_file(tmp_path, CALLS))
     assert ran.code == ExitCode.LIMIT

@@ -30,7 +30,7 @@ def test_a_function_is_hooked_by_its_name(kind: str, tmp_path: Path) -> None:
 
 def test_a_name_is_an_address_in_expressions(tmp_path: Path) -> None:
     session = Session(build(SOURCE, "glibc", tmp_path))
-    address = session.machine.symbols["program_glibc!main"]
+    address = session.symbols.by_name["program_glibc!main"]
     session.execute("? print(program_glibc!Main);")
     assert int(session.messages[-1].text, 16) == address
 

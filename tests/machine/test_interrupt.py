@@ -59,9 +59,14 @@ def test_suspended_time_does_not_count() -> None:
 
 def test_ctrl_c_reaches_stop_without_pythons_help() -> None:
     stopped = threading.Event()
-    with pytest.raises(KeyboardInterrupt), RunGuard(stopped.set, lambda: None).guarding(None):
-        signal.raise_signal(signal.SIGINT)
-        wait_for(stopped)
+
+    def run() -> None:
+        with RunGuard(stopped.set, lambda: None).guarding(None):
+            signal.raise_signal(signal.SIGINT)
+            wait_for(stopped)
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
 
 
 def test_a_run_in_another_thread_has_its_time() -> None:

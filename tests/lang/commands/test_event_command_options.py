@@ -271,10 +271,6 @@ def test_five_outputs_are_the_most() -> None:
     assert only_error("!cpuid output {a,b,c,d,e,f}").span.text == "f"
 
 
-def test_other_commands_are_no_events() -> None:
-    assert only_error("flush").code == "E205"
-
-
 def test_annotated_sample_fails_for_both_contradictions() -> None:
     text = (
         "!syscall 55 pid 490 stage post sc on imm no buffer 100 script { f(); } condition { 9090 } code { 9090 }\n"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from unittest import mock
 
 from hds.outlets import Halt, Outlets
 from hds.session import Session
-from vm.engine import Engine, Fault, Loaded
+from vm.engine import Engine
 from vm.limits import DEFAULT_LIMITS, Limits
 from vm.registers import STORAGES
 
@@ -17,38 +17,31 @@ NATIVE = ("native", "copied")  # with the processor's own registers, and with co
 CARRIERS = ("portable", *NATIVE)
 
 
-@dataclass
-class Seen(Outlets):
-    """What a user is shown, in order."""
+Line = tuple[object, ...]
 
-    lines: list[tuple[object, ...]] = field(default_factory=list)
-    goes_on: bool = True
 
-    def message(self, message: object) -> None:
-        self.lines.append(("message", message))
+def collecting(lines: list[Line]) -> Outlets:
+    """Outlets that note what a user is shown, in order."""
 
-    def notice(self, text: str) -> None:
-        self.lines.append(("notice", text))
+    def broke(halt: Halt) -> bool:
+        lines.append(("broke", halt))
+        return True
 
-    def guest_output(self, descriptor: int, data: bytes) -> None:
-        self.lines.append(("guest", descriptor, data))
-
-    def code_fault(self, event: int, text: str) -> None:
-        self.lines.append(("code fault", event, text))
-
-    def script_fault(self, event: int | None, program: Loaded, fault: Fault) -> None:
-        self.lines.append(("fault", event, fault))
-
-    def broke(self, halt: Halt) -> bool:
-        self.lines.append(("broke", halt))
-        return self.goes_on
+    return Outlets(
+        message=lambda message: lines.append(("message", message)),
+        notice=lambda text: lines.append(("notice", text)),
+        guest_output=lambda descriptor, data: lines.append(("guest", descriptor, data)),
+        code_fault=lambda event, text: lines.append(("code fault", event, text)),
+        script_fault=lambda event, program, fault: lines.append(("fault", event, fault)),
+        broke=broke,
+    )
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What a run has left behind."""
 
-    lines: list[tuple[object, ...]]
+    lines: list[Line]
     registers: dict[str, int]
     triggers: list[int]
     faults: list[int]
@@ -103,7 +96,8 @@ def _run(
     kind: str,
     max_instructions: int,
 ) -> Outcome:
-    outlets = Seen()
+    lines: list[Line] = []
+    outlets = collecting(lines)
     session = Session(limits=limits, cores=cores, kernel=kernel, engine=make_engine(carrier, limits), outlets=outlets)
     for guest in [guests] if isinstance(guests, str | bytes) else guests:
         session.machine.load(guest.encode() if isinstance(guest, str) else guest, kind, name="guest")
@@ -112,7 +106,7 @@ def _run(
     events = session.machine.registry.ever_registered
     host = session.machine.host_for_commands()
     return Outcome(
-        outlets.lines,
+        lines,
         {name: host.read_register(index) for index, name in enumerate(STORAGES)},
         [event.triggers for event in events],
         [event.faults for event in events],

@@ -96,14 +96,16 @@ BLOCKS = {
     "by number": "!syscall asm condition { mov rax, [rcx]; cmp rax, 55; sete al; movzx eax, al } script { .n++; }",
     "by context": "!syscall asm condition { mov rax, rdx; sub rax, 66 } script { .n++; }\n"
     "!syscall asm condition { mov rax, rdx; sub rax, 66 } script { .m++; } sc on",
-    "registers are clean": "!syscall asm condition { lea rax, [rbx+rsi]; lea rdi, [rdi+8]; pushfq; pop rdx; add rax, rdx;"
+    "registers are clean": "!syscall asm condition { lea rax, [rbx+rsi]; lea rdi, [rdi+8]; pushfq; pop rdx; "
+    "add rax, rdx;"
     " mov rbx, 5; mov rsi, 6; std; cmp rax, 2; sete al; movzx eax, al } script { .n++; }",
     "writes registers": "!syscall asm condition { inc qword ptr [rcx+68]; xor eax, eax } script { .n++; }",
     "reads what the script wrote": "!syscall script { @r8 = @r8 + 3; } asm code { add qword ptr [rdx+48], 4 }",
     "code reads the buffer": "!syscall buffer 20 script { eq($buffer, @rax); .x = .x + poi($buffer); } "
     "asm code { inc qword ptr [rcx] ; mov rax, [rcx]; mov [rdx+50], rax }",
     "code gets the context": "!syscall asm code { add [rdx+58], r8 }",
-    "code writes rsp": "!syscall 55 asm code { sub qword ptr [rdx+20], 8 }\n!syscall 66 asm code { add qword ptr [rdx+20], 8 }",
+    "code writes rsp": "!syscall 55 asm code { sub qword ptr [rdx+20], 8 }\n!syscall 66 asm code { add "
+    "qword ptr [rdx+20], 8 }",
     "memory of the process": "!syscall asm code { mov rax, [rdx+20]; inc qword ptr [rax-18] }\n"
     "!syscall script { print(poi(@rsp - 18)); }",
     "fault": "!syscall asm condition { mov rax, [rax] } script { .n++; }",
@@ -114,21 +116,25 @@ BLOCKS = {
     "breakpoint": "!syscall condition { cc } script { .n++; }",
     "system call": "!syscall asm code { syscall }",
     "halt": "!syscall asm code { hlt }",
-    "vector registers": "!syscall asm code { movq xmm0, qword ptr [rdx]; paddq xmm1, xmm0; movq qword ptr [rdx+60], xmm1 }",
+    "vector registers": "!syscall asm code { movq xmm0, qword ptr [rdx]; paddq xmm1, xmm0; movq qword ptr "
+    "[rdx+60], xmm1 }",
     "more than computing": "!syscall asm condition { mov eax, 1; mov dr0, rax; mov rax, dr0 } script { .n++; }\n"
     "!syscall asm condition { mov rax, dr0 } script { .m++; }",
     "model-specific": "!syscall asm condition { mov ecx, c0000101; mov eax, 5; xor edx, edx; wrmsr; mov rax, gs:[0] } "
     "script { .n++; }\n!syscall asm condition { mov rax, gs:[188] } script { .m++; }",
     "processor block": "!syscall asm condition { mov rax, gs:[188]; mov rax, [rax+220] } script { .m++; }",
     "time stamp": "!syscall asm condition { rdtsc; mov [rcx+70], rax } script { .m++; }",
-    "code changes itself": "!syscall asm condition { lea rax, [rip]; mov byte ptr [rax], 90; mov al, 1 } script { .n++; }",
+    "code changes itself": "!syscall asm condition { lea rax, [rip]; mov byte ptr [rax], 90; mov al, 1 } "
+    "script { .n++; }",
     "jumps into the middle": "!syscall asm condition { jmp over; over: xor eax, eax; inc eax } script { .n++; }",
     "writes guest code": "!syscall 55 asm code { mov rax, [rdx+20]; xor rax, rax }",
-    "several": "!syscall asm condition { mov rax, rdx; cmp rax, 55; sete al; movzx eax, al } script { .n++; print(.n); } "
+    "several": "!syscall asm condition { mov rax, rdx; cmp rax, 55; sete al; movzx eax, al } script { .n++; "
+    "print(.n); } "
     "asm code { inc qword ptr [rdx+68] }\n!syscall asm code { add qword ptr [rdx+68], 10 }",
     "post stage": "!syscall stage post asm condition { mov rax, [rcx] } script { .n++; print(@rip); } "
     "asm code { inc qword ptr [rdx+68] }",
-    "short-circuit by code": "!syscall sc on asm condition { mov rax, rdx; sub rax, 66 } asm code { mov qword ptr [rdx], 7 }",
+    "short-circuit by code": "!syscall sc on asm condition { mov rax, rdx; sub rax, 66 } asm code { mov "
+    "qword ptr [rdx], 7 }",
     "on a core": "!syscall core 0 asm condition { mov rax, gs:[188] } script { .n++; }",
     "break": "!syscall asm condition { mov rax, [rcx]; sub rax, 55 }",
 }
@@ -151,17 +157,20 @@ EXECUTION = {
     "clears itself": "!epthook 40000c script { .n++; if (.n == 5) { event_clear($event_id); } }",
     "disables itself": "!epthook 40000c script { .n++; if (.n == 5) { event_disable($event_id); } }",
     "changes code": "!epthook 40000c script { .n++; eb(40000f, db(40000f)); }",
-    "messages": '!epthook 40000c imm no script { printf("%llx\\n", @rbx); }\n!epthook 400005 script { print(.n); .n++; }',
+    "messages": '!epthook 40000c imm no script { printf("%llx\\n", @rbx); }\n!epthook 400005 script { "
+    "print(.n); .n++; }',
     "pause": "!epthook 40000c script { .n++; if (.n == 3) { pause(); } }",
     "fault": "!epthook 40000c script { .n++; @r8++; print(1 / (.n - 5)); }",
     "break": "!epthook 40000c",
     "epthook2": "!epthook2 40000c script { .n++; }",
-    "everywhere": "!epthook 400005 script { .a++; }\n!epthook 40000a script { .b++; }\n!epthook 40000c script { .c++; }",
+    "everywhere": "!epthook 400005 script { .a++; }\n!epthook 40000a script { .b++; }\n!epthook 40000c "
+    "script { .c++; }",
 }
 
 SYSRETS = {
     "counter": "!sysret script { .n++; }",
-    "registers": "!sysret script { print(@rip); print(@rcx); print(@r11); print($context); print(@rflags); print(@cs); }",
+    "registers": "!sysret script { print(@rip); print(@rcx); print(@r11); print($context); print(@rflags); "
+    "print(@cs); }",
     "post": "!sysret stage post script { .n++; print(@rip); print(@cs); print($context); }",
     "all": "!sysret stage all script { .n++; print($event_stage); @r8 = @r8 + @rcx; }",
     "result": "!sysret script { @rax = 7; }",
@@ -169,7 +178,8 @@ SYSRETS = {
     "sc": "!sysret sc on script { .n++; @rip = @rcx; }",
     "moves rip": "!sysret script { @rip = @rcx; .n++; }",
     "flags": "!sysret script { @r11 = @r11 | 1; }\n!sysret stage post script { print(@rflags); @cf = 0; }",
-    "condition": "!sysret asm condition { mov rax, [rcx]; and rax, 1 } script { .n++; } asm code { inc qword ptr [rdx+60] }",
+    "condition": "!sysret asm condition { mov rax, [rcx]; and rax, 1 } script { .n++; } asm code { inc "
+    "qword ptr [rdx+60] }",
     "with syscall": "!sysret script { .n++; }\n!syscall stage all script { .m = .m * 3 + $event_stage; }",
     "syscall2": "!sysret2 script { .n++; }\n!sysret script { .m++; }\n!syscall script { .k++; }",
     "clears itself": "!sysret script { .n++; if (.n == 4) { event_clear($event_id); } }",

@@ -1,0 +1,37 @@
+"""Codes of the command level: the bad example of each gives it, and the good one is accepted."""
+
+from __future__ import annotations
+
+import pytest
+from hds_guests import closing, session
+
+from lang.codes import Row
+from lang.commands import ERRORS, Code
+from lang.source import SourceFile
+
+
+def codes(commands: str, *, carried_out: bool) -> list[str]:
+    """The codes of what is wrong with a command file; those of its execution, too, when it can be carried out."""
+    made, _ = session()
+    with closing(made.outputs):
+        prepared = made.prepare(SourceFile("<test>", commands))
+        found = [item.code for item in prepared.diagnostics]
+        if carried_out and not prepared.has_errors:
+            found += [item.code for item in made.perform(prepared)]
+    return [str(code) for code in found if code.startswith("E")]
+
+
+@pytest.mark.parametrize("row", ERRORS, ids=lambda row: str(row.code))
+def test_the_bad_example_gives_the_code(row: Row) -> None:
+    assert codes(row.bad, carried_out=row.code == Code.REFUSED) == [row.code]
+
+
+@pytest.mark.parametrize("row", ERRORS, ids=lambda row: str(row.code))
+def test_the_good_example_is_good(row: Row) -> None:
+    assert codes(row.good, carried_out=row.code == Code.REFUSED) == []
+
+
+def test_codes_are_unique_and_in_order() -> None:
+    found = [row.code for row in ERRORS]
+    assert found == sorted(set(found))
+    assert set(found) == set(Code)
