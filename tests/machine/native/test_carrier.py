@@ -157,8 +157,8 @@ EXECUTION = {
     "clears itself": "!epthook 40000c script { .n++; if (.n == 5) { event_clear($event_id); } }",
     "disables itself": "!epthook 40000c script { .n++; if (.n == 5) { event_disable($event_id); } }",
     "changes code": "!epthook 40000c script { .n++; eb(40000f, db(40000f)); }",
-    "messages": '!epthook 40000c imm no script { printf("%llx\\n", @rbx); }\n!epthook 400005 script { "
-    "print(.n); .n++; }',
+    "messages": '!epthook 40000c imm no script { printf("%llx\\n", @rbx); }\n!epthook 400005 script { '
+    "print(.n); .n++; }",
     "pause": "!epthook 40000c script { .n++; if (.n == 3) { pause(); } }",
     "fault": "!epthook 40000c script { .n++; @r8++; print(1 / (.n - 5)); }",
     "break": "!epthook 40000c",
