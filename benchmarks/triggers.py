@@ -34,6 +34,7 @@ START = 0x40_0000
 # mov ecx, 20h; next: mov eax, 55h; syscall; dec rbx; jnz next
 GUEST = bytes.fromhex("b920000000 b855000000 0f05 48ffcb 75f4")
 FILTER = "!syscall script { if (@rax == 0x55 && @rcx > 10) { .n = .n + 1; } }"
+REFUSING = "!syscall script { if (@rax == 0x56 && @rcx > 10) { .n = .n + 1; } }"
 MESSAGE = '!syscall imm no script { printf("%llx %llx\\n", @rax, @rcx); }'
 # Six instructions, which see the registers in memory at rcx.
 BLOCK = "mov rax, [rcx]; mov rdx, [rcx+8]; cmp rax, 55; sete al; movzx eax, al; test eax, eax"
@@ -239,6 +240,28 @@ class Scripted:
         return seconds
 
 
+@dataclass
+class OnTwoCores:
+    """A machine with two processes, each with its own core, and an event on both."""
+
+    command: str
+    parallel: bool
+
+    def run(self, triggers: int) -> float:
+        """The seconds of so many triggers in each process."""
+        guest = b"\x48\xbb" + triggers.to_bytes(8, "little") + GUEST
+        limits = Limits(max_instructions=1 << 50)
+        session = Session(kernel="bare", cores=2, limits=limits, engine=NativeEngine(limits), parallel=self.parallel)
+        for _ in range(2):
+            session.load(guest, "raw")
+        session.execute(self.command)
+        start = time.perf_counter()
+        session.run()
+        seconds = time.perf_counter() - start
+        assert session.triggers == 2 * triggers
+        return seconds
+
+
 class _ToFile(Outlets):
     def __init__(self, target: BinaryIO) -> None:
         self._target = target
@@ -281,12 +304,17 @@ def print_costs(file: BinaryIO) -> None:
             "condition": (Scripted(CONDITION), 200_000),
             "hot": (Native(execution=True), 1_000_000),
             "execution": (Scripted(EXECUTION, guest=HOT), 1_000_000),
+            "in turns": (OnTwoCores(REFUSING, parallel=False), 300_000),
+            "in parallel": (OnTwoCores(REFUSING, parallel=True), 300_000),
+            "shared in turns": (OnTwoCores(FILTER, parallel=False), 300_000),
+            "shared in parallel": (OnTwoCores(FILTER, parallel=True), 300_000),
             "python": (InPython(), 20_000),
             "printf script": (Scripted(MESSAGE, file), 60_000),
             "printf python": (InPython(file), 20_000),
         }
     )
     script, printing = found["script"], found["printf script"]
+    refusing, shared = found["in turns"] / found["in parallel"], found["shared in turns"] / found["shared in parallel"]
     condition, execution = found["condition"] / found["block"], found["execution"] / found["hot"]
     rows = (
         ("filter, against native hook, two register reads", f"{script / found['native']:.2f} x", "<= 1.5 x"),
@@ -301,6 +329,8 @@ def print_costs(file: BinaryIO) -> None:
         ("printf to a file", f"{1e3 / printing:.1f} million/s", ">= 1.0"),
         ("condition of 6 instructions, against bare uc_emu_start", f"{condition:.2f} x", "<= 1.3 x"),
         ("!epthook with a counter, against native hook of nothing", f"{execution:.2f} x", "<= 1.5 x"),
+        ("filter that refuses, on two cores, --parallel against turns", f"{refusing:.2f} x faster", ""),
+        ("filter that counts in one global, the same", f"{shared:.2f} x faster", ""),
     )
     for name, ratio, goal in rows:
         print(f"{name:56} {ratio:>14}   {goal}")

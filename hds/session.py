@@ -100,7 +100,8 @@ class Session:
 
     `program` is a path or the bytes of a guest, loaded at once; `kind` is elf, pe, raw or asm. `compiler` brings
     include folders and symbols, `world` what a Linux guest is shown of the host. With `emulate_message_loss` collected
-    messages (`imm no`) go through HyperDbg's ring of packets. Raises machine.LoadError.
+    messages (`imm no`) go through HyperDbg's ring of packets. With `parallel` the cores run at the same time, as
+    `Machine` has it: no two runs are the same. Raises machine.LoadError.
     """
 
     def __init__(
@@ -122,6 +123,7 @@ class Session:
         allow_modules: bool = False,
         world: World | None = None,
         emulate_message_loss: bool = False,
+        parallel: bool = False,
     ) -> None:
         self.limits = limits
         self.outlets = Outlets() if outlets is None else outlets
@@ -151,7 +153,15 @@ class Session:
         )
         ring = PacketRing(limits.max_packets) if emulate_message_loss else None
         self.machine = Machine(
-            self.engine, limits, kernel=kernel, cores=cores, sinks=sinks, store=self.store, world=world, ring=ring
+            self.engine,
+            limits,
+            kernel=kernel,
+            cores=cores,
+            sinks=sinks,
+            store=self.store,
+            world=world,
+            ring=ring,
+            parallel=parallel,
         )
         self.execution = Execution(self)
         if program is not None:

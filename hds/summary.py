@@ -78,6 +78,10 @@ def statistics(session: Session, seconds: float) -> Iterator[str]:
     for event in session.machine.registry.ever_registered:
         text = " ".join(event.definition.command.split())
         yield f"{event.definition.id:>5x}  {event.triggers:>10}  {event.faults:>6}  {text[:70]}"
+    callbacks = sorted(session.machine.callbacks.items(), key=lambda item: (-item[1], item[0]))
+    if callbacks:
+        yield f"{'calls':>17}  of Python by machine code"
+        yield from (f"{count:>17}  {name}" for name, count in callbacks)
 
 
 def summary_object(session: Session, interrupted: bool) -> dict[str, object]:

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
+from threading import RLock
 from typing import Any
 
 from unicorn import unicorn_const as uc
@@ -102,12 +104,13 @@ class Cpu:
         self.on_syscall: Callable[[], None] = lambda: None
         self.on_invalid_instruction: Callable[[], bool] = lambda: False  # whether RIP was moved and the guest goes on
         self.time_stamp: Callable[[], int] = lambda: self.executed
+        self.gate: AbstractContextManager[Any] = RLock()  # is entered for what callbacks do beyond this CPU
         self._engine = Engine(CPU_MODEL)
         self.window = window_of(self._engine)
         self.registers = RegisterFile(self._engine, self.window)
         self._blocks = BlockCounter(memory)
         self._stop_requested = False
-        self.code_changes = 0  # grows when code was changed by somebody else than this CPU
+        self._code_changes = ctypes.c_uint64()
         self._resuming_cell = ctypes.c_uint64()
         self._resuming: tuple[int, int | None] | None = None  # instruction to begin anew, and the count when it was
         self._why: StopKind | None = None
@@ -168,7 +171,17 @@ class Cpu:
         if begin < end:
             self._engine.forget_code(begin, end)
             self._blocks.forget(begin, end)
-            self.code_changes += 1
+            self._code_changes.value += 1
+
+    @property
+    def code_changes(self) -> int:
+        """Grows when code was changed by somebody else than this CPU."""
+        return self._code_changes.value
+
+    @property
+    def code_changes_address(self) -> int:
+        """Of the word that has `code_changes`."""
+        return ctypes.addressof(self._code_changes)
 
     def read_vectors(self, values: Any) -> None:
         """Copy XMM0 to XMM15 into an array of 32 words."""
@@ -230,8 +243,10 @@ class Cpu:
             if self._is_resuming(address):
                 return
             self.registers.forget()
+            changes = self.code_changes
             try:
-                self._call(callback, address, self.code_changes)
+                with self.gate:
+                    self._call(callback, address, changes)
             except BaseException as error:
                 self._carry(error)
             self.registers.forget()
@@ -267,7 +282,8 @@ class Cpu:
         """End a trigger that machine code has begun when `code_changes` was `changes`; `body` writes registers."""
         self.registers.forget()
         try:
-            self._call(body, address, changes)
+            with self.gate:
+                self._call(body, address, changes)
         except BaseException as error:
             self._carry(error)
         self.registers.forget()
@@ -315,7 +331,8 @@ class Cpu:
         self._why, self._event, self._carried = None, None, None
         status = self._engine.start(start, until)
         while self._hook_is_due:
-            self._count_natively()
+            with self.gate:
+                self._count_natively()
             self.registers.forget()
             status = self._engine.start(self.registers.read(RIP), until)
         self.registers.forget()
@@ -441,7 +458,8 @@ class Cpu:
         """Let a SYSCALL have its effect, in its hook."""
         self.registers.forget()
         try:
-            body()
+            with self.gate:
+                body()
             self.registers.store_in_hook(SYSCALL_LENGTH)
         except BaseException as error:
             self.registers.forget()
@@ -468,7 +486,8 @@ class Cpu:
     def aside(self, body: Callable[[], None]) -> bool:
         """Do a part of the work of a hook in machine code; False when the run ends at once, by an exception."""
         try:
-            body()
+            with self.gate:
+                body()
         except BaseException as error:
             self._carry(error)
             return False
@@ -479,7 +498,8 @@ class Cpu:
         handled = False
         self.registers.forget()
         try:
-            handled = self.on_invalid_instruction()
+            with self.gate:
+                handled = self.on_invalid_instruction()
             if handled:
                 self.registers.store()
         except BaseException as error:
@@ -489,7 +509,8 @@ class Cpu:
 
     def _on_rdtsc(self, _engine: int, _data: int) -> int:
         try:
-            ticks = self.time_stamp()
+            with self.gate:
+                ticks = self.time_stamp()
             self._engine.set_register(x86.UC_X86_REG_RAX, ticks & 0xFFFF_FFFF)
             self._engine.set_register(x86.UC_X86_REG_RDX, ticks >> 32 & 0xFFFF_FFFF)
         except BaseException as error:

@@ -154,6 +154,7 @@ class GuestHost:
             return
         definition = trigger.event.definition
         if not definition.immediate:
+            self._state.messages.catch_up()
             self._state.messages.hold(text)
             return
         self._state.messages.send(

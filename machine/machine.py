@@ -1,13 +1,14 @@
 """The machine that a session drives: load programs, register events, run, look and write between runs.
 
 Cores are slots; with more processes than cores the processes take turns (machine.scheduler), so every run is
-deterministic. Nothing is printed here: everything goes to the `Sinks` the caller gives.
+deterministic, unless the cores run in parallel (machine.parallel). Nothing is printed here: everything goes to the
+`Sinks` the caller gives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,12 +16,13 @@ from pathlib import Path
 from machine import kernel as kernels
 from machine import msr, native
 from machine.clock import DEFAULT_START, VirtualClock
-from machine.cpu import Cpu
+from machine.cpu import Cpu, StopReason
 from machine.events.catalog import EventKind
 from machine.events.dispatch import Dispatcher, Trigger
 from machine.events.execution import ExecutionHooks
 from machine.events.registry import Event, Facts, Registry
 from machine.events.syscall import SystemCalls
+from machine.gate import Gate
 from machine.host import DebuggerState, GuestHost
 from machine.interrupt import RunGuard
 from machine.kernel import Kernel
@@ -32,6 +34,7 @@ from machine.loaders import Image, LoadError
 from machine.loading import read_image
 from machine.memory import GuestMemory, MapError, Quota
 from machine.messages import Message, MessageChannel, PacketRing
+from machine.parallel import LOCK_TRIES, ParallelRun, Surroundings
 from machine.process import Core, Process
 from machine.root.actions import RootActions
 from machine.root.memory import RootMemory
@@ -43,6 +46,7 @@ from vm.host import Host
 from vm.limits import DEFAULT_LIMITS, Limits
 from vm.registers import RFLAGS, RIP, STORAGE_INDEX
 from vm.script_memory import GLOBALS_BASE, GlobalStore
+from vm.sharing import Shareable, Sharing
 
 __all__ = ["Machine", "MsrError", "ProcessEnd", "RunSummary", "Sinks", "StopCause"]
 
@@ -78,6 +82,9 @@ class Machine:
     `kernel` is a name of machine.kernel, or None for the one that suits the program. `store` holds the globals of the
     scripts, which conditions and code blocks see then. `build` says where Windows' structures have their fields,
     `world` what Linux programs are shown of the host. With a `ring` collected messages are lost as in HyperDbg.
+
+    With `parallel` several cores run at the same time, in threads of their own. The sinks are called in these, by one
+    at a time, but `broke`, for which all cores stand still, in the thread of `run`. The engine is this machine's only.
     """
 
     def __init__(
@@ -93,6 +100,7 @@ class Machine:
         build: Build = DEFAULT_BUILD,
         world: World | None = None,
         ring: PacketRing | None = None,
+        parallel: bool = False,
     ) -> None:
         self.limits = limits
         self.sinks = Sinks() if sinks is None else sinks
@@ -110,12 +118,19 @@ class Machine:
         self.registry = Registry(facts)
         self.messages = MessageChannel(self._deliver, packet_bytes=limits.max_packet_bytes, ring=ring)
         self._state = DebuggerState(self.registry, self.messages, self.clock, root, self._notice, self.broke)
+        self._gate = Gate(self._call_in) if parallel and cores > 1 else None
+        self._parallel: ParallelRun | None = None  # under way
+        if self._gate is not None and isinstance(engine, Shareable):
+            engine.sharing = Sharing(self._gate, LOCK_TRIES, self._waits_for_lock)
         shared = None if store is None else region_over(store.memory, GLOBALS_BASE, len(store.memory), "script globals")
-        self._sandbox = sandbox = RootSandbox(
-            root, own_quota, limits.max_root_instructions, self.clock.time_stamp, shared
-        )
-        dispatcher = Dispatcher(self.registry, engine, self, RootActions(sandbox))
-        self._carrier = native.carrier_for(engine, self._state, self, dispatcher, sandbox)
+        made = [
+            RootSandbox(root, own_quota, limits.max_root_instructions, self.clock.time_stamp, shared, self._gate)
+            for _ in range(1 if self._gate is None else cores)
+        ]
+        self._sandboxes = made if len(made) == cores else made * cores
+        dispatcher = Dispatcher(self.registry, engine, self, RootActions(self._sandboxes))
+        outside = () if self._gate is None else self._gate.outside
+        self._carrier = native.carrier_for(engine, self._state, self, dispatcher, self._sandboxes, outside)
         self._hooks = ExecutionHooks(self.registry, dispatcher, self._carrier)
         self._system_calls = SystemCalls(
             self.registry,
@@ -198,6 +213,8 @@ class Machine:
         self._objects.set_user_blocks(process.objects, process.peb, process.teb)
         self._objects.enlist(process.objects)
         process.cpu.time_stamp = self.clock.time_stamp
+        if self._gate is not None:
+            process.cpu.gate = self._gate
         self._processes.append(process)
         self._scheduler.add(process)
         self._system_calls.attach(process, kernel)
@@ -256,7 +273,10 @@ class Machine:
         self._running, self._stop_cause = True, None
         try:
             with self._guard.guarding(timeout):
-                cause = self._take_turns(self._executed() + budget)
+                if self._gate is None:
+                    cause = self._take_turns(self._executed() + budget)
+                else:
+                    cause = self._run_in_parallel(self._gate, budget)
         finally:
             self._running = False
             self.messages.drain()
@@ -270,9 +290,15 @@ class Machine:
         self._end_run(StopCause.STOPPED)
 
     def _end_run(self, cause: StopCause) -> None:
+        core = None if self._gate is None else self._gate.core
+        if self._stop_cause is None and core is not None:
+            self._current = self.cores[core]
         self._stop_cause = self._stop_cause or cause
-        if self._current.process is not None:
-            self._current.process.cpu.stop()
+        self._stop_processors()
+
+    def _stop_processors(self) -> None:
+        for process in self._processes:
+            process.cpu.stop()
 
     def _take_turns(self, ceiling: int) -> StopCause:
         cause = StopCause.NOTHING_LOADED
@@ -295,15 +321,59 @@ class Machine:
 
     def _turn(self, process: Process, budget: int) -> StopCause | None:
         """Let one process run; the cause if it ended."""
+        self._begin_turn(process)
+        return self._end_turn(process, self._scheduler.turn(process, budget))
+
+    def _begin_turn(self, process: Process) -> None:
         if self._carrier is not None:
             self._carrier.begin_turn(process)
-        reason = self._scheduler.turn(process, budget)
+
+    def _end_turn(self, process: Process, reason: StopReason) -> StopCause | None:
+        """The cause if the process has ended."""
         if process.exit_code is not None:
             return StopCause.EXIT
         if reason.kind in CAUSES:
             process.ended = reason
             return CAUSES[reason.kind]
         return None
+
+    # --- cores in parallel
+
+    def _run_in_parallel(self, gate: Gate, budget: int) -> StopCause:
+        cause = StopCause.NOTHING_LOADED
+
+        def end_turn(process: Process, reason: StopReason) -> None:
+            nonlocal cause
+            cause = self._end_turn(process, reason) or cause
+            self.messages.catch_up()  # before the process says more on another core
+
+        surroundings = Surroundings(
+            processes=lambda: self._processes,
+            begin_turn=self._begin_turn,
+            end_turn=end_turn,
+            is_over=lambda: self._stop_cause is not None,
+            stop=self._stop_processors,
+        )
+        self._parallel = run = ParallelRun(self._scheduler, gate, surroundings, budget)
+        try:
+            run.run()
+        finally:
+            self._parallel = None
+        if run.out_of_budget and self._stop_cause is None:
+            return StopCause.BUDGET
+        return self._stop_cause or cause
+
+    def _call_in(self, index: int) -> None:
+        for process in self._scheduler.in_turn:
+            if process.core == index:
+                process.cpu.stop()
+
+    def _waits_for_lock(self, rounds: int) -> bool:
+        return self._parallel is not None and self._parallel.waits_for_lock(rounds)
+
+    def _alone(self) -> AbstractContextManager[None]:
+        """A stretch in which no core runs but the one that asks."""
+        return nullcontext() if self._gate is None else self._gate.alone()
 
     # --- between runs
 
@@ -355,6 +425,16 @@ class Machine:
 
     def broke(self, trigger: Trigger) -> None:
         """A break action or pause(): ask the user, and end the run after this trigger unless it goes on."""
+        with self._alone():
+            if self._parallel is None:
+                self._ask_user(trigger)
+            elif self._stop_cause is None:
+                self._current = self.cores[trigger.core]
+                self._parallel.ask(lambda: self._ask_user(trigger))
+            else:  # another core was faster
+                self._notice(f"event {trigger.event.definition.id:x} broke on core {trigger.core:x} as the run ended")
+
+    def _ask_user(self, trigger: Trigger) -> None:
         self.messages.read()
         with self._guard.suspended():
             goes_on = self.sinks.broke(trigger)
@@ -377,11 +457,13 @@ class Machine:
         return any(memory.region_at(address) is not None for memory in memories)
 
     def _events_changed(self, kind: EventKind) -> None:
-        for event in self.registry.newest_first(kind):
-            for code in event.definition.blocks:
-                self._sandbox.place(code)
-        self._hooks.events_changed(self.current)
-        self._system_calls.events_changed()
+        with self._alone():
+            for event in self.registry.newest_first(kind):
+                for code in event.definition.blocks:
+                    for sandbox in dict.fromkeys(self._sandboxes):
+                        sandbox.place(code)
+            self._hooks.events_changed(self.current)
+            self._system_calls.events_changed()
 
     def _deliver(self, message: Message) -> None:
         self.sinks.message(message)
@@ -398,6 +480,11 @@ class Machine:
         """The name of a call in the summary: the first kernel's that knows it, else the number in hexadecimal."""
         names = (getattr(kernel, "call_name", lambda number: None)(number) for kernel in self._kernels.values())
         return next((str(name) for name in names if name), f"{number:x}")
+
+    @property
+    def callbacks(self) -> Mapping[str, int]:
+        """How often machine code has asked Python for something, by what it was; nothing where none is used."""
+        return {} if self._carrier is None else self._carrier.engine.callbacks
 
     def unknown_system_calls(self) -> dict[int, int]:
         """How often each call was made that the kernels do not carry out, since the start."""

@@ -25,6 +25,7 @@ class Scheduler:
         self._quantum = quantum
         self._placed = placed
         self._waiting: deque[Process] = deque()
+        self.in_turn: set[Process] = set()  # processes that run on a core in a thread of its own
 
     def add(self, process: Process) -> None:
         """Give a new process a free core, or let it wait."""
@@ -39,6 +40,8 @@ class Scheduler:
         for other in self.cores:
             if other.process is process:
                 return other
+        if process in self.in_turn:
+            core = self.cores[process.core]  # which another one was switched to: it has not left it
         if process in self._waiting:
             self._waiting.remove(process)
         if core.process is not None and core.process.alive:
@@ -66,6 +69,11 @@ class Scheduler:
                 return reason
             quantum *= 2
 
+    @property
+    def longest_turn(self) -> int:
+        """The most instructions of a turn on a core that runs in a thread of its own."""
+        return self._quantum if self._waiting else max(self._quantum, _ALONE)
+
     def _is_alone(self, process: Process) -> bool:
         """Whether no other process can run."""
         others = [core.process for core in self.cores if core.process not in (None, process)]
@@ -74,13 +82,15 @@ class Scheduler:
     def rotate(self, core: Core) -> None:
         """After a turn: the process that waits longest comes to the core, if any may."""
         process = core.process
-        if not self._waiting or process is None:
+        following = next((waiting for waiting in self._waiting if waiting not in self.in_turn), None)
+        if following is None or process is None:
             return
         if process.alive:
             if not process.cpu.registers.read(RFLAGS) & _INTERRUPT_FLAG:
                 return
             self._waiting.append(process)
-        self._place(core, self._waiting.popleft())
+        self._waiting.remove(following)
+        self._place(core, following)
 
     def _place(self, core: Core, process: Process) -> None:
         core.process = process

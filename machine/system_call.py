@@ -61,9 +61,10 @@ def pass_through(cpu: Cpu, entry: int, answer: Callable[[], None]) -> bool:
     registers.write(_R11, flags)
     answer()
     registers.write(RIP, registers.read(_RCX))
-    registers.write(RFLAGS, registers.read(_R11) & ~SYSRET_DROPS | RETURNED_FLAG)
-    registers.write(_CS, (user + 16) | RPL)
-    registers.write(_SS, (user + 8) | RPL)
+    returned = registers.read(_R11) & ~SYSRET_DROPS | RETURNED_FLAG
+    for storage, value in ((RFLAGS, returned), (_CS, (user + 16) | RPL), (_SS, (user + 8) | RPL)):
+        if registers.read(storage) != value:
+            registers.write(storage, value)
     return True
 
 

@@ -104,11 +104,11 @@ def _layout() -> _Layout | None:
     except OSError:
         return None
     needle = b"".join(mark.to_bytes(_WORD, "little") for mark in marks)
-    for pointer, cpu in _pointers(engine, areas):
-        general = _bytes(cpu, _CPU_BYTES, areas).find(needle)
-        if general < 0 or not _answers(engine, cpu + general):
-            continue
-        others = _places(engine, cpu + general, areas)
+    found = ((_bytes(cpu, _CPU_BYTES, areas).find(needle), pointer, cpu) for pointer, cpu in _pointers(engine, areas))
+    # Another structure may happen to lie in front of the CPU's, at a distance that the next engine will not have: the
+    # shortest distance is one within the CPU's own.
+    for general, pointer, cpu in sorted(row for row in found if row[0] >= 0):
+        others = _places(engine, cpu + general, areas) if _answers(engine, cpu + general) else None
         if others is not None:
             return _Layout(pointer, general, {name: general + at for name, at in others.items()})
     return None
@@ -124,16 +124,19 @@ def _pointers(engine: Engine, areas: tuple[range, ...]) -> Iterator[tuple[int, i
 
 
 def _places(engine: Engine, general: int, areas: tuple[range, ...]) -> dict[str, int] | None:
-    """The distances of the other registers from the general ones; None unless each has exactly one."""
+    """The distances of the other registers from the general ones; None unless each has exactly one.
+
+    What was read may lie behind the registers itself: only a place that follows the second mark counts.
+    """
     found = {}
-    for name, (number, size, marks) in _OTHERS.items():
+    for name, (number, size, (first, second)) in _OTHERS.items():
         write: Callable[[int, int], None] = engine.write_msr if name in _MSRS else engine.set_register
-        places: set[int] | None = None
-        for mark in marks:
-            write(number, mark)
-            here = set(_occurrences(_bytes(general, _STATE_BYTES, areas), mark.to_bytes(size, "little")))
-            places = here if places is None else places & here
-        if places is None or len(places) != 1:
+        write(number, first)
+        candidates = list(_occurrences(_bytes(general, _STATE_BYTES, areas), first.to_bytes(size, "little")))
+        write(number, second)
+        mark = second.to_bytes(size, "little")
+        places = [place for place in candidates if ctypes.string_at(general + place, size) == mark]
+        if len(places) != 1:
             return None
         (found[name],) = places
     return found

@@ -24,6 +24,7 @@ from vm.program import Function, Program
 from vm.registers import REGISTERS
 from vm.script_memory import SLOT, STACK_BASE, GlobalStore, Literals, ScriptMemory
 from vm.semantics import BINARY, MASK, UNARY, Stop, double_to_integer, sign_extend
+from vm.sharing import Sharing
 from vm.verifier import verify
 
 REGISTER_FILE = 256
@@ -113,6 +114,7 @@ class Interpreter:
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self.limits = limits
+        self.sharing = Sharing()
         self._stacks: list[mmap.mmap] = []  # of runs that ended; a run may start while another one waits
 
     def load(self, program: Program, store: GlobalStore) -> Loaded:
@@ -130,7 +132,7 @@ class Interpreter:
         assert isinstance(prepared, _Prepared)
         stack = self._stacks.pop() if self._stacks else mmap.mmap(-1, self.limits.max_stack_bytes)
         try:
-            return _Run(prepared, loaded.store, host, self.limits, stack).run()
+            return _Run(prepared, loaded.store, host, self.limits, self.sharing, stack).run()
         finally:
             self._stacks.append(stack)
 
@@ -194,12 +196,20 @@ def _decoded(
 class _Run:
     """The state of one run."""
 
-    def __init__(self, prepared: _Prepared, store: GlobalStore, host: Host, limits: Limits, stack: mmap.mmap) -> None:
+    def __init__(
+        self,
+        prepared: _Prepared,
+        store: GlobalStore,
+        host: Host,
+        limits: Limits,
+        sharing: Sharing,
+        stack: mmap.mmap,
+    ) -> None:
         self.prepared = prepared
         self.host = host
         self.limits = limits
         self.script = ScriptMemory(store, prepared.literals, stack)
-        self.memory = Memory(self.script, host, limits)
+        self.memory = Memory(self.script, host, limits, sharing.waits)
         self.frames: list[_Frame] = []
         self.steps = 0
 

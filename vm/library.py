@@ -6,6 +6,7 @@ Stop for what stops the run.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 from vm.builtins import Builtin, Effect
@@ -130,9 +131,11 @@ def _compare_exchange(memory: Memory, address: int, value: int, expected: int) -
 
 
 def _lock(memory: Memory, address: int) -> int:
-    """A run is never interrupted by another one here, so a lock that is taken stays taken."""
-    if memory.load(address, 4):
-        raise Stop(FaultKind.DEADLOCK, address=address)
+    """No other run interrupts this one, but for the time that it waits."""
+    rounds = itertools.count()
+    while memory.load(address, 4):
+        if not memory.waits(next(rounds)):
+            raise Stop(FaultKind.DEADLOCK, address=address)
     memory.store(address, 1, 4)
     return 0
 

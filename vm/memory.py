@@ -6,7 +6,7 @@ for longer than its step limit promises.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from vm.engine import FaultKind
 from vm.host import PAGE, WORD_MASK, Host
@@ -18,11 +18,15 @@ from vm.semantics import Stop
 class Memory:
     """Reads and writes for one run."""
 
-    def __init__(self, script: ScriptMemory, host: Host, limits: Limits) -> None:
+    def __init__(
+        self, script: ScriptMemory, host: Host, limits: Limits, waits: Callable[[int], bool] = lambda rounds: False
+    ) -> None:
+        """`waits` is that of a `vm.sharing.Sharing`."""
         self.script = script
         self.host = host
         self.bulk_left = limits.max_bulk_bytes
         self.limits = limits
+        self.waits = waits
 
     def read(self, address: int, size: int) -> bytes | None:
         """`size` (1 or more) bytes, or None when any of them is not readable or the range wraps around."""

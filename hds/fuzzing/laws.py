@@ -14,9 +14,11 @@ from functools import cache
 from hds.faults import render_fault
 from hds.fuzzing.broken import broken, damaged
 from hds.fuzzing.bytecode import hostile_file
+from hds.fuzzing.carriers import carriers_differ
 from hds.fuzzing.choices import Choices
 from hds.fuzzing.commands import ASSEMBLY, command_file
 from hds.fuzzing.programs import program
+from hds.fuzzing.runs import run_case
 from hds.fuzzing.world import Effects, Observation, difference, observe, world
 from lang import syntax
 from lang.compiler import Compilation, Compiler
@@ -286,6 +288,24 @@ def _check_bytecode(case: Case) -> str | None:
         return None
 
 
+# --- runs -------------------------------------------------------------------------------------------------------------
+
+
+def _run(choices: Choices) -> str:
+    from machine.root.assembler import MissingAssemblerError
+
+    try:
+        return run_case(choices)
+    except MissingAssemblerError as error:
+        raise NativeMissing(str(error)) from None
+
+
+def _check_carriers(case: Case) -> str | None:
+    assert isinstance(case, str)
+    # A machine's scripts stay in their engine, so each run has a new one.
+    return carriers_differ(case, Interpreter, native.__wrapped__)
+
+
 LAWS: tuple[Law, ...] = (
     Law("engines", "the native engine does what the reference engine does", program, _check_engines, 4),
     Law("session", "scripts that share globals run alike on both engines", _session, _check_session),
@@ -301,4 +321,5 @@ LAWS: tuple[Law, ...] = (
     Law("assembly", "no text crashes the assembler guard", _assembly, _check_assembly),
     Law("bytecode", "bytecode is refused, or stays in bounds and runs alike on both engines", hostile_file,
         _check_bytecode, 4),
+    Law("carriers", "the trigger protocol in machine code does what the one in Python does", _run, _check_carriers),
 )  # fmt: skip

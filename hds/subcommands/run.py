@@ -71,6 +71,9 @@ def add_guest(parser: argparse.ArgumentParser) -> None:
     shown.add_argument("--root-rw", type=Path, metavar="DIR", help="the same, and it may write there")
     guest.add_argument("--stdin", default="none", metavar="FILE", help="what it reads: a file, -, none (default)")
     guest.add_argument("--cores", type=_count, default=1, metavar="N", help="emulated cores (default 1)")
+    guest.add_argument(
+        "--parallel", action="store_true", help="run the cores at the same time; no two runs are the same then"
+    )
 
 
 def add_session(group: argparse._ActionsContainer) -> None:
@@ -197,6 +200,7 @@ def new_session(arguments: argparse.Namespace, words: list[str], limits: Limits,
             allow_modules=arguments.allow_modules,
             world=_world(arguments),
             emulate_message_loss=arguments.emulate_message_loss,
+            parallel=arguments.parallel,
         )
     except LoadError as error:
         refuse(f"{error}" + (f"\n  hint: {error.hint}" if error.hint else ""), ExitCode.GUEST)

@@ -10,6 +10,7 @@ import ctypes
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Protocol
 
 from machine.events.catalog import EXECUTION_HOOKS, EventKind
 from machine.events.definition import CodeAction, EventDefinition, Stage
@@ -57,10 +58,15 @@ LARGEST_BUFFER = 999  # decimal; HyperDbg refuses 0x3e8 and above
 
 @cells
 class EventCells(ctypes.Structure):
-    """What machine code reads and counts of an event."""
+    """What machine code reads of an event."""
 
     enabled: U64
-    triggers: U64
+
+
+class Counter(Protocol):
+    """What machine code counts of an event in one process."""
+
+    triggers: int
 
 
 class Event:
@@ -71,6 +77,8 @@ class Event:
         self.buffers = buffers
         self.faults = 0  # of its scripts
         self.code_faults = 0  # of its condition and code blocks
+        self.counters: list[Counter] = []
+        self._triggers = 0  # that Python has counted
         self._cells = EventCells(enabled=int(enabled))
 
     @property
@@ -85,11 +93,11 @@ class Event:
     @property
     def triggers(self) -> int:
         """How often its actions ran."""
-        return self._cells.triggers
+        return self._triggers + sum(counter.triggers for counter in self.counters)
 
     def count_trigger(self) -> None:
         """Its actions run."""
-        self._cells.triggers += 1
+        self._triggers += 1
 
     @property
     def address(self) -> int:

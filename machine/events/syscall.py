@@ -207,6 +207,7 @@ class SystemCalls:
         self._kernels: dict[Process, Kernel] = {}
         self._pages: dict[Process, int] = {}  # of their handlers at LSTAR
         self._own_handlers: set[Process] = set()
+        self._served: set[Process] = set()
         self._variants: Variants = NONE
         self._returns_are_watched = False
         self._syscalls = {
@@ -219,7 +220,6 @@ class SystemCalls:
         self._pages[process] = kernel.entry.text.page
         process.cpu.on_syscall = lambda: self._on_syscall(process)
         process.cpu.on_invalid_instruction = lambda: self._on_invalid_instruction(process)
-        process.cpu.hook_address(kernel.entry.text.service, lambda: self._answer(process))
         self._set_interception(process)
 
     def events_changed(self) -> None:
@@ -254,9 +254,16 @@ class SystemCalls:
     def _walks(self, process: Process) -> bool:
         return self._watches_page(process, self._pages[process])
 
+    def _serve(self, process: Process) -> None:
+        """Answer in the handler at LSTAR, which is executed: by the kernel's entry, or as part of the guest's own."""
+        self._served.add(process)
+        process.cpu.hook_address(self._kernels[process].entry.text.service, lambda: self._answer(process))
+
     def _set_interception(self, process: Process) -> None:
-        wanted = bool(self._variants) or process in self._own_handlers or self._walks(process)
-        process.cpu.efer.intercept(wanted)
+        executed = process in self._own_handlers or self._walks(process)
+        if executed and process not in self._served:
+            self._serve(process)
+        process.cpu.efer.intercept(executed or bool(self._variants))
         if process in self._hooks:
             self._hooks[process].refresh()
         elif self._variants and self._carrier is not None:
@@ -266,7 +273,9 @@ class SystemCalls:
     # --- exits
 
     def _on_syscall(self, process: Process) -> None:
-        if Detection.ANY_UNDEFINED not in self._variants:  # the common case, where the bytes decide
+        if not self._variants:  # the common case: no event waits
+            self._perform(process)
+        elif Detection.ANY_UNDEFINED not in self._variants:  # the bytes decide
             self._dispatcher.dispatch(self._syscalls[READ_BYTES], process)
         else:
             self._exit(Exit.SYSCALL, process)

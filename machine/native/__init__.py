@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
     from machine.events.dispatch import Dispatcher, Surroundings
     from machine.host import DebuggerState
     from machine.native.carrier import Carrier
@@ -16,7 +18,12 @@ if TYPE_CHECKING:
 
 
 def carrier_for(
-    engine: Engine, state: DebuggerState, owner: Surroundings, dispatcher: Dispatcher, sandbox: RootSandbox
+    engine: Engine,
+    state: DebuggerState,
+    owner: Surroundings,
+    dispatcher: Dispatcher,
+    sandboxes: Sequence[RootSandbox],
+    outside: Collection[int],
 ) -> Carrier | None:
     """The native carrier of a machine whose scripts are machine code; None for another engine's."""
     if engine.name != "native":
@@ -24,4 +31,6 @@ def carrier_for(
     from machine.native.carrier import Carrier
     from vm.native.engine import NativeEngine
 
-    return Carrier(engine, state, owner, dispatcher, sandbox) if isinstance(engine, NativeEngine) else None
+    if not isinstance(engine, NativeEngine):
+        return None
+    return Carrier(engine, state, owner, dispatcher, sandboxes, outside)

@@ -8,7 +8,7 @@ calls that the kernel's model carries out. Each is dealt with before the guest g
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from unicorn import x86_const as x86
@@ -22,45 +22,23 @@ from machine.events.syscall import KERNEL_BITS, Sides
 from machine.host import DebuggerState
 from machine.kernel import Kernel
 from machine.native import hooks
+from machine.native.desk import Desk
 from machine.native.handling import Handling
 from machine.native.process_cells import ProcessCells
 from machine.native.protocol import CONDITION
-from machine.native.tables import ANSWERS, AnswerRow, EventTable, HookedAddress, HookState
+from machine.native.tables import EventTable, HookedAddress, HookState
 from machine.process import Process
 from machine.registers import BATCH_IDS, BATCH_STORAGES, GENERAL_IDS
 from machine.root.sandbox import RootSandbox
-from vm.native.activation import Workspace
 from vm.native.engine import NativeEngine
 from vm.native.layout import CELL
 from vm.registers import GENERAL
-
-_WORD_MASK = 0xFFFF_FFFF_FFFF_FFFF
 
 _U64 = ctypes.c_uint64
 _ASK = ctypes.CFUNCTYPE(None)
 _ACT = ctypes.CFUNCTYPE(None, _U64, _U64)
 _SETTLE = ctypes.CFUNCTYPE(None, _U64, _U64, ctypes.c_int32)
 _BLOCK = ctypes.CFUNCTYPE(_U64, _U64, _U64, ctypes.c_int32)
-
-
-class Answers:
-    """What one kernel's model answers to the calls that it does not carry out."""
-
-    def __init__(self, kernel: Kernel) -> None:
-        self._kernel = kernel
-        self._rows = (AnswerRow * ANSWERS)()
-        self.address = ctypes.addressof(self._rows)
-        for number, row in enumerate(self._rows):
-            value = kernel.default_answer(number)
-            if value is not None:
-                row.known, row.value = 1, value & _WORD_MASK
-
-    def count(self) -> None:
-        """Let the kernel know how often it has answered."""
-        for number, row in enumerate(self._rows):
-            if row.count:
-                self._kernel.unknown_calls[number] += row.count
-                row.count = 0
 
 
 class Table:
@@ -100,6 +78,7 @@ class CarriedAddress:
             address=address,
             events=self.table.address,
             resuming=cpu.resuming_address,
+            changes=cpu.code_changes_address,
             in_python=_address(self._functions[0]),
             moved=_address(self._functions[1]),
         )
@@ -122,14 +101,16 @@ class ProcessHook:
         self.cells = ProcessCells(carrier.state, process)
         self.state = HookState()
         self._carrier = carrier
+        self._desk = carrier.desk_of(process)
         self._sides: Sides | None = None
+        self._kernel: Kernel | None = None
         self._events = (EventsOfKind(), EventsOfKind())
         self._handlings: dict[int, Handling] = {}
         self._syscalls, self._sysrets = Table(), Table()
         self._addresses: list[CarriedAddress] = []
-        self._code_changes = process.cpu.code_changes
+        self._removed: list[CarriedAddress] = []  # in this turn: the trigger under way may be at one of them
         self.state.syscalls, self.state.sysrets = self._syscalls.address, self._sysrets.address
-        self.state.root = ctypes.addressof(carrier.sandbox.state)
+        self.state.root = ctypes.addressof(self._desk.sandbox.state)
         self.state.direct = ctypes.addressof(self.cells.direct)
         self._show_registers()
         self._show_functions()
@@ -181,7 +162,8 @@ class ProcessHook:
         self._sides = sides
         state, cpu = self.state, self.process.cpu
         state.entry, state.sysret = kernel.entry.lstar, kernel.entry.text.sysret
-        state.answers = self._carrier.answers(kernel).address
+        self._kernel = kernel
+        state.answers = self._desk.answers(kernel).address
         data = ctypes.addressof(state)
         state.syscall_in_python = cpu.carry_system_calls(hooks.address("on_syscall"), data)
         state.sysret_in_python = cpu.carry_undefined_instructions(hooks.address("on_undefined"), data)
@@ -195,15 +177,19 @@ class ProcessHook:
         """The process is about to run; no trigger is under way."""
         for table in (self._syscalls, self._sysrets, *(address.table for address in self._addresses)):
             table.forget_old()
-        self._code_changes = self.process.cpu.code_changes
+        self._removed.clear()
         if len(self._handlings) > len(live := self._carrier.state.registry.ids):
             self._handlings = {number: handling for number, handling in self._handlings.items() if number in live}
         self.refresh()
+        if self._carrier.is_parallel:
+            self.cells.list_regions()  # what is read and then written in Python is not atomic
 
     def refresh(self) -> None:
         """Take in what may have changed."""
         state, sides = self.state, self._sides
         state.core = self.process.core
+        if self._desk is not (desk := self._carrier.desk_of(self.process)):
+            self._move_to(desk)
         if state.processor_block != self.process.processor_block:
             state.processor_block = self.process.processor_block
             self._leave_sandbox()
@@ -215,6 +201,15 @@ class ProcessHook:
         state.intercepted = int(self.process.cpu.efer.intercepted)
         state.way_back = sides.way_back()
         state.someone_waits = int(sides.someone_waits())
+
+    def _move_to(self, desk: Desk) -> None:
+        """The process is on a core that has another desk; no trigger is under way."""
+        self._desk = desk
+        self.state.root = ctypes.addressof(desk.sandbox.state)
+        if self._kernel is not None:
+            self.state.answers = desk.answers(self._kernel).address
+        for handling in self._handlings.values():
+            handling.move_to(desk)
 
     def _show(self, syscalls: EventsOfKind, sysrets: EventsOfKind) -> None:
         self._events = (syscalls, sysrets)
@@ -230,10 +225,8 @@ class ProcessHook:
     def _handling(self, event: Event) -> Handling:
         handling = self._handlings.get(event.definition.id)
         if handling is None:
-            carrier = self._carrier
             handling = self._handlings[event.definition.id] = Handling(event, self.cells, self.state)
-            workspace = carrier.immediate if event.definition.immediate else carrier.held
-            handling.fill_in(carrier.engine, workspace, carrier.sandbox, carrier.state)
+            handling.fill_in(self._carrier.engine, self._desk, self._carrier.state)
         return handling
 
     # --- addresses
@@ -247,15 +240,17 @@ class ProcessHook:
     def unhook(self, carried: CarriedAddress) -> None:
         """An address is carried no more."""
         self._addresses.remove(carried)
+        self._removed.append(carried)
         self.process.cpu.unhook(carried.installed)
 
     def moved(self, address: int) -> None:
         """Events of an address have written RIP or flags, or Python has taken part."""
-        cpu, changes = self.process.cpu, self._code_changes
-        self._code_changes = cpu.code_changes
-        cpu.leave_address(address, changes, self.cells.pour)
+        self.process.cpu.leave_address(address, self.state.changes, self.cells.pour)
 
     # --- what the hooks call; none of these may raise
+
+    def _count(self, detour: str) -> None:
+        self._carrier.engine.callbacks[detour] += 1
 
     def _aside(self, body: Callable[[], None]) -> None:
         if not self.process.cpu.aside(body):
@@ -265,14 +260,17 @@ class ProcessHook:
         self._aside(lambda: self._act_in_python(self._handlings[event_id], index))
 
     def _act_in_python(self, handling: Handling, index: int) -> None:
+        action = handling.action(index)
+        self._count(f"action: {action.kind.name.lower()}")
         with handling.python() as trigger:
-            self._carrier.dispatcher.act(handling.action(index), trigger)
+            self._carrier.dispatcher.act(action, trigger)
 
     def _settle(self, event_id: int, index: int, status: int) -> None:
         self._aside(lambda: self._follow_up(self._handlings[event_id], index, status))
 
     def _follow_up(self, handling: Handling, index: int, status: int) -> None:
         """Deliver the messages of a run, and report its error."""
+        self._count("trigger: message or error")
         activation = handling.activations[index]
         with handling.python():
             self._carrier.state.messages.catch_up()
@@ -284,6 +282,7 @@ class ProcessHook:
 
     def _answer(self, body: Callable[[], None]) -> None:
         """Do the rest of a SYSCALL."""
+        self._count("system call")
 
         def answer() -> None:
             self.cells.pour()
@@ -294,7 +293,7 @@ class ProcessHook:
     # --- blocks
 
     def _enter_sandbox(self) -> None:
-        self._aside(lambda: self._carrier.sandbox.enter(self.process.cpu, self.state.token))
+        self._aside(lambda: self._desk.sandbox.enter(self.process.cpu, self.state.token))
 
     def _leave_sandbox(self) -> None:
         """The process's memory or core has changed: what the sandbox has translated is stale."""
@@ -323,19 +322,24 @@ class ProcessHook:
         return answers[0]
 
     def _run_block(self, handling: Handling, kind: BlockKind, code: bytes) -> int:
+        self._count(f"block: {kind.value}")
         with handling.python() as trigger:
             return self._carrier.dispatcher.block(kind, code, trigger)
 
     def _finish_in_python(self, handling: Handling, kind: BlockKind, code: bytes, status: int) -> bool:
         with handling.python() as trigger:
-            fault = self._carrier.sandbox.finish(code, self.process.cpu, status)
+            fault = self._desk.sandbox.finish(code, self.process.cpu, status)
             if fault is not None:
                 self._carrier.dispatcher.block_fault(kind, fault, trigger)
         return fault is None
 
 
 class Carrier:
-    """The hooks of one machine. Scripts run one at a time, so they share what a run needs."""
+    """The hooks of one machine.
+
+    `sandboxes` has one for each core; cores that take turns have the same, and with it their desk. `outside` are the
+    cores that are in machine code at the moment, in threads of their own.
+    """
 
     def __init__(
         self,
@@ -343,17 +347,19 @@ class Carrier:
         state: DebuggerState,
         owner: Surroundings,
         dispatcher: Dispatcher,
-        sandbox: RootSandbox,
+        sandboxes: Sequence[RootSandbox],
+        outside: Collection[int],
     ) -> None:
         self.engine = engine
         self.state = state
         self.owner = owner
         self.dispatcher = dispatcher
-        self.sandbox = sandbox
-        self.immediate = Workspace(engine.limits)
-        self.held = Workspace(engine.limits)
+        self._outside = outside
+        self._sandboxes = sandboxes
+        self._desks = {sandbox: Desk(sandbox, engine.limits) for sandbox in sandboxes}
+        self._rings = [(core, desk.held.ring) for core, desk in enumerate(self._desks.values())]
+        self.is_parallel = len(self._desks) > 1
         self._hooks: dict[Process, ProcessHook] = {}
-        self._answers: dict[str, Answers] = {}
         self._next_token = 0
         state.messages.source = self._hand_over
 
@@ -361,15 +367,14 @@ class Carrier:
         """The hooks of a process; made, and the machine code with them, when they are first asked for."""
         if process not in self._hooks:
             if not self._hooks:
-                self.sandbox.serve_machine_code()
+                for sandbox in self._desks:
+                    sandbox.serve_machine_code()
             self._hooks[process] = ProcessHook(self, process)
         return self._hooks[process]
 
-    def answers(self, kernel: Kernel) -> Answers:
-        """The answers of a kernel's model."""
-        if kernel.name not in self._answers:
-            self._answers[kernel.name] = Answers(kernel)
-        return self._answers[kernel.name]
+    def desk_of(self, process: Process) -> Desk:
+        """That of the core that the process is on."""
+        return self._desks[self._sandboxes[process.core]]
 
     def begin_turn(self, process: Process) -> None:
         """A process is about to run; no trigger is under way in it."""
@@ -378,8 +383,8 @@ class Carrier:
 
     def count_answers(self) -> None:
         """Bring the kernels' counts up to date."""
-        for answers in self._answers.values():
-            answers.count()
+        for desk in self._desks.values():
+            desk.count_answers()
 
     def new_token(self) -> int:
         """A name for what the sandbox translates."""
@@ -387,7 +392,10 @@ class Carrier:
         return self._next_token
 
     def _hand_over(self) -> None:
-        self.state.messages.hold_all(self.held.ring.take())
+        """Give the messages that wait to the reader, but for those of cores that may be adding to them."""
+        for core, ring in self._rings:
+            if core not in self._outside:
+                self.state.messages.hold_all(ring.take())
 
 
 def _address(function: Any) -> int:

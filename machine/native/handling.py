@@ -12,10 +12,10 @@ from machine.events.registry import Event
 from machine.events.syscall import ALL_NUMBERS
 from machine.host import DebuggerState, GuestHost
 from machine.memory import MapError
+from machine.native.desk import Desk
 from machine.native.process_cells import ProcessCells
 from machine.native.tables import FETCHABLE, GENERAL_REGISTERS, ActionRow, BlockRow, EventRow, HookState
-from machine.root.sandbox import RootSandbox
-from vm.native.activation import Activation, Workspace
+from vm.native.activation import Activation
 from vm.native.engine import NativeEngine
 from vm.native.trigger import entry_point, prepare, registers_used
 from vm.registers import PSEUDO_INDEX, RIP
@@ -80,7 +80,7 @@ class Handling:
         definition = event.definition
         number = definition.parameters[0] if definition.parameters else ALL_NUMBERS
         self._actions = (ActionRow * len(definition.actions))()
-        self._blocks: list[BlockRow] = []
+        self._blocks: list[tuple[BlockRow, bytes]] = []
         self.row = EventRow(
             event=event.address,
             any_core=int(definition.core is None),
@@ -93,35 +93,46 @@ class Handling:
             id=definition.id,
             tag=definition.tag,
         )
+        event.counters.append(self.row)
 
     # --- what the hooks read
 
-    def fill_in(self, engine: NativeEngine, workspace: Workspace, sandbox: RootSandbox, state: DebuggerState) -> None:
-        """Fill in the rows of the condition and of the actions."""
-        definition = self.event.definition
+    def fill_in(self, engine: NativeEngine, desk: Desk, state: DebuggerState) -> None:
+        """Fill in the rows of the condition and of the actions, for triggers at this desk."""
+        definition, workspace = self.event.definition, desk.workspace_of(self.event)
         if definition.condition is not None:
-            self.row.condition = self._block(definition.condition, sandbox)
+            self.row.condition = self._block(definition.condition)
         for index, (action, row) in enumerate(zip(definition.actions, self._actions, strict=True)):
             row.buffer = self.event.buffers[index]
             row.waiting = ctypes.addressof(_NEVER)
             if isinstance(action, CodeAction):
-                row.block = self._block(action.code, sandbox)
+                row.block = self._block(action.code)
             elif isinstance(action, ScriptAction) and entry_point(action.program):
                 host = TriggerHost(state, self)
                 self._hosts.append(host)
                 self.activations[index] = activation = prepare(engine, action.program, host, workspace)
                 row.entry, row.context = entry_point(action.program), activation.address
                 row.registers = registers_used(action.program.program).read & FETCHABLE & ~_AT_HAND
-                if definition.immediate:
-                    row.waiting = workspace.ring.address  # the first cell of the header: the cells in use
+        self.move_to(desk)
 
-    def _block(self, code: bytes, sandbox: RootSandbox) -> int:
-        try:
-            row = BlockRow(address=sandbox.plain_address(code))
-        except MapError:
-            row = BlockRow()  # Python says why
-        self._blocks.append(row)
+    def _block(self, code: bytes) -> int:
+        row = BlockRow()
+        self._blocks.append((row, code))
         return ctypes.addressof(row)
+
+    def move_to(self, desk: Desk) -> None:
+        """The process has come to another core's desk."""
+        for block, code in self._blocks:
+            try:
+                block.address = desk.sandbox.plain_address(code)
+            except MapError:
+                block.address = 0  # Python says why
+        workspace = desk.workspace_of(self.event)
+        for index, activation in self.activations.items():
+            if activation.workspace is not workspace:
+                activation.attach(workspace, activation.host)
+            if self.event.definition.immediate:
+                self._actions[index].waiting = workspace.ring.address  # the header's first cell: the cells in use
 
     def action(self, index: int) -> Action:
         """An action of the event."""

@@ -32,11 +32,12 @@ from machine.native.tables import (
     HookedAddress,
     HookState,
 )
-from machine.native.writer import ONE, HookWriter, nothing
+from machine.native.writer import BATCH, ONE, HookWriter, nothing
 from machine.system_call import RETURNED_FLAG, RPL, SYSCALL_DROPS, SYSRET_DROPS, SYSRET_LENGTH
 from vm.native.access import DirectAccess
 from vm.native.emitter import I1, I32, I64, NO, POINTER, YES, Block, Module, Signature, Value, number
 from vm.native.jit import MachineCode, compile_text
+from vm.native.layout import CELL
 from vm.registers import GENERAL, RFLAGS, RIP
 
 _HOOK = nothing(POINTER, POINTER)
@@ -105,6 +106,7 @@ def _on_syscall(e: HookWriter) -> None:
 def _plain_call(e: HookWriter, rip: Value, behind: Value) -> None:
     """SYSCALL, the model's default answer and SYSRET in one (machine.system_call.pass_through), or Python."""
     python = e.new_block("python")
+    _read_again(e)
     answer = _default_answer(e, python)
     _only_if(e, e.compare("eq", e.own("way_back"), number(WayBack.AT_ONCE)), python)
     _only_if(e, e.is_clear(e.dirty(FLAGS_AND_SELECTORS)), python)
@@ -254,6 +256,7 @@ def _on_execution(e: _ExecutionWriter) -> None:
         e.transfer("read_batch", len(GENERAL))
     table = e.get(HookedAddress, "events", hooked)
     protocol.begin(e, address)
+    e.set_own("changes", e.load(e.get(HookedAddress, "changes", hooked)))
     _walk(e, table, "pre", e.place(HookedAddress, "address", hooked))
     written = e.dirty(~GENERAL_REGISTERS)
     with e.when(e.is_set(e.op("or", written, e.own("python")))):
@@ -284,6 +287,13 @@ def _prepare(e: HookWriter) -> None:
 
 
 _OTHER_COPIES = 6  # rip, cs, ss, STAR, LSTAR, FMASK
+
+
+def _read_again(e: HookWriter) -> None:
+    """Copies of selectors and MSRs follow what Python has let happen to them."""
+    with e.if_copied(), e.when(e.is_set(e.own("python"))):
+        ids, cells = (e.at(e.own(f"copy_{name}"), size * len(GENERAL)) for name, size in (("ids", 4), ("cells", CELL)))
+        e.ask("read_batch", BATCH, e.engine, ids, cells, Value(I32, str(_OTHER_COPIES)))
 
 
 def _has(e: HookWriter, table: Value, stage: str) -> Value:
@@ -324,6 +334,7 @@ def _only_if(e: HookWriter, flag: Value, otherwise: Block) -> None:
 
 def _enter_kernel(e: HookWriter, behind: Value) -> None:
     """SYSCALL (machine.system_call.enter_kernel)."""
+    _read_again(e)
     flags = _flags(e)
     code = e.op("and", e.op("lshr", _word_at(e, "star_at"), number(32)), number(_SELECTOR_MASK & ~RPL))
     dropped = e.op("or", _word_at(e, "fmask_at"), number(SYSCALL_DROPS))
@@ -337,6 +348,7 @@ def _enter_kernel(e: HookWriter, behind: Value) -> None:
 
 def _return_to_user(e: HookWriter) -> None:
     """SYSRET (machine.system_call.return_to_user)."""
+    _read_again(e)
     selectors = e.op("lshr", _word_at(e, "star_at"), number(48))
     e.set_register(RIP, e.register(RCX))
     e.set_register(RFLAGS, _returned(e, e.register(R11)))

@@ -18,11 +18,13 @@ from machine.native.tables import FETCHABLE, GENERAL_REGISTERS
 from machine.process import Process
 from machine.registers import BATCH_STORAGES
 from vm.native.access import READABLE, WRITABLE, DirectAccess, Region, region_rows
+from vm.native.layout import CELL
 from vm.registers import GENERAL, PSEUDO_INDEX, RIP
 
 _STATIC = ("pid", "tid", "proc", "thread", "pname", "peb", "teb")
 _OF_THE_TRIGGER = ("core", "ip", "buffer", "context", "event_id", "event_tag", "event_stage")  # the hook sets them
 _IN_CELLS = BATCH_STORAGES[len(GENERAL) :]
+_GENERAL_BYTES = CELL * len(GENERAL)
 
 
 class ProcessCells:
@@ -34,11 +36,14 @@ class ProcessCells:
         self.direct = DirectAccess(
             writable=GENERAL_REGISTERS | 1 << RIP, general=0 if window is None else window.general
         )
+        self._copied = window is None
         self._depth = 0
         self._listed = False
         self._rows: ctypes.Array[Any] | None = None
         self._set_pseudo_registers(GuestHost(state, process, process.core))
+        self._root = state.root
         process.cpu.memory.on_change.append(self._forget_regions)
+        state.root.on_change.append(self._list_again)
 
     def _set_pseudo_registers(self, host: GuestHost) -> None:
         for name in _STATIC:
@@ -65,6 +70,8 @@ class ProcessCells:
         """Write what scripts have written to the RegisterFile."""
         registers, dirty = self.process.cpu.registers, self.direct.dirty & FETCHABLE & ~GENERAL_REGISTERS
         registers.forget()
+        if self._copied:
+            registers.set_general(ctypes.string_at(self.direct.general, _GENERAL_BYTES))
         for storage in _IN_CELLS if dirty else ():
             if dirty >> storage & 1:
                 registers.write(storage, self.direct.registers[storage])
@@ -72,8 +79,12 @@ class ProcessCells:
     def _take(self) -> None:
         """Take what was written to the RegisterFile."""
         registers = self.process.cpu.registers
+        if self._copied:
+            ctypes.memmove(self.direct.general, registers.general(), _GENERAL_BYTES)
         registers.store_general()
-        for storage in registers.changed:
+        # One that scripts have written may have the processor's value again.
+        poured = [storage for storage in _IN_CELLS if self.direct.dirty >> storage & 1]
+        for storage in {*registers.changed, *poured}:
             self.direct.registers[storage] = registers.read(storage)
             self.direct.dirty |= 1 << storage
             self.direct.readable |= 1 << storage
@@ -86,10 +97,19 @@ class ProcessCells:
         self.direct.region_count = 0
         self._listed = False
 
+    def _list_again(self) -> None:
+        """The debugger's memory has grown, which pointers that are in use may be used on."""
+        self._listed = False
+
     def list_regions(self) -> None:
-        """Let scripts reach the process's memory directly. Code is written by Python, which has it translated anew."""
+        """Let scripts reach the process's memory and the debugger's directly.
+
+        Code is written by Python, which has it translated anew.
+        """
         if self._listed:
             return
+        memory = self.process.cpu.memory
+        others = [region for region in self._root.regions if memory.overlapping(region.start, region.size) is None]
         self._rows = region_rows(
             Region(
                 region.start,
@@ -97,7 +117,7 @@ class ProcessCells:
                 region.host_pointer,
                 READABLE if Protection.EXECUTE in region.protection else READABLE | WRITABLE,
             )
-            for region in self.process.cpu.memory.regions
+            for region in (*memory.regions, *others)
         )
         self.direct.regions, self.direct.region_count = ctypes.addressof(self._rows), len(self._rows)
         self._listed = True

@@ -112,7 +112,7 @@ def _matching_core(e: HookWriter, row: Value, event: Value, context: Value) -> N
         e.set_pseudo("context", context)
         e.put(EventRow, "short", row, e.get(EventRow, "short_circuit", row))
         with e.when(_condition(e, row, context)):
-            e.count_up(e.place(EventCells, "triggers", event))
+            e.count_up(e.place(EventRow, "triggers", row))
             e.set_pseudo("event_id", e.get(EventRow, "id", row))
             e.set_pseudo("event_tag", e.get(EventRow, "tag", row))
             index = e.cell("index")

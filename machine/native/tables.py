@@ -60,6 +60,7 @@ class HookState(ctypes.Structure):
     short: U64  # not 0 when an event has short-circuited the operation
     python: U64  # not 0 when Python has taken part
     over: U64  # not 0 when the run ends here, by an exception
+    changes: U64  # how often code had been changed when it began; set at hooked addresses
     # Registers: where they lie (see machine.window), or copies that calls read and write
     direct: Address  # the DirectAccess of the process's scripts
     copied: U64
@@ -110,6 +111,7 @@ class EventRow(ctypes.Structure):
     action_count: U64
     id: U64
     tag: U64
+    triggers: U64  # how often the actions ran
 
 
 @cells
@@ -139,6 +141,7 @@ class HookedAddress(ctypes.Structure):
     address: U64
     events: Address  # an EventTable
     resuming: Address  # of a cell that is not 0 when Python knows whether this is a new arrival
+    changes: Address  # of a cell that counts how often code was changed
     in_python: Address  # the whole trigger
     moved: Address  # what follows a script that has written RIP or flags
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from machine.events.dispatch import BlockKind, Trigger
 from machine.root.sandbox import Call, RootResult, RootSandbox
 
@@ -9,15 +11,17 @@ from machine.root.sandbox import Call, RootResult, RootSandbox
 class RootActions:
     """A `machine.events.dispatch.Sandbox`."""
 
-    def __init__(self, sandbox: RootSandbox) -> None:
-        self._sandbox = sandbox
+    def __init__(self, sandboxes: Sequence[RootSandbox]) -> None:
+        """One for each core; they may be the same."""
+        self._sandboxes = sandboxes
 
     def run(self, kind: BlockKind, code: bytes, trigger: Trigger) -> RootResult:
         """rcx, rdx and r8 as the kind wants them."""
-        registers = self._sandbox.guest_regs.address
+        sandbox = self._sandboxes[trigger.core]
+        registers = sandbox.guest_regs.address
         if kind is BlockKind.CONDITION:
             call = Call(registers, trigger.context)
         else:
             call = Call(trigger.buffer, registers, trigger.context)
         process = trigger.process
-        return self._sandbox.run(code, call, process.cpu, process.processor_block)
+        return sandbox.run(code, call, process.cpu, process.processor_block)

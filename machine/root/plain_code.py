@@ -29,8 +29,9 @@ _PLAIN: frozenset[str] = frozenset(
 )  # fmt: skip
 _PREFIXES = frozenset(("lock", "rep", "repe", "repne"))
 
-# A register of another kind as an operand of its own; in front of a colon it is the segment of an address.
-_SPECIAL = re.compile(r"\b(?:cr\d+|dr\d+|[cdefgs]s(?!:))\b")
+# A register of another kind as an operand of its own; in front of a colon it is the segment of an address. `movsd` and
+# `cmpsd` are names of vector instructions too, and the operand of a far call has no size.
+_SPECIAL = re.compile(r"\b(?:cr\d+|dr\d+|[xyz]?mm\d+|[cdefgs]s(?!:))\b|^ptr\b")
 
 
 def is_plain(code: bytes) -> bool:

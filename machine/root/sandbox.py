@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from threading import RLock
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -127,7 +128,10 @@ class RootSandbox:
         budget: int,
         time_stamp: Callable[[], int],
         script_globals: Region | None = None,
+        gate: AbstractContextManager[Any] | None = None,
     ) -> None:
+        """`gate` is entered for what callbacks look at beyond this sandbox and its guest."""
+        self._gate = RLock() if gate is None else gate
         self._root = root
         self._own = GuestMemory(quota)
         self._blocks_entered = BlockCounter(self._own)
@@ -355,7 +359,8 @@ class RootSandbox:
     def _on_block(self, _engine: int, address: int, size: int, _data: int) -> None:
         """A block that machine code does not count: new, or beyond the budget."""
         try:
-            plain = is_plain(self._own.read(address, size) or b"")
+            with self._gate:
+                plain = is_plain(self._own.read(address, size) or b"")
             if not plain:
                 self.state.attention = self.state.restore = 1
             if not self._blocks_entered.enter(address, size, listed=plain):
@@ -382,7 +387,8 @@ class RootSandbox:
 
     def _on_translation(self, _engine: int, address: int, access: int, entry: Any, _data: int) -> bool:
         try:
-            region = self._region_at(address)
+            with self._gate:
+                region = self._region_at(address)
             wanted = {uc.UC_MEM_WRITE: Protection.WRITE, uc.UC_MEM_FETCH: Protection.EXECUTE}
             if region is None or not region.protection & wanted.get(access, Protection.READ):
                 name = _ACCESS_NAMES.get(access, "access")
@@ -442,7 +448,8 @@ class RootSandbox:
         self._stop(_SYSCALL_HERE)
 
     def _on_rdtsc(self, _engine: int, _data: int) -> int:
-        ticks = self._time_stamp() & WORD_MASK
+        with self._gate:
+            ticks = self._time_stamp() & WORD_MASK
         self._engine.set_register(x86.UC_X86_REG_RAX, ticks & 0xFFFF_FFFF)
         self._engine.set_register(x86.UC_X86_REG_RDX, ticks >> 32)
         return 1

@@ -140,10 +140,22 @@ def test_two_runs_give_the_same_records(tmp_path: Path) -> None:
 def test_stats_show_time_and_triggers_of_every_event(tmp_path: Path) -> None:
     commands = "!syscall 55 script { x = poi(0); }\nevents c 0\n!syscall script { }\n!syscall 66 script { x = poi(0); }"
     ran = command_line("run", "--stats", "--quiet", "-e", commands, listing_file(tmp_path))
-    time, head, *rows = ran.errors.splitlines()[-5:]
+    lines = ran.errors.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.endswith(" instructions a second"))
+    time, head, *rows = lines[start : start + 5]
     assert time.endswith(" instructions a second")
     assert head.split() == ["event", "triggers", "errors", "command"]
     assert [row.split(maxsplit=3)[:3] for row in rows] == [["0", "0", "0"], ["1", "2", "0"], ["2", "1", "1"]]
+
+
+def test_stats_name_what_machine_code_asked_python_for(tmp_path: Path) -> None:
+    pytest.importorskip("llvmlite")
+    commands = "!syscall imm no script { print(1); }\n!syscall 66 script { event_enable(0); print(2); }"
+    ran = command_line("run", "--stats", "--quiet", "--engine", "native", "-e", commands, listing_file(tmp_path))
+    _, _, calls = ran.errors.partition("  of Python by machine code\n")
+    counts = {name: int(count) for count, name in (line.split(maxsplit=1) for line in calls.splitlines())}
+    assert (counts["event_enable"], counts["trigger: message or error"]) == (1, 1)
+    assert "printf" not in counts
 
 
 # --- halts without a terminal

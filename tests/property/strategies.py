@@ -23,6 +23,7 @@ QUICK = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
 SLOW = settings(QUICK, max_examples=QUICK.max_examples // 4)  # for laws that compile and run whole programs
+SLOWEST = settings(QUICK, max_examples=QUICK.max_examples // 10)  # for laws that run guests on two machines
 
 
 class HypothesisSource:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from evaluator_law import LAW as EVALUATOR
 from evaluator_law import REJECTION
 from hypothesis import given
-from strategies import BY_NAME, QUICK, SLOW, cases, cases_of
+from strategies import BY_NAME, QUICK, SLOW, SLOWEST, cases, cases_of
 
 from hds.cli import main
 from hds.fuzzing.campaign import Failure, broken_by, saved, saved_case, try_case
@@ -98,6 +99,19 @@ def test_no_text_crashes_the_assembler_guard(case: Case) -> None:
 @given(cases("bytecode"))
 def test_bytecode_is_refused_or_stays_in_bounds(case: Case) -> None:
     holds(BY_NAME["bytecode"], case)
+
+
+@SLOWEST
+@given(cases("carriers"))
+def test_both_carriers_do_the_same(case: Case) -> None:
+    holds(BY_NAME["carriers"], case)
+
+
+@SLOWEST
+@given(cases("carriers"))
+def test_both_carriers_do_the_same_where_registers_are_copied(case: Case) -> None:
+    with mock.patch("machine.window._layout", return_value=None):
+        holds(BY_NAME["carriers"], case)
 
 
 # --- the generators and the campaign ----------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ from vm.native.context import Context
 from vm.native.records import MessageRing, number_formats
 from vm.script_memory import GLOBALS_BASE, GlobalStore, Literals, ScriptMemory
 from vm.semantics import Stop
+from vm.sharing import Sharing
 
 _LARGEST_LIMIT = 1 << 62  # the compiled code adds to limits without checking for overflow
 _handles = itertools.count(1)
@@ -73,7 +74,7 @@ class Activation:
         loaded: Loaded,
         prepared: Prepared,
         limits: Limits,
-        lock_tries: int,
+        sharing: Sharing,
         calls: Counter[str],
         workspace: Workspace,
         host: Host,
@@ -82,22 +83,23 @@ class Activation:
         self.prepared = prepared
         self.limits = limits
         self.calls = calls
+        self.sharing = sharing
         self.pending: BaseException | None = None
         self.handle = next(_handles)
         ACTIVATIONS[self.handle] = self
         self._slots = (ctypes.c_uint64 * max(len(loaded.slots), 1))(*(slot - GLOBALS_BASE for slot in loaded.slots))
         self._literals = ctypes.c_char_p(prepared.literals.memory)
-        self.context = self._new_context(lock_tries)
+        self.context = self._new_context()
         self.address = ctypes.addressof(self.context)
         self.attach(workspace, host)
 
-    def _new_context(self, lock_tries: int) -> Context:
+    def _new_context(self) -> Context:
         limits, prepared = self.limits, self.prepared
         named = ("max_steps", "max_call_depth", "max_stack_bytes", "max_bulk_bytes")
         return Context(
             **{name: min(getattr(limits, name), _LARGEST_LIMIT) for name in named},
             **CALLBACKS,
-            lock_tries=lock_tries,
+            lock_tries=min(self.sharing.lock_tries, _LARGEST_LIMIT),
             slots=ctypes.addressof(self._slots),
             globals=prepared.store.address,
             globals_used=prepared.store.used_address,
@@ -116,7 +118,7 @@ class Activation:
         self.context.ring = workspace.ring.address
         self.context.direct = ctypes.addressof(self.direct)
         script = ScriptMemory(self.loaded.store, self.prepared.literals, workspace.stack)
-        self.memory = Memory(script, host, self.limits)
+        self.memory = Memory(script, host, self.limits, self.sharing.waits)
 
     def enter_python(self) -> None:
         """Show the state of the run to `memory`."""

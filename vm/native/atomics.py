@@ -82,18 +82,28 @@ def _try_lock(e: Linked, address: Value) -> None:
 
 
 def _lock(e: Linked, address: Value) -> None:
-    """Take a lock, in as many tries as the context allows."""
-    left = e.cell("left")
-    e.store(e.setting("lock_tries"), left)
+    """Take a lock, in as many tries as the context allows, and as many again as long as Python says so."""
+    tries, left, rounds = e.setting("lock_tries"), e.cell("left"), e.cell("rounds")
+    e.store(tries, left)
+    e.store(number(0), rounds)
     with e.repeat():
         outcome = e.call("try_lock", _TRY, [e.context, address])
         with e.when(e.compare("ne", outcome, number(HELD))):
             e.give(outcome)
-        tries = e.load(left)
-        with e.when(e.compare("ule", tries, number(1))):
-            e.give(number(HELD))
-        e.store(e.op("sub", tries, number(1)), left)
+        with e.when(e.compare("ule", e.load(left), number(1))):
+            _ask_whether_to_wait(e, tries, rounds)
+            e.store(tries, left)
+        e.store(e.op("sub", e.load(left), number(1)), left)
         _wait(e)
+
+
+def _ask_whether_to_wait(e: Linked, tries: Value, rounds: Value) -> None:
+    with e.when(e.compare("ule", tries, number(1))):
+        e.give(number(HELD))
+    before = e.load(rounds)
+    with e.when(e.opposite(e.callback("wait", before))):
+        e.give(number(HELD))
+    e.store(e.op("add", before, number(1)), rounds)
 
 
 def _wait(e: Linked) -> None:

@@ -74,16 +74,21 @@ def _drain(run: Activation) -> None:
     run.drain()
 
 
+def _wait(run: Activation, rounds: int) -> bool:
+    return run.sharing.waits(rounds)
+
+
 def _guarded(name: str, body: Callable[..., bool | None]) -> Callable[..., int]:
     """The C function's side of a callback: 1, or 0 when it refused (False) or raised."""
 
     def callback(handle: int, *arguments: Any) -> int:
         run = ACTIVATIONS[handle]
         try:
-            run.calls[BUILTINS[arguments[0]].name if name == "builtin" else name] += 1
-            run.enter_python()
-            done = body(run, *arguments) is not False
-            run.leave_python()
+            with run.sharing.entered:
+                run.calls[BUILTINS[arguments[0]].name if name == "builtin" else name] += 1
+                run.enter_python()
+                done = body(run, *arguments) is not False
+                run.leave_python()
             return int(done)
         except BaseException as error:  # carried through compiled code
             run.pending = error
@@ -106,6 +111,7 @@ _TABLE: tuple[tuple[str, Callable[..., bool | None], tuple[Any, ...]], ...] = (
     ("builtin", _builtin, (_U64, _CELLS, _CELLS)),
     ("printf", _printf, (_U64, _CELLS)),
     ("drain", _drain, ()),
+    ("wait", _wait, (_U64,)),
 )
 _FUNCTIONS = {
     name: ctypes.CFUNCTYPE(ctypes.c_int32, _U64, *kinds)(_guarded(name, body)) for name, body, kinds in _TABLE

@@ -29,7 +29,7 @@ class Context(ctypes.Structure):
     max_call_depth: U64
     max_stack_bytes: U64
     max_bulk_bytes: U64
-    lock_tries: U64  # how often a lock that is held is tried before that is a deadlock; 0 means 1
+    lock_tries: U64  # how often a lock that is held is tried before Python is asked (see vm.sharing); 0 means 1
     # Script memory
     slots: Address  # of the program's globals: offsets in the globals' memory
     globals: Address
@@ -53,6 +53,7 @@ class Context(ctypes.Structure):
     builtin: Address
     printf: Address
     drain: Address
+    wait: Address
 
 
 @cells

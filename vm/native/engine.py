@@ -19,25 +19,33 @@ from vm.native.codegen import program_code
 from vm.native.stack_bound import fits_native
 from vm.program import Program
 from vm.script_memory import GlobalStore, Literals
+from vm.sharing import Sharing
 from vm.verifier import verify
 
 
 class NativeEngine:
     """The native engine (`vm.engine.Engine`). `callbacks` counts by name what runs have asked Python for.
 
-    `lock_tries` is how often a run tries to take a lock that is held before it stops with `deadlock`. Where runs come
-    one after the other, nobody can release it meanwhile, and 1 says so at once; set it before the first run.
+    `run` itself is for one thread at a time.
     """
 
     name = "native"
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self.limits = limits
-        self.lock_tries = 1
         self.callbacks: Counter[str] = Counter()
         self._reference = Interpreter(limits)
         self._stores: WeakKeyDictionary[GlobalStore, StoreView] = WeakKeyDictionary()
         self._workspaces: list[Workspace] = []
+
+    @property
+    def sharing(self) -> Sharing:
+        """How runs in several threads get along; to be set before the first run."""
+        return self._reference.sharing
+
+    @sharing.setter
+    def sharing(self, sharing: Sharing) -> None:
+        self._reference.sharing = sharing
 
     def load(self, program: Program, store: GlobalStore) -> Loaded:
         """Verify, bind and compile. Raises VerificationError or GlobalConflict."""
@@ -76,7 +84,7 @@ class NativeEngine:
 
     def activation(self, loaded: Loaded, prepared: Prepared, workspace: Workspace, host: Host) -> Activation:
         """A new one, with the settings of this engine."""
-        return Activation(loaded, prepared, self.limits, self.lock_tries, self.callbacks, workspace, host)
+        return Activation(loaded, prepared, self.limits, self.sharing, self.callbacks, workspace, host)
 
     def _idle_activation(self, loaded: Loaded, prepared: Prepared, workspace: Workspace, host: Host) -> Activation:
         """One that is not running: a script may start while it runs, from a request of its own."""

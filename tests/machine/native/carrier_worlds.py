@@ -20,12 +20,12 @@ CARRIERS = ("portable", *NATIVE)
 Line = tuple[object, ...]
 
 
-def collecting(lines: list[Line]) -> Outlets:
+def collecting(lines: list[Line], goes_on: bool = True) -> Outlets:
     """Outlets that note what a user is shown, in order."""
 
     def broke(halt: Halt) -> bool:
         lines.append(("broke", halt))
-        return True
+        return goes_on
 
     return Outlets(
         message=lambda message: lines.append(("message", message)),
@@ -70,10 +70,11 @@ def run(
     kernel: str | None = None,
     kind: str = "asm",
     max_instructions: int = 10_000_000,
+    halts: bool = False,
 ) -> Outcome:
-    """Load the guests, execute the commands, run to the end."""
+    """Load the guests, execute the commands, run to the end. With `halts` what follows a `g` waits for a break."""
     with without_window() if carrier == "copied" else nullcontext():
-        return _run(carrier, guests, commands, limits, cores, kernel, kind, max_instructions)
+        return _run(carrier, guests, commands, limits, cores, kernel, kind, max_instructions, halts)
 
 
 @contextmanager
@@ -95,9 +96,10 @@ def _run(
     kernel: str | None,
     kind: str,
     max_instructions: int,
+    halts: bool,
 ) -> Outcome:
     lines: list[Line] = []
-    outlets = collecting(lines)
+    outlets = collecting(lines, goes_on=not halts)
     session = Session(limits=limits, cores=cores, kernel=kernel, engine=make_engine(carrier, limits), outlets=outlets)
     for guest in [guests] if isinstance(guests, str | bytes) else guests:
         session.machine.load(guest.encode() if isinstance(guest, str) else guest, kind, name="guest")

@@ -118,6 +118,8 @@ BLOCKS = {
     "halt": "!syscall asm code { hlt }",
     "vector registers": "!syscall asm code { movq xmm0, qword ptr [rdx]; paddq xmm1, xmm0; movq qword ptr "
     "[rdx+60], xmm1 }",
+    "a vector instruction with the name of a plain one": "!syscall asm code { movsd qword ptr [rdx+60], xmm1 }\n"
+    "!syscall asm code { movq xmm1, qword ptr [rdx] }",
     "more than computing": "!syscall asm condition { mov eax, 1; mov dr0, rax; mov rax, dr0 } script { .n++; }\n"
     "!syscall asm condition { mov rax, dr0 } script { .m++; }",
     "model-specific": "!syscall asm condition { mov ecx, c0000101; mov eax, 5; xor edx, edx; wrmsr; mov rax, gs:[0] } "
@@ -157,6 +159,8 @@ EXECUTION = {
     "clears itself": "!epthook 40000c script { .n++; if (.n == 5) { event_clear($event_id); } }",
     "disables itself": "!epthook 40000c script { .n++; if (.n == 5) { event_disable($event_id); } }",
     "changes code": "!epthook 40000c script { .n++; eb(40000f, db(40000f)); }",
+    "with code that a system call changes": "!syscall script { eb(@rip, db(@rip)); }\n"
+    "!epthook 40000c script { print(.n); .n++; }",
     "messages": '!epthook 40000c imm no script { printf("%llx\\n", @rbx); }\n!epthook 400005 script { '
     "print(.n); .n++; }",
     "pause": "!epthook 40000c script { .n++; if (.n == 3) { pause(); } }",
@@ -178,12 +182,33 @@ SYSRETS = {
     "sc": "!sysret sc on script { .n++; @rip = @rcx; }",
     "moves rip": "!sysret script { @rip = @rcx; .n++; }",
     "flags": "!sysret script { @r11 = @r11 | 1; }\n!sysret stage post script { print(@rflags); @cf = 0; }",
+    "flags put back": "!sysret stage all script { @if = 0; print(@rflags); }",
     "condition": "!sysret asm condition { mov rax, [rcx]; and rax, 1 } script { .n++; } asm code { inc "
     "qword ptr [rdx+60] }",
     "with syscall": "!sysret script { .n++; }\n!syscall stage all script { .m = .m * 3 + $event_stage; }",
     "syscall2": "!sysret2 script { .n++; }\n!sysret script { .m++; }\n!syscall script { .k++; }",
     "clears itself": "!sysret script { .n++; if (.n == 4) { event_clear($event_id); } }",
 }
+
+
+# What is typed while an event holds the guest.
+TYPED = {
+    "registers are shown": "!syscall 55 script { @r12 = .n + 7; .n++; pause(); }\ng\n? print(@r12);\ng\nr r12",
+    "registers are written": "!syscall 55 script { @r12 = 7; pause(); @r13 = @r12 + 1; }\ng\nr r12 = 9\n? @rbp = 5;",
+    "rip is written": "!syscall 55 script { @r12 = 7; pause(); }\ng\n? @rip = @rip + 2;\ng\nr rax = 66",
+    "flags are written": "!syscall 66 script { @rflags = 47; pause(); print(@rflags); }\ng\n? @zf = 0;\ng\ng",
+    "the handler is moved": "!syscall 55 script { pause(); }\ng\nwrmsr c0000082 400000\ng",
+    "at an address": "!epthook 40000c script { @zf = 1; @r12 = 3; pause(); @cf = 1; }\ng\nr r12 = 9\n? print(@r12);\ng",
+    "at a return": "!sysret stage all script { @r12 = .n; .n++; pause(); }\ng\n? print(@r12);\nr r8 = 5\ng\ng",
+    "events are cleared": "!epthook 40000c script { .n++; pause(); }\n!syscall\ng\nevents c all\ng",
+}
+
+
+@pytest.mark.parametrize("carrier", NATIVE)
+@pytest.mark.parametrize("name", TYPED)
+def test_what_is_typed_at_a_trigger_does_the_same_on_both_carriers(name: str, carrier: str) -> None:
+    results = [run(each, FEW, TYPED[name], halts=True) for each in (carrier, "portable")]
+    assert results[0] == results[1]
 
 
 @pytest.mark.parametrize("carrier", NATIVE)
@@ -237,6 +262,14 @@ def test_held_messages_are_packed_the_same(length: int) -> None:
 def test_every_kernel_answers_the_same_on_both_carriers(kernel: str, name: str) -> None:
     results = [run(carrier, LOOP, SCRIPTS[name], kernel=kernel) for carrier in ("native", "portable")]
     assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("carrier", NATIVE)
+def test_held_messages_of_a_trigger_in_python_come_behind_those_of_machine_code(carrier: str) -> None:
+    # The hook is that of an instruction that repeats itself, which machine code leaves to Python.
+    commands = "!syscall imm no script { print(@rax); }\n!epthook 400014 imm no script { print(1); }"
+    guest = LOOP.replace("add r15, rax", "mov ecx, 2; rep stosb").replace("mov ebx, 300", "mov ebx, 20; mov rdi, rsp")
+    assert run(carrier, guest, commands) == run("portable", guest, commands)
 
 
 @pytest.mark.parametrize("imm", ["yes", "no"])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 import threading
 import time
+import weakref
 
 import pytest
 from carrier_worlds import make_engine
@@ -114,6 +116,26 @@ def test_an_exception_of_a_sink_ends_the_run_and_arrives() -> None:
     guest.machine.sinks.message = fail
     with pytest.raises(OSError, match="the pipe is closed"):
         guest.run()
+
+
+def test_an_address_that_is_cleared_in_its_trigger_outlives_the_trigger() -> None:
+    guest = session("!epthook 400005 script { event_clear($event_id); pause(); }")
+    guest.run(max_instructions=1)  # up to the address
+    (address,) = guest.machine._carrier.hook_of(guest.machine.processes[0])._addresses  # type: ignore[union-attr]
+    carried = weakref.ref(address)
+    del address
+    alive: list[bool] = []
+
+    def broke(trigger: object) -> bool:
+        gc.collect()
+        alive.append(carried() is not None)
+        return True
+
+    guest.machine.sinks.broke = broke
+    guest.run(max_instructions=30)
+    guest.run(max_instructions=30)
+    gc.collect()
+    assert (alive, carried()) == ([True], None)
 
 
 def test_events_that_come_and_go_leave_nothing_behind() -> None:

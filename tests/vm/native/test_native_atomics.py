@@ -17,6 +17,7 @@ from vm.native.activation import Prepared, Workspace
 from vm.native.engine import NativeEngine
 from vm.native.trigger import prepare
 from vm.script_memory import GlobalStore
+from vm.sharing import Sharing
 
 CALLS = (
     "interlocked_increment(@rax)", "interlocked_decrement(@rax)", "interlocked_exchange(@rax, 7)",
@@ -63,7 +64,7 @@ class Cores:
 
     def __init__(self, lock_tries: int) -> None:
         self.engine = NativeEngine(Limits(max_steps=1 << 40))
-        self.engine.lock_tries = lock_tries
+        self.engine.sharing = Sharing(lock_tries=lock_tries)
         self.store = GlobalStore()
 
     def start(self, text: str) -> Core:
@@ -136,3 +137,18 @@ def test_a_lock_that_nobody_releases_is_a_deadlock_after_so_many_tries(tries: in
     assert fault is not None
     assert fault.kind is FaultKind.DEADLOCK
     assert fault.values == {"address": cores.store.entries["k"].address}
+
+
+@pytest.mark.parametrize("rounds", [0, 1, 5])
+def test_python_says_whether_a_lock_is_tried_again(rounds: int) -> None:
+    asked: list[int] = []
+
+    def waits(before: int) -> bool:
+        asked.append(before)
+        return before < rounds
+
+    cores = Cores(100)
+    cores.engine.sharing = Sharing(lock_tries=100, waits=waits)
+    cores.set("k", 1)
+    fault = cores.start("spinlock_lock(&.k);").ended().fault
+    assert (fault is not None and fault.kind, asked) == (FaultKind.DEADLOCK, list(range(rounds + 1)))

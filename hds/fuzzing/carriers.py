@@ -1,0 +1,151 @@
+"""Whole runs on both carriers of the trigger protocol: in Python (machine.events.dispatch) and in machine code
+(machine.native), and everything that can be seen of them.
+
+Cases are those of `hds.fuzzing.runs`. Ends of a run by an exception or from outside are not covered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from hashlib import sha256
+
+from hds.fuzzing.world import difference
+from hds.outlets import Halt, Outlets
+from hds.session import ScriptError, Session
+from machine.memory import Protection
+from machine.process import Process
+from vm.engine import Engine
+from vm.limits import Limits
+from vm.registers import STORAGES
+
+LIMITS = Limits(max_steps=300, max_root_instructions=200, max_instructions=3000, quantum_instructions=64)
+_VECTOR_WORDS = 32
+_BUFFER_BYTES = 0x40  # of each buffer
+
+Line = tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class _ProcessState:
+    """What can be seen of a process behind a run; memory as digests of what can be written."""
+
+    executed: int
+    registers: tuple[tuple[str, int], ...]
+    vectors: tuple[int, ...]
+    memory: tuple[tuple[int, str], ...]
+
+    @classmethod
+    def of(cls, process: Process) -> _ProcessState:
+        cpu, vectors = process.cpu, [0] * _VECTOR_WORDS
+        cpu.read_vectors(vectors)
+        memory = tuple(
+            (region.start, sha256(region.buffer[:]).hexdigest())
+            for region in cpu.memory.regions
+            if Protection.WRITE in region.protection
+        )
+        registers = tuple((name, cpu.registers.read(number)) for number, name in enumerate(STORAGES))
+        return cls(cpu.executed, registers, tuple(vectors), memory)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Everything that can be seen of a case: what a user is shown, in order, and what is left behind."""
+
+    lines: tuple[Line, ...]
+    processes: tuple[_ProcessState, ...]
+    triggers: tuple[int, ...]
+    faults: tuple[tuple[int, int], ...]
+    summaries: tuple[object, ...]
+    globals: tuple[tuple[str, bytes], ...]
+    buffers: tuple[bytes | None, ...]
+
+
+def carriers_differ(case: str, portable: Callable[[Limits], Engine], native: Callable[[Limits], Engine]) -> str | None:
+    """Where the carriers differ that come with these engines; None where a case is the same on both."""
+    expected, got = seen(case, portable(LIMITS)), seen(case, native(LIMITS))
+    return None if expected == got else "; ".join(_differences(expected, got))
+
+
+def _differences(expected: Seen, got: Seen) -> Iterator[str]:
+    names = ("portable", "native")
+    for number, (one, other) in enumerate(zip(expected.processes, got.processes, strict=True)):
+        if one != other:
+            yield f"process {number}: {difference(one, other, names)}"
+    rest = replace(expected, processes=got.processes)
+    if rest != got:
+        yield str(difference(rest, got, names))
+
+
+def seen(case: str, engine: Engine) -> Seen:
+    """Do what a case says on the carrier that comes with an engine."""
+    lines: list[Line] = []
+    kernel, cores, at_break = case.partition("\n")[0].split()
+    outlets = _collecting(lines, goes_on=at_break == "go")
+    session = Session(limits=LIMITS, cores=int(cores), kernel=kernel, engine=engine, outlets=outlets)
+    summaries: list[object] = []
+    try:
+        for name, text in _parts(case):
+            if name == "guest":
+                session.machine.load(text.encode(), "asm", name="guest")
+            elif name == "commands":
+                for line in text.splitlines():  # some are refused
+                    _execute(session, line, lines)
+            elif name == "typed":
+                _execute(session, text, lines)
+            else:
+                summaries.append(session.run(int(name.removeprefix("run "))))
+        return _outcome(session, lines, summaries)
+    finally:
+        session.close()
+
+
+def _parts(case: str) -> Iterator[tuple[str, str]]:
+    """Names and texts."""
+    for part in case.split("\n-- ")[1:]:
+        name, _, text = part.partition("\n")
+        yield name.rstrip(), text.rstrip("\n")
+
+
+def _collecting(lines: list[Line], goes_on: bool) -> Outlets:
+    """Outlets that note what a user is shown, and go on at a break or stop there."""
+
+    def note(kind: str, *values: object) -> None:
+        lines.append((kind, *values))
+
+    def broke(halt: Halt) -> bool:
+        note("broke", halt)
+        return goes_on
+
+    return Outlets(
+        message=partial(note, "message"),
+        result=partial(note, "result"),
+        notice=partial(note, "notice"),
+        guest_output=partial(note, "guest"),
+        code_fault=partial(note, "code fault"),
+        script_fault=lambda event, _program, fault: note("fault", event, fault),
+        broke=broke,
+    )
+
+
+def _execute(session: Session, text: str, lines: list[Line]) -> None:
+    try:
+        session.execute(text)
+    except ScriptError as error:
+        lines.append(("refused", str(error)))
+
+
+def _outcome(session: Session, lines: list[Line], summaries: list[object]) -> Seen:
+    machine = session.machine
+    events = machine.registry.ever_registered
+    buffers = [address for event in events for address in event.buffers if address]
+    return Seen(
+        tuple(lines),
+        tuple(map(_ProcessState.of, machine.processes)),
+        tuple(event.triggers for event in events),
+        tuple((event.faults, event.code_faults) for event in events),
+        tuple(summaries),
+        tuple((name, session.store.read(name)) for name in session.store.entries),
+        tuple(machine.read_memory(address, _BUFFER_BYTES) for address in buffers),
+    )

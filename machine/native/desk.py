@@ -1,0 +1,59 @@
+"""Desk: what the triggers on one core need while they run, and what they count. Cores that take turns share one."""
+
+from __future__ import annotations
+
+import ctypes
+
+from machine.events.registry import Event
+from machine.kernel import Kernel
+from machine.native.tables import ANSWERS, AnswerRow
+from machine.root.sandbox import RootSandbox
+from vm.limits import Limits
+from vm.native.activation import Workspace
+
+_WORD_MASK = 0xFFFF_FFFF_FFFF_FFFF
+
+
+class Answers:
+    """What one kernel's model answers to the calls that it does not carry out."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._rows = (AnswerRow * ANSWERS)()
+        self.address = ctypes.addressof(self._rows)
+        for number, row in enumerate(self._rows):
+            value = kernel.default_answer(number)
+            if value is not None:
+                row.known, row.value = 1, value & _WORD_MASK
+
+    def count(self) -> None:
+        """Let the kernel know how often it has answered."""
+        for number, row in enumerate(self._rows):
+            if row.count:
+                self._kernel.unknown_calls[number] += row.count
+                row.count = 0
+
+
+class Desk:
+    """The sandbox of blocks, and the workspaces of scripts: `held` has the messages that wait for the reader."""
+
+    def __init__(self, sandbox: RootSandbox, limits: Limits) -> None:
+        self.sandbox = sandbox
+        self.held = Workspace(limits)
+        self._immediate = Workspace(limits)
+        self._answers: dict[str, Answers] = {}
+
+    def workspace_of(self, event: Event) -> Workspace:
+        """Where the scripts of an event run."""
+        return self._immediate if event.definition.immediate else self.held
+
+    def answers(self, kernel: Kernel) -> Answers:
+        """The answers of a kernel's model."""
+        if kernel.name not in self._answers:
+            self._answers[kernel.name] = Answers(kernel)
+        return self._answers[kernel.name]
+
+    def count_answers(self) -> None:
+        """Bring the kernels' counts up to date."""
+        for answers in self._answers.values():
+            answers.count()
