@@ -234,6 +234,7 @@ class Cpu:
     def _hook_address(self, address: int, callback: Any, data: int = 0) -> Hook:
         hook = self._engine.add_hook(uc.UC_HOOK_CODE, callback, address=address, data=data)
         self.code_changed(address, address + 1)
+        self.efer.come_last(address)
         return hook
 
     def address_callback(self, address: int, callback: Callable[[], None]) -> Any:
@@ -243,6 +244,8 @@ class Cpu:
             if self._is_resuming(address):
                 return
             self.registers.forget()
+            if self.registers.read(RIP) != address:
+                return  # another hook of this address has moved it
             changes = self.code_changes
             try:
                 with self.gate:

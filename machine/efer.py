@@ -32,7 +32,7 @@ class EferView:
         self._cpu = cpu
         self._engine = engine
         self._guest_value: int | None = None  # while intercepted
-        self._hooks: list[Hook] = []
+        self._hooks: dict[int, Hook] = {}  # by address
 
     @property
     def intercepted(self) -> bool:
@@ -58,13 +58,22 @@ class EferView:
         if wanted:
             self._guest_value = self._engine.read_msr(msr.EFER)
             self._engine.write_msr(msr.EFER, self._guest_value & ~msr.EFER_SCE)
-            self._hooks = [self._cpu.hook_address(address, self._on_access) for address in self._accesses()]
+            self._hooks = {address: self._hook(address) for address in self._accesses()}
             return
         self._engine.write_msr(msr.EFER, self.read())
         self._guest_value = None
-        for hook in self._hooks:
+        for hook in self._hooks.values():
             self._cpu.unhook(hook)
-        self._hooks = []
+        self._hooks = {}
+
+    def come_last(self, address: int) -> None:
+        """An address has got another hook, which is called before an access is carried out."""
+        if address in self._hooks:
+            self._cpu.unhook(self._hooks.pop(address))
+            self._hooks[address] = self._hook(address)
+
+    def _hook(self, address: int) -> Hook:
+        return self._cpu.hook_address(address, self._on_access)
 
     def _accesses(self) -> list[int]:
         """Where the bytes of RDMSR and WRMSR stand in executable memory."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from carrier_worlds import NATIVE, run
+from carrier_worlds import CARRIERS, NATIVE, run
 
 from vm.limits import Limits
 
@@ -239,6 +239,16 @@ def test_a_hooked_address_does_the_same_on_both_carriers(name: str, carrier: str
 def test_a_sysret_does_the_same_on_both_carriers(name: str, kernel: str, carrier: str) -> None:
     results = [run(each, FEW, SYSRETS[name], kernel=kernel) for each in (carrier, "portable")]
     assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("hook_first", [True, False])
+def test_a_hook_comes_before_the_access_to_efer_at_its_address(carrier: str, hook_first: bool) -> None:
+    guest = "mov ecx, 0xc0000080; rdmsr; mov r12, rax; mov eax, 0x55; syscall"
+    commands = ["!epthook 400005 script { .at = @rip; @rax = 7; }", "!syscall script { .n++; }"]
+    outcome = run(carrier, guest, "\n".join(commands if hook_first else reversed(commands)))
+    assert outcome.globals["at"] == (0x40_0005).to_bytes(8, "little")
+    assert outcome.registers["r12"] & 1  # SCE is set for the guest
 
 
 @pytest.mark.parametrize("carrier", NATIVE)
