@@ -160,7 +160,7 @@ class Handling:
             with self.cells.shown():
                 yield trigger
         finally:
-            self.row.short = int(trigger.short_circuit)
+            self.cells.direct.short = int(trigger.short_circuit)
             self._trigger = None
 
     def take_part(self) -> None:
@@ -171,4 +171,6 @@ class Handling:
         process, pseudo = self.cells.process, self.cells.direct.pseudo
         context, pointer, buffer = (pseudo[PSEUDO_INDEX[name]] for name in ("context", "ip", "buffer"))
         stage = Stage.POST if self._hook.stage else Stage.PRE
-        return Trigger(self.event, process, process.core, stage, context, pointer, bool(self.row.short), buffer)
+        return Trigger(
+            self.event, process, process.core, stage, context, pointer, bool(self.cells.direct.short), buffer
+        )

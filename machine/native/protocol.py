@@ -90,6 +90,7 @@ def _fetch(e: HookWriter) -> None:
 def _stage(e: HookWriter) -> None:
     _, _, rows, count, stage, context = e.parameters
     e.set_own("stage", stage)
+    e.put(DirectAccess, "short_ready", e.direct, e.op("xor", stage, number(1)))
     e.set_pseudo("event_stage", stage)
     e.set_pseudo("ip", e.register(RIP))
     e.set_pseudo("core", e.own("core"))
@@ -110,7 +111,7 @@ def _matching_core(e: HookWriter, row: Value, event: Value, context: Value) -> N
     same_number = e.compare("eq", e.get(EventRow, "number", row), context)
     with e.when(e.op("or", same_number, e.is_set(e.get(EventRow, "any_number", row)))):
         e.set_pseudo("context", context)
-        e.put(EventRow, "short", row, e.get(EventRow, "short_circuit", row))
+        e.put(DirectAccess, "short", e.direct, e.get(EventRow, "short_circuit", row))
         with e.when(_condition(e, row, context)):
             e.count_up(e.place(EventRow, "triggers", row))
             e.set_pseudo("event_id", e.get(EventRow, "id", row))
@@ -124,7 +125,7 @@ def _matching_core(e: HookWriter, row: Value, event: Value, context: Value) -> N
 
             first, count = e.get(EventRow, "actions", row), e.get(EventRow, "action_count", row)
             e.each_row("actions", first, count, ctypes.sizeof(ActionRow), one)
-            e.set_own("short", e.op("or", e.own("short"), e.get(EventRow, "short", row)))
+            e.set_own("short", e.op("or", e.own("short"), e.get(DirectAccess, "short", e.direct)))
         _leave_if_over(e)
 
 

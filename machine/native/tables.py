@@ -106,7 +106,6 @@ class EventRow(ctypes.Structure):
     number: U64
     condition: Address  # a BlockRow; 0 without a condition
     short_circuit: U64  # what the flag is before the actions
-    short: U64  # the flag of the trigger under way
     actions: Address  # of ActionRow
     action_count: U64
     id: U64

@@ -35,6 +35,8 @@ class DirectAccess(ctypes.Structure):
     registers: Annotated[Cells, len(STORAGES)]
     pseudo_ready: U64  # pseudo-registers (bit n is row n of PSEUDO_REGISTERS) whose cell is the value
     pseudo: Annotated[Cells, len(PSEUDO_REGISTERS)]
+    short_ready: U64  # not 0: `event_sc` may put what it says into the next cell without asking
+    short: U64  # not 0: the operation is to be short-circuited
     region_count: U64
     regions: Address  # the first of `region_count` rows of RegionRow, by ascending address
 

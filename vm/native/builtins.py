@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from vm.builtins import BUILTIN_INDEX
 from vm.native.atomics import HELD, INVALID
 from vm.native.body import Body
 from vm.native.emitter import I1, Value, number
@@ -58,6 +59,20 @@ def _supported(name: str) -> Callable[..., Value]:
     return lambda f, *arguments: f.got(f.support(name, *arguments))
 
 
+def _short_circuit(f: Body, state: Value) -> Value:
+    """`event_sc`: the flag of the trigger, where the host has one."""
+    direct, asked, done = map(f.new_block, ("direct", "asked", "done"))
+    f.branch(f.compare("ne", f.load(f.direct_cell("short_ready")), number(0)), direct, asked)
+    f.block = direct
+    f.store(f.widened(f.compare("ne", state, number(0))), f.direct_cell("short"))
+    f.jump(done)
+    f.block = asked
+    f.got(f.support("builtin", number(BUILTIN_INDEX["event_sc"]), f.array([state])))
+    f.jump(done)
+    f.block = done
+    return number(0)
+
+
 NATIVE: dict[str, Callable[..., Value]] = {
     "hi": _part(16),
     "low": _part(0),
@@ -65,6 +80,7 @@ NATIVE: dict[str, Callable[..., Value]] = {
     "ed": _edit(32),
     "eb": _edit(8),
     "check_address": lambda f, address: f.widened(f.part(f.support("load8", address), 1, I1)),
+    "event_sc": _short_circuit,
     "interlocked_increment": _new_value(1),
     "interlocked_decrement": _new_value((1 << 64) - 1),
     "interlocked_exchange": _old_value("exchange"),

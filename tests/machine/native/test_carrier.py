@@ -46,6 +46,10 @@ SCRIPTS = {
     "!syscall script { @rip = @rip + 2; }",
     "sc on": "!syscall 55 sc on script { .n = .n + 1; @r12 = @rax; }",
     "event_sc": "!syscall script { if (@rax == 0x55) { event_sc(1); } }",
+    "event_sc of another event": "!syscall script { .n++; event_sc(.n & 2); }\n"
+    "!syscall script { .m++; event_sc(.m & 1); }",
+    "event_sc in stage post": "!syscall stage all script { .n++; event_sc(.n & 1); }",
+    "event_sc before a break": "!syscall script { .n++; event_sc(.n & 1); if (.n < 4) { pause(); } }",
     "event_sc off": "!syscall sc on script { if (@rax == 0x55) { event_sc(0); } }",
     "event_sc after a request": "!syscall script { event_disable(0n77); event_sc(1); event_enable($event_id); }",
     "disables itself": "!syscall script { .n = .n + 1; if (.n == 5) { event_disable($event_id); } }",

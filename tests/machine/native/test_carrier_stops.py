@@ -29,6 +29,7 @@ FORMS = (
     "!syscall2 script { .n++; }\n!sysret stage all script { .m++; }",
     "!syscall asm condition { mov rax, [rcx] } script { .n++; } asm code { inc qword ptr [rdx+40] }",
     "!syscall sc on script { .n++; @rip = @rip + 2; }",
+    "!syscall script { .n++; event_sc(.n & 1); }",
 )
 
 
