@@ -63,6 +63,11 @@ class RunGuard:
         finally:
             self._enter()
 
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C came in the run."""
+        return self._interrupted
+
     def request(self, now: float, interrupted: bool) -> float:
         """Ask for what is due; when to look again. Called by the watcher."""
         if self._handler is not None and interrupted:

@@ -120,8 +120,8 @@ class Machine:
         self._state = DebuggerState(self.registry, self.messages, self.clock, root, self._notice, self.broke)
         self._gate = Gate(self._call_in) if parallel and cores > 1 else None
         self._parallel: ParallelRun | None = None  # under way
-        if self._gate is not None and isinstance(engine, Shareable):
-            engine.sharing = Sharing(self._gate, LOCK_TRIES, self._waits_for_lock)
+        if isinstance(engine, Shareable):
+            engine.sharing = self._sharing()
         shared = None if store is None else region_over(store.memory, GLOBALS_BASE, len(store.memory), "script globals")
         made = [
             RootSandbox(root, own_quota, limits.max_root_instructions, self.clock.time_stamp, shared, self._gate)
@@ -367,6 +367,12 @@ class Machine:
         for process in self._scheduler.in_turn:
             if process.core == index:
                 process.cpu.stop()
+
+    def _sharing(self) -> Sharing:
+        """How the scripts of this machine get along."""
+        if self._gate is None:
+            return Sharing(interrupted=lambda: self._guard.interrupted)
+        return Sharing(self._gate, LOCK_TRIES, self._waits_for_lock, lambda: self._guard.interrupted)
 
     def _waits_for_lock(self, rounds: int) -> bool:
         return self._parallel is not None and self._parallel.waits_for_lock(rounds)

@@ -28,6 +28,7 @@ from vm.sharing import Sharing
 from vm.verifier import verify
 
 REGISTER_FILE = 256
+_PATIENCE = 50_000  # steps between two questions whether to go on: some 50 ms
 
 
 # What the loop does with a decoded instruction; most frequent first.
@@ -209,6 +210,8 @@ class _Run:
         self.host = host
         self.limits = limits
         self.script = ScriptMemory(store, prepared.literals, stack)
+        self.sharing = sharing
+        self.patience = _PATIENCE
         self.memory = Memory(self.script, host, limits, sharing.waits)
         self.frames: list[_Frame] = []
         self.steps = 0
@@ -241,12 +244,24 @@ class _Run:
         self.frames.append(frame)
         return frame
 
+    def ceiling(self, steps: int) -> int:
+        """How many steps may be made before this is asked again. Raises Stop(STEP_LIMIT), and KeyboardInterrupt."""
+        limit = self.limits.max_steps
+        if steps > limit:
+            raise Stop(FaultKind.STEP_LIMIT, "limit max_steps", limit=limit)
+        if steps >= self.patience:
+            self.patience = steps + _PATIENCE
+            if self.sharing.interrupted():
+                raise KeyboardInterrupt
+        return min(limit, self.patience)
+
     def execute(self, frame: _Frame) -> None:
         """Run a frame until it calls or returns. One loop, one branch per kind of instruction."""
         code, r = frame.body.code, frame.registers
         memory, host = self.memory, self.host
         pc, arguments = frame.resume, list[int]()
-        steps, limit = self.steps, self.limits.max_steps
+        steps = self.steps
+        ceiling = self.ceiling(steps)
         try:
             while True:
                 kind, a, b, c = code[pc]
@@ -257,8 +272,8 @@ class _Run:
                     r[a] = b
                 elif kind == DO_CHARGE:
                     steps += a
-                    if steps > limit:
-                        raise Stop(FaultKind.STEP_LIMIT, "limit max_steps", limit=limit)
+                    if steps > ceiling:
+                        ceiling = self.ceiling(steps)
                 elif kind == DO_JZ:
                     if not r[a]:
                         pc = b

@@ -19,11 +19,14 @@ class Sharing:
 
     `entered` is held by a run while it is in Python. A lock is tried `lock_tries` times (0 means 1); if that is more
     than once, `waits(n)` then says, in Python, whether to try as often again, n being how often it has said so before.
+    `interrupted` says whether the user wants no run to go on: the reference engine, which may take seconds for a
+    script, asks now and then, and raises KeyboardInterrupt.
     """
 
     entered: AbstractContextManager[Any] = field(default_factory=threading.RLock)
     lock_tries: int = 1
     waits: Callable[[int], bool] = lambda rounds: False
+    interrupted: Callable[[], bool] = lambda: False
 
 
 @runtime_checkable
