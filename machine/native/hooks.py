@@ -93,7 +93,7 @@ def _on_syscall(e: HookWriter) -> None:
             _finish_syscall(e, behind)
     at_once = e.compare("ne", e.own("way_back"), number(WayBack.BY_SYSRET))
     with e.when(e.op("and", e.is_clear(post_count), at_once)):
-        _plain_call(e, rip, behind)
+        _plain_call(e, behind)
     _enter_kernel(e, behind)
     entered = e.register(RIP)
     e.use("stage", STAGE, post, post_count, number(1), rax)
@@ -103,7 +103,7 @@ def _on_syscall(e: HookWriter) -> None:
     _complete(e, behind)
 
 
-def _plain_call(e: HookWriter, rip: Value, behind: Value) -> None:
+def _plain_call(e: HookWriter, behind: Value) -> None:
     """SYSCALL, the model's default answer and SYSRET in one (machine.system_call.pass_through), or Python."""
     python = e.new_block("python")
     _read_again(e)
