@@ -8,6 +8,7 @@ that a field's offset is eight times the number of cells before it. `cells` make
 from __future__ import annotations
 
 import ctypes
+from functools import cache
 from typing import Annotated, Any, TypeAlias, TypeVar, get_args, get_type_hints
 
 U64: TypeAlias = Annotated[int, "u64"]
@@ -19,6 +20,7 @@ CELL = 8
 S = TypeVar("S", bound=ctypes.Structure)
 
 
+@cache
 def table(structure: type[ctypes.Structure]) -> dict[str, Any]:
     """The fields in order: name and "u64", "address" or the length of an array."""
     hints = get_type_hints(structure, include_extras=True)
