@@ -35,6 +35,7 @@ from machine.binding import (
     Hook,
     MsrBatch,
     callback_address,
+    function_address,
 )
 from machine.block_counter import BlockCounter
 from machine.efer import EferView
@@ -331,6 +332,7 @@ class Cpu:
         if self._resuming is not None and self._resuming[0] != start:
             self._set_resuming(None)
         self._blocks.allow(budget)
+        self._blocks.end_at(until)
         self._why, self._event, self._carried = None, None, None
         status = self._engine.start(start, until)
         while self._hook_is_due:
@@ -415,27 +417,41 @@ class Cpu:
         self._hook_is_due, self._patience = False, -1
         code = block_hook.address()
         if code is not None:
-            self._blocks.call(self._block_hook.callback)
+            self._other_block_hook = BLOCK_HOOK(self._on_other_block)
+            self._blocks.call(self._other_block_hook, learn=function_address("uc_ctl"))
             self._engine.add_hook(uc.UC_HOOK_BLOCK, code, data=self._blocks.state)
             self._engine.remove_hook(self._block_hook)
             self._engine.forget_all_code()
 
     def _on_block(self, _engine: int, address: int, size: int, _data: int) -> None:
-        """A block that machine code does not count: every one at first, then the new ones and those that do not fit."""
+        """A block, while Python counts."""
         try:
-            if self._stop_requested:
-                self._why = StopKind.STOPPED
-                self._engine.stop()
-            elif self._patience == 0:
+            if self._patience == 0 or (self._patience > 0 and not self._blocks.is_certain(address, size)):
                 self._hook_is_due = True
                 self._engine.stop()
-            elif self._blocks.enter(address, size):
-                self._patience -= 1
             else:
-                self._why = StopKind.BUDGET
-                self._engine.stop()
+                self._patience -= 1
+                self._enter(address, size)
         except BaseException as error:
             self._carry(error)
+
+    def _on_other_block(self, _engine: int, address: int, size: int, _data: int) -> None:
+        """A block that machine code does not let in: it is the last of the run and new, or does not fit."""
+        try:
+            if self._blocks.ends_at(address + size):
+                self._enter(address, size)
+            else:
+                self._close()
+        except BaseException as error:
+            self._carry(error)
+
+    def _enter(self, address: int, size: int) -> None:
+        if not self._blocks.enter(address, size):
+            self._close()
+
+    def _close(self) -> None:
+        self._why = StopKind.STOPPED if self._stop_requested else StopKind.BUDGET
+        self._engine.stop()
 
     def _on_interrupt(self, _engine: int, vector: int, _data: int) -> None:
         try:

@@ -9,7 +9,7 @@ import pytest
 from machine_guests import CODE, DATA, cpu_with, get_register, set_register
 
 from machine import cpu as cpu_module
-from machine.block_counter import _MOST_BLOCKS, HOMES, PROBES, BlockCounter
+from machine.block_counter import _MOST_BLOCKS, GRAIN, HOMES, PROBES, BlockCounter
 from machine.cpu import Cpu, StopKind
 from machine.memory import GuestMemory, Protection, Quota
 from machine.native import block_hook
@@ -72,15 +72,43 @@ def test_changed_code_is_counted_anew() -> None:
 def test_more_blocks_with_one_home_than_have_a_place_there_are_counted_exactly() -> None:
     blocks, turns = PROBES + 4, 50
     cpu = Cpu(GuestMemory(Quota(1 << 24)))
-    cpu.map(CODE, blocks * HOMES, Protection.ALL, "code")
+    distance = HOMES * GRAIN
+    cpu.map(CODE, blocks * distance, Protection.ALL, "code")
     for number in range(blocks - 1):
-        cpu.write(CODE + number * HOMES, b"\xe9" + (HOMES - 5).to_bytes(4, "little"))  # jmp to the next one
-    last = CODE + (blocks - 1) * HOMES
+        cpu.write(CODE + number * distance, b"\xe9" + (distance - 5).to_bytes(4, "little"))  # jmp to the next one
+    last = CODE + (blocks - 1) * distance
     back = (CODE - (last + 9)).to_bytes(4, "little", signed=True)
     cpu.write(last, b"\x48\xff\xc9\x0f\x85" + back)  # dec rcx; jnz to the first one
     set_register(cpu, "rcx", turns)
     assert cpu.run(CODE, last + 9, 1 << 20).kind is StopKind.REACHED
     assert cpu.executed == turns * (blocks + 1)
+
+
+@pytest.mark.usefixtures("counting")
+def test_a_store_into_the_block_under_way_counts_the_rest_again() -> None:
+    cpu, end = cpu_with(
+        "mov rcx, 50; again: lea rbx, [rip+target]; mov byte ptr [rbx], 0x90; target: nop; nop; dec rcx; jnz again; nop"
+    )
+    cpu.run(CODE, end, 10_000)
+    # The emulator leaves the block at the store, which it then executes alone.
+    assert cpu.executed == 7 + 50 * (1 + 4) + 49 * 6 + 1
+
+
+@pytest.mark.usefixtures("counting")
+def test_what_only_the_emulator_decodes_is_counted_as_it_executes_it() -> None:
+    cpu, end = cpu_with("db 0x8f, 0xc9; inc rax; inc rax; jmp done; done: nop")  # POP RCX, with a reserved bit set
+    set_stack(cpu)
+    assert cpu.run(CODE, end, 100).kind is StopKind.REACHED
+    assert (cpu.executed, get_register(cpu, "rax")) == (5, 2)
+
+
+@pytest.mark.usefixtures("counting")
+def test_a_block_at_the_end_of_one_run_may_stand_in_the_middle_of_another() -> None:
+    cpu, end = cpu_with("inc rax; inc rax; inc rax; inc rax")
+    for until, expected in ((CODE + 6, 2), (end, 4), (CODE + 6, 2), (CODE + 9, 3), (end, 4)):
+        before = cpu.executed
+        assert cpu.run(CODE, until, 100).kind is StopKind.REACHED
+        assert cpu.executed - before == expected
 
 
 def test_more_blocks_than_are_remembered_are_counted_right() -> None:
