@@ -2,9 +2,9 @@
 
     void on_block(engine, address, size, state)
 
-works on the words that `machine.block_counter` lays out. A block that is not in the table it asks Unicorn about, where
-the state allows that and it does not reach to the end of the run; else, and for one that does not fit under the ceiling,
-it calls the hook in Python whose address stands in the state.
+works on the words that `machine.block_counter` lays out. It asks Unicorn about a block that is not in the table, where
+the state allows that and the block does not reach to the end of the run; else, and for one that does not fit under the
+ceiling, it calls the hook in Python whose address stands in the state.
 
 Unicorn knows how many instructions it has translated. It is asked for the block that it has just begun; where it knows
 a larger one at this address, which happens behind a store into the code under way, that one was begun for a single
@@ -163,7 +163,7 @@ def is_compiled() -> bool:
 
 
 def address() -> int | None:
-    """The address of the hook; None where llvmlite is missing. The first call takes 15 ms, or 0.1 s to load llvmlite."""
+    """The address of the hook; None where llvmlite is missing. At first it takes 15 ms, or 0.1 s to load llvmlite."""
     code = _compiled()
     return None if code is None else code.address("on_block")
 
