@@ -404,6 +404,7 @@ class Cpu:
         engine.add_hook(uc.UC_HOOK_INTR, INTERRUPT_HOOK(self._on_interrupt))
         engine.add_hook(uc.UC_HOOK_MEM_INVALID, MEMORY_INVALID_HOOK(self._on_invalid_access))
         self._syscall_hook = engine.add_hook(uc.UC_HOOK_INSN, SYSCALL_HOOK(self._on_syscall), x86.UC_X86_INS_SYSCALL)
+        self._carried_syscall_hook = self._syscall_hook
         engine.add_hook(uc.UC_HOOK_INSN, TIME_STAMP_HOOK(self._on_rdtsc), x86.UC_X86_INS_RDTSC)
         engine.add_hook(uc.UC_HOOK_INSN, TIME_STAMP_HOOK(self._on_rdtscp), x86.UC_X86_INS_RDTSCP)
 
@@ -483,21 +484,21 @@ class Cpu:
         except BaseException as error:
             self.registers.forget()
             self._carry(error)
-        self._heed_stop()
+        if self._stop_requested:
+            self._heed_stop()
 
     def _heed_stop(self) -> None:
-        if self._stop_requested:
-            self._why = StopKind.STOPPED
-            self._engine.stop()
+        self._why = StopKind.STOPPED
+        self._engine.stop()
 
     def carry_system_calls(self, code: int, data: int) -> int:
-        """Have machine code called at a SYSCALL instead, with `data`; the address of the hook that it replaces."""
-        self._engine.remove_hook(self._syscall_hook)
-        self._engine.add_hook(uc.UC_HOOK_INSN, code, x86.UC_X86_INS_SYSCALL, data=data)
+        """Have machine code called at a SYSCALL instead, with `data`; the address of the hook in Python."""
+        self._engine.remove_hook(self._carried_syscall_hook)
+        self._carried_syscall_hook = self._engine.add_hook(uc.UC_HOOK_INSN, code, x86.UC_X86_INS_SYSCALL, data=data)
         return callback_address(self._syscall_hook)
 
     def carry_undefined_instructions(self, code: int, data: int) -> int:
-        """The same for instructions that are undefined; the machine code answers whether RIP was moved."""
+        """The same for instructions that are undefined, once; the machine code answers whether RIP was moved."""
         self._engine.remove_hook(self._undefined_hook)
         self._engine.add_hook(uc.UC_HOOK_INSN_INVALID, code, data=data)
         return callback_address(self._undefined_hook)
@@ -510,7 +511,8 @@ class Cpu:
         except BaseException as error:
             self._carry(error)
             return False
-        self._heed_stop()
+        if self._stop_requested:
+            self._heed_stop()
         return True
 
     def _on_invalid_instruction(self, _engine: int, _data: int) -> bool:

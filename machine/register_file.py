@@ -1,13 +1,13 @@
-"""The registers of one stopped CPU: read in one batch on first use, written back only where they changed.
+"""The registers of one stopped CPU: read in a batch on first use, written back only where they changed.
 
 Valid between two stretches of guest execution, that is between runs or within one hook. The owner calls `forget` when
-the guest has run and `store` before it runs on. General registers go through the engine's window where there is one.
+the guest has run and `store` before it runs on. Where the engine has a window, general registers are read and written
+in place instead.
 """
 
 from __future__ import annotations
 
 import ctypes
-import struct
 
 from machine.binding import WORD_MASK, Batch, Engine
 from machine.registers import BATCH_IDS, BATCH_POSITION, BATCH_STORAGES, PLAIN_IDS, TABLE_BASES, TABLE_SELECTORS
@@ -27,22 +27,28 @@ class RegisterFile:
 
     def __init__(self, engine: Engine, window: Window | None = None) -> None:
         self._engine = engine
-        self._window = window
+        self._in_place = window is not None
         self._batch = Batch(engine.handle, BATCH_IDS)
         self._values = self._batch.values
-        self._address = ctypes.addressof(self._values)
+        self._general_at = ctypes.addressof(self._values) if window is None else window.general
+        self._general = (ctypes.c_uint64 * _GENERAL_COUNT).from_address(self._general_at)
         others = BATCH_IDS[_GENERAL_COUNT:]
         cells = (ctypes.c_uint64 * len(others)).from_buffer(self._values, _GENERAL_BYTES)
         self._others = Batch(engine.handle, others, values=cells)
-        self._valid = False
-        self._fetched: dict[int, int] = {}  # by position in the batch, of those that were written
+        self._general_valid, self._others_valid = self._in_place, False
+        self._general_changed = False  # where it is a copy
+        self._fetched: dict[int, int] = {}  # by position in the batch, of the others that were written
 
     def read(self, storage: int) -> int:
         """The storage's value; 0 for one that the CPU does not have."""
         position = storage if storage < _SAME_POSITION else BATCH_POSITION.get(storage)
         if position is None:
             return self._read_other(storage)
-        if not self._valid:
+        if position < _GENERAL_COUNT:
+            if not self._general_valid:
+                self._fetch()
+            return self._general[position]
+        if not self._others_valid:
             self._fetch()
         return self._values[position]
 
@@ -52,7 +58,13 @@ class RegisterFile:
         if position is None:
             self._write_other(storage, value)
             return
-        if not self._valid:
+        if position < _GENERAL_COUNT:
+            if not self._general_valid:
+                self._fetch()
+            self._general[position] = value & WORD_MASK
+            self._general_changed = True
+            return
+        if not self._others_valid:
             self._fetch()
         if storage == RFLAGS:
             value |= _RFLAGS_ONE
@@ -61,46 +73,34 @@ class RegisterFile:
             self._fetched.setdefault(position, self._values[position])
             self._values[position] = value
 
-    def _set(self, position: int, value: int) -> None:
-        if self._values[position] != value:
-            self._fetched.setdefault(position, self._values[position])
-            self._values[position] = value
-
     def general(self) -> bytes:
         """The general registers as GUEST_REGS lays them out: sixteen little-endian words."""
-        if not self._valid:
+        if not self._general_valid:
             self._fetch()
-        return ctypes.string_at(self._values, _GENERAL_BYTES)
+        return ctypes.string_at(self._general_at, _GENERAL_BYTES)
 
     def set_general(self, data: bytes) -> None:
         """Set the general registers from that layout."""
         if data != self.general():
-            for position, (value,) in enumerate(struct.iter_unpack("<Q", data)):
-                self._set(position, value)
-
-    @property
-    def fetched(self) -> bool:
-        """Whether the registers were read since the guest ran."""
-        return self._valid
+            ctypes.memmove(self._general_at, data, _GENERAL_BYTES)
+            self._general_changed = True
 
     @property
     def changed(self) -> tuple[int, ...]:
-        """The storages of the batch that have another value here than in the CPU."""
+        """The storages of the batch that have another value here than in the CPU, but for general registers."""
+        if not self._fetched:
+            return ()
         return tuple(BATCH_STORAGES[at] for at, old in self._fetched.items() if self._values[at] != old)
 
     def store_general(self) -> None:
         """Give the changed general registers to the CPU."""
-        general = [position for position in self._fetched if position < _GENERAL_COUNT]
-        if general and self._window is not None:
-            ctypes.memmove(self._window.general, self._address, _GENERAL_BYTES)
-        elif general:
+        if self._general_changed and not self._in_place:
             self._batch.write_first(_GENERAL_COUNT)
-        for position in general:
-            del self._fetched[position]
+        self._general_changed = False
 
     def forget(self) -> None:
         """The guest has run: what was read is stale."""
-        self._valid = False
+        self._general_valid, self._others_valid, self._general_changed = self._in_place, False, False
         self._fetched.clear()
 
     def store(self) -> None:
@@ -121,12 +121,8 @@ class RegisterFile:
         self.forget()
 
     def _fetch(self) -> None:
-        if self._window is None:
-            self._batch.read()
-        else:
-            ctypes.memmove(self._address, self._window.general, _GENERAL_BYTES)
-            self._others.read()
-        self._valid = True
+        (self._others if self._in_place else self._batch).read()
+        self._general_valid = self._others_valid = True
 
     def _store_without_rip(self) -> None:
         self.store_general()

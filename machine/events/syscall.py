@@ -266,7 +266,7 @@ class SystemCalls:
         process.cpu.efer.intercept(executed or bool(self._variants))
         if process in self._hooks:
             self._hooks[process].refresh()
-        elif self._variants and self._carrier is not None:
+        elif self._carrier is not None:
             self._hooks[process] = self._carrier.hook_of(process)
             self._hooks[process].take_system_calls(self._kernels[process], self._sides(process))
 

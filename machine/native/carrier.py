@@ -101,11 +101,14 @@ class ProcessHook:
         self.cells = ProcessCells(carrier.state, process)
         self.state = HookState()
         self._carrier = carrier
+        self._cpu, self._registers = process.cpu, process.cpu.registers
+        self._callbacks = carrier.engine.callbacks
         self._desk = carrier.desk_of(process)
         self._sides: Sides | None = None
         self._kernel: Kernel | None = None
         self._events = (EventsOfKind(), EventsOfKind())
         self._handlings: dict[int, Handling] = {}
+        self._carries_events = False
         self._syscalls, self._sysrets = Table(), Table()
         self._addresses: list[CarriedAddress] = []
         self._removed: list[CarriedAddress] = []  # in this turn: the trigger under way may be at one of them
@@ -148,8 +151,9 @@ class ProcessHook:
             "enter": _ASK(self._enter_sandbox),
             "act": _ACT(self._act),
             "settle": _SETTLE(self._settle),
-            "perform": _ASK(lambda: self._answer(self._require_sides().perform)),
-            "complete": _ASK(lambda: self._answer(self._require_sides().complete)),
+            "answer": _ASK(self._answer),
+            "perform": _ASK(lambda: self._end_system_call(self._require_sides().perform)),
+            "complete": _ASK(lambda: self._end_system_call(self._require_sides().complete)),
             "done": _ASK(lambda: self._aside(self._require_sides().done)),
         }
         for name, function in self._functions.items():
@@ -160,14 +164,24 @@ class ProcessHook:
     def take_system_calls(self, kernel: Kernel, sides: Sides) -> None:
         """Carry SYSCALL and SYSRET from now on."""
         self._sides = sides
-        state, cpu = self.state, self.process.cpu
+        state = self.state
         state.entry, state.sysret = kernel.entry.lstar, kernel.entry.text.sysret
         self._kernel = kernel
         state.answers = self._desk.answers(kernel).address
-        data = ctypes.addressof(state)
-        state.syscall_in_python = cpu.carry_system_calls(hooks.address("on_syscall"), data)
-        state.sysret_in_python = cpu.carry_undefined_instructions(hooks.address("on_undefined"), data)
+        self._carry_system_calls("on_plain_syscall")
         self.refresh()
+
+    def _carry_system_calls(self, hook: str) -> None:
+        address, data = hooks.address(hook), ctypes.addressof(self.state)
+        self.state.syscall_in_python = self.process.cpu.carry_system_calls(address, data)
+
+    def _carry_events(self) -> None:
+        """Carry what the events of SYSCALL and SYSRET need as well, once they exist."""
+        if not self._carries_events:
+            self._carries_events = True
+            self._carry_system_calls("on_syscall")
+            address, data = hooks.address("on_undefined"), ctypes.addressof(self.state)
+            self.state.sysret_in_python = self.process.cpu.carry_undefined_instructions(address, data)
 
     def _require_sides(self) -> Sides:
         assert self._sides is not None  # a SYSCALL is carried
@@ -213,6 +227,8 @@ class ProcessHook:
 
     def _show(self, syscalls: EventsOfKind, sysrets: EventsOfKind) -> None:
         self._events = (syscalls, sysrets)
+        if syscalls.all or sysrets.all:
+            self._carry_events()
         guesses = any(event.definition.detection is Detection.ANY_UNDEFINED for event in (*syscalls.all, *sysrets.all))
         self.state.guess_bits = KERNEL_BITS if guesses else 0
         self._syscalls.show(self.handlings(syscalls.pre), self.handlings(syscalls.post))
@@ -225,6 +241,7 @@ class ProcessHook:
     def _handling(self, event: Event) -> Handling:
         handling = self._handlings.get(event.definition.id)
         if handling is None:
+            self._carrier.serve_blocks()
             handling = self._handlings[event.definition.id] = Handling(event, self.cells, self.state)
             handling.fill_in(self._carrier.engine, self._desk, self._carrier.state)
         return handling
@@ -250,7 +267,7 @@ class ProcessHook:
     # --- what the hooks call; none of these may raise
 
     def _count(self, detour: str) -> None:
-        self._carrier.engine.callbacks[detour] += 1
+        self._callbacks[detour] += 1
 
     def _aside(self, body: Callable[[], None]) -> None:
         if not self.process.cpu.aside(body):
@@ -280,15 +297,30 @@ class ProcessHook:
                 handling.event.faults += 1
                 self._carrier.owner.script_fault(handling.event, fault, activation.loaded)
 
-    def _answer(self, body: Callable[[], None]) -> None:
+    def _answer(self) -> None:
+        """Have the kernel's model carry out a system call, in whose trigger general registers were written at most."""
+        if not self._cpu.aside(self._carry_out):
+            self.state.over = 1
+
+    def _carry_out(self) -> None:
+        assert self._kernel is not None  # a SYSCALL is carried
+        self._callbacks["system call"] += 1
+        registers = self._registers
+        registers.forget()
+        self._kernel.system_call(self.process)
+        registers.store_general()
+        if registers.changed:
+            self.cells.take()
+
+    def _end_system_call(self, body: Callable[[], None]) -> None:
         """Do the rest of a SYSCALL."""
         self._count("system call")
 
-        def answer() -> None:
+        def end() -> None:
             self.cells.pour()
             body()
 
-        self.process.cpu.within_system_call(answer)
+        self.process.cpu.within_system_call(end)
 
     # --- blocks
 
@@ -360,17 +392,22 @@ class Carrier:
         self._rings = [(core, desk.held.ring) for core, desk in enumerate(self._desks.values())]
         self.is_parallel = len(self._desks) > 1
         self._hooks: dict[Process, ProcessHook] = {}
+        self._serves_blocks = False
         self._next_token = 0
         state.messages.source = self._hand_over
 
     def hook_of(self, process: Process) -> ProcessHook:
-        """The hooks of a process; made, and the machine code with them, when they are first asked for."""
+        """The hooks of a process."""
         if process not in self._hooks:
-            if not self._hooks:
-                for sandbox in self._desks:
-                    sandbox.serve_machine_code()
             self._hooks[process] = ProcessHook(self, process)
         return self._hooks[process]
+
+    def serve_blocks(self) -> None:
+        """Have the sandboxes run blocks for machine code from now on."""
+        if not self._serves_blocks:
+            self._serves_blocks = True
+            for sandbox in self._desks:
+                sandbox.serve_machine_code()
 
     def desk_of(self, process: Process) -> Desk:
         """That of the core that the process is on."""

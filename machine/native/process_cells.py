@@ -64,7 +64,7 @@ class ProcessCells:
         finally:
             self._depth -= 1
             if self._depth == 0:
-                self._take()
+                self.take()
 
     def pour(self) -> None:
         """Write what scripts have written to the RegisterFile."""
@@ -76,15 +76,16 @@ class ProcessCells:
             if dirty >> storage & 1:
                 registers.write(storage, self.direct.registers[storage])
 
-    def _take(self) -> None:
-        """Take what was written to the RegisterFile."""
+    def take(self) -> None:
+        """Take what was written to the RegisterFile since `pour`."""
         registers = self.process.cpu.registers
         if self._copied:
             ctypes.memmove(self.direct.general, registers.general(), _GENERAL_BYTES)
         registers.store_general()
-        # One that scripts have written may have the processor's value again.
-        poured = [storage for storage in _IN_CELLS if self.direct.dirty >> storage & 1]
-        for storage in {*registers.changed, *poured}:
+        storages = registers.changed
+        if self.direct.dirty & ~GENERAL_REGISTERS:  # one that scripts have written may have the processor's value again
+            storages = (*storages, *(storage for storage in _IN_CELLS if self.direct.dirty >> storage & 1))
+        for storage in storages:
             self.direct.registers[storage] = registers.read(storage)
             self.direct.dirty |= 1 << storage
             self.direct.readable |= 1 << storage

@@ -51,12 +51,17 @@ _GENERAL_BYTES = CELL * len(GENERAL)
 
 def define(module: Module) -> None:
     """Add the functions of the protocol to a module."""
-    _fetch(HookWriter(module, "fetch", FETCH))
+    define_registers(module)
     _block(HookWriter(module, "block", _BLOCK))
     _stage(HookWriter(module, "stage", STAGE))
 
 
 # --- registers
+
+
+def define_registers(module: Module) -> None:
+    """Add what reads registers to a module."""
+    _fetch(HookWriter(module, "fetch", FETCH))
 
 
 def begin(e: HookWriter, rip: Value) -> None:

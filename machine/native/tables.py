@@ -90,6 +90,7 @@ class HookState(ctypes.Structure):
     finish: Address  # what a block left behind that did not just return
     act: Address  # an action that machine code does not carry out
     settle: Address  # what follows a script that was stopped, or that has sent messages
+    answer: Address  # what the kernel's model does between SYSCALL and SYSRET
     perform: Address  # SYSCALL, after the pre stage
     complete: Address  # SYSCALL, after the post stage
     done: Address  # the system call is over
