@@ -97,6 +97,28 @@ class StopReason:
     access: str | None = None
 
 
+@dataclass(frozen=True)
+class AddressCallback:
+    """What is called at a hooked address: a C function, and a number that grows with every hook of a CPU."""
+
+    function: Any
+    number: int
+
+
+@dataclass
+class _Anew:
+    """An instruction that is begun anew, and which of its hooks have been called: those up to a number.
+
+    `before` is the count of executed instructions when that was decided, `behind` what it is once the instruction has
+    been begun anew, which enters a block.
+    """
+
+    address: int
+    called: int
+    before: int
+    behind: int | None = None
+
+
 class Cpu:
     """One CPU in 64-bit mode at privilege level 0, flat memory, paging off."""
 
@@ -112,8 +134,9 @@ class Cpu:
         self._blocks = BlockCounter(memory)
         self._stop_requested = False
         self._code_changes = ctypes.c_uint64()
-        self._resuming_cell = ctypes.c_uint64()
-        self._resuming: tuple[int, int | None] | None = None  # instruction to begin anew, and the count when it was
+        self._anew_cell = ctypes.c_uint64()
+        self._anew: _Anew | None = None
+        self._address_callbacks = 0
         self._why: StopKind | None = None
         self._event: StopReason | None = None
         self._carried: BaseException | None = None
@@ -226,7 +249,7 @@ class Cpu:
         The callback may write registers; when it changes RIP the guest goes on there, without the instruction. After
         `stop` the run ends before the instruction, and the next run does not call again.
         """
-        return self._hook_address(address, self.address_callback(address, callback))
+        return self._hook_address(address, self.address_callback(address, callback).function)
 
     def carry_address(self, address: int, code: int, data: int) -> Hook:
         """Have machine code called before each such instruction instead, with `data`."""
@@ -238,11 +261,13 @@ class Cpu:
         self.efer.come_last(address)
         return hook
 
-    def address_callback(self, address: int, callback: Callable[[], None]) -> Any:
-        """The C function that `hook_address` has called."""
+    def address_callback(self, address: int, callback: Callable[[], None]) -> AddressCallback:
+        """What `hook_address` has called. Hooks are to be installed in the order in which this is called."""
+        self._address_callbacks += 1
+        number = self._address_callbacks
 
         def on_code(_engine: int, _address: int, _size: int, _data: int) -> None:
-            if self._is_resuming(address):
+            if self._was_called(address, number):
                 return
             self.registers.forget()
             if self.registers.read(RIP) != address:
@@ -250,18 +275,18 @@ class Cpu:
             changes = self.code_changes
             try:
                 with self.gate:
-                    self._call(callback, address, changes)
+                    self._call(callback, address, number, changes)
             except BaseException as error:
                 self._carry(error)
             self.registers.forget()
 
-        return CODE_HOOK(on_code)
+        return AddressCallback(CODE_HOOK(on_code), number)
 
     def unhook(self, hook: Hook) -> None:
         """Remove a hook of an address; safe in its own callback."""
         self._engine.remove_hook(hook)
 
-    def _call(self, callback: Callable[[], None], address: int, changes: int) -> None:
+    def _call(self, callback: Callable[[], None], address: int, number: int, changes: int) -> None:
         """Call back at an address; begin the instruction anew where what follows was translated for another state.
 
         `changes` is what `code_changes` was when the trigger began.
@@ -276,40 +301,48 @@ class Cpu:
         renew = registers.read(RFLAGS) != flags or self.code_changes != changes
         registers.store()
         if stays and (renew or self._stop_requested):
-            self._set_resuming((address, None))
+            self._begin_anew(_Anew(address, number, self.executed))
             self._engine.set_register(x86.UC_X86_REG_RIP, address)
         if self._stop_requested:
             self._why = StopKind.STOPPED
             self._engine.stop()
 
-    def leave_address(self, address: int, changes: int, body: Callable[[], None]) -> None:
-        """End a trigger that machine code has begun when `code_changes` was `changes`; `body` writes registers."""
+    def leave_address(self, address: int, number: int, changes: int, body: Callable[[], None]) -> None:
+        """End a trigger that machine code has begun when `code_changes` was `changes`; `body` writes registers.
+
+        `number` is that of its AddressCallback.
+        """
         self.registers.forget()
         try:
             with self.gate:
-                self._call(body, address, changes)
+                self._call(body, address, number, changes)
         except BaseException as error:
             self._carry(error)
         self.registers.forget()
 
-    def _set_resuming(self, resuming: tuple[int, int | None] | None) -> None:
-        self._resuming = resuming
-        self._resuming_cell.value = int(resuming is not None)
+    def _begin_anew(self, anew: _Anew | None) -> None:
+        self._anew = anew
+        self._anew_cell.value = int(anew is not None)
 
     @property
-    def resuming_address(self) -> int:
-        """Of a word that is not 0 when an instruction may be begun anew whose hooks have been called."""
-        return ctypes.addressof(self._resuming_cell)
+    def anew_address(self) -> int:
+        """Of a word that is not 0 when an instruction may be begun anew some of whose hooks have been called."""
+        return ctypes.addressof(self._anew_cell)
 
-    def _is_resuming(self, address: int) -> bool:
-        """Whether an instruction is begun anew whose hooks have been called; the block's count tells a new arrival."""
-        if self._resuming is None:
+    def _was_called(self, address: int, number: int) -> bool:
+        """Whether a hook has been called for this arrival at its instruction, or will be when it is begun anew."""
+        anew = self._anew
+        if anew is None:
             return False
-        resumed, executed = self._resuming
-        if resumed == address and executed in (None, self.executed):
-            self._set_resuming((address, self.executed))
-            return True
-        self._set_resuming(None)
+        if anew.address == address:
+            executed = self.executed
+            if executed == anew.before:
+                return True  # the instruction is given up
+            if anew.behind is None:
+                anew.behind = executed
+            if executed == anew.behind:
+                return number <= anew.called
+        self._begin_anew(None)
         return False
 
     # --- execution
@@ -329,8 +362,8 @@ class Cpu:
         self.registers.store()
         self.registers.forget()
         self._stop_requested = False
-        if self._resuming is not None and self._resuming[0] != start:
-            self._set_resuming(None)
+        if self._anew is not None and self._anew.address != start:
+            self._begin_anew(None)
         self._blocks.allow(budget)
         self._blocks.end_at(until)
         self._why, self._event, self._carried = None, None, None
@@ -526,6 +559,8 @@ class Cpu:
         except BaseException as error:
             self._carry(error)
         self.registers.forget()
+        if handled and self._stop_requested:
+            self._heed_stop()
         return handled
 
     def _on_rdtsc(self, _engine: int, _data: int) -> int:

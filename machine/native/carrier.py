@@ -72,12 +72,13 @@ class CarriedAddress:
         cpu = hook.process.cpu
         self._hook = hook
         self.table = Table()
-        self._functions = (cpu.address_callback(address, trigger), _ASK(lambda: hook.moved(address)))
+        callback = cpu.address_callback(address, trigger)
+        self._functions = (callback.function, _ASK(lambda: hook.moved(address, callback.number)))
         self._state = HookedAddress(
             state=ctypes.addressof(hook.state),
             address=address,
             events=self.table.address,
-            resuming=cpu.resuming_address,
+            anew=cpu.anew_address,
             changes=cpu.code_changes_address,
             in_python=_address(self._functions[0]),
             moved=_address(self._functions[1]),
@@ -260,9 +261,9 @@ class ProcessHook:
         self._removed.append(carried)
         self.process.cpu.unhook(carried.installed)
 
-    def moved(self, address: int) -> None:
+    def moved(self, address: int, number: int) -> None:
         """Events of an address have written RIP or flags, or Python has taken part."""
-        self.process.cpu.leave_address(address, self.state.changes, self.cells.pour)
+        self.process.cpu.leave_address(address, number, self.state.changes, self.cells.pour)
 
     # --- what the hooks call; none of these may raise
 

@@ -283,11 +283,12 @@ class _ExecutionWriter(HookWriter):
 
 def _on_execution(e: _ExecutionWriter) -> None:
     _, address, size, hooked = e.parameters
-    resuming = e.load(e.get(HookedAddress, "resuming", hooked))
-    with e.when(e.is_set(resuming)):
+    with e.when(e.is_set(e.load(e.get(HookedAddress, "anew", hooked)))):
         _whole_execution_in_python(e, address, size)
     with e.if_copied():
-        e.transfer("read_batch", len(GENERAL))
+        e.transfer("read_batch", len(GENERAL) + 1)
+    with e.when(e.compare("ne", e.load(e.own("rip_at")), address)):
+        e.give()  # another hook of this address has moved it
     table = e.get(HookedAddress, "events", hooked)
     protocol.begin(e, address)
     e.set_own("changes", e.load(e.get(HookedAddress, "changes", hooked)))

@@ -140,7 +140,7 @@ class HookedAddress(ctypes.Structure):
     state: Address  # the HookState
     address: U64
     events: Address  # an EventTable
-    resuming: Address  # of a cell that is not 0 when Python knows whether this is a new arrival
+    anew: Address  # of a cell that is not 0 when Python knows whether this is a new arrival
     changes: Address  # of a cell that counts how often code was changed
     in_python: Address  # the whole trigger
     moved: Address  # what follows a script that has written RIP or flags
