@@ -304,6 +304,48 @@ def test_code_patched_in_its_own_block_by_a_hook_is_what_runs_next() -> None:
     assert get_register(cpu, "rax") == 9
 
 
+def test_every_hook_of_an_address_is_called_once_when_one_has_the_instruction_begun_anew() -> None:
+    cpu, end = cpu_with("again: nop; nop; dec rcx; jnz again")
+    calls: list[str] = []
+
+    def change_code(name: str) -> None:
+        calls.append(name)
+        cpu.write(CODE + 1, b"\x90")
+
+    cpu.hook_address(CODE + 1, lambda: calls.append("first"))
+    cpu.hook_address(CODE + 1, lambda: change_code("second"))
+    cpu.hook_address(CODE + 1, lambda: calls.append("third"))
+    cpu.hook_address(CODE + 1, lambda: change_code("fourth"))
+    set_register(cpu, "rcx", 3)
+    assert cpu.run(CODE, end, 100).kind is StopKind.REACHED
+    assert calls == ["first", "second", "third", "fourth"] * 3
+
+
+def test_after_a_stop_in_one_hook_of_an_address_the_next_run_calls_the_others() -> None:
+    cpu, end = cpu_with("nop; inc rax")
+    calls: list[str] = []
+
+    def stop() -> None:
+        calls.append("second")
+        cpu.stop()
+
+    cpu.hook_address(CODE + 1, lambda: calls.append("first"))
+    cpu.hook_address(CODE + 1, stop)
+    cpu.hook_address(CODE + 1, lambda: calls.append("third"))
+    assert cpu.run(CODE, end, 100) == StopReason(StopKind.STOPPED, CODE + 1)
+    assert calls == ["first", "second"]
+    assert cpu.run(CODE + 1, end, 100).kind is StopKind.REACHED
+    assert calls == ["first", "second", "third"]
+
+
+def test_an_instruction_that_is_begun_anew_in_a_block_of_its_own_is_executed() -> None:
+    cpu, end = cpu_with("nop; nop; inc rax")
+    for _ in range(2):
+        cpu.hook_address(CODE + 1, lambda: cpu.write(CODE + 1, b"\x90") and None)
+    assert cpu.run(CODE + 1, CODE + 2, 100).kind is StopKind.REACHED
+    assert cpu.executed == 3
+
+
 def test_a_removed_hook_is_not_called() -> None:
     cpu, end = cpu_with("nop; nop")
     calls: list[int] = []
