@@ -10,7 +10,7 @@ from lang.diagnostics import Diagnostic
 if TYPE_CHECKING:
     from lang.commands import Token
     from machine.root.assembler import Assembly
-    from machine.root.assembly_syntax import AssemblerError
+    from machine.root.assembly_syntax import AssemblerError, AssemblerWarning
 
 _RADIX = 16  # of a number without a prefix, as everywhere in commands
 
@@ -25,7 +25,7 @@ def assemble_block(block: AssemblyText) -> Assembly:
 
 
 def check_assembly(event: EventCommand) -> tuple[list[Diagnostic], int]:
-    """What is wrong with the blocks of an event, and how many could not be looked at: Keystone is not installed."""
+    """What is wrong or doubtful in the blocks of an event; how many could not be looked at, without Keystone."""
     blocks = [block for block in (event.condition, event.code) if isinstance(block, AssemblyText)]
     if not blocks:
         return [], 0
@@ -35,18 +35,18 @@ def check_assembly(event: EventCommand) -> tuple[list[Diagnostic], int]:
     unchecked = 0
     for block in blocks:
         try:
-            assemble_block(block)
+            warnings = assemble_block(block).warnings
         except MissingAssemblerError:
             unchecked += 1
         except AssemblerError as error:
-            findings.append(_finding(error, block.token))
+            statement = block.token.text.split("\n")[error.line - 1][error.column - 1 :].partition(";")[0].rstrip()
+            findings.append(_finding(Code.BAD_ASSEMBLY, error, block.token, len(statement)))
+        else:
+            findings += [_finding(Code.HEXADECIMAL_NUMBER, found, block.token, found.length) for found in warnings]
     return findings, unchecked
 
 
-def _finding(error: AssemblerError, token: Token) -> Diagnostic:
+def _finding(code: Code, found: AssemblerError | AssemblerWarning, token: Token, length: int) -> Diagnostic:
     lines = token.text.split("\n")
-    start = sum(len(line) + 1 for line in lines[: error.line - 1]) + error.column - 1
-    statement = lines[error.line - 1][error.column - 1 :].partition(";")[0].rstrip()
-    return Diagnostic(
-        Code.BAD_ASSEMBLY, error.message, token.span_of(start, start + len(statement)), error.hint or None
-    )
+    start = sum(len(line) + 1 for line in lines[: found.line - 1]) + found.column - 1
+    return Diagnostic(code, found.message, token.span_of(start, start + length), found.hint or None)

@@ -14,7 +14,7 @@ from hds.subcommands.explain import WIDTH
 from hds.tables import TABLES, Table
 from lang.codes import ERRORS, KINDS, PORTABILITY, SEEN, WARNINGS, Row
 from lang.codes.warnings import OPTIONAL
-from lang.commands import ERRORS as COMMAND_ERRORS
+from lang.commands import CODES as COMMAND_CODES
 from vm.limits import LIMITS
 
 NOTE = "<!-- Made by `python -m hds.documentation --write docs`; do not edit. -->"
@@ -133,7 +133,12 @@ def _script(script: str) -> Iterator[str]:
 def diagnostics_page() -> Iterator[str]:
     """docs/diagnostics.md."""
     yield from _DIAGNOSTICS.splitlines()
-    for title, rows in (("Errors of scripts", ERRORS), ("Warnings", WARNINGS), ("Errors of commands", COMMAND_ERRORS)):
+    parts = (
+        ("Errors of scripts", ERRORS),
+        ("Warnings", WARNINGS),
+        ("Errors and warnings of commands", COMMAND_CODES),
+    )
+    for title, rows in parts:
         yield ""
         yield f"## {title}"
         for row in rows:

@@ -91,10 +91,10 @@ def _location(span: Span) -> dict[str, object]:
 def code_titles() -> dict[str, str]:
     """The one-line meaning of every code."""
     from lang.codes import ERRORS, PORTABILITY, WARNINGS
-    from lang.commands import ERRORS as COMMAND_ERRORS
+    from lang.commands import CODES as COMMAND_CODES
 
     rows: Iterable[tuple[str, str]] = (
-        *((str(row.code), row.title) for row in (*ERRORS, *COMMAND_ERRORS, *WARNINGS)),
+        *((str(row.code), row.title) for row in (*ERRORS, *COMMAND_CODES, *WARNINGS)),
         *((row.code, row.construct) for row in PORTABILITY),
     )
     return dict(rows)

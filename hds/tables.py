@@ -84,11 +84,11 @@ def _limits() -> Table:
 
 def _diagnostics() -> Table:
     from lang.codes import ERRORS, PORTABILITY, WARNINGS
-    from lang.commands import ERRORS as COMMAND_ERRORS
+    from lang.commands import CODES as COMMAND_CODES
+    from lang.diagnostics import severity_of
 
     rows = (
-        *((str(row.code), "error", row.title) for row in (*ERRORS, *COMMAND_ERRORS)),
-        *((row.code, "warning", row.title) for row in WARNINGS),
+        *((str(row.code), severity_of(row.code).value, row.title) for row in (*ERRORS, *COMMAND_CODES, *WARNINGS)),
         *((row.code, "portability", row.construct) for row in PORTABILITY),
     )
     return Table("diagnostics", "codes of what the compiler says", ("code", "severity", "meaning"), rows)

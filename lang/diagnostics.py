@@ -41,8 +41,13 @@ class Diagnostic:
 
     @property
     def severity(self) -> Severity:
-        """Told by the first letter of the code: E, W or P."""
-        return {"E": Severity.ERROR, "W": Severity.WARNING}.get(self.code[0], Severity.REMARK)
+        """Told by the code."""
+        return severity_of(self.code)
+
+
+def severity_of(code: str) -> Severity:
+    """Told by the first letter of the code: E, W or P."""
+    return {"E": Severity.ERROR, "W": Severity.WARNING}.get(code[0], Severity.REMARK)
 
 
 @dataclass

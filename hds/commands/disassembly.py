@@ -94,7 +94,7 @@ def _assemble(session: Session, block: Token, start: int) -> Assembly:
     except AssemblerError as error:
         raise CommandFailed(f"err, {error}") from None
     for warning in made.warnings:
-        session.outlets.notice(f"{warning.message} (line {warning.line}, column {warning.column})")
+        session.outlets.notice(str(warning))
     return made
 
 

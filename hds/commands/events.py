@@ -86,8 +86,6 @@ def _machine_code(session: Session, block: HexCode | AssemblyText | None) -> byt
         assembled = assemble_block(block)
     except AssemblerError as error:
         raise CommandFailed(f"err, {error}") from None
-    for warning in assembled.warnings:
-        session.outlets.notice(f"{warning.message} (line {warning.line}, column {warning.column})")
     return assembled.code + RETURN
 
 

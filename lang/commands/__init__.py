@@ -6,7 +6,7 @@ handed on with their place in the file and are not looked at.
 """
 
 from lang.commands.arguments import substitute_arguments
-from lang.commands.errors import ERRORS, Code, CommandError
+from lang.commands.errors import CODES, Code, CommandError
 from lang.commands.event_table import EVENTS, EventRow
 from lang.commands.events import parse_event
 from lang.commands.numbers import number_32, plain_number
@@ -29,9 +29,9 @@ from lang.commands.tokens import Token, TokenKind
 
 __all__ = [
     "ALL",
+    "CODES",
     "COMMANDS",
     "COMMAND_BY_NAME",
-    "ERRORS",
     "EVENTS",
     "AssemblyText",
     "Code",

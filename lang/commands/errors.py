@@ -1,4 +1,4 @@
-"""THE table of the errors of the command level, and the value that carries one.
+"""THE table of the errors and warnings of the command level, and the value that carries one.
 
 Codes are stable. The table is merged into the project's diagnostics table; nothing is rendered here. Numbers in
 parentheses at the end of a message are HyperDbg's own error numbers (events-and-commands.md B.15).
@@ -53,9 +53,10 @@ class Code(StrEnum):
     OUT_OF_RANGE = "E233"
     BAD_RANGE = "E234"
     REFUSED = "E240"
+    HEXADECIMAL_NUMBER = "W021"
 
 
-ERRORS: tuple[Row, ...] = (
+CODES: tuple[Row, ...] = (
     Row(
         Code.UNKNOWN_COMMAND,
         "unknown command",
@@ -262,5 +263,13 @@ ERRORS: tuple[Row, ...] = (
         "the commands behind it are carried out.",
         "events d 5",
         "!syscall\nevents d 0",
+    ),
+    Row(
+        Code.HEXADECIMAL_NUMBER,
+        "number of an assembly block that looks decimal and is hexadecimal",
+        "Numbers of assembly blocks are hexadecimal, like everywhere in commands. This one has two or more digits, all "
+        "of them 0 to 9, and no prefix. Write 0n10 for ten, or 0x10 if sixteen is meant.",
+        "!syscall asm code { mov rax, 10; ret }",
+        "!syscall asm code { mov rax, 0n10; ret }",
     ),
 )

@@ -53,11 +53,16 @@ class AssemblerError(Exception):
 
 @dataclass(frozen=True)
 class AssemblerWarning:
-    """Something that the author may not have meant."""
+    """A word of this length that the author may not have meant so."""
 
     message: str
+    hint: str
     line: int
     column: int
+    length: int
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.hint} (line {self.line}, column {self.column})"
 
 
 @dataclass(frozen=True)
@@ -419,8 +424,9 @@ class _StatementParser:
         if value >> 64:
             raise token.position.error(f"{token.text} does not fit in 64 bits")
         if self._radix == 16 and word.isdigit() and int(word) != value:
-            message = f"{token.text} is hexadecimal here: {value:#x}; write 0n{token.text} for decimal"
-            self._warnings.append(AssemblerWarning(message, token.position.line, token.position.column))
+            message, hint = f"{token.text} is hexadecimal here: {value:#x}", f"write 0n{token.text} for decimal"
+            place = token.position
+            self._warnings.append(AssemblerWarning(message, hint, place.line, place.column, len(token.text)))
         return value
 
     def _unknown_word(self, token: _Token) -> AssemblerError:

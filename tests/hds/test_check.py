@@ -181,6 +181,19 @@ def test_what_cannot_be_assembled_is_shown_where_it_stands(capsys: pytest.Captur
     assert out.count("error E225") == 2
 
 
+def test_numbers_of_assembly_that_look_decimal_are_warned_of(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "!syscall asm code { mov rax, 9;\n  add rax, 10; ret }"
+    assert main(["check", "-e", text]) == 0
+    out = capsys.readouterr().out
+    assert "<command line>:2:12: warning W021: 10 is hexadecimal here: 0x10\n" in out
+    assert "      |            ^^\n  hint: write 0n10 for decimal\n" in out
+    assert out.count("W021") == 1
+    assert main(["check", "-e", text, "--disable", "W021"]) == 0
+    assert "W021" not in capsys.readouterr().out
+    assert main(["run", "-e", text]) == 0
+    assert capsys.readouterr().err.count("warning W021: ") == 1
+
+
 def test_running_reports_the_same_code_at_the_same_place(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "-e", ASSEMBLY]) == 1
     assert "<command line>:2:5: error E225: `moov rbx, 2` cannot be assembled: " in capsys.readouterr().err

@@ -339,7 +339,7 @@ def test_after_a_stop_in_one_hook_of_an_address_the_next_run_calls_the_others() 
 
 
 def test_an_instruction_that_is_begun_anew_in_a_block_of_its_own_is_executed() -> None:
-    cpu, end = cpu_with("nop; nop; inc rax")
+    cpu, _ = cpu_with("nop; nop; inc rax")
     for _ in range(2):
         cpu.hook_address(CODE + 1, lambda: cpu.write(CODE + 1, b"\x90") and None)
     assert cpu.run(CODE + 1, CODE + 2, 100).kind is StopKind.REACHED

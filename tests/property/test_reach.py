@@ -18,7 +18,7 @@ from language_world import example_host
 
 from hds.conformance import read_vectors
 from lang.codes import ERRORS, PORTABILITY, WARNINGS
-from lang.commands import ERRORS as COMMAND_ERRORS
+from lang.commands import CODES as COMMAND_CODES
 from lang.compiler import Compiler
 from lang.source import SourceFile
 from vm.builtins import BUILTINS
@@ -178,7 +178,7 @@ def test_every_code_is_reported(tmp_path: Path) -> None:
     assert {row.code for row in (*ERRORS, *WARNINGS, *PORTABILITY)} - unseen - found == set()
 
 
-@pytest.mark.parametrize("code", [row.code for row in COMMAND_ERRORS])
+@pytest.mark.parametrize("code", [row.code for row in COMMAND_CODES])
 def test_every_code_of_the_command_level_has_a_test(code: str) -> None:
     name = getattr(code, "name", str(code))
     texts = [path.read_text(encoding="utf-8") for folder in ("lang", "hds", "golden") for path in files(TESTS / folder)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from lang.commands import COMMAND_BY_NAME, COMMANDS, ERRORS, EVENTS, Code, Support
+from lang.commands import CODES, COMMAND_BY_NAME, COMMANDS, EVENTS, Code, Support
 
 
 def test_no_name_stands_for_two_commands() -> None:
@@ -29,7 +29,7 @@ def test_raw_text_commands() -> None:
 
 
 def test_every_code_is_explained_once() -> None:
-    assert [row.code for row in ERRORS] == list(Code)
+    assert [row.code for row in CODES] == list(Code)
 
 
 def test_keyword_parameters_stand_before_those_in_order() -> None:
