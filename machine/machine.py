@@ -244,7 +244,9 @@ class Machine:
     def _kernel(self, name: str) -> Kernel:
         if name not in self._kernels:
             build = self._objects.build.number
-            services = kernels.Services(self._guest_output, self.clock, build, self.limits, self._world)
+            services = kernels.Services(
+                self._guest_output, self.clock, build, self.limits, self._world, lambda: self._stop_cause is not None
+            )
             kernel = kernels.create(name, services)
             self._objects.add_text(kernel.entry.text)
             self._kernels[name] = kernel

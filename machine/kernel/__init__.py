@@ -11,7 +11,9 @@ from machine.kernel.nt import NtKernel
 
 _MAKERS: dict[str, Callable[[Services], Kernel]] = {
     "bare": lambda services: BareKernel(),
-    "linux": lambda services: LinuxKernel(services.write, services.clock, services.limits, services.world),
+    "linux": lambda services: LinuxKernel(
+        services.write, services.clock, services.limits, services.world, services.ending
+    ),
     "nt": NtKernel,
 }
 KERNEL_NAMES: tuple[str, ...] = tuple(_MAKERS)

@@ -44,7 +44,8 @@ class EntryPoint:
 class Services:
     """What a kernel needs of the machine: `write(descriptor, data)` receives what processes print.
 
-    `world` is what Linux programs are shown of the host; None for nothing.
+    `world` is what Linux programs are shown of the host; None for nothing. `ending()` says whether the run is to end,
+    which a call that waits for the host has to ask.
     """
 
     write: Callable[[int, bytes], None]
@@ -52,6 +53,7 @@ class Services:
     build: int
     limits: Limits = DEFAULT_LIMITS
     world: World | None = None
+    ending: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True)

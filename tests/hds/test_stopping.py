@@ -19,8 +19,10 @@ from hds_guests import command_line, listing_file, session
 
 from hds.engines import load_engine
 from hds.exit_codes import ExitCode
+from machine.kernel.linux import World
 from machine.machine import StopCause
 from vm.limits import DEFAULT_LIMITS
+from vm.registers import STORAGE_INDEX
 
 AT_ONCE = 0.2  # seconds
 ENGINES = ("reference", "native")
@@ -88,6 +90,37 @@ def test_a_timeout_ends_the_run_in_time(tmp_path: Path, engine: str, case: str) 
     start = time.process_time()
     assert made.run(timeout=0.3).cause is StopCause.TIMEOUT
     assert time.process_time() - start < 0.3 + AT_ONCE + seconds_of_a_script(engine, case)
+
+
+READER = "mov eax, 0; mov edi, 0; lea rsi, [rsp - 0x100]; mov edx, 0x40; syscall; mov r12, rax; again: jmp again"
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_guest_that_waits_for_input_is_ended_by_ctrl_c(tmp_path: Path, engine: str) -> None:
+    options = ("--engine", engine, "--kernel", "linux", "--stdin", "-", "-e", ".connect local")
+    command = [sys.executable, "-m", "hds.cli", "run", *options, listing_file(tmp_path, READER)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stderr is not None
+        assert "no effect" in run.stderr.readline()
+        time.sleep(0.3)
+        run.send_signal(signal.SIGINT)
+        said = run.stderr.read()  # the pipe that the guest reads from stays open
+    assert (run.returncode, said.endswith("; interrupted\n")) == (ExitCode.INTERRUPTED, True), said
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_guest_that_waits_for_input_is_ended_by_a_timeout(engine: str) -> None:
+    source, target = os.pipe()
+    try:
+        world = World(standard_input=source)
+        guest = session(READER, kernel="linux", engine=load_engine(engine, DEFAULT_LIMITS), world=world)[0]
+        assert guest.run(timeout=0.2).cause is StopCause.TIMEOUT
+        assert guest.process is not None
+        # The wait was given up with EINTR; what is written now is read by the next call.
+        assert guest.process.cpu.registers.read(STORAGE_INDEX["rax"]) == (1 << 64) - 4
+    finally:
+        os.close(source)
+        os.close(target)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

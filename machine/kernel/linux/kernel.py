@@ -85,7 +85,10 @@ _READERS: dict[int, _Reader] = {number: _Reader.of(row) for number, row in CALLS
 
 
 class LinuxKernel(UnknownCalls):
-    """Linux for static programs of one thread. `write(descriptor, data)` receives what they print."""
+    """Linux for static programs of one thread. `write(descriptor, data)` receives what they print.
+
+    A read that waits for standard input is given up when `ending()` says so.
+    """
 
     name: ClassVar[str] = "linux"
     entry: ClassVar[EntryPoint] = EntryPoint(star=0x0023_0010_0000_0000, lstar=0xFFFF_FFFF_81E0_0000, fmask=0x4_7700)
@@ -96,12 +99,14 @@ class LinuxKernel(UnknownCalls):
         clock: VirtualClock | None = None,
         limits: Limits = DEFAULT_LIMITS,
         world: World | None = None,
+        ending: Callable[[], bool] = lambda: False,
     ) -> None:
         super().__init__()
         self._write = write
         self._clock = VirtualClock(lambda: 0) if clock is None else clock
         self._limits = limits
         self._world = World() if world is None else world
+        self._ending = ending
         self._tasks: dict[Process, Task] = {}
 
     # --- processes
@@ -143,7 +148,7 @@ class LinuxKernel(UnknownCalls):
     def _standard_input(self, store: Store, root: Place) -> OpenFile:
         source = self._world.standard_input
         if isinstance(source, int):
-            return InputStream(source, store.new_inode())
+            return InputStream(source, store.new_inode(), self._ending)
         if source is None:
             place = find(root, root, b"/dev/null").existing()
             assert isinstance(place.node, Device)

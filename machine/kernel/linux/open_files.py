@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import stat
 from collections import deque
 from collections.abc import Callable
@@ -21,6 +22,8 @@ SETTABLE_FLAGS = O_APPEND | O_NONBLOCK
 SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA, SEEK_HOLE = range(5)
 LARGEST_OFFSET = (1 << 63) - 1
 PIPE_BYTES = 65536
+
+_LOOK_AROUND = 20  # milliseconds of a wait for the host
 
 
 class OpenFile:
@@ -172,11 +175,11 @@ class OutputStream(OpenFile):
 
 
 class InputStream(OpenFile):
-    """Standard input: what the descriptor `source` of this process gives."""
+    """Standard input: what the descriptor `source` of this process gives. A wait ends with EINTR if `ending()`."""
 
-    def __init__(self, source: int, inode: int) -> None:
+    def __init__(self, source: int, inode: int, ending: Callable[[], bool]) -> None:
         super().__init__(O_RDONLY)
-        self._source, self._inode = source, inode
+        self._source, self._inode, self._ending = source, inode, ending
 
     def status(self) -> Status:
         """As `OpenFile`."""
@@ -184,6 +187,11 @@ class InputStream(OpenFile):
 
     def read(self, size: int) -> bytes:
         """As `OpenFile`."""
+        waiting = select.poll()
+        waiting.register(self._source, select.POLLIN)
+        while not waiting.poll(_LOOK_AROUND):
+            if self._ending():
+                raise LinuxError(Errno.EINTR)
         try:
             return os.read(self._source, size)
         except OSError:
