@@ -10,8 +10,10 @@ from machine.native.tables import ANSWERS, AnswerRow
 from machine.root.sandbox import RootSandbox
 from vm.limits import Limits
 from vm.native.activation import Workspace
+from vm.native.layout import table
 
 _WORD_MASK = 0xFFFF_FFFF_FFFF_FFFF
+_FIELDS = tuple(table(AnswerRow))  # a word each
 
 
 class Answers:
@@ -20,6 +22,7 @@ class Answers:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._rows = (AnswerRow * ANSWERS)()
+        self._words = (ctypes.c_uint64 * (ANSWERS * len(_FIELDS))).from_buffer(self._rows)  # to read many at once
         self.address = ctypes.addressof(self._rows)
         for number, row in enumerate(self._rows):
             value = kernel.default_answer(number)
@@ -28,10 +31,13 @@ class Answers:
 
     def count(self) -> None:
         """Let the kernel know how often it has answered."""
-        for number, row in enumerate(self._rows):
-            if row.count:
-                self._kernel.unknown_calls[number] += row.count
-                row.count = 0
+        counts = self._words[_FIELDS.index("count") :: len(_FIELDS)]
+        if not any(counts):
+            return
+        for number, count in enumerate(counts):
+            if count:
+                self._kernel.unknown_calls[number] += count
+                self._rows[number].count = 0
 
 
 class Desk:

@@ -11,15 +11,15 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 from vm import formatting
+from vm.native.emitter import Module
 from vm.native.jit import BASELINE, OPTIMISED, MachineCode, Tier, add_symbol, compile_text, optimised, target_machine
-from vm.native.linkage import SUPPORT, symbol
+from vm.native.linkage import symbol
 from vm.native.module import RUN, program_module
 from vm.native.records import Waiting, waiting
-from vm.native.support import support_module
+from vm.native.support import called, support_module
 from vm.program import Program
 
 OPTIMISED_INSTRUCTIONS = 768  # a program that is longer is compiled the fast way
@@ -55,7 +55,7 @@ def program_code(program: Program, max_message: int) -> Code:
     with _lock:
         code = _programs.get(key)
         if code is None:
-            code = _programs[key] = _compile(str(program_module(program, formats)), tier)
+            code = _programs[key] = _compile(program_module(program, formats), tier)
             if len(_programs) > _CACHED_PROGRAMS:
                 _programs.popitem(last=False)
         _programs.move_to_end(key)
@@ -88,17 +88,21 @@ def _tier(program: Program) -> Tier:
     return OPTIMISED if len(program.code) <= OPTIMISED_INSTRUCTIONS else BASELINE
 
 
-def _compile(text: str, tier: Tier) -> Code:
-    _link_support()
-    code = compile_text(text, tier)
+def _compile(module: Module, tier: Tier) -> Code:
+    _link_support([name for name in called(module) if name not in _support])
+    code = compile_text(str(module), tier)
     address = code.address(RUN)
     return Code(address, _RUN_TYPE(address), code)
 
 
-@cache
-def _link_support() -> MachineCode:
-    """Compile the support functions and give their addresses to the linker; their code stays alive."""
-    code = compile_text(str(support_module()))
-    for name in SUPPORT:
-        add_symbol(symbol(name), code.address(symbol(name)))
-    return code
+_support: dict[str, MachineCode] = {}  # by the function that it defines; code must stay alive
+
+
+def _link_support(names: list[str]) -> None:
+    """Compile these support functions and give their addresses to the linker."""
+    if names:
+        module, defined = support_module(names, _support)
+        code = compile_text(str(module))
+        for name in defined:
+            add_symbol(symbol(name), code.address(symbol(name)))
+            _support[name] = code

@@ -1,4 +1,4 @@
-"""The support functions: what the code of every program calls, compiled once per process.
+"""The support functions: what the code of programs calls, compiled when it is first called for, once per process.
 
 They do what can be done without Python, and call back for the rest: memory that is not at hand, and everything that
 stops a run. So they need not know how an operation fails; Python does it again and raises what the reference raises.
@@ -6,7 +6,7 @@ stops a run. So they need not know how an operation fails; Python does it again 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable
 from functools import partial
 
 from vm.native.access import READABLE, WRITABLE
@@ -28,17 +28,26 @@ from vm.native.texts import (
 )
 
 
-def support_module() -> Module:
-    """A module that defines every function of `linkage.SUPPORT`."""
-    module = Module()
+def support_module(names: Iterable[str], linked: Container[str]) -> tuple[Module, list[str]]:
+    """A module that defines these functions of `linkage.SUPPORT`, and those that they call and that are not `linked`.
+
+    Returns the names of all that it defines as well.
+    """
+    module, defined = Module(), list(names)
     for define in (define_spans, define_texts, define_atomics):
         define(module)
-    for name, signature in SUPPORT.items():
-        e = Linked(module, symbol(name), signature)
+    for name in defined:
+        e = Linked(module, symbol(name), SUPPORT[name])
         _BODIES[name](e, *e.parameters[1:])
-    for name in SUPPORT:
+        defined += [other for other in called(module) if other not in defined and other not in linked]
+    for name in defined:
         module.declared.pop(symbol(name), None)
-    return module
+    return module, defined
+
+
+def called(module: Module) -> list[str]:
+    """The functions of `linkage.SUPPORT` that a module calls, in the order of that table."""
+    return [name for name in SUPPORT if symbol(name) in module.declared]
 
 
 # --- memory -----------------------------------------------------------------------------------------------------------
