@@ -109,7 +109,7 @@ class ProcessHook:
         self._kernel: Kernel | None = None
         self._events = (EventsOfKind(), EventsOfKind())
         self._handlings: dict[int, Handling] = {}
-        self._carries_events = False
+        self._carries_calls = self._carries_events = False
         self._syscalls, self._sysrets = Table(), Table()
         self._addresses: list[CarriedAddress] = []
         self._removed: list[CarriedAddress] = []  # in this turn: the trigger under way may be at one of them
@@ -163,16 +163,16 @@ class ProcessHook:
     # --- system calls
 
     def take_system_calls(self, kernel: Kernel, sides: Sides) -> None:
-        """Carry SYSCALL and SYSRET from now on."""
+        """Carry SYSCALL from the next turn on; SYSRET, too, when events of the family exist."""
         self._sides = sides
         state = self.state
         state.entry, state.sysret = kernel.entry.lstar, kernel.entry.text.sysret
         self._kernel = kernel
         state.answers = self._desk.answers(kernel).address
-        self._carry_system_calls("on_plain_syscall")
         self.refresh()
 
     def _carry_system_calls(self, hook: str) -> None:
+        self._carries_calls = True
         address, data = hooks.address(hook), ctypes.addressof(self.state)
         self.state.syscall_in_python = self.process.cpu.carry_system_calls(address, data)
 
@@ -196,6 +196,8 @@ class ProcessHook:
         if len(self._handlings) > len(live := self._carrier.state.registry.ids):
             self._handlings = {number: handling for number, handling in self._handlings.items() if number in live}
         self.refresh()
+        if self._kernel is not None and not self._carries_calls:
+            self._carry_system_calls("on_plain_syscall")
         if self._carrier.is_parallel:
             self.cells.list_regions()  # what is read and then written in Python is not atomic
 
