@@ -94,6 +94,18 @@ def test_a_store_into_the_block_under_way_counts_the_rest_again() -> None:
     assert cpu.executed == 7 + 50 * (1 + 4) + 49 * 6 + 1
 
 
+def test_asking_for_more_blocks_than_the_emulator_keeps_translated_does_no_harm() -> None:
+    if block_hook.address() is None:
+        pytest.skip("llvmlite is not installed")
+    unit = bytes.fromhex("c6050000000090 90 eb00")  # mov byte ptr [rip], 0x90; nop; jmp to the next one
+    times = 30_000
+    cpu = Cpu(GuestMemory(Quota(1 << 24)))
+    cpu.map(CODE, 0x10_0000, Protection.ALL, "code")
+    cpu.write(CODE, unit * times + b"\xf4")
+    assert cpu.run(CODE, 0, 1 << 30).kind is StopKind.HALT
+    assert cpu.executed == times * (3 + 1 + 2) + 1
+
+
 @pytest.mark.usefixtures("counting")
 def test_what_only_the_emulator_decodes_is_counted_as_it_executes_it() -> None:
     cpu, end = cpu_with("db 0x8f, 0xc9; inc rax; inc rax; jmp done; done: nop")  # POP RCX, with a reserved bit set
