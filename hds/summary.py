@@ -12,6 +12,7 @@ from machine.machine import StopCause
 if TYPE_CHECKING:
     from hds.session import Session
     from machine.messages import Losses
+    from machine.summary import ProcessEnd
 
 
 def summary_line(session: Session, interrupted: bool) -> str:
@@ -59,8 +60,14 @@ def why_stopped(session: Session, interrupted: bool) -> str:
     if last is None:
         return "no program was run"
     if last.ends and not session.guest_alive:
-        return "; ".join(end.describe() for end in last.ends)
+        return "; ".join(end.describe(_place(session, end)) for end in last.ends)
     return f"stopped: {last.cause.value}"
+
+
+def _place(session: Session, end: ProcessEnd) -> str:
+    """The symbol at which a process ended that did not exit."""
+    process = next((process for process in session.machine.processes if process.pid == end.process_id), None)
+    return "" if end.reason is None or process is None else session.symbols.place(process, end.reason.rip)
 
 
 def _plural(count: int, noun: str) -> str:

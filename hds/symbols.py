@@ -20,6 +20,7 @@ from vm.limits import Limits
 if TYPE_CHECKING:
     from machine.process import Process
 
+FARTHEST_SYMBOL = 0xFFFF  # bytes between a symbol and what is named after it
 _SYMBOL = re.compile(r"([A-Za-z_]\w*)![A-Za-z_]")
 
 
@@ -43,6 +44,14 @@ class Symbols:
             return None
         value, name = rows[index - 1]
         return name, address - value
+
+    def place(self, process: Process, address: int) -> str:
+        """`module!name+0x..` of that symbol; empty when none is near."""
+        found = self.nearest(process, address)
+        if found is None or found[1] > FARTHEST_SYMBOL:
+            return ""
+        name, distance = found
+        return f"{name}+0x{distance:x}" if distance else name
 
     def _rows(self, process: Process) -> list[tuple[int, str]]:
         if process not in self._by_address:

@@ -52,11 +52,11 @@ class ProcessEnd:
         cause = StopCause.EXIT if process.ended is None else CAUSES[process.ended.kind]
         return cls(process.pid, process.name, cause, process.exit_code, process.ended)
 
-    def describe(self) -> str:
-        """One line for the user."""
+    def describe(self, symbol: str = "") -> str:
+        """One line for the user; `symbol` names the place where it ended."""
         if self.reason is None:
             return f"{self.name} exited with code {self.exit_code}"
-        place = f"{self.name} at {self.reason.rip:#x}"
+        place = f"{self.name} at {self.reason.rip:#x}" + (f" ({symbol})" if symbol else "")
         if self.reason.kind is StopKind.FAULT:
             return f"{place}: exception {self.reason.vector:#x}"
         if self.reason.kind is StopKind.UNMAPPED:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from machine.process import Process
     from machine.root.assembler import Assembly
 
-FARTHEST_SYMBOL = 0xFFFF  # bytes between a symbol and what is named after it
 
 _LENGTHS = {64: 0x40, 32: 0x80}
 _EXPRESSION = re.compile(r"<([^<>]*)>")
@@ -51,13 +50,7 @@ def show(session: Session, command: Command, prepared: Prepared) -> None:
 
 def symbol_at(session: Session, process: Process, where: int) -> str:
     """`module!name+0x..` of the nearest symbol at or below an address; empty when none is near, or not wanted."""
-    found = session.symbols.nearest(process, where) if session.settings.addressconversion else None
-    if found is None:
-        return ""
-    name, distance = found
-    if distance > FARTHEST_SYMBOL:
-        return ""
-    return f"{name}+0x{distance:x}" if distance else name
+    return session.symbols.place(process, where) if session.settings.addressconversion else ""
 
 
 def assemble_text(session: Session, command: Command, prepared: Prepared) -> None:

@@ -246,3 +246,10 @@ def test_the_console_says_what_was_lost(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{COLLECTED}\ng\n"))
     ran = command_line("console", "--emulate-message-loss", listing_file(tmp_path))
     assert ran.errors.endswith("messages: 2 lost (2 in a packet that was not full)\n")
+
+
+def test_where_a_guest_crashed_is_named_after_the_symbol_there(tmp_path: Path) -> None:
+    path = listing_file(tmp_path, "nop; nop; mov rax, [0]")
+    ran = command_line("run", "--symbol", "guest!start=400000", "-e", "? .x = 0;", path)
+    assert " at 0x400002 (guest!start+0x2): read of 0x0, which is not mapped or not allowed\n" in ran.errors
+    assert ran.code == ExitCode.GUEST
