@@ -6,6 +6,8 @@ import itertools
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from machine_guests import CODE, DATA, cpu_with, get_register, set_register
 
 from machine import cpu as cpu_module
@@ -16,6 +18,11 @@ from machine.native import block_hook
 from vm.registers import RIP
 
 LOOP = "mov rcx, 1000; again: call twice; dec rcx; jnz again; jmp done; twice: inc rax; inc rax; ret; done: nop"
+# Prefixes, branches, stores into the code, and what one decoder knows and another does not.
+CODE_PIECES = (
+    b"\xf0", b"\x66", b"\xf3", b"\x8f\xc9", b"\xc5\xf8\x77", b"\x8f\xe9", b"\x62", b"\xeb\x00", b"\x75\xfe",
+    b"\x74\x02", b"\xc6\x05\x00\x00\x00\x00\x90", b"\x48\xff\xc9", b"\xf3\xa4", b"\x0f\x0b", b"\x90",
+)  # fmt: skip
 LOOP_COUNT = 1 + 1000 * (1 + 3 + 2) + 1 + 1
 
 
@@ -131,6 +138,23 @@ def test_more_blocks_than_are_remembered_are_counted_right() -> None:
     for number in range(_MOST_BLOCKS + 10):
         assert counter.enter(CODE + 4 * number, 4)
     assert counter.executed == 2 * (_MOST_BLOCKS + 10)
+
+
+@given(st.lists(st.binary(min_size=1, max_size=6) | st.sampled_from(CODE_PIECES), max_size=12).map(b"".join))
+def test_any_code_is_counted_alike(code: bytes) -> None:
+    if block_hook.address() is None:
+        pytest.skip("llvmlite is not installed")
+    ends = []
+    for native in (False, True):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(block_hook, "is_compiled", lambda native=native: native)
+            cpu = Cpu(GuestMemory(Quota(1 << 20)))
+            cpu.map(CODE, 0x1000, Protection.ALL, "code")
+            cpu.write(CODE, code)
+            set_register(cpu, "rsp", CODE + 0x800)
+            reason = cpu.run(CODE, CODE + len(code), 300)
+            ends.append((reason, cpu.executed, cpu.registers.general()))
+    assert ends[0] == ends[1]
 
 
 def test_machine_code_is_used_in_a_long_run() -> None:
