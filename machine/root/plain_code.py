@@ -1,7 +1,8 @@
 """Which code computes with nothing but memory, general registers and flags: what a block leaves behind is known then.
 
 Such a block may be run again and again without the rest of the processor being put back first. Everything that is not
-listed here - vector and x87 instructions, control, debug and segment registers, MSRs - counts as doing more.
+listed here - vector and x87 instructions, control, debug and segment registers, MSRs - counts as doing more; so does
+what reads memory behind fs, whose base is the guest's at the trigger.
 """
 
 from __future__ import annotations
@@ -29,9 +30,10 @@ _PLAIN: frozenset[str] = frozenset(
 )  # fmt: skip
 _PREFIXES = frozenset(("lock", "rep", "repe", "repne"))
 
-# A register of another kind as an operand of its own; in front of a colon it is the segment of an address. `movsd` and
-# `cmpsd` are names of vector instructions too, and the operand of a far call has no size.
-_SPECIAL = re.compile(r"\b(?:cr\d+|dr\d+|[xyz]?mm\d+|[cdefgs]s(?!:))\b|^ptr\b")
+# A register of another kind as an operand of its own; in front of a colon it is the segment of an address, of which all
+# but fs have a known base. `movsd` and `cmpsd` are names of vector instructions too, and the operand of a far call has
+# no size.
+_SPECIAL = re.compile(r"\b(?:cr\d+|dr\d+|[xyz]?mm\d+|fs|[cdegs]s(?!:))\b|^ptr\b")
 
 
 def is_plain(code: bytes) -> bool:

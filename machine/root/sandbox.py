@@ -61,6 +61,7 @@ _SYSCALL_HERE = "SYSCALL in vmx-root mode"
 
 _ENTRY_IDS = (
     x86.UC_X86_REG_RCX, x86.UC_X86_REG_RDX, x86.UC_X86_REG_R8, x86.UC_X86_REG_RSP, x86.UC_X86_REG_GS_BASE,
+    x86.UC_X86_REG_FS_BASE,
 )  # fmt: skip
 _EXIT_IDS = (x86.UC_X86_REG_RAX, x86.UC_X86_REG_RIP, x86.UC_X86_REG_CR0, x86.UC_X86_REG_CR3, x86.UC_X86_REG_CR4)
 
@@ -231,7 +232,7 @@ class RootSandbox:
         self.state.restore = 1
         entry = self._entry.values
         entry[0], entry[1], entry[2] = call.first, call.second, call.third
-        entry[3], entry[4] = self._stack_pointer, gs_base
+        entry[3], entry[4], entry[5] = self._stack_pointer, gs_base, guest.read_msr(msr.FS_BASE)
         self._entry.write()
         self._stack_top[:] = _RETURN.to_bytes(8, "little")
         if block.uses_xmm:

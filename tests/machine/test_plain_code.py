@@ -53,7 +53,7 @@ PLAIN_FORMS = {
     "repeated copy": "f3 48 a5",
     "repeated search": "f2 ae",
     "locked increment": "f0 48 ff 01",
-    "copy from another segment": "64 a5",  # movsd dword ptr [rdi], dword ptr fs:[rsi]
+    "copy from another segment": "65 a5",  # movsd dword ptr [rdi], dword ptr gs:[rsi]
     "two": "48 31 c0 c3",
     "indirect jump": "ff e0",
     "nothing": "",
@@ -66,6 +66,7 @@ def test_forms_of_plain_instructions(name: str) -> None:
 
 
 MORE_THAN_PLAIN = {
+    "mov rax, fs:[0]": "64 48 8b 04 25 00 00 00 00", "movsd dword ptr [rdi], dword ptr fs:[rsi]": "64 a5",
     "mov cr0, rax": "0f 22 c0", "mov rax, cr0": "0f 20 c0", "mov cr8, rax": "44 0f 22 c0",
     "mov dr7, rax": "0f 23 f8", "mov rax, dr0": "0f 21 c0",
     "mov ds, ax": "8e d8", "mov fs, ax": "8e e0", "mov gs, ax": "8e e8", "mov eax, ss": "8c d0",

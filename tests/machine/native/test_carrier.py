@@ -312,3 +312,14 @@ def test_a_guest_that_moves_lstar_enters_its_own_kernel() -> None:
     )
     commands = "!syscall script { .n++; }"
     assert run("native", guest, commands) == run("portable", guest, commands)
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_fs_in_a_block_is_the_guests_at_the_trigger(carrier: str) -> None:
+    step = (
+        "mov ecx, 0xc0000100; lea rax, [rsp - {0}]; mov rdx, rax; shr rdx, 32; wrmsr; "
+        "mov qword ptr [rsp - {0}], {1}; syscall"
+    )
+    guest = "; ".join(step.format(distance, value) for distance, value in ((0x100, 5), (0x200, 7), (0x300, 5)))
+    commands = "!syscall script { .n++; } asm condition { cmp qword ptr fs:[0], 5; sete al; ret }"
+    assert run(carrier, guest, commands, kernel="bare").triggers == [2]
