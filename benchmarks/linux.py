@@ -130,7 +130,7 @@ def main() -> None:
 
         for title, arguments in COMMANDS.items():
             compare(title, arguments)
-        compare("sha256sum of 10 MB", LARGE, rounds=3)
+        compare("sha256sum of 10 MB", LARGE, rounds=7)
         for title in ("sha256sum of 1 MB", "dd, 20,000 calls"):
             alone = partial(here, program, COMMANDS[title], folder)
             report(f"{title.split()[0].strip(',')} with a counter", *fastest(partial(alone, COUNTER), alone))

@@ -102,7 +102,6 @@ class ProcessHook:
         self.cells = ProcessCells(carrier.state, process)
         self.state = HookState()
         self._carrier = carrier
-        self._cpu, self._registers = process.cpu, process.cpu.registers
         self._callbacks = carrier.engine.callbacks
         self._desk = carrier.desk_of(process)
         self._sides: Sides | None = None
@@ -152,7 +151,6 @@ class ProcessHook:
             "enter": _ASK(self._enter_sandbox),
             "act": _ACT(self._act),
             "settle": _SETTLE(self._settle),
-            "answer": _ASK(self._answer),
             "perform": _ASK(lambda: self._end_system_call(self._require_sides().perform)),
             "complete": _ASK(lambda: self._end_system_call(self._require_sides().complete)),
             "done": _ASK(lambda: self._aside(self._require_sides().done)),
@@ -169,6 +167,8 @@ class ProcessHook:
         state.entry, state.sysret = kernel.entry.lstar, kernel.entry.text.sysret
         self._kernel = kernel
         state.answers = self._desk.answers(kernel).address
+        self._functions["answer"] = answer = _ASK(self._answer_of(kernel))
+        state.answer = _address(answer)
         self.refresh()
 
     def _carry_system_calls(self, hook: str) -> None:
@@ -300,20 +300,27 @@ class ProcessHook:
                 handling.event.faults += 1
                 self._carrier.owner.script_fault(handling.event, fault, activation.loaded)
 
-    def _answer(self) -> None:
-        """Have the kernel's model carry out a system call, in whose trigger general registers were written at most."""
-        if not self._cpu.aside(self._carry_out):
-            self.state.over = 1
+    def _answer_of(self, kernel: Kernel) -> Callable[[], None]:
+        """What has a kernel's model carry out a system call, in whose trigger general registers were written at most.
 
-    def _carry_out(self) -> None:
-        assert self._kernel is not None  # a SYSCALL is carried
-        self._callbacks["system call"] += 1
-        registers = self._registers
-        registers.forget()
-        self._kernel.system_call(self.process)
-        registers.store_general()
-        if registers.changed:
-            self.cells.take()
+        It is called for each one: names are bound here.
+        """
+        process, callbacks, aside = self.process, self._callbacks, self.process.cpu.aside
+        registers, system_call = process.cpu.registers, kernel.system_call
+
+        def carry_out() -> None:
+            callbacks["system call"] += 1
+            registers.forget()
+            system_call(process)
+            registers.store_general()
+            if registers.changed:
+                self.cells.take()
+
+        def answer() -> None:
+            if not aside(carry_out):
+                self.state.over = 1
+
+        return answer
 
     def _end_system_call(self, body: Callable[[], None]) -> None:
         """Do the rest of a SYSCALL."""
