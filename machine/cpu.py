@@ -64,6 +64,7 @@ _INITIAL_STATE: tuple[tuple[int, int], ...] = (
 PHYSICAL_MASK = (1 << 52) - 1
 
 _HLT = 0xF4
+_WIDEST = 3  # words of a register: a descriptor table's, uc_x86_mmr of unicorn.h
 _DOUBLE_FAULT = 8
 _PATIENCE = 100_000  # blocks that are counted in Python before machine code is compiled for it, once in a process
 
@@ -142,6 +143,7 @@ class Cpu:
         self._carried: BaseException | None = None
         self._entry_msrs = self._system_call_msrs()
         self._vectors = Batch(self._engine.handle, VECTOR_IDS, words=2)
+        self._state = Batch(self._engine.handle, (*STATE_IDS, *BATCH_IDS), words=_WIDEST)
         self._install_hooks()
         for register, value in _INITIAL_STATE:
             self._engine.set_register(register, value)
@@ -413,15 +415,12 @@ class Cpu:
         QEMU remembers a delivered contributory exception until its handler is entered, which never happens here: the
         next one would arrive as a double fault (test_a_second_fault_is_reported_like_the_first).
         """
-        registers = self._engine.uc
-        general = [registers.reg_read(number) for number in BATCH_IDS]
-        state = [registers.reg_read(number) for number in STATE_IDS]
+        self._state.read()
         msrs = [self._engine.read_msr(row.number) for row in msr.MSRS]
-        registers.context_restore(self._clean)
+        self._engine.uc.context_restore(self._clean)
         for row, value in zip(msr.MSRS, msrs, strict=True):
             self._engine.write_msr(row.number, value)
-        for number, value in zip((*STATE_IDS, *BATCH_IDS), (*state, *general), strict=True):
-            registers.reg_write(number, value)
+        self._state.write()
         self.registers.forget()
 
     # --- hooks
