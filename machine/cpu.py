@@ -20,6 +20,7 @@ from unicorn import unicorn_const as uc
 from unicorn import x86_const as x86
 
 from machine import msr
+from machine.arrival import Arrival
 from machine.binding import (
     BLOCK_HOOK,
     CODE_HOOK,
@@ -106,20 +107,6 @@ class AddressCallback:
     number: int
 
 
-@dataclass
-class _Anew:
-    """An instruction that is begun anew, and which of its hooks have been called: those up to a number.
-
-    `before` is the count of executed instructions when that was decided, `behind` what it is once the instruction has
-    been begun anew, which enters a block.
-    """
-
-    address: int
-    called: int
-    before: int
-    behind: int | None = None
-
-
 class Cpu:
     """One CPU in 64-bit mode at privilege level 0, flat memory, paging off."""
 
@@ -135,8 +122,7 @@ class Cpu:
         self._blocks = BlockCounter(memory)
         self._stop_requested = False
         self._code_changes = ctypes.c_uint64()
-        self._anew_cell = ctypes.c_uint64()
-        self._anew: _Anew | None = None
+        self.arrival = Arrival()
         self._address_callbacks = 0
         self._why: StopKind | None = None
         self._event: StopReason | None = None
@@ -269,7 +255,7 @@ class Cpu:
         number = self._address_callbacks
 
         def on_code(_engine: int, _address: int, _size: int, _data: int) -> None:
-            if self._was_called(address, number):
+            if self.arrival.was_called(address, number, self.executed):
                 return
             self.registers.forget()
             if self.registers.read(RIP) != address:
@@ -303,7 +289,7 @@ class Cpu:
         renew = registers.read(RFLAGS) != flags or self.code_changes != changes
         registers.store()
         if stays and (renew or self._stop_requested):
-            self._begin_anew(_Anew(address, number, self.executed))
+            self.arrival.begin_anew(address, number, self.executed)
             self._engine.set_register(x86.UC_X86_REG_RIP, address)
         if self._stop_requested:
             self._why = StopKind.STOPPED
@@ -322,31 +308,6 @@ class Cpu:
             self._carry(error)
         self.registers.forget()
 
-    def _begin_anew(self, anew: _Anew | None) -> None:
-        self._anew = anew
-        self._anew_cell.value = int(anew is not None)
-
-    @property
-    def anew_address(self) -> int:
-        """Of a word that is not 0 when an instruction may be begun anew some of whose hooks have been called."""
-        return ctypes.addressof(self._anew_cell)
-
-    def _was_called(self, address: int, number: int) -> bool:
-        """Whether a hook has been called for this arrival at its instruction, or will be when it is begun anew."""
-        anew = self._anew
-        if anew is None:
-            return False
-        if anew.address == address:
-            executed = self.executed
-            if executed == anew.before:
-                return True  # the instruction is given up
-            if anew.behind is None:
-                anew.behind = executed
-            if executed == anew.behind:
-                return number <= anew.called
-        self._begin_anew(None)
-        return False
-
     # --- execution
 
     @property
@@ -364,8 +325,7 @@ class Cpu:
         self.registers.store()
         self.registers.forget()
         self._stop_requested = False
-        if self._anew is not None and self._anew.address != start:
-            self._begin_anew(None)
+        self.arrival.start_at(start)
         self._blocks.allow(budget)
         self._blocks.end_at(until)
         self._why, self._event, self._carried = None, None, None

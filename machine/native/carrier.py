@@ -78,7 +78,7 @@ class CarriedAddress:
             state=ctypes.addressof(hook.state),
             address=address,
             events=self.table.address,
-            anew=cpu.anew_address,
+            anew=cpu.arrival.cell_address,
             changes=cpu.code_changes_address,
             in_python=_address(self._functions[0]),
             moved=_address(self._functions[1]),

