@@ -245,7 +245,7 @@ class Machine:
         if name not in self._kernels:
             build = self._objects.build.number
             services = kernels.Services(
-                self._guest_output, self.clock, build, self.limits, self._world, lambda: self._stop_cause is not None
+                self._guest_output, self.clock, build, self.limits, self._world, self._is_ending
             )
             kernel = kernels.create(name, services)
             self._objects.add_text(kernel.entry.text)
@@ -297,6 +297,9 @@ class Machine:
             self._current = self.cores[core]
         self._stop_cause = self._stop_cause or cause
         self._stop_processors()
+
+    def _is_ending(self) -> bool:
+        return self._running and self._stop_cause is not None  # the cause stays behind a run; a step is none
 
     def _stop_processors(self) -> None:
         for process in self._processes:

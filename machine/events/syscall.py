@@ -164,7 +164,7 @@ class ProcessHook(Protocol):
     """Machine code at the system calls of one process (machine.native.carrier)."""
 
     def take_system_calls(self, kernel: Kernel, sides: Sides) -> None:
-        """Carry SYSCALL and SYSRET from now on."""
+        """Carry SYSCALL from the next turn on; SYSRET, too, when events of the family exist."""
         ...
 
     def refresh(self) -> None:

@@ -11,6 +11,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -21,8 +22,9 @@ from hds.engines import load_engine
 from hds.exit_codes import ExitCode
 from machine.kernel.linux import World
 from machine.machine import StopCause
+from machine.root.assembler import assemble
 from vm.limits import DEFAULT_LIMITS
-from vm.registers import STORAGE_INDEX
+from vm.registers import RIP, STORAGE_INDEX
 
 AT_ONCE = 0.2  # seconds
 ENGINES = ("reference", "native")
@@ -93,6 +95,7 @@ def test_a_timeout_ends_the_run_in_time(tmp_path: Path, engine: str, case: str) 
 
 
 READER = "mov eax, 0; mov edi, 0; lea rsi, [rsp - 0x100]; mov edx, 0x40; syscall; mov r12, rax; again: jmp again"
+READ_RETURNS = 1 + len(assemble(READER.partition("; mov r12")[0]).code)  # behind a nop
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -119,6 +122,26 @@ def test_a_guest_that_waits_for_input_is_ended_by_a_timeout(engine: str) -> None
         # The wait was given up with EINTR; what is written now is read by the next call.
         assert guest.process.cpu.registers.read(STORAGE_INDEX["rax"]) == (1 << 64) - 4
     finally:
+        os.close(source)
+        os.close(target)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_step_over_a_read_waits_for_input_whatever_ended_the_last_run(engine: str) -> None:
+    source, target = os.pipe()
+    writer = threading.Timer(0.2, os.write, (target, b"hello"))
+    try:
+        world = World(standard_input=source)
+        guest = session("nop; " + READER, kernel="linux", engine=load_engine(engine, DEFAULT_LIMITS), world=world)[0]
+        guest.execute("!epthook 400001 script { pause(); }")
+        assert guest.run().cause is StopCause.BREAK
+        assert guest.process is not None
+        writer.start()
+        while guest.process.cpu.registers.read(RIP) < 0x40_0000 + READ_RETURNS:
+            guest.execute("t")
+        assert guest.process.cpu.registers.read(STORAGE_INDEX["rax"]) == 5
+    finally:
+        writer.join()
         os.close(source)
         os.close(target)
 
