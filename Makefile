@@ -8,7 +8,7 @@ READY := $(VENV)/.ready
 FUZZ_SECONDS ?= 600
 FUZZ_SEED ?= $(shell date +%Y%m%d)
 
-.PHONY: demo test fuzz bench coverage check docs clean
+.PHONY: demo test fuzz bench coverage check docs tables clean
 
 demo: $(READY)
 	$(BIN)/hds run examples/syscall_log.hds examples/guests/greet.asm
@@ -44,6 +44,10 @@ check: $(READY)
 
 docs: $(READY)
 	$(BIN)/python -m hds.documentation --write docs
+
+# After a change of a grammar; the tables are part of the repository.
+tables: $(READY)
+	$(BIN)/python -m lang.tables
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,30 +1,26 @@
 """Text -> syntax tree: includes, the LALR run with its recovery from errors, and the tree (language.md 14, 17, 19).
 
-With `lang.grammar` the only module that knows Lark. Every kind of mistake that users make has its own message in
-`lang.mistakes`; after a mistake the parser goes on behind the statement, up to `max_errors` times.
+Every kind of mistake that users make has its own message in `lang.mistakes`; after a mistake the parser goes on behind
+the statement, up to `max_errors` times.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lark.exceptions import UnexpectedToken
-from lark.parsers.lalr_analysis import Shift
-from lark.parsers.lalr_parser_state import ParseConf, ParserState
-
 from lang import syntax as s
 from lang.builder import Builder
 from lang.diagnostics import Diagnostics
-from lang.grammar import load_tables
+from lang.lalr import END, Parser, load
 from lang.lexer import Token, tokenize
 from lang.mistakes import Mistake, explain
 from lang.source import SourceFile, Span
 from vm.limits import DEFAULT_LIMITS, Limits
 
+TABLES = Path(__file__).with_name("script.json")
 OPEN, CLOSE = ("LPAR", "LBRACE", "LSQB"), ("RPAR", "RBRACE", "RSQB")
 # Behind one of these a `{` opens a plain block: at the top level that does not end the top level.
 BEFORE_PLAIN_BLOCK = ("SEMICOLON", "LBRACE", "RBRACE", "QUESTION", "INCLUDE")
@@ -180,30 +176,6 @@ def _mark_type_names(tokens: list[Token], names: set[str]) -> None:
         previous = token.type
 
 
-@functools.cache
-def _callback_names() -> tuple[str, ...]:
-    return tuple(name for name in vars(Builder) if not name.startswith("_"))
-
-
-class _Redirect:
-    """The parse tables are built once; their callbacks go to the builder of the parse that runs."""
-
-    def __init__(self) -> None:
-        self.builder = Builder()
-        for name in _callback_names():
-            setattr(self, name, self.forward(name))
-
-    def forward(self, name: str) -> Any:
-        """A callback that looks the method up when it is called."""
-        return lambda children: getattr(self.builder, name)(children)
-
-
-@functools.cache
-def _tables() -> tuple[ParseConf[Any], _Redirect]:
-    redirect = _Redirect()
-    return load_tables(Path(__file__).with_name("script.lark"), redirect), redirect
-
-
 class _Parse:
     """The LALR run over one unit."""
 
@@ -211,9 +183,8 @@ class _Parse:
         self.unit = unit
         self.loader = loader
         self.diagnostics = loader.diagnostics
-        self.conf, self.redirect = _tables()
         self.builder = Builder()
-        self.state: Any = ParserState(self.conf, None)  # type: ignore[arg-type]  # no lexer: tokens are fed
+        self.parser = Parser(load(TABLES), self.builder)
         self.errors = 0
 
     def run(self) -> s.Program:
@@ -225,70 +196,24 @@ class _Parse:
                 path = str(token.value or "")
                 token.value = _Parse(included, self.loader).run() if included else None
                 token.text = path
-        self.redirect.builder = self.builder
         at = 0
         while at < len(tokens) and self.errors < self.loader.limits.max_errors:
-            at = at + 1 if self.feed(tokens[at]) else self.recover(at)
+            at = at + 1 if self.parser.feed(tokens[at]) else self.recover(at)
         whole = Span(self.unit.source, tokens[0].span.start if tokens else 0, tokens[-1].span.end if tokens else 0)
         items: list[Any] = []
         if self.errors < self.loader.limits.max_errors:
-            end = Token("$END", "", Span(self.unit.source, whole.end, whole.end))
-            if self.accepts("$END") or (self.repair(at, end) and self.accepts("$END")):
-                items = self.state.feed_token(end, True)
+            end = Token(END, "", Span(self.unit.source, whole.end, whole.end))
+            if self.parser.accepts(END) or (self.repair(at, end) and self.parser.accepts(END)):
+                items = self.parser.finish()
             elif not self.errors:
                 self.mistake(at, end)
         self.report_late()
         question = bool(items) and isinstance(items[0], Token)
         return s.Program(whole, question, tuple(item for item in items if not isinstance(item, Token)))
 
-    def feed(self, token: Token) -> bool:
-        """Give the parser a token; False when it cannot take it."""
-        try:
-            self.state.feed_token(token)
-        except UnexpectedToken:
-            return False
-        return True
-
-    def accepts(self, terminal: str) -> bool:
-        """Whether the parser can go on with this terminal; reductions are only simulated."""
-        table = self.conf.parse_table.states
-        stack = self.state.state_stack
-        entry = table[stack[-1]].get(terminal)
-        if entry is None:
-            return False
-        if entry[0] is Shift:
-            return True
-        return self._simulate(list(stack), terminal)
-
-    def _simulate(self, stack: list[Any], terminal: str) -> bool:
-        table = self.conf.parse_table.states
-        while True:
-            entry = table[stack[-1]].get(terminal)
-            if entry is None:
-                return False
-            action, rule = entry
-            if action is Shift:
-                return True
-            size = len(rule.expansion)
-            if size:
-                del stack[-size:]
-            if not stack:
-                return True
-            follow = table[stack[-1]].get(rule.origin.name)
-            if follow is None:
-                return terminal == "$END"
-            stack.append(follow[1])
-            if terminal == "$END" and follow[1] == self.conf.end_state:
-                return True
-
-    def acceptable(self) -> set[str]:
-        """All terminals that could come next."""
-        names = self.conf.parse_table.states[self.state.state_stack[-1]]
-        return {name for name in names if (name.isupper() or name == "$END") and self.accepts(name)}
-
     def mistake(self, at: int, token: Token) -> Mistake:
         """Report what is wrong with `token`, which stands at index `at` of the unit's tokens."""
-        found = explain(self.unit.tokens, at, token, self.acceptable())
+        found = explain(self.unit.tokens, at, token, self.parser.acceptable())
         self.diagnostics.add(found.code, found.message, found.span, found.hint)
         self.errors += 1
         return found
@@ -296,16 +221,20 @@ class _Parse:
     def repair(self, at: int, token: Token) -> bool:
         """A missing `;` is reported and put in."""
         previous = self.unit.tokens[at - 1] if at else None
-        if previous is None or not self.accepts("SEMICOLON") or previous.type in ("SEMICOLON", "LBRACE", "RBRACE"):
+        if (
+            previous is None
+            or not self.parser.accepts("SEMICOLON")
+            or previous.type in ("SEMICOLON", "LBRACE", "RBRACE")
+        ):
             return False
-        new_line = token.type in ("$END", "RBRACE") or token.span.line > previous.span.line
+        new_line = token.type in (END, "RBRACE") or token.span.line > previous.span.line
         if not new_line:
             return False
         place = Span(previous.span.file, previous.span.end, previous.span.end)
         found = f"`{token.text}`" if token.text else "the end"
         self.diagnostics.add("E030", f"expected `;` before {found}", place, "put a `;` here")
         self.errors += 1
-        return self.feed(Token("SEMICOLON", ";", place))
+        return self.parser.feed(Token("SEMICOLON", ";", place))
 
     def recover(self, at: int) -> int:
         """Report the mistake at token `at` and go on behind it; the index of the next token to feed."""
@@ -316,20 +245,19 @@ class _Parse:
         found = self.mistake(at, token)
         if found.code == "E032" and token.text != token.span.text:
             self.diagnostics.add("P037", "HyperDbg v0.23 accepts a register as a declared name", token.span)
-        if found.instead is not None and self.accepts(found.instead):
+        if found.instead is not None and self.parser.accepts(found.instead):
             token.type = found.instead
             return at
         if token.type == "RBRACE" and not self.open_blocks():
             return at + 1
-        while not self._simulate(list(self.state.state_stack), "ERROR"):
-            self.state.state_stack.pop()
-            self.state.value_stack.pop()
-        self.feed(Token("ERROR", "", token.span))
+        while not self.parser.accepts("ERROR"):
+            self.parser.pop()
+        self.parser.feed(Token("ERROR", "", token.span))
         return self.skip_statement(at)
 
     def open_blocks(self) -> bool:
         """Whether a `{` is waiting for its `}`."""
-        return any(isinstance(value, Token) and value.type == "LBRACE" for value in self.state.value_stack)
+        return any(isinstance(value, Token) and value.type == "LBRACE" for value in self.parser.values)
 
     def skip_statement(self, at: int) -> int:
         """The index behind the statement that token `at` is part of: behind its `;` or block, or before a `}`."""

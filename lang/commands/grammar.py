@@ -1,4 +1,4 @@
-"""Tokens of an event command -> its options, by the grammar in commands.lark. The only module here that imports Lark.
+"""Tokens of an event command -> its options, by the grammar in commands.lark.
 
 Before the grammar sees them, tokens are classified and every block is put behind the keyword that claims it, which
 need not stand next to it (A.7, B.3). Values are not checked, and a repeated option is listed as often as it is
@@ -8,18 +8,15 @@ written.
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any
-
-from lark import Lark, Tree, UnexpectedToken
-from lark import Token as Terminal
-from lark.lexer import Lexer
 
 from lang.commands.event_table import ASSEMBLED_OPTIONS, BLOCK_OPTIONS, SCALAR_OPTIONS
 from lang.commands.tokens import Token, TokenKind
+from lang.lalr import Parser, load
+
+_TABLES = Path(__file__).with_name("commands.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,50 +52,55 @@ class MissingValue:
     keyword: Token
 
 
+@dataclass(frozen=True, slots=True)
+class _Terminal:
+    """A token as the grammar sees it."""
+
+    type: str
+    token: Token
+
+
+class _Builder:
+    """The actions of commands.lark."""
+
+    def option(self, parts: list[_Terminal]) -> ScalarOption:
+        return ScalarOption(parts[0].token, parts[1].token)
+
+    def block(self, parts: list[_Terminal]) -> BlockOption:
+        tokens = [part.token for part in parts]
+        return BlockOption(tokens[-2], tokens[-1], tuple(tokens[:-2]))
+
+    def start(self, parts: list[ScalarOption | BlockOption | _Terminal]) -> Options:
+        return Options(
+            tuple(part for part in parts if isinstance(part, ScalarOption)),
+            tuple(part for part in parts if isinstance(part, BlockOption)),
+            tuple(part.token for part in parts if isinstance(part, _Terminal)),
+        )
+
+
 def parse_options(tokens: Sequence[Token]) -> Options | MissingValue:
     """The options among the tokens behind the name of an event command."""
+    parser = Parser(load(_TABLES), _Builder())
     stream = _arrange(tokens)
-    try:
-        tree = _parser().parse(stream)
-    except UnexpectedToken:
-        # The grammar takes every arranged stream except one that ends behind the keyword of a scalar option.
-        return MissingValue(stream[-1][1])
-    return _options(tree)
+    for terminal in stream:
+        taken = parser.feed(terminal)
+        assert taken
+    options: Options | None = parser.finish()
+    # The grammar takes every arranged stream except one that ends behind the keyword of a scalar option.
+    return MissingValue(stream[-1].token) if options is None else options
 
 
-def _options(tree: Tree[Any]) -> Options:
-    scalars: list[ScalarOption] = []
-    blocks: list[BlockOption] = []
-    rest: list[Token] = []
-    for child in tree.children:
-        if not isinstance(child, Tree):
-            rest.append(_token(child))
-            continue
-        parts = [_token(terminal) for terminal in child.children]
-        if child.data == "option":
-            scalars.append(ScalarOption(parts[0], parts[1]))
-        else:
-            blocks.append(BlockOption(parts[-2], parts[-1], tuple(parts[:-2])))
-    return Options(tuple(scalars), tuple(blocks), tuple(rest))
-
-
-def _token(terminal: Any) -> Token:
-    """The token that a terminal of the tree stands for."""
-    token: Token = terminal.value
-    return token
-
-
-def _arrange(tokens: Sequence[Token]) -> list[tuple[str, Token]]:
+def _arrange(tokens: Sequence[Token]) -> list[_Terminal]:
     """The tokens with their terminals: keywords with blocks first, then all others in the order of the text."""
     claims = _claims(tokens)
     asm = _asm_words(tokens, claims)
     taken = {*claims, *claims.values(), *(index for words in asm.values() for index in words)}
-    stream: list[tuple[str, Token]] = []
+    stream: list[_Terminal] = []
     for keyword, block in sorted(claims.items()):
-        stream += [("ASM", tokens[index]) for index in asm.get(keyword, ())]
+        stream += [_Terminal("ASM", tokens[index]) for index in asm.get(keyword, ())]
         terminal = "CODE_KEYWORD" if tokens[keyword].lower in ASSEMBLED_OPTIONS else "TEXT_KEYWORD"
-        stream += [(terminal, tokens[keyword]), ("BLOCK", tokens[block])]
-    stream += [(_terminal(token), token) for index, token in enumerate(tokens) if index not in taken]
+        stream += [_Terminal(terminal, tokens[keyword]), _Terminal("BLOCK", tokens[block])]
+    stream += [_Terminal(_terminal(token), token) for index, token in enumerate(tokens) if index not in taken]
     return stream
 
 
@@ -134,19 +136,3 @@ def _asm_words(tokens: Sequence[Token], claims: dict[int, int]) -> dict[int, lis
         elif index in claims and token.lower in ASSEMBLED_OPTIONS and pending:
             result[index], pending = pending, []
     return result
-
-
-class _Arranged(Lexer):
-    """Hands the arranged tokens to Lark; there is no text left to be lexed."""
-
-    def __init__(self, _configuration: object) -> None:
-        pass
-
-    def lex(self, stream: Any) -> Iterator[Terminal]:  # type: ignore[override]  # Lark calls a custom lexer like this
-        return (Terminal(terminal, token) for terminal, token in stream)
-
-
-@cache
-def _parser() -> Lark:
-    grammar = Path(__file__).with_name("commands.lark").read_text(encoding="utf-8")
-    return Lark(grammar, parser="lalr", lexer=_Arranged, start="event")

@@ -35,7 +35,7 @@ class Token:
     dropped: tuple[tuple[int, int], ...] = ()
 
     def __str__(self) -> str:
-        """The text, as the terminals of Lark and messages show a token."""
+        """The text, as messages show a token."""
         return self.text
 
     @property

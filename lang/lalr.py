@@ -1,0 +1,160 @@
+"""The LALR automaton: tables that `lang.tables` has made of a grammar with Lark, and the loop that drives them.
+
+The tables are JSON in the package, so that no grammar is read at run time, nothing is cached, and a file of tables
+cannot run code. A parser is given tokens one by one; which terminals could follow is known at any time.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+END = "$END"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A production: how many symbols it takes from the stack, and what becomes of their values.
+
+    `action` names the builder's method; None: the values stay a list, which the production around it takes over.
+    `spliced`: numbers of the symbols whose values are such lists. A `chain` passes its only value on.
+    """
+
+    origin: str
+    size: int
+    action: str | None
+    spliced: tuple[int, ...]
+    chain: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """The automaton. A row maps a symbol to the next state (0 or more), or to the rule to reduce by (-1 - number).
+
+    The start state is 0; `end` is the one behind the whole text.
+    """
+
+    rules: tuple[Rule, ...]
+    rows: tuple[dict[str, int], ...]
+    end: int
+
+
+class Token(Protocol):
+    """What is fed: `type` is the name of a terminal."""
+
+    @property
+    def type(self) -> str: ...
+
+
+@functools.cache
+def load(path: Path) -> Tables:
+    """The tables in a file of the package."""
+    data = json.loads(path.read_bytes())
+    rules = tuple(
+        Rule(origin, size, action, tuple(spliced), chain) for origin, size, action, spliced, chain in data["rules"]
+    )
+    return Tables(rules, tuple(data["rows"]), data["end"])
+
+
+class Parser:
+    """One run of the automaton; `builder` has a method for every action, which gets the list of the values."""
+
+    def __init__(self, tables: Tables, builder: object) -> None:
+        self.tables = tables
+        self.states = [0]
+        self.values: list[Any] = []
+        self._rules = [(rule, self._maker(rule, builder)) for rule in tables.rules]
+
+    @staticmethod
+    def _maker(rule: Rule, builder: object) -> Callable[[list[Any]], Any] | None:
+        return None if rule.action is None else getattr(builder, rule.action)
+
+    def feed(self, token: Token) -> bool:
+        """Take a token; False when it cannot stand here."""
+        rows, states = self.tables.rows, self.states
+        kind = token.type
+        while True:
+            entry = rows[states[-1]].get(kind)
+            if entry is None:
+                return False
+            if entry >= 0:
+                states.append(entry)
+                self.values.append(token)
+                return True
+            self._reduce(-1 - entry)
+
+    def finish(self) -> Any:
+        """The value of the whole text; None when it cannot end here."""
+        rows, states = self.tables.rows, self.states
+        while states[-1] != self.tables.end:
+            entry = rows[states[-1]].get(END)
+            if entry is None:
+                return None
+            self._reduce(-1 - entry)
+        return self.values[-1]
+
+    def _reduce(self, number: int) -> None:
+        rule, make = self._rules[number]
+        states, values = self.states, self.values
+        size = rule.size
+        if rule.chain:
+            states.pop()
+        else:
+            children: list[Any] = []
+            if size:
+                children = values[-size:]
+                del states[-size:], values[-size:]
+                if rule.spliced:
+                    children = _splice(children, rule.spliced)
+            values.append(children if make is None else make(children))
+        states.append(self.tables.rows[states[-1]][rule.origin])
+
+    def pop(self) -> None:
+        """Forget the last symbol."""
+        self.states.pop()
+        self.values.pop()
+
+    def accepts(self, terminal: str) -> bool:
+        """Whether the parser can go on with this terminal; reductions are only simulated."""
+        rows = self.tables.rows
+        entry = rows[self.states[-1]].get(terminal)
+        if entry is None or entry >= 0:
+            return entry is not None
+        # Reductions need the states below; a simulated one never looks deeper than it has popped.
+        depth, above = len(self.states), list[int]()
+        while True:
+            entry = rows[above[-1] if above else self.states[depth - 1]].get(terminal)
+            if entry is None or entry >= 0:
+                return entry is not None
+            rule = self.tables.rules[-1 - entry]
+            kept = len(above) - rule.size
+            if kept < 0:
+                depth += kept
+            del above[max(kept, 0) :]
+            state = rows[above[-1] if above else self.states[depth - 1]][rule.origin]
+            if terminal == END and state == self.tables.end:
+                return True
+            above.append(state)
+
+    def acceptable(self) -> set[str]:
+        """All terminals that could come next."""
+        return {name for name in self.tables.rows[self.states[-1]] if _is_terminal(name) and self.accepts(name)}
+
+
+def _is_terminal(name: str) -> bool:
+    return name.isupper() or name == END
+
+
+def _splice(children: list[Any], spliced: tuple[int, ...]) -> list[Any]:
+    """The values with lists taken apart; a list in front grows in place, so that a repetition takes linear time."""
+    result: list[Any] = children[0] if spliced[0] == 0 else [children[0]]
+    for number in range(1, len(children)):
+        if number in spliced:
+            result += children[number]
+        else:
+            result.append(children[number])
+    return result
