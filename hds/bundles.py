@@ -78,5 +78,5 @@ def programs_of(compiled: Compiled) -> list[tuple[str, Program]]:
 
 def _show(findings: Iterable[Diagnostic]) -> None:
     for item in findings:
-        if item.severity is not Severity.REMARK:
+        if item.severity.is_for_everybody:
             print(render(item), file=sys.stderr)

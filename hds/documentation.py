@@ -12,8 +12,7 @@ from hds.cli import SUBCOMMANDS
 from hds.commands.usage import commands_page
 from hds.subcommands.explain import WIDTH
 from hds.tables import TABLES, Table
-from lang.codes import ERRORS, KINDS, PORTABILITY, SEEN, WARNINGS, Row
-from lang.codes.warnings import OPTIONAL
+from lang.codes import ERRORS, KINDS, PORTABILITY, REMARKS, SEEN, WARNINGS, Row
 from lang.commands import CODES as COMMAND_CODES
 from vm.limits import LIMITS
 
@@ -33,8 +32,8 @@ _DIAGNOSTICS = """\
 
 Every diagnostic has a stable code and a place: file, line and column. Errors stop the compilation; lexical errors
 come before syntax errors, and those before errors of names and types. Warnings stop nothing, unless `hds check
---warnings-as-errors` asks for it, and can be left out with `--disable CODE`. Portability remarks are in
-[portability.md](portability.md). `hds explain CODE` shows the same texts.
+--warnings-as-errors` asks for it, and can be left out with `--disable CODE`. Remarks are made by `hds check` only.
+Portability remarks are in [portability.md](portability.md). `hds explain CODE` shows the same texts.
 """
 _PORTABILITY = """\
 # Portability: where hds goes beyond HyperDbg v0.23
@@ -136,6 +135,7 @@ def diagnostics_page() -> Iterator[str]:
     parts = (
         ("Errors of scripts", ERRORS),
         ("Warnings", WARNINGS),
+        ("Remarks", REMARKS),
         ("Errors and warnings of commands", COMMAND_CODES),
     )
     for title, rows in parts:
@@ -149,7 +149,7 @@ def _diagnostic(row: Row) -> Iterator[str]:
     yield ""
     yield f"### {row.code}: {row.title}"
     yield ""
-    yield row.explanation + (" (Given only with `--enable`.)" if row.code in OPTIONAL else "")
+    yield row.explanation
     yield ""
     yield from _script(row.bad)
     yield ""

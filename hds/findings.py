@@ -12,7 +12,7 @@ from lang.diagnostics import Diagnostic, Severity
 from lang.source import Span
 
 SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
-_LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.REMARK: "note"}
+_LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning"}
 
 
 def _region(span: Span) -> tuple[int, int, int, int]:
@@ -67,7 +67,7 @@ def _result(item: Diagnostic, index: dict[str, int]) -> dict[str, object]:
     result: dict[str, object] = {
         "ruleId": item.code,
         "ruleIndex": index[item.code],
-        "level": _LEVELS[item.severity],
+        "level": _LEVELS.get(item.severity, "note"),
         "message": {"text": text},
         "locations": [_location(item.span)],
     }
@@ -90,11 +90,11 @@ def _location(span: Span) -> dict[str, object]:
 @cache
 def code_titles() -> dict[str, str]:
     """The one-line meaning of every code."""
-    from lang.codes import ERRORS, PORTABILITY, WARNINGS
+    from lang.codes import ERRORS, PORTABILITY, REMARKS, WARNINGS
     from lang.commands import CODES as COMMAND_CODES
 
     rows: Iterable[tuple[str, str]] = (
-        *((str(row.code), row.title) for row in (*ERRORS, *COMMAND_CODES, *WARNINGS)),
+        *((str(row.code), row.title) for row in (*ERRORS, *COMMAND_CODES, *WARNINGS, *REMARKS)),
         *((row.code, row.construct) for row in PORTABILITY),
     )
     return dict(rows)

@@ -145,15 +145,14 @@ def add_compiling(parser: argparse.ArgumentParser) -> None:
 
 
 def new_compiler(arguments: argparse.Namespace, limits: Limits) -> Compiler:
-    """The compiler of one session, with what the flags give it; portability remarks are for `--target hyperdbg`."""
+    """The compiler of one session, with what the flags give it; it makes no remarks."""
     from lang.compiler import Compiler
 
     return Compiler(
         limits,
         tuple(Path(folder) for folder in arguments.include),
         symbols(arguments),
-        portability=getattr(arguments, "target", None) == "hyperdbg",
-        enabled=frozenset(getattr(arguments, "enable", ())),
+        portability=False,
     )
 
 

@@ -83,12 +83,13 @@ def _limits() -> Table:
 
 
 def _diagnostics() -> Table:
-    from lang.codes import ERRORS, PORTABILITY, WARNINGS
+    from lang.codes import ERRORS, PORTABILITY, REMARKS, WARNINGS
     from lang.commands import CODES as COMMAND_CODES
     from lang.diagnostics import severity_of
 
+    titled = (*ERRORS, *COMMAND_CODES, *WARNINGS, *REMARKS)
     rows = (
-        *((str(row.code), severity_of(row.code).value, row.title) for row in (*ERRORS, *COMMAND_CODES, *WARNINGS)),
+        *((str(row.code), severity_of(row.code).value, row.title) for row in titled),
         *((row.code, "portability", row.construct) for row in PORTABILITY),
     )
     return Table("diagnostics", "codes of what the compiler says", ("code", "severity", "meaning"), rows)

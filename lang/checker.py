@@ -15,7 +15,7 @@ from lang.expressions import Expressions
 from lang.flow import falls_through, report_unreachable
 from lang.initialisers import Initialisers
 from lang.names import Scope, ScriptNames, SessionNames, SymbolLookup, walk, written_globals
-from lang.operations import arithmetic, integer, truth
+from lang.operations import arithmetic, convert, integer, truth
 from lang.placement import children
 from lang.places import Place
 from lang.source import Span
@@ -89,7 +89,9 @@ class Checker(Expressions, Initialisers):
             kind: Type = U64
             if parameter.type is not None:
                 kind = self.resolver.declared(self.resolver.base(parameter.type), parameter.declarator)
-            parameters.append(t.Variable(parameter.declarator.name, kind if is_scalar(kind) else U64))
+            variable = t.Variable(parameter.declarator.name, kind if is_scalar(kind) else U64)
+            variable.typed = parameter.type is not None
+            parameters.append(variable)
         result: Type = self.resolver.base(item.type)
         for _ in range(item.stars):
             result = Pointer(result)
@@ -325,7 +327,7 @@ class Checker(Expressions, Initialisers):
         """Stores from right to left, each place getting the converted value of the one to its right (7.2)."""
         statements: list[t.Statement] = []
         for number, place in enumerate(reversed(places)):
-            value = self.assigned(value, place.type, span)
+            value = self.assigned(value, place.type, span) if place.typed else convert(value, place.type)
             if number < len(places) - 1 and not isinstance(value, t.Constant):
                 holder = self.temporary(place.type)
                 statements.append(t.StoreVariable(span, holder, value))
@@ -488,6 +490,7 @@ class Checker(Expressions, Initialisers):
             local = None
         if local is None or local.type != kind:
             local = self.scope.declare(name, kind)
+        local.typed = True
         self.scope.assigned.add(name)
         if is_scalar(kind):
             return Place(kind, span, variable=local)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from lang import syntax
 from lang.checker import Checked, Checker
-from lang.diagnostics import Diagnostic, Diagnostics, Severity, sort_key
-from lang.loop_bounds import report_decimal_looking
+from lang.decimal_looking import report_bounds, report_comparisons
+from lang.diagnostics import Diagnostic, Diagnostics, sort_key
 from lang.names import SessionNames
 from lang.parser import parse, too_deep
 from lang.placement import check_placement
@@ -61,9 +61,9 @@ class Compiler:
     limits: Limits = DEFAULT_LIMITS
     include_paths: Sequence[Path] = ()
     symbols: dict[str, int] = field(default_factory=dict)
-    portability: bool = True
+    portability: bool = True  # whether portability and other remarks are wanted
     session: SessionNames = field(default_factory=SessionNames)
-    enabled: frozenset[str] = frozenset()  # optional warnings (`lang.codes.OPTIONAL`) that are wanted
+    compared: set[str] = field(default_factory=set)  # the files that R001 was said of
 
     def symbol(self, name: str) -> int | None:
         """The address of `module!name`; case does not matter (language.md 3.8)."""
@@ -95,13 +95,13 @@ class Compiler:
         check_placement(tree, diagnostics)
         if diagnostics.has_errors:
             return self._done(None, diagnostics, tree)
-        if "W020" in self.enabled:
-            report_decimal_looking(tree, diagnostics)
+        report_bounds(tree, diagnostics)
         checked = Checker(self.session, self.symbol, diagnostics, self.limits).check(tree)
         if self.portability:
             from lang import portability
 
             portability.report(tree, checked, diagnostics)
+            report_comparisons(tree, diagnostics, self.compared)
         if diagnostics.has_errors:
             return self._done(None, diagnostics, tree, checked)
         from lang.lowering import TooLarge, lower
@@ -123,6 +123,6 @@ class Compiler:
         tree: syntax.Program | None = None,
         checked: Checked | None = None,
     ) -> Compilation:
-        wanted = (item for item in diagnostics if self.portability or item.severity is not Severity.REMARK)
+        wanted = (item for item in diagnostics if self.portability or item.severity.is_for_everybody)
         found = sorted(wanted, key=sort_key)
         return Compilation(program, tuple(found), tree, checked)

@@ -18,7 +18,16 @@ class Severity(Enum):
 
     ERROR = "error"
     WARNING = "warning"
-    REMARK = "portability"
+    REMARK = "remark"
+    PORTABILITY = "portability"
+
+    @property
+    def is_for_everybody(self) -> bool:
+        """Whether `run` and `eval` report it, too, and not only `check`."""
+        return self in (Severity.ERROR, Severity.WARNING)
+
+
+_SEVERITIES = {"E": Severity.ERROR, "W": Severity.WARNING, "R": Severity.REMARK, "P": Severity.PORTABILITY}
 
 
 @dataclass(frozen=True)
@@ -46,8 +55,8 @@ class Diagnostic:
 
 
 def severity_of(code: str) -> Severity:
-    """Told by the first letter of the code: E, W or P."""
-    return {"E": Severity.ERROR, "W": Severity.WARNING}.get(code[0], Severity.REMARK)
+    """Told by the first letter of the code."""
+    return _SEVERITIES[code[0]]
 
 
 @dataclass

@@ -191,7 +191,7 @@ class Expressions(BuiltinCalls):
             self.report("W001", f"`{node.name}` is read before it is assigned; it is 0", node.span)
             self.report("P031", "HyperDbg v0.23 rejects this, or its compiler crashes", node.span)
         if is_scalar(variable.type):
-            return Place(variable.type, node.span, variable=variable)
+            return Place(variable.type, node.span, variable=variable, typed=variable.typed)
         variable.in_memory = True
         address = t.AddressOfVariable(U64, node.span, variable)
         return Place(variable.type, node.span, variable=variable, address=address)
@@ -204,7 +204,7 @@ class Expressions(BuiltinCalls):
         if reading and node.name not in self.names.assigned and node.name not in self.names.session.assigned:
             self.report("P031", "HyperDbg v0.23 rejects a global that was not assigned before", node.span)
         if is_scalar(variable.type):
-            return Place(variable.type, node.span, global_variable=variable)
+            return Place(variable.type, node.span, global_variable=variable, typed=variable.typed)
         address = t.AddressOfGlobal(U64, node.span, variable)
         return Place(variable.type, node.span, global_variable=variable, address=address)
 
@@ -213,12 +213,11 @@ class Expressions(BuiltinCalls):
         if isinstance(pointer.type, Float):
             self.report("E094", "`*` needs an address, not a floating-point value", node.span)
             return Place(U64, node.span, address=integer(0, U64, node.span))
-        kind: Type = U64
-        if isinstance(pointer.type, Pointer) and not isinstance(pointer.type.target, Void):
-            kind = pointer.type.target
-        if isinstance(kind, Array):
-            kind = kind.base
-        return Place(kind, node.span, address=replace(pointer, type=U64))
+        address = replace(pointer, type=U64)
+        if not isinstance(pointer.type, Pointer) or isinstance(pointer.type.target, Void):
+            return Place(U64, node.span, address=address, typed=False)
+        target = pointer.type.target
+        return Place(target.base if isinstance(target, Array) else target, node.span, address=address)
 
     def _index(self, node: s.Index) -> Place:
         base_node = strip(node.base)
@@ -472,7 +471,7 @@ class Expressions(BuiltinCalls):
     # --- conversions that a statement makes
 
     def assigned(self, value: t.Value, kind: Type, span: Span) -> t.Value:
-        """The value as `kind`, as an assignment, argument or return does it, with the errors and warnings of that."""
+        """The value as the declared type `kind`, as an assignment, argument or return does it, with what is to say."""
         origin = value.type
         if isinstance(kind, Pointer) != isinstance(origin, Pointer) and (
             isinstance(kind, Float) or isinstance(origin, Float)
@@ -489,7 +488,7 @@ class Expressions(BuiltinCalls):
                 self.report("W013", f"`{origin}` becomes `{kind}`", span, f"cast it: ({kind})...")
                 if origin.target != U64:
                     self.report("P074", "HyperDbg v0.23 rejects this without a cast", span)
-        if isinstance(origin, Pointer) and isinstance(kind, Integer) and kind != U64:
+        if isinstance(origin, Pointer) and isinstance(kind, Integer):
             self.report("P074", "HyperDbg v0.23 rejects a pointer for a typed integer without a cast", span)
         if isinstance(kind, Integer) and isinstance(origin, Integer | Pointer) and kind.size < 8:
             self._check_range(value, kind, span)
@@ -525,7 +524,10 @@ class Expressions(BuiltinCalls):
         for argument, parameter in zip(node.arguments, function.parameters, strict=False):
             value = self.value(argument)
             self._check_width(argument, value, parameter.type)
-            arguments.append(self.assigned(value, parameter.type, argument.span))
+            typed = parameter.typed
+            arguments.append(
+                self.assigned(value, parameter.type, argument.span) if typed else convert(value, parameter.type)
+            )
         for argument in node.arguments[len(function.parameters) :]:
             self.value(argument)
         if len(node.arguments) != len(function.parameters):

@@ -11,6 +11,7 @@ from lang import syntax as s
 from lang.diagnostics import Diagnostics
 from lang.lexer import Token
 from lang.mistakes import number_as_name
+from lang.names import walk
 from lang.source import Span
 
 
@@ -207,3 +208,41 @@ def children(node: s.Expression) -> list[s.Expression]:
             return [node.target]
         case _:
             return []
+
+
+def expressions(items: tuple[s.Statement, ...]) -> list[s.Expression]:
+    """Every expression below these statements, those inside other expressions too."""
+    found: list[s.Expression] = []
+    for item in walk(items):
+        match item:
+            case s.Simple():
+                found.append(item.expression)
+            case s.Return() if item.value is not None:
+                found.append(item.value)
+            case s.While() | s.DoWhile() if item.condition is not None:
+                found.append(item.condition)
+            case s.For():
+                found += [*item.step, *([item.condition] if item.condition is not None else [])]
+                found += item.init if isinstance(item.init, tuple) else _declared(item.init)
+            case s.If():
+                found += [branch.condition for branch in item.branches if branch.condition is not None]
+            case s.Declaration():
+                found += _declared(item)
+    at = 0
+    while at < len(found):
+        found += children(found[at])
+        at += 1
+    return found
+
+
+def _declared(item: s.Declaration) -> list[s.Expression]:
+    return [part for declarator in item.declarators for part in initialisers(declarator.initialiser)]
+
+
+def initialisers(value: s.Expression | s.InitialiserList | None) -> list[s.Expression]:
+    """The expressions of an initialiser, without the braces around them."""
+    if value is None:
+        return []
+    if isinstance(value, s.InitialiserList):
+        return [part for item in value.items for part in initialisers(item)]
+    return [value]

@@ -28,6 +28,7 @@ class Place:
     address: t.Value | None = None
     array_bytes: int | None = None  # of the array as a whole, while `type` is a part of it that is an array
     array_offset: t.Value | None = None  # bytes from its start to this part; None is 0
+    typed: bool = True  # a declaration gave it its type; U64 otherwise
 
     def load(self) -> t.Value:
         """The value of a scalar; an array is the address of its first base element (9.2)."""

@@ -11,9 +11,9 @@ import re
 
 from lang import syntax as s
 from lang.checker import Checked
+from lang.decimal_looking import looks_decimal
 from lang.diagnostics import Diagnostics
-from lang.names import walk
-from lang.placement import children
+from lang.placement import children, expressions, initialisers
 from lang.portability_rules import ExpressionRules, Where, is_float_literal, letter_literal, strip
 from lang.source import Span
 from lang.types import F32, I16, U16, Array, Float, Integer, Pointer, Struct, Type
@@ -173,7 +173,7 @@ class _Portability(ExpressionRules):
                 self.remark("P053", "passes the bits of floating-point arguments", syntax.span)
         if entity.result == F32:
             self.remark("P053", "gives the bits of a float result", item.name_span)
-        if any(isinstance(node, s.Call) and node.name == item.name for node in self.expressions(item.body.statements)):
+        if any(isinstance(node, s.Call) and node.name == item.name for node in expressions(item.body.statements)):
             self.remark("P110", "has room for about 40 to 60 nested calls", item.name_span)
         self.defined.add(item.name)
         outer, self.parameters = self.parameters, {p.name: p.type for p in entity.parameters}
@@ -182,34 +182,10 @@ class _Portability(ExpressionRules):
         self.block(item.body, Where(function=True, top=False))
         self.parameters, self.result = outer, outer_result
 
-    def expressions(self, items: tuple[s.Statement, ...]) -> list[s.Expression]:
-        """Every expression below these statements."""
-        found: list[s.Expression] = []
-        for item in walk(items):
-            match item:
-                case s.Simple():
-                    found.append(item.expression)
-                case s.Return() if item.value is not None:
-                    found.append(item.value)
-                case s.While() | s.DoWhile() if item.condition is not None:
-                    found.append(item.condition)
-                case s.For():
-                    found += [*item.step, *([item.condition] if item.condition is not None else [])]
-                    found += item.init if isinstance(item.init, tuple) else _initialisers(item.init)
-                case s.If():
-                    found += [branch.condition for branch in item.branches if branch.condition is not None]
-                case s.Declaration():
-                    found += _initialisers(item)
-        at = 0
-        while at < len(found):
-            found += children(found[at])
-            at += 1
-        return found
-
     def tiny_literals(self, program: s.Program) -> list[Span]:
         """Denormal double literals."""
         smallest = 2.2250738585072014e-308
-        nodes = self.expressions(program.items)
+        nodes = expressions(program.items)
         return [n.span for n in nodes if isinstance(n, s.FloatNumber) and 0 < n.value < smallest]
 
     def check_assigned(self, items: tuple[s.Statement, ...], known: set[str]) -> set[str]:
@@ -220,7 +196,7 @@ class _Portability(ExpressionRules):
                     known = self.reads(item.expression, known)
                 case s.Declaration():
                     for declarator in item.declarators:
-                        for part in _initialisers_of(declarator.initialiser):
+                        for part in initialisers(declarator.initialiser):
                             self.reads(part, known)
                         known = known | {declarator.name}
                 case s.If():
@@ -299,8 +275,15 @@ class _Portability(ExpressionRules):
 
     def array_sizes(self, declarator: s.Declarator) -> None:
         for size in declarator.sizes:
-            if size is not None and not (isinstance(size, s.Number) and _ARRAY_SIZE.fullmatch(size.text)):
-                self.remark("P060", "reads array sizes as decimal digits", size.span, "write `0n...`")
+            if size is None or (isinstance(size, s.Number) and _ARRAY_SIZE.fullmatch(size.text)):
+                continue
+            what, hint = "reads array sizes as decimal digits", "write `0n...`"
+            if isinstance(size, s.Number):
+                what += f"; `{size.text}` is {size.value} in decimal here"
+                hint = f"write 0n{size.value}"
+                if looks_decimal(size):
+                    hint += f", or 0n{size.text} if a decimal number is meant"
+            self.remark("P060", what, size.span, hint)
 
     def declaration(self, item: s.Declaration, where: Where) -> None:
         if isinstance(item.type, s.StructType):
@@ -325,7 +308,7 @@ class _Portability(ExpressionRules):
             self.struct_object(item, declarator, where)
         else:
             self.scalar(declarator, kind)
-        for part in _initialisers_of(declarator.initialiser):
+        for part in initialisers(declarator.initialiser):
             self.expression(part, where)
         if declarator.chain:
             places = [kind, *(self.type(target) for target in declarator.chain)]
@@ -357,7 +340,7 @@ class _Portability(ExpressionRules):
             self.remark("P062", "knows arrays at the top level of the main program only", declarator.span)
         if base in (I16, U16):
             self.remark("P065", "stores arrays of short wrongly", declarator.span)
-        for part in _initialisers_of(value):
+        for part in initialisers(value):
             floating = isinstance(self.type(part), Float)
             literal = base == F32 and is_float_literal(part)
             if literal or (isinstance(base, Float) and not floating) or (isinstance(base, Integer) and floating):
@@ -390,15 +373,3 @@ class _Portability(ExpressionRules):
         if letter_literal(value) and isinstance(self.result, Float):
             self.remark("P045", "rejects this literal together with floating point", value.span)
         self.expression(value, where)
-
-
-def _initialisers_of(value: s.Expression | s.InitialiserList | None) -> list[s.Expression]:
-    if value is None:
-        return []
-    if isinstance(value, s.InitialiserList):
-        return [part for item in value.items for part in _initialisers_of(item)]
-    return [value]
-
-
-def _initialisers(item: s.Declaration) -> list[s.Expression]:
-    return [part for declarator in item.declarators for part in _initialisers_of(declarator.initialiser)]

@@ -15,11 +15,15 @@ from vm.builtins import Builtin
 
 @dataclass(eq=False)
 class Variable:
-    """A local variable, parameter, or a temporary of the checker (name ""). In memory if its address is needed."""
+    """A local variable, parameter, or a temporary of the checker (name ""). In memory if its address is needed.
+
+    `typed` when a declaration gave it its type.
+    """
 
     name: str
     type: Type
     in_memory: bool = False
+    typed: bool = False
 
 
 @dataclass(eq=False)

@@ -45,7 +45,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="hyperdbg (default): also say where HyperDbg v0.23 behaves differently; hds: leave that out",
     )
     parser.add_argument("--disable", action="append", default=[], metavar="CODE", help="leave a warning or remark out")
-    parser.add_argument("--enable", action="append", default=[], metavar="CODE", help="ask for an optional warning")
+    parser.add_argument(
+        "--enable", action="append", default=[], metavar="CODE", help="give what --disable leaves out after all"
+    )
     parser.add_argument("--warnings-as-errors", action="store_true", help="exit with 1 for warnings, too")
     add_kind(parser)
     add_compiling(parser)
@@ -93,7 +95,8 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     errors = severities.count(Severity.ERROR) + sum(left_out.values())
     warnings = severities.count(Severity.WARNING)
     inputs = len(arguments.files) + (arguments.execute is not None)
-    print(_summary(inputs, errors, warnings, severities.count(Severity.REMARK)), file=sys.stderr)
+    counts = (errors, warnings, severities.count(Severity.PORTABILITY), severities.count(Severity.REMARK))
+    print(_summary(inputs, *counts), file=sys.stderr)
     if errors or (arguments.warnings_as_errors and warnings):
         worst = max(worst, ExitCode.FAILED)
     return worst
@@ -108,6 +111,7 @@ def check(source: SourceFile, arguments: argparse.Namespace, limits: Limits) -> 
     """All findings of one input; the scripts of a command file share their globals, in order."""
     # The parser is not to give up before all errors are counted.
     compiler = new_compiler(arguments, replace(limits, max_errors=max(limits.max_errors, COUNTED_ERRORS)))
+    compiler.portability = True
     if is_script(arguments, source):
         return list(compiler.compile(source).diagnostics)
     from hds.scripts import Scripts
@@ -134,12 +138,16 @@ def _check_codes(arguments: argparse.Namespace) -> None:
 
 
 def wanted(findings: list[Diagnostic], arguments: argparse.Namespace) -> list[Diagnostic]:
-    """Without what the user switched off, and without remarks (those of the lexer) where hds itself is the target."""
+    """Without what the user switched off, and without portability remarks where hds itself is the target."""
     from lang.diagnostics import Severity
 
-    off = set(arguments.disable)
-    remarks = arguments.target == "hyperdbg"
-    return [item for item in findings if item.code not in off and (remarks or item.severity is not Severity.REMARK)]
+    off = set(arguments.disable) - set(arguments.enable)
+    no_portability = arguments.target == "hds"
+    return [
+        item
+        for item in findings
+        if item.code not in off and not (no_portability and item.severity is Severity.PORTABILITY)
+    ]
 
 
 def at_most(findings: list[Diagnostic], most: int) -> tuple[list[Diagnostic], int]:
@@ -161,9 +169,11 @@ def _by_place(item: Diagnostic) -> tuple[str, int, str]:
     return sort_key(item)
 
 
-def _summary(files: int, errors: int, warnings: int, remarks: int) -> str:
+def _summary(files: int, errors: int, warnings: int, portability: int, remarks: int) -> str:
     def counted(count: int, word: str) -> str:
         return f"{count} {word}{'' if count == 1 else 's'}"
 
-    found = ", ".join((counted(errors, "error"), counted(warnings, "warning"), counted(remarks, "portability remark")))
-    return f"checked {counted(files, 'file')}: {found}"
+    found = [counted(errors, "error"), counted(warnings, "warning"), counted(portability, "portability remark")]
+    if remarks:
+        found.append(counted(remarks, "other remark"))
+    return f"checked {counted(files, 'file')}: {', '.join(found)}"

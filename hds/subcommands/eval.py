@@ -139,11 +139,11 @@ def _region(text: str) -> _Region:
 
 
 def _show_findings(made: Compilation, as_json: bool) -> None:
-    from lang.diagnostics import Severity, render
+    from lang.diagnostics import render
 
     if not as_json:
         for item in made.diagnostics:
-            if item.severity is not Severity.REMARK:
+            if item.severity.is_for_everybody:
                 print(render(item), file=sys.stderr)
 
 

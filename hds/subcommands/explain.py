@@ -39,10 +39,10 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 def explanation(code: str) -> str | None:
     """The text for one code, without a final line feed; None for an unknown one."""
-    from lang.codes import ERRORS, KINDS, PORTABILITY, SEEN, WARNINGS
+    from lang.codes import ERRORS, KINDS, PORTABILITY, REMARKS, SEEN, WARNINGS
     from lang.commands import CODES as COMMAND_CODES
 
-    for row in (*ERRORS, *COMMAND_CODES, *WARNINGS):
+    for row in (*ERRORS, *COMMAND_CODES, *WARNINGS, *REMARKS):
         if row.code == code:
             parts = [f"{code}: {row.title}", _filled(row.explanation)]
             for title, script in (("Not like this", row.bad), ("But like this", row.good)):

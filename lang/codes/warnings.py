@@ -1,11 +1,8 @@
-"""Warnings: W001 to W020."""
+"""Warnings: W001 to W020, and remarks: R001. A remark is for `hds check` only, and never counts as an error."""
 
 from __future__ import annotations
 
 from lang.codes.rows import Row
-
-# Warnings that are given only when they are asked for (`hds check --enable CODE`).
-OPTIONAL: tuple[str, ...] = ("W020",)
 
 WARNINGS: tuple[Row, ...] = (
     Row(
@@ -160,8 +157,19 @@ WARNINGS: tuple[Row, ...] = (
         "W020",
         "bound of a loop that looks decimal and is hexadecimal",
         "The number has two or more digits, all of them 0 to 9, and no prefix, so that `i < 10` makes sixteen rounds. "
-        "Write 0n10 for ten, or 0x10 if sixteen is meant. This warning is given only with `--enable W020`.",
+        "Write 0n10 for ten, or 0x10 if sixteen is meant. The value with which a `for` begins counts as a bound, too.",
         bad="for (i = 0; i < 10; i++) { print(i); }",
         good="for (i = 0; i < 0n10; i++) { print(i); }",
+    ),
+)
+
+REMARKS: tuple[Row, ...] = (
+    Row(
+        "R001",
+        "number in a comparison that looks decimal and is hexadecimal",
+        "The number has two or more digits, all of them 0 to 9, and no prefix: `@rdi == 10` is true for sixteen. Write "
+        "0n10 for ten, or 0x10 if sixteen is meant. `hds check` says this once a file.",
+        bad="if (@rdi == 10) { print(1); }",
+        good="if (@rdi == 0n10) { print(1); }",
     ),
 )

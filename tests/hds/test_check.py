@@ -82,11 +82,22 @@ def test_warnings_may_count_as_errors(capsys: pytest.CaptureFixture[str]) -> Non
     capsys.readouterr()
 
 
-def test_an_optional_warning_must_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
-    script = "for (i = 0; i < 10; i++) { print(i); }"
-    assert main(["check", "-e", script]) == 0
+def test_a_remark_is_made_once_a_file_and_is_no_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    commands = "!syscall script { if (@rdi == 10) { print(1); } }\n!sysret script { if (@rdi > 20) { print(2); } }"
+    assert main(["check", "-e", commands, "--warnings-as-errors", "--target", "hds"]) == 0
+    out, err = capsys.readouterr()
+    assert "<command line>:1:31: remark R001: `10` is hexadecimal: 16 in decimal\n" in out
+    assert out.count("R001") == 1
+    assert err == "checked 1 file: 0 errors, 0 warnings, 0 portability remarks, 1 other remark\n"
+    assert main(["check", "-e", commands, "--disable", "R001", "--target", "hds"]) == 0
     assert capsys.readouterr().out == ""
-    assert main(["check", "-e", script, "--enable", "W020"]) == 0
+
+
+def test_what_is_disabled_can_be_enabled_again(capsys: pytest.CaptureFixture[str]) -> None:
+    script = "for (i = 0; i < 10; i++) { print(i); }"
+    assert main(["check", "-e", script, "--disable", "W020"]) == 0
+    assert capsys.readouterr().out == ""
+    assert main(["check", "-e", script, "--disable", "W020", "--enable", "W020"]) == 0
     assert "W020: `10` is hexadecimal: 16 in decimal" in capsys.readouterr().out
 
 

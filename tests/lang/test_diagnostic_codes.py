@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from lang.codes import ERRORS, PORTABILITY, WARNINGS, Row
+from lang.codes import ERRORS, PORTABILITY, REMARKS, WARNINGS, Row
 from lang.compiler import Compiler
 from lang.source import SourceFile
 from vm.limits import Limits
 
-ROWS = [*ERRORS, *WARNINGS]
+ROWS = [*ERRORS, *WARNINGS, *REMARKS]
 
 
 def codes(row: Row, script: str, folder: Path) -> list[str]:
@@ -19,7 +19,7 @@ def codes(row: Row, script: str, folder: Path) -> list[str]:
         (folder / name).write_text(text)
     main = folder / "main.hds"
     main.write_text(script)
-    compiler = Compiler(Limits(**row.limits), enabled=frozenset({row.code}), portability=False)
+    compiler = Compiler(Limits(**row.limits))
     return [item.code for item in compiler.compile(SourceFile(str(main), script)).diagnostics]
 
 
@@ -41,7 +41,7 @@ def test_the_bad_example_of_an_error_has_no_other_kind_of_error_first(row: Row, 
 
 
 def test_codes_are_unique_and_in_order() -> None:
-    for table in (ERRORS, WARNINGS):
+    for table in (ERRORS, WARNINGS, REMARKS):
         found = [row.code for row in table]
         assert found == sorted(set(found))
     remarks = [row.code for row in PORTABILITY]

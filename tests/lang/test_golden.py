@@ -17,7 +17,7 @@ from vm.limits import DEFAULT_LIMITS
 FOLDER = Path(__file__).parents[1] / "golden"
 FILES = sorted(FOLDER.glob("*.hds"))
 OUTPUT = re.compile(r"//> ?(.*)$", re.MULTILINE)
-FINDING = re.compile(r"//! (?!stop)([EWP][0-9 EWP]+)")
+FINDING = re.compile(r"//! (?!stop)([EWRP][0-9 EWRP]+)")
 STOP = re.compile(r"//! stop (\w+)")
 
 
@@ -38,11 +38,11 @@ def test_the_checker_finds_what_stands_in_the_comments(path: Path) -> None:
         for match in FINDING.finditer(line)
         for code in match[1].split()
     }
-    remarks = "portability" in path.stem
+    portability = "portability" in path.stem
     found = {
         (item.span.line, item.code)
         for item in findings(SourceFile(str(path), text))
-        if (item.severity is Severity.REMARK) == remarks
+        if (item.severity is Severity.PORTABILITY) == portability
     }
     assert found == expected
 
