@@ -21,7 +21,7 @@ def read_image(program: Path | bytes, kind: str | None, base: int | None, entry:
         kind = _kind_of(program, data)
     where = raw.DEFAULT_BASE if base is None else base
     if kind == "elf":
-        return elf.load(data)
+        return elf.load(data, limits.max_guest_memory)
     if kind == "pe":
         return pe.load(data)
     if kind == "raw":

@@ -32,6 +32,11 @@ class MapError(Exception):
     """A region cannot be mapped: it overlaps another, leaves the address space or exceeds the quota."""
 
 
+def with_read(rights: Protection) -> Protection:
+    """The rights a page table of x86 can give: what can be written or executed can be read."""
+    return rights | Protection.READ if rights else rights
+
+
 def page_floor(address: int) -> int:
     """The start of the page that holds `address`."""
     return address & -PAGE

@@ -21,7 +21,6 @@ HOMES = {
     "keystone": ("machine/root/",),
     "llvmlite": ("vm/native/jit.py",),
     "capstone": ("machine/", "hds/"),
-    "elftools": ("machine/loaders/",),
 }
 
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))

@@ -15,7 +15,6 @@ from machine.clock import VirtualClock
 from machine.kernel.text import KernelText
 from machine.loaders import Image
 from machine.loaders.initial_stack import STACK_SIZE, STACK_TOP
-from machine.memory import Protection
 from machine.process import Process
 from vm.limits import DEFAULT_LIMITS, Limits
 from vm.registers import STORAGE_INDEX
@@ -97,7 +96,7 @@ class UnknownCalls:
 
 def map_stack(process: Process) -> int:
     """Map a stack; the first rsp of a program that is given nothing on it."""
-    process.cpu.map(STACK_TOP - STACK_SIZE, STACK_SIZE, Protection.READ | Protection.WRITE, "stack")
+    process.cpu.map(STACK_TOP - STACK_SIZE, STACK_SIZE, process.image.stack_protection, "stack")
     return STACK_TOP - _STACK_ROOM
 
 

@@ -5,6 +5,7 @@ A loader turns bytes that nobody vouches for into an `Image`, or raises LoadErro
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from machine.memory import Protection
@@ -50,8 +51,19 @@ class Image:
     contents: tuple[tuple[int, bytes], ...]
     program_headers: ProgramHeaders | None = None
     symbols: tuple[Symbol, ...] = ()
+    stack_protection: Protection = Protection.READ | Protection.WRITE
 
     @property
     def base(self) -> int:
         """The lowest address of the program."""
         return min(area.start for area in self.areas)
+
+
+def check_size(areas: Iterable[Area], largest: int) -> None:
+    """Raises LoadError when the areas have more than `largest` bytes, before anybody copies them."""
+    size = sum(area.size for area in areas)
+    if size > largest:
+        raise LoadError(
+            f"this program takes {size:#x} bytes, which exceeds max_guest_memory ({largest:#x} bytes)",
+            "raise --max-guest-memory if the program is right",
+        )

@@ -1,129 +1,235 @@
-"""Static ELF64 executables for x86-64 (System V ABI, chapters 4 and 5).
+"""Static ELF64 executables for x86-64, laid out as Linux does (fs/binfmt_elf.c; System V ABI, chapters 4 and 5).
 
-The file is hostile until proved otherwise: every range is checked against the file and the address space, and what
-pyelftools raises for a malformed one becomes a LoadError. Sections are looked at for symbols only (machine.symbols).
+What Linux does not look at is not looked at: the bytes behind the magic number, versions, section headers, p_align of a
+position-dependent program. The file is hostile until proved otherwise: every range is checked before it is used, and
+nothing is raised but LoadError. Sections are looked at for symbols only (machine.symbols).
 """
 
 from __future__ import annotations
 
-import io
-from dataclasses import dataclass
-from typing import Any
+import bisect
+import struct
+from dataclasses import dataclass, replace
 
-from machine.loaders import Area, Image, LoadError, ProgramHeaders
-from machine.memory import PAGE, Protection, page_ceil, page_floor
+from machine.loaders import Area, Image, LoadError, ProgramHeaders, check_size
+from machine.loaders.initial_stack import STACK_SIZE, STACK_TOP
+from machine.memory import PAGE, Protection, page_ceil, page_floor, with_read
 from machine.symbols import elf_symbols
+from vm.limits import DEFAULT_LIMITS
 
 MAGIC = b"\x7fELF"
 PIE_BASE = 0x5555_5555_4000
-_USER_SPACE = 1 << 47
-_MAX_PROGRAM_HEADERS = 256
+_ET_EXEC, _ET_DYN, _EM_386, _EM_X86_64 = 2, 3, 3, 62
+_PT_LOAD, _PT_INTERP, _PT_GNU_STACK = 1, 3, 0x6474_E551
 _PF_X, _PF_W, _PF_R = 1, 2, 4
+_HEADER, _PROGRAM_HEADER = struct.Struct("<16xHHIQQQIHHHHHH"), struct.Struct("<IIQQQQQQ")
+_MOST_PROGRAM_HEADERS = 65536 // _PROGRAM_HEADER.size  # Linux reads 64 KiB of them
+_TASK_SIZE = (1 << 47) - PAGE
+_LOWEST, _HIGHEST = 0x1_0000, STACK_TOP - STACK_SIZE  # mmap_min_addr, and where the stack begins
+_LARGEST_OFFSET = (1 << 63) - 1
+_WORD = (1 << 64) - 1
+_READ_WRITE = Protection.READ | Protection.WRITE
 
 
 @dataclass(frozen=True)
-class _Load:
-    """One PT_LOAD header, checked."""
+class _Header:
+    """The file header, as far as Linux reads it."""
 
-    address: int
-    memory_size: int
+    kind: int
+    entry: int
+    table: int
+    count: int
+
+
+@dataclass(frozen=True)
+class _Segment:
+    """One program header."""
+
+    kind: int
+    flags: int
     offset: int
+    address: int
     file_size: int
+    memory_size: int
+    alignment: int
+
+    @property
+    def protection(self) -> Protection:
+        """The rights of its pages: on x86 what can be written or executed can be read."""
+        pairs = ((_PF_R, Protection.READ), (_PF_W, Protection.WRITE), (_PF_X, Protection.EXECUTE))
+        rights = Protection.NONE
+        for bit, right in pairs:
+            if self.flags & bit:
+                rights |= right
+        return with_read(rights)
+
+
+@dataclass(frozen=True)
+class _Pages:
+    """Mapped pages [start, end), from `offset` of the file on; its bytes up to `file_end` are in them."""
+
+    start: int
+    end: int
     protection: Protection
+    offset: int = 0
+    file_end: int = 0
+
+    def cut(self, start: int, end: int) -> _Pages:
+        """The part within [start, end), which may be empty."""
+        begin = max(self.start, start)
+        return replace(self, start=begin, end=min(self.end, end), offset=self.offset + begin - self.start)
 
 
-def load(data: bytes) -> Image:
-    """The image of a static executable. Raises LoadError."""
-    try:
-        header, segments = _parse(data)
-    except LoadError:
-        raise
-    except Exception as error:  # pyelftools documents no closed set of exceptions for malformed files
-        raise LoadError(f"malformed ELF file: {type(error).__name__}: {error}") from None
-    _check_header(header)
-    if any(segment["p_type"] == "PT_INTERP" for segment in segments):
+def load(data: bytes, largest: int = DEFAULT_LIMITS.max_guest_memory) -> Image:
+    """The image of a static executable of at most `largest` bytes in memory. Raises LoadError."""
+    header = _read_header(data)
+    segments = _read_segments(data, header)
+    if any(segment.kind == _PT_INTERP for segment in segments):
         raise LoadError("this ELF file is dynamically linked; there is no dynamic linker here", "link it with -static")
-    base = PIE_BASE if header["e_type"] == "ET_DYN" else 0
-    loads = [_check_load(segment, base, len(data)) for segment in segments if segment["p_type"] == "PT_LOAD"]
-    if not loads:
+    loads = [segment for segment in segments if segment.kind == _PT_LOAD]
+    if not any(segment.memory_size for segment in loads):
         raise LoadError("this ELF file has no PT_LOAD segment")
-    entry = base + header["e_entry"]
-    if not any(load.address <= entry < load.address + load.memory_size for load in loads):
-        raise LoadError(f"the entry point {entry:#x} lies in no PT_LOAD segment")
+    bias = _bias(loads) if header.kind == _ET_DYN else 0
+    entry = header.entry + bias & _WORD
+    if entry >= _TASK_SIZE:
+        raise LoadError(f"the entry point {entry:#x} lies outside the user address space")
+    pages: list[_Pages] = []
+    for segment in loads:
+        for part in _map(segment, bias, len(data)):
+            _put(pages, part)
+    areas = _areas(pages)
+    check_size(areas, largest)
+    contents = (
+        (part.start, data[part.offset : min(part.file_end, part.offset + part.end - part.start)]) for part in pages
+    )
     return Image(
         kernel="linux",
         entry=entry,
         until=None,
-        areas=_areas(loads),
-        contents=tuple((load.address, data[load.offset : load.offset + load.file_size]) for load in loads),
-        program_headers=_program_headers(header, loads),
-        symbols=elf_symbols(data, base),
+        areas=areas,
+        contents=tuple((address, content) for address, content in contents if content),
+        program_headers=_program_headers(header, loads, bias),
+        symbols=elf_symbols(data, bias),
+        stack_protection=_stack_protection(segments),
     )
 
 
-def _parse(data: bytes) -> tuple[Any, list[Any]]:
-    from elftools.elf.elffile import ELFFile
-
-    if len(data) < 64:
+def _read_header(data: bytes) -> _Header:
+    if len(data) < _HEADER.size:
         raise LoadError("this ELF file ends within its header")
-    # pyelftools reads section headers on opening; a file needs none to be executed, so hide them.
-    without_sections = data[:0x28] + bytes(8) + data[0x30:0x3A] + bytes(6) + data[0x40:]
-    elf = ELFFile(io.BytesIO(without_sections if data[4] == 2 else data))
-    count = elf.header["e_phnum"]
-    if count > _MAX_PROGRAM_HEADERS:
-        raise LoadError(f"{count} program headers; at most {_MAX_PROGRAM_HEADERS} are accepted")
-    return elf.header, [elf.get_segment(index).header for index in range(count)]
+    kind, machine, _, entry, table, _, _, _, entry_size, count, *_ = _HEADER.unpack_from(data)
+    if machine != _EM_X86_64:
+        what = "a 32-bit x86 program" if machine == _EM_386 else f"machine {machine}"
+        raise LoadError(f"not an x86-64 program ({what})", "only 64-bit x86 can be emulated")
+    if kind not in (_ET_EXEC, _ET_DYN):
+        raise LoadError(f"not an executable (ELF type {kind})", "link the object file first")
+    if entry_size != _PROGRAM_HEADER.size:
+        raise LoadError(f"program headers of {entry_size} bytes; those of a 64-bit program have {_PROGRAM_HEADER.size}")
+    if not 0 < count <= _MOST_PROGRAM_HEADERS:
+        raise LoadError(f"{count} program headers; Linux accepts 1 to {_MOST_PROGRAM_HEADERS}")
+    return _Header(kind, entry, table, count)
 
 
-def _check_header(header: Any) -> None:
-    ident = header["e_ident"]
-    if ident["EI_CLASS"] != "ELFCLASS64" or header["e_machine"] != "EM_X86_64":
-        raise LoadError(
-            f"not an x86-64 program ({ident['EI_CLASS']}, {header['e_machine']})", "only 64-bit x86 can be emulated"
-        )
-    if ident["EI_DATA"] != "ELFDATA2LSB":
-        raise LoadError("a big-endian x86-64 file makes no sense")
-    if header["e_type"] not in ("ET_EXEC", "ET_DYN"):
-        raise LoadError(f"not an executable ({header['e_type']})", "link the object file first")
+def _read_segments(data: bytes, header: _Header) -> list[_Segment]:
+    end = header.table + header.count * _PROGRAM_HEADER.size
+    if end > len(data):
+        raise LoadError("the program headers lie beyond the end of this ELF file", "is the file complete?")
+    rows = _PROGRAM_HEADER.iter_unpack(data[header.table : end])
+    return [
+        _Segment(kind, flags, offset, address, file_size, memory_size, alignment)
+        for kind, flags, offset, address, _, file_size, memory_size, alignment in rows
+    ]
 
 
-def _check_load(segment: Any, base: int, length: int) -> _Load:
-    address, memory_size = base + segment["p_vaddr"], segment["p_memsz"]
-    offset, file_size = segment["p_offset"], segment["p_filesz"]
-    if file_size > memory_size:
-        raise LoadError(f"segment at {address:#x}: more bytes in the file than in memory")
-    if offset + file_size > length:
-        raise LoadError(f"segment at {address:#x}: its bytes lie beyond the end of the file", "is the file complete?")
-    if address < PAGE or address + memory_size > _USER_SPACE:
-        raise LoadError(f"segment at {address:#x}: {memory_size:#x} bytes do not fit in the user address space")
-    flags = segment["p_flags"]
-    pairs = ((_PF_R, Protection.READ), (_PF_W, Protection.WRITE), (_PF_X, Protection.EXECUTE))
-    protection = Protection.NONE
-    for bit, right in pairs:
-        if flags & bit:
-            protection |= right
-    return _Load(address, memory_size, offset, file_size, protection)
+def _bias(loads: list[_Segment]) -> int:
+    """What is added to the addresses of a position-independent program: its first segment is at an aligned base."""
+    powers = [load.alignment for load in loads if load.alignment.bit_count() == 1]
+    base = PIE_BASE & -max((PAGE, *powers))
+    return page_floor(base - loads[0].address) & _WORD
 
 
-def _areas(loads: list[_Load]) -> tuple[Area, ...]:
-    """The pages of the segments; segments that share a page share an area with the rights of both."""
+def _map(segment: _Segment, bias: int, length: int) -> list[_Pages]:
+    """The pages that a PT_LOAD segment replaces: those of the file, then zeros. Raises LoadError.
+
+    Whole pages beyond the end of the file have no rights here; on Linux an access to them is a SIGBUS.
+    """
+    address = segment.address + bias & _WORD
+    where = f"segment at {address:#x}"
+    if segment.file_size > segment.memory_size:
+        raise LoadError(f"{where}: more bytes in the file than in memory")
+    if segment.address + segment.memory_size > _TASK_SIZE or page_floor(address) + segment.memory_size > _WORD:
+        raise _misplaced(where, segment)
+    start, bss = page_floor(address), page_ceil(address + segment.file_size)
+    end = page_ceil(address + segment.memory_size)
+    parts: list[_Pages] = []
+    if segment.file_size:
+        if (segment.offset - address) % PAGE:
+            raise LoadError(f"{where}: file offset {segment.offset:#x} and address differ within a page")
+        offset = page_floor(segment.offset)
+        if segment.offset + segment.file_size > _LARGEST_OFFSET:
+            raise LoadError(f"{where}: no file has an offset of {segment.offset:#x}")
+        parts += _file_pages(segment, start, bss, offset, length, where)
+    else:
+        bss = start
+    if segment.memory_size > segment.file_size and end > bss:
+        rights = _READ_WRITE | segment.protection & Protection.EXECUTE
+        parts.append(_Pages(bss, end, rights))
+    if any(part.start < _LOWEST or part.end > _HIGHEST for part in parts):
+        raise _misplaced(where, segment)
+    return parts
+
+
+def _file_pages(segment: _Segment, start: int, end: int, offset: int, length: int, where: str) -> list[_Pages]:
+    """The pages with bytes of the file; behind the segment's own they keep the file's, unless zeros have to follow."""
+    file_end = length
+    if segment.memory_size > segment.file_size and segment.flags & _PF_W:
+        file_end = min(length, segment.offset + segment.file_size)
+        last = page_floor(segment.offset + segment.file_size)
+        if (segment.offset + segment.file_size) % PAGE and last >= page_ceil(length):
+            raise LoadError(f"{where}: its bytes lie beyond the end of the file", "is the file complete?")
+    present = min(end, max(start, start + page_ceil(length) - offset))
+    parts = [_Pages(start, present, segment.protection, offset, file_end), _Pages(present, end, Protection.NONE)]
+    return [part for part in parts if part.start < part.end]
+
+
+def _misplaced(where: str, segment: _Segment) -> LoadError:
+    return LoadError(f"{where}: {segment.memory_size:#x} bytes do not fit in the user address space")
+
+
+def _put(pages: list[_Pages], new: _Pages) -> None:
+    """Map `new` over what is there; `pages` are by address and do not overlap."""
+    first = bisect.bisect_right(pages, new.start, key=lambda part: part.end)
+    last = bisect.bisect_left(pages, new.end, key=lambda part: part.start)
+    pieces = [old.cut(0, new.start) for old in pages[first:last]] + [new]
+    pieces += [old.cut(new.end, _WORD) for old in pages[first:last]]
+    pages[first:last] = [part for part in pieces if part.start < part.end]
+
+
+def _areas(pages: list[_Pages]) -> tuple[Area, ...]:
+    """The pages as areas; neighbours with the same rights are one."""
     areas: list[Area] = []
-    for load in sorted(loads, key=lambda load: load.address):
-        start, end = page_floor(load.address), page_ceil(load.address + load.memory_size)
-        if start == end:
-            continue
-        if areas and start < areas[-1].start + areas[-1].size:
-            last = areas.pop()
-            end = max(end, last.start + last.size)
-            areas.append(Area(last.start, end - last.start, last.protection | load.protection, "program"))
+    for part in pages:
+        size = part.end - part.start
+        last = areas[-1] if areas else None
+        if last is not None and (last.start + last.size, last.protection) == (part.start, part.protection):
+            areas[-1] = replace(last, size=last.size + size)
         else:
-            areas.append(Area(start, end - start, load.protection, "program"))
+            areas.append(Area(part.start, size, part.protection, "program"))
     return tuple(areas)
 
 
-def _program_headers(header: Any, loads: list[_Load]) -> ProgramHeaders | None:
-    offset, size = header["e_phoff"], header["e_phnum"] * header["e_phentsize"]
+def _program_headers(header: _Header, loads: list[_Segment], bias: int) -> ProgramHeaders:
+    address = 0
     for load in loads:
-        if load.offset <= offset and offset + size <= load.offset + load.file_size:
-            return ProgramHeaders(load.address + offset - load.offset, header["e_phentsize"], header["e_phnum"])
-    return None
+        if load.offset <= header.table < load.offset + load.file_size:
+            address = header.table - load.offset + load.address
+    return ProgramHeaders(address + bias & _WORD, _PROGRAM_HEADER.size, header.count)
+
+
+def _stack_protection(segments: list[_Segment]) -> Protection:
+    """The rights of the stack: PT_GNU_STACK's X counts, and without that header Linux takes none on x86-64."""
+    executable = False
+    for segment in segments:
+        if segment.kind == _PT_GNU_STACK:
+            executable = bool(segment.flags & _PF_X)
+    return Protection.ALL if executable else _READ_WRITE

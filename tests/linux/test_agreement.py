@@ -129,3 +129,24 @@ def test_a_static_c_program_behaves_as_natively(kind: str, tmp_path: Path) -> No
     assert (here.output, here.exit_code) == (native.output, native.exit_code)
     assert here.exit_code == 8
     assert here.calls == native.calls
+
+
+NESTED_FUNCTION = r"""
+#include <stdio.h>
+#include <stdlib.h>
+
+int main(int argc, char **argv) {
+    int calls = argc - argc;
+    int compare(const void *a, const void *b) { calls++; return *(const int *)a - *(const int *)b; }
+    int numbers[] = {4, 2, 3, 1};
+    qsort(numbers, 4, sizeof *numbers, compare);
+    printf("%d %d %d %d\n", numbers[0], numbers[1], numbers[2], numbers[3]);
+    return calls;
+}
+"""
+
+
+def test_a_nested_function_runs_on_the_stack_that_its_program_asks_for(tmp_path: Path) -> None:
+    native, here = both(build(NESTED_FUNCTION, "glibc", tmp_path), (), tmp_path)
+    assert (here.output, here.exit_code) == (native.output, native.exit_code)
+    assert here.output == b"1 2 3 4\n"

@@ -80,7 +80,10 @@ def test_the_program_sees_its_arguments() -> None:
         (elf(EXIT_7, extra_headers=(program_header(PT_INTERP, 0, 0, 8, 8),)), "dynamically linked"),
         (elf(EXIT_7, machine=183), "not an x86-64 program"),
         (elf(EXIT_7, file_type=1), "not an executable"),
-        (elf(EXIT_7, file_extra=1), "beyond the end of the file"),
+        (elf(EXIT_7, file_extra=0x2000, memory_extra=8), "beyond the end of the file"),
+        (elf(EXIT_7, extra_headers=(program_header(PT_LOAD, 1, 0x500000, 8, 8),)), "differ within a page"),
+        (elf(EXIT_7, extra_headers=(program_header(0, 0, 0, 0, 0),) * 1170), "1171 program headers"),
+        (elf(EXIT_7)[:0x40], "program headers lie beyond"),
         (elf(EXIT_7, memory_extra=1 << 47), "do not fit in the user address space"),
         (elf(EXIT_7, extra_headers=(program_header(PT_LOAD, 0, 0x500000, 9, 8),)), "more bytes in the file"),
         (elf(EXIT_7, extra_headers=(program_header(PT_LOAD, 0, 0, 0, 0x1000),)), "user address space"),
@@ -91,6 +94,14 @@ def test_the_program_sees_its_arguments() -> None:
 def test_an_executable_that_cannot_run_here_is_refused(data: bytes, message: str) -> None:
     with pytest.raises(LoadError, match=message):
         elf_loader.load(data)
+
+
+def test_as_many_segments_as_linux_takes_are_loaded() -> None:
+    extra = tuple(
+        program_header(PT_LOAD, 0x800 * (index % 2), 0x50_0000 + 0x800 * index, 0x800, 0x1800) for index in range(1169)
+    )
+    image = elf_loader.load(elf(EXIT_7, extra_headers=extra))
+    assert (image.areas[-1].start, image.areas[-1].size) == (0x50_0000, 0x24_A000)
 
 
 def test_an_executable_larger_than_the_memory_limit_is_refused_and_costs_nothing() -> None:
@@ -109,6 +120,34 @@ def test_a_damaged_executable_is_refused_or_loaded_but_never_more() -> None:
             data[source.randrange(4, len(data))] = source.choice((0, 1, 0x7F, 0x80, 0xFF))
         with contextlib.suppress(LoadError):
             bench(limits=Limits(max_guest_memory=1 << 22)).machine.load(bytes(data), "elf")
+
+
+STRANGE = (0, 1, 7, 0xFFF, 0x1000, 0x1001, 0x40_0000, 1 << 31, 1 << 47, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)
+
+
+def test_strange_header_fields_give_separate_whole_pages_with_their_contents_or_a_load_error() -> None:
+    source, loaded = random.Random(2), 0
+    good = elf(EXIT_7, extra_headers=(program_header(PT_LOAD, 0, 0x50_0000, 8, 0x1800, 6),) * 2)
+    fields = [(at, size) for start in (64, 120, 176) for at, size in ((start, 4), (start + 4, 4))]
+    fields += [(start + 8 * index, 8) for start in (64, 120, 176) for index in range(1, 7)]
+    fields += [(16, 2), (18, 2), (24, 8), (32, 8), (40, 8), (54, 2), (56, 2), (58, 2), (60, 2), (62, 2)]
+    for _ in range(2000):
+        data = bytearray(good)
+        for at, size in source.sample(fields, source.randrange(1, 4)):
+            data[at : at + size] = (source.choice(STRANGE) & (1 << 8 * size) - 1).to_bytes(size, "little")
+        try:
+            image = elf_loader.load(bytes(data), largest=1 << 24)
+        except LoadError:
+            continue
+        loaded += 1
+        ends = [0, *(area.start + area.size for area in image.areas)]
+        assert all(end <= area.start for end, area in zip(ends, image.areas, strict=False))
+        assert all(area.start % 0x1000 == 0 < area.size and area.size % 0x1000 == 0 for area in image.areas)
+        for address, content in image.contents:
+            assert any(
+                area.start <= address and address + len(content) <= area.start + area.size for area in image.areas
+            )
+    assert loaded > 100
 
 
 def test_raw_code_runs_until_its_last_byte() -> None:

@@ -6,7 +6,7 @@ from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.open_files import RegularFile
 from machine.kernel.linux.space import USER_SPACE, whole_pages
 from machine.kernel.linux.task import Task
-from machine.memory import PAGE, Protection
+from machine.memory import PAGE, Protection, with_read
 
 PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
 MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE, MAP_TYPE = 1, 2, 3, 0xF
@@ -17,9 +17,8 @@ _MADVICES = (*range(5), 8, 9, 10, 11, *range(12, 26))
 
 
 def protection_of(bits: int) -> Protection:
-    """The rights of PROT_*: on x86 what can be written or executed can be read."""
-    rights = Protection(bits & 7)
-    return rights | Protection.READ if rights else rights
+    """The rights of PROT_*."""
+    return with_read(Protection(bits & 7))
 
 
 def mmap(task: Task, address: int, size: int, rights: int, flags: int, fd: int, offset: int) -> int:
