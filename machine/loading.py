@@ -23,7 +23,7 @@ def read_image(program: Path | bytes, kind: str | None, base: int | None, entry:
     if kind == "elf":
         return elf.load(data, limits.max_guest_memory)
     if kind == "pe":
-        return pe.load(data)
+        return pe.load(data, limits.max_guest_memory)
     if kind == "raw":
         return raw.load(data, where, entry)
     if kind == "asm":

@@ -13,7 +13,7 @@ from machine_guests import bench
 
 from hds.outlets import Outlets
 from hds.session import Session
-from machine.loaders import LoadError, pe
+from machine.loaders import Area, Image, LoadError, pe
 from machine.memory import Protection
 from machine.root.assembler import assemble
 
@@ -34,18 +34,24 @@ def executable(
     text_at: int = TEXT,
     raw_size: int = 0x200,
     image_size: int = 0x4000,
+    alignments: tuple[int, int] = (0x1000, 0x200),
+    headers: int = 0x200,
+    text_from: int = 0x200,
+    data: tuple[int, int, int, int] = (0x1800, 0x2000, 8, 0x400),
+    data_rights: int = READ_WRITE,
+    tail: bytes = b"datadata",
 ) -> bytes:
     """A PE file with a code and a data section around a listing; the keywords make it strange."""
-    code = assemble(listing, address=BASE + TEXT).code
+    code = assemble(listing, address=BASE + text_at).code
     directories = struct.pack("<II", 0, 0) + struct.pack("<II", imports, imports) + bytes(14 * 8)
     optional = struct.pack("<HBBIIIII", magic, 14, 0, 0x200, 0x200, 0, entry, TEXT)
-    optional += struct.pack("<QII", base, 0x1000, 0x200) + bytes(16)
-    optional += struct.pack("<IIIHH", image_size, 0x200, 0, 3, 0) + bytes(32) + struct.pack("<II", 0, 16)
-    rows = struct.pack("<8sIIII12xI", b".text", len(code), text_at, raw_size, 0x200, READ_EXECUTE)
-    rows += struct.pack("<8sIIII12xI", b".data", 0x1800, 0x2000, 8, 0x400, READ_WRITE)
+    optional += struct.pack("<QII", base, *alignments) + bytes(16)
+    optional += struct.pack("<IIIHH", image_size, headers, 0, 3, 0) + bytes(32) + struct.pack("<II", 0, 16)
+    rows = struct.pack("<8sIIII12xI", b".text", len(code), text_at, raw_size, text_from, READ_EXECUTE)
+    rows += struct.pack("<8sIIII12xI", b".data", *data, data_rights)
     coff = struct.pack("<HHIIIHH", machine, 2 if sections is None else sections, 0, 0, 0, 112 + 128, characteristics)
     header = b"MZ".ljust(0x3C, b"\0") + struct.pack("<I", 0x40) + b"PE\0\0" + coff + optional + directories + rows
-    return header.ljust(0x200, b"\0") + code.ljust(0x200, b"\0") + b"datadata"
+    return header.ljust(text_from, b"\0") + code.ljust(0x200, b"\0") + tail
 
 
 def with_exports(
@@ -174,8 +180,19 @@ def test_a_file_is_recognised_by_its_first_bytes_and_by_its_name(tmp_path: Path)
         (executable(base=0x7FFF_FFFF_0000, image_size=0x2_0000), "preferred base"),
         (executable(entry=0x9000), "entry point"),
         (executable(sections=200), "200 sections"),
-        (executable(text_at=0x1001), "lie outside the image"),
-        (executable(text_at=0x9000), "lie outside the image"),
+        (executable(text_at=0x1001), "0x1001 is no multiple of the alignment 0x1000"),
+        (executable(text_at=0x9000), "it ends at 0x9006, behind the image's 0x4000 bytes"),
+        (executable(text_at=0), "0x0 lies within the headers"),
+        (executable(headers=0x1800), "0x1000 lies within the headers"),
+        (executable(headers=0x5000), "headers of 0x5000 bytes in an image of 0x4000 bytes"),
+        (executable(base=BASE + 0x1000), "preferred base"),
+        (executable(base=0), "preferred base"),
+        (executable(alignments=(0x1000, 0)), "aligned to"),
+        (executable(alignments=(0, 0)), "aligned to"),
+        (executable(alignments=(0x3000, 0x200)), "aligned to"),
+        (executable(alignments=(0x1000, 0x2000)), "aligned to"),
+        (executable(alignments=(0x1000, 0x10)), "takes the same section alignment"),
+        (executable(alignments=(0x10, 0x10)), "0x1000 is not its offset 0x200 in the file"),
         (executable(text_at=0x2000), "overlaps"),
         (executable(image_size=0), "preferred base"),
         (executable()[:0x404], "beyond the end of the file"),
@@ -188,10 +205,116 @@ def test_a_malformed_file_is_refused(data: bytes, message: str) -> None:
         pe.load(data)
 
 
+# --- how sections get their bytes; the data section is at 0x2000, its sector in the file begins at 0x400
+
+SECTORS = b"".join(bytes([number]) * 0x200 for number in range(1, 13))
+
+
+def byte(image: Image, relative: int) -> int | None:
+    """The byte at a relative address; None where nothing is mapped."""
+    address = image.base + relative
+    if not any(area.start <= address < area.start + area.size for area in image.areas):
+        return None
+    parts = [data[address - start :] for start, data in image.contents if start <= address < start + len(data)]
+    return parts[0][0] if parts else 0
+
+
+@pytest.mark.parametrize(
+    ("data", "relative", "expected"),
+    [
+        ((0x10, 0x2000, 0x200, 0x400), 0x2100, 1),  # VirtualSize, VirtualAddress, SizeOfRawData, PointerToRawData
+        ((0x10, 0x2000, 0x200, 0x400), 0x2200, 0),
+        ((0x10, 0x2000, 0x1800, 0x400), 0x2FFF, 8),  # up to the end of the page, and no further
+        ((0x10, 0x2000, 0x1800, 0x400), 0x3000, None),
+        ((0, 0x2000, 0x1800, 0x400), 0x37FF, 12),  # no VirtualSize: SizeOfRawData
+        ((0, 0x2000, 0x1800, 0x400), 0x3800, 0),
+        ((0x10, 0x2000, 0x200, 0x610), 0x2000, 2),  # offsets begin at sectors
+        ((0x10, 0x2000, 0x200, 0x5FF), 0x2000, 1),
+        ((0x10, 0x2000, 0x200, 0x5FF), 0x2200, 2),
+        ((0x10, 0x2000, 0x10, 0x600), 0x2010, 2),  # sizes end at the file's alignment
+        ((0x10, 0x2000, 0x10, 0x600), 0x2200, 0),
+        ((0x1800, 0x2000, 0, 0x600), 0x2000, 0),  # nothing in the file
+        ((0x1800, 0x2000, 0x200, 0), 0x2000, 0),
+        ((0x1800, 0x2000, 0x200, 1), 0x2000, ord("M")),
+        ((0x1800, 0x2000, 0x200, 0x1A00), 0x2000, 12),
+        ((0x10, 0x2000, 0x1000, 0x1A00), 0x2000, 12),  # the file may end behind the section's own bytes
+        ((0x10, 0x2000, 0x1000, 0x1A00), 0x2200, 0),
+    ],
+)
+def test_a_section_has_the_bytes_of_its_pages(
+    data: tuple[int, int, int, int], relative: int, expected: int | None
+) -> None:
+    assert byte(pe.load(executable(data=data, tail=SECTORS)), relative) == expected
+
+
+def test_the_headers_are_mapped_up_to_their_size() -> None:
+    image = pe.load(executable(headers=0x400, tail=SECTORS))
+    assert [byte(image, at) for at in (0, 0x200, 0x400, 0xFFF)] == [ord("M"), 0xB8, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("rights", "expected"),
+    [
+        (0, Protection.NONE),
+        (0x2000_0000, Protection.READ | Protection.EXECUTE),
+        (0x8000_0000, Protection.READ | Protection.WRITE),
+        (0xA000_0000, Protection.ALL),
+    ],
+)
+def test_what_can_be_written_or_executed_can_be_read(rights: int, expected: Protection) -> None:
+    assert pe.load(executable(data_rights=rights)).areas[-1].protection == expected
+
+
+def low(alignment: int, **strange: Any) -> bytes:
+    """An image that is aligned below a page; .data is at 0x600."""
+    options: dict[str, Any] = {
+        "text_at": 0x400, "text_from": 0x400, "entry": 0x400, "image_size": 0x800, "headers": 0x400,
+        "data": (0x200, 0x600, 0x200, 0x600), "tail": b"\x2b" * 0x200,
+    }  # fmt: skip
+    return executable(alignments=(alignment, alignment), **options | strange)
+
+
+@pytest.mark.parametrize("alignment", [0x200, 0x10, 1, 0x800])
+def test_an_image_aligned_below_a_page_lies_in_memory_as_in_the_file(alignment: int) -> None:
+    moved = {} if alignment < 0x800 else {"text_at": 0x800, "text_from": 0x800, "entry": 0x800, "image_size": 0xA00,
+                                           "data": (0, 0x800, 0, 0)}  # fmt: skip
+    data = low(alignment, **moved)
+    image = pe.load(data)
+    assert image.areas == (Area(BASE, 0x1000, Protection.ALL, "image"),)
+    assert image.contents == ((BASE, data),)
+
+
+def test_an_image_aligned_below_a_page_runs() -> None:
+    guest = bench()
+    guest.machine.load(low(0x200, listing="movzx eax, byte ptr [rip + 0x200]; inc byte ptr [rip + 0x1fa]; ret"))
+    assert guest.machine.run().ends[0].exit_code == 0x2B
+
+
+@pytest.mark.parametrize(
+    ("strange", "message"),
+    [
+        ({"data": (0x200, 0x600, 0x200, 0x400)}, "0x600 is not its offset 0x400 in the file"),
+        ({"data": (0x2000, 0x600, 0x200, 0x600)}, "it ends at 0x2600, behind the image's 0x800 bytes"),
+        ({"tail": b"x"}, "beyond the end of the file"),
+    ],
+)
+def test_a_malformed_image_aligned_below_a_page_is_refused(strange: dict[str, Any], message: str) -> None:
+    with pytest.raises(LoadError, match=message):
+        pe.load(low(0x200, **strange))
+
+
+def test_an_image_larger_than_the_memory_limit_is_refused_before_it_is_copied() -> None:
+    data = executable(image_size=0x4000_0000, data=(0x3000_0000, 0x2000, 8, 0x400))
+    with pytest.raises(LoadError, match="max_guest_memory"):
+        pe.load(data, largest=1 << 24)
+
+
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 0x1FF), st.integers(0, 255)), max_size=8), st.integers(0, 0x500))
-def test_any_damage_is_loaded_or_refused(changes: list[tuple[int, int]], length: int) -> None:
-    data = bytearray(executable()[: length + 0x40])
+@given(
+    st.lists(st.tuples(st.integers(0, 0x1FF), st.integers(0, 255)), max_size=8), st.integers(0, 0x800), st.booleans()
+)
+def test_any_damage_is_loaded_or_refused(changes: list[tuple[int, int]], length: int, low_alignment: bool) -> None:
+    data = bytearray((low(0x200) if low_alignment else executable())[: length + 0x40])
     for offset, value in changes:
         if offset < len(data):
             data[offset] = value
