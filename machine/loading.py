@@ -1,15 +1,38 @@
-"""From a file or bytes to an `Image`, whatever kind of program it is."""
+"""From a file or bytes to an `Image`, whatever kind of program it is.
+
+Where nothing says the kind, the content decides: ELF and PE files by their first bytes. What shows nothing is machine
+code or a listing only if the name of the file says so: text or an image that is run as code is never what was meant.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from machine.loaders import Image, LoadError
+from machine.loaders import Image, LoadError, UnreadableFile
 from machine.symbols import Symbol
 from vm.limits import Limits
 
 KINDS = ("elf", "pe", "raw", "asm")
 _KINDS_WITH_SYMBOLS = ("elf", "pe")
+KIND_OF_SUFFIX = {".asm": "asm", ".bin": "raw", ".raw": "raw", ".sc": "raw"}
+
+# What a file that is no program may be, by its first bytes.
+_OTHER_FILES = (
+    (b"#!", "a script for another program"),
+    (b"HDSC", "a compiled script"),
+    (b"HDSB", "a compiled command file"),
+    (b"MZ", "a DOS program: it has no `PE` signature"),
+    (b"\xcf\xfa\xed\xfe", "a Mach-O program"),
+    (b"\0asm", "a WebAssembly module"),
+    (b"!<arch>", "an archive of object files"),
+    (b"\x89PNG", "an image"),
+    (b"\xff\xd8\xff", "an image"),
+    (b"GIF8", "an image"),
+    (b"%PDF", "a PDF document"),
+    (b"PK\3\4", "a ZIP archive"),
+    (b"\x1f\x8b", "compressed data"),
+)
+_LOOKED_AT = 4096  # bytes in which text shows
 
 
 def read_image(program: Path | bytes, kind: str | None, base: int | None, entry: int | None, limits: Limits) -> Image:
@@ -49,12 +72,40 @@ def read_symbols(path: Path, limits: Limits) -> tuple[Symbol, ...]:
 def _kind_of(program: Path | bytes, data: bytes) -> str:
     from machine.loaders import elf, pe
 
-    suffix = program.suffix.lower() if isinstance(program, Path) else ""
-    if suffix == ".asm":
-        return "asm"
     if data.startswith(elf.MAGIC):
         return "elf"
-    return "pe" if suffix == ".exe" or pe.looks_like(data) else "raw"
+    if pe.looks_like(data):
+        return "pe"
+    kind = KIND_OF_SUFFIX.get(program.suffix.lower()) if isinstance(program, Path) else None
+    if kind is not None:
+        return kind
+    name = str(program) if isinstance(program, Path) else "the program"
+    raise LoadError(
+        f"{name} is no ELF or PE program, but {describe(data)}",
+        "to run it as machine code: `--kind raw`, or a name in .bin, .raw or .sc; a listing: `--kind asm`, or .asm",
+    )
+
+
+def describe(data: bytes) -> str:
+    """What the content of a file seems to be, which is no program."""
+    if not data:
+        return "empty"
+    known = next((what for magic, what in _OTHER_FILES if data.startswith(magic)), None)
+    if known is not None:
+        return known
+    return "text" if _is_text(data[:_LOOKED_AT]) else "data of an unknown kind"
+
+
+def _is_text(data: bytes) -> bool:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return True
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        if error.start < len(data) - 3:  # the last character may be cut
+            return False
+        text = data[: error.start].decode("utf-8")
+    return all(char.isprintable() or char in "\t\r\n\f" for char in text)
 
 
 def _read_file(path: Path, largest: int) -> bytes:
@@ -62,7 +113,7 @@ def _read_file(path: Path, largest: int) -> bytes:
         with path.open("rb") as file:
             data = file.read(largest + 1)
     except OSError as error:
-        raise LoadError(f"cannot read {path}: {error.strerror or error}") from None
+        raise UnreadableFile(f"cannot read {path}: {error.strerror or error}") from None
     if len(data) > largest:
         raise LoadError(f"{path} is larger than max_guest_memory ({largest} bytes)")
     return data

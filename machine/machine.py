@@ -190,7 +190,8 @@ class Machine:
     ) -> Process:
         """Load a program as a new process; it waits if every core has one. Raises LoadError; nothing is loaded then.
 
-        `kind` is elf, pe, raw or asm; None means: by suffix and first bytes. `arguments` follow the program's own name.
+        `kind` is elf, pe, raw or asm; None means: by the first bytes, or the suffix of a path (`machine.loading`).
+        `arguments` follow the program's own name.
         `base` and `entry` are for raw and asm.
         """
         name = name or (program.name if isinstance(program, Path) else "program")

@@ -21,6 +21,10 @@ class LoadError(Exception):
         self.hint = hint
 
 
+class UnreadableFile(LoadError):  # noqa: N818 - it reads as what happened
+    """The file of a program cannot be read at all."""
+
+
 @dataclass(frozen=True)
 class Area:
     """Whole pages that a program needs."""

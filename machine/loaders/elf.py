@@ -115,6 +115,8 @@ def load(data: bytes, largest: int = DEFAULT_LIMITS.max_guest_memory) -> Image:
 
 
 def _read_header(data: bytes) -> _Header:
+    if not data.startswith(MAGIC):
+        raise LoadError("not an ELF file: it does not begin with the magic bytes 7f 45 4c 46")
     if len(data) < _HEADER.size:
         raise LoadError("this ELF file ends within its header")
     kind, machine, _, entry, table, _, _, _, entry_size, count, *_ = _HEADER.unpack_from(data)

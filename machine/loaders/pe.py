@@ -93,7 +93,8 @@ def looks_like(data: bytes) -> bool:
 def load(data: bytes, largest: int = DEFAULT_LIMITS.max_guest_memory) -> Image:
     """The image of an executable of at most `largest` bytes in memory. Raises LoadError."""
     if not looks_like(data):
-        raise LoadError("not a PE file")
+        missing = "has no `PE` signature" if data.startswith(b"MZ") else "does not begin with the magic bytes 4d 5a"
+        raise LoadError(f"not a PE file: it {missing}")
     read = _Reader(data).number
     coff = read(0x3C, 4, "header") + 4
     optional = coff + 20

@@ -71,7 +71,7 @@ def test_the_number_filter_compares_64_bits() -> None:
 
 def test_the_process_filters() -> None:
     guest = bench(TWO_CALLS, cores=2)
-    guest.machine.load(b"\x0f\x05", process_id=0x2000)
+    guest.machine.load(b"\x0f\x05", "raw", process_id=0x2000)
     event = guest.on_syscall(say(b"x"), process_id=0x2000)
     ran(guest)
     assert event.triggers == 1
@@ -79,7 +79,7 @@ def test_the_process_filters() -> None:
 
 def test_the_core_filters() -> None:
     guest = bench(TWO_CALLS, cores=2)
-    guest.machine.load(b"\x0f\x05")
+    guest.machine.load(b"\x0f\x05", "raw")
     event = guest.on_syscall(script(lambda host: guest.notices.append(f"core {pseudo(host, 'core')}")), core=1)
     ran(guest)
     assert (event.triggers, guest.notices) == (1, ["core 1"])

@@ -185,7 +185,7 @@ def test_the_pid_filters() -> None:
 def test_without_a_pid_processes_of_the_same_program_share_the_hooked_page() -> None:
     guest = bench(LOOP, cores=3)
     guest.machine.load(LOOP.encode(), "asm")
-    guest.machine.load(b"\x90" * 16)
+    guest.machine.load(b"\x90" * 16, "raw")
     event = guest.on(EPTHOOK, say(b"x"), parameters=(INC_RSI,))
     ran(guest)
     assert event.triggers == 10
@@ -302,7 +302,7 @@ def test_without_a_program_no_address_is_mapped() -> None:
 
 def test_the_address_must_be_mapped_in_the_process_of_the_pid() -> None:
     guest = bench(LOOP, cores=2)
-    guest.machine.load(b"\x90", base=0x70_0000, process_id=0x20)
+    guest.machine.load(b"\x90", "raw", base=0x70_0000, process_id=0x20)
     refused(guest, "c0000005", parameters=(INC_RSI,), process_id=0x20)
     guest.on(EPTHOOK, say(b"x"), parameters=(0x70_0000,), process_id=0x20)
 

@@ -42,8 +42,62 @@ def test_the_kind_is_found_by_magic_and_suffix(tmp_path: Path) -> None:
     guest = bench(cores=3)
     guest.machine.load(elf(EXIT_7))
     guest.machine.load(listing)
-    guest.machine.load(b"\xf4")
+    guest.machine.load(b"\xf4", "raw")
     assert [process.name for process in guest.machine.processes] == ["program", "exit.asm", "program"]
+
+
+@pytest.mark.parametrize("suffix", [".bin", ".raw", ".sc", ".BIN"])
+def test_machine_code_may_say_so_by_its_name(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"code{suffix}"
+    path.write_bytes(b"\x90\xf4")
+    assert bench().machine.load(path).image.kernel == "linux"
+
+
+OTHER_FILES = [
+    (b"#!/bin/sh\necho hello\n", "a script for another program"),
+    (b'{"a": 1}\n', "text"),
+    ("Gr\u00fc\u00dfe\n".encode() * 500, "text"),
+    (b"\xff\xfeh\0i\0", "text"),
+    (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "an image"),
+    (b"\xff\xd8\xff\xe0\0\x10JFIF", "an image"),
+    (b"PK\3\4\x14\0", "a ZIP archive"),
+    (b"MZ".ljust(0x80, b"\0"), "a DOS program"),
+    (b"\x7fEL", "data of an unknown kind"),
+    (bytes(range(128, 256)), "data of an unknown kind"),
+    (b"\0" * 64, "data of an unknown kind"),
+    (b"", "empty"),
+]
+
+
+@pytest.mark.parametrize(("data", "what"), OTHER_FILES)
+@pytest.mark.parametrize("name", ["guest", "guest.sh", "guest.exe", "guest.elf"])
+def test_another_file_is_no_program(data: bytes, what: str, name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    with pytest.raises(LoadError, match=f"{name} is no ELF or PE program, but {what}") as caught:
+        bench().machine.load(path)
+    assert "`--kind raw`" in caught.value.hint
+
+
+@pytest.mark.parametrize(("data", "what"), OTHER_FILES)
+def test_nor_are_other_bytes(data: bytes, what: str) -> None:
+    with pytest.raises(LoadError, match=f"the program is no ELF or PE program, but {what}"):
+        bench().machine.load(data)
+
+
+def test_whatever_it_is_it_runs_as_machine_code_where_that_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "guest.sh"
+    path.write_bytes(b"#!/bin/sh\n")
+    assert bench().machine.load(path, "raw").alive
+
+
+@pytest.mark.parametrize("data", [b"", b"\x7f", b"\x7fELG" * 20, b"#!/bin/sh\n", b"MZ" * 40])
+def test_a_file_that_is_said_to_be_elf_or_pe_needs_its_magic(data: bytes) -> None:
+    with pytest.raises(LoadError, match="not an ELF file: it does not begin with the magic bytes 7f 45 4c 46"):
+        bench().machine.load(data, "elf")
+    missing = "has no `PE` signature" if data.startswith(b"MZ") else "does not begin with the magic bytes 4d 5a"
+    with pytest.raises(LoadError, match=f"not a PE file: it {missing}"):
+        bench().machine.load(data, "pe")
 
 
 def test_bss_is_mapped_and_zero() -> None:
@@ -152,7 +206,7 @@ def test_strange_header_fields_give_separate_whole_pages_with_their_contents_or_
 
 def test_raw_code_runs_until_its_last_byte() -> None:
     guest = bench()
-    guest.machine.load(b"\x90\x48\xff\xc0", base=0x1234_5000)
+    guest.machine.load(b"\x90\x48\xff\xc0", "raw", base=0x1234_5000)
     assert guest.machine.run().cause is StopCause.END
     assert (guest.register("rax"), guest.register("rip")) == (1, 0x1234_5004)
 
@@ -189,6 +243,6 @@ def test_arguments_that_fill_the_stack_are_refused() -> None:
 
 def test_a_second_program_waits_for_its_turn_on_the_only_core() -> None:
     guest = bench("nop")
-    second = guest.machine.load(b"\x90")
+    second = guest.machine.load(b"\x90", "raw")
     guest.machine.run()
     assert (second.core, second.cpu.executed) == (0, 1)

@@ -79,7 +79,7 @@ def test_the_instruction_limit_stops_and_the_next_run_goes_on() -> None:
 
 def test_the_instruction_limit_holds_for_all_cores_together() -> None:
     guest = bench(FOREVER, cores=2)
-    guest.machine.load(b"\xeb\xfe")
+    guest.machine.load(b"\xeb\xfe", "raw")
     assert guest.machine.run(250_001).instructions == 250_001
 
 
@@ -169,7 +169,7 @@ def test_the_calendar_stands_still_at_its_end() -> None:
 
 def test_the_process_name_is_text_of_at_most_fifteen_characters() -> None:
     guest = bench(cores=2)
-    guest.machine.load(b"\xf4", name="a-rather-long-name")
+    guest.machine.load(b"\xf4", "raw", name="a-rather-long-name")
     assert text_at(guest.machine.host_for_commands(), "pname") == b"a-rather-long-n"
 
 

@@ -225,7 +225,7 @@ def test_gs_leads_to_the_teb_and_the_peb() -> None:
 
 def test_the_peb_has_image_base_parameters_and_version() -> None:
     guest = bench(kernel="nt")
-    guest.machine.load(b"\x90", name="tool.exe", arguments=["a b", "c"])
+    guest.machine.load(b"\x90", "raw", name="tool.exe", arguments=["a b", "c"])
     peb = guest.machine.processes[0].peb
     parameters = word(guest, peb + 0x20)
     length, text = word(guest, parameters + 0x70, 2), word(guest, parameters + 0x78)
@@ -287,7 +287,7 @@ def test_the_chain_from_gs_leads_to_the_image_name(kernel: str) -> None:
 def test_the_fields_of_a_process_stand_where_its_build_has_them(build: Build) -> None:
     recorded = Bench(Machine(FunctionEngine(), build=build))
     machine = recorded.machine
-    machine.load(b"\x90", name="a-rather-long-name.exe")
+    machine.load(b"\x90", "raw", name="a-rather-long-name.exe")
     objects = machine.processes[0].objects
     assert word(recorded, objects.process + build.process_id) == 0x1000
     assert machine.read_memory(objects.process + build.process_image_name, 16) == b"a-rather-long-n\0"
@@ -311,7 +311,7 @@ def test_the_default_build_keeps_the_name_where_the_documented_condition_looks()
 def test_the_processes_form_a_ring() -> None:
     guest = bench(cores=3)
     for name in ("a", "b", "c"):
-        guest.machine.load(b"\x90", name=name)
+        guest.machine.load(b"\x90", "raw", name=name)
     links = DEFAULT_BUILD.process_links
     first = guest.machine.processes[0].objects.process + links
     ring = [first]
@@ -340,7 +340,7 @@ def test_other_kernels_have_neither_peb_nor_teb(kernel: str) -> None:
 
 def test_every_process_sees_the_objects_of_the_others() -> None:
     guest = bench("nop", cores=2)
-    later = guest.machine.load(b"\x90", name="later")
+    later = guest.machine.load(b"\x90", "raw", name="later")
     first: Process = guest.machine.processes[0]
     assert first.cpu.read(later.objects.name, 5) == b"later"
 

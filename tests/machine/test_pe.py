@@ -164,7 +164,7 @@ def test_a_file_is_recognised_by_its_first_bytes_and_by_its_name(tmp_path: Path)
     guest = bench(cores=2)
     assert guest.machine.load(path).name == "tool.exe"
     path.write_bytes(b"not a program")
-    with pytest.raises(LoadError, match="not a PE file"):
+    with pytest.raises(LoadError, match="no ELF or PE program, but text"):
         guest.machine.load(path)
 
 

@@ -86,8 +86,8 @@ def test_one_process_on_many_cores_stays_on_the_first() -> None:
 
 def test_the_end_of_a_process_lets_the_others_go_on() -> None:
     guest = bench()
-    guest.machine.load(b"\x0f\x0b", name="bad")
-    guest.machine.load(b"\x90", name="good")
+    guest.machine.load(b"\x0f\x0b", "raw", name="bad")
+    guest.machine.load(b"\x90", "raw", name="good")
     summary = guest.machine.run()
     assert [(end.name, end.cause) for end in summary.ends] == [("bad", StopCause.INVALID), ("good", StopCause.END)]
 
@@ -104,7 +104,7 @@ def test_processes_have_their_own_ids() -> None:
 def test_a_process_id_is_used_once() -> None:
     guest = processes(bench(cores=2), 1, "nop")
     with pytest.raises(LoadError, match="1000"):
-        guest.machine.load(b"\x90", process_id=0x1000)
+        guest.machine.load(b"\x90", "raw", process_id=0x1000)
 
 
 def test_processes_have_their_own_memory() -> None:
@@ -218,7 +218,7 @@ def test_a_program_that_cannot_be_loaded_leaves_no_process_behind() -> None:
 def test_a_machine_without_memory_for_guests_can_be_made() -> None:
     guest = bench(limits=Limits(max_guest_memory=1))
     with pytest.raises(LoadError, match="max_guest_memory"):
-        guest.machine.load(b"\x90")
+        guest.machine.load(b"\x90", "raw")
 
 
 @pytest.mark.parametrize(("kind", "kernel"), [("raw", "linux"), ("asm", "linux")])

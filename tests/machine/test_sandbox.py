@@ -81,8 +81,8 @@ def test_the_documented_argument_condition_runs() -> None:
 
 def test_the_documented_process_name_condition_runs() -> None:
     guest = bench(cores=2)
-    guest.machine.load(b"\x0f\x05", name="svchost.exe")
-    guest.machine.load(b"\x0f\x05", name="explorer.exe")
+    guest.machine.load(b"\x0f\x05", "raw", name="svchost.exe")
+    guest.machine.load(b"\x0f\x05", "raw", name="explorer.exe")
     seen: list[int] = []
     guest.on_syscall(script(lambda host: seen.append(host.pseudo_register(0))), condition=NAME_IS_SVCHOST)
     ran(guest)
@@ -156,7 +156,7 @@ def test_code_that_a_block_patches_is_what_the_guest_runs_next() -> None:
 
 def test_a_block_sees_the_processes_apart() -> None:
     guest = bench("mov rbx, [0x400100]; syscall", cores=2)
-    guest.machine.load(b"\x0f\x05")
+    guest.machine.load(b"\x0f\x05", "raw")
     first, second = guest.machine.processes
     first.cpu.write(CODE + 0x100, b"A")
     second.cpu.write(CODE + 0x100, b"B")
@@ -179,8 +179,8 @@ def test_a_block_sees_the_globals_of_the_scripts() -> None:
 
 def test_gs_is_the_processor_block_of_the_core() -> None:
     guest = bench(cores=2)
-    guest.machine.load(b"\x0f\x05")
-    guest.machine.load(b"\x0f\x05")
+    guest.machine.load(b"\x0f\x05", "raw")
+    guest.machine.load(b"\x0f\x05", "raw")
     seen: list[tuple[int, int]] = []
     guest.on_syscall(
         CodeAction(block("mov eax, gs:[1a4]; mov [rdx+18], rax; mov rax, gs:[188]; mov [rdx+70], rax")),
