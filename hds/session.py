@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = ["CommandFailed", "Halt", "Outlets", "ScriptError", "Session", "Totals"]
 
 PROMPT = "HyperDbg> "
+ENDED_AT_REFUSAL = "the run ends at the refused command; with --keep-going the next ones are carried out"
 MAX_SCRIPT_NESTING = 32  # files that run each other with .script
 
 
@@ -88,17 +89,22 @@ class Settings:
 
 @dataclass
 class _Stream:
-    """A prepared file whose commands are being executed, and those that were refused."""
+    """A prepared file whose commands are being executed, and those that were refused.
+
+    Unless `keeps_going`, the session ends at the first of those.
+    """
 
     prepared: Prepared
     commands: Iterator[Command]
+    keeps_going: bool
     problems: list[Diagnostic] = field(default_factory=list)
 
 
 class Session:
     """One debugging session: a machine, its events, and the globals that the scripts share.
 
-    `program` is a path or the bytes of a guest, loaded at once; `kind` is elf, pe, raw or asm. `compiler` brings
+    `program` is a path or the bytes of a guest, loaded at once; `kind` is elf, pe, raw or asm; without it
+    ELF and PE show by their content, .asm, .bin, .raw and .sc by the name, and anything else is refused. `compiler` brings
     include folders and symbols, `world` what a Linux guest is shown of the host. With `emulate_message_loss` collected
     messages (`imm no`) go through HyperDbg's ring of packets. With `parallel` the cores run at the same time, as
     `Machine` has it: no two runs are the same. Raises machine.LoadError.
@@ -228,21 +234,26 @@ class Session:
         """Read and compile every command of a file; nothing is executed."""
         return self.scripts.prepare(source, compiled)
 
-    def perform(self, prepared: Prepared) -> list[Diagnostic]:
-        """Execute prepared commands; each that is refused is reported and the others go on, as in HyperDbg."""
+    def perform(self, prepared: Prepared, *, keeps_going: bool = True) -> list[Diagnostic]:
+        """Execute prepared commands; each that is refused is reported and the others go on, as in HyperDbg.
+
+        Unless it `keeps_going`: the session ends then at the first refused command, of files that `.script` runs, too.
+        """
         depth = len(self._streams)
-        stream = self.push(prepared)
+        stream = self.push(prepared, keeps_going)
         try:
             self._perform_down_to(depth)
         finally:
             del self._streams[depth:]
         return stream.problems
 
-    def push(self, prepared: Prepared) -> _Stream:
-        """Execute these commands before those that would be next (`.script`)."""
+    def push(self, prepared: Prepared, keeps_going: bool | None = None) -> _Stream:
+        """Execute these commands before those that would be next, and as those at refusals (`.script`)."""
         if len(self._streams) >= MAX_SCRIPT_NESTING:
             raise CommandFailed(f"err, command files are nested deeper than {MAX_SCRIPT_NESTING} levels")
-        stream = _Stream(prepared, iter(prepared.file.commands))
+        if keeps_going is None:
+            keeps_going = not self._streams or self._streams[-1].keeps_going
+        stream = _Stream(prepared, iter(prepared.file.commands), keeps_going)
         self._streams.append(stream)
         return stream
 
@@ -282,6 +293,9 @@ class Session:
                 self.totals.failed_commands += 1
                 self.outlets.finding(item)
                 stream.problems.append(item)
+                if not stream.keeps_going:
+                    self.ended = True
+                    self._notice(ENDED_AT_REFUSAL)
 
     def _perform(self, command: Command, prepared: Prepared) -> None:
         from hds.commands import HANDLERS

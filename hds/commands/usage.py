@@ -211,7 +211,9 @@ Numbers are hexadecimal; `0n` marks decimal ones. An ADDRESS is a number, a symb
 language without blanks, such as `@rsp+8` or `poi(@rcx+10)`, evaluated on the current state. `l`, `pid`, `core` and
 their like are followed by their value and may stand anywhere behind the name.
 
-A command that is refused prints its message, is counted in the summary, and the file goes on with the next one.
+A command that is refused prints its message and is counted in the summary. `hds run` ends there: before the guest has
+started it is not started, and a guest that a `g` or an event holds is not let go. With `--keep-going` the file goes on
+with the next command, as in HyperDbg; so do the console, and `Session` in Python, which raises behind the last one.
 """
 
 

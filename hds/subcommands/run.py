@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 ON_BREAK = ("stop", "continue", "fail")
 FORMATS = ("text", "json")
 LONGEST_TIMEOUT = 1_000_000  # seconds
+KIND_HELP = "what PROGRAM is (default: ELF and PE by content, asm by the name .asm, raw by .bin, .raw and .sc)"
 GUEST_OUTPUT = ("stderr", "stdout", "none")
 
 
@@ -46,6 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     run = parser.add_argument_group("the run")
     add_session(run)
     run.add_argument("--on-break", choices=ON_BREAK, default="stop", help="what a break does without a terminal")
+    run.add_argument("--keep-going", action="store_true", help="go on behind a refused command, as HyperDbg does")
     run.add_argument("--fail-on-script-errors", action="store_true", help="exit with 4 when a script stopped early")
     run.add_argument("--format", choices=FORMATS, default="text", help="json: one object per line, all on stdout")
     run.add_argument("--stats", action="store_true", help="time and triggers of every event, on stderr")
@@ -59,7 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def add_guest(parser: argparse.ArgumentParser) -> None:
     """The options about the guest program and its machine."""
     guest = parser.add_argument_group("guest program")
-    guest.add_argument("--kind", choices=("elf", "pe", "raw", "asm"), help="what PROGRAM is (default: by content)")
+    guest.add_argument("--kind", choices=("elf", "pe", "raw", "asm"), help=KIND_HELP)
     guest.add_argument("--base", type=_number, metavar="ADDRESS", help="where raw code or a listing is loaded (hex)")
     guest.add_argument("--entry", type=_number, metavar="ADDRESS", help="where it starts (hex; default: its start)")
     guest.add_argument("--pid", type=_process_id, metavar="PID", help="its process id (hex; default 1000)")
@@ -149,7 +151,7 @@ def run(arguments: argparse.Namespace) -> ExitCode | int:
         return ExitCode.FAILED
     interrupted, began = False, time.perf_counter()
     try:
-        session.perform(prepared)
+        session.perform(prepared, keeps_going=arguments.keep_going)
         if session.guest_alive and not session.ended and not _stopped(session):
             session.run()
         if console is not None and arguments.on_break == "stop" and _stopped(session) and not console.left:
@@ -180,7 +182,7 @@ def run(arguments: argparse.Namespace) -> ExitCode | int:
 def new_session(arguments: argparse.Namespace, words: list[str], limits: Limits, outlets: Outlets) -> Session:
     """The session with its guest: `words` are the program and its arguments. Exits when it cannot be loaded."""
     from hds.session import Session
-    from machine.loaders import LoadError
+    from machine.loaders import LoadError, UnreadableFile
 
     try:
         session = Session(
@@ -203,7 +205,8 @@ def new_session(arguments: argparse.Namespace, words: list[str], limits: Limits,
             parallel=arguments.parallel,
         )
     except LoadError as error:
-        refuse(f"{error}" + (f"\n  hint: {error.hint}" if error.hint else ""), ExitCode.GUEST)
+        code = ExitCode.NO_INPUT if isinstance(error, UnreadableFile) else ExitCode.GUEST
+        refuse(f"{error}" + (f"\n  hint: {error.hint}" if error.hint else ""), code)
     session.timeout = arguments.timeout
     return session
 

@@ -97,7 +97,7 @@ def test_results_notices_findings_errors_and_breaks_are_records(tmp_path: Path) 
     commands = (
         "print 1\n.connect local\nr zzz\n!syscall 55\n!syscall 66 script { x = poi(0); }\n!syscall 66 code { cc }"
     )
-    found = records("--on-break", "continue", "-e", commands + "\nevents", listing_file(tmp_path))
+    found = records("--keep-going", "--on-break", "continue", "-e", commands + "\nevents", listing_file(tmp_path))
     assert [record["type"] for record in found] == [
         "message", "notice", "finding", "result", "break", "code_error", "script_error", "summary",
     ]  # fmt: skip
@@ -210,7 +210,7 @@ def test_the_exit_code_says_what_happened(
 
 def test_a_program_that_cannot_be_loaded_is_refused() -> None:
     ran = command_line("run", "-e", "g", "/no/where")
-    assert (ran.code, ran.errors) == (ExitCode.GUEST, "hds: cannot read /no/where: No such file or directory\n")
+    assert (ran.code, ran.errors) == (ExitCode.NO_INPUT, "hds: cannot read /no/where: No such file or directory\n")
 
 
 # --- message loss

@@ -88,7 +88,7 @@ def test_a_wrong_option_is_named_with_its_place(tmp_path: Path, command: str, me
 
 def test_a_registration_that_fails_leaves_a_gap_in_the_ids(tmp_path: Path) -> None:
     commands = "!syscall script { }\n!syscall core 99\n!syscall 1 script { }\nevents"
-    ran = command_line("run", "-e", commands, listing_file(tmp_path, "nop"))
+    ran = command_line("run", "--keep-going", "-e", commands, listing_file(tmp_path, "nop"))
     assert [line.split("\t")[0] for line in ran.output.splitlines()] == ["0", "2"]
 
 
