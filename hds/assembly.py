@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from lang.commands import AssemblyText, Code, EventCommand
@@ -10,43 +11,53 @@ from lang.diagnostics import Diagnostic
 if TYPE_CHECKING:
     from lang.commands import Token
     from machine.root.assembler import Assembly
-    from machine.root.assembly_syntax import AssemblerError, AssemblerWarning
+    from machine.root.assembly_syntax import AssemblerWarning
+    from machine.root.assembly_tokens import AssemblerError
+    from vm.limits import Limits
 
+_STATEMENT = re.compile(r"[^;\n]*")
 _RADIX = 16  # of a number without a prefix, as everywhere in commands
 
 
-def assemble_block(block: AssemblyText) -> Assembly:
+def assemble_block(block: AssemblyText, limits: Limits) -> Assembly:
     """The machine code of a block. Raises machine.root.assembler.AssemblerError."""
     from machine.root.assembler import (
         assemble,
     )  # Keystone takes time to import, which files without blocks need not pay
 
-    return assemble(block.token.text, radix=_RADIX)
+    return assemble(block.token.text, radix=_RADIX, limits=limits)
 
 
-def check_assembly(event: EventCommand) -> tuple[list[Diagnostic], int]:
+def check_assembly(event: EventCommand, limits: Limits) -> tuple[list[Diagnostic], int]:
     """What is wrong or doubtful in the blocks of an event; how many could not be looked at, without Keystone."""
     blocks = [block for block in (event.condition, event.code) if isinstance(block, AssemblyText)]
     if not blocks:
         return [], 0
     from machine.root.assembler import AssemblerError, MissingAssemblerError
+    from machine.root.assembly_tokens import Source
 
     findings: list[Diagnostic] = []
     unchecked = 0
     for block in blocks:
+        lines = Source(block.token.text).line_starts
         try:
-            warnings = assemble_block(block).warnings
+            warnings = assemble_block(block, limits).warnings
         except MissingAssemblerError:
             unchecked += 1
         except AssemblerError as error:
-            statement = block.token.text.split("\n")[error.line - 1][error.column - 1 :].partition(";")[0].rstrip()
-            findings.append(_finding(Code.BAD_ASSEMBLY, error, block.token, len(statement)))
+            start = lines[error.line - 1] + error.column - 1
+            statement = _STATEMENT.match(block.token.text, start)
+            length = len(statement.group().rstrip()) if statement else 0
+            findings.append(_finding(Code.BAD_ASSEMBLY, error, block.token, start, length))
         else:
-            findings += [_finding(Code.HEXADECIMAL_NUMBER, found, block.token, found.length) for found in warnings]
+            findings += [
+                _finding(
+                    Code.HEXADECIMAL_NUMBER, found, block.token, lines[found.line - 1] + found.column - 1, found.length
+                )
+                for found in warnings
+            ]
     return findings, unchecked
 
 
-def _finding(code: Code, found: AssemblerError | AssemblerWarning, token: Token, length: int) -> Diagnostic:
-    lines = token.text.split("\n")
-    start = sum(len(line) + 1 for line in lines[: found.line - 1]) + found.column - 1
+def _finding(code: Code, found: AssemblerError | AssemblerWarning, token: Token, start: int, length: int) -> Diagnostic:
     return Diagnostic(code, found.message, token.span_of(start, start + length), found.hint or None)

@@ -93,7 +93,7 @@ def read_command_file(source: SourceFile, limits: Limits) -> CommandFile:
             if event is None:
                 continue
             events[command.span.start] = event
-            wrong_blocks, unchecked = check_assembly(event)
+            wrong_blocks, unchecked = check_assembly(event, limits)
             findings += wrong_blocks
             unchecked_blocks += unchecked
             found = _event_scripts(event, limits)

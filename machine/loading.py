@@ -53,7 +53,7 @@ def read_image(program: Path | bytes, kind: str | None, base: int | None, entry:
         if len(data) > limits.max_source_bytes:
             raise LoadError(f"the listing is larger than max_source_bytes ({limits.max_source_bytes} bytes)")
         try:
-            return asm.load(data.decode("utf-8"), where, entry)
+            return asm.load(data.decode("utf-8"), where, entry, limits)
         except UnicodeDecodeError as error:
             raise LoadError(f"the listing is not UTF-8 text (byte {error.start})") from None
     raise LoadError(f"unknown kind of program {kind!r}", "elf, pe, raw and asm are known")

@@ -46,6 +46,13 @@ class Limits:
     max_packets: int = _limit(
         1000, "packets", "full packets that wait to be read before the oldest is lost (--emulate-message-loss)"
     )
+    max_assembly_statements: int = _limit(
+        65_536, "statements", "statements of one assembly block or listing, and words of one of them"
+    )
+    max_assembler_seconds: int = _limit(
+        10, "seconds", "time in which the assembler, a process of its own, answers for a batch of instructions"
+    )
+    max_assembler_bytes: int = _limit(536_870_912, "bytes", "memory of the process that assembles")
     max_guest_memory: int = _limit(1_073_741_824, "bytes", "memory that is mapped for one guest")
     max_open_files: int = _limit(1024, "descriptors", "open descriptors of one Linux guest")
     max_file_bytes: int = _limit(

@@ -10,7 +10,7 @@ from hds.commands.memory import LONGEST_DISPLAY, read_up_to, write
 from hds.disassembly import disassemble
 from hds.session import CommandFailed
 from lang.commands import TokenKind
-from machine.root.assembly_syntax import AssemblerError
+from machine.root.assembly_tokens import AssemblerError
 
 if TYPE_CHECKING:
     from hds.scripts import Prepared
@@ -83,7 +83,7 @@ def _assemble(session: Session, block: Token, start: int) -> Assembly:
 
     text = _EXPRESSION.sub(value, block.text)
     try:
-        made = assemble(text, address=start, radix=16)
+        made = assemble(text, address=start, radix=16, limits=session.limits)
     except AssemblerError as error:
         raise CommandFailed(f"err, {error}") from None
     for warning in made.warnings:

@@ -80,10 +80,10 @@ def _machine_code(session: Session, block: HexCode | AssemblyText | None) -> byt
         return None
     if isinstance(block, HexCode):
         return block.code + RETURN
-    from machine.root.assembly_syntax import AssemblerError
+    from machine.root.assembly_tokens import AssemblerError
 
     try:
-        assembled = assemble_block(block)
+        assembled = assemble_block(block, session.limits)
     except AssemblerError as error:
         raise CommandFailed(f"err, {error}") from None
     return assembled.code + RETURN

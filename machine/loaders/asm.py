@@ -6,16 +6,19 @@ An entry is a label or an address; without one the listing starts at the label `
 from __future__ import annotations
 
 from machine.loaders import Image, LoadError, raw
+from vm.limits import DEFAULT_LIMITS, Limits
 
 ENTRY_LABEL = "start"
 
 
-def load(text: str, base: int = raw.DEFAULT_BASE, entry: int | str | None = None) -> Image:
+def load(
+    text: str, base: int = raw.DEFAULT_BASE, entry: int | str | None = None, limits: Limits = DEFAULT_LIMITS
+) -> Image:
     """The image of a listing. Raises LoadError; the message carries line and column of an assembler error."""
     from machine.root.assembler import AssemblerError, assemble
 
     try:
-        assembly = assemble(text, address=base, radix=10)
+        assembly = assemble(text, address=base, radix=10, limits=limits)
     except AssemblerError as error:
         raise LoadError(f"line {error.line}, column {error.column}: {error.message}", error.hint) from None
     if isinstance(entry, str):

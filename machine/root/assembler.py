@@ -1,21 +1,25 @@
-"""Assembly text to machine code. Keystone encodes one instruction at a time and is not trusted with anything else.
+"""Assembly text to machine code. Keystone encodes instructions for address 0 and is not trusted with anything else.
 
-Text is read by `assembly_syntax`; labels, data and numbers are resolved here; what Keystone returns is read back by
-`assembly_check` and refused unless it means the same. Addresses without a register are given to it as `[riz*1 + n]`,
-the only form that it does not turn into a RIP-relative one. Its options are never set: that would flip its radix.
+Text is read by `assembly_syntax`; labels, data, branches and numbers are resolved here. Keystone runs in a process of
+its own (`assembler_process`); what it returns is read back by `assembly_check` and refused unless it means the same.
+Addresses without a register are given to it as `[riz*1 + n]`, the only form that it does not turn into a RIP-relative
+one. Its options are never set: that would flip its radix.
+
+All steps take time in proportion to the text: what does not depend on labels is encoded once, in batches and once for
+equal instructions; the sizes of branches settle in a fixed number of rounds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from functools import cache
-from typing import Any
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from itertools import accumulate
 
-from machine.root.assembly_check import disagreement
+from machine.root import assembler_process
+from machine.root.assembler_process import Encoding, KeystoneMissingError, KeystoneUnavailableError, Refusal
 from machine.root.assembly_syntax import (
     OPERAND_SIZES,
-    AssemblerError,
     AssemblerWarning,
     Data,
     Expression,
@@ -28,11 +32,17 @@ from machine.root.assembly_syntax import (
     Statement,
     parse,
 )
+from machine.root.assembly_tokens import AssemblerError
+from machine.root.branches import Branch, find_branch
+from vm.limits import DEFAULT_LIMITS, Limits
 
 __all__ = ["AssemblerError", "AssemblerWarning", "Assembly", "MissingAssemblerError", "assemble"]
 
-_MAX_ROUNDS = 32  # of branch sizes settling; each round lengthens at least one branch
-_GUESS = 2  # bytes of an instruction before it was encoded: a short branch
+_ROUNDS = 64  # of sizes settling
+_EXACT_ROUNDS = 32  # after which every branch is long that may come to need it
+_SHORT_REACH = 127  # bytes
+_GROWTH = 4  # bytes by which a branch becomes longer at most
+_GUESS = 7  # bytes of an instruction with a label that was not encoded yet
 _WORD_MASK = 0xFFFF_FFFF_FFFF_FFFF
 
 # Instructions newer than Keystone.
@@ -55,138 +65,240 @@ class Assembly:
     warnings: tuple[AssemblerWarning, ...]
 
 
-def assemble(text: str, *, address: int = 0, radix: int = 10) -> Assembly:
+def assemble(text: str, *, address: int = 0, radix: int = 10, limits: Limits = DEFAULT_LIMITS) -> Assembly:
     """Assemble for execution at `address`. `radix` (16 or 10) is that of numbers without a prefix.
 
     Condition and code blocks use 16, with a warning for numbers that look decimal; listings use 10. Raises
     AssemblerError; MissingAssemblerError when Keystone is not installed.
     """
-    listing = parse(text, radix)
-    names = _label_positions(listing.statements)
-    layout = _Layout(listing.statements, address, names)
-    for _ in range(_MAX_ROUNDS):
-        if layout.encode_all():
-            layout.verify()
-            count = sum(not isinstance(statement, Label) for statement in listing.statements)
-            return Assembly(b"".join(layout.pieces), count, layout.labels, listing.warnings)
-    raise AssemblerError("the sizes of the branches do not settle", 1, 1)
+    listing = parse(text, radix, limits.max_assembly_statements)
+    layout = _Layout(listing.statements, address, _Encoder(listing.statements, limits))
+    layout.settle()
+    count = sum(not isinstance(statement, Label) for statement in listing.statements)
+    return Assembly(b"".join(layout.pieces()), count, layout.labels, listing.warnings)
 
 
-def _label_positions(statements: tuple[Statement, ...]) -> list[str]:
-    names: dict[str, None] = {}
-    for statement in statements:
-        if isinstance(statement, Label):
-            if statement.name in names:
-                raise statement.position.error(f"the label {statement.name!r} is defined twice")
-            names[statement.name] = None
-    return list(names)
-
-
-@dataclass
 class _Layout:
-    """The bytes of every statement, for the label addresses of the round before."""
+    """The sizes and addresses of all statements."""
 
-    statements: tuple[Statement, ...]
-    base: int
-    names: list[str]
-    pieces: list[bytes] = field(default_factory=list)
-    labels: dict[str, int] = field(default_factory=dict)
-    encoded: dict[int, bytes] = field(default_factory=dict)  # what does not depend on addresses, by statement
-
-    def __post_init__(self) -> None:
-        self.pieces = [self._first_guess(statement) for statement in self.statements]
+    def __init__(self, statements: tuple[Statement, ...], base: int, encoder: _Encoder) -> None:
+        self._statements = statements
+        self._base = base
+        self._encoder = encoder
+        self._fixed: dict[int, bytes] = {}  # by index, as the two below: instructions that do not depend on labels
+        self._branches: dict[int, tuple[Branch, Expression]] = {}
+        self._moving: dict[int, bytes] = {}  # instructions that depend on labels, as of the last round
+        self._label_indices = _label_indices(statements)
+        for index, statement in enumerate(statements):
+            if isinstance(statement, Instruction):
+                self._sort_in(index, statement)
+        self._fixed = encoder.encode({index: _resolve(_at(statements, index), {}, 0) for index in self._fixed})
+        self._sizes = [self._first_size(index, statement) for index, statement in enumerate(statements)]
         self._place()
 
-    def _first_guess(self, statement: Statement) -> bytes:
+    def _sort_in(self, index: int, statement: Instruction) -> None:
+        branch = _branch_of(statement)
+        if branch is not None:
+            self._branches[index] = branch
+        elif any(_depends_on_labels(operand) for operand in statement.operands):
+            self._moving[index] = bytes(_GUESS)
+        else:
+            self._fixed[index] = b""
+
+    def _first_size(self, index: int, statement: Statement) -> int:
         if isinstance(statement, Label):
-            return b""
+            return 0
         if isinstance(statement, Data):
-            return _data_bytes(statement, None)
-        return bytes(_GUESS)
+            return sum(len(element) if isinstance(element, bytes) else statement.size for element in statement.elements)
+        if index in self._branches:
+            return self._branches[index][0].short_size
+        return len(self._fixed[index] if index in self._fixed else self._moving[index])
 
     def _place(self) -> None:
-        address = self.base
-        for statement, piece in zip(self.statements, self.pieces, strict=True):
-            if isinstance(statement, Label):
-                self.labels[statement.name] = address
-            address += len(piece)
+        self._addresses = list(accumulate(self._sizes, initial=self._base))
+        self.labels = {name: self._addresses[index] for name, index in self._label_indices.items()}
 
-    def encode_all(self) -> bool:
-        """One round; True when no label moved, so that every byte is final."""
-        address, before = self.base, dict(self.labels)
-        pieces: list[bytes] = []
-        for index, statement in enumerate(self.statements):
-            labels = {**before, "$": address} if not isinstance(statement, Label) else before
-            piece = self._encode(index, statement, address, labels)
-            pieces.append(piece)
-            address += len(piece)
-        sizes = [len(piece) for piece in self.pieces]
-        self.pieces = pieces
-        self._place()
-        return self.labels == before and sizes == [len(piece) for piece in pieces]
+    def settle(self) -> None:
+        """Find sizes with which everything reaches what it names. Raises AssemblerError."""
+        for number in range(_ROUNDS):
+            before = list(self._sizes)
+            self._encode_moving()
+            self._lengthen_branches(exact=number < _EXACT_ROUNDS)
+            if self._sizes == before:
+                return
+            self._place()
+        first = min([*self._moving, *self._branches])
+        raise _at(self._statements, first).position.error("the sizes of the instructions with labels do not settle")
 
-    def _encode(self, index: int, statement: Statement, address: int, labels: Mapping[str, int]) -> bytes:
+    def _encode_moving(self) -> None:
+        wanted = {
+            index: _resolve(
+                _at(self._statements, index), self.labels, self._addresses[index], self._addresses[index + 1]
+            )
+            for index in self._moving
+        }
+        self._moving = self._encoder.encode(wanted)
+        for index, code in self._moving.items():
+            self._sizes[index] = len(code)
+
+    def _lengthen_branches(self, exact: bool) -> None:
+        short = [index for index, (branch, _) in self._branches.items() if self._sizes[index] != branch.near_size]
+        places = [self._addresses[index] for index in short]
+        for index in short:
+            here, target = self._addresses[index + 1], self._target(index)
+            reach = _SHORT_REACH
+            if not exact:
+                low, high = sorted((here, target))
+                reach -= _GROWTH * (bisect_right(places, high) - bisect_left(places, low))
+            if not -reach - 1 <= _signed(target - here) <= reach:
+                self._sizes[index] = self._branches[index][0].near_size
+
+    def _target(self, index: int) -> int:
+        return self._branches[index][1].value(self.labels, self._addresses[index])
+
+    def pieces(self) -> Iterable[bytes]:
+        """The bytes of each statement. Raises AssemblerError."""
+        for index, statement in enumerate(self._statements):
+            if isinstance(statement, Data):
+                yield _data_bytes(statement, self.labels, self._addresses[index])
+            elif index in self._branches:
+                yield self._branch_bytes(index)
+            elif isinstance(statement, Instruction):
+                yield self._fixed[index] if index in self._fixed else self._moving[index]
+
+    def _branch_bytes(self, index: int) -> bytes:
+        distance = _signed(self._target(index) - self._addresses[index + 1])
+        code = self._branches[index][0].encode(distance, self._sizes[index])
+        if code is None:
+            statement = _at(self._statements, index)
+            reason = f"the target is {abs(distance):#x} bytes away, out of reach of {statement.mnemonic}"
+            raise statement.position.error(f"`{statement.text}` cannot be assembled: {reason}")
+        return code
+
+
+class _Encoder:
+    """Instructions without labels to code that was read back; equal ones are encoded once."""
+
+    def __init__(self, statements: tuple[Statement, ...], limits: Limits) -> None:
+        self._statements = statements
+        self._limits = limits
+        self._known: dict[str, bytes] = {}
+
+    def encode(self, wanted: Mapping[int, tuple[Operand, ...]]) -> dict[int, bytes]:
+        """The code of instructions with these operands, by their index. Raises AssemblerError."""
+        texts = {index: _render(_at(self._statements, index), operands) for index, operands in wanted.items()}
+        new: dict[str, int] = {}
+        for index, text in texts.items():
+            if text not in self._known:
+                new.setdefault(text, index)
+        if new:
+            self._ask(new, wanted)
+        return {index: self._known[text] for index, text in texts.items()}
+
+    def _ask(self, new: Mapping[str, int], wanted: Mapping[int, tuple[Operand, ...]]) -> None:
+        first = _at(self._statements, next(iter(new.values())))
+        try:
+            assembler_process.start(self._limits)
+            from machine.root.assembly_check import disagreement  # Capstone is imported while Keystone starts
+
+            texts = [text for text in new if text not in _OWN_ENCODINGS]
+            encodings: dict[str, Encoding] = dict(zip(texts, _one_by_one(texts, self._limits), strict=True))
+        except KeystoneMissingError:
+            raise MissingAssemblerError(
+                "assembly text needs the package keystone-engine, which is not installed",
+                first.position.line,
+                first.position.column,
+                "install keystone-engine, or write the code as hexadecimal bytes",
+            ) from None
+        except KeystoneUnavailableError as error:
+            raise first.position.error(f"nothing can be assembled: {error}") from None
+        for text, index in new.items():
+            instruction, code = _at(self._statements, index), _OWN_ENCODINGS.get(text) or encodings[text]
+            problem = code.reason if isinstance(code, Refusal) else disagreement(instruction, wanted[index], code)
+            if problem or isinstance(code, Refusal):
+                raise instruction.position.error(f"`{instruction.text}` cannot be assembled: {problem}")
+            self._known[text] = code
+
+
+def _one_by_one(texts: list[str], limits: Limits) -> Iterable[Encoding]:
+    """The encoding of each text."""
+    from machine.root.assembly_check import lengths
+
+    done = 0
+    for count, encoding in assembler_process.encode(texts, limits):
+        group = texts[done : done + count]
+        done += count
+        if isinstance(encoding, Refusal) or count == 1:
+            yield encoding
+            continue
+        sizes = lengths(encoding)
+        if len(sizes) == count and sum(sizes) == len(encoding):
+            yield from (encoding[end - size : end] for size, end in zip(sizes, accumulate(sizes), strict=True))
+        else:
+            yield from assembler_process.encode_singly(group, limits)
+
+
+def _at(statements: tuple[Statement, ...], index: int) -> Instruction:
+    statement = statements[index]
+    assert isinstance(statement, Instruction)
+    return statement
+
+
+def _label_indices(statements: tuple[Statement, ...]) -> dict[str, int]:
+    indices: dict[str, int] = {}
+    for index, statement in enumerate(statements):
         if isinstance(statement, Label):
-            return b""
-        if isinstance(statement, Data):
-            return _data_bytes(statement, labels)
-        if index in self.encoded:
-            return self.encoded[index]
-        operands = _resolve(statement, labels, address + len(self.pieces[index]))
-        piece = _encode_one(statement, operands, address)
-        if not _depends_on_address(statement):
-            self.encoded[index] = piece
-        return piece
-
-    def verify(self) -> None:
-        """Read every instruction back. Raises AssemblerError for the first that means something else."""
-        address = self.base
-        for statement, piece in zip(self.statements, self.pieces, strict=True):
-            if isinstance(statement, Instruction):
-                operands = _resolve(statement, {**self.labels, "$": address}, address + len(piece))
-                problem = disagreement(statement, operands, piece, address)
-                if problem:
-                    raise statement.position.error(f"`{statement.text}` cannot be assembled: {problem}")
-            address += len(piece)
+            if statement.name in indices:
+                raise statement.position.error(f"the label {statement.name!r} is defined twice")
+            indices[statement.name] = index
+    return indices
 
 
-def _data_bytes(data: Data, labels: Mapping[str, int] | None) -> bytes:
-    """The bytes of a data statement; zeros of the same length while labels have no addresses."""
+def _branch_of(instruction: Instruction) -> tuple[Branch, Expression] | None:
+    """What a branch to an address is, and where it leads."""
+    branch = find_branch(instruction.mnemonic)
+    if branch is None or instruction.prefix or len(instruction.operands) != 1:
+        return None
+    (target,) = instruction.operands
+    return (branch, target.expression) if isinstance(target, Immediate) else None
+
+
+def _data_bytes(data: Data, labels: Mapping[str, int], here: int) -> bytes:
     parts: list[bytes] = []
     for element in data.elements:
         if isinstance(element, bytes):
             parts.append(element)
-        elif labels is None:
-            parts.append(bytes(data.size))
         else:
-            value, bits = element.value(labels), 8 * data.size
-            if not -(1 << bits - 1) <= value < 1 << bits:
-                raise data.position.error(f"{value:#x} does not fit in {data.size} bytes")
-            parts.append((value % (1 << bits)).to_bytes(data.size, "little"))
+            parts.append(data.pack(element.value(labels, here)))
     return b"".join(parts)
 
 
-def _depends_on_address(instruction: Instruction) -> bool:
-    """Whether the encoding changes with the address: a branch, or an operand with a label or relative to rip."""
-    branch = instruction.mnemonic.startswith(("j", "call", "loop", "xbegin"))
-    return branch or any(
-        not isinstance(operand, Register)
-        and (bool(operand.expression.labels) or (isinstance(operand, Memory) and operand.relative))
+def _signed(value: int) -> int:
+    """The value modulo 2**64, as a signed number."""
+    return ((value + (1 << 63)) & _WORD_MASK) - (1 << 63)
+
+
+def _depends_on_labels(operand: Operand) -> bool:
+    """Whether the operand changes with the layout: it has a label, or is an address reached relative to rip."""
+    return not isinstance(operand, Register) and (
+        bool(operand.expression.labels) or (isinstance(operand, Memory) and operand.relative)
+    )
+
+
+def _resolve(instruction: Instruction, labels: Mapping[str, int], here: int, following: int = 0) -> tuple[Operand, ...]:
+    """The operands as numbers; relative addresses become rip plus the distance from the `following` instruction."""
+    return tuple(
+        operand if isinstance(operand, Register) else _resolve_number(instruction, operand, labels, here, following)
         for operand in instruction.operands
     )
 
 
-def _resolve(instruction: Instruction, labels: Mapping[str, int], following: int) -> tuple[Operand, ...]:
-    """The operands as numbers; relative addresses become rip plus the distance from the `following` instruction."""
-    return tuple(_resolve_operand(instruction, operand, labels, following) for operand in instruction.operands)
-
-
-def _resolve_operand(instruction: Instruction, operand: Operand, labels: Mapping[str, int], following: int) -> Operand:
-    if isinstance(operand, Register):
-        return operand
-    value = operand.expression.value(labels)
+def _resolve_number(
+    instruction: Instruction, operand: Immediate | Memory, labels: Mapping[str, int], here: int, following: int
+) -> Operand:
+    value = operand.expression.value(labels, here)
     if isinstance(operand, Immediate):
-        return Immediate(Expression(value))
+        return Immediate(Expression(value)) if operand.expression.labels else operand
     registers = operand.registers
     if operand.relative:
         value, registers = value - following, (("rip", 1),)
@@ -199,29 +311,13 @@ def _resolve_operand(instruction: Instruction, operand: Operand, labels: Mapping
     return replace(operand, registers=registers, expression=Expression(value))
 
 
-def _encode_one(instruction: Instruction, operands: tuple[Operand, ...], address: int) -> bytes:
-    if instruction.mnemonic in _OWN_ENCODINGS and not operands and not instruction.prefix:
-        return _OWN_ENCODINGS[instruction.mnemonic]
-    text = f"{instruction.prefix} {instruction.mnemonic} {', '.join(map(_render, operands))}".strip()
-    try:
-        encoding, _ = _keystone().asm(text, address)
-    except ImportError:
-        raise MissingAssemblerError(
-            "assembly text needs the package keystone-engine, which is not installed",
-            instruction.position.line,
-            instruction.position.column,
-            "install keystone-engine, or write the code as hexadecimal bytes",
-        ) from None
-    except _keystone_error() as error:
-        reason = str(error).partition(" (")[0].lower()
-        raise instruction.position.error(f"`{instruction.text}` cannot be assembled: {reason}") from None
-    if not encoding:
-        raise instruction.position.error(f"`{instruction.text}` produces no code")
-    return bytes(encoding)
+def _render(instruction: Instruction, operands: tuple[Operand, ...]) -> str:
+    """The instruction as Keystone reads it without doubt."""
+    return f"{instruction.prefix} {instruction.mnemonic} {', '.join(map(_render_operand, operands))}".strip()
 
 
-def _render(operand: Operand) -> str:
-    """The operand as Keystone reads it without doubt: every number signed and hexadecimal."""
+def _render_operand(operand: Operand) -> str:
+    """Every number signed and hexadecimal."""
     if isinstance(operand, Register):
         return operand.name
     value = f"{operand.expression.constant:#x}"
@@ -232,17 +328,3 @@ def _render(operand: Operand) -> str:
     registers = operand.registers or (("riz", 1),)
     terms = [name if scale == 1 and name != "riz" else f"{name}*{scale}" for name, scale in registers]
     return f"{size}{segment}[{' + '.join(terms)} + {value}]".replace("+ -", "- ")
-
-
-@cache
-def _keystone() -> Any:
-    import keystone
-
-    return keystone.Ks(keystone.KS_ARCH_X86, keystone.KS_MODE_64)
-
-
-def _keystone_error() -> type[Exception]:
-    import keystone
-
-    error: type[Exception] = keystone.KsError
-    return error

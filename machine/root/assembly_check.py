@@ -14,17 +14,8 @@ from typing import Any
 import capstone
 from capstone import x86 as cs_x86
 
+from machine.root.assembly_names import PREFIX_SYNONYMS, canonical
 from machine.root.assembly_syntax import Immediate, Instruction, Memory, Operand, Register
-
-_CONDITIONS: dict[str, str] = {
-    "z": "e", "nz": "ne", "c": "b", "nae": "b", "nc": "ae", "nb": "ae", "na": "be", "nbe": "a", "pe": "p", "po": "np",
-    "nge": "l", "nl": "ge", "ng": "le", "nle": "g",
-}  # fmt: skip
-_SYNONYMS: dict[str, str] = {
-    "sal": "shl", "movabs": "mov", "retn": "ret", "sysret": "sysretq", "loopz": "loope", "loopnz": "loopne",
-    "fwait": "wait", "xlat": "xlatb", "pushf": "pushfq", "popf": "popfq",
-}  # fmt: skip
-_PREFIX_SYNONYMS: dict[str, str] = {"repe": "rep", "repz": "rep", "repnz": "repne"}
 
 _COMMUTATIVE = frozenset({"xchg", "test"})
 _SHIFTS = frozenset({"shl", "shr", "sar", "rol", "ror", "rcl", "rcr"})
@@ -43,12 +34,17 @@ def _decoder() -> Any:
     return decoder
 
 
-def disagreement(instruction: Instruction, operands: tuple[Operand, ...], code: bytes, address: int) -> str:
-    """What the code at `address` does otherwise than the instruction with these resolved operands; empty if nothing.
+def lengths(code: bytes) -> list[int]:
+    """The lengths in bytes of the instructions of `code`; what Capstone does not decode is not among them."""
+    return [size for _, size, _, _ in _decoder().disasm_lite(code, 0)]
+
+
+def disagreement(instruction: Instruction, operands: tuple[Operand, ...], code: bytes) -> str:
+    """What the code at address 0 does otherwise than the instruction with these resolved operands; empty if nothing.
 
     The expressions of `operands` carry no labels; a relative memory operand is given as rip plus displacement.
     """
-    decoded = list(_decoder().disasm(code, address))
+    decoded = list(_decoder().disasm(code, 0))
     if len(decoded) != 1 or decoded[0].size != len(code):
         return "it is not one instruction"
     found = decoded[0]
@@ -68,10 +64,7 @@ def disagreement(instruction: Instruction, operands: tuple[Operand, ...], code: 
 
 def _spelling(prefix: str, mnemonic: str) -> str:
     """One name for all spellings of an instruction."""
-    for stem in ("j", "set", "cmov"):
-        if mnemonic.startswith(stem) and mnemonic[len(stem) :] in _CONDITIONS:
-            mnemonic = stem + _CONDITIONS[mnemonic[len(stem) :]]
-    return f"{_PREFIX_SYNONYMS.get(prefix, prefix)} {_SYNONYMS.get(mnemonic, mnemonic)}".strip()
+    return f"{PREFIX_SYNONYMS.get(prefix, prefix)} {canonical(mnemonic)}".strip()
 
 
 def _split_prefix(mnemonic: str) -> tuple[str, str]:

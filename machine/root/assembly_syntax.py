@@ -1,6 +1,6 @@
-"""The syntax of assembly text: from characters to statements with structured operands, in Intel order.
+"""The syntax of assembly text: from words to statements with structured operands, in Intel order.
 
-Statements end at `;` and at line ends; `//` and `/* */` are comments. Directives (a statement that begins with a dot)
+Directives (a statement that begins with a dot)
 are refused: Keystone's reach the host's files. This module decides what a number means, so that nothing is left to the
 assembler's own reading; it does not know which instructions exist.
 """
@@ -10,9 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
-MAX_STATEMENTS = 65_536
+from machine.root.assembly_tokens import AssemblerError, Position, Source, Token, label_names, shortened, split
 
 PREFIXES = frozenset({"lock", "rep", "repe", "repz", "repne", "repnz"})
 DATA_SIZES: dict[str, int] = {"db": 1, "dw": 2, "dd": 4, "dq": 8}
@@ -22,6 +21,9 @@ OPERAND_SIZES: dict[str, int] = {
 SEGMENTS = ("cs", "ds", "es", "fs", "gs", "ss")
 _IGNORED_WORDS = frozenset({"ptr", "offset", "short", "near"})
 _SCALES = (1, 2, 4, 8)
+_MOST_OPERANDS = 5
+_LONGEST_NUMBER = 100  # characters
+_LONGEST_QUOTE = 80  # characters of a statement in a message
 
 
 def _register_names() -> frozenset[str]:
@@ -40,17 +42,6 @@ def _register_names() -> frozenset[str]:
 REGISTERS = _register_names()
 
 
-class AssemblerError(Exception):
-    """Assembly text that is refused: where (line and column from 1), why, and where known what to write instead."""
-
-    def __init__(self, message: str, line: int, column: int, hint: str = "") -> None:
-        super().__init__(f"line {line}, column {column}: {message}")
-        self.message = message
-        self.line = line
-        self.column = column
-        self.hint = hint
-
-
 @dataclass(frozen=True)
 class AssemblerWarning:
     """A word of this length that the author may not have meant so."""
@@ -66,27 +57,17 @@ class AssemblerWarning:
 
 
 @dataclass(frozen=True)
-class Position:
-    """Line and column, both from 1."""
-
-    line: int
-    column: int
-
-    def error(self, message: str, hint: str = "") -> AssemblerError:
-        """An error at this place."""
-        return AssemblerError(message, self.line, self.column, hint)
-
-
-@dataclass(frozen=True)
 class Expression:
     """A constant plus labels, each added (1) or subtracted (-1). `$` is the label of the statement's own address."""
 
     constant: int = 0
     labels: tuple[tuple[str, int], ...] = ()
 
-    def value(self, labels: Mapping[str, int]) -> int:
-        """The sum; every label is in `labels`."""
-        return self.constant + sum(sign * labels[name] for name, sign in self.labels)
+    def value(self, labels: Mapping[str, int], here: int) -> int:
+        """The sum, in a statement at address `here`; every other label is in `labels`."""
+        if not self.labels:
+            return self.constant
+        return self.constant + sum(sign * (here if name == "$" else labels[name]) for name, sign in self.labels)
 
 
 @dataclass(frozen=True)
@@ -141,11 +122,15 @@ class Instruction:
 
 @dataclass(frozen=True)
 class Data:
-    """A db, dw, dd or dq statement: elements of `size` bytes, or texts."""
+    """A db, dw, dd or dq statement: values of `size` bytes that depend on labels, and the bytes of all others."""
 
     size: int
     elements: tuple[Expression | bytes, ...]
     position: Position
+
+    def pack(self, value: int) -> bytes:
+        """The bytes of a value. Raises AssemblerError."""
+        return _pack(value, self.size, self.position)
 
 
 Statement = Label | Instruction | Data
@@ -159,72 +144,24 @@ class Listing:
     warnings: tuple[AssemblerWarning, ...]
 
 
-@dataclass(frozen=True)
-class _Token:
-    kind: str  # word, string or the punctuation character itself
-    text: str
-    position: Position
-    offset: int
-
-
-_TOKEN = re.compile(
-    r"(?P<space>[ \t\r\f\v]+)|(?P<comment>//[^\n]*|/\*.*?\*/)|(?P<end>;|\n)|(?P<string>\"[^\"\n]*\"|'[^'\n]*')"
-    r"|(?P<word>[A-Za-z0-9_.$@?`]+)|(?P<mark>[\[\]:,+\-*])",
-    re.DOTALL,
-)
+_MNEMONIC = re.compile(r"[a-z][a-z0-9]{0,19}\Z")
 _NAME = re.compile(r"[A-Za-z_@?][A-Za-z0-9_@?.$]*\Z")
 
 
-def parse(text: str, radix: int) -> Listing:
-    """The statements of `text`. `radix` (16 or 10) is that of numbers without prefix. Raises AssemblerError."""
-    groups = _split(text)
-    labels = frozenset(first.text for group in groups for first, second in pairwise(group) if second.kind == ":")
+def parse(text: str, radix: int, most: int) -> Listing:
+    """The statements of `text`, at `most` so many. `radix` (16 or 10) is that of numbers without prefix.
+
+    Raises AssemblerError.
+    """
+    source = Source(text)
+    labels = label_names(text)
     warnings: list[AssemblerWarning] = []
     statements: list[Statement] = []
-    for group in groups:
-        source = text[group[0].offset : group[-1].offset + len(group[-1].text)]
-        statements += _StatementParser(group, source, radix, labels, warnings).statements()
+    for count, tokens in enumerate(split(source, most)):
+        if count == most:
+            raise tokens[0].position.error(f"more than {most} statements (max_assembly_statements)")
+        statements += _StatementParser(tokens, radix, labels, warnings).statements()
     return Listing(tuple(statements), tuple(warnings))
-
-
-def _split(text: str) -> list[list[_Token]]:
-    """The tokens of each non-empty statement."""
-    groups: list[list[_Token]] = []
-    group: list[_Token] = []
-    line, line_start, offset = 1, 0, 0
-    while offset < len(text):
-        position = Position(line, offset - line_start + 1)
-        match = _TOKEN.match(text, offset)
-        if match is None:
-            raise _bad_character(text, offset, position)
-        kind, lexeme = str(match.lastgroup), match.group()
-        if kind == "string" and not lexeme.isprintable():
-            raise position.error("a string with control or non-ASCII characters", "write such bytes as numbers")
-        if kind == "end":
-            groups.append(group)
-            group = []
-        elif kind not in ("space", "comment"):
-            group.append(_Token(lexeme if kind == "mark" else kind, lexeme, position, offset))
-        newlines = lexeme.count("\n")
-        if newlines:
-            line += newlines
-            line_start = offset + lexeme.rindex("\n") + 1
-        offset = match.end()
-    groups.append(group)
-    groups = [tokens for tokens in groups if tokens]
-    if len(groups) > MAX_STATEMENTS:
-        raise groups[MAX_STATEMENTS][0].position.error(f"more than {MAX_STATEMENTS} statements")
-    return groups
-
-
-def _bad_character(text: str, offset: int, position: Position) -> AssemblerError:
-    character = text[offset]
-    if text.startswith("/*", offset):
-        return position.error("this comment is not closed")
-    if character in "\"'":
-        return position.error("this string is not closed")
-    hints = {"<": "replace <expression> by its value first", "#": "comments begin with //"}
-    return position.error(f"unexpected character {character!r}", hints.get(character, ""))
 
 
 class _StatementParser:
@@ -232,14 +169,12 @@ class _StatementParser:
 
     def __init__(
         self,
-        tokens: Sequence[_Token],
-        source: str,
+        tokens: Sequence[Token],
         radix: int,
         labels: frozenset[str],
         warnings: list[AssemblerWarning],
     ) -> None:
         self._tokens = tokens
-        self._source = source
         self._radix = radix
         self._labels = labels
         self._warnings = warnings
@@ -268,20 +203,25 @@ class _StatementParser:
         if first.text.startswith("."):
             raise first.position.error(f"directives such as {first.text} are not accepted")
         word = first.text.lower()
-        if first.kind != "word" or not re.fullmatch(r"[a-z][a-z0-9]*", word):
+        if first.kind != "word" or not _MNEMONIC.match(word):
             raise first.position.error(f"an instruction was expected, not {first.text!r}")
         if word in DATA_SIZES:
             return Data(DATA_SIZES[word], self._data_elements(DATA_SIZES[word]), first.position)
         prefix = ""
         if word in PREFIXES:
             prefix, word = word, self._take().text.lower() if self._more() else ""
-            if not re.fullmatch(r"[a-z][a-z0-9]*", word):
+            if not _MNEMONIC.match(word):
                 raise first.position.error(f"an instruction was expected after {prefix}")
         operands: list[Operand] = []
         while self._more():
+            if len(operands) == _MOST_OPERANDS:
+                raise self._tokens[self._next].position.error(f"no instruction has more than {_MOST_OPERANDS} operands")
             operands.append(self._operand())
             self._separator()
-        text = self._source[first.offset - self._tokens[0].offset :]
+        last = self._tokens[-1]
+        text = shortened(
+            first.position.source.text[first.position.offset : last.position.offset + len(last.text)], _LONGEST_QUOTE
+        )
         return Instruction(prefix, word, tuple(operands), first.position, text)
 
     def _data_elements(self, size: int) -> tuple[Expression | bytes, ...]:
@@ -293,7 +233,8 @@ class _StatementParser:
                     raise token.position.error("texts are written with db")
                 elements.append(self._take().text[1:-1].encode("ascii"))
             else:
-                elements.append(self._expression())
+                value = self._expression()
+                elements.append(value if value.labels else _pack(value.constant, size, token.position))
             self._separator()
         if not elements:
             raise self._tokens[-1].position.error("a value was expected")
@@ -349,6 +290,8 @@ class _StatementParser:
                 labels += [(name, sign * factor) for name, factor in term.labels]
             elif sign < 0:
                 raise opening.position.error("a register cannot be subtracted")
+            elif len(registers) == 2:
+                raise opening.position.error("an address has at most two registers")
             else:
                 registers.append(register)
             if not self._more():
@@ -382,13 +325,14 @@ class _StatementParser:
 
     def _expression(self) -> Expression:
         """Terms joined by + and -."""
-        total = self._term()
+        first = self._term()
+        constant, labels = first.constant, list(first.labels)
         while self._more() and self._tokens[self._next].kind in ("+", "-"):
             sign = 1 if self._take().kind == "+" else -1
             term = self._term()
-            labels = total.labels + tuple((name, sign * factor) for name, factor in term.labels)
-            total = Expression(total.constant + sign * term.constant, labels)
-        return total
+            constant += sign * term.constant
+            labels += [(name, sign * factor) for name, factor in term.labels]
+        return Expression(constant, tuple(labels))
 
     def _term(self) -> Expression:
         """A number or a label, perhaps negated."""
@@ -406,12 +350,14 @@ class _StatementParser:
             return Expression(0, ((token.text, 1),))
         return Expression(self._number(token))
 
-    def _term_after_sign(self, sign: _Token) -> Expression:
+    def _term_after_sign(self, sign: Token) -> Expression:
         if not self._more() or self._tokens[self._next].kind == "-":
             raise sign.position.error("a value was expected after '-'")
         return self._term()
 
-    def _number(self, token: _Token) -> int:
+    def _number(self, token: Token) -> int:
+        if len(token.text) > _LONGEST_NUMBER:
+            raise token.position.error(f"a number of more than {_LONGEST_NUMBER} characters")
         word = token.text.replace("`", "").lower()
         value = _prefixed_number(word, self._radix)
         if value is None:
@@ -429,7 +375,7 @@ class _StatementParser:
             self._warnings.append(AssemblerWarning(message, hint, place.line, place.column, len(token.text)))
         return value
 
-    def _unknown_word(self, token: _Token) -> AssemblerError:
+    def _unknown_word(self, token: Token) -> AssemblerError:
         if token.text[0].isdigit():
             return token.position.error(f"{token.text} is not a number", "0x is hexadecimal, 0n decimal, 0y binary")
         return token.position.error(f"{token.text!r} is neither a label nor a register nor a number")
@@ -437,10 +383,18 @@ class _StatementParser:
     def _more(self) -> bool:
         return self._next < len(self._tokens)
 
-    def _take(self) -> _Token:
+    def _take(self) -> Token:
         token = self._tokens[self._next]
         self._next += 1
         return token
+
+
+def _pack(value: int, size: int, position: Position) -> bytes:
+    """A signed or unsigned value in `size` bytes. Raises AssemblerError."""
+    bits = 8 * size
+    if not -(1 << bits - 1) <= value < 1 << bits:
+        raise position.error(f"{value:#x} does not fit in {size} bytes")
+    return (value % (1 << bits)).to_bytes(size, "little")
 
 
 def _prefixed_number(word: str, radix: int) -> int | None:

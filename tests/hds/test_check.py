@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from hds.cli import main
+from machine.root import assembler_process
 
 COMMANDS = """\
 ? .total = 0;
@@ -227,12 +229,8 @@ def test_escaped_braces_and_comments_keep_places_in_assembly(capsys: pytest.Capt
 def test_without_keystone_assembly_is_not_checked(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from machine.root import assembler
-
-    def missing() -> None:
-        raise ImportError
-
-    monkeypatch.setattr(assembler, "_keystone", missing)
+    assembler_process.stop()
+    monkeypatch.setitem(sys.modules, "keystone", None)
     assert main(["check", "-e", "!syscall asm code { moov rbx, 2 }"]) == 0
     out, err = capsys.readouterr()
     assert out == ""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from machine.root import assembler
+from machine.root import assembler_process
 from machine.root.assembler import AssemblerError, assemble
 from machine.root.machine_code import HexError, from_hex
+from vm.limits import DEFAULT_LIMITS
 
 
 @pytest.mark.parametrize(
@@ -135,9 +138,73 @@ def test_branches_grow_until_they_reach() -> None:
     assert (assembly.code[0], assembly.labels["far_away"]) == (0xE9, 205)
 
 
+def test_a_chain_of_branches_that_lengthen_one_another_settles() -> None:
+    count = 2000
+    text = "".join(f"a{number}: jmp a{number + 41};" for number in range(count))
+    text += "".join(f"a{number}:" for number in range(count, count + 42)) + "nop"
+    assembly = assemble(text)
+    for number in range(count):
+        at = assembly.labels[f"a{number}"]
+        size = 2 if assembly.code[at] == 0xEB else 5
+        distance = int.from_bytes(assembly.code[at + 1 : at + size], "little", signed=True)
+        assert at + size + distance == assembly.labels[f"a{number + 41}"]
+
+
+def test_a_branch_without_a_long_form_that_does_not_reach_is_refused() -> None:
+    with pytest.raises(AssemblerError, match="0xc8 bytes away, out of reach of loop"):
+        assemble("loop far_away;" + "nop;" * 200 + "far_away:")
+
+
+_SHAPES = {
+    "labels": lambda count: "".join(f"a{number}: jmp a{number};" for number in range(count)),
+    "label operands": lambda count: "".join(f"a{number}: lea rax, [rel a{number}];" for number in range(count)),
+    "equal instructions": lambda count: "nop;" * count,
+    "different instructions": lambda count: "".join(f"mov eax, {number};" for number in range(count)),
+    "lines": lambda count: "\n\n" * count,
+    "comments": lambda count: "/* a */ // b\n" * count,
+    "data": lambda count: "db 10" + ", 11" * count,
+    "data with labels": lambda count: "a: dq a" + ", a" * count,
+    "terms": lambda count: "a: mov rax, 0" + " + a - a" * count,
+    "warnings": lambda count: "mov al, 11\n" * count,
+    "branches that grow": lambda count: "jmp a\n" * count + "nop\n" * 128 + "a:",
+    "a comment that is not closed": lambda count: "/* " * count,
+}
+
+
+@pytest.mark.parametrize("shape", _SHAPES)
+def test_time_is_proportional_to_the_text(shape: str) -> None:
+    def seconds(count: int) -> float:
+        text = _SHAPES[shape](count)
+        began = time.process_time()
+        with contextlib.suppress(AssemblerError):
+            assemble(text, radix=16)
+        return time.process_time() - began
+
+    assemble("nop")
+    few = min(seconds(1000) for _ in range(2))
+    assert any(seconds(8000) < 8 * few * 3 + 0.01 for _ in range(3))
+
+
+def test_the_number_of_statements_is_limited() -> None:
+    limits = replace(DEFAULT_LIMITS, max_assembly_statements=10)
+    assert len(assemble("nop;" * 10, limits=limits).code) == 10
+    with pytest.raises(AssemblerError, match="max_assembly_statements") as caught:
+        assemble("nop;" * 11, limits=limits)
+    assert caught.value.column == 41
+    with pytest.raises(AssemblerError, match="max_assembly_statements"):
+        assemble("db " + ", ".join("12345678"), limits=limits)
+
+
+def test_numbers_of_any_length_are_read_or_refused() -> None:
+    assert assemble("mov al, " + "0" * 90 + "10", radix=16).code.hex() == "b010"
+    for digits in ("0" * 5000 + "10", "0n" + "9" * 5000, "1" * 5000, "-0x" + "f" * 5000):
+        with pytest.raises(AssemblerError, match="number"):
+            assemble(f"mov rax, {digits}", radix=16)
+
+
 def test_without_keystone_the_message_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    assembler_process.stop()
     monkeypatch.setitem(sys.modules, "keystone", None)
-    assembler._keystone.cache_clear()
     with pytest.raises(AssemblerError, match="keystone-engine"):
         assemble("nop")
 
