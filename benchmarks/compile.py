@@ -9,6 +9,7 @@ import time
 
 from lang.compiler import Compiler
 from lang.source import SourceFile
+from machine.root.assembler import assemble
 
 BLOCK = """
 int step_{n}(int n, long m) {{
@@ -51,6 +52,32 @@ def seconds(lines: int) -> float:
     return best
 
 
+ASSEMBLY = {
+    "nop": "nop\n",
+    "labels": "a{n}: jmp a{n}\n",
+    "label operands": "a{n}: lea rax, [rel a{n}]\n",
+    "different instructions": "mov rax, {n}\n",
+}
+
+
+def show_assembly() -> None:
+    """The same for blocks of assembly text, of 4,000 and of 32,000 lines."""
+    print(f"{'assembly':>22} {'seconds':>9} {'lines/s':>9} {'time per line against 4,000 lines':>36}")
+    for name, line in ASSEMBLY.items():
+        base = assembly_seconds(line, 4000)
+        taken = assembly_seconds(line, 32_000)
+        print(f"{name:>22} {taken:>9.3f} {32_000 / taken:>9.0f} {taken / 32_000 / (base / 4000):>36.2f}")
+
+
+def assembly_seconds(line: str, lines: int) -> float:
+    """The time to assemble that many lines."""
+    text = "".join(line.format(n=n) for n in range(lines))
+    assemble("nop")
+    start = time.perf_counter()
+    assemble(text)
+    return time.perf_counter() - start
+
+
 def main() -> None:
     seconds(100)  # loads the grammar
     base = seconds(1000)
@@ -58,6 +85,7 @@ def main() -> None:
     for lines in (1000, 4000, 16_000):
         taken = base if lines == 1000 else seconds(lines)
         print(f"{lines:>7} {taken:>9.3f} {lines / taken:>9.0f} {taken / lines / (base / 1000):>36.2f}")
+    show_assembly()
 
 
 if __name__ == "__main__":
