@@ -7,20 +7,27 @@ a command file or a bare script (statements without `? { }`, as in files that `f
 from __future__ import annotations
 
 import argparse
+import os
 import re
+import select
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from hds.exit_codes import ExitCode
 from lang.source import SourceFile
+from vm.drives import Drives, read_drives
+from vm.files import FileRefused, read_file, reason, too_large
 from vm.limits import DEFAULT_LIMITS, LIMITS, Limits
 
 if TYPE_CHECKING:
     from lang.compiler import Compiler
 
 STANDARD_INPUT = "<stdin>"
+NO_DRIVES = Drives()
+_CHUNK = 1 << 16  # bytes
 COMMAND_LINE = "<command line>"
 
 _COMMENT_OR_BLANK = re.compile(r"(?:\ufeff|\s|//[^\r\n]*|/\*.*?\*/)*", re.DOTALL)
@@ -49,19 +56,57 @@ def refuse(message: str, code: ExitCode) -> NoReturn:
     raise SystemExit(int(code))
 
 
-def read_bytes(path: str, limit: int | None = None) -> bytes:
-    """The content of a file, or of standard input for `-`. Raises InputError."""
+def read_bytes(path: str, limits: Limits, limit: str = "max_source_bytes", timeout: float | None = None) -> bytes:
+    """The content of a file of the host, or of standard input for `-`, as `vm.files.read_file`. Raises InputError.
+
+    Standard input may be a terminal or a pipe: whoever is at its other end has `timeout` seconds to end it.
+    """
     try:
-        if path == "-":
-            data = sys.stdin.buffer.read() if limit is None else sys.stdin.buffer.read(limit + 1)
+        return read_file(path, limits, limit) if path != "-" else _read_standard_input(limits, limit, timeout)
+    except FileRefused as error:
+        raise InputError(str(error) + (f"\n  hint: {error.hint}" if error.hint else "")) from None
+
+
+def _read_standard_input(limits: Limits, limit: str, timeout: float | None) -> bytes:
+    if sys.stdin is None:
+        raise InputError("cannot read standard input: it is closed")
+    largest: int = getattr(limits, limit)
+    data = bytearray()
+    deadline = None if timeout is None else time.monotonic() + timeout
+    try:
+        descriptor = _descriptor_of_standard_input()
+        if descriptor is None:
+            data += sys.stdin.buffer.read(largest + 1)
         else:
-            with Path(path).open("rb") as file:
-                data = file.read() if limit is None else file.read(limit + 1)
+            while len(data) <= largest:
+                _wait_for(descriptor, deadline, timeout)
+                part = os.read(descriptor, min(_CHUNK, largest + 1 - len(data)))
+                if not part:
+                    break
+                data += part
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}") from None
-    if limit is not None and len(data) > limit:
-        raise InputError(f"{path} is larger than {limit} bytes (limit max_source_bytes)")
-    return data
+        raise InputError(f"cannot read standard input: {reason(error)}") from None
+    if len(data) > largest:
+        raise too_large("standard input", limits, limit)
+    return bytes(data)
+
+
+def _descriptor_of_standard_input() -> int | None:
+    """None where a Python program has put an object of its own in its place."""
+    try:
+        return sys.stdin.fileno()
+    except (OSError, AttributeError):
+        return None
+
+
+def _wait_for(descriptor: int, deadline: float | None, timeout: float | None) -> None:
+    """Come back when something can be read, or raise InputError at the deadline."""
+    if deadline is None:
+        return
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+        raise InputError(f"standard input did not end within {timeout:g} s (--timeout)", ExitCode.LIMIT)
 
 
 def decode_text(name: str, data: bytes) -> str:
@@ -77,10 +122,21 @@ def decode_text(name: str, data: bytes) -> str:
         raise InputError(message, ExitCode.FAILED) from None
 
 
-def read_source(path: str, limits: Limits = DEFAULT_LIMITS) -> SourceFile:
+def locate(path: str, drives: Drives) -> str:
+    """The path on the host of one that was given; `-` stays what it is. Raises InputError."""
+    try:
+        return path if path == "-" else str(drives.locate(path))
+    except FileRefused as error:
+        raise InputError(str(error) + (f"\n  hint: {error.hint}" if error.hint else "")) from None
+
+
+def read_source(
+    path: str, limits: Limits = DEFAULT_LIMITS, drives: Drives = NO_DRIVES, timeout: float | None = None
+) -> SourceFile:
     """The text of a file, or of standard input for `-`. Raises InputError."""
+    path = locate(path, drives)
     name = STANDARD_INPUT if path == "-" else path
-    return SourceFile(name, decode_text(name, read_bytes(path, limits.max_source_bytes)))
+    return SourceFile(name, decode_text(name, read_bytes(path, limits, timeout=timeout)))
 
 
 def source_argument(text: str) -> SourceFile:
@@ -99,7 +155,7 @@ def require_source(arguments: argparse.Namespace, limits: Limits) -> SourceFile:
     if arguments.file is None:
         refuse("give a file, `-` for standard input, or -e TEXT", ExitCode.USAGE)
     try:
-        return read_source(arguments.file, limits)
+        return read_source(arguments.file, limits, drives(arguments), getattr(arguments, "timeout", None))
     except InputError as error:
         refuse(str(error), error.code)
 
@@ -139,9 +195,25 @@ def add_compiling(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-I", "--include", action="append", default=[], metavar="DIR", help="a folder in which #include looks"
     )
+    add_drives(parser)
     parser.add_argument(
         "--symbol", action="append", default=[], metavar="MODULE!NAME=ADDRESS", help="the address of a symbol"
     )
+
+
+def add_drives(parser: argparse.ArgumentParser) -> None:
+    """--drive: where the paths of Windows are looked up."""
+    parser.add_argument(
+        "--drive", action="append", default=[], metavar="C=DIR", help="the folder in which paths such as c:\\x are"
+    )
+
+
+def drives(arguments: argparse.Namespace) -> Drives:
+    """The drives that --drive gives. Exits for a malformed one."""
+    try:
+        return read_drives(getattr(arguments, "drive", []))
+    except ValueError as error:
+        refuse(str(error), ExitCode.USAGE)
 
 
 def new_compiler(arguments: argparse.Namespace, limits: Limits) -> Compiler:
