@@ -7,7 +7,20 @@ import sys
 from collections.abc import Iterable
 
 from hds.exit_codes import ExitCode
-from hds.inputs import InputError, is_script, new_compiler, read_bytes, refuse, require_source, with_arguments
+from hds.inputs import (
+    STANDARD_INPUT,
+    InputError,
+    decode_text,
+    drives,
+    is_compiled,
+    is_script,
+    locate,
+    new_compiler,
+    read_bytes,
+    refuse,
+    require_source,
+    with_arguments,
+)
 from lang.diagnostics import Diagnostic, Severity, render
 from lang.source import SourceFile
 from vm.bundle import Bundle, is_bundle, read_bundle
@@ -15,6 +28,7 @@ from vm.limits import Limits
 from vm.program import Program, ProgramFormatError, decode
 
 Compiled = Program | Bundle
+SUFFIX = ".hdc"
 
 
 def compile_source(source: SourceFile, arguments: argparse.Namespace, limits: Limits) -> Compiled | None:
@@ -27,8 +41,8 @@ def compile_source(source: SourceFile, arguments: argparse.Namespace, limits: Li
     from hds.command_scripts import read_command_file
     from hds.symbols import announce_programs
 
-    file = read_command_file(source, limits)
-    announce_programs(file.commands, compiler.symbols, limits)
+    file = read_command_file(source, limits, compiler.drives)
+    announce_programs(file.commands, compiler)
     findings = list(file.findings)
     programs: dict[int, Program] = {}
     for script in file.scripts:
@@ -42,26 +56,34 @@ def compile_source(source: SourceFile, arguments: argparse.Namespace, limits: Li
     return Bundle(source.name, source.text, tuple(sorted(programs.items())))
 
 
+def read_source_or_compiled(arguments: argparse.Namespace, limits: Limits) -> SourceFile | Compiled:
+    """The one input of `hds run` and `hds disasm`: its first bytes say whether it is compiled. Exits with a message."""
+    if arguments.execute is not None or arguments.file is None:
+        return with_arguments(require_source(arguments, limits), arguments)
+    limit = "max_compiled_bytes" if arguments.file.lower().endswith(SUFFIX) else "max_source_bytes"
+    try:
+        path = locate(arguments.file, drives(arguments))
+        data = read_bytes(path, limits, limit, getattr(arguments, "timeout", None))
+        if is_compiled(data) or path.lower().endswith(SUFFIX):
+            return read_bundle(data) if is_bundle(data) else decode(data)
+        name = STANDARD_INPUT if path == "-" else path
+        return with_arguments(SourceFile(name, decode_text(name, data)), arguments)
+    except InputError as error:
+        refuse(str(error), error.code)
+    except ProgramFormatError as error:
+        refuse(f"{arguments.file}: {error}", ExitCode.FAILED)
+
+
 def read_commands_or_bundle(
     arguments: argparse.Namespace, limits: Limits
 ) -> tuple[SourceFile, dict[int, Program] | None]:
-    """The command file of `hds run`, and its programs when it is a `.hdc` bundle. Exits for what cannot be read."""
-    if arguments.execute is None and arguments.file not in (None, "-") and str(arguments.file).endswith(".hdc"):
-        try:
-            compiled = read_compiled(read_bytes(arguments.file))
-        except InputError as error:
-            refuse(str(error), error.code)
-        except ProgramFormatError as error:
-            refuse(f"{arguments.file}: {error}", ExitCode.FAILED)
-        if isinstance(compiled, Program):
-            refuse(f"{arguments.file}: a bare script has no commands; hds run takes command files", ExitCode.FAILED)
-        return SourceFile(compiled.name, compiled.text), dict(compiled.programs)
-    return with_arguments(require_source(arguments, limits), arguments), None
-
-
-def read_compiled(data: bytes) -> Compiled:
-    """What a `.hdc` file holds. Raises vm.program.ProgramFormatError."""
-    return read_bundle(data) if is_bundle(data) else decode(data)
+    """The command file of `hds run`, and its programs when it is a bundle. Exits for what cannot be read."""
+    found = read_source_or_compiled(arguments, limits)
+    if isinstance(found, SourceFile):
+        return found, None
+    if isinstance(found, Program):
+        refuse(f"{arguments.file}: a bare script has no commands; hds run takes command files", ExitCode.FAILED)
+    return SourceFile(found.name, found.text), dict(found.programs)
 
 
 def programs_of(compiled: Compiled) -> list[tuple[str, Program]]:

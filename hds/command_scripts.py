@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hds.assembly import check_assembly
-from hds.inputs import InputError, read_source
+from hds.inputs import InputError, decode_text
 from lang.commands import Code, Command, CommandError, EventCommand, ScriptFile, ScriptText, parse_event, read_commands
 from lang.compiler import Compilation, Compiler
 from lang.diagnostics import Diagnostic
 from lang.source import SourceFile, Span
+from vm.drives import NO_DRIVES, DriveRefused, Drives
+from vm.files import FileRefused, read_file
 from vm.limits import Limits
 from vm.program import Source
 
@@ -75,7 +77,7 @@ class CommandFile:
         return self.events[command.span.start]
 
 
-def read_command_file(source: SourceFile, limits: Limits) -> CommandFile:
+def read_command_file(source: SourceFile, limits: Limits, drives: Drives = NO_DRIVES) -> CommandFile:
     """Read a command file and the files that its `file:` scripts name; nothing raises.
 
     Assembly blocks are assembled, to know whether that is possible; scripts are not compiled.
@@ -96,7 +98,7 @@ def read_command_file(source: SourceFile, limits: Limits) -> CommandFile:
             wrong_blocks, unchecked = check_assembly(event, limits)
             findings += wrong_blocks
             unchecked_blocks += unchecked
-            found = _event_scripts(event, limits)
+            found = _event_scripts(event, limits, drives)
         else:
             found = _raw_script(command)
         for item in found:
@@ -112,7 +114,7 @@ def as_diagnostic(error: CommandError) -> Diagnostic:
     return Diagnostic(str(error.code), error.message, error.span, error.hint)
 
 
-def _event_scripts(event: EventCommand, limits: Limits) -> Iterator[CommandScript | Diagnostic]:
+def _event_scripts(event: EventCommand, limits: Limits, drives: Drives) -> Iterator[CommandScript | Diagnostic]:
     for parameter in event.parameters.values():
         if parameter.value is None:
             span = parameter.span
@@ -120,7 +122,7 @@ def _event_scripts(event: EventCommand, limits: Limits) -> Iterator[CommandScrip
     if isinstance(event.script, ScriptText):
         yield _block(event.command, event.script)
     elif isinstance(event.script, ScriptFile):
-        yield _file(event.command, event.script, limits)
+        yield _file(event.command, event.script, limits, drives)
 
 
 def _block(command: Command, script: ScriptText) -> CommandScript:
@@ -136,13 +138,13 @@ def _block(command: Command, script: ScriptText) -> CommandScript:
     return CommandScript(command, span.start, text, span.start, span.end, file)
 
 
-def _file(command: Command, script: ScriptFile, limits: Limits) -> CommandScript | Diagnostic:
-    path = Path(script.span.file.name).parent / script.path.replace("\\", "/")
+def _file(command: Command, script: ScriptFile, limits: Limits, drives: Drives) -> CommandScript | Diagnostic:
     try:
-        if not path.is_file():
-            raise InputError(f"{path} is no file")
-        source = read_source(str(path), limits)
-    except (InputError, OSError) as error:
+        path = drives.locate(script.path, Path(script.span.file.name).parent)
+        source = SourceFile(str(path), decode_text(str(path), read_file(path, limits, "max_source_bytes")))
+    except DriveRefused as error:
+        return Diagnostic(Code.WINDOWS_PATH, str(error), script.span, error.hint)
+    except (FileRefused, InputError) as error:
         return Diagnostic(Code.NO_SCRIPT_FILE, str(error), script.span, "a path is relative to the command file")
     if not source.text.strip():
         return Diagnostic(Code.NO_SCRIPT_FILE, f"{path} is empty", script.span)

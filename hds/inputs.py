@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from hds.exit_codes import ExitCode
 from lang.source import SourceFile
-from vm.drives import Drives, read_drives
+from vm.drives import NO_DRIVES, Drives, read_drives
 from vm.files import FileRefused, read_file, reason, too_large
 from vm.limits import DEFAULT_LIMITS, LIMITS, Limits
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from lang.compiler import Compiler
 
 STANDARD_INPUT = "<stdin>"
-NO_DRIVES = Drives()
 _CHUNK = 1 << 16  # bytes
 COMMAND_LINE = "<command line>"
 
@@ -109,8 +108,15 @@ def _wait_for(descriptor: int, deadline: float | None, timeout: float | None) ->
         raise InputError(f"standard input did not end within {timeout:g} s (--timeout)", ExitCode.LIMIT)
 
 
+def is_compiled(data: bytes) -> bool:
+    """Whether the bytes claim to be a `.hdc` file of any version: no text has the zeros of its header."""
+    return data.startswith(b"HDS") and 0 in data[4:8]
+
+
 def decode_text(name: str, data: bytes) -> str:
     """The text of a file in UTF-8. Raises InputError that says where the first byte stands that is none."""
+    if is_compiled(data):
+        raise InputError(f"{name} is a compiled file; hds run executes it, hds disasm shows it", ExitCode.FAILED)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError(f"{name}:1:1: the file is UTF-16; save it as UTF-8", ExitCode.FAILED)
     try:
@@ -216,13 +222,22 @@ def drives(arguments: argparse.Namespace) -> Drives:
         refuse(str(error), ExitCode.USAGE)
 
 
+def located(path: str, arguments: argparse.Namespace) -> str:
+    """As `locate`, with the drives that --drive gives; exits where there is none."""
+    try:
+        return locate(path, drives(arguments))
+    except InputError as error:
+        refuse(str(error), error.code)
+
+
 def new_compiler(arguments: argparse.Namespace, limits: Limits) -> Compiler:
     """The compiler of one session, with what the flags give it; it makes no remarks."""
     from lang.compiler import Compiler
 
     return Compiler(
         limits,
-        tuple(Path(folder) for folder in arguments.include),
+        tuple(Path(located(folder, arguments)) for folder in arguments.include),
+        drives(arguments),
         symbols(arguments),
         portability=False,
     )

@@ -8,6 +8,7 @@ left. (What the peer's own system has taken and not read counts as delivered.)
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib.util
 import os
@@ -20,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Protocol
+
+from vm.files import FileRefused, open_for_writing, reason
 
 ENTRY_POINT = "hyperdbg_event_forwarding"  # of a module: (text, length)
 
@@ -54,14 +57,16 @@ class Patience:
 
 
 class FileCarrier:
-    """A regular file (or device); every message is written at once, so that a full disk is noticed with it."""
+    """A regular file; every message is written at once, so that a full disk is noticed with it.
 
-    def __init__(self, path: Path, *, append: bool) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if append else os.O_TRUNC)
+    `guarded` is the folder that the guest writes to, as in `vm.files`. Raises OutputFailed.
+    """
+
+    def __init__(self, path: Path, *, append: bool, guarded: Path | None = None) -> None:
         try:
-            self._descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o666)
-        except (OSError, ValueError) as error:
-            raise OutputFailed(f"cannot open the file {path}: {_reason(error)}") from None
+            self._descriptor = open_for_writing(path, append=append, guarded=guarded)
+        except FileRefused as error:
+            raise OutputFailed(f"cannot open the file {path}: {error.reason}") from None
 
     def send(self, data: bytes) -> None:
         rest = memoryview(data)
@@ -69,10 +74,11 @@ class FileCarrier:
             while rest:
                 rest = rest[os.write(self._descriptor, rest) :]
         except OSError as error:
-            raise OutputFailed(_reason(error)) from None
+            raise OutputFailed(reason(error)) from None
 
     def close(self) -> int:
-        os.close(self._descriptor)
+        with contextlib.suppress(OSError):  # a network file system may report here what is lost; nobody counts it
+            os.close(self._descriptor)
         return 0
 
 
@@ -134,7 +140,7 @@ class QueuedCarrier:
             except BlockingIOError:
                 continue
             except OSError as error:
-                self._fail(_reason(error))
+                self._fail(reason(error))
                 return
             with self._changed:
                 del self._queue[:taken]
@@ -172,7 +178,7 @@ def connect_tcp(address: str, patience: Patience) -> Carrier:
     try:
         connection = socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS)
     except OSError as error:
-        raise OutputFailed(f"cannot connect to {address}: {_reason(error)}") from None
+        raise OutputFailed(f"cannot connect to {address}: {reason(error)}") from None
     connection.setblocking(False)
     return QueuedCarrier(connection.fileno(), connection.send, connection.close, patience)
 
@@ -184,7 +190,7 @@ def open_named_pipe(address: str, patience: Patience) -> Carrier:
             raise OutputFailed(f"{address} is no named pipe")
         descriptor = os.open(address, os.O_WRONLY | os.O_NONBLOCK)
     except (OSError, ValueError) as error:
-        raise OutputFailed(f"cannot open the named pipe {address}: {_reason(error)}") from None
+        raise OutputFailed(f"cannot open the named pipe {address}: {reason(error)}") from None
     return QueuedCarrier(descriptor, lambda data: os.write(descriptor, data), lambda: os.close(descriptor), patience)
 
 
@@ -215,7 +221,3 @@ def _library_function(path: Path) -> Callable[[bytes, int], object]:
     function.argtypes, function.restype = (ctypes.c_char_p, ctypes.c_uint), None
     call: Callable[[bytes, int], object] = function
     return call
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)

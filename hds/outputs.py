@@ -55,11 +55,13 @@ class Outputs:
     """The sources of a session, by name in the order of their creation.
 
     `report` receives a line when a transfer fails. Modules run code in this process, so `allow_modules` must ask for
-    them.
+    them. `locate` gives the file that a path means; `guarded` is a folder that the guest writes to (`vm.files`).
     """
 
     report: Callable[[str], None] = lambda text: None
     allow_modules: bool = False
+    locate: Callable[[str], Path] = Path
+    guarded: Path | None = None
     patience: Patience = field(default_factory=Patience)
     sources: dict[str, OutputSource] = field(default_factory=dict)
 
@@ -155,23 +157,23 @@ class Outputs:
 
     def _file(self, address: str) -> Carrier:
         """A file is emptied by the first source of the session that names it, and continued by the others."""
-        path = Path(address)
+        path = self.locate(address)
         seen = any(
-            source.kind == "file" and Path(source.address).absolute() == path.absolute()
+            source.kind == "file" and self.locate(source.address).absolute() == path.absolute()
             for source in self.sources.values()
         )
-        return FileCarrier(path, append=seen)
+        return FileCarrier(path, append=seen, guarded=self.guarded)
 
     def _tcp(self, address: str) -> Carrier:
         return connect_tcp(address, self.patience)
 
     def _named_pipe(self, address: str) -> Carrier:
-        return open_named_pipe(address, self.patience)
+        return open_named_pipe(str(self.locate(address)), self.patience)
 
     def _module(self, address: str) -> Carrier:
         if not self.allow_modules:
             raise OutputFailed("modules run code of their own: they need --allow-modules")
-        return ModuleCarrier(Path(address))
+        return ModuleCarrier(self.locate(address))
 
 
 _MAKERS: Mapping[str, Callable[[Outputs, str], Carrier]] = {

@@ -50,8 +50,8 @@ class Scripts:
 
         Never raises for what is in the file. Raises VerificationError for a compiled program that is not well-formed.
         """
-        file = read_command_file(source, self.compiler.limits)
-        announce_programs(file.commands, self.compiler.symbols, self.compiler.limits)
+        file = read_command_file(source, self.compiler.limits, self.compiler.drives)
+        announce_programs(file.commands, self.compiler)
         prepared = Prepared(file, list(file.findings))
         for script in file.scripts:
             program = compiled.get(script.key) if compiled else None

@@ -32,9 +32,11 @@ from lang.diagnostics import Diagnostic, Severity
 from lang.source import SourceFile, Span
 from machine.events.registry import Event, RegistrationError
 from machine.kernel.linux import World
+from machine.loaders import LoadError
 from machine.machine import Machine, RunSummary, Sinks
 from machine.messages import Message, PacketRing
 from machine.process import Process
+from vm.drives import DriveRefused
 from vm.engine import Engine, Fault, Loaded
 from vm.host import Host
 from vm.limits import DEFAULT_LIMITS, Limits
@@ -53,6 +55,11 @@ MAX_SCRIPT_NESTING = 32  # files that run each other with .script
 
 class CommandFailed(Exception):  # noqa: N818 - it reads as what happened
     """A command was refused when it was executed; the text is HyperDbg's `err, ...` line."""
+
+    def __init__(self, message: str, hint: str | None = None, code: Code = Code.REFUSED) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.code = code
 
 
 class ScriptError(Exception):
@@ -139,11 +146,12 @@ class Session:
         self.symbols = Symbols(compiler.symbols)
         compiler = replace(compiler, portability=False, symbols=self.symbols.by_name)
         self.scripts = Scripts(compiler, self.engine, self.store)
-        self.outputs = Outputs(self._notice, allow_modules)
+        self.guest_folder = world.root if world is not None and world.writable else None  # of --root-rw
+        self.outputs = Outputs(self._notice, allow_modules, self.locate, self.guest_folder)
         self.settings = Settings()
         self.messages: list[Message] = []
         self.totals = Totals()
-        self.started: tuple[str, tuple[str, ...]] | None = None  # program and arguments of the last .start
+        self.started: tuple[Path, tuple[str, ...]] | None = None  # program and arguments of the last .start
         self.log: TextIO | None = None  # of .logopen; `unlogged` are the outlets without it
         self.unlogged = self.outlets
         self.ended = False
@@ -171,9 +179,8 @@ class Session:
         )
         self.execution = Execution(self)
         if program is not None:
-            guest = Path(program) if isinstance(program, str) else program
             self.load(
-                guest,
+                program,
                 kind,
                 arguments=arguments,
                 environment=environment,
@@ -184,7 +191,7 @@ class Session:
 
     def load(
         self,
-        program: Path | bytes,
+        program: str | Path | bytes,
         kind: str | None = None,
         *,
         arguments: Sequence[str] = (),
@@ -194,6 +201,11 @@ class Session:
         process_id: int | None = None,
     ) -> Process:
         """Load a program as a new process, as `Machine.load` does; its symbols are known from now on."""
+        if not isinstance(program, bytes):
+            try:
+                program = self.scripts.compiler.drives.locate(str(program))
+            except DriveRefused as error:
+                raise LoadError(str(error), error.hint or "") from None
         process = self.machine.load(
             program,
             kind,
@@ -289,7 +301,8 @@ class Session:
             try:
                 self._perform(command, stream.prepared)
             except (CommandFailed, RegistrationError) as error:
-                item = Diagnostic(Code.REFUSED, str(error), command.span)
+                code, hint = (error.code, error.hint) if isinstance(error, CommandFailed) else (Code.REFUSED, None)
+                item = Diagnostic(code, str(error), command.span, hint)
                 self.totals.failed_commands += 1
                 self.outlets.finding(item)
                 stream.problems.append(item)
@@ -304,6 +317,13 @@ class Session:
         if handler is None:
             raise CommandFailed(f"err, '{command.name.text}' is not available offline")
         handler(self, command, prepared)
+
+    def locate(self, path: str) -> Path:
+        """The file on the host that a command names (`vm.drives`). Raises CommandFailed."""
+        try:
+            return self.scripts.compiler.drives.locate(path)
+        except DriveRefused as error:
+            raise CommandFailed(f"err, {error}", error.hint, Code.WINDOWS_PATH) from None
 
     def show(self, text: str) -> None:
         """Hand on what a command shows."""

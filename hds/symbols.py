@@ -9,15 +9,15 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lang.commands import Command
 from machine.loading import read_symbols
 from machine.symbols import module_name, qualified
-from vm.limits import Limits
+from vm.drives import DriveRefused
 
 if TYPE_CHECKING:
+    from lang.compiler import Compiler
     from machine.process import Process
 
 FARTHEST_SYMBOL = 0xFFFF  # bytes between a symbol and what is named after it
@@ -70,7 +70,7 @@ def process_with_symbols_in(text: str, current: Process | None, processes: Seque
     return next((item for item in reversed(candidates) if module_name(item.name).lower() == module), None)
 
 
-def announce_programs(commands: Iterable[Command], names: dict[str, int], limits: Limits) -> None:
+def announce_programs(commands: Iterable[Command], compiler: Compiler) -> None:
     """Add the symbols of the programs that `.start` is going to load, where a name is not known yet.
 
     A file is compiled before its first command is executed, and scripts behind a `.start` may name its symbols.
@@ -78,6 +78,9 @@ def announce_programs(commands: Iterable[Command], names: dict[str, int], limits
     for command in commands:
         tokens = command.tokens
         if command.canonical_name == ".start" and len(tokens) > 1 and tokens[0].lower == "path":
-            path = Path(tokens[1].text)
-            for name, address in qualified(path.name, read_symbols(path, limits)).items():
-                names.setdefault(name, address)
+            try:
+                path = compiler.drives.locate(tokens[1].text)
+            except DriveRefused:
+                continue  # the command itself will say so
+            for name, address in qualified(path.name, read_symbols(path, compiler.limits)).items():
+                compiler.symbols.setdefault(name, address)

@@ -20,6 +20,7 @@ from lang.names import SessionNames
 from lang.parser import parse, too_deep
 from lang.placement import check_placement
 from lang.source import SourceFile
+from vm.drives import NO_DRIVES, Drives
 from vm.limits import DEFAULT_LIMITS, Limits
 from vm.program import Program
 
@@ -60,6 +61,7 @@ class Compiler:
 
     limits: Limits = DEFAULT_LIMITS
     include_paths: Sequence[Path] = ()
+    drives: Drives = NO_DRIVES
     symbols: dict[str, int] = field(default_factory=dict)
     portability: bool = True  # whether portability and other remarks are wanted
     session: SessionNames = field(default_factory=SessionNames)
@@ -89,6 +91,7 @@ class Compiler:
             expression=expression,
             include_paths=self.include_paths,
             limits=self.limits,
+            drives=self.drives,
         )
         if tree is None:
             return self._done(None, diagnostics)

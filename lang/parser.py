@@ -6,6 +6,7 @@ the statement, up to `max_errors` times.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ from lang.lalr import END, Parser, load
 from lang.lexer import Token, tokenize
 from lang.mistakes import Mistake, explain
 from lang.source import SourceFile, Span
+from vm.drives import NO_DRIVES, DriveRefused, Drives
+from vm.files import FileRefused, read_file
 from vm.limits import DEFAULT_LIMITS, Limits
 
 TABLES = Path(__file__).with_name("script.json")
@@ -42,6 +45,7 @@ class _Loader:
     include_paths: Sequence[Path]
     limits: Limits
     diagnostics: Diagnostics
+    drives: Drives
     seen: set[Path] = field(default_factory=set)
     active: list[Path] = field(default_factory=list)
     type_names: set[str] = field(default_factory=set)
@@ -60,8 +64,12 @@ class _Loader:
         return unit
 
     def include(self, token: Token, path: str) -> _Unit | None:
-        """The unit of an included file; None when it was included before, or cannot be (E020, E021, E024)."""
-        target = self.find(token, path)
+        """The unit of an included file; None when it was included before, or cannot be (E020, E021, E024, E025)."""
+        try:
+            target = self.find(token, path)
+        except DriveRefused as error:
+            self.diagnostics.add("E025", f"cannot read the file `{path}`: {error}", token.span, error.hint)
+            return None
         if target is None:
             places = ", ".join(str(folder) for folder in self.folders(token))
             self.diagnostics.add("E020", f"cannot read the file `{path}`", token.span, f"looked in {places}")
@@ -78,12 +86,10 @@ class _Loader:
         self.seen.add(target)
         self.active.append(target)
         try:
-            if target.stat().st_size > self.limits.max_source_bytes:
-                raise OSError(f"larger than {self.limits.max_source_bytes} bytes")
-            source = SourceFile(str(target), target.read_bytes().decode("utf-8", "surrogateescape"))
-            return self.load(source, 0, None)
-        except OSError as error:
-            self.diagnostics.add("E020", f"cannot read the file `{path}`: {error.strerror or error}", token.span)
+            data = read_file(target, self.limits, "max_source_bytes")
+            return self.load(SourceFile(str(target), data.decode("utf-8", "surrogateescape")), 0, None)
+        except FileRefused as error:
+            self.diagnostics.add("E020", str(error), token.span, error.hint)
             return None
         finally:
             self.active.pop()
@@ -93,15 +99,12 @@ class _Loader:
         return [Path(token.span.file.name).parent, *self.include_paths]
 
     def find(self, token: Token, path: str) -> Path | None:
-        """The file that a path of an `#include` means."""
-        name = path.replace("\\\\", "\\").replace("\\", "/")
-        try:
-            for folder in self.folders(token):
-                candidate = folder / name
-                if candidate.is_file():
+        """The file that a path of an `#include` means, or what is no file there. Raises DriveRefused."""
+        candidates = [self.drives.locate(path, folder) for folder in self.folders(token)]
+        for exists in (os.path.isfile, os.path.exists):
+            for candidate in candidates:
+                if exists(candidate):
                     return candidate.resolve()
-        except (OSError, ValueError):
-            pass
         return None
 
     def check_nesting(self, tokens: list[Token]) -> None:
@@ -301,12 +304,13 @@ def parse(
     expression: bool = False,
     include_paths: Sequence[Path] = (),
     limits: Limits = DEFAULT_LIMITS,
+    drives: Drives = NO_DRIVES,
 ) -> s.Program | None:
     """The syntax tree of [start, end) of a file, or None when a lexical or syntax error was reported. Never raises.
 
     With `expression` the text is one, and the tree is that of `print(text);`.
     """
-    loader = _Loader(include_paths, limits, diagnostics)
+    loader = _Loader(include_paths, limits, diagnostics, drives)
     own = Path(source.name)
     try:
         if own.is_file():

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from machine.loaders import Image, LoadError, UnreadableFile
 from machine.symbols import Symbol
+from vm.files import FileRefused, read_file
 from vm.limits import Limits
 
 KINDS = ("elf", "pe", "raw", "asm")
@@ -39,7 +40,7 @@ def read_image(program: Path | bytes, kind: str | None, base: int | None, entry:
     """The image of a file or of bytes. Raises LoadError."""
     from machine.loaders import asm, elf, pe, raw
 
-    data = _read_file(program, limits.max_guest_memory) if isinstance(program, Path) else program
+    data = _read_file(program, limits) if isinstance(program, Path) else program
     if kind is None:
         kind = _kind_of(program, data)
     where = raw.DEFAULT_BASE if base is None else base
@@ -62,7 +63,7 @@ def read_image(program: Path | bytes, kind: str | None, base: int | None, entry:
 def read_symbols(path: Path, limits: Limits) -> tuple[Symbol, ...]:
     """The symbols of a program in a file; none where there is no program that can be loaded."""
     try:
-        data = _read_file(path, limits.max_guest_memory)
+        data = _read_file(path, limits)
         kind = _kind_of(path, data)
         return read_image(data, kind, None, None, limits).symbols if kind in _KINDS_WITH_SYMBOLS else ()
     except LoadError:
@@ -108,12 +109,8 @@ def _is_text(data: bytes) -> bool:
     return all(char.isprintable() or char in "\t\r\n\f" for char in text)
 
 
-def _read_file(path: Path, largest: int) -> bytes:
+def _read_file(path: Path, limits: Limits) -> bytes:
     try:
-        with path.open("rb") as file:
-            data = file.read(largest + 1)
-    except OSError as error:
-        raise UnreadableFile(f"cannot read {path}: {error.strerror or error}") from None
-    if len(data) > largest:
-        raise LoadError(f"{path} is larger than max_guest_memory ({largest} bytes)")
-    return data
+        return read_file(path, limits, "max_guest_memory")
+    except FileRefused as error:
+        raise UnreadableFile(str(error), error.hint or "") from None

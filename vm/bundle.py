@@ -11,7 +11,7 @@ import struct
 import zlib
 from dataclasses import dataclass, replace
 
-from vm.program import Program, ProgramFormatError, Reader, Source, Writer, decode, encode
+from vm.program import Program, ProgramFormatError, Reader, Source, Writer, decode, encode, other_version
 
 MAGIC = b"HDSB"
 VERSION = 1
@@ -56,7 +56,7 @@ def read_bundle(data: bytes) -> Bundle:
         raise ProgramFormatError("not a compiled command file (wrong magic number)")
     _, version, _, checksum = _HEADER.unpack_from(data)
     if version != VERSION:
-        raise ProgramFormatError(f"bundle format version {version}; this hds reads version {VERSION}")
+        raise other_version("bundle", version, VERSION)
     body = data[_HEADER.size :]
     if zlib.crc32(body) != checksum:
         raise ProgramFormatError("the checksum does not match: the file is damaged")

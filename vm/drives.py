@@ -25,6 +25,9 @@ _SEPARATOR = re.compile(r"[\\/]+")
 class DriveRefused(FileRefused):
     """A path of Windows for which no folder stands, or that leads out of it."""
 
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message, message, hint)
+
 
 @dataclass(frozen=True)
 class Drives:
@@ -43,7 +46,9 @@ class Drives:
             return folder / text.replace("\\", "/")
         base = self.folders.get(drive)
         if base is None:
-            raise DriveRefused(f"'{text}' is a path of Windows", f"--drive {drive.removesuffix(':')}=DIR says where it is")
+            raise DriveRefused(
+                f"'{text}' is a path of Windows", f"--drive {drive.removesuffix(':')}=DIR says where it is"
+            )
         try:
             root = os.path.realpath(base)
             found = os.path.realpath(_look_up(root, _plain_names(text, rest)))
@@ -52,6 +57,9 @@ class Drives:
         if os.path.commonpath((root, found)) != root:
             raise DriveRefused(f"'{text}' leads out of the folder {base} by a link")
         return Path(found)
+
+
+NO_DRIVES = Drives()
 
 
 def read_drives(texts: list[str]) -> Drives:
@@ -99,6 +107,6 @@ def _look_up(folder: str, names: list[str]) -> str:
             alike = sorted(row for row in os.listdir(folder) if row.lower() == name.lower())
             if len(alike) > 1:
                 raise OSError(f"'{name}' may be any of {', '.join(alike)}")
-            name = alike[0] if alike else name  # noqa: PLW2901 - the same name as the host spells it
+            name = alike[0] if alike else name
         folder = os.path.join(folder, name)
     return folder

@@ -11,6 +11,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from vm.limits import Limits
@@ -29,10 +30,11 @@ _KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
 
 
 class FileRefused(Exception):  # noqa: N818 - it reads as what happened
-    """A file cannot be read or written; the text names it and says why, `hint` what helps."""
+    """A file cannot be read or written; the text names it and says why, `reason` only why, `hint` what helps."""
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
+    def __init__(self, message: str, reason: str, hint: str | None = None) -> None:
         super().__init__(message)
+        self.reason = reason
         self.hint = hint
 
 
@@ -52,7 +54,7 @@ def read_file(path: str | Path, limits: Limits, limit: str) -> bytes:
         finally:
             os.close(descriptor)
     except (OSError, ValueError) as error:
-        raise FileRefused(f"cannot read {path}: {reason(error)}") from None
+        raise FileRefused(f"cannot read {path}: {reason(error)}", reason(error)) from None
     if found.st_size > largest or len(data) > largest:
         raise too_large(path, limits, limit)
     return data
@@ -60,7 +62,8 @@ def read_file(path: str | Path, limits: Limits, limit: str) -> bytes:
 
 def too_large(path: str | Path, limits: Limits, limit: str) -> FileRefused:
     """What is said of an input that is larger than the limit of this name."""
-    return FileRefused(f"{path} is larger than {getattr(limits, limit)} bytes (limit {limit})")
+    size = f"larger than {getattr(limits, limit)} bytes (limit {limit})"
+    return FileRefused(f"{path} is {size}", f"it is {size}")
 
 
 def open_for_writing(path: str | Path, *, append: bool = False, guarded: Path | None = None) -> int:
@@ -84,7 +87,7 @@ def open_for_writing(path: str | Path, *, append: bool = False, guarded: Path | 
             os.close(descriptor)
             raise
     except (OSError, ValueError) as error:
-        raise FileRefused(f"cannot write {path}: {reason(error)}") from None
+        raise FileRefused(f"cannot write {path}: {reason(error)}", reason(error)) from None
     return descriptor
 
 
@@ -97,7 +100,7 @@ def write_file(path: str | Path, data: bytes, *, guarded: Path | None = None) ->
             while rest:
                 rest = rest[file.write(rest) :]
     except OSError as error:
-        raise FileRefused(f"cannot write {path}: {reason(error)}") from None
+        raise FileRefused(f"cannot write {path}: {reason(error)}", reason(error)) from None
 
 
 def reason(error: Exception) -> str:
@@ -115,10 +118,8 @@ def _check_kind(found: os.stat_result, *harmless: int) -> None:
 
 def _check_existing(name: str | Path, folder: int | None) -> None:
     """As `_check_kind` for what is to be written to; nothing may stand there."""
-    try:
+    with suppress(FileNotFoundError):
         _check_kind(os.stat(name, dir_fd=folder), _NULL, _FULL)
-    except FileNotFoundError:
-        pass
 
 
 def _read_up_to(descriptor: int, most: int) -> bytes:

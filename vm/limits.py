@@ -33,6 +33,7 @@ class Limits:
     max_include_depth: int = _limit(32, "files", "nesting of #include")
     max_errors: int = _limit(20, "errors", "errors reported for one file before the rest is left out")
     max_source_bytes: int = _limit(16_777_216, "bytes", "one source file, command file or included file")
+    max_compiled_bytes: int = _limit(16_777_216, "bytes", "one compiled file (.hdc)")
     max_instructions: int = _limit(10_000_000_000, "instructions", "guest instructions of one run of the machine")
     quantum_instructions: int = _limit(
         100_000, "instructions", "guest instructions of one process before the next one's turn on its core"

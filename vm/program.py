@@ -92,6 +92,14 @@ class Program:
         return 4 * len(self.code) + 8 * len(self.constants) + sum(map(len, self.strings)) + sum(map(len, self.formats))
 
 
+def other_version(what: str, found: int, known: int) -> ProgramFormatError:
+    """What is said of a file whose format this hds does not read."""
+    return ProgramFormatError(
+        f"{what} format version {found}, this hds reads {known}: compile the source again with this hds, "
+        f"or use the {'newer' if found > known else 'older'} hds that wrote it"
+    )
+
+
 # --- binary form ------------------------------------------------------------------------------------------------------
 
 
@@ -206,7 +214,7 @@ def decode(data: bytes) -> Program:
         raise ProgramFormatError("not a compiled hds program (wrong magic number)")
     _, version, _, checksum = _HEADER.unpack_from(data)
     if version != VERSION:
-        raise ProgramFormatError(f"program format version {version}; this hds reads version {VERSION}")
+        raise other_version("program", version, VERSION)
     body = data[_HEADER.size :]
     if zlib.crc32(body) != checksum:
         raise ProgramFormatError("the checksum does not match: the file is damaged")

@@ -6,8 +6,8 @@ of the process; only their marks and error numbers differ.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hds.commands.handler import (
@@ -22,6 +22,7 @@ from hds.commands.handler import (
 from hds.disassembly import a88
 from hds.session import CommandFailed
 from lang.commands import plain_number
+from vm.files import FileRefused, open_for_writing, reason
 
 if TYPE_CHECKING:
     from hds.scripts import Prepared
@@ -203,16 +204,18 @@ def dump(session: Session, command: Command, prepared: Prepared) -> None:
     if end <= start:
         raise CommandFailed("err, the end must lie behind the start")
     process = process_of(session, arguments)
-    path = Path(arguments.keyed["path"].text)
+    path = session.locate(arguments.keyed["path"].text)
     try:
-        with path.open("wb") as file:
+        with os.fdopen(open_for_writing(path, guarded=session.guest_folder), "wb") as file:
             for at, page in _pages(session, process, start, end):
                 if page is None:
                     session.outlets.notice(f"err, invalid address (c0000005) at {at:x}")
                 else:
                     file.write(page)
-    except (OSError, ValueError) as error:
-        raise CommandFailed(f"err, cannot write {path}: {getattr(error, 'strerror', None) or error}") from None
+    except FileRefused as error:
+        raise CommandFailed(f"err, {error}", error.hint) from None
+    except OSError as error:
+        raise CommandFailed(f"err, cannot write {path}: {reason(error)}") from None
     session.show(f"the dump file is saved at: {path}\n")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hds.commands.handler import Handler, address, current_process, incorrect_use, number, process_of, split
@@ -100,7 +99,7 @@ def start(session: Session, command: Command, prepared: Prepared) -> None:
     tokens = command.tokens
     if len(tokens) < 2 or tokens[0].lower != "path":
         raise incorrect_use(command)
-    session.started = (tokens[1].text, tuple(token.text for token in tokens[2:]))
+    session.started = (session.locate(tokens[1].text), tuple(token.text for token in tokens[2:]))
     _load(session)
 
 
@@ -120,7 +119,7 @@ def _load(session: Session) -> None:
     assert session.started is not None
     path, arguments = session.started
     try:
-        loaded = session.load(Path(path), arguments=arguments)
+        loaded = session.load(path, arguments=arguments)
     except LoadError as error:
         raise CommandFailed(f"err, {error}" + (f" ({error.hint})" if error.hint else "")) from None
     session.show(f"process id: {loaded.pid:x}\n{session.execution.instruction_line(loaded)}\n")

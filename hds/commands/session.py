@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from hds.commands.handler import Handler, incorrect_use, words
 from hds.commands.usage import help_text
-from hds.inputs import InputError, read_source
+from hds.inputs import InputError, decode_text
 from hds.outlets import with_log
 from hds.session import CommandFailed
 from lang.commands import COMMAND_BY_NAME, Support, substitute_arguments
 from lang.source import SourceFile
+from vm.files import FileRefused, open_for_writing, read_file
 
 if TYPE_CHECKING:
     from hds.scripts import Prepared
@@ -25,11 +27,12 @@ def script(session: Session, command: Command, prepared: Prepared) -> None:
     given = words(command)
     if not given:
         raise CommandFailed("err, please specify a file: .script FILE [ARGUMENTS]")
+    path = str(session.locate(given[0]))
     try:
-        source = read_source(given[0], session.limits)
-    except InputError as error:
+        source = SourceFile(path, decode_text(path, read_file(path, session.limits, "max_source_bytes")))
+    except (FileRefused, InputError) as error:
         raise CommandFailed(f"err, invalid file specified: {error}") from None
-    source = SourceFile(source.name, substitute_arguments(source, given).text)
+    source = SourceFile(path, substitute_arguments(source, given).text)
     inner = session.prepare(source)
     for item in inner.diagnostics:
         session.outlets.finding(item)
@@ -45,11 +48,12 @@ def open_log(session: Session, command: Command, prepared: Prepared) -> None:
         raise incorrect_use(command)
     if session.log is not None:
         raise CommandFailed("err, log was opened previously")
+    path = session.locate(given[0])
     try:
-        session.log = open(given[0], "w", encoding="utf-8")  # noqa: SIM115 - closed by .logclose or the session
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise CommandFailed(f"err, cannot open {given[0]}: {reason}") from None
+        descriptor = open_for_writing(path, guarded=session.guest_folder)
+    except FileRefused as error:
+        raise CommandFailed(f"err, cannot open {path}: {error.reason}") from None
+    session.log = os.fdopen(descriptor, "w", encoding="utf-8")
     session.unlogged = session.outlets
     session.outlets = with_log(session.outlets, session.log)
     session.show(f"save commands and results to the log file {given[0]} ({_now(session)})\n")

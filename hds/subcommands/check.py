@@ -16,6 +16,7 @@ from hds.inputs import (
     add_kind,
     add_limits,
     chosen_limits,
+    drives,
     is_script,
     new_compiler,
     read_source,
@@ -103,7 +104,9 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 
 def _source(name: str, arguments: argparse.Namespace, limits: Limits) -> SourceFile:
-    source = source_argument(arguments.execute) if name == COMMAND_LINE else read_source(name, limits)
+    source = (
+        source_argument(arguments.execute) if name == COMMAND_LINE else read_source(name, limits, drives(arguments))
+    )
     return with_arguments(source, arguments)
 
 

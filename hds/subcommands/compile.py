@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from hds.exit_codes import ExitCode
@@ -14,10 +13,12 @@ from hds.inputs import (
     add_kind,
     add_limits,
     chosen_limits,
+    located,
     refuse,
     require_source,
     with_arguments,
 )
+from vm.files import FileRefused, write_file
 
 if TYPE_CHECKING:
     from vm.limits import Limits
@@ -60,10 +61,10 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         except VerificationError as error:
             refuse(f"{title or source.name}: {error}", ExitCode.FAILED)
     if arguments.emit != "hdc":
-        _write(arguments.output or "-", _native_text(programs, arguments.emit, limits).encode())
+        _write(located(arguments.output or "-", arguments), _native_text(programs, arguments.emit, limits).encode())
         return ExitCode.OK
     data = write_bundle(compiled) if isinstance(compiled, Bundle) else encode(compiled)
-    _write(arguments.output, data)
+    _write(located(arguments.output, arguments), data)
     size = sum(program.size for _, program in programs)
     scripts = f"{len(programs)} script{'' if len(programs) == 1 else 's'}"
     print(f"{source.name}: {scripts}, {size} bytes of program, {len(data)} bytes written", file=sys.stderr)
@@ -91,6 +92,6 @@ def _write(path: str, data: bytes) -> None:
         if path == "-":
             sys.stdout.buffer.write(data)
         else:
-            Path(path).write_bytes(data)
-    except OSError as error:
-        refuse(f"cannot write {path}: {error.strerror or error}", ExitCode.NO_INPUT)
+            write_file(path, data)
+    except FileRefused as error:
+        refuse(str(error), ExitCode.NO_INPUT)

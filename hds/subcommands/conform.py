@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     passed = failed = 0
     for path in arguments.files:
         try:
-            vectors = read_vectors(decode_text(path, read_bytes(path)))
+            vectors = read_vectors(decode_text(path, read_bytes(path, limits)))
         except InputError as error:
             refuse(str(error), error.code)
         except MalformedVector as error:

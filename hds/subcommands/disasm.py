@@ -7,20 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from hds.exit_codes import ExitCode
-from hds.inputs import (
-    STANDARD_INPUT,
-    InputError,
-    add_compiling,
-    add_input,
-    add_kind,
-    add_limits,
-    chosen_limits,
-    decode_text,
-    read_bytes,
-    refuse,
-    require_source,
-    with_arguments,
-)
+from hds.inputs import add_compiling, add_input, add_kind, add_limits, chosen_limits, refuse
 
 if TYPE_CHECKING:
     from hds.bundles import Compiled
@@ -56,20 +43,8 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 
 def _compiled(arguments: argparse.Namespace, limits: Limits) -> Compiled | None:
-    from hds.bundles import compile_source, read_compiled
+    from hds.bundles import compile_source, read_source_or_compiled
     from lang.source import SourceFile
-    from vm.program import ProgramFormatError
 
-    if arguments.execute is not None or arguments.file is None:
-        return compile_source(with_arguments(require_source(arguments, limits), arguments), arguments, limits)
-    try:
-        data = read_bytes(arguments.file, limits.max_source_bytes)
-        if data.startswith(b"HDS"):
-            return read_compiled(data)
-        name = STANDARD_INPUT if arguments.file == "-" else arguments.file
-        source = SourceFile(name, decode_text(name, data))
-    except InputError as error:
-        refuse(str(error), error.code)
-    except ProgramFormatError as error:
-        refuse(f"{arguments.file}: {error}", ExitCode.FAILED)
-    return compile_source(with_arguments(source, arguments), arguments, limits)
+    found = read_source_or_compiled(arguments, limits)
+    return compile_source(found, arguments, limits) if isinstance(found, SourceFile) else found

@@ -16,6 +16,8 @@ from hds.inputs import (
     add_input,
     add_limits,
     chosen_limits,
+    drives,
+    locate,
     new_compiler,
     parse_number,
     read_bytes,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from lang.compiler import Compilation
     from vm.engine import RunResult
     from vm.host import MemoryHost
+    from vm.limits import Limits
 
 SHOWN_REGISTERS = (
     *("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp"),
@@ -74,7 +77,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
     limits = chosen_limits(arguments)
     source = with_arguments(require_source(arguments, limits), arguments)
-    host = _host(arguments)
+    host = _host(arguments, limits)
     regions = [_region(text) for text in arguments.dump_memory]
     made = new_compiler(arguments, limits).compile(source)
     _show_findings(made, arguments.json)
@@ -95,7 +98,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     return ExitCode.OK if result.ok else ExitCode.RUNTIME
 
 
-def _host(arguments: argparse.Namespace) -> MemoryHost:
+def _host(arguments: argparse.Namespace, limits: Limits) -> MemoryHost:
     from vm.host import MemoryHost
     from vm.registers import REGISTER_INDEX, REGISTERS, STORAGES
 
@@ -111,17 +114,17 @@ def _host(arguments: argparse.Namespace) -> MemoryHost:
     for text in arguments.memory:
         place, _, content = text.partition("=")
         address = parse_number(place)
-        data = _content(content)
+        data = _content(content, arguments, limits)
         if address is None or data is None or address + max(len(data), 1) > 1 << 64:
             refuse(f"--memory {text[:60]}: expected ADDRESS=HEX or ADDRESS=@FILE", ExitCode.USAGE)
         host.map(address, len(data), data)
     return host
 
 
-def _content(text: str) -> bytes | None:
+def _content(text: str, arguments: argparse.Namespace, limits: Limits) -> bytes | None:
     if text.startswith("@"):
         try:
-            return read_bytes(text[1:])
+            return read_bytes(locate(text[1:], drives(arguments)), limits, "max_guest_memory")
         except InputError as error:
             refuse(str(error), error.code)
     try:

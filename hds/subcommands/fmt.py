@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import difflib
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hds.exit_codes import ExitCode
@@ -20,6 +19,7 @@ from hds.inputs import (
     refuse,
     source_argument,
 )
+from vm.files import FileRefused, write_file
 
 if TYPE_CHECKING:
     from lang.source import SourceFile
@@ -70,9 +70,9 @@ def _lay_out(source: SourceFile, arguments: argparse.Namespace, limits: Limits) 
     if arguments.write and not source.name.startswith("<"):
         if text != source.text:
             try:
-                Path(source.name).write_text(text, encoding="utf-8", newline="")
-            except OSError as error:
-                refuse(f"cannot write {source.name}: {error.strerror or error}", ExitCode.NO_INPUT)
+                write_file(source.name, text.encode())
+            except FileRefused as error:
+                refuse(str(error), ExitCode.NO_INPUT)
             print(f"{source.name}: written", file=sys.stderr)
         return ExitCode.OK
     sys.stdout.write(text)

@@ -16,11 +16,15 @@ from hds.bundles import read_commands_or_bundle
 from hds.engines import add_engine, load_engine
 from hds.exit_codes import ExitCode
 from hds.inputs import (
+    InputError,
     add_compiling,
     add_limits,
     chosen_limits,
+    drives,
+    locate,
     new_compiler,
     parse_number,
+    read_bytes,
     refuse,
 )
 from vm.verifier import VerificationError
@@ -186,7 +190,7 @@ def new_session(arguments: argparse.Namespace, words: list[str], limits: Limits,
 
     try:
         session = Session(
-            Path(words[0]) if words else None,
+            words[0] if words else None,
             arguments=words[1:],
             environment=arguments.env,
             kind=arguments.kind,
@@ -200,7 +204,7 @@ def new_session(arguments: argparse.Namespace, words: list[str], limits: Limits,
             compiler=new_compiler(arguments, limits),
             outlets=outlets,
             allow_modules=arguments.allow_modules,
-            world=_world(arguments),
+            world=_world(arguments, limits),
             emulate_message_loss=arguments.emulate_message_loss,
             parallel=arguments.parallel,
         )
@@ -211,17 +215,18 @@ def new_session(arguments: argparse.Namespace, words: list[str], limits: Limits,
     return session
 
 
-def _world(arguments: argparse.Namespace) -> World:
+def _world(arguments: argparse.Namespace, limits: Limits) -> World:
     """What a Linux guest is shown of the host. Exits when its standard input cannot be read."""
     from machine.kernel.linux import World
 
-    source: Path | int | None = None
+    source: bytes | int | None = None
     if arguments.stdin == "-":
         source = 0
     elif arguments.stdin != "none":
-        source = Path(arguments.stdin)
-        if not source.is_file():
-            refuse(f"cannot read {source}: it is no file", ExitCode.NO_INPUT)
+        try:
+            source = read_bytes(locate(arguments.stdin, drives(arguments)), limits, "max_file_bytes")
+        except InputError as error:
+            refuse(str(error), error.code)
     folder = arguments.root_rw or arguments.root
     return World(folder, arguments.root_rw is not None, source)
 

@@ -155,6 +155,16 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         limits={"max_include_depth": 2},
     ),
     Row(
+        "E025",
+        "included file on a drive of Windows",
+        "A path such as `c:\\scripts\\library.hds`, or `\\\\server\\share\\library.hds`, is looked up in a folder of "
+        "this computer: `--drive c=DIR` (or `--drive \\\\server\\share=DIR`) says which. Upper and lower case do not "
+        "matter there, and the path must not lead out of that folder by `..` or by a link.",
+        bad='#include "c:\\scripts\\library.hds";',
+        good='#include "library.hds";',
+        files={"library.hds": "int twice(int n) { return n * 2; }"},
+    ),
+    Row(
         "E030",
         "syntax error",
         "What stands here does not fit what stands before it. The message names what was found and what was expected; "

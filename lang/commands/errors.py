@@ -47,6 +47,7 @@ class Code(StrEnum):
     NO_OUTPUT_NAME = "E223"
     TOO_MANY_OUTPUTS = "E224"
     BAD_ASSEMBLY = "E225"
+    WINDOWS_PATH = "E226"
     UNKNOWN_PARAMETER = "E230"
     MISSING_PARAMETER = "E231"
     BAD_PARAMETER = "E232"
@@ -218,6 +219,16 @@ CODES: tuple[Row, ...] = (
         "reason.",
         "!syscall asm code { moov rax, 1 }",
         "!syscall asm code { mov rax, 1 }",
+    ),
+    Row(
+        Code.WINDOWS_PATH,
+        "path on a drive of Windows",
+        "A path such as `c:\\scripts\\one.txt`, or `\\\\server\\share\\one.txt`, is looked up in a folder of this "
+        "computer: `--drive c=DIR` (or `--drive \\\\server\\share=DIR`) says which. Upper and lower case do not matter "
+        "there, and the path must not lead out of that folder by `..` or by a link. In every other path a backslash "
+        "separates folders.",
+        "!syscall script {file:c:\\scripts\\one.txt}",
+        "!syscall script { print(1); }",
     ),
     Row(
         Code.UNKNOWN_PARAMETER,

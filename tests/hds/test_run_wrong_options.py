@@ -42,7 +42,7 @@ WRONG: tuple[tuple[str, str], ...] = (
     ("!syscall script", "error E230: unknown parameter 'script'"),
     ("!syscall script { print(; }", "error E"),
     ("!syscall script {file:}", "error E222: `file:` needs a path"),
-    ("!syscall script {file:/no/where.hds}", "error E222: /no/where.hds is no file"),
+    ("!syscall script {file:/no/where.hds}", "error E222: cannot read /no/where.hds: No such file or directory"),
     ("!syscall script {}", "error E230: unknown parameter 'script'"),
     # condition and code
     ("!syscall condition", "error E230: unknown parameter 'condition'"),

@@ -31,6 +31,7 @@ from machine.kernel.linux.task import NANOSECONDS, Task
 from machine.kernel.linux.tree import World
 from machine.loaders import LoadError, initial_stack
 from machine.process import Process
+from vm.files import FileRefused, read_file
 from vm.limits import DEFAULT_LIMITS, Limits
 from vm.registers import STORAGE_INDEX
 
@@ -124,6 +125,8 @@ class LinuxKernel(UnknownCalls):
         try:
             root = tree.build(self._world, store, generator, b"/" + name)
             files = self._standard_files(store, root)
+        except FileRefused as error:
+            raise LoadError(f"{error}", error.hint or "") from None
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
             raise LoadError(f"the guest's files cannot be shown: {reason}") from None
@@ -153,7 +156,7 @@ class LinuxKernel(UnknownCalls):
             place = find(root, root, b"/dev/null").existing()
             assert isinstance(place.node, Device)
             return DeviceFile(O_RDONLY, place, place.node)
-        data = source.read_bytes() if isinstance(source, Path) else source
+        data = read_file(source, self._limits, "max_file_bytes") if isinstance(source, Path) else source
         try:
             return RegularFile(O_RDONLY, None, MemoryFile(store, 0o600, data))
         except LinuxError:
