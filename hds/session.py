@@ -111,10 +111,10 @@ class Session:
     """One debugging session: a machine, its events, and the globals that the scripts share.
 
     `program` is a path or the bytes of a guest, loaded at once; `kind` is elf, pe, raw or asm; without it
-    ELF and PE show by their content, .asm, .bin, .raw and .sc by the name, and anything else is refused. `compiler` brings
-    include folders and symbols, `world` what a Linux guest is shown of the host. With `emulate_message_loss` collected
-    messages (`imm no`) go through HyperDbg's ring of packets. With `parallel` the cores run at the same time, as
-    `Machine` has it: no two runs are the same. Raises machine.LoadError.
+    ELF and PE show by their content, .asm, .bin, .raw and .sc by the name, and anything else is refused. `compiler`
+    brings include folders and symbols, `world` what a Linux guest is shown of the host. With `emulate_message_loss`
+    collected messages (`imm no`) go through HyperDbg's ring of packets. With `parallel` the cores run at the same time,
+    as `Machine` has it: no two runs are the same. Raises machine.LoadError.
     """
 
     def __init__(

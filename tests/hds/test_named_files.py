@@ -1,4 +1,4 @@
-"""Files that a command line or a command names: whatever stands there, hds neither waits for it nor runs out of memory."""
+"""Files that a command line or a command names: hds neither waits for any of them nor runs out of memory."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def test_python_refuses_the_same(stuck: str, tmp_path: Path) -> None:
     for program in (stuck, Path(stuck)):
         with pytest.raises(LoadError, match="it is a FIFO"):
             Session(program)
-    with pytest.raises(LoadError, match="'c:.x' is a path of Windows") as caught:
+    with pytest.raises(LoadError, match=r"'c:.x' is a path of Windows") as caught:
         Session("c:\\x")
     assert caught.value.hint == "--drive c=DIR says where it is"
     with pytest.raises(LoadError, match="it is a FIFO"):
@@ -216,7 +216,7 @@ def disk(tmp_path: Path) -> Path:
     """A folder that stands for drive c, with a script of each kind and a program."""
     disk = tmp_path / "disk"
     (disk / "Scripts").mkdir(parents=True)
-    (disk / "Scripts" / "Main.hds").write_text("? { #include \"Inner\\\\Part.hds\"; print(five()); }\n")
+    (disk / "Scripts" / "Main.hds").write_text('? { #include "Inner\\\\Part.hds"; print(five()); }\n')
     (disk / "Scripts" / "Inner").mkdir()
     (disk / "Scripts" / "Inner" / "Part.hds").write_text("int five() { return 5; }\n")
     (disk / "Scripts" / "Event.txt").write_text("print(@rax);")
