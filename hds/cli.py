@@ -82,6 +82,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return ExitCode.BROKEN_PIPE
         if os.environ.get("HDS_TRACEBACK"):
             raise
+        if isinstance(error, MemoryError):
+            print(f"hds: {str(error) or 'the host gives no more memory'}", file=sys.stderr)
+            return ExitCode.LIMIT
         print(f"hds: internal error: {type(error).__name__}: {error}", file=sys.stderr)
         print("  hint: this is a bug in hds; HDS_TRACEBACK=1 shows where, for a report", file=sys.stderr)
         return ExitCode.INTERNAL

@@ -21,10 +21,10 @@ def add_engine(parser: argparse.ArgumentParser, *more: str, default: str | None 
 
 
 def default_engine(limits: Limits) -> Engine:
-    """The native engine, or the reference engine where llvmlite is missing."""
+    """The native engine, or the reference engine where llvmlite is missing or cannot be loaded."""
     try:
         from vm.native.engine import NativeEngine
-    except ImportError:
+    except (ImportError, OSError):
         from vm.interpreter import Interpreter
 
         return Interpreter(limits)
@@ -41,7 +41,7 @@ def load_engine(name: str | None, limits: Limits) -> Engine:
         return Interpreter(limits)
     try:
         from vm.native.engine import NativeEngine
-    except ImportError as error:
+    except (ImportError, OSError) as error:
         refuse(f"the native engine is not available: {error}", ExitCode.USAGE)
     engine: Engine = NativeEngine(limits)
     return engine

@@ -15,6 +15,8 @@ from unicorn import unicorn_const as uc
 from unicorn import x86_const as x86
 from unicorn.unicorn_py3.unicorn import Uc, uclib
 
+from vm.host_memory import require_memory
+
 WORD_MASK = 0xFFFF_FFFF_FFFF_FFFF
 
 _void_p, _u32, _u64, _i32, _i64 = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint64, ctypes.c_int, ctypes.c_int64
@@ -61,6 +63,11 @@ def address_of(handle: Any) -> int:
     """What a handle of Unicorn points to."""
     address: int | None = handle.value
     return address or 0
+
+
+# Unicorn's own choice is 1 GiB. When the buffer is full, all translations are dropped and made again.
+_TRANSLATION_BYTES = 128 << 20
+_ENGINE_BYTES = 32 << 20  # what an engine takes besides
 
 
 class EmulatorError(Exception):
@@ -133,9 +140,13 @@ class Engine:
     """One Unicorn engine in 64-bit mode with raw hooks. Registers and memory are reached through `uc`."""
 
     def __init__(self, cpu_model: int) -> None:
+        """Raises HostMemoryError, where Unicorn would end the process."""
+        require_memory(_TRANSLATION_BYTES + _ENGINE_BYTES, "an emulator")
         self.uc: Any = Uc(uc.UC_ARCH_X86, uc.UC_MODE_64)
         self.uc.ctl_set_cpu_model(cpu_model)
+        self.uc.ctl_set_tcg_buffer_size(_TRANSLATION_BYTES)
         self.handle = self.uc._uch
+        self.read_register(x86.UC_X86_REG_RIP)  # the engine allocates now, as long as the probe holds
         cell = _Msr()
         self._msr_cell: tuple[Any, Any] = (cell, ctypes.byref(cell))
         self._hooks: set[Hook] = set()

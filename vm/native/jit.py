@@ -8,6 +8,8 @@ from typing import Any
 
 from llvmlite import binding
 
+from vm.host_memory import require_memory
+
 
 @dataclass(frozen=True)
 class Tier:
@@ -21,6 +23,10 @@ class Tier:
 # a script, but more than proportional time for a hostile program; the other tier is proportional for all of them.
 OPTIMISED = Tier(2, ("always_inliner", "global_dead_code_eliminate", "sroa", "instruction_combine", "simplify_cfg"))
 BASELINE = Tier(0, ())
+
+# What LLVM was seen to take, and a half more.
+_LLVM_BYTES = 48 << 20
+_LLVM_BYTES_A_CHARACTER = 20
 
 # Half of a compilation went into these: the graph-based instruction selection, and the loop strength reduction, which
 # gives every fuel check a counter of its own. Other users of llvmlite in this process would get the same setting.
@@ -40,7 +46,11 @@ class MachineCode:
 
 
 def compile_text(text: str, tier: Tier = OPTIMISED) -> MachineCode:
-    """The machine code of this module. The text is made by hds: a parse error is a defect of its maker."""
+    """The machine code of this module. The text is made by hds: a parse error is a defect of its maker.
+
+    Raises HostMemoryError, where LLVM would end the process.
+    """
+    require_memory(_LLVM_BYTES + _LLVM_BYTES_A_CHARACTER * len(text), "the compiler of native code")
     machine = target_machine(tier)
     engine = binding.create_mcjit_compiler(optimised(text, machine, tier), machine)
     engine.finalize_object()
