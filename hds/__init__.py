@@ -17,6 +17,10 @@ __version__ = VERSION
 __all__ = ["Session", "__version__"]
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> object:
     if name == "Session":
         from hds.session import Session

@@ -87,9 +87,11 @@ scripts: the offset in the text at which each begins, and its program file.
 _COMMAND_LINE = """\
 # Command line
 
-`hds SUBCOMMAND ...`; `hds SUBCOMMAND --help` shows the same options. Everywhere `-` stands for standard input and
-`-e` gives the text itself. What scripts print goes to standard output; findings, summaries and errors go to
-standard error, except where they are what was asked for (`check`, `fmt --check`, `conform`).
+`hds SUBCOMMAND ...`; `hds SUBCOMMAND --help` or `hds help SUBCOMMAND` shows the same options, and `--help-limits` the
+flags of the limits. `hds` alone lists the subcommands, `hds version` is `hds --version`, and `python -m hds` is `hds`.
+Everywhere `-` stands for standard input and `-e` gives the text itself. What scripts print goes to standard output;
+findings, summaries and errors go to standard error, except where they are what was asked for (`check`, `fmt --check`,
+`conform`).
 
 ## Command files and bare scripts
 
@@ -99,6 +101,20 @@ script* holds statements, as between the braces of `? { }`: the files that `file
 as a statement (a call, an assignment, a declaration, `if`, `for`, `{`, `#include`, ...), the file is a bare script,
 and else a command file. `--script` and `--commands` say it where the first line misleads. `eval` takes bare
 scripts, `run` command files.
+
+## Order of words, and programs
+
+Options of `run` and `console` stand before SCRIPT and PROGRAM: what follows PROGRAM are the guest's arguments, and a
+note says so where one of them is a flag of hds. PROGRAM is an ELF or PE file by its content, an assembly listing if its
+name ends in `.asm`, machine code if it ends in `.bin`, `.raw` or `.sc`; `--kind` says it for any other name. Everything
+else (text, a shell script, an image, unknown bytes) is refused and not run. The same holds for `.start path` and for
+`hds.Session(program=...)` in Python, where bytes have no name.
+
+A file that is not there, or cannot be read, is exit code 3, whether it is a script, the program or its input; a program
+that is read and cannot be loaded is exit code 5.
+
+The prompt of `console` edits lines with the package prompt_toolkit where that is installed, which hds does not ask for,
+and else with readline.
 """
 
 
@@ -205,6 +221,8 @@ def command_line_page() -> Iterator[str]:
         yield f"## hds {row.name}"
         yield ""
         yield f"{row.doc[0].upper()}{row.doc[1:]}."
+        yield ""
+        yield from ("```sh", *row.examples, "```")
         yield ""
         yield from _options(row.name, row.module)
     yield ""

@@ -19,7 +19,7 @@ class ExitCode(IntEnum):
     OK = 0, "everything worked; for check, conform and fmt --check: nothing was found"
     FAILED = 1, "the input is wrong: a script does not compile, a command was refused, a vector failed"
     USAGE = 2, "the command line is wrong"
-    NO_INPUT = 3, "a file cannot be read or written"
+    NO_INPUT = 3, "a file cannot be read or written: a script, the guest program, an input, an output"
     RUNTIME = 4, "a script stopped with a run-time error (eval), or any did (run --fail-on-script-errors)"
     GUEST = 5, "the guest program cannot be loaded, or it crashed"
     LIMIT = 6, "a limit was reached: instructions or time of the run, or memory of the host"

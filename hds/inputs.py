@@ -120,12 +120,24 @@ def decode_text(name: str, data: bytes) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError(f"{name}:1:1: the file is UTF-16; save it as UTF-8", ExitCode.FAILED)
     try:
-        return data.decode("utf-8")
+        text = data.decode("utf-8")
+        if "\0" in text:
+            _refuse_known(name, data)
+        return text
     except UnicodeDecodeError as error:
+        _refuse_known(name, data)
         before = SourceFile(name, data[: error.start].decode("utf-8"))
         line, column = before.position(len(before.text))
         message = f"{name}:{line}:{column}: byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8"
         raise InputError(message, ExitCode.FAILED) from None
+
+
+def _refuse_known(name: str, data: bytes) -> None:
+    """Raises InputError where the bytes are a program, an image or the like."""
+    from machine.loading import describe, is_known
+
+    if is_known(data):
+        raise InputError(f"{name} is {describe(data)}, and no script", ExitCode.FAILED)
 
 
 def locate(path: str, drives: Drives) -> str:
@@ -263,13 +275,29 @@ def with_arguments(source: SourceFile, arguments: argparse.Namespace) -> SourceF
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:
-    """One flag for every named limit."""
+    """One flag for every named limit; the help shows one line for all of them."""
+    parser.add_argument(
+        "--help-limits", action=_HelpLimits, nargs=0, help="show the flags of the limits, as `hds list limits` does"
+    )
+    _add_limit_flags(parser, shown=False)
+
+
+def _add_limit_flags(parser: argparse.ArgumentParser, shown: bool) -> None:
     group = parser.add_argument_group("limits")
     for row in LIMITS:
         flag = "--" + row.name.replace("_", "-")
-        group.add_argument(
-            flag, type=_positive, metavar="N", dest=row.name, help=f"{row.doc} (default {row.default} {row.unit})"
-        )
+        text = f"{row.doc} (default {row.default} {row.unit})" if shown else argparse.SUPPRESS
+        group.add_argument(flag, type=_positive, metavar="N", dest=row.name, help=text)
+
+
+class _HelpLimits(argparse.Action):
+    """--help-limits: show the flags that --help leaves out, and exit."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        limits = argparse.ArgumentParser(prog=parser.prog, usage=argparse.SUPPRESS, add_help=False)
+        _add_limit_flags(limits, shown=True)
+        limits.print_help()
+        parser.exit()
 
 
 def chosen_limits(arguments: argparse.Namespace) -> Limits:

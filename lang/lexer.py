@@ -54,6 +54,8 @@ TOKEN_PATTERN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+ARGUMENT = re.compile(r"\$arg[0-9]+")
+NO_ARGUMENT_HINT = "`--arg VALUE` gives it one; in a file that `.script` runs, the words behind its name do"
 INCLUDE_PATH = re.compile(r'[ \t]*"([^"\r\n]*)"')
 _FLOAT = re.compile(r"(?P<whole>[0-9][0-9`]*)?\.(?P<fraction>[0-9]*)")
 _BASES = {"0x": 16, "0n": 10, "0y": 2, "0o": 8, "0t": 8}
@@ -206,8 +208,8 @@ class Lexer:
     def pseudo(self, text: str, span: Span) -> int:
         """`$name`; a left-over `$argN` has its own message."""
         index = PSEUDO_INDEX.get(text[1:])
-        if index is None and re.fullmatch(r"\$arg[0-9]+", text):
-            self.error("E013", f"there is no argument for `{text}`", span, "give it behind the script's name")
+        if index is None and ARGUMENT.fullmatch(text):
+            self.error("E013", f"`{text}` has no value", span, NO_ARGUMENT_HINT)
         elif index is None:
             self.error("E010", f"`{text}` is no pseudo-register", span, nearest_hint(text[1:], PSEUDO_INDEX, "$"))
         return self.add("PSEUDO", text[1:], span, index or 0)

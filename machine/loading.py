@@ -17,12 +17,13 @@ KINDS = ("elf", "pe", "raw", "asm")
 _KINDS_WITH_SYMBOLS = ("elf", "pe")
 KIND_OF_SUFFIX = {".asm": "asm", ".bin": "raw", ".raw": "raw", ".sc": "raw"}
 
-# What a file that is no program may be, by its first bytes.
-_OTHER_FILES = (
+# What a file is, by its first bytes. Those of ELF stand in its loader, too.
+_FILES = (
+    (b"\x7fELF", "an ELF program"),
     (b"#!", "a script for another program"),
     (b"HDSC", "a compiled script"),
     (b"HDSB", "a compiled command file"),
-    (b"MZ", "a DOS program: it has no `PE` signature"),
+    (b"MZ", "a DOS program"),
     (b"\xcf\xfa\xed\xfe", "a Mach-O program"),
     (b"\0asm", "a WebAssembly module"),
     (b"!<arch>", "an archive of object files"),
@@ -33,6 +34,7 @@ _OTHER_FILES = (
     (b"PK\3\4", "a ZIP archive"),
     (b"\x1f\x8b", "compressed data"),
 )
+_TEXT, _UNKNOWN = "text", "data of an unknown kind"
 _LOOKED_AT = 4096  # bytes in which text shows
 
 
@@ -87,14 +89,29 @@ def _kind_of(program: Path | bytes, data: bytes) -> str:
     )
 
 
+def looks_at(path: Path) -> bytes:
+    """The first bytes of a file, which tell what it is. Raises OSError."""
+    with path.open("rb") as file:
+        return file.read(_LOOKED_AT)
+
+
+def is_known(data: bytes) -> bool:
+    """Whether the first bytes tell what it is, and that is no text."""
+    return describe(data[:_LOOKED_AT]) not in (_TEXT, _UNKNOWN)
+
+
 def describe(data: bytes) -> str:
-    """What the content of a file seems to be, which is no program."""
+    """What a file with these first bytes seems to be, as the end of a sentence."""
+    from machine.loaders import pe
+
     if not data:
         return "empty"
-    known = next((what for magic, what in _OTHER_FILES if data.startswith(magic)), None)
+    if pe.looks_like(data):
+        return "a PE program"
+    known = next((what for magic, what in _FILES if data.startswith(magic)), None)
     if known is not None:
         return known
-    return "text" if _is_text(data[:_LOOKED_AT]) else "data of an unknown kind"
+    return _TEXT if _is_text(data[:_LOOKED_AT]) else _UNKNOWN
 
 
 def _is_text(data: bytes) -> bool:
@@ -103,7 +120,7 @@ def _is_text(data: bytes) -> bool:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        if error.start < len(data) - 3:  # the last character may be cut
+        if error.start < _LOOKED_AT - 3:  # the last character may be cut
             return False
         text = data[: error.start].decode("utf-8")
     return all(char.isprintable() or char in "\t\r\n\f" for char in text)

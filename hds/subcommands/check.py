@@ -66,12 +66,14 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     findings: list[Diagnostic] = []
     left_out: dict[str, int] = {}
     worst = ExitCode.OK
+    unread = 0
     for name in [*arguments.files, *([COMMAND_LINE] if arguments.execute is not None else [])]:
         try:
             source = _source(name, arguments, limits)
         except InputError as error:
             print(f"hds: {error}", file=sys.stderr)
             worst = max(worst, error.code)
+            unread += 1
             continue
         found = sorted(wanted(check(source, arguments, limits), arguments), key=_by_place)
         kept, dropped = at_most(found, limits.max_errors)
@@ -95,9 +97,9 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     severities = [item.severity for item in findings]
     errors = severities.count(Severity.ERROR) + sum(left_out.values())
     warnings = severities.count(Severity.WARNING)
-    inputs = len(arguments.files) + (arguments.execute is not None)
+    inputs = len(arguments.files) + (arguments.execute is not None) - unread
     counts = (errors, warnings, severities.count(Severity.PORTABILITY), severities.count(Severity.REMARK))
-    print(_summary(inputs, *counts), file=sys.stderr)
+    print(_summary(inputs, unread, *counts), file=sys.stderr)
     if errors or (arguments.warnings_as_errors and warnings):
         worst = max(worst, ExitCode.FAILED)
     return worst
@@ -172,11 +174,14 @@ def _by_place(item: Diagnostic) -> tuple[str, int, str]:
     return sort_key(item)
 
 
-def _summary(files: int, errors: int, warnings: int, portability: int, remarks: int) -> str:
+def _summary(files: int, unread: int, errors: int, warnings: int, portability: int, remarks: int) -> str:
     def counted(count: int, word: str) -> str:
         return f"{count} {word}{'' if count == 1 else 's'}"
 
     found = [counted(errors, "error"), counted(warnings, "warning"), counted(portability, "portability remark")]
     if remarks:
         found.append(counted(remarks, "other remark"))
-    return f"checked {counted(files, 'file')}: {', '.join(found)}"
+    could_not = f"could not be checked: {unread}" if unread else ""
+    if not files:
+        return could_not
+    return f"checked {counted(files, 'file')}: {', '.join(found)}" + (f"; {could_not}" if unread else "")

@@ -24,6 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_engine(parser, default=None)
     add_compiling(parser)
     add_limits(parser)
+    parser.set_defaults(flags=frozenset(parser._option_string_actions))
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:

@@ -27,6 +27,7 @@ from hds.inputs import (
     read_bytes,
     refuse,
 )
+from hds.word_order import note_known_flags, refuse_wrong_order
 from vm.verifier import VerificationError
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_engine(parser, default=None)
     add_compiling(parser)
     add_limits(parser)
+    parser.set_defaults(flags=frozenset(parser._option_string_actions))
 
 
 def add_guest(parser: argparse.ArgumentParser) -> None:
@@ -131,6 +133,8 @@ def run(arguments: argparse.Namespace) -> ExitCode | int:
     words: list[str] = list(arguments.words)
     arguments.file = words.pop(0) if arguments.execute is None and words else None
     limits = chosen_limits(arguments)
+    if arguments.file is not None:
+        refuse_wrong_order(arguments.file, words)
     source, compiled = read_commands_or_bundle(arguments, limits)
 
     from hds.console import Console, on_terminal
@@ -188,6 +192,7 @@ def new_session(arguments: argparse.Namespace, words: list[str], limits: Limits,
     from hds.session import Session
     from machine.loaders import LoadError, UnreadableFile
 
+    note_known_flags(words, arguments.flags, outlets.notice)
     try:
         session = Session(
             words[0] if words else None,

@@ -105,7 +105,8 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         "E013",
         "`$argN` without an argument",
         "`$arg1`, `$arg2`, ... are replaced by the arguments of the command file before anything is read. This one "
-        "has no argument: give it behind the name of the script, or with `--arg`.",
+        "has no value: `--arg VALUE` gives it one, and in a file that `.script` runs, the words behind its name do. "
+        "Text in the quotes of a script is left as it is.",
         bad="print($arg1);",
         good="print(55);",
     ),

@@ -7,15 +7,19 @@ Parameters are not looked at, nothing is executed, and no text makes it raise.
 
 from __future__ import annotations
 
+import re
+
 from lang.commands.errors import Code, CommandError
 from lang.commands.syntax import Command
 from lang.commands.table import COMMAND_BY_NAME
 from lang.commands.tokenizer import Line, read_lines, trim
-from lang.commands.tokens import TokenKind
+from lang.commands.tokens import Token, TokenKind
+from lang.lexer import ARGUMENT, NO_ARGUMENT_HINT
 from lang.nearest import NearestName
 from lang.source import SourceFile, Span
 
 _NEAREST = NearestName(COMMAND_BY_NAME)
+_ARGUMENT_IN_BLOCK = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\r\n]*|/\*.*?\*/|' + ARGUMENT.pattern, re.DOTALL)
 
 
 def read_commands(source: SourceFile) -> tuple[list[Command], list[CommandError]]:
@@ -42,9 +46,25 @@ def _command(line: Line) -> Command | tuple[CommandError, ...]:
     if row is None:
         message = f"couldn't resolve command at '{name.text}'"
         return (CommandError(Code.UNKNOWN_COMMAND, message, name.span, _hint(name.lower)),)
+    if "$arg" in line.span.text and (unset := _unset_arguments(line.tokens, row.raw_text)):
+        return unset
     behind_name = name.span.end + (name.kind is TokenKind.STRING_LITERAL)  # the span of a literal lacks its quotes
     raw = Span(line.span.file, *trim(line.span.file.text, behind_name, line.span.end))
     return Command(name, row, line.tokens[1:], raw, name.span.to(raw))
+
+
+def _unset_arguments(tokens: tuple[Token, ...], raw_text: bool) -> tuple[CommandError, ...]:
+    """E013 for every `$argN` that has no value; what a script has in quotes or comments is its own."""
+    errors: list[CommandError] = []
+    for token in tokens:
+        if token.kind is TokenKind.STRING_LITERAL and raw_text:
+            continue
+        pattern = _ARGUMENT_IN_BLOCK if token.kind is TokenKind.BRACKET_STRING else ARGUMENT
+        for match in pattern.finditer(token.span.text):
+            if match[0].startswith("$"):
+                span = Span(token.span.file, token.span.start + match.start(), token.span.start + match.end())
+                errors.append(CommandError("E013", f"`{match[0]}` has no value", span, NO_ARGUMENT_HINT))
+    return tuple(errors)
 
 
 def _hint(name: str) -> str | None:
