@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from hds.exit_codes import ExitCode
 from hds.inputs import (
     STANDARD_INPUT,
-    InputError,
     decode_text,
     drives,
     is_compiled,
@@ -68,8 +67,6 @@ def read_source_or_compiled(arguments: argparse.Namespace, limits: Limits) -> So
             return read_bundle(data) if is_bundle(data) else decode(data)
         name = STANDARD_INPUT if path == "-" else path
         return with_arguments(SourceFile(name, decode_text(name, data)), arguments)
-    except InputError as error:
-        refuse(str(error), error.code)
     except ProgramFormatError as error:
         refuse(f"{arguments.file}: {error}", ExitCode.FAILED)
 

@@ -6,7 +6,9 @@ Exit codes are the table in `hds.exit_codes`; a traceback shown to a user is a b
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
+import itertools
 import os
 import sys
 from collections.abc import Sequence
@@ -14,6 +16,8 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from hds.exit_codes import ExitCode
+from hds.failures import Failure, FailureKind, Refusal, refuse, report
+from hds.streams import StreamFailed, occupy_standard_descriptors, say, standard_streams
 from hds.version import VERSION
 
 
@@ -83,9 +87,7 @@ ALIASES = {"help": "--help", "version": "--version"}
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the command line, without the options of the subcommands."""
-    parser = argparse.ArgumentParser(
-        prog="hds", description="HyperDbg's scripting, offline: check, run and measure .hds scripts."
-    )
+    parser = Parser(prog="hds", description="HyperDbg's scripting, offline: check, run and measure .hds scripts.")
     parser.add_argument("--version", action="version", version=f"hds {VERSION}")
     commands = parser.add_subparsers(dest="subcommand", metavar="SUBCOMMAND", required=True)
     for row in SUBCOMMANDS:
@@ -113,7 +115,6 @@ def refuse_unknown(word: str) -> None:
     """Exit for a word that is no subcommand."""
     if word.startswith("-") or any(row.name == word for row in SUBCOMMANDS):
         return
-    from hds.inputs import refuse
     from lang.nearest import nearest
 
     near = nearest(word, [*(row.name for row in SUBCOMMANDS), *ALIASES])
@@ -123,52 +124,86 @@ def refuse_unknown(word: str) -> None:
         hint = f"to run it: `hds run {word}`"
     else:
         hint = "`hds help` shows them"
-    refuse(f"there is no subcommand {word}\n  hint: {hint}", ExitCode.USAGE)
+    refuse(f"there is no subcommand {word}", ExitCode.USAGE, hint)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors `main` says, as it does those of the subcommands."""
+
+    def error(self, message: str) -> NoReturn:
+        """The command line is wrong."""
+        hint = f"`{self.prog} --help` shows the options"
+        raise Refusal(Failure(FailureKind.USAGE, message, hint), lead=f"{self.format_usage()}{self.prog}: error: ")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run hds with these arguments (default: those of the process); the exit code."""
     words = usual_words(sys.argv[1:] if arguments is None else arguments)
+    with standard_streams() as (output, error):
+        try:
+            code = _carry_out(words)
+            output.finish()
+            error.finish()
+        except StreamFailed as failure:
+            code = failure.code
+            if code is not ExitCode.BROKEN_PIPE:
+                with contextlib.suppress(StreamFailed):
+                    say(f"hds: {failure}")
+        return code or (ExitCode.STREAM if error.lost else ExitCode.OK)
+
+
+def _carry_out(words: Sequence[str]) -> int:
+    """Parse the command line and run its subcommand. Raises StreamFailed."""
     row = next((row for row in SUBCOMMANDS if words and row.name == words[0]), None)
+    as_json = _asks_for_json(words)
+    lead = "hds: "
     try:
         if row is None:
             refuse_unknown(words[0])
             build_parser().parse_args(words)
             return ExitCode.OK
         module = importlib.import_module(row.module)
-        parser = argparse.ArgumentParser(prog=f"hds {row.name}", description=row.doc.capitalize() + ".")
+        parser = Parser(prog=f"hds {row.name}", description=row.doc.capitalize() + ".")
         configure(parser, row)
-        code: int = module.run(parser.parse_args(words[1:]))
-        sys.stdout.flush()
+        parsed = parser.parse_args(words[1:])
+        as_json = getattr(parsed, "format", None) == "json" or getattr(parsed, "json", False)
+        code: int = module.run(parsed)
         return code
-    except SystemExit as stop:
+    except StreamFailed:
+        raise
+    except SystemExit as stop:  # of argparse: --help, --version
         return stop.code if isinstance(stop.code, int) else ExitCode.USAGE
+    except Refusal as refusal:
+        failure, lead = refusal.failure, refusal.lead
     except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED
+        failure = Failure(FailureKind.INTERRUPTED, "interrupted")
+        if not as_json:
+            return ExitCode.INTERRUPTED
     except Exception as error:
-        if isinstance(error, BrokenPipeError):
-            # The reader of the output went away: nothing more can be said.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return ExitCode.BROKEN_PIPE
         if os.environ.get("HDS_TRACEBACK"):
             raise
-        if isinstance(error, MemoryError):
-            print(f"hds: {str(error) or 'the host gives no more memory'}", file=sys.stderr)
-            return ExitCode.LIMIT
-        print(f"hds: internal error: {type(error).__name__}: {error}", file=sys.stderr)
-        print("  hint: this is a bug in hds; HDS_TRACEBACK=1 shows where, for a report", file=sys.stderr)
-        return ExitCode.INTERNAL
+        failure = _unexpected(error)
+    report(failure, as_json=as_json, lead=lead)
+    return failure.kind.exit_code
+
+
+def _asks_for_json(words: Sequence[str]) -> bool:
+    """Whether a command line that cannot be parsed asks for JSON."""
+    return "--json" in words or "--format=json" in words or ("--format", "json") in itertools.pairwise(words)
+
+
+def _unexpected(error: Exception) -> Failure:
+    """What is said of an exception that nobody has answered for."""
+    if isinstance(error, MemoryError):
+        return Failure(FailureKind.MEMORY, str(error) or "the host gives no more memory")
+    hint = "this is a bug in hds; HDS_TRACEBACK=1 shows where, for a report"
+    return Failure(FailureKind.INTERNAL, f"internal error: {type(error).__name__}: {error}", hint)
 
 
 def entry() -> NoReturn:
     """`main` as a process of its own, which leaves at once: the interpreter's tidying takes 0.2 s behind a run."""
-    code = main()
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except OSError:
-        code = code or ExitCode.BROKEN_PIPE
-    os._exit(code)
+    occupy_standard_descriptors()
+    os._exit(main())
 
 
 if __name__ == "__main__":

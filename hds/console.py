@@ -7,11 +7,13 @@ of those that HyperDbg repeats; a line with an open brace or quote goes on with 
 from __future__ import annotations
 
 import contextlib
+import io
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from hds.session import PROMPT, Session
+from hds.streams import output
 from hds.summary import why_stopped
 from lang.commands import COMMAND_BY_NAME, Code, read_commands
 from lang.source import SourceFile
@@ -46,12 +48,24 @@ def line_reader() -> ReadLine:
         return lambda prompt: str(session.prompt(prompt))
     with contextlib.suppress(ImportError):
         __import__("readline")  # line editing for input()
+    _read_utf8()
     return _input
 
 
 def _input(prompt: str) -> str:
-    sys.stdout.flush()
+    if sys.stdin is None:
+        raise EOFError
+    stream = output()
+    if stream.isatty():
+        stream.start_line()
+    stream.flush()
     return input(prompt)
+
+
+def _read_utf8() -> None:
+    """Commands are UTF-8, whatever the locale says; in other bytes the escape sequence is read that stands for them."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 class Console:

@@ -155,6 +155,7 @@ class Execution:
                 session.totals.last = summary
             if not hits or any(arrived(hit) for hit in hits) or not self._report(hits):
                 break
+        session.outlets.settle()
         after = self._take_after()
         if after is not None:
             after()

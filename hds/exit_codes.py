@@ -24,6 +24,8 @@ class ExitCode(IntEnum):
     GUEST = 5, "the guest program cannot be loaded, or it crashed"
     LIMIT = 6, "a limit was reached: instructions or time of the run, or memory of the host"
     BREAK = 7, "an event asked for a break and --on-break is fail"
+    OUTPUT = 8, "everything else went well, but an output source or the log did not take all that was sent to it"
     INTERNAL = 70, "a bug in hds; the message says how to report it"
+    STREAM = 74, "standard output cannot be written (closed, a full disk); or standard error, where all else went well"
     INTERRUPTED = 130, "interrupted by Ctrl-C"
     BROKEN_PIPE = 141, "the reader of the output went away"

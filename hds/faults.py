@@ -76,6 +76,13 @@ def fault_span(program: Program, fault: Fault) -> Span | None:
     return Span(SourceFile(source.name, source.text), min(position.start, length), min(position.end, length))
 
 
+def fault_title(program: Program, fault: Fault) -> str:
+    """What all errors of this kind at this place have in common: one line."""
+    span = fault_span(program, fault)
+    place = str(span) if span is not None else f"instruction {fault.pc}"
+    return f"{place}: run-time error: {fault.kind.value}"
+
+
 def render_fault(program: Program, fault: Fault) -> str:
     """The run-time error as text of several lines, in the layout of diagnostics, without a final line feed."""
     span = fault_span(program, fault)

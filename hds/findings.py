@@ -7,7 +7,9 @@ from functools import cache
 from pathlib import PurePath
 from urllib.parse import quote
 
+from hds.failures import Failure, FailureKind
 from hds.version import VERSION
+from lang.commands import Code
 from lang.diagnostics import Diagnostic, Severity
 from lang.source import Span
 
@@ -24,6 +26,8 @@ def as_object(item: Diagnostic) -> dict[str, object]:
     """One finding for `--format json`. `end_column` is that of the place behind the last character."""
     line, column, end_line, end_column = _region(item.span)
     return {
+        "type": "finding",
+        "kind": _kind(item),
         "code": item.code,
         "severity": item.severity.value,
         "message": item.message,
@@ -37,14 +41,24 @@ def as_object(item: Diagnostic) -> dict[str, object]:
     }
 
 
+def _kind(item: Diagnostic) -> str:
+    """An error is a failure of a kind; the others are not."""
+    if item.severity is not Severity.ERROR:
+        return str(item.severity.value)
+    return str((FailureKind.COMMAND if item.code == Code.REFUSED else FailureKind.COMPILE).value)
+
+
 def _note(message: str, span: Span | None) -> dict[str, object]:
     if span is None:
         return {"message": message}
     return {"message": message, "file": span.file.name, "line": span.line, "column": span.column}
 
 
-def sarif(findings: Sequence[Diagnostic]) -> dict[str, object]:
-    """The SARIF log of one run of the checker. Rules are listed for the codes that occur."""
+def sarif(findings: Sequence[Diagnostic], failures: Sequence[Failure] = ()) -> dict[str, object]:
+    """The SARIF log of one run of the checker. Rules are listed for the codes that occur.
+
+    `failures` say which inputs could not be checked.
+    """
     codes = sorted({item.code for item in findings})
     index = {code: number for number, code in enumerate(codes)}
     titles = code_titles()
@@ -57,6 +71,12 @@ def sarif(findings: Sequence[Diagnostic]) -> dict[str, object]:
                 "tool": {"driver": {"name": "hds", "version": VERSION, "rules": rules}},
                 "columnKind": "unicodeCodePoints",
                 "results": [_result(item, index) for item in findings],
+                "invocations": [
+                    {
+                        "executionSuccessful": not failures,
+                        "toolExecutionNotifications": [_notification(failure) for failure in failures],
+                    }
+                ],
             }
         ],
     }
@@ -77,6 +97,10 @@ def _result(item: Diagnostic, index: dict[str, int]) -> dict[str, object]:
     if related:
         result["relatedLocations"] = related
     return result
+
+
+def _notification(failure: Failure) -> dict[str, object]:
+    return {"level": "error", "descriptor": {"id": failure.kind.value}, "message": {"text": failure.message}}
 
 
 def _location(span: Span) -> dict[str, object]:

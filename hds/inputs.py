@@ -14,9 +14,11 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from hds.exit_codes import ExitCode
+from hds.failures import Failure, FailureKind, Refusal
+from hds.failures import refuse as refuse
 from lang.source import SourceFile
 from vm.drives import NO_DRIVES, Drives, read_drives
 from vm.files import FileRefused, read_file, reason, too_large
@@ -41,18 +43,12 @@ _STATEMENT = re.compile(
 )
 
 
-class InputError(Exception):
+class InputError(Refusal):
     """An input cannot be read; the text says why, `code` is what hds exits with."""
 
-    def __init__(self, message: str, code: ExitCode = ExitCode.NO_INPUT) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, code: ExitCode = ExitCode.NO_INPUT, hint: str | None = None) -> None:
+        super().__init__(Failure(FailureKind.of(code), message, hint))
         self.code = code
-
-
-def refuse(message: str, code: ExitCode) -> NoReturn:
-    """Say why nothing is done, and exit."""
-    print(f"hds: {message}", file=sys.stderr)
-    raise SystemExit(int(code))
 
 
 def read_bytes(path: str, limits: Limits, limit: str = "max_source_bytes", timeout: float | None = None) -> bytes:
@@ -63,7 +59,7 @@ def read_bytes(path: str, limits: Limits, limit: str = "max_source_bytes", timeo
     try:
         return read_file(path, limits, limit) if path != "-" else _read_standard_input(limits, limit, timeout)
     except FileRefused as error:
-        raise InputError(str(error) + (f"\n  hint: {error.hint}" if error.hint else "")) from None
+        raise InputError(str(error), hint=error.hint) from None
 
 
 def _read_standard_input(limits: Limits, limit: str, timeout: float | None) -> bytes:
@@ -145,7 +141,7 @@ def locate(path: str, drives: Drives) -> str:
     try:
         return path if path == "-" else str(drives.locate(path))
     except FileRefused as error:
-        raise InputError(str(error) + (f"\n  hint: {error.hint}" if error.hint else "")) from None
+        raise InputError(str(error), hint=error.hint) from None
 
 
 def read_source(
@@ -159,11 +155,20 @@ def read_source(
 
 def source_argument(text: str) -> SourceFile:
     """The text of `-e`. Exits when its bytes were no UTF-8."""
+    text = utf8_argument(text)
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
         refuse("the text behind -e is not UTF-8", ExitCode.FAILED)
     return SourceFile(COMMAND_LINE, text)
+
+
+def utf8_argument(text: str) -> str:
+    """An argument of the command line as UTF-8, with surrogates for other bytes, whatever encoding the locale has."""
+    try:
+        return os.fsencode(text).decode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # no argument of the process, but of a Python program
+        return text
 
 
 def require_source(arguments: argparse.Namespace, limits: Limits) -> SourceFile:
@@ -172,10 +177,7 @@ def require_source(arguments: argparse.Namespace, limits: Limits) -> SourceFile:
         return source_argument(arguments.execute)
     if arguments.file is None:
         refuse("give a file, `-` for standard input, or -e TEXT", ExitCode.USAGE)
-    try:
-        return read_source(arguments.file, limits, drives(arguments), getattr(arguments, "timeout", None))
-    except InputError as error:
-        refuse(str(error), error.code)
+    return read_source(arguments.file, limits, drives(arguments), getattr(arguments, "timeout", None))
 
 
 def is_bare_script(source: SourceFile) -> bool:
@@ -236,10 +238,7 @@ def drives(arguments: argparse.Namespace) -> Drives:
 
 def located(path: str, arguments: argparse.Namespace) -> str:
     """As `locate`, with the drives that --drive gives; exits where there is none."""
-    try:
-        return locate(path, drives(arguments))
-    except InputError as error:
-        refuse(str(error), error.code)
+    return locate(path, drives(arguments))
 
 
 def new_compiler(arguments: argparse.Namespace, limits: Limits) -> Compiler:
@@ -271,7 +270,11 @@ def with_arguments(source: SourceFile, arguments: argparse.Namespace) -> SourceF
     """The text with $arg0 (its name), $arg1, ... in place."""
     from lang.commands import substitute_arguments
 
-    return substitute_arguments(source, [source.name, *arguments.arg]) if "$arg" in source.text else source
+    return (
+        substitute_arguments(source, [source.name, *map(utf8_argument, arguments.arg)])
+        if "$arg" in source.text
+        else source
+    )
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:

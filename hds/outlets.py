@@ -6,12 +6,13 @@ The command line and the console fill them in; a Python program may leave them a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TextIO
+from dataclasses import dataclass, replace
 
 from lang.diagnostics import Diagnostic, render
 from machine.messages import Message
 from vm.engine import Fault, Loaded
+
+CLEAR_SCREEN = "\x1b[H\x1b[2J"  # the result of `.cls`, which a terminal obeys
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Halt:
 class Outlets:
     """Where a session sends what people read. All default to nothing; `Session.messages` collects in any case.
 
+    `settle` is called when the guest has come to a stop, or commands are done: what was only counted is said then.
     `broke` answers whether the run goes on at once; otherwise the session carries out the commands that follow, and
     when there are none `next_commands` is asked for more (None: there are none, the run ends).
     """
@@ -49,43 +51,36 @@ class Outlets:
     finding: Callable[[Diagnostic], None] = lambda item: None
     script_fault: Callable[[int | None, Loaded, Fault], None] = lambda event, program, fault: None
     code_fault: Callable[[int, str], None] = lambda event, text: None  # of a condition or code block
+    settle: Callable[[], None] = lambda: None
     broke: Callable[[Halt], bool] = lambda halt: False
     next_commands: Callable[[], str | None] = lambda: None
     guest_output: Callable[[int, bytes], None] = lambda descriptor, data: None
 
 
-def with_log(outlets: Outlets, log: TextIO) -> Outlets:
+def with_log(outlets: Outlets, log: Callable[[bytes], None]) -> Outlets:
     """The same outlets, which also write what is displayed into `log` (`.logopen`)."""
 
+    def write(text: str) -> None:
+        log(text.encode("utf-8", "backslashreplace"))
+
     def message(item: Message) -> None:
-        log.write(item.text.decode("utf-8", "replace"))
+        log(item.text)
         outlets.message(item)
 
     def result(text: str) -> None:
-        log.write(text)
+        write(text)
         outlets.result(text)
 
     def notice(text: str) -> None:
-        log.write(text + "\n")
+        write(text + "\n")
         outlets.notice(text)
 
     def finding(item: Diagnostic) -> None:
-        log.write(render(item) + "\n")
+        write(render(item) + "\n")
         outlets.finding(item)
 
     def broke(halt: Halt) -> bool:
-        log.write(f"{halt.headline}\n{halt.instruction}\n")
+        write(f"{halt.headline}\n{halt.instruction}\n")
         return outlets.broke(halt)
 
-    return Outlets(
-        message=message,
-        forwarded=outlets.forwarded,
-        result=result,
-        notice=notice,
-        finding=finding,
-        script_fault=outlets.script_fault,
-        code_fault=outlets.code_fault,
-        broke=broke,
-        next_commands=outlets.next_commands,
-        guest_output=outlets.guest_output,
-    )
+    return replace(outlets, message=message, result=result, notice=notice, finding=finding, broke=broke)

@@ -8,7 +8,6 @@ left. (What the peer's own system has taken and not read counts as delivered.)
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import importlib.util
 import os
@@ -35,6 +34,14 @@ class OutputFailed(Exception):  # noqa: N818 - it reads as what happened
     """An output cannot be created, opened, closed or written to; the text says why."""
 
 
+@dataclass(frozen=True)
+class Rest:
+    """What became of the end: how many accepted bytes were not delivered, and why, if it was not for the peer."""
+
+    count: int = 0
+    reason: str = ""
+
+
 class Carrier(Protocol):
     """Where the bytes of one source go."""
 
@@ -42,8 +49,8 @@ class Carrier(Protocol):
         """Accept all of the bytes, in order. Raises OutputFailed."""
         ...
 
-    def close(self) -> int:
-        """Deliver what waits, and let go; how many accepted bytes were not delivered. Never raises."""
+    def close(self) -> Rest:
+        """Deliver what waits, and let go. Never raises."""
         ...
 
 
@@ -67,6 +74,8 @@ class FileCarrier:
             self._descriptor = open_for_writing(path, append=append, guarded=guarded)
         except FileRefused as error:
             raise OutputFailed(f"cannot open the file {path}: {error.reason}") from None
+        self._path = path.absolute()
+        self._accepted = 0  # bytes
 
     def send(self, data: bytes) -> None:
         rest = memoryview(data)
@@ -75,11 +84,28 @@ class FileCarrier:
                 rest = rest[os.write(self._descriptor, rest) :]
         except OSError as error:
             raise OutputFailed(reason(error)) from None
+        self._accepted += len(data)
 
-    def close(self) -> int:
-        with contextlib.suppress(OSError):  # a network file system may report here what is lost; nobody counts it
+    def close(self) -> Rest:
+        rest = self._removed()
+        try:
             os.close(self._descriptor)
-        return 0
+        except OSError as error:  # of file systems that write late
+            return Rest(self._accepted, reason(error))
+        return rest
+
+    def _removed(self) -> Rest:
+        """What was written into a file that nobody can open any more is lost; one that was moved has it still."""
+        mine = os.fstat(self._descriptor)
+        if not stat.S_ISREG(mine.st_mode):
+            return Rest()
+        if mine.st_nlink == 0:
+            return Rest(self._accepted, f"{self._path} was removed or replaced meanwhile")
+        try:
+            found = os.path.samestat(os.stat(self._path), mine)
+        except OSError:
+            found = False
+        return Rest() if found else Rest(0, f"{self._path} was moved or replaced meanwhile; the old file has the bytes")
 
 
 class QueuedCarrier:
@@ -111,7 +137,7 @@ class QueuedCarrier:
             self._queue += data
             self._changed.notify_all()
 
-    def close(self) -> int:
+    def close(self) -> Rest:
         with self._changed:
             self._closing = True
             self._changed.notify_all()
@@ -122,7 +148,7 @@ class QueuedCarrier:
             self._changed.notify_all()
         self._thread.join()
         self._release()
-        return unsent
+        return Rest(unsent)
 
     def _run(self) -> None:
         poll = select.poll()
@@ -166,8 +192,8 @@ class ModuleCarrier:
         except Exception as error:  # the user's own code may raise anything; it ends this output only
             raise OutputFailed(f"{ENTRY_POINT} raised {type(error).__name__}: {error}") from None
 
-    def close(self) -> int:
-        return 0
+    def close(self) -> Rest:
+        return Rest()
 
 
 def connect_tcp(address: str, patience: Patience) -> Carrier:

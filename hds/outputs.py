@@ -3,7 +3,7 @@
 A source is created, then opened, then closed, and never opened again. Its file, connection, pipe or module is acquired
 when it is created. What is transmitted is exactly the text of each print or printf, without framing. A source that
 fails ends alone: the guest, the scripts and the other sources go on, its failure is reported once, and every byte that
-it did not carry is counted.
+it did not carry is counted. The log of `.logopen` is such a source, too, which no event can name.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from hds.output_carriers import (
     ModuleCarrier,
     OutputFailed,
     Patience,
+    Rest,
     connect_tcp,
     open_named_pipe,
 )
 
 LONGEST_NAME = 49  # characters
+_LOG = "log"
 _TYPE_WIDTH, _STATE_WIDTH = 9, 10  # of the columns in the list
 
 
@@ -40,7 +42,7 @@ class OutputSource:
     """One source, and what became of the bytes that events sent to it. `failure` says why it ended early."""
 
     name: str
-    kind: str
+    kind: str  # as `output create` names it, or `log`
     address: str
     carrier: Carrier
     state: OutputState = OutputState.CREATED
@@ -48,6 +50,11 @@ class OutputSource:
     lost: int = 0
     failure: str | None = None
     reported: bool = False  # that it is not open
+
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return f"the log {self.name}" if self.kind == _LOG else f"the output '{self.name}'"
 
 
 @dataclass
@@ -64,6 +71,7 @@ class Outputs:
     guarded: Path | None = None
     patience: Patience = field(default_factory=Patience)
     sources: dict[str, OutputSource] = field(default_factory=dict)
+    logs: list[OutputSource] = field(default_factory=list)
 
     def create(self, name: str, kind: str, address: str) -> None:
         """Create a source and acquire what it writes to. Raises OutputFailed."""
@@ -110,20 +118,39 @@ class Outputs:
                 raise OutputFailed(f"the output '{name}' is closed")
         return [name for name in names if self.sources[name].state is OutputState.CREATED]
 
+    def open_log(self, path: Path) -> OutputSource:
+        """Begin a log in a file, which is emptied. Raises OutputFailed."""
+        carrier = FileCarrier(path, append=False, guarded=self.guarded)
+        log = OutputSource(str(path), _LOG, str(path), carrier, OutputState.OPENED)
+        self.logs.append(log)
+        return log
+
+    def close_log(self, log: OutputSource) -> None:
+        """End a log."""
+        self._let_go(log)
+
+    @property
+    def losses(self) -> list[OutputSource]:
+        """The sources and logs that did not carry everything."""
+        return [source for source in (*self.sources.values(), *self.logs) if source.lost]
+
     def forward(self, names: Sequence[str], text: bytes) -> None:
         """Send the text of one message to each of these sources, in this order."""
         for name in names:
-            source = self.sources[name]
-            if source.state is not OutputState.OPENED or source.failure is not None:
-                self._lose(source, len(text))
-                continue
-            try:
-                source.carrier.send(text)
-                source.sent += len(text)
-            except OutputFailed as error:
-                source.failure = str(error)
-                source.lost += len(text)
-                self.report(f"err, the transfer to the output '{name}' failed and ends: {error}")
+            self.send(self.sources[name], text)
+
+    def send(self, source: OutputSource, data: bytes) -> None:
+        """Send bytes to one source or log."""
+        if source.state is not OutputState.OPENED or source.failure is not None:
+            self._lose(source, len(data))
+            return
+        try:
+            source.carrier.send(data)
+            source.sent += len(data)
+        except OutputFailed as error:
+            source.failure = str(error)
+            source.lost += len(data)
+            self.report(f"err, the transfer to {source.title} failed and ends: {error}")
 
     def listing(self) -> str:
         """What the command `output` shows."""
@@ -147,13 +174,16 @@ class Outputs:
             self.report(f"err, the output '{source.name}' is {source.state.value}: what is sent to it is lost")
 
     def _let_go(self, source: OutputSource) -> None:
-        unsent = source.carrier.close()
-        source.sent -= unsent
-        source.lost += unsent
-        if unsent and source.failure is None:
-            source.failure = "the other end did not take everything"
-            self.report(f"err, the output '{source.name}' did not take its last {unsent} bytes")
+        rest = source.carrier.close()
         source.state = OutputState.CLOSED
+        source.sent -= rest.count
+        source.lost += rest.count
+        if source.failure is not None or rest == Rest():
+            return
+        taken = f" did not take its last {rest.count} bytes" if rest.count else ""
+        self.report(f"err, {source.title}{taken}" + (f": {rest.reason}" if rest.reason else ""))
+        if rest.count:
+            source.failure = rest.reason or "the other end did not take everything"
 
     def _file(self, address: str) -> Carrier:
         """A file is emptied by the first source of the session that names it, and continued by the others."""

@@ -7,10 +7,9 @@ Every record has `type`; those of events also say when and where: `tick` of the 
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable
 
+from hds.failures import write_record
 from hds.faults import fault_message, fault_span
 from hds.findings import as_object
 from hds.outlets import Halt, Outlets
@@ -19,11 +18,6 @@ from machine.messages import Message
 from vm.engine import Fault, Loaded
 
 STAGES = ("pre", "post")
-
-
-def write_record(record: dict[str, object]) -> None:
-    """One line."""
-    sys.stdout.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 
 def text_fields(data: bytes) -> dict[str, object]:
@@ -83,7 +77,7 @@ def _script_fault(event: int | None, program: Loaded, fault: Fault) -> None:
 
 
 def _finding(item: Diagnostic) -> None:
-    write_record({"type": "finding", **as_object(item)})
+    write_record(as_object(item))
 
 
 def record_outlets(shows_guest_output: bool, goes_on: Callable[[Halt], bool]) -> Outlets:

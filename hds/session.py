@@ -15,15 +15,16 @@ that trigger, up to the next `g` or step: they see and change the state of the t
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from hds.engines import default_engine
 from hds.execution import Execution
 from hds.outlets import Halt, Outlets
-from hds.outputs import Outputs
+from hds.outputs import Outputs, OutputSource
 from hds.scripts import Prepared, Scripts
 from hds.symbols import Symbols
 from lang.commands import Code
@@ -77,6 +78,7 @@ class Totals:
     """What a session did, for the summary; triggers and instructions are the machine's to count."""
 
     messages: int = 0
+    unkept_messages: int = 0  # of them, those for which `Session.messages` had no room
     script_faults: int = 0
     code_faults: int = 0
     failed_commands: int = 0
@@ -114,7 +116,8 @@ class Session:
     ELF and PE show by their content, .asm, .bin, .raw and .sc by the name, and anything else is refused. `compiler`
     brings include folders and symbols, `world` what a Linux guest is shown of the host. With `emulate_message_loss`
     collected messages (`imm no`) go through HyperDbg's ring of packets. With `parallel` the cores run at the same time,
-    as `Machine` has it: no two runs are the same. Raises machine.LoadError.
+    as `Machine` has it: no two runs are the same. `messages` has the first `max_kept_messages` messages (a
+    RuntimeWarning and `totals.unkept_messages` tell of others); clear it to make room. Raises machine.LoadError.
     """
 
     def __init__(
@@ -149,10 +152,10 @@ class Session:
         self.guest_folder = world.root if world is not None and world.writable else None  # of --root-rw
         self.outputs = Outputs(self._notice, allow_modules, self.locate, self.guest_folder)
         self.settings = Settings()
-        self.messages: list[Message] = []
+        self.messages: list[Message] = []  # the first ones, see Limits.max_kept_messages
         self.totals = Totals()
         self.started: tuple[Path, tuple[str, ...]] | None = None  # program and arguments of the last .start
-        self.log: TextIO | None = None  # of .logopen; `unlogged` are the outlets without it
+        self.log: OutputSource | None = None  # of .logopen; `unlogged` are the outlets without it
         self.unlogged = self.outlets
         self.ended = False
         self.timeout: float | None = None
@@ -226,9 +229,9 @@ class Session:
     def close_log(self) -> None:
         """End the copy that .logopen began, if there is one."""
         if self.log is not None:
+            log, self.log = self.log, None
             self.outlets = self.unlogged
-            self.log.close()
-            self.log = None
+            self.outputs.close_log(log)
 
     # --- commands
 
@@ -257,6 +260,7 @@ class Session:
             self._perform_down_to(depth)
         finally:
             del self._streams[depth:]
+            self.outlets.settle()
         return stream.problems
 
     def push(self, prepared: Prepared, keeps_going: bool | None = None) -> _Stream:
@@ -283,6 +287,7 @@ class Session:
             self._perform_down_to(0)
             if self.ended or execution.released:
                 return
+            self.outlets.settle()
             text = self.outlets.next_commands()
             if text is None:
                 return
@@ -297,7 +302,7 @@ class Session:
                 self._streams.pop()
                 continue
             if self.log is not None:
-                self.log.write(f"{PROMPT}{command.span.text}\n")
+                self.outputs.send(self.log, f"{PROMPT}{command.span.text}\n".encode("utf-8", "backslashreplace"))
             try:
                 self._perform(command, stream.prepared)
             except (CommandFailed, RegistrationError) as error:
@@ -380,13 +385,27 @@ class Session:
     # --- what the machine reports
 
     def _message(self, message: Message) -> None:
-        self.messages.append(message)
         self.totals.messages += 1
+        self._keep(message)
         if message.outputs:
             self.outputs.forward(message.outputs, message.text)
             self.outlets.forwarded(message)
         else:
             self.outlets.message(message)
+
+    def _keep(self, message: Message) -> None:
+        """Add it to `messages` if there is room; the first one that finds none is announced."""
+        if len(self.messages) < self.limits.max_kept_messages:
+            self.messages.append(message)
+            return
+        if self.limits.max_kept_messages and not self.totals.unkept_messages:
+            warnings.warn(
+                f"Session.messages has {len(self.messages)} messages and keeps no more (limit max_kept_messages); "
+                "Outlets.message gets them all",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        self.totals.unkept_messages += 1
 
     def _notice(self, text: str) -> None:
         self.outlets.notice(text)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from hds.exit_codes import ExitCode
+from hds.failures import Failure, FailureKind
+from lang.commands import Code
 from machine.machine import StopCause
 
 if TYPE_CHECKING:
@@ -34,12 +35,16 @@ def summary_line(session: Session, interrupted: bool) -> str:
     if calls:
         names = (f"{session.machine.system_call_name(number)} x {calls[number]}" for number in sorted(calls))
         parts.append("system calls that failed as unknown or refused: " + ", ".join(names))
-    parts += [
-        f"output {source.name} lost {_plural(source.lost, 'byte')}"
-        for source in session.outputs.sources.values()
-        if source.lost
-    ]
+    parts += lost_bytes(session)
     return "hds: " + ", ".join(parts) + "; " + why_stopped(session, interrupted)
+
+
+def lost_bytes(session: Session) -> list[str]:
+    """How much each output source and log lost, if it did."""
+    return [
+        f"{'log' if source.kind == 'log' else 'output'} {source.name} lost {_plural(source.lost, 'byte')}"
+        for source in session.outputs.losses
+    ]
 
 
 def lost_messages(losses: Losses) -> str:
@@ -124,7 +129,7 @@ def summary_object(session: Session, interrupted: bool) -> dict[str, object]:
                 "lost": source.lost,
                 "failure": source.failure,
             }
-            for source in session.outputs.sources.values()
+            for source in (*session.outputs.sources.values(), *session.outputs.logs)
         ],
         "cause": "interrupted" if interrupted else "none" if last is None else last.cause.value,
         "stopped": why_stopped(session, interrupted),
@@ -132,15 +137,24 @@ def summary_object(session: Session, interrupted: bool) -> dict[str, object]:
     }
 
 
-def exit_code(session: Session, *, fail_on_break: bool, fail_on_script_errors: bool) -> ExitCode:
+def failure_of(
+    session: Session, *, interrupted: bool, fail_on_break: bool, fail_on_script_errors: bool
+) -> Failure | None:
     """What the run says to the shell: the first row that applies."""
     totals = session.totals
     cause = totals.last.cause if totals.last is not None else StopCause.NOTHING_LOADED
+    why = why_stopped(session, interrupted)
+    stopped_early = totals.script_faults + totals.code_faults
+    refused = _plural(totals.failed_commands, "refused command")
+    errors = f"{_plural(totals.script_faults, 'script error')}, {_plural(totals.code_faults, 'code error')}"
     rows = (
-        (totals.failed_commands > 0, ExitCode.FAILED),
-        (cause in (StopCause.FAULT, StopCause.INVALID, StopCause.UNMAPPED), ExitCode.GUEST),
-        (cause in (StopCause.BUDGET, StopCause.TIMEOUT), ExitCode.LIMIT),
-        (totals.breaks > 0 and fail_on_break, ExitCode.BREAK),
-        (totals.script_faults + totals.code_faults > 0 and fail_on_script_errors, ExitCode.RUNTIME),
+        (interrupted, Failure(FailureKind.INTERRUPTED, why)),
+        (totals.failed_commands > 0, Failure(FailureKind.COMMAND, refused, code=Code.REFUSED)),
+        (cause in (StopCause.FAULT, StopCause.INVALID, StopCause.UNMAPPED), Failure(FailureKind.CRASH, why)),
+        (cause is StopCause.BUDGET, Failure(FailureKind.INSTRUCTIONS, why, "--max-instructions raises the limit")),
+        (cause is StopCause.TIMEOUT, Failure(FailureKind.TIMEOUT, why, "--timeout allows more")),
+        (totals.breaks > 0 and fail_on_break, Failure(FailureKind.BREAK, _plural(totals.breaks, "break"))),
+        (stopped_early > 0 and fail_on_script_errors, Failure(FailureKind.SCRIPT, errors)),
+        (bool(session.outputs.losses), Failure(FailureKind.OUTPUT, ", ".join(lost_bytes(session)))),
     )
-    return next((code for applies, code in rows if applies), ExitCode.OK)
+    return next((failure for applies, failure in rows if applies), None)

@@ -2,72 +2,77 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 
-from hds.faults import render_fault
-from hds.outlets import Halt, Outlets
-from lang.diagnostics import Diagnostic, render
+from hds.faults import fault_title, render_fault
+from hds.outlets import CLEAR_SCREEN, Halt, Outlets
+from hds.repeats import Repeats
+from hds.streams import error, output, say
+from lang.diagnostics import render
 from vm.engine import Fault, Loaded
+from vm.limits import DEFAULT_LIMITS, Limits
 
 GUEST_OUTPUT = ("stderr", "stdout", "none")
 
 
 def write(data: bytes) -> None:
-    """To standard output, in order with what is printed there."""
-    buffer = getattr(sys.stdout, "buffer", None)
-    if buffer is None:
-        sys.stdout.write(data.decode("utf-8", "replace"))
-        return
-    sys.stdout.flush()
-    buffer.write(data)
+    """To standard output, at once."""
+    stream = output()
+    stream.write_bytes(data)
+    stream.flush()
 
 
-def say(text: str) -> None:
-    """A line to standard error, behind what standard output already has."""
-    sys.stdout.flush()
-    print(text, file=sys.stderr)
-
-
-def terminal_outlets(guest_output: str, goes_on: Callable[[Halt], bool]) -> Outlets:
-    """Outlets that print; `goes_on` answers at a halt, after its two lines."""
-
-    def finding(item: Diagnostic) -> None:
-        say(render(item))
+def terminal_outlets(guest_output: str, goes_on: Callable[[Halt], bool], limits: Limits = DEFAULT_LIMITS) -> Outlets:
+    """Outlets that print; `goes_on` answers at a halt, before its two lines are shown."""
+    repeats = Repeats(say, limits.max_shown_errors)
 
     def script_fault(event: int | None, program: Loaded, fault: Fault) -> None:
         where = "" if event is None else f"event {event:x}: "
-        say(where + render_fault(program.program, fault))
+        code = program.program
+
+        def describe() -> tuple[str, str]:
+            return where + fault_title(code, fault), where + render_fault(code, fault)
+
+        repeats.add((event, id(code), fault.pc, fault.kind), code, describe)
+
+    def code_fault(event: int, text: str) -> None:
+        line = f"event {event:x}: {text}"
+        repeats.add(line, None, lambda: (line, line))
 
     def broke(halt: Halt) -> bool:
+        answer = goes_on(halt)
+        if not answer:
+            repeats.settle()
         say(halt.headline)
         say(halt.instruction)
-        return goes_on(halt)
+        return answer
 
     return Outlets(
         message=lambda message: write(message.text),
-        result=lambda text: write(text.encode("utf-8", "surrogateescape")),
+        result=_show,
         notice=say,
-        finding=finding,
+        finding=lambda item: say(render(item)),
         script_fault=script_fault,
-        code_fault=lambda event, text: say(f"event {event:x}: {text}"),
+        code_fault=code_fault,
+        settle=repeats.settle,
         broke=broke,
         guest_output=guest_writer(guest_output),
     )
+
+
+def _show(text: str) -> None:
+    if text == CLEAR_SCREEN:
+        output().write_control(text)
+    else:
+        write(text.encode("utf-8", "surrogateescape"))
 
 
 def guest_writer(where: str) -> Callable[[int, bytes], None]:
     """What takes the guest's own output: `stderr`, `stdout` (its standard error stays apart) or `none`."""
 
     def to_error(descriptor: int, data: bytes) -> None:
-        sys.stdout.flush()
-        buffer = getattr(sys.stderr, "buffer", None)
-        if buffer is None:
-            sys.stderr.write(data.decode("utf-8", "replace"))
-            return
-        sys.stderr.flush()
-        buffer.write(data)
-        buffer.flush()
+        output().flush()
+        error().write_bytes(data)
 
     def to_output(descriptor: int, data: bytes) -> None:
         if descriptor == 1:

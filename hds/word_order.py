@@ -16,14 +16,14 @@ def refuse_wrong_order(script: str, words: Sequence[str]) -> None:
     """Exit if SCRIPT is a program, or an option stands behind it; `words` are PROGRAM and its arguments."""
     if words and words[0].startswith("-") and not Path(words[0]).exists():
         refuse(
-            f"{words[0]} stands behind SCRIPT: options come before SCRIPT\n"
-            f"  hint: hds run {words[0]} ... {script} PROGRAM",
+            f"{words[0]} stands behind SCRIPT: options come before SCRIPT",
             ExitCode.USAGE,
+            f"hds run {words[0]} ... {script} PROGRAM",
         )
     what = _program(script, words[0] if words else None)
     if what is not None:
         program = f"{words[0]} {script}" if words else f"SCRIPT {script}"
-        refuse(f"{script} is {what}: SCRIPT comes first\n  hint: hds run {program}", ExitCode.USAGE)
+        refuse(f"{script} is {what}: SCRIPT comes first", ExitCode.USAGE, f"hds run {program}")
 
 
 def _program(script: str, other: str | None) -> str | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
+from lang.characters import escape
 from lang.source import Span
 
 
@@ -112,5 +113,5 @@ def excerpt(span: Span) -> Iterable[str]:
 
 
 def printable(text: str) -> str:
-    """Tabs expanded to one blank each and control characters shown as dots, so that carets stand where they should."""
-    return "".join(c if c.isprintable() else " " if c == "\t" else "." for c in text)
+    """A tab becomes one blank, and what does not print an escape sequence, so that carets stand where they should."""
+    return "".join(c if c.isprintable() else " " if c == "\t" else escape(c) for c in text)

@@ -142,7 +142,7 @@ class GuestHost:
         texts = self._state.texts
         if name not in texts:
             texts[name] = self._state.root.allocate(_TEXT_BYTES)
-        self._state.root.write(texts[name], text.encode().ljust(_TEXT_BYTES, b"\0"))
+        self._state.root.write(texts[name], text.encode("utf-8", "surrogateescape").ljust(_TEXT_BYTES, b"\0"))
         return texts[name]
 
     # --- messages and requests

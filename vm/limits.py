@@ -54,6 +54,12 @@ class Limits:
         10, "seconds", "time in which the assembler, a process of its own, answers for a batch of instructions"
     )
     max_assembler_bytes: int = _limit(536_870_912, "bytes", "memory of the process that assembles")
+    max_kept_messages: int = _limit(
+        65_536, "messages", "messages that are kept: by Session.messages in Python and by hds eval --json"
+    )
+    max_shown_errors: int = _limit(
+        100, "errors", "run-time errors of different events, places or kinds that one run shows; others are counted"
+    )
     max_guest_memory: int = _limit(1_073_741_824, "bytes", "memory that is mapped for one guest")
     max_open_files: int = _limit(1024, "descriptors", "open descriptors of one Linux guest")
     max_file_bytes: int = _limit(

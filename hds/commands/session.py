@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from hds.commands.handler import Handler, incorrect_use, words
 from hds.commands.usage import help_text
 from hds.inputs import InputError, decode_text
-from hds.outlets import with_log
+from hds.outlets import CLEAR_SCREEN, with_log
+from hds.output_carriers import OutputFailed
 from hds.session import CommandFailed
 from lang.commands import COMMAND_BY_NAME, Support, substitute_arguments
 from lang.source import SourceFile
-from vm.files import FileRefused, open_for_writing, read_file
+from vm.files import FileRefused, read_file
 
 if TYPE_CHECKING:
     from hds.scripts import Prepared
     from hds.session import Session
     from lang.commands import Command
-
-CLEAR_SCREEN = "\x1b[H\x1b[2J"
 
 
 def script(session: Session, command: Command, prepared: Prepared) -> None:
@@ -50,12 +48,11 @@ def open_log(session: Session, command: Command, prepared: Prepared) -> None:
         raise CommandFailed("err, log was opened previously")
     path = session.locate(given[0])
     try:
-        descriptor = open_for_writing(path, guarded=session.guest_folder)
-    except FileRefused as error:
-        raise CommandFailed(f"err, cannot open {path}: {error.reason}") from None
-    session.log = os.fdopen(descriptor, "w", encoding="utf-8")
+        session.log = log = session.outputs.open_log(path)
+    except OutputFailed as error:
+        raise CommandFailed(f"err, {error}") from None
     session.unlogged = session.outlets
-    session.outlets = with_log(session.outlets, session.log)
+    session.outlets = with_log(session.outlets, lambda data: session.outputs.send(log, data))
     session.show(f"save commands and results to the log file {given[0]} ({_now(session)})\n")
 
 

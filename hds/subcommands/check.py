@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hds.exit_codes import ExitCode
+from hds.failures import Failure, report, write_record
 from hds.inputs import (
     COMMAND_LINE,
     InputError,
@@ -57,13 +58,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Check every input; the exit code of the worst one."""
-    from lang.diagnostics import Severity, render
+    from lang.diagnostics import Severity
 
     limits = chosen_limits(arguments)
     _check_codes(arguments)
     if not arguments.files and arguments.execute is None:
         refuse("give at least one file, `-` for standard input, or -e TEXT", ExitCode.USAGE)
     findings: list[Diagnostic] = []
+    failures: list[Failure] = []
     left_out: dict[str, int] = {}
     worst = ExitCode.OK
     unread = 0
@@ -71,7 +73,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         try:
             source = _source(name, arguments, limits)
         except InputError as error:
-            print(f"hds: {error}", file=sys.stderr)
+            failures.append(error.failure)
             worst = max(worst, error.code)
             unread += 1
             continue
@@ -80,18 +82,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         findings += kept
         if dropped:
             left_out[source.name] = dropped
-    if arguments.format == "sarif":
-        from hds.findings import sarif
-
-        print(json.dumps(sarif(findings), indent=2))
-    elif arguments.format == "json":
-        from hds.findings import as_object
-
-        for item in findings:
-            print(json.dumps(as_object(item)))
-    else:
-        for item in findings:
-            sys.stdout.write(render(item).encode("utf-8", "backslashreplace").decode() + "\n")
+    _show(findings, failures, arguments.format)
     for name, count in left_out.items():
         print(f"{name}: {count} more errors are left out (limit max_errors)", file=sys.stderr)
     severities = [item.severity for item in findings]
@@ -103,6 +94,21 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     if errors or (arguments.warnings_as_errors and warnings):
         worst = max(worst, ExitCode.FAILED)
     return worst
+
+
+def _show(findings: list[Diagnostic], failures: list[Failure], form: str) -> None:
+    from hds.findings import as_object, sarif
+    from lang.diagnostics import render
+
+    if form == "sarif":
+        print(json.dumps(sarif(findings, failures), indent=2))
+    for failure in failures:
+        report(failure, as_json=form == "json")
+    for item in findings:
+        if form == "json":
+            write_record(as_object(item))
+        elif form == "text":
+            print(render(item))
 
 
 def _source(name: str, arguments: argparse.Namespace, limits: Limits) -> SourceFile:

@@ -18,6 +18,7 @@ from hds.inputs import (
     require_source,
     with_arguments,
 )
+from hds.streams import output
 from vm.files import FileRefused, write_file
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def _native_text(programs: list[tuple[str, Program]], form: Literal["llvm", "asm
 def _write(path: str, data: bytes) -> None:
     try:
         if path == "-":
-            sys.stdout.buffer.write(data)
+            output().write_bytes(data)
         else:
             write_file(path, data)
     except FileRefused as error:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from hds.engines import ENGINES, add_engine, load_engine
 from hds.exit_codes import ExitCode
-from hds.inputs import InputError, add_limits, chosen_limits, decode_text, read_bytes, refuse
+from hds.inputs import add_limits, chosen_limits, decode_text, read_bytes, refuse
 
 if TYPE_CHECKING:
     from hds.conformance import Verdict
@@ -39,8 +39,6 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     for path in arguments.files:
         try:
             vectors = read_vectors(decode_text(path, read_bytes(path, limits)))
-        except InputError as error:
-            refuse(str(error), error.code)
         except MalformedVector as error:
             refuse(f"{path}: {error}", ExitCode.FAILED)
         for vector in vectors:

@@ -6,7 +6,6 @@ Without a terminal the commands are read from standard input, so that a session 
 from __future__ import annotations
 
 import argparse
-import sys
 
 from hds.console import Console
 from hds.engines import add_engine
@@ -29,13 +28,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Carry the subcommand out."""
-    from hds.summary import lost_messages
+    from hds.summary import lost_bytes, lost_messages
     from hds.terminal import terminal_outlets
 
     console = Console()
-    outlets = terminal_outlets(arguments.guest_output, lambda halt: False)
+    limits = chosen_limits(arguments)
+    outlets = terminal_outlets(arguments.guest_output, lambda halt: False, limits)
     outlets.next_commands = console.next_commands
-    session = new_session(arguments, list(arguments.words), chosen_limits(arguments), outlets)
+    session = new_session(arguments, list(arguments.words), limits, outlets)
     process = session.process
     if process is not None:
         outlets.notice(session.execution.instruction_line(process))
@@ -43,8 +43,9 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         console.interact(session)
     finally:
         session.close()
-        sys.stdout.flush()
         losses = session.machine.messages.losses
         if arguments.emulate_message_loss and losses.messages:
             outlets.notice(f"messages: {lost_messages(losses)}")
-    return ExitCode.OK
+    for line in lost_bytes(session):
+        outlets.notice(line)
+    return ExitCode.OUTPUT if session.outputs.losses else ExitCode.OK

@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         except VerificationError as error:
             refuse(f"{title or 'the program'} is not well-formed: {error}", ExitCode.FAILED)
         text = ("\n" if number else "") + (f"; script at {title}\n" if title else "") + listing(program)
-        sys.stdout.write(text.encode("utf-8", "backslashreplace").decode())
+        sys.stdout.write(text)
     return ExitCode.OK
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hds.engines import add_engine, load_engine
 from hds.exit_codes import ExitCode
+from hds.failures import Failure, FailureKind, compile_failure, write_record
 from hds.inputs import (
-    InputError,
     add_compiling,
     add_input,
     add_limits,
@@ -27,9 +26,9 @@ from hds.inputs import (
 )
 
 if TYPE_CHECKING:
+    from hds.eval_host import EvalHost
     from lang.compiler import Compilation
     from vm.engine import RunResult
-    from vm.host import MemoryHost
     from vm.limits import Limits
 
 SHOWN_REGISTERS = (
@@ -90,7 +89,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             refuse(str(error), ExitCode.FAILED)
         result = engine.run(loaded, host)
     if arguments.json:
-        print(json.dumps(_as_json(made, result, host, regions)))
+        write_record(_as_json(made, result, host, regions))
     else:
         _show(arguments, made, result, host, regions)
     if result is None:
@@ -98,11 +97,11 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     return ExitCode.OK if result.ok else ExitCode.RUNTIME
 
 
-def _host(arguments: argparse.Namespace, limits: Limits) -> MemoryHost:
-    from vm.host import MemoryHost
+def _host(arguments: argparse.Namespace, limits: Limits) -> EvalHost:
+    from hds.eval_host import EvalHost
     from vm.registers import REGISTER_INDEX, REGISTERS, STORAGES
 
-    host = MemoryHost()
+    host = EvalHost(shows=not arguments.json, most=limits.max_kept_messages)
     for text in arguments.reg:
         name, _, number = text.partition("=")
         index, value = REGISTER_INDEX.get(name.removeprefix("@").lower()), parse_number(number)
@@ -123,10 +122,7 @@ def _host(arguments: argparse.Namespace, limits: Limits) -> MemoryHost:
 
 def _content(text: str, arguments: argparse.Namespace, limits: Limits) -> bytes | None:
     if text.startswith("@"):
-        try:
-            return read_bytes(locate(text[1:], drives(arguments)), limits, "max_guest_memory")
-        except InputError as error:
-            refuse(str(error), error.code)
+        return read_bytes(locate(text[1:], drives(arguments)), limits, "max_guest_memory")
     try:
         return bytes.fromhex(text)
     except ValueError:
@@ -154,12 +150,9 @@ def _show(
     arguments: argparse.Namespace,
     made: Compilation,
     result: RunResult | None,
-    host: MemoryHost,
+    host: EvalHost,
     regions: list[_Region],
 ) -> None:
-    sys.stdout.flush()
-    sys.stdout.buffer.write(b"".join(host.messages))
-    sys.stdout.flush()
     if result is None:
         return
     if result.fault is not None and made.program is not None:
@@ -169,6 +162,8 @@ def _show(
     for name, arguments_given in host.requests:
         shown = ", ".join(f"{value:x}" for value in arguments_given)
         print(f"hds: request of the host: {name}({shown})", file=sys.stderr)
+    if host.unkept_requests:
+        print(f"hds: and {host.unkept_requests} more requests (limit max_kept_messages)", file=sys.stderr)
     if arguments.dump_registers:
         for name in SHOWN_REGISTERS:
             print(f"{name:<6} {host.registers.get(name, 0):016x}", file=sys.stderr)
@@ -176,7 +171,7 @@ def _show(
         print("\n".join(_dump(host, region)), file=sys.stderr)
 
 
-def _dump(host: MemoryHost, region: _Region) -> list[str]:
+def _dump(host: EvalHost, region: _Region) -> list[str]:
     """The region as lines of sixteen bytes; `??` where nothing is mapped."""
     lines = []
     for start in range(region.address, region.address + region.length, 16):
@@ -190,15 +185,16 @@ def _dump(host: MemoryHost, region: _Region) -> list[str]:
     return lines
 
 
-def _as_json(
-    made: Compilation, result: RunResult | None, host: MemoryHost, regions: list[_Region]
-) -> dict[str, object]:
+def _as_json(made: Compilation, result: RunResult | None, host: EvalHost, regions: list[_Region]) -> dict[str, object]:
     from hds.findings import as_object
 
     status = "compile_error" if result is None else "ok" if result.ok else "runtime_error"
+    failure = _failure(made, result)
     found: dict[str, object] = {
         "status": status,
+        "failure": None if failure is None else failure.as_object(),
         "messages": [message.decode("utf-8", "backslashreplace") for message in host.messages],
+        "unkept_messages": host.unkept_messages,
         "diagnostics": [as_object(item) for item in made.diagnostics],
     }
     if result is not None and made.program is not None:
@@ -212,6 +208,17 @@ def _as_json(
         for data in [host.read_memory(region.address, region.length)]
     ]
     return found
+
+
+def _failure(made: Compilation, result: RunResult | None) -> Failure | None:
+    """Why it did not end well."""
+    from hds.faults import FAULTS, fault_message
+
+    if result is None:
+        return compile_failure(made.diagnostics)
+    if result.fault is None:
+        return None
+    return Failure(FailureKind.SCRIPT, fault_message(result.fault), FAULTS[result.fault.kind].hint)
 
 
 def _fault_object(made: Compilation, result: RunResult) -> dict[str, object]:

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from hds.exit_codes import ExitCode
+from hds.failures import report
 from hds.inputs import (
     COMMAND_LINE,
     InputError,
@@ -19,6 +20,7 @@ from hds.inputs import (
     refuse,
     source_argument,
 )
+from hds.streams import output
 from vm.files import FileRefused, write_file
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         try:
             source = source_argument(arguments.execute) if name == COMMAND_LINE else read_source(name, limits)
         except InputError as error:
-            print(f"hds: {error}", file=sys.stderr)
+            report(error.failure, as_json=False)
             worst = max(worst, error.code)
             continue
         worst = max(worst, _lay_out(source, arguments, limits))
@@ -75,7 +77,7 @@ def _lay_out(source: SourceFile, arguments: argparse.Namespace, limits: Limits) 
                 refuse(str(error), ExitCode.NO_INPUT)
             print(f"{source.name}: written", file=sys.stderr)
         return ExitCode.OK
-    sys.stdout.write(text)
+    output().write_bytes(text.encode("utf-8", "surrogateescape"))
     return ExitCode.OK
 
 
@@ -85,5 +87,6 @@ def _compare(source: SourceFile, text: str) -> ExitCode:
         return ExitCode.OK
     before, after = source.text.splitlines(keepends=True), text.splitlines(keepends=True)
     for line in difflib.unified_diff(before, after, source.name, f"{source.name} (laid out)"):
-        sys.stdout.write(line if line.endswith("\n") else f"{line}\n\\ no line end at the end of the file\n")
+        text = line if line.endswith("\n") else f"{line}\n\\ no line end at the end of the file\n"
+        output().write_bytes(text.encode("utf-8", "surrogateescape"))
     return ExitCode.FAILED

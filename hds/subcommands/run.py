@@ -7,16 +7,16 @@ at the end that sums the run up. At a halt on a terminal the console asks what t
 from __future__ import annotations
 
 import argparse
-import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hds.bundles import read_commands_or_bundle
 from hds.engines import add_engine, load_engine
 from hds.exit_codes import ExitCode
+from hds.failures import FailureKind, write_record
 from hds.inputs import (
-    InputError,
     add_compiling,
     add_limits,
     chosen_limits,
@@ -27,6 +27,7 @@ from hds.inputs import (
     read_bytes,
     refuse,
 )
+from hds.streams import say
 from hds.word_order import note_known_flags, refuse_wrong_order
 from vm.verifier import VerificationError
 
@@ -138,12 +139,11 @@ def run(arguments: argparse.Namespace) -> ExitCode | int:
     source, compiled = read_commands_or_bundle(arguments, limits)
 
     from hds.console import Console, on_terminal
-    from hds.records import write_record
-    from hds.summary import exit_code, statistics, summary_line, summary_object
+    from hds.summary import failure_of, statistics, summary_line, summary_object
 
     console = Console() if on_terminal() and arguments.file != "-" and arguments.format == "text" else None
     as_json = arguments.format == "json"
-    outlets = _outlets(arguments)
+    outlets = _outlets(arguments, limits)
     if console is not None and arguments.on_break == "stop":
         outlets.next_commands = console.next_commands
     session = new_session(arguments, words, limits, outlets)
@@ -168,23 +168,27 @@ def run(arguments: argparse.Namespace) -> ExitCode | int:
         interrupted = True
     finally:
         session.close()
-    sys.stdout.flush()
+    failure = failure_of(
+        session,
+        interrupted=interrupted,
+        fail_on_break=arguments.on_break == "fail",
+        fail_on_script_errors=arguments.fail_on_script_errors,
+    )
     if arguments.stats:
         for line in statistics(session, time.perf_counter() - began):
-            print(line, file=sys.stderr)
+            say(line)
     if as_json:
+        if failure is not None and failure.kind is not FailureKind.COMMAND:  # findings have told of that
+            write_record(failure.as_object())
         write_record(summary_object(session, interrupted))
     elif not arguments.quiet:
-        print(summary_line(session, interrupted), file=sys.stderr)
-    if interrupted:
-        return ExitCode.INTERRUPTED
-    code = exit_code(
-        session, fail_on_break=arguments.on_break == "fail", fail_on_script_errors=arguments.fail_on_script_errors
-    )
+        say(summary_line(session, interrupted))
+    if failure is not None:
+        return failure.kind.exit_code
     last = session.totals.last
-    if arguments.guest_exit_code and code is ExitCode.OK and last is not None and last.exit_code is not None:
+    if arguments.guest_exit_code and last is not None and last.exit_code is not None:
         return last.exit_code
-    return code
+    return ExitCode.OK
 
 
 def new_session(arguments: argparse.Namespace, words: list[str], limits: Limits, outlets: Outlets) -> Session:
@@ -204,7 +208,7 @@ def new_session(arguments: argparse.Namespace, words: list[str], limits: Limits,
             process_id=arguments.pid,
             kernel=arguments.kernel,
             cores=arguments.cores,
-            limits=limits,
+            limits=replace(limits, max_kept_messages=0),
             engine=load_engine(arguments.engine, limits),
             compiler=new_compiler(arguments, limits),
             outlets=outlets,
@@ -215,7 +219,7 @@ def new_session(arguments: argparse.Namespace, words: list[str], limits: Limits,
         )
     except LoadError as error:
         code = ExitCode.NO_INPUT if isinstance(error, UnreadableFile) else ExitCode.GUEST
-        refuse(f"{error}" + (f"\n  hint: {error.hint}" if error.hint else ""), code)
+        refuse(str(error), code, error.hint or None)
     session.timeout = arguments.timeout
     return session
 
@@ -228,10 +232,7 @@ def _world(arguments: argparse.Namespace, limits: Limits) -> World:
     if arguments.stdin == "-":
         source = 0
     elif arguments.stdin != "none":
-        try:
-            source = read_bytes(locate(arguments.stdin, drives(arguments)), limits, "max_file_bytes")
-        except InputError as error:
-            refuse(str(error), error.code)
+        source = read_bytes(locate(arguments.stdin, drives(arguments)), limits, "max_file_bytes")
     folder = arguments.root_rw or arguments.root
     return World(folder, arguments.root_rw is not None, source)
 
@@ -244,7 +245,7 @@ def _stopped(session: Session) -> bool:
     return last is not None and last.cause in (StopCause.BREAK, StopCause.TIMEOUT, StopCause.STOPPED)
 
 
-def _outlets(arguments: argparse.Namespace) -> Outlets:
+def _outlets(arguments: argparse.Namespace, limits: Limits) -> Outlets:
     def goes_on(halt: Halt) -> bool:
         return bool(arguments.on_break == "continue")
 
@@ -254,4 +255,4 @@ def _outlets(arguments: argparse.Namespace) -> Outlets:
         return record_outlets(arguments.guest_output != "none", goes_on)
     from hds.terminal import terminal_outlets
 
-    return terminal_outlets(arguments.guest_output, goes_on)
+    return terminal_outlets(arguments.guest_output, goes_on, limits)

@@ -76,7 +76,7 @@ class KernelObjects:
         build, thread = self.build, base + _THREAD
         objects = ProcessObjects(base, thread, base + build.process_image_name, base + _STACK_TOP)
         self.put(base + build.process_id, process_id)
-        self._memory.write(objects.name, name.encode()[:NAME_BYTES])
+        self._memory.write(objects.name, name.encode("utf-8", "surrogateescape")[:NAME_BYTES])
         self.put(thread + builds.THREAD_PROCESS, base)
         self.put(thread + builds.THREAD_STACK_BASE, objects.stack_top)
         self.put(thread + builds.THREAD_STACK_LIMIT, base + _STACK_LIMIT)

@@ -53,7 +53,7 @@ def build(
     identity: Identity = DEFAULT_IDENTITY,
 ) -> InitialStack:
     """The stack for a program with these arguments and NAME=VALUE texts. Raises LoadError when they are too long."""
-    texts = [text.encode() + b"\0" for text in (*arguments, *environment)]
+    texts = [text.encode("utf-8", "surrogateescape") + b"\0" for text in (*arguments, *environment)]
     if any(b"\0" in text[:-1] for text in texts):
         raise LoadError("an argument or environment text contains a zero byte")
     if sum(len(text) + 8 for text in texts) > _LARGEST:

@@ -107,6 +107,8 @@ def test_json_has_one_object_per_finding(capsys: pytest.CaptureFixture[str]) -> 
     assert main(["check", "-e", "print(1);\nb0 = 5;", "--format", "json"]) == 1
     (line,) = capsys.readouterr().out.splitlines()
     assert json.loads(line) == {
+        "type": "finding",
+        "kind": "compile_error",
         "code": "E031",
         "severity": "error",
         "message": "'b0' cannot be a variable name: it is the number 0xb0 here",

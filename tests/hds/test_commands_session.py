@@ -167,7 +167,7 @@ def test_the_log_holds_commands_and_what_is_displayed(tmp_path: Path) -> None:
     ("command", "message"),
     [
         (".logopen", "incorrect use of the '.logopen': .logopen FILE"),
-        (".logopen /no/where", "err, cannot open /no/where: No such file or directory"),
+        (".logopen /no/where", "err, cannot open the file /no/where: No such file or directory"),
         (".logopen /dev/null\n.logopen /dev/null", "err, log was opened previously"),
         (".logclose", "err, there is no opened log"),
     ],

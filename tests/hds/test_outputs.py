@@ -266,7 +266,7 @@ def test_a_full_disk_ends_that_output_only_and_is_counted(tmp_path: Path) -> Non
     assert log.read_bytes() == b"55;66;"
     assert "err, the transfer to the output 'full' failed and ends: No space left on device" in ran.errors
     assert "output full lost 6 bytes" in ran.errors
-    assert ran.code == 0
+    assert ran.code == 8
 
 
 def test_a_peer_that_reads_nothing_ends_the_output_and_every_byte_is_counted() -> None:

@@ -120,7 +120,7 @@ class LinuxKernel(UnknownCalls):
         stack = initial_stack.build(start.image, start.arguments, start.environment, identity=identity)
         process.cpu.write(stack.pointer, stack.data)
         set_stack_pointer(process, stack.pointer)
-        name = process.name.encode()
+        name = process.name.encode("utf-8", "surrogateescape")
         store = Store(self._limits.max_file_bytes, self._now)
         try:
             root = tree.build(self._world, store, generator, b"/" + name)

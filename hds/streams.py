@@ -1,0 +1,243 @@
+"""Standard output and standard error: one rule for everything that hds writes, and for what cannot be written.
+
+`standard_streams` puts a `Stream` in the place of each while a command line is carried out, so that `print`, argparse
+and all subcommands obey the same rules. Text is escaped where the stream's encoding lacks it. On a terminal control
+characters are escaped as well, whoever has written them: they could hide or forge what the user sees. A pipe or a file
+gets the bytes as they are. Text from the guest and from scripts is bytes, which are read as UTF-8 on a terminal.
+"""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import errno
+import os
+import select
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TextIO, cast
+
+from hds.exit_codes import ExitCode
+from lang.characters import escaped
+
+
+class StreamFailed(Exception):  # noqa: N818 - it reads as what happened
+    """Nothing more can be written to a standard stream; the text says why. `code` is what hds exits with."""
+
+    def __init__(self, name: str, error: OSError) -> None:
+        super().__init__(f"cannot write {name}: {error.strerror or error}")
+        self.code = ExitCode.BROKEN_PIPE if isinstance(error, BrokenPipeError) else ExitCode.STREAM
+
+
+@dataclass
+class _Line:
+    """Whether the last line of what a stream leads to has no end yet; streams that lead to the same place share it."""
+
+    unfinished: bool = False
+
+
+class Stream:
+    """What stands in the place of sys.stdout or sys.stderr; `file` is None where the process was started without.
+
+    A failure of standard output is raised once, as StreamFailed, and so is a closed pipe; what comes afterwards is
+    dropped. Other failures of standard error (`is_error`) only set `lost`: there is nowhere to say them, and the
+    command goes on.
+    """
+
+    errors = "backslashreplace"
+
+    def __init__(self, name: str, file: TextIO | None, line: _Line | None = None, *, is_error: bool = False) -> None:
+        self.name = name
+        self.lost = False
+        self.encoding: str = getattr(file, "encoding", None) or "utf-8"
+        self._file = file
+        self._line = line or _Line()
+        self._is_error = is_error
+        self._ended = False
+        self._terminal = file is not None and not file.closed and file.isatty()
+        self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+        self._held = ""  # a carriage return on a terminal: what follows decides whether it ends a line
+
+    # --- what writers use
+
+    def write(self, text: str) -> int:
+        """Text of hds itself. Raises StreamFailed."""
+        if self._terminal:
+            self._put(self._displayed(self._decoder.decode(b"", True) + text))
+        else:
+            self._put(self._encoded(text))
+        if self._terminal or (self._is_error and text.endswith("\n")):
+            self.flush()
+        return len(text)
+
+    def write_bytes(self, data: bytes) -> None:
+        """Text of a script or a guest, or a file. Raises StreamFailed."""
+        self._put(self._displayed(self._decoder.decode(data)) if self._terminal else data)
+        if self._terminal or self._is_error:
+            self.flush()
+
+    def start_line(self) -> None:
+        """End the line that is unfinished, if there is one. Raises StreamFailed."""
+        if self._line.unfinished:
+            self.write("\n")
+
+    def write_control(self, sequence: str) -> None:
+        """A control sequence of hds itself, for the terminal to obey. Raises StreamFailed."""
+        self._put(sequence.encode())
+        self._line.unfinished = False
+        self.flush()
+
+    def flush(self) -> None:
+        """Hand on what waits in buffers. Raises StreamFailed."""
+        if self._file is None:
+            return
+        while not self._ended:
+            try:
+                self._file.flush()
+                return
+            except BlockingIOError:
+                self._wait()
+            except (OSError, ValueError) as error:
+                self._fail(error)
+
+    def finish(self) -> None:
+        """The end: nothing is held back any more. Raises StreamFailed."""
+        if self._terminal:
+            self._put(self._displayed(self._decoder.decode(b"", True), last=True))
+        self.flush()
+
+    # --- what readers of sys.stdout may ask
+
+    @property
+    def buffer(self) -> object:
+        """The buffer below, for libraries that draw on the terminal themselves."""
+        return getattr(self._file, "buffer", None)
+
+    @property
+    def closed(self) -> bool:
+        """Whether there is nothing to write to."""
+        return self._file is None or self._file.closed
+
+    def fileno(self) -> int:
+        """The file descriptor. Raises OSError where there is none."""
+        if self._file is None:
+            raise _closed()
+        return self._file.fileno()
+
+    def isatty(self) -> bool:
+        """Whether it is a terminal."""
+        return self._terminal
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def readable(self) -> bool:
+        """It is not."""
+        return False
+
+    # --- how it is done
+
+    def _encoded(self, text: str) -> bytes:
+        return text.encode(self.encoding, self.errors)
+
+    def _displayed(self, text: str, *, last: bool = False) -> bytes:
+        text, self._held = self._held + text, ""
+        if text.endswith("\r") and not last:
+            text, self._held = text[:-1], "\r"
+        return self._encoded(escaped(text))
+
+    def _put(self, data: bytes) -> None:
+        buffer = getattr(self._file, "buffer", None)
+        if data:
+            self._line.unfinished = not data.endswith(b"\n")
+        while data and not self._ended:
+            try:
+                if self._file is None:
+                    raise _closed()
+                if buffer is None:
+                    self._file.write(data.decode(self.encoding, "replace"))
+                else:
+                    buffer.write(data)
+                return
+            except BlockingIOError as error:
+                data = data[error.characters_written :]
+                self._wait()
+            except (OSError, ValueError) as error:
+                self._fail(error)
+
+    def _wait(self) -> None:
+        """Until a pipe that somebody made non-blocking takes more."""
+        poll = select.poll()
+        poll.register(self.fileno(), select.POLLOUT)
+        poll.poll()
+
+    def _fail(self, error: OSError | ValueError) -> None:
+        self._ended = True
+        reason = error if isinstance(error, OSError) else _closed()  # a closed file raises ValueError
+        if self._is_error and not isinstance(reason, BrokenPipeError):
+            self.lost = self._file is not None
+            return
+        raise StreamFailed(self.name, reason)
+
+
+@contextlib.contextmanager
+def standard_streams() -> Iterator[tuple[Stream, Stream]]:
+    """Put a Stream in the place of sys.stdout and sys.stderr for a while."""
+    before = sys.stdout, sys.stderr
+    line = _Line()
+    output = Stream("standard output", sys.stdout, line)
+    error = Stream("standard error", sys.stderr, line if _same(*before) else None, is_error=True)
+    sys.stdout, sys.stderr = cast(TextIO, output), cast(TextIO, error)
+    try:
+        yield output, error
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def occupy_standard_descriptors() -> None:
+    """Open /dev/null for each of 0, 1 and 2 that is closed, lest a file that is opened later takes its place."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
+def output() -> Stream:
+    """Standard output."""
+    return _stream("standard output", sys.stdout)
+
+
+def error() -> Stream:
+    """Standard error."""
+    return _stream("standard error", sys.stderr)
+
+
+def say(text: str) -> None:
+    """Lines to standard error: on lines of their own, and behind what standard output already has."""
+    output().flush()
+    stream = error()
+    stream.start_line()
+    stream.write(text + "\n")
+
+
+def _closed() -> OSError:
+    return OSError(errno.EBADF, "it is closed")
+
+
+def _stream(name: str, file: TextIO | None) -> Stream:
+    found: object = file
+    return found if isinstance(found, Stream) else Stream(name, file, is_error=name == "standard error")
+
+
+def _same(one: TextIO | None, other: TextIO | None) -> bool:
+    """Whether two streams lead to the same file, pipe or terminal."""
+    if one is None or other is None or one is other:
+        return one is other
+    try:
+        first, second = os.fstat(one.fileno()), os.fstat(other.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.path.samestat(first, second)
