@@ -45,8 +45,25 @@ _GROWTH = 4  # bytes by which a branch becomes longer at most
 _GUESS = 7  # bytes of an instruction with a label that was not encoded yet
 _WORD_MASK = 0xFFFF_FFFF_FFFF_FFFF
 
-# Instructions newer than Keystone.
-_OWN_ENCODINGS: dict[str, bytes] = {"endbr64": b"\xf3\x0f\x1e\xfa", "sysretq": b"\x48\x0f\x07"}
+# Instructions that Keystone does not know, and those that it knows in another spelling only.
+_OWN_ENCODINGS: dict[str, bytes] = {
+    "endbr64": b"\xf3\x0f\x1e\xfa",
+    "sysretq": b"\x48\x0f\x07",
+    "pushfw": b"\x66\x9c",
+    "popfw": b"\x66\x9d",
+    "iretw": b"\x66\xcf",
+}
+_KEYSTONE_SPELLINGS: dict[str, str] = {"movsd": "movs dword ptr [rdi], dword ptr [rsi]", "xlat": "xlatb"}
+
+# Keystone, with which HyperDbg assembles, makes the 16-bit instruction of these, other assemblers another one.
+_AMBIGUOUS: dict[str, str] = {
+    "pushf": "write pushfq or pushfw",
+    "popf": "write popfq or popfw",
+    "iret": "write iretq, iretd or iretw",
+}
+
+_NO_INDEX = frozenset({"rsp", "esp"})  # is a base only
+_ACCUMULATORS = frozenset({"al", "ax", "eax", "rax"})
 
 _SIZE_NAMES = {size: name for name, size in OPERAND_SIZES.items()}
 
@@ -97,6 +114,9 @@ class _Layout:
         self._place()
 
     def _sort_in(self, index: int, statement: Instruction) -> None:
+        if statement.mnemonic in _AMBIGUOUS:
+            reason = f"`{statement.mnemonic}` is 16 bits wide in Keystone, and not in other assemblers"
+            raise statement.position.error(reason, _AMBIGUOUS[statement.mnemonic])
         branch = _branch_of(statement)
         if branch is not None:
             self._branches[index] = branch
@@ -216,7 +236,9 @@ class _Encoder:
             instruction, code = _at(self._statements, index), _OWN_ENCODINGS.get(text) or encodings[text]
             problem = code.reason if isinstance(code, Refusal) else disagreement(instruction, wanted[index], code)
             if problem or isinstance(code, Refusal):
-                raise instruction.position.error(f"`{instruction.text}` cannot be assembled: {problem}")
+                raise instruction.position.error(
+                    f"`{instruction.text}` cannot be assembled: {problem}", _hint(instruction)
+                )
             self._known[text] = code
 
 
@@ -236,6 +258,11 @@ def _one_by_one(texts: list[str], limits: Limits) -> Iterable[Encoding]:
             yield from (encoding[end - size : end] for size, end in zip(sizes, accumulate(sizes), strict=True))
         else:
             yield from assembler_process.encode_singly(group, limits)
+
+
+def _hint(instruction: Instruction) -> str:
+    unclear = any(isinstance(operand, Memory) and operand.size is None for operand in instruction.operands)
+    return "state the size of the memory operand, as in `dword ptr [rax]`" if unclear else ""
 
 
 def _at(statements: tuple[Statement, ...], index: int) -> Instruction:
@@ -304,20 +331,40 @@ def _resolve_number(
         value, registers = value - following, (("rip", 1),)
     elif value >> 63 == 1:
         value -= 1 << 64
-    if not -(1 << 31) <= value < 1 << 31:
-        raise instruction.position.error(
-            f"the displacement {value & _WORD_MASK:#x} does not fit in 32 bits", "load the address into a register"
-        )
+    if not _fits_displacement(value) and not _takes_a_long_address(instruction):
+        hint = "load the address into a register"
+        if instruction.mnemonic == "mov" and not registers:
+            hint += "; only al, ax, eax and rax are moved from and to a 64-bit address"
+        raise instruction.position.error(f"the displacement {value & _WORD_MASK:#x} does not fit in 32 bits", hint)
     return replace(operand, registers=registers, expression=Expression(value))
+
+
+def _fits_displacement(value: int) -> bool:
+    return -(1 << 31) <= value < 1 << 31
+
+
+def _takes_a_long_address(instruction: Instruction) -> bool:
+    """Whether there is a form of it with a 64-bit address: MOV of an accumulator (SDM volume 2, MOV moffs64)."""
+    names = {operand.name for operand in instruction.operands if isinstance(operand, Register)}
+    absolute = [operand for operand in instruction.operands if isinstance(operand, Memory) and not operand.registers]
+    return (
+        instruction.mnemonic in ("mov", "movabs")
+        and len(names & _ACCUMULATORS) == len(absolute) == 1
+        and not (absolute[0].relative)
+    )
 
 
 def _render(instruction: Instruction, operands: tuple[Operand, ...]) -> str:
     """The instruction as Keystone reads it without doubt."""
-    return f"{instruction.prefix} {instruction.mnemonic} {', '.join(map(_render_operand, operands))}".strip()
+    if not operands and instruction.mnemonic in _KEYSTONE_SPELLINGS:
+        return f"{instruction.prefix} {_KEYSTONE_SPELLINGS[instruction.mnemonic]}".strip()
+    long = instruction.mnemonic == "movabs" and _takes_a_long_address(instruction)
+    rendered = ", ".join(_render_operand(operand, long) for operand in operands)
+    return f"{instruction.prefix} {instruction.mnemonic} {rendered}".strip()
 
 
-def _render_operand(operand: Operand) -> str:
-    """Every number signed and hexadecimal."""
+def _render_operand(operand: Operand, long: bool) -> str:
+    """Every number signed and hexadecimal; an address as one of 64 bits if it is to be, or must be."""
     if isinstance(operand, Register):
         return operand.name
     value = f"{operand.expression.constant:#x}"
@@ -325,6 +372,10 @@ def _render_operand(operand: Operand) -> str:
         return value
     size = f"{_SIZE_NAMES[operand.size]} ptr " if operand.size is not None else ""
     segment = f"{operand.segment}:" if operand.segment is not None else ""
+    if not operand.registers and (long or not _fits_displacement(operand.expression.constant)):
+        return f"{size}{segment}[{operand.expression.constant & _WORD_MASK:#x}]"
     registers = operand.registers or (("riz", 1),)
+    if registers[1:] and registers[1][0] in _NO_INDEX and registers[0][1] == 1:
+        registers = registers[::-1]
     terms = [name if scale == 1 and name != "riz" else f"{name}*{scale}" for name, scale in registers]
     return f"{size}{segment}[{' + '.join(terms)} + {value}]".replace("+ -", "- ")

@@ -157,7 +157,12 @@ class _Process:
             while done < len(texts):
                 count, status, length = ANSWER.unpack(self._read(ANSWER.size))
                 found = self._read(length)
-                yield count, found if status == OK else Refusal(found.decode().partition(" (")[0].lower())
+                yield (
+                    count,
+                    found
+                    if status == OK
+                    else Refusal(f"Keystone refuses it ({found.decode().partition(' (')[0].lower()})"),
+                )
                 done += count
         except TimeoutError:
             why = f"the assembler took longer than {self.limits.max_assembler_seconds} s (max_assembler_seconds)"

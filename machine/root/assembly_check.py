@@ -12,19 +12,39 @@ from functools import cache
 from typing import Any
 
 import capstone
-from capstone import x86 as cs_x86
 
-from machine.root.assembly_names import PREFIX_SYNONYMS, canonical
+from machine.root.assembly_forms import (
+    HALVES,
+    STRINGS,
+    Form,
+    Found,
+    FoundMemory,
+    FoundNumber,
+    FoundRegister,
+    form_of_code,
+    form_of_statement,
+    with_a_base,
+)
 from machine.root.assembly_syntax import Immediate, Instruction, Memory, Operand, Register
 
 _COMMUTATIVE = frozenset({"xchg", "test"})
 _SHIFTS = frozenset({"shl", "shr", "sar", "rol", "ror", "rcl", "rcr"})
 # Memory operands of these say their size by themselves.
 _SIZELESS = frozenset({
-    "lea", "call", "jmp", "push", "pop", "lgdt", "lidt", "sgdt", "sidt", "invlpg", "clflush", "fxsave", "fxrstor",
-    "fxsave64", "fxrstor64", "ldmxcsr", "stmxcsr", "cmpxchg8b", "cmpxchg16b", "prefetcht0", "prefetcht1", "prefetcht2",
-    "prefetchnta", "prefetchw", "fnstcw", "fldcw", "fnstsw",
+    "lea", "call", "jmp", "push", "pop", "lgdt", "lidt", "sgdt", "sidt", "lldt", "sldt", "ltr", "str", "lmsw", "smsw",
+    "verr", "verw", "invlpg", "invpcid", "clflush", "fxsave", "fxrstor", "fxsave64", "fxrstor64", "xsave", "xsave64",
+    "xsaveopt", "xsaveopt64", "xrstor", "xrstor64", "ldmxcsr", "stmxcsr", "cmpxchg8b", "cmpxchg16b", "prefetcht0",
+    "prefetcht1", "prefetcht2", "prefetchnta", "prefetchw", "fnstcw", "fldcw", "fnstsw", "fnstenv", "fldenv", "fnsave",
+    "frstor", "movsxd", "movd", "fbld", "fbstp", "cvtss2si",
+    "cvttss2si", "cvtsd2si", "cvttsd2si",
 })  # fmt: skip
+_SIZELESS_FAMILIES = ("set", "punpckl")
+# A 64-bit result of these is the 32-bit one, extended with zeros, as every 32-bit result is.
+_EXTENDED = frozenset({"extractps", "pmovmskb", "movmskps", "movmskpd", "pextrb", "pextrw"})
+# These wait for pending exceptions before: an instruction of its own (SDM volume 2, FSTCW).
+_WAITING: dict[str, str] = {
+    "fstcw": "fnstcw", "fstsw": "fnstsw", "finit": "fninit", "fclex": "fnclex", "fstenv": "fnstenv", "fsave": "fnsave",
+}  # fmt: skip
 
 
 @cache
@@ -45,78 +65,80 @@ def disagreement(instruction: Instruction, operands: tuple[Operand, ...], code: 
     The expressions of `operands` carry no labels; a relative memory operand is given as rip plus displacement.
     """
     decoded = list(_decoder().disasm(code, 0))
+    written = form_of_statement(instruction, operands)
+    if len(decoded) == 2 and decoded[0].mnemonic == "wait" and written.mnemonic in _WAITING:
+        written = Form(written.prefix, _WAITING[written.mnemonic], written.written)
+        code, decoded = code[decoded[0].size :], decoded[1:]
     if len(decoded) != 1 or decoded[0].size != len(code):
-        return "it is not one instruction"
-    found = decoded[0]
-    if _spelling(instruction.prefix, instruction.mnemonic) != _spelling(*_split_prefix(found.mnemonic)):
-        return f"it became `{found.mnemonic} {found.op_str}`"
-    if not operands:
+        return "Keystone does not make one instruction of it"
+    found = form_of_code(decoded[0], code)
+    other = f"Keystone makes `{decoded[0].mnemonic} {decoded[0].op_str}`".rstrip(" `") + "` of it"
+    if (written.prefix, written.mnemonic) != (found.prefix, found.mnemonic):
+        return other
+    if not written.written:
         return ""
-    actual = list(found.operands)
-    mnemonic = _spelling("", instruction.mnemonic)
-    if mnemonic == "imul" and len(operands) == 2 and len(actual) == 3:
-        operands = (operands[0], *operands)
-    orders = [actual, actual[::-1]] if mnemonic in _COMMUTATIVE else [actual]
-    if any(_all_agree(found, operands, order) for order in orders):
-        return _unclear_size(mnemonic, operands, actual)
-    return f"it became `{found.mnemonic} {found.op_str}`"
+    actual = found.found
+    if written.mnemonic[:-1] in STRINGS and len(written.written) == 1:
+        actual = tuple(operand for operand in actual if isinstance(operand, FoundMemory))
+    orders = [actual, actual[::-1]] if written.mnemonic in _COMMUTATIVE else [actual]
+    if any(_all_agree(written, order) for order in orders):
+        return _unclear_size(written, actual)
+    return _too_large(written, actual) or other
 
 
-def _spelling(prefix: str, mnemonic: str) -> str:
-    """One name for all spellings of an instruction."""
-    return f"{PREFIX_SYNONYMS.get(prefix, prefix)} {canonical(mnemonic)}".strip()
-
-
-def _split_prefix(mnemonic: str) -> tuple[str, str]:
-    prefix, _, rest = mnemonic.rpartition(" ")
-    return prefix, rest
-
-
-def _all_agree(found: Any, operands: tuple[Operand, ...], actual: list[Any]) -> bool:
-    return len(operands) == len(actual) and all(
-        _agrees(found, wanted, got) for wanted, got in zip(operands, actual, strict=True)
+def _all_agree(written: Form, found: tuple[Found, ...]) -> bool:
+    return len(written.written) == len(found) and all(
+        _agrees(written.mnemonic, wanted, got) for wanted, got in zip(written.written, found, strict=True)
     )
 
 
-def _agrees(found: Any, wanted: Operand, got: Any) -> bool:
+def _agrees(mnemonic: str, wanted: Operand, got: Found) -> bool:
     if isinstance(wanted, Register):
-        name = found.reg_name(got.reg) if got.type == cs_x86.X86_OP_REG else ""
-        return name == ("st(0)" if wanted.name == "st" else wanted.name)
+        names = (wanted.name, HALVES.get(wanted.name)) if mnemonic in _EXTENDED else (wanted.name,)
+        return isinstance(got, FoundRegister) and got.name in names
     if isinstance(wanted, Immediate):
-        return got.type == cs_x86.X86_OP_IMM and _same_number(wanted.expression.constant, got.imm, 8 * got.size)
-    return got.type == cs_x86.X86_OP_MEM and _same_memory(found, wanted, got)
+        return isinstance(got, FoundNumber) and _same_number(wanted.expression.constant, got)
+    return isinstance(got, FoundMemory) and _same_memory(mnemonic, wanted, got)
 
 
-def _same_number(wanted: int, got: int, bits: int) -> bool:
+def _same_number(wanted: int, got: FoundNumber) -> bool:
     """Equal modulo 2**bits, and not by losing bits of `wanted`."""
-    return -(1 << bits - 1) <= wanted < 1 << bits and (wanted - got) % (1 << bits) == 0
+    return _fits(wanted, got.bits) and (wanted - got.value) % (1 << got.bits) == 0
 
 
-def _same_memory(found: Any, wanted: Memory, got: Any) -> bool:
+def _fits(number: int, bits: int) -> bool:
+    return -(1 << bits - 1) <= number < 1 << bits
+
+
+def _same_memory(mnemonic: str, wanted: Memory, got: FoundMemory) -> bool:
     registers: Counter[str] = Counter()
     for name, scale in wanted.registers:
         registers[name] += scale
-    actual: Counter[str] = Counter()
-    if got.mem.base:
-        actual[found.reg_name(got.mem.base)] += 1
-    if got.mem.index:
-        actual[found.reg_name(got.mem.index)] += got.mem.scale
-    del actual["riz"]  # no register at all
-    segment = found.reg_name(got.mem.segment) if got.mem.segment else None
     return (
-        registers == actual
-        and wanted.expression.constant == got.mem.disp
-        and segment == wanted.segment
-        and wanted.size in (None, got.size)
+        registers == got.registers
+        and (wanted.expression.constant - got.displacement) % (1 << 64) == 0
+        and with_a_base(wanted.segment) == got.segment
+        and (wanted.size in (None, got.size) or mnemonic == "lea")
     )
 
 
-def _unclear_size(mnemonic: str, operands: tuple[Operand, ...], actual: list[Any]) -> str:
+def _too_large(written: Form, found: tuple[Found, ...]) -> str:
+    """A complaint about a number that does not fit, if there is one."""
+    for wanted, got in zip(written.written, found, strict=False):
+        if isinstance(wanted, Immediate) and isinstance(got, FoundNumber):
+            number = wanted.expression.constant
+            if not _fits(number, got.bits):
+                return f"{number:#x} does not fit in {got.bits} bits"
+    return ""
+
+
+def _unclear_size(written: Form, found: tuple[Found, ...]) -> str:
     """A complaint when nothing in the statement says how wide its memory operand is."""
-    sizes = {got.size for got in actual if got.type == cs_x86.X86_OP_REG}
-    memory = [got for got in actual if got.type == cs_x86.X86_OP_MEM]
-    stated = not any(isinstance(operand, Memory) and operand.size is None for operand in operands)
-    if stated or mnemonic in _SIZELESS or not memory:
+    mnemonic = written.mnemonic
+    sizes = {got.size for got in found if isinstance(got, FoundRegister)}
+    memory = [got for got in found if isinstance(got, FoundMemory)]
+    stated = not any(isinstance(operand, Memory) and operand.size is None for operand in written.written)
+    if stated or mnemonic in _SIZELESS or mnemonic.startswith(_SIZELESS_FAMILIES) or not memory:
         return ""
     by_register = bool(sizes & {memory[0].size}) and mnemonic not in _SHIFTS
     by_vector = bool(sizes & {16, 32}) and not mnemonic.startswith("cvtsi2")

@@ -12,7 +12,8 @@ _OTHER_CONDITIONS: dict[str, str] = {
 
 _SYNONYMS: dict[str, str] = {
     "sal": "shl", "movabs": "mov", "retn": "ret", "sysret": "sysretq", "loopz": "loope", "loopnz": "loopne",
-    "fwait": "wait", "xlat": "xlatb", "pushf": "pushfq", "popf": "popfq",
+    "fwait": "wait", "xlat": "xlatb", "pushfw": "pushf", "popfw": "popf", "iretw": "iret",
+    "fcompi": "fcomip", "fucompi": "fucomip",
     **{f"{stem}{other}": f"{stem}{name}" for stem in ("j", "set", "cmov") for other, name in _OTHER_CONDITIONS.items()},
 }  # fmt: skip
 

@@ -26,6 +26,12 @@ _LONGEST_NUMBER = 100  # characters
 _LONGEST_QUOTE = 80  # characters of a statement in a message
 
 
+def _register_name(word: str) -> str:
+    """The name of a register as in REGISTERS, if the word is one: `ST`, `st( 0 )` and `st(0)` are the same."""
+    name = "".join(word.lower().split())
+    return "st(0)" if name == "st" else name
+
+
 def _register_names() -> frozenset[str]:
     names = {*SEGMENTS, "rip"}
     for letter in "abcd":
@@ -36,7 +42,7 @@ def _register_names() -> frozenset[str]:
         names |= {f"r{number}{suffix}" for suffix in ("", "d", "w", "b")}
     for family, count in (("xmm", 16), ("ymm", 16), ("mm", 8), ("cr", 9), ("dr", 8)):
         names |= {f"{family}{number}" for number in range(count)}
-    return frozenset(names | {"st"})
+    return frozenset(names | {f"st({number})" for number in range(8)})
 
 
 REGISTERS = _register_names()
@@ -194,7 +200,7 @@ class _StatementParser:
         self._take()
         if token.text.startswith("."):
             raise token.position.error("a label cannot begin with a dot")
-        if token.kind != "word" or not _NAME.match(token.text) or token.text.lower() in REGISTERS:
+        if token.kind != "word" or not _NAME.match(token.text) or _register_name(token.text) in REGISTERS:
             raise token.position.error(f"{token.text!r} cannot be a label")
         return Label(token.text, token.position)
 
@@ -256,7 +262,7 @@ class _StatementParser:
         if not self._more():
             raise self._tokens[-1].position.error("an operand was expected")
         token = self._tokens[self._next]
-        name = token.text.lower()
+        name = _register_name(token.text)
         if token.kind == "[":
             return self._memory(size, None)
         if token.kind == "word" and name in REGISTERS:

@@ -48,8 +48,7 @@ def test_statements_become_code(text: str, code: str) -> None:
     [
         "mov al, 0x1ff",
         "mov rax, [rax + 0x123456789]",
-        "mov rax, [0x1122334455667788]",
-        "mov rax, [rax + rsp]",
+        "mov rcx, [0x1122334455667788]",
         "pop rip",
         "push 0xffffffff",
         "add rax, 0xffffffff",
