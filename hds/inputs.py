@@ -31,17 +31,6 @@ STANDARD_INPUT = "<stdin>"
 _CHUNK = 1 << 16  # bytes
 COMMAND_LINE = "<command line>"
 
-_COMMENT_OR_BLANK = re.compile(r"(?:\ufeff|\s|//[^\r\n]*|/\*.*?\*/)*", re.DOTALL)
-# The first words of a bare script that no line of commands begins with. Only `r NAME = VALUE` has a `=` among the
-# commands, and not behind the first word.
-_STATEMENT = re.compile(
-    r"""\#[ \t]*include\b | [{;*] | \+\+ | --
-      | (?:if|for|while|do|struct|typedef|signed|unsigned|void|bool|char|short|int|long|float|double)\b
-      | [@.]?[A-Za-z_][\w`]* (?: \( | \[ | -> | \+\+ | -- | \.\w | [ \t]* (?:[-+*/%&|^]|<<|>>)? = (?!=) )
-    """,
-    re.VERBOSE,
-)
-
 
 class InputError(Refusal):
     """An input cannot be read; the text says why, `code` is what hds exits with."""
@@ -182,8 +171,9 @@ def require_source(arguments: argparse.Namespace, limits: Limits) -> SourceFile:
 
 def is_bare_script(source: SourceFile) -> bool:
     """Whether the first line that is neither blank nor a comment reads as a statement, and not as a command."""
-    start = _COMMENT_OR_BLANK.match(source.text)
-    return _STATEMENT.match(source.text, start.end() if start else 0) is not None
+    from lang.commands.statements import begins_as_statement
+
+    return begins_as_statement(source.text)
 
 
 # --- shared flags -----------------------------------------------------------------------------------------------------

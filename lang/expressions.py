@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from lang import foreign
 from lang import syntax as s
 from lang import typed as t
 from lang.argument_width import is_narrow
@@ -188,7 +189,9 @@ class Expressions(BuiltinCalls):
             return Place(U64, node.span, variable=t.Variable(node.name, U64))
         variable = self.scope.lookup(node.name)
         if reading and node.name not in self.scope.assigned and is_scalar(variable.type):
-            self.report("W001", f"`{node.name}` is read before it is assigned; it is 0", node.span)
+            value = foreign.CONSTANTS.get(node.name)
+            hint = f"the language has no `{node.name}`: write {value}" if value else None
+            self.report("W001", f"`{node.name}` is read before it is assigned; it is 0", node.span, hint)
             self.report("P031", "HyperDbg v0.23 rejects this, or its compiler crashes", node.span)
         if is_scalar(variable.type):
             return Place(variable.type, node.span, variable=variable, typed=variable.typed)
@@ -513,8 +516,11 @@ class Expressions(BuiltinCalls):
             return self.builtin_call(node)
         for argument in node.arguments:
             self.any_value(argument)
-        offer = self.names.offer(node.name, self.scope)
-        hint = f"did you mean `{offer}`?" if offer else None
+        if node.name in foreign.FUNCTIONS:
+            hint: str | None = f"write {foreign.FUNCTIONS[node.name]}"
+        else:
+            offer = self.names.offer(node.name, self.scope)
+            hint = f"did you mean `{offer}`?" if offer else None
         self.report("E060", f"there is no function `{node.name}`", node.name_span, hint)
         return integer(0, U64, node.span)
 

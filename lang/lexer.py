@@ -315,8 +315,12 @@ class Lexer:
     def character(self, text: str, span: Span) -> int:
         """E012: there are no character constants."""
         inner = text.strip("'")
-        hint = f"write the number 0x{ord(inner):x}" if len(inner) == 1 else "write the number of the character"
-        self.error("E012", "the language has no character constants", span, hint)
+        if len(inner) == 1:
+            hint = f'the number of the character is 0x{ord(inner):x}; a string has double quotes: "{inner}"'
+            self.error("E012", "the language has no character constants", span, hint)
+        else:
+            shown = inner if len(inner) <= 40 else "..."
+            self.error("E012", "strings have double quotes", span, f'write "{shown}"')
         return self.add("NUMBER", text, span, ord(inner[0]) if inner else 0)
 
     # --- directives and the rest

@@ -9,16 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lang import foreign
 from lang.lexer import KEYWORDS, OPERATORS, Token
 from lang.nearest import NearestName
 from lang.source import Span
 
-UNSUPPORTED = {
-    "switch": "use if / elsif", "case": "use if / elsif", "default": "use else", "goto": "use a loop or a function",
-    "union": "use a struct and casts of pointers", "enum": "use numbers", "const": "leave it out",
-    "static": "use a global such as `.name`", "volatile": "leave it out", "extern": "leave it out",
-    "register": "leave it out", "inline": "leave it out", "function": "write the return type instead",
-}  # fmt: skip
 _NAMES = {
     "NAME": "a name", "TYPE_NAME": "a type name", "TYPE_WORD": "a type", "NUMBER": "a number", "FLOAT": "a number",
     "STRING": "a string", "SYMBOL": "a symbol", "REGISTER": "a register", "PSEUDO": "a pseudo-register",
@@ -29,18 +24,28 @@ _NAMES = {
 _KEYWORD = NearestName(sorted(KEYWORDS))
 _SPELLING = {kind: text for text, kind in OPERATORS.items() if kind not in _NAMES}
 _EXPRESSION = {"NUMBER", "NAME", "STRING", "LPAR"}
+_TYPES = ("TYPE_WORD", "TYPE_NAME", "STRUCT")
+# What may follow a word that begins a statement of another language; behind a variable it cannot stand.
+_BEHIND_WORD = (
+    "NAME", "NUMBER", "FLOAT", "STRING", "DOTTED", "REGISTER", "PSEUDO", "BUILTIN", "SYMBOL", "LBRACE", "TILDE",
+    *_TYPES, *(word.upper() for word in KEYWORDS),
+)  # fmt: skip
 _OPERATORS = {"PLUS", "MINUS", "STAR", "SLASH", "AMP", "PIPE", "CARET", "SHIFT", "AND_AND", "OR_OR", "COMPARE"}
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """A syntax error, and the terminal with which the parser could go on in place of the faulty token."""
+    """A syntax error, and the terminal with which the parser could go on in place of the faulty token.
+
+    With `through_block` it goes on behind the next block, and else behind the statement.
+    """
 
     code: str
     message: str
     span: Span
     hint: str | None = None
     instead: str | None = None
+    through_block: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,12 +63,22 @@ class _Place:
         return self.tokens[self.at - 1] if self.at else None
 
     @property
-    def first(self) -> Token:
-        """The first token of the statement."""
+    def first_index(self) -> int:
+        """Where the statement begins."""
         number = self.at
         while number and self.tokens[number - 1].type not in ("SEMICOLON", "LBRACE", "RBRACE"):
             number -= 1
+        return number
+
+    @property
+    def first(self) -> Token:
+        """The first token of the statement."""
+        number = self.first_index
         return self.tokens[number] if number < len(self.tokens) else self.token
+
+    def before(self, count: int) -> Token | None:
+        """The token that stands `count` tokens in front of the faulty one."""
+        return self.tokens[self.at - count] if self.at >= count else None
 
 
 def explain(tokens: list[Token], at: int, token: Token, accepts: set[str]) -> Mistake:
@@ -98,16 +113,112 @@ def _conditional_operator(place: _Place) -> Mistake | None:
     if place.token.type == "QUESTION":
         return Mistake("E037", "the language has no `?:` operator", place.token.span, "use if / else")
     if place.token.type == "COLON":
-        return Mistake("E037", "`:` has no meaning in the language", place.token.span)
+        hint = None
+        if place.first.text in KEYWORDS:
+            hint = "a body stands in braces: { ... }"
+        elif place.at == place.first_index + 1:
+            hint = "there are no labels: use a loop or a function"
+        return Mistake("E037", "`:` has no meaning in the language", place.token.span, hint)
     return None
 
 
-def _unsupported(place: _Place) -> Mistake | None:
+def _foreign_word(place: _Place) -> Mistake | None:
+    """A word that begins a statement in other languages, before what could not follow a variable."""
+    index = place.first_index
     first = place.first
-    if first.type == "NAME" and first.text in UNSUPPORTED:
-        return Mistake("E037", f"the language has no `{first.text}`", first.span, UNSUPPORTED[first.text])
-    if place.token.type == "NAME" and place.token.text in UNSUPPORTED:
-        return Mistake("E037", f"the language has no `{place.token.text}`", place.token.span)
+    if first.type not in ("NAME", "NUMBER") or first.text not in foreign.WORDS or index >= place.at:
+        return None
+    follows = place.tokens[index + 1].type if index + 1 < len(place.tokens) else ""
+    block = place.token.type in ("LBRACE", "COLON") or place.token.text == "in"
+    if follows in _BEHIND_WORD or (follows == "LPAR" and block) or (follows == "COLON" and first.text == "default"):
+        return _lacks(first, foreign.WORDS[first.text])
+    return None
+
+
+def _lacks(token: Token, hint: str, what: str = "", instead: str | None = None) -> Mistake:
+    return Mistake("E037", f"the language has no {what}`{token.text}`", token.span, hint, instead)
+
+
+def _foreign_type(place: _Place) -> Mistake | None:
+    """The name of a type that is none here: in front of a name, in a cast, or where a type is needed."""
+    token, previous = place.token, place.previous
+    candidate, opening = place.before(2), place.before(3)  # of `(name) value`
+    if "TYPE_WORD" in place.accepts and "NUMBER" not in place.accepts:
+        candidate = token
+    elif previous is None or token.type not in ("NAME", "NUMBER", "DOTTED", "BUILTIN", "REGISTER"):
+        return None
+    elif previous.type != "RPAR" or opening is None or opening.type != "LPAR":
+        candidate = previous
+    if candidate is None or candidate.type != "NAME":
+        return None
+    instead = "TYPE_WORD" if candidate is token else None
+    if candidate.text in foreign.TEXT_TYPES:
+        return _lacks(candidate, foreign.TEXT_HINT, "type ", instead)
+    if candidate.text in foreign.TYPES:
+        return _lacks(candidate, f"write `{foreign.TYPES[candidate.text]}`", "type ", instead)
+    return None
+
+
+def _foreign_operator(place: _Place) -> Mistake | None:
+    """A word, or signs that stand together, where an operator is meant."""
+    token, previous = place.token, place.previous
+    if token.type == "NAME" and token.text in foreign.WORD_OPERATORS and place.accepts >= {"PLUS", "STAR"}:
+        return _lacks(token, f"write `{foreign.WORD_OPERATORS[token.text]}`")
+    joined = previous is not None and previous.span.end == token.span.start
+    start = previous.span.start if joined and previous is not None else token.span.start
+    for length in (3, 2):
+        span = Span(token.span.file, start, min(start + length, len(token.span.file.text)))
+        if span.text in foreign.SIGNS and span.end > token.span.start:
+            return Mistake("E037", f"the language has no `{span.text}`", span, f"write {foreign.SIGNS[span.text]}")
+    return None
+
+
+def _parentheses(place: _Place) -> Mistake | None:
+    """`if`, `while` or `for` without parentheses, and `for ... in`."""
+    previous, token = place.previous, place.token
+    if place.first.type == "FOR" and (token.text == "in" or token.type == "COLON"):
+        hint = "for (i = 0; i < 0n10; i++) { ... }"
+        return Mistake("E037", "the language has no `for` over what something holds", token.span, hint, None, True)
+    if previous is None or place.accepts != {"LPAR"}:
+        return None
+    if previous.type == "FOR":
+        hint = "for (i = 0; i < 0n10; i++) { ... }"
+        return Mistake("E030", "the three parts of `for` stand in parentheses", token.span, hint, None, True)
+    if previous.type in ("IF", "ELSIF", "WHILE"):
+        word = previous.text
+        message = f"the condition of `{word}` stands in parentheses"
+        return Mistake("E030", message, token.span, f"{word} (...) {{ ... }}", None, True)
+    return None
+
+
+def _foreign_form(place: _Place) -> Mistake | None:
+    """Arrays, results and strings in the form of other languages."""
+    previous, token = place.previous, place.token
+    if previous is None:
+        return None
+    if token.type == "LSQB" and previous.type in ("TYPE_WORD", "TYPE_NAME"):
+        return Mistake("E030", "the size of an array stands behind its name", token.span, f"{previous.text} name[0n3]")
+    if token.type in ("LSQB", "LBRACE") and previous.type == "ASSIGN":
+        follows = place.tokens[place.at + 1] if place.at + 1 < len(place.tokens) else None
+        if follows is not None and follows.type == "REGISTER":
+            return Mistake("E030", "brackets do not read memory", token.span, f"poi(@{follows.text}), dd, dw or db")
+        return Mistake("E030", "a list needs a declared array", token.span, "int name[0n3] = {1, 2, 3};")
+    if token.type == "ARROW" and previous.type == "RPAR":
+        hint = "int name(int n) { ... }"
+        return Mistake("E037", "the type of a result stands in front of the function", token.span, hint)
+    owner = place.before(2)
+    member = previous.type == "DOTTED" and owner is not None and owner.span.end == previous.span.start
+    if token.type == "LPAR" and member:
+        return Mistake("E037", "the language has no methods", previous.span, "functions take values: name(value, ...)")
+    if token.type == "IF" and place.accepts >= {"PLUS", "STAR"}:
+        return Mistake("E037", "`if` gives no value", token.span, "if (...) { x = 1; } else { x = 2; }")
+    if token.type in _TYPES and previous.text == "new":
+        return _lacks(previous, foreign.WORDS["new"])
+    if token.type == "STRING" and previous.type in ("NAME", "NUMBER") and previous.span.end == token.span.start:
+        hint = 'printf("...", ...) inserts values'
+        return Mistake("E037", f"strings have no prefix `{previous.text}`", previous.span, hint)
+    if token.type == previous.type == "STRING":
+        return Mistake("E030", "strings are not joined", token.span, "write one string")
     return None
 
 
@@ -171,6 +282,8 @@ def reserved(token: Token) -> str:
 
 def _body(place: _Place) -> Mistake | None:
     if "LBRACE" in place.accepts and place.accepts <= {"LBRACE", "IF", "SEMICOLON"}:
+        if place.token.text in ("then", "begin"):
+            return _lacks(place.token, "a body stands in braces: { ... }")
         return Mistake("E033", "the body needs braces", place.token.span, "put it in `{ }`")
     return None
 
@@ -183,7 +296,12 @@ def _builtin_name(place: _Place) -> Mistake | None:
         hint = f"to write the number, use 0x{previous.text}" if _is_hex(previous.text) else "use another name"
         return Mistake("E032", f"{reserved(previous)}, not a variable", previous.span, hint)
     message = f"`{previous.text}` is a built-in function: its arguments stand in parentheses"
-    return Mistake("E030", message, place.token.span, f"{previous.text}(...)")
+    hint = f"{previous.text}(...)"
+    if previous.text == "not":
+        hint = "not(...) inverts every bit; the logical one is `!`"
+    elif previous.text in ("print", "printf") and place.token.type == "STRING":
+        hint = 'printf("...", ...)'
+    return Mistake("E030", message, place.token.span, hint)
 
 
 def _is_hex(word: str) -> bool:
@@ -239,16 +357,25 @@ def _command(place: _Place) -> Mistake | None:
     first = place.first
     index = next((i for i, token in enumerate(place.tokens) if token is first), 0)
     follows = place.tokens[index + 1] if index + 1 < len(place.tokens) else None
-    if first.type == "TILDE" and first.text == "!" and follows is not None and follows.span.start == first.span.end:
-        name = "!" + follows.text
-        hint = "commands stand on a line of their own, outside `script { }` and `? { }`"
-        return Mistake("E030", f"`{name}` is a command, not a part of the script language", first.span, hint)
-    return None
+    if follows is None:
+        return None
+    marked = first.text == "!" and follows.span.start == first.span.end
+    name = "!" + follows.text if marked else first.text
+    behind = follows is place.token and follows.type in _BEHIND_WORD
+    if not marked and not (behind and first.type in ("NAME", "DOTTED", "REGISTER")):
+        return None
+    from lang.commands import COMMAND_BY_NAME  # the command level is above the language
+
+    if not marked and ("." if first.type == "DOTTED" else "") + name not in COMMAND_BY_NAME:
+        return None
+    hint = "commands stand on a line of their own, outside `script { }` and `? { }`"
+    return Mistake("E030", f"`{name}` is a command, not a part of the script language", first.span, hint)
 
 
 _RULES: tuple[Callable[[_Place], Mistake | None], ...] = (
-    _braces, _include, _conditional_operator, _unsupported, _step_value, _name_needed, _body, _builtin_name,
-    _number_call, _misspelt_keyword, _function_without_type, _lonely_else, _command,
+    _braces, _include, _foreign_word, _parentheses, _foreign_operator, _foreign_type, _foreign_form,
+    _conditional_operator, _step_value, _name_needed, _body, _builtin_name, _number_call, _misspelt_keyword,
+    _function_without_type, _lonely_else, _command,
 )  # fmt: skip
 
 

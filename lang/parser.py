@@ -256,6 +256,9 @@ class _Parse:
         while not self.parser.accepts("ERROR"):
             self.parser.pop()
         self.parser.feed(Token("ERROR", "", token.span))
+        if found.through_block:
+            block = next((n for n in range(at, len(tokens)) if tokens[n].type in ("LBRACE", "RBRACE")), at)
+            at = block if tokens[block].type == "LBRACE" else at
         return self.skip_statement(at)
 
     def open_blocks(self) -> bool:

@@ -96,8 +96,9 @@ SOURCE_ERRORS: tuple[Row, ...] = (
     ),
     Row(
         "E012",
-        "character constant",
-        "There are no character constants as in C. Write the number of the character: 0x41 for the letter A.",
+        "character constant, or string in single quotes",
+        "Strings have double quotes, and there are no character constants as in C: write the number of the character, "
+        "0x41 for the letter A.",
         bad="if (@al == 'A') { print(1); }",
         good="if (@al == 0x41) { print(1); }",
     ),
@@ -225,8 +226,9 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         "E037",
         "construct that the language does not have",
         "The language has no `?:`, `switch`, `goto`, `union`, `enum`, `const`, `static`, prototypes or array "
-        "typedefs. Mostly `if` / `elsif`, a loop, a struct or a global does the same; a prototype can be left out, "
-        "since functions may be used before their definition.",
+        "typedefs, and no `let`, `def`, `and`, `foreach`, `string`, `:=` and their like of other languages; the hint "
+        "says how it is written here. Mostly `if` / `elsif`, a loop, a struct or a global does the same; a "
+        "prototype can be left out, since functions may be used before their definition.",
         bad="x = @rax ? 1 : 2;",
         good="if (@rax) { x = 1; } else { x = 2; }",
     ),

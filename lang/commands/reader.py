@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from lang.commands.errors import Code, CommandError
+from lang.commands.statements import statement_hint
 from lang.commands.syntax import Command
 from lang.commands.table import COMMAND_BY_NAME
 from lang.commands.tokenizer import Line, read_lines, trim
@@ -18,6 +19,7 @@ from lang.lexer import ARGUMENT, NO_ARGUMENT_HINT
 from lang.nearest import NearestName
 from lang.source import SourceFile, Span
 
+_ASSIGNMENT = re.compile(r"(?:[-+*/%&|^]|<<|>>)?=(?!=)|\+\+|--")
 _NEAREST = NearestName(COMMAND_BY_NAME)
 _ARGUMENT_IN_BLOCK = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\r\n]*|/\*.*?\*/|' + ARGUMENT.pattern, re.DOTALL)
 
@@ -40,12 +42,17 @@ def _command(line: Line) -> Command | tuple[CommandError, ...]:
         return line.errors
     name = line.tokens[0]
     if name.kind is TokenKind.BRACKET_STRING:
-        hint = "write the `{` on the line of the command that the block belongs to"
+        hint: str | None = "write the `{` on the line of the command that the block belongs to"
         return (CommandError(Code.NO_COMMAND, "this block does not follow a command", name.span, hint),)
     row = COMMAND_BY_NAME.get(name.lower)
     if row is None:
         message = f"couldn't resolve command at '{name.text}'"
-        return (CommandError(Code.UNKNOWN_COMMAND, message, name.span, _hint(name.lower)),)
+        hint = statement_hint(_written(line)) or _hint(name.lower)
+        return (CommandError(Code.UNKNOWN_COMMAND, message, name.span, hint),)
+    if not row.raw_text and len(line.tokens) > 1 and _ASSIGNMENT.match(line.tokens[1].text):
+        message = f"this assigns to `{name.text}`, which is a command here"
+        place = name.span.to(line.tokens[1].span)
+        return (CommandError(Code.NO_COMMAND, message, place, statement_hint(_written(line))),)
     if "$arg" in line.span.text and (unset := _unset_arguments(line.tokens, row.raw_text)):
         return unset
     behind_name = name.span.end + (name.kind is TokenKind.STRING_LITERAL)  # the span of a literal lacks its quotes
@@ -65,6 +72,13 @@ def _unset_arguments(tokens: tuple[Token, ...], raw_text: bool) -> tuple[Command
                 span = Span(token.span.file, token.span.start + match.start(), token.span.start + match.end())
                 errors.append(CommandError("E013", f"`{match[0]}` has no value", span, NO_ARGUMENT_HINT))
     return tuple(errors)
+
+
+def _written(line: Line) -> str:
+    """The text of the line from its first token to its last, without the comments around them."""
+    last = line.tokens[-1]
+    end = last.span.end + (last.kind is not TokenKind.STRING and last.kind is not TokenKind.NUM)  # a closing mark
+    return line.span.file.text[line.tokens[0].span.start : end]
 
 
 def _hint(name: str) -> str | None:

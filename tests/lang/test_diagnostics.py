@@ -85,7 +85,7 @@ def test_a_missing_semicolon_is_reported_where_it_is_missing() -> None:
         ("int fn(int n);", ["leave it out"]),
         ("fn(int n) { return n; }", ["int fn(...)"]),
         ("return 5;", ["`return;`"]),
-        ("if (x) { } elseif (y) { }", ["`elseif` is no keyword", "`elsif`"]),
+        ("if (x) { } elseif (y) { }", ["no `elseif`", "`elsif`"]),
         ("whlie (x) { }", ["`while`"]),
         ("if (x) { } els { }", ["`else`"]),
         ("rax = ; ", ["expected an expression"]),
