@@ -24,6 +24,7 @@ _void_p, _u32, _u64, _i32, _i64 = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uin
 # The C types of the hooks that `Engine.add_hook` takes (unicorn.h).
 BLOCK_HOOK = ctypes.CFUNCTYPE(None, _void_p, _u64, _u32, _void_p)
 CODE_HOOK = ctypes.CFUNCTYPE(None, _void_p, _u64, _u32, _void_p)
+EDGE_HOOK = ctypes.CFUNCTYPE(None, _void_p, _void_p, _void_p, _void_p)  # uc_tb of this block and of the one before
 INVALID_INSTRUCTION_HOOK = ctypes.CFUNCTYPE(ctypes.c_bool, _void_p, _void_p)
 INTERRUPT_HOOK = ctypes.CFUNCTYPE(None, _void_p, _u32, _void_p)
 MEMORY_INVALID_HOOK = ctypes.CFUNCTYPE(ctypes.c_bool, _void_p, _i32, _u64, _i32, _i64, _void_p)

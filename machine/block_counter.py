@@ -43,6 +43,7 @@ class BlockCounter:
         size = PAGE + SLOT_BYTES * (HOMES + PROBES)  # pages that are not used cost nothing
         self._buffer = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._words = (ctypes.c_uint64 * (len(self._buffer) // 8)).from_buffer(self._buffer)
+        self._held = 0
         self._lengths: dict[_Block, int] = {}
         self._by_page: defaultdict[int, set[_Block]] = defaultdict(set)
         self._doubtful: set[_Block] = set()
@@ -69,6 +70,14 @@ class BlockCounter:
     def ends_at(self, address: int) -> bool:
         """Whether `end_at` has named this address."""
         return self._words[UNTIL] == address
+
+    def hold(self) -> None:
+        """Have the hook in Python asked about the next block."""
+        self._held, self._words[CEILING] = self._words[CEILING], 0
+
+    def release(self) -> None:
+        """Go on behind `hold`."""
+        self._words[CEILING] = self._held
 
     def close(self) -> None:
         """Let no block in any more. Safe in another thread."""

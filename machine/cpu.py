@@ -9,7 +9,7 @@ Not here: what a SYSCALL means (`machine.events.syscall`), which process runs wh
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
@@ -24,6 +24,7 @@ from machine.arrival import Arrival
 from machine.binding import (
     BLOCK_HOOK,
     CODE_HOOK,
+    EDGE_HOOK,
     INTERRUPT_HOOK,
     INVALID_INSTRUCTION_HOOK,
     MEMORY_INVALID_HOOK,
@@ -39,7 +40,7 @@ from machine.binding import (
     function_address,
 )
 from machine.block_counter import BlockCounter
-from machine.efer import EferView
+from machine.instruction_finder import InstructionFinder, InstructionPattern, Serve, Site, Translation
 from machine.memory import GuestMemory, MapError, Protection, Region
 from machine.native import block_hook
 from machine.register_file import RegisterFile
@@ -135,7 +136,10 @@ class Cpu:
             self._engine.set_register(register, value)
         self._engine.write_msr(msr.EFER, msr.EFER_LME | msr.EFER_LMA | msr.EFER_SCE)
         self._clean = self._engine.uc.context_save()
-        self.efer = EferView(self, self._engine)
+        self._finder = InstructionFinder(memory)
+        self._edge_hook: Hook | None = None
+        self._unserved: list[Site] | None = None  # in the block that was translated last: it is not entered
+        self._looks_again = self._running = False
 
     # --- memory
 
@@ -208,15 +212,14 @@ class Cpu:
     # --- model-specific registers
 
     def read_msr(self, number: int) -> int:
-        """The value of an MSR as the guest sees it; 0 for one that the CPU model does not have."""
-        return self.efer.read() if number == msr.EFER else self._engine.read_msr(number)
+        """The value of an MSR; 0 for one that the CPU model does not have."""
+        return self._engine.read_msr(number)
 
     def write_msr(self, number: int, value: int) -> None:
-        """Set an MSR as the guest would; ignored for one that the CPU model does not have."""
+        """Set an MSR; ignored for one that the CPU model does not have. The mode bits of EFER stay."""
         if number == msr.EFER:
-            self.efer.write(value)
-        else:
-            self._engine.write_msr(number, value)
+            value = self._engine.read_msr(number) & ~msr.EFER_WRITABLE | value & msr.EFER_WRITABLE
+        self._engine.write_msr(number, value)
 
     def system_call_msrs(self) -> list[int]:
         """STAR, LSTAR and FMASK."""
@@ -231,13 +234,13 @@ class Cpu:
 
     # --- hooks of addresses
 
-    def hook_address(self, address: int, callback: Callable[[], None]) -> Hook:
+    def hook_address(self, address: int, callback: Callable[[], None], replaces: bool = False) -> Hook:
         """Call `callback` before each instruction that starts at `address`; other code keeps its speed.
 
-        The callback may write registers; when it changes RIP the guest goes on there, without the instruction. After
-        `stop` the run ends before the instruction, and the next run does not call again.
+        The callback may write registers; when it changes RIP the guest goes on there, without the instruction; with
+        `replaces` in any case. After `stop` the run ends before the instruction, and the next run does not call again.
         """
-        return self._hook_address(address, self.address_callback(address, callback).function)
+        return self._hook_address(address, self.address_callback(address, callback, replaces).function)
 
     def carry_address(self, address: int, code: int, data: int) -> Hook:
         """Have machine code called before each such instruction instead, with `data`."""
@@ -246,10 +249,10 @@ class Cpu:
     def _hook_address(self, address: int, callback: Any, data: int = 0) -> Hook:
         hook = self._engine.add_hook(uc.UC_HOOK_CODE, callback, address=address, data=data)
         self.code_changed(address, address + 1)
-        self.efer.come_last(address)
+        self._finder.come_last(address)
         return hook
 
-    def address_callback(self, address: int, callback: Callable[[], None]) -> AddressCallback:
+    def address_callback(self, address: int, callback: Callable[[], None], replaces: bool = False) -> AddressCallback:
         """What `hook_address` has called. Hooks are to be installed in the order in which this is called."""
         self._address_callbacks += 1
         number = self._address_callbacks
@@ -263,7 +266,7 @@ class Cpu:
             changes = self.code_changes
             try:
                 with self.gate:
-                    self._call(callback, address, number, changes)
+                    self._call(callback, address, number, changes, replaces)
             except BaseException as error:
                 self._carry(error)
             self.registers.forget()
@@ -274,7 +277,7 @@ class Cpu:
         """Remove a hook of an address; safe in its own callback."""
         self._engine.remove_hook(hook)
 
-    def _call(self, callback: Callable[[], None], address: int, number: int, changes: int) -> None:
+    def _call(self, callback: Callable[[], None], address: int, number: int, changes: int, replaces: bool) -> None:
         """Call back at an address; begin the instruction anew where what follows was translated for another state.
 
         `changes` is what `code_changes` was when the trigger began.
@@ -285,17 +288,22 @@ class Cpu:
         registers = self.registers
         flags = registers.read(RFLAGS)
         callback()
-        stays = registers.read(RIP) == address
+        rip = registers.read(RIP)
+        stays = rip == address and not replaces
         renew = registers.read(RFLAGS) != flags or self.code_changes != changes
         registers.store()
         if stays and (renew or self._stop_requested):
             self.arrival.begin_anew(address, number, self.executed)
             self._engine.set_register(x86.UC_X86_REG_RIP, address)
+        elif replaces and rip == address:
+            self._engine.set_register(x86.UC_X86_REG_RIP, rip)
         if self._stop_requested:
             self._why = StopKind.STOPPED
             self._engine.stop()
 
-    def leave_address(self, address: int, number: int, changes: int, body: Callable[[], None]) -> None:
+    def leave_address(
+        self, address: int, number: int, changes: int, body: Callable[[], None], replaces: bool = False
+    ) -> None:
         """End a trigger that machine code has begun when `code_changes` was `changes`; `body` writes registers.
 
         `number` is that of its AddressCallback.
@@ -303,10 +311,56 @@ class Cpu:
         self.registers.forget()
         try:
             with self.gate:
-                self._call(body, address, number, changes)
+                self._call(body, address, number, changes, replaces)
         except BaseException as error:
             self._carry(error)
         self.registers.forget()
+
+    # --- instructions that are looked for
+
+    def look_for(self, wanted: Mapping[InstructionPattern, Serve]) -> None:
+        """Have these instructions served wherever code is executed, from the next block on; others no more.
+
+        Code that is under way is left: the run ends before its next block when there is something new to look for.
+        """
+        if self._finder.look_for(wanted):
+            self._looks_again = True
+            if self._running:
+                self.stop()
+
+    def _look_again(self, start: int) -> None:
+        """Before a run: have all code translated anew that has not been looked at, and look at the first block."""
+        if self._looks_again:
+            self._looks_again = False
+            self._engine.forget_all_code()
+            if self._edge_hook is None:
+                self._edge_hook = self._engine.add_hook(uc.UC_HOOK_EDGE_GENERATED, EDGE_HOOK(self._on_translated))
+        if self._finder.is_active:
+            self._finder.serve(self._finder.unserved_from(start))
+
+    def _on_translated(self, _engine: int, block: int, _before: int, _data: int) -> None:
+        """A block was translated that is about to be entered."""
+        if not self._finder.is_active:
+            return
+        try:
+            translated = Translation.from_address(block)
+            with self.gate:
+                self._unserved = self._finder.unserved(translated.address, translated.size)
+            if self._unserved is not None:
+                self._blocks.hold()
+        except BaseException as error:
+            self._carry(error)
+
+    def _serve_first(self, sites: list[Site], address: int, size: int) -> None:
+        """Serve what was found in a block, and have it translated anew."""
+        self._unserved = None
+        self._blocks.release()
+        with self.gate:
+            self._finder.serve(sites)
+        self.code_changed(address, address + size)
+        self._engine.set_register(x86.UC_X86_REG_RIP, address)
+        if self._stop_requested:
+            self._blocks.close()
 
     # --- execution
 
@@ -325,16 +379,21 @@ class Cpu:
         self.registers.store()
         self.registers.forget()
         self._stop_requested = False
+        self._look_again(start)
         self.arrival.start_at(start)
         self._blocks.allow(budget)
         self._blocks.end_at(until)
         self._why, self._event, self._carried = None, None, None
+        self._running = True
         status = self._engine.start(start, until)
         while self._hook_is_due:
             with self.gate:
                 self._count_natively()
             self.registers.forget()
-            status = self._engine.start(self.registers.read(RIP), until)
+            start = self.registers.read(RIP)
+            self._look_again(start)
+            status = self._engine.start(start, until)
+        self._running = False
         self.registers.forget()
         reason = self._classify(status, until)
         if reason.kind is StopKind.FAULT:
@@ -391,8 +450,7 @@ class Cpu:
         self._patience, self._hook_is_due = _PATIENCE, False
         if block_hook.is_compiled():
             self._count_natively()
-        invalid = INVALID_INSTRUCTION_HOOK(self._on_invalid_instruction)
-        self._undefined_hook = engine.add_hook(uc.UC_HOOK_INSN_INVALID, invalid)
+        engine.add_hook(uc.UC_HOOK_INSN_INVALID, INVALID_INSTRUCTION_HOOK(self._on_invalid_instruction))
         engine.add_hook(uc.UC_HOOK_INTR, INTERRUPT_HOOK(self._on_interrupt))
         engine.add_hook(uc.UC_HOOK_MEM_INVALID, MEMORY_INVALID_HOOK(self._on_invalid_access))
         self._syscall_hook = engine.add_hook(uc.UC_HOOK_INSN, SYSCALL_HOOK(self._on_syscall), x86.UC_X86_INS_SYSCALL)
@@ -419,7 +477,9 @@ class Cpu:
     def _on_block(self, _engine: int, address: int, size: int, _data: int) -> None:
         """A block, while Python counts."""
         try:
-            if self._patience == 0 or (self._patience > 0 and not self._blocks.is_certain(address, size)):
+            if self._unserved is not None:
+                self._serve_first(self._unserved, address, size)
+            elif self._patience == 0 or (self._patience > 0 and not self._blocks.is_certain(address, size)):
                 self._hook_is_due = True
                 self._engine.stop()
             else:
@@ -431,7 +491,9 @@ class Cpu:
     def _on_other_block(self, _engine: int, address: int, size: int, _data: int) -> None:
         """A block that machine code does not let in: it is the last of the run and new, or does not fit."""
         try:
-            if self._blocks.ends_at(address + size):
+            if self._unserved is not None:
+                self._serve_first(self._unserved, address, size)
+            elif self._blocks.ends_at(address + size):
                 self._enter(address, size)
             else:
                 self._close()
@@ -488,12 +550,6 @@ class Cpu:
         self._engine.remove_hook(self._carried_syscall_hook)
         self._carried_syscall_hook = self._engine.add_hook(uc.UC_HOOK_INSN, code, x86.UC_X86_INS_SYSCALL, data=data)
         return callback_address(self._syscall_hook)
-
-    def carry_undefined_instructions(self, code: int, data: int) -> int:
-        """The same for instructions that are undefined, once; the machine code answers whether RIP was moved."""
-        self._engine.remove_hook(self._undefined_hook)
-        self._engine.add_hook(uc.UC_HOOK_INSN_INVALID, code, data=data)
-        return callback_address(self._undefined_hook)
 
     def aside(self, body: Callable[[], None]) -> bool:
         """Do a part of the work of a hook in machine code; False when the run ends at once, by an exception."""

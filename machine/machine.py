@@ -17,11 +17,12 @@ from machine import kernel as kernels
 from machine import msr, native
 from machine.clock import DEFAULT_START, VirtualClock
 from machine.cpu import Cpu, StopReason
-from machine.events.catalog import EventKind
+from machine.events.addresses import ExecutionHooks
+from machine.events.catalog import SYSRET, EventKind
 from machine.events.dispatch import Dispatcher, Trigger
-from machine.events.execution import ExecutionHooks
+from machine.events.instructions import Instructions
 from machine.events.registry import Event, Facts, Registry
-from machine.events.syscall import SystemCalls
+from machine.events.system_calls import SystemCalls
 from machine.gate import Gate
 from machine.host import DebuggerState, GuestHost
 from machine.interrupt import RunGuard
@@ -132,14 +133,17 @@ class Machine:
         outside = () if self._gate is None else self._gate.outside
         self._carrier = native.carrier_for(engine, self._state, self, dispatcher, self._sandboxes, outside)
         self._hooks = ExecutionHooks(self.registry, dispatcher, self._carrier)
+        self._instructions = Instructions(self.registry, dispatcher, self._carrier)
         self._system_calls = SystemCalls(
             self.registry,
             dispatcher,
             self._hooks.watches_page,
             self._scheduler.system_call_done,
             lambda: self._scheduler.someone_waits,
+            self._instructions.look_again,
             self._carrier,
         )
+        self._instructions.services[SYSRET] = self._system_calls
         self._current = self.cores[0]
         self._meant: Process | None = None
         self._running = False
@@ -219,6 +223,7 @@ class Machine:
         self._processes.append(process)
         self._scheduler.add(process)
         self._system_calls.attach(process, kernel)
+        self._instructions.attach(process)
         self._hooks.attach(process, self.current)
         self._system_calls.events_changed()
         return process
@@ -476,6 +481,7 @@ class Machine:
                         sandbox.place(code)
             self._hooks.events_changed(self.current)
             self._system_calls.events_changed()
+            self._instructions.events_changed()
 
     def _deliver(self, message: Message) -> None:
         self.sinks.message(message)

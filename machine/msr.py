@@ -23,6 +23,7 @@ EFER_SCE = 1 << 0
 EFER_LME = 1 << 8
 EFER_LMA = 1 << 10
 EFER_NXE = 1 << 11
+EFER_WRITABLE = EFER_SCE | EFER_NXE  # what a guest changes; the mode bits stay
 
 
 @dataclass(frozen=True)

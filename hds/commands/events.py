@@ -39,7 +39,7 @@ def register(session: Session, command: Command, prepared: Prepared) -> None:
         id=registry.take_id(),
         kind=kind,
         command=command.display_text,
-        parameters=tuple(_parameter(session, parameter) for parameter in event.parameters.values()),
+        parameters={name: _parameter(session, parameter) for name, parameter in event.parameters.items()},
         process_id=None if event.pid == ALL else event.pid,
         core=None if event.core == ALL else event.core,
         stage=Stage[event.stage.name],

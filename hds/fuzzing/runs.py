@@ -141,6 +141,7 @@ CODES = (
 )  # fmt: skip
 KINDS = (
     "!syscall", "!syscall", "!sysret", "!epthook", "!syscall", "!epthook", "!syscall2", "!sysret2", "!epthook2",
+    "!cpuid",
 )  # fmt: skip
 BETWEEN = (
     "events d all", "events e all", "? .n = 2;", "? print(@rax);", "? @rip = 400000;", "? @r15 = @r15 + 1;", "flush",

@@ -44,6 +44,37 @@ class EventKind:
     implemented: bool
     doc: str
 
+    @property
+    def family(self) -> str:
+        """The name without attributes: that of the file with its exit."""
+        return self.name.partition(" ")[0]
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names of its own parameters, in the order of HyperDbg's OptionalParam1 and those that follow."""
+        return _PARAMETERS.get(self.family, ())
+
+
+GIVEN = "given"  # says whether the parameter behind it is meant
+_PARAMETERS: dict[str, tuple[str, ...]] = {
+    "monitor": ("from", "to"),
+    "epthook2": ("address",),
+    "epthook": ("address",),
+    "syscall": ("number",),
+    "cpuid": (GIVEN, "leaf"),
+    "msrread": ("msr",),
+    "msrwrite": ("msr",),
+    "ioin": ("port",),
+    "ioout": ("port",),
+    "exception": ("vector",),
+    "interrupt": ("vector",),
+    "crwrite": ("register", "mask"),
+    "crread": ("register",),
+    "mode": ("mode",),
+    "trace": ("type",),
+    "xsetbv": ("xcr",),
+}
+
 
 def _monitor(number: int, suffix: str, attributes: str) -> EventKind:
     return EventKind(
@@ -53,11 +84,13 @@ def _monitor(number: int, suffix: str, attributes: str) -> EventKind:
     )  # fmt: skip
 
 
-def _instruction(number: int, sdk_name: str, command: str, parameter: str, context: str, doc: str) -> EventKind:
+def _instruction(
+    number: int, sdk_name: str, command: str, parameter: str, context: str, doc: str, implemented: bool = False
+) -> EventKind:
     kind = Parameter.OPTIONAL if parameter else Parameter.NONE
     name = command.removeprefix("!")
     skipped = ShortCircuit.SKIPPED
-    return EventKind(number, sdk_name, name, (command,), kind, parameter, context, True, skipped, False, doc)
+    return EventKind(number, sdk_name, name, (command,), kind, parameter, context, True, skipped, implemented, doc)
 
 
 EVENT_KINDS: tuple[EventKind, ...] = (
@@ -88,7 +121,7 @@ EVENT_KINDS: tuple[EventKind, ...] = (
         "rip of the SYSRET", True, ShortCircuit.SKIPPED, True,
         "SYSRET is executed",
     ),
-    _instruction(11, "CPUID_INSTRUCTION_EXECUTION", "!cpuid", "leaf", "eax at entry", "CPUID is executed"),
+    _instruction(11, "CPUID_INSTRUCTION_EXECUTION", "!cpuid", "leaf", "eax at entry", "CPUID is executed", True),
     _instruction(12, "RDMSR_INSTRUCTION_EXECUTION", "!msrread", "MSR", "ecx", "RDMSR is executed"),
     _instruction(13, "WRMSR_INSTRUCTION_EXECUTION", "!msrwrite", "MSR", "ecx", "WRMSR is executed"),
     _instruction(14, "IN_INSTRUCTION_EXECUTION", "!ioin", "port", "port", "IN or INS is executed"),
@@ -144,6 +177,8 @@ KINDS_BY_COMMAND: dict[str, tuple[EventKind, ...]] = {
 SYSCALL = KIND_BY_NAME["syscall"]
 SYSRET = KIND_BY_NAME["sysret"]
 SYSTEM_CALL_FAMILY = (SYSCALL, SYSRET)  # any event of either kind makes both instructions exit
+
+CPUID = KIND_BY_NAME["cpuid"]
 
 EPTHOOK = KIND_BY_NAME["epthook"]
 EPTHOOK2 = KIND_BY_NAME["epthook2"]

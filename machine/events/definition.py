@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from machine.events.catalog import EventKind
@@ -73,14 +74,14 @@ Action = BreakAction | ScriptAction | CodeAction
 class EventDefinition:
     """One event. `None` as a filter lets everything pass.
 
-    `parameters` are the kind's own ones (none: everything of the kind); `actions` run in this order: by convention the
+    `parameters` are the kind's own ones by name; `actions` run in this order: by convention the
     script first, then the code, then the break (events-and-commands B.4). `command` is the text that `events` shows.
     """
 
     id: int
     kind: EventKind
     command: str
-    parameters: tuple[int, ...] = ()
+    parameters: Mapping[str, int] = field(default_factory=dict)
     process_id: int | None = None
     core: int | None = None
     stage: Stage = Stage.PRE

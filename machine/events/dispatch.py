@@ -8,12 +8,15 @@ carried out, and execution resumes exactly there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from machine.events.catalog import EventKind, ShortCircuit
+from machine.cpu import Cpu
+from machine.events.catalog import ShortCircuit
 from machine.events.definition import Action, BreakAction, EventDefinition, ScriptAction, Stage
+from machine.events.exit import Assign, ByProcessor, Exit, evaluate
 from machine.events.registry import Event, Registry
 from machine.process import Process
 from machine.root.sandbox import RootFault, RootResult
@@ -22,34 +25,27 @@ from vm.host import Host
 from vm.registers import RIP
 
 
-class Operation(Protocol):
-    """What a guest is about to do, as one family of exits describes it to the dispatcher."""
+def _nothing(process: Process) -> None:
+    pass
 
-    kind: EventKind
 
-    def context(self, process: Process) -> int:
-        """`$context`, read from the registers as they are now."""
-        ...
+def _everything(definition: EventDefinition) -> bool:
+    return True
 
-    def matches(self, definition: EventDefinition, context: int) -> bool:
-        """Whether this operation is the one that an event's own parameters ask for."""
-        ...
 
-    def emulate(self, process: Process) -> None:
-        """Do what the processor does; what scripts of stage post see."""
-        ...
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """What a guest is about to do: an exit, the `length` of its instruction, and what the machine adds.
 
-    def skip(self, process: Process) -> None:
-        """Move past the operation without doing it."""
-        ...
+    `complete` follows the effect and its post stage; `perform` is both at once, where nobody looks in between.
+    `accepts` narrows the events down beyond their own parameters.
+    """
 
-    def complete(self, process: Process) -> None:
-        """What follows the post stage."""
-        ...
-
-    def perform(self, process: Process) -> None:
-        """As `emulate` and `complete`; nobody looks in between."""
-        ...
+    exit: Exit
+    length: int
+    complete: Callable[[Process], None] = _nothing
+    perform: Callable[[Process], None] | None = None
+    accepts: Callable[[EventDefinition], bool] = _everything
 
 
 @dataclass(slots=True)
@@ -105,6 +101,13 @@ class Surroundings(Protocol):
         ...
 
 
+def carry_out(effect: tuple[Assign, ...], cpu: Cpu) -> None:
+    """Do what the processor does."""
+    values = [evaluate(assignment.value, cpu) for assignment in effect]
+    for assignment, value in zip(effect, values, strict=True):
+        cpu.registers.write(assignment.storage, value)
+
+
 class Dispatcher:
     """Carries the protocol out for every operation of a machine."""
 
@@ -114,36 +117,56 @@ class Dispatcher:
         self._surroundings = surroundings
         self._sandbox = sandbox
 
-    def dispatch(self, operation: Operation, process: Process) -> None:
-        """Handle one operation from the pre stage to its end. RIP is at the instruction on entry."""
-        events = self._registry.of_kind(operation.kind)
-        registers = process.cpu.registers
+    def dispatch(self, operation: Operation, process: Process) -> int | None:
+        """Handle one operation from the pre stage on. RIP is at the instruction on entry.
+
+        The result is the context for the post stage of an instruction that the processor executes, which the caller has
+        to hand to `behind` then; None when the operation is over.
+        """
+        exit_, registers = operation.exit, process.cpu.registers
+        events = self._registry.of_kind(exit_.kind)
+        before, context = registers.read(RIP), evaluate(exit_.context, process.cpu)
         if events.pre:
-            before = registers.read(RIP)
-            short_circuited = self._stage(events.pre, Stage.PRE, operation, process, before)
+            short_circuited = self._stage(events.pre, Stage.PRE, operation, process, before, context)
             if registers.read(RIP) != before:
-                return
+                return None
             if short_circuited:
-                operation.skip(process)
-                return
-        if not events.post:
+                registers.write(RIP, before + operation.length)
+                return None
+        if isinstance(exit_.effect, ByProcessor):
+            return context if events.post else None
+        if not events.post and operation.perform is not None:
             operation.perform(process)
-            return
-        operation.emulate(process)
-        entered = registers.read(RIP)
-        self._stage(events.post, Stage.POST, operation, process, entered)
-        if registers.read(RIP) == entered:
-            operation.complete(process)
+            return None
+        carry_out(exit_.effect, process.cpu)
+        if events.post:
+            entered = registers.read(RIP)
+            self._stage(events.post, Stage.POST, operation, process, entered, context)
+            if registers.read(RIP) != entered:
+                return None
+        operation.complete(process)
+        return None
+
+    def behind(self, operation: Operation, process: Process, context: int) -> None:
+        """Handle the post stage of an instruction that the processor has executed; RIP is behind it."""
+        events = self._registry.of_kind(operation.exit.kind).post
+        self._stage(events, Stage.POST, operation, process, process.cpu.registers.read(RIP), context)
 
     def notify(self, events: tuple[Event, ...], operation: Operation, process: Process, address: int) -> None:
         """Handle an execution hook at `address`: there is nothing to emulate, hence neither skip nor post stage."""
-        self._stage(events, Stage.PRE, operation, process, address)
+        self._stage(events, Stage.PRE, operation, process, address, address)
 
     def _stage(
-        self, events: tuple[Event, ...], stage: Stage, operation: Operation, process: Process, pointer: int
+        self,
+        events: tuple[Event, ...],
+        stage: Stage,
+        operation: Operation,
+        process: Process,
+        pointer: int,
+        context: int,
     ) -> bool:
         """Run every matching one of a stage's events, with RIP at `pointer`; whether any of them short-circuits."""
-        short_circuited = False
+        short_circuited, exit_ = False, operation.exit
         for event in events:
             definition = event.definition
             if not event.enabled:
@@ -152,8 +175,9 @@ class Dispatcher:
                 continue
             if definition.process_id is not None and definition.process_id != process.pid:
                 continue
-            context = operation.context(process)
-            if not operation.matches(definition, context):
+            if exit_.read_anew:
+                context = evaluate(exit_.context, process.cpu)
+            if exit_.wanted(definition.parameters) not in (None, context) or not operation.accepts(definition):
                 continue
             trigger = Trigger(event, process, process.core, stage, context, pointer, definition.short_circuit)
             if definition.condition is not None and not self._condition(definition.condition, trigger):

@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
 
-from machine.events.catalog import EXECUTION_HOOKS, EventKind
+from machine.events.catalog import EventKind
 from machine.events.definition import CodeAction, EventDefinition, Stage
-from machine.memory import MapError, page_floor
+from machine.events.exits import exit_of
+from machine.memory import MapError
 from vm.native.layout import U64, cells
 
 
@@ -46,12 +47,6 @@ class RegistrationError(Exception):
         self.message = message
         self.hints = hints
 
-
-MOST_HOOKS_IN_PAGE = 40
-_ADDRESS_HINTS = (
-    "the address may be paged out, or the page may not have been touched yet (demand paging)",
-    "give the process with pid, or register the event when the program has come to use the page",
-)
 
 LARGEST_BUFFER = 999  # decimal; HyperDbg refuses 0x3e8 and above
 
@@ -240,34 +235,4 @@ class Registry:
             raise RegistrationError(number.SAFE_BUFFER_TOO_BIG, f"a buffer has at most {LARGEST_BUFFER:x} bytes")
         if any(isinstance(action, CodeAction) and not action.code for action in definition.actions):
             raise RegistrationError(number.ACTION_BUFFER_SIZE_IS_ZERO, "the code is empty")
-        if kind in EXECUTION_HOOKS:
-            self._check_execution_hook(definition)
-
-    def _check_execution_hook(self, definition: EventDefinition) -> None:
-        number = ErrorNumber
-        address = definition.parameters[0] if definition.parameters else 0
-        if not address:
-            raise RegistrationError(number.INVALID_ADDRESS, "choose an address for the hook")
-        if definition.stage != Stage.PRE:
-            raise RegistrationError(
-                number.EVENT_IS_NOT_APPLIED, f"the calling stage is not meaningful for !{definition.kind.name}"
-            )
-        process_id = definition.process_id or self.facts.current_process()
-        if process_id is None or not self.facts.is_mapped(process_id, address):
-            raise RegistrationError(number.INVALID_ADDRESS, f"invalid address {address:x}", _ADDRESS_HINTS)
-        page = page_floor(address)
-        same_page = [
-            event.definition
-            for kind in EXECUTION_HOOKS
-            for event in self.newest_first(kind)
-            if page_floor(event.definition.parameters[0]) == page
-            and (definition.process_id in (None, event.definition.process_id) or not event.definition.process_id)
-        ]
-        if any(other.kind is not definition.kind for other in same_page):
-            raise RegistrationError(
-                number.SEVERAL_HOOKS_IN_PAGE, "the page carries a hook of another kind; a page carries one kind only"
-            )
-        if len({other.parameters[0] for other in same_page} | {address}) > MOST_HOOKS_IN_PAGE:
-            raise RegistrationError(
-                number.TOO_MANY_BREAKPOINTS_IN_PAGE, f"a page has at most {MOST_HOOKS_IN_PAGE} hidden breakpoints"
-            )
+        exit_of(kind).check(definition, self)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from machine.events import catalog
 from machine.events import definition as model
-from machine.events.catalog import EVENT_KINDS, EventKind
+from machine.events.catalog import EVENT_KINDS, GIVEN, EventKind
 from machine.events.definition import (
     ActionKind,
     BreakAction,
@@ -124,11 +124,10 @@ def _unless_all(value: int) -> int | None:
     return None if value == APPLY_TO_ALL else value
 
 
-def _parameters(kind: EventKind, values: tuple[int, ...]) -> tuple[int, ...]:
-    """The kind's own parameters; those of the SYSCALL family end before the variant."""
-    if kind is catalog.SYSRET:
-        return ()
-    return values[:1] if kind is catalog.SYSCALL else values
+def _parameters(kind: EventKind, values: tuple[int, ...]) -> dict[str, int]:
+    """The kind's own parameters by name; behind GIVEN the next one counts only if that is not 0."""
+    named = dict(zip(kind.parameters, values, strict=False))
+    return {} if named.pop(GIVEN, 1) == 0 else named
 
 
 def _detection(kind: EventKind, values: tuple[int, ...]) -> Detection:

@@ -15,11 +15,17 @@ from unicorn import x86_const as x86
 
 from machine import msr
 from machine.binding import Hook, function_address
+from machine.events import catalog
+from machine.events.catalog import EventKind
 from machine.events.definition import Detection
 from machine.events.dispatch import BlockKind, Dispatcher, Surroundings
+from machine.events.exit import Exit
+from machine.events.exits import exit_of
+from machine.events.instructions import Arrivals, Waiting
 from machine.events.registry import Event, EventsOfKind
-from machine.events.syscall import KERNEL_BITS, Sides
+from machine.events.system_calls import KERNEL_BITS, Sides
 from machine.host import DebuggerState
+from machine.instruction_finder import Site
 from machine.kernel import Kernel
 from machine.native import hooks
 from machine.native.desk import Desk
@@ -66,24 +72,37 @@ class Table:
 
 
 class CarriedAddress:
-    """A hooked address of one process."""
+    """A hooked address of one process: the machine code of an exit, and what does the same in Python."""
 
-    def __init__(self, hook: ProcessHook, address: int, trigger: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        hook: ProcessHook,
+        address: int,
+        code: int,
+        in_python: Callable[[], None],
+        table: Table,
+        behind: int = 0,
+        waiting: Waiting | None = None,
+        replaces: bool = False,
+    ) -> None:
         cpu = hook.process.cpu
         self._hook = hook
-        self.table = Table()
-        callback = cpu.address_callback(address, trigger)
-        self._functions = (callback.function, _ASK(lambda: hook.moved(address, callback.number)))
-        self._state = HookedAddress(
+        self.table = table
+        callback = cpu.address_callback(address, in_python, replaces)
+        self._functions = (callback.function, _ASK(lambda: hook.moved(address, callback.number, replaces)))
+        self._waiting = waiting
+        self.state = HookedAddress(
             state=ctypes.addressof(hook.state),
             address=address,
-            events=self.table.address,
+            behind=behind,
+            events=table.address,
+            waiting=0 if waiting is None else ctypes.addressof(waiting),
             anew=cpu.arrival.cell_address,
             changes=cpu.code_changes_address,
             in_python=_address(self._functions[0]),
             moved=_address(self._functions[1]),
         )
-        self.installed: Hook = cpu.carry_address(address, hooks.address("on_execution"), ctypes.addressof(self._state))
+        self.installed: Hook = cpu.carry_address(address, code, ctypes.addressof(self.state))
 
     def show(self, events: tuple[Event, ...]) -> None:
         """These events wait here, newest first."""
@@ -92,6 +111,18 @@ class CarriedAddress:
     def remove(self) -> None:
         """Carry it no more."""
         self._hook.unhook(self)
+
+
+class CarriedInstruction:
+    """An instruction that the processor executes, and the address behind it."""
+
+    def __init__(self, *carried: CarriedAddress) -> None:
+        self._carried = carried
+
+    def remove(self) -> None:
+        """Carry it no more."""
+        for carried in self._carried:
+            carried.remove()
 
 
 class ProcessHook:
@@ -106,13 +137,14 @@ class ProcessHook:
         self._desk = carrier.desk_of(process)
         self._sides: Sides | None = None
         self._kernel: Kernel | None = None
-        self._events = (EventsOfKind(), EventsOfKind())
+        self._events: dict[EventKind, EventsOfKind] = {}  # that the tables show
         self._handlings: dict[int, Handling] = {}
         self._carries_calls = self._carries_events = False
-        self._syscalls, self._sysrets = Table(), Table()
+        self._tables: dict[EventKind, Table] = {}  # of instructions
         self._addresses: list[CarriedAddress] = []
+        self._sysrets: list[CarriedAddress] = []  # those of them that are SYSRETs
         self._removed: list[CarriedAddress] = []  # in this turn: the trigger under way may be at one of them
-        self.state.syscalls, self.state.sysrets = self._syscalls.address, self._sysrets.address
+        self.state.syscalls = self._table(catalog.SYSCALL).address
         self.state.root = ctypes.addressof(self._desk.sandbox.state)
         self.state.direct = ctypes.addressof(self.cells.direct)
         self._show_registers()
@@ -144,7 +176,6 @@ class ProcessHook:
         state = self.state
         state.read_batch, state.write_batch = map(function_address, ("uc_reg_read_batch", "uc_reg_write_batch"))
         state.read_one, state.write_one = map(function_address, ("uc_reg_read", "uc_reg_write"))
-        state.read_memory = function_address("uc_mem_read")
         self._functions = {
             "block_in_python": _BLOCK(self._block_in_python),
             "finish": _BLOCK(self._finish_block),
@@ -171,18 +202,15 @@ class ProcessHook:
         state.answer = _address(answer)
         self.refresh()
 
-    def _carry_system_calls(self, hook: str) -> None:
+    def _carry_system_calls(self, code: int) -> None:
         self._carries_calls = True
-        address, data = hooks.address(hook), ctypes.addressof(self.state)
-        self.state.syscall_in_python = self.process.cpu.carry_system_calls(address, data)
+        self.state.syscall_in_python = self.process.cpu.carry_system_calls(code, ctypes.addressof(self.state))
 
     def _carry_events(self) -> None:
         """Carry what the events of SYSCALL and SYSRET need as well, once they exist."""
         if not self._carries_events:
             self._carries_events = True
-            self._carry_system_calls("on_syscall")
-            address, data = hooks.address("on_undefined"), ctypes.addressof(self.state)
-            self.state.sysret_in_python = self.process.cpu.carry_undefined_instructions(address, data)
+            self._carry_system_calls(hooks.address_of(exit_of(catalog.SYSCALL)))
 
     def _require_sides(self) -> Sides:
         assert self._sides is not None  # a SYSCALL is carried
@@ -190,14 +218,14 @@ class ProcessHook:
 
     def begin_turn(self) -> None:
         """The process is about to run; no trigger is under way."""
-        for table in (self._syscalls, self._sysrets, *(address.table for address in self._addresses)):
+        for table in (*self._tables.values(), *(address.table for address in self._addresses)):
             table.forget_old()
         self._removed.clear()
         if len(self._handlings) > len(live := self._carrier.state.registry.ids):
             self._handlings = {number: handling for number, handling in self._handlings.items() if number in live}
         self.refresh()
         if self._kernel is not None and not self._carries_calls:
-            self._carry_system_calls("on_plain_syscall")
+            self._carry_system_calls(hooks.plain_address())
         if self._carrier.is_parallel:
             self.cells.list_regions()  # what is read and then written in Python is not atomic
 
@@ -210,14 +238,10 @@ class ProcessHook:
         if state.processor_block != self.process.processor_block:
             state.processor_block = self.process.processor_block
             self._leave_sandbox()
-        if sides is None:
-            return
-        events = (sides.syscalls(), sides.sysrets())
-        if any(new is not old for new, old in zip(events, self._events, strict=True)):
-            self._show(*events)
-        state.intercepted = int(self.process.cpu.efer.intercepted)
-        state.way_back = sides.way_back()
-        state.someone_waits = int(sides.someone_waits())
+        self._show_events()
+        if sides is not None:
+            state.way_back = sides.way_back()
+            state.someone_waits = int(sides.someone_waits())
 
     def _move_to(self, desk: Desk) -> None:
         """The process is on a core that has another desk; no trigger is under way."""
@@ -228,14 +252,29 @@ class ProcessHook:
         for handling in self._handlings.values():
             handling.move_to(desk)
 
-    def _show(self, syscalls: EventsOfKind, sysrets: EventsOfKind) -> None:
-        self._events = (syscalls, sysrets)
-        if syscalls.all or sysrets.all:
+    def _table(self, kind: EventKind) -> Table:
+        return self._tables.setdefault(kind, Table())
+
+    def _show_events(self) -> None:
+        """Let the tables of instructions show the events that exist."""
+        changed = False
+        for kind, table in self._tables.items():
+            events = self._carrier.state.registry.of_kind(kind)
+            if events is not self._events.get(kind):
+                self._events[kind], changed = events, True
+                table.show(self.handlings(events.pre), self.handlings(events.post))
+        if changed:
+            self._show_variants()
+
+    def _show_variants(self) -> None:
+        """What the events of the SYSCALL family look at."""
+        family = [event for kind in catalog.SYSTEM_CALL_FAMILY for event in self._events.get(kind, EventsOfKind()).all]
+        if family:
             self._carry_events()
-        guesses = any(event.definition.detection is Detection.ANY_UNDEFINED for event in (*syscalls.all, *sysrets.all))
+        guesses = any(event.definition.detection is Detection.ANY_UNDEFINED for event in family)
         self.state.guess_bits = KERNEL_BITS if guesses else 0
-        self._syscalls.show(self.handlings(syscalls.pre), self.handlings(syscalls.post))
-        self._sysrets.show(self.handlings(sysrets.pre), self.handlings(sysrets.post))
+        for carried in self._sysrets:
+            carried.state.always_in_python = int(guesses and not carried.state.address & KERNEL_BITS)
 
     def handlings(self, events: tuple[Event, ...]) -> list[Handling]:
         """How this process handles those of the events that concern it, in their order."""
@@ -251,21 +290,55 @@ class ProcessHook:
 
     # --- addresses
 
-    def hook_address(self, address: int, trigger: Callable[[], None]) -> CarriedAddress:
+    def hook_address(self, kind: EventKind, address: int, trigger: Callable[[], None]) -> CarriedAddress:
         """Carry the execution of an address; `trigger` does the same in Python."""
-        carried = CarriedAddress(self, address, trigger)
+        return self._carry(address, hooks.address_of(exit_of(kind)), trigger, Table())
+
+    def take_sysret(self, site: Site, in_python: Callable[[], None]) -> CarriedAddress:
+        """Carry a SYSRET; `in_python` does the same."""
+        self._carry_events()
+        table = self._table(catalog.SYSRET)
+        code = hooks.address_of(exit_of(catalog.SYSRET))
+        carried = self._carry(site.address, code, in_python, table, site.address + site.length, replaces=True)
+        self._sysrets.append(carried)
+        self._show_events()
+        self._show_variants()
+        return carried
+
+    def take_instruction(self, exit_: Exit, site: Site, arrivals: Arrivals) -> CarriedInstruction:
+        """Carry an instruction that the processor executes; `arrivals` do the same in Python."""
+        table, end, waiting = self._table(exit_.kind), site.address + site.length, arrivals.waiting
+        self._show_events()
+        return CarriedInstruction(
+            self._carry(site.address, hooks.address_of(exit_), arrivals.before, table, end, waiting),
+            self._carry(end, hooks.address_behind(), arrivals.behind, table, 0, waiting),
+        )
+
+    def _carry(
+        self,
+        address: int,
+        code: int,
+        in_python: Callable[[], None],
+        table: Table,
+        behind: int = 0,
+        waiting: Waiting | None = None,
+        replaces: bool = False,
+    ) -> CarriedAddress:
+        carried = CarriedAddress(self, address, code, in_python, table, behind, waiting, replaces)
         self._addresses.append(carried)
         return carried
 
     def unhook(self, carried: CarriedAddress) -> None:
         """An address is carried no more."""
         self._addresses.remove(carried)
+        if carried in self._sysrets:
+            self._sysrets.remove(carried)
         self._removed.append(carried)
         self.process.cpu.unhook(carried.installed)
 
-    def moved(self, address: int, number: int) -> None:
+    def moved(self, address: int, number: int, replaces: bool) -> None:
         """Events of an address have written RIP or flags, or Python has taken part."""
-        self.process.cpu.leave_address(address, number, self.state.changes, self.cells.pour)
+        self.process.cpu.leave_address(address, number, self.state.changes, self.cells.pour, replaces)
 
     # --- what the hooks call; none of these may raise
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 from machine.events.definition import Action, CodeAction, ScriptAction, Stage
 from machine.events.dispatch import Trigger
+from machine.events.exits import exit_of
 from machine.events.registry import Event
-from machine.events.syscall import ALL_NUMBERS
 from machine.host import DebuggerState, GuestHost
 from machine.memory import MapError
 from machine.native.desk import Desk
@@ -78,15 +78,15 @@ class Handling:
         self._hosts: list[TriggerHost] = []
         self._trigger: Trigger | None = None
         definition = event.definition
-        number = definition.parameters[0] if definition.parameters else ALL_NUMBERS
+        number = exit_of(definition.kind).wanted(definition.parameters)
         self._actions = (ActionRow * len(definition.actions))()
         self._blocks: list[tuple[BlockRow, bytes]] = []
         self.row = EventRow(
             event=event.address,
             any_core=int(definition.core is None),
             core=definition.core or 0,
-            any_number=int(number == ALL_NUMBERS),
-            number=number,
+            any_number=int(number is None),
+            number=number or 0,
             short_circuit=int(definition.short_circuit),
             actions=ctypes.addressof(self._actions),
             action_count=len(self._actions),

@@ -1,135 +1,250 @@
-"""The hooks of SYSCALL, SYSRET and hooked addresses as machine code.
+"""The hooks of exits as machine code, generated from their descriptions (machine.events.exit).
 
-    void on_plain_syscall(engine, HookState*), for a process that no event of the family waits in
-    void on_syscall(engine, HookState*)
-    bool on_undefined(engine, HookState*)
-    void on_execution(engine, address, size, HookedAddress*)
+    void on_plain_syscall(engine, HookState*): a fast path, for a process that no event of the family waits in
+    void on_exit(engine, HookState*), of an instruction that the emulator names
+    void on_exit(engine, address, size, HookedAddress*), of one that is hooked at its address
+    void on_behind(engine, address, size, HookedAddress*), behind one that the processor executes
 
-Each walks the events of the process by `machine.native.protocol` and does what the operation comes to; SYSCALL and
-SYSRET as `machine.system_call` has them. General registers are the processor's own throughout; the others live in the
-cells of the DirectAccess, and are written to the processor at the end of a trigger.
+Each walks the events of the process by `machine.native.protocol` and does what the exit comes to. General registers
+are the processor's own throughout; the others live in the cells of the DirectAccess, and are written to the processor
+at the end of a trigger.
 """
 
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable, Sequence
 from functools import cache
 
-from machine.cpu import PHYSICAL_MASK, SYSCALL_LENGTH
-from machine.events.syscall import SYSRET_BYTES, WayBack
+from machine.events.catalog import SYSCALL
+from machine.events.exit import Assign, AtAddress, ByProcessor, Exit, Hooked, Register
+from machine.events.exits import exit_of
+from machine.events.exits.syscall import EFFECT as SYSCALL_EFFECT
+from machine.events.exits.syscall import LENGTH as SYSCALL_LENGTH
+from machine.events.exits.syscall import RPL
+from machine.events.exits.sysret import DROPPED_FLAGS, SET_FLAG
+from machine.events.exits.sysret import EFFECT as SYSRET_EFFECT
+from machine.events.instructions import Waiting
+from machine.events.system_calls import WayBack
 from machine.native import protocol
+from machine.native.expressions import carry_out, emit
 from machine.native.protocol import FETCH, STAGE
 from machine.native.tables import (
     ANSWERS,
-    CS,
     FLAGS_AND_SELECTORS,
     GENERAL_REGISTERS,
     R11,
     RAX,
     RCX,
-    SS,
     AnswerRow,
     EventTable,
     HookedAddress,
     HookState,
 )
 from machine.native.writer import BATCH, ONE, HookWriter, nothing
-from machine.system_call import RETURNED_FLAG, RPL, SYSCALL_DROPS, SYSRET_DROPS, SYSRET_LENGTH
 from vm.native.access import DirectAccess
-from vm.native.emitter import I1, I32, I64, NO, POINTER, YES, Block, Module, Signature, Value, number
-from vm.native.jit import MachineCode, compile_text
+from vm.native.emitter import I32, I64, NO, POINTER, Block, Module, Signature, Value, number
+from vm.native.jit import MachineCode, add_symbol, compile_text
 from vm.native.layout import CELL
 from vm.registers import GENERAL, RFLAGS, RIP
 
 _HOOK = nothing(POINTER, POINTER)
-_UNDEFINED_HOOK = Signature("zeroext i1", (POINTER, POINTER))
-_EXECUTION_HOOK = nothing(POINTER, I64, I32, POINTER)
-_READ_MEMORY = Signature(I32, (POINTER, I64, POINTER, I64))
+_ADDRESS_HOOK = nothing(POINTER, I64, I32, POINTER)
 _SELECTOR_MASK = 0xFFFF
-_SYSRET_WORD = int.from_bytes(SYSRET_BYTES, "little")
+_OTHER_COPIES = 6  # rip, cs, ss, STAR, LSTAR, FMASK
+_SHARED = {"fetch": FETCH, "prepare": _HOOK, "write_back": _HOOK, "stage": STAGE}
 
 
 @cache
 def plain() -> MachineCode:
-    """The first of the hooks, which is compiled in a fraction of the time that the others take."""
+    """The hook of SYSCALL without events, which is compiled in a fraction of the time that the others take."""
     return compile_text(llvm_text_of_plain())
 
 
 @cache
-def compiled() -> MachineCode:
-    """The other three."""
-    return compile_text(llvm_text())
+def _shared() -> MachineCode:
+    """What the hooks of all exits call; SYSCALL's stands beside it, which saves it 12 ns of far calls a trigger."""
+    code = compile_text(llvm_text_of_shared())
+    for name in _SHARED:
+        add_symbol(_symbol(name), code.address(name))
+    return code
 
 
-def address(name: str) -> int:
-    """The address of one of the hooks; what it needs is compiled once in a process."""
-    return (plain() if name == "on_plain_syscall" else compiled()).address(name)
+@cache
+def _compiled(exit_: Exit | None) -> MachineCode:
+    shared = _shared()
+    return shared if exit_ is not None and isinstance(exit_.source, Hooked) else compile_text(llvm_text(exit_))
+
+
+def plain_address() -> int:
+    """The address of the hook of SYSCALL without events."""
+    return plain().address("on_plain_syscall")
+
+
+def address_of(exit_: Exit) -> int:
+    """The address of the hook of an exit, which is compiled once in a process."""
+    return _compiled(exit_).address("on_exit")
+
+
+def address_behind() -> int:
+    """The address of the hook behind an instruction that the processor has executed."""
+    return _compiled(None).address("on_behind")
+
+
+def _symbol(name: str) -> str:
+    return f"hds.hook.{name}"
 
 
 def llvm_text_of_plain() -> str:
-    """The first hook as LLVM IR."""
+    """The fast path as LLVM IR."""
     module = Module()
     protocol.define_registers(module)
-    _define_shared(module)
-    _on_plain_syscall(HookWriter(module, "on_plain_syscall", _HOOK, internal=False))
+    _define_passage(module)
+    _on_plain_syscall(_SyscallWriter(module, "on_plain_syscall", _HOOK, internal=False))
     return str(module)
 
 
-def _define_shared(module: Module) -> None:
+def llvm_text_of_shared() -> str:
+    """What hooks share, and the hook of SYSCALL, as LLVM IR."""
+    module = Module()
+    protocol.define(module)
+    _define_passage(module)
+    for function in module.functions:
+        function.internal = function.name not in _SHARED
+    _on_exit(_SyscallWriter(module, "on_exit", _HOOK, internal=False), exit_of(SYSCALL))
+    return str(module)
+
+
+def llvm_text(exit_: Exit | None) -> str:
+    """The hook of an exit at an address as LLVM IR; None: the one behind an instruction."""
+    module = Module(linked={name: _symbol(name) for name in _SHARED})
+    for name, signature in _SHARED.items():
+        module.declared[_symbol(name)] = signature
+    writer = _AddressWriter(module, "on_behind" if exit_ is None else "on_exit", _ADDRESS_HOOK, internal=False)
+    if exit_ is None:
+        _on_behind(writer)
+    else:
+        writer.replaces = not isinstance(exit_.effect, ByProcessor)
+        _on_exit(writer, exit_)
+    return str(module)
+
+
+def _define_passage(module: Module) -> None:
     _write_back(HookWriter(module, "write_back", _HOOK))
     _prepare(HookWriter(module, "prepare", _HOOK))
 
 
-def llvm_text() -> str:
-    """The other hooks as LLVM IR."""
-    module = Module()
-    protocol.define(module)
-    _define_shared(module)
-    _on_syscall(HookWriter(module, "on_syscall", _HOOK, internal=False))
-    _on_undefined(HookWriter(module, "on_undefined", _UNDEFINED_HOOK, internal=False))
-    _on_execution(_ExecutionWriter(module, "on_execution", _EXECUTION_HOOK, internal=False))
-    return str(module)
+# --- the one protocol
 
 
-# --- SYSCALL
+class _ExitWriter(HookWriter):
+    """A hook: how it begins and ends."""
+
+    def arrive(self) -> None:
+        """Begin a trigger; RIP is at the instruction."""
+        raise NotImplementedError
+
+    def leave(self) -> None:
+        """End it: the guest goes on at RIP."""
+        raise NotImplementedError
+
+    def behind(self) -> Value:
+        """The address behind the instruction."""
+        raise NotImplementedError
+
+    def table(self) -> Value:
+        """The EventTable."""
+        raise NotImplementedError
 
 
-def _on_plain_syscall(e: HookWriter) -> None:
-    e.use("prepare", _HOOK)
-    _plain_call(e, e.op("add", e.register(RIP), number(SYSCALL_LENGTH)))
-
-
-def _on_syscall(e: HookWriter) -> None:
-    table = e.own("syscalls")
+def _on_exit(e: _ExitWriter, exit_: Exit) -> None:
+    e.arrive()
+    rip, table, context = e.register(RIP), e.table(), _context(e, exit_)
     post, post_count = e.get(EventTable, "post", table), e.get(EventTable, "post_count", table)
-    e.use("prepare", _HOOK)
-    rip = e.register(RIP)
-    with e.when(e.is_set(e.op("and", rip, e.own("guess_bits")))):
-        e.ask("syscall_in_python", _HOOK, e.engine, e.state)
-        e.give()
-    behind = e.op("add", rip, number(SYSCALL_LENGTH))
-    rax = e.register_place(RAX)
-    with e.when(_has(e, table, "pre")):
-        _walk(e, table, "pre", rax)
+    with e.when(e.is_set(e.get(EventTable, "pre_count", table))):
+        _walk(e, table, "pre", context)
         with e.when(e.compare("ne", e.register(RIP), rip)):
-            _finish_syscall(e, behind)
-        with e.when(e.is_set(e.own("short"))):
-            e.set_register(RIP, behind)
-            _finish_syscall(e, behind)
+            e.leave()
+        if not isinstance(exit_.source, AtAddress):
+            with e.when(e.is_set(e.own("short"))):
+                e.set_register(RIP, e.behind())
+                e.leave()
+    if isinstance(exit_.effect, ByProcessor):
+        if not isinstance(exit_.source, AtAddress):
+            with e.when(e.is_set(post_count)):
+                _wait(e, context)
+        e.leave()
+        return
+    whole, follow = _KERNEL.get(exit_.effect, (None, None))
+    if whole is not None:
+        whole(e, post_count)
+    _carry_out(e, exit_.effect)
+    entered = e.register(RIP)
+    with e.when(e.is_set(post_count)):
+        e.use("stage", STAGE, post, post_count, number(1), context)
+        _leave_if_over(e)
+        with e.when(e.compare("ne", e.register(RIP), entered)):
+            e.leave()
+    if follow is not None:
+        follow(e)
+    e.leave()
+
+
+def _context(e: _ExitWriter, exit_: Exit) -> Value:
+    """Where `$context` stands: a register that is read anew for each event, or what it is now."""
+    if exit_.read_anew and isinstance(exit_.context, Register):
+        return e.register_place(exit_.context.storage)
+    place = e.place(HookState, "context", e.state)
+    e.store(emit(exit_.context, e), place)
+    return place
+
+
+# --- an instruction that the emulator names: SYSCALL
+
+
+class _SyscallWriter(_ExitWriter):
+    """The hook of SYSCALL, whose address is RIP."""
+
+    def arrive(self) -> None:
+        self.use("prepare", _HOOK)
+        rip = self.register(RIP)
+        with self.when(self.is_set(self.op("and", rip, self.own("guess_bits")))):
+            self.ask("syscall_in_python", _HOOK, self.engine, self.state)
+            self.give()
+        self._behind = self.op("add", rip, number(SYSCALL_LENGTH))
+
+    def behind(self) -> Value:
+        return self._behind
+
+    def table(self) -> Value:
+        return self.own("syscalls")
+
+    def leave(self) -> None:
+        """Unicorn adds the length of the instruction to RIP."""
+        target = self.register(RIP)
+        with self.when(self.compare("ne", target, self._behind)):
+            cell = self.register_place(RIP)
+            self.store(self.op("sub", target, number(SYSCALL_LENGTH)), cell)
+            self.ask("write_one", ONE, self.engine, self.id_of(RIP), cell)
+        self.use("write_back", _HOOK)
+        self.give()
+
+
+def _on_plain_syscall(e: _SyscallWriter) -> None:
+    e.arrive()
+    _plain_call(e)
+
+
+def _kernel_at_once(e: _ExitWriter, post_count: Value) -> None:
+    """The rest of a SYSCALL, where nobody waits for its parts."""
     at_once = e.compare("ne", e.own("way_back"), number(WayBack.BY_SYSRET))
     with e.when(e.op("and", e.is_clear(post_count), at_once)):
-        _plain_call(e, behind)
-    _enter_kernel(e, behind)
-    entered = e.register(RIP)
-    e.use("stage", STAGE, post, post_count, number(1), rax)
-    _leave_if_over(e)
-    with e.when(e.compare("ne", e.register(RIP), entered)):
-        _finish_syscall(e, behind)
-    _complete(e, behind)
+        _plain_call(e)
 
 
-def _plain_call(e: HookWriter, behind: Value) -> None:
-    """SYSCALL, the model's answer and SYSRET in one (machine.system_call.pass_through), or Python."""
+def _plain_call(e: _ExitWriter) -> None:
+    """SYSCALL, the model's answer and SYSRET in one (machine.events.passage), or Python."""
+    behind = e.behind()
     python, unknown = e.new_block("python"), e.new_block("answer")
     _read_again(e)
     _only_if(e, e.compare("eq", e.own("way_back"), number(WayBack.AT_ONCE)), python)
@@ -153,16 +268,16 @@ def _plain_call(e: HookWriter, behind: Value) -> None:
     elsewhere = e.compare("ne", e.register(RCX), behind)
     otherwise = e.compare("ne", e.register(R11), flags)
     with e.when(e.op("or", e.op("or", elsewhere, otherwise), e.is_set(e.dirty(~GENERAL_REGISTERS)))):
-        _return_to_user(e)
-        _finish_syscall(e, behind)
+        _carry_out(e, SYSRET_EFFECT)
+        e.leave()
     e.give()
 
     e.block = python
     _do_in_python(e, "perform")
 
 
-def _complete(e: HookWriter, behind: Value) -> None:
-    """Behind the post stage: the answer, and the way back."""
+def _kernel_answers(e: _ExitWriter) -> None:
+    """Behind the post stage of a SYSCALL: the answer, and the way back."""
     python = e.new_block("python")
     _only_if(e, e.is_set(e.own("way_back")), python)
     _only_if(e, e.compare("eq", e.register(RIP), e.own("entry")), python)
@@ -170,9 +285,9 @@ def _complete(e: HookWriter, behind: Value) -> None:
     _give_answer(e, answer)
     with e.when(e.compare("eq", e.own("way_back"), number(WayBack.BY_SYSRET))):
         e.set_register(RIP, e.own("sysret"))
-        _finish_syscall(e, behind)
-    _return_to_user(e)
-    _finish_syscall(e, behind)
+        e.leave()
+    _carry_out(e, SYSRET_EFFECT)
+    e.leave()
 
     e.block = python
     _do_in_python(e, "complete")
@@ -200,114 +315,91 @@ def _give_answer(e: HookWriter, answer: Value) -> None:
     e.set_register(RAX, e.get(AnswerRow, "value", answer))
 
 
-def _finish_syscall(e: HookWriter, behind: Value) -> None:
-    """Let the guest go on at RIP; Unicorn adds the length of the instruction."""
-    target = e.register(RIP)
-    with e.when(e.compare("ne", target, behind)):
-        cell = e.register_place(RIP)
-        e.store(e.op("sub", target, number(SYSCALL_LENGTH)), cell)
-        e.ask("write_one", ONE, e.engine, e.id_of(RIP), cell)
-    e.use("write_back", _HOOK)
-    e.give()
-
-
-# --- SYSRET
-
-
-def _on_undefined(e: HookWriter) -> None:
-    """An undefined instruction; true when it was a SYSRET of ours and the guest goes on."""
-    python, ours = e.new_block("python"), e.new_block("ours")
-    rip = e.load(e.own("rip_at"))
-    guess_bits = e.own("guess_bits")
-    agrees = e.op("or", e.is_clear(guess_bits), e.is_set(e.op("and", rip, guess_bits)))
-    _only_if(e, agrees, python)
-    _only_if(e, e.is_set(e.own("intercepted")), python)
-    _only_if(e, e.is_clear(e.own("copied")), python)
-    code = e.cell("code")
-    e.store(number(0), code)
-    physical = e.op("and", rip, number(PHYSICAL_MASK))
-    status = e.ask("read_memory", _READ_MEMORY, e.engine, physical, code, number(SYSRET_LENGTH))
-    _only_if(e, e.compare("eq", status, Value(I32, "0")), python)
-    e.branch(e.compare("eq", e.load(code), number(_SYSRET_WORD)), ours, python)
-
-    e.block = python
-    e.give(e.ask("sysret_in_python", Signature(I1, (POINTER, POINTER)), e.engine, e.state))
-
-    e.block = ours
-    _sysret(e)
-
-
-def _sysret(e: HookWriter) -> None:
-    table = e.own("sysrets")
-    post, post_count = e.get(EventTable, "post", table), e.get(EventTable, "post_count", table)
-    e.use("prepare", _HOOK)
-    rip = e.register(RIP)
-    context = e.place(HookState, "context", e.state)
-    e.store(rip, context)
-    with e.when(_has(e, table, "pre")):
-        _walk(e, table, "pre", context, NO)
-        with e.when(e.compare("ne", e.register(RIP), rip)):
-            _finish_sysret(e)
-        with e.when(e.is_set(e.own("short"))):
-            e.set_register(RIP, e.op("add", rip, number(SYSRET_LENGTH)))
-            _finish_sysret(e)
-    _return_to_user(e)
-    entered = e.register(RIP)
-    with e.when(e.is_set(post_count)):
-        e.use("stage", STAGE, post, post_count, number(1), context)
-        _leave_if_over(e, NO)
-        with e.when(e.compare("ne", e.register(RIP), entered)):
-            _finish_sysret(e)
+def _back_from_kernel(e: _ExitWriter) -> None:
+    """Behind a SYSRET: another process may have its turn."""
     with e.when(e.is_set(e.own("someone_waits"))):
         e.ask_python("done", nothing())
-    _finish_sysret(e)
 
 
-def _finish_sysret(e: HookWriter) -> None:
-    e.ask("write_one", ONE, e.engine, e.id_of(RIP), e.register_place(RIP))
-    e.use("write_back", _HOOK)
-    e.give(YES)
+# What the machine adds to the effects of SYSCALL and SYSRET: a way to do all at once, and what follows.
+_KERNEL: dict[object, tuple[Callable[[_ExitWriter, Value], None] | None, Callable[[_ExitWriter], None]]] = {
+    SYSCALL_EFFECT: (_kernel_at_once, _kernel_answers),
+    SYSRET_EFFECT: (None, _back_from_kernel),
+}
 
 
-# --- hooked addresses
+# --- an instruction that is hooked at its address
 
 
-class _ExecutionWriter(HookWriter):
+class _AddressWriter(_ExitWriter):
     """The hook of an address, whose last parameter leads to the HookState."""
 
     def __init__(self, module: Module, name: str, signature: Signature, internal: bool) -> None:
         super().__init__(module, name, signature, internal)
         self.hooked = self.parameters[3]
         self.state = self.get(HookedAddress, "state", self.hooked)
+        self.replaces = False  # the instruction is never executed: the guest goes on at RIP in any case
+
+    def field(self, name: str) -> Value:
+        """A field of the HookedAddress."""
+        return self.get(HookedAddress, name, self.hooked)
+
+    def arrive(self) -> None:
+        _, address, size, hooked = self.parameters
+        anew = self.load(self.field("anew"))
+        with self.when(self.is_set(self.op("or", anew, self.field("always_in_python")))):
+            self.call(self.field("in_python").text, _ADDRESS_HOOK, [self.engine, address, size, hooked])
+            self.give()
+        with self.if_copied():
+            self.transfer("read_batch", len(GENERAL) + _OTHER_COPIES)
+        with self.when(self.compare("ne", self.load(self.own("rip_at")), address)):
+            self.give()  # another hook of this address has moved it
+        protocol.begin(self, address)
+        self.set_own("changes", self.load(self.field("changes")))
+
+    def behind(self) -> Value:
+        return self.field("behind")
+
+    def table(self) -> Value:
+        return self.field("events")
+
+    def leave(self) -> None:
+        """RIP and flags that are written where the guest stays concern what is translated: that is Python's."""
+        address = self.parameters[1]
+        stays = NO if self.replaces else self.compare("eq", self.register(RIP), address)
+        translated = self.op("and", stays, self.is_set(self.dirty(~GENERAL_REGISTERS)))
+        with self.when(self.op("or", translated, self.is_set(self.own("python")))):
+            with self.if_copied():
+                self.transfer("write_batch", len(GENERAL))
+            self.call(self.field("moved").text, nothing(), [])
+            self.give()
+        with self.when(self.opposite(stays)):
+            self.use("write_back", _HOOK)
+            self.ask("write_one", ONE, self.engine, self.id_of(RIP), self.register_place(RIP))
+            self.give()
+        with self.if_copied():
+            self.transfer("write_batch", len(GENERAL))
+        self.give()
 
 
-def _on_execution(e: _ExecutionWriter) -> None:
-    _, address, size, hooked = e.parameters
-    with e.when(e.is_set(e.load(e.get(HookedAddress, "anew", hooked)))):
-        _whole_execution_in_python(e, address, size)
-    with e.if_copied():
-        e.transfer("read_batch", len(GENERAL) + 1)
-    with e.when(e.compare("ne", e.load(e.own("rip_at")), address)):
-        e.give()  # another hook of this address has moved it
-    table = e.get(HookedAddress, "events", hooked)
-    protocol.begin(e, address)
-    e.set_own("changes", e.load(e.get(HookedAddress, "changes", hooked)))
-    _walk(e, table, "pre", e.place(HookedAddress, "address", hooked))
-    written = e.dirty(~GENERAL_REGISTERS)
-    with e.when(e.is_set(e.op("or", written, e.own("python")))):
-        with e.if_copied():
-            e.transfer("write_batch", len(GENERAL))
-        e.call(e.get(HookedAddress, "moved", hooked).text, nothing(), [])
+def _wait(e: _ExitWriter, context: Value) -> None:
+    """The post stage is due behind the instruction."""
+    assert isinstance(e, _AddressWriter)  # its instruction was found at an address
+    waiting = e.field("waiting")
+    e.put(Waiting, "context", waiting, e.load(context))
+    e.put(Waiting, "armed", waiting, number(1))
+
+
+def _on_behind(e: _AddressWriter) -> None:
+    waiting = e.field("waiting")
+    with e.when(e.is_clear(e.get(Waiting, "armed", waiting))):
         e.give()
-    with e.if_copied():
-        e.transfer("write_batch", len(GENERAL))
-    e.give()
-
-
-def _whole_execution_in_python(e: _ExecutionWriter, address: Value, size: Value) -> None:
-    target = e.get(HookedAddress, "in_python", e.hooked)
-    e.call(target.text, _EXECUTION_HOOK, [e.engine, address, size, e.hooked])
-    e.give()
+    e.arrive()
+    e.put(Waiting, "armed", waiting, number(0))
+    context = e.place(HookState, "context", e.state)
+    e.store(e.get(Waiting, "context", waiting), context)
+    _walk(e, e.table(), "post", context)
+    e.leave()
 
 
 # --- what they share
@@ -321,7 +413,10 @@ def _prepare(e: HookWriter) -> None:
     e.give()
 
 
-_OTHER_COPIES = 6  # rip, cs, ss, STAR, LSTAR, FMASK
+def _carry_out(e: HookWriter, effect: Sequence[Assign]) -> None:
+    """Do what the processor does."""
+    _read_again(e)
+    carry_out(effect, e)
 
 
 def _read_again(e: HookWriter) -> None:
@@ -331,19 +426,15 @@ def _read_again(e: HookWriter) -> None:
         e.ask("read_batch", BATCH, e.engine, ids, cells, Value(I32, str(_OTHER_COPIES)))
 
 
-def _has(e: HookWriter, table: Value, stage: str) -> Value:
-    return e.is_set(e.get(EventTable, f"{stage}_count", table))
-
-
-def _walk(e: HookWriter, table: Value, stage: str, context: Value, *if_over: Value) -> None:
+def _walk(e: HookWriter, table: Value, stage: str, context: Value) -> None:
     rows, count = e.get(EventTable, stage, table), e.get(EventTable, f"{stage}_count", table)
     e.use("stage", STAGE, rows, count, number(int(stage == "post")), context)
-    _leave_if_over(e, *if_over)
+    _leave_if_over(e)
 
 
-def _leave_if_over(e: HookWriter, *result: Value) -> None:
+def _leave_if_over(e: HookWriter) -> None:
     with e.when(e.is_set(e.own("over"))):
-        e.give(*result)
+        e.give()
 
 
 def _write_back(e: HookWriter) -> None:
@@ -367,30 +458,6 @@ def _only_if(e: HookWriter, flag: Value, otherwise: Block) -> None:
     e.block = go_on
 
 
-def _enter_kernel(e: HookWriter, behind: Value) -> None:
-    """SYSCALL (machine.system_call.enter_kernel)."""
-    _read_again(e)
-    flags = _flags(e)
-    code = e.op("and", e.op("lshr", _word_at(e, "star_at"), number(32)), number(_SELECTOR_MASK & ~RPL))
-    dropped = e.op("or", _word_at(e, "fmask_at"), number(SYSCALL_DROPS))
-    e.set_register(RCX, behind)
-    e.set_register(R11, flags)
-    e.set_register(RIP, _word_at(e, "lstar_at"))
-    e.set_register(RFLAGS, e.op("and", flags, e.op("xor", dropped, number(-1))))
-    e.set_register(CS, code)
-    e.set_register(SS, e.op("add", code, number(8)))
-
-
-def _return_to_user(e: HookWriter) -> None:
-    """SYSRET (machine.system_call.return_to_user)."""
-    _read_again(e)
-    selectors = e.op("lshr", _word_at(e, "star_at"), number(48))
-    e.set_register(RIP, e.register(RCX))
-    e.set_register(RFLAGS, _returned(e, e.register(R11)))
-    e.set_register(CS, _selector(e, selectors, 16))
-    e.set_register(SS, _selector(e, selectors, 8))
-
-
 def _flags(e: HookWriter) -> Value:
     e.use("fetch", FETCH, number(1 << RFLAGS))
     return e.register(RFLAGS)
@@ -398,7 +465,7 @@ def _flags(e: HookWriter) -> Value:
 
 def _returned(e: HookWriter, flags: Value) -> Value:
     """The flags behind a SYSRET."""
-    return e.op("or", e.op("and", flags, number(~SYSRET_DROPS)), number(RETURNED_FLAG))
+    return e.op("or", e.op("and", flags, number(~DROPPED_FLAGS)), number(SET_FLAG))
 
 
 def _selector(e: HookWriter, base: Value, offset: int) -> Value:

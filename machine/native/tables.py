@@ -42,13 +42,11 @@ class HookState(ctypes.Structure):
     """The state of one process's hooks."""
 
     guess_bits: U64  # of RIP: where they disagree with the instruction, Python has the trigger
-    intercepted: U64  # SYSRET raises #UD, and it is ours
     way_back: U64  # a machine.events.syscall.WayBack
     sysret: U64  # the address of the kernel's SYSRET
     someone_waits: U64  # a process gives way behind a system call
     core: U64
     syscalls: Address  # an EventTable
-    sysrets: Address  # an EventTable
     answers: Address  # of AnswerRow, by number
     entry: U64  # LSTAR as the kernel set it up
     root: Address  # the RootState of the sandbox for this process's blocks; 0: Python runs them
@@ -81,10 +79,8 @@ class HookState(ctypes.Structure):
     write_batch: Address
     read_one: Address
     write_one: Address
-    read_memory: Address
     # Functions of machine.native.carrier
     syscall_in_python: Address  # the whole trigger
-    sysret_in_python: Address
     block_in_python: Address  # a block that machine code does not run
     enter: Address  # let the sandbox translate for this process
     finish: Address  # what a block left behind that did not just return
@@ -135,15 +131,18 @@ class BlockRow(ctypes.Structure):
 
 @cells
 class HookedAddress(ctypes.Structure):
-    """An address of one process that events wait for."""
+    """An address of one process at which something of events waits."""
 
     state: Address  # the HookState
     address: U64
+    behind: U64  # the address behind the instruction; 0 where nothing depends on it
     events: Address  # an EventTable
+    waiting: Address  # a Waiting; 0 where there is no post stage
+    always_in_python: U64
     anew: Address  # of a cell that is not 0 when Python knows whether this is a new arrival
     changes: Address  # of a cell that counts how often code was changed
     in_python: Address  # the whole trigger
-    moved: Address  # what follows a script that has written RIP or flags
+    moved: Address  # what follows a trigger in which Python took part, or that has written flags
 
 
 @cells

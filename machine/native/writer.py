@@ -81,8 +81,8 @@ class HookWriter(Emitter):
         return answer
 
     def use(self, name: str, signature: Signature, *arguments: Value) -> Value:
-        """Call another function of the module, which gets the engine and the state as well."""
-        return self.call(name, signature, [self.engine, self.state, *arguments])
+        """Call another function of hooks, which gets the engine and the state as well."""
+        return self.call(self.module.linked.get(name, name), signature, [self.engine, self.state, *arguments])
 
     # --- registers
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from machine.cpu import Cpu
-from machine.events.catalog import SYSCALL, EventKind
+from machine.events.catalog import GIVEN, SYSCALL, EventKind
 from machine.events.definition import Action, EventDefinition, ScriptAction
 from machine.events.registry import Event
 from machine.machine import Machine, Sinks
@@ -61,9 +61,11 @@ class Bench:
     code_faults: list[tuple[int, str]] = field(default_factory=list)
 
     def on(self, kind: EventKind, *actions: Action, **options: object) -> Event:
-        """Register an event."""
+        """Register an event; its own `parameters` in the order of the kind's."""
         registry = self.machine.registry
         values: dict[str, object] = {"command": f"!{kind.name}", "actions": actions, **options}
+        given = options.get("parameters", ())
+        values["parameters"] = dict(zip((name for name in kind.parameters if name != GIVEN), given, strict=False))  # type: ignore[call-overload]  # a tuple of numbers
         return registry.register(EventDefinition(id=registry.take_id(), kind=kind, **values))  # type: ignore[arg-type]
 
     def on_syscall(self, *actions: Action, **options: object) -> Event:

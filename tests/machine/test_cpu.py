@@ -368,21 +368,6 @@ def test_an_exception_in_a_hook_of_an_address_is_raised_by_run() -> None:
     assert get_register(cpu, "rax") == 0
 
 
-def test_sysret_is_undefined_when_sce_is_clear() -> None:
-    cpu, end = cpu_with("nop; sysretq")
-    cpu.efer.intercept(True)
-    seen: list[int] = []
-
-    def go_on() -> bool:
-        seen.append(cpu.registers.read(RIP))
-        cpu.registers.write(RIP, end)
-        return True
-
-    cpu.on_invalid_instruction = go_on
-    assert cpu.run(CODE, end, 10).kind is StopKind.REACHED
-    assert seen == [CODE + 1]
-
-
 def test_a_shared_region_is_seen_by_two_cpus() -> None:
     owner = GuestMemory(Quota(0x1000))
     region = owner.map(0x70_0000, 0x1000, Protection.READ | Protection.WRITE, "shared")

@@ -53,10 +53,11 @@ class Signature:
 
 @dataclass
 class Module:
-    """A module under construction."""
+    """A module under construction; `linked` has the linker's names of functions that stand elsewhere."""
 
     functions: list[Emitter] = field(default_factory=list)
     declared: dict[str, Signature] = field(default_factory=dict)
+    linked: dict[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         declarations = (

@@ -13,6 +13,7 @@ import pytest
 from carrier_worlds import make_engine
 
 from hds.session import Session
+from machine.events.catalog import SYSCALL
 from machine.machine import StopCause
 
 pytest.importorskip("llvmlite")
@@ -148,4 +149,4 @@ def test_events_that_come_and_go_leave_nothing_behind() -> None:
     guest.run(max_instructions=30)
     hook = guest.machine._carrier.hook_of(guest.machine.processes[0])  # type: ignore[union-attr]
     hook.begin_turn()
-    assert (len(hook._handlings), len(hook._syscalls._lists)) == (1, 2)
+    assert (len(hook._handlings), len(hook._table(SYSCALL)._lists)) == (1, 2)

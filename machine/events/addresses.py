@@ -15,7 +15,8 @@ from machine.binding import Hook
 from machine.events import catalog
 from machine.events.catalog import EventKind
 from machine.events.definition import EventDefinition
-from machine.events.dispatch import Dispatcher
+from machine.events.dispatch import Dispatcher, Operation
+from machine.events.exits import exit_of
 from machine.events.registry import Event, Registry
 from machine.memory import page_floor
 from machine.process import Process
@@ -23,34 +24,6 @@ from machine.process import Process
 _KERNEL_HALF = 1 << 63
 _REPEAT_PREFIXES = (0xF2, 0xF3)
 _STRING_INSTRUCTIONS = frozenset((0x6C, 0x6D, 0x6E, 0x6F, 0xA4, 0xA5, 0xA6, 0xA7, *range(0xAA, 0xB0)))
-
-
-class ExecutionOperation:
-    """The execution of the instruction at a hooked address."""
-
-    def __init__(self, kind: EventKind, address: int) -> None:
-        self.kind = kind
-        self._address = address
-
-    def context(self, process: Process) -> int:
-        """The virtual address of the hook."""
-        return self._address
-
-    def matches(self, definition: EventDefinition, context: int) -> bool:
-        """The events that come here are those of the address."""
-        return True
-
-    def emulate(self, process: Process) -> None:
-        """The processor does it."""
-
-    def skip(self, process: Process) -> None:
-        """Short-circuiting has no meaning: a script moves RIP instead."""
-
-    def complete(self, process: Process) -> None:
-        """Nothing follows."""
-
-    def perform(self, process: Process) -> None:
-        """The processor does it."""
 
 
 class CarriedAddress(Protocol):
@@ -68,7 +41,7 @@ class CarriedAddress(Protocol):
 class ProcessHook(Protocol):
     """Machine code at the hooked addresses of one process."""
 
-    def hook_address(self, address: int, trigger: Callable[[], None]) -> CarriedAddress:
+    def hook_address(self, kind: EventKind, address: int, trigger: Callable[[], None]) -> CarriedAddress:
         """Serve an address; `trigger` does the same in Python."""
         ...
 
@@ -91,7 +64,7 @@ class _HookedAddress:
         self._dispatcher = dispatcher
         self._process = process
         self._address = address
-        self._operation = ExecutionOperation(kind, address)
+        self._operation = Operation(exit_of(kind), 0)
         self._last_executed = -1
         self._carried: CarriedAddress | None = None
         self._hook: Hook | None = None
@@ -100,7 +73,7 @@ class _HookedAddress:
         elif carrier is None:
             self._hook = process.cpu.hook_address(address, self._trigger)
         else:
-            self._carried = carrier.hook_of(process).hook_address(address, self._trigger)
+            self._carried = carrier.hook_of(process).hook_address(kind, address, self._trigger)
 
     def show(self, events: tuple[Event, ...]) -> None:
         """These events wait here, newest first."""
@@ -159,7 +132,7 @@ class ExecutionHooks:
         for kind in catalog.EXECUTION_HOOKS:
             for event in self._registry.newest_first(kind):
                 for process in self._processes_of(event.definition, current):
-                    wanted.setdefault((process, event.definition.parameters[0]), []).append(event)
+                    wanted.setdefault((process, event.definition.parameters["address"]), []).append(event)
         for key in [key for key in self._hooked if key not in wanted]:
             self._hooked.pop(key).remove()
         for key, events in wanted.items():
@@ -172,7 +145,7 @@ class ExecutionHooks:
 
     def _processes_of(self, definition: EventDefinition, current: Process | None) -> list[Process]:
         """Where the hook of an event lies; the pid filter of the trigger comes on top."""
-        address = definition.parameters[0]
+        address = definition.parameters["address"]
         if address >= _KERNEL_HALF:
             return [process for process in self._processes if definition.process_id in (None, 0, process.pid)]
         if definition.process_id:

@@ -1,8 +1,8 @@
 """SYSCALL and SYSRET as events: `!syscall`, `!syscall2`, `!sysret`, `!sysret2` (events-and-commands C.2 and D).
 
-While an event of the family exists EFER.SCE is clear in the processor, so SYSRET raises #UD; the emulator names SYSCALL
-itself. In user-only mode the machine's model answers in place of the code at LSTAR, and returns by the SYSRET there. A
-guest that has moved LSTAR has a kernel of its own: it is entered, and nothing is modelled.
+The emulator names SYSCALL itself; SYSRET is found where code is translated. In user-only mode the machine's model
+answers in place of the code at LSTAR, and returns by the SYSRET there. A guest that has moved LSTAR has a kernel of its
+own: it is entered, and nothing is modelled.
 """
 
 from __future__ import annotations
@@ -12,21 +12,18 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import Protocol
 
-from machine import system_call
-from machine.cpu import SYSCALL_LENGTH
 from machine.events import catalog
-from machine.events.catalog import EventKind
 from machine.events.definition import Detection, EventDefinition
-from machine.events.dispatch import Dispatcher
-from machine.events.registry import EventsOfKind, Registry
+from machine.events.dispatch import Dispatcher, Operation, carry_out
+from machine.events.exits import syscall, sysret
+from machine.events.instructions import HookedSite
+from machine.events.passage import pass_through
+from machine.events.registry import Registry
+from machine.instruction_finder import Removable, Site
 from machine.kernel.base import Kernel
 from machine.process import Process
-from machine.system_call import SYSRET_LENGTH
-from vm.registers import RIP, STORAGE_INDEX
+from vm.registers import RIP
 
-_RAX = STORAGE_INDEX["rax"]
-ALL_NUMBERS = 0xFFFF_FFFF
-SYSRET_BYTES = b"\x48\x0f\x07"
 KERNEL_BITS = 0xFF << 56  # any of them set in RIP: a kernel address, to those who do not look at the bytes
 
 Variants = frozenset[Detection]
@@ -37,102 +34,27 @@ BOTH: Variants = READ_BYTES | ANY_UNDEFINED
 _COMBINATIONS = (NONE, READ_BYTES, ANY_UNDEFINED, BOTH)
 
 
-class Exit(Enum):
-    """What an exit is taken for."""
+class TakenFor(Enum):
+    """What an exit of the family is taken for."""
 
     SYSCALL = "SYSCALL"
     SYSRET = "SYSRET"
 
 
-def tell(read: Exit | None, rip: int, variants: Variants) -> tuple[Exit | None, Variants]:
+def tell(read: TakenFor | None, rip: int, variants: Variants) -> tuple[TakenFor | None, Variants]:
     """What happens at an exit, and the variants of events that agree (events-and-commands D.2).
 
     `read` is what the bytes at RIP say, None for an instruction that is undefined indeed; `variants` are those of the
     existing events. An event of the second variant guesses from RIP alone. Where events of both disagree the bytes
     decide, if they name one of the two instructions.
     """
-    guessed = Exit.SYSRET if rip & KERNEL_BITS else Exit.SYSCALL
+    guessed = TakenFor.SYSRET if rip & KERNEL_BITS else TakenFor.SYSCALL
     if Detection.ANY_UNDEFINED not in variants or (read is not None and Detection.READ_BYTES in variants):
         chosen = read
     else:
         chosen = guessed
     agreeing = (READ_BYTES if chosen is read else NONE) | (ANY_UNDEFINED if chosen is guessed else NONE)
     return chosen, agreeing
-
-
-class SyscallOperation:
-    """The operation of a SYSCALL instruction at RIP, as events of some variants see it."""
-
-    kind: EventKind = catalog.SYSCALL
-
-    def __init__(
-        self, variants: Variants, enter: Callable[[Process], None], perform: Callable[[Process], None]
-    ) -> None:
-        self._variants = variants
-        self._enter = enter
-        self._perform = perform
-
-    def context(self, process: Process) -> int:
-        """rax as it is now: in stage post a script may have changed it."""
-        return process.cpu.registers.read(_RAX)
-
-    def matches(self, definition: EventDefinition, context: int) -> bool:
-        """The number filter compares all 64 bits."""
-        if definition.detection not in self._variants:
-            return False
-        return not definition.parameters or definition.parameters[0] in (ALL_NUMBERS, context)
-
-    def emulate(self, process: Process) -> None:
-        """Enter the kernel."""
-        system_call.enter_kernel(process.cpu)
-
-    def skip(self, process: Process) -> None:
-        """Continue behind the instruction."""
-        system_call.skip(process.cpu, SYSCALL_LENGTH)
-
-    def complete(self, process: Process) -> None:
-        """What the kernel does then."""
-        self._enter(process)
-
-    def perform(self, process: Process) -> None:
-        """The whole system call, if nobody waits for its parts."""
-        self._perform(process)
-
-
-class SysretOperation:
-    """The operation of a SYSRET instruction at RIP, as events of some variants see it."""
-
-    kind: EventKind = catalog.SYSRET
-
-    def __init__(self, variants: Variants, address: int, done: Callable[[Process], None]) -> None:
-        self._variants = variants
-        self._address = address
-        self._done = done
-
-    def context(self, process: Process) -> int:
-        """The address of the SYSRET, in both stages."""
-        return self._address
-
-    def matches(self, definition: EventDefinition, context: int) -> bool:
-        """There is no parameter of its own."""
-        return definition.detection in self._variants
-
-    def emulate(self, process: Process) -> None:
-        """Return to user mode."""
-        system_call.return_to_user(process.cpu)
-
-    def skip(self, process: Process) -> None:
-        """Continue in the kernel, behind the instruction."""
-        system_call.skip(process.cpu, SYSRET_LENGTH)
-
-    def complete(self, process: Process) -> None:
-        """The system call is over."""
-        self._done(process)
-
-    def perform(self, process: Process) -> None:
-        """Return to user mode."""
-        system_call.return_to_user(process.cpu)
-        self._done(process)
 
 
 class WayBack(IntEnum):
@@ -147,12 +69,10 @@ class WayBack(IntEnum):
 class Sides:
     """What machine code at a process's SYSCALL needs of the rest.
 
-    `syscalls` and `sysrets` are the events of the kinds. `way_back` says how a system call that only has an
+    `way_back` says how a system call that only has an
     answer comes back. `perform` carries one out, `complete` does so behind its post stage, `done` is told of its end.
     """
 
-    syscalls: Callable[[], EventsOfKind]
-    sysrets: Callable[[], EventsOfKind]
     way_back: Callable[[], WayBack]
     someone_waits: Callable[[], bool]
     perform: Callable[[], None]
@@ -165,6 +85,10 @@ class ProcessHook(Protocol):
 
     def take_system_calls(self, kernel: Kernel, sides: Sides) -> None:
         """Carry SYSCALL from the next turn on; SYSRET, too, when events of the family exist."""
+        ...
+
+    def take_sysret(self, site: Site, in_python: Callable[[], None]) -> Removable:
+        """Carry a SYSRET; `in_python` does the same."""
         ...
 
     def refresh(self) -> None:
@@ -185,7 +109,7 @@ class SystemCalls:
 
     `watches_page(process, page)` says whether something waits in a page, so that the handler at LSTAR must be executed.
     `done(process)` is called when a system call has returned to user mode, where the process gives way if
-    `someone_waits()`.
+    `someone_waits()`. `look_for_sysret(process)` is called when that may have become necessary, or unnecessary.
     """
 
     def __init__(
@@ -195,6 +119,7 @@ class SystemCalls:
         watches_page: Callable[[Process, int], bool],
         done: Callable[[Process], None],
         someone_waits: Callable[[], bool],
+        look_for_sysret: Callable[[Process], None],
         carrier: Carrier | None = None,
     ) -> None:
         self._registry = registry
@@ -202,6 +127,7 @@ class SystemCalls:
         self._watches_page = watches_page
         self._done = done
         self._someone_waits = someone_waits
+        self._look_for_sysret = look_for_sysret
         self._carrier = carrier
         self._hooks: dict[Process, ProcessHook] = {}
         self._kernels: dict[Process, Kernel] = {}
@@ -211,7 +137,12 @@ class SystemCalls:
         self._variants: Variants = NONE
         self._returns_are_watched = False
         self._syscalls = {
-            variants: SyscallOperation(variants, self._enter, self._perform) for variants in _COMBINATIONS
+            variants: Operation(syscall.EXIT, syscall.LENGTH, self._enter, self._perform, _accepting(variants))
+            for variants in _COMBINATIONS
+        }
+        self._sysrets = {
+            variants: Operation(sysret.EXIT, sysret.LENGTH, done, accepts=_accepting(variants))
+            for variants in _COMBINATIONS
         }
 
     def attach(self, process: Process, kernel: Kernel) -> None:
@@ -223,7 +154,7 @@ class SystemCalls:
         self._set_interception(process)
 
     def events_changed(self) -> None:
-        """Events were registered or cleared: apply SCE to every CPU."""
+        """Events were registered or cleared."""
         events = [event for kind in catalog.SYSTEM_CALL_FAMILY for event in self._registry.newest_first(kind)]
         self._variants = frozenset(event.definition.detection for event in events)
         self._returns_are_watched = bool(self._registry.newest_first(catalog.SYSRET))
@@ -235,10 +166,19 @@ class SystemCalls:
         if process in self._hooks:
             self._hooks[process].refresh()
 
+    def wants(self, process: Process) -> bool:
+        """Whether the SYSRET instructions of a process are to be served: any event of the family makes both exit."""
+        return bool(self._variants) or self._is_executed(process)
+
+    def serve(self, process: Process, site: Site) -> Removable:
+        """Serve a SYSRET of a process (machine.events.instructions.Service)."""
+        if process in self._hooks:
+            return self._hooks[process].take_sysret(site, lambda: self._on_sysret(process))
+        hook = process.cpu.hook_address(site.address, lambda: self._on_sysret(process), replaces=True)
+        return HookedSite(process.cpu, (hook,))
+
     def _sides(self, process: Process) -> Sides:
         return Sides(
-            syscalls=lambda: self._registry.of_kind(catalog.SYSCALL),
-            sysrets=lambda: self._registry.of_kind(catalog.SYSRET),
             way_back=lambda: self._way_back(process),
             someone_waits=self._someone_waits,
             perform=lambda: self._perform(process),
@@ -254,21 +194,24 @@ class SystemCalls:
     def _walks(self, process: Process) -> bool:
         return self._watches_page(process, self._pages[process])
 
-    def _serve(self, process: Process) -> None:
+    def _is_executed(self, process: Process) -> bool:
+        """Whether the process executes the code at LSTAR."""
+        return process in self._own_handlers or self._walks(process)
+
+    def _serve_handler(self, process: Process) -> None:
         """Answer in the handler at LSTAR, which is executed: by the kernel's entry, or as part of the guest's own."""
         self._served.add(process)
         process.cpu.hook_address(self._kernels[process].entry.text.service, lambda: self._answer(process))
 
     def _set_interception(self, process: Process) -> None:
-        executed = process in self._own_handlers or self._walks(process)
-        if executed and process not in self._served:
-            self._serve(process)
-        process.cpu.efer.intercept(executed or bool(self._variants))
+        if self._is_executed(process) and process not in self._served:
+            self._serve_handler(process)
         if process in self._hooks:
             self._hooks[process].refresh()
         elif self._carrier is not None:
             self._hooks[process] = self._carrier.hook_of(process)
             self._hooks[process].take_system_calls(self._kernels[process], self._sides(process))
+        self._look_for_sysret(process)
 
     # --- exits
 
@@ -278,24 +221,21 @@ class SystemCalls:
         elif Detection.ANY_UNDEFINED not in self._variants:  # the bytes decide
             self._dispatcher.dispatch(self._syscalls[READ_BYTES], process)
         else:
-            self._exit(Exit.SYSCALL, process)
+            self._exit(TakenFor.SYSCALL, process)
+
+    def _on_sysret(self, process: Process) -> None:
+        self._exit(TakenFor.SYSRET, process)
 
     def _on_invalid_instruction(self, process: Process) -> bool:
-        if not process.cpu.efer.intercepted:
-            return False
-        code = process.cpu.memory.read(process.cpu.registers.read(RIP), SYSRET_LENGTH)
-        return self._exit(Exit.SYSRET if code == SYSRET_BYTES else None, process)
+        return Detection.ANY_UNDEFINED in self._variants and self._exit(None, process)
 
-    def _exit(self, read: Exit | None, process: Process) -> bool:
+    def _exit(self, read: TakenFor | None, process: Process) -> bool:
         """Handle an exit; False when it is the guest's own #UD."""
-        rip = process.cpu.registers.read(RIP)
-        chosen, variants = tell(read, rip, self._variants)
+        chosen, variants = tell(read, process.cpu.registers.read(RIP), self._variants)
         if chosen is None:
             return False
-        if chosen is Exit.SYSCALL:
-            self._dispatcher.dispatch(self._syscalls[variants], process)
-        else:
-            self._dispatcher.dispatch(SysretOperation(variants, rip, self._done), process)
+        operations = self._syscalls if chosen is TakenFor.SYSCALL else self._sysrets
+        self._dispatcher.dispatch(operations[variants], process)
         return True
 
     # --- the kernel's side
@@ -311,19 +251,23 @@ class SystemCalls:
             if self._returns_are_watched and process.alive:
                 registers.write(RIP, text.sysret)
             else:
-                system_call.return_to_user(process.cpu)
+                carry_out(sysret.EFFECT, process.cpu)
                 self._done(process)
 
     def _perform(self, process: Process) -> None:
         """A SYSCALL without a post stage: at once to its end, when nothing waits on the way there."""
         kernel = self._kernels[process]
-        if self._returns_are_watched or process in self._own_handlers or self._walks(process):
-            system_call.enter_kernel(process.cpu)
+        watched = self._returns_are_watched or process in self._own_handlers or self._walks(process)
+        if watched or process.cpu.system_call_msrs()[1] != kernel.entry.lstar:
+            carry_out(syscall.EFFECT, process.cpu)
             self._enter(process)
-        elif system_call.pass_through(process.cpu, kernel.entry.lstar, lambda: kernel.system_call(process)):
-            self._done(process)
         else:
-            self._enter(process)
+            pass_through(process.cpu, lambda: kernel.system_call(process))
+            self._done(process)
 
     def _answer(self, process: Process) -> None:
         self._kernels[process].system_call(process)
+
+
+def _accepting(variants: Variants) -> Callable[[EventDefinition], bool]:
+    return lambda definition: definition.detection in variants

@@ -1,0 +1,16 @@
+"""One file for each kind of event that the machine raises, named as the kind; its EXIT is found by that name."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+
+from machine.events.catalog import EventKind
+from machine.events.exit import Exit
+
+
+@cache
+def exit_of(kind: EventKind) -> Exit:
+    """The exit of a kind that is emulated. Raises ModuleNotFoundError for another."""
+    exit_: Exit = import_module(f"{__name__}.{kind.family}").EXIT
+    return exit_

@@ -1,0 +1,48 @@
+"""Instruction fetch at exactly an address: `!epthook` (events-and-commands B.7, C.2)."""
+
+from __future__ import annotations
+
+from machine.events.catalog import EPTHOOK, EXECUTION_HOOKS
+from machine.events.definition import EventDefinition, Stage
+from machine.events.exit import BY_PROCESSOR, AtAddress, Exit, Register
+from machine.events.registry import ErrorNumber, RegistrationError, Registry
+from machine.memory import page_floor
+
+MOST_HOOKS_IN_PAGE = 40
+_ADDRESS_HINTS = (
+    "the address may be paged out, or the page may not have been touched yet (demand paging)",
+    "give the process with pid, or register the event when the program has come to use the page",
+)
+
+
+def check(definition: EventDefinition, registry: Registry) -> None:
+    """An address that is mapped, in a page that carries hooks of this kind only and not too many of them."""
+    number, address = ErrorNumber, definition.parameters.get("address", 0)
+    if not address:
+        raise RegistrationError(number.INVALID_ADDRESS, "choose an address for the hook")
+    if definition.stage != Stage.PRE:
+        raise RegistrationError(
+            number.EVENT_IS_NOT_APPLIED, f"the calling stage is not meaningful for !{definition.kind.name}"
+        )
+    process_id = definition.process_id or registry.facts.current_process()
+    if process_id is None or not registry.facts.is_mapped(process_id, address):
+        raise RegistrationError(number.INVALID_ADDRESS, f"invalid address {address:x}", _ADDRESS_HINTS)
+    page = page_floor(address)
+    same_page = [
+        event.definition
+        for kind in EXECUTION_HOOKS
+        for event in registry.newest_first(kind)
+        if page_floor(event.definition.parameters["address"]) == page
+        and (definition.process_id in (None, event.definition.process_id) or not event.definition.process_id)
+    ]
+    if any(other.kind is not definition.kind for other in same_page):
+        raise RegistrationError(
+            number.SEVERAL_HOOKS_IN_PAGE, "the page carries a hook of another kind; a page carries one kind only"
+        )
+    if len({other.parameters["address"] for other in same_page} | {address}) > MOST_HOOKS_IN_PAGE:
+        raise RegistrationError(
+            number.TOO_MANY_BREAKPOINTS_IN_PAGE, f"a page has at most {MOST_HOOKS_IN_PAGE} hidden breakpoints"
+        )
+
+
+EXIT = Exit(EPTHOOK, AtAddress("address"), context=Register("rip"), effect=BY_PROCESSOR, check=check)

@@ -1,0 +1,34 @@
+"""A fast path: SYSCALL, a kernel's answer and SYSRET in one, where nobody looks in between.
+
+It does what the effects of `machine.events.exits.syscall` and `sysret` do one after the other; a law compares them
+(tests/machine/events/test_passage.py). `machine.native.hooks` has the same in machine code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from machine.cpu import Cpu
+from machine.events.exits.syscall import LENGTH, RPL
+from machine.events.exits.sysret import DROPPED_FLAGS, SET_FLAG
+from vm.registers import RFLAGS, RIP, STORAGE_INDEX
+
+_RCX, _R11, _CS, _SS = (STORAGE_INDEX[name] for name in ("rcx", "r11", "cs", "ss"))
+
+
+def pass_through(cpu: Cpu, answer: Callable[[], None]) -> None:
+    """RIP is at the SYSCALL, and LSTAR at the kernel whose `answer` it is.
+
+    What a SYSRET undoes is not written: RIP, the masked flags and the kernel's selectors.
+    """
+    user = cpu.system_call_msrs()[0] >> 48
+    registers = cpu.registers
+    flags = registers.read(RFLAGS)
+    registers.write(_RCX, registers.read(RIP) + LENGTH)
+    registers.write(_R11, flags)
+    answer()
+    registers.write(RIP, registers.read(_RCX))
+    returned = registers.read(_R11) & ~DROPPED_FLAGS | SET_FLAG
+    for storage, value in ((RFLAGS, returned), (_CS, (user + 16) | RPL), (_SS, (user + 8) | RPL)):
+        if registers.read(storage) != value:
+            registers.write(storage, value)
