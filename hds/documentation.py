@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hds.cli import SUBCOMMANDS
 from hds.commands.usage import commands_page
-from hds.subcommands.explain import WIDTH
+from hds.subcommands.explain import VISIBLE_RETURN, WIDTH
 from hds.tables import TABLES, Table
 from lang.codes import ERRORS, KINDS, PORTABILITY, REMARKS, SEEN, WARNINGS, Row
 from lang.commands import CODES as COMMAND_CODES
@@ -41,7 +41,7 @@ _PORTABILITY = """\
 A script that touches none of these points gives the same result in both. `hds check` names every point that a
 script touches; `--target hds` leaves them out, and `--disable CODE` leaves out one.
 
-*v0.23* says what HyperDbg v0.23 does:
+`hds explain CODE` shows the texts below. *v0.23* in the tables says what HyperDbg v0.23 does:
 """
 _LIMITS = """\
 # Limits
@@ -141,6 +141,7 @@ def _markdown(table: Table, code: tuple[int, ...]) -> Iterator[str]:
 
 def _script(script: str) -> Iterator[str]:
     yield "```"
+    script = script.replace("\r", VISIBLE_RETURN)
     yield from (line if len(line) <= WIDTH else line[:40] + " ... " + line[-20:] for line in script.split("\n"))
     yield "```"
 
@@ -158,18 +159,18 @@ def diagnostics_page() -> Iterator[str]:
         yield ""
         yield f"## {title}"
         for row in rows:
-            yield from _diagnostic(row)
+            yield from _example(f"### {row.code}: {row.title}", row, "Better:")
 
 
-def _diagnostic(row: Row) -> Iterator[str]:
+def _example(heading: str, row: Row, better: str) -> Iterator[str]:
     yield ""
-    yield f"### {row.code}: {row.title}"
+    yield heading
     yield ""
     yield row.explanation
     yield ""
     yield from _script(row.bad)
     yield ""
-    yield "Better:"
+    yield better
     yield ""
     yield from _script(row.good)
     for name, text in row.files.items():
@@ -192,7 +193,9 @@ def portability_page() -> Iterator[str]:
         yield f"## {title}"
         yield ""
         columns = ("id", "here", "HyperDbg v0.23", "kind", "seen")
-        yield from _table(columns, ((row.code, row.construct, row.v023, row.kinds, row.seen) for row in rows))
+        yield from _table(columns, ((row.code, row.title, row.v023, row.kinds, row.seen) for row in rows))
+        for row in rows:
+            yield from _example(f"### {row.code}", row, "Alike in both:")
 
 
 def limits_page() -> Iterator[str]:

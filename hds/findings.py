@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import PurePath
 from urllib.parse import quote
@@ -117,8 +117,4 @@ def code_titles() -> dict[str, str]:
     from lang.codes import ERRORS, PORTABILITY, REMARKS, WARNINGS
     from lang.commands import CODES as COMMAND_CODES
 
-    rows: Iterable[tuple[str, str]] = (
-        *((str(row.code), row.title) for row in (*ERRORS, *COMMAND_CODES, *WARNINGS, *REMARKS)),
-        *((row.code, row.construct) for row in PORTABILITY),
-    )
-    return dict(rows)
+    return {str(row.code): row.title for row in (*ERRORS, *COMMAND_CODES, *WARNINGS, *REMARKS, *PORTABILITY)}

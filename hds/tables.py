@@ -87,11 +87,8 @@ def _diagnostics() -> Table:
     from lang.commands import CODES as COMMAND_CODES
     from lang.diagnostics import severity_of
 
-    titled = (*ERRORS, *COMMAND_CODES, *WARNINGS, *REMARKS)
-    rows = (
-        *((str(row.code), severity_of(row.code).value, row.title) for row in titled),
-        *((row.code, "portability", row.construct) for row in PORTABILITY),
-    )
+    known = (*ERRORS, *COMMAND_CODES, *WARNINGS, *REMARKS, *PORTABILITY)
+    rows = tuple((str(row.code), severity_of(row.code).value, row.title) for row in known)
     return Table("diagnostics", "codes of what the compiler says", ("code", "severity", "meaning"), rows)
 
 

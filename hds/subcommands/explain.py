@@ -9,6 +9,7 @@ import textwrap
 from hds.exit_codes import ExitCode
 
 WIDTH = 100
+VISIBLE_RETURN = "\N{SYMBOL FOR CARRIAGE RETURN}"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -39,40 +40,28 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 def explanation(code: str) -> str | None:
     """The text for one code, without a final line feed; None for an unknown one."""
-    from lang.codes import ERRORS, KINDS, PORTABILITY, REMARKS, SEEN, WARNINGS
+    from lang.codes import ERRORS, KINDS, PORTABILITY, REMARKS, SEEN, WARNINGS, Remark
     from lang.commands import CODES as COMMAND_CODES
 
-    for row in (*ERRORS, *COMMAND_CODES, *WARNINGS, *REMARKS):
-        if row.code == code:
-            parts = [f"{code}: {row.title}", _filled(row.explanation)]
-            for title, script in (("Not like this", row.bad), ("But like this", row.good)):
-                parts.append(f"{title}:\n\n" + textwrap.indent(_short(script), "    "))
-            return "\n\n".join(parts)
-    for remark in PORTABILITY:
-        if remark.code == code:
-            kinds = "; ".join(KINDS[letter] for letter in remark.kinds.split())
-            return "\n".join(
-                (
-                    f"{code}: a portability remark",
-                    "",
-                    *_labelled("Here", remark.construct),
-                    *_labelled("HyperDbg v0.23", remark.v023),
-                    *_labelled("So v0.23", kinds),
-                    *_labelled("Checker", SEEN[remark.seen]),
-                )
-            )
-    return None
+    known = (*ERRORS, *COMMAND_CODES, *WARNINGS, *REMARKS, *PORTABILITY)
+    row = next((row for row in known if row.code == code), None)
+    if row is None:
+        return None
+    parts = [f"{code}: {row.title}", _filled(row.explanation)]
+    titles = ("Not like this", "But like this")
+    if isinstance(row, Remark):
+        titles = ("Not alike in both", "Alike in both")
+        kinds = ", or ".join(KINDS[letter] for letter in row.kinds.split())
+        parts.append(_filled(f"HyperDbg v0.23 {kinds}; {SEEN[row.seen]}."))
+    for title, script in zip(titles, (row.bad, row.good), strict=True):
+        parts.append(f"{title}:\n\n" + textwrap.indent(_short(script), "    "))
+    return "\n\n".join(parts)
 
 
 def _filled(text: str) -> str:
     return textwrap.fill(text, WIDTH, break_long_words=False, break_on_hyphens=False)
 
 
-def _labelled(label: str, text: str) -> list[str]:
-    return textwrap.wrap(
-        f"{label + ':':<16}{text}", WIDTH, subsequent_indent=" " * 16, break_long_words=False, break_on_hyphens=False
-    )
-
-
 def _short(script: str) -> str:
+    script = script.replace("\r", VISIBLE_RETURN)
     return "\n".join(textwrap.shorten(line, WIDTH) if len(line) > WIDTH else line for line in script.split("\n"))

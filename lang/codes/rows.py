@@ -22,17 +22,15 @@ class Row:
     limits: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Remark:
-    """A portability remark: what hds does, and what HyperDbg v0.23 does.
+@dataclass(frozen=True, kw_only=True)
+class Remark(Row):
+    """A portability remark: the title is what hds does, `v023` what HyperDbg v0.23 does; `good` is alike in both.
 
     `kinds`: R rejects, X its compiler crashes, D computes something else, E stops with a run-time error, A accepts what
     is an error here. `seen`: s always seen in the source, p the form that may be affected is seen, n depends on
     run-time values and is not reported.
     """
 
-    code: str
-    construct: str
     v023: str
     kinds: str
     seen: str

@@ -32,6 +32,15 @@ def test_explain_shows_a_bad_and_a_good_script(capsys: pytest.CaptureFixture[str
     assert "a_v = 5; print(a_v);" in out
 
 
+def test_explain_tells_of_a_portability_remark_what_to_write(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "P060"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("P060: array sizes in base 16\n\nArray sizes are hexadecimal")
+    assert "HyperDbg v0.23 reads" in out
+    assert "Not alike in both:\n\n    int v[10] = {1};" in out
+    assert "Alike in both:\n\n    int v[0n16] = {1};" in out
+
+
 def test_an_unknown_code_gets_the_nearest_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", "E31", "W014"]) == 1
     out, err = capsys.readouterr()

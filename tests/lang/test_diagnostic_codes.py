@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
-from lang.codes import ERRORS, PORTABILITY, REMARKS, WARNINGS, Row
+from lang.codes import ERRORS, PORTABILITY, REMARKS, WARNINGS, Remark, Row
 from lang.compiler import Compiler
 from lang.source import SourceFile
 from vm.limits import Limits
@@ -48,9 +49,21 @@ def test_codes_are_unique_and_in_order() -> None:
     assert len(remarks) == len(set(remarks))
 
 
+@pytest.mark.parametrize("row", PORTABILITY, ids=lambda row: row.code)
+def test_the_examples_of_a_portability_remark_have_it_and_are_portable(row: Remark, tmp_path: Path) -> None:
+    assert row.code in codes(row, row.bad, tmp_path) or row.seen == "n"
+    assert [code for code in codes(row, row.good, tmp_path) if code[0] in "EP"] == []
+
+
 def test_every_row_has_an_explanation() -> None:
     for row in ROWS:
         assert len(row.explanation) > 20, row.code
+
+
+def test_a_portability_remark_tells_what_both_do_and_what_to_write() -> None:
+    for row in PORTABILITY:
+        assert "HyperDbg v0.23" in row.explanation, row.code
+        assert len(re.findall(r"[.;] |[.]$", row.explanation)) >= 2, row.code
 
 
 @pytest.mark.parametrize("row", WARNINGS, ids=lambda row: row.code)
