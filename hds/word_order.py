@@ -32,7 +32,7 @@ def _program(script: str, other: str | None) -> str | None:
     if what is None:
         return None
     kind = KIND_OF_SUFFIX.get(path.suffix.lower())
-    if kind == "asm":
+    if kind == "asm" and what == "text":
         return "an assembly listing"
     if what.endswith(" program"):
         return what

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hds_guests import command_line, elf_file, session, shown
+from hds_guests import command_line, elf_file, refused, session, shown
 
+from hds.session import Session
 from lang.compiler import Compiler
+from machine.loaders import LoadError
 
 # The labels of the two programs lie at the same addresses.
 FIRST = "start: call first; mov eax, 60; syscall\nfirst: push rbp; mov rbp, rsp; pop rbp; ret"
@@ -99,3 +101,14 @@ def test_check_and_compile_know_them_too(tmp_path: Path, programs: tuple[str, st
 def test_a_program_that_cannot_be_read_has_no_symbols(tmp_path: Path) -> None:
     ran = command_line("check", "-e", f'.start path "{tmp_path}/none"\n? print(none!start);')
     assert "E011: the symbol `none!start` is unknown" in ran.errors + ran.output
+
+
+@pytest.mark.parametrize("content", [b"#!/bin/sh\n", b"{}\n", b"\x89PNG\r\n\x1a\n", b"", b"\xf8\0\1"])
+def test_what_is_no_program_is_started_nowhere(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "guest"
+    path.write_bytes(content)
+    assert "guest is no ELF or PE program, but " in refused(f".start path {path}", "")
+    with pytest.raises(LoadError, match="is no ELF or PE program, but "):
+        Session(program=path)
+    with pytest.raises(LoadError, match="the program is no ELF or PE program, but "):
+        Session(program=content)
