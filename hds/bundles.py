@@ -37,12 +37,13 @@ def compile_source(source: SourceFile, arguments: argparse.Namespace, limits: Li
         made = compiler.compile(source)
         _show(made.diagnostics)
         return made.program
+    from hds.availability import refused_commands
     from hds.command_scripts import read_command_file
     from hds.symbols import announce_programs
 
     file = read_command_file(source, limits, compiler.drives)
     announce_programs(file.commands, compiler)
-    findings = list(file.findings)
+    findings = [*file.findings, *refused_commands(file)]
     programs: dict[int, Program] = {}
     for script in file.scripts:
         made = script.compile(compiler)

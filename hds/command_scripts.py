@@ -13,10 +13,12 @@ from pathlib import Path
 
 from hds.assembly import check_assembly
 from hds.inputs import InputError, decode_text
+from hds.symbols import locate
 from lang.commands import Code, Command, CommandError, EventCommand, ScriptFile, ScriptText, parse_event, read_commands
 from lang.compiler import Compilation, Compiler
 from lang.diagnostics import Diagnostic
 from lang.source import SourceFile, Span
+from lang.symbols import Unresolved
 from vm.drives import NO_DRIVES, DriveRefused, Drives
 from vm.files import FileRefused, read_file
 from vm.limits import Limits
@@ -24,6 +26,7 @@ from vm.program import Source
 
 STATEMENTS = ("?",)
 EXPRESSIONS = ("print", ".formats")
+_UNASSIGNED = "W001"
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +43,12 @@ class CommandScript:
     end: int
     shown: SourceFile
     expression: bool = False
+    parameter: str | None = None  # the text of an event's parameter: a symbol, or an expression
 
     def compile(self, compiler: Compiler) -> Compilation:
-        """The outcome, with all places in `shown`."""
+        """The outcome, with all places in `shown`. A parameter that is a symbol needs no program."""
+        if self.parameter is not None:
+            return self._compile_parameter(compiler, self.parameter)
         made = compiler.compile(self.text, self.start, self.end, expression=self.expression)
         if self.text is self.shown:
             return made
@@ -52,6 +58,15 @@ class CommandScript:
             sources = tuple(written if row.text == self.text.text else row for row in program.sources)
             program = replace(program, sources=sources)
         return replace(made, program=program, diagnostics=tuple(self._shown(item) for item in made.diagnostics))
+
+    def _compile_parameter(self, compiler: Compiler, text: str) -> Compilation:
+        span = Span(self.shown, self.start, self.end)
+        found = locate(compiler.symbols, text)
+        if found is None:
+            return compile_parameter(compiler, span)
+        if isinstance(found, Unresolved):
+            return Compilation(None, (Diagnostic(found.code, found.message, span, found.hint),))
+        return Compilation(None, ())
 
     def _shown(self, item: Diagnostic) -> Diagnostic:
         def moved(span: Span) -> Span:
@@ -75,6 +90,17 @@ class CommandFile:
     def event(self, command: Command) -> EventCommand:
         """The event of an event command without errors. Raises KeyError for any other command."""
         return self.events[command.span.start]
+
+
+def compile_parameter(compiler: Compiler, span: Span) -> Compilation:
+    """An expression that a command has as a parameter: it has no variables, so that every name in it is a symbol."""
+    made = compiler.compile(span.file, span.start, span.end, expression=True)
+    unknown = [item.span for item in made.diagnostics if item.code == _UNASSIGNED]
+    if not unknown:
+        return made
+    found = [(compiler.symbols.find(place.text), place) for place in unknown]
+    errors = [Diagnostic(f.code, f.message, place, f.hint) for f, place in found if isinstance(f, Unresolved)]
+    return Compilation(None, (*errors, *(item for item in made.diagnostics if item.span not in unknown)))
 
 
 def read_command_file(source: SourceFile, limits: Limits, drives: Drives = NO_DRIVES) -> CommandFile:
@@ -118,7 +144,9 @@ def _event_scripts(event: EventCommand, limits: Limits, drives: Drives) -> Itera
     for parameter in event.parameters.values():
         if parameter.value is None:
             span = parameter.span
-            yield CommandScript(event.command, span.start, span.file, span.start, span.end, span.file, expression=True)
+            yield CommandScript(
+                event.command, span.start, span.file, span.start, span.end, span.file, True, parameter.text
+            )
     if isinstance(event.script, ScriptText):
         yield _block(event.command, event.script)
     elif isinstance(event.script, ScriptFile):

@@ -26,6 +26,7 @@ from vm.limits import DEFAULT_LIMITS, LIMITS, Limits
 
 if TYPE_CHECKING:
     from lang.compiler import Compiler
+    from lang.symbols import SymbolTable
 
 STANDARD_INPUT = "<stdin>"
 _CHUNK = 1 << 16  # bytes
@@ -231,6 +232,17 @@ def located(path: str, arguments: argparse.Namespace) -> str:
     return locate(path, drives(arguments))
 
 
+def add_programs(parser: argparse.ArgumentParser) -> None:
+    """--program: whose symbols the text may name."""
+    parser.add_argument(
+        "--program",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a guest program whose symbols are known, as they are when it runs; nothing of it is executed",
+    )
+
+
 def new_compiler(arguments: argparse.Namespace, limits: Limits) -> Compiler:
     """The compiler of one session, with what the flags give it; it makes no remarks."""
     from lang.compiler import Compiler
@@ -239,20 +251,39 @@ def new_compiler(arguments: argparse.Namespace, limits: Limits) -> Compiler:
         limits,
         tuple(Path(located(folder, arguments)) for folder in arguments.include),
         drives(arguments),
-        symbols(arguments),
+        symbol_table(arguments, limits),
         portability=False,
     )
 
 
+def symbol_table(arguments: argparse.Namespace, limits: Limits) -> SymbolTable:
+    """What --symbol and --program give, and the kernel's names. Exits for a malformed symbol and a bad program."""
+    from hds.symbols import add_kernel, add_program, new_table
+    from machine.loaders import LoadError, UnreadableFile
+    from machine.loading import read_program
+
+    table = new_table(symbols(arguments), limits)
+    for name in getattr(arguments, "program", ()):
+        path = Path(located(name, arguments))
+        try:
+            image = read_program(path, limits)
+        except LoadError as error:
+            code = ExitCode.NO_INPUT if isinstance(error, UnreadableFile) else ExitCode.GUEST
+            refuse(f"--program {name}: {error}", code, error.hint or None)
+        add_kernel(table, image.kernel)
+        add_program(table, path.name, image)
+    return table
+
+
 def symbols(arguments: argparse.Namespace) -> dict[str, int]:
-    """The addresses that --symbol gives, by lower-case name. Exits for a malformed one."""
+    """The addresses that --symbol gives, by name. Exits for a malformed one."""
     table: dict[str, int] = {}
     for text in arguments.symbol:
         name, equals, address = text.partition("=")
         value = parse_number(address)
         if not equals or "!" not in name or value is None:
             refuse(f"--symbol {text}: expected MODULE!NAME=ADDRESS", ExitCode.USAGE)
-        table[name.lower()] = value
+        table[name] = value
     return table
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hds.command_scripts import CommandFile, CommandScript, read_command_file
+from hds.command_scripts import CommandFile, CommandScript, compile_parameter, read_command_file
 from hds.symbols import announce_programs
 from lang.diagnostics import Diagnostic, Severity, sort_key
 from lang.source import SourceFile, Span
@@ -19,8 +19,6 @@ from vm.script_memory import GlobalConflict, GlobalStore
 
 if TYPE_CHECKING:
     from lang.compiler import Compiler
-
-_UNASSIGNED = "W001"
 
 
 @dataclass
@@ -40,8 +38,9 @@ class Prepared:
 class Scripts:
     """Compiles and loads for one session."""
 
-    def __init__(self, compiler: Compiler, engine: Engine, store: GlobalStore) -> None:
+    def __init__(self, compiler: Compiler, engine: Engine, store: GlobalStore, kernel: str | None = None) -> None:
         self.compiler = compiler
+        self.kernel = kernel  # the stand-in of all programs, if it was chosen
         self.engine = engine
         self.store = store
 
@@ -51,7 +50,7 @@ class Scripts:
         Never raises for what is in the file. Raises VerificationError for a compiled program that is not well-formed.
         """
         file = read_command_file(source, self.compiler.limits, self.compiler.drives)
-        announce_programs(file.commands, self.compiler)
+        announce_programs(file.commands, self.compiler, self.kernel)
         prepared = Prepared(file, list(file.findings))
         for script in file.scripts:
             program = compiled.get(script.key) if compiled else None
@@ -71,14 +70,11 @@ class Scripts:
             prepared.diagnostics.append(Diagnostic("E120", str(conflict), script.command.span))
             return None
 
-    def load_expression(self, span: Span) -> Loaded | None:
-        """Compile and load an expression that a command turns out to have.
-
-        None when it does not compile, or when it reads a name that nothing has assigned: HyperDbg cannot resolve it.
-        """
-        made = self.compiler.compile(span.file, span.start, span.end, expression=True)
-        if made.program is None or any(item.code == _UNASSIGNED for item in made.diagnostics):
-            return None
+    def load_expression(self, span: Span) -> Loaded | Diagnostic:
+        """Compile and load an expression that a command turns out to have; what is wrong when it does not compile."""
+        made = compile_parameter(self.compiler, span)
+        if made.program is None:
+            return next(item for item in made.diagnostics if item.severity is Severity.ERROR)
         return self.engine.load(made.program, self.store)
 
     def load(self, script: CommandScript, diagnostics: list[Diagnostic]) -> Loaded | None:

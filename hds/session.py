@@ -55,12 +55,17 @@ MAX_SCRIPT_NESTING = 32  # files that run each other with .script
 
 
 class CommandFailed(Exception):  # noqa: N818 - it reads as what happened
-    """A command was refused when it was executed; the text is HyperDbg's `err, ...` line."""
+    """A command was refused when it was executed; the text is HyperDbg's `err, ...` line, `hint` may help."""
 
     def __init__(self, message: str, hint: str | None = None, code: Code = Code.REFUSED) -> None:
         super().__init__(message)
         self.hint = hint
         self.code = code
+
+
+def unresolved(text: str, message: str = "", hint: str | None = None) -> CommandFailed:
+    """A parameter has no value; why, and what could be meant."""
+    return CommandFailed(f"err, couldn't resolve error at '{text}'", "; ".join(filter(None, (message, hint))) or None)
 
 
 class ScriptError(Exception):
@@ -146,9 +151,9 @@ class Session:
         self.engine: Engine = default_engine(limits) if engine is None else engine
         self.store = GlobalStore(limits)
         compiler = Compiler(limits=limits) if compiler is None else compiler
-        self.symbols = Symbols(compiler.symbols)
-        compiler = replace(compiler, portability=False, symbols=self.symbols.by_name)
-        self.scripts = Scripts(compiler, self.engine, self.store)
+        self.symbols = Symbols(compiler.symbols.given, limits, kernel)
+        compiler = replace(compiler, portability=False, symbols=self.symbols.table)
+        self.scripts = Scripts(compiler, self.engine, self.store, kernel)
         self.guest_folder = world.root if world is not None and world.writable else None  # of --root-rw
         self.outputs = Outputs(self._notice, allow_modules, self.locate, self.guest_folder)
         self.settings = Settings()
@@ -377,10 +382,15 @@ class Session:
             return None
         return int(host.text, 16)
 
-    def value_of(self, span: Span) -> int | None:
-        """The value of the expression that a command has at this place, on the current state; None when it has none."""
+    def value_of(self, span: Span) -> int:
+        """The value of the expression that a command has at this place, on the current state. Raises CommandFailed."""
         loaded = self.scripts.load_expression(span)
-        return None if loaded is None else self.evaluate(loaded)
+        if isinstance(loaded, Diagnostic):
+            raise unresolved(span.text, loaded.message, loaded.hint)
+        value = self.evaluate(loaded)
+        if value is None:
+            raise unresolved(span.text)
+        return value
 
     # --- what the machine reports
 

@@ -19,13 +19,14 @@ class Table:
 
 
 def _events() -> Table:
+    from hds.availability import NOT_EMULATED
     from machine.events.catalog import EVENT_KINDS
 
     rows = tuple(
         (
             kind.name,
             ", ".join(kind.commands) or "-",
-            kind.doc if kind.implemented else f"{kind.doc} (not emulated yet)",
+            kind.doc if kind.implemented else f"{kind.doc} ({NOT_EMULATED})",
             kind.context,
             "pre, post, all" if kind.stages else "pre",
             kind.short_circuit.value,
@@ -37,9 +38,10 @@ def _events() -> Table:
 
 
 def _commands() -> Table:
+    from hds.availability import support_of
     from lang.commands import COMMANDS
 
-    rows = tuple((row.name, ", ".join(row.aliases) or "-", row.support.value, row.doc) for row in COMMANDS)
+    rows = tuple((row.name, ", ".join(row.aliases) or "-", support_of(row), row.doc) for row in COMMANDS)
     return Table("commands", "commands of a command file", ("command", "aliases", "offline", "meaning"), rows)
 
 

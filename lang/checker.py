@@ -14,11 +14,12 @@ from lang.diagnostics import Diagnostics
 from lang.expressions import Expressions
 from lang.flow import falls_through, report_unreachable
 from lang.initialisers import Initialisers
-from lang.names import Scope, ScriptNames, SessionNames, SymbolLookup, walk, written_globals
+from lang.names import Scope, ScriptNames, SessionNames, walk, written_globals
 from lang.operations import arithmetic, convert, integer, truth
 from lang.placement import children
 from lang.places import Place
 from lang.source import Span
+from lang.symbols import SymbolTable
 from lang.types import I64, U64, Array, Float, Pointer, Struct, Type, Void, describe, is_scalar
 from vm.limits import Limits
 
@@ -35,10 +36,18 @@ class Checked:
 
 
 class Checker(Expressions, Initialisers):
-    """Checks one script."""
+    """Checks one script, or an expression `in_command` that has no names of its own."""
 
-    def __init__(self, session: SessionNames, symbols: SymbolLookup, diagnostics: Diagnostics, limits: Limits) -> None:
-        super().__init__(ScriptNames(session), diagnostics, symbols)
+    def __init__(
+        self,
+        session: SessionNames,
+        symbols: SymbolTable,
+        diagnostics: Diagnostics,
+        limits: Limits,
+        *,
+        in_command: bool = False,
+    ) -> None:
+        super().__init__(ScriptNames(session), diagnostics, symbols, in_command=in_command)
         self.limits = limits
         self.declared_types: dict[s.Declarator, Type] = {}
         self.values: dict[str, list[int | None]] = {}  # of plain assignments, by name

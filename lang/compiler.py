@@ -20,6 +20,7 @@ from lang.names import SessionNames
 from lang.parser import parse, too_deep
 from lang.placement import check_placement
 from lang.source import SourceFile
+from lang.symbols import SymbolTable
 from vm.drives import NO_DRIVES, Drives
 from vm.limits import DEFAULT_LIMITS, Limits
 from vm.program import Program
@@ -62,14 +63,10 @@ class Compiler:
     limits: Limits = DEFAULT_LIMITS
     include_paths: Sequence[Path] = ()
     drives: Drives = NO_DRIVES
-    symbols: dict[str, int] = field(default_factory=dict)
+    symbols: SymbolTable = field(default_factory=SymbolTable)
     portability: bool = True  # whether portability and other remarks are wanted
     session: SessionNames = field(default_factory=SessionNames)
     compared: set[str] = field(default_factory=set)  # the files that R001 was said of
-
-    def symbol(self, name: str) -> int | None:
-        """The address of `module!name`; case does not matter (language.md 3.8)."""
-        return self.symbols.get(name.lower())
 
     def compile(
         self, source: SourceFile, start: int = 0, end: int | None = None, *, expression: bool = False
@@ -99,7 +96,7 @@ class Compiler:
         if diagnostics.has_errors:
             return self._done(None, diagnostics, tree)
         report_bounds(tree, diagnostics)
-        checked = Checker(self.session, self.symbol, diagnostics, self.limits).check(tree)
+        checked = Checker(self.session, self.symbols, diagnostics, self.limits, in_command=expression).check(tree)
         if self.portability:
             from lang import portability
 

@@ -14,7 +14,7 @@ from lang import typed as t
 from lang.argument_width import is_narrow
 from lang.builtin_calls import BuiltinCalls
 from lang.diagnostics import Diagnostics, Note
-from lang.names import Scope, ScriptNames, SymbolLookup
+from lang.names import Scope, ScriptNames
 from lang.nearest import nearest_hint
 from lang.operations import (
     add_offset,
@@ -30,6 +30,8 @@ from lang.operations import (
 )
 from lang.places import Place
 from lang.source import Span
+from lang.symbols import Place as SymbolPlace
+from lang.symbols import SymbolTable, Unresolved
 from lang.types import (
     I8,
     I32,
@@ -65,10 +67,13 @@ def strip(node: s.Expression) -> s.Expression:
 class Expressions(BuiltinCalls):
     """The typing of expressions in one scope at a time."""
 
-    def __init__(self, names: ScriptNames, diagnostics: Diagnostics, symbols: SymbolLookup) -> None:
+    def __init__(
+        self, names: ScriptNames, diagnostics: Diagnostics, symbols: SymbolTable, *, in_command: bool = False
+    ) -> None:
         self.names = names
         self.diagnostics = diagnostics
         self.symbols = symbols
+        self.in_command = in_command
         self.scope = Scope()
         self.types: dict[s.Expression, Type] = {}
         self.resolver = TypeResolver(names, diagnostics, self.constant_integer)
@@ -115,6 +120,8 @@ class Expressions(BuiltinCalls):
                 return t.Literal(kind, node.span, node.value.data)
             case s.SymbolName():
                 return self._symbol(node)
+            case s.Name() if (symbol := self._bare_symbol(node)) is not None:
+                return symbol
             case s.PseudoName():
                 return t.ReadPseudo(I64, node.span, node.index)
             case s.Paren():
@@ -144,10 +151,18 @@ class Expressions(BuiltinCalls):
         return place.load()
 
     def _symbol(self, node: s.SymbolName) -> t.Value:
-        address = self.symbols(node.name.replace("`", ""))
-        if address is None:
-            self.report("E011", f"the symbol `{node.name}` is unknown", node.span, "give its address as a number")
-        return integer(address or 0, I64, node.span)
+        found = self.symbols.find(node.name.replace("`", ""))
+        if isinstance(found, Unresolved):
+            self.report(found.code, found.message, node.span, found.hint)
+            return integer(0, I64, node.span)
+        return integer(found.address, I64, node.span)
+
+    def _bare_symbol(self, node: s.Name) -> t.Value | None:
+        """A name without a module in an expression of a command, which has no variables of its own."""
+        if not self.in_command or node.name in self.names.functions:
+            return None
+        found = self.symbols.search(node.name)
+        return integer(found.address, I64, node.span) if isinstance(found, SymbolPlace) else None
 
     def constant_integer(self, node: s.Expression) -> int | None:
         """The signed value of a constant integer expression."""

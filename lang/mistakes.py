@@ -301,6 +301,8 @@ def _builtin_name(place: _Place) -> Mistake | None:
         hint = "not(...) inverts every bit; the logical one is `!`"
     elif previous.text in ("print", "printf") and place.token.type == "STRING":
         hint = 'printf("...", ...)'
+    elif _is_hex(previous.text):
+        hint += f"; the number is written 0x{previous.text}"
     return Mistake("E030", message, place.token.span, hint)
 
 

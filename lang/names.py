@@ -10,8 +10,6 @@ from lang.nearest import nearest
 from lang.typed import FunctionEntity, GlobalVariable, Variable
 from lang.types import U64, Struct, Type
 
-SymbolLookup = Callable[[str], int | None]
-
 
 @dataclass
 class SessionNames:

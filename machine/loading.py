@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from machine.loaders import Image, LoadError, UnreadableFile
-from machine.symbols import Symbol
 from vm.files import FileRefused, read_file
 from vm.limits import Limits
 
@@ -62,14 +61,13 @@ def read_image(program: Path | bytes, kind: str | None, base: int | None, entry:
     raise LoadError(f"unknown kind of program {kind!r}", "elf, pe, raw and asm are known")
 
 
-def read_symbols(path: Path, limits: Limits) -> tuple[Symbol, ...]:
-    """The symbols of a program in a file; none where there is no program that can be loaded."""
-    try:
-        data = _read_file(path, limits)
-        kind = _kind_of(path, data)
-        return read_image(data, kind, None, None, limits).symbols if kind in _KINDS_WITH_SYMBOLS else ()
-    except LoadError:
-        return ()
+def read_program(path: Path, limits: Limits) -> Image:
+    """The image of a program in a file that may have symbols, an ELF or PE file. Raises LoadError."""
+    data = _read_file(path, limits)
+    kind = _kind_of(path, data)
+    if kind not in _KINDS_WITH_SYMBOLS:
+        raise LoadError(f"{path} is neither an ELF nor a PE file: it has no symbols")
+    return read_image(data, kind, None, None, limits)
 
 
 def _kind_of(program: Path | bytes, data: bytes) -> str:

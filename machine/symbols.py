@@ -2,15 +2,14 @@
 
 The export tables of PE files are read by `machine.loaders.pe_exports`.
 
-Symbols are a convenience, so a malformed table gives no symbols and no error. Names that the script language could not
-spell are left out; case does not matter there, and of two equal names a global one wins, then the first.
+Symbols are a convenience, so a malformed table gives no symbols and no error. Names keep their case; of two equal ones
+a global one wins, then the first. Names of other characters than those that compilers use are left out.
 """
 
 from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 SHT_SYMTAB, SHT_DYNSYM = 2, 11
@@ -20,7 +19,9 @@ _SECTION = struct.Struct("<IIQQQQIIQQ")
 _SYMBOL = struct.Struct("<IBBHQQ")
 _MOST_SECTIONS = 4096
 _MOST_SYMBOLS = 1_000_000
-_SPELLABLE = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*")
+_LONGEST_NAME = 4096  # bytes
+_MOST_NAME_BYTES = 1 << 26  # of one program: names of a table may overlap
+_SPELLABLE = re.compile(rb"[A-Za-z_?][A-Za-z0-9_.$@?]{0,%d}" % (_LONGEST_NAME - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +44,22 @@ def elf_symbols(data: bytes, base: int) -> tuple[Symbol, ...]:
         return ()
     rows, texts = data[offset : offset + size], data[sections[link][4] : sections[link][4] + sections[link][5]]
     found: dict[str, tuple[bool, Symbol]] = {}
+    left = _MOST_NAME_BYTES
     for name_at, info, _, section, value, length in _SYMBOL.iter_unpack(rows[: len(rows) // entry_size * entry_size]):
         if info & 0xF not in _NAMED_TYPES or section == _SHN_UNDEF or section >= _SHN_LORESERVE:
             continue
         text, is_global = spellable(texts, name_at), info >> 4 != 0
-        if text is None:
+        left -= len(text or "")
+        if text is None or left < 0:
             continue
-        present = found.get(text.lower())
+        present = found.get(text)
         if present is None or (is_global and not present[0]):
-            found[text.lower()] = is_global, Symbol(text, base + value, length)
+            found[text] = is_global, Symbol(text, base + value, length)
     return tuple(sorted((symbol for _, symbol in found.values()), key=lambda symbol: symbol.address))
 
 
 def spellable(texts: bytes, start: int) -> str | None:
-    """The name that begins there and ends with a zero byte, when the script language can spell it."""
+    """The name that begins there and ends with a zero byte, when it is one that people can write."""
     name = _SPELLABLE.match(texts, start)
     return name[0].decode() if name is not None and texts[name.end() : name.end() + 1] == b"\0" else None
 
@@ -77,9 +80,3 @@ def module_name(file_name: str) -> str:
     stem = file_name.rpartition("/")[2].partition(".")[0]
     name = re.sub(r"\W", "_", stem, flags=re.ASCII) or "_"
     return f"_{name}" if name[0].isdigit() else name
-
-
-def qualified(file_name: str, symbols: Iterable[Symbol]) -> dict[str, int]:
-    """Addresses by `module!name` in lower case, as the compiler of scripts looks them up."""
-    module = module_name(file_name).lower()
-    return {f"{module}!{symbol.name.lower()}": symbol.address for symbol in symbols}

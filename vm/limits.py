@@ -61,6 +61,9 @@ class Limits:
         100, "errors", "run-time errors of different events, places or kinds that one run shows; others are counted"
     )
     max_guest_memory: int = _limit(1_073_741_824, "bytes", "memory that is mapped for one guest")
+    max_demangled_names: int = _limit(
+        20_000, "names", "mangled names of a program that one look-up of a readable name, or one `x`, looks at"
+    )
     max_open_files: int = _limit(1024, "descriptors", "open descriptors of one Linux guest")
     max_file_bytes: int = _limit(
         268_435_456, "bytes", "all files of one Linux guest in memory, and each of its files in a writable host folder"

@@ -76,10 +76,7 @@ def _assemble(session: Session, block: Token, start: int) -> Assembly:
     from machine.root.assembler import assemble
 
     def value(match: re.Match[str]) -> str:
-        found = session.value_of(block.span_of(*match.span(1)))
-        if found is None:
-            raise CommandFailed(f"err, couldn't resolve error at '{match[1]}'")
-        return f"0x{found:x}"
+        return f"0x{session.value_of(block.span_of(*match.span(1))):x}"
 
     text = _EXPRESSION.sub(value, block.text)
     try:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hds.assembly import assemble_block
+from hds.availability import kind_of
 from hds.commands.handler import Handler, incorrect_use, resolve, words
 from hds.output_carriers import OutputFailed
 from hds.session import CommandFailed
-from hds.symbols import process_with_symbols_in
 from lang.commands import ALL, AssemblyText, EventCommand, HexCode, ScriptFile, plain_number
-from machine.events.catalog import KINDS_BY_COMMAND, EventKind
+from machine.events.catalog import KINDS_BY_COMMAND
 from machine.events.definition import Action, BreakAction, CodeAction, Detection, EventDefinition, ScriptAction, Stage
 from machine.events.registry import require_emulated
 from machine.root.machine_code import RETURN
@@ -27,7 +27,7 @@ SHOWN = 70  # characters of an event's text in the list
 def register(session: Session, command: Command, prepared: Prepared) -> None:
     """Create the event of a command, enabled with its first action. Raises RegistrationError."""
     event = prepared.file.event(command)
-    kind = _kind(event)
+    kind = kind_of(event)
     require_emulated(kind)
     for token in event.ignored:
         session.outlets.notice(f"'{token.text}' is ignored by {command.canonical_name}")
@@ -52,15 +52,9 @@ def register(session: Session, command: Command, prepared: Prepared) -> None:
         detection=Detection.of_command(command.canonical_name),
     )
     machine = session.machine
-    texts = " ".join(parameter.text for parameter in event.parameters.values())
-    with machine.meaning(process_with_symbols_in(texts, machine.current, machine.processes)):
+    texts = [parameter.text for parameter in event.parameters.values() if parameter.value is None]
+    with machine.meaning(session.symbols.process_named_in(texts, machine.current, machine.processes)):
         registry.register(definition)
-
-
-def _kind(event: EventCommand) -> EventKind:
-    kinds = KINDS_BY_COMMAND[event.command.canonical_name]
-    access = event.parameters.get("access")
-    return next((kind for kind in kinds if access is not None and kind.name.endswith(f" {access.value}")), kinds[0])
 
 
 def _actions(session: Session, event: EventCommand, prepared: Prepared) -> tuple[Action, ...]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hds.session import CommandFailed
+from hds.session import CommandFailed, unresolved
 from lang.commands import number_32
+from lang.symbols import Unresolved
 
 if TYPE_CHECKING:
     from hds.scripts import Prepared
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 Handler = Callable[["Session", "Command", "Prepared"], None]
 
-_SYMBOL = re.compile(r"[A-Za-z_]\w*(?:![A-Za-z_]\w*)?")
-_DEFAULT_MODULE = "nt"
-
 
 def incorrect_use(command: Command, hint: str = "") -> CommandFailed:
     """HyperDbg's answer to parameters that a command does not take; `hint` is by default how it is written."""
@@ -29,11 +26,6 @@ def incorrect_use(command: Command, hint: str = "") -> CommandFailed:
 
     hint = hint or ", or ".join(syntax_of(command.row))
     return CommandFailed(f"incorrect use of the '{command.canonical_name}': {hint}")
-
-
-def unresolved(text: str) -> CommandFailed:
-    """A parameter has no value."""
-    return CommandFailed(f"err, couldn't resolve error at '{text}'")
 
 
 def words(command: Command) -> list[str]:
@@ -71,15 +63,13 @@ def address(session: Session, token: Token) -> int:
 
 
 def resolve(session: Session, value: int | None, text: str, span: Span) -> int:
-    """The value of a parameter that is no plain number: a symbol (of nt, without module) or an expression."""
-    if value is None and _SYMBOL.fullmatch(text):
-        name = text if "!" in text else f"{_DEFAULT_MODULE}!{text}"
-        value = session.scripts.compiler.symbol(name)
-    if value is None:
-        value = session.value_of(span)
-    if value is None:
-        raise unresolved(text)
-    return value
+    """The value of a parameter that is no plain number: a symbol or an expression. Raises CommandFailed."""
+    if value is not None:
+        return value
+    found = session.symbols.locate(text, session.process)
+    if isinstance(found, Unresolved):
+        raise unresolved(text, found.message, found.hint)
+    return session.value_of(span) if found is None else found.address
 
 
 def number(token: Token | None, default: int, what: str) -> int:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from hds.commands.handler import Handler, address, current_process, incorrect_use, number, process_of, split
+from hds.demangling import readable
 from hds.disassembly import a88
 from hds.session import CommandFailed
 from machine.loaders import LoadError
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from hds.scripts import Prepared
     from hds.session import Session
     from lang.commands import Command
+    from lang.symbols import Place
     from machine.process import Process
 
 RULE = "=" * 76
 _CR3 = STORAGE_INDEX["cr3"]
-_DEFAULT_MODULE = "nt"
+_FARTHEST_IN_IMAGE = 0x400_0000  # bytes between two symbols of one module
 
 
 def process(session: Session, command: Command, prepared: Prepared) -> None:
@@ -154,7 +155,8 @@ def modules(session: Session, command: Command, prepared: Prepared) -> None:
         rows = [_user_module(item) for item in chosen if name in item.name.lower()]
         shown.append("user mode\nstart\t\t\tentrypoint\t\tpath\n\n" + "".join(rows))
     if parts != ["um"]:
-        rows = [_kernel_module(session, module) for module in _kernel_modules(session) if name in module]
+        modules = _kernel_modules(session).items()
+        rows = [_kernel_module(module, addresses) for module, addresses in modules if name in module.lower()]
         shown.append("kernel mode\nstart\t\t\tsize\tname\t\t\t\tpath\n\n" + "".join(rows))
     session.show(f"{RULE}\n".join(shown))
 
@@ -165,27 +167,43 @@ def _user_module(item: Process) -> str:
     return f"{start:016x}\t{entry:016x}\t{item.name}\n"
 
 
-def _kernel_modules(session: Session) -> list[str]:
-    return sorted({name.partition("!")[0] for name, value in session.symbols.by_name.items() if value >> 63})
+def _kernel_modules(session: Session) -> dict[str, list[int]]:
+    """The modules with symbols in the kernel's half, by name, and where these lie."""
+    modules: dict[str, list[int]] = {}
+    for place in session.symbols.table:
+        if place.address >> 63:
+            modules.setdefault(place.module, []).append(place.address)
+    return dict(sorted(modules.items()))
 
 
-def _kernel_module(session: Session, module: str) -> str:
-    values = [value for name, value in session.symbols.by_name.items() if name.partition("!")[0] == module]
-    low, high = min(values) & -0x1000, max(values) + 1
+def _kernel_module(module: str, addresses: list[int]) -> str:
+    clusters: list[list[int]] = []
+    for place in sorted(addresses):  # what lies far away belongs to the kernel, and not to its image
+        if not clusters or place - clusters[-1][-1] > _FARTHEST_IN_IMAGE:
+            clusters.append([])
+        clusters[-1].append(place)
+    image = max(clusters, key=len)
+    low, high = image[0] & -0x1000, image[-1] + 1
     size = (high - low + 0xFFF) & -0x1000
     return f"{a88(low)}\t{size:x}\t{module}\t\t\t\t{module}\n"
 
 
 def symbols(session: Session, command: Command, prepared: Prepared) -> None:
-    """`x MODULE!PATTERN`: the symbols that are known, by name with * and ?."""
+    """`x [MODULE!]PATTERN`: the symbols that are known, mangled and readable, by name with * and ?."""
     if len(command.tokens) != 1:
         raise incorrect_use(command)
-    mask = command.tokens[0].lower
-    mask = mask if "!" in mask else f"{_DEFAULT_MODULE}!{mask}"
-    rows = sorted((value, name) for name, value in session.symbols.by_name.items() if fnmatchcase(name, mask))
+    rows = session.symbols.matching(command.tokens[0].text, session.process)
     if not rows:
-        raise CommandFailed(f"err, no symbol matches '{command.tokens[0].text}'")
-    session.show("".join(f"{a88(value)}  {name}\n" for value, name in rows))
+        text = command.tokens[0].text
+        near = session.symbols.table.nearest(text.strip("*?")) if text.strip("*?!") else None
+        hint = f" (did you mean `{near}`?)" if near else ""
+        raise CommandFailed(f"err, no symbol matches '{text}'{hint}")
+    session.show("".join(f"{a88(place.address)}  {place}{_also(place)}\n" for place in rows))
+
+
+def _also(place: Place) -> str:
+    form = readable(place.name).full
+    return f"  {form}" if form else ""
 
 
 HANDLERS: dict[str, Handler] = {

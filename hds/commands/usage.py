@@ -162,10 +162,11 @@ USAGE_BY_NAME: dict[str, Usage] = {
         ),
         ".restart": (".restart", ""),
         ".kill": (".kill", ""),
-        "lm": ("lm [um|km] [m NAME] [pid P]", "Kernel modules are those of the symbols that --symbol gives."),
+        "lm": ("lm [um|km] [m NAME] [pid P]", "Kernel modules are those that symbols are known of."),
         "x": (
             "x [MODULE!]PATTERN",
-            "With `*` and `?`, among those of --symbol, ELF symbol tables and PE exports; without MODULE: nt.",
+            "With `*` and `?`, among those of --symbol, ELF symbol tables, PE exports and the kernel; mangled names, "
+            "too, by their readable form. Without MODULE: those of the current program and of the kernel.",
         ),
     }),
     **_usages("Session", {
@@ -208,7 +209,9 @@ _PAGE_HEAD = """\
 
 What may begin a line of a command file, or be typed at the `HyperDbg> ` prompt. Names are in upper or lower case.
 Numbers are hexadecimal; `0n` marks decimal ones. An ADDRESS is a number, a symbol or an expression of the script
-language without blanks, such as `@rsp+8` or `poi(@rcx+10)`, evaluated on the current state. `l`, `pid`, `core` and
+language without blanks, such as `@rsp+8` or `poi(@rcx+10)`, evaluated on the current state. A symbol without a module
+(`bp check`) is one of the current program, or else of the kernel; names of C++ and Rust may be written in their
+readable form, in quotes where there are blanks in it (`bp "tool!Foo::bar(int, char)"`). `l`, `pid`, `core` and
 their like are followed by their value and may stand anywhere behind the name.
 
 A command that is refused prints its message and is counted in the summary. `hds run` ends there: before the guest has

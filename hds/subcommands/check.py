@@ -16,6 +16,7 @@ from hds.inputs import (
     add_compiling,
     add_kind,
     add_limits,
+    add_programs,
     chosen_limits,
     drives,
     is_script,
@@ -53,6 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--warnings-as-errors", action="store_true", help="exit with 1 for warnings, too")
     add_kind(parser)
     add_compiling(parser)
+    add_programs(parser)
     add_limits(parser)
 
 
@@ -125,11 +127,13 @@ def check(source: SourceFile, arguments: argparse.Namespace, limits: Limits) -> 
     compiler.portability = True
     if is_script(arguments, source):
         return list(compiler.compile(source).diagnostics)
+    from hds.availability import refused_commands
     from hds.scripts import Scripts
     from vm.interpreter import Interpreter
     from vm.script_memory import GlobalStore
 
     prepared = Scripts(compiler, Interpreter(limits), GlobalStore(limits)).prepare(source)
+    prepared.diagnostics += refused_commands(prepared.file)
     if prepared.file.unchecked_blocks:
         print(f"{source.name}: note: {_NOT_ASSEMBLED}", file=sys.stderr)
     # A file that several events name is compiled for each, because of the globals, and reported once.

@@ -12,6 +12,7 @@ from hds.inputs import (
     add_input,
     add_kind,
     add_limits,
+    add_programs,
     chosen_limits,
     located,
     refuse,
@@ -38,6 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add_kind(parser)
     add_compiling(parser)
+    add_programs(parser)
     add_limits(parser)
 
 

@@ -14,6 +14,7 @@ from hds.inputs import (
     add_compiling,
     add_input,
     add_limits,
+    add_programs,
     chosen_limits,
     drives,
     locate,
@@ -58,6 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout instead of the messages")
     add_engine(parser)
     add_compiling(parser)
+    add_programs(parser)
     add_limits(parser)
 
 

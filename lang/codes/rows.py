@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 class Row:
     """An error or a warning: its one-line meaning, its long explanation, and a script with it and one without.
 
-    `files` are included files that the examples need, by name; `limits` are limits at which the bad one shows.
+    `files` are included files that the examples need, by name, `symbols` the addresses of symbols; `limits` are limits
+    at which the bad one shows.
     """
 
     code: str
@@ -19,6 +20,7 @@ class Row:
     bad: str
     good: str
     files: Mapping[str, str] = field(default_factory=dict)
+    symbols: Mapping[str, int] = field(default_factory=dict)
     limits: Mapping[str, int] = field(default_factory=dict)
 
 

@@ -87,10 +87,10 @@ SOURCE_ERRORS: tuple[Row, ...] = (
     ),
     Row(
         "E011",
-        "unknown symbol `module!name`",
-        "A symbol is replaced by its address when the script is compiled, so the address must be known then. Give it "
-        "on the command line with `--symbol module!name=ADDRESS`. If a comparison was meant, put a blank before the "
-        "`!`.",
+        "unknown symbol",
+        "A symbol is replaced by its address when the script is compiled, so the address must be known then. The names "
+        "of the guest are; `hds check` and `hds compile` learn them with `--program FILE`. Any other is given with "
+        "`--symbol module!name=ADDRESS`. If a comparison was meant, put a blank before the `!`.",
         bad="print(nt!NoSuchSymbol);",
         good="print(fffff800`12345678);",
     ),
@@ -110,6 +110,16 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         "Text in the quotes of a script is left as it is.",
         bad="print($arg1);",
         good="print(55);",
+    ),
+    Row(
+        "E014",
+        "ambiguous symbol",
+        "A symbol is looked up as it is written, then in any case, and a readable name of C++ or Rust may stand for "
+        "several symbols. Here none fits exactly, and more than one fits otherwise, at different addresses. Write one "
+        "of those that are listed.",
+        bad="print(tool!OPEN);",
+        good="print(tool!open);",
+        symbols={"tool!Open": 0x401000, "tool!open": 0x401040},
     ),
     Row(
         "E020",

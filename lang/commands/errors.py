@@ -55,6 +55,7 @@ class Code(StrEnum):
     BAD_RANGE = "E234"
     REFUSED = "E240"
     HEXADECIMAL_NUMBER = "W021"
+    NOT_AVAILABLE = "W030"
 
 
 CODES: tuple[Row, ...] = (
@@ -282,5 +283,14 @@ CODES: tuple[Row, ...] = (
         "of them 0 to 9, and no prefix. Write 0n10 for ten, or 0x10 if sixteen is meant.",
         "!syscall asm code { mov rax, 10; ret }",
         "!syscall asm code { mov rax, 0n10; ret }",
+    ),
+    Row(
+        Code.NOT_AVAILABLE,
+        "command that hds does not carry out",
+        "HyperDbg knows the command and hds reads it, but the emulated machine does not raise this kind of event yet, "
+        "or the command needs what is not there offline. `hds run` refuses it. `hds list commands` and `hds list "
+        "events` show what runs.",
+        "test query",
+        "events",
     ),
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from machine.kernel.base import EntryPoint, Start, UnknownCalls, map_stack, set_stack_pointer
+from machine.kernel.base import Start, UnknownCalls, map_stack, set_stack_pointer
+from machine.kernel.entry import BARE, EntryPoint
 from machine.process import Process
 from vm.registers import STORAGE_INDEX
 
@@ -17,7 +18,7 @@ class BareKernel(UnknownCalls):
     """Answers every call with 0. Its MSRs are those of Windows (events-and-commands G.3)."""
 
     name: ClassVar[str] = "bare"
-    entry: ClassVar[EntryPoint] = EntryPoint(star=0x0023_0010_0000_0000, lstar=0xFFFF_F800_0000_1000, fmask=0x4700)
+    entry: ClassVar[EntryPoint] = BARE
 
     def new_process(self, process: Process, start: Start) -> None:
         """A stack and nothing else."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from machine.clock import VirtualClock
-from machine.kernel.text import KernelText
+from machine.kernel.entry import EntryPoint
 from machine.loaders import Image
 from machine.loaders.initial_stack import STACK_SIZE, STACK_TOP
 from machine.process import Process
@@ -23,20 +23,6 @@ if TYPE_CHECKING:
     from machine.kernel.linux import World
 
 _STACK_ROOM = 0x100  # above the first rsp of a program without arguments
-
-
-@dataclass(frozen=True)
-class EntryPoint:
-    """The system-call MSRs that a kernel sets up."""
-
-    star: int
-    lstar: int
-    fmask: int
-
-    @property
-    def text(self) -> KernelText:
-        """The handler at LSTAR."""
-        return KernelText(self.lstar)
 
 
 @dataclass(frozen=True)

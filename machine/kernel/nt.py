@@ -13,7 +13,8 @@ from typing import ClassVar
 from weakref import WeakKeyDictionary
 
 from machine.kernel import builds, nt_process
-from machine.kernel.base import EntryPoint, Services, Start, UnknownCalls
+from machine.kernel.base import Services, Start, UnknownCalls
+from machine.kernel.entry import NT, EntryPoint
 from machine.kernel.nt_calls import (
     CALL_BY_NUMBER,
     STATUS_ACCESS_VIOLATION,
@@ -112,7 +113,7 @@ class NtKernel(UnknownCalls):
     """Answers the calls of its processes. Offsets and MSRs are those of Windows 10."""
 
     name: ClassVar[str] = "nt"
-    entry: ClassVar[EntryPoint] = EntryPoint(star=0x0023_0010_0000_0000, lstar=0xFFFF_F802_0000_1000, fmask=0x4700)
+    entry: ClassVar[EntryPoint] = NT
 
     def __init__(self, services: Services) -> None:
         super().__init__()

@@ -21,7 +21,7 @@ NAME_BYTES = 15  # of an image name, without its zero
 _POOL_STEP = 0x1_0000
 _THREAD = 0x1000  # from the process object
 _STACK_LIMIT, _STACK_TOP = 0x2000, 0x8000
-_LIST_HEAD = 0xFF0  # PsActiveProcessHead, at the end of the first processor's page
+PROCESS_LIST = PROCESSOR_BASE + 0xFF0  # PsActiveProcessHead, at the end of the first processor's page
 _READ_WRITE = Protection.READ | Protection.WRITE
 
 
@@ -42,7 +42,7 @@ class KernelObjects:
         self.build = build
         self._memory = GuestMemory(quota)
         self._processes = 0
-        self._last_links = self._head = PROCESSOR_BASE + _LIST_HEAD
+        self._last_links = self._head = PROCESS_LIST
         self._memory.map(PROCESSOR_BASE, cores * PAGE, _READ_WRITE, "processor blocks")
         for core in range(cores):
             block = self.processor_block(core)

@@ -45,7 +45,7 @@ class Exports:
                 continue
             name = spellable(self._read(name_at, _LONGEST_NAME + 1), 0)
             if name is not None:
-                found.setdefault(name.lower(), Symbol(name, self.base + place))
+                found.setdefault(name, Symbol(name, self.base + place))
         return tuple(sorted(found.values(), key=lambda symbol: symbol.address))
 
     def _read(self, relative: int, size: int) -> bytes:

@@ -5,30 +5,32 @@ from __future__ import annotations
 import pytest
 from hds_guests import closing, session
 
+from hds.availability import refused_commands
 from lang.codes import Row
 from lang.commands import CODES, Code
 from lang.source import SourceFile
 
 
-def codes(commands: str, *, carried_out: bool) -> list[str]:
-    """The codes of what is wrong with a command file; those of its execution, too, when it can be carried out."""
+def codes(commands: str, *, carried_out: bool, offline: bool) -> list[str]:
+    """The codes of what is wrong with a command file; those of its execution, too, and of what hds refuses."""
     made, _ = session()
     with closing(made.outputs):
         prepared = made.prepare(SourceFile("<test>", commands))
         found = [item.code for item in prepared.diagnostics]
+        found += [item.code for item in refused_commands(prepared.file)] if offline else []
         if carried_out and not prepared.has_errors:
             found += [item.code for item in made.perform(prepared)]
-    return [str(code) for code in found if code.startswith(("E", "W02"))]
+    return [str(code) for code in found if code.startswith(("E", "W02", "W03"))]
 
 
 @pytest.mark.parametrize("row", CODES, ids=lambda row: str(row.code))
 def test_the_bad_example_gives_the_code(row: Row) -> None:
-    assert codes(row.bad, carried_out=row.code == Code.REFUSED) == [row.code]
+    assert codes(row.bad, carried_out=row.code == Code.REFUSED, offline=row.code == Code.NOT_AVAILABLE) == [row.code]
 
 
 @pytest.mark.parametrize("row", CODES, ids=lambda row: str(row.code))
 def test_the_good_example_is_good(row: Row) -> None:
-    assert codes(row.good, carried_out=row.code == Code.REFUSED) == []
+    assert codes(row.good, carried_out=row.code == Code.REFUSED, offline=row.code == Code.NOT_AVAILABLE) == []
 
 
 def test_codes_are_unique_and_in_order() -> None:

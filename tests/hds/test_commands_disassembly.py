@@ -7,6 +7,7 @@ from hds_guests import refused, shown
 
 from hds.disassembly import disassemble, jump_note
 from lang.compiler import Compiler
+from lang.symbols import SymbolTable
 from machine.root.assembler import assemble
 
 
@@ -92,7 +93,7 @@ def test_u2_decodes_32_bit_code_and_says_that_the_program_is_not() -> None:
 
 
 def test_u_names_what_a_symbol_covers() -> None:
-    compiler = Compiler(symbols={"guest!main": 0x40_0000, "guest!end": 0x40_0005})
+    compiler = Compiler(symbols=SymbolTable({"guest!main": 0x40_0000, "guest!end": 0x40_0005}))
     text = shown("u guest!main\nu 400005 l 1\nsettings addressconversion off\nu 400000 l 5", CODE, compiler=compiler)
     assert [line for line in text.splitlines() if "`" not in line] == [
         "guest!main:", "guest!end:", "guest!end:", "set address conversion to disabled",

@@ -11,7 +11,7 @@ from hds_guests import command_line, listing_file
 WRONG: tuple[tuple[str, str], ...] = (
     # the system-call number
     ("!syscall 55 66", "error E230: unknown parameter '66'"),
-    ("!syscall no_such_symbol", "error E240: err, couldn't resolve error at 'no_such_symbol'"),
+    ("!syscall no_such_symbol", "error E011: the symbol `no_such_symbol` is unknown"),
     ("!syscall nt!NoSuchSymbol", "error E011: the symbol `nt!NoSuchSymbol` is unknown"),
     # pid
     ("!syscall pid", "error E210: please specify a value for 'pid'"),
@@ -62,7 +62,8 @@ WRONG: tuple[tuple[str, str], ...] = (
     ("!epthook 0", "error E233: choose an address other than 0"),
     ("!epthook 400000 400010", "error E230: unknown parameter '400010'"),
     ("!epthook 9999999", "error E240: err, invalid address"),
-    ("!epthook no_such_symbol", "error E240: err, couldn't resolve error at 'no_such_symbol'"),
+    ("!epthook no_such_symbol", "error E011: the symbol `no_such_symbol` is unknown"),
+    ("bp no_such_symbol", "error E240: err, couldn't resolve error at 'no_such_symbol'"),
     ("!interrupt 5", "error E233: the vector of an external interrupt is 20 to ff (c0000008)"),
     ("!monitor r 400000", "error E234: a range is FROM TO or FROM l LEN"),
     # the list

@@ -10,6 +10,7 @@ import pytest
 from lang.codes import ERRORS, PORTABILITY, REMARKS, WARNINGS, Remark, Row
 from lang.compiler import Compiler
 from lang.source import SourceFile
+from lang.symbols import SymbolTable
 from vm.limits import Limits
 
 ROWS = [*ERRORS, *WARNINGS, *REMARKS]
@@ -20,7 +21,7 @@ def codes(row: Row, script: str, folder: Path) -> list[str]:
         (folder / name).write_text(text)
     main = folder / "main.hds"
     main.write_text(script)
-    compiler = Compiler(Limits(**row.limits))
+    compiler = Compiler(Limits(**row.limits), symbols=SymbolTable(row.symbols))
     return [item.code for item in compiler.compile(SourceFile(str(main), script)).diagnostics]
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from linux_guests import BUILDS, build
 
 from hds.session import Session
-from machine.symbols import Symbol, elf_symbols, module_name, qualified
+from lang.symbols import Place
+from machine.symbols import elf_symbols, module_name
 
 SOURCE = """
 #include <unistd.h>
@@ -30,9 +31,10 @@ def test_a_function_is_hooked_by_its_name(kind: str, tmp_path: Path) -> None:
 
 def test_a_name_is_an_address_in_expressions(tmp_path: Path) -> None:
     session = Session(build(SOURCE, "glibc", tmp_path))
-    address = session.symbols.by_name["program_glibc!main"]
-    session.execute("? print(program_glibc!Main);")
-    assert int(session.messages[-1].text, 16) == address
+    place = session.symbols.table.search("program_glibc!main")
+    assert isinstance(place, Place)
+    session.execute("? print(program_glibc!main); print(Program_GLIBC!main);")
+    assert [int(message.text, 16) for message in session.messages] == [place.address] * 2
 
 
 @pytest.mark.parametrize(
@@ -41,10 +43,6 @@ def test_a_name_is_an_address_in_expressions(tmp_path: Path) -> None:
 )
 def test_a_module_is_named_after_the_stem_of_its_file(file: str, module: str) -> None:
     assert module_name(file) == module
-
-
-def test_names_are_in_lower_case() -> None:
-    assert qualified("Tool", [Symbol("Main", 0x1000)]) == {"tool!main": 0x1000}
 
 
 @given(st.binary(max_size=400), st.integers(0, 1 << 16), st.integers(0, 20))

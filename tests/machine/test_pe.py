@@ -86,12 +86,13 @@ def exported(data: bytes) -> list[tuple[str, int]]:
 
 
 def test_exports_are_symbols() -> None:
-    assert exported(with_exports()) == [("first", TEXT), ("Second", TEXT + 5)]
+    assert exported(with_exports()) == [("first", TEXT), ("?mangled@@", TEXT), ("Second", TEXT + 5)]
     assert exported(executable()) == []
 
 
 def test_of_two_exports_of_equal_names_the_first_counts() -> None:
-    assert exported(with_exports((b"f", b"F"), ordinals=(1, 0))) == [("f", TEXT + 5)]
+    assert exported(with_exports((b"f", b"F"), ordinals=(1, 0))) == [("F", TEXT), ("f", TEXT + 5)]
+    assert exported(with_exports((b"f", b"f"), ordinals=(1, 0))) == [("f", TEXT + 5)]
 
 
 @pytest.mark.parametrize(
@@ -122,7 +123,11 @@ def test_an_export_is_hooked_found_and_listed_by_its_name(tmp_path: Path) -> Non
     said: list[str] = []
     session = Session(path, outlets=Outlets(result=said.append))
     session.execute("x MY_tool!*")
-    assert "".join(said) == "00000001`40001000  my_tool!first\n00000001`40001005  my_tool!second\n"
+    assert [line.split("  ")[1] for line in "".join(said).splitlines()] == [
+        "my_tool!?mangled@@",
+        "my_tool!first",
+        "my_tool!Second",
+    ]
     session.execute("lm um")
     assert said[-1].endswith("0000000140000000\t0000000140001000\tmy-tool.exe\n")
     session.execute("!epthook my_tool!Second script { print(@rax); }")

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from machine.clock import VirtualClock
-from machine.kernel.base import EntryPoint, Start, UnknownCalls, map_stack, set_stack_pointer
+from machine.kernel.base import Start, UnknownCalls, map_stack, set_stack_pointer
+from machine.kernel.entry import LINUX, EntryPoint
 from machine.kernel.linux import tree
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.memory_files import Device, MemoryFile, Store
@@ -92,7 +93,7 @@ class LinuxKernel(UnknownCalls):
     """
 
     name: ClassVar[str] = "linux"
-    entry: ClassVar[EntryPoint] = EntryPoint(star=0x0023_0010_0000_0000, lstar=0xFFFF_FFFF_81E0_0000, fmask=0x4_7700)
+    entry: ClassVar[EntryPoint] = LINUX
 
     def __init__(
         self,

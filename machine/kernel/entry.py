@@ -1,0 +1,46 @@
+"""Where SYSCALL enters each kernel stand-in, and the names of places in kernel memory. Loads no emulator.
+
+The names are Windows', under every stand-in, as the kernel objects are: `KiSystemCall64` is what LSTAR holds. The
+services of system calls have code of their own where the stand-in is `nt`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from machine.kernel.nt_calls import SYSTEM_CALLS
+from machine.kernel.objects import PROCESS_LIST
+from machine.kernel.text import KernelText
+
+
+@dataclass(frozen=True)
+class EntryPoint:
+    """The system-call MSRs that a kernel sets up; `services` are the system calls that have code, by number."""
+
+    star: int
+    lstar: int
+    fmask: int
+    services: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def text(self) -> KernelText:
+        """The handler at LSTAR."""
+        return KernelText(self.lstar, bool(self.services))
+
+    @property
+    def symbols(self) -> dict[str, int]:
+        """Addresses by name, without the module."""
+        services = {name: self.text.service_of(number) for number, name in self.services.items()}
+        return {"KiSystemCall64": self.lstar, "PsActiveProcessHead": PROCESS_LIST, **services}
+
+
+BARE = EntryPoint(star=0x0023_0010_0000_0000, lstar=0xFFFF_F800_0000_1000, fmask=0x4700)
+LINUX = EntryPoint(star=0x0023_0010_0000_0000, lstar=0xFFFF_FFFF_81E0_0000, fmask=0x4_7700)
+NT = EntryPoint(
+    star=0x0023_0010_0000_0000,
+    lstar=0xFFFF_F802_0000_1000,
+    fmask=0x4700,
+    services={row.number: row.name for row in SYSTEM_CALLS},
+)
+ENTRY_POINTS: Mapping[str, EntryPoint] = {"bare": BARE, "linux": LINUX, "nt": NT}
