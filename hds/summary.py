@@ -35,6 +35,9 @@ def summary_line(session: Session, interrupted: bool) -> str:
     if calls:
         names = (f"{session.machine.system_call_name(number)} x {calls[number]}" for number in sorted(calls))
         parts.append("system calls that failed as unknown or refused: " + ", ".join(names))
+    parts += [
+        f"the guest reached {name} ({getattr(session.limits, name)})" for name in session.machine.reached_limits()
+    ]
     parts += lost_bytes(session)
     return "hds: " + ", ".join(parts) + "; " + why_stopped(session, interrupted)
 
@@ -112,6 +115,7 @@ def summary_object(session: Session, interrupted: bool) -> dict[str, object]:
         "refused_commands": totals.failed_commands,
         "breaks": totals.breaks,
         "unknown_system_calls": {f"{n:x}": count for n, count in session.machine.unknown_system_calls().items()},
+        "reached_limits": session.machine.reached_limits(),
         "events": [
             {
                 "event": event.definition.id,

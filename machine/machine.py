@@ -514,6 +514,11 @@ class Machine:
                 totals[number] = totals.get(number, 0) + count
         return totals
 
+    def reached_limits(self) -> list[str]:
+        """The names of the limits on files that refused something to a guest, in order."""
+        kernels = self._kernels.values()
+        return sorted({name for kernel in kernels for name in getattr(kernel, "reached_limits", ())})
+
     def _counts(self) -> Counts:
         return Counts.of(self._executed(), self.registry.ever_registered, self.unknown_system_calls())
 

@@ -68,6 +68,12 @@ class Limits:
     max_file_bytes: int = _limit(
         268_435_456, "bytes", "all files of one Linux guest in memory, and each of its files in a writable host folder"
     )
+    max_root_bytes: int = _limit(
+        1_073_741_824, "bytes", "what the guests of a run add to the files of a writable host folder (--root-rw)"
+    )
+    max_root_files: int = _limit(
+        65_536, "names", "files, directories and links that the guests of a run add to a writable host folder"
+    )
     max_path_bytes: int = _limit(4096, "bytes", "one path that a Linux guest names, including the zero that ends it")
 
 

@@ -323,3 +323,26 @@ def test_no_output_follows_a_link_of_the_guests_folder(tmp_path: Path, command: 
     assert not (tmp_path / "secret").exists()
     assert command_line("run", "--root-rw", str(root), "-e", command.format(root / "file"), program).code == 0
     assert (root / "file").is_file()
+
+
+FILLER = """
+    mov eax, 2; lea rdi, [rip + name]; mov esi, 0x41; mov edx, 0x1b4; syscall   // open(name, O_WRONLY | O_CREAT)
+    mov ebx, eax
+again:
+    mov eax, 1; mov edi, ebx; lea rsi, [rip + name]; mov edx, 5; syscall        // write until it fails
+    cmp rax, 5; je again
+    mov edi, eax; neg edi; mov eax, 0x3c; syscall                               // exit(errno)
+name: db "/new", 0
+"""
+
+
+@pytest.mark.parametrize("limit", ["max_root_bytes", "max_file_bytes"])
+def test_a_run_names_the_limit_that_stopped_a_guest_from_writing(tmp_path: Path, limit: str) -> None:
+    program = listing_file(tmp_path, FILLER)
+    (tmp_path / "root").mkdir()
+    flag = "--" + limit.replace("_", "-")
+    common = ("run", "--kernel", "linux", "--root-rw", str(tmp_path / "root"), flag, "12", "-e", "g", program)
+    ran = command_line(*common)
+    assert f"the guest reached {limit} (12)" in ran.errors
+    assert f"exited with code {122 if limit == 'max_root_bytes' else 27}" in ran.errors
+    assert (tmp_path / "root" / "new").stat().st_size == 10

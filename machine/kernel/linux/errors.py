@@ -50,6 +50,7 @@ class Errno(IntEnum):
     EOPNOTSUPP = 95
     EAFNOSUPPORT = 97
     ETIMEDOUT = 110
+    EDQUOT = 122
 
 
 _KNOWN = frozenset(Errno)

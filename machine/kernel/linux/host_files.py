@@ -4,27 +4,25 @@ Every step goes by one component from a directory that is open already, with O_N
 folder that is exchanged meanwhile is ever followed by the host's kernel. Links are read as text and followed by
 `paths`, which starts at the guest's root again, and `..` never reaches the host either. Only regular files and
 directories are opened: no devices, FIFOs and sockets. Other file systems inside the folder (/proc, /sys, a mounted
-disk) are not entered.
+disk) are not entered. What a guest may add and which links it may make is said in `host_rules`.
 """
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from machine.kernel.linux.errors import Errno, LinuxError, from_host
+from machine.kernel.linux.host_rules import LOOK, OPEN, FolderQuota, Share, identity
 from machine.kernel.linux.nodes import PERMISSION_BITS, Entry, Handle, Node, Status
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
-
-_LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
-_OPEN = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
 def _translated(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -40,33 +38,19 @@ def _translated(function: Callable[_P, _R]) -> Callable[_P, _R]:
     return call
 
 
-@dataclass(frozen=True)
-class Share:
-    """What holds for a whole shown folder."""
-
-    device: int
-    writable: bool
-    largest_file: int
-
-    def check_writable(self) -> None:
-        """Raises EROFS."""
-        if not self.writable:
-            raise LinuxError(Errno.EROFS)
-
-
-def show(folder: Path, writable: bool, largest_file: int) -> HostDirectory:
+def show(folder: Path, writable: bool, quota: FolderQuota) -> HostDirectory:
     """The node of a folder that the user names. Raises OSError, ValueError for one that must not be shown."""
     descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)  # links in the user's own path are fine
-    device = os.fstat(descriptor).st_dev
+    found = os.fstat(descriptor)
     for system in ("/proc", "/sys", "/dev"):
         try:
             forbidden = os.stat(system).st_dev
         except OSError:
             continue
-        if device == forbidden != os.stat("/").st_dev:
+        if found.st_dev == forbidden != os.stat("/").st_dev:
             os.close(descriptor)
             raise ValueError(f"{folder} is part of {system}")
-    return HostDirectory(descriptor, Share(device, writable, largest_file))
+    return HostDirectory(descriptor, Share(identity(found), writable, quota))
 
 
 class _HostNode(Node):
@@ -134,9 +118,9 @@ class _File(_HostNode):
 
     def _reopen(self, flags: int) -> int:
         """Open by name, and make sure that it is the file that was looked at."""
-        descriptor = os.open(self._name, flags | _OPEN, dir_fd=self._directory.descriptor)
+        descriptor = os.open(self._name, flags | OPEN, dir_fd=self._directory.descriptor)
         seen, found = os.fstat(self.descriptor), os.fstat(descriptor)
-        if (seen.st_dev, seen.st_ino) != (found.st_dev, found.st_ino) or not stat.S_ISREG(found.st_mode):
+        if identity(seen) != identity(found) or not stat.S_ISREG(found.st_mode):
             os.close(descriptor)
             raise LinuxError(Errno.ENOENT)
         return descriptor
@@ -146,9 +130,11 @@ class _Opened:
     """The bytes of an opened regular file."""
 
     def __init__(self, descriptor: int, share: Share) -> None:
-        self._descriptor, self._share = descriptor, share
+        self._descriptor, self._quota = descriptor, share.quota
+        self._quota.opened(os.fstat(descriptor))
 
     def __del__(self) -> None:
+        self._quota.closed(os.fstat(self._descriptor))
         os.close(self._descriptor)
 
     @_translated
@@ -159,16 +145,28 @@ class _Opened:
     @_translated
     def write_at(self, offset: int, data: bytes) -> int:
         """As `Handle`."""
-        if offset + len(data) > self._share.largest_file:
-            raise LinuxError(Errno.EFBIG)
-        return os.pwrite(self._descriptor, data, offset)
+        self._quota.check_size(offset + len(data))
+        before = os.fstat(self._descriptor).st_size
+        growth = max(0, offset + len(data) - before)
+        self._quota.add_bytes(growth)
+        written = 0
+        try:
+            written = os.pwrite(self._descriptor, data, offset)
+        finally:
+            self._quota.add_bytes(max(0, offset + written - before) - growth)
+        return written
 
     @_translated
     def resize(self, size: int) -> None:
         """As `Handle`."""
-        if size > self._share.largest_file:
-            raise LinuxError(Errno.EFBIG)
-        os.ftruncate(self._descriptor, size)
+        self._quota.check_size(size)
+        growth = size - os.fstat(self._descriptor).st_size
+        self._quota.add_bytes(growth)
+        try:
+            os.ftruncate(self._descriptor, size)
+        except OSError:
+            self._quota.add_bytes(-growth)
+            raise
 
     @_translated
     def status(self) -> Status:
@@ -187,7 +185,7 @@ class HostDirectory(_HostNode):
     @_translated
     def child(self, name: bytes) -> Node:
         """As `Node`."""
-        descriptor = os.open(name, _LOOK, dir_fd=self.descriptor)
+        descriptor = os.open(name, LOOK, dir_fd=self.descriptor)
         found = os.fstat(descriptor)
         if stat.S_ISLNK(found.st_mode):
             return _Link(descriptor, self._share)
@@ -197,10 +195,32 @@ class HostDirectory(_HostNode):
             return HostDirectory(descriptor, self._share)
         return _Special(descriptor, self._share)
 
+    @contextmanager
+    def _new_name(self) -> Iterator[None]:
+        """Around what makes a name: it is charged if that succeeds. Raises EROFS, EDQUOT."""
+        self._share.check_writable()
+        self._share.quota.add_file()
+        try:
+            yield
+        except BaseException:
+            self._share.quota.files -= 1
+            raise
+
+    def _look(self, name: bytes) -> os.stat_result | None:
+        """The status of an entry; None when there is none."""
+        try:
+            return os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
+        except FileNotFoundError:
+            return None
+
+    def _removed(self, found: os.stat_result | None) -> None:
+        if found is not None:
+            self._share.quota.remove_file(found)
+
     @_translated
     def entries(self) -> Iterable[Entry]:
         """In the order of the host."""
-        descriptor = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | _OPEN, dir_fd=self.descriptor)
+        descriptor = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | OPEN, dir_fd=self.descriptor)
         try:
             with os.scandir(descriptor) as rows:
                 return [Entry(os.fsencode(row.name), row.inode(), _kind(row)) for row in rows]
@@ -210,34 +230,39 @@ class HostDirectory(_HostNode):
     @_translated
     def make_file(self, name: bytes, mode: int) -> Node:
         """As `Node`."""
-        self._share.check_writable()
-        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | _OPEN
-        os.close(os.open(name, flags, mode & PERMISSION_BITS, dir_fd=self.descriptor))
+        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | OPEN
+        with self._new_name():
+            os.close(os.open(name, flags, mode & PERMISSION_BITS, dir_fd=self.descriptor))
         return self.child(name)
 
     @_translated
     def make_directory(self, name: bytes, mode: int) -> None:
         """As `Node`."""
-        self._share.check_writable()
-        os.mkdir(name, mode & PERMISSION_BITS, dir_fd=self.descriptor)
+        with self._new_name():
+            os.mkdir(name, mode & PERMISSION_BITS, dir_fd=self.descriptor)
 
     @_translated
     def make_link(self, name: bytes, target: bytes) -> None:
         """As `Node`."""
-        self._share.check_writable()
-        os.symlink(target, name, dir_fd=self.descriptor)
+        with self._new_name():
+            self._share.check_link(target, self.descriptor)
+            os.symlink(target, name, dir_fd=self.descriptor)
 
     @_translated
     def remove_file(self, name: bytes) -> None:
         """As `Node`."""
         self._share.check_writable()
+        found = self._look(name)
         os.unlink(name, dir_fd=self.descriptor)
+        self._removed(found)
 
     @_translated
     def remove_directory(self, name: bytes) -> None:
         """As `Node`."""
         self._share.check_writable()
+        found = self._look(name)
         os.rmdir(name, dir_fd=self.descriptor)
+        self._removed(found)
 
     @_translated
     def rename(self, name: bytes, other: Node, new_name: bytes) -> None:
@@ -245,21 +270,26 @@ class HostDirectory(_HostNode):
         if not isinstance(other, HostDirectory):
             raise LinuxError(Errno.EXDEV)
         self._share.check_writable()
+        self._share.check_move(name, self.descriptor, other.descriptor)
+        moved, replaced = self._look(name), other._look(new_name)
         os.rename(name, new_name, src_dir_fd=self.descriptor, dst_dir_fd=other.descriptor)
+        if replaced is not None and moved is not None and identity(moved) != identity(replaced):
+            self._removed(replaced)
 
     @_translated
     def add_name(self, name: bytes, directory: Node, old_name: bytes) -> None:
         """As `Node`."""
         if not isinstance(directory, HostDirectory):
             raise LinuxError(Errno.EXDEV)
-        self._share.check_writable()
-        os.link(old_name, name, src_dir_fd=directory.descriptor, dst_dir_fd=self.descriptor, follow_symlinks=False)
+        with self._new_name():
+            self._share.check_move(old_name, directory.descriptor, self.descriptor)
+            os.link(old_name, name, src_dir_fd=directory.descriptor, dst_dir_fd=self.descriptor, follow_symlinks=False)
 
     @_translated
     def set_mode(self, mode: int) -> None:
         """As `Node`."""
         self._share.check_writable()
-        descriptor = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | _OPEN, dir_fd=self.descriptor)
+        descriptor = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | OPEN, dir_fd=self.descriptor)
         try:
             os.fchmod(descriptor, mode & PERMISSION_BITS)
         finally:

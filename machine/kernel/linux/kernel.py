@@ -14,6 +14,7 @@ from machine.kernel.base import Start, UnknownCalls, map_stack, set_stack_pointe
 from machine.kernel.entry import LINUX, EntryPoint
 from machine.kernel.linux import tree
 from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.host_rules import FolderQuota
 from machine.kernel.linux.memory_files import Device, MemoryFile, Store
 from machine.kernel.linux.names import NAMES
 from machine.kernel.linux.open_files import (
@@ -110,6 +111,7 @@ class LinuxKernel(UnknownCalls):
         self._world = World() if world is None else world
         self._ending = ending
         self._tasks: dict[Process, Task] = {}
+        self._quota = FolderQuota(limits)
 
     # --- processes
 
@@ -124,7 +126,7 @@ class LinuxKernel(UnknownCalls):
         name = process.name.encode("utf-8", "surrogateescape")
         store = Store(self._limits.max_file_bytes, self._now)
         try:
-            root = tree.build(self._world, store, generator, b"/" + name)
+            root = tree.build(self._world, store, self._quota, generator, b"/" + name)
             files = self._standard_files(store, root)
         except FileRefused as error:
             raise LoadError(f"{error}", error.hint or "") from None
@@ -191,6 +193,11 @@ class LinuxKernel(UnknownCalls):
         except LinuxError as error:
             result = -error.number
         registers.write(_RAX, result)
+
+    @property
+    def reached_limits(self) -> frozenset[str]:
+        """The names of the limits on files that refused something to a guest."""
+        return frozenset(self._quota.reached.union(*(task.store.reached for task in self._tasks.values())))
 
     def call_name(self, number: int) -> str | None:
         """The name of a system call."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.nodes import BLOCK_BYTES, PERMISSION_BITS, Entry, Node, Status
@@ -21,11 +21,13 @@ class Store:
 
     bytes_left: int
     now: Callable[[], int]
+    reached: set[str] = field(default_factory=set)  # names of limits that refused something
     _last_inode: int = 1
 
     def take(self, size: int) -> None:
         """Charge `size` bytes. Raises ENOSPC."""
         if size > self.bytes_left:
+            self.reached.add("max_file_bytes")
             raise LinuxError(Errno.ENOSPC)
         self.bytes_left -= size
 

@@ -64,7 +64,9 @@ class Handle(Protocol):
 
 
 class Node:
-    """A file of any type; every operation is refused here."""
+    """A file of any type; every operation is refused here. At a mount point another file system begins."""
+
+    is_mount_point = False
 
     def status(self) -> Status:
         """What the stat family tells."""
@@ -92,6 +94,10 @@ class Node:
     def entries(self) -> Iterable[Entry]:
         """The names, without `.` and `..`."""
         raise LinuxError(Errno.ENOTDIR)
+
+    def holder(self, name: bytes) -> Node:
+        """The directory that has, or gets, the entry of this name: this one, unless it only covers another."""
+        return self
 
     def make_file(self, name: bytes, mode: int) -> Node:
         """A new empty file. Raises EEXIST."""

@@ -23,6 +23,13 @@ class Place:
     parent: Place | None = None
     name: bytes = b""
 
+    def mount(self) -> Node:
+        """The root of the file system that the place belongs to."""
+        place = self
+        while place.parent is not None and not place.node.is_mount_point:
+            place = place.parent
+        return place.node
+
     def path(self) -> bytes:
         """The absolute path."""
         names: list[bytes] = []

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from machine.kernel.linux import host_files
 from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.host_rules import FolderQuota
 from machine.kernel.linux.memory_files import Device, MemoryDirectory, MemoryLink, Store
 from machine.kernel.linux.nodes import Entry, Node, Status
 from machine.kernel.linux.paths import Place
@@ -31,16 +32,18 @@ class World:
     group: int = 1000
 
 
-def build(world: World, store: Store, generator: random.Random, program: bytes) -> Place:
+def build(world: World, store: Store, quota: FolderQuota, generator: random.Random, program: bytes) -> Place:
     """The root of a guest whose program has this path. Raises OSError and ValueError for a folder."""
     covers = {b"dev": _devices(store, generator), b"proc": _processes(store, program)}
     if world.root is None:
         base: Node = MemoryDirectory(store)
         covers[b"tmp"] = MemoryDirectory(store, 0o777)
     else:
-        base = host_files.show(world.root, world.writable, store.bytes_left)
+        base = host_files.show(world.root, world.writable, quota)
         if not world.writable:
             covers[b"tmp"] = MemoryDirectory(store, 0o777)
+    for directory in covers.values():
+        directory.is_mount_point = True
     return Place(_Root(base, covers))
 
 
@@ -91,42 +94,39 @@ class _Root(Node):
             status = node.status()
             yield Entry(name, status.inode, node.kind)
 
-    def _free(self, name: bytes) -> Node:
+    def holder(self, name: bytes) -> Node:
+        """As `Node`. Raises EBUSY for a name that is covered."""
         if name in self._covers:
             raise LinuxError(Errno.EBUSY)
         return self._base
 
     def make_file(self, name: bytes, mode: int) -> Node:
         """As `Node`."""
-        return self._free(name).make_file(name, mode)
+        return self.holder(name).make_file(name, mode)
 
     def make_directory(self, name: bytes, mode: int) -> None:
         """As `Node`."""
-        self._free(name).make_directory(name, mode)
+        self.holder(name).make_directory(name, mode)
 
     def make_link(self, name: bytes, target: bytes) -> None:
         """As `Node`."""
-        self._free(name).make_link(name, target)
+        self.holder(name).make_link(name, target)
 
     def remove_file(self, name: bytes) -> None:
         """As `Node`."""
-        self._free(name).remove_file(name)
+        self.holder(name).remove_file(name)
 
     def remove_directory(self, name: bytes) -> None:
         """As `Node`."""
-        self._free(name).remove_directory(name)
+        self.holder(name).remove_directory(name)
 
     def rename(self, name: bytes, other: Node, new_name: bytes) -> None:
         """As `Node`."""
-        if isinstance(other, _Root):
-            other = other._free(new_name)
-        self._free(name).rename(name, other, new_name)
+        self.holder(name).rename(name, other, new_name)
 
     def add_name(self, name: bytes, directory: Node, old_name: bytes) -> None:
         """As `Node`."""
-        if isinstance(directory, _Root):
-            directory = directory._free(old_name)
-        self._free(name).add_name(name, directory, old_name)
+        self.holder(name).add_name(name, directory, old_name)
 
     def set_mode(self, mode: int) -> None:
         """As `Node`."""

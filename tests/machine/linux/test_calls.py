@@ -349,3 +349,14 @@ def test_no_arguments_break_a_call(calls: list[tuple[object, list[int | bytes]]]
     for row, arguments in calls:
         if SCRATCH in {region.start for region in guest.cpu.memory.regions}:
             guest.call(row.name, *arguments)  # type: ignore[attr-defined]
+
+
+def test_entries_move_between_the_root_and_its_directories(tmp_path: Path) -> None:
+    for guest in (Guest(), Guest(tmp_path, writable=True)):
+        assert guest.call("mkdir", "/folder", 0o777) == 0
+        assert guest.open("/file", O_WRONLY | O_CREAT) >= 0
+        for call, old, new in (("rename", "/file", "/folder/file"), ("rename", "/folder/file", "/again"),
+                               ("link", "/again", "/folder/linked"), ("link", "/folder/linked", "/third")):  # fmt: skip
+            assert guest.call(call, old, new) == 0
+        assert guest.contents("/third") == b""
+        assert guest.call("rename", "/folder/linked", "/proc") == -Errno.EBUSY

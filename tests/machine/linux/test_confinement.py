@@ -7,12 +7,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from linux_world import AT_FDCWD, O_CREAT, O_DIRECTORY, O_PATH, O_RDWR, O_TRUNC, O_WRONLY, Guest
 
 from machine.kernel.linux.errors import Errno
 from machine.loaders import LoadError
+from vm.limits import Limits
 
 SECRET = b"the secret outside"
 
@@ -89,14 +90,196 @@ def test_the_parent_of_the_root_is_the_root(folder: Path) -> None:
     assert guest.contents("public") == b"public"
 
 
-def test_a_new_link_to_the_outside_leads_nowhere(folder: Path) -> None:
+@pytest.mark.parametrize(
+    "target",
+    ["/etc/passwd", "/", "/public", "..", "../secret", "./../secret", "../../../../../../etc/passwd", "inner/..",
+     "inner/../public", "inner/../../secret", "inner/deep/../../../secret", ".//..//secret"],
+)  # fmt: skip
+def test_a_link_that_leads_out_is_refused(folder: Path, target: str) -> None:
     guest = Guest(folder, writable=True)
-    for target in (str(folder.parent / "secret"), "../secret", "../../../../../../etc/passwd"):
-        assert guest.call("symlink", target, "/new") == 0
-        assert guest.contents("/new") == -Errno.ENOENT
-        assert guest.open("/new", O_WRONLY | O_CREAT) != 3 or (folder / "etc").exists() is False
-        guest.call("unlink", "/new")
-    assert (folder.parent / "secret").read_bytes() == SECRET
+    assert guest.call("symlink", target, "/new") == -Errno.EPERM
+    assert not os.path.lexists(folder / "new")
+    assert guest.call("symlink", target if target.startswith("/") else f"../{target}", "/inner/new") == -Errno.EPERM
+    assert not os.path.lexists(folder / "inner" / "new")
+
+
+@pytest.mark.parametrize(
+    ("target", "place"),
+    [("public", "/new"), (".", "/new"), ("inner/deep", "/new"), ("none/where", "/new"), ("..", "/inner/new"),
+     ("../public", "/inner/new"), ("../../public", "/inner/deep/new"), ("./public", "/new"), ("..a/b..", "/new")],
+)  # fmt: skip
+def test_a_link_that_stays_inside_is_made(folder: Path, target: str, place: str) -> None:
+    assert Guest(folder, writable=True).call("symlink", target, place) == 0
+    assert os.readlink(folder / place[1:]) == target
+
+
+@pytest.fixture
+def linked(folder: Path) -> Guest:
+    """A guest with links that go up as far as they may."""
+    guest = Guest(folder, writable=True)
+    assert guest.call("symlink", "../../public", "/inner/deep/link") == 0
+    assert guest.call("symlink", "../public", "/inner/link") == 0
+    assert guest.call("mkdir", "/inner/empty", 0o777) == 0
+    return guest
+
+
+@pytest.mark.parametrize(
+    ("call", "old", "new"),
+    [
+        ("rename", "/inner/link", "/link"),
+        ("link", "/inner/link", "/link"),
+        ("rename", "/inner/deep/link", "/inner/other"),
+        ("link", "/inner/deep/link", "/inner/other"),
+        ("rename", "/inner/deep", "/deep"),
+        ("rename", "/relative", "/other"),
+        ("rename", "/absolute", "/inner/other"),
+        ("link", "/directory out", "/inner/other"),
+    ],
+)
+def test_a_link_that_would_lead_out_is_not_moved(linked: Guest, folder: Path, call: str, old: str, new: str) -> None:
+    assert linked.call(call, old, new) == -Errno.EPERM
+    assert not os.path.lexists(folder / new[1:])
+    assert os.path.lexists(folder / old[1:])
+
+
+@pytest.mark.parametrize(
+    ("call", "old", "new"),
+    [
+        ("rename", "/inner/link", "/inner/deep/other"),
+        ("link", "/inner/link", "/inner/other"),
+        ("rename", "/inner", "/other"),
+        ("rename", "/inner/empty", "/empty"),
+        ("rename", "/inner/deep", "/inner/empty/deep"),
+        ("rename", "/public", "/inner/public"),
+    ],
+)
+def test_what_stays_inside_is_moved(linked: Guest, folder: Path, call: str, old: str, new: str) -> None:
+    assert linked.call(call, old, new) == 0
+    assert os.path.lexists(folder / new[1:])
+
+
+def test_a_descriptor_of_a_moved_directory_does_not_know_an_old_place(folder: Path) -> None:
+    guest = Guest(folder, writable=True)
+    deep = guest.open("/inner/deep", O_DIRECTORY)
+    assert guest.call("rename", "/inner/deep", "/deep") == 0
+    assert guest.call("symlinkat", "../../secret", deep, "link") == -Errno.EPERM
+    assert guest.call("symlinkat", "../public", deep, "link") == 0
+    (folder / "deep").rename(folder.parent / "outside" / "deep")
+    assert guest.call("symlinkat", "file", deep, "link2") == -Errno.EPERM
+
+
+def test_links_deep_in_a_directory_are_looked_at(folder: Path) -> None:
+    guest = Guest(folder, writable=True)
+    assert guest.call("mkdir", "/inner/deep/er", 0o777) == 0
+    assert guest.call("symlink", "../../public", "/inner/deep/er/low") == 0
+    assert guest.call("rename", "/inner/deep", "/deep") == 0
+    assert guest.call("rename", "/deep", "/inner/deep") == 0
+    assert guest.call("symlink", "../../../public", "/inner/deep/er/high") == 0
+    assert guest.call("rename", "/inner/deep", "/deep") == -Errno.EPERM
+
+
+def test_a_directory_of_too_many_entries_is_not_moved_upwards(folder: Path) -> None:
+    for number in range(6):
+        (folder / "inner" / "deep" / str(number)).touch()
+    guest = Guest(folder, writable=True, limits=Limits(max_root_files=5))
+    assert guest.call("rename", "/inner/deep", "/deep") == -Errno.EPERM
+    assert guest.kernel.reached_limits == {"max_root_files"}
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_no_sequence_of_links_and_moves_leads_out(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """Whatever a guest makes and moves: the host's own view of every name in the folder stays inside."""
+    root = tmp_path_factory.mktemp("links") / "root"
+    root.mkdir()
+    guest = Guest(root, writable=True)
+    names = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map("/".join)
+    targets = st.lists(st.sampled_from(["..", "a", "b", "c", "."]), min_size=1, max_size=4).map("/".join)
+    for _ in range(12):
+        match data.draw(st.sampled_from(["mkdir", "symlink", "rename", "link"])):
+            case "mkdir":
+                guest.call("mkdir", data.draw(names), 0o777)
+            case "symlink":
+                guest.call("symlink", data.draw(targets), data.draw(names))
+            case call:
+                guest.call(call, data.draw(names), data.draw(names))
+    for folder, directories, found in os.walk(root):
+        for name in (*directories, *found):
+            assert Path(os.path.realpath(Path(folder, name))).is_relative_to(root.resolve())
+
+
+# --- how much a guest may add
+
+
+def test_bytes_beyond_the_limit_are_refused(folder: Path) -> None:
+    guest = Guest(folder, writable=True, limits=Limits(max_root_bytes=1000))
+    descriptor = guest.open("/new", O_RDWR | O_CREAT)
+    assert guest.call("write", descriptor, bytes(900), 900) == 900
+    assert guest.call("pwrite64", descriptor, bytes(100), 100, 50) == 100
+    assert guest.call("write", descriptor, bytes(101), 101) == -Errno.EDQUOT
+    assert guest.call("ftruncate", descriptor, 1001) == -Errno.EDQUOT
+    assert guest.kernel.reached_limits == {"max_root_bytes"}
+    assert guest.call("write", guest.open("/other", O_WRONLY | O_CREAT), bytes(101), 101) == -Errno.EDQUOT
+    assert guest.call("ftruncate", descriptor, 1000) == 0
+    assert (folder / "new").stat().st_size == 1000
+
+
+def test_what_is_removed_may_be_added_again(folder: Path) -> None:
+    guest = Guest(folder, writable=True, limits=Limits(max_root_bytes=1000, max_root_files=2))
+    for _ in range(3):
+        descriptor = guest.open("/new", O_RDWR | O_CREAT)
+        assert guest.call("write", descriptor, bytes(1000), 1000) == 1000
+        assert guest.call("close", descriptor) == 0
+        assert guest.call("unlink", "/new") == 0
+    for _ in range(3):
+        descriptor = guest.open("/new", O_RDWR | O_CREAT)
+        assert guest.call("write", descriptor, bytes(1000), 1000) == 1000
+        assert guest.call("ftruncate", descriptor, 0) == 0
+        assert guest.call("rename", "/new", "/other") == 0
+        assert guest.call("close", descriptor) == 0
+    assert guest.kernel.reached_limits == set()
+
+
+def test_a_removed_file_keeps_its_bytes_until_it_is_closed(folder: Path) -> None:
+    guest = Guest(folder, writable=True, limits=Limits(max_root_bytes=1000))
+    hidden = guest.open("/hidden", O_RDWR | O_CREAT)
+    assert guest.call("write", hidden, bytes(1000), 1000) == 1000
+    assert guest.call("unlink", "/hidden") == 0
+    descriptor = guest.open("/new", O_RDWR | O_CREAT)
+    assert guest.call("write", descriptor, b"x", 1) == -Errno.EDQUOT
+    assert guest.call("close", hidden) == 0
+    assert guest.call("write", descriptor, b"x", 1) == 1
+
+
+def test_files_of_the_user_give_no_room(folder: Path) -> None:
+    with (folder / "sparse").open("wb") as file:
+        file.truncate(1 << 40)
+    guest = Guest(folder, writable=True, limits=Limits(max_root_bytes=1000))
+    assert guest.call("unlink", "/sparse") == 0
+    assert guest.call("write", guest.open("/new", O_WRONLY | O_CREAT), bytes(1001), 1001) == -Errno.EDQUOT
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments"),
+    [("mkdir", ("/new", 0o777)), ("symlink", ("public", "/new")), ("link", ("/public", "/new")),
+     ("open", ("/new", O_WRONLY | O_CREAT, 0o666))],
+)  # fmt: skip
+def test_names_beyond_the_limit_are_refused(folder: Path, call: str, arguments: tuple[str | int, ...]) -> None:
+    guest = Guest(folder, writable=True, limits=Limits(max_root_files=1))
+    assert guest.call("mkdir", "/first", 0o777) == 0
+    assert guest.call(call, *arguments) == -Errno.EDQUOT
+    assert guest.kernel.reached_limits == {"max_root_files"}
+    assert guest.call("mkdir", "/public", 0o777) == -Errno.EEXIST
+    assert guest.call("rmdir", "/first") == 0
+    assert guest.call(call, *arguments) >= 0
+
+
+def test_one_file_that_is_too_large_is_named_too(folder: Path) -> None:
+    guest = Guest(folder, writable=True, limits=Limits(max_file_bytes=1000))
+    assert guest.call("truncate", "/public", 1001) == -Errno.EFBIG
+    assert guest.kernel.reached_limits == {"max_file_bytes"}
 
 
 def test_a_descriptor_of_the_root_is_no_way_out(folder: Path) -> None:

@@ -244,7 +244,7 @@ def renameat2(task: Task, dirfd: int, path: bytes, new_dirfd: int, new_path: byt
         new.old_name()
     elif new.slash and not old.existing().node.is_directory:
         raise LinuxError(Errno.ENOTDIR)
-    old.directory.node.rename(old_name, new.directory.node, new.name)
+    old.directory.node.rename(old_name, _holder(new, old), new.name)
     return 0
 
 
@@ -261,8 +261,17 @@ def linkat(task: Task, dirfd: int, path: bytes, new_dirfd: int, new_path: bytes,
     new = _find(task, new_dirfd, new_path, follow=False)
     if old.existing().node.is_directory:
         raise LinuxError(Errno.EPERM)
-    new.directory.node.add_name(new.new_name(), old.directory.node, old.old_name())
+    name, old_name = new.new_name(), old.old_name()
+    new.directory.node.add_name(name, _holder(old, new), old_name)
     return 0
+
+
+def _holder(spot: Spot, other: Spot) -> Node:
+    """The directory of a spot. Raises EBUSY for a mount point, and EXDEV when the other is of another file system."""
+    node = spot.directory.node.holder(spot.name)
+    if spot.directory.mount() is not other.directory.mount():
+        raise LinuxError(Errno.EXDEV)
+    return node
 
 
 def symlink(task: Task, target: bytes, path: bytes) -> int:
