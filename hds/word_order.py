@@ -8,6 +8,7 @@ from pathlib import Path
 from hds.exit_codes import ExitCode
 from hds.inputs import refuse
 from machine.loading import KIND_OF_SUFFIX, describe, looks_at
+from vm.files import FileRefused
 
 _OF_EVERY_PROGRAM = ("--help", "--version")  # flags that are as likely meant for the guest
 
@@ -44,9 +45,8 @@ def _program(script: str, other: str | None) -> str | None:
 def _content(name: str) -> str | None:
     """What a file is; None for what is no file."""
     try:
-        path = Path(name)
-        return describe(looks_at(path)) if path.is_file() else None
-    except (OSError, ValueError):
+        return describe(looks_at(Path(name)))
+    except FileRefused:
         return None
 
 

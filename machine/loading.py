@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from machine.loaders import Image, LoadError, UnreadableFile
-from vm.files import FileRefused, read_file
+from vm.files import FileRefused, read_beginning, read_file
 from vm.limits import Limits
 
 KINDS = ("elf", "pe", "raw", "asm")
@@ -88,9 +88,8 @@ def _kind_of(program: Path | bytes, data: bytes) -> str:
 
 
 def looks_at(path: Path) -> bytes:
-    """The first bytes of a file, which tell what it is. Raises OSError."""
-    with path.open("rb") as file:
-        return file.read(_LOOKED_AT)
+    """The first bytes of a file, which tell what it is. Raises vm.files.FileRefused."""
+    return read_beginning(path, _LOOKED_AT)
 
 
 def is_known(data: bytes) -> bool:

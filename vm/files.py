@@ -10,8 +10,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vm.limits import Limits
@@ -44,20 +44,18 @@ def read_file(path: str | Path, limits: Limits, limit: str) -> bytes:
     A file that is larger is refused before anything is read, and one that grows meanwhile as soon as it is too large.
     """
     largest: int = getattr(limits, limit)
-    try:
-        _check_kind(os.stat(path), _NULL)
-        descriptor = os.open(path, os.O_RDONLY | _QUIET)
-        try:
-            found = os.fstat(descriptor)
-            _check_kind(found, _NULL)
-            data = b"" if found.st_size > largest else _read_up_to(descriptor, largest + 1)
-        finally:
-            os.close(descriptor)
-    except (OSError, ValueError) as error:
-        raise FileRefused(f"cannot read {path}: {reason(error)}", reason(error)) from None
-    if found.st_size > largest or len(data) > largest:
+    with _reading(path) as descriptor:
+        size = os.fstat(descriptor).st_size
+        data = b"" if size > largest else _read_up_to(descriptor, largest + 1)
+    if size > largest or len(data) > largest:
         raise too_large(path, limits, limit)
     return data
+
+
+def read_beginning(path: str | Path, size: int) -> bytes:
+    """The first bytes of a file, `size` at most. Raises FileRefused."""
+    with _reading(path) as descriptor:
+        return _read_up_to(descriptor, size)
 
 
 def too_large(path: str | Path, limits: Limits, limit: str) -> FileRefused:
@@ -106,6 +104,21 @@ def write_file(path: str | Path, data: bytes, *, guarded: Path | None = None) ->
 def reason(error: Exception) -> str:
     """Why the host refuses, in its own words and without the path."""
     return getattr(error, "strerror", None) or str(error)
+
+
+@contextmanager
+def _reading(path: str | Path) -> Iterator[int]:
+    """A descriptor to read a file from. Raises FileRefused, also for what fails inside."""
+    try:
+        _check_kind(os.stat(path), _NULL)
+        descriptor = os.open(path, os.O_RDONLY | _QUIET)
+        try:
+            _check_kind(os.fstat(descriptor), _NULL)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+    except (OSError, ValueError) as error:
+        raise FileRefused(f"cannot read {path}: {reason(error)}", reason(error)) from None
 
 
 def _check_kind(found: os.stat_result, *harmless: int) -> None:

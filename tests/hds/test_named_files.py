@@ -72,7 +72,7 @@ def test_a_command_line_refuses_a_fifo_that_is_held_open(stuck: str, words: tupl
     assert f"{stuck}: it is a FIFO" in command_line(*(word.format(stuck) for word in words)).errors
 
 
-@pytest.mark.parametrize("suffix", ["", ".hds", ".hdc", ".asm"])
+@pytest.mark.parametrize("suffix", ["", ".hds", ".hdc"])
 @pytest.mark.parametrize("words", [words for words in INPUTS if "-o" not in words or "-" in words], ids=" ".join)
 def test_a_command_line_refuses_an_endless_and_a_huge_file(tmp_path: Path, words: tuple[str, ...], suffix: str) -> None:
     device, large = tmp_path / f"device{suffix}", tmp_path / f"large{suffix}"
