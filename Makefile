@@ -30,6 +30,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/linux.py
 	$(BIN)/python benchmarks/compile.py
 	$(BIN)/python benchmarks/compactness.py
+	$(BIN)/python benchmarks/memory.py
 
 # Lines and branches of the language and the virtual machine that the tests reach.
 coverage: $(READY)
