@@ -59,7 +59,9 @@ def _input(prompt: str) -> str:
     if stream.isatty():
         stream.start_line()
     stream.flush()
-    return input(prompt)
+    text = input(prompt)
+    stream.check()  # input() ignores what goes wrong
+    return text
 
 
 def _read_utf8() -> None:

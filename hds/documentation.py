@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hds.cli import SUBCOMMANDS
 from hds.commands.usage import commands_page
+from hds.failures import FailureKind
 from hds.subcommands.explain import VISIBLE_RETURN, WIDTH
 from hds.tables import TABLES, Table
 from lang.codes import ERRORS, KINDS, PORTABILITY, REMARKS, SEEN, WARNINGS, Row
@@ -115,6 +116,28 @@ that is read and cannot be loaded is exit code 5.
 
 The prompt of `console` edits lines with the package prompt_toolkit where that is installed, which hds does not ask for,
 and else with readline.
+"""
+_FAILURES = """\
+When standard output is closed, full or its reader goes away, the subcommand ends there; `run` ends the guest, too. A
+standard error that cannot be written stops nothing. With `--guest-exit-code` the code is the guest's own, where hds
+would say 0.
+
+## Failures in JSON
+
+With `--format json` (`--json` in `eval`) standard output has one object on a line, in UTF-8; `run` writes nothing
+elsewhere but what `--stats` asks for. Whatever ends with another exit code than 0 has a record with `kind`, `message`,
+`hint` and `code` (that of the diagnostic, or null). Its `type` is `failure`, with `exit_code`; or `finding`, with the
+place, for each error in a script or a command. `eval` has the same as `failure` in its one object. In SARIF, files that
+cannot be read are notifications of the invocation.
+"""
+_SHOWN = """\
+## What is shown
+
+On a terminal the control characters, marks of direction and line separators in what scripts, guests, files and
+arguments say are shown as escape sequences (`\\x1b`, `\\u202e`); a carriage return counts as one unless a line feed
+follows. Pipes and files get the bytes as they are. Characters that the encoding of a stream lacks are escaped
+everywhere. A run-time error that an event repeats at one place is shown in full once; how many there were beyond that
+is said when the run ends or halts.
 """
 
 
@@ -232,6 +255,13 @@ def command_line_page() -> Iterator[str]:
     yield "## Exit codes"
     yield ""
     yield from _markdown(TABLES["exit-codes"](), (0, 1))
+    yield ""
+    yield from _FAILURES.splitlines()
+    yield ""
+    rows = ((f"`{kind.value}`", f"`{int(kind.exit_code)}`", kind.doc) for kind in FailureKind)
+    yield from _table(("kind", "exit code", "meaning"), rows)
+    yield ""
+    yield from _SHOWN.splitlines()
 
 
 def _options(name: str, module: str) -> Iterator[str]:

@@ -106,7 +106,7 @@ def write_record(record: dict[str, object]) -> None:
     """A record of JSON mode: one line in UTF-8, whatever the encoding of standard output; ASCII on a terminal."""
     plain = sys.stdout is not None and sys.stdout.isatty()
     try:
-        data = json.dumps(record, ensure_ascii=plain).encode()
+        data = json.dumps(record, ensure_ascii=plain).replace("\x7f", "\\u007f").encode()
     except UnicodeEncodeError:  # surrogates: file names that are not UTF-8
         data = json.dumps(record).encode()
     streams.output().write_bytes(data + b"\n")

@@ -40,9 +40,9 @@ class _Line:
 class Stream:
     """What stands in the place of sys.stdout or sys.stderr; `file` is None where the process was started without.
 
-    A failure of standard output is raised once, as StreamFailed, and so is a closed pipe; what comes afterwards is
-    dropped. Other failures of standard error (`is_error`) only set `lost`: there is nowhere to say them, and the
-    command goes on.
+    A failure of standard output is raised as StreamFailed, and so is a closed pipe: at once, and by `check` and
+    `finish`; what is written between is dropped. Other failures of standard error (`is_error`) only set `lost`: they can
+    be said nowhere, and the command goes on.
     """
 
     errors = "backslashreplace"
@@ -54,7 +54,7 @@ class Stream:
         self._file = file
         self._line = line or _Line()
         self._is_error = is_error
-        self._ended = False
+        self._failure: StreamFailed | None = None
         self._terminal = file is not None and not file.closed and file.isatty()
         self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
         self._held = ""  # a carriage return on a terminal: what follows decides whether it ends a line
@@ -92,7 +92,7 @@ class Stream:
         """Hand on what waits in buffers. Raises StreamFailed."""
         if self._file is None:
             return
-        while not self._ended:
+        while self._failure is None:
             try:
                 self._file.flush()
                 return
@@ -106,6 +106,12 @@ class Stream:
         if self._terminal:
             self._put(self._displayed(self._decoder.decode(b"", True), last=True))
         self.flush()
+        self.check()
+
+    def check(self) -> None:
+        """Raise StreamFailed again if it was raised before."""
+        if self._failure is not None and not (self._is_error and self._failure.code is ExitCode.STREAM):
+            raise self._failure
 
     # --- what readers of sys.stdout may ask
 
@@ -152,7 +158,7 @@ class Stream:
         buffer = getattr(self._file, "buffer", None)
         if data:
             self._line.unfinished = not data.endswith(b"\n")
-        while data and not self._ended:
+        while data and self._failure is None:
             try:
                 if self._file is None:
                     raise _closed()
@@ -174,12 +180,12 @@ class Stream:
         poll.poll()
 
     def _fail(self, error: OSError | ValueError) -> None:
-        self._ended = True
         reason = error if isinstance(error, OSError) else _closed()  # a closed file raises ValueError
+        self._failure = StreamFailed(self.name, reason)
         if self._is_error and not isinstance(reason, BrokenPipeError):
             self.lost = self._file is not None
-            return
-        raise StreamFailed(self.name, reason)
+        else:
+            raise self._failure
 
 
 @contextlib.contextmanager

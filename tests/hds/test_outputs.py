@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from shutil import which
 
 import pytest
 from hds_guests import closing, command_line, lines, listing_file, refused, session, shown
 
+from hds.exit_codes import ExitCode
 from hds.output_carriers import OutputFailed, Patience
 from hds.outputs import Outputs
+from hds.session import Session
+from hds.summary import failure_of, summary_line
 
 SAY = '!syscall script {{ printf("%llx;", @rax); }} output {{{}}}'
 HASTY = Patience(queue_bytes=64, message_seconds=0.1, close_seconds=0.2)
+
+
+def exit_code_of(made: Session) -> ExitCode:
+    failure = failure_of(made, interrupted=False, fail_on_break=False, fail_on_script_errors=False)
+    return ExitCode.OK if failure is None else failure.kind.exit_code
 
 
 class Peer:
@@ -267,6 +276,87 @@ def test_a_full_disk_ends_that_output_only_and_is_counted(tmp_path: Path) -> Non
     assert "err, the transfer to the output 'full' failed and ends: No space left on device" in ran.errors
     assert "output full lost 6 bytes" in ran.errors
     assert ran.code == 8
+
+
+REMOVALS: dict[str, Callable[[Path], object]] = {
+    "removed": Path.unlink,
+    "replaced": lambda path: (path.parent / "new").touch() or (path.parent / "new").replace(path),
+    "removed and made anew": lambda path: path.unlink() or path.touch(),
+}
+
+
+@pytest.mark.parametrize("how", REMOVALS)
+def test_a_file_that_nobody_can_open_any_more_has_lost_everything(how: str, tmp_path: Path) -> None:
+    made, said = session()
+    log = tmp_path / "log"
+    made.execute(f'output create o file "{log}"\noutput open o\n{SAY.format("o")}')
+    made.run()
+    REMOVALS[how](log)
+    made.close()
+    source = made.outputs.sources["o"]
+    assert (source.sent, source.lost) == (0, 6)
+    assert f"err, the output 'o' did not take its last 6 bytes: {log} was removed or replaced meanwhile\n" in said.text
+    assert summary_line(made, interrupted=False).count("output o lost 6 bytes") == 1
+    assert exit_code_of(made) == ExitCode.OUTPUT
+
+
+def test_a_file_that_was_moved_still_has_the_bytes_and_is_named(tmp_path: Path) -> None:
+    made, said = session()
+    log = tmp_path / "log"
+    made.execute(f'output create o file "{log}"\noutput open o\n{SAY.format("o")}')
+    made.run()
+    log.rename(tmp_path / "old")
+    made.close()
+    assert (tmp_path / "old").read_bytes() == b"55;66;"
+    assert f"err, the output 'o': {log} was moved or replaced meanwhile; the old file has the bytes\n" in said.text
+    assert exit_code_of(made) == ExitCode.OK
+
+
+def test_a_file_that_stays_is_not_mentioned(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("file")
+    made, said = session()
+    made.execute(f'output create o file "{tmp_path / "link"}"\noutput open o\n{SAY.format("o")}')
+    made.run()
+    made.close()
+    assert "err" not in said.text
+    assert exit_code_of(made) == ExitCode.OK
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_a_log_on_a_full_disk_ends_alone(tmp_path: Path) -> None:
+    ran = command_line("run", "-e", '.logopen /dev/full\n? printf("a");\ng', listing_file(tmp_path))
+    assert "a" in ran.output
+    assert ran.errors.count("err, the transfer to the log /dev/full failed and ends: No space left on device") == 1
+    assert "7 guest instructions" in ran.errors
+    assert "log /dev/full lost " in ran.errors
+    assert ran.code == ExitCode.OUTPUT
+
+
+def test_a_log_that_was_removed_is_told_of(tmp_path: Path) -> None:
+    made, said = session()
+    log = tmp_path / "log"
+    made.execute(f'.logopen {log}\n? printf("a");')
+    log.unlink()
+    made.close()
+    assert f"err, the log {log} did not take its last " in said.text
+    assert exit_code_of(made) == ExitCode.OUTPUT
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_the_console_has_the_exit_code_of_lost_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(".logopen /dev/full\n"))
+    ran = command_line("console")
+    assert ran.code == ExitCode.OUTPUT
+    assert "log /dev/full lost " in ran.errors
+
+
+def test_other_failures_come_before_lost_output(tmp_path: Path) -> None:
+    commands = f"output create o file {os.devnull}\n{SAY.format('o')}"
+    assert command_line("run", "-e", commands, listing_file(tmp_path)).code == ExitCode.OUTPUT
+    assert (
+        command_line("run", "--keep-going", "-e", commands + "\nr zzz", listing_file(tmp_path)).code == ExitCode.FAILED
+    )
 
 
 def test_a_peer_that_reads_nothing_ends_the_output_and_every_byte_is_counted() -> None:
