@@ -41,8 +41,8 @@ class Stream:
     """What stands in the place of sys.stdout or sys.stderr; `file` is None where the process was started without.
 
     A failure of standard output is raised as StreamFailed, and so is a closed pipe: at once, and by `check` and
-    `finish`; what is written between is dropped. Other failures of standard error (`is_error`) only set `lost`: they can
-    be said nowhere, and the command goes on.
+    `finish`; what is written between is dropped. Other failures of standard error (`is_error`) only set `lost`: nothing
+    can be said of them, and the command goes on.
     """
 
     errors = "backslashreplace"
