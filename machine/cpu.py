@@ -55,7 +55,7 @@ CPU_MODEL = x86.UC_CPU_X86_SANDYBRIDGE
 
 # What FNINIT and an operating system set up. Unicorn starts with all zero: SSE instructions are #UD then, x87 computes
 # with the 24 bits of single precision, and every floating-point exception is unmasked.
-_INITIAL_STATE: tuple[tuple[int, int], ...] = (
+INITIAL_STATE: tuple[tuple[int, int], ...] = (
     (x86.UC_X86_REG_CR4, 0x600),  # OSFXSR and OSXMMEXCPT
     (x86.UC_X86_REG_FPCW, 0x37F),
     (x86.UC_X86_REG_FPTAG, 0xFFFF),
@@ -132,7 +132,7 @@ class Cpu:
         self._vectors = Batch(self._engine.handle, VECTOR_IDS, words=2)
         self._state = Batch(self._engine.handle, (*STATE_IDS, *BATCH_IDS), words=_WIDEST)
         self._install_hooks()
-        for register, value in _INITIAL_STATE:
+        for register, value in INITIAL_STATE:
             self._engine.set_register(register, value)
         self._engine.write_msr(msr.EFER, msr.EFER_LME | msr.EFER_LMA | msr.EFER_SCE)
         self._clean = self._engine.uc.context_save()

@@ -115,7 +115,9 @@ class Machine:
         own_quota = Quota(_OWN_MEMORY)
         self._objects = KernelObjects(own_quota, build, cores)
         root = RootMemory(own_quota)
-        facts = Facts(cores, self._process_ids, self._current_id, self._is_mapped, root.allocate, self._events_changed)
+        facts = Facts(
+            cores, self._process_ids, self._current_id, self._is_mapped, root.allocate_pages, self._events_changed
+        )
         self.registry = Registry(facts)
         self.messages = MessageChannel(self._deliver, packet_bytes=limits.max_packet_bytes, ring=ring)
         self._state = DebuggerState(self.registry, self.messages, self.clock, root, self._notice, self.broke)
@@ -475,10 +477,6 @@ class Machine:
 
     def _events_changed(self, kind: EventKind) -> None:
         with self._alone():
-            for event in self.registry.newest_first(kind):
-                for code in event.definition.blocks:
-                    for sandbox in dict.fromkeys(self._sandboxes):
-                        sandbox.place(code)
             self._hooks.events_changed(self.current)
             self._system_calls.events_changed()
             self._instructions.events_changed()

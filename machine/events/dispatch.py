@@ -19,7 +19,7 @@ from machine.events.definition import Action, BreakAction, EventDefinition, Scri
 from machine.events.exit import Assign, ByProcessor, Exit, evaluate
 from machine.events.registry import Event, Registry
 from machine.process import Process
-from machine.root.sandbox import RootFault, RootResult
+from machine.root.fault import RootFault, RootResult
 from vm.engine import Engine, Fault, Loaded
 from vm.host import Host
 from vm.registers import RIP

@@ -35,6 +35,7 @@ from machine.native.protocol import CONDITION
 from machine.native.tables import EventTable, HookedAddress, HookState
 from machine.process import Process
 from machine.registers import BATCH_IDS, BATCH_STORAGES, GENERAL_IDS
+from machine.root.actions import block_of
 from machine.root.sandbox import RootSandbox
 from vm.native.engine import NativeEngine
 from vm.native.layout import CELL
@@ -145,7 +146,6 @@ class ProcessHook:
         self._sysrets: list[CarriedAddress] = []  # those of them that are SYSRETs
         self._removed: list[CarriedAddress] = []  # in this turn: the trigger under way may be at one of them
         self.state.syscalls = self._table(catalog.SYSCALL).address
-        self.state.root = ctypes.addressof(self._desk.sandbox.state)
         self.state.direct = ctypes.addressof(self.cells.direct)
         self._show_registers()
         self._show_functions()
@@ -179,7 +179,7 @@ class ProcessHook:
         self._functions = {
             "block_in_python": _BLOCK(self._block_in_python),
             "finish": _BLOCK(self._finish_block),
-            "enter": _ASK(self._enter_sandbox),
+            "enter": _BLOCK(self._enter_sandbox),
             "act": _ACT(self._act),
             "settle": _SETTLE(self._settle),
             "perform": _ASK(lambda: self._end_system_call(self._require_sides().perform)),
@@ -246,7 +246,6 @@ class ProcessHook:
     def _move_to(self, desk: Desk) -> None:
         """The process is on a core that has another desk; no trigger is under way."""
         self._desk = desk
-        self.state.root = ctypes.addressof(desk.sandbox.state)
         if self._kernel is not None:
             self.state.answers = desk.answers(self._kernel).address
         for handling in self._handlings.values():
@@ -407,8 +406,12 @@ class ProcessHook:
 
     # --- blocks
 
-    def _enter_sandbox(self) -> None:
-        self._aside(lambda: self._desk.sandbox.enter(self.process.cpu, self.state.token))
+    def _enter_sandbox(self, event_id: int, index: int, _status: int) -> int:
+        def enter(handling: Handling, _kind: BlockKind, code: bytes) -> int:
+            self._desk.sandbox.enter(block_of(handling.event, code), self.process.cpu, self.state.token)
+            return 1
+
+        return self._ask_of_block(event_id, index, enter)
 
     def _leave_sandbox(self) -> None:
         """The process's memory or core has changed: what the sandbox has translated is stale."""
@@ -443,7 +446,7 @@ class ProcessHook:
 
     def _finish_in_python(self, handling: Handling, kind: BlockKind, code: bytes, status: int) -> bool:
         with handling.python() as trigger:
-            fault = self._desk.sandbox.finish(code, self.process.cpu, status)
+            fault = self._desk.sandbox.finish(block_of(handling.event, code), status)
             if fault is not None:
                 self._carrier.dispatcher.block_fault(kind, fault, trigger)
         return fault is None

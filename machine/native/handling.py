@@ -15,6 +15,7 @@ from machine.memory import MapError
 from machine.native.desk import Desk
 from machine.native.process_cells import ProcessCells
 from machine.native.tables import FETCHABLE, GENERAL_REGISTERS, ActionRow, BlockRow, EventRow, HookState
+from machine.root.actions import block_of
 from vm.native.activation import Activation
 from vm.native.engine import NativeEngine
 from vm.native.trigger import entry_point, prepare, registers_used
@@ -124,9 +125,9 @@ class Handling:
         """The process has come to another core's desk."""
         for block, code in self._blocks:
             try:
-                block.address = desk.sandbox.plain_address(code)
+                desk.sandbox.show(block_of(self.event, code), block)
             except MapError:
-                block.address = 0  # Python says why
+                block.number = 0  # Python says why
         workspace = desk.workspace_of(self.event)
         for index, activation in self.activations.items():
             if activation.workspace is not workspace:

@@ -27,6 +27,7 @@ from machine.native.tables import (
     RootState,
 )
 from machine.native.writer import ONE, HookWriter, nothing
+from machine.root.block import GUEST_REGS
 from vm.native.access import DirectAccess
 from vm.native.emitter import I1, I32, I64, NULL, POINTER, Module, Signature, Value, number
 from vm.native.layout import CELL
@@ -38,7 +39,6 @@ _BLOCK = Signature(I64, (POINTER, POINTER, POINTER, I64, I64, I64, I64, I64))
 _RUN = Signature(I32, (POINTER,))
 _ACT = nothing(I64, I64)
 _SETTLE = nothing(I64, I64, I32)
-_ENTER = nothing()
 _FINISH = Signature(I64, (I64, I64, I32))
 _START = Signature(I32, (POINTER, I64, I64, I64, I64))
 _RESTORE = Signature(I32, (POINTER, POINTER))
@@ -139,8 +139,7 @@ def _condition(e: HookWriter, row: Value, context: Value) -> Value:
     holds, block, identity = e.cell("holds"), e.get(EventRow, "condition", row), e.get(EventRow, "id", row)
     e.store(number(1), holds)
     with e.when(e.compare("ne", block, NULL)):
-        regs = e.get(RootState, "guest_regs", e.own("root"))
-        value = e.use("block", _BLOCK, block, identity, number(-1), regs, context, number(0))
+        value = e.use("block", _BLOCK, block, identity, number(-1), number(GUEST_REGS), context, number(0))
         e.store(value, holds)
     return e.is_set(e.load(holds))
 
@@ -156,8 +155,7 @@ def _action(e: HookWriter, row: Value, action: Value, index: Value, context: Val
     block = e.get(ActionRow, "block", action)
     with e.when(e.compare("eq", block, NULL)):
         e.jump(python)
-    regs = e.get(RootState, "guest_regs", e.own("root"))
-    e.use("block", _BLOCK, block, identity, index, buffer, regs, context)
+    e.use("block", _BLOCK, block, identity, index, buffer, number(GUEST_REGS), context)
     e.jump(after)
     e.block = python
     e.ask_python("act", _ACT, identity, index)
@@ -187,16 +185,30 @@ def _leave_if_over(e: HookWriter) -> None:
 def _block(e: HookWriter) -> None:
     """Run a block in the sandbox with three arguments; its rax, 0 when it stopped early."""
     _, _, block, identity, index, *arguments = e.parameters
-    address = e.get(BlockRow, "address", block)
-    with e.when(e.is_clear(address)):
-        e.give(e.ask_python("block_in_python", _FINISH, identity, index, Value(I32, "0")))
-    root = e.own("root")
-    with e.when(e.compare("ne", e.get(RootState, "token", root), e.own("token"))):
-        e.ask_python("enter", _ENTER)
+    name, root = e.get(BlockRow, "number", block), e.get(BlockRow, "root", block)
+    python, ready, nothing_yet = e.new_block("python"), e.new_block("ready"), Value(I32, "0")
+    with e.when(e.is_clear(name)):
+        e.jump(python)
+    other_block = e.compare("ne", e.get(RootState, "block", root), name)
+    other_process = e.compare("ne", e.get(RootState, "token", root), e.own("token"))
+    with e.when(e.op("or", other_block, other_process)):
+        e.ask_python("enter", _FINISH, identity, index, nothing_yet)
         with e.when(e.is_set(e.own("over"))):
             e.give(number(0))
+        with e.when(e.compare("eq", e.get(RootState, "general", root), NULL)):
+            e.jump(python)
+    e.jump(ready)
+    e.block = python
+    e.give(e.ask_python("block_in_python", _FINISH, identity, index, nothing_yet))
+    e.block = ready
+    _run_block(e, root, identity, index, arguments)
+
+
+def _run_block(e: HookWriter, root: Value, identity: Value, index: Value, arguments: list[Value]) -> None:
+    """Run the block that a processor is ready for."""
     guest = e.get(DirectAccess, "general", e.direct)
     regs = e.get(RootState, "guest_regs_at", root)
+    _clear_stack(e, root)
     _copy(e, regs, guest)
     engine = e.get(RootState, "engine", root)
     _make_clean(e, root, engine)
@@ -204,7 +216,7 @@ def _block(e: HookWriter) -> None:
     counter = e.get(RootState, "counter", root)
     ceiling = e.op("add", e.load(e.at(counter, CELL * EXECUTED)), e.get(RootState, "budget", root))
     e.store(ceiling, e.at(counter, CELL * CEILING))
-    status = _call(e, root, "start", _START, engine, address, number(0), number(0), number(0))
+    status = _call(e, root, "start", _START, engine, e.get(RootState, "begin", root), number(0), number(0), number(0))
     rip, left = e.load(e.get(RootState, "rip", root)), e.get(RootState, "left", root)
     elsewhere = e.convert("zext", e.compare("ne", rip, left), I64)
     with e.when(e.is_set(e.op("or", elsewhere, e.get(RootState, "attention", root)))):
@@ -216,22 +228,24 @@ def _block(e: HookWriter) -> None:
     e.give(value)
 
 
+def _clear_stack(e: HookWriter, root: Value) -> None:
+    size = e.get(RootState, "clear_bytes", root)
+    with e.when(e.is_set(size)):
+        _fill(e, e.get(RootState, "clear_at", root), size)
+
+
 def _make_clean(e: HookWriter, root: Value, engine: Value) -> None:
     """Undo what blocks have done to more than general registers and flags."""
     with e.when(e.is_set(e.get(RootState, "restore", root))):
         _call(e, root, "restore_context", _RESTORE, engine, e.get(RootState, "clean", root))
         place = e.place(HookState, "processor_block", e.state)
         _call(e, root, "write_one", ONE, engine, Value(I32, str(x86.UC_X86_REG_GS_BASE)), place)
-        e.put(RootState, "restore", root, e.get(RootState, "always", root))
+        e.put(RootState, "restore", root, number(0))
 
 
 def _set_arguments(e: HookWriter, root: Value, engine: Value, arguments: list[Value]) -> Value:
     general = e.get(RootState, "general", root)
-    e.call(
-        _MEMSET_NAME,
-        e.module.declared.setdefault(_MEMSET_NAME, _MEMSET),
-        [general, Value("i8", "0"), number(_GENERAL_BYTES), Value(I1, "false")],
-    )
+    _fill(e, general, number(_GENERAL_BYTES))
     for storage, value in zip((RCX, RDX, R8), arguments, strict=True):
         e.store(value, e.at(general, CELL * storage))
     e.store(e.get(RootState, "stack_pointer", root), e.at(general, CELL * RSP))
@@ -249,3 +263,9 @@ def _copy(e: HookWriter, to: Value, source: Value) -> None:
     """Copy the general registers."""
     signature = e.module.declared.setdefault(_MEMCPY_NAME, _MEMCPY)
     e.call(_MEMCPY_NAME, signature, [to, source, number(_GENERAL_BYTES), Value(I1, "false")])
+
+
+def _fill(e: HookWriter, at: Value, size: Value) -> None:
+    """Zero bytes."""
+    signature = e.module.declared.setdefault(_MEMSET_NAME, _MEMSET)
+    e.call(_MEMSET_NAME, signature, [at, Value("i8", "0"), size, Value(I1, "false")])

@@ -49,7 +49,6 @@ class HookState(ctypes.Structure):
     syscalls: Address  # an EventTable
     answers: Address  # of AnswerRow, by number
     entry: U64  # LSTAR as the kernel set it up
-    root: Address  # the RootState of the sandbox for this process's blocks; 0: Python runs them
     token: U64  # names the process, and the core's block behind GS, to the sandbox
     processor_block: U64
     # The trigger under way
@@ -126,7 +125,8 @@ class ActionRow(ctypes.Structure):
 class BlockRow(ctypes.Structure):
     """A condition or a code block."""
 
-    address: U64  # of its code in the sandbox; 0: Python runs it
+    number: U64  # names it to the sandbox; 0: Python runs it
+    root: Address  # the RootState of its processor
 
 
 @cells
@@ -156,24 +156,26 @@ class AnswerRow(ctypes.Structure):
 
 @cells
 class RootState(ctypes.Structure):
-    """The sandbox as machine code calls it (machine.root.sandbox)."""
+    """A processor of the sandbox as machine code calls it (machine.root.processor)."""
 
     engine: Address
     token: U64  # of the process it translates for, see HookState
+    block: U64  # the number of the block it runs
     restore: U64  # not 0 when more than general registers and flags may differ from those of a fresh engine
-    always: U64  # what `restore` becomes behind a restoration: not 0 when blocks do more than compute
-    attention: U64  # Python must look at what the last block did
+    attention: U64  # Python must look at what the last run did
     clean: Address  # a uc_context
-    general: Address  # sixteen words, see machine.window
+    general: Address  # sixteen words, see machine.window; 0: Python runs the block
     rip: Address
     counter: Address  # the words of machine.block_counter
-    budget: U64  # instructions of a block
-    guest_regs: U64  # the address of GUEST_REGS in the sandbox
+    budget: U64  # instructions of a run
+    clear_at: Address  # the part of the stack that may have been written
+    clear_bytes: U64
     guest_regs_at: Address
     stack_pointer: U64
     stack_top: Address
-    leave: U64  # where a block returns to
-    left: U64  # RIP when it has
+    begin: U64  # where blocks begin
+    leave: U64  # where they return to
+    left: U64  # RIP when they have
     flags: U64  # RFLAGS on entry
     # Functions of Unicorn
     start: Address

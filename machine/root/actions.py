@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from machine.events.dispatch import BlockKind, Trigger
-from machine.root.sandbox import Call, RootResult, RootSandbox
+from machine.events.registry import Event
+from machine.root.block import GUEST_REGS, RootCode
+from machine.root.fault import RootResult
+from machine.root.processor import Call
+from machine.root.sandbox import RootSandbox
 
 
 class RootActions:
@@ -17,11 +21,15 @@ class RootActions:
 
     def run(self, kind: BlockKind, code: bytes, trigger: Trigger) -> RootResult:
         """rcx, rdx and r8 as the kind wants them."""
-        sandbox = self._sandboxes[trigger.core]
-        registers = sandbox.guest_regs.address
         if kind is BlockKind.CONDITION:
-            call = Call(registers, trigger.context)
+            call = Call(GUEST_REGS, trigger.context)
         else:
-            call = Call(trigger.buffer, registers, trigger.context)
+            call = Call(trigger.buffer, GUEST_REGS, trigger.context)
         process = trigger.process
-        return sandbox.run(code, call, process.cpu, process.processor_block)
+        sandbox = self._sandboxes[trigger.core]
+        return sandbox.run(block_of(trigger.event, code), call, process.cpu, process.processor_block)
+
+
+def block_of(event: Event, code: bytes) -> RootCode:
+    """A condition or a code block of an event."""
+    return RootCode(event.definition.id, code, event.buffers)

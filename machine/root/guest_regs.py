@@ -7,23 +7,19 @@ the guest's stack pointer means it, as a script that writes @rsp does.
 
 from __future__ import annotations
 
+from machine.memory import Region
 from machine.register_file import RegisterFile
-from machine.root.memory import RootMemory
 from vm.registers import GENERAL
 
 SIZE = 8 * len(GENERAL)
 
 
 class GuestRegs:
-    """The one structure of a sandbox, in memory of the debugger."""
+    """The structure at an address of a region."""
 
-    def __init__(self, root: RootMemory) -> None:
-        self.address = root.allocate(SIZE)
-        region = root.region_at(self.address)
-        assert region is not None  # it was just allocated
+    def __init__(self, region: Region, address: int) -> None:
         self._buffer = region.buffer
-        self.host_address = region.host_pointer + self.address - region.start
-        self._start = self.address - region.start
+        self._start = address - region.start
         self._end = self._start + SIZE
 
     def load(self, registers: RegisterFile) -> None:

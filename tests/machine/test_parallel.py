@@ -119,7 +119,7 @@ def test_no_trigger_and_no_count_is_lost(engine: str, commands: str, cores: int)
 def test_nothing_is_lost_where_registers_are_copied() -> None:
     with (
         mock.patch("machine.cpu.window_of", return_value=None),
-        mock.patch("machine.root.sandbox.window_of", return_value=None),
+        mock.patch("machine.root.processor.window_of", return_value=None),
     ):
         commands = COUNTERS["behind a block"] + "\n" + COUNTERS["with a condition"]
         guest = session(commands, calls(500))

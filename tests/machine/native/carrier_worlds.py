@@ -82,7 +82,7 @@ def without_window() -> Iterator[None]:
     """As on a host where the places of the registers are not found."""
     with (
         mock.patch("machine.cpu.window_of", return_value=None),
-        mock.patch("machine.root.sandbox.window_of", return_value=None),
+        mock.patch("machine.root.processor.window_of", return_value=None),
     ):
         yield
 

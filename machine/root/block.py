@@ -1,0 +1,73 @@
+"""Conditions and code blocks as the vmx-root sandbox keeps them, and where everything lies that a block runs with.
+
+A block lies in pages of its own, behind a HLT that its return leads to and in front of others, all at the same
+addresses for every block: what a block computes does not depend on which others there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import capstone
+
+from machine.memory import GuestMemory, Protection, Quota, Region, page_ceil
+from machine.root.guest_regs import SIZE
+from machine.root.plain_code import is_plain
+
+CODE_BASE = 0xFFFF_B100_0000_0000
+RETURN = CODE_BASE + 0x10  # where a block's return leads: to a HLT
+RETURNED = RETURN + 1
+BEGIN = CODE_BASE + 0x20
+STACK_BASE = 0xFFFF_B200_0000_0000
+STACK_SIZE = 0x1_0000
+GUEST_REGS = STACK_BASE + STACK_SIZE - SIZE
+_HOME_SPACE = 0x20  # that a caller leaves above the return address (Microsoft x64 convention)
+STACK_POINTER = GUEST_REGS - _HOME_SPACE - 8
+HLT = b"\xf4"
+
+
+@dataclass(frozen=True)
+class RootCode:
+    """Machine code of an event, its last instruction a return, and the event's buffers, which it may use."""
+
+    event: int
+    code: bytes
+    buffers: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """A block in memory.
+
+    `number` is not 0. `is_plain`: see machine.root.plain_code. `uses_xmm`: it may touch XMM registers, so the guest's
+    are carried in and out.
+    """
+
+    number: int
+    root_code: RootCode
+    region: Region
+    is_plain: bool
+    uses_xmm: bool
+
+    @property
+    def end(self) -> int:
+        """The first address behind its code."""
+        return BEGIN + len(self.root_code.code)
+
+
+def place(number: int, root_code: RootCode, quota: Quota, decoder: capstone.Cs) -> Block:
+    """Give code its pages. Raises machine.memory.MapError."""
+    code = root_code.code
+    size = page_ceil(BEGIN - CODE_BASE + len(code) + 1)
+    region = GuestMemory(quota).map(CODE_BASE, size, Protection.READ | Protection.EXECUTE, "vmx-root code")
+    region.buffer[:] = ((BEGIN - CODE_BASE) * HLT + code).ljust(size, HLT)
+    return Block(number, root_code, region, is_plain(code), _may_use_xmm(code, decoder))
+
+
+def _may_use_xmm(code: bytes, decoder: capstone.Cs) -> bool:
+    covered = 0
+    for _, length, _, operands in decoder.disasm_lite(code, 0):
+        if "xmm" in operands:
+            return True
+        covered += length
+    return covered < len(code)

@@ -1,0 +1,393 @@
+"""One emulator of the vmx-root sandbox: runs blocks, one after the other, each from a clean state.
+
+Its pages are translated on first touch, for the block and the process that it was last `enter`ed for. They see the
+block's code, which is not writable, a stack with GUEST_REGS above it, the event's buffers, the process's memory and the
+scripts' globals; of the code only the block's own can be executed. What a run has left behind is undone before the
+next: the part of the stack that was written is zeroed, registers are set, and where a run did more than compute
+(`machine.root.plain_code`), a context is restored or another emulator taken.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import capstone
+from unicorn import unicorn_const as uc
+from unicorn import x86_const as x86
+
+from machine import msr
+from machine.binding import (
+    BLOCK_HOOK,
+    INTERRUPT_HOOK,
+    SYSCALL_HOOK,
+    TIME_STAMP_HOOK,
+    TLB_FILL_HOOK,
+    WORD_MASK,
+    Batch,
+    Engine,
+    address_of,
+    function_address,
+)
+from machine.block_counter import BlockCounter
+from machine.cpu import CPU_MODEL, INITIAL_STATE, Cpu
+from machine.memory import PAGE, GuestMemory, Protection, Quota, Region, page_floor
+from machine.native import block_hook
+from machine.native.tables import RootState
+from machine.registers import VECTOR_IDS
+from machine.root import block as layout
+from machine.root.block import Block
+from machine.root.fault import SYSCALL_HERE, RootFault, RootResult, fault_at
+from machine.root.guest_regs import GuestRegs
+from machine.root.memory import RootMemory
+from machine.root.plain_code import Effect, effect_of
+from machine.window import window_of
+
+_ENTRY_FLAGS = 1 << 1
+_ENTRY_IDS = (
+    x86.UC_X86_REG_RCX, x86.UC_X86_REG_RDX, x86.UC_X86_REG_R8, x86.UC_X86_REG_RSP, x86.UC_X86_REG_GS_BASE,
+)  # fmt: skip
+_EXIT_IDS = (x86.UC_X86_REG_RAX, x86.UC_X86_REG_RIP)
+_SHOWN_MSRS = tuple(row.number for row in msr.MSRS if row.number not in (msr.GS_BASE, msr.EFER))
+
+_ACCESS_NAMES = {uc.UC_MEM_READ: "read", uc.UC_MEM_WRITE: "write", uc.UC_MEM_FETCH: "fetch"}
+_WANTED = {uc.UC_MEM_WRITE: Protection.WRITE, uc.UC_MEM_FETCH: Protection.EXECUTE}
+_REFUSED = "not mapped or not allowed"
+_READ_AND_WRITE = Protection.READ | Protection.WRITE
+
+Rights = tuple[Region, Protection]
+
+
+@dataclass(frozen=True)
+class Call:
+    """The three arguments of a block, in rcx, rdx and r8."""
+
+    first: int
+    second: int
+    third: int = 0
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all processors of a sandbox work with.
+
+    `gate` is entered for what callbacks look at beyond the processor and its guest. `budget`: instructions of one run.
+    `time_stamp` serves RDTSC.
+    """
+
+    root: RootMemory
+    script_globals: GuestMemory
+    quota: Quota
+    budget: int
+    time_stamp: Callable[[], int]
+    gate: AbstractContextManager[Any]
+    decoder: capstone.Cs
+
+
+class RootProcessor:
+    """Machine code may run plain blocks itself, by `state` (machine.native.protocol)."""
+
+    def __init__(self, surroundings: Surroundings) -> None:
+        """Raises machine.memory.MapError."""
+        self._surroundings = surroundings
+        self._own = GuestMemory(surroundings.quota)  # the stack, and the code of `block`
+        self._stack = self._own.map(layout.STACK_BASE, layout.STACK_SIZE, _READ_AND_WRITE, "vmx-root stack")
+        self._blocks_entered = BlockCounter(self._own)
+        self._guest_regs = GuestRegs(self._stack, layout.GUEST_REGS)
+        self.block: Block | None = None
+        self.guest: Cpu | None = None
+        self._is_spoiled = True  # and has no engine yet
+        self._serves_machine_code = False
+        self._physical: dict[Region, int] = {}
+        self._of_guests: list[Region] = []
+        self._what = ""
+        self._msrs_are_shown = False
+        self._changed_code: set[Region] = set()
+        self.state = RootState(
+            budget=surroundings.budget,
+            counter=self._blocks_entered.state,
+            guest_regs_at=self._host_address(layout.GUEST_REGS),
+            stack_pointer=layout.STACK_POINTER,
+            stack_top=self._host_address(layout.STACK_POINTER),
+            begin=layout.BEGIN,
+            leave=layout.RETURN,
+            left=layout.RETURNED,
+            flags=_ENTRY_FLAGS,
+            start=function_address("uc_emu_start"),
+            restore_context=function_address("uc_context_restore"),
+            write_one=function_address("uc_reg_write"),
+        )
+
+    def _host_address(self, address: int) -> int:
+        return self._stack.host_pointer + address - self._stack.start
+
+    def serve_machine_code(self) -> None:
+        """Let `state` say where everything is, and count instructions by machine code, from the next `enter` on."""
+        self._serves_machine_code = self._is_spoiled = True
+        self.state.token = 0
+
+    # --- whom it translates for
+
+    def enter(self, block: Block, guest: Cpu) -> None:
+        """Run this block in this process from now on."""
+        if self._is_spoiled:
+            self._start_engine()
+        if block is not self.block:
+            self._take_in(block)
+        self.guest = guest
+        self._clear_stack()
+        self.state.clear_bytes = 0
+        self._engine.flush_tlb()
+        self.state.restore, self.state.block, self.state.token = 1, block.number, 0
+
+    def leave(self) -> None:
+        """Forget the memory of processes, some of which is gone."""
+        self.guest, self.state.token = None, 0
+        for region in self._of_guests:
+            self._engine.unmap(self._physical.pop(region), region.size)
+        self._of_guests.clear()
+
+    def _entered(self) -> tuple[Block, Cpu]:
+        assert self.block is not None
+        assert self.guest is not None
+        return self.block, self.guest
+
+    def _take_in(self, block: Block) -> None:
+        if self.block is not None:
+            self._own.unmap(self.block.region)
+            self._blocks_entered.forget(self.block.region.start, self.block.region.end)
+        self._own.adopt(block.region)
+        self.block = block
+
+    # --- running
+
+    def run(self, call: Call, gs_base: int) -> RootResult:
+        """One run of the block. The guest's registers follow GUEST_REGS afterwards."""
+        block, guest = self._entered()
+        self._prepare(block, call, guest, gs_base)
+        status = self._engine.start(layout.BEGIN, 0)
+        fault = self.finish(status)
+        if fault is not None:
+            return RootResult(0, fault)
+        value = self._exit.values[0]
+        self._guest_regs.store(guest.registers)
+        if block.uses_xmm:
+            self._xmm.read()
+            guest.write_vectors(self._xmm.values)
+        return RootResult(value)
+
+    def _prepare(self, block: Block, call: Call, guest: Cpu, gs_base: int) -> None:
+        self._clear_stack()
+        self._guest_regs.load(guest.registers)
+        self._engine.uc.context_restore(self._clean)
+        self.state.restore = 1
+        entry = self._entry.values
+        entry[0], entry[1], entry[2] = call.first, call.second, call.third
+        entry[3], entry[4] = layout.STACK_POINTER, gs_base
+        self._entry.write()
+        ctypes.c_uint64.from_address(self.state.stack_top).value = layout.RETURN
+        if block.uses_xmm:
+            guest.read_vectors(self._xmm.values)
+            self._xmm.write()
+        self._blocks_entered.allow(self._surroundings.budget)
+
+    def _clear_stack(self) -> None:
+        if self.state.clear_bytes:
+            ctypes.memset(self.state.clear_at, 0, self.state.clear_bytes)
+
+    def finish(self, status: int) -> RootFault | None:
+        """What follows a run that did more than return, or did not return. The guest's registers do not follow yet."""
+        block, guest = self._entered()
+        self._exit.read()
+        rip = self._exit.values[1]
+        what, self._what = self._what, ""
+        self._publish_changed_code(guest)
+        self._msrs_are_shown = False
+        fault = None
+        if rip != layout.RETURNED or what:
+            fault = fault_at(block, rip, status, what, self._surroundings.decoder)
+            self._spoil()  # a fault can leave more behind than a context has
+        self.state.attention = 0
+        return fault
+
+    def _publish_changed_code(self, guest: Cpu) -> None:
+        """What a block wrote into executable memory is translated anew by the guest."""
+        if self._changed_code:
+            for region in self._changed_code:
+                guest.code_changed(region.start, region.end)
+            self._changed_code.clear()
+            self._engine.flush_tlb()
+
+    def _stop(self, what: str) -> None:
+        self._what = self._what or what
+        self.state.attention = 1
+        self._engine.stop()
+
+    # --- the engine
+
+    @property
+    def is_spoiled(self) -> bool:
+        """Whether it wants another engine, hence another `enter`."""
+        return self._is_spoiled
+
+    def _spoil(self) -> None:
+        self._is_spoiled, self.state.token = True, 0
+
+    def _start_engine(self) -> None:
+        """A fresh engine: no translation, no fault, no control register of an earlier run."""
+        self._is_spoiled = False
+        engine = self._engine = Engine(CPU_MODEL)
+        engine.uc.ctl_set_tlb_mode(uc.UC_TLB_VIRTUAL)
+        engine.end_nowhere()
+        self._count_blocks()
+        engine.add_hook(uc.UC_HOOK_TLB_FILL, TLB_FILL_HOOK(self._on_translation))
+        engine.add_hook(uc.UC_HOOK_INTR, INTERRUPT_HOOK(self._on_interrupt))
+        engine.add_hook(uc.UC_HOOK_INSN, SYSCALL_HOOK(self._on_syscall), x86.UC_X86_INS_SYSCALL)
+        engine.add_hook(uc.UC_HOOK_INSN, TIME_STAMP_HOOK(self._on_rdtsc), x86.UC_X86_INS_RDTSC)
+        engine.add_hook(uc.UC_HOOK_INSN, TIME_STAMP_HOOK(self._on_rdtscp), x86.UC_X86_INS_RDTSCP)
+        self._entry = Batch(engine.handle, _ENTRY_IDS)
+        self._exit = Batch(engine.handle, _EXIT_IDS)
+        self._xmm = Batch(engine.handle, VECTOR_IDS, words=2)
+        self._physical.clear()
+        self._of_guests.clear()
+        self._next_physical = PAGE
+        for register, value in INITIAL_STATE:
+            engine.set_register(register, value)
+        self._clean = engine.uc.context_save()
+        self._show_engine()
+
+    def _show_engine(self) -> None:
+        """Let machine code see the engine."""
+        state = self.state
+        state.engine, state.clean = address_of(self._engine.handle), address_of(self._clean._context)
+        window = window_of(self._engine) if self._serves_machine_code else None
+        state.general, state.rip = (0, 0) if window is None else (window.general, window.rip)
+
+    def _count_blocks(self) -> None:
+        """Count instructions as machine.cpu does, by machine code if there is some."""
+        hook = self._engine.add_hook(uc.UC_HOOK_BLOCK, BLOCK_HOOK(self._on_block))
+        code = block_hook.address() if self._serves_machine_code else None
+        if code is not None:
+            self._blocks_entered.call(hook.callback)
+            self._engine.add_hook(uc.UC_HOOK_BLOCK, code, data=self._blocks_entered.state)
+            self._slow_hook = hook
+            self._engine.remove_hook(hook)
+
+    def _on_block(self, _engine: int, address: int, size: int, _data: int) -> None:
+        """A block that machine code does not count: new, more than plain, or beyond the budget."""
+        try:
+            with self._surroundings.gate:
+                effect = effect_of(self._own.read(address, size) or b"")
+            if effect is not Effect.PLAIN:
+                self._note(effect)
+            if not self._blocks_entered.enter(address, size, listed=effect is Effect.PLAIN):
+                self._stop(f"limit max_root_instructions ({self._surroundings.budget} instructions) reached")
+        except BaseException as error:
+            self._stop(f"{type(error).__name__}: {error}")
+
+    def _note(self, effect: Effect) -> None:
+        """What is about to be executed does more than a plain block."""
+        self.state.attention = self.state.restore = 1
+        if effect >= Effect.READING and not self._msrs_are_shown:
+            assert self.guest is not None
+            self._msrs_are_shown = True
+            with self._surroundings.gate:
+                for number in _SHOWN_MSRS:
+                    self._engine.write_msr(number, self.guest.read_msr(number))
+        if effect is Effect.SYSTEM:
+            self._spoil()
+
+    def _on_interrupt(self, _engine: int, vector: int, _data: int) -> None:
+        self._stop(f"exception {vector:x}")
+
+    def _on_syscall(self, _engine: int, _data: int) -> None:
+        self._stop(SYSCALL_HERE)
+
+    def _on_rdtsc(self, _engine: int, _data: int) -> int:
+        with self._surroundings.gate:
+            ticks = self._surroundings.time_stamp() & WORD_MASK
+        self._engine.set_register(x86.UC_X86_REG_RAX, ticks & 0xFFFF_FFFF)
+        self._engine.set_register(x86.UC_X86_REG_RDX, ticks >> 32)
+        return 1
+
+    def _on_rdtscp(self, engine: int, data: int) -> int:
+        assert self.guest is not None
+        with self._surroundings.gate:
+            self._engine.set_register(x86.UC_X86_REG_RCX, self.guest.read_msr(msr.TSC_AUX) & 0xFFFF_FFFF)
+        return self._on_rdtsc(engine, data)
+
+    # --- pages
+
+    def _on_translation(self, _engine: int, address: int, access: int, entry: Any, _data: int) -> bool:
+        try:
+            page = page_floor(address)
+            with self._surroundings.gate:
+                rights = self._rights(page, access)
+            if isinstance(rights, str):
+                self._what = self._what or f"{_ACCESS_NAMES.get(access, 'access')} of page {page:x}, which is {rights},"
+                return False
+            region, protection = rights
+            entry[0].physical_address = self._physical_base(region) + page - region.start
+            entry[0].protection = int(protection)
+        except BaseException as error:
+            self._what = self._what or f"{type(error).__name__}: {error}"
+            return False
+        return True
+
+    def _rights(self, page: int, access: int) -> Rights | str:
+        """Where a page lies and what is allowed on it, the access included; or why it is refused."""
+        found = self._rights_on_own(page, access) or self._rights_on_guest(page, access) or self._rights_on_shared(page)
+        wanted = _WANTED.get(access, Protection.READ)
+        if found is not None and wanted in found[1]:
+            return found
+        if found is not None and access == uc.UC_MEM_FETCH:
+            return "not code of a block"
+        return "code of a block" if found is not None and found[1] & Protection.EXECUTE else _REFUSED
+
+    def _rights_on_own(self, page: int, access: int) -> Rights | None:
+        region = self._own.region_at(page)
+        if region is not self._stack or access == uc.UC_MEM_FETCH:
+            return None if region is None else (region, region.protection)
+        if access != uc.UC_MEM_WRITE:
+            return region, Protection.READ  # so that the first write is seen
+        start, end = self._host_address(page), self._stack.host_pointer + self._stack.size
+        if self.state.clear_bytes < end - start:
+            self.state.clear_at, self.state.clear_bytes = start, end - start
+        return region, _READ_AND_WRITE
+
+    def _rights_on_guest(self, page: int, access: int) -> Rights | None:
+        assert self.guest is not None
+        region = self.guest.memory.region_at(page)
+        if region is None:
+            return None
+        protection = region.protection & ~Protection.EXECUTE
+        if Protection.EXECUTE in region.protection:
+            if access != uc.UC_MEM_WRITE:
+                protection &= ~Protection.WRITE  # so that the first write is seen
+            elif Protection.WRITE in protection:
+                self._changed_code.add(region)
+                self.state.attention = 1
+        return region, protection
+
+    def _rights_on_shared(self, page: int) -> Rights | None:
+        """The event's buffers and the scripts' globals."""
+        assert self.block is not None
+        if self._surroundings.root.owner(page) in self.block.root_code.buffers:
+            region = self._surroundings.root.region_at(page)
+        else:
+            region = self._surroundings.script_globals.region_at(page)
+        return None if region is None else (region, region.protection)
+
+    def _physical_base(self, region: Region) -> int:
+        base = self._physical.get(region)
+        if base is None:
+            assert self.guest is not None
+            base, self._next_physical = self._next_physical, self._next_physical + region.size
+            self._engine.map_pointer(base, region.size, int(Protection.ALL), region.host_pointer)
+            self._physical[region] = base
+            if self.guest.memory.region_at(region.start) is region:
+                self._of_guests.append(region)
+        return base
