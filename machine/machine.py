@@ -39,14 +39,14 @@ from machine.parallel import LOCK_TRIES, ParallelRun, Surroundings
 from machine.process import Core, Process
 from machine.root.actions import RootActions
 from machine.root.memory import RootMemory
-from machine.root.sandbox import RootSandbox, region_over
+from machine.root.sandbox import RootSandbox
 from machine.scheduler import Scheduler
 from machine.summary import CAUSES, Counts, ProcessEnd, RunSummary, StopCause
 from vm.engine import Engine, Fault, Loaded
 from vm.host import Host
 from vm.limits import DEFAULT_LIMITS, Limits
 from vm.registers import RFLAGS, RIP, STORAGE_INDEX
-from vm.script_memory import GLOBALS_BASE, GlobalStore
+from vm.script_memory import GlobalStore
 from vm.sharing import Shareable, Sharing
 
 __all__ = ["Machine", "MsrError", "ProcessEnd", "RunSummary", "Sinks", "StopCause"]
@@ -125,9 +125,8 @@ class Machine:
         self._parallel: ParallelRun | None = None  # under way
         if isinstance(engine, Shareable):
             engine.sharing = self._sharing()
-        shared = None if store is None else region_over(store.memory, GLOBALS_BASE, len(store.memory), "script globals")
         made = [
-            RootSandbox(root, own_quota, limits.max_root_instructions, self.clock.time_stamp, shared, self._gate)
+            RootSandbox(root, own_quota, limits.max_root_instructions, self.clock.time_stamp, store, self._gate)
             for _ in range(1 if self._gate is None else cores)
         ]
         self._sandboxes = made if len(made) == cores else made * cores

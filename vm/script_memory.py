@@ -53,8 +53,10 @@ class GlobalStore:
             raise GlobalConflict(f"more than {self.limits.max_global_bytes} bytes of globals (limit max_global_bytes)")
         for symbol in new:
             if symbol.name not in self.entries:
+                size = -(-symbol.size // SLOT) * SLOT
                 self.entries[symbol.name] = GlobalEntry(symbol, GLOBALS_BASE + self.used)
-                self.used += -(-symbol.size // SLOT) * SLOT
+                self.memory[self.used : self.used + size] = bytes(size)  # blocks reach to the end of a page
+                self.used += size
         return tuple(self.entries[symbol.name].address for symbol in symbols)
 
     def read(self, name: str) -> bytes:

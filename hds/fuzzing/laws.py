@@ -17,6 +17,7 @@ from hds.fuzzing.bytecode import hostile_file
 from hds.fuzzing.carriers import carriers_differ
 from hds.fuzzing.choices import Choices
 from hds.fuzzing.commands import ASSEMBLY, command_file
+from hds.fuzzing.isolation import noticed, pair
 from hds.fuzzing.programs import program
 from hds.fuzzing.runs import run_case
 from hds.fuzzing.world import Effects, Observation, difference, observe, world
@@ -306,6 +307,24 @@ def _check_carriers(case: Case) -> str | None:
     return carriers_differ(case, Interpreter, native.__wrapped__)
 
 
+def _check_isolation(case: Case) -> str | None:
+    from machine.root.assembler import MissingAssemblerError, assemble
+
+    assert isinstance(case, str)
+    try:
+        assemble("nop")
+    except MissingAssemblerError as error:
+        raise NativeMissing(str(error)) from None
+    why = noticed(case, Interpreter)
+    if why is not None:
+        return f"reference: {why}"
+    try:
+        why = noticed(case, native.__wrapped__)
+    except NativeMissing:
+        return None
+    return None if why is None else f"native: {why}"
+
+
 LAWS: tuple[Law, ...] = (
     Law("engines", "the native engine does what the reference engine does", program, _check_engines, 4),
     Law("session", "scripts that share globals run alike on both engines", _session, _check_session),
@@ -321,5 +340,7 @@ LAWS: tuple[Law, ...] = (
     Law("assembly", "no text crashes the assembler guard", _assembly, _check_assembly),
     Law("bytecode", "bytecode is refused, or stays in bounds and runs alike on both engines", hostile_file,
         _check_bytecode, 4),
+    Law("isolation", "a condition or code block does what it does alone, whatever has run before", pair,
+        _check_isolation, 2),
     Law("carriers", "the trigger protocol in machine code does what the one in Python does", _run, _check_carriers),
 )  # fmt: skip

@@ -45,6 +45,7 @@ from machine.root.guest_regs import GuestRegs
 from machine.root.memory import RootMemory
 from machine.root.plain_code import Effect, effect_of
 from machine.window import window_of
+from vm.script_memory import GLOBALS_BASE, GlobalStore
 
 _ENTRY_FLAGS = 1 << 1
 _ENTRY_IDS = (
@@ -70,6 +71,19 @@ class Call:
     third: int = 0
 
 
+class ScriptGlobals:
+    """The globals of the scripts as a block reaches them: the pages in which there are some."""
+
+    def __init__(self, store: GlobalStore) -> None:
+        self._store = store
+        anchor = ctypes.c_char.from_buffer(store.memory)
+        self._region = Region(GLOBALS_BASE, len(store.memory), _READ_AND_WRITE, "script globals", store.memory, anchor)
+
+    def region_at(self, page: int) -> Region | None:
+        """The region, if this page is one of them."""
+        return self._region if 0 <= page - GLOBALS_BASE < self._store.used else None
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What all processors of a sandbox work with.
@@ -79,7 +93,7 @@ class Surroundings:
     """
 
     root: RootMemory
-    script_globals: GuestMemory
+    globals: ScriptGlobals | None
     quota: Quota
     budget: int
     time_stamp: Callable[[], int]
@@ -375,10 +389,11 @@ class RootProcessor:
     def _rights_on_shared(self, page: int) -> Rights | None:
         """The event's buffers and the scripts' globals."""
         assert self.block is not None
-        if self._surroundings.root.owner(page) in self.block.root_code.buffers:
-            region = self._surroundings.root.region_at(page)
+        root, script_globals = self._surroundings.root, self._surroundings.globals
+        if root.owner(page) in self.block.root_code.buffers:
+            region = root.region_at(page)
         else:
-            region = self._surroundings.script_globals.region_at(page)
+            region = None if script_globals is None else script_globals.region_at(page)
         return None if region is None else (region, region.protection)
 
     def _physical_base(self, region: Region) -> int:

@@ -19,13 +19,14 @@ from weakref import WeakKeyDictionary
 import capstone
 
 from machine.cpu import Cpu
-from machine.memory import GuestMemory, MapError, Protection, Quota, Region
+from machine.memory import MapError, Quota
 from machine.native import block_hook
 from machine.native.tables import BlockRow
 from machine.root.block import Block, RootCode, place
 from machine.root.fault import RootFault, RootResult
 from machine.root.memory import RootMemory
-from machine.root.processor import Call, RootProcessor, Surroundings
+from machine.root.processor import Call, RootProcessor, ScriptGlobals, Surroundings
+from vm.script_memory import GlobalStore
 
 MOST_PROCESSORS = 32  # of 3 MB each; what has one to itself runs without a look at its pages and translations
 
@@ -39,16 +40,14 @@ class RootSandbox:
         quota: Quota,
         budget: int,
         time_stamp: Callable[[], int],
-        script_globals: Region | None = None,
+        store: GlobalStore | None = None,
         gate: AbstractContextManager[Any] | None = None,
     ) -> None:
         """See `machine.root.processor.Surroundings`."""
-        shared = GuestMemory(quota)
-        if script_globals is not None:
-            shared.adopt(script_globals)
+        script_globals = None if store is None else ScriptGlobals(store)
         decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
         gate = RLock() if gate is None else gate
-        self._surroundings = Surroundings(root, shared, quota, budget, time_stamp, gate, decoder)
+        self._surroundings = Surroundings(root, script_globals, quota, budget, time_stamp, gate, decoder)
         self._processors: list[RootProcessor] = []
         self._blocks: dict[RootCode, Block] = {}
         self._removals: WeakKeyDictionary[Cpu, int] = WeakKeyDictionary()
@@ -124,8 +123,3 @@ class RootSandbox:
     def finish(self, code: RootCode, status: int) -> RootFault | None:
         """What follows a run by machine code that did more than return. The guest's registers do not follow yet."""
         return self._processor(self._block(code)).finish(status)
-
-
-def region_over(buffer: Any, start: int, size: int, name: str) -> Region:
-    """A region over a buffer that somebody else keeps, such as the globals of the scripts."""
-    return Region(start, size, Protection.READ | Protection.WRITE, name, buffer, ctypes.c_char.from_buffer(buffer))

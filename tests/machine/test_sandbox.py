@@ -177,6 +177,16 @@ def test_a_block_sees_the_globals_of_the_scripts() -> None:
     assert store.read("counter") == (1).to_bytes(8, "little")
 
 
+def test_a_new_global_is_zero_whatever_a_block_has_written_behind_the_others() -> None:
+    store = GlobalStore()
+    (address,) = store.bind((GlobalSymbol("counter", "u64", 8),))
+    guest = bench(CALL, store=store)
+    guest.on_syscall(CodeAction(block(f"mov rax, {address:x}; mov qword ptr [rax+8], 7; mov qword ptr [rax+10], 7")))
+    ran(guest)
+    store.bind((GlobalSymbol("other", "u64", 8), GlobalSymbol("third", "u8", 1)))
+    assert store.read("other") + store.read("third") == bytes(9)
+
+
 def test_gs_is_the_processor_block_of_the_core() -> None:
     guest = bench(cores=2)
     guest.machine.load(b"\x0f\x05", "raw")
@@ -218,6 +228,8 @@ def test_a_block_does_not_see_memory_that_the_guest_has_unmapped() -> None:
         ("jmp rax", "fetch of page 0, which is not mapped"),
         (f"mov eax, {CODE:x}; jmp rax", "fetch of page 400000, which is not code of a block,"),
         ("pop rax", "fetch of page 0, which is not mapped"),  # an unbalanced stack
+        ("lea rax, [rip]; inc byte ptr [rax]", "write of page ffffb10000000000, which is code of a block,"),
+        ("db 0b8", "fetch of what is not code of the block at ffffb10000000025: hlt"),  # the return is in an operand
         ("again: jmp again", "limit max_root_instructions (100000 instructions) reached"),
         ("again: push rax; jmp again", "write of page ffffb1fffffff000"),  # the stack ends
     ],

@@ -102,6 +102,12 @@ def test_bytecode_is_refused_or_stays_in_bounds(case: Case) -> None:
 
 
 @SLOWEST
+@given(cases("isolation"))
+def test_a_block_does_what_it_does_alone(case: Case) -> None:
+    holds(BY_NAME["isolation"], case)
+
+
+@SLOWEST
 @given(cases("carriers"))
 def test_both_carriers_do_the_same(case: Case) -> None:
     holds(BY_NAME["carriers"], case)
