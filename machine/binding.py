@@ -140,12 +140,12 @@ def callback_address(hook: Hook) -> int:
 class Engine:
     """One Unicorn engine in 64-bit mode with raw hooks. Registers and memory are reached through `uc`."""
 
-    def __init__(self, cpu_model: int) -> None:
+    def __init__(self, cpu_model: int, translation_bytes: int = _TRANSLATION_BYTES) -> None:
         """Raises HostMemoryError, where Unicorn would end the process."""
-        require_memory(_TRANSLATION_BYTES + _ENGINE_BYTES, "an emulator")
+        require_memory(translation_bytes + _ENGINE_BYTES, "an emulator")
         self.uc: Any = Uc(uc.UC_ARCH_X86, uc.UC_MODE_64)
         self.uc.ctl_set_cpu_model(cpu_model)
-        self.uc.ctl_set_tcg_buffer_size(_TRANSLATION_BYTES)
+        self.uc.ctl_set_tcg_buffer_size(translation_bytes)
         self.handle = self.uc._uch
         self.read_register(x86.UC_X86_REG_RIP)  # the engine allocates now, as long as the probe holds
         cell = _Msr()

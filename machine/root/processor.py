@@ -48,6 +48,7 @@ from machine.window import window_of
 from vm.script_memory import GLOBALS_BASE, GlobalStore
 
 _ENTRY_FLAGS = 1 << 1
+_TRANSLATION_BYTES = 8 << 20
 _ENTRY_IDS = (
     x86.UC_X86_REG_RCX, x86.UC_X86_REG_RDX, x86.UC_X86_REG_R8, x86.UC_X86_REG_RSP, x86.UC_X86_REG_GS_BASE,
 )  # fmt: skip
@@ -253,7 +254,7 @@ class RootProcessor:
     def _start_engine(self) -> None:
         """A fresh engine: no translation, no fault, no control register of an earlier run."""
         self._is_spoiled = False
-        engine = self._engine = Engine(CPU_MODEL)
+        engine = self._engine = Engine(CPU_MODEL, _TRANSLATION_BYTES)
         engine.uc.ctl_set_tlb_mode(uc.UC_TLB_VIRTUAL)
         engine.end_nowhere()
         self._count_blocks()

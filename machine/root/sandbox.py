@@ -28,7 +28,7 @@ from machine.root.memory import RootMemory
 from machine.root.processor import Call, RootProcessor, ScriptGlobals, Surroundings
 from vm.script_memory import GlobalStore
 
-MOST_PROCESSORS = 32  # of 3 MB each; what has one to itself runs without a look at its pages and translations
+MOST_PROCESSORS = 32  # of 2 MB each; what has one to itself runs without a look at its pages and translations
 
 
 class RootSandbox:
