@@ -49,7 +49,8 @@ def read_bytes(path: str, limits: Limits, limit: str = "max_source_bytes", timeo
     try:
         return read_file(path, limits, limit) if path != "-" else _read_standard_input(limits, limit, timeout)
     except FileRefused as error:
-        raise InputError(str(error), hint=error.hint) from None
+        hint = f"{error.hint}; - stands for standard input" if error.hint else None
+        raise InputError(str(error), hint=hint) from None
 
 
 def _read_standard_input(limits: Limits, limit: str, timeout: float | None) -> bytes:

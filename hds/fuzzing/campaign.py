@@ -12,6 +12,7 @@ from pathlib import Path
 
 from hds.fuzzing.choices import Choices, RandomSource, RecordedSource
 from hds.fuzzing.laws import Case, Law, NativeMissing
+from vm.files import write_file
 
 MOST_SHRINKING = 400  # checks that one failure may cost
 
@@ -135,18 +136,21 @@ def run(
 
 
 def saved(failure: Failure, folder: Path) -> Path:
-    """Write a failure as a file that `hds run` takes; bytecode goes into a `.hdc` file beside it."""
+    """Write a failure as a file that `hds run` takes; bytecode goes into a `.hdc` file beside it.
+
+    Raises OSError, vm.files.FileRefused.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{failure.stem}.hds"
     header = f"// law {failure.law.name}: {failure.law.doc}\n// seed {failure.seed}, case {failure.number}\n"
     reason = " ".join(failure.why.split())[:200]
     header += f"// {''.join(character if character.isprintable() else '.' for character in reason)}\n"
     if isinstance(failure.case, bytes):
-        path.with_suffix(".hdc").write_bytes(failure.case)
+        write_file(path.with_suffix(".hdc"), failure.case)
         header += f"// hds disasm {path.with_suffix('.hdc').name}\n"
-        path.write_text(header, encoding="utf-8")
+        write_file(path, header.encode())
         return path
-    path.write_bytes((header + as_command_file(failure)).encode("utf-8", "surrogatepass"))
+    write_file(path, (header + as_command_file(failure)).encode("utf-8", "surrogatepass"))
     return path
 
 

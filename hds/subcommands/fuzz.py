@@ -10,6 +10,7 @@ from hds.fuzzing.campaign import Failure, saved
 from hds.fuzzing.campaign import run as run_campaign
 from hds.fuzzing.laws import LAWS, Law
 from hds.inputs import refuse
+from vm.files import FileRefused
 
 DEFAULT_SECONDS = 60.0
 
@@ -44,6 +45,8 @@ def fuzz(laws: tuple[Law, ...], arguments: argparse.Namespace) -> ExitCode:
         if arguments.save is not None:
             try:
                 print(f"  saved as {saved(failure, arguments.save)}")
+            except FileRefused as error:
+                refuse(str(error), ExitCode.NO_INPUT)
             except OSError as error:
                 refuse(f"cannot write to {arguments.save}: {error.strerror}", ExitCode.NO_INPUT)
         elif isinstance(failure.case, str):
