@@ -118,20 +118,20 @@ def _reading(path: str | Path) -> Iterator[int]:
         finally:
             os.close(descriptor)
     except (OSError, ValueError) as error:
-        hint = "only regular files are read" if isinstance(error, _WrongKind) else None
+        hint = "only regular files are read" if isinstance(error, _WrongKindError) else None
         raise FileRefused(f"cannot read {path}: {reason(error)}", reason(error), hint) from None
 
 
-class _WrongKind(OSError):
+class _WrongKindError(OSError):
     """What stands there is no regular file."""
 
 
 def _check_kind(found: os.stat_result, *harmless: int) -> None:
-    """Raises _WrongKind for what is neither a regular file nor one of these devices."""
+    """Raises _WrongKindError for what is neither a regular file nor one of these devices."""
     if stat.S_ISREG(found.st_mode) or (stat.S_ISCHR(found.st_mode) and found.st_rdev in harmless):
         return
     kind = next((name for is_kind, name in _KINDS if is_kind(found.st_mode)), "no regular file")
-    raise _WrongKind(errno.EINVAL, f"it is {kind}")
+    raise _WrongKindError(errno.EINVAL, f"it is {kind}")
 
 
 def _check_existing(name: str | Path, folder: int | None) -> None:
