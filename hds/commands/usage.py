@@ -217,6 +217,14 @@ their like are followed by their value and may stand anywhere behind the name.
 A command that is refused prints its message and is counted in the summary. `hds run` ends there: before the guest has
 started it is not started, and a guest that a `g` or an event holds is not let go. With `--keep-going` the file goes on
 with the next command, as in HyperDbg; so do the console, and `Session` in Python, which raises behind the last one.
+
+A FILE is a regular file: FIFOs, terminals and other devices, directories and sockets are refused (`/dev/null` is
+not). Its path is relative to the current folder, that of `file:` to the folder of the command file. A backslash
+separates folders, as a slash does. `c:\\...`, in any case and with either slash (`c:x` is `c:\\x`), and
+`\\\\server\\share\\...` are looked up in the folder that `--drive c=DIR` (`--drive \\\\server\\share=DIR`) gives: an
+exactly spelled name first, else the only one that differs in case only. Neither `..` nor a link leads out of that
+folder. Without the flag, or with `\\x` alone, it is an error (E226; in an `#include` E025), and no file is read or
+made. The same holds for the files that a command line names.
 """
 
 
