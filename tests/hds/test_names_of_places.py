@@ -292,7 +292,7 @@ def test_a_program_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 def test_check_warns_of_what_hds_refuses() -> None:
-    text = "!cpuid script { print(1); }\n!monitor rw 401000 401fff\n!syscall\ntest query\nr"
+    text = "!vmcall script { print(1); }\n!monitor rw 401000 401fff\n!syscall\ntest query\nr"
     ran = command_line("check", "--format", "json", "-e", text)
     found = [json.loads(line) for line in ran.output.splitlines()]
     assert [(item["code"], item["severity"]) for item in found] == [("W030", "warning")] * 3
