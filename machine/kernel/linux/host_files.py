@@ -126,6 +126,25 @@ class _File(_HostNode):
         return descriptor
 
 
+class _Nameless(_HostNode):
+    """A regular file that no name leads to, by a descriptor that reads and writes it."""
+
+    @_translated
+    def open(self, writable: bool) -> Handle:
+        """As `Node`."""
+        return _Opened(os.dup(self.descriptor), self._share)
+
+    @_translated
+    def set_mode(self, mode: int) -> None:
+        """As `Node`."""
+        os.fchmod(self.descriptor, mode & PERMISSION_BITS)
+
+    @_translated
+    def set_times(self, accessed: int, modified: int) -> None:
+        """As `Node`."""
+        os.utime(self.descriptor, ns=(accessed, modified))
+
+
 class _Opened:
     """The bytes of an opened regular file."""
 
@@ -234,6 +253,13 @@ class HostDirectory(_HostNode):
         with self._new_name():
             os.close(os.open(name, flags, mode & PERMISSION_BITS, dir_fd=self.descriptor))
         return self.child(name)
+
+    @_translated
+    def make_nameless(self, mode: int) -> Node:
+        """As `Node`."""
+        self._share.check_writable()
+        flags = os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC
+        return _Nameless(os.open(b".", flags, mode & PERMISSION_BITS, dir_fd=self.descriptor), self._share)
 
     @_translated
     def make_directory(self, name: bytes, mode: int) -> None:

@@ -21,12 +21,11 @@ from machine.kernel.linux.open_files import (
     O_RDONLY,
     DescriptorTable,
     DeviceFile,
-    InputStream,
     OpenFile,
-    OutputStream,
     RegularFile,
 )
 from machine.kernel.linux.paths import Place, find
+from machine.kernel.linux.pipes import InputStream, OutputStream
 from machine.kernel.linux.space import AddressSpace
 from machine.kernel.linux.table import CALLS, REFUSED, Kind, SystemCall
 from machine.kernel.linux.task import NANOSECONDS, Task

@@ -151,21 +151,30 @@ class MemoryLink(MemoryNode):
 
 
 class Device(MemoryNode):
-    """A character device: `source(size)` is what reading gives; writing is swallowed, or fails with `write_error`."""
+    """A character device: `source(size)` is what reading gives; writing is swallowed, or fails with `write_error`.
+
+    `reads_writes` says whether a write copies its bytes from the guest, as that to /dev/random does.
+    """
 
     kind = stat.S_IFCHR
 
     def __init__(
-        self, store: Store, number: tuple[int, int], source: Callable[[int], bytes], write_error: Errno | None = None
+        self,
+        store: Store,
+        number: tuple[int, int],
+        source: Callable[[int], bytes],
+        write_error: Errno | None = None,
+        reads_writes: bool = False,
     ) -> None:
         super().__init__(store, 0o666)
-        self._number = number
+        self.number = number
+        self.reads_writes = reads_writes
         self.read = source
         self.write_error = write_error
 
     def status(self) -> Status:
         """As `Node`."""
-        major, minor = self._number
+        major, minor = self.number
         return Status(
             mode=self.kind | 0o666, inode=self._inode, special=major << 8 | minor, user=0, group=0,
             accessed=self._accessed, modified=self._modified, changed=self._changed,
@@ -209,6 +218,13 @@ class MemoryDirectory(MemoryNode):
         """As `Node`."""
         self._check_new(name)
         return self._add(name, MemoryFile(self._store, mode))
+
+    def make_nameless(self, mode: int) -> Node:
+        """As `Node`."""
+        self._check_writable()
+        file = MemoryFile(self._store, mode)
+        file.links = 0
+        return file
 
     def make_directory(self, name: bytes, mode: int) -> None:
         """As `Node`."""

@@ -103,6 +103,10 @@ class Node:
         """A new empty file. Raises EEXIST."""
         raise LinuxError(Errno.ENOTDIR)
 
+    def make_nameless(self, mode: int) -> Node:
+        """A new empty file that no name leads to (O_TMPFILE)."""
+        raise LinuxError(Errno.EOPNOTSUPP)
+
     def make_directory(self, name: bytes, mode: int) -> None:
         """A new empty directory. Raises EEXIST."""
         raise LinuxError(Errno.ENOTDIR)

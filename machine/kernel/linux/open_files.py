@@ -1,13 +1,10 @@
-"""Opened files: regular ones, directories, devices, pipes and the standard streams, and the table of descriptors."""
+"""Opened files: regular ones, directories and devices (pipes.py has the others), and the table of descriptors."""
 
 from __future__ import annotations
 
-import os
-import select
 import stat
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import ClassVar
 
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.memory_files import Device
@@ -16,26 +13,37 @@ from machine.kernel.linux.paths import Place
 
 O_ACCMODE, O_RDONLY, O_WRONLY, O_RDWR = 3, 0, 1, 2
 O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC, O_APPEND, O_NONBLOCK = 0o100, 0o200, 0o400, 0o1000, 0o2000, 0o4000
-O_DIRECTORY, O_NOFOLLOW, O_CLOEXEC, O_PATH, O_TMPFILE = 0o200000, 0o400000, 0o2000000, 0o10000000, 0o20000000
-SETTABLE_FLAGS = O_APPEND | O_NONBLOCK
+O_DSYNC, O_ASYNC, O_DIRECT, O_LARGEFILE, O_DIRECTORY = 0o10000, 0o20000, 0o40000, 0o100000, 0o200000
+O_NOFOLLOW, O_NOATIME, O_CLOEXEC, O_SYNC, O_PATH = 0o400000, 0o1000000, 0o2000000, 0o4010000, 0o10000000
+O_TMPFILE = 0o20000000  # the bit; programs pass O_DIRECTORY with it
+SETTABLE_FLAGS = O_APPEND | O_NONBLOCK | O_ASYNC | O_NOATIME
+FLAGS_OF_REFERENCES = O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC  # what O_PATH leaves of the others
+_FLAGS_OF_OPENING = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC  # never seen again
 
 SEEK_SET, SEEK_CUR, SEEK_END, SEEK_DATA, SEEK_HOLE = range(5)
 LARGEST_OFFSET = (1 << 63) - 1
-PIPE_BYTES = 65536
-
-_LOOK_AROUND = 20  # milliseconds of a wait for the host
 
 
 class OpenFile:
-    """An open file description; every operation is refused here. `place` is where it was opened, if by a path."""
+    """An open file description; every operation is refused here. `place` is where it was opened, if by a path.
+
+    With O_PATH it is a reference to the place only. `seekable` says whether reads and writes have an offset.
+    """
+
+    seekable: ClassVar[bool] = False
 
     def __init__(self, flags: int, place: Place | None = None) -> None:
-        self.flags = flags
+        self.flags = flags & ~_FLAGS_OF_OPENING
         self.place = place
         self.users = 0  # descriptors that stand for it
         access = None if flags & O_PATH else flags & O_ACCMODE
-        self.readable = access not in (None, O_WRONLY)
-        self.writable = access not in (None, O_RDONLY)
+        self.readable = access in (O_RDONLY, O_RDWR)
+        self.writable = access in (O_WRONLY, O_RDWR)
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether it was opened with O_PATH."""
+        return bool(self.flags & O_PATH)
 
     def status(self) -> Status:
         """What fstat tells."""
@@ -51,6 +59,30 @@ class OpenFile:
         """How many bytes were taken."""
         raise LinuxError(Errno.EINVAL)
 
+    def read_at(self, offset: int, size: int) -> bytes:
+        """The bytes from an offset on, without moving the position."""
+        raise LinuxError(Errno.ESPIPE)
+
+    def write_at(self, offset: int, data: bytes) -> int:
+        """How many bytes were taken at an offset, without moving the position."""
+        raise LinuxError(Errno.ESPIPE)
+
+    def at_end(self, offset: int | None = None) -> bool:
+        """Whether a read, at an offset or at the position, would give nothing. Raises what the read would."""
+        return False
+
+    def swallows(self) -> bool:
+        """Whether writing does not look at the bytes. Raises what a write of any bytes would."""
+        return False
+
+    def available(self) -> int:
+        """The bytes that can be read at once (FIONREAD)."""
+        raise LinuxError(Errno.ENOTTY)
+
+    def seek(self, offset: int, whence: int) -> int:
+        """lseek."""
+        raise LinuxError(Errno.ESPIPE)
+
     def ready(self) -> tuple[bool, bool, bool]:
         """Whether reading and writing would not wait, and whether the other end is gone."""
         return True, True, False
@@ -61,6 +93,8 @@ class OpenFile:
 
 class RegularFile(OpenFile):
     """The bytes of a file, with a position."""
+
+    seekable: ClassVar[bool] = True
 
     def __init__(self, flags: int, place: Place | None, handle: Handle) -> None:
         super().__init__(flags, place)
@@ -83,12 +117,30 @@ class RegularFile(OpenFile):
             return 0
         if self.flags & O_APPEND:
             self.offset = self.handle.status().size
-        written = self.handle.write_at(self.offset, data)
+        written = self.write_at(self.offset, data)
         self.offset += written
         return written
 
+    def read_at(self, offset: int, size: int) -> bytes:
+        """As `OpenFile`."""
+        return self.handle.read_at(offset, size)
+
+    def write_at(self, offset: int, data: bytes) -> int:
+        """As `OpenFile`; O_APPEND comes before the offset (pwrite(2), BUGS)."""
+        if not data:
+            return 0
+        return self.handle.write_at(self.handle.status().size if self.flags & O_APPEND else offset, data)
+
+    def at_end(self, offset: int | None = None) -> bool:
+        """As `OpenFile`."""
+        return not self.handle.read_at(self.offset if offset is None else offset, 1)
+
+    def available(self) -> int:
+        """As `OpenFile`; less than 0 where the position is behind the end."""
+        return self.handle.status().size - self.offset
+
     def seek(self, offset: int, whence: int) -> int:
-        """lseek."""
+        """As `OpenFile`."""
         size = self.handle.status().size
         if whence in (SEEK_DATA, SEEK_HOLE):
             if not 0 <= offset < size:
@@ -107,6 +159,8 @@ class RegularFile(OpenFile):
 class DirectoryFile(OpenFile):
     """The entries of a directory as they were when the reading began."""
 
+    seekable: ClassVar[bool] = True
+
     def __init__(self, flags: int, place: Place) -> None:
         super().__init__(flags, place)
         self.position = 0
@@ -116,6 +170,8 @@ class DirectoryFile(OpenFile):
         """All entries, `.` and `..` first."""
         if self._entries is None:
             assert self.place is not None
+            if not self.status().links:
+                raise LinuxError(Errno.ENOENT)
             node, parent = self.place.node, (self.place.parent or self.place).node
             dots = [Entry(name, here.status().inode, stat.S_IFDIR) for name, here in ((b".", node), (b"..", parent))]
             self._entries = dots + list(node.entries())
@@ -123,14 +179,23 @@ class DirectoryFile(OpenFile):
 
     def seek(self, offset: int, whence: int) -> int:
         """rewinddir and seekdir."""
-        if whence != SEEK_SET or offset < 0:
+        target = offset + (self.position if whence == SEEK_CUR else 0)
+        if whence not in (SEEK_SET, SEEK_CUR) or target < 0:
             raise LinuxError(Errno.EINVAL)
-        self.position = offset
-        if offset == 0:
+        self.position = target
+        if target == 0:
             self._entries = None
-        return offset
+        return target
 
     def read(self, size: int) -> bytes:
+        """As `OpenFile`."""
+        raise LinuxError(Errno.EISDIR)
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """As `OpenFile`."""
+        raise LinuxError(Errno.EISDIR)
+
+    def at_end(self, offset: int | None = None) -> bool:
         """As `OpenFile`."""
         raise LinuxError(Errno.EISDIR)
 
@@ -138,134 +203,45 @@ class DirectoryFile(OpenFile):
 class DeviceFile(OpenFile):
     """A character device."""
 
+    seekable: ClassVar[bool] = True
+
     def __init__(self, flags: int, place: Place, device: Device) -> None:
         super().__init__(flags, place)
-        self._device = device
+        self.device = device
 
     def read(self, size: int) -> bytes:
         """As `OpenFile`."""
-        return self._device.read(size)
+        return self.device.read(size)
 
     def write(self, data: bytes) -> int:
         """As `OpenFile`."""
-        if self._device.write_error is not None:
-            raise LinuxError(self._device.write_error)
+        if self.device.write_error is not None:
+            raise LinuxError(self.device.write_error)
         return len(data)
 
+    def read_at(self, offset: int, size: int) -> bytes:
+        """As `OpenFile`: there are no offsets."""
+        return self.read(size)
 
-class OutputStream(OpenFile):
-    """Standard output or error: a pipe, as far as the guest can tell."""
+    def write_at(self, offset: int, data: bytes) -> int:
+        """As `OpenFile`: there are no offsets."""
+        return self.write(data)
 
-    def __init__(self, sink: Callable[[bytes], None], inode: int) -> None:
-        super().__init__(O_WRONLY)
-        self._sink, self._inode = sink, inode
-
-    def status(self) -> Status:
+    def at_end(self, offset: int | None = None) -> bool:
         """As `OpenFile`."""
-        return Status(mode=stat.S_IFIFO | 0o600, inode=self._inode)
+        return not self.device.read(1)
 
-    def write(self, data: bytes) -> int:
+    def swallows(self) -> bool:
         """As `OpenFile`."""
-        self._sink(data)
-        return len(data)
+        if self.device.write_error is not None:
+            raise LinuxError(self.device.write_error)
+        return not self.device.reads_writes
 
-    def ready(self) -> tuple[bool, bool, bool]:
-        """As `OpenFile`."""
-        return False, True, False
-
-
-class InputStream(OpenFile):
-    """Standard input: what the descriptor `source` of this process gives. A wait ends with EINTR if `ending()`."""
-
-    def __init__(self, source: int, inode: int, ending: Callable[[], bool]) -> None:
-        super().__init__(O_RDONLY)
-        self._source, self._inode, self._ending = source, inode, ending
-
-    def status(self) -> Status:
-        """As `OpenFile`."""
-        return Status(mode=stat.S_IFIFO | 0o600, inode=self._inode)
-
-    def read(self, size: int) -> bytes:
-        """As `OpenFile`."""
-        waiting = select.poll()
-        waiting.register(self._source, select.POLLIN)
-        while not waiting.poll(_LOOK_AROUND):
-            if self._ending():
-                raise LinuxError(Errno.EINTR)
-        try:
-            return os.read(self._source, size)
-        except OSError:
-            raise LinuxError(Errno.EIO) from None
-
-    def ready(self) -> tuple[bool, bool, bool]:
-        """As `OpenFile`."""
-        return True, False, False
-
-
-@dataclass
-class _Pipe:
-    chunks: deque[bytes] = field(default_factory=deque)
-    size: int = 0
-    readers: int = 1
-    writers: int = 1
-
-
-class PipeEnd(OpenFile):
-    """One end of a pipe. With one thread nobody could end a wait, so what would wait fails with EAGAIN."""
-
-    def __init__(self, flags: int, pipe: _Pipe, inode: int) -> None:
-        super().__init__(flags)
-        self._pipe, self._inode = pipe, inode
-
-    def status(self) -> Status:
-        """As `OpenFile`."""
-        return Status(mode=stat.S_IFIFO | 0o600, inode=self._inode)
-
-    def read(self, size: int) -> bytes:
-        """As `OpenFile`."""
-        pipe = self._pipe
-        if not pipe.chunks:
-            if pipe.writers and size:
-                raise LinuxError(Errno.EAGAIN)
-            return b""
-        data = pipe.chunks.popleft()
-        if len(data) > size:
-            pipe.chunks.appendleft(data[size:])
-            data = data[:size]
-        pipe.size -= len(data)
-        return data
-
-    def write(self, data: bytes) -> int:
-        """As `OpenFile`."""
-        pipe = self._pipe
-        if not pipe.readers:
-            raise LinuxError(Errno.EPIPE)
-        data = data[: PIPE_BYTES - pipe.size]
-        if not data:
-            raise LinuxError(Errno.EAGAIN)
-        pipe.chunks.append(data)
-        pipe.size += len(data)
-        return len(data)
-
-    def ready(self) -> tuple[bool, bool, bool]:
-        """As `OpenFile`."""
-        pipe = self._pipe
-        if self.readable:
-            return bool(pipe.chunks) or not pipe.writers, False, not pipe.writers
-        return False, pipe.size < PIPE_BYTES, not pipe.readers
-
-    def closed(self) -> None:
-        """As `OpenFile`."""
-        if self.readable:
-            self._pipe.readers -= 1
-        else:
-            self._pipe.writers -= 1
-
-
-def new_pipe(flags: int, inode: int) -> tuple[PipeEnd, PipeEnd]:
-    """The reading and the writing end."""
-    pipe = _Pipe()
-    return PipeEnd(flags | O_RDONLY, pipe, inode), PipeEnd(flags | O_WRONLY, pipe, inode)
+    def seek(self, offset: int, whence: int) -> int:
+        """As `OpenFile`: the position is always 0."""
+        if not SEEK_SET <= whence <= SEEK_HOLE:
+            raise LinuxError(Errno.EINVAL)
+        return 0
 
 
 @dataclass
@@ -290,9 +266,16 @@ class DescriptorTable:
             raise LinuxError(Errno.EBADF)
         return row
 
-    def file(self, number: int) -> OpenFile:
-        """Raises EBADF."""
+    def reference(self, number: int) -> OpenFile:
+        """What a descriptor stands for, opened or only referred to (O_PATH). Raises EBADF."""
         return self.row(number).file
+
+    def file(self, number: int) -> OpenFile:
+        """An opened file. Raises EBADF, also for a mere reference."""
+        file = self.row(number).file
+        if file.is_reference:
+            raise LinuxError(Errno.EBADF)
+        return file
 
     def for_reading(self, number: int) -> OpenFile:
         """Raises EBADF."""
@@ -328,7 +311,7 @@ class DescriptorTable:
 
     def close(self, number: int) -> None:
         """Raises EBADF."""
-        file = self.file(number)
+        file = self.reference(number)
         del self._rows[number]
         file.users -= 1
         if not file.users:

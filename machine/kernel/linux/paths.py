@@ -7,12 +7,25 @@ the folder on the host meanwhile.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntFlag
 
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.nodes import Node
 
 LONGEST_NAME = 255  # NAME_MAX
 _MOST_LINKS = 40  # that one path follows (MAXSYMLINKS)
+
+
+class Resolve(IntFlag):
+    """What a walk may not do, besides what no walk may (RESOLVE_* of openat2)."""
+
+    FREELY = 0
+    NO_XDEV = 1  # come to another file system
+    NO_MAGICLINKS = 2  # there are none
+    NO_SYMLINKS = 4
+    BENEATH = 8  # leave the directory it starts in
+    IN_ROOT = 0x10  # likewise, and the directory it starts in is the root
+    CACHED = 0x20  # wait for a disk, which nothing here does
 
 
 @dataclass(frozen=True)
@@ -55,35 +68,40 @@ class Spot:
             raise LinuxError(Errno.ENOENT)
         return self.place
 
+    @property
+    def is_name(self) -> bool:
+        """Whether it is a name at all, and neither `.`, `..` nor the root."""
+        return self.name not in (b".", b"..", b"/")
+
     def new_name(self) -> bytes:
         """The name for something new. Raises EEXIST."""
-        if self.place is not None:
+        if self.place is not None or not self.is_name:
             raise LinuxError(Errno.EEXIST)
         return self.name
 
-    def old_name(self) -> bytes:
-        """The name of something that is to be removed or moved. Raises ENOENT, ENOTDIR, EBUSY, EINVAL."""
-        place = self.existing()
-        if self.name in (b".", b"..") or place.parent is None:
-            raise LinuxError(Errno.EBUSY if place.parent is None else Errno.EINVAL)
-        return self.name
 
-
-def find(root: Place, start: Place, path: bytes, follow: bool = True) -> Spot:
+def find(root: Place, start: Place, path: bytes, follow: bool = True, resolve: Resolve = Resolve.FREELY) -> Spot:
     """Walk a path. `follow` says whether a symbolic link at its end is followed; a trailing slash always does so.
 
-    Raises ENOENT, ENOTDIR, ELOOP, EACCES and ENAMETOOLONG for the way; that the end is missing is no error.
+    Raises ENOENT, ENOTDIR, ELOOP, EACCES and ENAMETOOLONG for the way, EXDEV for what `resolve` forbids; that the end
+    is missing is no error.
     """
     if not path:
         raise LinuxError(Errno.ENOENT)
-    here = root if path.startswith(b"/") else start
+    if resolve & Resolve.IN_ROOT:
+        root = start
+    absolute = path.startswith(b"/")
+    if absolute and resolve & Resolve.BENEATH:
+        raise LinuxError(Errno.EXDEV)
+    way = _Way(root, root if absolute else start, resolve)
+    here = way.start
     slash = path.endswith(b"/")
     pending = _components(path)
     followed = 0
     spot = Spot(here, b".", here, slash)
     while pending:
         name = pending.pop()
-        spot = _step(root, here, name, slash)
+        spot = way.step(here, name, slash)
         place, is_last = spot.place, not pending
         if place is None:
             if not is_last:
@@ -92,13 +110,13 @@ def find(root: Place, start: Place, path: bytes, follow: bool = True) -> Spot:
         target = place.node.target() if not is_last or follow or slash else None
         if target is not None:
             followed += 1
-            if followed > _MOST_LINKS:
+            if followed > _MOST_LINKS or resolve & Resolve.NO_SYMLINKS:
                 raise LinuxError(Errno.ELOOP)
             if not target:
                 raise LinuxError(Errno.ENOENT)
             pending += _components(target)
             slash = slash or (is_last and target.endswith(b"/"))
-            here = root if target.startswith(b"/") else here
+            here = way.root_of_link() if target.startswith(b"/") else here
             spot = Spot(here, b".", here, slash)
             continue
         if not is_last or slash:
@@ -107,21 +125,66 @@ def find(root: Place, start: Place, path: bytes, follow: bool = True) -> Spot:
     return spot
 
 
-def _step(root: Place, here: Place, name: bytes, slash: bool) -> Spot:
-    _check_directory(here.node)
-    if name == b".":
-        return Spot(here, name, here, slash)
-    if name == b"..":
-        return Spot(here, name, here.parent or root, slash)
-    if len(name) > LONGEST_NAME:
-        raise LinuxError(Errno.ENAMETOOLONG)
-    try:
-        node = here.node.child(name)
-    except LinuxError as error:
-        if error.number is not Errno.ENOENT:
-            raise
-        return Spot(here, name, None, slash)
-    return Spot(here, name, Place(node, here, name), slash)
+def find_name(root: Place, start: Place, path: bytes) -> Spot:
+    """The name at the end of a path, to make, move or remove: a link there is not followed, whatever comes behind it.
+
+    Raises as `find` does.
+    """
+    stem = path.rstrip(b"/")
+    if not stem:
+        return Spot(root, b"/", root, True) if path else find(root, start, path)
+    directory, _, name = stem.rpartition(b"/")
+    way = _Way(root, start, Resolve.FREELY)
+    here = start
+    if directory or stem.startswith(b"/"):
+        here = find(root, start, directory or b"/").existing()
+    return way.step(here, name, path.endswith(b"/"))
+
+
+@dataclass(frozen=True)
+class _Way:
+    """The rules of one walk."""
+
+    root: Place
+    start: Place
+    resolve: Resolve
+
+    def step(self, here: Place, name: bytes, slash: bool) -> Spot:
+        """One component further."""
+        _check_directory(here.node)
+        if name == b".":
+            return Spot(here, name, here, slash)
+        if name == b"..":
+            return Spot(here, name, self._same_device(here, self._parent(here)), slash)
+        if len(name) > LONGEST_NAME:
+            raise LinuxError(Errno.ENAMETOOLONG)
+        try:
+            node = here.node.child(name)
+        except LinuxError as error:
+            if error.number is not Errno.ENOENT:
+                raise
+            return Spot(here, name, None, slash)
+        return Spot(here, name, self._same_device(here, Place(node, here, name)), slash)
+
+    def _parent(self, here: Place) -> Place:
+        if here is self.start and self.resolve & (Resolve.BENEATH | Resolve.IN_ROOT):
+            if self.resolve & Resolve.BENEATH:
+                raise LinuxError(Errno.EXDEV)
+            return here
+        return here.parent or self.root
+
+    def root_of_link(self) -> Place:
+        """Where an absolute symbolic link begins."""
+        if self.resolve & Resolve.BENEATH:
+            raise LinuxError(Errno.EXDEV)
+        if self.resolve & Resolve.NO_XDEV:
+            self._same_device(self.start, self.root)
+        return self.root
+
+    def _same_device(self, here: Place, there: Place) -> Place:
+        if self.resolve & Resolve.NO_XDEV and here.node.status().device != there.node.status().device:
+            raise LinuxError(Errno.EXDEV)
+        return there
 
 
 def _components(path: bytes) -> list[bytes]:

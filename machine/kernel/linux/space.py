@@ -15,7 +15,7 @@ from machine.loaders.initial_stack import STACK_SIZE, STACK_TOP
 from machine.memory import PAGE, MapError, Protection, Region, page_ceil, page_floor
 
 USER_SPACE = 1 << 47
-_LOWEST = 0x1_0000  # mmap_min_addr
+LOWEST = 0x1_0000  # mmap_min_addr
 _TOP = STACK_TOP - 0x800_0000  # the first mapping ends here; the way to the stack stays free
 _STACK_BOTTOM = STACK_TOP - STACK_SIZE
 _CHUNK = 4096
@@ -42,6 +42,10 @@ class AddressSpace:
             raise LinuxError(Errno.EFAULT)
         return data
 
+    def load_up_to(self, address: int, size: int) -> bytes:
+        """The readable bytes from `address` on, at most `size` of them."""
+        return self._readable(address, size)
+
     def load_some(self, address: int, size: int) -> bytes:
         """The readable bytes from `address` on, at most `size` of them. Raises EFAULT when there is none."""
         data = self._readable(address, size)
@@ -59,14 +63,18 @@ class AddressSpace:
         elif self._allowed_end(address, size, _WRITE) != address + size or not self._cpu.write(address, data):
             raise LinuxError(Errno.EFAULT)
 
-    def writable(self, address: int, size: int) -> int:
-        """How many bytes from `address` on can be written, at most `size`. Raises EFAULT when there is none."""
+    def room(self, address: int, size: int) -> int:
+        """How many bytes from `address` on can be written, at most `size`."""
         if self._region_over(address, size, _WRITE) is not None:
             return size
-        end = self._allowed_end(address, size, _WRITE)
-        if end == address and size:
+        return self._allowed_end(address, size, _WRITE) - address
+
+    def writable(self, address: int, size: int) -> int:
+        """As `room`. Raises EFAULT when there is none."""
+        room = self.room(address, size)
+        if size and not room:
             raise LinuxError(Errno.EFAULT)
-        return end - address
+        return room
 
     def load_string(self, address: int, longest: int) -> bytes:
         """The bytes before a zero. Raises EFAULT, and ENAMETOOLONG when they are `longest` or more."""
@@ -126,7 +134,7 @@ class AddressSpace:
     def free_range(self, size: int, hint: int = 0) -> int:
         """Where `size` bytes are free: at the hint if it is given and free, else as high as possible. Raises ENOMEM."""
         hint = page_floor(hint)
-        if hint >= _LOWEST and hint + size <= _STACK_BOTTOM and self._memory.overlapping(hint, size) is None:
+        if hint >= LOWEST and hint + size <= _STACK_BOTTOM and self._memory.overlapping(hint, size) is None:
             return hint
         end = _TOP
         for region in reversed(self._memory.regions):
@@ -135,7 +143,7 @@ class AddressSpace:
             if region.end + size <= end:
                 break
             end = region.start
-        if end - size < _LOWEST:
+        if end - size < LOWEST:
             raise LinuxError(Errno.ENOMEM)
         return end - size
 
@@ -145,22 +153,37 @@ class AddressSpace:
             self._replace(region, [(region.start, start, region.protection), (end, region.end, region.protection)])
 
     def protect(self, start: int, end: int, protection: Protection) -> None:
-        """Give the pages of [start, end) other rights. Raises ENOMEM where none is mapped."""
-        if not self.is_mapped(start, end):
-            raise LinuxError(Errno.ENOMEM)
-        for region in self._user_regions(start, end):
+        """Give the pages of [start, end) other rights, up to the first that is not mapped: then raises ENOMEM."""
+        position = start
+        for region in self._user_regions(start, min(end, USER_SPACE)):
+            if region.start > position:
+                break
+            position = region.end
             if region.protection != protection:
                 old = region.protection
                 self._replace(region, [(region.start, start, old), (start, end, protection), (end, region.end, old)])
+        if position < end:
+            raise LinuxError(Errno.ENOMEM)
 
     def is_mapped(self, start: int, end: int) -> bool:
         """Whether every page of [start, end) is mapped."""
         position = start
-        for region in self._user_regions(start, end):
+        for region in self._user_regions(start, min(end, USER_SPACE)):
             if region.start > position:
                 return False
             position = region.end
         return position >= end
+
+    def is_uniform(self, start: int, end: int) -> bool:
+        """Whether every page of [start, end) is mapped, with the same rights and of one kind: one mapping on Linux."""
+        kinds = {(region.protection, region.name) for region in self._user_regions(start, end)}
+        return len(kinds) == 1 and self.is_mapped(start, end)
+
+    def clear(self, start: int, end: int) -> None:
+        """Fill the pages of [start, end) that are mapped with zeros."""
+        for region in self._user_regions(start, min(end, USER_SPACE)):
+            begin, stop = max(start, region.start), min(end, region.end)
+            self._cpu.write(begin, bytes(stop - begin))
 
     def move(self, start: int, size: int, target: int, new_size: int) -> None:
         """Map [target, target + new_size) with the content and the rights of [start, start + size), which goes."""
@@ -206,6 +229,12 @@ class AddressSpace:
         for (begin, end, rights), data in zip(kept, content, strict=True):
             self._cpu.map(begin, end - begin, rights, region.name)
             self._cpu.write(begin, data)
+
+
+def check_user_range(address: int, size: int) -> None:
+    """Raises EFAULT where no program can have memory, whether it is mapped or not (access_ok)."""
+    if address + size > USER_SPACE - PAGE:
+        raise LinuxError(Errno.EFAULT)
 
 
 def whole_pages(size: int) -> int:

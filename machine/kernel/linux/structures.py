@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 
 from machine.kernel.linux.nodes import BLOCK_BYTES, Entry, Status
 
 _SECOND = 1_000_000_000
 STATX_BASIC = 0x7FF
+EntryLayout = Callable[[Entry, int], bytes]  # an entry, and the position behind it
 _NAME_BYTES = 65  # of each field of utsname
 
 
@@ -47,6 +49,13 @@ def directory_entry(entry: Entry, next_position: int) -> bytes:
     size = (19 + len(entry.name) + 1 + 7) & -8
     head = struct.pack("<QqHB", entry.inode, next_position, size, entry.kind >> 12)
     return (head + entry.name).ljust(size, b"\0")
+
+
+def old_directory_entry(entry: Entry, next_position: int) -> bytes:
+    """struct linux_dirent, whose last byte is the type."""
+    size = (18 + len(entry.name) + 2 + 7) & -8
+    head = struct.pack("<QqH", entry.inode, next_position, size)
+    return (head + entry.name).ljust(size - 1, b"\0") + bytes([entry.kind >> 12])
 
 
 def file_system(bytes_left: int) -> bytes:

@@ -27,6 +27,14 @@ class SignalAction:
     mask: int = 0
 
 
+@dataclass(frozen=True)
+class PendingSignal:
+    """A blocked signal that was raised, for the thread or for the whole process."""
+
+    number: int
+    for_thread: bool
+
+
 @dataclass(eq=False)
 class Task:
     """One process with one thread."""
@@ -46,6 +54,9 @@ class Task:
     umask: int = 0o022
     actions: dict[int, SignalAction] = field(default_factory=dict)
     blocked: int = 0
+    pending: set[PendingSignal] = field(default_factory=set)
+    timers: dict[int, tuple[int, int]] = field(default_factory=dict)  # by ITIMER_*: end (0: none) and interval, in ns
+    nice: int = 0
     alternate_stack: tuple[int, int, int] = (0, 2, 0)  # ss_sp, ss_flags (SS_DISABLE), ss_size
     robust_list: tuple[int, int] = (0, 0)
 

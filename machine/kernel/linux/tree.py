@@ -54,8 +54,8 @@ def _devices(store: Store, generator: random.Random) -> MemoryDirectory:
         b"null": Device(store, (1, 3), nothing),
         b"zero": Device(store, (1, 5), zero),
         b"full": Device(store, (1, 7), zero, Errno.ENOSPC),
-        b"random": Device(store, (1, 8), noise),
-        b"urandom": Device(store, (1, 9), noise),
+        b"random": Device(store, (1, 8), noise, reads_writes=True),
+        b"urandom": Device(store, (1, 9), noise, reads_writes=True),
     }.items():
         directory.attach(name, device)
     return directory
@@ -103,6 +103,10 @@ class _Root(Node):
     def make_file(self, name: bytes, mode: int) -> Node:
         """As `Node`."""
         return self.holder(name).make_file(name, mode)
+
+    def make_nameless(self, mode: int) -> Node:
+        """As `Node`."""
+        return self._base.make_nameless(mode)
 
     def make_directory(self, name: bytes, mode: int) -> None:
         """As `Node`."""

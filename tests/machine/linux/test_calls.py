@@ -211,7 +211,7 @@ def test_duplicates_share_a_position() -> None:
 
 
 def test_mappings_are_placed_cut_and_removed() -> None:
-    guest = Guest()
+    guest = Guest(stdin=b"text")
     address = guest.call("mmap", 0, 4 * PAGE, 3, 0x22, -1, 0)
     guest.cpu.write(address, b"first")
     guest.cpu.write(address + 3 * PAGE, b"last")
@@ -249,7 +249,8 @@ def test_a_mapped_file_is_a_copy(tmp_path: Path) -> None:
     descriptor = guest.open("/file")
     address = guest.call("mmap", 0, 100, 3, 2, descriptor, 0)
     assert guest.memory(address, 5) == b"bytes"
-    assert guest.call("mmap", 0, 100, 3, 1, descriptor, 0) == -Errno.ENODEV
+    assert guest.call("mmap", 0, 100, 3, 1, descriptor, 0) == -Errno.EACCES
+    assert guest.call("mmap", 0, 100, 3, 1, guest.open("/tmp/new", O_RDWR | O_CREAT), 0) == -Errno.ENODEV
 
 
 def test_memory_beyond_the_quota_is_enomem() -> None:

@@ -1,101 +1,40 @@
-"""Calls on open descriptors: reading, writing, positions, duplicates, pipes, status."""
+"""Calls on open descriptors: duplicates, pipes, flags, positions, status, sizes. transfers.py has those with bytes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from machine.kernel.linux import open_files as of
-from machine.kernel.linux import structures
+from machine.kernel.linux import pipes, structures
 from machine.kernel.linux.errors import Errno, LinuxError
-from machine.kernel.linux.open_files import DirectoryFile, OpenFile, RegularFile, new_pipe
+from machine.kernel.linux.memory_files import MemoryFile
+from machine.kernel.linux.nodes import Handle
+from machine.kernel.linux.open_files import DirectoryFile, OpenFile, RegularFile
+from machine.kernel.linux.pipes import EventCounter, InputStream, OutputStream, PipeEnd
 from machine.kernel.linux.task import Task
-
-_MOST_BYTES = 0x7FFF_F000  # of one read or write (MAX_RW_COUNT)
-_MOST_VECTORS = 1024
-_PIECE = 1 << 20  # bytes that sendfile and its kin move at a time
+from machine.memory import PAGE
 
 F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK, F_SETLKW = range(8)
-F_DUPFD_CLOEXEC = 1030
+F_SETOWN, F_GETOWN, F_SETSIG, F_GETSIG = 8, 9, 10, 11
+F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW = 36, 37, 38
+F_GETLEASE, F_DUPFD_CLOEXEC, F_SETPIPE_SZ, F_GETPIPE_SZ = 1025, 1030, 1031, 1032
+_GET_LOCK, _SET_LOCK = (F_GETLK, F_OFD_GETLK), (F_SETLK, F_SETLKW, F_OFD_SETLK, F_OFD_SETLKW)
+_OFD_LOCKS = (F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW)
+_FOR_REFERENCES = (F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL)  # what O_PATH leaves of fcntl
 _FD_CLOEXEC = 1
-_F_UNLCK = 2
+_F_RDLCK, _F_WRLCK, _F_UNLCK = 0, 1, 2
+_LOCK_NB, _LOCKS = 4, (1, 2, 8)  # SH, EX, UN
 
 TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIOCLEX, FIONCLEX = 0x5401, 0x5413, 0x541B, 0x5421, 0x5451, 0x5450
 
-
-def read(task: Task, fd: int, buffer: int, size: int) -> int:
-    """read(2)"""
-    file = task.files.for_reading(fd)
-    return _read_into(task, file.read, buffer, size)
-
-
-def _read_into(task: Task, source: Callable[[int], bytes], buffer: int, size: int) -> int:
-    size = min(size, _MOST_BYTES)
-    data = source(task.space.writable(buffer, size))
-    task.space.store(buffer, data)
-    return len(data)
+_CLOSE_RANGE_UNSHARE, _CLOSE_RANGE_CLOEXEC = 2, 4
+_EFD_SEMAPHORE = 1
+_MFD_CLOEXEC, _MFD_KNOWN, _MFD_HUGETLB, _LONGEST_MEMORY_NAME = 1, 0x1B, 4, 249
+_FALLOC_KEEP_SIZE, _FALLOC_PUNCH_HOLE = 1, 2
+_MOST_ADVICE = 5
+_PIECE = 1 << 20  # bytes that are emptied at a time
+_STREAMS = (PipeEnd, OutputStream, InputStream)
 
 
-def write(task: Task, fd: int, buffer: int, size: int) -> int:
-    """write(2)"""
-    file = task.files.for_writing(fd)
-    return file.write(task.space.load_some(buffer, min(size, _MOST_BYTES)))
-
-
-def pread64(task: Task, fd: int, buffer: int, size: int, offset: int) -> int:
-    """pread(2)"""
-    file = _positioned(task.files.for_reading(fd), offset)
-    return _read_into(task, lambda length: file.handle.read_at(offset, length), buffer, size)
-
-
-def pwrite64(task: Task, fd: int, buffer: int, size: int, offset: int) -> int:
-    """pwrite(2)"""
-    file = _positioned(task.files.for_writing(fd), offset)
-    data = task.space.load_some(buffer, min(size, _MOST_BYTES))
-    return file.handle.write_at(offset, data) if data else 0
-
-
-def _positioned(file: OpenFile, offset: int) -> RegularFile:
-    if offset < 0:
-        raise LinuxError(Errno.EINVAL)
-    if isinstance(file, DirectoryFile):
-        raise LinuxError(Errno.EISDIR)
-    if not isinstance(file, RegularFile):
-        raise LinuxError(Errno.ESPIPE)
-    return file
-
-
-def readv(task: Task, fd: int, vectors: int, count: int) -> int:
-    """readv(2)"""
-    file = task.files.for_reading(fd)
-    done = 0
-    for address, size in _vectors(task, vectors, count):
-        try:
-            got = _read_into(task, file.read, address, size)
-        except LinuxError:
-            if done:
-                break
-            raise
-        done += got
-        if got < size:
-            break
-    return done
-
-
-def writev(task: Task, fd: int, vectors: int, count: int) -> int:
-    """writev(2); the parts are written as one."""
-    file = task.files.for_writing(fd)
-    parts = [task.space.load_some(address, size) for address, size in _vectors(task, vectors, count) if size]
-    return file.write(b"".join(parts))
-
-
-def _vectors(task: Task, address: int, count: int) -> list[tuple[int, int]]:
-    if not 0 <= count <= _MOST_VECTORS:
-        raise LinuxError(Errno.EINVAL)
-    words = task.space.load_words(address, f"{2 * count}Q")
-    pairs = list(zip(words[::2], words[1::2], strict=True))
-    if sum(size for _, size in pairs) > _MOST_BYTES:
-        raise LinuxError(Errno.EINVAL)
-    return pairs
+# --- the table
 
 
 def close(task: Task, fd: int) -> int:
@@ -106,41 +45,25 @@ def close(task: Task, fd: int) -> int:
 
 def close_range(task: Task, first: int, last: int, flags: int) -> int:
     """close_range(2)"""
-    if first > last:
+    if first > last or flags & ~(_CLOSE_RANGE_UNSHARE | _CLOSE_RANGE_CLOEXEC):
         raise LinuxError(Errno.EINVAL)
     for number in task.files.numbers():
         if first <= number <= last:
-            if flags & 4:
+            if flags & _CLOSE_RANGE_CLOEXEC:
                 task.files.row(number).close_on_exec = True
             else:
                 task.files.close(number)
     return 0
 
 
-def fstat(task: Task, fd: int, buffer: int) -> int:
-    """fstat(2)"""
-    task.space.store(buffer, structures.stat(task.files.file(fd).status()))
-    return 0
-
-
-def lseek(task: Task, fd: int, offset: int, whence: int) -> int:
-    """lseek(2)"""
-    file = task.files.file(fd)
-    if isinstance(file, RegularFile | DirectoryFile):
-        return file.seek(offset, whence)
-    if isinstance(file, of.DeviceFile):
-        return 0
-    raise LinuxError(Errno.ESPIPE)
-
-
 def dup(task: Task, fd: int) -> int:
     """dup(2)"""
-    return task.files.add(task.files.file(fd))
+    return task.files.add(task.files.reference(fd))
 
 
 def dup2(task: Task, fd: int, target: int) -> int:
     """dup2(2)"""
-    file = task.files.file(fd)
+    file = task.files.reference(fd)
     if fd != target:
         task.files.replace(target, file)
     return target
@@ -150,8 +73,11 @@ def dup3(task: Task, fd: int, target: int, flags: int) -> int:
     """dup3(2)"""
     if fd == target or flags & ~of.O_CLOEXEC:
         raise LinuxError(Errno.EINVAL)
-    task.files.replace(target, task.files.file(fd), bool(flags & of.O_CLOEXEC))
+    task.files.replace(target, task.files.reference(fd), bool(flags & of.O_CLOEXEC))
     return target
+
+
+# --- new files without a path
 
 
 def pipe(task: Task, buffer: int) -> int:
@@ -163,8 +89,9 @@ def pipe2(task: Task, buffer: int, flags: int) -> int:
     """pipe2(2)"""
     if flags & ~(of.O_CLOEXEC | of.O_NONBLOCK):
         raise LinuxError(Errno.EINVAL)
-    task.space.writable(buffer, 8)
-    reading, writing = new_pipe(flags & of.O_NONBLOCK, task.store.new_inode())
+    if task.space.room(buffer, 8) < 8:
+        raise LinuxError(Errno.EFAULT)
+    reading, writing = pipes.new_pipe(flags & of.O_NONBLOCK, task.store.new_inode())
     first = task.files.add(reading, bool(flags & of.O_CLOEXEC))
     try:
         second = task.files.add(writing, bool(flags & of.O_CLOEXEC))
@@ -175,105 +102,134 @@ def pipe2(task: Task, buffer: int, flags: int) -> int:
     return 0
 
 
+def eventfd(task: Task, count: int) -> int:
+    """eventfd of the kernel, which has no flags."""
+    return eventfd2(task, count, 0)
+
+
+def eventfd2(task: Task, count: int, flags: int) -> int:
+    """eventfd(2)"""
+    if flags & ~(_EFD_SEMAPHORE | of.O_CLOEXEC | of.O_NONBLOCK):
+        raise LinuxError(Errno.EINVAL)
+    counter = EventCounter(flags & of.O_NONBLOCK, count, bool(flags & _EFD_SEMAPHORE))
+    return task.files.add(counter, bool(flags & of.O_CLOEXEC))
+
+
+def memfd_create(task: Task, name_address: int, flags: int) -> int:
+    """memfd_create(2): without huge pages and seals."""
+    if flags & ~(_MFD_KNOWN | _MFD_HUGETLB):
+        raise LinuxError(Errno.EINVAL)
+    if flags & _MFD_HUGETLB:
+        raise LinuxError(Errno.ENOSYS)
+    try:
+        task.space.load_string(name_address, _LONGEST_MEMORY_NAME + 1)
+    except LinuxError as error:
+        raise LinuxError(Errno.EINVAL) if error.number is Errno.ENAMETOOLONG else error from None
+    file = MemoryFile(task.store, 0o777)
+    file.links = 0
+    return task.files.add(RegularFile(of.O_RDWR | of.O_LARGEFILE, None, file), bool(flags & _MFD_CLOEXEC))
+
+
+# --- flags, locks, sizes of pipes
+
+
 def fcntl(task: Task, fd: int, command: int, argument: int) -> int:
     """fcntl(2)"""
     row = task.files.row(fd)
+    if row.file.is_reference and command not in _FOR_REFERENCES:
+        raise LinuxError(Errno.EBADF)
     if command in (F_DUPFD, F_DUPFD_CLOEXEC):
-        if argument >= task.files.limit:
+        if argument & 0xFFFF_FFFF >= task.files.limit:
             raise LinuxError(Errno.EINVAL)
-        return task.files.add(row.file, command == F_DUPFD_CLOEXEC, argument)
+        return task.files.add(row.file, command == F_DUPFD_CLOEXEC, argument & 0xFFFF_FFFF)
     if command == F_GETFD:
         return _FD_CLOEXEC if row.close_on_exec else 0
     if command == F_SETFD:
         row.close_on_exec = bool(argument & _FD_CLOEXEC)
     elif command == F_GETFL:
-        return row.file.flags & ~of.O_CLOEXEC | _LARGE_FILE
+        return row.file.flags
     elif command == F_SETFL:
         row.file.flags = row.file.flags & ~of.SETTABLE_FLAGS | argument & of.SETTABLE_FLAGS
-    elif command == F_GETLK:
-        task.space.store_words(argument, "h", _F_UNLCK)
-    elif command not in (F_SETLK, F_SETLKW):  # nobody else is there to lock against
+    elif command in (*_GET_LOCK, *_SET_LOCK):
+        _lock(task, row.file, command, argument)
+    elif command in (F_SETPIPE_SZ, F_GETPIPE_SZ):
+        return _pipe_size(row.file, None if command == F_GETPIPE_SZ else argument & 0xFFFF_FFFF)
+    elif command == F_GETLEASE:
+        return _F_UNLCK
+    elif command not in (F_SETOWN, F_GETOWN, F_SETSIG, F_GETSIG):  # nobody sends signals about files
         raise LinuxError(Errno.EINVAL)
     return 0
 
 
-_LARGE_FILE = 0o100000  # every 64-bit process has it
+def _lock(task: Task, file: OpenFile, command: int, address: int) -> None:
+    """Record locks: nobody else is there to lock against."""
+    kind, whence, start, length, owner = task.space.load_words(address, "hhxxxxqqi")
+    kinds = (_F_RDLCK, _F_WRLCK) if command in _GET_LOCK else (_F_RDLCK, _F_WRLCK, _F_UNLCK)
+    if command in _OFD_LOCKS and command == F_OFD_GETLK:
+        kinds = (_F_RDLCK, _F_WRLCK, _F_UNLCK)
+    size = file.status().size
+    if whence not in (of.SEEK_SET, of.SEEK_CUR, of.SEEK_END) or (command in _OFD_LOCKS and owner):
+        raise LinuxError(Errno.EINVAL)
+    position = file.offset if isinstance(file, RegularFile) else 0
+    start += {of.SEEK_SET: 0, of.SEEK_CUR: position, of.SEEK_END: size}[whence]
+    if start < 0 or start + length < 0 or kind not in kinds:
+        raise LinuxError(Errno.EINVAL)
+    if command in _GET_LOCK:
+        task.space.store_words(address, "h", _F_UNLCK)
+    elif (kind == _F_RDLCK and not file.readable) or (kind == _F_WRLCK and not file.writable):
+        raise LinuxError(Errno.EBADF)
+
+
+def _pipe_size(file: OpenFile, wanted: int | None) -> int:
+    """The size of a pipe, set to a power of two of at least `wanted` bytes first unless that is None."""
+    if not isinstance(file, _STREAMS):
+        raise LinuxError(Errno.EBADF)
+    if wanted is not None:
+        if wanted > 1 << 31:
+            raise LinuxError(Errno.EINVAL)
+        size = 1 << (max(wanted, PAGE) - 1).bit_length()
+        if size > pipes.LARGEST_PIPE or not isinstance(file, PipeEnd):
+            raise LinuxError(Errno.EPERM)
+        file.set_capacity(size)
+    return file.capacity if isinstance(file, PipeEnd) else pipes.PIPE_BYTES
 
 
 def flock(task: Task, fd: int, operation: int) -> int:
     """flock(2): nobody else is there."""
+    if operation & ~_LOCK_NB not in _LOCKS:
+        raise LinuxError(Errno.EINVAL)
     task.files.file(fd)
     return 0
 
 
 def ioctl(task: Task, fd: int, request: int, argument: int) -> int:
     """ioctl(2): nothing is a terminal."""
-    row = task.files.row(fd)
+    file = task.files.file(fd)
     if request in (FIOCLEX, FIONCLEX):
-        row.close_on_exec = request == FIOCLEX
+        task.files.row(fd).close_on_exec = request == FIOCLEX
     elif request == FIONBIO:
         wanted = of.O_NONBLOCK if task.space.load_words(argument, "i")[0] else 0
-        row.file.flags = row.file.flags & ~of.O_NONBLOCK | wanted
-    elif request == FIONREAD and isinstance(row.file, RegularFile):
-        task.space.store_words(argument, "i", max(0, row.file.status().size - row.file.offset) & 0x7FFF_FFFF)
+        file.flags = file.flags & ~of.O_NONBLOCK | wanted
+    elif request == FIONREAD:
+        task.space.store_words(argument, "I", file.available() & 0xFFFF_FFFF)
     else:
         raise LinuxError(Errno.ENOTTY)
     return 0
 
 
-def getdents64(task: Task, fd: int, buffer: int, size: int) -> int:
-    """getdents64(2)"""
-    file = task.files.for_reading(fd)
-    if not isinstance(file, DirectoryFile):
-        raise LinuxError(Errno.ENOTDIR)
-    entries, position, result = file.entries(), file.position, b""
-    while position < len(entries):
-        row = structures.directory_entry(entries[position], position + 1)
-        if len(result) + len(row) > size:
-            if not result:
-                raise LinuxError(Errno.EINVAL)
-            break
-        result += row
-        position += 1
-    task.space.store(buffer, result)
-    file.position = position
-    return len(result)
+# --- status, positions, directories
 
 
-def fsync(task: Task, fd: int) -> int:
-    """fsync(2)"""
-    if isinstance(task.files.file(fd), of.PipeEnd | of.OutputStream | of.InputStream):
-        raise LinuxError(Errno.EINVAL)
+def fstat(task: Task, fd: int, buffer: int) -> int:
+    """fstat(2)"""
+    task.space.store(buffer, structures.stat(task.files.reference(fd).status()))
     return 0
 
 
-def ftruncate(task: Task, fd: int, size: int) -> int:
-    """ftruncate(2)"""
-    file = task.files.file(fd)
-    if size < 0 or not isinstance(file, RegularFile) or not file.writable:
-        raise LinuxError(Errno.EINVAL)
-    file.handle.resize(size)
-    return 0
-
-
-def fallocate(task: Task, fd: int, mode: int, offset: int, size: int) -> int:
-    """fallocate(2): extending only."""
-    file = task.files.for_writing(fd)
-    if not isinstance(file, RegularFile):
-        raise LinuxError(Errno.ESPIPE)
-    if mode:
-        raise LinuxError(Errno.EOPNOTSUPP)
-    if offset < 0 or size <= 0:
-        raise LinuxError(Errno.EINVAL)
-    if offset + size > file.status().size:
-        file.handle.resize(offset + size)
-    return 0
-
-
-def fadvise64(task: Task, fd: int, offset: int, size: int, advice: int) -> int:
-    """posix_fadvise(2): taken note of."""
-    if not isinstance(task.files.file(fd), RegularFile | DirectoryFile):
-        raise LinuxError(Errno.ESPIPE)
+def fstatfs(task: Task, fd: int, buffer: int) -> int:
+    """fstatfs(2)"""
+    task.files.reference(fd)
+    task.space.store(buffer, structures.file_system(task.store.bytes_left))
     return 0
 
 
@@ -286,57 +242,122 @@ def fchmod(task: Task, fd: int, mode: int) -> int:
     return 0
 
 
-def fstatfs(task: Task, fd: int, buffer: int) -> int:
-    """fstatfs(2)"""
-    task.files.file(fd)
-    task.space.store(buffer, structures.file_system(task.store.bytes_left))
+def lseek(task: Task, fd: int, offset: int, whence: int) -> int:
+    """lseek(2)"""
+    file = task.files.file(fd)
+    if not of.SEEK_SET <= whence <= of.SEEK_HOLE:
+        raise LinuxError(Errno.EINVAL)
+    return file.seek(offset, whence)
+
+
+def getdents64(task: Task, fd: int, buffer: int, size: int) -> int:
+    """getdents64(2)"""
+    return _list(task, fd, buffer, size, structures.directory_entry)
+
+
+def getdents(task: Task, fd: int, buffer: int, size: int) -> int:
+    """getdents(2)"""
+    return _list(task, fd, buffer, size, structures.old_directory_entry)
+
+
+def _list(task: Task, fd: int, buffer: int, size: int, layout: structures.EntryLayout) -> int:
+    file = task.files.file(fd)
+    if not isinstance(file, DirectoryFile):
+        raise LinuxError(Errno.ENOTDIR)
+    entries, position, result = file.entries(), file.position, b""
+    while position < len(entries):
+        row = layout(entries[position], position + 1)
+        if len(result) + len(row) > size:
+            if not result:
+                raise LinuxError(Errno.EINVAL)
+            break
+        result += row
+        position += 1
+    task.space.store(buffer, result)
+    file.position = position
+    return len(result)
+
+
+# --- what has been written, and sizes
+
+
+def fsync(task: Task, fd: int) -> int:
+    """fsync(2) and fdatasync(2): nothing is ever held back."""
+    if not isinstance(task.files.file(fd), RegularFile | DirectoryFile):
+        raise LinuxError(Errno.EINVAL)
     return 0
 
 
-def sendfile(task: Task, out_fd: int, in_fd: int, offset_address: int, size: int) -> int:
-    """sendfile(2)"""
-    target, source = task.files.for_writing(out_fd), task.files.for_reading(in_fd)
-    if not isinstance(source, RegularFile):
+def sync(task: Task) -> int:
+    """sync(2)"""
+    return 0
+
+
+def syncfs(task: Task, fd: int) -> int:
+    """syncfs(2)"""
+    task.files.file(fd)
+    return 0
+
+
+def sync_file_range(task: Task, fd: int, offset: int, length: int, flags: int) -> int:
+    """sync_file_range(2)"""
+    file = task.files.file(fd)
+    if flags & ~7 or offset < 0 or length < 0 or offset + length > of.LARGEST_OFFSET:
         raise LinuxError(Errno.EINVAL)
-    return _transfer(task, source, target, offset_address, 0, size)
+    if not isinstance(file, RegularFile | DirectoryFile):
+        raise LinuxError(Errno.ESPIPE)
+    return 0
 
 
-def copy_file_range(task: Task, in_fd: int, in_offset: int, out_fd: int, out_offset: int, size: int, flags: int) -> int:
-    """copy_file_range(2)"""
-    source, target = task.files.for_reading(in_fd), task.files.for_writing(out_fd)
-    if not isinstance(source, RegularFile) or not isinstance(target, RegularFile) or flags:
+def fadvise64(task: Task, fd: int, offset: int, length: int, advice: int) -> int:
+    """posix_fadvise(2): taken note of."""
+    file = task.files.file(fd)
+    if isinstance(file, _STREAMS):
+        raise LinuxError(Errno.ESPIPE)
+    if length < 0 or not 0 <= advice <= _MOST_ADVICE:
         raise LinuxError(Errno.EINVAL)
-    return _transfer(task, source, target, in_offset, out_offset, size)
+    return 0
 
 
-def _transfer(task: Task, source: RegularFile, target: OpenFile, in_offset: int, out_offset: int, size: int) -> int:
-    """Copy; offsets are addresses of 64-bit offsets that replace the files' own, or 0."""
-    here = task.space.load_words(in_offset, "q")[0] if in_offset else source.offset
-    there = task.space.load_words(out_offset, "q")[0] if out_offset else None
-    if here < 0 or (there is not None and there < 0):
+def readahead(task: Task, fd: int, offset: int, size: int) -> int:
+    """readahead(2): taken note of."""
+    if not isinstance(task.files.for_reading(fd), RegularFile):
         raise LinuxError(Errno.EINVAL)
-    done, size = 0, min(size, _MOST_BYTES)
-    while done < size:
-        data = source.handle.read_at(here + done, min(_PIECE, size - done))
-        if not data:
-            break
-        try:
-            if there is None:
-                written = target.write(data)
-            else:
-                assert isinstance(target, RegularFile)
-                written = target.handle.write_at(there + done, data)
-        except LinuxError:
-            if not done:
-                raise
-            break
-        done += written
-        if written < len(data):
-            break
-    if in_offset:
-        task.space.store_words(in_offset, "q", here + done)
-    else:
-        source.offset = here + done
-    if there is not None:
-        task.space.store_words(out_offset, "q", there + done)
-    return done
+    return 0
+
+
+def ftruncate(task: Task, fd: int, length: int) -> int:
+    """ftruncate(2)"""
+    if length < 0:
+        raise LinuxError(Errno.EINVAL)
+    file = task.files.file(fd)
+    if not isinstance(file, RegularFile) or not file.writable:
+        raise LinuxError(Errno.EINVAL)
+    file.handle.resize(length)
+    return 0
+
+
+def fallocate(task: Task, fd: int, mode: int, offset: int, length: int) -> int:
+    """fallocate(2): extending and emptying, as on a tmpfs."""
+    file = task.files.file(fd)
+    if offset < 0 or length <= 0:
+        raise LinuxError(Errno.EINVAL)
+    if mode not in (0, _FALLOC_KEEP_SIZE, _FALLOC_KEEP_SIZE | _FALLOC_PUNCH_HOLE):
+        raise LinuxError(Errno.EOPNOTSUPP)
+    if not file.writable:
+        raise LinuxError(Errno.EBADF)
+    if not isinstance(file, RegularFile):
+        raise LinuxError(Errno.ESPIPE if isinstance(file, _STREAMS) else Errno.ENODEV)
+    if offset + length > of.LARGEST_OFFSET:
+        raise LinuxError(Errno.EFBIG)
+    size = file.status().size
+    if mode & _FALLOC_PUNCH_HOLE:
+        _empty(file.handle, offset, min(offset + length, size))
+    elif not mode and offset + length > size:
+        file.handle.resize(offset + length)
+    return 0
+
+
+def _empty(handle: Handle, start: int, end: int) -> None:
+    while start < end:
+        start += handle.write_at(start, bytes(min(_PIECE, end - start)))

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from machine.kernel.linux.errors import Errno, LinuxError
-from machine.kernel.linux.open_files import RegularFile
-from machine.kernel.linux.space import USER_SPACE, whole_pages
+from machine.kernel.linux.open_files import LARGEST_OFFSET, DeviceFile, OpenFile, RegularFile
+from machine.kernel.linux.space import LOWEST, USER_SPACE, check_user_range, whole_pages
 from machine.kernel.linux.task import Task
-from machine.memory import PAGE, Protection, with_read
+from machine.memory import ADDRESS_SPACE, PAGE, Protection, page_floor, with_read
 
 PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
 MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE, MAP_TYPE = 1, 2, 3, 0xF
 MAP_FIXED, MAP_ANONYMOUS, MAP_FIXED_NOREPLACE = 0x10, 0x20, 0x10_0000
-MREMAP_MAYMOVE, MREMAP_FIXED = 1, 2
+_MAP_KNOWN = 0x7C07_F9F0 | MAP_TYPE  # the flags that were there before MAP_SHARED_VALIDATE
+_PROT_SEM, _PROT_GROWSDOWN, _PROT_GROWSUP = 8, 1 << 24, 1 << 25
+_PROT_KNOWN = PROT_READ | PROT_WRITE | PROT_EXEC | _PROT_SEM
+MREMAP_MAYMOVE, MREMAP_FIXED, MREMAP_DONTUNMAP = 1, 2, 4
+_MREMAP_KNOWN = MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP
+_MS_ASYNC, _MS_INVALIDATE, _MS_SYNC = 1, 2, 4
+_MLOCK_ONFAULT, _MCL_ONFAULT, _MCL_KNOWN = 1, 4, 7
+_TASK_SIZE = USER_SPACE - PAGE
+_DEV_ZERO = (1, 5)
 _MADV_DONTNEED, _MADV_FREE = 4, 8
 _MADVICES = (*range(5), 8, 9, 10, 11, *range(12, 26))
 
@@ -23,17 +31,25 @@ def protection_of(bits: int) -> Protection:
 
 def mmap(task: Task, address: int, size: int, rights: int, flags: int, fd: int, offset: int) -> int:
     """mmap(2). A file is copied when it is mapped; shared writing is refused with ENODEV."""
-    if not size or (address % PAGE and flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) or offset % PAGE:
+    if offset % PAGE:
         raise LinuxError(Errno.EINVAL)
-    if flags & MAP_TYPE not in (MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE):
+    file = None if flags & MAP_ANONYMOUS else task.files.file(fd)
+    if not size:
         raise LinuxError(Errno.EINVAL)
     length = whole_pages(size)
-    content = b"" if flags & MAP_ANONYMOUS else _content(task, fd, offset, size, rights, flags)
-    if flags & (MAP_FIXED | MAP_FIXED_NOREPLACE):
-        if address + length > USER_SPACE or address == 0:
-            raise LinuxError(Errno.ENOMEM if address else Errno.EPERM)
-        if flags & MAP_FIXED_NOREPLACE and task.process.cpu.memory.overlapping(address, length) is not None:
-            raise LinuxError(Errno.EEXIST)
+    if offset + length > 1 << 64:
+        raise LinuxError(Errno.EOVERFLOW)
+    fixed = bool(flags & (MAP_FIXED | MAP_FIXED_NOREPLACE))
+    if length > _TASK_SIZE or (fixed and address > _TASK_SIZE - length):
+        raise LinuxError(Errno.ENOMEM)
+    if fixed and address % PAGE:
+        raise LinuxError(Errno.EINVAL)
+    if fixed and address < LOWEST:
+        raise LinuxError(Errno.EPERM)
+    if flags & MAP_FIXED_NOREPLACE and task.process.cpu.memory.overlapping(address, length) is not None:
+        raise LinuxError(Errno.EEXIST)
+    content = _content(task, file, offset, size, rights, flags)
+    if fixed:
         task.space.unmap(address, address + length)
     else:
         address = task.space.free_range(length, address)
@@ -43,34 +59,59 @@ def mmap(task: Task, address: int, size: int, rights: int, flags: int, fd: int, 
     return address
 
 
-def _content(task: Task, fd: int, offset: int, size: int, rights: int, flags: int) -> bytes:
-    file = task.files.file(fd)
-    if not file.readable:
+def _content(task: Task, file: OpenFile | None, offset: int, size: int, rights: int, flags: int) -> bytes:
+    """What a file has for a mapping, whose kind is checked; no file is anonymous memory."""
+    kind = flags & MAP_TYPE
+    if file is None:
+        if kind not in (MAP_SHARED, MAP_PRIVATE):
+            raise LinuxError(Errno.EINVAL)
+        return b""
+    if kind not in (MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE):
+        raise LinuxError(Errno.EINVAL)
+    if kind == MAP_SHARED_VALIDATE and flags & ~_MAP_KNOWN:
+        raise LinuxError(Errno.EOPNOTSUPP)
+    shared_writing = kind != MAP_PRIVATE and rights & PROT_WRITE
+    if not file.readable or (shared_writing and not file.writable):
         raise LinuxError(Errno.EACCES)
-    if not isinstance(file, RegularFile) or (flags & MAP_TYPE != MAP_PRIVATE and rights & PROT_WRITE):
+    if isinstance(file, DeviceFile) and file.device.number == _DEV_ZERO:
+        return b""
+    if not isinstance(file, RegularFile) or shared_writing:
         raise LinuxError(Errno.ENODEV)
+    if offset > LARGEST_OFFSET:
+        raise LinuxError(Errno.EOVERFLOW)
     return file.handle.read_at(offset, min(size, task.limits.max_guest_memory))
 
 
 def munmap(task: Task, address: int, size: int) -> int:
     """munmap(2)"""
-    end = _range_end(address, size)
-    if not size:
+    if not size or size > USER_SPACE or _range_end(address, size) > _TASK_SIZE:
         raise LinuxError(Errno.EINVAL)
-    task.space.unmap(address, end)
+    task.space.unmap(address, _range_end(address, size))
     return 0
 
 
 def mprotect(task: Task, address: int, size: int, rights: int) -> int:
     """mprotect(2)"""
-    task.space.protect(address, _range_end(address, size), protection_of(rights))
+    if rights & (_PROT_GROWSDOWN | _PROT_GROWSUP) or address % PAGE:
+        raise LinuxError(Errno.EINVAL)
+    if not size:
+        return 0
+    end = address + (size + PAGE - 1 & -PAGE)
+    if end > ADDRESS_SPACE:
+        raise LinuxError(Errno.ENOMEM)
+    if rights & ~_PROT_KNOWN:
+        raise LinuxError(Errno.EINVAL)
+    task.space.protect(address, end, protection_of(rights))
     return 0
 
 
-def _range_end(address: int, size: int) -> int:
-    end = address + (whole_pages(size) if size <= USER_SPACE else USER_SPACE + 1)
-    if address % PAGE or end > USER_SPACE:
+def _range_end(address: int, size: int, overflow: Errno = Errno.EINVAL) -> int:
+    """The end of whole pages. Raises EINVAL at no page's beginning, `overflow` beyond the last address."""
+    if address % PAGE:
         raise LinuxError(Errno.EINVAL)
+    end = address + (size + PAGE - 1 & -PAGE)
+    if end > ADDRESS_SPACE or (size + PAGE - 1) >> 64:
+        raise LinuxError(overflow)
     return end
 
 
@@ -80,46 +121,117 @@ def brk(task: Task, address: int) -> int:
 
 
 def mremap(task: Task, address: int, size: int, new_size: int, flags: int, new_address: int) -> int:
-    """mremap(2), of one whole mapping or the end of one; MREMAP_FIXED is refused."""
-    if address % PAGE or not new_size or flags & ~MREMAP_MAYMOVE:
+    """mremap(2). Growing and moving are for pages of one mapping, that is of one kind and with the same rights."""
+    moves = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)
+    if flags & ~_MREMAP_KNOWN or address % PAGE or (moves and not flags & MREMAP_MAYMOVE) or not new_size:
+        raise LinuxError(Errno.EINVAL)
+    if max(size, new_size) > USER_SPACE:
         raise LinuxError(Errno.EINVAL)
     length, new_length = whole_pages(size), whole_pages(new_size)
-    region = task.process.cpu.memory.region_at(address)
-    if not length or address >= USER_SPACE or region is None or not task.space.is_mapped(address, address + length):
+    if flags & MREMAP_DONTUNMAP and length != new_length:
+        raise LinuxError(Errno.EINVAL)
+    target = new_address if flags & MREMAP_FIXED else None
+    if target is not None:
+        overlaps = target < address + length and address < target + new_length
+        if target % PAGE or target > _TASK_SIZE - new_length or overlaps:
+            raise LinuxError(Errno.EINVAL)
+        if target < LOWEST:
+            raise LinuxError(Errno.EPERM)
+    if address >= USER_SPACE or task.process.cpu.memory.region_at(address) is None:
         raise LinuxError(Errno.EFAULT)
-    if new_length <= length:
+    if not length:
+        raise LinuxError(Errno.EINVAL)
+    if target is None and not moves and new_length <= length:
+        if new_length < length:
+            task.space.unmap(address + new_length, address + length)
+        return address
+    if new_length < length:  # and moves
         task.space.unmap(address + new_length, address + length)
-        return address
-    more = new_length - length
-    if address + new_length <= USER_SPACE and not task.process.cpu.memory.overlapping(address + length, more):
-        task.space.map(address + length, more, region.protection, region.name)
-        return address
-    if not flags & MREMAP_MAYMOVE:
-        raise LinuxError(Errno.ENOMEM)
-    target = task.space.free_range(new_length)
-    task.space.move(address, length, target, new_length)
+        length = new_length
+    if not task.space.is_uniform(address, address + length):
+        raise LinuxError(Errno.EFAULT)
+    return _grow_or_move(task, address, length, new_length, flags, target)
+
+
+def _grow_or_move(task: Task, address: int, length: int, new_length: int, flags: int, target: int | None) -> int:
+    memory, space = task.process.cpu.memory, task.space
+    region = memory.region_at(address)
+    assert region is not None
+    if target is None and not flags & MREMAP_DONTUNMAP:
+        more = new_length - length
+        if address + new_length <= USER_SPACE and not memory.overlapping(address + length, more):
+            space.map(address + length, more, region.protection, region.name)
+            return address
+        if not flags & MREMAP_MAYMOVE:
+            raise LinuxError(Errno.ENOMEM)
+    if target is None:
+        target = space.free_range(new_length)
+    else:
+        space.unmap(target, target + new_length)
+    space.move(address, length, target, new_length)
+    if flags & MREMAP_DONTUNMAP:
+        space.map(address, length, region.protection, region.name)
     return target
 
 
 def madvise(task: Task, address: int, size: int, advice: int) -> int:
     """madvise(2): MADV_DONTNEED empties the pages, the rest is taken note of."""
-    end = _range_end(address, size)
     if advice not in _MADVICES:
         raise LinuxError(Errno.EINVAL)
+    end = _range_end(address, size)
+    if advice == _MADV_DONTNEED:
+        task.space.clear(address, end)
     if not task.space.is_mapped(address, end):
         raise LinuxError(Errno.ENOMEM)
-    if advice == _MADV_DONTNEED:
-        task.process.cpu.write(address, bytes(end - address))
     return 0
 
 
 def msync(task: Task, address: int, size: int, flags: int) -> int:
     """msync(2): nothing is shared."""
-    if not task.space.is_mapped(address, _range_end(address, size)):
+    if flags & ~(_MS_ASYNC | _MS_INVALIDATE | _MS_SYNC) or flags & (_MS_ASYNC | _MS_SYNC) == _MS_ASYNC | _MS_SYNC:
+        raise LinuxError(Errno.EINVAL)
+    return _check_mapped(task, address, _range_end(address, size, Errno.ENOMEM))
+
+
+def mincore(task: Task, address: int, size: int, vector: int) -> int:
+    """mincore(2): all pages are in memory."""
+    if address % PAGE:
+        raise LinuxError(Errno.EINVAL)
+    if address + size > _TASK_SIZE:
         raise LinuxError(Errno.ENOMEM)
+    count = (size + PAGE - 1) // PAGE
+    check_user_range(vector, count)
+    _check_mapped(task, address, address + count * PAGE)
+    task.space.store(vector, b"\1" * count)
     return 0
 
 
 def mlock(task: Task, address: int, size: int) -> int:
     """mlock(2) and munlock(2): nothing is ever paged out."""
+    start = page_floor(address)
+    return _check_mapped(task, start, _range_end(start, size + address - start))
+
+
+def mlock2(task: Task, address: int, size: int, flags: int) -> int:
+    """mlock2(2)"""
+    if flags & ~_MLOCK_ONFAULT:
+        raise LinuxError(Errno.EINVAL)
+    return mlock(task, address, size)
+
+
+def mlockall(task: Task, flags: int) -> int:
+    """mlockall(2)"""
+    if not flags or flags & ~_MCL_KNOWN or flags == _MCL_ONFAULT:
+        raise LinuxError(Errno.EINVAL)
+    return 0
+
+
+def munlockall(task: Task) -> int:
+    """munlockall(2)"""
+    return 0
+
+
+def _check_mapped(task: Task, start: int, end: int) -> int:
+    if not task.space.is_mapped(start, end):
+        raise LinuxError(Errno.ENOMEM)
     return 0

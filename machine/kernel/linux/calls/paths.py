@@ -1,94 +1,49 @@
-"""Calls on paths: opening, status, directories, links, names."""
+"""Calls on paths: status, directories, links, names. Those that open files: opening.py."""
 
 from __future__ import annotations
 
-from machine.kernel.linux import open_files as of
+import stat as modes
+
 from machine.kernel.linux import structures
 from machine.kernel.linux.errors import Errno, LinuxError
-from machine.kernel.linux.memory_files import Device
 from machine.kernel.linux.nodes import PERMISSION_BITS, Node, Status
-from machine.kernel.linux.open_files import DeviceFile, DirectoryFile, OpenFile, RegularFile
-from machine.kernel.linux.paths import Place, Spot, find
+from machine.kernel.linux.paths import Place, Resolve, Spot, find, find_name
 from machine.kernel.linux.task import NANOSECONDS, Task
 
 AT_FDCWD = -100
 AT_SYMLINK_NOFOLLOW, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_EMPTY_PATH = 0x100, 0x200, 0x400, 0x1000
+_AT_EACCESS, _AT_NO_AUTOMOUNT, _AT_STATX_SYNC_TYPE = 0x200, 0x800, 0x6000
+_STATX_RESERVED = 0x8000_0000
 _RENAME_NOREPLACE = 1
 _UTIME_NOW, _UTIME_OMIT = 0x3FFF_FFFF, 0x3FFF_FFFE
+_EARLIEST, _LATEST = -(1 << 31), 1 << 33  # seconds that file systems keep
 _W_OK = 2
 _WRITE_BITS = 0o222
 _EXECUTE_BITS = 0o111
 
 
-def _start(task: Task, dirfd: int, path: bytes) -> Place:
-    """Where a relative path begins."""
-    if path.startswith(b"/") or dirfd == AT_FDCWD:
+def start_of(task: Task, dirfd: int, path: bytes, resolve: Resolve = Resolve.FREELY) -> Place:
+    """Where a relative path begins; within a root of its own an absolute one, too. Raises EBADF and ENOTDIR."""
+    if dirfd == AT_FDCWD or (path.startswith(b"/") and not resolve & Resolve.IN_ROOT):
         return task.directory
-    place = task.files.file(dirfd).place
+    place = task.files.reference(dirfd).place
+    if not path:
+        raise LinuxError(Errno.ENOENT)
     if place is None or not place.node.is_directory:
         raise LinuxError(Errno.ENOTDIR)
     return place
 
 
 def _find(task: Task, dirfd: int, path: bytes, follow: bool = True) -> Spot:
-    return find(task.root, _start(task, dirfd, path), path, follow)
+    return find(task.root, start_of(task, dirfd, path), path, follow)
+
+
+def _find_name(task: Task, dirfd: int, path: bytes) -> Spot:
+    return find_name(task.root, start_of(task, dirfd, path), path)
 
 
 def _node(task: Task, dirfd: int, path: bytes, follow: bool = True) -> Node:
     return _find(task, dirfd, path, follow).existing().node
-
-
-# --- opening
-
-
-def open_(task: Task, path: bytes, flags: int, mode: int) -> int:
-    """open(2)"""
-    return openat(task, AT_FDCWD, path, flags, mode)
-
-
-def creat(task: Task, path: bytes, mode: int) -> int:
-    """creat(2)"""
-    return openat(task, AT_FDCWD, path, of.O_CREAT | of.O_WRONLY | of.O_TRUNC, mode)
-
-
-def openat(task: Task, dirfd: int, path: bytes, flags: int, mode: int) -> int:
-    """openat(2)"""
-    if flags & of.O_TMPFILE:
-        raise LinuxError(Errno.EOPNOTSUPP)
-    create, exclusive = bool(flags & of.O_CREAT), bool(flags & of.O_EXCL)
-    follow = not flags & of.O_NOFOLLOW and not (create and exclusive)
-    spot = _find(task, dirfd, path, follow)
-    if spot.place is None:
-        if not create:
-            raise LinuxError(Errno.ENOENT)
-        if spot.slash:
-            raise LinuxError(Errno.EISDIR)
-        spot.directory.node.make_file(spot.name, mode & PERMISSION_BITS & ~task.umask)
-        spot = _find(task, dirfd, path, follow)
-    elif create and exclusive:
-        raise LinuxError(Errno.EEXIST)
-    return task.files.add(_open(spot.existing(), flags, create), bool(flags & of.O_CLOEXEC))
-
-
-def _open(place: Place, flags: int, create: bool) -> OpenFile:
-    node = place.node
-    if flags & of.O_DIRECTORY and not node.is_directory:
-        raise LinuxError(Errno.ENOTDIR)
-    if flags & of.O_PATH:
-        return OpenFile(flags, place)
-    if node.target() is not None:
-        raise LinuxError(Errno.ELOOP)
-    writable = flags & of.O_ACCMODE != of.O_RDONLY
-    if node.is_directory:
-        if writable or create:
-            raise LinuxError(Errno.EISDIR)
-        return DirectoryFile(flags, place)
-    if isinstance(node, Device):
-        return DeviceFile(flags, place, node)
-    handle = node.open(writable or bool(flags & of.O_TRUNC))
-    if flags & of.O_TRUNC:
-        handle.resize(0)
-    return RegularFile(flags, place, handle)
 
 
 # --- status
@@ -106,19 +61,25 @@ def lstat(task: Task, path: bytes, buffer: int) -> int:
 
 def newfstatat(task: Task, dirfd: int, path: bytes, buffer: int, flags: int) -> int:
     """fstatat(2)"""
+    if flags & ~(AT_SYMLINK_NOFOLLOW | _AT_NO_AUTOMOUNT | AT_EMPTY_PATH | _AT_STATX_SYNC_TYPE):
+        raise LinuxError(Errno.EINVAL)
     task.space.store(buffer, structures.stat(_status(task, dirfd, path, flags)))
     return 0
 
 
 def statx(task: Task, dirfd: int, path: bytes, flags: int, mask: int, buffer: int) -> int:
     """statx(2): the basic fields."""
+    if mask & _STATX_RESERVED or flags & _AT_STATX_SYNC_TYPE == _AT_STATX_SYNC_TYPE:
+        raise LinuxError(Errno.EINVAL)
+    if flags & ~(AT_SYMLINK_NOFOLLOW | _AT_NO_AUTOMOUNT | AT_EMPTY_PATH | _AT_STATX_SYNC_TYPE):
+        raise LinuxError(Errno.EINVAL)
     task.space.store(buffer, structures.statx(_status(task, dirfd, path, flags)))
     return 0
 
 
 def _status(task: Task, dirfd: int, path: bytes, flags: int) -> Status:
     if not path and flags & AT_EMPTY_PATH:
-        return task.directory.node.status() if dirfd == AT_FDCWD else task.files.file(dirfd).status()
+        return task.directory.node.status() if dirfd == AT_FDCWD else task.files.reference(dirfd).status()
     return _node(task, dirfd, path, not flags & AT_SYMLINK_NOFOLLOW).status()
 
 
@@ -133,11 +94,13 @@ def faccessat(task: Task, dirfd: int, path: bytes, mode: int) -> int:
 
 
 def faccessat2(task: Task, dirfd: int, path: bytes, mode: int, flags: int) -> int:
-    """faccessat(2): what the permission bits and a shown folder allow."""
-    if mode & ~7:
+    """faccessat(2): what the permission bits and a shown folder allow; the superuser may write everything."""
+    if mode & ~7 or flags & ~(_AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
         raise LinuxError(Errno.EINVAL)
     bits = _status(task, dirfd, path, flags).mode
-    if (mode & _W_OK and not bits & _WRITE_BITS) or (mode & 1 and not bits & _EXECUTE_BITS):
+    if mode & _W_OK and task.user and not bits & _WRITE_BITS:
+        raise LinuxError(Errno.EACCES)
+    if mode & 1 and not bits & _EXECUTE_BITS and not (modes.S_ISDIR(bits) and not task.user):
         raise LinuxError(Errno.EACCES)
     return 0
 
@@ -154,6 +117,8 @@ def statfs(task: Task, path: bytes, buffer: int) -> int:
 
 def getcwd(task: Task, buffer: int, size: int) -> int:
     """getcwd of the kernel: the length with its zero."""
+    if not task.directory.node.status().links:
+        raise LinuxError(Errno.ENOENT)
     path = task.directory.path() + b"\0"
     if len(path) > size:
         raise LinuxError(Errno.ERANGE)
@@ -168,7 +133,7 @@ def chdir(task: Task, path: bytes) -> int:
 
 def fchdir(task: Task, fd: int) -> int:
     """fchdir(2)"""
-    place = task.files.file(fd).place
+    place = task.files.reference(fd).place
     if place is None:
         raise LinuxError(Errno.ENOTDIR)
     return _change_directory(task, place)
@@ -191,7 +156,7 @@ def mkdir(task: Task, path: bytes, mode: int) -> int:
 
 def mkdirat(task: Task, dirfd: int, path: bytes, mode: int) -> int:
     """mkdirat(2)"""
-    spot = _find(task, dirfd, path, follow=False)
+    spot = _find_name(task, dirfd, path)
     spot.directory.node.make_directory(spot.new_name(), mode & PERMISSION_BITS & ~task.umask)
     return 0
 
@@ -210,15 +175,19 @@ def unlinkat(task: Task, dirfd: int, path: bytes, flags: int) -> int:
     """unlinkat(2)"""
     if flags & ~AT_REMOVEDIR:
         raise LinuxError(Errno.EINVAL)
-    spot = _find(task, dirfd, path, follow=False)
+    spot = _find_name(task, dirfd, path)
     if flags & AT_REMOVEDIR:
-        if spot.existing().node.is_directory is False:
+        if not spot.is_name:
+            raise LinuxError({b"..": Errno.ENOTEMPTY, b".": Errno.EINVAL}.get(spot.name, Errno.EBUSY))
+        if not spot.existing().node.is_directory:
             raise LinuxError(Errno.ENOTDIR)
-        spot.directory.node.remove_directory(spot.old_name())
+        spot.directory.node.remove_directory(spot.name)
     else:
-        if spot.existing().node.is_directory:
+        if not spot.is_name or spot.existing().node.is_directory:
             raise LinuxError(Errno.EISDIR)
-        spot.directory.node.remove_file(spot.old_name())
+        if spot.slash:
+            raise LinuxError(Errno.ENOTDIR)
+        spot.directory.node.remove_file(spot.name)
     return 0
 
 
@@ -236,15 +205,17 @@ def renameat2(task: Task, dirfd: int, path: bytes, new_dirfd: int, new_path: byt
     """renameat2(2): RENAME_NOREPLACE only."""
     if flags & ~_RENAME_NOREPLACE:
         raise LinuxError(Errno.EINVAL)
-    old, new = _find(task, dirfd, path, follow=False), _find(task, new_dirfd, new_path, follow=False)
-    old_name = old.old_name()
-    if new.place is not None:
-        if flags & _RENAME_NOREPLACE:
-            raise LinuxError(Errno.EEXIST)
-        new.old_name()
-    elif new.slash and not old.existing().node.is_directory:
+    old, new = _find_name(task, dirfd, path), _find_name(task, new_dirfd, new_path)
+    if not old.is_name:
+        raise LinuxError(Errno.EBUSY)
+    if not new.is_name:
+        raise LinuxError(Errno.EEXIST if flags & _RENAME_NOREPLACE else Errno.EBUSY)
+    moved = old.existing().node
+    if new.place is not None and flags & _RENAME_NOREPLACE:
+        raise LinuxError(Errno.EEXIST)
+    if not moved.is_directory and (old.slash or new.slash):
         raise LinuxError(Errno.ENOTDIR)
-    old.directory.node.rename(old_name, _holder(new, old), new.name)
+    old.directory.node.rename(old.name, _holder(new, old), new.name)
     return 0
 
 
@@ -258,11 +229,14 @@ def linkat(task: Task, dirfd: int, path: bytes, new_dirfd: int, new_path: bytes,
     if flags & ~AT_SYMLINK_FOLLOW:
         raise LinuxError(Errno.EINVAL)
     old = _find(task, dirfd, path, bool(flags & AT_SYMLINK_FOLLOW))
-    new = _find(task, new_dirfd, new_path, follow=False)
-    if old.existing().node.is_directory:
+    linked = old.existing().node
+    new = _find_name(task, new_dirfd, new_path)
+    name = new.new_name()
+    if new.slash:
+        raise LinuxError(Errno.ENOENT)
+    if linked.is_directory:
         raise LinuxError(Errno.EPERM)
-    name, old_name = new.new_name(), old.old_name()
-    new.directory.node.add_name(name, _holder(old, new), old_name)
+    new.directory.node.add_name(name, _holder(old, new), old.name)
     return 0
 
 
@@ -283,8 +257,11 @@ def symlinkat(task: Task, target: bytes, dirfd: int, path: bytes) -> int:
     """symlinkat(2)"""
     if not target:
         raise LinuxError(Errno.ENOENT)
-    spot = _find(task, dirfd, path, follow=False)
-    spot.directory.node.make_link(spot.new_name(), target)
+    spot = _find_name(task, dirfd, path)
+    name = spot.new_name()
+    if spot.slash:
+        raise LinuxError(Errno.ENOENT)
+    spot.directory.node.make_link(name, target)
     return 0
 
 
@@ -297,9 +274,14 @@ def readlinkat(task: Task, dirfd: int, path: bytes, buffer: int, size: int) -> i
     """readlinkat(2)"""
     if size <= 0:
         raise LinuxError(Errno.EINVAL)
-    target = _node(task, dirfd, path, follow=False).target()
+    if path:
+        node: Node | None = _node(task, dirfd, path, follow=False)
+    else:
+        place = None if dirfd == AT_FDCWD else task.files.reference(dirfd).place
+        node = None if place is None else place.node
+    target = None if node is None else node.target()
     if target is None:
-        raise LinuxError(Errno.EINVAL)
+        raise LinuxError(Errno.EINVAL if path else Errno.ENOENT)
     task.space.store(buffer, target[:size])
     return min(len(target), size)
 
@@ -330,6 +312,8 @@ def lchown(task: Task, path: bytes, user: int, group: int) -> int:
 
 def fchownat(task: Task, dirfd: int, path: bytes, user: int, group: int, flags: int) -> int:
     """fchownat(2): to oneself only."""
+    if flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
+        raise LinuxError(Errno.EINVAL)
     _status(task, dirfd, path, flags)
     return _check_owner(task, user, group)
 
@@ -350,24 +334,33 @@ def truncate(task: Task, path: bytes, size: int) -> int:
     """truncate(2)"""
     if size < 0:
         raise LinuxError(Errno.EINVAL)
-    _node(task, AT_FDCWD, path).open(writable=True).resize(size)
+    node = _node(task, AT_FDCWD, path)
+    if not node.is_directory and not modes.S_ISREG(node.status().mode):
+        raise LinuxError(Errno.EINVAL)
+    node.open(writable=True).resize(size)
     return 0
 
 
 def utimensat(task: Task, dirfd: int, path_address: int, times: int, flags: int) -> int:
     """utimensat(2)"""
+    if flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) or (flags and not path_address and dirfd != AT_FDCWD):
+        raise LinuxError(Errno.EINVAL)
+    words = task.space.load_words(times, "4q") if times else (0, _UTIME_NOW, 0, _UTIME_NOW)
+    if words[1] == words[3] == _UTIME_OMIT:
+        return 0
     if path_address:
         path = task.space.load_string(path_address, task.limits.max_path_bytes)
         node = _node(task, dirfd, path, not flags & AT_SYMLINK_NOFOLLOW)
     else:
+        if dirfd == AT_FDCWD:
+            raise LinuxError(Errno.EFAULT)
         place = task.files.file(dirfd).place
         if place is None:
             raise LinuxError(Errno.EINVAL)
         node = place.node
     status = node.status()
-    seconds = task.space.load_words(times, "4q") if times else (0, _UTIME_NOW, 0, _UTIME_NOW)
-    accessed = _time(seconds[0], seconds[1], task.now, status.accessed)
-    modified = _time(seconds[2], seconds[3], task.now, status.modified)
+    accessed = _time(words[0], words[1], task.now, status.accessed)
+    modified = _time(words[2], words[3], task.now, status.modified)
     node.set_times(accessed, modified)
     return 0
 
@@ -377,9 +370,9 @@ def _time(seconds: int, nanoseconds: int, now: int, present: int) -> int:
         return now
     if nanoseconds == _UTIME_OMIT:
         return present
-    if not 0 <= nanoseconds < NANOSECONDS or not 0 <= seconds < 1 << 33:
+    if not 0 <= nanoseconds < NANOSECONDS:
         raise LinuxError(Errno.EINVAL)
-    return seconds * NANOSECONDS + nanoseconds
+    return min(max(seconds, _EARLIEST), _LATEST) * NANOSECONDS + nanoseconds
 
 
 def utimes(task: Task, path: bytes, times: int) -> int:
@@ -387,8 +380,17 @@ def utimes(task: Task, path: bytes, times: int) -> int:
     accessed = modified = task.now
     if times:
         words = task.space.load_words(times, "4q")
+        if not all(0 <= micro < 1_000_000 for micro in words[1::2]):
+            raise LinuxError(Errno.EINVAL)
         accessed, modified = (_time(words[at], words[at + 1] * 1000, 0, 0) for at in (0, 2))
     _node(task, AT_FDCWD, path).set_times(accessed, modified)
+    return 0
+
+
+def utime(task: Task, path: bytes, times: int) -> int:
+    """utime(2)"""
+    accessed, modified = task.space.load_words(times, "qq") if times else (task.now // NANOSECONDS,) * 2
+    _node(task, AT_FDCWD, path).set_times(_time(accessed, 0, 0, 0), _time(modified, 0, 0, 0))
     return 0
 
 

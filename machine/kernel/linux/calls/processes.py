@@ -6,7 +6,9 @@ import struct
 
 from machine import msr
 from machine.kernel.linux import structures
+from machine.kernel.linux.calls.time import duration
 from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.space import check_user_range
 from machine.kernel.linux.task import NANOSECONDS, PARENT_ID, Task
 from machine.loaders.initial_stack import STACK_SIZE
 
@@ -15,12 +17,23 @@ _USER_SPACE = 1 << 47
 _UNLIMITED = (1 << 64) - 1
 _RLIMITS = 16
 _RLIMIT_DATA, _RLIMIT_STACK, _RLIMIT_CORE, _RLIMIT_NOFILE, _RLIMIT_AS = 2, 3, 4, 7, 9
+_LOW = 0xFFFF_FFFF
 _FUTEX_WAIT, _FUTEX_WAKE, _FUTEX_WAIT_BITSET, _FUTEX_WAKE_BITSET = 0, 1, 9, 10
-_FUTEX_COMMAND = 0x7F
+_FUTEX_REQUEUE, _FUTEX_CMP_REQUEUE = 3, 4
+_FUTEX_WAITS, _FUTEX_REQUEUES = (_FUTEX_WAIT, _FUTEX_WAIT_BITSET), (_FUTEX_REQUEUE, _FUTEX_CMP_REQUEUE)
+_FUTEX_KNOWN = (*_FUTEX_WAITS, *_FUTEX_REQUEUES, _FUTEX_WAKE, _FUTEX_WAKE_BITSET)
+_FUTEX_PRIVATE, _FUTEX_REALTIME = 0x80, 0x100
+_FUTEX_COMMAND = ~(_FUTEX_PRIVATE | _FUTEX_REALTIME)
+_RSEQ_UNREGISTER, _RSEQ_BYTES, _NO_CPU = 1, 32, 0xFFFF_FFFF
+_REAL_TIME_POLICIES, _OTHER_POLICIES = (1, 2), (0, 3, 5, 6, 7)
+_WAIT_OPTIONS = 0xE000_000B  # WNOHANG, WUNTRACED, WCONTINUED, __WNOTHREAD, __WALL, __WCLONE
+_WAITID_OPTIONS, _WAITID_STATES = 0xE100_000F, 0xE  # WEXITED, WSTOPPED, WCONTINUED
+_PERSONALITY_QUERY = 0xFFFF_FFFF
 _PR_SET_NAME, _PR_GET_NAME = 15, 16
 _PR_ACCEPTED = (1, 4, 38, 36)  # PDEATHSIG, DUMPABLE, NO_NEW_PRIVS, CHILD_SUBREAPER
 _PR_GET_DUMPABLE = 3
 _TICKS_PER_SECOND = 100
+_GRND_SOURCES = 6  # RANDOM and INSECURE: not both
 
 
 # --- identity
@@ -83,19 +96,97 @@ def getresgid(task: Task, *addresses: int) -> int:
 
 def getgroups(task: Task, count: int, buffer: int) -> int:
     """getgroups(2): the own group only."""
+    if count < 0:
+        raise LinuxError(Errno.EINVAL)
     if count:
         task.space.store_words(buffer, "I", task.group)
     return 1
 
 
-def process_group(task: Task, *_: int) -> int:
-    """getpgrp(2), getpgid(2), getsid(2), setsid(2): a group and session of its own."""
+def process_group(task: Task) -> int:
+    """getpgrp(2), setsid(2): a group and session of its own."""
+    return task.process.pid
+
+
+def process_group_of(task: Task, process: int) -> int:
+    """getpgid(2), getsid(2)"""
+    return _check_own(task, process)
+
+
+def _check_own(task: Task, process: int) -> int:
+    if process not in (0, task.process.pid):
+        raise LinuxError(Errno.ESRCH)
     return task.process.pid
 
 
 def setpgid(task: Task, process: int, group: int) -> int:
-    """setpgid(2)"""
+    """setpgid(2): to the own group only."""
+    if group < 0:
+        raise LinuxError(Errno.EINVAL)
+    _check_own(task, process)
+    if group not in (0, task.process.pid):
+        raise LinuxError(Errno.EPERM)
     return 0
+
+
+# --- priorities and scheduling: there is nobody to compete with
+
+
+def getpriority(task: Task, which: int, who: int) -> int:
+    """getpriority of the kernel: 20 minus the nice value."""
+    _check_whose(task, which, who)
+    return 20 - task.nice
+
+
+def setpriority(task: Task, which: int, who: int, nice: int) -> int:
+    """setpriority(2): kept, without effect. Only the superuser may become less nice."""
+    _check_whose(task, which, who)
+    nice = max(-20, min(nice, 19))
+    if nice < task.nice and task.user:
+        raise LinuxError(Errno.EACCES)
+    task.nice = nice
+    return 0
+
+
+def _check_whose(task: Task, which: int, who: int) -> None:
+    """A process, a process group or a user, which have to be the own ones."""
+    if not 0 <= which <= 2:
+        raise LinuxError(Errno.EINVAL)
+    if who not in (0, task.user if which == 2 else task.process.pid):
+        raise LinuxError(Errno.ESRCH)
+
+
+def sched_getscheduler(task: Task, process: int) -> int:
+    """sched_getscheduler(2): SCHED_OTHER."""
+    if process < 0:
+        raise LinuxError(Errno.EINVAL)
+    _check_own(task, process)
+    return 0
+
+
+def sched_getparam(task: Task, process: int, address: int) -> int:
+    """sched_getparam(2)"""
+    if process < 0 or not address:
+        raise LinuxError(Errno.EINVAL)
+    _check_own(task, process)
+    task.space.store_words(address, "i", 0)
+    return 0
+
+
+def sched_get_priority_max(task: Task, policy: int) -> int:
+    """sched_get_priority_max(2)"""
+    return _priority(policy, 99)
+
+
+def sched_get_priority_min(task: Task, policy: int) -> int:
+    """sched_get_priority_min(2)"""
+    return _priority(policy, 1)
+
+
+def _priority(policy: int, real_time: int) -> int:
+    if policy not in (*_REAL_TIME_POLICIES, *_OTHER_POLICIES):
+        raise LinuxError(Errno.EINVAL)
+    return real_time if policy in _REAL_TIME_POLICIES else 0
 
 
 # --- the CPU and the thread
@@ -135,27 +226,39 @@ def set_robust_list(task: Task, head: int, size: int) -> int:
 
 def rseq(task: Task, address: int, size: int, flags: int, signature: int) -> int:
     """rseq(2): accepted. The only thread is never moved, so no sequence is ever restarted."""
-    if flags:
+    if flags & ~_RSEQ_UNREGISTER or size < _RSEQ_BYTES or address % _RSEQ_BYTES:
         raise LinuxError(Errno.EINVAL)
-    task.space.store_words(address, "II", 0, 0)
+    task.space.store_words(address, "II", *((0, _NO_CPU) if flags else (0, 0)))
     return 0
 
 
 def futex(task: Task, address: int, operation: int, value: int, timeout: int, second: int, third: int) -> int:
     """futex(2) of a single thread: nobody waits, and a wait that nobody ends is ETIMEDOUT or EDEADLK."""
-    command = operation & _FUTEX_COMMAND
-    (present,) = task.space.load_words(address, "I")
-    if command in (_FUTEX_WAKE, _FUTEX_WAKE_BITSET):
-        return 0
-    if command not in (_FUTEX_WAIT, _FUTEX_WAIT_BITSET):
+    command, waits = operation & _FUTEX_COMMAND, operation & _FUTEX_COMMAND in _FUTEX_WAITS
+    if command not in _FUTEX_KNOWN or (operation & _FUTEX_REALTIME and command != _FUTEX_WAIT_BITSET):
         raise LinuxError(Errno.ENOSYS)
-    if present != value:
+    wait = duration(task, timeout) if waits and timeout else None
+    if command in (_FUTEX_WAIT_BITSET, _FUTEX_WAKE_BITSET) and not third & _LOW:
+        raise LinuxError(Errno.EINVAL)
+    for word in (address, second) if command in _FUTEX_REQUEUES else (address,):
+        if word % 4:
+            raise LinuxError(Errno.EINVAL)
+        check_user_range(word, 4)
+    if command in _FUTEX_REQUEUES and (value >> 31 & 1 or timeout >> 31 & 1):
+        raise LinuxError(Errno.EINVAL)  # how many to wake and to move
+    if command == _FUTEX_CMP_REQUEUE and task.space.load_words(address, "I")[0] != third & _LOW:
         raise LinuxError(Errno.EAGAIN)
-    if not timeout:
+    if not waits:
+        if not operation & _FUTEX_PRIVATE:
+            task.space.load(address, 4)
+        return 0
+    if task.space.load_words(address, "I")[0] != value & _LOW:
+        raise LinuxError(Errno.EAGAIN)
+    if wait is None:
         raise LinuxError(Errno.EDEADLK)
-    seconds, nanoseconds = task.space.load_words(timeout, "qq")
-    if command == _FUTEX_WAIT:
-        task.sleep(max(0, seconds) * NANOSECONDS + nanoseconds)
+    if command == _FUTEX_WAIT_BITSET:  # until a point in time
+        wait -= task.now if operation & _FUTEX_REALTIME else task.clock.elapsed()
+    task.sleep(max(0, wait))
     raise LinuxError(Errno.ETIMEDOUT)
 
 
@@ -168,6 +271,7 @@ def sched_getaffinity(task: Task, process: int, size: int, mask: int) -> int:
     """sched_getaffinity of the kernel: one CPU; the bytes that were written."""
     if size < 8 or size % 8:
         raise LinuxError(Errno.EINVAL)
+    _check_own(task, process)
     task.space.store_words(mask, "Q", 1)
     return 8
 
@@ -197,6 +301,21 @@ def _short_text(task: Task, address: int) -> bytes:
     return task.space.load_some(address, 16).split(b"\0")[0][:15]
 
 
+def personality(task: Task, persona: int) -> int:
+    """personality(2): that of Linux, which can be asked for and chosen."""
+    if persona not in (0, _PERSONALITY_QUERY):
+        raise LinuxError(Errno.EINVAL)
+    return 0
+
+
+def get_robust_list(task: Task, process: int, head: int, size: int) -> int:
+    """get_robust_list(2)"""
+    _check_own(task, process)
+    task.space.store_words(size, "Q", 24)
+    task.space.store_words(head, "Q", task.robust_list[0])
+    return 0
+
+
 # --- ending
 
 
@@ -208,6 +327,18 @@ def exit_(task: Task, code: int) -> int:
 
 def wait4(task: Task, process: int, status: int, options: int, usage: int) -> int:
     """wait4(2): there are no children."""
+    if options & _LOW & ~_WAIT_OPTIONS:
+        raise LinuxError(Errno.EINVAL)
+    raise LinuxError(Errno.ESRCH if process == -(1 << 31) else Errno.ECHILD)
+
+
+def waitid(task: Task, kind: int, process: int, info: int, options: int, usage: int) -> int:
+    """waitid(2): there are no children."""
+    options &= _LOW
+    if options & ~_WAITID_OPTIONS or not options & _WAITID_STATES or not 0 <= kind <= 3:
+        raise LinuxError(Errno.EINVAL)
+    if kind == 1 and process <= 0:
+        raise LinuxError(Errno.EINVAL)
     raise LinuxError(Errno.ECHILD)
 
 
@@ -222,18 +353,24 @@ def getrlimit(task: Task, resource: int, address: int) -> int:
 
 def setrlimit(task: Task, resource: int, address: int) -> int:
     """setrlimit(2): accepted, without effect."""
+    words = task.space.load_words(address, "QQ")
     _limits(task, resource)
-    task.space.load(address, 16)
+    _check_limit(words)
     return 0
+
+
+def _check_limit(words: tuple[int, ...]) -> None:
+    """Raises EINVAL when the soft limit is above the hard one."""
+    if words[0] > words[1]:
+        raise LinuxError(Errno.EINVAL)
 
 
 def prlimit64(task: Task, process: int, resource: int, new: int, old: int) -> int:
     """prlimit(2) of oneself; a new limit is accepted, without effect."""
-    if process not in (0, task.process.pid):
-        raise LinuxError(Errno.ESRCH)
+    words = task.space.load_words(new, "QQ") if new else (0, 0)
+    _check_own(task, process)
     row = _limits(task, resource)
-    if new:
-        task.space.load(new, 16)
+    _check_limit(words)
     if old:
         task.space.store(old, row)
     return 0
@@ -284,7 +421,7 @@ def times(task: Task, buffer: int) -> int:
 
 def getrandom(task: Task, buffer: int, size: int, flags: int) -> int:
     """getrandom(2), from the seed."""
-    if flags & ~7:
+    if flags & ~7 or flags & _GRND_SOURCES == _GRND_SOURCES:
         raise LinuxError(Errno.EINVAL)
     size = task.space.writable(buffer, min(size, 0x1FF_FFFF))
     task.space.store(buffer, task.generator.randbytes(size))

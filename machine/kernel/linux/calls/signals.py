@@ -1,32 +1,50 @@
 """Signals of a process to itself. Handlers are remembered but not run: a signal that has one is dropped and counted.
 
-A signal whose default action ends the process ends it with 128 + its number, as a shell tells it.
+A signal that is blocked stays pending. One whose default action ends the process ends it with 128 + its number, as a
+shell tells it. Timers are kept, but none ever goes off.
 """
 
 from __future__ import annotations
 
-from machine.kernel.linux.errors import Errno, LinuxError
-from machine.kernel.linux.task import SignalAction, Task
+import struct
 
+from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.task import NANOSECONDS, PendingSignal, SignalAction, Task
+
+SIGPIPE = 13
 _SIGNALS = 64
-_SIGKILL, _SIGSTOP = 9, 19
-_HARMLESS = frozenset((17, 18, 19, 20, 21, 22, 23, 28))  # CHLD, CONT, the stops (nobody would continue), URG, WINCH
+_SIGKILL, _SIGSTOP, _SIGCONT = 9, 19, 18
+_STOPS = (_SIGSTOP, 20, 21, 22)
+_IGNORED = (17, _SIGCONT, 23, 28)  # CHLD, CONT, URG, WINCH
+_HARMLESS = frozenset((*_IGNORED, *_STOPS))  # nobody would continue a process that is stopped
+_SYNCHRONOUS = (4, 5, 7, 8, 11, 31)  # ILL, TRAP, BUS, FPE, SEGV, SYS
 _SIG_DFL, _SIG_IGN = 0, 1
 _SET_BYTES = 8
 _SIG_BLOCK, _SIG_UNBLOCK, _SIG_SETMASK = 0, 1, 2
 _UNBLOCKABLE = 1 << (_SIGKILL - 1) | 1 << (_SIGSTOP - 1)
-_SS_DISABLE = 2
+_SS_ONSTACK, _SS_DISABLE, _SS_AUTODISARM = 1, 2, 1 << 31
+_SMALLEST_STACK = 2048
+_ACTION_FLAGS = 0xDC00_0807  # SA_*, without those that nobody knows
+_SI_USER, _SI_TKILL = 0, -6
+_SIGINFO_BYTES = 128
+_ITIMER_REAL, _TIMERS = 0, 3
 
 
 def rt_sigaction(task: Task, signal: int, new: int, old: int, size: int) -> int:
     """rt_sigaction(2)"""
-    if size != _SET_BYTES or not 1 <= signal <= _SIGNALS or (new and signal in (_SIGKILL, _SIGSTOP)):
+    if size != _SET_BYTES:
+        raise LinuxError(Errno.EINVAL)
+    words = task.space.load_words(new, "4Q") if new else None
+    if not 1 <= signal <= _SIGNALS or (words and signal in (_SIGKILL, _SIGSTOP)):
         raise LinuxError(Errno.EINVAL)
     present = task.actions.get(signal, SignalAction())
-    action = SignalAction(*task.space.load_words(new, "4Q")) if new else present
+    if words:
+        handler, flags, restorer, mask = words
+        task.actions[signal] = SignalAction(handler, flags & _ACTION_FLAGS, restorer, mask & ~_UNBLOCKABLE)
+        if handler == _SIG_IGN or (handler == _SIG_DFL and signal in _IGNORED):
+            _forget(task, (signal,))
     if old:
         task.space.store_words(old, "4Q", present.handler, present.flags, present.restorer, present.mask)
-    task.actions[signal] = action
     return 0
 
 
@@ -39,17 +57,66 @@ def rt_sigprocmask(task: Task, how: int, new: int, old: int, size: int) -> int:
         (mask,) = task.space.load_words(new, "Q")
         if how not in (_SIG_BLOCK, _SIG_UNBLOCK, _SIG_SETMASK):
             raise LinuxError(Errno.EINVAL)
-        blocked = {_SIG_BLOCK: present | mask, _SIG_UNBLOCK: present & ~mask, _SIG_SETMASK: mask}[how]
-        task.blocked = blocked & ~_UNBLOCKABLE
+        _block(task, {_SIG_BLOCK: present | mask, _SIG_UNBLOCK: present & ~mask, _SIG_SETMASK: mask}[how])
     if old:
         task.space.store_words(old, "Q", present)
     return 0
 
 
+def _block(task: Task, mask: int) -> None:
+    """Block these signals; pending ones that no longer are come now."""
+    task.blocked = mask & ~_UNBLOCKABLE
+    for row in _in_order(task):
+        if not _is_blocked(task, row.number) and task.process.alive:
+            task.pending.remove(row)
+            _deliver(task, row.number)
+
+
+def _in_order(task: Task) -> list[PendingSignal]:
+    """Pending signals as they are delivered: the thread's own, those that instructions raise, by number."""
+    return sorted(task.pending, key=lambda row: (not row.for_thread, row.number not in _SYNCHRONOUS, row.number))
+
+
+def _forget(task: Task, signals: tuple[int, ...]) -> None:
+    task.pending = {row for row in task.pending if row.number not in signals}
+
+
+def _is_blocked(task: Task, signal: int) -> bool:
+    return bool(task.blocked >> (signal - 1) & 1)
+
+
 def rt_sigpending(task: Task, buffer: int, size: int) -> int:
-    """rt_sigpending(2): none."""
-    task.space.store(buffer, bytes(_SET_BYTES))
+    """rt_sigpending(2)"""
+    if size > _SET_BYTES:
+        raise LinuxError(Errno.EINVAL)
+    mask = sum(1 << (signal - 1) for signal in {row.number for row in task.pending})
+    task.space.store(buffer, struct.pack("<Q", mask)[:size])
     return 0
+
+
+def rt_sigtimedwait(task: Task, wanted: int, info: int, timeout: int, size: int) -> int:
+    """rt_sigtimedwait(2): a pending signal, or time passes; without a timeout nobody would end the wait."""
+    if size != _SET_BYTES:
+        raise LinuxError(Errno.EINVAL)
+    (mask,) = task.space.load_words(wanted, "Q")
+    wait = None
+    if timeout:
+        seconds, nanoseconds = task.space.load_words(timeout, "qq")
+        if seconds < 0 or not 0 <= nanoseconds < NANOSECONDS:
+            raise LinuxError(Errno.EINVAL)
+        wait = seconds * NANOSECONDS + nanoseconds
+    for row in _in_order(task):
+        if mask >> (row.number - 1) & 1:
+            task.pending.remove(row)
+            if info:
+                code = _SI_TKILL if row.for_thread else _SI_USER
+                words = struct.pack("<iiiiII", row.number, 0, code, 0, task.process.pid, task.user)
+                task.space.store(info, words.ljust(_SIGINFO_BYTES, b"\0"))
+            return row.number
+    if wait is None:
+        raise LinuxError(Errno.EINTR)
+    task.sleep(wait)
+    raise LinuxError(Errno.EAGAIN)
 
 
 def sigaltstack(task: Task, new: int, old: int) -> int:
@@ -57,7 +124,12 @@ def sigaltstack(task: Task, new: int, old: int) -> int:
     present = task.alternate_stack
     if new:
         pointer, flags, size = task.space.load_words(new, "QixxxxQ")
-        task.alternate_stack = (pointer, flags, size) if not flags & _SS_DISABLE else (0, _SS_DISABLE, 0)
+        mode = flags & ~_SS_AUTODISARM & 0xFFFF_FFFF
+        if mode not in (0, _SS_ONSTACK, _SS_DISABLE):
+            raise LinuxError(Errno.EINVAL)
+        if mode != _SS_DISABLE and size < _SMALLEST_STACK:
+            raise LinuxError(Errno.ENOMEM)
+        task.alternate_stack = (0, flags, 0) if mode == _SS_DISABLE else (pointer, flags & ~_SS_ONSTACK, size)
     if old:
         task.space.store_words(old, "QiiQ", present[0], present[1], 0, present[2])
     return 0
@@ -67,46 +139,67 @@ def kill(task: Task, process: int, signal: int) -> int:
     """kill(2), to oneself only."""
     if process not in (task.process.pid, 0, -task.process.pid, -1):
         raise LinuxError(Errno.ESRCH)
-    return _deliver(task, signal)
+    return _checked(task, signal, for_thread=False)
 
 
 def tkill(task: Task, thread: int, signal: int) -> int:
     """tkill(2), to oneself only."""
+    if thread <= 0:
+        raise LinuxError(Errno.EINVAL)
     if thread != task.process.pid:
         raise LinuxError(Errno.ESRCH)
-    return _deliver(task, signal)
+    return _checked(task, signal, for_thread=True)
 
 
 def tgkill(task: Task, process: int, thread: int, signal: int) -> int:
     """tgkill(2), to oneself only."""
+    if process <= 0 or thread <= 0:
+        raise LinuxError(Errno.EINVAL)
     if process != task.process.pid:
         raise LinuxError(Errno.ESRCH)
     return tkill(task, thread, signal)
 
 
-def _deliver(task: Task, signal: int) -> int:
+def _checked(task: Task, signal: int, *, for_thread: bool) -> int:
     if not 0 <= signal <= _SIGNALS:
         raise LinuxError(Errno.EINVAL)
-    handler = task.actions.get(signal, SignalAction()).handler
-    blocked = bool(signal and task.blocked >> (signal - 1) & 1)
-    if signal and handler == _SIG_DFL and signal not in _HARMLESS and not blocked:
-        task.process.exit(128 + signal)
+    if signal:
+        send(task, signal, for_thread=for_thread)
     return 0
+
+
+def send(task: Task, signal: int, *, for_thread: bool = True) -> None:
+    """Raise a signal: it stays pending while it is blocked."""
+    if signal in _STOPS:
+        _forget(task, (_SIGCONT,))
+    elif signal == _SIGCONT:
+        _forget(task, _STOPS)
+    if _is_blocked(task, signal):
+        task.pending.add(PendingSignal(signal, for_thread))
+    else:
+        _deliver(task, signal)
+
+
+def _deliver(task: Task, signal: int) -> None:
+    handler = task.actions.get(signal, SignalAction()).handler
+    if handler == _SIG_DFL and signal not in _HARMLESS:
+        task.process.exit(128 + signal)
 
 
 def pause(task: Task) -> int:
-    """pause(2) and rt_sigsuspend(2): nobody would end the wait."""
+    """pause(2): nobody would end the wait."""
     raise LinuxError(Errno.EINTR)
 
 
-def rt_sigsuspend(task: Task, mask: int, size: int) -> int:
-    """rt_sigsuspend(2)"""
-    return pause(task)
-
-
-def alarm(task: Task, seconds: int) -> int:
-    """alarm(2): accepted; no alarm ever goes off."""
-    return 0
+def rt_sigsuspend(task: Task, address: int, size: int) -> int:
+    """rt_sigsuspend(2): pending signals come under the other mask; nobody else would end the wait."""
+    if size != _SET_BYTES:
+        raise LinuxError(Errno.EINVAL)
+    (mask,) = task.space.load_words(address, "Q")
+    present = task.blocked
+    _block(task, mask)
+    task.blocked = present
+    raise LinuxError(Errno.EINTR)
 
 
 def rt_sigreturn(task: Task) -> int:
@@ -115,10 +208,51 @@ def rt_sigreturn(task: Task) -> int:
     return 0
 
 
-def setitimer(task: Task, which: int, new: int, old: int) -> int:
-    """setitimer(2): accepted; no timer ever goes off."""
-    if not 0 <= which <= 2:
+# --- timers
+
+
+def alarm(task: Task, seconds: int) -> int:
+    """alarm(2): the seconds that were left of the alarm before, rounded as Linux does."""
+    left, _ = _timer(task, _ITIMER_REAL)
+    _set_timer(task, _ITIMER_REAL, seconds * NANOSECONDS, 0)
+    whole, rest = divmod(left // 1000, 1_000_000)
+    return whole + (rest >= 500_000 or (rest > 0 and not whole))
+
+
+def getitimer(task: Task, which: int, buffer: int) -> int:
+    """getitimer(2)"""
+    if not 0 <= which < _TIMERS:
         raise LinuxError(Errno.EINVAL)
-    if old:
-        task.space.store(old, bytes(32))
+    task.space.store(buffer, _timer_row(task, which))
     return 0
+
+
+def setitimer(task: Task, which: int, new: int, old: int) -> int:
+    """setitimer(2)"""
+    words = task.space.load_words(new, "4q") if new else (0, 0, 0, 0)
+    if any(seconds < 0 or not 0 <= micro < 1_000_000 for seconds, micro in (words[:2], words[2:])):
+        raise LinuxError(Errno.EINVAL)
+    if not 0 <= which < _TIMERS:
+        raise LinuxError(Errno.EINVAL)
+    row = _timer_row(task, which)
+    interval, value = (seconds * NANOSECONDS + micro * 1000 for seconds, micro in (words[:2], words[2:]))
+    _set_timer(task, which, value, interval)
+    if old:
+        task.space.store(old, row)
+    return 0
+
+
+def _timer(task: Task, which: int) -> tuple[int, int]:
+    """The nanoseconds that are left of a timer, and its interval."""
+    end, interval = task.timers.get(which, (0, 0))
+    return max(0, end - task.clock.elapsed()), interval
+
+
+def _set_timer(task: Task, which: int, value: int, interval: int) -> None:
+    task.timers[which] = (task.clock.elapsed() + value if value else 0, interval)
+
+
+def _timer_row(task: Task, which: int) -> bytes:
+    """A struct itimerval."""
+    left, interval = _timer(task, which)
+    return struct.pack("<4q", *divmod(interval // 1000, 1_000_000), *divmod(-(-left // 1000), 1_000_000))

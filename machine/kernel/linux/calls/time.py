@@ -11,7 +11,9 @@ _TIMER_ABSTIME = 1
 _LONGEST_SLEEP = 1 << 33  # seconds: no virtual clock needs to go further in one step
 
 POLLIN, POLLOUT, POLLERR, POLLHUP, POLLNVAL = 1, 4, 8, 0x10, 0x20
-_MOST_POLLED = 4096
+_POLL_READING, _POLL_WRITING = 0x41, 0x104  # with RDNORM and WRNORM
+_SET_BYTES = 8
+_WITHOUT_SLEEP = (3, 4, 5, 6)  # the thread's CPU time, MONOTONIC_RAW and the coarse ones
 
 
 def _clock(task: Task, clock: int) -> int:
@@ -55,19 +57,22 @@ def time(task: Task, buffer: int) -> int:
 
 def nanosleep(task: Task, wanted: int, left: int) -> int:
     """nanosleep(2)"""
-    task.sleep(_duration(task, wanted))
+    task.sleep(duration(task, wanted))
     return 0
 
 
 def clock_nanosleep(task: Task, clock: int, flags: int, wanted: int, left: int) -> int:
     """clock_nanosleep(2)"""
-    now, duration = _clock(task, clock), _duration(task, wanted)
-    task.sleep(max(0, duration - now) if flags & _TIMER_ABSTIME else duration)
+    now = _clock(task, clock)
+    if clock in _WITHOUT_SLEEP:
+        raise LinuxError(Errno.EOPNOTSUPP)
+    time = duration(task, wanted)
+    task.sleep(max(0, time - now) if flags & _TIMER_ABSTIME else time)
     return 0
 
 
-def _duration(task: Task, address: int) -> int:
-    """A struct timespec in nanoseconds."""
+def duration(task: Task, address: int) -> int:
+    """A struct timespec in nanoseconds. Raises EINVAL."""
     seconds, nanoseconds = task.space.load_words(address, "qq")
     if seconds < 0 or not 0 <= nanoseconds < NANOSECONDS:
         raise LinuxError(Errno.EINVAL)
@@ -84,11 +89,21 @@ def poll(task: Task, rows: int, count: int, timeout: int) -> int:
 
 def ppoll(task: Task, rows: int, count: int, timeout: int, mask: int, mask_size: int) -> int:
     """ppoll(2)"""
-    return _poll(task, rows, count, _duration(task, timeout) if timeout else None)
+    wait = duration(task, timeout) if timeout else None
+    if mask:
+        _check_mask(task, mask, mask_size)
+    return _poll(task, rows, count, wait)
+
+
+def _check_mask(task: Task, address: int, size: int) -> None:
+    """A signal set. Raises EINVAL and EFAULT."""
+    if size != _SET_BYTES:
+        raise LinuxError(Errno.EINVAL)
+    task.space.load(address, size)
 
 
 def _poll(task: Task, address: int, count: int, wait: int | None) -> int:
-    if count > _MOST_POLLED:
+    if count > task.files.limit:
         raise LinuxError(Errno.EINVAL)
     words = task.space.load_words(address, "ihh" * count)
     found = 0
@@ -107,7 +122,8 @@ def _ready(task: Task, number: int, wanted: int) -> int:
         reading, writing, gone = task.files.file(number).ready()
     except LinuxError:
         return POLLNVAL
-    result = (POLLIN if reading and wanted & POLLIN else 0) | (POLLOUT if writing and wanted & POLLOUT else 0)
+    result = (_POLL_READING if reading else 0) | (_POLL_WRITING if writing else 0)
+    result &= wanted
     if gone:
         result |= POLLHUP if task.files.file(number).readable else POLLERR
     return result
@@ -133,15 +149,23 @@ def select(task: Task, count: int, reading: int, writing: int, failing: int, tim
 
 def pselect6(task: Task, count: int, reading: int, writing: int, failing: int, timeout: int, mask: int) -> int:
     """pselect(2)"""
-    return _select(task, count, reading, writing, failing, _duration(task, timeout) if timeout else None)
+    wait = duration(task, timeout) if timeout else None
+    if mask:
+        address, size = task.space.load_words(mask, "QQ")
+        if address:
+            _check_mask(task, address, size)
+    return _select(task, count, reading, writing, failing, wait)
 
 
 def _select(task: Task, count: int, reading: int, writing: int, failing: int, wait: int | None) -> int:
-    if not 0 <= count <= 1024:
+    if count < 0:
         raise LinuxError(Errno.EINVAL)
+    count = min(count, task.files.limit)
     size = -(-count // 64) * 8
-    found = 0
-    for address, event in ((reading, POLLIN), (writing, POLLOUT), (failing, 0)):
+    found, results = 0, []
+    for address, event, ends in (
+        (reading, POLLIN, POLLHUP | POLLERR), (writing, POLLOUT, POLLERR), (failing, 0, 0)
+    ):  # fmt: skip
         if not address:
             continue
         wanted, ready = int.from_bytes(task.space.load(address, size), "little"), 0
@@ -150,10 +174,12 @@ def _select(task: Task, count: int, reading: int, writing: int, failing: int, wa
                 state = _ready(task, number, event)
                 if state & POLLNVAL:
                     raise LinuxError(Errno.EBADF)
-                if state & (event | (POLLHUP if event == POLLIN else 0)):
+                if state & (event | ends):
                     ready |= 1 << number
         found += ready.bit_count()
-        task.space.store(address, ready.to_bytes(size, "little"))
+        results.append((address, ready.to_bytes(size, "little")))
+    for address, data in results:
+        task.space.store(address, data)
     if not found:
         _wait(task, wait)
     return found

@@ -1,0 +1,151 @@
+"""Calls that open files by a path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from machine.kernel.linux import open_files as of
+from machine.kernel.linux.calls.paths import AT_FDCWD, start_of
+from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.memory_files import Device
+from machine.kernel.linux.nodes import PERMISSION_BITS
+from machine.kernel.linux.open_files import DeviceFile, DirectoryFile, OpenFile, RegularFile
+from machine.kernel.linux.paths import Place, Resolve, Spot, find, find_name
+from machine.kernel.linux.task import Task
+from machine.memory import PAGE
+
+_KNOWN_FLAGS = (
+    of.O_ACCMODE | of.O_CREAT | of.O_EXCL | of.O_NOCTTY | of.O_TRUNC | of.O_APPEND | of.O_NONBLOCK | of.O_SYNC
+    | of.O_DSYNC | of.O_ASYNC | of.O_DIRECT | of.O_LARGEFILE | of.O_DIRECTORY | of.O_NOFOLLOW | of.O_NOATIME
+    | of.O_CLOEXEC | of.O_PATH | of.O_TMPFILE
+)  # fmt: skip
+_KNOWN_MODE = 0o7777
+_KNOWN_RESOLVE = sum(Resolve)
+_OPEN_HOW = 24  # bytes of the first struct open_how
+
+
+@dataclass(frozen=True)
+class _How:
+    """What openat2 is asked for, and the other calls with what they have of it."""
+
+    flags: int
+    mode: int
+    resolve: Resolve = Resolve.FREELY
+
+    @property
+    def creates(self) -> bool:
+        """Whether a file is made where there is none."""
+        return bool(self.flags & of.O_CREAT)
+
+    @property
+    def follows(self) -> bool:
+        """Whether a symbolic link at the end is followed."""
+        exclusive = of.O_CREAT | of.O_EXCL
+        return not self.flags & of.O_NOFOLLOW and self.flags & exclusive != exclusive
+
+    def check(self) -> None:
+        """Raises EINVAL for flags that do not go together."""
+        if self.flags & of.O_TMPFILE:
+            writes = self.flags & of.O_ACCMODE in (of.O_WRONLY, of.O_RDWR)
+            if not self.flags & of.O_DIRECTORY or self.flags & of.O_CREAT or not writes:
+                raise LinuxError(Errno.EINVAL)
+        elif self.flags & of.O_DIRECTORY and self.creates:
+            raise LinuxError(Errno.EINVAL)
+
+
+def open_(task: Task, path: bytes, flags: int, mode: int) -> int:
+    """open(2)"""
+    return openat(task, AT_FDCWD, path, flags, mode)
+
+
+def creat(task: Task, path: bytes, mode: int) -> int:
+    """creat(2)"""
+    return openat(task, AT_FDCWD, path, of.O_CREAT | of.O_WRONLY | of.O_TRUNC, mode)
+
+
+def openat(task: Task, dirfd: int, path: bytes, flags: int, mode: int) -> int:
+    """openat(2): flags that nobody knows are passed over."""
+    flags &= _KNOWN_FLAGS
+    if flags & of.O_PATH:
+        flags &= of.FLAGS_OF_REFERENCES
+    return _open_path(task, dirfd, path, _How(flags, mode))
+
+
+def openat2(task: Task, dirfd: int, path: bytes, address: int, size: int) -> int:
+    """openat2(2): flags that nobody knows are refused."""
+    if size < _OPEN_HOW:
+        raise LinuxError(Errno.EINVAL)
+    if size > PAGE or any(task.space.load(address + _OPEN_HOW, size - _OPEN_HOW)):
+        raise LinuxError(Errno.E2BIG)
+    flags, mode, resolve = task.space.load_words(address, "3Q")
+    makes = flags & (of.O_CREAT | of.O_TMPFILE)
+    if flags & ~_KNOWN_FLAGS or resolve & ~_KNOWN_RESOLVE or mode & ~(_KNOWN_MODE if makes else 0):
+        raise LinuxError(Errno.EINVAL)
+    rooted = Resolve.BENEATH | Resolve.IN_ROOT
+    if resolve & rooted == rooted or (flags & of.O_PATH and flags & ~of.FLAGS_OF_REFERENCES):
+        raise LinuxError(Errno.EINVAL)
+    how = _How(flags, mode, Resolve(resolve))
+    how.check()
+    if resolve & Resolve.CACHED and flags & (of.O_TRUNC | of.O_CREAT | of.O_TMPFILE):
+        raise LinuxError(Errno.EAGAIN)
+    return _open_path(task, dirfd, path, how)
+
+
+def _open_path(task: Task, dirfd: int, path: bytes, how: _How) -> int:
+    how.check()
+    if how.flags & of.O_TMPFILE:
+        return _open_nameless(task, dirfd, path, how)
+    if how.creates and path.endswith(b"/") and find_name(task.root, start_of(task, dirfd, path), path).is_name:
+        raise LinuxError(Errno.EISDIR)
+    spot = _find(task, dirfd, path, how)
+    if spot.place is None:
+        if not how.creates:
+            raise LinuxError(Errno.ENOENT)
+        if spot.slash:
+            raise LinuxError(Errno.EISDIR)
+        spot.directory.node.make_file(spot.name, how.mode & PERMISSION_BITS & ~task.umask)
+        spot = _find(task, dirfd, path, how)
+    elif how.creates and how.flags & of.O_EXCL:
+        raise LinuxError(Errno.EEXIST)
+    return _add(task, _open(spot, how), how)
+
+
+def _find(task: Task, dirfd: int, path: bytes, how: _How) -> Spot:
+    return find(task.root, start_of(task, dirfd, path, how.resolve), path, how.follows, how.resolve)
+
+
+def _add(task: Task, file: OpenFile, how: _How) -> int:
+    return task.files.add(file, bool(how.flags & of.O_CLOEXEC))
+
+
+def _open_nameless(task: Task, dirfd: int, path: bytes, how: _How) -> int:
+    """O_TMPFILE: the path is the directory's."""
+    node = _find(task, dirfd, path, how).existing().node
+    if not node.is_directory:
+        raise LinuxError(Errno.ENOTDIR)
+    made = node.make_nameless(how.mode & PERMISSION_BITS & ~task.umask)
+    place = Place(made, task.root, b"")
+    return _add(task, RegularFile(how.flags | of.O_LARGEFILE, place, made.open(writable=True)), how)
+
+
+def _open(spot: Spot, how: _How) -> OpenFile:
+    place, flags = spot.existing(), how.flags
+    node = place.node
+    if flags & of.O_DIRECTORY and not node.is_directory:
+        raise LinuxError(Errno.ENOTDIR)
+    if flags & of.O_PATH:
+        return OpenFile(flags, place)
+    flags |= of.O_LARGEFILE
+    if node.target() is not None:
+        raise LinuxError(Errno.ELOOP)
+    writable = flags & of.O_ACCMODE != of.O_RDONLY
+    if node.is_directory:
+        if writable or how.creates or flags & of.O_TRUNC:
+            raise LinuxError(Errno.EISDIR)
+        return DirectoryFile(flags, place)
+    if isinstance(node, Device):
+        return DeviceFile(flags, place, node)
+    handle = node.open(writable or bool(flags & of.O_TRUNC))
+    if flags & of.O_TRUNC:
+        handle.resize(0)
+    return RegularFile(flags, place, handle)

@@ -1,0 +1,329 @@
+"""Calls that carry bytes: between files and memory, and between files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from machine.kernel.linux import open_files as of
+from machine.kernel.linux.calls.signals import SIGPIPE, send
+from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.open_files import LARGEST_OFFSET, DirectoryFile, OpenFile, RegularFile
+from machine.kernel.linux.pipes import PipeEnd
+from machine.kernel.linux.space import check_user_range
+from machine.kernel.linux.task import Task
+
+MOST_BYTES = 0x7FFF_F000  # of one read or write (MAX_RW_COUNT)
+_MOST_VECTORS = 1024
+_PIECE = 1 << 20  # bytes that sendfile and its kin move at a time
+_RWF_APPEND, _RWF_NOAPPEND, _RWF_KNOWN = 0x10, 0x20, 0x3F
+_SPLICE_FLAGS = 0xF
+
+
+def read(task: Task, fd: int, buffer: int, size: int) -> int:
+    """read(2)"""
+    return _read_into(task, task.files.for_reading(fd), buffer, size)
+
+
+def _read_into(task: Task, file: OpenFile, buffer: int, size: int, offset: int | None = None) -> int:
+    """Read at the position or an offset. A buffer that cannot be written matters only where there are bytes for it."""
+    check_user_range(buffer, size)
+    size = min(size, MOST_BYTES)
+    room = task.space.room(buffer, size)
+    if size and not room:
+        if file.at_end(offset):
+            return 0
+        raise LinuxError(Errno.EFAULT)
+    data = file.read(room) if offset is None else file.read_at(offset, room)
+    task.space.store(buffer, data)
+    return len(data)
+
+
+def write(task: Task, fd: int, buffer: int, size: int) -> int:
+    """write(2)"""
+    file = task.files.for_writing(fd)
+    return _put(task, file, lambda: _bytes_for(task, file, buffer, size))
+
+
+def _put(task: Task, file: OpenFile, data: Callable[[], bytes], offset: int | None = None) -> int:
+    """Write at the position or an offset; a pipe that nobody reads raises SIGPIPE."""
+    try:
+        return file.write(data()) if offset is None else file.write_at(offset, data())
+    except LinuxError as error:
+        if error.number is Errno.EPIPE:
+            send(task, SIGPIPE)
+        raise
+
+
+def _bytes_for(task: Task, file: OpenFile, buffer: int, size: int) -> bytes:
+    check_user_range(buffer, size)
+    size = min(size, MOST_BYTES)
+    return bytes(size) if size and file.swallows() else task.space.load_some(buffer, size)
+
+
+def pread64(task: Task, fd: int, buffer: int, size: int, offset: int) -> int:
+    """pread(2)"""
+    file = _positioned(task, fd, offset, reading=True)
+    check_user_range(buffer, size)
+    _check_end(offset, size)
+    return _read_into(task, file, buffer, size, offset)
+
+
+def pwrite64(task: Task, fd: int, buffer: int, size: int, offset: int) -> int:
+    """pwrite(2)"""
+    file = _positioned(task, fd, offset, reading=False)
+    check_user_range(buffer, size)
+    _check_end(offset, size)
+    return _put(task, file, lambda: _bytes_for(task, file, buffer, size), offset)
+
+
+def _positioned(task: Task, fd: int, offset: int, *, reading: bool) -> OpenFile:
+    """A file that is read or written at an offset. Raises EINVAL, EBADF, ESPIPE."""
+    if offset < 0:
+        raise LinuxError(Errno.EINVAL)
+    file = task.files.file(fd)
+    if not file.seekable:
+        raise LinuxError(Errno.ESPIPE)
+    return task.files.for_reading(fd) if reading else task.files.for_writing(fd)
+
+
+def _check_end(offset: int, size: int) -> None:
+    if offset + size > LARGEST_OFFSET:
+        raise LinuxError(Errno.EINVAL)
+
+
+# --- several buffers at once
+
+
+def readv(task: Task, fd: int, vectors: int, count: int) -> int:
+    """readv(2)"""
+    return _scatter(task, task.files.for_reading(fd), vectors, count, None)
+
+
+def writev(task: Task, fd: int, vectors: int, count: int) -> int:
+    """writev(2); the parts are written as one."""
+    return _gather(task, task.files.for_writing(fd), vectors, count, None)
+
+
+def preadv(task: Task, fd: int, vectors: int, count: int, offset: int) -> int:
+    """preadv(2)"""
+    return _scatter(task, _positioned(task, fd, offset, reading=True), vectors, count, offset)
+
+
+def pwritev(task: Task, fd: int, vectors: int, count: int, offset: int) -> int:
+    """pwritev(2)"""
+    return _gather(task, _positioned(task, fd, offset, reading=False), vectors, count, offset)
+
+
+def preadv2(task: Task, fd: int, vectors: int, count: int, offset: int, _high: int, flags: int) -> int:
+    """preadv2(2): the offset -1 stands for the position; the flags ask for nothing that is not so anyway."""
+    file = task.files.for_reading(fd) if offset == -1 else _positioned(task, fd, offset, reading=True)
+    if flags & ~_RWF_KNOWN or flags & (_RWF_APPEND | _RWF_NOAPPEND):
+        raise LinuxError(Errno.EOPNOTSUPP)
+    return _scatter(task, file, vectors, count, None if offset == -1 else offset)
+
+
+def pwritev2(task: Task, fd: int, vectors: int, count: int, offset: int, _high: int, flags: int) -> int:
+    """pwritev2(2): RWF_APPEND and RWF_NOAPPEND come before what the file was opened with."""
+    file = task.files.for_writing(fd) if offset == -1 else _positioned(task, fd, offset, reading=False)
+    both = _RWF_APPEND | _RWF_NOAPPEND
+    if flags & ~_RWF_KNOWN:
+        raise LinuxError(Errno.EOPNOTSUPP)
+    if flags & both == both:
+        raise LinuxError(Errno.EINVAL)
+    present = file.flags
+    if flags & both:
+        file.flags = present & ~of.O_APPEND | (of.O_APPEND if flags & _RWF_APPEND else 0)
+    try:
+        return _gather(task, file, vectors, count, None if offset == -1 else offset)
+    finally:
+        file.flags = present
+
+
+def _scatter(task: Task, file: OpenFile, vectors: int, count: int, offset: int | None) -> int:
+    done = 0
+    for address, size in _vectors(task, vectors, count):
+        if not size:
+            continue
+        try:
+            got = _read_into(task, file, address, size, None if offset is None else offset + done)
+        except LinuxError:
+            if done:
+                break
+            raise
+        done += got
+        if got < size:
+            break
+    return done
+
+
+def _gather(task: Task, file: OpenFile, vectors: int, count: int, offset: int | None) -> int:
+    rows = [row for row in _vectors(task, vectors, count) if row[1]]
+    return _put(task, file, lambda: _joined(task, file, rows), offset) if rows else 0
+
+
+def _joined(task: Task, file: OpenFile, rows: list[tuple[int, int]]) -> bytes:
+    """The bytes of the buffers, up to the first that cannot be read. Raises EFAULT when there is none."""
+    parts = []
+    for address, size in rows:
+        parts.append(bytes(size) if file.swallows() else task.space.load_up_to(address, size))
+        if len(parts[-1]) < size:
+            break
+    if not parts[0]:
+        raise LinuxError(Errno.EFAULT)
+    return b"".join(parts)
+
+
+def _vectors(task: Task, address: int, count: int) -> list[tuple[int, int]]:
+    """The addresses and sizes, cut to what one call transfers. Raises EINVAL and EFAULT."""
+    if not 0 <= count <= _MOST_VECTORS:
+        raise LinuxError(Errno.EINVAL)
+    words = task.space.load_words(address, f"{2 * count}Q")
+    rows, left = [], MOST_BYTES
+    for start, size in zip(words[::2], words[1::2], strict=True):
+        if size > LARGEST_OFFSET:
+            raise LinuxError(Errno.EINVAL)
+        check_user_range(start, size)
+        rows.append((start, min(size, left)))
+        left -= rows[-1][1]
+    return rows
+
+
+# --- between files
+
+
+def sendfile(task: Task, out_fd: int, in_fd: int, offset_address: int, size: int) -> int:
+    """sendfile(2)"""
+    offset = task.space.load_words(offset_address, "q")[0] if offset_address else None
+    source = task.files.for_reading(in_fd)
+    if offset is not None and not source.seekable:
+        raise LinuxError(Errno.ESPIPE)
+    if offset is not None and offset < 0:
+        raise LinuxError(Errno.EINVAL)
+    target = task.files.for_writing(out_fd)
+    if not isinstance(source, RegularFile) or target.flags & of.O_APPEND:
+        raise LinuxError(Errno.EINVAL)
+    return _copy(task, source, target, offset_address, 0, size)
+
+
+def copy_file_range(task: Task, in_fd: int, in_offset: int, out_fd: int, out_offset: int, size: int, flags: int) -> int:
+    """copy_file_range(2)"""
+    source, target = task.files.file(in_fd), task.files.file(out_fd)
+    here = task.space.load_words(in_offset, "q")[0] if in_offset else None
+    there = task.space.load_words(out_offset, "q")[0] if out_offset else None
+    if flags:
+        raise LinuxError(Errno.EINVAL)
+    if isinstance(source, DirectoryFile) or isinstance(target, DirectoryFile):
+        raise LinuxError(Errno.EISDIR)
+    if not isinstance(source, RegularFile) or not isinstance(target, RegularFile):
+        raise LinuxError(Errno.EINVAL)
+    if not source.readable or not target.writable or target.flags & of.O_APPEND:
+        raise LinuxError(Errno.EBADF)
+    start, end = source.offset if here is None else here, target.offset if there is None else there
+    if start < 0 or end < 0:
+        raise LinuxError(Errno.EINVAL)
+    if max(start, end) + size > LARGEST_OFFSET:
+        raise LinuxError(Errno.EOVERFLOW)
+    size = min(size, max(0, source.status().size - start))
+    if source.status().inode == target.status().inode and abs(start - end) < size:
+        raise LinuxError(Errno.EINVAL)
+    return _copy(task, source, target, in_offset, out_offset, size)
+
+
+def splice(task: Task, in_fd: int, in_offset: int, out_fd: int, out_offset: int, size: int, flags: int) -> int:
+    """splice(2): one of the files is a pipe, or both are."""
+    if flags & ~_SPLICE_FLAGS:
+        raise LinuxError(Errno.EINVAL)
+    if not size:
+        return 0
+    source, target = task.files.file(in_fd), task.files.file(out_fd)
+    if (isinstance(source, PipeEnd) and in_offset) or (isinstance(target, PipeEnd) and out_offset):
+        raise LinuxError(Errno.ESPIPE)
+    for address in (in_offset, out_offset):
+        if address:
+            task.space.load(address, 8)
+    if not source.readable or not target.writable:
+        raise LinuxError(Errno.EBADF)
+    if isinstance(source, PipeEnd) and isinstance(target, PipeEnd):
+        return _between_pipes(task, source, target, size, consume=True)
+    if not isinstance(source, PipeEnd) and not isinstance(target, PipeEnd):
+        raise LinuxError(Errno.EINVAL)
+    if not isinstance(source, PipeEnd | RegularFile) or target.flags & of.O_APPEND:
+        raise LinuxError(Errno.EINVAL)
+    if isinstance(target, DirectoryFile) or (out_offset and not isinstance(target, RegularFile)):
+        raise LinuxError(Errno.EINVAL)
+    if isinstance(source, RegularFile):
+        return _copy(task, source, target, in_offset, 0, size)
+    return _drain(task, source, target, out_offset, size)
+
+
+def tee(task: Task, in_fd: int, out_fd: int, size: int, flags: int) -> int:
+    """tee(2): a copy of what is in a pipe, which stays there."""
+    if flags & ~_SPLICE_FLAGS:
+        raise LinuxError(Errno.EINVAL)
+    if not size:
+        return 0
+    source, target = task.files.file(in_fd), task.files.file(out_fd)
+    if not source.readable or not target.writable:
+        raise LinuxError(Errno.EBADF)
+    if not isinstance(source, PipeEnd) or not isinstance(target, PipeEnd):
+        raise LinuxError(Errno.EINVAL)
+    return _between_pipes(task, source, target, size, consume=False)
+
+
+def _between_pipes(task: Task, source: PipeEnd, target: PipeEnd, size: int, *, consume: bool) -> int:
+    if source.is_of(target):
+        raise LinuxError(Errno.EINVAL)
+    if source.at_end():
+        return 0
+    room = target.capacity - target.available()
+    if room <= 0:
+        raise LinuxError(Errno.EAGAIN)
+    data = source.peek(min(size, room))
+    written = _put(task, target, lambda: data)
+    if consume:
+        source.read(written)
+    return written
+
+
+def _drain(task: Task, source: PipeEnd, target: OpenFile, out_offset: int, size: int) -> int:
+    """From a pipe into something else."""
+    data = source.peek(min(size, MOST_BYTES))
+    if not out_offset:
+        written = target.write(data)
+    else:
+        (offset,) = task.space.load_words(out_offset, "q")
+        if offset < 0:
+            raise LinuxError(Errno.EINVAL)
+        written = target.write_at(offset, data)
+        task.space.store_words(out_offset, "q", offset + written)
+    source.read(written)
+    return written
+
+
+def _copy(task: Task, source: RegularFile, target: OpenFile, in_offset: int, out_offset: int, size: int) -> int:
+    """Copy; offsets are addresses of 64-bit offsets that replace the files' own, or 0."""
+    here = task.space.load_words(in_offset, "q")[0] if in_offset else source.offset
+    there = task.space.load_words(out_offset, "q")[0] if out_offset else None
+    if here < 0 or (there is not None and there < 0):
+        raise LinuxError(Errno.EINVAL)
+    done, size = 0, min(size, MOST_BYTES)
+    while done < size:
+        data = source.handle.read_at(here + done, min(_PIECE, size - done))
+        if not data:
+            break
+        try:
+            written = _put(task, target, lambda: data, None if there is None else there + done)  # noqa: B023
+        except LinuxError:
+            if not done:
+                raise
+            break
+        done += written
+        if written < len(data):
+            break
+    if in_offset:
+        task.space.store_words(in_offset, "q", here + done)
+    else:
+        source.offset = here + done
+    if there is not None:
+        task.space.store_words(out_offset, "q", there + done)
+    return done

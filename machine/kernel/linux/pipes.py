@@ -1,0 +1,214 @@
+"""Opened files that no path leads to: pipes, event counters, and the standard streams, which look like pipes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import stat
+import termios
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.nodes import Status
+from machine.kernel.linux.open_files import O_RDONLY, O_RDWR, O_WRONLY, OpenFile
+
+PIPE_BYTES, LARGEST_PIPE = 65536, 1 << 20  # of a new pipe, and what F_SETPIPE_SZ can make of it
+PIPE_ATOMIC = 4096  # bytes that are written as a whole or not at all (PIPE_BUF)
+_LARGEST_COUNT = (1 << 64) - 2  # of an eventfd
+_LOOK_AROUND = 20  # milliseconds of a wait for the host
+
+
+@dataclass
+class _Pipe:
+    data: bytearray = field(default_factory=bytearray)
+    capacity: int = PIPE_BYTES
+    readers: int = 1
+    writers: int = 1
+
+
+class PipeEnd(OpenFile):
+    """One end of a pipe. With one thread nobody could end a wait, so what would wait fails with EAGAIN."""
+
+    def __init__(self, flags: int, pipe: _Pipe, inode: int) -> None:
+        super().__init__(flags)
+        self._pipe, self._inode = pipe, inode
+
+    def status(self) -> Status:
+        """As `OpenFile`."""
+        return Status(mode=stat.S_IFIFO | 0o600, inode=self._inode)
+
+    def is_of(self, other: PipeEnd) -> bool:
+        """Whether both are ends of one pipe."""
+        return self._pipe is other._pipe
+
+    def read(self, size: int) -> bytes:
+        """As `OpenFile`."""
+        data = self.peek(size) if size else b""
+        del self._pipe.data[: len(data)]
+        return data
+
+    def peek(self, size: int) -> bytes:
+        """What a read would give, which stays in the pipe."""
+        pipe = self._pipe
+        if not pipe.data and pipe.writers:
+            raise LinuxError(Errno.EAGAIN)
+        return bytes(pipe.data[:size])
+
+    def write(self, data: bytes) -> int:
+        """As `OpenFile`."""
+        pipe = self._pipe
+        if not data:
+            return 0
+        if self.swallows():
+            return 0
+        room = pipe.capacity - len(pipe.data)
+        if room <= 0 or (len(data) <= PIPE_ATOMIC and room < len(data)):
+            raise LinuxError(Errno.EAGAIN)
+        pipe.data += data[:room]
+        return min(len(data), room)
+
+    def at_end(self, offset: int | None = None) -> bool:
+        """As `OpenFile`."""
+        return not self.peek(1)
+
+    def swallows(self) -> bool:
+        """As `OpenFile`."""
+        if not self._pipe.readers:
+            raise LinuxError(Errno.EPIPE)
+        return False
+
+    def available(self) -> int:
+        """As `OpenFile`; of both ends."""
+        return len(self._pipe.data)
+
+    @property
+    def capacity(self) -> int:
+        """The bytes that the pipe takes."""
+        return self._pipe.capacity
+
+    def set_capacity(self, size: int) -> None:
+        """F_SETPIPE_SZ. Raises EBUSY when there is more in the pipe."""
+        if size < len(self._pipe.data):
+            raise LinuxError(Errno.EBUSY)
+        self._pipe.capacity = size
+
+    def ready(self) -> tuple[bool, bool, bool]:
+        """As `OpenFile`."""
+        pipe = self._pipe
+        if self.readable:
+            return bool(pipe.data), False, not pipe.writers
+        return False, len(pipe.data) < pipe.capacity, not pipe.readers
+
+    def closed(self) -> None:
+        """As `OpenFile`."""
+        if self.readable:
+            self._pipe.readers -= 1
+        else:
+            self._pipe.writers -= 1
+
+
+class EventCounter(OpenFile):
+    """An eventfd; what would wait fails with EAGAIN."""
+
+    def __init__(self, flags: int, count: int, one_by_one: bool) -> None:
+        super().__init__(flags | O_RDWR)
+        self._count, self._one_by_one = count, one_by_one
+
+    def status(self) -> Status:
+        """As `OpenFile`."""
+        return Status(mode=0o600, inode=1)
+
+    def read(self, size: int) -> bytes:
+        """As `OpenFile`."""
+        if size < 8:
+            raise LinuxError(Errno.EINVAL)
+        if not self._count:
+            raise LinuxError(Errno.EAGAIN)
+        taken = 1 if self._one_by_one else self._count
+        self._count -= taken
+        return taken.to_bytes(8, "little")
+
+    def write(self, data: bytes) -> int:
+        """As `OpenFile`."""
+        added = int.from_bytes(data[:8], "little")
+        if len(data) < 8 or added > _LARGEST_COUNT:
+            raise LinuxError(Errno.EINVAL)
+        if added > _LARGEST_COUNT - self._count:
+            raise LinuxError(Errno.EAGAIN)
+        self._count += added
+        return 8
+
+    def ready(self) -> tuple[bool, bool, bool]:
+        """As `OpenFile`."""
+        return self._count > 0, self._count < _LARGEST_COUNT, False
+
+
+def new_pipe(flags: int, inode: int) -> tuple[PipeEnd, PipeEnd]:
+    """The reading and the writing end."""
+    pipe = _Pipe()
+    return PipeEnd(flags | O_RDONLY, pipe, inode), PipeEnd(flags | O_WRONLY, pipe, inode)
+
+
+class OutputStream(OpenFile):
+    """Standard output or error: a pipe, as far as the guest can tell."""
+
+    def __init__(self, sink: Callable[[bytes], None], inode: int) -> None:
+        super().__init__(O_WRONLY)
+        self._sink, self._inode = sink, inode
+
+    def status(self) -> Status:
+        """As `OpenFile`."""
+        return Status(mode=stat.S_IFIFO | 0o600, inode=self._inode)
+
+    def available(self) -> int:
+        """As `OpenFile`: everything has been read."""
+        return 0
+
+    def write(self, data: bytes) -> int:
+        """As `OpenFile`."""
+        self._sink(data)
+        return len(data)
+
+    def ready(self) -> tuple[bool, bool, bool]:
+        """As `OpenFile`."""
+        return False, True, False
+
+
+class InputStream(OpenFile):
+    """Standard input: what the descriptor `source` of this process gives. A wait ends with EINTR if `ending()`."""
+
+    def __init__(self, source: int, inode: int, ending: Callable[[], bool]) -> None:
+        super().__init__(O_RDONLY)
+        self._source, self._inode, self._ending = source, inode, ending
+
+    def status(self) -> Status:
+        """As `OpenFile`."""
+        return Status(mode=stat.S_IFIFO | 0o600, inode=self._inode)
+
+    def read(self, size: int) -> bytes:
+        """As `OpenFile`."""
+        waiting = select.poll()
+        waiting.register(self._source, select.POLLIN)
+        while not waiting.poll(_LOOK_AROUND):
+            if self._ending():
+                raise LinuxError(Errno.EINTR)
+        try:
+            return os.read(self._source, size)
+        except OSError:
+            raise LinuxError(Errno.EIO) from None
+
+    def available(self) -> int:
+        """As `OpenFile`."""
+        count = array("i", [0])
+        try:
+            fcntl.ioctl(self._source, termios.FIONREAD, count)
+        except OSError:
+            raise LinuxError(Errno.ENOTTY) from None
+        return count[0]
+
+    def ready(self) -> tuple[bool, bool, bool]:
+        """As `OpenFile`."""
+        return True, False, False

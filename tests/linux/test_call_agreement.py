@@ -1,0 +1,30 @@
+"""Agreement with reality: single system calls of tests/linux/calls.c answer here what they answer natively."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from linux_guests import build, emulated
+
+SOURCE = Path(__file__).with_name("calls.c").read_text()
+GROUPS = re.findall(r'\{"(\w+)", \1\}', SOURCE)
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The compiled groups."""
+    return build(SOURCE, "glibc", tmp_path_factory.mktemp("calls"))
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_calls_answer_as_natively(group: str, program: Path, tmp_path: Path) -> None:
+    folders = [tmp_path / "native", tmp_path / "here"]
+    for folder in folders:
+        folder.mkdir()
+    native = subprocess.run([program, group], cwd=folders[0], stdin=subprocess.DEVNULL, capture_output=True)
+    here = emulated(program, (group,), folders[1], script="")
+    assert here.output.decode().splitlines() == native.stdout.decode().splitlines()
+    assert here.exit_code == (native.returncode if native.returncode >= 0 else 128 - native.returncode)
