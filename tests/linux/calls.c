@@ -392,15 +392,10 @@ static int how(int fd, const char *path, uint64_t flags, uint64_t mode, uint64_t
 }
 
 static void resolving(void) {
-    mkdir("d", 0755);
-    mkdir("d/e", 0755);
+    mkdir("shown/e", 0755); /* the test has made the folder and its links, some of which a guest may not make */
     make("f", O_RDWR, "f");
-    make("d/inside", O_RDWR, "inside");
-    symlink("inside", "d/link");
-    symlink("/inside", "d/absolute");
-    symlink("../f", "d/out");
-    symlink("e/../inside", "d/around");
-    int d = open("d", O_RDONLY | O_DIRECTORY);
+    make("shown/inside", O_RDWR, "inside");
+    int d = open("shown", O_RDONLY | O_DIRECTORY);
     for (int resolve = 0; resolve < 0x40; resolve = resolve ? 2 * resolve : 1) {
         if (resolve == 0x20) continue;
         printf("resolve %x\n", resolve);

@@ -12,6 +12,8 @@ from linux_guests import build, emulated
 SOURCE = Path(__file__).with_name("calls.c").read_text()
 GROUPS = re.findall(r'\{"(\w+)", \1\}', SOURCE)
 
+LINKS = {"link": "inside", "absolute": "/inside", "out": "../f", "around": "e/../inside"}
+
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -23,7 +25,9 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_calls_answer_as_natively(group: str, program: Path, tmp_path: Path) -> None:
     folders = [tmp_path / "native", tmp_path / "here"]
     for folder in folders:
-        folder.mkdir()
+        (folder / "shown").mkdir(parents=True)
+        for name, target in LINKS.items():
+            (folder / "shown" / name).symlink_to(target)
     native = subprocess.run([program, group], cwd=folders[0], stdin=subprocess.DEVNULL, capture_output=True)
     here = emulated(program, (group,), folders[1], script="")
     assert here.output.decode().splitlines() == native.stdout.decode().splitlines()

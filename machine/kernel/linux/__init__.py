@@ -2,7 +2,7 @@
 
 kernel.py     the model: processes, arguments, results       table.py      THE table of calls, and what is refused
 calls/        the calls, by family                           names.py      the names of all calls
-space.py      mappings and the calls' way to memory          open_files.py descriptors
+space.py      mappings and the calls' way to memory          open_files.py descriptors; pipes.py without a path
 paths.py      from text to a place in the guest's tree       nodes.py      what stands there
 tree.py       the tree; memory_files.py, host_files.py       structures.py stat and its kin
 """

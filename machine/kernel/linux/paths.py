@@ -182,7 +182,7 @@ class _Way:
         return self.root
 
     def _same_device(self, here: Place, there: Place) -> Place:
-        if self.resolve & Resolve.NO_XDEV and here.node.status().device != there.node.status().device:
+        if self.resolve & Resolve.NO_XDEV and here.mount() is not there.mount():
             raise LinuxError(Errno.EXDEV)
         return there
 
