@@ -129,7 +129,9 @@ class SymbolTable:
             self.add(module, {})
 
     def prefer(self, module: str) -> None:
-        """Look names without a module up in this program's module first."""
+        """Look names without a module up in this program's module first, if its symbols are known."""
+        if module not in self._modules:
+            return
         self.programs = [module, *(name for name in self.programs if name != module)]
 
     def __iter__(self) -> Iterator[Place]:

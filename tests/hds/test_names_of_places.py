@@ -241,6 +241,13 @@ def test_a_near_readable_name_is_suggested(program: str) -> None:
     assert what_is_wrong(program, "!epthook tool!Foo::baaz") == ["E011 did you mean `tool!Foo::baz`?"]
 
 
+def test_a_program_of_which_nothing_is_known_changes_nothing() -> None:
+    table = SymbolTable({"tool!main": 1})
+    table.prefer("guest")
+    assert isinstance(table.find("main"), Unresolved)
+    assert table.find("tool!main") == Place("tool", "main", 1)
+
+
 def test_hints_end_after_some_dozens() -> None:
     table = SymbolTable({f"tool!name{number}": number for number in range(200)})
     hints = [table.find(f"tool!nam{number}") for number in range(200)]
