@@ -160,6 +160,8 @@ class Session:
         self.messages: list[Message] = []  # the first ones, see Limits.max_kept_messages
         self.totals = Totals()
         self.started: tuple[Path, tuple[str, ...]] | None = None  # program and arguments of the last .start
+        self.debugged: list[Process] = []  # those that .start and .restart loaded, the one that is debugged last
+        self.bound_events: set[int] = set()  # ids of events that apply to one of these because no pid was given
         self.log: OutputSource | None = None  # of .logopen; `unlogged` are the outlets without it
         self.unlogged = self.outlets
         self.ended = False
@@ -225,6 +227,13 @@ class Session:
         )
         self.symbols.add(process)
         return process
+
+    def follow(self, old: Process, new: Process) -> None:
+        """Let the events that were bound to a process because no pid was given apply to another one instead."""
+        registry = self.machine.registry
+        for number in self.bound_events & set(registry.ids):
+            if registry.get(number).definition.process_id == old.pid:
+                registry.bind(number, new.pid)
 
     def close(self) -> None:
         """The end of the session: every output source takes what was sent to it."""

@@ -67,7 +67,7 @@ def why_stopped(session: Session, interrupted: bool) -> str:
         return "interrupted"
     if last is None:
         return "no program was run"
-    if last.ends and not session.guest_alive:
+    if last.ends and not session.guest_alive and last.cause is not StopCause.BREAK:
         return "; ".join(end.describe(_place(session, end)) for end in last.ends)
     return f"stopped: {last.cause.value}"
 
@@ -80,6 +80,12 @@ def _place(session: Session, end: ProcessEnd) -> str:
 
 def _plural(count: int, noun: str) -> str:
     return f"{count} {noun}" + ("" if count == 1 else "s")
+
+
+def guest_exit_code(session: Session) -> int | None:
+    """The exit code with which the last run ended the guest; None where a break ended it, even at the guest's end."""
+    last = session.totals.last
+    return None if last is None or last.cause is StopCause.BREAK else last.exit_code
 
 
 def statistics(session: Session, seconds: float) -> Iterator[str]:
@@ -137,7 +143,7 @@ def summary_object(session: Session, interrupted: bool) -> dict[str, object]:
         ],
         "cause": "interrupted" if interrupted else "none" if last is None else last.cause.value,
         "stopped": why_stopped(session, interrupted),
-        "exit_code": None if last is None else last.exit_code,
+        "exit_code": guest_exit_code(session),
     }
 
 

@@ -5,11 +5,28 @@ One instruction is one tick of the time-stamp counter and one nanosecond of the 
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 TICKS_PER_MICROSECOND = 1000
 DEFAULT_START = datetime(2024, 1, 1)
+
+
+TEXT_BYTES = 16  # of a date or a time with its zero
+
+
+def text_of(name: str, now: datetime) -> bytes:
+    """What `$date` or `$time` point to: YYYY-MM-DD or HH:MM:SS.mmm, with zeros up to 16 bytes."""
+    text = f"{now:%Y-%m-%d}" if name == "date" else f"{now:%H:%M:%S}.{now.microsecond // 1000:03}"
+    return text.encode().ljust(TEXT_BYTES, b"\0")
+
+
+def fields_of(now: datetime) -> bytes:
+    """Windows' TIME_FIELDS: year, month, day, hour, minute, second, milliseconds, day of the week (0 is Sunday)."""
+    day_of_week = now.isoweekday() % 7
+    date = (now.year, now.month, now.day)
+    return struct.pack("<8H", *date, now.hour, now.minute, now.second, now.microsecond // 1000, day_of_week)
 
 
 class VirtualClock:

@@ -14,7 +14,7 @@ from typing import Any
 
 import capstone
 
-from machine.clock import VirtualClock
+from machine.clock import TEXT_BYTES, VirtualClock, fields_of, text_of
 from machine.events.definition import Stage
 from machine.events.dispatch import Trigger
 from machine.events.registry import RegistrationError, Registry
@@ -25,7 +25,6 @@ from vm.host import UnsupportedHere
 from vm.registers import PSEUDO_REGISTERS, RIP
 
 _LONGEST_INSTRUCTION = 15
-_TEXT_BYTES = 16  # "YYYY-MM-DD" or "HH:MM:SS.mmm" with its zero
 
 
 @dataclass
@@ -131,18 +130,18 @@ class GuestHost:
         return 0 if self._trigger is None else int(self._trigger.stage is Stage.POST)
 
     def _date(self) -> int:
-        return self._text("date", f"{self._state.clock.now():%Y-%m-%d}")
+        return self._text("date")
 
     def _time(self) -> int:
-        now = self._state.clock.now()
-        return self._text("time", f"{now:%H:%M:%S}.{now.microsecond // 1000:03}")
+        return self._text("time")
 
-    def _text(self, name: str, text: str) -> int:
-        """The address of a text that is refreshed at each use."""
-        texts = self._state.texts
+    def _text(self, name: str) -> int:
+        """The address of a text that is refreshed at each use; the record that it is made of lies before it."""
+        texts, now = self._state.texts, self._state.clock.now()
+        fields = fields_of(now)
         if name not in texts:
-            texts[name] = self._state.root.allocate(_TEXT_BYTES)
-        self._state.root.write(texts[name], text.encode("utf-8", "surrogateescape").ljust(_TEXT_BYTES, b"\0"))
+            texts[name] = self._state.root.allocate(len(fields) + TEXT_BYTES) + len(fields)
+        self._state.root.write(texts[name] - len(fields), fields + text_of(name, now))
         return texts[name]
 
     # --- messages and requests

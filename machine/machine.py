@@ -207,7 +207,7 @@ class Machine:
         memory = GuestMemory(self._quota)
         try:
             kernel = self._kernel(self._kernel_name or image.kernel)
-            process = self._new_process(memory, process_id, name, image)
+            process = self._new_process(memory, process_id, name, image, kernel.entry.name_bytes)
             kernel.new_process(process, Start(image, (name, *arguments), environment))
         except MapError as error:
             memory.release()
@@ -229,14 +229,14 @@ class Machine:
         self._system_calls.events_changed()
         return process
 
-    def _new_process(self, memory: GuestMemory, process_id: int, name: str, image: Image) -> Process:
+    def _new_process(self, memory: GuestMemory, process_id: int, name: str, image: Image, name_bytes: int) -> Process:
         thread_id = process_id + _THREAD_ID_OFFSET
         cpu = Cpu(memory)
         for area in image.areas:
             cpu.map(area.start, area.size, area.protection, area.name)
         for address, data in image.contents:
             cpu.write(address, data)
-        objects = self._objects.add_process(process_id, thread_id, name)
+        objects = self._objects.add_process(process_id, thread_id, name, name_bytes)
         until = _NOWHERE if image.until is None else image.until
         process = Process(process_id, thread_id, name, cpu, image, until, objects)
         for other in (*self._processes, process):

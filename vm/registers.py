@@ -99,7 +99,7 @@ PSEUDO_REGISTERS: tuple[PseudoRegister, ...] = (
     PseudoRegister("core", "index of the current core"),
     PseudoRegister("proc", "address of the process object"),
     PseudoRegister("thread", "address of the thread object"),
-    PseudoRegister("pname", "address of the process name: zero-terminated narrow text, up to 15 characters"),
+    PseudoRegister("pname", "address of the process name: zero-terminated narrow text, up to 15 characters (nt: 14)"),
     PseudoRegister("peb", "address of the process environment block"),
     PseudoRegister("teb", "address of the thread environment block"),
     PseudoRegister("ip", "instruction pointer of the trigger"),
@@ -109,6 +109,9 @@ PSEUDO_REGISTERS: tuple[PseudoRegister, ...] = (
     PseudoRegister("event_tag", "tag of the event: 0x1000000 + id, 0 outside events"),
     PseudoRegister("event_stage", "0 before, 1 after the emulated operation"),
     PseudoRegister("date", "address of the text YYYY-MM-DD, refreshed at each use"),
-    PseudoRegister("time", "address of the text HH:MM:SS.mmm, refreshed at each use"),
+    PseudoRegister(
+        "time",
+        "address of the text HH:MM:SS.mmm, refreshed at each use; TIME_FIELDS lie 10 before it",
+    ),
 )
 PSEUDO_INDEX: dict[str, int] = {row.name: index for index, row in enumerate(PSEUDO_REGISTERS)}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hds.session import Session
     from lang.commands import Command
     from lang.commands.syntax import Parameter
+    from machine.process import Process
 
 SHOWN = 70  # characters of an event's text in the list
 
@@ -34,13 +35,17 @@ def register(session: Session, command: Command, prepared: Prepared) -> None:
     actions = _actions(session, event, prepared)
     condition = _machine_code(session, event.condition)
     outputs = _outputs(session, event)
-    registry = session.machine.registry
+    machine, registry = session.machine, session.machine.registry
+    parameters = {name: _parameter(session, parameter) for name, parameter in event.parameters.items()}
+    texts = [parameter.text for parameter in event.parameters.values() if parameter.value is None]
+    meant = session.symbols.process_named_in(texts, machine.current, machine.processes)
+    bound = _debugged(session, event, meant)
     definition = EventDefinition(
         id=registry.take_id(),
         kind=kind,
         command=command.display_text,
-        parameters={name: _parameter(session, parameter) for name, parameter in event.parameters.items()},
-        process_id=None if event.pid == ALL else event.pid,
+        parameters=parameters,
+        process_id=bound.pid if bound is not None else None if event.pid == ALL else event.pid,
         core=None if event.core == ALL else event.core,
         stage=Stage[event.stage.name],
         short_circuit=event.short_circuit,
@@ -51,10 +56,22 @@ def register(session: Session, command: Command, prepared: Prepared) -> None:
         outputs=outputs,
         detection=Detection.of_command(command.canonical_name),
     )
-    machine = session.machine
-    texts = [parameter.text for parameter in event.parameters.values() if parameter.value is None]
-    with machine.meaning(session.symbols.process_named_in(texts, machine.current, machine.processes)):
+    with machine.meaning(meant):
         registry.register(definition)
+    if bound is not None:
+        session.bound_events.add(definition.id)
+        session.outlets.notice(
+            f"event {definition.id:x} applies to process {bound.pid:x} ({bound.name}) only, since .start loaded it; "
+            "'pid all' is for every process"
+        )
+
+
+def _debugged(session: Session, event: EventCommand, meant: Process | None) -> Process | None:
+    """The process that .start loaded and that an event without `pid` applies to (events-and-commands B.2)."""
+    alive = [process for process in session.debugged if process.alive]
+    if "pid" in event.given or not alive:
+        return None
+    return alive[-1] if meant is None else meant if meant in alive else None
 
 
 def _actions(session: Session, event: EventCommand, prepared: Prepared) -> tuple[Action, ...]:

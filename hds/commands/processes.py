@@ -43,18 +43,22 @@ def process(session: Session, command: Command, prepared: Prepared) -> None:
 
 
 def thread(session: Session, command: Command, prepared: Prepared) -> None:
-    """`.thread`, `.thread list`, `.thread tid T`: each process has one thread."""
+    """`.thread`, `.thread list [process EPROCESS]`, `.thread tid T`: each process has one thread."""
     words = [token.lower for token in command.tokens]
     if not words:
         item = current_process(session)
         head = f"thread id: {item.tid:x} (pid: {item.pid:x})\nthread (_ETHREAD): {a88(item.objects.thread)}\n"
         session.show(head + _process_lines(item).partition("\n")[2])
-    elif words == ["list"]:
+    elif words[:1] == ["list"] and (len(words) == 1 or words[1:-1] == ["process"]):
+        place = address(session, command.tokens[2]) if len(words) == 3 else None
+        chosen = [item for item in session.machine.processes if place in (None, item.objects.process)]
+        if not chosen and place is not None:
+            raise CommandFailed("err, there is no such process (c0000020)")
         session.show(
             "".join(
                 f"PROCESS\t{item.objects.process:x}\tIMAGE\t{item.name}\n"
                 f"\tTHREAD\t{item.objects.thread:x} ({item.pid:x}.{item.tid:x})\n"
-                for item in session.machine.processes
+                for item in chosen
             )
         )
     elif len(words) == 2 and words[0] == "tid":
@@ -72,7 +76,7 @@ def _process_lines(item: Process) -> str:
     return (
         f"process id: {item.pid:x}\n"
         f"process (_EPROCESS): {a88(item.objects.process)}\n"
-        f"process name (16-Byte): {item.name[:15]}\n"
+        f"process name (16-Byte): {item.objects.image_name}\n"
     )
 
 
@@ -89,6 +93,9 @@ def _switch(session: Session, found: Iterator[Process], what: str, error: str) -
     if target is None:
         raise CommandFailed(f"err, there is no such {what} ({error})")
     session.machine.switch(target)
+    if target in session.debugged:
+        session.debugged.remove(target)
+        session.debugged.append(target)
     session.show(f"switched to the specified {what}\n{session.execution.instruction_line(target)}\n")
 
 
@@ -113,17 +120,21 @@ def restart(session: Session, command: Command, prepared: Prepared) -> None:
     current = session.process
     if current is not None and current.alive:
         current.exit(0)
-    _load(session)
+    loaded = _load(session)
+    if current is not None:
+        session.follow(current, loaded)
 
 
-def _load(session: Session) -> None:
+def _load(session: Session) -> Process:
     assert session.started is not None
     path, arguments = session.started
     try:
         loaded = session.load(path, arguments=arguments)
     except LoadError as error:
         raise CommandFailed(f"err, {error}" + (f" ({error.hint})" if error.hint else "")) from None
+    session.debugged.append(loaded)
     session.show(f"process id: {loaded.pid:x}\n{session.execution.instruction_line(loaded)}\n")
+    return loaded
 
 
 def kill(session: Session, command: Command, prepared: Prepared) -> None:

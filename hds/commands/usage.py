@@ -154,13 +154,17 @@ USAGE_BY_NAME: dict[str, Usage] = {
     }),
     **_usages("Processes, modules, symbols", {
         ".process": (".process\n.process list\n.process pid P\n.process process EPROCESS", "Switches at once."),
-        ".thread": (".thread\n.thread list\n.thread tid T\n.thread thread ETHREAD", "Switches at once."),
+        ".thread": (
+            ".thread\n.thread list [process EPROCESS]\n.thread tid T\n.thread thread ETHREAD",
+            "Switches at once.",
+        ),
         ".start": (
             ".start path FILE [ARGUMENT ...]",
             "The program waits at its entry point: go on with `g`. Scripts and events of the same file may name its "
-            "symbols; an event at such an address, without `pid`, is one of this program.",
+            "symbols. An event without `pid` is one of this program, or of the program whose symbol it names; "
+            "`pid all` is for all of them.",
         ),
-        ".restart": (".restart", ""),
+        ".restart": (".restart", "Events without `pid` are those of the new process."),
         ".kill": (".kill", ""),
         "lm": ("lm [um|km] [m NAME] [pid P]", "Kernel modules are those that symbols are known of."),
         "x": (

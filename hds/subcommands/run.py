@@ -139,7 +139,7 @@ def run(arguments: argparse.Namespace) -> ExitCode | int:
     source, compiled = read_commands_or_bundle(arguments, limits)
 
     from hds.console import Console, on_terminal
-    from hds.summary import failure_of, statistics, summary_line, summary_object
+    from hds.summary import failure_of, guest_exit_code, statistics, summary_line, summary_object
 
     console = Console() if on_terminal() and arguments.file != "-" and arguments.format == "text" else None
     as_json = arguments.format == "json"
@@ -156,6 +156,8 @@ def run(arguments: argparse.Namespace) -> ExitCode | int:
     if prepared.has_errors:
         if as_json:
             write_record(summary_object(session, interrupted=False))
+        elif not arguments.quiet:
+            say("hds: nothing was run: the commands have errors")
         return ExitCode.FAILED
     interrupted, began = False, time.perf_counter()
     try:
@@ -185,9 +187,9 @@ def run(arguments: argparse.Namespace) -> ExitCode | int:
         say(summary_line(session, interrupted))
     if failure is not None:
         return failure.kind.exit_code
-    last = session.totals.last
-    if arguments.guest_exit_code and last is not None and last.exit_code is not None:
-        return last.exit_code
+    code = guest_exit_code(session)
+    if arguments.guest_exit_code and code is not None:
+        return code
     return ExitCode.OK
 
 

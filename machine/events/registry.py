@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Protocol
 
@@ -174,6 +174,13 @@ class Registry:
         event = self.get(event_id)
         event.enabled = False  # a dispatch that is under way may still come to it
         del self._events[event_id]
+        self._index(event.definition.kind)
+        self.facts.changed(event.definition.kind)
+
+    def bind(self, event_id: int, process_id: int) -> None:
+        """Let the event apply to another process from now on. Raises RegistrationError for an unknown id."""
+        event = self.get(event_id)
+        event.definition = replace(event.definition, process_id=process_id)
         self._index(event.definition.kind)
         self.facts.changed(event.definition.kind)
 

@@ -16,12 +16,17 @@ from machine.kernel.text import KernelText
 
 @dataclass(frozen=True)
 class EntryPoint:
-    """The system-call MSRs that a kernel sets up; `services` are the system calls that have code, by number."""
+    """What a kernel sets up for its processes: the system-call MSRs, and how they are named.
+
+    `services` are the system calls that have code, by number. An image name has at most `name_bytes`, without its zero:
+    Linux keeps 15 of a task's name, Windows 14 in EPROCESS, where the field has 15 bytes with the zero.
+    """
 
     star: int
     lstar: int
     fmask: int
     services: Mapping[int, str] = field(default_factory=dict)
+    name_bytes: int = 15
 
     @property
     def text(self) -> KernelText:
@@ -42,5 +47,6 @@ NT = EntryPoint(
     lstar=0xFFFF_F802_0000_1000,
     fmask=0x4700,
     services={row.number: row.name for row in SYSTEM_CALLS},
+    name_bytes=14,
 )
 ENTRY_POINTS: Mapping[str, EntryPoint] = {"bare": BARE, "linux": LINUX, "nt": NT}

@@ -16,7 +16,6 @@ from machine.memory import PAGE, GuestMemory, Protection, Quota, Region
 
 PROCESSOR_BASE = 0xFFFF_F803_0000_0000
 POOL_BASE = 0xFFFF_E001_0000_0000
-NAME_BYTES = 15  # of an image name, without its zero
 
 _POOL_STEP = 0x1_0000
 _THREAD = 0x1000  # from the process object
@@ -27,12 +26,13 @@ _READ_WRITE = Protection.READ | Protection.WRITE
 
 @dataclass(frozen=True)
 class ProcessObjects:
-    """The addresses of what one process has in kernel memory."""
+    """The addresses of what one process has in kernel memory, and its image name, as far as it fits there."""
 
     process: int
     thread: int
     name: int
     stack_top: int
+    image_name: str
 
 
 class KernelObjects:
@@ -68,15 +68,22 @@ class KernelObjects:
             self._memory.map(text.page, PAGE, Protection.READ | Protection.EXECUTE, "kernel code")
             self._memory.write(text.page, text.code)
 
-    def add_process(self, process_id: int, thread_id: int, name: str) -> ProcessObjects:
-        """Create the objects of a process with one thread."""
+    def add_process(self, process_id: int, thread_id: int, name: str, name_bytes: int) -> ProcessObjects:
+        """Create the objects of a process with one thread; its image name is cut to `name_bytes`, without its zero."""
         base = POOL_BASE + self._processes * _POOL_STEP
         self._memory.map(base, _STACK_TOP, _READ_WRITE, "process objects")
         self._processes += 1
         build, thread = self.build, base + _THREAD
-        objects = ProcessObjects(base, thread, base + build.process_image_name, base + _STACK_TOP)
+        image_name = name.encode("utf-8", "surrogateescape")[:name_bytes]
+        objects = ProcessObjects(
+            base,
+            thread,
+            base + build.process_image_name,
+            base + _STACK_TOP,
+            image_name.decode("utf-8", "surrogateescape"),
+        )
         self.put(base + build.process_id, process_id)
-        self._memory.write(objects.name, name.encode("utf-8", "surrogateescape")[:NAME_BYTES])
+        self._memory.write(objects.name, image_name)
         self.put(thread + builds.THREAD_PROCESS, base)
         self.put(thread + builds.THREAD_STACK_BASE, objects.stack_top)
         self.put(thread + builds.THREAD_STACK_LIMIT, base + _STACK_LIMIT)

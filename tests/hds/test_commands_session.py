@@ -57,8 +57,8 @@ def test_the_current_process_is_switched_at_once(tmp_path: Path) -> None:
         (".process process 77", "err, there is no such process (c0000020)"),
         (".process bogus", "incorrect use of the '.process': .process, or .process list, or .process pid P, or "
                            ".process process EPROCESS"),
-        (".thread pid", "incorrect use of the '.thread': .thread, or .thread list, or .thread tid T, or "
-                        ".thread thread ETHREAD"),
+        (".thread pid", "incorrect use of the '.thread': .thread, or .thread list [process EPROCESS], "
+                        "or .thread tid T, or .thread thread ETHREAD"),
         (".start", "incorrect use of the '.start': .start path FILE [ARGUMENT ...]"),
         (".start path /no/where", "err, cannot read /no/where: No such file or directory"),
         (".restart", "err, nothing to restart"),
@@ -78,7 +78,7 @@ def test_what_is_wrong_is_said(command: str, message: str) -> None:
 
 def test_start_loads_a_program_that_waits_at_its_entry(tmp_path: Path) -> None:
     path = listing_file(tmp_path)
-    text = shown(f'.start path "{path}"\n!syscall script {{ print(@rax); }}\ng', "")
+    text = shown(f'.start path "{path}"\n!syscall pid all script {{ print(@rax); }}\ng', "")
     assert text == (
         "process id: 1000\n00000000`00400000    48 C7 C7 01 00 00 00                mov rdi, 0x01\n55\n66\n"
     )

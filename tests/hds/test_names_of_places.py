@@ -12,6 +12,7 @@ from hds.demangling import readable
 from hds.session import Session
 from hds.symbols import locate, new_table
 from lang.symbols import Place, SymbolTable, Unresolved
+from machine.events.catalog import EVENT_KINDS, EventKind
 from vm.limits import Limits
 
 # Every function leaves its own number in rax and is called once, in this order.
@@ -299,11 +300,23 @@ def test_a_program_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 def test_check_warns_of_what_hds_refuses() -> None:
-    text = "!vmcall script { print(1); }\n!monitor rw 401000 401fff\n!syscall\ntest query\nr"
-    ran = command_line("check", "--format", "json", "-e", text)
+    ran = command_line("check", "--format", "json", "-e", "!syscall\ntest query\nr\n.attach pid 5")
     found = [json.loads(line) for line in ran.output.splitlines()]
-    assert [(item["code"], item["severity"]) for item in found] == [("W030", "warning")] * 3
+    assert [(item["code"], item["severity"], item["line"]) for item in found] == [
+        ("W030", "warning", 2),
+        ("W030", "warning", 4),
+    ]
     assert ran.code == 0
+
+
+@pytest.mark.parametrize("kind", [kind for kind in EVENT_KINDS if kind.commands], ids=lambda kind: kind.name)
+def test_check_warns_of_the_events_that_run_refuses(kind: EventKind) -> None:
+    _, _, access = kind.name.partition(" ")
+    options = {"!monitor": f" {access} 401000 401fff", "!epthook": " 401000", "!epthook2": " 401000"}
+    options |= {"!interrupt": " 20", "!crwrite": " 0", "!mode": " u pid 4", "!trace": " step-in"}
+    ran = command_line("check", "--format", "json", "-e", kind.commands[0] + options.get(kind.commands[0], ""))
+    codes = [json.loads(line)["code"] for line in ran.output.splitlines()]
+    assert codes == ([] if kind.implemented else ["W030"])
 
 
 def test_the_list_of_commands_says_the_same_as_the_list_of_events() -> None:

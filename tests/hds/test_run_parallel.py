@@ -16,7 +16,7 @@ from hds.exit_codes import ExitCode
 CALLS = "mov ebx, 100; next: mov eax, 0x55; syscall; dec ebx; jnz next"
 LOOP = "again: jmp again"
 OPTIONS = ("--kernel", "bare", "--cores", "2", "--parallel")
-COUNT = "!syscall script { interlocked_increment(&.n); }\n"
+COUNT = "!syscall pid all script { interlocked_increment(&.n); }\n"
 
 
 def twice(path: str, commands: str = COUNT) -> str:
@@ -35,14 +35,14 @@ def test_counts_are_exact(tmp_path: Path, engine: str) -> None:
 def test_the_cores_are_threads(tmp_path: Path) -> None:
     """One waits in its script for the other, which no turn would end."""
     path = listing_file(tmp_path, "syscall")
-    meet = "!syscall script { interlocked_increment(&.n); while (.n < 2) { } }\n"
+    meet = "!syscall pid all script { interlocked_increment(&.n); while (.n < 2) { } }\n"
     ran = command_line("run", *OPTIONS, "--max-steps", "100000000000", "-e", twice(path, meet), path)
     assert (ran.code, ran.output.splitlines()[-1]) == (ExitCode.OK, "2")
 
 
 def test_one_core_runs_as_without(tmp_path: Path) -> None:
     path = listing_file(tmp_path, CALLS)
-    commands = '!syscall script { printf("%llx %llx\\n", $pid, rdtsc()); }\n'
+    commands = '!syscall pid all script { printf("%llx %llx\\n", $pid, rdtsc()); }\n'
     with_flag, without = (
         command_line("run", "--kernel", "bare", *flag, "-e", twice(path, commands), path)
         for flag in (("--parallel",), ())
@@ -78,7 +78,7 @@ def test_a_console_halts_all_cores_at_a_break_and_goes_on(tmp_path: Path) -> Non
     path = listing_file(tmp_path, CALLS)
     commands = (
         f".start path {path}\n!syscall pid 1010 script {{ if (@rbx == 5) {{ pause(); }} }}\n"
-        "!syscall script { interlocked_increment(&.n); }\ng\nr rbx\ng\n? print(.n);\nq\n"
+        "!syscall pid all script { interlocked_increment(&.n); }\ng\nr rbx\ng\n? print(.n);\nq\n"
     )
     command = [sys.executable, "-m", "hds.cli", "console", *OPTIONS, path]
     ran = subprocess.run(command, input=commands, capture_output=True, text=True, timeout=60, check=False)
