@@ -16,7 +16,7 @@ from lang.commands.table import COMMAND_BY_NAME
 from lang.commands.tokenizer import Line as CommandLine
 from lang.commands.tokenizer import read_lines
 from lang.comments import find_comments
-from lang.diagnostics import Diagnostic, Diagnostics
+from lang.diagnostics import Diagnostic, Diagnostics, Hint, Note
 from lang.lexer import tokenize
 from lang.parser import parse
 from lang.printer import WIDTH, Line, print_program
@@ -37,9 +37,9 @@ class CannotLayOut(Exception):  # noqa: N818 - it says what happened
 
 
 class _LayoutDiagnostics(Diagnostics):
-    def add(self, code: str, message: str, span: Span, hint: str | None = None, notes: tuple[object, ...] = ()) -> None:
+    def add(self, code: str, message: str, span: Span, hint: Hint = None, notes: tuple[Note, ...] = ()) -> None:
         if code not in _UNNEEDED:
-            super().add(code, message, span, hint)
+            super().add(code, message, span, hint, notes)
 
 
 def lay_out_script(source: SourceFile, limits: Limits) -> str:
@@ -78,7 +78,7 @@ def _unsafe(span: Span) -> CannotLayOut:
 
 def _parsed(span: Span, limits: Limits) -> tuple[s.Program, list[Span]]:
     """The tree of a script and its comments. Raises CannotLayOut."""
-    diagnostics = _LayoutDiagnostics()
+    diagnostics = _LayoutDiagnostics(limits.max_errors)
     program = parse(span.file, diagnostics, start=span.start, end=span.end, limits=limits)
     if program is None:
         raise CannotLayOut([item for item in diagnostics if item.code.startswith("E")])

@@ -5,68 +5,81 @@ Conditional jumps reach 32,767 instructions; in a longer function each becomes a
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
 from dataclasses import dataclass, field
 
 from lang.source import Span
 from vm.isa import encode
 
+_OPPOSITE = {"JZ": "JNZ", "JNZ": "JZ"}
 
-@dataclass(eq=False)
+
+@dataclass(eq=False, slots=True)
 class Label:
-    """A place in the code; `at` is known once it was placed (index into the function's items)."""
+    """A place in the code; `at` is known once it was placed (the instructions of the function in front of it)."""
 
     at: int = -1
 
 
-@dataclass(frozen=True)
-class _Item:
+@dataclass(frozen=True, slots=True)
+class _Jump:
+    """A jump that waits for its distance, at an index of the function's instructions."""
+
+    at: int
     mnemonic: str
     operands: tuple[int, ...]
-    label: Label | None
-    span: Span
+    label: Label
+
+    def word(self, distance: int) -> int:
+        """The encoded jump. Raises ValueError when it does not reach."""
+        return encode(self.mnemonic, *self.operands, distance)
 
 
 @dataclass
 class Assembly:
-    """The instructions of a function in order."""
+    """The instructions of a function in order, encoded but for the distances of its jumps."""
 
-    items: list[_Item] = field(default_factory=list)
+    code: array[int] = field(default_factory=lambda: array("I"))
+    spans: list[Span] = field(default_factory=list)  # where each instruction comes from
+    jumps: list[_Jump] = field(default_factory=list)
     span: Span | None = None  # of what is being lowered
 
     def emit(self, mnemonic: str, *operands: int, to: Label | None = None) -> None:
         """Append an instruction; `to` is the target of a jump."""
         assert self.span is not None
-        self.items.append(_Item(mnemonic, operands, to, self.span))
+        if to is not None:
+            self.jumps.append(_Jump(len(self.code), mnemonic, operands, to))
+        self.code.append(encode(mnemonic, *operands) if to is None else 0)
+        self.spans.append(self.span)
 
     def place(self, label: Label) -> None:
         """The next instruction stands at the label."""
-        label.at = len(self.items)
+        label.at = len(self.code)
 
-    def words(self) -> tuple[list[int], list[Span]]:
-        """The encoded instructions and where each comes from."""
+    def words(self) -> tuple[array[int], list[Span]]:
+        """The encoded instructions and where each comes from. Raises ValueError for a jump too far for any form."""
         try:
-            return self._words(long=False)
+            for jump in self.jumps:
+                self.code[jump.at] = jump.word(jump.label.at - jump.at - 1)
         except ValueError:
-            return self._words(long=True)
+            return self._long_words()
+        return self.code, self.spans
 
-    def _words(self, long: bool) -> tuple[list[int], list[Span]]:
-        """`long`: every conditional jump hops over an unconditional one."""
-        conditional = ("JZ", "JNZ")
-        starts = [0]
-        for item in self.items:
-            starts.append(starts[-1] + (2 if long and item.mnemonic in conditional else 1))
-        words: list[int] = []
-        spans: list[Span] = []
-        for number, item in enumerate(self.items):
-            if item.label is None:
-                words.append(encode(item.mnemonic, *item.operands))
-            else:
-                target = starts[item.label.at]
-                if long and item.mnemonic in conditional:
-                    words.append(encode("JNZ" if item.mnemonic == "JZ" else "JZ", *item.operands, 1))
-                    words.append(encode("JMP", target - starts[number] - 2))
-                    spans.append(item.span)
-                else:
-                    words.append(encode(item.mnemonic, *item.operands, target - starts[number] - 1))
-            spans.append(item.span)
-        return words, spans
+    def _long_words(self) -> tuple[array[int], list[Span]]:
+        """The same where every conditional jump hops over an unconditional one."""
+        hops = array("I", (jump.at for jump in self.jumps if jump.mnemonic in _OPPOSITE))
+        code, spans = array("I"), list[Span]()
+        start = 0
+        for jump in self.jumps:
+            code += self.code[start : jump.at]
+            spans += self.spans[start : jump.at]
+            if jump.mnemonic in _OPPOSITE:
+                code.append(encode(_OPPOSITE[jump.mnemonic], *jump.operands, 1))
+                spans.append(self.spans[jump.at])
+                jump = _Jump(jump.at, "JMP", (), jump.label)
+            target = jump.label.at + bisect_left(hops, jump.label.at)
+            code.append(jump.word(target - len(code) - 1))
+            spans.append(self.spans[jump.at])
+            start = jump.at + 1
+        return code + self.code[start:], spans + self.spans[start:]

@@ -211,12 +211,10 @@ class Builder:
     # --- expressions
 
     def assign(self, c: list[Child]) -> s.Expression:
-        target, operator, value = c
-        targets: tuple[s.Expression, ...] = (target,)
-        if operator.text == "=" and isinstance(value, s.Assign) and value.operator == "=":
-            targets, value = (target, *value.targets), value.value
-        height = max(value.height, *(t.height for t in targets)) + 1
-        return s.Assign(target.span.to(value.span), targets, operator.text, value, height=height)
+        target, operator, right = c
+        chained = operator.text == "=" and isinstance(right, s.Assign) and right.operator == "="
+        height = max(target.height + 1, right.height if chained else right.height + 1)
+        return s.Assign(target.span.to(right.span), target, operator.text, right, height=height)
 
     def binary(self, c: list[Child]) -> s.Expression:
         left, operator, right = c

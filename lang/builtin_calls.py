@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lang import syntax as s
 from lang import typed as t
+from lang.diagnostics import Hint
 from lang.lexer import literal_span
 from lang.operations import convert, integer
 from lang.source import Span
@@ -32,7 +33,7 @@ class BuiltinCalls:
 
     if TYPE_CHECKING:
 
-        def report(self, code: str, message: str, span: Span, hint: str | None = None) -> None: ...
+        def report(self, code: str, message: str, span: Span, hint: Hint = None) -> None: ...
         def value(self, node: s.Expression) -> t.Value: ...
         def any_value(self, node: s.Expression) -> t.Value: ...
         def address(self, node: s.Expression, span: Span) -> t.Value: ...

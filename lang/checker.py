@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from lang import syntax as s
 from lang import typed as t
-from lang.diagnostics import Diagnostics
+from lang.diagnostics import Diagnostics, SilentDiagnostics
 from lang.expressions import Expressions
 from lang.flow import falls_through, report_unreachable
 from lang.initialisers import Initialisers
@@ -20,7 +20,7 @@ from lang.placement import children
 from lang.places import Place
 from lang.source import Span
 from lang.symbols import SymbolTable
-from lang.types import I64, U64, Array, Float, Pointer, Struct, Type, Void, describe, is_scalar
+from lang.types import I64, U64, Array, Float, Pointer, Struct, Type, Void, is_scalar, same
 from vm.limits import Limits
 
 
@@ -47,8 +47,7 @@ class Checker(Expressions, Initialisers):
         *,
         in_command: bool = False,
     ) -> None:
-        super().__init__(ScriptNames(session), diagnostics, symbols, in_command=in_command)
-        self.limits = limits
+        super().__init__(ScriptNames(session), diagnostics, symbols, limits, in_command=in_command)
         self.declared_types: dict[s.Declarator, Type] = {}
         self.values: dict[str, list[int | None]] = {}  # of plain assignments, by name
 
@@ -71,7 +70,7 @@ class Checker(Expressions, Initialisers):
 
     def _collect(self, program: s.Program) -> None:
         """Signatures, and declared globals; what is wrong in them is reported by the second walk."""
-        loud, self.diagnostics = self.diagnostics, Diagnostics()
+        loud, self.diagnostics = self.diagnostics, SilentDiagnostics()
         self.resolver.diagnostics = self.diagnostics
         for item in walk(program.items):
             match item:
@@ -101,9 +100,7 @@ class Checker(Expressions, Initialisers):
             variable = t.Variable(parameter.declarator.name, kind if is_scalar(kind) else U64)
             variable.typed = parameter.type is not None
             parameters.append(variable)
-        result: Type = self.resolver.base(item.type)
-        for _ in range(item.stars):
-            result = Pointer(result)
+        result = self.resolver.pointers(self.resolver.base(item.type), item.stars, item.name_span)
         if not is_scalar(result) and not isinstance(result, Void):
             result = U64
         return t.FunctionEntity(item.name, result, tuple(parameters), item.name_span)
@@ -125,8 +122,8 @@ class Checker(Expressions, Initialisers):
         """The type of a global for the script and the session; E070 for a second one."""
         before = self.names.declared.setdefault(name, kind)
         session = self.names.session.types.get(name)
-        conflict = before if describe(before) != describe(kind) else None
-        if session is not None and describe(session[0]) != describe(kind):
+        conflict = before if not same(before, kind) else None
+        if session is not None and not same(session[0], kind):
             conflict = session[0]
         if conflict is not None:
             loud.add("P112", "HyperDbg v0.23 lets the last declaration change the type", span)
@@ -412,10 +409,7 @@ class Checker(Expressions, Initialisers):
                 self.report("E030", "a typedef has no initialiser", declarator.initialiser.span)
             if declarator.name in self.names.typedefs:
                 self.report("E086", f"the typedef `{declarator.name}` is defined already", declarator.name_span)
-            kind: Type = base
-            for _ in range(declarator.stars):
-                kind = Pointer(kind)
-            self.names.typedefs[declarator.name] = kind
+            self.names.typedefs[declarator.name] = self.resolver.pointers(base, declarator.stars, declarator.span)
 
     def declared_type(self, base: Type, declarator: s.Declarator) -> Type:
         """The type of a declared object; an empty `[]` counts its initialisers."""
@@ -492,7 +486,7 @@ class Checker(Expressions, Initialisers):
         if name in self.names.functions and self.scope.function is None:
             self.report("E069", f"`{name}` is a function", span)
         local = self.scope.variables.get(name)
-        if local is not None and describe(local.type) != describe(kind):
+        if local is not None and not same(local.type, kind):
             code = "P082" if isinstance(kind, Array) and isinstance(local.type, Array) else "P030"
             self.report("W017", f"`{name}` had type `{local.type}`; this is a new variable", span)
             self.report(code, "HyperDbg v0.23 keeps the same storage", span)

@@ -15,9 +15,9 @@ from pathlib import Path
 from lang import syntax
 from lang.checker import Checked, Checker
 from lang.decimal_looking import report_bounds, report_comparisons
-from lang.diagnostics import Diagnostic, Diagnostics, sort_key
+from lang.diagnostics import Diagnostic, Diagnostics, sort_key, too_deep
 from lang.names import SessionNames
-from lang.parser import parse, too_deep
+from lang.parser import parse
 from lang.placement import check_placement
 from lang.source import SourceFile
 from lang.symbols import SymbolTable
@@ -79,7 +79,7 @@ class Compiler:
             return self._compile(source, start, end, expression)
 
     def _compile(self, source: SourceFile, start: int, end: int | None, expression: bool) -> Compilation:
-        diagnostics = Diagnostics()
+        diagnostics = Diagnostics(self.limits.max_errors)
         tree = parse(
             source,
             diagnostics,

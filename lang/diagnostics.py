@@ -6,12 +6,13 @@ the source line, carets under the span, and separate note and hint lines.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
 from lang.characters import escape
 from lang.source import Span
+from vm.limits import DEFAULT_LIMITS, Limits
 
 
 class Severity(Enum):
@@ -31,7 +32,7 @@ class Severity(Enum):
 _SEVERITIES = {"E": Severity.ERROR, "W": Severity.WARNING, "R": Severity.REMARK, "P": Severity.PORTABILITY}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Note:
     """Something that belongs to a diagnostic, at another place."""
 
@@ -39,7 +40,14 @@ class Note:
     span: Span | None = None
 
 
-@dataclass(frozen=True)
+LONGEST = 500  # characters of a message or hint
+WIDEST = 200  # characters of a source line that an excerpt shows
+
+# A hint that takes time to find is a function: it is called only for a finding that is recorded.
+Hint = str | Callable[[], str | None] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnostic:
     """One finding. `code` is a row of `lang.codes` or `lang.commands.errors`."""
 
@@ -62,25 +70,55 @@ def severity_of(code: str) -> Severity:
 
 @dataclass
 class Diagnostics:
-    """The findings of one compilation, in the order they were made; one per code and place."""
+    """The findings of one compilation, in the order they were made; one per code and place.
 
+    Errors behind the first `max_errors` are left out.
+    """
+
+    max_errors: int = DEFAULT_LIMITS.max_errors
     items: list[Diagnostic] = field(default_factory=list)
-    _seen: set[tuple[str, int, int, int]] = field(default_factory=set)
+    errors: int = 0
+    _seen: dict[tuple[str, int], set[int]] = field(default_factory=dict)  # places by code and file
+    _texts: dict[str, str] = field(default_factory=dict)  # equal messages are one object
 
-    def add(self, code: str, message: str, span: Span, hint: str | None = None, notes: tuple[Note, ...] = ()) -> None:
+    def add(self, code: str, message: str, span: Span, hint: Hint = None, notes: tuple[Note, ...] = ()) -> None:
         """Record a finding, unless the same code was found at the same place already."""
-        key = (code, id(span.file), span.start, span.end)
-        if key not in self._seen:
-            self._seen.add(key)
-            self.items.append(Diagnostic(code, message, span, hint, notes))
+        is_error = severity_of(code) is Severity.ERROR
+        seen = self._seen.setdefault((code, id(span.file)), set())
+        place = span.start << 32 | span.end
+        if place in seen or (is_error and self.errors >= self.max_errors):
+            return
+        seen.add(place)
+        self.errors += is_error
+        said = hint() if callable(hint) else hint
+        said = None if said is None else self._text(said)
+        self.items.append(Diagnostic(code, self._text(message), span, said, notes))
+
+    def _text(self, text: str) -> str:
+        """A message as it is kept: with an end, and equal ones as one object."""
+        if len(text) > LONGEST:
+            text = text[:LONGEST] + "..."
+        return self._texts.setdefault(text, text)
 
     @property
     def has_errors(self) -> bool:
         """Whether anything was found that stops the compilation."""
-        return any(item.severity is Severity.ERROR for item in self.items)
+        return self.errors > 0
 
     def __iter__(self) -> Iterator[Diagnostic]:
         return iter(self.items)
+
+
+class SilentDiagnostics(Diagnostics):
+    """Records nothing: for a walk whose findings another one makes again."""
+
+    def add(self, code: str, message: str, span: Span, hint: Hint = None, notes: tuple[Note, ...] = ()) -> None:
+        """Nothing."""
+
+
+def too_deep(diagnostics: Diagnostics, span: Span, limits: Limits) -> None:
+    """E121."""
+    diagnostics.add("E121", f"nested more than {limits.max_nesting} levels deep (limit max_nesting)", span)
 
 
 def sort_key(item: Diagnostic) -> tuple[str, int, str]:
@@ -102,13 +140,16 @@ def render(item: Diagnostic) -> str:
 
 def excerpt(span: Span) -> Iterable[str]:
     """The source line of a span's start and the carets below it."""
-    number, column = span.file.position(span.start)
-    line = span.file.line(number)
-    width = max(1, min(span.end - span.start, len(line) - column + 1))
-    before = printable(line[: column - 1])
-    shown = printable(line[column - 1 : column - 1 + width])
+    number, _ = span.file.position(span.start)
+    first, last = span.file.line_range(number)
+    start = min(span.start, last)
+    left = first if start - first <= WIDEST else start - WIDEST // 2
+    right = last if last - left <= WIDEST else left + WIDEST
+    text, end = span.file.text, min(max(span.end, start), right)
+    before = ("... " if left > first else "") + printable(text[left:start])
+    shown = printable(text[start:end])
     margin = f"{number:>5} | "
-    yield margin + before + shown + printable(line[column - 1 + width :])
+    yield margin + before + shown + printable(text[end:right]) + (" ..." if right < last else "")
     yield " " * (len(margin) - 2) + "| " + " " * len(before) + "^" * max(1, len(shown))
 
 

@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 
 from lang import foreign
 from lang import syntax as s
 from lang import typed as t
 from lang.argument_width import is_narrow
 from lang.builtin_calls import BuiltinCalls
-from lang.diagnostics import Diagnostics, Note
+from lang.diagnostics import Diagnostics, Hint, Note
 from lang.names import Scope, ScriptNames
 from lang.nearest import nearest_hint
 from lang.operations import (
@@ -49,7 +50,8 @@ from lang.types import (
     is_scalar,
 )
 from lang.typing import TypeResolver
-from vm.builtins import ALIASES
+from vm.builtins import ALIASES, BUILTIN_INDEX
+from vm.limits import Limits
 from vm.semantics import signed
 
 COMPARISONS = ("<", ">", "<=", ">=", "==", "!=")
@@ -68,7 +70,13 @@ class Expressions(BuiltinCalls):
     """The typing of expressions in one scope at a time."""
 
     def __init__(
-        self, names: ScriptNames, diagnostics: Diagnostics, symbols: SymbolTable, *, in_command: bool = False
+        self,
+        names: ScriptNames,
+        diagnostics: Diagnostics,
+        symbols: SymbolTable,
+        limits: Limits,
+        *,
+        in_command: bool = False,
     ) -> None:
         self.names = names
         self.diagnostics = diagnostics
@@ -76,10 +84,11 @@ class Expressions(BuiltinCalls):
         self.in_command = in_command
         self.scope = Scope()
         self.types: dict[s.Expression, Type] = {}
-        self.resolver = TypeResolver(names, diagnostics, self.constant_integer)
+        self.limits = limits
+        self.resolver = TypeResolver(names, diagnostics, self.constant_integer, limits)
         self.temporaries: list[t.Variable] = []
 
-    def report(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
+    def report(self, code: str, message: str, span: Span, hint: Hint = None) -> None:
         """Record a finding."""
         self.diagnostics.add(code, message, span, hint)
 
@@ -278,7 +287,7 @@ class Expressions(BuiltinCalls):
             return Place(U64, node.span, address=address)
         member = struct.member(node.name)
         if member is None:
-            hint = nearest_hint(node.name, [m.name for m in struct.members])
+            hint = nearest_hint(node.name, (m.name for m in struct.members))
             self.report("E084", f"`{struct}` has no member `{node.name}`", node.name_span, hint)
             return Place(U64, node.span, address=address)
         return Place(member.type, node.span, address=add_offset(address, member.offset))
@@ -531,11 +540,9 @@ class Expressions(BuiltinCalls):
             return self.builtin_call(node)
         for argument in node.arguments:
             self.any_value(argument)
+        hint: Hint = nearest_hint(node.name, chain(self.names.functions, BUILTIN_INDEX))
         if node.name in foreign.FUNCTIONS:
-            hint: str | None = f"write {foreign.FUNCTIONS[node.name]}"
-        else:
-            offer = self.names.offer(node.name, self.scope)
-            hint = f"did you mean `{offer}`?" if offer else None
+            hint = f"write {foreign.FUNCTIONS[node.name]}"
         self.report("E060", f"there is no function `{node.name}`", node.name_span, hint)
         return integer(0, U64, node.span)
 

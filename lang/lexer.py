@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Protocol
 
-from lang.diagnostics import Diagnostics
+from lang.diagnostics import Diagnostics, Hint
 from lang.nearest import nearest_hint
 from lang.source import SourceFile, Span
 from vm.builtins import BUILTIN_INDEX
@@ -40,7 +40,7 @@ TOKEN_PATTERN = re.compile(
   | (?P<open_comment>/\*)
   | (?P<include>\#[ \t]*include\b)
   | (?P<directive>\#[^\r\n]*)
-  | (?P<string>L?"(?:[^"\\]|\\.)*")
+  | (?P<string>L?"[^"\\]*+(?:\\.[^"\\]*+)*+")
   | (?P<open_string>L?")
   | (?P<symbol>[A-Za-z_][A-Za-z0-9_`]*![A-Za-z_][A-Za-z0-9_`]*)
   | (?P<word>[A-Za-z_][A-Za-z0-9_`]*)
@@ -48,7 +48,7 @@ TOKEN_PATTERN = re.compile(
   | (?P<dotted>\.[A-Za-z_][A-Za-z0-9_`]*)
   | (?P<register>@[A-Za-z0-9_]*)
   | (?P<pseudo>\$[A-Za-z0-9_]*)
-  | (?P<character>'(?:[^'\\\r\n]|\\.)*'?)
+  | (?P<character>'[^'\\\r\n]*+(?:\\.[^'\\\r\n]*+)*+'?)
   | (?P<operator><<=|>>=|[-+*/%&|^<>=!]=|\+\+|--|->|<<|>>|&&|\|\||[-+*/%&|^~!<>=.,;(){}\[\]?:])
   | (?P<other>.)
     """,
@@ -130,7 +130,7 @@ class Lexer:
         self.tokens.append(Token(kind, text, span, value))
         return span.end
 
-    def error(self, code: str, message: str, span: Span, hint: str | None = None) -> None:
+    def error(self, code: str, message: str, span: Span, hint: Hint = None) -> None:
         """Record a finding."""
         self.diagnostics.add(code, message, span, hint)
 
@@ -237,11 +237,13 @@ class Lexer:
             return self.add("NUMBER", text, span, 0)
         if not clean:
             self.error("W008", f"the prefix `{text}` has no digits; its value is 0", span)
-        value = int(clean or "0", base)
+        # Only so many digits can mean 64 bits; int() would take quadratic time for more, or refuse them.
+        significant = clean.lstrip("0")
+        value = int(significant or "0", base) if len(significant) <= 64 else MASK + 1
         if value > MASK:
             self.error("P002", "HyperDbg v0.23 keeps the low 64 bits of this number", span)
             self.error("E005", f"`{text}` does not fit in 64 bits", span)
-            value &= MASK
+            value = 0
         if text.startswith("0t"):
             self.error("P001", "HyperDbg v0.23 knows the octal prefix `0o` only", span, f"write 0o{digits}")
         return self.add("NUMBER", text, span, value)

@@ -7,6 +7,7 @@ stack discipline above the locals; where they run out they wait in the frame, to
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -30,7 +31,7 @@ Key = TypeVar("Key")
 
 
 class TooLarge(Exception):  # noqa: N818 - the compiler turns it into a diagnostic
-    """The script needs more functions, literals or formats than 16 bits can number."""
+    """The script needs more functions, literals, formats or code than instructions can name."""
 
 
 @dataclass
@@ -57,7 +58,7 @@ def lower(checked: t.TypedProgram) -> Program:
     for number, entity in enumerate(checked.functions, 1):
         pool.functions[entity] = number
     main = t.FunctionEntity("main", VOID, (), _first_span(checked), checked.main)
-    code: list[int] = []
+    code = array("I")
     functions: list[Function] = []
     spans: list[Span] = []
     for entity in (main, *checked.functions):
@@ -92,12 +93,12 @@ def _first_span(checked: t.TypedProgram) -> Span:
 def _positions(spans: list[Span]) -> tuple[tuple[Source, ...], tuple[Position, ...]]:
     files: dict[SourceFile, int] = {}
     positions: list[Position] = []
+    before: Span | None = None
     for pc, span in enumerate(spans):
         number = files.setdefault(span.file, len(files))
-        if not positions or (positions[-1].source, positions[-1].start, positions[-1].end) != (
-            number, span.start, span.end,
-        ):  # fmt: skip
+        if span is not before and span != before:
             positions.append(Position(pc, number, span.start, span.end))
+        before = span
     return tuple(Source(file.name, file.text) for file in files), tuple(positions)
 
 
@@ -118,13 +119,16 @@ class _FunctionLowering:
         self.frame = 0
         self.loops: list[tuple[Label, Label]] = []  # where break and continue go
 
-    def run(self) -> tuple[list[int], list[Span]]:
+    def run(self) -> tuple[array[int], list[Span]]:
         """The words of the function and where they come from."""
         for number, variable in enumerate(self.entity.parameters):
             self.parameter(number, variable)
         self.statements(self.entity.body)
         self.code.emit("RETV")
-        return self.code.words()
+        try:
+            return self.code.words()
+        except ValueError:
+            raise TooLarge("more than 8 million instructions in one function") from None
 
     # --- storage
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lang import syntax as s
-from lang.nearest import nearest
 from lang.typed import FunctionEntity, GlobalVariable, Variable
 from lang.types import U64, Struct, Type
 
@@ -62,12 +61,6 @@ class ScriptNames:
             kind, typed = known or (self.declared.get(name, U64), name in self.declared)
             found = self.globals[name] = GlobalVariable(name, kind, typed)
         return found
-
-    def offer(self, word: str, scope: Scope) -> str | None:
-        """The nearest name that could be meant by an unknown function."""
-        from vm.builtins import BUILTIN_INDEX
-
-        return nearest(word, [*self.functions, *BUILTIN_INDEX])
 
 
 def written_globals(program: s.Program, children: Callable[[s.Expression], list[s.Expression]]) -> set[str]:

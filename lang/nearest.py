@@ -7,9 +7,11 @@ two neighbours swapped. `NearestName` finds such a name in time that does not de
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-_LONGEST = 24  # no name is longer, and the work grows with the square of the length
+# Characters; the work grows with the square of the length, and names of scripts may have any.
+_LONGEST = 24
+_LONGEST_COMPARED = 64
 
 
 class NearestName:
@@ -18,6 +20,8 @@ class NearestName:
     def __init__(self, names: Iterable[str]) -> None:
         self._by_shape: dict[str, str] = {}
         for name in names:
+            if len(name) > _LONGEST + 1:
+                continue
             for shape in _shapes(name):
                 self._by_shape.setdefault(shape, name)
 
@@ -29,8 +33,10 @@ class NearestName:
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known name that looks most like `word`, if one does."""
-    names = list(known)
+    """The known name that looks most like `word`, if one does; long ones look like nothing."""
+    if len(word) > _LONGEST_COMPARED:
+        return None
+    names = [name for name in known if len(name) <= _LONGEST_COMPARED]
     found = NearestName(names).find(word)
     if found is not None:
         return found
@@ -40,10 +46,14 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return matches[0] if matches else None
 
 
-def nearest_hint(word: str, known: Iterable[str], prefix: str = "") -> str | None:
-    """A hint that offers the nearest known name."""
-    name = nearest(word, known)
-    return f"did you mean `{prefix}{name}`?" if name else None
+def nearest_hint(word: str, known: Iterable[str], prefix: str = "") -> Callable[[], str | None]:
+    """A hint that offers the nearest known name, looked for when it is shown."""
+
+    def hint() -> str | None:
+        name = nearest(word, known)
+        return f"did you mean `{prefix}{name}`?" if name else None
+
+    return hint
 
 
 def _shapes(word: str) -> Iterator[str]:

@@ -7,14 +7,14 @@ the statement, up to `max_errors` times.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lang import syntax as s
 from lang.builder import Builder
-from lang.diagnostics import Diagnostics
+from lang.diagnostics import Diagnostics, too_deep
 from lang.lalr import END, Parser, load
 from lang.lexer import Token, tokenize
 from lang.mistakes import Mistake, explain
@@ -55,9 +55,9 @@ class _Loader:
         tokens = tokenize(source, self.diagnostics, start, end)
         unit = _Unit(source, tokens)
         self.check_nesting(tokens)
-        self.collect_type_names(tokens)
-        for number, token in enumerate(tokens):
-            if token.type == "INCLUDE" and token.value and _at_top_level(tokens, number):
+        self.type_names.update(name.text for name in _typedef_names(tokens))
+        for token in _top_level_includes(tokens):
+            if token.value:
                 included = self.include(token, str(token.value))
                 if included is not None:
                     unit.included[id(token)] = included
@@ -119,58 +119,46 @@ class _Loader:
             elif token.type in CLOSE:
                 depth -= 1
 
-    def collect_type_names(self, tokens: list[Token]) -> None:
-        """The names that typedefs define; their declarators stay names, every later mention is a type name."""
-        for number, token in enumerate(tokens):
-            if token.type == "TYPEDEF":
-                self.type_names.update(name.text for name in _typedef_declarators(tokens, number + 1))
 
-
-def too_deep(diagnostics: Diagnostics, span: Span, limits: Limits) -> None:
-    """E121."""
-    diagnostics.add("E121", f"nested more than {limits.max_nesting} levels deep (limit max_nesting)", span)
-
-
-def _at_top_level(tokens: list[Token], number: int) -> bool:
-    """Whether only plain blocks are open before token `number`."""
+def _top_level_includes(tokens: list[Token]) -> Iterator[Token]:
+    """The includes in front of which only plain blocks are open."""
     open_blocks: list[bool] = []
-    for index, token in enumerate(tokens[:number]):
+    others = 0  # of the open blocks: those that are no plain ones
+    before = "SEMICOLON"
+    for token in tokens:
         if token.type == "LBRACE":
-            open_blocks.append(index == 0 or tokens[index - 1].type in BEFORE_PLAIN_BLOCK)
+            open_blocks.append(before in BEFORE_PLAIN_BLOCK)
+            others += not open_blocks[-1]
         elif token.type == "RBRACE" and open_blocks:
-            open_blocks.pop()
-    return all(open_blocks)
+            others -= not open_blocks.pop()
+        elif token.type == "INCLUDE" and not others:
+            yield token
+        before = token.type
 
 
-def _typedef_declarators(tokens: list[Token], start: int) -> list[Token]:
-    """The names that the typedef whose type starts at `start` declares."""
-    names: list[Token] = []
-    depth = 0
-    for number in range(start, len(tokens)):
-        token = tokens[number]
-        if token.type in ("LBRACE", "LSQB"):
+def _typedef_names(tokens: list[Token]) -> Iterator[Token]:
+    """The names that typedefs declare: their declarators stay names, every later mention is a type name."""
+    inside, depth = False, 0
+    for number, token in enumerate(tokens):
+        if not inside:
+            inside, depth = token.type == "TYPEDEF", 0
+        elif token.type in ("LBRACE", "LSQB"):
             depth += 1
         elif token.type in ("RBRACE", "RSQB"):
             depth -= 1
         elif depth == 0 and token.type == "SEMICOLON":
-            break
+            inside = False
         elif depth == 0 and token.type == "NAME":
             follows = tokens[number + 1].type if number + 1 < len(tokens) else "SEMICOLON"
             if follows in ("SEMICOLON", "COMMA", "LSQB"):
-                names.append(token)
-    return names
+                yield token
 
 
 def _mark_type_names(tokens: list[Token], names: set[str]) -> None:
     """The lexer feedback of C: a typedef name is another terminal, except where it is declared or names a tag."""
     if not names:
         return
-    declared = {
-        id(name)
-        for number, token in enumerate(tokens)
-        if token.type == "TYPEDEF"
-        for name in _typedef_declarators(tokens, number + 1)
-    }
+    declared = {id(name) for name in _typedef_names(tokens)}
     previous = ""
     for token in tokens:
         mentioned = token.type == "NAME" and token.text in names and id(token) not in declared

@@ -8,6 +8,7 @@ about expressions stand in `lang.portability_rules`; here are statements, declar
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from lang import syntax as s
 from lang.checker import Checked
@@ -18,7 +19,7 @@ from lang.portability_rules import ExpressionRules, Where, is_float_literal, let
 from lang.source import Span
 from lang.types import F32, I16, U16, Array, Float, Integer, Pointer, Struct, Type
 
-_COMMENT_OR_STRING = re.compile(r'//[^\r\n]*|/\*.*?\*/|"(?:[^"\\]|\\.)*"', re.DOTALL)
+_COMMENT_OR_STRING = re.compile(r'//[^\r\n]*|/\*.*?\*/|"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _ARRAY_SIZE = re.compile(r"[1-9]|0n[0-9`]+")
 MAX_STRUCT_INITIALISERS = 64
 
@@ -26,6 +27,35 @@ MAX_STRUCT_INITIALISERS = 64
 def report(program: s.Program, checked: Checked, diagnostics: Diagnostics) -> None:
     """Add the remarks on a program without errors (or with errors of names and types only)."""
     _Portability(checked, diagnostics).program(program)
+
+
+class Assigned:
+    """The names that are assigned for sure at a place of a function, in the order in which that became known."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._order = list(names)
+        self._names = set(self._order)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._names
+
+    @property
+    def count(self) -> int:
+        """How many names there are: the mark that `forget` goes back to."""
+        return len(self._order)
+
+    def add(self, names: set[str]) -> None:
+        """These are assigned, too."""
+        fresh = names - self._names
+        self._order += fresh
+        self._names |= fresh
+
+    def forget(self, count: int) -> set[str]:
+        """Go back to the first `count` names; what was known besides."""
+        left = set(self._order[count:])
+        del self._order[count:]
+        self._names -= left
+        return left
 
 
 class _Portability(ExpressionRules):
@@ -178,7 +208,7 @@ class _Portability(ExpressionRules):
         self.defined.add(item.name)
         outer, self.parameters = self.parameters, {p.name: p.type for p in entity.parameters}
         outer_result, self.result = self.result, entity.result
-        self.check_assigned(item.body.statements, set(self.parameters))
+        self.check_assigned(item.body.statements, Assigned(self.parameters))
         self.block(item.body, Where(function=True, top=False))
         self.parameters, self.result = outer, outer_result
 
@@ -188,61 +218,73 @@ class _Portability(ExpressionRules):
         nodes = expressions(program.items)
         return [n.span for n in nodes if isinstance(n, s.FloatNumber) and 0 < n.value < smallest]
 
-    def check_assigned(self, items: tuple[s.Statement, ...], known: set[str]) -> set[str]:
-        """P049: locals that are read where they need not have been assigned; the names assigned for sure behind."""
+    def check_assigned(self, items: tuple[s.Statement, ...], known: Assigned) -> None:
+        """P049: locals that are read where they need not have been assigned; `known` gets those assigned for sure."""
         for item in items:
             match item:
                 case s.Simple():
-                    known = self.reads(item.expression, known)
+                    known.add(self.reads(item.expression, known))
                 case s.Declaration():
-                    for declarator in item.declarators:
-                        for part in initialisers(declarator.initialiser):
-                            self.reads(part, known)
-                        known = known | {declarator.name}
+                    self.check_declared(item, known)
                 case s.If():
-                    known = self.check_branches(item, known)
+                    self.check_branches(item, known)
                 case s.Block():
-                    known = self.check_assigned(item.statements, known)
-                case s.While() | s.For():
-                    if isinstance(item, s.For):
-                        init = item.init
-                        parts = init if isinstance(init, tuple) else ()
-                        known = known | (
-                            {d.name for d in init.declarators} if isinstance(init, s.Declaration) else set()
-                        )
-                        for part in parts:
-                            known = self.reads(part, known)
-                    if item.condition is not None:
-                        self.reads(item.condition, known)
-                    inner = self.check_assigned(item.body.statements, known)
-                    for part in item.step if isinstance(item, s.For) else ():
-                        inner = self.reads(part, inner)
+                    self.check_assigned(item.statements, known)
+                case s.For():
+                    if isinstance(item.init, s.Declaration):
+                        known.add({declarator.name for declarator in item.init.declarators})
+                    else:
+                        for part in item.init:
+                            known.add(self.reads(part, known))
+                    self.check_loop(item, item.step, known)
+                case s.While():
+                    self.check_loop(item, (), known)
                 case s.DoWhile():
-                    known = self.check_assigned(item.body.statements, known)
+                    self.check_assigned(item.body.statements, known)
                     if item.condition is not None:
                         self.reads(item.condition, known)
                 case s.Return() if item.value is not None:
                     self.reads(item.value, known)
-        return known
 
-    def check_branches(self, item: s.If, known: set[str]) -> set[str]:
+    def check_declared(self, item: s.Declaration, known: Assigned) -> None:
+        """A declared name is 0 at least."""
+        for declarator in item.declarators:
+            for part in initialisers(declarator.initialiser):
+                self.reads(part, known)
+            known.add({declarator.name})
+
+    def check_loop(self, item: s.While | s.For, step: tuple[s.Expression, ...], known: Assigned) -> None:
+        """A body that need not be carried out: what it assigns is not known behind it."""
+        if item.condition is not None:
+            self.reads(item.condition, known)
+        before = known.count
+        self.check_assigned(item.body.statements, known)
+        for part in step:
+            known.add(self.reads(part, known))
+        known.forget(before)
+
+    def check_branches(self, item: s.If, known: Assigned) -> None:
         """What every branch of an `if` assigns."""
         outcomes: list[set[str]] = []
+        before = known.count
         for branch in item.branches:
             if branch.condition is not None:
                 self.reads(branch.condition, known)
-            outcomes.append(self.check_assigned(branch.body.statements, known))
-        outcomes.append(self.check_assigned(item.otherwise.statements, known) if item.otherwise is not None else known)
-        return set.intersection(*outcomes)
+            self.check_assigned(branch.body.statements, known)
+            outcomes.append(known.forget(before))
+        if item.otherwise is not None:
+            self.check_assigned(item.otherwise.statements, known)
+            known.add(set.intersection(*outcomes, known.forget(before)))
 
-    def reads(self, node: s.Expression, known: set[str]) -> set[str]:
-        """Report names of an expression that are not known to be assigned; the names known behind it."""
+    def reads(self, node: s.Expression, known: Assigned) -> set[str]:
+        """Report names of an expression that are not known to be assigned; the names that it assigns."""
         written: set[str] = set()
         if isinstance(node, s.Assign):
-            written = {t.name for t in node.targets if isinstance(t, s.Name)}
-            parts: list[s.Expression] = [node.value, *(t for t in node.targets if not isinstance(t, s.Name))]
+            targets = node.targets
+            written = {t.name for t in targets if isinstance(t, s.Name)}
+            parts: list[s.Expression] = [node.value, *(t for t in targets if not isinstance(t, s.Name))]
             if node.operator != "=":
-                parts += node.targets
+                parts += targets
         else:
             parts = [node]
         while parts:
@@ -251,12 +293,12 @@ class _Portability(ExpressionRules):
                 inner = strip(part.operand)
                 written |= {inner.name} if isinstance(inner, s.Name) else set()
                 continue
-            if isinstance(part, s.Name) and part.name not in known | written:
+            if isinstance(part, s.Name) and part.name not in written and part.name not in known:
                 if part.name in self.checked.names.functions or isinstance(self.type(part), Array | Struct):
                     continue
                 self.remark("P049", "does not set the locals of a function to 0", part.span)
             parts += children(part)
-        return known | written
+        return written
 
     # --- declarations
 

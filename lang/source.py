@@ -30,13 +30,14 @@ class SourceFile:
         line = bisect.bisect_right(self._line_starts, offset)
         return line, offset - self._line_starts[line - 1] + 1
 
-    def line(self, number: int) -> str:
-        """The text of a line (from 1) without its line end; empty beyond the last one."""
-        if not 1 <= number <= len(self._line_starts):
-            return ""
-        start = self._line_starts[number - 1]
-        match = _LINE_END.search(self.text, start)
-        return self.text[start : match.start() if match else len(self.text)]
+    def line_range(self, number: int) -> tuple[int, int]:
+        """Where the text of line `number` (1 up to the number of lines) begins, and where its line end does."""
+        starts = self._line_starts
+        start = starts[number - 1]
+        if number == len(starts):
+            return start, len(self.text)
+        end = starts[number]
+        return start, end - (2 if self.text.endswith("\r\n", start, end) else 1)
 
 
 @dataclass(frozen=True, slots=True)

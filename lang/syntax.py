@@ -219,11 +219,35 @@ class Member(Expression):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Assign(Expression):
-    """`targets = ... = value` or `target op= value`; a value only by mistake (E038)."""
+    """`target = right` or `target op= right`; a value only by mistake (E038).
 
-    targets: tuple[Expression, ...]
+    In a chain, `x = y = 5`, the right side of `x =` is the assignment `y = 5`; a chain is no nesting.
+    """
+
+    target: Expression
     operator: str
-    value: Expression
+    right: Expression
+
+    def _last(self) -> Assign:
+        last = self
+        while last.operator == "=" and isinstance(last.right, Assign) and last.right.operator == "=":
+            last = last.right
+        return last
+
+    @property
+    def value(self) -> Expression:
+        """What is assigned to all places of the chain."""
+        return self._last().right
+
+    @property
+    def targets(self) -> tuple[Expression, ...]:
+        """The places of the chain, from left to right."""
+        found, part, last = [self.target], self, self._last()
+        while part is not last:
+            assert isinstance(part.right, Assign)
+            part = part.right
+            found.append(part.target)
+        return tuple(found)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -1,12 +1,28 @@
-"""The types of the language: sizes, promotion, common types (language.md section 4), and C struct layout (9.4)."""
+"""The types of the language: sizes, promotion, common types (language.md section 4), and C struct layout (9.4).
+
+`depth` counts how deep a type is made of others: it bounds every recursion over types, and the checker keeps it below
+`max_nesting`. `scalars` counts what an initialiser list can set.
+"""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import ClassVar
+
+_LONGEST_TAG = 64  # characters of a tag that messages show
+
+
+class _Single:
+    """A type that is made of no other."""
+
+    depth: ClassVar[int] = 1
+    scalars: ClassVar[int] = 1
 
 
 @dataclass(frozen=True)
-class Integer:
+class Integer(_Single):
     """An integer type, `bool` included: size in bytes, signedness."""
 
     name: str
@@ -23,7 +39,7 @@ class Integer:
 
 
 @dataclass(frozen=True)
-class Float:
+class Float(_Single):
     """`float` (4 bytes, binary32) or `double` (8 bytes, binary64)."""
 
     name: str
@@ -34,7 +50,7 @@ class Float:
 
 
 @dataclass(frozen=True)
-class Void:
+class Void(_Single):
     """No value; for functions and pointers only."""
 
     size: int = 0
@@ -47,12 +63,15 @@ class Void:
 class Pointer:
     """An address of a `target`, unsigned 64 bits."""
 
-    target: Type
+    size: ClassVar[int] = 8
+    scalars: ClassVar[int] = 1
 
-    @property
-    def size(self) -> int:
-        """Always 8 bytes."""
-        return 8
+    target: Type
+    depth: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # What a pointer's target has for members is no part of the pointer.
+        object.__setattr__(self, "depth", 1 if isinstance(self.target, Struct) else self.target.depth + 1)
 
     def __str__(self) -> str:
         return f"{self.target}*" if isinstance(self.target, Pointer) else f"{self.target} *"
@@ -60,28 +79,24 @@ class Pointer:
 
 @dataclass(frozen=True)
 class Array:
-    """`count` elements without gaps; the element may be an array, too."""
+    """`count` elements without gaps; the element may be an array, too. `size` is that of the whole, in bytes."""
 
     element: Type
     count: int
+    size: int = field(init=False, repr=False, compare=False)
+    base: Type = field(init=False, repr=False, compare=False)  # the innermost element type
+    depth: int = field(init=False, repr=False, compare=False)
+    scalars: int = field(init=False, repr=False, compare=False)
 
-    @property
-    def size(self) -> int:
-        """Bytes of the whole array."""
-        return self.element.size * self.count
-
-    @property
-    def base(self) -> Type:
-        """The innermost element type."""
-        return self.element.base if isinstance(self.element, Array) else self.element
+    def __post_init__(self) -> None:
+        element = self.element
+        object.__setattr__(self, "size", element.size * self.count)
+        object.__setattr__(self, "base", element.base if isinstance(element, Array) else element)
+        object.__setattr__(self, "depth", element.depth + 1)
+        object.__setattr__(self, "scalars", element.scalars * self.count)
 
     def __str__(self) -> str:
-        sizes = f"[{self.count:x}]"
-        element: Type = self.element
-        while isinstance(element, Array):
-            sizes += f"[{element.count:x}]"
-            element = element.element
-        return f"{element}{sizes}"
+        return f"{self.base}{_sizes(self, 'x')}"
 
 
 @dataclass(frozen=True)
@@ -101,6 +116,9 @@ class Struct:
     members: tuple[Member, ...] | None = None
     size: int = 0
     alignment: int = 1
+    depth: int = 1
+    scalars: int = 0
+    _scalars_before: list[int] = field(default_factory=list)  # of the object, in front of each member
     _by_name: dict[str, Member] = field(default_factory=dict)
 
     def complete(self, members: list[tuple[str, Type]]) -> None:
@@ -116,13 +134,22 @@ class Struct:
         self.members = tuple(laid)
         self._by_name = {member.name: member for member in laid}
         self.size = max(1, -(-offset // self.alignment) * self.alignment)
+        self.depth = 1 + max((member.type.depth for member in laid), default=0)
+        *self._scalars_before, self.scalars = accumulate((member.type.scalars for member in laid), initial=0)
 
     def member(self, name: str) -> Member | None:
         """The member of that name."""
         return self._by_name.get(name)
 
+    def member_with(self, number: int) -> tuple[Member, int]:
+        """The member that scalar `number` (0 up to `scalars` - 1) of the object lies in, and its number there."""
+        assert self.members is not None
+        index = bisect_right(self._scalars_before, number) - 1
+        return self.members[index], number - self._scalars_before[index]
+
     def __str__(self) -> str:
-        return f"struct {self.tag}"
+        shown = self.tag if len(self.tag) <= _LONGEST_TAG else f"{self.tag[:_LONGEST_TAG]}..."
+        return f"struct {shown}"
 
 
 Type = Integer | Float | Void | Pointer | Array | Struct
@@ -206,13 +233,63 @@ def common(left: Type, right: Type) -> Type:
     return unsigned if unsigned.size >= other.size else other
 
 
+def same(left: Type, right: Type) -> bool:
+    """Whether two types are one across the scripts of a session: structs by tag and layout (language.md 5.2)."""
+    return _same(left, right, set())
+
+
+def _same(left: Type, right: Type, proved: set[tuple[int, int]]) -> bool:
+    """`proved`: the pairs of structs that were compared; a type may contain one struct any number of times."""
+    if left == right:
+        return True
+    if isinstance(left, Pointer) and isinstance(right, Pointer):
+        one, other = left.target, right.target
+        if isinstance(one, Struct) and isinstance(other, Struct):
+            return one.tag == other.tag
+        return _same(one, other, proved)
+    if isinstance(left, Array) and isinstance(right, Array):
+        return left.count == right.count and _same(left.element, right.element, proved)
+    if not isinstance(left, Struct) or not isinstance(right, Struct) or left.tag != right.tag:
+        return False
+    if (id(left), id(right)) in proved:
+        return True
+    proved.add((id(left), id(right)))
+    ours, theirs = left.members, right.members
+    if ours is None or theirs is None or len(ours) != len(theirs):
+        return ours is theirs
+    return all(
+        a.name == b.name and a.offset == b.offset and _same(a.type, b.type, proved)
+        for a, b in zip(ours, theirs, strict=True)
+    )
+
+
 def describe(kind: Type) -> str:
-    """The canonical spelling of a type across scripts: structs with their layout (globals of a session, 5.2)."""
-    if isinstance(kind, Pointer):
-        return str(kind)
+    """The canonical spelling of a type in a compiled program: structs with their layout, at their first mention."""
+    return _describe(kind, set())
+
+
+def _describe(kind: Type, told: set[Struct]) -> str:
     if isinstance(kind, Array):
-        return f"{describe(kind.element)}[{kind.count}]"
-    if isinstance(kind, Struct) and kind.members is not None:
-        inner = "; ".join(f"{describe(m.type)} {m.name} @{m.offset}" for m in kind.members)
+        return f"{_describe(kind.base, told)}{_sizes(kind, 'd', inner_first=True)}"
+    if isinstance(kind, Pointer):
+        stars = 0
+        while isinstance(kind, Pointer):
+            kind, stars = kind.target, stars + 1
+        return f"struct {kind.tag} {'*' * stars}" if isinstance(kind, Struct) else f"{kind} {'*' * stars}"
+    if isinstance(kind, Struct):
+        if kind.members is None or kind in told:
+            return f"struct {kind.tag}"
+        told.add(kind)
+        inner = "; ".join(f"{_describe(m.type, told)} {m.name} @{m.offset}" for m in kind.members)
         return f"struct {kind.tag} {{{inner}}}"
     return str(kind)
+
+
+def _sizes(kind: Array, form: str, *, inner_first: bool = False) -> str:
+    """The sizes of an array, in brackets."""
+    sizes: list[str] = []
+    element: Type = kind
+    while isinstance(element, Array):
+        sizes.append(f"[{element.count:{form}}]")
+        element = element.element
+    return "".join(reversed(sizes) if inner_first else sizes)

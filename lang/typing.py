@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lang import syntax as s
-from lang.diagnostics import Diagnostics
+from lang.diagnostics import Diagnostics, too_deep
 from lang.names import ScriptNames
 from lang.nearest import nearest_hint
+from lang.source import Span
 from lang.types import I32, U64, VOID, Array, Pointer, Struct, Type, from_words, is_complete
+from vm.limits import Limits
 
 MAX_OBJECT = 1 << 31  # bytes; the form of programs counts frames in 32 bits
 
@@ -17,11 +19,16 @@ class TypeResolver:
     """Resolves types against the tags and typedef names seen so far. `constant` evaluates an array size."""
 
     def __init__(
-        self, names: ScriptNames, diagnostics: Diagnostics, constant: Callable[[s.Expression], int | None]
+        self,
+        names: ScriptNames,
+        diagnostics: Diagnostics,
+        constant: Callable[[s.Expression], int | None],
+        limits: Limits,
     ) -> None:
         self.names = names
         self.diagnostics = diagnostics
         self.constant = constant
+        self.limits = limits
 
     def base(self, kind: s.TypeSyntax) -> Type:
         """The type without a declarator."""
@@ -57,6 +64,9 @@ class TypeResolver:
         members = self.members(kind.members, struct)
         if struct.members is None:
             struct.complete(members)
+            if struct.size > MAX_OBJECT:
+                self.diagnostics.add("E088", f"the struct has more than {MAX_OBJECT} bytes", kind.tag_span or kind.span)
+                struct.complete([])
         return struct
 
     def tagged(self, kind: s.StructType) -> Struct:
@@ -88,14 +98,15 @@ class TypeResolver:
                 if kind is struct or (isinstance(kind, Array) and kind.base is struct):
                     self.diagnostics.add("E087", f"`{struct}` contains itself", declarator.span, "use a pointer")
                     kind = I32
-                found[declarator.name] = self.object_type(kind, declarator)
+                kind = self.object_type(kind, declarator)
+                found[declarator.name] = I32 if self.is_too_deep(kind.depth + 1, declarator.span) else kind
         return list(found.items())
 
     def declared(self, base: Type, declarator: s.Declarator, count: int | None = None) -> Type:
         """The type of a declarator; `count` is the number of elements for an empty first `[]`."""
-        kind: Type = base
-        for _ in range(declarator.stars):
-            kind = Pointer(kind)
+        kind = self.pointers(base, declarator.stars, declarator.span)
+        if self.is_too_deep(kind.depth + len(declarator.sizes), declarator.span):
+            return kind
         for position, size in reversed(list(enumerate(declarator.sizes))):
             kind = Array(kind, self.size(declarator, size, position, count))
             if kind.size > MAX_OBJECT:
@@ -131,7 +142,17 @@ class TypeResolver:
 
     def type_name(self, name: s.TypeName) -> Type:
         """The type in a cast or sizeof."""
-        kind: Type = self.base(name.type)
-        for _ in range(name.stars):
-            kind = Pointer(kind)
+        return self.pointers(self.base(name.type), name.stars, name.span)
+
+    def pointers(self, kind: Type, stars: int, span: Span) -> Type:
+        """`kind *...*`; the type itself where that is nested too deeply (E121)."""
+        if not self.is_too_deep(kind.depth + stars, span):
+            for _ in range(stars):
+                kind = Pointer(kind)
         return kind
+
+    def is_too_deep(self, depth: int, span: Span) -> bool:
+        """Whether a type is made of more types than max_nesting allows (E121): every use of it would go as deep."""
+        if depth > self.limits.max_nesting:
+            too_deep(self.diagnostics, span, self.limits)
+        return depth > self.limits.max_nesting

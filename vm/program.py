@@ -54,7 +54,7 @@ class Source:
     text: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Position:
     """From instruction `pc` on, up to the next position: characters [start, end) of source number `source`."""
 

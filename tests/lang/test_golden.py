@@ -12,9 +12,10 @@ from hds.command_scripts import read_command_file
 from lang.compiler import Compiler
 from lang.diagnostics import Diagnostic, Severity
 from lang.source import SourceFile
-from vm.limits import DEFAULT_LIMITS
+from vm.limits import Limits
 
 FOLDER = Path(__file__).parents[1] / "golden"
+MANY_ERRORS = Limits(max_errors=1000)
 FILES = sorted(FOLDER.glob("*.hds"))
 OUTPUT = re.compile(r"//> ?(.*)$", re.MULTILINE)
 FINDING = re.compile(r"//! (?!stop)([EWRP][0-9 EWRP]+)")
@@ -22,10 +23,10 @@ STOP = re.compile(r"//! stop (\w+)")
 
 
 def findings(source: SourceFile) -> list[Diagnostic]:
-    compiler = Compiler()
+    compiler = Compiler(MANY_ERRORS)
     if "commands" not in source.name:
         return list(compiler.compile(source).diagnostics)
-    file = read_command_file(source, DEFAULT_LIMITS)
+    file = read_command_file(source, MANY_ERRORS)
     return [*file.findings, *(item for script in file.scripts for item in script.compile(compiler).diagnostics)]
 
 
