@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lang import syntax as s
 from lang import typed as t
 from lang.diagnostics import Hint
-from lang.lexer import literal_span
+from lang.lexer import LiteralPlaces
 from lang.operations import convert, integer
 from lang.source import Span
 from lang.types import F64, U8, U16, U32, U64, VOID, Array, Float, Pointer, Type
@@ -121,42 +121,45 @@ class BuiltinCalls:
             return t.Group(node.span, ())
         text = form.value.data[:-1]
         parsed = formatting.parse(text)
-        self._check_format(form, parsed)
+        places = LiteralPlaces(form)
+        self._check_format(form, parsed, places)
         values = [self.value(argument) for argument in node.arguments[1:]]
         conversions = parsed.conversions
         if len(values) != len(conversions):
-            self._report_count(node, form, parsed, len(values))
+            self._report_count(node, places, parsed, len(values))
             return t.Group(node.span, ())
         arguments = [
-            self._printf_argument(form, piece, value) for piece, value in zip(conversions, values, strict=True)
+            self._printf_argument(form, places, piece, value) for piece, value in zip(conversions, values, strict=True)
         ]
         return t.Printf(node.span, text, tuple(arguments))
 
-    def _check_format(self, form: s.String, parsed: formatting.Format) -> None:
+    def _check_format(self, form: s.String, parsed: formatting.Format, places: LiteralPlaces) -> None:
         for at in parsed.stray:
-            self.report("W006", "this `%` begins no specifier; it is printed", literal_span(form, at, at + 1))
+            self.report("W006", "this `%` begins no specifier; it is printed", places.span(at, at + 1))
         for at in parsed.escaped:
             message = "`%%` prints one percent sign; HyperDbg v0.23 prints two"
-            self.report("P091", message, literal_span(form, at, at + 2))
+            self.report("P091", message, places.span(at, at + 2))
         for piece in parsed.conversions:
             if piece.extended:
-                span = literal_span(form, piece.start, piece.end)
+                span = places.span(piece.start, piece.end)
                 shown = form.value.data[piece.start : piece.end].decode("latin-1")
                 self.report("P090", f"HyperDbg v0.23 does not know the specifier `{shown}`", span)
 
-    def _report_count(self, node: s.Call, form: s.String, parsed: formatting.Format, given: int) -> None:
+    def _report_count(self, node: s.Call, places: LiteralPlaces, parsed: formatting.Format, given: int) -> None:
         """E111 at the first specifier without an argument, or the first argument without a specifier."""
         conversions = parsed.conversions
         plural = "argument" if len(conversions) == 1 else "arguments"
         if given < len(conversions):
             piece = conversions[given]
-            span, what = literal_span(form, piece.start, piece.end), "this specifier has no argument"
+            span, what = places.span(piece.start, piece.end), "this specifier has no argument"
         else:
             span, what = node.arguments[1 + len(conversions)].span, "no specifier is left for this argument"
         self.report("E111", f"{what}: the format takes {len(conversions)} {plural}, here are {given}", span)
 
-    def _printf_argument(self, form: s.String, piece: formatting.Conversion, value: t.Value) -> t.Value:
-        span = literal_span(form, piece.start, piece.end)
+    def _printf_argument(
+        self, form: s.String, places: LiteralPlaces, piece: formatting.Conversion, value: t.Value
+    ) -> t.Value:
+        span = places.span(piece.start, piece.end)
         shown = form.value.data[piece.start : piece.end].decode("latin-1")
         is_float = isinstance(value.type, Float)
         if is_float != piece.is_float:

@@ -8,6 +8,7 @@ Portability findings that only the tokens show (P001-P007, P010, P011) are repor
 from __future__ import annotations
 
 import re
+from array import array
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -363,22 +364,31 @@ def _number_hint(text: str) -> str | None:
     return None
 
 
-def literal_span(node: Located, start: int, end: int) -> Span:
-    """The characters of a narrow string literal that make its bytes [start, end)."""
-    text, base = node.text, node.span.start
-    at, made = 1, 0
-    places: list[int] = []
-    while made <= end and at < len(text):
-        places += [at] * (made + 1 - len(places))
-        match = _ESCAPE.match(text, at)
-        if match is None:
-            made += len(text[at].encode("utf-8", "surrogatepass"))
-            at += 1
-            continue
-        made += 1
-        at += 2 + len(match["hex"][:2]) if match["hex"] is not None else len(match[0])
-    places += [at] * (end + 1 - len(places))
-    return Span(node.span.file, base + places[start], base + max(places[end], places[start] + 1))
+class LiteralPlaces:
+    """Where the bytes of a narrow string literal stand in the source."""
+
+    def __init__(self, node: Located) -> None:
+        self._file, base, text = node.span.file, node.span.start, node.text
+        self._places = array("I")  # of each byte, and of the closing quote
+        at = 1
+        for match in _ESCAPE.finditer(text, 1, len(text) - 1):
+            self._add(text, base, at, match.start())
+            self._places.append(base + match.start())
+            at = match.start() + 2 + len(match["hex"][:2]) if match["hex"] is not None else match.end()
+        self._add(text, base, at, len(text) - 1)
+        self._places.append(base + len(text) - 1)
+
+    def _add(self, text: str, base: int, start: int, end: int) -> None:
+        plain = text[start:end]
+        if plain.isascii():
+            self._places.extend(range(base + start, base + end))
+            return
+        for offset, char in enumerate(plain, base + start):
+            self._places.extend([offset] * len(char.encode("utf-8", "surrogatepass")))
+
+    def span(self, start: int, end: int) -> Span:
+        """The characters that make the bytes [start, end) of the literal."""
+        return Span(self._file, self._places[start], max(self._places[end], self._places[start] + 1))
 
 
 def tokenize(source: SourceFile, diagnostics: Diagnostics, start: int = 0, end: int | None = None) -> list[Token]:

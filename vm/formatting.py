@@ -16,14 +16,16 @@ from vm.semantics import Stop, sign_extend, signed, to_double
 
 _CONVERSION = re.compile(
     rb"%(?:(?P<percent>%)"
-    rb"|(?P<flags>[-+ #0]*)(?P<width>\d*)(?P<precision>\.\d*)?"
+    rb"|(?P<flags>[-+ #0]*+)(?P<width>\d*+)(?P<precision>\.\d*+)?"
     rb"(?:(?P<size>h|ll|l|)(?P<integer>[diuxXo])|(?P<wchar>l?)(?P<char>c)|(?P<pointer>p)|(?P<wide>[wl]?)(?P<string>s)"
     rb"|l?(?P<float>[feg])))"
 )
+_LARGEST = 10**18  # what a width or precision of more digits counts as; max_message strikes long before
+_CACHED = 4096  # bytes of the longest format that is kept in its parsed form
 _BITS = {b"": 32, b"l": 32, b"h": 16, b"ll": 64}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Conversion:
     """One specifier: the conversion letter (`s` = narrow, `S` = wide text), bits of an integer, flags and sizes.
 
@@ -59,9 +61,12 @@ class Format:
         return tuple(piece for piece in self.pieces if isinstance(piece, Conversion))
 
 
-@functools.lru_cache(maxsize=1024)
 def parse(text: bytes) -> Format:
     """Split a format. Never fails: a percent sign that begins no specifier is an ordinary character."""
+    return _parse_cached(text) if len(text) <= _CACHED else _parse(text)
+
+
+def _parse(text: bytes) -> Format:
     pieces: list[bytes | Conversion] = []
     stray: list[int] = []
     escaped: list[int] = []
@@ -93,8 +98,17 @@ def parse(text: bytes) -> Format:
     return Format(tuple(pieces), tuple(stray), tuple(escaped))
 
 
+_parse_cached = functools.lru_cache(maxsize=1024)(_parse)
+
+
+def _number(digits: bytes) -> int:
+    """A decimal width or precision of any length, saturated."""
+    significant = digits.lstrip(b"0")
+    return int(significant or b"0") if len(significant) <= 18 else _LARGEST
+
+
 def _conversion(match: re.Match[bytes]) -> Conversion:
-    flags, width, precision = match["flags"].decode(), int(match["width"] or 0), match["precision"]
+    flags, width, precision = match["flags"].decode(), _number(match["width"]), match["precision"]
     letter, bits = "c", 8
     if match["integer"]:
         letter, bits = match["integer"].decode(), _BITS[match["size"]]
@@ -108,7 +122,7 @@ def _conversion(match: re.Match[bytes]) -> Conversion:
         letter, bits = match["float"].decode(), 64
     text = match[0]
     extended = bool(flags or match["width"] or precision) or letter in "XegC" or (letter == "f" and b"l" in text)
-    digits = None if precision is None else int(precision[1:] or 0)
+    digits = None if precision is None else _number(precision[1:])
     return Conversion(letter, bits, flags, width, digits, match.start(), match.end(), extended)
 
 
