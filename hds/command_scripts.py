@@ -49,7 +49,8 @@ class CommandScript:
         """The outcome, with all places in `shown`. A parameter that is a symbol needs no program."""
         if self.parameter is not None:
             return self._compile_parameter(compiler, self.parameter)
-        made = compiler.compile(self.text, self.start, self.end, expression=self.expression)
+        whole = self.command.span.file
+        made = compiler.compile(self.text, self.start, self.end, expression=self.expression, whole=whole)
         if self.text is self.shown:
             return made
         program = made.program

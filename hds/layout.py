@@ -78,7 +78,7 @@ def _unsafe(span: Span) -> CannotLayOut:
 
 def _parsed(span: Span, limits: Limits) -> tuple[s.Program, list[Span]]:
     """The tree of a script and its comments. Raises CannotLayOut."""
-    diagnostics = _LayoutDiagnostics(limits.max_errors)
+    diagnostics = _LayoutDiagnostics(limits)
     program = parse(span.file, diagnostics, start=span.start, end=span.end, limits=limits)
     if program is None:
         raise CannotLayOut([item for item in diagnostics if item.code.startswith("E")])

@@ -20,7 +20,7 @@ from lang.placement import children
 from lang.places import Place
 from lang.source import Span
 from lang.symbols import SymbolTable
-from lang.types import I64, U64, Array, Float, Pointer, Struct, Type, Void, is_scalar, same
+from lang.types import I64, U64, VOID, Array, Float, Pointer, Struct, Type, Void, is_scalar, same
 from vm.limits import Limits
 
 
@@ -59,7 +59,8 @@ class Checker(Expressions, Initialisers):
         """The typed tree of a program without syntax errors."""
         self.names.written = written_globals(program, children)
         self._collect(program)
-        main = self.statements(program.items)
+        body = self.statements(program.items)
+        main = t.FunctionEntity("main", VOID, (), body[0].span if body else program.span, body)
         report_unreachable(program.items, self.report)
         self._check_globals(program)
         functions = tuple(self.names.functions.values())
@@ -261,8 +262,8 @@ class Checker(Expressions, Initialisers):
 
     def _check_signature(self, item: s.FunctionDefinition) -> None:
         """The errors of types, parameters and result that the silent walk passed over."""
-        result: Type = self.resolver.base(item.type)
-        if not is_scalar(result) and not isinstance(result, Void) and not item.stars:
+        result = self.resolver.pointers(self.resolver.base(item.type), item.stars, item.name_span)
+        if not is_scalar(result) and not isinstance(result, Void):
             message = f"`{item.name}` cannot return `{result}` by value"
             self.report("E095", message, item.type.span, "return a pointer")
         seen: set[str] = set()

@@ -12,12 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lang import syntax
-from lang.checker import Checked, Checker
+from lang.checker import Checker
 from lang.decimal_looking import report_bounds, report_comparisons
-from lang.diagnostics import Diagnostic, Diagnostics, sort_key, too_deep
+from lang.diagnostics import Diagnostic, Diagnostics, in_order
 from lang.names import SessionNames
-from lang.parser import parse
+from lang.parser import SourceBudget, parse
 from lang.placement import check_placement
 from lang.source import SourceFile
 from lang.symbols import SymbolTable
@@ -27,6 +26,8 @@ from vm.program import Program
 
 # Every pass recurses over expressions and blocks; max_nesting levels take a few Python frames each.
 FRAMES_PER_LEVEL = 12
+# Memory that compiling takes for one byte of source, in bytes, at most; `benchmarks/compile.py` shows it.
+MEMORY_PER_BYTE = 480
 
 
 @contextmanager
@@ -47,8 +48,6 @@ class Compilation:
 
     program: Program | None
     diagnostics: tuple[Diagnostic, ...]
-    tree: syntax.Program | None = None
-    checked: Checked | None = None
 
     @property
     def ok(self) -> bool:
@@ -66,20 +65,44 @@ class Compiler:
     symbols: SymbolTable = field(default_factory=SymbolTable)
     portability: bool = True  # whether portability and other remarks are wanted
     session: SessionNames = field(default_factory=SessionNames)
+    _counted: tuple[SourceFile | None, int] = (None, 0)  # the file whose scripts were compiled last, and their bytes
     compared: set[str] = field(default_factory=set)  # the files that R001 was said of
 
     def compile(
-        self, source: SourceFile, start: int = 0, end: int | None = None, *, expression: bool = False
+        self,
+        source: SourceFile,
+        start: int = 0,
+        end: int | None = None,
+        *,
+        expression: bool = False,
+        whole: SourceFile | None = None,
     ) -> Compilation:
-        """Compile [start, end) of a file: a script, or an expression to print. Never raises for what is in it."""
+        """Compile [start, end) of a file: a script, or an expression to print. Never raises for what is in it.
+
+        `whole` is the command file that the script is part of: its scripts count together (max_total_source_bytes).
+        """
         needed = self.limits.max_nesting * FRAMES_PER_LEVEL + 1000
         if sys.getrecursionlimit() < needed:
             sys.setrecursionlimit(needed)
+        counted, before = self._counted
+        budget = SourceBudget(self.limits, total=before if counted is (whole or source) else 0)
+        diagnostics = Diagnostics(self.limits)
         with _no_collection():
-            return self._compile(source, start, end, expression)
+            program = self._compile(source, start, end, expression, budget, diagnostics)
+            self._counted = whole or source, budget.total
+            wanted = (item for item in diagnostics if self.portability or item.severity.is_for_everybody)
+            return Compilation(program, tuple(in_order(wanted)))
 
-    def _compile(self, source: SourceFile, start: int, end: int | None, expression: bool) -> Compilation:
-        diagnostics = Diagnostics(self.limits.max_errors)
+    def _compile(
+        self,
+        source: SourceFile,
+        start: int,
+        end: int | None,
+        expression: bool,
+        budget: SourceBudget,
+        diagnostics: Diagnostics,
+    ) -> Program | None:
+        """All passes. What a pass has read is let go as soon as the next form is made: see MEMORY_PER_BYTE."""
         tree = parse(
             source,
             diagnostics,
@@ -89,12 +112,14 @@ class Compiler:
             include_paths=self.include_paths,
             limits=self.limits,
             drives=self.drives,
+            budget=budget,
         )
         if tree is None:
-            return self._done(None, diagnostics)
+            return None
+        span = tree.span
         check_placement(tree, diagnostics)
         if diagnostics.has_errors:
-            return self._done(None, diagnostics, tree)
+            return None
         report_bounds(tree, diagnostics)
         checked = Checker(self.session, self.symbols, diagnostics, self.limits, in_command=expression).check(tree)
         if self.portability:
@@ -103,26 +128,19 @@ class Compiler:
             portability.report(tree, checked, diagnostics)
             report_comparisons(tree, diagnostics, self.compared)
         if diagnostics.has_errors:
-            return self._done(None, diagnostics, tree, checked)
+            return None
         from lang.lowering import TooLarge, lower
 
+        typed, names = checked.program, checked.names
+        checked.types.clear()  # keyed by the nodes of the syntax tree
+        checked.declared.clear()
+        del tree, checked
         try:
-            program = lower(checked.program)
-        except TooLarge:
-            too_deep(diagnostics, tree.span, self.limits)
-            return self._done(None, diagnostics, tree, checked)
-        for name, variable in checked.names.globals.items():
+            program = lower(typed)
+        except TooLarge as error:
+            diagnostics.add("E026", f"the script is too large: {error}", span)
+            return None
+        for name, variable in names.globals.items():
             self.session.types[name] = (variable.type, variable.typed)
-        self.session.assigned |= checked.names.written
-        return self._done(program, diagnostics, tree, checked)
-
-    def _done(
-        self,
-        program: Program | None,
-        diagnostics: Diagnostics,
-        tree: syntax.Program | None = None,
-        checked: Checked | None = None,
-    ) -> Compilation:
-        wanted = (item for item in diagnostics if self.portability or item.severity.is_for_everybody)
-        found = sorted(wanted, key=sort_key)
-        return Compilation(program, tuple(found), tree, checked)
+        self.session.assigned |= names.written
+        return program

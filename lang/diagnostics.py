@@ -72,33 +72,31 @@ def severity_of(code: str) -> Severity:
 class Diagnostics:
     """The findings of one compilation, in the order they were made; one per code and place.
 
-    Errors behind the first `max_errors` are left out.
+    What goes beyond `max_errors`, and beyond `max_findings` of one code, is left out; the last one in says so.
     """
 
-    max_errors: int = DEFAULT_LIMITS.max_errors
+    limits: Limits = DEFAULT_LIMITS
     items: list[Diagnostic] = field(default_factory=list)
     errors: int = 0
-    _seen: dict[tuple[str, int], set[int]] = field(default_factory=dict)  # places by code and file
+    _seen: dict[str, set[Span]] = field(default_factory=dict)  # places by code
     _texts: dict[str, str] = field(default_factory=dict)  # equal messages are one object
 
     def add(self, code: str, message: str, span: Span, hint: Hint = None, notes: tuple[Note, ...] = ()) -> None:
         """Record a finding, unless the same code was found at the same place already."""
+        seen = self._seen.setdefault(code, set())
         is_error = severity_of(code) is Severity.ERROR
-        seen = self._seen.setdefault((code, id(span.file)), set())
-        place = span.start << 32 | span.end
-        if place in seen or (is_error and self.errors >= self.max_errors):
+        count = self.errors if is_error else len(seen)
+        most = self.limits.max_errors if is_error else self.limits.max_findings
+        if count >= most or span in seen:
             return
-        seen.add(place)
+        seen.add(span)
         self.errors += is_error
+        if count + 1 == most:
+            what, limit = ("errors", "max_errors") if is_error else (f"findings {code}", "max_findings")
+            notes = (*notes, Note(f"further {what} are left out (limit {limit})"))
         said = hint() if callable(hint) else hint
         said = None if said is None else self._text(said)
         self.items.append(Diagnostic(code, self._text(message), span, said, notes))
-
-    def _text(self, text: str) -> str:
-        """A message as it is kept: with an end, and equal ones as one object."""
-        if len(text) > LONGEST:
-            text = text[:LONGEST] + "..."
-        return self._texts.setdefault(text, text)
 
     @property
     def has_errors(self) -> bool:
@@ -107,6 +105,12 @@ class Diagnostics:
 
     def __iter__(self) -> Iterator[Diagnostic]:
         return iter(self.items)
+
+    def _text(self, text: str) -> str:
+        """A message as it is kept: with an end, and equal ones as one object."""
+        if len(text) > LONGEST:
+            text = text[:LONGEST] + "..."
+        return self._texts.setdefault(text, text)
 
 
 class SilentDiagnostics(Diagnostics):
@@ -124,6 +128,14 @@ def too_deep(diagnostics: Diagnostics, span: Span, limits: Limits) -> None:
 def sort_key(item: Diagnostic) -> tuple[str, int, str]:
     """By place, then by code."""
     return item.span.file.name, item.span.start, item.code
+
+
+def in_order(items: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Sorted by `sort_key`, without making all these keys."""
+    found = sorted(items, key=lambda item: item.code)
+    found.sort(key=lambda item: item.span.start)
+    found.sort(key=lambda item: item.span.file.name)
+    return found
 
 
 def render(item: Diagnostic) -> str:

@@ -113,7 +113,8 @@ class Lexer:
             assert match is not None
             kind = match.lastgroup
             assert kind is not None
-            span = Span(self.source, at, match.end())
+            start, at = at, match.end()
+            span = Span(self.source, start, at)
             if kind == "word":
                 self.word(match[0], span)
             elif kind == "operator":
@@ -122,8 +123,6 @@ class Lexer:
                 self.space(match[0], span)
             elif kind != "line_comment":
                 at = getattr(self, kind)(match[0], span)
-                continue
-            at = match.end()
         return self.tokens
 
     def add(self, kind: str, text: str, span: Span, value: object = None) -> int:

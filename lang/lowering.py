@@ -15,7 +15,7 @@ from lang import typed as t
 from lang.assembly import Assembly, Label
 from lang.operations import is_signed
 from lang.source import SourceFile, Span
-from lang.types import VOID, Integer, Type, describe, is_scalar
+from lang.types import Integer, Type, describe, is_scalar
 from vm.builtins import BUILTIN_INDEX
 from vm.isa import JUMP16_RANGE
 from vm.program import Function, GlobalSymbol, Position, Program, Source
@@ -53,17 +53,17 @@ class _Pool:
 
 
 def lower(checked: t.TypedProgram) -> Program:
-    """The program of a checked script. Raises TooLarge."""
+    """The program of a checked script, whose bodies are let go on the way: MEMORY_PER_BYTE. Raises TooLarge."""
     pool = _Pool()
     for number, entity in enumerate(checked.functions, 1):
         pool.functions[entity] = number
-    main = t.FunctionEntity("main", VOID, (), _first_span(checked), checked.main)
     code = array("I")
     functions: list[Function] = []
     spans: list[Span] = []
-    for entity in (main, *checked.functions):
+    for entity in (checked.main, *checked.functions):
         lowering = _FunctionLowering(entity, pool)
         words, places = lowering.run()
+        entity.body = ()
         start = len(code)
         code += words
         spans += places
@@ -82,12 +82,6 @@ def lower(checked: t.TypedProgram) -> Program:
         sources=sources,
         positions=positions,
     )
-
-
-def _first_span(checked: t.TypedProgram) -> Span:
-    for statement in checked.main:
-        return statement.span
-    return Span(SourceFile("", ""), 0, 0)
 
 
 def _positions(spans: list[Span]) -> tuple[tuple[Source, ...], tuple[Position, ...]]:

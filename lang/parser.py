@@ -39,6 +39,24 @@ class _Unit:
 
 
 @dataclass
+class SourceBudget:
+    """How many bytes of source may still be read: for one script, and for all scripts of a command file together."""
+
+    limits: Limits
+    script: int = 0  # bytes, counted
+    total: int = 0
+
+    def take(self, size: int) -> str | None:
+        """Count a text of `size` bytes; the name of the limit that it passes, which is not counted then."""
+        for name, counted in (("max_source_bytes", self.script), ("max_total_source_bytes", self.total)):
+            if counted + size > getattr(self.limits, name):
+                return name
+        self.script += size
+        self.total += size
+        return None
+
+
+@dataclass
 class _Loader:
     """Reads a file and everything it includes, before anything is parsed: typedef names are needed for that."""
 
@@ -46,12 +64,18 @@ class _Loader:
     limits: Limits
     diagnostics: Diagnostics
     drives: Drives
+    budget: SourceBudget
+    exhausted: bool = False
     seen: set[Path] = field(default_factory=set)
     active: list[Path] = field(default_factory=list)
     type_names: set[str] = field(default_factory=set)
 
-    def load(self, source: SourceFile, start: int, end: int | None) -> _Unit:
-        """The unit of a file, or of a part of it."""
+    def load(self, source: SourceFile, start: int, end: int | None, mention: Span | None = None) -> _Unit:
+        """The unit of a file, or of a part of it; an empty one where it is too large (E026)."""
+        passed = self.budget.take(len(source.text[start:end].encode("utf-8", "surrogatepass")))
+        if passed is not None:
+            self.too_large(mention or Span(source, start, start), passed)
+            return _Unit(source, [])
         tokens = tokenize(source, self.diagnostics, start, end)
         unit = _Unit(source, tokens)
         self.check_nesting(tokens)
@@ -77,7 +101,7 @@ class _Loader:
         if target in self.active:
             self.diagnostics.add("E021", f"`{path}` includes itself", token.span)
             return None
-        if target in self.seen:
+        if target in self.seen or self.exhausted:
             return None
         if len(self.active) >= self.limits.max_include_depth:
             limit = self.limits.max_include_depth
@@ -87,12 +111,20 @@ class _Loader:
         self.active.append(target)
         try:
             data = read_file(target, self.limits, "max_source_bytes")
-            return self.load(SourceFile(str(target), data.decode("utf-8", "surrogateescape")), 0, None)
+            return self.load(SourceFile(str(target), data.decode("utf-8", "surrogateescape")), 0, None, token.span)
         except FileRefused as error:
             self.diagnostics.add("E020", str(error), token.span, error.hint)
             return None
         finally:
             self.active.pop()
+
+    def too_large(self, span: Span, limit: str) -> None:
+        """E026; nothing else is read."""
+        self.exhausted = True
+        most = getattr(self.limits, limit)
+        what = "the script" if limit == "max_source_bytes" else "the scripts of this file"
+        message = f"{what}, with all that is included, would be larger than {most} bytes (limit {limit})"
+        self.diagnostics.add("E026", message, span, f"--{limit.replace('_', '-')} raises the limit")
 
     def folders(self, token: Token) -> list[Path]:
         """Where a relative path is looked up, in order."""
@@ -296,12 +328,13 @@ def parse(
     include_paths: Sequence[Path] = (),
     limits: Limits = DEFAULT_LIMITS,
     drives: Drives = NO_DRIVES,
+    budget: SourceBudget | None = None,
 ) -> s.Program | None:
     """The syntax tree of [start, end) of a file, or None when a lexical or syntax error was reported. Never raises.
 
-    With `expression` the text is one, and the tree is that of `print(text);`.
+    With `expression` the text is one, and the tree is that of `print(text);`. `budget` counts what is read.
     """
-    loader = _Loader(include_paths, limits, diagnostics, drives)
+    loader = _Loader(include_paths, limits, diagnostics, drives, budget or SourceBudget(limits))
     own = Path(source.name)
     try:
         if own.is_file():

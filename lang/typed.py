@@ -298,6 +298,6 @@ class Leave(Statement):
 class TypedProgram:
     """A checked script: the main program and its functions."""
 
-    main: tuple[Statement, ...]
+    main: FunctionEntity
     functions: tuple[FunctionEntity, ...]
     globals: dict[str, GlobalVariable] = field(default_factory=dict)

@@ -64,9 +64,8 @@ class TypeResolver:
         members = self.members(kind.members, struct)
         if struct.members is None:
             struct.complete(members)
-            if struct.size > MAX_OBJECT:
-                self.diagnostics.add("E088", f"the struct has more than {MAX_OBJECT} bytes", kind.tag_span or kind.span)
-                struct.complete([])
+        if struct.size > MAX_OBJECT:
+            self.diagnostics.add("E088", f"the struct has more than {MAX_OBJECT} bytes", kind.tag_span or kind.span)
         return struct
 
     def tagged(self, kind: s.StructType) -> Struct:

@@ -29,10 +29,22 @@ class Limits:
     )
     max_globals: int = _limit(512, "variables", "global variables of a session")
     max_global_bytes: int = _limit(16_777_216, "bytes", "memory of all global variables of a session")
-    max_nesting: int = _limit(500, "levels", "nesting of parentheses, operators, blocks and initialisers in the source")
+    max_nesting: int = _limit(
+        500, "levels", "nesting of parentheses, operators, blocks, initialisers and types in the source"
+    )
     max_include_depth: int = _limit(32, "files", "nesting of #include")
-    max_errors: int = _limit(20, "errors", "errors reported for one file before the rest is left out")
-    max_source_bytes: int = _limit(16_777_216, "bytes", "one source file, command file or included file")
+    max_errors: int = _limit(20, "errors", "errors reported for one script before the rest is left out")
+    max_findings: int = _limit(
+        1000, "findings", "warnings or remarks of one code for one script before the rest is left out"
+    )
+    max_source_bytes: int = _limit(
+        2_097_152,
+        "bytes",
+        "one script with all that it includes, or one command file; compiling takes up to 1 GiB then",
+    )
+    max_total_source_bytes: int = _limit(
+        4_194_304, "bytes", "all scripts of one command file, with what each of them includes"
+    )
     max_compiled_bytes: int = _limit(16_777_216, "bytes", "one compiled file (.hdc)")
     max_instructions: int = _limit(10_000_000_000, "instructions", "guest instructions of one run of the machine")
     quantum_instructions: int = _limit(

@@ -214,7 +214,8 @@ def shape(node: object) -> object:
     return node
 
 
-def _tree(text: str) -> syntax.Program | None:
+def parsed(text: str) -> syntax.Program | None:
+    """The syntax tree of a script; None when it has errors of the words or the syntax."""
     return parse(SourceFile("case.hds", text), Diagnostics())
 
 
@@ -222,10 +223,10 @@ def _check_printed(case: Case) -> str | None:
     from hds.layout import lay_out_script
 
     assert isinstance(case, str)
-    if _tree(case) is None:
+    if parsed(case) is None:
         return None
     once = lay_out_script(SourceFile("case.hds", case), DEFAULT_LIMITS)
-    if shape(_tree(once)) != shape(_tree(case)):
+    if shape(parsed(once)) != shape(parsed(case)):
         return "parse(print(tree)) is another tree"
     twice = lay_out_script(SourceFile("case.hds", once), DEFAULT_LIMITS)
     return None if once == twice else "laying a text out twice changes it"

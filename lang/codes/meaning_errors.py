@@ -267,8 +267,9 @@ MEANING_ERRORS: tuple[Row, ...] = (
     Row(
         "E121",
         "source that is nested too deeply",
-        "Parentheses, operators, blocks or initialisers are nested in more levels than the limit max_nesting allows. "
-        "`--max-nesting` raises it; mostly a program has written the script.",
+        "Parentheses, operators, blocks or initialisers are nested in more levels than the limit max_nesting allows, "
+        "or a type is: pointers to pointers, arrays of arrays, structs in structs. `--max-nesting` raises the limit; "
+        "mostly a program has written the script.",
         bad="print(((((1)))));",
         good="print(1);",
         limits={"max_nesting": 4},

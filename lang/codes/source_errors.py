@@ -177,6 +177,17 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         files={"library.hds": "int twice(int n) { return n * 2; }"},
     ),
     Row(
+        "E026",
+        "script that is too large",
+        "A script, with all that it includes, has at most max_source_bytes bytes, and the scripts of a command file "
+        "together max_total_source_bytes; a flag of the same name raises each. What cannot be raised: a script has "
+        "room for 65,536 different literals, formats and functions each.",
+        bad='#include "large.hds";',
+        good="x = 1;",
+        files={"large.hds": "int twice(int n) { return n * 2; } int thrice(int n) { return n * 3; }"},
+        limits={"max_source_bytes": 80},
+    ),
+    Row(
         "E030",
         "syntax error",
         "What stands here does not fit what stands before it. The message names what was found and what was expected; "

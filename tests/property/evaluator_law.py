@@ -15,7 +15,7 @@ from collections import Counter
 from evaluator import Unspecified, evaluate, rejection
 
 from hds.fuzzing.choices import Choices
-from hds.fuzzing.laws import Case, Law, compiled, reference
+from hds.fuzzing.laws import Case, Law, compiled, parsed, reference
 from hds.fuzzing.programs import program
 from hds.fuzzing.world import Effects, difference, observe, world
 from hds.subcommands import fuzz
@@ -34,11 +34,12 @@ def check(case: Case) -> str | None:
     """Compare code, output, stop, registers, memory and requests."""
     assert isinstance(case, str)
     made = compiled(case)
-    if made.tree is None:
+    tree = parsed(case)
+    if tree is None:
         return None
     host = world()
     try:
-        result = evaluate(made.tree, host)
+        result = evaluate(tree, host)
     except Unspecified as reason:
         OUTCOMES[f"unspecified: {reason}"] += 1
         return None
@@ -94,10 +95,11 @@ def check_rejection(case: Case) -> str | None:
     assert isinstance(case, str)
     made = compiled(case)
     codes = sorted({item.code for item in made.diagnostics if item.severity is Severity.ERROR})
-    if made.tree is None:
+    tree = parsed(case)
+    if tree is None:
         return None
     try:
-        code = rejection(made.tree, world())
+        code = rejection(tree, world())
     except Unspecified:
         return None
     OUTCOMES[f"rejected: {code}"] += 1
