@@ -30,8 +30,8 @@ def test_a_finding_shows_its_line_carets_notes_and_hint() -> None:
     )
     assert render(item).splitlines() == [
         "file.hds:2:7: error E999: what",
-        "    2 |  x. = ä + b;",
-        "      |       ^^^^^",
+        "    2 |  x\\x01 = ä + b;",
+        "      |          ^^^^^",
         "  note: see (file.hds:1:1)",
         "    1 | one;",
         "      | ^^^",
