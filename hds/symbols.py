@@ -14,7 +14,8 @@ from fnmatch import translate
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from hds.demangling import NameDemangler, readable
+from hds.demangling import readable
+from hds.symbol_table import DEMANGLER, add_kernel, add_program, new_table
 from lang.commands import Command, plain_number
 from lang.symbols import KERNEL_MODULE, Place, SymbolTable, Unresolved
 from machine.kernel.entry import ENTRY_POINTS
@@ -31,33 +32,11 @@ if TYPE_CHECKING:
     from machine.process import Process
 
 FARTHEST_SYMBOL = 0xFFFF  # bytes between a symbol and what is named after it
-DEFAULT_KERNEL = "nt"  # whose symbols are known as long as there is no program
-_DEMANGLER = NameDemangler()
 _WORD_MASK = (1 << 64) - 1
 _MODULE = re.compile(r"([A-Za-z_]\w*)![A-Za-z_?]", re.ASCII)
 _NUMBER = re.compile(r"0[xnyo][0-9A-Fa-f`]+|[0-9A-Fa-f`]+")
 _NAME = re.compile(r"(?:[A-Za-z_]\w*!)?[A-Za-z_?][\w.$@?]*", re.ASCII)
 _READABLE = re.compile(r"(?:[A-Za-z_]\w*!)?[^-+*!]*::|[A-Za-z_]\w*!~?\w+\(", re.ASCII)
-
-
-def new_table(given: Mapping[str, int], limits: Limits, kernel: str | None = None) -> SymbolTable:
-    """A table of these symbols and those of a kernel stand-in, which knows mangled names."""
-    table = SymbolTable(given, _DEMANGLER, limits.max_demangled_names)
-    add_kernel(table, kernel or DEFAULT_KERNEL)
-    return table
-
-
-def add_kernel(table: SymbolTable, kernel: str) -> None:
-    """The symbols of a kernel stand-in; in place of those that were assumed, as long as there is no program."""
-    if not table.programs:
-        table.drop(KERNEL_MODULE)
-    table.add(KERNEL_MODULE, ENTRY_POINTS[kernel].symbols)
-
-
-def add_program(table: SymbolTable, name: str, image: Image, *, known_wins: bool = False) -> None:
-    """The symbols of a program, under the module's name that its file gives it."""
-    symbols = {symbol.name: symbol.address for symbol in image.symbols}
-    table.add(module_name(name), symbols, program=True, known_wins=known_wins)
 
 
 # --- what a parameter names -------------------------------------------------------------------------------------------
@@ -149,8 +128,8 @@ class Symbols:
         module, mark, name = mask.partition("!") if "!" in mask else ("", "", mask)
         modules = set(_fitting(self.table.modules, module) if mark else self.table.default_modules())
         places = [place for place in self.table if place.module in modules]
-        mangled = islice((place for place in places if _DEMANGLER.is_mangled(place.name)), self._most_demangled)
-        forms = {place: _DEMANGLER.spellings(place.name) for place in mangled}
+        mangled = islice((place for place in places if DEMANGLER.is_mangled(place.name)), self._most_demangled)
+        forms = {place: DEMANGLER.spellings(place.name) for place in mangled}
         for flags in (re.NOFLAG, re.IGNORECASE):
             fits = re.compile(_pattern(name), flags).match
             found = [p for p in places if fits(p.name) or any(fits(form) for form in forms.get(p, ()))]

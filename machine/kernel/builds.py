@@ -37,6 +37,10 @@ BUILDS: tuple[Build, ...] = (
 BUILD_BY_NUMBER: dict[int, Build] = {build.number: build for build in BUILDS}
 DEFAULT_BUILD = BUILDS[0]
 
+# Where the stand-ins keep what all processes share.
+PROCESSOR_BASE = 0xFFFF_F803_0000_0000
+PROCESS_LIST = PROCESSOR_BASE + 0xFF0  # PsActiveProcessHead, at the end of the first processor's page
+
 # KPCR, reached by GS in kernel mode.
 KPCR_USER_RSP = 0x10
 KPCR_SELF = 0x18

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from machine.kernel.builds import PROCESS_LIST
 from machine.kernel.nt_calls import SYSTEM_CALLS
-from machine.kernel.objects import PROCESS_LIST
 from machine.kernel.text import KernelText
 
 

@@ -10,17 +10,15 @@ import struct
 from dataclasses import dataclass
 
 from machine.kernel import builds
-from machine.kernel.builds import Build
+from machine.kernel.builds import PROCESS_LIST, PROCESSOR_BASE, Build
 from machine.kernel.text import KernelText
 from machine.memory import PAGE, GuestMemory, Protection, Quota, Region
 
-PROCESSOR_BASE = 0xFFFF_F803_0000_0000
 POOL_BASE = 0xFFFF_E001_0000_0000
 
 _POOL_STEP = 0x1_0000
 _THREAD = 0x1000  # from the process object
 _STACK_LIMIT, _STACK_TOP = 0x2000, 0x8000
-PROCESS_LIST = PROCESSOR_BASE + 0xFF0  # PsActiveProcessHead, at the end of the first processor's page
 _READ_WRITE = Protection.READ | Protection.WRITE
 
 
