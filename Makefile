@@ -44,7 +44,7 @@ check: $(READY)
 	$(BIN)/python -m pytest tests/test_architecture.py
 
 docs: $(READY)
-	$(BIN)/python -m hds.documentation --write docs
+	$(BIN)/python -m hds.cli.documentation --write docs
 
 # After a change of a grammar; the tables are part of the repository.
 tables: $(READY)

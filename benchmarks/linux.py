@@ -19,17 +19,17 @@ from pathlib import Path
 from unicorn import UC_HOOK_INSN
 from unicorn.x86_const import UC_X86_INS_SYSCALL
 
-from hds.session import Session
-from machine.binding import SYSCALL_HOOK
-from machine.cpu import SYSCALL_LENGTH, Cpu
+from hds.session.session import Session
 from machine.kernel.base import Start
 from machine.kernel.builds import DEFAULT_BUILD
 from machine.kernel.linux import LinuxKernel, World
 from machine.kernel.objects import KernelObjects
 from machine.loaders import elf
-from machine.memory import GuestMemory, Quota
-from machine.native import block_hook
-from machine.process import Process
+from machine.memory.guest_memory import GuestMemory, Quota
+from machine.processor import block_hook
+from machine.processor.binding import SYSCALL_HOOK
+from machine.processor.cpu import SYSCALL_LENGTH, Cpu
+from machine.schedule.process import Process
 from vm.limits import DEFAULT_LIMITS
 from vm.registers import RIP
 

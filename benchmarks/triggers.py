@@ -21,12 +21,12 @@ from unicorn import UC_ARCH_X86, UC_HOOK_BLOCK, UC_HOOK_CODE, UC_HOOK_INSN, UC_M
 from unicorn import x86_const as x86
 from unicorn.unicorn_py3.unicorn import Uc, uclib
 
-from hds.outlets import Outlets
-from hds.session import Session
-from machine.block_counter import BlockCounter
-from machine.memory import GuestMemory, Protection, Quota
+from hds.report.outlets import Outlets
+from hds.session.session import Session
+from machine.memory.guest_memory import GuestMemory, Protection, Quota
 from machine.messages import Message
-from machine.native import block_hook
+from machine.processor import block_hook
+from machine.processor.block_counter import BlockCounter
 from vm.limits import Limits
 from vm.native.engine import NativeEngine
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hds.version import VERSION
 
 if TYPE_CHECKING:
-    from hds.session import Session
+    from hds.session.session import Session
 
 __version__ = VERSION
 
@@ -23,7 +23,7 @@ def __dir__() -> list[str]:
 
 def __getattr__(name: str) -> object:
     if name == "Session":
-        from hds.session import Session
+        from hds.session.session import Session
 
         return Session
     raise AttributeError(f"module 'hds' has no attribute {name!r}")

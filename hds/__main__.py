@@ -1,6 +1,6 @@
 """`python -m hds`: the same as `hds`."""
 
-from hds.cli import entry
+from hds.cli.main import entry
 
 if __name__ == "__main__":
     entry()

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hds.exit_codes import ExitCode
-from hds.failures import Failure, FailureKind, Refusal
-from hds.failures import refuse as refuse
+from hds.report.failures import Failure, FailureKind, Refusal
+from hds.report.failures import refuse as refuse
 from lang.source import SourceFile
 from vm.drives import NO_DRIVES, Drives, read_drives
 from vm.files import FileRefused, read_file, reason, too_large
@@ -121,7 +121,7 @@ def decode_text(name: str, data: bytes) -> str:
 
 def _refuse_known(name: str, data: bytes) -> None:
     """Raises InputError where the bytes are a program, an image or the like."""
-    from machine.loading import describe, is_known
+    from machine.loaders.reading import describe, is_known
 
     if is_known(data):
         raise InputError(f"{name} is {describe(data)}, and no script", ExitCode.FAILED)
@@ -264,7 +264,7 @@ def symbol_table(arguments: argparse.Namespace, limits: Limits) -> SymbolTable:
     table = new_table(symbols(arguments), limits)
     for name in getattr(arguments, "program", ()):
         from machine.loaders import LoadError, UnreadableFile
-        from machine.loading import read_program
+        from machine.loaders.reading import read_program
 
         path = Path(located(name, arguments))
         try:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from hds.demangling import NameDemangler
+from hds.session.demangling import NameDemangler
 from lang.symbols import KERNEL_MODULE, SymbolTable
 from machine.kernel.entry import ENTRY_POINTS
-from machine.symbols import module_name
+from machine.loaders.symbols import module_name
 from vm.limits import Limits
 
 if TYPE_CHECKING:

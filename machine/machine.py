@@ -1,7 +1,7 @@
 """The machine that a session drives: load programs, register events, run, look and write between runs.
 
-Cores are slots; with more processes than cores the processes take turns (machine.scheduler), so every run is
-deterministic, unless the cores run in parallel (machine.parallel). Nothing is printed here: everything goes to the
+Cores are slots; with more processes than cores the processes take turns (machine.schedule.scheduler), so every run is
+deterministic, unless the cores run in parallel (machine.schedule). Nothing is printed here: everything goes to the
 `Sinks` the caller gives.
 """
 
@@ -14,33 +14,34 @@ from datetime import datetime
 from pathlib import Path
 
 from machine import kernel as kernels
-from machine import msr, native
-from machine.clock import DEFAULT_START, VirtualClock
-from machine.cpu import Cpu, StopReason
+from machine import native
 from machine.events.addresses import ExecutionHooks
 from machine.events.catalog import SYSRET, EventKind
 from machine.events.dispatch import Dispatcher, Trigger
 from machine.events.instructions import Instructions
 from machine.events.registry import Event, Facts, Registry
 from machine.events.system_calls import SystemCalls
-from machine.gate import Gate
 from machine.host import DebuggerState, GuestHost
-from machine.interrupt import RunGuard
 from machine.kernel import Kernel
 from machine.kernel.base import Start
 from machine.kernel.builds import DEFAULT_BUILD, Build
 from machine.kernel.linux import World
 from machine.kernel.objects import KernelObjects
 from machine.loaders import Image, LoadError
-from machine.loading import read_image
-from machine.memory import GuestMemory, MapError, Quota
+from machine.loaders.reading import read_image
+from machine.memory.guest_memory import GuestMemory, MapError, Quota
 from machine.messages import Message, MessageChannel, PacketRing
-from machine.parallel import LOCK_TRIES, ParallelRun, Surroundings
-from machine.process import Core, Process
+from machine.processor import msr
+from machine.processor.cpu import Cpu, StopReason
 from machine.root.actions import RootActions
 from machine.root.memory import RootMemory
 from machine.root.sandbox import RootSandbox
-from machine.scheduler import Scheduler
+from machine.schedule.clock import DEFAULT_START, VirtualClock
+from machine.schedule.gate import Gate
+from machine.schedule.interrupt import RunGuard
+from machine.schedule.parallel import LOCK_TRIES, ParallelRun, Surroundings
+from machine.schedule.process import Core, Process
+from machine.schedule.scheduler import Scheduler
 from machine.summary import CAUSES, Counts, ProcessEnd, RunSummary, StopCause
 from vm.engine import Engine, Fault, Loaded
 from vm.host import Host
@@ -195,7 +196,7 @@ class Machine:
     ) -> Process:
         """Load a program as a new process; it waits if every core has one. Raises LoadError; nothing is loaded then.
 
-        `kind` is elf, pe, raw or asm; None means: by the first bytes, or the suffix of a path (`machine.loading`).
+        `kind` is elf, pe, raw or asm; None means: by the first bytes, or the suffix of a path (`machine.loaders`).
         `arguments` follow the program's own name.
         `base` and `entry` are for raw and asm.
         """

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from machine.cpu import StopKind, StopReason
 from machine.events.registry import Event
-from machine.process import Process
+from machine.processor.cpu import StopKind, StopReason
+from machine.schedule.process import Process
 
 
 class StopCause(Enum):

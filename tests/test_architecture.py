@@ -21,7 +21,7 @@ HOMES = {
     "keystone": ("machine/root/",),
     "llvmlite": ("vm/native/jit.py",),
     "capstone": ("machine/", "hds/"),
-    "demangle": ("hds/demangling.py",),
+    "demangle": ("hds/session/demangling.py",),
 }
 
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))

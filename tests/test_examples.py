@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hds.cli import main
+from hds.cli.main import main
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = sorted((ROOT / "examples").rglob("*.hds"))

@@ -12,10 +12,10 @@ from functools import partial
 from hashlib import sha256
 
 from hds.fuzzing.world import difference
-from hds.outlets import Halt, Outlets
-from hds.session import ScriptError, Session
-from machine.memory import Protection
-from machine.process import Process
+from hds.report.outlets import Halt, Outlets
+from hds.session.session import ScriptError, Session
+from machine.memory.guest_memory import Protection
+from machine.schedule.process import Process
 from vm.engine import Engine
 from vm.limits import Limits
 from vm.registers import STORAGES

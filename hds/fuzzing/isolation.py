@@ -12,11 +12,11 @@ from hashlib import sha256
 
 from hds.fuzzing.choices import Choices
 from hds.fuzzing.world import difference
-from hds.outlets import Outlets
-from hds.session import Session
+from hds.report.outlets import Outlets
+from hds.session.session import Session
 from machine.events.registry import Event
 from machine.kernel import BareKernel
-from machine.memory import PAGE, Protection
+from machine.memory.guest_memory import PAGE, Protection
 from vm.engine import Engine
 from vm.limits import Limits
 from vm.registers import GENERAL, RFLAGS, RIP

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cache
 
-from hds.faults import render_fault
 from hds.fuzzing.broken import broken, damaged
 from hds.fuzzing.bytecode import hostile_file
 from hds.fuzzing.carriers import carriers_differ
@@ -21,6 +20,7 @@ from hds.fuzzing.isolation import noticed, pair
 from hds.fuzzing.programs import program
 from hds.fuzzing.runs import run_case
 from hds.fuzzing.world import Effects, Observation, difference, observe, world
+from hds.report.faults import render_fault
 from lang import syntax
 from lang.compiler import Compilation, Compiler
 from lang.diagnostics import Diagnostics, Severity, render
@@ -238,7 +238,7 @@ def _script_or_damaged(choices: Choices) -> str:
 
 
 def _check_commands(case: Case) -> str | None:
-    from hds.scripts import Scripts
+    from hds.session.scripts import Scripts
 
     assert isinstance(case, str)
     source = SourceFile("case.hds", case)

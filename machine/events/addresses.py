@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from machine.binding import Hook
 from machine.events import catalog
 from machine.events.catalog import EventKind
 from machine.events.definition import EventDefinition
 from machine.events.dispatch import Dispatcher, Operation
 from machine.events.exits import exit_of
 from machine.events.registry import Event, Registry
-from machine.memory import page_floor
-from machine.process import Process
+from machine.memory.guest_memory import page_floor
+from machine.processor.binding import Hook
+from machine.schedule.process import Process
 
 _KERNEL_HALF = 1 << 63
 _REPEAT_PREFIXES = (0xF2, 0xF3)
@@ -92,7 +92,7 @@ class _HookedAddress:
         self._dispatcher.notify(self._events, self._operation, self._process, self._address)
 
     def _trigger_once(self) -> None:
-        """The same at a REP instruction, whose next iteration is a block of one instruction (machine.cpu counts so)."""
+        """The same at a REP instruction, whose next iteration is a block of one instruction."""
         executed = self._process.cpu.executed
         again, self._last_executed = executed == self._last_executed + 1, executed
         if not again:

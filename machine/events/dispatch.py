@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from machine.cpu import Cpu
 from machine.events.catalog import ShortCircuit
 from machine.events.definition import Action, BreakAction, EventDefinition, ScriptAction, Stage
 from machine.events.exit import Assign, ByProcessor, Exit, evaluate
 from machine.events.registry import Event, Registry
-from machine.process import Process
+from machine.processor.cpu import Cpu
 from machine.root.fault import RootFault, RootResult
+from machine.schedule.process import Process
 from vm.engine import Engine, Fault, Loaded
 from vm.host import Host
 from vm.registers import RIP

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from machine.events.catalog import EventKind
-from machine.instruction_finder import InstructionPattern
+from machine.processor.instruction_finder import InstructionPattern
 from vm.registers import STORAGE_INDEX
 
 if TYPE_CHECKING:

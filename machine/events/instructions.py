@@ -1,6 +1,6 @@
 """Instructions as events that the emulator does not name: SYSRET, CPUID (events-and-commands C.2, C.3).
 
-They are found where code is translated (machine.instruction_finder) while an event of their kind exists, or the service
+They are found where code is translated (machine.processor) while an event of their kind exists, or the service
 of the kind wants them. Where the processor executes them, the post stage is told behind the instruction.
 """
 
@@ -10,15 +10,15 @@ import ctypes
 from functools import partial
 from typing import Protocol
 
-from machine.binding import Hook
-from machine.cpu import Cpu
 from machine.events.catalog import EVENT_KINDS, EventKind
 from machine.events.dispatch import Dispatcher, Operation
 from machine.events.exit import Exit
 from machine.events.exits import exit_of
 from machine.events.registry import Registry
-from machine.instruction_finder import InstructionPattern, Removable, Serve, Site
-from machine.process import Process
+from machine.processor.binding import Hook
+from machine.processor.cpu import Cpu
+from machine.processor.instruction_finder import InstructionPattern, Removable, Serve, Site
+from machine.schedule.process import Process
 from vm.native.layout import U64, cells
 
 _EXITS = tuple(exit_of(kind) for kind in EVENT_KINDS if kind.implemented)

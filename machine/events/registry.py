@@ -15,7 +15,7 @@ from typing import Protocol
 from machine.events.catalog import EventKind
 from machine.events.definition import CodeAction, EventDefinition, Stage
 from machine.events.exits import exit_of
-from machine.memory import MapError
+from machine.memory.guest_memory import MapError
 from vm.native.layout import U64, cells
 
 

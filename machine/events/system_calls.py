@@ -19,9 +19,9 @@ from machine.events.exits import syscall, sysret
 from machine.events.instructions import HookedSite
 from machine.events.passage import pass_through
 from machine.events.registry import Registry
-from machine.instruction_finder import Removable, Site
 from machine.kernel.base import Kernel
-from machine.process import Process
+from machine.processor.instruction_finder import Removable, Site
+from machine.schedule.process import Process
 from vm.registers import RIP
 
 KERNEL_BITS = 0xFF << 56  # any of them set in RIP: a kernel address, to those who do not look at the bytes

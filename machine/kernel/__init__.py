@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from machine.kernel.bare import BareKernel
     from machine.kernel.base import Kernel, Services
     from machine.kernel.linux import LinuxKernel
-    from machine.kernel.nt import NtKernel
+    from machine.kernel.nt.kernel import NtKernel
 
 KERNEL_NAMES: tuple[str, ...] = tuple(ENTRY_POINTS)
 
@@ -23,7 +23,7 @@ _HOMES = {
     "BareKernel": "machine.kernel.bare",
     "Kernel": "machine.kernel.base",
     "LinuxKernel": "machine.kernel.linux",
-    "NtKernel": "machine.kernel.nt",
+    "NtKernel": "machine.kernel.nt.kernel",
     "Services": "machine.kernel.base",
 }
 
@@ -42,7 +42,7 @@ def create(name: str, services: Services) -> Kernel:
     """The kernel of this name. Raises KeyError."""
     from machine.kernel.bare import BareKernel
     from machine.kernel.linux import LinuxKernel
-    from machine.kernel.nt import NtKernel
+    from machine.kernel.nt.kernel import NtKernel
 
     if name == "linux":
         return LinuxKernel(services.write, services.clock, services.limits, services.world, services.ending)

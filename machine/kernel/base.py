@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from machine.clock import VirtualClock
 from machine.kernel.entry import EntryPoint
 from machine.loaders import Image
 from machine.loaders.initial_stack import STACK_SIZE, STACK_TOP
-from machine.process import Process
+from machine.schedule.clock import VirtualClock
+from machine.schedule.process import Process
 from vm.limits import DEFAULT_LIMITS, Limits
 from vm.registers import STORAGE_INDEX
 
@@ -60,7 +60,7 @@ class Kernel(Protocol):
     def new_process(self, process: Process, start: Start) -> None:
         """Map the stack and whatever else a program finds, and set its registers but RIP.
 
-        Raises machine.loaders.LoadError and machine.memory.MapError.
+        Raises machine.loaders.LoadError and machine.memory.guest_memory.MapError.
         """
         ...
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from machine.memory import Protection
-from machine.symbols import Symbol
+from machine.loaders.symbols import Symbol
+from machine.memory.guest_memory import Protection
 
 
 class LoadError(Exception):

@@ -2,7 +2,7 @@
 
 What Linux does not look at is not looked at: the bytes behind the magic number, versions, section headers, p_align of a
 position-dependent program. The file is hostile until proved otherwise: every range is checked before it is used, and
-nothing is raised but LoadError. Sections are looked at for symbols only (machine.symbols).
+nothing is raised but LoadError. Sections are looked at for symbols only (machine.loaders.symbols).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 from machine.loaders import Area, Image, LoadError, ProgramHeaders, check_size
 from machine.loaders.initial_stack import STACK_SIZE, STACK_TOP
-from machine.memory import PAGE, Protection, page_ceil, page_floor, with_read
-from machine.symbols import elf_symbols
+from machine.loaders.symbols import elf_symbols
+from machine.memory.guest_memory import PAGE, Protection, page_ceil, page_floor, with_read
 from vm.limits import DEFAULT_LIMITS
 
 MAGIC = b"\x7fELF"

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from machine.loaders import Area
-from machine.symbols import Symbol, spellable
+from machine.loaders.symbols import Symbol, spellable
 
 _DIRECTORY = struct.Struct("<20xIIIII")  # how many functions and names; where functions, names and ordinals are
 _MOST_EXPORTS = 1 << 16  # ordinals have 16 bits

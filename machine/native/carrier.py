@@ -13,8 +13,6 @@ from typing import Any
 
 from unicorn import x86_const as x86
 
-from machine import msr
-from machine.binding import Hook, function_address
 from machine.events import catalog
 from machine.events.catalog import EventKind
 from machine.events.definition import Detection
@@ -25,7 +23,6 @@ from machine.events.instructions import Arrivals, Waiting
 from machine.events.registry import Event, EventsOfKind
 from machine.events.system_calls import KERNEL_BITS, Sides
 from machine.host import DebuggerState
-from machine.instruction_finder import Site
 from machine.kernel import Kernel
 from machine.native import hooks
 from machine.native.desk import Desk
@@ -33,10 +30,13 @@ from machine.native.handling import Handling
 from machine.native.process_cells import ProcessCells
 from machine.native.protocol import CONDITION
 from machine.native.tables import EventTable, HookedAddress, HookState
-from machine.process import Process
-from machine.registers import BATCH_IDS, BATCH_STORAGES, GENERAL_IDS
+from machine.processor import msr
+from machine.processor.binding import Hook, function_address
+from machine.processor.instruction_finder import Site
+from machine.processor.registers import BATCH_IDS, BATCH_STORAGES, GENERAL_IDS
 from machine.root.actions import block_of
 from machine.root.sandbox import RootSandbox
+from machine.schedule.process import Process
 from vm.native.engine import NativeEngine
 from vm.native.layout import CELL
 from vm.registers import GENERAL

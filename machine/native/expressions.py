@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from machine import msr
 from machine.events.exit import Assign, Binary, Constant, Expression, Msr, Register
 from machine.native.protocol import FETCH
 from machine.native.writer import HookWriter
+from machine.processor import msr
 from vm.native.emitter import Value, number
 from vm.registers import GENERAL, RIP
 

@@ -1,6 +1,6 @@
 """ProcessCells: the registers and the memory of one process as machine code reaches them during a trigger.
 
-General registers lie where the emulator has them (machine.window), or are copied. The others are in the cells of a
+General registers lie where the emulator has them (machine.processor), or are copied. The others are in the cells of a
 DirectAccess; whenever Python takes part in a trigger they are shown to the process's RegisterFile before and taken from
 it behind, so that everybody sees what a script has written.
 """
@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from machine.host import DebuggerState, GuestHost
-from machine.memory import Protection
+from machine.memory.guest_memory import Protection
 from machine.native.tables import FETCHABLE, GENERAL_REGISTERS
-from machine.process import Process
-from machine.registers import BATCH_STORAGES
+from machine.processor.registers import BATCH_STORAGES
+from machine.schedule.process import Process
 from vm.native.access import READABLE, WRITABLE, DirectAccess, Region, region_rows
 from vm.native.layout import CELL
 from vm.registers import GENERAL, PSEUDO_INDEX, RIP

@@ -12,7 +12,6 @@ import ctypes
 
 from unicorn import x86_const as x86
 
-from machine.block_counter import CEILING, EXECUTED
 from machine.events.registry import EventCells
 from machine.native.tables import (
     GENERAL_REGISTERS,
@@ -27,6 +26,7 @@ from machine.native.tables import (
     RootState,
 )
 from machine.native.writer import ONE, HookWriter, nothing
+from machine.processor.block_counter import CEILING, EXECUTED
 from machine.root.block import GUEST_REGS
 from vm.native.access import DirectAccess
 from vm.native.emitter import I1, I32, I64, NULL, POINTER, Module, Signature, Value, number

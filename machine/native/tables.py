@@ -10,8 +10,8 @@ from __future__ import annotations
 import ctypes
 from typing import Annotated
 
-from machine.binding import MSR_CELLS
-from machine.registers import BATCH_STORAGES
+from machine.processor.binding import MSR_CELLS
+from machine.processor.registers import BATCH_STORAGES
 from vm.native.layout import U64, Address, Cells, cells
 from vm.registers import GENERAL, RFLAGS, STORAGE_INDEX, STORAGES
 
@@ -58,7 +58,7 @@ class HookState(ctypes.Structure):
     python: U64  # not 0 when Python has taken part
     over: U64  # not 0 when the run ends here, by an exception
     changes: U64  # how often code had been changed when it began; set at hooked addresses
-    # Registers: where they lie (see machine.window), or copies that calls read and write
+    # Registers: where they lie (see machine.processor.window), or copies that calls read and write
     direct: Address  # the DirectAccess of the process's scripts
     copied: U64
     rip_at: Address
@@ -164,9 +164,9 @@ class RootState(ctypes.Structure):
     restore: U64  # not 0 when more than general registers and flags may differ from those of a fresh engine
     attention: U64  # Python must look at what the last run did
     clean: Address  # a uc_context
-    general: Address  # sixteen words, see machine.window; 0: Python runs the block
+    general: Address  # sixteen words, see machine.processor.window; 0: Python runs the block
     rip: Address
-    counter: Address  # the words of machine.block_counter
+    counter: Address  # the words of machine.processor.block_counter
     budget: U64  # instructions of a run
     clear_at: Address  # the part of the stack that may have been written
     clear_bytes: U64

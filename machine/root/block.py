@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import capstone
 
-from machine.memory import GuestMemory, Protection, Quota, Region, page_ceil
+from machine.memory.guest_memory import GuestMemory, Protection, Quota, Region, page_ceil
 from machine.root.guest_regs import SIZE
 from machine.root.plain_code import is_plain
 
@@ -56,7 +56,7 @@ class Block:
 
 
 def place(number: int, root_code: RootCode, quota: Quota, decoder: capstone.Cs) -> Block:
-    """Give code its pages. Raises machine.memory.MapError."""
+    """Give code its pages. Raises machine.memory.guest_memory.MapError."""
     code = root_code.code
     size = page_ceil(BEGIN - CODE_BASE + len(code) + 1)
     region = GuestMemory(quota).map(CODE_BASE, size, Protection.READ | Protection.EXECUTE, "vmx-root code")

@@ -5,7 +5,7 @@ It lies in a part of the kernel half that no guest uses. What is allocated stays
 
 from __future__ import annotations
 
-from machine.memory import PAGE, GuestMemory, Protection, Quota, page_ceil, page_floor
+from machine.memory.guest_memory import PAGE, GuestMemory, Protection, Quota, page_ceil, page_floor
 
 ROOT_BASE = 0xFFFF_B000_0000_0000
 _CHUNK = 0x1_0000
@@ -22,7 +22,7 @@ class RootMemory(GuestMemory):
         self._owners: dict[int, int] = {}
 
     def allocate(self, size: int, alignment: int = _ALIGNMENT) -> int:
-        """The address of `size` zeroed bytes. Raises machine.memory.MapError."""
+        """The address of `size` zeroed bytes. Raises machine.memory.guest_memory.MapError."""
         address = (self._next + alignment - 1) & -alignment
         if address + size > self._end:
             grow = max(_CHUNK, page_ceil(address + size - self._end))

@@ -19,8 +19,10 @@ import capstone
 from unicorn import unicorn_const as uc
 from unicorn import x86_const as x86
 
-from machine import msr
-from machine.binding import (
+from machine.memory.guest_memory import PAGE, GuestMemory, Protection, Quota, Region, page_floor
+from machine.native.tables import RootState
+from machine.processor import block_hook, msr
+from machine.processor.binding import (
     BLOCK_HOOK,
     INTERRUPT_HOOK,
     SYSCALL_HOOK,
@@ -32,19 +34,16 @@ from machine.binding import (
     address_of,
     function_address,
 )
-from machine.block_counter import BlockCounter
-from machine.cpu import CPU_MODEL, INITIAL_STATE, Cpu
-from machine.memory import PAGE, GuestMemory, Protection, Quota, Region, page_floor
-from machine.native import block_hook
-from machine.native.tables import RootState
-from machine.registers import VECTOR_IDS
+from machine.processor.block_counter import BlockCounter
+from machine.processor.cpu import CPU_MODEL, INITIAL_STATE, Cpu
+from machine.processor.registers import VECTOR_IDS
+from machine.processor.window import window_of
 from machine.root import block as layout
 from machine.root.block import Block
 from machine.root.fault import SYSCALL_HERE, RootFault, RootResult, fault_at
 from machine.root.guest_regs import GuestRegs
 from machine.root.memory import RootMemory
 from machine.root.plain_code import Effect, effect_of
-from machine.window import window_of
 from vm.script_memory import GLOBALS_BASE, GlobalStore
 
 _ENTRY_FLAGS = 1 << 1
@@ -106,7 +105,7 @@ class RootProcessor:
     """Machine code may run plain blocks itself, by `state` (machine.native.protocol)."""
 
     def __init__(self, surroundings: Surroundings) -> None:
-        """Raises machine.memory.MapError."""
+        """Raises machine.memory.guest_memory.MapError."""
         self._surroundings = surroundings
         self._own = GuestMemory(surroundings.quota)  # the stack, and the code of `block`
         self._stack = self._own.map(layout.STACK_BASE, layout.STACK_SIZE, _READ_AND_WRITE, "vmx-root stack")
@@ -282,7 +281,7 @@ class RootProcessor:
         state.general, state.rip = (0, 0) if window is None else (window.general, window.rip)
 
     def _count_blocks(self) -> None:
-        """Count instructions as machine.cpu does, by machine code if there is some."""
+        """Count instructions as machine.processor.cpu does, by machine code if there is some."""
         hook = self._engine.add_hook(uc.UC_HOOK_BLOCK, BLOCK_HOOK(self._on_block))
         code = block_hook.address() if self._serves_machine_code else None
         if code is not None:

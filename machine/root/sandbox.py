@@ -18,10 +18,10 @@ from weakref import WeakKeyDictionary
 
 import capstone
 
-from machine.cpu import Cpu
-from machine.memory import MapError, Quota
-from machine.native import block_hook
+from machine.memory.guest_memory import MapError, Quota
 from machine.native.tables import BlockRow
+from machine.processor import block_hook
+from machine.processor.cpu import Cpu
 from machine.root.block import Block, RootCode, place
 from machine.root.fault import RootFault, RootResult
 from machine.root.memory import RootMemory
@@ -102,7 +102,7 @@ class RootSandbox:
     def show(self, code: RootCode, row: BlockRow) -> None:
         """Say in the row how machine code runs a plain block; 0 for one that `run` must run.
 
-        Raises machine.memory.MapError.
+        Raises machine.memory.guest_memory.MapError.
         """
         row.number = 0
         block = self._block(code)

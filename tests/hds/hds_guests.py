@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hds.cli import main
-from hds.outlets import Halt, Outlets
-from hds.outputs import Outputs
-from hds.session import Session
+from hds.cli.main import main
+from hds.outputs.sources import Outputs
+from hds.report.outlets import Halt, Outlets
+from hds.session.session import Session
 from lang.diagnostics import render
 from lang.source import SourceFile
 from machine.root.assembler import assemble

@@ -15,7 +15,7 @@ from typing import TextIO
 import pytest
 from hds_guests import Ran
 
-from hds.cli import main
+from hds.cli.main import main
 
 needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
 

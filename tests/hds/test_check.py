@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hds.cli import main
+from hds.cli.main import main
 from machine.root import assembler_process
 
 COMMANDS = """\

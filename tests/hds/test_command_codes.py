@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hds_guests import closing, session
 
-from hds.availability import refused_commands
+from hds.session.availability import refused_commands
 from lang.codes import Row
 from lang.commands import CODES, Code
 from lang.source import SourceFile

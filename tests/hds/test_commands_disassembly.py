@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from hds_guests import refused, shown
 
-from hds.disassembly import disassemble, jump_note
 from lang.compiler import Compiler
 from lang.symbols import SymbolTable
+from machine.debugger.disassembly import disassemble, jump_note
 from machine.root.assembler import assemble
 
 

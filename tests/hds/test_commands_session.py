@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hds_guests import TWO_CALLS, lines, listing_file, refused, session, shown
 
-from hds.commands import HANDLERS
-from hds.commands.usage import USAGE_BY_NAME, syntax_of
+from hds.session.commands import HANDLERS
+from hds.session.commands.usage import USAGE_BY_NAME, syntax_of
 from lang.commands import COMMAND_BY_NAME, COMMANDS, Support
 from lang.compiler import Compiler
 from lang.symbols import SymbolTable

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hds.cli import main
+from hds.cli.main import main
 from vm.bundle import read_bundle
 from vm.program import decode
 

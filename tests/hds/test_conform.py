@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hds.cli import main
+from hds.cli.main import main
 
 VECTORS = Path(__file__).parents[1] / "conformance"
 GOOD = {

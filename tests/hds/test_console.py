@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from hds_guests import TWO_CALLS, command_line, command_line_together, listing_file, session
 
-import hds.console
-from hds.console import REPEATED, Console
+import hds.cli.console
+from hds.cli.console import REPEATED, Console
 from lang.commands import COMMAND_BY_NAME
 
 
@@ -115,7 +115,7 @@ def test_ctrl_c_stops_a_running_guest_and_not_the_console(monkeypatch: pytest.Mo
 def test_input_is_read_where_prompt_toolkit_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "prompt_toolkit", None)
     monkeypatch.setattr("builtins.input", lambda prompt: f"{prompt}typed")
-    assert hds.console.line_reader()("> ") == "> typed"
+    assert hds.cli.console.line_reader()("> ") == "> typed"
 
 
 def test_prompt_toolkit_is_used_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +125,7 @@ def test_prompt_toolkit_is_used_where_it_is_installed(monkeypatch: pytest.Monkey
                 return f"{prompt}edited"
 
     monkeypatch.setitem(sys.modules, "prompt_toolkit", Toolkit)
-    assert hds.console.line_reader()("> ") == "> edited"
+    assert hds.cli.console.line_reader()("> ") == "> edited"
 
 
 Answer = Callable[[str], str]
@@ -144,8 +144,8 @@ def user(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
                 raise EOFError
             return text
 
-        monkeypatch.setattr(hds.console, "on_terminal", lambda: True)
-        monkeypatch.setattr(hds.console, "line_reader", lambda: answer)
+        monkeypatch.setattr(hds.cli.console, "on_terminal", lambda: True)
+        monkeypatch.setattr(hds.cli.console, "line_reader", lambda: answer)
 
     return types
 

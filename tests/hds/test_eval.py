@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hds.cli import main
+from hds.cli.main import main
 
 
 def test_messages_and_nothing_else_go_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:

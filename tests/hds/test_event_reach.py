@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hds import Session
-from hds.session import ScriptError
+from hds.session.session import ScriptError
 from machine.events.catalog import KINDS_BY_COMMAND
 from vm.engine import Engine
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from hds.cli import main
-from hds.documentation import PAGES, page
-from hds.findings import code_titles
-from hds.subcommands.explain import explanation
-from hds.tables import TABLES
+from hds.cli.documentation import PAGES, page
+from hds.cli.main import main
+from hds.cli.subcommands.explain import explanation
+from hds.cli.tables import TABLES
+from hds.report.findings import code_titles
 from hds.version import VERSION
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -65,11 +65,11 @@ def test_an_unknown_table_is_refused(capsys: pytest.CaptureFixture[str]) -> None
 
 @pytest.mark.parametrize("name", PAGES)
 def test_the_page_is_up_to_date(name: str) -> None:
-    assert (DOCS / name).read_text(encoding="utf-8") == page(name), "run: python -m hds.documentation --write docs"
+    assert (DOCS / name).read_text(encoding="utf-8") == page(name), "run: python -m hds.cli.documentation --write docs"
 
 
 def test_the_version_costs_next_to_nothing() -> None:
-    command = [sys.executable, "-m", "hds.cli", "--version"]
+    command = [sys.executable, "-m", "hds.cli.main", "--version"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -78,7 +78,7 @@ def test_the_version_costs_next_to_nothing() -> None:
 
 
 def test_a_reader_that_goes_away_is_no_error_of_ours() -> None:
-    command = f"{sys.executable} -m hds.cli list builtins | head -1"
+    command = f"{sys.executable} -m hds.cli.main list builtins | head -1"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("function")
     assert done.stderr == ""

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from hds_guests import command_line, listing_file
 
-from hds.documentation import page
+from hds.cli.documentation import page
 from hds.exit_codes import ExitCode
-from hds.failures import Failure, FailureKind, write_record
-from hds.streams import standard_streams
+from hds.report.failures import Failure, FailureKind, write_record
+from hds.report.streams import standard_streams
 
 SPIN = "again: jmp again"
 CRASH = "mov rax, [0x10]"
@@ -91,7 +91,7 @@ def test_a_bug_is_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(*_: object) -> None:
         raise ZeroDivisionError("on purpose")
 
-    monkeypatch.setattr("hds.subcommands.run.read_commands_or_bundle", broken)
+    monkeypatch.setattr("hds.cli.subcommands.run.read_commands_or_bundle", broken)
     (record,) = failures("run", "--format", "json", "-e", "g")
     assert (record["kind"], record["exit_code"]) == ("internal_error", 70)
     assert "ZeroDivisionError: on purpose" in str(record["message"])

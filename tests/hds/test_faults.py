@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from language_world import example_host
 
-from hds.faults import FAULTS, fault_message, fault_span, render_fault
+from hds.report.faults import FAULTS, fault_message, fault_span, render_fault
 from lang.compiler import Compiler
 from lang.source import SourceFile
 from vm.engine import Engine, Fault, FaultKind

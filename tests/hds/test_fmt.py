@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hds.cli import main
+from hds.cli.main import main
 from hds.layout import CannotLayOut, lay_out_commands
 from lang.source import SourceFile
 from vm.limits import DEFAULT_LIMITS

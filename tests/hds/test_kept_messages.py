@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hds_guests import TWO_CALLS, command_line, listing_file, session
 
-from hds.outlets import Outlets
-from hds.session import Session
+from hds.report.outlets import Outlets
+from hds.session.session import Session
 from vm.limits import Limits
 
 SAY = '!syscall script { printf("%llx\\n", @rax); }'

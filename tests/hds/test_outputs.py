@@ -17,10 +17,10 @@ import pytest
 from hds_guests import closing, command_line, lines, listing_file, refused, session, shown
 
 from hds.exit_codes import ExitCode
-from hds.output_carriers import OutputFailed, Patience
-from hds.outputs import Outputs
-from hds.session import Session
-from hds.summary import failure_of, summary_line
+from hds.outputs.carriers import OutputFailed, Patience
+from hds.outputs.sources import Outputs
+from hds.report.summary import failure_of, summary_line
+from hds.session.session import Session
 
 SAY = '!syscall script {{ printf("%llx;", @rax); }} output {{{}}}'
 HASTY = Patience(queue_bytes=64, message_seconds=0.1, close_seconds=0.2)

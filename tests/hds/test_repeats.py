@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hds_guests import command_line, command_line_together, listing_file, session
 
-from hds.repeats import Repeats
-from hds.terminal import terminal_outlets
+from hds.report.repeats import Repeats
+from hds.report.terminal import terminal_outlets
 from lang.source import SourceFile
 from vm.limits import Limits
 

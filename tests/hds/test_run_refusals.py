@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from hds_guests import TWO_CALLS, command_line, listing_file, session, shown
 
-from hds.console import Console
+from hds.cli.console import Console
 from hds.exit_codes import ExitCode
-from hds.session import ENDED_AT_REFUSAL
+from hds.session.session import ENDED_AT_REFUSAL
 from lang.source import SourceFile
 
 REFUSED = ("r zzz", "!syscall core 99", "!epthook 400000 pid 77 script { }", ".start path /no/where", "output open x")

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hds_guests import TWO_CALLS, lines, listing_file, refused, session, shown
 
-from hds.outlets import Outlets
-from hds.session import Session
+from hds.report.outlets import Outlets
+from hds.session.session import Session
 from machine.machine import StopCause
 from vm.engine import Engine
 

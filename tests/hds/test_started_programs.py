@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hds_guests import command_line, elf_file, refused, session, shown
 
-from hds.session import Session
+from hds.session.session import Session
 from lang.compiler import Compiler
 from lang.symbols import SymbolTable
 from machine.loaders import LoadError

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 from hds_guests import command_line, listing_file, session
 
-from hds.engines import load_engine
 from hds.exit_codes import ExitCode
+from hds.session.engines import load_engine
 from machine.kernel.linux import World
 from machine.machine import StopCause
 from machine.root.assembler import assemble
@@ -60,7 +60,7 @@ def processor_time(process: int) -> float:
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_ctrl_c_ends_the_run_and_shows_the_summary(tmp_path: Path, engine: str, case: str) -> None:
-    command = [sys.executable, "-m", "hds.cli", *arguments(tmp_path, engine, case)]
+    command = [sys.executable, "-m", "hds.cli.main", *arguments(tmp_path, engine, case)]
     earlier = resource.getrusage(resource.RUSAGE_CHILDREN)
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as run:
         assert run.stderr is not None
@@ -101,7 +101,7 @@ READ_RETURNS = 1 + len(assemble(READER.partition("; mov r12")[0]).code)  # behin
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_guest_that_waits_for_input_is_ended_by_ctrl_c(tmp_path: Path, engine: str) -> None:
     options = ("--engine", engine, "--kernel", "linux", "--stdin", "-", "-e", ".connect local")
-    command = [sys.executable, "-m", "hds.cli", "run", *options, listing_file(tmp_path, READER)]
+    command = [sys.executable, "-m", "hds.cli.main", "run", *options, listing_file(tmp_path, READER)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         assert run.stderr is not None
         assert "no effect" in run.stderr.readline()

@@ -16,9 +16,9 @@ import pytest
 from hds_guests import command_line, elf_file, listing_file
 from stream_doubles import Pipe, abandoned, absent, full, needs_full, run_with, through_pipes
 
-from hds.cli import SUBCOMMANDS
+from hds.cli.main import SUBCOMMANDS
 from hds.exit_codes import ExitCode
-from hds.streams import Stream
+from hds.report.streams import Stream
 
 VECTOR = {"script": "print(1);", "status": "ok", "expect": {"status": "ok"}}
 
@@ -170,7 +170,7 @@ def test_files_do_not_take_the_place_of_closed_streams(redirections: str, code: 
     log = tmp_path / "log"
     script = f'.logopen {log}\n? printf("a");'
     ran = subprocess.run(
-        ["sh", "-c", f'"$0" -m hds.cli run -e "$1" {redirections}', sys.executable, script],
+        ["sh", "-c", f'"$0" -m hds.cli.main run -e "$1" {redirections}', sys.executable, script],
         capture_output=True,
         text=True,
         timeout=60,

@@ -9,7 +9,7 @@ import pytest
 from hds_guests import listing_file
 from stream_doubles import Pipe, Terminal, on_one_terminal, on_terminal, run_with, through_pipes
 
-from hds.streams import Stream
+from hds.report.streams import Stream
 from lang.characters import escaped
 
 # Every character that is escaped, and its sequence.

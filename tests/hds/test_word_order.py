@@ -12,7 +12,7 @@ import pytest
 from hds_guests import command_line, elf_file, listing_file
 
 import hds
-from hds.cli import SUBCOMMANDS, configure
+from hds.cli.main import SUBCOMMANDS, configure
 from hds.exit_codes import ExitCode
 from vm.limits import LIMITS
 

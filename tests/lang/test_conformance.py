@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hds.conformance import Runner, Vector, read_vectors
+from hds.cli.conformance import Runner, Vector, read_vectors
 from lang.codes import PORTABILITY
 from vm.engine import Engine
 from vm.limits import DEFAULT_LIMITS

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hds.command_scripts import read_command_file
 from hds.inputs import is_bare_script
+from hds.session.command_scripts import read_command_file
 from lang.compiler import Compiler
 from lang.diagnostics import Diagnostic
 from lang.source import SourceFile

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from language_world import Run
 
-from hds.command_scripts import read_command_file
+from hds.session.command_scripts import read_command_file
 from lang.compiler import Compiler
 from lang.diagnostics import Diagnostic, Severity
 from lang.source import SourceFile

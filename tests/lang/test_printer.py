@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from scripts import SCRIPTS
 
-from hds.conformance import read_vectors
+from hds.cli.conformance import read_vectors
 from hds.layout import CannotLayOut, lay_out_script
 from lang import syntax as s
 from lang.compiler import Compiler

@@ -56,7 +56,7 @@ def test_a_compilation_opens_no_file_but_the_tables(tmp_path: Path, monkeypatch:
 
 def test_the_tool_starts_without_lark_and_leaves_no_cache(tmp_path: Path) -> None:
     script = (
-        "import sys; from hds.cli import main; code = main(['eval', '-e', 'print(1);']);"
+        "import sys; from hds.cli.main import main; code = main(['eval', '-e', 'print(1);']);"
         "assert code == 0; assert not {'lark', 'pickle'} & set(sys.modules), sorted(sys.modules)"
     )
     environment = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": str(tmp_path)}

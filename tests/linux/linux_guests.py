@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from hds.outlets import Outlets
-from hds.session import Session
+from hds.report.outlets import Outlets
+from hds.session.session import Session
 from machine.kernel.linux import World
 from machine.kernel.linux.names import NUMBERS
 

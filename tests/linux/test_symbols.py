@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from linux_guests import BUILDS, build
 
-from hds.session import Session
+from hds.session.session import Session
 from lang.symbols import Place
-from machine.symbols import elf_symbols, module_name
+from machine.loaders.symbols import elf_symbols, module_name
 
 SOURCE = """
 #include <unistd.h>

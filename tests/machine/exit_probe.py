@@ -5,12 +5,12 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 
-from machine.cpu import Cpu
 from machine.events.exit import Expression
 from machine.machine import Machine
 from machine.native import protocol
 from machine.native.expressions import emit
 from machine.native.writer import HookWriter, nothing
+from machine.processor.cpu import Cpu
 from vm.native.emitter import POINTER, Module
 from vm.native.engine import NativeEngine
 from vm.native.jit import compile_text

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
-from machine.cpu import Cpu
 from machine.events.catalog import GIVEN, SYSCALL, EventKind
 from machine.events.definition import Action, EventDefinition, ScriptAction
 from machine.events.registry import Event
 from machine.machine import Machine, Sinks
-from machine.memory import GuestMemory, Protection, Quota
+from machine.memory.guest_memory import GuestMemory, Protection, Quota
 from machine.messages import Message
+from machine.processor.cpu import Cpu
 from machine.root.assembler import assemble
 from vm.engine import Fault, Loaded, RunResult
 from vm.host import Host

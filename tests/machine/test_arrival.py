@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 
-from machine.arrival import Arrival
+from machine.processor.arrival import Arrival
 
 PLACE, ELSEWHERE = 0x40_0000, 0x40_0005
 

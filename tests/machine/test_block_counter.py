@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from machine_guests import CODE, DATA, cpu_with, get_register, set_register
 
-from machine import cpu as cpu_module
-from machine.block_counter import _MOST_BLOCKS, GRAIN, HOMES, PROBES, BlockCounter
-from machine.cpu import Cpu, StopKind
-from machine.memory import GuestMemory, Protection, Quota
-from machine.native import block_hook
+from machine.memory.guest_memory import GuestMemory, Protection, Quota
+from machine.processor import block_hook
+from machine.processor import cpu as cpu_module
+from machine.processor.block_counter import _MOST_BLOCKS, GRAIN, HOMES, PROBES, BlockCounter
+from machine.processor.cpu import Cpu, StopKind
 from vm.registers import RIP
 
 LOOP = "mov rcx, 1000; again: call twice; dec rcx; jnz again; jmp done; twice: inc rax; inc rax; ret; done: nop"

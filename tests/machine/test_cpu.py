@@ -1,4 +1,4 @@
-"""What machine.cpu promises, and the oddities of Unicorn it hides: a new Unicorn that behaves otherwise fails here."""
+"""What a Cpu promises, and the oddities of Unicorn it hides: a new Unicorn that behaves otherwise fails here."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import pytest
 from machine_guests import CODE, DATA, cpu_with, get_register, set_register
 from unicorn import unicorn_const as uc
 
-from machine import msr
-from machine.binding import Engine
-from machine.cpu import CPU_MODEL, SYSCALL_LENGTH, Cpu, StopKind, StopReason
-from machine.memory import GuestMemory, MapError, Protection, Quota
+from machine.memory.guest_memory import GuestMemory, MapError, Protection, Quota
+from machine.processor import msr
+from machine.processor.binding import Engine
+from machine.processor.cpu import CPU_MODEL, SYSCALL_LENGTH, Cpu, StopKind, StopReason
 from vm.registers import RIP
 
 NOWHERE = 0xFFFF_FFFF_FFFF_FFFF

@@ -7,9 +7,9 @@ from dataclasses import astuple
 import pytest
 from machine_guests import CODE, Bench, bench, block, pseudo, read, script
 
-from machine import msr
 from machine.events.catalog import EPTHOOK, SYSCALL, SYSRET
 from machine.events.definition import CodeAction, Stage
+from machine.processor import msr
 from vm.host import Host
 from vm.limits import Limits
 

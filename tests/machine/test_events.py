@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from machine_guests import CODE, Bench, bench, pseudo, read, say, script, write
 
-from machine import msr
 from machine.events.catalog import EVENT_KINDS, KIND_BY_NAME, KINDS_BY_COMMAND, SYSCALL
 from machine.events.definition import BreakAction, CodeAction, EventDefinition, Stage
 from machine.events.registry import RegistrationError
 from machine.machine import StopCause
 from machine.messages import Message
+from machine.processor import msr
 from vm.engine import Fault, FaultKind
 from vm.host import Host, UnsupportedHere
 

@@ -9,13 +9,13 @@ import pytest
 from machine_guests import CODE, cpu_with
 
 import machine.events.exits
-from machine import msr
-from machine.cpu import Cpu
 from machine.events.catalog import EVENT_KINDS
 from machine.events.dispatch import carry_out
 from machine.events.exit import Assign, Binary, ByProcessor, Constant, Exit, Expression, Msr, Register, evaluate
 from machine.events.exits import exit_of, syscall, sysret
 from machine.events.passage import pass_through
+from machine.processor import msr
+from machine.processor.cpu import Cpu
 from vm.registers import GENERAL, RIP, STORAGE_INDEX
 
 FOLDER = Path(machine.events.exits.__file__).parent

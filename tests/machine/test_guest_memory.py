@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from machine.memory import GuestMemory, MapError, Protection, Quota
+from machine.memory.guest_memory import GuestMemory, MapError, Protection, Quota
 
 
 def memory() -> GuestMemory:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from hds import cli
+from hds.cli import main as cli
 from hds.exit_codes import ExitCode
-from machine.binding import Engine
-from machine.cpu import CPU_MODEL
+from machine.processor.binding import Engine
+from machine.processor.cpu import CPU_MODEL
 from vm.host_memory import HostMemoryError, require_memory
 from vm.native.jit import compile_text
 
@@ -58,6 +58,6 @@ def test_the_command_line_says_so(
     def refuse(*_: object) -> None:
         raise HostMemoryError("an emulator needs 160 MiB of memory")
 
-    monkeypatch.setattr("machine.cpu.Engine", refuse)
+    monkeypatch.setattr("machine.processor.cpu.Engine", refuse)
     assert cli.main(["run", "-e", "g", str(guest)]) == ExitCode.LIMIT
     assert capsys.readouterr().err == "hds: an emulator needs 160 MiB of memory\n"

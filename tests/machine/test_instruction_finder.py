@@ -1,12 +1,12 @@
-"""Instructions that are found where code is translated (machine.instruction_finder), through a Cpu."""
+"""Instructions that are found where code is translated (machine.processor.instruction_finder), through a Cpu."""
 
 from __future__ import annotations
 
 import pytest
 from machine_guests import CODE, DATA, cpu_with, get_register, set_register
 
-from machine.cpu import Cpu, StopKind
-from machine.instruction_finder import InstructionPattern, Site
+from machine.processor.cpu import Cpu, StopKind
+from machine.processor.instruction_finder import InstructionPattern, Site
 from vm.registers import RIP
 
 CPUID = InstructionPattern(b"\x0f\xa2")

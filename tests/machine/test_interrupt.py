@@ -9,8 +9,8 @@ import time
 import pytest
 from machine_guests import bench, script
 
-from machine.interrupt import RunGuard
 from machine.machine import StopCause
+from machine.schedule.interrupt import RunGuard
 
 CALLS = "next: syscall; jmp next"
 

@@ -58,7 +58,14 @@ def test_linux_answers_unknown_calls_with_enosys_and_counts_them() -> None:
 
 @pytest.mark.parametrize(
     ("descriptor", "address", "size", "result"),
-    [(1, CODE, 4, 4), (2, CODE, 0, 0), (3, CODE, 4, -9), (1, 0x10, 4, -14), (1, CODE + 0xFFE, 0xFFFF_FFFF_FFFF, 2)],
+    [
+        (1, CODE, 4, 4),
+        (2, CODE, 0, 0),
+        (3, CODE, 4, -9),
+        (1, 0x10, 4, -14),
+        (1, CODE + 0xFFE, 0x7FFF_FFFF, 2),
+        (1, CODE + 0xFFE, 1 << 48, -14),
+    ],
 )
 def test_linux_write_has_linuxs_results(descriptor: int, address: int, size: int, result: int) -> None:
     guest = bench(f"mov eax, 1; mov edi, {descriptor}; mov rsi, {address}; mov rdx, {size}; syscall", kernel="linux")

@@ -11,8 +11,8 @@ from unittest import mock
 
 import pytest
 
-from hds.outlets import Halt, Outlets
-from hds.session import Session
+from hds.report.outlets import Halt, Outlets
+from hds.session.session import Session
 from machine.machine import StopCause
 from vm.engine import Engine, Fault, FaultKind, Loaded
 from vm.interpreter import Interpreter
@@ -118,7 +118,7 @@ def test_no_trigger_and_no_count_is_lost(engine: str, commands: str, cores: int)
 
 def test_nothing_is_lost_where_registers_are_copied() -> None:
     with (
-        mock.patch("machine.cpu.window_of", return_value=None),
+        mock.patch("machine.processor.cpu.window_of", return_value=None),
         mock.patch("machine.root.processor.window_of", return_value=None),
     ):
         commands = COUNTERS["behind a block"] + "\n" + COUNTERS["with a condition"]

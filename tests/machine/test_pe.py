@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from machine_guests import bench
 
-from hds.outlets import Outlets
-from hds.session import Session
+from hds.report.outlets import Outlets
+from hds.session.session import Session
 from machine.loaders import Area, Image, LoadError, pe
-from machine.memory import Protection
+from machine.memory.guest_memory import Protection
 from machine.root.assembler import assemble
 
 BASE, TEXT = 0x1_4000_0000, 0x1000

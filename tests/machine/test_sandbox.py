@@ -7,7 +7,7 @@ from machine_guests import CODE, Bench, bench, block, read, say, script, write
 
 from machine.events.definition import BreakAction, CodeAction
 from machine.machine import StopCause
-from machine.memory import Protection
+from machine.memory.guest_memory import Protection
 from machine.root.guest_regs import SIZE
 from vm.host import Host
 from vm.limits import Limits

@@ -11,11 +11,11 @@ from unittest import mock
 import pytest
 from unicorn import x86_const as x86
 
-from machine import msr, window
-from machine.binding import Engine
-from machine.cpu import CPU_MODEL
-from machine.registers import GENERAL_IDS
-from machine.window import Window, window_of
+from machine.processor import msr, window
+from machine.processor.binding import Engine
+from machine.processor.cpu import CPU_MODEL
+from machine.processor.registers import GENERAL_IDS
+from machine.processor.window import Window, window_of
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="the search needs /proc/self/maps")
 

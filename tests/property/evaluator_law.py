@@ -14,11 +14,11 @@ from collections import Counter
 
 from evaluator import Unspecified, evaluate, rejection
 
+from hds.cli.subcommands import fuzz
 from hds.fuzzing.choices import Choices
 from hds.fuzzing.laws import Case, Law, compiled, parsed, reference
 from hds.fuzzing.programs import program
 from hds.fuzzing.world import Effects, difference, observe, world
-from hds.subcommands import fuzz
 from lang.diagnostics import Severity
 from vm.limits import DEFAULT_LIMITS
 

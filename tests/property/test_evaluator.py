@@ -9,7 +9,7 @@ import pytest
 from evaluator import evaluate
 from language_world import example_host
 
-from hds.conformance import Vector, read_vectors
+from hds.cli.conformance import Vector, read_vectors
 from lang.diagnostics import Diagnostics, Severity
 from lang.parser import parse
 from lang.source import SourceFile

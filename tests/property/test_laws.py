@@ -12,7 +12,7 @@ from evaluator_law import REJECTION
 from hypothesis import given
 from strategies import BY_NAME, QUICK, SLOW, SLOWEST, cases, cases_of
 
-from hds.cli import main
+from hds.cli.main import main
 from hds.fuzzing.campaign import Failure, broken_by, saved, saved_case, try_case
 from hds.fuzzing.choices import Choices, RandomSource, RecordedSource
 from hds.fuzzing.laws import LAWS, Case, Law, NativeMissing, compiled
@@ -116,7 +116,7 @@ def test_both_carriers_do_the_same(case: Case) -> None:
 @SLOWEST
 @given(cases("carriers"))
 def test_both_carriers_do_the_same_where_registers_are_copied(case: Case) -> None:
-    with mock.patch("machine.window._layout", return_value=None):
+    with mock.patch("machine.processor.window._layout", return_value=None):
         holds(BY_NAME["carriers"], case)
 
 
@@ -176,7 +176,7 @@ def test_fuzz_counts_and_is_deterministic(capsys: pytest.CaptureFixture[str]) ->
 def test_fuzz_says_what_failed_and_saves_it(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hds.subcommands.fuzz.LAWS", (NO_ZERO,))
+    monkeypatch.setattr("hds.cli.subcommands.fuzz.LAWS", (NO_ZERO,))
     assert main(["fuzz", "--cases", "40", "--save", str(tmp_path)]) == 1
     assert re.search(r"\d+ passed, [1-9]\d* failed$", capsys.readouterr().out.strip())
     assert list(tmp_path.glob("no_zero_0_*.hds"))

@@ -16,7 +16,7 @@ from unittest.mock import patch
 import pytest
 from language_world import example_host
 
-from hds.conformance import read_vectors
+from hds.cli.conformance import read_vectors
 from lang.codes import ERRORS, PORTABILITY, REMARKS, WARNINGS
 from lang.commands import CODES as COMMAND_CODES
 from lang.compiler import Compiler

@@ -128,7 +128,7 @@ def test_requests_reach_the_host(run: Run) -> None:
 def test_every_instruction_is_made_by_some_vector_or_example() -> None:
     from pathlib import Path
 
-    from hds.conformance import read_vectors
+    from hds.cli.conformance import read_vectors
 
     tests = Path(__file__).parents[1]
     scripts = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machine.events.catalog import CPUID
 from machine.events.exit import BY_PROCESSOR, Exit, Register
-from machine.instruction_finder import InstructionPattern
+from machine.processor.instruction_finder import InstructionPattern
 
 EXIT = Exit(
     CPUID,

@@ -6,7 +6,7 @@ from machine.events.catalog import EPTHOOK, EXECUTION_HOOKS
 from machine.events.definition import EventDefinition, Stage
 from machine.events.exit import BY_PROCESSOR, AtAddress, Exit, Register
 from machine.events.registry import ErrorNumber, RegistrationError, Registry
-from machine.memory import page_floor
+from machine.memory.guest_memory import page_floor
 
 MOST_HOOKS_IN_PAGE = 40
 _ADDRESS_HINTS = (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from machine import msr
 from machine.events.catalog import SYSCALL
 from machine.events.exit import Assign, Exit, Hooked, Msr, Register
+from machine.processor import msr
 
 LENGTH = 2
 RPL = 3

@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
-from machine.clock import VirtualClock
 from machine.kernel.base import Start, UnknownCalls, map_stack, set_stack_pointer
 from machine.kernel.entry import LINUX, EntryPoint
 from machine.kernel.linux import tree
@@ -31,7 +30,8 @@ from machine.kernel.linux.table import CALLS, REFUSED, Kind, SystemCall
 from machine.kernel.linux.task import NANOSECONDS, Task
 from machine.kernel.linux.tree import World
 from machine.loaders import LoadError, initial_stack
-from machine.process import Process
+from machine.schedule.clock import VirtualClock
+from machine.schedule.process import Process
 from vm.files import FileRefused, read_file
 from vm.limits import DEFAULT_LIMITS, Limits
 from vm.registers import STORAGE_INDEX

@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from machine.clock import VirtualClock
 from machine.kernel.linux.memory_files import Store
 from machine.kernel.linux.open_files import DescriptorTable
 from machine.kernel.linux.paths import Place
 from machine.kernel.linux.space import AddressSpace
-from machine.process import Process
+from machine.schedule.clock import VirtualClock
+from machine.schedule.process import Process
 from vm.limits import Limits
 
 PARENT_ID = 1

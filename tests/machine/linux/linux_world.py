@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from machine.clock import VirtualClock
-from machine.cpu import Cpu
 from machine.kernel.base import Start
 from machine.kernel.linux import LinuxKernel, World
 from machine.kernel.linux.names import NUMBERS
 from machine.loaders import Area, Image
-from machine.memory import GuestMemory, Protection, Quota
-from machine.process import Process
+from machine.memory.guest_memory import GuestMemory, Protection, Quota
+from machine.processor.cpu import Cpu
+from machine.schedule.clock import VirtualClock
+from machine.schedule.process import Process
 from vm.limits import DEFAULT_LIMITS, Limits
 from vm.registers import STORAGE_INDEX
 

@@ -26,7 +26,7 @@ from machine.kernel.linux.errors import Errno
 from machine.kernel.linux.names import NAMES, NUMBERS
 from machine.kernel.linux.table import CALLS, KINDS, REFUSED, SYSTEM_CALLS
 from machine.loaders.initial_stack import STACK_TOP
-from machine.memory import PAGE
+from machine.memory.guest_memory import PAGE
 from vm.limits import DEFAULT_LIMITS
 
 UNMAPPED = 0x5000_0000

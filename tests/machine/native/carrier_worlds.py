@@ -7,8 +7,8 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from unittest import mock
 
-from hds.outlets import Halt, Outlets
-from hds.session import Session
+from hds.report.outlets import Halt, Outlets
+from hds.session.session import Session
 from vm.engine import Engine
 from vm.limits import DEFAULT_LIMITS, Limits
 from vm.registers import STORAGES
@@ -81,7 +81,7 @@ def run(
 def without_window() -> Iterator[None]:
     """As on a host where the places of the registers are not found."""
     with (
-        mock.patch("machine.cpu.window_of", return_value=None),
+        mock.patch("machine.processor.cpu.window_of", return_value=None),
         mock.patch("machine.root.processor.window_of", return_value=None),
     ):
         yield

@@ -12,7 +12,7 @@ import weakref
 import pytest
 from carrier_worlds import make_engine
 
-from hds.session import Session
+from hds.session.session import Session
 from machine.events.catalog import SYSCALL
 from machine.machine import StopCause
 

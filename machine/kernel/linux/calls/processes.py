@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import struct
 
-from machine import msr
 from machine.kernel.linux import structures
 from machine.kernel.linux.calls.time import duration
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.space import check_user_range
 from machine.kernel.linux.task import NANOSECONDS, PARENT_ID, Task
 from machine.loaders.initial_stack import STACK_SIZE
+from machine.processor import msr
 
 _ARCH_SET_GS, _ARCH_SET_FS, _ARCH_GET_FS, _ARCH_GET_GS = 0x1001, 0x1002, 0x1003, 0x1004
 _USER_SPACE = 1 << 47

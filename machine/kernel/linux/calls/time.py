@@ -1,4 +1,4 @@
-"""Clocks and waiting: all time is virtual (machine.clock), so a sleep takes no time of the user's."""
+"""Clocks and waiting: all time is virtual (machine.schedule.clock), so a sleep takes no time of the user's."""
 
 from __future__ import annotations
 

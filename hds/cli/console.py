@@ -1,0 +1,137 @@
+"""The `HyperDbg> ` prompt: at a halt of `hds run` on a terminal, and for the whole session in `hds console`.
+
+prompt_toolkit edits lines where it is installed, else input() does. An empty line repeats the last command if it is one
+of those that HyperDbg repeats; a line with an open brace or quote goes on with the next one; `q` ends the session.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from hds.report.streams import output
+from hds.report.summary import why_stopped
+from hds.session.session import PROMPT, Session
+from lang.commands import COMMAND_BY_NAME, Code, read_commands
+from lang.source import SourceFile
+from machine.machine import StopCause
+
+CONTINUATION = "> "
+QUIT = ("q", "quit")
+NAME = "<console>"
+
+# Commands that an empty line repeats (events-and-commands A.1), by canonical name.
+REPEATED = frozenset(
+    (
+        "g", "gg", "p", "pr", "t", "tr", "i", "ir", "gu", "dl", "!dl", "r", "print", "?", ".formats", "dt", "!dt",
+        *(mark + name for mark in ("", "!") for name in ("db", "dc", "dd", "dq", "u", "u2")),
+    )
+)  # fmt: skip
+_UNFINISHED = (Code.BLOCK_NOT_CLOSED, Code.STRING_NOT_CLOSED)
+
+ReadLine = Callable[[str], str]
+
+
+def on_terminal() -> bool:
+    """Whether there is somebody to ask."""
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def line_reader() -> ReadLine:
+    """What reads one line with a prompt; raises EOFError at the end of the input."""
+    with contextlib.suppress(ImportError):
+        prompt_toolkit: Any = __import__("prompt_toolkit")
+        session = prompt_toolkit.PromptSession()
+        return lambda prompt: str(session.prompt(prompt))
+    with contextlib.suppress(ImportError):
+        __import__("readline")  # line editing for input()
+    _read_utf8()
+    return _input
+
+
+def _input(prompt: str) -> str:
+    if sys.stdin is None:
+        raise EOFError
+    stream = output()
+    if stream.isatty():
+        stream.start_line()
+    stream.flush()
+    text = input(prompt)
+    stream.check()  # input() ignores what goes wrong
+    return text
+
+
+def _read_utf8() -> None:
+    """Commands are UTF-8, whatever the locale says; in other bytes the escape sequence is read that stands for them."""
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+class Console:
+    """Reads commands for one session. `next_commands` serves `Outlets.next_commands`."""
+
+    def __init__(self, read_line: ReadLine | None = None) -> None:
+        self._read_line = read_line
+        self._last = ""
+        self.left = False  # `q`, or the end of the input
+
+    def next_commands(self) -> str | None:
+        """The next command, complete and not empty; None when the user leaves."""
+        while not self.left:
+            text = self._read_command()
+            if text is None or text.strip().lower() in QUIT:
+                self.left = True
+                return None
+            if text.strip():
+                self._last = text if _is_repeated(text) else ""
+                return text
+            if self._last:
+                return self._last
+        return None
+
+    def _read_command(self) -> str | None:
+        """One line, and those that follow while a brace or quote is open. Ctrl-C drops what was typed."""
+        read_line = self._read_line or line_reader()
+        self._read_line = read_line
+        text = ""
+        while True:
+            try:
+                text += read_line(CONTINUATION if text else PROMPT)
+            except EOFError:
+                return text or None
+            except KeyboardInterrupt:
+                print(file=sys.stderr)
+                text = ""
+                continue
+            if not _is_unfinished(text):
+                return text
+            text += "\n"
+
+    def interact(self, session: Session) -> None:
+        """Carry out what the user types until the session ends. Ctrl-C stops a running guest and nothing else."""
+        while not session.ended:
+            text = self.next_commands()
+            if text is None:
+                return
+            before = session.totals.last
+            try:
+                session.interpret(SourceFile(NAME, text))
+                last = session.totals.last
+                if last is not before and last is not None and last.cause is not StopCause.BREAK:
+                    session.outlets.notice(why_stopped(session, interrupted=False))
+            except KeyboardInterrupt:
+                session.outlets.notice("interrupted")
+
+
+def _is_unfinished(text: str) -> bool:
+    _, errors = read_commands(SourceFile(NAME, text))
+    return any(error.code in _UNFINISHED for error in errors)
+
+
+def _is_repeated(text: str) -> bool:
+    words = text.split(maxsplit=1)
+    row = COMMAND_BY_NAME.get(words[0].lower())
+    return row is not None and row.name in REPEATED

@@ -1,0 +1,197 @@
+"""`hds check`: compile only. Errors, warnings and portability remarks of command files and bare scripts."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hds.exit_codes import ExitCode
+from hds.inputs import (
+    COMMAND_LINE,
+    InputError,
+    add_compiling,
+    add_kind,
+    add_limits,
+    add_programs,
+    chosen_limits,
+    drives,
+    is_script,
+    new_compiler,
+    read_source,
+    refuse,
+    source_argument,
+    with_arguments,
+)
+from hds.report.failures import Failure, report, write_record
+
+if TYPE_CHECKING:
+    from lang.diagnostics import Diagnostic
+    from lang.source import SourceFile
+    from vm.limits import Limits
+
+COUNTED_ERRORS = 1000
+_NOT_ASSEMBLED = "only the syntax of assembly text is checked: the package keystone-engine is not installed"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The options of `hds check`."""
+    parser.add_argument("files", nargs="*", metavar="FILE", help="command files or bare scripts; - for standard input")
+    parser.add_argument("-e", "--execute", metavar="TEXT", help="a command file or a bare script as an argument")
+    parser.add_argument("--format", choices=("text", "json", "sarif"), default="text", help="default text")
+    parser.add_argument(
+        "--target",
+        choices=("hyperdbg", "hds"),
+        default="hyperdbg",
+        help="hyperdbg (default): also say where HyperDbg v0.23 behaves differently; hds: leave that out",
+    )
+    parser.add_argument("--disable", action="append", default=[], metavar="CODE", help="leave a warning or remark out")
+    parser.add_argument(
+        "--enable", action="append", default=[], metavar="CODE", help="give what --disable leaves out after all"
+    )
+    parser.add_argument("--warnings-as-errors", action="store_true", help="exit with 1 for warnings, too")
+    add_kind(parser)
+    add_compiling(parser)
+    add_programs(parser)
+    add_limits(parser)
+
+
+def run(arguments: argparse.Namespace) -> ExitCode:
+    """Check every input; the exit code of the worst one."""
+    from lang.diagnostics import Severity
+
+    limits = chosen_limits(arguments)
+    _check_codes(arguments)
+    if not arguments.files and arguments.execute is None:
+        refuse("give at least one file, `-` for standard input, or -e TEXT", ExitCode.USAGE)
+    findings: list[Diagnostic] = []
+    failures: list[Failure] = []
+    left_out: dict[str, int] = {}
+    worst = ExitCode.OK
+    unread = 0
+    for name in [*arguments.files, *([COMMAND_LINE] if arguments.execute is not None else [])]:
+        try:
+            source = _source(name, arguments, limits)
+        except InputError as error:
+            failures.append(error.failure)
+            worst = max(worst, error.code)
+            unread += 1
+            continue
+        found = sorted(wanted(check(source, arguments, limits), arguments), key=_by_place)
+        kept, dropped = at_most(found, limits.max_errors)
+        findings += kept
+        if dropped:
+            left_out[source.name] = dropped
+    _show(findings, failures, arguments.format)
+    for name, count in left_out.items():
+        print(f"{name}: {count} more errors are left out (limit max_errors)", file=sys.stderr)
+    severities = [item.severity for item in findings]
+    errors = severities.count(Severity.ERROR) + sum(left_out.values())
+    warnings = severities.count(Severity.WARNING)
+    inputs = len(arguments.files) + (arguments.execute is not None) - unread
+    counts = (errors, warnings, severities.count(Severity.PORTABILITY), severities.count(Severity.REMARK))
+    print(_summary(inputs, unread, *counts), file=sys.stderr)
+    if errors or (arguments.warnings_as_errors and warnings):
+        worst = max(worst, ExitCode.FAILED)
+    return worst
+
+
+def _show(findings: list[Diagnostic], failures: list[Failure], form: str) -> None:
+    from hds.report.findings import as_object, sarif
+    from lang.diagnostics import render
+
+    if form == "sarif":
+        print(json.dumps(sarif(findings, failures), indent=2))
+    for failure in failures:
+        report(failure, as_json=form == "json")
+    for item in findings:
+        if form == "json":
+            write_record(as_object(item))
+        elif form == "text":
+            print(render(item))
+
+
+def _source(name: str, arguments: argparse.Namespace, limits: Limits) -> SourceFile:
+    source = (
+        source_argument(arguments.execute) if name == COMMAND_LINE else read_source(name, limits, drives(arguments))
+    )
+    return with_arguments(source, arguments)
+
+
+def check(source: SourceFile, arguments: argparse.Namespace, limits: Limits) -> list[Diagnostic]:
+    """All findings of one input; the scripts of a command file share their globals, in order."""
+    # The parser is not to give up before all errors are counted.
+    compiler = new_compiler(arguments, replace(limits, max_errors=max(limits.max_errors, COUNTED_ERRORS)))
+    compiler.portability = True
+    if is_script(arguments, source):
+        return list(compiler.compile(source).diagnostics)
+    from hds.session.availability import refused_commands
+    from hds.session.scripts import Scripts
+    from vm.interpreter import Interpreter
+    from vm.script_memory import GlobalStore
+
+    prepared = Scripts(compiler, Interpreter(limits), GlobalStore(limits)).prepare(source)
+    prepared.diagnostics += refused_commands(prepared.file)
+    if prepared.file.unchecked_blocks:
+        print(f"{source.name}: note: {_NOT_ASSEMBLED}", file=sys.stderr)
+    # A file that several events name is compiled for each, because of the globals, and reported once.
+    places = {(item.code, item.span.file.name, item.span.start, item.span.end): item for item in prepared.diagnostics}
+    return list(places.values())
+
+
+def _check_codes(arguments: argparse.Namespace) -> None:
+    """Unknown codes, and errors, cannot be switched."""
+    from hds.report.findings import code_titles
+
+    for code in (*arguments.disable, *arguments.enable):
+        if code not in code_titles():
+            refuse(f"{code} is no diagnostic code; `hds list diagnostics` shows them", ExitCode.USAGE)
+        if code.startswith("E"):
+            refuse(f"{code} is an error: it cannot be switched off or on", ExitCode.USAGE)
+
+
+def wanted(findings: list[Diagnostic], arguments: argparse.Namespace) -> list[Diagnostic]:
+    """Without what the user switched off, and without portability remarks where hds itself is the target."""
+    from lang.diagnostics import Severity
+
+    off = set(arguments.disable) - set(arguments.enable)
+    no_portability = arguments.target == "hds"
+    return [
+        item
+        for item in findings
+        if item.code not in off and not (no_portability and item.severity is Severity.PORTABILITY)
+    ]
+
+
+def at_most(findings: list[Diagnostic], most: int) -> tuple[list[Diagnostic], int]:
+    """The findings with the first `most` errors, and how many errors are left out."""
+    from lang.diagnostics import Severity
+
+    kept: list[Diagnostic] = []
+    errors = 0
+    for item in findings:
+        errors += item.severity is Severity.ERROR
+        if errors <= most or item.severity is not Severity.ERROR:
+            kept.append(item)
+    return kept, max(0, errors - most)
+
+
+def _by_place(item: Diagnostic) -> tuple[str, int, str]:
+    from lang.diagnostics import sort_key
+
+    return sort_key(item)
+
+
+def _summary(files: int, unread: int, errors: int, warnings: int, portability: int, remarks: int) -> str:
+    def counted(count: int, word: str) -> str:
+        return f"{count} {word}{'' if count == 1 else 's'}"
+
+    found = [counted(errors, "error"), counted(warnings, "warning"), counted(portability, "portability remark")]
+    if remarks:
+        found.append(counted(remarks, "other remark"))
+    could_not = f"could not be checked: {unread}" if unread else ""
+    if not files:
+        return could_not
+    return f"checked {counted(files, 'file')}: {', '.join(found)}" + (f"; {could_not}" if unread else "")

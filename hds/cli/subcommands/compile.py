@@ -1,0 +1,100 @@
+"""`hds compile`: a command file, or a bare script, to a `.hdc` file that `hds run` and `hds disasm` read."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Literal
+
+from hds.exit_codes import ExitCode
+from hds.inputs import (
+    add_compiling,
+    add_input,
+    add_kind,
+    add_limits,
+    add_programs,
+    chosen_limits,
+    located,
+    refuse,
+    require_source,
+    with_arguments,
+)
+from hds.report.streams import output
+from vm.files import FileRefused, write_file
+
+if TYPE_CHECKING:
+    from vm.limits import Limits
+    from vm.program import Program
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The options of `hds compile`."""
+    add_input(parser, "a command file or a bare script")
+    parser.add_argument("-o", "--output", metavar="X.hdc", help="where to write; - for standard output")
+    parser.add_argument(
+        "--emit",
+        choices=("hdc", "llvm", "asm"),
+        default="hdc",
+        help="hdc (default); or, to be read, what the native engine makes: its LLVM code or the host's assembly",
+    )
+    add_kind(parser)
+    add_compiling(parser)
+    add_programs(parser)
+    add_limits(parser)
+
+
+def run(arguments: argparse.Namespace) -> ExitCode:
+    """Compile, verify, write."""
+    from hds.session.bundles import compile_source, programs_of
+    from vm.bundle import Bundle, write_bundle
+    from vm.program import encode
+    from vm.verifier import VerificationError, verify
+
+    limits = chosen_limits(arguments)
+    if arguments.output is None and arguments.emit == "hdc":
+        refuse("say with -o where to write (- for standard output)", ExitCode.USAGE)
+    source = with_arguments(require_source(arguments, limits), arguments)
+    compiled = compile_source(source, arguments, limits)
+    if compiled is None:
+        return ExitCode.FAILED
+    programs = programs_of(compiled)
+    for title, program in programs:
+        try:
+            verify(program, limits)
+        except VerificationError as error:
+            refuse(f"{title or source.name}: {error}", ExitCode.FAILED)
+    if arguments.emit != "hdc":
+        _write(located(arguments.output or "-", arguments), _native_text(programs, arguments.emit, limits).encode())
+        return ExitCode.OK
+    data = write_bundle(compiled) if isinstance(compiled, Bundle) else encode(compiled)
+    _write(located(arguments.output, arguments), data)
+    size = sum(program.size for _, program in programs)
+    scripts = f"{len(programs)} script{'' if len(programs) == 1 else 's'}"
+    print(f"{source.name}: {scripts}, {size} bytes of program, {len(data)} bytes written", file=sys.stderr)
+    return ExitCode.OK
+
+
+def _native_text(programs: list[tuple[str, Program]], form: Literal["llvm", "asm"], limits: Limits) -> str:
+    from vm.engine import Loaded
+    from vm.script_memory import GlobalStore
+
+    try:
+        from vm.native.listing import emit
+    except ImportError as error:
+        refuse(f"the native engine is not available: {error}", ExitCode.USAGE)
+    comment = ";" if form == "llvm" else "#"
+    parts = []
+    for title, program in programs:
+        text = emit(Loaded(program, GlobalStore(limits), ()), form, limits)
+        parts.append(f"{comment} script at {title}\n{text}" if title else text)
+    return "\n".join(parts)
+
+
+def _write(path: str, data: bytes) -> None:
+    try:
+        if path == "-":
+            output().write_bytes(data)
+        else:
+            write_file(path, data)
+    except FileRefused as error:
+        refuse(str(error), ExitCode.NO_INPUT)

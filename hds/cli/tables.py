@@ -1,0 +1,125 @@
+"""The tables of hds as rows of text: `hds list` shows them, docs/ is generated from them. Nothing is listed twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+Rows = tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table under a name: its columns, and its rows, each with one text per column."""
+
+    name: str
+    doc: str
+    columns: tuple[str, ...]
+    rows: Rows
+
+
+def _events() -> Table:
+    from hds.session.availability import NOT_EMULATED
+    from machine.events.catalog import EVENT_KINDS
+
+    rows = tuple(
+        (
+            kind.name,
+            ", ".join(kind.commands) or "-",
+            kind.doc if kind.implemented else f"{kind.doc} ({NOT_EMULATED})",
+            kind.context,
+            "pre, post, all" if kind.stages else "pre",
+            kind.short_circuit.value,
+        )
+        for kind in EVENT_KINDS
+    )
+    columns = ("event", "commands", "triggers when", "$context", "stages", "short-circuit")
+    return Table("events", "kinds of events", columns, rows)
+
+
+def _commands() -> Table:
+    from hds.session.availability import support_of
+    from lang.commands import COMMANDS
+
+    rows = tuple((row.name, ", ".join(row.aliases) or "-", support_of(row), row.doc) for row in COMMANDS)
+    return Table("commands", "commands of a command file", ("command", "aliases", "offline", "meaning"), rows)
+
+
+def _builtins() -> Table:
+    from vm.builtins import BUILTINS
+
+    kinds = {"n": "number", "s": "string", "w": "wide string", "p": "place"}
+    rows = []
+    for row in BUILTINS:
+        parameters = ", ".join(kinds[letter] for letter in row.parameters)
+        if row.name == "printf":
+            parameters = "format, arguments..."
+        names = ", ".join((row.name, *row.aliases))
+        rows.append((names, f"({parameters})", "yes" if row.result else "no", row.family, row.doc))
+    columns = ("function", "parameters", "result", "family", "meaning")
+    return Table("builtins", "built-in functions of the script language", columns, tuple(rows))
+
+
+def _registers() -> Table:
+    from vm.registers import REGISTERS, STORAGES
+
+    def bits(shift: int, count: int) -> str:
+        return str(shift) if count == 1 else f"{shift}-{shift + count - 1}"
+
+    rows = tuple((f"@{row.name}", STORAGES[row.storage], bits(row.shift, row.bits)) for row in REGISTERS)
+    return Table("registers", "registers of the script language", ("register", "part of", "bits"), rows)
+
+
+def _pseudo_registers() -> Table:
+    from vm.registers import PSEUDO_REGISTERS
+
+    rows = tuple((f"${row.name}", row.doc) for row in PSEUDO_REGISTERS)
+    return Table("pseudo-registers", "values that the host supplies", ("name", "value"), rows)
+
+
+def _limits() -> Table:
+    from vm.limits import LIMITS
+
+    rows = tuple((row.name, "--" + row.name.replace("_", "-"), str(row.default), row.unit, row.doc) for row in LIMITS)
+    return Table("limits", "named limits", ("limit", "flag", "default", "unit", "meaning"), rows)
+
+
+def _diagnostics() -> Table:
+    from lang.codes import ERRORS, PORTABILITY, REMARKS, WARNINGS
+    from lang.commands import CODES as COMMAND_CODES
+    from lang.diagnostics import severity_of
+
+    known = (*ERRORS, *COMMAND_CODES, *WARNINGS, *REMARKS, *PORTABILITY)
+    rows = tuple((str(row.code), severity_of(row.code).value, row.title) for row in known)
+    return Table("diagnostics", "codes of what the compiler says", ("code", "severity", "meaning"), rows)
+
+
+def _exit_codes() -> Table:
+    from hds.exit_codes import ExitCode
+
+    rows = tuple((str(int(code)), code.name, code.doc) for code in ExitCode)
+    return Table("exit-codes", "exit codes of hds", ("code", "name", "meaning"), rows)
+
+
+def _instructions() -> Table:
+    from vm.isa import INSTRUCTIONS
+
+    rows = tuple(
+        (f"{row.opcode:02x}", row.mnemonic, ", ".join(kind.name for kind in row.operands), str(row.fuel), row.doc)
+        for row in INSTRUCTIONS
+    )
+    columns = ("opcode", "mnemonic", "operands", "fuel", "meaning")
+    return Table("instructions", "instructions of the bytecode", columns, rows)
+
+
+TABLES: Mapping[str, Callable[[], Table]] = {
+    "events": _events,
+    "commands": _commands,
+    "builtins": _builtins,
+    "registers": _registers,
+    "pseudo-registers": _pseudo_registers,
+    "limits": _limits,
+    "diagnostics": _diagnostics,
+    "exit-codes": _exit_codes,
+    "instructions": _instructions,
+}

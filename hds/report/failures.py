@@ -1,0 +1,112 @@
+"""Why a subcommand did not end well: a value, and how it is said to people and to programs.
+
+In JSON mode each is one record on standard output: of type `failure`, or, for what does not compile and for refused
+commands, of type `finding` (`hds.report.findings`), with the same fields and more.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import NoReturn
+
+from hds.exit_codes import ExitCode
+from hds.report import streams
+from lang.diagnostics import Diagnostic, Severity
+
+
+class FailureKind(Enum):
+    """The kinds of failures: THE table of docs/command-line.md. Each has its exit code and its meaning as `doc`."""
+
+    exit_code: ExitCode
+    doc: str
+
+    def __new__(cls, name: str, exit_code: ExitCode, doc: str) -> FailureKind:
+        member = object.__new__(cls)
+        member._value_ = name
+        member.exit_code = exit_code
+        member.doc = doc
+        return member
+
+    REFUSED = "refused", ExitCode.FAILED, "an input is not what it should be, such as a damaged `.hdc` file"
+    COMPILE = "compile_error", ExitCode.FAILED, "a script or a command file does not compile; nothing was run"
+    COMMAND = "refused_command", ExitCode.FAILED, "a command was refused when it was carried out"
+    USAGE = "usage", ExitCode.USAGE, "the command line is wrong"
+    NO_INPUT = "no_input", ExitCode.NO_INPUT, "a file cannot be read or written"
+    SCRIPT = "script_error", ExitCode.RUNTIME, "a script, condition or code block stopped early"
+    LOAD = "load_error", ExitCode.GUEST, "the guest program cannot be loaded"
+    CRASH = "guest_crash", ExitCode.GUEST, "the guest program crashed"
+    TIMEOUT = "timeout", ExitCode.LIMIT, "the time of `--timeout` was up"
+    INSTRUCTIONS = "instruction_limit", ExitCode.LIMIT, "`max_instructions` was reached"
+    MEMORY = "memory", ExitCode.LIMIT, "the host gives no more memory"
+    BREAK = "break", ExitCode.BREAK, "an event asked for a break and `--on-break` is `fail`"
+    OUTPUT = "output_lost", ExitCode.OUTPUT, "an output source or the log did not take everything"
+    INTERNAL = "internal_error", ExitCode.INTERNAL, "a bug in hds"
+    INTERRUPTED = "interrupted", ExitCode.INTERRUPTED, "Ctrl-C"
+
+    @classmethod
+    def of(cls, code: ExitCode) -> FailureKind:
+        """The first kind with this exit code: the one to take where no other says more."""
+        return next(kind for kind in cls if kind.exit_code is code)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One of them. `code` is that of the diagnostic that says more, where there is one."""
+
+    kind: FailureKind
+    message: str
+    hint: str | None = None
+    code: str | None = None
+
+    def as_object(self) -> dict[str, object]:
+        """The record of JSON mode."""
+        return {
+            "type": "failure",
+            "kind": self.kind.value,
+            "code": self.code,
+            "message": self.message,
+            "hint": self.hint,
+            "exit_code": int(self.kind.exit_code),
+        }
+
+
+class Refusal(Exception):  # noqa: N818 - it reads as what happened
+    """Nothing is done, or nothing more; `hds.cli` says why and exits. `lead` stands before the message for people."""
+
+    def __init__(self, failure: Failure, lead: str = "hds: ") -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+        self.lead = lead
+
+
+def refuse(message: str, code: ExitCode, hint: str | None = None, kind: FailureKind | None = None) -> NoReturn:
+    """End the subcommand. `kind` is that of the exit code, unless it is given."""
+    raise Refusal(Failure(kind or FailureKind.of(code), message, hint))
+
+
+def compile_failure(findings: Iterable[Diagnostic]) -> Failure:
+    """The first error among the findings; there is one."""
+    first = next(item for item in findings if item.severity is Severity.ERROR)
+    return Failure(FailureKind.COMPILE, first.message, first.hint, first.code)
+
+
+def report(failure: Failure, *, as_json: bool, lead: str = "hds: ") -> None:
+    """Say it: a record on standard output, or a line or two on standard error."""
+    if as_json:
+        write_record(failure.as_object())
+        return
+    streams.say(f"{lead}{failure.message}" + (f"\n  hint: {failure.hint}" if failure.hint else ""))
+
+
+def write_record(record: dict[str, object]) -> None:
+    """A record of JSON mode: one line in UTF-8, whatever the encoding of standard output; ASCII on a terminal."""
+    plain = sys.stdout is not None and sys.stdout.isatty()
+    try:
+        data = json.dumps(record, ensure_ascii=plain).replace("\x7f", "\\u007f").encode()
+    except UnicodeEncodeError:  # surrogates: file names that are not UTF-8
+        data = json.dumps(record).encode()
+    streams.output().write_bytes(data + b"\n")

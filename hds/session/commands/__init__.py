@@ -1,0 +1,27 @@
+"""What each command does: THE table of handlers by canonical name, put together from one module per family."""
+
+from __future__ import annotations
+
+from hds.session.commands import (
+    breakpoints,
+    control,
+    disassembly,
+    evaluation,
+    events,
+    memory,
+    outputs,
+    processes,
+    registers,
+    session,
+    stack,
+    stepping,
+)
+from hds.session.commands.handler import Handler
+
+FAMILIES = (
+    events, outputs, evaluation, registers, memory, disassembly, control, stepping, breakpoints, stack, processes,
+    session,
+)  # fmt: skip
+HANDLERS: dict[str, Handler] = {name: handler for family in FAMILIES for name, handler in family.HANDLERS.items()}
+
+__all__ = ["HANDLERS", "Handler"]

@@ -1,0 +1,280 @@
+"""Execution control of a session: running, halting, holding an event, breakpoints and steps (events-and-commands E.5).
+
+An event that breaks *holds* the guest inside its trigger: commands are carried out there, and one of them lets it go
+(`g`, a step). A breakpoint or the end of a step halts the guest between two runs. Steps execute one instruction of one
+process and keep everything else frozen.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from hds.report.outlets import Halt
+from machine.debugger.breakpoints import Breakpoint, Breakpoints, revive
+from machine.debugger.disassembly import LONGEST_INSTRUCTION, Line, disassemble, jump_note
+from machine.events.definition import Stage
+from machine.events.dispatch import Trigger
+from machine.machine import ProcessEnd, RunSummary, StopCause
+from machine.processor.cpu import StopKind
+from machine.schedule.process import Process
+from vm.registers import RFLAGS, RIP, STORAGE_INDEX
+
+if TYPE_CHECKING:
+    from hds.session.session import Session
+
+_RSP = STORAGE_INDEX["rsp"]
+_NOWHERE = 0xFFFF_FFFF_FFFF_FFFF
+_KERNEL = 1 << 63
+_ITERATIONS = 1 << 32  # instructions that one REP instruction may count for
+_STOPPING = (StopKind.HALT, StopKind.FAULT, StopKind.INVALID, StopKind.UNMAPPED)
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A process that halted: at a breakpoint, or behind an INT3 of its own."""
+
+    process: Process
+    breakpoint: Breakpoint | None
+
+
+@dataclass(frozen=True)
+class _Release:
+    """How a held event is let go: whether the run goes on, and what follows when it has come back."""
+
+    goes_on: bool
+    then: Callable[[], object] | None
+
+
+class Execution:
+    """What runs and stops the guest of one session."""
+
+    def __init__(self, session: Session) -> None:
+        self.breakpoints = Breakpoints(self._at_breakpoint)
+        self.held: Trigger | None = None
+        self._session = session
+        self._release: _Release | None = None
+        self._after: Callable[[], object] | None = None
+        self._stepping = False
+        self._halted_here = False  # an event held the guest during the step that is under way, or still does
+        self._hits: list[Hit] = []  # of the run that is under way
+        self._stepped_on: dict[Process, int] = {}  # breakpoints that a step ended at, which are not to hit at once
+
+    # --- events that hold the guest
+
+    @property
+    def released(self) -> bool:
+        """Whether a command has let the held event go."""
+        return self._release is not None
+
+    def release(self, *, goes_on: bool, then: Callable[[], object] | None = None) -> None:
+        """Let the held event finish; `then` is called when the machine has come back."""
+        if goes_on and self._stepping:
+            goes_on, then = False, self.run
+        self._release = _Release(goes_on, then)
+
+    def broke(self, trigger: Trigger) -> bool:
+        """A break action or pause(): whether the run goes on after this trigger."""
+        session = self._session
+        session.totals.breaks += 1
+        stage = "pre" if trigger.stage is Stage.PRE else "post"
+        headline = f"event 0x{trigger.event.definition.id:x} triggered ({stage})"
+        halt = self._halt(headline, trigger.process)
+        halt = replace(halt, event_id=trigger.event.definition.id, stage=int(trigger.stage is Stage.POST))
+        if session.outlets.broke(halt):
+            return True
+        outer, self.held = self.held, trigger
+        try:
+            session.perform_at_halt()
+        finally:
+            self.held = outer
+        release, self._release = self._release, None
+        goes_on = release is not None and release.goes_on
+        if release is None:
+            self._halted_here = True
+        else:
+            self._after = release.then
+        return goes_on
+
+    def _at_breakpoint(self, row: Breakpoint) -> None:
+        """Before the instruction of a breakpoint."""
+        if not self._stepping and row.wanted:
+            self._hits.append(Hit(row.process, row))
+            self._session.machine.stop()
+
+    def _take_after(self) -> Callable[[], object] | None:
+        after, self._after = self._after, None
+        return after
+
+    def _halt(self, headline: str, process: Process) -> Halt:
+        return Halt(
+            headline,
+            self.instruction_line(process),
+            process_id=process.pid,
+            thread_id=process.tid,
+            core=process.core,
+            instruction_pointer=process.cpu.registers.read(RIP),
+            time=self._session.machine.clock.elapsed(),
+        )
+
+    # --- running
+
+    def go(self) -> None:
+        """`g`: let the guest run on from where it is."""
+        if self.held is None:
+            self.run()
+        else:
+            self.release(goes_on=True)
+
+    def run(
+        self,
+        max_instructions: int | None = None,
+        timeout: float | None = None,
+        arrived: Callable[[Hit], bool] = lambda hit: False,
+    ) -> RunSummary:
+        """Let all processes run until they end, something halts the machine, or a step's own breakpoint `arrived`."""
+        session = self._session
+        left = session.limits.max_instructions if max_instructions is None else max_instructions
+        timeout = session.timeout if timeout is None else timeout
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            if not self._step_off():
+                return self._ended_in_a_step()
+            remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
+            self._hits.clear()
+            summary = session.machine.run(left, remaining)
+            left -= summary.instructions
+            hits = [*self._hits, *(Hit(process, None) for process in session.machine.processes if revive(process))]
+            if hits:
+                ended = {process.pid for process in session.machine.processes if not process.alive}
+                ends = tuple(end for end in summary.ends if end.process_id in ended)
+                summary = replace(summary, cause=StopCause.BREAK, ends=ends)
+            if summary.cause is not StopCause.NOTHING_LOADED or session.totals.last is None:
+                session.totals.last = summary
+            if not hits or any(arrived(hit) for hit in hits) or not self._report(hits):
+                break
+        session.outlets.settle()
+        after = self._take_after()
+        if after is not None:
+            after()
+        return summary
+
+    def _report(self, hits: list[Hit]) -> bool:
+        """Show the breakpoints that were hit; whether the run goes on."""
+        goes_on = True
+        for hit in hits:
+            row = hit.breakpoint
+            if row is not None and row.number is None:
+                continue
+            self._session.totals.breaks += 1
+            headline = "int3 of the program" if row is None else f"breakpoint 0x{row.number:x} hit"
+            halt = replace(self._halt(headline, hit.process), breakpoint_id=None if row is None else row.number)
+            goes_on = self._session.outlets.broke(halt) and goes_on
+        return goes_on
+
+    def _step_off(self) -> bool:
+        """Execute the instructions at the breakpoints that steps ended at; whether no event halted the guest there."""
+        self._halted_here = False
+        stepped_on, self._stepped_on = self._stepped_on, {}
+        for process, address in stepped_on.items():
+            if process.alive and process.cpu.registers.read(RIP) == address:
+                self._execute_one(process)
+        return not self._halted_here and self._after is None
+
+    def _ended_in_a_step(self) -> RunSummary:
+        """A run that an event ended before it came beyond its first instruction."""
+        summary = RunSummary(StopCause.BREAK, 0, {}, {}, {}, ())
+        self._session.totals.last = summary
+        after = self._take_after()
+        if after is not None:
+            after()
+        return summary
+
+    # --- steps
+
+    def step_in(self, process: Process) -> bool:
+        """`i`: exactly one instruction. Whether the process can go on and nothing else halted it."""
+        self._halted_here = False
+        self._execute_one(process)
+        if process.alive and self.breakpoints.at(process, process.cpu.registers.read(RIP)) is not None:
+            self._stepped_on[process] = process.cpu.registers.read(RIP)
+        after = self._take_after()
+        if after is not None:
+            after()
+            return False
+        return process.alive and not self._halted_here
+
+    def step_over(self, process: Process) -> bool:
+        """`p`: one instruction, a call up to its return. The result is that of `step_in`."""
+        line = self.instruction(process)
+        return self._step_past(process, line if line is not None and line.is_call else None)
+
+    def step(self, process: Process) -> bool:
+        """`t`: one instruction; a system call up to its return. The result is that of `step_in`."""
+        return self._step_past(process, None)
+
+    def _step_past(self, process: Process, call: Line | None) -> bool:
+        """One instruction, and then on to the instruction behind it if it was the call or if it entered the kernel."""
+        line = self.instruction(process)
+        before = process.cpu.registers
+        stack, user = before.read(_RSP), before.read(RIP) < _KERNEL
+        if not self.step_in(process):
+            return False
+        entered = user and process.cpu.registers.read(RIP) >= _KERNEL
+        if line is None or not (entered or call is not None) or process.cpu.registers.read(RIP) == line.end:
+            return True
+        return self._run_to(process, line.end, stack)
+
+    def _run_to(self, process: Process, address: int, stack: int) -> bool:
+        """Run until the process is at an address with its stack back at `stack`, or above."""
+        arrived = False
+
+        def check(hit: Hit) -> bool:
+            nonlocal arrived
+            registers = process.cpu.registers
+            here = hit.process is process and registers.read(RIP) == address and registers.read(_RSP) >= stack
+            arrived = arrived or here
+            return here
+
+        with self.breakpoints.temporary(process, address):
+            self.run(arrived=check)
+        return arrived
+
+    def _execute_one(self, process: Process) -> None:
+        """Execute the instruction at RIP, with its events; the process ends or lives on as in a run."""
+        cpu, line = process.cpu, self.instruction(process)
+        start = cpu.registers.read(RIP)
+        outer, self._stepping = self._stepping, True
+        try:
+            if line is not None:
+                cpu.write(start, line.code)  # translated anew, so that the block can end behind the instruction
+            until, budget = _NOWHERE, 1
+            if line is not None and not line.branches and line.mnemonic != "hlt":
+                until, budget = line.end, _ITERATIONS
+            reason = cpu.run(start, until, budget)
+        finally:
+            self._stepping = outer
+        if process.exit_code is None and reason.kind in _STOPPING:
+            process.ended = reason
+            revive(process)
+        if not process.alive:
+            end = ProcessEnd.of(process)
+            self._session.totals.last = RunSummary(end.cause, 1, {}, {}, {}, (end,))
+        self._session.machine.messages.drain()
+
+    # --- looking
+
+    def instruction(self, process: Process) -> Line | None:
+        """The instruction at RIP; None where there is none."""
+        address = process.cpu.registers.read(RIP)
+        code = process.cpu.memory.read_up_to(address, LONGEST_INSTRUCTION)
+        return next(disassemble(code, address, syntax=self._session.settings.syntax), None)
+
+    def instruction_line(self, process: Process) -> str:
+        """The instruction at RIP as breaks and steps show it."""
+        line = self.instruction(process)
+        if line is None:
+            return f"{process.cpu.registers.read(RIP):016x}   the memory here holds no instruction"
+        return f"{line}{jump_note(line, process.cpu.registers.read(RFLAGS))}"

@@ -1,0 +1,90 @@
+"""The scripts of a command file, compiled in order and loaded into a session's engine.
+
+Scripts of one file share the session's globals, so they are compiled in the order in which they stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from hds.session.command_scripts import CommandFile, CommandScript, compile_parameter, read_command_file
+from hds.session.symbols import announce_programs
+from lang.diagnostics import Diagnostic, Severity, sort_key
+from lang.source import SourceFile, Span
+from vm.engine import Engine, Loaded
+from vm.program import Program
+from vm.script_memory import GlobalConflict, GlobalStore
+
+if TYPE_CHECKING:
+    from lang.compiler import Compiler
+
+
+@dataclass
+class Prepared:
+    """A command file, read and compiled; loaded scripts by their key (the offset in the file)."""
+
+    file: CommandFile
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    loaded: dict[int, Loaded] = field(default_factory=dict)
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether anything in it does not compile."""
+        return any(item.severity is Severity.ERROR for item in self.diagnostics)
+
+
+class Scripts:
+    """Compiles and loads for one session."""
+
+    def __init__(self, compiler: Compiler, engine: Engine, store: GlobalStore, kernel: str | None = None) -> None:
+        self.compiler = compiler
+        self.kernel = kernel  # the stand-in of all programs, if it was chosen
+        self.engine = engine
+        self.store = store
+
+    def prepare(self, source: SourceFile, compiled: Mapping[int, Program] | None = None) -> Prepared:
+        """Read a command file and compile all its scripts, but those that are compiled already (by their key).
+
+        Never raises for what is in the file. Raises VerificationError for a compiled program that is not well-formed.
+        """
+        file = read_command_file(source, self.compiler.limits, self.compiler.drives)
+        announce_programs(file.commands, self.compiler, self.kernel)
+        prepared = Prepared(file, list(file.findings))
+        for script in file.scripts:
+            program = compiled.get(script.key) if compiled else None
+            loaded = (
+                self.load(script, prepared.diagnostics) if program is None else self.bind(program, script, prepared)
+            )
+            if loaded is not None:
+                prepared.loaded[script.key] = loaded
+        prepared.diagnostics.sort(key=sort_key)
+        return prepared
+
+    def bind(self, program: Program, script: CommandScript, prepared: Prepared) -> Loaded | None:
+        """Load a compiled program; None when its globals do not fit the session's."""
+        try:
+            return self.engine.load(program, self.store)
+        except GlobalConflict as conflict:
+            prepared.diagnostics.append(Diagnostic("E120", str(conflict), script.command.span))
+            return None
+
+    def load_expression(self, span: Span) -> Loaded | Diagnostic:
+        """Compile and load an expression that a command turns out to have; what is wrong when it does not compile."""
+        made = compile_parameter(self.compiler, span)
+        if made.program is None:
+            return next(item for item in made.diagnostics if item.severity is Severity.ERROR)
+        return self.engine.load(made.program, self.store)
+
+    def load(self, script: CommandScript, diagnostics: list[Diagnostic]) -> Loaded | None:
+        """Compile and load one script; None when there are errors, which are in `diagnostics` then."""
+        result = script.compile(self.compiler)
+        diagnostics += result.diagnostics
+        if result.program is None:
+            return None
+        try:
+            return self.engine.load(result.program, self.store)
+        except GlobalConflict as conflict:
+            diagnostics.append(Diagnostic("E120", str(conflict), script.command.span))
+            return None

@@ -1,0 +1,453 @@
+"""Session: executes the commands of .hds files against a machine. The command line, the console and Python use it.
+
+    session = hds.Session(program="guest.bin")
+    session.execute("!syscall 3c script { print(@rdi); }")
+    summary = session.run()
+    session.messages        # what the scripts said
+    session.close()         # the output sources take what was sent to them
+
+A file is read and compiled as a whole before any of its commands is executed, so that a mistake anywhere in it costs
+nothing. What commands show, and what scripts say outside events, goes to `Outlets`.
+
+While an event holds the guest (a break action, `pause()`), the commands behind the `g` that let it run are executed at
+that trigger, up to the next `g` or step: they see and change the state of the trigger, as at HyperDbg's prompt.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hds.outputs.sources import Outputs, OutputSource
+from hds.report.outlets import Halt, Outlets
+from hds.session.engines import default_engine
+from hds.session.execution import Execution
+from hds.session.scripts import Prepared, Scripts
+from hds.session.symbols import Symbols
+from lang.commands import Code
+from lang.compiler import Compiler
+from lang.diagnostics import Diagnostic, Severity
+from lang.source import SourceFile, Span
+from machine.events.registry import Event, RegistrationError
+from machine.kernel.linux import World
+from machine.loaders import LoadError
+from machine.machine import Machine, RunSummary, Sinks
+from machine.messages import Message, PacketRing
+from machine.schedule.process import Process
+from vm.drives import DriveRefused
+from vm.engine import Engine, Fault, Loaded
+from vm.host import Host
+from vm.limits import DEFAULT_LIMITS, Limits
+from vm.program import Program
+from vm.script_memory import GlobalStore
+
+if TYPE_CHECKING:
+    from lang.commands import Command
+
+__all__ = ["CommandFailed", "Halt", "Outlets", "ScriptError", "Session", "Totals"]
+
+PROMPT = "HyperDbg> "
+ENDED_AT_REFUSAL = "the run ends at the refused command; with --keep-going the next ones are carried out"
+MAX_SCRIPT_NESTING = 32  # files that run each other with .script
+
+
+class CommandFailed(Exception):  # noqa: N818 - it reads as what happened
+    """A command was refused when it was executed; the text is HyperDbg's `err, ...` line, `hint` may help."""
+
+    def __init__(self, message: str, hint: str | None = None, code: Code = Code.REFUSED) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.code = code
+
+
+def unresolved(text: str, message: str = "", hint: str | None = None) -> CommandFailed:
+    """A parameter has no value; why, and what could be meant."""
+    return CommandFailed(f"err, couldn't resolve error at '{text}'", "; ".join(filter(None, (message, hint))) or None)
+
+
+class ScriptError(Exception):
+    """A text does not compile, or a command of it was refused; `diagnostics` say where and why."""
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        from lang.diagnostics import render
+
+        super().__init__("\n".join(render(item) for item in diagnostics))
+        self.diagnostics = tuple(diagnostics)
+
+
+@dataclass
+class Totals:
+    """What a session did, for the summary; triggers and instructions are the machine's to count."""
+
+    messages: int = 0
+    unkept_messages: int = 0  # of them, those for which `Session.messages` had no room
+    script_faults: int = 0
+    code_faults: int = 0
+    failed_commands: int = 0
+    breaks: int = 0
+    last: RunSummary | None = None
+
+
+@dataclass
+class Settings:
+    """What the command `settings` shows and sets."""
+
+    autounpause: bool = True
+    autoflush: bool = False
+    addressconversion: bool = True
+    syntax: str = "intel"
+
+
+@dataclass
+class _Stream:
+    """A prepared file whose commands are being executed, and those that were refused.
+
+    Unless `keeps_going`, the session ends at the first of those.
+    """
+
+    prepared: Prepared
+    commands: Iterator[Command]
+    keeps_going: bool
+    problems: list[Diagnostic] = field(default_factory=list)
+
+
+class Session:
+    """One debugging session: a machine, its events, and the globals that the scripts share.
+
+    `program` is a path or the bytes of a guest, loaded at once; `kind` is elf, pe, raw or asm; without it
+    ELF and PE show by their content, .asm, .bin, .raw and .sc by the name, and anything else is refused. `compiler`
+    brings include folders and symbols, `world` what a Linux guest is shown of the host. With `emulate_message_loss`
+    collected messages (`imm no`) go through HyperDbg's ring of packets. With `parallel` the cores run at the same time,
+    as `Machine` has it: no two runs are the same. `messages` has the first `max_kept_messages` messages (a
+    RuntimeWarning and `totals.unkept_messages` tell of others); clear it to make room. Raises machine.LoadError.
+    """
+
+    def __init__(
+        self,
+        program: str | Path | bytes | None = None,
+        *,
+        arguments: Sequence[str] = (),
+        environment: Sequence[str] = (),
+        kind: str | None = None,
+        base: int | None = None,
+        entry: int | None = None,
+        process_id: int | None = None,
+        kernel: str | None = None,
+        cores: int = 1,
+        limits: Limits = DEFAULT_LIMITS,
+        engine: Engine | None = None,
+        compiler: Compiler | None = None,
+        outlets: Outlets | None = None,
+        allow_modules: bool = False,
+        world: World | None = None,
+        emulate_message_loss: bool = False,
+        parallel: bool = False,
+    ) -> None:
+        self.limits = limits
+        self.outlets = Outlets() if outlets is None else outlets
+        self.engine: Engine = default_engine(limits) if engine is None else engine
+        self.store = GlobalStore(limits)
+        compiler = Compiler(limits=limits) if compiler is None else compiler
+        self.symbols = Symbols(compiler.symbols.given, limits, kernel)
+        compiler = replace(compiler, portability=False, symbols=self.symbols.table)
+        self.scripts = Scripts(compiler, self.engine, self.store, kernel)
+        self.guest_folder = world.root if world is not None and world.writable else None  # of --root-rw
+        self.outputs = Outputs(self._notice, allow_modules, self.locate, self.guest_folder)
+        self.settings = Settings()
+        self.messages: list[Message] = []  # the first ones, see Limits.max_kept_messages
+        self.totals = Totals()
+        self.started: tuple[Path, tuple[str, ...]] | None = None  # program and arguments of the last .start
+        self.debugged: list[Process] = []  # those that .start and .restart loaded, the one that is debugged last
+        self.bound_events: set[int] = set()  # ids of events that apply to one of these because no pid was given
+        self.log: OutputSource | None = None  # of .logopen; `unlogged` are the outlets without it
+        self.unlogged = self.outlets
+        self.ended = False
+        self.timeout: float | None = None
+        self._streams: list[_Stream] = []
+        sinks = Sinks(
+            message=self._message,
+            notice=self._notice,
+            script_fault=lambda event, fault, program: self._fault(event.definition.id, program, fault),
+            code_fault=self._code_fault,
+            broke=lambda trigger: self.execution.broke(trigger),
+            guest_output=lambda descriptor, data: self.outlets.guest_output(descriptor, data),
+        )
+        ring = PacketRing(limits.max_packets) if emulate_message_loss else None
+        self.machine = Machine(
+            self.engine,
+            limits,
+            kernel=kernel,
+            cores=cores,
+            sinks=sinks,
+            store=self.store,
+            world=world,
+            ring=ring,
+            parallel=parallel,
+        )
+        self.execution = Execution(self)
+        if program is not None:
+            self.load(
+                program,
+                kind,
+                arguments=arguments,
+                environment=environment,
+                base=base,
+                entry=entry,
+                process_id=process_id,
+            )
+
+    def load(
+        self,
+        program: str | Path | bytes,
+        kind: str | None = None,
+        *,
+        arguments: Sequence[str] = (),
+        environment: Sequence[str] = (),
+        base: int | None = None,
+        entry: int | None = None,
+        process_id: int | None = None,
+    ) -> Process:
+        """Load a program as a new process, as `Machine.load` does; its symbols are known from now on."""
+        if not isinstance(program, bytes):
+            try:
+                program = self.scripts.compiler.drives.locate(str(program))
+            except DriveRefused as error:
+                raise LoadError(str(error), error.hint or "") from None
+        process = self.machine.load(
+            program,
+            kind,
+            arguments=arguments,
+            environment=environment,
+            base=base,
+            entry=entry,
+            process_id=process_id,
+        )
+        self.symbols.add(process)
+        return process
+
+    def follow(self, old: Process, new: Process) -> None:
+        """Let the events that were bound to a process because no pid was given apply to another one instead."""
+        registry = self.machine.registry
+        for number in self.bound_events & set(registry.ids):
+            if registry.get(number).definition.process_id == old.pid:
+                registry.bind(number, new.pid)
+
+    def close(self) -> None:
+        """The end of the session: every output source takes what was sent to it."""
+        self.outputs.close_all()
+        self.close_log()
+
+    def close_log(self) -> None:
+        """End the copy that .logopen began, if there is one."""
+        if self.log is not None:
+            log, self.log = self.log, None
+            self.outlets = self.unlogged
+            self.outputs.close_log(log)
+
+    # --- commands
+
+    def execute(self, text: str | SourceFile) -> None:
+        """Execute the commands of a text, in order. Raises ScriptError when it does not compile or one was refused."""
+        source = text if isinstance(text, SourceFile) else SourceFile("<text>", text)
+        prepared = self.prepare(source)
+        problems = [item for item in prepared.diagnostics if item.severity is Severity.ERROR]
+        if not problems:
+            problems = self.perform(prepared)
+        if problems:
+            raise ScriptError(problems)
+
+    def prepare(self, source: SourceFile, compiled: Mapping[int, Program] | None = None) -> Prepared:
+        """Read and compile every command of a file; nothing is executed."""
+        return self.scripts.prepare(source, compiled)
+
+    def perform(self, prepared: Prepared, *, keeps_going: bool = True) -> list[Diagnostic]:
+        """Execute prepared commands; each that is refused is reported and the others go on, as in HyperDbg.
+
+        Unless it `keeps_going`: the session ends then at the first refused command, of files that `.script` runs, too.
+        """
+        depth = len(self._streams)
+        stream = self.push(prepared, keeps_going)
+        try:
+            self._perform_down_to(depth)
+        finally:
+            del self._streams[depth:]
+            self.outlets.settle()
+        return stream.problems
+
+    def push(self, prepared: Prepared, keeps_going: bool | None = None) -> _Stream:
+        """Execute these commands before those that would be next, and as those at refusals (`.script`)."""
+        if len(self._streams) >= MAX_SCRIPT_NESTING:
+            raise CommandFailed(f"err, command files are nested deeper than {MAX_SCRIPT_NESTING} levels")
+        if keeps_going is None:
+            keeps_going = not self._streams or self._streams[-1].keeps_going
+        stream = _Stream(prepared, iter(prepared.file.commands), keeps_going)
+        self._streams.append(stream)
+        return stream
+
+    def interpret(self, source: SourceFile) -> bool:
+        """Read, compile and execute a text, reporting all that is wrong with it; whether nothing was."""
+        prepared = self.prepare(source)
+        for item in prepared.diagnostics:
+            self.outlets.finding(item)
+        return not prepared.has_errors and not self.perform(prepared)
+
+    def perform_at_halt(self) -> None:
+        """Carry out what follows in the files that are being executed, then what the user says, until that lets go."""
+        execution = self.execution
+        while not self.ended and not execution.released:
+            self._perform_down_to(0)
+            if self.ended or execution.released:
+                return
+            self.outlets.settle()
+            text = self.outlets.next_commands()
+            if text is None:
+                return
+            self.interpret(SourceFile("<console>", text))
+
+    def _perform_down_to(self, depth: int) -> None:
+        """Execute commands until only `depth` streams are left, the session ends, or a held event is let go."""
+        while len(self._streams) > depth and not self.ended and not self.execution.released:
+            stream = self._streams[-1]
+            command = next(stream.commands, None)
+            if command is None:
+                self._streams.pop()
+                continue
+            if self.log is not None:
+                self.outputs.send(self.log, f"{PROMPT}{command.span.text}\n".encode("utf-8", "backslashreplace"))
+            try:
+                self._perform(command, stream.prepared)
+            except (CommandFailed, RegistrationError) as error:
+                code, hint = (error.code, error.hint) if isinstance(error, CommandFailed) else (Code.REFUSED, None)
+                item = Diagnostic(code, str(error), command.span, hint)
+                self.totals.failed_commands += 1
+                self.outlets.finding(item)
+                stream.problems.append(item)
+                if not stream.keeps_going:
+                    self.ended = True
+                    self._notice(ENDED_AT_REFUSAL)
+
+    def _perform(self, command: Command, prepared: Prepared) -> None:
+        from hds.session.commands import HANDLERS
+
+        handler = HANDLERS.get(command.canonical_name)
+        if handler is None:
+            raise CommandFailed(f"err, '{command.name.text}' is not available offline")
+        handler(self, command, prepared)
+
+    def locate(self, path: str) -> Path:
+        """The file on the host that a command names (`vm.drives`). Raises CommandFailed."""
+        try:
+            return self.scripts.compiler.drives.locate(path)
+        except DriveRefused as error:
+            raise CommandFailed(f"err, {error}", error.hint, Code.WINDOWS_PATH) from None
+
+    def show(self, text: str) -> None:
+        """Hand on what a command shows."""
+        self.outlets.result(text)
+
+    # --- running
+
+    def run(self, max_instructions: int | None = None, timeout: float | None = None) -> RunSummary:
+        """Let the guest run until it ends or something stops it."""
+        return self.execution.run(max_instructions, self.timeout if timeout is None else timeout)
+
+    @property
+    def triggers(self) -> int:
+        """How often events ran their actions, cleared ones too."""
+        return sum(event.triggers for event in self.machine.registry.ever_registered)
+
+    @property
+    def instructions(self) -> int:
+        """The guest instructions that were executed, steps included."""
+        return sum(process.cpu.executed for process in self.machine.processes)
+
+    @property
+    def guest_alive(self) -> bool:
+        """Whether a process is left that can run."""
+        return any(process.alive for process in self.machine.processes)
+
+    @property
+    def process(self) -> Process | None:
+        """The current process: the one that ran last, or that was switched to."""
+        return self.machine.current
+
+    # --- scripts outside events
+
+    def run_script(self, loaded: Loaded) -> None:
+        """Run a script outside events."""
+        result = self.engine.run(loaded, self.machine.host_for_commands())
+        if result.fault is not None:
+            self._fault(None, loaded, result.fault)
+
+    def evaluate(self, loaded: Loaded) -> int | None:
+        """The value that a compiled expression prints, or None when it stopped; its fault was reported then."""
+        host = _Capture(self.machine.host_for_commands())
+        result = self.engine.run(loaded, host)
+        if result.fault is not None:
+            self._fault(None, loaded, result.fault)
+            return None
+        return int(host.text, 16)
+
+    def value_of(self, span: Span) -> int:
+        """The value of the expression that a command has at this place, on the current state. Raises CommandFailed."""
+        loaded = self.scripts.load_expression(span)
+        if isinstance(loaded, Diagnostic):
+            raise unresolved(span.text, loaded.message, loaded.hint)
+        value = self.evaluate(loaded)
+        if value is None:
+            raise unresolved(span.text)
+        return value
+
+    # --- what the machine reports
+
+    def _message(self, message: Message) -> None:
+        self.totals.messages += 1
+        self._keep(message)
+        if message.outputs:
+            self.outputs.forward(message.outputs, message.text)
+            self.outlets.forwarded(message)
+        else:
+            self.outlets.message(message)
+
+    def _keep(self, message: Message) -> None:
+        """Add it to `messages` if there is room; the first one that finds none is announced."""
+        if len(self.messages) < self.limits.max_kept_messages:
+            self.messages.append(message)
+            return
+        if self.limits.max_kept_messages and not self.totals.unkept_messages:
+            warnings.warn(
+                f"Session.messages has {len(self.messages)} messages and keeps no more (limit max_kept_messages); "
+                "Outlets.message gets them all",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        self.totals.unkept_messages += 1
+
+    def _notice(self, text: str) -> None:
+        self.outlets.notice(text)
+
+    def _code_fault(self, event: Event, text: str) -> None:
+        self.totals.code_faults += 1
+        self.outlets.code_fault(event.definition.id, text)
+
+    def _fault(self, event: int | None, program: Loaded, fault: Fault) -> None:
+        self.totals.script_faults += 1
+        self.outlets.script_fault(event, program, fault)
+
+
+class _Capture:
+    """A host that keeps the message instead of delivering it."""
+
+    def __init__(self, host: Host) -> None:
+        self.text = b""
+        self.read_register, self.write_register = host.read_register, host.write_register
+        self.read_memory, self.write_memory = host.read_memory, host.write_memory
+        self.read_physical, self.write_physical = host.read_physical, host.write_physical
+        self.pseudo_register, self.request = host.pseudo_register, host.request
+
+    def message(self, text: bytes) -> None:
+        """Keep the text of print."""
+        self.text = text

@@ -1,0 +1,202 @@
+"""The symbols that a session knows: those that were given (`--symbol`), its programs' and those of the kernel stand-in.
+
+Names are looked up in one table (`lang.symbols`), for the compiler and for commands: a given name wins, then that of
+the program that was loaded last. Addresses are looked up for a process, since programs may lie at the same ones.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import translate
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from hds.session.demangling import readable
+from hds.symbol_table import DEMANGLER, add_kernel, add_program, new_table
+from lang.commands import Command, plain_number
+from lang.symbols import KERNEL_MODULE, Place, SymbolTable, Unresolved
+from machine.kernel.entry import ENTRY_POINTS
+from machine.loaders import LoadError
+from machine.loaders.reading import read_program
+from machine.loaders.symbols import module_name
+from vm.drives import DriveRefused
+from vm.limits import Limits
+from vm.registers import REGISTER_INDEX
+
+if TYPE_CHECKING:
+    from lang.compiler import Compiler
+    from machine.loaders import Image
+    from machine.schedule.process import Process
+
+FARTHEST_SYMBOL = 0xFFFF  # bytes between a symbol and what is named after it
+_WORD_MASK = (1 << 64) - 1
+_MODULE = re.compile(r"([A-Za-z_]\w*)![A-Za-z_?]", re.ASCII)
+_NUMBER = re.compile(r"0[xnyo][0-9A-Fa-f`]+|[0-9A-Fa-f`]+")
+_NAME = re.compile(r"(?:[A-Za-z_]\w*!)?[A-Za-z_?][\w.$@?]*", re.ASCII)
+_READABLE = re.compile(r"(?:[A-Za-z_]\w*!)?[^-+*!]*::|[A-Za-z_]\w*!~?\w+\(", re.ASCII)
+
+
+# --- what a parameter names -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """What a parameter that is a symbol, perhaps with an offset in bytes, stands for."""
+
+    address: int
+    place: Place
+
+
+def locate(table: SymbolTable, text: str) -> Located | Unresolved | None:
+    """The address that a parameter of a command names: `[module!]name[+-number]`; None for any other expression.
+
+    The name may be a readable form of a mangled one. A register keeps its meaning, and the number behind the name is
+    one whatever it reads like (`main+eb`), unless it is a register's name.
+    """
+    written = text.replace("`", "")
+    if written in REGISTER_INDEX:
+        return None
+    plain = _NAME.fullmatch(written) is not None
+    found = table.search(written if plain else text)
+    if isinstance(found, Place):
+        return Located(found.address, found)
+    base = _with_offset(table, text)
+    if isinstance(base, Located):
+        return base
+    if found is not None or base is not None:
+        return base if found is None else found
+    return table.unknown(text) if plain or _READABLE.match(text) else None
+
+
+def _with_offset(table: SymbolTable, text: str) -> Located | Unresolved | None:
+    at = max(text.rfind("+"), text.rfind("-"))
+    name, number = text[: max(at, 0)], text[at + 1 :]
+    if not name or name in REGISTER_INDEX or number in REGISTER_INDEX or not _NUMBER.fullmatch(number):
+        return None
+    base, offset = table.search(name), plain_number(number)
+    if base is None or isinstance(base, Unresolved) or offset is None:
+        return base if isinstance(base, Unresolved) else None
+    return Located(base.address + (-offset if text[at] == "-" else offset) & _WORD_MASK, base)
+
+
+class Symbols:
+    """The symbols of a session: `table` is also the compiler's. `kernel` is the stand-in of all programs, if given."""
+
+    def __init__(self, given: Mapping[str, int], limits: Limits, kernel: str | None) -> None:
+        self.table = new_table(given, limits, kernel)
+        self._most_demangled = limits.max_demangled_names
+        self._kernel = kernel
+        self._by_address: dict[Process, list[tuple[int, str]]] = {}
+
+    def add(self, process: Process) -> None:
+        """Take in the symbols of a process that was loaded."""
+        add_kernel(self.table, self._kernel_of(process.image))
+        add_program(self.table, process.name, process.image)
+
+    def locate(self, text: str, current: Process | None) -> Located | Unresolved | None:
+        """What a parameter names; a name without a module is one of the current process's program first."""
+        if current is not None:
+            self.table.prefer(module_name(current.name))
+        return locate(self.table, text)
+
+    def process_named_in(
+        self, texts: Iterable[str], current: Process | None, processes: Sequence[Process]
+    ) -> Process | None:
+        """The process whose program has the first symbol of some parameters: the current one, or the latest."""
+        module = next(filter(None, (self._module_in(text, current) for text in texts)), None)
+        candidates = [*processes, *(() if current is None else (current,))]
+        return next((item for item in reversed(candidates) if module_name(item.name) == module), None)
+
+    def _module_in(self, text: str, current: Process | None) -> str | None:
+        found = self.locate(text, current)
+        if isinstance(found, Located):
+            return found.place.module
+        written = _MODULE.search(text)
+        return None if written is None else next(iter(self.table.modules_called(written[1])), None)
+
+    def matching(self, mask: str, current: Process | None) -> list[Place]:
+        """The symbols whose name fits `[module!]mask` with * and ?, by address; in any case if none does as written.
+
+        A mangled name fits if its readable form does, too. Without a module: those of the current program and the
+        kernel's.
+        """
+        if current is not None:
+            self.table.prefer(module_name(current.name))
+        module, mark, name = mask.partition("!") if "!" in mask else ("", "", mask)
+        modules = set(_fitting(self.table.modules, module) if mark else self.table.default_modules())
+        places = [place for place in self.table if place.module in modules]
+        mangled = islice((place for place in places if DEMANGLER.is_mangled(place.name)), self._most_demangled)
+        forms = {place: DEMANGLER.spellings(place.name) for place in mangled}
+        for flags in (re.NOFLAG, re.IGNORECASE):
+            fits = re.compile(_pattern(name), flags).match
+            found = [p for p in places if fits(p.name) or any(fits(form) for form in forms.get(p, ()))]
+            if found:
+                return sorted(found, key=lambda place: (place.address, place.name))
+        return []
+
+    # --- names of addresses
+
+    def nearest(self, process: Process, address: int) -> tuple[str, int] | None:
+        """The readable name of the nearest symbol at or below an address in a process, and the distance in bytes."""
+        rows = self._rows(process)
+        index = bisect_right(rows, address, key=lambda row: row[0])
+        if index == 0:
+            return None
+        value, name = rows[index - 1]
+        module, _, symbol = name.partition("!")
+        return f"{module}!{readable(symbol).full or symbol}", address - value
+
+    def place(self, process: Process, address: int) -> str:
+        """`module!name+0x..` of that symbol; empty when none is near."""
+        found = self.nearest(process, address)
+        if found is None or found[1] > FARTHEST_SYMBOL:
+            return ""
+        name, distance = found
+        return f"{name}+0x{distance:x}" if distance else name
+
+    def _rows(self, process: Process) -> list[tuple[int, str]]:
+        if process not in self._by_address:
+            kernel = ENTRY_POINTS[self._kernel_of(process.image)].symbols
+            names = {f"{KERNEL_MODULE}!{name}": address for name, address in kernel.items()}
+            module = module_name(process.name)
+            names.update({f"{module}!{symbol.name}": symbol.address for symbol in process.image.symbols})
+            names.update(self.table.given)
+            self._by_address[process] = sorted((address, name) for name, address in names.items())
+        return self._by_address[process]
+
+    def _kernel_of(self, image: Image) -> str:
+        return self._kernel or image.kernel
+
+
+def _pattern(mask: str) -> str:
+    """A regular expression for a mask of which only * and ? are special; it matches in linear time."""
+    return translate(mask.replace("[", "[[]"))
+
+
+def _fitting(modules: Iterable[str], mask: str) -> list[str]:
+    """The modules that a mask names as it is written; in any case if none."""
+    for flags in (re.NOFLAG, re.IGNORECASE):
+        found = [module for module in modules if re.compile(_pattern(mask), flags).match(module)]
+        if found:
+            return found
+    return []
+
+
+def announce_programs(commands: Iterable[Command], compiler: Compiler, kernel: str | None = None) -> None:
+    """Add the symbols of the programs that `.start` is going to load, where a name is not known yet.
+
+    A file is compiled before its first command is executed, and scripts behind a `.start` may name its symbols.
+    """
+    for command in commands:
+        tokens = command.tokens
+        if command.canonical_name == ".start" and len(tokens) > 1 and tokens[0].lower == "path":
+            try:
+                path = compiler.drives.locate(tokens[1].text)
+                image = read_program(path, compiler.limits)
+            except (DriveRefused, LoadError):
+                continue  # the command itself will say so
+            add_kernel(compiler.symbols, kernel or image.kernel)
+            add_program(compiler.symbols, path.name, image, known_wins=True)

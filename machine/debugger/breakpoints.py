@@ -1,0 +1,140 @@
+"""Breakpoints (`bp`): addresses in one process at which the guest halts before the instruction.
+
+HyperDbg writes an INT3 there and hides it from its own commands. Here nothing is written: the CPU calls back before the
+instruction, so scripts and the guest see the original bytes too. Ids count up from 1 and are never used again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from machine.processor.binding import Hook
+from machine.processor.cpu import StopKind
+from machine.schedule.process import Process
+
+_BREAKPOINT_VECTOR = 3
+
+
+class BreakpointError(Exception):
+    """A breakpoint cannot be set or changed; the text names HyperDbg's error number."""
+
+
+@dataclass(eq=False)
+class Breakpoint:
+    """One breakpoint. `number` is None for one that a step sets for itself; `None` as a filter lets everything pass."""
+
+    number: int | None
+    process: Process
+    address: int
+    hook: Hook | None = None
+    process_id: int | None = None
+    thread_id: int | None = None
+    core: int | None = None
+
+    @property
+    def enabled(self) -> bool:
+        """Whether it halts the guest."""
+        return self.hook is not None
+
+    @property
+    def wanted(self) -> bool:
+        """Whether a hit now, on the core that its process runs on, passes the filters."""
+        return (
+            self.core in (None, self.process.core)
+            and self.process_id in (None, self.process.pid)
+            and self.thread_id in (None, self.process.tid)
+        )
+
+
+@dataclass
+class Breakpoints:
+    """All breakpoints of a session, oldest first. `hit` is called before the instruction of an enabled one."""
+
+    hit: Callable[[Breakpoint], None]
+    rows: list[Breakpoint] = field(default_factory=list)
+    _next: int = 1
+
+    def add(
+        self,
+        process: Process,
+        address: int,
+        *,
+        process_id: int | None = None,
+        thread_id: int | None = None,
+        core: int | None = None,
+    ) -> Breakpoint:
+        """Set a numbered breakpoint. Raises BreakpointError."""
+        if self.at(process, address) is not None:
+            raise BreakpointError("err, there is a breakpoint at this address already (c0000019)")
+        if process.cpu.read(address, 1) is None:
+            raise BreakpointError("err, the address is not mapped in the layout of the process (c000000c)")
+        row = Breakpoint(self._next, process, address, None, process_id, thread_id, core)
+        self._next += 1
+        self.rows.append(row)
+        self._hook(row)
+        return row
+
+    def enable(self, number: int) -> None:
+        """Put a disabled breakpoint back. Raises BreakpointError."""
+        row = self._get(number)
+        if row.enabled:
+            raise BreakpointError("err, the breakpoint is enabled already (c000001c)")
+        self._hook(row)
+
+    def disable(self, number: int) -> None:
+        """Keep a breakpoint from halting the guest. Raises BreakpointError."""
+        row = self._get(number)
+        if not row.enabled:
+            raise BreakpointError("err, the breakpoint is disabled already (c000001b)")
+        self._unhook(row)
+
+    def clear(self, number: int) -> None:
+        """Remove a breakpoint for good. Raises BreakpointError."""
+        row = self._get(number)
+        self.rows.remove(row)
+        self._unhook(row)
+
+    def clear_all(self) -> None:
+        """Remove every one."""
+        for row in self.rows:
+            self._unhook(row)
+        self.rows.clear()
+
+    def at(self, process: Process, address: int) -> Breakpoint | None:
+        """The breakpoint at this address, enabled or not."""
+        return next((row for row in self.rows if row.process is process and row.address == address), None)
+
+    @contextmanager
+    def temporary(self, process: Process, address: int) -> Iterator[None]:
+        """A breakpoint for the time of one step, without a number."""
+        row = Breakpoint(None, process, address)
+        self._hook(row)
+        try:
+            yield
+        finally:
+            self._unhook(row)
+
+    def _get(self, number: int) -> Breakpoint:
+        for row in self.rows:
+            if row.number == number:
+                return row
+        raise BreakpointError("err, the breakpoint id is invalid (c000001a)")
+
+    def _hook(self, row: Breakpoint) -> None:
+        row.hook = row.process.cpu.hook_address(row.address, lambda: self.hit(row))
+
+    def _unhook(self, row: Breakpoint) -> None:
+        if row.hook is not None:
+            row.process.cpu.unhook(row.hook)
+            row.hook = None
+
+
+def revive(process: Process) -> bool:
+    """Whether an INT3 of its own ended the process; if so, it lives on behind it."""
+    reason = process.ended
+    if reason is None or reason.kind is not StopKind.FAULT or reason.vector != _BREAKPOINT_VECTOR:
+        return False
+    process.ended = None
+    return True

@@ -1,0 +1,105 @@
+"""What a process of the nt kernel finds in its memory: TEB behind GS, PEB, process parameters, a way to end.
+
+There is no ntdll: the return address of the entry point leads to two instructions that call NtTerminateProcess with the
+program's result.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from machine.kernel import builds
+from machine.kernel.base import Start, map_stack, set_stack_pointer
+from machine.kernel.nt.calls import CALL_BY_NAME
+from machine.loaders.initial_stack import STACK_SIZE, STACK_TOP
+from machine.memory.guest_memory import PAGE, Protection, Region
+from machine.processor import msr
+from machine.schedule.process import Process
+from vm.registers import STORAGE_INDEX
+
+USER_BLOCKS = 0x7FF5_0000_0000  # PEB, parameters, TEB, exit code
+_PARAMETERS, _TEB, _EXIT, _SIZE = PAGE, 3 * PAGE, 5 * PAGE, 6 * PAGE
+_TEXTS = 0x400  # from the parameters
+_LONGEST_TEXT = 0x600
+
+STANDARD_HANDLES = {0x50: 0, 0x54: 1, 0x58: 2}  # handle: descriptor of input, output, error
+_FIRST_HANDLE, _HANDLE_STEP = 0x5C, 4
+_FIRST_ALLOCATION = 0x1_0000_0000
+GRANULARITY = 0x1_0000
+
+# mov edx, eax; mov r10, -1; mov eax, number; syscall
+_END = (
+    bytes.fromhex("89c2 49c7c2ffffffff b8") + struct.pack("<I", CALL_BY_NAME["NtTerminateProcess"].number) + b"\x0f\x05"
+)
+
+
+@dataclass
+class NtState:
+    """Handles (what each stands for) and allocations of one process."""
+
+    handles: dict[int, str] = field(default_factory=lambda: dict.fromkeys(STANDARD_HANDLES, "console"))
+    allocations: dict[int, Region] = field(default_factory=dict)
+    next_handle: int = _FIRST_HANDLE
+    next_address: int = _FIRST_ALLOCATION
+
+    def open(self, what: str) -> int:
+        """A new handle."""
+        handle = self.next_handle
+        self.next_handle += _HANDLE_STEP
+        self.handles[handle] = what
+        return handle
+
+
+def prepare(process: Process, start: Start, build: int, processors: int = 1) -> None:
+    """Map stack and user blocks, and set rsp, rcx (the PEB) and the base of gs."""
+    cpu, peb = process.cpu, USER_BLOCKS
+    parameters, teb, end = peb + _PARAMETERS, peb + _TEB, peb + _EXIT
+    cpu.map(peb, _EXIT, Protection.READ | Protection.WRITE, "PEB and TEB")
+    cpu.map(end, _SIZE - _EXIT, Protection.READ | Protection.EXECUTE, "thread end")
+    cpu.write(end, _END)
+    process.peb, process.teb = peb, teb
+
+    def put(address: int, value: int, size: int = 8) -> None:
+        cpu.write(address, value.to_bytes(size, "little"))
+
+    put(teb + builds.TEB_STACK_BASE, STACK_TOP)
+    put(teb + builds.TEB_STACK_LIMIT, STACK_TOP - STACK_SIZE)
+    put(teb + builds.TEB_SELF, teb)
+    put(teb + builds.TEB_CLIENT_ID, process.pid)
+    put(teb + builds.TEB_CLIENT_ID + 8, process.tid)
+    put(teb + builds.TEB_PEB, peb)
+    put(peb + builds.PEB_IMAGE_BASE, start.image.base)
+    put(peb + builds.PEB_PARAMETERS, parameters)
+    put(peb + builds.PEB_PROCESSORS, processors, 4)
+    put(peb + builds.PEB_OS_MAJOR, 10, 4)
+    put(peb + builds.PEB_OS_BUILD, build, 2)
+    standard = (
+        builds.PARAMETERS_STANDARD_INPUT, builds.PARAMETERS_STANDARD_OUTPUT, builds.PARAMETERS_STANDARD_ERROR,
+    )  # fmt: skip
+    for offset, handle in zip(standard, STANDARD_HANDLES, strict=True):
+        put(parameters + offset, handle)
+    texts = parameters + _TEXTS
+    _put_text(process, parameters + builds.PARAMETERS_IMAGE_PATH, texts, start.arguments[0])
+    _put_text(
+        process, parameters + builds.PARAMETERS_COMMAND_LINE, texts + _LONGEST_TEXT, command_line(start.arguments)
+    )
+    pointer = map_stack(process) - 8
+    put(pointer, end)
+    set_stack_pointer(process, pointer)
+    cpu.registers.write(STORAGE_INDEX["rcx"], peb)
+    cpu.write_msr(msr.GS_BASE, teb)
+
+
+def command_line(arguments: Sequence[str]) -> str:
+    """The arguments joined by blanks, those with blanks in quotes."""
+
+    return " ".join(f'"{word}"' if not word or " " in word else word for word in arguments)
+
+
+def _put_text(process: Process, place: int, address: int, text: str) -> None:
+    """Write a UNICODE_STRING and its characters."""
+    data = text.encode("utf-16-le", "replace")[: _LONGEST_TEXT - 2]
+    process.cpu.write(address, data + b"\0\0")
+    process.cpu.write(place, struct.pack("<HHIQ", len(data), len(data) + 2, 0, address))

@@ -1,0 +1,63 @@
+"""Which hooks of an address have been called for an arrival at its instruction, where it is begun anew.
+
+Several hooks of one address are called in the order of their numbers. One of them may have the instruction begun anew:
+those up to it are passed over then, and the others get their turn. Pure bookkeeping; `machine.processor` does the rest.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+
+
+@dataclass
+class _Anew:
+    """`before` is the count of executed instructions when that was decided, `behind` what it is afterwards: an
+    instruction that is begun anew enters a block, which counts.
+    """
+
+    address: int
+    called: int
+    before: int
+    behind: int | None = None
+
+
+class Arrival:
+    """The arrival under way in one CPU, as far as an instruction is begun anew."""
+
+    def __init__(self) -> None:
+        self._cell = ctypes.c_uint64()
+        self._anew: _Anew | None = None
+
+    @property
+    def cell_address(self) -> int:
+        """Of a word that is not 0 when an instruction may be begun anew some of whose hooks have been called."""
+        return ctypes.addressof(self._cell)
+
+    def begin_anew(self, address: int, called: int, executed: int) -> None:
+        """The instruction at an address is going to be begun anew; its hooks up to the number `called` were called."""
+        self._set(_Anew(address, called, executed))
+
+    def start_at(self, address: int) -> None:
+        """A run starts; somewhere else, it is another arrival."""
+        if self._anew is not None and self._anew.address != address:
+            self._set(None)
+
+    def was_called(self, address: int, number: int, executed: int) -> bool:
+        """Whether a hook that is to be called now was called for this arrival, or will be when it is begun anew."""
+        anew = self._anew
+        if anew is None:
+            return False
+        if anew.address == address:
+            if executed == anew.before:
+                return True  # the instruction is given up
+            if anew.behind is None:
+                anew.behind = executed
+            if executed == anew.behind:
+                return number <= anew.called
+        self._set(None)
+        return False
+
+    def _set(self, anew: _Anew | None) -> None:
+        self._anew = anew
+        self._cell.value = int(anew is not None)

@@ -1,0 +1,177 @@
+"""The hook of every basic block as machine code: look the block up, add its instructions, go on.
+
+    void on_block(engine, address, size, state)
+
+works on the words that `machine.processor` lays out. It asks Unicorn about a block that is not in the table, where
+the state allows that and the block does not reach to the end of the run; else, and for one that does not fit under the
+ceiling, it calls the hook in Python whose address stands in the state.
+
+Unicorn knows how many instructions it has translated. It is asked for the block that it has just begun; where it knows
+a larger one at this address, which happens behind a store into the code under way, that one was begun for a single
+instruction. (Python cannot ask: Unicorn translates the larger one then, and may leave the call by a jump.)
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from typing import TYPE_CHECKING
+
+from unicorn import unicorn_const as uc
+
+from machine.processor.binding import control_word
+from machine.processor.block_counter import CEILING, GRAIN, HOMES, LEARN, PROBES, SLOT_BYTES, SLOTS_AT, SLOW, UNTIL
+
+if TYPE_CHECKING:
+    from vm.native.jit import MachineCode
+
+_ASK = control_word(uc.UC_CTL_TB_REQUEST_CACHE, uc.UC_CTL_IO_READ_WRITE, arguments=2)
+_SLOTS = 8 * SLOTS_AT
+_TEXT = f"""
+%slot = type {{ i64, i32, i32 }}
+%translation = type {{ i64, i16, i16 }} ; uc_tb: address, instructions, size
+
+; The first slot nearly always has the block.
+define void @on_block(ptr %engine, i64 %address, i32 %size, ptr %state) nounwind {{
+  %home = call ptr @home(i64 %address, ptr %state)
+  %key = load i64, ptr %home
+  %same.address = icmp eq i64 %key, %address
+  br i1 %same.address, label %compare, label %other, !prof !0
+compare:
+  %size.at = getelementptr %slot, ptr %home, i64 0, i32 1
+  %its.size = load i32, ptr %size.at
+  %same.size = icmp eq i32 %its.size, %size
+  br i1 %same.size, label %found, label %other, !prof !0
+found:
+  call void @enter(ptr %engine, i64 %address, i32 %size, ptr %state, ptr %home)
+  ret void
+other:
+  tail call void @search(ptr %engine, i64 %address, i32 %size, ptr %state)
+  ret void
+}}
+
+define internal ptr @home(i64 %address, ptr %state) nounwind alwaysinline {{
+  %scaled = mul i64 %address, {SLOT_BYTES // GRAIN}
+  %distance = and i64 %scaled, {SLOT_BYTES * (HOMES - 1)}
+  %slots = getelementptr i8, ptr %state, i64 %distance
+  %home = getelementptr i8, ptr %slots, i64 {_SLOTS}
+  ret ptr %home
+}}
+
+define internal void @enter(ptr %engine, i64 %address, i32 %size, ptr %state, ptr %slot) nounwind alwaysinline {{
+  %count.at = getelementptr %slot, ptr %slot, i64 0, i32 2
+  %count = load i32, ptr %count.at
+  %wide = zext i32 %count to i64
+  %executed = load i64, ptr %state
+  %sum = add i64 %executed, %wide
+  %ceiling.at = getelementptr i64, ptr %state, i64 {CEILING}
+  %ceiling = load volatile i64, ptr %ceiling.at
+  %fits = icmp ule i64 %sum, %ceiling
+  br i1 %fits, label %enter, label %closed, !prof !0
+enter:
+  store i64 %sum, ptr %state
+  ret void
+closed:
+  call void @ask(ptr %engine, i64 %address, i32 %size, ptr %state)
+  ret void
+}}
+
+define internal void @ask(ptr %engine, i64 %address, i32 %size, ptr %state) nounwind noinline {{
+  %slow.at = getelementptr i64, ptr %state, i64 {SLOW}
+  %hook = load ptr, ptr %slow.at
+  tail call void %hook(ptr %engine, i64 %address, i32 %size, ptr %state)
+  ret void
+}}
+
+define internal void @search(ptr %engine, i64 %address, i32 %size, ptr %state) nounwind noinline {{
+entry:
+  %home = call ptr @home(i64 %address, ptr %state)
+  %end = getelementptr %slot, ptr %home, i64 {PROBES}
+  br label %probe
+probe:
+  %here = phi ptr [ %home, %entry ], [ %next, %other ]
+  %size.at = getelementptr %slot, ptr %here, i64 0, i32 1
+  %its.size = load i32, ptr %size.at
+  %free = icmp eq i32 %its.size, 0
+  br i1 %free, label %new, label %compare
+compare:
+  %key = load i64, ptr %here
+  %same.address = icmp eq i64 %key, %address
+  %same.size = icmp eq i32 %its.size, %size
+  %same = and i1 %same.address, %same.size
+  br i1 %same, label %known, label %other
+other:
+  %next = getelementptr %slot, ptr %here, i64 1
+  %more = icmp ne ptr %next, %end
+  br i1 %more, label %probe, label %new
+known:
+  call void @enter(ptr %engine, i64 %address, i32 %size, ptr %state, ptr %here)
+  ret void
+new:
+  %place = phi ptr [ %here, %probe ], [ %home, %other ]
+  %learned = call i1 @learn(ptr %engine, i64 %address, i32 %size, ptr %state, ptr %place)
+  br i1 %learned, label %listed, label %unknown
+listed:
+  call void @enter(ptr %engine, i64 %address, i32 %size, ptr %state, ptr %place)
+  ret void
+unknown:
+  call void @ask(ptr %engine, i64 %address, i32 %size, ptr %state)
+  ret void
+}}
+
+define internal i1 @learn(ptr %engine, i64 %address, i32 %size, ptr %state, ptr %slot) nounwind noinline {{
+  %found = alloca %translation
+  %ask.at = getelementptr i64, ptr %state, i64 {LEARN}
+  %control = load ptr, ptr %ask.at
+  %none = icmp eq ptr %control, null
+  %until.at = getelementptr i64, ptr %state, i64 {UNTIL}
+  %until = load i64, ptr %until.at
+  %bytes = zext i32 %size to i64
+  %behind = add i64 %address, %bytes
+  %last = icmp eq i64 %behind, %until
+  %unable = or i1 %none, %last
+  br i1 %unable, label %unknown, label %ask
+ask:
+  %status = call i32 (ptr, i32, ...) %control(ptr %engine, i32 {_ASK}, i64 %address, ptr %found)
+  %failed = icmp ne i32 %status, 0
+  br i1 %failed, label %unknown, label %answer
+answer:
+  %count.at = getelementptr %translation, ptr %found, i64 0, i32 1
+  %count = load i16, ptr %count.at
+  %found.size.at = getelementptr %translation, ptr %found, i64 0, i32 2
+  %found.size = load i16, ptr %found.size.at
+  %wide.size = zext i16 %found.size to i32
+  %wide.count = zext i16 %count to i32
+  %this = icmp eq i32 %wide.size, %size
+  %length = select i1 %this, i32 %wide.count, i32 1
+  store i64 %address, ptr %slot
+  %slot.size = getelementptr %slot, ptr %slot, i64 0, i32 1
+  store i32 %size, ptr %slot.size
+  %slot.count = getelementptr %slot, ptr %slot, i64 0, i32 2
+  store i32 %length, ptr %slot.count
+  ret i1 true
+unknown:
+  ret i1 false
+}}
+!0 = !{{!"branch_weights", i32 999, i32 1}}
+"""
+
+
+def is_compiled() -> bool:
+    """Whether `address` has an answer at little cost: the compiler is loaded, which takes far longer than its work."""
+    return "vm.native.jit" in sys.modules
+
+
+def address() -> int | None:
+    """The address of the hook; None where llvmlite is missing. At first it takes 15 ms, or 0.1 s to load llvmlite."""
+    code = _compiled()
+    return None if code is None else code.address("on_block")
+
+
+@cache
+def _compiled() -> MachineCode | None:
+    try:
+        from vm.native.jit import compile_text
+    except ImportError:
+        return None
+    return compile_text(_TEXT)

@@ -1,0 +1,595 @@
+"""One emulated CPU with its memory: Unicorn behind a small face. Every oddity of Unicorn's engine is dealt with here.
+
+Instructions are counted per basic block, on entry: a block that does not fit in the budget is not begun, one that
+faults halfway counts whole, a REP instruction counts once per iteration and once for its end. That count is the virtual
+time, so a run is deterministic: RDTSC reads the clock given by the machine, and the CPU model has no RDRAND.
+Not here: what a SYSCALL means (`machine.events.syscall`), which process runs when (`machine.machine`).
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from enum import Enum
+from threading import RLock
+from typing import Any
+
+from unicorn import unicorn_const as uc
+from unicorn import x86_const as x86
+
+from machine.memory.guest_memory import GuestMemory, MapError, Protection, Region
+from machine.processor import block_hook, msr
+from machine.processor.arrival import Arrival
+from machine.processor.binding import (
+    BLOCK_HOOK,
+    CODE_HOOK,
+    EDGE_HOOK,
+    INTERRUPT_HOOK,
+    INVALID_INSTRUCTION_HOOK,
+    MEMORY_INVALID_HOOK,
+    SYSCALL_HOOK,
+    TIME_STAMP_HOOK,
+    WORD_MASK,
+    Batch,
+    EmulatorError,
+    Engine,
+    Hook,
+    MsrBatch,
+    callback_address,
+    function_address,
+)
+from machine.processor.block_counter import BlockCounter
+from machine.processor.instruction_finder import InstructionFinder, InstructionPattern, Serve, Site, Translation
+from machine.processor.register_file import RegisterFile
+from machine.processor.registers import BATCH_IDS, STATE_IDS, VECTOR_IDS
+from machine.processor.window import window_of
+from vm.registers import RFLAGS, RIP
+
+SYSCALL_LENGTH = 2
+
+# SSE4.2 and RDTSCP, but neither AVX (which Unicorn lacks) nor RDRAND (which would read the host's entropy).
+CPU_MODEL = x86.UC_CPU_X86_SANDYBRIDGE
+
+# What FNINIT and an operating system set up. Unicorn starts with all zero: SSE instructions are #UD then, x87 computes
+# with the 24 bits of single precision, and every floating-point exception is unmasked.
+INITIAL_STATE: tuple[tuple[int, int], ...] = (
+    (x86.UC_X86_REG_CR4, 0x600),  # OSFXSR and OSXMMEXCPT
+    (x86.UC_X86_REG_FPCW, 0x37F),
+    (x86.UC_X86_REG_FPTAG, 0xFFFF),
+    (x86.UC_X86_REG_MXCSR, 0x1F80),
+)
+
+# Without paging Unicorn drops the upper 12 bits of an address, so a kernel address is mapped at its remainder.
+PHYSICAL_MASK = (1 << 52) - 1
+
+_HLT = 0xF4
+_WIDEST = 3  # words of a register: a descriptor table's, uc_x86_mmr of unicorn.h
+_DOUBLE_FAULT = 8
+_PATIENCE = 100_000  # blocks that are counted in Python before machine code is compiled for it, once in a process
+
+_ACCESS_NAMES: dict[int, str] = {
+    uc.UC_MEM_READ_UNMAPPED: "read", uc.UC_MEM_READ_PROT: "read",
+    uc.UC_MEM_WRITE_UNMAPPED: "write", uc.UC_MEM_WRITE_PROT: "write",
+    uc.UC_MEM_FETCH_UNMAPPED: "fetch", uc.UC_MEM_FETCH_PROT: "fetch",
+}  # fmt: skip
+
+
+class StopKind(Enum):
+    """Why `Cpu.run` came back."""
+
+    REACHED = "reached"  # RIP is the `until` address
+    BUDGET = "budget"  # the next block does not fit in the budget
+    HALT = "halt"  # HLT was executed
+    FAULT = "fault"  # exception or software interrupt `vector`
+    INVALID = "invalid"  # undefined instruction
+    UNMAPPED = "unmapped"  # `access` to `address`, which is not mapped or not allowed
+    STOPPED = "stopped"  # somebody called `stop`
+
+
+@dataclass(frozen=True)
+class StopReason:
+    """Why a run ended, and the RIP it ended at; the other fields are those of the kind."""
+
+    kind: StopKind
+    rip: int
+    vector: int | None = None
+    address: int | None = None
+    access: str | None = None
+
+
+@dataclass(frozen=True)
+class AddressCallback:
+    """What is called at a hooked address: a C function, and a number that grows with every hook of a CPU."""
+
+    function: Any
+    number: int
+
+
+class Cpu:
+    """One CPU in 64-bit mode at privilege level 0, flat memory, paging off."""
+
+    def __init__(self, memory: GuestMemory) -> None:
+        self.memory = memory
+        self.on_syscall: Callable[[], None] = lambda: None
+        self.on_invalid_instruction: Callable[[], bool] = lambda: False  # whether RIP was moved and the guest goes on
+        self.time_stamp: Callable[[], int] = lambda: self.executed
+        self.gate: AbstractContextManager[Any] = RLock()  # is entered for what callbacks do beyond this CPU
+        self._engine = Engine(CPU_MODEL)
+        self.window = window_of(self._engine)
+        self.registers = RegisterFile(self._engine, self.window)
+        self._blocks = BlockCounter(memory)
+        self._stop_requested = False
+        self._code_changes = ctypes.c_uint64()
+        self.arrival = Arrival()
+        self._address_callbacks = 0
+        self._why: StopKind | None = None
+        self._event: StopReason | None = None
+        self._carried: BaseException | None = None
+        self._entry_msrs = self._system_call_msrs()
+        self._vectors = Batch(self._engine.handle, VECTOR_IDS, words=2)
+        self._state = Batch(self._engine.handle, (*STATE_IDS, *BATCH_IDS), words=_WIDEST)
+        self._install_hooks()
+        for register, value in INITIAL_STATE:
+            self._engine.set_register(register, value)
+        self._engine.write_msr(msr.EFER, msr.EFER_LME | msr.EFER_LMA | msr.EFER_SCE)
+        self._clean = self._engine.uc.context_save()
+        self._finder = InstructionFinder(memory)
+        self._edge_hook: Hook | None = None
+        self._unserved: list[Site] | None = None  # in the block that was translated last: it is not entered
+        self._looks_again = self._running = False
+
+    # --- memory
+
+    def map(self, start: int, size: int, protection: Protection, name: str) -> Region:
+        """Map zeroed memory for the guest. Raises machine.memory.guest_memory.MapError."""
+        region = self.memory.map(start, size, protection, name)
+        self._map(region)
+        return region
+
+    def map_shared(self, region: Region) -> None:
+        """Map a region that another memory owns. Raises machine.memory.guest_memory.MapError."""
+        self.memory.adopt(region)
+        self._map(region)
+
+    def _map(self, region: Region) -> None:
+        try:
+            address, protection = region.start & PHYSICAL_MASK, int(region.protection)
+            self._engine.map_pointer(address, region.size, protection, region.host_pointer)
+        except EmulatorError as error:
+            self.memory.unmap(region)
+            raise MapError(f"{region.name}: {error}") from None
+
+    def unmap(self, region: Region) -> None:
+        """Remove a region that `map` returned."""
+        self._engine.unmap(region.start & PHYSICAL_MASK, region.size)
+        self.memory.unmap(region)
+
+    def read(self, address: int, size: int) -> bytes | None:
+        """As `GuestMemory.read`."""
+        return self.memory.read(address, size)
+
+    def write(self, address: int, data: bytes) -> bool:
+        """As `GuestMemory.write`; changed code is translated anew."""
+        if not self.memory.write(address, data):
+            return False
+        region = self.memory.region_at(address)
+        while region is not None and region.start < address + len(data):
+            if Protection.EXECUTE in region.protection:
+                self.code_changed(max(address, region.start), min(address + len(data), region.end))
+            region = self.memory.region_at(region.end)
+        return True
+
+    def code_changed(self, begin: int, end: int) -> None:
+        """Translate [begin, end) anew: its bytes were changed by somebody else than this CPU."""
+        if begin < end:
+            self._engine.forget_code(begin, end)
+            self._blocks.forget(begin, end)
+            self._code_changes.value += 1
+
+    @property
+    def code_changes(self) -> int:
+        """Grows when code was changed by somebody else than this CPU."""
+        return self._code_changes.value
+
+    @property
+    def code_changes_address(self) -> int:
+        """Of the word that has `code_changes`."""
+        return ctypes.addressof(self._code_changes)
+
+    def read_vectors(self, values: Any) -> None:
+        """Copy XMM0 to XMM15 into an array of 32 words."""
+        self._vectors.read()
+        values[:] = self._vectors.values[:]
+
+    def write_vectors(self, values: Any) -> None:
+        """Set XMM0 to XMM15 from an array of 32 words."""
+        self._vectors.values[:] = values[:]
+        self._vectors.write()
+
+    # --- model-specific registers
+
+    def read_msr(self, number: int) -> int:
+        """The value of an MSR; 0 for one that the CPU model does not have."""
+        return self._engine.read_msr(number)
+
+    def write_msr(self, number: int, value: int) -> None:
+        """Set an MSR; ignored for one that the CPU model does not have. The mode bits of EFER stay."""
+        if number == msr.EFER:
+            value = self._engine.read_msr(number) & ~msr.EFER_WRITABLE | value & msr.EFER_WRITABLE
+        self._engine.write_msr(number, value)
+
+    def system_call_msrs(self) -> list[int]:
+        """STAR, LSTAR and FMASK."""
+        return self._entry_msrs()
+
+    def _system_call_msrs(self) -> Callable[[], list[int]]:
+        if self.window is None:
+            return MsrBatch(self._engine.handle, (msr.STAR, msr.LSTAR, msr.FMASK)).read
+        window = self.window
+        cells = [ctypes.c_uint64.from_address(place) for place in (window.star, window.lstar, window.fmask)]
+        return lambda: [cell.value for cell in cells]
+
+    # --- hooks of addresses
+
+    def hook_address(self, address: int, callback: Callable[[], None], replaces: bool = False) -> Hook:
+        """Call `callback` before each instruction that starts at `address`; other code keeps its speed.
+
+        The callback may write registers; when it changes RIP the guest goes on there, without the instruction; with
+        `replaces` in any case. After `stop` the run ends before the instruction, and the next run does not call again.
+        """
+        return self._hook_address(address, self.address_callback(address, callback, replaces).function)
+
+    def carry_address(self, address: int, code: int, data: int) -> Hook:
+        """Have machine code called before each such instruction instead, with `data`."""
+        return self._hook_address(address, code, data)
+
+    def _hook_address(self, address: int, callback: Any, data: int = 0) -> Hook:
+        hook = self._engine.add_hook(uc.UC_HOOK_CODE, callback, address=address, data=data)
+        self.code_changed(address, address + 1)
+        self._finder.come_last(address)
+        return hook
+
+    def address_callback(self, address: int, callback: Callable[[], None], replaces: bool = False) -> AddressCallback:
+        """What `hook_address` has called. Hooks are to be installed in the order in which this is called."""
+        self._address_callbacks += 1
+        number = self._address_callbacks
+
+        def on_code(_engine: int, _address: int, _size: int, _data: int) -> None:
+            if self.arrival.was_called(address, number, self.executed):
+                return
+            self.registers.forget()
+            if self.registers.read(RIP) != address:
+                return  # another hook of this address has moved it
+            changes = self.code_changes
+            try:
+                with self.gate:
+                    self._call(callback, address, number, changes, replaces)
+            except BaseException as error:
+                self._carry(error)
+            self.registers.forget()
+
+        return AddressCallback(CODE_HOOK(on_code), number)
+
+    def unhook(self, hook: Hook) -> None:
+        """Remove a hook of an address; safe in its own callback."""
+        self._engine.remove_hook(hook)
+
+    def _call(self, callback: Callable[[], None], address: int, number: int, changes: int, replaces: bool) -> None:
+        """Call back at an address; begin the instruction anew where what follows was translated for another state.
+
+        `changes` is what `code_changes` was when the trigger began.
+
+        Unicorn's translation of a block knows which instruction set the flags, so flags that are written here count
+        from the next block on only (test_flags_written_at_a_hook_decide_the_next_branch); nor has it later hooks.
+        """
+        registers = self.registers
+        flags = registers.read(RFLAGS)
+        callback()
+        rip = registers.read(RIP)
+        stays = rip == address and not replaces
+        renew = registers.read(RFLAGS) != flags or self.code_changes != changes
+        registers.store()
+        if stays and (renew or self._stop_requested):
+            self.arrival.begin_anew(address, number, self.executed)
+            self._engine.set_register(x86.UC_X86_REG_RIP, address)
+        elif replaces and rip == address:
+            self._engine.set_register(x86.UC_X86_REG_RIP, rip)
+        if self._stop_requested:
+            self._why = StopKind.STOPPED
+            self._engine.stop()
+
+    def leave_address(
+        self, address: int, number: int, changes: int, body: Callable[[], None], replaces: bool = False
+    ) -> None:
+        """End a trigger that machine code has begun when `code_changes` was `changes`; `body` writes registers.
+
+        `number` is that of its AddressCallback.
+        """
+        self.registers.forget()
+        try:
+            with self.gate:
+                self._call(body, address, number, changes, replaces)
+        except BaseException as error:
+            self._carry(error)
+        self.registers.forget()
+
+    # --- instructions that are looked for
+
+    def look_for(self, wanted: Mapping[InstructionPattern, Serve]) -> None:
+        """Have these instructions served wherever code is executed, from the next block on; others no more.
+
+        Code that is under way is left: the run ends before its next block when there is something new to look for.
+        """
+        if self._finder.look_for(wanted):
+            self._looks_again = True
+            if self._running:
+                self.stop()
+
+    def _look_again(self, start: int) -> None:
+        """Before a run: have all code translated anew that has not been looked at, and look at the first block."""
+        if self._looks_again:
+            self._looks_again = False
+            self._engine.forget_all_code()
+            if self._edge_hook is None:
+                self._edge_hook = self._engine.add_hook(uc.UC_HOOK_EDGE_GENERATED, EDGE_HOOK(self._on_translated))
+        if self._finder.is_active:
+            self._finder.serve(self._finder.unserved_from(start))
+
+    def _on_translated(self, _engine: int, block: int, _before: int, _data: int) -> None:
+        """A block was translated that is about to be entered."""
+        if not self._finder.is_active:
+            return
+        try:
+            translated = Translation.from_address(block)
+            with self.gate:
+                self._unserved = self._finder.unserved(translated.address, translated.size)
+            if self._unserved is not None:
+                self._blocks.hold()
+        except BaseException as error:
+            self._carry(error)
+
+    def _serve_first(self, sites: list[Site], address: int, size: int) -> None:
+        """Serve what was found in a block, and have it translated anew."""
+        self._unserved = None
+        self._blocks.release()
+        with self.gate:
+            self._finder.serve(sites)
+        self.code_changed(address, address + size)
+        self._engine.set_register(x86.UC_X86_REG_RIP, address)
+        if self._stop_requested:
+            self._blocks.close()
+
+    # --- execution
+
+    @property
+    def executed(self) -> int:
+        """Instructions since the CPU was made."""
+        return self._blocks.executed
+
+    def run(self, start: int, until: int, budget: int) -> StopReason:
+        """Execute from `start` until RIP is `until`, for at most `budget` instructions.
+
+        An exception that a callback raises ends the run and is raised here; RIP is that of the trigger. Ctrl-C is the
+        caller's business (machine.schedule.interrupt).
+        """
+        self.registers.write(RIP, start)
+        self.registers.store()
+        self.registers.forget()
+        self._stop_requested = False
+        self._look_again(start)
+        self.arrival.start_at(start)
+        self._blocks.allow(budget)
+        self._blocks.end_at(until)
+        self._why, self._event, self._carried = None, None, None
+        self._running = True
+        status = self._engine.start(start, until)
+        while self._hook_is_due:
+            with self.gate:
+                self._count_natively()
+            self.registers.forget()
+            start = self.registers.read(RIP)
+            self._look_again(start)
+            status = self._engine.start(start, until)
+        self._running = False
+        self.registers.forget()
+        reason = self._classify(status, until)
+        if reason.kind is StopKind.FAULT:
+            self._clear_pending_fault()
+        if self._carried is not None:
+            carried, self._carried = self._carried, None
+            raise carried
+        return reason
+
+    def stop(self) -> None:
+        """End the current run before its next block. May be called by a hook or by another thread."""
+        self._stop_requested = True
+        self._blocks.close()
+
+    def _classify(self, status: int, until: int) -> StopReason:
+        rip = self.registers.read(RIP)
+        if self._event is not None:
+            return self._event
+        if rip == until:
+            return StopReason(StopKind.REACHED, rip)
+        if self._why is not None:
+            return StopReason(self._why, rip)
+        if status == uc.UC_ERR_INSN_INVALID:
+            return StopReason(StopKind.INVALID, rip)
+        if status != uc.UC_ERR_OK and self._carried is None:
+            raise EmulatorError(f"uc_emu_start failed with error {status} at {rip:#x}")
+        region = self.memory.region_at(rip)
+        if region is None or Protection.EXECUTE not in region.protection:
+            return StopReason(StopKind.UNMAPPED, rip, address=rip, access="fetch")
+        # HLT ends a run like a triple fault does, with success; only the byte before RIP tells them apart.
+        if self.memory.read((rip - 1) & WORD_MASK, 1) == bytes((_HLT,)):
+            return StopReason(StopKind.HALT, rip)
+        return StopReason(StopKind.FAULT, rip, vector=_DOUBLE_FAULT)
+
+    def _clear_pending_fault(self) -> None:
+        """Make the CPU take the next fault as a first one.
+
+        QEMU remembers a delivered contributory exception until its handler is entered, which never happens here: the
+        next one would arrive as a double fault (test_a_second_fault_is_reported_like_the_first).
+        """
+        self._state.read()
+        msrs = [self._engine.read_msr(row.number) for row in msr.MSRS]
+        self._engine.uc.context_restore(self._clean)
+        for row, value in zip(msr.MSRS, msrs, strict=True):
+            self._engine.write_msr(row.number, value)
+        self._state.write()
+        self.registers.forget()
+
+    # --- hooks
+
+    def _install_hooks(self) -> None:
+        engine = self._engine
+        self._block_hook = engine.add_hook(uc.UC_HOOK_BLOCK, BLOCK_HOOK(self._on_block))
+        self._patience, self._hook_is_due = _PATIENCE, False
+        if block_hook.is_compiled():
+            self._count_natively()
+        engine.add_hook(uc.UC_HOOK_INSN_INVALID, INVALID_INSTRUCTION_HOOK(self._on_invalid_instruction))
+        engine.add_hook(uc.UC_HOOK_INTR, INTERRUPT_HOOK(self._on_interrupt))
+        engine.add_hook(uc.UC_HOOK_MEM_INVALID, MEMORY_INVALID_HOOK(self._on_invalid_access))
+        self._syscall_hook = engine.add_hook(uc.UC_HOOK_INSN, SYSCALL_HOOK(self._on_syscall), x86.UC_X86_INS_SYSCALL)
+        self._carried_syscall_hook = self._syscall_hook
+        engine.add_hook(uc.UC_HOOK_INSN, TIME_STAMP_HOOK(self._on_rdtsc), x86.UC_X86_INS_RDTSC)
+        engine.add_hook(uc.UC_HOOK_INSN, TIME_STAMP_HOOK(self._on_rdtscp), x86.UC_X86_INS_RDTSCP)
+
+    def _carry(self, error: BaseException) -> None:
+        """End the run with an exception, which cannot pass through C code."""
+        self._carried = error
+        self._engine.stop()
+
+    def _count_natively(self) -> None:
+        """Have the blocks counted by machine code, which is worth its compilation in a longer run only."""
+        self._hook_is_due, self._patience = False, -1
+        code = block_hook.address()
+        if code is not None:
+            self._other_block_hook = BLOCK_HOOK(self._on_other_block)
+            self._blocks.call(self._other_block_hook, learn=function_address("uc_ctl"))
+            self._engine.add_hook(uc.UC_HOOK_BLOCK, code, data=self._blocks.state)
+            self._engine.remove_hook(self._block_hook)
+            self._engine.forget_all_code()
+
+    def _on_block(self, _engine: int, address: int, size: int, _data: int) -> None:
+        """A block, while Python counts."""
+        try:
+            if self._unserved is not None:
+                self._serve_first(self._unserved, address, size)
+            elif self._patience == 0 or (self._patience > 0 and not self._blocks.is_certain(address, size)):
+                self._hook_is_due = True
+                self._engine.stop()
+            else:
+                self._patience -= 1
+                self._enter(address, size)
+        except BaseException as error:
+            self._carry(error)
+
+    def _on_other_block(self, _engine: int, address: int, size: int, _data: int) -> None:
+        """A block that machine code does not let in: it is the last of the run and new, or does not fit."""
+        try:
+            if self._unserved is not None:
+                self._serve_first(self._unserved, address, size)
+            elif self._blocks.ends_at(address + size):
+                self._enter(address, size)
+            else:
+                self._close()
+        except BaseException as error:
+            self._carry(error)
+
+    def _enter(self, address: int, size: int) -> None:
+        if not self._blocks.enter(address, size):
+            self._close()
+
+    def _close(self) -> None:
+        self._why = StopKind.STOPPED if self._stop_requested else StopKind.BUDGET
+        self._engine.stop()
+
+    def _on_interrupt(self, _engine: int, vector: int, _data: int) -> None:
+        try:
+            self.registers.forget()
+            self._event = StopReason(StopKind.FAULT, self.registers.read(RIP), vector=vector)
+            self._engine.stop()
+        except BaseException as error:
+            self._carry(error)
+
+    def _on_invalid_access(self, _engine: int, kind: int, address: int, _size: int, _value: int, _data: int) -> bool:
+        try:
+            self.registers.forget()
+            rip = self.registers.read(RIP)
+            self._event = StopReason(StopKind.UNMAPPED, rip, address=address, access=_ACCESS_NAMES.get(kind, "access"))
+        except BaseException as error:
+            self._carry(error)
+        return False
+
+    def _on_syscall(self, _engine: int, _data: int) -> None:
+        self.within_system_call(self.on_syscall)
+
+    def within_system_call(self, body: Callable[[], None]) -> None:
+        """Let a SYSCALL have its effect, in its hook."""
+        self.registers.forget()
+        try:
+            with self.gate:
+                body()
+            self.registers.store_in_hook(SYSCALL_LENGTH)
+        except BaseException as error:
+            self.registers.forget()
+            self._carry(error)
+        if self._stop_requested:
+            self._heed_stop()
+
+    def _heed_stop(self) -> None:
+        self._why = StopKind.STOPPED
+        self._engine.stop()
+
+    def carry_system_calls(self, code: int, data: int) -> int:
+        """Have machine code called at a SYSCALL instead, with `data`; the address of the hook in Python."""
+        self._engine.remove_hook(self._carried_syscall_hook)
+        self._carried_syscall_hook = self._engine.add_hook(uc.UC_HOOK_INSN, code, x86.UC_X86_INS_SYSCALL, data=data)
+        return callback_address(self._syscall_hook)
+
+    def aside(self, body: Callable[[], None]) -> bool:
+        """Do a part of the work of a hook in machine code; False when the run ends at once, by an exception."""
+        try:
+            with self.gate:
+                body()
+        except BaseException as error:
+            self._carry(error)
+            return False
+        if self._stop_requested:
+            self._heed_stop()
+        return True
+
+    def _on_invalid_instruction(self, _engine: int, _data: int) -> bool:
+        handled = False
+        self.registers.forget()
+        try:
+            with self.gate:
+                handled = self.on_invalid_instruction()
+            if handled:
+                self.registers.store()
+        except BaseException as error:
+            self._carry(error)
+        self.registers.forget()
+        if handled and self._stop_requested:
+            self._heed_stop()
+        return handled
+
+    def _on_rdtsc(self, _engine: int, _data: int) -> int:
+        try:
+            with self.gate:
+                ticks = self.time_stamp()
+            self._engine.set_register(x86.UC_X86_REG_RAX, ticks & 0xFFFF_FFFF)
+            self._engine.set_register(x86.UC_X86_REG_RDX, ticks >> 32 & 0xFFFF_FFFF)
+        except BaseException as error:
+            self._carry(error)
+        return 1  # the instruction is done
+
+    def _on_rdtscp(self, engine: int, data: int) -> int:
+        try:
+            self._engine.set_register(x86.UC_X86_REG_RCX, self.read_msr(msr.TSC_AUX) & 0xFFFF_FFFF)
+        except BaseException as error:
+            self._carry(error)
+        return self._on_rdtsc(engine, data)

@@ -1,0 +1,147 @@
+"""Instructions for which Unicorn has no hook: they are looked for in every block when it is translated.
+
+Unicorn says when it has translated a block, also one that was changed or made at run time, but for the first of a run
+(tests/machine/test_instruction_finder.py). A block in which a wanted instruction stands that has no hook yet is not
+entered: the hooks are set, and it is translated anew. Code hooks fire only where an instruction starts, so other bytes
+that look the same disturb nobody.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import capstone
+
+from machine.memory.guest_memory import PAGE, GuestMemory, page_floor
+
+_LONGEST_BLOCK = 512  # instructions that Unicorn translates at once
+_LONGEST_INSTRUCTION = 15
+_PREFIXES = bytes((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3))
+_REX = bytes(range(0x40, 0x50))
+_ENDS = ("j", "call", "ret", "loop", "iret", "int", "sys", "hlt", "ud")  # what mnemonics begin with that end a block
+
+
+@dataclass(frozen=True)
+class InstructionPattern:
+    """What the bytes of an instruction begin with, behind legacy and REX prefixes; `exact`: without any."""
+
+    opcode: bytes
+    exact: bool = False
+
+    def matches(self, code: bytes) -> bool:
+        """Whether this is the code of such an instruction."""
+        return (code if self.exact else code.lstrip(_PREFIXES).lstrip(_REX)).startswith(self.opcode)
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place at which a wanted instruction stands; `length` in bytes."""
+
+    pattern: InstructionPattern
+    address: int
+    length: int
+
+
+class Removable(Protocol):
+    """Hooks that serve a site."""
+
+    def remove(self) -> None:
+        """Serve it no more."""
+        ...
+
+
+Serve = Callable[[Site], Removable]
+
+
+class Translation(ctypes.Structure):
+    """A translated block: uc_tb of unicorn.h."""
+
+    _fields_ = (("address", ctypes.c_uint64), ("instructions", ctypes.c_uint16), ("size", ctypes.c_uint16))
+
+
+class InstructionFinder:
+    """The sites of one CPU. It only decides: hooking and translating anew are the business of `Cpu`."""
+
+    def __init__(self, memory: GuestMemory) -> None:
+        self._memory = memory
+        self._wanted: dict[InstructionPattern, Serve] = {}
+        self._sites: dict[int, tuple[Site, Removable]] = {}
+        self._by_page: dict[int, set[int]] = {}
+        self._decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether anything is looked for."""
+        return bool(self._wanted)
+
+    def look_for(self, wanted: Mapping[InstructionPattern, Serve]) -> bool:
+        """Look for these instructions from now on; whether there is a new one, so that all code must be looked at."""
+        grown = not wanted.keys() <= self._wanted.keys()
+        self._wanted = dict(wanted)
+        for address in [address for address, (site, _) in self._sites.items() if site.pattern not in wanted]:
+            self._forget(address)
+        return grown
+
+    def unserved(self, address: int, size: int) -> list[Site] | None:
+        """The wanted instructions of a translated block that have no hook yet; None when it may be entered as it is.
+
+        Sites in it whose code was changed are dropped: then it is translated anew without their hooks, too.
+        """
+        code = self._memory.read(address, size) or b""
+        dropped = self._drop_stale(address, size)
+        found: list[Site] = []
+        if any(pattern.opcode in code for pattern in self._wanted):
+            found = [site for site in self._sites_in(code, address) if site.address not in self._sites]
+        return found if found or dropped else None
+
+    def unserved_from(self, start: int) -> list[Site]:
+        """The same in the block that begins at an address, which is not translated yet."""
+        code = self._memory.read_up_to(start, _LONGEST_BLOCK * _LONGEST_INSTRUCTION)
+        size = 0
+        for _, length, mnemonic, _ in self._decoder.disasm_lite(code, start, _LONGEST_BLOCK):
+            size += length
+            if mnemonic.startswith(_ENDS):
+                break
+        return self.unserved(start, size) or []
+
+    def serve(self, sites: list[Site]) -> None:
+        """Have sites served."""
+        for site in sites:
+            self._sites[site.address] = site, self._wanted[site.pattern](site)
+            self._by_page.setdefault(page_floor(site.address), set()).add(site.address)
+
+    def come_last(self, address: int) -> None:
+        """An address has got another hook, which is to be called before the one of a site."""
+        if address in self._sites:
+            site, served = self._sites.pop(address)
+            served.remove()
+            self._sites[address] = site, self._wanted[site.pattern](site)
+
+    def _sites_in(self, code: bytes, address: int) -> Iterator[Site]:
+        for start, length, _, _ in self._decoder.disasm_lite(code, address):
+            at = start - address
+            pattern = next((each for each in self._wanted if each.matches(code[at : at + length])), None)
+            if pattern is not None:
+                yield Site(pattern, start, length)
+
+    def _drop_stale(self, address: int, size: int) -> bool:
+        """Whether another instruction stands at a site now."""
+        stale = [
+            place
+            for page in range(page_floor(address), address + size, PAGE)
+            for place in self._by_page.get(page, ())
+            if address <= place < address + size and self._is_stale(self._sites[place][0])
+        ]
+        for place in stale:
+            self._forget(place)
+        return bool(stale)
+
+    def _is_stale(self, site: Site) -> bool:
+        return not site.pattern.matches(self._memory.read_up_to(site.address, site.length))
+
+    def _forget(self, address: int) -> None:
+        self._sites.pop(address)[1].remove()
+        self._by_page[page_floor(address)].discard(address)

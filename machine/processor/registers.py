@@ -1,0 +1,48 @@
+"""Which Unicorn register serves each storage of `vm.registers.STORAGES`. Data only.
+
+The twenty storages of a trigger (general registers, rip, rflags, cs, ss) come first and travel in one batch; the others
+are read one at a time. A storage without a row reads as 0 and ignores writes. Unicorn also ignores writes of the fs and
+gs selectors that no descriptor table backs.
+"""
+
+from __future__ import annotations
+
+from unicorn import x86_const as x86
+
+from vm.registers import GENERAL, STORAGE_INDEX
+
+# The batch of a trigger: position in the batch is the position in this table.
+_BATCH_NAMES: tuple[str, ...] = (*GENERAL, "rip", "rflags", "cs", "ss")
+BATCH_STORAGES: tuple[int, ...] = tuple(STORAGE_INDEX[name] for name in _BATCH_NAMES)
+BATCH_IDS: tuple[int, ...] = tuple(getattr(x86, f"UC_X86_REG_{name.upper()}") for name in _BATCH_NAMES)
+GENERAL_IDS: tuple[int, ...] = BATCH_IDS[: len(GENERAL)]
+BATCH_POSITION: dict[int, int] = {storage: position for position, storage in enumerate(BATCH_STORAGES)}
+
+# Storages of up to 64 bits outside the batch.
+_PLAIN_NAMES: tuple[str, ...] = (
+    "ds", "es", "fs", "gs",
+    "cr0", "cr2", "cr3", "cr4", "cr8",
+    "dr0", "dr1", "dr2", "dr3", "dr6", "dr7",
+)  # fmt: skip
+PLAIN_IDS: dict[int, int] = {STORAGE_INDEX[name]: getattr(x86, f"UC_X86_REG_{name.upper()}") for name in _PLAIN_NAMES}
+
+# Descriptor-table registers: the storage is the base of gdtr and idtr, the selector of ldtr and tr (language.md 10.1).
+TABLE_BASES: dict[int, int] = {
+    STORAGE_INDEX["gdtr"]: x86.UC_X86_REG_GDTR,
+    STORAGE_INDEX["idtr"]: x86.UC_X86_REG_IDTR,
+}
+TABLE_SELECTORS: dict[int, int] = {
+    STORAGE_INDEX["ldtr"]: x86.UC_X86_REG_LDTR,
+    STORAGE_INDEX["tr"]: x86.UC_X86_REG_TR,
+}
+
+VECTOR_IDS: tuple[int, ...] = tuple(getattr(x86, f"UC_X86_REG_XMM{number}") for number in range(16))
+
+# What a program computes with besides: carried over when a CPU is freed of a pending fault (machine.processor.cpu).
+STATE_IDS: tuple[int, ...] = (
+    *PLAIN_IDS.values(), *TABLE_BASES.values(), *TABLE_SELECTORS.values(),
+    x86.UC_X86_REG_FS_BASE, x86.UC_X86_REG_GS_BASE, x86.UC_X86_REG_MXCSR,
+    x86.UC_X86_REG_FPCW, x86.UC_X86_REG_FPSW, x86.UC_X86_REG_FPTAG,
+    *(getattr(x86, f"UC_X86_REG_FP{number}") for number in range(8)),
+    *VECTOR_IDS,
+)  # fmt: skip

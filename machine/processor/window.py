@@ -1,0 +1,164 @@
+"""Where an engine keeps the registers of its CPU, so that machine code reads them without calling Unicorn.
+
+Unicorn has no call that tells. Its calls cost 5 to 10 ns for each register, several times what a short script takes; so
+the places are searched for, once in a process: marks are written through Unicorn's calls into a scratch engine, and
+looked for in the memory that the engine's handle points to. What is found must then answer in both directions. Where
+nothing is found - another operating system, another version of Unicorn - there is no window, and the registers are
+copied by calls: the same answers, more slowly.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from unicorn import x86_const as x86
+
+from machine.processor import msr
+from machine.processor.binding import Engine, address_of
+from machine.processor.registers import GENERAL_IDS
+from vm.registers import GENERAL
+
+_WORD = 8
+_HANDLE_BYTES = 0x1000  # of the engine's structure in which the pointer to its CPU is looked for
+_CPU_BYTES = 0x1_0000  # of the CPU's structure in which the registers are looked for
+_STATE_BYTES = 0x8000  # behind the general registers, in which the others are looked for
+_ALIGNMENT = 16
+_CHECKED = x86.UC_X86_REG_R15
+
+# Registers besides the general ones, the bytes of their cells, and two marks that differ in every byte but the sign.
+_OTHERS: dict[str, tuple[int, int, tuple[int, int]]] = {
+    "rip": (x86.UC_X86_REG_RIP, 8, (0x3A5C_11E7_2B4D_6F01, 0x1B2D_22F8_4C5E_7012)),
+    "cs": (x86.UC_X86_REG_CS, 4, (0x7A58, 0x5B68)),
+    "ss": (x86.UC_X86_REG_SS, 4, (0x6C78, 0x4D88)),
+    "star": (msr.STAR, 8, (0x4B6D_33A9_5D6F_7123, 0x2C3E_44BA_6E70_7234)),
+    "lstar": (msr.LSTAR, 8, (0x5C7E_55CB_7F01_7345, 0x3D4F_66DC_0112_7456)),
+    "fmask": (msr.FMASK, 8, (0x7567_0000, 0x1678_0000)),
+}
+_MSRS = ("star", "lstar", "fmask")
+
+
+@dataclass(frozen=True)
+class Window:
+    """Host addresses in one engine, valid as long as it lives: sixteen words of general registers, and single cells.
+
+    `rip` and the MSRs have 64 bits, the selectors 32. All but the general registers are for reading.
+    """
+
+    general: int
+    rip: int
+    cs: int
+    ss: int
+    star: int
+    lstar: int
+    fmask: int
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """The same for every engine: where its handle points to the CPU, and distances from there."""
+
+    pointer: int
+    general: int
+    others: dict[str, int]
+
+    def apply(self, engine: Engine) -> Window:
+        cpu = ctypes.c_uint64.from_address(address_of(engine.handle) + self.pointer).value
+        return Window(cpu + self.general, **{name: cpu + distance for name, distance in self.others.items()})
+
+
+def window_of(engine: Engine) -> Window | None:
+    """The window of an engine; None where there is none."""
+    layout = _layout()
+    if layout is None:
+        return None
+    engine.read_register(_CHECKED)  # an engine has no CPU before the first call that needs one
+    window = layout.apply(engine)
+    return window if _answers(engine, window.general) else None
+
+
+def _answers(engine: Engine, general: int) -> bool:
+    """Whether the last general register lies there: what is written at one end is read at the other."""
+    cell = ctypes.c_uint64.from_address(general + _WORD * (len(GENERAL) - 1))
+    kept = engine.read_register(_CHECKED)
+    mark = kept ^ 0x5A69_7887_96A5_B4C3
+    engine.set_register(_CHECKED, mark)
+    if cell.value != mark:
+        engine.set_register(_CHECKED, kept)
+        return False
+    cell.value = kept
+    return engine.read_register(_CHECKED) == kept
+
+
+@cache
+def _layout() -> _Layout | None:
+    engine = Engine(x86.UC_CPU_X86_SANDYBRIDGE)
+    marks = [0x5A5A_1234_8765_0000 + 0x0101_0101 * number for number in range(len(GENERAL))]
+    for number, mark in zip(GENERAL_IDS, marks, strict=True):
+        engine.set_register(number, mark)
+    try:
+        areas = tuple(_writable_areas())
+    except OSError:
+        return None
+    needle = b"".join(mark.to_bytes(_WORD, "little") for mark in marks)
+    found = ((_bytes(cpu, _CPU_BYTES, areas).find(needle), pointer, cpu) for pointer, cpu in _pointers(engine, areas))
+    # Another structure may happen to lie in front of the CPU's, at a distance that the next engine will not have: the
+    # shortest distance is one within the CPU's own.
+    for general, pointer, cpu in sorted(row for row in found if row[0] >= 0):
+        others = _places(engine, cpu + general, areas) if _answers(engine, cpu + general) else None
+        if others is not None:
+            return _Layout(pointer, general, {name: general + at for name, at in others.items()})
+    return None
+
+
+def _pointers(engine: Engine, areas: tuple[range, ...]) -> Iterator[tuple[int, int]]:
+    """The pointers in the engine's structure: where they stand in it, and what they point to."""
+    words = _bytes(address_of(engine.handle), _HANDLE_BYTES, areas)
+    for at in range(0, len(words) - _WORD + 1, _WORD):
+        target = int.from_bytes(words[at : at + _WORD], "little")
+        if target % _ALIGNMENT == 0 and any(target in area for area in areas):
+            yield at, target
+
+
+def _places(engine: Engine, general: int, areas: tuple[range, ...]) -> dict[str, int] | None:
+    """The distances of the other registers from the general ones; None unless each has exactly one.
+
+    What was read may lie behind the registers itself: only a place that follows the second mark counts.
+    """
+    found = {}
+    for name, (number, size, (first, second)) in _OTHERS.items():
+        write: Callable[[int, int], None] = engine.write_msr if name in _MSRS else engine.set_register
+        write(number, first)
+        candidates = list(_occurrences(_bytes(general, _STATE_BYTES, areas), first.to_bytes(size, "little")))
+        write(number, second)
+        mark = second.to_bytes(size, "little")
+        places = [place for place in candidates if ctypes.string_at(general + place, size) == mark]
+        if len(places) != 1:
+            return None
+        (found[name],) = places
+    return found
+
+
+def _occurrences(data: bytes, needle: bytes) -> Iterator[int]:
+    at = data.find(needle)
+    while at >= 0:
+        yield at
+        at = data.find(needle, at + 1)
+
+
+def _bytes(start: int, size: int, areas: tuple[range, ...]) -> bytes:
+    """What stands at a host address, as far as it may be read."""
+    room = next((area.stop - start for area in areas if start in area), 0)
+    return ctypes.string_at(start, min(size, room))
+
+
+def _writable_areas() -> Iterator[range]:
+    """The areas of this process's memory that can be read and written. Raises OSError."""
+    rows = (line.split() for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines())
+    for row in rows:
+        if row[1].startswith("rw"):
+            first, end = (int(address, 16) for address in row[0].split("-"))
+            yield range(first, end)
