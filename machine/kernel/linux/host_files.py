@@ -78,12 +78,22 @@ class _Special(_HostNode):
 
 
 class _Link(_HostNode):
-    """A symbolic link."""
+    """A symbolic link, with the directory and the name that it was found by."""
+
+    def __init__(self, descriptor: int, share: Share, directory: HostDirectory, name: bytes) -> None:
+        super().__init__(descriptor, share)
+        self._directory, self._name = directory, name
 
     @_translated
     def target(self) -> bytes | None:
         """As `Node`."""
         return os.readlink(b"", dir_fd=self.descriptor)
+
+    @_translated
+    def set_times(self, accessed: int, modified: int) -> None:
+        """As `Node`."""
+        self._share.check_writable()
+        os.utime(self._name, ns=(accessed, modified), dir_fd=self._directory.descriptor, follow_symlinks=False)
 
 
 class _File(_HostNode):
@@ -207,7 +217,7 @@ class HostDirectory(_HostNode):
         descriptor = os.open(name, LOOK, dir_fd=self.descriptor)
         found = os.fstat(descriptor)
         if stat.S_ISLNK(found.st_mode):
-            return _Link(descriptor, self._share)
+            return _Link(descriptor, self._share, self, name)
         if stat.S_ISREG(found.st_mode):
             return _File(descriptor, self._share, self, name)
         if stat.S_ISDIR(found.st_mode) and found.st_dev == self._share.device:

@@ -128,6 +128,47 @@ class MemoryFile(MemoryNode):
         self.touch()
 
 
+class SealedFile(MemoryFile):
+    """A file of memfd_create: no name leads to it, and it can be sealed against changes."""
+
+    SEAL, SHRINK, GROW, WRITE, FUTURE_WRITE, EXEC = 1, 2, 4, 8, 16, 32
+    _KNOWN = 63
+    _PROGRAM = 0o111  # the bits that EXEC is about
+
+    def __init__(self, store: Store, mode: int, seals: int) -> None:
+        super().__init__(store, mode)
+        self.links = 0
+        self.seals = seals
+
+    def add_seals(self, seals: int) -> None:
+        """Seal it further. Raises EPERM when that is sealed, and EINVAL."""
+        if self.seals & self.SEAL:
+            raise LinuxError(Errno.EPERM)
+        if seals & ~self._KNOWN:
+            raise LinuxError(Errno.EINVAL)
+        if seals & self.EXEC and self._mode & self._PROGRAM:
+            seals |= self.SHRINK | self.GROW | self.WRITE | self.FUTURE_WRITE
+        self.seals |= seals
+
+    def write_at(self, offset: int, data: bytes) -> int:
+        """As `Handle`. Raises EPERM."""
+        if self.seals & (self.WRITE | self.FUTURE_WRITE):
+            raise LinuxError(Errno.EPERM)
+        return super().write_at(offset, data)
+
+    def resize(self, size: int) -> None:
+        """As `Handle`. Raises EPERM."""
+        if (size < self.size() and self.seals & self.SHRINK) or (size > self.size() and self.seals & self.GROW):
+            raise LinuxError(Errno.EPERM)
+        super().resize(size)
+
+    def set_mode(self, mode: int) -> None:
+        """As `Node`. Raises EPERM."""
+        if self.seals & self.EXEC and (mode ^ self._mode) & self._PROGRAM:
+            raise LinuxError(Errno.EPERM)
+        super().set_mode(mode)
+
+
 class MemoryLink(MemoryNode):
     """A symbolic link."""
 

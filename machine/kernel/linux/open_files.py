@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from machine.kernel.linux.errors import Errno, LinuxError
-from machine.kernel.linux.memory_files import Device
+from machine.kernel.linux.memory_files import Device, MemoryFile
 from machine.kernel.linux.nodes import Entry, Handle, Status
 from machine.kernel.linux.paths import Place
 
@@ -51,6 +51,12 @@ class OpenFile:
             raise LinuxError(Errno.EBADF)
         return self.place.node.status()
 
+    def set_mode(self, mode: int) -> None:
+        """fchmod."""
+        if self.place is None:
+            raise LinuxError(Errno.EOPNOTSUPP)
+        self.place.node.set_mode(mode)
+
     def read(self, size: int) -> bytes:
         """The next bytes; none at the end."""
         raise LinuxError(Errno.EINVAL)
@@ -67,12 +73,12 @@ class OpenFile:
         """How many bytes were taken at an offset, without moving the position."""
         raise LinuxError(Errno.ESPIPE)
 
-    def at_end(self, offset: int | None = None) -> bool:
-        """Whether a read, at an offset or at the position, would give nothing. Raises what the read would."""
+    def at_end(self, size: int, offset: int | None = None) -> bool:
+        """Whether a read of `size` bytes, at an offset or the position, would give nothing. Raises what it would."""
         return False
 
-    def swallows(self) -> bool:
-        """Whether writing does not look at the bytes. Raises what a write of any bytes would."""
+    def swallows(self, size: int) -> bool:
+        """Whether writing `size` bytes does not look at them. Raises what a write of any bytes would."""
         return False
 
     def available(self) -> int:
@@ -105,6 +111,13 @@ class RegularFile(OpenFile):
         """As `OpenFile`."""
         return self.handle.status()
 
+    def set_mode(self, mode: int) -> None:
+        """As `OpenFile`; a file of memory is its own node."""
+        if isinstance(self.handle, MemoryFile):
+            self.handle.set_mode(mode)
+        else:
+            super().set_mode(mode)
+
     def read(self, size: int) -> bytes:
         """As `OpenFile`."""
         data = self.handle.read_at(self.offset, size)
@@ -131,7 +144,7 @@ class RegularFile(OpenFile):
             return 0
         return self.handle.write_at(self.handle.status().size if self.flags & O_APPEND else offset, data)
 
-    def at_end(self, offset: int | None = None) -> bool:
+    def at_end(self, size: int, offset: int | None = None) -> bool:
         """As `OpenFile`."""
         return not self.handle.read_at(self.offset if offset is None else offset, 1)
 
@@ -195,7 +208,7 @@ class DirectoryFile(OpenFile):
         """As `OpenFile`."""
         raise LinuxError(Errno.EISDIR)
 
-    def at_end(self, offset: int | None = None) -> bool:
+    def at_end(self, size: int, offset: int | None = None) -> bool:
         """As `OpenFile`."""
         raise LinuxError(Errno.EISDIR)
 
@@ -227,11 +240,11 @@ class DeviceFile(OpenFile):
         """As `OpenFile`: there are no offsets."""
         return self.write(data)
 
-    def at_end(self, offset: int | None = None) -> bool:
+    def at_end(self, size: int, offset: int | None = None) -> bool:
         """As `OpenFile`."""
         return not self.device.read(1)
 
-    def swallows(self) -> bool:
+    def swallows(self, size: int) -> bool:
         """As `OpenFile`."""
         if self.device.write_error is not None:
             raise LinuxError(self.device.write_error)
@@ -239,8 +252,6 @@ class DeviceFile(OpenFile):
 
     def seek(self, offset: int, whence: int) -> int:
         """As `OpenFile`: the position is always 0."""
-        if not SEEK_SET <= whence <= SEEK_HOLE:
-            raise LinuxError(Errno.EINVAL)
         return 0
 
 

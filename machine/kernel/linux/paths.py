@@ -68,17 +68,6 @@ class Spot:
             raise LinuxError(Errno.ENOENT)
         return self.place
 
-    @property
-    def is_name(self) -> bool:
-        """Whether it is a name at all, and neither `.`, `..` nor the root."""
-        return self.name not in (b".", b"..", b"/")
-
-    def new_name(self) -> bytes:
-        """The name for something new. Raises EEXIST."""
-        if self.place is not None or not self.is_name:
-            raise LinuxError(Errno.EEXIST)
-        return self.name
-
 
 def find(root: Place, start: Place, path: bytes, follow: bool = True, resolve: Resolve = Resolve.FREELY) -> Spot:
     """Walk a path. `follow` says whether a symbolic link at its end is followed; a trailing slash always does so.
@@ -125,20 +114,51 @@ def find(root: Place, start: Place, path: bytes, follow: bool = True, resolve: R
     return spot
 
 
-def find_name(root: Place, start: Place, path: bytes) -> Spot:
-    """The name at the end of a path, to make, move or remove: a link there is not followed, whatever comes behind it.
+@dataclass(frozen=True)
+class Name:
+    """The end of a path, to make, move or remove: a link there is not followed, whatever comes behind it."""
 
-    Raises as `find` does.
-    """
+    directory: Place
+    name: bytes
+    slash: bool
+
+    @property
+    def is_proper(self) -> bool:
+        """Whether it is neither `.`, `..` nor the root."""
+        return self.name not in (b".", b"..", b"/")
+
+    def look(self) -> Place | None:
+        """What stands there. Raises ENOTDIR, ENAMETOOLONG."""
+        if self.name == b"/":
+            return self.directory
+        return _Way(self.directory, self.directory, Resolve.FREELY).step(self.directory, self.name, self.slash).place
+
+    def existing(self) -> Place:
+        """What stands there. Raises ENOENT as well."""
+        place = self.look()
+        if place is None:
+            raise LinuxError(Errno.ENOENT)
+        return place
+
+    def new(self) -> bytes:
+        """The name for something new. Raises EEXIST."""
+        if not self.is_proper or self.look() is not None:
+            raise LinuxError(Errno.EEXIST)
+        return self.name
+
+
+def find_name(root: Place, start: Place, path: bytes) -> Name:
+    """The name at the end of a path, and the directory it is in. Raises as `find` does."""
     stem = path.rstrip(b"/")
+    if not path:
+        raise LinuxError(Errno.ENOENT)
     if not stem:
-        return Spot(root, b"/", root, True) if path else find(root, start, path)
+        return Name(root, b"/", True)
     directory, _, name = stem.rpartition(b"/")
-    way = _Way(root, start, Resolve.FREELY)
-    here = start
-    if directory or stem.startswith(b"/"):
-        here = find(root, start, directory or b"/").existing()
-    return way.step(here, name, path.endswith(b"/"))
+    here = find(root, start, directory or b"/").existing() if b"/" in stem else start
+    if not here.node.is_directory:
+        raise LinuxError(Errno.ENOTDIR)
+    return Name(here, name, path.endswith(b"/"))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from machine.kernel.linux.errors import Errno, LinuxError
-from machine.kernel.linux.nodes import Status
+from machine.kernel.linux.nodes import PERMISSION_BITS, Status
 from machine.kernel.linux.open_files import O_RDONLY, O_RDWR, O_WRONLY, OpenFile
 
 PIPE_BYTES, LARGEST_PIPE = 65536, 1 << 20  # of a new pipe, and what F_SETPIPE_SZ can make of it
@@ -27,6 +27,7 @@ class _Pipe:
     capacity: int = PIPE_BYTES
     readers: int = 1
     writers: int = 1
+    mode: int = 0o600
 
 
 class PipeEnd(OpenFile):
@@ -38,7 +39,11 @@ class PipeEnd(OpenFile):
 
     def status(self) -> Status:
         """As `OpenFile`."""
-        return Status(mode=stat.S_IFIFO | 0o600, inode=self._inode)
+        return Status(mode=stat.S_IFIFO | self._pipe.mode, inode=self._inode)
+
+    def set_mode(self, mode: int) -> None:
+        """As `OpenFile`."""
+        self._pipe.mode = mode & PERMISSION_BITS
 
     def is_of(self, other: PipeEnd) -> bool:
         """Whether both are ends of one pipe."""
@@ -62,19 +67,18 @@ class PipeEnd(OpenFile):
         pipe = self._pipe
         if not data:
             return 0
-        if self.swallows():
-            return 0
+        self.swallows(len(data))
         room = pipe.capacity - len(pipe.data)
         if room <= 0 or (len(data) <= PIPE_ATOMIC and room < len(data)):
             raise LinuxError(Errno.EAGAIN)
         pipe.data += data[:room]
         return min(len(data), room)
 
-    def at_end(self, offset: int | None = None) -> bool:
+    def at_end(self, size: int, offset: int | None = None) -> bool:
         """As `OpenFile`."""
         return not self.peek(1)
 
-    def swallows(self) -> bool:
+    def swallows(self, size: int) -> bool:
         """As `OpenFile`."""
         if not self._pipe.readers:
             raise LinuxError(Errno.EPIPE)
@@ -133,13 +137,29 @@ class EventCounter(OpenFile):
 
     def write(self, data: bytes) -> int:
         """As `OpenFile`."""
-        added = int.from_bytes(data[:8], "little")
-        if len(data) < 8 or added > _LARGEST_COUNT:
+        self.swallows(len(data))
+        added = int.from_bytes(data, "little")
+        if added > _LARGEST_COUNT:
             raise LinuxError(Errno.EINVAL)
         if added > _LARGEST_COUNT - self._count:
             raise LinuxError(Errno.EAGAIN)
         self._count += added
         return 8
+
+    def at_end(self, size: int, offset: int | None = None) -> bool:
+        """As `OpenFile`: never; Linux has taken the count when it finds that it cannot be told."""
+        self.read(size)
+        return False
+
+    def seek(self, offset: int, whence: int) -> int:
+        """As `OpenFile`: the position is always 0."""
+        return 0
+
+    def swallows(self, size: int) -> bool:
+        """As `OpenFile`."""
+        if size != 8:
+            raise LinuxError(Errno.EINVAL)
+        return False
 
     def ready(self) -> tuple[bool, bool, bool]:
         """As `OpenFile`."""

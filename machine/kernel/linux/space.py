@@ -18,6 +18,7 @@ USER_SPACE = 1 << 47
 LOWEST = 0x1_0000  # mmap_min_addr
 _TOP = STACK_TOP - 0x800_0000  # the first mapping ends here; the way to the stack stays free
 _STACK_BOTTOM = STACK_TOP - STACK_SIZE
+MOST_BYTES = 0x7FFF_F000  # that one call transfers (MAX_RW_COUNT)
 _CHUNK = 4096
 _READ, _WRITE, _EXECUTE = map(int, (Protection.READ, Protection.WRITE, Protection.EXECUTE))  # plain: enums are slow
 

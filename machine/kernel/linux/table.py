@@ -149,7 +149,7 @@ SYSTEM_CALLS: tuple[SystemCall, ...] = (
     _call("utimes", "path buffer", paths.utimes),
     _call("umask", "mode", paths.umask),
     # memory
-    _call("mmap", "address size rights flags fd offset", memory.mmap),
+    _call("mmap", "address size rights flags fd word", memory.mmap),
     _call("munmap", "address size", memory.munmap),
     _call("mprotect", "address size rights", memory.mprotect),
     _call("mremap", "address size new_size flags word", memory.mremap),

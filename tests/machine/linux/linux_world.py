@@ -30,10 +30,11 @@ class Guest:
         writable: bool = False,
         limits: Limits = DEFAULT_LIMITS,
         stdin: bytes | None = None,
+        user: int = 1000,
     ) -> None:
         self.output: list[tuple[int, bytes]] = []
         self.ticks = 0
-        world = World(root, writable, stdin)
+        world = World(root, writable, stdin, user=user)
         clock = VirtualClock(lambda: self.ticks)
         self.kernel = LinuxKernel(lambda *written: self.output.append(written), clock, limits, world)
         self.cpu = Cpu(GuestMemory(Quota(limits.max_guest_memory)))

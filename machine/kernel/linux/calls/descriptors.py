@@ -5,7 +5,7 @@ from __future__ import annotations
 from machine.kernel.linux import open_files as of
 from machine.kernel.linux import pipes, structures
 from machine.kernel.linux.errors import Errno, LinuxError
-from machine.kernel.linux.memory_files import MemoryFile
+from machine.kernel.linux.memory_files import SealedFile
 from machine.kernel.linux.nodes import Handle
 from machine.kernel.linux.open_files import DirectoryFile, OpenFile, RegularFile
 from machine.kernel.linux.pipes import EventCounter, InputStream, OutputStream, PipeEnd
@@ -16,6 +16,7 @@ F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK, F_SETLKW = range(
 F_SETOWN, F_GETOWN, F_SETSIG, F_GETSIG = 8, 9, 10, 11
 F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW = 36, 37, 38
 F_GETLEASE, F_DUPFD_CLOEXEC, F_SETPIPE_SZ, F_GETPIPE_SZ = 1025, 1030, 1031, 1032
+F_ADD_SEALS, F_GET_SEALS = 1033, 1034
 _GET_LOCK, _SET_LOCK = (F_GETLK, F_OFD_GETLK), (F_SETLK, F_SETLKW, F_OFD_SETLK, F_OFD_SETLKW)
 _OFD_LOCKS = (F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW)
 _FOR_REFERENCES = (F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL)  # what O_PATH leaves of fcntl
@@ -28,6 +29,7 @@ TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIOCLEX, FIONCLEX = 0x5401, 0x5413, 0x541
 _CLOSE_RANGE_UNSHARE, _CLOSE_RANGE_CLOEXEC = 2, 4
 _EFD_SEMAPHORE = 1
 _MFD_CLOEXEC, _MFD_KNOWN, _MFD_HUGETLB, _LONGEST_MEMORY_NAME = 1, 0x1B, 4, 249
+_MFD_ALLOW_SEALING, _MFD_NOEXEC_SEAL, _MFD_RIGHTS = 2, 8, 0x18  # the last: NOEXEC_SEAL and EXEC, not both
 _FALLOC_KEEP_SIZE, _FALLOC_PUNCH_HOLE = 1, 2
 _MOST_ADVICE = 5
 _PIECE = 1 << 20  # bytes that are emptied at a time
@@ -116,8 +118,8 @@ def eventfd2(task: Task, count: int, flags: int) -> int:
 
 
 def memfd_create(task: Task, name_address: int, flags: int) -> int:
-    """memfd_create(2): without huge pages and seals."""
-    if flags & ~(_MFD_KNOWN | _MFD_HUGETLB):
+    """memfd_create(2), without huge pages."""
+    if flags & ~(_MFD_KNOWN | _MFD_HUGETLB) or flags & _MFD_RIGHTS == _MFD_RIGHTS:
         raise LinuxError(Errno.EINVAL)
     if flags & _MFD_HUGETLB:
         raise LinuxError(Errno.ENOSYS)
@@ -125,8 +127,11 @@ def memfd_create(task: Task, name_address: int, flags: int) -> int:
         task.space.load_string(name_address, _LONGEST_MEMORY_NAME + 1)
     except LinuxError as error:
         raise LinuxError(Errno.EINVAL) if error.number is Errno.ENAMETOOLONG else error from None
-    file = MemoryFile(task.store, 0o777)
-    file.links = 0
+    seals = 0 if flags & (_MFD_ALLOW_SEALING | _MFD_NOEXEC_SEAL) else SealedFile.SEAL
+    if flags & _MFD_NOEXEC_SEAL:
+        file = SealedFile(task.store, 0o666, seals | SealedFile.EXEC)
+    else:
+        file = SealedFile(task.store, 0o777, seals)
     return task.files.add(RegularFile(of.O_RDWR | of.O_LARGEFILE, None, file), bool(flags & _MFD_CLOEXEC))
 
 
@@ -154,6 +159,8 @@ def fcntl(task: Task, fd: int, command: int, argument: int) -> int:
         _lock(task, row.file, command, argument)
     elif command in (F_SETPIPE_SZ, F_GETPIPE_SZ):
         return _pipe_size(row.file, None if command == F_GETPIPE_SZ else argument & 0xFFFF_FFFF)
+    elif command in (F_ADD_SEALS, F_GET_SEALS):
+        return _seals(row.file, None if command == F_GET_SEALS else argument & 0xFFFF_FFFF)
     elif command == F_GETLEASE:
         return _F_UNLCK
     elif command not in (F_SETOWN, F_GETOWN, F_SETSIG, F_GETSIG):  # nobody sends signals about files
@@ -192,6 +199,19 @@ def _pipe_size(file: OpenFile, wanted: int | None) -> int:
             raise LinuxError(Errno.EPERM)
         file.set_capacity(size)
     return file.capacity if isinstance(file, PipeEnd) else pipes.PIPE_BYTES
+
+
+def _seals(file: OpenFile, more: int | None) -> int:
+    """The seals of a file of memory, or 0 when more have been added."""
+    handle = file.handle if isinstance(file, RegularFile) else None
+    if not isinstance(handle, SealedFile):
+        raise LinuxError(Errno.EINVAL)
+    if more is None:
+        return handle.seals
+    if not file.writable:
+        raise LinuxError(Errno.EPERM)
+    handle.add_seals(more)
+    return 0
 
 
 def flock(task: Task, fd: int, operation: int) -> int:
@@ -235,10 +255,7 @@ def fstatfs(task: Task, fd: int, buffer: int) -> int:
 
 def fchmod(task: Task, fd: int, mode: int) -> int:
     """fchmod(2)"""
-    place = task.files.file(fd).place
-    if place is None:
-        raise LinuxError(Errno.EPERM)
-    place.node.set_mode(mode)
+    task.files.file(fd).set_mode(mode)
     return 0
 
 

@@ -11,6 +11,7 @@ from machine.memory.guest_memory import ADDRESS_SPACE, PAGE, Protection, page_fl
 PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
 MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE, MAP_TYPE = 1, 2, 3, 0xF
 MAP_FIXED, MAP_ANONYMOUS, MAP_FIXED_NOREPLACE = 0x10, 0x20, 0x10_0000
+_MAP_HUGETLB = 0x4_0000  # there are none
 _MAP_KNOWN = 0x7C07_F9F0 | MAP_TYPE  # the flags that were there before MAP_SHARED_VALIDATE
 _PROT_SEM, _PROT_GROWSDOWN, _PROT_GROWSUP = 8, 1 << 24, 1 << 25
 _PROT_KNOWN = PROT_READ | PROT_WRITE | PROT_EXEC | _PROT_SEM
@@ -34,8 +35,10 @@ def mmap(task: Task, address: int, size: int, rights: int, flags: int, fd: int, 
     if offset % PAGE:
         raise LinuxError(Errno.EINVAL)
     file = None if flags & MAP_ANONYMOUS else task.files.file(fd)
-    if not size:
+    if not size or (file and flags & _MAP_HUGETLB):
         raise LinuxError(Errno.EINVAL)
+    if flags & _MAP_HUGETLB:
+        raise LinuxError(Errno.ENOMEM)
     length = whole_pages(size)
     if offset + length > 1 << 64:
         raise LinuxError(Errno.EOVERFLOW)
@@ -48,6 +51,8 @@ def mmap(task: Task, address: int, size: int, rights: int, flags: int, fd: int, 
         raise LinuxError(Errno.EPERM)
     if flags & MAP_FIXED_NOREPLACE and task.process.cpu.memory.overlapping(address, length) is not None:
         raise LinuxError(Errno.EEXIST)
+    if isinstance(file, RegularFile) and offset > LARGEST_OFFSET:
+        raise LinuxError(Errno.EOVERFLOW)
     content = _content(task, file, offset, size, rights, flags)
     if fixed:
         task.space.unmap(address, address + length)
@@ -77,40 +82,46 @@ def _content(task: Task, file: OpenFile | None, offset: int, size: int, rights: 
         return b""
     if not isinstance(file, RegularFile) or shared_writing:
         raise LinuxError(Errno.ENODEV)
-    if offset > LARGEST_OFFSET:
-        raise LinuxError(Errno.EOVERFLOW)
     return file.handle.read_at(offset, min(size, task.limits.max_guest_memory))
 
 
 def munmap(task: Task, address: int, size: int) -> int:
     """munmap(2)"""
-    if not size or size > USER_SPACE or _range_end(address, size) > _TASK_SIZE:
+    if address % PAGE or not size or address + size > _TASK_SIZE:
         raise LinuxError(Errno.EINVAL)
-    task.space.unmap(address, _range_end(address, size))
+    task.space.unmap(address, _end_of(address, size))
     return 0
 
 
 def mprotect(task: Task, address: int, size: int, rights: int) -> int:
     """mprotect(2)"""
-    if rights & (_PROT_GROWSDOWN | _PROT_GROWSUP) or address % PAGE:
+    grows = rights & (_PROT_GROWSDOWN | _PROT_GROWSUP)
+    if grows == _PROT_GROWSDOWN | _PROT_GROWSUP or address % PAGE:
         raise LinuxError(Errno.EINVAL)
     if not size:
         return 0
-    end = address + (size + PAGE - 1 & -PAGE)
-    if end > ADDRESS_SPACE:
+    end = _end_of(address, size)
+    if end <= address:
         raise LinuxError(Errno.ENOMEM)
-    if rights & ~_PROT_KNOWN:
+    if rights & ~(_PROT_KNOWN | grows):
         raise LinuxError(Errno.EINVAL)
+    if grows:  # for mappings that grow, of which there is none
+        raise LinuxError(Errno.EINVAL if task.space.is_mapped(address, address + PAGE) else Errno.ENOMEM)
     task.space.protect(address, end, protection_of(rights))
     return 0
+
+
+def _end_of(address: int, size: int) -> int:
+    """The end of whole pages, in arithmetic of 64 bits as Linux has it: below `address` for what is too large."""
+    return address + (size + PAGE - 1 & -PAGE) & ADDRESS_SPACE - 1
 
 
 def _range_end(address: int, size: int, overflow: Errno = Errno.EINVAL) -> int:
     """The end of whole pages. Raises EINVAL at no page's beginning, `overflow` beyond the last address."""
     if address % PAGE:
         raise LinuxError(Errno.EINVAL)
-    end = address + (size + PAGE - 1 & -PAGE)
-    if end > ADDRESS_SPACE or (size + PAGE - 1) >> 64:
+    end = _end_of(address, size)
+    if end < address:
         raise LinuxError(overflow)
     return end
 
@@ -123,25 +134,23 @@ def brk(task: Task, address: int) -> int:
 def mremap(task: Task, address: int, size: int, new_size: int, flags: int, new_address: int) -> int:
     """mremap(2). Growing and moving are for pages of one mapping, that is of one kind and with the same rights."""
     moves = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)
-    if flags & ~_MREMAP_KNOWN or address % PAGE or (moves and not flags & MREMAP_MAYMOVE) or not new_size:
+    length, new_length = _end_of(0, size), _end_of(0, new_size)
+    if flags & ~_MREMAP_KNOWN or address % PAGE or not 0 < new_length <= _TASK_SIZE:
         raise LinuxError(Errno.EINVAL)
-    if max(size, new_size) > USER_SPACE:
-        raise LinuxError(Errno.EINVAL)
-    length, new_length = whole_pages(size), whole_pages(new_size)
+    if moves:
+        overlaps = new_address < _end_of(address, length) and address < new_address + new_length
+        if not flags & MREMAP_MAYMOVE or new_address % PAGE or new_address > _TASK_SIZE - new_length or overlaps:
+            raise LinuxError(Errno.EINVAL)
     if flags & MREMAP_DONTUNMAP and length != new_length:
         raise LinuxError(Errno.EINVAL)
     target = new_address if flags & MREMAP_FIXED else None
-    if target is not None:
-        overlaps = target < address + length and address < target + new_length
-        if target % PAGE or target > _TASK_SIZE - new_length or overlaps:
-            raise LinuxError(Errno.EINVAL)
-        if target < LOWEST:
-            raise LinuxError(Errno.EPERM)
     if address >= USER_SPACE or task.process.cpu.memory.region_at(address) is None:
         raise LinuxError(Errno.EFAULT)
     if not length:
         raise LinuxError(Errno.EINVAL)
-    if target is None and not moves and new_length <= length:
+    if address + length > _TASK_SIZE:
+        raise LinuxError(Errno.EINVAL if new_length < length else Errno.EFAULT)
+    if not moves and new_length <= length:
         if new_length < length:
             task.space.unmap(address + new_length, address + length)
         return address
@@ -150,6 +159,8 @@ def mremap(task: Task, address: int, size: int, new_size: int, flags: int, new_a
         length = new_length
     if not task.space.is_uniform(address, address + length):
         raise LinuxError(Errno.EFAULT)
+    if target is not None and target < LOWEST:
+        raise LinuxError(Errno.EPERM)
     return _grow_or_move(task, address, length, new_length, flags, target)
 
 
@@ -179,6 +190,8 @@ def madvise(task: Task, address: int, size: int, advice: int) -> int:
     if advice not in _MADVICES:
         raise LinuxError(Errno.EINVAL)
     end = _range_end(address, size)
+    if size and end == address:
+        raise LinuxError(Errno.EINVAL)
     if advice == _MADV_DONTNEED:
         task.space.clear(address, end)
     if not task.space.is_mapped(address, end):
@@ -209,7 +222,7 @@ def mincore(task: Task, address: int, size: int, vector: int) -> int:
 def mlock(task: Task, address: int, size: int) -> int:
     """mlock(2) and munlock(2): nothing is ever paged out."""
     start = page_floor(address)
-    return _check_mapped(task, start, _range_end(start, size + address - start))
+    return _check_mapped(task, start, _range_end(start, (size + address - start) & ADDRESS_SPACE - 1))
 
 
 def mlock2(task: Task, address: int, size: int, flags: int) -> int:

@@ -95,7 +95,7 @@ def _open_path(task: Task, dirfd: int, path: bytes, how: _How) -> int:
     how.check()
     if how.flags & of.O_TMPFILE:
         return _open_nameless(task, dirfd, path, how)
-    if how.creates and path.endswith(b"/") and find_name(task.root, start_of(task, dirfd, path), path).is_name:
+    if how.creates and path.endswith(b"/") and find_name(task.root, start_of(task, dirfd, path), path).is_proper:
         raise LinuxError(Errno.EISDIR)
     spot = _find(task, dirfd, path, how)
     if spot.place is None:

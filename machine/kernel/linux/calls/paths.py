@@ -7,7 +7,7 @@ import stat as modes
 from machine.kernel.linux import structures
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.nodes import PERMISSION_BITS, Node, Status
-from machine.kernel.linux.paths import Place, Resolve, Spot, find, find_name
+from machine.kernel.linux.paths import Name, Place, Resolve, Spot, find, find_name
 from machine.kernel.linux.task import NANOSECONDS, Task
 
 AT_FDCWD = -100
@@ -26,9 +26,9 @@ def start_of(task: Task, dirfd: int, path: bytes, resolve: Resolve = Resolve.FRE
     """Where a relative path begins; within a root of its own an absolute one, too. Raises EBADF and ENOTDIR."""
     if dirfd == AT_FDCWD or (path.startswith(b"/") and not resolve & Resolve.IN_ROOT):
         return task.directory
-    place = task.files.reference(dirfd).place
     if not path:
         raise LinuxError(Errno.ENOENT)
+    place = task.files.reference(dirfd).place
     if place is None or not place.node.is_directory:
         raise LinuxError(Errno.ENOTDIR)
     return place
@@ -38,7 +38,7 @@ def _find(task: Task, dirfd: int, path: bytes, follow: bool = True) -> Spot:
     return find(task.root, start_of(task, dirfd, path), path, follow)
 
 
-def _find_name(task: Task, dirfd: int, path: bytes) -> Spot:
+def _find_name(task: Task, dirfd: int, path: bytes) -> Name:
     return find_name(task.root, start_of(task, dirfd, path), path)
 
 
@@ -156,8 +156,8 @@ def mkdir(task: Task, path: bytes, mode: int) -> int:
 
 def mkdirat(task: Task, dirfd: int, path: bytes, mode: int) -> int:
     """mkdirat(2)"""
-    spot = _find_name(task, dirfd, path)
-    spot.directory.node.make_directory(spot.new_name(), mode & PERMISSION_BITS & ~task.umask)
+    end = _find_name(task, dirfd, path)
+    end.directory.node.make_directory(end.new(), mode & PERMISSION_BITS & ~task.umask)
     return 0
 
 
@@ -175,19 +175,19 @@ def unlinkat(task: Task, dirfd: int, path: bytes, flags: int) -> int:
     """unlinkat(2)"""
     if flags & ~AT_REMOVEDIR:
         raise LinuxError(Errno.EINVAL)
-    spot = _find_name(task, dirfd, path)
+    end = _find_name(task, dirfd, path)
     if flags & AT_REMOVEDIR:
-        if not spot.is_name:
-            raise LinuxError({b"..": Errno.ENOTEMPTY, b".": Errno.EINVAL}.get(spot.name, Errno.EBUSY))
-        if not spot.existing().node.is_directory:
+        if not end.is_proper:
+            raise LinuxError({b"..": Errno.ENOTEMPTY, b".": Errno.EINVAL}.get(end.name, Errno.EBUSY))
+        if not end.existing().node.is_directory:
             raise LinuxError(Errno.ENOTDIR)
-        spot.directory.node.remove_directory(spot.name)
+        end.directory.node.remove_directory(end.name)
     else:
-        if not spot.is_name or spot.existing().node.is_directory:
+        if not end.is_proper or end.existing().node.is_directory:
             raise LinuxError(Errno.EISDIR)
-        if spot.slash:
+        if end.slash:
             raise LinuxError(Errno.ENOTDIR)
-        spot.directory.node.remove_file(spot.name)
+        end.directory.node.remove_file(end.name)
     return 0
 
 
@@ -206,12 +206,12 @@ def renameat2(task: Task, dirfd: int, path: bytes, new_dirfd: int, new_path: byt
     if flags & ~_RENAME_NOREPLACE:
         raise LinuxError(Errno.EINVAL)
     old, new = _find_name(task, dirfd, path), _find_name(task, new_dirfd, new_path)
-    if not old.is_name:
+    if not old.is_proper:
         raise LinuxError(Errno.EBUSY)
-    if not new.is_name:
+    if not new.is_proper:
         raise LinuxError(Errno.EEXIST if flags & _RENAME_NOREPLACE else Errno.EBUSY)
-    moved = old.existing().node
-    if new.place is not None and flags & _RENAME_NOREPLACE:
+    moved, replaced = old.existing().node, new.look()
+    if replaced is not None and flags & _RENAME_NOREPLACE:
         raise LinuxError(Errno.EEXIST)
     if not moved.is_directory and (old.slash or new.slash):
         raise LinuxError(Errno.ENOTDIR)
@@ -231,7 +231,7 @@ def linkat(task: Task, dirfd: int, path: bytes, new_dirfd: int, new_path: bytes,
     old = _find(task, dirfd, path, bool(flags & AT_SYMLINK_FOLLOW))
     linked = old.existing().node
     new = _find_name(task, new_dirfd, new_path)
-    name = new.new_name()
+    name = new.new()
     if new.slash:
         raise LinuxError(Errno.ENOENT)
     if linked.is_directory:
@@ -240,7 +240,7 @@ def linkat(task: Task, dirfd: int, path: bytes, new_dirfd: int, new_path: bytes,
     return 0
 
 
-def _holder(spot: Spot, other: Spot) -> Node:
+def _holder(spot: Spot | Name, other: Spot | Name) -> Node:
     """The directory of a spot. Raises EBUSY for a mount point, and EXDEV when the other is of another file system."""
     node = spot.directory.node.holder(spot.name)
     if spot.directory.mount() is not other.directory.mount():
@@ -257,11 +257,11 @@ def symlinkat(task: Task, target: bytes, dirfd: int, path: bytes) -> int:
     """symlinkat(2)"""
     if not target:
         raise LinuxError(Errno.ENOENT)
-    spot = _find_name(task, dirfd, path)
-    name = spot.new_name()
-    if spot.slash:
+    end = _find_name(task, dirfd, path)
+    name = end.new()
+    if end.slash:
         raise LinuxError(Errno.ENOENT)
-    spot.directory.node.make_link(name, target)
+    end.directory.node.make_link(name, target)
     return 0
 
 
@@ -343,11 +343,11 @@ def truncate(task: Task, path: bytes, size: int) -> int:
 
 def utimensat(task: Task, dirfd: int, path_address: int, times: int, flags: int) -> int:
     """utimensat(2)"""
-    if flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) or (flags and not path_address and dirfd != AT_FDCWD):
-        raise LinuxError(Errno.EINVAL)
     words = task.space.load_words(times, "4q") if times else (0, _UTIME_NOW, 0, _UTIME_NOW)
     if words[1] == words[3] == _UTIME_OMIT:
         return 0
+    if flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) or (flags and not path_address and dirfd != AT_FDCWD):
+        raise LinuxError(Errno.EINVAL)
     if path_address:
         path = task.space.load_string(path_address, task.limits.max_path_bytes)
         node = _node(task, dirfd, path, not flags & AT_SYMLINK_NOFOLLOW)

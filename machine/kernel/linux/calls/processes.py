@@ -7,7 +7,7 @@ import struct
 from machine.kernel.linux import structures
 from machine.kernel.linux.calls.time import duration
 from machine.kernel.linux.errors import Errno, LinuxError
-from machine.kernel.linux.space import check_user_range
+from machine.kernel.linux.space import MOST_BYTES, check_user_range
 from machine.kernel.linux.task import NANOSECONDS, PARENT_ID, Task
 from machine.loaders.initial_stack import STACK_SIZE
 from machine.processor import msr
@@ -27,6 +27,7 @@ _FUTEX_COMMAND = ~(_FUTEX_PRIVATE | _FUTEX_REALTIME)
 _RSEQ_UNREGISTER, _RSEQ_BYTES, _NO_CPU = 1, 32, 0xFFFF_FFFF
 _REAL_TIME_POLICIES, _OTHER_POLICIES = (1, 2), (0, 3, 5, 6, 7)
 _WAIT_OPTIONS = 0xE000_000B  # WNOHANG, WUNTRACED, WCONTINUED, __WNOTHREAD, __WALL, __WCLONE
+_P_PID = 1
 _WAITID_OPTIONS, _WAITID_STATES = 0xE100_000F, 0xE  # WEXITED, WSTOPPED, WCONTINUED
 _PERSONALITY_QUERY = 0xFFFF_FFFF
 _PR_SET_NAME, _PR_GET_NAME = 15, 16
@@ -337,7 +338,7 @@ def waitid(task: Task, kind: int, process: int, info: int, options: int, usage: 
     options &= _LOW
     if options & ~_WAITID_OPTIONS or not options & _WAITID_STATES or not 0 <= kind <= 3:
         raise LinuxError(Errno.EINVAL)
-    if kind == 1 and process <= 0:
+    if kind and process < (kind == _P_PID):
         raise LinuxError(Errno.EINVAL)
     raise LinuxError(Errno.ECHILD)
 
@@ -423,6 +424,7 @@ def getrandom(task: Task, buffer: int, size: int, flags: int) -> int:
     """getrandom(2), from the seed."""
     if flags & ~7 or flags & _GRND_SOURCES == _GRND_SOURCES:
         raise LinuxError(Errno.EINVAL)
+    check_user_range(buffer, min(size, MOST_BYTES))
     size = task.space.writable(buffer, min(size, 0x1FF_FFFF))
     task.space.store(buffer, task.generator.randbytes(size))
     return size

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.space import check_user_range
 from machine.kernel.linux.task import NANOSECONDS, Task
 
 _REALTIME_CLOCKS = (0, 5, 8, 11)  # REALTIME, REALTIME_COARSE, REALTIME_ALARM, TAI
@@ -105,6 +106,7 @@ def _check_mask(task: Task, address: int, size: int) -> None:
 def _poll(task: Task, address: int, count: int, wait: int | None) -> int:
     if count > task.files.limit:
         raise LinuxError(Errno.EINVAL)
+    check_user_range(address, 8 * count)
     words = task.space.load_words(address, "ihh" * count)
     found = 0
     for index in range(count):

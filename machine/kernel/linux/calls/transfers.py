@@ -8,11 +8,10 @@ from machine.kernel.linux import open_files as of
 from machine.kernel.linux.calls.signals import SIGPIPE, send
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.open_files import LARGEST_OFFSET, DirectoryFile, OpenFile, RegularFile
-from machine.kernel.linux.pipes import PipeEnd
-from machine.kernel.linux.space import check_user_range
+from machine.kernel.linux.pipes import EventCounter, PipeEnd
+from machine.kernel.linux.space import MOST_BYTES, check_user_range
 from machine.kernel.linux.task import Task
 
-MOST_BYTES = 0x7FFF_F000  # of one read or write (MAX_RW_COUNT)
 _MOST_VECTORS = 1024
 _PIECE = 1 << 20  # bytes that sendfile and its kin move at a time
 _RWF_APPEND, _RWF_NOAPPEND, _RWF_KNOWN = 0x10, 0x20, 0x3F
@@ -30,7 +29,7 @@ def _read_into(task: Task, file: OpenFile, buffer: int, size: int, offset: int |
     size = min(size, MOST_BYTES)
     room = task.space.room(buffer, size)
     if size and not room:
-        if file.at_end(offset):
+        if file.at_end(size, offset):
             return 0
         raise LinuxError(Errno.EFAULT)
     data = file.read(room) if offset is None else file.read_at(offset, room)
@@ -42,6 +41,24 @@ def write(task: Task, fd: int, buffer: int, size: int) -> int:
     """write(2)"""
     file = task.files.for_writing(fd)
     return _put(task, file, lambda: _bytes_for(task, file, buffer, size))
+
+
+def _check_readers(task: Task, pipe: PipeEnd) -> None:
+    """Raises EPIPE, and SIGPIPE, for a pipe that nobody reads."""
+    try:
+        pipe.swallows(0)
+    except LinuxError:
+        send(task, SIGPIPE)
+        raise
+
+
+def _check_room(task: Task, pipe: PipeEnd) -> int:
+    """How much a pipe takes. Raises EAGAIN for a full one, EPIPE as `_check_readers`."""
+    _check_readers(task, pipe)
+    room = pipe.capacity - pipe.available()
+    if room <= 0:
+        raise LinuxError(Errno.EAGAIN)
+    return room
 
 
 def _put(task: Task, file: OpenFile, data: Callable[[], bytes], offset: int | None = None) -> int:
@@ -57,7 +74,7 @@ def _put(task: Task, file: OpenFile, data: Callable[[], bytes], offset: int | No
 def _bytes_for(task: Task, file: OpenFile, buffer: int, size: int) -> bytes:
     check_user_range(buffer, size)
     size = min(size, MOST_BYTES)
-    return bytes(size) if size and file.swallows() else task.space.load_some(buffer, size)
+    return bytes(size) if size and file.swallows(size) else task.space.load_some(buffer, size)
 
 
 def pread64(task: Task, fd: int, buffer: int, size: int, offset: int) -> int:
@@ -96,36 +113,44 @@ def _check_end(offset: int, size: int) -> None:
 
 def readv(task: Task, fd: int, vectors: int, count: int) -> int:
     """readv(2)"""
-    return _scatter(task, task.files.for_reading(fd), vectors, count, None)
+    return _scatter(task, task.files.for_reading(fd), _vectors(task, vectors, count), None)
 
 
 def writev(task: Task, fd: int, vectors: int, count: int) -> int:
     """writev(2); the parts are written as one."""
-    return _gather(task, task.files.for_writing(fd), vectors, count, None)
+    return _gather(task, task.files.for_writing(fd), _vectors(task, vectors, count), None)
 
 
 def preadv(task: Task, fd: int, vectors: int, count: int, offset: int) -> int:
     """preadv(2)"""
-    return _scatter(task, _positioned(task, fd, offset, reading=True), vectors, count, offset)
+    file, rows = _positioned(task, fd, offset, reading=True), _vectors(task, vectors, count)
+    _check_end(offset, sum(size for _, size in rows))
+    return _scatter(task, file, rows, offset)
 
 
 def pwritev(task: Task, fd: int, vectors: int, count: int, offset: int) -> int:
     """pwritev(2)"""
-    return _gather(task, _positioned(task, fd, offset, reading=False), vectors, count, offset)
+    file, rows = _positioned(task, fd, offset, reading=False), _vectors(task, vectors, count)
+    _check_end(offset, sum(size for _, size in rows))
+    return _gather(task, file, rows, offset)
 
 
 def preadv2(task: Task, fd: int, vectors: int, count: int, offset: int, _high: int, flags: int) -> int:
     """preadv2(2): the offset -1 stands for the position; the flags ask for nothing that is not so anyway."""
     file = task.files.for_reading(fd) if offset == -1 else _positioned(task, fd, offset, reading=True)
-    if flags & ~_RWF_KNOWN or flags & (_RWF_APPEND | _RWF_NOAPPEND):
+    rows = _vectors(task, vectors, count)
+    if rows and flags & (~_RWF_KNOWN | _RWF_APPEND | _RWF_NOAPPEND):
         raise LinuxError(Errno.EOPNOTSUPP)
-    return _scatter(task, file, vectors, count, None if offset == -1 else offset)
+    return _scatter(task, file, rows, None if offset == -1 else offset)
 
 
 def pwritev2(task: Task, fd: int, vectors: int, count: int, offset: int, _high: int, flags: int) -> int:
     """pwritev2(2): RWF_APPEND and RWF_NOAPPEND come before what the file was opened with."""
     file = task.files.for_writing(fd) if offset == -1 else _positioned(task, fd, offset, reading=False)
     both = _RWF_APPEND | _RWF_NOAPPEND
+    rows = _vectors(task, vectors, count)
+    if not rows:
+        return 0
     if flags & ~_RWF_KNOWN:
         raise LinuxError(Errno.EOPNOTSUPP)
     if flags & both == both:
@@ -134,16 +159,14 @@ def pwritev2(task: Task, fd: int, vectors: int, count: int, offset: int, _high: 
     if flags & both:
         file.flags = present & ~of.O_APPEND | (of.O_APPEND if flags & _RWF_APPEND else 0)
     try:
-        return _gather(task, file, vectors, count, None if offset == -1 else offset)
+        return _gather(task, file, rows, None if offset == -1 else offset)
     finally:
         file.flags = present
 
 
-def _scatter(task: Task, file: OpenFile, vectors: int, count: int, offset: int | None) -> int:
+def _scatter(task: Task, file: OpenFile, rows: list[tuple[int, int]], offset: int | None) -> int:
     done = 0
-    for address, size in _vectors(task, vectors, count):
-        if not size:
-            continue
+    for address, size in rows:
         try:
             got = _read_into(task, file, address, size, None if offset is None else offset + done)
         except LinuxError:
@@ -156,8 +179,7 @@ def _scatter(task: Task, file: OpenFile, vectors: int, count: int, offset: int |
     return done
 
 
-def _gather(task: Task, file: OpenFile, vectors: int, count: int, offset: int | None) -> int:
-    rows = [row for row in _vectors(task, vectors, count) if row[1]]
+def _gather(task: Task, file: OpenFile, rows: list[tuple[int, int]], offset: int | None) -> int:
     return _put(task, file, lambda: _joined(task, file, rows), offset) if rows else 0
 
 
@@ -165,7 +187,7 @@ def _joined(task: Task, file: OpenFile, rows: list[tuple[int, int]]) -> bytes:
     """The bytes of the buffers, up to the first that cannot be read. Raises EFAULT when there is none."""
     parts = []
     for address, size in rows:
-        parts.append(bytes(size) if file.swallows() else task.space.load_up_to(address, size))
+        parts.append(bytes(size) if file.swallows(size) else task.space.load_up_to(address, size))
         if len(parts[-1]) < size:
             break
     if not parts[0]:
@@ -174,7 +196,7 @@ def _joined(task: Task, file: OpenFile, rows: list[tuple[int, int]]) -> bytes:
 
 
 def _vectors(task: Task, address: int, count: int) -> list[tuple[int, int]]:
-    """The addresses and sizes, cut to what one call transfers. Raises EINVAL and EFAULT."""
+    """The addresses and sizes of buffers that are not empty, cut to what one call transfers. Raises EINVAL, EFAULT."""
     if not 0 <= count <= _MOST_VECTORS:
         raise LinuxError(Errno.EINVAL)
     words = task.space.load_words(address, f"{2 * count}Q")
@@ -185,7 +207,7 @@ def _vectors(task: Task, address: int, count: int) -> list[tuple[int, int]]:
         check_user_range(start, size)
         rows.append((start, min(size, left)))
         left -= rows[-1][1]
-    return rows
+    return [row for row in rows if row[1]]
 
 
 # --- between files
@@ -200,7 +222,13 @@ def sendfile(task: Task, out_fd: int, in_fd: int, offset_address: int, size: int
     if offset is not None and offset < 0:
         raise LinuxError(Errno.EINVAL)
     target = task.files.for_writing(out_fd)
-    if not isinstance(source, RegularFile) or target.flags & of.O_APPEND:
+    if isinstance(target, PipeEnd):
+        _check_room(task, target)
+    elif target.flags & of.O_APPEND or not (source.seekable or isinstance(source, EventCounter)):
+        raise LinuxError(Errno.EINVAL)
+    if not size:
+        return 0
+    if not isinstance(source, RegularFile):
         raise LinuxError(Errno.EINVAL)
     return _copy(task, source, target, offset_address, 0, size)
 
@@ -218,6 +246,8 @@ def copy_file_range(task: Task, in_fd: int, in_offset: int, out_fd: int, out_off
         raise LinuxError(Errno.EINVAL)
     if not source.readable or not target.writable or target.flags & of.O_APPEND:
         raise LinuxError(Errno.EBADF)
+    if source.status().device != target.status().device:
+        raise LinuxError(Errno.EXDEV)
     start, end = source.offset if here is None else here, target.offset if there is None else there
     if start < 0 or end < 0:
         raise LinuxError(Errno.EINVAL)
@@ -231,10 +261,10 @@ def copy_file_range(task: Task, in_fd: int, in_offset: int, out_fd: int, out_off
 
 def splice(task: Task, in_fd: int, in_offset: int, out_fd: int, out_offset: int, size: int, flags: int) -> int:
     """splice(2): one of the files is a pipe, or both are."""
-    if flags & ~_SPLICE_FLAGS:
-        raise LinuxError(Errno.EINVAL)
     if not size:
         return 0
+    if flags & ~_SPLICE_FLAGS:
+        raise LinuxError(Errno.EINVAL)
     source, target = task.files.file(in_fd), task.files.file(out_fd)
     if (isinstance(source, PipeEnd) and in_offset) or (isinstance(target, PipeEnd) and out_offset):
         raise LinuxError(Errno.ESPIPE)
@@ -247,9 +277,11 @@ def splice(task: Task, in_fd: int, in_offset: int, out_fd: int, out_offset: int,
         return _between_pipes(task, source, target, size, consume=True)
     if not isinstance(source, PipeEnd) and not isinstance(target, PipeEnd):
         raise LinuxError(Errno.EINVAL)
+    if isinstance(target, PipeEnd):
+        _check_room(task, target)
     if not isinstance(source, PipeEnd | RegularFile) or target.flags & of.O_APPEND:
         raise LinuxError(Errno.EINVAL)
-    if isinstance(target, DirectoryFile) or (out_offset and not isinstance(target, RegularFile)):
+    if isinstance(target, DirectoryFile | EventCounter) or (out_offset and not isinstance(target, RegularFile)):
         raise LinuxError(Errno.EINVAL)
     if isinstance(source, RegularFile):
         return _copy(task, source, target, in_offset, 0, size)
@@ -273,12 +305,10 @@ def tee(task: Task, in_fd: int, out_fd: int, size: int, flags: int) -> int:
 def _between_pipes(task: Task, source: PipeEnd, target: PipeEnd, size: int, *, consume: bool) -> int:
     if source.is_of(target):
         raise LinuxError(Errno.EINVAL)
-    if source.at_end():
+    _check_readers(task, target)
+    if source.at_end(size):
         return 0
-    room = target.capacity - target.available()
-    if room <= 0:
-        raise LinuxError(Errno.EAGAIN)
-    data = source.peek(min(size, room))
+    data = source.peek(min(size, _check_room(task, target)))
     written = _put(task, target, lambda: data)
     if consume:
         source.read(written)
