@@ -158,7 +158,8 @@ MEMORY: dict[str, Sequence[Choice]] = {
     "mincore": (memory, one_of(0, 1, 0x1000, 0x2000, -1, 1 << 63), one_of(BAD, -1)),
     "mlock2": (one_of(BAD, -4096), pages, bits(1)),
     "mmap": (one_of(("at", 0x8001), 0x7FFF_FFFF_F000, -4096), pages, bits(1, 2),
-             one_of(0, 2, 2, 0x12, 0x22, 0x22, 0x32, 0x21, 0x20, 0x4022, 0x23, 0x24), one_of(-1, 3, 99), one_of(0, 0, 1, 0x1000, 1 << 63)),
+             one_of(0, 2, 2, 0x12, 0x22, 0x22, 0x32, 0x21, 0x20, 0x4022, 0x23, 0x24), one_of(-1, 3, 99),
+             one_of(0, 0, 1, 0x1000, 1 << 63)),
     "mremap": (one_of(("at", 0x8001), BAD, -1, -4096), pages, pages, bits(1, 2, 4), one_of(0, 1, BAD, -4096)),
 }  # fmt: skip
 

@@ -43,18 +43,13 @@ def write(task: Task, fd: int, buffer: int, size: int) -> int:
     return _put(task, file, lambda: _bytes_for(task, file, buffer, size))
 
 
-def _check_readers(task: Task, pipe: PipeEnd) -> None:
-    """Raises EPIPE, and SIGPIPE, for a pipe that nobody reads."""
+def _check_room(task: Task, pipe: PipeEnd) -> int:
+    """How much a pipe takes. Raises EAGAIN for a full one; EPIPE, and SIGPIPE, for one that nobody reads."""
     try:
         pipe.swallows(0)
     except LinuxError:
         send(task, SIGPIPE)
         raise
-
-
-def _check_room(task: Task, pipe: PipeEnd) -> int:
-    """How much a pipe takes. Raises EAGAIN for a full one, EPIPE as `_check_readers`."""
-    _check_readers(task, pipe)
     room = pipe.capacity - pipe.available()
     if room <= 0:
         raise LinuxError(Errno.EAGAIN)
@@ -305,10 +300,11 @@ def tee(task: Task, in_fd: int, out_fd: int, size: int, flags: int) -> int:
 def _between_pipes(task: Task, source: PipeEnd, target: PipeEnd, size: int, *, consume: bool) -> int:
     if source.is_of(target):
         raise LinuxError(Errno.EINVAL)
-    _check_readers(task, target)
-    if source.at_end(size):
+    is_empty = source.at_end(size)
+    room = _check_room(task, target)
+    if is_empty:
         return 0
-    data = source.peek(min(size, _check_room(task, target)))
+    data = source.peek(min(size, room))
     written = _put(task, target, lambda: data)
     if consume:
         source.read(written)
