@@ -16,6 +16,7 @@ from pathlib import Path
 from machine import kernel as kernels
 from machine import native
 from machine.events.addresses import ExecutionHooks
+from machine.events.blocks import RootActions
 from machine.events.catalog import SYSRET, EventKind
 from machine.events.dispatch import Dispatcher, Trigger
 from machine.events.instructions import Instructions
@@ -33,7 +34,6 @@ from machine.memory.guest_memory import GuestMemory, MapError, Quota
 from machine.messages import Message, MessageChannel, PacketRing
 from machine.processor import msr
 from machine.processor.cpu import Cpu, StopReason
-from machine.root.actions import RootActions
 from machine.root.memory import RootMemory
 from machine.root.sandbox import RootSandbox
 from machine.schedule.clock import DEFAULT_START, VirtualClock

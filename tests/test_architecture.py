@@ -17,12 +17,24 @@ ALLOWED = {"vm": set(), "lang": {"vm"}, "machine": {"vm"}, "hds": {"lang", "mach
 # Where each library may be imported.
 HOMES = {
     "lark": ("lang/tables.py",),
-    "unicorn": ("machine/",),
+    "unicorn": ("machine/processor/", "machine/root/"),
     "keystone": ("machine/root/",),
     "llvmlite": ("vm/native/jit.py",),
-    "capstone": ("machine/", "hds/"),
+    "capstone": ("machine/processor/", "machine/root/", "machine/debugger/", "machine/host.py", "hds/fuzzing/"),
     "demangle": ("hds/session/demangling.py",),
 }
+
+# The rooms of a package, lowest floor first: a room imports lower ones only, but for types (docs/architecture.md).
+FLOORS = {
+    "vm": ("facts", "*", "native"),
+    "machine": (
+        "memory", "processor", "root", "messages", "loaders", "schedule", "kernel", "events", "host", "native", "summary",
+        "machine", "debugger",
+    ),
+    "hds": (
+        "version", "exit_codes", "layout", "report", "symbol_table", "inputs", "outputs", "session", "fuzzing", "cli", "__main__",
+    ),
+}  # fmt: skip
 
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
@@ -52,3 +64,38 @@ def test_nothing_reads_a_format_that_can_run_code() -> None:
     running = {"pickle", "marshal", "shelve", "dill", "joblib"}
     found = {path.name: sorted(running.intersection(imported(path))) for path in FILES}
     assert {name: modules for name, modules in found.items() if modules} == {}
+
+
+def room_of(module: str) -> str | None:
+    """The room of a module, or the module itself where it stands in none; None for a package."""
+    package, _, rest = module.partition(".")
+    room = rest.partition(".")[0]
+    if not room or package not in FLOORS:
+        return None
+    return room if room in FLOORS[package] else "*"
+
+
+def imported_at_run_time(tree: ast.AST) -> Iterator[str]:
+    """The modules that a file imports for more than types, those inside functions too."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                yield full if (ROOT / f"{full.replace('.', '/')}.py").exists() else node.module
+        yield from imported_at_run_time(node)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_room_imports_lower_floors_only(path: Path) -> None:
+    name = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
+    package, room = name.partition(".")[0], room_of(name)
+    if room is None:
+        return  # a package's face
+    floors = FLOORS[package]
+    assert room in floors, f"{name} stands on no floor"
+    for module in imported_at_run_time(ast.parse(path.read_text(encoding="utf-8"))):
+        other = room_of(module) if module.startswith(f"{package}.") else None
+        if other is not None and other != room:
+            assert floors.index(other) < floors.index(room), f"{name} imports {module}, which is not below it"

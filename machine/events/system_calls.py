@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, IntEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from machine.events import catalog
 from machine.events.definition import Detection, EventDefinition
@@ -19,10 +19,12 @@ from machine.events.exits import syscall, sysret
 from machine.events.instructions import HookedSite
 from machine.events.passage import pass_through
 from machine.events.registry import Registry
-from machine.kernel.base import Kernel
 from machine.processor.instruction_finder import Removable, Site
 from machine.schedule.process import Process
 from vm.registers import RIP
+
+if TYPE_CHECKING:
+    from machine.kernel.base import Kernel
 
 KERNEL_BITS = 0xFF << 56  # any of them set in RIP: a kernel address, to those who do not look at the bytes
 

@@ -11,9 +11,8 @@ import ctypes
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
-from unicorn import x86_const as x86
-
 from machine.events import catalog
+from machine.events.blocks import block_of
 from machine.events.catalog import EventKind
 from machine.events.definition import Detection
 from machine.events.dispatch import BlockKind, Dispatcher, Surroundings
@@ -33,8 +32,7 @@ from machine.native.tables import EventTable, HookedAddress, HookState
 from machine.processor import msr
 from machine.processor.binding import Hook, function_address
 from machine.processor.instruction_finder import Site
-from machine.processor.registers import BATCH_IDS, BATCH_STORAGES, GENERAL_IDS
-from machine.root.actions import block_of
+from machine.processor.registers import BATCH_IDS, BATCH_STORAGES, CS_ID, GENERAL_IDS, MSR_ID, RIP_ID, SS_ID
 from machine.root.sandbox import RootSandbox
 from machine.schedule.process import Process
 from vm.native.engine import NativeEngine
@@ -167,7 +165,7 @@ class ProcessHook:
         for index, name in enumerate(names):
             copy = cells[index] + (CELL if index >= 3 else 0)
             setattr(state, f"{name}_at", copy if window is None else getattr(window, name))
-        ids = (*GENERAL_IDS, x86.UC_X86_REG_RIP, x86.UC_X86_REG_CS, x86.UC_X86_REG_SS, *[x86.UC_X86_REG_MSR] * 3)
+        ids = (*GENERAL_IDS, RIP_ID, CS_ID, SS_ID, *[MSR_ID] * 3)
         general = [self.cells.direct.general + CELL * index for index in range(len(GENERAL))]
         self._copied = ((ctypes.c_int * len(ids))(*ids), (ctypes.c_void_p * len(ids))(*general, *cells))
         state.copy_ids, state.copy_cells = (ctypes.addressof(array) for array in self._copied)

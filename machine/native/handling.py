@@ -6,6 +6,7 @@ import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from machine.events.blocks import block_of
 from machine.events.definition import Action, CodeAction, ScriptAction, Stage
 from machine.events.dispatch import Trigger
 from machine.events.exits import exit_of
@@ -14,8 +15,8 @@ from machine.host import DebuggerState, GuestHost
 from machine.memory.guest_memory import MapError
 from machine.native.desk import Desk
 from machine.native.process_cells import ProcessCells
-from machine.native.tables import FETCHABLE, GENERAL_REGISTERS, ActionRow, BlockRow, EventRow, HookState
-from machine.root.actions import block_of
+from machine.native.tables import FETCHABLE, GENERAL_REGISTERS, ActionRow, EventRow, HookState
+from machine.root.state import BlockRow
 from vm.native.activation import Activation
 from vm.native.engine import NativeEngine
 from vm.native.trigger import entry_point, prepare, registers_used

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import ctypes
 
-from unicorn import x86_const as x86
-
 from machine.events.registry import EventCells
 from machine.native.tables import (
     GENERAL_REGISTERS,
@@ -20,14 +18,14 @@ from machine.native.tables import (
     RDX,
     RSP,
     ActionRow,
-    BlockRow,
     EventRow,
     HookState,
-    RootState,
 )
 from machine.native.writer import ONE, HookWriter, nothing
 from machine.processor.block_counter import CEILING, EXECUTED
+from machine.processor.registers import GS_BASE_ID, RFLAGS_ID
 from machine.root.block import GUEST_REGS
+from machine.root.state import BlockRow, RootState
 from vm.native.access import DirectAccess
 from vm.native.emitter import I1, I32, I64, NULL, POINTER, Module, Signature, Value, number
 from vm.native.layout import CELL
@@ -239,7 +237,7 @@ def _make_clean(e: HookWriter, root: Value, engine: Value) -> None:
     with e.when(e.is_set(e.get(RootState, "restore", root))):
         _call(e, root, "restore_context", _RESTORE, engine, e.get(RootState, "clean", root))
         place = e.place(HookState, "processor_block", e.state)
-        _call(e, root, "write_one", ONE, engine, Value(I32, str(x86.UC_X86_REG_GS_BASE)), place)
+        _call(e, root, "write_one", ONE, engine, Value(I32, str(GS_BASE_ID)), place)
         e.put(RootState, "restore", root, number(0))
 
 
@@ -251,7 +249,7 @@ def _set_arguments(e: HookWriter, root: Value, engine: Value, arguments: list[Va
     e.store(e.get(RootState, "stack_pointer", root), e.at(general, CELL * RSP))
     e.store(e.get(RootState, "leave", root), e.get(RootState, "stack_top", root))
     place = e.place(RootState, "flags", root)
-    _call(e, root, "write_one", ONE, engine, Value(I32, str(x86.UC_X86_REG_EFLAGS)), place)
+    _call(e, root, "write_one", ONE, engine, Value(I32, str(RFLAGS_ID)), place)
     return general
 
 

@@ -36,6 +36,12 @@ TABLE_SELECTORS: dict[int, int] = {
     STORAGE_INDEX["tr"]: x86.UC_X86_REG_TR,
 }
 
+# Single ones, for machine code that reads or writes them.
+RIP_ID, CS_ID, SS_ID = (BATCH_IDS[BATCH_POSITION[STORAGE_INDEX[name]]] for name in ("rip", "cs", "ss"))
+RFLAGS_ID: int = x86.UC_X86_REG_EFLAGS
+GS_BASE_ID: int = x86.UC_X86_REG_GS_BASE
+MSR_ID: int = x86.UC_X86_REG_MSR  # with a number beside the value
+
 VECTOR_IDS: tuple[int, ...] = tuple(getattr(x86, f"UC_X86_REG_XMM{number}") for number in range(16))
 
 # What a program computes with besides: carried over when a CPU is freed of a pending fault (machine.processor.cpu).

@@ -20,7 +20,6 @@ from unicorn import unicorn_const as uc
 from unicorn import x86_const as x86
 
 from machine.memory.guest_memory import PAGE, GuestMemory, Protection, Quota, Region, page_floor
-from machine.native.tables import RootState
 from machine.processor import block_hook, msr
 from machine.processor.binding import (
     BLOCK_HOOK,
@@ -44,6 +43,7 @@ from machine.root.fault import SYSCALL_HERE, RootFault, RootResult, fault_at
 from machine.root.guest_regs import GuestRegs
 from machine.root.memory import RootMemory
 from machine.root.plain_code import Effect, effect_of
+from machine.root.state import RootState
 from vm.script_memory import GLOBALS_BASE, GlobalStore
 
 _ENTRY_FLAGS = 1 << 1

@@ -19,13 +19,13 @@ from weakref import WeakKeyDictionary
 import capstone
 
 from machine.memory.guest_memory import MapError, Quota
-from machine.native.tables import BlockRow
 from machine.processor import block_hook
 from machine.processor.cpu import Cpu
 from machine.root.block import Block, RootCode, place
 from machine.root.fault import RootFault, RootResult
 from machine.root.memory import RootMemory
 from machine.root.processor import Call, RootProcessor, ScriptGlobals, Surroundings
+from machine.root.state import BlockRow
 from vm.script_memory import GlobalStore
 
 MOST_PROCESSORS = 32  # of 2 MB each; what has one to itself runs without a look at its pages and translations
