@@ -259,7 +259,7 @@ def new_compiler(arguments: argparse.Namespace, limits: Limits) -> Compiler:
 
 def symbol_table(arguments: argparse.Namespace, limits: Limits) -> SymbolTable:
     """What --symbol and --program give, and the kernel's names. Exits for a malformed symbol and a bad program."""
-    from hds.symbol_table import add_kernel, add_program, new_table
+    from hds.symbols.table import add_kernel, add_program, new_table
 
     table = new_table(symbols(arguments), limits)
     for name in getattr(arguments, "program", ()):

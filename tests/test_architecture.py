@@ -21,18 +21,20 @@ HOMES = {
     "keystone": ("machine/root/",),
     "llvmlite": ("vm/native/jit.py",),
     "capstone": ("machine/processor/", "machine/root/", "machine/debugger/", "machine/host.py", "hds/fuzzing/"),
-    "demangle": ("hds/session/demangling.py",),
+    "demangle": ("hds/symbols/demangling.py",),
 }
 
 # The rooms of a package, lowest floor first: a room imports lower ones only, but for types (docs/architecture.md).
 FLOORS = {
     "vm": ("facts", "*", "native"),
     "machine": (
-        "memory", "processor", "root", "messages", "loaders", "schedule", "kernel", "events", "host", "native", "summary",
-        "machine", "debugger",
+        "memory", "processor", "root", "messages", "loaders", "schedule", "kernel", "events", "host", "native",
+        "summary", "machine", "debugger",
     ),
     "hds": (
-        "version", "exit_codes", "layout", "report", "symbol_table", "inputs", "outputs", "session", "fuzzing", "cli", "__main__",
+        "version", "exit_codes", "layout", "report", "symbols", "inputs", "outputs", "session", "fuzzing",
+        "cli",
+        "__main__",
     ),
 }  # fmt: skip
 

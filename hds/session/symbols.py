@@ -14,8 +14,8 @@ from fnmatch import translate
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from hds.session.demangling import readable
-from hds.symbol_table import DEMANGLER, add_kernel, add_program, new_table
+from hds.symbols.demangling import readable
+from hds.symbols.table import DEMANGLER, add_kernel, add_program, new_table
 from lang.commands import Command, plain_number
 from lang.symbols import KERNEL_MODULE, Place, SymbolTable, Unresolved
 from machine.kernel.entry import ENTRY_POINTS

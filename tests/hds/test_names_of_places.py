@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from hds_guests import command_line, elf_file, refused, shown
 
-from hds.session.demangling import readable
 from hds.session.session import Session
 from hds.session.symbols import locate
-from hds.symbol_table import new_table
+from hds.symbols.demangling import readable
+from hds.symbols.table import new_table
 from lang.symbols import Place, SymbolTable, Unresolved
 from machine.events.catalog import EVENT_KINDS, EventKind
 from vm.limits import Limits

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from hds.session.commands.handler import Handler, address, current_process, incorrect_use, number, process_of, split
-from hds.session.demangling import readable
 from hds.session.session import CommandFailed
+from hds.symbols.demangling import readable
 from machine.debugger.disassembly import a88
 from machine.loaders import LoadError
 from vm.registers import STORAGE_INDEX

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from hds.session.demangling import NameDemangler
+from hds.symbols.demangling import NameDemangler
 from lang.symbols import KERNEL_MODULE, SymbolTable
 from machine.kernel.entry import ENTRY_POINTS
 from machine.loaders.symbols import module_name
