@@ -158,7 +158,7 @@ class RootProcessor:
         self.state.restore, self.state.block, self.state.token = 1, block.number, 0
 
     def leave(self) -> None:
-        """Forget the memory of processes, some of which is gone."""
+        """Forget the memory of processes, some of which is gone; another `enter` is due."""
         self.guest, self.state.token = None, 0
         for region in self._of_guests:
             self._engine.unmap(self._physical.pop(region), region.size)
@@ -338,6 +338,9 @@ class RootProcessor:
     def _on_translation(self, _engine: int, address: int, access: int, entry: Any, _data: int) -> bool:
         try:
             page = page_floor(address)
+            if self.guest is None:  # no run: Unicorn asks about what it unmaps, and would fail the next run if refused
+                entry[0].physical_address, entry[0].protection = page, int(Protection.ALL)
+                return True
             with self._surroundings.gate:
                 rights = self._rights(page, access)
             if isinstance(rights, str):

@@ -191,6 +191,22 @@ def test_a_block_with_another_ones_bytes_in_its_place_is_counted_anew(
     assert hits(outcome) == {"a": 5, "b": 5, "c": 5}
 
 
+def test_memory_that_the_guest_unmaps_between_two_runs_does_not_disturb_them(carrier: str) -> None:
+    guest = (
+        "mov ebx, 5; again: mov eax, 9; xor edi, edi; mov esi, 0x2000; mov edx, 3; mov r10d, 0x22; mov r8, -1; "
+        "xor r9d, r9d; syscall; mov r12, rax; mov [r12], rbx; mov eax, 39; syscall; mov rdi, r12; mov esi, 0x2000; "
+        "mov eax, 11; syscall; dec ebx; jnz again; mov eax, 60; xor edi, edi; syscall"
+    )
+    commands = (
+        "!syscall 27 asm condition { mov rax, [rcx+60]; mov rax, [rax]; add [rcx+68], rax } script { .n++; }\n"
+        "!syscall 27 asm condition { mov rax, [rcx+60]; mov [rax+1000], rcx; movq xmm0, [rax]; mov al, 1 } "
+        "script { .m++; }"
+    )
+    outcome = run(carrier, guest, commands, kernel="linux")
+    assert (code_faults(outcome), hits(outcome)) == ([], {"n": 5, "m": 5})
+    assert outcome.registers["r13"] == 5 + 4 + 3 + 2 + 1
+
+
 def test_a_block_sees_only_pages_that_have_globals(carrier: str) -> None:
     outcome = done(carrier, "!syscall asm code { mov rax, 1000000000100000; mov [rax], rax } script { .a = 1; }")
     assert len(code_faults(outcome)) == 5
