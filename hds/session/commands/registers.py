@@ -11,10 +11,10 @@ from hds.session.commands.handler import Handler, address, incorrect_use, number
 from hds.session.session import CommandFailed
 from lang.commands import plain_number
 from lang.source import Span
+from machine.debugger.cpuid import RESULTS
+from machine.debugger.cpuid import cpuid as results_of
 from machine.machine import MsrError
-from machine.memory.guest_memory import GuestMemory, Protection, Quota
-from machine.processor.cpu import Cpu
-from vm.registers import REGISTER_INDEX, REGISTERS, STORAGE_INDEX, Register
+from vm.registers import REGISTER_INDEX, REGISTERS, Register
 
 if TYPE_CHECKING:
     from hds.session.scripts import Prepared
@@ -37,8 +37,6 @@ RFLAGS={rflags:016x}
 """
 
 _ASSIGNMENT = re.compile(r"@?(?P<name>\w+)\s*=\s*(?P<value>[^=].*)", re.DOTALL)
-_CPUID = b"\x0f\xa2"
-_CODE = 0x1000
 
 # CPUID features: name, leaf, register and bit (Intel SDM volume 2, CPUID).
 FEATURES: tuple[tuple[str, int, str, int], ...] = (
@@ -138,13 +136,15 @@ def _cores(session: Session, wanted: int) -> Sequence[int]:
 
 def cpu(session: Session, command: Command, prepared: Prepared) -> None:
     """`cpu`: vendor, brand and features of the emulated processor."""
-    highest = _cpuid(0)
+    highest = results_of(0)
     vendor = b"".join(highest[name].to_bytes(4, "little") for name in ("rbx", "rdx", "rcx")).decode("ascii", "replace")
-    parts = (_cpuid(leaf)[name].to_bytes(4, "little") for leaf in range(0x8000_0002, 0x8000_0005) for name in _RESULTS)
+    parts = (
+        results_of(leaf)[name].to_bytes(4, "little") for leaf in range(0x8000_0002, 0x8000_0005) for name in RESULTS
+    )
     brand = b"".join(parts).rstrip(b"\0").decode("ascii", "replace").strip()
     lines = [f"Vendor : {vendor}", f"Brand  : {brand}"]
     lines += [
-        f"{name} {'supported' if _cpuid(leaf)[register] >> bit & 1 else 'not supported'}"
+        f"{name} {'supported' if results_of(leaf)[register] >> bit & 1 else 'not supported'}"
         for name, leaf, register, bit in FEATURES
     ]
     session.show("\n".join(lines) + "\n")
@@ -155,22 +155,8 @@ def cpuid(session: Session, command: Command, prepared: Prepared) -> None:
     values = [number(token, 0, "leaf") for token in command.tokens]
     if not 1 <= len(values) <= 2:
         raise incorrect_use(command)
-    result = _cpuid(*values)
-    session.show(" ".join(f"E{name[1:].upper()}={result[name]:08x}" for name in _RESULTS) + "\n")
-
-
-_RESULTS = ("rax", "rbx", "rcx", "rdx")
-
-
-def _cpuid(leaf: int, subleaf: int = 0) -> dict[str, int]:
-    """The results of CPUID on a processor of its own, so that no guest is disturbed."""
-    processor = Cpu(GuestMemory(Quota(0x1000)))
-    processor.map(_CODE, 0x1000, Protection.ALL, "cpuid")
-    processor.write(_CODE, _CPUID)
-    processor.registers.write(STORAGE_INDEX["rax"], leaf)
-    processor.registers.write(STORAGE_INDEX["rcx"], subleaf)
-    processor.run(_CODE, _CODE + len(_CPUID), 1)
-    return {name: processor.registers.read(STORAGE_INDEX[name]) for name in _RESULTS}
+    result = results_of(*values)
+    session.show(" ".join(f"E{name[1:].upper()}={result[name]:08x}" for name in RESULTS) + "\n")
 
 
 HANDLERS: dict[str, Handler] = {"r": registers, "rdmsr": read_msr, "wrmsr": write_msr, "cpu": cpu, "cpuid": cpuid}
