@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -46,6 +47,12 @@ def busybox() -> Path:
     return Path(found)
 
 
+def linux_release() -> tuple[int, int]:
+    """The version of the Linux below."""
+    major, minor = re.findall(r"\d+", platform.release())[:2]
+    return int(major), int(minor)
+
+
 @cache
 def _strace_works() -> bool:
     if shutil.which("strace") is None:
@@ -81,15 +88,17 @@ def natively(program: Path, arguments: Sequence[str], folder: Path, trace: Path)
     return Ran(done.stdout, done.returncode, content(folder), _without_vdso(NUMBERS[name] for name in names))
 
 
-def emulated(program: Path, arguments: Sequence[str], folder: Path, script: str = LOG_EVERY_CALL) -> Ran:
-    """Run a program here, with its folder as the root, as the user who runs the test."""
+def emulated(
+    program: Path, arguments: Sequence[str], folder: Path, script: str = LOG_EVERY_CALL, *, shown: bool = True
+) -> Ran:
+    """Run a program here as the user who runs the test, with its folder as the root or with one in memory."""
     output: list[bytes] = []
     outlets = Outlets(guest_output=lambda descriptor, data: output.append(data) if descriptor == 1 else None)
     session = Session(
         program,
         arguments=arguments,
         environment=[f"{name}={value}" for name, value in ENVIRONMENT.items()],
-        world=World(folder, writable=True, user=os.getuid(), group=os.getgid()),
+        world=World(folder if shown else None, writable=shown, user=os.getuid(), group=os.getgid()),
         outlets=outlets,
     )
     session.execute(script)

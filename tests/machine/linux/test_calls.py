@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from linux_world import (
+    AT_FDCWD,
     O_APPEND,
     O_CREAT,
     O_DIRECTORY,
     O_EXCL,
     O_NOFOLLOW,
+    O_PATH,
     O_RDWR,
     O_TRUNC,
     O_WRONLY,
@@ -207,7 +210,173 @@ def test_duplicates_share_a_position() -> None:
     assert guest.call("dup", 7) == -Errno.EBADF
 
 
+def test_positioned_writes_append_where_the_file_does() -> None:
+    guest = Guest()
+    descriptor = guest.open("/tmp/file", O_RDWR | O_CREAT | O_APPEND)
+    guest.call("write", descriptor, b"abc", 3)
+    assert guest.call("pwrite64", descriptor, b"X", 1, 0) == 1
+    assert guest.contents("/tmp/file") == b"abcX"
+
+
+def test_reading_at_the_end_into_a_bad_address_is_no_error() -> None:
+    guest = Guest(stdin=b"ab")
+    assert guest.call("read", 0, UNMAPPED, 4) == -Errno.EFAULT
+    assert guest.read(0) == b"ab"
+    assert guest.call("read", 0, UNMAPPED, 4) == 0
+    assert guest.call("read", 0, 1 << 63, 4) == -Errno.EFAULT
+
+
+def test_what_a_device_swallows_takes_no_memory() -> None:
+    guest = Guest()
+    descriptor = guest.open("/dev/null", O_WRONLY)
+    tracemalloc.start()
+    assert guest.call("write", descriptor, UNMAPPED, 1 << 40) == 0x7FFF_F000
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+
+
+def test_a_pipe_tells_what_it_holds_and_what_it_takes() -> None:
+    guest = Guest()
+    guest.call("pipe2", SCRATCH, 0)
+    reading, writing = struct.unpack("<ii", guest.memory(SCRATCH, 8))
+    guest.call("write", writing, b"abc", 3)
+    guest.call("write", writing, b"de", 2)
+    assert guest.call("ioctl", reading, 0x541B, SCRATCH) == 0
+    assert guest.memory(SCRATCH, 4) == b"\5\0\0\0"
+    assert guest.call("fcntl", reading, 1032) == 65536
+    assert guest.call("fcntl", reading, 1031, 5000) == 8192
+    assert guest.read(reading, 100) == b"abcde"
+
+
+def test_a_write_that_nobody_reads_ends_the_guest_by_a_signal() -> None:
+    guest = Guest()
+    guest.call("pipe2", SCRATCH, 0)
+    reading, writing = struct.unpack("<ii", guest.memory(SCRATCH, 8))
+    guest.call("close", reading)
+    assert guest.call("write", writing, b"x", 1) == -Errno.EPIPE
+    assert guest.process.exit_code == 128 + 13
+
+
+def test_bytes_go_between_pipes_and_files() -> None:
+    guest = Guest()
+    guest.call("pipe2", SCRATCH, 0)
+    reading, writing = struct.unpack("<ii", guest.memory(SCRATCH, 8))
+    descriptor = guest.open("/tmp/file", O_RDWR | O_CREAT)
+    guest.call("write", writing, b"spliced", 7)
+    assert guest.call("splice", reading, 0, descriptor, 0, 100, 0) == 7
+    assert guest.contents("/tmp/file") == b"spliced"
+    assert guest.call("splice", descriptor, 0, descriptor, 0, 1, 0) == -Errno.EINVAL
+
+
+def test_an_event_counter_counts() -> None:
+    guest = Guest()
+    descriptor = guest.call("eventfd2", 3, 0)
+    guest.call("write", descriptor, struct.pack("<Q", 4), 8)
+    assert guest.read(descriptor, 8) == struct.pack("<Q", 7)
+    assert guest.read(descriptor, 8) == -Errno.EAGAIN
+
+
+def test_files_of_memory_have_no_name_and_can_be_sealed() -> None:
+    guest = Guest()
+    descriptor = guest.call("memfd_create", "name", 2)
+    assert guest.call("write", descriptor, b"abc", 3) == 3
+    assert guest.call("fcntl", descriptor, 1033, 2 | 8) == 0
+    assert guest.call("fcntl", descriptor, 1034) == 2 | 8
+    assert guest.call("write", descriptor, b"abc", 3) == -Errno.EPERM
+    assert guest.call("ftruncate", descriptor, 0) == -Errno.EPERM
+
+
+def test_a_file_without_a_name_is_made_in_a_directory_and_frees_its_bytes() -> None:
+    guest = Guest(limits=replace(DEFAULT_LIMITS, max_file_bytes=100_000))
+    for _ in range(3):
+        descriptor = guest.open("/tmp", O_RDWR | O_DIRECTORY | 0o20000000)
+        assert guest.call("ftruncate", descriptor, 90_000) == 0
+        guest.call("close", descriptor)
+    assert guest.open("/dev", O_RDWR | O_DIRECTORY | 0o20000000) == -Errno.EACCES
+
+
+def test_holes_are_punched_within_the_size() -> None:
+    guest = Guest()
+    descriptor = guest.open("/tmp/file", O_RDWR | O_CREAT)
+    guest.call("write", descriptor, b"012345", 6)
+    assert guest.call("fallocate", descriptor, 3, 4, 100) == 0
+    assert guest.call("fallocate", descriptor, 1, 0, 100) == 0
+    assert guest.contents("/tmp/file") == b"0123\0\0"
+    assert guest.call("fallocate", descriptor, 2, 0, 1) == -Errno.EOPNOTSUPP
+
+
+@pytest.mark.parametrize(
+    ("call", "error"),
+    [(("rmdir", "/tmp/d/.."), Errno.ENOTEMPTY), (("rmdir", "/tmp/d/."), Errno.EINVAL), (("rmdir", "/"), Errno.EBUSY),
+     (("rename", "/tmp/d/.", "/tmp/x"), Errno.EBUSY), (("unlink", "/tmp/d/.."), Errno.EISDIR),
+     (("mkdir", "/tmp/d/..", 0), Errno.EEXIST), (("open", "/tmp/x", 0o200100, 0), Errno.EINVAL),
+     (("open", "/tmp/x/", 0o100, 0), Errno.EISDIR), (("open", "/tmp/x", 0), Errno.ENOENT)],
+)  # fmt: skip
+def test_the_end_of_a_path_is_looked_at_as_on_linux(call: tuple[str | int, ...], error: Errno) -> None:
+    guest = Guest()
+    guest.call("mkdir", "/tmp/d", 0o755)
+    assert guest.call(*call) == -error  # type: ignore[arg-type]
+
+
+def test_a_removed_directory_has_no_path() -> None:
+    guest = Guest()
+    guest.call("mkdir", "/tmp/d", 0o755)
+    guest.call("chdir", "/tmp/d")
+    assert guest.call("getcwd", SCRATCH, 100) == 7
+    guest.call("rmdir", "/tmp/d")
+    assert guest.call("getcwd", SCRATCH, 100) == guest.open("x", O_CREAT) == -Errno.ENOENT
+
+
+def test_a_reference_to_a_file_does_not_open_it() -> None:
+    guest = Guest()
+    guest.call("symlink", "target", "/tmp/link")
+    guest.open("/tmp/file", O_CREAT)
+    link, file = guest.open("/tmp/link", O_PATH | O_NOFOLLOW), guest.open("/tmp/file", O_PATH)
+    assert guest.call("readlinkat", link, "", SCRATCH, 100) == 6
+    assert guest.memory(SCRATCH, 6) == b"target"
+    assert guest.call("readlinkat", file, "", SCRATCH, 100) == -Errno.ENOENT
+    assert guest.call("fchmod", file, 0o600) == guest.read(file) == -Errno.EBADF
+
+
+def how(flags: int, resolve: int) -> bytes:
+    return struct.pack("<3Q", flags, 0, resolve)
+
+
+@pytest.mark.parametrize(
+    ("path", "resolve", "result"),
+    [("file", 8, 5), ("../file", 8, -Errno.EXDEV), ("/file", 8, -Errno.EXDEV), ("/file", 16, 5), ("../file", 16, 5),
+     ("link", 0, 5), ("link", 4, -Errno.ELOOP), ("file", 64, -Errno.EINVAL), ("file", 24, -Errno.EINVAL)],
+)  # fmt: skip
+def test_a_walk_can_be_confined(path: str, resolve: int, result: int) -> None:
+    guest = Guest()
+    guest.call("mkdir", "/tmp/d", 0o755)
+    guest.open("/tmp/d/file", O_CREAT)
+    guest.call("symlink", "file", "/tmp/d/link")
+    directory = guest.open("/tmp/d", O_DIRECTORY)
+    assert guest.call("openat2", directory, path, how(0, resolve), 24) == result
+
+
+def test_a_walk_can_be_kept_on_its_file_system() -> None:
+    guest = Guest()
+    guest.open("/tmp/file", O_CREAT)
+    directory = guest.open("/tmp", O_DIRECTORY)
+    assert guest.call("openat2", AT_FDCWD, "/tmp/file", how(0, 1), 24) == -Errno.EXDEV
+    assert guest.call("openat2", directory, "file", how(0, 1), 24) == 5
+
+
 # --- memory
+
+
+def test_only_pages_of_one_mapping_grow_or_move() -> None:
+    guest = Guest()
+    address = guest.call("mmap", 0, 2 * PAGE, 3, 0x22, -1, 0)
+    guest.cpu.write(address + PAGE, b"two")
+    guest.call("mprotect", address, PAGE, 1)
+    assert guest.call("mremap", address, 2 * PAGE, 64 * PAGE, 1) == -Errno.EFAULT
+    guest.call("mprotect", address, PAGE, 3)
+    moved = guest.call("mremap", address, 2 * PAGE, 64 * PAGE, 1)
+    assert guest.memory(moved + PAGE, 3) == b"two"
+    assert guest.call("mremap", moved, PAGE, PAGE, 3, moved) == -Errno.EINVAL
 
 
 def test_mappings_are_placed_cut_and_removed() -> None:
@@ -331,6 +500,39 @@ def test_a_wait_that_nobody_ends_comes_back() -> None:
     assert guest.call("futex", word, 1, 1) == 0
     assert guest.call("pause") == guest.call("poll", 0, 0, -1) == -Errno.EINTR
     assert guest.call("wait4", -1, 0, 0, 0) == -Errno.ECHILD
+
+
+def test_a_blocked_signal_is_pending_until_it_is_let_through() -> None:
+    guest = Guest()
+    usr1 = struct.pack("<Q", 1 << 9)
+    guest.call("rt_sigprocmask", 0, usr1, 0, 8)
+    assert guest.call("kill", 0x1000, 10) == 0
+    guest.call("rt_sigpending", SCRATCH, 8)
+    assert (guest.memory(SCRATCH, 8), guest.process.exit_code) == (usr1, None)
+    guest.call("rt_sigprocmask", 1, usr1, 0, 8)
+    assert guest.process.exit_code == 128 + 10
+
+
+def test_a_pending_signal_can_be_waited_for() -> None:
+    guest = Guest()
+    usr1 = struct.pack("<Q", 1 << 9)
+    guest.call("rt_sigprocmask", 0, usr1, 0, 8)
+    guest.call("kill", 0x1000, 10)
+    assert guest.call("rt_sigtimedwait", usr1, SCRATCH, 0, 8) == 10
+    assert struct.unpack("<iii4xi", guest.memory(SCRATCH, 20)) == (10, 0, 0, 0x1000)
+    assert guest.call("rt_sigtimedwait", usr1, 0, struct.pack("<qq", 0, 5), 8) == -Errno.EAGAIN
+
+
+@pytest.mark.parametrize(("address", "operation"), [(SCRATCH + 1, 0), (SCRATCH + 2, 1), (SCRATCH, 9), (SCRATCH, 10)])
+def test_a_futex_is_an_aligned_word_and_a_set_of_waiters_is_not_empty(address: int, operation: int) -> None:
+    assert Guest().call("futex", address, operation, 0, 0, 0, 0) == -Errno.EINVAL
+
+
+def test_the_nice_value_is_kept() -> None:
+    guest = Guest()
+    assert guest.call("setpriority", 0, 0, 7) == 0
+    assert guest.call("getpriority", 0, 0) == 13
+    assert guest.call("setpriority", 0, 0, 0) == -Errno.EACCES
 
 
 # --- anything at all

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from itertools import pairwise
 
 from machine.kernel.linux import open_files as of
 from machine.kernel.linux.calls.signals import SIGPIPE, send
@@ -39,37 +39,42 @@ def _read_into(task: Task, file: OpenFile, buffer: int, size: int, offset: int |
 
 def write(task: Task, fd: int, buffer: int, size: int) -> int:
     """write(2)"""
-    file = task.files.for_writing(fd)
-    return _put(task, file, lambda: _bytes_for(task, file, buffer, size))
+    return _write_from(task, task.files.for_writing(fd), buffer, size)
 
 
-def _check_room(task: Task, pipe: PipeEnd) -> int:
-    """How much a pipe takes. Raises EAGAIN for a full one; EPIPE, and SIGPIPE, for one that nobody reads."""
+def _write_from(task: Task, file: OpenFile, buffer: int, size: int, offset: int | None = None) -> int:
+    """Write at the position or an offset."""
+    check_user_range(buffer, size)
+    return _gather(task, file, [(buffer, min(size, MOST_BYTES))], offset) if size else file.write(b"")
+
+
+def _gather(task: Task, file: OpenFile, rows: list[tuple[int, int]], offset: int | None) -> int:
+    """Write buffers that are not empty as one, up to the first byte that cannot be read; some device takes no look."""
+    total = sum(size for _, size in rows)
+    if _swallows(task, file, total):
+        return total
+    parts = [task.space.load_some(*rows[0])]
+    for (_, before), (address, size) in pairwise(rows):
+        if len(parts[-1]) < before:
+            break
+        parts.append(task.space.load_up_to(address, size))
+    return _put(task, file, b"".join(parts), offset)
+
+
+def _put(task: Task, file: OpenFile, data: bytes, offset: int | None = None) -> int:
+    """Write bytes at the position or an offset."""
+    _swallows(task, file, len(data))
+    return file.write(data) if offset is None else file.write_at(offset, data)
+
+
+def _swallows(task: Task, file: OpenFile, size: int) -> bool:
+    """As the file says; a pipe that nobody reads raises SIGPIPE."""
     try:
-        pipe.swallows(0)
-    except LinuxError:
-        send(task, SIGPIPE)
-        raise
-    room = pipe.capacity - pipe.available()
-    if room <= 0:
-        raise LinuxError(Errno.EAGAIN)
-    return room
-
-
-def _put(task: Task, file: OpenFile, data: Callable[[], bytes], offset: int | None = None) -> int:
-    """Write at the position or an offset; a pipe that nobody reads raises SIGPIPE."""
-    try:
-        return file.write(data()) if offset is None else file.write_at(offset, data())
+        return file.swallows(size)
     except LinuxError as error:
         if error.number is Errno.EPIPE:
             send(task, SIGPIPE)
         raise
-
-
-def _bytes_for(task: Task, file: OpenFile, buffer: int, size: int) -> bytes:
-    check_user_range(buffer, size)
-    size = min(size, MOST_BYTES)
-    return bytes(size) if size and file.swallows(size) else task.space.load_some(buffer, size)
 
 
 def pread64(task: Task, fd: int, buffer: int, size: int, offset: int) -> int:
@@ -85,7 +90,7 @@ def pwrite64(task: Task, fd: int, buffer: int, size: int, offset: int) -> int:
     file = _positioned(task, fd, offset, reading=False)
     check_user_range(buffer, size)
     _check_end(offset, size)
-    return _put(task, file, lambda: _bytes_for(task, file, buffer, size), offset)
+    return _write_from(task, file, buffer, size, offset)
 
 
 def _positioned(task: Task, fd: int, offset: int, *, reading: bool) -> OpenFile:
@@ -113,7 +118,8 @@ def readv(task: Task, fd: int, vectors: int, count: int) -> int:
 
 def writev(task: Task, fd: int, vectors: int, count: int) -> int:
     """writev(2); the parts are written as one."""
-    return _gather(task, task.files.for_writing(fd), _vectors(task, vectors, count), None)
+    file, rows = task.files.for_writing(fd), _vectors(task, vectors, count)
+    return _gather(task, file, rows, None) if rows else 0
 
 
 def preadv(task: Task, fd: int, vectors: int, count: int, offset: int) -> int:
@@ -127,7 +133,7 @@ def pwritev(task: Task, fd: int, vectors: int, count: int, offset: int) -> int:
     """pwritev(2)"""
     file, rows = _positioned(task, fd, offset, reading=False), _vectors(task, vectors, count)
     _check_end(offset, sum(size for _, size in rows))
-    return _gather(task, file, rows, offset)
+    return _gather(task, file, rows, offset) if rows else 0
 
 
 def preadv2(task: Task, fd: int, vectors: int, count: int, offset: int, _high: int, flags: int) -> int:
@@ -172,22 +178,6 @@ def _scatter(task: Task, file: OpenFile, rows: list[tuple[int, int]], offset: in
         if got < size:
             break
     return done
-
-
-def _gather(task: Task, file: OpenFile, rows: list[tuple[int, int]], offset: int | None) -> int:
-    return _put(task, file, lambda: _joined(task, file, rows), offset) if rows else 0
-
-
-def _joined(task: Task, file: OpenFile, rows: list[tuple[int, int]]) -> bytes:
-    """The bytes of the buffers, up to the first that cannot be read. Raises EFAULT when there is none."""
-    parts = []
-    for address, size in rows:
-        parts.append(bytes(size) if file.swallows(size) else task.space.load_up_to(address, size))
-        if len(parts[-1]) < size:
-            break
-    if not parts[0]:
-        raise LinuxError(Errno.EFAULT)
-    return b"".join(parts)
 
 
 def _vectors(task: Task, address: int, count: int) -> list[tuple[int, int]]:
@@ -297,6 +287,15 @@ def tee(task: Task, in_fd: int, out_fd: int, size: int, flags: int) -> int:
     return _between_pipes(task, source, target, size, consume=False)
 
 
+def _check_room(task: Task, pipe: PipeEnd) -> int:
+    """How much a pipe takes. Raises EAGAIN for a full one; EPIPE, and SIGPIPE, for one that nobody reads."""
+    _swallows(task, pipe, 0)
+    room = pipe.capacity - pipe.available()
+    if room <= 0:
+        raise LinuxError(Errno.EAGAIN)
+    return room
+
+
 def _between_pipes(task: Task, source: PipeEnd, target: PipeEnd, size: int, *, consume: bool) -> int:
     if source.is_of(target):
         raise LinuxError(Errno.EINVAL)
@@ -305,7 +304,7 @@ def _between_pipes(task: Task, source: PipeEnd, target: PipeEnd, size: int, *, c
     if is_empty:
         return 0
     data = source.peek(min(size, room))
-    written = _put(task, target, lambda: data)
+    written = _put(task, target, data)
     if consume:
         source.read(written)
     return written
@@ -338,7 +337,7 @@ def _copy(task: Task, source: RegularFile, target: OpenFile, in_offset: int, out
         if not data:
             break
         try:
-            written = _put(task, target, lambda: data, None if there is None else there + done)  # noqa: B023
+            written = _put(task, target, data, None if there is None else there + done)
         except LinuxError:
             if not done:
                 raise
