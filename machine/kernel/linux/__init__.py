@@ -1,7 +1,7 @@
 """Linux for static x86-64 programs of one thread: files, memory, time, the process itself. No threads, no network.
 
-kernel.py     the model: processes, arguments, results       table.py      THE table of calls, and what is refused
-calls/        the calls, by family                           names.py      the names of all calls
+kernel.py     the model: processes, arguments, results       abi.py        how a call is declared
+calls/        the calls, by family: a function each          names.py      the names of all calls; refused.py
 space.py      mappings and the calls' way to memory          open_files.py descriptors; pipes.py without a path
 paths.py      from text to a place in the guest's tree       nodes.py      what stands there
 tree.py       the tree; memory_files.py, host_files.py       structures.py stat and its kin

@@ -9,9 +9,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
 
+from machine.kernel.abi import Call
 from machine.kernel.base import Start, UnknownCalls, map_stack, set_stack_pointer
 from machine.kernel.entry import LINUX, EntryPoint
 from machine.kernel.linux import tree
+from machine.kernel.linux.calls import CALLS
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.host_rules import FolderQuota
 from machine.kernel.linux.memory_files import Device, MemoryFile, Store
@@ -25,8 +27,8 @@ from machine.kernel.linux.open_files import (
 )
 from machine.kernel.linux.paths import Place, find
 from machine.kernel.linux.pipes import InputStream, OutputStream
+from machine.kernel.linux.refused import REFUSED
 from machine.kernel.linux.space import AddressSpace
-from machine.kernel.linux.table import CALLS, REFUSED, Kind, SystemCall
 from machine.kernel.linux.task import NANOSECONDS, Task
 from machine.kernel.linux.tree import World
 from machine.loaders import LoadError, initial_stack
@@ -42,48 +44,28 @@ _EPOCH = datetime(1970, 1, 1)
 _LOW = 0xFFFF_FFFF
 
 
-def _signed(_task: Task, value: int) -> int:
-    return (value & _LOW ^ 0x8000_0000) - 0x8000_0000
-
-
-def _unsigned(_task: Task, value: int) -> int:
-    return value & _LOW
-
-
-def _long(_task: Task, value: int) -> int:
-    return (value ^ 1 << 63) - (1 << 63)
-
-
-def _path(task: Task, value: int) -> bytes:
-    """Raises EFAULT and ENAMETOOLONG."""
-    return task.space.load_string(value, task.limits.max_path_bytes)
-
-
-# From a register to an argument; None: as it is.
-_CONVERSIONS: dict[Kind, Callable[[Task, int], int | bytes] | None] = {
-    Kind.SIGNED: _signed,
-    Kind.UNSIGNED: _unsigned,
-    Kind.LONG: _long,
-    Kind.WORD: None,
-    Kind.PATH: _path,
-}
-
-
 @dataclass(frozen=True, slots=True)
-class _Reader:
-    """How one call's arguments are read: a storage and a conversion for each."""
+class _Plan:
+    """How one call is carried out: a storage and a conversion for each argument, made when a program first calls it."""
 
-    handler: Callable[..., int]
-    arguments: tuple[tuple[int, Callable[[Task, int], int | bytes] | None], ...]
+    answer: Callable[..., int]
+    arguments: tuple[tuple[int, Callable[[Task, int], object] | None], ...]
 
     @classmethod
-    def of(cls, row: SystemCall) -> _Reader:
-        """The reader of a row of the table."""
-        conversions = (_CONVERSIONS[kind] for kind in row.kinds)
-        return cls(row.handler, tuple(zip(_ARGUMENTS, conversions, strict=False)))
+    def of(cls, call: Call) -> _Plan:
+        """The plan of a call."""
+        decoders = (argument.decode for argument in call.arguments)
+        return cls(call.answer, tuple(zip(_ARGUMENTS, decoders, strict=False)))
 
 
-_READERS: dict[int, _Reader] = {number: _Reader.of(row) for number, row in CALLS.items()}
+_PLANS: dict[int, _Plan] = {}
+
+
+def _plan(number: int) -> _Plan | None:
+    """The plan of a call that is carried out."""
+    if number not in _PLANS and number in CALLS:
+        _PLANS[number] = _Plan.of(CALLS[number])
+    return _PLANS.get(number)
 
 
 class LinuxKernel(UnknownCalls):
@@ -171,24 +153,24 @@ class LinuxKernel(UnknownCalls):
 
     def default_answer(self, number: int) -> int | None:
         """The error of a call that is refused or unknown."""
-        return None if number in _READERS else -REFUSED.get(number, Errno.ENOSYS)
+        return None if number in CALLS else -REFUSED.get(number, Errno.ENOSYS)
 
     def system_call(self, process: Process) -> None:
         """Carry out one call."""
         registers = process.cpu.registers
         number = registers.read(_RAX) & _LOW
-        reader = _READERS.get(number)
-        if reader is None:
+        plan = _PLANS.get(number) or _plan(number)
+        if plan is None:
             self.unknown_calls[number] += 1
             registers.write(_RAX, -REFUSED.get(number, Errno.ENOSYS))
             return
         task = self._tasks[process]
         try:
             values = [
-                registers.read(storage) if convert is None else convert(task, registers.read(storage))
-                for storage, convert in reader.arguments
+                registers.read(storage) if decode is None else decode(task, registers.read(storage))
+                for storage, decode in plan.arguments
             ]
-            result = reader.handler(task, *values)
+            result = plan.answer(task, *values)
         except LinuxError as error:
             result = -error.number
         registers.write(_RAX, result)

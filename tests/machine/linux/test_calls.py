@@ -25,9 +25,10 @@ from linux_world import (
     Guest,
 )
 
+from machine.kernel.linux.calls import CALLS
 from machine.kernel.linux.errors import Errno
 from machine.kernel.linux.names import NAMES, NUMBERS
-from machine.kernel.linux.table import CALLS, KINDS, REFUSED, SYSTEM_CALLS
+from machine.kernel.linux.refused import REFUSED
 from machine.loaders.initial_stack import STACK_TOP
 from machine.memory.guest_memory import PAGE
 from vm.limits import DEFAULT_LIMITS
@@ -54,13 +55,19 @@ def test_numbers_are_those_of_linux() -> None:
 
 
 def test_every_call_stands_once_in_the_table() -> None:
-    assert len({row.number for row in SYSTEM_CALLS}) == len(SYSTEM_CALLS)
+    assert {number: call.name for number, call in CALLS.items()}.items() <= NAMES.items()
+    with pytest.raises(ValueError, match="openat is carried out twice"):
+        CALLS.call("openat")(lambda task: 0)
     assert not CALLS.keys() & REFUSED.keys()
 
 
-def test_every_argument_has_a_kind_and_every_kind_is_used() -> None:
-    used = {name for row in SYSTEM_CALLS for name in row.arguments}
-    assert used <= KINDS.keys()
+def test_the_signature_of_a_call_is_its_argument_table() -> None:
+    kinds = [argument.doc for argument in CALLS[NUMBERS["openat"]].arguments]
+    assert kinds == [
+        "a signed integer of 32 bits", "the address of a text that ends with a zero",
+        "an unsigned integer of 32 bits", "an unsigned integer of 32 bits",
+    ]  # fmt: skip
+    assert all(len(call.arguments) <= 6 for call in CALLS.values())
 
 
 def test_an_unknown_call_is_enosys_and_counted() -> None:
@@ -546,7 +553,11 @@ _WORDS = st.one_of(
 
 
 @settings(max_examples=60)
-@given(calls=st.lists(st.tuples(st.sampled_from(SYSTEM_CALLS), st.lists(_WORDS, min_size=6, max_size=6)), max_size=40))
+@given(
+    calls=st.lists(
+        st.tuples(st.sampled_from(list(CALLS.values())), st.lists(_WORDS, min_size=6, max_size=6)), max_size=40
+    )
+)
 def test_no_arguments_break_a_call(calls: list[tuple[object, list[int | bytes]]]) -> None:
     guest = Guest(limits=replace(DEFAULT_LIMITS, max_guest_memory=1 << 24, max_file_bytes=1 << 20), stdin=b"input")
     for row, arguments in calls:

@@ -19,9 +19,10 @@ from pathlib import Path
 import pytest
 from linux_world import AT_FDCWD, SCRATCH, Guest
 
+from machine.kernel.linux.abi import PATH
+from machine.kernel.linux.calls import CALLS
 from machine.kernel.linux.errors import Errno
 from machine.kernel.linux.names import NUMBERS
-from machine.kernel.linux.table import CALLS, Kind
 
 Argument = int | tuple[str, int]
 Call = tuple[str, list[Argument]]
@@ -255,9 +256,9 @@ def here(calls: list[Call], folder: Path) -> list[int]:
 def shown(result: int, call: Call) -> object:
     """A result as it is compared: which of two errors comes first is left open for a path that cannot be read."""
     name, arguments = call
-    kinds = CALLS[NUMBERS[name]].kinds
+    kinds = CALLS[NUMBERS[name]].arguments
     if -4096 < result < 0:
-        if any(kind is Kind.PATH and value in (BAD, 0) for kind, value in zip(kinds, arguments, strict=False)):
+        if any(kind is PATH and value in (BAD, 0) for kind, value in zip(kinds, arguments, strict=False)):
             return "an error"
         return Errno(-result).name if -result in set(Errno) else result
     return "an address" if name in ADDRESSES else result

@@ -1,4 +1,12 @@
-"""The system calls, by family. Each takes the task and its arguments, already read as `table.KINDS` says.
+"""The system calls, one module per family; importing this package puts them into `machine.kernel.linux.abi.CALLS`.
 
-The result is the call's; failure is `LinuxError`. Order and meaning of the arguments are those of the man pages.
+A call is a function under `@call`: order and meaning of its arguments are those of its man page, the types of its
+parameters say how they are read. The result is the call's; failure is `LinuxError`.
 """
+
+from __future__ import annotations
+
+from machine.kernel.linux.abi import CALLS
+from machine.kernel.linux.calls import descriptors, memory, opening, paths, processes, signals, time, transfers
+
+__all__ = ["CALLS", "descriptors", "memory", "opening", "paths", "processes", "signals", "time", "transfers"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from machine.kernel.linux import open_files as of
 from machine.kernel.linux import pipes, structures
+from machine.kernel.linux.abi import Address, Fd, Flags, Int, Long, Size, UInt, Word, call
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.memory_files import SealedFile
 from machine.kernel.linux.nodes import Handle
@@ -39,13 +40,15 @@ _STREAMS = (PipeEnd, OutputStream, InputStream)
 # --- the table
 
 
-def close(task: Task, fd: int) -> int:
+@call("close")
+def close(task: Task, fd: Fd) -> int:
     """close(2)"""
     task.files.close(fd)
     return 0
 
 
-def close_range(task: Task, first: int, last: int, flags: int) -> int:
+@call("close_range")
+def close_range(task: Task, first: UInt, last: UInt, flags: Flags) -> int:
     """close_range(2)"""
     if first > last or flags & ~(_CLOSE_RANGE_UNSHARE | _CLOSE_RANGE_CLOEXEC):
         raise LinuxError(Errno.EINVAL)
@@ -58,12 +61,14 @@ def close_range(task: Task, first: int, last: int, flags: int) -> int:
     return 0
 
 
-def dup(task: Task, fd: int) -> int:
+@call("dup")
+def dup(task: Task, fd: Fd) -> int:
     """dup(2)"""
     return task.files.add(task.files.reference(fd))
 
 
-def dup2(task: Task, fd: int, target: int) -> int:
+@call("dup2")
+def dup2(task: Task, fd: Fd, target: Fd) -> int:
     """dup2(2)"""
     file = task.files.reference(fd)
     if fd != target:
@@ -71,7 +76,8 @@ def dup2(task: Task, fd: int, target: int) -> int:
     return target
 
 
-def dup3(task: Task, fd: int, target: int, flags: int) -> int:
+@call("dup3")
+def dup3(task: Task, fd: Fd, target: Fd, flags: Flags) -> int:
     """dup3(2)"""
     if fd == target or flags & ~of.O_CLOEXEC:
         raise LinuxError(Errno.EINVAL)
@@ -82,12 +88,14 @@ def dup3(task: Task, fd: int, target: int, flags: int) -> int:
 # --- new files without a path
 
 
-def pipe(task: Task, buffer: int) -> int:
+@call("pipe")
+def pipe(task: Task, buffer: Address) -> int:
     """pipe(2)"""
     return pipe2(task, buffer, 0)
 
 
-def pipe2(task: Task, buffer: int, flags: int) -> int:
+@call("pipe2")
+def pipe2(task: Task, buffer: Address, flags: Flags) -> int:
     """pipe2(2)"""
     if flags & ~(of.O_CLOEXEC | of.O_NONBLOCK):
         raise LinuxError(Errno.EINVAL)
@@ -104,12 +112,14 @@ def pipe2(task: Task, buffer: int, flags: int) -> int:
     return 0
 
 
-def eventfd(task: Task, count: int) -> int:
+@call("eventfd")
+def eventfd(task: Task, count: UInt) -> int:
     """eventfd of the kernel, which has no flags."""
     return eventfd2(task, count, 0)
 
 
-def eventfd2(task: Task, count: int, flags: int) -> int:
+@call("eventfd2")
+def eventfd2(task: Task, count: UInt, flags: Flags) -> int:
     """eventfd(2)"""
     if flags & ~(_EFD_SEMAPHORE | of.O_CLOEXEC | of.O_NONBLOCK):
         raise LinuxError(Errno.EINVAL)
@@ -117,7 +127,8 @@ def eventfd2(task: Task, count: int, flags: int) -> int:
     return task.files.add(counter, bool(flags & of.O_CLOEXEC))
 
 
-def memfd_create(task: Task, name_address: int, flags: int) -> int:
+@call("memfd_create")
+def memfd_create(task: Task, name_address: Address, flags: Flags) -> int:
     """memfd_create(2), without huge pages."""
     if flags & ~(_MFD_KNOWN | _MFD_HUGETLB) or flags & _MFD_RIGHTS == _MFD_RIGHTS:
         raise LinuxError(Errno.EINVAL)
@@ -138,7 +149,8 @@ def memfd_create(task: Task, name_address: int, flags: int) -> int:
 # --- flags, locks, sizes of pipes
 
 
-def fcntl(task: Task, fd: int, command: int, argument: int) -> int:
+@call("fcntl")
+def fcntl(task: Task, fd: Fd, command: Int, argument: Word) -> int:
     """fcntl(2)"""
     row = task.files.row(fd)
     if row.file.is_reference and command not in _FOR_REFERENCES:
@@ -214,7 +226,8 @@ def _seals(file: OpenFile, more: int | None) -> int:
     return 0
 
 
-def flock(task: Task, fd: int, operation: int) -> int:
+@call("flock")
+def flock(task: Task, fd: Fd, operation: Int) -> int:
     """flock(2): nobody else is there."""
     if operation & ~_LOCK_NB not in _LOCKS:
         raise LinuxError(Errno.EINVAL)
@@ -222,7 +235,8 @@ def flock(task: Task, fd: int, operation: int) -> int:
     return 0
 
 
-def ioctl(task: Task, fd: int, request: int, argument: int) -> int:
+@call("ioctl")
+def ioctl(task: Task, fd: Fd, request: UInt, argument: Word) -> int:
     """ioctl(2): nothing is a terminal."""
     file = task.files.file(fd)
     if request in (FIOCLEX, FIONCLEX):
@@ -240,26 +254,30 @@ def ioctl(task: Task, fd: int, request: int, argument: int) -> int:
 # --- status, positions, directories
 
 
-def fstat(task: Task, fd: int, buffer: int) -> int:
+@call("fstat")
+def fstat(task: Task, fd: Fd, buffer: Address) -> int:
     """fstat(2)"""
     task.space.store(buffer, structures.stat(task.files.reference(fd).status()))
     return 0
 
 
-def fstatfs(task: Task, fd: int, buffer: int) -> int:
+@call("fstatfs")
+def fstatfs(task: Task, fd: Fd, buffer: Address) -> int:
     """fstatfs(2)"""
     task.files.reference(fd)
     task.space.store(buffer, structures.file_system(task.store.bytes_left))
     return 0
 
 
-def fchmod(task: Task, fd: int, mode: int) -> int:
+@call("fchmod")
+def fchmod(task: Task, fd: Fd, mode: UInt) -> int:
     """fchmod(2)"""
     task.files.file(fd).set_mode(mode)
     return 0
 
 
-def lseek(task: Task, fd: int, offset: int, whence: int) -> int:
+@call("lseek")
+def lseek(task: Task, fd: Fd, offset: Long, whence: Int) -> int:
     """lseek(2)"""
     file = task.files.file(fd)
     if not of.SEEK_SET <= whence <= of.SEEK_HOLE:
@@ -267,12 +285,14 @@ def lseek(task: Task, fd: int, offset: int, whence: int) -> int:
     return file.seek(offset, whence)
 
 
-def getdents64(task: Task, fd: int, buffer: int, size: int) -> int:
+@call("getdents64")
+def getdents64(task: Task, fd: Fd, buffer: Address, size: UInt) -> int:
     """getdents64(2)"""
     return _list(task, fd, buffer, size, structures.directory_entry)
 
 
-def getdents(task: Task, fd: int, buffer: int, size: int) -> int:
+@call("getdents")
+def getdents(task: Task, fd: Fd, buffer: Address, size: UInt) -> int:
     """getdents(2)"""
     return _list(task, fd, buffer, size, structures.old_directory_entry)
 
@@ -298,25 +318,29 @@ def _list(task: Task, fd: int, buffer: int, size: int, layout: structures.EntryL
 # --- what has been written, and sizes
 
 
-def fsync(task: Task, fd: int) -> int:
+@call("fsync", "fdatasync")
+def fsync(task: Task, fd: Fd) -> int:
     """fsync(2) and fdatasync(2): nothing is ever held back."""
     if not isinstance(task.files.file(fd), RegularFile | DirectoryFile):
         raise LinuxError(Errno.EINVAL)
     return 0
 
 
+@call("sync")
 def sync(task: Task) -> int:
     """sync(2)"""
     return 0
 
 
-def syncfs(task: Task, fd: int) -> int:
+@call("syncfs")
+def syncfs(task: Task, fd: Fd) -> int:
     """syncfs(2)"""
     task.files.file(fd)
     return 0
 
 
-def sync_file_range(task: Task, fd: int, offset: int, length: int, flags: int) -> int:
+@call("sync_file_range")
+def sync_file_range(task: Task, fd: Fd, offset: Long, length: Long, flags: Flags) -> int:
     """sync_file_range(2)"""
     file = task.files.file(fd)
     if flags & ~7 or offset < 0 or length < 0 or offset + length > of.LARGEST_OFFSET:
@@ -326,7 +350,8 @@ def sync_file_range(task: Task, fd: int, offset: int, length: int, flags: int) -
     return 0
 
 
-def fadvise64(task: Task, fd: int, offset: int, length: int, advice: int) -> int:
+@call("fadvise64")
+def fadvise64(task: Task, fd: Fd, offset: Long, length: Long, advice: Int) -> int:
     """posix_fadvise(2): taken note of."""
     file = task.files.file(fd)
     if isinstance(file, _STREAMS):
@@ -336,14 +361,16 @@ def fadvise64(task: Task, fd: int, offset: int, length: int, advice: int) -> int
     return 0
 
 
-def readahead(task: Task, fd: int, offset: int, size: int) -> int:
+@call("readahead")
+def readahead(task: Task, fd: Fd, offset: Long, size: Size) -> int:
     """readahead(2): taken note of."""
     if not isinstance(task.files.for_reading(fd), RegularFile):
         raise LinuxError(Errno.EINVAL)
     return 0
 
 
-def ftruncate(task: Task, fd: int, length: int) -> int:
+@call("ftruncate")
+def ftruncate(task: Task, fd: Fd, length: Long) -> int:
     """ftruncate(2)"""
     if length < 0:
         raise LinuxError(Errno.EINVAL)
@@ -354,7 +381,8 @@ def ftruncate(task: Task, fd: int, length: int) -> int:
     return 0
 
 
-def fallocate(task: Task, fd: int, mode: int, offset: int, length: int) -> int:
+@call("fallocate")
+def fallocate(task: Task, fd: Fd, mode: Int, offset: Long, length: Long) -> int:
     """fallocate(2): extending and emptying, as on a tmpfs."""
     file = task.files.file(fd)
     if offset < 0 or length <= 0:

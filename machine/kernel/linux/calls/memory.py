@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from machine.kernel.linux.abi import Address, Fd, Flags, Int, Size, UInt, Word, call
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.open_files import LARGEST_OFFSET, DeviceFile, OpenFile, RegularFile
 from machine.kernel.linux.space import LOWEST, USER_SPACE, check_user_range, whole_pages
@@ -30,7 +31,8 @@ def protection_of(bits: int) -> Protection:
     return with_read(Protection(bits & 7))
 
 
-def mmap(task: Task, address: int, size: int, rights: int, flags: int, fd: int, offset: int) -> int:
+@call("mmap")
+def mmap(task: Task, address: Address, size: Size, rights: UInt, flags: Flags, fd: Fd, offset: Word) -> int:
     """mmap(2). A file is copied when it is mapped; shared writing is refused with ENODEV."""
     if offset % PAGE:
         raise LinuxError(Errno.EINVAL)
@@ -85,7 +87,8 @@ def _content(task: Task, file: OpenFile | None, offset: int, size: int, rights: 
     return file.handle.read_at(offset, min(size, task.limits.max_guest_memory))
 
 
-def munmap(task: Task, address: int, size: int) -> int:
+@call("munmap")
+def munmap(task: Task, address: Address, size: Size) -> int:
     """munmap(2)"""
     if address % PAGE or not size or address + size > _TASK_SIZE:
         raise LinuxError(Errno.EINVAL)
@@ -93,7 +96,8 @@ def munmap(task: Task, address: int, size: int) -> int:
     return 0
 
 
-def mprotect(task: Task, address: int, size: int, rights: int) -> int:
+@call("mprotect")
+def mprotect(task: Task, address: Address, size: Size, rights: UInt) -> int:
     """mprotect(2)"""
     grows = rights & (_PROT_GROWSDOWN | _PROT_GROWSUP)
     if grows == _PROT_GROWSDOWN | _PROT_GROWSUP or address % PAGE:
@@ -126,12 +130,14 @@ def _range_end(address: int, size: int, overflow: Errno = Errno.EINVAL) -> int:
     return end
 
 
-def brk(task: Task, address: int) -> int:
+@call("brk")
+def brk(task: Task, address: Address) -> int:
     """brk of the kernel: the end of the heap, moved or not."""
     return task.space.set_heap_end(address)
 
 
-def mremap(task: Task, address: int, size: int, new_size: int, flags: int, new_address: int) -> int:
+@call("mremap")
+def mremap(task: Task, address: Address, size: Size, new_size: Size, flags: Flags, new_address: Word) -> int:
     """mremap(2). Growing and moving are for pages of one mapping, that is of one kind and with the same rights."""
     moves = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)
     length, new_length = _end_of(0, size), _end_of(0, new_size)
@@ -185,7 +191,8 @@ def _grow_or_move(task: Task, address: int, length: int, new_length: int, flags:
     return target
 
 
-def madvise(task: Task, address: int, size: int, advice: int) -> int:
+@call("madvise")
+def madvise(task: Task, address: Address, size: Size, advice: Int) -> int:
     """madvise(2): MADV_DONTNEED empties the pages, the rest is taken note of."""
     if advice not in _MADVICES:
         raise LinuxError(Errno.EINVAL)
@@ -199,14 +206,16 @@ def madvise(task: Task, address: int, size: int, advice: int) -> int:
     return 0
 
 
-def msync(task: Task, address: int, size: int, flags: int) -> int:
+@call("msync")
+def msync(task: Task, address: Address, size: Size, flags: Flags) -> int:
     """msync(2): nothing is shared."""
     if flags & ~(_MS_ASYNC | _MS_INVALIDATE | _MS_SYNC) or flags & (_MS_ASYNC | _MS_SYNC) == _MS_ASYNC | _MS_SYNC:
         raise LinuxError(Errno.EINVAL)
     return _check_mapped(task, address, _range_end(address, size, Errno.ENOMEM))
 
 
-def mincore(task: Task, address: int, size: int, vector: int) -> int:
+@call("mincore")
+def mincore(task: Task, address: Address, size: Size, vector: Address) -> int:
     """mincore(2): all pages are in memory."""
     if address % PAGE:
         raise LinuxError(Errno.EINVAL)
@@ -219,26 +228,30 @@ def mincore(task: Task, address: int, size: int, vector: int) -> int:
     return 0
 
 
-def mlock(task: Task, address: int, size: int) -> int:
+@call("mlock", "munlock")
+def mlock(task: Task, address: Address, size: Size) -> int:
     """mlock(2) and munlock(2): nothing is ever paged out."""
     start = page_floor(address)
     return _check_mapped(task, start, _range_end(start, (size + address - start) & ADDRESS_SPACE - 1))
 
 
-def mlock2(task: Task, address: int, size: int, flags: int) -> int:
+@call("mlock2")
+def mlock2(task: Task, address: Address, size: Size, flags: Flags) -> int:
     """mlock2(2)"""
     if flags & ~_MLOCK_ONFAULT:
         raise LinuxError(Errno.EINVAL)
     return mlock(task, address, size)
 
 
-def mlockall(task: Task, flags: int) -> int:
+@call("mlockall")
+def mlockall(task: Task, flags: Flags) -> int:
     """mlockall(2)"""
     if not flags or flags & ~_MCL_KNOWN or flags == _MCL_ONFAULT:
         raise LinuxError(Errno.EINVAL)
     return 0
 
 
+@call("munlockall")
 def munlockall(task: Task) -> int:
     """munlockall(2)"""
     return 0

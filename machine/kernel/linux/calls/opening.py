@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from machine.kernel.linux import open_files as of
+from machine.kernel.linux.abi import Address, Fd, Flags, Path, Size, UInt, call
 from machine.kernel.linux.calls.paths import AT_FDCWD, start_of
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.memory_files import Device
@@ -53,17 +54,20 @@ class _How:
             raise LinuxError(Errno.EINVAL)
 
 
-def open_(task: Task, path: bytes, flags: int, mode: int) -> int:
+@call("open")
+def open_(task: Task, path: Path, flags: Flags, mode: UInt) -> int:
     """open(2)"""
     return openat(task, AT_FDCWD, path, flags, mode)
 
 
-def creat(task: Task, path: bytes, mode: int) -> int:
+@call("creat")
+def creat(task: Task, path: Path, mode: UInt) -> int:
     """creat(2)"""
     return openat(task, AT_FDCWD, path, of.O_CREAT | of.O_WRONLY | of.O_TRUNC, mode)
 
 
-def openat(task: Task, dirfd: int, path: bytes, flags: int, mode: int) -> int:
+@call("openat")
+def openat(task: Task, dirfd: Fd, path: Path, flags: Flags, mode: UInt) -> int:
     """openat(2): flags that nobody knows are passed over."""
     flags &= _KNOWN_FLAGS
     if flags & of.O_PATH:
@@ -71,7 +75,8 @@ def openat(task: Task, dirfd: int, path: bytes, flags: int, mode: int) -> int:
     return _open_path(task, dirfd, path, _How(flags, mode))
 
 
-def openat2(task: Task, dirfd: int, path: bytes, address: int, size: int) -> int:
+@call("openat2")
+def openat2(task: Task, dirfd: Fd, path: Path, address: Address, size: Size) -> int:
     """openat2(2): flags that nobody knows are refused."""
     if size < _OPEN_HOW:
         raise LinuxError(Errno.EINVAL)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat as modes
 
 from machine.kernel.linux import structures
+from machine.kernel.linux.abi import Address, Fd, Flags, Int, Long, Path, Size, UInt, call
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.nodes import PERMISSION_BITS, Node, Status
 from machine.kernel.linux.paths import Name, Place, Resolve, Spot, find, find_name
@@ -49,17 +50,20 @@ def _node(task: Task, dirfd: int, path: bytes, follow: bool = True) -> Node:
 # --- status
 
 
-def stat(task: Task, path: bytes, buffer: int) -> int:
+@call("stat")
+def stat(task: Task, path: Path, buffer: Address) -> int:
     """stat(2)"""
     return newfstatat(task, AT_FDCWD, path, buffer, 0)
 
 
-def lstat(task: Task, path: bytes, buffer: int) -> int:
+@call("lstat")
+def lstat(task: Task, path: Path, buffer: Address) -> int:
     """lstat(2)"""
     return newfstatat(task, AT_FDCWD, path, buffer, AT_SYMLINK_NOFOLLOW)
 
 
-def newfstatat(task: Task, dirfd: int, path: bytes, buffer: int, flags: int) -> int:
+@call("newfstatat")
+def newfstatat(task: Task, dirfd: Fd, path: Path, buffer: Address, flags: Flags) -> int:
     """fstatat(2)"""
     if flags & ~(AT_SYMLINK_NOFOLLOW | _AT_NO_AUTOMOUNT | AT_EMPTY_PATH | _AT_STATX_SYNC_TYPE):
         raise LinuxError(Errno.EINVAL)
@@ -67,7 +71,8 @@ def newfstatat(task: Task, dirfd: int, path: bytes, buffer: int, flags: int) -> 
     return 0
 
 
-def statx(task: Task, dirfd: int, path: bytes, flags: int, mask: int, buffer: int) -> int:
+@call("statx")
+def statx(task: Task, dirfd: Fd, path: Path, flags: Flags, mask: UInt, buffer: Address) -> int:
     """statx(2): the basic fields."""
     if mask & _STATX_RESERVED or flags & _AT_STATX_SYNC_TYPE == _AT_STATX_SYNC_TYPE:
         raise LinuxError(Errno.EINVAL)
@@ -83,17 +88,20 @@ def _status(task: Task, dirfd: int, path: bytes, flags: int) -> Status:
     return _node(task, dirfd, path, not flags & AT_SYMLINK_NOFOLLOW).status()
 
 
-def access(task: Task, path: bytes, mode: int) -> int:
+@call("access")
+def access(task: Task, path: Path, mode: UInt) -> int:
     """access(2)"""
     return faccessat2(task, AT_FDCWD, path, mode, 0)
 
 
-def faccessat(task: Task, dirfd: int, path: bytes, mode: int) -> int:
+@call("faccessat")
+def faccessat(task: Task, dirfd: Fd, path: Path, mode: UInt) -> int:
     """faccessat of the kernel, which has no flags."""
     return faccessat2(task, dirfd, path, mode, 0)
 
 
-def faccessat2(task: Task, dirfd: int, path: bytes, mode: int, flags: int) -> int:
+@call("faccessat2")
+def faccessat2(task: Task, dirfd: Fd, path: Path, mode: UInt, flags: Flags) -> int:
     """faccessat(2): what the permission bits and a shown folder allow; the superuser may write everything."""
     if mode & ~7 or flags & ~(_AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
         raise LinuxError(Errno.EINVAL)
@@ -105,7 +113,8 @@ def faccessat2(task: Task, dirfd: int, path: bytes, mode: int, flags: int) -> in
     return 0
 
 
-def statfs(task: Task, path: bytes, buffer: int) -> int:
+@call("statfs")
+def statfs(task: Task, path: Path, buffer: Address) -> int:
     """statfs(2)"""
     _node(task, AT_FDCWD, path)
     task.space.store(buffer, structures.file_system(task.store.bytes_left))
@@ -115,7 +124,8 @@ def statfs(task: Task, path: bytes, buffer: int) -> int:
 # --- the current directory
 
 
-def getcwd(task: Task, buffer: int, size: int) -> int:
+@call("getcwd")
+def getcwd(task: Task, buffer: Address, size: Size) -> int:
     """getcwd of the kernel: the length with its zero."""
     if not task.directory.node.status().links:
         raise LinuxError(Errno.ENOENT)
@@ -126,12 +136,14 @@ def getcwd(task: Task, buffer: int, size: int) -> int:
     return len(path)
 
 
-def chdir(task: Task, path: bytes) -> int:
+@call("chdir")
+def chdir(task: Task, path: Path) -> int:
     """chdir(2)"""
     return _change_directory(task, _find(task, AT_FDCWD, path).existing())
 
 
-def fchdir(task: Task, fd: int) -> int:
+@call("fchdir")
+def fchdir(task: Task, fd: Fd) -> int:
     """fchdir(2)"""
     place = task.files.reference(fd).place
     if place is None:
@@ -149,29 +161,34 @@ def _change_directory(task: Task, place: Place) -> int:
 # --- names
 
 
-def mkdir(task: Task, path: bytes, mode: int) -> int:
+@call("mkdir")
+def mkdir(task: Task, path: Path, mode: UInt) -> int:
     """mkdir(2)"""
     return mkdirat(task, AT_FDCWD, path, mode)
 
 
-def mkdirat(task: Task, dirfd: int, path: bytes, mode: int) -> int:
+@call("mkdirat")
+def mkdirat(task: Task, dirfd: Fd, path: Path, mode: UInt) -> int:
     """mkdirat(2)"""
     end = _find_name(task, dirfd, path)
     end.directory.node.make_directory(end.new(), mode & PERMISSION_BITS & ~task.umask)
     return 0
 
 
-def rmdir(task: Task, path: bytes) -> int:
+@call("rmdir")
+def rmdir(task: Task, path: Path) -> int:
     """rmdir(2)"""
     return unlinkat(task, AT_FDCWD, path, AT_REMOVEDIR)
 
 
-def unlink(task: Task, path: bytes) -> int:
+@call("unlink")
+def unlink(task: Task, path: Path) -> int:
     """unlink(2)"""
     return unlinkat(task, AT_FDCWD, path, 0)
 
 
-def unlinkat(task: Task, dirfd: int, path: bytes, flags: int) -> int:
+@call("unlinkat")
+def unlinkat(task: Task, dirfd: Fd, path: Path, flags: Flags) -> int:
     """unlinkat(2)"""
     if flags & ~AT_REMOVEDIR:
         raise LinuxError(Errno.EINVAL)
@@ -191,17 +208,20 @@ def unlinkat(task: Task, dirfd: int, path: bytes, flags: int) -> int:
     return 0
 
 
-def rename(task: Task, path: bytes, new_path: bytes) -> int:
+@call("rename")
+def rename(task: Task, path: Path, new_path: Path) -> int:
     """rename(2)"""
     return renameat2(task, AT_FDCWD, path, AT_FDCWD, new_path, 0)
 
 
-def renameat(task: Task, dirfd: int, path: bytes, new_dirfd: int, new_path: bytes) -> int:
+@call("renameat")
+def renameat(task: Task, dirfd: Fd, path: Path, new_dirfd: Fd, new_path: Path) -> int:
     """renameat(2)"""
     return renameat2(task, dirfd, path, new_dirfd, new_path, 0)
 
 
-def renameat2(task: Task, dirfd: int, path: bytes, new_dirfd: int, new_path: bytes, flags: int) -> int:
+@call("renameat2")
+def renameat2(task: Task, dirfd: Fd, path: Path, new_dirfd: Fd, new_path: Path, flags: Flags) -> int:
     """renameat2(2): RENAME_NOREPLACE only."""
     if flags & ~_RENAME_NOREPLACE:
         raise LinuxError(Errno.EINVAL)
@@ -219,12 +239,14 @@ def renameat2(task: Task, dirfd: int, path: bytes, new_dirfd: int, new_path: byt
     return 0
 
 
-def link(task: Task, path: bytes, new_path: bytes) -> int:
+@call("link")
+def link(task: Task, path: Path, new_path: Path) -> int:
     """link(2)"""
     return linkat(task, AT_FDCWD, path, AT_FDCWD, new_path, 0)
 
 
-def linkat(task: Task, dirfd: int, path: bytes, new_dirfd: int, new_path: bytes, flags: int) -> int:
+@call("linkat")
+def linkat(task: Task, dirfd: Fd, path: Path, new_dirfd: Fd, new_path: Path, flags: Flags) -> int:
     """linkat(2)"""
     if flags & ~AT_SYMLINK_FOLLOW:
         raise LinuxError(Errno.EINVAL)
@@ -248,12 +270,14 @@ def _holder(spot: Spot | Name, other: Spot | Name) -> Node:
     return node
 
 
-def symlink(task: Task, target: bytes, path: bytes) -> int:
+@call("symlink")
+def symlink(task: Task, target: Path, path: Path) -> int:
     """symlink(2)"""
     return symlinkat(task, target, AT_FDCWD, path)
 
 
-def symlinkat(task: Task, target: bytes, dirfd: int, path: bytes) -> int:
+@call("symlinkat")
+def symlinkat(task: Task, target: Path, dirfd: Fd, path: Path) -> int:
     """symlinkat(2)"""
     if not target:
         raise LinuxError(Errno.ENOENT)
@@ -265,12 +289,14 @@ def symlinkat(task: Task, target: bytes, dirfd: int, path: bytes) -> int:
     return 0
 
 
-def readlink(task: Task, path: bytes, buffer: int, size: int) -> int:
+@call("readlink")
+def readlink(task: Task, path: Path, buffer: Address, size: Int) -> int:
     """readlink(2)"""
     return readlinkat(task, AT_FDCWD, path, buffer, size)
 
 
-def readlinkat(task: Task, dirfd: int, path: bytes, buffer: int, size: int) -> int:
+@call("readlinkat")
+def readlinkat(task: Task, dirfd: Fd, path: Path, buffer: Address, size: Int) -> int:
     """readlinkat(2)"""
     if size <= 0:
         raise LinuxError(Errno.EINVAL)
@@ -289,28 +315,33 @@ def readlinkat(task: Task, dirfd: int, path: bytes, buffer: int, size: int) -> i
 # --- attributes
 
 
-def chmod(task: Task, path: bytes, mode: int) -> int:
+@call("chmod")
+def chmod(task: Task, path: Path, mode: UInt) -> int:
     """chmod(2)"""
     return fchmodat(task, AT_FDCWD, path, mode)
 
 
-def fchmodat(task: Task, dirfd: int, path: bytes, mode: int) -> int:
+@call("fchmodat")
+def fchmodat(task: Task, dirfd: Fd, path: Path, mode: UInt) -> int:
     """fchmodat of the kernel, which has no flags."""
     _node(task, dirfd, path).set_mode(mode)
     return 0
 
 
-def chown(task: Task, path: bytes, user: int, group: int) -> int:
+@call("chown")
+def chown(task: Task, path: Path, user: Int, group: Int) -> int:
     """chown(2)"""
     return fchownat(task, AT_FDCWD, path, user, group, 0)
 
 
-def lchown(task: Task, path: bytes, user: int, group: int) -> int:
+@call("lchown")
+def lchown(task: Task, path: Path, user: Int, group: Int) -> int:
     """lchown(2)"""
     return fchownat(task, AT_FDCWD, path, user, group, AT_SYMLINK_NOFOLLOW)
 
 
-def fchownat(task: Task, dirfd: int, path: bytes, user: int, group: int, flags: int) -> int:
+@call("fchownat")
+def fchownat(task: Task, dirfd: Fd, path: Path, user: Int, group: Int, flags: Flags) -> int:
     """fchownat(2): to oneself only."""
     if flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
         raise LinuxError(Errno.EINVAL)
@@ -318,7 +349,8 @@ def fchownat(task: Task, dirfd: int, path: bytes, user: int, group: int, flags: 
     return _check_owner(task, user, group)
 
 
-def fchown(task: Task, fd: int, user: int, group: int) -> int:
+@call("fchown")
+def fchown(task: Task, fd: Fd, user: Int, group: Int) -> int:
     """fchown(2): to oneself only."""
     task.files.file(fd)
     return _check_owner(task, user, group)
@@ -330,7 +362,8 @@ def _check_owner(task: Task, user: int, group: int) -> int:
     return 0
 
 
-def truncate(task: Task, path: bytes, size: int) -> int:
+@call("truncate")
+def truncate(task: Task, path: Path, size: Long) -> int:
     """truncate(2)"""
     if size < 0:
         raise LinuxError(Errno.EINVAL)
@@ -341,7 +374,8 @@ def truncate(task: Task, path: bytes, size: int) -> int:
     return 0
 
 
-def utimensat(task: Task, dirfd: int, path_address: int, times: int, flags: int) -> int:
+@call("utimensat")
+def utimensat(task: Task, dirfd: Fd, path_address: Address, times: Address, flags: Flags) -> int:
     """utimensat(2)"""
     words = task.space.load_words(times, "4q") if times else (0, _UTIME_NOW, 0, _UTIME_NOW)
     if words[1] == words[3] == _UTIME_OMIT:
@@ -375,7 +409,8 @@ def _time(seconds: int, nanoseconds: int, now: int, present: int) -> int:
     return min(max(seconds, _EARLIEST), _LATEST) * NANOSECONDS + nanoseconds
 
 
-def utimes(task: Task, path: bytes, times: int) -> int:
+@call("utimes")
+def utimes(task: Task, path: Path, times: Address) -> int:
     """utimes(2)"""
     accessed = modified = task.now
     if times:
@@ -387,14 +422,16 @@ def utimes(task: Task, path: bytes, times: int) -> int:
     return 0
 
 
-def utime(task: Task, path: bytes, times: int) -> int:
+@call("utime")
+def utime(task: Task, path: Path, times: Address) -> int:
     """utime(2)"""
     accessed, modified = task.space.load_words(times, "qq") if times else (task.now // NANOSECONDS,) * 2
     _node(task, AT_FDCWD, path).set_times(_time(accessed, 0, 0, 0), _time(modified, 0, 0, 0))
     return 0
 
 
-def umask(task: Task, mode: int) -> int:
+@call("umask")
+def umask(task: Task, mode: UInt) -> int:
     """umask(2)"""
     previous, task.umask = task.umask, mode & PERMISSION_BITS
     return previous

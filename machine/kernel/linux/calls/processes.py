@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 from machine.kernel.linux import structures
+from machine.kernel.linux.abi import Address, Flags, Int, Size, UInt, Word, call
 from machine.kernel.linux.calls.time import duration
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.space import MOST_BYTES, check_user_range
@@ -40,62 +41,98 @@ _GRND_SOURCES = 6  # RANDOM and INSECURE: not both
 # --- identity
 
 
+@call("getpid")
 def getpid(task: Task) -> int:
     """getpid(2)"""
     return task.process.pid
 
 
+@call("gettid")
 def gettid(task: Task) -> int:
     """gettid(2): that of the only thread, which on Linux is the process's."""
     return task.process.pid
 
 
+@call("getppid")
 def getppid(task: Task) -> int:
     """getppid(2)"""
     return PARENT_ID
 
 
+@call("getuid", "geteuid")
 def getuid(task: Task) -> int:
     """getuid(2), geteuid(2)"""
     return task.user
 
 
+@call("getgid", "getegid")
 def getgid(task: Task) -> int:
     """getgid(2), getegid(2)"""
     return task.group
 
 
-def set_users(task: Task, *identities: int) -> int:
-    """setuid(2), setreuid(2), setresuid(2): to one's own only."""
-    return _check_ids(task.user, identities)
+@call("setuid")
+def setuid(task: Task, user: Int) -> int:
+    """setuid(2): to one's own only, as all of these."""
+    return _check_ids(task.user, user)
 
 
-def set_groups(task: Task, *identities: int) -> int:
-    """setgid(2), setregid(2), setresgid(2): to one's own only."""
-    return _check_ids(task.group, identities)
+@call("setreuid")
+def setreuid(task: Task, real: Int, effective: Int) -> int:
+    """setreuid(2)"""
+    return _check_ids(task.user, real, effective)
 
 
-def _check_ids(own: int, identities: tuple[int, ...]) -> int:
+@call("setresuid")
+def setresuid(task: Task, real: Int, effective: Int, saved: Int) -> int:
+    """setresuid(2)"""
+    return _check_ids(task.user, real, effective, saved)
+
+
+@call("setgid")
+def setgid(task: Task, group: Int) -> int:
+    """setgid(2)"""
+    return _check_ids(task.group, group)
+
+
+@call("setregid")
+def setregid(task: Task, real: Int, effective: Int) -> int:
+    """setregid(2)"""
+    return _check_ids(task.group, real, effective)
+
+
+@call("setresgid")
+def setresgid(task: Task, real: Int, effective: Int, saved: Int) -> int:
+    """setresgid(2)"""
+    return _check_ids(task.group, real, effective, saved)
+
+
+def _check_ids(own: int, *identities: int) -> int:
     if any(identity not in (own, -1) for identity in identities):
         raise LinuxError(Errno.EPERM)
     return 0
 
 
-def getresuid(task: Task, *addresses: int) -> int:
+@call("getresuid")
+def getresuid(task: Task, real: Address, effective: Address, saved: Address) -> int:
     """getresuid(2)"""
-    for address in addresses:
-        task.space.store_words(address, "I", task.user)
-    return 0
+    return _store_ids(task, task.user, real, effective, saved)
 
 
-def getresgid(task: Task, *addresses: int) -> int:
+@call("getresgid")
+def getresgid(task: Task, real: Address, effective: Address, saved: Address) -> int:
     """getresgid(2)"""
+    return _store_ids(task, task.group, real, effective, saved)
+
+
+def _store_ids(task: Task, identity: int, *addresses: int) -> int:
     for address in addresses:
-        task.space.store_words(address, "I", task.group)
+        task.space.store_words(address, "I", identity)
     return 0
 
 
-def getgroups(task: Task, count: int, buffer: int) -> int:
+@call("getgroups")
+def getgroups(task: Task, count: Int, buffer: Address) -> int:
     """getgroups(2): the own group only."""
     if count < 0:
         raise LinuxError(Errno.EINVAL)
@@ -104,12 +141,14 @@ def getgroups(task: Task, count: int, buffer: int) -> int:
     return 1
 
 
+@call("getpgrp", "setsid")
 def process_group(task: Task) -> int:
     """getpgrp(2), setsid(2): a group and session of its own."""
     return task.process.pid
 
 
-def process_group_of(task: Task, process: int) -> int:
+@call("getpgid", "getsid")
+def process_group_of(task: Task, process: Int) -> int:
     """getpgid(2), getsid(2)"""
     return _check_own(task, process)
 
@@ -120,7 +159,8 @@ def _check_own(task: Task, process: int) -> int:
     return task.process.pid
 
 
-def setpgid(task: Task, process: int, group: int) -> int:
+@call("setpgid")
+def setpgid(task: Task, process: Int, group: Int) -> int:
     """setpgid(2): to the own group only."""
     if group < 0:
         raise LinuxError(Errno.EINVAL)
@@ -133,13 +173,15 @@ def setpgid(task: Task, process: int, group: int) -> int:
 # --- priorities and scheduling: there is nobody to compete with
 
 
-def getpriority(task: Task, which: int, who: int) -> int:
+@call("getpriority")
+def getpriority(task: Task, which: Int, who: Int) -> int:
     """getpriority of the kernel: 20 minus the nice value."""
     _check_whose(task, which, who)
     return 20 - task.nice
 
 
-def setpriority(task: Task, which: int, who: int, nice: int) -> int:
+@call("setpriority")
+def setpriority(task: Task, which: Int, who: Int, nice: Int) -> int:
     """setpriority(2): kept, without effect. Only the superuser may become less nice."""
     _check_whose(task, which, who)
     nice = max(-20, min(nice, 19))
@@ -157,7 +199,8 @@ def _check_whose(task: Task, which: int, who: int) -> None:
         raise LinuxError(Errno.ESRCH)
 
 
-def sched_getscheduler(task: Task, process: int) -> int:
+@call("sched_getscheduler")
+def sched_getscheduler(task: Task, process: Int) -> int:
     """sched_getscheduler(2): SCHED_OTHER."""
     if process < 0:
         raise LinuxError(Errno.EINVAL)
@@ -165,7 +208,8 @@ def sched_getscheduler(task: Task, process: int) -> int:
     return 0
 
 
-def sched_getparam(task: Task, process: int, address: int) -> int:
+@call("sched_getparam")
+def sched_getparam(task: Task, process: Int, address: Address) -> int:
     """sched_getparam(2)"""
     if process < 0 or not address:
         raise LinuxError(Errno.EINVAL)
@@ -174,12 +218,14 @@ def sched_getparam(task: Task, process: int, address: int) -> int:
     return 0
 
 
-def sched_get_priority_max(task: Task, policy: int) -> int:
+@call("sched_get_priority_max")
+def sched_get_priority_max(task: Task, policy: Int) -> int:
     """sched_get_priority_max(2)"""
     return _priority(policy, 99)
 
 
-def sched_get_priority_min(task: Task, policy: int) -> int:
+@call("sched_get_priority_min")
+def sched_get_priority_min(task: Task, policy: Int) -> int:
     """sched_get_priority_min(2)"""
     return _priority(policy, 1)
 
@@ -193,7 +239,8 @@ def _priority(policy: int, real_time: int) -> int:
 # --- the CPU and the thread
 
 
-def arch_prctl(task: Task, code: int, address: int) -> int:
+@call("arch_prctl")
+def arch_prctl(task: Task, code: Int, address: Address) -> int:
     """arch_prctl(2): the bases of FS and GS."""
     cpu = task.process.cpu
     if code in (_ARCH_SET_FS, _ARCH_SET_GS):
@@ -212,12 +259,14 @@ _BASES: dict[int, int] = {
 }  # fmt: skip
 
 
-def set_tid_address(task: Task, address: int) -> int:
+@call("set_tid_address")
+def set_tid_address(task: Task, address: Address) -> int:
     """set_tid_address(2)"""
     return task.process.pid
 
 
-def set_robust_list(task: Task, head: int, size: int) -> int:
+@call("set_robust_list")
+def set_robust_list(task: Task, head: Address, size: Size) -> int:
     """set_robust_list(2): remembered; nothing follows, for no thread outlives this one."""
     if size != 24:
         raise LinuxError(Errno.EINVAL)
@@ -225,7 +274,8 @@ def set_robust_list(task: Task, head: int, size: int) -> int:
     return 0
 
 
-def rseq(task: Task, address: int, size: int, flags: int, signature: int) -> int:
+@call("rseq")
+def rseq(task: Task, address: Address, size: UInt, flags: Flags, signature: UInt) -> int:
     """rseq(2): accepted. The only thread is never moved, so no sequence is ever restarted."""
     if flags & ~_RSEQ_UNREGISTER or size < _RSEQ_BYTES or address % _RSEQ_BYTES:
         raise LinuxError(Errno.EINVAL)
@@ -233,7 +283,10 @@ def rseq(task: Task, address: int, size: int, flags: int, signature: int) -> int
     return 0
 
 
-def futex(task: Task, address: int, operation: int, value: int, timeout: int, second: int, third: int) -> int:
+@call("futex")
+def futex(
+    task: Task, address: Address, operation: UInt, value: UInt, timeout: Address, second: Address, third: UInt
+) -> int:
     """futex(2) of a single thread: nobody waits, and a wait that nobody ends is ETIMEDOUT or EDEADLK."""
     command, waits = operation & _FUTEX_COMMAND, operation & _FUTEX_COMMAND in _FUTEX_WAITS
     if command not in _FUTEX_KNOWN or (operation & _FUTEX_REALTIME and command != _FUTEX_WAIT_BITSET):
@@ -263,12 +316,14 @@ def futex(task: Task, address: int, operation: int, value: int, timeout: int, se
     raise LinuxError(Errno.ETIMEDOUT)
 
 
+@call("sched_yield")
 def sched_yield(task: Task) -> int:
     """sched_yield(2)"""
     return 0
 
 
-def sched_getaffinity(task: Task, process: int, size: int, mask: int) -> int:
+@call("sched_getaffinity")
+def sched_getaffinity(task: Task, process: Int, size: UInt, mask: Address) -> int:
     """sched_getaffinity of the kernel: one CPU; the bytes that were written."""
     if size < 8 or size % 8:
         raise LinuxError(Errno.EINVAL)
@@ -277,7 +332,8 @@ def sched_getaffinity(task: Task, process: int, size: int, mask: int) -> int:
     return 8
 
 
-def getcpu(task: Task, cpu: int, node: int, cache: int) -> int:
+@call("getcpu")
+def getcpu(task: Task, cpu: Address, node: Address, cache: Address) -> int:
     """getcpu(2)"""
     for address in (cpu, node):
         if address:
@@ -285,7 +341,8 @@ def getcpu(task: Task, cpu: int, node: int, cache: int) -> int:
     return 0
 
 
-def prctl(task: Task, option: int, value: int, third: int, fourth: int, fifth: int) -> int:
+@call("prctl")
+def prctl(task: Task, option: UInt, value: Word, third: Word, fourth: Word, fifth: Word) -> int:
     """prctl(2): the name, and what can be granted without doing anything."""
     if option == _PR_SET_NAME:
         task.name = _short_text(task, value)
@@ -302,14 +359,16 @@ def _short_text(task: Task, address: int) -> bytes:
     return task.space.load_some(address, 16).split(b"\0")[0][:15]
 
 
-def personality(task: Task, persona: int) -> int:
+@call("personality")
+def personality(task: Task, persona: UInt) -> int:
     """personality(2): that of Linux, which can be asked for and chosen."""
     if persona not in (0, _PERSONALITY_QUERY):
         raise LinuxError(Errno.EINVAL)
     return 0
 
 
-def get_robust_list(task: Task, process: int, head: int, size: int) -> int:
+@call("get_robust_list")
+def get_robust_list(task: Task, process: Int, head: Address, size: Address) -> int:
     """get_robust_list(2)"""
     _check_own(task, process)
     task.space.store_words(size, "Q", 24)
@@ -320,20 +379,23 @@ def get_robust_list(task: Task, process: int, head: int, size: int) -> int:
 # --- ending
 
 
-def exit_(task: Task, code: int) -> int:
+@call("exit", "exit_group")
+def exit_(task: Task, code: Int) -> int:
     """exit(2) and exit_group(2): with one thread they are the same."""
     task.process.exit(code & 0xFF)
     return 0
 
 
-def wait4(task: Task, process: int, status: int, options: int, usage: int) -> int:
+@call("wait4")
+def wait4(task: Task, process: Int, status: Address, options: Int, usage: Address) -> int:
     """wait4(2): there are no children."""
     if options & _LOW & ~_WAIT_OPTIONS:
         raise LinuxError(Errno.EINVAL)
     raise LinuxError(Errno.ESRCH if process == -(1 << 31) else Errno.ECHILD)
 
 
-def waitid(task: Task, kind: int, process: int, info: int, options: int, usage: int) -> int:
+@call("waitid")
+def waitid(task: Task, kind: Int, process: Int, info: Address, options: Int, usage: Address) -> int:
     """waitid(2): there are no children."""
     options &= _LOW
     if options & ~_WAITID_OPTIONS or not options & _WAITID_STATES or not 0 <= kind <= 3:
@@ -346,13 +408,15 @@ def waitid(task: Task, kind: int, process: int, info: int, options: int, usage: 
 # --- limits and the system
 
 
-def getrlimit(task: Task, resource: int, address: int) -> int:
+@call("getrlimit")
+def getrlimit(task: Task, resource: Int, address: Address) -> int:
     """getrlimit(2)"""
     task.space.store(address, _limits(task, resource))
     return 0
 
 
-def setrlimit(task: Task, resource: int, address: int) -> int:
+@call("setrlimit")
+def setrlimit(task: Task, resource: Int, address: Address) -> int:
     """setrlimit(2): accepted, without effect."""
     words = task.space.load_words(address, "QQ")
     _limits(task, resource)
@@ -366,7 +430,8 @@ def _check_limit(words: tuple[int, ...]) -> None:
         raise LinuxError(Errno.EINVAL)
 
 
-def prlimit64(task: Task, process: int, resource: int, new: int, old: int) -> int:
+@call("prlimit64")
+def prlimit64(task: Task, process: Int, resource: Int, new: Address, old: Address) -> int:
     """prlimit(2) of oneself; a new limit is accepted, without effect."""
     words = task.space.load_words(new, "QQ") if new else (0, 0)
     _check_own(task, process)
@@ -388,13 +453,15 @@ def _limits(task: Task, resource: int) -> bytes:
     return struct.pack("<QQ", value, value)
 
 
-def uname(task: Task, buffer: int) -> int:
+@call("uname")
+def uname(task: Task, buffer: Address) -> int:
     """uname(2)"""
     task.space.store(buffer, structures.system_name())
     return 0
 
 
-def sysinfo(task: Task, buffer: int) -> int:
+@call("sysinfo")
+def sysinfo(task: Task, buffer: Address) -> int:
     """sysinfo(2)"""
     memory = task.limits.max_guest_memory
     seconds = task.clock.elapsed() // NANOSECONDS
@@ -403,7 +470,8 @@ def sysinfo(task: Task, buffer: int) -> int:
     return 0
 
 
-def getrusage(task: Task, who: int, buffer: int) -> int:
+@call("getrusage")
+def getrusage(task: Task, who: Int, buffer: Address) -> int:
     """getrusage(2): user time is virtual time."""
     if who not in (-1, 0, 1):
         raise LinuxError(Errno.EINVAL)
@@ -412,7 +480,8 @@ def getrusage(task: Task, who: int, buffer: int) -> int:
     return 0
 
 
-def times(task: Task, buffer: int) -> int:
+@call("times")
+def times(task: Task, buffer: Address) -> int:
     """times(2)"""
     ticks = task.clock.elapsed() * _TICKS_PER_SECOND // NANOSECONDS
     if buffer:
@@ -420,7 +489,8 @@ def times(task: Task, buffer: int) -> int:
     return ticks
 
 
-def getrandom(task: Task, buffer: int, size: int, flags: int) -> int:
+@call("getrandom")
+def getrandom(task: Task, buffer: Address, size: Size, flags: Flags) -> int:
     """getrandom(2), from the seed."""
     if flags & ~7 or flags & _GRND_SOURCES == _GRND_SOURCES:
         raise LinuxError(Errno.EINVAL)

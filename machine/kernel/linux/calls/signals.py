@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 
+from machine.kernel.linux.abi import Address, Int, Size, UInt, call
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.task import NANOSECONDS, PendingSignal, SignalAction, Task
 
@@ -30,7 +31,8 @@ _SIGINFO_BYTES = 128
 _ITIMER_REAL, _TIMERS = 0, 3
 
 
-def rt_sigaction(task: Task, signal: int, new: int, old: int, size: int) -> int:
+@call("rt_sigaction")
+def rt_sigaction(task: Task, signal: Int, new: Address, old: Address, size: Size) -> int:
     """rt_sigaction(2)"""
     if size != _SET_BYTES:
         raise LinuxError(Errno.EINVAL)
@@ -48,7 +50,8 @@ def rt_sigaction(task: Task, signal: int, new: int, old: int, size: int) -> int:
     return 0
 
 
-def rt_sigprocmask(task: Task, how: int, new: int, old: int, size: int) -> int:
+@call("rt_sigprocmask")
+def rt_sigprocmask(task: Task, how: Int, new: Address, old: Address, size: Size) -> int:
     """rt_sigprocmask(2)"""
     if size != _SET_BYTES:
         raise LinuxError(Errno.EINVAL)
@@ -85,7 +88,8 @@ def _is_blocked(task: Task, signal: int) -> bool:
     return bool(task.blocked >> (signal - 1) & 1)
 
 
-def rt_sigpending(task: Task, buffer: int, size: int) -> int:
+@call("rt_sigpending")
+def rt_sigpending(task: Task, buffer: Address, size: Size) -> int:
     """rt_sigpending(2)"""
     if size > _SET_BYTES:
         raise LinuxError(Errno.EINVAL)
@@ -94,7 +98,8 @@ def rt_sigpending(task: Task, buffer: int, size: int) -> int:
     return 0
 
 
-def rt_sigtimedwait(task: Task, wanted: int, info: int, timeout: int, size: int) -> int:
+@call("rt_sigtimedwait")
+def rt_sigtimedwait(task: Task, wanted: Address, info: Address, timeout: Address, size: Size) -> int:
     """rt_sigtimedwait(2): a pending signal, or time passes; without a timeout nobody would end the wait."""
     if size != _SET_BYTES:
         raise LinuxError(Errno.EINVAL)
@@ -119,7 +124,8 @@ def rt_sigtimedwait(task: Task, wanted: int, info: int, timeout: int, size: int)
     raise LinuxError(Errno.EAGAIN)
 
 
-def sigaltstack(task: Task, new: int, old: int) -> int:
+@call("sigaltstack")
+def sigaltstack(task: Task, new: Address, old: Address) -> int:
     """sigaltstack(2)"""
     present = task.alternate_stack
     if new:
@@ -135,14 +141,16 @@ def sigaltstack(task: Task, new: int, old: int) -> int:
     return 0
 
 
-def kill(task: Task, process: int, signal: int) -> int:
+@call("kill")
+def kill(task: Task, process: Int, signal: Int) -> int:
     """kill(2), to oneself only."""
     if process not in (task.process.pid, 0, -task.process.pid, -1):
         raise LinuxError(Errno.ESRCH)
     return _checked(task, signal, for_thread=False)
 
 
-def tkill(task: Task, thread: int, signal: int) -> int:
+@call("tkill")
+def tkill(task: Task, thread: Int, signal: Int) -> int:
     """tkill(2), to oneself only."""
     if thread <= 0:
         raise LinuxError(Errno.EINVAL)
@@ -151,7 +159,8 @@ def tkill(task: Task, thread: int, signal: int) -> int:
     return _checked(task, signal, for_thread=True)
 
 
-def tgkill(task: Task, process: int, thread: int, signal: int) -> int:
+@call("tgkill")
+def tgkill(task: Task, process: Int, thread: Int, signal: Int) -> int:
     """tgkill(2), to oneself only."""
     if process <= 0 or thread <= 0:
         raise LinuxError(Errno.EINVAL)
@@ -186,12 +195,14 @@ def _deliver(task: Task, signal: int) -> None:
         task.process.exit(128 + signal)
 
 
+@call("pause")
 def pause(task: Task) -> int:
     """pause(2): nobody would end the wait."""
     raise LinuxError(Errno.EINTR)
 
 
-def rt_sigsuspend(task: Task, address: int, size: int) -> int:
+@call("rt_sigsuspend")
+def rt_sigsuspend(task: Task, address: Address, size: Size) -> int:
     """rt_sigsuspend(2): pending signals come under the other mask; nobody else would end the wait."""
     if size != _SET_BYTES:
         raise LinuxError(Errno.EINVAL)
@@ -202,6 +213,7 @@ def rt_sigsuspend(task: Task, address: int, size: int) -> int:
     raise LinuxError(Errno.EINTR)
 
 
+@call("rt_sigreturn")
 def rt_sigreturn(task: Task) -> int:
     """rt_sigreturn(2): no handler is ever entered, so there is no frame to return from."""
     task.process.exit(128 + 11)
@@ -211,7 +223,8 @@ def rt_sigreturn(task: Task) -> int:
 # --- timers
 
 
-def alarm(task: Task, seconds: int) -> int:
+@call("alarm")
+def alarm(task: Task, seconds: UInt) -> int:
     """alarm(2): the seconds that were left of the alarm before, rounded as Linux does."""
     left, _ = _timer(task, _ITIMER_REAL)
     _set_timer(task, _ITIMER_REAL, seconds * NANOSECONDS, 0)
@@ -219,7 +232,8 @@ def alarm(task: Task, seconds: int) -> int:
     return whole + (rest >= 500_000 or (rest > 0 and not whole))
 
 
-def getitimer(task: Task, which: int, buffer: int) -> int:
+@call("getitimer")
+def getitimer(task: Task, which: Int, buffer: Address) -> int:
     """getitimer(2)"""
     if not 0 <= which < _TIMERS:
         raise LinuxError(Errno.EINVAL)
@@ -227,7 +241,8 @@ def getitimer(task: Task, which: int, buffer: int) -> int:
     return 0
 
 
-def setitimer(task: Task, which: int, new: int, old: int) -> int:
+@call("setitimer")
+def setitimer(task: Task, which: Int, new: Address, old: Address) -> int:
     """setitimer(2)"""
     words = task.space.load_words(new, "4q") if new else (0, 0, 0, 0)
     if any(seconds < 0 or not 0 <= micro < 1_000_000 for seconds, micro in (words[:2], words[2:])):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from machine.kernel.linux.abi import Address, Flags, Int, Size, UInt, call
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.space import check_user_range
 from machine.kernel.linux.task import NANOSECONDS, Task
@@ -25,13 +26,15 @@ def _clock(task: Task, clock: int) -> int:
     raise LinuxError(Errno.EINVAL)
 
 
-def clock_gettime(task: Task, clock: int, buffer: int) -> int:
+@call("clock_gettime")
+def clock_gettime(task: Task, clock: Int, buffer: Address) -> int:
     """clock_gettime(2)"""
     task.space.store_words(buffer, "qq", *divmod(_clock(task, clock), NANOSECONDS))
     return 0
 
 
-def clock_getres(task: Task, clock: int, buffer: int) -> int:
+@call("clock_getres")
+def clock_getres(task: Task, clock: Int, buffer: Address) -> int:
     """clock_getres(2): one nanosecond."""
     _clock(task, clock)
     if buffer:
@@ -39,7 +42,8 @@ def clock_getres(task: Task, clock: int, buffer: int) -> int:
     return 0
 
 
-def gettimeofday(task: Task, buffer: int, zone: int) -> int:
+@call("gettimeofday")
+def gettimeofday(task: Task, buffer: Address, zone: Address) -> int:
     """gettimeofday(2), in UTC."""
     if buffer:
         task.space.store_words(buffer, "qq", *divmod(task.now // 1000, 1_000_000))
@@ -48,7 +52,8 @@ def gettimeofday(task: Task, buffer: int, zone: int) -> int:
     return 0
 
 
-def time(task: Task, buffer: int) -> int:
+@call("time")
+def time(task: Task, buffer: Address) -> int:
     """time(2)"""
     seconds = task.now // NANOSECONDS
     if buffer:
@@ -56,13 +61,15 @@ def time(task: Task, buffer: int) -> int:
     return seconds
 
 
-def nanosleep(task: Task, wanted: int, left: int) -> int:
+@call("nanosleep")
+def nanosleep(task: Task, wanted: Address, left: Address) -> int:
     """nanosleep(2)"""
     task.sleep(duration(task, wanted))
     return 0
 
 
-def clock_nanosleep(task: Task, clock: int, flags: int, wanted: int, left: int) -> int:
+@call("clock_nanosleep")
+def clock_nanosleep(task: Task, clock: Int, flags: Flags, wanted: Address, left: Address) -> int:
     """clock_nanosleep(2)"""
     now = _clock(task, clock)
     if clock in _WITHOUT_SLEEP:
@@ -83,12 +90,14 @@ def duration(task: Task, address: int) -> int:
 # --- waiting for files; nothing changes while the only thread waits, so either something is ready or time passes
 
 
-def poll(task: Task, rows: int, count: int, timeout: int) -> int:
+@call("poll")
+def poll(task: Task, rows: Address, count: UInt, timeout: Int) -> int:
     """poll(2)"""
     return _poll(task, rows, count, None if timeout < 0 else timeout * 1_000_000)
 
 
-def ppoll(task: Task, rows: int, count: int, timeout: int, mask: int, mask_size: int) -> int:
+@call("ppoll")
+def ppoll(task: Task, rows: Address, count: UInt, timeout: Address, mask: Address, mask_size: Size) -> int:
     """ppoll(2)"""
     wait = duration(task, timeout) if timeout else None
     if mask:
@@ -138,7 +147,8 @@ def _wait(task: Task, wait: int | None) -> None:
     task.sleep(wait)
 
 
-def select(task: Task, count: int, reading: int, writing: int, failing: int, timeout: int) -> int:
+@call("select")
+def select(task: Task, count: Int, reading: Address, writing: Address, failing: Address, timeout: Address) -> int:
     """select(2)"""
     wait = None
     if timeout:
@@ -149,7 +159,10 @@ def select(task: Task, count: int, reading: int, writing: int, failing: int, tim
     return _select(task, count, reading, writing, failing, wait)
 
 
-def pselect6(task: Task, count: int, reading: int, writing: int, failing: int, timeout: int, mask: int) -> int:
+@call("pselect6")
+def pselect6(
+    task: Task, count: Int, reading: Address, writing: Address, failing: Address, timeout: Address, mask: Address
+) -> int:
     """pselect(2)"""
     wait = duration(task, timeout) if timeout else None
     if mask:

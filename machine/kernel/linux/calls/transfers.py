@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from machine.kernel.linux import open_files as of
+from machine.kernel.linux.abi import Address, Fd, Flags, Int, Long, Size, Word, call
 from machine.kernel.linux.calls.signals import SIGPIPE, send
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.open_files import LARGEST_OFFSET, DirectoryFile, OpenFile, RegularFile
@@ -18,7 +19,8 @@ _RWF_APPEND, _RWF_NOAPPEND, _RWF_KNOWN = 0x10, 0x20, 0x3F
 _SPLICE_FLAGS = 0xF
 
 
-def read(task: Task, fd: int, buffer: int, size: int) -> int:
+@call("read")
+def read(task: Task, fd: Fd, buffer: Address, size: Size) -> int:
     """read(2)"""
     return _read_into(task, task.files.for_reading(fd), buffer, size)
 
@@ -37,7 +39,8 @@ def _read_into(task: Task, file: OpenFile, buffer: int, size: int, offset: int |
     return len(data)
 
 
-def write(task: Task, fd: int, buffer: int, size: int) -> int:
+@call("write")
+def write(task: Task, fd: Fd, buffer: Address, size: Size) -> int:
     """write(2)"""
     return _write_from(task, task.files.for_writing(fd), buffer, size)
 
@@ -77,7 +80,8 @@ def _swallows(task: Task, file: OpenFile, size: int) -> bool:
         raise
 
 
-def pread64(task: Task, fd: int, buffer: int, size: int, offset: int) -> int:
+@call("pread64")
+def pread64(task: Task, fd: Fd, buffer: Address, size: Size, offset: Long) -> int:
     """pread(2)"""
     file = _positioned(task, fd, offset, reading=True)
     check_user_range(buffer, size)
@@ -85,7 +89,8 @@ def pread64(task: Task, fd: int, buffer: int, size: int, offset: int) -> int:
     return _read_into(task, file, buffer, size, offset)
 
 
-def pwrite64(task: Task, fd: int, buffer: int, size: int, offset: int) -> int:
+@call("pwrite64")
+def pwrite64(task: Task, fd: Fd, buffer: Address, size: Size, offset: Long) -> int:
     """pwrite(2)"""
     file = _positioned(task, fd, offset, reading=False)
     check_user_range(buffer, size)
@@ -111,32 +116,37 @@ def _check_end(offset: int, size: int) -> None:
 # --- several buffers at once
 
 
-def readv(task: Task, fd: int, vectors: int, count: int) -> int:
+@call("readv")
+def readv(task: Task, fd: Fd, vectors: Address, count: Int) -> int:
     """readv(2)"""
     return _scatter(task, task.files.for_reading(fd), _vectors(task, vectors, count), None)
 
 
-def writev(task: Task, fd: int, vectors: int, count: int) -> int:
+@call("writev")
+def writev(task: Task, fd: Fd, vectors: Address, count: Int) -> int:
     """writev(2); the parts are written as one."""
     file, rows = task.files.for_writing(fd), _vectors(task, vectors, count)
     return _gather(task, file, rows, None) if rows else 0
 
 
-def preadv(task: Task, fd: int, vectors: int, count: int, offset: int) -> int:
+@call("preadv")
+def preadv(task: Task, fd: Fd, vectors: Address, count: Int, offset: Long) -> int:
     """preadv(2)"""
     file, rows = _positioned(task, fd, offset, reading=True), _vectors(task, vectors, count)
     _check_end(offset, sum(size for _, size in rows))
     return _scatter(task, file, rows, offset)
 
 
-def pwritev(task: Task, fd: int, vectors: int, count: int, offset: int) -> int:
+@call("pwritev")
+def pwritev(task: Task, fd: Fd, vectors: Address, count: Int, offset: Long) -> int:
     """pwritev(2)"""
     file, rows = _positioned(task, fd, offset, reading=False), _vectors(task, vectors, count)
     _check_end(offset, sum(size for _, size in rows))
     return _gather(task, file, rows, offset) if rows else 0
 
 
-def preadv2(task: Task, fd: int, vectors: int, count: int, offset: int, _high: int, flags: int) -> int:
+@call("preadv2")
+def preadv2(task: Task, fd: Fd, vectors: Address, count: Int, offset: Long, _high: Word, flags: Flags) -> int:
     """preadv2(2): the offset -1 stands for the position; the flags ask for nothing that is not so anyway."""
     file = task.files.for_reading(fd) if offset == -1 else _positioned(task, fd, offset, reading=True)
     rows = _vectors(task, vectors, count)
@@ -145,7 +155,8 @@ def preadv2(task: Task, fd: int, vectors: int, count: int, offset: int, _high: i
     return _scatter(task, file, rows, None if offset == -1 else offset)
 
 
-def pwritev2(task: Task, fd: int, vectors: int, count: int, offset: int, _high: int, flags: int) -> int:
+@call("pwritev2")
+def pwritev2(task: Task, fd: Fd, vectors: Address, count: Int, offset: Long, _high: Word, flags: Flags) -> int:
     """pwritev2(2): RWF_APPEND and RWF_NOAPPEND come before what the file was opened with."""
     file = task.files.for_writing(fd) if offset == -1 else _positioned(task, fd, offset, reading=False)
     both = _RWF_APPEND | _RWF_NOAPPEND
@@ -198,7 +209,8 @@ def _vectors(task: Task, address: int, count: int) -> list[tuple[int, int]]:
 # --- between files
 
 
-def sendfile(task: Task, out_fd: int, in_fd: int, offset_address: int, size: int) -> int:
+@call("sendfile")
+def sendfile(task: Task, out_fd: Fd, in_fd: Fd, offset_address: Address, size: Size) -> int:
     """sendfile(2)"""
     offset = task.space.load_words(offset_address, "q")[0] if offset_address else None
     source = task.files.for_reading(in_fd)
@@ -218,7 +230,10 @@ def sendfile(task: Task, out_fd: int, in_fd: int, offset_address: int, size: int
     return _copy(task, source, target, offset_address, 0, size)
 
 
-def copy_file_range(task: Task, in_fd: int, in_offset: int, out_fd: int, out_offset: int, size: int, flags: int) -> int:
+@call("copy_file_range")
+def copy_file_range(
+    task: Task, in_fd: Fd, in_offset: Address, out_fd: Fd, out_offset: Address, size: Size, flags: Flags
+) -> int:
     """copy_file_range(2)"""
     source, target = task.files.file(in_fd), task.files.file(out_fd)
     here = task.space.load_words(in_offset, "q")[0] if in_offset else None
@@ -244,7 +259,8 @@ def copy_file_range(task: Task, in_fd: int, in_offset: int, out_fd: int, out_off
     return _copy(task, source, target, in_offset, out_offset, size)
 
 
-def splice(task: Task, in_fd: int, in_offset: int, out_fd: int, out_offset: int, size: int, flags: int) -> int:
+@call("splice")
+def splice(task: Task, in_fd: Fd, in_offset: Address, out_fd: Fd, out_offset: Address, size: Size, flags: Flags) -> int:
     """splice(2): one of the files is a pipe, or both are."""
     if not size:
         return 0
@@ -273,7 +289,8 @@ def splice(task: Task, in_fd: int, in_offset: int, out_fd: int, out_offset: int,
     return _drain(task, source, target, out_offset, size)
 
 
-def tee(task: Task, in_fd: int, out_fd: int, size: int, flags: int) -> int:
+@call("tee")
+def tee(task: Task, in_fd: Fd, out_fd: Fd, size: Size, flags: Flags) -> int:
     """tee(2): a copy of what is in a pipe, which stays there."""
     if flags & ~_SPLICE_FLAGS:
         raise LinuxError(Errno.EINVAL)

@@ -1,0 +1,30 @@
+"""Calls that are refused: each fails with the error of its row and is counted. Calls that nobody knows are ENOSYS.
+
+Processes and threads cannot be made, programs cannot be replaced, and there is no network and no other user.
+"""
+
+from __future__ import annotations
+
+from machine.kernel.linux.errors import Errno
+from machine.kernel.linux.names import NUMBERS
+
+_REFUSED_BY_ERROR: dict[Errno, str] = {
+    Errno.EAGAIN: "fork vfork clone clone3",
+    Errno.EACCES: "execve execveat",
+    Errno.EAFNOSUPPORT: "socket socketpair",
+    Errno.ENOTSOCK: (
+        "connect accept accept4 sendto recvfrom sendmsg recvmsg sendmmsg recvmmsg shutdown bind listen getsockname "
+        "getpeername setsockopt getsockopt"
+    ),
+    Errno.EPERM: (
+        "ptrace mount umount2 chroot pivot_root reboot sethostname setdomainname settimeofday clock_settime setgroups "
+        "mknod mknodat bpf init_module delete_module iopl ioperm unshare setns"
+    ),
+    Errno.EOPNOTSUPP: (
+        "setxattr lsetxattr fsetxattr getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr removexattr "
+        "lremovexattr fremovexattr"
+    ),
+}
+REFUSED: dict[int, Errno] = {
+    NUMBERS[name]: error for error, names in _REFUSED_BY_ERROR.items() for name in names.split()
+}
