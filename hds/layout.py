@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from lang import syntax as s
 from lang.commands import Token, TokenKind
-from lang.commands.table import COMMAND_BY_NAME
 from lang.commands.tokenizer import Line as CommandLine
 from lang.commands.tokenizer import read_lines
 from lang.comments import find_comments
@@ -21,6 +20,7 @@ from lang.lexer import tokenize
 from lang.parser import parse
 from lang.printer import WIDTH, Line, print_program
 from lang.source import SourceFile, Span
+from vm.facts.commands import COMMAND_BY_NAME
 from vm.limits import Limits
 
 # What a layout does not need to know: arguments, and the contents of included files.

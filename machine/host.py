@@ -14,13 +14,13 @@ from typing import Any
 
 import capstone
 
-from machine.events.definition import Stage
 from machine.events.dispatch import Trigger
 from machine.events.registry import RegistrationError, Registry
 from machine.messages import Message, MessageChannel
 from machine.root.memory import RootMemory
 from machine.schedule.clock import TEXT_BYTES, VirtualClock, fields_of, text_of
 from machine.schedule.process import Process
+from vm.facts.stages import Stage
 from vm.host import UnsupportedHere
 from vm.registers import PSEUDO_REGISTERS, RIP
 

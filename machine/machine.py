@@ -17,7 +17,6 @@ from machine import kernel as kernels
 from machine import native
 from machine.events.addresses import ExecutionHooks
 from machine.events.blocks import RootActions
-from machine.events.catalog import SYSRET, EventKind
 from machine.events.dispatch import Dispatcher, Trigger
 from machine.events.instructions import Instructions
 from machine.events.registry import Event, Facts, Registry
@@ -44,6 +43,7 @@ from machine.schedule.process import Core, Process
 from machine.schedule.scheduler import Scheduler
 from machine.summary import CAUSES, Counts, ProcessEnd, RunSummary, StopCause
 from vm.engine import Engine, Fault, Loaded
+from vm.facts.events import SYSRET, EventKind
 from vm.host import Host
 from vm.limits import DEFAULT_LIMITS, Limits
 from vm.registers import RFLAGS, RIP, STORAGE_INDEX

@@ -19,14 +19,14 @@ class Table:
 
 
 def _events() -> Table:
-    from hds.session.availability import NOT_EMULATED
-    from machine.events.catalog import EVENT_KINDS
+    from vm.facts.commands import Support
+    from vm.facts.events import EVENT_KINDS
 
     rows = tuple(
         (
             kind.name,
             ", ".join(kind.commands) or "-",
-            kind.doc if kind.implemented else f"{kind.doc} ({NOT_EMULATED})",
+            kind.doc if kind.emulated else f"{kind.doc} ({Support.NOT_EMULATED.value})",
             kind.context,
             "pre, post, all" if kind.stages else "pre",
             kind.short_circuit.value,
@@ -38,10 +38,9 @@ def _events() -> Table:
 
 
 def _commands() -> Table:
-    from hds.session.availability import support_of
-    from lang.commands import COMMANDS
+    from vm.facts.commands import COMMANDS
 
-    rows = tuple((row.name, ", ".join(row.aliases) or "-", support_of(row), row.doc) for row in COMMANDS)
+    rows = tuple((row.name, ", ".join(row.aliases) or "-", row.support.value, row.doc) for row in COMMANDS)
     return Table("commands", "commands of a command file", ("command", "aliases", "offline", "meaning"), rows)
 
 

@@ -6,7 +6,7 @@ from hds.fuzzing.broken import damaged
 from hds.fuzzing.choices import Choices
 from hds.fuzzing.programs import program
 from lang.commands import COMMANDS, EVENTS, EventRow
-from lang.commands.event_table import ParameterKind, ParameterRow
+from vm.facts.events import ParameterKind, ParameterRow
 
 ASSEMBLY = (
     "nop",

@@ -19,6 +19,7 @@ from hds.fuzzing.guests import Guest
 from machine.kernel import BareKernel, Kernel, LinuxKernel, NtKernel
 from machine.kernel.text import KernelText
 from machine.root.assembler import assemble
+from vm.facts.events import EVENTS
 
 BASE = 0x40_0000
 KERNELS: tuple[type[Kernel], ...] = (BareKernel, LinuxKernel, NtKernel)
@@ -139,10 +140,7 @@ CODES = (
     "mov ecx, c0000082; rdmsr; mov [rbx], eax", "call [rdx]", "mov rax, 400000; mov cl, [rax]; mov [rax], cl",
     "mov rax, 400002; mov byte ptr [rax], 3",
 )  # fmt: skip
-KINDS = (
-    "!syscall", "!syscall", "!sysret", "!epthook", "!syscall", "!epthook", "!syscall2", "!sysret2", "!epthook2",
-    "!cpuid",
-)  # fmt: skip
+KINDS = tuple(row.name for row in EVENTS if row.emulated) + ("!syscall",) * 2
 BETWEEN = (
     "events d all", "events e all", "? .n = 2;", "? print(@rax);", "? @rip = 400000;", "? @r15 = @r15 + 1;", "flush",
     "r rax = 5", "r r8 = 7", "r rip = 400000", "r rflags = 8d7", "eb 400002 3", "eq @rsp - 20 7fffffffe000", "bc all",

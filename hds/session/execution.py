@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from hds.report.outlets import Halt
 from machine.debugger.breakpoints import Breakpoint, Breakpoints, revive
 from machine.debugger.disassembly import LONGEST_INSTRUCTION, Line, disassemble, jump_note
-from machine.events.definition import Stage
 from machine.events.dispatch import Trigger
 from machine.machine import ProcessEnd, RunSummary, StopCause
 from machine.processor.cpu import StopKind
 from machine.schedule.process import Process
+from vm.facts.stages import Stage
 from vm.registers import RFLAGS, RIP, STORAGE_INDEX
 
 if TYPE_CHECKING:

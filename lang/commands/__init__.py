@@ -7,7 +7,6 @@ handed on with their place in the file and are not looked at.
 
 from lang.commands.arguments import substitute_arguments
 from lang.commands.errors import CODES, Code, CommandError
-from lang.commands.event_table import EVENTS, EventRow
 from lang.commands.events import parse_event
 from lang.commands.numbers import number_32, plain_number
 from lang.commands.reader import read_commands
@@ -21,11 +20,12 @@ from lang.commands.syntax import (
     Parameter,
     ScriptFile,
     ScriptText,
-    Stage,
 )
-from lang.commands.table import COMMAND_BY_NAME, COMMANDS, CommandRow, Support
 from lang.commands.tokenizer import tokenize
 from lang.commands.tokens import Token, TokenKind
+from vm.facts.commands import COMMAND_BY_NAME, COMMANDS, CommandRow, Support
+from vm.facts.events import EVENTS, EventRow
+from vm.facts.stages import Stage
 
 __all__ = [
     "ALL",

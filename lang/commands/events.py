@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from lang.commands.errors import Code, CommandError
-from lang.commands.event_table import BLOCK_OPTIONS, EVENT_BY_NAME, SCALAR_OPTIONS, EventRow
 from lang.commands.machine_code import parse_hex
 from lang.commands.numbers import number_32
 from lang.commands.parameters import OwnParameters, read_parameters, usage
@@ -24,11 +23,12 @@ from lang.commands.syntax import (
     OutputName,
     ScriptFile,
     ScriptText,
-    Stage,
 )
 from lang.commands.tokens import Token, TokenKind
 from lang.nearest import NearestName
 from lang.source import Span
+from vm.facts.events import BLOCK_OPTIONS, EVENT_BY_NAME, SCALAR_OPTIONS, EventRow
+from vm.facts.stages import Stage
 
 if TYPE_CHECKING:
     from lang.commands.grammar import BlockOption, Options
@@ -82,7 +82,7 @@ class _EventReader:
         core = self._number("core", ALL)
         immediate = self._word("imm", {"yes": True, "no": False}, True)
         short_circuit = self._word("sc", {"on": True, "off": False}, False)
-        stage = self._word("stage", {stage.value: stage for stage in Stage}, Stage.PRE)
+        stage = self._word("stage", {stage.word: stage for stage in Stage}, Stage.PRE)
         buffer_size = self._number("buffer", 0)
         condition, code = self._machine_code("condition"), self._machine_code("code")
         script, outputs = self._script(), self._outputs()
@@ -114,7 +114,7 @@ class _EventReader:
         own = read_parameters(self._event, self._command.name, rest)
         # A keyword that got no block is never meant as a parameter, although it could be read as a symbol.
         stray = [token for token in rest if token.kind is TokenKind.STRING and token.lower in (*BLOCK_OPTIONS, "asm")]
-        if self._event.ignores_unknown:
+        if self._event.kind.ignores_unknown:
             return own
         unknown = stray or ([] if own.errors else own.rest)
         # As HyperDbg does, only the first word is reported: the others are mostly its consequence.
@@ -213,10 +213,10 @@ def _contradictions(event: EventCommand) -> list[CommandError]:
     if event.outputs and not event.immediate:
         message = "non-immediate messages (`imm no`) cannot be forwarded to an output"
         errors.append(CommandError(Code.OUTPUT_WITHOUT_IMMEDIATE, message, event.given["imm"]))
-    if event.stage is not Stage.PRE and not event.event.has_stages:
+    if event.stage is not Stage.PRE and not event.event.kind.stages:
         message = f"{event.event.name} has the `pre` stage only"
         errors.append(CommandError(Code.STAGE_NOT_SUPPORTED, message, event.given["stage"]))
-    if event.event.needs_pid and event.pid == ALL:
+    if event.event.kind.needs_pid and event.pid == ALL:
         message = f"incorrect use of the '{event.command.name.text}': pid is missing"
         span = event.given.get("pid", event.command.name.span)
         errors.append(CommandError(Code.MISSING_PARAMETER, message, span, "add `pid P`"))

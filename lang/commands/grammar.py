@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lang.commands.event_table import ASSEMBLED_OPTIONS, BLOCK_OPTIONS, SCALAR_OPTIONS
 from lang.commands.tokens import Token, TokenKind
 from lang.lalr import Parser, load
+from vm.facts.events import ASSEMBLED_OPTIONS, BLOCK_OPTIONS, SCALAR_OPTIONS
 
 _TABLES = Path(__file__).with_name("commands.json")
 

@@ -1,4 +1,4 @@
-"""The own parameters of an event, taken from the words that its options left over, as event_table.py describes them.
+"""The own parameters of an event, taken from the words that its options left over, by their rows in `vm.facts.events`.
 
 Values are checked as far as they are plain numbers; expressions are left to the user of the command.
 """
@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from lang.commands.errors import Code, CommandError
-from lang.commands.event_table import EventRow, ParameterKind, ParameterRow
 from lang.commands.syntax import Parameter
 from lang.commands.tokens import Token, TokenKind
 from lang.source import Span
+from vm.facts.events import EventRow, ParameterKind, ParameterRow
 
 
 @dataclass(slots=True)
@@ -24,11 +24,9 @@ class OwnParameters:
 
 
 def read_parameters(event: EventRow, name: Token, tokens: tuple[Token, ...]) -> OwnParameters:
-    """Takes the event's parameters, in the order of its table row, out of the tokens."""
+    """Takes the event's parameters out of the tokens: those behind a keyword and choices first, then those in order."""
     own = OwnParameters(rest=list(tokens))
-    for row in event.parameters:
-        if row.name in own.found:
-            continue
+    for row in sorted(event.parameters, key=_in_order):
         token = _take(row, own)
         if token is None:
             if row.required and not own.errors:
@@ -37,22 +35,27 @@ def read_parameters(event: EventRow, name: Token, tokens: tuple[Token, ...]) -> 
             continue
         own.found[row.name] = Parameter(row.name, token.text, token.span, _value(row, token))
         _check(row, token, own.errors)
-    if event.takes_range and not own.errors:
+    if event.kind.takes_range and not own.errors:
         _check_range(name.span, own)
     return own
 
 
+def _in_order(row: ParameterRow) -> bool:
+    return row.kind is not ParameterKind.CHOICE and (row.keyword is None or not row.needs_keyword)
+
+
 def usage(event: EventRow) -> str:
     """How the event's own parameters are written."""
-    words = " ".join([event.name, *(row.usage for row in event.parameters if row.usage)])
-    return f"usage: {words} [options]"
+    return f"usage: {event.own_usage} [options]"
 
 
 def _take(row: ParameterRow, own: OwnParameters) -> Token | None:
     """Removes the token of a parameter from the words."""
     rest = own.rest
     if row.keyword is not None:
-        return _take_behind_keyword(row.keyword, own)
+        token = _take_behind_keyword(row.keyword, own)
+        if token is not None or row.needs_keyword:
+            return token
     if row.kind is ParameterKind.CHOICE:
         index = next((index for index, token in enumerate(rest) if token.lower in row.choices), None)
         if index is not None:

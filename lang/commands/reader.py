@@ -12,12 +12,12 @@ import re
 from lang.commands.errors import Code, CommandError
 from lang.commands.statements import statement_hint
 from lang.commands.syntax import Command
-from lang.commands.table import COMMAND_BY_NAME
 from lang.commands.tokenizer import Line, read_lines, trim
 from lang.commands.tokens import Token, TokenKind
 from lang.lexer import ARGUMENT, NO_ARGUMENT_HINT
 from lang.nearest import NearestName
 from lang.source import SourceFile, Span
+from vm.facts.commands import COMMAND_BY_NAME
 
 _ASSIGNMENT = re.compile(r"(?:[-+*/%&|^]|<<|>>)?=(?!=)|\+\+|--")
 _NEAREST = NearestName(COMMAND_BY_NAME)

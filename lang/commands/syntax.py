@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import Enum
 
-from lang.commands.event_table import EventRow
-from lang.commands.table import CommandRow
 from lang.commands.tokens import Token
 from lang.source import Span
+from vm.facts.commands import CommandRow
+from vm.facts.events import EventRow
+from vm.facts.stages import Stage
 
 ALL = 0xFFFF_FFFF
 """The process id or core id that stands for every one."""
@@ -42,14 +42,6 @@ class Command:
     def display_text(self) -> str:
         """The text by which the `events` command shows an event (B.3): every token, and a blank behind each."""
         return "".join(f"{token.text} " for token in (self.name, *self.tokens))
-
-
-class Stage(Enum):
-    """When an event runs, seen from the emulation of its instruction."""
-
-    PRE = "pre"
-    POST = "post"
-    ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)

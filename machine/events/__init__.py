@@ -1,1 +1,1 @@
-"""Events: what can trigger (catalog), what a user defined (definition, registry), what then happens (dispatch)."""
+"""Events: what a user defined (definition, registry), what then happens (dispatch)."""

@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from machine.events import catalog
-from machine.events.catalog import EventKind
 from machine.events.definition import EventDefinition
 from machine.events.dispatch import Dispatcher, Operation
 from machine.events.exits import exit_of
@@ -20,6 +18,7 @@ from machine.events.registry import Event, Registry
 from machine.memory.guest_memory import page_floor
 from machine.processor.binding import Hook
 from machine.schedule.process import Process
+from vm.facts.events import EXECUTION_HOOKS, EventKind
 
 _KERNEL_HALF = 1 << 63
 _REPEAT_PREFIXES = (0xF2, 0xF3)
@@ -129,7 +128,7 @@ class ExecutionHooks:
     def events_changed(self, current: Process | None) -> None:
         """Events were registered or cleared; `current` is the process that a command without pid means."""
         wanted: dict[tuple[Process, int], list[Event]] = {}
-        for kind in catalog.EXECUTION_HOOKS:
+        for kind in EXECUTION_HOOKS:
             for event in self._registry.newest_first(kind):
                 for process in self._processes_of(event.definition, current):
                     wanted.setdefault((process, event.definition.parameters["address"]), []).append(event)

@@ -6,34 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from machine.events.catalog import EventKind
 from vm.engine import Loaded
+from vm.facts.events import Detection, EventKind
+from vm.facts.stages import Stage
 
 TAG_BASE = 0x100_0000  # tag = TAG_BASE + id
-
-
-class Stage(IntEnum):
-    """The calling stages an event asks for; the numbers are those of HyperDbg's SDK. PRE and POST are bits of ALL."""
-
-    PRE = 1
-    POST = 2
-    ALL = 3
-
-
-class Detection(IntEnum):
-    """How an event of the SYSCALL and SYSRET family tells the two apart; numbered as OptionalParam2 of the SDK.
-
-    `!syscall` and `!sysret` read the bytes of the instruction; `!syscall2` and `!sysret2` look at RIP only, and take
-    every undefined instruction for one of the two (events-and-commands D.2).
-    """
-
-    READ_BYTES = 0
-    ANY_UNDEFINED = 1
-
-    @classmethod
-    def of_command(cls, name: str) -> Detection:
-        """The variant that a command such as `!syscall2` stands for."""
-        return cls.ANY_UNDEFINED if name in ("!syscall2", "!sysret2") else cls.READ_BYTES
 
 
 class ActionKind(IntEnum):

@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from machine.events.catalog import ShortCircuit
-from machine.events.definition import Action, BreakAction, EventDefinition, ScriptAction, Stage
+from machine.events.definition import Action, BreakAction, EventDefinition, ScriptAction
 from machine.events.exit import Assign, ByProcessor, Exit, evaluate
 from machine.events.registry import Event, Registry
 from machine.processor.cpu import Cpu
 from machine.root.fault import RootFault, RootResult
 from machine.schedule.process import Process
 from vm.engine import Engine, Fault, Loaded
+from vm.facts.events import ShortCircuit
+from vm.facts.stages import Stage
 from vm.host import Host
 from vm.registers import RIP
 

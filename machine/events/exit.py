@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from machine.events.catalog import EventKind
 from machine.processor.instruction_finder import InstructionPattern
+from vm.facts.events import EventKind
 from vm.registers import STORAGE_INDEX
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ import ctypes
 from functools import partial
 from typing import Protocol
 
-from machine.events.catalog import EVENT_KINDS, EventKind
 from machine.events.dispatch import Dispatcher, Operation
 from machine.events.exit import Exit
 from machine.events.exits import exit_of
@@ -19,9 +18,10 @@ from machine.processor.binding import Hook
 from machine.processor.cpu import Cpu
 from machine.processor.instruction_finder import InstructionPattern, Removable, Serve, Site
 from machine.schedule.process import Process
+from vm.facts.events import EVENT_KINDS, EventKind
 from vm.native.layout import U64, cells
 
-_EXITS = tuple(exit_of(kind) for kind in EVENT_KINDS if kind.implemented)
+_EXITS = tuple(exit_of(kind) for kind in EVENT_KINDS if kind.emulated)
 FOUND = tuple((exit_, exit_.source) for exit_ in _EXITS if isinstance(exit_.source, InstructionPattern))
 
 

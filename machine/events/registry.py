@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Protocol
 
-from machine.events.catalog import EventKind
-from machine.events.definition import CodeAction, EventDefinition, Stage
+from machine.events.definition import CodeAction, EventDefinition
 from machine.events.exits import exit_of
 from machine.memory.guest_memory import MapError
+from vm.facts.events import EventKind
+from vm.facts.stages import Stage
 from vm.native.layout import U64, cells
 
 
@@ -114,7 +115,7 @@ _NO_EVENTS = EventsOfKind()
 
 def require_emulated(kind: EventKind) -> None:
     """Raises RegistrationError for a kind of event that this machine does not raise."""
-    if not kind.implemented:
+    if not kind.emulated:
         raise RegistrationError(ErrorNumber.EVENT_TYPE_INVALID, f"events of kind {kind.name} are not emulated")
 
 

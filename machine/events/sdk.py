@@ -16,21 +16,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from machine.events import catalog
 from machine.events import definition as model
-from machine.events.catalog import EVENT_KINDS, GIVEN, EventKind
-from machine.events.definition import (
-    ActionKind,
-    BreakAction,
-    CodeAction,
-    Detection,
-    EventDefinition,
-    ScriptAction,
-    Stage,
-)
+from machine.events.definition import ActionKind, BreakAction, CodeAction, EventDefinition, ScriptAction
 from machine.events.registry import ErrorNumber, Event, RegistrationError, Registry
 from machine.root.machine_code import RETURN
 from vm.engine import Loaded
+from vm.facts.events import EVENT_KINDS, GIVEN, SYSTEM_CALL_FAMILY, Detection, EventKind
+from vm.facts.stages import Stage
 
 APPLY_TO_ALL = 0xFFFF_FFFF  # cores, processes, system calls, ports, ...
 
@@ -126,12 +118,12 @@ def _unless_all(value: int) -> int | None:
 
 def _parameters(kind: EventKind, values: tuple[int, ...]) -> dict[str, int]:
     """The kind's own parameters by name; behind GIVEN the next one counts only if that is not 0."""
-    named = dict(zip(kind.parameters, values, strict=False))
+    named = dict(zip(kind.sdk_parameters, values, strict=False))
     return {} if named.pop(GIVEN, 1) == 0 else named
 
 
 def _detection(kind: EventKind, values: tuple[int, ...]) -> Detection:
-    if kind not in catalog.SYSTEM_CALL_FAMILY or len(values) < 2:
+    if kind not in SYSTEM_CALL_FAMILY or len(values) < 2:
         return Detection.READ_BYTES
     try:
         return Detection(values[1])

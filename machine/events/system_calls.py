@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Protocol
 
-from machine.events import catalog
-from machine.events.definition import Detection, EventDefinition
+from machine.events.definition import EventDefinition
 from machine.events.dispatch import Dispatcher, Operation, carry_out
 from machine.events.exits import syscall, sysret
 from machine.events.instructions import HookedSite
@@ -21,6 +20,7 @@ from machine.events.passage import pass_through
 from machine.events.registry import Registry
 from machine.processor.instruction_finder import Removable, Site
 from machine.schedule.process import Process
+from vm.facts.events import SYSRET, SYSTEM_CALL_FAMILY, Detection
 from vm.registers import RIP
 
 if TYPE_CHECKING:
@@ -157,9 +157,9 @@ class SystemCalls:
 
     def events_changed(self) -> None:
         """Events were registered or cleared."""
-        events = [event for kind in catalog.SYSTEM_CALL_FAMILY for event in self._registry.newest_first(kind)]
+        events = [event for kind in SYSTEM_CALL_FAMILY for event in self._registry.newest_first(kind)]
         self._variants = frozenset(event.definition.detection for event in events)
-        self._returns_are_watched = bool(self._registry.newest_first(catalog.SYSRET))
+        self._returns_are_watched = bool(self._registry.newest_first(SYSRET))
         for process in self._kernels:
             self._set_interception(process)
 

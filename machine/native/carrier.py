@@ -11,10 +11,7 @@ import ctypes
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
-from machine.events import catalog
 from machine.events.blocks import block_of
-from machine.events.catalog import EventKind
-from machine.events.definition import Detection
 from machine.events.dispatch import BlockKind, Dispatcher, Surroundings
 from machine.events.exit import Exit
 from machine.events.exits import exit_of
@@ -35,6 +32,7 @@ from machine.processor.instruction_finder import Site
 from machine.processor.registers import BATCH_IDS, BATCH_STORAGES, CS_ID, GENERAL_IDS, MSR_ID, RIP_ID, SS_ID
 from machine.root.sandbox import RootSandbox
 from machine.schedule.process import Process
+from vm.facts.events import SYSCALL, SYSRET, SYSTEM_CALL_FAMILY, Detection, EventKind
 from vm.native.engine import NativeEngine
 from vm.native.layout import CELL
 from vm.registers import GENERAL
@@ -143,7 +141,7 @@ class ProcessHook:
         self._addresses: list[CarriedAddress] = []
         self._sysrets: list[CarriedAddress] = []  # those of them that are SYSRETs
         self._removed: list[CarriedAddress] = []  # in this turn: the trigger under way may be at one of them
-        self.state.syscalls = self._table(catalog.SYSCALL).address
+        self.state.syscalls = self._table(SYSCALL).address
         self.state.direct = ctypes.addressof(self.cells.direct)
         self._show_registers()
         self._show_functions()
@@ -208,7 +206,7 @@ class ProcessHook:
         """Carry what the events of SYSCALL and SYSRET need as well, once they exist."""
         if not self._carries_events:
             self._carries_events = True
-            self._carry_system_calls(hooks.address_of(exit_of(catalog.SYSCALL)))
+            self._carry_system_calls(hooks.address_of(exit_of(SYSCALL)))
 
     def _require_sides(self) -> Sides:
         assert self._sides is not None  # a SYSCALL is carried
@@ -265,7 +263,7 @@ class ProcessHook:
 
     def _show_variants(self) -> None:
         """What the events of the SYSCALL family look at."""
-        family = [event for kind in catalog.SYSTEM_CALL_FAMILY for event in self._events.get(kind, EventsOfKind()).all]
+        family = [event for kind in SYSTEM_CALL_FAMILY for event in self._events.get(kind, EventsOfKind()).all]
         if family:
             self._carry_events()
         guesses = any(event.definition.detection is Detection.ANY_UNDEFINED for event in family)
@@ -294,8 +292,8 @@ class ProcessHook:
     def take_sysret(self, site: Site, in_python: Callable[[], None]) -> CarriedAddress:
         """Carry a SYSRET; `in_python` does the same."""
         self._carry_events()
-        table = self._table(catalog.SYSRET)
-        code = hooks.address_of(exit_of(catalog.SYSRET))
+        table = self._table(SYSRET)
+        code = hooks.address_of(exit_of(SYSRET))
         carried = self._carry(site.address, code, in_python, table, site.address + site.length, replaces=True)
         self._sysrets.append(carried)
         self._show_events()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from machine.events.blocks import block_of
-from machine.events.definition import Action, CodeAction, ScriptAction, Stage
+from machine.events.definition import Action, CodeAction, ScriptAction
 from machine.events.dispatch import Trigger
 from machine.events.exits import exit_of
 from machine.events.registry import Event
@@ -17,6 +17,7 @@ from machine.native.desk import Desk
 from machine.native.process_cells import ProcessCells
 from machine.native.tables import FETCHABLE, GENERAL_REGISTERS, ActionRow, EventRow, HookState
 from machine.root.state import BlockRow
+from vm.facts.stages import Stage
 from vm.native.activation import Activation
 from vm.native.engine import NativeEngine
 from vm.native.trigger import entry_point, prepare, registers_used

@@ -16,7 +16,6 @@ import ctypes
 from collections.abc import Callable, Sequence
 from functools import cache
 
-from machine.events.catalog import SYSCALL
 from machine.events.exit import Assign, AtAddress, ByProcessor, Exit, Hooked, Register
 from machine.events.exits import exit_of
 from machine.events.exits.syscall import EFFECT as SYSCALL_EFFECT
@@ -42,6 +41,7 @@ from machine.native.tables import (
     HookState,
 )
 from machine.native.writer import BATCH, ONE, HookWriter, nothing
+from vm.facts.events import SYSCALL
 from vm.native.access import DirectAccess
 from vm.native.emitter import I32, I64, NO, POINTER, Block, Module, Signature, Value, number
 from vm.native.jit import MachineCode, add_symbol, compile_text

@@ -13,7 +13,7 @@ from hds.session.symbols import locate
 from hds.symbols.demangling import readable
 from hds.symbols.table import new_table
 from lang.symbols import Place, SymbolTable, Unresolved
-from machine.events.catalog import EVENT_KINDS, EventKind
+from vm.facts.events import EVENT_KINDS, EventKind
 from vm.limits import Limits
 
 # Every function leaves its own number in rax and is called once, in this order.
@@ -317,7 +317,7 @@ def test_check_warns_of_the_events_that_run_refuses(kind: EventKind) -> None:
     options |= {"!interrupt": " 20", "!crwrite": " 0", "!mode": " u pid 4", "!trace": " step-in"}
     ran = command_line("check", "--format", "json", "-e", kind.commands[0] + options.get(kind.commands[0], ""))
     codes = [json.loads(line)["code"] for line in ran.output.splitlines()]
-    assert codes == ([] if kind.implemented else ["W030"])
+    assert codes == ([] if kind.emulated else ["W030"])
 
 
 def test_the_list_of_commands_says_the_same_as_the_list_of_events() -> None:

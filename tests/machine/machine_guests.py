@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
-from machine.events.catalog import GIVEN, SYSCALL, EventKind
 from machine.events.definition import Action, EventDefinition, ScriptAction
 from machine.events.registry import Event
 from machine.machine import Machine, Sinks
@@ -16,6 +15,7 @@ from machine.messages import Message
 from machine.processor.cpu import Cpu
 from machine.root.assembler import assemble
 from vm.engine import Fault, Loaded, RunResult
+from vm.facts.events import GIVEN, SYSCALL, EventKind
 from vm.host import Host
 from vm.limits import DEFAULT_LIMITS, Limits
 from vm.registers import PSEUDO_INDEX, STORAGE_INDEX
@@ -65,7 +65,7 @@ class Bench:
         registry = self.machine.registry
         values: dict[str, object] = {"command": f"!{kind.name}", "actions": actions, **options}
         given = options.get("parameters", ())
-        values["parameters"] = dict(zip((name for name in kind.parameters if name != GIVEN), given, strict=False))  # type: ignore[call-overload]  # a tuple of numbers
+        values["parameters"] = dict(zip((name for name in kind.sdk_parameters if name != GIVEN), given, strict=False))  # type: ignore[call-overload]  # a tuple of numbers
         return registry.register(EventDefinition(id=registry.take_id(), kind=kind, **values))  # type: ignore[arg-type]
 
     def on_syscall(self, *actions: Action, **options: object) -> Event:

@@ -7,9 +7,10 @@ from dataclasses import astuple
 import pytest
 from machine_guests import CODE, Bench, bench, block, pseudo, read, script
 
-from machine.events.catalog import EPTHOOK, SYSCALL, SYSRET
-from machine.events.definition import CodeAction, Stage
+from machine.events.definition import CodeAction
 from machine.processor import msr
+from vm.facts.events import EPTHOOK, SYSCALL, SYSRET
+from vm.facts.stages import Stage
 from vm.host import Host
 from vm.limits import Limits
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from machine_guests import CODE, Bench, bench, pseudo, read, say, script, write
 
-from machine.events.catalog import EVENT_KINDS, KIND_BY_NAME, KINDS_BY_COMMAND, SYSCALL
-from machine.events.definition import BreakAction, CodeAction, EventDefinition, Stage
+from machine.events.definition import BreakAction, CodeAction, EventDefinition
 from machine.events.registry import RegistrationError
 from machine.machine import StopCause
 from machine.messages import Message
 from machine.processor import msr
 from vm.engine import Fault, FaultKind
+from vm.facts.events import EVENT_BY_NAME, EVENT_KINDS, KIND_BY_NAME, SYSCALL
+from vm.facts.stages import Stage
 from vm.host import Host, UnsupportedHere
 
 # Calls 55 and 66, five instructions; rbx counts what comes after each SYSCALL.
@@ -24,17 +25,17 @@ def ran(guest: Bench) -> Bench:
     return guest
 
 
-# --- the catalog
+# --- the table of kinds
 
 
-def test_the_catalog_has_every_number_of_the_sdk_once() -> None:
+def test_the_table_has_every_number_of_the_sdk_once() -> None:
     assert [kind.number for kind in EVENT_KINDS] == list(range(28))
     assert len(KIND_BY_NAME) == 28
 
 
-def test_the_catalog_has_every_event_command() -> None:
-    assert len(KINDS_BY_COMMAND) == 22
-    assert len(KINDS_BY_COMMAND["!monitor"]) == 7
+def test_the_table_has_every_event_command() -> None:
+    assert len(EVENT_BY_NAME) == 22
+    assert len(EVENT_BY_NAME["!monitor"].kinds) == 7
 
 
 # --- triggers and filters

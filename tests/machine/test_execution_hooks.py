@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from machine_guests import CODE, DATA, Bench, bench, block, pseudo, read, say, script, write
 
-from machine.events.catalog import EPTHOOK, EPTHOOK2, SYSCALL, SYSRET
-from machine.events.definition import BreakAction, CodeAction, Stage
+from machine.events.definition import BreakAction, CodeAction
 from machine.events.registry import RegistrationError
 from machine.machine import StopCause
 from machine.processor import msr
+from vm.facts.events import EPTHOOK, EPTHOOK2, SYSCALL, SYSRET
+from vm.facts.stages import Stage
 from vm.host import Host
 
 LOOP = "mov ecx, 5; again: inc rbx; inc rsi; dec ecx; jnz again"

@@ -9,17 +9,17 @@ import pytest
 from machine_guests import CODE, cpu_with
 
 import machine.events.exits
-from machine.events.catalog import EVENT_KINDS
 from machine.events.dispatch import carry_out
 from machine.events.exit import Assign, Binary, ByProcessor, Constant, Exit, Expression, Msr, Register, evaluate
 from machine.events.exits import exit_of, syscall, sysret
 from machine.events.passage import pass_through
 from machine.processor import msr
 from machine.processor.cpu import Cpu
+from vm.facts.events import EVENT_KINDS
 from vm.registers import GENERAL, RIP, STORAGE_INDEX
 
 FOLDER = Path(machine.events.exits.__file__).parent
-EMULATED = [kind for kind in EVENT_KINDS if kind.implemented]
+EMULATED = [kind for kind in EVENT_KINDS if kind.emulated]
 STATE = (*GENERAL, "rip", "rflags", "cs", "ss")
 
 
@@ -32,7 +32,7 @@ def test_every_kind_that_is_emulated_has_a_file_and_every_file_a_kind() -> None:
 @pytest.mark.parametrize("kind", EMULATED, ids=lambda kind: kind.name)
 def test_a_filtered_parameter_is_one_of_the_kinds(kind: object) -> None:
     exit_ = exit_of(kind)  # type: ignore[arg-type]  # parametrized
-    assert exit_.parameter is None or exit_.parameter in exit_.kind.parameters
+    assert exit_.parameter is None or exit_.parameter in exit_.kind.sdk_parameters
 
 
 def test_values_are_computed_before_the_first_is_written() -> None:

@@ -8,13 +8,13 @@ from itertools import pairwise
 import pytest
 from machine_guests import CODE, Bench, FunctionEngine, bench, block, pseudo, say, script
 
-from machine.events.catalog import SYSCALL, SYSRET
 from machine.kernel import KERNEL_NAMES
 from machine.kernel.builds import BUILDS, DEFAULT_BUILD, Build
 from machine.kernel.nt.calls import CALL_BY_NAME, CALL_BY_NUMBER, SYSTEM_CALLS
 from machine.machine import Machine, StopCause
 from machine.processor import msr
 from machine.schedule.process import Process
+from vm.facts.events import SYSCALL, SYSRET
 from vm.host import Host
 
 SCRATCH = CODE + 0x800

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from machine_guests import CODE, Bench, bench, pseudo, read, say, script, write
 
-from machine.events.catalog import EPTHOOK, SYSCALL, SYSRET
 from machine.kernel.builds import DEFAULT_BUILD
 from machine.loaders import LoadError
 from machine.machine import MsrError, StopCause
 from machine.processor import msr
+from vm.facts.events import EPTHOOK, SYSCALL, SYSRET
 from vm.host import Host
 from vm.limits import Limits
 

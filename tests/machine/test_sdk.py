@@ -6,12 +6,13 @@ import pytest
 from machine_guests import CODE, Bench, bench, block, script
 
 from machine.events import sdk
-from machine.events.catalog import EVENT_KINDS
-from machine.events.definition import Detection, ScriptAction, Stage
+from machine.events.definition import ScriptAction
 from machine.events.registry import RegistrationError
 from machine.events.sdk import APPLY_TO_ALL, Action, EventDetail
 from machine.machine import StopCause
 from vm.engine import Loaded
+from vm.facts.events import EVENT_KINDS, Detection
+from vm.facts.stages import Stage
 
 TWO_CALLS = "mov eax, 0x55; syscall; mov eax, 0x66; syscall"
 SYSCALL = "SYSCALL_HOOK_EFER_SYSCALL"

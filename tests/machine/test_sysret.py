@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from machine_guests import CODE, Bench, bench, pseudo, read, say, script, write
 
-from machine.events.catalog import SYSCALL, SYSRET
-from machine.events.definition import Detection, EventDefinition, Stage
+from machine.events.definition import EventDefinition
 from machine.events.system_calls import ANY_UNDEFINED, BOTH, NONE, READ_BYTES, TakenFor, tell
 from machine.kernel.bare import BareKernel
 from machine.kernel.text import KernelText
 from machine.machine import StopCause
 from machine.processor import msr
+from vm.facts.events import SYSCALL, SYSRET, Detection
+from vm.facts.stages import Stage
 from vm.host import Host
 
 TWO_CALLS = "mov eax, 0x55; syscall; inc rbx; mov eax, 0x66; syscall; inc rbx"

@@ -10,10 +10,10 @@ from hds.session.availability import kind_of
 from hds.session.commands.handler import Handler, incorrect_use, resolve, words
 from hds.session.session import CommandFailed
 from lang.commands import ALL, AssemblyText, EventCommand, HexCode, ScriptFile, plain_number
-from machine.events.catalog import KINDS_BY_COMMAND
-from machine.events.definition import Action, BreakAction, CodeAction, Detection, EventDefinition, ScriptAction, Stage
+from machine.events.definition import Action, BreakAction, CodeAction, EventDefinition, ScriptAction
 from machine.events.registry import require_emulated
 from machine.root.machine_code import RETURN
+from vm.facts.events import EVENT_BY_NAME
 
 if TYPE_CHECKING:
     from hds.session.scripts import Prepared
@@ -47,14 +47,14 @@ def register(session: Session, command: Command, prepared: Prepared) -> None:
         parameters=parameters,
         process_id=bound.pid if bound is not None else None if event.pid == ALL else event.pid,
         core=None if event.core == ALL else event.core,
-        stage=Stage[event.stage.name],
+        stage=event.stage,
         short_circuit=event.short_circuit,
         immediate=event.immediate,
         buffer_size=event.buffer_size,
         condition=condition,
         actions=actions,
         outputs=outputs,
-        detection=Detection.of_command(command.canonical_name),
+        detection=event.event.spelling.detection,
     )
     with machine.meaning(meant):
         registry.register(definition)
@@ -162,4 +162,4 @@ def _line(definition: EventDefinition, enabled: bool) -> str:
     return f"{definition.id:x}\t({state})\t    {text}\n"
 
 
-HANDLERS: dict[str, Handler] = {**dict.fromkeys(KINDS_BY_COMMAND, register), "events": events}
+HANDLERS: dict[str, Handler] = {**dict.fromkeys(EVENT_BY_NAME, register), "events": events}

@@ -22,9 +22,7 @@ Handler = Callable[["Session", "Command", "Prepared"], None]
 
 def incorrect_use(command: Command, hint: str = "") -> CommandFailed:
     """HyperDbg's answer to parameters that a command does not take; `hint` is by default how it is written."""
-    from hds.session.commands.usage import syntax_of
-
-    hint = hint or ", or ".join(syntax_of(command.row))
+    hint = hint or ", or ".join(command.row.forms)
     return CommandFailed(f"incorrect use of the '{command.canonical_name}': {hint}")
 
 

@@ -10,7 +10,7 @@ from hds.report.outlets import CLEAR_SCREEN, with_log
 from hds.session.commands.handler import Handler, incorrect_use, words
 from hds.session.commands.usage import help_text
 from hds.session.session import CommandFailed
-from lang.commands import COMMAND_BY_NAME, Support, substitute_arguments
+from lang.commands import COMMAND_BY_NAME, substitute_arguments
 from lang.source import SourceFile
 from vm.files import FileRefused, read_file
 
@@ -118,8 +118,7 @@ def show_help(session: Session, command: Command, prepared: Prepared) -> None:
     row = COMMAND_BY_NAME.get(given[0].lower())
     if row is None:
         raise CommandFailed(f"err, couldn't find the help of the command '{given[0]}'")
-    note = "" if row.support is Support.RUNS else f"\n{row.support.value}\n"
-    session.show(help_text(row) + note)
+    session.show(help_text(row))
 
 
 HANDLERS: dict[str, Handler] = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cache
 from importlib import import_module
 
-from machine.events.catalog import EventKind
 from machine.events.exit import Exit
+from vm.facts.events import EventKind
 
 
 @cache

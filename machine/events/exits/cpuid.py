@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from machine.events.catalog import CPUID
 from machine.events.exit import BY_PROCESSOR, Exit, Register
 from machine.processor.instruction_finder import InstructionPattern
+from vm.facts.events import CPUID
 
 EXIT = Exit(
     CPUID,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from machine.events.catalog import EPTHOOK, EXECUTION_HOOKS
-from machine.events.definition import EventDefinition, Stage
+from machine.events.definition import EventDefinition
 from machine.events.exit import BY_PROCESSOR, AtAddress, Exit, Register
 from machine.events.registry import ErrorNumber, RegistrationError, Registry
 from machine.memory.guest_memory import page_floor
+from vm.facts.events import EPTHOOK, EXECUTION_HOOKS
+from vm.facts.stages import Stage
 
 MOST_HOOKS_IN_PAGE = 40
 _ADDRESS_HINTS = (

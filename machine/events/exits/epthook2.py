@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from machine.events.catalog import EPTHOOK2
 from machine.events.exits import epthook
+from vm.facts.events import EPTHOOK2
 
 EXIT = replace(epthook.EXIT, kind=EPTHOOK2)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from machine.events.catalog import SYSCALL
 from machine.events.exit import Assign, Exit, Hooked, Msr, Register
 from machine.processor import msr
+from vm.facts.events import SYSCALL
 
 LENGTH = 2
 RPL = 3

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from machine.events.catalog import SYSRET
 from machine.events.exit import Assign, Exit, Msr, Register
 from machine.events.exits.syscall import RPL
 from machine.processor import msr
 from machine.processor.instruction_finder import InstructionPattern
+from vm.facts.events import SYSRET
 
 LENGTH = 3
 DROPPED_FLAGS = 1 << 16 | 1 << 17 | 0xFFC3_8028  # RF, VM and the reserved ones

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lang.commands import EVENTS, Command, CommandError, parse_event, read_commands, tokenize
-from lang.commands.event_table import BLOCK_OPTIONS, SCALAR_OPTIONS
 from lang.source import SourceFile, Span
+from vm.facts.events import BLOCK_OPTIONS, SCALAR_OPTIONS
 
 FRAGMENTS = st.sampled_from(
     [

@@ -13,8 +13,8 @@ import pytest
 from carrier_worlds import make_engine
 
 from hds.session.session import Session
-from machine.events.catalog import SYSCALL
 from machine.machine import StopCause
+from vm.facts.events import SYSCALL
 
 pytest.importorskip("llvmlite")
 
