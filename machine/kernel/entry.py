@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from machine.kernel.builds import PROCESS_LIST
-from machine.kernel.nt.calls import SYSTEM_CALLS
+from machine.kernel.nt.names import SYSTEM_CALLS
 from machine.kernel.text import KernelText
 
 

@@ -10,7 +10,8 @@ from machine_guests import CODE, Bench, FunctionEngine, bench, block, pseudo, sa
 
 from machine.kernel import KERNEL_NAMES
 from machine.kernel.builds import BUILDS, DEFAULT_BUILD, Build
-from machine.kernel.nt.calls import CALL_BY_NAME, CALL_BY_NUMBER, SYSTEM_CALLS
+from machine.kernel.nt.calls import CALLS
+from machine.kernel.nt.names import CALL_BY_NAME, CALL_BY_NUMBER, SYSTEM_CALLS
 from machine.machine import Machine, StopCause
 from machine.processor import msr
 from machine.schedule.process import Process
@@ -56,6 +57,9 @@ def status(guest: Bench) -> int:
 def test_the_table_has_every_number_and_name_once() -> None:
     assert len(CALL_BY_NUMBER) == len(CALL_BY_NAME) == len(SYSTEM_CALLS)
     assert [row.number for row in SYSTEM_CALLS] == sorted(CALL_BY_NUMBER)
+    assert {number: call.name for number, call in CALLS.items()}.items() <= {
+        number: row.name for number, row in CALL_BY_NUMBER.items()
+    }.items()
 
 
 @pytest.mark.parametrize(

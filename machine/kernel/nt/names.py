@@ -1,28 +1,23 @@
 """System calls of Windows 10 (builds 18362 to 19045 agree on these) by number and name, with their default results.
 
-The default is the answer of a call that the model does not carry out in detail: it is the same at every call.
+The default is the answer of a call that `calls/` does not carry out: it is the same at every call. Data only.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-STATUS_SUCCESS = 0
-STATUS_NO_YIELD_PERFORMED = 0x4000_0024
-STATUS_NOT_IMPLEMENTED = 0xC000_0002
-STATUS_INVALID_INFO_CLASS = 0xC000_0003
-STATUS_INFO_LENGTH_MISMATCH = 0xC000_0004
-STATUS_ACCESS_VIOLATION = 0xC000_0005
-STATUS_INVALID_HANDLE = 0xC000_0008
-STATUS_INVALID_PARAMETER = 0xC000_000D
-STATUS_END_OF_FILE = 0xC000_0011
-STATUS_NO_MEMORY = 0xC000_0017
-STATUS_CONFLICTING_ADDRESSES = 0xC000_0018
-STATUS_INVALID_SYSTEM_SERVICE = 0xC000_001C
-STATUS_ACCESS_DENIED = 0xC000_0022
-STATUS_OBJECT_NAME_NOT_FOUND = 0xC000_0034
-STATUS_MEMORY_NOT_ALLOCATED = 0xC000_00A0
-STATUS_NO_TOKEN = 0xC000_007C
+from machine.kernel.nt.status import (
+    STATUS_ACCESS_DENIED,
+    STATUS_END_OF_FILE,
+    STATUS_INVALID_HANDLE,
+    STATUS_INVALID_INFO_CLASS,
+    STATUS_NO_TOKEN,
+    STATUS_NO_YIELD_PERFORMED,
+    STATUS_NOT_IMPLEMENTED,
+    STATUS_OBJECT_NAME_NOT_FOUND,
+    STATUS_SUCCESS,
+)
 
 
 @dataclass(frozen=True)

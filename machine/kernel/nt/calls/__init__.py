@@ -1,0 +1,8 @@
+"""The NT calls that are carried out, one module per family; importing this package puts them into `CALLS`."""
+
+from __future__ import annotations
+
+from machine.kernel.nt.abi import CALLS
+from machine.kernel.nt.calls import ends, files, information, memory, time
+
+__all__ = ["CALLS", "ends", "files", "information", "memory", "time"]
