@@ -21,6 +21,7 @@ from lang.codes import ERRORS, PORTABILITY, REMARKS, WARNINGS
 from lang.commands import CODES as COMMAND_CODES
 from lang.compiler import Compiler
 from lang.source import SourceFile
+from lang.symbols import SymbolTable
 from vm.builtins import BUILTINS
 from vm.engine import FaultKind
 from vm.host import MemoryHost
@@ -170,7 +171,7 @@ def test_every_code_is_reported(tmp_path: Path) -> None:
             (tmp_path / name).write_text(text)
         main = tmp_path / "main.hds"
         main.write_text(row.bad)
-        compiler = Compiler(Limits(**row.limits))
+        compiler = Compiler(Limits(**row.limits), symbols=SymbolTable(row.symbols))
         found |= {item.code for item in compiler.compile(SourceFile(str(main), row.bad)).diagnostics}
     (tmp_path / "part.hds").write_text("x = 1;")
     found |= {item.code for item in Compiler().compile(SourceFile(str(main), '#include "part.hds"')).diagnostics}
