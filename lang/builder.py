@@ -165,7 +165,7 @@ class Builder:
             chain, initialiser = initialiser.targets, initialiser.value
         span = (stars[0] if stars else target).span.to((c[4] if len(c) > 3 else sizes if sizes else target).span)
         is_global = target.type == "DOTTED"
-        return s.Declarator(span, target.text, is_global, target.span, len(stars), tuple(sizes), initialiser, chain)
+        return s.Declarator(span, target.text, is_global, target.span, len(stars), tuple(sizes), chain, initialiser)
 
     def stars(self, c: list[Child]) -> list[Child]:
         return c

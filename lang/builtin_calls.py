@@ -88,8 +88,7 @@ class BuiltinCalls:
 
     def _check_atomic(self, node: s.Expression, value: t.Value) -> None:
         """W016."""
-        while isinstance(node, s.Paren):
-            node = node.inner
+        node = s.strip(node)
         if isinstance(node, s.Name | s.GlobalName) and isinstance(value, t.ReadVariable | t.ReadGlobal):
             kind = value.variable.type
             if not isinstance(kind, Pointer | Array):

@@ -14,9 +14,8 @@ from lang.diagnostics import Diagnostics, SilentDiagnostics
 from lang.expressions import Expressions
 from lang.flow import falls_through, report_unreachable
 from lang.initialisers import Initialisers
-from lang.names import Scope, ScriptNames, SessionNames, walk, written_globals
+from lang.names import Scope, ScriptNames, SessionNames, written_globals
 from lang.operations import arithmetic, convert, integer, truth
-from lang.placement import children
 from lang.places import Place
 from lang.source import Span
 from lang.symbols import SymbolTable
@@ -57,11 +56,11 @@ class Checker(Expressions, Initialisers):
 
     def check(self, program: s.Program) -> Checked:
         """The typed tree of a program without syntax errors."""
-        self.names.written = written_globals(program, children)
+        self.names.written = written_globals(program)
         self._collect(program)
         body = self.statements(program.items)
         main = t.FunctionEntity("main", VOID, (), body[0].span if body else program.span, body)
-        report_unreachable(program.items, self.report)
+        report_unreachable(program, self.report)
         self._check_globals(program)
         functions = tuple(self.names.functions.values())
         program_typed = t.TypedProgram(main, functions, self.names.globals)
@@ -73,7 +72,7 @@ class Checker(Expressions, Initialisers):
         """Signatures, and declared globals; what is wrong in them is reported by the second walk."""
         loud, self.diagnostics = self.diagnostics, SilentDiagnostics()
         self.resolver.diagnostics = self.diagnostics
-        for item in walk(program.items):
+        for item in s.statements(program):
             match item:
                 case s.FunctionDefinition():
                     if item.name in self.names.functions:
@@ -84,8 +83,6 @@ class Checker(Expressions, Initialisers):
                     self.typedef(item)
                 case s.Declaration():
                     self._collect_declaration(item, loud)
-                case s.For() if isinstance(item.init, s.Declaration):
-                    self._collect_declaration(item.init, loud)
         self.names.tags.clear()
         self.names.typedefs.clear()
         self.types.clear()
@@ -358,9 +355,7 @@ class Checker(Expressions, Initialisers):
 
     def struct_source(self, node: s.Expression) -> Place | None:
         """The struct object that an expression designates, or None when it is another value."""
-        inner = node
-        while isinstance(inner, s.Paren):
-            inner = inner.inner
+        inner = s.strip(node)
         pointer = isinstance(inner, s.Unary) and inner.operator == "*"
         if pointer or isinstance(inner, s.Name | s.GlobalName | s.Index | s.Member):
             place = self.place(inner, reading=True)

@@ -120,13 +120,13 @@ class Compiler:
         check_placement(tree, diagnostics)
         if diagnostics.has_errors:
             return None
-        report_bounds(tree, diagnostics)
+        bounds = report_bounds(tree, diagnostics)
         checked = Checker(self.session, self.symbols, diagnostics, self.limits, in_command=expression).check(tree)
         if self.portability:
             from lang import portability
 
             portability.report(tree, checked, diagnostics)
-            report_comparisons(tree, diagnostics, self.compared)
+            report_comparisons(tree, bounds, diagnostics, self.compared)
         if diagnostics.has_errors:
             return None
         from lang.lowering import TooLarge, lower
@@ -134,7 +134,7 @@ class Compiler:
         typed, names = checked.program, checked.names
         checked.types.clear()  # keyed by the nodes of the syntax tree
         checked.declared.clear()
-        del tree, checked
+        del tree, checked, bounds
         try:
             program = lower(typed)
         except TooLarge as error:

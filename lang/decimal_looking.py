@@ -10,8 +10,6 @@ from collections.abc import Iterator
 
 from lang import syntax as s
 from lang.diagnostics import Diagnostics
-from lang.names import walk
-from lang.placement import expressions
 
 COMPARISONS = ("<", ">", "<=", ">=", "==", "!=")
 
@@ -31,52 +29,50 @@ def way_out(number: s.Number) -> str:
     return f"write 0n{number.text} for a decimal number, 0x{number.text} if this is meant"
 
 
-def report_bounds(program: s.Program, diagnostics: Diagnostics) -> None:
+def report_bounds(program: s.Program, diagnostics: Diagnostics) -> list[s.Number]:
     """W020: the sides of comparisons that are a loop's condition or joined to one, and where a `for` starts."""
-    for item in walk(program.items):
-        if isinstance(item, s.For | s.While | s.DoWhile):
-            for number in _bounds(item):
-                diagnostics.add("W020", in_decimal(number), number.span, way_out(number))
+    found = list(_bounds(program))
+    for number in found:
+        diagnostics.add("W020", in_decimal(number), number.span, way_out(number))
+    return found
 
 
-def report_comparisons(program: s.Program, diagnostics: Diagnostics, told: set[str]) -> None:
-    """R001: the first comparison of each file that has such a side, loops apart; `told` are the files that had one."""
-    bounds = {
-        id(n) for item in walk(program.items) if isinstance(item, s.For | s.While | s.DoWhile) for n in _bounds(item)
-    }
-    found = [n for node in expressions(program.items) for n in _compared(node) if id(n) not in bounds]
+def report_comparisons(program: s.Program, bounds: list[s.Number], diagnostics: Diagnostics, told: set[str]) -> None:
+    """R001: the first comparison of each file that has such a side, but for `bounds`; `told` are files that had one."""
+    known = {id(number) for number in bounds}
+    found = [n for node in s.expressions(program) for n in _compared(node) if id(n) not in known]
     for number in sorted(found, key=lambda number: number.span.start):
         if number.span.file.name not in told:
             told.add(number.span.file.name)
             diagnostics.add("R001", in_decimal(number), number.span, f"{way_out(number)}; this is said once a file")
 
 
-def _bounds(loop: s.For | s.While | s.DoWhile) -> Iterator[s.Number]:
-    stack = [loop.condition]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, s.Paren):
-            stack.append(node.inner)
-        elif isinstance(node, s.Unary) and node.operator == "!":
-            stack.append(node.operand)
-        elif isinstance(node, s.Binary) and node.operator in ("&&", "||"):
-            stack += [node.right, node.left]
-        elif node is not None:
-            yield from _compared(node)
-    if isinstance(loop, s.For):
-        init = loop.init.declarators if isinstance(loop.init, s.Declaration) else loop.init
-        for part in init:
-            value = (
-                part.initialiser
-                if isinstance(part, s.Declarator)
-                else part.value
-                if isinstance(part, s.Assign)
-                else None
-            )
-            yield from _number(value)
+def _bounds(program: s.Program) -> Iterator[s.Number]:
+    for item in s.statements(program):
+        if isinstance(item, s.For | s.While | s.DoWhile):
+            if item.condition is not None:
+                for node in s.walk(item.condition, below=_joined):
+                    yield from _compared(node)
+            if isinstance(item, s.For):
+                for part in _starts(item):
+                    yield from _number(part)
 
 
-def _compared(node: s.Expression) -> Iterator[s.Number]:
+def _joined(node: s.Node) -> list[s.Node]:
+    """What a condition is made of: the sides of `&&` and `||`, what is negated or in parentheses."""
+    logical = isinstance(node, s.Binary) and node.operator in ("&&", "||")
+    negated = isinstance(node, s.Unary) and node.operator == "!"
+    return s.children(node) if logical or negated or isinstance(node, s.Paren) else []
+
+
+def _starts(loop: s.For) -> list[s.Node | None]:
+    """What is assigned in front of the first round."""
+    if isinstance(loop.init, s.Declaration):
+        return [declarator.initialiser for declarator in loop.init.declarators]
+    return [part.value for part in loop.init if isinstance(part, s.Assign)]
+
+
+def _compared(node: s.Node) -> Iterator[s.Number]:
     if isinstance(node, s.Binary) and node.operator in COMPARISONS:
         yield from _number(node.left)
         yield from _number(node.right)

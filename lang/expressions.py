@@ -59,13 +59,6 @@ EQUALITIES = ("==", "!=")
 INTEGER_ONLY = ("%", "<<", ">>", "&", "|", "^")
 
 
-def strip(node: s.Expression) -> s.Expression:
-    """The expression without its parentheses."""
-    while isinstance(node, s.Paren):
-        node = node.inner
-    return node
-
-
 class Expressions(BuiltinCalls):
     """The typing of expressions in one scope at a time."""
 
@@ -247,7 +240,7 @@ class Expressions(BuiltinCalls):
         return Place(target.base if isinstance(target, Array) else target, node.span, address=address)
 
     def _index(self, node: s.Index) -> Place:
-        base_node = strip(node.base)
+        base_node = s.strip(node.base)
         base = self.place(base_node) if isinstance(base_node, s.Name | s.GlobalName | s.Index | s.Member) else None
         if base is not None and isinstance(base.type, Array):
             self.types[node.base] = base.type
@@ -296,7 +289,7 @@ class Expressions(BuiltinCalls):
         """The struct that `.` or `->` looks into, and its address."""
         zero = integer(0, U64, node.span)
         if not node.arrow:
-            inner = strip(node.base)
+            inner = s.strip(node.base)
             readable = isinstance(inner, s.Name | s.GlobalName | s.Index | s.Member | s.Unary)
             base = (
                 self.place(inner) if readable and not (isinstance(inner, s.Unary) and inner.operator != "*") else None
@@ -318,7 +311,7 @@ class Expressions(BuiltinCalls):
         return None, zero
 
     def _is_struct(self, node: s.Expression) -> bool:
-        inner = strip(node)
+        inner = s.strip(node)
         if isinstance(inner, s.Name):
             variable = self.scope.variables.get(inner.name)
             return variable is not None and isinstance(variable.type, Struct)
@@ -326,7 +319,7 @@ class Expressions(BuiltinCalls):
 
     def address(self, node: s.Expression, span: Span) -> t.Value:
         """`&node`: E093 for what has no address."""
-        inner = strip(node)
+        inner = s.strip(node)
         addressable = isinstance(inner, s.Name | s.GlobalName | s.Index | s.Member) or (
             isinstance(inner, s.Unary) and inner.operator == "*"
         )
@@ -344,7 +337,7 @@ class Expressions(BuiltinCalls):
 
     def mark_assigned(self, node: s.Expression) -> None:
         """A local or global has a value from here on, in program text."""
-        node = strip(node)
+        node = s.strip(node)
         if isinstance(node, s.Name):
             self.scope.assigned.add(node.name)
         elif isinstance(node, s.GlobalName):
@@ -489,7 +482,7 @@ class Expressions(BuiltinCalls):
 
     def unevaluated(self, node: s.Expression) -> Type:
         """The type of an operand of sizeof: arrays and structs as a whole, reading is no reading."""
-        inner = strip(node)
+        inner = s.strip(node)
         pointer = isinstance(inner, s.Unary) and inner.operator == "*"
         if pointer or isinstance(inner, s.Name | s.GlobalName | s.Index | s.Member | s.RegisterName):
             return self.place(inner).type

@@ -45,23 +45,21 @@ def _leaves(statements: tuple[t.Statement, ...]) -> bool:
     return False
 
 
-def report_unreachable(items: tuple[s.Statement, ...], report: Report) -> None:
+def report_unreachable(program: s.Program, report: Report) -> None:
     """W004 for the first statement behind a `return`, `break` or `continue`, in every block."""
+    _behind_jump(program.items, report)
+    for item in s.statements(program):
+        match item:
+            case s.Block():
+                _behind_jump(item.statements, report)
+            case s.Include() if item.program is not None:
+                _behind_jump(item.program.items, report)
+
+
+def _behind_jump(items: tuple[s.Statement, ...], report: Report) -> None:
     done = False
     for item in items:
         if done and not isinstance(item, s.FunctionDefinition | s.Empty):
             report("W004", "this statement is never reached", item.span)
             done = False
         done = done or isinstance(item, s.Return | s.Break | s.Continue)
-        match item:
-            case s.Block():
-                report_unreachable(item.statements, report)
-            case s.If():
-                for branch in item.branches:
-                    report_unreachable(branch.body.statements, report)
-                if item.otherwise is not None:
-                    report_unreachable(item.otherwise.statements, report)
-            case s.While() | s.DoWhile() | s.For() | s.FunctionDefinition():
-                report_unreachable(item.body.statements, report)
-            case s.Include() if item.program is not None:
-                report_unreachable(item.program.items, report)

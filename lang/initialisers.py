@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lang import syntax as s
@@ -55,18 +54,18 @@ class Initialisers:
 
     def element_count(self, node: s.InitialiserList, element: Type) -> int:
         """How many elements a list gives an array without a size."""
-        return -(-sum(1 for _ in flat(node)) // max(1, element.scalars))
+        return -(-sum(1 for _ in s.values(node)) // max(1, element.scalars))
 
     def silent_list(self, node: s.InitialiserList) -> None:
         """Check the values of a list that has no place to go."""
-        for item in flat(node):
+        for item in s.values(node):
             self.value(item)
 
     def list_values(self, node: s.InitialiserList, kind: Type) -> list[tuple[int, t.Value]]:
         """Offset and converted value of every scalar that the list sets; E089 and W005."""
         room = kind.scalars
         values: list[tuple[int, t.Value]] = []
-        items = list(flat(node))
+        items = list(s.values(node))
         for number, item in enumerate(items):
             value = self.value(item)
             if number < room:
@@ -84,7 +83,7 @@ class Initialisers:
         at = 0
         for item in node.items:
             if isinstance(item, s.InitialiserList):
-                count = sum(1 for _ in flat(item))
+                count = sum(1 for _ in s.values(item))
                 part = part_at(kind, at)
                 if part is None or count != part.scalars:
                     message = "these braces only group: they do not have the values of the row or member they start"
@@ -107,16 +106,3 @@ class Initialisers:
         if holder is not None:
             statements.append(t.CopyObject(span, place.location(), target, size))
         return statements
-
-
-def flat(node: s.InitialiserList) -> Iterator[s.Expression]:
-    """The values of a list without its inner braces."""
-    open_lists = [iter(node.items)]
-    while open_lists:
-        for item in open_lists[-1]:
-            if isinstance(item, s.InitialiserList):
-                open_lists.append(iter(item.items))
-                break
-            yield item
-        else:
-            open_lists.pop()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lang import syntax as s
@@ -63,85 +62,31 @@ class ScriptNames:
         return found
 
 
-def written_globals(program: s.Program, children: Callable[[s.Expression], list[s.Expression]]) -> set[str]:
+def written_globals(program: s.Program) -> set[str]:
     """The globals that a script assigns, steps, declares, or takes the address of, anywhere in its text."""
     found: set[str] = set()
 
-    def base(node: s.Expression) -> None:
+    def written(node: s.Expression) -> None:
         while isinstance(node, s.Paren | s.Index | s.Member):
             node = node.inner if isinstance(node, s.Paren) else node.base
         if isinstance(node, s.GlobalName):
             found.add(node.name)
 
-    def expression(node: s.Expression | s.InitialiserList | None) -> None:
-        stack: list[s.Expression] = []
-        if isinstance(node, s.InitialiserList):
-            for item in node.items:
-                expression(item)
-        elif node is not None:
-            stack.append(node)
-        while stack:
-            part = stack.pop()
-            if isinstance(part, s.Assign):
-                for target in part.targets:
-                    base(target)
-            elif isinstance(part, s.Step):
-                base(part.target)
-            elif isinstance(part, s.Unary) and part.operator == "&":
-                base(part.operand)
-            elif isinstance(part, s.Call) and part.name in ("reference", "ref"):
-                for argument in part.arguments:
-                    base(argument)
-            stack += children(part)
-
-    def declaration(item: s.Declaration) -> None:
-        for declarator in item.declarators:
-            if declarator.is_global:
-                found.add(declarator.name)
-            for target in declarator.chain:
-                base(target)
-            expression(declarator.initialiser)
-
-    for item in walk(program.items):
-        match item:
-            case s.Simple():
-                expression(item.expression)
-            case s.Declaration():
-                declaration(item)
-            case s.For():
-                if isinstance(item.init, s.Declaration):
-                    declaration(item.init)
-                else:
-                    for part in item.init:
-                        expression(part)
-                for part in item.step:
-                    expression(part)
-                expression(item.condition)
-            case s.While() | s.DoWhile():
-                expression(item.condition)
-            case s.If():
-                for branch in item.branches:
-                    expression(branch.condition)
-            case s.Return():
-                expression(item.value)
-    return found
-
-
-def walk(items: tuple[s.Statement, ...]) -> list[s.Statement]:
-    """All statements of a program in textual order, included files and function bodies too."""
-    found: list[s.Statement] = []
-    for item in items:
-        found.append(item)
-        match item:
-            case s.Block():
-                found += walk(item.statements)
-            case s.If():
-                for branch in item.branches:
-                    found += walk(branch.body.statements)
-                if item.otherwise is not None:
-                    found += walk(item.otherwise.statements)
-            case s.While() | s.DoWhile() | s.For() | s.FunctionDefinition():
-                found += walk(item.body.statements)
-            case s.Include() if item.program is not None:
-                found += walk(item.program.items)
+    for node in s.walk(program):
+        match node:
+            case s.Assign():
+                for target in node.targets:
+                    written(target)
+            case s.Step():
+                written(node.target)
+            case s.Unary() if node.operator == "&":
+                written(node.operand)
+            case s.Call() if node.name in ("reference", "ref"):
+                for argument in node.arguments:
+                    written(argument)
+            case s.Declarator():
+                if node.is_global:
+                    found.add(node.name)
+                for target in node.chain:
+                    written(target)
     return found

@@ -14,8 +14,7 @@ from lang import syntax as s
 from lang.checker import Checked
 from lang.decimal_looking import looks_decimal
 from lang.diagnostics import Diagnostics
-from lang.placement import children, expressions, initialisers
-from lang.portability_rules import ExpressionRules, Where, is_float_literal, letter_literal, strip
+from lang.portability_rules import ExpressionRules, Where, is_float_literal, letter_literal
 from lang.source import Span
 from lang.types import F32, I16, U16, Array, Float, Integer, Pointer, Struct, Type
 
@@ -74,8 +73,6 @@ class _Portability(ExpressionRules):
                     self.remark("P020", "rejects text behind a block at the top level", program.items[number + 1].span)
             if isinstance(item, s.Return) and item.value is None:
                 self.remark("P023", "rejects `return;` directly at the top level", item.span)
-        for floating in self.tiny_literals(program):
-            self.remark("P055", "compares denormal doubles wrongly", floating)
         self.statements(program.items, Where())
 
     def statements(self, items: tuple[s.Statement, ...], where: Where) -> None:
@@ -203,20 +200,12 @@ class _Portability(ExpressionRules):
                 self.remark("P053", "passes the bits of floating-point arguments", syntax.span)
         if entity.result == F32:
             self.remark("P053", "gives the bits of a float result", item.name_span)
-        if any(isinstance(node, s.Call) and node.name == item.name for node in expressions(item.body.statements)):
-            self.remark("P110", "has room for about 40 to 60 nested calls", item.name_span)
         self.defined.add(item.name)
         outer, self.parameters = self.parameters, {p.name: p.type for p in entity.parameters}
-        outer_result, self.result = self.result, entity.result
+        outer_function, self.inside = self.inside, entity
         self.check_assigned(item.body.statements, Assigned(self.parameters))
         self.block(item.body, Where(function=True, top=False))
-        self.parameters, self.result = outer, outer_result
-
-    def tiny_literals(self, program: s.Program) -> list[Span]:
-        """Denormal double literals."""
-        smallest = 2.2250738585072014e-308
-        nodes = expressions(program.items)
-        return [n.span for n in nodes if isinstance(n, s.FloatNumber) and 0 < n.value < smallest]
+        self.parameters, self.inside = outer, outer_function
 
     def check_assigned(self, items: tuple[s.Statement, ...], known: Assigned) -> None:
         """P049: locals that are read where they need not have been assigned; `known` gets those assigned for sure."""
@@ -249,7 +238,7 @@ class _Portability(ExpressionRules):
     def check_declared(self, item: s.Declaration, known: Assigned) -> None:
         """A declared name is 0 at least."""
         for declarator in item.declarators:
-            for part in initialisers(declarator.initialiser):
+            for part in s.values(declarator.initialiser):
                 self.reads(part, known)
             known.add({declarator.name})
 
@@ -290,14 +279,14 @@ class _Portability(ExpressionRules):
         while parts:
             part = parts.pop()
             if isinstance(part, s.Unary) and part.operator == "&":
-                inner = strip(part.operand)
+                inner = s.strip(part.operand)
                 written |= {inner.name} if isinstance(inner, s.Name) else set()
                 continue
             if isinstance(part, s.Name) and part.name not in written and part.name not in known:
                 if part.name in self.checked.names.functions or isinstance(self.type(part), Array | Struct):
                     continue
                 self.remark("P049", "does not set the locals of a function to 0", part.span)
-            parts += children(part)
+            parts += s.operands(part)
         return written
 
     # --- declarations
@@ -350,7 +339,7 @@ class _Portability(ExpressionRules):
             self.struct_object(item, declarator, where)
         else:
             self.scalar(declarator, kind)
-        for part in initialisers(declarator.initialiser):
+        for part in s.values(declarator.initialiser):
             self.expression(part, where)
         if declarator.chain:
             places = [kind, *(self.type(target) for target in declarator.chain)]
@@ -367,7 +356,7 @@ class _Portability(ExpressionRules):
             self.remark("P103", "rejects floating-point globals", declarator.span)
         if isinstance(value, s.InitialiserList):
             return
-        if struct_pointer and isinstance(strip(value), s.Unary):
+        if struct_pointer and isinstance(s.strip(value), s.Unary):
             self.remark("P076", "rejects a pointer to a struct that is initialised with an address", value.span)
         if kind == F32 and isinstance(value, s.FloatNumber) and 0 < value.value < 1.1754943508222875e-38:
             self.remark("P015", "rejects a literal too small for float", value.span)
@@ -382,7 +371,7 @@ class _Portability(ExpressionRules):
             self.remark("P062", "knows arrays at the top level of the main program only", declarator.span)
         if base in (I16, U16):
             self.remark("P065", "stores arrays of short wrongly", declarator.span)
-        for part in initialisers(value):
+        for part in s.values(value):
             floating = isinstance(self.type(part), Float)
             literal = base == F32 and is_float_literal(part)
             if literal or (isinstance(base, Float) and not floating) or (isinstance(base, Integer) and floating):
@@ -408,7 +397,7 @@ class _Portability(ExpressionRules):
         if self.result is not None and not isinstance(self.result, Float):
             origin = self.type(value)
             narrow = isinstance(self.result, Integer) and self.result.size < 8
-            constant = isinstance(strip(value), s.Number) or (isinstance(value, s.Unary) and value.operator == "-")
+            constant = isinstance(s.strip(value), s.Number) or (isinstance(value, s.Unary) and value.operator == "-")
             wide = not constant and origin.size > self.result.size and not self.is_plain_int(self.result)
             if narrow and (wide or (constant and not self.fits(value, self.result))):
                 self.remark("P047", "does not convert results", value.span)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from lang import syntax as s
 from lang.checker import Checked
 from lang.diagnostics import Diagnostics
-from lang.placement import children
 from lang.source import Span
 from lang.typed import FunctionEntity
 from lang.types import F32, I32, U64, Array, Float, Integer, Pointer, Struct, Type, Void
@@ -16,6 +15,7 @@ from vm.builtins import ALIASES, BUILTIN_INDEX, BUILTINS
 from vm.semantics import MASK
 
 MAX_RIGHT_NESTING = 16
+SMALLEST_NORMAL = 2.2250738585072014e-308  # double
 ORDERINGS = ("<", ">", "<=", ">=")
 COMPARISONS = (*ORDERINGS, "==", "!=")
 
@@ -40,24 +40,17 @@ class Where:
         return replace(self, condition=True)
 
 
-def strip(node: s.Expression) -> s.Expression:
-    """The expression without its parentheses."""
-    while isinstance(node, s.Paren):
-        node = node.inner
-    return node
-
-
 def letter_literal(node: s.Expression) -> bool:
     """A hexadecimal literal that starts with a letter: it has no type in v0.23."""
-    node = strip(node)
+    node = s.strip(node)
     return isinstance(node, s.Number) and node.text[0].isalpha()
 
 
 def is_float_literal(node: s.Expression) -> bool:
     """A plain floating-point literal, perhaps with a sign."""
-    node = strip(node)
+    node = s.strip(node)
     if isinstance(node, s.Unary) and node.operator in "+-":
-        node = strip(node.operand)
+        node = s.strip(node.operand)
     return isinstance(node, s.FloatNumber)
 
 
@@ -68,10 +61,15 @@ class ExpressionRules:
         self.checked = checked
         self.diagnostics = diagnostics
         self.parameters: dict[str, Type] = {}
-        self.result: Type | None = None
+        self.inside: FunctionEntity | None = None  # the function that is walked
         self.defined: set[str] = set()
         self.expected_strings: set[int] = set()  # literals where v0.23 takes them
         self.expected_rows: set[int] = set()  # rows that are only indexed further
+
+    @property
+    def result(self) -> Type | None:
+        """What the function that is walked returns."""
+        return self.inside.result if self.inside is not None else None
 
     def remark(self, code: str, what: str, span: Span, hint: str | None = None) -> None:
         """Record that HyperDbg v0.23 does `what`."""
@@ -79,11 +77,11 @@ class ExpressionRules:
 
     def type(self, node: s.Expression) -> Type:
         """The type that the checker found."""
-        return self.checked.types.get(node) or self.checked.types.get(strip(node), U64)
+        return self.checked.types.get(node) or self.checked.types.get(s.strip(node), U64)
 
     def parameter(self, node: s.Expression) -> bool:
         """Whether it is a parameter of the function that is walked."""
-        node = strip(node)
+        node = s.strip(node)
         return isinstance(node, s.Name) and node.name in self.parameters
 
     def untyped(self, node: s.Expression) -> bool:
@@ -98,11 +96,11 @@ class ExpressionRules:
     @staticmethod
     def fits(node: s.Expression, kind: Type) -> bool:
         """Whether a literal (perhaps with a minus) is a value of an integer type."""
-        node = strip(node)
+        node = s.strip(node)
         sign = 1
         while isinstance(node, s.Unary) and node.operator in "+-":
             sign = -sign if node.operator == "-" else sign
-            node = strip(node.operand)
+            node = s.strip(node.operand)
         if not isinstance(node, s.Number) or not isinstance(kind, Integer) or kind.size == 8:
             return True
         value = sign * (node.value if node.value <= MASK >> 1 else node.value - (1 << 64))
@@ -140,11 +138,11 @@ class ExpressionRules:
         target = node.targets[0]
         if isinstance(kind, Float) or isinstance(self.type(node.value), Float):
             self.remark("P034", "works on the bits in a compound assignment with floating point", node.span)
-            if isinstance(strip(target), s.Member):
+            if isinstance(s.strip(target), s.Member):
                 self.remark("P077", "has wrong bits in a compound assignment on a floating member", node.span)
         if self.parameter(target):
             self.remark("P043", f"crashes or rejects `{node.operator}` on a parameter", node.span)
-        if isinstance(strip(target), s.GlobalName) and self.calls_function(node.value):
+        if isinstance(s.strip(target), s.GlobalName) and self.calls_function(node.value):
             self.remark("P050", "reads the variable after the call", target.span)
 
     def stored(self, kind: Type, value: s.Expression) -> None:
@@ -161,7 +159,7 @@ class ExpressionRules:
         """A literal stored in an existing float."""
         if self.type(target) == F32 and is_float_literal(value):
             self.remark("P035", "stores the wrong bits of a double literal in a float", value.span)
-            if isinstance(strip(target), s.Member):
+            if isinstance(s.strip(target), s.Member):
                 self.remark("P077", "stores the wrong bits in a float member", value.span)
 
     def chain(self, places: list[Type], value: object, span: Span) -> None:
@@ -169,7 +167,7 @@ class ExpressionRules:
         if not isinstance(value, s.Expression):
             return
         wide = all(kind.size == 8 and not isinstance(kind, Float) for kind in [*places, self.type(value)])
-        number = strip(value.operand) if isinstance(value, s.Unary) else strip(value)
+        number = s.strip(value.operand) if isinstance(value, s.Unary) else s.strip(value)
         literal = isinstance(number, s.Number) and all(
             isinstance(kind, Integer) and self.fits(value, kind) for kind in places
         )
@@ -178,7 +176,7 @@ class ExpressionRules:
 
     def step(self, node: s.Step, where: Where) -> None:
         """`++` and `--`."""
-        target, kind = strip(node.target), self.type(node.target)
+        target, kind = s.strip(node.target), self.type(node.target)
         if node.prefix:
             self.remark("P028", f"rejects `{node.operator}` in front of a variable", node.span, "write it behind")
         element = isinstance(target, s.Index) and isinstance(self.type(target.base), Array)
@@ -193,7 +191,7 @@ class ExpressionRules:
 
     def target(self, node: s.Expression, owner: s.Expression, where: Where) -> None:
         """What is written."""
-        place = strip(node)
+        place = s.strip(node)
         match place:
             case s.Name() if place.name == "main":
                 self.remark("P012", "reserves the name `main`", place.span)
@@ -204,14 +202,14 @@ class ExpressionRules:
                     self.remark("P061", "stops at run time when an element is written", place.span)
             case s.Unary() if place.operator == "*":
                 self.written_pointee(place)
-            case s.Member() if place.arrow and isinstance(strip(place.base), s.Member):
+            case s.Member() if place.arrow and isinstance(s.strip(place.base), s.Member):
                 self.remark("P078", "writes elsewhere through two arrows", place.span)
-        for part in children(place):
+        for part in s.operands(place):
             self.expression(part, where)
         self.indexing(place)
 
     def written_pointee(self, place: s.Unary) -> None:
-        operand = strip(place.operand)
+        operand = s.strip(place.operand)
         kind = self.type(operand)
         if not isinstance(operand, s.Name | s.GlobalName):
             self.remark("P071", "knows `*name = v` only", place.span)
@@ -226,16 +224,15 @@ class ExpressionRules:
 
     def expression(self, node: s.Expression, where: Where) -> None:
         """All rules on an expression and what is in it; left-leaning chains in a loop."""
-        stack = [node]
-        while stack:
-            part = stack.pop()
+        for part in s.expressions(node):
             self.one(part, where)
-            stack += reversed(children(part))
 
     def one(self, node: s.Expression, where: Where) -> None:
         match node:
             case s.Name() if node.name == "main":
                 self.remark("P012", "reserves the name `main`", node.span)
+            case s.FloatNumber() if 0 < node.value < SMALLEST_NORMAL:
+                self.remark("P055", "compares denormal doubles wrongly", node.span)
             case s.String() if id(node) not in self.expected_strings:
                 self.remark("P008", "takes string literals as formats and in string functions only", node.span)
             case s.Unary():
@@ -260,7 +257,7 @@ class ExpressionRules:
                     self.bit_operator(node.index)
 
     def unary(self, node: s.Unary, where: Where) -> None:
-        operand = strip(node.operand)
+        operand = s.strip(node.operand)
         if where.condition and isinstance(node.operand, s.Unary):
             self.remark("P041", "rejects two unary operators in a row in a condition", node.span, "use parentheses")
         if node.operator in "-~!&" and self.untyped(operand):
@@ -287,7 +284,7 @@ class ExpressionRules:
                 if self.untyped(side):
                     self.remark("P045", "rejects this together with floating point", side.span)
         self.untyped_operands(node)
-        if isinstance(strip(node.left), s.GlobalName) and self.calls_function(node.right):
+        if isinstance(s.strip(node.left), s.GlobalName) and self.calls_function(node.right):
             self.remark("P050", "reads the variable after the call", node.left.span)
 
     def untyped_operands(self, node: s.Binary) -> None:
@@ -308,25 +305,20 @@ class ExpressionRules:
 
     @staticmethod
     def small_count(node: s.Expression) -> bool:
-        node = strip(node)
+        node = s.strip(node)
         return isinstance(node, s.Number) and node.value < 64
 
     def calls_function(self, node: s.Expression) -> bool:
         """Whether a user function is called in it."""
-        stack = [node]
-        while stack:
-            part = stack.pop()
-            if isinstance(part, s.Call) and part.name in self.checked.names.functions:
-                return True
-            stack += children(part)
-        return False
+        functions = self.checked.names.functions
+        return any(isinstance(part, s.Call) and part.name in functions for part in s.expressions(node))
 
     def check_nesting(self, node: s.Expression) -> None:
         """P052: how deep `&&`, `||` and sizeof nest to the right."""
         depth = 0
         part: s.Expression | None = node
         while part is not None:
-            part = strip(part)
+            part = s.strip(part)
             if isinstance(part, s.Binary) and part.operator in ("&&", "||"):
                 depth, part = depth + 1, part.right
             elif isinstance(part, s.Sizeof) and isinstance(part.operand, s.Expression):
@@ -345,14 +337,14 @@ class ExpressionRules:
             row = isinstance(base, Array) and isinstance(base.element, Array)
             if row and id(node) not in self.expected_rows:
                 self.remark("P066", "rejects a row of an array as a value", node.span)
-            inner = strip(node.base)
+            inner = s.strip(node.base)
             if isinstance(inner, s.Index):
                 self.expected_rows.add(id(inner))
-            index = strip(node.index)
+            index = s.strip(node.index)
             if isinstance(base, Array):
                 self.element(node, base, index if isinstance(inner, s.Name | s.GlobalName) else None)
         elif isinstance(node, s.Member) and not node.arrow and isinstance(node.base, s.Paren):
-            inner = strip(node.base)
+            inner = s.strip(node.base)
             if isinstance(inner, s.Unary) and inner.operator == "*":
                 self.remark("P076", "rejects `(*p).m`", node.span, f"write `->{node.name}`")
 
@@ -376,6 +368,8 @@ class ExpressionRules:
                 self.bit_operator(argument)
         function = None if node.builtin else self.checked.names.functions.get(node.name)
         if function is not None:
+            if function is self.inside:
+                self.remark("P110", "has room for about 40 to 60 nested calls", function.span)
             self.user_call(node, function)
             return
         name = ALIASES.get(node.name, node.name)
@@ -383,13 +377,13 @@ class ExpressionRules:
             return
         for kind, argument in zip(self.string_places(name, node), node.arguments, strict=False):
             if kind in "sw":
-                self.expected_strings.add(id(strip(argument)))
+                self.expected_strings.add(id(s.strip(argument)))
         if name in ("neg", "not") and node.arguments and self.untyped(node.arguments[0]):
             self.remark("P043", f"crashes on or rejects `{name}` of this", node.span)
         if name in ("event_sc", "event_inject_error_code"):
             self.remark("P095", f"swallows the operation behind `{name}`", node.span)
         if name == "wcscmp" and where.condition and len(node.arguments) == 2:
-            first, second = (strip(argument) for argument in node.arguments)
+            first, second = (s.strip(argument) for argument in node.arguments)
             if isinstance(second, s.String) and not isinstance(first, s.String):
                 self.remark("P054", "rejects this order of arguments in a condition", node.span, "swap them")
         if name == "printf":
@@ -407,13 +401,13 @@ class ExpressionRules:
         for argument, parameter in zip(node.arguments, function.parameters, strict=False):
             kind = self.type(argument)
             if isinstance(parameter.type, Integer) and parameter.type.size < 8 and isinstance(kind, Integer | Float):
-                literal = isinstance(strip(argument), s.Number | s.Unary)
+                literal = isinstance(s.strip(argument), s.Number | s.Unary)
                 wide = kind.size > parameter.type.size and not literal and not self.is_plain_int(parameter.type)
                 if wide or not self.fits(argument, parameter.type):
                     self.remark("P046", "passes all 64 bits of an argument", argument.span)
         for position, argument in enumerate(node.arguments):
             later = node.arguments[position + 1 :]
-            if isinstance(strip(argument), s.GlobalName) and any(self.calls_function(part) for part in later):
+            if isinstance(s.strip(argument), s.GlobalName) and any(self.calls_function(part) for part in later):
                 self.remark("P050", "reads the variable after the call", argument.span)
 
     def printf(self, node: s.Call) -> None:
@@ -424,7 +418,7 @@ class ExpressionRules:
         conversions = formatting.parse(form.value.data[:-1]).conversions
         narrow = 0
         for piece, argument in zip(conversions, node.arguments[1:], strict=False):
-            value = strip(argument)
+            value = s.strip(argument)
             if piece.letter == "S" and not isinstance(value, s.String):
                 self.remark("P093", "prints `?` for non-ASCII, and loses 50 units of texts of 50, 100, ...", node.span)
             if piece.letter == "s" and not isinstance(value, s.String):

@@ -1,12 +1,16 @@
 """The syntax tree: one frozen dataclass per construct, each with its span. Nodes are compared by identity.
 
 `height` of an expression bounds the recursion of every pass over it; a left-leaning chain of binary operators counts
-once, because the passes walk it in a loop.
+once, because the passes walk it in a loop. `children` and `walk` know every node by its fields: a pass that looks at a
+whole tree is a loop over `walk`, and has only rules.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cache
+from typing import Any, get_args, get_type_hints
 
 from lang.lexer import StringValue
 from lang.source import Span
@@ -38,15 +42,15 @@ class NamedType(Node):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Declarator(Node):
-    """Stars, a name (local or `.global`), array sizes (None for `[]`), an optional initialiser, more targets."""
+    """Stars, a name (local or `.global`), array sizes (None for `[]`), more targets, an optional initialiser."""
 
     name: str
     is_global: bool
     name_span: Span
     stars: int
     sizes: tuple[Expression | None, ...] = ()
-    initialiser: Expression | InitialiserList | None = None
     chain: tuple[Expression, ...] = ()
+    initialiser: Expression | InitialiserList | None = None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -405,3 +409,90 @@ class Program(Node):
 
     question: bool
     items: tuple[Statement, ...]
+
+
+# --- walks
+
+
+def children(node: Node) -> list[Node]:
+    """The nodes directly below this one, in source order; of a chain of assignments all its places and its value."""
+    if isinstance(node, Assign):
+        return [*node.targets, node.value]
+    return _parts(node, Node)
+
+
+def operands(node: Expression) -> list[Expression]:
+    """The expressions directly below an expression, in source order."""
+    return [part for part in children(node) if isinstance(part, Expression)]
+
+
+def walk(*roots: Node, below: Callable[[Node], Sequence[Node]] = children) -> Iterator[Node]:
+    """Every node of these trees, each in front of what is below it, in source order, without recursion.
+
+    `below` says which nodes to go on to, and is asked after the node was given out: with less than `children` parts of
+    a tree are passed over.
+    """
+    stack = list(reversed(roots))
+    while stack:
+        node = stack.pop()
+        yield node
+        stack += below(node)[::-1]
+
+
+def statements(*roots: Statement | Program) -> Iterator[Statement]:
+    """All statements of these trees in textual order; those of function bodies and included files, too."""
+    nodes = walk(*roots, below=lambda node: _parts(node, _WITH_STATEMENTS))
+    return (node for node in nodes if isinstance(node, Statement))
+
+
+def expressions(*roots: Node) -> Iterator[Expression]:
+    """All expressions of these trees in textual order, those inside other expressions, too."""
+    return (node for node in walk(*roots) if isinstance(node, Expression))
+
+
+def values(initialiser: Expression | InitialiserList | None) -> Iterator[Expression]:
+    """The values of an initialiser, without the braces around them."""
+    roots = () if initialiser is None else (initialiser,)
+    nodes = walk(*roots, below=lambda node: node.items if isinstance(node, InitialiserList) else ())
+    return (node for node in nodes if isinstance(node, Expression))
+
+
+def strip(node: Expression) -> Expression:
+    """The expression without its parentheses."""
+    while isinstance(node, Paren):
+        node = node.inner
+    return node
+
+
+def _parts(node: Node, wanted: Any) -> list[Node]:
+    """What the fields hold that may hold nodes of a wanted class."""
+    kind: Any = type(node)
+    found: list[Node] = []
+    for name in _fields_with(kind, wanted):
+        part = getattr(node, name)
+        if isinstance(part, tuple):
+            found += part if None not in part else [each for each in part if each is not None]
+        elif isinstance(part, Node):
+            found.append(part)
+    return found
+
+
+_WITH_STATEMENTS = (Statement, Branch, Program)
+
+
+@cache
+def _fields_with(kind: Any, wanted: Any) -> tuple[str, ...]:
+    """The fields of a class of nodes whose types say that they hold such nodes, alone or in a tuple."""
+    hints = get_type_hints(kind)
+    return tuple(
+        row.name for row in fields(kind) if any(issubclass(part, wanted) for part in _classes(hints[row.name]))
+    )
+
+
+def _classes(hint: object) -> Iterator[type]:
+    """The classes that a type is made of: those of a union, and of the elements of a tuple."""
+    parts = get_args(hint)
+    for part in parts:
+        yield from _classes(part)
+    if not parts and isinstance(hint, type):
+        yield hint
