@@ -93,6 +93,13 @@ def _diagnostics() -> Table:
     return Table("diagnostics", "codes of what the compiler says", ("code", "severity", "meaning"), rows)
 
 
+def _errors() -> Table:
+    from vm.facts.errors import ErrorNumber
+
+    rows = tuple((f"{number:x}", number.text) for number in ErrorNumber)
+    return Table("errors", "HyperDbg's error numbers", ("number", "meaning"), rows)
+
+
 def _exit_codes() -> Table:
     from hds.exit_codes import ExitCode
 
@@ -119,6 +126,7 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "pseudo-registers": _pseudo_registers,
     "limits": _limits,
     "diagnostics": _diagnostics,
+    "errors": _errors,
     "exit-codes": _exit_codes,
     "instructions": _instructions,
 }

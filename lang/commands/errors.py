@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from lang.codes.rows import Row
 from lang.source import Span
+from vm.facts.errors import ErrorNumber
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,8 @@ CODES: tuple[Row, ...] = (
         Code.SHORT_CIRCUIT_WITH_POST,
         "short-circuiting with a post stage",
         "`sc on` skips the instruction, so there is nothing that a `post` stage could come after. HyperDbg "
-        "refuses the combination of `sc on` with `stage post` or `stage all` with its error c000003a.",
+        f"refuses the combination of `sc on` with `stage post` or `stage all` with its error "
+        f"{ErrorNumber.SHORT_CIRCUITING_WITH_POST:x}.",
         "!syscall 55 sc on stage post",
         "!syscall 55 sc on",
     ),
@@ -187,7 +189,8 @@ CODES: tuple[Row, ...] = (
     Row(
         Code.EMPTY_CODE,
         "machine code of no bytes",
-        "A `code` or `condition` block holds blanks only. HyperDbg's number for it is c0000002.",
+        "A `code` or `condition` block holds blanks only. HyperDbg's number for it is "
+        f"{ErrorNumber.ACTION_BUFFER_SIZE_IS_ZERO:x}.",
         "!syscall code { }",
         "!syscall code { 90 }",
     ),

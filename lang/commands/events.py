@@ -27,6 +27,7 @@ from lang.commands.syntax import (
 from lang.commands.tokens import Token, TokenKind
 from lang.nearest import NearestName
 from lang.source import Span
+from vm.facts.errors import ErrorNumber
 from vm.facts.events import BLOCK_OPTIONS, EVENT_BY_NAME, SCALAR_OPTIONS, EventRow
 from vm.facts.stages import Stage
 
@@ -208,7 +209,7 @@ def _contradictions(event: EventCommand) -> list[CommandError]:
     """Options that are valid by themselves and do not go with each other or with the event."""
     errors: list[CommandError] = []
     if event.short_circuit and event.stage is not Stage.PRE:
-        message = "short-circuiting is not possible with a post stage (c000003a)"
+        message = ErrorNumber.SHORT_CIRCUITING_WITH_POST.said()
         errors.append(CommandError(Code.SHORT_CIRCUIT_WITH_POST, message, event.given["sc"]))
     if event.outputs and not event.immediate:
         message = "non-immediate messages (`imm no`) cannot be forwarded to an output"

@@ -11,6 +11,7 @@ import re
 from lang.commands.errors import Code, CommandError
 from lang.commands.syntax import HexCode
 from lang.commands.tokens import Token
+from vm.facts.errors import ErrorNumber
 
 _PREFIX = re.compile(r"\s*(?:0x|\\x|x)?", re.IGNORECASE)
 _PIECE = re.compile(r"\s+|\\x|(?P<digits>[0-9a-f]+)", re.IGNORECASE | re.ASCII)
@@ -31,5 +32,7 @@ def parse_hex(token: Token) -> HexCode | CommandError:
         at = piece.end()
     digits = "".join(pieces)
     if not digits:
-        return CommandError(Code.EMPTY_CODE, "this block holds no bytes (c0000002)", token.span)
+        return CommandError(
+            Code.EMPTY_CODE, ErrorNumber.ACTION_BUFFER_SIZE_IS_ZERO.said("this block holds no bytes"), token.span
+        )
     return HexCode(bytes.fromhex("0" * (len(digits) % 2) + digits), token)

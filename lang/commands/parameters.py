@@ -11,6 +11,7 @@ from lang.commands.errors import Code, CommandError
 from lang.commands.syntax import Parameter
 from lang.commands.tokens import Token, TokenKind
 from lang.source import Span
+from vm.facts.errors import ErrorNumber
 from vm.facts.events import EventRow, ParameterKind, ParameterRow
 
 
@@ -107,5 +108,5 @@ def _check_range(name: Span, own: OwnParameters) -> None:
         span = last.span if last else name
         own.errors.append(CommandError(Code.BAD_RANGE, "a range is FROM TO or FROM l LEN", span))
     elif first and last and isinstance(first.value, int) and isinstance(last.value, int) and first.value > last.value:
-        message = "the range ends before it begins (c0000005)"
+        message = ErrorNumber.INVALID_ADDRESS.said("the range ends before it begins")
         own.errors.append(CommandError(Code.BAD_RANGE, message, last.span))

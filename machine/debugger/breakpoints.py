@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from machine.processor.binding import Hook
 from machine.processor.cpu import StopKind
 from machine.schedule.process import Process
+from vm.facts.errors import ErrorNumber
 
 _BREAKPOINT_VECTOR = 3
 
@@ -67,9 +68,9 @@ class Breakpoints:
     ) -> Breakpoint:
         """Set a numbered breakpoint. Raises BreakpointError."""
         if self.at(process, address) is not None:
-            raise BreakpointError("err, there is a breakpoint at this address already (c0000019)")
+            raise BreakpointError(ErrorNumber.BREAKPOINT_EXISTS.err())
         if process.cpu.read(address, 1) is None:
-            raise BreakpointError("err, the address is not mapped in the layout of the process (c000000c)")
+            raise BreakpointError(ErrorNumber.EDIT_ADDRESS_IN_CURRENT_PROCESS.err())
         row = Breakpoint(self._next, process, address, None, process_id, thread_id, core)
         self._next += 1
         self.rows.append(row)
@@ -80,14 +81,14 @@ class Breakpoints:
         """Put a disabled breakpoint back. Raises BreakpointError."""
         row = self._get(number)
         if row.enabled:
-            raise BreakpointError("err, the breakpoint is enabled already (c000001c)")
+            raise BreakpointError(ErrorNumber.BREAKPOINT_ENABLED.err())
         self._hook(row)
 
     def disable(self, number: int) -> None:
         """Keep a breakpoint from halting the guest. Raises BreakpointError."""
         row = self._get(number)
         if not row.enabled:
-            raise BreakpointError("err, the breakpoint is disabled already (c000001b)")
+            raise BreakpointError(ErrorNumber.BREAKPOINT_DISABLED.err())
         self._unhook(row)
 
     def clear(self, number: int) -> None:
@@ -120,7 +121,7 @@ class Breakpoints:
         for row in self.rows:
             if row.number == number:
                 return row
-        raise BreakpointError("err, the breakpoint id is invalid (c000001a)")
+        raise BreakpointError(ErrorNumber.BREAKPOINT_ID_INVALID.err())
 
     def _hook(self, row: Breakpoint) -> None:
         row.hook = row.process.cpu.hook_address(row.address, lambda: self.hit(row))

@@ -9,41 +9,23 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
 from typing import Protocol
 
 from machine.events.definition import CodeAction, EventDefinition
 from machine.events.exits import exit_of
 from machine.memory.guest_memory import MapError
+from vm.facts.errors import ErrorNumber
 from vm.facts.events import EventKind
 from vm.facts.stages import Stage
 from vm.native.layout import U64, cells
 
 
-class ErrorNumber(IntEnum):
-    """HyperDbg's numbers of what registration and modification refuse (events-and-commands B.15)."""
-
-    TAG_DOES_NOT_EXIST = 0xC000_0000
-    INVALID_ACTION_TYPE = 0xC000_0001
-    ACTION_BUFFER_SIZE_IS_ZERO = 0xC000_0002
-    EVENT_TYPE_INVALID = 0xC000_0003
-    INVALID_ADDRESS = 0xC000_0005
-    INVALID_CORE_ID = 0xC000_0006
-    MODIFY_EVENTS_INVALID_TAG = 0xC000_000E
-    PROCESS_ID_INVALID = 0xC000_001E
-    EVENT_IS_NOT_APPLIED = 0xC000_001F
-    TOO_MANY_BREAKPOINTS_IN_PAGE = 0xC000_0022
-    SEVERAL_HOOKS_IN_PAGE = 0xC000_0026
-    SHORT_CIRCUITING_WITH_POST = 0xC000_003A
-    CANNOT_ALLOCATE_ACTION = 0xC000_0044
-    SAFE_BUFFER_TOO_BIG = 0xC000_0048
-
-
 class RegistrationError(Exception):
     """An event is refused, or an id does not exist; `number` is HyperDbg's error number."""
 
-    def __init__(self, number: ErrorNumber, message: str, hints: tuple[str, ...] = ()) -> None:
-        super().__init__("\n".join((f"err, {message} ({number:x})", *hints)))
+    def __init__(self, number: ErrorNumber, message: str = "", hints: tuple[str, ...] = ()) -> None:
+        message = message or number.text
+        super().__init__("\n".join((number.err(message), *hints)))
         self.number = number
         self.message = message
         self.hints = hints
@@ -232,13 +214,11 @@ class Registry:
         if definition.id in self._events:
             raise RegistrationError(number.EVENT_IS_NOT_APPLIED, f"the id {definition.id:x} is in use")
         if definition.core is not None and definition.core >= self.facts.core_count:
-            raise RegistrationError(number.INVALID_CORE_ID, "invalid core id")
+            raise RegistrationError(number.INVALID_CORE_ID)
         if definition.process_id and definition.process_id not in self.facts.process_ids():
-            raise RegistrationError(number.PROCESS_ID_INVALID, "process id is invalid")
+            raise RegistrationError(number.PROCESS_ID_INVALID)
         if definition.short_circuit and definition.stage != Stage.PRE:
-            raise RegistrationError(
-                number.SHORT_CIRCUITING_WITH_POST, "short-circuiting is not possible with post events"
-            )
+            raise RegistrationError(number.SHORT_CIRCUITING_WITH_POST)
         if definition.buffer_size > LARGEST_BUFFER:
             raise RegistrationError(number.SAFE_BUFFER_TOO_BIG, f"a buffer has at most {LARGEST_BUFFER:x} bytes")
         if any(isinstance(action, CodeAction) and not action.code for action in definition.actions):

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 
 from machine.events import definition as model
 from machine.events.definition import ActionKind, BreakAction, CodeAction, EventDefinition, ScriptAction
-from machine.events.registry import ErrorNumber, Event, RegistrationError, Registry
+from machine.events.registry import Event, RegistrationError, Registry
 from machine.root.machine_code import RETURN
 from vm.engine import Loaded
+from vm.facts.errors import ErrorNumber
 from vm.facts.events import EVENT_KINDS, GIVEN, SYSTEM_CALL_FAMILY, Detection, EventKind
 from vm.facts.stages import Stage
 

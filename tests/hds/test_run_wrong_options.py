@@ -58,7 +58,7 @@ WRONG: tuple[tuple[str, str], ...] = (
     ("!syscall imm no output {log}", "error E218: non-immediate messages (`imm no`) cannot be forwarded to an output"),
     # others of the family
     ("!sysret stage never", "error E215: the specified execution mode is invalid"),
-    ("!epthook", "error E231: incorrect use of the '!epthook': ADDR is missing"),
+    ("!epthook", "error E231: incorrect use of the '!epthook': ADDRESS is missing"),
     ("!epthook 0", "error E233: choose an address other than 0"),
     ("!epthook 400000 400010", "error E230: unknown parameter '400010'"),
     ("!epthook 9999999", "error E240: err, invalid address"),

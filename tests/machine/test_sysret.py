@@ -11,7 +11,7 @@ from machine.kernel.bare import BareKernel
 from machine.kernel.text import KernelText
 from machine.machine import StopCause
 from machine.processor import msr
-from vm.facts.events import SYSCALL, SYSRET, Detection
+from vm.facts.events import EVENT_BY_NAME, SYSCALL, SYSRET, Detection
 from vm.facts.stages import Stage
 from vm.host import Host
 
@@ -196,7 +196,7 @@ def test_the_second_variant_finds_the_same_calls_and_returns() -> None:
     [("!syscall", 0), ("!sysret", 0), ("!syscall2", 1), ("!sysret2", 1)],
 )
 def test_the_command_names_the_variant(command: str, detection: int) -> None:
-    assert Detection.of_command(command) == detection
+    assert EVENT_BY_NAME[command].spelling.detection == detection
 
 
 def test_the_first_variant_is_the_default() -> None:

@@ -19,6 +19,10 @@ class ErrorNumber(IntEnum):
         made.text = text
         return made
 
+    def err(self, text: str = "") -> str:
+        """The line of a command that is refused: `err, invalid core id (c0000006)`."""
+        return f"err, {self.said(text)}"
+
     def said(self, text: str = "") -> str:
         """A text, by default the number's own, with the number behind it: `invalid core id (c0000006)`."""
         return f"{text or self.text} ({self:x})"
@@ -81,7 +85,7 @@ class ErrorNumber(IntEnum):
     USER_CANNOT_GET_MODULES = 0xC000_0037, "the modules cannot be listed"
     CANNOT_GET_CALL_STACK = 0xC000_0038, "the call stack cannot be read"
     CANNOT_COUNT_PROCESSES = 0xC000_0039, "processes or threads cannot be counted"
-    SHORT_CIRCUITING_WITH_POST = 0xC000_003A, "short-circuiting is not possible with post events"
+    SHORT_CIRCUITING_WITH_POST = 0xC000_003A, "short-circuiting is not possible with a post stage"
     UNKNOWN_TEST_QUERY = 0xC000_003B, "unknown test query"
     READ_INVALID = 0xC000_003C, "invalid process or address for reading memory"
     TRAP_FLAGS_FULL = 0xC000_003D, "too many threads with a trap flag"

@@ -88,7 +88,7 @@ class ParameterRow:
 
     With a `keyword` the value follows that word, which may be left out if it is not `needs_keyword`. A CHOICE is
     recognised by its words wherever it stands. The others are taken in order. `low`, `high` (both included) and `only`
-    restrict numbers; `range_error` is said with `error` behind it. `optional_param` is its place among OptionalParam1
+    restrict numbers, and `range_error` is said of others. `optional_param` is its place among OptionalParam1
     and those that follow of the programming interface, `given_param` the place of the one that says whether it is
     meant; 0 is none.
     """
@@ -106,7 +106,6 @@ class ParameterRow:
     high: int | None = None
     only: tuple[int, ...] = ()
     range_error: str = ""
-    error: ErrorNumber | None = None
 
 
 GIVEN = "given"  # of the programming interface: says whether the parameter behind it is meant
@@ -137,13 +136,13 @@ _LEAF = (ParameterRow("leaf", ParameterKind.NUMBER, "[LEAF]", 2, given_param=1),
 _VECTOR_OF_EXCEPTION = (
     ParameterRow(
         "vector", ParameterKind.NUMBER, "[VECTOR]", 1,
-        high=0x1F, range_error=ErrorNumber.EXCEPTION_INDEX.text, error=ErrorNumber.EXCEPTION_INDEX,
+        high=0x1F, range_error=ErrorNumber.EXCEPTION_INDEX.said(),
     ),
 )  # fmt: skip
 _VECTOR_OF_INTERRUPT = (
     ParameterRow(
         "vector", ParameterKind.NUMBER, "VECTOR", 1, required=True,
-        low=0x20, high=0xFF, range_error=ErrorNumber.INTERRUPT_INDEX.text, error=ErrorNumber.INTERRUPT_INDEX,
+        low=0x20, high=0xFF, range_error=ErrorNumber.INTERRUPT_INDEX.said(),
     ),
 )  # fmt: skip
 _CONTROL_REGISTER = ParameterRow(

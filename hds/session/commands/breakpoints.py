@@ -17,6 +17,7 @@ from hds.session.commands.handler import (
 from hds.session.session import CommandFailed
 from lang.commands import plain_number
 from machine.debugger.breakpoints import BreakpointError, Breakpoints
+from vm.facts.errors import ErrorNumber
 
 if TYPE_CHECKING:
     from hds.session.scripts import Prepared
@@ -38,7 +39,7 @@ def set_one(session: Session, command: Command, prepared: Prepared) -> None:
     core = arguments.keyed.get("core")
     core_index = None if core is None else number(core, 0, "core")
     if core_index is not None and core_index >= len(session.machine.cores):
-        raise CommandFailed("err, invalid core id (c0000006)")
+        raise CommandFailed(ErrorNumber.INVALID_CORE_ID.err())
     thread = arguments.keyed.get("tid")
     try:
         session.execution.breakpoints.add(

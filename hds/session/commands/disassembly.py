@@ -11,6 +11,7 @@ from hds.session.session import CommandFailed
 from lang.commands import TokenKind
 from machine.debugger.disassembly import disassemble
 from machine.root.assembly_tokens import AssemblerError
+from vm.facts.errors import ErrorNumber
 
 if TYPE_CHECKING:
     from hds.session.scripts import Prepared
@@ -67,7 +68,7 @@ def assemble_text(session: Session, command: Command, prepared: Prepared) -> Non
     if not places or arguments.plain[0] is not places[0]:
         return
     if not write(session, process_of(session, arguments), start, assembly.code):
-        raise CommandFailed("err, the address is not mapped in the layout of the process (c000000c)")
+        raise CommandFailed(ErrorNumber.EDIT_ADDRESS_IN_CURRENT_PROCESS.err())
     session.show(f"successfully assembled at {start:016x} address\n")
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hds.session.session import CommandFailed, unresolved
 from lang.commands import number_32
 from lang.symbols import Unresolved
+from vm.facts.errors import ErrorNumber
 
 if TYPE_CHECKING:
     from hds.session.scripts import Prepared
@@ -96,4 +97,4 @@ def process_of(session: Session, arguments: Arguments) -> Process:
     for process in session.machine.processes:
         if process.pid == process_id:
             return process
-    raise CommandFailed("err, process id is invalid (c000001e)")
+    raise CommandFailed(ErrorNumber.PROCESS_ID_INVALID.err())

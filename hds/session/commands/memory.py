@@ -22,6 +22,7 @@ from hds.session.commands.handler import (
 from hds.session.session import CommandFailed
 from lang.commands import plain_number
 from machine.debugger.disassembly import a88
+from vm.facts.errors import ErrorNumber
 from vm.files import FileRefused, open_for_writing, reason
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _debugger_memory(session: Session, start: int, size: int) -> bytes:
 
 
 def _unreadable(physical: bool) -> CommandFailed:
-    return CommandFailed("err, invalid physical address (c0000052)" if physical else "err, invalid address (c0000005)")
+    return CommandFailed((ErrorNumber.INVALID_PHYSICAL_ADDRESS if physical else ErrorNumber.INVALID_ADDRESS).err())
 
 
 def _one_address(session: Session, command: Command, arguments: Arguments) -> int:
@@ -147,12 +148,13 @@ def edit(session: Session, command: Command, prepared: Prepared) -> None:
     process = process_of(session, arguments)
     data = b"".join(_values(command, [token.text for token in arguments.plain[1:]]))
     if not write(session, process, start, data):
-        foreign = process is not session.process
-        raise CommandFailed(
-            "err, invalid physical address (c0000052)" if command.canonical_name.startswith("!")
-            else f"err, the address is not mapped in the layout of the {'other ' if foreign else ''}process "
-            f"({'c000000d' if foreign else 'c000000c'})"
-        )  # fmt: skip
+        if command.canonical_name.startswith("!"):
+            error = ErrorNumber.INVALID_PHYSICAL_ADDRESS
+        elif process is session.process:
+            error = ErrorNumber.EDIT_ADDRESS_IN_CURRENT_PROCESS
+        else:
+            error = ErrorNumber.EDIT_ADDRESS_IN_OTHER_PROCESS
+        raise CommandFailed(error.err())
 
 
 def write(session: Session, process: Process, start: int, data: bytes) -> bool:
@@ -209,7 +211,7 @@ def dump(session: Session, command: Command, prepared: Prepared) -> None:
         with os.fdopen(open_for_writing(path, guarded=session.guest_folder), "wb") as file:
             for at, page in _pages(session, process, start, end):
                 if page is None:
-                    session.outlets.notice(f"err, invalid address (c0000005) at {at:x}")
+                    session.outlets.notice(f"{ErrorNumber.INVALID_ADDRESS.err()} at {at:x}")
                 else:
                     file.write(page)
     except FileRefused as error:
@@ -241,7 +243,7 @@ def translate(session: Session, command: Command, prepared: Prepared) -> None:
         raise incorrect_use(command)
     where = address(session, arguments.plain[0])
     if not read_up_to(session, process_of(session, arguments), where, 1):
-        raise CommandFailed("err, invalid address (c0000005)")
+        raise CommandFailed(ErrorNumber.INVALID_ADDRESS.err())
     session.show(f"{where:x}\n")
 
 

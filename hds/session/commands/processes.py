@@ -10,6 +10,7 @@ from hds.session.session import CommandFailed
 from hds.symbols.demangling import readable
 from machine.debugger.disassembly import a88
 from machine.loaders import LoadError
+from vm.facts.errors import ErrorNumber
 from vm.registers import STORAGE_INDEX
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ RULE = "=" * 76
 _CR3 = STORAGE_INDEX["cr3"]
 _FARTHEST_IN_IMAGE = 0x400_0000  # bytes between two symbols of one module
 
+_NO_PROCESS = ErrorNumber.PROCESS_INVALID_PARAMETER
+_NO_THREAD = ErrorNumber.THREAD_INVALID_PARAMETER
+
 
 def process(session: Session, command: Command, prepared: Prepared) -> None:
     """`.process`, `.process list`, `.process pid P`: show, list, switch at once."""
@@ -33,11 +37,11 @@ def process(session: Session, command: Command, prepared: Prepared) -> None:
         session.show("".join(_list_row(item) for item in session.machine.processes))
     elif len(words) == 2 and words[0] == "pid":
         wanted = number(command.tokens[1], 0, "process id")
-        _switch(session, (item for item in session.machine.processes if item.pid == wanted), "process", "c0000020")
+        _switch(session, (item for item in session.machine.processes if item.pid == wanted), _NO_PROCESS)
     elif len(words) == 2 and words[0] == "process":
         place = address(session, command.tokens[1])
         found = (item for item in session.machine.processes if item.objects.process == place)
-        _switch(session, found, "process", "c0000020")
+        _switch(session, found, _NO_PROCESS)
     else:
         raise incorrect_use(command)
 
@@ -53,7 +57,7 @@ def thread(session: Session, command: Command, prepared: Prepared) -> None:
         place = address(session, command.tokens[2]) if len(words) == 3 else None
         chosen = [item for item in session.machine.processes if place in (None, item.objects.process)]
         if not chosen and place is not None:
-            raise CommandFailed("err, there is no such process (c0000020)")
+            raise CommandFailed(_NO_PROCESS.err())
         session.show(
             "".join(
                 f"PROCESS\t{item.objects.process:x}\tIMAGE\t{item.name}\n"
@@ -63,11 +67,11 @@ def thread(session: Session, command: Command, prepared: Prepared) -> None:
         )
     elif len(words) == 2 and words[0] == "tid":
         wanted = number(command.tokens[1], 0, "thread id")
-        _switch(session, (item for item in session.machine.processes if item.tid == wanted), "thread", "c0000021")
+        _switch(session, (item for item in session.machine.processes if item.tid == wanted), _NO_THREAD)
     elif len(words) == 2 and words[0] == "thread":
         place = address(session, command.tokens[1])
         found = (item for item in session.machine.processes if item.objects.thread == place)
-        _switch(session, found, "thread", "c0000021")
+        _switch(session, found, _NO_THREAD)
     else:
         raise incorrect_use(command)
 
@@ -88,14 +92,15 @@ def _list_row(item: Process) -> str:
     )
 
 
-def _switch(session: Session, found: Iterator[Process], what: str, error: str) -> None:
+def _switch(session: Session, found: Iterator[Process], missing: ErrorNumber) -> None:
     target = next(found, None)
     if target is None:
-        raise CommandFailed(f"err, there is no such {what} ({error})")
+        raise CommandFailed(missing.err())
     session.machine.switch(target)
     if target in session.debugged:
         session.debugged.remove(target)
         session.debugged.append(target)
+    what = "process" if missing is _NO_PROCESS else "thread"
     session.show(f"switched to the specified {what}\n{session.execution.instruction_line(target)}\n")
 
 

@@ -14,6 +14,7 @@ from lang.source import Span
 from machine.debugger.cpuid import RESULTS
 from machine.debugger.cpuid import cpuid as results_of
 from machine.machine import MsrError
+from vm.facts.errors import ErrorNumber
 from vm.registers import REGISTER_INDEX, REGISTERS, Register
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _cores(session: Session, wanted: int) -> Sequence[int]:
     if wanted < 0:
         return [core.index for core in session.machine.cores if core.process is not None] or range(count)
     if wanted >= count:
-        raise CommandFailed("err, invalid core id (c0000006)")
+        raise CommandFailed(ErrorNumber.INVALID_CORE_ID.err())
     return range(wanted, wanted + 1)
 
 

@@ -14,6 +14,7 @@ from hds.session.commands.handler import Handler, address, current_process, inco
 from hds.session.commands.memory import read_up_to
 from hds.session.session import CommandFailed
 from machine.debugger.stack import CallStack, Slot
+from vm.facts.errors import ErrorNumber
 from vm.registers import STORAGE_INDEX
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def stack(session: Session, command: Command, prepared: Prepared) -> None:
     length = number(arguments.keyed.get("l"), _LENGTHS[size], "length")
     data = read_up_to(session, process, start, length)
     if not data:
-        raise CommandFailed("err, invalid address (c0000005)")
+        raise CommandFailed(ErrorNumber.INVALID_ADDRESS.err())
     calls = CallStack(process, partial(read_up_to, session, process))
     every_slot = command.canonical_name != "k"
     if not every_slot and base is None:

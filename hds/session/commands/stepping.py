@@ -15,6 +15,7 @@ from hds.session.commands.registers import all_registers
 from hds.session.session import CommandFailed
 from lang.commands import number_32
 from machine.machine import RunSummary, StopCause
+from vm.facts.errors import ErrorNumber
 from vm.registers import RIP
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def core(session: Session, command: Command, prepared: Prepared) -> None:
     wanted = number(command.tokens[0], 0, "core")
     cores = session.machine.cores
     if wanted >= len(cores):
-        raise CommandFailed("err, invalid core selected (c0000014)")
+        raise CommandFailed(ErrorNumber.INVALID_CORE_SELECTED.err())
     process = cores[wanted].process
     if process is None:
         raise CommandFailed(f"err, no program runs on core {wanted:x}")

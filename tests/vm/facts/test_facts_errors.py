@@ -1,0 +1,43 @@
+"""HyperDbg's error numbers and their texts stand in one table."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from vm.facts.errors import ErrorNumber
+
+ROOT = Path(__file__).parents[3]
+PRODUCT = [path for package in ("hds", "lang", "machine", "vm") for path in sorted((ROOT / package).rglob("*.py"))]
+NUMBER = re.compile(r"c00000[0-6][0-9a-f](?![0-9a-f])", re.IGNORECASE)
+STATUS = "machine/kernel/nt"  # NT's own status codes begin alike
+
+
+def test_numbers_are_consecutive() -> None:
+    assert [int(number) for number in ErrorNumber] == list(range(0xC000_0000, 0xC000_0066))
+
+
+def test_a_message_ends_with_its_number() -> None:
+    assert ErrorNumber.INVALID_CORE_ID.said() == "invalid core id (c0000006)"
+    assert ErrorNumber.INVALID_ADDRESS.err("invalid address 0") == "err, invalid address 0 (c0000005)"
+
+
+def test_texts_are_short_and_say_different_things() -> None:
+    texts = [number.text for number in ErrorNumber]
+    assert len(set(texts)) == len(texts)
+    assert all(0 < len(text) < 70 and not text.endswith(".") for text in texts)
+
+
+@pytest.mark.parametrize("path", PRODUCT, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_error_number_stands_elsewhere(path: Path) -> None:
+    name = path.relative_to(ROOT).as_posix()
+    if name == "vm/facts/errors.py" or name.startswith(STATUS):
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Constant):
+            value = node.value
+            assert not (isinstance(value, str) and NUMBER.search(value)), f"{name}:{node.lineno}: {value!r}"
+            assert not (isinstance(value, int) and value in range(0xC000_0000, 0xC000_0066)), f"{name}:{node.lineno}"
