@@ -22,6 +22,7 @@ from unicorn.x86_const import UC_X86_INS_SYSCALL
 from hds.session.session import Session
 from machine.kernel.base import Start
 from machine.kernel.builds import DEFAULT_BUILD
+from machine.kernel.entry import LINUX
 from machine.kernel.linux import LinuxKernel, World
 from machine.kernel.objects import KernelObjects
 from machine.loaders import elf
@@ -64,7 +65,9 @@ def bare(program: Path, arguments: tuple[str, ...], folder: Path) -> float:
         cpu.map(area.start, area.size, area.protection, area.name)
     for address, data in image.contents:
         cpu.write(address, data)
-    objects = KernelObjects(Quota(1 << 28), DEFAULT_BUILD, 1).add_process(PROCESS_ID, THREAD_ID, program.name)
+    objects = KernelObjects(Quota(1 << 28), DEFAULT_BUILD, 1).add_process(
+        PROCESS_ID, THREAD_ID, program.name, LINUX.name_bytes
+    )
     process = Process(PROCESS_ID, THREAD_ID, program.name, cpu, image, NOWHERE, objects)
     kernel = LinuxKernel(lambda descriptor, data: None, world=World(folder))
     kernel.new_process(process, Start(image, (program.name, *arguments), ()))

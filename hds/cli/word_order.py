@@ -33,13 +33,13 @@ def _program(script: str, other: str | None) -> str | None:
     if what is None:
         return None
     kind = KIND_OF_SUFFIX.get(path.suffix.lower())
-    if kind == "asm" and what == "text":
-        return "an assembly listing"
+    if kind is not None and kind.is_text and what == "text":
+        return kind.what
     if what.endswith(" program"):
         return what
-    if what == "text" or (kind != "raw" and (other is None or _content(other) != "text")):
+    if what == "text" or ((kind is None or kind.is_text) and (other is None or _content(other) != "text")):
         return None
-    return what if kind is None else "machine code"
+    return what if kind is None else kind.what
 
 
 def _content(name: str) -> str | None:

@@ -5,11 +5,12 @@ A loader turns bytes that nobody vouches for into an `Image`, or raises LoadErro
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from machine.loaders.symbols import Symbol
 from machine.memory.guest_memory import Protection
+from vm.limits import DEFAULT_LIMITS, Limits
 
 
 class LoadError(Exception):
@@ -61,6 +62,36 @@ class Image:
     def base(self) -> int:
         """The lowest address of the program."""
         return min(area.start for area in self.areas)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What may be said of a program that does not say it itself: its base and its entry point. None: the default."""
+
+    base: int | None = None
+    entry: int | None = None
+    limits: Limits = DEFAULT_LIMITS
+
+
+def _never(data: bytes) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class ProgramKind:
+    """A kind of program, as each loader's module describes it; `machine.loaders.reading` has a row for each.
+
+    `load` raises LoadError. `recognises` looks at the first 4096 bytes of a file; what it does not recognise is of this
+    kind if its name ends in one of `suffixes`. `what` is the end of a sentence that says what a file is.
+    """
+
+    name: str
+    what: str
+    load: Callable[[bytes, Placement], Image]
+    recognises: Callable[[bytes], bool] = _never
+    suffixes: tuple[str, ...] = ()
+    has_symbols: bool = False
+    is_text: bool = False
 
 
 def check_size(areas: Iterable[Area], largest: int) -> None:

@@ -5,7 +5,7 @@ An entry is a label or an address; without one the listing starts at the label `
 
 from __future__ import annotations
 
-from machine.loaders import Image, LoadError, raw
+from machine.loaders import Image, LoadError, Placement, ProgramKind, raw
 from vm.limits import DEFAULT_LIMITS, Limits
 
 ENTRY_LABEL = "start"
@@ -28,3 +28,17 @@ def load(
     if entry is None:
         entry = assembly.labels.get(ENTRY_LABEL, base)
     return raw.load(assembly.code, base, entry)
+
+
+def _of_file(data: bytes, placement: Placement) -> Image:
+    limits = placement.limits
+    if len(data) > limits.max_source_bytes:
+        raise LoadError(f"the listing is larger than max_source_bytes ({limits.max_source_bytes} bytes)")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise LoadError(f"the listing is not UTF-8 text (byte {error.start})") from None
+    return load(text, raw.DEFAULT_BASE if placement.base is None else placement.base, placement.entry, limits)
+
+
+KIND = ProgramKind("asm", "an assembly listing", _of_file, suffixes=(".asm",), is_text=True)

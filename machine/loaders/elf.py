@@ -11,7 +11,7 @@ import bisect
 import struct
 from dataclasses import dataclass, replace
 
-from machine.loaders import Area, Image, LoadError, ProgramHeaders, check_size
+from machine.loaders import Area, Image, LoadError, Placement, ProgramHeaders, ProgramKind, check_size
 from machine.loaders.initial_stack import STACK_SIZE, STACK_TOP
 from machine.loaders.symbols import elf_symbols
 from machine.memory.guest_memory import PAGE, Protection, page_ceil, page_floor, with_read
@@ -235,3 +235,14 @@ def _stack_protection(segments: list[_Segment]) -> Protection:
         if segment.kind == _PT_GNU_STACK:
             executable = bool(segment.flags & _PF_X)
     return Protection.ALL if executable else _READ_WRITE
+
+
+def _of_file(data: bytes, placement: Placement) -> Image:
+    return load(data, placement.limits.max_guest_memory)
+
+
+def _recognises(data: bytes) -> bool:
+    return data.startswith(MAGIC)
+
+
+KIND = ProgramKind("elf", "an ELF program", _of_file, _recognises, has_symbols=True)

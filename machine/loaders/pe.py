@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from machine.loaders import Area, Image, LoadError, check_size
+from machine.loaders import Area, Image, LoadError, Placement, ProgramKind, check_size
 from machine.loaders.pe_exports import Exports
 from machine.loaders.symbols import Symbol
 from machine.memory.guest_memory import PAGE, Protection, page_ceil, with_read
@@ -205,3 +205,10 @@ def _contents(layout: _Layout, sections: list[_Section], data: bytes) -> tuple[t
     ordered = sorted((section for section in sections if section.size), key=lambda section: section.relative)
     parts = [(section.relative, section.content(data, layout.file_alignment)) for section in ordered]
     return tuple((layout.base + relative, part) for relative, part in ((0, data[: layout.headers]), *parts))
+
+
+def _of_file(data: bytes, placement: Placement) -> Image:
+    return load(data, placement.limits.max_guest_memory)
+
+
+KIND = ProgramKind("pe", "a PE program", _of_file, looks_like, has_symbols=True)

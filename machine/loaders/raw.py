@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.loaders import Area, Image, LoadError
+from machine.loaders import Area, Image, LoadError, Placement, ProgramKind
 from machine.memory.guest_memory import PAGE, Protection, page_ceil, page_floor
 
 DEFAULT_BASE = 0x40_0000
@@ -21,3 +21,10 @@ def load(code: bytes, base: int = DEFAULT_BASE, entry: int | None = None) -> Ima
     first, last = page_floor(base), page_ceil(base + len(code))
     area = Area(first, last - first, Protection.ALL, "code")
     return Image("linux", start, base + len(code), (area,), ((base, code),))
+
+
+def _of_file(data: bytes, placement: Placement) -> Image:
+    return load(data, DEFAULT_BASE if placement.base is None else placement.base, placement.entry)
+
+
+KIND = ProgramKind("raw", "machine code", _of_file, suffixes=(".bin", ".raw", ".sc"))

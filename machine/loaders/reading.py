@@ -6,19 +6,18 @@ code or a listing only if the name of the file says so: text or an image that is
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from machine.loaders import Image, LoadError, UnreadableFile
+from machine.loaders import Image, LoadError, Placement, ProgramKind, UnreadableFile, asm, elf, pe, raw
 from vm.files import FileRefused, read_beginning, read_file
 from vm.limits import Limits
 
-KINDS = ("elf", "pe", "raw", "asm")
-_KINDS_WITH_SYMBOLS = ("elf", "pe")
-KIND_OF_SUFFIX = {".asm": "asm", ".bin": "raw", ".raw": "raw", ".sc": "raw"}
+KINDS: Mapping[str, ProgramKind] = {kind.name: kind for kind in (elf.KIND, pe.KIND, raw.KIND, asm.KIND)}
+KIND_OF_SUFFIX: Mapping[str, ProgramKind] = {suffix: kind for kind in KINDS.values() for suffix in kind.suffixes}
 
-# What a file is, by its first bytes. Those of ELF stand in its loader, too.
+# What other files are, by their first bytes.
 _FILES = (
-    (b"\x7fELF", "an ELF program"),
     (b"#!", "a script for another program"),
     (b"HDSC", "a compiled script"),
     (b"HDSB", "a compiled command file"),
@@ -39,52 +38,38 @@ _LOOKED_AT = 4096  # bytes in which text shows
 
 def read_image(program: Path | bytes, kind: str | None, base: int | None, entry: int | None, limits: Limits) -> Image:
     """The image of a file or of bytes. Raises LoadError."""
-    from machine.loaders import asm, elf, pe, raw
-
     data = _read_file(program, limits) if isinstance(program, Path) else program
-    if kind is None:
-        kind = _kind_of(program, data)
-    where = raw.DEFAULT_BASE if base is None else base
-    if kind == "elf":
-        return elf.load(data, limits.max_guest_memory)
-    if kind == "pe":
-        return pe.load(data, limits.max_guest_memory)
-    if kind == "raw":
-        return raw.load(data, where, entry)
-    if kind == "asm":
-        if len(data) > limits.max_source_bytes:
-            raise LoadError(f"the listing is larger than max_source_bytes ({limits.max_source_bytes} bytes)")
-        try:
-            return asm.load(data.decode("utf-8"), where, entry, limits)
-        except UnicodeDecodeError as error:
-            raise LoadError(f"the listing is not UTF-8 text (byte {error.start})") from None
-    raise LoadError(f"unknown kind of program {kind!r}", "elf, pe, raw and asm are known")
+    if kind is not None and kind not in KINDS:
+        raise LoadError(f"unknown kind of program {kind!r}", f"the kinds are {', '.join(KINDS)}")
+    chosen = _kind_of(program, data) if kind is None else KINDS[kind]
+    return chosen.load(data, Placement(base, entry, limits))
 
 
 def read_program(path: Path, limits: Limits) -> Image:
     """The image of a program in a file that may have symbols, an ELF or PE file. Raises LoadError."""
     data = _read_file(path, limits)
     kind = _kind_of(path, data)
-    if kind not in _KINDS_WITH_SYMBOLS:
+    if not kind.has_symbols:
         raise LoadError(f"{path} is neither an ELF nor a PE file: it has no symbols")
-    return read_image(data, kind, None, None, limits)
+    return kind.load(data, Placement(limits=limits))
 
 
-def _kind_of(program: Path | bytes, data: bytes) -> str:
-    from machine.loaders import elf, pe
+def _kind_of(program: Path | bytes, data: bytes) -> ProgramKind:
+    suffix = program.suffix.lower() if isinstance(program, Path) else ""
+    kind = _recognised(data) or KIND_OF_SUFFIX.get(suffix)
+    if kind is None:
+        name = str(program) if isinstance(program, Path) else "the program"
+        hints = [
+            f"`--kind {kind.name}` or a name in {', '.join(kind.suffixes)}: to load it as {kind.what}"
+            for kind in KINDS.values()
+            if kind.suffixes
+        ]
+        raise LoadError(f"{name} is no ELF or PE program, but {describe(data)}", "; ".join(hints))
+    return kind
 
-    if data.startswith(elf.MAGIC):
-        return "elf"
-    if pe.looks_like(data):
-        return "pe"
-    kind = KIND_OF_SUFFIX.get(program.suffix.lower()) if isinstance(program, Path) else None
-    if kind is not None:
-        return kind
-    name = str(program) if isinstance(program, Path) else "the program"
-    raise LoadError(
-        f"{name} is no ELF or PE program, but {describe(data)}",
-        "to run it as machine code: `--kind raw`, or a name in .bin, .raw or .sc; a listing: `--kind asm`, or .asm",
-    )
+
+def _recognised(data: bytes) -> ProgramKind | None:
+    return next((kind for kind in KINDS.values() if kind.recognises(data)), None)
 
 
 def looks_at(path: Path) -> bytes:
@@ -99,12 +84,11 @@ def is_known(data: bytes) -> bool:
 
 def describe(data: bytes) -> str:
     """What a file with these first bytes seems to be, as the end of a sentence."""
-    from machine.loaders import pe
-
     if not data:
         return "empty"
-    if pe.looks_like(data):
-        return "a PE program"
+    kind = _recognised(data)
+    if kind is not None:
+        return kind.what
     known = next((what for magic, what in _FILES if data.startswith(magic)), None)
     if known is not None:
         return known

@@ -29,6 +29,7 @@ from hds.report.failures import FailureKind, write_record
 from hds.report.streams import say
 from hds.session.bundles import read_commands_or_bundle
 from hds.session.engines import add_engine, load_engine
+from machine.loaders.reading import KINDS
 from vm.verifier import VerificationError
 
 if TYPE_CHECKING:
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 ON_BREAK = ("stop", "continue", "fail")
 FORMATS = ("text", "json")
 LONGEST_TIMEOUT = 1_000_000  # seconds
-KIND_HELP = "what PROGRAM is (default: ELF and PE by content, asm by the name .asm, raw by .bin, .raw and .sc)"
 GUEST_OUTPUT = ("stderr", "stdout", "none")
 
 
@@ -65,10 +65,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(flags=frozenset(parser._option_string_actions))
 
 
+def _kind_help() -> str:
+    by_content = " and ".join(kind.name for kind in KINDS.values() if not kind.suffixes)
+    by_name = (f"{kind.name} by {', '.join(kind.suffixes)}" for kind in KINDS.values() if kind.suffixes)
+    return f"what PROGRAM is (default: {by_content} by content, {' and '.join(by_name)} by name)"
+
+
 def add_guest(parser: argparse.ArgumentParser) -> None:
     """The options about the guest program and its machine."""
     guest = parser.add_argument_group("guest program")
-    guest.add_argument("--kind", choices=("elf", "pe", "raw", "asm"), help=KIND_HELP)
+    guest.add_argument("--kind", choices=tuple(KINDS), help=_kind_help())
     guest.add_argument("--base", type=_number, metavar="ADDRESS", help="where raw code or a listing is loaded (hex)")
     guest.add_argument("--entry", type=_number, metavar="ADDRESS", help="where it starts (hex; default: its start)")
     guest.add_argument("--pid", type=_process_id, metavar="PID", help="its process id (hex; default 1000)")
