@@ -9,18 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from hds.inputs import InputError, decode_text
 from hds.session.assembly import check_assembly
 from hds.session.symbols import locate
-from lang.commands import Code, Command, CommandError, EventCommand, ScriptFile, ScriptText, parse_event, read_commands
+from lang.commands import (
+    Code,
+    Command,
+    CommandError,
+    EventCommand,
+    ScriptFile,
+    ScriptText,
+    TokenKind,
+    parse_event,
+    read_commands,
+)
 from lang.compiler import Compilation, Compiler
 from lang.diagnostics import Diagnostic
 from lang.source import SourceFile, Span
 from lang.symbols import Unresolved
 from vm.drives import NO_DRIVES, DriveRefused, Drives
-from vm.files import FileRefused, read_file
+from vm.files import FileRefused, read_file, too_large
 from vm.limits import Limits
 from vm.program import Source
 
@@ -112,6 +123,7 @@ def read_command_file(source: SourceFile, limits: Limits, drives: Drives = NO_DR
     commands, errors = read_commands(source)
     findings = [as_diagnostic(error) for error in errors]
     events: dict[int, EventCommand] = {}
+    texts = _Texts(source, commands, limits, drives)
     scripts: list[CommandScript] = []
     unchecked_blocks = 0
     for command in commands:
@@ -125,7 +137,7 @@ def read_command_file(source: SourceFile, limits: Limits, drives: Drives = NO_DR
             wrong_blocks, unchecked = check_assembly(event, limits)
             findings += wrong_blocks
             unchecked_blocks += unchecked
-            found = _event_scripts(event, limits, drives)
+            found = _event_scripts(event, texts)
         else:
             found = _raw_script(command)
         for item in found:
@@ -141,7 +153,7 @@ def as_diagnostic(error: CommandError) -> Diagnostic:
     return Diagnostic(str(error.code), error.message, error.span, error.hint)
 
 
-def _event_scripts(event: EventCommand, limits: Limits, drives: Drives) -> Iterator[CommandScript | Diagnostic]:
+def _event_scripts(event: EventCommand, texts: _Texts) -> Iterator[CommandScript | Diagnostic]:
     for parameter in event.parameters.values():
         if parameter.value is None:
             span = parameter.span
@@ -149,34 +161,60 @@ def _event_scripts(event: EventCommand, limits: Limits, drives: Drives) -> Itera
                 event.command, span.start, span.file, span.start, span.end, span.file, True, parameter.text
             )
     if isinstance(event.script, ScriptText):
-        yield _block(event.command, event.script)
+        yield _block(event.command, event.script, texts)
     elif isinstance(event.script, ScriptFile):
-        yield _file(event.command, event.script, limits, drives)
+        yield _file(event.command, event.script, texts)
 
 
-def _block(command: Command, script: ScriptText) -> CommandScript:
+class _Texts:
+    """Where the scripts of a command file stand: in its own text, and in the files that it names."""
+
+    def __init__(self, source: SourceFile, commands: list[Command], limits: Limits, drives: Drives) -> None:
+        self._source = source
+        self._commands = commands
+        self._limits = limits
+        self._drives = drives
+        self._named: dict[Path, SourceFile] = {}
+        self._total = 0  # bytes, of the named files
+
+    @cached_property
+    def without_escapes(self) -> SourceFile:
+        """The command file with a blank for every backslash in front of a brace of a block, so that offsets stay."""
+        characters = list(self._source.text)
+        for token in (token for command in self._commands for token in command.tokens):
+            if token.kind is TokenKind.BRACKET_STRING:
+                for start, end in token.dropped:
+                    characters[start:end] = " " * (end - start)
+        return SourceFile(self._source.name, "".join(characters))
+
+    def named(self, path: str) -> SourceFile:
+        """The file of a `file:`. Raises DriveRefused, FileRefused, InputError."""
+        found = self._drives.locate(path, Path(self._source.name).parent)
+        if found not in self._named:
+            if self._total > self._limits.max_total_source_bytes:
+                raise too_large("what the scripts name", self._limits, "max_total_source_bytes")
+            data = read_file(found, self._limits, "max_source_bytes")
+            self._total += len(data)
+            self._named[found] = SourceFile(str(found), decode_text(str(found), data))
+        return self._named[found]
+
+
+def _block(command: Command, script: ScriptText, texts: _Texts) -> CommandScript:
     token = script.token
-    span, file = token.span, token.span.file
-    text = file
-    if token.dropped:
-        # A backslash in front of a brace belongs to the command level; a blank in its place keeps all offsets.
-        characters = list(file.text)
-        for start, end in token.dropped:
-            characters[start:end] = " " * (end - start)
-        text = SourceFile(file.name, "".join(characters))
-    return CommandScript(command, span.start, text, span.start, span.end, file)
+    span = token.span
+    text = texts.without_escapes if token.dropped else span.file
+    return CommandScript(command, span.start, text, span.start, span.end, span.file)
 
 
-def _file(command: Command, script: ScriptFile, limits: Limits, drives: Drives) -> CommandScript | Diagnostic:
+def _file(command: Command, script: ScriptFile, texts: _Texts) -> CommandScript | Diagnostic:
     try:
-        path = drives.locate(script.path, Path(script.span.file.name).parent)
-        source = SourceFile(str(path), decode_text(str(path), read_file(path, limits, "max_source_bytes")))
+        source = texts.named(script.path)
     except DriveRefused as error:
         return Diagnostic(Code.WINDOWS_PATH, str(error), script.span, error.hint)
     except (FileRefused, InputError) as error:
         return Diagnostic(Code.NO_SCRIPT_FILE, str(error), script.span, "a path is relative to the command file")
     if not source.text.strip():
-        return Diagnostic(Code.NO_SCRIPT_FILE, f"{path} is empty", script.span)
+        return Diagnostic(Code.NO_SCRIPT_FILE, f"{source.name} is empty", script.span)
     return CommandScript(command, script.span.start, source, 0, len(source.text), source)
 
 
