@@ -93,7 +93,7 @@ class Initialisers:
                 at += 1
 
     def initialise(self, place: Place, values: list[tuple[int, t.Value]], span: Span) -> list[t.Statement]:
-        """Zero the object and store the values; through a copy unless all of them are constants."""
+        """Zero the object and store the values; through a copy unless all of them are constants. Empties `values`."""
         size = place.type.size
         constant = all(isinstance(value, t.Constant | t.Literal) for _, value in values)
         holder = None if constant else self.temporary(place.type)
@@ -101,7 +101,9 @@ class Initialisers:
             holder.in_memory = True
         target = place.location() if holder is None else t.AddressOfVariable(place.location().type, span, holder)
         statements: list[t.Statement] = [t.ZeroObject(span, target, size)]
-        for offset, value in values:
+        values.reverse()
+        while values:  # a value is let go as soon as it has its statement
+            offset, value = values.pop()
             statements.append(t.StoreMemory(value.span, add_offset(target, offset), value, value.type.size))
         if holder is not None:
             statements.append(t.CopyObject(span, place.location(), target, size))

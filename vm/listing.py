@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import bisect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from vm.blocks import block_fuel
 from vm.builtins import BUILTINS
@@ -16,7 +17,9 @@ from vm.isa import INTEGER_KINDS, Operand, decode
 from vm.program import Function, Program
 from vm.registers import PSEUDO_REGISTERS, REGISTERS
 
+# Characters; a name, literal or line may be mentioned any number of times.
 _TEXT_LENGTH = 60
+_LINE_LENGTH = 200
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -71,7 +74,9 @@ class _SourceLines:
     def text(self, place: tuple[int, int]) -> str:
         """Name of the file, line, and what stands there."""
         source, line = place
-        return f"{self._program.sources[source].name}:{line}  {_printable(self._lines[source][line - 1].strip())}"
+        text = self._lines[source][line - 1]
+        shown = _printable(text[:_LINE_LENGTH].strip()) + ("..." if len(text) > _LINE_LENGTH else "")
+        return f"{self._program.sources[source].name}:{line}  {shown}"
 
 
 def _instruction(program: Program, pc: int) -> str:
@@ -97,7 +102,10 @@ def _printable(text: str) -> str:
 
 
 def _bytes(data: bytes) -> str:
-    text = repr(data)[1:]
+    return _short(repr(data[: _TEXT_LENGTH + 1])[1:])
+
+
+def _short(text: str) -> str:
     return text if len(text) <= _TEXT_LENGTH else text[:_TEXT_LENGTH] + "..."
 
 
@@ -112,18 +120,20 @@ def _meaning(program: Program, kind: Operand, value: int) -> str:
             return f"argument {value}"
         case Operand.SLOT:
             return f"frame + {8 * value}"
-    names = _NAMES[kind](program)
-    return names[value] if value < len(names) else "?"
+    rows, shown = _TABLES[kind]
+    table = rows(program)
+    return shown(table[value]) if value < len(table) else "?"
 
 
-_NAMES: dict[Operand, Callable[[Program], list[str]]] = {
-    Operand.KIND: lambda program: [name for name, _, _ in INTEGER_KINDS],
-    Operand.CONSTANT: lambda program: [f"0x{value:x}" for value in program.constants],
-    Operand.STRING: lambda program: [_bytes(data) for data in program.strings],
-    Operand.FORMAT: lambda program: [_bytes(data) for data in program.formats],
-    Operand.GLOBAL: lambda program: [f".{row.name}" for row in program.globals],
-    Operand.REGISTER: lambda program: [f"@{row.name}" for row in REGISTERS],
-    Operand.PSEUDO: lambda program: [f"${row.name}" for row in PSEUDO_REGISTERS],
-    Operand.FUNCTION: lambda program: [row.name for row in program.functions],
-    Operand.BUILTIN: lambda program: [row.name for row in BUILTINS],
+# What an operand counts in, and how an entry is shown.
+_TABLES: dict[Operand, tuple[Callable[[Program], Sequence[Any]], Callable[[Any], str]]] = {
+    Operand.KIND: (lambda program: INTEGER_KINDS, lambda row: row[0]),
+    Operand.CONSTANT: (lambda program: program.constants, lambda value: f"0x{value:x}"),
+    Operand.STRING: (lambda program: program.strings, _bytes),
+    Operand.FORMAT: (lambda program: program.formats, _bytes),
+    Operand.GLOBAL: (lambda program: program.globals, lambda row: _short(f".{row.name}")),
+    Operand.REGISTER: (lambda program: REGISTERS, lambda row: f"@{row.name}"),
+    Operand.PSEUDO: (lambda program: PSEUDO_REGISTERS, lambda row: f"${row.name}"),
+    Operand.FUNCTION: (lambda program: program.functions, lambda row: _short(row.name)),
+    Operand.BUILTIN: (lambda program: BUILTINS, lambda row: row.name),
 }
