@@ -13,6 +13,7 @@ import select
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -313,7 +314,7 @@ def _add_limit_flags(parser: argparse.ArgumentParser, shown: bool) -> None:
     for row in LIMITS:
         flag = "--" + row.name.replace("_", "-")
         text = f"{row.doc} (default {row.default} {row.unit})" if shown else argparse.SUPPRESS
-        group.add_argument(flag, type=_positive, metavar="N", dest=row.name, help=text)
+        group.add_argument(flag, type=partial(_positive, most=row.most), metavar="N", dest=row.name, help=text)
 
 
 class _HelpLimits(argparse.Action):
@@ -332,11 +333,21 @@ def chosen_limits(arguments: argparse.Namespace) -> Limits:
     return replace(DEFAULT_LIMITS, **{name: value for name, value in given.items() if value is not None})
 
 
-def _positive(text: str) -> int:
+def _positive(text: str, most: int) -> int:
     """A limit: decimal digits, as the help shows them."""
-    if not (text.isascii() and text.isdigit()) or not 0 < int(text[:20]) < 1 << 63:
-        raise argparse.ArgumentTypeError(f"{text!r} is no positive decimal number")
-    return int(text)
+    value = decimal(text, most)
+    if not value:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no decimal number from 1 to {most}")
+    return value
+
+
+def decimal(text: str, most: int) -> int | None:
+    """The value of plain decimal digits that is at most `most`; None for anything else. Digits of any number."""
+    digits = text.lstrip("0") or text[:1]
+    if not (digits.isascii() and digits.isdigit()) or len(digits) > len(str(most)):
+        return None
+    value = int(digits)
+    return value if value <= most else None
 
 
 _PREFIXES = {"0x": 16, "0n": 10, "0y": 2, "0o": 8, "0t": 8}

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lang import foreign_formats
 from lang import syntax as s
 from lang import typed as t
 from lang.diagnostics import Hint
@@ -125,7 +126,7 @@ class BuiltinCalls:
         values = [self.value(argument) for argument in node.arguments[1:]]
         conversions = parsed.conversions
         if len(values) != len(conversions):
-            self._report_count(node, places, parsed, len(values))
+            self._report_count(node, text, places, parsed, len(values))
             return t.Group(node.span, ())
         arguments = [
             self._printf_argument(form, places, piece, value) for piece, value in zip(conversions, values, strict=True)
@@ -134,7 +135,12 @@ class BuiltinCalls:
 
     def _check_format(self, form: s.String, parsed: formatting.Format, places: LiteralPlaces) -> None:
         for at in parsed.stray:
-            self.report("W006", "this `%` begins no specifier; it is printed", places.span(at, at + 1))
+            foreign = foreign_formats.find(form.value.data, at)
+            if foreign is None:
+                self.report("W006", "this `%` begins no specifier; it is printed", places.span(at, at + 1))
+            else:
+                message = f"`{foreign.text}` is no specifier; it is printed as it is and takes no argument"
+                self.report("W006", message, places.span(at, at + foreign.length), foreign.instead)
         for at in parsed.escaped:
             message = "`%%` prints one percent sign; HyperDbg v0.23 prints two"
             self.report("P091", message, places.span(at, at + 2))
@@ -144,7 +150,9 @@ class BuiltinCalls:
                 shown = form.value.data[piece.start : piece.end].decode("latin-1")
                 self.report("P090", f"HyperDbg v0.23 does not know the specifier `{shown}`", span)
 
-    def _report_count(self, node: s.Call, places: LiteralPlaces, parsed: formatting.Format, given: int) -> None:
+    def _report_count(
+        self, node: s.Call, text: bytes, places: LiteralPlaces, parsed: formatting.Format, given: int
+    ) -> None:
         """E111 at the first specifier without an argument, or the first argument without a specifier."""
         conversions = parsed.conversions
         plural = "argument" if len(conversions) == 1 else "arguments"
@@ -153,7 +161,9 @@ class BuiltinCalls:
             span, what = places.span(piece.start, piece.end), "this specifier has no argument"
         else:
             span, what = node.arguments[1 + len(conversions)].span, "no specifier is left for this argument"
-        self.report("E111", f"{what}: the format takes {len(conversions)} {plural}, here are {given}", span)
+        foreign = next(filter(None, (foreign_formats.find(text, at) for at in parsed.stray)), None)
+        hint = f"`{foreign.text}` counts as text: {foreign.instead}" if foreign is not None else None
+        self.report("E111", f"{what}: the format takes {len(conversions)} {plural}, here are {given}", span, hint)
 
     def _printf_argument(
         self, form: s.String, places: LiteralPlaces, piece: formatting.Conversion, value: t.Value

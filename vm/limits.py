@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 
+LARGEST = (1 << 63) - 1
 
-def _limit(default: int, unit: str, doc: str) -> int:
-    result: int = field(default=default, metadata={"unit": unit, "doc": doc})
+
+def _limit(default: int, unit: str, doc: str, most: int = LARGEST) -> int:
+    result: int = field(default=default, metadata={"unit": unit, "doc": doc, "most": most})
     return result
 
 
@@ -30,9 +32,9 @@ class Limits:
     max_globals: int = _limit(512, "variables", "global variables of a session")
     max_global_bytes: int = _limit(16_777_216, "bytes", "memory of all global variables of a session")
     max_nesting: int = _limit(
-        500, "levels", "nesting of parentheses, operators, blocks, initialisers and types in the source"
+        500, "levels", "nesting of parentheses, operators, blocks, initialisers and types in the source", most=10_000
     )
-    max_include_depth: int = _limit(32, "files", "nesting of #include")
+    max_include_depth: int = _limit(32, "files", "nesting of #include", most=500)
     max_errors: int = _limit(20, "errors", "errors reported for one script before the rest is left out")
     max_findings: int = _limit(
         1000, "findings", "warnings or remarks of one code for one script before the rest is left out"
@@ -97,10 +99,11 @@ class LimitRow:
     default: int
     unit: str
     doc: str
+    most: int  # what a flag may set it to: recursion follows nesting
 
 
 LIMITS: tuple[LimitRow, ...] = tuple(
-    LimitRow(f.name, int(f.default), f.metadata["unit"], f.metadata["doc"])  # type: ignore[arg-type]  # all are ints
+    LimitRow(f.name, int(f.default), f.metadata["unit"], f.metadata["doc"], f.metadata["most"])  # type: ignore[arg-type]  # all are ints
     for f in fields(Limits)
 )
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Protocol
 
+from hds.inputs import decimal
 from vm.files import FileRefused, open_for_writing, reason
 
 ENTRY_POINT = "hyperdbg_event_forwarding"  # of a module: (text, length)
@@ -199,10 +200,11 @@ class ModuleCarrier:
 def connect_tcp(address: str, patience: Patience) -> Carrier:
     """A connection to `host:port`. Raises OutputFailed."""
     host, colon, port = address.rpartition(":")
-    if not colon or not host or not (port.isascii() and port.isdigit()) or not 0 < int(port[:6]) < 0x1_0000:
+    number = decimal(port, 0xFFFF)
+    if not colon or not host or not number:
         raise OutputFailed(f"'{address}' is no address and port, such as 127.0.0.1:8080")
     try:
-        connection = socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS)
+        connection = socket.create_connection((host.strip("[]"), number), timeout=_CONNECT_SECONDS)
     except OSError as error:
         raise OutputFailed(f"cannot connect to {address}: {reason(error)}") from None
     connection.setblocking(False)

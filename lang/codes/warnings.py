@@ -47,7 +47,8 @@ WARNINGS: tuple[Row, ...] = (
     Row(
         "W006",
         "percent sign in a format that begins no specifier",
-        "The percent sign is printed as it is. Write `%%` if that is meant; that is portable to hds only, since "
+        "The percent sign is printed as it is, and so are the specifiers of C that HyperDbg does not have, such as "
+        "`%hhx`: they take no argument. Write `%%` if a percent sign is meant; that is portable to hds only, since "
         "HyperDbg v0.23 prints both signs.",
         bad='printf("50%, %d\\n", 5);',
         good='printf("50 percent, %d\\n", 5);',

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from hds.inputs import is_bare_script, parse_number
+from hds.cli import main
+from hds.command_scripts import read_command_file
+from hds.exit_codes import ExitCode
+from hds.inputs import decimal, is_bare_script, parse_number
+from lang.compiler import Compiler
+from lang.diagnostics import Severity
 from lang.source import SourceFile
+from vm.limits import DEFAULT_LIMITS
 
 
 @pytest.mark.parametrize(
@@ -79,3 +85,61 @@ def test_anything_else_is_a_command_file(text: str) -> None:
 )
 def test_numbers_are_those_of_scripts(text: str, value: int | None) -> None:
     assert parse_number(text) == value
+
+
+MANY = "1" * 5000  # more digits than Python's int() takes
+
+
+@pytest.mark.parametrize(
+    ("text", "most", "value"),
+    [
+        ("0", 9, 0),
+        ("0005", 9, 5),
+        ("0" * 5000 + "9", 9, 9),
+        ("10", 9, None),
+        (MANY, 1 << 64, None),
+        ("", 9, None),
+        ("-1", 9, None),
+        ("²", 9, None),
+        ("٣", 9, None),
+        ("f", 99, None),
+    ],
+)
+def test_decimal_digits_of_any_number_are_read_or_refused(text: str, most: int, value: int | None) -> None:
+    assert decimal(text, most) == value
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--max-steps", MANY],
+        ["--max-steps", "0" * 30 + MANY],
+        ["--max-nesting", "10001"],
+        ["--max-include-depth", "501"],
+        ["--set", f"rax=0n{MANY}"],
+        ["--set", f"rax={MANY}"],
+    ],
+    ids=lambda words: f"{words[0]} {words[1][:12]}",
+)
+def test_numbers_of_flags_that_are_too_large_are_refused(arguments: list[str]) -> None:
+    assert main(["eval", *arguments, "-e", "print(1);"]) == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (f"!syscall pid 0n{MANY} script {{ }}", "E2"),
+        (f"!syscall sc {MANY}", "E2"),
+        (f"!epthook {MANY}+1", "E005"),
+        (f"print 0n{MANY}", "E005"),
+        (f".formats {MANY}", "E005"),
+        (f"? print(0n{MANY});", "E005"),
+    ],
+    ids=lambda text: text[:20],
+)
+def test_numbers_of_commands_that_are_too_large_are_found_where_they_stand(command: str, code: str) -> None:
+    file = read_command_file(SourceFile("commands.hds", command), DEFAULT_LIMITS)
+    found = [*file.findings, *(item for script in file.scripts for item in script.compile(Compiler()).diagnostics)]
+    errors = [item for item in found if item.severity is Severity.ERROR]
+    assert errors
+    assert all(item.code.startswith(code) and "1111" in item.span.text for item in errors)

@@ -18,6 +18,7 @@ from hds.inputs import (
     add_compiling,
     add_limits,
     chosen_limits,
+    decimal,
     drives,
     locate,
     new_compiler,
@@ -130,9 +131,10 @@ def _seconds(text: str) -> float:
 
 
 def _count(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 64:
+    value = decimal(text, 64)
+    if not value:
         raise argparse.ArgumentTypeError("1 to 64")
-    return int(text)
+    return value
 
 
 def run(arguments: argparse.Namespace) -> ExitCode | int:
