@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from hds.cli import main
-from hds.command_scripts import read_command_file
+from hds.cli.main import main
 from hds.exit_codes import ExitCode
 from hds.inputs import decimal, is_bare_script, parse_number
+from hds.session.command_scripts import read_command_file
 from lang.compiler import Compiler
 from lang.diagnostics import Severity
 from lang.source import SourceFile
