@@ -21,12 +21,13 @@ from unicorn import UC_ARCH_X86, UC_HOOK_BLOCK, UC_HOOK_CODE, UC_HOOK_INSN, UC_M
 from unicorn import x86_const as x86
 from unicorn.unicorn_py3.unicorn import Uc, uclib
 
-from hds.report.outlets import Outlets
+from hds.report.records import Record
 from hds.session.session import Session
 from machine.memory.guest_memory import GuestMemory, Protection, Quota
 from machine.messages import Message
 from machine.processor import block_hook
 from machine.processor.block_counter import BlockCounter
+from machine.records import Silent
 from vm.limits import Limits
 from vm.native.engine import NativeEngine
 
@@ -223,14 +224,14 @@ class Scripted:
     def __init__(self, command: str, target: BinaryIO | None = None, guest: bytes = GUEST) -> None:
         self._command = command
         self._guest = guest
-        self._outlets = _ToFile(target) if target is not None else Outlets()
+        self._reporter = _ToFile(target) if target is not None else Silent()
 
     def run(self, triggers: int) -> float:
         """The seconds of so many triggers."""
         guest = b"\x48\xbb" + triggers.to_bytes(8, "little") + self._guest
         limits = Limits(max_instructions=1 << 50)
         session = Session(
-            guest, kind="raw", kernel="bare", limits=limits, engine=NativeEngine(limits), outlets=self._outlets
+            guest, kind="raw", kernel="bare", limits=limits, engine=NativeEngine(limits), reporter=self._reporter
         )
         session.execute(self._command)
         start = time.perf_counter()
@@ -262,12 +263,13 @@ class OnTwoCores:
         return seconds
 
 
-class _ToFile(Outlets):
+class _ToFile:
     def __init__(self, target: BinaryIO) -> None:
         self._target = target
 
-    def message(self, message: Message) -> None:
-        self._target.write(message.text)
+    def report(self, record: Record, /) -> None:
+        if isinstance(record, Message):
+            self._target.write(record.text)
 
 
 # --- the table

@@ -1,15 +1,14 @@
 """The machine that a session drives: load programs, register events, run, look and write between runs.
 
 Cores are slots; with more processes than cores the processes take turns (machine.schedule.scheduler), so every run is
-deterministic, unless the cores run in parallel (machine.schedule). Nothing is printed here: everything goes to the
-`Sinks` the caller gives.
+deterministic, unless the cores run in parallel (machine.schedule). Nothing is printed here: what happens goes to the
+`Reporter` of the caller as records (machine.records).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -33,6 +32,7 @@ from machine.memory.guest_memory import GuestMemory, MapError, Quota
 from machine.messages import Message, MessageChannel, PacketRing
 from machine.processor import msr
 from machine.processor.cpu import Cpu, StopReason
+from machine.records import CodeFault, GuestOutput, MachineRecord, Notice, Reporter, ScriptFault, Silent
 from machine.root.memory import RootMemory
 from machine.root.sandbox import RootSandbox
 from machine.schedule.clock import DEFAULT_START, VirtualClock
@@ -50,7 +50,7 @@ from vm.registers import RFLAGS, RIP, STORAGE_INDEX
 from vm.script_memory import GlobalStore
 from vm.sharing import Shareable, Sharing
 
-__all__ = ["Machine", "MsrError", "ProcessEnd", "RunSummary", "Sinks", "StopCause"]
+__all__ = ["Machine", "MsrError", "ProcessEnd", "RunSummary", "StopCause"]
 
 FIRST_PROCESS_ID = 0x1000
 _PROCESS_ID_STEP = 0x10
@@ -66,18 +66,6 @@ class MsrError(Exception):
     """A model-specific register or a core that the machine does not have."""
 
 
-@dataclass
-class Sinks:
-    """Where a machine sends what happens. `broke` answers whether the run goes on after this trigger."""
-
-    message: Callable[[Message], None] = lambda message: None
-    notice: Callable[[str], None] = lambda text: None
-    script_fault: Callable[[Event, Fault, Loaded], None] = lambda event, fault, program: None
-    broke: Callable[[Trigger], bool] = lambda trigger: False
-    guest_output: Callable[[int, bytes], None] = lambda descriptor, data: None
-    code_fault: Callable[[Event, str], None] = lambda event, text: None
-
-
 class Machine:
     """One emulated computer.
 
@@ -85,8 +73,10 @@ class Machine:
     scripts, which conditions and code blocks see then. `build` says where Windows' structures have their fields,
     `world` what Linux programs are shown of the host. With a `ring` collected messages are lost as in HyperDbg.
 
-    With `parallel` several cores run at the same time, in threads of their own. The sinks are called in these, by one
-    at a time, but `broke`, for which all cores stand still, in the thread of `run`. The engine is this machine's only.
+    With `parallel` several cores run at the same time, in threads of their own; the engine is this machine's only then.
+
+    `reporter` takes what happens. `goes_on` is the one question: after a break action or pause(), whether the run goes
+    on behind this trigger. It is asked in the thread of `run`, with all cores standing still, its time does not count.
     """
 
     def __init__(
@@ -96,7 +86,8 @@ class Machine:
         *,
         kernel: str | None = None,
         cores: int = 1,
-        sinks: Sinks | None = None,
+        reporter: Reporter[MachineRecord] | None = None,
+        goes_on: Callable[[Trigger], bool] = lambda trigger: False,
         start_time: datetime = DEFAULT_START,
         store: GlobalStore | None = None,
         build: Build = DEFAULT_BUILD,
@@ -105,7 +96,8 @@ class Machine:
         parallel: bool = False,
     ) -> None:
         self.limits = limits
-        self.sinks = Sinks() if sinks is None else sinks
+        self.reporter: Reporter[MachineRecord] = Silent() if reporter is None else reporter
+        self.goes_on = goes_on
         self.clock = VirtualClock(self._executed, start_time)
         self._processes: list[Process] = []
         self._scheduler = Scheduler(cores, limits.quantum_instructions, self._placed)
@@ -272,11 +264,11 @@ class Machine:
     def run(self, max_instructions: int | None = None, timeout: float | None = None) -> RunSummary:
         """Let all processes go on until every one has ended or something stops the machine.
 
-        `max_instructions` defaults to the limit of that name; `timeout` is in seconds of real time, without that in the
-        sink `broke`. What Ctrl-C or a sink raises is raised here, with the machine stopped between two blocks.
+        `max_instructions` defaults to the limit of that name; `timeout` is in seconds of real time, without that in
+        `goes_on`. What Ctrl-C or a reporter raises is raised here, with the machine stopped between two blocks.
         """
         if self._running:
-            raise RuntimeError("the machine is running: a sink cannot call run")
+            raise RuntimeError("the machine is running: a reporter cannot call run")
         budget = self.limits.max_instructions if max_instructions is None else max_instructions
         before = self._counts()
         ended = [process for process in self._processes if not process.alive]
@@ -296,7 +288,7 @@ class Machine:
         return before.summary(self._counts(), cause, ends)
 
     def stop(self) -> None:
-        """End the current run soon. May be called by a sink or by another thread."""
+        """End the current run soon. May be called by a reporter or by another thread."""
         self._end_run(StopCause.STOPPED)
 
     def _end_run(self, cause: StopCause) -> None:
@@ -435,12 +427,12 @@ class Machine:
     def script_fault(self, event: Event, fault: Fault, program: Loaded) -> None:
         """Report a script that stopped early."""
         self.messages.catch_up()
-        self.sinks.script_fault(event, fault, program)
+        self.reporter.report(ScriptFault(event.definition.id, program, fault))
 
     def code_fault(self, event: Event, text: str) -> None:
         """Report a condition or a code block that stopped early."""
         self.messages.catch_up()
-        self.sinks.code_fault(event, text)
+        self.reporter.report(CodeFault(event.definition.id, text))
 
     def broke(self, trigger: Trigger) -> None:
         """A break action or pause(): ask the user, and end the run after this trigger unless it goes on."""
@@ -456,7 +448,7 @@ class Machine:
     def _ask_user(self, trigger: Trigger) -> None:
         self.messages.read()
         with self._guard.suspended():
-            goes_on = self.sinks.broke(trigger)
+            goes_on = self.goes_on(trigger)
         if not goes_on:
             self._end_run(StopCause.BREAK)
 
@@ -482,15 +474,15 @@ class Machine:
             self._instructions.events_changed()
 
     def _deliver(self, message: Message) -> None:
-        self.sinks.message(message)
+        self.reporter.report(message)
 
     def _notice(self, text: str) -> None:
         self.messages.catch_up()
-        self.sinks.notice(text)
+        self.reporter.report(Notice(text))
 
     def _guest_output(self, descriptor: int, data: bytes) -> None:
         self.messages.catch_up()
-        self.sinks.guest_output(descriptor, data)
+        self.reporter.report(GuestOutput(descriptor, data))
 
     def system_call_name(self, number: int) -> str:
         """The name of a call in the summary: the first kernel's that knows it, else the number in hexadecimal."""

@@ -28,8 +28,8 @@ HOMES = {
 FLOORS = {
     "vm": ("facts", "*", "native"),
     "machine": (
-        "memory", "processor", "root", "messages", "loaders", "schedule", "kernel", "events", "host", "native",
-        "summary", "machine", "debugger",
+        "memory", "processor", "root", "messages", "records", "loaders", "schedule", "kernel", "events", "host",
+        "native", "summary", "machine", "debugger",
     ),
     "hds": (
         "version", "exit_codes", "layout", "report", "symbols", "inputs", "outputs", "session", "fuzzing",

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from hds.report.streams import output
-from hds.report.summary import why_stopped
 from hds.session.session import PROMPT, Session
+from hds.session.summary import why_stopped
 from lang.commands import COMMAND_BY_NAME, Code, read_commands
 from lang.source import SourceFile
 from machine.machine import StopCause
@@ -71,7 +71,7 @@ def _read_utf8() -> None:
 
 
 class Console:
-    """Reads commands for one session. `next_commands` serves `Outlets.next_commands`."""
+    """Reads commands for one session. `next_commands` serves `Questions.next_commands`."""
 
     def __init__(self, read_line: ReadLine | None = None) -> None:
         self._read_line = read_line
@@ -121,9 +121,9 @@ class Console:
                 session.interpret(SourceFile(NAME, text))
                 last = session.totals.last
                 if last is not before and last is not None and last.cause is not StopCause.BREAK:
-                    session.outlets.notice(why_stopped(session, interrupted=False))
+                    session.notice(why_stopped(session, interrupted=False))
             except KeyboardInterrupt:
-                session.outlets.notice("interrupted")
+                session.notice("interrupted")
 
 
 def _is_unfinished(text: str) -> bool:

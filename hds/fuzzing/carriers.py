@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from hashlib import sha256
 
 from hds.fuzzing.world import difference
-from hds.report.outlets import Halt, Outlets
+from hds.report.records import Record, ScriptFault
+from hds.report.reporters import Questions
 from hds.session.session import ScriptError, Session
 from machine.memory.guest_memory import Protection
 from machine.schedule.process import Process
@@ -23,8 +23,6 @@ from vm.registers import STORAGES
 LIMITS = Limits(max_steps=300, max_root_instructions=200, max_instructions=3000, quantum_instructions=64)
 _VECTOR_WORDS = 32
 _BUFFER_BYTES = 0x40  # of each buffer
-
-Line = tuple[object, ...]
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ class _ProcessState:
 class Seen:
     """Everything that can be seen of a case: what a user is shown, in order, and what is left behind."""
 
-    lines: tuple[Line, ...]
+    lines: tuple[object, ...]
     processes: tuple[_ProcessState, ...]
     triggers: tuple[int, ...]
     faults: tuple[tuple[int, int], ...]
@@ -80,10 +78,16 @@ def _differences(expected: Seen, got: Seen) -> Iterator[str]:
 
 def seen(case: str, engine: Engine) -> Seen:
     """Do what a case says on the carrier that comes with an engine."""
-    lines: list[Line] = []
+    lines: list[object] = []
     kernel, cores, at_break = case.partition("\n")[0].split()
-    outlets = _collecting(lines, goes_on=at_break == "go")
-    session = Session(limits=LIMITS, cores=int(cores), kernel=kernel, engine=engine, outlets=outlets)
+    session = Session(
+        limits=LIMITS,
+        cores=int(cores),
+        kernel=kernel,
+        engine=engine,
+        reporter=_Collecting(lines),
+        questions=Questions(broke=lambda halt: at_break == "go"),
+    )
     summaries: list[object] = []
     try:
         for name, text in _parts(case):
@@ -108,35 +112,25 @@ def _parts(case: str) -> Iterator[tuple[str, str]]:
         yield name.rstrip(), text.rstrip("\n")
 
 
-def _collecting(lines: list[Line], goes_on: bool) -> Outlets:
-    """Outlets that note what a user is shown, and go on at a break or stop there."""
+@dataclass(frozen=True)
+class _Collecting:
+    """Notes what a session says; of an error what does not depend on the engine."""
 
-    def note(kind: str, *values: object) -> None:
-        lines.append((kind, *values))
+    lines: list[object]
 
-    def broke(halt: Halt) -> bool:
-        note("broke", halt)
-        return goes_on
-
-    return Outlets(
-        message=partial(note, "message"),
-        result=partial(note, "result"),
-        notice=partial(note, "notice"),
-        guest_output=partial(note, "guest"),
-        code_fault=partial(note, "code fault"),
-        script_fault=lambda event, _program, fault: note("fault", event, fault),
-        broke=broke,
-    )
+    def report(self, record: Record, /) -> None:
+        """Note it."""
+        self.lines.append(("fault", record.event_id, record.fault) if isinstance(record, ScriptFault) else record)
 
 
-def _execute(session: Session, text: str, lines: list[Line]) -> None:
+def _execute(session: Session, text: str, lines: list[object]) -> None:
     try:
         session.execute(text)
     except ScriptError as error:
         lines.append(("refused", str(error)))
 
 
-def _outcome(session: Session, lines: list[Line], summaries: list[object]) -> Seen:
+def _outcome(session: Session, lines: list[object], summaries: list[object]) -> Seen:
     machine = session.machine
     events = machine.registry.ever_registered
     buffers = [address for event in events for address in event.buffers if address]

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from hds.fuzzing.choices import Choices
 from hds.fuzzing.world import difference
-from hds.report.outlets import Outlets
+from hds.report.records import CodeFault, Record
 from hds.session.session import Session
 from machine.events.registry import Event
 from machine.kernel import BareKernel
@@ -168,8 +168,7 @@ class _World:
 
     def __init__(self, commands: list[str], engine: Engine) -> None:
         self._faults: list[str] = []
-        outlets = Outlets(code_fault=lambda _event, text: self._faults.append(text))
-        self.session = Session(limits=LIMITS, kernel=BareKernel.name, engine=engine, outlets=outlets)
+        self.session = Session(limits=LIMITS, kernel=BareKernel.name, engine=engine, reporter=self)
         self.session.machine.load(_GUEST, "asm", name="guest")
         self.session.execute("? .hits = 0;")  # so that there is a page of globals
         for command in commands:
@@ -179,6 +178,11 @@ class _World:
         self.session.run(_TO_THE_CALL)
         self._cpu = self.session.machine.processes[0].cpu
         self._before = self._state()
+
+    def report(self, record: Record, /) -> None:
+        """Note why a block stopped early."""
+        if isinstance(record, CodeFault):
+            self._faults.append(record.text)
 
     def _enable(self, chosen: Event | None) -> None:
         for event in self.events:

@@ -1,13 +1,11 @@
 """Why a subcommand did not end well: a value, and how it is said to people and to programs.
 
 In JSON mode each is one record on standard output: of type `failure`, or, for what does not compile and for refused
-commands, of type `finding` (`hds.report.findings`), with the same fields and more.
+commands, of type `finding`, with the same fields and more.
 """
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -62,17 +60,6 @@ class Failure:
     hint: str | None = None
     code: str | None = None
 
-    def as_object(self) -> dict[str, object]:
-        """The record of JSON mode."""
-        return {
-            "type": "failure",
-            "kind": self.kind.value,
-            "code": self.code,
-            "message": self.message,
-            "hint": self.hint,
-            "exit_code": int(self.kind.exit_code),
-        }
-
 
 class Refusal(Exception):  # noqa: N818 - it reads as what happened
     """Nothing is done, or nothing more; `hds.cli` says why and exits. `lead` stands before the message for people."""
@@ -97,16 +84,8 @@ def compile_failure(findings: Iterable[Diagnostic]) -> Failure:
 def report(failure: Failure, *, as_json: bool, lead: str = "hds: ") -> None:
     """Say it: a record on standard output, or a line or two on standard error."""
     if as_json:
-        write_record(failure.as_object())
+        from hds.report.json_lines import JsonLines
+
+        JsonLines().report(failure)
         return
     streams.say(f"{lead}{failure.message}" + (f"\n  hint: {failure.hint}" if failure.hint else ""))
-
-
-def write_record(record: dict[str, object]) -> None:
-    """A record of JSON mode: one line in UTF-8, whatever the encoding of standard output; ASCII on a terminal."""
-    plain = sys.stdout is not None and sys.stdout.isatty()
-    try:
-        data = json.dumps(record, ensure_ascii=plain).replace("\x7f", "\\u007f").encode()
-    except UnicodeEncodeError:  # surrogates: file names that are not UTF-8
-        data = json.dumps(record).encode()
-    streams.output().write_bytes(data + b"\n")

@@ -1,18 +1,52 @@
-"""Outlets for people: messages and results to standard output, everything else to standard error."""
+"""The renderer for people: messages and results to standard output, everything else to standard error."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import assert_never
 
-from hds.report.faults import fault_title, render_fault
-from hds.report.outlets import CLEAR_SCREEN, Halt, Outlets
+from hds.report.records import Record, shown
+from hds.report.records.shown import Bytes, Control, Guest, Line, Output, Repeated, Settle
 from hds.report.repeats import Repeats
 from hds.report.streams import error, output, say
-from lang.diagnostics import render
-from vm.engine import Fault, Loaded
+from machine.messages import Message
 from vm.limits import DEFAULT_LIMITS, Limits
 
 GUEST_OUTPUT = ("stderr", "stdout", "none")
+
+
+class Terminal:
+    """Prints records; `guest_output` says where the guest's own output goes."""
+
+    def __init__(self, guest_output: str, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._repeats = Repeats(say, limits.max_shown_errors)
+        self._guest = guest_writer(guest_output)
+
+    def report(self, record: Record, /) -> None:
+        """Print it."""
+        if type(record) is Message:  # the most frequent by far
+            write(record.text)
+            return
+        form = shown(record)
+        match form:
+            case Bytes(data):
+                write(data)
+            case Output(text):
+                write(text.encode("utf-8", "surrogateescape"))
+            case Control(text):
+                output().write_control(text)
+            case Line(text):
+                say(text)
+            case Repeated(key, owner, describe):
+                self._repeats.add(key, owner, describe)
+            case Guest(descriptor, data):
+                self._guest(descriptor, data)
+            case Settle():
+                self._repeats.settle()
+            case None:
+                pass
+            case _:
+                assert_never(form)
 
 
 def write(data: bytes) -> None:
@@ -20,51 +54,6 @@ def write(data: bytes) -> None:
     stream = output()
     stream.write_bytes(data)
     stream.flush()
-
-
-def terminal_outlets(guest_output: str, goes_on: Callable[[Halt], bool], limits: Limits = DEFAULT_LIMITS) -> Outlets:
-    """Outlets that print; `goes_on` answers at a halt, before its two lines are shown."""
-    repeats = Repeats(say, limits.max_shown_errors)
-
-    def script_fault(event: int | None, program: Loaded, fault: Fault) -> None:
-        where = "" if event is None else f"event {event:x}: "
-        code = program.program
-
-        def describe() -> tuple[str, str]:
-            return where + fault_title(code, fault), where + render_fault(code, fault)
-
-        repeats.add((event, id(code), fault.pc, fault.kind), code, describe)
-
-    def code_fault(event: int, text: str) -> None:
-        line = f"event {event:x}: {text}"
-        repeats.add(line, None, lambda: (line, line))
-
-    def broke(halt: Halt) -> bool:
-        answer = goes_on(halt)
-        if not answer:
-            repeats.settle()
-        say(halt.headline)
-        say(halt.instruction)
-        return answer
-
-    return Outlets(
-        message=lambda message: write(message.text),
-        result=_show,
-        notice=say,
-        finding=lambda item: say(render(item)),
-        script_fault=script_fault,
-        code_fault=code_fault,
-        settle=repeats.settle,
-        broke=broke,
-        guest_output=guest_writer(guest_output),
-    )
-
-
-def _show(text: str) -> None:
-    if text == CLEAR_SCREEN:
-        output().write_control(text)
-    else:
-        write(text.encode("utf-8", "surrogateescape"))
 
 
 def guest_writer(where: str) -> Callable[[int, bytes], None]:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from hds.report.outlets import Halt
+from hds.report.records import Halt, Settled
 from machine.debugger.breakpoints import Breakpoint, Breakpoints, revive
 from machine.debugger.disassembly import LONGEST_INSTRUCTION, Line, disassemble, jump_note
 from machine.events.dispatch import Trigger
@@ -83,7 +83,7 @@ class Execution:
         headline = f"event 0x{trigger.event.definition.id:x} triggered ({stage})"
         halt = self._halt(headline, trigger.process)
         halt = replace(halt, event_id=trigger.event.definition.id, stage=int(trigger.stage is Stage.POST))
-        if session.outlets.broke(halt):
+        if self._ask(halt):
             return True
         outer, self.held = self.held, trigger
         try:
@@ -96,6 +96,14 @@ class Execution:
             self._halted_here = True
         else:
             self._after = release.then
+        return goes_on
+
+    def _ask(self, halt: Halt) -> bool:
+        """Report a halt; whether the run goes on at once."""
+        goes_on = self._session.questions.broke(halt)
+        if not goes_on:
+            self._session.report(Settled())
+        self._session.report(halt)
         return goes_on
 
     def _at_breakpoint(self, row: Breakpoint) -> None:
@@ -155,7 +163,7 @@ class Execution:
                 session.totals.last = summary
             if not hits or any(arrived(hit) for hit in hits) or not self._report(hits):
                 break
-        session.outlets.settle()
+        session.report(Settled())
         after = self._take_after()
         if after is not None:
             after()
@@ -171,7 +179,7 @@ class Execution:
             self._session.totals.breaks += 1
             headline = "int3 of the program" if row is None else f"breakpoint 0x{row.number:x} hit"
             halt = replace(self._halt(headline, hit.process), breakpoint_id=None if row is None else row.number)
-            goes_on = self._session.outlets.broke(halt) and goes_on
+            goes_on = self._ask(halt) and goes_on
         return goes_on
 
     def _step_off(self) -> bool:

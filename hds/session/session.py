@@ -7,7 +7,7 @@
     session.close()         # the output sources take what was sent to them
 
 A file is read and compiled as a whole before any of its commands is executed, so that a mistake anywhere in it costs
-nothing. What commands show, and what scripts say outside events, goes to `Outlets`.
+nothing. All that is said goes to a `Reporter` as records (hds.report.records).
 
 While an event holds the guest (a break action, `pause()`), the commands behind the `g` that let it run are executed at
 that trigger, up to the next `g` or step: they see and change the state of the trigger, as at HyperDbg's prompt.
@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hds.outputs.sources import Outputs, OutputSource
-from hds.report.outlets import Halt, Outlets
+from hds.report.records import Forwarded, Record, Result, Settled
+from hds.report.reporters import Questions
 from hds.session.engines import default_engine
 from hds.session.execution import Execution
 from hds.session.scripts import Prepared, Scripts
@@ -31,14 +32,15 @@ from lang.commands import Code
 from lang.compiler import Compiler
 from lang.diagnostics import Diagnostic, Severity
 from lang.source import SourceFile, Span
-from machine.events.registry import Event, RegistrationError
+from machine.events.registry import RegistrationError
 from machine.kernel.linux import World
 from machine.loaders import LoadError
-from machine.machine import Machine, RunSummary, Sinks
+from machine.machine import Machine, RunSummary
 from machine.messages import Message, PacketRing
+from machine.records import CodeFault, Notice, Reporter, ScriptFault, Silent
 from machine.schedule.process import Process
 from vm.drives import DriveRefused
-from vm.engine import Engine, Fault, Loaded
+from vm.engine import Engine, Loaded
 from vm.host import Host
 from vm.limits import DEFAULT_LIMITS, Limits
 from vm.program import Program
@@ -47,7 +49,7 @@ from vm.script_memory import GlobalStore
 if TYPE_CHECKING:
     from lang.commands import Command
 
-__all__ = ["CommandFailed", "Halt", "Outlets", "ScriptError", "Session", "Totals"]
+__all__ = ["CommandFailed", "ScriptError", "Session", "Totals"]
 
 PROMPT = "HyperDbg> "
 ENDED_AT_REFUSAL = "the run ends at the refused command; with --keep-going the next ones are carried out"
@@ -140,14 +142,16 @@ class Session:
         limits: Limits = DEFAULT_LIMITS,
         engine: Engine | None = None,
         compiler: Compiler | None = None,
-        outlets: Outlets | None = None,
+        reporter: Reporter[Record] | None = None,
+        questions: Questions | None = None,
         allow_modules: bool = False,
         world: World | None = None,
         emulate_message_loss: bool = False,
         parallel: bool = False,
     ) -> None:
         self.limits = limits
-        self.outlets = Outlets() if outlets is None else outlets
+        self.reporter: Reporter[Record] = Silent() if reporter is None else reporter
+        self.questions = Questions() if questions is None else questions
         self.engine: Engine = default_engine(limits) if engine is None else engine
         self.store = GlobalStore(limits)
         compiler = Compiler(limits=limits) if compiler is None else compiler
@@ -155,33 +159,26 @@ class Session:
         compiler = replace(compiler, portability=False, symbols=self.symbols.table)
         self.scripts = Scripts(compiler, self.engine, self.store, kernel)
         self.guest_folder = world.root if world is not None and world.writable else None  # of --root-rw
-        self.outputs = Outputs(self._notice, allow_modules, self.locate, self.guest_folder)
+        self.outputs = Outputs(self.notice, allow_modules, self.locate, self.guest_folder)
         self.settings = Settings()
         self.messages: list[Message] = []  # the first ones, see Limits.max_kept_messages
         self.totals = Totals()
         self.started: tuple[Path, tuple[str, ...]] | None = None  # program and arguments of the last .start
         self.debugged: list[Process] = []  # those that .start and .restart loaded, the one that is debugged last
         self.bound_events: set[int] = set()  # ids of events that apply to one of these because no pid was given
-        self.log: OutputSource | None = None  # of .logopen; `unlogged` are the outlets without it
-        self.unlogged = self.outlets
+        self.log: OutputSource | None = None  # of .logopen; `unlogged` is the reporter without it
+        self.unlogged = self.reporter
         self.ended = False
         self.timeout: float | None = None
         self._streams: list[_Stream] = []
-        sinks = Sinks(
-            message=self._message,
-            notice=self._notice,
-            script_fault=lambda event, fault, program: self._fault(event.definition.id, program, fault),
-            code_fault=self._code_fault,
-            broke=lambda trigger: self.execution.broke(trigger),
-            guest_output=lambda descriptor, data: self.outlets.guest_output(descriptor, data),
-        )
         ring = PacketRing(limits.max_packets) if emulate_message_loss else None
         self.machine = Machine(
             self.engine,
             limits,
             kernel=kernel,
             cores=cores,
-            sinks=sinks,
+            reporter=self,
+            goes_on=lambda trigger: self.execution.broke(trigger),
             store=self.store,
             world=world,
             ring=ring,
@@ -244,7 +241,7 @@ class Session:
         """End the copy that .logopen began, if there is one."""
         if self.log is not None:
             log, self.log = self.log, None
-            self.outlets = self.unlogged
+            self.reporter = self.unlogged
             self.outputs.close_log(log)
 
     # --- commands
@@ -274,7 +271,7 @@ class Session:
             self._perform_down_to(depth)
         finally:
             del self._streams[depth:]
-            self.outlets.settle()
+            self.report(Settled())
         return stream.problems
 
     def push(self, prepared: Prepared, keeps_going: bool | None = None) -> _Stream:
@@ -291,7 +288,7 @@ class Session:
         """Read, compile and execute a text, reporting all that is wrong with it; whether nothing was."""
         prepared = self.prepare(source)
         for item in prepared.diagnostics:
-            self.outlets.finding(item)
+            self.report(item)
         return not prepared.has_errors and not self.perform(prepared)
 
     def perform_at_halt(self) -> None:
@@ -301,8 +298,8 @@ class Session:
             self._perform_down_to(0)
             if self.ended or execution.released:
                 return
-            self.outlets.settle()
-            text = self.outlets.next_commands()
+            self.report(Settled())
+            text = self.questions.next_commands()
             if text is None:
                 return
             self.interpret(SourceFile("<console>", text))
@@ -323,11 +320,11 @@ class Session:
                 code, hint = (error.code, error.hint) if isinstance(error, CommandFailed) else (Code.REFUSED, None)
                 item = Diagnostic(code, str(error), command.span, hint)
                 self.totals.failed_commands += 1
-                self.outlets.finding(item)
+                self.report(item)
                 stream.problems.append(item)
                 if not stream.keeps_going:
                     self.ended = True
-                    self._notice(ENDED_AT_REFUSAL)
+                    self.notice(ENDED_AT_REFUSAL)
 
     def _perform(self, command: Command, prepared: Prepared) -> None:
         from hds.session.commands import HANDLERS
@@ -345,8 +342,12 @@ class Session:
             raise CommandFailed(f"err, {error}", error.hint, Code.WINDOWS_PATH) from None
 
     def show(self, text: str) -> None:
-        """Hand on what a command shows."""
-        self.outlets.result(text)
+        """Report what a command shows."""
+        self.report(Result(text))
+
+    def notice(self, text: str) -> None:
+        """Report what HyperDbg would say beside the results."""
+        self.report(Notice(text))
 
     # --- running
 
@@ -380,14 +381,14 @@ class Session:
         """Run a script outside events."""
         result = self.engine.run(loaded, self.machine.host_for_commands())
         if result.fault is not None:
-            self._fault(None, loaded, result.fault)
+            self.report(ScriptFault(None, loaded, result.fault))
 
     def evaluate(self, loaded: Loaded) -> int | None:
         """The value that a compiled expression prints, or None when it stopped; its fault was reported then."""
         host = _Capture(self.machine.host_for_commands())
         result = self.engine.run(loaded, host)
         if result.fault is not None:
-            self._fault(None, loaded, result.fault)
+            self.report(ScriptFault(None, loaded, result.fault))
             return None
         return int(host.text, 16)
 
@@ -401,16 +402,21 @@ class Session:
             raise unresolved(span.text)
         return value
 
-    # --- what the machine reports
+    # --- what is said
 
-    def _message(self, message: Message) -> None:
-        self.totals.messages += 1
-        self._keep(message)
-        if message.outputs:
-            self.outputs.forward(message.outputs, message.text)
-            self.outlets.forwarded(message)
-        else:
-            self.outlets.message(message)
+    def report(self, record: Record, /) -> None:
+        """Count it and hand it to the reporter; the machine reports here, too, and a message may go elsewhere."""
+        if isinstance(record, Message):
+            self.totals.messages += 1
+            self._keep(record)
+            if record.outputs:
+                self.outputs.forward(record.outputs, record.text)
+                record = Forwarded(record)
+        elif isinstance(record, ScriptFault):
+            self.totals.script_faults += 1
+        elif isinstance(record, CodeFault):
+            self.totals.code_faults += 1
+        self.reporter.report(record)
 
     def _keep(self, message: Message) -> None:
         """Add it to `messages` if there is room; the first one that finds none is announced."""
@@ -420,22 +426,11 @@ class Session:
         if self.limits.max_kept_messages and not self.totals.unkept_messages:
             warnings.warn(
                 f"Session.messages has {len(self.messages)} messages and keeps no more (limit max_kept_messages); "
-                "Outlets.message gets them all",
+                "a reporter hears them all",
                 RuntimeWarning,
                 stacklevel=2,
             )
         self.totals.unkept_messages += 1
-
-    def _notice(self, text: str) -> None:
-        self.outlets.notice(text)
-
-    def _code_fault(self, event: Event, text: str) -> None:
-        self.totals.code_faults += 1
-        self.outlets.code_fault(event.definition.id, text)
-
-    def _fault(self, event: int | None, program: Loaded, fault: Fault) -> None:
-        self.totals.script_faults += 1
-        self.outlets.script_fault(event, program, fault)
 
 
 class _Capture:

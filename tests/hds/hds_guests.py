@@ -11,7 +11,8 @@ from pathlib import Path
 
 from hds.cli.main import main
 from hds.outputs.sources import Outputs
-from hds.report.outlets import Halt, Outlets
+from hds.report.records import Diagnostic, Halt, Message, Notice, Record, Result, ScriptFault
+from hds.report.reporters import Questions
 from hds.session.session import Session
 from lang.diagnostics import render
 from lang.source import SourceFile
@@ -60,26 +61,31 @@ class Said:
         self.lines.clear()
         return text
 
+    def report(self, record: Record, /) -> None:
+        match record:
+            case Message(text):
+                self.lines.append(text.decode("utf-8", "replace"))
+            case Result(text):
+                self.lines.append(text)
+            case Notice(text):
+                self.lines.append(text + "\n")
+            case Diagnostic(code, message):
+                self.lines.append(f"{code} {message}\n")
+            case ScriptFault():
+                self.lines.append(f"fault {record.fault.kind.value}\n")
+            case Halt():
+                self.halts.append(record)
+                self.lines.append(f"{record.headline}\n{record.instruction}\n")
+
 
 def session(listing: str = TWO_CALLS, *, goes_on: bool = False, **options: object) -> tuple[Session, Said]:
     """A session with a guest and a record of everything it says; `options` are those of Session."""
     said = Said()
 
-    def broke(halt: Halt) -> bool:
-        said.halts.append(halt)
-        said.lines.append(f"{halt.headline}\n{halt.instruction}\n")
-        return goes_on
-
-    outlets = Outlets(
-        message=lambda message: said.lines.append(message.text.decode("utf-8", "replace")),
-        result=said.lines.append,
-        notice=lambda text: said.lines.append(text + "\n"),
-        finding=lambda item: said.lines.append(f"{item.code} {item.message}\n"),
-        script_fault=lambda event, program, fault: said.lines.append(f"fault {fault.kind.value}\n"),
-        broke=broke,
-    )
+    questions = Questions(broke=lambda halt: goes_on)
     program = listing.encode() if listing else None
-    return Session(program, kind="asm" if listing else None, outlets=outlets, **options), said  # type: ignore[arg-type]
+    kind = "asm" if listing else None
+    return Session(program, kind=kind, reporter=said, questions=questions, **options), said  # type: ignore[arg-type]
 
 
 def shown(commands: str, listing: str = TWO_CALLS, **options: object) -> str:

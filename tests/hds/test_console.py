@@ -11,6 +11,7 @@ from hds_guests import TWO_CALLS, command_line, command_line_together, listing_f
 
 import hds.cli.console
 from hds.cli.console import REPEATED, Console
+from hds.report.reporters import Questions
 from lang.commands import COMMAND_BY_NAME
 
 
@@ -75,7 +76,7 @@ def test_every_repeated_command_is_a_command() -> None:
 def test_the_user_steps_and_examines_at_a_trigger() -> None:
     made, said = session()
     user, _ = console("!syscall 55", "g", "r rax", "t", "", "g")
-    made.outlets.next_commands = user.next_commands
+    made.questions = Questions(next_commands=user.next_commands)
     user.interact(made)
     text = said.text
     assert "rax=0000000000000055\n" in text
@@ -86,7 +87,7 @@ def test_the_user_steps_and_examines_at_a_trigger() -> None:
 def test_leaving_at_a_trigger_ends_the_session() -> None:
     made, said = session()
     user, _ = console("!syscall 55", "g", "q", "r rax")
-    made.outlets.next_commands = user.next_commands
+    made.questions = Questions(next_commands=user.next_commands)
     user.interact(made)
     assert made.guest_alive
     assert "rax=" not in said.text

@@ -11,7 +11,8 @@ from hds_guests import command_line, listing_file
 
 from hds.cli.documentation import page
 from hds.exit_codes import ExitCode
-from hds.report.failures import Failure, FailureKind, write_record
+from hds.report.failures import Failure, FailureKind
+from hds.report.json_lines import JsonLines
 from hds.report.streams import standard_streams
 
 SPIN = "again: jmp again"
@@ -153,6 +154,6 @@ def test_every_kind_and_every_exit_code_is_documented() -> None:
 def test_names_that_are_no_utf_8_are_valid_json(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     name = os.fsdecode(b"\xff")
     with standard_streams() as (output, _):
-        write_record(Failure(FailureKind.NO_INPUT, name).as_object())
+        JsonLines().report(Failure(FailureKind.NO_INPUT, name))
         output.finish()
     assert json.loads(capfdbinary.readouterr().out)["message"] == name

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hds_guests import TWO_CALLS, command_line, listing_file, session
 
-from hds.report.outlets import Outlets
+from hds.report.records import Message, Record
 from hds.session.session import Session
 from vm.limits import Limits
 
@@ -25,8 +25,13 @@ def test_messages_are_kept_by_default() -> None:
 
 def test_beyond_the_limit_they_are_counted_and_that_is_said_once() -> None:
     heard: list[bytes] = []
-    outlets = Outlets(message=lambda message: heard.append(message.text))
-    made = Session(TWO_CALLS.encode(), kind="asm", limits=Limits(max_kept_messages=1), outlets=outlets)
+
+    class Listener:
+        def report(self, record: Record, /) -> None:
+            if isinstance(record, Message):
+                heard.append(record.text)
+
+    made = Session(TWO_CALLS.encode(), kind="asm", limits=Limits(max_kept_messages=1), reporter=Listener())
     made.execute(SAY + "\n" + SAY)
     with pytest.warns(RuntimeWarning, match="keeps no more \\(limit max_kept_messages\\)") as warned:
         made.run()

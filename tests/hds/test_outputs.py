@@ -19,15 +19,16 @@ from hds_guests import closing, command_line, lines, listing_file, refused, sess
 from hds.exit_codes import ExitCode
 from hds.outputs.carriers import OutputFailed, Patience
 from hds.outputs.sources import Outputs
-from hds.report.summary import failure_of, summary_line
+from hds.report.records import summary
 from hds.session.session import Session
+from hds.session.summary import failure_of, summarize
 
 SAY = '!syscall script {{ printf("%llx;", @rax); }} output {{{}}}'
 HASTY = Patience(queue_bytes=64, message_seconds=0.1, close_seconds=0.2)
 
 
 def exit_code_of(made: Session) -> ExitCode:
-    failure = failure_of(made, interrupted=False, fail_on_break=False, fail_on_script_errors=False)
+    failure = failure_of(made, summarize(made), interrupted=False, fail_on_break=False, fail_on_script_errors=False)
     return ExitCode.OK if failure is None else failure.kind.exit_code
 
 
@@ -296,7 +297,7 @@ def test_a_file_that_nobody_can_open_any_more_has_lost_everything(how: str, tmp_
     source = made.outputs.sources["o"]
     assert (source.sent, source.lost) == (0, 6)
     assert f"err, the output 'o' did not take its last 6 bytes: {log} was removed or replaced meanwhile\n" in said.text
-    assert summary_line(made, interrupted=False).count("output o lost 6 bytes") == 1
+    assert summary.shown(summarize(made)).text.count("output o lost 6 bytes") == 1
     assert exit_code_of(made) == ExitCode.OUTPUT
 
 

@@ -9,7 +9,7 @@ import pytest
 from hds_guests import command_line, command_line_together, listing_file, session
 
 from hds.report.repeats import Repeats
-from hds.report.terminal import terminal_outlets
+from hds.report.terminal import Terminal
 from lang.source import SourceFile
 from vm.limits import Limits
 
@@ -86,7 +86,7 @@ def test_halts_that_go_on_do_not_begin_anew(five: str) -> None:
 
 def test_errors_outside_events_are_counted_to_their_command(capsys: pytest.CaptureFixture[str]) -> None:
     made, _ = session("")
-    made.outlets = terminal_outlets("none", lambda halt: False)
+    made.reporter = Terminal("none")
     for _ in range(2):
         made.interpret(SourceFile("<console>", "? print(1 / (@rax - @rax));"))
     assert capsys.readouterr().err.count("is divided by zero") == 2

@@ -10,6 +10,7 @@ from hds_guests import TWO_CALLS, command_line, listing_file, session, shown
 
 from hds.cli.console import Console
 from hds.exit_codes import ExitCode
+from hds.report.reporters import Questions
 from hds.session.session import ENDED_AT_REFUSAL
 from lang.source import SourceFile
 
@@ -80,7 +81,7 @@ def test_what_is_typed_goes_on() -> None:
 def test_what_is_typed_at_a_halt_of_a_run_goes_on() -> None:
     made, said = session(TWO_CALLS)
     typed = iter(("r zzz", "print 2", "g"))
-    made.outlets.next_commands = lambda: next(typed, None)
+    made.questions = Questions(next_commands=lambda: next(typed, None))
     commands = SourceFile("<test>", "!syscall 55 script { pause(); }\ng\n")
     made.perform(made.prepare(commands), keeps_going=False)
     assert "\n2\n" in f"\n{said.text}"

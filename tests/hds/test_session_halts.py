@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hds_guests import TWO_CALLS, lines, listing_file, refused, session, shown
 
-from hds.report.outlets import Outlets
+from hds.report.reporters import Questions
 from hds.session.session import Session
 from machine.machine import StopCause
 from vm.engine import Engine
@@ -133,12 +133,11 @@ def test_a_file_that_is_run_at_a_halt_is_carried_out_there(tmp_path: Path) -> No
 
 def test_next_commands_are_asked_for_when_the_file_is_at_its_end() -> None:
     answers = iter(("r rip", "bogus", "g", "r rax", None))
-    shown_texts: list[str] = []
-    outlets = Outlets(result=shown_texts.append, next_commands=lambda: next(answers))
-    made = Session(TWO_CALLS.encode(), kind="asm", outlets=outlets)
+    made, said = session()
+    made.questions = Questions(next_commands=lambda: next(answers))
     made.execute("!syscall")
     made.run()
-    assert shown_texts == ["rip=000000000040000e\n", "rax=0000000000000066\n"]
+    assert [line for line in said.lines if "=" in line] == ["rip=000000000040000e\n", "rax=0000000000000066\n"]
 
 
 def test_a_session_that_always_goes_on_never_holds() -> None:

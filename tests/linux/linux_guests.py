@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from hds.report.outlets import Outlets
+from hds.report.records import GuestOutput, Record
 from hds.session.session import Session
 from machine.kernel.linux import World
 from machine.kernel.linux.names import NUMBERS
@@ -93,13 +93,18 @@ def emulated(
 ) -> Ran:
     """Run a program here as the user who runs the test, with its folder as the root or with one in memory."""
     output: list[bytes] = []
-    outlets = Outlets(guest_output=lambda descriptor, data: output.append(data) if descriptor == 1 else None)
+
+    class Output:
+        def report(self, record: Record, /) -> None:
+            if isinstance(record, GuestOutput) and record.descriptor == 1:
+                output.append(record.data)
+
     session = Session(
         program,
         arguments=arguments,
         environment=[f"{name}={value}" for name, value in ENVIRONMENT.items()],
         world=World(folder if shown else None, writable=shown, user=os.getuid(), group=os.getgid()),
-        outlets=outlets,
+        reporter=Output(),
     )
     session.execute(script)
     summary = session.run(timeout=60)

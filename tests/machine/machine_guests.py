@@ -5,14 +5,15 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import cast
+from typing import assert_never, cast
 
 from machine.events.definition import Action, EventDefinition, ScriptAction
 from machine.events.registry import Event
-from machine.machine import Machine, Sinks
+from machine.machine import Machine
 from machine.memory.guest_memory import GuestMemory, Protection, Quota
 from machine.messages import Message
 from machine.processor.cpu import Cpu
+from machine.records import CodeFault, GuestOutput, MachineRecord, Notice, ScriptFault
 from machine.root.assembler import assemble
 from vm.engine import Fault, Loaded, RunResult
 from vm.facts.events import GIVEN, SYSCALL, EventKind
@@ -49,6 +50,13 @@ def script(function: Callable[[Host], object]) -> ScriptAction:
     return ScriptAction(cast(Loaded, body))
 
 
+class Failing:
+    """A reporter whose end is gone."""
+
+    def report(self, record: object, /) -> None:
+        raise OSError("the pipe is closed")
+
+
 @dataclass
 class Bench:
     """A machine with everything it sends recorded."""
@@ -57,8 +65,23 @@ class Bench:
     messages: list[Message] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     output: list[tuple[int, bytes]] = field(default_factory=list)
-    faults: list[tuple[int, Fault]] = field(default_factory=list)
+    faults: list[tuple[int | None, Fault]] = field(default_factory=list)
     code_faults: list[tuple[int, str]] = field(default_factory=list)
+
+    def report(self, record: MachineRecord, /) -> None:
+        match record:
+            case Message():
+                self.messages.append(record)
+            case Notice(text):
+                self.notices.append(text)
+            case ScriptFault(event, _, fault):
+                self.faults.append((event, fault))
+            case CodeFault(event, text):
+                self.code_faults.append((event, text))
+            case GuestOutput(descriptor, data):
+                self.output.append((descriptor, data))
+            case _:
+                assert_never(record)
 
     def on(self, kind: EventKind, *actions: Action, **options: object) -> Event:
         """Register an event; its own `parameters` in the order of the kind's."""
@@ -92,14 +115,7 @@ def bench(
     if listing and kernel is None:
         kernel = "bare"
     result = Bench(machine=cast(Machine, None))
-    sinks = Sinks(
-        message=result.messages.append,
-        notice=result.notices.append,
-        guest_output=lambda descriptor, data: result.output.append((descriptor, data)),
-        code_fault=lambda event, text: result.code_faults.append((event.definition.id, text)),
-        script_fault=lambda event, fault, program: result.faults.append((event.definition.id, fault)),
-    )
-    result.machine = Machine(FunctionEngine(), limits, cores=cores, sinks=sinks, kernel=kernel, store=store)
+    result.machine = Machine(FunctionEngine(), limits, cores=cores, reporter=result, kernel=kernel, store=store)
     if listing:
         result.machine.load(listing.encode(), "asm", name="guest")
     return result

@@ -358,7 +358,7 @@ def test_at_a_break_commands_see_the_state_of_the_trigger() -> None:
         seen.append(guest.register("rip"))
         return True
 
-    guest.machine.sinks.broke = look
+    guest.machine.goes_on = look
     guest.on_syscall(script(lambda host: host.request("pause", ())))
     assert guest.machine.run().cause is StopCause.END
     assert seen[0] == FIRST_SYSCALL

@@ -144,7 +144,7 @@ def test_a_hook_registered_at_a_break_works_at_once() -> None:
             guest.on(EPTHOOK, say(b"x"), parameters=(INC_RSI,))
         return True
 
-    guest.machine.sinks.broke = prompt
+    guest.machine.goes_on = prompt
     guest.on(EPTHOOK, BreakAction(), parameters=(CODE + 5,))
     ran(guest)
     assert guest.texts == [b"x"] * 5

@@ -101,7 +101,7 @@ def test_the_run_ends_behind_the_script_that_is_under_way() -> None:
 
 def test_the_time_at_a_prompt_does_not_count() -> None:
     guest = bench("syscall")
-    guest.machine.sinks.broke = lambda trigger: time.sleep(0.3) or True
+    guest.machine.goes_on = lambda trigger: time.sleep(0.3) or True
     guest.on_syscall(script(lambda host: host.request("pause", ())))
     assert guest.machine.run(timeout=0.2).cause is StopCause.END
 

@@ -120,7 +120,7 @@ def test_ctrl_c_at_a_break_is_the_prompts_business() -> None:
             signal.raise_signal(signal.SIGINT)
         return True
 
-    guest.machine.sinks.broke = prompt
+    guest.machine.goes_on = prompt
     guest.on_syscall(script(lambda host: host.request("pause", ())))
     assert guest.machine.run().cause is StopCause.END
 

@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from unittest import mock
 
 import pytest
+from machine_guests import Failing
 
-from hds.report.outlets import Halt, Outlets
+from hds.report.records import Halt, Record, ScriptFault
+from hds.report.reporters import Questions
 from hds.session.session import Session
 from machine.machine import StopCause
-from vm.engine import Engine, Fault, FaultKind, Loaded
+from machine.records import Silent
+from vm.engine import Engine, Fault, FaultKind
 from vm.interpreter import Interpreter
 from vm.limits import DEFAULT_LIMITS, Limits
 from vm.registers import STORAGES
@@ -57,17 +60,19 @@ def session(
 ) -> Session:
     """A session with these guests, loaded and not run yet."""
 
-    def script_fault(event: int | None, program: Loaded, found: Fault) -> None:
-        fault(found)
+    class Faults:
+        def report(self, record: Record, /) -> None:
+            if isinstance(record, ScriptFault):
+                fault(record.fault)
 
-    outlets = Outlets(broke=broke, script_fault=script_fault)
     made = Session(
         cores=cores,
         limits=limits,
         engine=make_engine(engine, limits),
         kernel="bare",
         parallel=parallel,
-        outlets=outlets,
+        reporter=Faults(),
+        questions=Questions(broke=broke),
     )
     for number, guest in enumerate(guests):
         made.load(guest.encode(), "asm", process_id=0x1000 + number)
@@ -347,17 +352,13 @@ def test_events_change_while_other_cores_trigger_them(engine: str, commands: str
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_an_exception_of_a_sink_ends_the_run_and_arrives(engine: str) -> None:
+def test_an_exception_of_a_reporter_ends_the_run_and_arrives(engine: str) -> None:
     guest = session("!syscall script { print(1); }", [ENDLESS, BUSY, ENDLESS], cores=3, engine=engine)
-
-    def fail(message: object) -> None:
-        raise OSError("the pipe is closed")
-
-    guest.machine.sinks.message = fail
+    guest.machine.reporter = Failing()
     with pytest.raises(OSError, match="the pipe is closed"):
         guest.run()
     assert threading.active_count() < 10
-    guest.machine.sinks.message = lambda message: None
+    guest.machine.reporter = Silent()
     assert guest.run(max_instructions=10_000).cause is StopCause.BUDGET
 
 
@@ -411,9 +412,13 @@ def test_the_instruction_limit_is_never_exceeded(most: int, processes: int) -> N
     assert most - 4 <= summary.instructions <= most
 
 
-def test_a_sink_may_stop_the_run() -> None:
+def test_a_reporter_may_stop_the_run() -> None:
+    class Stopping:
+        def report(self, record: object, /) -> None:
+            guest.machine.stop()
+
     guest = session("!syscall script { print(1); }", [ENDLESS, BUSY])
-    guest.machine.sinks.message = lambda message: guest.machine.stop()
+    guest.machine.reporter = Stopping()
     assert guest.run(timeout=30).cause is StopCause.STOPPED
     assert guest.triggers < 10
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from machine_guests import bench
 
-from hds.report.outlets import Outlets
+from hds.report.records import Record, Result
 from hds.session.session import Session
 from machine.loaders import Area, Image, LoadError, pe
 from machine.memory.guest_memory import Protection
@@ -117,19 +117,30 @@ def test_strange_exports_are_left_out(strange: dict[str, Any]) -> None:
     assert exported(with_exports(**strange)) == []
 
 
+class Results:
+    """Notes what commands show."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def report(self, record: Record, /) -> None:
+        if isinstance(record, Result):
+            self.texts.append(record.text)
+
+
 def test_an_export_is_hooked_found_and_listed_by_its_name(tmp_path: Path) -> None:
     path = tmp_path / "my-tool.exe"
     path.write_bytes(with_exports())
-    said: list[str] = []
-    session = Session(path, outlets=Outlets(result=said.append))
+    said = Results()
+    session = Session(path, reporter=said)
     session.execute("x MY_tool!*")
-    assert [line.split("  ")[1] for line in "".join(said).splitlines()] == [
+    assert [line.split("  ")[1] for line in "".join(said.texts).splitlines()] == [
         "my_tool!?mangled@@",
         "my_tool!first",
         "my_tool!Second",
     ]
     session.execute("lm um")
-    assert said[-1].endswith("0000000140000000\t0000000140001000\tmy-tool.exe\n")
+    assert said.texts[-1].endswith("0000000140000000\t0000000140001000\tmy-tool.exe\n")
     session.execute("!epthook my_tool!Second script { print(@rax); }")
     session.run()
     assert [int(message.text, 16) for message in session.messages] == [7]

@@ -25,7 +25,7 @@ from hds.inputs import (
     source_argument,
     with_arguments,
 )
-from hds.report.failures import Failure, report, write_record
+from hds.report.failures import Failure, report
 
 if TYPE_CHECKING:
     from lang.diagnostics import Diagnostic
@@ -99,7 +99,8 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 
 def _show(findings: list[Diagnostic], failures: list[Failure], form: str) -> None:
-    from hds.report.findings import as_object, sarif
+    from hds.report.findings import sarif
+    from hds.report.json_lines import JsonLines
     from lang.diagnostics import render
 
     if form == "sarif":
@@ -108,7 +109,7 @@ def _show(findings: list[Diagnostic], failures: list[Failure], form: str) -> Non
         report(failure, as_json=form == "json")
     for item in findings:
         if form == "json":
-            write_record(as_object(item))
+            JsonLines().report(item)
         elif form == "text":
             print(render(item))
 

@@ -28,24 +28,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Carry the subcommand out."""
-    from hds.report.summary import lost_bytes, lost_messages
-    from hds.report.terminal import terminal_outlets
+    from hds.report.records.summary import lost_bytes, lost_messages
+    from hds.report.reporters import Questions
+    from hds.report.terminal import Terminal
+    from hds.session.summary import summarize
 
     console = Console()
     limits = chosen_limits(arguments)
-    outlets = terminal_outlets(arguments.guest_output, lambda halt: False, limits)
-    outlets.next_commands = console.next_commands
-    session = new_session(arguments, list(arguments.words), limits, outlets)
+    reporter = Terminal(arguments.guest_output, limits)
+    questions = Questions(next_commands=console.next_commands)
+    session = new_session(arguments, list(arguments.words), limits, reporter, questions)
     process = session.process
     if process is not None:
-        outlets.notice(session.execution.instruction_line(process))
+        session.notice(session.execution.instruction_line(process))
     try:
         console.interact(session)
     finally:
         session.close()
         losses = session.machine.messages.losses
         if arguments.emulate_message_loss and losses.messages:
-            outlets.notice(f"messages: {lost_messages(losses)}")
-    for line in lost_bytes(session):
-        outlets.notice(line)
+            session.notice(f"messages: {lost_messages(losses)}")
+    for line in lost_bytes(summarize(session).outputs):
+        session.notice(line)
     return ExitCode.OUTPUT if session.outputs.losses else ExitCode.OK

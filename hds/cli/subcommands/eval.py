@@ -23,7 +23,7 @@ from hds.inputs import (
     require_source,
     with_arguments,
 )
-from hds.report.failures import Failure, FailureKind, compile_failure, write_record
+from hds.report.failures import Failure, FailureKind, compile_failure
 from hds.session.engines import add_engine, load_engine
 
 if TYPE_CHECKING:
@@ -91,7 +91,9 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             refuse(str(error), ExitCode.FAILED)
         result = engine.run(loaded, host)
     if arguments.json:
-        write_record(_as_json(made, result, host, regions))
+        from hds.report.json_lines import write_object
+
+        write_object(_as_json(made, result, host, regions))
     else:
         _show(arguments, made, result, host, regions)
     if result is None:
@@ -188,13 +190,13 @@ def _dump(host: EvalHost, region: _Region) -> list[str]:
 
 
 def _as_json(made: Compilation, result: RunResult | None, host: EvalHost, regions: list[_Region]) -> dict[str, object]:
-    from hds.report.findings import as_object
+    from hds.report.records import as_object
 
     status = "compile_error" if result is None else "ok" if result.ok else "runtime_error"
     failure = _failure(made, result)
     found: dict[str, object] = {
         "status": status,
-        "failure": None if failure is None else failure.as_object(),
+        "failure": None if failure is None else as_object(failure),
         "messages": [message.decode("utf-8", "backslashreplace") for message in host.messages],
         "unkept_messages": host.unkept_messages,
         "diagnostics": [as_object(item) for item in made.diagnostics],

@@ -26,7 +26,7 @@ from hds.inputs import (
     read_bytes,
     refuse,
 )
-from hds.report.failures import FailureKind, write_record
+from hds.report.failures import FailureKind
 from hds.report.streams import say
 from hds.session.bundles import read_commands_or_bundle
 from hds.session.engines import add_engine, load_engine
@@ -34,9 +34,11 @@ from machine.loaders.reading import KINDS
 from vm.verifier import VerificationError
 
 if TYPE_CHECKING:
-    from hds.report.outlets import Halt, Outlets
+    from hds.report.records import Record
+    from hds.report.reporters import Questions
     from hds.session.session import Session
     from machine.kernel.linux import World
+    from machine.records import Reporter
     from vm.limits import Limits
 
 ON_BREAK = ("stop", "continue", "fail")
@@ -147,23 +149,25 @@ def run(arguments: argparse.Namespace) -> ExitCode | int:
     source, compiled = read_commands_or_bundle(arguments, limits)
 
     from hds.cli.console import Console, on_terminal
-    from hds.report.summary import failure_of, guest_exit_code, statistics, summary_line, summary_object
+    from hds.report.reporters import Questions
+    from hds.session.summary import failure_of, guest_exit_code, statistics, summarize
 
     console = Console() if on_terminal() and arguments.file != "-" and arguments.format == "text" else None
     as_json = arguments.format == "json"
-    outlets = _outlets(arguments, limits)
+    reporter = _reporter(arguments, limits)
+    questions = Questions(broke=lambda halt: bool(arguments.on_break == "continue"))
     if console is not None and arguments.on_break == "stop":
-        outlets.next_commands = console.next_commands
-    session = new_session(arguments, words, limits, outlets)
+        questions = replace(questions, next_commands=console.next_commands)
+    session = new_session(arguments, words, limits, reporter, questions)
     try:
         prepared = session.prepare(source, compiled)
     except VerificationError as error:
         refuse(f"{arguments.file}: {error}", ExitCode.FAILED)
     for item in prepared.diagnostics:
-        outlets.finding(item)
+        reporter.report(item)
     if prepared.has_errors:
         if as_json:
-            write_record(summary_object(session, interrupted=False))
+            reporter.report(summarize(session))
         elif not arguments.quiet:
             say("hds: nothing was run: the commands have errors")
         return ExitCode.FAILED
@@ -178,8 +182,10 @@ def run(arguments: argparse.Namespace) -> ExitCode | int:
         interrupted = True
     finally:
         session.close()
+    summary = summarize(session, interrupted=interrupted)
     failure = failure_of(
         session,
+        summary,
         interrupted=interrupted,
         fail_on_break=arguments.on_break == "fail",
         fail_on_script_errors=arguments.fail_on_script_errors,
@@ -187,12 +193,10 @@ def run(arguments: argparse.Namespace) -> ExitCode | int:
     if arguments.stats:
         for line in statistics(session, time.perf_counter() - began):
             say(line)
-    if as_json:
-        if failure is not None and failure.kind is not FailureKind.COMMAND:  # findings have told of that
-            write_record(failure.as_object())
-        write_record(summary_object(session, interrupted))
-    elif not arguments.quiet:
-        say(summary_line(session, interrupted))
+    if failure is not None and failure.kind is not FailureKind.COMMAND:  # findings have told of that
+        reporter.report(failure)
+    if as_json or not arguments.quiet:
+        reporter.report(summary)
     if failure is not None:
         return failure.kind.exit_code
     code = guest_exit_code(session)
@@ -201,12 +205,19 @@ def run(arguments: argparse.Namespace) -> ExitCode | int:
     return ExitCode.OK
 
 
-def new_session(arguments: argparse.Namespace, words: list[str], limits: Limits, outlets: Outlets) -> Session:
+def new_session(
+    arguments: argparse.Namespace,
+    words: list[str],
+    limits: Limits,
+    reporter: Reporter[Record],
+    questions: Questions,
+) -> Session:
     """The session with its guest: `words` are the program and its arguments. Exits when it cannot be loaded."""
     from hds.session.session import Session
     from machine.loaders import LoadError, UnreadableFile
+    from machine.records import Notice
 
-    note_known_flags(words, arguments.flags, outlets.notice)
+    note_known_flags(words, arguments.flags, lambda text: reporter.report(Notice(text)))
     try:
         session = Session(
             words[0] if words else None,
@@ -221,7 +232,8 @@ def new_session(arguments: argparse.Namespace, words: list[str], limits: Limits,
             limits=replace(limits, max_kept_messages=0),
             engine=load_engine(arguments.engine, limits),
             compiler=new_compiler(arguments, limits),
-            outlets=outlets,
+            reporter=reporter,
+            questions=questions,
             allow_modules=arguments.allow_modules,
             world=_world(arguments, limits),
             emulate_message_loss=arguments.emulate_message_loss,
@@ -255,14 +267,11 @@ def _stopped(session: Session) -> bool:
     return last is not None and last.cause in (StopCause.BREAK, StopCause.TIMEOUT, StopCause.STOPPED)
 
 
-def _outlets(arguments: argparse.Namespace, limits: Limits) -> Outlets:
-    def goes_on(halt: Halt) -> bool:
-        return bool(arguments.on_break == "continue")
-
+def _reporter(arguments: argparse.Namespace, limits: Limits) -> Reporter[Record]:
     if arguments.format == "json":
-        from hds.report.records import record_outlets
+        from hds.report.json_lines import JsonLines
 
-        return record_outlets(arguments.guest_output != "none", goes_on)
-    from hds.report.terminal import terminal_outlets
+        return JsonLines(arguments.guest_output != "none")
+    from hds.report.terminal import Terminal
 
-    return terminal_outlets(arguments.guest_output, goes_on, limits)
+    return Terminal(arguments.guest_output, limits)

@@ -20,7 +20,7 @@ def go(session: Session, command: Command, prepared: Prepared) -> None:
     if session.guest_alive:
         session.execution.go()
     else:
-        session.outlets.notice("there is no program to run")
+        session.notice("there is no program to run")
 
 
 def sleep(session: Session, command: Command, prepared: Prepared) -> None:
@@ -51,7 +51,7 @@ def end(session: Session, command: Command, prepared: Prepared) -> None:
 
 def no_effect(session: Session, command: Command, prepared: Prepared) -> None:
     """Part of files for the real product."""
-    session.outlets.notice(f"'{command.name.text}' has no effect offline")
+    session.notice(f"'{command.name.text}' has no effect offline")
 
 
 HANDLERS: dict[str, Handler] = {

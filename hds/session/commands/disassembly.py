@@ -39,7 +39,7 @@ def show(session: Session, command: Command, prepared: Prepared) -> None:
         raise CommandFailed("err, invalid address")
     mark = "#\t" if command.canonical_name.startswith("!") else ""
     if bits == 32:
-        session.outlets.notice("the program is 64-bit code: u decodes it as such")
+        session.notice("the program is 64-bit code: u decodes it as such")
     lines: list[str] = []
     for line in disassemble(code, start, bits=bits, syntax=session.settings.syntax):
         name = symbol_at(session, process, line.address)
@@ -85,7 +85,7 @@ def _assemble(session: Session, block: Token, start: int) -> Assembly:
     except AssemblerError as error:
         raise CommandFailed(f"err, {error}") from None
     for warning in made.warnings:
-        session.outlets.notice(str(warning))
+        session.notice(str(warning))
     return made
 
 

@@ -31,7 +31,7 @@ def register(session: Session, command: Command, prepared: Prepared) -> None:
     kind = kind_of(event)
     require_emulated(kind)
     for token in event.ignored:
-        session.outlets.notice(f"'{token.text}' is ignored by {command.canonical_name}")
+        session.notice(f"'{token.text}' is ignored by {command.canonical_name}")
     actions = _actions(session, event, prepared)
     condition = _machine_code(session, event.condition)
     outputs = _outputs(session, event)
@@ -60,7 +60,7 @@ def register(session: Session, command: Command, prepared: Prepared) -> None:
         registry.register(definition)
     if bound is not None:
         session.bound_events.add(definition.id)
-        session.outlets.notice(
+        session.notice(
             f"event {definition.id:x} applies to process {bound.pid:x} ({bound.name}) only, since .start loaded it; "
             "'pid all' is for every process"
         )
@@ -107,7 +107,7 @@ def _outputs(session: Session, event: EventCommand) -> tuple[str, ...]:
     except OutputFailed as error:
         raise CommandFailed(f"err, {error}") from None
     for name in waiting:
-        session.outlets.notice(f"the output '{name}' is not opened yet: use 'output open {name}'")
+        session.notice(f"the output '{name}' is not opened yet: use 'output open {name}'")
     return names
 
 

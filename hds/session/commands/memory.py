@@ -211,7 +211,7 @@ def dump(session: Session, command: Command, prepared: Prepared) -> None:
         with os.fdopen(open_for_writing(path, guarded=session.guest_folder), "wb") as file:
             for at, page in _pages(session, process, start, end):
                 if page is None:
-                    session.outlets.notice(f"{ErrorNumber.INVALID_ADDRESS.err()} at {at:x}")
+                    session.notice(f"{ErrorNumber.INVALID_ADDRESS.err()} at {at:x}")
                 else:
                     file.write(page)
     except FileRefused as error:

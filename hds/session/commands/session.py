@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from hds.inputs import InputError, decode_text
 from hds.outputs.carriers import OutputFailed
-from hds.report.outlets import CLEAR_SCREEN, with_log
+from hds.report.records.result import CLEAR_SCREEN
+from hds.report.reporters import Logged
 from hds.session.commands.handler import Handler, incorrect_use, words
 from hds.session.commands.usage import help_text
 from hds.session.session import CommandFailed
@@ -33,7 +34,7 @@ def script(session: Session, command: Command, prepared: Prepared) -> None:
     source = SourceFile(path, substitute_arguments(source, given).text)
     inner = session.prepare(source)
     for item in inner.diagnostics:
-        session.outlets.finding(item)
+        session.report(item)
     if inner.has_errors:
         raise CommandFailed(f"err, {given[0]} has errors, none of its commands is executed")
     session.push(inner)
@@ -51,8 +52,8 @@ def open_log(session: Session, command: Command, prepared: Prepared) -> None:
         session.log = log = session.outputs.open_log(path)
     except OutputFailed as error:
         raise CommandFailed(f"err, {error}") from None
-    session.unlogged = session.outlets
-    session.outlets = with_log(session.outlets, lambda data: session.outputs.send(log, data))
+    session.unlogged = session.reporter
+    session.reporter = Logged(session.reporter, lambda data: session.outputs.send(log, data))
     session.show(f"save commands and results to the log file {given[0]} ({_now(session)})\n")
 
 

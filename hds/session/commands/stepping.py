@@ -95,7 +95,7 @@ def _until_timeout(session: Session, count: int) -> Iterator[int]:
     end = None if session.timeout is None else time.monotonic() + session.timeout
     for index in range(count):
         if end is not None and time.monotonic() >= end:
-            session.outlets.notice("the steps are ended by the timeout")
+            session.notice("the steps are ended by the timeout")
             session.totals.last = RunSummary(StopCause.TIMEOUT, 0, {}, {}, {}, ())
             return
         yield index

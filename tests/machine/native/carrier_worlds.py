@@ -7,7 +7,8 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from unittest import mock
 
-from hds.report.outlets import Halt, Outlets
+from hds.report.records import CodeFault, GuestOutput, Halt, Message, Notice, Record, ScriptFault
+from hds.report.reporters import Questions
 from hds.session.session import Session
 from vm.engine import Engine
 from vm.limits import DEFAULT_LIMITS, Limits
@@ -20,21 +21,26 @@ CARRIERS = ("portable", *NATIVE)
 Line = tuple[object, ...]
 
 
-def collecting(lines: list[Line], goes_on: bool = True) -> Outlets:
-    """Outlets that note what a user is shown, in order."""
+@dataclass(frozen=True)
+class Collecting:
+    """Notes what a user is shown, in order; of a fault what does not depend on the engine."""
 
-    def broke(halt: Halt) -> bool:
-        lines.append(("broke", halt))
-        return goes_on
+    lines: list[Line]
 
-    return Outlets(
-        message=lambda message: lines.append(("message", message)),
-        notice=lambda text: lines.append(("notice", text)),
-        guest_output=lambda descriptor, data: lines.append(("guest", descriptor, data)),
-        code_fault=lambda event, text: lines.append(("code fault", event, text)),
-        script_fault=lambda event, program, fault: lines.append(("fault", event, fault)),
-        broke=broke,
-    )
+    def report(self, record: Record, /) -> None:
+        match record:
+            case Message():
+                self.lines.append(("message", record))
+            case Notice(text):
+                self.lines.append(("notice", text))
+            case GuestOutput(descriptor, data):
+                self.lines.append(("guest", descriptor, data))
+            case CodeFault(event, text):
+                self.lines.append(("code fault", event, text))
+            case ScriptFault():
+                self.lines.append(("fault", record.event_id, record.fault))
+            case Halt():
+                self.lines.append(("broke", record))
 
 
 @dataclass(frozen=True)
@@ -99,8 +105,14 @@ def _run(
     halts: bool,
 ) -> Outcome:
     lines: list[Line] = []
-    outlets = collecting(lines, goes_on=not halts)
-    session = Session(limits=limits, cores=cores, kernel=kernel, engine=make_engine(carrier, limits), outlets=outlets)
+    session = Session(
+        limits=limits,
+        cores=cores,
+        kernel=kernel,
+        engine=make_engine(carrier, limits),
+        reporter=Collecting(lines),
+        questions=Questions(broke=lambda halt: not halts),
+    )
     for guest in [guests] if isinstance(guests, str | bytes) else guests:
         session.machine.load(guest.encode() if isinstance(guest, str) else guest, kind, name="guest")
     session.execute(commands)

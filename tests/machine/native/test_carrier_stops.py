@@ -11,6 +11,7 @@ import weakref
 
 import pytest
 from carrier_worlds import make_engine
+from machine_guests import Failing
 
 from hds.session.session import Session
 from machine.machine import StopCause
@@ -109,13 +110,10 @@ def test_the_instruction_limit_is_exact() -> None:
     assert (summary.cause, summary.instructions <= 200_000) == (StopCause.BUDGET, True)
 
 
-def test_an_exception_of_a_sink_ends_the_run_and_arrives() -> None:
+def test_an_exception_of_a_reporter_ends_the_run_and_arrives() -> None:
     guest = session("!syscall script { print(1); }")
 
-    def fail(message: object) -> None:
-        raise OSError("the pipe is closed")
-
-    guest.machine.sinks.message = fail
+    guest.machine.reporter = Failing()
     with pytest.raises(OSError, match="the pipe is closed"):
         guest.run()
 
@@ -133,7 +131,7 @@ def test_an_address_that_is_cleared_in_its_trigger_outlives_the_trigger() -> Non
         alive.append(carried() is not None)
         return True
 
-    guest.machine.sinks.broke = broke
+    guest.machine.goes_on = broke
     guest.run(max_instructions=30)
     guest.run(max_instructions=30)
     gc.collect()

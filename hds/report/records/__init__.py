@@ -1,0 +1,139 @@
+"""What a run says: values of one closed union, each in a file of its own with its forms in JSON and for people.
+
+A new record is a file here, and a row in the union and in the two functions below; the type checker finds a row that
+is missing. The records of the machine are those of `machine.records`, findings are diagnostics of `lang`.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from hds.report.failures import Failure
+from hds.report.records import (
+    code_fault,
+    failure,
+    finding,
+    guest_output,
+    halt,
+    message,
+    notice,
+    result,
+    script_fault,
+    settled,
+    summary,
+)
+from hds.report.records.halt import Halt
+from hds.report.records.message import Forwarded
+from hds.report.records.result import Result
+from hds.report.records.settled import Settled
+from hds.report.records.shown import Shown
+from hds.report.records.summary import Summary
+from lang.diagnostics import Diagnostic
+from machine.messages import Message
+from machine.records import CodeFault, GuestOutput, Notice, ScriptFault
+
+__all__ = [
+    "CodeFault",
+    "Diagnostic",
+    "Failure",
+    "Forwarded",
+    "GuestOutput",
+    "Halt",
+    "Message",
+    "Notice",
+    "Record",
+    "RecordObject",
+    "Result",
+    "ScriptFault",
+    "Settled",
+    "Summary",
+    "as_object",
+    "shown",
+]
+
+Record = (
+    Message
+    | Forwarded
+    | GuestOutput
+    | Result
+    | Notice
+    | Diagnostic
+    | ScriptFault
+    | CodeFault
+    | Halt
+    | Settled
+    | Failure
+    | Summary
+)
+RecordObject = (
+    message.MessageObject
+    | guest_output.GuestOutputObject
+    | result.ResultObject
+    | notice.NoticeObject
+    | finding.FindingObject
+    | script_fault.ScriptFaultObject
+    | code_fault.CodeFaultObject
+    | halt.HaltObject
+    | failure.FailureObject
+    | summary.SummaryObject
+)
+
+
+def as_object(record: Record) -> RecordObject | None:
+    """What programs are told of it (`--format json`); None for what only people are."""
+    match record:
+        case Message():
+            return message.as_object(record)
+        case Forwarded():
+            return message.as_object(record.message)
+        case GuestOutput():
+            return guest_output.as_object(record)
+        case Result():
+            return result.as_object(record)
+        case Notice():
+            return notice.as_object(record)
+        case Diagnostic():
+            return finding.as_object(record)
+        case ScriptFault():
+            return script_fault.as_object(record)
+        case CodeFault():
+            return code_fault.as_object(record)
+        case Halt():
+            return halt.as_object(record)
+        case Settled():
+            return None
+        case Failure():
+            return failure.as_object(record)
+        case Summary():
+            return summary.as_object(record)
+        case _:
+            assert_never(record)
+
+
+def shown(record: Record) -> Shown | None:
+    """What people are shown of it; None where another line or the exit code says it, or an output source has it."""
+    match record:
+        case Message():
+            return message.shown(record)
+        case GuestOutput():
+            return guest_output.shown(record)
+        case Result():
+            return result.shown(record)
+        case Notice():
+            return notice.shown(record)
+        case Diagnostic():
+            return finding.shown(record)
+        case ScriptFault():
+            return script_fault.shown(record)
+        case CodeFault():
+            return code_fault.shown(record)
+        case Halt():
+            return halt.shown(record)
+        case Settled():
+            return settled.shown(record)
+        case Summary():
+            return summary.shown(record)
+        case Forwarded() | Failure():
+            return None
+        case _:
+            assert_never(record)

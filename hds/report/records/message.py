@@ -1,0 +1,52 @@
+"""What a script says: the record is `machine.messages.Message`; `Forwarded` is one that goes to output sources."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hds.report.records.shown import Bytes
+from hds.report.records.texts import Address, Stage, Text, Tick, stage_of, text_of
+from machine.messages import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """A message to output sources, which people are not shown."""
+
+    message: Message
+
+
+class MessageObject(Text):
+    """A message of a script. Collected ones (`imm no`) and those outside events have no event."""
+
+    type: Literal["message"]
+    event: int | None
+    stage: Stage | None
+    core: int
+    tick: Tick
+    pid: int
+    tid: int
+    pc: Address
+    outputs: list[str]
+
+
+def as_object(message: Message) -> MessageObject:
+    """The record of JSON mode."""
+    return {
+        "type": "message",
+        "event": message.event_id,
+        "stage": None if message.event_id is None else stage_of(message.stage),
+        "core": message.core,
+        "tick": message.time,
+        "pid": message.process_id,
+        "tid": message.thread_id,
+        "pc": message.instruction_pointer,
+        **text_of(message.text),
+        "outputs": list(message.outputs),
+    }
+
+
+def shown(message: Message) -> Bytes:
+    """Its text."""
+    return Bytes(message.text)

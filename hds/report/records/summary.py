@@ -1,0 +1,192 @@
+"""What a run came to: its last record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Literal, TypedDict
+
+from hds.report.records.shown import Line
+from machine.messages import Losses
+
+
+@dataclass(frozen=True)
+class UnknownCall:
+    """A system call that the kernel does not carry out, and how often it was made."""
+
+    number: int
+    name: str
+    count: int
+
+
+@dataclass(frozen=True)
+class EventCount:
+    """How often an event triggered; `errors` are the scripts among them that stopped early."""
+
+    number: int
+    command: str
+    triggers: int
+    errors: int
+
+
+@dataclass(frozen=True)
+class OutputCount:
+    """What became of the bytes sent to an output source or a log; `failure` says why it ended early."""
+
+    name: str
+    kind: str
+    sent: int
+    lost: int
+    failure: str | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a session came to. `cause` is a word, `stopped` a line; `reached_limits` are names and values."""
+
+    triggers: int
+    messages: int
+    losses: Losses
+    instructions: int
+    script_errors: int
+    code_errors: int
+    refused_commands: int
+    breaks: int
+    unknown_calls: tuple[UnknownCall, ...]
+    reached_limits: tuple[tuple[str, int], ...]
+    events: tuple[EventCount, ...]
+    outputs: tuple[OutputCount, ...]
+    cause: str
+    stopped: str
+    exit_code: int | None
+
+
+class LostObject(TypedDict):
+    """Messages that the user did not get, by what became of them."""
+
+    flushed: int
+    overwritten: int
+    overwritten_packets: int
+    unsent: int
+
+
+class EventObject(TypedDict):
+    """An event of the session, cleared ones too; `errors` are scripts that stopped early."""
+
+    event: int
+    command: str
+    triggers: int
+    errors: int
+
+
+class OutputObject(TypedDict):
+    """An output source, or a log; sent and lost count bytes."""
+
+    name: str
+    type: str
+    sent: int
+    lost: int
+    failure: str | None
+
+
+class SummaryObject(TypedDict):
+    """The last record of a run; numbers of events are those of the whole session."""
+
+    type: Literal["summary"]
+    triggers: int
+    messages: int
+    lost_messages: int
+    lost: LostObject
+    instructions: int
+    script_errors: int
+    code_errors: int
+    refused_commands: int
+    breaks: int
+    unknown_system_calls: Annotated[dict[str, int], "how often, by number (hexadecimal)"]
+    reached_limits: list[str]
+    events: list[EventObject]
+    outputs: list[OutputObject]
+    cause: str
+    stopped: str
+    exit_code: Annotated[int | None, "of the guest"]
+
+
+def as_object(summary: Summary) -> SummaryObject:
+    """The record of JSON mode."""
+    losses = summary.losses
+    return {
+        "type": "summary",
+        "triggers": summary.triggers,
+        "messages": summary.messages,
+        "lost_messages": losses.messages,
+        "lost": {
+            "flushed": losses.flushed,
+            "overwritten": losses.overwritten,
+            "overwritten_packets": losses.overwritten_packets,
+            "unsent": losses.unsent,
+        },
+        "instructions": summary.instructions,
+        "script_errors": summary.script_errors,
+        "code_errors": summary.code_errors,
+        "refused_commands": summary.refused_commands,
+        "breaks": summary.breaks,
+        "unknown_system_calls": {f"{call.number:x}": call.count for call in summary.unknown_calls},
+        "reached_limits": [name for name, _ in summary.reached_limits],
+        "events": [
+            {"event": event.number, "command": event.command, "triggers": event.triggers, "errors": event.errors}
+            for event in summary.events
+        ],
+        "outputs": [
+            {"name": one.name, "type": one.kind, "sent": one.sent, "lost": one.lost, "failure": one.failure}
+            for one in summary.outputs
+        ],
+        "cause": summary.cause,
+        "stopped": summary.stopped,
+        "exit_code": summary.exit_code,
+    }
+
+
+def shown(summary: Summary) -> Line:
+    """The last line of a run."""
+    return Line("hds: " + ", ".join(_parts(summary)) + "; " + summary.stopped, logged=False)
+
+
+def _parts(summary: Summary) -> Iterator[str]:
+    yield plural(summary.triggers, "trigger")
+    yield plural(summary.messages, "message")
+    yield lost_messages(summary.losses)
+    yield plural(summary.instructions, "guest instruction")
+    counted = (
+        (summary.script_errors, "script error"),
+        (summary.code_errors, "code error"),
+        (summary.refused_commands, "refused command"),
+    )
+    yield from (plural(count, noun) for count, noun in counted if count)
+    if summary.unknown_calls:
+        calls = sorted(summary.unknown_calls, key=lambda call: call.number)
+        names = ", ".join(f"{call.name} x {call.count}" for call in calls)
+        yield f"system calls that failed as unknown or refused: {names}"
+    yield from (f"the guest reached {name} ({value})" for name, value in summary.reached_limits)
+    yield from lost_bytes(summary.outputs)
+
+
+def lost_bytes(outputs: Iterable[OutputCount]) -> Iterator[str]:
+    """How much each output source and log lost, if it did."""
+    for one in outputs:
+        if one.lost:
+            yield f"{'log' if one.kind == 'log' else 'output'} {one.name} lost {plural(one.lost, 'byte')}"
+
+
+def lost_messages(losses: Losses) -> str:
+    """How many messages the user did not get, and why where that is not `flush`."""
+    reasons = (
+        (losses.overwritten, f"overwritten in {plural(losses.overwritten_packets, 'packet')}"),
+        (losses.unsent, "in a packet that was not full"),
+    )
+    told = ", ".join(f"{count} {reason}" for count, reason in reasons if count)
+    return f"{losses.messages} lost" + (f" ({told})" if told else "")
+
+
+def plural(count: int, noun: str) -> str:
+    """A number of things, in decimal."""
+    return f"{count} {noun}" + ("" if count == 1 else "s")

@@ -1,0 +1,110 @@
+"""What a session came to: its summary as a record, the statistics, and what the shell is told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from hds.report.failures import Failure, FailureKind
+from hds.report.records.summary import EventCount, OutputCount, Summary, UnknownCall, lost_bytes, plural
+from lang.commands import Code
+from machine.machine import StopCause
+
+if TYPE_CHECKING:
+    from hds.session.session import Session
+    from machine.summary import ProcessEnd
+
+
+def summarize(session: Session, *, interrupted: bool = False) -> Summary:
+    """What the session came to; numbers of events are those of the whole session."""
+    totals, machine, last = session.totals, session.machine, session.totals.last
+    return Summary(
+        triggers=session.triggers,
+        messages=totals.messages,
+        losses=machine.messages.losses,
+        instructions=session.instructions,
+        script_errors=totals.script_faults,
+        code_errors=totals.code_faults,
+        refused_commands=totals.failed_commands,
+        breaks=totals.breaks,
+        unknown_calls=tuple(
+            UnknownCall(number, machine.system_call_name(number), count)
+            for number, count in machine.unknown_system_calls().items()
+        ),
+        reached_limits=tuple((name, getattr(session.limits, name)) for name in machine.reached_limits()),
+        events=tuple(
+            EventCount(event.definition.id, event.definition.command, event.triggers, event.faults)
+            for event in machine.registry.ever_registered
+        ),
+        outputs=tuple(
+            OutputCount(source.name, source.kind, source.sent, source.lost, source.failure)
+            for source in (*session.outputs.sources.values(), *session.outputs.logs)
+        ),
+        cause="interrupted" if interrupted else "none" if last is None else last.cause.value,
+        stopped=why_stopped(session, interrupted),
+        exit_code=guest_exit_code(session),
+    )
+
+
+def why_stopped(session: Session, interrupted: bool) -> str:
+    """Why the last run came back."""
+    last = session.totals.last
+    if interrupted:
+        return "interrupted"
+    if last is None:
+        return "no program was run"
+    if last.ends and not session.guest_alive and last.cause is not StopCause.BREAK:
+        return "; ".join(end.describe(_place(session, end)) for end in last.ends)
+    return f"stopped: {last.cause.value}"
+
+
+def _place(session: Session, end: ProcessEnd) -> str:
+    """The symbol at which a process ended that did not exit."""
+    process = next((process for process in session.machine.processes if process.pid == end.process_id), None)
+    return "" if end.reason is None or process is None else session.symbols.place(process, end.reason.rip)
+
+
+def guest_exit_code(session: Session) -> int | None:
+    """The exit code with which the last run ended the guest; None where a break ended it, even at the guest's end."""
+    last = session.totals.last
+    return None if last is None or last.cause is StopCause.BREAK else last.exit_code
+
+
+def statistics(session: Session, seconds: float) -> Iterator[str]:
+    """The lines of `--stats`: real time, and a table of the events, cleared ones too."""
+    triggers, instructions = session.triggers, session.instructions
+    rate = (
+        f"{triggers / seconds:,.0f} triggers and {instructions / seconds:,.0f} instructions a second" if seconds else ""
+    )
+    yield f"{seconds:.3f} s: {rate}"
+    yield f"{'event':>5}  {'triggers':>10}  {'errors':>6}  command"
+    for event in session.machine.registry.ever_registered:
+        text = " ".join(event.definition.command.split())
+        yield f"{event.definition.id:>5x}  {event.triggers:>10}  {event.faults:>6}  {text[:70]}"
+    callbacks = sorted(session.machine.callbacks.items(), key=lambda item: (-item[1], item[0]))
+    if callbacks:
+        yield f"{'calls':>17}  of Python by machine code"
+        yield from (f"{count:>17}  {name}" for name, count in callbacks)
+
+
+def failure_of(
+    session: Session, summary: Summary, *, interrupted: bool, fail_on_break: bool, fail_on_script_errors: bool
+) -> Failure | None:
+    """What the run says to the shell: the first row that applies."""
+    cause = session.totals.last.cause if session.totals.last is not None else StopCause.NOTHING_LOADED
+    why = summary.stopped
+    stopped_early = summary.script_errors + summary.code_errors
+    refused = plural(summary.refused_commands, "refused command")
+    errors = f"{plural(summary.script_errors, 'script error')}, {plural(summary.code_errors, 'code error')}"
+    lost = list(lost_bytes(summary.outputs))
+    rows = (
+        (interrupted, Failure(FailureKind.INTERRUPTED, why)),
+        (summary.refused_commands > 0, Failure(FailureKind.COMMAND, refused, code=Code.REFUSED)),
+        (cause in (StopCause.FAULT, StopCause.INVALID, StopCause.UNMAPPED), Failure(FailureKind.CRASH, why)),
+        (cause is StopCause.BUDGET, Failure(FailureKind.INSTRUCTIONS, why, "--max-instructions raises the limit")),
+        (cause is StopCause.TIMEOUT, Failure(FailureKind.TIMEOUT, why, "--timeout allows more")),
+        (summary.breaks > 0 and fail_on_break, Failure(FailureKind.BREAK, plural(summary.breaks, "break"))),
+        (stopped_early > 0 and fail_on_script_errors, Failure(FailureKind.SCRIPT, errors)),
+        (bool(lost), Failure(FailureKind.OUTPUT, ", ".join(lost))),
+    )
+    return next((failure for applies, failure in rows if applies), None)

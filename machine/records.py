@@ -1,0 +1,65 @@
+"""What a machine says while it runs: values of a closed union, and who takes them.
+
+A `Reporter` is called in the thread of `Machine.run`; with cores in parallel in that of the core that speaks, by one
+core at a time. It may end the run (`Machine.stop`) and cannot begin one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from machine.messages import Message
+from vm.engine import Fault, Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What HyperDbg would say beside the results: one line, without its end."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptFault:
+    """A script that stopped early; `event_id` is None outside events."""
+
+    event_id: int | None
+    program: Loaded
+    fault: Fault
+
+
+@dataclass(frozen=True, slots=True)
+class CodeFault:
+    """A condition or a code block that stopped early, and why, in one line."""
+
+    event_id: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class GuestOutput:
+    """What the guest program wrote to its descriptor 1 or 2."""
+
+    descriptor: int
+    data: bytes
+
+
+MachineRecord = Message | Notice | ScriptFault | CodeFault | GuestOutput
+
+RecordT = TypeVar("RecordT", contravariant=True)
+
+
+class Reporter(Protocol[RecordT]):
+    """Takes records in the order in which things happened. What it raises ends the run."""
+
+    def report(self, record: RecordT, /) -> None:
+        """Take one."""
+        ...
+
+
+class Silent:
+    """The reporter where nobody listens."""
+
+    def report(self, record: object, /) -> None:
+        """Nothing is said."""
