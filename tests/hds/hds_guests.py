@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from hds.cli.main import main
 from hds.outputs.sources import Outputs
@@ -78,17 +79,17 @@ class Said:
                 self.lines.append(f"{record.headline}\n{record.instruction}\n")
 
 
-def session(listing: str = TWO_CALLS, *, goes_on: bool = False, **options: object) -> tuple[Session, Said]:
+def session(listing: str = TWO_CALLS, *, goes_on: bool = False, **options: Any) -> tuple[Session, Said]:
     """A session with a guest and a record of everything it says; `options` are those of Session."""
     said = Said()
 
     questions = Questions(broke=lambda halt: goes_on)
     program = listing.encode() if listing else None
     kind = "asm" if listing else None
-    return Session(program, kind=kind, reporter=said, questions=questions, **options), said  # type: ignore[arg-type]
+    return Session(program, kind=kind, reporter=said, questions=questions, **options), said
 
 
-def shown(commands: str, listing: str = TWO_CALLS, **options: object) -> str:
+def shown(commands: str, listing: str = TWO_CALLS, **options: Any) -> str:
     """What the commands of a text show; the guest is not run unless they say so."""
     made, said = session(listing, **options)
     source = SourceFile("<test>", commands)
@@ -99,7 +100,7 @@ def shown(commands: str, listing: str = TWO_CALLS, **options: object) -> str:
     return said.text
 
 
-def refused(commands: str, listing: str = TWO_CALLS, **options: object) -> str:
+def refused(commands: str, listing: str = TWO_CALLS, **options: Any) -> str:
     """The message of the only command that is refused."""
     lines = [line for line in shown(commands, listing, **options).splitlines() if line.startswith("E")]
     assert len(lines) == 1, lines

@@ -57,7 +57,12 @@ def test_a_run_keeps_nothing(
 ) -> None:
     sessions: list[Session] = []
     close = Session.close
-    monkeypatch.setattr(Session, "close", lambda self: (sessions.append(self), close(self))[1])
+
+    def note(made: Session) -> None:
+        sessions.append(made)
+        close(made)
+
+    monkeypatch.setattr(Session, "close", note)
     command_line("run", *flags, "-e", f"!syscall {immediate} script {{ print(1); }}\nprint 2", listing_file(tmp_path))
     (made,) = sessions
     assert made.totals.messages > 0

@@ -279,10 +279,20 @@ def test_a_full_disk_ends_that_output_only_and_is_counted(tmp_path: Path) -> Non
     assert ran.code == 8
 
 
+def _replace(path: Path) -> None:
+    (path.parent / "new").touch()
+    (path.parent / "new").replace(path)
+
+
+def _make_anew(path: Path) -> None:
+    path.unlink()
+    path.touch()
+
+
 REMOVALS: dict[str, Callable[[Path], object]] = {
     "removed": Path.unlink,
-    "replaced": lambda path: (path.parent / "new").touch() or (path.parent / "new").replace(path),
-    "removed and made anew": lambda path: path.unlink() or path.touch(),
+    "replaced": _replace,
+    "removed and made anew": _make_anew,
 }
 
 
@@ -361,7 +371,8 @@ def test_other_failures_come_before_lost_output(tmp_path: Path) -> None:
 
 
 def test_a_peer_that_reads_nothing_ends_the_output_and_every_byte_is_counted() -> None:
-    peer, reports = Peer(reads=False), []
+    peer = Peer(reads=False)
+    reports: list[str] = []
     outputs = Outputs(reports.append, patience=HASTY)
     with closing(outputs):
         outputs.create("net", "tcp", peer.address)
@@ -396,7 +407,8 @@ def test_a_peer_that_goes_away_ends_the_output() -> None:
 
 
 def test_what_a_slow_peer_has_not_taken_at_the_end_is_counted() -> None:
-    peer, reports = Peer(reads=False), []
+    peer = Peer(reads=False)
+    reports: list[str] = []
     outputs = Outputs(reports.append, patience=Patience(queue_bytes=1 << 30, close_seconds=0.2))
     outputs.create("net", "tcp", peer.address)
     outputs.open("net")

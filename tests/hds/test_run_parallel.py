@@ -67,9 +67,13 @@ def test_a_timeout_ends_the_run(tmp_path: Path) -> None:
 
 def test_ctrl_c_ends_the_run(tmp_path: Path) -> None:
     path = listing_file(tmp_path, LOOP)
-    command = [sys.executable, "-m", "hds.cli.main", "run", *OPTIONS, "-e", f".start path {path}", path]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as run:
-        threading.Timer(2, run.send_signal, [signal.SIGINT]).start()
+    commands = f".start path {path}\n? printf(\"begun\\n\");"
+    command = [sys.executable, "-u", "-m", "hds.cli.main", "run", *OPTIONS, "-e", commands, path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stdout is not None
+        while run.stdout.readline() != "begun\n":
+            assert run.poll() is None
+        threading.Timer(0.5, run.send_signal, [signal.SIGINT]).start()
         said = run.communicate(timeout=60)[1]
     assert (run.returncode, said.endswith("; interrupted\n")) == (ExitCode.INTERRUPTED, True), said[-400:]
 

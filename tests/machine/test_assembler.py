@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -154,7 +155,7 @@ def test_a_branch_without_a_long_form_that_does_not_reach_is_refused() -> None:
         assemble("loop far_away;" + "nop;" * 200 + "far_away:")
 
 
-_SHAPES = {
+_SHAPES: dict[str, Callable[[int], str]] = {
     "labels": lambda count: "".join(f"a{number}: jmp a{number};" for number in range(count)),
     "label operands": lambda count: "".join(f"a{number}: lea rax, [rel a{number}];" for number in range(count)),
     "equal instructions": lambda count: "nop;" * count,

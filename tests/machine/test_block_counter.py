@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -27,13 +26,13 @@ LOOP_COUNT = 1 + 1000 * (1 + 3 + 2) + 1 + 1
 
 
 @pytest.fixture(params=["python", "switching", "native"])
-def counting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def counting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Who counts: Python only, machine code after three blocks, machine code from the start."""
     if request.param != "python" and block_hook.address() is None:
         pytest.skip("llvmlite is not installed")
     monkeypatch.setattr(block_hook, "is_compiled", lambda: request.param == "native")
     monkeypatch.setattr(cpu_module, "_PATIENCE", 3 if request.param == "switching" else 1 << 60)
-    return request.param
+    return str(request.param)
 
 
 @pytest.mark.usefixtures("counting")

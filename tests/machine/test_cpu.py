@@ -297,9 +297,13 @@ def test_a_loop_of_one_instruction_calls_its_hook_each_time() -> None:
     assert len(calls) == 4
 
 
+def patch(cpu: Cpu, address: int, code: bytes) -> None:
+    assert cpu.write(address, code)
+
+
 def test_code_patched_in_its_own_block_by_a_hook_is_what_runs_next() -> None:
     cpu, end = cpu_with("nop; mov eax, 1; nop")
-    cpu.hook_address(CODE, lambda: cpu.write(CODE + 2, b"\x09") and None)
+    cpu.hook_address(CODE, lambda: patch(cpu, CODE + 2, b"\x09"))
     cpu.run(CODE, end, 100)
     assert get_register(cpu, "rax") == 9
 
@@ -341,7 +345,7 @@ def test_after_a_stop_in_one_hook_of_an_address_the_next_run_calls_the_others() 
 def test_an_instruction_that_is_begun_anew_in_a_block_of_its_own_is_executed() -> None:
     cpu, _ = cpu_with("nop; nop; inc rax")
     for _ in range(2):
-        cpu.hook_address(CODE + 1, lambda: cpu.write(CODE + 1, b"\x90") and None)
+        cpu.hook_address(CODE + 1, lambda: patch(cpu, CODE + 1, b"\x90"))
     assert cpu.run(CODE + 1, CODE + 2, 100).kind is StopKind.REACHED
     assert cpu.executed == 3
 

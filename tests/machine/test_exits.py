@@ -15,7 +15,7 @@ from machine.events.exits import exit_of, syscall, sysret
 from machine.events.passage import pass_through
 from machine.processor import msr
 from machine.processor.cpu import Cpu
-from vm.facts.events import EVENT_KINDS
+from vm.facts.events import EVENT_KINDS, EventKind
 from vm.registers import GENERAL, RIP, STORAGE_INDEX
 
 FOLDER = Path(machine.events.exits.__file__).parent
@@ -30,8 +30,8 @@ def test_every_kind_that_is_emulated_has_a_file_and_every_file_a_kind() -> None:
 
 
 @pytest.mark.parametrize("kind", EMULATED, ids=lambda kind: kind.name)
-def test_a_filtered_parameter_is_one_of_the_kinds(kind: object) -> None:
-    exit_ = exit_of(kind)  # type: ignore[arg-type]  # parametrized
+def test_a_filtered_parameter_is_one_of_the_kinds(kind: EventKind) -> None:
+    exit_ = exit_of(kind)
     assert exit_.parameter is None or exit_.parameter in exit_.kind.sdk_parameters
 
 
@@ -88,11 +88,11 @@ def test_evaluated_and_emitted_expressions_have_the_same_value(seed: int) -> Non
 
 
 @pytest.mark.parametrize("kind", EMULATED, ids=lambda kind: kind.name)
-def test_the_expressions_of_every_exit_have_a_native_form(kind: object) -> None:
+def test_the_expressions_of_every_exit_have_a_native_form(kind: EventKind) -> None:
     pytest.importorskip("llvmlite")
     from exit_probe import Probe
 
-    exit_: Exit = exit_of(kind)  # type: ignore[arg-type]  # parametrized
+    exit_: Exit = exit_of(kind)
     effect = () if isinstance(exit_.effect, ByProcessor) else exit_.effect
     made = [exit_.context, *(assignment.value for assignment in effect)]
     probe = Probe()

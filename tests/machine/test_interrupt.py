@@ -9,6 +9,7 @@ import time
 import pytest
 from machine_guests import bench, script
 
+from machine.events.dispatch import Trigger
 from machine.machine import StopCause
 from machine.schedule.interrupt import RunGuard
 
@@ -101,7 +102,12 @@ def test_the_run_ends_behind_the_script_that_is_under_way() -> None:
 
 def test_the_time_at_a_prompt_does_not_count() -> None:
     guest = bench("syscall")
-    guest.machine.goes_on = lambda trigger: time.sleep(0.3) or True
+
+    def think(trigger: Trigger) -> bool:
+        time.sleep(0.3)
+        return True
+
+    guest.machine.goes_on = think
     guest.on_syscall(script(lambda host: host.request("pause", ())))
     assert guest.machine.run(timeout=0.2).cause is StopCause.END
 

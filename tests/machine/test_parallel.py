@@ -288,9 +288,12 @@ def test_two_breaks_at_the_same_time_halt_once_each(turn: int) -> None:
 
 def test_a_breakpoint_halts_every_core() -> None:
     halts: list[Halt] = []
-    guest = session(
-        "", [BUSY, "mov ecx, 50000; wait: dec ecx; jnz wait; nop; nop"], broke=lambda halt: bool(halts.append(halt))
-    )
+
+    def note(halt: Halt) -> bool:
+        halts.append(halt)
+        return False
+
+    guest = session("", [BUSY, "mov ecx, 50000; wait: dec ecx; jnz wait; nop; nop"], broke=note)
     target = guest.machine.processes[1]
     guest.execution.breakpoints.add(target, 0x400000 + 9)
     assert guest.run(timeout=30).cause is StopCause.BREAK

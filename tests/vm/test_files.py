@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from vm import files
 from vm.files import FileRefused, open_for_writing, read_file, write_file
 from vm.limits import Limits
 
@@ -64,7 +63,7 @@ def test_a_fifo_with_a_reader_is_refused_as_well(reader: Path) -> None:
 
 def test_what_is_exchanged_behind_the_first_look_is_refused_too(reader: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     regular = os.stat(__file__)
-    monkeypatch.setattr(files.os, "stat", lambda *arguments, **options: regular)
+    monkeypatch.setattr(os, "stat", lambda *arguments, **options: regular)
     for use in (read, write):
         with pytest.raises(FileRefused, match="it is a FIFO"):
             use(reader)
@@ -104,7 +103,7 @@ def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path: Path, monkeypat
             file.write(bytes(400))
         return real(descriptor, size)
 
-    monkeypatch.setattr(files.os, "read", read_and_grow)
+    monkeypatch.setattr(os, "read", read_and_grow)
     with pytest.raises(FileRefused, match="limit max_source_bytes"):
         read(path)
 

@@ -48,12 +48,12 @@ class Guest:
         """The signed result of a system call."""
         registers, place = self.cpu.registers, SCRATCH + 0x8000
         registers.write(STORAGE_INDEX["rax"], NUMBERS[name])
-        for storage, value in zip(("rdi", "rsi", "rdx", "r10", "r8", "r9"), (*arguments, *(0,) * 6), strict=False):
-            if isinstance(value, str):
-                value = value.encode() + b"\0"
-            if isinstance(value, bytes):
-                self.cpu.write(place, value)
-                value, place = place, place + len(value)
+        for storage, given in zip(("rdi", "rsi", "rdx", "r10", "r8", "r9"), (*arguments, *(0,) * 6), strict=False):
+            data = given.encode() + b"\0" if isinstance(given, str) else given
+            value = place if isinstance(data, bytes) else data
+            if isinstance(data, bytes):
+                self.cpu.write(place, data)
+                place += len(data)
             registers.write(STORAGE_INDEX[storage], value)
         self.kernel.system_call(self.process)
         result = registers.read(STORAGE_INDEX["rax"])

@@ -29,7 +29,7 @@ def main() -> None:
     library.syscall.restype = ctypes.c_long
 
     def call(number: int, *values: int) -> int:
-        return library.syscall(ctypes.c_long(number), *(ctypes.c_ulong(value & (1 << 64) - 1) for value in values))
+        return int(library.syscall(ctypes.c_long(number), *(ctypes.c_ulong(value & (1 << 64) - 1) for value in values)))
 
     address = call(_MMAP, 0, 3 * _BUFFER_BYTES, 0, _MAP_PRIVATE | _MAP_ANONYMOUS, -1, 0) + _BUFFER_BYTES
     call(_MPROTECT, address, _BUFFER_BYTES, 3)

@@ -103,11 +103,11 @@ def converted(part: Specifier, value: int | float, memory: Memory) -> tuple[byte
             return b"-" if negative else positive, with_precision(part, digits), part.precision is None
         case "u" | "x" | "X" | "o":
             number = int(value) % (1 << bits)
-            digits = with_precision(part, format(number, {"u": "d"}.get(part.letter, part.letter)))
-            if "#" in part.flags and part.letter == "o" and not digits.startswith(b"0"):
-                digits = b"0" + digits
+            text = with_precision(part, format(number, {"u": "d"}.get(part.letter, part.letter)))
+            if "#" in part.flags and part.letter == "o" and not text.startswith(b"0"):
+                text = b"0" + text
             prefix = b"0" + part.letter.encode() if "#" in part.flags and part.letter in "xX" and number else b""
-            return prefix, digits, part.precision is None
+            return prefix, text, part.precision is None
         case "c":
             return (
                 b"",
@@ -118,10 +118,10 @@ def converted(part: Specifier, value: int | float, memory: Memory) -> tuple[byte
             return b"", b"%016X" % (int(value) % (1 << 64)), False
         case "s":
             most = MAX_MESSAGE if part.precision is None else min(part.precision, MAX_MESSAGE)
-            text = memory.units(int(value), 2 if part.size else 1, most)
-            if text is None:
+            units = memory.units(int(value), 2 if part.size else 1, most)
+            if units is None:
                 raise Stopped("invalid_address")
-            return b"", wide_text(text) if part.size else text, False
+            return b"", wide_text(units) if part.size else units, False
     alternate = "#" if "#" in part.flags else ""
     precision = 6 if part.precision is None else part.precision
     text = format(abs(float(value)), f"{alternate}.{precision}{part.letter}").encode()

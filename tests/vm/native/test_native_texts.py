@@ -19,7 +19,7 @@ def guest_of(data: bytes, start: int = 0x1FF0, layout: tuple[tuple[int, int, int
     """Two regions with this data, which may cross from one to the other, and 0x41 elsewhere."""
     guest = Guest(layout)
     for buffer in guest.buffers.values():
-        buffer[:] = b"\x41" * len(buffer)
+        buffer[:] = [0x41] * len(buffer)
     for place, byte in enumerate(data, start):
         guest.buffers[place & ~0xFFF][place & 0xFFF] = byte
     return guest
