@@ -67,7 +67,7 @@ def test_a_timeout_ends_the_run(tmp_path: Path) -> None:
 
 def test_ctrl_c_ends_the_run(tmp_path: Path) -> None:
     path = listing_file(tmp_path, LOOP)
-    commands = f".start path {path}\n? printf(\"begun\\n\");"
+    commands = f'.start path {path}\n? printf("begun\\n");'
     command = [sys.executable, "-u", "-m", "hds.cli.main", "run", *OPTIONS, "-e", commands, path]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
         assert run.stdout is not None
