@@ -8,21 +8,15 @@ it did not carry is counted. The log of `.logopen` is such a source, too, which 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import importlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from hds.outputs.carriers import (
-    Carrier,
-    FileCarrier,
-    ModuleCarrier,
-    OutputFailed,
-    Patience,
-    Rest,
-    connect_tcp,
-    open_named_pipe,
-)
+from hds.outputs.carriers import Carrier, OutputFailed, Patience, Rest
+from hds.outputs.file import FileCarrier
+from vm.facts.outputs import OUTPUT_KINDS
 
 LONGEST_NAME = 49  # characters
 _LOG = "log"
@@ -75,14 +69,13 @@ class Outputs:
 
     def create(self, name: str, kind: str, address: str) -> None:
         """Create a source and acquire what it writes to. Raises OutputFailed."""
-        maker = _MAKERS.get(kind.lower())
-        if maker is None:
-            raise OutputFailed(f"incorrect type near '{kind}' (file, namedpipe, tcp and module are known)")
+        if kind.lower() not in OUTPUT_KINDS:
+            raise OutputFailed(f"incorrect type near '{kind}' ({', '.join(OUTPUT_KINDS)} are known)")
         if len(name) > LONGEST_NAME:
             raise OutputFailed(f"the name of an output has at most {LONGEST_NAME} characters")
         if name in self.sources:
             raise OutputFailed(f"there is an output named '{name}' already")
-        self.sources[name] = OutputSource(name, kind.lower(), address, maker(self, address))
+        self.sources[name] = OutputSource(name, kind.lower(), address, _acquire(self, kind.lower(), address))
 
     def open(self, name: str) -> None:
         """Start forwarding to a source. Raises OutputFailed."""
@@ -185,30 +178,8 @@ class Outputs:
         if rest.count:
             source.failure = rest.reason or "the other end did not take everything"
 
-    def _file(self, address: str) -> Carrier:
-        """A file is emptied by the first source of the session that names it, and continued by the others."""
-        path = self.locate(address)
-        seen = any(
-            source.kind == "file" and self.locate(source.address).absolute() == path.absolute()
-            for source in self.sources.values()
-        )
-        return FileCarrier(path, append=seen, guarded=self.guarded)
 
-    def _tcp(self, address: str) -> Carrier:
-        return connect_tcp(address, self.patience)
-
-    def _named_pipe(self, address: str) -> Carrier:
-        return open_named_pipe(str(self.locate(address)), self.patience)
-
-    def _module(self, address: str) -> Carrier:
-        if not self.allow_modules:
-            raise OutputFailed("modules run code of their own: they need --allow-modules")
-        return ModuleCarrier(self.locate(address))
-
-
-_MAKERS: Mapping[str, Callable[[Outputs, str], Carrier]] = {
-    "file": Outputs._file,
-    "namedpipe": Outputs._named_pipe,
-    "tcp": Outputs._tcp,
-    "module": Outputs._module,
-}
+def _acquire(outputs: Outputs, kind: str, address: str) -> Carrier:
+    """What a source of this kind writes to, by the module of the kind. Raises OutputFailed."""
+    carrier: Carrier = importlib.import_module(f"hds.outputs.{kind}").acquire(outputs, address)
+    return carrier

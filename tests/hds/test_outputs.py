@@ -107,7 +107,7 @@ def test_other_shapes_are_incorrect_use(command: str) -> None:
 
 def test_an_unknown_type_is_named() -> None:
     assert refused("output create name pigeon x") == (
-        "err, incorrect type near 'pigeon' (file, namedpipe, tcp and module are known)"
+        "err, incorrect type near 'pigeon' (file, namedpipe, tcp, module are known)"
     )
 
 

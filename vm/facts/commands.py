@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from vm.facts.events import EVENT_BY_NAME, EVENTS, EventRow
+from vm.facts.outputs import OUTPUT_KINDS
 
 
 class Support(Enum):
@@ -81,7 +82,9 @@ COMMANDS: tuple[CommandRow, ...] = (
         CommandRow(
             "output",
             "lists, creates, opens or closes output sources",
-            usage="{name}\n{name} create NAME file|namedpipe|tcp|module ADDRESS\n{name} open NAME\n{name} close NAME",
+            usage="{name}\n{name} create NAME "
+            + "|".join(OUTPUT_KINDS)
+            + " ADDRESS\n{name} open NAME\n{name} close NAME",
             notes="See [events.md](events.md#forwarding).",
         ),
     ),

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from hds.outputs.carriers import OutputFailed
 from hds.session.commands.handler import Handler, incorrect_use, words
 from hds.session.session import CommandFailed
+from vm.facts.outputs import OUTPUT_KINDS
 
 if TYPE_CHECKING:
     from hds.session.scripts import Prepared
     from hds.session.session import Session
     from lang.commands import Command
 
-USAGE = "output, output create NAME file|namedpipe|tcp|module ADDRESS, output open NAME, output close NAME"
+USAGE = f"output, output create NAME {'|'.join(OUTPUT_KINDS)} ADDRESS, output open NAME, output close NAME"
 
 
 def output(session: Session, command: Command, prepared: Prepared) -> None:
