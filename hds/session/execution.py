@@ -14,22 +14,19 @@ from typing import TYPE_CHECKING
 
 from hds.report.records import Halt, Settled
 from machine.debugger.breakpoints import Breakpoint, Breakpoints, revive
-from machine.debugger.disassembly import LONGEST_INSTRUCTION, Line, disassemble, jump_note
+from machine.debugger.disassembly import Line
+from machine.debugger.stepping import execute_instruction, instruction_at, instruction_line
 from machine.events.dispatch import Trigger
 from machine.machine import ProcessEnd, RunSummary, StopCause
-from machine.processor.cpu import StopKind
 from machine.schedule.process import Process
 from vm.facts.stages import Stage
-from vm.registers import RFLAGS, RIP, STORAGE_INDEX
+from vm.registers import RIP, STORAGE_INDEX
 
 if TYPE_CHECKING:
     from hds.session.session import Session
 
 _RSP = STORAGE_INDEX["rsp"]
-_NOWHERE = 0xFFFF_FFFF_FFFF_FFFF
 _KERNEL = 1 << 63
-_ITERATIONS = 1 << 32  # instructions that one REP instruction may count for
-_STOPPING = (StopKind.HALT, StopKind.FAULT, StopKind.INVALID, StopKind.UNMAPPED)
 
 
 @dataclass(frozen=True)
@@ -252,21 +249,11 @@ class Execution:
 
     def _execute_one(self, process: Process) -> None:
         """Execute the instruction at RIP, with its events; the process ends or lives on as in a run."""
-        cpu, line = process.cpu, self.instruction(process)
-        start = cpu.registers.read(RIP)
         outer, self._stepping = self._stepping, True
         try:
-            if line is not None:
-                cpu.write(start, line.code)  # translated anew, so that the block can end behind the instruction
-            until, budget = _NOWHERE, 1
-            if line is not None and not line.branches and line.mnemonic != "hlt":
-                until, budget = line.end, _ITERATIONS
-            reason = cpu.run(start, until, budget)
+            execute_instruction(process)
         finally:
             self._stepping = outer
-        if process.exit_code is None and reason.kind in _STOPPING:
-            process.ended = reason
-            revive(process)
         if not process.alive:
             end = ProcessEnd.of(process)
             self._session.totals.last = RunSummary(end.cause, 1, {}, {}, {}, (end,))
@@ -276,13 +263,8 @@ class Execution:
 
     def instruction(self, process: Process) -> Line | None:
         """The instruction at RIP; None where there is none."""
-        address = process.cpu.registers.read(RIP)
-        code = process.cpu.memory.read_up_to(address, LONGEST_INSTRUCTION)
-        return next(disassemble(code, address, syntax=self._session.settings.syntax), None)
+        return instruction_at(process, self._session.settings.syntax)
 
     def instruction_line(self, process: Process) -> str:
         """The instruction at RIP as breaks and steps show it."""
-        line = self.instruction(process)
-        if line is None:
-            return f"{process.cpu.registers.read(RIP):016x}   the memory here holds no instruction"
-        return f"{line}{jump_note(line, process.cpu.registers.read(RFLAGS))}"
+        return instruction_line(process, self._session.settings.syntax)
