@@ -16,7 +16,7 @@ from lang import syntax as s
 from lang.builder import Builder
 from lang.diagnostics import Diagnostics, too_deep
 from lang.lalr import END, Parser, load
-from lang.lexer import Token, tokenize
+from lang.lexer import ARGUMENT, NO_ARGUMENT_HINT, Token, tokenize
 from lang.mistakes import Mistake, explain
 from lang.source import SourceFile, Span
 from vm.drives import NO_DRIVES, DriveRefused, Drives
@@ -88,11 +88,16 @@ class _Loader:
         return unit
 
     def include(self, token: Token, path: str) -> _Unit | None:
-        """The unit of an included file; None when it was included before, or cannot be (E020, E021, E024, E025)."""
+        """The unit of an included file; None when it was included before, or cannot be (E013, E020, E021, E024, E025)."""
         try:
             target = self.find(token, path)
         except DriveRefused as error:
             self.diagnostics.add("E025", f"cannot read the file `{path}`: {error}", token.span, error.hint)
+            return None
+        if target is None and (unset := ARGUMENT.search(token.span.text)):
+            start = token.span.start
+            place = Span(token.span.file, start + unset.start(), start + unset.end())
+            self.diagnostics.add("E013", f"`{unset[0]}` has no value", place, NO_ARGUMENT_HINT)
             return None
         if target is None:
             places = ", ".join(str(folder) for folder in self.folders(token))

@@ -45,6 +45,8 @@ def _command(line: Line) -> Command | tuple[CommandError, ...]:
         hint: str | None = "write the `{` on the line of the command that the block belongs to"
         return (CommandError(Code.NO_COMMAND, "this block does not follow a command", name.span, hint),)
     row = COMMAND_BY_NAME.get(name.lower)
+    if row is None and ARGUMENT.match(name.text):
+        return _unset_arguments(line.tokens, raw_text=False)
     if row is None:
         message = f"couldn't resolve command at '{name.text}'"
         hint = statement_hint(_written(line)) or _hint(name.lower)

@@ -29,6 +29,10 @@ PLACES = [
     ".process pid $arg1",
     "output create log file $arg1",
     ".script $arg1",
+    '? { #include "$arg1"\n}',
+    '!syscall script { print(1); #include "folder/$arg1.hds"\n}',
+    "$arg1 400000",
+    "$arg1",
 ]
 
 
