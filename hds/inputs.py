@@ -185,7 +185,22 @@ def is_bare_script(source: SourceFile) -> bool:
 def add_input(parser: argparse.ArgumentParser, what: str) -> None:
     """FILE, `-` or `-e TEXT`."""
     parser.add_argument("file", nargs="?", metavar="FILE", help=f"{what}; - for standard input")
-    parser.add_argument("-e", "--execute", metavar="TEXT", help=f"{what} as an argument")
+    add_execute(parser, "TEXT", f"{what} as an argument")
+
+
+class _Lines(argparse.Action):
+    """An option that may stand several times: its texts are lines of one."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None
+    ) -> None:
+        before = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, str(values) if before is None else f"{before}\n{values}")
+
+
+def add_execute(parser: argparse.ArgumentParser, what: str, meaning: str) -> None:
+    """-e, which takes the text itself."""
+    parser.add_argument("-e", "--execute", action=_Lines, metavar=what, help=f"{meaning}; each -e is a line of it")
 
 
 def add_kind(parser: argparse.ArgumentParser) -> None:

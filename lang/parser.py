@@ -88,7 +88,7 @@ class _Loader:
         return unit
 
     def include(self, token: Token, path: str) -> _Unit | None:
-        """The unit of an included file; None when it was included before, or cannot be (E013, E020, E021, E024, E025)."""
+        """The unit of an included file; None when it was before, or cannot be (E013, E020, E021, E024, E025)."""
         try:
             target = self.find(token, path)
         except DriveRefused as error:

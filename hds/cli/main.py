@@ -83,6 +83,7 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
     ),
 )
 ALIASES = {"help": "--help", "version": "--version"}
+OPTIONS = ("-h", "--help", "--version")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -106,17 +107,21 @@ def usual_words(words: Sequence[str]) -> list[str]:
     """The command line without what is only friendly: no words, `help [SUBCOMMAND]` and `version`."""
     if not words:
         return ["--help"]
-    if words[0] == "help" and len(words) > 1:
-        return [*words[1:], "--help"]
+    if words[0] == "help" and len(words) > 1 and words[1] not in ALIASES and not words[1].startswith("-"):
+        return [words[1], "--help", *words[2:]]
     return [ALIASES.get(words[0], words[0]), *words[1:]]
 
 
 def refuse_unknown(word: str) -> None:
     """Exit for a word that is no subcommand."""
-    if word.startswith("-") or any(row.name == word for row in SUBCOMMANDS):
-        return
     from lang.nearest import nearest
 
+    if word.startswith("-"):
+        if not any(option.startswith(word) and word != "--" for option in OPTIONS):
+            near = nearest(word, OPTIONS) if word.startswith("--") else None
+            hint = f"did you mean `hds {near}`?" if near else "options stand behind the subcommand; see `hds help`"
+            refuse(f"there is no option {word} in front of the subcommand", ExitCode.USAGE, hint)
+        return
     near = nearest(word, [*(row.name for row in SUBCOMMANDS), *ALIASES])
     if near is not None:
         hint = f"did you mean `hds {near}`?"
@@ -132,7 +137,12 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """The command line is wrong."""
-        hint = f"`{self.prog} --help` shows the options"
+        from lang.nearest import nearest
+
+        unknown = message.partition("unrecognized arguments: ")[2].partition(" ")[0].partition("=")[0]
+        near = nearest(unknown, self._option_string_actions) if unknown.startswith("--") else None
+        hint = f"did you mean {near}? " if near else ""
+        hint += f"`{self.prog} --help` shows the options"
         raise Refusal(Failure(FailureKind.USAGE, message, hint), lead=f"{self.format_usage()}{self.prog}: error: ")
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 from hds.exit_codes import ExitCode
 from hds.inputs import refuse
-from machine.loaders.reading import KIND_OF_SUFFIX, describe, looks_at
+from machine.loaders.reading import KIND_OF_SUFFIX, PROGRAMS, SCRIPTS, TEXT, describe, looks_at
 from vm.files import FileRefused
 
+_SCRIPT_SUFFIXES = (".hds", ".ds")
 _OF_EVERY_PROGRAM = ("--help", "--version")  # flags that are as likely meant for the guest
 
 
@@ -21,25 +23,34 @@ def refuse_wrong_order(script: str, words: Sequence[str]) -> None:
             ExitCode.USAGE,
             f"hds run {words[0]} ... {script} PROGRAM",
         )
-    what = _program(script, words[0] if words else None)
+    what, swapped = _program(script), bool(words) and _may_be_script(words[0])
+    if what is None and swapped and _content(script) not in (None, *SCRIPTS):
+        what = _content(script)
     if what is not None:
-        program = f"{words[0]} {script}" if words else f"SCRIPT {script}"
-        refuse(f"{script} is {what}: SCRIPT comes first", ExitCode.USAGE, f"hds run {program}")
+        order = [words[0], script, *words[1:]] if swapped else ["SCRIPT", script, *words]
+        refuse(f"{script} is {what}: SCRIPT comes first", ExitCode.USAGE, shlex.join(["hds", "run", *order]))
 
 
-def _program(script: str, other: str | None) -> str | None:
-    """What the file is, if it is no script but a program of any kind; `other` may be the script then."""
-    path, what = Path(script), _content(script)
-    if what is None:
-        return None
-    kind = KIND_OF_SUFFIX.get(path.suffix.lower())
-    if kind is not None and kind.is_text and what == "text":
-        return kind.what
-    if what.endswith(" program"):
+def refuse_script_as_program(name: str, command: str, why: str = "PROGRAM was expected") -> None:
+    """Exit if what stands where PROGRAM belongs is a script by its name and content; `command` is what is right."""
+    if Path(name).suffix.lower() in _SCRIPT_SUFFIXES and _content(name) == TEXT:
+        refuse(f"{name} is a script: {why}", ExitCode.USAGE, command)
+
+
+def _program(name: str) -> str | None:
+    """What the file is, if it is a program of any kind by its content or its name."""
+    what, kind = _content(name), KIND_OF_SUFFIX.get(Path(name).suffix.lower())
+    if what in PROGRAMS:
         return what
-    if what == "text" or ((kind is None or kind.is_text) and (other is None or _content(other) != "text")):
-        return None
-    return what if kind is None else kind.what
+    return kind.what if kind is not None and what is not None and kind.is_text == (what == TEXT) else None
+
+
+def _may_be_script(name: str) -> bool:
+    """Whether the file is text and no listing, or is not there and has the name of a script."""
+    content = _content(name)
+    if content is None:
+        return Path(name).suffix.lower() in _SCRIPT_SUFFIXES and not Path(name).exists()
+    return content == TEXT and _program(name) is None
 
 
 def _content(name: str) -> str | None:

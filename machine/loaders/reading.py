@@ -32,7 +32,9 @@ _FILES = (
     (b"PK\3\4", "a ZIP archive"),
     (b"\x1f\x8b", "compressed data"),
 )
-_TEXT, _UNKNOWN = "text", "data of an unknown kind"
+TEXT, _UNKNOWN = "text", "data of an unknown kind"
+PROGRAMS = (elf.KIND.what, pe.KIND.what, "a DOS program", "a Mach-O program")
+SCRIPTS = (TEXT, "a compiled script", "a compiled command file")
 _LOOKED_AT = 4096  # bytes in which text shows
 
 
@@ -79,7 +81,7 @@ def looks_at(path: Path) -> bytes:
 
 def is_known(data: bytes) -> bool:
     """Whether the first bytes tell what it is, and that is no text."""
-    return describe(data[:_LOOKED_AT]) not in (_TEXT, _UNKNOWN)
+    return describe(data[:_LOOKED_AT]) not in (TEXT, _UNKNOWN)
 
 
 def describe(data: bytes) -> str:
@@ -92,7 +94,7 @@ def describe(data: bytes) -> str:
     known = next((what for magic, what in _FILES if data.startswith(magic)), None)
     if known is not None:
         return known
-    return _TEXT if _is_text(data[:_LOOKED_AT]) else _UNKNOWN
+    return TEXT if _is_text(data[:_LOOKED_AT]) else _UNKNOWN
 
 
 def _is_text(data: bytes) -> bool:

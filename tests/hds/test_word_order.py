@@ -172,3 +172,88 @@ def test_dir_shows_what_is_imported_when_asked_for() -> None:
     fresh = importlib.import_module("hds")
     assert set(fresh.__all__) <= set(dir(fresh))
     assert "Session" in dir(fresh)
+
+
+ELF = b"\x7fELF\x02\x01\x01" + bytes(64)
+
+
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (("elf",), "hds run SCRIPT elf"),
+        (("elf", "elf"), "hds run SCRIPT elf elf"),
+        (("elf", "first", "second"), "hds run SCRIPT elf first second"),
+        (("elf", "script.hds", "first"), "hds run script.hds elf first"),
+        (("elf", "missing.hds"), "hds run missing.hds elf"),
+        (("elf", "guest.asm"), "hds run SCRIPT elf guest.asm"),
+        (("tool.sh", "script.hds"), "hds run script.hds tool.sh"),
+    ],
+)
+def test_the_hint_is_a_command_line_that_runs(
+    words: tuple[str, ...], command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("elf").write_bytes(ELF)
+    Path("script.hds").write_text("print 1\n")
+    Path("tool.sh").write_text("#!/bin/sh\n")
+    Path("guest.asm").write_text("nop\n")
+    ran = command_line("run", *words)
+    assert ran.code == ExitCode.USAGE
+    assert f": SCRIPT comes first\n  hint: {command}\n" in ran.errors
+
+
+@pytest.mark.parametrize("script", ["tool.sh", "data"])
+def test_what_is_no_script_is_not_swapped_with_a_program(script: str, tmp_path: Path) -> None:
+    (tmp_path / "elf").write_bytes(ELF)
+    (tmp_path / "tool.sh").write_text("#!/bin/sh\n")
+    (tmp_path / "data").write_bytes(b"\xf8\xff\x00\x01")
+    ran = command_line("run", str(tmp_path / script), str(tmp_path / "elf"))
+    assert ran.code in (ExitCode.FAILED, ExitCode.GUEST)
+    assert "comes first" not in ran.errors
+
+
+def test_with_execute_or_in_the_console_a_script_is_no_program(script: str) -> None:
+    ran = command_line("run", "-e", "g", script, "guest")
+    assert ran.code == ExitCode.USAGE
+    assert f"{script} is a script: -e stands in place of SCRIPT\n  hint: hds run {script} guest\n" in ran.errors
+    ran = command_line("console", script)
+    assert ran.code == ExitCode.USAGE
+    assert f"{script} is a script: PROGRAM was expected\n  hint: hds run {script}, or: hds console < {script}\n" in (
+        ran.errors
+    )
+
+
+@pytest.mark.parametrize("words", [("help", "help"), ("help", "version"), ("help", "--help")])
+def test_help_of_the_friendly_words_lists_the_subcommands(words: tuple[str, ...]) -> None:
+    ran = command_line(*words)
+    assert (ran.code, ran.errors, ran.output) == (0, "", command_line("help").output)
+
+
+def test_help_shows_the_first_of_several_subcommands() -> None:
+    assert command_line("help", "run", "check").output == command_line("help", "run").output
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("-V",), "options stand behind the subcommand"),
+        (("--quiet", "run", "x"), "options stand behind the subcommand"),
+        (("--verison",), "did you mean `hds --version`?"),
+        (("run", "--timout", "5", "x"), "did you mean --timeout?"),
+        (("eval", "--dump-register", "-e", ";", "--engin=native", "--jsno"), "did you mean --json?"),
+        (("list", "limits", "--colour"), "`hds list --help` shows the options"),
+    ],
+)
+def test_an_unknown_option_has_a_hint(words: tuple[str, ...], hint: str) -> None:
+    ran = command_line(*words)
+    assert ran.code == ExitCode.USAGE
+    assert f"hint: {hint}" in ran.errors
+    assert "required" not in ran.errors
+
+
+def test_each_execute_is_a_line() -> None:
+    ran = command_line("run", "-e", "print 1", "--quiet", "-e", "? { print(2);", "-e", "print(3); }", "--execute=bp zz")
+    assert ran.output == "1\n2\n3\n"
+    assert "<command line>:4:" in ran.errors
+    assert command_line("eval", "-e", "x = 5;", "-e", "print(x);").output == "5\n"
+    assert "checked 1 file: 0 errors" in command_line("check", "-e", "print 1", "-e", "print 2").errors

@@ -13,6 +13,7 @@ from hds.inputs import (
     COMMAND_LINE,
     InputError,
     add_compiling,
+    add_execute,
     add_kind,
     add_limits,
     add_programs,
@@ -39,7 +40,7 @@ _NOT_ASSEMBLED = "only the syntax of assembly text is checked: the package keyst
 def configure(parser: argparse.ArgumentParser) -> None:
     """The options of `hds check`."""
     parser.add_argument("files", nargs="*", metavar="FILE", help="command files or bare scripts; - for standard input")
-    parser.add_argument("-e", "--execute", metavar="TEXT", help="a command file or a bare script as an argument")
+    add_execute(parser, "TEXT", "a command file or a bare script as an argument")
     parser.add_argument("--format", choices=("text", "json", "sarif"), default="text", help="default text")
     parser.add_argument(
         "--target",

@@ -6,9 +6,11 @@ Without a terminal the commands are read from standard input, so that a session 
 from __future__ import annotations
 
 import argparse
+import shlex
 
 from hds.cli.console import Console
 from hds.cli.subcommands.run import add_guest, add_session, new_session
+from hds.cli.word_order import refuse_script_as_program
 from hds.exit_codes import ExitCode
 from hds.inputs import add_compiling, add_limits, chosen_limits
 from hds.session.engines import add_engine
@@ -35,6 +37,9 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
     console = Console()
     limits = chosen_limits(arguments)
+    if arguments.words and arguments.kind is None:
+        name = shlex.quote(arguments.words[0])
+        refuse_script_as_program(arguments.words[0], f"hds run {name}, or: hds console < {name}")
     reporter = Terminal(arguments.guest_output, limits)
     questions = Questions(next_commands=console.next_commands)
     session = new_session(arguments, list(arguments.words), limits, reporter, questions)

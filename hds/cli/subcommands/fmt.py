@@ -11,6 +11,7 @@ from hds.exit_codes import ExitCode
 from hds.inputs import (
     COMMAND_LINE,
     InputError,
+    add_execute,
     add_kind,
     add_limits,
     chosen_limits,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """The options of `hds fmt`."""
     parser.add_argument("files", nargs="*", metavar="FILE", help="command files or bare scripts; - for standard input")
-    parser.add_argument("-e", "--execute", metavar="TEXT", help="a command file or a bare script as an argument")
+    add_execute(parser, "TEXT", "a command file or a bare script as an argument")
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--check", action="store_true", help="write nothing; show what would change and exit with 1")
     group.add_argument("-w", "--write", action="store_true", help="write the files in place")

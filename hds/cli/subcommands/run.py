@@ -7,15 +7,17 @@ at the end that sums the run up. At a halt on a terminal the console asks what t
 from __future__ import annotations
 
 import argparse
+import shlex
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hds.cli.word_order import note_known_flags, refuse_wrong_order
+from hds.cli.word_order import note_known_flags, refuse_script_as_program, refuse_wrong_order
 from hds.exit_codes import ExitCode
 from hds.inputs import (
     add_compiling,
+    add_execute,
     add_limits,
     chosen_limits,
     decimal,
@@ -50,7 +52,7 @@ GUEST_OUTPUT = ("stderr", "stdout", "none")
 def configure(parser: argparse.ArgumentParser) -> None:
     """The options of the subcommand."""
     parser.usage = "hds run [OPTION...] (SCRIPT | -e COMMAND) [PROGRAM [ARG...]]"
-    parser.add_argument("-e", "--execute", metavar="COMMAND", help="commands as an argument, in place of SCRIPT")
+    add_execute(parser, "COMMAND", "commands as an argument, in place of SCRIPT")
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="SCRIPT [PROGRAM [ARG...]]", help="- for stdin")
     add_guest(parser)
     run = parser.add_argument_group("the run")
@@ -146,6 +148,8 @@ def run(arguments: argparse.Namespace) -> ExitCode | int:
     limits = chosen_limits(arguments)
     if arguments.file is not None:
         refuse_wrong_order(arguments.file, words)
+    elif words and arguments.kind is None:
+        refuse_script_as_program(words[0], shlex.join(["hds", "run", *words]), "-e stands in place of SCRIPT")
     source, compiled = read_commands_or_bundle(arguments, limits)
 
     from hds.cli.console import Console, on_terminal
