@@ -23,13 +23,6 @@ CONTINUATION = "> "
 QUIT = ("q", "quit")
 NAME = "<console>"
 
-# Commands that an empty line repeats (events-and-commands A.1), by canonical name.
-REPEATED = frozenset(
-    (
-        "g", "gg", "p", "pr", "t", "tr", "i", "ir", "gu", "dl", "!dl", "r", "print", "?", ".formats", "dt", "!dt",
-        *(mark + name for mark in ("", "!") for name in ("db", "dc", "dd", "dq", "u", "u2")),
-    )
-)  # fmt: skip
 _UNFINISHED = (Code.BLOCK_NOT_CLOSED, Code.STRING_NOT_CLOSED)
 
 ReadLine = Callable[[str], str]
@@ -134,4 +127,4 @@ def _is_unfinished(text: str) -> bool:
 def _is_repeated(text: str) -> bool:
     words = text.split(maxsplit=1)
     row = COMMAND_BY_NAME.get(words[0].lower())
-    return row is not None and row.name in REPEATED
+    return row is not None and row.repeats

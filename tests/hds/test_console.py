@@ -10,9 +10,8 @@ import pytest
 from hds_guests import TWO_CALLS, command_line, command_line_together, listing_file, session
 
 import hds.cli.console
-from hds.cli.console import REPEATED, Console
+from hds.cli.console import Console
 from hds.report.reporters import Questions
-from lang.commands import COMMAND_BY_NAME
 
 
 def console(*typed: str | type[BaseException]) -> tuple[Console, list[str]]:
@@ -67,10 +66,6 @@ def test_an_empty_line_repeats_commands_that_walk_on() -> None:
 def test_an_empty_line_does_not_repeat_other_commands() -> None:
     made, _ = console("", "events", "", "r")
     assert [made.next_commands() for _ in range(3)] == ["events", "r", None]
-
-
-def test_every_repeated_command_is_a_command() -> None:
-    assert COMMAND_BY_NAME.keys() >= REPEATED
 
 
 def test_the_user_steps_and_examines_at_a_trigger() -> None:

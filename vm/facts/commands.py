@@ -30,6 +30,7 @@ class CommandRow:
 
     `usage` has one form on a line, with `{name}` for the name; `notes` say what hds does differently from HyperDbg, or
     what is worth knowing. `raw_text` commands take the text behind their name as it is, instead of tokens (A.9).
+    An empty line at the prompt `repeats` a command (A.1).
     """
 
     name: str
@@ -38,6 +39,7 @@ class CommandRow:
     usage: str = "{name}"
     notes: str = ""
     raw_text: bool = False
+    repeats: bool = False
     support: Support = Support.RUNS
     section: str = ""
 
@@ -97,8 +99,11 @@ COMMANDS: tuple[CommandRow, ...] = (
             usage="{name} STATEMENTS\n{name} { STATEMENTS }",
             notes="The state is that of the current core, or of the held event.",
             raw_text=True,
+            repeats=True,
         ),
-        CommandRow("print", "prints the value of an expression", usage="{name} EXPRESSION", raw_text=True),
+        CommandRow(
+            "print", "prints the value of an expression", usage="{name} EXPRESSION", raw_text=True, repeats=True
+        ),
         CommandRow(
             ".formats",
             "prints the value of an expression in several formats",
@@ -106,6 +111,7 @@ COMMANDS: tuple[CommandRow, ...] = (
             usage="{name} EXPRESSION",
             notes="Decimal and octal show all 64 bits. The time is that of the machine's clock.",
             raw_text=True,
+            repeats=True,
         ),
     ),
     *_section(
@@ -116,6 +122,7 @@ COMMANDS: tuple[CommandRow, ...] = (
             usage="{name}\n{name} REGISTER\n{name} REGISTER = EXPRESSION",
             notes="Names are in lower case; sub-registers and flags are known.",
             raw_text=True,
+            repeats=True,
         ),
         CommandRow(
             "rdmsr",
@@ -148,29 +155,29 @@ COMMANDS: tuple[CommandRow, ...] = (
             "{name} ADDRESS [l LENGTH] [pid P]",
             "Rows of sixteen bytes from exactly the address, 80 (hex) bytes unless a length is given."
             " Bytes that cannot be read, or lie behind the length, are shown as `??`.",
-            CommandRow("db", "shows memory as bytes"),
-            CommandRow("dc", "shows memory as dwords with characters"),
-            CommandRow("dd", "shows memory as dwords"),
-            CommandRow("dq", "shows memory as qwords"),
-            CommandRow("!db", "shows physical memory as bytes"),
-            CommandRow("!dc", "shows physical memory as dwords with characters"),
-            CommandRow("!dd", "shows physical memory as dwords"),
-            CommandRow("!dq", "shows physical memory as qwords"),
+            CommandRow("db", "shows memory as bytes", repeats=True),
+            CommandRow("dc", "shows memory as dwords with characters", repeats=True),
+            CommandRow("dd", "shows memory as dwords", repeats=True),
+            CommandRow("dq", "shows memory as qwords", repeats=True),
+            CommandRow("!db", "shows physical memory as bytes", repeats=True),
+            CommandRow("!dc", "shows physical memory as dwords with characters", repeats=True),
+            CommandRow("!dd", "shows physical memory as dwords", repeats=True),
+            CommandRow("!dq", "shows physical memory as qwords", repeats=True),
         ),
         *_alike(
             "{name} ADDRESS [l NODES] [o OFFSET] [pid P]",
             "Follows the pointer at OFFSET of every node, up to 100 (hex) nodes.",
-            CommandRow("dl", "walks a linked list"),
-            CommandRow("!dl", "walks a linked list in physical memory"),
+            CommandRow("dl", "walks a linked list", repeats=True),
+            CommandRow("!dl", "walks a linked list in physical memory", repeats=True),
         ),
         *_alike(
             "{name} ADDRESS [l LENGTH] [pid P]",
             "Unlike in HyperDbg, `lea` shows neither size nor segment, and an instruction set "
             "extension may have another of its names. `settings syntax` changes the style.",
-            CommandRow("u", "disassembles 64-bit code", ("u64",)),
-            CommandRow("u2", "disassembles 32-bit code", ("u32",)),
-            CommandRow("!u", "disassembles 64-bit code in physical memory", ("!u64",)),
-            CommandRow("!u2", "disassembles 32-bit code in physical memory", ("!u32",)),
+            CommandRow("u", "disassembles 64-bit code", ("u64",), repeats=True),
+            CommandRow("u2", "disassembles 32-bit code", ("u32",), repeats=True),
+            CommandRow("!u", "disassembles 64-bit code in physical memory", ("!u64",), repeats=True),
+            CommandRow("!u2", "disassembles 32-bit code in physical memory", ("!u32",), repeats=True),
         ),
         *_alike(
             "{name} ADDRESS VALUE [VALUE ...] [pid P]",
@@ -218,29 +225,30 @@ COMMANDS: tuple[CommandRow, ...] = (
             "{name}",
             "Lets the guest run until it ends or something halts it; at a held event, finishes its "
             "trigger first. The commands of a file behind it are carried out at the halt.",
-            CommandRow("g", "continues"),
+            CommandRow("g", "continues", repeats=True),
             CommandRow("continue", "continues", ("cont",)),
         ),
         *_alike(
             "{name} [COUNT]",
             "`p` runs a call to its return, `t` a system call to its return, `i` goes into both. Each"
             " step shows the next instruction. At a held event the first step finishes its trigger.",
-            CommandRow("p", "steps over"),
-            CommandRow("t", "steps in"),
-            CommandRow("i", "steps exactly one instruction, also into the kernel"),
+            CommandRow("p", "steps over", repeats=True),
+            CommandRow("t", "steps in", repeats=True),
+            CommandRow("i", "steps exactly one instruction, also into the kernel", repeats=True),
         ),
         *_alike(
             "{name} [COUNT]",
             "The registers are shown behind each step.",
-            CommandRow("pr", "steps over and shows the registers"),
-            CommandRow("tr", "steps in and shows the registers"),
-            CommandRow("ir", "like i, and shows the registers"),
+            CommandRow("pr", "steps over and shows the registers", repeats=True),
+            CommandRow("tr", "steps in and shows the registers", repeats=True),
+            CommandRow("ir", "like i, and shows the registers", repeats=True),
         ),
         CommandRow(
             "gu",
             "steps until a return has been executed",
             usage="{name} [COUNT]",
             notes="Shows only the last instruction; COUNT is the largest number of steps.",
+            repeats=True,
         ),
         CommandRow("~", "shows or switches the current core", ("core",), usage="{name}\n{name} CORE"),
         CommandRow(
@@ -388,12 +396,12 @@ COMMANDS: tuple[CommandRow, ...] = (
         CommandRow(".attach", "attaches to a process", ("attach",)),
         CommandRow(".detach", "detaches from a process", ("detach",)),
         CommandRow(".switch", "lists or switches attached processes", ("switch",)),
-        CommandRow("dt", "shows a structure"),
-        CommandRow("!dt", "shows a structure in physical memory"),
+        CommandRow("dt", "shows a structure", repeats=True),
+        CommandRow("!dt", "shows a structure in physical memory", repeats=True),
         CommandRow("struct", "shows the declaration of a structure", ("structure",)),
         CommandRow(".pe", "shows headers and sections of a program file", ("pe",)),
         CommandRow("test", "tests the debugger itself", (".test",)),
-        CommandRow("gg", "continues, with a greeting"),
+        CommandRow("gg", "continues, with a greeting", repeats=True),
         CommandRow("!track", "draws a tree of calls", ("track",)),
         CommandRow("!rev", "reverse-engineering machinery", ("rev",)),
         CommandRow("!lbr", "controls the recording of branches"),
