@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from lang import syntax as s
+from lang.code import Code
 from lang.commands import Token, TokenKind
 from lang.commands.tokenizer import Line as CommandLine
 from lang.commands.tokenizer import read_lines
@@ -24,7 +25,7 @@ from vm.facts.commands import COMMAND_BY_NAME
 from vm.limits import Limits
 
 # What a layout does not need to know: arguments, and the contents of included files.
-_UNNEEDED = frozenset(("E013", "E020", "E021", "E024"))
+_UNNEEDED = frozenset((Code.NO_ARGUMENT, Code.UNREADABLE_INCLUDE, Code.INCLUDE_CYCLE, Code.DEEP_INCLUDES))
 _LINE_END = re.compile(r"\r\n?|\n")
 
 
@@ -37,7 +38,7 @@ class CannotLayOut(Exception):  # noqa: N818 - it says what happened
 
 
 class _LayoutDiagnostics(Diagnostics):
-    def add(self, code: str, message: str, span: Span, hint: Hint = None, notes: tuple[Note, ...] = ()) -> None:
+    def add(self, code: Code, message: str, span: Span, hint: Hint = None, notes: tuple[Note, ...] = ()) -> None:
         if code not in _UNNEEDED:
             super().add(code, message, span, hint, notes)
 
@@ -58,7 +59,7 @@ def lay_out_commands(source: SourceFile, limits: Limits) -> str:
     at = 0
     for line in read_lines(source):
         if line.errors:
-            raise CannotLayOut([Diagnostic(str(e.code), e.message, e.span, e.hint) for e in line.errors])
+            raise CannotLayOut(list(line.errors))
         first = _extent(line.tokens[0]).start
         prefix = _between(source.text[at:first], out, at == 0)
         out.append(prefix + _command(line, limits))
@@ -73,7 +74,7 @@ def lay_out_commands(source: SourceFile, limits: Limits) -> str:
 
 def _unsafe(span: Span) -> CannotLayOut:
     message = "this text cannot be laid out without changing its meaning; it is left as it is"
-    return CannotLayOut([Diagnostic("E030", message, span)])
+    return CannotLayOut([Diagnostic(Code.SYNTAX, message, span)])
 
 
 def _parsed(span: Span, limits: Limits) -> tuple[s.Program, list[Span]]:

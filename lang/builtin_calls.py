@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from lang import foreign_formats
 from lang import syntax as s
 from lang import typed as t
+from lang.code import Code
 from lang.diagnostics import Hint
 from lang.lexer import LiteralPlaces
 from lang.operations import convert, integer
@@ -34,7 +35,7 @@ class BuiltinCalls:
 
     if TYPE_CHECKING:
 
-        def report(self, code: str, message: str, span: Span, hint: Hint = None) -> None: ...
+        def report(self, code: Code, message: str, span: Span, hint: Hint = None) -> None: ...
         def value(self, node: s.Expression) -> t.Value: ...
         def any_value(self, node: s.Expression) -> t.Value: ...
         def address(self, node: s.Expression, span: Span) -> t.Value: ...
@@ -46,7 +47,7 @@ class BuiltinCalls:
         builtin = BUILTINS[BUILTIN_INDEX[ALIASES.get(node.name, node.name)]]
         if node.name in ALIASES:
             message = f"HyperDbg v0.23 does not know `{node.name}`"
-            self.report("P013", message, node.name_span, f"write `{builtin.name}`")
+            self.report(Code.V023_ALIAS, message, node.name_span, f"write `{builtin.name}`")
         if builtin.name in _STATEMENTS:
             for argument in node.arguments:
                 self.any_value(argument)
@@ -78,13 +79,13 @@ class BuiltinCalls:
             if wide != (kind == "w"):
                 needed = "wide" if kind == "w" else "narrow"
                 hint = 'write L"..."' if kind == "w" else 'write "..." without L'
-                self.report("E067", f"a {needed} string is needed here", node.span, hint)
+                self.report(Code.STRING_WIDTH, f"a {needed} string is needed here", node.span, hint)
         return self.bits(value)
 
     def bits(self, value: t.Value) -> t.Value:
         """The 64 bits of a scalar as U64; W007 for floating point."""
         if isinstance(value.type, Float):
-            self.report("W007", "the bits of a floating-point value are used here", value.span)
+            self.report(Code.FLOAT_BITS, "the bits of a floating-point value are used here", value.span)
         return replace(value, type=U64)
 
     def _check_atomic(self, node: s.Expression, value: t.Value) -> None:
@@ -94,7 +95,12 @@ class BuiltinCalls:
             kind = value.variable.type
             if not isinstance(kind, Pointer | Array):
                 name = node.name if isinstance(node, s.Name) else f".{node.name}"
-                self.report("W016", f"the value of `{name}` is taken as an address", node.span, f"write `&{name}`")
+                self.report(
+                    Code.VALUE_AS_ADDRESS,
+                    f"the value of `{name}` is taken as an address",
+                    node.span,
+                    f"write `&{name}`",
+                )
 
     # --- statements that print
 
@@ -115,7 +121,7 @@ class BuiltinCalls:
         form = node.arguments[0] if node.arguments else None
         if not isinstance(form, s.String) or form.value.wide:
             span = form.span if form is not None else node.span
-            self.report("E110", "the format of printf is a narrow string literal", span, 'printf("...", ...)')
+            self.report(Code.BAD_FORMAT, "the format of printf is a narrow string literal", span, 'printf("...", ...)')
             for argument in node.arguments[1:]:
                 self.value(argument)
             return t.Group(node.span, ())
@@ -137,18 +143,18 @@ class BuiltinCalls:
         for at in parsed.stray:
             foreign = foreign_formats.find(form.value.data, at)
             if foreign is None:
-                self.report("W006", "this `%` begins no specifier; it is printed", places.span(at, at + 1))
+                self.report(Code.STRAY_PERCENT, "this `%` begins no specifier; it is printed", places.span(at, at + 1))
             else:
                 message = f"`{foreign.text}` is no specifier; it is printed as it is and takes no argument"
-                self.report("W006", message, places.span(at, at + foreign.length), foreign.instead)
+                self.report(Code.STRAY_PERCENT, message, places.span(at, at + foreign.length), foreign.instead)
         for at in parsed.escaped:
             message = "`%%` prints one percent sign; HyperDbg v0.23 prints two"
-            self.report("P091", message, places.span(at, at + 2))
+            self.report(Code.V023_PERCENT, message, places.span(at, at + 2))
         for piece in parsed.conversions:
             if piece.extended:
                 span = places.span(piece.start, piece.end)
                 shown = form.value.data[piece.start : piece.end].decode("latin-1")
-                self.report("P090", f"HyperDbg v0.23 does not know the specifier `{shown}`", span)
+                self.report(Code.V023_FORMAT, f"HyperDbg v0.23 does not know the specifier `{shown}`", span)
 
     def _report_count(
         self, node: s.Call, text: bytes, places: LiteralPlaces, parsed: formatting.Format, given: int
@@ -163,7 +169,9 @@ class BuiltinCalls:
             span, what = node.arguments[1 + len(conversions)].span, "no specifier is left for this argument"
         foreign = next(filter(None, (foreign_formats.find(text, at) for at in parsed.stray)), None)
         hint = f"`{foreign.text}` counts as text: {foreign.instead}" if foreign is not None else None
-        self.report("E111", f"{what}: the format takes {len(conversions)} {plural}, here are {given}", span, hint)
+        self.report(
+            Code.PRINTF_COUNT, f"{what}: the format takes {len(conversions)} {plural}, here are {given}", span, hint
+        )
 
     def _printf_argument(
         self, form: s.String, places: LiteralPlaces, piece: formatting.Conversion, value: t.Value
@@ -173,22 +181,22 @@ class BuiltinCalls:
         is_float = isinstance(value.type, Float)
         if is_float != piece.is_float:
             needed = "a floating-point value" if piece.is_float else "an integer or an address"
-            self.report("P092", "HyperDbg v0.23 stops at run time here", value.span)
+            self.report(Code.V023_ARGUMENT_KIND, "HyperDbg v0.23 stops at run time here", value.span)
             hint = "cast it: (double)..." if piece.is_float else "use %f, or cast it: (long)..."
             message = f"`{shown}` needs {needed}, this is `{value.type}`"
-            self.report_with_note("E112", message, value.span, hint, "the specifier", span)
+            self.report_with_note(Code.PRINTF_KIND, message, value.span, hint, "the specifier", span)
             return integer(0, U64, value.span)
         if isinstance(value, t.Literal) and piece.letter in "sS":
             wide = value.type == Pointer(U16)
             if wide != (piece.letter == "S"):
                 needed = "wide" if piece.letter == "S" else "narrow"
                 self.report_with_note(
-                    "E067", f"`{shown}` needs a {needed} string", value.span, None, "the specifier", span
+                    Code.STRING_WIDTH, f"`{shown}` needs a {needed} string", value.span, None, "the specifier", span
                 )
         return convert(value, F64) if is_float else value
 
     if TYPE_CHECKING:
 
         def report_with_note(
-            self, code: str, message: str, span: Span, hint: str | None, note: str, place: Span
+            self, code: Code, message: str, span: Span, hint: str | None, note: str, place: Span
         ) -> None: ...

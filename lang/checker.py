@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from lang import syntax as s
 from lang import typed as t
+from lang.code import Code
 from lang.diagnostics import Diagnostics, SilentDiagnostics
 from lang.expressions import Expressions
 from lang.flow import falls_through, report_unreachable
@@ -76,7 +77,7 @@ class Checker(Expressions, Initialisers):
             match item:
                 case s.FunctionDefinition():
                     if item.name in self.names.functions:
-                        loud.add("E062", f"the function `{item.name}` is defined already", item.name_span)
+                        loud.add(Code.FUNCTION_AGAIN, f"the function `{item.name}` is defined already", item.name_span)
                     else:
                         self.names.functions[item.name] = self._signature(item)
                 case s.Typedef():
@@ -124,8 +125,8 @@ class Checker(Expressions, Initialisers):
         if session is not None and not same(session[0], kind):
             conflict = session[0]
         if conflict is not None:
-            loud.add("P112", "HyperDbg v0.23 lets the last declaration change the type", span)
-            loud.add("E070", f"`.{name}` has type `{conflict}` in this session, not `{kind}`", span)
+            loud.add(Code.V023_GLOBAL_TYPE, "HyperDbg v0.23 lets the last declaration change the type", span)
+            loud.add(Code.GLOBAL_TYPES, f"`.{name}` has type `{conflict}` in this session, not `{kind}`", span)
 
     def _check_globals(self, program: s.Program) -> None:
         """E120."""
@@ -133,12 +134,14 @@ class Checker(Expressions, Initialisers):
         count = len(self.names.session.types) + len(fresh)
         if count > self.limits.max_globals:
             message = f"{count} global variables; a session has at most {self.limits.max_globals} (limit max_globals)"
-            self.report("E120", message, program.span)
-            self.report("P111", "HyperDbg v0.23 overruns its table of globals", program.span)
+            self.report(Code.TOO_MANY_GLOBALS, message, program.span)
+            self.report(Code.V023_GLOBALS, "HyperDbg v0.23 overruns its table of globals", program.span)
         size = sum(variable.type.size for variable in self.names.globals.values())
         if size > self.limits.max_global_bytes:
             limit = self.limits.max_global_bytes
-            self.report("E120", f"{size} bytes of globals; the limit max_global_bytes is {limit}", program.span)
+            self.report(
+                Code.TOO_MANY_GLOBALS, f"{size} bytes of globals; the limit max_global_bytes is {limit}", program.span
+            )
 
     # --- statements
 
@@ -195,10 +198,10 @@ class Checker(Expressions, Initialisers):
         if isinstance(value, t.Constant):
             if isinstance(node, s.Number) and not node.text[0].isdigit():
                 hint = f"it is the number 0x{node.value:x} here, not a variable"
-                self.report("W019", f"`{node.text}` looks like a variable", node.span, hint)
+                self.report(Code.CONSTANT_CONDITION, f"`{node.text}` looks like a variable", node.span, hint)
             elif not (isinstance(node, s.Number) and node.value == 1):
                 what = "true" if value.bits else "false"
-                self.report("W019", f"this condition is always {what}", node.span)
+                self.report(Code.CONSTANT_CONDITION, f"this condition is always {what}", node.span)
         return value
 
     def _if(self, item: s.If) -> t.Statement:
@@ -228,16 +231,22 @@ class Checker(Expressions, Initialisers):
         if function is None:
             if item.value is not None:
                 self.value(item.value)
-                self.report("E066", "the main program returns no value", item.value.span, "write `return;`")
+                self.report(
+                    Code.VALUE_RETURNED_BY_MAIN, "the main program returns no value", item.value.span, "write `return;`"
+                )
             return t.Leave(item.span, None)
         void = isinstance(function.result, Void)
         if item.value is None:
             if not void:
-                self.report("E065", f"`{function.name}` returns `{function.result}`: a value is missing", item.span)
+                self.report(
+                    Code.RETURN_WITHOUT_VALUE,
+                    f"`{function.name}` returns `{function.result}`: a value is missing",
+                    item.span,
+                )
             return t.Leave(item.span, None)
         value = self.value(item.value)
         if void:
-            self.report("E064", f"`{function.name}` is void: it returns no value", item.value.span)
+            self.report(Code.VALUE_RETURNED_BY_VOID, f"`{function.name}` is void: it returns no value", item.value.span)
             return t.Leave(item.span, None)
         return t.Leave(item.span, self.assigned(value, function.result, item.value.span))
 
@@ -254,33 +263,37 @@ class Checker(Expressions, Initialisers):
         function.body = self.statements(item.body.statements)
         self.scope = outer
         if not isinstance(function.result, Void) and falls_through(function.body):
-            self.report("W003", f"`{item.name}` can reach its end without `return`; it returns 0 then", item.name_span)
-            self.report("P048", "HyperDbg v0.23 returns the value of an earlier call here", item.name_span)
+            self.report(
+                Code.END_REACHED, f"`{item.name}` can reach its end without `return`; it returns 0 then", item.name_span
+            )
+            self.report(Code.V023_NO_RETURN, "HyperDbg v0.23 returns the value of an earlier call here", item.name_span)
 
     def _check_signature(self, item: s.FunctionDefinition) -> None:
         """The errors of types, parameters and result that the silent walk passed over."""
         result = self.resolver.pointers(self.resolver.base(item.type), item.stars, item.name_span)
         if not is_scalar(result) and not isinstance(result, Void):
             message = f"`{item.name}` cannot return `{result}` by value"
-            self.report("E095", message, item.type.span, "return a pointer")
+            self.report(Code.SCALAR_NEEDED, message, item.type.span, "return a pointer")
         seen: set[str] = set()
         for parameter in item.parameters:
             name = parameter.declarator.name
             if name in seen:
-                self.report("E083", f"there is a parameter `{name}` already", parameter.span)
+                self.report(Code.NAME_AGAIN, f"there is a parameter `{name}` already", parameter.span)
             seen.add(name)
             if parameter.declarator.is_global:
-                self.report("E030", "a parameter has no dot", parameter.declarator.name_span)
+                self.report(Code.SYNTAX, "a parameter has no dot", parameter.declarator.name_span)
             if parameter.declarator.initialiser is not None:
-                self.report("E030", "a parameter has no initialiser", parameter.declarator.span)
+                self.report(Code.SYNTAX, "a parameter has no initialiser", parameter.declarator.span)
             if parameter.type is None:
-                self.report("P098", "HyperDbg v0.23 wants a type in front of every parameter", parameter.span)
+                self.report(
+                    Code.V023_PARAMETER_TYPE, "HyperDbg v0.23 wants a type in front of every parameter", parameter.span
+                )
                 continue
             kind = self.resolver.declared(self.resolver.base(parameter.type), parameter.declarator)
             if isinstance(kind, Void):
-                self.report("E098", f"`{name}` cannot have type void", parameter.span)
+                self.report(Code.VOID_OBJECT, f"`{name}` cannot have type void", parameter.span)
             elif not is_scalar(kind):
-                self.report("E095", f"`{kind}` cannot be passed by value", parameter.span, "pass a pointer")
+                self.report(Code.SCALAR_NEEDED, f"`{kind}` cannot be passed by value", parameter.span, "pass a pointer")
 
     # --- simple statements
 
@@ -303,9 +316,11 @@ class Checker(Expressions, Initialisers):
         """A place that is written; W011 for a bare register."""
         place = self.place(node, reading)
         if isinstance(node, s.RegisterName) and node.bare:
-            self.report("W011", f"this writes the register {node.name}", node.span, f"write `@{node.name}`")
+            self.report(Code.BARE_REGISTER, f"this writes the register {node.name}", node.span, f"write `@{node.name}`")
         if isinstance(place.type, Array):
-            self.report("E039", "an array cannot be assigned to", node.span, "assign its elements, or use memcpy")
+            self.report(
+                Code.NO_PLACE, "an array cannot be assigned to", node.span, "assign its elements, or use memcpy"
+            )
             return Place(U64, node.span, variable=t.Variable("", U64))
         return place
 
@@ -345,9 +360,9 @@ class Checker(Expressions, Initialisers):
         for place in reversed(places):
             if source is None or place.type is not source.type or not isinstance(place.type, Struct):
                 shown = source.type if source is not None else self.types.get(node.value, I64)
-                self.report("P081", "HyperDbg v0.23 accepts this, with another meaning", span)
+                self.report(Code.V023_STRUCT_NUMBER, "HyperDbg v0.23 accepts this, with another meaning", span)
                 hint = "only structs of the same type can be assigned"
-                self.report("E096", f"`{shown}` cannot be assigned to `{place.type}`", span, hint)
+                self.report(Code.BAD_STRUCT_ASSIGNMENT, f"`{shown}` cannot be assigned to `{place.type}`", span, hint)
                 return []
             statements.append(t.CopyObject(span, place.location(), source.location(), place.type.size))
             source = place
@@ -373,22 +388,27 @@ class Checker(Expressions, Initialisers):
         place = self.target(target, reading=True)
         before, place = place.pinned(self.temporary)
         if isinstance(place.type, Struct):
-            self.report("E095", f"`{place.type}` is not a number", target.span)
+            self.report(Code.SCALAR_NEEDED, f"`{place.type}` is not a number", target.span)
             return []
         old = place.load()
         right = self.value(operand) if operand is not None else integer(1, I64, span)
         self.mark_assigned(target)
         if isinstance(place.type, Pointer):
             if operator not in "+-" or isinstance(right.type, Pointer | Float):
-                self.report("E091", f"a pointer has no `{operator}=` of this kind", span, "use += or -= with a number")
+                self.report(
+                    Code.BAD_OPERANDS,
+                    f"a pointer has no `{operator}=` of this kind",
+                    span,
+                    "use += or -= with a number",
+                )
                 return []
             result = self.pointer_sum(operator, old, right, span)
         else:
             if (place.is_float or isinstance(right.type, Float)) and operator in ("%", "<<", ">>", "&", "|", "^"):
-                self.report("E091", f"`{operator}=` needs integers", span)
+                self.report(Code.BAD_OPERANDS, f"`{operator}=` needs integers", span)
                 return []
             if isinstance(right.type, Pointer) and place.is_float:
-                self.report("E091", "a pointer and a floating-point value cannot be combined", span)
+                self.report(Code.BAD_OPERANDS, "a pointer and a floating-point value cannot be combined", span)
                 return []
             result = arithmetic(operator, old, right, span)
         return [*before, place.store(self.assigned(result, place.type, span), span)]
@@ -400,11 +420,13 @@ class Checker(Expressions, Initialisers):
         base = self.resolver.base(item.type)
         for declarator in item.declarators:
             if declarator.sizes:
-                self.report("E037", "there are no typedefs of arrays", declarator.span)
+                self.report(Code.NO_SUCH_CONSTRUCT, "there are no typedefs of arrays", declarator.span)
             if declarator.initialiser is not None:
-                self.report("E030", "a typedef has no initialiser", declarator.initialiser.span)
+                self.report(Code.SYNTAX, "a typedef has no initialiser", declarator.initialiser.span)
             if declarator.name in self.names.typedefs:
-                self.report("E086", f"the typedef `{declarator.name}` is defined already", declarator.name_span)
+                self.report(
+                    Code.TYPEDEF_AGAIN, f"the typedef `{declarator.name}` is defined already", declarator.name_span
+                )
             self.names.typedefs[declarator.name] = self.resolver.pointers(base, declarator.stars, declarator.span)
 
     def declared_type(self, base: Type, declarator: s.Declarator) -> Type:
@@ -415,7 +437,7 @@ class Checker(Expressions, Initialisers):
             count = self.element_count(declarator.initialiser, inner)
         kind = self.resolver.declared(base, declarator, count)
         if isinstance(kind, Void):
-            self.report("P037", "HyperDbg v0.23 accepts a void variable", declarator.name_span)
+            self.report(Code.V023_VOID, "HyperDbg v0.23 accepts a void variable", declarator.name_span)
         return self.resolver.object_type(kind, declarator)
 
     def declaration(self, item: s.Declaration) -> list[t.Statement]:
@@ -438,10 +460,12 @@ class Checker(Expressions, Initialisers):
             self.scope.declare(declarator.name, kind).in_memory = not is_scalar(kind)
         if not is_scalar(kind):
             for target in declarator.chain:
-                self.report("E039", "only scalars can be initialised in a chain", target.span)
+                self.report(Code.NO_PLACE, "only scalars can be initialised in a chain", target.span)
             return self._declare_object(kind, declarator)
         if isinstance(declarator.initialiser, s.InitialiserList):
-            self.report("E099", f"`{declarator.name}` is a scalar: it takes one value without braces", span)
+            self.report(
+                Code.MISPLACED_LIST, f"`{declarator.name}` is a scalar: it takes one value without braces", span
+            )
             self.silent_list(declarator.initialiser)
             self.declare(declarator.name, declarator.is_global, kind, declarator.name_span)
             return []
@@ -452,7 +476,7 @@ class Checker(Expressions, Initialisers):
         elif self._is_struct(declarator.initialiser):
             source = self.struct_source(declarator.initialiser)
             shown = source.type if source is not None else "a struct"
-            self.report("E096", f"`{shown}` cannot be assigned to `{kind}`", span)
+            self.report(Code.BAD_STRUCT_ASSIGNMENT, f"`{shown}` cannot be assigned to `{kind}`", span)
             value = integer(0, kind, span)
         else:
             value = self.value(declarator.initialiser)
@@ -480,11 +504,15 @@ class Checker(Expressions, Initialisers):
             address = t.AddressOfGlobal(U64, span, variable)
             return Place(kind, span, global_variable=variable, address=address)
         if name in self.names.functions and self.scope.function is None:
-            self.report("E069", f"`{name}` is a function", span)
+            self.report(Code.FUNCTION_AS_VARIABLE, f"`{name}` is a function", span)
         local = self.scope.variables.get(name)
         if local is not None and not same(local.type, kind):
-            code = "P082" if isinstance(kind, Array) and isinstance(local.type, Array) else "P030"
-            self.report("W017", f"`{name}` had type `{local.type}`; this is a new variable", span)
+            code = (
+                Code.V023_ARRAY_AGAIN
+                if isinstance(kind, Array) and isinstance(local.type, Array)
+                else Code.V023_DECLARED_AGAIN
+            )
+            self.report(Code.DECLARED_AGAIN, f"`{name}` had type `{local.type}`; this is a new variable", span)
             self.report(code, "HyperDbg v0.23 keeps the same storage", span)
             local = None
         if local is None or local.type != kind:
@@ -503,11 +531,11 @@ class Checker(Expressions, Initialisers):
             source = self.struct_source(initialiser)
             place = self.declare(declarator.name, declarator.is_global, kind, declarator.name_span)
             if isinstance(kind, Array):
-                self.report("E099", "an array takes a list in braces", initialiser.span, "{ ... }")
+                self.report(Code.MISPLACED_LIST, "an array takes a list in braces", initialiser.span, "{ ... }")
                 return []
             if source is None or source.type is not kind:
                 shown = source.type if source is not None else self.types.get(initialiser, I64)
-                self.report("E096", f"`{shown}` cannot be assigned to `{kind}`", initialiser.span)
+                self.report(Code.BAD_STRUCT_ASSIGNMENT, f"`{shown}` cannot be assigned to `{kind}`", initialiser.span)
                 return []
             return [t.CopyObject(span, place.location(), source.location(), kind.size)]
         if initialiser is None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lang.checker import Checker
+from lang.code import Code
 from lang.decimal_looking import report_bounds, report_comparisons
 from lang.diagnostics import Diagnostic, Diagnostics, in_order
 from lang.names import SessionNames
@@ -138,7 +139,7 @@ class Compiler:
         try:
             program = lower(typed)
         except TooLarge as error:
-            diagnostics.add("E026", f"the script is too large: {error}", span)
+            diagnostics.add(Code.SCRIPT_TOO_LARGE, f"the script is too large: {error}", span)
             return None
         for name, variable in names.globals.items():
             self.session.types[name] = (variable.type, variable.typed)

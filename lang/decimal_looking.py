@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lang import syntax as s
+from lang.code import Code
 from lang.diagnostics import Diagnostics
 
 COMPARISONS = ("<", ">", "<=", ">=", "==", "!=")
@@ -33,7 +34,7 @@ def report_bounds(program: s.Program, diagnostics: Diagnostics) -> list[s.Number
     """W020: the sides of comparisons that are a loop's condition or joined to one, and where a `for` starts."""
     found = list(_bounds(program))
     for number in found:
-        diagnostics.add("W020", in_decimal(number), number.span, way_out(number))
+        diagnostics.add(Code.HEXADECIMAL_BOUND, in_decimal(number), number.span, way_out(number))
     return found
 
 
@@ -44,7 +45,12 @@ def report_comparisons(program: s.Program, bounds: list[s.Number], diagnostics: 
     for number in sorted(found, key=lambda number: number.span.start):
         if number.span.file.name not in told:
             told.add(number.span.file.name)
-            diagnostics.add("R001", in_decimal(number), number.span, f"{way_out(number)}; this is said once a file")
+            diagnostics.add(
+                Code.HEXADECIMAL_COMPARISON,
+                in_decimal(number),
+                number.span,
+                f"{way_out(number)}; this is said once a file",
+            )
 
 
 def _bounds(program: s.Program) -> Iterator[s.Number]:

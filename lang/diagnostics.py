@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from lang.characters import escape
+from lang.code import Code
 from lang.source import Span
 from vm.limits import DEFAULT_LIMITS, Limits
 
@@ -49,9 +50,9 @@ Hint = str | Callable[[], str | None] | None
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One finding. `code` is a row of `lang.codes` or `lang.commands.errors`."""
+    """One finding. `code` has a row in `lang.codes`."""
 
-    code: str
+    code: Code
     message: str
     span: Span
     hint: str | None = None
@@ -63,7 +64,7 @@ class Diagnostic:
         return severity_of(self.code)
 
 
-def severity_of(code: str) -> Severity:
+def severity_of(code: Code) -> Severity:
     """Told by the first letter of the code."""
     return _SEVERITIES[code[0]]
 
@@ -81,7 +82,7 @@ class Diagnostics:
     _seen: dict[str, set[Span]] = field(default_factory=dict)  # places by code
     _texts: dict[str, str] = field(default_factory=dict)  # equal messages are one object
 
-    def add(self, code: str, message: str, span: Span, hint: Hint = None, notes: tuple[Note, ...] = ()) -> None:
+    def add(self, code: Code, message: str, span: Span, hint: Hint = None, notes: tuple[Note, ...] = ()) -> None:
         """Record a finding, unless the same code was found at the same place already."""
         seen = self._seen.setdefault(code, set())
         is_error = severity_of(code) is Severity.ERROR
@@ -116,13 +117,13 @@ class Diagnostics:
 class SilentDiagnostics(Diagnostics):
     """Records nothing: for a walk whose findings another one makes again."""
 
-    def add(self, code: str, message: str, span: Span, hint: Hint = None, notes: tuple[Note, ...] = ()) -> None:
+    def add(self, code: Code, message: str, span: Span, hint: Hint = None, notes: tuple[Note, ...] = ()) -> None:
         """Nothing."""
 
 
 def too_deep(diagnostics: Diagnostics, span: Span, limits: Limits) -> None:
     """E121."""
-    diagnostics.add("E121", f"nested more than {limits.max_nesting} levels deep (limit max_nesting)", span)
+    diagnostics.add(Code.TOO_DEEP, f"nested more than {limits.max_nesting} levels deep (limit max_nesting)", span)
 
 
 def sort_key(item: Diagnostic) -> tuple[str, int, str]:

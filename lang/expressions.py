@@ -14,6 +14,7 @@ from lang import syntax as s
 from lang import typed as t
 from lang.argument_width import is_narrow
 from lang.builtin_calls import BuiltinCalls
+from lang.code import Code
 from lang.diagnostics import Diagnostics, Hint, Note
 from lang.names import Scope, ScriptNames
 from lang.nearest import nearest_hint
@@ -81,11 +82,11 @@ class Expressions(BuiltinCalls):
         self.resolver = TypeResolver(names, diagnostics, self.constant_integer, limits)
         self.temporaries: list[t.Variable] = []
 
-    def report(self, code: str, message: str, span: Span, hint: Hint = None) -> None:
+    def report(self, code: Code, message: str, span: Span, hint: Hint = None) -> None:
         """Record a finding."""
         self.diagnostics.add(code, message, span, hint)
 
-    def report_with_note(self, code: str, message: str, span: Span, hint: str | None, note: str, place: Span) -> None:
+    def report_with_note(self, code: Code, message: str, span: Span, hint: str | None, note: str, place: Span) -> None:
         """Record a finding that has a second place."""
         self.diagnostics.add(code, message, span, hint, (Note(note, place),))
 
@@ -101,7 +102,7 @@ class Expressions(BuiltinCalls):
         """A scalar value; E063 and E095 for what is none."""
         result = self.any_value(node)
         if isinstance(result.type, Void):
-            self.report("E063", "this has no value", node.span)
+            self.report(Code.NO_VALUE, "this has no value", node.span)
             return integer(0, U64, node.span)
         return result
 
@@ -145,10 +146,10 @@ class Expressions(BuiltinCalls):
         self.types[node] = place.type
         if isinstance(place.type, Struct):
             hint = "take its address with `&`, or name a member"
-            self.report("E095", f"`{place.type}` is not a number", node.span, hint)
+            self.report(Code.SCALAR_NEEDED, f"`{place.type}` is not a number", node.span, hint)
             return integer(0, U64, node.span)
         if isinstance(place.type, Void):
-            self.report("E098", "void has no value", node.span)
+            self.report(Code.VOID_OBJECT, "void has no value", node.span)
             return integer(0, U64, node.span)
         return place.load()
 
@@ -202,14 +203,16 @@ class Expressions(BuiltinCalls):
 
     def _local(self, node: s.Name, reading: bool) -> Place:
         if node.name in self.names.functions and node.name not in self.scope.variables:
-            self.report("E069", f"`{node.name}` is a function", node.span, f"to call it: {node.name}(...)")
+            self.report(
+                Code.FUNCTION_AS_VARIABLE, f"`{node.name}` is a function", node.span, f"to call it: {node.name}(...)"
+            )
             return Place(U64, node.span, variable=t.Variable(node.name, U64))
         variable = self.scope.lookup(node.name)
         if reading and node.name not in self.scope.assigned and is_scalar(variable.type):
             value = foreign.CONSTANTS.get(node.name)
             hint = f"the language has no `{node.name}`: write {value}" if value else None
-            self.report("W001", f"`{node.name}` is read before it is assigned; it is 0", node.span, hint)
-            self.report("P031", "HyperDbg v0.23 rejects this, or its compiler crashes", node.span)
+            self.report(Code.UNASSIGNED_LOCAL, f"`{node.name}` is read before it is assigned; it is 0", node.span, hint)
+            self.report(Code.V023_UNASSIGNED, "HyperDbg v0.23 rejects this, or its compiler crashes", node.span)
         if is_scalar(variable.type):
             return Place(variable.type, node.span, variable=variable, typed=variable.typed)
         variable.in_memory = True
@@ -220,9 +223,9 @@ class Expressions(BuiltinCalls):
         variable = self.names.global_variable(node.name)
         known = node.name in self.names.written or node.name in self.names.session.assigned
         if reading and not known and is_scalar(variable.type):
-            self.report("W002", f"no script has assigned `.{node.name}`; it is 0", node.span)
+            self.report(Code.UNASSIGNED_GLOBAL, f"no script has assigned `.{node.name}`; it is 0", node.span)
         if reading and node.name not in self.names.assigned and node.name not in self.names.session.assigned:
-            self.report("P031", "HyperDbg v0.23 rejects a global that was not assigned before", node.span)
+            self.report(Code.V023_UNASSIGNED, "HyperDbg v0.23 rejects a global that was not assigned before", node.span)
         if is_scalar(variable.type):
             return Place(variable.type, node.span, global_variable=variable, typed=variable.typed)
         address = t.AddressOfGlobal(U64, node.span, variable)
@@ -231,7 +234,7 @@ class Expressions(BuiltinCalls):
     def _pointee(self, node: s.Unary) -> Place:
         pointer = self.value(node.operand)
         if isinstance(pointer.type, Float):
-            self.report("E094", "`*` needs an address, not a floating-point value", node.span)
+            self.report(Code.FLOAT_AS_ADDRESS, "`*` needs an address, not a floating-point value", node.span)
             return Place(U64, node.span, address=integer(0, U64, node.span))
         address = replace(pointer, type=U64)
         if not isinstance(pointer.type, Pointer) or isinstance(pointer.type.target, Void):
@@ -247,7 +250,9 @@ class Expressions(BuiltinCalls):
             return base.element(self._subscript(node.index), node.span)
         pointer = self.value(node.base)
         if not isinstance(pointer.type, Pointer) or isinstance(pointer.type.target, Void):
-            self.report("E090", f"`[ ]` needs an array or a typed pointer, this is `{pointer.type}`", node.base.span)
+            self.report(
+                Code.NO_ARRAY, f"`[ ]` needs an array or a typed pointer, this is `{pointer.type}`", node.base.span
+            )
             self._subscript(node.index)
             return Place(U64, node.span, address=integer(0, U64, node.span))
         target: Type = pointer.type.target
@@ -262,13 +267,13 @@ class Expressions(BuiltinCalls):
     def _subscript(self, node: s.Expression) -> t.Value:
         value = self.value(node)
         if isinstance(value.type, Float):
-            self.report("E091", "an index is an integer", node.span)
+            self.report(Code.BAD_OPERANDS, "an index is an integer", node.span)
             return integer(0, I64, node.span)
         return value
 
     def _element_size(self, kind: Type, span: Span) -> int:
         if not is_complete(kind) and not isinstance(kind, Void):
-            self.report("E087", f"`{kind}` is incomplete: the size of an element is unknown", span)
+            self.report(Code.INCOMPLETE_TYPE, f"`{kind}` is incomplete: the size of an element is unknown", span)
         return max(1, kind.size)
 
     def _member(self, node: s.Member) -> Place:
@@ -276,12 +281,12 @@ class Expressions(BuiltinCalls):
         if struct is None:
             return Place(U64, node.span, address=address)
         if struct.members is None:
-            self.report("E087", f"`{struct}` is incomplete", node.base.span)
+            self.report(Code.INCOMPLETE_TYPE, f"`{struct}` is incomplete", node.base.span)
             return Place(U64, node.span, address=address)
         member = struct.member(node.name)
         if member is None:
             hint = nearest_hint(node.name, (m.name for m in struct.members))
-            self.report("E084", f"`{struct}` has no member `{node.name}`", node.name_span, hint)
+            self.report(Code.UNKNOWN_MEMBER, f"`{struct}` has no member `{node.name}`", node.name_span, hint)
             return Place(U64, node.span, address=address)
         return Place(member.type, node.span, address=add_offset(address, member.offset))
 
@@ -300,14 +305,14 @@ class Expressions(BuiltinCalls):
             kind = base.type if base is not None else self.value(node.base).type
             arrow = isinstance(kind, Pointer) and isinstance(kind.target, Struct)
             hint = f"it is a pointer: use `->{node.name}`" if arrow else None
-            self.report("E085", f"`.` needs a struct, this is `{kind}`", node.base.span, hint)
+            self.report(Code.NO_STRUCT, f"`.` needs a struct, this is `{kind}`", node.base.span, hint)
             return None, zero
         pointer = self.value(node.base) if not self._is_struct(node.base) else None
         if pointer is not None and isinstance(pointer.type, Pointer) and isinstance(pointer.type.target, Struct):
             return pointer.type.target, replace(pointer, type=U64)
         hint = f"it is a struct: use `.{node.name}`" if pointer is None else None
         shown = "a struct" if pointer is None else f"`{pointer.type}`"
-        self.report("E085", f"`->` needs a pointer to a struct, this is {shown}", node.base.span, hint)
+        self.report(Code.NO_STRUCT, f"`->` needs a pointer to a struct, this is {shown}", node.base.span, hint)
         return None, zero
 
     def _is_struct(self, node: s.Expression) -> bool:
@@ -326,8 +331,8 @@ class Expressions(BuiltinCalls):
         name = inner.name if isinstance(inner, s.Name) else ""
         if not addressable or (name in self.names.functions and name not in self.scope.variables):
             if isinstance(inner, s.Number | s.RegisterName | s.PseudoName):
-                self.report("P075", "HyperDbg v0.23 accepts this and gives a useless address", span)
-            self.report("E093", "this has no address", node.span, "assign it to a variable first")
+                self.report(Code.V023_ADDRESS, "HyperDbg v0.23 accepts this and gives a useless address", span)
+            self.report(Code.NO_ADDRESS, "this has no address", node.span, "assign it to a variable first")
             if not addressable:
                 self.value(node)
             return integer(0, U64, span)
@@ -359,7 +364,7 @@ class Expressions(BuiltinCalls):
     def sign(self, operator: str, value: t.Value, span: Span) -> t.Value:
         """`- + ~`; E091 for `~` on floating point."""
         if operator == "~" and isinstance(value.type, Float):
-            self.report("E091", "`~` needs an integer", span)
+            self.report(Code.BAD_OPERANDS, "`~` needs an integer", span)
             return integer(0, I64, span)
         return negate(operator, value, span)
 
@@ -393,10 +398,10 @@ class Expressions(BuiltinCalls):
     def _operands_fit(self, node: s.Binary, left: t.Value, right: t.Value) -> bool:
         for one, other in ((left, right), (right, left)):
             if isinstance(one.type, Float) and node.operator in INTEGER_ONLY:
-                self.report("E091", f"`{node.operator}` needs integers, this is `{one.type}`", one.span)
+                self.report(Code.BAD_OPERANDS, f"`{node.operator}` needs integers, this is `{one.type}`", one.span)
                 return False
             if isinstance(one.type, Float) and isinstance(other.type, Pointer):
-                self.report("E091", "a pointer and a floating-point value cannot be combined", node.span)
+                self.report(Code.BAD_OPERANDS, "a pointer and a floating-point value cannot be combined", node.span)
                 return False
         if node.operator in ("/", "%", "<<", ">>") and isinstance(right, t.Constant):
             self._check_constant_operand(node, left, right)
@@ -407,25 +412,27 @@ class Expressions(BuiltinCalls):
         if node.operator in "/%":
             zero = right.bits == 0 or (isinstance(right.type, Float) and right.bits << 1 & (1 << 64) - 1 == 0)
             if zero:
-                self.report("W010", "division by zero: the run will stop here", node.right.span)
+                self.report(Code.CERTAIN_STOP, "division by zero: the run will stop here", node.right.span)
             return
         wide = isinstance(left.type, Pointer) or max(left.type.size, right.type.size) == 8
         if right.bits >= (64 if wide else 32):
-            self.report("W010", "impossible shift count: the run will stop here", node.right.span)
+            self.report(Code.CERTAIN_STOP, "impossible shift count: the run will stop here", node.right.span)
 
     def _check_comparison(self, node: s.Binary, left: t.Value, right: t.Value) -> None:
         """W015: `==` or `!=` beside an ordering; W009: an unsigned value is never below 0."""
         before = node.left.operator if isinstance(node.left, s.Binary) else ""
         if before in COMPARISONS and (before in EQUALITIES) != (node.operator in EQUALITIES):
             message = f"`{before}` and `{node.operator}` have the same priority here, unlike in C"
-            self.report("W015", message, node.operator_span, "say with parentheses which one comes first")
+            self.report(
+                Code.COMPARISON_PRIORITY, message, node.operator_span, "say with parentheses which one comes first"
+            )
         for value, other, always, never in ((left, right, ">=", "<"), (right, left, "<=", ">")):
             zero = isinstance(other, t.Constant) and other.bits == 0 and isinstance(other.type, Integer)
             plain = value.type == U64 or isinstance(value.type, Pointer)
             if zero and plain and not isinstance(value, t.Constant) and node.operator in (always, never):
                 what = "true" if node.operator == always else "false"
                 hint = "assign it to an `int` or `long` first" if what == "false" else None
-                self.report("W009", f"always {what}: the value is unsigned", node.span, hint)
+                self.report(Code.CONSTANT_COMPARISON, f"always {what}: the value is unsigned", node.span, hint)
 
     def _logical(self, node: s.Binary, left: t.Value) -> t.Value:
         is_and = node.operator == "&&"
@@ -441,7 +448,7 @@ class Expressions(BuiltinCalls):
         if isinstance(left.type, Pointer) and isinstance(right.type, Pointer):
             if operator == "+" or left.type != right.type:
                 what = "two pointers cannot be added" if operator == "+" else "these pointers have different types"
-                self.report("E091", what, span)
+                self.report(Code.BAD_OPERANDS, what, span)
                 return integer(0, I64, span)
             size = self._element_size(left.type.target, span)
             distance = arithmetic("-", left, right, span)
@@ -450,7 +457,7 @@ class Expressions(BuiltinCalls):
             return replace(distance, type=I64)
         if isinstance(right.type, Pointer):
             if operator == "-":
-                self.report("E091", "a pointer cannot be subtracted from a number", span)
+                self.report(Code.BAD_OPERANDS, "a pointer cannot be subtracted from a number", span)
                 return integer(0, I64, span)
             size = self._element_size(right.type.target, span)
             return operation("ADD", right.type, span, scaled(left, size), right)
@@ -462,12 +469,12 @@ class Expressions(BuiltinCalls):
         kind = self.resolver.type_name(node.type)
         value = self.value(node.operand)
         if not is_scalar(kind):
-            self.report("E092", f"a value cannot be cast to `{kind}`", node.type.span)
+            self.report(Code.BAD_CAST, f"a value cannot be cast to `{kind}`", node.type.span)
             return integer(0, U64, node.span)
         if {isinstance(kind, Float), isinstance(value.type, Float)} == {True, False} and (
             isinstance(kind, Pointer) or isinstance(value.type, Pointer)
         ):
-            self.report("E092", f"`{value.type}` cannot be cast to `{kind}`", node.span)
+            self.report(Code.BAD_CAST, f"`{value.type}` cannot be cast to `{kind}`", node.span)
             return integer(0, kind, node.span)
         return replace(convert(value, kind), span=node.span)
 
@@ -477,7 +484,7 @@ class Expressions(BuiltinCalls):
         else:
             kind = self.unevaluated(node.operand)
         if not is_complete(kind):
-            self.report("E097", f"`{kind}` has no size", node.span)
+            self.report(Code.NO_SIZE, f"`{kind}` has no size", node.span)
         return integer(kind.size, U64, node.span)
 
     def unevaluated(self, node: s.Expression) -> Type:
@@ -496,20 +503,24 @@ class Expressions(BuiltinCalls):
         if isinstance(kind, Pointer) != isinstance(origin, Pointer) and (
             isinstance(kind, Float) or isinstance(origin, Float)
         ):
-            self.report("E091", f"`{origin}` does not convert to `{kind}`", span)
+            self.report(Code.BAD_OPERANDS, f"`{origin}` does not convert to `{kind}`", span)
             return integer(0, kind, span)
         if isinstance(kind, Pointer) and isinstance(origin, Integer):
             if not (isinstance(value, t.Constant) and value.bits == 0):
-                self.report("W012", f"an integer becomes a pointer (`{kind}`)", span, f"cast it: ({kind})...")
-                self.report("P074", "HyperDbg v0.23 rejects this without a cast", span)
+                self.report(
+                    Code.INTEGER_TO_POINTER, f"an integer becomes a pointer (`{kind}`)", span, f"cast it: ({kind})..."
+                )
+                self.report(Code.V023_POINTER_CAST, "HyperDbg v0.23 rejects this without a cast", span)
         elif isinstance(kind, Pointer) and isinstance(origin, Pointer) and kind != origin:
             void = isinstance(kind.target, Void) or isinstance(origin.target, Void)
             if not void:
-                self.report("W013", f"`{origin}` becomes `{kind}`", span, f"cast it: ({kind})...")
+                self.report(Code.POINTER_TYPES, f"`{origin}` becomes `{kind}`", span, f"cast it: ({kind})...")
                 if origin.target != U64:
-                    self.report("P074", "HyperDbg v0.23 rejects this without a cast", span)
+                    self.report(Code.V023_POINTER_CAST, "HyperDbg v0.23 rejects this without a cast", span)
         if isinstance(origin, Pointer) and isinstance(kind, Integer):
-            self.report("P074", "HyperDbg v0.23 rejects a pointer for a typed integer without a cast", span)
+            self.report(
+                Code.V023_POINTER_CAST, "HyperDbg v0.23 rejects a pointer for a typed integer without a cast", span
+            )
         if isinstance(kind, Integer) and isinstance(origin, Integer | Pointer) and kind.size < 8:
             self._check_range(value, kind, span)
         return convert(value, kind)
@@ -520,7 +531,7 @@ class Expressions(BuiltinCalls):
             number = signed(value.bits)
             low, high = (0, 1) if kind.name == "bool" else (-(1 << (kind.bits - 1)), (1 << kind.bits) - 1)
             if not low <= number <= high and kind.name != "bool":
-                self.report("W014", f"the constant 0x{value.bits:x} does not fit `{kind}`", span)
+                self.report(Code.CONSTANT_DOES_NOT_FIT, f"the constant 0x{value.bits:x} does not fit `{kind}`", span)
 
     # --- calls
 
@@ -536,7 +547,7 @@ class Expressions(BuiltinCalls):
         hint: Hint = nearest_hint(node.name, chain(self.names.functions, BUILTIN_INDEX))
         if node.name in foreign.FUNCTIONS:
             hint = f"write {foreign.FUNCTIONS[node.name]}"
-        self.report("E060", f"there is no function `{node.name}`", node.name_span, hint)
+        self.report(Code.UNKNOWN_FUNCTION, f"there is no function `{node.name}`", node.name_span, hint)
         return integer(0, U64, node.span)
 
     def _user_call(self, node: s.Call, function: t.FunctionEntity) -> t.Value:
@@ -561,12 +572,14 @@ class Expressions(BuiltinCalls):
         wide = value.type.size == 8 and isinstance(value.type, Integer | Pointer) and not isinstance(value, t.Constant)
         if wide and isinstance(kind, Integer) and kind.size < 8 and not is_narrow(node, self.types):
             message = f"a 64-bit value meets a parameter of type `{kind}`: the upper bits are lost"
-            self.report("W018", message, node.span, "HyperDbg v0.23 passes all 64 bits; use `long`")
+            self.report(Code.NARROW_PARAMETER, message, node.span, "HyperDbg v0.23 passes all 64 bits; use `long`")
 
     def check_count(self, node: s.Call, count: int) -> bool:
         """E061."""
         if len(node.arguments) == count:
             return True
         plural = "argument" if count == 1 else "arguments"
-        self.report("E061", f"`{node.name}` takes {count} {plural}, here are {len(node.arguments)}", node.span)
+        self.report(
+            Code.ARGUMENT_COUNT, f"`{node.name}` takes {count} {plural}, here are {len(node.arguments)}", node.span
+        )
         return False

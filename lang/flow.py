@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 from lang import syntax as s
 from lang import typed as t
+from lang.code import Code
 from lang.source import Span
 
-Report = Callable[[str, str, Span], None]
+Report = Callable[[Code, str, Span], None]
 
 
 def falls_through(statements: tuple[t.Statement, ...]) -> bool:
@@ -60,6 +61,6 @@ def _behind_jump(items: tuple[s.Statement, ...], report: Report) -> None:
     done = False
     for item in items:
         if done and not isinstance(item, s.FunctionDefinition | s.Empty):
-            report("W004", "this statement is never reached", item.span)
+            report(Code.UNREACHABLE, "this statement is never reached", item.span)
             done = False
         done = done or isinstance(item, s.Return | s.Break | s.Continue)

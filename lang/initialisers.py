@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from lang import syntax as s
 from lang import typed as t
+from lang.code import Code
 from lang.diagnostics import Hint
 from lang.operations import add_offset
 from lang.places import Place
@@ -47,7 +48,7 @@ class Initialisers:
 
     if TYPE_CHECKING:
 
-        def report(self, code: str, message: str, span: Span, hint: Hint = None) -> None: ...
+        def report(self, code: Code, message: str, span: Span, hint: Hint = None) -> None: ...
         def value(self, node: s.Expression) -> t.Value: ...
         def assigned(self, value: t.Value, kind: Type, span: Span) -> t.Value: ...
         def temporary(self, kind: Type) -> t.Variable: ...
@@ -73,8 +74,10 @@ class Initialisers:
                 values.append((offset, self.assigned(value, target, item.span)))
             elif number == room:
                 if len(items) == room + 1:
-                    self.report("P064", "HyperDbg v0.23 accepts exactly one initialiser too many", item.span)
-                self.report("E089", f"too many initialisers: `{kind}` takes {room}", item.span)
+                    self.report(
+                        Code.V023_INITIALISER, "HyperDbg v0.23 accepts exactly one initialiser too many", item.span
+                    )
+                self.report(Code.TOO_MANY_INITIALISERS, f"too many initialisers: `{kind}` takes {room}", item.span)
         self._check_groups(node, kind)
         return values
 
@@ -87,7 +90,9 @@ class Initialisers:
                 part = part_at(kind, at)
                 if part is None or count != part.scalars:
                     message = "these braces only group: they do not have the values of the row or member they start"
-                    self.report("W005", message, item.span, "give every value, or leave the inner braces out")
+                    self.report(
+                        Code.GROUPING_BRACES, message, item.span, "give every value, or leave the inner braces out"
+                    )
                 at += count
             else:
                 at += 1

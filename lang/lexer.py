@@ -12,6 +12,7 @@ from array import array
 from dataclasses import dataclass
 from typing import Protocol
 
+from lang.code import Code
 from lang.diagnostics import Diagnostics, Hint
 from lang.nearest import nearest_hint
 from lang.source import SourceFile, Span
@@ -66,7 +67,7 @@ _SINGLE = {"n": 10, "t": 9, "\\": 92, '"': 34, "'": 39, "?": 63, "r": 13, "a": 7
 _V023_SINGLE = frozenset('nt\\"')
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Token:
     """A token: its terminal, its text, its place, and the value of a literal."""
 
@@ -130,7 +131,7 @@ class Lexer:
         self.tokens.append(Token(kind, text, span, value))
         return span.end
 
-    def error(self, code: str, message: str, span: Span, hint: Hint = None) -> None:
+    def error(self, code: Code, message: str, span: Span, hint: Hint = None) -> None:
         """Record a finding."""
         self.diagnostics.add(code, message, span, hint)
 
@@ -142,19 +143,23 @@ class Lexer:
             if char in "\r\f\v":
                 place = Span(self.source, span.start + offset, span.start + offset + 1)
                 name = {"\r": "carriage return", "\f": "form feed", "\v": "vertical tab"}[char]
-                self.error("P005", f"HyperDbg v0.23 rejects a {name} in a script", place, "use LF line ends")
+                self.error(
+                    Code.V023_WHITE_SPACE, f"HyperDbg v0.23 rejects a {name} in a script", place, "use LF line ends"
+                )
                 return
 
     def comment(self, text: str, span: Span) -> int:
         """P004: v0.23 looks at the stars before the slash two at a time."""
         stars = len(text[2:-1]) - len(text[2:-1].rstrip("*"))
         if stars % 2 == 0 and len(text) > 4:
-            self.error("P004", f"HyperDbg v0.23 does not see the end of this comment ({stars} stars before `/`)", span)
+            self.error(
+                Code.V023_STARS, f"HyperDbg v0.23 does not see the end of this comment ({stars} stars before `/`)", span
+            )
         return span.end
 
     def open_comment(self, text: str, span: Span) -> int:
         """E002: the rest of the file is taken for the comment."""
-        self.error("E002", "this comment is never closed", span, "close it with `*/`")
+        self.error(Code.OPEN_COMMENT, "this comment is never closed", span, "close it with `*/`")
         return self.end
 
     # --- words
@@ -162,7 +167,9 @@ class Lexer:
     def word(self, text: str, span: Span) -> None:
         """Language.md 3.2: the first matching row decides."""
         if self.source.text.startswith("!=", span.end):
-            self.error("P006", "HyperDbg v0.23 reads a symbol name here", span, "put a blank in front of `!=`")
+            self.error(
+                Code.V023_SYMBOL, "HyperDbg v0.23 reads a symbol name here", span, "put a blank in front of `!=`"
+            )
         previous = self.tokens[-1] if self.tokens else None
         if previous is not None and previous.type in ("ARROW", "DOT") and "`" not in text:
             self.add("NAME", text, span)
@@ -178,12 +185,12 @@ class Lexer:
             self.integer(text, text, 16, span)
         elif "`" in text:
             at = span.start + text.index("`")
-            self.error("E001", "a back-tick cannot stand in a name", Span(self.source, at, at + 1))
+            self.error(Code.BAD_CHARACTER, "a back-tick cannot stand in a name", Span(self.source, at, at + 1))
             self.add("NAME", text.replace("`", ""), span)
         else:
             if _DIGITS[16].issuperset(text.replace("_", "")):
                 self.error(
-                    "P003", f"`{text}` is a name here; HyperDbg v0.23 reads it as a number", span,
+                    Code.V023_HEX_WORD, f"`{text}` is a name here; HyperDbg v0.23 reads it as a number", span,
                     f"use a name with another letter, for example `{text}_v`",
                 )  # fmt: skip
             self.add("NAME", text, span)
@@ -195,23 +202,30 @@ class Lexer:
     def dotted(self, text: str, span: Span) -> int:
         """A global or a member: which one, the parser knows."""
         if "`" in text:
-            self.error("E001", "a back-tick cannot stand in a name", span)
+            self.error(Code.BAD_CHARACTER, "a back-tick cannot stand in a name", span)
         return self.add("DOTTED", text[1:].replace("`", ""), span)
 
     def register(self, text: str, span: Span) -> int:
         """`@name`."""
         index = REGISTER_INDEX.get(text[1:])
         if index is None:
-            self.error("E009", f"`{text}` is no register", span, nearest_hint(text[1:], REGISTER_INDEX, "@"))
+            self.error(
+                Code.UNKNOWN_REGISTER, f"`{text}` is no register", span, nearest_hint(text[1:], REGISTER_INDEX, "@")
+            )
         return self.add("REGISTER", text[1:], span, index or 0)
 
     def pseudo(self, text: str, span: Span) -> int:
         """`$name`; a left-over `$argN` has its own message."""
         index = PSEUDO_INDEX.get(text[1:])
         if index is None and ARGUMENT.fullmatch(text):
-            self.error("E013", f"`{text}` has no value", span, NO_ARGUMENT_HINT)
+            self.error(Code.NO_ARGUMENT, f"`{text}` has no value", span, NO_ARGUMENT_HINT)
         elif index is None:
-            self.error("E010", f"`{text}` is no pseudo-register", span, nearest_hint(text[1:], PSEUDO_INDEX, "$"))
+            self.error(
+                Code.UNKNOWN_PSEUDO_REGISTER,
+                f"`{text}` is no pseudo-register",
+                span,
+                nearest_hint(text[1:], PSEUDO_INDEX, "$"),
+            )
         return self.add("PSEUDO", text[1:], span, index or 0)
 
     # --- numbers
@@ -231,21 +245,21 @@ class Lexer:
         if wrong is not None:
             at = span.start + len(text) - len(digits) + wrong
             self.error(
-                "E004", f"`{digits[wrong]}` is no digit of a number in base {base}",
+                Code.BAD_INTEGER, f"`{digits[wrong]}` is no digit of a number in base {base}",
                 Span(self.source, at, at + 1), _number_hint(text),
             )  # fmt: skip
             return self.add("NUMBER", text, span, 0)
         if not clean:
-            self.error("W008", f"the prefix `{text}` has no digits; its value is 0", span)
+            self.error(Code.EMPTY_NUMBER, f"the prefix `{text}` has no digits; its value is 0", span)
         # Only so many digits can mean 64 bits; int() would take quadratic time for more, or refuse them.
         significant = clean.lstrip("0")
         value = int(significant or "0", base) if len(significant) <= 64 else MASK + 1
         if value > MASK:
-            self.error("P002", "HyperDbg v0.23 keeps the low 64 bits of this number", span)
-            self.error("E005", f"`{text}` does not fit in 64 bits", span)
+            self.error(Code.V023_LARGE_INTEGER, "HyperDbg v0.23 keeps the low 64 bits of this number", span)
+            self.error(Code.INTEGER_TOO_LARGE, f"`{text}` does not fit in 64 bits", span)
             value = 0
         if text.startswith("0t"):
-            self.error("P001", "HyperDbg v0.23 knows the octal prefix `0o` only", span, f"write 0o{digits}")
+            self.error(Code.V023_OCTAL, "HyperDbg v0.23 knows the octal prefix `0o` only", span, f"write 0o{digits}")
         return self.add("NUMBER", text, span, value)
 
     def floating(self, text: str, span: Span) -> int:
@@ -253,17 +267,17 @@ class Lexer:
         match = _FLOAT.fullmatch(text)
         if match is None or not (match["whole"] or match["fraction"]):
             self.error(
-                "E006", f"`{text}` is no floating-point number", span,
+                Code.BAD_FLOAT, f"`{text}` is no floating-point number", span,
                 "decimal digits, a dot, decimal digits; no exponent, suffix or prefix",
             )  # fmt: skip
             return self.add("FLOAT", text, span, 0.0)
         whole, fraction = (match["whole"] or "").replace("`", ""), match["fraction"]
         value = float(f"{whole or '0'}.{fraction or '0'}")
         if value == float("inf") or (value == 0.0 and (whole + fraction).strip("0")):
-            self.error("E007", f"`{text[:40]}` is out of the range of double", span)
+            self.error(Code.FLOAT_OUT_OF_RANGE, f"`{text[:40]}` is out of the range of double", span)
             value = 0.0
         if len(whole) > 1 and whole[0] == "0":
-            self.error("P010", "HyperDbg v0.23 rejects a leading zero in a floating-point number", span)
+            self.error(Code.V023_LEADING_ZERO, "HyperDbg v0.23 rejects a leading zero in a floating-point number", span)
         return self.add("FLOAT", text, span, value)
 
     # --- strings
@@ -287,7 +301,7 @@ class Lexer:
             at = match.start() + used
         out += body[at:].encode(encoding, "surrogatepass")
         if wide and not body.isascii():
-            self.error("P009", "HyperDbg v0.23 makes one unit of every UTF-8 byte of a wide literal", span)
+            self.error(Code.V023_WIDE, "HyperDbg v0.23 makes one unit of every UTF-8 byte of a wide literal", span)
         return StringValue(bytes(out) + bytes(size), wide)
 
     def escape(self, match: re.Match[str], most: int, place: Span) -> tuple[int, int]:
@@ -295,23 +309,23 @@ class Lexer:
         if match["hex"] is not None:
             digits = match["hex"][:most]
             if not digits:
-                self.error("E008", "`\\x` needs hexadecimal digits", place)
+                self.error(Code.BAD_ESCAPE, "`\\x` needs hexadecimal digits", place)
             elif len(match["hex"]) > len(digits):
-                self.error("P007", "HyperDbg v0.23 rejects a hexadecimal digit behind `\\xHH`", place)
+                self.error(Code.V023_ESCAPE, "HyperDbg v0.23 rejects a hexadecimal digit behind `\\xHH`", place)
             return int(digits or "0", 16), 2 + len(digits)
         if match["octal"] is not None:
-            self.error("P007", "HyperDbg v0.23 rejects octal escapes", place)
+            self.error(Code.V023_ESCAPE, "HyperDbg v0.23 rejects octal escapes", place)
             return int(match["octal"], 8), len(match[0])
         single = match["single"]
         if single not in _SINGLE:
-            self.error("E008", f"`\\{single}` is no escape", place, "write `\\\\` for a backslash")
+            self.error(Code.BAD_ESCAPE, f"`\\{single}` is no escape", place, "write `\\\\` for a backslash")
         elif single not in _V023_SINGLE:
-            self.error("P007", f"HyperDbg v0.23 rejects the escape `\\{single}`", place)
+            self.error(Code.V023_ESCAPE, f"HyperDbg v0.23 rejects the escape `\\{single}`", place)
         return _SINGLE.get(single, 0), len(match[0])
 
     def open_string(self, text: str, span: Span) -> int:
         """E003: the rest of the file is taken for the string."""
-        self.error("E003", "this string is never closed", span, 'close it with `"`')
+        self.error(Code.OPEN_STRING, "this string is never closed", span, 'close it with `"`')
         return self.end
 
     def character(self, text: str, span: Span) -> int:
@@ -319,10 +333,10 @@ class Lexer:
         inner = text.strip("'")
         if len(inner) == 1:
             hint = f'the number of the character is 0x{ord(inner):x}; a string has double quotes: "{inner}"'
-            self.error("E012", "the language has no character constants", span, hint)
+            self.error(Code.CHARACTER_CONSTANT, "the language has no character constants", span, hint)
         else:
             shown = inner if len(inner) <= 40 else "..."
-            self.error("E012", "strings have double quotes", span, f'write "{shown}"')
+            self.error(Code.CHARACTER_CONSTANT, "strings have double quotes", span, f'write "{shown}"')
         return self.add("NUMBER", text, span, ord(inner[0]) if inner else 0)
 
     # --- directives and the rest
@@ -331,14 +345,16 @@ class Lexer:
         """`#include "path"`: backslashes of the path are no escapes (language.md 14)."""
         match = INCLUDE_PATH.match(self.source.text, span.end, self.end)
         if match is None:
-            self.error("E023", "`#include` needs a path in double quotes", span, '#include "file.hds"')
+            self.error(Code.BAD_DIRECTIVE, "`#include` needs a path in double quotes", span, '#include "file.hds"')
             return self.add("INCLUDE", text, span, "")
         whole = Span(self.source, span.start, match.end())
         return self.add("INCLUDE", text, whole, match[1])
 
     def directive(self, text: str, span: Span) -> int:
         """E023: any other line with `#`."""
-        self.error("E023", f"`{text.split()[0][:40]}` is no directive", span, "the only directive is `#include`")
+        self.error(
+            Code.BAD_DIRECTIVE, f"`{text.split()[0][:40]}` is no directive", span, "the only directive is `#include`"
+        )
         return span.end
 
     def other(self, text: str, span: Span) -> int:
@@ -351,7 +367,7 @@ class Lexer:
         ):
             end = match.end()
         shown = self.source.text[span.start : end]
-        self.error("E001", f"`{shown[:20]}` begins no token", Span(self.source, span.start, end))
+        self.error(Code.BAD_CHARACTER, f"`{shown[:20]}` begins no token", Span(self.source, span.start, end))
         return end
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lang import foreign
+from lang.code import Code
 from lang.lexer import KEYWORDS, OPERATORS, Token
 from lang.nearest import NearestName
 from lang.source import Span
@@ -40,7 +41,7 @@ class Mistake:
     With `through_block` it goes on behind the next block, and else behind the statement.
     """
 
-    code: str
+    code: Code
     message: str
     span: Span
     hint: str | None = None
@@ -93,9 +94,9 @@ def explain(tokens: list[Token], at: int, token: Token, accepts: set[str]) -> Mi
 
 def _braces(place: _Place) -> Mistake | None:
     if place.token.type == "RBRACE" and not _open_braces(place):
-        return Mistake("E041", "there is no `{` for this `}`", place.token.span)
+        return Mistake(Code.UNMATCHED_BRACE, "there is no `{` for this `}`", place.token.span)
     if place.token.type == "$END" and (opened := _open_braces(place)):
-        return Mistake("E041", "this `{` is never closed", opened[-1].span, "put its `}`")
+        return Mistake(Code.UNMATCHED_BRACE, "this `{` is never closed", opened[-1].span, "put its `}`")
     return None
 
 
@@ -111,14 +112,14 @@ def _open_braces(place: _Place) -> list[Token]:
 
 def _conditional_operator(place: _Place) -> Mistake | None:
     if place.token.type == "QUESTION":
-        return Mistake("E037", "the language has no `?:` operator", place.token.span, "use if / else")
+        return Mistake(Code.NO_SUCH_CONSTRUCT, "the language has no `?:` operator", place.token.span, "use if / else")
     if place.token.type == "COLON":
         hint = None
         if place.first.text in KEYWORDS:
             hint = "a body stands in braces: { ... }"
         elif place.at == place.first_index + 1:
             hint = "there are no labels: use a loop or a function"
-        return Mistake("E037", "`:` has no meaning in the language", place.token.span, hint)
+        return Mistake(Code.NO_SUCH_CONSTRUCT, "`:` has no meaning in the language", place.token.span, hint)
     return None
 
 
@@ -136,7 +137,7 @@ def _foreign_word(place: _Place) -> Mistake | None:
 
 
 def _lacks(token: Token, hint: str, what: str = "", instead: str | None = None) -> Mistake:
-    return Mistake("E037", f"the language has no {what}`{token.text}`", token.span, hint, instead)
+    return Mistake(Code.NO_SUCH_CONSTRUCT, f"the language has no {what}`{token.text}`", token.span, hint, instead)
 
 
 def _foreign_type(place: _Place) -> Mistake | None:
@@ -169,7 +170,9 @@ def _foreign_operator(place: _Place) -> Mistake | None:
     for length in (3, 2):
         span = Span(token.span.file, start, min(start + length, len(token.span.file.text)))
         if span.text in foreign.SIGNS and span.end > token.span.start:
-            return Mistake("E037", f"the language has no `{span.text}`", span, f"write {foreign.SIGNS[span.text]}")
+            return Mistake(
+                Code.NO_SUCH_CONSTRUCT, f"the language has no `{span.text}`", span, f"write {foreign.SIGNS[span.text]}"
+            )
     return None
 
 
@@ -178,16 +181,18 @@ def _parentheses(place: _Place) -> Mistake | None:
     previous, token = place.previous, place.token
     if place.first.type == "FOR" and (token.text == "in" or token.type == "COLON"):
         hint = "for (i = 0; i < 0n10; i++) { ... }"
-        return Mistake("E037", "the language has no `for` over what something holds", token.span, hint, None, True)
+        return Mistake(
+            Code.NO_SUCH_CONSTRUCT, "the language has no `for` over what something holds", token.span, hint, None, True
+        )
     if previous is None or place.accepts != {"LPAR"}:
         return None
     if previous.type == "FOR":
         hint = "for (i = 0; i < 0n10; i++) { ... }"
-        return Mistake("E030", "the three parts of `for` stand in parentheses", token.span, hint, None, True)
+        return Mistake(Code.SYNTAX, "the three parts of `for` stand in parentheses", token.span, hint, None, True)
     if previous.type in ("IF", "ELSIF", "WHILE"):
         word = previous.text
         message = f"the condition of `{word}` stands in parentheses"
-        return Mistake("E030", message, token.span, f"{word} (...) {{ ... }}", None, True)
+        return Mistake(Code.SYNTAX, message, token.span, f"{word} (...) {{ ... }}", None, True)
     return None
 
 
@@ -197,28 +202,37 @@ def _foreign_form(place: _Place) -> Mistake | None:
     if previous is None:
         return None
     if token.type == "LSQB" and previous.type in ("TYPE_WORD", "TYPE_NAME"):
-        return Mistake("E030", "the size of an array stands behind its name", token.span, f"{previous.text} name[0n3]")
+        return Mistake(
+            Code.SYNTAX, "the size of an array stands behind its name", token.span, f"{previous.text} name[0n3]"
+        )
     if token.type in ("LSQB", "LBRACE") and previous.type == "ASSIGN":
         follows = place.tokens[place.at + 1] if place.at + 1 < len(place.tokens) else None
         if follows is not None and follows.type == "REGISTER":
-            return Mistake("E030", "brackets do not read memory", token.span, f"poi(@{follows.text}), dd, dw or db")
-        return Mistake("E030", "a list needs a declared array", token.span, "int name[0n3] = {1, 2, 3};")
+            return Mistake(
+                Code.SYNTAX, "brackets do not read memory", token.span, f"poi(@{follows.text}), dd, dw or db"
+            )
+        return Mistake(Code.SYNTAX, "a list needs a declared array", token.span, "int name[0n3] = {1, 2, 3};")
     if token.type == "ARROW" and previous.type == "RPAR":
         hint = "int name(int n) { ... }"
-        return Mistake("E037", "the type of a result stands in front of the function", token.span, hint)
+        return Mistake(Code.NO_SUCH_CONSTRUCT, "the type of a result stands in front of the function", token.span, hint)
     owner = place.before(2)
     member = previous.type == "DOTTED" and owner is not None and owner.span.end == previous.span.start
     if token.type == "LPAR" and member:
-        return Mistake("E037", "the language has no methods", previous.span, "functions take values: name(value, ...)")
+        return Mistake(
+            Code.NO_SUCH_CONSTRUCT,
+            "the language has no methods",
+            previous.span,
+            "functions take values: name(value, ...)",
+        )
     if token.type == "IF" and place.accepts >= {"PLUS", "STAR"}:
-        return Mistake("E037", "`if` gives no value", token.span, "if (...) { x = 1; } else { x = 2; }")
+        return Mistake(Code.NO_SUCH_CONSTRUCT, "`if` gives no value", token.span, "if (...) { x = 1; } else { x = 2; }")
     if token.type in _TYPES and previous.text == "new":
         return _lacks(previous, foreign.WORDS["new"])
     if token.type == "STRING" and previous.type in ("NAME", "NUMBER") and previous.span.end == token.span.start:
         hint = 'printf("...", ...) inserts values'
-        return Mistake("E037", f"strings have no prefix `{previous.text}`", previous.span, hint)
+        return Mistake(Code.NO_SUCH_CONSTRUCT, f"strings have no prefix `{previous.text}`", previous.span, hint)
     if token.type == previous.type == "STRING":
-        return Mistake("E030", "strings are not joined", token.span, "write one string")
+        return Mistake(Code.SYNTAX, "strings are not joined", token.span, "write one string")
     return None
 
 
@@ -226,7 +240,7 @@ def _step_value(place: _Place) -> Mistake | None:
     previous = place.previous
     if previous is not None and previous.type == "STEP":
         hint = "the longest token wins: write `- -` with a blank for two signs"
-        return Mistake("E038", f"`{previous.text}` has no value", previous.span, hint)
+        return Mistake(Code.ASSIGNMENT_AS_VALUE, f"`{previous.text}` has no value", previous.span, hint)
     return None
 
 
@@ -241,7 +255,7 @@ def _name_needed(place: _Place) -> Mistake | None:
         follows = place.tokens[place.at + 1].type if place.at + 1 < len(place.tokens) else ""
         return number_as_name(token, "fn" if follows == "LPAR" else suffix)
     if token.type in ("BUILTIN", "REGISTER") or token.text in KEYWORDS or token.type in ("TYPE_WORD", "TYPE_NAME"):
-        return Mistake("E032", f"{reserved(token)}, not a name", token.span, instead="NAME")
+        return Mistake(Code.WORD_AS_NAME, f"{reserved(token)}, not a name", token.span, instead="NAME")
     return None
 
 
@@ -266,7 +280,7 @@ def number_as_name(token: Token, suffix: str) -> Mistake:
     """E031 (language.md 3.2): the word is a number here; `suffix` says what it was to name: v, fn, p, m."""
     word = token.text.replace("`", "")
     message = f"'{word}' cannot be {USES[suffix]}: it is the number 0x{int(word, 16):x} here"
-    return Mistake("E031", message, token.span, f"use for example '{word}_{suffix}'", "NAME")
+    return Mistake(Code.NUMBER_AS_NAME, message, token.span, f"use for example '{word}_{suffix}'", "NAME")
 
 
 def reserved(token: Token) -> str:
@@ -284,7 +298,7 @@ def _body(place: _Place) -> Mistake | None:
     if "LBRACE" in place.accepts and place.accepts <= {"LBRACE", "IF", "SEMICOLON"}:
         if place.token.text in ("then", "begin"):
             return _lacks(place.token, "a body stands in braces: { ... }")
-        return Mistake("E033", "the body needs braces", place.token.span, "put it in `{ }`")
+        return Mistake(Code.NO_BRACES, "the body needs braces", place.token.span, "put it in `{ }`")
     return None
 
 
@@ -294,7 +308,7 @@ def _builtin_name(place: _Place) -> Mistake | None:
         return None
     if place.token.type in ("ASSIGN", "OP_ASSIGN", "STEP"):
         hint = f"to write the number, use 0x{previous.text}" if _is_hex(previous.text) else "use another name"
-        return Mistake("E032", f"{reserved(previous)}, not a variable", previous.span, hint)
+        return Mistake(Code.WORD_AS_NAME, f"{reserved(previous)}, not a variable", previous.span, hint)
     message = f"`{previous.text}` is a built-in function: its arguments stand in parentheses"
     hint = f"{previous.text}(...)"
     if previous.text == "not":
@@ -303,7 +317,7 @@ def _builtin_name(place: _Place) -> Mistake | None:
         hint = 'printf("...", ...)'
     elif _is_hex(previous.text):
         hint += f"; the number is written 0x{previous.text}"
-    return Mistake("E030", message, place.token.span, hint)
+    return Mistake(Code.SYNTAX, message, place.token.span, hint)
 
 
 def _is_hex(word: str) -> bool:
@@ -328,7 +342,7 @@ def _misspelt_keyword(place: _Place) -> Mistake | None:
     meant = _KEYWORD.find(first.text) if first.type == "NAME" and place.token.type == "LBRACE" else None
     if meant is None:
         return None
-    return Mistake("E030", f"`{first.text}` is no keyword", first.span, f"did you mean `{meant}`?")
+    return Mistake(Code.SYNTAX, f"`{first.text}` is no keyword", first.span, f"did you mean `{meant}`?")
 
 
 def _function_without_type(place: _Place) -> Mistake | None:
@@ -339,19 +353,21 @@ def _function_without_type(place: _Place) -> Mistake | None:
     typed = place.token.type in ("TYPE_WORD", "TYPE_NAME", "STRUCT") and previous.type in ("LPAR", "COMMA")
     if body or typed:
         hint = f"write `int {first.text}(...)` or `void {first.text}(...)`"
-        return Mistake("E036", f"the definition of `{first.text}` has no return type", first.span, hint)
+        return Mistake(
+            Code.MISPLACED_FUNCTION, f"the definition of `{first.text}` has no return type", first.span, hint
+        )
     return None
 
 
 def _lonely_else(place: _Place) -> Mistake | None:
     if place.token.type in ("ELSE", "ELSIF"):
-        return Mistake("E030", f"`{place.token.text}` without `if`", place.token.span)
+        return Mistake(Code.SYNTAX, f"`{place.token.text}` without `if`", place.token.span)
     return None
 
 
 def _include(place: _Place) -> Mistake | None:
     if place.token.type == "INCLUDE":
-        return Mistake("E022", "`#include` stands at the top level only", place.token.span)
+        return Mistake(Code.MISPLACED_INCLUDE, "`#include` stands at the top level only", place.token.span)
     return None
 
 
@@ -371,7 +387,7 @@ def _command(place: _Place) -> Mistake | None:
     if not marked and ("." if first.type == "DOTTED" else "") + name not in COMMAND_BY_NAME:
         return None
     hint = "commands stand on a line of their own, outside `script { }` and `? { }`"
-    return Mistake("E030", f"`{name}` is a command, not a part of the script language", first.span, hint)
+    return Mistake(Code.SYNTAX, f"`{name}` is a command, not a part of the script language", first.span, hint)
 
 
 _RULES: tuple[Callable[[_Place], Mistake | None], ...] = (
@@ -388,7 +404,7 @@ def _unexpected(place: _Place) -> Mistake:
     span = token.span
     if token.type == "$END" and previous is not None:
         span = Span(previous.span.file, previous.span.end, previous.span.end)
-    return Mistake("E030", f"found {found}" + (f", expected {expected}" if expected else ""), span)
+    return Mistake(Code.SYNTAX, f"found {found}" + (f", expected {expected}" if expected else ""), span)
 
 
 def expectation(accepts: set[str]) -> str:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from lang import syntax as s
 from lang.builder import Builder
+from lang.code import Code
 from lang.diagnostics import Diagnostics, too_deep
 from lang.lalr import END, Parser, load
 from lang.lexer import ARGUMENT, NO_ARGUMENT_HINT, Token, tokenize
@@ -92,7 +93,9 @@ class _Loader:
         try:
             target = self.find(token, path)
         except DriveRefused as error:
-            self.diagnostics.add("E025", f"cannot read the file `{path}`: {error}", token.span, error.hint)
+            self.diagnostics.add(
+                Code.WINDOWS_INCLUDE, f"cannot read the file `{path}`: {error}", token.span, error.hint
+            )
             return None
         if target is None and (unset := ARGUMENT.search(token.span.text)):
             start = token.span.start
@@ -101,16 +104,18 @@ class _Loader:
             return None
         if target is None:
             places = ", ".join(str(folder) for folder in self.folders(token))
-            self.diagnostics.add("E020", f"cannot read the file `{path}`", token.span, f"looked in {places}")
+            self.diagnostics.add(
+                Code.UNREADABLE_INCLUDE, f"cannot read the file `{path}`", token.span, f"looked in {places}"
+            )
             return None
         if target in self.active:
-            self.diagnostics.add("E021", f"`{path}` includes itself", token.span)
+            self.diagnostics.add(Code.INCLUDE_CYCLE, f"`{path}` includes itself", token.span)
             return None
         if target in self.seen or self.exhausted:
             return None
         if len(self.active) >= self.limits.max_include_depth:
             limit = self.limits.max_include_depth
-            self.diagnostics.add("E024", f"includes are nested more than {limit} deep", token.span)
+            self.diagnostics.add(Code.DEEP_INCLUDES, f"includes are nested more than {limit} deep", token.span)
             return None
         self.seen.add(target)
         self.active.append(target)
@@ -118,7 +123,7 @@ class _Loader:
             data = read_file(target, self.limits, "max_source_bytes")
             return self.load(SourceFile(str(target), data.decode("utf-8", "surrogateescape")), 0, None, token.span)
         except FileRefused as error:
-            self.diagnostics.add("E020", str(error), token.span, error.hint)
+            self.diagnostics.add(Code.UNREADABLE_INCLUDE, str(error), token.span, error.hint)
             return None
         finally:
             self.active.pop()
@@ -129,7 +134,7 @@ class _Loader:
         most = getattr(self.limits, limit)
         what = "the script" if limit == "max_source_bytes" else "the scripts of this file"
         message = f"{what}, with all that is included, would be larger than {most} bytes (limit {limit})"
-        self.diagnostics.add("E026", message, span, f"--{limit.replace('_', '-')} raises the limit")
+        self.diagnostics.add(Code.SCRIPT_TOO_LARGE, message, span, f"--{limit.replace('_', '-')} raises the limit")
 
     def folders(self, token: Token) -> list[Path]:
         """Where a relative path is looked up, in order."""
@@ -197,11 +202,11 @@ def _mark_type_names(tokens: list[Token], names: set[str]) -> None:
         return
     declared = {id(name) for name in _typedef_names(tokens)}
     previous = ""
-    for token in tokens:
+    for number, token in enumerate(tokens):
         mentioned = token.type == "NAME" and token.text in names and id(token) not in declared
         if mentioned and previous not in ("ARROW", "DOT", "STRUCT"):
-            token.type = "TYPE_NAME"
-        previous = token.type
+            tokens[number] = replace(token, type="TYPE_NAME")
+        previous = tokens[number].type
 
 
 class _Parse:
@@ -218,12 +223,11 @@ class _Parse:
     def run(self) -> s.Program:
         """The tree; what could not be read is left out of it."""
         tokens = self.unit.tokens
-        for token in tokens:
+        for number, token in enumerate(tokens):
             if token.type == "INCLUDE":
                 included = self.unit.included.get(id(token))
-                path = str(token.value or "")
-                token.value = _Parse(included, self.loader).run() if included else None
-                token.text = path
+                program = _Parse(included, self.loader).run() if included else None
+                tokens[number] = replace(token, text=str(token.value or ""), value=program)
         at = 0
         while at < len(tokens) and self.errors < self.loader.limits.max_errors:
             at = at + 1 if self.parser.feed(tokens[at]) else self.recover(at)
@@ -260,7 +264,7 @@ class _Parse:
             return False
         place = Span(previous.span.file, previous.span.end, previous.span.end)
         found = f"`{token.text}`" if token.text else "the end"
-        self.diagnostics.add("E030", f"expected `;` before {found}", place, "put a `;` here")
+        self.diagnostics.add(Code.SYNTAX, f"expected `;` before {found}", place, "put a `;` here")
         self.errors += 1
         return self.parser.feed(Token("SEMICOLON", ";", place))
 
@@ -271,10 +275,10 @@ class _Parse:
         if self.repair(at, token):
             return at
         found = self.mistake(at, token)
-        if found.code == "E032" and token.text != token.span.text:
-            self.diagnostics.add("P037", "HyperDbg v0.23 accepts a register as a declared name", token.span)
+        if found.code == Code.WORD_AS_NAME and token.text != token.span.text:
+            self.diagnostics.add(Code.V023_VOID, "HyperDbg v0.23 accepts a register as a declared name", token.span)
         if found.instead is not None and self.parser.accepts(found.instead):
-            token.type = found.instead
+            tokens[at] = replace(token, type=found.instead)
             return at
         if token.type == "RBRACE" and not self.open_blocks():
             return at + 1
@@ -314,10 +318,13 @@ class _Parse:
         """What the grammar lets through and the tree has no place for."""
         for span in self.builder.prototypes:
             self.diagnostics.add(
-                "E037", "there are no prototypes: functions may be used before their definition", span, "leave it out"
+                Code.NO_SUCH_CONSTRUCT,
+                "there are no prototypes: functions may be used before their definition",
+                span,
+                "leave it out",
             )
         for span in self.builder.missing_names:
-            self.diagnostics.add("E030", "a name is expected behind the type", span)
+            self.diagnostics.add(Code.SYNTAX, "a name is expected behind the type", span)
         deepest = self.builder.deepest
         if deepest is not None and deepest.height > self.loader.limits.max_nesting:
             too_deep(self.diagnostics, deepest.span, self.loader.limits)

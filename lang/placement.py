@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from lang import syntax as s
+from lang.code import Code
 from lang.diagnostics import Diagnostics
 from lang.lexer import Token
 from lang.mistakes import number_as_name
@@ -50,7 +51,7 @@ class _Placement:
                 self.simple(node.expression, node.span)
                 return
             case s.Include() if not where.top:
-                self.report("E022", "`#include` stands at the top level only", node.span)
+                self.report(Code.MISPLACED_INCLUDE, "`#include` stands at the top level only", node.span)
                 return
             case s.FunctionDefinition():
                 self.function(node, where)
@@ -69,17 +70,30 @@ class _Placement:
                 for target in node.chain:
                     self.target(target)
             case s.Break() if not where.loop:
-                self.report("P027", "the compiler of HyperDbg v0.23 crashes on `break` outside a loop", node.span)
-                self.report("E034", "`break` outside a loop", node.span)
+                self.report(
+                    Code.V023_OUTSIDE_LOOP,
+                    "the compiler of HyperDbg v0.23 crashes on `break` outside a loop",
+                    node.span,
+                )
+                self.report(Code.MISPLACED_BREAK, "`break` outside a loop", node.span)
             case s.Continue() if not where.loop:
-                self.report("P027", "the compiler of HyperDbg v0.23 crashes on `continue` outside a loop", node.span)
-                self.report("E035", "`continue` outside a loop", node.span)
+                self.report(
+                    Code.V023_OUTSIDE_LOOP,
+                    "the compiler of HyperDbg v0.23 crashes on `continue` outside a loop",
+                    node.span,
+                )
+                self.report(Code.MISPLACED_CONTINUE, "`continue` outside a loop", node.span)
         self.below(node, inner)
 
     def function(self, item: s.FunctionDefinition, where: _Where) -> None:
         if not where.top:
             place = "inside another function" if where.function else "inside a loop or `if`"
-            self.report("E036", f"a function cannot be defined {place}", item.name_span, "define it at the top level")
+            self.report(
+                Code.MISPLACED_FUNCTION,
+                f"a function cannot be defined {place}",
+                item.name_span,
+                "define it at the top level",
+            )
 
     def for_loop(self, item: s.For, inner: _Where) -> None:
         if isinstance(item.init, s.Declaration):
@@ -92,7 +106,7 @@ class _Placement:
 
     def condition(self, condition: s.Expression | None, span: Span, word: str) -> None:
         if condition is None:
-            self.report("E040", f"the condition of `{word}` is empty", span)
+            self.report(Code.EMPTY_CONDITION, f"the condition of `{word}` is empty", span)
 
     def simple(self, expression: s.Expression, span: Span) -> None:
         """An expression as a statement."""
@@ -110,19 +124,19 @@ class _Placement:
             case _:
                 self.value(expression)
                 hint = "to print it: print(...)" if not isinstance(expression, s.Name) else None
-                self.report("E042", "this expression is not a statement: its value is not used", span, hint)
+                self.report(Code.NO_STATEMENT, "this expression is not a statement: its value is not used", span, hint)
 
     def target(self, target: s.Expression) -> None:
         """A place is needed: E031 for words that are numbers, E039 for anything else."""
         inner = s.strip(target)
         if isinstance(inner, s.Number) and not inner.text[0].isdigit():
             found = number_as_name(Token("NUMBER", inner.text, inner.span), "v")
-            self.report("E031", found.message, inner.span, found.hint)
+            self.report(Code.NUMBER_AS_NAME, found.message, inner.span, found.hint)
         elif isinstance(inner, s.PseudoName):
-            self.report("E039", f"`${inner.name}` can only be read", target.span)
+            self.report(Code.NO_PLACE, f"`${inner.name}` can only be read", target.span)
         elif not is_place(inner):
             self.report(
-                "E039", "this cannot be assigned to: it is no variable, element, member or register", target.span
+                Code.NO_PLACE, "this cannot be assigned to: it is no variable, element, member or register", target.span
             )
 
     def value(self, expression: s.Expression, chained: bool = False) -> None:
@@ -131,9 +145,14 @@ class _Placement:
             if isinstance(node, s.Assign):
                 what = "compound assignments cannot be chained" if chained else "an assignment has no value"
                 hint = "`==` compares" if node.operator == "=" and not chained else "write two statements"
-                self.report("E038", what, node.span, hint)
+                self.report(Code.ASSIGNMENT_AS_VALUE, what, node.span, hint)
             elif isinstance(node, s.Step):
-                self.report("E038", f"`{node.operator}` has no value", node.span, "write a statement of its own")
+                self.report(
+                    Code.ASSIGNMENT_AS_VALUE,
+                    f"`{node.operator}` has no value",
+                    node.span,
+                    "write a statement of its own",
+                )
 
 
 def is_place(node: s.Expression) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from lang import syntax as s
 from lang.checker import Checked
+from lang.code import Code
 from lang.decimal_looking import looks_decimal
 from lang.diagnostics import Diagnostics
 from lang.portability_rules import ExpressionRules, Where, is_float_literal, letter_literal
@@ -68,11 +69,13 @@ class _Portability(ExpressionRules):
         for number, item in enumerate(program.items):
             if isinstance(item, s.Block):
                 if not item.statements:
-                    self.remark("P020", "rejects an empty block at the top level", item.span)
+                    self.remark(Code.V023_BLOCK, "rejects an empty block at the top level", item.span)
                 if number < len(program.items) - 1:
-                    self.remark("P020", "rejects text behind a block at the top level", program.items[number + 1].span)
+                    self.remark(
+                        Code.V023_BLOCK, "rejects text behind a block at the top level", program.items[number + 1].span
+                    )
             if isinstance(item, s.Return) and item.value is None:
-                self.remark("P023", "rejects `return;` directly at the top level", item.span)
+                self.remark(Code.V023_TOP_RETURN, "rejects `return;` directly at the top level", item.span)
         self.statements(program.items, Where())
 
     def statements(self, items: tuple[s.Statement, ...], where: Where) -> None:
@@ -82,7 +85,7 @@ class _Portability(ExpressionRules):
     def statement(self, item: s.Statement, where: Where) -> None:
         match item:
             case s.Empty():
-                self.remark("P021", "rejects an empty statement", item.span, "leave the `;` out")
+                self.remark(Code.V023_EMPTY, "rejects an empty statement", item.span, "leave the `;` out")
             case s.Block():
                 self.block(item, where)
             case s.Simple():
@@ -109,7 +112,7 @@ class _Portability(ExpressionRules):
 
     def block(self, item: s.Block, where: Where) -> None:
         if item.statements and isinstance(item.statements[0], s.Block):
-            self.remark("P020", "rejects a block as the first statement of a block", item.statements[0].span)
+            self.remark(Code.V023_BLOCK, "rejects a block as the first statement of a block", item.statements[0].span)
         self.statements(item.statements, where)
 
     def condition(self, node: s.Expression | None, owner: s.While | s.DoWhile | s.Branch | s.For, where: Where) -> None:
@@ -123,16 +126,16 @@ class _Portability(ExpressionRules):
             if "(" in match[0] or ")" in match[0]:
                 start = node.span.start + match.start()
                 span = Span(node.span.file, start, start + len(match[0]))
-                self.remark("P011", "counts parentheses in strings and comments of a condition", span)
+                self.remark(Code.V023_PARENTHESES, "counts parentheses in strings and comments of a condition", span)
         if isinstance(self.type(node), Float):
-            self.remark("P051", "takes -0.0 for true here", node.span)
+            self.remark(Code.V023_MINUS_ZERO, "takes -0.0 for true here", node.span)
         self.check_nesting(node)
         self.expression(node, where.in_condition())
 
     def choice(self, item: s.If, where: Where) -> None:
         for branch in item.branches:
             if branch.word == "else if":
-                self.remark("P024", "rejects `else if`", branch.span, "write `elsif`")
+                self.remark(Code.V023_ELSE_IF, "rejects `else if`", branch.span, "write `elsif`")
             self.condition(branch.condition, branch, where)
             self.block(branch.body, where.inside())
         if item.otherwise is not None:
@@ -141,12 +144,12 @@ class _Portability(ExpressionRules):
     def for_loop(self, item: s.For, where: Where) -> None:
         init = item.init.declarators if isinstance(item.init, s.Declaration) else item.init
         if item.condition is None:
-            self.remark("P025", "rejects an empty condition of `for`", item.span)
+            self.remark(Code.V023_FOR, "rejects an empty condition of `for`", item.span)
         if not item.step:
-            self.remark("P025", "rejects an empty step of `for`", item.span)
+            self.remark(Code.V023_FOR, "rejects an empty step of `for`", item.span)
         for part in (init, item.step):
             if len(part) > 1:
-                self.remark("P025", "rejects lists in `for`", part[1].span)
+                self.remark(Code.V023_FOR, "rejects lists in `for`", part[1].span)
         if isinstance(item.init, s.Declaration):
             self.declaration(item.init, where)
         else:
@@ -160,46 +163,46 @@ class _Portability(ExpressionRules):
     def loop_part(self, node: s.Expression, where: Where) -> None:
         target = node.targets[0] if isinstance(node, s.Assign) else node.target if isinstance(node, s.Step) else node
         if not isinstance(target, s.Name | s.GlobalName | s.RegisterName):
-            self.remark("P025", "wants a variable in the init and step of `for`", node.span)
+            self.remark(Code.V023_FOR, "wants a variable in the init and step of `for`", node.span)
         self.simple(node, where)
 
     def next_round(self, item: s.Continue, where: Where) -> None:
         if where.loop == "while":
-            self.remark("P026", "knows `continue` for `for` loops only", item.span)
+            self.remark(Code.V023_CONTINUE, "knows `continue` for `for` loops only", item.span)
         elif where.direct:
-            self.remark("P026", "crashes on `continue` directly in the body of `for`", item.span)
+            self.remark(Code.V023_CONTINUE, "crashes on `continue` directly in the body of `for`", item.span)
 
     def include(self, item: s.Include, where: Where) -> None:
         if not item.semicolon:
-            self.remark("P036", "wants a `;` behind `#include`", item.span)
+            self.remark(Code.V023_INCLUDE, "wants a `;` behind `#include`", item.span)
         if "\\" in item.path:
-            self.remark("P036", "reads a backslash in a path as an escape", item.span, "use `/`")
+            self.remark(Code.V023_INCLUDE, "reads a backslash in a path as an escape", item.span, "use `/`")
         if not re.match(r"[/\\]|[A-Za-z]:", item.path):
-            self.remark("P036", "looks relative paths up in its own program directory", item.span)
+            self.remark(Code.V023_INCLUDE, "looks relative paths up in its own program directory", item.span)
         if item.program is not None:
             if not item.program.question:
-                self.remark("P036", "wants the form `? { }` in an included file", item.span)
+                self.remark(Code.V023_INCLUDE, "wants the form `? { }` in an included file", item.span)
             self.statements(item.program.items, where)
 
     # --- functions
 
     def function(self, item: s.FunctionDefinition) -> None:
         if item.name == "main":
-            self.remark("P012", "reserves the name `main`", item.name_span)
+            self.remark(Code.V023_MAIN, "reserves the name `main`", item.name_span)
         if item.explicit_void:
-            self.remark("P098", "rejects `(void)`", item.name_span, "write `()`")
+            self.remark(Code.V023_PARAMETER_TYPE, "rejects `(void)`", item.name_span, "write `()`")
         entity = self.checked.names.functions[item.name]
         if isinstance(entity.result, Pointer):
-            self.remark("P069", "rejects functions that return pointers", item.name_span)
+            self.remark(Code.V023_POINTER, "rejects functions that return pointers", item.name_span)
         for parameter, syntax in zip(entity.parameters, item.parameters, strict=False):
             if isinstance(parameter.type, Pointer):
-                self.remark("P069", "rejects pointer parameters", syntax.span)
+                self.remark(Code.V023_POINTER, "rejects pointer parameters", syntax.span)
                 if isinstance(parameter.type.target, Struct):
-                    self.remark("P076", "rejects pointers to structs as parameters", syntax.span)
+                    self.remark(Code.V023_STRUCT, "rejects pointers to structs as parameters", syntax.span)
             if isinstance(parameter.type, Float):
-                self.remark("P053", "passes the bits of floating-point arguments", syntax.span)
+                self.remark(Code.V023_FLOAT_ARGUMENT, "passes the bits of floating-point arguments", syntax.span)
         if entity.result == F32:
-            self.remark("P053", "gives the bits of a float result", item.name_span)
+            self.remark(Code.V023_FLOAT_ARGUMENT, "gives the bits of a float result", item.name_span)
         self.defined.add(item.name)
         outer, self.parameters = self.parameters, {p.name: p.type for p in entity.parameters}
         outer_function, self.inside = self.inside, entity
@@ -285,7 +288,7 @@ class _Portability(ExpressionRules):
             if isinstance(part, s.Name) and part.name not in written and part.name not in known:
                 if part.name in self.checked.names.functions or isinstance(self.type(part), Array | Struct):
                     continue
-                self.remark("P049", "does not set the locals of a function to 0", part.span)
+                self.remark(Code.V023_LOCAL_START, "does not set the locals of a function to 0", part.span)
             parts += s.operands(part)
         return written
 
@@ -293,11 +296,11 @@ class _Portability(ExpressionRules):
 
     def typedef(self, item: s.Typedef) -> None:
         if isinstance(item.type, s.StructType) and item.type.members is not None:
-            self.remark("P076", "rejects a typedef with the body of a struct", item.span)
+            self.remark(Code.V023_STRUCT, "rejects a typedef with the body of a struct", item.span)
             self.struct(item.type)
         for declarator in item.declarators:
             if declarator.stars > 1:
-                self.remark("P069", "rejects pointers to pointers", declarator.span)
+                self.remark(Code.V023_POINTER, "rejects pointers to pointers", declarator.span)
 
     def struct(self, item: s.StructType) -> None:
         for line in item.members or ():
@@ -314,13 +317,18 @@ class _Portability(ExpressionRules):
                 hint = f"write 0n{size.value}"
                 if looks_decimal(size):
                     hint += f", or 0n{size.text} if a decimal number is meant"
-            self.remark("P060", what, size.span, hint)
+            self.remark(Code.V023_ARRAY_SIZE, what, size.span, hint)
 
     def declaration(self, item: s.Declaration, where: Where) -> None:
         if isinstance(item.type, s.StructType):
             self.struct(item.type)
         if len(item.declarators) > 1:
-            self.remark("P029", "rejects several declarators", item.declarators[1].span, "write one declaration each")
+            self.remark(
+                Code.V023_DECLARATION,
+                "rejects several declarators",
+                item.declarators[1].span,
+                "write one declaration each",
+            )
         for declarator in item.declarators:
             self.declarator(item, declarator, where)
 
@@ -329,9 +337,9 @@ class _Portability(ExpressionRules):
         if kind is None:
             return
         if declarator.name == "main":
-            self.remark("P012", "reserves the name `main`", declarator.name_span)
+            self.remark(Code.V023_MAIN, "reserves the name `main`", declarator.name_span)
         if declarator.stars > 1:
-            self.remark("P069", "rejects pointers to pointers", declarator.span)
+            self.remark(Code.V023_POINTER, "rejects pointers to pointers", declarator.span)
         self.array_sizes(declarator)
         if isinstance(kind, Array):
             self.array(declarator, kind, where)
@@ -350,48 +358,50 @@ class _Portability(ExpressionRules):
         struct_pointer = isinstance(kind, Pointer) and isinstance(kind.target, Struct)
         if value is None:
             if not struct_pointer:
-                self.remark("P029", "rejects a declaration without a value", declarator.span)
+                self.remark(Code.V023_DECLARATION, "rejects a declaration without a value", declarator.span)
             return
         if declarator.is_global and isinstance(kind, Float):
-            self.remark("P103", "rejects floating-point globals", declarator.span)
+            self.remark(Code.V023_FLOAT_GLOBAL, "rejects floating-point globals", declarator.span)
         if isinstance(value, s.InitialiserList):
             return
         if struct_pointer and isinstance(s.strip(value), s.Unary):
-            self.remark("P076", "rejects a pointer to a struct that is initialised with an address", value.span)
+            self.remark(
+                Code.V023_STRUCT, "rejects a pointer to a struct that is initialised with an address", value.span
+            )
         if kind == F32 and isinstance(value, s.FloatNumber) and 0 < value.value < 1.1754943508222875e-38:
-            self.remark("P015", "rejects a literal too small for float", value.span)
+            self.remark(Code.V023_SMALL_FLOAT, "rejects a literal too small for float", value.span)
         self.stored(kind, value)
 
     def array(self, declarator: s.Declarator, kind: Array, where: Where) -> None:
         value, base = declarator.initialiser, kind.base
         if not isinstance(value, s.InitialiserList) or not value.items or None in declarator.sizes:
             if not isinstance(base, Struct):
-                self.remark("P062", "wants array sizes and a list of initialisers", declarator.span)
+                self.remark(Code.V023_ARRAY, "wants array sizes and a list of initialisers", declarator.span)
         elif where.function or not where.top or declarator.is_global:
-            self.remark("P062", "knows arrays at the top level of the main program only", declarator.span)
+            self.remark(Code.V023_ARRAY, "knows arrays at the top level of the main program only", declarator.span)
         if base in (I16, U16):
-            self.remark("P065", "stores arrays of short wrongly", declarator.span)
+            self.remark(Code.V023_ARRAY_BASE, "stores arrays of short wrongly", declarator.span)
         for part in s.values(value):
             floating = isinstance(self.type(part), Float)
             literal = base == F32 and is_float_literal(part)
             if literal or (isinstance(base, Float) and not floating) or (isinstance(base, Integer) and floating):
-                self.remark("P065", f"stores this wrongly in an array of {base}", part.span)
+                self.remark(Code.V023_ARRAY_BASE, f"stores this wrongly in an array of {base}", part.span)
 
     def struct_object(self, item: s.Declaration, declarator: s.Declarator, where: Where) -> None:
         value = declarator.initialiser
         if where.function:
-            self.remark("P079", "lets structs in functions overlap with temporaries", declarator.span)
+            self.remark(Code.V023_LOCAL_STRUCT, "lets structs in functions overlap with temporaries", declarator.span)
         if declarator.is_global:
-            self.remark("P076", "rejects global structs", declarator.span)
+            self.remark(Code.V023_STRUCT, "rejects global structs", declarator.span)
         if isinstance(item.type, s.NamedType):
-            self.remark("P076", "rejects typedef names of structs", item.type.span)
+            self.remark(Code.V023_STRUCT, "rejects typedef names of structs", item.type.span)
         if isinstance(value, s.Expression):
-            self.remark("P076", "rejects a struct initialised from a struct", value.span)
+            self.remark(Code.V023_STRUCT, "rejects a struct initialised from a struct", value.span)
         elif value is not None:
             if any(isinstance(part, s.InitialiserList) for part in value.items):
-                self.remark("P076", "rejects nested initialisers of structs", value.span)
+                self.remark(Code.V023_STRUCT, "rejects nested initialisers of structs", value.span)
             if len(value.items) > MAX_STRUCT_INITIALISERS:
-                self.remark("P110", "takes at most 64 initialisers of a struct", value.span)
+                self.remark(Code.V023_LIMITS, "takes at most 64 initialisers of a struct", value.span)
 
     def returned(self, value: s.Expression, where: Where) -> None:
         if self.result is not None and not isinstance(self.result, Float):
@@ -400,7 +410,7 @@ class _Portability(ExpressionRules):
             constant = isinstance(s.strip(value), s.Number) or (isinstance(value, s.Unary) and value.operator == "-")
             wide = not constant and origin.size > self.result.size and not self.is_plain_int(self.result)
             if narrow and (wide or (constant and not self.fits(value, self.result))):
-                self.remark("P047", "does not convert results", value.span)
+                self.remark(Code.V023_RESULT, "does not convert results", value.span)
         if letter_literal(value) and isinstance(self.result, Float):
-            self.remark("P045", "rejects this literal together with floating point", value.span)
+            self.remark(Code.V023_UNTYPED_FLOAT, "rejects this literal together with floating point", value.span)
         self.expression(value, where)

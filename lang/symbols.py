@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Protocol
 
+from lang.code import Code
 from lang.nearest import NearestName
 
 KERNEL_MODULE = "nt"
@@ -41,7 +42,7 @@ class Place:
 class Unresolved:
     """Why a name has no address: E011 (unknown) or E014 (ambiguous), what to say, and what could be meant."""
 
-    code: str
+    code: Code
     message: str
     hint: str | None = None
 
@@ -202,7 +203,9 @@ class SymbolTable:
         shown = ", ".join(f"{place} at {place.address:x}" for place in candidates[:_SHOWN_CANDIDATES])
         more = len(candidates) - _SHOWN_CANDIDATES
         shown += f" and {more} more" if more > 0 else ""
-        return Unresolved("E014", f"the symbol `{text}` is ambiguous", f"write one of these as it stands: {shown}")
+        return Unresolved(
+            Code.AMBIGUOUS_SYMBOL, f"the symbol `{text}` is ambiguous", f"write one of these as it stands: {shown}"
+        )
 
     # --- what could be meant
 
@@ -211,7 +214,7 @@ class SymbolTable:
         self._hints -= 1
         near = self.nearest(text) if self._hints >= 0 else None
         hint = f"did you mean `{near}`?" if near else self._what_is_known(text)
-        return Unresolved("E011", f"the symbol `{text}` is unknown", hint)
+        return Unresolved(Code.UNKNOWN_SYMBOL, f"the symbol `{text}` is unknown", hint)
 
     def _what_is_known(self, text: str) -> str:
         module, mark, _ = text.partition("!")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,8 @@ FLOORS = {
         "__main__",
     ),
 }  # fmt: skip
+
+CODE = re.compile(r"[EWRP][0-9]{3}")
 
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
@@ -101,3 +104,15 @@ def test_a_room_imports_lower_floors_only(path: Path) -> None:
         other = room_of(module) if module.startswith(f"{package}.") else None
         if other is not None and other != room:
             assert floors.index(other) < floors.index(room), f"{name} imports {module}, which is not below it"
+
+
+def test_a_code_of_a_diagnostic_is_written_once() -> None:
+    """Its name is for everybody; the text "E014" stands in the enum only."""
+    written = {
+        f"{path.relative_to(ROOT).as_posix()}:{node.lineno}"
+        for path in FILES
+        if path.relative_to(ROOT).as_posix() != "lang/code.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and CODE.fullmatch(node.value)
+    }
+    assert written == set()

@@ -13,19 +13,20 @@ from hds.cli.subcommands.explain import VISIBLE_RETURN, WIDTH
 from hds.cli.tables import TABLES, Table
 from hds.report.failures import FailureKind
 from hds.session.commands.usage import commands_page
-from lang.codes import ERRORS, KINDS, PORTABILITY, REMARKS, SEEN, WARNINGS, Row
-from lang.commands import CODES as COMMAND_CODES
+from lang.code import Code
+from lang.codes import COMMAND_ERRORS, ERRORS, KINDS, PORTABILITY, REMARKS, SEEN, WARNINGS, Row
 from vm.limits import LIMITS
 
 NOTE = "<!-- Made by `python -m hds.cli.documentation --write docs`; do not edit. -->"
 
-PORTABILITY_GROUPS: tuple[tuple[str, str, str], ...] = (
-    ("Source text and tokens", "P001", "P015"),
-    ("Program and statements", "P020", "P037"),
-    ("Expressions and functions", "P040", "P055"),
-    ("Arrays, pointers, structs", "P060", "P082"),
-    ("Built-in functions, output, parameters", "P090", "P103"),
-    ("Limits and session", "P110", "P112"),
+# Title, first and last code.
+PORTABILITY_GROUPS: tuple[tuple[str, Code, Code], ...] = (
+    ("Source text and tokens", Code.V023_OCTAL, Code.V023_SMALL_FLOAT),
+    ("Program and statements", Code.V023_BLOCK, Code.V023_VOID),
+    ("Expressions and functions", Code.V023_COMPARISON, Code.V023_DENORMAL),
+    ("Arrays, pointers, structs", Code.V023_ARRAY_SIZE, Code.V023_ARRAY_AGAIN),
+    ("Built-in functions, output, parameters", Code.V023_FORMAT, Code.V023_FLOAT_GLOBAL),
+    ("Limits and session", Code.V023_LIMITS, Code.V023_GLOBAL_TYPE),
 )
 
 _DIAGNOSTICS = """\
@@ -176,7 +177,7 @@ def diagnostics_page() -> Iterator[str]:
         ("Errors of scripts", ERRORS),
         ("Warnings", WARNINGS),
         ("Remarks", REMARKS),
-        ("Errors and warnings of commands", COMMAND_CODES),
+        ("Errors and warnings of commands", COMMAND_ERRORS),
     )
     for title, rows in parts:
         yield ""

@@ -84,12 +84,10 @@ def _limits() -> Table:
 
 
 def _diagnostics() -> Table:
-    from lang.codes import ERRORS, PORTABILITY, REMARKS, WARNINGS
-    from lang.commands import CODES as COMMAND_CODES
+    from lang.codes import ROWS
     from lang.diagnostics import severity_of
 
-    known = (*ERRORS, *COMMAND_CODES, *WARNINGS, *REMARKS, *PORTABILITY)
-    rows = tuple((str(row.code), severity_of(row.code).value, row.title) for row in known)
+    rows = tuple((str(row.code), severity_of(row.code).value, row.title) for row in ROWS)
     return Table("diagnostics", "codes of what the compiler says", ("code", "severity", "meaning"), rows)
 
 

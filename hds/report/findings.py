@@ -22,7 +22,7 @@ def sarif(findings: Sequence[Diagnostic], failures: Sequence[Failure] = ()) -> d
 
     `failures` say which inputs could not be checked.
     """
-    codes = sorted({item.code for item in findings})
+    codes = sorted({str(item.code) for item in findings})
     index = {code: number for number, code in enumerate(codes)}
     titles = code_titles()
     rules = [{"id": code, "shortDescription": {"text": titles.get(code, code)}} for code in codes]
@@ -77,7 +77,6 @@ def _location(span: Span) -> dict[str, object]:
 @cache
 def code_titles() -> dict[str, str]:
     """The one-line meaning of every code."""
-    from lang.codes import ERRORS, PORTABILITY, REMARKS, WARNINGS
-    from lang.commands import CODES as COMMAND_CODES
+    from lang.codes import ROWS
 
-    return {str(row.code): row.title for row in (*ERRORS, *COMMAND_CODES, *WARNINGS, *REMARKS, *PORTABILITY)}
+    return {row.code: row.title for row in ROWS}

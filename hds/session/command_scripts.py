@@ -15,10 +15,9 @@ from pathlib import Path
 from hds.inputs import InputError, decode_text
 from hds.session.assembly import check_assembly
 from hds.session.symbols import locate
+from lang.code import Code
 from lang.commands import (
-    Code,
     Command,
-    CommandError,
     EventCommand,
     ScriptFile,
     ScriptText,
@@ -37,7 +36,6 @@ from vm.program import Source
 
 STATEMENTS = ("?",)
 EXPRESSIONS = ("print", ".formats")
-_UNASSIGNED = "W001"
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +105,7 @@ class CommandFile:
 def compile_parameter(compiler: Compiler, span: Span) -> Compilation:
     """An expression that a command has as a parameter: it has no variables, so that every name in it is a symbol."""
     made = compiler.compile(span.file, span.start, span.end, expression=True)
-    unknown = [item.span for item in made.diagnostics if item.code == _UNASSIGNED]
+    unknown = [item.span for item in made.diagnostics if item.code == Code.UNASSIGNED_LOCAL]
     if not unknown:
         return made
     found = [(compiler.symbols.find(place.text), place) for place in unknown]
@@ -121,7 +119,7 @@ def read_command_file(source: SourceFile, limits: Limits, drives: Drives = NO_DR
     Assembly blocks are assembled, to know whether that is possible; scripts are not compiled.
     """
     commands, errors = read_commands(source)
-    findings = [as_diagnostic(error) for error in errors]
+    findings = [*errors]
     events: dict[int, EventCommand] = {}
     texts = _Texts(source, commands, limits, drives)
     scripts: list[CommandScript] = []
@@ -130,7 +128,7 @@ def read_command_file(source: SourceFile, limits: Limits, drives: Drives = NO_DR
         found: Iterator[CommandScript | Diagnostic]
         if command.row.is_event:
             event, event_errors = parse_event(command)
-            findings += [as_diagnostic(error) for error in event_errors]
+            findings += event_errors
             if event is None:
                 continue
             events[command.span.start] = event
@@ -146,11 +144,6 @@ def read_command_file(source: SourceFile, limits: Limits, drives: Drives = NO_DR
             else:
                 scripts.append(item)
     return CommandFile(source, tuple(commands), events, tuple(scripts), tuple(findings), unchecked_blocks)
-
-
-def as_diagnostic(error: CommandError) -> Diagnostic:
-    """An error of the command level as a finding like those of the scripts."""
-    return Diagnostic(str(error.code), error.message, error.span, error.hint)
 
 
 def _event_scripts(event: EventCommand, texts: _Texts) -> Iterator[CommandScript | Diagnostic]:

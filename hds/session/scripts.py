@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from hds.session.command_scripts import CommandFile, CommandScript, compile_parameter, read_command_file
 from hds.session.symbols import announce_programs
+from lang.code import Code
 from lang.diagnostics import Diagnostic, Severity, sort_key
 from lang.source import SourceFile, Span
 from vm.engine import Engine, Loaded
@@ -67,7 +68,7 @@ class Scripts:
         try:
             return self.engine.load(program, self.store)
         except GlobalConflict as conflict:
-            prepared.diagnostics.append(Diagnostic("E120", str(conflict), script.command.span))
+            prepared.diagnostics.append(Diagnostic(Code.TOO_MANY_GLOBALS, str(conflict), script.command.span))
             return None
 
     def load_expression(self, span: Span) -> Loaded | Diagnostic:
@@ -86,5 +87,5 @@ class Scripts:
         try:
             return self.engine.load(result.program, self.store)
         except GlobalConflict as conflict:
-            diagnostics.append(Diagnostic("E120", str(conflict), script.command.span))
+            diagnostics.append(Diagnostic(Code.TOO_MANY_GLOBALS, str(conflict), script.command.span))
             return None

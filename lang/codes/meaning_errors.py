@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from lang.code import Code
 from lang.codes.rows import Row
 
 MEANING_ERRORS: tuple[Row, ...] = (
     Row(
-        "E060",
+        Code.UNKNOWN_FUNCTION,
         "unknown function",
         "There is neither a built-in function nor a function of the script with this name. Functions may be defined "
         "before or after their use, also in an included file. `hds list builtins` shows the built-in ones.",
@@ -14,14 +15,14 @@ MEANING_ERRORS: tuple[Row, ...] = (
         good="print(strlen(@rcx));",
     ),
     Row(
-        "E061",
+        Code.ARGUMENT_COUNT,
         "wrong number of arguments",
         "A call has exactly as many arguments as the function has parameters; there are no defaults.",
         bad="int plus(int n, int m) { return n + m; } print(plus(1));",
         good="int plus(int n, int m) { return n + m; } print(plus(1, 2));",
     ),
     Row(
-        "E062",
+        Code.FUNCTION_AGAIN,
         "second definition of a function",
         "A function is defined once; functions that differ in their parameters only are not possible. Perhaps an "
         "included file defines it, too.",
@@ -29,7 +30,7 @@ MEANING_ERRORS: tuple[Row, ...] = (
         good="int one() { return 1; } int two() { return 2; }",
     ),
     Row(
-        "E063",
+        Code.NO_VALUE,
         "value of something that has none",
         "The function is `void`, or a built-in function without a result such as `memcpy`: its call is a statement and "
         "cannot be part of an expression.",
@@ -37,28 +38,28 @@ MEANING_ERRORS: tuple[Row, ...] = (
         good="memcpy(@rcx, @rdx, 8);",
     ),
     Row(
-        "E064",
+        Code.VALUE_RETURNED_BY_VOID,
         "`return e` in a `void` function",
         "A `void` function returns nothing. Give it another return type, or write `return;`.",
         bad="void show(int n) { print(n); return n; }",
         good="int show(int n) { print(n); return n; }",
     ),
     Row(
-        "E065",
+        Code.RETURN_WITHOUT_VALUE,
         "`return;` in a function with a result",
         "The function has a return type, so `return` needs a value.",
         bad="int twice(int n) { return; }",
         good="int twice(int n) { return n * 2; }",
     ),
     Row(
-        "E066",
+        Code.VALUE_RETURNED_BY_MAIN,
         "`return e` in the main program",
         "Outside functions `return;` ends the script. Nobody receives a value; a global can keep it.",
         bad="if (@rax == 5) { return 1; }",
         good="if (@rax == 5) { .found = 1; return; }",
     ),
     Row(
-        "E067",
+        Code.STRING_WIDTH,
         "narrow string where a wide one is needed or the reverse",
         'Wide strings (UTF-16, as most of Windows uses) are written L"..." and belong to `wcslen`, `wcscmp`, '
         "`wcsncmp` and `%ws`; narrow ones to `strlen`, `strcmp`, `strncmp`, `memcmp` and `%s`.",
@@ -66,14 +67,14 @@ MEANING_ERRORS: tuple[Row, ...] = (
         good='if (wcscmp(@rcx, L"zebra") == 0) { print(1); }',
     ),
     Row(
-        "E069",
+        Code.FUNCTION_AS_VARIABLE,
         "function name used as a variable",
         "The name belongs to a function, which can only be called: there are no function pointers.",
         bad="int twice(int n) { return n * 2; } x = twice;",
         good="int twice(int n) { return n * 2; } x = twice(3);",
     ),
     Row(
-        "E070",
+        Code.GLOBAL_TYPES,
         "global declared with different types",
         "A global has one type for the whole session, in all scripts. It was declared, or used without a declaration "
         "as an unsigned 64-bit number, before. Declare it with its type in the first script that mentions it.",
@@ -81,7 +82,7 @@ MEANING_ERRORS: tuple[Row, ...] = (
         good="int .count = 1; .count = 2;",
     ),
     Row(
-        "E080",
+        Code.BAD_TYPE,
         "type words that do not go together",
         "The words do not make a type. `long` and `long long` are both 64 bits, `int` is 32, `short` 16 and `char` 8; "
         "`unsigned` and `signed` go with these only. A typedef name stands alone.",
@@ -89,7 +90,7 @@ MEANING_ERRORS: tuple[Row, ...] = (
         good="double v = 1.5; unsigned long long w = 5;",
     ),
     Row(
-        "E081",
+        Code.UNKNOWN_TAG,
         "unknown struct tag",
         "No struct with this tag was defined before. Tags belong to one script; put shared ones into a file and "
         "include it.",
@@ -97,28 +98,28 @@ MEANING_ERRORS: tuple[Row, ...] = (
         good="struct Point { int mx; int my; }; struct Point v;",
     ),
     Row(
-        "E082",
+        Code.STRUCT_AGAIN,
         "second definition of a struct",
         "The struct has its members already. Perhaps an included file defines it, too.",
         bad="struct Point { int mx; }; struct Point { int my; };",
         good="struct Point { int mx; int my; };",
     ),
     Row(
-        "E083",
+        Code.NAME_AGAIN,
         "duplicate member or parameter name",
         "Two members of a struct, or two parameters of a function, have the same name.",
         bad="int plus(int n, int n) { return n + n; }",
         good="int plus(int n, int m) { return n + m; }",
     ),
     Row(
-        "E084",
+        Code.UNKNOWN_MEMBER,
         "unknown member",
         "The struct has no member of this name.",
         bad="struct Point { int mx; }; struct Point v; v.my = 5;",
         good="struct Point { int mx; }; struct Point v; v.mx = 5;",
     ),
     Row(
-        "E085",
+        Code.NO_STRUCT,
         "`.` or `->` on something that is no struct or pointer to a struct",
         "`v.member` needs a struct, `p->member` a pointer to one. An untyped variable that holds an address is a plain "
         "number: declare it as a pointer.",
@@ -126,14 +127,14 @@ MEANING_ERRORS: tuple[Row, ...] = (
         good="struct Point { int mx; }; struct Point *p = (struct Point *)@rcx; print(p->mx);",
     ),
     Row(
-        "E086",
+        Code.TYPEDEF_AGAIN,
         "second typedef of a name",
         "The name is a type already.",
         bad="typedef int number_t; typedef long number_t;",
         good="typedef int number_t; typedef long large_t;",
     ),
     Row(
-        "E087",
+        Code.INCOMPLETE_TYPE,
         "incomplete struct used by value",
         "The tag is announced, but the members are not known yet, so the struct has no size. Pointers to it are "
         "possible.",
@@ -141,7 +142,7 @@ MEANING_ERRORS: tuple[Row, ...] = (
         good="struct Node; struct Node *p = 0; struct Node { struct Node *next; };",
     ),
     Row(
-        "E088",
+        Code.BAD_ARRAY_SIZE,
         "array size missing, not constant, or not positive",
         "The size of an array is a constant from 1 on, in the usual base: `int v[10];` has sixteen elements. Only the "
         "first size may be missing, when a list in braces gives the elements.",
@@ -149,14 +150,14 @@ MEANING_ERRORS: tuple[Row, ...] = (
         good="int v[5]; int w[] = {1, 2};",
     ),
     Row(
-        "E089",
+        Code.TOO_MANY_INITIALISERS,
         "too many initialisers",
         "The list has more values than the array or struct has elements. Remember that sizes are hexadecimal.",
         bad="int v[2] = {1, 2, 3};",
         good="int v[3] = {1, 2, 3};",
     ),
     Row(
-        "E090",
+        Code.NO_ARRAY,
         "`[ ]` on something that is no array or typed pointer",
         "Only arrays and pointers with a type can be indexed. An untyped variable that holds an address is a plain "
         "number: declare a pointer, or read with `db`, `dw`, `dd`, `dq`.",
@@ -164,7 +165,7 @@ MEANING_ERRORS: tuple[Row, ...] = (
         good="int *p = (int *)@rcx; print(p[1]);",
     ),
     Row(
-        "E091",
+        Code.BAD_OPERANDS,
         "operands of these types cannot be combined",
         "The operator does not exist for these types: `% << >> & | ^ ~` take no floating point, two pointers can only "
         "be subtracted and compared, and a pointer and a floating-point number do not mix.",
@@ -172,14 +173,14 @@ MEANING_ERRORS: tuple[Row, ...] = (
         good="double v = 1.5; v = v * 2.0;",
     ),
     Row(
-        "E092",
+        Code.BAD_CAST,
         "impossible cast",
         "Everything can be cast but pointers to floating point and back, structs, and to `void`.",
         bad="int *p = (int *)1.5;",
         good="int *p = (int *)(long)1.5;",
     ),
     Row(
-        "E093",
+        Code.NO_ADDRESS,
         "`&` on something without an address",
         "Variables, globals, elements, members and `*p` have an address. Registers, pseudo-registers, numbers and "
         "functions have none: copy the value into a variable.",
@@ -187,14 +188,14 @@ MEANING_ERRORS: tuple[Row, ...] = (
         good="x = @rax; p = &x;",
     ),
     Row(
-        "E094",
+        Code.FLOAT_AS_ADDRESS,
         "`*` on a floating-point value",
         "An address is an integer or a pointer.",
         bad="double v = 1.5; print(*v);",
         good="x = @rsp; print(*x);",
     ),
     Row(
-        "E095",
+        Code.SCALAR_NEEDED,
         "struct or array where a scalar is needed",
         "A struct or an array is no single value: it cannot be a parameter, a result, a condition or an operand. Pass "
         "a pointer, or take a member.",
@@ -202,7 +203,7 @@ MEANING_ERRORS: tuple[Row, ...] = (
         good="struct Point { int mx; }; int get_x(struct Point *p) { return p->mx; }",
     ),
     Row(
-        "E096",
+        Code.BAD_STRUCT_ASSIGNMENT,
         "struct assigned from or to something else",
         "A struct can be assigned to a struct of the same type, as a whole; nothing else can be assigned to it or "
         "from it.",
@@ -210,14 +211,14 @@ MEANING_ERRORS: tuple[Row, ...] = (
         good="struct Point { int mx; }; struct Point v; x = v.mx; p = &v;",
     ),
     Row(
-        "E097",
+        Code.NO_SIZE,
         "`sizeof` of an incomplete type or `void`",
         "The size is not known: `void` has none, and neither has a struct without its members.",
         bad="print(sizeof(void));",
         good="print(sizeof(void *));",
     ),
     Row(
-        "E098",
+        Code.VOID_OBJECT,
         "`void` variable, member or parameter",
         "`void` is the type of functions without a result, and `void *` that of addresses; there are no `void` "
         "objects.",
@@ -225,7 +226,7 @@ MEANING_ERRORS: tuple[Row, ...] = (
         good="void *v = 1;",
     ),
     Row(
-        "E099",
+        Code.MISPLACED_LIST,
         "`{ }` for a scalar, or a plain value for an array",
         "An array is initialised with a list in braces, a scalar with an expression. A string literal does not "
         "initialise an array of characters: copy it with `memcpy`.",
@@ -233,7 +234,7 @@ MEANING_ERRORS: tuple[Row, ...] = (
         good='char text[4]; memcpy(text, "abc", 4);',
     ),
     Row(
-        "E110",
+        Code.BAD_FORMAT,
         "`printf` format that is not a narrow literal",
         "The first argument of `printf` is a string in the source, because its specifiers are checked when the script "
         'is compiled. To print a text in memory, write printf("%s", address);',
@@ -241,14 +242,14 @@ MEANING_ERRORS: tuple[Row, ...] = (
         good='printf("%s\\n", $pname);',
     ),
     Row(
-        "E111",
+        Code.PRINTF_COUNT,
         "number of `printf` arguments",
         "The format has more or fewer specifiers than there are arguments. `%%` prints a percent sign and takes none.",
         bad='printf("%d of %d\\n", 1);',
         good='printf("%d of %d\\n", 1, 2);',
     ),
     Row(
-        "E112",
+        Code.PRINTF_KIND,
         "kind of a `printf` argument",
         "`%f`, `%e` and `%g` take a floating-point value, all other specifiers take none. Convert with a cast: "
         "`(double)n`, `(long)v`.",
@@ -256,7 +257,7 @@ MEANING_ERRORS: tuple[Row, ...] = (
         good='printf("%f\\n", (double)5);',
     ),
     Row(
-        "E120",
+        Code.TOO_MANY_GLOBALS,
         "too many globals",
         "The scripts of a session name more globals than the limit max_globals allows, or they need more memory than "
         "max_global_bytes. A flag of the same name raises a limit; HyperDbg v0.23 overruns its table.",
@@ -265,7 +266,7 @@ MEANING_ERRORS: tuple[Row, ...] = (
         limits={"max_globals": 2},
     ),
     Row(
-        "E121",
+        Code.TOO_DEEP,
         "source that is nested too deeply",
         "Parentheses, operators, blocks or initialisers are nested in more levels than the limit max_nesting allows, "
         "or a type is: pointers to pointers, arrays of arrays, structs in structs. `--max-nesting` raises the limit; "

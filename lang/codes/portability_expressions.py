@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from lang.code import Code
 from lang.codes.rows import Remark
 
 EXPRESSION_REMARKS: tuple[Remark, ...] = (
     Remark(
-        "P040",
+        Code.V023_COMPARISON,
         "comparisons, `&&`, `||` outside conditions",
         "Comparisons, `&&` and `||` have the values 0 and 1 everywhere. HyperDbg v0.23 knows them in "
         "conditions only and rejects them elsewhere; use an `if`.",
@@ -17,7 +18,7 @@ EXPRESSION_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P041",
+        Code.V023_UNARY,
         "two unary operators in a row inside a condition",
         "Unary operators may follow each other. HyperDbg v0.23 rejects two in a row inside a condition; put "
         "the inner one in parentheses.",
@@ -28,7 +29,7 @@ EXPRESSION_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P042",
+        Code.V023_BIT_OPERATOR,
         "`& ^ |` directly in arguments and indices inside a condition",
         "`&`, `^` and `|` may stand in arguments and indices inside a condition. HyperDbg v0.23 rejects "
         "them there; put them in parentheses.",
@@ -39,7 +40,7 @@ EXPRESSION_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P043",
+        Code.V023_UNTYPED,
         "`- ~ neg not` on, `++ -- op=` on, `! && ||` cast `sizeof` `&` of: hexadecimal literals that start "
         "with a letter, and parameters",
         "Hexadecimal literals that start with a letter, and parameters, are operands as all others. "
@@ -53,7 +54,7 @@ EXPRESSION_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P044",
+        Code.V023_LITERAL_SIGN,
         "hexadecimal literals that start with a letter are I64",
         "A hexadecimal literal that starts with a letter is a signed 64-bit number as the others. HyperDbg "
         "v0.23 gives it no type, so that `/`, `%`, `>>` and comparisons may differ and nothing is converted "
@@ -65,7 +66,7 @@ EXPRESSION_REMARKS: tuple[Remark, ...] = (
         seen="p",
     ),
     Remark(
-        "P045",
+        Code.V023_UNTYPED_FLOAT,
         "such a literal or a parameter together with floating point",
         "Such a literal, or a parameter, may meet floating point. HyperDbg v0.23 rejects that; write the "
         "literal with 0x, and copy the parameter into a variable.",
@@ -76,7 +77,7 @@ EXPRESSION_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P046",
+        Code.V023_PARAMETER,
         "parameters have their type, arguments are converted",
         "Arguments are converted to the types of the parameters, which hold from then on. HyperDbg v0.23 "
         "passes 64 bits without a type; declare parameters as `unsigned long` and convert inside.",
@@ -87,7 +88,7 @@ EXPRESSION_REMARKS: tuple[Remark, ...] = (
         seen="p",
     ),
     Remark(
-        "P047",
+        Code.V023_RESULT,
         "results are converted to the return type",
         "A result is converted to the type of its function. HyperDbg v0.23 does not convert it; return a "
         "value that fits.",
@@ -98,7 +99,7 @@ EXPRESSION_REMARKS: tuple[Remark, ...] = (
         seen="p",
     ),
     Remark(
-        "P048",
+        Code.V023_NO_RETURN,
         "missing return value is 0",
         "A function that reaches its end without `return` gives 0. HyperDbg v0.23 gives what an earlier "
         "call left; return a value on every path.",
@@ -109,7 +110,7 @@ EXPRESSION_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P049",
+        Code.V023_LOCAL_START,
         "locals of a function start at 0",
         "The locals of a function start at 0. In HyperDbg v0.23 they contain what an earlier call left; "
         "assign them first.",
@@ -120,7 +121,7 @@ EXPRESSION_REMARKS: tuple[Remark, ...] = (
         seen="p",
     ),
     Remark(
-        "P050",
+        Code.V023_ORDER,
         "operands are read strictly left to right",
         "Operands are read strictly from left to right. HyperDbg v0.23 reads variables when the operator "
         "runs, so that a call to the right may have changed them; keep the value in a variable of its own.",
@@ -131,7 +132,7 @@ EXPRESSION_REMARKS: tuple[Remark, ...] = (
         seen="p",
     ),
     Remark(
-        "P051",
+        Code.V023_MINUS_ZERO,
         "`-0.0` is false",
         "`-0.0` is false as 0.0 is. HyperDbg v0.23 takes it for true in `if` and `while`; compare with 0.0.",
         bad="double v = -0.0; if (v) { print(1); }",
@@ -141,7 +142,7 @@ EXPRESSION_REMARKS: tuple[Remark, ...] = (
         seen="n",
     ),
     Remark(
-        "P052",
+        Code.V023_NESTING,
         "any depth of right-nested `&&`, `||` and `sizeof`",
         "`&&`, `||` and `sizeof` may be nested to the right to any depth within `max_nesting`. HyperDbg "
         "v0.23 takes at most 16 levels; leave parentheses out, or use several conditions.",
@@ -152,7 +153,7 @@ EXPRESSION_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P053",
+        Code.V023_FLOAT_ARGUMENT,
         "floating-point arguments and results are values",
         "Floating-point arguments and results are values. HyperDbg v0.23 passes their bits, so that "
         "arithmetic on them and `%f` fail or are rejected; use globals or pointers to hand them over.",
@@ -163,7 +164,7 @@ EXPRESSION_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P054",
+        Code.V023_WCSCMP,
         '`wcscmp(number, L"...")` inside a condition',
         "The arguments of `wcscmp` may come in any order. HyperDbg v0.23 rejects a number in front of a "
         "literal inside a condition; put the literal first.",
@@ -174,7 +175,7 @@ EXPRESSION_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P055",
+        Code.V023_DENORMAL,
         "comparisons with denormal doubles (below about 2.2e-308)",
         "Denormal doubles (below about 2.2e-308) compare as numbers. In HyperDbg v0.23 a positive one "
         "counts as less than zero; compare with a number that is not so small.",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from lang.code import Code
 from lang.codes.rows import Remark
 
 OBJECT_REMARKS: tuple[Remark, ...] = (
     Remark(
-        "P060",
+        Code.V023_ARRAY_SIZE,
         "array sizes in base 16",
         "Array sizes are hexadecimal as all numbers: `int v[10]` has sixteen elements. HyperDbg v0.23 reads "
         "the digits as decimal, whatever the prefix, and makes ten. Write `0n16` or `0n10`, or one digit, "
@@ -18,7 +19,7 @@ OBJECT_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P061",
+        Code.V023_ELEMENT,
         "writing an element: `v[i] = e`, `v[i] += e`, member arrays",
         "Elements of arrays can be written. HyperDbg v0.23 stops with a run-time error at `v[i] = e` and "
         "`v[i] += e`; use variables, or memory of the guest.",
@@ -29,7 +30,7 @@ OBJECT_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P062",
+        Code.V023_ARRAY,
         "arrays without initialiser, with `{}`, with `[]`, in functions and blocks, global",
         "An array may have no initialisers, no size in front of a list, and stand in functions, blocks and "
         "globals. HyperDbg v0.23 wants a size and a list, at the top level of the main program, and rejects "
@@ -41,7 +42,7 @@ OBJECT_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P063",
+        Code.V023_INDEX,
         "index outside the array stops",
         "An index outside its array stops the script. HyperDbg v0.23 reads or changes what is beside it; "
         "compare the index with the size first.",
@@ -52,7 +53,7 @@ OBJECT_REMARKS: tuple[Remark, ...] = (
         seen="n",
     ),
     Remark(
-        "P064",
+        Code.V023_INITIALISER,
         "one initialiser too many is an error",
         "One initialiser too many is an error here. HyperDbg v0.23 accepts exactly one and drops it; leave it out.",
         bad="int v[2] = {1, 2, 3}; print(v[1]);",
@@ -62,7 +63,7 @@ OBJECT_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P065",
+        Code.V023_ARRAY_BASE,
         "arrays of `short`; `float` arrays from literals; `double` arrays from integers; integer arrays "
         "from floating point",
         "Elements are converted to the type of their array. HyperDbg v0.23 stores `short` elements, `float` "
@@ -75,7 +76,7 @@ OBJECT_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P066",
+        Code.V023_ROW,
         "row of an array as a value (`v[1]` of `v[2][3]`)",
         "A row of an array, such as `v[1]` of `v[2][3]`, is the address of its first element. HyperDbg "
         "v0.23 rejects it as a value; take the address of the element.",
@@ -86,7 +87,7 @@ OBJECT_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P067",
+        Code.V023_ELEMENT_STEP,
         "`v[i]++` changes one element",
         "`v[i]++` changes one element. HyperDbg v0.23 changes 64 bits, so that the next element changes "
         "too; use variables.",
@@ -97,7 +98,7 @@ OBJECT_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P068",
+        Code.V023_ELEMENT_ADDRESS,
         "`&v[i]` is the element's address",
         "`&v[i]` is the address of the element. HyperDbg v0.23 gives the address of a copy, so that writing "
         "through it changes nothing; use a variable of its own.",
@@ -108,7 +109,7 @@ OBJECT_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P069",
+        Code.V023_POINTER,
         "pointer parameters and results, `T **p`",
         "Functions may take and return pointers, and there are pointers to pointers. HyperDbg v0.23 rejects "
         "them; use a parameter of type `unsigned long` and read with `dd`, `poi` and their like.",
@@ -119,7 +120,7 @@ OBJECT_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P070",
+        Code.V023_POINTEE_SIZE,
         "`*p` of a typed pointer has the pointee's size and sign; `*v = e` with an integer v writes 64 bits",
         "`*p` of a typed pointer has the size and sign of what it points to. HyperDbg v0.23 always reads 64 "
         "bits, and writes the size of the variable p; use `db`, `dw`, `dd` and `eb`, `ed`.",
@@ -130,7 +131,7 @@ OBJECT_REMARKS: tuple[Remark, ...] = (
         seen="p",
     ),
     Remark(
-        "P071",
+        Code.V023_POINTEE,
         "`*(e) = v`, `*f(x) = v`",
         "`*` may write to any address. HyperDbg v0.23 knows `*name = v` only and rejects `*(e) = v`; put "
         "the address in a variable.",
@@ -141,7 +142,7 @@ OBJECT_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P072",
+        Code.V023_BAD_ADDRESS,
         "`*p = v` to a bad address stops",
         "A write to a bad address through `*p` stops the script. HyperDbg v0.23 ignores it; ask `check_address` first.",
         bad="x = 1000; *x = 5; print(1);",
@@ -151,7 +152,7 @@ OBJECT_REMARKS: tuple[Remark, ...] = (
         seen="n",
     ),
     Remark(
-        "P073",
+        Code.V023_POINTER_INDEX,
         "indexing a pointer",
         "A typed pointer can be indexed. HyperDbg v0.23 rejects that; add to the address.",
         bad="int v[3] = {1, 2, 3}; int *p = (int *)v; print(p[1]);",
@@ -161,7 +162,7 @@ OBJECT_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P074",
+        Code.V023_POINTER_CAST,
         "integer or other pointer type to a pointer without a cast; pointer to a typed integer",
         "Pointers and integers convert into each other when they are assigned. HyperDbg v0.23 rejects an "
         "integer, or a pointer of another type, for a pointer, and a pointer for an integer of a declared "
@@ -173,7 +174,7 @@ OBJECT_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P075",
+        Code.V023_ADDRESS,
         "`&` of registers, pseudo-registers, literals is an error",
         "Registers, pseudo-registers and literals have no address: `&` on them is an error here. HyperDbg "
         "v0.23 gives 0 or an address inside its compiled code; assign to a variable and take its address.",
@@ -184,7 +185,7 @@ OBJECT_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P076",
+        Code.V023_STRUCT,
         "struct objects: initialised from a struct, pointer initialised with `&v`, nested initialisers, "
         "typedef names, typedef with body, `(*p).m`, element of an array of structs, pointer-to-struct "
         "parameters, global structs",
@@ -198,7 +199,7 @@ OBJECT_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P077",
+        Code.V023_FLOAT_MEMBER,
         "`float` members from literals, compound assignment on floating members",
         "Floating-point members take literals and compound assignments as values. HyperDbg v0.23 stores "
         "wrong bits; use a variable, or a member of type `double` with a plain assignment.",
@@ -209,7 +210,7 @@ OBJECT_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P078",
+        Code.V023_ARROWS,
         "writing through two arrows: `p->q->m = e`",
         "A write through two arrows reaches the member. HyperDbg v0.23 writes elsewhere; keep the inner "
         "pointer in a variable.",
@@ -225,7 +226,7 @@ OBJECT_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P079",
+        Code.V023_LOCAL_STRUCT,
         "struct objects in functions",
         "Struct objects in functions have memory of their own. In HyperDbg v0.23 they overlap with "
         "temporaries; declare them in the main program.",
@@ -236,7 +237,7 @@ OBJECT_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P081",
+        Code.V023_STRUCT_NUMBER,
         "struct used as a number, struct assigned from a number: errors",
         "A struct that is used as a number, or assigned from one, is an error here. HyperDbg v0.23 gives "
         "its address, or ignores the assignment; name a member, or take the address.",
@@ -247,7 +248,7 @@ OBJECT_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P082",
+        Code.V023_ARRAY_AGAIN,
         "array declared again with another size is a new array",
         "An array that is declared again with another size is a new array. HyperDbg v0.23 keeps the old "
         "one; use another name.",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from lang.code import Code
 from lang.codes.rows import Remark
 
 SESSION_REMARKS: tuple[Remark, ...] = (
     Remark(
-        "P090",
+        Code.V023_FORMAT,
         "`printf` flags, width, precision, `%X %e %g %lf %le %lg %lc`",
         "`printf` has flags, width and precision, and the specifiers of C. HyperDbg v0.23 knows `%d %i %u "
         "%o %x %c %p %s %ws %f` and their `l` and `ll` forms: it prints others as text, or rejects them "
@@ -18,7 +19,7 @@ SESSION_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P091",
+        Code.V023_PERCENT,
         "`%%` prints one percent sign",
         "`%%` prints one percent sign. HyperDbg v0.23 prints two, and reads `%%d` as a percent sign and a "
         "specifier; write the word, or print the sign alone.",
@@ -29,7 +30,7 @@ SESSION_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P092",
+        Code.V023_ARGUMENT_KIND,
         "wrong kind of `printf` argument is a compile error",
         "An argument of the wrong kind is an error of the compiler. HyperDbg v0.23 stops at run time; pass "
         "what the specifier takes.",
@@ -40,7 +41,7 @@ SESSION_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P093",
+        Code.V023_WIDE_TEXT,
         "`%ws` prints any character, any length",
         "`%ws` prints any character and text of any length. HyperDbg v0.23 prints `?` for what is not "
         "ASCII, and loses the last 50 units of texts of 50, 100, ... units; print such texts in pieces.",
@@ -51,7 +52,7 @@ SESSION_REMARKS: tuple[Remark, ...] = (
         seen="n",
     ),
     Remark(
-        "P094",
+        Code.V023_MESSAGE,
         "message too long stops",
         "A message that is too long stops the script. HyperDbg v0.23 leaves a `%s` out that does not fit; "
         "print long texts one at a time.",
@@ -62,7 +63,7 @@ SESSION_REMARKS: tuple[Remark, ...] = (
         seen="n",
     ),
     Remark(
-        "P095",
+        Code.V023_SWALLOWED,
         "`event_sc`, `event_inject_error_code`",
         "`event_sc` and `event_inject_error_code` are operations as others. In HyperDbg v0.23 they swallow "
         "the one that follows; put something harmless behind them.",
@@ -73,7 +74,7 @@ SESSION_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P097",
+        Code.V023_TEXT_END,
         "`%s` on a text whose zero is the last readable byte",
         "`%s` reads up to the zero, and no further. HyperDbg v0.23 stops where that zero is the last "
         "readable byte; print the characters one by one near the end of a mapping.",
@@ -84,7 +85,7 @@ SESSION_REMARKS: tuple[Remark, ...] = (
         seen="n",
     ),
     Remark(
-        "P098",
+        Code.V023_PARAMETER_TYPE,
         "parameters without type, `(void)`",
         "Parameters may have no type, and `(void)` means none. HyperDbg v0.23 rejects both; write a type, "
         "or empty parentheses.",
@@ -95,7 +96,7 @@ SESSION_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P100",
+        Code.V023_IOPL,
         "`@iopl = n` writes two bits",
         "`@iopl = n` writes the two bits of IOPL. HyperDbg v0.23 writes bits 0 and 4 of n; write the whole "
         "of `@rflags`.",
@@ -106,7 +107,7 @@ SESSION_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P102",
+        Code.V023_UNSIGNED_BYTES,
         "`memcmp`, `strcmp`, `strncmp` compare unsigned bytes",
         "`memcmp`, `strcmp` and `strncmp` compare unsigned bytes as in C. The kernel build of HyperDbg "
         "v0.23 compares signed ones, so that the order of bytes from 80 on differs; ask for equality only.",
@@ -117,7 +118,7 @@ SESSION_REMARKS: tuple[Remark, ...] = (
         seen="n",
     ),
     Remark(
-        "P103",
+        Code.V023_FLOAT_GLOBAL,
         "floating-point globals",
         "Globals may be of floating-point type. HyperDbg v0.23 rejects the declaration, and an untyped "
         "global takes the integer part; keep a scaled integer.",
@@ -128,7 +129,7 @@ SESSION_REMARKS: tuple[Remark, ...] = (
         seen="s",
     ),
     Remark(
-        "P110",
+        Code.V023_LIMITS,
         "no limit on temporaries, locals, loops, initialisers, nesting of calls in arguments; call depth 128",
         "There is no limit on temporaries, locals, loops and initialisers, and calls may be 128 deep. "
         "HyperDbg v0.23 has 256 stack slots, which are about 40 to 60 nested calls, 128 temporaries a "
@@ -145,7 +146,7 @@ SESSION_REMARKS: tuple[Remark, ...] = (
         seen="p",
     ),
     Remark(
-        "P111",
+        Code.V023_GLOBALS,
         "more than `max_globals` globals is E120",
         "More globals than `max_globals` are an error here. HyperDbg v0.23 overruns its table; use fewer, "
         "or an array in memory.",
@@ -157,7 +158,7 @@ SESSION_REMARKS: tuple[Remark, ...] = (
         limits={"max_globals": 1},
     ),
     Remark(
-        "P112",
+        Code.V023_GLOBAL_TYPE,
         "a global has one type in the session (E070)",
         "A global has one type in a session. In HyperDbg v0.23 the last declaration changes it; use another name.",
         bad="int .g = 1; char .g = 2; print(.g);",

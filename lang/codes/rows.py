@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from lang.code import Code
+
 
 @dataclass(frozen=True)
 class Row:
@@ -14,7 +16,7 @@ class Row:
     at which the bad one shows.
     """
 
-    code: str
+    code: Code
     title: str
     explanation: str
     bad: str

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from lang.code import Code
 from lang.codes.rows import Row
 
 SOURCE_ERRORS: tuple[Row, ...] = (
     Row(
-        "E001",
+        Code.BAD_CHARACTER,
         "character that begins no token; back-tick in a name",
         "The character has no meaning in the language outside strings and comments, like a lonely `\\` or a letter "
         "with an accent. A back-tick separates the digits of a number and cannot be part of a name.",
@@ -14,7 +15,7 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         good="x_1 = fffff800`4ed6f010; print(x_1);",
     ),
     Row(
-        "E002",
+        Code.OPEN_COMMENT,
         "block comment that is not closed",
         "A `/*` has no `*/` up to the end of the script, so that everything behind it would be comment. Block "
         "comments do not nest: the first `*/` ends the comment.",
@@ -22,7 +23,7 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         good="print(1); /* the rest */",
     ),
     Row(
-        "E003",
+        Code.OPEN_STRING,
         "string that is not closed",
         'A `"` has no partner. A quote inside a string is written `\\"`, and a backslash `\\\\`: a path that ends in a '
         "single backslash keeps its string open.",
@@ -30,7 +31,7 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         good='printf("done\\n");',
     ),
     Row(
-        "E004",
+        Code.BAD_INTEGER,
         "malformed integer: digit outside the base, suffix, upper-case prefix",
         "A word that begins with a digit is a number, and all of it must be digits of its base: hexadecimal unless it "
         "begins with 0x, 0n (decimal), 0y (binary), 0o or 0t (octal). Prefixes are lower case, and there are no "
@@ -39,7 +40,7 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         good="x = 0n12; print(12);",
     ),
     Row(
-        "E005",
+        Code.INTEGER_TOO_LARGE,
         "integer that does not fit in 64 bits",
         "A number has at most 64 bits: 16 hexadecimal digits, or decimal values below 0n18446744073709551616. HyperDbg "
         "v0.23 drops the upper digits without a word, which is never what was meant.",
@@ -47,7 +48,7 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         good="print(1111222233334444);",
     ),
     Row(
-        "E006",
+        Code.BAD_FLOAT,
         "malformed floating-point number",
         "A floating-point number is decimal digits, a dot, decimal digits; one side may be missing. It has no "
         "exponent, no suffix, no prefix, no hexadecimal digits and only one dot.",
@@ -55,7 +56,7 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         good="double v = 1500.0;",
     ),
     Row(
-        "E007",
+        Code.FLOAT_OUT_OF_RANGE,
         "floating-point literal out of range",
         "The number is larger than the largest double (about 1.8 times 10 to the 308), or so small that it would "
         "become zero although it is not.",
@@ -63,7 +64,7 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         good="double v = 1000000.0;",
     ),
     Row(
-        "E008",
+        Code.BAD_ESCAPE,
         "unknown escape sequence",
         "Behind a backslash in a string stand `n t r a b f v \\ \" ' ?`, one to three octal digits, or `x` and "
         "hexadecimal digits. To print a backslash, as in a path, write two.",
@@ -71,7 +72,7 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         good='printf("c:\\\\kernel\\\\q");',
     ),
     Row(
-        "E009",
+        Code.UNKNOWN_REGISTER,
         "unknown register after `@`",
         "The word behind `@` is no register. Register names are lower case; the low bytes of the numbered registers "
         "are r8l to r15l. `hds list registers` shows them all.",
@@ -79,14 +80,14 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         good="print(@rax);",
     ),
     Row(
-        "E010",
+        Code.UNKNOWN_PSEUDO_REGISTER,
         "unknown pseudo-register after `$`",
         "The word behind `$` is no pseudo-register. `hds list pseudo-registers` shows them all. They can be read only.",
         bad="print($process);",
         good="print($proc);",
     ),
     Row(
-        "E011",
+        Code.UNKNOWN_SYMBOL,
         "unknown symbol",
         "A symbol is replaced by its address when the script is compiled, so the address must be known then. The names "
         "of the guest are; `hds check` and `hds compile` learn them with `--program FILE`. Any other is given with "
@@ -95,7 +96,7 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         good="print(fffff800`12345678);",
     ),
     Row(
-        "E012",
+        Code.CHARACTER_CONSTANT,
         "character constant, or string in single quotes",
         "Strings have double quotes, and there are no character constants as in C: write the number of the character, "
         "0x41 for the letter A.",
@@ -103,7 +104,7 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         good="if (@al == 0x41) { print(1); }",
     ),
     Row(
-        "E013",
+        Code.NO_ARGUMENT,
         "`$argN` without an argument",
         "`$arg1`, `$arg2`, ... are replaced by the arguments of the command file before anything is read. This one "
         "has no value: `--arg VALUE` gives it one, and in a file that `.script` runs, the words behind its name do. "
@@ -112,7 +113,7 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         good="print(55);",
     ),
     Row(
-        "E014",
+        Code.AMBIGUOUS_SYMBOL,
         "ambiguous symbol",
         "A symbol is looked up as it is written, then in any case, and a readable name of C++ or Rust may stand for "
         "several symbols. Here none fits exactly, and more than one fits otherwise, at different addresses. Write one "
@@ -122,7 +123,7 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         symbols={"tool!Open": 0x401000, "tool!open": 0x401040},
     ),
     Row(
-        "E020",
+        Code.UNREADABLE_INCLUDE,
         "included file that cannot be read",
         "The file of an `#include` does not exist, is a folder, is too large, or may not be read. A relative path is "
         "looked up in the folder of the including file, and then in the folders given with `-I`. A backslash in it "
@@ -132,7 +133,7 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         files={"library.hds": "int twice(int n) { return n * 2; }"},
     ),
     Row(
-        "E021",
+        Code.INCLUDE_CYCLE,
         "include cycle",
         "The file includes itself, directly or through other files. A file is included once at most, so that two files "
         "may include the same third one.",
@@ -141,7 +142,7 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         files={"loop.hds": '#include "loop.hds";', "library.hds": "int twice(int n) { return n * 2; }"},
     ),
     Row(
-        "E022",
+        Code.MISPLACED_INCLUDE,
         "`#include` that is not at the top level",
         "An `#include` may stand wherever a statement may at the top level of the script, but not inside a function, a "
         "loop or an `if`.",
@@ -150,7 +151,7 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         files={"library.hds": "int twice(int n) { return n * 2; }"},
     ),
     Row(
-        "E023",
+        Code.BAD_DIRECTIVE,
         "malformed or unknown directive",
         "The only line that begins with `#` is `#include` with a path in double quotes. There are no macros and no "
         "conditional compilation.",
@@ -158,7 +159,7 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         good="LIMIT = 10;\nprint(LIMIT);",
     ),
     Row(
-        "E024",
+        Code.DEEP_INCLUDES,
         "includes that are nested too deeply",
         "Files include files in more levels than the limit max_include_depth allows. `--max-include-depth` raises it.",
         bad='#include "outer.hds";',
@@ -167,7 +168,7 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         limits={"max_include_depth": 2},
     ),
     Row(
-        "E025",
+        Code.WINDOWS_INCLUDE,
         "included file on a drive of Windows",
         "A path such as `c:\\scripts\\library.hds`, or `\\\\server\\share\\library.hds`, is looked up in a folder of "
         "this computer: `--drive c=DIR` (or `--drive \\\\server\\share=DIR`) says which. Upper and lower case do not "
@@ -177,7 +178,7 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         files={"library.hds": "int twice(int n) { return n * 2; }"},
     ),
     Row(
-        "E026",
+        Code.SCRIPT_TOO_LARGE,
         "script that is too large",
         "A script, with all that it includes, has at most max_source_bytes bytes, and the scripts of a command file "
         "together max_total_source_bytes; a flag of the same name raises each. What cannot be raised: a script has "
@@ -188,7 +189,7 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         limits={"max_source_bytes": 80},
     ),
     Row(
-        "E030",
+        Code.SYNTAX,
         "syntax error",
         "What stands here does not fit what stands before it. The message names what was found and what was expected; "
         "often a `;`, a bracket or an operator is missing just before. A line that begins with `!` is a command: it "
@@ -197,7 +198,7 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         good="x = 5 * 5;",
     ),
     Row(
-        "E031",
+        Code.NUMBER_AS_NAME,
         "a number where a name is needed",
         "The default base is 16, so a word of the letters a to f and of digits is a number: `a`, `b0`, `add`, `dead`. "
         "It cannot name a variable, function, parameter, member or type. Add a letter that is no hexadecimal digit, "
@@ -206,7 +207,7 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         good="a_v = 5; print(a_v);",
     ),
     Row(
-        "E032",
+        Code.WORD_AS_NAME,
         "a keyword, built-in function or register where a name is needed",
         "The word is reserved: it is a keyword, the name of a built-in function (`db`, `low`, `not`) or of a register "
         "(`cx`, `id`, `of`). Use another name, or a global: behind a dot every word is free.",
@@ -214,14 +215,14 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         good="int lowest = 5; .low = 5; print(lowest + .low);",
     ),
     Row(
-        "E033",
+        Code.NO_BRACES,
         "a body without braces",
         "The bodies of `if`, `elsif`, `else`, `while`, `do` and `for` stand in braces, even if they are one statement.",
         bad="if (@rax == 5) print(1);",
         good="if (@rax == 5) { print(1); }",
     ),
     Row(
-        "E034",
+        Code.MISPLACED_BREAK,
         "`break` outside a loop",
         "`break` leaves the innermost `while`, `do` or `for`. To end the script, write `return;`; to halt the "
         "debuggee, `pause();`. The compiler of HyperDbg v0.23 crashes here.",
@@ -229,14 +230,14 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         good="if (@rax == 5) { return; }",
     ),
     Row(
-        "E035",
+        Code.MISPLACED_CONTINUE,
         "`continue` outside a loop",
         "`continue` goes on with the next round of the innermost `while`, `do` or `for`. There is none here.",
         bad="if (@rax == 5) { continue; }",
         good="for (i = 0; i < 3; i++) { if (i == 1) { continue; } print(i); }",
     ),
     Row(
-        "E036",
+        Code.MISPLACED_FUNCTION,
         "function definition at a wrong place or without return type",
         "A function is defined at the top level of the script, and its return type is always written; `void` says "
         "that it returns nothing.",
@@ -244,7 +245,7 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         good="int twice(int n) { return n * 2; }",
     ),
     Row(
-        "E037",
+        Code.NO_SUCH_CONSTRUCT,
         "construct that the language does not have",
         "The language has no `?:`, `switch`, `goto`, `union`, `enum`, `const`, `static`, prototypes or array "
         "typedefs, and no `let`, `def`, `and`, `foreach`, `string`, `:=` and their like of other languages; the hint "
@@ -254,7 +255,7 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         good="if (@rax) { x = 1; } else { x = 2; }",
     ),
     Row(
-        "E038",
+        Code.ASSIGNMENT_AS_VALUE,
         "assignment, `++` or `--` used as a value",
         "Assignments and steps are statements and have no value. In a condition `==` compares. Several places get the "
         "same value with `x = y = 5;`; compound assignments cannot be chained. `x--3` is read as `x-- 3`.",
@@ -262,7 +263,7 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         good="x = 5; if (x == 5) { print(1); }",
     ),
     Row(
-        "E039",
+        Code.NO_PLACE,
         "target that is not a place",
         "On the left of an assignment stands what can be written: a variable, global, register, element, member or "
         "`*p`. Numbers, calls and pseudo-registers cannot be written, and an array only element by element.",
@@ -270,14 +271,14 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         good=".pid = $pid;",
     ),
     Row(
-        "E040",
+        Code.EMPTY_CONDITION,
         "empty condition",
         "`if`, `elsif` and `while` need a condition. An endless loop is `while (1) { ... }` or `for (;;) { ... }`.",
         bad="while () { break; }",
         good="while (1) { break; }",
     ),
     Row(
-        "E041",
+        Code.UNMATCHED_BRACE,
         "`{` without `}` or the reverse",
         "Braces do not match. The message points at the innermost brace that was still open at the end, or at the "
         "first one that closes nothing; the missing brace may stand much earlier.",
@@ -285,7 +286,7 @@ SOURCE_ERRORS: tuple[Row, ...] = (
         good="if (1) { print(1); }",
     ),
     Row(
-        "E042",
+        Code.NO_STATEMENT,
         "expression that is not a statement",
         "The value of this expression would be dropped, so something is probably missing: `print(...)`, an "
         "assignment, or the parentheses of a call.",

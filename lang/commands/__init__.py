@@ -5,8 +5,8 @@
 handed on with their place in the file and are not looked at.
 """
 
+from lang.code import Code
 from lang.commands.arguments import substitute_arguments
-from lang.commands.errors import CODES, Code, CommandError
 from lang.commands.events import parse_event
 from lang.commands.numbers import number_32, plain_number
 from lang.commands.reader import read_commands
@@ -29,14 +29,12 @@ from vm.facts.stages import Stage
 
 __all__ = [
     "ALL",
-    "CODES",
     "COMMANDS",
     "COMMAND_BY_NAME",
     "EVENTS",
     "AssemblyText",
     "Code",
     "Command",
-    "CommandError",
     "CommandRow",
     "EventCommand",
     "EventRow",

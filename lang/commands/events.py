@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from lang.commands.errors import Code, CommandError
+from lang.code import Code
 from lang.commands.machine_code import parse_hex
 from lang.commands.numbers import number_32
 from lang.commands.parameters import OwnParameters, read_parameters, usage
@@ -25,6 +25,7 @@ from lang.commands.syntax import (
     ScriptText,
 )
 from lang.commands.tokens import Token, TokenKind
+from lang.diagnostics import Diagnostic
 from lang.nearest import NearestName
 from lang.source import Span
 from vm.facts.errors import ErrorNumber
@@ -50,7 +51,7 @@ _FILE = "file:"
 _NAME_IN_LIST = re.compile(r"[^,\s](?:[^,]*[^,\s])?")
 
 
-def parse_event(command: Command) -> tuple[EventCommand | None, list[CommandError]]:
+def parse_event(command: Command) -> tuple[EventCommand | None, list[Diagnostic]]:
     """The event of an event command, or None and all that is wrong with it, at least one error.
 
     Raises KeyError for a command that does not create events.
@@ -64,7 +65,7 @@ def parse_event(command: Command) -> tuple[EventCommand | None, list[CommandErro
         word = options.keyword
         hint = f"expected {_INVALID[word.lower][2]}"
         message = f"please specify a value for '{word.text}'"
-        return None, [CommandError(Code.MISSING_VALUE, message, word.span, hint)]
+        return None, [Diagnostic(Code.MISSING_VALUE, message, word.span, hint)]
     return _EventReader(command, event, options).read()
 
 
@@ -76,9 +77,9 @@ class _EventReader:
         self._event = event
         self._options = options
         self._given = _given_spans(options)
-        self._errors: list[CommandError] = []
+        self._errors: list[Diagnostic] = []
 
-    def read(self) -> tuple[EventCommand | None, list[CommandError]]:
+    def read(self) -> tuple[EventCommand | None, list[Diagnostic]]:
         pid = self._number("pid", ALL, {"all": ALL})
         core = self._number("core", ALL)
         immediate = self._word("imm", {"yes": True, "no": False}, True)
@@ -149,7 +150,7 @@ class _EventReader:
 
     def _invalid(self, keyword: str, token: Token) -> None:
         code, message, expected = _INVALID[keyword]
-        self._errors.append(CommandError(code, message, token.span, f"expected {expected}"))
+        self._errors.append(Diagnostic(code, message, token.span, f"expected {expected}"))
 
     def _machine_code(self, keyword: str) -> HexCode | AssemblyText | None:
         value: HexCode | AssemblyText | None = None
@@ -158,7 +159,7 @@ class _EventReader:
                 value = AssemblyText(option.block)
                 continue
             code = parse_hex(option.block)
-            if isinstance(code, CommandError):
+            if isinstance(code, Diagnostic):
                 self._errors.append(code)
             else:
                 value = code
@@ -175,7 +176,7 @@ class _EventReader:
         start = token.text.find(path, len(_FILE))
         span = token.span_of(start, start + len(path)) if path else token.span
         if not path:
-            self._errors.append(CommandError(Code.NO_SCRIPT_FILE, "`file:` needs a path", span))
+            self._errors.append(Diagnostic(Code.NO_SCRIPT_FILE, "`file:` needs a path", span))
         return ScriptFile(path, span)
 
     def _outputs(self) -> tuple[OutputName, ...]:
@@ -188,10 +189,10 @@ class _EventReader:
             for match in _NAME_IN_LIST.finditer(token.text)
         )
         if not names:
-            self._errors.append(CommandError(Code.NO_OUTPUT_NAME, "no output source is named here", token.span))
+            self._errors.append(Diagnostic(Code.NO_OUTPUT_NAME, "no output source is named here", token.span))
         elif len(names) > MAX_OUTPUTS:
             message = f"an event has at most {MAX_OUTPUTS} output sources"
-            self._errors.append(CommandError(Code.TOO_MANY_OUTPUTS, message, names[MAX_OUTPUTS].span))
+            self._errors.append(Diagnostic(Code.TOO_MANY_OUTPUTS, message, names[MAX_OUTPUTS].span))
         return names
 
 
@@ -205,29 +206,29 @@ def _given_spans(options: Options) -> dict[str, Span]:
     return spans
 
 
-def _contradictions(event: EventCommand) -> list[CommandError]:
+def _contradictions(event: EventCommand) -> list[Diagnostic]:
     """Options that are valid by themselves and do not go with each other or with the event."""
-    errors: list[CommandError] = []
+    errors: list[Diagnostic] = []
     if event.short_circuit and event.stage is not Stage.PRE:
         message = ErrorNumber.SHORT_CIRCUITING_WITH_POST.said()
-        errors.append(CommandError(Code.SHORT_CIRCUIT_WITH_POST, message, event.given["sc"]))
+        errors.append(Diagnostic(Code.SHORT_CIRCUIT_WITH_POST, message, event.given["sc"]))
     if event.outputs and not event.immediate:
         message = "non-immediate messages (`imm no`) cannot be forwarded to an output"
-        errors.append(CommandError(Code.OUTPUT_WITHOUT_IMMEDIATE, message, event.given["imm"]))
+        errors.append(Diagnostic(Code.OUTPUT_WITHOUT_IMMEDIATE, message, event.given["imm"]))
     if event.stage is not Stage.PRE and not event.event.kind.stages:
         message = f"{event.event.name} has the `pre` stage only"
-        errors.append(CommandError(Code.STAGE_NOT_SUPPORTED, message, event.given["stage"]))
+        errors.append(Diagnostic(Code.STAGE_NOT_SUPPORTED, message, event.given["stage"]))
     if event.event.kind.needs_pid and event.pid == ALL:
         message = f"incorrect use of the '{event.command.name.text}': pid is missing"
         span = event.given.get("pid", event.command.name.span)
-        errors.append(CommandError(Code.MISSING_PARAMETER, message, span, "add `pid P`"))
+        errors.append(Diagnostic(Code.MISSING_PARAMETER, message, span, "add `pid P`"))
     return errors
 
 
-def _unknown_parameter(event: EventRow, token: Token) -> CommandError:
+def _unknown_parameter(event: EventRow, token: Token) -> Diagnostic:
     if token.kind is TokenKind.BRACKET_STRING:
         hint = "a block follows `script`, `code`, `condition` or `output`"
-        return CommandError(Code.UNKNOWN_PARAMETER, "this block belongs to no keyword", token.span, hint)
+        return Diagnostic(Code.UNKNOWN_PARAMETER, "this block belongs to no keyword", token.span, hint)
     if token.lower in BLOCK_OPTIONS:
         hint = f"`{token.lower}` needs a block behind it that is not empty"
     elif token.lower == "asm":
@@ -235,4 +236,4 @@ def _unknown_parameter(event: EventRow, token: Token) -> CommandError:
     else:
         nearest = _NEAREST.find(token.lower)
         hint = f"did you mean `{nearest}`?" if nearest else usage(event)
-    return CommandError(Code.UNKNOWN_PARAMETER, f"unknown parameter '{token.text}'", token.span, hint)
+    return Diagnostic(Code.UNKNOWN_PARAMETER, f"unknown parameter '{token.text}'", token.span, hint)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lang.commands.errors import Code, CommandError
+from lang.code import Code
 from lang.commands.syntax import Parameter
 from lang.commands.tokens import Token, TokenKind
+from lang.diagnostics import Diagnostic
 from lang.source import Span
 from vm.facts.errors import ErrorNumber
 from vm.facts.events import EventRow, ParameterKind, ParameterRow
@@ -21,7 +22,7 @@ class OwnParameters:
 
     found: dict[str, Parameter] = field(default_factory=dict)
     rest: list[Token] = field(default_factory=list)
-    errors: list[CommandError] = field(default_factory=list)
+    errors: list[Diagnostic] = field(default_factory=list)
 
 
 def read_parameters(event: EventRow, name: Token, tokens: tuple[Token, ...]) -> OwnParameters:
@@ -32,7 +33,7 @@ def read_parameters(event: EventRow, name: Token, tokens: tuple[Token, ...]) -> 
         if token is None:
             if row.required and not own.errors:
                 message = f"incorrect use of the '{name.text}': {row.usage} is missing"
-                own.errors.append(CommandError(Code.MISSING_PARAMETER, message, name.span, usage(event)))
+                own.errors.append(Diagnostic(Code.MISSING_PARAMETER, message, name.span, usage(event)))
             continue
         own.found[row.name] = Parameter(row.name, token.text, token.span, _value(row, token))
         _check(row, token, own.errors)
@@ -76,7 +77,7 @@ def _take_behind_keyword(keyword: str, own: OwnParameters) -> Token | None:
     del own.rest[index : index + 2]
     if not value:
         message = f"please specify a value for '{word.text}'"
-        own.errors.append(CommandError(Code.MISSING_VALUE, message, word.span))
+        own.errors.append(Diagnostic(Code.MISSING_VALUE, message, word.span))
         return None
     return value[0]
 
@@ -85,20 +86,20 @@ def _value(row: ParameterRow, token: Token) -> int | str | None:
     return row.choices.get(token.lower) if row.kind is ParameterKind.CHOICE else token.value
 
 
-def _check(row: ParameterRow, token: Token, errors: list[CommandError]) -> None:
+def _check(row: ParameterRow, token: Token, errors: list[Diagnostic]) -> None:
     value = token.value
     if row.kind is ParameterKind.CHOICE:
         if token.lower not in row.choices:
-            errors.append(CommandError(Code.BAD_PARAMETER, f"'{token.text}' is none of {row.usage}", token.span))
+            errors.append(Diagnostic(Code.BAD_PARAMETER, f"'{token.text}' is none of {row.usage}", token.span))
         return
     if value is None:
         if row.kind is ParameterKind.NUMBER:
             hint = "numbers are hexadecimal; decimal ones begin with 0n"
-            errors.append(CommandError(Code.BAD_PARAMETER, f"'{token.text}' is not a number", token.span, hint))
+            errors.append(Diagnostic(Code.BAD_PARAMETER, f"'{token.text}' is not a number", token.span, hint))
         return
     too_high = row.high is not None and value > row.high
     if value < row.low or too_high or (row.only and value not in row.only):
-        errors.append(CommandError(Code.OUT_OF_RANGE, row.range_error, token.span))
+        errors.append(Diagnostic(Code.OUT_OF_RANGE, row.range_error, token.span))
 
 
 def _check_range(name: Span, own: OwnParameters) -> None:
@@ -106,7 +107,7 @@ def _check_range(name: Span, own: OwnParameters) -> None:
     first, last, length = (own.found.get(key) for key in ("from", "to", "length"))
     if (last is None) == (length is None):
         span = last.span if last else name
-        own.errors.append(CommandError(Code.BAD_RANGE, "a range is FROM TO or FROM l LEN", span))
+        own.errors.append(Diagnostic(Code.BAD_RANGE, "a range is FROM TO or FROM l LEN", span))
     elif first and last and isinstance(first.value, int) and isinstance(last.value, int) and first.value > last.value:
         message = ErrorNumber.INVALID_ADDRESS.said("the range ends before it begins")
-        own.errors.append(CommandError(Code.BAD_RANGE, message, last.span))
+        own.errors.append(Diagnostic(Code.BAD_RANGE, message, last.span))

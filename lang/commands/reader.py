@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 
-from lang.commands.errors import Code, CommandError
+from lang.code import Code
 from lang.commands.statements import statement_hint
 from lang.commands.syntax import Command
 from lang.commands.tokenizer import Line, read_lines, trim
 from lang.commands.tokens import Token, TokenKind
+from lang.diagnostics import Diagnostic
 from lang.lexer import ARGUMENT, NO_ARGUMENT_HINT
 from lang.nearest import NearestName
 from lang.source import SourceFile, Span
@@ -24,10 +25,10 @@ _NEAREST = NearestName(COMMAND_BY_NAME)
 _ARGUMENT_IN_BLOCK = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\r\n]*|/\*.*?\*/|' + ARGUMENT.pattern, re.DOTALL)
 
 
-def read_commands(source: SourceFile) -> tuple[list[Command], list[CommandError]]:
+def read_commands(source: SourceFile) -> tuple[list[Command], list[Diagnostic]]:
     """The commands of a file, and the errors of the lines that are none; both in the order of the file."""
     commands: list[Command] = []
-    errors: list[CommandError] = []
+    errors: list[Diagnostic] = []
     for line in read_lines(source):
         result = _command(line)
         if isinstance(result, Command):
@@ -37,24 +38,24 @@ def read_commands(source: SourceFile) -> tuple[list[Command], list[CommandError]
     return commands, errors
 
 
-def _command(line: Line) -> Command | tuple[CommandError, ...]:
+def _command(line: Line) -> Command | tuple[Diagnostic, ...]:
     if line.errors:
         return line.errors
     name = line.tokens[0]
     if name.kind is TokenKind.BRACKET_STRING:
         hint: str | None = "write the `{` on the line of the command that the block belongs to"
-        return (CommandError(Code.NO_COMMAND, "this block does not follow a command", name.span, hint),)
+        return (Diagnostic(Code.NO_COMMAND, "this block does not follow a command", name.span, hint),)
     row = COMMAND_BY_NAME.get(name.lower)
     if row is None and ARGUMENT.match(name.text):
         return _unset_arguments(line.tokens, raw_text=False)
     if row is None:
         message = f"couldn't resolve command at '{name.text}'"
         hint = statement_hint(_written(line)) or _hint(name.lower)
-        return (CommandError(Code.UNKNOWN_COMMAND, message, name.span, hint),)
+        return (Diagnostic(Code.UNKNOWN_COMMAND, message, name.span, hint),)
     if not row.raw_text and len(line.tokens) > 1 and _ASSIGNMENT.match(line.tokens[1].text):
         message = f"this assigns to `{name.text}`, which is a command here"
         place = name.span.to(line.tokens[1].span)
-        return (CommandError(Code.NO_COMMAND, message, place, statement_hint(_written(line))),)
+        return (Diagnostic(Code.NO_COMMAND, message, place, statement_hint(_written(line))),)
     if "$arg" in line.span.text and (unset := _unset_arguments(line.tokens, row.raw_text)):
         return unset
     behind_name = name.span.end + (name.kind is TokenKind.STRING_LITERAL)  # the span of a literal lacks its quotes
@@ -62,9 +63,9 @@ def _command(line: Line) -> Command | tuple[CommandError, ...]:
     return Command(name, row, line.tokens[1:], raw, name.span.to(raw))
 
 
-def _unset_arguments(tokens: tuple[Token, ...], raw_text: bool) -> tuple[CommandError, ...]:
+def _unset_arguments(tokens: tuple[Token, ...], raw_text: bool) -> tuple[Diagnostic, ...]:
     """E013 for every `$argN` that has no value; what a script has in quotes or comments is its own."""
-    errors: list[CommandError] = []
+    errors: list[Diagnostic] = []
     for token in tokens:
         if token.kind is TokenKind.STRING_LITERAL and raw_text:
             continue
@@ -72,7 +73,7 @@ def _unset_arguments(tokens: tuple[Token, ...], raw_text: bool) -> tuple[Command
         for match in pattern.finditer(token.span.text):
             if match[0].startswith("$"):
                 span = Span(token.span.file, token.span.start + match.start(), token.span.start + match.end())
-                errors.append(CommandError("E013", f"`{match[0]}` has no value", span, NO_ARGUMENT_HINT))
+                errors.append(Diagnostic(Code.NO_ARGUMENT, f"`{match[0]}` has no value", span, NO_ARGUMENT_HINT))
     return tuple(errors)
 
 

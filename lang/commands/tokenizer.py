@@ -11,10 +11,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from lang.code import Code
 from lang.commands.blocks import find_block_end
-from lang.commands.errors import Code, CommandError
 from lang.commands.numbers import is_number
 from lang.commands.tokens import Token, TokenKind
+from lang.diagnostics import Diagnostic
 from lang.source import SourceFile, Span
 
 _BLANKS = " \t\r\n\f\v"
@@ -44,7 +45,7 @@ class Line:
 
     tokens: tuple[Token, ...]
     span: Span
-    errors: tuple[CommandError, ...] = ()
+    errors: tuple[Diagnostic, ...] = ()
 
 
 def tokenize(source: SourceFile) -> list[Token]:
@@ -80,7 +81,7 @@ class _Scanner:
         self._word_end = 0
         self._gaps: list[tuple[int, int]] = []  # of the word: comments in it
         self._tokens: list[Token] = []
-        self._errors: list[CommandError] = []
+        self._errors: list[Diagnostic] = []
 
     def lines(self) -> Iterator[Line]:
         while match := _PIECE.match(self._text, self._at):
@@ -206,4 +207,4 @@ class _Scanner:
         self._at = end.start() if end else len(self._text)
 
     def _report(self, code: Code, message: str, start: int, *, width: int = 1, hint: str | None = None) -> None:
-        self._errors.append(CommandError(code, message, self._span(start, start + width), hint))
+        self._errors.append(Diagnostic(code, message, self._span(start, start + width), hint))

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lang import codes as tables
+from lang.code import Code
 from lang.codes import ERRORS, PORTABILITY, REMARKS, WARNINGS, Remark, Row
 from lang.compiler import Compiler
 from lang.source import SourceFile
@@ -40,6 +42,10 @@ def test_the_good_example_is_good(row: Row, tmp_path: Path) -> None:
 @pytest.mark.parametrize("row", ERRORS, ids=lambda row: row.code)
 def test_the_bad_example_of_an_error_has_no_other_kind_of_error_first(row: Row, tmp_path: Path) -> None:
     assert next(code for code in codes(row, row.bad, tmp_path) if code.startswith("E")) == row.code
+
+
+def test_every_code_has_one_row() -> None:
+    assert sorted(row.code for row in tables.ROWS) == sorted(Code)
 
 
 def test_codes_are_unique_and_in_order() -> None:

@@ -17,8 +17,7 @@ import pytest
 from language_world import example_host
 
 from hds.cli.conformance import read_vectors
-from lang.codes import ERRORS, PORTABILITY, REMARKS, WARNINGS
-from lang.commands import CODES as COMMAND_CODES
+from lang.codes import COMMAND_ERRORS, ERRORS, PORTABILITY, REMARKS, WARNINGS
 from lang.compiler import Compiler
 from lang.source import SourceFile
 from lang.symbols import SymbolTable
@@ -179,7 +178,7 @@ def test_every_code_is_reported(tmp_path: Path) -> None:
     assert {row.code for row in (*ERRORS, *WARNINGS, *REMARKS, *PORTABILITY)} - unseen - found == set()
 
 
-@pytest.mark.parametrize("code", [row.code for row in COMMAND_CODES])
+@pytest.mark.parametrize("code", [row.code for row in COMMAND_ERRORS])
 def test_every_code_of_the_command_level_has_a_test(code: str) -> None:
     name = getattr(code, "name", str(code))
     texts = [path.read_text(encoding="utf-8") for folder in ("lang", "hds", "golden") for path in files(TESTS / folder)]

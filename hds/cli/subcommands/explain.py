@@ -40,11 +40,9 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 def explanation(code: str) -> str | None:
     """The text for one code, without a final line feed; None for an unknown one."""
-    from lang.codes import ERRORS, KINDS, PORTABILITY, REMARKS, SEEN, WARNINGS, Remark
-    from lang.commands import CODES as COMMAND_CODES
+    from lang.codes import KINDS, ROWS, SEEN, Remark
 
-    known = (*ERRORS, *COMMAND_CODES, *WARNINGS, *REMARKS, *PORTABILITY)
-    row = next((row for row in known if row.code == code), None)
+    row = next((row for row in ROWS if row.code == code), None)
     if row is None:
         return None
     parts = [f"{code}: {row.title}", _filled(row.explanation)]

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lang.commands import EVENTS, Command, CommandError, parse_event, read_commands, tokenize
+from lang.commands import EVENTS, Command, parse_event, read_commands, tokenize
+from lang.diagnostics import Diagnostic
 from lang.source import SourceFile, Span
 from vm.facts.events import BLOCK_OPTIONS, SCALAR_OPTIONS
 
@@ -45,7 +46,7 @@ EVENT_TEXTS = st.tuples(st.sampled_from(EVENTS), st.lists(FRAGMENTS, max_size=20
 )
 
 
-def read(text: str) -> tuple[SourceFile, list[Command], list[CommandError]]:
+def read(text: str) -> tuple[SourceFile, list[Command], list[Diagnostic]]:
     source = SourceFile("test.hds", text)
     commands, errors = read_commands(source)
     errors = errors + [error for command in commands if command.row.is_event for error in parse_event(command)[1]]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from lang.commands import Command, CommandError, read_commands
+from lang.commands import Command, read_commands
+from lang.diagnostics import Diagnostic
 from lang.source import SourceFile
 
 
-def read(text: str) -> tuple[list[Command], list[CommandError]]:
+def read(text: str) -> tuple[list[Command], list[Diagnostic]]:
     return read_commands(SourceFile("test.hds", text))
 
 
@@ -18,7 +19,7 @@ def names(text: str) -> list[str]:
     return [command.name.text for command in commands]
 
 
-def only_error(text: str) -> CommandError:
+def only_error(text: str) -> Diagnostic:
     _, errors = read(text)
     (error,) = errors
     return error

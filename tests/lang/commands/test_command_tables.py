@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from lang.commands import CODES, COMMAND_BY_NAME, COMMANDS, EVENTS, Code, Support
+from lang.commands import COMMAND_BY_NAME, COMMANDS, EVENTS, Support
 
 
 def test_no_name_stands_for_two_commands() -> None:
@@ -27,10 +27,6 @@ def test_an_event_command_runs_where_its_kind_is_emulated() -> None:
 
 def test_raw_text_commands() -> None:
     assert {row.name for row in COMMANDS if row.raw_text} == {"?", "print", ".formats", "r", ".sympath"}
-
-
-def test_every_code_is_explained_once() -> None:
-    assert [row.code for row in CODES] == list(Code)
 
 
 def test_no_parameter_stands_twice_in_its_row() -> None:

@@ -7,7 +7,6 @@ import pytest
 from lang.commands import (
     ALL,
     AssemblyText,
-    CommandError,
     EventCommand,
     HexCode,
     ScriptFile,
@@ -16,10 +15,11 @@ from lang.commands import (
     parse_event,
     read_commands,
 )
+from lang.diagnostics import Diagnostic
 from lang.source import SourceFile
 
 
-def parse(text: str) -> tuple[EventCommand | None, list[CommandError]]:
+def parse(text: str) -> tuple[EventCommand | None, list[Diagnostic]]:
     (command,), _ = read_commands(SourceFile("test.hds", text))
     return parse_event(command)
 
@@ -31,7 +31,7 @@ def event(text: str) -> EventCommand:
     return result
 
 
-def only_error(text: str) -> CommandError:
+def only_error(text: str) -> Diagnostic:
     result, errors = parse(text)
     assert result is None
     (error,) = errors

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lang.commands import EVENTS, CommandError, EventCommand, parse_event, read_commands
+from lang.commands import EVENTS, EventCommand, parse_event, read_commands
+from lang.diagnostics import Diagnostic
 from lang.source import SourceFile
 
 SHORTEST = {
@@ -18,7 +19,7 @@ SHORTEST = {
 }
 
 
-def parse(text: str) -> tuple[EventCommand | None, list[CommandError]]:
+def parse(text: str) -> tuple[EventCommand | None, list[Diagnostic]]:
     (command,), _ = read_commands(SourceFile("test.hds", text))
     return parse_event(command)
 
@@ -29,7 +30,7 @@ def values(text: str) -> dict[str, int | str | None]:
     return {name: parameter.value for name, parameter in event.parameters.items()}
 
 
-def only_error(text: str) -> CommandError:
+def only_error(text: str) -> Diagnostic:
     event, errors = parse(text)
     assert event is None
     (error,) = errors

@@ -1,65 +1,15 @@
-"""THE table of the errors and warnings of the command level, and the value that carries one.
+"""Errors and warnings of the command level: E200 to E240, W021, W030.
 
-Codes are stable. The table is merged into the project's diagnostics table; nothing is rendered here. Numbers in
-parentheses at the end of a message are HyperDbg's own error numbers (events-and-commands.md B.15).
+Numbers in parentheses at the end of a message are HyperDbg's own error numbers (events-and-commands.md B.15).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
-
+from lang.code import Code
 from lang.codes.rows import Row
-from lang.source import Span
 from vm.facts.errors import ErrorNumber
 
-
-@dataclass(frozen=True, slots=True)
-class CommandError:
-    """One finding: why a command cannot be read, and where."""
-
-    code: str
-    message: str
-    span: Span
-    hint: str | None = None
-
-
-class Code(StrEnum):
-    """The codes by name, for the modules that report them."""
-
-    UNKNOWN_COMMAND = "E200"
-    BLOCK_NOT_CLOSED = "E201"
-    STRING_NOT_CLOSED = "E202"
-    COMMENT_NOT_CLOSED = "E203"
-    NO_COMMAND = "E204"
-    MISSING_VALUE = "E210"
-    BAD_PID = "E211"
-    BAD_CORE = "E212"
-    BAD_IMMEDIATE = "E213"
-    BAD_SHORT_CIRCUIT = "E214"
-    BAD_STAGE = "E215"
-    BAD_BUFFER = "E216"
-    SHORT_CIRCUIT_WITH_POST = "E217"
-    OUTPUT_WITHOUT_IMMEDIATE = "E218"
-    STAGE_NOT_SUPPORTED = "E219"
-    BAD_HEX = "E220"
-    EMPTY_CODE = "E221"
-    NO_SCRIPT_FILE = "E222"
-    NO_OUTPUT_NAME = "E223"
-    TOO_MANY_OUTPUTS = "E224"
-    BAD_ASSEMBLY = "E225"
-    WINDOWS_PATH = "E226"
-    UNKNOWN_PARAMETER = "E230"
-    MISSING_PARAMETER = "E231"
-    BAD_PARAMETER = "E232"
-    OUT_OF_RANGE = "E233"
-    BAD_RANGE = "E234"
-    REFUSED = "E240"
-    HEXADECIMAL_NUMBER = "W021"
-    NOT_AVAILABLE = "W030"
-
-
-CODES: tuple[Row, ...] = (
+COMMAND_ERRORS: tuple[Row, ...] = (
     Row(
         Code.UNKNOWN_COMMAND,
         "unknown command",
