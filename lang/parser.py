@@ -100,7 +100,7 @@ class _Loader:
         if target is None and (unset := ARGUMENT.search(token.span.text)):
             start = token.span.start
             place = Span(token.span.file, start + unset.start(), start + unset.end())
-            self.diagnostics.add("E013", f"`{unset[0]}` has no value", place, NO_ARGUMENT_HINT)
+            self.diagnostics.add(Code.NO_ARGUMENT, f"`{unset[0]}` has no value", place, NO_ARGUMENT_HINT)
             return None
         if target is None:
             places = ", ".join(str(folder) for folder in self.folders(token))

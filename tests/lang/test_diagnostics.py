@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lang.code import Code
 from lang.compiler import Compiler
 from lang.diagnostics import Diagnostic, Note, render
 from lang.source import SourceFile, Span
@@ -26,10 +27,10 @@ def test_a_finding_shows_its_line_carets_notes_and_hint() -> None:
     source = SourceFile("file.hds", "one;\n\tx\x01 = ä + b;\nthree;\n")
     start = source.text.index("ä")
     item = Diagnostic(
-        "E999", "what", Span(source, start, start + 5), "help", (Note("see", Span(source, 0, 3)), Note("no place"))
+        Code.SYNTAX, "what", Span(source, start, start + 5), "help", (Note("see", Span(source, 0, 3)), Note("no place"))
     )
     assert render(item).splitlines() == [
-        "file.hds:2:7: error E999: what",
+        "file.hds:2:7: error E030: what",
         "    2 |  x\\x01 = ä + b;",
         "      |          ^^^^^",
         "  note: see (file.hds:1:1)",
