@@ -1,6 +1,6 @@
 """The emulated x86-64 computer, which raises events. Importing this package loads no emulator.
 
-`Machine`, `RunSummary` and `LoadError` are loaded on first use; every other module is imported by its own name.
+What it has by name is loaded on first use; every other module is imported by its own name.
 """
 
 from __future__ import annotations
@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from machine.loaders import LoadError
     from machine.machine import Machine, RunSummary
+    from machine.options import MachineOptions, Program
 
-__all__ = ["LoadError", "Machine", "RunSummary"]
+__all__ = ["LoadError", "Machine", "MachineOptions", "Program", "RunSummary"]
 
-_HOMES = {"LoadError": "machine.loaders", "Machine": "machine.machine", "RunSummary": "machine.machine"}
+_HOMES = {
+    "LoadError": "machine.loaders",
+    "Machine": "machine.machine",
+    "MachineOptions": "machine.options",
+    "Program": "machine.options",
+    "RunSummary": "machine.machine",
+}
 
 
 def __getattr__(name: str) -> object:

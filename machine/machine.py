@@ -7,10 +7,10 @@ deterministic, unless the cores run in parallel (machine.schedule). Nothing is p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from machine import kernel as kernels
 from machine import native
@@ -23,19 +23,18 @@ from machine.events.system_calls import SystemCalls
 from machine.host import DebuggerState, GuestHost
 from machine.kernel import Kernel
 from machine.kernel.base import Start
-from machine.kernel.builds import DEFAULT_BUILD, Build
-from machine.kernel.linux import World
 from machine.kernel.objects import KernelObjects
 from machine.loaders import Image, LoadError
 from machine.loaders.reading import read_image
 from machine.memory.guest_memory import GuestMemory, MapError, Quota
 from machine.messages import Message, MessageChannel, PacketRing
+from machine.options import MachineOptions, Program
 from machine.processor import msr
 from machine.processor.cpu import Cpu, StopReason
 from machine.records import CodeFault, GuestOutput, MachineRecord, Notice, Reporter, ScriptFault, Silent
 from machine.root.memory import RootMemory
 from machine.root.sandbox import RootSandbox
-from machine.schedule.clock import DEFAULT_START, VirtualClock
+from machine.schedule.clock import VirtualClock
 from machine.schedule.gate import Gate
 from machine.schedule.interrupt import RunGuard
 from machine.schedule.parallel import LOCK_TRIES, ParallelRun, Surroundings
@@ -45,7 +44,6 @@ from machine.summary import CAUSES, Counts, ProcessEnd, RunSummary, StopCause
 from vm.engine import Engine, Fault, Loaded
 from vm.facts.events import SYSRET, EventKind
 from vm.host import Host
-from vm.limits import DEFAULT_LIMITS, Limits
 from vm.registers import RFLAGS, RIP, STORAGE_INDEX
 from vm.script_memory import GlobalStore
 from vm.sharing import Shareable, Sharing
@@ -69,52 +67,42 @@ class MsrError(Exception):
 class Machine:
     """One emulated computer.
 
-    `kernel` is a name of machine.kernel, or None for the one that suits the program. `store` holds the globals of the
-    scripts, which conditions and code blocks see then. `build` says where Windows' structures have their fields,
-    `world` what Linux programs are shown of the host. With a `ring` collected messages are lost as in HyperDbg.
-
-    With `parallel` several cores run at the same time, in threads of their own; the engine is this machine's only then.
-
-    `reporter` takes what happens. `goes_on` is the one question: after a break action or pause(), whether the run goes
-    on behind this trigger. It is asked in the thread of `run`, with all cores standing still, its time does not count.
+    `store` holds the globals of the scripts, which conditions and code blocks see then. With `options.parallel` the
+    engine is this machine's only. `reporter` takes what happens. `goes_on` is the one question: after a break action or
+    pause(), whether the run goes on behind this trigger. It is asked in the thread of `run`, with all cores standing
+    still; its time does not count.
     """
 
     def __init__(
         self,
         engine: Engine,
-        limits: Limits = DEFAULT_LIMITS,
+        options: MachineOptions | None = None,
         *,
-        kernel: str | None = None,
-        cores: int = 1,
+        store: GlobalStore | None = None,
         reporter: Reporter[MachineRecord] | None = None,
         goes_on: Callable[[Trigger], bool] = lambda trigger: False,
-        start_time: datetime = DEFAULT_START,
-        store: GlobalStore | None = None,
-        build: Build = DEFAULT_BUILD,
-        world: World | None = None,
-        ring: PacketRing | None = None,
-        parallel: bool = False,
     ) -> None:
-        self.limits = limits
+        self.options = options = MachineOptions() if options is None else options
+        self.limits = limits = options.limits
+        cores = options.cores
         self.reporter: Reporter[MachineRecord] = Silent() if reporter is None else reporter
         self.goes_on = goes_on
-        self.clock = VirtualClock(self._executed, start_time)
+        self.clock = VirtualClock(self._executed, options.start_time)
         self._processes: list[Process] = []
         self._scheduler = Scheduler(cores, limits.quantum_instructions, self._placed)
-        self._kernel_name = kernel
-        self._world = world
         self._kernels: dict[str, Kernel] = {}
         self._quota = Quota(limits.max_guest_memory)
         own_quota = Quota(_OWN_MEMORY)
-        self._objects = KernelObjects(own_quota, build, cores)
+        self._objects = KernelObjects(own_quota, options.build, cores)
         root = RootMemory(own_quota)
         facts = Facts(
             cores, self._process_ids, self._current_id, self._is_mapped, root.allocate_pages, self._events_changed
         )
         self.registry = Registry(facts)
+        ring = PacketRing(limits.max_packets) if options.emulate_message_loss else None
         self.messages = MessageChannel(self._deliver, packet_bytes=limits.max_packet_bytes, ring=ring)
         self._state = DebuggerState(self.registry, self.messages, self.clock, root, self._notice, self.broke)
-        self._gate = Gate(self._call_in) if parallel and cores > 1 else None
+        self._gate = Gate(self._call_in) if options.parallel and cores > 1 else None
         self._parallel: ParallelRun | None = None  # under way
         if isinstance(engine, Shareable):
             engine.sharing = self._sharing()
@@ -174,34 +162,23 @@ class Machine:
         """Make a process the one that commands act on; it comes to the current core if it is on none."""
         self._current = self._scheduler.switch(self._current, process)
 
-    def load(
-        self,
-        program: Path | bytes,
-        kind: str | None = None,
-        *,
-        name: str | None = None,
-        arguments: Sequence[str] = (),
-        environment: Sequence[str] = (),
-        base: int | None = None,
-        entry: int | None = None,
-        process_id: int | None = None,
-    ) -> Process:
+    def load(self, program: Program | str | Path | bytes, kind: str | None = None, **named: Any) -> Process:
         """Load a program as a new process; it waits if every core has one. Raises LoadError; nothing is loaded then.
 
-        `kind` is elf, pe, raw or asm; None means: by the first bytes, or the suffix of a path (`machine.loaders`).
-        `arguments` follow the program's own name.
-        `base` and `entry` are for raw and asm.
+        `kind` and `named` are other fields of `Program`.
         """
-        name = name or (program.name if isinstance(program, Path) else "program")
-        process_id = FIRST_PROCESS_ID + _PROCESS_ID_STEP * len(self._processes) if process_id is None else process_id
+        given = Program.of(program, kind, **named)
+        name, process_id = given.process_name, given.process_id
+        if process_id is None:
+            process_id = FIRST_PROCESS_ID + _PROCESS_ID_STEP * len(self._processes)
         if process_id in self._process_ids():
             raise LoadError(f"there is a process with id {process_id:x} already")
-        image = read_image(program, kind, base, entry, self.limits)
+        image = read_image(given.content, given.kind, given.base, given.entry, self.limits)
         memory = GuestMemory(self._quota)
         try:
-            kernel = self._kernel(self._kernel_name or image.kernel)
+            kernel = self._kernel(self.options.kernel or image.kernel)
             process = self._new_process(memory, process_id, name, image, kernel.entry.name_bytes)
-            kernel.new_process(process, Start(image, (name, *arguments), environment))
+            kernel.new_process(process, Start(image, (name, *given.arguments), given.environment))
         except MapError as error:
             memory.release()
             raise LoadError(str(error), "raise --max-guest-memory if the program is right") from None
@@ -245,7 +222,7 @@ class Machine:
         if name not in self._kernels:
             build = self._objects.build.number
             services = kernels.Services(
-                self._guest_output, self.clock, build, self.limits, self._world, self._is_ending
+                self._guest_output, self.clock, build, self.limits, self.options.world, self._is_ending
             )
             kernel = kernels.create(name, services)
             self._objects.add_text(kernel.entry.text)

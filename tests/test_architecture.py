@@ -30,7 +30,7 @@ FLOORS = {
     "vm": ("facts", "*", "native"),
     "machine": (
         "memory", "processor", "root", "messages", "records", "loaders", "schedule", "kernel", "events", "host",
-        "native", "summary", "machine", "debugger",
+        "native", "summary", "options", "machine", "debugger",
     ),
     "hds": (
         "version", "exit_codes", "layout", "report", "symbols", "inputs", "outputs", "session", "fuzzing",

@@ -19,7 +19,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hds.outputs.sources import Outputs, OutputSource
 from hds.report.records import Forwarded, Record, Result, Settled
@@ -33,21 +33,20 @@ from lang.compiler import Compiler
 from lang.diagnostics import Diagnostic, Severity
 from lang.source import SourceFile, Span
 from machine.events.registry import RegistrationError
-from machine.kernel.linux import World
 from machine.loaders import LoadError
 from machine.machine import Machine, RunSummary
-from machine.messages import Message, PacketRing
+from machine.messages import Message
+from machine.options import MachineOptions, Program, with_names
 from machine.records import CodeFault, Notice, Reporter, ScriptFault, Silent
 from machine.schedule.process import Process
 from vm.drives import DriveRefused
 from vm.engine import Engine, Loaded
 from vm.host import Host
-from vm.limits import DEFAULT_LIMITS, Limits
-from vm.program import Program
 from vm.script_memory import GlobalStore
 
 if TYPE_CHECKING:
     from lang.commands import Command
+    from vm.program import Program as Bytecode
 
 __all__ = ["CommandFailed", "ScriptError", "Session", "Totals"]
 
@@ -119,45 +118,36 @@ class _Stream:
 class Session:
     """One debugging session: a machine, its events, and the globals that the scripts share.
 
-    `program` is a path or the bytes of a guest, loaded at once; `kind` is elf, pe, raw or asm; without it
-    ELF and PE show by their content, .asm, .bin, .raw and .sc by the name, and anything else is refused. `compiler`
-    brings include folders and symbols, `world` what a Linux guest is shown of the host. With `emulate_message_loss`
-    collected messages (`imm no`) go through HyperDbg's ring of packets. With `parallel` the cores run at the same time,
-    as `Machine` has it: no two runs are the same. `messages` has the first `max_kept_messages` messages (a
+    `program` is a `machine.Program`, or a path or the bytes of one, loaded at once; ELF and PE show by their content,
+    .asm, .bin, .raw and .sc by the name, and anything else is refused without a `kind`. `named` are fields of `Program`
+    and of `machine.MachineOptions`: `Session("a.asm", kernel="nt", arguments=["x"])`. `compiler` brings include folders
+    and symbols. `reporter` hears everything that is said. `messages` has the first `max_kept_messages` messages (a
     RuntimeWarning and `totals.unkept_messages` tell of others); clear it to make room. Raises machine.LoadError.
     """
 
     def __init__(
         self,
-        program: str | Path | bytes | None = None,
+        program: Program | str | Path | bytes | None = None,
+        options: MachineOptions | None = None,
         *,
-        arguments: Sequence[str] = (),
-        environment: Sequence[str] = (),
-        kind: str | None = None,
-        base: int | None = None,
-        entry: int | None = None,
-        process_id: int | None = None,
-        kernel: str | None = None,
-        cores: int = 1,
-        limits: Limits = DEFAULT_LIMITS,
         engine: Engine | None = None,
         compiler: Compiler | None = None,
         reporter: Reporter[Record] | None = None,
         questions: Questions | None = None,
         allow_modules: bool = False,
-        world: World | None = None,
-        emulate_message_loss: bool = False,
-        parallel: bool = False,
+        **named: Any,
     ) -> None:
-        self.limits = limits
+        options, of_program = with_names(options, named)
+        self.limits = limits = options.limits
         self.reporter: Reporter[Record] = Silent() if reporter is None else reporter
         self.questions = Questions() if questions is None else questions
         self.engine: Engine = default_engine(limits) if engine is None else engine
         self.store = GlobalStore(limits)
         compiler = Compiler(limits=limits) if compiler is None else compiler
-        self.symbols = Symbols(compiler.symbols.given, limits, kernel)
+        self.symbols = Symbols(compiler.symbols.given, limits, options.kernel)
         compiler = replace(compiler, portability=False, symbols=self.symbols.table)
-        self.scripts = Scripts(compiler, self.engine, self.store, kernel)
+        self.scripts = Scripts(compiler, self.engine, self.store, options.kernel)
+        world = options.world
         self.guest_folder = world.root if world is not None and world.writable else None  # of --root-rw
         self.outputs = Outputs(self.notice, allow_modules, self.locate, self.guest_folder)
         self.settings = Settings()
@@ -171,57 +161,26 @@ class Session:
         self.ended = False
         self.timeout: float | None = None
         self._streams: list[_Stream] = []
-        ring = PacketRing(limits.max_packets) if emulate_message_loss else None
         self.machine = Machine(
             self.engine,
-            limits,
-            kernel=kernel,
-            cores=cores,
+            options,
+            store=self.store,
             reporter=self,
             goes_on=lambda trigger: self.execution.broke(trigger),
-            store=self.store,
-            world=world,
-            ring=ring,
-            parallel=parallel,
         )
         self.execution = Execution(self)
         if program is not None:
-            self.load(
-                program,
-                kind,
-                arguments=arguments,
-                environment=environment,
-                base=base,
-                entry=entry,
-                process_id=process_id,
-            )
+            self.load(program, **of_program)
 
-    def load(
-        self,
-        program: str | Path | bytes,
-        kind: str | None = None,
-        *,
-        arguments: Sequence[str] = (),
-        environment: Sequence[str] = (),
-        base: int | None = None,
-        entry: int | None = None,
-        process_id: int | None = None,
-    ) -> Process:
+    def load(self, program: Program | str | Path | bytes, kind: str | None = None, **named: Any) -> Process:
         """Load a program as a new process, as `Machine.load` does; its symbols are known from now on."""
-        if not isinstance(program, bytes):
+        given = Program.of(program, kind, **named)
+        if not isinstance(given.source, bytes):
             try:
-                program = self.scripts.compiler.drives.locate(str(program))
+                given = replace(given, source=self.scripts.compiler.drives.locate(str(given.source)))
             except DriveRefused as error:
                 raise LoadError(str(error), error.hint or "") from None
-        process = self.machine.load(
-            program,
-            kind,
-            arguments=arguments,
-            environment=environment,
-            base=base,
-            entry=entry,
-            process_id=process_id,
-        )
+        process = self.machine.load(given)
         self.symbols.add(process)
         return process
 
@@ -256,7 +215,7 @@ class Session:
         if problems:
             raise ScriptError(problems)
 
-    def prepare(self, source: SourceFile, compiled: Mapping[int, Program] | None = None) -> Prepared:
+    def prepare(self, source: SourceFile, compiled: Mapping[int, Bytecode] | None = None) -> Prepared:
         """Read and compile every command of a file; nothing is executed."""
         return self.scripts.prepare(source, compiled)
 

@@ -10,6 +10,7 @@ from machine.machine import Machine
 from machine.native import protocol
 from machine.native.expressions import emit
 from machine.native.writer import HookWriter, nothing
+from machine.options import MachineOptions
 from machine.processor.cpu import Cpu
 from vm.native.emitter import POINTER, Module
 from vm.native.engine import NativeEngine
@@ -21,7 +22,7 @@ class Probe:
     """A machine with one process."""
 
     def __init__(self) -> None:
-        self.machine = Machine(NativeEngine(), kernel="bare")
+        self.machine = Machine(NativeEngine(), MachineOptions(kernel="bare"))
         self.cpu: Cpu = self.machine.load(b"nop", "asm").cpu
         assert self.machine._carrier is not None
         self._state = self.machine._carrier.hook_of(self.machine.processes[0]).state

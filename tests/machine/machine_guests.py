@@ -12,6 +12,7 @@ from machine.events.registry import Event
 from machine.machine import Machine
 from machine.memory.guest_memory import GuestMemory, Protection, Quota
 from machine.messages import Message
+from machine.options import MachineOptions
 from machine.processor.cpu import Cpu
 from machine.records import CodeFault, GuestOutput, MachineRecord, Notice, ScriptFault
 from machine.root.assembler import assemble
@@ -115,7 +116,7 @@ def bench(
     if listing and kernel is None:
         kernel = "bare"
     result = Bench(machine=cast(Machine, None))
-    result.machine = Machine(FunctionEngine(), limits, cores=cores, reporter=result, kernel=kernel, store=store)
+    result.machine = Machine(FunctionEngine(), MachineOptions(limits, kernel, cores), reporter=result, store=store)
     if listing:
         result.machine.load(listing.encode(), "asm", name="guest")
     return result

@@ -13,6 +13,7 @@ from machine.kernel.builds import BUILDS, DEFAULT_BUILD, Build
 from machine.kernel.nt.calls import CALLS
 from machine.kernel.nt.names import CALL_BY_NAME, CALL_BY_NUMBER, SYSTEM_CALLS
 from machine.machine import Machine, StopCause
+from machine.options import MachineOptions
 from machine.processor import msr
 from machine.schedule.process import Process
 from vm.facts.events import SYSCALL, SYSRET
@@ -289,7 +290,7 @@ def test_the_chain_from_gs_leads_to_the_image_name(kernel: str) -> None:
 
 @pytest.mark.parametrize("build", BUILDS, ids=lambda build: build.name)
 def test_the_fields_of_a_process_stand_where_its_build_has_them(build: Build) -> None:
-    recorded = Bench(Machine(FunctionEngine(), build=build))
+    recorded = Bench(Machine(FunctionEngine(), MachineOptions(build=build)))
     machine = recorded.machine
     machine.load(b"\x90", "raw", name="a-rather-long-name.exe")
     objects = machine.processes[0].objects

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from hds.report.reporters import Questions
     from hds.session.session import Session
     from machine.kernel.linux import World
+    from machine.options import MachineOptions, Program
     from machine.records import Reporter
     from vm.limits import Limits
 
@@ -224,30 +225,48 @@ def new_session(
     note_known_flags(words, arguments.flags, lambda text: reporter.report(Notice(text)))
     try:
         session = Session(
-            words[0] if words else None,
-            arguments=words[1:],
-            environment=arguments.env,
-            kind=arguments.kind,
-            base=arguments.base,
-            entry=arguments.entry,
-            process_id=arguments.pid,
-            kernel=arguments.kernel,
-            cores=arguments.cores,
-            limits=replace(limits, max_kept_messages=0),
+            _program(arguments, words),
+            _machine_options(arguments, limits),
             engine=load_engine(arguments.engine, limits),
             compiler=new_compiler(arguments, limits),
             reporter=reporter,
             questions=questions,
             allow_modules=arguments.allow_modules,
-            world=_world(arguments, limits),
-            emulate_message_loss=arguments.emulate_message_loss,
-            parallel=arguments.parallel,
         )
     except LoadError as error:
         code = ExitCode.NO_INPUT if isinstance(error, UnreadableFile) else ExitCode.GUEST
         refuse(str(error), code, error.hint or None)
     session.timeout = arguments.timeout
     return session
+
+
+def _program(arguments: argparse.Namespace, words: list[str]) -> Program | None:
+    from machine.options import Program
+
+    if not words:
+        return None
+    return Program(
+        words[0],
+        arguments.kind,
+        arguments=words[1:],
+        environment=arguments.env,
+        base=arguments.base,
+        entry=arguments.entry,
+        process_id=arguments.pid,
+    )
+
+
+def _machine_options(arguments: argparse.Namespace, limits: Limits) -> MachineOptions:
+    from machine.options import MachineOptions
+
+    return MachineOptions(
+        limits=replace(limits, max_kept_messages=0),
+        kernel=arguments.kernel,
+        cores=arguments.cores,
+        parallel=arguments.parallel,
+        world=_world(arguments, limits),
+        emulate_message_loss=arguments.emulate_message_loss,
+    )
 
 
 def _world(arguments: argparse.Namespace, limits: Limits) -> World:

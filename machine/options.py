@@ -1,0 +1,81 @@
+"""What a machine is made of, and what a program is started with: built once, then handed on as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from machine.kernel.builds import DEFAULT_BUILD, Build
+from machine.kernel.linux import World
+from machine.schedule.clock import DEFAULT_START
+from vm.limits import DEFAULT_LIMITS, Limits
+
+
+@dataclass(frozen=True)
+class MachineOptions:
+    """One emulated computer.
+
+    `kernel` is a name of machine.kernel, or None for the one that suits the program. `build` says where Windows'
+    structures have their fields, `world` what Linux programs are shown of the host. With `parallel` several cores run
+    at the same time, in threads of their own, and no two runs are the same. With `emulate_message_loss` collected
+    messages (`imm no`) go through HyperDbg's ring of packets, and may be lost there.
+    """
+
+    limits: Limits = DEFAULT_LIMITS
+    kernel: str | None = None
+    cores: int = 1
+    parallel: bool = False
+    world: World | None = None
+    build: Build = DEFAULT_BUILD
+    start_time: datetime = DEFAULT_START
+    emulate_message_loss: bool = False
+
+
+@dataclass(frozen=True)
+class Program:
+    """A guest program: a path or its bytes, and how it is started.
+
+    `kind` is elf, pe, raw or asm; None means: by the first bytes, or the suffix of a path (`machine.loaders`). `name`
+    is that of the process, by default the path's. `arguments` follow it, `environment` are texts NAME=VALUE. `base`
+    and `entry` are addresses, for raw and asm. `process_id` is None for the next one that is free.
+    """
+
+    source: str | Path | bytes
+    kind: str | None = None
+    name: str | None = None
+    arguments: Sequence[str] = ()
+    environment: Sequence[str] = ()
+    base: int | None = None
+    entry: int | None = None
+    process_id: int | None = None
+
+    @classmethod
+    def of(cls, program: Program | str | Path | bytes, kind: str | None = None, **named: Any) -> Program:
+        """A program, or a source, with these other fields."""
+        made = program if isinstance(program, Program) else cls(program)
+        return replace(made, kind=kind or made.kind, **named)
+
+    @property
+    def content(self) -> Path | bytes:
+        """The source; a text is a path."""
+        return Path(self.source) if isinstance(self.source, str) else self.source
+
+    @property
+    def process_name(self) -> str:
+        """What the process is called."""
+        content = self.content
+        return self.name or (content.name if isinstance(content, Path) else "program")
+
+
+def with_names(options: MachineOptions | None, named: Mapping[str, Any]) -> tuple[MachineOptions, dict[str, Any]]:
+    """Keywords that are fields of either class: the options with theirs, and those of the program. Raises TypeError."""
+    of_machine, of_program = ({field.name for field in fields(kind)} for kind in (MachineOptions, Program))
+    for name in named:
+        if name not in of_machine | of_program - {"source"}:
+            raise TypeError(f"there is no keyword {name!r}")
+    changed = {name: value for name, value in named.items() if name in of_machine}
+    rest = {name: value for name, value in named.items() if name in of_program}
+    return replace(options or MachineOptions(), **changed), rest
