@@ -35,7 +35,7 @@ class DebuggerState:
     messages: MessageChannel
     clock: VirtualClock
     root: RootMemory
-    notice: Callable[[str], None]
+    notice: Callable[[str, int | None], None]  # with the event whose script it is about
     broke: Callable[[Trigger], None]
     texts: dict[str, int] = field(default_factory=dict)
     loose_registers: dict[int, int] = field(default_factory=dict)
@@ -189,19 +189,22 @@ class GuestHost:
         try:
             change(event_id)
         except RegistrationError as error:
-            self._state.notice(str(error))
+            self._notice(str(error))
+
+    def _notice(self, text: str) -> None:
+        self._state.notice(text, None if self._trigger is None else self._trigger.event.definition.id)
 
     def _event_sc(self, state: int) -> None:
         if self._trigger is None:
-            self._state.notice("event_sc has no effect outside events")
+            self._notice("event_sc has no effect outside events")
         elif self._trigger.stage is Stage.POST:
-            self._state.notice("event_sc has no effect in the post stage: the operation has been carried out")
+            self._notice("event_sc has no effect in the post stage: the operation has been carried out")
         else:
             self._trigger.short_circuit = state != 0
 
     def _pause(self) -> None:
         if self._trigger is None:
-            self._state.notice("pause has no effect outside events")
+            self._notice("pause has no effect outside events")
         else:
             self._state.broke(self._trigger)
 

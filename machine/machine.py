@@ -453,9 +453,9 @@ class Machine:
     def _deliver(self, message: Message) -> None:
         self.reporter.report(message)
 
-    def _notice(self, text: str) -> None:
+    def _notice(self, text: str, event_id: int | None = None) -> None:
         self.messages.catch_up()
-        self.reporter.report(Notice(text))
+        self.reporter.report(Notice(text, event_id))
 
     def _guest_output(self, descriptor: int, data: bytes) -> None:
         self.messages.catch_up()

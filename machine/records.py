@@ -15,9 +15,10 @@ from vm.engine import Fault, Loaded
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What HyperDbg would say beside the results: one line, without its end."""
+    """What HyperDbg would say beside the results: one line, without its end; `event_id` where a trigger makes it."""
 
     text: str
+    event_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,8 @@ class Logged:
             case Line(text, logged):
                 if logged:
                     self._write(text + "\n")
+            case Repeated(logged=True):
+                self._write(form.describe()[1] + "\n")
             case Repeated() | Guest() | Settle() | None:
                 pass
             case _:

@@ -37,7 +37,7 @@ class Terminal:
                 output().write_control(text)
             case Line(text):
                 say(text)
-            case Repeated(key, owner, describe):
+            case Repeated(key, owner, describe, _):
                 self._repeats.add(key, owner, describe)
             case Guest(descriptor, data):
                 self._guest(descriptor, data)

@@ -116,3 +116,27 @@ def test_the_limit_has_a_flag(five: str) -> None:
     assert text.count("is divided by zero") == 1
     assert "and 5 more errors of other sorts (limit max_shown_errors)" in text
     assert Limits().max_shown_errors == 100
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ("script { event_enable(999); }", "err, there is no event with id 999 (c000000e)"),
+        (
+            "stage post script { event_sc(1); }",
+            "event_sc has no effect in the post stage: the operation has been carried out",
+        ),
+    ],
+)
+def test_what_built_in_functions_say_at_every_trigger_is_counted_too(
+    options: str, text: str, five: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    errors = command_line("run", "-e", f".logopen {log}\n!syscall 55 {options}", five).errors
+    assert [line for line in errors.splitlines() if text in line] == [
+        text,
+        f"event 0: {text}: and 4 more like this",
+    ]
+    assert log.read_text().count(text) == 5
+    records = command_line("run", "--format", "json", "-e", f"!syscall 55 {options}", five).output.splitlines()
+    assert [json.loads(record)["type"] for record in records].count("notice") == 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
-from hds.report.records.shown import Line
+from hds.report.records.shown import Line, Repeated
 from machine.records import Notice
 
 
@@ -20,6 +20,9 @@ def as_object(notice: Notice) -> NoticeObject:
     return {"type": "notice", "text": notice.text}
 
 
-def shown(notice: Notice) -> Line:
-    """The line."""
-    return Line(notice.text)
+def shown(notice: Notice) -> Line | Repeated:
+    """The line; those that an event repeats are of one sort."""
+    if notice.event_id is None:
+        return Line(notice.text)
+    line = f"event {notice.event_id:x}: {notice.text}"
+    return Repeated(line, None, lambda: (line, notice.text), logged=True)

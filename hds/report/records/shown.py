@@ -40,11 +40,13 @@ class Repeated:
     """An error that comes at every trigger: the first with a key is said in full, the others are counted.
 
     `owner` keeps alive what the key names by identity. `describe` gives the title of the sort, and the whole text.
+    `logged` as in `Line`: a log has them all.
     """
 
     key: Hashable
     owner: object
     describe: Callable[[], tuple[str, str]]
+    logged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
