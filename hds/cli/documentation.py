@@ -1,9 +1,13 @@
-"""Makes the pages of docs/ that are tables: `python -m hds.cli.documentation --write docs`, or `--check docs`."""
+"""Makes what is derived in docs/: the pages that are tables, and the schema of records.
+
+`python -m hds.cli.documentation --write docs`, or `--check docs`.
+"""
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -12,6 +16,7 @@ from hds.cli.main import SUBCOMMANDS
 from hds.cli.subcommands.explain import VISIBLE_RETURN, WIDTH
 from hds.cli.tables import TABLES, Table
 from hds.report.failures import FailureKind
+from hds.report.schema import records_schema
 from hds.session.commands.usage import commands_page
 from lang.code import Code
 from lang.codes import COMMAND_ERRORS, ERRORS, KINDS, PORTABILITY, REMARKS, SEEN, WARNINGS, Row
@@ -284,6 +289,11 @@ def _options(name: str, module: str) -> Iterator[str]:
         yield "And a flag for every limit, see [limits.md](limits.md)."
 
 
+def records_page() -> Iterator[str]:
+    """docs/records.schema.json."""
+    yield from json.dumps(records_schema(), indent=2).splitlines()
+
+
 PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
     "diagnostics.md": diagnostics_page,
     "portability.md": portability_page,
@@ -291,12 +301,14 @@ PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
     "bytecode.md": bytecode_page,
     "command-line.md": command_line_page,
     "commands.md": commands_page,
+    "records.schema.json": records_page,
 }
 
 
 def page(name: str) -> str:
     """The text of one page."""
-    return f"{NOTE}\n\n" + "".join(f"{line}\n" for line in PAGES[name]())
+    note = f"{NOTE}\n\n" if name.endswith(".md") else ""
+    return note + "".join(f"{line}\n" for line in PAGES[name]())
 
 
 def main() -> int:

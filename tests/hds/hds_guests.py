@@ -7,8 +7,11 @@ import io
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+
+from record_schema import check_lines
 
 from hds.cli.main import main
 from hds.outputs.sources import Outputs
@@ -121,6 +124,8 @@ def command_line(*arguments: str) -> Ran:
     output, errors = _Stream(), _Stream()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
         code = main(arguments)
+    if arguments[:1] in (("run",), ("check",)) and ("--format", "json") in pairwise(arguments):
+        check_lines(output.text)
     return Ran(code, output.text, errors.text)
 
 
