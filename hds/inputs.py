@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import select
 import sys
 import time
@@ -22,6 +21,7 @@ from hds.report.failures import Failure, FailureKind, Refusal
 from hds.report.failures import refuse as refuse
 from lang.source import SourceFile
 from vm.drives import NO_DRIVES, Drives, read_drives
+from vm.facts.numbers import DECIMAL, OPTION, number_in
 from vm.files import FileRefused, read_file, reason, too_large
 from vm.limits import DEFAULT_LIMITS, LIMITS, Limits
 
@@ -350,36 +350,12 @@ def chosen_limits(arguments: argparse.Namespace) -> Limits:
 
 def _positive(text: str, most: int) -> int:
     """A limit: decimal digits, as the help shows them."""
-    value = decimal(text, most)
+    value = number_in(text, DECIMAL, most)
     if not value:
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is no decimal number from 1 to {most}")
     return value
 
 
-def decimal(text: str, most: int) -> int | None:
-    """The value of plain decimal digits that is at most `most`; None for anything else. Digits of any number."""
-    digits = text.lstrip("0") or text[:1]
-    if not (digits.isascii() and digits.isdigit()) or len(digits) > len(str(most)):
-        return None
-    value = int(digits)
-    return value if value <= most else None
-
-
-_PREFIXES = {"0x": 16, "0n": 10, "0y": 2, "0o": 8, "0t": 8}
-
-
 def parse_number(text: str) -> int | None:
-    """A number as scripts write it (hexadecimal unless prefixed, back-ticks allowed, perhaps a `-`), as 64 bits."""
-    digits = text.strip().replace("`", "")
-    negative, digits = digits.startswith("-"), digits.removeprefix("-")
-    base = _PREFIXES.get(digits[:2], 16)
-    digits = digits[2:] if digits[:2] in _PREFIXES else digits
-    if not re.fullmatch(r"[0-9a-fA-F]{1,64}", digits):
-        return None
-    try:
-        value = int(digits, base)
-    except ValueError:
-        return None
-    if value >= 1 << 64:
-        return None
-    return -value & (1 << 64) - 1 if negative else value
+    """A number of the command line, as scripts write it; perhaps a `-`, which makes 64 bits; blanks around it."""
+    return number_in(text.strip(), OPTION)

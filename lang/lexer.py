@@ -17,8 +17,8 @@ from lang.diagnostics import Diagnostics, Hint
 from lang.nearest import nearest_hint
 from lang.source import SourceFile, Span
 from vm.builtins import BUILTIN_INDEX
+from vm.facts import numbers
 from vm.registers import PSEUDO_INDEX, REGISTER_INDEX
-from vm.semantics import MASK
 
 TYPE_WORDS = frozenset(("signed", "unsigned", "void", "bool", "char", "short", "int", "long", "float", "double"))
 KEYWORDS = frozenset(
@@ -60,8 +60,6 @@ ARGUMENT = re.compile(r"\$arg[0-9]+")
 NO_ARGUMENT_HINT = "`--arg VALUE` gives it one; in a file that `.script` runs, the words behind its name do"
 INCLUDE_PATH = re.compile(r'[ \t]*"([^"\r\n]*)"')
 _FLOAT = re.compile(r"(?P<whole>[0-9][0-9`]*)?\.(?P<fraction>[0-9]*)")
-_BASES = {"0x": 16, "0n": 10, "0y": 2, "0o": 8, "0t": 8}
-_DIGITS = {base: frozenset("0123456789abcdefABCDEF"[: base if base < 16 else 22]) for base in (2, 8, 10, 16)}
 _ESCAPE = re.compile(r"\\(?:x(?P<hex>[0-9a-fA-F]*)|(?P<octal>[0-7]{1,3})|(?P<single>.))", re.DOTALL)
 _SINGLE = {"n": 10, "t": 9, "\\": 92, '"': 34, "'": 39, "?": 63, "r": 13, "a": 7, "b": 8, "f": 12, "v": 11}
 _V023_SINGLE = frozenset('nt\\"')
@@ -181,14 +179,14 @@ class Lexer:
             self.add("BUILTIN", text, span)
         elif text in REGISTER_INDEX:
             self.add("REGISTER", text, span, REGISTER_INDEX[text])
-        elif _DIGITS[16].issuperset(text.replace("`", "")) and text[0] != "`":
-            self.integer(text, text, 16, span)
+        elif numbers.has_only_digits(text, numbers.SCRIPT):
+            self.integer(text, span)
         elif "`" in text:
             at = span.start + text.index("`")
             self.error(Code.BAD_CHARACTER, "a back-tick cannot stand in a name", Span(self.source, at, at + 1))
             self.add("NAME", text.replace("`", ""), span)
         else:
-            if _DIGITS[16].issuperset(text.replace("_", "")):
+            if numbers.has_only_digits(text.replace("_", ""), numbers.HEXADECIMAL):
                 self.error(
                     Code.V023_HEX_WORD, f"`{text}` is a name here; HyperDbg v0.23 reads it as a number", span,
                     f"use a name with another letter, for example `{text}_v`",
@@ -234,32 +232,27 @@ class Lexer:
         """A word that starts with a digit, or a floating-point literal."""
         if "." in text:
             return self.floating(text, span)
-        base = _BASES.get(text[:2])
-        digits = text[2:] if base else text
-        return self.integer(text, digits, base or 16, span)
+        return self.integer(text, span)
 
-    def integer(self, text: str, digits: str, base: int, span: Span) -> int:
+    def integer(self, text: str, span: Span) -> int:
         """E004 for a wrong digit, E005 for a value beyond 64 bits."""
-        clean = digits.replace("`", "")
-        wrong = next((i for i, c in enumerate(digits) if c not in _DIGITS[base] and c != "`"), None)
-        if wrong is not None:
-            at = span.start + len(text) - len(digits) + wrong
+        reading = numbers.read(text, numbers.SCRIPT)
+        value = reading.value
+        if reading.wrong is not None:
+            at = span.start + reading.wrong
             self.error(
-                Code.BAD_INTEGER, f"`{digits[wrong]}` is no digit of a number in base {base}",
+                Code.BAD_INTEGER, f"`{text[reading.wrong]}` is no digit of a number in base {reading.base}",
                 Span(self.source, at, at + 1), _number_hint(text),
             )  # fmt: skip
             return self.add("NUMBER", text, span, 0)
-        if not clean:
+        if not reading.has_digits:
             self.error(Code.EMPTY_NUMBER, f"the prefix `{text}` has no digits; its value is 0", span)
-        # Only so many digits can mean 64 bits; int() would take quadratic time for more, or refuse them.
-        significant = clean.lstrip("0")
-        value = int(significant or "0", base) if len(significant) <= 64 else MASK + 1
-        if value > MASK:
+        if value == numbers.TOO_LARGE:
             self.error(Code.V023_LARGE_INTEGER, "HyperDbg v0.23 keeps the low 64 bits of this number", span)
             self.error(Code.INTEGER_TOO_LARGE, f"`{text}` does not fit in 64 bits", span)
             value = 0
         if text.startswith("0t"):
-            self.error(Code.V023_OCTAL, "HyperDbg v0.23 knows the octal prefix `0o` only", span, f"write 0o{digits}")
+            self.error(Code.V023_OCTAL, "HyperDbg v0.23 knows the octal prefix `0o` only", span, f"write 0o{text[2:]}")
         return self.add("NUMBER", text, span, value)
 
     def floating(self, text: str, span: Span) -> int:
@@ -312,10 +305,10 @@ class Lexer:
                 self.error(Code.BAD_ESCAPE, "`\\x` needs hexadecimal digits", place)
             elif len(match["hex"]) > len(digits):
                 self.error(Code.V023_ESCAPE, "HyperDbg v0.23 rejects a hexadecimal digit behind `\\xHH`", place)
-            return int(digits or "0", 16), 2 + len(digits)
+            return numbers.read(digits, numbers.HEXADECIMAL).value, 2 + len(digits)
         if match["octal"] is not None:
             self.error(Code.V023_ESCAPE, "HyperDbg v0.23 rejects octal escapes", place)
-            return int(match["octal"], 8), len(match[0])
+            return numbers.read(match["octal"], numbers.OCTAL).value, len(match[0])
         single = match["single"]
         if single not in _SINGLE:
             self.error(Code.BAD_ESCAPE, f"`\\{single}` is no escape", place, "write `\\\\` for a backslash")
@@ -374,7 +367,7 @@ class Lexer:
 def _number_hint(text: str) -> str | None:
     if text[:2] in ("0X", "0N", "0Y", "0O", "0T"):
         return f"prefixes are lower case: {text[:2].lower()}{text[2:]}"
-    if text[:2] not in _BASES and text[-1] in "uUlL":
+    if text[:2] not in numbers.SCRIPT.prefixes and text[-1] in "uUlL":
         return "numbers have no suffixes"
     return None
 

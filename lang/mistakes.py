@@ -14,6 +14,7 @@ from lang.code import Code
 from lang.lexer import KEYWORDS, OPERATORS, Token
 from lang.nearest import NearestName
 from lang.source import Span
+from vm.facts.numbers import SCRIPT, number_in
 
 _NAMES = {
     "NAME": "a name", "TYPE_NAME": "a type name", "TYPE_WORD": "a type", "NUMBER": "a number", "FLOAT": "a number",
@@ -279,7 +280,7 @@ USES = {"v": "a variable name", "fn": "a function name", "p": "a parameter name"
 def number_as_name(token: Token, suffix: str) -> Mistake:
     """E031 (language.md 3.2): the word is a number here; `suffix` says what it was to name: v, fn, p, m."""
     word = token.text.replace("`", "")
-    message = f"'{word}' cannot be {USES[suffix]}: it is the number 0x{int(word, 16):x} here"
+    message = f"'{word}' cannot be {USES[suffix]}: it is the number 0x{number_in(word, SCRIPT) or 0:x} here"
     return Mistake(Code.NUMBER_AS_NAME, message, token.span, f"use for example '{word}_{suffix}'", "NAME")
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vm.engine import FaultKind
+from vm.facts.numbers import DECIMAL, read
 from vm.semantics import Stop, sign_extend, signed, to_double
 
 _CONVERSION = re.compile(
@@ -103,8 +104,7 @@ _parse_cached = functools.lru_cache(maxsize=1024)(_parse)
 
 def _number(digits: bytes) -> int:
     """A decimal width or precision of any length, saturated."""
-    significant = digits.lstrip(b"0")
-    return int(significant or b"0") if len(significant) <= 18 else _LARGEST
+    return min(read(digits.decode(), DECIMAL).value, _LARGEST)
 
 
 def _conversion(match: re.Match[bytes]) -> Conversion:

@@ -12,6 +12,7 @@ from lang.compiler import Compilation, Compiler
 from lang.diagnostics import Severity
 from lang.source import SourceFile
 from vm.engine import Engine
+from vm.facts.numbers import SCRIPT, number_in
 from vm.host import MemoryHost
 from vm.limits import Limits
 from vm.script_memory import GlobalStore
@@ -75,8 +76,8 @@ def read_vectors(text: str) -> list[Vector]:
 
 
 def _number(text: str) -> int:
-    value = int(text, 16)
-    if not 0 <= value < 1 << 64:
+    value = number_in(text, SCRIPT)
+    if value is None:
         raise ValueError(f"{text} is no 64-bit number")
     return value
 

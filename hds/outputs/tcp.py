@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-from hds.inputs import decimal
+from vm.facts.numbers import DECIMAL, number_in
 from hds.outputs.carriers import Carrier, OutputFailed, QueuedCarrier
 from vm.files import reason
 
@@ -18,7 +18,7 @@ _CONNECT_SECONDS = 5.0
 def acquire(outputs: Outputs, address: str) -> Carrier:
     """A connection to `host:port`. Raises OutputFailed."""
     host, colon, port = address.rpartition(":")
-    number = decimal(port, 0xFFFF)
+    number = number_in(port, DECIMAL, 0xFFFF)
     if not colon or not host or not number:
         raise OutputFailed(f"'{address}' is no address and port, such as 127.0.0.1:8080")
     try:

@@ -41,6 +41,7 @@ from machine.records import CodeFault, Notice, Reporter, ScriptFault, Silent
 from machine.schedule.process import Process
 from vm.drives import DriveRefused
 from vm.engine import Engine, Loaded
+from vm.facts.numbers import SCRIPT, number_in
 from vm.host import Host
 from vm.script_memory import GlobalStore
 
@@ -349,7 +350,7 @@ class Session:
         if result.fault is not None:
             self.report(ScriptFault(None, loaded, result.fault))
             return None
-        return int(host.text, 16)
+        return number_in(host.text.decode().strip(), SCRIPT)
 
     def value_of(self, span: Span) -> int:
         """The value of the expression that a command has at this place, on the current state. Raises CommandFailed."""

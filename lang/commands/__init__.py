@@ -8,7 +8,6 @@ handed on with their place in the file and are not looked at.
 from lang.code import Code
 from lang.commands.arguments import substitute_arguments
 from lang.commands.events import parse_event
-from lang.commands.numbers import number_32, plain_number
 from lang.commands.reader import read_commands
 from lang.commands.syntax import (
     ALL,
@@ -25,6 +24,7 @@ from lang.commands.tokenizer import tokenize
 from lang.commands.tokens import Token, TokenKind
 from vm.facts.commands import COMMAND_BY_NAME, COMMANDS, CommandRow, Support
 from vm.facts.events import EVENTS, EventRow
+from vm.facts.numbers import number_32, plain_number
 from vm.facts.stages import Stage
 
 __all__ = [

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lang.code import Code
 from lang.commands.machine_code import parse_hex
-from lang.commands.numbers import number_32
 from lang.commands.parameters import OwnParameters, read_parameters, usage
 from lang.commands.syntax import (
     ALL,
@@ -30,6 +29,7 @@ from lang.nearest import NearestName
 from lang.source import Span
 from vm.facts.errors import ErrorNumber
 from vm.facts.events import BLOCK_OPTIONS, EVENT_BY_NAME, SCALAR_OPTIONS, EventRow
+from vm.facts.numbers import number_32
 from vm.facts.stages import Stage
 
 if TYPE_CHECKING:

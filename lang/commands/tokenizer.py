@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from lang.code import Code
 from lang.commands.blocks import find_block_end
-from lang.commands.numbers import is_number
 from lang.commands.tokens import Token, TokenKind
 from lang.diagnostics import Diagnostic
 from lang.source import SourceFile, Span
+from vm.facts.numbers import is_plain_number
 
 _BLANKS = " \t\r\n\f\v"
 
@@ -135,7 +135,7 @@ class _Scanner:
 
     def _add_word(self, start: int, end: int, dropped: tuple[tuple[int, int], ...]) -> None:
         text = self._without(start, end, dropped)
-        kind = TokenKind.NUM if is_number(text) else TokenKind.STRING
+        kind = TokenKind.NUM if is_plain_number(text) else TokenKind.STRING
         self._tokens.append(Token(kind, text, self._span(start, end), dropped))
 
     def _add_rest(self, start: int, dropped: tuple[tuple[int, int], ...] = ()) -> None:

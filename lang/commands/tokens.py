@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from lang.commands.numbers import plain_number
 from lang.source import Span
+from vm.facts.numbers import plain_number
 
 
 class TokenKind(Enum):

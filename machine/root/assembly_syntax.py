@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from machine.root.assembly_tokens import AssemblerError, Position, Source, Token, label_names, shortened, split
+from vm.facts.numbers import ASSEMBLY_BLOCK, ASSEMBLY_LISTING, DECIMAL, TOO_LARGE, number_in, read
 
 PREFIXES = frozenset({"lock", "rep", "repe", "repz", "repne", "repnz"})
 DATA_SIZES: dict[str, int] = {"db": 1, "dw": 2, "dd": 4, "dq": 8}
@@ -23,6 +24,7 @@ _IGNORED_WORDS = frozenset({"ptr", "offset", "short", "near"})
 _SCALES = (1, 2, 4, 8)
 _MOST_OPERANDS = 5
 _LONGEST_NUMBER = 100  # characters
+_DIALECTS = {16: ASSEMBLY_BLOCK, 10: ASSEMBLY_LISTING}  # by the radix of numbers without a prefix
 _LONGEST_QUOTE = 80  # characters of a statement in a message
 
 
@@ -364,18 +366,13 @@ class _StatementParser:
     def _number(self, token: Token) -> int:
         if len(token.text) > _LONGEST_NUMBER:
             raise token.position.error(f"a number of more than {_LONGEST_NUMBER} characters")
-        word = token.text.replace("`", "").lower()
-        value = _prefixed_number(word, self._radix)
-        if value is None:
-            try:
-                value = int(word, self._radix) if "_" not in word else None
-            except ValueError:
-                value = None
-        if value is None:
+        reading = read(token.text, _DIALECTS[self._radix])
+        value = reading.value
+        if not reading.is_number:
             raise self._unknown_word(token)
-        if value >> 64:
+        if value == TOO_LARGE:
             raise token.position.error(f"{token.text} does not fit in 64 bits")
-        if self._radix == 16 and word.isdigit() and int(word) != value:
+        if self._radix == 16 and number_in(token.text.replace("`", ""), DECIMAL) not in (None, value):
             message, hint = f"{token.text} is hexadecimal here: {value:#x}", f"write 0n{token.text} for decimal"
             place = token.position
             self._warnings.append(AssemblerWarning(message, hint, place.line, place.column, len(token.text)))
@@ -401,17 +398,3 @@ def _pack(value: int, size: int, position: Position) -> bytes:
     if not -(1 << bits - 1) <= value < 1 << bits:
         raise position.error(f"{value:#x} does not fit in {size} bytes")
     return (value % (1 << bits)).to_bytes(size, "little")
-
-
-def _prefixed_number(word: str, radix: int) -> int | None:
-    """The value of 0x.., 0n.., 0y.., 0t.., ..h and, where it cannot be hexadecimal, 0b..; None for other words."""
-    bases = {"0x": 16, "0n": 10, "0y": 2, "0t": 8} | ({"0b": 2} if radix == 10 else {})
-    base, digits = bases.get(word[:2]), word[2:]
-    if base is None and word.endswith("h") and word[:1].isdigit():
-        base, digits = 16, word[:-1]
-    if base is None or not digits or "_" in digits:
-        return None
-    try:
-        return int(digits, base)
-    except ValueError:
-        return None

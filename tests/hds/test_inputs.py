@@ -6,11 +6,12 @@ import pytest
 
 from hds.cli.main import main
 from hds.exit_codes import ExitCode
-from hds.inputs import decimal, is_bare_script, parse_number
+from hds.inputs import is_bare_script, parse_number
 from hds.session.command_scripts import read_command_file
 from lang.compiler import Compiler
 from lang.diagnostics import Severity
 from lang.source import SourceFile
+from vm.facts.numbers import DECIMAL, number_in
 from vm.limits import DEFAULT_LIMITS
 
 
@@ -106,7 +107,7 @@ MANY = "1" * 5000  # more digits than Python's int() takes
     ],
 )
 def test_decimal_digits_of_any_number_are_read_or_refused(text: str, most: int, value: int | None) -> None:
-    assert decimal(text, most) == value
+    assert number_in(text, DECIMAL, most) == value
 
 
 @pytest.mark.parametrize(

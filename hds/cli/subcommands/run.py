@@ -20,7 +20,6 @@ from hds.inputs import (
     add_execute,
     add_limits,
     chosen_limits,
-    decimal,
     drives,
     locate,
     new_compiler,
@@ -33,6 +32,7 @@ from hds.report.streams import say
 from hds.session.bundles import read_commands_or_bundle
 from hds.session.engines import add_engine, load_engine
 from machine.loaders.reading import KINDS
+from vm.facts.numbers import DECIMAL, number_in
 from vm.verifier import VerificationError
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _seconds(text: str) -> float:
 
 
 def _count(text: str) -> int:
-    value = decimal(text, 64)
+    value = number_in(text, DECIMAL, 64)
     if not value:
         raise argparse.ArgumentTypeError("1 to 64")
     return value
