@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-from vm.facts.numbers import DECIMAL, number_in
 from hds.outputs.carriers import Carrier, OutputFailed, QueuedCarrier
+from vm.facts.numbers import DECIMAL, number_in
 from vm.files import reason
 
 if TYPE_CHECKING:
