@@ -69,7 +69,46 @@ def open_for_writing(path: str | Path, *, append: bool = False, guarded: Path | 
 
     `guarded` is a folder that a guest may write to: no symbolic link in it is followed, whatever way leads into it.
     """
-    flags = os.O_WRONLY | os.O_CREAT | _QUIET | (os.O_APPEND if append else 0)
+    descriptor = _open_as_it_is(path, os.O_APPEND if append else 0, guarded)
+    if not append and stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.ftruncate(descriptor, 0)
+    return descriptor
+
+
+def write_file(path: str | Path, data: bytes, *, guarded: Path | None = None) -> None:
+    """Make `data` the content of a file, as `open_for_writing`. Raises FileRefused.
+
+    Where the host has no room for it, a file that was there before keeps its content.
+    """
+    descriptor = _open_as_it_is(path, 0, guarded)
+    try:
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            _reserve(descriptor, len(data))
+            rest = memoryview(data)
+            while rest:
+                rest = rest[file.write(rest) :]
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                os.ftruncate(descriptor, len(data))
+    except OSError as error:
+        raise FileRefused(f"cannot write {path}: {reason(error)}", reason(error)) from None
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    """Take the room that so many bytes need, before anything is overwritten. Raises OSError where there is none."""
+    before = os.fstat(descriptor)
+    if not stat.S_ISREG(before.st_mode) or size == 0:
+        return
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        os.ftruncate(descriptor, before.st_size)
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENODEV):  # of file systems that reserve nothing
+            raise
+
+
+def _open_as_it_is(path: str | Path, extra: int, guarded: Path | None) -> int:
+    """A descriptor to write to a file that is created where there is none. Raises FileRefused."""
+    flags = os.O_WRONLY | os.O_CREAT | _QUIET | extra
     try:
         if guarded is not None:
             descriptor = _open_guarded(os.fspath(path), flags, guarded)
@@ -77,28 +116,13 @@ def open_for_writing(path: str | Path, *, append: bool = False, guarded: Path | 
             _check_existing(path, None)
             descriptor = os.open(path, flags, 0o666)
         try:
-            found = os.fstat(descriptor)
-            _check_kind(found, _NULL, _FULL)
-            if not append and stat.S_ISREG(found.st_mode):
-                os.ftruncate(descriptor, 0)
+            _check_kind(os.fstat(descriptor), _NULL, _FULL)
         except BaseException:
             os.close(descriptor)
             raise
     except (OSError, ValueError) as error:
         raise FileRefused(f"cannot write {path}: {reason(error)}", reason(error)) from None
     return descriptor
-
-
-def write_file(path: str | Path, data: bytes, *, guarded: Path | None = None) -> None:
-    """Make `data` the content of a file, as `open_for_writing`. Raises FileRefused."""
-    descriptor = open_for_writing(path, guarded=guarded)
-    try:
-        with os.fdopen(descriptor, "wb", buffering=0) as file:
-            rest = memoryview(data)
-            while rest:
-                rest = rest[file.write(rest) :]
-    except OSError as error:
-        raise FileRefused(f"cannot write {path}: {reason(error)}", reason(error)) from None
 
 
 def reason(error: Exception) -> str:

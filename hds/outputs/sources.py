@@ -112,8 +112,9 @@ class Outputs:
         return [name for name in names if self.sources[name].state is OutputState.CREATED]
 
     def open_log(self, path: Path) -> OutputSource:
-        """Begin a log in a file, which is emptied. Raises OutputFailed."""
-        carrier = FileCarrier(path, append=False, guarded=self.guarded)
+        """Begin a log in a file, which is emptied unless an output or another log writes to it. Raises OutputFailed."""
+        outputs = [source.carrier for source in self.sources.values() if source.state is not OutputState.CLOSED]
+        carrier = FileCarrier(path, (*outputs, *self.open_logs), guarded=self.guarded)
         log = OutputSource(str(path), _LOG, str(path), carrier, OutputState.OPENED)
         self.logs.append(log)
         return log
@@ -121,6 +122,11 @@ class Outputs:
     def close_log(self, log: OutputSource) -> None:
         """End a log."""
         self._let_go(log)
+
+    @property
+    def open_logs(self) -> list[Carrier]:
+        """What the logs that are not closed write to."""
+        return [log.carrier for log in self.logs if log.state is OutputState.OPENED]
 
     @property
     def losses(self) -> list[OutputSource]:
@@ -173,8 +179,8 @@ class Outputs:
         source.lost += rest.count
         if source.failure is not None or rest == Rest():
             return
-        taken = f" did not take its last {rest.count} bytes" if rest.count else ""
-        self.report(f"err, {source.title}{taken}" + (f": {rest.reason}" if rest.reason else ""))
+        lost = f" lost {rest.count} byte{'' if rest.count == 1 else 's'} that it had taken" if rest.count else ""
+        self.report(f"err, {source.title}{lost}" + (f": {rest.reason}" if rest.reason else ""))
         if rest.count:
             source.failure = rest.reason or "the other end did not take everything"
 

@@ -306,7 +306,7 @@ def test_a_file_that_nobody_can_open_any_more_has_lost_everything(how: str, tmp_
     made.close()
     source = made.outputs.sources["o"]
     assert (source.sent, source.lost) == (0, 6)
-    assert f"err, the output 'o' did not take its last 6 bytes: {log} was removed or replaced meanwhile\n" in said.text
+    assert f"err, the output 'o' lost 6 bytes that it had taken: {log} was removed or replaced meanwhile\n" in said.text
     assert summary.shown(summarize(made)).text.count("output o lost 6 bytes") == 1
     assert exit_code_of(made) == ExitCode.OUTPUT
 
@@ -334,6 +334,59 @@ def test_a_file_that_stays_is_not_mentioned(tmp_path: Path) -> None:
     assert exit_code_of(made) == ExitCode.OK
 
 
+WAYS: dict[str, Callable[[Path, Path], object]] = {
+    "hard link": os.link,
+    "symbolic link": lambda file, other: other.symlink_to(file),
+    "the same name": lambda file, other: None,
+}
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_outputs_that_lead_to_one_file_do_not_overwrite_each_other(how: str, tmp_path: Path) -> None:
+    file, other = tmp_path / "file", tmp_path / "other"
+    file.write_bytes(b"from before")
+    WAYS[how](file, other)
+    second = other if other.exists() else tmp_path / "x" / ".." / "file"
+    (tmp_path / "x").mkdir()
+    made, said = session()
+    made.execute(f"output create o file {file}\noutput create p file {second}\noutput open o\noutput open p")
+    made.execute(SAY.format("o,p"))
+    made.run()
+    made.close()
+    assert file.read_bytes() == b"55;55;66;66;"
+    assert "err" not in said.text
+
+
+def test_an_output_and_a_log_may_share_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    made, said = session()
+    made.execute(f"output create o file {file}\noutput open o\n.logopen {file}\n{SAY.format('o')}")
+    made.run()
+    made.execute('? printf("said");\n.logclose')
+    made.close()
+    assert file.read_bytes().count(b"55;66;") == file.read_bytes().count(b";\nsaid") == 1
+    assert "err" not in said.text
+
+
+def test_a_log_empties_a_file_that_nobody_writes_to_any_more(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    made, _ = session()
+    made.execute(f'.logopen {file}\n? printf("first");\n.logclose\n.logopen {file}\n? printf("second");\n.logclose')
+    assert b"first" not in file.read_bytes()
+    assert b"second" in file.read_bytes()
+
+
+def test_what_somebody_cuts_off_is_lost(tmp_path: Path) -> None:
+    made, said = session()
+    log = tmp_path / "log"
+    made.execute(f'output create o file "{log}"\noutput open o\n{SAY.format("o")}')
+    made.run()
+    os.truncate(log, 2)
+    made.close()
+    assert f"err, the output 'o' lost 4 bytes that it had taken: {log} was cut off meanwhile\n" in said.text
+    assert exit_code_of(made) == ExitCode.OUTPUT
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
 def test_a_log_on_a_full_disk_ends_alone(tmp_path: Path) -> None:
     ran = command_line("run", "-e", '.logopen /dev/full\n? printf("a");\ng', listing_file(tmp_path))
@@ -350,7 +403,7 @@ def test_a_log_that_was_removed_is_told_of(tmp_path: Path) -> None:
     made.execute(f'.logopen {log}\n? printf("a");')
     log.unlink()
     made.close()
-    assert f"err, the log {log} did not take its last " in said.text
+    assert f"err, the log {log} lost " in said.text
     assert exit_code_of(made) == ExitCode.OUTPUT
 
 
@@ -418,7 +471,7 @@ def test_what_a_slow_peer_has_not_taken_at_the_end_is_counted() -> None:
     source = outputs.sources["net"]
     assert source.lost > 0
     assert source.sent + source.lost == 50_000_000
-    assert reports == [f"err, the output 'net' did not take its last {source.lost} bytes"]
+    assert reports == [f"err, the output 'net' lost {source.lost} bytes that it had taken"]
 
 
 def test_a_message_larger_than_the_queue_passes_when_the_queue_is_empty(peer: Peer) -> None:

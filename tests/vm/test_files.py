@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -126,6 +127,26 @@ def test_a_file_is_emptied_or_continued(tmp_path: Path) -> None:
 
 
 # --- the folder that a guest writes to
+
+
+def test_a_file_that_is_written_has_exactly_the_new_content(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    for data in (b"a long content", b"short", b"", b"longer again"):
+        write_file(path, data)
+        assert path.read_bytes() == data
+
+
+def test_what_does_not_fit_leaves_the_old_content(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"the old content")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (16, before[1]))
+    try:
+        with pytest.raises(FileRefused, match="File too large"):
+            write_file(path, b"new and much longer")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_bytes() == b"the old content"
 
 
 @pytest.fixture
