@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from hds.fuzzing.world import difference
-from hds.report.records import Record, ScriptFault
+from hds.report.records import Diagnostic, Record, ScriptFault
 from hds.report.reporters import Questions
 from hds.session.session import ScriptError, Session
 from machine.memory.guest_memory import Protection
@@ -114,13 +114,19 @@ def _parts(case: str) -> Iterator[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class _Collecting:
-    """Notes what a session says; of an error what does not depend on the engine."""
+    """Notes what a session says, of an error what does not depend on the engine; what is refused, `_execute` notes."""
 
     lines: list[object]
 
     def report(self, record: Record, /) -> None:
         """Note it."""
-        self.lines.append(("fault", record.event_id, record.fault) if isinstance(record, ScriptFault) else record)
+        match record:
+            case ScriptFault():
+                self.lines.append(("fault", record.event_id, record.fault))
+            case Diagnostic():
+                pass
+            case _:
+                self.lines.append(record)
 
 
 def _execute(session: Session, text: str, lines: list[object]) -> None:

@@ -78,8 +78,8 @@ def test_a_record_has_what_the_text_has(tmp_path: Path) -> None:
 
 
 def test_a_hint_is_a_field_of_its_own(tmp_path: Path) -> None:
-    (record,) = failures("run", "--format", "json", "--bogus")
-    assert record["message"] == "unrecognized arguments: --bogus"
+    (record,) = failures("run", "--format", "json", "--xyzzy")
+    assert record["message"] == "unrecognized arguments: --xyzzy"
     assert record["hint"] == "`hds run --help` shows the options"
 
 
