@@ -126,7 +126,7 @@ THINGS: dict[str, Things] = {
             "machine/native/hooks.py": FAST_PATH,
             "machine/native/carrier.py": FAST_PATH,
             "machine/machine.py: SYSRET": FAST_PATH,
-            "lang/commands/errors.py: !syscall": EXAMPLE,
+            "lang/codes/command_errors.py: !syscall": EXAMPLE,
         },
     ),
     "built-in on memory": Things(
@@ -182,6 +182,7 @@ THINGS: dict[str, Things] = {
     "record": Things(
         {kind.__name__: FORMS.get(kind.__name__) or snake_case(kind.__name__) for kind in get_args(Record)},
         told_apart,
+        looked_at=("hds/", "machine/"),
         elsewhere={
             "hds/session/session.py": "a session counts, keeps and forwards before it reports",
             "hds/session/command_scripts.py: Diagnostic": "what the language answers instead of a program",
