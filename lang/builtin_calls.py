@@ -1,6 +1,6 @@
 """Calls of built-in functions: arguments by kind, results, and printf's format (language.md 11 and 12).
 
-A part of `lang.expressions.Expressions`; what each function takes stands in `vm.builtins`.
+What each function takes stands in `vm.builtins`.
 """
 
 from __future__ import annotations
@@ -11,38 +11,30 @@ from typing import TYPE_CHECKING
 from lang import foreign_formats
 from lang import syntax as s
 from lang import typed as t
+from lang.checking import Context
 from lang.code import Code
-from lang.diagnostics import Hint
 from lang.lexer import LiteralPlaces
 from lang.operations import convert, integer
-from lang.source import Span
 from lang.types import F64, U8, U16, U32, U64, VOID, Array, Float, Pointer, Type
 from vm import formatting
 from vm.builtins import ALIASES, BUILTIN_INDEX, BUILTINS, Builtin
 
 if TYPE_CHECKING:
-    from lang.names import Scope, ScriptNames
+    from lang.expressions import Expressions
 
 _LOADS: dict[str, Type] = {"poi": U64, "dq": U64, "dd": U32, "dw": U16, "db": U8}
 _STATEMENTS = ("print", "printf", "formats", "test_statement")
 
 
 class BuiltinCalls:
-    """The methods for built-in functions; `Expressions` supplies the rest."""
+    """The typing of calls of built-in functions."""
 
-    scope: Scope
-    names: ScriptNames
+    def __init__(self, context: Context, expressions: Expressions) -> None:
+        self.context = context
+        self.report = context.report
+        self.expressions = expressions
 
-    if TYPE_CHECKING:
-
-        def report(self, code: Code, message: str, span: Span, hint: Hint = None) -> None: ...
-        def value(self, node: s.Expression) -> t.Value: ...
-        def any_value(self, node: s.Expression) -> t.Value: ...
-        def address(self, node: s.Expression, span: Span) -> t.Value: ...
-        def sign(self, operator: str, value: t.Value, span: Span) -> t.Value: ...
-        def check_count(self, node: s.Call, count: int) -> bool: ...
-
-    def builtin_call(self, node: s.Call) -> t.Value:
+    def value(self, node: s.Call) -> t.Value:
         """A built-in as an expression; those that print have no value."""
         builtin = BUILTINS[BUILTIN_INDEX[ALIASES.get(node.name, node.name)]]
         if node.name in ALIASES:
@@ -50,16 +42,18 @@ class BuiltinCalls:
             self.report(Code.V023_ALIAS, message, node.name_span, f"write `{builtin.name}`")
         if builtin.name in _STATEMENTS:
             for argument in node.arguments:
-                self.any_value(argument)
+                self.expressions.any_value(argument)
             return t.CallBuiltin(VOID, node.span, builtin, ())
-        if not self.check_count(node, len(builtin.parameters)):
+        if not self.expressions.check_count(node, len(builtin.parameters)):
             for argument in node.arguments:
-                self.any_value(argument)
+                self.expressions.any_value(argument)
             return integer(0, U64 if builtin.result else VOID, node.span)
         if builtin.name == "reference":
-            return self.address(node.arguments[0], node.span)
+            return self.expressions.address(node.arguments[0], node.span)
         if builtin.name in ("neg", "not"):
-            return self.sign("-" if builtin.name == "neg" else "~", self.value(node.arguments[0]), node.span)
+            return self.expressions.sign(
+                "-" if builtin.name == "neg" else "~", self.expressions.value(node.arguments[0]), node.span
+            )
         arguments = self._arguments(builtin, node)
         if builtin.name in _LOADS:
             return t.Load(U64, node.span, arguments[0], _LOADS[builtin.name])
@@ -73,7 +67,7 @@ class BuiltinCalls:
 
     def _argument(self, kind: str, node: s.Expression) -> t.Value:
         """One argument as a 64-bit pattern: E067 for the wrong literal, W007 for floating point."""
-        value = self.value(node)
+        value = self.expressions.value(node)
         if isinstance(value, t.Literal) and kind in "sw":
             wide = value.type == Pointer(U16)
             if wide != (kind == "w"):
@@ -104,17 +98,17 @@ class BuiltinCalls:
 
     # --- statements that print
 
-    def output_call(self, node: s.Call) -> t.Statement | None:
+    def statement(self, node: s.Call) -> t.Statement | None:
         """print, formats, test_statement and printf as statements; None for every other call."""
         if not node.builtin or node.name not in _STATEMENTS:
             return None
         if node.name == "printf":
             return self._printf(node)
-        if not self.check_count(node, 1):
+        if not self.expressions.check_count(node, 1):
             for argument in node.arguments:
-                self.any_value(argument)
+                self.expressions.any_value(argument)
             return t.Group(node.span, ())
-        value = self.bits(self.value(node.arguments[0]))
+        value = self.bits(self.expressions.value(node.arguments[0]))
         return t.Evaluate(node.span, value) if node.name == "test_statement" else t.Print(node.span, value)
 
     def _printf(self, node: s.Call) -> t.Statement:
@@ -123,13 +117,13 @@ class BuiltinCalls:
             span = form.span if form is not None else node.span
             self.report(Code.BAD_FORMAT, "the format of printf is a narrow string literal", span, 'printf("...", ...)')
             for argument in node.arguments[1:]:
-                self.value(argument)
+                self.expressions.value(argument)
             return t.Group(node.span, ())
         text = form.value.data[:-1]
         parsed = formatting.parse(text)
         places = LiteralPlaces(form)
         self._check_format(form, parsed, places)
-        values = [self.value(argument) for argument in node.arguments[1:]]
+        values = [self.expressions.value(argument) for argument in node.arguments[1:]]
         conversions = parsed.conversions
         if len(values) != len(conversions):
             self._report_count(node, text, places, parsed, len(values))
@@ -184,19 +178,13 @@ class BuiltinCalls:
             self.report(Code.V023_ARGUMENT_KIND, "HyperDbg v0.23 stops at run time here", value.span)
             hint = "cast it: (double)..." if piece.is_float else "use %f, or cast it: (long)..."
             message = f"`{shown}` needs {needed}, this is `{value.type}`"
-            self.report_with_note(Code.PRINTF_KIND, message, value.span, hint, "the specifier", span)
+            self.context.report_with_note(Code.PRINTF_KIND, message, value.span, hint, "the specifier", span)
             return integer(0, U64, value.span)
         if isinstance(value, t.Literal) and piece.letter in "sS":
             wide = value.type == Pointer(U16)
             if wide != (piece.letter == "S"):
                 needed = "wide" if piece.letter == "S" else "narrow"
-                self.report_with_note(
+                self.context.report_with_note(
                     Code.STRING_WIDTH, f"`{shown}` needs a {needed} string", value.span, None, "the specifier", span
                 )
         return convert(value, F64) if is_float else value
-
-    if TYPE_CHECKING:
-
-        def report_with_note(
-            self, code: Code, message: str, span: Span, hint: str | None, note: str, place: Span
-        ) -> None: ...

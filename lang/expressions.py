@@ -14,9 +14,9 @@ from lang import syntax as s
 from lang import typed as t
 from lang.argument_width import is_narrow
 from lang.builtin_calls import BuiltinCalls
+from lang.checking import Context
 from lang.code import Code
-from lang.diagnostics import Diagnostics, Hint, Note
-from lang.names import Scope, ScriptNames
+from lang.diagnostics import Hint
 from lang.nearest import nearest_hint
 from lang.operations import (
     add_offset,
@@ -33,7 +33,7 @@ from lang.operations import (
 from lang.places import Place
 from lang.source import Span
 from lang.symbols import Place as SymbolPlace
-from lang.symbols import SymbolTable, Unresolved
+from lang.symbols import Unresolved
 from lang.types import (
     I8,
     I32,
@@ -52,7 +52,6 @@ from lang.types import (
 )
 from lang.typing import TypeResolver
 from vm.builtins import ALIASES, BUILTIN_INDEX
-from vm.limits import Limits
 from vm.semantics import signed
 
 COMPARISONS = ("<", ">", "<=", ">=", "==", "!=")
@@ -60,41 +59,16 @@ EQUALITIES = ("==", "!=")
 INTEGER_ONLY = ("%", "<<", ">>", "&", "|", "^")
 
 
-class Expressions(BuiltinCalls):
+class Expressions:
     """The typing of expressions in one scope at a time."""
 
-    def __init__(
-        self,
-        names: ScriptNames,
-        diagnostics: Diagnostics,
-        symbols: SymbolTable,
-        limits: Limits,
-        *,
-        in_command: bool = False,
-    ) -> None:
-        self.names = names
-        self.diagnostics = diagnostics
-        self.symbols = symbols
-        self.in_command = in_command
-        self.scope = Scope()
-        self.types: dict[s.Expression, Type] = {}
-        self.limits = limits
-        self.resolver = TypeResolver(names, diagnostics, self.constant_integer, limits)
-        self.temporaries: list[t.Variable] = []
-
-    def report(self, code: Code, message: str, span: Span, hint: Hint = None) -> None:
-        """Record a finding."""
-        self.diagnostics.add(code, message, span, hint)
-
-    def report_with_note(self, code: Code, message: str, span: Span, hint: str | None, note: str, place: Span) -> None:
-        """Record a finding that has a second place."""
-        self.diagnostics.add(code, message, span, hint, (Note(note, place),))
-
-    def temporary(self, kind: Type) -> t.Variable:
-        """A nameless variable that lives until the end of the statement."""
-        variable = t.Variable("", kind)
-        self.temporaries.append(variable)
-        return variable
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.report = context.report
+        self.names = context.names
+        self.types = context.types
+        self.resolver = TypeResolver(context, self.constant_integer)
+        self.builtins = BuiltinCalls(context, self)
 
     # --- values
 
@@ -154,7 +128,7 @@ class Expressions(BuiltinCalls):
         return place.load()
 
     def _symbol(self, node: s.SymbolName) -> t.Value:
-        found = self.symbols.find(node.name.replace("`", ""))
+        found = self.context.symbols.find(node.name.replace("`", ""))
         if isinstance(found, Unresolved):
             self.report(found.code, found.message, node.span, found.hint)
             return integer(0, I64, node.span)
@@ -162,9 +136,9 @@ class Expressions(BuiltinCalls):
 
     def _bare_symbol(self, node: s.Name) -> t.Value | None:
         """A name without a module in an expression of a command, which has no variables of its own."""
-        if not self.in_command or node.name in self.names.functions:
+        if not self.context.in_command or node.name in self.names.functions:
             return None
-        found = self.symbols.search(node.name)
+        found = self.context.symbols.search(node.name)
         return integer(found.address, I64, node.span) if isinstance(found, SymbolPlace) else None
 
     def constant_integer(self, node: s.Expression) -> int | None:
@@ -202,13 +176,13 @@ class Expressions(BuiltinCalls):
         return Place(value.type, node.span, address=integer(0, U64, node.span))  # reported by lang.placement
 
     def _local(self, node: s.Name, reading: bool) -> Place:
-        if node.name in self.names.functions and node.name not in self.scope.variables:
+        if node.name in self.names.functions and node.name not in self.context.scope.variables:
             self.report(
                 Code.FUNCTION_AS_VARIABLE, f"`{node.name}` is a function", node.span, f"to call it: {node.name}(...)"
             )
             return Place(U64, node.span, variable=t.Variable(node.name, U64))
-        variable = self.scope.lookup(node.name)
-        if reading and node.name not in self.scope.assigned and is_scalar(variable.type):
+        variable = self.context.scope.lookup(node.name)
+        if reading and node.name not in self.context.scope.assigned and is_scalar(variable.type):
             value = foreign.CONSTANTS.get(node.name)
             hint = f"the language has no `{node.name}`: write {value}" if value else None
             self.report(Code.UNASSIGNED_LOCAL, f"`{node.name}` is read before it is assigned; it is 0", node.span, hint)
@@ -307,7 +281,7 @@ class Expressions(BuiltinCalls):
             hint = f"it is a pointer: use `->{node.name}`" if arrow else None
             self.report(Code.NO_STRUCT, f"`.` needs a struct, this is `{kind}`", node.base.span, hint)
             return None, zero
-        pointer = self.value(node.base) if not self._is_struct(node.base) else None
+        pointer = self.value(node.base) if not self.is_struct(node.base) else None
         if pointer is not None and isinstance(pointer.type, Pointer) and isinstance(pointer.type.target, Struct):
             return pointer.type.target, replace(pointer, type=U64)
         hint = f"it is a struct: use `.{node.name}`" if pointer is None else None
@@ -315,10 +289,11 @@ class Expressions(BuiltinCalls):
         self.report(Code.NO_STRUCT, f"`->` needs a pointer to a struct, this is {shown}", node.base.span, hint)
         return None, zero
 
-    def _is_struct(self, node: s.Expression) -> bool:
+    def is_struct(self, node: s.Expression) -> bool:
+        """Whether an expression is the name of a struct object."""
         inner = s.strip(node)
         if isinstance(inner, s.Name):
-            variable = self.scope.variables.get(inner.name)
+            variable = self.context.scope.variables.get(inner.name)
             return variable is not None and isinstance(variable.type, Struct)
         return isinstance(inner, s.GlobalName) and isinstance(self.names.global_variable(inner.name).type, Struct)
 
@@ -329,7 +304,7 @@ class Expressions(BuiltinCalls):
             isinstance(inner, s.Unary) and inner.operator == "*"
         )
         name = inner.name if isinstance(inner, s.Name) else ""
-        if not addressable or (name in self.names.functions and name not in self.scope.variables):
+        if not addressable or (name in self.names.functions and name not in self.context.scope.variables):
             if isinstance(inner, s.Number | s.RegisterName | s.PseudoName):
                 self.report(Code.V023_ADDRESS, "HyperDbg v0.23 accepts this and gives a useless address", span)
             self.report(Code.NO_ADDRESS, "this has no address", node.span, "assign it to a variable first")
@@ -337,16 +312,8 @@ class Expressions(BuiltinCalls):
                 self.value(node)
             return integer(0, U64, span)
         place = self.place(inner)
-        self.mark_assigned(inner)
+        self.context.mark_assigned(inner)
         return replace(place.location(), type=Pointer(place.type), span=span)
-
-    def mark_assigned(self, node: s.Expression) -> None:
-        """A local or global has a value from here on, in program text."""
-        node = s.strip(node)
-        if isinstance(node, s.Name):
-            self.scope.assigned.add(node.name)
-        elif isinstance(node, s.GlobalName):
-            self.names.assigned.add(node.name)
 
     # --- operators
 
@@ -541,7 +508,7 @@ class Expressions(BuiltinCalls):
         if function is not None:
             return self._user_call(node, function)
         if node.builtin or node.name in ALIASES:
-            return self.builtin_call(node)
+            return self.builtins.value(node)
         for argument in node.arguments:
             self.any_value(argument)
         hint: Hint = nearest_hint(node.name, chain(self.names.functions, BUILTIN_INDEX))

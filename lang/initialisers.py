@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lang import syntax as s
 from lang import typed as t
+from lang.checking import Context
 from lang.code import Code
-from lang.diagnostics import Hint
+from lang.expressions import Expressions
 from lang.operations import add_offset
 from lang.places import Place
 from lang.source import Span
@@ -44,14 +43,12 @@ def part_at(kind: Type, number: int) -> Type | None:
 
 
 class Initialisers:
-    """The methods for lists; `lang.checker.Checker` supplies the rest."""
+    """The typing of lists of initialisers."""
 
-    if TYPE_CHECKING:
-
-        def report(self, code: Code, message: str, span: Span, hint: Hint = None) -> None: ...
-        def value(self, node: s.Expression) -> t.Value: ...
-        def assigned(self, value: t.Value, kind: Type, span: Span) -> t.Value: ...
-        def temporary(self, kind: Type) -> t.Variable: ...
+    def __init__(self, context: Context, expressions: Expressions) -> None:
+        self.report = context.report
+        self.temporary = context.temporary
+        self.expressions = expressions
 
     def element_count(self, node: s.InitialiserList, element: Type) -> int:
         """How many elements a list gives an array without a size."""
@@ -60,7 +57,7 @@ class Initialisers:
     def silent_list(self, node: s.InitialiserList) -> None:
         """Check the values of a list that has no place to go."""
         for item in s.values(node):
-            self.value(item)
+            self.expressions.value(item)
 
     def list_values(self, node: s.InitialiserList, kind: Type) -> list[tuple[int, t.Value]]:
         """Offset and converted value of every scalar that the list sets; E089 and W005."""
@@ -68,10 +65,10 @@ class Initialisers:
         values: list[tuple[int, t.Value]] = []
         items = list(s.values(node))
         for number, item in enumerate(items):
-            value = self.value(item)
+            value = self.expressions.value(item)
             if number < room:
                 offset, target = leaf(kind, number)
-                values.append((offset, self.assigned(value, target, item.span)))
+                values.append((offset, self.expressions.assigned(value, target, item.span)))
             elif number == room:
                 if len(items) == room + 1:
                     self.report(

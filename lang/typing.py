@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from lang import syntax as s
+from lang.checking import Context
 from lang.code import Code
-from lang.diagnostics import Diagnostics, too_deep
-from lang.names import ScriptNames
+from lang.diagnostics import too_deep
 from lang.nearest import nearest_hint
 from lang.source import Span
 from lang.types import I32, U64, VOID, Array, Pointer, Struct, Type, from_words, is_complete
-from vm.limits import Limits
 
 MAX_OBJECT = 1 << 31  # bytes; the form of programs counts frames in 32 bits
 
@@ -19,17 +18,11 @@ MAX_OBJECT = 1 << 31  # bytes; the form of programs counts frames in 32 bits
 class TypeResolver:
     """Resolves types against the tags and typedef names seen so far. `constant` evaluates an array size."""
 
-    def __init__(
-        self,
-        names: ScriptNames,
-        diagnostics: Diagnostics,
-        constant: Callable[[s.Expression], int | None],
-        limits: Limits,
-    ) -> None:
-        self.names = names
-        self.diagnostics = diagnostics
+    def __init__(self, context: Context, constant: Callable[[s.Expression], int | None]) -> None:
+        self.context = context
+        self.names = context.names
+        self.report = context.report
         self.constant = constant
-        self.limits = limits
 
     def base(self, kind: s.TypeSyntax) -> Type:
         """The type without a declarator."""
@@ -39,12 +32,12 @@ class TypeResolver:
                 if found is None:
                     shown = " ".join(kind.words)
                     hint = "`double` has 8 bytes" if "double" in kind.words else None
-                    self.diagnostics.add(Code.BAD_TYPE, f"`{shown}` is no type", kind.span, hint)
+                    self.report(Code.BAD_TYPE, f"`{shown}` is no type", kind.span, hint)
                 return found or I32
             case s.NamedType():
                 named = self.names.typedefs.get(kind.name)
                 if named is None:
-                    self.diagnostics.add(Code.BAD_TYPE, f"the typedef of `{kind.name}` comes later", kind.span)
+                    self.report(Code.BAD_TYPE, f"the typedef of `{kind.name}` comes later", kind.span)
                 return named or I32
             case _:
                 return self.struct(kind)
@@ -56,9 +49,7 @@ class TypeResolver:
         known = self.names.tags.get(kind.tag) if kind.tag else None
         made = self.names.made.get(id(kind))
         if known is not None and known.members is not None and known is not made:
-            self.diagnostics.add(
-                Code.STRUCT_AGAIN, f"`struct {kind.tag}` is defined already", kind.tag_span or kind.span
-            )
+            self.report(Code.STRUCT_AGAIN, f"`struct {kind.tag}` is defined already", kind.tag_span or kind.span)
             return known
         struct = made or (known if known is not None and known.members is None else Struct(kind.tag or "(unnamed)"))
         self.names.made[id(kind)] = struct
@@ -68,9 +59,7 @@ class TypeResolver:
         if struct.members is None:
             struct.complete(members)
         if struct.size > MAX_OBJECT:
-            self.diagnostics.add(
-                Code.BAD_ARRAY_SIZE, f"the struct has more than {MAX_OBJECT} bytes", kind.tag_span or kind.span
-            )
+            self.report(Code.BAD_ARRAY_SIZE, f"the struct has more than {MAX_OBJECT} bytes", kind.tag_span or kind.span)
         return struct
 
     def tagged(self, kind: s.StructType) -> Struct:
@@ -78,7 +67,7 @@ class TypeResolver:
         found = self.names.tags.get(kind.tag)
         if found is None:
             hint = nearest_hint(kind.tag, self.names.tags)
-            self.diagnostics.add(Code.UNKNOWN_TAG, f"there is no `struct {kind.tag}`", kind.tag_span or kind.span, hint)
+            self.report(Code.UNKNOWN_TAG, f"there is no `struct {kind.tag}`", kind.tag_span or kind.span, hint)
             return Struct(kind.tag, (), 1)
         return found
 
@@ -94,17 +83,13 @@ class TypeResolver:
             for declarator in line.declarators:
                 kind = self.declared(base, declarator)
                 if declarator.is_global:
-                    self.diagnostics.add(Code.SYNTAX, "a member has no dot", declarator.name_span)
+                    self.report(Code.SYNTAX, "a member has no dot", declarator.name_span)
                 if declarator.initialiser is not None:
-                    self.diagnostics.add(Code.SYNTAX, "a member has no initialiser", declarator.initialiser.span)
+                    self.report(Code.SYNTAX, "a member has no initialiser", declarator.initialiser.span)
                 if declarator.name in found:
-                    self.diagnostics.add(
-                        Code.NAME_AGAIN, f"there is a member `{declarator.name}` already", declarator.name_span
-                    )
+                    self.report(Code.NAME_AGAIN, f"there is a member `{declarator.name}` already", declarator.name_span)
                 if kind is struct or (isinstance(kind, Array) and kind.base is struct):
-                    self.diagnostics.add(
-                        Code.INCOMPLETE_TYPE, f"`{struct}` contains itself", declarator.span, "use a pointer"
-                    )
+                    self.report(Code.INCOMPLETE_TYPE, f"`{struct}` contains itself", declarator.span, "use a pointer")
                     kind = I32
                 kind = self.object_type(kind, declarator)
                 found[declarator.name] = I32 if self.is_too_deep(kind.depth + 1, declarator.span) else kind
@@ -118,9 +103,7 @@ class TypeResolver:
         for position, size in reversed(list(enumerate(declarator.sizes))):
             kind = Array(kind, self.size(declarator, size, position, count))
             if kind.size > MAX_OBJECT:
-                self.diagnostics.add(
-                    Code.BAD_ARRAY_SIZE, f"the array has more than {MAX_OBJECT} bytes", declarator.span
-                )
+                self.report(Code.BAD_ARRAY_SIZE, f"the array has more than {MAX_OBJECT} bytes", declarator.span)
                 kind = Array(I32, 1)
         return kind
 
@@ -130,25 +113,23 @@ class TypeResolver:
             if position == 0 and count is not None:
                 return max(1, count)
             hint = "only the first size may be missing, in front of an initialiser list"
-            self.diagnostics.add(Code.BAD_ARRAY_SIZE, "the array size is missing", declarator.span, hint)
+            self.report(Code.BAD_ARRAY_SIZE, "the array size is missing", declarator.span, hint)
             return 1
         value = self.constant(size)
         if value is None:
-            self.diagnostics.add(Code.BAD_ARRAY_SIZE, "an array size is a constant integer", size.span)
+            self.report(Code.BAD_ARRAY_SIZE, "an array size is a constant integer", size.span)
         elif value < 1:
-            self.diagnostics.add(Code.BAD_ARRAY_SIZE, "an array has at least one element", size.span)
+            self.report(Code.BAD_ARRAY_SIZE, "an array has at least one element", size.span)
         return max(1, value or 1)
 
     def object_type(self, kind: Type, declarator: s.Declarator) -> Type:
         """The type of an object that can exist: E098 for void, E087 for an incomplete struct."""
         base = kind.base if isinstance(kind, Array) else kind
         if base is VOID:
-            self.diagnostics.add(Code.VOID_OBJECT, f"`{declarator.name}` cannot have type void", declarator.name_span)
+            self.report(Code.VOID_OBJECT, f"`{declarator.name}` cannot have type void", declarator.name_span)
             return U64
         if not is_complete(kind):
-            self.diagnostics.add(
-                Code.INCOMPLETE_TYPE, f"`{base}` is incomplete", declarator.name_span, "define it before"
-            )
+            self.report(Code.INCOMPLETE_TYPE, f"`{base}` is incomplete", declarator.name_span, "define it before")
             return U64
         return kind
 
@@ -165,6 +146,6 @@ class TypeResolver:
 
     def is_too_deep(self, depth: int, span: Span) -> bool:
         """Whether a type is made of more types than max_nesting allows (E121): every use of it would go as deep."""
-        if depth > self.limits.max_nesting:
-            too_deep(self.diagnostics, span, self.limits)
-        return depth > self.limits.max_nesting
+        if depth > self.context.limits.max_nesting:
+            too_deep(self.context.diagnostics, span, self.context.limits)
+        return depth > self.context.limits.max_nesting
