@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING
 from hds.exit_codes import ExitCode
 from hds.report.failures import Failure, FailureKind, Refusal
 from hds.report.failures import refuse as refuse
-from lang.source import SourceFile
+from lang.source import NotText, SourceFile, read_text
 from vm.drives import NO_DRIVES, Drives, read_drives
 from vm.facts.numbers import DECIMAL, OPTION, number_in
 from vm.files import FileRefused, read_file, reason, too_large
 from vm.limits import DEFAULT_LIMITS, LIMITS, Limits
+from vm.program import is_compiled
 
 if TYPE_CHECKING:
     from lang.compiler import Compiler
@@ -96,28 +97,18 @@ def _wait_for(descriptor: int, deadline: float | None, timeout: float | None) ->
         raise InputError(f"standard input did not end within {timeout:g} s (--timeout)", ExitCode.LIMIT)
 
 
-def is_compiled(data: bytes) -> bool:
-    """Whether the bytes claim to be a `.hdc` file of any version: no text has the zeros of its header."""
-    return data.startswith(b"HDS") and 0 in data[4:8]
-
-
 def decode_text(name: str, data: bytes) -> str:
     """The text of a file in UTF-8. Raises InputError that says where the first byte stands that is none."""
     if is_compiled(data):
         raise InputError(f"{name} is a compiled file; hds run executes it, hds disasm shows it", ExitCode.FAILED)
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise InputError(f"{name}:1:1: the file is UTF-16; save it as UTF-8", ExitCode.FAILED)
     try:
-        text = data.decode("utf-8")
-        if "\0" in text:
-            _refuse_known(name, data)
-        return text
-    except UnicodeDecodeError as error:
+        text = read_text(name, data).text
+    except NotText as error:
         _refuse_known(name, data)
-        before = SourceFile(name, data[: error.start].decode("utf-8"))
-        line, column = before.position(len(before.text))
-        message = f"{name}:{line}:{column}: byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8"
-        raise InputError(message, ExitCode.FAILED) from None
+        raise InputError(f"{error.span}: {error}", ExitCode.FAILED) from None
+    if "\0" in text:
+        _refuse_known(name, data)
+    return text
 
 
 def _refuse_known(name: str, data: bytes) -> None:

@@ -19,10 +19,11 @@ from lang.diagnostics import Diagnostics, too_deep
 from lang.lalr import END, Parser, load
 from lang.lexer import ARGUMENT, NO_ARGUMENT_HINT, Token, tokenize
 from lang.mistakes import Mistake, explain
-from lang.source import SourceFile, Span
+from lang.source import NotText, SourceFile, Span, read_text
 from vm.drives import NO_DRIVES, DriveRefused, Drives
 from vm.files import FileRefused, read_file
 from vm.limits import DEFAULT_LIMITS, Limits
+from vm.program import is_compiled
 
 TABLES = Path(__file__).with_name("script.json")
 OPEN, CLOSE = ("LPAR", "LBRACE", "LSQB"), ("RPAR", "RBRACE", "RSQB")
@@ -121,7 +122,14 @@ class _Loader:
         self.active.append(target)
         try:
             data = read_file(target, self.limits, "max_source_bytes")
-            return self.load(SourceFile(str(target), data.decode("utf-8", "surrogateescape")), 0, None, token.span)
+            if is_compiled(data):
+                raise FileRefused(
+                    f"{target} is a compiled file", "it is compiled", "name the file that it was made from"
+                )
+            return self.load(read_text(str(target), data), 0, None, token.span)
+        except NotText as error:
+            self.diagnostics.add(Code.BAD_CHARACTER, str(error), error.span)
+            return None
         except FileRefused as error:
             self.diagnostics.add(Code.UNREADABLE_INCLUDE, str(error), token.span, error.hint)
             return None

@@ -40,6 +40,26 @@ class SourceFile:
         return start, end - (2 if self.text.endswith("\r\n", start, end) else 1)
 
 
+class NotText(Exception):  # noqa: N818 - it reads as what happened
+    """The bytes of a file are no UTF-8; the text says why, `span` where the first byte stands that is none."""
+
+    def __init__(self, message: str, span: Span) -> None:
+        super().__init__(message)
+        self.span = span
+
+
+def read_text(name: str, data: bytes) -> SourceFile:
+    """The file with this content. Raises NotText."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise NotText("the file is UTF-16; save it as UTF-8", Span(SourceFile(name, ""), 0, 0))
+    try:
+        return SourceFile(name, data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        before = SourceFile(name, data[: error.start].decode("utf-8"))
+        message = f"byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        raise NotText(message, Span(before, len(before.text), len(before.text))) from None
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """The half-open range [start, end) of characters of a file."""

@@ -7,15 +7,13 @@ programs in it beyond their form; `vm.verifier` does that.
 
 from __future__ import annotations
 
-import struct
 import zlib
 from dataclasses import dataclass, replace
 
-from vm.program import Program, ProgramFormatError, Reader, Source, Writer, decode, encode, other_version
+from vm.program import HEADER, Program, ProgramFormatError, Reader, Source, Writer, decode, encode, read_header
 
 MAGIC = b"HDSB"
 VERSION = 1
-_HEADER = struct.Struct("<4sHHI")  # magic, version, reserved, CRC-32 of the rest
 _OWN_TEXT = Source("", "")  # stands in a program for the text of the bundle, which need not be stored again
 
 
@@ -47,19 +45,12 @@ def write_bundle(bundle: Bundle) -> bytes:
 
     out.table(bundle.programs, entry)
     body = b"".join(out.parts)
-    return _HEADER.pack(MAGIC, VERSION, 0, zlib.crc32(body)) + body
+    return HEADER.pack(MAGIC, VERSION, 0, zlib.crc32(body)) + body
 
 
 def read_bundle(data: bytes) -> Bundle:
     """The bundle of a `.hdc` file. Raises ProgramFormatError; never reads more than `data`."""
-    if len(data) < _HEADER.size or not is_bundle(data):
-        raise ProgramFormatError("not a compiled command file (wrong magic number)")
-    _, version, _, checksum = _HEADER.unpack_from(data)
-    if version != VERSION:
-        raise other_version("bundle", version, VERSION)
-    body = data[_HEADER.size :]
-    if zlib.crc32(body) != checksum:
-        raise ProgramFormatError("the checksum does not match: the file is damaged")
+    body = read_header(data, MAGIC, VERSION, "command file")
     reader = Reader(body)
     own = Source(reader.text(), reader.text())
     programs = reader.table(lambda: (reader.u32(), _with_sources(decode(reader.blob()), _OWN_TEXT, own)), 8)

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 MAGIC = b"HDSC"
 VERSION = 1
-_HEADER = struct.Struct("<4sHHI")  # magic, version, reserved, CRC-32 of the rest
+HEADER = struct.Struct("<4sHHI")  # magic, version, reserved, CRC-32 of the rest
 
 T = TypeVar("T")
 
@@ -92,12 +92,30 @@ class Program:
         return 4 * len(self.code) + 8 * len(self.constants) + sum(map(len, self.strings)) + sum(map(len, self.formats))
 
 
-def other_version(what: str, found: int, known: int) -> ProgramFormatError:
-    """What is said of a file whose format this hds does not read."""
-    return ProgramFormatError(
-        f"{what} format version {found}, this hds reads {known}: compile the source again with this hds, "
-        f"or use the {'newer' if found > known else 'older'} hds that wrote it"
-    )
+def is_compiled(data: bytes) -> bool:
+    """Whether the bytes claim to be a `.hdc` file of any version: no text has the zeros of its header."""
+    return data.startswith(b"HDS") and 0 in data[4:8]
+
+
+def read_header(data: bytes, magic: bytes, version: int, what: str) -> bytes:
+    """What follows the header of a `.hdc` file, by its checksum undamaged. Raises ProgramFormatError.
+
+    The version is looked at as soon as it is there: all formats have it at the same place.
+    """
+    if data[: len(magic)] != magic:
+        raise ProgramFormatError(f"not a compiled {what} (wrong magic number)")
+    found = int.from_bytes(data[4:6], "little")
+    if len(data) >= 6 and found != version:
+        raise ProgramFormatError(
+            f"{what} format version {found}, this hds reads {version}: compile the source again with this hds, "
+            f"or use the {'newer' if found > version else 'older'} hds that wrote it"
+        )
+    if len(data) < HEADER.size:
+        raise ProgramFormatError(f"the file ends within its header ({len(data)} of {HEADER.size} bytes)")
+    body = data[HEADER.size :]
+    if zlib.crc32(body) != HEADER.unpack_from(data)[3]:
+        raise ProgramFormatError("the checksum does not match: the file is damaged")
+    return body
 
 
 # --- binary form ------------------------------------------------------------------------------------------------------
@@ -205,19 +223,12 @@ def encode(program: Program) -> bytes:
     out.table(program.sources, source)
     out.table(program.positions, position)
     body = b"".join(out.parts)
-    return _HEADER.pack(MAGIC, VERSION, 0, zlib.crc32(body)) + body
+    return HEADER.pack(MAGIC, VERSION, 0, zlib.crc32(body)) + body
 
 
 def decode(data: bytes) -> Program:
     """The program of a `.hdc` file. Raises ProgramFormatError; never reads more than `data`."""
-    if len(data) < _HEADER.size or data[:4] != MAGIC:
-        raise ProgramFormatError("not a compiled hds program (wrong magic number)")
-    _, version, _, checksum = _HEADER.unpack_from(data)
-    if version != VERSION:
-        raise other_version("program", version, VERSION)
-    body = data[_HEADER.size :]
-    if zlib.crc32(body) != checksum:
-        raise ProgramFormatError("the checksum does not match: the file is damaged")
+    body = read_header(data, MAGIC, VERSION, "program")
     reader = Reader(body)
     program = Program(
         code=reader.table(reader.u32, 4),

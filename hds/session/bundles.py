@@ -11,7 +11,6 @@ from hds.inputs import (
     STANDARD_INPUT,
     decode_text,
     drives,
-    is_compiled,
     is_script,
     locate,
     new_compiler,
@@ -24,7 +23,7 @@ from lang.diagnostics import Diagnostic, Severity, render
 from lang.source import SourceFile
 from vm.bundle import Bundle, is_bundle, read_bundle
 from vm.limits import Limits
-from vm.program import Program, ProgramFormatError, decode
+from vm.program import Program, ProgramFormatError, decode, is_compiled
 
 Compiled = Program | Bundle
 SUFFIX = ".hdc"

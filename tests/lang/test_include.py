@@ -89,9 +89,25 @@ def test_an_included_file_may_be_too_large(folder: Path) -> None:
     assert codes(made) == {"E020"}
 
 
-def test_bytes_that_are_no_text_are_an_error_in_that_file(folder: Path) -> None:
-    (folder / "bytes.hds").write_bytes(b"x = \xff\xfe;")
-    assert codes(compiled(main(folder, '#include "bytes.hds"'))) == {"E001"}
+@pytest.mark.parametrize(
+    ("data", "place", "message"),
+    [
+        (b"x = 1;\n// \xff\xfe;", "2:4", "byte 0xff is not UTF-8; save the file as UTF-8"),
+        (b"\x7fELF\2\1\1\0\xff" + bytes(range(256)) * 9, "1:9", "byte 0xff is not UTF-8; save the file as UTF-8"),
+        ("x = 1;".encode("utf-16"), "1:1", "the file is UTF-16; save it as UTF-8"),
+    ],
+)
+def test_bytes_that_are_no_text_are_one_error_in_that_file(folder: Path, data: bytes, place: str, message: str) -> None:
+    (folder / "bytes.hds").write_bytes(data)
+    (item,) = (item for item in compiled(main(folder, '#include "bytes.hds"')).diagnostics if item.code[0] == "E")
+    assert (item.code, item.message, str(item.span)) == ("E001", message, f"{folder / 'bytes.hds'}:{place}")
+
+
+@pytest.mark.parametrize("header", [b"HDSB\1\0\0\0", b"HDSC\x09\0\0\0"])
+def test_a_compiled_file_is_not_included(folder: Path, header: bytes) -> None:
+    (folder / "made.hdc").write_bytes(header + b"\xff rest")
+    (item,) = (item for item in compiled(main(folder, '#include "made.hdc"')).diagnostics if item.code[0] == "E")
+    assert (item.code, item.message) == ("E020", f"{folder / 'made.hdc'} is a compiled file")
 
 
 @pytest.mark.parametrize(

@@ -103,3 +103,12 @@ def test_another_version_is_refused(version: int) -> None:
     for data, read in ((encode(PROGRAM), decode), (write_bundle(bundle()), read_bundle)):
         with pytest.raises(ProgramFormatError, match=f"version {version}"):
             read(data[:4] + version.to_bytes(2, "little") + data[6:])
+        with pytest.raises(ProgramFormatError, match=f"version {version}"):
+            read(data[:4] + version.to_bytes(2, "little"))
+
+
+@pytest.mark.parametrize("size", [4, 5, 6, 8, 11])
+def test_a_file_that_ends_within_its_header_is_not_said_to_be_of_another_kind(size: int) -> None:
+    for data, read in ((encode(PROGRAM), decode), (write_bundle(bundle()), read_bundle)):
+        with pytest.raises(ProgramFormatError, match=f"ends within its header .{size} of 12 bytes"):
+            read(data[:size])
