@@ -31,8 +31,8 @@ from machine.processor import block_hook
 from machine.processor.binding import SYSCALL_HOOK
 from machine.processor.cpu import SYSCALL_LENGTH, Cpu
 from machine.schedule.process import Process
-from vm.limits import DEFAULT_LIMITS
-from vm.registers import RIP
+from vm.facts.limits import DEFAULT_LIMITS
+from vm.facts.registers import RIP
 
 ROUNDS = 15  # short ones: a busy host disturbs a part of them
 PROCESS_ID, THREAD_ID = 0x1000, 0x1004

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from lang.compiler import Compiler
 from lang.source import SourceFile
 from vm.engine import Engine
+from vm.facts.limits import Limits
 from vm.host import MemoryHost
 from vm.interpreter import Interpreter
-from vm.limits import Limits
 from vm.native.engine import NativeEngine
 from vm.program import Program
 from vm.script_memory import GlobalStore

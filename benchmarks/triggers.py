@@ -28,7 +28,7 @@ from machine.messages import Message
 from machine.processor import block_hook
 from machine.processor.block_counter import BlockCounter
 from machine.records import Silent
-from vm.limits import Limits
+from vm.facts.limits import Limits
 from vm.native.engine import NativeEngine
 
 START = 0x40_0000

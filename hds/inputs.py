@@ -21,9 +21,9 @@ from hds.report.failures import Failure, FailureKind, Refusal
 from hds.report.failures import refuse as refuse
 from lang.source import NotText, SourceFile, read_text
 from vm.drives import NO_DRIVES, Drives, read_drives
+from vm.facts.limits import DEFAULT_LIMITS, LIMITS, Limits
 from vm.facts.numbers import DECIMAL, OPTION, number_in
 from vm.files import FileRefused, read_file, reason, too_large
-from vm.limits import DEFAULT_LIMITS, LIMITS, Limits
 from vm.program import is_compiled
 
 if TYPE_CHECKING:

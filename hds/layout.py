@@ -22,7 +22,7 @@ from lang.parser import parse
 from lang.printer import WIDTH, Line, print_program
 from lang.source import SourceFile, Span
 from vm.facts.commands import COMMAND_BY_NAME
-from vm.limits import Limits
+from vm.facts.limits import Limits
 
 # What a layout does not need to know: arguments, and the contents of included files.
 _UNNEEDED = frozenset((Code.NO_ARGUMENT, Code.UNREADABLE_INCLUDE, Code.INCLUDE_CYCLE, Code.DEEP_INCLUDES))

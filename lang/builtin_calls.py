@@ -1,6 +1,6 @@
 """Calls of built-in functions: arguments by kind, results, and printf's format (language.md 11 and 12).
 
-What each function takes stands in `vm.builtins`.
+What each function takes stands in `vm.facts.builtins`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lang.lexer import LiteralPlaces
 from lang.operations import convert, integer
 from lang.types import F64, U8, U16, U32, U64, VOID, Array, Float, Pointer, Type
 from vm import formatting
-from vm.builtins import ALIASES, BUILTIN_INDEX, BUILTINS, Builtin
+from vm.facts.builtins import ALIASES, BUILTIN_INDEX, BUILTINS, Builtin
 
 if TYPE_CHECKING:
     from lang.expressions import Expressions

@@ -22,7 +22,7 @@ from lang.operations import truth
 from lang.source import Span
 from lang.symbols import SymbolTable
 from lang.types import U64, VOID, Type, Void, is_scalar, same
-from vm.limits import Limits
+from vm.facts.limits import Limits
 
 
 @dataclass(frozen=True)

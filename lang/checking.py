@@ -15,7 +15,7 @@ from lang.names import Scope, ScriptNames
 from lang.source import Span
 from lang.symbols import SymbolTable
 from lang.types import Type
-from vm.limits import Limits
+from vm.facts.limits import Limits
 
 
 class Context:

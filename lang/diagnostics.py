@@ -13,7 +13,7 @@ from enum import Enum
 from lang.characters import escape
 from lang.code import Code
 from lang.source import Span
-from vm.limits import DEFAULT_LIMITS, Limits
+from vm.facts.limits import DEFAULT_LIMITS, Limits
 
 
 class Severity(Enum):

@@ -51,7 +51,7 @@ from lang.types import (
     is_scalar,
 )
 from lang.typing import TypeResolver
-from vm.builtins import ALIASES, BUILTIN_INDEX
+from vm.facts.builtins import ALIASES, BUILTIN_INDEX
 from vm.semantics import signed
 
 COMPARISONS = ("<", ">", "<=", ">=", "==", "!=")

@@ -16,9 +16,10 @@ from lang.code import Code
 from lang.diagnostics import Diagnostics, Hint
 from lang.nearest import nearest_hint
 from lang.source import SourceFile, Span
-from vm.builtins import BUILTIN_INDEX
 from vm.facts import numbers
-from vm.registers import PSEUDO_INDEX, REGISTER_INDEX
+from vm.facts.builtins import BUILTIN_INDEX
+from vm.facts.pseudo_registers import PSEUDO_INDEX
+from vm.facts.registers import REGISTER_INDEX
 
 TYPE_WORDS = frozenset(("signed", "unsigned", "void", "bool", "char", "short", "int", "long", "float", "double"))
 KEYWORDS = frozenset(

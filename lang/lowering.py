@@ -16,7 +16,7 @@ from lang.assembly import Assembly, Label
 from lang.operations import is_signed
 from lang.source import SourceFile, Span
 from lang.types import Integer, Type, describe, is_scalar
-from vm.builtins import BUILTIN_INDEX
+from vm.facts.builtins import BUILTIN_INDEX
 from vm.isa import JUMP16_RANGE
 from vm.program import Function, GlobalSymbol, Position, Program, Source
 from vm.script_memory import SLOT

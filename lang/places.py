@@ -13,7 +13,7 @@ from lang import typed as t
 from lang.operations import add_offset, operation, scaled
 from lang.source import Span
 from lang.types import I64, U64, Array, Float, Pointer, Type
-from vm.registers import REGISTERS
+from vm.facts.registers import REGISTERS
 
 
 @dataclass(frozen=True)

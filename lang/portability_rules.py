@@ -12,7 +12,7 @@ from lang.source import Span
 from lang.typed import FunctionEntity
 from lang.types import F32, I32, U64, Array, Float, Integer, Pointer, Struct, Type, Void
 from vm import formatting
-from vm.builtins import ALIASES, BUILTIN_INDEX, BUILTINS
+from vm.facts.builtins import ALIASES, BUILTIN_INDEX, BUILTINS
 from vm.semantics import MASK
 
 MAX_RIGHT_NESTING = 16

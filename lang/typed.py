@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from lang.source import Span
 from lang.types import Type
-from vm.builtins import Builtin
+from vm.facts.builtins import Builtin
 
 
 @dataclass(eq=False)
@@ -87,14 +87,14 @@ class ReadGlobal(Value):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ReadRegister(Value):
-    """A register, an index into vm.registers.REGISTERS."""
+    """A register, an index into vm.facts.registers.REGISTERS."""
 
     index: int
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ReadPseudo(Value):
-    """A pseudo-register, an index into vm.registers.PSEUDO_REGISTERS."""
+    """A pseudo-register, an index into vm.facts.pseudo_registers.PSEUDO_REGISTERS."""
 
     index: int
 

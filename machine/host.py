@@ -20,9 +20,10 @@ from machine.messages import Message, MessageChannel
 from machine.root.memory import RootMemory
 from machine.schedule.clock import TEXT_BYTES, VirtualClock, fields_of, text_of
 from machine.schedule.process import Process
+from vm.facts.pseudo_registers import PSEUDO_REGISTERS
+from vm.facts.registers import RIP
 from vm.facts.stages import Stage
 from vm.host import UnsupportedHere
-from vm.registers import PSEUDO_REGISTERS, RIP
 
 _LONGEST_INSTRUCTION = 15
 

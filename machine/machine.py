@@ -43,8 +43,8 @@ from machine.schedule.scheduler import Scheduler
 from machine.summary import CAUSES, Counts, ProcessEnd, RunSummary, StopCause
 from vm.engine import Engine, Fault, Loaded
 from vm.facts.events import SYSRET, EventKind
+from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
 from vm.host import Host
-from vm.registers import RFLAGS, RIP, STORAGE_INDEX
 from vm.script_memory import GlobalStore
 from vm.sharing import Shareable, Sharing
 

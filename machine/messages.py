@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from vm.limits import DEFAULT_LIMITS
+from vm.facts.limits import DEFAULT_LIMITS
 
 
 @dataclass(frozen=True, slots=True)

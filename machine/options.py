@@ -11,7 +11,7 @@ from typing import Any
 from machine.kernel.builds import DEFAULT_BUILD, Build
 from machine.kernel.linux import World
 from machine.schedule.clock import DEFAULT_START
-from vm.limits import DEFAULT_LIMITS, Limits
+from vm.facts.limits import DEFAULT_LIMITS, Limits
 
 
 @dataclass(frozen=True)

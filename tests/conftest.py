@@ -11,8 +11,8 @@ from language_world import Outcome, Run, example_host
 from lang.compiler import Compiler
 from lang.source import SourceFile
 from vm.engine import Engine
+from vm.facts.limits import DEFAULT_LIMITS, Limits
 from vm.interpreter import Interpreter
-from vm.limits import DEFAULT_LIMITS, Limits
 from vm.script_memory import GlobalStore
 
 # The compiler raises the limit for nested scripts; here at once, for Hypothesis warns of a change within a test.

@@ -21,8 +21,8 @@ from hds.report.records import Record
 from machine.kernel.linux.calls import CALLS as LINUX_CALLS
 from machine.kernel.nt.calls import CALLS as NT_CALLS
 from machine.loaders.reading import KINDS
-from vm.builtins import BUILTINS, Effect
 from vm.facts import events
+from vm.facts.builtins import BUILTINS, Effect
 from vm.facts.commands import COMMANDS
 from vm.facts.events import EVENTS, EventKind
 from vm.facts.outputs import OUTPUT_KINDS

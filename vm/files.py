@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from vm.limits import Limits
+from vm.facts.limits import Limits
 
 _CHUNK = 1 << 20  # bytes
 _MOST_LINKS = 40  # that one path follows, as Linux

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from vm.registers import PSEUDO_INDEX, STORAGES
+from vm.facts.pseudo_registers import PSEUDO_INDEX
+from vm.facts.registers import STORAGES
 
 PAGE = 0x1000
 WORD_MASK = 0xFFFF_FFFF_FFFF_FFFF
@@ -25,7 +26,7 @@ class Host(Protocol):
     """What an engine may ask of the world. Addresses and register values are unsigned 64-bit integers."""
 
     def read_register(self, storage: int) -> int:
-        """The 64 bits of the storage with this index in `vm.registers.STORAGES`; 0 where the host has no such one."""
+        """The 64 bits of a storage, an index into `vm.facts.registers.STORAGES`; 0 where the host has no such one."""
         ...
 
     def write_register(self, storage: int, value: int) -> None:
@@ -49,7 +50,7 @@ class Host(Protocol):
         ...
 
     def pseudo_register(self, index: int) -> int:
-        """The value of the pseudo-register with this index in `vm.registers.PSEUDO_REGISTERS`; 0 when unknown."""
+        """The value of a pseudo-register, an index into PSEUDO_REGISTERS; 0 when unknown."""
         ...
 
     def message(self, text: bytes) -> None:
@@ -57,7 +58,7 @@ class Host(Protocol):
         ...
 
     def request(self, name: str, arguments: tuple[int, ...]) -> int:
-        """A built-in function of the debugger families (`vm.builtins`, effect "host"), by its canonical name.
+        """A built-in function of the debugger families (`vm.facts.builtins`, effect "host"), by its canonical name.
 
         Returns its 64-bit result, 0 for those without one. Raises UnsupportedHere for what the host cannot do at all.
         """

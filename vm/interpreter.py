@@ -13,15 +13,15 @@ from typing import Any
 
 from vm import formatting
 from vm.blocks import block_fuel
-from vm.builtins import BUILTINS
 from vm.engine import Fault, FaultKind, Loaded, RunResult
+from vm.facts.builtins import BUILTINS
+from vm.facts.limits import DEFAULT_LIMITS, Limits
+from vm.facts.registers import REGISTERS
 from vm.host import Host
 from vm.isa import Instruction, Operand, decode
 from vm.library import call
-from vm.limits import DEFAULT_LIMITS, Limits
 from vm.memory import Memory
 from vm.program import Function, Program
-from vm.registers import REGISTERS
 from vm.script_memory import SLOT, STACK_BASE, GlobalStore, Literals, ScriptMemory
 from vm.semantics import BINARY, MASK, UNARY, Stop, double_to_integer, sign_extend
 from vm.sharing import Sharing

@@ -1,4 +1,4 @@
-"""The built-in functions that work on memory: the rows of `vm.builtins` with effect LIBRARY (language.md 11.2-11.4).
+"""The built-in functions that work on memory: rows of `vm.facts.builtins` with effect LIBRARY (language.md 11.2-11.4).
 
 Each function takes the run's memory and 64-bit arguments and gives a 64-bit result, 0 for those without one. It raises
 Stop for what stops the run.
@@ -9,8 +9,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 
-from vm.builtins import Builtin, Effect
 from vm.engine import FaultKind
+from vm.facts.builtins import Builtin, Effect
 from vm.host import PAGE, WORD_MASK, UnsupportedHere
 from vm.memory import Memory, find_unit
 from vm.semantics import Stop

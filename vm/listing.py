@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from vm.blocks import block_fuel
-from vm.builtins import BUILTINS
+from vm.facts.builtins import BUILTINS
+from vm.facts.pseudo_registers import PSEUDO_REGISTERS
+from vm.facts.registers import REGISTERS
 from vm.isa import INTEGER_KINDS, Operand, decode
 from vm.program import Function, Program
-from vm.registers import PSEUDO_REGISTERS, REGISTERS
 
 # Characters; a name, literal or line may be mentioned any number of times.
 _TEXT_LENGTH = 60

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from vm.engine import FaultKind
+from vm.facts.limits import Limits
 from vm.host import PAGE, WORD_MASK, Host
-from vm.limits import Limits
 from vm.script_memory import ScriptMemory
 from vm.semantics import Stop
 

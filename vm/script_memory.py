@@ -9,7 +9,7 @@ from __future__ import annotations
 import mmap
 from dataclasses import dataclass
 
-from vm.limits import DEFAULT_LIMITS, Limits
+from vm.facts.limits import DEFAULT_LIMITS, Limits
 from vm.program import GlobalSymbol
 
 GLOBALS_BASE = 0x1000_0000_0000_0000

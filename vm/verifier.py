@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vm import formatting
-from vm.builtins import BUILTINS, Effect
+from vm.facts.builtins import BUILTINS, Effect
+from vm.facts.limits import DEFAULT_LIMITS, Limits
+from vm.facts.pseudo_registers import PSEUDO_REGISTERS
+from vm.facts.registers import REGISTERS
 from vm.isa import INTEGER_KINDS, Instruction, Operand, decode
-from vm.limits import DEFAULT_LIMITS, Limits
 from vm.program import Function, Program
-from vm.registers import PSEUDO_REGISTERS, REGISTERS
 from vm.script_memory import SLOT
 
 CONSUMERS = ("CALL", "SYS", "PRINTF")

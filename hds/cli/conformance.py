@@ -12,9 +12,9 @@ from lang.compiler import Compilation, Compiler
 from lang.diagnostics import Severity
 from lang.source import SourceFile
 from vm.engine import Engine
+from vm.facts.limits import Limits
 from vm.facts.numbers import SCRIPT, number_in
 from vm.host import MemoryHost
-from vm.limits import Limits
 from vm.script_memory import GlobalStore
 
 # Where portability rows start (language.md 1.2): registers, and a page that is mapped whatever else is.

@@ -20,7 +20,7 @@ from hds.report.schema import records_schema
 from hds.session.commands.usage import commands_page
 from lang.code import Code
 from lang.codes import COMMAND_ERRORS, ERRORS, KINDS, PORTABILITY, REMARKS, SEEN, WARNINGS, Row
-from vm.limits import LIMITS
+from vm.facts.limits import LIMITS
 
 NOTE = "<!-- Made by `python -m hds.cli.documentation --write docs`; do not edit. -->"
 

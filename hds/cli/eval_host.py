@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 from hds.report.streams import output
 from machine.schedule.clock import DEFAULT_START, TICKS_PER_MICROSECOND, fields_of, text_of
+from vm.facts.pseudo_registers import PSEUDO_REGISTERS
 from vm.host import PAGE, MemoryHost
-from vm.registers import PSEUDO_REGISTERS
 
 _PROCESS_ID, _THREAD_ID = 0x1000, 0x1004  # those of the first process of a machine
 _OWN_MEMORY = 0xFFFF_B000_0000_0000

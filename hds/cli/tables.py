@@ -45,7 +45,7 @@ def _commands() -> Table:
 
 
 def _builtins() -> Table:
-    from vm.builtins import BUILTINS
+    from vm.facts.builtins import BUILTINS
 
     kinds = {"n": "number", "s": "string", "w": "wide string", "p": "place"}
     rows = []
@@ -60,7 +60,7 @@ def _builtins() -> Table:
 
 
 def _registers() -> Table:
-    from vm.registers import REGISTERS, STORAGES
+    from vm.facts.registers import REGISTERS, STORAGES
 
     def bits(shift: int, count: int) -> str:
         return str(shift) if count == 1 else f"{shift}-{shift + count - 1}"
@@ -70,14 +70,14 @@ def _registers() -> Table:
 
 
 def _pseudo_registers() -> Table:
-    from vm.registers import PSEUDO_REGISTERS
+    from vm.facts.pseudo_registers import PSEUDO_REGISTERS
 
     rows = tuple((f"${row.name}", row.doc) for row in PSEUDO_REGISTERS)
     return Table("pseudo-registers", "values that the host supplies", ("name", "value"), rows)
 
 
 def _limits() -> Table:
-    from vm.limits import LIMITS
+    from vm.facts.limits import LIMITS
 
     rows = tuple((row.name, "--" + row.name.replace("_", "-"), str(row.default), row.unit, row.doc) for row in LIMITS)
     return Table("limits", "named limits", ("limit", "flag", "default", "unit", "meaning"), rows)

@@ -8,7 +8,7 @@ from hds.fuzzing.choices import Choices
 from hds.fuzzing.expressions import PSEUDO, REGISTERS, STRINGS, WIDE_STRINGS
 from hds.fuzzing.programs import program
 from lang.codes import ERRORS, WARNINGS
-from vm.builtins import BUILTINS
+from vm.facts.builtins import BUILTINS
 
 WORDS = (
     "if", "elsif", "else", "for", "while", "do", "break", "continue", "return", "struct", "typedef", "sizeof",

@@ -10,12 +10,13 @@ from hds.fuzzing.expressions import INTERESTING, PAGE
 from hds.fuzzing.programs import program as program_text
 from lang.compiler import Compiler
 from lang.source import SourceFile
-from vm.builtins import BUILTIN_INDEX, BUILTINS, Effect
 from vm.bundle import Bundle, write_bundle
+from vm.facts.builtins import BUILTIN_INDEX, BUILTINS, Effect
+from vm.facts.pseudo_registers import PSEUDO_REGISTERS
+from vm.facts.registers import REGISTERS
 from vm.isa import INSTRUCTIONS, INTEGER_KINDS, WIDE, Instruction, Operand
 from vm.isa import encode as encode_word
 from vm.program import Function, GlobalSymbol, Program, decode, encode
-from vm.registers import PSEUDO_REGISTERS, REGISTERS
 
 CONSTANTS = (*INTERESTING, PAGE, PAGE + 0x80, 0x1000_0000_0000_0000, 0x2000_0000_0000_0000, 0x3000_0000_0000_0000)
 SLOTS, GLOBALS, FORMATS = 4, 2, (b"%d %x\n", b"%s\n", b"%f %ws", b"plain\n", b"%5c%p\n")

@@ -17,8 +17,8 @@ from hds.session.session import ScriptError, Session
 from machine.memory.guest_memory import Protection
 from machine.schedule.process import Process
 from vm.engine import Engine
-from vm.limits import Limits
-from vm.registers import STORAGES
+from vm.facts.limits import Limits
+from vm.facts.registers import STORAGES
 
 LIMITS = Limits(max_steps=300, max_root_instructions=200, max_instructions=3000, quantum_instructions=64)
 _VECTOR_WORDS = 32

@@ -18,8 +18,8 @@ from machine.events.registry import Event
 from machine.kernel import BareKernel
 from machine.memory.guest_memory import PAGE, Protection
 from vm.engine import Engine
-from vm.limits import Limits
-from vm.registers import GENERAL, RFLAGS, RIP
+from vm.facts.limits import Limits
+from vm.facts.registers import GENERAL, RFLAGS, RIP
 
 LIMITS = Limits(max_root_instructions=30_000)
 _GUEST = b"lea r12, [rsp-0x800]; mov r13, 0x400000; mov eax, 0x55; jmp call; call: syscall; nop; nop"

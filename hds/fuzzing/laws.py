@@ -28,8 +28,8 @@ from lang.parser import parse
 from lang.source import SourceFile
 from vm.bundle import is_bundle, read_bundle, write_bundle
 from vm.engine import Engine, Fault, FaultKind
+from vm.facts.limits import DEFAULT_LIMITS, Limits
 from vm.interpreter import Interpreter
-from vm.limits import DEFAULT_LIMITS, Limits
 from vm.listing import listing
 from vm.program import Program, ProgramFormatError, decode, encode
 from vm.script_memory import GlobalConflict, GlobalStore

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vm.engine import Engine
+from vm.facts.limits import Limits
 from vm.host import MemoryHost
-from vm.limits import Limits
 from vm.program import Program
 from vm.script_memory import GlobalStore
 

@@ -10,7 +10,7 @@ from hds.report.records.shown import Bytes, Control, Guest, Line, Output, Repeat
 from hds.report.repeats import Repeats
 from hds.report.streams import error, output, say
 from machine.messages import Message
-from vm.limits import DEFAULT_LIMITS, Limits
+from vm.facts.limits import DEFAULT_LIMITS, Limits
 
 GUEST_OUTPUT = ("stderr", "stdout", "none")
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from machine.root.assembler import Assembly
     from machine.root.assembly_syntax import AssemblerWarning
     from machine.root.assembly_tokens import AssemblerError
-    from vm.limits import Limits
+    from vm.facts.limits import Limits
 
 _STATEMENT = re.compile(r"[^;\n]*")
 _RADIX = 16  # of a number without a prefix, as everywhere in commands

@@ -22,7 +22,7 @@ from hds.inputs import (
 from lang.diagnostics import Diagnostic, Severity, render
 from lang.source import SourceFile
 from vm.bundle import Bundle, is_bundle, read_bundle
-from vm.limits import Limits
+from vm.facts.limits import Limits
 from vm.program import Program, ProgramFormatError, decode, is_compiled
 
 Compiled = Program | Bundle

@@ -30,8 +30,8 @@ from lang.diagnostics import Diagnostic
 from lang.source import SourceFile, Span
 from lang.symbols import Unresolved
 from vm.drives import NO_DRIVES, DriveRefused, Drives
+from vm.facts.limits import Limits
 from vm.files import FileRefused, read_file, too_large
-from vm.limits import Limits
 from vm.program import Source
 
 STATEMENTS = ("?",)

@@ -7,7 +7,7 @@ import argparse
 from hds.exit_codes import ExitCode
 from hds.inputs import refuse
 from vm.engine import Engine
-from vm.limits import Limits
+from vm.facts.limits import Limits
 
 ENGINES = ("reference", "native")
 

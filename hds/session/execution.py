@@ -19,8 +19,8 @@ from machine.debugger.stepping import execute_instruction, instruction_at, instr
 from machine.events.dispatch import Trigger
 from machine.machine import ProcessEnd, RunSummary, StopCause
 from machine.schedule.process import Process
+from vm.facts.registers import RIP, STORAGE_INDEX
 from vm.facts.stages import Stage
-from vm.registers import RIP, STORAGE_INDEX
 
 if TYPE_CHECKING:
     from hds.session.session import Session

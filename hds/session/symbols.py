@@ -23,8 +23,8 @@ from machine.loaders import LoadError
 from machine.loaders.reading import read_program
 from machine.loaders.symbols import module_name
 from vm.drives import DriveRefused
-from vm.limits import Limits
-from vm.registers import REGISTER_INDEX
+from vm.facts.limits import Limits
+from vm.facts.registers import REGISTER_INDEX
 
 if TYPE_CHECKING:
     from lang.compiler import Compiler

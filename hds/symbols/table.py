@@ -12,7 +12,7 @@ from hds.symbols.demangling import NameDemangler
 from lang.symbols import KERNEL_MODULE, SymbolTable
 from machine.kernel.entry import ENTRY_POINTS
 from machine.loaders.symbols import module_name
-from vm.limits import Limits
+from vm.facts.limits import Limits
 
 if TYPE_CHECKING:
     from machine.loaders import Image

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from vm.builtins import ALIASES, BUILTIN_INDEX
+from vm.facts.builtins import ALIASES, BUILTIN_INDEX
 
 _COMMENT_OR_BLANK = re.compile(r"(?:\ufeff|\s|//[^\r\n]*|/\*.*?\*/)*", re.DOTALL)
 # The first words of a statement that no line of commands begins with. Only `r NAME = VALUE` has a `=` among the

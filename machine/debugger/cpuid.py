@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machine.memory.guest_memory import GuestMemory, Protection, Quota
 from machine.processor.cpu import Cpu
-from vm.registers import STORAGE_INDEX
+from vm.facts.registers import STORAGE_INDEX
 
 RESULTS = ("rax", "rbx", "rcx", "rdx")
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from machine.debugger.disassembly import disassemble
 from machine.memory.guest_memory import Protection
 from machine.schedule.process import Process
-from vm.registers import STORAGE_INDEX
+from vm.facts.registers import STORAGE_INDEX
 
 WORD_MASK = 0xFFFF_FFFF_FFFF_FFFF
 _CALL_LENGTHS = (5, 2, 3, 4, 6, 7)  # bytes of a CALL: direct first, then by register or memory

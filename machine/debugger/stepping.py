@@ -6,7 +6,7 @@ from machine.debugger.breakpoints import revive
 from machine.debugger.disassembly import LONGEST_INSTRUCTION, Line, disassemble, jump_note
 from machine.processor.cpu import StopKind
 from machine.schedule.process import Process
-from vm.registers import RFLAGS, RIP
+from vm.facts.registers import RFLAGS, RIP
 
 _NOWHERE = 0xFFFF_FFFF_FFFF_FFFF
 _ITERATIONS = 1 << 32  # instructions that one REP instruction may count for

@@ -21,9 +21,9 @@ from machine.root.fault import RootFault, RootResult
 from machine.schedule.process import Process
 from vm.engine import Engine, Fault, Loaded
 from vm.facts.events import ShortCircuit
+from vm.facts.registers import RIP
 from vm.facts.stages import Stage
 from vm.host import Host
-from vm.registers import RIP
 
 
 def _nothing(process: Process) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from machine.processor.instruction_finder import InstructionPattern
 from vm.facts.events import EventKind
-from vm.registers import STORAGE_INDEX
+from vm.facts.registers import STORAGE_INDEX
 
 if TYPE_CHECKING:
     from machine.events.definition import EventDefinition
@@ -58,7 +58,7 @@ class Constant(Expression):
 
 @dataclass(frozen=True)
 class Register(Expression):
-    """A storage of `vm.registers`, by name."""
+    """A storage of `vm.facts.registers`, by name."""
 
     name: str
 

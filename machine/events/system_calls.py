@@ -21,7 +21,7 @@ from machine.events.registry import Registry
 from machine.processor.instruction_finder import Removable, Site
 from machine.schedule.process import Process
 from vm.facts.events import SYSRET, SYSTEM_CALL_FAMILY, Detection
-from vm.registers import RIP
+from vm.facts.registers import RIP
 
 if TYPE_CHECKING:
     from machine.kernel.base import Kernel

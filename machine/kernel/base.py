@@ -16,8 +16,8 @@ from machine.loaders import Image
 from machine.loaders.initial_stack import STACK_SIZE, STACK_TOP
 from machine.schedule.clock import VirtualClock
 from machine.schedule.process import Process
-from vm.limits import DEFAULT_LIMITS, Limits
-from vm.registers import STORAGE_INDEX
+from vm.facts.limits import DEFAULT_LIMITS, Limits
+from vm.facts.registers import STORAGE_INDEX
 
 if TYPE_CHECKING:
     from machine.kernel.linux import World

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from machine.loaders.symbols import Symbol
 from machine.memory.guest_memory import Protection
-from vm.limits import DEFAULT_LIMITS, Limits
+from vm.facts.limits import DEFAULT_LIMITS, Limits
 
 
 class LoadError(Exception):

@@ -6,7 +6,7 @@ An entry is a label or an address; without one the listing starts at the label `
 from __future__ import annotations
 
 from machine.loaders import Image, LoadError, Placement, ProgramKind, raw
-from vm.limits import DEFAULT_LIMITS, Limits
+from vm.facts.limits import DEFAULT_LIMITS, Limits
 
 ENTRY_LABEL = "start"
 

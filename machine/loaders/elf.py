@@ -15,7 +15,7 @@ from machine.loaders import Area, Image, LoadError, Placement, ProgramHeaders, P
 from machine.loaders.initial_stack import STACK_SIZE, STACK_TOP
 from machine.loaders.symbols import elf_symbols
 from machine.memory.guest_memory import PAGE, Protection, page_ceil, page_floor, with_read
-from vm.limits import DEFAULT_LIMITS
+from vm.facts.limits import DEFAULT_LIMITS
 
 MAGIC = b"\x7fELF"
 PIE_BASE = 0x5555_5555_4000

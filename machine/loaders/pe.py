@@ -16,7 +16,7 @@ from machine.loaders import Area, Image, LoadError, Placement, ProgramKind, chec
 from machine.loaders.pe_exports import Exports
 from machine.loaders.symbols import Symbol
 from machine.memory.guest_memory import PAGE, Protection, page_ceil, with_read
-from vm.limits import DEFAULT_LIMITS
+from vm.facts.limits import DEFAULT_LIMITS
 
 _USER_SPACE = 1 << 47
 _X86_64, _PE32_PLUS = 0x8664, 0x20B

@@ -33,9 +33,9 @@ from machine.processor.registers import BATCH_IDS, BATCH_STORAGES, CS_ID, GENERA
 from machine.root.sandbox import RootSandbox
 from machine.schedule.process import Process
 from vm.facts.events import SYSCALL, SYSRET, SYSTEM_CALL_FAMILY, Detection, EventKind
+from vm.facts.registers import GENERAL
 from vm.native.engine import NativeEngine
 from vm.native.layout import CELL
-from vm.registers import GENERAL
 
 _U64 = ctypes.c_uint64
 _ASK = ctypes.CFUNCTYPE(None)

@@ -8,7 +8,7 @@ from machine.events.registry import Event
 from machine.kernel import Kernel
 from machine.native.tables import ANSWERS, AnswerRow
 from machine.root.sandbox import RootSandbox
-from vm.limits import Limits
+from vm.facts.limits import Limits
 from vm.native.activation import Workspace
 from vm.native.layout import table
 

@@ -8,8 +8,8 @@ from machine.events.exit import Assign, Binary, Constant, Expression, Msr, Regis
 from machine.native.protocol import FETCH
 from machine.native.writer import HookWriter
 from machine.processor import msr
+from vm.facts.registers import GENERAL, RIP
 from vm.native.emitter import Value, number
-from vm.registers import GENERAL, RIP
 
 _MSR_PLACES = {msr.STAR: "star_at", msr.LSTAR: "lstar_at", msr.FMASK: "fmask_at"}
 

@@ -17,11 +17,12 @@ from machine.native.desk import Desk
 from machine.native.process_cells import ProcessCells
 from machine.native.tables import FETCHABLE, GENERAL_REGISTERS, ActionRow, EventRow, HookState
 from machine.root.state import BlockRow
+from vm.facts.pseudo_registers import PSEUDO_INDEX
+from vm.facts.registers import RIP
 from vm.facts.stages import Stage
 from vm.native.activation import Activation
 from vm.native.engine import NativeEngine
 from vm.native.trigger import entry_point, prepare, registers_used
-from vm.registers import PSEUDO_INDEX, RIP
 
 _NEVER = ctypes.c_uint64(0)  # a cell that stays 0
 _AT_HAND = GENERAL_REGISTERS | 1 << RIP

@@ -42,11 +42,11 @@ from machine.native.tables import (
 )
 from machine.native.writer import BATCH, ONE, HookWriter, nothing
 from vm.facts.events import SYSCALL
+from vm.facts.registers import GENERAL, RFLAGS, RIP
 from vm.native.access import DirectAccess
 from vm.native.emitter import I32, I64, NO, POINTER, Block, Module, Signature, Value, number
 from vm.native.jit import MachineCode, add_symbol, compile_text
 from vm.native.layout import CELL
-from vm.registers import GENERAL, RFLAGS, RIP
 
 _HOOK = nothing(POINTER, POINTER)
 _ADDRESS_HOOK = nothing(POINTER, I64, I32, POINTER)

@@ -17,9 +17,10 @@ from machine.memory.guest_memory import Protection
 from machine.native.tables import FETCHABLE, GENERAL_REGISTERS
 from machine.processor.registers import BATCH_STORAGES
 from machine.schedule.process import Process
+from vm.facts.pseudo_registers import PSEUDO_INDEX
+from vm.facts.registers import GENERAL, RIP
 from vm.native.access import READABLE, WRITABLE, DirectAccess, Region, region_rows
 from vm.native.layout import CELL
-from vm.registers import GENERAL, PSEUDO_INDEX, RIP
 
 _STATIC = ("pid", "tid", "proc", "thread", "pname", "peb", "teb")
 _OF_THE_TRIGGER = ("core", "ip", "buffer", "context", "event_id", "event_tag", "event_stage")  # the hook sets them

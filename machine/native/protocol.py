@@ -26,10 +26,10 @@ from machine.processor.block_counter import CEILING, EXECUTED
 from machine.processor.registers import GS_BASE_ID, RFLAGS_ID
 from machine.root.block import GUEST_REGS
 from machine.root.state import BlockRow, RootState
+from vm.facts.registers import GENERAL, RIP
 from vm.native.access import DirectAccess
 from vm.native.emitter import I1, I32, I64, NULL, POINTER, Module, Signature, Value, number
 from vm.native.layout import CELL
-from vm.registers import GENERAL, RIP
 
 FETCH = nothing(POINTER, POINTER, I64)
 STAGE = nothing(POINTER, POINTER, POINTER, I64, I64, POINTER)

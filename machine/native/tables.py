@@ -12,8 +12,8 @@ from typing import Annotated
 
 from machine.processor.binding import MSR_CELLS
 from machine.processor.registers import BATCH_STORAGES
+from vm.facts.registers import GENERAL, RFLAGS, STORAGE_INDEX, STORAGES
 from vm.native.layout import U64, Address, Cells, cells
-from vm.registers import GENERAL, RFLAGS, STORAGE_INDEX, STORAGES
 
 RAX, RCX, RDX, RSP, R8, R11, CS, SS = (
     STORAGE_INDEX[name] for name in ("rax", "rcx", "rdx", "rsp", "r8", "r11", "cs", "ss")

@@ -45,7 +45,7 @@ from machine.processor.instruction_finder import InstructionFinder, InstructionP
 from machine.processor.register_file import RegisterFile
 from machine.processor.registers import BATCH_IDS, STATE_IDS, VECTOR_IDS
 from machine.processor.window import window_of
-from vm.registers import RFLAGS, RIP
+from vm.facts.registers import RFLAGS, RIP
 
 SYSCALL_LENGTH = 2
 

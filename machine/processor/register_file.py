@@ -19,7 +19,7 @@ from machine.processor.registers import (
     TABLE_SELECTORS,
 )
 from machine.processor.window import Window
-from vm.registers import GENERAL, RFLAGS, RIP, STORAGE_INDEX
+from vm.facts.registers import GENERAL, RFLAGS, RIP, STORAGE_INDEX
 
 _RIP = BATCH_POSITION[RIP]
 _GENERAL_COUNT = len(GENERAL)
@@ -30,7 +30,7 @@ _RFLAGS_ONE = 1 << 1  # bit 1 of RFLAGS is always set (Intel SDM volume 1, secti
 
 
 class RegisterFile:
-    """All storages of `vm.registers`, by index. Values are unsigned 64-bit integers."""
+    """All storages of `vm.facts.registers`, by index. Values are unsigned 64-bit integers."""
 
     def __init__(self, engine: Engine, window: Window | None = None) -> None:
         self._engine = engine

@@ -1,4 +1,4 @@
-"""Which Unicorn register serves each storage of `vm.registers.STORAGES`. Data only.
+"""Which Unicorn register serves each storage of `vm.facts.registers.STORAGES`. Data only.
 
 The twenty storages of a trigger (general registers, rip, rflags, cs, ss) come first and travel in one batch; the others
 are read one at a time. A storage without a row reads as 0 and ignores writes. Unicorn also ignores writes of the fs and
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from unicorn import x86_const as x86
 
-from vm.registers import GENERAL, STORAGE_INDEX
+from vm.facts.registers import GENERAL, STORAGE_INDEX
 
 # The batch of a trigger: position in the batch is the position in this table.
 _BATCH_NAMES: tuple[str, ...] = (*GENERAL, "rip", "rflags", "cs", "ss")

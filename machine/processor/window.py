@@ -20,7 +20,7 @@ from unicorn import x86_const as x86
 from machine.processor import msr
 from machine.processor.binding import Engine, address_of
 from machine.processor.registers import GENERAL_IDS
-from vm.registers import GENERAL
+from vm.facts.registers import GENERAL
 
 _WORD = 8
 _HANDLE_BYTES = 0x1000  # of the engine's structure in which the pointer to its CPU is looked for

@@ -34,7 +34,7 @@ from machine.root.assembly_syntax import (
 )
 from machine.root.assembly_tokens import AssemblerError
 from machine.root.branches import Branch, find_branch
-from vm.limits import DEFAULT_LIMITS, Limits
+from vm.facts.limits import DEFAULT_LIMITS, Limits
 
 __all__ = ["AssemblerError", "AssemblerWarning", "Assembly", "MissingAssemblerError", "assemble"]
 

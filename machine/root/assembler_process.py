@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from machine.root.assembler_child import ANSWER, COUNT, OK, READY, SINGLY, TEXT, TOGETHER
-from vm.limits import Limits
+from vm.facts.limits import Limits
 
 _BATCH = 256  # instructions of one request
 _LONGEST_REASON = 4096  # bytes of what the process wrote before it ended

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from machine.memory.guest_memory import Region
 from machine.processor.register_file import RegisterFile
-from vm.registers import GENERAL
+from vm.facts.registers import GENERAL
 
 SIZE = 8 * len(GENERAL)
 

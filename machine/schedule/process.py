@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from machine.processor.cpu import Cpu, StopReason
-from vm.registers import RIP
+from vm.facts.registers import RIP
 
 if TYPE_CHECKING:
     from machine.kernel.objects import ProcessObjects

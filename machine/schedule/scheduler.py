@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from machine.processor.cpu import StopKind, StopReason
 from machine.schedule.process import Core, Process
-from vm.registers import RFLAGS
+from vm.facts.registers import RFLAGS
 
 _INTERRUPT_FLAG = 1 << 9
 _ALONE = 20_000_000  # instructions of a turn that nobody waits for the end of

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hds.cli.main import main
 from hds.layout import CannotLayOut, lay_out_commands
 from lang.source import SourceFile
-from vm.limits import DEFAULT_LIMITS
+from vm.facts.limits import DEFAULT_LIMITS
 
 UGLY = """\
 // header comment

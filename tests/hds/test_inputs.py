@@ -11,8 +11,8 @@ from hds.session.command_scripts import read_command_file
 from lang.compiler import Compiler
 from lang.diagnostics import Severity
 from lang.source import SourceFile
+from vm.facts.limits import DEFAULT_LIMITS
 from vm.facts.numbers import DECIMAL, number_in
-from vm.limits import DEFAULT_LIMITS
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hds_guests import TWO_CALLS, command_line, listing_file, session
 
 from hds.report.records import Message, Record
 from hds.session.session import Session
-from vm.limits import Limits
+from vm.facts.limits import Limits
 
 SAY = '!syscall script { printf("%llx\\n", @rax); }'
 

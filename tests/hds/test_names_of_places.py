@@ -14,7 +14,7 @@ from hds.symbols.demangling import readable
 from hds.symbols.table import new_table
 from lang.symbols import Place, SymbolTable, Unresolved
 from vm.facts.events import EVENT_KINDS, EventKind
-from vm.limits import Limits
+from vm.facts.limits import Limits
 
 # Every function leaves its own number in rax and is called once, in this order.
 NAMES = (

@@ -11,7 +11,7 @@ from hds_guests import command_line, command_line_together, listing_file, sessio
 from hds.report.repeats import Repeats
 from hds.report.terminal import Terminal
 from lang.source import SourceFile
-from vm.limits import Limits
+from vm.facts.limits import Limits
 
 LOOP = "mov ebx, {}\nagain:\nmov eax, 0x55\nsyscall\ndec ebx\njnz again"
 DIVIDE = "!syscall 55 script { print(1 / (@rax - @rax)); }"

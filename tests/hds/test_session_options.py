@@ -10,7 +10,7 @@ from hds_guests import TWO_CALLS
 import hds
 from hds.session.session import Session
 from machine import MachineOptions, Program
-from vm.limits import Limits
+from vm.facts.limits import Limits
 
 
 def test_names_and_classes_make_the_same_session() -> None:

@@ -23,8 +23,8 @@ from hds.session.engines import load_engine
 from machine.kernel.linux import World
 from machine.machine import StopCause
 from machine.root.assembler import assemble
-from vm.limits import DEFAULT_LIMITS
-from vm.registers import RIP, STORAGE_INDEX
+from vm.facts.limits import DEFAULT_LIMITS
+from vm.facts.registers import RIP, STORAGE_INDEX
 
 AT_ONCE = 0.2  # seconds
 ENGINES = ("reference", "native")

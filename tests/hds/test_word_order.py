@@ -14,7 +14,7 @@ from hds_guests import command_line, elf_file, listing_file
 import hds
 from hds.cli.main import SUBCOMMANDS, configure
 from hds.exit_codes import ExitCode
-from vm.limits import LIMITS
+from vm.facts.limits import LIMITS
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from scripts import SCRIPTS, TEXTS
 from lang.compiler import Compiler
 from lang.diagnostics import Severity, render
 from lang.source import SourceFile
+from vm.facts.limits import Limits
 from vm.interpreter import Interpreter
-from vm.limits import Limits
 from vm.program import decode, encode
 from vm.script_memory import GlobalStore
 from vm.verifier import verify

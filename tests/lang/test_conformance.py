@@ -9,7 +9,7 @@ import pytest
 from hds.cli.conformance import Runner, Vector, read_vectors
 from lang.codes import PORTABILITY
 from vm.engine import Engine
-from vm.limits import DEFAULT_LIMITS
+from vm.facts.limits import DEFAULT_LIMITS
 
 FOLDER = Path(__file__).parents[1] / "conformance"
 

@@ -11,7 +11,7 @@ from hds.session.command_scripts import read_command_file
 from lang.compiler import Compiler
 from lang.diagnostics import Diagnostic
 from lang.source import SourceFile
-from vm.limits import DEFAULT_LIMITS
+from vm.facts.limits import DEFAULT_LIMITS
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = sorted([*ROOT.glob("examples/**/*.*ds"), *ROOT.glob("tests/golden/*.hds"), *ROOT.glob("tests/**/*.hds")])

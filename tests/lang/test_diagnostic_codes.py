@@ -13,7 +13,7 @@ from lang.codes import ERRORS, PORTABILITY, REMARKS, WARNINGS, Remark, Row
 from lang.compiler import Compiler
 from lang.source import SourceFile
 from lang.symbols import SymbolTable
-from vm.limits import Limits
+from vm.facts.limits import Limits
 
 ROWS = [*ERRORS, *WARNINGS, *REMARKS]
 

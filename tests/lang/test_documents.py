@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from lang.lexer import KEYWORDS, TYPE_WORDS
-from vm.builtins import BUILTINS
 from vm.engine import FaultKind
-from vm.limits import LIMITS
-from vm.registers import PSEUDO_REGISTERS, STORAGES
+from vm.facts.builtins import BUILTINS
+from vm.facts.limits import LIMITS
+from vm.facts.pseudo_registers import PSEUDO_REGISTERS
+from vm.facts.registers import STORAGES
 
 TEXT = (Path(__file__).parents[2] / "docs" / "language.md").read_text(encoding="utf-8")
 # The limits of scripts; those of the machine stand in docs/limits.md.

@@ -12,7 +12,7 @@ from hds.session.command_scripts import read_command_file
 from lang.compiler import Compiler
 from lang.diagnostics import Diagnostic, Severity
 from lang.source import SourceFile
-from vm.limits import Limits
+from vm.facts.limits import Limits
 
 FOLDER = Path(__file__).parents[1] / "golden"
 MANY_ERRORS = Limits(max_errors=1000)

@@ -8,9 +8,9 @@ import pytest
 
 from lang.compiler import Compilation, Compiler
 from lang.source import SourceFile
+from vm.facts.limits import Limits
 from vm.host import MemoryHost
 from vm.interpreter import Interpreter
-from vm.limits import Limits
 from vm.script_memory import GlobalStore
 
 

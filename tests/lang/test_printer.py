@@ -17,7 +17,7 @@ from lang.diagnostics import Diagnostics
 from lang.parser import parse
 from lang.printer import print_program
 from lang.source import SourceFile, Span
-from vm.limits import DEFAULT_LIMITS
+from vm.facts.limits import DEFAULT_LIMITS
 from vm.program import Program
 
 # The compiler raises Python's recursion limit when it needs to, and Hypothesis notices.

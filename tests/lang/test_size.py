@@ -16,7 +16,7 @@ from lang.compiler import MEMORY_PER_BYTE, Compilation, Compiler
 from lang.diagnostics import WIDEST, render
 from lang.source import SourceFile
 from vm import formatting
-from vm.limits import DEFAULT_LIMITS, Limits
+from vm.facts.limits import DEFAULT_LIMITS, Limits
 
 GIB = 1 << 30
 

@@ -18,9 +18,10 @@ from machine.records import CodeFault, GuestOutput, MachineRecord, Notice, Scrip
 from machine.root.assembler import assemble
 from vm.engine import Fault, Loaded, RunResult
 from vm.facts.events import GIVEN, SYSCALL, EventKind
+from vm.facts.limits import DEFAULT_LIMITS, Limits
+from vm.facts.pseudo_registers import PSEUDO_INDEX
+from vm.facts.registers import STORAGE_INDEX
 from vm.host import Host
-from vm.limits import DEFAULT_LIMITS, Limits
-from vm.registers import PSEUDO_INDEX, STORAGE_INDEX
 from vm.script_memory import GlobalStore
 
 CODE = 0x40_0000

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from machine.root import assembler_process
 from machine.root.assembler import AssemblerError, assemble
 from machine.root.machine_code import HexError, from_hex
-from vm.limits import DEFAULT_LIMITS
+from vm.facts.limits import DEFAULT_LIMITS
 
 
 @pytest.mark.parametrize(

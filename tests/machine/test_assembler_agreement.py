@@ -19,7 +19,7 @@ from capstone import x86 as cs_x86
 from machine.root import assembler_process
 from machine.root.assembler import AssemblerError, assemble
 from machine.root.assembler_process import Refusal
-from vm.limits import DEFAULT_LIMITS
+from vm.facts.limits import DEFAULT_LIMITS
 
 COUNT, SEED = 2100, 20
 AS = ("as", "--64", "-msyntax=intel", "-mnaked-reg", "-Z", "-aln", "--listing-lhs-width=8")

@@ -17,7 +17,7 @@ import pytest
 from machine.root import assembler_process
 from machine.root.assembler import AssemblerError, assemble
 from machine.root.assembler_process import Refusal
-from vm.limits import DEFAULT_LIMITS
+from vm.facts.limits import DEFAULT_LIMITS
 
 
 def running() -> int:

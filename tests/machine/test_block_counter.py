@@ -14,7 +14,7 @@ from machine.processor import block_hook
 from machine.processor import cpu as cpu_module
 from machine.processor.block_counter import _MOST_BLOCKS, GRAIN, HOMES, PROBES, BlockCounter
 from machine.processor.cpu import Cpu, StopKind
-from vm.registers import RIP
+from vm.facts.registers import RIP
 
 LOOP = "mov rcx, 1000; again: call twice; dec rcx; jnz again; jmp done; twice: inc rax; inc rax; ret; done: nop"
 # Prefixes, branches, stores into the code, and what one decoder knows and another does not.

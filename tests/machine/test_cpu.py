@@ -12,7 +12,7 @@ from machine.memory.guest_memory import GuestMemory, MapError, Protection, Quota
 from machine.processor import msr
 from machine.processor.binding import Engine
 from machine.processor.cpu import CPU_MODEL, SYSCALL_LENGTH, Cpu, StopKind, StopReason
-from vm.registers import RIP
+from vm.facts.registers import RIP
 
 NOWHERE = 0xFFFF_FFFF_FFFF_FFFF
 

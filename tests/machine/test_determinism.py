@@ -10,9 +10,9 @@ from machine_guests import CODE, Bench, bench, block, pseudo, read, script
 from machine.events.definition import CodeAction
 from machine.processor import msr
 from vm.facts.events import EPTHOOK, SYSCALL, SYSRET
+from vm.facts.limits import Limits
 from vm.facts.stages import Stage
 from vm.host import Host
-from vm.limits import Limits
 
 PROGRAM = """
     mov esi, 6

@@ -20,7 +20,7 @@ from machine_guests import bench
 from machine.loaders import LoadError
 from machine.machine import StopCause
 from machine.root.assembler import assemble
-from vm.limits import Limits
+from vm.facts.limits import Limits
 
 PT_NULL, PT_LOAD, PT_INTERP, PT_NOTE, PT_PHDR, PT_GNU_STACK = 0, 1, 3, 4, 6, 0x6474_E551
 X, W, R = 1, 2, 4

@@ -16,7 +16,7 @@ from machine.events.passage import pass_through
 from machine.processor import msr
 from machine.processor.cpu import Cpu
 from vm.facts.events import EVENT_KINDS, EventKind
-from vm.registers import GENERAL, RIP, STORAGE_INDEX
+from vm.facts.registers import GENERAL, RIP, STORAGE_INDEX
 
 FOLDER = Path(machine.events.exits.__file__).parent
 EMULATED = [kind for kind in EVENT_KINDS if kind.emulated]

@@ -7,7 +7,7 @@ from machine_guests import CODE, DATA, cpu_with, get_register, set_register
 
 from machine.processor.cpu import Cpu, StopKind
 from machine.processor.instruction_finder import InstructionPattern, Site
-from vm.registers import RIP
+from vm.facts.registers import RIP
 
 CPUID = InstructionPattern(b"\x0f\xa2")
 SYSRET = InstructionPattern(b"\x48\x0f\x07", exact=True)

@@ -12,7 +12,7 @@ from machine_guests import PT_INTERP, PT_LOAD, bench, elf, program_header
 from machine.loaders import LoadError, asm, initial_stack, raw
 from machine.loaders import elf as elf_loader
 from machine.machine import StopCause
-from vm.limits import Limits
+from vm.facts.limits import Limits
 
 EXIT_7 = "mov eax, 60; mov edi, 7; syscall"
 HELLO = """

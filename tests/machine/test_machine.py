@@ -12,8 +12,8 @@ import pytest
 from machine_guests import CODE, bench, read, script, write
 
 from machine.machine import Machine, RunSummary, StopCause
+from vm.facts.pseudo_registers import PSEUDO_INDEX
 from vm.host import Host
-from vm.registers import PSEUDO_INDEX
 
 FOREVER = "again: inc rbx; jmp again"
 

@@ -18,9 +18,9 @@ from hds.session.session import Session
 from machine.machine import StopCause
 from machine.records import Silent
 from vm.engine import Engine, Fault, FaultKind
+from vm.facts.limits import DEFAULT_LIMITS, Limits
+from vm.facts.registers import STORAGES
 from vm.interpreter import Interpreter
-from vm.limits import DEFAULT_LIMITS, Limits
-from vm.registers import STORAGES
 
 ENGINES = ("reference", "native")
 CALLS = "mov ebx, {count}; again: mov eax, 5; syscall; dec ebx; jnz again"

@@ -10,8 +10,8 @@ from machine.loaders import LoadError
 from machine.machine import MsrError, StopCause
 from machine.processor import msr
 from vm.facts.events import EPTHOOK, SYSCALL, SYSRET
+from vm.facts.limits import Limits
 from vm.host import Host
-from vm.limits import Limits
 
 CALLS = "mov ebx, 3; again: syscall; dec ebx; jnz again"
 BUSY = "mov ecx, 1000; again: inc rbx; dec ecx; jnz again"

@@ -9,10 +9,10 @@ from machine.events.definition import BreakAction, CodeAction
 from machine.machine import StopCause
 from machine.memory.guest_memory import Protection
 from machine.root.guest_regs import SIZE
+from vm.facts.limits import Limits
+from vm.facts.registers import GENERAL
 from vm.host import Host
-from vm.limits import Limits
 from vm.program import GlobalSymbol
-from vm.registers import GENERAL
 from vm.script_memory import GlobalStore
 
 CALL = "mov eax, 0x55; mov edx, 0x1000; mov r8d, 0x47424448; syscall; inc rbx"

@@ -20,7 +20,7 @@ from hds.fuzzing.laws import Case, Law, compiled, parsed, reference
 from hds.fuzzing.programs import program
 from hds.fuzzing.world import Effects, difference, observe, world
 from lang.diagnostics import Severity
-from vm.limits import DEFAULT_LIMITS
+from vm.facts.limits import DEFAULT_LIMITS
 
 OUTCOMES: Counter[str] = Counter()  # how the cases of this process ended
 WITHOUT_COUNTERPART = ("step_limit", "stack_overflow")  # the evaluator has no instructions and no frames

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from hds import Session
 from machine.summary import StopCause
+from vm.facts.limits import Limits
 from vm.interpreter import Interpreter
-from vm.limits import Limits
 
 LIMITS = Limits(max_instructions=20_000, max_steps=20_000, max_root_instructions=2_000)
 SYSCALL = b"\x0f\x05"

@@ -21,12 +21,12 @@ from lang.codes import COMMAND_ERRORS, ERRORS, PORTABILITY, REMARKS, WARNINGS
 from lang.compiler import Compiler
 from lang.source import SourceFile
 from lang.symbols import SymbolTable
-from vm.builtins import BUILTINS
 from vm.engine import FaultKind
+from vm.facts.builtins import BUILTINS
+from vm.facts.limits import Limits
 from vm.host import MemoryHost
 from vm.interpreter import Interpreter
 from vm.isa import INSTRUCTIONS, decode
-from vm.limits import Limits
 from vm.script_memory import GlobalStore
 
 TESTS = Path(__file__).parents[1]

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from lang.compiler import Compiler
 from lang.source import SourceFile
 from vm.bundle import Bundle, is_bundle, read_bundle, write_bundle
+from vm.facts.limits import Limits
 from vm.host import MemoryHost
 from vm.interpreter import Interpreter
-from vm.limits import Limits
 from vm.program import Program, ProgramFormatError, decode, encode
 from vm.script_memory import GlobalConflict, GlobalStore
 from vm.verifier import VerificationError

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from vm.facts.limits import Limits
 from vm.files import FileRefused, open_for_writing, read_file, write_file
-from vm.limits import Limits
 
 LIMITS = Limits(max_source_bytes=1000)
 

@@ -8,8 +8,8 @@ from language_world import Run, example_host
 from lang.compiler import Compiler
 from lang.source import SourceFile
 from vm.engine import Engine
+from vm.facts.limits import Limits
 from vm.isa import INSTRUCTIONS, decode
-from vm.limits import Limits
 from vm.program import GlobalSymbol
 from vm.script_memory import GlobalConflict, GlobalStore
 

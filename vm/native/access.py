@@ -13,16 +13,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Protocol, runtime_checkable
 
+from vm.facts.pseudo_registers import PSEUDO_REGISTERS
+from vm.facts.registers import STORAGES
 from vm.host import Host
 from vm.native.layout import U64, Address, Cells, cells
-from vm.registers import PSEUDO_REGISTERS, STORAGES
 
 READABLE, WRITABLE = 1, 2
 
 
 @cells
 class DirectAccess(ctypes.Structure):
-    """The cells of one host. Bit n of a register mask is storage n of `vm.registers.STORAGES`.
+    """The cells of one host. Bit n of a register mask is storage n of `vm.facts.registers.STORAGES`.
 
     The general registers may lie elsewhere: `general` is the address of the first of sixteen cells, at first that of
     `registers`. It must not change once a script runs.

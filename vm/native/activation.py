@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from vm import formatting
 from vm.engine import Fault, Loaded, RunResult
+from vm.facts.limits import Limits
 from vm.host import Host
-from vm.limits import Limits
 from vm.memory import Memory
 from vm.native import faults
 from vm.native.access import direct_access

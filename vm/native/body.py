@@ -7,6 +7,7 @@ steps, arguments...)`; when it has stopped the run, the context says why and the
 
 from __future__ import annotations
 
+from vm.facts.registers import GENERAL
 from vm.isa import Operand, decode
 from vm.native import faults
 from vm.native.access import DirectAccess
@@ -32,7 +33,6 @@ from vm.native.layout import CELL
 from vm.native.linkage import Linked
 from vm.native.records import Waiting
 from vm.program import Function, Program
-from vm.registers import GENERAL
 from vm.script_memory import Literals
 
 RESULT = "{ i64, i64, i1 }"  # value, steps, whether the run has stopped

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vm.builtins import BUILTIN_INDEX
+from vm.facts.builtins import BUILTIN_INDEX
 from vm.native.atomics import HELD, INVALID
 from vm.native.body import Body
 from vm.native.emitter import I1, Value, number

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from vm import formatting
-from vm.builtins import BUILTINS, Effect
+from vm.facts.builtins import BUILTINS, Effect
 from vm.library import call
 from vm.semantics import MASK
 

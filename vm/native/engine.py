@@ -11,9 +11,9 @@ from weakref import WeakKeyDictionary
 
 from vm import formatting
 from vm.engine import Loaded, RunResult
+from vm.facts.limits import DEFAULT_LIMITS, Limits
 from vm.host import Host
 from vm.interpreter import Interpreter
-from vm.limits import DEFAULT_LIMITS, Limits
 from vm.native.activation import Activation, Prepared, StoreView, Workspace
 from vm.native.codegen import program_code
 from vm.native.stack_bound import fits_native

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vm.engine import Fault, FaultKind
-from vm.limits import Limits
+from vm.facts.limits import Limits
 from vm.native.context import Context
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from vm.engine import Loaded
-from vm.limits import DEFAULT_LIMITS, Limits
+from vm.facts.limits import DEFAULT_LIMITS, Limits
 from vm.native.codegen import assembly_text, llvm_text
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vm.builtins import BUILTINS
+from vm.facts.builtins import BUILTINS
+from vm.facts.registers import REGISTERS
 from vm.isa import INTEGER_KINDS
 from vm.native import faults
 from vm.native.body import Body, signature
@@ -17,7 +18,6 @@ from vm.native.builtins import NATIVE
 from vm.native.emitter import F32, F64, I1, I64, INVARIANT, YES, Value, double, number
 from vm.native.layout import CELL
 from vm.native.printing import lower_print, lower_printf
-from vm.registers import REGISTERS
 from vm.script_memory import GLOBALS_BASE, SLOT, STACK_BASE
 from vm.semantics import MASK
 

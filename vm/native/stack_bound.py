@@ -6,8 +6,8 @@ at most the values that an instruction's lowering makes, so a bound on a functio
 
 from __future__ import annotations
 
+from vm.facts.limits import Limits
 from vm.isa import decode
-from vm.limits import Limits
 from vm.program import Program
 
 MAX_INSTRUCTIONS = 8192

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from vm.builtins import BUILTIN_INDEX
+from vm.facts.builtins import BUILTIN_INDEX
 from vm.host import PAGE
 from vm.library import MINUS_ONE
 from vm.native.access import READABLE, WRITABLE

@@ -12,17 +12,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vm.engine import Loaded
+from vm.facts.registers import REGISTERS
 from vm.host import Host
 from vm.isa import decode
 from vm.native.activation import Activation, Prepared, Workspace
 from vm.native.engine import NativeEngine
 from vm.program import Program
-from vm.registers import REGISTERS
 
 
 @dataclass(frozen=True)
 class RegistersUsed:
-    """Bit n of each mask is storage n of `vm.registers.STORAGES`; what is written in part is read too."""
+    """Bit n of each mask is storage n of `vm.facts.registers.STORAGES`; what is written in part is read too."""
 
     read: int
     written: int

@@ -31,7 +31,7 @@ from hds.report.failures import Failure, report
 if TYPE_CHECKING:
     from lang.diagnostics import Diagnostic
     from lang.source import SourceFile
-    from vm.limits import Limits
+    from vm.facts.limits import Limits
 
 COUNTED_ERRORS = 1000
 _NOT_ASSEMBLED = "only the syntax of assembly text is checked: the package keystone-engine is not installed"

@@ -23,7 +23,7 @@ from hds.report.streams import output
 from vm.files import FileRefused, write_file
 
 if TYPE_CHECKING:
-    from vm.limits import Limits
+    from vm.facts.limits import Limits
     from vm.program import Program
 
 

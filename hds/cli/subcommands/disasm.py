@@ -11,7 +11,7 @@ from hds.inputs import add_compiling, add_input, add_kind, add_limits, chosen_li
 
 if TYPE_CHECKING:
     from hds.session.bundles import Compiled
-    from vm.limits import Limits
+    from vm.facts.limits import Limits
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

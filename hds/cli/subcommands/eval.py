@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from hds.cli.eval_host import EvalHost
     from lang.compiler import Compilation
     from vm.engine import RunResult
-    from vm.limits import Limits
+    from vm.facts.limits import Limits
 
 SHOWN_REGISTERS = (
     *("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp"),
@@ -103,7 +103,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 def _host(arguments: argparse.Namespace, limits: Limits) -> EvalHost:
     from hds.cli.eval_host import EvalHost
-    from vm.registers import REGISTER_INDEX, REGISTERS, STORAGES
+    from vm.facts.registers import REGISTER_INDEX, REGISTERS, STORAGES
 
     host = EvalHost(shows=not arguments.json, most=limits.max_kept_messages)
     for text in arguments.reg:

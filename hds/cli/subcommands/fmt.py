@@ -26,7 +26,7 @@ from vm.files import FileRefused, write_file
 
 if TYPE_CHECKING:
     from lang.source import SourceFile
-    from vm.limits import Limits
+    from vm.facts.limits import Limits
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

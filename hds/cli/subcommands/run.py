@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from machine.kernel.linux import World
     from machine.options import MachineOptions, Program
     from machine.records import Reporter
-    from vm.limits import Limits
+    from vm.facts.limits import Limits
 
 ON_BREAK = ("stop", "continue", "fail")
 FORMATS = ("text", "json")

@@ -11,7 +11,7 @@ from hds.symbols.demangling import readable
 from machine.debugger.disassembly import a88
 from machine.loaders import LoadError
 from vm.facts.errors import ErrorNumber
-from vm.registers import STORAGE_INDEX
+from vm.facts.registers import STORAGE_INDEX
 
 if TYPE_CHECKING:
     from hds.session.scripts import Prepared

@@ -15,7 +15,7 @@ from machine.debugger.cpuid import RESULTS
 from machine.debugger.cpuid import cpuid as results_of
 from machine.machine import MsrError
 from vm.facts.errors import ErrorNumber
-from vm.registers import REGISTER_INDEX, REGISTERS, Register
+from vm.facts.registers import REGISTER_INDEX, REGISTERS, Register
 
 if TYPE_CHECKING:
     from hds.session.scripts import Prepared

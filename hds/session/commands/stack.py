@@ -15,7 +15,7 @@ from hds.session.commands.memory import read_up_to
 from hds.session.session import CommandFailed
 from machine.debugger.stack import CallStack, Slot
 from vm.facts.errors import ErrorNumber
-from vm.registers import STORAGE_INDEX
+from vm.facts.registers import STORAGE_INDEX
 
 if TYPE_CHECKING:
     from hds.session.scripts import Prepared

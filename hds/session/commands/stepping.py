@@ -16,7 +16,7 @@ from hds.session.session import CommandFailed
 from lang.commands import number_32
 from machine.machine import RunSummary, StopCause
 from vm.facts.errors import ErrorNumber
-from vm.registers import RIP
+from vm.facts.registers import RIP
 
 if TYPE_CHECKING:
     from hds.session.execution import Execution

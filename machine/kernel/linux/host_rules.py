@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from machine.kernel.linux.errors import Errno, LinuxError
-from vm.limits import Limits
+from vm.facts.limits import Limits
 
 LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 OPEN = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY

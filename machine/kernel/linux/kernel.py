@@ -34,9 +34,9 @@ from machine.kernel.linux.tree import World
 from machine.loaders import LoadError, initial_stack
 from machine.schedule.clock import VirtualClock
 from machine.schedule.process import Process
+from vm.facts.limits import DEFAULT_LIMITS, Limits
+from vm.facts.registers import STORAGE_INDEX
 from vm.files import FileRefused, read_file
-from vm.limits import DEFAULT_LIMITS, Limits
-from vm.registers import STORAGE_INDEX
 
 _RAX = STORAGE_INDEX["rax"]
 _ARGUMENTS = tuple(STORAGE_INDEX[name] for name in ("rdi", "rsi", "rdx", "r10", "r8", "r9"))

@@ -11,7 +11,7 @@ from machine.kernel.linux.paths import Place
 from machine.kernel.linux.space import AddressSpace
 from machine.schedule.clock import VirtualClock
 from machine.schedule.process import Process
-from vm.limits import Limits
+from vm.facts.limits import Limits
 
 PARENT_ID = 1
 NANOSECONDS = 1_000_000_000

@@ -15,7 +15,7 @@ from machine.kernel.base import Services
 from machine.kernel.nt.names import CALL_BY_NAME
 from machine.kernel.nt.process import NtState
 from machine.schedule.process import Process
-from vm.registers import STORAGE_INDEX
+from vm.facts.registers import STORAGE_INDEX
 
 __all__ = [
     "CALLS", "CURRENT_PROCESS", "KERNEL_HALF", "Address", "BadPointer", "Handle", "Int", "NtThread", "UInt", "Word",

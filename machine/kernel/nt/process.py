@@ -17,7 +17,7 @@ from machine.loaders.initial_stack import STACK_SIZE, STACK_TOP
 from machine.memory.guest_memory import PAGE, Protection, Region
 from machine.processor import msr
 from machine.schedule.process import Process
-from vm.registers import STORAGE_INDEX
+from vm.facts.registers import STORAGE_INDEX
 
 USER_BLOCKS = 0x7FF5_0000_0000  # PEB, parameters, TEB, exit code
 _PARAMETERS, _TEB, _EXIT, _SIZE = PAGE, 3 * PAGE, 5 * PAGE, 6 * PAGE

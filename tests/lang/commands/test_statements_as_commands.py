@@ -6,7 +6,7 @@ import pytest
 
 from lang.commands import read_commands
 from lang.source import SourceFile
-from vm.builtins import ALIASES, BUILTINS
+from vm.facts.builtins import ALIASES, BUILTINS
 
 
 def hint(text: str) -> str:

@@ -12,8 +12,8 @@ from machine.memory.guest_memory import GuestMemory, Protection, Quota
 from machine.processor.cpu import Cpu
 from machine.schedule.clock import VirtualClock
 from machine.schedule.process import Process
-from vm.limits import DEFAULT_LIMITS, Limits
-from vm.registers import STORAGE_INDEX
+from vm.facts.limits import DEFAULT_LIMITS, Limits
+from vm.facts.registers import STORAGE_INDEX
 
 SCRATCH, PAGES = 0x10_0000, 64
 AT_FDCWD = -100

@@ -31,7 +31,7 @@ from machine.kernel.linux.names import NAMES, NUMBERS
 from machine.kernel.linux.refused import REFUSED
 from machine.loaders.initial_stack import STACK_TOP
 from machine.memory.guest_memory import PAGE
-from vm.limits import DEFAULT_LIMITS
+from vm.facts.limits import DEFAULT_LIMITS
 
 UNMAPPED = 0x5000_0000
 

@@ -13,7 +13,7 @@ from linux_world import AT_FDCWD, O_CREAT, O_DIRECTORY, O_PATH, O_RDWR, O_TRUNC,
 
 from machine.kernel.linux.errors import Errno
 from machine.loaders import LoadError
-from vm.limits import Limits
+from vm.facts.limits import Limits
 
 SECRET = b"the secret outside"
 

@@ -11,8 +11,8 @@ from hds.report.records import CodeFault, GuestOutput, Halt, Message, Notice, Re
 from hds.report.reporters import Questions
 from hds.session.session import Session
 from vm.engine import Engine
-from vm.limits import DEFAULT_LIMITS, Limits
-from vm.registers import STORAGES
+from vm.facts.limits import DEFAULT_LIMITS, Limits
+from vm.facts.registers import STORAGES
 
 NATIVE = ("native", "copied")  # with the processor's own registers, and with copies
 CARRIERS = ("portable", *NATIVE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from carrier_worlds import CARRIERS, NATIVE, run
 
-from vm.limits import Limits
+from vm.facts.limits import Limits
 
 pytest.importorskip("llvmlite")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lang import syntax as s
-from vm.registers import STORAGE_INDEX
+from vm.facts.registers import STORAGE_INDEX
 
 from . import arithmetic as a
 from .arithmetic import Value

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from native_cases import script
 
 from vm.engine import Fault
+from vm.facts.limits import DEFAULT_LIMITS, Limits
+from vm.facts.registers import STORAGE_INDEX, STORAGES
 from vm.host import MemoryHost
 from vm.interpreter import Interpreter
-from vm.limits import DEFAULT_LIMITS, Limits
 from vm.native.access import DirectAccess, Region, region_rows
 from vm.native.engine import NativeEngine
-from vm.registers import STORAGE_INDEX, STORAGES
 from vm.script_memory import GlobalStore
 
 RAX, RCX, RDX, RIP, GDTR = (STORAGE_INDEX[name] for name in ("rax", "rcx", "rdx", "rip", "gdtr"))

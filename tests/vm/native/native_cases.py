@@ -9,10 +9,10 @@ from functools import cache
 from lang.compiler import Compiler
 from lang.source import SourceFile
 from vm.engine import Engine, RunResult
+from vm.facts.limits import DEFAULT_LIMITS, Limits
 from vm.host import MemoryHost
 from vm.interpreter import Interpreter
 from vm.isa import encode
-from vm.limits import DEFAULT_LIMITS, Limits
 from vm.native.engine import NativeEngine
 from vm.program import Function, Program
 from vm.script_memory import GlobalStore

@@ -7,10 +7,10 @@ from direct_guest import RAX, RCX, TWO, Guest, run
 from native_cases import script
 
 from vm.engine import FaultKind
+from vm.facts.pseudo_registers import PSEUDO_INDEX
 from vm.host import MemoryHost
 from vm.native.access import READABLE, NativeHost, Region, region_rows
 from vm.native.engine import NativeEngine
-from vm.registers import PSEUDO_INDEX
 from vm.script_memory import GlobalStore
 
 

@@ -10,8 +10,8 @@ from direct_guest import RAX, Guest, run
 from native_cases import script
 
 from vm.engine import FaultKind, Loaded, RunResult
+from vm.facts.limits import Limits
 from vm.host import MemoryHost
-from vm.limits import Limits
 from vm.native.access import READABLE
 from vm.native.activation import Prepared, Workspace
 from vm.native.engine import NativeEngine

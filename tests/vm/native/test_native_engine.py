@@ -11,14 +11,14 @@ import pytest
 from native_cases import main_program, same, script
 
 from vm.engine import Loaded
+from vm.facts.limits import Limits
+from vm.facts.registers import STORAGE_INDEX
 from vm.host import MemoryHost
-from vm.limits import Limits
 from vm.native.activation import Prepared, Workspace
 from vm.native.engine import NativeEngine
 from vm.native.listing import emit
 from vm.native.stack_bound import MAX_INSTRUCTIONS, fits_native
 from vm.native.trigger import entry_point, prepare, registers_used
-from vm.registers import STORAGE_INDEX
 from vm.script_memory import GlobalStore
 from vm.verifier import VerificationError
 

@@ -7,10 +7,10 @@ import struct
 import pytest
 from native_cases import World, engines, main_program
 
+from vm.facts.limits import DEFAULT_LIMITS
+from vm.facts.registers import REGISTER_INDEX
 from vm.isa import BY_MNEMONIC, INTEGER_KINDS
-from vm.limits import DEFAULT_LIMITS
 from vm.native.lowering import LOWERING
-from vm.registers import REGISTER_INDEX
 from vm.script_memory import GlobalStore
 from vm.semantics import BINARY, UNARY
 

@@ -12,8 +12,8 @@ from native_cases import BASE, World, engines, same, same_script, script
 
 from vm import formatting
 from vm.engine import FaultKind
+from vm.facts.limits import DEFAULT_LIMITS, Limits
 from vm.host import MemoryHost
-from vm.limits import DEFAULT_LIMITS, Limits
 from vm.native.activation import Prepared, Workspace
 from vm.native.engine import NativeEngine
 from vm.native.records import RING_CELLS, Text, Waiting, waiting

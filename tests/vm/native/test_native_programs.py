@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 from native_cases import BASE, PAGE, World, same
 
 from vm import formatting
-from vm.builtins import BUILTINS, Effect
+from vm.facts.builtins import BUILTINS, Effect
+from vm.facts.limits import Limits
+from vm.facts.pseudo_registers import PSEUDO_REGISTERS
+from vm.facts.registers import REGISTERS
 from vm.isa import INSTRUCTIONS, INTEGER_KINDS, Instruction, Operand, encode
-from vm.limits import Limits
 from vm.program import Function, GlobalSymbol, Program
-from vm.registers import PSEUDO_REGISTERS, REGISTERS
 from vm.script_memory import GLOBALS_BASE, LITERALS_BASE, STACK_BASE
 from vm.verifier import verify
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from native_cases import BASE, PAGE, World, same, same_script, script
 
-from vm.builtins import BUILTINS, Effect
 from vm.engine import FaultKind
+from vm.facts.builtins import BUILTINS, Effect
+from vm.facts.limits import DEFAULT_LIMITS, Limits
 from vm.isa import INSTRUCTIONS, decode
-from vm.limits import DEFAULT_LIMITS, Limits
 from vm.semantics import BINARY, UNARY
 
 WORLD = World(

@@ -7,7 +7,7 @@ from direct_guest import RAX, RCX, RDX, TWO, Guest, run
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vm.limits import Limits
+from vm.facts.limits import Limits
 
 UNITS = {"strlen": 1, "wcslen": 2, "strcmp": 1, "wcscmp": 2, "strncmp": 1, "wcsncmp": 2, "memcmp": 1}
 LITERALS = {1: ('""', '"a"', '"ab"', '"abc"'), 2: ('L""', 'L"a"', 'L"ab"', 'L"\\x8000"')}
