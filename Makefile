@@ -41,7 +41,7 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests/test_architecture.py
+	$(BIN)/python -m pytest tests/test_architecture.py tests/test_house.py
 
 docs: $(READY)
 	$(BIN)/python -m hds.cli.documentation --write docs
