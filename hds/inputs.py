@@ -7,6 +7,7 @@ a command file or a bare script (statements without `? { }`, as in files that `f
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import select
 import sys
@@ -238,6 +239,15 @@ def drives(arguments: argparse.Namespace) -> Drives:
 def located(path: str, arguments: argparse.Namespace) -> str:
     """As `locate`, with the drives that --drive gives; exits where there is none."""
     return locate(path, drives(arguments))
+
+
+def located_folder(path: str, arguments: argparse.Namespace) -> Path:
+    """A folder that is there, as `located`; exits where there is none."""
+    found = Path(located(path, arguments))
+    if not found.is_dir():
+        why = "it is no folder" if found.exists() else os.strerror(errno.ENOENT)
+        refuse(f"cannot read {path}: {why}", ExitCode.NO_INPUT)
+    return found
 
 
 def add_programs(parser: argparse.ArgumentParser) -> None:

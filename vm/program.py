@@ -103,7 +103,7 @@ def read_header(data: bytes, magic: bytes, version: int, what: str) -> bytes:
     The version is looked at as soon as it is there: all formats have it at the same place.
     """
     if data[: len(magic)] != magic:
-        raise ProgramFormatError(f"not a compiled {what} (wrong magic number)")
+        raise ProgramFormatError(f"not a compiled hds {what} (wrong magic number)")
     found = int.from_bytes(data[4:6], "little")
     if len(data) >= 6 and found != version:
         raise ProgramFormatError(

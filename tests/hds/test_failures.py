@@ -32,7 +32,7 @@ RUNS: list[tuple[FailureKind, str, tuple[str, ...]]] = [
     (FailureKind.NO_INPUT, TWICE, ("--stdin", "/no/file", "-e", "g", "{}")),
     (FailureKind.REFUSED, TWICE, ("-e", "print \udcff")),
     (FailureKind.LOAD, TWICE, ("--kind", "elf", "-e", "g", "{}")),
-    (FailureKind.LOAD, TWICE, ("--root", "/no/folder", "-e", "g", "{}")),
+    (FailureKind.NO_INPUT, TWICE, ("--root", "/no/folder", "-e", "g", "{}")),
     (FailureKind.LOAD, "bogus", ("-e", "g", "{}")),
     (FailureKind.COMPILE, TWICE, ("-e", "bogus")),
     (FailureKind.COMPILE, TWICE, ("-e", "? print(1)", "{}")),

@@ -262,7 +262,13 @@ def test_every_command_finds_a_path_of_windows_on_its_drive(
         assert (disk / "Scripts" / name).is_file()
 
 
-@pytest.mark.parametrize("words", [("run",), ("check",), ("compile", "-o", "x"), ("disasm",), ("fmt",), ("eval",)])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run",), ("check",), ("compile", "-o", "x"), ("disasm",), ("fmt",), ("fmt", "-w"), ("eval",), ("conform",),
+        ("fuzz", "--cases", "0", "--save"), ("run", "-e", "g", "--root"), ("run", "-e", "g", "--root-rw"),
+    ],
+)  # fmt: skip
 def test_files_of_the_command_line_follow_the_same_rule(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
 ) -> None:
@@ -273,7 +279,7 @@ def test_files_of_the_command_line_follow_the_same_rule(
     assert "'c:\\main.hds' is a path of Windows\n  hint: --drive c=DIR says where it is" in ran.errors
 
 
-@pytest.mark.parametrize("words", [("run",), ("check",), ("compile", "-o", "c:\\x.hdc")])
+@pytest.mark.parametrize("words", [("run",), ("check",), ("compile", "-o", "c:\\x.hdc"), ("fmt",), ("fmt", "-w")])
 def test_a_script_of_the_command_line_is_found_on_a_drive(disk: Path, words: tuple[str, ...]) -> None:
     ran = command_line(*words, "--drive", f"c={disk}", "c:\\SCRIPTS\\main.hds")
     assert ran.code == 0, ran.errors
@@ -285,6 +291,15 @@ def test_a_program_of_the_command_line_and_of_python_is_found_on_a_drive(disk: P
     made = Session("c:\\GUEST.asm", compiler=Compiler(drives=read_drives([f"c={disk}"])))
     assert made.process is not None
     assert made.process.name == "guest.asm"
+
+
+@pytest.mark.parametrize("flag", ["--root", "--root-rw"])
+def test_the_folder_of_a_guest_may_be_on_a_drive_and_has_to_be_there(disk: Path, flag: str) -> None:
+    words = ("run", "--drive", f"c={disk}", "-e", "g", flag)
+    assert command_line(*words, "c:\\SCRIPTS", str(disk / "guest.asm")).code == 0
+    for folder, why in (("c:\\none", "No such file or directory"), ("c:\\guest.asm", "it is no folder")):
+        ran = command_line(*words, folder, str(disk / "guest.asm"))
+        assert (ran.code, ran.errors) == (3, f"hds: cannot read {folder}: {why}\n")
 
 
 @pytest.mark.parametrize("text", ["c", "cc=.", "c=/no/where"])

@@ -188,6 +188,12 @@ def test_the_rest_of_a_file_is_carried_out_at_the_break(tmp_path: Path) -> None:
 # --- exit codes
 
 
+def test_a_go_that_reaches_the_limit_is_the_last_run(tmp_path: Path) -> None:
+    ran = command_line("run", "--max-instructions", "1000", "-e", "g", listing_file(tmp_path, "again: jmp again"))
+    assert ", 1000 guest instructions; stopped: instruction limit\n" in ran.errors
+    assert ran.code == ExitCode.LIMIT
+
+
 @pytest.mark.parametrize(
     ("commands", "listing", "options", "code"),
     [

@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from hds.exit_codes import ExitCode
-from hds.inputs import add_limits, chosen_limits, decode_text, read_bytes, refuse
+from hds.inputs import add_drives, add_limits, chosen_limits, decode_text, located, read_bytes, refuse
 from hds.session.engines import ENGINES, add_engine, load_engine
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", help="vectors, one JSON object a line; - for stdin")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default text")
     add_engine(parser, "both")
+    add_drives(parser)
     add_limits(parser)
 
 
@@ -38,7 +39,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     passed = failed = 0
     for path in arguments.files:
         try:
-            vectors = read_vectors(decode_text(path, read_bytes(path, limits)))
+            vectors = read_vectors(decode_text(path, read_bytes(located(path, arguments), limits)))
         except MalformedVector as error:
             refuse(f"{path}: {error}", ExitCode.FAILED)
         for vector in vectors:

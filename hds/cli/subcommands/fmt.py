@@ -11,10 +11,12 @@ from hds.exit_codes import ExitCode
 from hds.inputs import (
     COMMAND_LINE,
     InputError,
+    add_drives,
     add_execute,
     add_kind,
     add_limits,
     chosen_limits,
+    drives,
     is_script,
     read_source,
     refuse,
@@ -37,6 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--check", action="store_true", help="write nothing; show what would change and exit with 1")
     group.add_argument("-w", "--write", action="store_true", help="write the files in place")
     add_kind(parser)
+    add_drives(parser)
     add_limits(parser)
 
 
@@ -48,7 +51,11 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     worst = ExitCode.OK
     for name in [*arguments.files, *([COMMAND_LINE] if arguments.execute is not None else [])]:
         try:
-            source = source_argument(arguments.execute) if name == COMMAND_LINE else read_source(name, limits)
+            source = (
+                source_argument(arguments.execute)
+                if name == COMMAND_LINE
+                else read_source(name, limits, drives(arguments))
+            )
         except InputError as error:
             report(error.failure, as_json=False)
             worst = max(worst, error.code)

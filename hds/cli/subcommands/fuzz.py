@@ -9,7 +9,7 @@ from hds.exit_codes import ExitCode
 from hds.fuzzing.campaign import Failure, saved
 from hds.fuzzing.campaign import run as run_campaign
 from hds.fuzzing.laws import LAWS, Law
-from hds.inputs import refuse
+from hds.inputs import add_drives, located, refuse
 from vm.files import FileRefused
 
 DEFAULT_SECONDS = 60.0
@@ -27,7 +27,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--law", action="append", choices=[law.name for law in LAWS], metavar="NAME",
         help="only this law; may be repeated. " + "; ".join(f"{law.name}: {law.doc}" for law in LAWS),
     )  # fmt: skip
-    parser.add_argument("--save", type=Path, metavar="DIR", help="write every failure there, as a .hds file")
+    parser.add_argument("--save", metavar="DIR", help="write every failure there, as a .hds file")
+    add_drives(parser)
 
 
 def run(arguments: argparse.Namespace) -> ExitCode:
@@ -38,17 +39,18 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 def fuzz(laws: tuple[Law, ...], arguments: argparse.Namespace) -> ExitCode:
     """The campaign with these laws."""
+    folder = None if arguments.save is None else Path(located(arguments.save, arguments))
     seconds = arguments.seconds if arguments.cases is not None or arguments.seconds is not None else DEFAULT_SECONDS
 
     def found(failure: Failure) -> None:
         print(f"FAILED {failure.law.name}, seed {failure.seed}, case {failure.number}: {failure.why}", flush=True)
-        if arguments.save is not None:
+        if folder is not None:
             try:
-                print(f"  saved as {saved(failure, arguments.save)}")
+                print(f"  saved as {saved(failure, folder)}")
             except FileRefused as error:
                 refuse(str(error), ExitCode.NO_INPUT)
             except OSError as error:
-                refuse(f"cannot write to {arguments.save}: {error.strerror}", ExitCode.NO_INPUT)
+                refuse(f"cannot write to {folder}: {error.strerror}", ExitCode.NO_INPUT)
         elif isinstance(failure.case, str):
             print("\n".join("    " + line for line in failure.case.splitlines()))
 

@@ -10,7 +10,6 @@ import argparse
 import shlex
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hds.cli.word_order import note_known_flags, refuse_script_as_program, refuse_wrong_order
@@ -20,8 +19,8 @@ from hds.inputs import (
     add_execute,
     add_limits,
     chosen_limits,
-    drives,
-    locate,
+    located,
+    located_folder,
     new_compiler,
     parse_number,
     read_bytes,
@@ -88,8 +87,8 @@ def add_guest(parser: argparse.ArgumentParser) -> None:
     guest.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="an environment variable")
     guest.add_argument("--guest-output", choices=GUEST_OUTPUT, default="stderr", help="where it writes")
     shown = guest.add_mutually_exclusive_group()
-    shown.add_argument("--root", type=Path, metavar="DIR", help="a folder that a Linux guest sees as /, read-only")
-    shown.add_argument("--root-rw", type=Path, metavar="DIR", help="the same, and it may write there")
+    shown.add_argument("--root", metavar="DIR", help="a folder that a Linux guest sees as /, read-only")
+    shown.add_argument("--root-rw", metavar="DIR", help="the same, and it may write there")
     guest.add_argument("--stdin", default="none", metavar="FILE", help="what it reads: a file, -, none (default)")
     guest.add_argument("--cores", type=_count, default=1, metavar="N", help="emulated cores (default 1)")
     guest.add_argument(
@@ -270,15 +269,16 @@ def _machine_options(arguments: argparse.Namespace, limits: Limits) -> MachineOp
 
 
 def _world(arguments: argparse.Namespace, limits: Limits) -> World:
-    """What a Linux guest is shown of the host. Exits when its standard input cannot be read."""
+    """What a Linux guest is shown of the host. Exits when its standard input cannot be read, or its folder is none."""
     from machine.kernel.linux import World
 
     source: bytes | int | None = None
     if arguments.stdin == "-":
         source = 0
     elif arguments.stdin != "none":
-        source = read_bytes(locate(arguments.stdin, drives(arguments)), limits, "max_file_bytes")
-    folder = arguments.root_rw or arguments.root
+        source = read_bytes(located(arguments.stdin, arguments), limits, "max_file_bytes")
+    shown = arguments.root_rw or arguments.root
+    folder = None if shown is None else located_folder(shown, arguments)
     return World(folder, arguments.root_rw is not None, source)
 
 
@@ -287,7 +287,7 @@ def _stopped(session: Session) -> bool:
     from machine.machine import StopCause
 
     last = session.totals.last
-    return last is not None and last.cause in (StopCause.BREAK, StopCause.TIMEOUT, StopCause.STOPPED)
+    return last is not None and last.cause in (StopCause.BREAK, StopCause.BUDGET, StopCause.TIMEOUT, StopCause.STOPPED)
 
 
 def _reporter(arguments: argparse.Namespace, limits: Limits) -> Reporter[Record]:

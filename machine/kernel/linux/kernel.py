@@ -31,7 +31,7 @@ from machine.kernel.linux.refused import REFUSED
 from machine.kernel.linux.space import AddressSpace
 from machine.kernel.linux.task import NANOSECONDS, Task
 from machine.kernel.linux.tree import World
-from machine.loaders import LoadError, initial_stack
+from machine.loaders import LoadError, UnreadableFile, initial_stack
 from machine.schedule.clock import VirtualClock
 from machine.schedule.process import Process
 from vm.facts.limits import DEFAULT_LIMITS, Limits
@@ -113,7 +113,7 @@ class LinuxKernel(UnknownCalls):
             raise LoadError(f"{error}", error.hint or "") from None
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-            raise LoadError(f"the guest's files cannot be shown: {reason}") from None
+            raise UnreadableFile(f"cannot show {self._world.root} to the guest: {reason}") from None
         end_of_program = max(area.start + area.size for area in start.image.areas)
         self._tasks[process] = Task(
             process, AddressSpace(process.cpu, end_of_program), files, root, root, store,
