@@ -11,7 +11,7 @@ from lang.diagnostics import Diagnostic
 if TYPE_CHECKING:
     from lang.commands import Token
     from machine.root.assembler import Assembly
-    from machine.root.assembly_syntax import AssemblerWarning
+    from machine.root.assembly_expressions import AssemblerWarning
     from machine.root.assembly_tokens import AssemblerError
     from vm.facts.limits import Limits
 

@@ -12,17 +12,16 @@ equal instructions; the sizes of branches settle in a fixed number of rounds.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
 from machine.root import assembler_process
 from machine.root.assembler_process import Encoding, KeystoneMissingError, KeystoneUnavailableError, Refusal
+from machine.root.assembly_expressions import AssemblerWarning, Expression
 from machine.root.assembly_syntax import (
     OPERAND_SIZES,
-    AssemblerWarning,
     Data,
-    Expression,
     Immediate,
     Instruction,
     Label,
@@ -88,11 +87,23 @@ def assemble(text: str, *, address: int = 0, radix: int = 10, limits: Limits = D
     Condition and code blocks use 16, with a warning for numbers that look decimal; listings use 10. Raises
     AssemblerError; MissingAssemblerError when Keystone is not installed.
     """
-    listing = parse(text, radix, limits.max_assembly_statements)
-    layout = _Layout(listing.statements, address, _Encoder(listing.statements, limits))
-    layout.settle()
+    try:
+        listing = parse(text, radix, limits.max_assembly_statements)
+        layout = _Layout(listing.statements, address, _Encoder(listing.statements, limits))
+        layout.settle()
+    except AssemblerError as error:
+        if not error.hint and _may_be_comment(text, error):
+            error.hint = "`;` ends a statement; comments begin with //"
+        raise
     count = sum(not isinstance(statement, Label) for statement in listing.statements)
     return Assembly(b"".join(layout.pieces()), count, layout.labels, listing.warnings)
+
+
+def _may_be_comment(text: str, error: AssemblerError) -> bool:
+    """Whether the error lies in the rest of a line, of several, behind a `;`."""
+    lines = text.split("\n")
+    before, behind = lines[error.line - 1][: error.column - 1], lines[error.line - 1][error.column - 1 :]
+    return len(lines) > 1 and ";" in before and ";" not in behind
 
 
 class _Layout:
@@ -219,10 +230,13 @@ class _Encoder:
         first = _at(self._statements, next(iter(new.values())))
         try:
             assembler_process.start(self._limits)
-            from machine.root.assembly_check import disagreement  # Capstone is imported while Keystone starts
+            from machine.root.assembly_check import without_encoding  # Capstone is imported while Keystone starts
 
-            texts = [text for text in new if text not in _OWN_ENCODINGS]
-            encodings: dict[str, Encoding] = dict(zip(texts, _one_by_one(texts, self._limits), strict=True))
+            answers: dict[str, Encoding] = {text: code for text, code in _OWN_ENCODINGS.items() if text in new}
+            answers |= {text: Refusal(why) for text, index in new.items() if (why := without_encoding(wanted[index]))}
+            asked = _one_by_one([text for text in new if text not in answers], self._limits)
+            for text, index in new.items():  # to the first one that is refused
+                self._keep(text, index, wanted[index], answers[text] if text in answers else next(asked))
         except KeystoneMissingError:
             raise MissingAssemblerError(
                 "assembly text needs the package keystone-engine, which is not installed",
@@ -232,18 +246,21 @@ class _Encoder:
             ) from None
         except KeystoneUnavailableError as error:
             raise first.position.error(f"nothing can be assembled: {error}") from None
-        for text, index in new.items():
-            instruction, code = _at(self._statements, index), _OWN_ENCODINGS.get(text) or encodings[text]
-            problem = code.reason if isinstance(code, Refusal) else disagreement(instruction, wanted[index], code)
-            if problem or isinstance(code, Refusal):
-                raise instruction.position.error(
-                    f"`{instruction.text}` cannot be assembled: {problem}", _hint(instruction)
-                )
-            self._known[text] = code
+
+    def _keep(self, text: str, index: int, operands: tuple[Operand, ...], code: Encoding) -> None:
+        """Remember what was answered for an instruction. Raises AssemblerError."""
+        from machine.root.assembly_check import disagreement
+
+        instruction = _at(self._statements, index)
+        problem = code.reason if isinstance(code, Refusal) else disagreement(instruction, operands, code)
+        if problem or isinstance(code, Refusal):
+            reason = f"`{instruction.text}` cannot be assembled: {problem}"
+            raise instruction.position.error(reason, _hint(instruction, problem))
+        self._known[text] = code
 
 
-def _one_by_one(texts: list[str], limits: Limits) -> Iterable[Encoding]:
-    """The encoding of each text."""
+def _one_by_one(texts: list[str], limits: Limits) -> Iterator[Encoding]:
+    """The encoding of each text, to the first one that is refused."""
     from machine.root.assembly_check import lengths
 
     done = 0
@@ -260,7 +277,9 @@ def _one_by_one(texts: list[str], limits: Limits) -> Iterable[Encoding]:
             yield from assembler_process.encode_singly(group, limits)
 
 
-def _hint(instruction: Instruction) -> str:
+def _hint(instruction: Instruction, problem: str) -> str:
+    if "operand" not in problem:
+        return ""
     unclear = any(isinstance(operand, Memory) and operand.size is None for operand in instruction.operands)
     return "state the size of the memory operand, as in `dword ptr [rax]`" if unclear else ""
 

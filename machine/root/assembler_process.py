@@ -68,24 +68,33 @@ def running() -> int | None:
 
 
 def encode(texts: Sequence[str], limits: Limits) -> Iterator[tuple[int, Encoding]]:
-    """Pairs of a count and the code of that many of the instructions, in their order; refused is always a single one.
+    """Pairs of a count and the code of that many of the instructions, in their order, to the first one that is refused.
 
     Raises KeystoneMissingError, KeystoneUnavailableError.
     """
     for start in range(0, len(texts), _BATCH):
-        yield from _encode_batch(texts[start : start + _BATCH], limits, TOGETHER)
+        for count, encoding in _encode_batch(texts[start : start + _BATCH], limits, TOGETHER):
+            yield count, encoding
+            if isinstance(encoding, Refusal):
+                return
 
 
 def encode_singly(texts: Sequence[str], limits: Limits) -> list[Encoding]:
-    """The code of each instruction. Raises KeystoneMissingError, KeystoneUnavailableError."""
+    """The code of each instruction, to the first one that ends the process.
+
+    Raises KeystoneMissingError, KeystoneUnavailableError.
+    """
     found: list[Encoding] = []
     for start in range(0, len(texts), _BATCH):
-        found += (encoding for _, encoding in _encode_batch(texts[start : start + _BATCH], limits, SINGLY))
+        batch = texts[start : start + _BATCH]
+        found += (encoding for _, encoding in _encode_batch(batch, limits, SINGLY))
+        if len(found) < start + len(batch):
+            break
     return found
 
 
 def _encode_batch(texts: Sequence[str], limits: Limits, mode: int) -> list[tuple[int, Encoding]]:
-    """Answers for all of the texts, whatever ends the process meanwhile."""
+    """Answers for the texts, to the first one that ends the process."""
     answers: list[tuple[int, Encoding]] = []
     done = 0
     with _lock:
@@ -97,8 +106,7 @@ def _encode_batch(texts: Sequence[str], limits: Limits, mode: int) -> list[tuple
             except _EndedError as ended:
                 stop()
                 if mode == SINGLY or len(texts) - done == 1:
-                    answers.append((1, Refusal(str(ended))))
-                    done += 1
+                    return [*answers, (1, Refusal(str(ended)))]
                 mode = SINGLY  # which instruction it was is seen when they are sent one by one
             except BaseException:
                 stop()  # an interrupted exchange leaves answers behind

@@ -27,6 +27,8 @@ from machine.root.assembly_forms import (
 )
 from machine.root.assembly_syntax import Immediate, Instruction, Memory, Operand, Register
 
+_HIGH_BYTES = frozenset({"ah", "bh", "ch", "dh"})
+_WITH_REX = frozenset({"spl", "bpl", "sil", "dil", *HALVES})  # beside r8 to r15
 _COMMUTATIVE = frozenset({"xchg", "test"})
 _SHIFTS = frozenset({"shl", "shr", "sar", "rol", "ror", "rcl", "rcr"})
 # Memory operands of these say their size by themselves.
@@ -36,7 +38,8 @@ _SIZELESS = frozenset({
     "xsaveopt", "xsaveopt64", "xrstor", "xrstor64", "ldmxcsr", "stmxcsr", "cmpxchg8b", "cmpxchg16b", "prefetcht0",
     "prefetcht1", "prefetcht2", "prefetchnta", "prefetchw", "fnstcw", "fldcw", "fnstsw", "fnstenv", "fldenv", "fnsave",
     "frstor", "movsxd", "movd", "fbld", "fbstp", "cvtss2si",
-    "cvttss2si", "cvtsd2si", "cvttsd2si",
+    "cvttss2si", "cvtsd2si", "cvttsd2si", "clflushopt", "clwb", "xsavec", "xsavec64", "xsaves", "xsaves64", "xrstors",
+    "xrstors64", "vmptrld", "vmptrst", "vmclear", "vmxon", "invept", "invvpid", "lsl", "lar",
 })  # fmt: skip
 _SIZELESS_FAMILIES = ("set", "punpckl")
 # A 64-bit result of these is the 32-bit one, extended with zeros, as every 32-bit result is.
@@ -57,6 +60,22 @@ def _decoder() -> Any:
 def lengths(code: bytes) -> list[int]:
     """The lengths in bytes of the instructions of `code`; what Capstone does not decode is not among them."""
     return [size for _, size, _, _ in _decoder().disasm_lite(code, 0)]
+
+
+def without_encoding(operands: tuple[Operand, ...]) -> str:
+    """Why no instruction has these operands together; empty if nothing is known. Keystone would end at them.
+
+    A REX prefix, without which there are no 64 bits and no registers beyond the first eight, turns AH, CH, DH and BH
+    into SPL, BPL, SIL and DIL (SDM volume 1, 3.4.1.1).
+    """
+    registers = [operand.name for operand in operands if isinstance(operand, Register)]
+    high = next((name for name in registers if name in _HIGH_BYTES), None)
+    if high is None:
+        return ""
+    addresses = (name for operand in operands if isinstance(operand, Memory) for name, _ in operand.registers)
+    other = next((name for name in (*registers, *addresses) if name.lstrip("r")[:1].isdigit()), None)
+    other = other or next((name for name in registers if name in _WITH_REX), None)
+    return f"no instruction has both {high} and {other}" if other else ""
 
 
 def disagreement(instruction: Instruction, operands: tuple[Operand, ...], code: bytes) -> str:

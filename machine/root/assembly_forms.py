@@ -8,8 +8,9 @@ from typing import Any
 
 from capstone import x86 as cs_x86
 
+from machine.root.assembly_expressions import Expression
 from machine.root.assembly_names import PREFIX_SYNONYMS, canonical
-from machine.root.assembly_syntax import Expression, Immediate, Instruction, Memory, Operand, Register
+from machine.root.assembly_syntax import Immediate, Instruction, Memory, Operand, Register
 
 
 @dataclass(frozen=True)
@@ -61,13 +62,20 @@ _LEGACY_PREFIXES = frozenset({*_PREFIX_BYTES, 0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65
 _SEGMENTS_WITH_A_BASE = ("fs", "gs")
 
 # Comparisons whose names contain the number in their last operand (SDM volume 2, CMPPS).
-_COMPARISONS = ("eq", "lt", "le", "unord", "neq", "nlt", "nle", "ord")
+_COMPARISONS = (
+    "eq", "lt", "le", "unord", "neq", "nlt", "nle", "ord", "eq_uq", "nge", "ngt", "false", "neq_oq", "ge", "gt", "true",
+    "eq_os", "lt_oq", "le_oq", "unord_s", "neq_us", "nlt_uq", "nle_uq", "ord_s", "eq_us", "nge_uq", "ngt_uq",
+    "false_os", "neq_os", "ge_oq", "gt_oq", "true_us",
+)  # fmt: skip
 _COMPARISON_NAMES: dict[str, tuple[str, int]] = {
     f"{vex}cmp{condition}{kind}": (f"{vex}cmp{kind}", number)
-    for vex in ("", "v")
-    for number, condition in enumerate(_COMPARISONS)
+    for vex, count in (("", 8), ("v", 32))
+    for number, condition in enumerate(_COMPARISONS[:count])
     for kind in ("ps", "pd", "ss", "sd")
 }
+
+_SHIFTS = frozenset({"shl", "shr", "sar", "rol", "ror", "rcl", "rcr"})
+_ACCUMULATOR_SIZES = {"al": 1, "ax": 2, "eax": 4, "rax": 8}
 
 _WITH_XMM0 = frozenset({"blendvps", "blendvpd", "pblendvb", "sha256rnds2"})  # which is an operand in texts only
 
@@ -89,9 +97,11 @@ def form_of_statement(instruction: Instruction, operands: tuple[Operand, ...]) -
     """The form of what is written, with resolved operands."""
     mnemonic = canonical(instruction.mnemonic)
     prefix = PREFIX_SYNONYMS.get(instruction.prefix, instruction.prefix)
-    sizes = [operand.size for operand in operands if isinstance(operand, Memory) and operand.size]
-    if mnemonic in STRINGS and sizes:
-        return Form(prefix, mnemonic + _STRING_SUFFIXES.get(sizes[0], "?"), operands)
+    if mnemonic in STRINGS and (size := _string_size(operands)):
+        return Form(prefix, mnemonic + _STRING_SUFFIXES.get(size, "?"), operands)
+    mnemonic, operands = _with_implied_operands(mnemonic, operands)
+    if (prefix, mnemonic, operands) == ("rep", "nop", ()):
+        return Form("", "pause")
     if mnemonic in _COMPARISON_NAMES:
         mnemonic, number = _COMPARISON_NAMES[mnemonic]
         return Form(prefix, mnemonic, (*operands, Immediate(Expression(number))))
@@ -104,6 +114,33 @@ def form_of_statement(instruction: Instruction, operands: tuple[Operand, ...]) -
     if mnemonic == "xchg" and operands in ((Register("rax"), Register("rax")), (Register("ax"), Register("ax"))):
         return Form(prefix, "nop")
     return _x87_form(Form(prefix, mnemonic, operands))
+
+
+def _string_size(operands: tuple[Operand, ...]) -> int | None:
+    """Bytes that a string instruction takes at a time, as its memory operands say, or else its accumulator."""
+    stated = [operand.size for operand in operands if isinstance(operand, Memory) and operand.size]
+    names = [operand.name for operand in operands if isinstance(operand, Register)]
+    return next(iter(stated), None) or next((_ACCUMULATOR_SIZES[n] for n in names if n in _ACCUMULATOR_SIZES), None)
+
+
+def _with_implied_operands(mnemonic: str, operands: tuple[Operand, ...]) -> tuple[str, tuple[Operand, ...]]:
+    """An instruction with the operands that need not be written, and without those that need not be either."""
+    if mnemonic in _SHIFTS and len(operands) == 1:
+        return mnemonic, (*operands, Immediate(Expression(1)))
+    if mnemonic in ("shld", "shrd") and len(operands) == 2:
+        return mnemonic, (*operands, Register("cl"))
+    if mnemonic == "xlatb" and len(operands) == 1 and isinstance(operands[0], Memory):
+        plain = replace(operands[0], size=None, segment=with_a_base(operands[0].segment))
+        return mnemonic, () if plain == Memory(None, None, (("rbx", 1),), Expression(), False) else operands
+    if mnemonic == "movsx" and len(operands) == 2 and isinstance(operands[0], Register) and operands[0].name in HALVES:
+        source = operands[1]
+        narrow = (
+            source.size == 4
+            if isinstance(source, Memory)
+            else isinstance(source, Register) and source.name in HALVES.values()
+        )
+        return "movsxd" if narrow else mnemonic, operands
+    return mnemonic, operands
 
 
 def _x87_form(form: Form) -> Form:

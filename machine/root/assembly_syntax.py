@@ -1,30 +1,33 @@
 """The syntax of assembly text: from words to statements with structured operands, in Intel order.
 
-Directives (a statement that begins with a dot)
-are refused: Keystone's reach the host's files. This module decides what a number means, so that nothing is left to the
-assembler's own reading; it does not know which instructions exist.
+Directives (a statement that begins with a dot) are refused: Keystone's reach the host's files. Values are read by
+`assembly_expressions`, so that nothing is left to the assembler's own reading. Which instructions exist is not known
+here.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from machine.root.assembly_tokens import AssemblerError, Position, Source, Token, label_names, shortened, split
-from vm.facts.numbers import ASSEMBLY_BLOCK, ASSEMBLY_LISTING, DECIMAL, TOO_LARGE, number_in, read
+from machine.root.assembly_expressions import AssemblerWarning, Expression, ExpressionReader, Sum
+from machine.root.assembly_tokens import Position, Source, label_names, shortened, split
+from vm.facts.numbers import number_in
 
 PREFIXES = frozenset({"lock", "rep", "repe", "repz", "repne", "repnz"})
+_OTHER_PREFIXES = frozenset({
+    "data16", "data32", "addr16", "addr32", "rex", "rex64", "bnd", "notrack", "xacquire", "xrelease",
+    "cs", "ds", "es", "fs", "gs", "ss",
+})  # fmt: skip
+_PREFIX_HINT = "lock, rep, repe and repne are; a segment stands in front of its address, as in fs:[rax]"
 DATA_SIZES: dict[str, int] = {"db": 1, "dw": 2, "dd": 4, "dq": 8}
 OPERAND_SIZES: dict[str, int] = {
-    "byte": 1, "word": 2, "dword": 4, "fword": 6, "qword": 8, "tbyte": 10, "xmmword": 16, "ymmword": 32,
+    "byte": 1, "word": 2, "dword": 4, "fword": 6, "qword": 8, "mmword": 8, "tbyte": 10, "xmmword": 16, "ymmword": 32,
 }  # fmt: skip
 SEGMENTS = ("cs", "ds", "es", "fs", "gs", "ss")
-_IGNORED_WORDS = frozenset({"ptr", "offset", "short", "near"})
+_WORDS_OF_VALUES = frozenset({"offset", "short"})
 _SCALES = (1, 2, 4, 8)
 _MOST_OPERANDS = 5
-_LONGEST_NUMBER = 100  # characters
-_DIALECTS = {16: ASSEMBLY_BLOCK, 10: ASSEMBLY_LISTING}  # by the radix of numbers without a prefix
 _LONGEST_QUOTE = 80  # characters of a statement in a message
 
 
@@ -48,34 +51,6 @@ def _register_names() -> frozenset[str]:
 
 
 REGISTERS = _register_names()
-
-
-@dataclass(frozen=True)
-class AssemblerWarning:
-    """A word of this length that the author may not have meant so."""
-
-    message: str
-    hint: str
-    line: int
-    column: int
-    length: int
-
-    def __str__(self) -> str:
-        return f"{self.message}; {self.hint} (line {self.line}, column {self.column})"
-
-
-@dataclass(frozen=True)
-class Expression:
-    """A constant plus labels, each added (1) or subtracted (-1). `$` is the label of the statement's own address."""
-
-    constant: int = 0
-    labels: tuple[tuple[str, int], ...] = ()
-
-    def value(self, labels: Mapping[str, int], here: int) -> int:
-        """The sum, in a statement at address `here`; every other label is in `labels`."""
-        if not self.labels:
-            return self.constant
-        return self.constant + sum(sign * (here if name == "$" else labels[name]) for name, sign in self.labels)
 
 
 @dataclass(frozen=True)
@@ -107,6 +82,30 @@ class Memory:
 
 
 Operand = Register | Immediate | Memory
+
+
+class _Address:
+    """What the brackets of one memory operand add up to."""
+
+    def __init__(self, position: Position) -> None:
+        self._position = position
+        self._registers: list[tuple[str, int]] = []
+        self.total = Sum()
+        self.relative = False
+
+    def add(self, register: tuple[str, int]) -> None:
+        """One more register, with its scale."""
+        if len(self._registers) == 2:
+            raise self._position.error("an address has at most two registers")
+        self._registers.append(register)
+
+    def operand(self, size: int | None, segment: str | None) -> Memory:
+        """The operand. Raises AssemblerError."""
+        total = self.total.total()
+        relative = self.relative or ("rip" in dict(self._registers) and bool(total.labels))
+        if relative and any(name != "rip" for name, _ in self._registers):
+            raise self._position.error("an address relative to rip has no other register")
+        return Memory(size, segment, tuple(self._registers), total, relative)
 
 
 @dataclass(frozen=True)
@@ -152,7 +151,7 @@ class Listing:
     warnings: tuple[AssemblerWarning, ...]
 
 
-_MNEMONIC = re.compile(r"[a-z][a-z0-9]{0,19}\Z")
+_MNEMONIC = re.compile(r"[a-z][a-z0-9_]{0,19}\Z")
 _NAME = re.compile(r"[A-Za-z_@?][A-Za-z0-9_@?.$]*\Z")
 
 
@@ -172,21 +171,8 @@ def parse(text: str, radix: int, most: int) -> Listing:
     return Listing(tuple(statements), tuple(warnings))
 
 
-class _StatementParser:
+class _StatementParser(ExpressionReader):
     """One statement's tokens, read from left to right."""
-
-    def __init__(
-        self,
-        tokens: Sequence[Token],
-        radix: int,
-        labels: frozenset[str],
-        warnings: list[AssemblerWarning],
-    ) -> None:
-        self._tokens = tokens
-        self._radix = radix
-        self._labels = labels
-        self._warnings = warnings
-        self._next = 0
 
     def statements(self) -> list[Statement]:
         """The labels in front of the statement, then the statement itself if there is one."""
@@ -213,11 +199,15 @@ class _StatementParser:
         word = first.text.lower()
         if first.kind != "word" or not _MNEMONIC.match(word):
             raise first.position.error(f"an instruction was expected, not {first.text!r}")
+        if word in _OTHER_PREFIXES and self._is_next("word"):
+            raise first.position.error(f"the prefix {word} is not accepted", _PREFIX_HINT)
         if word in DATA_SIZES:
             return Data(DATA_SIZES[word], self._data_elements(DATA_SIZES[word]), first.position)
         prefix = ""
         if word in PREFIXES:
             prefix, word = word, self._take().text.lower() if self._more() else ""
+            if word in PREFIXES:
+                raise first.position.error("an instruction has one prefix at most here")
             if not _MNEMONIC.match(word):
                 raise first.position.error(f"an instruction was expected after {prefix}")
         operands: list[Operand] = []
@@ -258,63 +248,89 @@ class _StatementParser:
                 raise comma.position.error("an operand was expected after the comma")
 
     def _operand(self) -> Operand:
-        size: int | None = None
-        while self._more() and self._tokens[self._next].text.lower() in (OPERAND_SIZES.keys() | _IGNORED_WORDS):
-            size = OPERAND_SIZES.get(self._take().text.lower(), size)
+        size = self._size()
+        if self._more() and self._tokens[self._next].text.lower() in _WORDS_OF_VALUES:
+            word = self._take()
+            if not self._more() or self._is_next("[") or _register_name(self._tokens[self._next].text) in REGISTERS:
+                raise word.position.error(f"`{word.text}` stands in front of a label or a number")
         if not self._more():
             raise self._tokens[-1].position.error("an operand was expected")
         token = self._tokens[self._next]
+        if token.text.lower() == "far" and token.text not in self._labels:
+            raise token.position.error("branches to other segments are not assembled: Keystone has none")
         name = _register_name(token.text)
-        if token.kind == "[":
-            return self._memory(size, None)
         if token.kind == "word" and name in REGISTERS:
             self._take()
-            if name in SEGMENTS and self._more() and self._tokens[self._next].kind == ":":
-                self._take()
-                if not self._more() or self._tokens[self._next].kind != "[":
-                    raise token.position.error(f"'[' was expected after {name}:", f"write {name}:[address]")
-                return self._memory(size, name)
-            return Register(name)
+            if name == "st(0)" and self._is_next("("):
+                raise token.position.error("the x87 registers are st(0) to st(7)")
+            if name not in SEGMENTS or not self._is_next(":"):
+                return Register(name)
+            self._take()
+            if not self._more() or self._tokens[self._next].text.lower() in REGISTERS:
+                raise token.position.error(f"'[' was expected after {name}:", f"write {name}:[address]")
+            return self._memory(size, name)
+        if token.kind == "[":
+            return self._memory(size, None)
+        value = self._expression()
+        if self._is_next("["):
+            return self._memory(size, None, value)
         if size is not None:
             raise token.position.error("a memory operand was expected after its size", "write it in brackets")
-        return Immediate(self._expression())
+        return Immediate(value)
 
-    def _memory(self, size: int | None, segment: str | None) -> Memory:
+    def _size(self) -> int | None:
+        """The size in front of a memory operand, in bytes. Without `ptr` each assembler takes it for something else."""
+        size = None
+        while self._more() and (word := self._tokens[self._next].text.lower()) in (*OPERAND_SIZES, "ptr", "near"):
+            stated = self._take()
+            if word in OPERAND_SIZES:
+                if not self._more() or self._tokens[self._next].text.lower() != "ptr":
+                    raise stated.position.error(
+                        f"`ptr` was expected after {stated.text}", f"write {word} ptr [address]"
+                    )
+                size = OPERAND_SIZES[word]
+        return size
+
+    def _memory(self, size: int | None, segment: str | None, before: Expression | None = None) -> Memory:
+        """`[..]`, `[..][..]`, `8[..]`, where 8 was read `before`, and behind a segment also without brackets."""
+        opening = self._tokens[self._next]
+        address = _Address(opening.position)
+        if before is None and not self._is_next("["):
+            before = self._expression()
+        if before is not None:
+            address.total.add(before)
+        while self._is_next("["):
+            segment = self._brackets(address) or segment
+        return address.operand(size, segment)
+
+    def _brackets(self, address: _Address) -> str | None:
+        """Read one pair of brackets; the segment that is named in it."""
         opening = self._take()
-        relative = self._more() and self._tokens[self._next].text.lower() == "rel"
-        if relative:
+        segment, sign = None, 1
+        if self._more() and self._tokens[self._next].text.lower() == "rel":
             self._take()
+            address.relative = True
         if self._more() and self._tokens[self._next].text.lower() in SEGMENTS:
             segment = self._take().text.lower()
-            if not self._more() or self._take().kind != ":":
+            if not self._is_next(":"):
                 raise opening.position.error(f"':' was expected after {segment}")
-        registers: list[tuple[str, int]] = []
-        constant, labels, sign = 0, list[tuple[str, int]](), 1
+            self._take()
         while True:
             register = self._scaled_register()
             if register is None:
-                term = self._term()
-                constant += sign * term.constant
-                labels += [(name, sign * factor) for name, factor in term.labels]
+                address.total.add(self._product(self._value()), sign)
             elif sign < 0:
                 raise opening.position.error("a register cannot be subtracted")
-            elif len(registers) == 2:
-                raise opening.position.error("an address has at most two registers")
             else:
-                registers.append(register)
+                address.add(register)
             if not self._more():
                 raise opening.position.error("this '[' is not closed")
             token = self._take()
             if token.kind == "]":
-                break
-            if token.kind not in "+-":
+                return segment
+            if token.kind not in ("+", "-"):
                 raise token.position.error(f"unexpected {token.text!r} in an address")
             sign = 1 if token.kind == "+" else -1
-        by_name = "rip" in dict(registers)
-        relative = relative or (by_name and bool(labels))
-        if relative and any(name != "rip" for name, _ in registers):
-            raise opening.position.error("an address relative to rip has no other register")
-        return Memory(size, segment, tuple(registers), Expression(constant, tuple(labels)), relative)
 
     def _scaled_register(self) -> tuple[str, int] | None:
         """`reg`, `reg*scale` or `scale*reg`, if one stands here."""
@@ -322,74 +338,15 @@ class _StatementParser:
         words = [token.text.lower() for token in rest]
         if len(words) == 3 and words[1] == "*" and (words[0] in REGISTERS) != (words[2] in REGISTERS):
             name, factor = (words[0], words[2]) if words[0] in REGISTERS else (words[2], words[0])
-            if factor not in map(str, _SCALES):
+            scale = number_in(factor, self._dialect)
+            if scale not in _SCALES:
                 raise rest[0].position.error(f"{factor!r} is no scale", "a scale is 1, 2, 4 or 8")
             self._next += 3
-            return name, int(factor)
+            return name, scale
         if words and words[0] in REGISTERS:
             self._next += 1
             return words[0], 1
         return None
-
-    def _expression(self) -> Expression:
-        """Terms joined by + and -."""
-        first = self._term()
-        constant, labels = first.constant, list(first.labels)
-        while self._more() and self._tokens[self._next].kind in ("+", "-"):
-            sign = 1 if self._take().kind == "+" else -1
-            term = self._term()
-            constant += sign * term.constant
-            labels += [(name, sign * factor) for name, factor in term.labels]
-        return Expression(constant, tuple(labels))
-
-    def _term(self) -> Expression:
-        """A number or a label, perhaps negated."""
-        if not self._more():
-            raise self._tokens[-1].position.error("a value was expected")
-        token = self._take()
-        if token.kind == "-":
-            term = self._term_after_sign(token)
-            return Expression(-term.constant, tuple((name, -sign) for name, sign in term.labels))
-        if token.kind == "string" and len(token.text) == 3:
-            return Expression(ord(token.text[1]))
-        if token.kind != "word":
-            raise token.position.error(f"a value was expected, not {token.text!r}")
-        if token.text in self._labels or token.text == "$":
-            return Expression(0, ((token.text, 1),))
-        return Expression(self._number(token))
-
-    def _term_after_sign(self, sign: Token) -> Expression:
-        if not self._more() or self._tokens[self._next].kind == "-":
-            raise sign.position.error("a value was expected after '-'")
-        return self._term()
-
-    def _number(self, token: Token) -> int:
-        if len(token.text) > _LONGEST_NUMBER:
-            raise token.position.error(f"a number of more than {_LONGEST_NUMBER} characters")
-        reading = read(token.text, _DIALECTS[self._radix])
-        value = reading.value
-        if not reading.is_number:
-            raise self._unknown_word(token)
-        if value == TOO_LARGE:
-            raise token.position.error(f"{token.text} does not fit in 64 bits")
-        if self._radix == 16 and number_in(token.text.replace("`", ""), DECIMAL) not in (None, value):
-            message, hint = f"{token.text} is hexadecimal here: {value:#x}", f"write 0n{token.text} for decimal"
-            place = token.position
-            self._warnings.append(AssemblerWarning(message, hint, place.line, place.column, len(token.text)))
-        return value
-
-    def _unknown_word(self, token: Token) -> AssemblerError:
-        if token.text[0].isdigit():
-            return token.position.error(f"{token.text} is not a number", "0x is hexadecimal, 0n decimal, 0y binary")
-        return token.position.error(f"{token.text!r} is neither a label nor a register nor a number")
-
-    def _more(self) -> bool:
-        return self._next < len(self._tokens)
-
-    def _take(self) -> Token:
-        token = self._tokens[self._next]
-        self._next += 1
-        return token
 
 
 def _pack(value: int, size: int, position: Position) -> bytes:

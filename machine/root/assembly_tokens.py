@@ -68,7 +68,7 @@ class Token(NamedTuple):
 
 _TOKEN = re.compile(
     r"(?P<space>[ \t\r\f\v]+)|(?P<comment>//[^\n]*|/\*.*?\*/)|(?P<end>;|\n)|(?P<string>\"[^\"\n]*\"|'[^'\n]*')"
-    r"|(?P<word>[sS][tT][ \t]*\([ \t]*[0-7][ \t]*\)|[A-Za-z0-9_.$@?`]+)|(?P<mark>[\[\]:,+\-*])",
+    r"|(?P<word>[sS][tT][ \t]*\([ \t]*[0-7][ \t]*\)|[A-Za-z0-9_.$@?`]+)|(?P<mark><<|>>|/(?!\*)|[\[\]():,+\-*%&|^~])",
     re.DOTALL,
 )
 

@@ -24,6 +24,18 @@ from vm.facts.limits import DEFAULT_LIMITS
 COUNT, SEED = 2100, 20
 AS = ("as", "--64", "-msyntax=intel", "-mnaked-reg", "-Z", "-aln", "--listing-lhs-width=8")
 
+# Instructions whose memory operand has one size.
+SIZED = {
+    "clflushopt": "660fae38",
+    "clwb": "660fae30",
+    "xsavec": "0fc720",
+    "xsaves64": "480fc728",
+    "vmptrld": "0fc730",
+    "vmptrst": "0fc738",
+    "vmclear": "660fc730",
+    "vmxon": "f30fc730",
+}
+
 needs_gnu_as = pytest.mark.skipif(
     shutil.which("as") is None, reason="GNU as (Debian package binutils) is not installed"
 )
@@ -210,6 +222,44 @@ def test_a_text_has_the_code_of_its_lines() -> None:
         ("mov rax, [rax + rsp]", "488b0404"),
         ("movd rax, mm1", "480f7ec8"),
         ("setne [rcx]", "0f9501"),
+        ("vcmpps xmm0, xmm1, xmm2, 0x1f", "c5f0c2c21f"),
+        ("vcmptrue_usps xmm0, xmm1, xmm2", "c5f0c2c21f"),
+        ("movq mm0, mmword ptr [rax]", "0f6f00"),
+        # Operands that are understood.
+        ("shl eax", "d1e0"),
+        ("sar dword ptr [rax]", "d138"),
+        ("shld eax, ecx", "0fa5c8"),
+        ("rep nop", "f390"),
+        ("xlat byte ptr [rbx]", "d7"),
+        ("xlat byte ptr ds:[rbx]", "d7"),
+        ("stos [rdi], eax", "ab"),
+        ("lods rax, [rsi]", "48ad"),
+        ("repne scas al, [rdi]", "f2ae"),
+        ("movsx rax, ecx", "4863c1"),
+        # Sizes that the instruction has by itself.
+        *[(f"{name} [rax]", code) for name, code in SIZED.items()],
+        ("invept rax, [rcx]", "660f388001"),
+        ("lsl eax, [rax]", "0f0300"),
+        # Addresses in pieces, and segments without brackets.
+        ("mov eax, fs:0x28", "648b042528000000"),
+        ("mov fs:0x28, ecx", "64890c2528000000"),
+        ("mov rcx, qword ptr gs:[0x10][rax*8]", "65488b0cc510000000"),
+        ("mov eax, [rax][rcx]", "8b0408"),
+        ("mov eax, 8[rax]", "8b4008"),
+        ("mov eax, dword ptr -8[rbp]", "8b45f8"),
+        ("mov eax, [rax + rcx*0x4]", "8b0488"),
+        ("mov eax, ds:here[rip]; here:", "8b0500000000"),
+        # Arithmetic.
+        ("mov eax, 5*4", "b814000000"),
+        ("mov eax, 2*(3 + 4) - 10/3 % 2", "b80d000000"),
+        ("mov eax, 1 << 4", "b810000000"),
+        ("mov eax, 1 | 2 | 8", "b80b000000"),
+        ("mov eax, (6 & 3) + (6 ^ 3) + (0x80 >> 4)", "b80f000000"),
+        ("mov eax, ~5", "b8faffffff"),
+        ("mov eax, +5", "b805000000"),
+        ("mov eax, -(-5)", "b805000000"),
+        ("mov eax, [rcx + rdx*2 + 5*4]", "8b445114"),
+        ("mov eax, [rcx - (8 + 4)]", "8b41f4"),
     ],
 )
 def test_what_means_the_same_is_accepted(text: str, code: str) -> None:
@@ -225,11 +275,47 @@ def test_what_means_the_same_is_accepted(text: str, code: str) -> None:
         ("popf", "16 bits wide in Keystone"),
         ("iret", "16 bits wide in Keystone"),
         ("lret", "Keystone refuses it"),
+        ("vaddps zmm0, zmm1, zmm2", "the register zmm0 is not emulated"),
+        ("kmovw k1, eax", "the register k1 is not emulated"),
+        ("mov rax, dr8", "the register dr8 is not emulated"),
+        ("movaps xmm16, xmm1", "the register xmm16 is not emulated"),
+        ("addr32 nop", "the prefix addr32 is not accepted"),
+        ("gs mov eax, ecx", "the prefix gs is not accepted"),
+        ("notrack jmp rax", "the prefix notrack is not accepted"),
+        ("lock rep movsb", "one prefix at most"),
+        ("jmp far ptr [rax]", "branches to other segments"),
+        ("movups xmm0, oword ptr [rax]", "'oword' is no size of an operand"),
+        ("mov eax, dword [rcx]", "`ptr` was expected after dword"),
+        ("inc byte fs:[rcx]", "`ptr` was expected after byte"),
+        ("mov eax, offset [rax]", "`offset` stands in front of a label or a number"),
+        ("jmp short rax", "`short` stands in front of a label or a number"),
+        ("mov eax, fs:rax", r"'\[' was expected after fs:"),
+        ("mov eax, 1 << 2 + 1", "assemblers do not agree on what `\\+` beside other operators means"),
+        ("mov eax, 1 + 2 | 4", "assemblers do not agree on what `|` beside"),
+        ("mov eax, [rax + 1 & 2]", "assemblers do not agree on what `&` beside"),
+        ("mov eax, 5/0", "takes positive numbers"),
+        ("mov eax, 1 << 64", "a count below 64"),
+        ("mov rax, 0xffffffffffffffff * 2", "does not fit in 64 bits"),
+        ("a: mov eax, a*2", r"`\*` takes no label"),
+        ("mov eax, (1", r"this '\(' is not closed"),
+        ("mov eax, " + "(" * 100, "more than 64 signs and parentheses"),
+        ("mov eax, " + "-" * 100 + "1", "more than 64 signs and parentheses"),
+        ("mov ah, [r8]", "no instruction has both ah and r8"),
         ("mov eax, fs:[rcx]; mov rax, fs:[rcx + rdx*3]", "no scale"),
         ("mov [rax], 5", "Keystone refuses it|size of the memory operand"),
-        ("fadd st(8), st", "unexpected character"),
+        ("fadd st(8), st", r"st\(0\) to st\(7\)"),
     ],
 )
 def test_what_is_refused_says_why(text: str, reason: str) -> None:
     with pytest.raises(AssemblerError, match=reason):
         assemble(text)
+
+
+def test_a_comment_behind_a_semicolon_has_a_hint() -> None:
+    for text in ("mov eax, 5 ; the number\nnop", "nop ; comment\nnop"):
+        with pytest.raises(AssemblerError) as caught:
+            assemble(text)
+        assert caught.value.hint == "`;` ends a statement; comments begin with //"
+    with pytest.raises(AssemblerError) as caught:
+        assemble("nop; moov eax, 1; nop\nnop")
+    assert caught.value.hint == ""

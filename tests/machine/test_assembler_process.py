@@ -58,16 +58,41 @@ def soon(condition: Callable[[], bool]) -> bool:
     ],
 )
 def test_what_ends_keystone_is_refused_where_it_stands(text: str) -> None:
-    with pytest.raises(AssemblerError, match="high byte register in REX-prefixed") as caught:
+    (answer,) = assembler_process.encode_singly([text], DEFAULT_LIMITS)
+    assert isinstance(answer, Refusal)
+    assert answer.reason == "cannot encode high byte register in REX-prefixed instruction"
+    number = running()
+    with pytest.raises(AssemblerError, match=r"no instruction has both [ab]h and ") as caught:
         assemble(f"nop\n  {text}; nop")
-    assert (caught.value.line, caught.value.column) == (2, 3)
+    assert (caught.value.line, caught.value.column, caught.value.hint) == (2, 3, "")
+    assert running() == number  # Keystone need not be asked for that
     assert assemble("inc eax").code == b"\xff\xc0"
 
 
-def test_the_one_of_many_that_ends_keystone_is_found() -> None:
+def test_the_one_of_many_that_ends_keystone_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("machine.root.assembly_check.without_encoding", lambda operands: "")
+    text = "\n".join(f"mov eax, {number}" if number != 400 else "mov r8b, ah" for number in range(600))
     with pytest.raises(AssemblerError) as caught:
-        assemble("\n".join(f"mov eax, {number}" if number != 400 else "mov r8b, ah" for number in range(600)))
+        assemble(text)
     assert caught.value.line == 401
+
+
+def test_many_that_end_keystone_end_it_twice_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = []
+    end = assembler_process.stop
+
+    def stop() -> None:
+        ends.append(assembler_process.running())
+        end()
+
+    monkeypatch.setattr("machine.root.assembly_check.without_encoding", lambda operands: "")
+    monkeypatch.setattr(assembler_process, "stop", stop)
+    running()
+    ends.clear()
+    with pytest.raises(AssemblerError) as caught:
+        assemble("\n".join(f"mov [r8 + {number}], ah" for number in range(1000)))
+    assert caught.value.line == 1
+    assert len([number for number in ends if number is not None]) == 2
 
 
 def test_a_process_that_does_not_answer_is_ended_by_a_limit() -> None:
