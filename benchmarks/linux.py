@@ -26,11 +26,9 @@ from machine.kernel.entry import LINUX
 from machine.kernel.linux import LinuxKernel, World
 from machine.kernel.objects import KernelObjects
 from machine.loaders import elf
-from machine.memory.guest_memory import GuestMemory, Quota
-from machine.processor import block_hook
-from machine.processor.binding import SYSCALL_HOOK
-from machine.processor.cpu import SYSCALL_LENGTH, Cpu
-from machine.schedule.process import Process
+from machine.memory import GuestMemory, Quota
+from machine.processor import SYSCALL_HOOK, SYSCALL_LENGTH, Cpu, block_hook
+from machine.schedule import Process
 from vm.facts.limits import DEFAULT_LIMITS
 from vm.facts.registers import RIP
 

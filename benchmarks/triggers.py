@@ -23,10 +23,9 @@ from unicorn.unicorn_py3.unicorn import Uc, uclib
 
 from hds.report.records import Record
 from hds.session.session import Session
-from machine.memory.guest_memory import GuestMemory, Protection, Quota
+from machine.memory import GuestMemory, Protection, Quota
 from machine.messages import Message
-from machine.processor import block_hook
-from machine.processor.block_counter import BlockCounter
+from machine.processor import BlockCounter, block_hook
 from machine.records import Silent
 from vm.facts.limits import Limits
 from vm.native.engine import NativeEngine

@@ -18,8 +18,7 @@ from machine.events.dispatch import Trigger
 from machine.events.registry import RegistrationError, Registry
 from machine.messages import Message, MessageChannel
 from machine.root.memory import RootMemory
-from machine.schedule.clock import TEXT_BYTES, VirtualClock, fields_of, text_of
-from machine.schedule.process import Process
+from machine.schedule import TEXT_BYTES, Process, VirtualClock, fields_of, text_of
 from vm.facts.pseudo_registers import PSEUDO_REGISTERS
 from vm.facts.registers import RIP
 from vm.facts.stages import Stage

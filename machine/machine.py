@@ -26,20 +26,24 @@ from machine.kernel.base import Start
 from machine.kernel.objects import KernelObjects
 from machine.loaders import Image, LoadError
 from machine.loaders.reading import read_image
-from machine.memory.guest_memory import GuestMemory, MapError, Quota
+from machine.memory import GuestMemory, MapError, Quota
 from machine.messages import Message, MessageChannel, PacketRing
 from machine.options import MachineOptions, Program
-from machine.processor import msr
-from machine.processor.cpu import Cpu, StopReason
+from machine.processor import Cpu, StopReason, msr
 from machine.records import CodeFault, GuestOutput, MachineRecord, Notice, Reporter, ScriptFault, Silent
 from machine.root.memory import RootMemory
 from machine.root.sandbox import RootSandbox
-from machine.schedule.clock import VirtualClock
-from machine.schedule.gate import Gate
-from machine.schedule.interrupt import RunGuard
-from machine.schedule.parallel import LOCK_TRIES, ParallelRun, Surroundings
-from machine.schedule.process import Core, Process
-from machine.schedule.scheduler import Scheduler
+from machine.schedule import (
+    LOCK_TRIES,
+    Core,
+    Gate,
+    ParallelRun,
+    Process,
+    RunGuard,
+    Scheduler,
+    Surroundings,
+    VirtualClock,
+)
 from machine.summary import CAUSES, Counts, ProcessEnd, RunSummary, StopCause
 from vm.engine import Engine, Fault, Loaded
 from vm.facts.events import SYSRET, EventKind

@@ -10,7 +10,7 @@ from typing import Any
 
 from machine.kernel.builds import DEFAULT_BUILD, Build
 from machine.kernel.linux import World
-from machine.schedule.clock import DEFAULT_START
+from machine.schedule import DEFAULT_START
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from machine.events.registry import Event
-from machine.processor.cpu import StopKind, StopReason
-from machine.schedule.process import Process
+from machine.processor import StopKind, StopReason
+from machine.schedule import Process
 
 
 class StopCause(Enum):

@@ -41,6 +41,9 @@ FLOORS = {
 
 CODE = re.compile(r"[EWRP][0-9]{3}")
 
+# Rooms with a face: others import what stands in `__init__`, or one of these modules as such.
+FACES = ("machine.memory", "machine.processor", "machine.schedule", "machine.debugger")
+
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
 
@@ -116,3 +119,12 @@ def test_a_code_of_a_diagnostic_is_written_once() -> None:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and CODE.fullmatch(node.value)
     }
     assert written == set()
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_room_with_a_face_is_entered_by_it(path: Path) -> None:
+    name = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            room = next((face for face in FACES if node.module.startswith(f"{face}.")), None)
+            assert room is None or name.startswith(f"{room}."), f"{name} imports {node.module} past its face"

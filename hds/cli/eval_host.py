@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hds.report.streams import output
-from machine.schedule.clock import DEFAULT_START, TICKS_PER_MICROSECOND, fields_of, text_of
+from machine.schedule import DEFAULT_START, TICKS_PER_MICROSECOND, fields_of, text_of
 from vm.facts.pseudo_registers import PSEUDO_REGISTERS
 from vm.host import PAGE, MemoryHost
 

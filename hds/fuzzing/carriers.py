@@ -14,8 +14,8 @@ from hds.fuzzing.world import difference
 from hds.report.records import Diagnostic, Record, ScriptFault
 from hds.report.reporters import Questions
 from hds.session.session import ScriptError, Session
-from machine.memory.guest_memory import Protection
-from machine.schedule.process import Process
+from machine.memory import Protection
+from machine.schedule import Process
 from vm.engine import Engine
 from vm.facts.limits import Limits
 from vm.facts.registers import STORAGES

@@ -16,7 +16,7 @@ from hds.report.records import CodeFault, Record
 from hds.session.session import Session
 from machine.events.registry import Event
 from machine.kernel import BareKernel
-from machine.memory.guest_memory import PAGE, Protection
+from machine.memory import PAGE, Protection
 from vm.engine import Engine
 from vm.facts.limits import Limits
 from vm.facts.registers import GENERAL, RFLAGS, RIP

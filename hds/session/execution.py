@@ -13,12 +13,18 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hds.report.records import Halt, Settled
-from machine.debugger.breakpoints import Breakpoint, Breakpoints, revive
-from machine.debugger.disassembly import Line
-from machine.debugger.stepping import execute_instruction, instruction_at, instruction_line
+from machine.debugger import (
+    Breakpoint,
+    Breakpoints,
+    Line,
+    execute_instruction,
+    instruction_at,
+    instruction_line,
+    revive,
+)
 from machine.events.dispatch import Trigger
 from machine.machine import ProcessEnd, RunSummary, StopCause
-from machine.schedule.process import Process
+from machine.schedule import Process
 from vm.facts.registers import RIP, STORAGE_INDEX
 from vm.facts.stages import Stage
 

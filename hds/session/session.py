@@ -38,7 +38,7 @@ from machine.machine import Machine, RunSummary
 from machine.messages import Message
 from machine.options import MachineOptions, Program, with_names
 from machine.records import CodeFault, Notice, Reporter, ScriptFault, Silent
-from machine.schedule.process import Process
+from machine.schedule import Process
 from vm.drives import DriveRefused
 from vm.engine import Engine, Loaded
 from vm.facts.numbers import SCRIPT, number_in

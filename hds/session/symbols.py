@@ -29,7 +29,7 @@ from vm.facts.registers import REGISTER_INDEX
 if TYPE_CHECKING:
     from lang.compiler import Compiler
     from machine.loaders import Image
-    from machine.schedule.process import Process
+    from machine.schedule import Process
 
 FARTHEST_SYMBOL = 0xFFFF  # bytes between a symbol and what is named after it
 _WORD_MASK = (1 << 64) - 1

@@ -1,0 +1,26 @@
+"""What a session asks a halted machine for: breakpoints, steps, stack, disassembly, CPUID. What other rooms use."""
+
+from __future__ import annotations
+
+from machine.debugger.breakpoints import Breakpoint, BreakpointError, Breakpoints, revive
+from machine.debugger.cpuid import RESULTS, cpuid
+from machine.debugger.disassembly import Line, a88, disassemble
+from machine.debugger.stack import CallStack, Slot
+from machine.debugger.stepping import execute_instruction, instruction_at, instruction_line
+
+__all__ = [
+    "RESULTS",
+    "Breakpoint",
+    "BreakpointError",
+    "Breakpoints",
+    "CallStack",
+    "Line",
+    "Slot",
+    "a88",
+    "cpuid",
+    "disassemble",
+    "execute_instruction",
+    "instruction_at",
+    "instruction_line",
+    "revive",
+]

@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from machine.processor.binding import Hook
-from machine.processor.cpu import StopKind
-from machine.schedule.process import Process
+from machine.processor import Hook, StopKind
+from machine.schedule import Process
 from vm.facts.errors import ErrorNumber
 
 _BREAKPOINT_VECTOR = 3

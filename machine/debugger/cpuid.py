@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from machine.memory.guest_memory import GuestMemory, Protection, Quota
-from machine.processor.cpu import Cpu
+from machine.memory import GuestMemory, Protection, Quota
+from machine.processor import Cpu
 from vm.facts.registers import STORAGE_INDEX
 
 RESULTS = ("rax", "rbx", "rcx", "rdx")

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from machine.debugger.disassembly import disassemble
-from machine.memory.guest_memory import Protection
-from machine.schedule.process import Process
+from machine.memory import Protection
+from machine.schedule import Process
 from vm.facts.registers import STORAGE_INDEX
 
 WORD_MASK = 0xFFFF_FFFF_FFFF_FFFF

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from machine.debugger.breakpoints import revive
 from machine.debugger.disassembly import LONGEST_INSTRUCTION, Line, disassemble, jump_note
-from machine.processor.cpu import StopKind
-from machine.schedule.process import Process
+from machine.processor import StopKind
+from machine.schedule import Process
 from vm.facts.registers import RFLAGS, RIP
 
 _NOWHERE = 0xFFFF_FFFF_FFFF_FFFF

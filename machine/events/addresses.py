@@ -15,9 +15,9 @@ from machine.events.definition import EventDefinition
 from machine.events.dispatch import Dispatcher, Operation
 from machine.events.exits import exit_of
 from machine.events.registry import Event, Registry
-from machine.memory.guest_memory import page_floor
-from machine.processor.binding import Hook
-from machine.schedule.process import Process
+from machine.memory import page_floor
+from machine.processor import Hook
+from machine.schedule import Process
 from vm.facts.events import EXECUTION_HOOKS, EventKind
 
 _KERNEL_HALF = 1 << 63

@@ -16,9 +16,9 @@ from typing import Protocol
 from machine.events.definition import Action, BreakAction, EventDefinition, ScriptAction
 from machine.events.exit import Assign, ByProcessor, Exit, evaluate
 from machine.events.registry import Event, Registry
-from machine.processor.cpu import Cpu
+from machine.processor import Cpu
 from machine.root.fault import RootFault, RootResult
-from machine.schedule.process import Process
+from machine.schedule import Process
 from vm.engine import Engine, Fault, Loaded
 from vm.facts.events import ShortCircuit
 from vm.facts.registers import RIP

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from machine.processor.instruction_finder import InstructionPattern
+from machine.processor import InstructionPattern
 from vm.facts.events import EventKind
 from vm.facts.registers import STORAGE_INDEX
 

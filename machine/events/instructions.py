@@ -14,10 +14,8 @@ from machine.events.dispatch import Dispatcher, Operation
 from machine.events.exit import Exit
 from machine.events.exits import exit_of
 from machine.events.registry import Registry
-from machine.processor.binding import Hook
-from machine.processor.cpu import Cpu
-from machine.processor.instruction_finder import InstructionPattern, Removable, Serve, Site
-from machine.schedule.process import Process
+from machine.processor import Cpu, Hook, InstructionPattern, Removable, Serve, Site
+from machine.schedule import Process
 from vm.facts.events import EVENT_KINDS, EventKind
 from vm.native.layout import U64, cells
 

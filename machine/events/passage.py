@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from machine.events.exits.syscall import LENGTH, RPL
 from machine.events.exits.sysret import DROPPED_FLAGS, SET_FLAG
-from machine.processor.cpu import Cpu
+from machine.processor import Cpu
 from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
 
 _RCX, _R11, _CS, _SS = (STORAGE_INDEX[name] for name in ("rcx", "r11", "cs", "ss"))

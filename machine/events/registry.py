@@ -13,7 +13,7 @@ from typing import Protocol
 
 from machine.events.definition import CodeAction, EventDefinition
 from machine.events.exits import exit_of
-from machine.memory.guest_memory import MapError
+from machine.memory import MapError
 from vm.facts.errors import ErrorNumber
 from vm.facts.events import EventKind
 from vm.facts.stages import Stage

@@ -18,8 +18,8 @@ from machine.events.exits import syscall, sysret
 from machine.events.instructions import HookedSite
 from machine.events.passage import pass_through
 from machine.events.registry import Registry
-from machine.processor.instruction_finder import Removable, Site
-from machine.schedule.process import Process
+from machine.processor import Removable, Site
+from machine.schedule import Process
 from vm.facts.events import SYSRET, SYSTEM_CALL_FAMILY, Detection
 from vm.facts.registers import RIP
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from machine.kernel.base import Start, UnknownCalls, map_stack, set_stack_pointer
 from machine.kernel.entry import BARE, EntryPoint
-from machine.schedule.process import Process
+from machine.schedule import Process
 from vm.facts.registers import STORAGE_INDEX
 
 _RAX = STORAGE_INDEX["rax"]

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from machine.kernel.entry import EntryPoint
 from machine.loaders import Image
 from machine.loaders.initial_stack import STACK_SIZE, STACK_TOP
-from machine.schedule.clock import VirtualClock
-from machine.schedule.process import Process
+from machine.schedule import Process, VirtualClock
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 from vm.facts.registers import STORAGE_INDEX
 

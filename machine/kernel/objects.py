@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from machine.kernel import builds
 from machine.kernel.builds import PROCESS_LIST, PROCESSOR_BASE, Build
 from machine.kernel.text import KernelText
-from machine.memory.guest_memory import PAGE, GuestMemory, Protection, Quota, Region
+from machine.memory import PAGE, GuestMemory, Protection, Quota, Region
 
 POOL_BASE = 0xFFFF_E001_0000_0000
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from machine.loaders.symbols import Symbol
-from machine.memory.guest_memory import Protection
+from machine.memory import Protection
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from machine.loaders import Image, LoadError
-from machine.memory.guest_memory import PAGE
+from machine.memory import PAGE
 
 STACK_TOP = 0x7FFF_FFFF_F000
 STACK_SIZE = 0x10_0000

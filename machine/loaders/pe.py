@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from machine.loaders import Area, Image, LoadError, Placement, ProgramKind, check_size
 from machine.loaders.pe_exports import Exports
 from machine.loaders.symbols import Symbol
-from machine.memory.guest_memory import PAGE, Protection, page_ceil, with_read
+from machine.memory import PAGE, Protection, page_ceil, with_read
 from vm.facts.limits import DEFAULT_LIMITS
 
 _USER_SPACE = 1 << 47

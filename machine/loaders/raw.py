@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machine.loaders import Area, Image, LoadError, Placement, ProgramKind
-from machine.memory.guest_memory import PAGE, Protection, page_ceil, page_floor
+from machine.memory import PAGE, Protection, page_ceil, page_floor
 
 DEFAULT_BASE = 0x40_0000
 _ADDRESS_SPACE = 1 << 64

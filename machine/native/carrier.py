@@ -26,12 +26,21 @@ from machine.native.handling import Handling
 from machine.native.process_cells import ProcessCells
 from machine.native.protocol import CONDITION
 from machine.native.tables import EventTable, HookedAddress, HookState
-from machine.processor import msr
-from machine.processor.binding import Hook, function_address
-from machine.processor.instruction_finder import Site
-from machine.processor.registers import BATCH_IDS, BATCH_STORAGES, CS_ID, GENERAL_IDS, MSR_ID, RIP_ID, SS_ID
+from machine.processor import (
+    BATCH_IDS,
+    BATCH_STORAGES,
+    CS_ID,
+    GENERAL_IDS,
+    MSR_ID,
+    RIP_ID,
+    SS_ID,
+    Hook,
+    Site,
+    function_address,
+    msr,
+)
 from machine.root.sandbox import RootSandbox
-from machine.schedule.process import Process
+from machine.schedule import Process
 from vm.facts.events import SYSCALL, SYSRET, SYSTEM_CALL_FAMILY, Detection, EventKind
 from vm.facts.registers import GENERAL
 from vm.native.engine import NativeEngine

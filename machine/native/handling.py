@@ -12,7 +12,7 @@ from machine.events.dispatch import Trigger
 from machine.events.exits import exit_of
 from machine.events.registry import Event
 from machine.host import DebuggerState, GuestHost
-from machine.memory.guest_memory import MapError
+from machine.memory import MapError
 from machine.native.desk import Desk
 from machine.native.process_cells import ProcessCells
 from machine.native.tables import FETCHABLE, GENERAL_REGISTERS, ActionRow, EventRow, HookState

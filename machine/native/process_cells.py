@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from machine.host import DebuggerState, GuestHost
-from machine.memory.guest_memory import Protection
+from machine.memory import Protection
 from machine.native.tables import FETCHABLE, GENERAL_REGISTERS
-from machine.processor.registers import BATCH_STORAGES
-from machine.schedule.process import Process
+from machine.processor import BATCH_STORAGES
+from machine.schedule import Process
 from vm.facts.pseudo_registers import PSEUDO_INDEX
 from vm.facts.registers import GENERAL, RIP
 from vm.native.access import READABLE, WRITABLE, DirectAccess, Region, region_rows

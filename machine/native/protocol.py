@@ -22,8 +22,7 @@ from machine.native.tables import (
     HookState,
 )
 from machine.native.writer import ONE, HookWriter, nothing
-from machine.processor.block_counter import CEILING, EXECUTED
-from machine.processor.registers import GS_BASE_ID, RFLAGS_ID
+from machine.processor import CEILING, EXECUTED, GS_BASE_ID, RFLAGS_ID
 from machine.root.block import GUEST_REGS
 from machine.root.state import BlockRow, RootState
 from vm.facts.registers import GENERAL, RIP

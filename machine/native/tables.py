@@ -10,8 +10,7 @@ from __future__ import annotations
 import ctypes
 from typing import Annotated
 
-from machine.processor.binding import MSR_CELLS
-from machine.processor.registers import BATCH_STORAGES
+from machine.processor import BATCH_STORAGES, MSR_CELLS
 from vm.facts.registers import GENERAL, RFLAGS, STORAGE_INDEX, STORAGES
 from vm.native.layout import U64, Address, Cells, cells
 

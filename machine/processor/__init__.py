@@ -1,0 +1,75 @@
+"""The emulated CPU: registers, memory, hooks and run; only this room and root/ know Unicorn. What other rooms use."""
+
+from __future__ import annotations
+
+from machine.processor.binding import (
+    BLOCK_HOOK,
+    INTERRUPT_HOOK,
+    MSR_CELLS,
+    SYSCALL_HOOK,
+    TIME_STAMP_HOOK,
+    TLB_FILL_HOOK,
+    WORD_MASK,
+    Batch,
+    Engine,
+    Hook,
+    address_of,
+    function_address,
+)
+from machine.processor.block_counter import CEILING, EXECUTED, BlockCounter
+from machine.processor.cpu import CPU_MODEL, INITIAL_STATE, SYSCALL_LENGTH, Cpu, StopKind, StopReason
+from machine.processor.instruction_finder import InstructionPattern, Removable, Serve, Site
+from machine.processor.register_file import RegisterFile
+from machine.processor.registers import (
+    BATCH_IDS,
+    BATCH_STORAGES,
+    CS_ID,
+    GENERAL_IDS,
+    GS_BASE_ID,
+    MSR_ID,
+    RFLAGS_ID,
+    RIP_ID,
+    SS_ID,
+    VECTOR_IDS,
+)
+from machine.processor.window import window_of
+
+__all__ = [
+    "BATCH_IDS",
+    "BATCH_STORAGES",
+    "BLOCK_HOOK",
+    "CEILING",
+    "CPU_MODEL",
+    "CS_ID",
+    "EXECUTED",
+    "GENERAL_IDS",
+    "GS_BASE_ID",
+    "INITIAL_STATE",
+    "INTERRUPT_HOOK",
+    "MSR_CELLS",
+    "MSR_ID",
+    "RFLAGS_ID",
+    "RIP_ID",
+    "SS_ID",
+    "SYSCALL_HOOK",
+    "SYSCALL_LENGTH",
+    "TIME_STAMP_HOOK",
+    "TLB_FILL_HOOK",
+    "VECTOR_IDS",
+    "WORD_MASK",
+    "Batch",
+    "BlockCounter",
+    "Cpu",
+    "Engine",
+    "Hook",
+    "InstructionPattern",
+    "RegisterFile",
+    "Removable",
+    "Serve",
+    "Site",
+    "StopKind",
+    "StopReason",
+    "address_of",
+    "function_address",
+    "window_of",
+]

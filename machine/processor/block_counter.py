@@ -14,7 +14,7 @@ from collections import defaultdict
 
 import capstone
 
-from machine.memory.guest_memory import PAGE, GuestMemory
+from machine.memory import PAGE, GuestMemory
 
 # The words of the state, and from the next page on the slots: each an address and, in one word, the size and the count
 # << 32. A slot of size 0 is free.

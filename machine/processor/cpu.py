@@ -19,7 +19,7 @@ from typing import Any
 from unicorn import unicorn_const as uc
 from unicorn import x86_const as x86
 
-from machine.memory.guest_memory import GuestMemory, MapError, Protection, Region
+from machine.memory import GuestMemory, MapError, Protection, Region
 from machine.processor import block_hook, msr
 from machine.processor.arrival import Arrival
 from machine.processor.binding import (

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import capstone
 
-from machine.memory.guest_memory import PAGE, GuestMemory, page_floor
+from machine.memory import PAGE, GuestMemory, page_floor
 
 _LONGEST_BLOCK = 512  # instructions that Unicorn translates at once
 _LONGEST_INSTRUCTION = 15

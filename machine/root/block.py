@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import capstone
 
-from machine.memory.guest_memory import GuestMemory, Protection, Quota, Region, page_ceil
+from machine.memory import GuestMemory, Protection, Quota, Region, page_ceil
 from machine.root.guest_regs import SIZE
 from machine.root.plain_code import is_plain
 

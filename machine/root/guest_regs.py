@@ -7,8 +7,8 @@ the guest's stack pointer means it, as a script that writes @rsp does.
 
 from __future__ import annotations
 
-from machine.memory.guest_memory import Region
-from machine.processor.register_file import RegisterFile
+from machine.memory import Region
+from machine.processor import RegisterFile
 from vm.facts.registers import GENERAL
 
 SIZE = 8 * len(GENERAL)

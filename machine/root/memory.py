@@ -5,7 +5,7 @@ It lies in a part of the kernel half that no guest uses. What is allocated stays
 
 from __future__ import annotations
 
-from machine.memory.guest_memory import PAGE, GuestMemory, Protection, Quota, page_ceil, page_floor
+from machine.memory import PAGE, GuestMemory, Protection, Quota, page_ceil, page_floor
 
 ROOT_BASE = 0xFFFF_B000_0000_0000
 _CHUNK = 0x1_0000

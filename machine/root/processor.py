@@ -19,24 +19,27 @@ import capstone
 from unicorn import unicorn_const as uc
 from unicorn import x86_const as x86
 
-from machine.memory.guest_memory import PAGE, GuestMemory, Protection, Quota, Region, page_floor
-from machine.processor import block_hook, msr
-from machine.processor.binding import (
+from machine.memory import PAGE, GuestMemory, Protection, Quota, Region, page_floor
+from machine.processor import (
     BLOCK_HOOK,
+    CPU_MODEL,
+    INITIAL_STATE,
     INTERRUPT_HOOK,
     SYSCALL_HOOK,
     TIME_STAMP_HOOK,
     TLB_FILL_HOOK,
+    VECTOR_IDS,
     WORD_MASK,
     Batch,
+    BlockCounter,
+    Cpu,
     Engine,
     address_of,
+    block_hook,
     function_address,
+    msr,
+    window_of,
 )
-from machine.processor.block_counter import BlockCounter
-from machine.processor.cpu import CPU_MODEL, INITIAL_STATE, Cpu
-from machine.processor.registers import VECTOR_IDS
-from machine.processor.window import window_of
 from machine.root import block as layout
 from machine.root.block import Block
 from machine.root.fault import SYSCALL_HERE, RootFault, RootResult, fault_at

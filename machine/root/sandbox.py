@@ -18,9 +18,8 @@ from weakref import WeakKeyDictionary
 
 import capstone
 
-from machine.memory.guest_memory import MapError, Quota
-from machine.processor import block_hook
-from machine.processor.cpu import Cpu
+from machine.memory import MapError, Quota
+from machine.processor import Cpu, block_hook
 from machine.root.block import Block, RootCode, place
 from machine.root.fault import RootFault, RootResult
 from machine.root.memory import RootMemory

@@ -1,0 +1,27 @@
+"""Processes, the cores that they take turns on, the clock, and what ends a run from outside. What other rooms use."""
+
+from __future__ import annotations
+
+from machine.schedule.clock import DEFAULT_START, TEXT_BYTES, TICKS_PER_MICROSECOND, VirtualClock, fields_of, text_of
+from machine.schedule.gate import Gate
+from machine.schedule.interrupt import RunGuard
+from machine.schedule.parallel import LOCK_TRIES, ParallelRun, Surroundings
+from machine.schedule.process import Core, Process
+from machine.schedule.scheduler import Scheduler
+
+__all__ = [
+    "DEFAULT_START",
+    "LOCK_TRIES",
+    "TEXT_BYTES",
+    "TICKS_PER_MICROSECOND",
+    "Core",
+    "Gate",
+    "ParallelRun",
+    "Process",
+    "RunGuard",
+    "Scheduler",
+    "Surroundings",
+    "VirtualClock",
+    "fields_of",
+    "text_of",
+]

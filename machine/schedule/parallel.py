@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Thread
 
-from machine.processor.cpu import StopKind, StopReason
+from machine.processor import StopKind, StopReason
 from machine.schedule.gate import Gate
 from machine.schedule.process import Core, Process
 from machine.schedule.scheduler import Scheduler

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from machine.processor.cpu import Cpu, StopReason
+from machine.processor import Cpu, StopReason
 from vm.facts.registers import RIP
 
 if TYPE_CHECKING:

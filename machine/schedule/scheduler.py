@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from machine.processor.cpu import StopKind, StopReason
+from machine.processor import StopKind, StopReason
 from machine.schedule.process import Core, Process
 from vm.facts.registers import RFLAGS
 

@@ -16,14 +16,14 @@ from hds.session.commands.handler import (
 )
 from hds.session.session import CommandFailed
 from lang.commands import plain_number
-from machine.debugger.breakpoints import BreakpointError, Breakpoints
+from machine.debugger import BreakpointError, Breakpoints
 from vm.facts.errors import ErrorNumber
 
 if TYPE_CHECKING:
     from hds.session.scripts import Prepared
     from hds.session.session import Session
     from lang.commands import Command
-    from machine.debugger.breakpoints import Breakpoint
+    from machine.debugger import Breakpoint
 
 LIST_HEAD = "Id   Address           Status\n--   ---------------   --------\n"
 MOST_TOKENS = 8  # behind the name, less one

@@ -9,7 +9,7 @@ from hds.session.commands.handler import Handler, address, incorrect_use, number
 from hds.session.commands.memory import LONGEST_DISPLAY, read_up_to, write
 from hds.session.session import CommandFailed
 from lang.commands import TokenKind
-from machine.debugger.disassembly import disassemble
+from machine.debugger import disassemble
 from machine.root.assembly_tokens import AssemblerError
 from vm.facts.errors import ErrorNumber
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hds.session.session import Session
     from lang.commands import Command, Token
     from machine.root.assembler import Assembly
-    from machine.schedule.process import Process
+    from machine.schedule import Process
 
 
 _LENGTHS = {64: 0x40, 32: 0x80}

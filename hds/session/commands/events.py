@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hds.session.session import Session
     from lang.commands import Command
     from lang.commands.syntax import Parameter
-    from machine.schedule.process import Process
+    from machine.schedule import Process
 
 SHOWN = 70  # characters of an event's text in the list
 

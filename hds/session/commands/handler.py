@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from hds.session.session import Session
     from lang.commands import Command, Token
     from lang.source import Span
-    from machine.schedule.process import Process
+    from machine.schedule import Process
 
 Handler = Callable[["Session", "Command", "Prepared"], None]
 

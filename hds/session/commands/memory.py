@@ -21,7 +21,7 @@ from hds.session.commands.handler import (
 )
 from hds.session.session import CommandFailed
 from lang.commands import plain_number
-from machine.debugger.disassembly import a88
+from machine.debugger import a88
 from vm.facts.errors import ErrorNumber
 from vm.files import FileRefused, open_for_writing, reason
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from hds.session.scripts import Prepared
     from hds.session.session import Session
     from lang.commands import Command
-    from machine.schedule.process import Process
+    from machine.schedule import Process
 
 PAGE = 0x1000
 ADDRESS_MASK = 0xFFFF_FFFF_FFFF_FFFF

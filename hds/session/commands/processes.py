@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from hds.session.commands.handler import Handler, address, current_process, incorrect_use, number, process_of, split
 from hds.session.session import CommandFailed
 from hds.symbols.demangling import readable
-from machine.debugger.disassembly import a88
+from machine.debugger import a88
 from machine.loaders import LoadError
 from vm.facts.errors import ErrorNumber
 from vm.facts.registers import STORAGE_INDEX
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hds.session.session import Session
     from lang.commands import Command
     from lang.symbols import Place
-    from machine.schedule.process import Process
+    from machine.schedule import Process
 
 RULE = "=" * 76
 _CR3 = STORAGE_INDEX["cr3"]

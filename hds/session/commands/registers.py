@@ -11,8 +11,8 @@ from hds.session.commands.handler import Handler, address, incorrect_use, number
 from hds.session.session import CommandFailed
 from lang.commands import plain_number
 from lang.source import Span
-from machine.debugger.cpuid import RESULTS
-from machine.debugger.cpuid import cpuid as results_of
+from machine.debugger import RESULTS
+from machine.debugger import cpuid as results_of
 from machine.machine import MsrError
 from vm.facts.errors import ErrorNumber
 from vm.facts.registers import REGISTER_INDEX, REGISTERS, Register

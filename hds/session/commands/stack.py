@@ -13,7 +13,7 @@ from hds.session.commands.disassembly import symbol_at
 from hds.session.commands.handler import Handler, address, current_process, incorrect_use, number, split
 from hds.session.commands.memory import read_up_to
 from hds.session.session import CommandFailed
-from machine.debugger.stack import CallStack, Slot
+from machine.debugger import CallStack, Slot
 from vm.facts.errors import ErrorNumber
 from vm.facts.registers import STORAGE_INDEX
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hds.session.scripts import Prepared
     from hds.session.session import Session
     from lang.commands import Command
-    from machine.schedule.process import Process
+    from machine.schedule import Process
 
 _LENGTHS = {8: 0x2000, 4: 0x1000}
 _RSP = STORAGE_INDEX["rsp"]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hds.session.scripts import Prepared
     from hds.session.session import Session
     from lang.commands import Command
-    from machine.schedule.process import Process
+    from machine.schedule import Process
 
 MANY = 0xFFFF_FFFF  # the default count of gu
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machine.events.exit import BY_PROCESSOR, Exit, Register
-from machine.processor.instruction_finder import InstructionPattern
+from machine.processor import InstructionPattern
 from vm.facts.events import CPUID
 
 EXIT = Exit(

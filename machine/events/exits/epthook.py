@@ -5,7 +5,7 @@ from __future__ import annotations
 from machine.events.definition import EventDefinition
 from machine.events.exit import BY_PROCESSOR, AtAddress, Exit, Register
 from machine.events.registry import RegistrationError, Registry
-from machine.memory.guest_memory import page_floor
+from machine.memory import page_floor
 from vm.facts.errors import ErrorNumber
 from vm.facts.events import EPTHOOK, EXECUTION_HOOKS
 from vm.facts.stages import Stage

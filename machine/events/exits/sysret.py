@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from machine.events.exit import Assign, Exit, Msr, Register
 from machine.events.exits.syscall import RPL
-from machine.processor import msr
-from machine.processor.instruction_finder import InstructionPattern
+from machine.processor import InstructionPattern, msr
 from vm.facts.events import SYSRET
 
 LENGTH = 3

@@ -32,8 +32,7 @@ from machine.kernel.linux.space import AddressSpace
 from machine.kernel.linux.task import NANOSECONDS, Task
 from machine.kernel.linux.tree import World
 from machine.loaders import LoadError, UnreadableFile, initial_stack
-from machine.schedule.clock import VirtualClock
-from machine.schedule.process import Process
+from machine.schedule import Process, VirtualClock
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 from vm.facts.registers import STORAGE_INDEX
 from vm.files import FileRefused, read_file

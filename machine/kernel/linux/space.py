@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.loaders.initial_stack import STACK_SIZE, STACK_TOP
-from machine.memory.guest_memory import PAGE, MapError, Protection, Region, page_ceil, page_floor
-from machine.processor.cpu import Cpu
+from machine.memory import PAGE, MapError, Protection, Region, page_ceil, page_floor
+from machine.processor import Cpu
 
 USER_SPACE = 1 << 47
 LOWEST = 0x1_0000  # mmap_min_addr

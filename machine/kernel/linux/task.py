@@ -9,8 +9,7 @@ from machine.kernel.linux.memory_files import Store
 from machine.kernel.linux.open_files import DescriptorTable
 from machine.kernel.linux.paths import Place
 from machine.kernel.linux.space import AddressSpace
-from machine.schedule.clock import VirtualClock
-from machine.schedule.process import Process
+from machine.schedule import Process, VirtualClock
 from vm.facts.limits import Limits
 
 PARENT_ID = 1

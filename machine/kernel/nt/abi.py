@@ -14,7 +14,7 @@ from machine.kernel.abi import Address, Call, CallTable, Int, UInt, Word
 from machine.kernel.base import Services
 from machine.kernel.nt.names import CALL_BY_NAME
 from machine.kernel.nt.process import NtState
-from machine.schedule.process import Process
+from machine.schedule import Process
 from vm.facts.registers import STORAGE_INDEX
 
 __all__ = [

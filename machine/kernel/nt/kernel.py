@@ -15,7 +15,7 @@ from machine.kernel.nt.abi import BadPointer, NtThread
 from machine.kernel.nt.calls import CALLS
 from machine.kernel.nt.names import CALL_BY_NUMBER
 from machine.kernel.nt.status import STATUS_ACCESS_VIOLATION, STATUS_INVALID_SYSTEM_SERVICE
-from machine.schedule.process import Process
+from machine.schedule import Process
 from vm.facts.registers import STORAGE_INDEX
 
 _RAX = STORAGE_INDEX["rax"]

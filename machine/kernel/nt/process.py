@@ -14,9 +14,9 @@ from machine.kernel import builds
 from machine.kernel.base import Start, map_stack, set_stack_pointer
 from machine.kernel.nt.names import CALL_BY_NAME
 from machine.loaders.initial_stack import STACK_SIZE, STACK_TOP
-from machine.memory.guest_memory import PAGE, Protection, Region
+from machine.memory import PAGE, Protection, Region
 from machine.processor import msr
-from machine.schedule.process import Process
+from machine.schedule import Process
 from vm.facts.registers import STORAGE_INDEX
 
 USER_BLOCKS = 0x7FF5_0000_0000  # PEB, parameters, TEB, exit code

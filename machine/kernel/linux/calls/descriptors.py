@@ -11,7 +11,7 @@ from machine.kernel.linux.nodes import Handle
 from machine.kernel.linux.open_files import DirectoryFile, OpenFile, RegularFile
 from machine.kernel.linux.pipes import EventCounter, InputStream, OutputStream, PipeEnd
 from machine.kernel.linux.task import Task
-from machine.memory.guest_memory import PAGE
+from machine.memory import PAGE
 
 F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK, F_SETLKW = range(8)
 F_SETOWN, F_GETOWN, F_SETSIG, F_GETSIG = 8, 9, 10, 11

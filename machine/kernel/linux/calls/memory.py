@@ -7,7 +7,7 @@ from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.open_files import LARGEST_OFFSET, DeviceFile, OpenFile, RegularFile
 from machine.kernel.linux.space import LOWEST, USER_SPACE, check_user_range, whole_pages
 from machine.kernel.linux.task import Task
-from machine.memory.guest_memory import ADDRESS_SPACE, PAGE, Protection, page_floor, with_read
+from machine.memory import ADDRESS_SPACE, PAGE, Protection, page_floor, with_read
 
 PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
 MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE, MAP_TYPE = 1, 2, 3, 0xF

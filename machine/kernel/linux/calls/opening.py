@@ -13,7 +13,7 @@ from machine.kernel.linux.nodes import PERMISSION_BITS
 from machine.kernel.linux.open_files import DeviceFile, DirectoryFile, OpenFile, RegularFile
 from machine.kernel.linux.paths import Place, Resolve, Spot, find, find_name
 from machine.kernel.linux.task import Task
-from machine.memory.guest_memory import PAGE
+from machine.memory import PAGE
 
 _KNOWN_FLAGS = (
     of.O_ACCMODE | of.O_CREAT | of.O_EXCL | of.O_NOCTTY | of.O_TRUNC | of.O_APPEND | of.O_NONBLOCK | of.O_SYNC

@@ -7,7 +7,7 @@ import struct
 from machine.kernel.nt.abi import Address, Handle, NtThread, UInt, call
 from machine.kernel.nt.process import GRANULARITY
 from machine.kernel.nt.status import STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_INFO_CLASS, STATUS_SUCCESS
-from machine.memory.guest_memory import PAGE
+from machine.memory import PAGE
 
 _STILL_ACTIVE = 0x103
 _PAGES = 0x10_0000

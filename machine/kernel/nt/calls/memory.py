@@ -14,7 +14,7 @@ from machine.kernel.nt.status import (
     STATUS_NO_MEMORY,
     STATUS_SUCCESS,
 )
-from machine.memory.guest_memory import MapError, Protection, page_ceil, page_floor
+from machine.memory import MapError, Protection, page_ceil, page_floor
 
 _PAGE_READ_WRITE = 4
 _RELEASE = 0x8000
