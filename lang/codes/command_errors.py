@@ -8,6 +8,7 @@ from __future__ import annotations
 from lang.code import Code
 from lang.codes.rows import Row
 from vm.facts.errors import ErrorNumber
+from vm.facts.events import EVENTS
 
 COMMAND_ERRORS: tuple[Row, ...] = (
     Row(
@@ -123,7 +124,7 @@ COMMAND_ERRORS: tuple[Row, ...] = (
     Row(
         Code.STAGE_NOT_SUPPORTED,
         "the event has no such stage",
-        "Hidden breakpoints (`!epthook`, `!epthook2`), `!mode` and `!trace` have the `pre` stage only.",
+        f"{', '.join(f'`{row.name}`' for row in EVENTS if not row.kind.stages)} have the `pre` stage only.",
         "!epthook 401000 stage post",
         "!epthook 401000",
     ),
