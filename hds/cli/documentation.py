@@ -125,6 +125,7 @@ and else with readline.
 """
 _FAILURES = """\
 When standard output is closed, full or its reader goes away, the subcommand ends there; `run` ends the guest, too. A
+reader that takes nothing for the seconds of `--timeout` ends `run` and `console` with exit code 6. A
 standard error that cannot be written stops nothing. With `--guest-exit-code` the code is the guest's own, where hds
 would say 0.
 

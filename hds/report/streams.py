@@ -13,6 +13,7 @@ import contextlib
 import errno
 import os
 import select
+import stat
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +28,8 @@ class StreamFailed(Exception):  # noqa: N818 - it reads as what happened
 
     def __init__(self, name: str, error: OSError) -> None:
         super().__init__(f"cannot write {name}: {error.strerror or error}")
-        self.code = ExitCode.BROKEN_PIPE if isinstance(error, BrokenPipeError) else ExitCode.STREAM
+        codes = ((BrokenPipeError, ExitCode.BROKEN_PIPE), (TimeoutError, ExitCode.LIMIT))
+        self.code = next((code for kind, code in codes if isinstance(error, kind)), ExitCode.STREAM)
 
 
 @dataclass
@@ -55,6 +57,7 @@ class Stream:
         self._line = line or _Line()
         self._is_error = is_error
         self._failure: StreamFailed | None = None
+        self._patience: float | None = None  # seconds
         self._terminal = file is not None and not file.closed and file.isatty()
         self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
         self._held = ""  # a carriage return on a terminal: what follows decides whether it ends a line
@@ -110,8 +113,15 @@ class Stream:
 
     def check(self) -> None:
         """Raise StreamFailed again if it was raised before."""
-        if self._failure is not None and not (self._is_error and self._failure.code is ExitCode.STREAM):
+        if self._failure is not None and not (self._is_error and self._failure.code is not ExitCode.BROKEN_PIPE):
             raise self._failure
+
+    def wait_at_most(self, seconds: float) -> None:
+        """From now on a reader that takes nothing for so long is a failure. Raises StreamFailed."""
+        self.flush()
+        with contextlib.suppress(OSError, ValueError):
+            if self.buffer is not None and not stat.S_ISREG(os.fstat(self.fileno()).st_mode):
+                self._patience = seconds
 
     # --- what readers of sys.stdout may ask
 
@@ -162,6 +172,9 @@ class Stream:
             try:
                 if self._file is None:
                     raise _closed()
+                if self._patience is not None:
+                    data = self._put_patiently(data)
+                    continue
                 if buffer is None:
                     self._file.write(data.decode(self.encoding, "replace"))
                 else:
@@ -173,11 +186,20 @@ class Stream:
             except (OSError, ValueError) as error:
                 self._fail(error)
 
+    def _put_patiently(self, data: bytes) -> bytes:
+        """What is left of the data when the reader has taken some; what a pipe has room for does not block."""
+        self._wait()
+        try:
+            return data[os.write(self.fileno(), data[: select.PIPE_BUF]) :]
+        except BlockingIOError:
+            return data
+
     def _wait(self) -> None:
-        """Until a pipe that somebody made non-blocking takes more."""
+        """Until a pipe takes more. Raises TimeoutError when it does not."""
         poll = select.poll()
         poll.register(self.fileno(), select.POLLOUT)
-        poll.poll()
+        if not poll.poll(None if self._patience is None else self._patience * 1000):
+            raise TimeoutError(errno.ETIMEDOUT, f"nobody has read it for {self._patience:g} s (--timeout)")
 
     def _fail(self, error: OSError | ValueError) -> None:
         reason = error if isinstance(error, OSError) else _closed()  # a closed file raises ValueError
@@ -219,6 +241,12 @@ def output() -> Stream:
 def error() -> Stream:
     """Standard error."""
     return _stream("standard error", sys.stderr)
+
+
+def wait_at_most(seconds: float) -> None:
+    """For both of them, as `Stream.wait_at_most`."""
+    output().wait_at_most(seconds)
+    error().wait_at_most(seconds)
 
 
 def say(text: str) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TextIO
@@ -126,6 +128,64 @@ def test_a_pipe_that_does_not_block_is_waited_for() -> None:
     thread.join(10)
     os.close(reader)
     assert len(received) == 1_000_000
+
+
+@contextlib.contextmanager
+def unread() -> Iterator[TextIO]:
+    """A pipe that somebody has open and never reads."""
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as file:
+        yield file
+        os.close(reader)
+
+
+ENDLESS = "again: mov eax, 1\nmov edi, 1\nlea rsi, [rip]\nmov edx, 0x1000\nsyscall\njmp again"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-e", '!syscall script { printf("%1000d", 1); }', "--guest-output", "none"),
+        ("-e", '!syscall imm no script { printf("%1000d", 1); }', "--guest-output", "none"),
+        ("-e", "g", "--guest-output", "stdout"),
+        ("-e", "g", "--format", "json"),
+    ],
+)
+def test_a_reader_that_takes_nothing_ends_the_run_at_the_timeout(words: tuple[str, ...], tmp_path: Path) -> None:
+    errors = Pipe()
+    with unread() as output:
+        code = run_with(output, errors, "run", "--timeout", "0.2", *words, listing_file(tmp_path, ENDLESS))
+    assert code == ExitCode.LIMIT
+    assert errors.data == b"hds: cannot write standard output: nobody has read it for 0.2 s (--timeout)\n"
+
+
+def test_a_standard_error_that_nobody_reads_stops_nothing(tmp_path: Path) -> None:
+    output = Pipe()
+    with unread() as errors:
+        code = run_with(output, errors, "run", "--timeout", "0.2", "-e", "g", listing_file(tmp_path, ENDLESS))
+    assert code == ExitCode.LIMIT
+
+
+def test_a_reader_that_takes_its_time_gets_everything() -> None:
+    reader, writer = os.pipe()
+    received = bytearray()
+
+    def read() -> None:
+        while data := os.read(reader, 50_000):
+            received.extend(data)
+
+    thread = threading.Thread(target=read)
+    with os.fdopen(writer, "w") as file:
+        stream = Stream("standard output", file)
+        stream.write("first ")
+        stream.wait_at_most(60)
+        thread.start()
+        for _ in range(20):
+            stream.write_bytes(b"a" * 50_000)
+        stream.finish()
+    thread.join(10)
+    os.close(reader)
+    assert received == b"first " + b"a" * 1_000_000
 
 
 # --- standard error

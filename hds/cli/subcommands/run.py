@@ -27,7 +27,7 @@ from hds.inputs import (
     refuse,
 )
 from hds.report.failures import FailureKind
-from hds.report.streams import say
+from hds.report.streams import say, wait_at_most
 from hds.session.bundles import read_commands_or_bundle
 from hds.session.engines import add_engine, load_engine
 from machine.loaders.reading import KINDS
@@ -236,6 +236,8 @@ def new_session(
         code = ExitCode.NO_INPUT if isinstance(error, UnreadableFile) else ExitCode.GUEST
         refuse(str(error), code, error.hint or None)
     session.timeout = arguments.timeout
+    if arguments.timeout is not None:
+        wait_at_most(arguments.timeout)
     return session
 
 
