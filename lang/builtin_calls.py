@@ -37,6 +37,7 @@ class BuiltinCalls:
     def value(self, node: s.Call) -> t.Value:
         """A built-in as an expression; those that print have no value."""
         builtin = BUILTINS[BUILTIN_INDEX[ALIASES.get(node.name, node.name)]]
+        self.context.references.mention_built_in(node.name_span)
         if node.name in ALIASES:
             message = f"HyperDbg v0.23 does not know `{node.name}`"
             self.report(Code.V023_ALIAS, message, node.name_span, f"write `{builtin.name}`")
@@ -102,6 +103,7 @@ class BuiltinCalls:
         """print, formats, test_statement and printf as statements; None for every other call."""
         if not node.builtin or node.name not in _STATEMENTS:
             return None
+        self.context.references.mention_built_in(node.name_span)
         if node.name == "printf":
             return self._printf(node)
         if not self.expressions.check_count(node, 1):

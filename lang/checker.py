@@ -17,12 +17,11 @@ from lang.declarations import Declarations
 from lang.diagnostics import Diagnostics, SilentDiagnostics
 from lang.expressions import Expressions
 from lang.flow import falls_through, report_unreachable
-from lang.names import Scope, ScriptNames, SessionNames, written_globals
+from lang.names import Scope, ScriptNames, written_globals
 from lang.operations import truth
+from lang.references import DefinitionKind, NoReferences
 from lang.source import Span
-from lang.symbols import SymbolTable
 from lang.types import U64, VOID, Type, Void, is_scalar, same
-from vm.facts.limits import Limits
 
 
 @dataclass(frozen=True)
@@ -36,25 +35,27 @@ class Checked:
     names: ScriptNames
 
 
-class Checker:
-    """Checks one script, or an expression `in_command` that has no names of its own."""
+def check(program: s.Program, context: Context) -> Checked:
+    """Find out the types and meanings of a whole script.
 
-    def __init__(
-        self,
-        session: SessionNames,
-        symbols: SymbolTable,
-        diagnostics: Diagnostics,
-        limits: Limits,
-        *,
-        in_command: bool = False,
-    ) -> None:
-        self.context = Context(ScriptNames(session), symbols, diagnostics, limits, in_command=in_command)
-        self.report = self.context.report
-        self.names = self.context.names
-        self.expressions = Expressions(self.context)
+    Before: the tree has no errors of syntax and placement. After: everything in the typed tree has its final type, and
+    every conversion is explicit; with errors in `context.diagnostics` it is complete all the same, but not to be
+    lowered. The tree is not changed.
+    """
+    return Checker(context).check(program)
+
+
+class Checker:
+    """The statements and functions of one script; its parts check the rest."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.report = context.report
+        self.names = context.names
+        self.expressions = Expressions(context)
         self.resolver = self.expressions.resolver
-        self.assignments = Assignments(self.context, self.expressions)
-        self.declarations = Declarations(self.context, self.expressions, self.assignments)
+        self.assignments = Assignments(context, self.expressions)
+        self.declarations = Declarations(context, self.expressions, self.assignments)
 
     def check(self, program: s.Program) -> Checked:
         """The typed tree of a program without syntax errors."""
@@ -75,6 +76,7 @@ class Checker:
     def _collect(self, program: s.Program) -> None:
         """Signatures, and declared globals; what is wrong in them is reported by the second walk."""
         loud, self.context.diagnostics = self.context.diagnostics, SilentDiagnostics()
+        references, self.context.references = self.context.references, NoReferences()
         for item in s.statements(program):
             match item:
                 case s.FunctionDefinition():
@@ -90,7 +92,7 @@ class Checker:
         self.names.typedefs.clear()
         self.context.types.clear()
         self.context.scope = Scope()
-        self.context.diagnostics = loud
+        self.context.diagnostics, self.context.references = loud, references
 
     def _signature(self, item: s.FunctionDefinition) -> t.FunctionEntity:
         parameters: list[t.Variable] = []
@@ -260,7 +262,10 @@ class Checker:
             return  # a second definition, reported before
         self._check_signature(item)
         outer, self.context.scope = self.context.scope, Scope(function)
-        for variable in function.parameters:
+        self.context.references.define(item.name_span, DefinitionKind.FUNCTION, item.name)
+        for variable, parameter in zip(function.parameters, item.parameters, strict=True):
+            place = parameter.declarator.name_span
+            self.context.references.define(place, DefinitionKind.PARAMETER, variable.name, variable)
             self.context.scope.variables[variable.name] = variable
             self.context.scope.all.append(variable)
             self.context.scope.assigned.add(variable.name)

@@ -12,6 +12,7 @@ from lang import typed as t
 from lang.code import Code
 from lang.diagnostics import Diagnostics, Hint, Note
 from lang.names import Scope, ScriptNames
+from lang.references import References
 from lang.source import Span
 from lang.symbols import SymbolTable
 from lang.types import Type
@@ -30,6 +31,7 @@ class Context:
         symbols: SymbolTable,
         diagnostics: Diagnostics,
         limits: Limits,
+        references: References,
         *,
         in_command: bool = False,
     ) -> None:
@@ -37,6 +39,7 @@ class Context:
         self.symbols = symbols
         self.diagnostics = diagnostics
         self.limits = limits
+        self.references = references
         self.in_command = in_command
         self.scope = Scope()
         self.types: dict[s.Expression, Type] = {}

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from lang.checker import Checker
+from lang import syntax as s
+from lang.checker import check
+from lang.checking import Context
 from lang.code import Code
 from lang.decimal_looking import report_bounds, report_comparisons
 from lang.diagnostics import Diagnostic, Diagnostics, in_order
-from lang.names import SessionNames
+from lang.names import ScriptNames, SessionNames
 from lang.parser import SourceBudget, parse
 from lang.placement import check_placement
+from lang.references import NoReferences, Reference, References
 from lang.source import SourceFile
 from lang.symbols import SymbolTable
 from vm.drives import NO_DRIVES, Drives
@@ -45,10 +49,14 @@ def _no_collection() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Compilation:
-    """The outcome: the program, unless there are errors, and everything that was found, by place."""
+    """The outcome: the program, unless there are errors, and everything that was found, by place.
+
+    `references` are what the names mean, if the compiler was asked for them and there are no errors of syntax.
+    """
 
     program: Program | None
     diagnostics: tuple[Diagnostic, ...]
+    references: tuple[Reference, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -65,6 +73,7 @@ class Compiler:
     drives: Drives = NO_DRIVES
     symbols: SymbolTable = field(default_factory=SymbolTable)
     portability: bool = True  # whether portability and other remarks are wanted
+    references: bool = False  # whether `Compilation.references` are wanted
     session: SessionNames = field(default_factory=SessionNames)
     _counted: tuple[SourceFile | None, int] = (None, 0)  # the file whose scripts were compiled last, and their bytes
     compared: set[str] = field(default_factory=set)  # the files that R001 was said of
@@ -88,23 +97,9 @@ class Compiler:
         counted, before = self._counted
         budget = SourceBudget(self.limits, total=before if counted is (whole or source) else 0)
         diagnostics = Diagnostics(self.limits)
-        with _no_collection():
-            program = self._compile(source, start, end, expression, budget, diagnostics)
-            self._counted = whole or source, budget.total
-            wanted = (item for item in diagnostics if self.portability or item.severity.is_for_everybody)
-            return Compilation(program, tuple(in_order(wanted)))
-
-    def _compile(
-        self,
-        source: SourceFile,
-        start: int,
-        end: int | None,
-        expression: bool,
-        budget: SourceBudget,
-        diagnostics: Diagnostics,
-    ) -> Program | None:
-        """All passes. What a pass has read is let go as soon as the next form is made: see MEMORY_PER_BYTE."""
-        tree = parse(
+        references = References() if self.references else NoReferences()
+        read = partial(
+            parse,
             source,
             diagnostics,
             start=start,
@@ -115,6 +110,18 @@ class Compiler:
             drives=self.drives,
             budget=budget,
         )
+        names = ScriptNames(self.session)
+        context = Context(names, self.symbols, diagnostics, self.limits, references, in_command=expression)
+        with _no_collection():
+            program = self._compile(read, context)
+            self._counted = whole or source, budget.total
+            wanted = (item for item in diagnostics if self.portability or item.severity.is_for_everybody)
+            return Compilation(program, tuple(in_order(wanted)), references.found())
+
+    def _compile(self, read: Callable[[], s.Program | None], context: Context) -> Program | None:
+        """All passes. What a pass has read is let go as soon as the next form is made: see MEMORY_PER_BYTE."""
+        diagnostics = context.diagnostics
+        tree = read()
         if tree is None:
             return None
         span = tree.span
@@ -122,7 +129,7 @@ class Compiler:
         if diagnostics.has_errors:
             return None
         bounds = report_bounds(tree, diagnostics)
-        checked = Checker(self.session, self.symbols, diagnostics, self.limits, in_command=expression).check(tree)
+        checked = check(tree, context)
         if self.portability:
             from lang import portability
 

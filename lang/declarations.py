@@ -11,6 +11,7 @@ from lang.expressions import Expressions
 from lang.initialisers import Initialisers
 from lang.operations import integer
 from lang.places import Place
+from lang.references import DefinitionKind
 from lang.source import Span
 from lang.types import I64, U64, Array, Type, Void, is_scalar, same
 
@@ -40,6 +41,7 @@ class Declarations:
                 self.report(
                     Code.TYPEDEF_AGAIN, f"the typedef `{declarator.name}` is defined already", declarator.name_span
                 )
+            self.context.references.define(declarator.name_span, DefinitionKind.TYPEDEF, declarator.name)
             self.names.typedefs[declarator.name] = self.resolver.pointers(base, declarator.stars, declarator.span)
 
     def declared_type(self, base: Type, declarator: s.Declarator) -> Type:
@@ -111,6 +113,7 @@ class Declarations:
         if is_global:
             variable = self.names.global_variable(name)
             self.names.assigned.add(name)
+            self.context.references.define(span, DefinitionKind.GLOBAL, name)
             # Where the global has another type, E070 was reported: what follows fits the declaration.
             if is_scalar(kind):
                 return Place(kind, span, global_variable=variable)
@@ -131,6 +134,7 @@ class Declarations:
         if local is None or local.type != kind:
             local = self.context.scope.declare(name, kind)
         local.typed = True
+        self.context.references.define(span, DefinitionKind.VARIABLE, name, local)
         self.context.scope.assigned.add(name)
         if is_scalar(kind):
             return Place(kind, span, variable=local)

@@ -31,6 +31,7 @@ from lang.operations import (
     truth,
 )
 from lang.places import Place
+from lang.references import DefinitionKind
 from lang.source import Span
 from lang.symbols import Place as SymbolPlace
 from lang.symbols import Unresolved
@@ -100,6 +101,7 @@ class Expressions:
             case s.Name() if (symbol := self._bare_symbol(node)) is not None:
                 return symbol
             case s.PseudoName():
+                self.context.references.mention_built_in(node.span)
                 return t.ReadPseudo(I64, node.span, node.index)
             case s.Paren():
                 return self.any_value(node.inner)
@@ -128,6 +130,7 @@ class Expressions:
         return place.load()
 
     def _symbol(self, node: s.SymbolName) -> t.Value:
+        self.context.references.mention_built_in(node.span)
         found = self.context.symbols.find(node.name.replace("`", ""))
         if isinstance(found, Unresolved):
             self.report(found.code, found.message, node.span, found.hint)
@@ -165,6 +168,7 @@ class Expressions:
             case s.GlobalName():
                 return self._global(node, reading)
             case s.RegisterName():
+                self.context.references.mention_built_in(node.span)
                 return Place(I64, node.span, register=node.index)
             case s.Unary() if node.operator == "*":
                 return self._pointee(node)
@@ -177,11 +181,13 @@ class Expressions:
 
     def _local(self, node: s.Name, reading: bool) -> Place:
         if node.name in self.names.functions and node.name not in self.context.scope.variables:
+            self.context.references.mention(node.span, DefinitionKind.FUNCTION, node.name)
             self.report(
                 Code.FUNCTION_AS_VARIABLE, f"`{node.name}` is a function", node.span, f"to call it: {node.name}(...)"
             )
             return Place(U64, node.span, variable=t.Variable(node.name, U64))
         variable = self.context.scope.lookup(node.name)
+        self.context.references.mention(node.span, DefinitionKind.VARIABLE, node.name, variable)
         if reading and node.name not in self.context.scope.assigned and is_scalar(variable.type):
             value = foreign.CONSTANTS.get(node.name)
             hint = f"the language has no `{node.name}`: write {value}" if value else None
@@ -195,6 +201,7 @@ class Expressions:
 
     def _global(self, node: s.GlobalName, reading: bool) -> Place:
         variable = self.names.global_variable(node.name)
+        self.context.references.mention(node.span, DefinitionKind.GLOBAL, node.name)
         known = node.name in self.names.written or node.name in self.names.session.assigned
         if reading and not known and is_scalar(variable.type):
             self.report(Code.UNASSIGNED_GLOBAL, f"no script has assigned `.{node.name}`; it is 0", node.span)
@@ -262,6 +269,7 @@ class Expressions:
             hint = nearest_hint(node.name, (m.name for m in struct.members))
             self.report(Code.UNKNOWN_MEMBER, f"`{struct}` has no member `{node.name}`", node.name_span, hint)
             return Place(U64, node.span, address=address)
+        self.context.references.mention(node.name_span, DefinitionKind.MEMBER, node.name, struct)
         return Place(member.type, node.span, address=add_offset(address, member.offset))
 
     def _struct_of(self, node: s.Member) -> tuple[Struct | None, t.Value]:
@@ -506,6 +514,7 @@ class Expressions:
         """A call of a user function or of a built-in function that gives a value."""
         function = None if node.builtin else self.names.functions.get(node.name)
         if function is not None:
+            self.context.references.mention(node.name_span, DefinitionKind.FUNCTION, node.name)
             return self._user_call(node, function)
         if node.builtin or node.name in ALIASES:
             return self.builtins.value(node)

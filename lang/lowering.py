@@ -53,7 +53,11 @@ class _Pool:
 
 
 def lower(checked: t.TypedProgram) -> Program:
-    """The program of a checked script, whose bodies are let go on the way: MEMORY_PER_BYTE. Raises TooLarge."""
+    """The program of a checked script. Raises TooLarge.
+
+    Before: a typed tree without errors. After: a program that the verifier takes; the bodies of the tree are let go on
+    the way (MEMORY_PER_BYTE), so that it is of no use any more.
+    """
     pool = _Pool()
     for number, entity in enumerate(checked.functions, 1):
         pool.functions[entity] = number

@@ -353,6 +353,7 @@ def parse(
     """The syntax tree of [start, end) of a file, or None when a lexical or syntax error was reported. Never raises.
 
     With `expression` the text is one, and the tree is that of `print(text);`. `budget` counts what is read.
+    Included files are parts of the tree, each once; what stands at a wrong place is still in it (`lang.placement`).
     """
     loader = _Loader(include_paths, limits, diagnostics, drives, budget or SourceBudget(limits))
     own = Path(source.name)

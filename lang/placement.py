@@ -25,7 +25,11 @@ class _Where:
 
 
 def check_placement(program: s.Program, diagnostics: Diagnostics) -> None:
-    """Report every construct of the program that stands at a wrong place."""
+    """Report every construct of the program that stands at a wrong place.
+
+    Before: a tree of the parser, perhaps with errors of syntax. After: without errors, each construct stands where
+    `lang.checker` expects it: places where something is written, conditions that are not empty, jumps inside loops.
+    """
     _Placement(diagnostics).below(program, _Where())
 
 

@@ -25,7 +25,11 @@ MAX_STRUCT_INITIALISERS = 64
 
 
 def report(program: s.Program, checked: Checked, diagnostics: Diagnostics) -> None:
-    """Add the remarks on a program without errors (or with errors of names and types only)."""
+    """Add the remarks on a program.
+
+    Before: the tree has no errors of syntax and placement, and was checked; it may have errors of names and types.
+    After: nothing has changed but the diagnostics, to which this adds no errors.
+    """
     _Portability(checked, diagnostics).program(program)
 
 

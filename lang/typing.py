@@ -9,6 +9,7 @@ from lang.checking import Context
 from lang.code import Code
 from lang.diagnostics import too_deep
 from lang.nearest import nearest_hint
+from lang.references import DefinitionKind
 from lang.source import Span
 from lang.types import I32, U64, VOID, Array, Pointer, Struct, Type, from_words, is_complete
 
@@ -36,6 +37,7 @@ class TypeResolver:
                 return found or I32
             case s.NamedType():
                 named = self.names.typedefs.get(kind.name)
+                self.context.references.mention(kind.span, DefinitionKind.TYPEDEF, kind.name)
                 if named is None:
                     self.report(Code.BAD_TYPE, f"the typedef of `{kind.name}` comes later", kind.span)
                 return named or I32
@@ -55,6 +57,7 @@ class TypeResolver:
         self.names.made[id(kind)] = struct
         if kind.tag:
             self.names.tags[kind.tag] = struct
+            self.context.references.define(kind.tag_span or kind.span, DefinitionKind.STRUCT, kind.tag, struct)
         members = self.members(kind.members, struct)
         if struct.members is None:
             struct.complete(members)
@@ -69,11 +72,13 @@ class TypeResolver:
             hint = nearest_hint(kind.tag, self.names.tags)
             self.report(Code.UNKNOWN_TAG, f"there is no `struct {kind.tag}`", kind.tag_span or kind.span, hint)
             return Struct(kind.tag, (), 1)
+        self.context.references.mention(kind.tag_span or kind.span, DefinitionKind.STRUCT, kind.tag, found)
         return found
 
     def announce(self, kind: s.StructType) -> None:
         """`struct Tag;` as a statement."""
-        self.names.tags.setdefault(kind.tag, Struct(kind.tag))
+        struct = self.names.tags.setdefault(kind.tag, Struct(kind.tag))
+        self.context.references.mention(kind.tag_span or kind.span, DefinitionKind.STRUCT, kind.tag, struct)
 
     def members(self, lines: tuple[s.MemberLine, ...], struct: Struct) -> list[tuple[str, Type]]:
         """Names and types of the members; `struct` itself is incomplete while they are read, unless read before."""
@@ -92,6 +97,7 @@ class TypeResolver:
                     self.report(Code.INCOMPLETE_TYPE, f"`{struct}` contains itself", declarator.span, "use a pointer")
                     kind = I32
                 kind = self.object_type(kind, declarator)
+                self.context.references.define(declarator.name_span, DefinitionKind.MEMBER, declarator.name, struct)
                 found[declarator.name] = I32 if self.is_too_deep(kind.depth + 1, declarator.span) else kind
         return list(found.items())
 

@@ -27,6 +27,7 @@ from lang.commands import (
 )
 from lang.compiler import Compilation, Compiler
 from lang.diagnostics import Diagnostic
+from lang.references import Reference
 from lang.source import SourceFile, Span
 from lang.symbols import Unresolved
 from vm.drives import NO_DRIVES, DriveRefused, Drives
@@ -67,7 +68,12 @@ class CommandScript:
             written = Source(self.shown.name, self.shown.text)
             sources = tuple(written if row.text == self.text.text else row for row in program.sources)
             program = replace(program, sources=sources)
-        return replace(made, program=program, diagnostics=tuple(self._shown(item) for item in made.diagnostics))
+        return replace(
+            made,
+            program=program,
+            diagnostics=tuple(self._shown(item) for item in made.diagnostics),
+            references=tuple(self._shown_reference(item) for item in made.references),
+        )
 
     def _compile_parameter(self, compiler: Compiler, text: str) -> Compilation:
         span = Span(self.shown, self.start, self.end)
@@ -79,11 +85,17 @@ class CommandScript:
         return Compilation(None, ())
 
     def _shown(self, item: Diagnostic) -> Diagnostic:
-        def moved(span: Span) -> Span:
-            return Span(self.shown, span.start, span.end) if span.file is self.text else span
+        notes = tuple(replace(note, span=self._moved(note.span) if note.span else None) for note in item.notes)
+        return replace(item, span=self._moved(item.span), notes=notes)
 
-        notes = tuple(replace(note, span=moved(note.span) if note.span else None) for note in item.notes)
-        return replace(item, span=moved(item.span), notes=notes)
+    def _shown_reference(self, item: Reference) -> Reference:
+        definition = item.definition
+        if definition is not None:
+            definition = replace(definition, span=self._moved(definition.span))
+        return Reference(self._moved(item.span), definition)
+
+    def _moved(self, span: Span) -> Span:
+        return Span(self.shown, span.start, span.end) if span.file is self.text else span
 
 
 @dataclass(frozen=True)
