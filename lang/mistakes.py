@@ -213,6 +213,11 @@ def _foreign_form(place: _Place) -> Mistake | None:
                 Code.SYNTAX, "brackets do not read memory", token.span, f"poi(@{follows.text}), dd, dw or db"
             )
         return Mistake(Code.SYNTAX, "a list needs a declared array", token.span, "int name[0n3] = {1, 2, 3};")
+    opens = place.at + 1 < len(place.tokens) and place.tokens[place.at + 1].type in ("LPAR", "LSQB")
+    if token.text == "!" and opens and previous.type in ("NAME", "BUILTIN"):
+        text = "print" in previous.text
+        hint = 'printf("...\\n") prints' if text else "a function is called by its name: name(value, ...)"
+        return Mistake(Code.NO_SUCH_CONSTRUCT, "the language has no macros", previous.span.to(token.span), hint)
     if token.type == "ARROW" and previous.type == "RPAR":
         hint = "int name(int n) { ... }"
         return Mistake(Code.NO_SUCH_CONSTRUCT, "the type of a result stands in front of the function", token.span, hint)

@@ -170,8 +170,8 @@ COMMAND_ERRORS: tuple[Row, ...] = (
         Code.BAD_ASSEMBLY,
         "assembly text that cannot be assembled",
         "A block of `asm condition` or `asm code` is Intel syntax; numbers are hexadecimal unless they begin with 0n, "
-        "statements end at `;` or at the end of the line, and there are no directives. The message has the assembler's "
-        "reason.",
+        "statements end at `;` or at the end of the line, comments begin with //, a value may be `(2 + 3)*4`; there "
+        "are no directives. The message has the assembler's reason.",
         "!syscall asm code { moov rax, 1 }",
         "!syscall asm code { mov rax, 1 }",
     ),

@@ -38,6 +38,8 @@ FOREIGN = [
     ("try { print(1); } ", "`try`", "run-time error"),
     ("import os;", "`import`", "#include"),
     ('echo "hi";', "`echo`", "printf"),
+    ('println!("hi");', "macros", "printf"),
+    ("vec!(1, 2);", "macros", "name(value, ...)"),
     ("class A_t { };", "`class`", "struct"),
     ("p = new int;", "`new`", "array"),
     ("mov rax, 1", "`mov`", "@rax ="),
