@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
-from functools import cache
 from typing import Any, get_args, get_type_hints
 
 from lang.lexer import StringValue
@@ -418,7 +417,7 @@ def children(node: Node) -> list[Node]:
     """The nodes directly below this one, in source order; of a chain of assignments all its places and its value."""
     if isinstance(node, Assign):
         return [*node.targets, node.value]
-    return _parts(node, Node)
+    return _parts(node, _WITH_NODES)
 
 
 def operands(node: Expression) -> list[Expression]:
@@ -464,29 +463,35 @@ def strip(node: Expression) -> Expression:
     return node
 
 
-def _parts(node: Node, wanted: Any) -> list[Node]:
-    """What the fields hold that may hold nodes of a wanted class."""
-    kind: Any = type(node)
+class _Fields(dict[type[Any], tuple[str, ...]]):
+    """By class of node: the fields whose types say that they may hold wanted nodes, alone or in a tuple."""
+
+    def __init__(self, *wanted: type[Node]) -> None:
+        self.wanted = wanted
+
+    def __missing__(self, kind: type[Any]) -> tuple[str, ...]:
+        hints = get_type_hints(kind)
+        names = (row.name for row in fields(kind))
+        self[kind] = found = tuple(
+            name for name in names if any(issubclass(part, self.wanted) for part in _classes(hints[name]))
+        )
+        return found
+
+
+_WITH_NODES = _Fields(Node)
+_WITH_STATEMENTS = _Fields(Statement, Branch, Program)
+
+
+def _parts(node: Node, wanted: _Fields) -> list[Node]:
+    """What the fields hold that may hold wanted nodes."""
     found: list[Node] = []
-    for name in _fields_with(kind, wanted):
+    for name in wanted[type(node)]:
         part = getattr(node, name)
         if isinstance(part, tuple):
             found += part if None not in part else [each for each in part if each is not None]
         elif isinstance(part, Node):
             found.append(part)
     return found
-
-
-_WITH_STATEMENTS = (Statement, Branch, Program)
-
-
-@cache
-def _fields_with(kind: Any, wanted: Any) -> tuple[str, ...]:
-    """The fields of a class of nodes whose types say that they hold such nodes, alone or in a tuple."""
-    hints = get_type_hints(kind)
-    return tuple(
-        row.name for row in fields(kind) if any(issubclass(part, wanted) for part in _classes(hints[row.name]))
-    )
 
 
 def _classes(hint: object) -> Iterator[type]:
