@@ -8,13 +8,23 @@ READY := $(VENV)/.ready
 FUZZ_SECONDS ?= 600
 FUZZ_SEED ?= $(shell date +%Y%m%d)
 
-.PHONY: demo test fuzz bench coverage check docs tables clean
+.PHONY: demo test quick test-lang test-vm test-machine test-hds fuzz bench coverage check docs tables clean
 
 demo: $(READY)
 	$(BIN)/hds run examples/syscall_log.hds examples/guests/greet.asm
 
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# While working: the language, the virtual machine and the walls, without what is marked slow.
+quick: $(READY)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests/test_architecture.py tests/test_house.py tests/lang tests/vm
+
+test-lang test-vm test-hds: test-%: $(READY)
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/$*
+
+test-machine: $(READY)
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/machine tests/linux
 
 # What must hold, for FUZZ_SECONDS in all: known failures first, then new cases of every law.
 fuzz: $(READY)

@@ -19,6 +19,8 @@ from vm.bundle import MAGIC as BUNDLE_MAGIC
 from vm.drives import read_drives
 from vm.program import MAGIC as PROGRAM_MAGIC
 
+pytestmark = pytest.mark.slow
+
 WATCHDOG_SECONDS = 60
 
 

@@ -13,6 +13,8 @@ from hds_guests import command_line, listing_file
 
 from hds.exit_codes import ExitCode
 
+pytestmark = pytest.mark.slow
+
 CALLS = "mov ebx, 100; next: mov eax, 0x55; syscall; dec ebx; jnz next"
 LOOP = "again: jmp again"
 OPTIONS = ("--kernel", "bare", "--cores", "2", "--parallel")

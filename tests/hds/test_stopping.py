@@ -26,6 +26,8 @@ from machine.root.assembler import assemble
 from vm.facts.limits import DEFAULT_LIMITS
 from vm.facts.registers import RIP, STORAGE_INDEX
 
+pytestmark = pytest.mark.slow
+
 AT_ONCE = 0.2  # seconds
 ENGINES = ("reference", "native")
 LOOP = "again: jmp again"

@@ -22,6 +22,8 @@ from hds.cli.main import SUBCOMMANDS
 from hds.exit_codes import ExitCode
 from hds.report.streams import Stream
 
+pytestmark = pytest.mark.slow
+
 VECTOR = {"script": "print(1);", "status": "ok", "expect": {"status": "ok"}}
 
 # Command lines that write to standard output, and the subcommand that each is for.

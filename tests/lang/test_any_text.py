@@ -17,7 +17,7 @@ from vm.script_memory import GlobalStore
 from vm.verifier import verify
 
 # The compiler raises Python's recursion limit when it needs to, and Hypothesis notices.
-pytestmark = pytest.mark.filterwarnings("ignore:The recursion limit")
+pytestmark = [pytest.mark.filterwarnings("ignore:The recursion limit"), pytest.mark.slow]
 
 SMALL = Limits(max_steps=2000, max_global_bytes=1 << 16)
 

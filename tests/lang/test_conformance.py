@@ -11,6 +11,8 @@ from lang.codes import PORTABILITY
 from vm.engine import Engine
 from vm.facts.limits import DEFAULT_LIMITS
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parents[1] / "conformance"
 
 

@@ -10,6 +10,8 @@ from lang.compiler import Compiler
 from lang.source import SourceFile, Span
 from vm.isa import decode
 
+pytestmark = pytest.mark.slow
+
 
 def test_constants_beyond_the_pool_are_made_of_pieces(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lang.lowering.POOL", 0)

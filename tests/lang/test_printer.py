@@ -21,7 +21,7 @@ from vm.facts.limits import DEFAULT_LIMITS
 from vm.program import Program
 
 # The compiler raises Python's recursion limit when it needs to, and Hypothesis notices.
-pytestmark = pytest.mark.filterwarnings("ignore:The recursion limit")
+pytestmark = [pytest.mark.filterwarnings("ignore:The recursion limit"), pytest.mark.slow]
 
 VECTORS = read_vectors((Path(__file__).parents[1] / "conformance" / "language.jsonl").read_text(encoding="utf-8"))
 

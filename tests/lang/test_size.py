@@ -18,6 +18,8 @@ from lang.source import SourceFile
 from vm import formatting
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 
+pytestmark = pytest.mark.slow
+
 GIB = 1 << 30
 
 

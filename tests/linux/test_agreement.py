@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from linux_guests import BUILDS, Ran, build, busybox, emulated, natively
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = {
     "echo": ("echo", "hello", "world"),
     "cat": ("cat", "fruit", "numbers"),

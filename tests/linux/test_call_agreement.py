@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from linux_guests import build, emulated, linux_release
 
+pytestmark = pytest.mark.slow
+
 SOURCE = Path(__file__).with_name("calls.c").read_text()
 GROUPS = re.findall(r'\{"(\w+)", \1\}', SOURCE)
 

@@ -13,6 +13,8 @@ from hds.session.session import Session
 from lang.symbols import Place
 from machine.loaders.symbols import elf_symbols, module_name
 
+pytestmark = pytest.mark.slow
+
 SOURCE = """
 #include <unistd.h>
 __attribute__((noinline)) int inner(int n) { return write(1, "x", 1) + n; }

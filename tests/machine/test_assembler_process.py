@@ -19,6 +19,8 @@ from machine.root.assembler import AssemblerError, assemble
 from machine.root.assembler_process import Refusal
 from vm.facts.limits import DEFAULT_LIMITS
 
+pytestmark = pytest.mark.slow
+
 
 def running() -> int:
     """The process that assembles, started if need be."""

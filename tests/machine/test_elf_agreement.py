@@ -22,6 +22,8 @@ from machine.machine import StopCause
 from machine.root.assembler import assemble
 from vm.facts.limits import Limits
 
+pytestmark = pytest.mark.slow
+
 PT_NULL, PT_LOAD, PT_INTERP, PT_NOTE, PT_PHDR, PT_GNU_STACK = 0, 1, 3, 4, 6, 0x6474_E551
 X, W, R = 1, 2, 4
 BASE, CODE_AT, DATA = 0x40_0000, 0x1800, 0x1000_0000

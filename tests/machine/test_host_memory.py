@@ -16,6 +16,8 @@ from machine.processor.cpu import CPU_MODEL
 from vm.host_memory import HostMemoryError, require_memory
 from vm.native.jit import compile_text
 
+pytestmark = pytest.mark.slow
+
 _PAGE = resource.getpagesize()
 
 

@@ -22,6 +22,8 @@ from vm.facts.limits import DEFAULT_LIMITS, Limits
 from vm.facts.registers import STORAGES
 from vm.interpreter import Interpreter
 
+pytestmark = pytest.mark.slow
+
 ENGINES = ("reference", "native")
 CALLS = "mov ebx, {count}; again: mov eax, 5; syscall; dec ebx; jnz again"
 ENDLESS = "again: mov eax, 5; syscall; jmp again"

@@ -15,6 +15,8 @@ from lang.parser import parse
 from lang.source import SourceFile
 from vm.host import MemoryHost
 
+pytestmark = pytest.mark.slow
+
 TESTS = Path(__file__).parents[1]
 DOCUMENT = TESTS.parent / "docs" / "language.md"
 EXAMPLE = re.compile(r"(?P<script>.*?)\s+==>\+? (?P<result>.*)")

@@ -19,7 +19,7 @@ from hds.fuzzing.laws import LAWS, Case, Law, NativeMissing, compiled
 from hds.fuzzing.programs import program
 
 # The compiler and the evaluator recurse deeply on purpose, and hypothesis warns that it cannot take that back.
-pytestmark = pytest.mark.filterwarnings("ignore:The recursion limit")
+pytestmark = [pytest.mark.filterwarnings("ignore:The recursion limit"), pytest.mark.slow]
 
 
 def holds(law: Law, case: Case) -> None:

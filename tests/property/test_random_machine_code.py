@@ -13,6 +13,8 @@ from machine.summary import StopCause
 from vm.facts.limits import Limits
 from vm.interpreter import Interpreter
 
+pytestmark = pytest.mark.slow
+
 LIMITS = Limits(max_instructions=20_000, max_steps=20_000, max_root_instructions=2_000)
 SYSCALL = b"\x0f\x05"
 ENDS = set(StopCause) - {StopCause.TIMEOUT, StopCause.NOTHING_LOADED}

@@ -29,6 +29,8 @@ from vm.interpreter import Interpreter
 from vm.isa import INSTRUCTIONS, decode
 from vm.script_memory import GlobalStore
 
+pytestmark = pytest.mark.slow
+
 TESTS = Path(__file__).parents[1]
 DOCUMENT = TESTS.parent / "docs" / "language.md"
 NO_POOL = "print(0x12345678); print(-0x123456789abc);"  # is compiled without room for constants

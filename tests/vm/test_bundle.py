@@ -19,6 +19,8 @@ from vm.program import Program, ProgramFormatError, decode, encode
 from vm.script_memory import GlobalConflict, GlobalStore
 from vm.verifier import VerificationError
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = """\
 int fn(int n) { if (n < 2) { return n; } return fn(n - 1) + fn(n - 2); }
 double v[3] = {1.5, 2.5, 3.5};

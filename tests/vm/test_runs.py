@@ -13,6 +13,8 @@ from vm.isa import INSTRUCTIONS, decode
 from vm.program import GlobalSymbol
 from vm.script_memory import GlobalConflict, GlobalStore
 
+pytestmark = pytest.mark.slow
+
 # docs/language.md 19: source, and the operators that HyperDbg v0.23 counts for it beside the 1 of every script.
 COSTS = [
     ("y = 1; x = y;", 3),

@@ -15,6 +15,8 @@ from lang.diagnostics import Diagnostic
 from lang.source import SourceFile, Span
 from vm.facts.events import BLOCK_OPTIONS, SCALAR_OPTIONS
 
+pytestmark = pytest.mark.slow
+
 FRAGMENTS = st.sampled_from(
     [
         *"{}\"\\/*#'\n\r\t ;,`",

@@ -24,6 +24,8 @@ from machine.kernel.linux.calls import CALLS
 from machine.kernel.linux.errors import Errno
 from machine.kernel.linux.names import NUMBERS
 
+pytestmark = pytest.mark.slow
+
 Argument = int | tuple[str, int]
 Call = tuple[str, list[Argument]]
 Choice = Callable[[random.Random], Argument]

@@ -22,6 +22,8 @@ from vm.native.trigger import entry_point, prepare, registers_used
 from vm.script_memory import GlobalStore
 from vm.verifier import VerificationError
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 
 

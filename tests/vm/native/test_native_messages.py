@@ -20,6 +20,8 @@ from vm.native.records import RING_CELLS, Text, Waiting, waiting
 from vm.native.trigger import prepare
 from vm.script_memory import GlobalStore
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("text", "room"),

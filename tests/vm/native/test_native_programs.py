@@ -17,6 +17,8 @@ from vm.program import Function, GlobalSymbol, Program
 from vm.script_memory import GLOBALS_BASE, LITERALS_BASE, STACK_BASE
 from vm.verifier import verify
 
+pytestmark = pytest.mark.slow
+
 LIMITS = Limits(max_steps=400, max_call_depth=5, max_stack_bytes=256, max_bulk_bytes=20_000, max_message=60)
 USED_REGISTERS = 6
 STRINGS = (b"hello\0", b"h\0\0\0", b"\0")

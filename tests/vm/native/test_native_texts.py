@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from vm.facts.limits import Limits
 
+pytestmark = pytest.mark.slow
+
 UNITS = {"strlen": 1, "wcslen": 2, "strcmp": 1, "wcscmp": 2, "strncmp": 1, "wcsncmp": 2, "memcmp": 1}
 LITERALS = {1: ('""', '"a"', '"ab"', '"abc"'), 2: ('L""', 'L"a"', 'L"ab"', 'L"\\x8000"')}
 EDGES = (0x1000, 0x1001, 0x1FF0, 0x1FF7, 0x1FFE, 0x1FFF, 0x2000, 0x2FF0, 0x2FFD, 0x2FFE, 0x2FFF)
