@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from source_trees import nodes_of, tree_of
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("hds", "lang", "machine", "vm")
@@ -49,7 +50,7 @@ FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("
 
 def imported(path: Path) -> Iterator[str]:
     """The modules that a file imports, anywhere in it."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -103,7 +104,7 @@ def test_a_room_imports_lower_floors_only(path: Path) -> None:
         return  # a package's face
     floors = FLOORS[package]
     assert room in floors, f"{name} stands on no floor"
-    for module in imported_at_run_time(ast.parse(path.read_text(encoding="utf-8"))):
+    for module in imported_at_run_time(tree_of(path)):
         other = room_of(module) if module.startswith(f"{package}.") else None
         if other is not None and other != room:
             assert floors.index(other) < floors.index(room), f"{name} imports {module}, which is not below it"
@@ -115,7 +116,7 @@ def test_a_code_of_a_diagnostic_is_written_once() -> None:
         f"{path.relative_to(ROOT).as_posix()}:{node.lineno}"
         for path in FILES
         if path.relative_to(ROOT).as_posix() != "lang/code.py"
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in nodes_of(path)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and CODE.fullmatch(node.value)
     }
     assert written == set()
@@ -124,7 +125,7 @@ def test_a_code_of_a_diagnostic_is_written_once() -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_room_with_a_face_is_entered_by_it(path: Path) -> None:
     name = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes_of(path):
         if isinstance(node, ast.ImportFrom) and node.module:
             room = next((face for face in FACES if node.module.startswith(f"{face}.")), None)
             assert room is None or name.startswith(f"{room}."), f"{name} imports {node.module} past its face"

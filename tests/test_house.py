@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from source_trees import tree_of
 
 from hds.cli.main import SUBCOMMANDS
 from hds.report.records import Record
@@ -38,12 +39,13 @@ PRODUCT = sorted(
 MOST_FILES = {"instruction": 3}  # of the product; 2 for everything else
 
 
-@cache
-def tree_of(name: str) -> ast.Module:
-    return ast.parse((ROOT / name).read_text(encoding="utf-8"))
-
-
 # --- how files name things
+
+
+@cache
+def names_in(name: str, named_by: Callable[[ast.Module], Iterable[str]]) -> frozenset[str]:
+    """What a file names, by one of the ways below."""
+    return frozenset(named_by(tree_of(ROOT / name)))
 
 
 def texts(tree: ast.Module) -> Iterator[str]:
@@ -252,7 +254,7 @@ def test_nothing_else_names_one(thing: str) -> None:
         f"{file}: {name}"
         for file in PRODUCT
         if file.startswith(things.looked_at) and file not in own
-        for name in things.telling & set(things.named_by(tree_of(file)))
+        for name in things.telling & names_in(file, things.named_by)
     }
     assert sorted(hit for hit in found if not {hit, hit.partition(":")[0]} & things.elsewhere.keys()) == []
 
@@ -263,4 +265,4 @@ def test_what_is_named_elsewhere_is_so_still(thing: str) -> None:
     assert set(things.homonyms.split()) <= things.names.keys()
     for place in things.elsewhere:
         file, _, name = place.partition(": ")
-        assert ({name} if name else things.telling) & set(things.named_by(tree_of(file))), place
+        assert ({name} if name else things.telling) & names_in(file, things.named_by), place

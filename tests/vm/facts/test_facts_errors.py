@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from source_trees import nodes_of
 
 from vm.facts.errors import ErrorNumber
 
@@ -36,7 +37,7 @@ def test_no_error_number_stands_elsewhere(path: Path) -> None:
     name = path.relative_to(ROOT).as_posix()
     if name == "vm/facts/errors.py" or name.startswith(STATUS):
         return
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes_of(path):
         if isinstance(node, ast.Constant):
             value = node.value
             assert not (isinstance(value, str) and NUMBER.search(value)), f"{name}:{node.lineno}: {value!r}"

@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 
 import pytest
+from source_trees import nodes_of
 
 from hds.session.commands import HANDLERS
 from lang.commands import parse_event, read_commands
@@ -69,7 +70,7 @@ def test_no_table_of_event_commands_stands_elsewhere(path: Path) -> None:
     if path == ROOT / "vm" / "facts" / "events.py":
         return
     names = EVENT_BY_NAME.keys() | {kind.sdk_name for kind in EVENT_KINDS}
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes_of(path):
         items: list[ast.expr | None] = []
         if isinstance(node, ast.Tuple | ast.List | ast.Set):
             items = [*node.elts]

@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 
 import pytest
+from source_trees import nodes_of
 
 from vm.facts.builtins import BUILTINS
 from vm.facts.limits import LIMITS
@@ -29,7 +30,7 @@ MOST = 8  # names of one table in one place: a family that is treated alike, not
 
 @pytest.mark.parametrize("path", sorted(FACTS.glob("*.py")), ids=lambda path: path.stem)
 def test_facts_import_nothing_else_of_ours(path: Path) -> None:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes_of(path):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in OURS:
             assert node.module.startswith("vm.facts."), f"{path.name} imports {node.module}"
 
@@ -38,7 +39,7 @@ def test_facts_import_nothing_else_of_ours(path: Path) -> None:
 def test_no_table_of_facts_stands_elsewhere(path: Path) -> None:
     if path.is_relative_to(FACTS) or path.is_relative_to(SAMPLES):
         return
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes_of(path):
         if not isinstance(node, ast.Tuple | ast.List | ast.Set):
             continue  # mappings from names to functions carry the rows out
         items = node.elts

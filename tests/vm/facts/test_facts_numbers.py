@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from source_trees import nodes_of
 
 from vm.facts.numbers import (
     ASSEMBLY_BLOCK,
@@ -78,7 +79,7 @@ def test_nothing_else_reads_numbers(path: Path) -> None:
     name = path.relative_to(ROOT).as_posix()
     if name == "vm/facts/numbers.py" or name in NOT_NUMBERS_OF_USERS:
         return
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes_of(path):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "int":
             assert len(node.args) + len(node.keywords) < 2, f"{name}:{node.lineno} reads a number in a base"
         if isinstance(node, ast.Dict):
