@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -155,6 +155,7 @@ class _Process:
     def ask(self, texts: Sequence[str], mode: int) -> Iterator[tuple[int, Encoding]]:
         """Answers as they come. Raises _EndedError, KeystoneUnavailableError."""
         self._socket.settimeout(self.limits.max_assembler_seconds)
+        self._words()  # those about other instructions, which it accepted
         encoded = [text.encode("ascii") for text in texts]
         parts = [COUNT.pack(mode, len(texts)), *(TEXT.pack(len(text)) + text for text in encoded)]
         try:
@@ -201,10 +202,7 @@ class _Process:
     def _why_it_ended(self) -> str:
         """What it wrote last, else the signal or the exit code."""
         code = self._process.wait()
-        try:
-            lines = os.read(self._last_words, _LONGEST_REASON).decode("utf-8", "replace").split("\n")
-        except BlockingIOError:
-            lines = []
+        lines = self._words().decode("utf-8", "replace").split("\n")
         reason = next((line.strip() for line in reversed(lines) if line.strip()), "").removeprefix("LLVM ERROR: ")
         if any(sign in reason for sign in _SIGNS_OF_TOO_LITTLE_MEMORY):
             limit = self.limits.max_assembler_bytes
@@ -214,6 +212,14 @@ class _Process:
         return (
             f"the assembler was ended by {signal.Signals(-code).name}" if code < 0 else f"the assembler ended ({code})"
         )
+
+    def _words(self) -> bytes:
+        """The end of what it wrote since it was asked last."""
+        words = b""
+        with suppress(BlockingIOError):
+            while part := os.read(self._last_words, _LONGEST_REASON):
+                words = words[-_LONGEST_REASON:] + part
+        return words
 
     def end(self) -> None:
         """End it, and wait until it has."""

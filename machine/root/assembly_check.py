@@ -28,7 +28,7 @@ from machine.root.assembly_forms import (
 from machine.root.assembly_syntax import Immediate, Instruction, Memory, Operand, Register
 
 _HIGH_BYTES = frozenset({"ah", "bh", "ch", "dh"})
-_WITH_REX = frozenset({"spl", "bpl", "sil", "dil", *HALVES})  # beside r8 to r15
+_WITH_REX = frozenset({"spl", "bpl", "sil", "dil", "rip", *HALVES})  # beside r8 to r15
 _COMMUTATIVE = frozenset({"xchg", "test"})
 _SHIFTS = frozenset({"shl", "shr", "sar", "rol", "ror", "rcl", "rcr"})
 # Memory operands of these say their size by themselves.

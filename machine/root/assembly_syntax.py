@@ -199,8 +199,6 @@ class _StatementParser(ExpressionReader):
         word = first.text.lower()
         if first.kind != "word" or not _MNEMONIC.match(word):
             raise first.position.error(f"an instruction was expected, not {first.text!r}")
-        if word in _OTHER_PREFIXES and self._is_next("word"):
-            raise first.position.error(f"the prefix {word} is not accepted", _PREFIX_HINT)
         if word in DATA_SIZES:
             return Data(DATA_SIZES[word], self._data_elements(DATA_SIZES[word]), first.position)
         prefix = ""
@@ -210,6 +208,8 @@ class _StatementParser(ExpressionReader):
                 raise first.position.error("an instruction has one prefix at most here")
             if not _MNEMONIC.match(word):
                 raise first.position.error(f"an instruction was expected after {prefix}")
+        if word in _OTHER_PREFIXES:  # Keystone reads what follows for ever
+            raise first.position.error(f"the prefix {word} is not accepted", _PREFIX_HINT)
         operands: list[Operand] = []
         while self._more():
             if len(operands) == _MOST_OPERANDS:

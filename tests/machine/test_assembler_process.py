@@ -71,6 +71,13 @@ def test_what_ends_keystone_is_refused_where_it_stands(text: str) -> None:
     assert assemble("inc eax").code == b"\xff\xc0"
 
 
+def test_the_reason_is_not_what_keystone_wrote_before() -> None:
+    assembler_process.encode_singly(["lodsq [r8]"] * 200, DEFAULT_LIMITS)
+    (answer,) = assembler_process.encode_singly(["mov r8b, ah"], DEFAULT_LIMITS)
+    assert isinstance(answer, Refusal)
+    assert answer.reason == "cannot encode high byte register in REX-prefixed instruction"
+
+
 def test_the_one_of_many_that_ends_keystone_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("machine.root.assembly_check.without_encoding", lambda operands: "")
     text = "\n".join(f"mov eax, {number}" if number != 400 else "mov r8b, ah" for number in range(600))

@@ -83,7 +83,7 @@ def _assemble(session: Session, block: Token, start: int) -> Assembly:
     try:
         made = assemble(text, address=start, radix=16, limits=session.limits)
     except AssemblerError as error:
-        raise CommandFailed(f"err, {error}") from None
+        raise CommandFailed(f"err, {error}", error.hint or None) from None
     for warning in made.warnings:
         session.notice(str(warning))
     return made
