@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 STANDARD_INPUT = "<stdin>"
 _CHUNK = 1 << 16  # bytes
 COMMAND_LINE = "<command line>"
+LONGEST_TIME = 1_000_000  # seconds
 
 
 class InputError(Refusal):
@@ -123,6 +124,8 @@ def _refuse_known(name: str, data: bytes) -> None:
 def locate(path: str, drives: Drives) -> str:
     """The path on the host of one that was given; `-` stays what it is. Raises InputError."""
     try:
+        if not path:
+            raise InputError("the path of a file is empty")
         return path if path == "-" else str(drives.locate(path))
     except FileRefused as error:
         raise InputError(str(error), hint=error.hint) from None
@@ -317,6 +320,17 @@ def with_arguments(source: SourceFile, arguments: argparse.Namespace) -> SourceF
     )
 
 
+def number_of_seconds(text: str) -> float:
+    """A time as an option gives it. Raises argparse.ArgumentTypeError."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= LONGEST_TIME:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number of seconds (0 to {LONGEST_TIME})")
+    return seconds
+
+
 def add_limits(parser: argparse.ArgumentParser) -> None:
     """One flag for every named limit; the help shows one line for all of them."""
     parser.add_argument(
@@ -330,7 +344,9 @@ def _add_limit_flags(parser: argparse.ArgumentParser, shown: bool) -> None:
     for row in LIMITS:
         flag = "--" + row.name.replace("_", "-")
         text = f"{row.doc} (default {row.default} {row.unit})" if shown else argparse.SUPPRESS
-        group.add_argument(flag, type=partial(_positive, most=row.most), metavar="N", dest=row.name, help=text)
+        group.add_argument(
+            flag, type=partial(_positive, least=row.least, most=row.most), metavar="N", dest=row.name, help=text
+        )
 
 
 class _HelpLimits(argparse.Action):
@@ -349,11 +365,11 @@ def chosen_limits(arguments: argparse.Namespace) -> Limits:
     return replace(DEFAULT_LIMITS, **{name: value for name, value in given.items() if value is not None})
 
 
-def _positive(text: str, most: int) -> int:
+def _positive(text: str, least: int, most: int) -> int:
     """A limit: decimal digits, as the help shows them."""
     value = number_in(text, DECIMAL, most)
-    if not value:
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no decimal number from 1 to {most}")
+    if value is None or value < least:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no decimal number from {least} to {most}")
     return value
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import importlib
 import itertools
 import os
@@ -204,8 +205,9 @@ def _asks_for_json(words: Sequence[str]) -> bool:
 
 def _unexpected(error: Exception) -> Failure:
     """What is said of an exception that nobody has answered for."""
-    if isinstance(error, MemoryError):
-        return Failure(FailureKind.MEMORY, str(error) or "the host gives no more memory")
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        said = isinstance(error, MemoryError) and str(error)
+        return Failure(FailureKind.MEMORY, said or "the host gives no more memory")
     hint = "this is a bug in hds; HDS_TRACEBACK=1 shows where, for a report"
     return Failure(FailureKind.INTERNAL, f"internal error: {type(error).__name__}: {error}", hint)
 

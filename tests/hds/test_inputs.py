@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+
 import pytest
+from hds_guests import command_line, listing_file
 
 from hds.cli.main import main
 from hds.exit_codes import ExitCode
@@ -11,7 +15,7 @@ from hds.session.command_scripts import read_command_file
 from lang.compiler import Compiler
 from lang.diagnostics import Severity
 from lang.source import SourceFile
-from vm.facts.limits import DEFAULT_LIMITS
+from vm.facts.limits import DEFAULT_LIMITS, LARGEST, LIMITS, LimitRow
 from vm.facts.numbers import DECIMAL, number_in
 
 
@@ -117,6 +121,10 @@ def test_decimal_digits_of_any_number_are_read_or_refused(text: str, most: int, 
         ["--max-steps", "0" * 30 + MANY],
         ["--max-nesting", "10001"],
         ["--max-include-depth", "501"],
+        ["--max-stack-bytes", str((1 << 32) + 1)],
+        ["--max-global-bytes", str(LARGEST)],
+        ["--max-assembler-seconds", str(LARGEST)],
+        ["--max-open-files", "2"],
         ["--set", f"rax=0n{MANY}"],
         ["--set", f"rax={MANY}"],
     ],
@@ -124,6 +132,38 @@ def test_decimal_digits_of_any_number_are_read_or_refused(text: str, most: int, 
 )
 def test_numbers_of_flags_that_are_too_large_are_refused(arguments: list[str]) -> None:
     assert main(["eval", *arguments, "-e", "print(1);"]) == ExitCode.USAGE
+
+
+@pytest.mark.parametrize("at", ["least", "most"])
+@pytest.mark.parametrize("row", LIMITS, ids=lambda row: row.name)
+def test_no_value_that_a_limit_may_have_breaks_a_run(row: LimitRow, at: str, tmp_path: Path) -> None:
+    commands = '!syscall asm condition { mov al, 1 } script { .n = .n + 1; printf("%d", .n); }'
+    flag = f"--{row.name.replace('_', '-')}={getattr(row, at)}"
+    ran = command_line("run", flag, "-e", commands, listing_file(tmp_path))
+    assert ran.code in (ExitCode.OK, ExitCode.FAILED, ExitCode.NO_INPUT, ExitCode.GUEST, ExitCode.LIMIT), ran.errors
+    assert "internal error" not in ran.errors
+
+
+def test_memory_that_the_host_does_not_give_is_no_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    monkeypatch.setattr("hds.cli.subcommands.run.new_session", refused)
+    ran = command_line("run", "-e", "g")
+    assert (ran.code, ran.errors) == (ExitCode.LIMIT, "hds: the host gives no more memory\n")
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-1", "1e400", "1000001", "", "x"])
+@pytest.mark.parametrize("words", [("run", "-e", "g", "--timeout"), ("fuzz", "--seconds")], ids=["run", "fuzz"])
+def test_a_time_is_a_number_of_seconds(words: tuple[str, ...], text: str) -> None:
+    assert command_line(*words[:-1], f"{words[-1]}={text}").code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize("words", [("run",), ("check",), ("eval",), ("fmt",), ("compile", "-e", "print 1", "-o")])
+def test_an_empty_path_is_said_to_be_empty(words: tuple[str, ...]) -> None:
+    ran = command_line(*words, "")
+    assert ran.code == ExitCode.NO_INPUT
+    assert "hds: the path of a file is empty\n" in ran.errors
 
 
 @pytest.mark.parametrize(

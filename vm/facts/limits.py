@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 
 LARGEST = (1 << 63) - 1
+_MOST_RESERVED = 1 << 32  # bytes of address space that are taken at once
 
 
-def _limit(default: int, unit: str, doc: str, most: int = LARGEST) -> int:
-    result: int = field(default=default, metadata={"unit": unit, "doc": doc, "most": most})
+def _limit(default: int, unit: str, doc: str, *, least: int = 1, most: int = LARGEST) -> int:
+    result: int = field(default=default, metadata={"unit": unit, "doc": doc, "least": least, "most": most})
     return result
 
 
@@ -24,13 +25,15 @@ class Limits:
         1_000_000, "instructions", "bytecode instructions of one run, charged per basic block on entry"
     )
     max_call_depth: int = _limit(128, "calls", "nested calls of user functions")
-    max_stack_bytes: int = _limit(1_048_576, "bytes", "memory of the locals of all active calls")
+    max_stack_bytes: int = _limit(1_048_576, "bytes", "memory of the locals of all active calls", most=_MOST_RESERVED)
     max_message: int = _limit(4095, "bytes", "one printf message, including the zero that ends it")
     max_bulk_bytes: int = _limit(
         268_435_456, "bytes", "memory that copies, fills, comparisons and searches of one run may touch in all"
     )
     max_globals: int = _limit(512, "variables", "global variables of a session")
-    max_global_bytes: int = _limit(16_777_216, "bytes", "memory of all global variables of a session")
+    max_global_bytes: int = _limit(
+        16_777_216, "bytes", "memory of all global variables of a session", most=_MOST_RESERVED
+    )
     max_nesting: int = _limit(
         500, "levels", "nesting of parentheses, operators, blocks, initialisers and types in the source", most=10_000
     )
@@ -65,7 +68,10 @@ class Limits:
         65_536, "statements", "statements of one assembly block or listing, and words of one of them"
     )
     max_assembler_seconds: int = _limit(
-        10, "seconds", "time in which the assembler, a process of its own, answers for a batch of instructions"
+        10,
+        "seconds",
+        "time in which the assembler, a process of its own, answers for a batch of instructions",
+        most=1_000_000,
     )
     max_assembler_bytes: int = _limit(536_870_912, "bytes", "memory of the process that assembles")
     max_kept_messages: int = _limit(
@@ -78,7 +84,7 @@ class Limits:
     max_demangled_names: int = _limit(
         20_000, "names", "mangled names of a program that one look-up of a readable name, or one `x`, looks at"
     )
-    max_open_files: int = _limit(1024, "descriptors", "open descriptors of one Linux guest")
+    max_open_files: int = _limit(1024, "descriptors", "open descriptors of one Linux guest", least=3, most=1 << 20)
     max_file_bytes: int = _limit(
         268_435_456, "bytes", "all files of one Linux guest in memory, and each of its files in a writable host folder"
     )
@@ -99,11 +105,12 @@ class LimitRow:
     default: int
     unit: str
     doc: str
-    most: int  # what a flag may set it to: recursion follows nesting
+    least: int  # what a flag may set it to: a guest has three standard streams
+    most: int  # recursion follows nesting, and some memory is taken at once
 
 
 LIMITS: tuple[LimitRow, ...] = tuple(
-    LimitRow(f.name, int(f.default), f.metadata["unit"], f.metadata["doc"], f.metadata["most"])  # type: ignore[arg-type]  # all are ints
+    LimitRow(f.name, int(f.default), f.metadata["unit"], f.metadata["doc"], f.metadata["least"], f.metadata["most"])  # type: ignore[arg-type]  # all are ints
     for f in fields(Limits)
 )
 

@@ -9,7 +9,7 @@ from hds.exit_codes import ExitCode
 from hds.fuzzing.campaign import Failure, saved
 from hds.fuzzing.campaign import run as run_campaign
 from hds.fuzzing.laws import LAWS, Law
-from hds.inputs import add_drives, located, refuse
+from hds.inputs import add_drives, located, number_of_seconds, refuse
 from vm.files import FileRefused
 
 DEFAULT_SECONDS = 60.0
@@ -20,7 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument("--cases", type=int, metavar="N", help="stop after so many cases")
     budget.add_argument(
-        "--seconds", type=float, metavar="S", help=f"stop after so much time (default {DEFAULT_SECONDS:g})"
+        "--seconds", type=number_of_seconds, metavar="S", help=f"stop after so much time (default {DEFAULT_SECONDS:g})"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="where the cases come from (default 0)")
     parser.add_argument(

@@ -22,6 +22,7 @@ from hds.inputs import (
     located,
     located_folder,
     new_compiler,
+    number_of_seconds,
     parse_number,
     read_bytes,
     refuse,
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
 
 ON_BREAK = ("stop", "continue", "fail")
 FORMATS = ("text", "json")
-LONGEST_TIMEOUT = 1_000_000  # seconds
 GUEST_OUTPUT = ("stderr", "stdout", "none")
 
 
@@ -100,7 +100,7 @@ def add_session(group: argparse._ActionsContainer) -> None:
     """The options about the session that `run` and `console` share."""
     group.add_argument(
         "--timeout",
-        type=_seconds,
+        type=number_of_seconds,
         metavar="SECONDS",
         help="end every run after this much real time, behind the script under way; time at a prompt does not count",
     )
@@ -122,16 +122,6 @@ def _process_id(text: str) -> int:
     if not 0 < value < 0xFFFF_FFFF:
         raise argparse.ArgumentTypeError("1 to fffffffe")
     return value
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds <= LONGEST_TIMEOUT:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds (0 to {LONGEST_TIMEOUT})")
-    return seconds
 
 
 def _count(text: str) -> int:
