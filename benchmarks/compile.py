@@ -1,15 +1,26 @@
-"""How long checking takes, for scripts of 1,000, 4,000 and 16,000 lines: seconds, lines a second, and linearity.
+"""How long checking takes: for scripts of 1,000 to 16,000 lines, and for sources of many shapes, each in one line.
 
-Run with `python benchmarks/compile.py`. The goal: 1,000 lines in under 0.5 s, and the same speed for 16,000.
+Run with `python benchmarks/compile.py`. The goals: 1,000 lines in under 0.5 s, and the same speed for 16,000; for every
+shape the same time a byte for 16 times the source, and less memory than `MEMORY_PER_BYTE`. With `--full` the shapes
+have the size that `max_source_bytes` allows (half an hour), and the whole process stays below 1 GiB. Linux only.
 """
 
 from __future__ import annotations
 
+import argparse
+import subprocess
+import sys
 import time
+from pathlib import Path
 
-from lang.compiler import Compiler
+from lang.compiler import MEMORY_PER_BYTE, Compiler
 from lang.source import SourceFile
-from machine.root.assembler import assemble
+from vm.facts.limits import DEFAULT_LIMITS
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "lang"))
+from source_shapes import SHAPE, SHAPES  # the shapes that the tests have
+
+SMALL, LARGE = 16_000, 256_000  # bytes of source
 
 BLOCK = """
 int step_{n}(int n, long m) {{
@@ -52,40 +63,63 @@ def seconds(lines: int) -> float:
     return best
 
 
-ASSEMBLY = {
-    "nop": "nop\n",
-    "labels": "a{n}: jmp a{n}\n",
-    "label operands": "a{n}: lea rax, [rel a{n}]\n",
-    "different instructions": "mov rax, {n}\n",
-}
-
-
-def show_assembly() -> None:
-    """The same for blocks of assembly text, of 4,000 and of 32,000 lines."""
-    print(f"{'assembly':>22} {'seconds':>9} {'lines/s':>9} {'time per line against 4,000 lines':>36}")
-    for name, line in ASSEMBLY.items():
-        base = assembly_seconds(line, 4000)
-        taken = assembly_seconds(line, 32_000)
-        print(f"{name:>22} {taken:>9.3f} {32_000 / taken:>9.0f} {taken / 32_000 / (base / 4000):>36.2f}")
-
-
-def assembly_seconds(line: str, lines: int) -> float:
-    """The time to assemble that many lines."""
-    text = "".join(line.format(n=n) for n in range(lines))
-    assemble("nop")
-    start = time.perf_counter()
-    assemble(text)
-    return time.perf_counter() - start
-
-
-def main() -> None:
-    seconds(100)  # loads the grammar
+def show_lines() -> None:
+    """Scripts as people write them."""
+    seconds(100)  # loads the tables
     base = seconds(1000)
     print(f"{'lines':>7} {'seconds':>9} {'lines/s':>9} {'time per line against 1,000 lines':>36}")
     for lines in (1000, 4000, 16_000):
         taken = base if lines == 1000 else seconds(lines)
         print(f"{lines:>7} {taken:>9.3f} {lines / taken:>9.0f} {taken / lines / (base / 1000):>36.2f}")
-    show_assembly()
+
+
+def measure(name: str, size: int) -> tuple[float, int, int]:
+    """Seconds, memory in bytes besides the process and with it, for a shape: to be called in a process alone."""
+    text = SHAPE[name].text(size)
+    Compiler().compile(SourceFile("warm.hds", "print(1);"))
+    before = peak()
+    start = time.process_time()
+    Compiler().compile(SourceFile("shape.hds", text))
+    return time.process_time() - start, peak() - before, peak()
+
+
+def peak() -> int:
+    """The most memory that this process had, in bytes (getrusage would count what its parent had)."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return 1024 * int(status.split("VmHWM:")[1].split()[0])
+
+
+def measured(name: str, size: int) -> tuple[float, int, int]:
+    """`measure` in a process of its own."""
+    command = [sys.executable, __file__, "--one", name, "--size", str(size)]
+    words = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return float(words[0]), int(words[1]), int(words[2])
+
+
+def show_shapes(full: bool) -> None:
+    """Time a byte against a sixteenth of the source, and memory a byte."""
+    large = DEFAULT_LIMITS.max_source_bytes - 100 if full else LARGE
+    print(f"\n{'shape':<32} {'seconds':>8} {'us/byte':>8} {'against ' + str(SMALL):>14} {'bytes/byte':>11}")
+    for shape in SHAPES:
+        base = measured(shape.name, SMALL)[0] / SMALL
+        taken, memory, process = measured(shape.name, large)
+        ratio = taken / large / max(base, 1e-7)
+        row = f"{shape.name:<32} {taken:>8.2f} {taken / large * 1e6:>8.2f} {ratio:>14.2f} {memory / large:>11.0f}"
+        fits = memory < MEMORY_PER_BYTE * large and process < 1 << 30
+        print(row + ("" if fits else "  too much memory"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--full", action="store_true", help="shapes of the size that max_source_bytes allows")
+    parser.add_argument("--one", choices=sorted(SHAPE), help=argparse.SUPPRESS)
+    parser.add_argument("--size", type=int, default=LARGE, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.one:
+        print(*measure(arguments.one, arguments.size))
+        return
+    show_lines()
+    show_shapes(arguments.full)
 
 
 if __name__ == "__main__":

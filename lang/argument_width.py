@@ -5,16 +5,14 @@ Literals have 64 bits, so `n - 1` has 64 bits for an `int n`, too; a warning for
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from lang import syntax as s
-from lang.types import Type
+from lang.node_types import NodeTypes
 
 _KEEPS = frozenset(("+", "-", "*", "/", "%", "&", "|", "^", ">>"))
 _NARROW_LITERAL = 1 << 32
 
 
-def is_narrow(node: s.Expression, types: Mapping[s.Expression, Type]) -> bool:
+def is_narrow(node: s.Expression, types: NodeTypes) -> bool:
     """Whether an expression is made of values of 32 bits or less and of small literals only."""
     stack = [node]
     while stack:
@@ -28,6 +26,8 @@ def is_narrow(node: s.Expression, types: Mapping[s.Expression, Type]) -> bool:
         elif isinstance(part, s.Number):
             if part.value >= _NARROW_LITERAL:
                 return False
-        elif part not in types or types[part].size > 4:
-            return False
+        else:
+            kind = types.get(part)
+            if kind is None or kind.size > 4:
+                return False
     return True

@@ -18,6 +18,7 @@ from lang.diagnostics import Diagnostics, SilentDiagnostics
 from lang.expressions import Expressions
 from lang.flow import falls_through, report_unreachable
 from lang.names import Scope, ScriptNames, written_globals
+from lang.node_types import NodeTypes
 from lang.operations import truth
 from lang.references import DefinitionKind, NoReferences
 from lang.source import Span
@@ -29,7 +30,7 @@ class Checked:
     """What the checker found out: the typed program, and the type of every expression of the syntax tree."""
 
     program: t.TypedProgram
-    types: dict[s.Expression, Type]
+    types: NodeTypes
     declared: dict[s.Declarator, Type]
     low_addresses: dict[str, int]  # variables whose only value is a constant address
     names: ScriptNames
@@ -90,7 +91,6 @@ class Checker:
                     self._collect_declaration(item, loud)
         self.names.tags.clear()
         self.names.typedefs.clear()
-        self.context.types.clear()
         self.context.scope = Scope()
         self.context.diagnostics, self.context.references = loud, references
 

@@ -12,6 +12,7 @@ from lang import typed as t
 from lang.code import Code
 from lang.diagnostics import Diagnostics, Hint, Note
 from lang.names import Scope, ScriptNames
+from lang.node_types import NodeTypes
 from lang.references import References
 from lang.source import Span
 from lang.symbols import SymbolTable
@@ -42,7 +43,7 @@ class Context:
         self.references = references
         self.in_command = in_command
         self.scope = Scope()
-        self.types: dict[s.Expression, Type] = {}
+        self.types = NodeTypes()
         self.temporaries: list[t.Variable] = []
 
     def report(self, code: Code, message: str, span: Span, hint: Hint = None) -> None:

@@ -140,8 +140,7 @@ class Compiler:
         from lang.lowering import TooLarge, lower
 
         typed, names = checked.program, checked.names
-        checked.types.clear()  # keyed by the nodes of the syntax tree
-        checked.declared.clear()
+        checked.declared.clear()  # keyed by nodes of the syntax tree
         del tree, checked, bounds
         try:
             program = lower(typed)

@@ -78,7 +78,7 @@ class ExpressionRules:
 
     def type(self, node: s.Expression) -> Type:
         """The type that the checker found."""
-        return self.checked.types.get(node) or self.checked.types.get(s.strip(node), U64)
+        return self.checked.types.get(node) or self.checked.types.get(s.strip(node)) or U64
 
     def parameter(self, node: s.Expression) -> bool:
         """Whether it is a parameter of the function that is walked."""

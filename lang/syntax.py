@@ -88,6 +88,7 @@ class Expression(Node):
     """Any expression."""
 
     height: int = field(default=1, kw_only=True)
+    type_found: object = field(default=None, kw_only=True, repr=False)  # of `lang.node_types` alone
 
 
 @dataclass(frozen=True, eq=False, slots=True)

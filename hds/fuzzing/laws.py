@@ -208,7 +208,7 @@ def shape(node: object) -> object:
     if isinstance(node, tuple):
         return tuple(shape(each) for each in node)
     if isinstance(node, syntax.Node):
-        left = ("span", "name_span", "tag_span", "operator_span", "height")
+        left = ("span", "name_span", "tag_span", "operator_span", "height", "type_found")
         rows = [shape(getattr(node, field.name)) for field in fields(node) if field.name not in left]
         return (type(node).__name__, *rows)
     return node
