@@ -26,6 +26,7 @@ from vm.facts.limits import Limits
 
 # What a layout does not need to know: arguments, and the contents of included files.
 _UNNEEDED = frozenset((Code.NO_ARGUMENT, Code.UNREADABLE_INCLUDE, Code.INCLUDE_CYCLE, Code.DEEP_INCLUDES))
+_COMMENT_START = re.compile(r"/\*|//|#")
 _LINE_END = re.compile(r"\r\n?|\n")
 
 
@@ -113,11 +114,10 @@ def _in_comment(line: str, inside: bool) -> bool:
             if end < 0:
                 return True
             at, inside = end + 2, False
-        start = line.find("/*", at)
-        other = min((place for place in (line.find("//", at), line.find("#", at)) if place >= 0), default=len(line))
-        if start < 0 or other < start:
+        opening = _COMMENT_START.search(line, at)
+        if opening is None or opening[0] != "/*":
             return False
-        at, inside = start + 2, True
+        at, inside = opening.end(), True
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ TOKEN_PATTERN = re.compile(
   | (?P<open_string>L?")
   | (?P<symbol>[A-Za-z_][A-Za-z0-9_`]*![A-Za-z_][A-Za-z0-9_`]*)
   | (?P<word>[A-Za-z_][A-Za-z0-9_`]*)
-  | (?P<number>(?:\.[0-9]|[0-9])[A-Za-z0-9_`]*(?:\.[A-Za-z0-9_`]*)*)
+  | (?P<number>(?:\.[0-9]|[0-9])[A-Za-z0-9_`]*+(?:\.[A-Za-z0-9_`]*+)*+)
   | (?P<dotted>\.[A-Za-z_][A-Za-z0-9_`]*)
   | (?P<register>@[A-Za-z0-9_]*)
   | (?P<pseudo>\$[A-Za-z0-9_]*)

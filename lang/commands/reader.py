@@ -22,7 +22,11 @@ from vm.facts.commands import COMMAND_BY_NAME
 
 _ASSIGNMENT = re.compile(r"(?:[-+*/%&|^]|<<|>>)?=(?!=)|\+\+|--")
 _NEAREST = NearestName(COMMAND_BY_NAME)
-_ARGUMENT_IN_BLOCK = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\r\n]*|/\*.*?\*/|' + ARGUMENT.pattern, re.DOTALL)
+_ARGUMENT_IN_BLOCK = re.compile(
+    # What is never closed goes to the end, as in a script.
+    r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|//[^\r\n]*|/\*.*?(?:\*/|\Z)|' + ARGUMENT.pattern,
+    re.DOTALL,
+)
 
 
 def read_commands(source: SourceFile) -> tuple[list[Command], list[Diagnostic]]:

@@ -6,7 +6,7 @@ import re
 
 from vm.facts.builtins import ALIASES, BUILTIN_INDEX
 
-_COMMENT_OR_BLANK = re.compile(r"(?:\ufeff|\s|//[^\r\n]*|/\*.*?\*/)*", re.DOTALL)
+_COMMENT_OR_BLANK = re.compile(r"(?:\ufeff|\s++|//[^\r\n]*+|/\*.*?\*/)*+", re.DOTALL)
 # The first words of a statement that no line of commands begins with. Only `r NAME = VALUE` has a `=` among the
 # commands, and not behind the first word.
 _STATEMENT = re.compile(
