@@ -16,9 +16,9 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-# While working: the language, the virtual machine and the walls, without what is marked slow.
+# While working: the language and the virtual machine, without what is marked slow (`make check` has the walls).
 quick: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests/test_architecture.py tests/test_house.py tests/lang tests/vm
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests/lang tests/vm
 
 test-lang test-vm test-hds: test-%: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/$*

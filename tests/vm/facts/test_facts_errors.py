@@ -32,6 +32,7 @@ def test_texts_are_short_and_say_different_things() -> None:
     assert all(0 < len(text) < 70 and not text.endswith(".") for text in texts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PRODUCT, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_error_number_stands_elsewhere(path: Path) -> None:
     name = path.relative_to(ROOT).as_posix()

@@ -64,6 +64,7 @@ def test_blocks_are_claimed_in_this_order() -> None:
     assert BLOCK_OPTIONS == ("condition", "code", "script", "output")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PRODUCT, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_table_of_event_commands_stands_elsewhere(path: Path) -> None:
     """Two event commands in one tuple, list, set or mapping would be a second table."""

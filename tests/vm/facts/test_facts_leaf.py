@@ -35,6 +35,7 @@ def test_facts_import_nothing_else_of_ours(path: Path) -> None:
             assert node.module.startswith("vm.facts."), f"{path.name} imports {node.module}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PRODUCT, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_table_of_facts_stands_elsewhere(path: Path) -> None:
     if path.is_relative_to(FACTS) or path.is_relative_to(SAMPLES):

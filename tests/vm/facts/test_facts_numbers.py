@@ -74,6 +74,7 @@ def test_words_of_commands_are_saturated_and_those_of_32_bits_are_not() -> None:
     assert (plain_number("1" + "0" * 16), number_32("1" + "0" * 8)) == (2**64 - 1, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PRODUCT, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_else_reads_numbers(path: Path) -> None:
     name = path.relative_to(ROOT).as_posix()
