@@ -13,7 +13,7 @@ from vm.facts.events import EventKind
 def kind_of(event: EventCommand) -> EventKind:
     """The kind of the event that a command creates."""
     access = event.parameters.get("access")
-    return event.event.kind_with(str(access.value) if access else "")
+    return event.event.kind_with(access.value if access else None)
 
 
 def refused_commands(file: CommandFile) -> Iterator[Diagnostic]:

@@ -28,8 +28,9 @@ class OwnParameters:
 def read_parameters(event: EventRow, name: Token, tokens: tuple[Token, ...]) -> OwnParameters:
     """Takes the event's parameters out of the tokens: those behind a keyword and choices first, then those in order."""
     own = OwnParameters(rest=list(tokens))
+    named = {row.name: _take_behind_keyword(row, own) for row in event.parameters if not row.needs_keyword}
     for row in sorted(event.parameters, key=_in_order):
-        token = _take(row, own)
+        token = named.get(row.name) or _take(row, own)
         if token is None:
             if row.required and not own.errors:
                 message = f"incorrect use of the '{name.text}': {row.usage} is missing"
@@ -54,10 +55,8 @@ def usage(event: EventRow) -> str:
 def _take(row: ParameterRow, own: OwnParameters) -> Token | None:
     """Removes the token of a parameter from the words."""
     rest = own.rest
-    if row.keyword is not None:
-        token = _take_behind_keyword(row.keyword, own)
-        if token is not None or row.needs_keyword:
-            return token
+    if row.keyword is not None and row.needs_keyword:
+        return _take_behind_keyword(row, own)
     if row.kind is ParameterKind.CHOICE:
         index = next((index for index, token in enumerate(rest) if token.lower in row.choices), None)
         if index is not None:
@@ -69,8 +68,8 @@ def _take(row: ParameterRow, own: OwnParameters) -> Token | None:
     return None
 
 
-def _take_behind_keyword(keyword: str, own: OwnParameters) -> Token | None:
-    index = next((index for index, token in enumerate(own.rest) if token.lower == keyword), None)
+def _take_behind_keyword(row: ParameterRow, own: OwnParameters) -> Token | None:
+    index = next((index for index, token in enumerate(own.rest) if token.lower == row.keyword), None)
     if index is None:
         return None
     word, *value = own.rest[index : index + 2]
@@ -82,7 +81,7 @@ def _take_behind_keyword(keyword: str, own: OwnParameters) -> Token | None:
     return value[0]
 
 
-def _value(row: ParameterRow, token: Token) -> int | str | None:
+def _value(row: ParameterRow, token: Token) -> int | None:
     return row.choices.get(token.lower) if row.kind is ParameterKind.CHOICE else token.value
 
 

@@ -86,13 +86,13 @@ class OutputName:
 class Parameter:
     """One of an event's own parameters.
 
-    `value` is a number, or the word chosen among several; None for an expression, which `text` holds unevaluated.
+    `value` is a number, also that of a word chosen among several; None for an expression, which `text` holds.
     """
 
     name: str
     text: str
     span: Span
-    value: int | str | None
+    value: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,41 @@ class Detection(IntEnum):
     ANY_UNDEFINED = 1
 
 
+class AddressSpace(IntEnum):
+    """What the range of `!monitor` is a range of. The numbers are ours: B.14 names none of the SDK for it."""
+
+    VIRTUAL = 0
+    PHYSICAL = 1
+
+
+class MonitoredAccess(IntEnum):
+    """What `!monitor` waits for: the numbers of its event types in the SDK, since each has one (B.14)."""
+
+    RWX = 0
+    RW = 1
+    RX = 2
+    WX = 3
+    R = 4
+    W = 5
+    X = 6
+
+
+class ExecutionMode(IntEnum):
+    """The modes of `!mode`, as OptionalParam1 of the SDK numbers them (B.14)."""
+
+    KERNEL = 0
+    USER_AND_KERNEL = 1
+    USER = 3
+
+
+class TraceType(IntEnum):
+    """The types of `!trace`, as OptionalParam1 of the SDK numbers them (B.14); v0.23 always says 1 (Z42)."""
+
+    STEP_IN = 1
+    STEP_OUT = 2
+    INSTRUMENTATION_STEP = 3
+
+
 # --- options, which all event commands have
 
 
@@ -87,10 +122,10 @@ class ParameterRow:
     """One own parameter.
 
     With a `keyword` the value follows that word, which may be left out if it is not `needs_keyword`. A CHOICE is
-    recognised by its words wherever it stands. The others are taken in order. `low`, `high` (both included) and `only`
-    restrict numbers, and `range_error` is said of others. `optional_param` is its place among OptionalParam1
-    and those that follow of the programming interface, `given_param` the place of the one that says whether it is
-    meant; 0 is none.
+    recognised by its words wherever it stands; its value is the number of the word. The others are taken in order.
+    `low`, `high` (both included) and `only` restrict numbers, and `range_error` is said of others. `optional_param` is
+    its place among OptionalParam1 and those that follow of the programming interface, `given_param` the place of the
+    one that says whether it is meant; 0 is none.
     """
 
     name: str
@@ -101,7 +136,7 @@ class ParameterRow:
     required: bool = False
     keyword: str | None = None
     needs_keyword: bool = True
-    choices: Mapping[str, str] = field(default_factory=dict)
+    choices: Mapping[str, IntEnum] = field(default_factory=dict)
     low: int = 0
     high: int | None = None
     only: tuple[int, ...] = ()
@@ -121,11 +156,10 @@ _ADDRESS = (
         required=True, low=1, range_error="choose an address other than 0",
     ),
 )  # fmt: skip
-_ACCESS = {
-    "".join(letters): access for access in ("r", "w", "x", "rw", "rx", "wx", "rwx") for letters in permutations(access)
-}
+_SPACE = {"va": AddressSpace.VIRTUAL, "pa": AddressSpace.PHYSICAL}
+_ACCESS = {"".join(letters): access for access in MonitoredAccess for letters in permutations(access.name.lower())}
 _MONITOR = (
-    ParameterRow("space", ParameterKind.CHOICE, "[va|pa]", choices={"va": "va", "pa": "pa"}),
+    ParameterRow("space", ParameterKind.CHOICE, "[va|pa]", choices=_SPACE),
     ParameterRow("access", ParameterKind.CHOICE, "r|w|x|rw|rx|wx|rwx", required=True, choices=_ACCESS),
     ParameterRow("length", ParameterKind.EXPRESSION, "", keyword="l", low=1, range_error="the length is 0"),
     ParameterRow("from", ParameterKind.EXPRESSION, "FROM", 1, required=True),
@@ -149,21 +183,27 @@ _CONTROL_REGISTER = ParameterRow(
     "register", ParameterKind.NUMBER, "0|4", 1, required=True, only=(0, 4), range_error="the register is CR0 or CR4"
 )
 _MASK = ParameterRow("mask", ParameterKind.NUMBER, "[[mask] MASK]", 2, keyword="mask", needs_keyword=False)
+_MODE_WORDS = {
+    "u": ExecutionMode.USER,
+    "k": ExecutionMode.KERNEL,
+    "ku": ExecutionMode.USER_AND_KERNEL,
+    "uk": ExecutionMode.USER_AND_KERNEL,
+}
 _MODE = (
     ParameterRow(
         "mode", ParameterKind.CHOICE, "u|k|ku", 1,
-        required=True, choices={"u": "u", "k": "k", "ku": "ku", "uk": "ku"},
+        required=True, choices=_MODE_WORDS,
     ),
 )  # fmt: skip
 _TRACE_WORDS = {
-    "step-in": ("step-in", "stepin", "step"),
-    "step-out": ("step-out", "stepout"),
-    "instrument-step": ("instrument-step", "instrumentstep", "step-instrument", "instrument-step-in"),
+    TraceType.STEP_IN: ("step-in", "stepin", "step"),
+    TraceType.STEP_OUT: ("step-out", "stepout"),
+    TraceType.INSTRUMENTATION_STEP: ("instrument-step", "instrumentstep", "step-instrument", "instrument-step-in"),
 }
 _TRACE = (
     ParameterRow(
         "type", ParameterKind.CHOICE, "step-in|step-out|instrument-step", 1,
-        required=True, choices={word: kind for kind, words in _TRACE_WORDS.items() for word in words},
+        required=True, choices={word: number for number, words in _TRACE_WORDS.items() for word in words},
     ),
 )  # fmt: skip
 
@@ -213,11 +253,6 @@ class EventKind:
         return self.name.partition(" ")[0]
 
     @property
-    def attributes(self) -> str:
-        """What tells kinds of one command apart: the accesses of `!monitor`, and nothing for all others."""
-        return self.name.partition(" ")[2]
-
-    @property
     def sdk_parameters(self) -> tuple[str, ...]:
         """The names of its own parameters, in the order of HyperDbg's OptionalParam1 and those that follow."""
         names = {row.optional_param: row.name for row in self.parameters if row.optional_param}
@@ -225,9 +260,10 @@ class EventKind:
         return tuple(names[place] for place in sorted(names))
 
 
-def _monitor(number: int, suffix: str, attributes: str) -> EventKind:
+def _monitor(access: MonitoredAccess, suffix: str) -> EventKind:
+    attributes = access.name.lower()
     return EventKind(
-        number=number, sdk_name=f"HIDDEN_HOOK_{suffix}", name=f"monitor {attributes}",
+        number=int(access), sdk_name=f"HIDDEN_HOOK_{suffix}", name=f"monitor {attributes}",
         doc=f"any byte of a range is accessed ({attributes})", context="exact address of the access",
         spellings=(Spelling("!monitor", "runs actions when a range of memory is read, written or executed"),),
         parameters=_MONITOR, takes_range=True,
@@ -247,13 +283,13 @@ def _instruction(
 _BY_ADDRESS = "HyperDbg recognises the instruction by its address"
 
 EVENT_KINDS: tuple[EventKind, ...] = (
-    _monitor(0, "READ_AND_WRITE_AND_EXECUTE", "rwx"),
-    _monitor(1, "READ_AND_WRITE", "rw"),
-    _monitor(2, "READ_AND_EXECUTE", "rx"),
-    _monitor(3, "WRITE_AND_EXECUTE", "wx"),
-    _monitor(4, "READ", "r"),
-    _monitor(5, "WRITE", "w"),
-    _monitor(6, "EXECUTE", "x"),
+    _monitor(MonitoredAccess.RWX, "READ_AND_WRITE_AND_EXECUTE"),
+    _monitor(MonitoredAccess.RW, "READ_AND_WRITE"),
+    _monitor(MonitoredAccess.RX, "READ_AND_EXECUTE"),
+    _monitor(MonitoredAccess.WX, "WRITE_AND_EXECUTE"),
+    _monitor(MonitoredAccess.R, "READ"),
+    _monitor(MonitoredAccess.W, "WRITE"),
+    _monitor(MonitoredAccess.X, "EXECUTE"),
     EventKind(
         number=7, sdk_name="HIDDEN_HOOK_EXEC_DETOURS", name="epthook2", doc="a kernel address is called",
         context="virtual address of the hook",
@@ -350,7 +386,7 @@ EXECUTION_HOOKS = (EPTHOOK, EPTHOOK2)
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
-    """An event command and the kinds that it creates: one, or several that differ in their attributes only."""
+    """An event command and the kinds that it creates: one, or several that differ in their accesses only."""
 
     spelling: Spelling
     kinds: tuple[EventKind, ...]
@@ -386,9 +422,9 @@ class EventRow:
         """Whether hds raises events of any of its kinds."""
         return any(kind.emulated for kind in self.kinds)
 
-    def kind_with(self, attributes: str) -> EventKind:
-        """The kind with these attributes, or else the only one."""
-        return next((kind for kind in self.kinds if kind.attributes == attributes), self.kind)
+    def kind_with(self, access: int | None) -> EventKind:
+        """The kind with this access, of those of `!monitor`, or else the only one."""
+        return next((kind for kind in self.kinds if kind.number == access), self.kind)
 
 
 def _rows() -> tuple[EventRow, ...]:

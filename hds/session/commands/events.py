@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from hds.session.scripts import Prepared
     from hds.session.session import Session
     from lang.commands import Command
-    from lang.commands.syntax import Parameter
     from machine.schedule import Process
 
 SHOWN = 70  # characters of an event's text in the list
@@ -36,7 +35,9 @@ def register(session: Session, command: Command, prepared: Prepared) -> None:
     condition = _machine_code(session, event.condition)
     outputs = _outputs(session, event)
     machine, registry = session.machine, session.machine.registry
-    parameters = {name: _parameter(session, parameter) for name, parameter in event.parameters.items()}
+    parameters = {
+        name: resolve(session, given.value, given.text, given.span) for name, given in event.parameters.items()
+    }
     texts = [parameter.text for parameter in event.parameters.values() if parameter.value is None]
     meant = session.symbols.process_named_in(texts, machine.current, machine.processes)
     bound = _debugged(session, event, meant)
@@ -109,11 +110,6 @@ def _outputs(session: Session, event: EventCommand) -> tuple[str, ...]:
     for name in waiting:
         session.notice(f"the output '{name}' is not opened yet: use 'output open {name}'")
     return names
-
-
-def _parameter(session: Session, parameter: Parameter) -> int:
-    value = parameter.value if isinstance(parameter.value, int) else None
-    return resolve(session, value, parameter.text, parameter.span)
 
 
 def events(session: Session, command: Command, prepared: Prepared) -> None:

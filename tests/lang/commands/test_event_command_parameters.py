@@ -7,6 +7,7 @@ import pytest
 from lang.commands import EVENTS, EventCommand, parse_event, read_commands
 from lang.diagnostics import Diagnostic
 from lang.source import SourceFile
+from vm.facts.events import AddressSpace, ExecutionMode, MonitoredAccess, TraceType
 
 SHORTEST = {
     "!epthook": "!epthook nt!Foo+3",
@@ -24,7 +25,7 @@ def parse(text: str) -> tuple[EventCommand | None, list[Diagnostic]]:
     return parse_event(command)
 
 
-def values(text: str) -> dict[str, int | str | None]:
+def values(text: str) -> dict[str, int | None]:
     event, errors = parse(text)
     assert event is not None, errors
     return {name: parameter.value for name, parameter in event.parameters.items()}
@@ -65,17 +66,28 @@ def test_required_parameters(name: str) -> None:
         ("!crwrite 4", {"register": 4}),
         ("!crwrite 4 10000", {"register": 4, "mask": 0x10000}),
         ("!crwrite 4 mask 10000", {"register": 4, "mask": 0x10000}),
-        ("!mode UK pid 4", {"mode": "ku"}),
-        ("!trace instrument-step-in", {"type": "instrument-step"}),
-        ("!trace step", {"type": "step-in"}),
+        ("!crwrite 0 mask 1", {"register": 0, "mask": 1}),
+        ("!crwrite mask 1 0", {"register": 0, "mask": 1}),
+        ("!mode UK pid 4", {"mode": ExecutionMode.USER_AND_KERNEL}),
+        ("!mode k pid 4", {"mode": 0}),
+        ("!mode u pid 4", {"mode": 3}),
+        ("!trace instrument-step-in", {"type": TraceType.INSTRUMENTATION_STEP}),
+        ("!trace step", {"type": 1}),
+        ("!trace StepOut", {"type": 2}),
         ("!xsetbv 0", {"xcr": 0}),
-        ("!monitor rw 1000 1fff", {"access": "rw", "from": 0x1000, "to": 0x1FFF}),
-        ("!monitor xwr 1000 1000", {"access": "rwx", "from": 0x1000, "to": 0x1000}),
-        ("!monitor pa r 1000 l 1", {"space": "pa", "access": "r", "from": 0x1000, "length": 1}),
-        ("!monitor w l 8 @rsp va", {"space": "va", "access": "w", "from": None, "length": 8}),
+        ("!monitor rw 1000 1fff", {"access": MonitoredAccess.RW, "from": 0x1000, "to": 0x1FFF}),
+        ("!monitor xwr 1000 1000", {"access": MonitoredAccess.RWX, "from": 0x1000, "to": 0x1000}),
+        (
+            "!monitor pa r 1000 l 1",
+            {"space": AddressSpace.PHYSICAL, "access": MonitoredAccess.R, "from": 0x1000, "length": 1},
+        ),
+        (
+            "!monitor w l 8 @rsp va",
+            {"space": AddressSpace.VIRTUAL, "access": MonitoredAccess.W, "from": None, "length": 8},
+        ),
     ],
 )
-def test_values(text: str, expected: dict[str, int | str | None]) -> None:
+def test_values(text: str, expected: dict[str, int | None]) -> None:
     assert values(text) == expected
 
 
@@ -96,6 +108,8 @@ def test_expression_is_kept_as_text() -> None:
         ("!interrupt 5", "E233", "5"),
         ("!interrupt 100", "E233", "100"),
         ("!crwrite 3", "E233", "3"),
+        ("!crwrite 0 mask", "E210", "mask"),
+        ("!crwrite mask 1", "E231", "!crwrite"),
         ("!epthook 0", "E233", "0"),
         ("!monitor r 1000 l 0", "E233", "0"),
         ("!monitor r 2000 1000", "E234", "1000"),

@@ -54,6 +54,20 @@ def test_optional_parameters_of_the_programming_interface_follow_from_the_rows()
         assert sorted(places) == list(range(1, len(places) + 1)), kind.name
 
 
+def test_words_of_parameters_are_numbers_of_the_programming_interface() -> None:
+    """B.14: mode `user+kernel 1, user 3, kernel 0`, trace `step-in 1, step-out 2, instrumentation 3`."""
+    words = {(kind.family, row.name): row.choices for kind in EVENT_KINDS for row in kind.parameters if row.choices}
+    assert {word: int(number) for word, number in words["mode", "mode"].items()} == {"u": 3, "k": 0, "ku": 1, "uk": 1}
+    trace = words["trace", "type"]
+    assert [trace[word] for word in ("step", "step-out", "instrumentstep")] == [1, 2, 3]
+    kinds = EVENT_BY_NAME["!monitor"].kinds
+    for word, number in words["monitor", "access"].items():
+        kind = EVENT_BY_NAME["!monitor"].kind_with(number)
+        assert kind.number == number
+        assert sorted(kind.name.removeprefix("monitor ")) == sorted(word)
+    assert {kind.number for kind in kinds} == set(words["monitor", "access"].values())
+
+
 def test_only_a_row_says_whether_its_event_is_emulated() -> None:
     assert {row.name for row in COMMAND_BY_NAME.values() if row.support is Support.NOT_EMULATED} == {
         row.name for row in EVENTS if not row.emulated
