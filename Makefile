@@ -20,17 +20,14 @@ test: $(READY)
 quick: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests/lang tests/vm
 
-test-lang test-vm test-hds: test-%: $(READY)
+test-lang test-vm test-machine test-hds: test-%: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/$*
-
-test-machine: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/machine tests/linux
 
 # What must hold, for FUZZ_SECONDS in all: known failures first, then new cases of every law.
 fuzz: $(READY)
-	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/property/test_regressions.py tests/property/test_laws.py
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/hds/fuzzing/test_regressions.py tests/hds/fuzzing/test_laws.py
 	$(BIN)/hds fuzz --seconds $$(($(FUZZ_SECONDS) * 2 / 5)) --seed $(FUZZ_SEED) --save build/fuzz
-	$(BIN)/python tests/property/evaluator_law.py --seconds $$(($(FUZZ_SECONDS) * 2 / 5)) --seed $(FUZZ_SEED) \
+	$(BIN)/python tests/hds/fuzzing/evaluator_law.py --seconds $$(($(FUZZ_SECONDS) * 2 / 5)) --seed $(FUZZ_SEED) \
 		--save build/fuzz
 
 # Ratios against peers that are measured in the same run; a busy machine makes them vary.
@@ -44,7 +41,7 @@ bench: $(READY)
 
 # Lines and branches of the language and the virtual machine that the tests reach.
 coverage: $(READY)
-	$(BIN)/python -m coverage run --branch --source=lang,vm -m pytest tests/lang tests/vm tests/property
+	$(BIN)/python -m coverage run --branch --source=lang,vm -m pytest tests/lang tests/vm tests/hds/fuzzing
 	$(BIN)/python -m coverage report --skip-covered
 
 check: $(READY)

@@ -69,6 +69,12 @@ def test_imports_keep_to_the_walls(path: Path) -> None:
             assert name.startswith(HOMES[top]), f"{name} imports {module}"
 
 
+def test_tests_stand_in_the_rooms_of_what_they_test() -> None:
+    rooms = {path.parent.relative_to(ROOT).as_posix() for path in FILES} | {"."}
+    tested = {path.parent.relative_to(ROOT / "tests").as_posix() for path in (ROOT / "tests").rglob("test_*.py")}
+    assert tested <= rooms
+
+
 def test_nothing_reads_a_format_that_can_run_code() -> None:
     running = {"pickle", "marshal", "shelve", "dill", "joblib"}
     found = {path.name: sorted(running.intersection(imported(path))) for path in FILES}

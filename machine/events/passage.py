@@ -1,7 +1,7 @@
 """A fast path: SYSCALL, a kernel's answer and SYSRET in one, where nobody looks in between.
 
 It does what the effects of `machine.events.exits.syscall` and `sysret` do one after the other; a law compares them
-(tests/machine/test_exits.py). `machine.native.hooks` has the same in machine code.
+(tests/machine/events/test_exits.py). `machine.native.hooks` has the same in machine code.
 """
 
 from __future__ import annotations

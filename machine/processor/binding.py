@@ -1,7 +1,7 @@
 """The one module that touches private parts of the Unicorn binding: raw hooks, the engine handle, batched registers.
 
 The public binding classifies ids and allocates at every register access (31 us for 18 registers; 0.8 us here), refuses
-the RDTSC hooks and wraps every hook twice. Tests in tests/machine/test_cpu.py notice when these names change.
+the RDTSC hooks and wraps every hook twice. Tests in tests/machine/processor/test_cpu.py notice when these names change.
 """
 
 from __future__ import annotations

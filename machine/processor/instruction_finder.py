@@ -1,9 +1,9 @@
 """Instructions for which Unicorn has no hook: they are looked for in every block when it is translated.
 
 Unicorn says when it has translated a block, also one that was changed or made at run time, but for the first of a run
-(tests/machine/test_instruction_finder.py). A block in which a wanted instruction stands that has no hook yet is not
-entered: the hooks are set, and it is translated anew. Code hooks fire only where an instruction starts, so other bytes
-that look the same disturb nobody.
+(tests/machine/processor/test_instruction_finder.py). A block in which a wanted instruction stands that has no hook yet
+is not entered: the hooks are set, and it is translated anew. Code hooks fire only where an instruction starts, so other
+bytes that look the same disturb nobody.
 """
 
 from __future__ import annotations

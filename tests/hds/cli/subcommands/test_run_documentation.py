@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 from hds_guests import command_line_together
 
-PAGE = Path(__file__).parents[2] / "docs" / "events.md"
+PAGE = Path(__file__).parents[4] / "docs" / "events.md"
 _BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE_NAME = re.compile(r"(?://|#) (?P<name>[\w.]+)")
 

@@ -11,7 +11,7 @@ from hds.session.session import ScriptError
 from vm.engine import Engine
 from vm.facts.events import EVENT_BY_NAME
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 GREET = ROOT / "examples" / "guests" / "greet.asm"  # writes three times, asks for its id, exits
 
 OF_GREET = ("!syscall", "!syscall2", "!sysret", "!sysret2", "!epthook", "!epthook2")

@@ -1,6 +1,6 @@
 """The laws that only the tests know: the compiled path does what the independent evaluator does.
 
-    python tests/property/evaluator_law.py --seconds 600 --seed 7 --save build/fuzz
+    python tests/hds/fuzzing/evaluator_law.py --seconds 600 --seed 7 --save build/fuzz
 
 is `hds fuzz` with these laws alone.
 """

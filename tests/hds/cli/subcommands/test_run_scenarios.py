@@ -1,7 +1,7 @@
 """The documented scenarios as files that a user can run (events-and-commands G.5).
 
 Each `scenarios/NAME.hds` says in its first lines with which options and guest it is run; `NAME.out` is what that writes
-to a terminal, without the summary. `python tests/hds/test_run_scenarios.py` writes the `.out` files anew.
+to a terminal, without the summary. `PYTHONPATH=tests/hds:tests/hds/report python` of this file writes them anew.
 """
 
 from __future__ import annotations

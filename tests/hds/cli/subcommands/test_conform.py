@@ -10,7 +10,7 @@ import pytest
 
 from hds.cli.main import main
 
-VECTORS = Path(__file__).parents[1] / "conformance"
+VECTORS = Path(__file__).parents[3] / "conformance"
 GOOD = {
     "id": "one",
     "script": "print(@rax);",

@@ -17,7 +17,7 @@ from hds.cli.tables import TABLES
 from hds.report.findings import code_titles
 from hds.version import VERSION
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[4] / "docs"
 
 
 def test_every_code_has_an_explanation() -> None:

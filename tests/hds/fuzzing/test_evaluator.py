@@ -17,7 +17,7 @@ from vm.host import MemoryHost
 
 pytestmark = pytest.mark.slow
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 DOCUMENT = TESTS.parent / "docs" / "language.md"
 EXAMPLE = re.compile(r"(?P<script>.*?)\s+==>\+? (?P<result>.*)")
 

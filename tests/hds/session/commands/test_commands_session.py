@@ -12,7 +12,7 @@ from lang.commands import COMMAND_BY_NAME, COMMANDS, Support
 from lang.compiler import Compiler
 from lang.symbols import SymbolTable
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[4]
 SYMBOLS = {"nt!KiSystemCall64": 0xFFFF_F801_0000_0000, "nt!NtClose": 0xFFFF_F801_0000_1234, "guest!main": 0x40_0000}
 
 

@@ -10,7 +10,7 @@ from evaluator_law import LAW, REJECTION
 from hds.fuzzing.campaign import broken_by, saved_case
 from hds.fuzzing.laws import LAWS, NativeMissing
 
-FOLDER = Path(__file__).parents[1] / "regress"
+FOLDER = Path(__file__).parents[2] / "regress"
 ALL_LAWS = {law.name: law for law in (*LAWS, LAW, REJECTION)}
 
 

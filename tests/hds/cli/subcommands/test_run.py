@@ -116,7 +116,7 @@ def test_text_that_is_not_utf_8_comes_with_its_bytes(tmp_path: Path) -> None:
 
 
 def test_the_output_of_the_guest_is_a_record() -> None:
-    guest = str(Path(__file__).parents[2] / "examples" / "guests" / "greet.asm")
+    guest = str(Path(__file__).parents[4] / "examples" / "guests" / "greet.asm")
     outputs = [record for record in records("-e", "g", guest) if record["type"] == "guest_output"]
     assert outputs[0] == {"type": "guest_output", "descriptor": 1, "text": "hello\n"}
     assert not any(r["type"] == "guest_output" for r in records("--guest-output", "none", "-e", "g", guest))

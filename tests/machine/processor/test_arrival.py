@@ -1,4 +1,4 @@
-"""The bookkeeping of instructions that are begun anew; tests/machine/test_cpu.py has it at work."""
+"""The bookkeeping of instructions that are begun anew; tests/machine/processor/test_cpu.py has it at work."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ def test_the_process_ends_with_hds(end: str) -> None:
         "assembler.assemble('nop')\n"
         f"print(assembler_process.running(), flush=True)\n{end}"
     )
-    root = str(Path(__file__).parents[2])
+    root = str(Path(__file__).parents[3])
     made = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=root)
     assert made.stderr == ""
     assert soon(lambda: state(int(made.stdout)) in "XZ")
@@ -187,7 +187,7 @@ def test_the_process_ends_with_hds(end: str) -> None:
 
 def test_without_standard_streams_it_assembles_as_well(tmp_path: Path) -> None:
     program = (
-        f"import os, sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r})\n"
+        f"import os, sys; sys.path.insert(0, {str(Path(__file__).parents[3])!r})\n"
         "for number in (0, 1, 2): os.close(number)\n"
         "from machine.root.assembler import assemble\n"
         "os._exit(7 if assemble('nop').code == b'\\x90' else 1)\n"

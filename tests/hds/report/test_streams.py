@@ -236,7 +236,7 @@ def test_files_do_not_take_the_place_of_closed_streams(redirections: str, code: 
         capture_output=True,
         text=True,
         timeout=60,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
     )
     assert ran.returncode == code
     assert "Traceback" not in ran.stderr

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "records.schema.json"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "records.schema.json"
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "string": str, "integer": int, "boolean": bool, "null": type(None), "array": list, "object": dict,
 }  # fmt: skip

@@ -14,7 +14,7 @@ from vm.engine import Engine, Fault, FaultKind
 from vm.program import Function, Program
 from vm.script_memory import GlobalStore
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 MESSAGES = {
     "division_by_zero": "0x5 is divided by zero",
     "division_overflow": "the quotient of 0x8000000000000000 and 0xffffffffffffffff does not fit its signed type",

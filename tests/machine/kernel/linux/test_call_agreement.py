@@ -1,4 +1,4 @@
-"""Agreement with reality: single system calls of tests/linux/calls.c answer here what they answer natively."""
+"""Agreement with reality: single system calls of calls.c answer here what they answer natively."""
 
 from __future__ import annotations
 
