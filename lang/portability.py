@@ -2,20 +2,22 @@
 
 `report` walks a checked script and names every construct that HyperDbg v0.23 rejects, crashes on or computes otherwise.
 What only tokens show is reported by `lang.lexer`, what goes with an error by the pass that reports the error. Rules
-about expressions stand in `lang.portability_rules`; here are statements, declarations, functions, and the walk.
+about expressions stand in `lang.portability_rules`, those about locals of functions in `lang.portability_locals`; here
+are statements, declarations, functions, and the walk.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from lang import syntax as s
 from lang.checker import Checked
 from lang.code import Code
 from lang.decimal_looking import looks_decimal
 from lang.diagnostics import Diagnostics
-from lang.portability_rules import ExpressionRules, Where, is_float_literal, letter_literal
+from lang.portability_context import Context, Where, fits, is_float_literal, is_plain_int, letter_literal
+from lang.portability_locals import Assigned, LocalStarts
+from lang.portability_rules import ExpressionRules
 from lang.source import Span
 from lang.types import F32, I16, U16, Array, Float, Integer, Pointer, Struct, Type
 
@@ -30,42 +32,18 @@ def report(program: s.Program, checked: Checked, diagnostics: Diagnostics) -> No
     Before: the tree has no errors of syntax and placement, and was checked; it may have errors of names and types.
     After: nothing has changed but the diagnostics, to which this adds no errors.
     """
-    _Portability(checked, diagnostics).program(program)
+    _Statements(Context(checked, diagnostics)).program(program)
 
 
-class Assigned:
-    """The names that are assigned for sure at a place of a function, in the order in which that became known."""
+class _Statements:
+    """The walk, with the rules on statements, declarations and functions; it holds those on expressions and locals."""
 
-    def __init__(self, names: Iterable[str]) -> None:
-        self._order = list(names)
-        self._names = set(self._order)
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._names
-
-    @property
-    def count(self) -> int:
-        """How many names there are: the mark that `forget` goes back to."""
-        return len(self._order)
-
-    def add(self, names: set[str]) -> None:
-        """These are assigned, too."""
-        fresh = names - self._names
-        self._order += fresh
-        self._names |= fresh
-
-    def forget(self, count: int) -> set[str]:
-        """Go back to the first `count` names; what was known besides."""
-        left = set(self._order[count:])
-        del self._order[count:]
-        self._names -= left
-        return left
-
-
-class _Portability(ExpressionRules):
-    def __init__(self, checked: Checked, diagnostics: Diagnostics) -> None:
-        super().__init__(checked, diagnostics)
-        self.defined: set[str] = set()
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.remark = context.remark
+        self.type = context.type
+        self.expressions = ExpressionRules(context)
+        self.locals = LocalStarts(context)
 
     # --- programs and statements
 
@@ -93,7 +71,7 @@ class _Portability(ExpressionRules):
             case s.Block():
                 self.block(item, where)
             case s.Simple():
-                self.simple(item.expression, where)
+                self.expressions.simple(item.expression, where)
             case s.Declaration():
                 self.declaration(item, where)
             case s.Typedef():
@@ -133,8 +111,8 @@ class _Portability(ExpressionRules):
                 self.remark(Code.V023_PARENTHESES, "counts parentheses in strings and comments of a condition", span)
         if isinstance(self.type(node), Float):
             self.remark(Code.V023_MINUS_ZERO, "takes -0.0 for true here", node.span)
-        self.check_nesting(node)
-        self.expression(node, where.in_condition())
+        self.expressions.check_nesting(node)
+        self.expressions.expression(node, where.in_condition())
 
     def choice(self, item: s.If, where: Where) -> None:
         for branch in item.branches:
@@ -168,7 +146,7 @@ class _Portability(ExpressionRules):
         target = node.targets[0] if isinstance(node, s.Assign) else node.target if isinstance(node, s.Step) else node
         if not isinstance(target, s.Name | s.GlobalName | s.RegisterName):
             self.remark(Code.V023_FOR, "wants a variable in the init and step of `for`", node.span)
-        self.simple(node, where)
+        self.expressions.simple(node, where)
 
     def next_round(self, item: s.Continue, where: Where) -> None:
         if where.loop == "while":
@@ -195,7 +173,7 @@ class _Portability(ExpressionRules):
             self.remark(Code.V023_MAIN, "reserves the name `main`", item.name_span)
         if item.explicit_void:
             self.remark(Code.V023_PARAMETER_TYPE, "rejects `(void)`", item.name_span, "write `()`")
-        entity = self.checked.names.functions[item.name]
+        entity = self.context.functions[item.name]
         if isinstance(entity.result, Pointer):
             self.remark(Code.V023_POINTER, "rejects functions that return pointers", item.name_span)
         for parameter, syntax in zip(entity.parameters, item.parameters, strict=False):
@@ -207,94 +185,13 @@ class _Portability(ExpressionRules):
                 self.remark(Code.V023_FLOAT_ARGUMENT, "passes the bits of floating-point arguments", syntax.span)
         if entity.result == F32:
             self.remark(Code.V023_FLOAT_ARGUMENT, "gives the bits of a float result", item.name_span)
-        self.defined.add(item.name)
-        outer, self.parameters = self.parameters, {p.name: p.type for p in entity.parameters}
-        outer_function, self.inside = self.inside, entity
-        self.check_assigned(item.body.statements, Assigned(self.parameters))
+        self.context.defined.add(item.name)
+        context = self.context
+        outer = context.parameters, context.inside
+        context.parameters, context.inside = {p.name: p.type for p in entity.parameters}, entity
+        self.locals.check(item.body.statements, Assigned(context.parameters))
         self.block(item.body, Where(function=True, top=False))
-        self.parameters, self.inside = outer, outer_function
-
-    def check_assigned(self, items: tuple[s.Statement, ...], known: Assigned) -> None:
-        """P049: locals that are read where they need not have been assigned; `known` gets those assigned for sure."""
-        for item in items:
-            match item:
-                case s.Simple():
-                    known.add(self.reads(item.expression, known))
-                case s.Declaration():
-                    self.check_declared(item, known)
-                case s.If():
-                    self.check_branches(item, known)
-                case s.Block():
-                    self.check_assigned(item.statements, known)
-                case s.For():
-                    if isinstance(item.init, s.Declaration):
-                        known.add({declarator.name for declarator in item.init.declarators})
-                    else:
-                        for part in item.init:
-                            known.add(self.reads(part, known))
-                    self.check_loop(item, item.step, known)
-                case s.While():
-                    self.check_loop(item, (), known)
-                case s.DoWhile():
-                    self.check_assigned(item.body.statements, known)
-                    if item.condition is not None:
-                        self.reads(item.condition, known)
-                case s.Return() if item.value is not None:
-                    self.reads(item.value, known)
-
-    def check_declared(self, item: s.Declaration, known: Assigned) -> None:
-        """A declared name is 0 at least."""
-        for declarator in item.declarators:
-            for part in s.values(declarator.initialiser):
-                self.reads(part, known)
-            known.add({declarator.name})
-
-    def check_loop(self, item: s.While | s.For, step: tuple[s.Expression, ...], known: Assigned) -> None:
-        """A body that need not be carried out: what it assigns is not known behind it."""
-        if item.condition is not None:
-            self.reads(item.condition, known)
-        before = known.count
-        self.check_assigned(item.body.statements, known)
-        for part in step:
-            known.add(self.reads(part, known))
-        known.forget(before)
-
-    def check_branches(self, item: s.If, known: Assigned) -> None:
-        """What every branch of an `if` assigns."""
-        outcomes: list[set[str]] = []
-        before = known.count
-        for branch in item.branches:
-            if branch.condition is not None:
-                self.reads(branch.condition, known)
-            self.check_assigned(branch.body.statements, known)
-            outcomes.append(known.forget(before))
-        if item.otherwise is not None:
-            self.check_assigned(item.otherwise.statements, known)
-            known.add(set.intersection(*outcomes, known.forget(before)))
-
-    def reads(self, node: s.Expression, known: Assigned) -> set[str]:
-        """Report names of an expression that are not known to be assigned; the names that it assigns."""
-        written: set[str] = set()
-        if isinstance(node, s.Assign):
-            targets = node.targets
-            written = {t.name for t in targets if isinstance(t, s.Name)}
-            parts: list[s.Expression] = [node.value, *(t for t in targets if not isinstance(t, s.Name))]
-            if node.operator != "=":
-                parts += targets
-        else:
-            parts = [node]
-        while parts:
-            part = parts.pop()
-            if isinstance(part, s.Unary) and part.operator == "&":
-                inner = s.strip(part.operand)
-                written |= {inner.name} if isinstance(inner, s.Name) else set()
-                continue
-            if isinstance(part, s.Name) and part.name not in written and part.name not in known:
-                if part.name in self.checked.names.functions or isinstance(self.type(part), Array | Struct):
-                    continue
-                self.remark(Code.V023_LOCAL_START, "does not set the locals of a function to 0", part.span)
-            parts += s.operands(part)
-        return written
+        context.parameters, context.inside = outer
 
     # --- declarations
 
@@ -337,7 +234,7 @@ class _Portability(ExpressionRules):
             self.declarator(item, declarator, where)
 
     def declarator(self, item: s.Declaration, declarator: s.Declarator, where: Where) -> None:
-        kind = self.checked.declared.get(declarator)
+        kind = self.context.checked.declared.get(declarator)
         if kind is None:
             return
         if declarator.name == "main":
@@ -352,10 +249,10 @@ class _Portability(ExpressionRules):
         else:
             self.scalar(declarator, kind)
         for part in s.values(declarator.initialiser):
-            self.expression(part, where)
+            self.expressions.expression(part, where)
         if declarator.chain:
             places = [kind, *(self.type(target) for target in declarator.chain)]
-            self.chain(places, declarator.initialiser, declarator.span)
+            self.expressions.chain(places, declarator.initialiser, declarator.span)
 
     def scalar(self, declarator: s.Declarator, kind: Type) -> None:
         value = declarator.initialiser
@@ -374,7 +271,7 @@ class _Portability(ExpressionRules):
             )
         if kind == F32 and isinstance(value, s.FloatNumber) and 0 < value.value < 1.1754943508222875e-38:
             self.remark(Code.V023_SMALL_FLOAT, "rejects a literal too small for float", value.span)
-        self.stored(kind, value)
+        self.expressions.stored(kind, value)
 
     def array(self, declarator: s.Declarator, kind: Array, where: Where) -> None:
         value, base = declarator.initialiser, kind.base
@@ -408,13 +305,13 @@ class _Portability(ExpressionRules):
                 self.remark(Code.V023_LIMITS, "takes at most 64 initialisers of a struct", value.span)
 
     def returned(self, value: s.Expression, where: Where) -> None:
-        if self.result is not None and not isinstance(self.result, Float):
+        if self.context.result is not None and not isinstance(self.context.result, Float):
             origin = self.type(value)
-            narrow = isinstance(self.result, Integer) and self.result.size < 8
+            narrow = isinstance(self.context.result, Integer) and self.context.result.size < 8
             constant = isinstance(s.strip(value), s.Number) or (isinstance(value, s.Unary) and value.operator == "-")
-            wide = not constant and origin.size > self.result.size and not self.is_plain_int(self.result)
-            if narrow and (wide or (constant and not self.fits(value, self.result))):
+            wide = not constant and origin.size > self.context.result.size and not is_plain_int(self.context.result)
+            if narrow and (wide or (constant and not fits(value, self.context.result))):
                 self.remark(Code.V023_RESULT, "does not convert results", value.span)
-        if letter_literal(value) and isinstance(self.result, Float):
+        if letter_literal(value) and isinstance(self.context.result, Float):
             self.remark(Code.V023_UNTYPED_FLOAT, "rejects this literal together with floating point", value.span)
-        self.expression(value, where)
+        self.expressions.expression(value, where)

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from lang import syntax as s
-from lang.checker import Checked
 from lang.code import Code
-from lang.diagnostics import Diagnostics
+from lang.portability_context import Context, Where, fits, is_float_literal, is_plain_int, letter_literal
 from lang.source import Span
 from lang.typed import FunctionEntity
-from lang.types import F32, I32, U64, Array, Float, Integer, Pointer, Struct, Type, Void
+from lang.types import F32, U64, Array, Float, Integer, Pointer, Struct, Type, Void
 from vm import formatting
 from vm.facts.builtins import ALIASES, BUILTIN_INDEX, BUILTINS
-from vm.semantics import MASK
 
 MAX_RIGHT_NESTING = 16
 SMALLEST_NORMAL = 2.2250738585072014e-308  # double
@@ -21,93 +17,17 @@ ORDERINGS = ("<", ">", "<=", ">=")
 COMPARISONS = (*ORDERINGS, "==", "!=")
 
 
-@dataclass(frozen=True)
-class Where:
-    """What surrounds a statement or expression."""
-
-    top: bool = True
-    function: bool = False
-    loop: str = ""  # the innermost loop: "for" or "while"
-    direct: bool = False  # directly in the body of a for
-    step: bool = False  # the step of a for
-    condition: bool = False
-
-    def inside(self, loop: str | None = None, direct: bool = False, step: bool = False) -> Where:
-        """One level deeper."""
-        return replace(self, top=False, loop=self.loop if loop is None else loop, direct=direct, step=step)
-
-    def in_condition(self) -> Where:
-        """Inside the parentheses of a condition."""
-        return replace(self, condition=True)
-
-
-def letter_literal(node: s.Expression) -> bool:
-    """A hexadecimal literal that starts with a letter: it has no type in v0.23."""
-    node = s.strip(node)
-    return isinstance(node, s.Number) and node.text[0].isalpha()
-
-
-def is_float_literal(node: s.Expression) -> bool:
-    """A plain floating-point literal, perhaps with a sign."""
-    node = s.strip(node)
-    if isinstance(node, s.Unary) and node.operator in "+-":
-        node = s.strip(node.operand)
-    return isinstance(node, s.FloatNumber)
-
-
 class ExpressionRules:
     """The rules; the walk over statements stands in `lang.portability`."""
 
-    def __init__(self, checked: Checked, diagnostics: Diagnostics) -> None:
-        self.checked = checked
-        self.diagnostics = diagnostics
-        self.parameters: dict[str, Type] = {}
-        self.inside: FunctionEntity | None = None  # the function that is walked
-        self.defined: set[str] = set()
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.remark = context.remark
+        self.type = context.type
+        self.parameter = context.parameter
+        self.untyped = context.untyped
         self.expected_strings: set[int] = set()  # literals where v0.23 takes them
         self.expected_rows: set[int] = set()  # rows that are only indexed further
-
-    @property
-    def result(self) -> Type | None:
-        """What the function that is walked returns."""
-        return self.inside.result if self.inside is not None else None
-
-    def remark(self, code: Code, what: str, span: Span, hint: str | None = None) -> None:
-        """Record that HyperDbg v0.23 does `what`."""
-        self.diagnostics.add(code, f"HyperDbg v0.23 {what}", span, hint)
-
-    def type(self, node: s.Expression) -> Type:
-        """The type that the checker found."""
-        return self.checked.types.get(node) or self.checked.types.get(s.strip(node)) or U64
-
-    def parameter(self, node: s.Expression) -> bool:
-        """Whether it is a parameter of the function that is walked."""
-        node = s.strip(node)
-        return isinstance(node, s.Name) and node.name in self.parameters
-
-    def untyped(self, node: s.Expression) -> bool:
-        """A literal or parameter that v0.23 gives no type."""
-        return letter_literal(node) or self.parameter(node)
-
-    @staticmethod
-    def is_plain_int(kind: Type) -> bool:
-        """`int`: the everyday type, reported only where the source shows a difference."""
-        return kind == I32
-
-    @staticmethod
-    def fits(node: s.Expression, kind: Type) -> bool:
-        """Whether a literal (perhaps with a minus) is a value of an integer type."""
-        node = s.strip(node)
-        sign = 1
-        while isinstance(node, s.Unary) and node.operator in "+-":
-            sign = -sign if node.operator == "-" else sign
-            node = s.strip(node.operand)
-        if not isinstance(node, s.Number) or not isinstance(kind, Integer) or kind.size == 8:
-            return True
-        value = sign * (node.value if node.value <= MASK >> 1 else node.value - (1 << 64))
-        low = -(1 << (kind.bits - 1)) if kind.signed else 0
-        high = (1 << (kind.bits - 1)) - 1 if kind.signed else (1 << kind.bits) - 1
-        return low <= value <= (1 if kind.name == "bool" else high)
 
     # --- statements of one expression
 
@@ -155,7 +75,7 @@ class ExpressionRules:
         if letter_literal(value):
             if isinstance(kind, Float):
                 self.remark(Code.V023_UNTYPED_FLOAT, "rejects this literal together with floating point", value.span)
-            elif not self.fits(value, kind):
+            elif not fits(value, kind):
                 self.remark(
                     Code.V023_LITERAL_SIGN, "stores such a literal without conversion", value.span, "write it with 0x"
                 )
@@ -176,7 +96,7 @@ class ExpressionRules:
         wide = all(kind.size == 8 and not isinstance(kind, Float) for kind in [*places, self.type(value)])
         number = s.strip(value.operand) if isinstance(value, s.Unary) else s.strip(value)
         literal = isinstance(number, s.Number) and all(
-            isinstance(kind, Integer) and self.fits(value, kind) for kind in places
+            isinstance(kind, Integer) and fits(value, kind) for kind in places
         )
         if not wide and not literal:
             self.remark(Code.V023_CHAIN, "stores the unconverted value in every place", span)
@@ -191,7 +111,7 @@ class ExpressionRules:
         element = isinstance(target, s.Index) and isinstance(self.type(target.base), Array)
         if element:
             self.remark(Code.V023_ELEMENT_STEP, "changes 64 bits of an array", node.span)
-        narrow = isinstance(kind, Integer) and kind.size < 8 and not (self.is_plain_int(kind) and where.step)
+        narrow = isinstance(kind, Integer) and kind.size < 8 and not (is_plain_int(kind) and where.step)
         if isinstance(kind, Float) or isinstance(target, s.Member) or (narrow and not element):
             self.remark(Code.V023_STEP, f"does `{node.operator}` on 64 bits, and not at all on members", node.span)
         if self.parameter(target):
@@ -226,7 +146,7 @@ class ExpressionRules:
             self.remark(Code.V023_POINTEE_SIZE, "writes the size of the variable", place.span)
         elif isinstance(kind, Pointer) and kind.target.size < 8 and not isinstance(kind.target, Void):
             self.remark(Code.V023_POINTEE_SIZE, "writes the size of the variable behind the pointer", place.span)
-        if isinstance(operand, s.Name) and self.checked.low_addresses.get(operand.name, 1 << 16) < 1 << 16:
+        if isinstance(operand, s.Name) and self.context.checked.low_addresses.get(operand.name, 1 << 16) < 1 << 16:
             self.remark(Code.V023_BAD_ADDRESS, "ignores a write to a bad address", place.span)
 
     # --- expressions
@@ -325,7 +245,7 @@ class ExpressionRules:
 
     def calls_function(self, node: s.Expression) -> bool:
         """Whether a user function is called in it."""
-        functions = self.checked.names.functions
+        functions = self.context.functions
         return any(isinstance(part, s.Call) and part.name in functions for part in s.expressions(node))
 
     def check_nesting(self, node: s.Expression) -> None:
@@ -386,9 +306,9 @@ class ExpressionRules:
         if where.condition:
             for argument in node.arguments:
                 self.bit_operator(argument)
-        function = None if node.builtin else self.checked.names.functions.get(node.name)
+        function = None if node.builtin else self.context.functions.get(node.name)
         if function is not None:
-            if function is self.inside:
+            if function is self.context.inside:
                 self.remark(Code.V023_LIMITS, "has room for about 40 to 60 nested calls", function.span)
             self.user_call(node, function)
             return
@@ -416,14 +336,14 @@ class ExpressionRules:
         return BUILTINS[BUILTIN_INDEX[name]].parameters
 
     def user_call(self, node: s.Call, function: FunctionEntity) -> None:
-        if node.name not in self.defined:
+        if node.name not in self.context.defined:
             self.remark(Code.V023_LATER_FUNCTION, "wants a function defined before it is used", node.name_span)
         for argument, parameter in zip(node.arguments, function.parameters, strict=False):
             kind = self.type(argument)
             if isinstance(parameter.type, Integer) and parameter.type.size < 8 and isinstance(kind, Integer | Float):
                 literal = isinstance(s.strip(argument), s.Number | s.Unary)
-                wide = kind.size > parameter.type.size and not literal and not self.is_plain_int(parameter.type)
-                if wide or not self.fits(argument, parameter.type):
+                wide = kind.size > parameter.type.size and not literal and not is_plain_int(parameter.type)
+                if wide or not fits(argument, parameter.type):
                     self.remark(Code.V023_PARAMETER, "passes all 64 bits of an argument", argument.span)
         for position, argument in enumerate(node.arguments):
             later = node.arguments[position + 1 :]
