@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 from machine import kernel as kernels
 from machine import native
@@ -28,7 +28,7 @@ from machine.loaders import Image, LoadError
 from machine.loaders.reading import read_image
 from machine.memory import GuestMemory, MapError, Quota
 from machine.messages import Message, MessageChannel, PacketRing
-from machine.options import MachineOptions, Program
+from machine.options import MachineOptions, Program, ProgramStart
 from machine.processor import Cpu, StopReason, msr
 from machine.records import CodeFault, GuestOutput, MachineRecord, Notice, Reporter, ScriptFault, Silent
 from machine.root.memory import RootMemory
@@ -166,7 +166,9 @@ class Machine:
         """Make a process the one that commands act on; it comes to the current core if it is on none."""
         self._current = self._scheduler.switch(self._current, process)
 
-    def load(self, program: Program | str | Path | bytes, kind: str | None = None, **named: Any) -> Process:
+    def load(
+        self, program: Program | str | Path | bytes, kind: str | None = None, **named: Unpack[ProgramStart]
+    ) -> Process:
         """Load a program as a new process; it waits if every core has one. Raises LoadError; nothing is loaded then.
 
         `kind` and `named` are other fields of `Program`.

@@ -2,16 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack, cast
 
 from machine.kernel.builds import DEFAULT_BUILD, Build
 from machine.kernel.linux import World
 from machine.schedule import DEFAULT_START
 from vm.facts.limits import DEFAULT_LIMITS, Limits
+
+
+class ProgramStart(TypedDict, total=False):
+    """The fields of `Program` by name, as keywords of what loads one; source and kind stand in front of them."""
+
+    name: str | None
+    arguments: Sequence[str]
+    environment: Sequence[str]
+    base: int | None
+    entry: int | None
+    process_id: int | None
+
+
+class MachineKeywords(TypedDict, total=False):
+    """The fields of `MachineOptions` by name, as keywords."""
+
+    limits: Limits
+    kernel: str | None
+    cores: int
+    parallel: bool
+    world: World | None
+    build: Build
+    start_time: datetime
+    emulate_message_loss: bool
+
+
+class ProgramKeywords(ProgramStart, total=False):
+    """The same with the kind, for what loads a program on the way."""
+
+    kind: str | None
+
+
+class Keywords(MachineKeywords, ProgramKeywords, total=False):
+    """The fields of both classes by name."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +87,9 @@ class Program:
     process_id: int | None = None
 
     @classmethod
-    def of(cls, program: Program | str | Path | bytes, kind: str | None = None, **named: Any) -> Program:
+    def of(
+        cls, program: Program | str | Path | bytes, kind: str | None = None, **named: Unpack[ProgramStart]
+    ) -> Program:
         """A program, or a source, with these other fields."""
         made = program if isinstance(program, Program) else cls(program)
         return replace(made, kind=kind or made.kind, **named)
@@ -70,12 +106,12 @@ class Program:
         return self.name or (content.name if isinstance(content, Path) else "program")
 
 
-def with_names(options: MachineOptions | None, named: Mapping[str, Any]) -> tuple[MachineOptions, dict[str, Any]]:
+def with_names(options: MachineOptions | None, named: Keywords) -> tuple[MachineOptions, ProgramKeywords]:
     """Keywords that are fields of either class: the options with theirs, and those of the program. Raises TypeError."""
-    of_machine, of_program = ({field.name for field in fields(kind)} for kind in (MachineOptions, Program))
+    of_machine, of_program = MachineKeywords.__annotations__, ProgramKeywords.__annotations__
     for name in named:
-        if name not in of_machine | of_program - {"source"}:
+        if name not in of_machine and name not in of_program:
             raise TypeError(f"there is no keyword {name!r}")
-    changed = {name: value for name, value in named.items() if name in of_machine}
+    changed: dict[str, Any] = {name: value for name, value in named.items() if name in of_machine}
     rest = {name: value for name, value in named.items() if name in of_program}
-    return replace(options or MachineOptions(), **changed), rest
+    return replace(options or MachineOptions(), **changed), cast(ProgramKeywords, rest)

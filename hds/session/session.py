@@ -19,7 +19,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 from hds.outputs.sources import Outputs, OutputSource
 from hds.report.records import Forwarded, Record, Result, Settled
@@ -36,7 +36,7 @@ from machine.events.registry import RegistrationError
 from machine.loaders import LoadError
 from machine.machine import Machine, RunSummary
 from machine.messages import Message
-from machine.options import MachineOptions, Program, with_names
+from machine.options import Keywords, MachineOptions, Program, ProgramStart, with_names
 from machine.records import CodeFault, Notice, Reporter, ScriptFault, Silent
 from machine.schedule import Process
 from vm.drives import DriveRefused
@@ -136,7 +136,7 @@ class Session:
         reporter: Reporter[Record] | None = None,
         questions: Questions | None = None,
         allow_modules: bool = False,
-        **named: Any,
+        **named: Unpack[Keywords],
     ) -> None:
         options, of_program = with_names(options, named)
         self.limits = limits = options.limits
@@ -173,7 +173,9 @@ class Session:
         if program is not None:
             self.load(program, **of_program)
 
-    def load(self, program: Program | str | Path | bytes, kind: str | None = None, **named: Any) -> Process:
+    def load(
+        self, program: Program | str | Path | bytes, kind: str | None = None, **named: Unpack[ProgramStart]
+    ) -> Process:
         """Load a program as a new process, as `Machine.load` does; its symbols are known from now on."""
         given = Program.of(program, kind, **named)
         if not isinstance(given.source, bytes):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, get_type_hints
 
 import pytest
 from hds_guests import TWO_CALLS
 
 import hds
 from hds.session.session import Session
-from machine import MachineOptions, Program
+from machine import Machine, MachineOptions, Program
+from machine.options import Keywords, MachineKeywords, ProgramKeywords, ProgramStart
 from vm.facts.limits import Limits
 
 
@@ -37,3 +42,40 @@ def test_an_unknown_name_is_a_type_error_that_names_it(name: str) -> None:
     named: dict[str, Any] = {name: 1}
     with pytest.raises(TypeError, match=f"there is no keyword '{name}'"):
         Session(**named)
+
+
+@pytest.mark.parametrize(
+    ("keywords", "described", "without"),
+    [
+        (MachineKeywords, MachineOptions, set()),
+        (ProgramKeywords, Program, {"source"}),
+        (ProgramStart, Program, {"source", "kind"}),
+    ],
+)
+def test_keywords_are_the_fields_of_the_classes(keywords: type, described: type, without: set[str]) -> None:
+    wanted = {name: hint for name, hint in get_type_hints(described).items() if name not in without}
+    assert get_type_hints(keywords) == wanted
+    assert set(wanted) | without == {field.name for field in fields(described)}
+
+
+@pytest.mark.parametrize(
+    ("function", "keywords"),
+    [(Session, Keywords), (Session.load, ProgramStart), (Machine.load, ProgramStart), (Program.of, ProgramStart)],
+)
+def test_what_takes_keywords_says_which(function: Callable[..., object], keywords: type) -> None:
+    assert inspect.signature(function).parameters["named"].annotation == f"Unpack[{keywords.__name__}]"
+
+
+def test_type_checkers_see_a_keyword_that_is_wrong(tmp_path: Path) -> None:
+    """The remarks to mypy are half of the assertions: --strict refuses one for a line without such an error."""
+    session = hds.Session(kernel="bare")
+    with pytest.raises(TypeError):
+        hds.Session(kernal="bare")  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        hds.Session(b"nop", kind="asm", arguments=5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        session.load(b"nop", "asm", kernel="bare")  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        session.machine.load(b"nop", "asm", argument=["x"])  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        Program.of(tmp_path, sauce=1)  # type: ignore[call-arg]
