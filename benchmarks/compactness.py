@@ -5,8 +5,7 @@ Run with `python benchmarks/compactness.py`. The goal: at most 1/8.
 
 from __future__ import annotations
 
-from lang.compiler import Compiler
-from lang.source import SourceFile
+from lang import Compiler, SourceFile
 
 SCRIPTS: tuple[tuple[str, int, str], ...] = (
     ("sum loop", 1056, "s = 0; for (i = 0; i < 0n10000; i++) { s = s + i; } print(s);"),

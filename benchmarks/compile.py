@@ -13,8 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from lang.compiler import MEMORY_PER_BYTE, Compiler
-from lang.source import SourceFile
+from lang import MEMORY_PER_BYTE, Compiler, SourceFile
 from vm.facts.limits import DEFAULT_LIMITS
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "lang"))

@@ -19,12 +19,9 @@ from pathlib import Path
 from unicorn import UC_HOOK_INSN
 from unicorn.x86_const import UC_X86_INS_SYSCALL
 
-from hds.session.session import Session
-from machine.kernel.base import Start
-from machine.kernel.builds import DEFAULT_BUILD
-from machine.kernel.entry import LINUX
+from hds.session import Session
+from machine.kernel import DEFAULT_BUILD, LINUX, KernelObjects, Start
 from machine.kernel.linux import LinuxKernel, World
-from machine.kernel.objects import KernelObjects
 from machine.loaders import elf
 from machine.memory import GuestMemory, Quota
 from machine.processor import SYSCALL_HOOK, SYSCALL_LENGTH, Cpu, block_hook

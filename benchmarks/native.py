@@ -9,15 +9,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lang.compiler import Compiler
-from lang.source import SourceFile
-from vm.engine import Engine
+from lang import Compiler, SourceFile
+from vm import Engine, GlobalStore, Interpreter, MemoryHost, Program
 from vm.facts.limits import Limits
-from vm.host import MemoryHost
-from vm.interpreter import Interpreter
-from vm.native.engine import NativeEngine
-from vm.program import Program
-from vm.script_memory import GlobalStore
+from vm.native import NativeEngine
 
 LIMITS = Limits(max_steps=100_000_000)
 

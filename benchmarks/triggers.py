@@ -17,18 +17,16 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from llvmlite import binding
-from unicorn import UC_ARCH_X86, UC_HOOK_BLOCK, UC_HOOK_CODE, UC_HOOK_INSN, UC_MODE_64
-from unicorn import x86_const as x86
+from unicorn import UC_ARCH_X86, UC_HOOK_BLOCK, UC_HOOK_CODE, UC_HOOK_INSN, UC_MODE_64, x86_const as x86
 from unicorn.unicorn_py3.unicorn import Uc, uclib
 
 from hds.report.records import Record
-from hds.session.session import Session
+from hds.session import Session
+from machine import Message, Silent
 from machine.memory import GuestMemory, Protection, Quota
-from machine.messages import Message
 from machine.processor import BlockCounter, block_hook
-from machine.records import Silent
 from vm.facts.limits import Limits
-from vm.native.engine import NativeEngine
+from vm.native import NativeEngine
 
 START = 0x40_0000
 # mov ecx, 20h; next: mov eax, 55h; syscall; dec rbx; jnz next

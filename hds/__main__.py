@@ -1,6 +1,6 @@
 """`python -m hds`: the same as `hds`."""
 
-from hds.cli.main import entry
+from hds.cli import entry
 
 if __name__ == "__main__":
     entry()

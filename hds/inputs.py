@@ -18,18 +18,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hds.exit_codes import ExitCode
-from hds.report.failures import Failure, FailureKind, Refusal
-from hds.report.failures import refuse as refuse
-from lang.source import NotText, SourceFile, read_text
-from vm.drives import NO_DRIVES, Drives, read_drives
+from hds.report import Failure, FailureKind, Refusal, refuse as refuse
+from lang import NotText, SourceFile, read_text
+from vm import NO_DRIVES, Drives, FileRefused, is_compiled, read_drives, read_file, reason, too_large
 from vm.facts.limits import DEFAULT_LIMITS, LIMITS, Limits
 from vm.facts.numbers import DECIMAL, OPTION, number_in
-from vm.files import FileRefused, read_file, reason, too_large
-from vm.program import is_compiled
 
 if TYPE_CHECKING:
-    from lang.compiler import Compiler
-    from lang.symbols import SymbolTable
+    from lang import Compiler, SymbolTable
 
 STANDARD_INPUT = "<stdin>"
 _CHUNK = 1 << 16  # bytes
@@ -115,7 +111,7 @@ def decode_text(name: str, data: bytes) -> str:
 
 def _refuse_known(name: str, data: bytes) -> None:
     """Raises InputError where the bytes are a program, an image or the like."""
-    from machine.loaders.reading import describe, is_known
+    from machine.loaders import describe, is_known
 
     if is_known(data):
         raise InputError(f"{name} is {describe(data)}, and no script", ExitCode.FAILED)
@@ -169,7 +165,7 @@ def require_source(arguments: argparse.Namespace, limits: Limits) -> SourceFile:
 
 def is_bare_script(source: SourceFile) -> bool:
     """Whether the first line that is neither blank nor a comment reads as a statement, and not as a command."""
-    from lang.commands.statements import begins_as_statement
+    from lang.commands import begins_as_statement
 
     return begins_as_statement(source.text)
 
@@ -266,7 +262,7 @@ def add_programs(parser: argparse.ArgumentParser) -> None:
 
 def new_compiler(arguments: argparse.Namespace, limits: Limits) -> Compiler:
     """The compiler of one session, with what the flags give it; it makes no remarks."""
-    from lang.compiler import Compiler
+    from lang import Compiler
 
     return Compiler(
         limits,
@@ -279,12 +275,11 @@ def new_compiler(arguments: argparse.Namespace, limits: Limits) -> Compiler:
 
 def symbol_table(arguments: argparse.Namespace, limits: Limits) -> SymbolTable:
     """What --symbol and --program give, and the kernel's names. Exits for a malformed symbol and a bad program."""
-    from hds.symbols.table import add_kernel, add_program, new_table
+    from hds.symbols import add_kernel, add_program, new_table
 
     table = new_table(symbols(arguments), limits)
     for name in getattr(arguments, "program", ()):
-        from machine.loaders import LoadError, UnreadableFile
-        from machine.loaders.reading import read_program
+        from machine.loaders import LoadError, UnreadableFile, read_program
 
         path = Path(located(name, arguments))
         try:

@@ -10,17 +10,23 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lang import syntax as s
-from lang.code import Code
-from lang.commands import Token, TokenKind
-from lang.commands.tokenizer import Line as CommandLine
-from lang.commands.tokenizer import read_lines
-from lang.comments import find_comments
-from lang.diagnostics import Diagnostic, Diagnostics, Hint, Note
-from lang.lexer import tokenize
-from lang.parser import parse
-from lang.printer import WIDTH, Line, print_program
-from lang.source import SourceFile, Span
+from lang import (
+    WIDTH,
+    Code,
+    Diagnostic,
+    Diagnostics,
+    Hint,
+    Line,
+    Note,
+    SourceFile,
+    Span,
+    find_comments,
+    parse,
+    print_program,
+    syntax as s,
+    tokenize,
+)
+from lang.commands import Line as CommandLine, Token, TokenKind, read_lines
 from vm.facts.commands import COMMAND_BY_NAME
 from vm.facts.limits import Limits
 

@@ -2,3 +2,57 @@
 
 Knows `vm` (the instruction set) and nothing of the machine or the command line.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vm.face import lazy
+
+if TYPE_CHECKING:
+    from lang import syntax as syntax
+    from lang.characters import escaped as escaped
+    from lang.code import Code as Code
+    from lang.comments import find_comments as find_comments
+    from lang.compiler import MEMORY_PER_BYTE as MEMORY_PER_BYTE, Compilation as Compilation, Compiler as Compiler
+    from lang.diagnostics import (
+        Diagnostic as Diagnostic,
+        Diagnostics as Diagnostics,
+        Hint as Hint,
+        Note as Note,
+        Severity as Severity,
+        excerpt as excerpt,
+        render as render,
+        severity_of as severity_of,
+        sort_key as sort_key,
+    )
+    from lang.lexer import tokenize as tokenize
+    from lang.nearest import nearest_name as nearest_name
+    from lang.parser import parse as parse
+    from lang.printer import WIDTH as WIDTH, Line as Line, print_program as print_program
+    from lang.references import Reference as Reference
+    from lang.source import NotText as NotText, SourceFile as SourceFile, Span as Span, read_text as read_text
+    from lang.symbols import (
+        KERNEL_MODULE as KERNEL_MODULE,
+        Place as Place,
+        SymbolTable as SymbolTable,
+        Unresolved as Unresolved,
+    )
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "characters": "escaped",
+            "code": "Code",
+            "comments": "find_comments",
+            "compiler": "Compilation Compiler MEMORY_PER_BYTE",
+            "diagnostics": "Diagnostic Diagnostics Hint Note Severity excerpt render severity_of sort_key",
+            "lexer": "tokenize",
+            "nearest": "nearest_name",
+            "parser": "parse",
+            "printer": "Line WIDTH print_program",
+            "references": "Reference",
+            "source": "NotText SourceFile Span read_text",
+            "symbols": "KERNEL_MODULE Place SymbolTable Unresolved",
+        },
+    )

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 
 from lang.source import Span
-from vm.isa import encode
+from vm import encode
 
 _OPPOSITE = {"JZ": "JNZ", "JNZ": "JZ"}
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from lang import syntax as s
-from lang import typed as t
+from lang import syntax as s, typed as t
 from lang.checking import Context
 from lang.code import Code
 from lang.expressions import Expressions

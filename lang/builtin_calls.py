@@ -8,9 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lang import foreign_formats
-from lang import syntax as s
-from lang import typed as t
+from lang import foreign_formats, syntax as s, typed as t
 from lang.checking import Context
 from lang.code import Code
 from lang.lexer import LiteralPlaces

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lang import syntax as s
-from lang import typed as t
+from lang import syntax as s, typed as t
 from lang.assignments import Assignments
 from lang.checking import Context
 from lang.code import Code

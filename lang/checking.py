@@ -7,8 +7,7 @@ and write is here.
 
 from __future__ import annotations
 
-from lang import syntax as s
-from lang import typed as t
+from lang import syntax as s, typed as t
 from lang.code import Code
 from lang.diagnostics import Diagnostics, Hint, Note
 from lang.names import Scope, ScriptNames

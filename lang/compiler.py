@@ -25,9 +25,8 @@ from lang.placement import check_placement
 from lang.references import NoReferences, Reference, References
 from lang.source import SourceFile
 from lang.symbols import SymbolTable
-from vm.drives import NO_DRIVES, Drives
+from vm import NO_DRIVES, Drives, Program
 from vm.facts.limits import DEFAULT_LIMITS, Limits
-from vm.program import Program
 
 # Every pass recurses over expressions and blocks; max_nesting levels take a few Python frames each.
 FRAMES_PER_LEVEL = 12

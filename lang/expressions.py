@@ -9,9 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import chain
 
-from lang import foreign
-from lang import syntax as s
-from lang import typed as t
+from lang import foreign, syntax as s, typed as t
 from lang.argument_width import is_narrow
 from lang.builtin_calls import BuiltinCalls
 from lang.checking import Context
@@ -33,8 +31,7 @@ from lang.operations import (
 from lang.places import Place
 from lang.references import DefinitionKind
 from lang.source import Span
-from lang.symbols import Place as SymbolPlace
-from lang.symbols import Unresolved
+from lang.symbols import Place as SymbolPlace, Unresolved
 from lang.types import (
     I8,
     I32,
@@ -52,8 +49,8 @@ from lang.types import (
     is_scalar,
 )
 from lang.typing import TypeResolver
+from vm import signed
 from vm.facts.builtins import ALIASES, BUILTIN_INDEX
-from vm.semantics import signed
 
 COMPARISONS = ("<", ">", "<=", ">=", "==", "!=")
 EQUALITIES = ("==", "!=")

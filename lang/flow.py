@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lang import syntax as s
-from lang import typed as t
+from lang import syntax as s, typed as t
 from lang.code import Code
 from lang.source import Span
 

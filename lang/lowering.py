@@ -16,10 +16,8 @@ from lang.assembly import Assembly, Label
 from lang.operations import is_signed
 from lang.source import SourceFile, Span
 from lang.types import Integer, Type, describe, is_scalar
+from vm import JUMP16_RANGE, SLOT, Function, GlobalSymbol, Position, Program, Source
 from vm.facts.builtins import BUILTIN_INDEX
-from vm.isa import JUMP16_RANGE
-from vm.program import Function, GlobalSymbol, Position, Program, Source
-from vm.script_memory import SLOT
 
 REGISTERS = 256
 LOCAL_REGISTERS = 160  # for variables; the rest is for temporaries

@@ -32,7 +32,7 @@ class NearestName:
         return next((self._by_shape[shape] for shape in _shapes(word) if shape in self._by_shape), None)
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
+def nearest_name(word: str, known: Iterable[str]) -> str | None:
     """The known name that looks most like `word`, if one does; long ones look like nothing."""
     if len(word) > _LONGEST_COMPARED:
         return None
@@ -50,7 +50,7 @@ def nearest_hint(word: str, known: Iterable[str], prefix: str = "") -> Callable[
     """A hint that offers the nearest known name, looked for when it is shown."""
 
     def hint() -> str | None:
-        name = nearest(word, known)
+        name = nearest_name(word, known)
         return f"did you mean `{prefix}{name}`?" if name else None
 
     return hint

@@ -11,8 +11,7 @@ from dataclasses import replace
 from lang.source import Span
 from lang.typed import AddressOfGlobal, AddressOfVariable, Constant, Operation, Value
 from lang.types import BOOL, F32, F64, I32, I64, U8, U64, Float, Integer, Pointer, Type, common, promote
-from vm.isa import INTEGER_KINDS
-from vm.semantics import BINARY, MASK, UNARY, Stop, double_to_integer, from_double
+from vm import BINARY, INTEGER_KINDS, MASK, UNARY, Stop, double_to_integer, from_double
 
 _KINDS = {(bits, is_signed): number for number, (_, bits, is_signed) in enumerate(INTEGER_KINDS)}
 _ARITHMETIC = {"+": "ADD", "-": "SUB", "*": "MUL", "/": "DIV", "%": "MOD"}

@@ -20,10 +20,8 @@ from lang.lalr import END, Parser, load
 from lang.lexer import ARGUMENT, NO_ARGUMENT_HINT, Token, tokenize
 from lang.mistakes import Mistake, explain
 from lang.source import NotText, SourceFile, Span, read_text
-from vm.drives import NO_DRIVES, DriveRefused, Drives
+from vm import NO_DRIVES, DriveRefused, Drives, FileRefused, is_compiled, read_file
 from vm.facts.limits import DEFAULT_LIMITS, Limits
-from vm.files import FileRefused, read_file
-from vm.program import is_compiled
 
 TABLES = Path(__file__).with_name("script.json")
 OPEN, CLOSE = ("LPAR", "LBRACE", "LSQB"), ("RPAR", "RBRACE", "RSQB")

@@ -15,7 +15,7 @@ from lang.diagnostics import Diagnostics
 from lang.source import Span
 from lang.typed import FunctionEntity
 from lang.types import I32, U64, Integer, Type
-from vm.semantics import MASK
+from vm import MASK
 
 
 @dataclass(frozen=True)

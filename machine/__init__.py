@@ -1,33 +1,48 @@
 """The emulated x86-64 computer, which raises events. Importing this package loads no emulator.
 
-What it has by name is loaded on first use; every other module is imported by its own name.
+What it has by name is loaded on first use.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vm.face import lazy
+
 if TYPE_CHECKING:
-    from machine.loaders import LoadError
-    from machine.machine import Machine, RunSummary
-    from machine.options import MachineOptions, Program
-
-__all__ = ["LoadError", "Machine", "MachineOptions", "Program", "RunSummary"]
-
-_HOMES = {
-    "LoadError": "machine.loaders",
-    "Machine": "machine.machine",
-    "MachineOptions": "machine.options",
-    "Program": "machine.options",
-    "RunSummary": "machine.machine",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'machine' has no attribute {name!r}")
-    from importlib import import_module
-
-    value: object = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
+    from machine.loaders import LoadError as LoadError
+    from machine.machine import (
+        Machine as Machine,
+        MsrError as MsrError,
+        RunSummary as RunSummary,
+        StopCause as StopCause,
+    )
+    from machine.messages import Losses as Losses, Message as Message
+    from machine.options import (
+        Keywords as Keywords,
+        MachineOptions as MachineOptions,
+        Program as Program,
+        ProgramStart as ProgramStart,
+        with_names as with_names,
+    )
+    from machine.records import (
+        CodeFault as CodeFault,
+        GuestOutput as GuestOutput,
+        Notice as Notice,
+        Reporter as Reporter,
+        ScriptFault as ScriptFault,
+        Silent as Silent,
+    )
+    from machine.summary import ProcessEnd as ProcessEnd
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "loaders": "LoadError",
+            "machine": "Machine MsrError RunSummary StopCause",
+            "messages": "Losses Message",
+            "options": "Keywords MachineOptions Program ProgramStart with_names",
+            "records": "CodeFault GuestOutput Notice Reporter ScriptFault Silent",
+            "summary": "ProcessEnd",
+        },
+    )

@@ -14,15 +14,14 @@ from typing import Any
 
 import capstone
 
-from machine.events.dispatch import Trigger
-from machine.events.registry import RegistrationError, Registry
+from machine.events import RegistrationError, Registry, Trigger
 from machine.messages import Message, MessageChannel
-from machine.root.memory import RootMemory
+from machine.root import RootMemory
 from machine.schedule import TEXT_BYTES, Process, VirtualClock, fields_of, text_of
+from vm import UnsupportedHere
 from vm.facts.pseudo_registers import PSEUDO_REGISTERS
 from vm.facts.registers import RIP
 from vm.facts.stages import Stage
-from vm.host import UnsupportedHere
 
 _LONGEST_INSTRUCTION = 15
 

@@ -12,27 +12,27 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Unpack
 
-from machine import kernel as kernels
-from machine import native
-from machine.events.addresses import ExecutionHooks
-from machine.events.blocks import RootActions
-from machine.events.dispatch import Dispatcher, Trigger
-from machine.events.instructions import Instructions
-from machine.events.registry import Event, Facts, Registry
-from machine.events.system_calls import SystemCalls
+from machine import kernel as kernels, native
+from machine.events import (
+    Dispatcher,
+    Event,
+    ExecutionHooks,
+    Facts,
+    Instructions,
+    Registry,
+    RootActions,
+    SystemCalls,
+    Trigger,
+)
 from machine.host import DebuggerState, GuestHost
-from machine.kernel import Kernel
-from machine.kernel.base import Start
-from machine.kernel.objects import KernelObjects
-from machine.loaders import Image, LoadError
-from machine.loaders.reading import read_image
+from machine.kernel import Kernel, KernelObjects, Start
+from machine.loaders import Image, LoadError, read_image
 from machine.memory import GuestMemory, MapError, Quota
 from machine.messages import Message, MessageChannel, PacketRing
 from machine.options import MachineOptions, Program, ProgramStart
 from machine.processor import Cpu, StopReason, msr
 from machine.records import CodeFault, GuestOutput, MachineRecord, Notice, Reporter, ScriptFault, Silent
-from machine.root.memory import RootMemory
-from machine.root.sandbox import RootSandbox
+from machine.root import RootMemory, RootSandbox
 from machine.schedule import (
     LOCK_TRIES,
     Core,
@@ -45,12 +45,9 @@ from machine.schedule import (
     VirtualClock,
 )
 from machine.summary import CAUSES, Counts, ProcessEnd, RunSummary, StopCause
-from vm.engine import Engine, Fault, Loaded
+from vm import Engine, Fault, GlobalStore, Host, Loaded, Shareable, Sharing
 from vm.facts.events import SYSRET, EventKind
 from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
-from vm.host import Host
-from vm.script_memory import GlobalStore
-from vm.sharing import Shareable, Sharing
 
 __all__ = ["Machine", "MsrError", "ProcessEnd", "RunSummary", "StopCause"]
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypedDict, Unpack, cast
 
-from machine.kernel.builds import DEFAULT_BUILD, Build
+from machine.kernel import DEFAULT_BUILD, Build
 from machine.kernel.linux import World
 from machine.schedule import DEFAULT_START
 from vm.facts.limits import DEFAULT_LIMITS, Limits

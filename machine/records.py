@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from machine.messages import Message
-from vm.engine import Fault, Loaded
+from vm import Fault, Loaded
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from machine.events.registry import Event
+from machine.events import Event
 from machine.processor import StopKind, StopReason
 from machine.schedule import Process
 

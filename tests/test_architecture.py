@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -42,8 +44,13 @@ FLOORS = {
 
 CODE = re.compile(r"[EWRP][0-9]{3}")
 
-# Rooms with a face: others import what stands in `__init__`, or one of these modules as such.
-FACES = ("machine.memory", "machine.processor", "machine.schedule", "machine.debugger")
+# Every package is a room, and its `__init__` the face: what stands there is all that others import, but from these,
+# whose modules are each a face of their own.
+OPEN = {
+    "vm.facts": "a table each",
+    "hds.cli.subcommands": "a subcommand each",
+}
+FACE = "vm.face"  # how a face is made, for those that make one
 
 FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 
@@ -128,10 +135,85 @@ def test_a_code_of_a_diagnostic_is_written_once() -> None:
     assert written == set()
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_room_with_a_face_is_entered_by_it(path: Path) -> None:
-    name = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
+ROOMS = {path.parent.relative_to(ROOT).as_posix().replace("/", "."): path for path in FILES if path.stem == "__init__"}
+
+
+def for_types(path: Path) -> Iterator[ast.ImportFrom]:
+    """The imports under TYPE_CHECKING."""
+    for node in tree_of(path).body:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            yield from (each for each in node.body if isinstance(each, ast.ImportFrom))
+
+
+def lazy_homes(path: Path) -> dict[str, str] | None:
+    """What a face that loads nothing says of its names: module by name. None for a face of another kind."""
     for node in nodes_of(path):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            room = next((face for face in FACES if node.module.startswith(f"{face}.")), None)
-            assert room is None or name.startswith(f"{room}."), f"{name} imports {node.module} past its face"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "lazy":
+            homes = ast.literal_eval(node.args[1])
+            return {name: module for module, names in homes.items() for name in names.split()}
+    return None
+
+
+@cache
+def shown(room: str) -> frozenset[str]:
+    """The names of a face: `__all__`, or what is imported for types."""
+    for node in tree_of(ROOMS[room]).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == "__all__":
+            return frozenset(ast.literal_eval(node.value))
+    return frozenset(alias.name for node in for_types(ROOMS[room]) for alias in node.names)
+
+
+def past_the_face(importer: str, node: ast.ImportFrom) -> list[str]:
+    """Which names of an import stand in a room that the importer is not in, and are not shown by the room's face."""
+    module = node.module or ""
+    if module.partition(".")[0] not in PACKAGES or module == FACE:
+        return []
+    room = module if module in ROOMS else module.rpartition(".")[0]
+    if room in OPEN or importer == room or importer.startswith(f"{room}."):
+        return []
+    known = shown(room) if module == room else frozenset[str]()
+    return [f"{module}.{alias.name}" for alias in node.names if alias.name not in known]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_room_is_entered_by_its_face(path: Path) -> None:
+    name = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
+    found = [each for node in nodes_of(path) if isinstance(node, ast.ImportFrom) for each in past_the_face(name, node)]
+    assert not found, f"{name} passes faces: {', '.join(found)}"
+    whole = [alias.name for node in nodes_of(path) if isinstance(node, ast.Import) for alias in node.names]
+    assert not {each for each in whole if each.partition(".")[0] in PACKAGES}, "import names, not modules of ours"
+
+
+@pytest.mark.parametrize(
+    ("importer", "statement", "passes"),
+    [
+        ("hds.cli.main", "from machine.kernel.entry import LINUX", True),
+        ("hds.cli.main", "from machine.kernel import entry", True),
+        ("hds.cli.main", "from machine.kernel import LINUX", False),
+        ("hds.cli.main", "from vm.facts.limits import Limits", False),
+        ("machine.kernel.abi", "from machine.kernel.linux.tree import World", True),
+        ("machine.kernel.linux.kernel", "from machine.kernel.linux.tree import World", False),
+        ("machine.kernel.linux.calls.time", "from machine.kernel.entry import LINUX", False),
+    ],
+)
+def test_what_passes_a_face(importer: str, statement: str, passes: bool) -> None:
+    (node,) = ast.parse(statement).body
+    assert isinstance(node, ast.ImportFrom)
+    assert bool(past_the_face(importer, node)) is passes
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_lazy_face_says_the_same_to_python_and_to_the_type_checker(room: str) -> None:
+    homes = lazy_homes(ROOMS[room])
+    typed = {
+        alias.name: (node.module or "").removeprefix(f"{room}.")
+        for node in for_types(ROOMS[room])
+        for alias in node.names
+        if node.module != room  # a module that is shown as such needs no help
+    }
+    assert homes is None or homes == typed
+    face = importlib.import_module(room)
+    for name in shown(room):
+        assert getattr(face, name, None) is not None or importlib.import_module(f"{room}.{name}")
+    # A module of the same name would stand in the place of what is meant, from its first import on.
+    assert not {name for name in homes or () if (ROOMS[room].parent / f"{name}.py").exists()}

@@ -10,7 +10,17 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass, replace
 
-from vm.program import HEADER, Program, ProgramFormatError, Reader, Source, Writer, decode, encode, read_header
+from vm.program import (
+    HEADER,
+    Program,
+    ProgramFormatError,
+    Reader,
+    Source,
+    Writer,
+    decode_program,
+    encode_program,
+    read_header,
+)
 
 MAGIC = b"HDSB"
 VERSION = 1
@@ -41,7 +51,7 @@ def write_bundle(bundle: Bundle) -> bytes:
     def entry(row: tuple[int, Program]) -> None:
         key, program = row
         out.u32(key)
-        out.blob(encode(_with_sources(program, own, _OWN_TEXT)))
+        out.blob(encode_program(_with_sources(program, own, _OWN_TEXT)))
 
     out.table(bundle.programs, entry)
     body = b"".join(out.parts)
@@ -53,7 +63,7 @@ def read_bundle(data: bytes) -> Bundle:
     body = read_header(data, MAGIC, VERSION, "command file")
     reader = Reader(body)
     own = Source(reader.text(), reader.text())
-    programs = reader.table(lambda: (reader.u32(), _with_sources(decode(reader.blob()), _OWN_TEXT, own)), 8)
+    programs = reader.table(lambda: (reader.u32(), _with_sources(decode_program(reader.blob()), _OWN_TEXT, own)), 8)
     if reader.at != len(body):
         raise ProgramFormatError(f"{len(body) - reader.at} bytes follow the bundle")
     keys = [key for key, _ in programs]

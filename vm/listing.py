@@ -1,7 +1,7 @@
 """The disassembler: a Program as text, with source lines, basic blocks and what every operand means.
 
-The listing is for people and has no promise of stability. It reads any program that `vm.program.decode` gives; operands
-that designate nothing (the verifier would refuse the program) are shown as `?`.
+The listing is for people and has no promise of stability. It reads any program that `decode_program`
+gives; operands that designate nothing (the verifier would refuse the program) are shown as `?`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LINE_LENGTH = 200
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
-def listing(program: Program) -> str:
+def listing_of(program: Program) -> str:
     """The whole program as text that ends with a line feed."""
     return "".join(f"{line}\n" for line in _program(program))
 

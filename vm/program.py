@@ -2,7 +2,7 @@
 
 A program is code (32-bit words), functions, a constant pool, string literals, printf formats, the globals it names,
 and the source positions of its instructions. Nothing in here is trusted: `vm.verifier` checks a program before it runs,
-and `decode` treats its input as hostile: every count is checked against the bytes that are left.
+and `decode_program` treats its input as hostile: every count is checked against the bytes that are left.
 """
 
 from __future__ import annotations
@@ -192,8 +192,8 @@ class Reader:
         return tuple(read() for _ in range(count))
 
 
-def encode(program: Program) -> bytes:
-    """The `.hdc` form of one program; `decode` gives an equal program back."""
+def encode_program(program: Program) -> bytes:
+    """The `.hdc` form of one program; `decode_program` gives an equal program back."""
     out = Writer()
     out.table(program.code, out.u32)
 
@@ -226,7 +226,7 @@ def encode(program: Program) -> bytes:
     return HEADER.pack(MAGIC, VERSION, 0, zlib.crc32(body)) + body
 
 
-def decode(data: bytes) -> Program:
+def decode_program(data: bytes) -> Program:
     """The program of a `.hdc` file. Raises ProgramFormatError; never reads more than `data`."""
     body = read_header(data, MAGIC, VERSION, "program")
     reader = Reader(body)

@@ -7,15 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lang import Compilation, Compiler, Severity, SourceFile
 from lang.codes import PORTABILITY
-from lang.compiler import Compilation, Compiler
-from lang.diagnostics import Severity
-from lang.source import SourceFile
-from vm.engine import Engine
+from vm import Engine, GlobalStore, MemoryHost
 from vm.facts.limits import Limits
 from vm.facts.numbers import SCRIPT, number_in
-from vm.host import MemoryHost
-from vm.script_memory import GlobalStore
 
 # Where portability rows start (language.md 1.2): registers, and a page that is mapped whatever else is.
 START_REGISTERS: Mapping[str, int] = {

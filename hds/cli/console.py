@@ -12,12 +12,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from hds.report.streams import output
-from hds.session.session import PROMPT, Session
-from hds.session.summary import why_stopped
+from hds.report import output
+from hds.session import PROMPT, Session, why_stopped
+from lang import SourceFile
 from lang.commands import COMMAND_BY_NAME, Code, read_commands
-from lang.source import SourceFile
-from machine.machine import StopCause
+from machine import StopCause
 
 CONTINUATION = "> "
 QUIT = ("q", "quit")

@@ -15,10 +15,9 @@ from pathlib import Path
 from hds.cli.main import SUBCOMMANDS
 from hds.cli.subcommands.explain import VISIBLE_RETURN, WIDTH
 from hds.cli.tables import TABLES, Table
-from hds.report.failures import FailureKind
-from hds.report.schema import records_schema
-from hds.session.commands.usage import commands_page
-from lang.code import Code
+from hds.report import FailureKind, records_schema
+from hds.session.commands import commands_page
+from lang import Code
 from lang.codes import COMMAND_ERRORS, ERRORS, KINDS, PORTABILITY, REMARKS, SEEN, WARNINGS, Row
 from vm.facts.limits import LIMITS
 

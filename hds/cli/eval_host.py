@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from hds.report.streams import output
+from hds.report import output
 from machine.schedule import DEFAULT_START, TICKS_PER_MICROSECOND, fields_of, text_of
+from vm import PAGE, MemoryHost
 from vm.facts.pseudo_registers import PSEUDO_REGISTERS
-from vm.host import PAGE, MemoryHost
 
 _PROCESS_ID, _THREAD_ID = 0x1000, 0x1004  # those of the first process of a machine
 _OWN_MEMORY = 0xFFFF_B000_0000_0000

@@ -17,8 +17,17 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from hds.exit_codes import ExitCode
-from hds.report.failures import Failure, FailureKind, Refusal, refuse, report
-from hds.report.streams import StreamFailed, occupy_standard_descriptors, say, standard_streams
+from hds.report import (
+    Failure,
+    FailureKind,
+    Refusal,
+    StreamFailed,
+    occupy_standard_descriptors,
+    refuse,
+    report,
+    say,
+    standard_streams,
+)
 from hds.version import VERSION
 
 
@@ -115,15 +124,15 @@ def usual_words(words: Sequence[str]) -> list[str]:
 
 def refuse_unknown(word: str) -> None:
     """Exit for a word that is no subcommand."""
-    from lang.nearest import nearest
+    from lang import nearest_name
 
     if word.startswith("-"):
         if not any(option.startswith(word) and word != "--" for option in OPTIONS):
-            near = nearest(word, OPTIONS) if word.startswith("--") else None
+            near = nearest_name(word, OPTIONS) if word.startswith("--") else None
             hint = f"did you mean `hds {near}`?" if near else "options stand behind the subcommand; see `hds help`"
             refuse(f"there is no option {word} in front of the subcommand", ExitCode.USAGE, hint)
         return
-    near = nearest(word, [*(row.name for row in SUBCOMMANDS), *ALIASES])
+    near = nearest_name(word, [*(row.name for row in SUBCOMMANDS), *ALIASES])
     if near is not None:
         hint = f"did you mean `hds {near}`?"
     elif os.path.exists(word):
@@ -138,10 +147,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """The command line is wrong."""
-        from lang.nearest import nearest
+        from lang import nearest_name
 
         unknown = message.partition("unrecognized arguments: ")[2].partition(" ")[0].partition("=")[0]
-        near = nearest(unknown, self._option_string_actions) if unknown.startswith("--") else None
+        near = nearest_name(unknown, self._option_string_actions) if unknown.startswith("--") else None
         hint = f"did you mean {near}? " if near else ""
         hint += f"`{self.prog} --help` shows the options"
         raise Refusal(Failure(FailureKind.USAGE, message, hint), lead=f"{self.format_usage()}{self.prog}: error: ")

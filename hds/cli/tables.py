@@ -84,8 +84,8 @@ def _limits() -> Table:
 
 
 def _diagnostics() -> Table:
+    from lang import severity_of
     from lang.codes import ROWS
-    from lang.diagnostics import severity_of
 
     rows = tuple((str(row.code), severity_of(row.code).value, row.title) for row in ROWS)
     return Table("diagnostics", "codes of what the compiler says", ("code", "severity", "meaning"), rows)
@@ -106,7 +106,7 @@ def _exit_codes() -> Table:
 
 
 def _instructions() -> Table:
-    from vm.isa import INSTRUCTIONS
+    from vm import INSTRUCTIONS
 
     rows = tuple(
         (f"{row.opcode:02x}", row.mnemonic, ", ".join(kind.name for kind in row.operands), str(row.fuel), row.doc)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from hds.exit_codes import ExitCode
 from hds.inputs import refuse
-from machine.loaders.reading import KIND_OF_SUFFIX, PROGRAMS, SCRIPTS, TEXT, describe, looks_at
-from vm.files import FileRefused
+from machine.loaders import KIND_OF_SUFFIX, PROGRAMS, SCRIPTS, TEXT, describe, looks_at
+from vm import FileRefused
 
 _SCRIPT_SUFFIXES = (".hds", ".ds")
 _OF_EVERY_PROGRAM = ("--help", "--version")  # flags that are as likely meant for the guest

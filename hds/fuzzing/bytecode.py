@@ -8,15 +8,24 @@ from dataclasses import replace
 from hds.fuzzing.choices import Choices
 from hds.fuzzing.expressions import INTERESTING, PAGE
 from hds.fuzzing.programs import program as program_text
-from lang.compiler import Compiler
-from lang.source import SourceFile
-from vm.bundle import Bundle, write_bundle
+from lang import Compiler, SourceFile
+from vm import (
+    INSTRUCTIONS,
+    INTEGER_KINDS,
+    WIDE,
+    Bundle,
+    Function,
+    GlobalSymbol,
+    Instruction,
+    Operand,
+    Program,
+    encode as encode_word,
+    encode_program,
+    write_bundle,
+)
 from vm.facts.builtins import BUILTIN_INDEX, BUILTINS, Effect
 from vm.facts.pseudo_registers import PSEUDO_REGISTERS
 from vm.facts.registers import REGISTERS
-from vm.isa import INSTRUCTIONS, INTEGER_KINDS, WIDE, Instruction, Operand
-from vm.isa import encode as encode_word
-from vm.program import Function, GlobalSymbol, Program, decode, encode
 
 CONSTANTS = (*INTERESTING, PAGE, PAGE + 0x80, 0x1000_0000_0000_0000, 0x2000_0000_0000_0000, 0x3000_0000_0000_0000)
 SLOTS, GLOBALS, FORMATS = 4, 2, (b"%d %x\n", b"%s\n", b"%f %ws", b"plain\n", b"%5c%p\n")
@@ -28,13 +37,13 @@ def hostile_file(choices: Choices) -> bytes:
     """The bytes of a `.hdc` file: mutated code, a program of random instructions, or damaged bytes."""
     way = choices.below(10)
     if way < 5:
-        return encode(_mutated(choices, _compiled(choices)))
+        return encode_program(_mutated(choices, _compiled(choices)))
     if way < 9:
-        return encode(random_program(choices))
+        return encode_program(random_program(choices))
     made = _compiled(choices)
     if choices.chance(30):
         return damaged_bytes(choices, write_bundle(Bundle("case.hds", "? print(1);", ((2, made), (5, made)))))
-    return damaged_bytes(choices, encode(made))
+    return damaged_bytes(choices, encode_program(made))
 
 
 def damaged_bytes(choices: Choices, data: bytes) -> bytes:
@@ -193,4 +202,4 @@ def _operand(choices: Choices, kind: Operand, row: Instruction, at: int, size: i
     return choices.below(max(1, tables.get(kind, 0x100 if kind in WIDE else 8)))
 
 
-__all__ = ["decode", "hostile_file", "random_program"]
+__all__ = ["hostile_file", "random_program"]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hds.fuzzing.choices import Choices, RandomSource, RecordedSource
 from hds.fuzzing.laws import Case, Law, NativeMissing
-from vm.files import write_file
+from vm import write_file
 
 MOST_SHRINKING = 400  # checks that one failure may cost
 

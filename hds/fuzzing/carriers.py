@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from hds.fuzzing.world import difference
+from hds.report import Questions
 from hds.report.records import Diagnostic, Record, ScriptFault
-from hds.report.reporters import Questions
-from hds.session.session import ScriptError, Session
+from hds.session import ScriptError, Session
 from machine.memory import Protection
 from machine.schedule import Process
-from vm.engine import Engine
+from vm import Engine
 from vm.facts.limits import Limits
 from vm.facts.registers import STORAGES
 

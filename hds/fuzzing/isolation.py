@@ -13,11 +13,11 @@ from hashlib import sha256
 from hds.fuzzing.choices import Choices
 from hds.fuzzing.world import difference
 from hds.report.records import CodeFault, Record
-from hds.session.session import Session
-from machine.events.registry import Event
+from hds.session import Session
+from machine.events import Event
 from machine.kernel import BareKernel
 from machine.memory import PAGE, Protection
-from vm.engine import Engine
+from vm import Engine
 from vm.facts.limits import Limits
 from vm.facts.registers import GENERAL, RFLAGS, RIP
 

@@ -20,20 +20,27 @@ from hds.fuzzing.isolation import noticed, pair
 from hds.fuzzing.programs import program
 from hds.fuzzing.runs import run_case
 from hds.fuzzing.world import Effects, Observation, difference, observe, world
-from hds.report.faults import render_fault
-from lang import syntax
-from lang.compiler import Compilation, Compiler
-from lang.diagnostics import Diagnostics, Severity, render
-from lang.parser import parse
-from lang.source import SourceFile
-from vm.bundle import is_bundle, read_bundle, write_bundle
-from vm.engine import Engine, Fault, FaultKind
+from hds.report import render_fault
+from lang import Compilation, Compiler, Diagnostics, Severity, SourceFile, parse, render, syntax
+from vm import (
+    Engine,
+    Fault,
+    FaultKind,
+    GlobalConflict,
+    GlobalStore,
+    Interpreter,
+    Program,
+    ProgramFormatError,
+    VerificationError,
+    decode_program,
+    encode_program,
+    is_bundle,
+    listing_of,
+    read_bundle,
+    verify,
+    write_bundle,
+)
 from vm.facts.limits import DEFAULT_LIMITS, Limits
-from vm.interpreter import Interpreter
-from vm.listing import listing
-from vm.program import Program, ProgramFormatError, decode, encode
-from vm.script_memory import GlobalConflict, GlobalStore
-from vm.verifier import VerificationError, verify
 
 Case = str | bytes
 ASSEMBLY_WORDS = (
@@ -70,7 +77,7 @@ def reference(limits: Limits = DEFAULT_LIMITS) -> Engine:
 def native(limits: Limits = DEFAULT_LIMITS) -> Engine:
     """The native engine. Raises NativeMissing."""
     try:
-        from vm.native.engine import NativeEngine
+        from vm.native import NativeEngine
     except ImportError as error:
         raise NativeMissing(str(error)) from None
     engine: Engine = NativeEngine(limits)
@@ -103,7 +110,7 @@ def _check_engines(case: Case) -> str | None:
 def _check_verified(case: Case) -> str | None:
     made = _program(case)
     verify(made)
-    return None if decode(encode(made)) == made else "decode(encode(program)) is another program"
+    return None if decode_program(encode_program(made)) == made else "decode(encode(program)) is another program"
 
 
 def _check_repeatable(case: Case) -> str | None:
@@ -238,7 +245,7 @@ def _script_or_damaged(choices: Choices) -> str:
 
 
 def _check_commands(case: Case) -> str | None:
-    from hds.session.scripts import Scripts
+    from hds.session import Scripts
 
     assert isinstance(case, str)
     source = SourceFile("case.hds", case)
@@ -255,7 +262,7 @@ def _assembly(choices: Choices) -> str:
 
 
 def _check_assembly(case: Case) -> str | None:
-    from machine.root.assembler import AssemblerError, assemble
+    from machine.root import AssemblerError, assemble
 
     assert isinstance(case, str)
     for radix in (10, 16):
@@ -275,13 +282,13 @@ def _check_bytecode(case: Case) -> str | None:
         if is_bundle(case):
             bundle = read_bundle(case)
             return None if write_bundle(bundle) == case else "write(read(bytes)) gives other bytes"
-        made = decode(case)
-        if encode(made) != case:
+        made = decode_program(case)
+        if encode_program(made) != case:
             return "encode(decode(bytes)) gives other bytes"
         expected = observe(reference(HOSTILE_LIMITS), made, HOSTILE_LIMITS)
     except (ProgramFormatError, VerificationError, GlobalConflict):
         return None
-    listing(made)
+    listing_of(made)
     for pc in range(len(made.code)):
         render_fault(made, Fault(FaultKind.STEP_LIMIT, pc))
     try:
@@ -294,7 +301,7 @@ def _check_bytecode(case: Case) -> str | None:
 
 
 def _run(choices: Choices) -> str:
-    from machine.root.assembler import MissingAssemblerError
+    from machine.root import MissingAssemblerError
 
     try:
         return run_case(choices)
@@ -309,7 +316,7 @@ def _check_carriers(case: Case) -> str | None:
 
 
 def _check_isolation(case: Case) -> str | None:
-    from machine.root.assembler import MissingAssemblerError, assemble
+    from machine.root import MissingAssemblerError, assemble
 
     assert isinstance(case, str)
     try:

@@ -16,9 +16,8 @@ import capstone
 
 from hds.fuzzing.choices import Choices
 from hds.fuzzing.guests import Guest
-from machine.kernel import BareKernel, Kernel, LinuxKernel, NtKernel
-from machine.kernel.text import KernelText
-from machine.root.assembler import assemble
+from machine.kernel import BareKernel, Kernel, KernelText, LinuxKernel, NtKernel
+from machine.root import assemble
 from vm.facts.events import EVENTS
 
 BASE = 0x40_0000

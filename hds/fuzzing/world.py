@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vm.engine import Engine
+from vm import Engine, GlobalStore, MemoryHost, Program
 from vm.facts.limits import Limits
-from vm.host import MemoryHost
-from vm.program import Program
-from vm.script_memory import GlobalStore
 
 PAGE_ADDRESS = 0x1000_0000
 REGISTERS = {

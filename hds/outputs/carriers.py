@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from vm.files import reason
+from vm import reason
 
 _CHUNK = 65_536
 _POLL_MILLISECONDS = 100

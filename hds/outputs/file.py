@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hds.outputs.carriers import Carrier, OutputFailed, Rest
-from vm.files import FileRefused, open_for_writing, reason
+from vm import FileRefused, open_for_writing, reason
 
 if TYPE_CHECKING:
     from hds.outputs.sources import Outputs

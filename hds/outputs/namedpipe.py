@@ -7,7 +7,7 @@ import stat
 from typing import TYPE_CHECKING
 
 from hds.outputs.carriers import Carrier, OutputFailed, QueuedCarrier
-from vm.files import reason
+from vm import reason
 
 if TYPE_CHECKING:
     from hds.outputs.sources import Outputs

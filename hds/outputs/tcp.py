@@ -6,8 +6,8 @@ import socket
 from typing import TYPE_CHECKING
 
 from hds.outputs.carriers import Carrier, OutputFailed, QueuedCarrier
+from vm import reason
 from vm.facts.numbers import DECIMAL, number_in
-from vm.files import reason
 
 if TYPE_CHECKING:
     from hds.outputs.sources import Outputs

@@ -1,0 +1,50 @@
+"""What a run says, to people and to programs: records, their renderers, streams, and why a subcommand ends early."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vm.face import lazy
+
+if TYPE_CHECKING:
+    from hds.report.failures import (
+        Failure as Failure,
+        FailureKind as FailureKind,
+        Refusal as Refusal,
+        compile_failure as compile_failure,
+        refuse as refuse,
+        report as report,
+    )
+    from hds.report.faults import (
+        FAULTS as FAULTS,
+        fault_message as fault_message,
+        fault_span as fault_span,
+        render_fault as render_fault,
+    )
+    from hds.report.findings import code_titles as code_titles, sarif as sarif
+    from hds.report.json_lines import JsonLines as JsonLines, write_object as write_object
+    from hds.report.reporters import Logged as Logged, Questions as Questions
+    from hds.report.schema import records_schema as records_schema
+    from hds.report.streams import (
+        StreamFailed as StreamFailed,
+        occupy_standard_descriptors as occupy_standard_descriptors,
+        output as output,
+        say as say,
+        standard_streams as standard_streams,
+        wait_at_most as wait_at_most,
+    )
+    from hds.report.terminal import Terminal as Terminal
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "failures": "Failure FailureKind Refusal compile_failure refuse report",
+            "faults": "FAULTS fault_message fault_span render_fault",
+            "findings": "code_titles sarif",
+            "json_lines": "JsonLines write_object",
+            "reporters": "Logged Questions",
+            "schema": "records_schema",
+            "streams": "StreamFailed occupy_standard_descriptors output say standard_streams wait_at_most",
+            "terminal": "Terminal",
+        },
+    )

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from hds.exit_codes import ExitCode
 from hds.report import streams
-from lang.diagnostics import Diagnostic, Severity
+from lang import Diagnostic, Severity
 
 
 class FailureKind(Enum):

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lang.diagnostics import excerpt
-from lang.source import SourceFile, Span
-from vm.engine import Fault, FaultKind
-from vm.program import Program
+from lang import SourceFile, Span, excerpt
+from vm import Fault, FaultKind, Program
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,9 @@ from pathlib import PurePath
 from urllib.parse import quote
 
 from hds.report.failures import Failure
-from hds.report.records.finding import region
+from hds.report.records import region
 from hds.version import VERSION
-from lang.diagnostics import Diagnostic, Severity
-from lang.source import Span
+from lang import Diagnostic, Severity, Span
 
 SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning"}

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from hds.report import streams
 from hds.report.records import Record, as_object
-from machine.records import GuestOutput
+from machine import GuestOutput
 
 
 @dataclass(frozen=True)

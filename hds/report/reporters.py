@@ -6,9 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import assert_never
 
-from hds.report.records import Halt, Record, shown
-from hds.report.records.shown import Bytes, Control, Guest, Line, Output, Repeated, Settle
-from machine.records import Reporter
+from hds.report.records import Bytes, Control, Guest, Halt, Line, Output, Record, Repeated, Settle, shown
+from machine import Reporter
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TextIO, cast
 
 from hds.exit_codes import ExitCode
-from lang.characters import escaped
+from lang import escaped
 
 
 class StreamFailed(Exception):  # noqa: N818 - it reads as what happened

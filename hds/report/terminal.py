@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import assert_never
 
-from hds.report.records import Record, shown
-from hds.report.records.shown import Bytes, Control, Guest, Line, Output, Repeated, Settle
+from hds.report.records import Bytes, Control, Guest, Line, Output, Record, Repeated, Settle, shown
 from hds.report.repeats import Repeats
 from hds.report.streams import error, output, say
-from machine.messages import Message
+from machine import Message
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 
 GUEST_OUTPUT = ("stderr", "stdout", "none")

@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from lang import Diagnostic
 from lang.commands import AssemblyText, Code, EventCommand
-from lang.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
     from lang.commands import Token
-    from machine.root.assembler import Assembly
-    from machine.root.assembly_expressions import AssemblerWarning
-    from machine.root.assembly_tokens import AssemblerError
+    from machine.root import AssemblerError, AssemblerWarning, Assembly
     from vm.facts.limits import Limits
 
 _STATEMENT = re.compile(r"[^;\n]*")
@@ -21,7 +19,7 @@ _RADIX = 16  # of a number without a prefix, as everywhere in commands
 
 def assemble_block(block: AssemblyText, limits: Limits) -> Assembly:
     """The machine code of a block. Raises machine.root.assembler.AssemblerError."""
-    from machine.root.assembler import (
+    from machine.root import (
         assemble,
     )  # Keystone takes time to import, which files without blocks need not pay
 
@@ -33,8 +31,7 @@ def check_assembly(event: EventCommand, limits: Limits) -> tuple[list[Diagnostic
     blocks = [block for block in (event.condition, event.code) if isinstance(block, AssemblyText)]
     if not blocks:
         return [], 0
-    from machine.root.assembler import AssemblerError, MissingAssemblerError
-    from machine.root.assembly_tokens import Source
+    from machine.root import AssemblerError, MissingAssemblerError, Source
 
     findings: list[Diagnostic] = []
     unchecked = 0

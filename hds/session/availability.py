@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hds.session.command_scripts import CommandFile
+from lang import Diagnostic
 from lang.commands import Code, EventCommand, Support
-from lang.diagnostics import Diagnostic
 from vm.facts.events import EventKind
 
 

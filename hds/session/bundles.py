@@ -19,11 +19,9 @@ from hds.inputs import (
     require_source,
     with_arguments,
 )
-from lang.diagnostics import Diagnostic, Severity, render
-from lang.source import SourceFile
-from vm.bundle import Bundle, is_bundle, read_bundle
+from lang import Diagnostic, Severity, SourceFile, render
+from vm import Bundle, Program, ProgramFormatError, decode_program, is_bundle, is_compiled, read_bundle
 from vm.facts.limits import Limits
-from vm.program import Program, ProgramFormatError, decode, is_compiled
 
 Compiled = Program | Bundle
 SUFFIX = ".hdc"
@@ -64,7 +62,7 @@ def read_source_or_compiled(arguments: argparse.Namespace, limits: Limits) -> So
         path = locate(arguments.file, drives(arguments))
         data = read_bytes(path, limits, limit, getattr(arguments, "timeout", None))
         if is_compiled(data) or path.lower().endswith(SUFFIX):
-            return read_bundle(data) if is_bundle(data) else decode(data)
+            return read_bundle(data) if is_bundle(data) else decode_program(data)
         name = STANDARD_INPUT if path == "-" else path
         return with_arguments(SourceFile(name, decode_text(name, data)), arguments)
     except ProgramFormatError as error:

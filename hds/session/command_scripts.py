@@ -15,7 +15,7 @@ from pathlib import Path
 from hds.inputs import InputError, decode_text
 from hds.session.assembly import check_assembly
 from hds.session.symbols import locate
-from lang.code import Code
+from lang import Code, Compilation, Compiler, Diagnostic, Reference, SourceFile, Span, Unresolved
 from lang.commands import (
     Command,
     EventCommand,
@@ -25,15 +25,8 @@ from lang.commands import (
     parse_event,
     read_commands,
 )
-from lang.compiler import Compilation, Compiler
-from lang.diagnostics import Diagnostic
-from lang.references import Reference
-from lang.source import SourceFile, Span
-from lang.symbols import Unresolved
-from vm.drives import NO_DRIVES, DriveRefused, Drives
+from vm import NO_DRIVES, DriveRefused, Drives, FileRefused, Source, read_file, too_large
 from vm.facts.limits import Limits
-from vm.files import FileRefused, read_file, too_large
-from vm.program import Source
 
 STATEMENTS = ("?",)
 EXPRESSIONS = ("print", ".formats")

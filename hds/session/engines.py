@@ -6,7 +6,7 @@ import argparse
 
 from hds.exit_codes import ExitCode
 from hds.inputs import refuse
-from vm.engine import Engine
+from vm import Engine
 from vm.facts.limits import Limits
 
 ENGINES = ("reference", "native")
@@ -23,9 +23,9 @@ def add_engine(parser: argparse.ArgumentParser, *more: str, default: str | None 
 def default_engine(limits: Limits) -> Engine:
     """The native engine, or the reference engine where llvmlite is missing or cannot be loaded."""
     try:
-        from vm.native.engine import NativeEngine
+        from vm.native import NativeEngine
     except (ImportError, OSError):
-        from vm.interpreter import Interpreter
+        from vm import Interpreter
 
         return Interpreter(limits)
     return NativeEngine(limits)
@@ -36,11 +36,11 @@ def load_engine(name: str | None, limits: Limits) -> Engine:
     if name is None:
         return default_engine(limits)
     if name == "reference":
-        from vm.interpreter import Interpreter
+        from vm import Interpreter
 
         return Interpreter(limits)
     try:
-        from vm.native.engine import NativeEngine
+        from vm.native import NativeEngine
     except (ImportError, OSError) as error:
         refuse(f"the native engine is not available: {error}", ExitCode.USAGE)
     engine: Engine = NativeEngine(limits)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hds.report.records import Halt, Settled
+from machine import ProcessEnd, RunSummary, StopCause
 from machine.debugger import (
     Breakpoint,
     Breakpoints,
@@ -22,8 +23,7 @@ from machine.debugger import (
     instruction_line,
     revive,
 )
-from machine.events.dispatch import Trigger
-from machine.machine import ProcessEnd, RunSummary, StopCause
+from machine.events import Trigger
 from machine.schedule import Process
 from vm.facts.registers import RIP, STORAGE_INDEX
 from vm.facts.stages import Stage

@@ -11,15 +11,11 @@ from typing import TYPE_CHECKING
 
 from hds.session.command_scripts import CommandFile, CommandScript, compile_parameter, read_command_file
 from hds.session.symbols import announce_programs
-from lang.code import Code
-from lang.diagnostics import Diagnostic, Severity, sort_key
-from lang.source import SourceFile, Span
-from vm.engine import Engine, Loaded
-from vm.program import Program
-from vm.script_memory import GlobalConflict, GlobalStore
+from lang import Code, Diagnostic, Severity, SourceFile, Span, sort_key
+from vm import Engine, GlobalConflict, GlobalStore, Loaded, Program
 
 if TYPE_CHECKING:
-    from lang.compiler import Compiler
+    from lang import Compiler
 
 
 @dataclass

@@ -21,33 +21,39 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from hds.outputs.sources import Outputs, OutputSource
+from hds.outputs import Outputs, OutputSource
+from hds.report import Questions
 from hds.report.records import Forwarded, Record, Result, Settled
-from hds.report.reporters import Questions
 from hds.session.engines import default_engine
 from hds.session.execution import Execution
 from hds.session.scripts import Prepared, Scripts
 from hds.session.symbols import Symbols
+from lang import Compiler, Diagnostic, Severity, SourceFile, Span
 from lang.commands import Code
-from lang.compiler import Compiler
-from lang.diagnostics import Diagnostic, Severity
-from lang.source import SourceFile, Span
-from machine.events.registry import RegistrationError
+from machine import (
+    CodeFault,
+    Keywords,
+    Machine,
+    MachineOptions,
+    Message,
+    Notice,
+    Program,
+    ProgramStart,
+    Reporter,
+    RunSummary,
+    ScriptFault,
+    Silent,
+    with_names,
+)
+from machine.events import RegistrationError
 from machine.loaders import LoadError
-from machine.machine import Machine, RunSummary
-from machine.messages import Message
-from machine.options import Keywords, MachineOptions, Program, ProgramStart, with_names
-from machine.records import CodeFault, Notice, Reporter, ScriptFault, Silent
 from machine.schedule import Process
-from vm.drives import DriveRefused
-from vm.engine import Engine, Loaded
+from vm import DriveRefused, Engine, GlobalStore, Host, Loaded
 from vm.facts.numbers import SCRIPT, number_in
-from vm.host import Host
-from vm.script_memory import GlobalStore
 
 if TYPE_CHECKING:
     from lang.commands import Command
-    from vm.program import Program as Bytecode
+    from vm import Program as Bytecode
 
 __all__ = ["CommandFailed", "ScriptError", "Session", "Totals"]
 
@@ -74,7 +80,7 @@ class ScriptError(Exception):
     """A text does not compile, or a command of it was refused; `diagnostics` say where and why."""
 
     def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
-        from lang.diagnostics import render
+        from lang import render
 
         super().__init__("\n".join(render(item) for item in diagnostics))
         self.diagnostics = tuple(diagnostics)

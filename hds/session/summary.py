@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from hds.report.failures import Failure, FailureKind
-from hds.report.records.summary import EventCount, OutputCount, Summary, UnknownCall, lost_bytes, plural
+from hds.report import Failure, FailureKind
+from hds.report.records import EventCount, OutputCount, Summary, UnknownCall, lost_bytes, plural
 from lang.commands import Code
-from machine.machine import StopCause
+from machine import StopCause
 
 if TYPE_CHECKING:
     from hds.session.session import Session
-    from machine.summary import ProcessEnd
+    from machine import ProcessEnd
 
 
 def summarize(session: Session, *, interrupted: bool = False) -> Summary:

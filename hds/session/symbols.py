@@ -14,20 +14,17 @@ from fnmatch import translate
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from hds.symbols.demangling import readable
-from hds.symbols.table import DEMANGLER, add_kernel, add_program, new_table
+from hds.symbols import DEMANGLER, add_kernel, add_program, new_table, readable
+from lang import KERNEL_MODULE, Place, SymbolTable, Unresolved
 from lang.commands import Command, plain_number
-from lang.symbols import KERNEL_MODULE, Place, SymbolTable, Unresolved
-from machine.kernel.entry import ENTRY_POINTS
-from machine.loaders import LoadError
-from machine.loaders.reading import read_program
-from machine.loaders.symbols import module_name
-from vm.drives import DriveRefused
+from machine.kernel import ENTRY_POINTS
+from machine.loaders import LoadError, module_name, read_program
+from vm import DriveRefused
 from vm.facts.limits import Limits
 from vm.facts.registers import REGISTER_INDEX
 
 if TYPE_CHECKING:
-    from lang.compiler import Compiler
+    from lang import Compiler
     from machine.loaders import Image
     from machine.schedule import Process
 

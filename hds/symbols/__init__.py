@@ -1,1 +1,24 @@
 """Symbols as a compiler begins with them: the table of modules, and readable forms of mangled names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vm.face import lazy
+
+if TYPE_CHECKING:
+    from hds.symbols.demangling import readable as readable
+    from hds.symbols.table import (
+        DEMANGLER as DEMANGLER,
+        add_kernel as add_kernel,
+        add_program as add_program,
+        new_table as new_table,
+    )
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "demangling": "readable",
+            "table": "DEMANGLER add_kernel add_program new_table",
+        },
+    )

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from hds.symbols.demangling import NameDemangler
-from lang.symbols import KERNEL_MODULE, SymbolTable
-from machine.kernel.entry import ENTRY_POINTS
-from machine.loaders.symbols import module_name
+from lang import KERNEL_MODULE, SymbolTable
+from machine.kernel import ENTRY_POINTS
+from machine.loaders import module_name
 from vm.facts.limits import Limits
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from lang.code import Code
 from lang.commands.arguments import substitute_arguments
 from lang.commands.events import parse_event
 from lang.commands.reader import read_commands
+from lang.commands.statements import begins_as_statement
 from lang.commands.syntax import (
     ALL,
     AssemblyText,
@@ -20,7 +21,7 @@ from lang.commands.syntax import (
     ScriptFile,
     ScriptText,
 )
-from lang.commands.tokenizer import tokenize
+from lang.commands.tokenizer import Line, read_lines, tokenize
 from lang.commands.tokens import Token, TokenKind
 from vm.facts.commands import COMMAND_BY_NAME, COMMANDS, CommandRow, Support
 from vm.facts.events import EVENTS, EventRow
@@ -39,6 +40,7 @@ __all__ = [
     "EventCommand",
     "EventRow",
     "HexCode",
+    "Line",
     "OutputName",
     "Parameter",
     "ScriptFile",
@@ -47,10 +49,12 @@ __all__ = [
     "Support",
     "Token",
     "TokenKind",
+    "begins_as_statement",
     "number_32",
     "parse_event",
     "plain_number",
     "read_commands",
+    "read_lines",
     "substitute_arguments",
     "tokenize",
 ]

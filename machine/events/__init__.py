@@ -1,1 +1,70 @@
 """Events: what a user defined (definition, registry), what then happens (dispatch)."""
+
+from __future__ import annotations
+
+from machine.events.addresses import ExecutionHooks
+from machine.events.blocks import RootActions, block_of
+from machine.events.definition import Action, BreakAction, CodeAction, EventDefinition, ScriptAction
+from machine.events.dispatch import BlockKind, Dispatcher, Surroundings, Trigger
+from machine.events.exit import (
+    Assign,
+    AtAddress,
+    Binary,
+    ByProcessor,
+    Constant,
+    Exit,
+    Expression,
+    Hooked,
+    Msr,
+    Register,
+)
+from machine.events.instructions import Arrivals, Instructions, Waiting
+from machine.events.registry import (
+    Event,
+    EventCells,
+    EventsOfKind,
+    Facts,
+    RegistrationError,
+    Registry,
+    require_emulated,
+)
+from machine.events.system_calls import KERNEL_BITS, Sides, SystemCalls, WayBack
+
+__all__ = [
+    "KERNEL_BITS",
+    "Action",
+    "Arrivals",
+    "Assign",
+    "AtAddress",
+    "Binary",
+    "BlockKind",
+    "BreakAction",
+    "ByProcessor",
+    "CodeAction",
+    "Constant",
+    "Dispatcher",
+    "Event",
+    "EventCells",
+    "EventDefinition",
+    "EventsOfKind",
+    "ExecutionHooks",
+    "Exit",
+    "Expression",
+    "Facts",
+    "Hooked",
+    "Instructions",
+    "Msr",
+    "Register",
+    "RegistrationError",
+    "Registry",
+    "RootActions",
+    "ScriptAction",
+    "Sides",
+    "Surroundings",
+    "SystemCalls",
+    "Trigger",
+    "Waiting",
+    "WayBack",
+    "block_of",
+    "require_emulated",
+]

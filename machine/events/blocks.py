@@ -6,10 +6,7 @@ from collections.abc import Sequence
 
 from machine.events.dispatch import BlockKind, Trigger
 from machine.events.registry import Event
-from machine.root.block import GUEST_REGS, RootCode
-from machine.root.fault import RootResult
-from machine.root.processor import Call
-from machine.root.sandbox import RootSandbox
+from machine.root import GUEST_REGS, Call, RootCode, RootResult, RootSandbox
 
 
 class RootActions:

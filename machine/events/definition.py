@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from vm.engine import Loaded
+from vm import Loaded
 from vm.facts.events import Detection, EventKind
 from vm.facts.stages import Stage
 

@@ -17,13 +17,12 @@ from machine.events.definition import Action, BreakAction, EventDefinition, Scri
 from machine.events.exit import Assign, ByProcessor, Exit, evaluate
 from machine.events.registry import Event, Registry
 from machine.processor import Cpu
-from machine.root.fault import RootFault, RootResult
+from machine.root import RootFault, RootResult
 from machine.schedule import Process
-from vm.engine import Engine, Fault, Loaded
+from vm import Engine, Fault, Host, Loaded
 from vm.facts.events import ShortCircuit
 from vm.facts.registers import RIP
 from vm.facts.stages import Stage
-from vm.host import Host
 
 
 def _nothing(process: Process) -> None:

@@ -17,7 +17,7 @@ from machine.events.registry import Registry
 from machine.processor import Cpu, Hook, InstructionPattern, Removable, Serve, Site
 from machine.schedule import Process
 from vm.facts.events import EVENT_KINDS, EventKind
-from vm.native.layout import U64, cells
+from vm.native import U64, cells
 
 _EXITS = tuple(exit_of(kind) for kind in EVENT_KINDS if kind.emulated)
 FOUND = tuple((exit_, exit_.source) for exit_ in _EXITS if isinstance(exit_.source, InstructionPattern))

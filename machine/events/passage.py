@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from machine.events.exits.syscall import LENGTH, RPL
-from machine.events.exits.sysret import DROPPED_FLAGS, SET_FLAG
+from machine.events.exits import syscall, sysret
 from machine.processor import Cpu
 from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
 
@@ -24,11 +23,11 @@ def pass_through(cpu: Cpu, answer: Callable[[], None]) -> None:
     user = cpu.system_call_msrs()[0] >> 48
     registers = cpu.registers
     flags = registers.read(RFLAGS)
-    registers.write(_RCX, registers.read(RIP) + LENGTH)
+    registers.write(_RCX, registers.read(RIP) + syscall.LENGTH)
     registers.write(_R11, flags)
     answer()
     registers.write(RIP, registers.read(_RCX))
-    returned = registers.read(_R11) & ~DROPPED_FLAGS | SET_FLAG
-    for storage, value in ((RFLAGS, returned), (_CS, (user + 16) | RPL), (_SS, (user + 8) | RPL)):
+    returned = registers.read(_R11) & ~sysret.DROPPED_FLAGS | sysret.SET_FLAG
+    for storage, value in ((RFLAGS, returned), (_CS, (user + 16) | syscall.RPL), (_SS, (user + 8) | syscall.RPL)):
         if registers.read(storage) != value:
             registers.write(storage, value)

@@ -17,7 +17,7 @@ from machine.memory import MapError
 from vm.facts.errors import ErrorNumber
 from vm.facts.events import EventKind
 from vm.facts.stages import Stage
-from vm.native.layout import U64, cells
+from vm.native import U64, cells
 
 
 class RegistrationError(Exception):

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from machine.events import definition as model
 from machine.events.definition import ActionKind, BreakAction, CodeAction, EventDefinition, ScriptAction
 from machine.events.registry import Event, RegistrationError, Registry
-from machine.root.machine_code import RETURN
-from vm.engine import Loaded
+from machine.root import RETURN
+from vm import Loaded
 from vm.facts.errors import ErrorNumber
 from vm.facts.events import EVENT_KINDS, GIVEN, SYSTEM_CALL_FAMILY, Detection, EventKind
 from vm.facts.stages import Stage

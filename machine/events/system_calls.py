@@ -24,7 +24,7 @@ from vm.facts.events import SYSRET, SYSTEM_CALL_FAMILY, Detection
 from vm.facts.registers import RIP
 
 if TYPE_CHECKING:
-    from machine.kernel.base import Kernel
+    from machine.kernel import Kernel
 
 KERNEL_BITS = 0xFF << 56  # any of them set in RIP: a kernel address, to those who do not look at the bytes
 

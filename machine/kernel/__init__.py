@@ -7,47 +7,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from machine.kernel.entry import ENTRY_POINTS
+from vm.face import lazy
 
 if TYPE_CHECKING:
-    from machine.kernel.bare import BareKernel
-    from machine.kernel.base import Kernel, Services
-    from machine.kernel.linux import LinuxKernel
-    from machine.kernel.nt.kernel import NtKernel
-
-KERNEL_NAMES: tuple[str, ...] = tuple(ENTRY_POINTS)
-
-__all__ = ["ENTRY_POINTS", "KERNEL_NAMES", "BareKernel", "Kernel", "LinuxKernel", "NtKernel", "Services", "create"]
-
-_HOMES = {
-    "BareKernel": "machine.kernel.bare",
-    "Kernel": "machine.kernel.base",
-    "LinuxKernel": "machine.kernel.linux",
-    "NtKernel": "machine.kernel.nt.kernel",
-    "Services": "machine.kernel.base",
-}
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'machine.kernel' has no attribute {name!r}")
-    from importlib import import_module
-
-    value: object = getattr(import_module(_HOMES[name]), name)
-    globals()[name] = value
-    return value
-
-
-def create(name: str, services: Services) -> Kernel:
-    """The kernel of this name. Raises KeyError."""
-    from machine.kernel.bare import BareKernel
-    from machine.kernel.linux import LinuxKernel
-    from machine.kernel.nt.kernel import NtKernel
-
-    if name == "linux":
-        return LinuxKernel(services.write, services.clock, services.limits, services.world, services.ending)
-    if name == "nt":
-        return NtKernel(services)
-    if name == "bare":
-        return BareKernel()
-    raise KeyError(name)
+    from machine.kernel.bare import BareKernel as BareKernel
+    from machine.kernel.base import Kernel as Kernel, Services as Services, Start as Start
+    from machine.kernel.builds import DEFAULT_BUILD as DEFAULT_BUILD, Build as Build
+    from machine.kernel.entry import ENTRY_POINTS as ENTRY_POINTS, KERNEL_NAMES as KERNEL_NAMES, LINUX as LINUX
+    from machine.kernel.linux import LinuxKernel as LinuxKernel, World as World
+    from machine.kernel.nt import NtKernel as NtKernel
+    from machine.kernel.objects import KernelObjects as KernelObjects, ProcessObjects as ProcessObjects
+    from machine.kernel.stand_ins import create as create
+    from machine.kernel.text import KernelText as KernelText
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "bare": "BareKernel",
+            "base": "Kernel Services Start",
+            "builds": "Build DEFAULT_BUILD",
+            "entry": "ENTRY_POINTS KERNEL_NAMES LINUX",
+            "linux": "LinuxKernel World",
+            "nt": "NtKernel",
+            "objects": "KernelObjects ProcessObjects",
+            "stand_ins": "create",
+            "text": "KernelText",
+        },
+    )

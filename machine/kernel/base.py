@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from machine.kernel.entry import EntryPoint
-from machine.loaders import Image
-from machine.loaders.initial_stack import STACK_SIZE, STACK_TOP
+from machine.loaders import STACK_SIZE, STACK_TOP, Image
 from machine.schedule import Process, VirtualClock
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 from vm.facts.registers import STORAGE_INDEX
@@ -59,7 +58,7 @@ class Kernel(Protocol):
     def new_process(self, process: Process, start: Start) -> None:
         """Map the stack and whatever else a program finds, and set its registers but RIP.
 
-        Raises machine.loaders.LoadError and machine.memory.guest_memory.MapError.
+        Raises machine.loaders.LoadError and machine.memory.MapError.
         """
         ...
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from machine.kernel.builds import PROCESS_LIST
-from machine.kernel.nt.names import SYSTEM_CALLS
+from machine.kernel.nt import SYSTEM_CALLS
 from machine.kernel.text import KernelText
 
 
@@ -50,3 +50,4 @@ NT = EntryPoint(
     name_bytes=14,
 )
 ENTRY_POINTS: Mapping[str, EntryPoint] = {"bare": BARE, "linux": LINUX, "nt": NT}
+KERNEL_NAMES: tuple[str, ...] = tuple(ENTRY_POINTS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from vm.host import PAGE
+from vm import PAGE
 
 # swapgs; mov gs:[10h], rsp; mov rsp, gs:[1a8h] -- GS is the processor block now, rsp the kernel stack
 _PROLOGUE = bytes.fromhex("0f01f8 65488924251000 0000 65488b2425a8010000")

@@ -5,7 +5,8 @@ An entry is a label or an address; without one the listing starts at the label `
 
 from __future__ import annotations
 
-from machine.loaders import Image, LoadError, Placement, ProgramKind, raw
+from machine.loaders import raw
+from machine.loaders.image import Image, LoadError, Placement, ProgramKind
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 
 ENTRY_LABEL = "start"
@@ -15,7 +16,7 @@ def load(
     text: str, base: int = raw.DEFAULT_BASE, entry: int | str | None = None, limits: Limits = DEFAULT_LIMITS
 ) -> Image:
     """The image of a listing. Raises LoadError; the message carries line and column of an assembler error."""
-    from machine.root.assembler import AssemblerError, assemble
+    from machine.root import AssemblerError, assemble
 
     try:
         assembly = assemble(text, address=base, radix=10, limits=limits)

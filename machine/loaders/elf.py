@@ -11,7 +11,7 @@ import bisect
 import struct
 from dataclasses import dataclass, replace
 
-from machine.loaders import Area, Image, LoadError, Placement, ProgramHeaders, ProgramKind, check_size
+from machine.loaders.image import Area, Image, LoadError, Placement, ProgramHeaders, ProgramKind, check_size
 from machine.loaders.initial_stack import STACK_SIZE, STACK_TOP
 from machine.loaders.symbols import elf_symbols
 from machine.memory import PAGE, Protection, page_ceil, page_floor, with_read

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from machine.loaders import Image, LoadError
+from machine.loaders.image import Image, LoadError
 from machine.memory import PAGE
 
 STACK_TOP = 0x7FFF_FFFF_F000

@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
-from machine.loaders import Area, Image, LoadError, Placement, ProgramKind, check_size
+from machine.loaders.image import Area, Image, LoadError, Placement, ProgramKind, check_size
 from machine.loaders.pe_exports import Exports
 from machine.loaders.symbols import Symbol
 from machine.memory import PAGE, Protection, page_ceil, with_read

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from machine.loaders import Area
+from machine.loaders.image import Area
 from machine.loaders.symbols import Symbol, spellable
 
 _DIRECTORY = struct.Struct("<20xIIIII")  # how many functions and names; where functions, names and ordinals are

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.loaders import Area, Image, LoadError, Placement, ProgramKind
+from machine.loaders.image import Area, Image, LoadError, Placement, ProgramKind
 from machine.memory import PAGE, Protection, page_ceil, page_floor
 
 DEFAULT_BASE = 0x40_0000

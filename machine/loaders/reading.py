@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from machine.loaders import Image, LoadError, Placement, ProgramKind, UnreadableFile, asm, elf, pe, raw
+from machine.loaders import asm, elf, pe, raw
+from machine.loaders.image import Image, LoadError, Placement, ProgramKind, UnreadableFile
+from vm import FileRefused, read_beginning, read_file
 from vm.facts.limits import Limits
-from vm.files import FileRefused, read_beginning, read_file
 
 KINDS: Mapping[str, ProgramKind] = {kind.name: kind for kind in (elf.KIND, pe.KIND, raw.KIND, asm.KIND)}
 KIND_OF_SUFFIX: Mapping[str, ProgramKind] = {suffix: kind for kind in KINDS.values() for suffix in kind.suffixes}

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from machine.events.dispatch import Dispatcher, Surroundings
+    from machine.events import Dispatcher, Surroundings
     from machine.host import DebuggerState
     from machine.native.carrier import Carrier
-    from machine.root.sandbox import RootSandbox
-    from vm.engine import Engine
+    from machine.root import RootSandbox
+    from vm import Engine
+
+__all__ = ["carrier_for"]
 
 
 def carrier_for(
@@ -29,7 +31,7 @@ def carrier_for(
     if engine.name != "native":
         return None
     from machine.native.carrier import Carrier
-    from vm.native.engine import NativeEngine
+    from vm.native import NativeEngine
 
     if not isinstance(engine, NativeEngine):
         return None

@@ -11,13 +11,20 @@ import ctypes
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
-from machine.events.blocks import block_of
-from machine.events.dispatch import BlockKind, Dispatcher, Surroundings
-from machine.events.exit import Exit
+from machine.events import (
+    KERNEL_BITS,
+    Arrivals,
+    BlockKind,
+    Dispatcher,
+    Event,
+    EventsOfKind,
+    Exit,
+    Sides,
+    Surroundings,
+    Waiting,
+    block_of,
+)
 from machine.events.exits import exit_of
-from machine.events.instructions import Arrivals, Waiting
-from machine.events.registry import Event, EventsOfKind
-from machine.events.system_calls import KERNEL_BITS, Sides
 from machine.host import DebuggerState
 from machine.kernel import Kernel
 from machine.native import hooks
@@ -39,12 +46,11 @@ from machine.processor import (
     function_address,
     msr,
 )
-from machine.root.sandbox import RootSandbox
+from machine.root import RootSandbox
 from machine.schedule import Process
 from vm.facts.events import SYSCALL, SYSRET, SYSTEM_CALL_FAMILY, Detection, EventKind
 from vm.facts.registers import GENERAL
-from vm.native.engine import NativeEngine
-from vm.native.layout import CELL
+from vm.native import CELL, NativeEngine
 
 _U64 = ctypes.c_uint64
 _ASK = ctypes.CFUNCTYPE(None)

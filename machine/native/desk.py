@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ctypes
 
-from machine.events.registry import Event
+from machine.events import Event
 from machine.kernel import Kernel
 from machine.native.tables import ANSWERS, AnswerRow
-from machine.root.sandbox import RootSandbox
+from machine.root import RootSandbox
 from vm.facts.limits import Limits
-from vm.native.activation import Workspace
-from vm.native.layout import table
+from vm.native import Workspace, table
 
 _WORD_MASK = 0xFFFF_FFFF_FFFF_FFFF
 _FIELDS = tuple(table(AnswerRow))  # a word each

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from machine.events.exit import Assign, Binary, Constant, Expression, Msr, Register
+from machine.events import Assign, Binary, Constant, Expression, Msr, Register
 from machine.native.protocol import FETCH
 from machine.native.writer import HookWriter
 from machine.processor import msr
 from vm.facts.registers import GENERAL, RIP
-from vm.native.emitter import Value, number
+from vm.native import Value, number
 
 _MSR_PLACES = {msr.STAR: "star_at", msr.LSTAR: "lstar_at", msr.FMASK: "fmask_at"}
 

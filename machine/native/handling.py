@@ -6,23 +6,18 @@ import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from machine.events.blocks import block_of
-from machine.events.definition import Action, CodeAction, ScriptAction
-from machine.events.dispatch import Trigger
+from machine.events import Action, CodeAction, Event, ScriptAction, Trigger, block_of
 from machine.events.exits import exit_of
-from machine.events.registry import Event
 from machine.host import DebuggerState, GuestHost
 from machine.memory import MapError
 from machine.native.desk import Desk
 from machine.native.process_cells import ProcessCells
 from machine.native.tables import FETCHABLE, GENERAL_REGISTERS, ActionRow, EventRow, HookState
-from machine.root.state import BlockRow
+from machine.root import BlockRow
 from vm.facts.pseudo_registers import PSEUDO_INDEX
 from vm.facts.registers import RIP
 from vm.facts.stages import Stage
-from vm.native.activation import Activation
-from vm.native.engine import NativeEngine
-from vm.native.trigger import entry_point, prepare, registers_used
+from vm.native import Activation, NativeEngine, entry_point, prepare, registers_used
 
 _NEVER = ctypes.c_uint64(0)  # a cell that stays 0
 _AT_HAND = GENERAL_REGISTERS | 1 << RIP

@@ -16,15 +16,8 @@ import ctypes
 from collections.abc import Callable, Sequence
 from functools import cache
 
-from machine.events.exit import Assign, AtAddress, ByProcessor, Exit, Hooked, Register
-from machine.events.exits import exit_of
-from machine.events.exits.syscall import EFFECT as SYSCALL_EFFECT
-from machine.events.exits.syscall import LENGTH as SYSCALL_LENGTH
-from machine.events.exits.syscall import RPL
-from machine.events.exits.sysret import DROPPED_FLAGS, SET_FLAG
-from machine.events.exits.sysret import EFFECT as SYSRET_EFFECT
-from machine.events.instructions import Waiting
-from machine.events.system_calls import WayBack
+from machine.events import Assign, AtAddress, ByProcessor, Exit, Hooked, Register, Waiting, WayBack
+from machine.events.exits import exit_of, syscall, sysret
 from machine.native import protocol
 from machine.native.expressions import carry_out, emit
 from machine.native.protocol import FETCH, STAGE
@@ -43,10 +36,22 @@ from machine.native.tables import (
 from machine.native.writer import BATCH, ONE, HookWriter, nothing
 from vm.facts.events import SYSCALL
 from vm.facts.registers import GENERAL, RFLAGS, RIP
-from vm.native.access import DirectAccess
-from vm.native.emitter import I32, I64, NO, POINTER, Block, Module, Signature, Value, number
-from vm.native.jit import MachineCode, add_symbol, compile_text
-from vm.native.layout import CELL
+from vm.native import (
+    CELL,
+    I32,
+    I64,
+    NO,
+    POINTER,
+    Block,
+    DirectAccess,
+    MachineCode,
+    Module,
+    Signature,
+    Value,
+    add_symbol,
+    compile_text,
+    number,
+)
 
 _HOOK = nothing(POINTER, POINTER)
 _ADDRESS_HOOK = nothing(POINTER, I64, I32, POINTER)
@@ -211,7 +216,7 @@ class _SyscallWriter(_ExitWriter):
         with self.when(self.is_set(self.op("and", rip, self.own("guess_bits")))):
             self.ask("syscall_in_python", _HOOK, self.engine, self.state)
             self.give()
-        self._behind = self.op("add", rip, number(SYSCALL_LENGTH))
+        self._behind = self.op("add", rip, number(syscall.LENGTH))
 
     def behind(self) -> Value:
         return self._behind
@@ -224,7 +229,7 @@ class _SyscallWriter(_ExitWriter):
         target = self.register(RIP)
         with self.when(self.compare("ne", target, self._behind)):
             cell = self.register_place(RIP)
-            self.store(self.op("sub", target, number(SYSCALL_LENGTH)), cell)
+            self.store(self.op("sub", target, number(syscall.LENGTH)), cell)
             self.ask("write_one", ONE, self.engine, self.id_of(RIP), cell)
         self.use("write_back", _HOOK)
         self.give()
@@ -268,7 +273,7 @@ def _plain_call(e: _ExitWriter) -> None:
     elsewhere = e.compare("ne", e.register(RCX), behind)
     otherwise = e.compare("ne", e.register(R11), flags)
     with e.when(e.op("or", e.op("or", elsewhere, otherwise), e.is_set(e.dirty(~GENERAL_REGISTERS)))):
-        _carry_out(e, SYSRET_EFFECT)
+        _carry_out(e, sysret.EFFECT)
         e.leave()
     e.give()
 
@@ -286,7 +291,7 @@ def _kernel_answers(e: _ExitWriter) -> None:
     with e.when(e.compare("eq", e.own("way_back"), number(WayBack.BY_SYSRET))):
         e.set_register(RIP, e.own("sysret"))
         e.leave()
-    _carry_out(e, SYSRET_EFFECT)
+    _carry_out(e, sysret.EFFECT)
     e.leave()
 
     e.block = python
@@ -323,8 +328,8 @@ def _back_from_kernel(e: _ExitWriter) -> None:
 
 # What the machine adds to the effects of SYSCALL and SYSRET: a way to do all at once, and what follows.
 _KERNEL: dict[object, tuple[Callable[[_ExitWriter, Value], None] | None, Callable[[_ExitWriter], None]]] = {
-    SYSCALL_EFFECT: (_kernel_at_once, _kernel_answers),
-    SYSRET_EFFECT: (None, _back_from_kernel),
+    syscall.EFFECT: (_kernel_at_once, _kernel_answers),
+    sysret.EFFECT: (None, _back_from_kernel),
 }
 
 
@@ -465,12 +470,12 @@ def _flags(e: HookWriter) -> Value:
 
 def _returned(e: HookWriter, flags: Value) -> Value:
     """The flags behind a SYSRET."""
-    return e.op("or", e.op("and", flags, number(~DROPPED_FLAGS)), number(SET_FLAG))
+    return e.op("or", e.op("and", flags, number(~sysret.DROPPED_FLAGS)), number(sysret.SET_FLAG))
 
 
 def _selector(e: HookWriter, base: Value, offset: int) -> Value:
     """A selector of user mode as SYSRET makes it."""
-    whole = e.op("or", e.op("add", base, number(offset)), number(RPL))
+    whole = e.op("or", e.op("add", base, number(offset)), number(syscall.RPL))
     return e.op("and", whole, number(_SELECTOR_MASK))
 
 

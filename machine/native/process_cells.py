@@ -19,8 +19,7 @@ from machine.processor import BATCH_STORAGES
 from machine.schedule import Process
 from vm.facts.pseudo_registers import PSEUDO_INDEX
 from vm.facts.registers import GENERAL, RIP
-from vm.native.access import READABLE, WRITABLE, DirectAccess, Region, region_rows
-from vm.native.layout import CELL
+from vm.native import CELL, READABLE, WRITABLE, DirectAccess, Region, region_rows
 
 _STATIC = ("pid", "tid", "proc", "thread", "pname", "peb", "teb")
 _OF_THE_TRIGGER = ("core", "ip", "buffer", "context", "event_id", "event_tag", "event_stage")  # the hook sets them

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ctypes
 
-from machine.events.registry import EventCells
+from machine.events import EventCells
 from machine.native.tables import (
     GENERAL_REGISTERS,
     R8,
@@ -23,12 +23,9 @@ from machine.native.tables import (
 )
 from machine.native.writer import ONE, HookWriter, nothing
 from machine.processor import CEILING, EXECUTED, GS_BASE_ID, RFLAGS_ID
-from machine.root.block import GUEST_REGS
-from machine.root.state import BlockRow, RootState
+from machine.root import GUEST_REGS, BlockRow, RootState
 from vm.facts.registers import GENERAL, RIP
-from vm.native.access import DirectAccess
-from vm.native.emitter import I1, I32, I64, NULL, POINTER, Module, Signature, Value, number
-from vm.native.layout import CELL
+from vm.native import CELL, I1, I32, I64, NULL, POINTER, DirectAccess, Module, Signature, Value, number
 
 FETCH = nothing(POINTER, POINTER, I64)
 STAGE = nothing(POINTER, POINTER, POINTER, I64, I64, POINTER)

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from machine.processor import BATCH_STORAGES, MSR_CELLS
 from vm.facts.registers import GENERAL, RFLAGS, STORAGE_INDEX, STORAGES
-from vm.native.layout import U64, Address, Cells, cells
+from vm.native import U64, Address, Cells, cells
 
 RAX, RCX, RDX, RSP, R8, R11, CS, SS = (
     STORAGE_INDEX[name] for name in ("rax", "rcx", "rdx", "rsp", "r8", "r11", "cs", "ss")

@@ -10,9 +10,7 @@ from typing import TYPE_CHECKING
 from machine.native.tables import HookState
 from vm.facts.pseudo_registers import PSEUDO_INDEX
 from vm.facts.registers import GENERAL
-from vm.native.access import DirectAccess
-from vm.native.emitter import I1, I32, I64, POINTER, VOID, Emitter, Module, Signature, Value, number
-from vm.native.layout import CELL, table
+from vm.native import CELL, I1, I32, I64, POINTER, VOID, DirectAccess, Emitter, Module, Signature, Value, number, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

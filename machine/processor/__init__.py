@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from machine.processor import block_hook, msr
 from machine.processor.binding import (
     BLOCK_HOOK,
     INTERRUPT_HOOK,
@@ -70,6 +71,8 @@ __all__ = [
     "StopKind",
     "StopReason",
     "address_of",
+    "block_hook",
     "function_address",
+    "msr",
     "window_of",
 ]

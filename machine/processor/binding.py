@@ -11,11 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from unicorn import unicorn_const as uc
-from unicorn import x86_const as x86
+from unicorn import unicorn_const as uc, x86_const as x86
 from unicorn.unicorn_py3.unicorn import Uc, uclib
 
-from vm.host_memory import require_memory
+from vm import require_memory
 
 WORD_MASK = 0xFFFF_FFFF_FFFF_FFFF
 

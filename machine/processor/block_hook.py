@@ -23,7 +23,7 @@ from machine.processor.binding import control_word
 from machine.processor.block_counter import CEILING, GRAIN, HOMES, LEARN, PROBES, SLOT_BYTES, SLOTS_AT, SLOW, UNTIL
 
 if TYPE_CHECKING:
-    from vm.native.jit import MachineCode
+    from vm.native import MachineCode
 
 _ASK = control_word(uc.UC_CTL_TB_REQUEST_CACHE, uc.UC_CTL_IO_READ_WRITE, arguments=2)
 _SLOTS = 8 * SLOTS_AT
@@ -171,7 +171,7 @@ def address() -> int | None:
 @cache
 def _compiled() -> MachineCode | None:
     try:
-        from vm.native.jit import compile_text
+        from vm.native import compile_text
     except ImportError:
         return None
     return compile_text(_TEXT)

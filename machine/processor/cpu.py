@@ -16,8 +16,7 @@ from enum import Enum
 from threading import RLock
 from typing import Any
 
-from unicorn import unicorn_const as uc
-from unicorn import x86_const as x86
+from unicorn import unicorn_const as uc, x86_const as x86
 
 from machine.memory import GuestMemory, MapError, Protection, Region
 from machine.processor import block_hook, msr

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import capstone
-from unicorn import unicorn_const as uc
-from unicorn import x86_const as x86
+from unicorn import unicorn_const as uc, x86_const as x86
 
 from machine.memory import PAGE, GuestMemory, Protection, Quota, Region, page_floor
 from machine.processor import (
@@ -47,7 +46,7 @@ from machine.root.guest_regs import GuestRegs
 from machine.root.memory import RootMemory
 from machine.root.plain_code import Effect, effect_of
 from machine.root.state import RootState
-from vm.script_memory import GLOBALS_BASE, GlobalStore
+from vm import GLOBALS_BASE, GlobalStore
 
 _ENTRY_FLAGS = 1 << 1
 _TRANSLATION_BYTES = 8 << 20

@@ -25,7 +25,7 @@ from machine.root.fault import RootFault, RootResult
 from machine.root.memory import RootMemory
 from machine.root.processor import Call, RootProcessor, ScriptGlobals, Surroundings
 from machine.root.state import BlockRow
-from vm.script_memory import GlobalStore
+from vm import GlobalStore
 
 MOST_PROCESSORS = 32  # of 2 MB each; what has one to itself runs without a look at its pages and translations
 

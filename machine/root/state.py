@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 
-from vm.native.layout import U64, Address, cells
+from vm.native import U64, Address, cells
 
 
 @cells

@@ -13,7 +13,7 @@ from machine.processor import Cpu, StopReason
 from vm.facts.registers import RIP
 
 if TYPE_CHECKING:
-    from machine.kernel.objects import ProcessObjects
+    from machine.kernel import ProcessObjects
     from machine.loaders import Image
 
 

@@ -12,7 +12,7 @@ from lang.diagnostics import Severity, render
 from lang.source import SourceFile
 from vm.facts.limits import Limits
 from vm.interpreter import Interpreter
-from vm.program import decode, encode
+from vm.program import decode_program, encode_program
 from vm.script_memory import GlobalStore
 from vm.verifier import verify
 
@@ -36,7 +36,7 @@ def test_a_program_is_well_formed_and_survives_its_file_form(text: str) -> None:
     program = Compiler().compile(SourceFile("test", text)).program
     if program is not None:
         verify(program)
-        assert decode(encode(program)) == program
+        assert decode_program(encode_program(program)) == program
 
 
 @given(SCRIPTS)

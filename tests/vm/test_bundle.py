@@ -6,8 +6,7 @@ import zlib
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from lang.compiler import Compiler
 from lang.source import SourceFile
@@ -15,7 +14,7 @@ from vm.bundle import Bundle, is_bundle, read_bundle, write_bundle
 from vm.facts.limits import Limits
 from vm.host import MemoryHost
 from vm.interpreter import Interpreter
-from vm.program import Program, ProgramFormatError, decode, encode
+from vm.program import Program, ProgramFormatError, decode_program, encode_program
 from vm.script_memory import GlobalConflict, GlobalStore
 from vm.verifier import VerificationError
 
@@ -52,12 +51,12 @@ def test_the_text_of_a_bundle_is_stored_once() -> None:
 
 
 def test_a_program_comes_back() -> None:
-    assert decode(encode(compiled(SCRIPT))) == compiled(SCRIPT)
+    assert decode_program(encode_program(compiled(SCRIPT))) == compiled(SCRIPT)
 
 
 @given(st.binary(max_size=60))
 def test_any_bytes_are_refused_or_read(data: bytes) -> None:
-    for read in (decode, read_bundle):
+    for read in (decode_program, read_bundle):
         with pytest.raises(ProgramFormatError):
             read(data)
         assert not is_bundle(data) or data[:4] == b"HDSB"
@@ -102,7 +101,7 @@ def test_mutated_bytecode_is_rejected_or_stays_in_bounds(changes: list[tuple[int
 
 @pytest.mark.parametrize("version", [0, 2, 65535])
 def test_another_version_is_refused(version: int) -> None:
-    for data, read in ((encode(PROGRAM), decode), (write_bundle(bundle()), read_bundle)):
+    for data, read in ((encode_program(PROGRAM), decode_program), (write_bundle(bundle()), read_bundle)):
         with pytest.raises(ProgramFormatError, match=f"version {version}"):
             read(data[:4] + version.to_bytes(2, "little") + data[6:])
         with pytest.raises(ProgramFormatError, match=f"version {version}"):
@@ -111,6 +110,6 @@ def test_another_version_is_refused(version: int) -> None:
 
 @pytest.mark.parametrize("size", [4, 5, 6, 8, 11])
 def test_a_file_that_ends_within_its_header_is_not_said_to_be_of_another_kind(size: int) -> None:
-    for data, read in ((encode(PROGRAM), decode), (write_bundle(bundle()), read_bundle)):
+    for data, read in ((encode_program(PROGRAM), decode_program), (write_bundle(bundle()), read_bundle)):
         with pytest.raises(ProgramFormatError, match=f"ends within its header .{size} of 12 bytes"):
             read(data[:size])

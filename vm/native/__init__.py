@@ -1,5 +1,62 @@
 """The native engine: bytecode -> LLVM (llvmlite) -> machine code. Same results as the reference engine, only faster.
 
 Nothing outside this package imports llvmlite, and importing `vm` does not import this package: whoever wants it imports
-`vm.native.engine`, and gets ImportError where llvmlite is missing.
+`NativeEngine`, and gets ImportError where llvmlite is missing.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vm.face import lazy
+
+if TYPE_CHECKING:
+    from vm.native.access import (
+        READABLE as READABLE,
+        WRITABLE as WRITABLE,
+        DirectAccess as DirectAccess,
+        Region as Region,
+        region_rows as region_rows,
+    )
+    from vm.native.activation import Activation as Activation, Workspace as Workspace
+    from vm.native.emitter import (
+        I1 as I1,
+        I32 as I32,
+        I64 as I64,
+        NO as NO,
+        NULL as NULL,
+        POINTER as POINTER,
+        VOID as VOID,
+        Block as Block,
+        Emitter as Emitter,
+        Module as Module,
+        Signature as Signature,
+        Value as Value,
+        number as number,
+    )
+    from vm.native.engine import NativeEngine as NativeEngine
+    from vm.native.jit import MachineCode as MachineCode, add_symbol as add_symbol, compile_text as compile_text
+    from vm.native.layout import (
+        CELL as CELL,
+        U64 as U64,
+        Address as Address,
+        Cells as Cells,
+        cells as cells,
+        table as table,
+    )
+    from vm.native.listing import emit as emit
+    from vm.native.trigger import entry_point as entry_point, prepare as prepare, registers_used as registers_used
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "access": "DirectAccess READABLE Region WRITABLE region_rows",
+            "activation": "Activation Workspace",
+            "emitter": "Block Emitter I1 I32 I64 Module NO NULL POINTER Signature VOID Value number",
+            "engine": "NativeEngine",
+            "jit": "MachineCode add_symbol compile_text",
+            "layout": "Address CELL Cells U64 cells table",
+            "listing": "emit",
+            "trigger": "entry_point prepare registers_used",
+        },
+    )

@@ -26,11 +26,10 @@ from hds.inputs import (
     source_argument,
     with_arguments,
 )
-from hds.report.failures import Failure, report
+from hds.report import Failure, report
 
 if TYPE_CHECKING:
-    from lang.diagnostics import Diagnostic
-    from lang.source import SourceFile
+    from lang import Diagnostic, SourceFile
     from vm.facts.limits import Limits
 
 COUNTED_ERRORS = 1000
@@ -61,7 +60,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Check every input; the exit code of the worst one."""
-    from lang.diagnostics import Severity
+    from lang import Severity
 
     limits = chosen_limits(arguments)
     _check_codes(arguments)
@@ -100,9 +99,8 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 
 def _show(findings: list[Diagnostic], failures: list[Failure], form: str) -> None:
-    from hds.report.findings import sarif
-    from hds.report.json_lines import JsonLines
-    from lang.diagnostics import render
+    from hds.report import JsonLines, sarif
+    from lang import render
 
     if form == "sarif":
         print(json.dumps(sarif(findings, failures), indent=2))
@@ -129,10 +127,8 @@ def check(source: SourceFile, arguments: argparse.Namespace, limits: Limits) -> 
     compiler.portability = True
     if is_script(arguments, source):
         return list(compiler.compile(source).diagnostics)
-    from hds.session.availability import refused_commands
-    from hds.session.scripts import Scripts
-    from vm.interpreter import Interpreter
-    from vm.script_memory import GlobalStore
+    from hds.session import Scripts, refused_commands
+    from vm import GlobalStore, Interpreter
 
     prepared = Scripts(compiler, Interpreter(limits), GlobalStore(limits)).prepare(source)
     prepared.diagnostics += refused_commands(prepared.file)
@@ -145,7 +141,7 @@ def check(source: SourceFile, arguments: argparse.Namespace, limits: Limits) -> 
 
 def _check_codes(arguments: argparse.Namespace) -> None:
     """Unknown codes, and errors, cannot be switched."""
-    from hds.report.findings import code_titles
+    from hds.report import code_titles
 
     for code in (*arguments.disable, *arguments.enable):
         if code not in code_titles():
@@ -156,7 +152,7 @@ def _check_codes(arguments: argparse.Namespace) -> None:
 
 def wanted(findings: list[Diagnostic], arguments: argparse.Namespace) -> list[Diagnostic]:
     """Without what the user switched off, and without portability remarks where hds itself is the target."""
-    from lang.diagnostics import Severity
+    from lang import Severity
 
     off = set(arguments.disable) - set(arguments.enable)
     no_portability = arguments.target == "hds"
@@ -169,7 +165,7 @@ def wanted(findings: list[Diagnostic], arguments: argparse.Namespace) -> list[Di
 
 def at_most(findings: list[Diagnostic], most: int) -> tuple[list[Diagnostic], int]:
     """The findings with the first `most` errors, and how many errors are left out."""
-    from lang.diagnostics import Severity
+    from lang import Severity
 
     kept: list[Diagnostic] = []
     errors = 0
@@ -181,7 +177,7 @@ def at_most(findings: list[Diagnostic], most: int) -> tuple[list[Diagnostic], in
 
 
 def _by_place(item: Diagnostic) -> tuple[str, int, str]:
-    from lang.diagnostics import sort_key
+    from lang import sort_key
 
     return sort_key(item)
 

@@ -19,12 +19,12 @@ from hds.inputs import (
     require_source,
     with_arguments,
 )
-from hds.report.streams import output
-from vm.files import FileRefused, write_file
+from hds.report import output
+from vm import FileRefused, write_file
 
 if TYPE_CHECKING:
+    from vm import Program
     from vm.facts.limits import Limits
-    from vm.program import Program
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -45,10 +45,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Compile, verify, write."""
-    from hds.session.bundles import compile_source, programs_of
-    from vm.bundle import Bundle, write_bundle
-    from vm.program import encode
-    from vm.verifier import VerificationError, verify
+    from hds.session import compile_source, programs_of
+    from vm import Bundle, VerificationError, encode_program, verify, write_bundle
 
     limits = chosen_limits(arguments)
     if arguments.output is None and arguments.emit == "hdc":
@@ -66,7 +64,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     if arguments.emit != "hdc":
         _write(located(arguments.output or "-", arguments), _native_text(programs, arguments.emit, limits).encode())
         return ExitCode.OK
-    data = write_bundle(compiled) if isinstance(compiled, Bundle) else encode(compiled)
+    data = write_bundle(compiled) if isinstance(compiled, Bundle) else encode_program(compiled)
     _write(located(arguments.output, arguments), data)
     size = sum(program.size for _, program in programs)
     scripts = f"{len(programs)} script{'' if len(programs) == 1 else 's'}"
@@ -75,11 +73,10 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 
 def _native_text(programs: list[tuple[str, Program]], form: Literal["llvm", "asm"], limits: Limits) -> str:
-    from vm.engine import Loaded
-    from vm.script_memory import GlobalStore
+    from vm import GlobalStore, Loaded
 
     try:
-        from vm.native.listing import emit
+        from vm.native import emit
     except ImportError as error:
         refuse(f"the native engine is not available: {error}", ExitCode.USAGE)
     comment = ";" if form == "llvm" else "#"

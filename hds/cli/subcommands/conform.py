@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from hds.exit_codes import ExitCode
 from hds.inputs import add_drives, add_limits, chosen_limits, decode_text, located, read_bytes, refuse
-from hds.session.engines import ENGINES, add_engine, load_engine
+from hds.session import ENGINES, add_engine, load_engine
 
 if TYPE_CHECKING:
     from hds.cli.conformance import Verdict

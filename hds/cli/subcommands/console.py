@@ -13,7 +13,7 @@ from hds.cli.subcommands.run import add_guest, add_session, new_session
 from hds.cli.word_order import refuse_script_as_program
 from hds.exit_codes import ExitCode
 from hds.inputs import add_compiling, add_limits, chosen_limits
-from hds.session.engines import add_engine
+from hds.session import add_engine
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -30,10 +30,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Carry the subcommand out."""
-    from hds.report.records.summary import lost_bytes, lost_messages
-    from hds.report.reporters import Questions
-    from hds.report.terminal import Terminal
-    from hds.session.summary import summarize
+    from hds.report import Questions, Terminal
+    from hds.report.records import lost_bytes, lost_messages
+    from hds.session import summarize
 
     console = Console()
     limits = chosen_limits(arguments)

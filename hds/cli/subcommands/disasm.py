@@ -10,7 +10,7 @@ from hds.exit_codes import ExitCode
 from hds.inputs import add_compiling, add_input, add_kind, add_limits, chosen_limits, refuse
 
 if TYPE_CHECKING:
-    from hds.session.bundles import Compiled
+    from hds.session import Compiled
     from vm.facts.limits import Limits
 
 
@@ -24,9 +24,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Read or compile, verify, list."""
-    from hds.session.bundles import programs_of
-    from vm.listing import listing
-    from vm.verifier import VerificationError, verify
+    from hds.session import programs_of
+    from vm import VerificationError, listing_of, verify
 
     limits = chosen_limits(arguments)
     compiled = _compiled(arguments, limits)
@@ -37,14 +36,14 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             verify(program, limits)
         except VerificationError as error:
             refuse(f"{title or 'the program'} is not well-formed: {error}", ExitCode.FAILED)
-        text = ("\n" if number else "") + (f"; script at {title}\n" if title else "") + listing(program)
+        text = ("\n" if number else "") + (f"; script at {title}\n" if title else "") + listing_of(program)
         sys.stdout.write(text)
     return ExitCode.OK
 
 
 def _compiled(arguments: argparse.Namespace, limits: Limits) -> Compiled | None:
-    from hds.session.bundles import compile_source, read_source_or_compiled
-    from lang.source import SourceFile
+    from hds.session import compile_source, read_source_or_compiled
+    from lang import SourceFile
 
     found = read_source_or_compiled(arguments, limits)
     return compile_source(found, arguments, limits) if isinstance(found, SourceFile) else found

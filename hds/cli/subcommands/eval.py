@@ -23,13 +23,13 @@ from hds.inputs import (
     require_source,
     with_arguments,
 )
-from hds.report.failures import Failure, FailureKind, compile_failure
-from hds.session.engines import add_engine, load_engine
+from hds.report import Failure, FailureKind, compile_failure
+from hds.session import add_engine, load_engine
 
 if TYPE_CHECKING:
     from hds.cli.eval_host import EvalHost
-    from lang.compiler import Compilation
-    from vm.engine import RunResult
+    from lang import Compilation
+    from vm import RunResult
     from vm.facts.limits import Limits
 
 SHOWN_REGISTERS = (
@@ -73,8 +73,7 @@ class _Region:
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Compile, run, show."""
-    from vm.script_memory import GlobalConflict, GlobalStore
-    from vm.verifier import VerificationError
+    from vm import GlobalConflict, GlobalStore, VerificationError
 
     limits = chosen_limits(arguments)
     source = with_arguments(require_source(arguments, limits), arguments)
@@ -91,7 +90,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             refuse(str(error), ExitCode.FAILED)
         result = engine.run(loaded, host)
     if arguments.json:
-        from hds.report.json_lines import write_object
+        from hds.report import write_object
 
         write_object(_as_json(made, result, host, regions))
     else:
@@ -142,7 +141,7 @@ def _region(text: str) -> _Region:
 
 
 def _show_findings(made: Compilation, as_json: bool) -> None:
-    from lang.diagnostics import render
+    from lang import render
 
     if not as_json:
         for item in made.diagnostics:
@@ -160,7 +159,7 @@ def _show(
     if result is None:
         return
     if result.fault is not None and made.program is not None:
-        from hds.report.faults import render_fault
+        from hds.report import render_fault
 
         print(render_fault(made.program, result.fault), file=sys.stderr)
     for name, arguments_given in host.requests:
@@ -216,7 +215,7 @@ def _as_json(made: Compilation, result: RunResult | None, host: EvalHost, region
 
 def _failure(made: Compilation, result: RunResult | None) -> Failure | None:
     """Why it did not end well."""
-    from hds.report.faults import FAULTS, fault_message
+    from hds.report import FAULTS, fault_message
 
     if result is None:
         return compile_failure(made.diagnostics)
@@ -226,7 +225,7 @@ def _failure(made: Compilation, result: RunResult | None) -> Failure | None:
 
 
 def _fault_object(made: Compilation, result: RunResult) -> dict[str, object]:
-    from hds.report.faults import fault_message, fault_span
+    from hds.report import fault_message, fault_span
 
     assert result.fault is not None
     assert made.program is not None

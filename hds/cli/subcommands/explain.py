@@ -19,15 +19,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Explain every code; unknown ones get the nearest known one as a hint."""
-    from hds.report.findings import code_titles
-    from lang.nearest import nearest
+    from hds.report import code_titles
+    from lang import nearest_name
 
     texts: list[str] = []
     worst = ExitCode.OK
     for word in arguments.code:
         text = explanation(word.upper())
         if text is None:
-            near = nearest(word.upper(), code_titles())
+            near = nearest_name(word.upper(), code_titles())
             hint = f"; did you mean {near}?" if near else "; `hds list diagnostics` shows them all"
             print(f"hds: {word} is no diagnostic code{hint}", file=sys.stderr)
             worst = ExitCode.FAILED

@@ -22,12 +22,11 @@ from hds.inputs import (
     refuse,
     source_argument,
 )
-from hds.report.failures import report
-from hds.report.streams import output
-from vm.files import FileRefused, write_file
+from hds.report import output, report
+from vm import FileRefused, write_file
 
 if TYPE_CHECKING:
-    from lang.source import SourceFile
+    from lang import SourceFile
     from vm.facts.limits import Limits
 
 
@@ -66,7 +65,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 def _lay_out(source: SourceFile, arguments: argparse.Namespace, limits: Limits) -> ExitCode:
     from hds.layout import CannotLayOut, lay_out_commands, lay_out_script
-    from lang.diagnostics import render
+    from lang import render
 
     lay_out = lay_out_script if is_script(arguments, source) else lay_out_commands
     try:

@@ -6,11 +6,9 @@ import argparse
 from pathlib import Path
 
 from hds.exit_codes import ExitCode
-from hds.fuzzing.campaign import Failure, saved
-from hds.fuzzing.campaign import run as run_campaign
-from hds.fuzzing.laws import LAWS, Law
+from hds.fuzzing import LAWS, Failure, Law, run as run_campaign, saved
 from hds.inputs import add_drives, located, number_of_seconds, refuse
-from vm.files import FileRefused
+from vm import FileRefused
 
 DEFAULT_SECONDS = 60.0
 

@@ -27,21 +27,18 @@ from hds.inputs import (
     read_bytes,
     refuse,
 )
-from hds.report.failures import FailureKind
-from hds.report.streams import say, wait_at_most
-from hds.session.bundles import read_commands_or_bundle
-from hds.session.engines import add_engine, load_engine
-from machine.loaders.reading import KINDS
+from hds.report import FailureKind, say, wait_at_most
+from hds.session import add_engine, load_engine, read_commands_or_bundle
+from machine.loaders import KINDS
+from vm import VerificationError
 from vm.facts.numbers import DECIMAL, number_in
-from vm.verifier import VerificationError
 
 if TYPE_CHECKING:
+    from hds.report import Questions
     from hds.report.records import Record
-    from hds.report.reporters import Questions
-    from hds.session.session import Session
+    from hds.session import Session
+    from machine import MachineOptions, Program, Reporter
     from machine.kernel.linux import World
-    from machine.options import MachineOptions, Program
-    from machine.records import Reporter
     from vm.facts.limits import Limits
 
 ON_BREAK = ("stop", "continue", "fail")
@@ -143,8 +140,8 @@ def run(arguments: argparse.Namespace) -> ExitCode | int:
     source, compiled = read_commands_or_bundle(arguments, limits)
 
     from hds.cli.console import Console, on_terminal
-    from hds.report.reporters import Questions
-    from hds.session.summary import failure_of, guest_exit_code, statistics, summarize
+    from hds.report import Questions
+    from hds.session import failure_of, guest_exit_code, statistics, summarize
 
     console = Console() if on_terminal() and arguments.file != "-" and arguments.format == "text" else None
     as_json = arguments.format == "json"
@@ -207,9 +204,9 @@ def new_session(
     questions: Questions,
 ) -> Session:
     """The session with its guest: `words` are the program and its arguments. Exits when it cannot be loaded."""
-    from hds.session.session import Session
+    from hds.session import Session
+    from machine import Notice
     from machine.loaders import LoadError, UnreadableFile
-    from machine.records import Notice
 
     note_known_flags(words, arguments.flags, lambda text: reporter.report(Notice(text)))
     try:
@@ -232,7 +229,7 @@ def new_session(
 
 
 def _program(arguments: argparse.Namespace, words: list[str]) -> Program | None:
-    from machine.options import Program
+    from machine import Program
 
     if not words:
         return None
@@ -248,7 +245,7 @@ def _program(arguments: argparse.Namespace, words: list[str]) -> Program | None:
 
 
 def _machine_options(arguments: argparse.Namespace, limits: Limits) -> MachineOptions:
-    from machine.options import MachineOptions
+    from machine import MachineOptions
 
     return MachineOptions(
         limits=replace(limits, max_kept_messages=0),
@@ -276,7 +273,7 @@ def _world(arguments: argparse.Namespace, limits: Limits) -> World:
 
 def _stopped(session: Session) -> bool:
     """Whether an earlier `g` of the file ended at a limit or a break: the guest is not run on then."""
-    from machine.machine import StopCause
+    from machine import StopCause
 
     last = session.totals.last
     return last is not None and last.cause in (StopCause.BREAK, StopCause.BUDGET, StopCause.TIMEOUT, StopCause.STOPPED)
@@ -284,9 +281,9 @@ def _stopped(session: Session) -> bool:
 
 def _reporter(arguments: argparse.Namespace, limits: Limits) -> Reporter[Record]:
     if arguments.format == "json":
-        from hds.report.json_lines import JsonLines
+        from hds.report import JsonLines
 
         return JsonLines(arguments.guest_output != "none")
-    from hds.report.terminal import Terminal
+    from hds.report import Terminal
 
     return Terminal(arguments.guest_output, limits)

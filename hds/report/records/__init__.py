@@ -22,32 +22,48 @@ from hds.report.records import (
     settled,
     summary,
 )
+from hds.report.records.finding import region
 from hds.report.records.halt import Halt
 from hds.report.records.message import Forwarded
-from hds.report.records.result import Result
+from hds.report.records.result import CLEAR_SCREEN, Result
 from hds.report.records.settled import Settled
-from hds.report.records.shown import Shown
-from hds.report.records.summary import Summary
-from lang.diagnostics import Diagnostic
-from machine.messages import Message
-from machine.records import CodeFault, GuestOutput, Notice, ScriptFault
+from hds.report.records.shown import Bytes, Control, Guest, Line, Output, Repeated, Settle, Shown
+from hds.report.records.summary import EventCount, OutputCount, Summary, UnknownCall, lost_bytes, lost_messages, plural
+from lang import Diagnostic
+from machine import CodeFault, GuestOutput, Message, Notice, ScriptFault
 
 __all__ = [
+    "CLEAR_SCREEN",
+    "Bytes",
     "CodeFault",
+    "Control",
     "Diagnostic",
+    "EventCount",
     "Failure",
     "Forwarded",
+    "Guest",
     "GuestOutput",
     "Halt",
+    "Line",
     "Message",
     "Notice",
+    "Output",
+    "OutputCount",
     "Record",
     "RecordObject",
+    "Repeated",
     "Result",
     "ScriptFault",
+    "Settle",
     "Settled",
+    "Shown",
     "Summary",
+    "UnknownCall",
     "as_object",
+    "lost_bytes",
+    "lost_messages",
+    "plural",
+    "region",
     "shown",
 ]
 

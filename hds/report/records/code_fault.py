@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, TypedDict
 
 from hds.report.records.shown import Repeated
-from machine.records import CodeFault
+from machine import CodeFault
 
 
 class CodeFaultObject(TypedDict):

@@ -7,9 +7,8 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 from hds.report.failures import FailureKind
 from hds.report.records.shown import Line
 from hds.report.records.texts import values
+from lang import Diagnostic, Severity, Span, render
 from lang.commands import Code
-from lang.diagnostics import Diagnostic, Severity, render
-from lang.source import Span
 
 _KINDS = (FailureKind.COMPILE.value, FailureKind.COMMAND.value, *(kind for kind in values(Severity) if kind != "error"))
 

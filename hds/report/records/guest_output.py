@@ -6,7 +6,7 @@ from typing import Literal
 
 from hds.report.records.shown import Guest
 from hds.report.records.texts import Text, text_of
-from machine.records import GuestOutput
+from machine import GuestOutput
 
 
 class GuestOutputObject(Text):

@@ -7,7 +7,7 @@ from typing import Literal
 
 from hds.report.records.shown import Bytes
 from hds.report.records.texts import Address, Stage, Text, Tick, stage_of, text_of
-from machine.messages import Message
+from machine import Message
 
 
 @dataclass(frozen=True, slots=True)

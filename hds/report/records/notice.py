@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, TypedDict
 
 from hds.report.records.shown import Line, Repeated
-from machine.records import Notice
+from machine import Notice
 
 
 class NoticeObject(TypedDict):

@@ -7,8 +7,8 @@ from typing import Annotated, Literal, TypedDict
 from hds.report.faults import fault_message, fault_span, fault_title, render_fault
 from hds.report.records.shown import Repeated
 from hds.report.records.texts import values
-from machine.records import ScriptFault
-from vm.engine import FaultKind
+from machine import ScriptFault
+from vm import FaultKind
 
 
 class ScriptFaultObject(TypedDict):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal, TypedDict
 
 from hds.report.records.shown import Line
-from machine.messages import Losses
+from machine import Losses
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from hds.session.commands import (
     stepping,
 )
 from hds.session.commands.handler import Handler
+from hds.session.commands.usage import commands_page
 
 FAMILIES = (
     events, outputs, evaluation, registers, memory, disassembly, control, stepping, breakpoints, stack, processes,
@@ -24,4 +25,4 @@ FAMILIES = (
 )  # fmt: skip
 HANDLERS: dict[str, Handler] = {name: handler for family in FAMILIES for name, handler in family.HANDLERS.items()}
 
-__all__ = ["HANDLERS", "Handler"]
+__all__ = ["HANDLERS", "Handler", "commands_page"]

@@ -10,14 +10,14 @@ from hds.session.commands.memory import LONGEST_DISPLAY, read_up_to, write
 from hds.session.session import CommandFailed
 from lang.commands import TokenKind
 from machine.debugger import disassemble
-from machine.root.assembly_tokens import AssemblerError
+from machine.root import AssemblerError
 from vm.facts.errors import ErrorNumber
 
 if TYPE_CHECKING:
     from hds.session.scripts import Prepared
     from hds.session.session import Session
     from lang.commands import Command, Token
-    from machine.root.assembler import Assembly
+    from machine.root import Assembly
     from machine.schedule import Process
 
 
@@ -74,7 +74,7 @@ def assemble_text(session: Session, command: Command, prepared: Prepared) -> Non
 
 def _assemble(session: Session, block: Token, start: int) -> Assembly:
     """Machine code of a block; expressions in angle brackets are evaluated, bare numbers are hexadecimal."""
-    from machine.root.assembler import assemble
+    from machine.root import assemble
 
     def value(match: re.Match[str]) -> str:
         return f"0x{session.value_of(block.span_of(*match.span(1))):x}"

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hds.outputs.carriers import OutputFailed
+from hds.outputs import OutputFailed
 from hds.session.assembly import assemble_block
 from hds.session.availability import kind_of
 from hds.session.commands.handler import Handler, incorrect_use, resolve, words
 from hds.session.session import CommandFailed
 from lang.commands import ALL, AssemblyText, EventCommand, HexCode, ScriptFile, plain_number
-from machine.events.definition import Action, BreakAction, CodeAction, EventDefinition, ScriptAction
-from machine.events.registry import require_emulated
-from machine.root.machine_code import RETURN
+from machine.events import Action, BreakAction, CodeAction, EventDefinition, ScriptAction, require_emulated
+from machine.root import RETURN
 from vm.facts.events import EVENT_BY_NAME
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ def _machine_code(session: Session, block: HexCode | AssemblyText | None) -> byt
         return None
     if isinstance(block, HexCode):
         return block.code + RETURN
-    from machine.root.assembly_tokens import AssemblerError
+    from machine.root import AssemblerError
 
     try:
         assembled = assemble_block(block, session.limits)

@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hds.session.session import CommandFailed, unresolved
+from lang import Unresolved
 from lang.commands import number_32
-from lang.symbols import Unresolved
 from vm.facts.errors import ErrorNumber
 
 if TYPE_CHECKING:
     from hds.session.scripts import Prepared
     from hds.session.session import Session
+    from lang import Span
     from lang.commands import Command, Token
-    from lang.source import Span
     from machine.schedule import Process
 
 Handler = Callable[["Session", "Command", "Prepared"], None]

@@ -22,8 +22,8 @@ from hds.session.commands.handler import (
 from hds.session.session import CommandFailed
 from lang.commands import plain_number
 from machine.debugger import a88
+from vm import FileRefused, open_for_writing, reason
 from vm.facts.errors import ErrorNumber
-from vm.files import FileRefused, open_for_writing, reason
 
 if TYPE_CHECKING:
     from hds.session.scripts import Prepared

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hds.outputs.carriers import OutputFailed
+from hds.outputs import OutputFailed
 from hds.session.commands.handler import Handler, incorrect_use, words
 from hds.session.session import CommandFailed
 from vm.facts.outputs import OUTPUT_KINDS

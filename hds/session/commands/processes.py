@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hds.session.commands.handler import Handler, address, current_process, incorrect_use, number, process_of, split
 from hds.session.session import CommandFailed
-from hds.symbols.demangling import readable
+from hds.symbols import readable
 from machine.debugger import a88
 from machine.loaders import LoadError
 from vm.facts.errors import ErrorNumber
@@ -16,8 +16,8 @@ from vm.facts.registers import STORAGE_INDEX
 if TYPE_CHECKING:
     from hds.session.scripts import Prepared
     from hds.session.session import Session
+    from lang import Place
     from lang.commands import Command
-    from lang.symbols import Place
     from machine.schedule import Process
 
 RULE = "=" * 76

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 from hds.session.commands.handler import Handler, address, incorrect_use, number, split
 from hds.session.session import CommandFailed
+from lang import Span
 from lang.commands import plain_number
-from lang.source import Span
-from machine.debugger import RESULTS
-from machine.debugger import cpuid as results_of
-from machine.machine import MsrError
+from machine import MsrError
+from machine.debugger import RESULTS, cpuid as results_of
 from vm.facts.errors import ErrorNumber
 from vm.facts.registers import REGISTER_INDEX, REGISTERS, Register
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from hds.session.scripts import Prepared
     from hds.session.session import Session
     from lang.commands import Command
-    from vm.host import Host
+    from vm import Host
 
 # Ten lines, as HyperDbg lays them out; a field is a register and the width of its value in hexadecimal digits.
 LAYOUT = """\

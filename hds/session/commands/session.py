@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hds.inputs import InputError, decode_text
-from hds.outputs.carriers import OutputFailed
-from hds.report.records.result import CLEAR_SCREEN
-from hds.report.reporters import Logged
+from hds.outputs import OutputFailed
+from hds.report import Logged
+from hds.report.records import CLEAR_SCREEN
 from hds.session.commands.handler import Handler, incorrect_use, words
 from hds.session.commands.usage import help_text
 from hds.session.session import CommandFailed
+from lang import SourceFile
 from lang.commands import COMMAND_BY_NAME, substitute_arguments
-from lang.source import SourceFile
-from vm.files import FileRefused, read_file
+from vm import FileRefused, read_file
 
 if TYPE_CHECKING:
     from hds.session.scripts import Prepared

@@ -14,7 +14,7 @@ from hds.session.commands.handler import Handler, current_process, incorrect_use
 from hds.session.commands.registers import all_registers
 from hds.session.session import CommandFailed
 from lang.commands import number_32
-from machine.machine import RunSummary, StopCause
+from machine import RunSummary, StopCause
 from vm.facts.errors import ErrorNumber
 from vm.facts.registers import RIP
 

@@ -6,7 +6,10 @@ from functools import cache
 from importlib import import_module
 
 from machine.events.exit import Exit
+from machine.events.exits import syscall, sysret
 from vm.facts.events import EventKind
+
+__all__ = ["exit_of", "syscall", "sysret"]
 
 
 @cache

@@ -33,9 +33,9 @@ from machine.kernel.linux.task import NANOSECONDS, Task
 from machine.kernel.linux.tree import World
 from machine.loaders import LoadError, UnreadableFile, initial_stack
 from machine.schedule import Process, VirtualClock
+from vm import FileRefused, read_file
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 from vm.facts.registers import STORAGE_INDEX
-from vm.files import FileRefused, read_file
 
 _RAX = STORAGE_INDEX["rax"]
 _ARGUMENTS = tuple(STORAGE_INDEX[name] for name in ("rdi", "rsi", "rdx", "r10", "r8", "r9"))

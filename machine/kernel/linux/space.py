@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 
 from machine.kernel.linux.errors import Errno, LinuxError
-from machine.loaders.initial_stack import STACK_SIZE, STACK_TOP
+from machine.loaders import STACK_SIZE, STACK_TOP
 from machine.memory import PAGE, MapError, Protection, Region, page_ceil, page_floor
 from machine.processor import Cpu
 

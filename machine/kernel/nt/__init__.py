@@ -1,0 +1,19 @@
+"""Windows as programs see it: calls with deterministic answers, the common ones carried out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vm.face import lazy
+
+if TYPE_CHECKING:
+    from machine.kernel.nt.kernel import NtKernel as NtKernel
+    from machine.kernel.nt.names import SYSTEM_CALLS as SYSTEM_CALLS
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "kernel": "NtKernel",
+            "names": "SYSTEM_CALLS",
+        },
+    )

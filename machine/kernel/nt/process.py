@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from machine.kernel import builds
 from machine.kernel.base import Start, map_stack, set_stack_pointer
 from machine.kernel.nt.names import CALL_BY_NAME
-from machine.loaders.initial_stack import STACK_SIZE, STACK_TOP
+from machine.loaders import STACK_SIZE, STACK_TOP
 from machine.memory import PAGE, Protection, Region
 from machine.processor import msr
 from machine.schedule import Process

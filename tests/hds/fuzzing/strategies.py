@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import HealthCheck, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, settings, strategies as st
 
 from hds.fuzzing.choices import Choices
 from hds.fuzzing.laws import LAWS, Case, Law

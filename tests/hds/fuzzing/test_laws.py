@@ -7,8 +7,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from evaluator_law import LAW as EVALUATOR
-from evaluator_law import REJECTION
+from evaluator_law import LAW as EVALUATOR, REJECTION
 from hypothesis import given
 from strategies import BY_NAME, QUICK, SLOW, SLOWEST, cases, cases_of
 

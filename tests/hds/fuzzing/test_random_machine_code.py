@@ -5,8 +5,7 @@ gets out of it but counts.
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from hds import Session
 from machine.summary import StopCause

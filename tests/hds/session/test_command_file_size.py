@@ -15,7 +15,7 @@ from lang.compiler import Compiler
 from lang.diagnostics import Diagnostic, render
 from lang.source import SourceFile
 from vm.facts.limits import DEFAULT_LIMITS, Limits
-from vm.listing import listing
+from vm.listing import listing_of
 
 # Before, unit, behind: the unit is written again and again.
 SHAPES = {
@@ -75,4 +75,4 @@ def test_a_listing_shows_parts_of_what_is_long() -> None:
     text = f'strlen("{"s" * 1000}");' + "void f{}_f() {{ }}" * 3
     program = Compiler().compile(SourceFile("test.hds", text.format(*"xyz"))).program
     assert program is not None
-    assert max(len(line) for line in listing(program).splitlines()) < 300
+    assert max(len(line) for line in listing_of(program).splitlines()) < 300

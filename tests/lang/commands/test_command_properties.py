@@ -7,8 +7,7 @@ import random
 import time
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from lang.commands import EVENTS, Command, parse_event, read_commands, tokenize
 from lang.diagnostics import Diagnostic

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from machine_guests import PT_INTERP, PT_LOAD, bench, elf, program_header
 
-from machine.loaders import LoadError, asm, initial_stack, raw
-from machine.loaders import elf as elf_loader
+from machine.loaders import LoadError, asm, elf as elf_loader, initial_stack, raw
 from machine.machine import StopCause
 from vm.facts.limits import Limits
 

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from machine_guests import bench
 
 from hds.report.records import Record, Result
 from hds.session.session import Session
-from machine.loaders import Area, Image, LoadError, pe
+from machine.loaders import pe
+from machine.loaders.image import Area, Image, LoadError
 from machine.memory.guest_memory import Protection
 from machine.root.assembler import assemble
 

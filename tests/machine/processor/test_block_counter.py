@@ -5,13 +5,11 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from machine_guests import CODE, DATA, cpu_with, get_register, set_register
 
 from machine.memory.guest_memory import GuestMemory, Protection, Quota
-from machine.processor import block_hook
-from machine.processor import cpu as cpu_module
+from machine.processor import block_hook, cpu as cpu_module
 from machine.processor.block_counter import _MOST_BLOCKS, GRAIN, HOMES, PROBES, BlockCounter
 from machine.processor.cpu import Cpu, StopKind
 from vm.facts.registers import RIP

@@ -6,8 +6,7 @@ import ast
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from source_trees import nodes_of
 
 from vm.facts.numbers import (

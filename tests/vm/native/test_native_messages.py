@@ -6,8 +6,7 @@ import ctypes
 
 import pytest
 from direct_guest import RAX, RCX, TWO, Guest, run
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from native_cases import BASE, World, engines, same, same_script, script
 
 from vm import formatting

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 from direct_guest import RAX, RCX, RDX, TWO, Guest, run
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from vm.facts.limits import Limits
 

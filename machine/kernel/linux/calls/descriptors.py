@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from machine.kernel.linux import open_files as of
-from machine.kernel.linux import pipes, structures
+from machine.kernel.linux import open_files as of, pipes, structures
 from machine.kernel.linux.abi import Address, Fd, Flags, Int, Long, Size, UInt, Word, call
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.memory_files import SealedFile

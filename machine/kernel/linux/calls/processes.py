@@ -10,7 +10,7 @@ from machine.kernel.linux.calls.time import duration
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.space import MOST_BYTES, check_user_range
 from machine.kernel.linux.task import NANOSECONDS, PARENT_ID, Task
-from machine.loaders.initial_stack import STACK_SIZE
+from machine.loaders import STACK_SIZE
 from machine.processor import msr
 
 _ARCH_SET_GS, _ARCH_SET_FS, _ARCH_GET_FS, _ARCH_GET_GS = 0x1001, 0x1002, 0x1003, 0x1004

@@ -8,7 +8,7 @@ import pytest
 
 from hds.cli.main import main
 from vm.bundle import read_bundle
-from vm.program import decode
+from vm.program import decode_program
 
 COMMANDS = """\
 ? .total = 0n100;
@@ -44,7 +44,7 @@ def test_a_command_file_becomes_a_bundle(
 def test_a_bare_script_becomes_a_program(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     output = tmp_path / "out.hdc"
     assert main(["compile", "-e", "print(5);", "-o", str(output)]) == 0
-    assert len(decode(output.read_bytes()).functions) == 1
+    assert len(decode_program(output.read_bytes()).functions) == 1
     assert "1 script" in capsys.readouterr().err
 
 

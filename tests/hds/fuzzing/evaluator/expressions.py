@@ -10,8 +10,7 @@ from vm.facts.registers import STORAGE_INDEX
 
 from . import arithmetic as a
 from .arithmetic import Value
-from .builtins import ALIASES, KINDS, WITHOUT_RESULT
-from .builtins import call as call_builtin
+from .builtins import ALIASES, KINDS, WITHOUT_RESULT, call as call_builtin
 from .declarations import Declarations, Scope
 from .errors import Rejected, Stopped
 from .memory import Memory

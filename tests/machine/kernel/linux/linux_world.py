@@ -7,7 +7,7 @@ from pathlib import Path
 from machine.kernel.base import Start
 from machine.kernel.linux import LinuxKernel, World
 from machine.kernel.linux.names import NUMBERS
-from machine.loaders import Area, Image
+from machine.loaders.image import Area, Image
 from machine.memory.guest_memory import GuestMemory, Protection, Quota
 from machine.processor.cpu import Cpu
 from machine.schedule.clock import VirtualClock

@@ -1,0 +1,101 @@
+"""What a loader makes of a program, what may be said to it, and how it says that it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from machine.loaders.symbols import Symbol
+from machine.memory import Protection
+from vm.facts.limits import DEFAULT_LIMITS, Limits
+
+
+class LoadError(Exception):
+    """A program cannot be loaded: what is wrong, and where known what to do about it."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UnreadableFile(LoadError):  # noqa: N818 - it reads as what happened
+    """The file of a program cannot be read at all."""
+
+
+@dataclass(frozen=True)
+class Area:
+    """Whole pages that a program needs."""
+
+    start: int
+    size: int
+    protection: Protection
+    name: str
+
+
+@dataclass(frozen=True)
+class ProgramHeaders:
+    """Where an ELF file's program headers lie in memory, for the auxiliary vector."""
+
+    address: int
+    entry_size: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Image:
+    """A program: the areas it needs, the bytes in them, where it starts and where it ends (None: nowhere)."""
+
+    kernel: str
+    entry: int
+    until: int | None
+    areas: tuple[Area, ...]
+    contents: tuple[tuple[int, bytes], ...]
+    program_headers: ProgramHeaders | None = None
+    symbols: tuple[Symbol, ...] = ()
+    stack_protection: Protection = Protection.READ | Protection.WRITE
+
+    @property
+    def base(self) -> int:
+        """The lowest address of the program."""
+        return min(area.start for area in self.areas)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What may be said of a program that does not say it itself: its base and its entry point. None: the default."""
+
+    base: int | None = None
+    entry: int | None = None
+    limits: Limits = DEFAULT_LIMITS
+
+
+def _never(data: bytes) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class ProgramKind:
+    """A kind of program, as each loader's module describes it; `machine.loaders.reading` has a row for each.
+
+    `load` raises LoadError. `recognises` looks at the first 4096 bytes of a file; what it does not recognise is of this
+    kind if its name ends in one of `suffixes`. `what` is the end of a sentence that says what a file is.
+    """
+
+    name: str
+    what: str
+    load: Callable[[bytes, Placement], Image]
+    recognises: Callable[[bytes], bool] = _never
+    suffixes: tuple[str, ...] = ()
+    has_symbols: bool = False
+    is_text: bool = False
+
+
+def check_size(areas: Iterable[Area], largest: int) -> None:
+    """Raises LoadError when the areas have more than `largest` bytes, before anybody copies them."""
+    size = sum(area.size for area in areas)
+    if size > largest:
+        raise LoadError(
+            f"this program takes {size:#x} bytes, which exceeds max_guest_memory ({largest:#x} bytes)",
+            "raise --max-guest-memory if the program is right",
+        )
