@@ -20,12 +20,12 @@ from unicorn import UC_HOOK_INSN
 from unicorn.x86_const import UC_X86_INS_SYSCALL
 
 from hds.session import Session
-from machine.kernel import DEFAULT_BUILD, LINUX, KernelObjects, Start
+from machine.kernel import DEFAULT_BUILD, LINUX, KernelObjects, Services, Start
 from machine.kernel.linux import LinuxKernel, World
 from machine.loaders import elf
 from machine.memory import GuestMemory, Quota
 from machine.processor import SYSCALL_HOOK, SYSCALL_LENGTH, Cpu, block_hook
-from machine.schedule import Process
+from machine.schedule import Process, VirtualClock
 from vm.facts.limits import DEFAULT_LIMITS
 from vm.facts.registers import RIP
 
@@ -64,7 +64,8 @@ def bare(program: Path, arguments: tuple[str, ...], folder: Path) -> float:
         PROCESS_ID, THREAD_ID, program.name, LINUX.name_bytes
     )
     process = Process(PROCESS_ID, THREAD_ID, program.name, cpu, image, NOWHERE, objects)
-    kernel = LinuxKernel(lambda descriptor, data: None, world=World(folder))
+    clock = VirtualClock(lambda: 0)
+    kernel = LinuxKernel(Services(lambda *written: None, clock, DEFAULT_BUILD.number, world=World(folder)))
     kernel.new_process(process, Start(image, (program.name, *arguments), ()))
     cpu.on_syscall = lambda: kernel.system_call(process)
     began = time.process_time()

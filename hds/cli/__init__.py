@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from hds.cli.main import entry
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "entry",
-]
+from vm.face import lazy
+
+if TYPE_CHECKING:
+    from hds.cli.main import entry as entry
+else:
+    __getattr__, __dir__ = lazy(__name__, {"main": "entry"})

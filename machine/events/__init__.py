@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from machine.events import sdk
 from machine.events.addresses import ExecutionHooks
 from machine.events.blocks import RootActions, block_of
 from machine.events.definition import Action, BreakAction, CodeAction, EventDefinition, ScriptAction
@@ -67,4 +68,5 @@ __all__ = [
     "WayBack",
     "block_of",
     "require_emulated",
+    "sdk",
 ]

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from machine.kernel.bare import BareKernel as BareKernel
     from machine.kernel.base import Kernel as Kernel, Services as Services, Start as Start
     from machine.kernel.builds import DEFAULT_BUILD as DEFAULT_BUILD, Build as Build
-    from machine.kernel.entry import ENTRY_POINTS as ENTRY_POINTS, KERNEL_NAMES as KERNEL_NAMES, LINUX as LINUX
+    from machine.kernel.entry import LINUX as LINUX
     from machine.kernel.linux import LinuxKernel as LinuxKernel, World as World
     from machine.kernel.nt import NtKernel as NtKernel
     from machine.kernel.objects import KernelObjects as KernelObjects, ProcessObjects as ProcessObjects
-    from machine.kernel.stand_ins import create as create
+    from machine.kernel.stand_ins import ENTRY_POINTS as ENTRY_POINTS, KERNEL_NAMES as KERNEL_NAMES, create as create
     from machine.kernel.text import KernelText as KernelText
 else:
     __getattr__, __dir__ = lazy(
@@ -26,11 +26,11 @@ else:
             "bare": "BareKernel",
             "base": "Kernel Services Start",
             "builds": "Build DEFAULT_BUILD",
-            "entry": "ENTRY_POINTS KERNEL_NAMES LINUX",
+            "entry": "LINUX",
             "linux": "LinuxKernel World",
             "nt": "NtKernel",
             "objects": "KernelObjects ProcessObjects",
-            "stand_ins": "create",
+            "stand_ins": "ENTRY_POINTS KERNEL_NAMES create",
             "text": "KernelText",
         },
     )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
-from machine.kernel.base import Start, UnknownCalls, map_stack, set_stack_pointer
+from machine.kernel.base import KernelBase, Start, map_stack, set_stack_pointer
 from machine.kernel.entry import BARE, EntryPoint
 from machine.schedule import Process
 from vm.facts.registers import STORAGE_INDEX
@@ -13,8 +12,7 @@ from vm.facts.registers import STORAGE_INDEX
 _RAX = STORAGE_INDEX["rax"]
 
 
-@dataclass
-class BareKernel(UnknownCalls):
+class BareKernel(KernelBase):
     """Answers every call with 0. Its MSRs are those of Windows (events-and-commands G.3)."""
 
     name: ClassVar[str] = "bare"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from machine.kernel.entry import EntryPoint
@@ -27,8 +27,8 @@ _STACK_ROOM = 0x100  # above the first rsp of a program without arguments
 class Services:
     """What a kernel needs of the machine: `write(descriptor, data)` receives what processes print.
 
-    `world` is what Linux programs are shown of the host; None for nothing. `ending()` says whether the run is to end,
-    which a call that waits for the host has to ask.
+    `build` is the number of the Windows build. `world` is what Linux programs are shown of the host; None for nothing.
+    `ending()` says whether the run is to end, which a call that waits for the host has to ask.
     """
 
     write: Callable[[int, bytes], None]
@@ -71,11 +71,12 @@ class Kernel(Protocol):
         ...
 
 
-@dataclass
-class UnknownCalls:
-    """The part of a kernel that counts what it does not know."""
+class KernelBase:
+    """What the stand-ins share: what they have of the machine, and the count of the calls that they do not know."""
 
-    unknown_calls: Counter[int] = field(default_factory=Counter)
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self.unknown_calls: Counter[int] = Counter()
 
 
 def map_stack(process: Process) -> int:

@@ -49,5 +49,3 @@ NT = EntryPoint(
     services={row.number: row.name for row in SYSTEM_CALLS},
     name_bytes=14,
 )
-ENTRY_POINTS: Mapping[str, EntryPoint] = {"bare": BARE, "linux": LINUX, "nt": NT}
-KERNEL_NAMES: tuple[str, ...] = tuple(ENTRY_POINTS)

@@ -1,20 +1,45 @@
-"""Kernels by name."""
+"""The kernel stand-ins, a row each. Loads no emulator: the class of one is loaded when a process wants it."""
 
 from __future__ import annotations
 
-from machine.kernel.base import Kernel, Services
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from machine.kernel.entry import BARE, LINUX, NT, EntryPoint
+
+if TYPE_CHECKING:
+    from machine.kernel.base import Kernel, Services
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """A kernel stand-in: its name for users, where SYSCALL enters it, and the class that answers (module, name)."""
+
+    name: str
+    entry: EntryPoint
+    module: str
+    kernel: str
+
+    def load(self) -> Callable[[Services], Kernel]:
+        """The class."""
+        kernel: Callable[[Services], Kernel] = getattr(import_module(self.module), self.kernel)
+        return kernel
+
+
+STAND_INS: Mapping[str, StandIn] = {
+    row.name: row
+    for row in (
+        StandIn("bare", BARE, "machine.kernel.bare", "BareKernel"),
+        StandIn("linux", LINUX, "machine.kernel.linux", "LinuxKernel"),
+        StandIn("nt", NT, "machine.kernel.nt", "NtKernel"),
+    )
+}
+KERNEL_NAMES: tuple[str, ...] = tuple(STAND_INS)
+ENTRY_POINTS: Mapping[str, EntryPoint] = {name: row.entry for name, row in STAND_INS.items()}
 
 
 def create(name: str, services: Services) -> Kernel:
     """The kernel of this name. Raises KeyError."""
-    from machine.kernel.bare import BareKernel
-    from machine.kernel.linux import LinuxKernel
-    from machine.kernel.nt import NtKernel
-
-    if name == "linux":
-        return LinuxKernel(services.write, services.clock, services.limits, services.world, services.ending)
-    if name == "nt":
-        return NtKernel(services)
-    if name == "bare":
-        return BareKernel()
-    raise KeyError(name)
+    return STAND_INS[name].load()(services)

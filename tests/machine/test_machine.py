@@ -234,7 +234,11 @@ def test_physical_addresses_are_the_linear_ones() -> None:
 
 
 def test_importing_the_package_loads_no_emulator() -> None:
-    program = "import machine, sys; sys.exit(any(name in sys.modules for name in ('unicorn', 'capstone')))"
+    program = (
+        "import sys, machine.kernel, machine.loaders, machine.native, machine.root\n"
+        "assert machine.kernel.ENTRY_POINTS and machine.LoadError\n"
+        "sys.exit(any(name in sys.modules for name in ('unicorn', 'capstone', 'keystone', 'llvmlite')))"
+    )
     assert subprocess.run([sys.executable, "-c", program], check=False, cwd="/").returncode == 0
 
 

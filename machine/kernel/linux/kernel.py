@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from machine.kernel.abi import Call
-from machine.kernel.base import Start, UnknownCalls, map_stack, set_stack_pointer
+from machine.kernel.base import KernelBase, Services, Start, map_stack, set_stack_pointer
 from machine.kernel.entry import LINUX, EntryPoint
 from machine.kernel.linux import tree
 from machine.kernel.linux.calls import CALLS
@@ -32,9 +32,8 @@ from machine.kernel.linux.space import AddressSpace
 from machine.kernel.linux.task import NANOSECONDS, Task
 from machine.kernel.linux.tree import World
 from machine.loaders import LoadError, UnreadableFile, initial_stack
-from machine.schedule import Process, VirtualClock
+from machine.schedule import Process
 from vm import FileRefused, read_file
-from vm.facts.limits import DEFAULT_LIMITS, Limits
 from vm.facts.registers import STORAGE_INDEX
 
 _RAX = STORAGE_INDEX["rax"]
@@ -67,31 +66,18 @@ def _plan(number: int) -> _Plan | None:
     return _PLANS.get(number)
 
 
-class LinuxKernel(UnknownCalls):
-    """Linux for static programs of one thread. `write(descriptor, data)` receives what they print.
-
-    A read that waits for standard input is given up when `ending()` says so.
-    """
+class LinuxKernel(KernelBase):
+    """Linux for static programs of one thread. A read that waits for standard input is given up when the run ends."""
 
     name: ClassVar[str] = "linux"
     entry: ClassVar[EntryPoint] = LINUX
 
-    def __init__(
-        self,
-        write: Callable[[int, bytes], None],
-        clock: VirtualClock | None = None,
-        limits: Limits = DEFAULT_LIMITS,
-        world: World | None = None,
-        ending: Callable[[], bool] = lambda: False,
-    ) -> None:
-        super().__init__()
-        self._write = write
-        self._clock = VirtualClock(lambda: 0) if clock is None else clock
-        self._limits = limits
-        self._world = World() if world is None else world
-        self._ending = ending
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
+        self._world = World() if services.world is None else services.world
+        self._limits = services.limits
         self._tasks: dict[Process, Task] = {}
-        self._quota = FolderQuota(limits)
+        self._quota = FolderQuota(services.limits)
 
     # --- processes
 
@@ -116,13 +102,13 @@ class LinuxKernel(UnknownCalls):
         end_of_program = max(area.start + area.size for area in start.image.areas)
         self._tasks[process] = Task(
             process, AddressSpace(process.cpu, end_of_program), files, root, root, store,
-            self._clock, generator, self._limits, name[:15], self._world.user, self._world.group,
+            self._services.clock, generator, self._limits, name[:15], self._world.user, self._world.group,
         )  # fmt: skip
 
     def _now(self) -> int:
         """Nanoseconds since 1970."""
-        start = self._clock.start - _EPOCH
-        return (start.days * 86_400 + start.seconds) * NANOSECONDS + self._clock.elapsed()
+        start = self._services.clock.start - _EPOCH
+        return (start.days * 86_400 + start.seconds) * NANOSECONDS + self._services.clock.elapsed()
 
     def _standard_files(self, store: Store, root: Place) -> DescriptorTable:
         files = DescriptorTable(self._limits.max_open_files)
@@ -134,7 +120,7 @@ class LinuxKernel(UnknownCalls):
     def _standard_input(self, store: Store, root: Place) -> OpenFile:
         source = self._world.standard_input
         if isinstance(source, int):
-            return InputStream(source, store.new_inode(), self._ending)
+            return InputStream(source, store.new_inode(), self._services.ending)
         if source is None:
             place = find(root, root, b"/dev/null").existing()
             assert isinstance(place.node, Device)
@@ -146,7 +132,7 @@ class LinuxKernel(UnknownCalls):
             raise ValueError(f"standard input is larger than max_file_bytes ({store.bytes_left} bytes)") from None
 
     def _sink(self, descriptor: int) -> Callable[[bytes], None]:
-        return lambda data: self._write(descriptor, data)
+        return lambda data: self._services.write(descriptor, data)
 
     # --- calls
 

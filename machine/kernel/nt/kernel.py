@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from machine.kernel.base import Services, Start, UnknownCalls
+from machine.kernel.base import KernelBase, Services, Start
 from machine.kernel.entry import NT, EntryPoint
 from machine.kernel.nt import process as nt_process
 from machine.kernel.nt.abi import BadPointer, NtThread
@@ -22,15 +22,14 @@ _RAX = STORAGE_INDEX["rax"]
 _LOW = 0xFFFF_FFFF
 
 
-class NtKernel(UnknownCalls):
+class NtKernel(KernelBase):
     """Answers the calls of its processes. Offsets and MSRs are those of Windows 10."""
 
     name: ClassVar[str] = "nt"
     entry: ClassVar[EntryPoint] = NT
 
     def __init__(self, services: Services) -> None:
-        super().__init__()
-        self._services = services
+        super().__init__(services)
         self._threads: dict[Process, NtThread] = {}
 
     def new_process(self, process: Process, start: Start) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from machine.kernel.base import Start
+from machine.kernel import DEFAULT_BUILD, Services, Start
 from machine.kernel.linux import LinuxKernel, World
 from machine.kernel.linux.names import NUMBERS
 from machine.loaders.image import Area, Image
@@ -36,7 +36,8 @@ class Guest:
         self.ticks = 0
         world = World(root, writable, stdin, user=user)
         clock = VirtualClock(lambda: self.ticks)
-        self.kernel = LinuxKernel(lambda *written: self.output.append(written), clock, limits, world)
+        services = Services(lambda *written: self.output.append(written), clock, DEFAULT_BUILD.number, limits, world)
+        self.kernel = LinuxKernel(services)
         self.cpu = Cpu(GuestMemory(Quota(limits.max_guest_memory)))
         area = Area(SCRATCH, PAGES * 0x1000, Protection.READ | Protection.WRITE, "program")
         image = Image("linux", SCRATCH, None, (area,), ())
