@@ -6,6 +6,12 @@ import ast
 from functools import cache
 from pathlib import Path
 
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("hds", "lang", "machine", "vm")
+FILES = {
+    path.relative_to(ROOT).as_posix(): path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))
+}  # of the product, by name
+
 
 @cache
 def tree_of(path: Path) -> ast.Module:

@@ -10,10 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from source_trees import nodes_of, tree_of
-
-ROOT = Path(__file__).parent.parent
-PACKAGES = ("hds", "lang", "machine", "vm")
+from source_trees import FILES, PACKAGES, ROOT, nodes_of, tree_of
 
 # What each package may import of the others.
 ALLOWED = {"vm": set(), "lang": {"vm"}, "machine": {"vm"}, "hds": {"lang", "machine", "vm"}}
@@ -52,8 +49,6 @@ OPEN = {
 }
 FACE = "vm.face"  # how a face is made, for those that make one
 
-FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
-
 
 def imported(path: Path) -> Iterator[str]:
     """The modules that a file imports, anywhere in it."""
@@ -64,27 +59,29 @@ def imported(path: Path) -> Iterator[str]:
             yield node.module
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_keep_to_the_walls(path: Path) -> None:
-    name = path.relative_to(ROOT).as_posix()
+def past_the_walls(name: str, path: Path) -> Iterator[str]:
+    """The modules that this file may not import."""
     package = name.split("/")[0]
     for module in imported(path):
         top = module.split(".")[0]
-        if top in PACKAGES and top != package:
-            assert top in ALLOWED[package], f"{name} imports {module}"
-        if top in HOMES:
-            assert name.startswith(HOMES[top]), f"{name} imports {module}"
+        of_another = top in PACKAGES and top != package and top not in ALLOWED[package]
+        if of_another or not name.startswith(HOMES.get(top, "")):
+            yield f"{name} imports {module}"
+
+
+def test_imports_keep_to_the_walls() -> None:
+    assert [wrong for name, path in FILES.items() for wrong in past_the_walls(name, path)] == []
 
 
 def test_tests_stand_in_the_rooms_of_what_they_test() -> None:
-    rooms = {path.parent.relative_to(ROOT).as_posix() for path in FILES} | {"."}
+    rooms = {name.rpartition("/")[0] for name in FILES} | {"."}
     tested = {path.parent.relative_to(ROOT / "tests").as_posix() for path in (ROOT / "tests").rglob("test_*.py")}
     assert tested <= rooms
 
 
 def test_nothing_reads_a_format_that_can_run_code() -> None:
     running = {"pickle", "marshal", "shelve", "dill", "joblib"}
-    found = {path.name: sorted(running.intersection(imported(path))) for path in FILES}
+    found = {name: sorted(running.intersection(imported(path))) for name, path in FILES.items()}
     assert {name: modules for name, modules in found.items() if modules} == {}
 
 
@@ -95,6 +92,11 @@ def room_of(module: str) -> str | None:
     if not room or package not in FLOORS:
         return None
     return room if room in FLOORS[package] else "*"
+
+
+def module_name(path: Path) -> str:
+    """The name under which a file is imported; a package's is its own."""
+    return path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
 
 
 def imported_at_run_time(tree: ast.AST) -> Iterator[str]:
@@ -109,9 +111,9 @@ def imported_at_run_time(tree: ast.AST) -> Iterator[str]:
         yield from imported_at_run_time(node)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_room_imports_lower_floors_only(path: Path) -> None:
-    name = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
+def not_below(path: Path) -> Iterator[str]:
+    """What this file imports of its own package and is not below its room."""
+    name = module_name(path)
     package, room = name.partition(".")[0], room_of(name)
     if room is None:
         return  # a package's face
@@ -119,23 +121,27 @@ def test_a_room_imports_lower_floors_only(path: Path) -> None:
     assert room in floors, f"{name} stands on no floor"
     for module in imported_at_run_time(tree_of(path)):
         other = room_of(module) if module.startswith(f"{package}.") else None
-        if other is not None and other != room:
-            assert floors.index(other) < floors.index(room), f"{name} imports {module}, which is not below it"
+        if other not in (None, room) and other not in floors[: floors.index(room)]:
+            yield f"{name} imports {module}, which is not below it"
+
+
+def test_a_room_imports_lower_floors_only() -> None:
+    assert [wrong for path in FILES.values() for wrong in not_below(path)] == []
 
 
 def test_a_code_of_a_diagnostic_is_written_once() -> None:
     """Its name is for everybody; the text "E014" stands in the enum only."""
     written = {
-        f"{path.relative_to(ROOT).as_posix()}:{node.lineno}"
-        for path in FILES
-        if path.relative_to(ROOT).as_posix() != "lang/code.py"
+        f"{name}:{node.lineno}"
+        for name, path in FILES.items()
+        if name != "lang/code.py"
         for node in nodes_of(path)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and CODE.fullmatch(node.value)
     }
     assert written == set()
 
 
-ROOMS = {path.parent.relative_to(ROOT).as_posix().replace("/", "."): path for path in FILES if path.stem == "__init__"}
+ROOMS = {module_name(path): path for path in FILES.values() if path.stem == "__init__"}
 
 
 def for_types(path: Path) -> Iterator[ast.ImportFrom]:
@@ -175,13 +181,19 @@ def past_the_face(importer: str, node: ast.ImportFrom) -> list[str]:
     return [f"{module}.{alias.name}" for alias in node.names if alias.name not in known]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_room_is_entered_by_its_face(path: Path) -> None:
-    name = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
-    found = [each for node in nodes_of(path) if isinstance(node, ast.ImportFrom) for each in past_the_face(name, node)]
-    assert not found, f"{name} passes faces: {', '.join(found)}"
-    whole = [alias.name for node in nodes_of(path) if isinstance(node, ast.Import) for alias in node.names]
-    assert not {each for each in whole if each.partition(".")[0] in PACKAGES}, "import names, not modules of ours"
+def past_faces(path: Path) -> Iterator[str]:
+    """What this file imports of other rooms and their faces do not show, and whole modules of ours."""
+    name = module_name(path)
+    for node in nodes_of(path):
+        if isinstance(node, ast.ImportFrom):
+            yield from (f"{name} passes the face of {each}" for each in past_the_face(name, node))
+        elif isinstance(node, ast.Import):
+            ours = [alias.name for alias in node.names if alias.name.partition(".")[0] in PACKAGES]
+            yield from (f"{name} imports {each}: import names, not modules of ours" for each in ours)
+
+
+def test_a_room_is_entered_by_its_face() -> None:
+    assert [wrong for path in FILES.values() for wrong in past_faces(path)] == []
 
 
 @pytest.mark.parametrize(
