@@ -25,7 +25,8 @@ test-lang test-vm test-machine test-hds: test-%: $(READY)
 
 # What must hold, for FUZZ_SECONDS in all: known failures first, then new cases of every law.
 fuzz: $(READY)
-	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest tests/hds/fuzzing/test_regressions.py tests/hds/fuzzing/test_laws.py
+	$(BIN)/python -m pytest tests/hds/fuzzing/test_regressions.py
+	HYPOTHESIS_PROFILE=nightly $(BIN)/python -m pytest -n 2 --dist loadfile -m "hypothesis or nightly"
 	$(BIN)/hds fuzz --seconds $$(($(FUZZ_SECONDS) * 2 / 5)) --seed $(FUZZ_SEED) --save build/fuzz
 	$(BIN)/python tests/hds/fuzzing/evaluator_law.py --seconds $$(($(FUZZ_SECONDS) * 2 / 5)) --seed $(FUZZ_SEED) \
 		--save build/fuzz

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import pytest
+from effort import often
 from hypothesis import settings
 from language_world import Outcome, Run, example_host
 
@@ -19,7 +20,7 @@ from vm.script_memory import GlobalStore
 sys.setrecursionlimit(7000)
 
 # How long an example takes depends on the machine, which may be busy.
-settings.register_profile("hds", deadline=None)
+settings.register_profile("hds", deadline=None, max_examples=often(40, 400))
 settings.load_profile("hds")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from effort import often
 from hypothesis import given, settings
 from language_world import example_host
 from scripts import SCRIPTS, TEXTS
@@ -48,7 +49,7 @@ def test_a_run_ends_within_its_limit(text: str) -> None:
         assert result.ok or result.fault is not None
 
 
-@settings(max_examples=25)
+@settings(max_examples=often(15, 100))
 @given(SCRIPTS)
 def test_both_engines_do_the_same(text: str) -> None:
     pytest.importorskip("llvmlite", reason="llvmlite is not installed")

@@ -66,4 +66,4 @@ def test_compiling_takes_time_in_proportion_to_the_length() -> None:
         return time.process_time() - start
 
     seconds(200)
-    assert seconds(3200) < 5 * seconds(1600) + 0.2
+    assert seconds(1600) < 5 * seconds(800) + 0.1

@@ -129,7 +129,7 @@ def scripts() -> Iterator[tuple[str, MemoryHost]]:
 def reached() -> tuple[frozenset[str], frozenset[str], frozenset[str], frozenset[str]]:
     """Mnemonics executed, built-in functions called, kinds of run-time errors, and codes of diagnostics."""
     mnemonics, called, kinds, codes = set[str](), set[str](), set[str](), set[str]()
-    engine = Interpreter(Limits(max_steps=300_000))
+    engine = Interpreter(Limits(max_steps=20_000))
     for script, host in scripts():
         with patch("lang.lowering.POOL", 0 if script == NO_POOL else 0x1_0000):
             made = Compiler().compile(SourceFile("case", script))

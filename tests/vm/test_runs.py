@@ -9,7 +9,6 @@ from lang.compiler import Compiler
 from lang.source import SourceFile
 from vm.engine import Engine
 from vm.facts.limits import Limits
-from vm.isa import INSTRUCTIONS, decode
 from vm.program import GlobalSymbol
 from vm.script_memory import GlobalConflict, GlobalStore
 
@@ -125,23 +124,3 @@ def test_requests_reach_the_host(run: Run) -> None:
     assert outcome.host.requests[0] == ("event_disable", (3,))
     assert [name for name, _ in outcome.host.requests] == ["event_disable", "microsleep", "event_sc", "flush", "rdtsc"]
     assert outcome.output == "1\n"
-
-
-def test_every_instruction_is_made_by_some_vector_or_example() -> None:
-    from pathlib import Path
-
-    from hds.cli.conformance import read_vectors
-
-    tests = Path(__file__).parents[1]
-    scripts = [
-        vector.script
-        for name in ("language.jsonl", "portability.jsonl")
-        for vector in read_vectors((tests / "conformance" / name).read_text(encoding="utf-8"))
-    ]
-    scripts += [path.read_text(encoding="utf-8") for path in (tests / "golden").glob("*.hds")]
-    seen: set[str] = set()
-    for script in scripts:
-        program = Compiler(portability=False).compile(SourceFile("test", script)).program
-        seen |= {decode(word)[0].mnemonic for word in program.code} if program is not None else set()
-    seen.add("LDH")  # for constants beyond the pool: tests/lang/test_lowering.py
-    assert [row.mnemonic for row in INSTRUCTIONS if row.mnemonic not in seen] == []

@@ -1,12 +1,11 @@
 """The cases of every law as hypothesis strategies: the generators of `hds.fuzzing`, drawn by hypothesis.
 
-Two profiles: a short one that is the same every time, and a longer one with new cases (HYPOTHESIS_PROFILE=nightly).
+In `make test` they are few and the same every time; in `make fuzz` they are many and new.
 """
 
 from __future__ import annotations
 
-import os
-
+from effort import NIGHTLY, often
 from hypothesis import HealthCheck, settings, strategies as st
 
 from hds.fuzzing.choices import Choices
@@ -14,15 +13,14 @@ from hds.fuzzing.laws import LAWS, Case, Law
 
 BY_NAME: dict[str, Law] = {law.name: law for law in LAWS}
 
-NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
 QUICK = settings(
-    max_examples=400 if NIGHTLY else 100,
+    max_examples=often(60, 400),
     derandomize=not NIGHTLY,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
-SLOW = settings(QUICK, max_examples=QUICK.max_examples // 4)  # for laws that compile and run whole programs
-SLOWEST = settings(QUICK, max_examples=QUICK.max_examples // 10)  # for laws that run guests on two machines
+SLOW = settings(QUICK, max_examples=often(15, 100))  # for laws that compile and run whole programs
+SLOWEST = settings(QUICK, max_examples=often(5, 40))  # for laws that run guests on two machines
 
 
 class HypothesisSource:

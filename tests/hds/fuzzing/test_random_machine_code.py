@@ -5,6 +5,7 @@ gets out of it but counts.
 from __future__ import annotations
 
 import pytest
+from effort import often
 from hypothesis import given, settings, strategies as st
 
 from hds import Session
@@ -74,7 +75,7 @@ INSTRUCTIONS = tuple(
 machine_code = st.binary(min_size=1, max_size=60) | st.lists(st.sampled_from(INSTRUCTIONS), min_size=1).map(b"".join)
 
 
-@settings(max_examples=80)
+@settings(max_examples=often(40, 400))
 @given(guest=machine_code, block=machine_code, code=machine_code)
 def test_random_machine_code_never_escapes_its_limits(guest: bytes, block: bytes, code: bytes) -> None:
     session = Session(program=SYSCALL + guest + SYSCALL, kind="raw", limits=LIMITS, engine=Interpreter(LIMITS))

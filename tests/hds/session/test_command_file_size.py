@@ -56,8 +56,8 @@ def seconds(name: str, size: int) -> float:
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_time_is_linear_in_a_command_file(name: str) -> None:
-    small, large = seconds(name, 2_000), seconds(name, 16_000)
-    assert large < 24 * small + 0.1 or seconds(name, 16_000) < 24 * seconds(name, 2_000) + 0.1
+    small, large = seconds(name, 1_000), seconds(name, 8_000)
+    assert large < 24 * small + 0.05 or seconds(name, 8_000) < 24 * seconds(name, 1_000) + 0.05
 
 
 def test_the_files_that_scripts_name_count_together(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from effort import often
 from hypothesis import given, settings, strategies as st
 from machine_guests import bench
 
@@ -146,7 +147,7 @@ def test_an_export_is_hooked_found_and_listed_by_its_name(tmp_path: Path) -> Non
     assert [int(message.text, 16) for message in session.messages] == [7]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=often(100, 1000), deadline=None)
 @given(st.lists(st.tuples(st.integers(0x240, 0x2A0), st.integers(0, 255)), max_size=8))
 def test_a_damaged_export_table_gives_places_in_the_image(changes: list[tuple[int, int]]) -> None:
     data = bytearray(with_exports())
@@ -325,7 +326,7 @@ def test_an_image_larger_than_the_memory_limit_is_refused_before_it_is_copied() 
         pe.load(data, largest=1 << 24)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=often(100, 1000), deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 0x1FF), st.integers(0, 255)), max_size=8), st.integers(0, 0x800), st.booleans()
 )

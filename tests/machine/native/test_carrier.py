@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from carrier_worlds import CARRIERS, NATIVE, run
 
@@ -208,41 +210,39 @@ TYPED = {
 }
 
 
-@pytest.mark.parametrize("carrier", NATIVE)
+def alike(guest: str, commands: str, **options: Any) -> None:
+    """The run is the same on all carriers."""
+    expected = run("portable", guest, commands, **options)
+    for carrier in NATIVE:
+        assert run(carrier, guest, commands, **options) == expected, carrier
+
+
 @pytest.mark.parametrize("name", TYPED)
-def test_what_is_typed_at_a_trigger_does_the_same_on_both_carriers(name: str, carrier: str) -> None:
-    results = [run(each, FEW, TYPED[name], halts=True) for each in (carrier, "portable")]
-    assert results[0] == results[1]
+def test_what_is_typed_at_a_trigger_does_the_same_on_both_carriers(name: str) -> None:
+    alike(FEW, TYPED[name], halts=True)
 
 
-@pytest.mark.parametrize("carrier", NATIVE)
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_a_script_does_the_same_on_both_carriers(name: str, carrier: str) -> None:
-    limits = Limits(max_steps=2000)
+def test_a_script_does_the_same_on_both_carriers(name: str) -> None:
     guest = FEW if name in ("step limit", "unsupported") else LOOP
-    assert run(carrier, guest, SCRIPTS[name], limits=limits) == run("portable", guest, SCRIPTS[name], limits=limits)
+    alike(guest, SCRIPTS[name], limits=Limits(max_steps=2000))
 
 
-@pytest.mark.parametrize("carrier", NATIVE)
 @pytest.mark.parametrize("name", BLOCKS)
-def test_a_block_does_the_same_on_both_carriers(name: str, carrier: str) -> None:
-    limits = Limits(max_root_instructions=1000)
+def test_a_block_does_the_same_on_both_carriers(name: str) -> None:
     for guest in (FEW, LOOP.replace("300", "20")):
-        assert run(carrier, guest, BLOCKS[name], limits=limits) == run("portable", guest, BLOCKS[name], limits=limits)
+        alike(guest, BLOCKS[name], limits=Limits(max_root_instructions=1000))
 
 
-@pytest.mark.parametrize("carrier", NATIVE)
 @pytest.mark.parametrize("name", EXECUTION)
-def test_a_hooked_address_does_the_same_on_both_carriers(name: str, carrier: str) -> None:
-    assert run(carrier, LOOP, EXECUTION[name]) == run("portable", LOOP, EXECUTION[name])
+def test_a_hooked_address_does_the_same_on_both_carriers(name: str) -> None:
+    alike(LOOP, EXECUTION[name])
 
 
-@pytest.mark.parametrize("carrier", NATIVE)
 @pytest.mark.parametrize("kernel", ["bare", "linux"])
 @pytest.mark.parametrize("name", SYSRETS)
-def test_a_sysret_does_the_same_on_both_carriers(name: str, kernel: str, carrier: str) -> None:
-    results = [run(each, FEW, SYSRETS[name], kernel=kernel) for each in (carrier, "portable")]
-    assert results[0] == results[1]
+def test_a_sysret_does_the_same_on_both_carriers(name: str, kernel: str) -> None:
+    alike(FEW, SYSRETS[name], kernel=kernel)
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)

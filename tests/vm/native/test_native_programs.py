@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from effort import often
 from hypothesis import HealthCheck, given, settings, strategies as st
 from native_cases import BASE, PAGE, World, same
 
@@ -126,7 +127,7 @@ def worlds(draw: st.DrawFn) -> World:
 
 
 LAW = settings(
-    max_examples=100,
+    max_examples=often(40, 400),
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
 )

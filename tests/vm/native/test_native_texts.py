@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+
 import pytest
 from direct_guest import RAX, RCX, RDX, TWO, Guest, run
 from hypothesis import given, strategies as st
@@ -20,7 +22,7 @@ def guest_of(data: bytes, start: int = 0x1FF0, layout: tuple[tuple[int, int, int
     """Two regions with this data, which may cross from one to the other, and 0x41 elsewhere."""
     guest = Guest(layout)
     for buffer in guest.buffers.values():
-        buffer[:] = [0x41] * len(buffer)
+        ctypes.memset(buffer, 0x41, len(buffer))
     for place, byte in enumerate(data, start):
         guest.buffers[place & ~0xFFF][place & 0xFFF] = byte
     return guest
@@ -80,7 +82,8 @@ def test_a_copy_within_itself_is_made_as_through_a_buffer() -> None:
 @pytest.mark.parametrize("end", [0, 0x2000, 0x2FFE, 0x2FFF])
 def test_the_length_of_texts_that_end_at_an_edge(name: str, address: int, end: int) -> None:
     guest = guest_of(b"\0\0"[: 0x3000 - end], end) if end else guest_of(b"")
-    run(f"print({name}(0x{address:x}));", guest)
+    guest.direct.registers[RAX] = address
+    run(f"print({name}(@rax));", guest)
 
 
 def test_a_text_at_the_end_of_the_address_space() -> None:

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from effort import often
 from hypothesis import given, settings, strategies as st
 from linux_world import AT_FDCWD, O_CREAT, O_DIRECTORY, O_PATH, O_RDWR, O_TRUNC, O_WRONLY, Guest
 
@@ -185,7 +186,7 @@ def test_a_directory_of_too_many_entries_is_not_moved_upwards(folder: Path) -> N
     assert guest.kernel.reached_limits == {"max_root_files"}
 
 
-@settings(max_examples=60)
+@settings(max_examples=often(30, 300))
 @given(data=st.data())
 def test_no_sequence_of_links_and_moves_leads_out(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
