@@ -33,7 +33,7 @@ from hds.version import VERSION
 
 @dataclass(frozen=True)
 class Subcommand:
-    """A subcommand: its module has `configure(parser)` and `run(arguments) -> ExitCode`.
+    """A subcommand: its module has `configure(parser)`, a frozen class `Options` and `run(options)`.
 
     `examples` are whole command lines.
     """
@@ -187,7 +187,7 @@ def _carry_out(words: Sequence[str]) -> int:
         configure(parser, row)
         parsed = parser.parse_args(words[1:])
         as_json = getattr(parsed, "format", None) == "json" or getattr(parsed, "json", False)
-        code: int = module.run(parsed)
+        code: int = module.run(module.Options.of(parsed))
         return code
     except StreamFailed:
         raise

@@ -8,14 +8,8 @@ from vm.face import lazy
 
 if TYPE_CHECKING:
     from hds.session.availability import refused_commands as refused_commands
-    from hds.session.bundles import (
-        Compiled as Compiled,
-        compile_source as compile_source,
-        programs_of as programs_of,
-        read_commands_or_bundle as read_commands_or_bundle,
-        read_source_or_compiled as read_source_or_compiled,
-    )
-    from hds.session.engines import ENGINES as ENGINES, add_engine as add_engine, load_engine as load_engine
+    from hds.session.command_scripts import read_command_file as read_command_file
+    from hds.session.engines import ENGINES as ENGINES, load_engine as load_engine
     from hds.session.scripts import Scripts as Scripts
     from hds.session.session import PROMPT as PROMPT, ScriptError as ScriptError, Session as Session
     from hds.session.summary import (
@@ -25,15 +19,17 @@ if TYPE_CHECKING:
         summarize as summarize,
         why_stopped as why_stopped,
     )
+    from hds.session.symbols import announce_programs as announce_programs
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
             "availability": "refused_commands",
-            "bundles": "Compiled compile_source programs_of read_commands_or_bundle read_source_or_compiled",
-            "engines": "ENGINES add_engine load_engine",
+            "command_scripts": "read_command_file",
+            "engines": "ENGINES load_engine",
             "scripts": "Scripts",
             "session": "PROMPT ScriptError Session",
             "summary": "failure_of guest_exit_code statistics summarize why_stopped",
+            "symbols": "announce_programs",
         },
     )

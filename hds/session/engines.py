@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
-
 from hds.exit_codes import ExitCode
 from hds.inputs import refuse
 from vm import Engine
 from vm.facts.limits import Limits
 
 ENGINES = ("reference", "native")
-
-
-def add_engine(parser: argparse.ArgumentParser, *more: str, default: str | None = "reference") -> None:
-    """--engine; `more` are further choices of a subcommand. Without a default it is native where llvmlite imports."""
-    usual = default or "native where llvmlite is installed"
-    parser.add_argument(
-        "--engine", choices=(*ENGINES, *more), default=default, help=f"what runs the bytecode (default {usual})"
-    )
 
 
 def default_engine(limits: Limits) -> Engine:

@@ -5,32 +5,26 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from hds.exit_codes import ExitCode
-from hds.inputs import (
-    COMMAND_LINE,
-    InputError,
+from hds.cli.options import (
+    Compiling,
+    Inputs,
+    TextKind,
     add_compiling,
-    add_execute,
+    add_inputs,
     add_kind,
     add_limits,
     add_programs,
-    chosen_limits,
-    drives,
-    is_script,
-    new_compiler,
-    read_source,
-    refuse,
-    source_argument,
-    with_arguments,
+    options_of,
 )
+from hds.exit_codes import ExitCode
+from hds.inputs import InputError, refuse
 from hds.report import Failure, report
 
 if TYPE_CHECKING:
     from lang import Diagnostic, SourceFile
-    from vm.facts.limits import Limits
 
 COUNTED_ERRORS = 1000
 _NOT_ASSEMBLED = "only the syntax of assembly text is checked: the package keystone-engine is not installed"
@@ -38,8 +32,7 @@ _NOT_ASSEMBLED = "only the syntax of assembly text is checked: the package keyst
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The options of `hds check`."""
-    parser.add_argument("files", nargs="*", metavar="FILE", help="command files or bare scripts; - for standard input")
-    add_execute(parser, "TEXT", "a command file or a bare script as an argument")
+    add_inputs(parser)
     parser.add_argument("--format", choices=("text", "json", "sarif"), default="text", help="default text")
     parser.add_argument(
         "--target",
@@ -58,42 +51,57 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_limits(parser)
 
 
-def run(arguments: argparse.Namespace) -> ExitCode:
+@dataclass(frozen=True)
+class Options:
+    """What the command line says; `disable` and `enable` are codes."""
+
+    inputs: Inputs
+    kind: TextKind
+    compiling: Compiling
+    format: str
+    target: str
+    disable: tuple[str, ...]
+    enable: tuple[str, ...]
+    warnings_as_errors: bool
+
+    @classmethod
+    def of(cls, found: argparse.Namespace) -> Options:
+        """What the parser found."""
+        made = {"inputs": Inputs.of(found), "kind": TextKind.of(found), "compiling": Compiling.of(found)}
+        return options_of(cls, found, **made)
+
+
+def run(options: Options) -> ExitCode:
     """Check every input; the exit code of the worst one."""
     from lang import Severity
 
-    limits = chosen_limits(arguments)
-    _check_codes(arguments)
-    if not arguments.files and arguments.execute is None:
-        refuse("give at least one file, `-` for standard input, or -e TEXT", ExitCode.USAGE)
+    _check_codes(options)
     findings: list[Diagnostic] = []
     failures: list[Failure] = []
     left_out: dict[str, int] = {}
     worst = ExitCode.OK
     unread = 0
-    for name in [*arguments.files, *([COMMAND_LINE] if arguments.execute is not None else [])]:
-        try:
-            source = _source(name, arguments, limits)
-        except InputError as error:
-            failures.append(error.failure)
-            worst = max(worst, error.code)
+    for source in options.inputs.sources():
+        if isinstance(source, InputError):
+            failures.append(source.failure)
+            worst = max(worst, source.code)
             unread += 1
             continue
-        found = sorted(wanted(check(source, arguments, limits), arguments), key=_by_place)
-        kept, dropped = at_most(found, limits.max_errors)
+        found = sorted(wanted(check(options.compiling.with_arguments(source), options), options), key=_by_place)
+        kept, dropped = at_most(found, options.compiling.limits.max_errors)
         findings += kept
         if dropped:
             left_out[source.name] = dropped
-    _show(findings, failures, arguments.format)
+    _show(findings, failures, options.format)
     for name, count in left_out.items():
         print(f"{name}: {count} more errors are left out (limit max_errors)", file=sys.stderr)
     severities = [item.severity for item in findings]
     errors = severities.count(Severity.ERROR) + sum(left_out.values())
     warnings = severities.count(Severity.WARNING)
-    inputs = len(arguments.files) + (arguments.execute is not None) - unread
+    inputs = len(options.inputs) - unread
     counts = (errors, warnings, severities.count(Severity.PORTABILITY), severities.count(Severity.REMARK))
     print(_summary(inputs, unread, *counts), file=sys.stderr)
-    if errors or (arguments.warnings_as_errors and warnings):
+    if errors or (options.warnings_as_errors and warnings):
         worst = max(worst, ExitCode.FAILED)
     return worst
 
@@ -113,19 +121,13 @@ def _show(findings: list[Diagnostic], failures: list[Failure], form: str) -> Non
             print(render(item))
 
 
-def _source(name: str, arguments: argparse.Namespace, limits: Limits) -> SourceFile:
-    source = (
-        source_argument(arguments.execute) if name == COMMAND_LINE else read_source(name, limits, drives(arguments))
-    )
-    return with_arguments(source, arguments)
-
-
-def check(source: SourceFile, arguments: argparse.Namespace, limits: Limits) -> list[Diagnostic]:
+def check(source: SourceFile, options: Options) -> list[Diagnostic]:
     """All findings of one input; the scripts of a command file share their globals, in order."""
     # The parser is not to give up before all errors are counted.
-    compiler = new_compiler(arguments, replace(limits, max_errors=max(limits.max_errors, COUNTED_ERRORS)))
+    limits = options.compiling.limits
+    compiler = options.compiling.compiler(replace(limits, max_errors=max(limits.max_errors, COUNTED_ERRORS)))
     compiler.portability = True
-    if is_script(arguments, source):
+    if options.kind.is_script(source):
         return list(compiler.compile(source).diagnostics)
     from hds.session import Scripts, refused_commands
     from vm import GlobalStore, Interpreter
@@ -139,23 +141,23 @@ def check(source: SourceFile, arguments: argparse.Namespace, limits: Limits) -> 
     return list(places.values())
 
 
-def _check_codes(arguments: argparse.Namespace) -> None:
+def _check_codes(options: Options) -> None:
     """Unknown codes, and errors, cannot be switched."""
     from hds.report import code_titles
 
-    for code in (*arguments.disable, *arguments.enable):
+    for code in (*options.disable, *options.enable):
         if code not in code_titles():
             refuse(f"{code} is no diagnostic code; `hds list diagnostics` shows them", ExitCode.USAGE)
         if code.startswith("E"):
             refuse(f"{code} is an error: it cannot be switched off or on", ExitCode.USAGE)
 
 
-def wanted(findings: list[Diagnostic], arguments: argparse.Namespace) -> list[Diagnostic]:
+def wanted(findings: list[Diagnostic], options: Options) -> list[Diagnostic]:
     """Without what the user switched off, and without portability remarks where hds itself is the target."""
     from lang import Severity
 
-    off = set(arguments.disable) - set(arguments.enable)
-    no_portability = arguments.target == "hds"
+    off = set(options.disable) - set(options.enable)
+    no_portability = options.target == "hds"
     return [
         item
         for item in findings

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from hds.exit_codes import ExitCode
-from hds.inputs import (
+from hds.cli.options import (
+    Compiling,
+    Input,
+    TextKind,
     add_compiling,
     add_input,
     add_kind,
     add_limits,
     add_programs,
-    chosen_limits,
-    located,
-    refuse,
-    require_source,
-    with_arguments,
+    options_of,
 )
+from hds.exit_codes import ExitCode
+from hds.inputs import refuse
 from hds.report import output
 from vm import FileRefused, write_file
 
@@ -43,16 +44,33 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_limits(parser)
 
 
-def run(arguments: argparse.Namespace) -> ExitCode:
+@dataclass(frozen=True)
+class Options:
+    """What the command line says; without `output` it is standard output, for texts only."""
+
+    input: Input
+    kind: TextKind
+    compiling: Compiling
+    output: str | None
+    emit: Literal["hdc", "llvm", "asm"]
+
+    @classmethod
+    def of(cls, found: argparse.Namespace) -> Options:
+        """What the parser found."""
+        made = {"input": Input.of(found), "kind": TextKind.of(found), "compiling": Compiling.of(found)}
+        return options_of(cls, found, **made)
+
+
+def run(options: Options) -> ExitCode:
     """Compile, verify, write."""
-    from hds.session import compile_source, programs_of
+    from hds.cli.bundles import compile_source, programs_of
     from vm import Bundle, VerificationError, encode_program, verify, write_bundle
 
-    limits = chosen_limits(arguments)
-    if arguments.output is None and arguments.emit == "hdc":
+    compiling, limits = options.compiling, options.compiling.limits
+    if options.output is None and options.emit == "hdc":
         refuse("say with -o where to write (- for standard output)", ExitCode.USAGE)
-    source = with_arguments(require_source(arguments, limits), arguments)
-    compiled = compile_source(source, arguments, limits)
+    source = compiling.with_arguments(options.input.source())
+    compiled = compile_source(source, options.kind, compiling)
     if compiled is None:
         return ExitCode.FAILED
     programs = programs_of(compiled)
@@ -61,11 +79,12 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             verify(program, limits)
         except VerificationError as error:
             refuse(f"{title or source.name}: {error}", ExitCode.FAILED)
-    if arguments.emit != "hdc":
-        _write(located(arguments.output or "-", arguments), _native_text(programs, arguments.emit, limits).encode())
+    path = compiling.reading.locate("-" if options.output is None else options.output)
+    if options.emit != "hdc":
+        _write(path, _native_text(programs, options.emit, limits).encode())
         return ExitCode.OK
     data = write_bundle(compiled) if isinstance(compiled, Bundle) else encode_program(compiled)
-    _write(located(arguments.output, arguments), data)
+    _write(path, data)
     size = sum(program.size for _, program in programs)
     scripts = f"{len(programs)} script{'' if len(programs) == 1 else 's'}"
     print(f"{source.name}: {scripts}, {size} bytes of program, {len(data)} bytes written", file=sys.stderr)

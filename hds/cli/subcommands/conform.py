@@ -10,11 +10,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hds.cli.options import Reading, add_drives, add_engine, add_limits, options_of
 from hds.exit_codes import ExitCode
-from hds.inputs import add_drives, add_limits, chosen_limits, decode_text, located, read_bytes, refuse
-from hds.session import ENGINES, add_engine, load_engine
+from hds.inputs import decode_text, read_bytes, refuse
+from hds.session import ENGINES, load_engine
 
 if TYPE_CHECKING:
     from hds.cli.conformance import Verdict
@@ -29,25 +31,40 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_limits(parser)
 
 
-def run(arguments: argparse.Namespace) -> ExitCode:
+@dataclass(frozen=True)
+class Options:
+    """What the command line says."""
+
+    files: tuple[str, ...]
+    format: str
+    engine: str
+    reading: Reading
+
+    @classmethod
+    def of(cls, found: argparse.Namespace) -> Options:
+        """What the parser found."""
+        return options_of(cls, found, reading=Reading.of(found))
+
+
+def run(options: Options) -> ExitCode:
     """Run all vectors; the last line counts them."""
     from hds.cli.conformance import MalformedVector, Runner, read_vectors
 
-    limits = chosen_limits(arguments)
-    names = ENGINES if arguments.engine == "both" else (arguments.engine,)
+    reading, limits = options.reading, options.reading.limits
+    names = ENGINES if options.engine == "both" else (options.engine,)
     runner = Runner([load_engine(name, limits) for name in names], limits)
     passed = failed = 0
-    for path in arguments.files:
+    for path in options.files:
         try:
-            vectors = read_vectors(decode_text(path, read_bytes(located(path, arguments), limits)))
+            vectors = read_vectors(decode_text(path, read_bytes(reading.locate(path), limits)))
         except MalformedVector as error:
             refuse(f"{path}: {error}", ExitCode.FAILED)
         for vector in vectors:
             verdict = runner.judge(vector)
             passed, failed = passed + verdict.passed, failed + (not verdict.passed)
-            _show(verdict, arguments.format)
+            _show(verdict, options.format)
     total = {"passed": passed, "failed": failed}
-    print(json.dumps(total) if arguments.format == "json" else f"{passed} passed, {failed} failed")
+    print(json.dumps(total) if options.format == "json" else f"{passed} passed, {failed} failed")
     return ExitCode.FAILED if failed else ExitCode.OK
 
 

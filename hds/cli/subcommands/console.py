@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from dataclasses import dataclass
 
 from hds.cli.console import Console
-from hds.cli.subcommands.run import add_guest, add_session, new_session
+from hds.cli.guest import SessionOptions, add_guest, add_session, new_session
+from hds.cli.options import add_compiling, add_engine, add_limits
 from hds.cli.word_order import refuse_script_as_program
 from hds.exit_codes import ExitCode
-from hds.inputs import add_compiling, add_limits, chosen_limits
-from hds.session import add_engine
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -28,20 +28,32 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(flags=frozenset(parser._option_string_actions))
 
 
-def run(arguments: argparse.Namespace) -> ExitCode:
+@dataclass(frozen=True)
+class Options:
+    """What the command line says."""
+
+    session: SessionOptions
+
+    @classmethod
+    def of(cls, found: argparse.Namespace) -> Options:
+        """What the parser found."""
+        return cls(SessionOptions.of(found, tuple(found.words)))
+
+
+def run(options: Options) -> ExitCode:
     """Carry the subcommand out."""
     from hds.report import Questions, Terminal
     from hds.report.records import lost_bytes, lost_messages
     from hds.session import summarize
 
     console = Console()
-    limits = chosen_limits(arguments)
-    if arguments.words and arguments.kind is None:
-        name = shlex.quote(arguments.words[0])
-        refuse_script_as_program(arguments.words[0], f"hds run {name}, or: hds console < {name}")
-    reporter = Terminal(arguments.guest_output, limits)
+    guest = options.session.guest
+    if guest.words and guest.kind is None:
+        name = shlex.quote(guest.words[0])
+        refuse_script_as_program(guest.words[0], f"hds run {name}, or: hds console < {name}")
+    reporter = Terminal(guest.guest_output, options.session.compiling.limits)
     questions = Questions(next_commands=console.next_commands)
-    session = new_session(arguments, list(arguments.words), limits, reporter, questions)
+    session = new_session(options.session, reporter, questions)
     process = session.process
     if process is not None:
         session.notice(session.execution.instruction_line(process))
@@ -50,7 +62,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     finally:
         session.close()
         losses = session.machine.messages.losses
-        if arguments.emulate_message_loss and losses.messages:
+        if guest.emulate_message_loss and losses.messages:
             session.notice(f"messages: {lost_messages(losses)}")
     for line in lost_bytes(summarize(session).outputs):
         session.notice(line)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hds.cli.options import Compiling, Input, TextKind, add_compiling, add_input, add_kind, add_limits
 from hds.exit_codes import ExitCode
-from hds.inputs import add_compiling, add_input, add_kind, add_limits, chosen_limits, refuse
+from hds.inputs import refuse
 
 if TYPE_CHECKING:
-    from hds.session import Compiled
-    from vm.facts.limits import Limits
+    from hds.cli.bundles import Compiled
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,18 +23,31 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_limits(parser)
 
 
-def run(arguments: argparse.Namespace) -> ExitCode:
+@dataclass(frozen=True)
+class Options:
+    """What the command line says."""
+
+    input: Input
+    kind: TextKind
+    compiling: Compiling
+
+    @classmethod
+    def of(cls, found: argparse.Namespace) -> Options:
+        """What the parser found."""
+        return cls(Input.of(found), TextKind.of(found), Compiling.of(found))
+
+
+def run(options: Options) -> ExitCode:
     """Read or compile, verify, list."""
-    from hds.session import programs_of
+    from hds.cli.bundles import programs_of
     from vm import VerificationError, listing_of, verify
 
-    limits = chosen_limits(arguments)
-    compiled = _compiled(arguments, limits)
+    compiled = _compiled(options)
     if compiled is None:
         return ExitCode.FAILED
     for number, (title, program) in enumerate(programs_of(compiled)):
         try:
-            verify(program, limits)
+            verify(program, options.compiling.limits)
         except VerificationError as error:
             refuse(f"{title or 'the program'} is not well-formed: {error}", ExitCode.FAILED)
         text = ("\n" if number else "") + (f"; script at {title}\n" if title else "") + listing_of(program)
@@ -41,9 +55,9 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     return ExitCode.OK
 
 
-def _compiled(arguments: argparse.Namespace, limits: Limits) -> Compiled | None:
-    from hds.session import compile_source, read_source_or_compiled
+def _compiled(options: Options) -> Compiled | None:
+    from hds.cli.bundles import compile_source, read_source_or_compiled
     from lang import SourceFile
 
-    found = read_source_or_compiled(arguments, limits)
-    return compile_source(found, arguments, limits) if isinstance(found, SourceFile) else found
+    found = read_source_or_compiled(options.input, options.compiling)
+    return compile_source(found, options.kind, options.compiling) if isinstance(found, SourceFile) else found

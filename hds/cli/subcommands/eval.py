@@ -7,30 +7,26 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hds.exit_codes import ExitCode
-from hds.inputs import (
+from hds.cli.options import (
+    Compiling,
+    Input,
+    Reading,
     add_compiling,
+    add_engine,
     add_input,
     add_limits,
     add_programs,
-    chosen_limits,
-    drives,
-    locate,
-    new_compiler,
-    parse_number,
-    read_bytes,
-    refuse,
-    require_source,
-    with_arguments,
+    options_of,
 )
+from hds.exit_codes import ExitCode
+from hds.inputs import parse_number, read_bytes, refuse
 from hds.report import Failure, FailureKind, compile_failure
-from hds.session import add_engine, load_engine
+from hds.session import load_engine
 
 if TYPE_CHECKING:
     from hds.cli.eval_host import EvalHost
     from lang import Compilation
     from vm import RunResult
-    from vm.facts.limits import Limits
 
 SHOWN_REGISTERS = (
     *("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp"),
@@ -71,41 +67,60 @@ class _Region:
     length: int
 
 
-def run(arguments: argparse.Namespace) -> ExitCode:
+@dataclass(frozen=True)
+class Options:
+    """What the command line says."""
+
+    input: Input
+    compiling: Compiling
+    reg: tuple[str, ...]
+    memory: tuple[str, ...]
+    dump_registers: bool
+    dump_memory: tuple[str, ...]
+    json: bool
+    engine: str
+
+    @classmethod
+    def of(cls, found: argparse.Namespace) -> Options:
+        """What the parser found."""
+        return options_of(cls, found, input=Input.of(found), compiling=Compiling.of(found))
+
+
+def run(options: Options) -> ExitCode:
     """Compile, run, show."""
     from vm import GlobalConflict, GlobalStore, VerificationError
 
-    limits = chosen_limits(arguments)
-    source = with_arguments(require_source(arguments, limits), arguments)
-    host = _host(arguments, limits)
-    regions = [_region(text) for text in arguments.dump_memory]
-    made = new_compiler(arguments, limits).compile(source)
-    _show_findings(made, arguments.json)
+    compiling, limits = options.compiling, options.compiling.limits
+    source = compiling.with_arguments(options.input.source())
+    host = _host(options)
+    regions = [_region(text) for text in options.dump_memory]
+    made = compiling.compiler().compile(source)
+    _show_findings(made, options.json)
     result: RunResult | None = None
     if made.program is not None:
-        engine = load_engine(arguments.engine, limits)
+        engine = load_engine(options.engine, limits)
         try:
             loaded = engine.load(made.program, GlobalStore(limits))
         except (VerificationError, GlobalConflict) as error:
             refuse(str(error), ExitCode.FAILED)
         result = engine.run(loaded, host)
-    if arguments.json:
+    if options.json:
         from hds.report import write_object
 
         write_object(_as_json(made, result, host, regions))
     else:
-        _show(arguments, made, result, host, regions)
+        _show(options, made, result, host, regions)
     if result is None:
         return ExitCode.FAILED
     return ExitCode.OK if result.ok else ExitCode.RUNTIME
 
 
-def _host(arguments: argparse.Namespace, limits: Limits) -> EvalHost:
+def _host(options: Options) -> EvalHost:
     from hds.cli.eval_host import EvalHost
     from vm.facts.registers import REGISTER_INDEX, REGISTERS, STORAGES
 
-    host = EvalHost(shows=not arguments.json, most=limits.max_kept_messages)
-    for text in arguments.reg:
+    host = EvalHost(shows=not options.json, most=options.compiling.limits.max_kept_messages)
+    for text in options.reg:
         name, _, number = text.partition("=")
         index, value = REGISTER_INDEX.get(name.removeprefix("@").lower()), parse_number(number)
         if index is None or value is None:
@@ -113,19 +128,19 @@ def _host(arguments: argparse.Namespace, limits: Limits) -> EvalHost:
         view = REGISTERS[index]
         storage = STORAGES[view.storage]
         host.registers[storage] = view.insert(host.registers.get(storage, 0), value)
-    for text in arguments.memory:
+    for text in options.memory:
         place, _, content = text.partition("=")
         address = parse_number(place)
-        data = _content(content, arguments, limits)
+        data = _content(content, options.compiling.reading)
         if address is None or data is None or address + max(len(data), 1) > 1 << 64:
             refuse(f"--memory {text[:60]}: expected ADDRESS=HEX or ADDRESS=@FILE", ExitCode.USAGE)
         host.map(address, len(data), data)
     return host
 
 
-def _content(text: str, arguments: argparse.Namespace, limits: Limits) -> bytes | None:
+def _content(text: str, reading: Reading) -> bytes | None:
     if text.startswith("@"):
-        return read_bytes(locate(text[1:], drives(arguments)), limits, "max_guest_memory")
+        return read_bytes(reading.locate(text[1:]), reading.limits, "max_guest_memory")
     try:
         return bytes.fromhex(text)
     except ValueError:
@@ -150,7 +165,7 @@ def _show_findings(made: Compilation, as_json: bool) -> None:
 
 
 def _show(
-    arguments: argparse.Namespace,
+    options: Options,
     made: Compilation,
     result: RunResult | None,
     host: EvalHost,
@@ -167,7 +182,7 @@ def _show(
         print(f"hds: request of the host: {name}({shown})", file=sys.stderr)
     if host.unkept_requests:
         print(f"hds: and {host.unkept_requests} more requests (limit max_kept_messages)", file=sys.stderr)
-    if arguments.dump_registers:
+    if options.dump_registers:
         for name in SHOWN_REGISTERS:
             print(f"{name:<6} {host.registers.get(name, 0):016x}", file=sys.stderr)
     for region in regions:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import textwrap
+from dataclasses import dataclass
 
 from hds.exit_codes import ExitCode
 
@@ -14,17 +15,29 @@ VISIBLE_RETURN = "\N{SYMBOL FOR CARRIAGE RETURN}"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The options of `hds explain`."""
-    parser.add_argument("code", nargs="+", metavar="CODE", help="a code such as E031, W014 or P060")
+    parser.add_argument("codes", nargs="+", metavar="CODE", help="a code such as E031, W014 or P060")
 
 
-def run(arguments: argparse.Namespace) -> ExitCode:
+@dataclass(frozen=True)
+class Options:
+    """What the command line says."""
+
+    codes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, found: argparse.Namespace) -> Options:
+        """What the parser found."""
+        return cls(tuple(found.codes))
+
+
+def run(options: Options) -> ExitCode:
     """Explain every code; unknown ones get the nearest known one as a hint."""
     from hds.report import code_titles
     from lang import nearest_name
 
     texts: list[str] = []
     worst = ExitCode.OK
-    for word in arguments.code:
+    for word in options.codes:
         text = explanation(word.upper())
         if text is None:
             near = nearest_name(word.upper(), code_titles())

@@ -5,35 +5,22 @@ from __future__ import annotations
 import argparse
 import difflib
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hds.cli.options import Inputs, TextKind, add_drives, add_inputs, add_kind, add_limits, options_of
 from hds.exit_codes import ExitCode
-from hds.inputs import (
-    COMMAND_LINE,
-    InputError,
-    add_drives,
-    add_execute,
-    add_kind,
-    add_limits,
-    chosen_limits,
-    drives,
-    is_script,
-    read_source,
-    refuse,
-    source_argument,
-)
+from hds.inputs import InputError, refuse
 from hds.report import output, report
 from vm import FileRefused, write_file
 
 if TYPE_CHECKING:
     from lang import SourceFile
-    from vm.facts.limits import Limits
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The options of `hds fmt`."""
-    parser.add_argument("files", nargs="*", metavar="FILE", help="command files or bare scripts; - for standard input")
-    add_execute(parser, "TEXT", "a command file or a bare script as an argument")
+    add_inputs(parser)
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--check", action="store_true", help="write nothing; show what would change and exit with 1")
     group.add_argument("-w", "--write", action="store_true", help="write the files in place")
@@ -42,41 +29,47 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_limits(parser)
 
 
-def run(arguments: argparse.Namespace) -> ExitCode:
+@dataclass(frozen=True)
+class Options:
+    """What the command line says."""
+
+    inputs: Inputs
+    kind: TextKind
+    check: bool
+    write: bool
+
+    @classmethod
+    def of(cls, found: argparse.Namespace) -> Options:
+        """What the parser found."""
+        return options_of(cls, found, inputs=Inputs.of(found), kind=TextKind.of(found))
+
+
+def run(options: Options) -> ExitCode:
     """Lay out every input; the exit code of the worst one."""
-    limits = chosen_limits(arguments)
-    if not arguments.files and arguments.execute is None:
-        refuse("give at least one file, `-` for standard input, or -e TEXT", ExitCode.USAGE)
     worst = ExitCode.OK
-    for name in [*arguments.files, *([COMMAND_LINE] if arguments.execute is not None else [])]:
-        try:
-            source = (
-                source_argument(arguments.execute)
-                if name == COMMAND_LINE
-                else read_source(name, limits, drives(arguments))
-            )
-        except InputError as error:
-            report(error.failure, as_json=False)
-            worst = max(worst, error.code)
-            continue
-        worst = max(worst, _lay_out(source, arguments, limits))
+    for source in options.inputs.sources():
+        if isinstance(source, InputError):
+            report(source.failure, as_json=False)
+            worst = max(worst, source.code)
+        else:
+            worst = max(worst, _lay_out(source, options))
     return worst
 
 
-def _lay_out(source: SourceFile, arguments: argparse.Namespace, limits: Limits) -> ExitCode:
+def _lay_out(source: SourceFile, options: Options) -> ExitCode:
     from hds.layout import CannotLayOut, lay_out_commands, lay_out_script
     from lang import render
 
-    lay_out = lay_out_script if is_script(arguments, source) else lay_out_commands
+    lay_out = lay_out_script if options.kind.is_script(source) else lay_out_commands
     try:
-        text = lay_out(source, limits)
+        text = lay_out(source, options.inputs.reading.limits)
     except CannotLayOut as error:
         for item in error.diagnostics:
             print(render(item), file=sys.stderr)
         return ExitCode.FAILED
-    if arguments.check:
+    if options.check:
         return _compare(source, text)
-    if arguments.write and not source.name.startswith("<"):
+    if options.write and not source.name.startswith("<"):
         if text != source.text:
             try:
                 write_file(source.name, text.encode())

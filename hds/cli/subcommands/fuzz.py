@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
+from hds.cli.options import Reading, add_drives, number_of_seconds, options_of
 from hds.exit_codes import ExitCode
 from hds.fuzzing import LAWS, Failure, Law, run as run_campaign, saved
-from hds.inputs import add_drives, located, number_of_seconds, refuse
+from hds.inputs import refuse
 from vm import FileRefused
 
 DEFAULT_SECONDS = 60.0
@@ -29,16 +31,33 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_drives(parser)
 
 
-def run(arguments: argparse.Namespace) -> ExitCode:
+@dataclass(frozen=True)
+class Options:
+    """What the command line says; without `law` all are tried."""
+
+    cases: int | None
+    seconds: float | None
+    seed: int
+    law: tuple[str, ...] | None
+    save: str | None
+    reading: Reading
+
+    @classmethod
+    def of(cls, found: argparse.Namespace) -> Options:
+        """What the parser found."""
+        return options_of(cls, found, reading=Reading.of(found))
+
+
+def run(options: Options) -> ExitCode:
     """Try cases until the budget is used up; exit code 0 only if no law was broken."""
-    laws = tuple(law for law in LAWS if not arguments.law or law.name in arguments.law)
-    return fuzz(laws, arguments)
+    laws = tuple(law for law in LAWS if not options.law or law.name in options.law)
+    return fuzz(laws, options)
 
 
-def fuzz(laws: tuple[Law, ...], arguments: argparse.Namespace) -> ExitCode:
+def fuzz(laws: tuple[Law, ...], options: Options) -> ExitCode:
     """The campaign with these laws."""
-    folder = None if arguments.save is None else Path(located(arguments.save, arguments))
-    seconds = arguments.seconds if arguments.cases is not None or arguments.seconds is not None else DEFAULT_SECONDS
+    folder = None if options.save is None else Path(options.reading.locate(options.save))
+    seconds = options.seconds if options.cases is not None or options.seconds is not None else DEFAULT_SECONDS
 
     def found(failure: Failure) -> None:
         print(f"FAILED {failure.law.name}, seed {failure.seed}, case {failure.number}: {failure.why}", flush=True)
@@ -52,7 +71,7 @@ def fuzz(laws: tuple[Law, ...], arguments: argparse.Namespace) -> ExitCode:
         elif isinstance(failure.case, str):
             print("\n".join("    " + line for line in failure.case.splitlines()))
 
-    passed, failed, skipped = run_campaign(laws, arguments.seed, cases=arguments.cases, seconds=seconds, found=found)
+    passed, failed, skipped = run_campaign(laws, options.seed, cases=options.cases, seconds=seconds, found=found)
     for name in sorted(skipped):
         print(f"skipped {name}: the native engine is not available")
     print(f"{passed} passed, {failed} failed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import dataclass
 
 from hds.cli.tables import TABLES, Table
 from hds.exit_codes import ExitCode
@@ -15,10 +16,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=("text", "json"), default="text", help="json: one object a line")
 
 
-def run(arguments: argparse.Namespace) -> ExitCode:
+@dataclass(frozen=True)
+class Options:
+    """What the command line says."""
+
+    table: str
+    format: str
+
+    @classmethod
+    def of(cls, found: argparse.Namespace) -> Options:
+        """What the parser found."""
+        return cls(found.table, found.format)
+
+
+def run(options: Options) -> ExitCode:
     """Show one table."""
-    table = TABLES[arguments.table]()
-    if arguments.format == "json":
+    table = TABLES[options.table]()
+    if options.format == "json":
         for row in table.rows:
             print(json.dumps(dict(zip(table.columns, row, strict=True))))
     else:

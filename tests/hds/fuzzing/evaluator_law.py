@@ -113,7 +113,7 @@ REJECTION = Law("rejection", "checker and evaluator reject the same programs", _
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     fuzz.configure(parser)
-    code = fuzz.fuzz((LAW, REJECTION), parser.parse_args())
+    code = fuzz.fuzz((LAW, REJECTION), fuzz.Options.of(parser.parse_args()))
     for outcome, count in OUTCOMES.most_common():
         print(f"  {count:6} {outcome}", file=sys.stderr)
     sys.exit(code)

@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterable
 
+from hds.cli.options import Compiling, Input, TextKind
 from hds.exit_codes import ExitCode
-from hds.inputs import (
-    STANDARD_INPUT,
-    decode_text,
-    drives,
-    is_script,
-    locate,
-    new_compiler,
-    read_bytes,
-    refuse,
-    require_source,
-    with_arguments,
-)
+from hds.inputs import STANDARD_INPUT, decode_text, read_bytes, refuse
 from lang import Diagnostic, Severity, SourceFile, render
 from vm import Bundle, Program, ProgramFormatError, decode_program, is_bundle, is_compiled, read_bundle
-from vm.facts.limits import Limits
 
 Compiled = Program | Bundle
 SUFFIX = ".hdc"
 
 
-def compile_source(source: SourceFile, arguments: argparse.Namespace, limits: Limits) -> Compiled | None:
+def compile_source(source: SourceFile, kind: TextKind, compiling: Compiling) -> Compiled | None:
     """The program of a bare script or the bundle of a command file; None when there are errors. Findings are shown."""
-    compiler = new_compiler(arguments, limits)
-    if is_script(arguments, source):
+    compiler = compiling.compiler()
+    if kind.is_script(source):
         made = compiler.compile(source)
         _show(made.diagnostics)
         return made.program
-    from hds.session.availability import refused_commands
-    from hds.session.command_scripts import read_command_file
-    from hds.session.symbols import announce_programs
+    from hds.session import announce_programs, read_command_file, refused_commands
 
-    file = read_command_file(source, limits, compiler.drives)
+    file = read_command_file(source, compiling.limits, compiler.drives)
     announce_programs(file.commands, compiler)
     findings = [*file.findings, *refused_commands(file)]
     programs: dict[int, Program] = {}
@@ -53,31 +39,29 @@ def compile_source(source: SourceFile, arguments: argparse.Namespace, limits: Li
     return Bundle(source.name, source.text, tuple(sorted(programs.items())))
 
 
-def read_source_or_compiled(arguments: argparse.Namespace, limits: Limits) -> SourceFile | Compiled:
+def read_source_or_compiled(given: Input, compiling: Compiling) -> SourceFile | Compiled:
     """The one input of `hds run` and `hds disasm`: its first bytes say whether it is compiled. Exits with a message."""
-    if arguments.execute is not None or arguments.file is None:
-        return with_arguments(require_source(arguments, limits), arguments)
-    limit = "max_compiled_bytes" if arguments.file.lower().endswith(SUFFIX) else "max_source_bytes"
+    if given.execute is not None or given.file is None:
+        return compiling.with_arguments(given.source())
+    limit = "max_compiled_bytes" if given.file.lower().endswith(SUFFIX) else "max_source_bytes"
     try:
-        path = locate(arguments.file, drives(arguments))
-        data = read_bytes(path, limits, limit, getattr(arguments, "timeout", None))
+        path = given.reading.locate(given.file)
+        data = read_bytes(path, given.reading.limits, limit, given.timeout)
         if is_compiled(data) or path.lower().endswith(SUFFIX):
             return read_bundle(data) if is_bundle(data) else decode_program(data)
         name = STANDARD_INPUT if path == "-" else path
-        return with_arguments(SourceFile(name, decode_text(name, data)), arguments)
+        return compiling.with_arguments(SourceFile(name, decode_text(name, data)))
     except ProgramFormatError as error:
-        refuse(f"{arguments.file}: {error}", ExitCode.FAILED)
+        refuse(f"{given.file}: {error}", ExitCode.FAILED)
 
 
-def read_commands_or_bundle(
-    arguments: argparse.Namespace, limits: Limits
-) -> tuple[SourceFile, dict[int, Program] | None]:
+def read_commands_or_bundle(given: Input, compiling: Compiling) -> tuple[SourceFile, dict[int, Program] | None]:
     """The command file of `hds run`, and its programs when it is a bundle. Exits for what cannot be read."""
-    found = read_source_or_compiled(arguments, limits)
+    found = read_source_or_compiled(given, compiling)
     if isinstance(found, SourceFile):
         return found, None
     if isinstance(found, Program):
-        refuse(f"{arguments.file}: a bare script has no commands; hds run takes command files", ExitCode.FAILED)
+        refuse(f"{given.file}: a bare script has no commands; hds run takes command files", ExitCode.FAILED)
     return SourceFile(found.name, found.text), dict(found.programs)
 
 

@@ -1,0 +1,195 @@
+"""The options of `hds run` and `hds console`: guest, machine and session; and the session that they make."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from hds.cli.options import Compiling, Reading, number_of_seconds, options_of
+from hds.cli.word_order import note_known_flags
+from hds.exit_codes import ExitCode
+from hds.inputs import parse_number, read_bytes, refuse
+from hds.report import wait_at_most
+from hds.session import load_engine
+from machine.loaders import KINDS
+from vm.facts.numbers import DECIMAL, number_in
+
+if TYPE_CHECKING:
+    from hds.report import Questions
+    from hds.report.records import Record
+    from hds.session import Session
+    from machine import MachineOptions, Program, Reporter
+    from machine.kernel import World
+
+GUEST_OUTPUT = ("stderr", "stdout", "none")
+
+
+@dataclass(frozen=True)
+class GuestOptions:
+    """The guest program and its machine: `words` are the program and its arguments; none for a machine without one."""
+
+    words: tuple[str, ...]
+    reading: Reading
+    kind: str | None
+    base: int | None
+    entry: int | None
+    pid: int | None
+    kernel: str | None
+    env: tuple[str, ...]
+    guest_output: str
+    root: str | None
+    root_rw: str | None
+    stdin: str
+    cores: int
+    parallel: bool
+    emulate_message_loss: bool
+
+    def program(self) -> Program | None:
+        """What is loaded, if anything."""
+        from machine import Program
+
+        if not self.words:
+            return None
+        return Program(
+            self.words[0],
+            self.kind,
+            arguments=self.words[1:],
+            environment=self.env,
+            base=self.base,
+            entry=self.entry,
+            process_id=self.pid,
+        )
+
+    def machine(self) -> MachineOptions:
+        """The machine of a session whose messages are told as they come. Exits as `world`."""
+        from machine import MachineOptions
+
+        return MachineOptions(
+            limits=replace(self.reading.limits, max_kept_messages=0),
+            kernel=self.kernel,
+            cores=self.cores,
+            parallel=self.parallel,
+            world=self.world(),
+            emulate_message_loss=self.emulate_message_loss,
+        )
+
+    def world(self) -> World:
+        """What a Linux guest is shown of the host. Exits when its standard input or its folder cannot be read."""
+        from machine.kernel import World
+
+        reading = self.reading
+        source: bytes | int | None = None
+        if self.stdin == "-":
+            source = 0
+        elif self.stdin != "none":
+            source = read_bytes(reading.locate(self.stdin), reading.limits, "max_file_bytes")
+        shown = self.root_rw or self.root
+        folder = None if shown is None else reading.folder(shown)
+        return World(folder, self.root_rw is not None, source)
+
+
+@dataclass(frozen=True)
+class SessionOptions:
+    """A session; `flags` are those of the subcommand, which a guest may be given by mistake."""
+
+    guest: GuestOptions
+    compiling: Compiling
+    engine: str | None
+    timeout: float | None  # seconds
+    allow_modules: bool
+    flags: frozenset[str]
+
+    @classmethod
+    def of(cls, found: argparse.Namespace, words: tuple[str, ...]) -> SessionOptions:
+        """The flags of `add_session`; `words` are the program and its arguments."""
+        compiling = Compiling.of(found)
+        guest = options_of(GuestOptions, found, words=words, reading=compiling.reading)
+        return options_of(cls, found, guest=guest, compiling=compiling)
+
+
+def _kind_help() -> str:
+    by_content = " and ".join(kind.name for kind in KINDS.values() if not kind.suffixes)
+    by_name = (f"{kind.name} by {', '.join(kind.suffixes)}" for kind in KINDS.values() if kind.suffixes)
+    return f"what PROGRAM is (default: {by_content} by content, {' and '.join(by_name)} by name)"
+
+
+def add_guest(parser: argparse.ArgumentParser) -> None:
+    """The options about the guest program and its machine."""
+    guest = parser.add_argument_group("guest program")
+    guest.add_argument("--kind", choices=tuple(KINDS), help=_kind_help())
+    guest.add_argument("--base", type=_number, metavar="ADDRESS", help="where raw code or a listing is loaded (hex)")
+    guest.add_argument("--entry", type=_number, metavar="ADDRESS", help="where it starts (hex; default: its start)")
+    guest.add_argument("--pid", type=_process_id, metavar="PID", help="its process id (hex; default 1000)")
+    guest.add_argument("--kernel", choices=("linux", "nt", "bare"), help="what answers system calls")
+    guest.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="an environment variable")
+    guest.add_argument("--guest-output", choices=GUEST_OUTPUT, default="stderr", help="where it writes")
+    shown = guest.add_mutually_exclusive_group()
+    shown.add_argument("--root", metavar="DIR", help="a folder that a Linux guest sees as /, read-only")
+    shown.add_argument("--root-rw", metavar="DIR", help="the same, and it may write there")
+    guest.add_argument("--stdin", default="none", metavar="FILE", help="what it reads: a file, -, none (default)")
+    guest.add_argument("--cores", type=_count, default=1, metavar="N", help="emulated cores (default 1)")
+    guest.add_argument(
+        "--parallel", action="store_true", help="run the cores at the same time; no two runs are the same then"
+    )
+
+
+def add_session(group: argparse._ActionsContainer) -> None:
+    """The options about the session that `run` and `console` share."""
+    group.add_argument(
+        "--timeout",
+        type=number_of_seconds,
+        metavar="SECONDS",
+        help="end every run after this much real time, behind the script under way; time at a prompt does not count",
+    )
+    group.add_argument("--allow-modules", action="store_true", help="let `output create ... module` load code")
+    group.add_argument(
+        "--emulate-message-loss", action="store_true", help="lose collected messages (imm no) as HyperDbg does"
+    )
+
+
+def _number(text: str) -> int:
+    value = parse_number(text)
+    if value is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number (hexadecimal, or 0n and decimal digits)")
+    return value
+
+
+def _process_id(text: str) -> int:
+    value = _number(text)
+    if not 0 < value < 0xFFFF_FFFF:
+        raise argparse.ArgumentTypeError("1 to fffffffe")
+    return value
+
+
+def _count(text: str) -> int:
+    value = number_in(text, DECIMAL, 64)
+    if not value:
+        raise argparse.ArgumentTypeError("1 to 64")
+    return value
+
+
+def new_session(options: SessionOptions, reporter: Reporter[Record], questions: Questions) -> Session:
+    """The session with its guest. Exits when it cannot be loaded."""
+    from hds.session import Session
+    from machine import LoadError, Notice
+    from machine.loaders import UnreadableFile
+
+    note_known_flags(options.guest.words, options.flags, lambda text: reporter.report(Notice(text)))
+    try:
+        session = Session(
+            options.guest.program(),
+            options.guest.machine(),
+            engine=load_engine(options.engine, options.compiling.limits),
+            compiler=options.compiling.compiler(),
+            reporter=reporter,
+            questions=questions,
+            allow_modules=options.allow_modules,
+        )
+    except LoadError as error:
+        code = ExitCode.NO_INPUT if isinstance(error, UnreadableFile) else ExitCode.GUEST
+        refuse(str(error), code, error.hint or None)
+    session.timeout = options.timeout
+    if options.timeout is not None:
+        wait_at_most(options.timeout)
+    return session
