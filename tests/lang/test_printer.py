@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from effort import often
 from hypothesis import given
 from scripts import SCRIPTS
 
@@ -67,8 +68,9 @@ def test_a_layout_is_stable(text: str) -> None:
         assert laid_out(once) == once
 
 
+@pytest.mark.nightly
 def test_the_meaning_of_a_script_stays() -> None:
-    for vector in VECTORS:
+    for vector in often(VECTORS[::3], VECTORS):
         before = Compiler(portability=False).compile(SourceFile("test", vector.script)).program
         if before is not None:
             after = Compiler(portability=False).compile(SourceFile("test", laid_out(vector.script))).program

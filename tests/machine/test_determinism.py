@@ -55,8 +55,10 @@ def transcript(
     return [astuple(message) for message in guest.messages], summary, guest.code_faults
 
 
-@pytest.mark.parametrize("kernel", ["linux", "nt"])
-@pytest.mark.parametrize(("cores", "processes"), [(1, 1), (1, 3), (2, 2), (2, 5), (4, 3), (8, 8)])
+@pytest.mark.parametrize(
+    ("cores", "processes", "kernel"),
+    [(1, 1, "linux"), (1, 3, "nt"), (2, 2, "linux"), (2, 5, "nt"), (4, 3, "linux"), (8, 8, "nt")],
+)
 def test_two_runs_are_identical(cores: int, processes: int, kernel: str) -> None:
     assert transcript(cores, processes, kernel) == transcript(cores, processes, kernel)
 

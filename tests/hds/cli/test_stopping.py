@@ -71,7 +71,7 @@ def test_ctrl_c_ends_the_run_and_shows_the_summary(tmp_path: Path, engine: str, 
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as run:
         assert run.stderr is not None
         assert "no effect" in run.stderr.readline()  # the commands are being carried out
-        time.sleep(0.5)
+        time.sleep(0.3)
         before = processor_time(run.pid)
         run.send_signal(signal.SIGINT)
         said = run.stderr.read()

@@ -33,10 +33,10 @@ def test_the_hint_is_the_line_behind_a_question_mark(line: str) -> None:
 COMMAND_NAMES = {"print", "flush", "pause", "eb", "ed", "eq", "db", "dd", "dq"}  # are commands, too
 
 
-@pytest.mark.parametrize("name", sorted({*(row.name for row in BUILTINS), *ALIASES} - COMMAND_NAMES))
-def test_the_name_of_every_built_in_function_has_it(name: str) -> None:
-    assert hint(f"{name} 5").endswith(f"`? {name}(...);`")
-    assert hint(f"{name}(5)").endswith(f"`? {name}(5);`")
+def test_the_name_of_every_built_in_function_has_it() -> None:
+    names = sorted({*(row.name for row in BUILTINS), *ALIASES} - COMMAND_NAMES)
+    assert [name for name in names if not hint(f"{name} 5").endswith(f"`? {name}(...);`")] == []
+    assert [name for name in names if not hint(f"{name}(5)").endswith(f"`? {name}(5);`")] == []
 
 
 @pytest.mark.parametrize("name", sorted(COMMAND_NAMES))

@@ -75,7 +75,7 @@ def test_ctrl_c_ends_the_run(tmp_path: Path) -> None:
         assert run.stdout is not None
         while run.stdout.readline() != "begun\n":
             assert run.poll() is None
-        threading.Timer(0.5, run.send_signal, [signal.SIGINT]).start()
+        threading.Timer(0.2, run.send_signal, [signal.SIGINT]).start()
         said = run.communicate(timeout=60)[1]
     assert (run.returncode, said.endswith("; interrupted\n")) == (ExitCode.INTERRUPTED, True), said[-400:]
 
