@@ -192,7 +192,7 @@ class Builder:
 
     def struct(self, c: list[Child]) -> s.StructType:
         tag = next((part for part in c[1:] if isinstance(part, Token)), None)
-        members = next((part for part in c[1:] if isinstance(part, tuple)), None)
+        members = next((part for part in c[1:] if not isinstance(part, Token)), None)
         end = tag.span if tag else c[0].span
         if members is not None:
             end = self._members_end

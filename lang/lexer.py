@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from array import array
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from lang.code import Code
 from lang.diagnostics import Diagnostics, Hint
@@ -66,8 +66,7 @@ _SINGLE = {"n": 10, "t": 9, "\\": 92, '"': 34, "'": 39, "?": 63, "r": 13, "a": 7
 _V023_SINGLE = frozenset('nt\\"')
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):  # made in a third of the time of a frozen dataclass
     """A token: its terminal, its text, its place, and the value of a literal."""
 
     type: str

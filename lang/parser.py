@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -211,7 +211,7 @@ def _mark_type_names(tokens: list[Token], names: set[str]) -> None:
     for number, token in enumerate(tokens):
         mentioned = token.type == "NAME" and token.text in names and id(token) not in declared
         if mentioned and previous not in ("ARROW", "DOT", "STRUCT"):
-            tokens[number] = replace(token, type="TYPE_NAME")
+            tokens[number] = token._replace(type="TYPE_NAME")
         previous = tokens[number].type
 
 
@@ -233,7 +233,7 @@ class _Parse:
             if token.type == "INCLUDE":
                 included = self.unit.included.get(id(token))
                 program = _Parse(included, self.loader).run() if included else None
-                tokens[number] = replace(token, text=str(token.value or ""), value=program)
+                tokens[number] = token._replace(text=str(token.value or ""), value=program)
         at = 0
         while at < len(tokens) and self.errors < self.loader.limits.max_errors:
             at = at + 1 if self.parser.feed(tokens[at]) else self.recover(at)
@@ -284,7 +284,7 @@ class _Parse:
         if found.code == Code.WORD_AS_NAME and token.text != token.span.text:
             self.diagnostics.add(Code.V023_VOID, "HyperDbg v0.23 accepts a register as a declared name", token.span)
         if found.instead is not None and self.parser.accepts(found.instead):
-            tokens[at] = replace(token, type=found.instead)
+            tokens[at] = token._replace(type=found.instead)
             return at
         if token.type == "RBRACE" and not self.open_blocks():
             return at + 1

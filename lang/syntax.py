@@ -436,7 +436,8 @@ def walk(*roots: Node, below: Callable[[Node], Sequence[Node]] = children) -> It
     while stack:
         node = stack.pop()
         yield node
-        stack += below(node)[::-1]
+        if parts := below(node):
+            stack += parts[::-1]
 
 
 def statements(*roots: Statement | Program) -> Iterator[Statement]:
