@@ -89,7 +89,7 @@ def test_ctrl_c_stops_a_run_within_a_fifth_of_a_second(commands: str) -> None:
         sent.append(time.process_time())
         signal.raise_signal(signal.SIGINT)
 
-    timer = threading.Timer(0.5, interrupt)
+    timer = threading.Timer(0.2, interrupt)
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         guest.run()
@@ -100,8 +100,8 @@ def test_ctrl_c_stops_a_run_within_a_fifth_of_a_second(commands: str) -> None:
 def test_a_timeout_ends_a_run_in_time(commands: str) -> None:
     guest = session(commands)
     start = time.process_time()
-    assert guest.run(timeout=0.3).cause is StopCause.TIMEOUT
-    assert time.process_time() - start < 0.5
+    assert guest.run(timeout=0.1).cause is StopCause.TIMEOUT
+    assert time.process_time() - start < 0.4
 
 
 def test_the_instruction_limit_is_exact() -> None:
