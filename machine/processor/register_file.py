@@ -14,6 +14,7 @@ from machine.processor.registers import (
     BATCH_IDS,
     BATCH_POSITION,
     BATCH_STORAGES,
+    OPERAND_IDS,
     PLAIN_IDS,
     TABLE_BASES,
     TABLE_SELECTORS,
@@ -30,7 +31,10 @@ _RFLAGS_ONE = 1 << 1  # bit 1 of RFLAGS is always set (Intel SDM volume 1, secti
 
 
 class RegisterFile:
-    """All storages of `vm.facts.registers`, by index. Values are unsigned 64-bit integers."""
+    """All storages of `vm.facts.registers`, by index. Values are unsigned 64-bit integers.
+
+    `read` also knows the numbers of `machine.processor.memory_operands`.
+    """
 
     def __init__(self, engine: Engine, window: Window | None = None) -> None:
         self._engine = engine
@@ -145,6 +149,9 @@ class RegisterFile:
             return int(registers.reg_read(TABLE_BASES[storage])[1])
         if storage in TABLE_SELECTORS:
             return int(registers.reg_read(TABLE_SELECTORS[storage])[0])
+        if storage in OPERAND_IDS:
+            value = registers.reg_read(OPERAND_IDS[storage])
+            return int(value[0] if isinstance(value, tuple) else value)  # significand and exponent of x87
         return 0
 
     def _write_other(self, storage: int, value: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from unicorn import x86_const as x86
 
+from machine.processor.memory_operands import FIRST_MM, FIRST_XMM, FS_BASE, GS_BASE
 from vm.facts.registers import GENERAL, STORAGE_INDEX
 
 # The batch of a trigger: position in the batch is the position in this table.
@@ -36,13 +37,22 @@ TABLE_SELECTORS: dict[int, int] = {
     STORAGE_INDEX["tr"]: x86.UC_X86_REG_TR,
 }
 
+VECTOR_IDS: tuple[int, ...] = tuple(getattr(x86, f"UC_X86_REG_XMM{number}") for number in range(16))
+
+# What memory operands are made of besides storages. Unicorn's names of MMX registers do nothing: they are read as the
+# x87 registers which they are the significands of.
+OPERAND_IDS: dict[int, int] = {
+    FS_BASE: x86.UC_X86_REG_FS_BASE,
+    GS_BASE: x86.UC_X86_REG_GS_BASE,
+    **{FIRST_MM + number: getattr(x86, f"UC_X86_REG_FP{number}") for number in range(8)},
+    **{FIRST_XMM + number: vector for number, vector in enumerate(VECTOR_IDS)},
+}
+
 # Single ones, for machine code that reads or writes them.
 RIP_ID, CS_ID, SS_ID = (BATCH_IDS[BATCH_POSITION[STORAGE_INDEX[name]]] for name in ("rip", "cs", "ss"))
 RFLAGS_ID: int = x86.UC_X86_REG_EFLAGS
 GS_BASE_ID: int = x86.UC_X86_REG_GS_BASE
 MSR_ID: int = x86.UC_X86_REG_MSR  # with a number beside the value
-
-VECTOR_IDS: tuple[int, ...] = tuple(getattr(x86, f"UC_X86_REG_XMM{number}") for number in range(16))
 
 # What a program computes with besides: carried over when a CPU is freed of a pending fault (machine.processor.cpu).
 STATE_IDS: tuple[int, ...] = (
