@@ -34,6 +34,16 @@ SPECIAL = (
     "mov byte ptr [rip+{l}+2], {n}; {l}: mov eax, 0x55; syscall",
     "cpuid", "rdtsc; mov {a}, rax", "swapgs; swapgs", "mov {a}, cs", "mov {a}, ss", "std; cld",
 )  # fmt: skip
+# Instructions that are events; some are undefined without one.
+EXITING = (
+    "mov eax, {n}; cpuid", "rdtsc", "rdtscp; mov {a}, rcx", "mov ecx, 0; rdpmc", "vmcall", "xor ecx, ecx; xsetbv",
+    "mov edx, 0x3f8; in al, dx", "in eax, 0x60; mov {a}, rax", "in ax, 0x61", "out 0x60, al",
+    "mov edx, {n}; out dx, eax",
+    "lea rdi, [rsp-64]; mov edx, 0x3f8; mov ecx, {n}; and ecx, 3; rep insb", "lea rsi, [rsp-64]; mov edx, {n}; outsd",
+    "xor edi, edi; insb", "mov ecx, 0xe7; rdmsr", "mov ecx, 0xc0000084; mov eax, 0x700; xor edx, edx; wrmsr",
+    "mov {a}, cr4; xor {a}, 0x100; mov cr4, {a}", "mov {a}, cr0; xor {a}, 0x20; mov cr0, {a}", "mov dr0, {a}",
+    "mov {a}, dr0; mov {b}, dr7", "mov {a}, cr3; mov cr3, {a}", "mov {a}, cr8",
+)  # fmt: skip
 # Linux maps, unmaps and protects memory.
 MAPPING = (
     "mov eax, 9; xor edi, edi; mov esi, 0x1000; mov edx, 3; mov r10d, 0x22; mov r8, -1; xor r9d, r9d; "
@@ -86,6 +96,8 @@ class Guest:
             return f"mov eax, {self.choices.pick(NUMBERS)}; syscall"
         if way == 19:
             return self.filled(self.choices.pick(SPECIAL))
+        if way in (16, 17):
+            return self.filled(self.choices.pick(EXITING))
         if way == 18:
             return self.filled(self.choices.pick(MAPPING if linux else SPECIAL))
         return self.filled(self.choices.pick(COMPUTING))

@@ -139,6 +139,19 @@ CODES = (
     "mov ecx, c0000082; rdmsr; mov [rbx], eax", "call [rdx]", "mov rax, 400000; mov cl, [rax]; mov [rax], cl",
     "mov rax, 400002; mov byte ptr [rax], 3",
 )  # fmt: skip
+# Own parameters of event commands; those of !crwrite have to be there.
+PARAMETERS = {
+    "!syscall": ("55", "66", "0", "ffffffff", "27"),
+    "!syscall2": ("55", "66", "0", "ffffffff", "27"),
+    "!cpuid": ("0", "1", "55"),
+    "!msrread": ("c0000080", "c0000082", "e7"),
+    "!msrwrite": ("c0000080", "c0000082", "c0000084"),
+    "!ioin": ("60", "3f8"),
+    "!ioout": ("60", "55"),
+    "!xsetbv": ("0", "1"),
+    "!crwrite": ("0", "4", "4 mask 100", "0 20"),
+}
+REQUIRED = ("!crwrite",)
 KINDS = tuple(row.name for row in EVENTS if row.emulated) + ("!syscall",) * 2
 BETWEEN = (
     "events d all", "events e all", "? .n = 2;", "? print(@rax);", "? @rip = 400000;", "? @r15 = @r15 + 1;", "flush",
@@ -223,8 +236,8 @@ class _Commands:
         words = [kind]
         if kind.startswith("!epthook"):
             words.append(f"{choices.pick(self.addresses):x}")
-        elif kind.startswith("!syscall") and choices.chance(35):
-            words.append(choices.pick(("55", "66", "0", "ffffffff", "27")))
+        elif kind in PARAMETERS and (kind in REQUIRED or choices.chance(35)):
+            words.append(choices.pick(PARAMETERS[kind]))
         if choices.chance(12):
             words.append(f"pid {FIRST_PROCESS + PROCESS_STEP * choices.below(self.processes):x}")
         if choices.chance(12):

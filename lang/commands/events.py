@@ -120,7 +120,9 @@ class _EventReader:
             return own
         unknown = stray or ([] if own.errors else own.rest)
         # As HyperDbg does, only the first word is reported: the others are mostly its consequence.
-        self._errors += [_unknown_parameter(self._event, token) for token in unknown[:1]] or own.errors
+        self._errors += [
+            _unknown_parameter(self._event, self._command.name.text, token) for token in unknown[:1]
+        ] or own.errors
         return own
 
     def _number(self, keyword: str, default: int, words: Mapping[str, int] | None = None) -> int:
@@ -225,7 +227,7 @@ def _contradictions(event: EventCommand) -> list[Diagnostic]:
     return errors
 
 
-def _unknown_parameter(event: EventRow, token: Token) -> Diagnostic:
+def _unknown_parameter(event: EventRow, name: str, token: Token) -> Diagnostic:
     if token.kind is TokenKind.BRACKET_STRING:
         hint = "a block follows `script`, `code`, `condition` or `output`"
         return Diagnostic(Code.UNKNOWN_PARAMETER, "this block belongs to no keyword", token.span, hint)
@@ -236,4 +238,5 @@ def _unknown_parameter(event: EventRow, token: Token) -> Diagnostic:
     else:
         nearest = _NEAREST.find(token.lower)
         hint = f"did you mean `{nearest}`?" if nearest else usage(event)
-    return Diagnostic(Code.UNKNOWN_PARAMETER, f"unknown parameter '{token.text}'", token.span, hint)
+    what = f"incorrect use of the '{name}': " if event.kind.is_strict else ""
+    return Diagnostic(Code.UNKNOWN_PARAMETER, f"{what}unknown parameter '{token.text}'", token.span, hint)

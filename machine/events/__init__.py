@@ -8,6 +8,9 @@ from machine.events.blocks import RootActions, block_of
 from machine.events.definition import Action, BreakAction, CodeAction, EventDefinition, ScriptAction
 from machine.events.dispatch import BlockKind, Dispatcher, Surroundings, Trigger
 from machine.events.exit import (
+    ALL_BITS,
+    COMPARISONS,
+    NEVER,
     Assign,
     AtAddress,
     Binary,
@@ -17,6 +20,9 @@ from machine.events.exit import (
     Expression,
     Hooked,
     Msr,
+    Operand,
+    OperandRegister,
+    PrivilegeLevel,
     Register,
 )
 from machine.events.instructions import Arrivals, Instructions, Waiting
@@ -32,7 +38,10 @@ from machine.events.registry import (
 from machine.events.system_calls import KERNEL_BITS, Sides, SystemCalls, WayBack
 
 __all__ = [
+    "ALL_BITS",
+    "COMPARISONS",
     "KERNEL_BITS",
+    "NEVER",
     "Action",
     "Arrivals",
     "Assign",
@@ -55,6 +64,9 @@ __all__ = [
     "Hooked",
     "Instructions",
     "Msr",
+    "Operand",
+    "OperandRegister",
+    "PrivilegeLevel",
     "Register",
     "RegistrationError",
     "Registry",

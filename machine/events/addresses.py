@@ -14,15 +14,14 @@ from typing import Protocol
 from machine.events.definition import EventDefinition
 from machine.events.dispatch import Dispatcher, Operation
 from machine.events.exits import exit_of
+from machine.events.iterations import Iterations, repeats
 from machine.events.registry import Event, Registry
 from machine.memory import page_floor
-from machine.processor import Hook
+from machine.processor import LONGEST_INSTRUCTION, Hook
 from machine.schedule import Process
 from vm.facts.events import EXECUTION_HOOKS, EventKind
 
 _KERNEL_HALF = 1 << 63
-_REPEAT_PREFIXES = (0xF2, 0xF3)
-_STRING_INSTRUCTIONS = frozenset((0x6C, 0x6D, 0x6E, 0x6F, 0xA4, 0xA5, 0xA6, 0xA7, *range(0xAA, 0xB0)))
 
 
 class CarriedAddress(Protocol):
@@ -64,10 +63,11 @@ class _HookedAddress:
         self._process = process
         self._address = address
         self._operation = Operation(exit_of(kind), 0)
-        self._last_executed = -1
         self._carried: CarriedAddress | None = None
         self._hook: Hook | None = None
-        if _repeats(process.cpu.memory.read_up_to(address, 4)):
+        code = process.cpu.memory.read_up_to(address, LONGEST_INSTRUCTION)
+        if repeats(code):
+            self._iterations = Iterations(process.cpu, address, code)
             self._hook = process.cpu.hook_address(address, self._trigger_once)
         elif carrier is None:
             self._hook = process.cpu.hook_address(address, self._trigger)
@@ -91,17 +91,9 @@ class _HookedAddress:
         self._dispatcher.notify(self._events, self._operation, self._process, self._address)
 
     def _trigger_once(self) -> None:
-        """The same at a REP instruction, whose next iteration is a block of one instruction."""
-        executed = self._process.cpu.executed
-        again, self._last_executed = executed == self._last_executed + 1, executed
-        if not again:
+        """The same at a REP instruction."""
+        if not self._iterations.goes_on():
             self._trigger()
-
-
-def _repeats(code: bytes) -> bool:
-    """Whether an instruction is a string instruction with a REP prefix."""
-    opcode = code[1:].lstrip(bytes(range(0x40, 0x50)) + b"\x66\x67")
-    return bool(opcode) and code[0] in _REPEAT_PREFIXES and opcode[0] in _STRING_INSTRUCTIONS
 
 
 class ExecutionHooks:

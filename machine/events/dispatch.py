@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Protocol
 
 from machine.events.definition import Action, BreakAction, EventDefinition, ScriptAction
-from machine.events.exit import Assign, ByProcessor, Exit, evaluate
+from machine.events.exit import NEVER, WORD_MASK, Assign, ByProcessor, Exit, evaluate
 from machine.events.registry import Event, Registry
 from machine.processor import Cpu
 from machine.root import RootFault, RootResult
@@ -35,7 +35,7 @@ def _everything(definition: EventDefinition) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Operation:
-    """What a guest is about to do: an exit, the `length` of its instruction, and what the machine adds.
+    """What a guest is about to do: an exit, its instruction's `length` and `operand`, and what the machine adds.
 
     `complete` follows the effect and its post stage; `perform` is both at once, where nobody looks in between.
     `accepts` narrows the events down beyond their own parameters.
@@ -46,6 +46,15 @@ class Operation:
     complete: Callable[[Process], None] = _nothing
     perform: Callable[[Process], None] | None = None
     accepts: Callable[[EventDefinition], bool] = _everything
+    operand: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What events of an operation are compared with: the context and the exit's bits, as they are at the pre stage."""
+
+    context: int
+    bits: int
 
 
 @dataclass(slots=True)
@@ -101,9 +110,9 @@ class Surroundings(Protocol):
         ...
 
 
-def carry_out(effect: tuple[Assign, ...], cpu: Cpu) -> None:
+def carry_out(effect: tuple[Assign, ...], cpu: Cpu, operand: int = 0) -> None:
     """Do what the processor does."""
-    values = [evaluate(assignment.value, cpu) for assignment in effect]
+    values = [evaluate(assignment.value, cpu, operand) for assignment in effect]
     for assignment, value in zip(effect, values, strict=True):
         cpu.registers.write(assignment.storage, value)
 
@@ -117,44 +126,47 @@ class Dispatcher:
         self._surroundings = surroundings
         self._sandbox = sandbox
 
-    def dispatch(self, operation: Operation, process: Process) -> int | None:
+    def dispatch(self, operation: Operation, process: Process) -> Seen | None:
         """Handle one operation from the pre stage on. RIP is at the instruction on entry.
 
-        The result is the context for the post stage of an instruction that the processor executes, which the caller has
-        to hand to `behind` then; None when the operation is over.
+        The result is for the post stage of an instruction that the processor executes: the caller has to hand it to
+        `behind` then; None when the operation is over, or none that exits.
         """
-        exit_, registers = operation.exit, process.cpu.registers
+        exit_, cpu, registers = operation.exit, process.cpu, process.cpu.registers
+        if exit_.refused is not NEVER and evaluate(exit_.refused, cpu, operation.operand):
+            return None
         events = self._registry.of_kind(exit_.kind)
-        before, context = registers.read(RIP), evaluate(exit_.context, process.cpu)
+        before = registers.read(RIP)
+        seen = Seen(evaluate(exit_.context, cpu, operation.operand), evaluate(exit_.bits, cpu, operation.operand))
         if events.pre:
-            short_circuited = self._stage(events.pre, Stage.PRE, operation, process, before, context)
+            short_circuited = self._stage(events.pre, Stage.PRE, operation, process, before, seen)
             if registers.read(RIP) != before:
                 return None
             if short_circuited:
                 registers.write(RIP, before + operation.length)
                 return None
         if isinstance(exit_.effect, ByProcessor):
-            return context if events.post else None
+            return seen if events.post else None
         if not events.post and operation.perform is not None:
             operation.perform(process)
             return None
         carry_out(exit_.effect, process.cpu)
         if events.post:
             entered = registers.read(RIP)
-            self._stage(events.post, Stage.POST, operation, process, entered, context)
+            self._stage(events.post, Stage.POST, operation, process, entered, seen)
             if registers.read(RIP) != entered:
                 return None
         operation.complete(process)
         return None
 
-    def behind(self, operation: Operation, process: Process, context: int) -> None:
+    def behind(self, operation: Operation, process: Process, seen: Seen) -> None:
         """Handle the post stage of an instruction that the processor has executed; RIP is behind it."""
         events = self._registry.of_kind(operation.exit.kind).post
-        self._stage(events, Stage.POST, operation, process, process.cpu.registers.read(RIP), context)
+        self._stage(events, Stage.POST, operation, process, process.cpu.registers.read(RIP), seen)
 
     def notify(self, events: tuple[Event, ...], operation: Operation, process: Process, address: int) -> None:
         """Handle an execution hook at `address`: there is nothing to emulate, hence neither skip nor post stage."""
-        self._stage(events, Stage.PRE, operation, process, address, address)
+        self._stage(events, Stage.PRE, operation, process, address, Seen(address, WORD_MASK))
 
     def _stage(
         self,
@@ -163,10 +175,10 @@ class Dispatcher:
         operation: Operation,
         process: Process,
         pointer: int,
-        context: int,
+        seen: Seen,
     ) -> bool:
         """Run every matching one of a stage's events, with RIP at `pointer`; whether any of them short-circuits."""
-        short_circuited, exit_ = False, operation.exit
+        short_circuited, exit_, context = False, operation.exit, seen.context
         for event in events:
             definition = event.definition
             if not event.enabled:
@@ -176,7 +188,9 @@ class Dispatcher:
             if definition.process_id is not None and definition.process_id != process.pid:
                 continue
             if exit_.read_anew:
-                context = evaluate(exit_.context, process.cpu)
+                context = evaluate(exit_.context, process.cpu, operation.operand)
+            if not exit_.mask(definition.parameters) & seen.bits:
+                continue
             if exit_.wanted(definition.parameters) not in (None, context) or not operation.accepts(definition):
                 continue
             trigger = Trigger(event, process, process.core, stage, context, pointer, definition.short_circuit)

@@ -2,6 +2,7 @@
 
 An exit says where the guest leaves its code (source), what `$context` is, which own parameter of an event is compared
 with it, and what the processor does then (effect): assignments of expressions to registers, or `by the processor`.
+What comes before the exit on hardware is `refused`: the guest's privilege level decides there, and only there.
 Expressions are evaluated here and emitted as machine code by `machine.native.expressions`; nothing in this module runs
 anything. Each kind's exit stands in its file of `machine.events.exits`.
 """
@@ -28,7 +29,10 @@ EVERYTHING = 0xFFFF_FFFF  # of a parameter: no filter, as HyperDbg's interface s
 
 
 class Expression:
-    """A value; `+ & | << >> ~` make larger ones. Sums are modulo 2^64, shift counts constants below 64."""
+    """A value; `+ & | ^ << >> ~` make larger ones. Sums are modulo 2^64, shift counts constants below 64.
+
+    Comparisons are 1 where they hold, else 0.
+    """
 
     def __add__(self, other: Expression | int) -> Expression:
         return Binary("add", self, _expression(other))
@@ -38,6 +42,17 @@ class Expression:
 
     def __or__(self, other: Expression | int) -> Expression:
         return Binary("or", self, _expression(other))
+
+    def __xor__(self, other: Expression | int) -> Expression:
+        return Binary("xor", self, _expression(other))
+
+    def is_equal(self, other: Expression | int) -> Expression:
+        """Whether two values are equal."""
+        return Binary("eq", self, _expression(other))
+
+    def is_above(self, other: Expression | int) -> Expression:
+        """Whether this value is larger."""
+        return Binary("ugt", self, _expression(other))
 
     def __lshift__(self, count: int) -> Expression:
         return Binary("shl", self, Constant(count))
@@ -76,6 +91,21 @@ class Msr(Expression):
 
 
 @dataclass(frozen=True)
+class Operand(Expression):
+    """The operand in the encoding of the instruction at a site (machine.processor.OperandKind)."""
+
+
+@dataclass(frozen=True)
+class OperandRegister(Expression):
+    """The general register whose number that operand is."""
+
+
+@dataclass(frozen=True)
+class PrivilegeLevel(Expression):
+    """The level of the guest's code, 0 (kernel) to 3 (user), as the machine models it."""
+
+
+@dataclass(frozen=True)
 class Binary(Expression):
     """An operation, named as LLVM names it."""
 
@@ -91,7 +121,10 @@ OPERATIONS: Mapping[str, Callable[[int, int], int]] = {
     "xor": operator.xor,
     "shl": operator.lshift,
     "lshr": operator.rshift,
+    "eq": operator.eq,
+    "ugt": operator.gt,
 }
+COMPARISONS = ("eq", "ugt")
 
 
 def _expression(value: Expression | int) -> Expression:
@@ -114,13 +147,18 @@ class Processor(Protocol):
         """Its registers."""
         ...
 
+    @property
+    def privilege_level(self) -> int:
+        """Of the guest's code."""
+        ...
+
     def read_msr(self, number: int) -> int:
         """A model-specific register."""
         ...
 
 
-def evaluate(expression: Expression, cpu: Processor) -> int:
-    """The value of an expression, 0 to 2^64 - 1."""
+def evaluate(expression: Expression, cpu: Processor, operand: int = 0) -> int:
+    """The value of an expression, 0 to 2^64 - 1; `operand` is that of the instruction."""
     match expression:
         case Constant(value):
             return value
@@ -128,8 +166,14 @@ def evaluate(expression: Expression, cpu: Processor) -> int:
             return cpu.registers.read(expression.storage)
         case Msr(number):
             return cpu.read_msr(number)
+        case Operand():
+            return operand
+        case OperandRegister():
+            return cpu.registers.read(operand)
+        case PrivilegeLevel():
+            return cpu.privilege_level
         case Binary(operation, left, right):
-            return OPERATIONS[operation](evaluate(left, cpu), evaluate(right, cpu)) & WORD_MASK
+            return OPERATIONS[operation](evaluate(left, cpu, operand), evaluate(right, cpu, operand)) & WORD_MASK
     raise AssertionError(f"{expression} is no expression")
 
 
@@ -178,10 +222,16 @@ BY_PROCESSOR = ByProcessor()
 
 
 Check = Callable[["EventDefinition", "Registry"], None]
+NEVER = Constant(0)
+ALL_BITS = Constant(WORD_MASK)
 
 
 def _no_check(definition: EventDefinition, registry: Registry) -> None:
     pass
+
+
+def _all_bits(parameters: Mapping[str, int]) -> int:
+    return WORD_MASK
 
 
 @dataclass(frozen=True)
@@ -189,8 +239,13 @@ class Exit:
     """A kind of event.
 
     `parameter` names the own parameter that is compared with the context, where it is given and not `all_value`. The
-    context is that of the pre stage in both stages, unless it is `read_anew` for each event. `check` is what the kind
-    adds to the checks of a registration; it raises RegistrationError.
+    context is that of the pre stage in both stages, unless it is `read_anew` for each event. Besides, an event is meant
+    only if one of the `bits`, as they are in the pre stage, is in the `mask` that its own parameters come to.
+
+    Where `refused` is not 0 the processor raises an exception, and there is no exit. An instruction that the emulator
+    does not have, and that has the effect `by the processor`, assigns `made_up` while events of the kind exist, and the
+    guest goes on behind it; None: it is undefined. With `once`, all iterations of a REP instruction are one exit, and
+    none is none. `check` is what the kind adds to the checks of a registration; it raises RegistrationError.
     """
 
     kind: EventKind
@@ -200,6 +255,11 @@ class Exit:
     parameter: str | None = None
     all_value: int | None = EVERYTHING
     read_anew: bool = False
+    bits: Expression = ALL_BITS
+    mask: Callable[[Mapping[str, int]], int] = _all_bits
+    refused: Expression = NEVER
+    made_up: tuple[Assign, ...] | None = None
+    once: bool = False
     check: Check = _no_check
 
     def wanted(self, parameters: Mapping[str, int]) -> int | None:

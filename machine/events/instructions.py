@@ -1,7 +1,8 @@
-"""Instructions as events that the emulator does not name: SYSRET, CPUID (events-and-commands C.2, C.3).
+"""Instructions as events: SYSRET, CPUID, RDMSR, IN and their kin (events-and-commands C.2, C.3).
 
 They are found where code is translated (machine.processor) while an event of their kind exists, or the service
-of the kind wants them. Where the processor executes them, the post stage is told behind the instruction.
+of the kind wants them. Where the processor executes them, the post stage is told behind the instruction, unless it
+raises an exception instead.
 """
 
 from __future__ import annotations
@@ -10,16 +11,18 @@ import ctypes
 from functools import partial
 from typing import Protocol
 
-from machine.events.dispatch import Dispatcher, Operation
+from machine.events.dispatch import Dispatcher, Operation, Seen, carry_out
 from machine.events.exit import Exit
-from machine.events.exits import exit_of
+from machine.events.exits import forms_of
+from machine.events.iterations import Iterations, repeats
 from machine.events.registry import Registry
-from machine.processor import Cpu, Hook, InstructionPattern, Removable, Serve, Site
+from machine.processor import LONGEST_INSTRUCTION, Cpu, Hook, InstructionPattern, Removable, Serve, Site
 from machine.schedule import Process
 from vm.facts.events import EVENT_KINDS, EventKind
+from vm.facts.registers import RIP
 from vm.native import U64, cells
 
-_EXITS = tuple(exit_of(kind) for kind in EVENT_KINDS if kind.emulated)
+_EXITS = tuple(form for kind in EVENT_KINDS if kind.emulated for form in forms_of(kind))
 FOUND = tuple((exit_, exit_.source) for exit_ in _EXITS if isinstance(exit_.source, InstructionPattern))
 
 
@@ -40,8 +43,9 @@ class HookedSite:
 class Waiting(ctypes.Structure):
     """What a post stage waits for; machine code reads and writes it, too."""
 
-    armed: U64  # not 0 while an instruction is under way whose post stage is due
+    armed: U64  # while an instruction is under way whose post stage is due: 1 + `Cpu.given_up` when it began
     context: U64
+    bits: U64
 
 
 class Arrivals:
@@ -51,18 +55,26 @@ class Arrivals:
         self.waiting = Waiting()
         self._dispatcher = dispatcher
         self._process = process
-        self._operation = Operation(exit_, site.length)
+        self._operation = Operation(exit_, site.length, operand=site.operand)
+        once = exit_.once and repeats(site.code)
+        self.iterations = Iterations(process.cpu, site.address, site.code) if once else None
 
     def before(self) -> None:
         """At the instruction."""
-        context = self._dispatcher.dispatch(self._operation, self._process)
-        self.waiting.armed, self.waiting.context = int(context is not None), context or 0
+        if self.iterations is not None and self.iterations.goes_on():
+            return
+        waiting, seen = self.waiting, None
+        if self.iterations is None or self.iterations.left:
+            seen = self._dispatcher.dispatch(self._operation, self._process)
+        waiting.armed = 0
+        if seen is not None:
+            waiting.armed, waiting.context, waiting.bits = self._process.cpu.given_up + 1, seen.context, seen.bits
 
     def behind(self) -> None:
         """At the instruction behind it, whoever comes there."""
-        if self.waiting.armed:
-            self.waiting.armed = 0
-            self._dispatcher.behind(self._operation, self._process, self.waiting.context)
+        armed, self.waiting.armed = self.waiting.armed, 0
+        if armed == self._process.cpu.given_up + 1:
+            self._dispatcher.behind(self._operation, self._process, Seen(self.waiting.context, self.waiting.bits))
 
 
 class ProcessHook(Protocol):
@@ -106,11 +118,31 @@ class Instructions:
         self._carrier = carrier
         self._processes: list[Process] = []
         self.services: dict[EventKind, Service] = {}
+        self._last: dict[Process, dict[int, Arrivals]] = {}  # at instructions behind which the program ends
 
     def attach(self, process: Process) -> None:
         """Serve a new process."""
         self._processes.append(process)
+        cpu, undefined = process.cpu, process.cpu.on_invalid_instruction
+        cpu.on_invalid_instruction = lambda: self._make_up(cpu) or undefined()
+        cpu.on_end = lambda: self._end(process)
         self.look_again(process)
+
+    def _end(self, process: Process) -> None:
+        """The program ends: no instruction is executed behind the last one."""
+        for arrivals in self._last.get(process, {}).values():
+            arrivals.behind()
+
+    def _make_up(self, cpu: Cpu) -> bool:
+        """Carry out an instruction that the emulator does not have; False for one that is undefined indeed."""
+        rip = cpu.registers.read(RIP)
+        code = cpu.memory.read_up_to(rip, LONGEST_INSTRUCTION)
+        for exit_, pattern in FOUND:
+            if exit_.made_up is not None and self._registry.newest_first(exit_.kind) and pattern.matches(code):
+                carry_out(exit_.made_up, cpu)
+                cpu.registers.write(RIP, rip + pattern.length_of(code))
+                return True
+        return False
 
     def events_changed(self) -> None:
         """Events were registered or cleared."""
@@ -136,7 +168,9 @@ class Instructions:
 
     def _serve(self, process: Process, exit_: Exit, site: Site) -> Removable:
         arrivals = Arrivals(self._dispatcher, process, exit_, site)
-        if self._carrier is not None:
+        if site.address + site.length == process.until:
+            self._last.setdefault(process, {})[site.address] = arrivals
+        if self._carrier is not None and arrivals.iterations is None:
             return self._carrier.hook_of(process).take_instruction(exit_, site, arrivals)
         places = ((site.address, arrivals.before), (site.address + site.length, arrivals.behind))
         return HookedSite(process.cpu, tuple(process.cpu.hook_address(*place) for place in places))

@@ -217,6 +217,10 @@ class Registry:
             raise RegistrationError(number.INVALID_CORE_ID)
         if definition.process_id and definition.process_id not in self.facts.process_ids():
             raise RegistrationError(number.PROCESS_ID_INVALID)
+        if definition.stage != Stage.PRE and not kind.stages:
+            raise RegistrationError(
+                number.EVENT_IS_NOT_APPLIED, f"the calling stage is not meaningful for !{kind.name}"
+            )
         if definition.short_circuit and definition.stage != Stage.PRE:
             raise RegistrationError(number.SHORT_CIRCUITING_WITH_POST)
         if definition.buffer_size > LARGEST_BUFFER:

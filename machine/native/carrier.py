@@ -39,6 +39,7 @@ from machine.processor import (
     CS_ID,
     GENERAL_IDS,
     MSR_ID,
+    PLAIN_IDS,
     RIP_ID,
     SS_ID,
     Hook,
@@ -169,12 +170,16 @@ class ProcessHook:
         state, window = self.state, self.process.cpu.window
         for storage, number in zip(BATCH_STORAGES, BATCH_IDS, strict=True):
             state.ids[storage] = number
+        for storage, number in PLAIN_IDS.items():
+            state.ids[storage] = number
         for index, number in enumerate((msr.STAR, msr.LSTAR, msr.FMASK)):
             state.msrs[2 * index] = number
         names = ("rip", "cs", "ss", "star", "lstar", "fmask")
         copies, msrs = (ctypes.addressof(getattr(state, name)) for name in ("copies", "msrs"))
         cells = [copies + CELL * index for index in range(3)] + [msrs + 2 * CELL * index for index in range(3)]
         state.copied = int(window is None)
+        cpu = self.process.cpu
+        state.level_at, state.given_up_at = cpu.privilege_level_address, cpu.given_up_address
         for index, name in enumerate(names):
             copy = cells[index] + (CELL if index >= 3 else 0)
             setattr(state, f"{name}_at", copy if window is None else getattr(window, name))
@@ -320,7 +325,9 @@ class ProcessHook:
         table, end, waiting = self._table(exit_.kind), site.address + site.length, arrivals.waiting
         self._show_events()
         return CarriedInstruction(
-            self._carry(site.address, hooks.address_of(exit_), arrivals.before, table, end, waiting),
+            self._carry(
+                site.address, hooks.address_of(exit_), arrivals.before, table, end, waiting, operand=site.operand
+            ),
             self._carry(end, hooks.address_behind(), arrivals.behind, table, 0, waiting),
         )
 
@@ -333,8 +340,10 @@ class ProcessHook:
         behind: int = 0,
         waiting: Waiting | None = None,
         replaces: bool = False,
+        operand: int = 0,
     ) -> CarriedAddress:
         carried = CarriedAddress(self, address, code, in_python, table, behind, waiting, replaces)
+        carried.state.operand = operand
         self._addresses.append(carried)
         return carried
 

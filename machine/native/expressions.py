@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from machine.events import Assign, Binary, Constant, Expression, Msr, Register
+from machine.events import (
+    COMPARISONS,
+    Assign,
+    Binary,
+    Constant,
+    Expression,
+    Msr,
+    Operand,
+    OperandRegister,
+    PrivilegeLevel,
+    Register,
+)
 from machine.native.protocol import FETCH
+from machine.native.tables import FETCHABLE
 from machine.native.writer import HookWriter
 from machine.processor import msr
 from vm.facts.registers import GENERAL, RIP
-from vm.native import Value, number
+from vm.native import I64, Value, number
 
 _MSR_PLACES = {msr.STAR: "star_at", msr.LSTAR: "lstar_at", msr.FMASK: "fmask_at"}
 
@@ -20,11 +32,22 @@ def emit(expression: Expression, e: HookWriter) -> Value:
         case Constant(value):
             return number(value - (1 << 64) if value >> 63 else value)
         case Register():
-            if expression.storage >= len(GENERAL) and expression.storage != RIP:
-                e.use("fetch", FETCH, number(1 << expression.storage))
-            return e.register(expression.storage)
+            storage = expression.storage
+            if not FETCHABLE >> storage & 1:
+                return e.read(storage)
+            if storage >= len(GENERAL) and storage != RIP:
+                e.use("fetch", FETCH, number(1 << storage))
+            return e.register(storage)
         case Msr(index):
             return e.load(e.own(_MSR_PLACES[index]))
+        case Operand():
+            return e.operand()
+        case OperandRegister():
+            return e.load(e.at(e.register_place(0), e.op("shl", e.operand(), number(3))))
+        case PrivilegeLevel():
+            return e.load(e.own("level_at"))
+        case Binary(operation, left, right) if operation in COMPARISONS:
+            return e.convert("zext", e.compare(operation, emit(left, e), emit(right, e)), I64)
         case Binary(operation, left, right):
             return e.op(operation, emit(left, e), emit(right, e))
     raise AssertionError(f"{expression} is no expression")

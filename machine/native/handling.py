@@ -77,7 +77,8 @@ class Handling:
         self._hosts: list[TriggerHost] = []
         self._trigger: Trigger | None = None
         definition = event.definition
-        number = exit_of(definition.kind).wanted(definition.parameters)
+        exit_ = exit_of(definition.kind)
+        number = exit_.wanted(definition.parameters)
         self._actions = (ActionRow * len(definition.actions))()
         self._blocks: list[tuple[BlockRow, bytes]] = []
         self.row = EventRow(
@@ -86,6 +87,7 @@ class Handling:
             core=definition.core or 0,
             any_number=int(number is None),
             number=number or 0,
+            mask=exit_.mask(definition.parameters),
             short_circuit=int(definition.short_circuit),
             actions=ctypes.addressof(self._actions),
             action_count=len(self._actions),

@@ -16,7 +16,7 @@ import ctypes
 from collections.abc import Callable, Sequence
 from functools import cache
 
-from machine.events import Assign, AtAddress, ByProcessor, Exit, Hooked, Register, Waiting, WayBack
+from machine.events import ALL_BITS, NEVER, Assign, AtAddress, ByProcessor, Exit, Hooked, Register, Waiting, WayBack
 from machine.events.exits import exit_of, syscall, sysret
 from machine.native import protocol
 from machine.native.expressions import carry_out, emit
@@ -34,7 +34,7 @@ from machine.native.tables import (
     HookState,
 )
 from machine.native.writer import BATCH, ONE, HookWriter, nothing
-from vm.facts.events import SYSCALL
+from vm.facts.events import SYSCALL, ShortCircuit
 from vm.facts.registers import GENERAL, RFLAGS, RIP
 from vm.native import (
     CELL,
@@ -164,13 +164,18 @@ class _ExitWriter(HookWriter):
 
 def _on_exit(e: _ExitWriter, exit_: Exit) -> None:
     e.arrive()
+    if exit_.refused is not NEVER:
+        with e.when(e.is_set(emit(exit_.refused, e))):
+            e.give()
     rip, table, context = e.register(RIP), e.table(), _context(e, exit_)
+    if exit_.bits is not ALL_BITS:
+        e.set_own("bits", emit(exit_.bits, e))
     post, post_count = e.get(EventTable, "post", table), e.get(EventTable, "post_count", table)
     with e.when(e.is_set(e.get(EventTable, "pre_count", table))):
         _walk(e, table, "pre", context)
         with e.when(e.compare("ne", e.register(RIP), rip)):
             e.leave()
-        if not isinstance(exit_.source, AtAddress):
+        if exit_.kind.short_circuit is not ShortCircuit.IGNORED:
             with e.when(e.is_set(e.own("short"))):
                 e.set_register(RIP, e.behind())
                 e.leave()
@@ -368,6 +373,9 @@ class _AddressWriter(_ExitWriter):
     def table(self) -> Value:
         return self.field("events")
 
+    def operand(self) -> Value:
+        return self.field("operand")
+
     def leave(self) -> None:
         """RIP and flags that are written where the guest stays concern what is translated: that is Python's."""
         address = self.parameters[1]
@@ -392,17 +400,24 @@ def _wait(e: _ExitWriter, context: Value) -> None:
     assert isinstance(e, _AddressWriter)  # its instruction was found at an address
     waiting = e.field("waiting")
     e.put(Waiting, "context", waiting, e.load(context))
-    e.put(Waiting, "armed", waiting, number(1))
+    e.put(Waiting, "bits", waiting, e.own("bits"))
+    e.put(Waiting, "armed", waiting, _armed(e))
+
+
+def _armed(e: HookWriter) -> Value:
+    """What a cell holds that was armed for the instruction under way."""
+    return e.op("add", e.load(e.own("given_up_at")), number(1))
 
 
 def _on_behind(e: _AddressWriter) -> None:
     waiting = e.field("waiting")
-    with e.when(e.is_clear(e.get(Waiting, "armed", waiting))):
+    with e.when(e.compare("ne", e.get(Waiting, "armed", waiting), _armed(e))):
         e.give()
     e.arrive()
     e.put(Waiting, "armed", waiting, number(0))
     context = e.place(HookState, "context", e.state)
     e.store(e.get(Waiting, "context", waiting), context)
+    e.set_own("bits", e.get(Waiting, "bits", waiting))
     _walk(e, e.table(), "post", context)
     e.leave()
 

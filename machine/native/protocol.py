@@ -63,6 +63,7 @@ def begin(e: HookWriter, rip: Value) -> None:
     e.set_own("rip", rip)
     for name in ("short", "python", "over"):
         e.set_own(name, number(0))
+    e.set_own("bits", number(-1))
     e.put(DirectAccess, "registers", e.direct, rip, RIP)
     e.put(DirectAccess, "readable", e.direct, number(GENERAL_REGISTERS | 1 << RIP))
     e.put(DirectAccess, "dirty", e.direct, number(0))
@@ -108,7 +109,8 @@ def _stage(e: HookWriter) -> None:
 
 def _matching_core(e: HookWriter, row: Value, event: Value, context: Value) -> None:
     same_number = e.compare("eq", e.get(EventRow, "number", row), context)
-    with e.when(e.op("or", same_number, e.is_set(e.get(EventRow, "any_number", row)))):
+    meant = e.op("or", same_number, e.is_set(e.get(EventRow, "any_number", row)))
+    with e.when(e.op("and", meant, e.is_set(e.op("and", e.get(EventRow, "mask", row), e.own("bits"))))):
         e.set_pseudo("context", context)
         e.put(DirectAccess, "short", e.direct, e.get(EventRow, "short_circuit", row))
         with e.when(_condition(e, row, context)):

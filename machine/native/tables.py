@@ -53,6 +53,7 @@ class HookState(ctypes.Structure):
     # The trigger under way
     rip: U64
     stage: U64  # 0 pre, 1 post
+    bits: U64  # of the exit; an event's mask must have one of them
     short: U64  # not 0 when an event has short-circuited the operation
     python: U64  # not 0 when Python has taken part
     over: U64  # not 0 when the run ends here, by an exception
@@ -72,6 +73,9 @@ class HookState(ctypes.Structure):
     msrs: Annotated[Cells, 3 * MSR_CELLS]  # STAR, LSTAR and FMASK: number and value
     ids: Annotated[Cells, len(STORAGES)]  # Unicorn's number of each storage in FETCHABLE
     context: U64  # what $context reads where it is a constant
+    scratch: U64  # a register that is not kept
+    level_at: Address  # of the privilege level of the guest's code
+    given_up_at: Address  # of a cell that counts instructions that raised an exception
     # Functions of Unicorn
     read_batch: Address
     write_batch: Address
@@ -99,6 +103,7 @@ class EventRow(ctypes.Structure):
     core: U64
     any_number: U64
     number: U64
+    mask: U64
     condition: Address  # a BlockRow; 0 without a condition
     short_circuit: U64  # what the flag is before the actions
     actions: Address  # of ActionRow
@@ -132,6 +137,7 @@ class HookedAddress(ctypes.Structure):
     always_in_python: U64
     anew: Address  # of a cell that is not 0 when Python knows whether this is a new arrival
     changes: Address  # of a cell that counts how often code was changed
+    operand: U64  # of the instruction
     in_python: Address  # the whole trigger
     moved: Address  # what follows a trigger in which Python took part, or that has written flags
 

@@ -126,6 +126,17 @@ class HookWriter(Emitter):
             found = self.load(self.at(self.place(HookState, "ids", self.state), self.op("shl", storage, number(3))))
         return self.convert("trunc", found, I32)
 
+    def read(self, storage: int) -> Value:
+        """The value of a register that no trigger keeps: a control register."""
+        place = self.place(HookState, "scratch", self.state)
+        self.store(number(0), place)
+        self.ask("read_one", ONE, self.engine, self.id_of(storage), place)
+        return self.load(place)
+
+    def operand(self) -> Value:
+        """The operand of the instruction at a site."""
+        raise NotImplementedError
+
     # --- control
 
     def is_set(self, value: Value) -> Value:

@@ -19,7 +19,14 @@ from machine.processor.binding import (
 )
 from machine.processor.block_counter import CEILING, EXECUTED, BlockCounter
 from machine.processor.cpu import CPU_MODEL, INITIAL_STATE, SYSCALL_LENGTH, Cpu, StopKind, StopReason
-from machine.processor.instruction_finder import InstructionPattern, Removable, Serve, Site
+from machine.processor.instruction_finder import (
+    LONGEST_INSTRUCTION,
+    InstructionPattern,
+    OperandKind,
+    Removable,
+    Serve,
+    Site,
+)
 from machine.processor.register_file import RegisterFile
 from machine.processor.registers import (
     BATCH_IDS,
@@ -28,6 +35,7 @@ from machine.processor.registers import (
     GENERAL_IDS,
     GS_BASE_ID,
     MSR_ID,
+    PLAIN_IDS,
     RFLAGS_ID,
     RIP_ID,
     SS_ID,
@@ -47,8 +55,10 @@ __all__ = [
     "GS_BASE_ID",
     "INITIAL_STATE",
     "INTERRUPT_HOOK",
+    "LONGEST_INSTRUCTION",
     "MSR_CELLS",
     "MSR_ID",
+    "PLAIN_IDS",
     "RFLAGS_ID",
     "RIP_ID",
     "SS_ID",
@@ -64,6 +74,7 @@ __all__ = [
     "Engine",
     "Hook",
     "InstructionPattern",
+    "OperandKind",
     "RegisterFile",
     "Removable",
     "Serve",

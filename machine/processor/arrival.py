@@ -28,6 +28,7 @@ class Arrival:
     def __init__(self) -> None:
         self._cell = ctypes.c_uint64()
         self._anew: _Anew | None = None
+        self._last: _Anew | None = None
 
     @property
     def cell_address(self) -> int:
@@ -36,12 +37,19 @@ class Arrival:
 
     def begin_anew(self, address: int, called: int, executed: int) -> None:
         """The instruction at an address is going to be begun anew; its hooks up to the number `called` were called."""
-        self._set(_Anew(address, called, executed))
+        self._last = anew = _Anew(address, called, executed)
+        self._set(anew)
 
-    def start_at(self, address: int) -> None:
-        """A run starts; somewhere else, it is another arrival."""
-        if self._anew is not None and self._anew.address != address:
+    def began_anew(self, address: int, executed: int) -> bool:
+        """Whether the instruction at an address was begun anew with so many executed instructions."""
+        return self._last is not None and (self._last.address, self._last.behind) == (address, executed)
+
+    def start_at(self, address: int) -> bool:
+        """A run starts; somewhere else, it is another arrival. Whether an instruction is given up."""
+        given_up = self._anew is not None and self._anew.address != address
+        if given_up:
             self._set(None)
+        return given_up
 
     def was_called(self, address: int, number: int, executed: int) -> bool:
         """Whether a hook that is to be called now was called for this arrival, or will be when it is begun anew."""

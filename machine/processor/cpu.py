@@ -28,6 +28,7 @@ from machine.processor.binding import (
     INTERRUPT_HOOK,
     INVALID_INSTRUCTION_HOOK,
     MEMORY_INVALID_HOOK,
+    PORT_READ_HOOK,
     SYSCALL_HOOK,
     TIME_STAMP_HOOK,
     WORD_MASK,
@@ -40,7 +41,14 @@ from machine.processor.binding import (
     function_address,
 )
 from machine.processor.block_counter import BlockCounter
-from machine.processor.instruction_finder import InstructionFinder, InstructionPattern, Serve, Site, Translation
+from machine.processor.instruction_finder import (
+    LONGEST_INSTRUCTION,
+    InstructionFinder,
+    InstructionPattern,
+    Serve,
+    Site,
+    Translation,
+)
 from machine.processor.register_file import RegisterFile
 from machine.processor.registers import BATCH_IDS, STATE_IDS, VECTOR_IDS
 from machine.processor.window import window_of
@@ -64,6 +72,9 @@ INITIAL_STATE: tuple[tuple[int, int], ...] = (
 PHYSICAL_MASK = (1 << 52) - 1
 
 _HLT = 0xF4
+_NO_DEVICE = 0xFFFF_FFFF  # what a port reads at which there is none
+_RDPMC = InstructionPattern(b"\x0f\x33")
+_GENERAL_PROTECTION = 13
 _WIDEST = 3  # words of a register: a descriptor table's, uc_x86_mmr of unicorn.h
 _DOUBLE_FAULT = 8
 _PATIENCE = 100_000  # blocks that are counted in Python before machine code is compiled for it, once in a process
@@ -113,6 +124,7 @@ class Cpu:
         self.memory = memory
         self.on_syscall: Callable[[], None] = lambda: None
         self.on_invalid_instruction: Callable[[], bool] = lambda: False  # whether RIP was moved and the guest goes on
+        self.on_end: Callable[[], None] = lambda: None  # RIP has come to the `until` of a run; may move it
         self.time_stamp: Callable[[], int] = lambda: self.executed
         self.gate: AbstractContextManager[Any] = RLock()  # is entered for what callbacks do beyond this CPU
         self._engine = Engine(CPU_MODEL)
@@ -120,7 +132,7 @@ class Cpu:
         self.registers = RegisterFile(self._engine, self.window)
         self._blocks = BlockCounter(memory)
         self._stop_requested = False
-        self._code_changes = ctypes.c_uint64()
+        self._code_changes, self._given_up, self._level = (ctypes.c_uint64() for _ in range(3))
         self.arrival = Arrival()
         self._address_callbacks = 0
         self._why: StopKind | None = None
@@ -196,6 +208,30 @@ class Cpu:
     def code_changes_address(self) -> int:
         """Of the word that has `code_changes`."""
         return ctypes.addressof(self._code_changes)
+
+    @property
+    def given_up(self) -> int:
+        """Grows when an instruction is not executed to its end: it raised an exception, or a run starts elsewhere."""
+        return self._given_up.value
+
+    @property
+    def given_up_address(self) -> int:
+        """Of the word that has `given_up`."""
+        return ctypes.addressof(self._given_up)
+
+    @property
+    def privilege_level(self) -> int:
+        """That of the guest's code, 0 to 3: what decides between an exception and an exit. All code has level 0."""
+        return self._level.value
+
+    @privilege_level.setter
+    def privilege_level(self, level: int) -> None:
+        self._level.value = level
+
+    @property
+    def privilege_level_address(self) -> int:
+        """Of the word that has `privilege_level`."""
+        return ctypes.addressof(self._level)
 
     def read_vectors(self, values: Any) -> None:
         """Copy XMM0 to XMM15 into an array of 32 words."""
@@ -378,15 +414,14 @@ class Cpu:
         self.registers.forget()
         self._stop_requested = False
         self._look_again(start)
-        self.arrival.start_at(start)
+        if self.arrival.start_at(start):
+            self._given_up.value += 1
         self._blocks.allow(budget)
         self._blocks.end_at(until)
         self._why, self._event, self._carried = None, None, None
         self._running = True
         status = self._engine.start(start, until)
-        while self._hook_is_due:
-            with self.gate:
-                self._count_natively()
+        while self._goes_on(until):
             self.registers.forget()
             start = self.registers.read(RIP)
             self._look_again(start)
@@ -400,6 +435,23 @@ class Cpu:
             carried, self._carried = self._carried, None
             raise carried
         return reason
+
+    def _goes_on(self, until: int) -> bool:
+        """Whether a run that the emulator has ended is not over."""
+        if self._hook_is_due:
+            with self.gate:
+                self._count_natively()
+            return True
+        self.registers.forget()
+        if self._event is not None or self._carried is not None or self.registers.read(RIP) != until:
+            return False
+        with self.gate:
+            self.on_end()
+        moved = self.registers.read(RIP) != until
+        self.registers.store()
+        if self._stop_requested and moved:
+            self._why = StopKind.STOPPED
+        return moved and not self._stop_requested
 
     def stop(self) -> None:
         """End the current run before its next block. May be called by a hook or by another thread."""
@@ -455,6 +507,7 @@ class Cpu:
         self._carried_syscall_hook = self._syscall_hook
         engine.add_hook(uc.UC_HOOK_INSN, TIME_STAMP_HOOK(self._on_rdtsc), x86.UC_X86_INS_RDTSC)
         engine.add_hook(uc.UC_HOOK_INSN, TIME_STAMP_HOOK(self._on_rdtscp), x86.UC_X86_INS_RDTSCP)
+        engine.add_hook(uc.UC_HOOK_INSN, PORT_READ_HOOK(lambda *_: _NO_DEVICE), x86.UC_X86_INS_IN)
 
     def _carry(self, error: BaseException) -> None:
         """End the run with an exception, which cannot pass through C code."""
@@ -509,6 +562,7 @@ class Cpu:
     def _on_interrupt(self, _engine: int, vector: int, _data: int) -> None:
         try:
             self.registers.forget()
+            self._given_up.value += 1
             self._event = StopReason(StopKind.FAULT, self.registers.read(RIP), vector=vector)
             self._engine.stop()
         except BaseException as error:
@@ -518,6 +572,7 @@ class Cpu:
         try:
             self.registers.forget()
             rip = self.registers.read(RIP)
+            self._given_up.value += 1
             self._event = StopReason(StopKind.UNMAPPED, rip, address=address, access=_ACCESS_NAMES.get(kind, "access"))
         except BaseException as error:
             self._carry(error)
@@ -569,12 +624,20 @@ class Cpu:
                 handled = self.on_invalid_instruction()
             if handled:
                 self.registers.store()
+            else:
+                self._undefined(self.registers.read(RIP))
         except BaseException as error:
             self._carry(error)
         self.registers.forget()
         if handled and self._stop_requested:
             self._heed_stop()
         return handled
+
+    def _undefined(self, rip: int) -> None:
+        """An instruction that Unicorn takes for undefined; RDPMC is a privileged one."""
+        self._given_up.value += 1
+        if _RDPMC.matches(self.memory.read_up_to(rip, LONGEST_INSTRUCTION)):
+            self._event = StopReason(StopKind.FAULT, rip, vector=_GENERAL_PROTECTION)
 
     def _on_rdtsc(self, _engine: int, _data: int) -> int:
         try:

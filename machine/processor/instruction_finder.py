@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Protocol
 
 import capstone
@@ -18,31 +19,86 @@ import capstone
 from machine.memory import PAGE, GuestMemory, page_floor
 
 _LONGEST_BLOCK = 512  # instructions that Unicorn translates at once
-_LONGEST_INSTRUCTION = 15
-_PREFIXES = bytes((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3))
+LONGEST_INSTRUCTION = 15
+_LEGACY_PREFIXES = bytes((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3))
 _REX = bytes(range(0x40, 0x50))
+_PREFIXES = _LEGACY_PREFIXES + _REX
+_REX_B, _REX_R = 0, 2  # bits of a REX prefix
+_LOCK = b"\xf0"
+_UNKNOWN_CODE = 256  # bytes behind an instruction that Capstone does not know in which others are looked for
 _ENDS = ("j", "call", "ret", "loop", "iret", "int", "sys", "hlt", "ud")  # what mnemonics begin with that end a block
+
+
+class OperandKind(Enum):
+    """What of an instruction's encoding is its operand."""
+
+    IMMEDIATE = "the byte behind the opcode"
+    REGISTER = "the general register that the r/m field of the ModR/M byte names"
 
 
 @dataclass(frozen=True)
 class InstructionPattern:
-    """What the bytes of an instruction begin with, behind legacy and REX prefixes; `exact`: without any."""
+    """What the bytes of an instruction begin with, behind legacy and REX prefixes; `exact`: without any.
+
+    Prefixes of `without` make it another instruction, or an undefined one. `register` is what the reg field of the
+    ModR/M byte behind the opcode must be, 0 to 15.
+    """
 
     opcode: bytes
     exact: bool = False
+    without: bytes = _LOCK
+    register: int | None = None
+    operand: OperandKind | None = None
 
     def matches(self, code: bytes) -> bool:
         """Whether this is the code of such an instruction."""
-        return (code if self.exact else code.lstrip(_PREFIXES).lstrip(_REX)).startswith(self.opcode)
+        if self.exact:
+            return code.startswith(self.opcode)
+        rest = code.lstrip(_PREFIXES)
+        if not rest.startswith(self.opcode) or any(prefix in self.without for prefix in code[: -len(rest)]):
+            return False
+        return self.register is None or self._field(code, 3, _REX_R) == self.register
+
+    def length_of(self, code: bytes) -> int:
+        """The length of such an instruction that has nothing behind its opcode."""
+        return len(code) - len(code.lstrip(_PREFIXES)) + len(self.opcode)
+
+    def operand_of(self, code: bytes) -> int:
+        """The operand of such an instruction: a byte or the number of a register; 0 where it has none."""
+        match self.operand:
+            case OperandKind.IMMEDIATE:
+                return self._behind_opcode(code)
+            case OperandKind.REGISTER:
+                return self._field(code, 0, _REX_B)
+        return 0
+
+    def _behind_opcode(self, code: bytes) -> int:
+        return next(iter(code.lstrip(_PREFIXES)[len(self.opcode) :]), 0)
+
+    def _field(self, code: bytes, shift: int, extension: int) -> int:
+        """Three bits of the ModR/M byte, and the bit of a REX prefix that extends them."""
+        prefixes = code[: len(code) - len(code.lstrip(_PREFIXES))]
+        rex = prefixes[-1] if prefixes[-1:] and prefixes[-1] in _REX else 0
+        return self._behind_opcode(code) >> shift & 7 | (rex >> extension & 1) << 3
 
 
 @dataclass(frozen=True)
 class Site:
-    """A place at which a wanted instruction stands; `length` in bytes."""
+    """A place at which a wanted instruction stands, and its code."""
 
     pattern: InstructionPattern
     address: int
-    length: int
+    code: bytes
+
+    @property
+    def length(self) -> int:
+        """Of the instruction in bytes."""
+        return len(self.code)
+
+    @property
+    def operand(self) -> int:
+        """As the pattern says."""
+        return self.pattern.operand_of(self.code)
 
 
 class Removable(Protocol):
@@ -99,12 +155,14 @@ class InstructionFinder:
 
     def unserved_from(self, start: int) -> list[Site]:
         """The same in the block that begins at an address, which is not translated yet."""
-        code = self._memory.read_up_to(start, _LONGEST_BLOCK * _LONGEST_INSTRUCTION)
+        code = self._memory.read_up_to(start, _LONGEST_BLOCK * LONGEST_INSTRUCTION)
         size = 0
         for _, length, mnemonic, _ in self._decoder.disasm_lite(code, start, _LONGEST_BLOCK):
             size += length
             if mnemonic.startswith(_ENDS):
                 break
+        else:
+            size = min(size + _UNKNOWN_CODE, len(code))
         return self.unserved(start, size) or []
 
     def serve(self, sites: list[Site]) -> None:
@@ -121,11 +179,19 @@ class InstructionFinder:
             self._sites[address] = site, self._wanted[site.pattern](site)
 
     def _sites_in(self, code: bytes, address: int) -> Iterator[Site]:
+        """Those in some code. Behind an instruction that Capstone does not know, wherever one could begin."""
+        known = 0
         for start, length, _, _ in self._decoder.disasm_lite(code, address):
-            at = start - address
-            pattern = next((each for each in self._wanted if each.matches(code[at : at + length])), None)
-            if pattern is not None:
-                yield Site(pattern, start, length)
+            known = start - address + length
+            yield from self._site(start, code[start - address : known])
+        for at in range(known, len(code)):
+            for start, length, _, _ in self._decoder.disasm_lite(code[at : at + LONGEST_INSTRUCTION], address + at, 1):
+                yield from self._site(start, code[at : at + length])
+
+    def _site(self, address: int, code: bytes) -> Iterator[Site]:
+        pattern = next((each for each in self._wanted if each.matches(code)), None)
+        if pattern is not None:
+            yield Site(pattern, address, code)
 
     def _drop_stale(self, address: int, size: int) -> bool:
         """Whether another instruction stands at a site now."""
@@ -140,7 +206,7 @@ class InstructionFinder:
         return bool(stale)
 
     def _is_stale(self, site: Site) -> bool:
-        return not site.pattern.matches(self._memory.read_up_to(site.address, site.length))
+        return self._memory.read_up_to(site.address, site.length) != site.code
 
     def _forget(self, address: int) -> None:
         self._sites.pop(address)[1].remove()

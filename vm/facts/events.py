@@ -225,7 +225,8 @@ class EventKind:
     """One kind of event. `number` and `sdk_name` are those of HyperDbg's SDK; `spellings` create events of this kind.
 
     `emulated` says whether hds raises such events; where it does not, they are refused. `doc` completes "triggers
-    when". `takes_range`: FROM TO, or FROM l LENGTH. `ignores_unknown`: HyperDbg drops words that it does not know.
+    when". `takes_range`: FROM TO, or FROM l LENGTH. `ignores_unknown`: HyperDbg drops words that it does not know;
+    `is_strict`: it calls them an incorrect use of the command.
     """
 
     number: int
@@ -241,6 +242,7 @@ class EventKind:
     needs_pid: bool = False
     takes_range: bool = False
     ignores_unknown: bool = False
+    is_strict: bool = False
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -272,11 +274,12 @@ def _monitor(access: MonitoredAccess, suffix: str) -> EventKind:
 
 def _instruction(
     number: int, sdk_name: str, command: str, doc: str, context: str, parameters: tuple[ParameterRow, ...] = (),
-    aliases: tuple[str, ...] = (), emulated: bool = False,
+    aliases: tuple[str, ...] = (),
 ) -> EventKind:  # fmt: skip
     return EventKind(
         number=number, sdk_name=f"{sdk_name}_INSTRUCTION_EXECUTION", name=command.removeprefix("!"), doc=doc,
-        context=context, spellings=(Spelling(command, aliases=aliases),), parameters=parameters, emulated=emulated,
+        context=context, spellings=(Spelling(command, aliases=aliases),), parameters=parameters, emulated=True,
+        is_strict=sdk_name in ("TSC", "PMC", "VMCALL"),
     )  # fmt: skip
 
 
@@ -320,7 +323,7 @@ EVENT_KINDS: tuple[EventKind, ...] = (
         ),
         emulated=True, ignores_unknown=True,
     ),
-    _instruction(11, "CPUID", "!cpuid", "CPUID is executed", "eax at entry", _LEAF, emulated=True),
+    _instruction(11, "CPUID", "!cpuid", "CPUID is executed", "eax at entry", _LEAF),
     _instruction(12, "RDMSR", "!msrread", "RDMSR is executed", "ecx", _number("msr", "[MSR]"), ("!msread",)),
     _instruction(13, "WRMSR", "!msrwrite", "WRMSR is executed", "ecx", _number("msr", "[MSR]")),
     _instruction(14, "IN", "!ioin", "a port is read (IN, INS)", "port", _number("port", "[PORT]")),
@@ -337,7 +340,7 @@ EVENT_KINDS: tuple[EventKind, ...] = (
     ),
     EventKind(
         number=18, sdk_name="DEBUG_REGISTERS_ACCESSED", name="dr", doc="a debug register is read or written",
-        context="0", spellings=(Spelling("!dr"),),
+        context="0", spellings=(Spelling("!dr"),), emulated=True,
     ),
     _instruction(19, "TSC", "!tsc", "RDTSC or RDTSCP is executed", "0 RDTSC, 1 RDTSCP"),
     _instruction(20, "PMC", "!pmc", "RDPMC is executed", "0"),
@@ -345,22 +348,22 @@ EVENT_KINDS: tuple[EventKind, ...] = (
     EventKind(
         number=22, sdk_name="CONTROL_REGISTER_MODIFIED", name="crwrite",
         doc="MOV to CR0 or CR4 changes bits under the mask", context="number of the control register",
-        spellings=(Spelling("!crwrite"),), parameters=(_CONTROL_REGISTER, _MASK),
+        spellings=(Spelling("!crwrite"),), parameters=(_CONTROL_REGISTER, _MASK), emulated=True,
     ),
     EventKind(
         number=23, sdk_name="CONTROL_REGISTER_READ", name="crread",
         doc="a control register is read; no command creates it", context="number of the control register",
-        spellings=(), parameters=(_CONTROL_REGISTER,),
+        spellings=(), parameters=(_CONTROL_REGISTER,), emulated=True,
     ),
     EventKind(
         number=24, sdk_name="CONTROL_REGISTER_3_MODIFIED", name="cr3write", doc="CR3 changes; internal to HyperDbg",
-        context="0", spellings=(), stages=False, short_circuit=ShortCircuit.IGNORED,
+        context="0", spellings=(), emulated=True, stages=False, short_circuit=ShortCircuit.IGNORED,
     ),
     EventKind(
         number=25, sdk_name="TRAP_EXECUTION_MODE_CHANGED", name="mode",
         doc="a process starts executing in user or kernel mode", context="3 arrived in user mode, 0 in kernel mode",
         spellings=(Spelling("!mode"),), parameters=_MODE,
-        stages=False, short_circuit=ShortCircuit.FROZEN, needs_pid=True,
+        stages=False, short_circuit=ShortCircuit.FROZEN, needs_pid=True, is_strict=True,
     ),
     EventKind(
         number=26, sdk_name="TRAP_EXECUTION_INSTRUCTION_TRACE", name="trace",
@@ -376,6 +379,11 @@ SYSRET = KIND_BY_NAME["sysret"]
 SYSTEM_CALL_FAMILY = (SYSCALL, SYSRET)  # any event of either kind makes both instructions exit
 
 CPUID = KIND_BY_NAME["cpuid"]
+MSRREAD, MSRWRITE = KIND_BY_NAME["msrread"], KIND_BY_NAME["msrwrite"]
+IOIN, IOOUT = KIND_BY_NAME["ioin"], KIND_BY_NAME["ioout"]
+TSC, PMC = KIND_BY_NAME["tsc"], KIND_BY_NAME["pmc"]
+VMCALL, XSETBV = KIND_BY_NAME["vmcall"], KIND_BY_NAME["xsetbv"]
+DR, CRWRITE, CRREAD, CR3WRITE = (KIND_BY_NAME[name] for name in ("dr", "crwrite", "crread", "cr3write"))
 
 EPTHOOK = KIND_BY_NAME["epthook"]
 EPTHOOK2 = KIND_BY_NAME["epthook2"]

@@ -1,4 +1,8 @@
-"""One file for each kind of event that the machine raises, named as the kind; its EXIT is found by that name."""
+"""One file for each kind of event that the machine raises, named as the kind; its EXIT is found by that name.
+
+Where the instructions of a kind differ in more than the file's EXIT says - other contexts, operands elsewhere in the
+encoding - the file has FORMS, an exit for each; EXIT is the first of them and speaks for the kind.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,18 @@ from machine.events.exit import Exit
 from machine.events.exits import syscall, sysret
 from vm.facts.events import EventKind
 
-__all__ = ["exit_of", "syscall", "sysret"]
+__all__ = ["exit_of", "forms_of", "syscall", "sysret"]
+
+
+@cache
+def forms_of(kind: EventKind) -> tuple[Exit, ...]:
+    """The exits of a kind that is emulated. Raises ModuleNotFoundError for another."""
+    module = import_module(f"{__name__}.{kind.family}")
+    forms: tuple[Exit, ...] = vars(module).get("FORMS") or (module.EXIT,)
+    return forms
 
 
 @cache
 def exit_of(kind: EventKind) -> Exit:
-    """The exit of a kind that is emulated. Raises ModuleNotFoundError for another."""
-    exit_: Exit = import_module(f"{__name__}.{kind.family}").EXIT
-    return exit_
+    """The exit that speaks for a kind that is emulated. Raises ModuleNotFoundError for another."""
+    return forms_of(kind)[0]

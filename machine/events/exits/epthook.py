@@ -8,7 +8,6 @@ from machine.events.registry import RegistrationError, Registry
 from machine.memory import page_floor
 from vm.facts.errors import ErrorNumber
 from vm.facts.events import EPTHOOK, EXECUTION_HOOKS
-from vm.facts.stages import Stage
 
 MOST_HOOKS_IN_PAGE = 40
 _ADDRESS_HINTS = (
@@ -22,10 +21,6 @@ def check(definition: EventDefinition, registry: Registry) -> None:
     number, address = ErrorNumber, definition.parameters.get("address", 0)
     if not address:
         raise RegistrationError(number.INVALID_ADDRESS, "choose an address for the hook")
-    if definition.stage != Stage.PRE:
-        raise RegistrationError(
-            number.EVENT_IS_NOT_APPLIED, f"the calling stage is not meaningful for !{definition.kind.name}"
-        )
     process_id = definition.process_id or registry.facts.current_process()
     if process_id is None or not registry.facts.is_mapped(process_id, address):
         raise RegistrationError(number.INVALID_ADDRESS, f"invalid address {address:x}", _ADDRESS_HINTS)

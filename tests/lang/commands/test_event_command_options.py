@@ -242,7 +242,7 @@ def test_block_need_not_be_next_to_its_keyword() -> None:
 
 
 def test_quoted_block_is_no_block() -> None:
-    assert only_error('!tsc script "{ a }"').message == "unknown parameter 'script'"
+    assert only_error('!dr script "{ a }"').message == "unknown parameter 'script'"
 
 
 @pytest.mark.parametrize("text", ["!tsc script", "!tsc script {}", "!syscall script {}", "!cpuid script"])

@@ -120,6 +120,8 @@ def test_expression_is_kept_as_text() -> None:
         ("!syscall 55 66", "E230", "66"),
         ("!epthook 1000 2000", "E230", "2000"),
         ("!tsc 5", "E230", "5"),
+        ("!pmc 5", "E230", "5"),
+        ("!dr 0", "E230", "0"),
         ("!mode u", "E231", "!mode"),
         ("!mode u pid all", "E231", "pid all"),
     ],

@@ -12,10 +12,17 @@ from machine.native.expressions import emit
 from machine.native.writer import HookWriter, nothing
 from machine.options import MachineOptions
 from machine.processor.cpu import Cpu
-from vm.native.emitter import POINTER, Module
+from vm.native.emitter import POINTER, Module, Value, number
 from vm.native.engine import NativeEngine
 from vm.native.jit import compile_text
 from vm.native.layout import CELL
+
+OPERAND = 6  # of the instruction
+
+
+class _ProbeWriter(HookWriter):
+    def operand(self) -> Value:
+        return number(OPERAND)
 
 
 class Probe:
@@ -31,7 +38,7 @@ class Probe:
         """The values that machine code has for them."""
         module = Module()
         protocol.define_registers(module)
-        e = HookWriter(module, "probe", nothing(POINTER, POINTER, POINTER), internal=False)
+        e = _ProbeWriter(module, "probe", nothing(POINTER, POINTER, POINTER), internal=False)
         protocol.begin(e, e.load(e.own("rip_at")))
         for index, expression in enumerate(expressions):
             e.store(emit(expression, e), e.at(e.parameters[2], CELL * index))

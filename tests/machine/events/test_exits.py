@@ -10,8 +10,20 @@ from machine_guests import CODE, cpu_with
 
 import machine.events.exits
 from machine.events.dispatch import carry_out
-from machine.events.exit import Assign, Binary, ByProcessor, Constant, Exit, Expression, Msr, Register, evaluate
-from machine.events.exits import exit_of, syscall, sysret
+from machine.events.exit import (
+    Assign,
+    Binary,
+    ByProcessor,
+    Constant,
+    Expression,
+    Msr,
+    Operand,
+    OperandRegister,
+    PrivilegeLevel,
+    Register,
+    evaluate,
+)
+from machine.events.exits import exit_of, forms_of, syscall, sysret
 from machine.events.passage import pass_through
 from machine.processor import msr
 from machine.processor.cpu import Cpu
@@ -51,17 +63,19 @@ def random_state(cpu: Cpu, seed: int) -> None:
     cpu.registers.write(STORAGE_INDEX["rflags"], 0x202 | chosen.getrandbits(1) | chosen.getrandbits(1) << 11)
     for number in (msr.STAR, msr.LSTAR, msr.FMASK):
         cpu.write_msr(number, chosen.getrandbits(64))
+    cpu.privilege_level = chosen.randrange(4)
     cpu.registers.store()
     cpu.registers.forget()
 
 
 def expressions(chosen: random.Random, depth: int) -> Expression:
     """A random expression."""
-    match chosen.randrange(6) if depth else chosen.randrange(3):
+    match chosen.randrange(8) if depth else chosen.randrange(3):
         case 0:
             return Constant(chosen.getrandbits(chosen.choice((3, 32, 64))))
         case 1:
-            return Register(chosen.choice(STATE))
+            simple = (Operand(), OperandRegister(), PrivilegeLevel(), *map(Register, (*STATE, "cr0", "cr4")))
+            return chosen.choice(simple)
         case 2:
             return Msr(chosen.choice((msr.STAR, msr.LSTAR, msr.FMASK)))
         case 3:
@@ -71,6 +85,10 @@ def expressions(chosen: random.Random, depth: int) -> Expression:
                 expressions(chosen, depth - 1),
             )
         case 4:
+            return expressions(chosen, depth - 1).is_equal(expressions(chosen, depth - 1))
+        case 5:
+            return expressions(chosen, depth - 1).is_above(expressions(chosen, depth - 1))
+        case 6:
             return expressions(chosen, depth - 1) << chosen.randrange(64)
         case _:
             return expressions(chosen, depth - 1) >> chosen.randrange(64)
@@ -79,25 +97,26 @@ def expressions(chosen: random.Random, depth: int) -> Expression:
 @pytest.mark.parametrize("seed", range(6))
 def test_evaluated_and_emitted_expressions_have_the_same_value(seed: int) -> None:
     pytest.importorskip("llvmlite")
-    from exit_probe import Probe
+    from exit_probe import OPERAND, Probe
 
     chosen, probe = random.Random(seed), Probe()
     made = [expressions(chosen, 3) for _ in range(20)]
     random_state(probe.cpu, seed)
-    assert probe.emitted(made) == [evaluate(expression, probe.cpu) for expression in made]
+    assert probe.emitted(made) == [evaluate(expression, probe.cpu, OPERAND) for expression in made]
 
 
 @pytest.mark.parametrize("kind", EMULATED, ids=lambda kind: kind.name)
 def test_the_expressions_of_every_exit_have_a_native_form(kind: EventKind) -> None:
     pytest.importorskip("llvmlite")
-    from exit_probe import Probe
+    from exit_probe import OPERAND, Probe
 
-    exit_: Exit = exit_of(kind)
-    effect = () if isinstance(exit_.effect, ByProcessor) else exit_.effect
-    made = [exit_.context, *(assignment.value for assignment in effect)]
+    made: list[Expression] = []
+    for exit_ in forms_of(kind):
+        effect = () if isinstance(exit_.effect, ByProcessor) else exit_.effect
+        made += [exit_.context, exit_.bits, exit_.refused, *(assignment.value for assignment in effect)]
     probe = Probe()
     random_state(probe.cpu, 7)
-    assert probe.emitted(made) == [evaluate(expression, probe.cpu) for expression in made]
+    assert probe.emitted(made) == [evaluate(expression, probe.cpu, OPERAND) for expression in made]
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
+
+import capstone
 import pytest
 from machine_guests import CODE, DATA, cpu_with, get_register, set_register
 
 from machine.processor.cpu import Cpu, StopKind
-from machine.processor.instruction_finder import InstructionPattern, Site
+from machine.processor.instruction_finder import InstructionPattern, OperandKind, Site
 from vm.facts.registers import RIP
 
 CPUID = InstructionPattern(b"\x0f\xa2")
@@ -66,7 +71,7 @@ def test_a_pattern_reads_what_stands_behind_prefixes_unless_it_is_exact(
 def test_the_first_block_of_a_run_is_looked_at_although_the_emulator_does_not_name_it() -> None:
     cpu, end, served = looking("nop; cpuid; nop")
     cpu.run(CODE, end, 100)
-    assert served.sites == [Site(CPUID, CODE + 1, 2)]
+    assert served.sites == [Site(CPUID, CODE + 1, b"\x0f\xa2")]
     assert served.arrivals == [CODE + 1]
 
 
@@ -152,3 +157,66 @@ def test_python_and_machine_code_count_alike_where_blocks_are_begun_anew() -> No
         cpu.run(CODE, end, 1000)
         counts.append(cpu.executed)
     assert counts[0] == counts[1]
+
+
+MOV_TO_CR4 = InstructionPattern(b"\x0f\x22", register=4, operand=OperandKind.REGISTER)
+MOV_TO_CR8 = InstructionPattern(b"\x0f\x22", register=8, operand=OperandKind.REGISTER)
+IN_BYTE = InstructionPattern(b"\xe4", operand=OperandKind.IMMEDIATE)
+
+
+@pytest.mark.parametrize(
+    ("code", "pattern", "operand"),
+    [
+        ("0f22e1", MOV_TO_CR4, 1),
+        ("410f22e1", MOV_TO_CR4, 9),
+        ("440f22e1", MOV_TO_CR4, None),
+        ("440f22c3", MOV_TO_CR8, 3),
+        ("450f22c3", MOV_TO_CR8, 11),
+        ("41660f22e1", MOV_TO_CR4, 1),
+        ("0f22d9", MOV_TO_CR4, None),
+        ("f00f22e1", MOV_TO_CR4, None),
+        ("e460", IN_BYTE, 0x60),
+        ("66e4", IN_BYTE, 0),
+    ],
+)
+def test_fields_of_the_encoding_tell_instructions_apart(
+    code: str, pattern: InstructionPattern, operand: int | None
+) -> None:
+    found = bytes.fromhex(code)
+    assert (pattern.operand_of(found) if pattern.matches(found) else None) == operand
+
+
+def test_a_prefix_between_rex_and_opcode_hides_nothing() -> None:
+    assert CPUID.matches(bytes.fromhex("48660fa2"))
+
+
+def test_an_operand_that_a_guest_changes_is_another_site() -> None:
+    cpu, end, served = looking(
+        f"mov rsp, {DATA + 0x800}; mov rdi, {CODE + 0x200}; mov word ptr [rdi], 0x60e4; mov byte ptr [rdi+2], 0xc3; "
+        "call rdi; mov byte ptr [rdi+1], 0x61; call rdi",
+        IN_BYTE,
+    )
+    assert cpu.run(CODE, end, 200).kind is StopKind.REACHED
+    assert [site.operand for site in served.sites] == [0x60, 0x61]
+
+
+@pytest.mark.parametrize("before", ["", "jmp next; next: "])
+def test_an_instruction_behind_one_that_the_decoder_does_not_know_is_found(before: str) -> None:
+    cpu, end, served = looking(before + "nop; nop; nop; nop; cpuid; inc r8; nop")
+    at = end - 9
+    cpu.write(at, bytes.fromhex("0f1ac0"))  # a hint that does nothing without MPX
+    with mock.patch("capstone.Cs.disasm_lite", _knowing_no_hint(at)):
+        assert cpu.run(CODE, end, 100).kind is StopKind.REACHED
+    assert len(served.arrivals) == 1
+
+
+def _knowing_no_hint(at: int) -> Callable[..., Iterator[tuple[int, int, str, str]]]:
+    whole = capstone.Cs.disasm_lite
+
+    def decode(decoder: Any, code: bytes, offset: int, count: int = 0) -> Iterator[tuple[int, int, str, str]]:
+        for row in whole(decoder, code, offset, count):
+            if row[0] == at:
+                return
+            yield row
+
+    return decode
