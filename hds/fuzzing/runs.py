@@ -18,7 +18,7 @@ from hds.fuzzing.choices import Choices
 from hds.fuzzing.guests import Guest
 from machine.kernel import BareKernel, Kernel, KernelText, LinuxKernel, NtKernel
 from machine.root import assemble
-from vm.facts.events import EVENTS
+from vm.facts.events import EVENT_BY_NAME, EVENTS
 
 BASE = 0x40_0000
 KERNELS: tuple[type[Kernel], ...] = (BareKernel, LinuxKernel, NtKernel)
@@ -139,19 +139,16 @@ CODES = (
     "mov ecx, c0000082; rdmsr; mov [rbx], eax", "call [rdx]", "mov rax, 400000; mov cl, [rax]; mov [rax], cl",
     "mov rax, 400002; mov byte ptr [rax], 3",
 )  # fmt: skip
-# Own parameters of event commands; those of !crwrite have to be there.
+# Own parameters of event commands, by name.
 PARAMETERS = {
-    "!syscall": ("55", "66", "0", "ffffffff", "27"),
-    "!syscall2": ("55", "66", "0", "ffffffff", "27"),
-    "!cpuid": ("0", "1", "55"),
-    "!msrread": ("c0000080", "c0000082", "e7"),
-    "!msrwrite": ("c0000080", "c0000082", "c0000084"),
-    "!ioin": ("60", "3f8"),
-    "!ioout": ("60", "55"),
-    "!xsetbv": ("0", "1"),
-    "!crwrite": ("0", "4", "4 mask 100", "0 20"),
+    "number": ("55", "66", "0", "ffffffff", "27"),
+    "leaf": ("0", "1", "55"),
+    "msr": ("c0000080", "c0000082", "c0000084", "e7"),
+    "port": ("60", "3f8", "55"),
+    "xcr": ("0", "1"),
+    "register": ("0", "4"),
+    "mask": ("100", "mask 120", "20", "0"),
 }
-REQUIRED = ("!crwrite",)
 KINDS = tuple(row.name for row in EVENTS if row.emulated) + ("!syscall",) * 2
 BETWEEN = (
     "events d all", "events e all", "? .n = 2;", "? print(@rax);", "? @rip = 400000;", "? @r15 = @r15 + 1;", "flush",
@@ -236,8 +233,9 @@ class _Commands:
         words = [kind]
         if kind.startswith("!epthook"):
             words.append(f"{choices.pick(self.addresses):x}")
-        elif kind in PARAMETERS and (kind in REQUIRED or choices.chance(35)):
-            words.append(choices.pick(PARAMETERS[kind]))
+        else:
+            rows = EVENT_BY_NAME[kind].parameters
+            words += [choices.pick(PARAMETERS[row.name]) for row in rows if row.required or choices.chance(35)]
         if choices.chance(12):
             words.append(f"pid {FIRST_PROCESS + PROCESS_STEP * choices.below(self.processes):x}")
         if choices.chance(12):
