@@ -63,11 +63,12 @@ def bare(program: Path, arguments: tuple[str, ...], folder: Path) -> float:
     objects = KernelObjects(Quota(1 << 28), DEFAULT_BUILD, 1).add_process(
         PROCESS_ID, THREAD_ID, program.name, LINUX.name_bytes
     )
-    process = Process(PROCESS_ID, THREAD_ID, program.name, cpu, image, NOWHERE, objects)
+    process = Process(PROCESS_ID, program.name, cpu, image, NOWHERE, objects)
+    process.begin(THREAD_ID, objects.first)
     clock = VirtualClock(lambda: 0)
     kernel = LinuxKernel(Services(lambda *written: None, clock, DEFAULT_BUILD.number, world=World(folder)))
     kernel.new_process(process, Start(image, (program.name, *arguments), ()))
-    cpu.on_syscall = lambda: kernel.system_call(process)
+    cpu.on_syscall = lambda: kernel.system_call(process.thread)
     began = time.process_time()
     cpu.go(image.entry)
     seconds = time.process_time() - began

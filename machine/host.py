@@ -102,7 +102,7 @@ class GuestHost:
         return 0 if self._process is None else self._process.objects.process
 
     def _thread_object(self) -> int:
-        return 0 if self._process is None else self._process.objects.thread
+        return 0 if self._process is None else self._process.thread.objects.thread
 
     def _peb(self) -> int:
         return 0 if self._process is None else self._process.peb

@@ -30,7 +30,7 @@ from machine.loaders import Image, LoadError, read_image
 from machine.memory import GuestMemory, MapError, Quota
 from machine.messages import Message, MessageChannel, PacketRing
 from machine.options import MachineOptions, Program, ProgramStart
-from machine.processor import Cpu, StopReason, msr
+from machine.processor import Cpu, StopReason, ThreadRegisters, msr
 from machine.records import CodeFault, GuestOutput, MachineRecord, Notice, Reporter, ScriptFault, Silent
 from machine.root import RootMemory, RootSandbox
 from machine.schedule import (
@@ -42,6 +42,8 @@ from machine.schedule import (
     RunGuard,
     Scheduler,
     Surroundings,
+    Thread,
+    TooManyThreads,
     VirtualClock,
 )
 from machine.summary import CAUSES, Counts, ProcessEnd, RunSummary, StopCause
@@ -54,6 +56,7 @@ __all__ = ["Machine", "MsrError", "ProcessEnd", "RunSummary", "StopCause"]
 FIRST_PROCESS_ID = 0x1000
 _PROCESS_ID_STEP = 0x10
 _THREAD_ID_OFFSET = 4
+_THREAD_ID_STEP = 4
 
 _NOWHERE = 0xFFFF_FFFF_FFFF_FFFF  # an `until` that no program reaches
 _INITIAL_FLAGS = 0x202
@@ -90,11 +93,13 @@ class Machine:
         self.goes_on = goes_on
         self.clock = VirtualClock(self._executed, options.start_time)
         self._processes: list[Process] = []
-        self._scheduler = Scheduler(cores, limits.quantum_instructions, self._placed)
+        self._ids: set[int] = set()  # of processes and threads, that were ever given
+        self._scheduler = Scheduler(cores, limits.quantum_instructions, self._placed, self.clock)
         self._kernels: dict[str, Kernel] = {}
         self._quota = Quota(limits.max_guest_memory)
         own_quota = Quota(_OWN_MEMORY)
         self._objects = KernelObjects(own_quota, options.build, cores)
+        self._shown = self._objects.regions  # in every process
         root = RootMemory(own_quota)
         facts = Facts(
             cores, self._process_ids, self._current_id, self._is_mapped, root.allocate_pages, self._events_changed
@@ -159,9 +164,14 @@ class Machine:
         finally:
             self._meant = None
 
-    def switch(self, process: Process) -> None:
-        """Make a process the one that commands act on; it comes to the current core if it is on none."""
+    def switch(self, process: Process, thread: Thread | None = None) -> None:
+        """Make a process the one that commands act on; it comes to the current core if it is on none.
+
+        A thread of it gets its CPU, and goes on first if it can.
+        """
         self._current = self._scheduler.switch(self._current, process)
+        if thread is not None:
+            process.switch_to(thread)
 
     def load(
         self, program: Program | str | Path | bytes, kind: str | None = None, **named: Unpack[ProgramStart]
@@ -174,6 +184,8 @@ class Machine:
         name, process_id = given.process_name, given.process_id
         if process_id is None:
             process_id = FIRST_PROCESS_ID + _PROCESS_ID_STEP * len(self._processes)
+            while process_id in self._ids or process_id + _THREAD_ID_OFFSET in self._ids:
+                process_id += _PROCESS_ID_STEP
         if process_id in self._process_ids():
             raise LoadError(f"there is a process with id {process_id:x} already")
         image = read_image(given.content, given.kind, given.base, given.entry, self.limits)
@@ -204,6 +216,7 @@ class Machine:
 
     def _new_process(self, memory: GuestMemory, process_id: int, name: str, image: Image, name_bytes: int) -> Process:
         thread_id = process_id + _THREAD_ID_OFFSET
+        self._ids.update((process_id, thread_id))
         cpu = Cpu(memory)
         for area in image.areas:
             cpu.map(area.start, area.size, area.protection, area.name)
@@ -211,15 +224,18 @@ class Machine:
             cpu.write(address, data)
         objects = self._objects.add_process(process_id, thread_id, name, name_bytes)
         until = _NOWHERE if image.until is None else image.until
-        process = Process(process_id, thread_id, name, cpu, image, until, objects)
-        for other in (*self._processes, process):
-            self._map_kernel_memory(other)
+        process = Process(process_id, name, cpu, image, until, objects, maker=self)
+        process.begin(thread_id, objects.first)
+        self._show_kernel_memory(process)
         return process
 
-    def _map_kernel_memory(self, process: Process) -> None:
-        for region in self._objects.regions:
-            if process.cpu.memory.region_at(region.start) is not region:
-                process.cpu.map_shared(region)
+    def _show_kernel_memory(self, *new: Process) -> None:
+        """Let all processes have all kernel memory."""
+        self._shown = self._objects.regions
+        for process in (*self._processes, *new):
+            for region in self._shown:
+                if process.cpu.memory.region_at(region.start) is not region:
+                    process.cpu.map_shared(region)
 
     def _kernel(self, name: str) -> Kernel:
         if name not in self._kernels:
@@ -233,11 +249,42 @@ class Machine:
         return self._kernels[name]
 
     def _placed(self, process: Process) -> None:
-        """A process comes to a core: kernel mode finds the core's block behind GS, and its thread in it."""
-        process.processor_block = self._objects.run_on(process.core, process.objects)
-        process.cpu.write_msr(msr.KERNEL_GS_BASE, process.processor_block)
-        process.cpu.write_msr(msr.TSC_AUX, process.core)
+        """A process comes to a core: kernel mode finds the core's block behind GS, and the running thread in it."""
+        cpu = process.cpu
+        process.processor_block = self._objects.run_on(process.core, process.thread.objects)
+        in_kernel = self._objects.is_processor_block(cpu.read_msr(msr.GS_BASE))  # behind SWAPGS
+        cpu.write_msr(msr.GS_BASE if in_kernel else msr.KERNEL_GS_BASE, process.processor_block)
+        cpu.write_msr(msr.TSC_AUX, process.core)
         self._system_calls.placed(process)
+
+    # --- threads (machine.schedule.Threads)
+
+    def make(self, process: Process, registers: ThreadRegisters) -> Thread:
+        """A thread that is to run with these registers. Raises TooManyThreads."""
+        if sum(not thread.ended for thread in process.threads) >= self.limits.max_threads:
+            raise TooManyThreads
+        thread_id = max(self._ids) + _THREAD_ID_STEP
+        try:
+            objects = self._objects.add_thread(process.objects, process.pid, thread_id)
+            if self._objects.regions != self._shown:
+                with self._alone():
+                    self._show_kernel_memory()
+        except MapError:
+            raise TooManyThreads from None
+        self._ids.add(thread_id)
+        return Thread(process, thread_id, objects, saved=registers)
+
+    def release(self, thread: Thread) -> None:
+        """A thread has ended."""
+        self._objects.remove_thread(thread.objects)
+
+    def switched(self, process: Process) -> None:
+        """Another thread has the CPU of a process."""
+        self._placed(process)
+
+    def prepare(self, process: Process) -> bool:
+        """Before a step: whether a thread of the process, which has its CPU then, can run."""
+        return process.alive and self._scheduler.prepare(process)
 
     # --- running
 
@@ -288,19 +335,26 @@ class Machine:
     def _take_turns(self, ceiling: int) -> StopCause:
         cause = StopCause.NOTHING_LOADED
         while alive := [process for process in self._processes if process.alive]:
-            before = self._executed()
+            before, turns = self._executed(), 0
             for core in self.cores:
                 process = core.process
-                if process is None or not process.alive:
-                    self._scheduler.rotate(core)
-                    continue
-                self._current = core
-                cause = self._turn(process, ceiling - self._executed()) or cause
+                if process is not None and process.alive:
+                    if self._scheduler.prepare(process):
+                        turns += 1
+                        self._current = core
+                        cause = self._turn(process, ceiling - self._executed()) or cause
+                    elif not process.alive:
+                        cause = StopCause.EXIT  # behind a wait
                 if self._stop_cause is not None:
                     return self._stop_cause
                 self._scheduler.rotate(core)
             still_alive = [process for process in self._processes if process.alive]
-            if self._executed() == before and still_alive == alive:
+            if still_alive != alive:
+                continue
+            if not turns:
+                if not self._scheduler.await_earliest():
+                    return StopCause.DEADLOCK
+            elif self._executed() == before:
                 return StopCause.BUDGET  # no core's next block fits in what is left
         return cause
 
@@ -344,8 +398,8 @@ class Machine:
             run.run()
         finally:
             self._parallel = None
-        if run.out_of_budget and self._stop_cause is None:
-            return StopCause.BUDGET
+        if self._stop_cause is None and (run.out_of_budget or run.deadlock):
+            return StopCause.BUDGET if run.out_of_budget else StopCause.DEADLOCK
         return self._stop_cause or cause
 
     def _call_in(self, index: int) -> None:

@@ -24,6 +24,7 @@ class StopCause(Enum):
     TIMEOUT = "timeout"
     STOPPED = "stopped"
     BREAK = "break"
+    DEADLOCK = "deadlock"  # every thread waits, and nothing would end that
     NOTHING_LOADED = "nothing loaded"
 
 

@@ -207,6 +207,8 @@ class Execution:
 
     def step_in(self, process: Process) -> bool:
         """`i`: exactly one instruction. Whether the process can go on and nothing else halted it."""
+        if not self._is_awake(process):
+            return False
         self._halted_here = False
         self._execute_one(process)
         if process.alive and self.breakpoints.at(process, process.cpu.registers.read(RIP)) is not None:
@@ -233,6 +235,8 @@ class Execution:
         stack, user = before.read(_RSP), before.read(RIP) < _KERNEL
         if not self.step_in(process):
             return False
+        if process.thread.waiting is not None:  # the system call is not over
+            return self._is_awake(process)
         entered = user and process.cpu.registers.read(RIP) >= _KERNEL
         if line is None or not (entered or call is not None) or process.cpu.registers.read(RIP) == line.end:
             return True
@@ -240,18 +244,25 @@ class Execution:
 
     def _run_to(self, process: Process, address: int, stack: int) -> bool:
         """Run until the process is at an address with its stack back at `stack`, or above."""
-        arrived = False
+        arrived, thread = False, process.thread
 
         def check(hit: Hit) -> bool:
             nonlocal arrived
             registers = process.cpu.registers
-            here = hit.process is process and registers.read(RIP) == address and registers.read(_RSP) >= stack
+            here = hit.process is process and process.thread is thread
+            here = here and registers.read(RIP) == address and registers.read(_RSP) >= stack
             arrived = arrived or here
             return here
 
         with self.breakpoints.temporary(process, address):
             self.run(arrived=check)
         return arrived
+
+    def _is_awake(self, process: Process) -> bool:
+        """Before a step: run on until the thread's wait is over. Of a thread that has ended, another one goes on."""
+        if process.thread.ended:
+            return self._session.machine.prepare(process)
+        return process.thread.waiting is None or self._run_to(process, process.cpu.registers.read(RIP), 0)
 
     def _execute_one(self, process: Process) -> None:
         """Execute the instruction at RIP, with its events; the process ends or lives on as in a run."""

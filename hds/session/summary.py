@@ -55,6 +55,9 @@ def why_stopped(session: Session, interrupted: bool) -> str:
         return "no program was run"
     if last.ends and not session.guest_alive and last.cause is not StopCause.BREAK:
         return "; ".join(end.describe(_place(session, end)) for end in last.ends)
+    if last.cause is StopCause.DEADLOCK:
+        waiting = sum(len(process.threads) for process in session.machine.processes if process.alive)
+        return f"stopped: deadlock (waiting for ever: {plural(waiting, 'thread')})"
     return f"stopped: {last.cause.value}"
 
 
@@ -101,6 +104,7 @@ def failure_of(
         (interrupted, Failure(FailureKind.INTERRUPTED, why)),
         (summary.refused_commands > 0, Failure(FailureKind.COMMAND, refused, code=Code.REFUSED)),
         (cause in (StopCause.FAULT, StopCause.INVALID, StopCause.UNMAPPED), Failure(FailureKind.CRASH, why)),
+        (cause is StopCause.DEADLOCK, Failure(FailureKind.DEADLOCK, why)),
         (cause is StopCause.BUDGET, Failure(FailureKind.INSTRUCTIONS, why, "--max-instructions raises the limit")),
         (cause is StopCause.TIMEOUT, Failure(FailureKind.TIMEOUT, why, "--timeout allows more")),
         (summary.breaks > 0 and fail_on_break, Failure(FailureKind.BREAK, plural(summary.breaks, "break"))),

@@ -18,10 +18,10 @@ from machine.events.exits import syscall, sysret
 from machine.events.instructions import HookedSite
 from machine.events.passage import pass_through
 from machine.events.registry import Registry
-from machine.processor import Removable, Site
+from machine.processor import Removable, Site, msr
 from machine.schedule import Process
 from vm.facts.events import SYSRET, SYSTEM_CALL_FAMILY, Detection
-from vm.facts.registers import RIP
+from vm.facts.registers import RFLAGS, RIP
 
 if TYPE_CHECKING:
     from machine.kernel import Kernel
@@ -203,7 +203,11 @@ class SystemCalls:
     def _serve_handler(self, process: Process) -> None:
         """Answer in the handler at LSTAR, which is executed: by the kernel's entry, or as part of the guest's own."""
         self._served.add(process)
-        process.cpu.hook_address(self._kernels[process].entry.text.service, lambda: self._answer(process))
+
+        def answer() -> None:
+            self._answer(process)
+
+        process.cpu.hook_address(self._kernels[process].entry.text.service, answer)
 
     def _set_interception(self, process: Process) -> None:
         if self._is_executed(process) and process not in self._served:
@@ -249,12 +253,13 @@ class SystemCalls:
             self._own_handlers.add(process)
             self._set_interception(process)
         elif not self._walks(process):
-            self._answer(process)
-            if self._returns_are_watched and process.alive:
+            stays = self._answer(process)
+            if stays and self._returns_are_watched and process.alive:
                 registers.write(RIP, text.sysret)
-            else:
+                return
+            if stays:
                 carry_out(sysret.EFFECT, process.cpu)
-                self._done(process)
+            self._done(process)
 
     def _perform(self, process: Process) -> None:
         """A SYSCALL without a post stage: at once to its end, when nothing waits on the way there."""
@@ -264,11 +269,25 @@ class SystemCalls:
             carry_out(syscall.EFFECT, process.cpu)
             self._enter(process)
         else:
-            pass_through(process.cpu, lambda: kernel.system_call(process))
+            pass_through(process.cpu, lambda: kernel.system_call(process.thread))
             self._done(process)
 
-    def _answer(self, process: Process) -> None:
-        self._kernels[process].system_call(process)
+    def _answer(self, process: Process) -> bool:
+        """Have the model answer in kernel mode; False where the thread goes on elsewhere, in user mode then."""
+        cpu, registers = process.cpu, process.cpu.registers
+        here = registers.read(RIP)
+        self._kernels[process].system_call(process.thread)
+        if registers.read(RIP) == here:
+            return True
+        entered = {storage: registers.read(storage) for storage in (RIP, RFLAGS)}
+        carry_out(sysret.EFFECT, cpu)
+        for storage, value in entered.items():
+            registers.write(storage, value)
+        if here == self._kernels[process].entry.text.service:  # behind the SWAPGS of the handler
+            user = cpu.read_msr(msr.KERNEL_GS_BASE)
+            cpu.write_msr(msr.KERNEL_GS_BASE, cpu.read_msr(msr.GS_BASE))
+            cpu.write_msr(msr.GS_BASE, user)
+        return False
 
 
 def _accepting(variants: Variants) -> Callable[[EventDefinition], bool]:

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from machine.kernel.entry import LINUX as LINUX
     from machine.kernel.linux import LinuxKernel as LinuxKernel, World as World
     from machine.kernel.nt import NtKernel as NtKernel
-    from machine.kernel.objects import KernelObjects as KernelObjects, ProcessObjects as ProcessObjects
+    from machine.kernel.objects import (
+        KernelObjects as KernelObjects,
+        ProcessObjects as ProcessObjects,
+        ThreadObjects as ThreadObjects,
+    )
     from machine.kernel.stand_ins import ENTRY_POINTS as ENTRY_POINTS, KERNEL_NAMES as KERNEL_NAMES, create as create
     from machine.kernel.text import KernelText as KernelText
 else:
@@ -29,7 +33,7 @@ else:
             "entry": "LINUX",
             "linux": "LinuxKernel World",
             "nt": "NtKernel",
-            "objects": "KernelObjects ProcessObjects",
+            "objects": "KernelObjects ProcessObjects ThreadObjects",
             "stand_ins": "ENTRY_POINTS KERNEL_NAMES create",
             "text": "KernelText",
         },

@@ -4,8 +4,8 @@
     def dup2(task: Task, fd: Fd, target: Fd) -> int: ...
 
 The first parameter is the thread that asks. The others stand in the order of the kernel's argument registers; their
-types say how the 64 bits of a register become a value. The result is what the program finds in rax; `process.exit` ends
-the process. Kernels add types of their own, such as paths.
+types say how the 64 bits of a register become a value. The result is what the program finds in rax, or an outcome
+(machine.kernel.outcomes). Kernels add types of their own, such as paths.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, TypeAlias, TypeVar, get_type_hints
+
+from machine.kernel.outcomes import Result
 
 _LOW = 0xFFFF_FFFF
 
@@ -44,16 +46,16 @@ Long: TypeAlias = Annotated[int, Argument("a signed integer of 64 bits", _long)]
 Word: TypeAlias = Annotated[int, Argument("an unsigned integer of 64 bits")]
 Address: TypeAlias = Annotated[int, Argument("an address")]
 
-Answer = TypeVar("Answer", bound=Callable[..., int])
+Answer = TypeVar("Answer", bound=Callable[..., Result])
 
 
 @dataclass(frozen=True)
 class Call:
-    """One system call that is carried out: `answer(thread, *arguments)` is what goes to rax."""
+    """One system call that is carried out: `answer(thread, *arguments)` is what it comes to."""
 
     number: int
     name: str
-    answer: Callable[..., int]
+    answer: Callable[..., Result]
 
     @cached_property
     def arguments(self) -> tuple[Argument, ...]:

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from machine.kernel.base import KernelBase, Start, map_stack, set_stack_pointer
 from machine.kernel.entry import BARE, EntryPoint
-from machine.schedule import Process
+from machine.schedule import Process, Thread
 from vm.facts.registers import STORAGE_INDEX
 
 _RAX = STORAGE_INDEX["rax"]
@@ -26,8 +26,8 @@ class BareKernel(KernelBase):
         """0 for every call."""
         return 0
 
-    def system_call(self, process: Process) -> None:
+    def system_call(self, thread: Thread) -> None:
         """rax = 0."""
-        registers = process.cpu.registers
+        registers = thread.process.cpu.registers
         self.unknown_calls[registers.read(_RAX)] += 1
         registers.write(_RAX, 0)

@@ -13,13 +13,18 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from machine.kernel.entry import EntryPoint
 from machine.loaders import STACK_SIZE, STACK_TOP, Image
-from machine.schedule import Process, VirtualClock
+from machine.processor import ThreadRegisters
+from machine.schedule import Process, Thread, VirtualClock
 from vm.facts.limits import DEFAULT_LIMITS, Limits
-from vm.facts.registers import STORAGE_INDEX
+from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
 
 if TYPE_CHECKING:
     from machine.kernel.linux import World
 
+_RCX, _R11, _RSP, _CS, _SS = (STORAGE_INDEX[name] for name in ("rcx", "r11", "rsp", "cs", "ss"))
+_DROPPED_FLAGS = 1 << 16 | 1 << 17  # RF and VM, as SYSRET does
+_RPL = 3
+_KERNEL_HALF = 1 << 63
 _STACK_ROOM = 0x100  # above the first rsp of a program without arguments
 
 
@@ -66,8 +71,11 @@ class Kernel(Protocol):
         """The result of a call that is not carried out but counted; None for one that is carried out."""
         ...
 
-    def system_call(self, process: Process) -> None:
-        """Carry out the call whose number is in rax; the result goes to rax. May end the process."""
+    def system_call(self, thread: Thread) -> None:
+        """Carry out the call of the thread that has the CPU, whose number is in rax; the result goes to rax.
+
+        It may suspend or end the thread, end the process, or have the thread go on elsewhere: RIP is changed then.
+        """
         ...
 
 
@@ -88,3 +96,18 @@ def map_stack(process: Process) -> int:
 def set_stack_pointer(process: Process, address: int) -> None:
     """Set rsp."""
     process.cpu.registers.write(STORAGE_INDEX["rsp"], address)
+
+
+def behind_call(thread: Thread) -> ThreadRegisters:
+    """The registers that a thread has in user mode behind the SYSCALL that is under way in it."""
+    cpu = thread.process.cpu
+    selectors, registers = cpu.system_call_msrs()[0] >> 48, cpu.registers
+    values = {
+        RIP: registers.read(_RCX), RFLAGS: registers.read(_R11) & ~_DROPPED_FLAGS, _CS: selectors + 16 | _RPL,
+        _SS: selectors + 8 | _RPL,
+    }  # fmt: skip
+    present = cpu.copy_registers()
+    if registers.read(_RSP) < _KERNEL_HALF:
+        return present.with_values(values)
+    saved = cpu.read(thread.objects.stack_top - 8, 8) or b""  # by the handler, which is executed
+    return present.with_values({**values, _RSP: int.from_bytes(saved, "little")}, gs_base=present.kernel_gs_base)

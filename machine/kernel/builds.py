@@ -42,7 +42,6 @@ PROCESSOR_BASE = 0xFFFF_F803_0000_0000
 PROCESS_LIST = PROCESSOR_BASE + 0xFF0  # PsActiveProcessHead, at the end of the first processor's page
 
 # KPCR, reached by GS in kernel mode.
-KPCR_USER_RSP = 0x10
 KPCR_SELF = 0x18
 KPCR_CURRENT_PRCB = 0x20
 KPCR_PRCB = 0x180

@@ -1,4 +1,4 @@
-"""Kernel memory that all processes share: a processor block per core, EPROCESS and ETHREAD per process, kernel stacks.
+"""Kernel memory that all processes share: processor blocks, EPROCESS per process, ETHREAD and kernel stack per thread.
 
 They are Windows' whatever kernel answers the system calls, because conditions and scripts look there: GS of kernel mode
 is the processor block (KPCR), gs:[188] the thread, +b8 its process (events-and-commands G.1).
@@ -7,6 +7,7 @@ is the processor block (KPCR), gs:[188] the thread, +b8 its process (events-and-
 from __future__ import annotations
 
 import struct
+from collections import deque
 from dataclasses import dataclass
 
 from machine.kernel import builds
@@ -17,9 +18,20 @@ from machine.memory import PAGE, GuestMemory, Protection, Quota, Region
 POOL_BASE = 0xFFFF_E001_0000_0000
 
 _POOL_STEP = 0x1_0000
-_THREAD = 0x1000  # from the process object
-_STACK_LIMIT, _STACK_TOP = 0x2000, 0x8000
+_PROCESS_BYTES = 0x1000  # of the first block of a process, in which its first thread follows
+_THREAD_BYTES = 0x7000  # an ETHREAD, and behind it the kernel stack
+_STACK_LIMIT = 0x1000
+_BLOCK_THREADS = 16  # for which memory is mapped at a time
+THREAD_POOL_BASE = 0xFFFF_E002_0000_0000  # of the threads that processes make
 _READ_WRITE = Protection.READ | Protection.WRITE
+
+
+@dataclass(frozen=True)
+class ThreadObjects:
+    """The addresses of what one thread has in kernel memory."""
+
+    thread: int
+    stack_top: int
 
 
 @dataclass(frozen=True)
@@ -27,10 +39,9 @@ class ProcessObjects:
     """The addresses of what one process has in kernel memory, and its image name, as far as it fits there."""
 
     process: int
-    thread: int
     name: int
-    stack_top: int
     image_name: str
+    first: ThreadObjects
 
 
 class KernelObjects:
@@ -39,7 +50,10 @@ class KernelObjects:
     def __init__(self, quota: Quota, build: Build, cores: int) -> None:
         self.build = build
         self._memory = GuestMemory(quota)
+        self._cores = cores
         self._processes = 0
+        self._threads = 0  # for which there is memory, besides the first ones
+        self._free: deque[int] = deque()  # of it, what nobody has
         self._last_links = self._head = PROCESS_LIST
         self._memory.map(PROCESSOR_BASE, cores * PAGE, _READ_WRITE, "processor blocks")
         for core in range(cores):
@@ -60,6 +74,10 @@ class KernelObjects:
         """The KPCR of a core."""
         return PROCESSOR_BASE + core * PAGE
 
+    def is_processor_block(self, address: int) -> bool:
+        """Whether it is the address of a core's KPCR."""
+        return address in range(PROCESSOR_BASE, PROCESSOR_BASE + self._cores * PAGE, PAGE)
+
     def add_text(self, text: KernelText) -> None:
         """Add the page of a kernel's code, once."""
         if self._memory.region_at(text.page) is None:
@@ -69,39 +87,61 @@ class KernelObjects:
     def add_process(self, process_id: int, thread_id: int, name: str, name_bytes: int) -> ProcessObjects:
         """Create the objects of a process with one thread; its image name is cut to `name_bytes`, without its zero."""
         base = POOL_BASE + self._processes * _POOL_STEP
-        self._memory.map(base, _STACK_TOP, _READ_WRITE, "process objects")
+        self._memory.map(base, _PROCESS_BYTES + _THREAD_BYTES, _READ_WRITE, "process objects")
         self._processes += 1
-        build, thread = self.build, base + _THREAD
         image_name = name.encode("utf-8", "surrogateescape")[:name_bytes]
-        objects = ProcessObjects(
-            base,
-            thread,
-            base + build.process_image_name,
-            base + _STACK_TOP,
-            image_name.decode("utf-8", "surrogateescape"),
-        )
-        self.put(base + build.process_id, process_id)
-        self._memory.write(objects.name, image_name)
-        self.put(thread + builds.THREAD_PROCESS, base)
+        self.put(base + self.build.process_id, process_id)
+        self._memory.write(base + self.build.process_image_name, image_name)
+        threads = base + self.build.process_threads
+        self._link(threads, threads, threads)
+        first = self._fill_thread(base + _PROCESS_BYTES, base, process_id, thread_id)
+        shown = image_name.decode("utf-8", "surrogateescape")
+        return ProcessObjects(base, base + self.build.process_image_name, shown, first)
+
+    def add_thread(self, process: ProcessObjects, process_id: int, thread_id: int) -> ThreadObjects:
+        """Create the objects of one more thread, which is enlisted."""
+        if not self._free:
+            start = THREAD_POOL_BASE + self._threads * _THREAD_BYTES
+            self._memory.map(start, _BLOCK_THREADS * _THREAD_BYTES, _READ_WRITE, "thread objects")
+            self._threads += _BLOCK_THREADS
+            self._free += range(start, start + _BLOCK_THREADS * _THREAD_BYTES, _THREAD_BYTES)
+        base = self._free.popleft()
+        self._memory.write(base, bytes(_THREAD_BYTES))
+        return self._fill_thread(base, process.process, process_id, thread_id)
+
+    def _fill_thread(self, thread: int, process: int, process_id: int, thread_id: int) -> ThreadObjects:
+        build, objects = self.build, ThreadObjects(thread, thread + _THREAD_BYTES)
+        self.put(thread + builds.THREAD_PROCESS, process)
         self.put(thread + builds.THREAD_STACK_BASE, objects.stack_top)
-        self.put(thread + builds.THREAD_STACK_LIMIT, base + _STACK_LIMIT)
+        self.put(thread + builds.THREAD_STACK_LIMIT, thread + _STACK_LIMIT)
         self.put(thread + build.thread_client_id, process_id)
         self.put(thread + build.thread_client_id + 8, thread_id)
-        threads, link = base + build.process_threads, thread + build.thread_links
-        self._link(threads, link, link)
-        self._link(link, threads, threads)
+        head, link = process + build.process_threads, thread + build.thread_links
+        last = self._get(head + 8)
+        self._link(link, head, last)
+        self.put(last, link)
+        self.put(head + 8, link)
         return objects
+
+    def remove_thread(self, objects: ThreadObjects) -> None:
+        """A thread has ended: it is in no list any more, and its memory may become another one's."""
+        link = objects.thread + self.build.thread_links
+        forward, backward = self._get(link), self._get(link + 8)
+        self.put(backward, forward)
+        self.put(forward + 8, backward)
+        if objects.thread >= THREAD_POOL_BASE:
+            self._free.append(objects.thread)
 
     def enlist(self, objects: ProcessObjects) -> None:
         """Append a process to the list of processes."""
         self._link_last(objects.process + self.build.process_links, self._last_links)
 
     def set_user_blocks(self, objects: ProcessObjects, peb: int, teb: int) -> None:
-        """Tell where the process keeps its PEB and its thread's TEB."""
+        """Tell where the process keeps its PEB and its first thread's TEB."""
         self.put(objects.process + self.build.process_peb, peb)
-        self.put(objects.thread + builds.THREAD_TEB, teb)
+        self.put(objects.first.thread + builds.THREAD_TEB, teb)
 
-    def run_on(self, core: int, objects: ProcessObjects) -> int:
+    def run_on(self, core: int, objects: ThreadObjects) -> int:
         """Make the thread the current one of a core; the core's KPCR."""
         block = self.processor_block(core)
         prcb = block + builds.KPCR_PRCB

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 from vm import PAGE
 
-# swapgs; mov gs:[10h], rsp; mov rsp, gs:[1a8h] -- GS is the processor block now, rsp the kernel stack
-_PROLOGUE = bytes.fromhex("0f01f8 65488924251000 0000 65488b2425a8010000")
+# swapgs; mov gs:[10h], rsp; mov rsp, gs:[1a8h]; push qword gs:[10h] -- GS is the processor block now, rsp the kernel
+# stack, which keeps the user's: another thread may enter the kernel on this core before this one leaves it
+_PROLOGUE = bytes.fromhex("0f01f8 65488924251000 0000 65488b2425a8010000 65ff342510000000")
 _SERVICE = bytes.fromhex("0f1f00")  # nop: the model answers here
-# mov rsp, gs:[10h]; swapgs
-_EPILOGUE = bytes.fromhex("65488b242510000000 0f01f8")
+# pop rsp; swapgs
+_EPILOGUE = bytes.fromhex("5c 0f01f8")
 _SYSRET = bytes.fromhex("480f07")
 _RETURN = b"\xc3"
 _FILLER = b"\xcc"

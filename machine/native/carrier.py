@@ -148,6 +148,7 @@ class ProcessHook:
         self._carrier = carrier
         self._callbacks = carrier.engine.callbacks
         self._desk = carrier.desk_of(process)
+        self._thread = process.thread  # that the cells show
         self._sides: Sides | None = None
         self._kernel: Kernel | None = None
         self._events: dict[EventKind, EventsOfKind] = {}  # that the tables show
@@ -249,6 +250,9 @@ class ProcessHook:
         """Take in what may have changed."""
         state, sides = self.state, self._sides
         state.core = self.process.core
+        if self._thread is not self.process.thread:
+            self._thread = self.process.thread
+            self.cells.show_thread()
         if self._desk is not (desk := self._carrier.desk_of(self.process)):
             self._move_to(desk)
         if state.processor_block != self.process.processor_block:
@@ -403,7 +407,7 @@ class ProcessHook:
         def carry_out() -> None:
             callbacks["system call"] += 1
             registers.forget()
-            system_call(process)
+            system_call(process.thread)
             registers.store_general()
             if registers.changed:
                 self.cells.take()

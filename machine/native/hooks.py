@@ -254,7 +254,7 @@ def _kernel_at_once(e: _ExitWriter, post_count: Value) -> None:
 
 def _plain_call(e: _ExitWriter) -> None:
     """SYSCALL, the model's answer and SYSRET in one (machine.events.passage), or Python."""
-    behind = e.behind()
+    here, behind = e.register(RIP), e.behind()
     python, unknown = e.new_block("python"), e.new_block("answer")
     _read_again(e)
     _only_if(e, e.compare("eq", e.own("way_back"), number(WayBack.AT_ONCE)), python)
@@ -275,6 +275,8 @@ def _plain_call(e: _ExitWriter) -> None:
     e.block = unknown
     e.ask_python("answer", nothing())
     _leave_if_over(e)
+    with e.when(e.compare("ne", e.register(RIP), here)):
+        e.leave()  # the kernel has the thread go on elsewhere (machine.kernel.outcomes.Enter)
     elsewhere = e.compare("ne", e.register(RCX), behind)
     otherwise = e.compare("ne", e.register(R11), flags)
     with e.when(e.op("or", e.op("or", elsewhere, otherwise), e.is_set(e.dirty(~GENERAL_REGISTERS)))):

@@ -8,7 +8,7 @@ it behind, so that everybody sees what a script has written.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,7 +21,8 @@ from vm.facts.pseudo_registers import PSEUDO_INDEX
 from vm.facts.registers import GENERAL, RIP
 from vm.native import CELL, READABLE, WRITABLE, DirectAccess, Region, region_rows
 
-_STATIC = ("pid", "tid", "proc", "thread", "pname", "peb", "teb")
+_OF_THE_PROCESS = ("pid", "proc", "pname", "peb")
+_OF_THE_THREAD = ("tid", "thread", "teb")
 _OF_THE_TRIGGER = ("core", "ip", "buffer", "context", "event_id", "event_tag", "event_stage")  # the hook sets them
 _IN_CELLS = BATCH_STORAGES[len(GENERAL) :]
 _GENERAL_BYTES = CELL * len(GENERAL)
@@ -40,16 +41,22 @@ class ProcessCells:
         self._depth = 0
         self._listed = False
         self._rows: ctypes.Array[Any] | None = None
-        self._set_pseudo_registers(GuestHost(state, process, process.core))
+        self._host = GuestHost(state, process, process.core)
+        known = (*_OF_THE_PROCESS, *_OF_THE_THREAD)
+        self._set_pseudo_registers(known)
+        self.direct.pseudo_ready = sum(1 << PSEUDO_INDEX[name] for name in (*known, *_OF_THE_TRIGGER))
         self._root = state.root
         process.cpu.memory.on_change.append(self._forget_regions)
         state.root.on_change.append(self._list_again)
 
-    def _set_pseudo_registers(self, host: GuestHost) -> None:
-        for name in _STATIC:
+    def _set_pseudo_registers(self, names: Iterable[str]) -> None:
+        for name in names:
             index = PSEUDO_INDEX[name]
-            self.direct.pseudo[index] = host.pseudo_register(index)
-        self.direct.pseudo_ready = sum(1 << PSEUDO_INDEX[name] for name in (*_STATIC, *_OF_THE_TRIGGER))
+            self.direct.pseudo[index] = self._host.pseudo_register(index)
+
+    def show_thread(self) -> None:
+        """Another thread has the process's CPU."""
+        self._set_pseudo_registers(_OF_THE_THREAD)
 
     # --- registers
 

@@ -41,6 +41,7 @@ from machine.processor.registers import (
     SS_ID,
     VECTOR_IDS,
 )
+from machine.processor.thread_registers import ThreadRegisters
 from machine.processor.window import window_of
 
 __all__ = [
@@ -81,6 +82,7 @@ __all__ = [
     "Site",
     "StopKind",
     "StopReason",
+    "ThreadRegisters",
     "address_of",
     "block_hook",
     "function_address",

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 
 @dataclass
-class _Anew:
-    """`before` is the count of executed instructions when that was decided, `behind` what it is afterwards: an
-    instruction that is begun anew enters a block, which counts.
+class Mark:
+    """An instruction is begun anew some of whose hooks have been called, those up to the number `called`.
+
+    `before` is the count of executed instructions when that was decided, `behind` what it is afterwards: an instruction
+    that is begun anew enters a block, which counts.
     """
 
     address: int
@@ -27,8 +29,8 @@ class Arrival:
 
     def __init__(self) -> None:
         self._cell = ctypes.c_uint64()
-        self._anew: _Anew | None = None
-        self._last: _Anew | None = None
+        self._anew: Mark | None = None
+        self._last: Mark | None = None
 
     @property
     def cell_address(self) -> int:
@@ -37,7 +39,7 @@ class Arrival:
 
     def begin_anew(self, address: int, called: int, executed: int) -> None:
         """The instruction at an address is going to be begun anew; its hooks up to the number `called` were called."""
-        self._last = anew = _Anew(address, called, executed)
+        self._last = anew = Mark(address, called, executed)
         self._set(anew)
 
     def began_anew(self, address: int, executed: int) -> bool:
@@ -66,6 +68,12 @@ class Arrival:
         self._set(None)
         return False
 
-    def _set(self, anew: _Anew | None) -> None:
+    def exchange(self, other: Mark | None) -> Mark | None:
+        """Another thread comes, with what is noted of it; what is noted of the one that leaves."""
+        present = self._anew
+        self._set(other)
+        return present
+
+    def _set(self, anew: Mark | None) -> None:
         self._anew = anew
         self._cell.value = int(anew is not None)

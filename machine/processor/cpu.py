@@ -11,7 +11,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from threading import RLock
 from typing import Any
@@ -51,6 +51,7 @@ from machine.processor.instruction_finder import (
 )
 from machine.processor.register_file import RegisterFile
 from machine.processor.registers import BATCH_IDS, STATE_IDS, VECTOR_IDS
+from machine.processor.thread_registers import ThreadRegisters, ThreadState
 from machine.processor.window import window_of
 from vm.facts.registers import RFLAGS, RIP
 
@@ -141,6 +142,7 @@ class Cpu:
         self._entry_msrs = self._system_call_msrs()
         self._vectors = Batch(self._engine.handle, VECTOR_IDS, words=2)
         self._state = Batch(self._engine.handle, (*STATE_IDS, *BATCH_IDS), words=_WIDEST)
+        self._thread = ThreadState(self._engine)
         self._install_hooks()
         for register, value in INITIAL_STATE:
             self._engine.set_register(register, value)
@@ -242,6 +244,25 @@ class Cpu:
         """Set XMM0 to XMM15 from an array of 32 words."""
         self._vectors.values[:] = values[:]
         self._vectors.write()
+
+    # --- threads take turns
+
+    def save(self) -> ThreadRegisters:
+        """What the thread has that is in this CPU, between two runs."""
+        self.registers.store()
+        self.registers.forget()
+        return replace(self._thread.read(), arrival=self.arrival.exchange(None))
+
+    def restore(self, registers: ThreadRegisters) -> None:
+        """Let another thread have this CPU, between two runs; what was not saved of the one before is lost."""
+        self.registers.forget()
+        self._thread.write(registers)
+        self.arrival.exchange(registers.arrival)
+
+    def copy_registers(self) -> ThreadRegisters:
+        """What the thread has, in one of its hooks. RIP, RFLAGS, CS and SS may be those from before the hook."""
+        self.registers.store_general()
+        return self._thread.read()
 
     # --- model-specific registers
 

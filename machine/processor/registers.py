@@ -52,13 +52,18 @@ OPERAND_IDS: dict[int, int] = {
 RIP_ID, CS_ID, SS_ID = (BATCH_IDS[BATCH_POSITION[STORAGE_INDEX[name]]] for name in ("rip", "cs", "ss"))
 RFLAGS_ID: int = x86.UC_X86_REG_EFLAGS
 GS_BASE_ID: int = x86.UC_X86_REG_GS_BASE
+FS_BASE_ID: int = x86.UC_X86_REG_FS_BASE
 MSR_ID: int = x86.UC_X86_REG_MSR  # with a number beside the value
 
-# What a program computes with besides: carried over when a CPU is freed of a pending fault (machine.processor.cpu).
-STATE_IDS: tuple[int, ...] = (
-    *PLAIN_IDS.values(), *TABLE_BASES.values(), *TABLE_SELECTORS.values(),
-    x86.UC_X86_REG_FS_BASE, x86.UC_X86_REG_GS_BASE, x86.UC_X86_REG_MXCSR,
+# What each thread has besides the batch (machine.processor.thread_registers). Bases follow selectors, which set them.
+THREAD_IDS: tuple[int, ...] = (
+    *(PLAIN_IDS[STORAGE_INDEX[name]] for name in ("ds", "es", "fs", "gs")), FS_BASE_ID, GS_BASE_ID,
+    x86.UC_X86_REG_MXCSR,
     x86.UC_X86_REG_FPCW, x86.UC_X86_REG_FPSW, x86.UC_X86_REG_FPTAG,
     *(getattr(x86, f"UC_X86_REG_FP{number}") for number in range(8)),
     *VECTOR_IDS,
 )  # fmt: skip
+
+# What a program computes with besides the batch: carried over when a CPU is freed of a pending fault
+# (machine.processor.cpu).
+STATE_IDS: tuple[int, ...] = (*PLAIN_IDS.values(), *TABLE_BASES.values(), *TABLE_SELECTORS.values(), *THREAD_IDS)

@@ -6,7 +6,7 @@ from machine.schedule.clock import DEFAULT_START, TEXT_BYTES, TICKS_PER_MICROSEC
 from machine.schedule.gate import Gate
 from machine.schedule.interrupt import RunGuard
 from machine.schedule.parallel import LOCK_TRIES, ParallelRun, Surroundings
-from machine.schedule.process import Core, Process
+from machine.schedule.process import Core, Process, Suspension, Thread, TooManyThreads
 from machine.schedule.scheduler import Scheduler
 
 __all__ = [
@@ -21,6 +21,9 @@ __all__ = [
     "RunGuard",
     "Scheduler",
     "Surroundings",
+    "Suspension",
+    "Thread",
+    "TooManyThreads",
     "VirtualClock",
     "fields_of",
     "text_of",

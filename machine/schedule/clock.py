@@ -54,3 +54,7 @@ class VirtualClock:
     def sleep(self, microseconds: int) -> None:
         """Let time pass."""
         self._added += microseconds * TICKS_PER_MICROSECOND
+
+    def advance_to(self, ticks: int) -> None:
+        """Let time pass until so many ticks have elapsed; none where they have."""
+        self._added += max(0, ticks - self.elapsed())

@@ -38,10 +38,14 @@ class Surroundings:
 
 
 class ParallelRun:
-    """One run of at most `budget` instructions. `out_of_budget` says afterwards whether they were too few."""
+    """One run of at most `budget` instructions.
+
+    `out_of_budget` says afterwards whether they were too few, `deadlock` whether all threads wait, for ever.
+    """
 
     def __init__(self, scheduler: Scheduler, gate: Gate, surroundings: Surroundings, budget: int) -> None:
         self.out_of_budget = False
+        self.deadlock = False
         self._scheduler = scheduler
         self._gate = gate
         self._machine = surroundings
@@ -78,7 +82,7 @@ class ParallelRun:
             raise self._failure
 
     def _is_over(self) -> bool:
-        return self._machine.is_over() or self.out_of_budget or self._failure is not None
+        return self._machine.is_over() or self.out_of_budget or self.deadlock or self._failure is not None
 
     # --- what a core's thread asks of the first thread, which alone may handle signals
 
@@ -112,9 +116,9 @@ class ParallelRun:
             self._gate.tell()
 
     def _go_on(self, core: Core) -> None:
-        """One turn of the core's process, or a wait for one."""
+        """One turn of the core's process, or a wait for one that can run."""
         process = core.process
-        if process is not None and process.alive:
+        if process is not None and process.alive and self._scheduler.prepare(process):
             self._scheduler.in_turn.add(process)
             try:
                 self._turn(process)
@@ -122,13 +126,27 @@ class ParallelRun:
                 self._scheduler.in_turn.remove(process)
         self._scheduler.rotate(core)
         self._tell_idle()
-        if core.process is None or not core.process.alive:
+        if core.process is None or not self._scheduler.can_run(core.process):
+            self._wait_for_work()
+
+    def _wait_for_work(self) -> None:
+        """This core has nobody to run; time passes when that is so on all of them."""
+        if not any(process.alive for process in self._machine.processes()):
+            return
+        if self._scheduler.in_turn or self._idle + 1 < self._threads:
             self._wait()
+        elif self._scheduler.await_earliest():
+            self._tell_idle()
+            self._gate.wait(_LOOK)  # let the core in whose process can run; perhaps it is this one
+        else:
+            self.deadlock = True
+            self._gate.tell()
 
     def _turn(self, process: Process) -> None:
         self._machine.begin_turn(process)
         least, before = 1, process.cpu.executed
-        while granted := self._take(least):
+        longest = self._scheduler.longest_turn(process)
+        while granted := self._take(least, longest):
             self._turns += 1
             try:
                 with self._gate.left():
@@ -143,8 +161,11 @@ class ParallelRun:
                 return
             least = granted + 1  # the next block does not fit
 
-    def _take(self, least: int) -> int:
-        """Instructions of a turn: at least so many, or 0 when no more than that are left, or the run is over."""
+    def _take(self, least: int, longest: int) -> int:
+        """Instructions of a turn: at least so many, at most the longest, or 0 when no more than that are left.
+
+        It is 0 as well when the run is over.
+        """
         while self._free < least and self._turns and not self._is_over():
             self._wait()
         if self._is_over():
@@ -153,7 +174,7 @@ class ParallelRun:
             self.out_of_budget = True
             return 0
         share = max(1, self._free // len(self._scheduler.cores))
-        granted = min(self._free, max(2 * (least - 1), min(share, self._scheduler.longest_turn), least))
+        granted = min(self._free, max(2 * (least - 1), min(share, longest), least))
         self._free -= granted
         return granted
 

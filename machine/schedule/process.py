@@ -1,48 +1,141 @@
-"""Processes and the cores that run them.
+"""Processes, their threads, and the cores that run them.
 
-A process has its own address space and its own emulated CPU; a core is a slot with a number. The machine decides which
-process runs on which core, so `$core` is a property of the slot and the registers are one of the process.
+A process has its own address space and its own emulated CPU, which its threads use by turns; a core is a slot with a
+number. The machine decides which process runs on which core, so `$core` is a property of the slot and the registers are
+those of the thread that has the process's CPU.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
-from machine.processor import Cpu, StopReason
-from vm.facts.registers import RIP
+from machine.processor import Cpu, StopReason, ThreadRegisters
+from vm.facts.registers import RFLAGS, RIP
 
 if TYPE_CHECKING:
-    from machine.kernel import ProcessObjects
+    from machine.kernel import ProcessObjects, ThreadObjects
     from machine.loaders import Image
+
+_INTERRUPT_FLAG = 1 << 9
+
+
+class TooManyThreads(Exception):  # noqa: N818 - it names what the guest asked for
+    """A process has as many threads as the limit `max_threads` allows, or there is no memory for one more."""
+
+
+@dataclass(frozen=True)
+class Suspension:
+    """What a thread waits for: that `until` says so, or a `deadline` in ticks of the virtual clock, if it has one.
+
+    `go_on(late)` is called when the thread has the CPU again, with whether it was the deadline that ended the wait. It
+    may suspend the thread once more.
+    """
+
+    until: Callable[[], bool]
+    deadline: int | None
+    go_on: Callable[[bool], None]
+
+    def is_over(self, now: int) -> bool:
+        """Whether the wait ends, now that so many ticks have elapsed."""
+        return (self.deadline is not None and self.deadline <= now) or self.until()
+
+
+@dataclass(eq=False)
+class Thread:
+    """One thread: it runs, waits, or has ended. `objects` are what it has in kernel memory; `teb` is 0 without one.
+
+    `saved` are its registers as long as another thread has the CPU.
+    """
+
+    process: Process
+    tid: int
+    objects: ThreadObjects
+    teb: int = 0
+    saved: ThreadRegisters | None = None
+    waiting: Suspension | None = None
+    ended: bool = False
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other thread of the machine can ever run."""
+        return len(self.process.threads) == 1 and not self.process.others()
+
+    def is_ready(self, now: int) -> bool:
+        """Whether it can run."""
+        return not self.ended and (self.waiting is None or self.waiting.is_over(now))
+
+    def suspend(self, suspension: Suspension) -> None:
+        """Wait from now on; the turn ends before the next block."""
+        self.waiting = suspension
+        self.process.cpu.stop()
+
+    def end(self, code: int) -> None:
+        """The thread ends; with the last one the process does, with this exit code."""
+        self.ended = True
+        self.process.thread_ended(self, code)
+
+
+class Threads(Protocol):
+    """Makes threads of processes, and takes them away (machine.machine)."""
+
+    def make(self, process: Process, registers: ThreadRegisters) -> Thread:
+        """A thread that is to run with these registers. Raises TooManyThreads."""
+        ...
+
+    def release(self, thread: Thread) -> None:
+        """A thread has ended."""
+        ...
+
+    def switched(self, process: Process) -> None:
+        """Another thread has the CPU of a process."""
+        ...
 
 
 @dataclass(eq=False)
 class Process:
-    """One process with one thread. `until` is the address at which its program ends.
+    """One process. `until` is the address at which its program ends.
 
-    `objects` are its objects in kernel memory; `peb` and `teb` are 0 where the kernel has none. `core` is the slot that
-    runs it or ran it last, and `processor_block` that core's KPCR.
+    `objects` are its objects in kernel memory; `peb` is 0 where the kernel has none. `core` is the slot that runs it or
+    ran it last, and `processor_block` that core's KPCR. `others()` says whether other processes live.
     """
 
     pid: int
-    tid: int
     name: str
     cpu: Cpu
     image: Image
     until: int
     objects: ProcessObjects
     peb: int = 0
-    teb: int = 0
     core: int = 0
     processor_block: int = 0
     exit_code: int | None = None
     ended: StopReason | None = None
+    threads: list[Thread] = field(default_factory=list)
+    others: Callable[[], bool] = lambda: False
+    maker: Threads | None = None
+    _gives_way: bool = False
+
+    def begin(self, tid: int, objects: ThreadObjects) -> None:
+        """The first thread, which has the CPU."""
+        self.thread = Thread(self, tid, objects)  # the one whose registers are in the CPU
+        self.threads.append(self.thread)
 
     @property
     def alive(self) -> bool:
         """Whether the process can run on."""
         return self.exit_code is None and self.ended is None
+
+    @property
+    def tid(self) -> int:
+        """The id of the thread that has the CPU."""
+        return self.thread.tid
+
+    @property
+    def teb(self) -> int:
+        """The TEB of the thread that has the CPU."""
+        return self.thread.teb
 
     def exit(self, code: int) -> None:
         """The process ends with this exit code; its CPU stops before the next block."""
@@ -50,8 +143,84 @@ class Process:
         self.cpu.stop()
 
     def run(self, budget: int) -> StopReason:
-        """Go on from the current RIP for at most `budget` instructions."""
+        """Let the thread go on that has the CPU, for at most `budget` instructions."""
         return self.cpu.run(self.cpu.registers.read(RIP), self.until, budget)
+
+    # --- threads
+
+    def new_thread(self, registers: ThreadRegisters) -> Thread:
+        """One more thread; the turn under way ends soon. Raises TooManyThreads."""
+        if self.maker is None:
+            raise TooManyThreads
+        thread = self.maker.make(self, registers)
+        self.threads.append(thread)
+        self.cpu.stop()
+        return thread
+
+    def thread_ended(self, thread: Thread, code: int) -> None:
+        """A thread of the process has ended."""
+        if all(each.ended for each in self.threads):
+            self.exit(code)
+            return
+        if self.maker is not None:
+            self.maker.release(thread)
+        if thread is not self.thread:
+            self.threads.remove(thread)
+        self.cpu.stop()
+
+    def can_run(self, now: int) -> bool:
+        """Whether the process is alive and one of its threads can run."""
+        return self.alive and any(thread.is_ready(now) for thread in self.threads)
+
+    def deadlines(self) -> Iterator[int]:
+        """When waits of its threads end at the latest, in ticks."""
+        for thread in self.threads:
+            if thread.waiting is not None and thread.waiting.deadline is not None:
+                yield thread.waiting.deadline
+
+    def prepare(self, now: int) -> bool:
+        """Before a turn: let a thread have the CPU that can run; False when all wait, or the process has ended."""
+        if len(self.threads) == 1 and self.thread.waiting is None and not self.thread.ended:
+            return True
+        for thread in self._in_turn():
+            if not thread.is_ready(now):
+                continue
+            self.switch_to(thread)
+            suspension, thread.waiting = thread.waiting, None
+            if suspension is not None:
+                suspension.go_on(not suspension.until())
+            if not self.alive:
+                return False
+            if thread.waiting is None and not thread.ended:
+                self._gives_way = False
+                return True
+        return False
+
+    def turn_over(self) -> None:
+        """After a turn: the other threads come first, unless it ended where interrupts are off."""
+        if len(self.threads) > 1:
+            self._gives_way = bool(self.cpu.registers.read(RFLAGS) & _INTERRUPT_FLAG)
+
+    def switch_to(self, thread: Thread) -> None:
+        """Let a thread have the CPU, between two runs, and go on first."""
+        self._gives_way = False
+        if thread is self.thread:
+            return
+        if self.thread.ended:
+            self.threads.remove(self.thread)
+        else:
+            self.thread.saved = self.cpu.save()
+        self.thread = thread
+        assert thread.saved is not None  # it did not have the CPU
+        self.cpu.restore(thread.saved)
+        thread.saved = None
+        if self.maker is not None:
+            self.maker.switched(self)
+
+    def _in_turn(self) -> list[Thread]:
+        """The threads in the order in which they get a turn."""
+        at = self.threads.index(self.thread) + (self._gives_way or self.thread.ended)
+        return self.threads[at:] + self.threads[:at]
 
 
 @dataclass

@@ -1,7 +1,9 @@
 """Which process runs on which core: fixed turns and first come, first served, so that every run is the same.
 
-A process gives its core up when its quantum is used, and after each system call, if another one waits. As on hardware
-it is not preempted while it runs with interrupts off, hence never within the handler at LSTAR.
+A process gives its core up when its quantum is used, and after each system call, if another one waits for it; and when
+all its threads wait. Its threads take turns by the quantum, and when one waits. As on hardware nobody is preempted who
+runs with interrupts off, hence never within the handler at LSTAR. When all threads of the machine wait, the virtual
+clock jumps to the earliest deadline.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 
 from machine.processor import StopKind, StopReason
+from machine.schedule.clock import VirtualClock
 from machine.schedule.process import Core, Process
 from vm.facts.registers import RFLAGS
 
@@ -20,15 +23,17 @@ _ALONE = 20_000_000  # instructions of a turn that nobody waits for the end of
 class Scheduler:
     """The cores and the processes that wait for one. `placed` is called when a process comes to a core."""
 
-    def __init__(self, cores: int, quantum: int, placed: Callable[[Process], None]) -> None:
+    def __init__(self, cores: int, quantum: int, placed: Callable[[Process], None], clock: VirtualClock) -> None:
         self.cores = tuple(Core(index) for index in range(cores))
         self._quantum = quantum
         self._placed = placed
+        self._clock = clock
         self._waiting: deque[Process] = deque()
         self.in_turn: set[Process] = set()  # processes that run on a core in a thread of its own
 
     def add(self, process: Process) -> None:
         """Give a new process a free core, or let it wait."""
+        process.others = lambda: self._others_live(process)
         core = next((core for core in self.cores if core.process is None or not core.process.alive), None)
         if core is None:
             self._waiting.append(process)
@@ -51,17 +56,27 @@ class Scheduler:
 
     @property
     def someone_waits(self) -> bool:
-        """Whether a process waits for a core."""
-        return bool(self._waiting)
+        """Whether a process waits for a core that could run."""
+        return bool(self._waiting) and any(process.can_run(self._clock.elapsed()) for process in self._waiting)
 
     def system_call_done(self, process: Process) -> None:
         """A process is back from the kernel: its turn ends if another one waits."""
-        if self._waiting:
+        if self._waiting and self.someone_waits:
             process.cpu.stop()
+
+    # --- turns
+
+    def prepare(self, process: Process) -> bool:
+        """Before a turn: whether a thread of the process, which has the CPU then, can run."""
+        return process.prepare(self._clock.elapsed())
+
+    def can_run(self, process: Process) -> bool:
+        """Whether a thread of the process can run now."""
+        return process.can_run(self._clock.elapsed())
 
     def turn(self, process: Process, most: int) -> StopReason:
         """One turn of a process, for at most `most` instructions; longer than the quantum if its first block is."""
-        quantum = max(self._quantum, _ALONE) if self._is_alone(process) else self._quantum
+        quantum = max(self._quantum, _ALONE) if process.thread.is_alone else self._quantum
         while True:
             before = process.cpu.executed
             reason = process.run(min(quantum, most))
@@ -69,24 +84,25 @@ class Scheduler:
                 return reason
             quantum *= 2
 
-    @property
-    def longest_turn(self) -> int:
+    def longest_turn(self, process: Process) -> int:
         """The most instructions of a turn on a core that runs in a thread of its own."""
-        return self._quantum if self._waiting else max(self._quantum, _ALONE)
-
-    def _is_alone(self, process: Process) -> bool:
-        """Whether no other process can run."""
-        others = [core.process for core in self.cores if core.process not in (None, process)]
-        return not self._waiting and not any(other is not None and other.alive for other in others)
+        return self._quantum if self._waiting or len(process.threads) > 1 else max(self._quantum, _ALONE)
 
     def rotate(self, core: Core) -> None:
         """After a turn: the process that waits longest comes to the core, if any may."""
         process = core.process
-        following = next((waiting for waiting in self._waiting if waiting not in self.in_turn), None)
-        if following is None or process is None:
+        if process is None:
+            return
+        process.turn_over()
+        if not self._waiting:
+            return
+        now = self._clock.elapsed()
+        ready = (waiting for waiting in self._waiting if waiting not in self.in_turn and waiting.can_run(now))
+        following = next(ready, None)
+        if following is None:
             return
         if process.alive:
-            if not process.cpu.registers.read(RFLAGS) & _INTERRUPT_FLAG:
+            if process.can_run(now) and not process.cpu.registers.read(RFLAGS) & _INTERRUPT_FLAG:
                 return
             self._waiting.append(process)
         self._waiting.remove(following)
@@ -96,3 +112,24 @@ class Scheduler:
         core.process = process
         process.core = core.index
         self._placed(process)
+
+    # --- waits
+
+    def _living(self) -> list[Process]:
+        """The processes that are alive, each once."""
+        on_cores = [core.process for core in self.cores if core.process is not None]
+        return [process for process in (*on_cores, *self._waiting) if process.alive]
+
+    def _others_live(self, process: Process) -> bool:
+        return any(other is not process for other in self._living())
+
+    def await_earliest(self) -> bool:
+        """When nobody runs: let time pass until somebody can; False when all wait for each other, for ever."""
+        living, now = self._living(), self._clock.elapsed()
+        if any(process.can_run(now) for process in living):
+            return True
+        earliest = min((deadline for process in living for deadline in process.deadlines()), default=None)
+        if earliest is None:
+            return False
+        self._clock.advance_to(earliest)
+        return True

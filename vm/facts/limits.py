@@ -81,6 +81,7 @@ class Limits:
         100, "errors", "run-time errors of different events, places or kinds that one run shows; others are counted"
     )
     max_guest_memory: int = _limit(1_073_741_824, "bytes", "memory that is mapped for one guest")
+    max_threads: int = _limit(1024, "threads", "living threads of one guest process")
     max_demangled_names: int = _limit(
         20_000, "names", "mangled names of a program that one look-up of a readable name, or one `x`, looks at"
     )

@@ -146,7 +146,8 @@ def _stopped(session: Session) -> bool:
     from machine import StopCause
 
     last = session.totals.last
-    return last is not None and last.cause in (StopCause.BREAK, StopCause.BUDGET, StopCause.TIMEOUT, StopCause.STOPPED)
+    ends = (StopCause.BREAK, StopCause.DEADLOCK, StopCause.BUDGET, StopCause.TIMEOUT, StopCause.STOPPED)
+    return last is not None and last.cause in ends
 
 
 def _reporter(options: Options) -> Reporter[Record]:

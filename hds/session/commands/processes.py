@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from hds.session.commands.handler import Handler, address, current_process, incorrect_use, number, process_of, split
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hds.session.session import Session
     from lang import Place
     from lang.commands import Command
-    from machine.schedule import Process
+    from machine.schedule import Process, Thread
 
 RULE = "=" * 76
 _CR3 = STORAGE_INDEX["cr3"]
@@ -47,33 +47,42 @@ def process(session: Session, command: Command, prepared: Prepared) -> None:
 
 
 def thread(session: Session, command: Command, prepared: Prepared) -> None:
-    """`.thread`, `.thread list [process EPROCESS]`, `.thread tid T`: each process has one thread."""
+    """`.thread`, `.thread list [process EPROCESS]`, `.thread tid T`: show the running one, list, switch at once."""
     words = [token.lower for token in command.tokens]
     if not words:
         item = current_process(session)
-        head = f"thread id: {item.tid:x} (pid: {item.pid:x})\nthread (_ETHREAD): {a88(item.objects.thread)}\n"
+        place = a88(item.thread.objects.thread)
+        head = f"thread id: {item.tid:x} (pid: {item.pid:x})\nthread (_ETHREAD): {place}\n"
         session.show(head + _process_lines(item).partition("\n")[2])
     elif words[:1] == ["list"] and (len(words) == 1 or words[1:-1] == ["process"]):
-        place = address(session, command.tokens[2]) if len(words) == 3 else None
-        chosen = [item for item in session.machine.processes if place in (None, item.objects.process)]
-        if not chosen and place is not None:
+        wanted = address(session, command.tokens[2]) if len(words) == 3 else None
+        chosen = [item for item in session.machine.processes if wanted in (None, item.objects.process)]
+        if not chosen and wanted is not None:
             raise CommandFailed(_NO_PROCESS.err())
-        session.show(
-            "".join(
-                f"PROCESS\t{item.objects.process:x}\tIMAGE\t{item.name}\n"
-                f"\tTHREAD\t{item.objects.thread:x} ({item.pid:x}.{item.tid:x})\n"
-                for item in chosen
-            )
-        )
+        session.show("".join(_threads_of(item) for item in chosen))
     elif len(words) == 2 and words[0] == "tid":
-        wanted = number(command.tokens[1], 0, "thread id")
-        _switch(session, (item for item in session.machine.processes if item.tid == wanted), _NO_THREAD)
+        number_ = number(command.tokens[1], 0, "thread id")
+        _switch_thread(session, lambda item: item.tid == number_)
     elif len(words) == 2 and words[0] == "thread":
-        place = address(session, command.tokens[1])
-        found = (item for item in session.machine.processes if item.objects.thread == place)
-        _switch(session, found, _NO_THREAD)
+        place_ = address(session, command.tokens[1])
+        _switch_thread(session, lambda item: item.objects.thread == place_)
     else:
         raise incorrect_use(command)
+
+
+def _threads_of(item: Process) -> str:
+    rows = (f"\tTHREAD\t{each.objects.thread:x} ({item.pid:x}.{each.tid:x})\n" for each in item.threads)
+    return f"PROCESS\t{item.objects.process:x}\tIMAGE\t{item.name}\n" + "".join(rows)
+
+
+def _switch_thread(session: Session, is_wanted: Callable[[Thread], bool]) -> None:
+    found = (each for item in session.machine.processes for each in item.threads if is_wanted(each) and not each.ended)
+    target = next(found, None)
+    if target is None:
+        raise CommandFailed(_NO_THREAD.err())
+    if target is not target.process.thread and session.execution.held is not None:
+        raise CommandFailed("err, an event holds the program here; `g`, `t` or `p` lets it finish first")
+    _switch(session, iter((target.process,)), _NO_THREAD, target)
 
 
 def _process_lines(item: Process) -> str:
@@ -92,11 +101,11 @@ def _list_row(item: Process) -> str:
     )
 
 
-def _switch(session: Session, found: Iterator[Process], missing: ErrorNumber) -> None:
+def _switch(session: Session, found: Iterator[Process], missing: ErrorNumber, thread: Thread | None = None) -> None:
     target = next(found, None)
     if target is None:
         raise CommandFailed(missing.err())
-    session.machine.switch(target)
+    session.machine.switch(target, thread)
     if target in session.debugged:
         session.debugged.remove(target)
         session.debugged.append(target)

@@ -1,4 +1,4 @@
-"""Linux for static x86-64 programs of one thread: files, memory, time, the process itself. No threads, no network.
+"""Linux for static x86-64 programs: files, memory, time, one process and its threads. No network.
 
 kernel.py     the model: processes, arguments, results       abi.py        how a call is declared
 calls/        the calls, by family: a function each          names.py      the names of all calls; refused.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
 
 
@@ -62,6 +63,18 @@ class LinuxError(Exception):
     def __init__(self, number: Errno) -> None:
         super().__init__(number.name)
         self.number = number
+
+
+class Refused(LinuxError):  # noqa: N818 - it is what the caller is told
+    """A call fails because it, or what it asks for, is not carried out here: it is counted as those of `refused.py`."""
+
+
+class WouldWait(LinuxError):  # noqa: N818 - nothing is wrong
+    """Nothing was done, since there is something to wait for: the call is made again when `until()` says so."""
+
+    def __init__(self, until: Callable[[], bool]) -> None:
+        super().__init__(Errno.EAGAIN)
+        self.until = until
 
 
 def from_host(error: OSError) -> LinuxError:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from machine.kernel.abi import Call
-from machine.kernel.base import KernelBase, Services, Start, map_stack, set_stack_pointer
+from machine.kernel.base import Services, Start, map_stack, set_stack_pointer
 from machine.kernel.entry import LINUX, EntryPoint
-from machine.kernel.linux import tree
 from machine.kernel.linux.calls import CALLS
-from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.errors import Errno, LinuxError, Refused, WouldWait
+from machine.kernel.linux.futexes import Futexes
 from machine.kernel.linux.host_rules import FolderQuota
 from machine.kernel.linux.memory_files import Device, MemoryFile, Store
 from machine.kernel.linux.names import NAMES
@@ -29,10 +29,11 @@ from machine.kernel.linux.paths import Place, find
 from machine.kernel.linux.pipes import InputStream, OutputStream
 from machine.kernel.linux.refused import REFUSED
 from machine.kernel.linux.space import AddressSpace
-from machine.kernel.linux.task import NANOSECONDS, Task
-from machine.kernel.linux.tree import World
+from machine.kernel.linux.task import NANOSECONDS, Location, Task, ThreadGroup
+from machine.kernel.linux.tree import Tree, World
+from machine.kernel.outcomes import Calls, Result, Wait
 from machine.loaders import LoadError, UnreadableFile, initial_stack
-from machine.schedule import Process
+from machine.schedule import Process, Thread
 from vm import FileRefused, read_file
 from vm.facts.registers import STORAGE_INDEX
 
@@ -46,7 +47,7 @@ _LOW = 0xFFFF_FFFF
 class _Plan:
     """How one call is carried out: a storage and a conversion for each argument, made when a program first calls it."""
 
-    answer: Callable[..., int]
+    answer: Callable[..., Result]
     arguments: tuple[tuple[int, Callable[[Task, int], object] | None], ...]
 
     @classmethod
@@ -66,8 +67,8 @@ def _plan(number: int) -> _Plan | None:
     return _PLANS.get(number)
 
 
-class LinuxKernel(KernelBase):
-    """Linux for static programs of one thread. A read that waits for standard input is given up when the run ends."""
+class LinuxKernel(Calls):
+    """Linux for static programs. A read that waits for standard input is given up when the run ends."""
 
     name: ClassVar[str] = "linux"
     entry: ClassVar[EntryPoint] = LINUX
@@ -76,60 +77,74 @@ class LinuxKernel(KernelBase):
         super().__init__(services)
         self._world = World() if services.world is None else services.world
         self._limits = services.limits
-        self._tasks: dict[Process, Task] = {}
+        self._tasks: dict[Thread, Task] = {}
+        self._started = 0  # processes
         self._quota = FolderQuota(services.limits)
+        self._store = Store(services.limits.max_file_bytes, self._now)
+        self._tree: Tree | None = None  # made when a process is
 
     # --- processes
 
     def new_process(self, process: Process, start: Start) -> None:
         """A stack with arguments, environment and auxiliary vector, the standard streams, and a tree of files."""
         map_stack(process)
-        generator = random.Random(f"{self._world.seed} {len(self._tasks)}")
+        generator = random.Random(f"{self._world.seed} {self._started}")
+        self._started += 1
         identity = initial_stack.Identity(self._world.user, self._world.group, generator.randbytes(16))
         stack = initial_stack.build(start.image, start.arguments, start.environment, identity=identity)
         process.cpu.write(stack.pointer, stack.data)
         set_stack_pointer(process, stack.pointer)
         name = process.name.encode("utf-8", "surrogateescape")
-        store = Store(self._limits.max_file_bytes, self._now)
         try:
-            root = tree.build(self._world, store, self._quota, generator, b"/" + name)
-            files = self._standard_files(store, root)
+            root = self._files().root(generator, b"/" + name)
+            files = self._standard_files(root)
         except FileRefused as error:
             raise LoadError(f"{error}", error.hint or "") from None
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
             raise UnreadableFile(f"cannot show {self._world.root} to the guest: {reason}") from None
         end_of_program = max(area.start + area.size for area in start.image.areas)
-        self._tasks[process] = Task(
-            process, AddressSpace(process.cpu, end_of_program), files, root, root, store,
-            self._services.clock, generator, self._limits, name[:15], self._world.user, self._world.group,
+        task = Task(
+            process.thread, process.pid, self._tasks, ThreadGroup(), AddressSpace(process.cpu, end_of_program),
+            Futexes(), files, Location(root, root), self._store, self._services.clock, generator, self._limits,
+            name[:15], self._world.user, self._world.group,
         )  # fmt: skip
+        task.enlist()
+
+    def task(self, thread: Thread) -> Task:
+        """What is kept of a thread that has not ended."""
+        return self._tasks[thread]
+
+    def _files(self) -> Tree:
+        if self._tree is None:
+            self._tree = Tree(self._world, self._store, self._quota)
+        return self._tree
 
     def _now(self) -> int:
         """Nanoseconds since 1970."""
         start = self._services.clock.start - _EPOCH
         return (start.days * 86_400 + start.seconds) * NANOSECONDS + self._services.clock.elapsed()
 
-    def _standard_files(self, store: Store, root: Place) -> DescriptorTable:
+    def _standard_files(self, root: Place) -> DescriptorTable:
         files = DescriptorTable(self._limits.max_open_files)
-        files.add(self._standard_input(store, root))
+        files.add(self._standard_input(root))
         for descriptor in (1, 2):
-            files.add(OutputStream(self._sink(descriptor), store.new_inode()))
+            files.add(OutputStream(self._sink(descriptor), self._store.new_inode()))
         return files
 
-    def _standard_input(self, store: Store, root: Place) -> OpenFile:
+    def _standard_input(self, root: Place) -> OpenFile:
         source = self._world.standard_input
         if isinstance(source, int):
-            return InputStream(source, store.new_inode(), self._services.ending)
+            return InputStream(source, self._store.new_inode(), self._services.ending)
         if source is None:
             place = find(root, root, b"/dev/null").existing()
             assert isinstance(place.node, Device)
             return DeviceFile(O_RDONLY, place, place.node)
         data = read_file(source, self._limits, "max_file_bytes") if isinstance(source, Path) else source
         try:
-            return RegularFile(O_RDONLY, None, MemoryFile(store, 0o600, data))
+            return RegularFile(O_RDONLY, None, MemoryFile(self._store, 0o600, data))
         except LinuxError:
-            raise ValueError(f"standard input is larger than max_file_bytes ({store.bytes_left} bytes)") from None
+            raise ValueError(f"standard input is larger than max_file_bytes ({self._store.bytes_left} bytes)") from None
 
     def _sink(self, descriptor: int) -> Callable[[bytes], None]:
         return lambda data: self._services.write(descriptor, data)
@@ -140,30 +155,44 @@ class LinuxKernel(KernelBase):
         """The error of a call that is refused or unknown."""
         return None if number in CALLS else -REFUSED.get(number, Errno.ENOSYS)
 
-    def system_call(self, process: Process) -> None:
+    def answer(self, thread: Thread) -> Result:
         """Carry out one call."""
-        registers = process.cpu.registers
+        registers = thread.process.cpu.registers
         number = registers.read(_RAX) & _LOW
         plan = _PLANS.get(number) or _plan(number)
         if plan is None:
-            self.unknown_calls[number] += 1
-            registers.write(_RAX, -REFUSED.get(number, Errno.ENOSYS))
-            return
-        task = self._tasks[process]
+            return self._refuse(number, REFUSED.get(number, Errno.ENOSYS))
+        task = self._tasks[thread]
         try:
             values = [
                 registers.read(storage) if decode is None else decode(task, registers.read(storage))
                 for storage, decode in plan.arguments
             ]
-            result = plan.answer(task, *values)
+            return plan.answer(task, *values)
+        except Refused as error:
+            return self._refuse(number, error.number)
+        except WouldWait as error:
+            return Wait(error.until)
         except LinuxError as error:
-            result = -error.number
-        registers.write(_RAX, result)
+            return -error.number
+
+    def _refuse(self, number: int, error: Errno) -> int:
+        self.unknown_calls[number] += 1
+        return -error
+
+    def attempt(self, part: Callable[[], Result]) -> Result:
+        """As `Calls`."""
+        try:
+            return part()
+        except WouldWait as error:
+            return Wait(error.until)
+        except LinuxError as error:
+            return -error.number
 
     @property
     def reached_limits(self) -> frozenset[str]:
         """The names of the limits on files that refused something to a guest."""
-        return frozenset(self._quota.reached.union(*(task.store.reached for task in self._tasks.values())))
+        return frozenset(self._quota.reached | self._store.reached)
 
     def call_name(self, number: int) -> str | None:
         """The name of a system call."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.errors import Errno, LinuxError, WouldWait
 from machine.kernel.linux.memory_files import Device, MemoryFile
 from machine.kernel.linux.nodes import Entry, Handle, Status
 from machine.kernel.linux.paths import Place
@@ -44,6 +45,10 @@ class OpenFile:
     def is_reference(self) -> bool:
         """Whether it was opened with O_PATH."""
         return bool(self.flags & O_PATH)
+
+    def would_wait(self, until: Callable[[], bool]) -> LinuxError:
+        """What to raise where there is nothing to do until then."""
+        return LinuxError(Errno.EAGAIN) if self.flags & O_NONBLOCK else WouldWait(until)
 
     def status(self) -> Status:
         """What fstat tells."""

@@ -31,7 +31,7 @@ class _Pipe:
 
 
 class PipeEnd(OpenFile):
-    """One end of a pipe. With one thread nobody could end a wait, so what would wait fails with EAGAIN."""
+    """One end of a pipe."""
 
     def __init__(self, flags: int, pipe: _Pipe, inode: int) -> None:
         super().__init__(flags)
@@ -59,7 +59,7 @@ class PipeEnd(OpenFile):
         """What a read would give, which stays in the pipe."""
         pipe = self._pipe
         if not pipe.data and pipe.writers:
-            raise LinuxError(Errno.EAGAIN)
+            raise self.would_wait(lambda: bool(pipe.data) or not pipe.writers)
         return bytes(pipe.data[:size])
 
     def write(self, data: bytes) -> int:
@@ -68,11 +68,20 @@ class PipeEnd(OpenFile):
         if not data:
             return 0
         self.swallows(len(data))
-        room = pipe.capacity - len(pipe.data)
-        if room <= 0 or (len(data) <= PIPE_ATOMIC and room < len(data)):
-            raise LinuxError(Errno.EAGAIN)
+        room = self.require_room(len(data) if len(data) <= PIPE_ATOMIC else 1)
         pipe.data += data[:room]
         return min(len(data), room)
+
+    def require_room(self, least: int) -> int:
+        """How much the pipe takes, which is `least` or more."""
+        pipe = self._pipe
+
+        def room() -> int:
+            return pipe.capacity - len(pipe.data)
+
+        if room() < least:
+            raise self.would_wait(lambda: room() >= least or not pipe.readers)
+        return room()
 
     def at_end(self, size: int, offset: int | None = None) -> bool:
         """As `OpenFile`."""
@@ -115,7 +124,7 @@ class PipeEnd(OpenFile):
 
 
 class EventCounter(OpenFile):
-    """An eventfd; what would wait fails with EAGAIN."""
+    """An eventfd."""
 
     def __init__(self, flags: int, count: int, one_by_one: bool) -> None:
         super().__init__(flags | O_RDWR)
@@ -130,7 +139,7 @@ class EventCounter(OpenFile):
         if size < 8:
             raise LinuxError(Errno.EINVAL)
         if not self._count:
-            raise LinuxError(Errno.EAGAIN)
+            raise self.would_wait(lambda: self._count > 0)
         taken = 1 if self._one_by_one else self._count
         self._count -= taken
         return taken.to_bytes(8, "little")
@@ -142,7 +151,7 @@ class EventCounter(OpenFile):
         if added > _LARGEST_COUNT:
             raise LinuxError(Errno.EINVAL)
         if added > _LARGEST_COUNT - self._count:
-            raise LinuxError(Errno.EAGAIN)
+            raise self.would_wait(lambda: added <= _LARGEST_COUNT - self._count)
         self._count += added
         return 8
 

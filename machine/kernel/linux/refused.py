@@ -1,6 +1,7 @@
 """Calls that are refused: each fails with the error of its row and is counted. Calls that nobody knows are ENOSYS.
 
-Processes and threads cannot be made, programs cannot be replaced, and there is no network and no other user.
+Processes cannot be made, programs cannot be replaced, and there is no network and no other user. A call that is carried
+out for some arguments only raises `Refused` for the others (`calls/threads.py`: children that are no threads).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from machine.kernel.linux.errors import Errno
 from machine.kernel.linux.names import NUMBERS
 
 _REFUSED_BY_ERROR: dict[Errno, str] = {
-    Errno.EAGAIN: "fork vfork clone clone3",
+    Errno.EAGAIN: "fork vfork",
     Errno.EACCES: "execve execveat",
     Errno.EAFNOSUPPORT: "socket socketpair",
     Errno.ENOTSOCK: (

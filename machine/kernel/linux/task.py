@@ -1,15 +1,16 @@
-"""What one Linux process has besides its memory and registers, and what all calls are given."""
+"""What Linux keeps of a thread and of its process, and what all calls are given: the task that asks."""
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from machine.kernel.linux.futexes import Futexes
 from machine.kernel.linux.memory_files import Store
 from machine.kernel.linux.open_files import DescriptorTable
 from machine.kernel.linux.paths import Place
 from machine.kernel.linux.space import AddressSpace
-from machine.schedule import Process, VirtualClock
+from machine.schedule import Process, Thread, VirtualClock
 from vm.facts.limits import Limits
 
 PARENT_ID = 1
@@ -26,23 +27,38 @@ class SignalAction:
     mask: int = 0
 
 
-@dataclass(frozen=True)
-class PendingSignal:
-    """A blocked signal that was raised, for the thread or for the whole process."""
+@dataclass(eq=False)
+class Location:
+    """Where paths start, and what new files may not have (fs_struct)."""
 
-    number: int
-    for_thread: bool
+    root: Place
+    directory: Place
+    umask: int = 0o022
+
+
+@dataclass(eq=False)
+class ThreadGroup:
+    """What all threads of a process have together (signal_struct). `leader_code` is that of the first one's end."""
+
+    tasks: dict[int, Task] = field(default_factory=dict)  # by thread id; those that have not ended
+    pending: set[int] = field(default_factory=set)  # signals that were raised for whichever thread
+    timers: dict[int, tuple[int, int]] = field(default_factory=dict)  # by ITIMER_*: end (0: none) and interval, in ns
+    nice: int = 0
+    leader_code: int = 0
 
 
 @dataclass(eq=False)
 class Task:
-    """One process with one thread."""
+    """One thread. What it shares with others it has by reference: `space`, `files`, `location`, `actions`, ..."""
 
-    process: Process
+    thread: Thread
+    tid: int  # the process's id for its first thread
+    everybody: dict[Thread, Task]  # of the machine
+    threads: ThreadGroup
     space: AddressSpace
+    futexes: Futexes
     files: DescriptorTable
-    root: Place
-    directory: Place
+    location: Location
     store: Store
     clock: VirtualClock
     generator: random.Random
@@ -50,20 +66,31 @@ class Task:
     name: bytes
     user: int
     group: int
-    umask: int = 0o022
     actions: dict[int, SignalAction] = field(default_factory=dict)
     blocked: int = 0
-    pending: set[PendingSignal] = field(default_factory=set)
-    timers: dict[int, tuple[int, int]] = field(default_factory=dict)  # by ITIMER_*: end (0: none) and interval, in ns
-    nice: int = 0
+    pending: set[int] = field(default_factory=set)  # blocked signals that were raised for this thread
     alternate_stack: tuple[int, int, int] = (0, 2, 0)  # ss_sp, ss_flags (SS_DISABLE), ss_size
-    robust_list: tuple[int, int] = (0, 0)
+    robust_list: int = 0  # the address of its head
+    clear_tid: int = 0  # where its id is cleared when it ends
+
+    @property
+    def process(self) -> Process:
+        """Its process."""
+        return self.thread.process
 
     @property
     def now(self) -> int:
         """Nanoseconds since 1970."""
         return self.store.now()
 
-    def sleep(self, nanoseconds: int) -> None:
-        """Let virtual time pass."""
-        self.clock.sleep(-(-nanoseconds // 1000))
+    def twin(self, thread: Thread) -> Task:
+        """The task of a new thread of the process, which shares all that threads share."""
+        twin = replace(
+            self, thread=thread, tid=thread.tid, pending=set(), alternate_stack=(0, 2, 0), robust_list=0, clear_tid=0
+        )
+        twin.enlist()
+        return twin
+
+    def enlist(self) -> None:
+        """It can be found from now on."""
+        self.threads.tasks[self.tid] = self.everybody[self.thread] = self

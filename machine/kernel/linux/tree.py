@@ -32,19 +32,25 @@ class World:
     group: int = 1000
 
 
-def build(world: World, store: Store, quota: FolderQuota, generator: random.Random, program: bytes) -> Place:
-    """The root of a guest whose program has this path. Raises OSError and ValueError for a folder."""
-    covers = {b"dev": _devices(store, generator), b"proc": _processes(store, program)}
-    if world.root is None:
-        base: Node = MemoryDirectory(store)
-        covers[b"tmp"] = MemoryDirectory(store, 0o777)
-    else:
-        base = host_files.show(world.root, world.writable, quota)
-        if not world.writable:
-            covers[b"tmp"] = MemoryDirectory(store, 0o777)
-    for directory in covers.values():
-        directory.is_mount_point = True
-    return Place(_Root(base, covers))
+class Tree:
+    """The files of all guests of a machine. Raises OSError and ValueError for a folder."""
+
+    def __init__(self, world: World, store: Store, quota: FolderQuota) -> None:
+        self._store = store
+        self._covers: dict[bytes, MemoryDirectory] = {}
+        self._base: Node = (
+            MemoryDirectory(store) if world.root is None else host_files.show(world.root, world.writable, quota)
+        )
+        if world.root is None or not world.writable:
+            self._covers[b"tmp"] = MemoryDirectory(store, 0o777)
+
+    def root(self, generator: random.Random, program: bytes) -> Place:
+        """The root of a guest whose program has this path: it has its own random numbers and its own /proc/self."""
+        own = {b"dev": _devices(self._store, generator), b"proc": _processes(self._store, program)}
+        covers = {**own, **self._covers}
+        for directory in covers.values():
+            directory.is_mount_point = True
+        return Place(_Root(self._base, covers))
 
 
 def _devices(store: Store, generator: random.Random) -> MemoryDirectory:

@@ -14,7 +14,7 @@ from machine.kernel.abi import Address, Call, CallTable, Int, UInt, Word
 from machine.kernel.base import Services
 from machine.kernel.nt.names import CALL_BY_NAME
 from machine.kernel.nt.process import NtState
-from machine.schedule import Process
+from machine.schedule import Thread
 from vm.facts.registers import STORAGE_INDEX
 
 __all__ = [
@@ -43,9 +43,10 @@ class BadPointer(Exception):  # noqa: N818 - it names what the guest passed
 class NtThread:
     """The thread that asks: its process, what the kernel keeps of it, and the memory that arguments point to."""
 
-    def __init__(self, process: Process, services: Services) -> None:
-        self.process = process
-        self.state = NtState()
+    def __init__(self, thread: Thread, state: NtState, services: Services) -> None:
+        self.thread = thread
+        self.process = thread.process
+        self.state = state
         self.services = services
 
     def arguments(self, call: Call) -> Iterator[object]:
@@ -64,7 +65,7 @@ class NtThread:
         pointer = self.process.cpu.registers.read(_RSP)
         if pointer < KERNEL_HALF:
             return pointer
-        return self.word(self.process.processor_block + builds.KPCR_USER_RSP)
+        return self.word(self.thread.objects.stack_top - 8)  # where the handler has saved it
 
     def data(self, address: int, size: int) -> bytes:
         """Bytes of the guest. Raises BadPointer."""

@@ -59,7 +59,7 @@ def prepare(process: Process, start: Start, build: int, processors: int = 1) -> 
     cpu.map(peb, _EXIT, Protection.READ | Protection.WRITE, "PEB and TEB")
     cpu.map(end, _SIZE - _EXIT, Protection.READ | Protection.EXECUTE, "thread end")
     cpu.write(end, _END)
-    process.peb, process.teb = peb, teb
+    process.peb, process.thread.teb = peb, teb
 
     def put(address: int, value: int, size: int = 8) -> None:
         cpu.write(address, value.to_bytes(size, "little"))

@@ -65,7 +65,9 @@ def test_thread_list_takes_a_process(tmp_path: Path) -> None:
     other = made.machine.processes[1].objects
     said.take()
     made.execute(f".thread list process {other.process:x}")
-    assert said.take() == f"PROCESS\t{other.process:x}\tIMAGE\tguest.asm\n\tTHREAD\t{other.thread:x} (1010.1014)\n"
+    assert (
+        said.take() == f"PROCESS\t{other.process:x}\tIMAGE\tguest.asm\n\tTHREAD\t{other.first.thread:x} (1010.1014)\n"
+    )
     made.execute(".thread list process $proc")
     assert said.take().count("THREAD") == 1
 

@@ -197,7 +197,7 @@ def test_gs_is_the_processor_block_of_the_core() -> None:
         script(lambda host: seen.append((read(host, "rbx"), read(host, "r14")))),
     )
     ran(guest)
-    assert seen == [(process.core, process.objects.thread) for process in guest.machine.processes]
+    assert seen == [(process.core, process.objects.first.thread) for process in guest.machine.processes]
 
 
 def test_a_block_does_not_see_memory_that_the_guest_has_unmapped() -> None:
@@ -292,7 +292,7 @@ def test_a_block_starts_from_a_clean_state_whatever_ran_before(damage: str) -> N
     guest.on_syscall(CodeAction(good), buffer_size=16)
     guest.on_syscall(CodeAction(block(damage)), buffer_size=16)
     ran(guest)
-    thread = guest.machine.processes[0].objects.thread
+    thread = guest.machine.processes[0].objects.first.thread
     data = guest.machine.read_memory(guest.machine.registry.get(0).buffers[0], 16)
     assert data == bytes(8) + thread.to_bytes(8, "little")
     assert [event for event, _ in guest.code_faults if event == 0] == []

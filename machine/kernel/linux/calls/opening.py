@@ -100,7 +100,8 @@ def _open_path(task: Task, dirfd: int, path: bytes, how: _How) -> int:
     how.check()
     if how.flags & of.O_TMPFILE:
         return _open_nameless(task, dirfd, path, how)
-    if how.creates and path.endswith(b"/") and find_name(task.root, start_of(task, dirfd, path), path).is_proper:
+    begin = start_of(task, dirfd, path)
+    if how.creates and path.endswith(b"/") and find_name(task.location.root, begin, path).is_proper:
         raise LinuxError(Errno.EISDIR)
     spot = _find(task, dirfd, path, how)
     if spot.place is None:
@@ -108,7 +109,7 @@ def _open_path(task: Task, dirfd: int, path: bytes, how: _How) -> int:
             raise LinuxError(Errno.ENOENT)
         if spot.slash:
             raise LinuxError(Errno.EISDIR)
-        spot.directory.node.make_file(spot.name, how.mode & PERMISSION_BITS & ~task.umask)
+        spot.directory.node.make_file(spot.name, how.mode & PERMISSION_BITS & ~task.location.umask)
         spot = _find(task, dirfd, path, how)
     elif how.creates and how.flags & of.O_EXCL:
         raise LinuxError(Errno.EEXIST)
@@ -116,7 +117,7 @@ def _open_path(task: Task, dirfd: int, path: bytes, how: _How) -> int:
 
 
 def _find(task: Task, dirfd: int, path: bytes, how: _How) -> Spot:
-    return find(task.root, start_of(task, dirfd, path, how.resolve), path, how.follows, how.resolve)
+    return find(task.location.root, start_of(task, dirfd, path, how.resolve), path, how.follows, how.resolve)
 
 
 def _add(task: Task, file: OpenFile, how: _How) -> int:
@@ -128,8 +129,8 @@ def _open_nameless(task: Task, dirfd: int, path: bytes, how: _How) -> int:
     node = _find(task, dirfd, path, how).existing().node
     if not node.is_directory:
         raise LinuxError(Errno.ENOTDIR)
-    made = node.make_nameless(how.mode & PERMISSION_BITS & ~task.umask)
-    place = Place(made, task.root, b"")
+    made = node.make_nameless(how.mode & PERMISSION_BITS & ~task.location.umask)
+    place = Place(made, task.location.root, b"")
     return _add(task, RegularFile(how.flags | of.O_LARGEFILE, place, made.open(writable=True)), how)
 
 

@@ -26,7 +26,7 @@ _EXECUTE_BITS = 0o111
 def start_of(task: Task, dirfd: int, path: bytes, resolve: Resolve = Resolve.FREELY) -> Place:
     """Where a relative path begins; within a root of its own an absolute one, too. Raises EBADF and ENOTDIR."""
     if dirfd == AT_FDCWD or (path.startswith(b"/") and not resolve & Resolve.IN_ROOT):
-        return task.directory
+        return task.location.directory
     if not path:
         raise LinuxError(Errno.ENOENT)
     place = task.files.reference(dirfd).place
@@ -36,11 +36,11 @@ def start_of(task: Task, dirfd: int, path: bytes, resolve: Resolve = Resolve.FRE
 
 
 def _find(task: Task, dirfd: int, path: bytes, follow: bool = True) -> Spot:
-    return find(task.root, start_of(task, dirfd, path), path, follow)
+    return find(task.location.root, start_of(task, dirfd, path), path, follow)
 
 
 def _find_name(task: Task, dirfd: int, path: bytes) -> Name:
-    return find_name(task.root, start_of(task, dirfd, path), path)
+    return find_name(task.location.root, start_of(task, dirfd, path), path)
 
 
 def _node(task: Task, dirfd: int, path: bytes, follow: bool = True) -> Node:
@@ -84,7 +84,7 @@ def statx(task: Task, dirfd: Fd, path: Path, flags: Flags, mask: UInt, buffer: A
 
 def _status(task: Task, dirfd: int, path: bytes, flags: int) -> Status:
     if not path and flags & AT_EMPTY_PATH:
-        return task.directory.node.status() if dirfd == AT_FDCWD else task.files.reference(dirfd).status()
+        return task.location.directory.node.status() if dirfd == AT_FDCWD else task.files.reference(dirfd).status()
     return _node(task, dirfd, path, not flags & AT_SYMLINK_NOFOLLOW).status()
 
 
@@ -127,9 +127,9 @@ def statfs(task: Task, path: Path, buffer: Address) -> int:
 @call("getcwd")
 def getcwd(task: Task, buffer: Address, size: Size) -> int:
     """getcwd of the kernel: the length with its zero."""
-    if not task.directory.node.status().links:
+    if not task.location.directory.node.status().links:
         raise LinuxError(Errno.ENOENT)
-    path = task.directory.path() + b"\0"
+    path = task.location.directory.path() + b"\0"
     if len(path) > size:
         raise LinuxError(Errno.ERANGE)
     task.space.store(buffer, path)
@@ -154,7 +154,7 @@ def fchdir(task: Task, fd: Fd) -> int:
 def _change_directory(task: Task, place: Place) -> int:
     if not place.node.is_directory:
         raise LinuxError(Errno.ENOTDIR)
-    task.directory = place
+    task.location.directory = place
     return 0
 
 
@@ -171,7 +171,7 @@ def mkdir(task: Task, path: Path, mode: UInt) -> int:
 def mkdirat(task: Task, dirfd: Fd, path: Path, mode: UInt) -> int:
     """mkdirat(2)"""
     end = _find_name(task, dirfd, path)
-    end.directory.node.make_directory(end.new(), mode & PERMISSION_BITS & ~task.umask)
+    end.directory.node.make_directory(end.new(), mode & PERMISSION_BITS & ~task.location.umask)
     return 0
 
 
@@ -433,5 +433,5 @@ def utime(task: Task, path: Path, times: Address) -> int:
 @call("umask")
 def umask(task: Task, mode: UInt) -> int:
     """umask(2)"""
-    previous, task.umask = task.umask, mode & PERMISSION_BITS
+    previous, task.location.umask = task.location.umask, mode & PERMISSION_BITS
     return previous

@@ -1,4 +1,4 @@
-"""Calls on the process itself: identity, limits, ending, threads that are refused, and what the system is."""
+"""Calls on the process itself: identity, limits, children that it has not, and what the system is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import struct
 
 from machine.kernel.linux import structures
 from machine.kernel.linux.abi import Address, Flags, Int, Size, UInt, Word, call
-from machine.kernel.linux.calls.time import duration
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.space import MOST_BYTES, check_user_range
 from machine.kernel.linux.task import NANOSECONDS, PARENT_ID, Task
@@ -19,12 +18,6 @@ _UNLIMITED = (1 << 64) - 1
 _RLIMITS = 16
 _RLIMIT_DATA, _RLIMIT_STACK, _RLIMIT_CORE, _RLIMIT_NOFILE, _RLIMIT_AS = 2, 3, 4, 7, 9
 _LOW = 0xFFFF_FFFF
-_FUTEX_WAIT, _FUTEX_WAKE, _FUTEX_WAIT_BITSET, _FUTEX_WAKE_BITSET = 0, 1, 9, 10
-_FUTEX_REQUEUE, _FUTEX_CMP_REQUEUE = 3, 4
-_FUTEX_WAITS, _FUTEX_REQUEUES = (_FUTEX_WAIT, _FUTEX_WAIT_BITSET), (_FUTEX_REQUEUE, _FUTEX_CMP_REQUEUE)
-_FUTEX_KNOWN = (*_FUTEX_WAITS, *_FUTEX_REQUEUES, _FUTEX_WAKE, _FUTEX_WAKE_BITSET)
-_FUTEX_PRIVATE, _FUTEX_REALTIME = 0x80, 0x100
-_FUTEX_COMMAND = ~(_FUTEX_PRIVATE | _FUTEX_REALTIME)
 _RSEQ_UNREGISTER, _RSEQ_BYTES, _NO_CPU = 1, 32, 0xFFFF_FFFF
 _REAL_TIME_POLICIES, _OTHER_POLICIES = (1, 2), (0, 3, 5, 6, 7)
 _WAIT_OPTIONS = 0xE000_000B  # WNOHANG, WUNTRACED, WCONTINUED, __WNOTHREAD, __WALL, __WCLONE
@@ -44,12 +37,6 @@ _GRND_SOURCES = 6  # RANDOM and INSECURE: not both
 @call("getpid")
 def getpid(task: Task) -> int:
     """getpid(2)"""
-    return task.process.pid
-
-
-@call("gettid")
-def gettid(task: Task) -> int:
-    """gettid(2): that of the only thread, which on Linux is the process's."""
     return task.process.pid
 
 
@@ -177,7 +164,7 @@ def setpgid(task: Task, process: Int, group: Int) -> int:
 def getpriority(task: Task, which: Int, who: Int) -> int:
     """getpriority of the kernel: 20 minus the nice value."""
     _check_whose(task, which, who)
-    return 20 - task.nice
+    return 20 - task.threads.nice
 
 
 @call("setpriority")
@@ -185,9 +172,9 @@ def setpriority(task: Task, which: Int, who: Int, nice: Int) -> int:
     """setpriority(2): kept, without effect. Only the superuser may become less nice."""
     _check_whose(task, which, who)
     nice = max(-20, min(nice, 19))
-    if nice < task.nice and task.user:
+    if nice < task.threads.nice and task.user:
         raise LinuxError(Errno.EACCES)
-    task.nice = nice
+    task.threads.nice = nice
     return 0
 
 
@@ -259,66 +246,12 @@ _BASES: dict[int, int] = {
 }  # fmt: skip
 
 
-@call("set_tid_address")
-def set_tid_address(task: Task, address: Address) -> int:
-    """set_tid_address(2)"""
-    return task.process.pid
-
-
-@call("set_robust_list")
-def set_robust_list(task: Task, head: Address, size: Size) -> int:
-    """set_robust_list(2): remembered; nothing follows, for no thread outlives this one."""
-    if size != 24:
-        raise LinuxError(Errno.EINVAL)
-    task.robust_list = (head, size)
-    return 0
-
-
 @call("rseq")
 def rseq(task: Task, address: Address, size: UInt, flags: Flags, signature: UInt) -> int:
     """rseq(2): accepted. The only thread is never moved, so no sequence is ever restarted."""
     if flags & ~_RSEQ_UNREGISTER or size < _RSEQ_BYTES or address % _RSEQ_BYTES:
         raise LinuxError(Errno.EINVAL)
     task.space.store_words(address, "II", *((0, _NO_CPU) if flags else (0, 0)))
-    return 0
-
-
-@call("futex")
-def futex(
-    task: Task, address: Address, operation: UInt, value: UInt, timeout: Address, second: Address, third: UInt
-) -> int:
-    """futex(2) of a single thread: nobody waits, and a wait that nobody ends is ETIMEDOUT or EDEADLK."""
-    command, waits = operation & _FUTEX_COMMAND, operation & _FUTEX_COMMAND in _FUTEX_WAITS
-    if command not in _FUTEX_KNOWN or (operation & _FUTEX_REALTIME and command != _FUTEX_WAIT_BITSET):
-        raise LinuxError(Errno.ENOSYS)
-    wait = duration(task, timeout) if waits and timeout else None
-    if command in (_FUTEX_WAIT_BITSET, _FUTEX_WAKE_BITSET) and not third & _LOW:
-        raise LinuxError(Errno.EINVAL)
-    for word in (address, second) if command in _FUTEX_REQUEUES else (address,):
-        if word % 4:
-            raise LinuxError(Errno.EINVAL)
-        check_user_range(word, 4)
-    if command in _FUTEX_REQUEUES and (value >> 31 & 1 or timeout >> 31 & 1):
-        raise LinuxError(Errno.EINVAL)  # how many to wake and to move
-    if command == _FUTEX_CMP_REQUEUE and task.space.load_words(address, "I")[0] != third & _LOW:
-        raise LinuxError(Errno.EAGAIN)
-    if not waits:
-        if not operation & _FUTEX_PRIVATE:
-            task.space.load(address, 4)
-        return 0
-    if task.space.load_words(address, "I")[0] != value & _LOW:
-        raise LinuxError(Errno.EAGAIN)
-    if wait is None:
-        raise LinuxError(Errno.EDEADLK)
-    if command == _FUTEX_WAIT_BITSET:  # until a point in time
-        wait -= task.now if operation & _FUTEX_REALTIME else task.clock.elapsed()
-    task.sleep(max(0, wait))
-    raise LinuxError(Errno.ETIMEDOUT)
-
-
-@call("sched_yield")
-def sched_yield(task: Task) -> int:
-    """sched_yield(2)"""
     return 0
 
 
@@ -367,23 +300,7 @@ def personality(task: Task, persona: UInt) -> int:
     return 0
 
 
-@call("get_robust_list")
-def get_robust_list(task: Task, process: Int, head: Address, size: Address) -> int:
-    """get_robust_list(2)"""
-    _check_own(task, process)
-    task.space.store_words(size, "Q", 24)
-    task.space.store_words(head, "Q", task.robust_list[0])
-    return 0
-
-
-# --- ending
-
-
-@call("exit", "exit_group")
-def exit_(task: Task, code: Int) -> int:
-    """exit(2) and exit_group(2): with one thread they are the same."""
-    task.process.exit(code & 0xFF)
-    return 0
+# --- children
 
 
 @call("wait4")

@@ -10,7 +10,8 @@ import struct
 
 from machine.kernel.linux.abi import Address, Int, Size, UInt, call
 from machine.kernel.linux.errors import Errno, LinuxError
-from machine.kernel.linux.task import NANOSECONDS, PendingSignal, SignalAction, Task
+from machine.kernel.linux.task import NANOSECONDS, SignalAction, Task
+from machine.kernel.outcomes import Exit, Result, Wait
 
 SIGPIPE = 13
 _SIGNALS = 64
@@ -28,6 +29,7 @@ _SMALLEST_STACK = 2048
 _ACTION_FLAGS = 0xDC00_0807  # SA_*, without those that nobody knows
 _SI_USER, _SI_TKILL = 0, -6
 _SIGINFO_BYTES = 128
+_LONGEST_WAIT = 1 << 33  # seconds
 _ITIMER_REAL, _TIMERS = 0, 3
 
 
@@ -66,22 +68,26 @@ def rt_sigprocmask(task: Task, how: Int, new: Address, old: Address, size: Size)
     return 0
 
 
-def _block(task: Task, mask: int) -> None:
-    """Block these signals; pending ones that no longer are come now."""
-    task.blocked = mask & ~_UNBLOCKABLE
-    for row in _in_order(task):
-        if not _is_blocked(task, row.number) and task.process.alive:
-            task.pending.remove(row)
-            _deliver(task, row.number)
+def _block(task: Task, mask: int) -> bool:
+    """Block these signals; pending ones that no longer are come now. Whether a handler should have run."""
+    task.blocked, handled = mask & ~_UNBLOCKABLE, False
+    for pending, signal in _in_order(task):
+        if not _is_blocked(task, signal) and task.process.alive:
+            pending.remove(signal)
+            handled = _deliver(task, signal) or handled
+    return handled
 
 
-def _in_order(task: Task) -> list[PendingSignal]:
-    """Pending signals as they are delivered: the thread's own, those that instructions raise, by number."""
-    return sorted(task.pending, key=lambda row: (not row.for_thread, row.number not in _SYNCHRONOUS, row.number))
+def _in_order(task: Task) -> list[tuple[set[int], int]]:
+    """Pending signals as they are delivered, with the set that each is in: the thread's own first, then by number."""
+    rows = [(pending, signal) for pending in (task.pending, task.threads.pending) for signal in pending]
+    return sorted(rows, key=lambda row: (row[0] is not task.pending, row[1] not in _SYNCHRONOUS, row[1]))
 
 
 def _forget(task: Task, signals: tuple[int, ...]) -> None:
-    task.pending = {row for row in task.pending if row.number not in signals}
+    """Of all threads of the process."""
+    for pending in (task.threads.pending, *(each.pending for each in task.threads.tasks.values())):
+        pending.difference_update(signals)
 
 
 def _is_blocked(task: Task, signal: int) -> bool:
@@ -93,35 +99,44 @@ def rt_sigpending(task: Task, buffer: Address, size: Size) -> int:
     """rt_sigpending(2)"""
     if size > _SET_BYTES:
         raise LinuxError(Errno.EINVAL)
-    mask = sum(1 << (signal - 1) for signal in {row.number for row in task.pending})
+    mask = sum(1 << (signal - 1) for signal in task.pending | task.threads.pending)
     task.space.store(buffer, struct.pack("<Q", mask)[:size])
     return 0
 
 
 @call("rt_sigtimedwait")
-def rt_sigtimedwait(task: Task, wanted: Address, info: Address, timeout: Address, size: Size) -> int:
-    """rt_sigtimedwait(2): a pending signal, or time passes; without a timeout nobody would end the wait."""
+def rt_sigtimedwait(task: Task, wanted: Address, info: Address, timeout: Address, size: Size) -> Result:
+    """rt_sigtimedwait(2): a pending signal, now or when somebody raises it."""
     if size != _SET_BYTES:
         raise LinuxError(Errno.EINVAL)
     (mask,) = task.space.load_words(wanted, "Q")
-    wait = None
+    deadline = None
     if timeout:
         seconds, nanoseconds = task.space.load_words(timeout, "qq")
         if seconds < 0 or not 0 <= nanoseconds < NANOSECONDS:
             raise LinuxError(Errno.EINVAL)
-        wait = seconds * NANOSECONDS + nanoseconds
-    for row in _in_order(task):
-        if mask >> (row.number - 1) & 1:
-            task.pending.remove(row)
-            if info:
-                code = _SI_TKILL if row.for_thread else _SI_USER
-                words = struct.pack("<iiiiII", row.number, 0, code, 0, task.process.pid, task.user)
-                task.space.store(info, words.ljust(_SIGINFO_BYTES, b"\0"))
-            return row.number
-    if wait is None:
-        raise LinuxError(Errno.EINTR)
-    task.sleep(wait)
-    raise LinuxError(Errno.EAGAIN)
+        deadline = task.clock.elapsed() + min(seconds, _LONGEST_WAIT) * NANOSECONDS + nanoseconds
+    return _take(task, mask, info, deadline)
+
+
+def _take(task: Task, mask: int, info: int, deadline: int | None) -> Result:
+    def wanted() -> list[tuple[set[int], int]]:
+        return [row for row in _in_order(task) if mask >> (row[1] - 1) & 1]
+
+    for pending, signal in wanted():
+        pending.remove(signal)
+        if info:
+            code = _SI_TKILL if pending is task.pending else _SI_USER
+            words = struct.pack("<iiiiII", signal, 0, code, 0, task.process.pid, task.user)
+            task.space.store(info, words.ljust(_SIGINFO_BYTES, b"\0"))
+        return signal
+
+    def then(late: bool) -> Result:
+        if late:
+            raise LinuxError(Errno.EAGAIN)
+        return _take(task, mask, info, deadline)
+
+    return Wait(lambda: bool(wanted()), deadline, then)
 
 
 @call("sigaltstack")
@@ -143,25 +158,29 @@ def sigaltstack(task: Task, new: Address, old: Address) -> int:
 
 @call("kill")
 def kill(task: Task, process: Int, signal: Int) -> int:
-    """kill(2), to oneself only."""
+    """kill(2), to the own process only."""
     if process not in (task.process.pid, 0, -task.process.pid, -1):
         raise LinuxError(Errno.ESRCH)
-    return _checked(task, signal, for_thread=False)
+    if _is_raised(signal):
+        _send(task, signal, None)
+    return 0
 
 
 @call("tkill")
 def tkill(task: Task, thread: Int, signal: Int) -> int:
-    """tkill(2), to oneself only."""
+    """tkill(2), to threads of the own process only."""
     if thread <= 0:
         raise LinuxError(Errno.EINVAL)
-    if thread != task.process.pid:
+    if thread not in task.threads.tasks:
         raise LinuxError(Errno.ESRCH)
-    return _checked(task, signal, for_thread=True)
+    if _is_raised(signal):
+        _send(task, signal, task.threads.tasks[thread])
+    return 0
 
 
 @call("tgkill")
 def tgkill(task: Task, process: Int, thread: Int, signal: Int) -> int:
-    """tgkill(2), to oneself only."""
+    """tgkill(2), to threads of the own process only."""
     if process <= 0 or thread <= 0:
         raise LinuxError(Errno.EINVAL)
     if process != task.process.pid:
@@ -169,55 +188,62 @@ def tgkill(task: Task, process: Int, thread: Int, signal: Int) -> int:
     return tkill(task, thread, signal)
 
 
-def _checked(task: Task, signal: int, *, for_thread: bool) -> int:
+def _is_raised(signal: int) -> bool:
+    """False for 0, which only asks. Raises EINVAL."""
     if not 0 <= signal <= _SIGNALS:
         raise LinuxError(Errno.EINVAL)
-    if signal:
-        send(task, signal, for_thread=for_thread)
-    return 0
+    return signal != 0
 
 
-def send(task: Task, signal: int, *, for_thread: bool = True) -> None:
-    """Raise a signal: it stays pending while it is blocked."""
+def send(task: Task, signal: int) -> None:
+    """Raise a signal for the thread itself."""
+    _send(task, signal, task)
+
+
+def _send(task: Task, signal: int, target: Task | None) -> None:
+    """Raise a signal for a thread, or for whichever does not block it: it stays pending where all do."""
     if signal in _STOPS:
         _forget(task, (_SIGCONT,))
     elif signal == _SIGCONT:
         _forget(task, _STOPS)
-    if _is_blocked(task, signal):
-        task.pending.add(PendingSignal(signal, for_thread))
+    takers = [each for each in task.threads.tasks.values() if target in (None, each) and not _is_blocked(each, signal)]
+    if takers:
+        _deliver(takers[0], signal)
     else:
-        _deliver(task, signal)
+        (task.threads if target is None else target).pending.add(signal)
 
 
-def _deliver(task: Task, signal: int) -> None:
+def _deliver(task: Task, signal: int) -> bool:
+    """Whether a handler should have run."""
     handler = task.actions.get(signal, SignalAction()).handler
     if handler == _SIG_DFL and signal not in _HARMLESS:
         task.process.exit(128 + signal)
+    return handler not in (_SIG_DFL, _SIG_IGN)
 
 
 @call("pause")
-def pause(task: Task) -> int:
-    """pause(2): nobody would end the wait."""
-    raise LinuxError(Errno.EINTR)
+def pause(task: Task) -> Result:
+    """pause(2): until a signal ends the process."""
+    return Wait()
 
 
 @call("rt_sigsuspend")
-def rt_sigsuspend(task: Task, address: Address, size: Size) -> int:
-    """rt_sigsuspend(2): pending signals come under the other mask; nobody else would end the wait."""
+def rt_sigsuspend(task: Task, address: Address, size: Size) -> Result:
+    """rt_sigsuspend(2): pending signals come under the other mask; without one that has a handler, as pause."""
     if size != _SET_BYTES:
         raise LinuxError(Errno.EINVAL)
     (mask,) = task.space.load_words(address, "Q")
     present = task.blocked
-    _block(task, mask)
+    if not _block(task, mask):
+        return Wait()
     task.blocked = present
     raise LinuxError(Errno.EINTR)
 
 
 @call("rt_sigreturn")
-def rt_sigreturn(task: Task) -> int:
+def rt_sigreturn(task: Task) -> Result:
     """rt_sigreturn(2): no handler is ever entered, so there is no frame to return from."""
-    task.process.exit(128 + 11)
-    return 0
+    return Exit(128 + 11)
 
 
 # --- timers
@@ -259,12 +285,12 @@ def setitimer(task: Task, which: Int, new: Address, old: Address) -> int:
 
 def _timer(task: Task, which: int) -> tuple[int, int]:
     """The nanoseconds that are left of a timer, and its interval."""
-    end, interval = task.timers.get(which, (0, 0))
+    end, interval = task.threads.timers.get(which, (0, 0))
     return max(0, end - task.clock.elapsed()), interval
 
 
 def _set_timer(task: Task, which: int, value: int, interval: int) -> None:
-    task.timers[which] = (task.clock.elapsed() + value if value else 0, interval)
+    task.threads.timers[which] = (task.clock.elapsed() + value if value else 0, interval)
 
 
 def _timer_row(task: Task, which: int) -> bytes:

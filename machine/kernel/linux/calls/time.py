@@ -6,6 +6,7 @@ from machine.kernel.linux.abi import Address, Flags, Int, Size, UInt, call
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.space import check_user_range
 from machine.kernel.linux.task import NANOSECONDS, Task
+from machine.kernel.outcomes import Result, Wait
 
 _REALTIME_CLOCKS = (0, 5, 8, 11)  # REALTIME, REALTIME_COARSE, REALTIME_ALARM, TAI
 _ELAPSED_CLOCKS = (1, 2, 3, 4, 6, 7, 9)  # MONOTONIC, the CPU times, the coarse and boot-time ones
@@ -14,6 +15,8 @@ _LONGEST_SLEEP = 1 << 33  # seconds: no virtual clock needs to go further in one
 
 POLLIN, POLLOUT, POLLERR, POLLHUP, POLLNVAL = 1, 4, 8, 0x10, 0x20
 _POLL_READING, _POLL_WRITING = 0x41, 0x104  # with RDNORM and WRNORM
+_NAMED = POLLIN | POLLOUT  # what `_ready` is asked for; the rest comes by itself
+_WANTED = (POLLIN | POLLHUP | POLLERR, POLLOUT | POLLERR, 0)  # of the three sets of select
 _SET_BYTES = 8
 _WITHOUT_SLEEP = (3, 4, 5, 6)  # the thread's CPU time, MONOTONIC_RAW and the coarse ones
 
@@ -62,21 +65,23 @@ def time(task: Task, buffer: Address) -> int:
 
 
 @call("nanosleep")
-def nanosleep(task: Task, wanted: Address, left: Address) -> int:
+def nanosleep(task: Task, wanted: Address, left: Address) -> Result:
     """nanosleep(2)"""
-    task.sleep(duration(task, wanted))
-    return 0
+    return _sleep(task, duration(task, wanted))
 
 
 @call("clock_nanosleep")
-def clock_nanosleep(task: Task, clock: Int, flags: Flags, wanted: Address, left: Address) -> int:
+def clock_nanosleep(task: Task, clock: Int, flags: Flags, wanted: Address, left: Address) -> Result:
     """clock_nanosleep(2)"""
     now = _clock(task, clock)
     if clock in _WITHOUT_SLEEP:
         raise LinuxError(Errno.EOPNOTSUPP)
     time = duration(task, wanted)
-    task.sleep(max(0, time - now) if flags & _TIMER_ABSTIME else time)
-    return 0
+    return _sleep(task, max(0, time - now) if flags & _TIMER_ABSTIME else time)
+
+
+def _sleep(task: Task, time: int) -> Result:
+    return Wait(deadline=task.clock.elapsed() + time, then=lambda late: 0)
 
 
 def duration(task: Task, address: int) -> int:
@@ -87,22 +92,31 @@ def duration(task: Task, address: int) -> int:
     return min(seconds, _LONGEST_SLEEP) * NANOSECONDS + nanoseconds
 
 
-# --- waiting for files; nothing changes while the only thread waits, so either something is ready or time passes
+# --- waiting for files
 
 
 @call("poll")
-def poll(task: Task, rows: Address, count: UInt, timeout: Int) -> int:
+def poll(task: Task, rows: Address, count: UInt, timeout: Int) -> Result:
     """poll(2)"""
-    return _poll(task, rows, count, None if timeout < 0 else timeout * 1_000_000)
+    return _poll(task, rows, count, _deadline(task, None if timeout < 0 else timeout * 1_000_000))
 
 
 @call("ppoll")
-def ppoll(task: Task, rows: Address, count: UInt, timeout: Address, mask: Address, mask_size: Size) -> int:
+def ppoll(task: Task, rows: Address, count: UInt, timeout: Address, mask: Address, mask_size: Size) -> Result:
     """ppoll(2)"""
     wait = duration(task, timeout) if timeout else None
     if mask:
         _check_mask(task, mask, mask_size)
-    return _poll(task, rows, count, wait)
+    return _poll(task, rows, count, _deadline(task, wait))
+
+
+def _deadline(task: Task, wait: int | None) -> int | None:
+    """In ticks; None to wait for ever."""
+    return None if wait is None else task.clock.elapsed() + wait
+
+
+def _is_past(task: Task, deadline: int | None) -> bool:
+    return deadline is not None and deadline <= task.clock.elapsed()
 
 
 def _check_mask(task: Task, address: int, size: int) -> None:
@@ -112,20 +126,25 @@ def _check_mask(task: Task, address: int, size: int) -> None:
     task.space.load(address, size)
 
 
-def _poll(task: Task, address: int, count: int, wait: int | None) -> int:
+def _poll(task: Task, address: int, count: int, deadline: int | None) -> Result:
     if count > task.files.limit:
         raise LinuxError(Errno.EINVAL)
     check_user_range(address, 8 * count)
     words = task.space.load_words(address, "ihh" * count)
+    rows = [(number, wanted) for number, wanted in zip(words[::3], words[1::3], strict=True) if number >= 0]
     found = 0
     for index in range(count):
         number, wanted = words[3 * index], words[3 * index + 1]
         result = 0 if number < 0 else _ready(task, number, wanted)
         found += result != 0
         task.space.store_words(address + 8 * index + 6, "h", result)
-    if not found:
-        _wait(task, wait)
-    return found
+    if found or _is_past(task, deadline):
+        return found
+    return Wait(
+        lambda: any(_ready(task, *row) for row in rows),
+        deadline,
+        lambda late: 0 if late else _poll(task, address, count, deadline),
+    )
 
 
 def _ready(task: Task, number: int, wanted: int) -> int:
@@ -140,15 +159,8 @@ def _ready(task: Task, number: int, wanted: int) -> int:
     return result
 
 
-def _wait(task: Task, wait: int | None) -> None:
-    """Let the time pass; a wait that nobody would end is interrupted."""
-    if wait is None:
-        raise LinuxError(Errno.EINTR)
-    task.sleep(wait)
-
-
 @call("select")
-def select(task: Task, count: Int, reading: Address, writing: Address, failing: Address, timeout: Address) -> int:
+def select(task: Task, count: Int, reading: Address, writing: Address, failing: Address, timeout: Address) -> Result:
     """select(2)"""
     wait = None
     if timeout:
@@ -156,45 +168,49 @@ def select(task: Task, count: Int, reading: Address, writing: Address, failing: 
         if seconds < 0 or microseconds < 0:
             raise LinuxError(Errno.EINVAL)
         wait = min(seconds, _LONGEST_SLEEP) * NANOSECONDS + microseconds * 1000
-    return _select(task, count, reading, writing, failing, wait)
+    return _select(task, count, (reading, writing, failing), _deadline(task, wait))
 
 
 @call("pselect6")
 def pselect6(
     task: Task, count: Int, reading: Address, writing: Address, failing: Address, timeout: Address, mask: Address
-) -> int:
+) -> Result:
     """pselect(2)"""
     wait = duration(task, timeout) if timeout else None
     if mask:
         address, size = task.space.load_words(mask, "QQ")
         if address:
             _check_mask(task, address, size)
-    return _select(task, count, reading, writing, failing, wait)
+    return _select(task, count, (reading, writing, failing), _deadline(task, wait))
 
 
-def _select(task: Task, count: int, reading: int, writing: int, failing: int, wait: int | None) -> int:
+def _select(task: Task, count: int, sets: tuple[int, int, int], deadline: int | None) -> Result:
+    """Sets of descriptors are changed when the wait is over."""
     if count < 0:
         raise LinuxError(Errno.EINVAL)
     count = min(count, task.files.limit)
     size = -(-count // 64) * 8
-    found, results = 0, []
-    for address, event, ends in (
-        (reading, POLLIN, POLLHUP | POLLERR), (writing, POLLOUT, POLLERR), (failing, 0, 0)
-    ):  # fmt: skip
-        if not address:
-            continue
-        wanted, ready = int.from_bytes(task.space.load(address, size), "little"), 0
-        for number in range(count):
-            if wanted >> number & 1:
-                state = _ready(task, number, event)
-                if state & POLLNVAL:
-                    raise LinuxError(Errno.EBADF)
-                if state & (event | ends):
-                    ready |= 1 << number
-        found += ready.bit_count()
-        results.append((address, ready.to_bytes(size, "little")))
-    for address, data in results:
-        task.space.store(address, data)
-    if not found:
-        _wait(task, wait)
-    return found
+    rows: list[tuple[int, int, int]] = []  # of a set and a descriptor in it: which set, the number, what is wanted
+    for which, (address, wanted) in enumerate(zip(sets, _WANTED, strict=True)):
+        if address:
+            bits = int.from_bytes(task.space.load(address, size), "little")
+            rows += [(which, number, wanted) for number in range(count) if bits >> number & 1]
+    states = [_ready(task, number, wanted & _NAMED) for _, number, wanted in rows]
+    if any(state & POLLNVAL for state in states):
+        raise LinuxError(Errno.EBADF)
+    found = [row for row, state in zip(rows, states, strict=True) if state & row[2]]
+
+    def end(rows: list[tuple[int, int, int]]) -> int:
+        for which, address in enumerate(sets):
+            if address:
+                bits = sum(1 << number for of, number, _ in rows if of == which)
+                task.space.store(address, bits.to_bytes(size, "little"))
+        return len(rows)
+
+    if found or _is_past(task, deadline):
+        return end(found)
+    return Wait(
+        lambda: any(_ready(task, number, wanted & _NAMED) & (wanted | POLLNVAL) for _, number, wanted in rows),
+        deadline,
+        lambda late: end([]) if late else _select(task, count, sets, deadline),
+    )

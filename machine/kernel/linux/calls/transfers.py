@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 
 from machine.kernel.linux import open_files as of
 from machine.kernel.linux.abi import Address, Fd, Flags, Int, Long, Size, Word, call
 from machine.kernel.linux.calls.signals import SIGPIPE, send
-from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.errors import Errno, LinuxError, WouldWait
 from machine.kernel.linux.open_files import LARGEST_OFFSET, DirectoryFile, OpenFile, RegularFile
 from machine.kernel.linux.pipes import EventCounter, PipeEnd
 from machine.kernel.linux.space import MOST_BYTES, check_user_range
 from machine.kernel.linux.task import Task
+from machine.kernel.outcomes import Result, Wait
 
 _MOST_VECTORS = 1024
 _PIECE = 1 << 20  # bytes that sendfile and its kin move at a time
-_RWF_APPEND, _RWF_NOAPPEND, _RWF_KNOWN = 0x10, 0x20, 0x3F
-_SPLICE_FLAGS = 0xF
+_RWF_NOWAIT, _RWF_APPEND, _RWF_NOAPPEND, _RWF_KNOWN = 8, 0x10, 0x20, 0x3F
+_SPLICE_NONBLOCK, _SPLICE_FLAGS = 2, 0xF
 
 
 @call("read")
@@ -40,18 +43,18 @@ def _read_into(task: Task, file: OpenFile, buffer: int, size: int, offset: int |
 
 
 @call("write")
-def write(task: Task, fd: Fd, buffer: Address, size: Size) -> int:
+def write(task: Task, fd: Fd, buffer: Address, size: Size) -> Result:
     """write(2)"""
     return _write_from(task, task.files.for_writing(fd), buffer, size)
 
 
-def _write_from(task: Task, file: OpenFile, buffer: int, size: int, offset: int | None = None) -> int:
+def _write_from(task: Task, file: OpenFile, buffer: int, size: int, offset: int | None = None) -> Result:
     """Write at the position or an offset."""
     check_user_range(buffer, size)
     return _gather(task, file, [(buffer, min(size, MOST_BYTES))], offset) if size else file.write(b"")
 
 
-def _gather(task: Task, file: OpenFile, rows: list[tuple[int, int]], offset: int | None) -> int:
+def _gather(task: Task, file: OpenFile, rows: list[tuple[int, int]], offset: int | None) -> Result:
     """Write buffers that are not empty as one, up to the first byte that cannot be read; some device takes no look."""
     total = sum(size for _, size in rows)
     if _swallows(task, file, total):
@@ -61,7 +64,23 @@ def _gather(task: Task, file: OpenFile, rows: list[tuple[int, int]], offset: int
         if len(parts[-1]) < before:
             break
         parts.append(task.space.load_up_to(address, size))
-    return _put(task, file, b"".join(parts), offset)
+    data = b"".join(parts)
+    if isinstance(file, PipeEnd) and not file.flags & of.O_NONBLOCK:
+        return _put_all(task, file, data, 0)
+    return _put(task, file, data, offset)
+
+
+def _put_all(task: Task, pipe: PipeEnd, data: bytes, done: int) -> Result:
+    """Write what is behind the first `done` bytes, and wait as often as the pipe is full."""
+    try:
+        done += _put(task, pipe, data[done:])
+    except LinuxError as error:
+        if not done:
+            raise
+        if not isinstance(error, WouldWait):
+            return done
+        return Wait(error.until, then=lambda late: _put_all(task, pipe, data, done))
+    return done if done == len(data) else _put_all(task, pipe, data, done)
 
 
 def _put(task: Task, file: OpenFile, data: bytes, offset: int | None = None) -> int:
@@ -90,7 +109,7 @@ def pread64(task: Task, fd: Fd, buffer: Address, size: Size, offset: Long) -> in
 
 
 @call("pwrite64")
-def pwrite64(task: Task, fd: Fd, buffer: Address, size: Size, offset: Long) -> int:
+def pwrite64(task: Task, fd: Fd, buffer: Address, size: Size, offset: Long) -> Result:
     """pwrite(2)"""
     file = _positioned(task, fd, offset, reading=False)
     check_user_range(buffer, size)
@@ -123,7 +142,7 @@ def readv(task: Task, fd: Fd, vectors: Address, count: Int) -> int:
 
 
 @call("writev")
-def writev(task: Task, fd: Fd, vectors: Address, count: Int) -> int:
+def writev(task: Task, fd: Fd, vectors: Address, count: Int) -> Result:
     """writev(2); the parts are written as one."""
     file, rows = task.files.for_writing(fd), _vectors(task, vectors, count)
     return _gather(task, file, rows, None) if rows else 0
@@ -138,7 +157,7 @@ def preadv(task: Task, fd: Fd, vectors: Address, count: Int, offset: Long) -> in
 
 
 @call("pwritev")
-def pwritev(task: Task, fd: Fd, vectors: Address, count: Int, offset: Long) -> int:
+def pwritev(task: Task, fd: Fd, vectors: Address, count: Int, offset: Long) -> Result:
     """pwritev(2)"""
     file, rows = _positioned(task, fd, offset, reading=False), _vectors(task, vectors, count)
     _check_end(offset, sum(size for _, size in rows))
@@ -152,11 +171,12 @@ def preadv2(task: Task, fd: Fd, vectors: Address, count: Int, offset: Long, _hig
     rows = _vectors(task, vectors, count)
     if rows and flags & (~_RWF_KNOWN | _RWF_APPEND | _RWF_NOAPPEND):
         raise LinuxError(Errno.EOPNOTSUPP)
-    return _scatter(task, file, rows, None if offset == -1 else offset)
+    with _without_waiting(flags & _RWF_NOWAIT):
+        return _scatter(task, file, rows, None if offset == -1 else offset)
 
 
 @call("pwritev2")
-def pwritev2(task: Task, fd: Fd, vectors: Address, count: Int, offset: Long, _high: Word, flags: Flags) -> int:
+def pwritev2(task: Task, fd: Fd, vectors: Address, count: Int, offset: Long, _high: Word, flags: Flags) -> Result:
     """pwritev2(2): RWF_APPEND and RWF_NOAPPEND come before what the file was opened with."""
     file = task.files.for_writing(fd) if offset == -1 else _positioned(task, fd, offset, reading=False)
     both = _RWF_APPEND | _RWF_NOAPPEND
@@ -170,10 +190,22 @@ def pwritev2(task: Task, fd: Fd, vectors: Address, count: Int, offset: Long, _hi
     present = file.flags
     if flags & both:
         file.flags = present & ~of.O_APPEND | (of.O_APPEND if flags & _RWF_APPEND else 0)
+    with _without_waiting(flags & _RWF_NOWAIT):
+        try:
+            return _gather(task, file, rows, None if offset == -1 else offset)
+        finally:
+            file.flags = present
+
+
+@contextmanager
+def _without_waiting(wanted: int) -> Iterator[None]:
+    """A stretch in which what would wait fails with EAGAIN, if that is wanted."""
     try:
-        return _gather(task, file, rows, None if offset == -1 else offset)
-    finally:
-        file.flags = present
+        yield
+    except WouldWait:
+        if wanted:
+            raise LinuxError(Errno.EAGAIN) from None
+        raise
 
 
 def _scatter(task: Task, file: OpenFile, rows: list[tuple[int, int]], offset: int | None) -> int:
@@ -274,8 +306,14 @@ def splice(task: Task, in_fd: Fd, in_offset: Address, out_fd: Fd, out_offset: Ad
             task.space.load(address, 8)
     if not source.readable or not target.writable:
         raise LinuxError(Errno.EBADF)
-    if isinstance(source, PipeEnd) and isinstance(target, PipeEnd):
-        return _between_pipes(task, source, target, size, consume=True)
+    with _without_waiting(flags & _SPLICE_NONBLOCK):
+        if isinstance(source, PipeEnd) and isinstance(target, PipeEnd):
+            return _between_pipes(task, source, target, size, consume=True)
+        return _splice(task, source, in_offset, target, out_offset, size)
+
+
+def _splice(task: Task, source: OpenFile, in_offset: int, target: OpenFile, out_offset: int, size: int) -> int:
+    """Between a pipe and something else."""
     if not isinstance(source, PipeEnd) and not isinstance(target, PipeEnd):
         raise LinuxError(Errno.EINVAL)
     if isinstance(target, PipeEnd):
@@ -301,16 +339,14 @@ def tee(task: Task, in_fd: Fd, out_fd: Fd, size: Size, flags: Flags) -> int:
         raise LinuxError(Errno.EBADF)
     if not isinstance(source, PipeEnd) or not isinstance(target, PipeEnd):
         raise LinuxError(Errno.EINVAL)
-    return _between_pipes(task, source, target, size, consume=False)
+    with _without_waiting(flags & _SPLICE_NONBLOCK):
+        return _between_pipes(task, source, target, size, consume=False)
 
 
 def _check_room(task: Task, pipe: PipeEnd) -> int:
-    """How much a pipe takes. Raises EAGAIN for a full one; EPIPE, and SIGPIPE, for one that nobody reads."""
+    """How much a pipe takes. Waits for a full one; raises EPIPE, and SIGPIPE, for one that nobody reads."""
     _swallows(task, pipe, 0)
-    room = pipe.capacity - pipe.available()
-    if room <= 0:
-        raise LinuxError(Errno.EAGAIN)
-    return room
+    return pipe.require_room(1)
 
 
 def _between_pipes(task: Task, source: PipeEnd, target: PipeEnd, size: int, *, consume: bool) -> int:

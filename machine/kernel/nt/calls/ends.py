@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from machine.kernel.nt.abi import CURRENT_PROCESS, Handle, NtThread, UInt, call
 from machine.kernel.nt.status import STATUS_SUCCESS
+from machine.kernel.outcomes import Exit, ExitThread, Result
 
 
 @call("NtTerminateProcess")
-def terminate_process(thread: NtThread, process: Handle, status: UInt) -> int:
+def terminate_process(thread: NtThread, process: Handle, status: UInt) -> Result:
     """Of the process itself; handle 0 ends the other threads, of which there are none."""
-    if process == CURRENT_PROCESS:
-        thread.process.exit(status)
-    return STATUS_SUCCESS
+    return Exit(status) if process == CURRENT_PROCESS else STATUS_SUCCESS
 
 
 @call("NtTerminateThread")
-def terminate_thread(thread: NtThread, handle: Handle, status: UInt) -> int:
-    """The only thread's end is the process's."""
-    thread.process.exit(status)
-    return STATUS_SUCCESS
+def terminate_thread(thread: NtThread, handle: Handle, status: UInt) -> Result:
+    """Of the thread itself, whatever the handle. The last thread's end is the process's."""
+    return ExitThread(status)

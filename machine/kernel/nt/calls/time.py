@@ -5,17 +5,18 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from machine.kernel.nt.abi import KERNEL_HALF, Address, NtThread, UInt, call
-from machine.kernel.nt.status import STATUS_SUCCESS
+from machine.kernel.nt.status import STATUS_NO_YIELD_PERFORMED, STATUS_SUCCESS
+from machine.kernel.outcomes import Result, Wait, always
 
 _COUNTER_FREQUENCY = 10_000_000  # Hz; the virtual clock counts nanoseconds
+_TICKS_PER_COUNT = 1_000_000_000 // _COUNTER_FREQUENCY
 _EPOCH = datetime(1601, 1, 1)
 
 
 @call("NtQueryPerformanceCounter")
 def performance_counter(thread: NtThread, counter: Address, frequency: Address) -> int:
     """Counts of 100 ns since the machine began."""
-    ticks_per_count = 1_000_000_000 // _COUNTER_FREQUENCY
-    thread.put_word(counter, thread.services.clock.elapsed() // ticks_per_count)
+    thread.put_word(counter, thread.services.clock.elapsed() // _TICKS_PER_COUNT)
     if frequency:
         thread.put_word(frequency, _COUNTER_FREQUENCY)
     return STATUS_SUCCESS
@@ -29,9 +30,18 @@ def system_time(thread: NtThread, now: Address) -> int:
 
 
 @call("NtDelayExecution")
-def delay(thread: NtThread, alertable: UInt, interval_at: Address) -> int:
-    """Lets virtual time pass for a relative interval; an absolute one has always passed."""
+def delay(thread: NtThread, alertable: UInt, interval_at: Address) -> Result:
+    """A wait for a relative interval; an absolute one has always passed."""
     interval = thread.word(interval_at)
-    if interval >= KERNEL_HALF:  # negative: relative, in units of 100 ns
-        thread.services.clock.sleep(((1 << 64) - interval) // 10)
-    return STATUS_SUCCESS
+    if interval < KERNEL_HALF:
+        return STATUS_SUCCESS
+    ticks = ((1 << 64) - interval) * _TICKS_PER_COUNT  # negative: relative, in units of 100 ns
+    return Wait(deadline=thread.services.clock.elapsed() + ticks, then=lambda late: STATUS_SUCCESS)
+
+
+@call("NtYieldExecution")
+def yield_execution(thread: NtThread) -> Result:
+    """The other threads come first, if there are any."""
+    if thread.thread.is_alone:
+        return STATUS_NO_YIELD_PERFORMED
+    return Wait(always, then=lambda late: STATUS_SUCCESS)

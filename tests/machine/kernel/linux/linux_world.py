@@ -7,6 +7,7 @@ from pathlib import Path
 from machine.kernel import DEFAULT_BUILD, Services, Start
 from machine.kernel.linux import LinuxKernel, World
 from machine.kernel.linux.names import NUMBERS
+from machine.kernel.linux.open_files import DescriptorTable
 from machine.loaders.image import Area, Image
 from machine.memory.guest_memory import GuestMemory, Protection, Quota
 from machine.processor.cpu import Cpu
@@ -42,7 +43,8 @@ class Guest:
         area = Area(SCRATCH, PAGES * 0x1000, Protection.READ | Protection.WRITE, "program")
         image = Image("linux", SCRATCH, None, (area,), ())
         self.cpu.map(area.start, area.size, area.protection, area.name)
-        self.process = Process(0x1000, 0x1004, "guest", self.cpu, image, 0, objects=None)  # type: ignore[arg-type]
+        self.process = Process(0x1000, "guest", self.cpu, image, 0, objects=None)  # type: ignore[arg-type]
+        self.process.begin(0x1004, objects=None)  # type: ignore[arg-type]
         self.kernel.new_process(self.process, Start(image, ("guest",), ()))
 
     def call(self, name: str, *arguments: int | str | bytes) -> int:
@@ -56,9 +58,19 @@ class Guest:
                 self.cpu.write(place, data)
                 place += len(data)
             registers.write(STORAGE_INDEX[storage], value)
-        self.kernel.system_call(self.process)
-        result = registers.read(STORAGE_INDEX["rax"])
+        self.kernel.system_call(self.process.thread)
+        return self.result
+
+    @property
+    def result(self) -> int:
+        """What is in rax, signed."""
+        result = self.cpu.registers.read(STORAGE_INDEX["rax"])
         return result - (1 << 64) if result >> 63 else result
+
+    @property
+    def files(self) -> DescriptorTable:
+        """Its descriptors."""
+        return self.kernel.task(self.process.thread).files
 
     def open(self, path: str, flags: int = O_RDONLY, mode: int = 0o644, directory: int = AT_FDCWD) -> int:
         """openat."""

@@ -117,7 +117,7 @@ def test_a_call_answers_with_its_status(listing: str, expected: int) -> None:
 def test_a_kernel_address_is_no_place_for_a_result() -> None:
     guest = after(call("NtQuerySystemTime", 0xFFFF_F803_0000_0188))
     assert status(guest) == ACCESS_VIOLATION
-    assert word(guest, 0xFFFF_F803_0000_0188) == guest.machine.processes[0].objects.thread
+    assert word(guest, 0xFFFF_F803_0000_0188) == guest.machine.processes[0].objects.first.thread
 
 
 def open_file() -> tuple[str, bytes]:
@@ -284,8 +284,8 @@ def test_the_chain_from_gs_leads_to_the_image_name(kernel: str) -> None:
     guest.machine.run()
     process = guest.machine.processes[0]
     assert (event.triggers, seen) == (1, [process.objects.process])
-    assert word(guest, process.processor_block + 0x188) == process.objects.thread
-    assert word(guest, process.objects.thread + 0xB8) == process.objects.process
+    assert word(guest, process.processor_block + 0x188) == process.objects.first.thread
+    assert word(guest, process.objects.first.thread + 0xB8) == process.objects.process
 
 
 @pytest.mark.parametrize("build", BUILDS, ids=lambda build: build.name)
@@ -296,7 +296,7 @@ def test_the_fields_of_a_process_stand_where_its_build_has_them(build: Build) ->
     objects = machine.processes[0].objects
     assert word(recorded, objects.process + build.process_id) == 0x1000
     assert machine.read_memory(objects.process + build.process_image_name, 16) == b"a-rather-long-n\0"
-    assert word(recorded, objects.thread + build.thread_client_id + 8) == 0x1004
+    assert word(recorded, objects.first.thread + build.thread_client_id + 8) == 0x1004
 
 
 def test_no_fields_of_a_build_overlap() -> None:
@@ -333,7 +333,8 @@ def test_pseudo_registers_are_the_objects() -> None:
     names = ("proc", "thread", "pname", "peb", "teb", "pid", "tid")
     objects = process.objects
     assert [pseudo(host, name) for name in names] == [
-        objects.process, objects.thread, objects.process + 0x450, process.peb, process.teb, process.pid, process.tid,
+        objects.process, objects.first.thread, objects.process + 0x450, process.peb, process.teb, process.pid,
+        process.tid,
     ]  # fmt: skip
 
 

@@ -1,0 +1,144 @@
+"""What a system call comes to. Nothing blocks inside a call: one that has to wait says until when.
+
+An answer that is a plain integer is `Done` with that value, and costs nothing besides.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from machine.kernel.base import KernelBase
+from machine.schedule import Suspension, Thread
+from vm.facts.registers import STORAGE_INDEX
+
+_RAX = STORAGE_INDEX["rax"]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The call is over: `value` goes to rax."""
+
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The call is made again when the thread has its next turn, with the arguments that it has in its registers."""
+
+
+AGAIN = Again()
+
+
+def never() -> bool:
+    """Until nothing but the deadline, or a signal."""
+    return False
+
+
+def always() -> bool:
+    """Until the next turn: the other threads come first."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """The thread waits until `until()`, or for a `deadline` in ticks of the virtual clock. Then `then` says how it is.
+
+    `then` is told whether it is late: the deadline came first. Without it the call is made again.
+    """
+
+    until: Callable[[], bool] = never
+    deadline: int | None = None
+    then: Callable[[bool], Result] = lambda late: AGAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """The process ends with this code."""
+
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExitThread:
+    """The thread ends; if it is the last one the process does, with this code."""
+
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Enter:
+    """The thread goes on in user mode with these values of storages, RIP among them; no other register is written."""
+
+    registers: Mapping[int, int]
+
+
+Outcome: TypeAlias = Done | Again | Wait | Exit | ExitThread | Enter
+Result: TypeAlias = int | Outcome
+
+
+class Calls(KernelBase):
+    """The part of a kernel that does what the outcomes of its calls say."""
+
+    @abstractmethod
+    def answer(self, thread: Thread) -> Result:
+        """Carry out the call in the registers of the thread, which has the CPU."""
+
+    @abstractmethod
+    def attempt(self, part: Callable[[], Result]) -> Result:
+        """What a part of a call comes to; a failure is the value with which the call fails."""
+
+    def system_call(self, thread: Thread) -> None:
+        """Carry out one call; the result goes to rax, now or when the thread has waited."""
+        result = self.answer(thread)
+        if type(result) is int:
+            thread.process.cpu.registers.write(_RAX, result)
+        else:
+            self._settle(thread, result)
+
+    def _settle(self, thread: Thread, result: Result) -> None:
+        while True:
+            if isinstance(result, Again):
+                result = Wait(always)
+            elif isinstance(result, Wait):
+                late = self._at_once(thread, result)
+                if late is None:
+                    self._suspend(thread, result)
+                    return
+                result = self._behind(thread, result, late)
+            else:
+                break
+        registers = thread.process.cpu.registers
+        if isinstance(result, Enter):
+            for storage, value in result.registers.items():
+                registers.write(storage, value)
+            return
+        if isinstance(result, Exit):
+            thread.process.exit(result.code)
+        elif isinstance(result, ExitThread):
+            thread.end(result.code)
+        registers.write(_RAX, result if isinstance(result, int) else result.value if isinstance(result, Done) else 0)
+
+    def _at_once(self, thread: Thread, wait: Wait) -> bool | None:
+        """A wait that nobody else can use ends at once: whether late. None for one that the thread has to begin."""
+        if not thread.is_alone:
+            return None
+        if wait.until():
+            return False
+        if wait.deadline is None:
+            return None
+        self._services.clock.advance_to(wait.deadline)
+        return True
+
+    def _suspend(self, thread: Thread, wait: Wait) -> None:
+        def go_on(late: bool) -> None:
+            self._settle(thread, self._behind(thread, wait, late))
+
+        thread.suspend(Suspension(wait.until, wait.deadline, go_on))
+
+    def _behind(self, thread: Thread, wait: Wait, late: bool) -> Result:
+        """What a call comes to whose wait is over."""
+        result = self.attempt(lambda: wait.then(late))
+        return self.answer(thread) if isinstance(result, Again) else result

@@ -1,0 +1,64 @@
+"""What one thread has in a CPU while others have it: everything that its instructions see, and nothing of the process.
+
+General registers, RIP, RFLAGS, selectors, the bases of FS and GS (the hidden one of SWAPGS, too), x87, SSE. Control and
+debug registers, descriptor tables and the other MSRs are the process's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from machine.processor import msr
+from machine.processor.arrival import Mark
+from machine.processor.binding import WORD_MASK, Batch, Engine
+from machine.processor.registers import BATCH_IDS, BATCH_POSITION, FS_BASE_ID, GS_BASE_ID, THREAD_IDS
+from vm.facts.registers import RFLAGS
+
+_WORDS = 2  # of a register: those of x87 have 80 bits, those of SSE 128
+_IDS = (*THREAD_IDS, *BATCH_IDS)
+_RFLAGS_ONE = 1 << 1
+
+
+@dataclass(frozen=True)
+class ThreadRegisters:
+    """The registers of a thread that is not in its CPU, and what is noted of the instruction that it begins anew."""
+
+    words: bytes
+    kernel_gs_base: int
+    arrival: Mark | None = None
+
+    def with_values(
+        self, values: Mapping[int, int], fs_base: int | None = None, gs_base: int | None = None
+    ) -> ThreadRegisters:
+        """The same with other values of storages (general registers, RIP, RFLAGS, CS, SS) and bases."""
+        words = bytearray(self.words)
+        for storage, value in values.items():
+            _put(words, len(THREAD_IDS) + BATCH_POSITION[storage], value | _RFLAGS_ONE * (storage == RFLAGS))
+        for register, base in ((FS_BASE_ID, fs_base), (GS_BASE_ID, gs_base)):
+            if base is not None:
+                _put(words, THREAD_IDS.index(register), base)
+        return replace(self, words=bytes(words))
+
+
+def _put(words: bytearray, index: int, value: int) -> None:
+    words[8 * _WORDS * index : 8 * _WORDS * index + 8] = (value & WORD_MASK).to_bytes(8, "little")
+
+
+class ThreadState:
+    """Reads and writes the registers of the thread that has one engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._batch = Batch(engine.handle, _IDS, words=_WORDS)
+
+    def read(self) -> ThreadRegisters:
+        """What the engine has."""
+        self._batch.read()
+        return ThreadRegisters(bytes(self._batch.values), self._engine.read_msr(msr.KERNEL_GS_BASE))
+
+    def write(self, registers: ThreadRegisters) -> None:
+        """Give the engine to a thread."""
+        memoryview(self._batch.values).cast("B")[:] = registers.words
+        self._batch.write()
+        self._engine.write_msr(msr.KERNEL_GS_BASE, registers.kernel_gs_base)
