@@ -371,7 +371,8 @@ class Machine:
         """The cause if the process has ended."""
         if process.exit_code is not None:
             return StopCause.EXIT
-        if reason.kind in CAUSES:
+        stays = process.thread.ended or process.thread.waiting is not None  # also where the program's end comes next
+        if reason.kind in CAUSES and not stays:
             process.ended = reason
             return CAUSES[reason.kind]
         return None

@@ -22,10 +22,12 @@ def pass_through(cpu: Cpu, answer: Callable[[], None]) -> None:
     """
     user = cpu.system_call_msrs()[0] >> 48
     registers = cpu.registers
-    flags = registers.read(RFLAGS)
-    registers.write(_RCX, registers.read(RIP) + syscall.LENGTH)
+    flags, here = registers.read(RFLAGS), registers.read(RIP)
+    registers.write(_RCX, here + syscall.LENGTH)
     registers.write(_R11, flags)
     answer()
+    if registers.read(RIP) != here:
+        return  # the kernel has the thread go on elsewhere (machine.kernel.outcomes.Enter)
     registers.write(RIP, registers.read(_RCX))
     returned = registers.read(_R11) & ~sysret.DROPPED_FLAGS | sysret.SET_FLAG
     for storage, value in ((RFLAGS, returned), (_CS, (user + 16) | syscall.RPL), (_SS, (user + 8) | syscall.RPL)):

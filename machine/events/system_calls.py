@@ -18,10 +18,10 @@ from machine.events.exits import syscall, sysret
 from machine.events.instructions import HookedSite
 from machine.events.passage import pass_through
 from machine.events.registry import Registry
-from machine.processor import Removable, Site, msr
+from machine.processor import Removable, Site
 from machine.schedule import Process
 from vm.facts.events import SYSRET, SYSTEM_CALL_FAMILY, Detection
-from vm.facts.registers import RFLAGS, RIP
+from vm.facts.registers import RIP
 
 if TYPE_CHECKING:
     from machine.kernel import Kernel
@@ -274,20 +274,10 @@ class SystemCalls:
 
     def _answer(self, process: Process) -> bool:
         """Have the model answer in kernel mode; False where the thread goes on elsewhere, in user mode then."""
-        cpu, registers = process.cpu, process.cpu.registers
+        registers = process.cpu.registers
         here = registers.read(RIP)
         self._kernels[process].system_call(process.thread)
-        if registers.read(RIP) == here:
-            return True
-        entered = {storage: registers.read(storage) for storage in (RIP, RFLAGS)}
-        carry_out(sysret.EFFECT, cpu)
-        for storage, value in entered.items():
-            registers.write(storage, value)
-        if here == self._kernels[process].entry.text.service:  # behind the SWAPGS of the handler
-            user = cpu.read_msr(msr.KERNEL_GS_BASE)
-            cpu.write_msr(msr.KERNEL_GS_BASE, cpu.read_msr(msr.GS_BASE))
-            cpu.write_msr(msr.GS_BASE, user)
-        return False
+        return registers.read(RIP) == here
 
 
 def _accepting(variants: Variants) -> Callable[[EventDefinition], bool]:

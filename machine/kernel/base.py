@@ -7,13 +7,13 @@ address, r11 = flags) and answers in rax. The return to user mode is not its bus
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from machine.kernel.entry import EntryPoint
 from machine.loaders import STACK_SIZE, STACK_TOP, Image
-from machine.processor import ThreadRegisters
+from machine.processor import ThreadRegisters, msr
 from machine.schedule import Process, Thread, VirtualClock
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
@@ -96,6 +96,18 @@ def map_stack(process: Process) -> int:
 def set_stack_pointer(process: Process, address: int) -> None:
     """Set rsp."""
     process.cpu.registers.write(STORAGE_INDEX["rsp"], address)
+
+
+def enter_user_mode(thread: Thread, values: Mapping[int, int]) -> None:
+    """Have a thread whose SYSCALL is under way go on in user mode with these values of storages."""
+    cpu = thread.process.cpu
+    selectors, registers = cpu.system_call_msrs()[0] >> 48, cpu.registers
+    if registers.read(_RSP) >= _KERNEL_HALF:  # in the handler, behind its SWAPGS
+        user = cpu.read_msr(msr.KERNEL_GS_BASE)
+        cpu.write_msr(msr.KERNEL_GS_BASE, cpu.read_msr(msr.GS_BASE))
+        cpu.write_msr(msr.GS_BASE, user)
+    for storage, value in {_CS: selectors + 16 | _RPL, _SS: selectors + 8 | _RPL, **values}.items():
+        registers.write(storage, value)
 
 
 def behind_call(thread: Thread) -> ThreadRegisters:

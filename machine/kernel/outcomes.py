@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from machine.kernel.base import KernelBase
+from machine.kernel.base import KernelBase, enter_user_mode
 from machine.schedule import Suspension, Thread
 from vm.facts.registers import STORAGE_INDEX
 
@@ -70,7 +70,7 @@ class ExitThread:
 
 @dataclass(frozen=True, slots=True)
 class Enter:
-    """The thread goes on in user mode with these values of storages, RIP among them; no other register is written."""
+    """The thread goes on in user mode with these values of storages: RIP, RSP and RFLAGS at least. Others stay."""
 
     registers: Mapping[int, int]
 
@@ -112,8 +112,7 @@ class Calls(KernelBase):
                 break
         registers = thread.process.cpu.registers
         if isinstance(result, Enter):
-            for storage, value in result.registers.items():
-                registers.write(storage, value)
+            enter_user_mode(thread, result.registers)
             return
         if isinstance(result, Exit):
             thread.process.exit(result.code)

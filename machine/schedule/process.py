@@ -197,9 +197,10 @@ class Process:
         return False
 
     def turn_over(self) -> None:
-        """After a turn: the other threads come first, unless it ended where interrupts are off."""
+        """After a turn: the other threads come first, unless the thread could go on and has interrupts off."""
         if len(self.threads) > 1:
-            self._gives_way = bool(self.cpu.registers.read(RFLAGS) & _INTERRUPT_FLAG)
+            waits, enabled = self.thread.waiting is not None, self.cpu.registers.read(RFLAGS) & _INTERRUPT_FLAG
+            self._gives_way = waits or bool(enabled)
 
     def switch_to(self, thread: Thread) -> None:
         """Let a thread have the CPU, between two runs, and go on first."""

@@ -53,7 +53,9 @@ class Limits:
     max_compiled_bytes: int = _limit(16_777_216, "bytes", "one compiled file (.hdc)")
     max_instructions: int = _limit(10_000_000_000, "instructions", "guest instructions of one run of the machine")
     quantum_instructions: int = _limit(
-        100_000, "instructions", "guest instructions of one process before the next one's turn on its core"
+        100_000,
+        "instructions",
+        "guest instructions of a thread or process before the next one's turn on its core",
     )
     max_root_instructions: int = _limit(
         100_000, "instructions", "instructions of one run of a condition or a code block in vmx-root mode"

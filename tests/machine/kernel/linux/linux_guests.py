@@ -134,7 +134,7 @@ def build(source: str, kind: str, folder: Path) -> Path:
     text, program = folder / "program.c", folder / f"program-{kind}"
     text.write_text(source)
     done = subprocess.run(
-        [compiler, "-O1", "-fno-omit-frame-pointer", *flags, "-o", str(program), str(text)],
+        [compiler, "-O1", "-fno-omit-frame-pointer", *flags, "-o", str(program), str(text), "-lm"],
         capture_output=True, check=False, text=True,
     )  # fmt: skip
     if done.returncode or b"/ld-" in program.read_bytes():

@@ -32,19 +32,22 @@ class Guest:
         limits: Limits = DEFAULT_LIMITS,
         stdin: bytes | None = None,
         user: int = 1000,
+        kernel: LinuxKernel | None = None,
+        process_id: int = 0x1000,
     ) -> None:
         self.output: list[tuple[int, bytes]] = []
         self.ticks = 0
         world = World(root, writable, stdin, user=user)
         clock = VirtualClock(lambda: self.ticks)
         services = Services(lambda *written: self.output.append(written), clock, DEFAULT_BUILD.number, limits, world)
-        self.kernel = LinuxKernel(services)
+        self.clock = clock
+        self.kernel = LinuxKernel(services) if kernel is None else kernel
         self.cpu = Cpu(GuestMemory(Quota(limits.max_guest_memory)))
         area = Area(SCRATCH, PAGES * 0x1000, Protection.READ | Protection.WRITE, "program")
         image = Image("linux", SCRATCH, None, (area,), ())
         self.cpu.map(area.start, area.size, area.protection, area.name)
-        self.process = Process(0x1000, "guest", self.cpu, image, 0, objects=None)  # type: ignore[arg-type]
-        self.process.begin(0x1004, objects=None)  # type: ignore[arg-type]
+        self.process = Process(process_id, "guest", self.cpu, image, 0, objects=None)  # type: ignore[arg-type]
+        self.process.begin(process_id + 4, objects=None)  # type: ignore[arg-type]
         self.kernel.new_process(self.process, Start(image, ("guest",), ()))
 
     def call(self, name: str, *arguments: int | str | bytes) -> int:

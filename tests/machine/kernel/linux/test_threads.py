@@ -1,0 +1,304 @@
+"""Threads of Linux guests: real pthread programs run as natively, calls that wait, and what scripts see of threads."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+
+import pytest
+from carrier_worlds import CARRIERS, Outcome, run
+from linux_guests import build
+from linux_world import SCRATCH, Guest
+from machine_guests import CODE
+
+from hds.report.records import GuestOutput, Message, Record, Result
+from hds.report.reporters import Questions
+from hds.session import Session, why_stopped
+from machine.kernel import LINUX
+from machine.kernel.linux import World
+from machine.kernel.linux.errors import Errno
+from machine.kernel.linux.names import NUMBERS
+from machine.machine import RunSummary, StopCause
+from vm.facts.limits import DEFAULT_LIMITS
+from vm.facts.registers import RIP, STORAGE_INDEX
+
+RAX = STORAGE_INDEX["rax"]
+HANDLER = LINUX.lstar + 3
+MARK_OF_CHILD = bytes.fromhex("bb02000000")  # mov ebx, 2
+
+SOURCE = Path(__file__).with_name("threads.c").read_text()
+KINDS = ("glibc", "musl")
+PROGRAMS = (
+    "counter", "condition", "barrier", "rwlock", "tls", "floating", "spinning", "sleeping", "timeouts", "piping",
+    "polling", "robust", "signals", "main_ends_first", "thread_exits", "identities", "many_in_turn",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The program with threads, by the kind of its build."""
+    return cache(lambda kind: build(SOURCE, kind, tmp_path_factory.mktemp(kind)))
+
+
+class Listening:
+    """Notes what a guest prints to descriptor 1."""
+
+    def __init__(self) -> None:
+        self.output = b""
+
+    def report(self, record: Record, /) -> None:
+        if isinstance(record, GuestOutput) and record.descriptor == 1:
+            self.output += record.data
+
+
+def ran(program: Path, name: str, *, commands: str = "", parallel: bool = False) -> tuple[Session, bytes, RunSummary]:
+    """A session whose guest has run, what it printed, and the summary."""
+    heard = Listening()
+    session = Session(
+        program, arguments=(name,), world=World(), reporter=heard, cores=2 if parallel else 1, parallel=parallel
+    )
+    session.execute(commands)
+    summary = session.run(timeout=60)
+    return session, heard.output, summary
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_program_with_threads_runs_as_natively(kind: str, name: str, program: Callable[[str], Path]) -> None:
+    file = program(kind)
+    native = subprocess.run([file, name], stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False)
+    _, output, summary = ran(file, name)
+    assert (output, summary.exit_code) == (native.stdout, native.returncode)
+
+
+@pytest.mark.parametrize("name", ["counter", "condition"])
+def test_two_runs_of_threads_are_the_same(name: str, program: Callable[[str], Path]) -> None:
+    def once() -> tuple[object, ...]:
+        script = '!syscall script { printf("%llx %llx %llx %llx\\n", $tid, @rip, @rsi, $thread); }'
+        session, output, summary = ran(program("musl"), name, commands=script)
+        return [message.text for message in session.messages], output, summary
+
+    assert once() == once()
+
+
+@pytest.mark.parametrize(("name", "threads"), [("deadlock", 2), ("twice", 1), ("pipe", 1)])
+def test_a_guest_in_which_nobody_can_go_on_is_a_named_deadlock(
+    name: str, threads: int, program: Callable[[str], Path]
+) -> None:
+    session, _, summary = ran(program("musl"), name)
+    assert summary.cause is StopCause.DEADLOCK
+    said = why_stopped(session, interrupted=False)
+    assert said == f"stopped: deadlock (waiting for ever: {threads} thread{'s' * (threads > 1)})"
+
+
+@pytest.mark.parametrize("name", ["counter", "piping", "sleeping", "main_ends_first"])
+def test_threads_take_turns_where_cores_are_parallel(name: str, program: Callable[[str], Path]) -> None:
+    file = program("musl")
+    assert ran(file, name, parallel=True)[1] == ran(file, name)[1]
+
+
+# --- threads of a listing: a clone with all that threads share, and each side a getpid as its mark
+
+SHARED = 0x10F00
+GETPID, CLONE, EXIT, EXIT_GROUP = (NUMBERS[name] for name in ("getpid", "clone", "exit", "exit_group"))
+TWO = f"""
+    mov edi, {SHARED:#x}; lea rsi, [rsp - 0x4000]; xor edx, edx; xor r10d, r10d; xor r8d, r8d
+    mov eax, {CLONE:#x}; syscall
+    test eax, eax; jz child
+    mov ebx, 1; mov ebp, 3
+parent: mov eax, {GETPID:#x}; syscall
+    mov eax, 0x18; syscall
+    dec ebp; jnz parent
+    mov eax, {EXIT_GROUP:#x}; mov edi, 7; syscall
+child: mov ebx, 2; mov ebp, 2
+next: mov eax, {GETPID:#x}; syscall
+    mov eax, 0x18; syscall
+    dec ebp; jnz next
+    mov eax, {EXIT:#x}; xor edi, edi; syscall
+"""
+LOG = f'!syscall {GETPID:x} script {{ printf("%llx %llx %llx\\n", $tid, @rbx, $pid); }}'
+
+
+def texts_of(outcome: Outcome) -> list[list[str]]:
+    """The words of each message."""
+    return [line[1].text.decode().split() for line in outcome.lines if isinstance(line[1], Message)]
+
+
+def summary_of(outcome: Outcome) -> RunSummary:
+    """That of the run."""
+    assert isinstance(outcome.summary, RunSummary)
+    return outcome.summary
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_a_script_sees_the_thread_that_runs(carrier: str) -> None:
+    outcome = run(carrier, TWO, LOG, kernel="linux")
+    assert sorted(texts_of(outcome)) == [["1004", "1", "1000"]] * 3 + [["1008", "2", "1000"]] * 2
+    assert summary_of(outcome).exit_code == 7
+
+
+def test_both_carriers_show_the_same_threads() -> None:
+    first, *others = (run(carrier, TWO, LOG, kernel="linux") for carrier in CARRIERS)
+    assert others == [first] * len(others)
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("walked", ["", f"!epthook {HANDLER:x} script {{ .w++; }}\n"])
+def test_conditions_find_the_running_thread_behind_gs(carrier: str, walked: str) -> None:
+    condition = "mov rax, gs:[0x188]; mov rax, [rax+0x650]; cmp rax, 0x1008; sete al; movzx eax, al"
+    commands = f"{walked}!syscall {GETPID:x} asm condition {{ {condition} }} script {{ .n++; }}"
+    outcome = run(carrier, TWO, commands, kernel="linux")
+    assert outcome.triggers[-1] == 2
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("event", ["!sysret", f"!epthook {HANDLER:x}", "!syscall stage post"])
+def test_a_thread_that_waits_within_the_kernel_comes_back_to_its_own_place(carrier: str, event: str) -> None:
+    outcome = run(carrier, TWO, f"{event} script {{ .n++; }}\n{LOG}", kernel="linux")
+    assert sorted(texts_of(outcome)) == [["1004", "1", "1000"]] * 3 + [["1008", "2", "1000"]] * 2
+    assert (summary_of(outcome).cause, summary_of(outcome).exit_code) == (StopCause.EXIT, 7)
+
+
+def halted_in_the_child() -> tuple[Session, list[str]]:
+    """A session that a breakpoint has halted where only the second thread comes, and what it shows."""
+    shown: list[str] = []
+
+    class Showing:
+        def report(self, record: Record, /) -> None:
+            if isinstance(record, Result):
+                shown.append(record.text)
+
+    session = Session(
+        TWO.encode(), kind="asm", kernel="linux", reporter=Showing(), questions=Questions(broke=lambda halt: False)
+    )
+    code = session.machine.processes[0].cpu.read(CODE, 0x80) or b""
+    session.execute(f"bp {CODE + code.index(MARK_OF_CHILD):x} tid 1008")
+    assert session.run().cause is StopCause.BREAK
+    return session, shown
+
+
+def test_a_breakpoint_halts_the_thread_that_it_names() -> None:
+    session, _ = halted_in_the_child()
+    process = session.machine.processes[0]
+    assert (process.tid, [thread.tid for thread in process.threads]) == (0x1008, [0x1004, 0x1008])
+
+
+def test_a_thread_is_listed_and_chosen_by_its_id() -> None:
+    session, shown = halted_in_the_child()
+    process = session.machine.processes[0]
+    places = [thread.objects.thread for thread in process.threads]
+    session.execute(".thread list")
+    rows = "".join(f"\tTHREAD\t{place:x} (1000.{tid:x})\n" for place, tid in zip(places, (0x1004, 0x1008), strict=True))
+    assert shown[-1].endswith(rows)
+    session.execute(".thread tid 1004")
+    assert (process.tid, process.cpu.registers.read(RAX)) == (0x1004, 0x1008)
+    session.execute(f".thread thread {places[1]:x}")
+    assert (process.tid, process.cpu.registers.read(RAX)) == (0x1008, 0)
+    assert session.run().exit_code == 7
+
+
+def test_the_list_of_a_process_has_its_threads_and_loses_those_that_end() -> None:
+    session, _ = halted_in_the_child()
+    machine, process = session.machine, session.machine.processes[0]
+    head = process.objects.process + machine.options.build.process_threads
+
+    def listed() -> list[int]:
+        found, link = [], int.from_bytes(machine.read_memory(head, 8) or b"", "little")
+        while link != head:
+            found.append(link - machine.options.build.thread_links)
+            link = int.from_bytes(machine.read_memory(link, 8) or b"", "little")
+        return found
+
+    assert listed() == [thread.objects.thread for thread in process.threads]
+    first = process.threads[0].objects.thread
+    session.execute(f"!syscall {EXIT_GROUP:x} script {{ pause(); }}")
+    session.run()
+    assert listed() == [first]
+
+
+def test_a_step_over_a_call_that_waits_comes_back_in_its_thread() -> None:
+    session, _ = halted_in_the_child()
+    process = session.machine.processes[0]
+    for _ in range(6):  # up to behind the sched_yield
+        session.execute("p")
+    assert (process.tid, process.thread.waiting) == (0x1008, None)
+    assert process.cpu.read(process.cpu.registers.read(RIP) - 2, 2) == bytes.fromhex("0f05")
+
+
+# --- the calls
+
+
+def test_a_thread_beyond_the_limit_is_refused_and_the_limit_is_named() -> None:
+    many = f"""
+    more: mov edi, {SHARED:#x}; lea rsi, [rsp - 0x4000]; xor edx, edx; xor r10d, r10d; xor r8d, r8d
+    mov eax, {CLONE:#x}; syscall
+    test eax, eax; jz wait; jns more
+    neg eax; mov edi, eax; mov eax, {EXIT_GROUP:#x}; syscall
+    wait: mov eax, 0x22; syscall
+    """
+    session = Session(many.encode(), kind="asm", kernel="linux", limits=replace(DEFAULT_LIMITS, max_threads=3))
+    assert session.run().exit_code == Errno.EAGAIN
+    assert session.machine.reached_limits() == ["max_threads"]
+    assert len(session.machine.processes[0].threads) == 3
+
+
+@pytest.mark.parametrize(
+    ("flags", "error"),
+    [(0x11, Errno.EAGAIN), (0x4111, Errno.EAGAIN), (0x10000, Errno.EINVAL), (0x800, Errno.EINVAL),
+     (SHARED | 0x20000, Errno.EINVAL), (SHARED & ~0x400, Errno.EAGAIN)],
+)  # fmt: skip
+def test_children_that_are_no_threads_are_refused(flags: int, error: Errno) -> None:
+    guest = Guest()
+    assert guest.call("clone", flags, 0) == -error
+    assert guest.kernel.unknown_calls == ({NUMBERS["clone"]: 1} if error is Errno.EAGAIN else {})
+
+
+@pytest.mark.parametrize(
+    ("row", "size", "error"),
+    [(b"", 56, Errno.EINVAL), (b"", 5000, Errno.E2BIG), (struct.pack("<Q", SHARED | 17), 64, Errno.EINVAL),
+     (struct.pack("<5Q", SHARED, 0, 0, 0, 17), 64, Errno.EINVAL),
+     (struct.pack("<6Q", SHARED, 0, 0, 0, 0, SCRATCH), 64, Errno.EINVAL),
+     (bytes(88) + b"x", 96, Errno.E2BIG), (struct.pack("<5Q", 0, 0, 0, 0, 17), 88, Errno.EAGAIN)],
+)  # fmt: skip
+def test_clone3_checks_its_structure(row: bytes, size: int, error: Errno) -> None:
+    assert Guest().call("clone3", row.ljust(128, b"\0"), size) == -error
+
+
+def test_a_futex_wakes_requeues_and_counts_as_linux_does() -> None:
+    guest = Guest()
+    futexes = guest.kernel.task(guest.process.thread).futexes
+    first, second = SCRATCH, SCRATCH + 4
+    rows = [futexes.add(first, bits) for bits in (1, 2, 3, 4)]
+    assert guest.call("futex", first, 0x80 | 10, 9, 0, 0, 2) == 2  # WAKE_BITSET
+    assert [row.woken for row in rows] == [False, True, True, False]
+    assert guest.call("futex", first, 0x80 | 4, 0, 5, second, 1) == -Errno.EAGAIN  # CMP_REQUEUE
+    assert guest.call("futex", first, 0x80 | 4, 1, 5, second, 0) == 2
+    assert [row.woken for row in rows] == [True, True, True, False]
+    assert guest.call("futex", first, 0x80 | 1, 9) == 0
+    assert guest.call("futex", second, 0x80 | 1, 0) == 1  # at least one
+    assert guest.call("futex", first, 0x80 | 6, 0) == -Errno.ENOSYS  # LOCK_PI
+
+
+def test_a_futex_operation_changes_one_word_and_compares_what_it_was() -> None:
+    guest = Guest()
+    futexes = guest.kernel.task(guest.process.thread).futexes
+    first, second = SCRATCH, SCRATCH + 4
+    guest.cpu.write(second, struct.pack("<I", 5))
+    rows = [futexes.add(address, 1) for address in (first, second)]
+    add_three_if_five = 1 << 28 | 0 << 24 | 3 << 12 | 5
+    assert guest.call("futex", first, 0x80 | 5, 1, 1, second, add_three_if_five) == 2
+    assert (guest.memory(second, 4), [row.woken for row in rows]) == (struct.pack("<I", 8), [True, True])
+
+
+def test_files_are_those_of_the_machine_and_descriptors_those_of_the_process() -> None:
+    first = Guest()
+    second = Guest(kernel=first.kernel, process_id=0x1010)
+    descriptor = first.open("/tmp/file", 0o101)
+    assert first.call("write", descriptor, b"abc", 3) == 3
+    assert second.contents("/tmp/file") == b"abc"
+    assert second.call("write", descriptor + 1, b"abc", 3) == -Errno.EBADF
