@@ -23,7 +23,7 @@ from hds.session import Session
 from machine.kernel import DEFAULT_BUILD, LINUX, KernelObjects, Services, Start
 from machine.kernel.linux import LinuxKernel, World
 from machine.loaders import elf
-from machine.memory import GuestMemory, Quota
+from machine.memory import AddressSpace, PhysicalMemory
 from machine.processor import SYSCALL_HOOK, SYSCALL_LENGTH, Cpu, block_hook
 from machine.schedule import Process, VirtualClock
 from vm.facts.limits import DEFAULT_LIMITS
@@ -54,13 +54,13 @@ def here(program: Path, arguments: tuple[str, ...], folder: Path, script: str = 
 
 def bare(program: Path, arguments: tuple[str, ...], folder: Path) -> float:
     """Processor seconds of a run without the machine: Unicorn, and the kernel's handlers in its SYSCALL hook."""
-    cpu = BareCpu(GuestMemory(Quota(DEFAULT_LIMITS.max_guest_memory)))
+    cpu = BareCpu(AddressSpace(PhysicalMemory(DEFAULT_LIMITS.max_guest_memory).guests))
     image = elf.load(program.read_bytes())
     for area in image.areas:
-        cpu.map(area.start, area.size, area.protection, area.name)
+        cpu.memory.map(area.start, area.size, area.protection, area.name)
     for address, data in image.contents:
-        cpu.write(address, data)
-    objects = KernelObjects(Quota(1 << 28), DEFAULT_BUILD, 1).add_process(
+        cpu.memory.write(address, data)
+    objects = KernelObjects(PhysicalMemory(1 << 28).guests, DEFAULT_BUILD, 1).add_process(
         PROCESS_ID, THREAD_ID, program.name, LINUX.name_bytes
     )
     process = Process(PROCESS_ID, program.name, cpu, image, NOWHERE, objects)

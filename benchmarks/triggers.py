@@ -23,7 +23,7 @@ from unicorn.unicorn_py3.unicorn import Uc, uclib
 from hds.report.records import Record
 from hds.session import Session
 from machine import Message, Silent
-from machine.memory import GuestMemory, Protection, Quota
+from machine.memory import AddressSpace, PhysicalMemory, Protection
 from machine.processor import BlockCounter, block_hook
 from vm.facts.limits import Limits
 from vm.native import NativeEngine
@@ -147,7 +147,7 @@ class Native:
         _hook(self._uc, kind, self._code.get_function_address("hook"), ctypes.addressof(self._calls.cells), place)
 
     def _count_blocks(self) -> None:
-        memory = GuestMemory(Quota(1 << 20))
+        memory = AddressSpace(PhysicalMemory(1 << 20).guests)
         memory.map(START, 0x1000, Protection.ALL, "code")
         memory.write(START, GUEST)
         self._blocks = BlockCounter(memory)

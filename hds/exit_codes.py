@@ -22,7 +22,7 @@ class ExitCode(IntEnum):
     NO_INPUT = 3, "a file cannot be read or written: a script, the guest program, an input, an output"
     RUNTIME = 4, "a script stopped with a run-time error (eval), or any did (run --fail-on-script-errors)"
     GUEST = 5, "the guest program cannot be loaded, or it crashed"
-    LIMIT = 6, "a limit was reached: instructions or time of the run, or memory of the host"
+    LIMIT = 6, "a limit was reached: instructions, time or memory of the run, or memory of the host"
     BREAK = 7, "an event asked for a break and --on-break is fail"
     OUTPUT = 8, "everything else went well, but an output source or the log did not take all that was sent to it"
     INTERNAL = 70, "a bug in hds; the message says how to report it"

@@ -65,20 +65,20 @@ class GuestHost:
             self._process.cpu.registers.write(storage, value)
 
     def read_memory(self, address: int, size: int) -> bytes | None:
-        data = None if self._process is None else self._process.cpu.read(address, size)
+        data = None if self._process is None else self._process.cpu.memory.read(address, size)
         return self._state.root.read(address, size) if data is None else data
 
     def write_memory(self, address: int, data: bytes) -> bool:
-        written = self._process is not None and self._process.cpu.write(address, data)
+        written = self._process is not None and self._process.cpu.memory.write(address, data)
         return written or self._state.root.write(address, data)
 
     def read_physical(self, address: int, size: int) -> bytes | None:
         """Paging is off: a physical address is the process's linear one."""
-        return None if self._process is None else self._process.cpu.read(address, size)
+        return None if self._process is None else self._process.cpu.memory.read(address, size)
 
     def write_physical(self, address: int, data: bytes) -> bool:
         """Paging is off: a physical address is the process's linear one."""
-        return self._process is not None and self._process.cpu.write(address, data)
+        return self._process is not None and self._process.cpu.memory.write(address, data)
 
     # --- pseudo-registers
 

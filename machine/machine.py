@@ -27,7 +27,7 @@ from machine.events import (
 from machine.host import DebuggerState, GuestHost
 from machine.kernel import Kernel, KernelObjects, Start
 from machine.loaders import Image, LoadError, read_image
-from machine.memory import GuestMemory, MapError, Quota
+from machine.memory import AddressSpace, MapError, PhysicalMemory
 from machine.messages import Message, MessageChannel, PacketRing
 from machine.options import MachineOptions, Program, ProgramStart
 from machine.processor import Cpu, StopReason, ThreadRegisters, msr
@@ -62,6 +62,7 @@ _NOWHERE = 0xFFFF_FFFF_FFFF_FFFF  # an `until` that no program reaches
 _INITIAL_FLAGS = 0x202
 _OWN_MEMORY = 1 << 28  # bytes of the machine itself: kernel objects, event buffers, vmx-root stack and code
 _RPL = 3
+_MORE_MEMORY = "raise --max-guest-memory if the program is right"
 
 
 class MsrError(Exception):
@@ -96,11 +97,10 @@ class Machine:
         self._ids: set[int] = set()  # of processes and threads, that were ever given
         self._scheduler = Scheduler(cores, limits.quantum_instructions, self._placed, self.clock)
         self._kernels: dict[str, Kernel] = {}
-        self._quota = Quota(limits.max_guest_memory)
-        own_quota = Quota(_OWN_MEMORY)
-        self._objects = KernelObjects(own_quota, options.build, cores)
-        self._shown = self._objects.regions  # in every process
-        root = RootMemory(own_quota)
+        physical = self._physical = PhysicalMemory(limits.max_guest_memory, _OWN_MEMORY)
+        self._objects = KernelObjects(physical.own, options.build, cores)
+        self._shown = self._objects.size  # of the kernel memory that is in every process
+        root = RootMemory(physical.own)
         facts = Facts(
             cores, self._process_ids, self._current_id, self._is_mapped, root.allocate_pages, self._events_changed
         )
@@ -113,7 +113,7 @@ class Machine:
         if isinstance(engine, Shareable):
             engine.sharing = self._sharing()
         made = [
-            RootSandbox(root, own_quota, limits.max_root_instructions, self.clock.time_stamp, store, self._gate)
+            RootSandbox(root, physical.own, limits.max_root_instructions, self.clock.time_stamp, store, self._gate)
             for _ in range(1 if self._gate is None else cores)
         ]
         self._sandboxes = made if len(made) == cores else made * cores
@@ -189,14 +189,17 @@ class Machine:
         if process_id in self._process_ids():
             raise LoadError(f"there is a process with id {process_id:x} already")
         image = read_image(given.content, given.kind, given.base, given.entry, self.limits)
-        memory = GuestMemory(self._quota)
+        try:
+            memory = AddressSpace(self._physical.guests, self.limits.max_mappings)
+        except MapError as error:
+            raise LoadError(str(error), _MORE_MEMORY) from None
         try:
             kernel = self._kernel(self.options.kernel or image.kernel)
             process = self._new_process(memory, process_id, name, image, kernel.entry.name_bytes)
             kernel.new_process(process, Start(image, (name, *given.arguments), given.environment))
         except MapError as error:
             memory.release()
-            raise LoadError(str(error), "raise --max-guest-memory if the program is right") from None
+            raise LoadError(str(error), _MORE_MEMORY) from None
         except LoadError:
             memory.release()
             raise
@@ -214,14 +217,15 @@ class Machine:
         self._system_calls.events_changed()
         return process
 
-    def _new_process(self, memory: GuestMemory, process_id: int, name: str, image: Image, name_bytes: int) -> Process:
+    def _new_process(self, memory: AddressSpace, process_id: int, name: str, image: Image, name_bytes: int) -> Process:
         thread_id = process_id + _THREAD_ID_OFFSET
         self._ids.update((process_id, thread_id))
         cpu = Cpu(memory)
         for area in image.areas:
-            cpu.map(area.start, area.size, area.protection, area.name)
+            cpu.memory.map(area.start, area.size, area.protection, area.name)
         for address, data in image.contents:
-            cpu.write(address, data)
+            if not cpu.memory.write(address, data) and cpu.memory.is_exhausted:
+                raise MapError(f"max_guest_memory is used up ({self._physical.guests.limit:#x} bytes)")
         objects = self._objects.add_process(process_id, thread_id, name, name_bytes)
         until = _NOWHERE if image.until is None else image.until
         process = Process(process_id, name, cpu, image, until, objects, maker=self)
@@ -231,11 +235,9 @@ class Machine:
 
     def _show_kernel_memory(self, *new: Process) -> None:
         """Let all processes have all kernel memory."""
-        self._shown = self._objects.regions
+        self._shown = self._objects.size
         for process in (*self._processes, *new):
-            for region in self._shown:
-                if process.cpu.memory.region_at(region.start) is not region:
-                    process.cpu.map_shared(region)
+            self._objects.show_in(process.cpu.memory)
 
     def _kernel(self, name: str) -> Kernel:
         if name not in self._kernels:
@@ -266,7 +268,7 @@ class Machine:
         thread_id = max(self._ids) + _THREAD_ID_STEP
         try:
             objects = self._objects.add_thread(process.objects, process.pid, thread_id)
-            if self._objects.regions != self._shown:
+            if self._objects.size != self._shown:
                 with self._alone():
                     self._show_kernel_memory()
         except MapError:
@@ -500,7 +502,7 @@ class Machine:
 
     def _is_mapped(self, process_id: int, address: int) -> bool:
         memories = [process.cpu.memory for process in self._processes if process.pid == process_id]
-        return any(memory.region_at(address) is not None for memory in memories)
+        return any(memory.area_at(address) is not None for memory in memories)
 
     def _events_changed(self, kind: EventKind) -> None:
         with self._alone():

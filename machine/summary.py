@@ -20,6 +20,7 @@ class StopCause(Enum):
     FAULT = "fault"
     INVALID = "invalid instruction"
     UNMAPPED = "unmapped memory"
+    MEMORY = "limit max_guest_memory"
     BUDGET = "instruction limit"
     TIMEOUT = "timeout"
     STOPPED = "stopped"
@@ -34,6 +35,7 @@ CAUSES: dict[StopKind, StopCause] = {
     StopKind.FAULT: StopCause.FAULT,
     StopKind.INVALID: StopCause.INVALID,
     StopKind.UNMAPPED: StopCause.UNMAPPED,
+    StopKind.MEMORY: StopCause.MEMORY,
 }
 
 

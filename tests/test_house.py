@@ -137,6 +137,7 @@ THINGS: dict[str, Things] = {
             "vm/native/builtins.py": NATIVE_FORM,
             "vm/native/texts.py": NATIVE_FORM,
             "vm/native/linkage.py": NATIVE_FORM,
+            "vm/native/atomics.py": NATIVE_FORM,
             "lang/portability_rules.py": LANGUAGE,
         },
         homonyms="eb ed eq",

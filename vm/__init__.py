@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         write_file as write_file,
     )
     from vm.host import PAGE as PAGE, Host as Host, MemoryHost as MemoryHost, UnsupportedHere as UnsupportedHere
-    from vm.host_memory import require_memory as require_memory
+    from vm.host_memory import HostMemoryError as HostMemoryError, require_memory as require_memory
     from vm.interpreter import Interpreter as Interpreter
     from vm.isa import (
         INSTRUCTIONS as INSTRUCTIONS,
@@ -89,7 +89,7 @@ else:
             "engine": "Engine Fault FaultKind Loaded RunResult",
             "files": "FileRefused open_for_writing read_beginning read_file reason too_large write_file",
             "host": "Host MemoryHost PAGE UnsupportedHere",
-            "host_memory": "require_memory",
+            "host_memory": "HostMemoryError require_memory",
             "interpreter": "Interpreter",
             "isa": "INSTRUCTIONS INTEGER_KINDS Instruction JUMP16_RANGE Operand WIDE encode",
             "listing": "listing_of",

@@ -39,9 +39,9 @@ class _ProcessState:
         cpu, vectors = process.cpu, [0] * _VECTOR_WORDS
         cpu.read_vectors(vectors)
         memory = tuple(
-            (region.start, sha256(region.buffer[:]).hexdigest())
-            for region in cpu.memory.regions
-            if Protection.WRITE in region.protection
+            (area.start, sha256(cpu.memory.read(area.start, area.size) or b"").hexdigest())
+            for area in cpu.memory.areas
+            if Protection.WRITE in area.protection
         )
         registers = tuple((name, cpu.registers.read(number)) for number, name in enumerate(STORAGES))
         return cls(cpu.executed, registers, tuple(vectors), memory)

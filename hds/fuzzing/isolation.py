@@ -215,7 +215,9 @@ class _World:
         cpu, vectors = self._cpu, [0] * _VECTOR_WORDS
         cpu.read_vectors(vectors)
         memory = [
-            (region.start, region.buffer[:]) for region in cpu.memory.regions if Protection.WRITE in region.protection
+            (area.start, cpu.memory.read(area.start, area.size) or b"")
+            for area in cpu.memory.areas
+            if Protection.WRITE in area.protection
         ]
         registers = [cpu.registers.read(number) for number in _PUT_BACK]
         return registers, vectors, memory, self.session.store.memory[:PAGE]
@@ -227,8 +229,8 @@ class _World:
         self._cpu.registers.store()
         self._cpu.write_vectors(vectors)
         for start, data in memory:
-            if self._cpu.read(start, len(data)) != data:
-                self._cpu.write(start, data)
+            if self._cpu.memory.read(start, len(data)) != data:
+                self._cpu.memory.write(start, data)
         self.session.store.memory[:PAGE] = script_globals
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.memory import GuestMemory, Protection, Quota
+from machine.memory import AddressSpace, PhysicalMemory, Protection
 from machine.processor import Cpu
 from vm.facts.registers import STORAGE_INDEX
 
@@ -11,13 +11,14 @@ RESULTS = ("rax", "rbx", "rcx", "rdx")
 _CODE = b"\x0f\xa2"
 _ADDRESS = 0x1000
 _PAGE = 0x1000
+_MEMORY = 16 * _PAGE
 
 
 def cpuid(leaf: int, subleaf: int = 0) -> dict[str, int]:
     """The results, 32 bits each, by the names of the registers, of a processor that no guest is on."""
-    processor = Cpu(GuestMemory(Quota(_PAGE)))
-    processor.map(_ADDRESS, _PAGE, Protection.ALL, "cpuid")
-    processor.write(_ADDRESS, _CODE)
+    processor = Cpu(AddressSpace(PhysicalMemory(_MEMORY).guests))
+    processor.memory.map(_ADDRESS, _PAGE, Protection.ALL, "cpuid")
+    processor.memory.write(_ADDRESS, _CODE)
     processor.registers.write(STORAGE_INDEX["rax"], leaf)
     processor.registers.write(STORAGE_INDEX["rcx"], subleaf)
     processor.run(_ADDRESS, _ADDRESS + len(_CODE), 1)

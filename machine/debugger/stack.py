@@ -69,8 +69,8 @@ class CallStack:
 
     def call_before(self, value: int) -> int | None:
         """The address of the CALL that ends at `value`, when there is one in executable memory."""
-        region = self._process.cpu.memory.region_at(value)
-        if region is None or Protection.EXECUTE not in region.protection:
+        area = self._process.cpu.memory.area_at(value)
+        if area is None or Protection.EXECUTE not in area.protection:
             return None
         for length in _CALL_LENGTHS:
             line = next(disassemble(self._read(value - length, length), value - length), None)
@@ -91,18 +91,18 @@ class CallStack:
 
     def _target(self, call: int) -> int | None:
         """Where a direct CALL goes."""
-        code = self._process.cpu.read(call, 5)
+        code = self._process.cpu.memory.read(call, 5)
         if code is None or code[0] != 0xE8:
             return None
         return (call + 5 + int.from_bytes(code[1:], "little", signed=True)) & WORD_MASK
 
     def _quadword(self, where: int) -> int:
-        data = self._process.cpu.read(where, 8)
+        data = self._process.cpu.memory.read(where, 8)
         return 0 if data is None else int.from_bytes(data, "little")
 
     def _frame(self, frame: int) -> tuple[int, int, int] | None:
         """The saved rbp, the return address behind it and its CALL."""
-        data = self._process.cpu.read(frame, 16)
+        data = self._process.cpu.memory.read(frame, 16)
         if data is None:
             return None
         value = int.from_bytes(data[8:], "little")

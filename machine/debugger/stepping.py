@@ -10,7 +10,7 @@ from vm.facts.registers import RFLAGS, RIP
 
 _NOWHERE = 0xFFFF_FFFF_FFFF_FFFF
 _ITERATIONS = 1 << 32  # instructions that one REP instruction may count for
-_STOPPING = (StopKind.HALT, StopKind.FAULT, StopKind.INVALID, StopKind.UNMAPPED)
+_STOPPING = (StopKind.HALT, StopKind.FAULT, StopKind.INVALID, StopKind.UNMAPPED, StopKind.MEMORY)
 
 
 def instruction_at(process: Process, syntax: str = "intel") -> Line | None:
@@ -34,7 +34,7 @@ def execute_instruction(process: Process) -> None:
     start = cpu.registers.read(RIP)
     until, budget = _NOWHERE, 1
     if line is not None:
-        cpu.write(start, line.code)  # translated anew, so that the block can end behind the instruction
+        cpu.memory.write(start, line.code)  # translated anew, so that the block can end behind the instruction
         if not line.branches and line.mnemonic != "hlt":
             until, budget = line.end, _ITERATIONS
     reason = cpu.run(start, until, budget)

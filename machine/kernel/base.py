@@ -89,7 +89,7 @@ class KernelBase:
 
 def map_stack(process: Process) -> int:
     """Map a stack; the first rsp of a program that is given nothing on it."""
-    process.cpu.map(STACK_TOP - STACK_SIZE, STACK_SIZE, process.image.stack_protection, "stack")
+    process.cpu.memory.map(STACK_TOP - STACK_SIZE, STACK_SIZE, process.image.stack_protection, "stack")
     return STACK_TOP - _STACK_ROOM
 
 
@@ -121,5 +121,5 @@ def behind_call(thread: Thread) -> ThreadRegisters:
     present = cpu.copy_registers()
     if registers.read(_RSP) < _KERNEL_HALF:
         return present.with_values(values)
-    saved = cpu.read(thread.objects.stack_top - 8, 8) or b""  # by the handler, which is executed
+    saved = cpu.memory.read(thread.objects.stack_top - 8, 8) or b""  # by the handler, which is executed
     return present.with_values({**values, _RSP: int.from_bytes(saved, "little")}, gs_base=present.kernel_gs_base)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from machine.kernel import builds
 from machine.kernel.builds import PROCESS_LIST, PROCESSOR_BASE, Build
 from machine.kernel.text import KernelText
-from machine.memory import PAGE, GuestMemory, Protection, Quota, Region
+from machine.memory import PAGE, AddressSpace, Frames, Protection, SharedMemory
 
 POOL_BASE = 0xFFFF_E001_0000_0000
 
@@ -47,15 +47,15 @@ class ProcessObjects:
 class KernelObjects:
     """The shared regions and what is written in them. Raises machine.memory.MapError when there is no room."""
 
-    def __init__(self, quota: Quota, build: Build, cores: int) -> None:
+    def __init__(self, source: Frames, build: Build, cores: int) -> None:
         self.build = build
-        self._memory = GuestMemory(quota)
+        self._memory = AddressSpace(source)
         self._cores = cores
         self._processes = 0
         self._threads = 0  # for which there is memory, besides the first ones
         self._free: deque[int] = deque()  # of it, what nobody has
         self._last_links = self._head = PROCESS_LIST
-        self._memory.map(PROCESSOR_BASE, cores * PAGE, _READ_WRITE, "processor blocks")
+        self._map(PROCESSOR_BASE, cores * PAGE, _READ_WRITE, "processor blocks")
         for core in range(cores):
             block = self.processor_block(core)
             prcb = block + builds.KPCR_PRCB
@@ -64,10 +64,19 @@ class KernelObjects:
             self._memory.write(prcb + builds.PRCB_NUMBER, struct.pack("<I", core))
         self._link_last(self._head, self._head)
 
+    def _map(self, start: int, size: int, protection: Protection, name: str) -> None:
+        self._memory.map(start, size, protection, name, backing=SharedMemory(self._memory.source))
+
     @property
-    def regions(self) -> tuple[Region, ...]:
-        """Everything that is to be mapped in every process."""
-        return self._memory.regions
+    def size(self) -> int:
+        """How many areas there are; they are never fewer than they were."""
+        return len(self._memory.areas)
+
+    def show_in(self, memory: AddressSpace) -> None:
+        """Map everything that a process does not have yet in its address space. Raises machine.memory.MapError."""
+        for area in self._memory.areas:
+            if memory.area_at(area.start) is None:
+                memory.map(area.start, area.size, area.protection, area.name, backing=area.backing)
 
     @staticmethod
     def processor_block(core: int) -> int:
@@ -80,14 +89,14 @@ class KernelObjects:
 
     def add_text(self, text: KernelText) -> None:
         """Add the page of a kernel's code, once."""
-        if self._memory.region_at(text.page) is None:
-            self._memory.map(text.page, PAGE, Protection.READ | Protection.EXECUTE, "kernel code")
+        if self._memory.area_at(text.page) is None:
+            self._map(text.page, PAGE, Protection.READ | Protection.EXECUTE, "kernel code")
             self._memory.write(text.page, text.code)
 
     def add_process(self, process_id: int, thread_id: int, name: str, name_bytes: int) -> ProcessObjects:
         """Create the objects of a process with one thread; its image name is cut to `name_bytes`, without its zero."""
         base = POOL_BASE + self._processes * _POOL_STEP
-        self._memory.map(base, _PROCESS_BYTES + _THREAD_BYTES, _READ_WRITE, "process objects")
+        self._map(base, _PROCESS_BYTES + _THREAD_BYTES, _READ_WRITE, "process objects")
         self._processes += 1
         image_name = name.encode("utf-8", "surrogateescape")[:name_bytes]
         self.put(base + self.build.process_id, process_id)
@@ -102,7 +111,7 @@ class KernelObjects:
         """Create the objects of one more thread, which is enlisted."""
         if not self._free:
             start = THREAD_POOL_BASE + self._threads * _THREAD_BYTES
-            self._memory.map(start, _BLOCK_THREADS * _THREAD_BYTES, _READ_WRITE, "thread objects")
+            self._map(start, _BLOCK_THREADS * _THREAD_BYTES, _READ_WRITE, "thread objects")
             self._threads += _BLOCK_THREADS
             self._free += range(start, start + _BLOCK_THREADS * _THREAD_BYTES, _THREAD_BYTES)
         base = self._free.popleft()

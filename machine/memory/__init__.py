@@ -1,28 +1,36 @@
-"""Guest memory as host buffers, without an emulator. What other rooms use of it."""
+"""Guest memory, without an emulator: frames of the host's memory, and address spaces. What other rooms use of it."""
 
 from __future__ import annotations
 
-from machine.memory.guest_memory import (
+from machine.memory.address_space import MOST_MAPPINGS, AddressSpace
+from machine.memory.areas import Area
+from machine.memory.errors import MapError
+from machine.memory.pages import (
     ADDRESS_SPACE,
+    CANONICAL_HALF,
     PAGE,
-    GuestMemory,
-    MapError,
     Protection,
-    Quota,
-    Region,
+    is_canonical,
     page_ceil,
     page_floor,
     with_read,
 )
+from machine.memory.physical import Frames, PhysicalMemory
+from machine.memory.shared import SharedMemory
 
 __all__ = [
     "ADDRESS_SPACE",
+    "CANONICAL_HALF",
+    "MOST_MAPPINGS",
     "PAGE",
-    "GuestMemory",
+    "AddressSpace",
+    "Area",
+    "Frames",
     "MapError",
+    "PhysicalMemory",
     "Protection",
-    "Quota",
-    "Region",
+    "SharedMemory",
+    "is_canonical",
     "page_ceil",
     "page_floor",
     "with_read",

@@ -163,7 +163,7 @@ class ProcessHook:
         self._show_registers()
         self._show_functions()
         self._leave_sandbox()
-        process.cpu.memory.on_change.append(self._leave_sandbox)
+        process.cpu.memory.on_taken.append(self._leave_sandbox)
 
     # --- what does not change
 
@@ -243,8 +243,6 @@ class ProcessHook:
         self.refresh()
         if self._kernel is not None and not self._carries_calls:
             self._carry_system_calls(hooks.plain_address())
-        if self._carrier.is_parallel:
-            self.cells.list_regions()  # what is read and then written in Python is not atomic
 
     def refresh(self) -> None:
         """Take in what may have changed."""
@@ -500,7 +498,6 @@ class Carrier:
         self._sandboxes = sandboxes
         self._desks = {sandbox: Desk(sandbox, engine.limits) for sandbox in sandboxes}
         self._rings = [(core, desk.held.ring) for core, desk in enumerate(self._desks.values())]
-        self.is_parallel = len(self._desks) > 1
         self._hooks: dict[Process, ProcessHook] = {}
         self._serves_blocks = False
         self._next_token = 0

@@ -45,12 +45,7 @@ class TriggerHost(GuestHost):
         with self._handling.python():
             super().write_register(storage, value)
 
-    def read_memory(self, address: int, size: int) -> bytes | None:
-        self._handling.cells.list_regions()
-        return super().read_memory(address, size)
-
     def write_memory(self, address: int, data: bytes) -> bool:
-        self._handling.cells.list_regions()
         self._handling.take_part()
         return super().write_memory(address, data)
 

@@ -2,7 +2,8 @@
 
 General registers lie where the emulator has them (machine.processor), or are copied. The others are in the cells of a
 DirectAccess; whenever Python takes part in a trigger they are shown to the process's RegisterFile before and taken from
-it behind, so that everybody sees what a script has written.
+it behind, so that everybody sees what a script has written. Memory is found by the page tables of the process and of
+the debugger, whose roots never change.
 """
 
 from __future__ import annotations
@@ -10,16 +11,14 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from machine.host import DebuggerState, GuestHost
-from machine.memory import Protection
 from machine.native.tables import FETCHABLE, GENERAL_REGISTERS
 from machine.processor import BATCH_STORAGES
 from machine.schedule import Process
 from vm.facts.pseudo_registers import PSEUDO_INDEX
 from vm.facts.registers import GENERAL, RIP
-from vm.native import CELL, READABLE, WRITABLE, DirectAccess, Region, region_rows
+from vm.native import CELL, DirectAccess
 
 _OF_THE_PROCESS = ("pid", "proc", "pname", "peb")
 _OF_THE_THREAD = ("tid", "thread", "teb")
@@ -34,20 +33,20 @@ class ProcessCells:
     def __init__(self, state: DebuggerState, process: Process) -> None:
         self.process = process
         window = process.cpu.window
+        memory = process.cpu.memory
         self.direct = DirectAccess(
-            writable=GENERAL_REGISTERS | 1 << RIP, general=0 if window is None else window.general
+            writable=GENERAL_REGISTERS | 1 << RIP,
+            general=0 if window is None else window.general,
+            memory=memory.physical.host_address,
+            table=memory.table.root,
+            debugger_table=state.root.table.root,
         )
         self._copied = window is None
         self._depth = 0
-        self._listed = False
-        self._rows: ctypes.Array[Any] | None = None
         self._host = GuestHost(state, process, process.core)
         known = (*_OF_THE_PROCESS, *_OF_THE_THREAD)
         self._set_pseudo_registers(known)
         self.direct.pseudo_ready = sum(1 << PSEUDO_INDEX[name] for name in (*known, *_OF_THE_TRIGGER))
-        self._root = state.root
-        process.cpu.memory.on_change.append(self._forget_regions)
-        state.root.on_change.append(self._list_again)
 
     def _set_pseudo_registers(self, names: Iterable[str]) -> None:
         for name in names:
@@ -97,35 +96,3 @@ class ProcessCells:
             self.direct.dirty |= 1 << storage
             self.direct.readable |= 1 << storage
         registers.forget()
-
-    # --- memory
-
-    def _forget_regions(self) -> None:
-        """The process's memory has changed: no pointer into it is used any more."""
-        self.direct.region_count = 0
-        self._listed = False
-
-    def _list_again(self) -> None:
-        """The debugger's memory has grown, which pointers that are in use may be used on."""
-        self._listed = False
-
-    def list_regions(self) -> None:
-        """Let scripts reach the process's memory and the debugger's directly.
-
-        Code is written by Python, which has it translated anew.
-        """
-        if self._listed:
-            return
-        memory = self.process.cpu.memory
-        others = [region for region in self._root.regions if memory.overlapping(region.start, region.size) is None]
-        self._rows = region_rows(
-            Region(
-                region.start,
-                region.size,
-                region.host_pointer,
-                READABLE if Protection.EXECUTE in region.protection else READABLE | WRITABLE,
-            )
-            for region in (*memory.regions, *others)
-        )
-        self.direct.regions, self.direct.region_count = ctypes.addressof(self._rows), len(self._rows)
-        self._listed = True

@@ -42,6 +42,7 @@ from machine.processor.registers import (
     VECTOR_IDS,
 )
 from machine.processor.thread_registers import ThreadRegisters
+from machine.processor.translation import RIGHTS
 from machine.processor.window import window_of
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "MSR_ID",
     "PLAIN_IDS",
     "RFLAGS_ID",
+    "RIGHTS",
     "RIP_ID",
     "SS_ID",
     "SYSCALL_HOOK",

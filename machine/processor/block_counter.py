@@ -14,7 +14,7 @@ from collections import defaultdict
 
 import capstone
 
-from machine.memory import PAGE, GuestMemory
+from machine.memory import PAGE, AddressSpace
 
 # The words of the state, and from the next page on the slots: each an address and, in one word, the size and the count
 # << 32. A slot of size 0 is free.
@@ -38,7 +38,7 @@ _Block = tuple[int, int]  # address and size in bytes
 class BlockCounter:
     """The count of one CPU."""
 
-    def __init__(self, memory: GuestMemory) -> None:
+    def __init__(self, memory: AddressSpace) -> None:
         self._memory = memory
         size = PAGE + SLOT_BYTES * (HOMES + PROBES)  # pages that are not used cost nothing
         self._buffer = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
@@ -111,6 +111,12 @@ class BlockCounter:
         if (address, size) not in self._lengths:
             self._learn(address, size, listed=False)
         return (address, size) not in self._doubtful
+
+    def instruction_across(self, start: int, page: int) -> int:
+        """The address of the instruction that reaches into `page`, of those from `start` on in the page before it."""
+        code = self._memory.read_up_to(start, page - start) if 0 < page - start < PAGE else b""
+        reaching = start + sum(length for _, length, _, _ in self._decoder.disasm_lite(code, start))
+        return reaching if reaching < page else start
 
     def forget(self, begin: int, end: int) -> None:
         """The code of [begin, end) was changed."""

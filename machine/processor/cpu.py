@@ -18,8 +18,8 @@ from typing import Any
 
 from unicorn import unicorn_const as uc, x86_const as x86
 
-from machine.memory import GuestMemory, MapError, Protection, Region
-from machine.processor import block_hook, msr
+from machine.memory import PAGE, AddressSpace, Protection, is_canonical, page_floor
+from machine.processor import block_hook, msr, translation
 from machine.processor.arrival import Arrival
 from machine.processor.binding import (
     BLOCK_HOOK,
@@ -27,10 +27,10 @@ from machine.processor.binding import (
     EDGE_HOOK,
     INTERRUPT_HOOK,
     INVALID_INSTRUCTION_HOOK,
-    MEMORY_INVALID_HOOK,
     PORT_READ_HOOK,
     SYSCALL_HOOK,
     TIME_STAMP_HOOK,
+    TLB_FILL_HOOK,
     WORD_MASK,
     Batch,
     EmulatorError,
@@ -49,10 +49,13 @@ from machine.processor.instruction_finder import (
     Site,
     Translation,
 )
+from machine.processor.memory_operands import accesses, faulting
 from machine.processor.register_file import RegisterFile
 from machine.processor.registers import BATCH_IDS, STATE_IDS, VECTOR_IDS
 from machine.processor.thread_registers import ThreadRegisters, ThreadState
+from machine.processor.translation import RIGHTS
 from machine.processor.window import window_of
+from vm.facts.paging import EXECUTE, FRAME_MASK, PAGE_BITS, READ, WRITE
 from vm.facts.registers import RFLAGS, RIP
 
 SYSCALL_LENGTH = 2
@@ -69,9 +72,6 @@ INITIAL_STATE: tuple[tuple[int, int], ...] = (
     (x86.UC_X86_REG_MXCSR, 0x1F80),
 )
 
-# Without paging Unicorn drops the upper 12 bits of an address, so a kernel address is mapped at its remainder.
-PHYSICAL_MASK = (1 << 52) - 1
-
 _HLT = 0xF4
 _NO_DEVICE = 0xFFFF_FFFF  # what a port reads at which there is none
 _RDPMC = InstructionPattern(b"\x0f\x33")
@@ -80,11 +80,7 @@ _WIDEST = 3  # words of a register: a descriptor table's, uc_x86_mmr of unicorn.
 _DOUBLE_FAULT = 8
 _PATIENCE = 100_000  # blocks that are counted in Python before machine code is compiled for it, once in a process
 
-_ACCESS_NAMES: dict[int, str] = {
-    uc.UC_MEM_READ_UNMAPPED: "read", uc.UC_MEM_READ_PROT: "read",
-    uc.UC_MEM_WRITE_UNMAPPED: "write", uc.UC_MEM_WRITE_PROT: "write",
-    uc.UC_MEM_FETCH_UNMAPPED: "fetch", uc.UC_MEM_FETCH_PROT: "fetch",
-}  # fmt: skip
+_ACCESS_NAMES = {READ: "read", WRITE: "write", EXECUTE: "fetch"}
 
 
 class StopKind(Enum):
@@ -96,6 +92,7 @@ class StopKind(Enum):
     FAULT = "fault"  # exception or software interrupt `vector`
     INVALID = "invalid"  # undefined instruction
     UNMAPPED = "unmapped"  # `access` to `address`, which is not mapped or not allowed
+    MEMORY = "memory"  # there is no memory for the page of `address`: max_guest_memory is used up
     STOPPED = "stopped"  # somebody called `stop`
 
 
@@ -111,6 +108,15 @@ class StopReason:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """An access that the emulator's TLB was refused: the start of the page, and the right (vm.facts.paging)."""
+
+    page: int
+    right: int
+    is_exhausted: bool  # for want of memory
+
+
+@dataclass(frozen=True)
 class AddressCallback:
     """What is called at a hooked address: a C function, and a number that grows with every hook of a CPU."""
 
@@ -119,9 +125,10 @@ class AddressCallback:
 
 
 class Cpu:
-    """One CPU in 64-bit mode at privilege level 0, flat memory, paging off."""
+    """One CPU in 64-bit mode at privilege level 0. An AddressSpace is its MMU."""
 
-    def __init__(self, memory: GuestMemory) -> None:
+    def __init__(self, memory: AddressSpace) -> None:
+        """Raises machine.memory.MapError, and vm.host_memory.HostMemoryError."""
         self.memory = memory
         self.on_syscall: Callable[[], None] = lambda: None
         self.on_invalid_instruction: Callable[[], bool] = lambda: False  # whether RIP was moved and the guest goes on
@@ -136,6 +143,7 @@ class Cpu:
         self._code_changes, self._given_up, self._level = (ctypes.c_uint64() for _ in range(3))
         self.arrival = Arrival()
         self._address_callbacks = 0
+        self._refused: Refusal | None = None  # the first of a run
         self._why: StopKind | None = None
         self._event: StopReason | None = None
         self._carried: BaseException | None = None
@@ -143,6 +151,7 @@ class Cpu:
         self._vectors = Batch(self._engine.handle, VECTOR_IDS, words=2)
         self._state = Batch(self._engine.handle, (*STATE_IDS, *BATCH_IDS), words=_WIDEST)
         self._thread = ThreadState(self._engine)
+        self._map_memory()
         self._install_hooks()
         for register, value in INITIAL_STATE:
             self._engine.set_register(register, value)
@@ -155,51 +164,34 @@ class Cpu:
 
     # --- memory
 
-    def map(self, start: int, size: int, protection: Protection, name: str) -> Region:
-        """Map zeroed memory for the guest. Raises machine.memory.guest_memory.MapError."""
-        region = self.memory.map(start, size, protection, name)
-        self._map(region)
-        return region
-
-    def map_shared(self, region: Region) -> None:
-        """Map a region that another memory owns. Raises machine.memory.guest_memory.MapError."""
-        self.memory.adopt(region)
-        self._map(region)
-
-    def _map(self, region: Region) -> None:
-        try:
-            address, protection = region.start & PHYSICAL_MASK, int(region.protection)
-            self._engine.map_pointer(address, region.size, protection, region.host_pointer)
-        except EmulatorError as error:
-            self.memory.unmap(region)
-            raise MapError(f"{region.name}: {error}") from None
-
-    def unmap(self, region: Region) -> None:
-        """Remove a region that `map` returned."""
-        self._engine.unmap(region.start & PHYSICAL_MASK, region.size)
-        self.memory.unmap(region)
-
-    def read(self, address: int, size: int) -> bytes | None:
-        """As `GuestMemory.read`."""
-        return self.memory.read(address, size)
-
-    def write(self, address: int, data: bytes) -> bool:
-        """As `GuestMemory.write`; changed code is translated anew."""
-        if not self.memory.write(address, data):
-            return False
-        region = self.memory.region_at(address)
-        while region is not None and region.start < address + len(data):
-            if Protection.EXECUTE in region.protection:
-                self.code_changed(max(address, region.start), min(address + len(data), region.end))
-            region = self.memory.region_at(region.end)
-        return True
-
     def code_changed(self, begin: int, end: int) -> None:
-        """Translate [begin, end) anew: its bytes were changed by somebody else than this CPU."""
-        if begin < end:
-            self._engine.forget_code(begin, end)
-            self._blocks.forget(begin, end)
-            self._code_changes.value += 1
+        """Translate [begin, end) anew: its bytes were changed by somebody else than this CPU, or are going to be."""
+        if begin >= end:
+            return
+        for page in range(page_floor(begin), end, PAGE):
+            if (
+                self.memory.table.word(page >> PAGE_BITS) & EXECUTE
+            ):  # elsewhere Unicorn would be refused, and end the run
+                self._engine.forget_code(max(begin, page), min(end, page + PAGE))
+        self._blocks.forget(begin, end)
+        self._code_changes.value += 1
+
+    def _on_translation(self, _engine: int, page: int, access: int, entry: Any, _data: int) -> bool:
+        """What the emulator's TLB does not have: the page table may, or the address space has an answer."""
+        right = RIGHTS[access]
+        word = self.memory.table.word(page >> PAGE_BITS)
+        if not word & right:
+            try:
+                with self.gate:
+                    word = self.memory.fault_in(page, right)
+            except BaseException as error:
+                self._carry(error)
+                return False
+        if not word & right:
+            self._refused = self._refused or Refusal(page, right, self.memory.is_exhausted)
+            return False
+        entry[0].physical_address, entry[0].protection = word & FRAME_MASK, word & (READ | WRITE | EXECUTE)
+        return True
 
     @property
     def code_changes(self) -> int:
@@ -441,12 +433,12 @@ class Cpu:
         self._blocks.end_at(until)
         self._why, self._event, self._carried = None, None, None
         self._running = True
-        status = self._engine.start(start, until)
+        status = self._start(start, until)
         while self._goes_on(until):
             self.registers.forget()
             start = self.registers.read(RIP)
             self._look_again(start)
-            status = self._engine.start(start, until)
+            status = self._start(start, until)
         self._running = False
         self.registers.forget()
         reason = self._classify(status, until)
@@ -474,6 +466,29 @@ class Cpu:
             self._why = StopKind.STOPPED
         return moved and not self._stop_requested
 
+    def _start(self, start: int, until: int) -> int:
+        """`Engine.start`, whose result it has; it executes what stands before an instruction that cannot be fetched.
+
+        Unicorn translates a block as a whole, and refuses all of it for an instruction that reaches into a page without
+        code.
+        """
+        self._refused = None
+        status = self._engine.start(start, until)
+        refused = self._refused
+        if refused is not None and refused.right == EXECUTE:
+            self.registers.forget()
+            rip = self.registers.read(RIP)
+            reaching = self._blocks.instruction_across(rip, refused.page)
+            if reaching != rip:
+                self._refused = None
+                self._blocks.end_at(reaching)
+                status = self._engine.start(rip, reaching)
+                self._blocks.end_at(until)
+                self.registers.forget()
+                if self.registers.read(RIP) == reaching:
+                    self._refused = refused
+        return status
+
     def stop(self) -> None:
         """End the current run before its next block. May be called by a hook or by another thread."""
         self._stop_requested = True
@@ -489,15 +504,29 @@ class Cpu:
             return StopReason(self._why, rip)
         if status == uc.UC_ERR_INSN_INVALID:
             return StopReason(StopKind.INVALID, rip)
+        if self._refused is not None:
+            return self._fault_of(self._refused, rip)
         if status != uc.UC_ERR_OK and self._carried is None:
             raise EmulatorError(f"uc_emu_start failed with error {status} at {rip:#x}")
-        region = self.memory.region_at(rip)
-        if region is None or Protection.EXECUTE not in region.protection:
-            return StopReason(StopKind.UNMAPPED, rip, address=rip, access="fetch")
         # HLT ends a run like a triple fault does, with success; only the byte before RIP tells them apart.
         if self.memory.read((rip - 1) & WORD_MASK, 1) == bytes((_HLT,)):
             return StopReason(StopKind.HALT, rip)
         return StopReason(StopKind.FAULT, rip, vector=_DOUBLE_FAULT)
+
+    def _fault_of(self, refused: Refusal, rip: int) -> StopReason:
+        """What a refused access is to the guest."""
+        self._given_up.value += 1
+        access = _ACCESS_NAMES[refused.right]
+        if not is_canonical(refused.page):
+            return StopReason(StopKind.FAULT, rip, vector=_GENERAL_PROTECTION)
+        if refused.right == EXECUTE:
+            address = rip if page_floor(rip) == refused.page else refused.page
+        else:
+            made = accesses(self.memory.read_up_to(rip, LONGEST_INSTRUCTION), rip, self.registers.read)
+            found = faulting(made, refused.page, refused.right == WRITE)
+            address = refused.page if found is None else found[0]
+        kind = StopKind.MEMORY if refused.is_exhausted else StopKind.UNMAPPED
+        return StopReason(kind, rip, address=address, access=access)
 
     def _clear_pending_fault(self) -> None:
         """Make the CPU take the next fault as a first one.
@@ -515,6 +544,25 @@ class Cpu:
 
     # --- hooks
 
+    def _map_memory(self) -> None:
+        """Show Unicorn the physical memory, once. It is never unmapped: the TLB has the pages of the address space."""
+        physical = self.memory.physical
+        self._engine.uc.ctl_set_tlb_mode(uc.UC_TLB_VIRTUAL)
+        self._engine.map_pointer(0, len(physical.buffer), int(Protection.ALL), physical.host_address)
+        self.memory.on_code = self.code_changed
+        self.memory.on_taken.append(self._engine.flush_tlb)
+        self._translation_hook = self._engine.add_hook(uc.UC_HOOK_TLB_FILL, TLB_FILL_HOOK(self._on_translation))
+        self._translation_state = (ctypes.c_uint64 * 2)(
+            self.memory.table.root, callback_address(self._translation_hook)
+        )
+
+    def _translate_natively(self) -> None:
+        """Have machine code answer the TLB where the page table has the answer."""
+        code = translation.address()
+        if code is not None:
+            self._engine.add_hook(uc.UC_HOOK_TLB_FILL, code, data=ctypes.addressof(self._translation_state))
+            self._engine.remove_hook(self._translation_hook)
+
     def _install_hooks(self) -> None:
         engine = self._engine
         self._block_hook = engine.add_hook(uc.UC_HOOK_BLOCK, BLOCK_HOOK(self._on_block))
@@ -523,7 +571,6 @@ class Cpu:
             self._count_natively()
         engine.add_hook(uc.UC_HOOK_INSN_INVALID, INVALID_INSTRUCTION_HOOK(self._on_invalid_instruction))
         engine.add_hook(uc.UC_HOOK_INTR, INTERRUPT_HOOK(self._on_interrupt))
-        engine.add_hook(uc.UC_HOOK_MEM_INVALID, MEMORY_INVALID_HOOK(self._on_invalid_access))
         self._syscall_hook = engine.add_hook(uc.UC_HOOK_INSN, SYSCALL_HOOK(self._on_syscall), x86.UC_X86_INS_SYSCALL)
         self._carried_syscall_hook = self._syscall_hook
         engine.add_hook(uc.UC_HOOK_INSN, TIME_STAMP_HOOK(self._on_rdtsc), x86.UC_X86_INS_RDTSC)
@@ -538,6 +585,7 @@ class Cpu:
     def _count_natively(self) -> None:
         """Have the blocks counted by machine code, which is worth its compilation in a longer run only."""
         self._hook_is_due, self._patience = False, -1
+        self._translate_natively()
         code = block_hook.address()
         if code is not None:
             self._other_block_hook = BLOCK_HOOK(self._on_other_block)
@@ -588,16 +636,6 @@ class Cpu:
             self._engine.stop()
         except BaseException as error:
             self._carry(error)
-
-    def _on_invalid_access(self, _engine: int, kind: int, address: int, _size: int, _value: int, _data: int) -> bool:
-        try:
-            self.registers.forget()
-            rip = self.registers.read(RIP)
-            self._given_up.value += 1
-            self._event = StopReason(StopKind.UNMAPPED, rip, address=address, access=_ACCESS_NAMES.get(kind, "access"))
-        except BaseException as error:
-            self._carry(error)
-        return False
 
     def _on_syscall(self, _engine: int, _data: int) -> None:
         self.within_system_call(self.on_syscall)

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import capstone
 
-from machine.memory import PAGE, GuestMemory, page_floor
+from machine.memory import PAGE, AddressSpace, page_floor
 
 _LONGEST_BLOCK = 512  # instructions that Unicorn translates at once
 LONGEST_INSTRUCTION = 15
@@ -121,7 +121,7 @@ class Translation(ctypes.Structure):
 class InstructionFinder:
     """The sites of one CPU. It only decides: hooking and translating anew are the business of `Cpu`."""
 
-    def __init__(self, memory: GuestMemory) -> None:
+    def __init__(self, memory: AddressSpace) -> None:
         self._memory = memory
         self._wanted: dict[InstructionPattern, Serve] = {}
         self._sites: dict[int, tuple[Site, Removable]] = {}

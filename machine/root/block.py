@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import capstone
 
-from machine.memory import GuestMemory, Protection, Quota, Region, page_ceil
+from machine.memory import Frames, SharedMemory, page_ceil
 from machine.root.guest_regs import SIZE
 from machine.root.plain_code import is_plain
 
@@ -39,15 +39,21 @@ class RootCode:
 class Block:
     """A block in memory.
 
-    `number` is not 0. `is_plain`: see machine.root.plain_code. `uses_xmm`: it may touch XMM registers, so the guest's
-    are carried in and out.
+    `number` is not 0. `memory` has `content`, whole pages. `is_plain`: see machine.root.plain_code. `uses_xmm`: it may
+    touch XMM registers, so the guest's are carried in and out.
     """
 
     number: int
     root_code: RootCode
-    region: Region
+    memory: SharedMemory
+    content: bytes
     is_plain: bool
     uses_xmm: bool
+
+    @property
+    def size(self) -> int:
+        """Of its pages, in bytes."""
+        return len(self.content)
 
     @property
     def end(self) -> int:
@@ -55,13 +61,14 @@ class Block:
         return BEGIN + len(self.root_code.code)
 
 
-def place(number: int, root_code: RootCode, quota: Quota, decoder: capstone.Cs) -> Block:
-    """Give code its pages. Raises machine.memory.guest_memory.MapError."""
+def place(number: int, root_code: RootCode, source: Frames, decoder: capstone.Cs) -> Block:
+    """Give code its pages. Raises machine.memory.MapError."""
     code = root_code.code
     size = page_ceil(BEGIN - CODE_BASE + len(code) + 1)
-    region = GuestMemory(quota).map(CODE_BASE, size, Protection.READ | Protection.EXECUTE, "vmx-root code")
-    region.buffer[:] = ((BEGIN - CODE_BASE) * HLT + code).ljust(size, HLT)
-    return Block(number, root_code, region, is_plain(code), _may_use_xmm(code, decoder))
+    memory = SharedMemory(source, size)
+    content = ((BEGIN - CODE_BASE) * HLT + code).ljust(size, HLT)
+    source.physical.buffer[memory.start : memory.start + size] = content
+    return Block(number, root_code, memory, content, is_plain(code), _may_use_xmm(code, decoder))
 
 
 def _may_use_xmm(code: bytes, decoder: capstone.Cs) -> bool:

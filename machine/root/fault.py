@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import capstone
 from unicorn import unicorn_const as uc
 
-from machine.root.block import BEGIN, HLT, Block
+from machine.root.block import BEGIN, CODE_BASE, HLT, Block
 
 _SYSCALL, _INT3, _INT = b"\x0f\x05", b"\xcc", b"\xcd"
 _LONGEST_INSTRUCTION = 15
@@ -42,11 +42,10 @@ class RootResult:
 
 def fault_at(block: Block, rip: int, status: int, what: str, decoder: capstone.Cs) -> RootFault:
     """Why a block stopped with this RIP and status of the emulator; `what` is what a callback has said, or empty."""
-    region = block.region
 
     def bytes_at(address: int, size: int) -> bytes:
-        inside = region.start <= address < region.end
-        return region.buffer[address - region.start : address - region.start + size] if inside else b""
+        offset = address - CODE_BASE
+        return block.content[offset : offset + size] if 0 <= offset < block.size else b""
 
     if not what and status == uc.UC_ERR_INSN_INVALID:
         what = "invalid instruction"

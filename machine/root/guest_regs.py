@@ -7,7 +7,8 @@ the guest's stack pointer means it, as a script that writes @rsp does.
 
 from __future__ import annotations
 
-from machine.memory import Region
+from mmap import mmap
+
 from machine.processor import RegisterFile
 from vm.facts.registers import GENERAL
 
@@ -15,12 +16,11 @@ SIZE = 8 * len(GENERAL)
 
 
 class GuestRegs:
-    """The structure at an address of a region."""
+    """The structure at a place in physical memory."""
 
-    def __init__(self, region: Region, address: int) -> None:
-        self._buffer = region.buffer
-        self._start = address - region.start
-        self._end = self._start + SIZE
+    def __init__(self, buffer: mmap, start: int) -> None:
+        self._buffer = buffer
+        self._start, self._end = start, start + SIZE
 
     def load(self, registers: RegisterFile) -> None:
         """Copy the guest's registers into the structure."""

@@ -5,28 +5,29 @@ It lies in a part of the kernel half that no guest uses. What is allocated stays
 
 from __future__ import annotations
 
-from machine.memory import PAGE, GuestMemory, Protection, Quota, page_ceil, page_floor
+from machine.memory import PAGE, AddressSpace, Frames, Protection, page_ceil, page_floor
 
 ROOT_BASE = 0xFFFF_B000_0000_0000
 _CHUNK = 0x1_0000
 _ALIGNMENT = 16
 
 
-class RootMemory(GuestMemory):
-    """A bump allocator over its own regions."""
+class RootMemory(AddressSpace):
+    """A bump allocator over pages of its own."""
 
-    def __init__(self, quota: Quota) -> None:
-        super().__init__(quota)
+    def __init__(self, source: Frames) -> None:
+        super().__init__(source)
         self._next = ROOT_BASE
         self._end = ROOT_BASE
         self._owners: dict[int, int] = {}
 
     def allocate(self, size: int, alignment: int = _ALIGNMENT) -> int:
-        """The address of `size` zeroed bytes. Raises machine.memory.guest_memory.MapError."""
+        """The address of `size` zeroed bytes. Raises machine.memory.MapError."""
         address = (self._next + alignment - 1) & -alignment
         if address + size > self._end:
             grow = max(_CHUNK, page_ceil(address + size - self._end))
             self.map(self._end, grow, Protection.READ | Protection.WRITE, "debugger memory")
+            self.supply(self._end, self._end + grow)
             self._end += grow
         self._next = address + size
         return address

@@ -18,12 +18,13 @@ from typing import Any
 import capstone
 from unicorn import unicorn_const as uc, x86_const as x86
 
-from machine.memory import PAGE, GuestMemory, Protection, Quota, Region, page_floor
+from machine.memory import PAGE, AddressSpace, Frames, Protection, SharedMemory, page_ceil
 from machine.processor import (
     BLOCK_HOOK,
     CPU_MODEL,
     INITIAL_STATE,
     INTERRUPT_HOOK,
+    RIGHTS,
     SYSCALL_HOOK,
     TIME_STAMP_HOOK,
     TLB_FILL_HOOK,
@@ -47,6 +48,7 @@ from machine.root.memory import RootMemory
 from machine.root.plain_code import Effect, effect_of
 from machine.root.state import RootState
 from vm import GLOBALS_BASE, GlobalStore
+from vm.facts.paging import EXECUTE, FRAME_MASK, PAGE_BITS, READ, WRITE
 
 _ENTRY_FLAGS = 1 << 1
 _TRANSLATION_BYTES = 8 << 20
@@ -57,11 +59,11 @@ _EXIT_IDS = (x86.UC_X86_REG_RAX, x86.UC_X86_REG_RIP)
 _SHOWN_MSRS = tuple(row.number for row in msr.MSRS if row.number not in (msr.GS_BASE, msr.EFER))
 
 _ACCESS_NAMES = {uc.UC_MEM_READ: "read", uc.UC_MEM_WRITE: "write", uc.UC_MEM_FETCH: "fetch"}
-_WANTED = {uc.UC_MEM_WRITE: Protection.WRITE, uc.UC_MEM_FETCH: Protection.EXECUTE}
 _REFUSED = "not mapped or not allowed"
 _READ_AND_WRITE = Protection.READ | Protection.WRITE
+_CODE = Protection.READ | Protection.EXECUTE
 
-Rights = tuple[Region, Protection]
+Rights = tuple[int, int]  # a place in physical memory, and what is allowed there (vm.facts.paging)
 
 
 @dataclass(frozen=True)
@@ -73,19 +75,6 @@ class Call:
     third: int = 0
 
 
-class ScriptGlobals:
-    """The globals of the scripts as a block reaches them: the pages in which there are some."""
-
-    def __init__(self, store: GlobalStore) -> None:
-        self._store = store
-        anchor = ctypes.c_char.from_buffer(store.memory)
-        self._region = Region(GLOBALS_BASE, len(store.memory), _READ_AND_WRITE, "script globals", store.memory, anchor)
-
-    def region_at(self, page: int) -> Region | None:
-        """The region, if this page is one of them."""
-        return self._region if 0 <= page - GLOBALS_BASE < self._store.used else None
-
-
 @dataclass(frozen=True)
 class Surroundings:
     """What all processors of a sandbox work with.
@@ -95,8 +84,8 @@ class Surroundings:
     """
 
     root: RootMemory
-    globals: ScriptGlobals | None
-    quota: Quota
+    globals: GlobalStore | None
+    source: Frames
     budget: int
     time_stamp: Callable[[], int]
     gate: AbstractContextManager[Any]
@@ -107,21 +96,22 @@ class RootProcessor:
     """Machine code may run plain blocks itself, by `state` (machine.native.protocol)."""
 
     def __init__(self, surroundings: Surroundings) -> None:
-        """Raises machine.memory.guest_memory.MapError."""
+        """Raises machine.memory.MapError."""
         self._surroundings = surroundings
-        self._own = GuestMemory(surroundings.quota)  # the stack, and the code of `block`
-        self._stack = self._own.map(layout.STACK_BASE, layout.STACK_SIZE, _READ_AND_WRITE, "vmx-root stack")
+        self._physical = surroundings.source.physical
+        self._own = AddressSpace(surroundings.source)  # the stack, and the code of `block`
+        self._stack = SharedMemory(surroundings.source, layout.STACK_SIZE)
+        self._own.map(layout.STACK_BASE, layout.STACK_SIZE, _READ_AND_WRITE, "vmx-root stack", backing=self._stack)
         self._blocks_entered = BlockCounter(self._own)
-        self._guest_regs = GuestRegs(self._stack, layout.GUEST_REGS)
+        self._guest_regs = GuestRegs(self._physical.buffer, self._stack.start + layout.GUEST_REGS - layout.STACK_BASE)
         self.block: Block | None = None
         self.guest: Cpu | None = None
+        self._takings = 0  # of the guest's memory, when it was last looked at
         self._is_spoiled = True  # and has no engine yet
         self._serves_machine_code = False
-        self._physical: dict[Region, int] = {}
-        self._of_guests: list[Region] = []
         self._what = ""
         self._msrs_are_shown = False
-        self._changed_code: set[Region] = set()
+        self._changed_code: set[int] = set()  # frames
         self.state = RootState(
             budget=surroundings.budget,
             counter=self._blocks_entered.state,
@@ -138,7 +128,7 @@ class RootProcessor:
         )
 
     def _host_address(self, address: int) -> int:
-        return self._stack.host_pointer + address - self._stack.start
+        return self._physical.host_address + self._stack.start + address - layout.STACK_BASE
 
     def serve_machine_code(self) -> None:
         """Let `state` say where everything is, and count instructions by machine code, from the next `enter` on."""
@@ -153,18 +143,16 @@ class RootProcessor:
             self._start_engine()
         if block is not self.block:
             self._take_in(block)
-        self.guest = guest
+        self.guest, self._takings = guest, guest.memory.takings
         self._clear_stack()
         self.state.clear_bytes = 0
         self._engine.flush_tlb()
         self.state.restore, self.state.block, self.state.token = 1, block.number, 0
 
-    def leave(self) -> None:
-        """Forget the memory of processes, some of which is gone; another `enter` is due."""
-        self.guest, self.state.token = None, 0
-        for region in self._of_guests:
-            self._engine.unmap(self._physical.pop(region), region.size)
-        self._of_guests.clear()
+    def is_ready(self, block: Block, guest: Cpu) -> bool:
+        """Whether it was entered for these last, and knows nothing of the guest's memory that is true no more."""
+        is_entered = self.block is block and self.guest is guest and not self._is_spoiled
+        return is_entered and self._takings == guest.memory.takings
 
     def _entered(self) -> tuple[Block, Cpu]:
         assert self.block is not None
@@ -173,9 +161,10 @@ class RootProcessor:
 
     def _take_in(self, block: Block) -> None:
         if self.block is not None:
-            self._own.unmap(self.block.region)
-            self._blocks_entered.forget(self.block.region.start, self.block.region.end)
-        self._own.adopt(block.region)
+            end = layout.CODE_BASE + self.block.size
+            self._own.unmap(layout.CODE_BASE, end)
+            self._blocks_entered.forget(layout.CODE_BASE, end)
+        self._own.map(layout.CODE_BASE, block.size, _CODE, "vmx-root code", backing=block.memory)
         self.block = block
 
     # --- running
@@ -216,11 +205,11 @@ class RootProcessor:
 
     def finish(self, status: int) -> RootFault | None:
         """What follows a run that did more than return, or did not return. The guest's registers do not follow yet."""
-        block, guest = self._entered()
+        block, _ = self._entered()
         self._exit.read()
         rip = self._exit.values[1]
         what, self._what = self._what, ""
-        self._publish_changed_code(guest)
+        self._publish_changed_code()
         self._msrs_are_shown = False
         fault = None
         if rip != layout.RETURNED or what:
@@ -229,11 +218,11 @@ class RootProcessor:
         self.state.attention = 0
         return fault
 
-    def _publish_changed_code(self, guest: Cpu) -> None:
-        """What a block wrote into executable memory is translated anew by the guest."""
+    def _publish_changed_code(self) -> None:
+        """What a block wrote into code is translated anew by all who execute it."""
         if self._changed_code:
-            for region in self._changed_code:
-                guest.code_changed(region.start, region.end)
+            for frame in self._changed_code:
+                self._physical.code_written(frame, 0, PAGE)
             self._changed_code.clear()
             self._engine.flush_tlb()
 
@@ -243,11 +232,6 @@ class RootProcessor:
         self._engine.stop()
 
     # --- the engine
-
-    @property
-    def is_spoiled(self) -> bool:
-        """Whether it wants another engine, hence another `enter`."""
-        return self._is_spoiled
 
     def _spoil(self) -> None:
         self._is_spoiled, self.state.token = True, 0
@@ -267,9 +251,7 @@ class RootProcessor:
         self._entry = Batch(engine.handle, _ENTRY_IDS)
         self._exit = Batch(engine.handle, _EXIT_IDS)
         self._xmm = Batch(engine.handle, VECTOR_IDS, words=2)
-        self._physical.clear()
-        self._of_guests.clear()
-        self._next_physical = PAGE
+        self._map_memory(engine)
         for register, value in INITIAL_STATE:
             engine.set_register(register, value)
         self._clean = engine.uc.context_save()
@@ -337,77 +319,67 @@ class RootProcessor:
 
     # --- pages
 
-    def _on_translation(self, _engine: int, address: int, access: int, entry: Any, _data: int) -> bool:
+    def _map_memory(self, engine: Engine) -> None:
+        """Show it all physical memory, and behind it the scripts' globals."""
+        buffer, store = self._physical.buffer, self._surroundings.globals
+        engine.map_pointer(0, len(buffer), int(Protection.ALL), self._physical.host_address)
+        if store is not None:
+            self._globals_place = page_ceil(len(buffer))
+            anchor = ctypes.c_char.from_buffer(store.memory)
+            size = page_ceil(len(store.memory))
+            engine.map_pointer(self._globals_place, size, int(_READ_AND_WRITE), ctypes.addressof(anchor))
+
+    def _on_translation(self, _engine: int, page: int, access: int, entry: Any, _data: int) -> bool:
         try:
-            page = page_floor(address)
-            if self.guest is None:  # no run: Unicorn asks about what it unmaps, and would fail the next run if refused
-                entry[0].physical_address, entry[0].protection = page, int(Protection.ALL)
-                return True
             with self._surroundings.gate:
-                rights = self._rights(page, access)
+                rights = self._rights(page, RIGHTS[access])
             if isinstance(rights, str):
                 self._what = self._what or f"{_ACCESS_NAMES.get(access, 'access')} of page {page:x}, which is {rights},"
                 return False
-            region, protection = rights
-            entry[0].physical_address = self._physical_base(region) + page - region.start
-            entry[0].protection = int(protection)
+            entry[0].physical_address, entry[0].protection = rights
         except BaseException as error:
             self._what = self._what or f"{type(error).__name__}: {error}"
             return False
         return True
 
-    def _rights(self, page: int, access: int) -> Rights | str:
-        """Where a page lies and what is allowed on it, the access included; or why it is refused."""
-        found = self._rights_on_own(page, access) or self._rights_on_guest(page, access) or self._rights_on_shared(page)
-        wanted = _WANTED.get(access, Protection.READ)
-        if found is not None and wanted in found[1]:
-            return found
-        if found is not None and access == uc.UC_MEM_FETCH:
-            return "not code of a block"
-        return "code of a block" if found is not None and found[1] & Protection.EXECUTE else _REFUSED
+    def _rights(self, page: int, right: int) -> Rights | str:
+        """Where a page lies and what is allowed on it, `right` included; or why it is refused."""
+        if self._own.area_at(page) is not None:
+            return self._rights_on_own(page, right) or (
+                "not code of a block" if right == EXECUTE else "code of a block"
+            )
+        if right == EXECUTE:
+            return "not code of a block" if self._rights_on_others(page, READ) else _REFUSED
+        return self._rights_on_others(page, right) or _REFUSED
 
-    def _rights_on_own(self, page: int, access: int) -> Rights | None:
-        region = self._own.region_at(page)
-        if region is not self._stack or access == uc.UC_MEM_FETCH:
-            return None if region is None else (region, region.protection)
-        if access != uc.UC_MEM_WRITE:
-            return region, Protection.READ  # so that the first write is seen
-        start, end = self._host_address(page), self._stack.host_pointer + self._stack.size
-        if self.state.clear_bytes < end - start:
-            self.state.clear_at, self.state.clear_bytes = start, end - start
-        return region, _READ_AND_WRITE
+    def _rights_on_own(self, page: int, right: int) -> Rights | None:
+        word = self._own.fault_in(page, right)
+        place, rights = word & FRAME_MASK, word & (READ | WRITE | EXECUTE)
+        if rights & WRITE and right != WRITE:
+            rights = READ  # so that the first write is seen
+        elif rights & WRITE:
+            start, end = self._host_address(page), self._host_address(layout.STACK_BASE + layout.STACK_SIZE)
+            if self.state.clear_bytes < end - start:
+                self.state.clear_at, self.state.clear_bytes = start, end - start
+        return (place, rights) if rights else None
 
-    def _rights_on_guest(self, page: int, access: int) -> Rights | None:
-        assert self.guest is not None
-        region = self.guest.memory.region_at(page)
-        if region is None:
-            return None
-        protection = region.protection & ~Protection.EXECUTE
-        if Protection.EXECUTE in region.protection:
-            if access != uc.UC_MEM_WRITE:
-                protection &= ~Protection.WRITE  # so that the first write is seen
-            elif Protection.WRITE in protection:
-                self._changed_code.add(region)
+    def _rights_on_others(self, page: int, right: int) -> Rights | None:
+        """The guest's memory, the event's buffers and the scripts' globals."""
+        block, guest = self._entered()
+        word = guest.memory.fault_in(page, right)
+        frame, rights = (word & FRAME_MASK) >> PAGE_BITS, word & (READ | WRITE)
+        if rights and self._physical.is_code(frame):
+            if right != WRITE:
+                rights &= ~WRITE  # so that the first write is seen
+            else:
+                self._changed_code.add(frame)
                 self.state.attention = 1
-        return region, protection
-
-    def _rights_on_shared(self, page: int) -> Rights | None:
-        """The event's buffers and the scripts' globals."""
-        assert self.block is not None
-        root, script_globals = self._surroundings.root, self._surroundings.globals
-        if root.owner(page) in self.block.root_code.buffers:
-            region = root.region_at(page)
-        else:
-            region = None if script_globals is None else script_globals.region_at(page)
-        return None if region is None else (region, region.protection)
-
-    def _physical_base(self, region: Region) -> int:
-        base = self._physical.get(region)
-        if base is None:
-            assert self.guest is not None
-            base, self._next_physical = self._next_physical, self._next_physical + region.size
-            self._engine.map_pointer(base, region.size, int(Protection.ALL), region.host_pointer)
-            self._physical[region] = base
-            if self.guest.memory.region_at(region.start) is region:
-                self._of_guests.append(region)
-        return base
+        if not rights and self._surroundings.root.owner(page) in block.root_code.buffers:
+            word = self._surroundings.root.fault_in(page, right)
+            rights = word & (READ | WRITE)
+        if rights:
+            return word & FRAME_MASK, rights
+        store = self._surroundings.globals
+        if store is not None and 0 <= page - GLOBALS_BASE < store.used:
+            return self._globals_place + page - GLOBALS_BASE, READ | WRITE
+        return None

@@ -14,16 +14,15 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from threading import RLock
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import capstone
 
-from machine.memory import MapError, Quota
+from machine.memory import Frames, MapError
 from machine.processor import Cpu, block_hook
 from machine.root.block import Block, RootCode, place
 from machine.root.fault import RootFault, RootResult
 from machine.root.memory import RootMemory
-from machine.root.processor import Call, RootProcessor, ScriptGlobals, Surroundings
+from machine.root.processor import Call, RootProcessor, Surroundings
 from machine.root.state import BlockRow
 from vm import GlobalStore
 
@@ -36,20 +35,18 @@ class RootSandbox:
     def __init__(
         self,
         root: RootMemory,
-        quota: Quota,
+        source: Frames,
         budget: int,
         time_stamp: Callable[[], int],
         store: GlobalStore | None = None,
         gate: AbstractContextManager[Any] | None = None,
     ) -> None:
         """See `machine.root.processor.Surroundings`."""
-        script_globals = None if store is None else ScriptGlobals(store)
         decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
         gate = RLock() if gate is None else gate
-        self._surroundings = Surroundings(root, script_globals, quota, budget, time_stamp, gate, decoder)
+        self._surroundings = Surroundings(root, store, source, budget, time_stamp, gate, decoder)
         self._processors: list[RootProcessor] = []
         self._blocks: dict[RootCode, Block] = {}
-        self._removals: WeakKeyDictionary[Cpu, int] = WeakKeyDictionary()
         self._serves_machine_code = False
 
     def run(self, code: RootCode, call: Call, guest: Cpu, gs_base: int) -> RootResult:
@@ -59,24 +56,14 @@ class RootSandbox:
             processor = self._processor(block)
         except MapError as error:
             return RootResult(0, RootFault(str(error), 0, -1, "not run"))
-        is_ready = processor.block is block and processor.guest is guest and not processor.is_spoiled
-        if not is_ready or self._removals[guest] != guest.memory.removals:
-            self._enter(processor, block, guest)
+        if not processor.is_ready(block, guest):
+            processor.enter(block, guest)
         return processor.run(call, gs_base)
-
-    def _enter(self, processor: RootProcessor, block: Block, guest: Cpu) -> None:
-        """Buffers of processes stay mapped until one of them has unmapped memory."""
-        if any(removals != cpu.memory.removals for cpu, removals in self._removals.items()):
-            self._removals.clear()
-            for each in self._processors:
-                each.leave()
-        self._removals[guest] = guest.memory.removals
-        processor.enter(block, guest)
 
     def _block(self, code: RootCode) -> Block:
         block = self._blocks.get(code)
         if block is None:
-            block = place(len(self._blocks) + 1, code, self._surroundings.quota, self._surroundings.decoder)
+            block = place(len(self._blocks) + 1, code, self._surroundings.source, self._surroundings.decoder)
             self._blocks[code] = block
         return block
 
@@ -101,7 +88,7 @@ class RootSandbox:
     def show(self, code: RootCode, row: BlockRow) -> None:
         """Say in the row how machine code runs a plain block; 0 for one that `run` must run.
 
-        Raises machine.memory.guest_memory.MapError.
+        Raises machine.memory.MapError.
         """
         row.number = 0
         block = self._block(code)
@@ -115,7 +102,7 @@ class RootSandbox:
         """
         block = self._block(code)
         processor = self._processor(block)
-        self._enter(processor, block, guest)
+        processor.enter(block, guest)
         if processor.state.general:
             processor.state.token = token
 

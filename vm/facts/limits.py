@@ -82,8 +82,9 @@ class Limits:
     max_shown_errors: int = _limit(
         100, "errors", "run-time errors of different events, places or kinds that one run shows; others are counted"
     )
-    max_guest_memory: int = _limit(1_073_741_824, "bytes", "memory that is mapped for one guest")
     max_threads: int = _limit(1024, "threads", "living threads of one guest process")
+    max_guest_memory: int = _limit(1_073_741_824, "bytes", "memory that guests have in all, page tables included")
+    max_mappings: int = _limit(65_530, "mappings", "mappings of one process (vm.max_map_count of Linux)")
     max_demangled_names: int = _limit(
         20_000, "names", "mangled names of a program that one look-up of a readable name, or one `x`, looks at"
     )

@@ -11,13 +11,7 @@ from typing import TYPE_CHECKING
 from vm.face import lazy
 
 if TYPE_CHECKING:
-    from vm.native.access import (
-        READABLE as READABLE,
-        WRITABLE as WRITABLE,
-        DirectAccess as DirectAccess,
-        Region as Region,
-        region_rows as region_rows,
-    )
+    from vm.native.access import DirectAccess as DirectAccess
     from vm.native.activation import Activation as Activation, Workspace as Workspace
     from vm.native.emitter import (
         I1 as I1,
@@ -50,7 +44,7 @@ else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
-            "access": "DirectAccess READABLE Region WRITABLE region_rows",
+            "access": "DirectAccess",
             "activation": "Activation Workspace",
             "emitter": "Block Emitter I1 I32 I64 Module NO NULL POINTER Signature VOID Value number",
             "engine": "NativeEngine",

@@ -1,6 +1,6 @@
 """NativeHost: what a Host may offer so that compiled code reaches registers and guest memory without calling Python.
 
-A host that has a `direct` attribute fills in what it can: everything that its masks and regions do not cover goes
+A host that has a `direct` attribute fills in what it can: everything that its masks and page tables do not cover goes
 through the methods of `vm.host.Host`, so that an empty `DirectAccess` is always right. The host owns the structure and
 may change it at any time outside compiled code; the methods of the host must see and change the same cells.
 """
@@ -8,17 +8,15 @@ may change it at any time outside compiled code; the methods of the host must se
 from __future__ import annotations
 
 import ctypes
-import itertools
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Annotated, Protocol, runtime_checkable
 
+from vm.facts.paging import OPEN, PRESENT
 from vm.facts.pseudo_registers import PSEUDO_REGISTERS
 from vm.facts.registers import STORAGES
 from vm.host import Host
 from vm.native.layout import U64, Address, Cells, cells
 
-READABLE, WRITABLE = 1, 2
+READABLE, WRITABLE = PRESENT, OPEN  # what an access may ask for: bits of a page table's words
 
 
 @cells
@@ -38,8 +36,9 @@ class DirectAccess(ctypes.Structure):
     pseudo: Annotated[Cells, len(PSEUDO_REGISTERS)]
     short_ready: U64  # not 0: `event_sc` may put what it says into the next cell without asking
     short: U64  # not 0: the operation is to be short-circuited
-    region_count: U64
-    regions: Address  # the first of `region_count` rows of RegionRow, by ascending address
+    memory: Address  # where physical memory lies: the places of pages in the tables count from here
+    table: Address  # the root of the guest's page table (vm.facts.paging); 0: none
+    debugger_table: Address  # that of the debugger's own memory, for what the guest has not; 0: none
 
     def __init__(self, **fields: int) -> None:
         super().__init__(**fields)
@@ -47,29 +46,9 @@ class DirectAccess(ctypes.Structure):
             self.general = ctypes.addressof(self.registers)
 
 
-@cells
-class RegionRow(ctypes.Structure):
-    """Guest addresses first..last (inclusive), the host address of the first, and what scripts may do there."""
-
-    first: U64
-    last: U64
-    host: Address
-    permissions: U64  # READABLE | WRITABLE
-
-
-@dataclass(frozen=True)
-class Region:
-    """`size` bytes of guest memory at `start`, whose bytes lie at host address `host` for as long as it is listed."""
-
-    start: int
-    size: int
-    host: int
-    permissions: int = READABLE | WRITABLE
-
-
 @runtime_checkable
 class NativeHost(Host, Protocol):
-    """A Host with direct access. Memory that is not listed (or lacks the permission) goes through its methods."""
+    """A Host with direct access. Pages without memory (or without the bit) go through its methods."""
 
     direct: DirectAccess
 
@@ -81,16 +60,3 @@ def direct_access(host: Host) -> DirectAccess:
     """The direct access of a host, or an empty one."""
     direct = getattr(host, "direct", None)
     return direct if isinstance(direct, DirectAccess) else NO_ACCESS
-
-
-def region_rows(regions: Iterable[Region]) -> ctypes.Array[RegionRow]:
-    """The rows of these regions, sorted; the caller keeps them alive. Raises ValueError when regions overlap."""
-    rows = sorted(regions, key=lambda region: region.start)
-    for before, after in itertools.pairwise(rows):
-        if before.start + before.size > after.start:
-            raise ValueError(f"the regions at {before.start:#x} and {after.start:#x} overlap")
-    array = (RegionRow * len(rows))()
-    for row, region in zip(array, rows, strict=True):
-        row.first, row.last = region.start, region.start + region.size - 1
-        row.host, row.permissions = region.host, region.permissions
-    return array

@@ -1,8 +1,9 @@
 """The atomic functions and locks (language.md 11.4) as support functions.
 
 Where a cell is at hand and aligned to its size, an operation is one atomic instruction, sequentially consistent, so
-that cores which run in threads of their own cannot disturb it. Other cells (a misaligned address, memory that only the
-host knows) are read and then written, which is the same for a script that runs alone.
+that cores which run in threads of their own cannot disturb it. Where it is not at hand, the operation is one step of
+Python, in which there is one core at a time. Misaligned cells are read and then written, which is the same for a script
+that runs alone.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from vm.native.emitter import I1, I32, I64, POINTER, VOID, YES, Module, Signatur
 from vm.native.linkage import Linked
 from vm.native.spans import host_address
 
-TAKEN, HELD, INVALID = range(3)  # what comes of taking a lock
+TAKEN, HELD, FAILED, ELSEWHERE = range(4)  # what comes of taking a lock: it may be in memory that is not at hand
 
 _TRY = Signature(I64, (POINTER, I64))
 
@@ -32,53 +33,45 @@ def define_atomics(module: Module) -> None:
     _try_lock(e, *e.parameters[1:])
 
 
-def _atomic_cell(e: Linked, address: Value, size: int) -> tuple[Value, Value]:
-    """The host address of a cell, and whether atomic instructions may work on it."""
+def _cell(e: Linked, address: Value, size: int) -> tuple[Value, Value, Value]:
+    """The host address of a cell, whether it is at hand, and whether atomic instructions may work on it."""
     host, at_hand = host_address(e, address, number(size), READABLE | WRITABLE)
     misaligned = e.op("and", e.convert("ptrtoint", host, I64), number(size - 1))
-    return host, e.op("and", at_hand, e.compare("eq", misaligned, number(0)))
+    return host, at_hand, e.op("and", at_hand, e.compare("eq", misaligned, number(0)))
 
 
-def _changing(atomic: str, change: Callable[[Linked, Value, Value], Value]) -> Callable[..., None]:
-    """Replace the 64 bits at an address by `change(e, old, value)`; the old value."""
+def _changing(name: str, atomic: Callable[..., Value], change: Callable[..., Value]) -> Callable[..., None]:
+    """What the built-in function of this name does with the 64 bits at an address; the old value.
 
-    def body(e: Linked, address: Value, value: Value) -> None:
-        cell, is_atomic = _atomic_cell(e, address, 8)
+    That is one `atomic` instruction, or to store what `change` makes of the old value and the arguments.
+    """
+
+    def body(e: Linked, address: Value, *arguments: Value) -> None:
+        cell, at_hand, is_atomic = _cell(e, address, 8)
         with e.when(is_atomic):
-            e.give(e.atomic(atomic, cell, value), YES)
-        _read_then_write(e, address, lambda old: change(e, old, value))
+            e.give(atomic(e, cell, *arguments), YES)
+        with e.when(at_hand):
+            old = e.load(cell, align=1)
+            e.store(change(e, old, *arguments), cell, align=1)
+            e.give(old, YES)
+        e.give(e.in_python(name, address, *arguments))
 
     return body
 
 
-def _compare_exchange(e: Linked, address: Value, value: Value, expected: Value) -> None:
-    """Store a value where the 64 bits at an address are the expected ones; the old value."""
-    cell, is_atomic = _atomic_cell(e, address, 8)
-    with e.when(is_atomic):
-        e.give(e.part(e.exchange_if_equal(cell, expected, value), 0), YES)
-    _read_then_write(e, address, lambda old: e.select(e.compare("eq", old, expected), value, old))
-
-
-def _read_then_write(e: Linked, address: Value, change: Callable[[Value], Value]) -> None:
-    pair = e.support("load64", address)
-    old = e.part(pair, 0)
-    with e.when(e.opposite(e.part(pair, 1, I1))):
-        e.give(pair)
-    e.give(old, e.support("store64", address, change(old)))
-
-
 def _try_lock(e: Linked, address: Value) -> None:
     """Take a lock, or say why not."""
-    cell, is_atomic = _atomic_cell(e, address, 4)
+    cell, at_hand, is_atomic = _cell(e, address, 4)
+    free, taken = Value(I32, "0"), Value(I32, "1")
     with e.when(is_atomic):
-        taken = e.part(e.exchange_if_equal(cell, Value(I32, "0"), Value(I32, "1")), 1, I1)
-        e.give(e.select(taken, number(TAKEN), number(HELD)))
-    pair = e.support("load32", address)
-    with e.when(e.opposite(e.part(pair, 1, I1))):
-        e.give(number(INVALID))
-    with e.when(e.compare("ne", e.part(pair, 0), number(0))):
+        done = e.part(e.exchange_if_equal(cell, free, taken), 1, I1)
+        e.give(e.select(done, number(TAKEN), number(HELD)))
+    with e.when(e.opposite(at_hand)):
+        e.give(number(ELSEWHERE))
+    with e.when(e.compare("ne", e.load(cell, I32, align=1), free)):
         e.give(number(HELD))
-    e.give(e.select(e.support("store32", address, number(1)), number(TAKEN), number(INVALID)))
+    e.store(taken, cell, align=1)
+    e.give(number(TAKEN))
 
 
 def _lock(e: Linked, address: Value) -> None:
@@ -88,6 +81,9 @@ def _lock(e: Linked, address: Value) -> None:
     e.store(number(0), rounds)
     with e.repeat():
         outcome = e.call("try_lock", _TRY, [e.context, address])
+        with e.when(e.compare("eq", outcome, number(ELSEWHERE))):
+            done = e.part(e.in_python("spinlock_lock", address), 1, I1)
+            e.give(e.select(done, number(TAKEN), number(FAILED)))
         with e.when(e.compare("ne", outcome, number(HELD))):
             e.give(outcome)
         with e.when(e.compare("ule", e.load(left), number(1))):
@@ -115,17 +111,30 @@ def _wait(e: Linked) -> None:
 
 def _unlock(e: Linked, address: Value) -> None:
     """Release a lock; whether it can be written."""
-    cell, is_atomic = _atomic_cell(e, address, 4)
+    cell, at_hand, is_atomic = _cell(e, address, 4)
     with e.when(is_atomic):
         e.release(Value(I32, "0"), cell)
         e.give(YES)
-    e.give(e.support("store32", address, number(0)))
+    with e.when(at_hand):
+        e.store(Value(I32, "0"), cell, align=1)
+        e.give(YES)
+    e.give(e.part(e.in_python("spinlock_unlock", address), 1, I1))
 
 
 ATOMICS: dict[str, Callable[..., None]] = {
-    "exchange": _changing("xchg", lambda e, old, value: value),
-    "add": _changing("add", lambda e, old, value: e.op("add", old, value)),
-    "compare_exchange": _compare_exchange,
+    "exchange": _changing(
+        "interlocked_exchange", lambda e, cell, value: e.atomic("xchg", cell, value), lambda e, old, value: value
+    ),
+    "add": _changing(
+        "interlocked_exchange_add",
+        lambda e, cell, value: e.atomic("add", cell, value),
+        lambda e, old, value: e.op("add", old, value),
+    ),
+    "compare_exchange": _changing(
+        "interlocked_compare_exchange",
+        lambda e, cell, value, expected: e.part(e.exchange_if_equal(cell, expected, value), 0),
+        lambda e, old, value, expected: e.select(e.compare("eq", old, expected), value, old),
+    ),
     "lock": _lock,
     "unlock": _unlock,
 }

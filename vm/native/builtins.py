@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from vm.facts.builtins import BUILTIN_INDEX
-from vm.native.atomics import HELD, INVALID
+from vm.native.atomics import FAILED, HELD
 from vm.native.body import Body
 from vm.native.emitter import I1, Value, number
 from vm.native.texts import TEXT_FUNCTIONS
@@ -28,16 +28,9 @@ def _edit(bits: int) -> Callable[[Body, Value, Value], Value]:
     return lambda f, address, value: f.widened(f.support(f"store{bits}", address, value))
 
 
-def _old_value(name: str) -> Callable[..., Value]:
-    def lower(f: Body, address: Value, *arguments: Value) -> Value:
-        return f.got(f.support(name, address, *arguments), "invalid_address", address, number(8))
-
-    return lower
-
-
 def _new_value(change: int) -> Callable[[Body, Value], Value]:
     def lower(f: Body, address: Value) -> Value:
-        return f.op("add", _old_value("add")(f, address, number(change)), number(change))
+        return f.op("add", f.got(f.support("add", address, number(change))), number(change))
 
     return lower
 
@@ -45,12 +38,12 @@ def _new_value(change: int) -> Callable[[Body, Value], Value]:
 def _lock(f: Body, address: Value) -> Value:
     outcome = f.support("lock", address)
     f.stop_if(f.compare("eq", outcome, number(HELD)), "deadlock", address)
-    f.stop_if(f.compare("eq", outcome, number(INVALID)), "invalid_address", address, number(4))
+    f.stop_if(f.compare("eq", outcome, number(FAILED)), "raised")
     return number(0)
 
 
 def _unlock(f: Body, address: Value) -> Value:
-    f.stop_unless(f.support("unlock", address), "invalid_address", address, number(4))
+    f.stop_unless(f.support("unlock", address), "raised")
     return number(0)
 
 
@@ -83,9 +76,9 @@ NATIVE: dict[str, Callable[..., Value]] = {
     "event_sc": _short_circuit,
     "interlocked_increment": _new_value(1),
     "interlocked_decrement": _new_value((1 << 64) - 1),
-    "interlocked_exchange": _old_value("exchange"),
-    "interlocked_exchange_add": _old_value("add"),
-    "interlocked_compare_exchange": _old_value("compare_exchange"),
+    "interlocked_exchange": _supported("exchange"),
+    "interlocked_exchange_add": _supported("add"),
+    "interlocked_compare_exchange": _supported("compare_exchange"),
     "spinlock_lock": _lock,
     "spinlock_lock_custom_wait": lambda f, address, most: _lock(f, address),
     "spinlock_unlock": _unlock,

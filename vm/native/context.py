@@ -23,7 +23,6 @@ class Context(ctypes.Structure):
     call_site: U64  # the CALL under way, as a site without reason; a function that cannot be entered stops there
     site: U64  # where and why a run stopped, see vm.native.faults; valid when `run` returned 1
     fault_values: Annotated[Cells, 2]
-    last_region: U64  # the guest region of the last access, a guess
     # Limits
     max_steps: U64
     max_call_depth: U64

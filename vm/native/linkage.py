@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Sequence
 
-from vm.native.access import DirectAccess, RegionRow
+from vm.facts.builtins import BUILTIN_INDEX
+from vm.native.access import DirectAccess
 from vm.native.context import Context, RingHeader
 from vm.native.emitter import (
     I1,
@@ -68,7 +69,7 @@ def symbol(name: str) -> str:
 
 _ADDRESSES: dict[type[ctypes.Structure], dict[str, bool]] = {
     structure: {name: kind == "address" for name, kind in table(structure).items()}
-    for structure in (Context, DirectAccess, RegionRow, RingHeader)
+    for structure in (Context, DirectAccess, RingHeader)
 }
 
 
@@ -115,6 +116,13 @@ class Linked(Emitter):
         every = [self.setting("handle"), *arguments]
         answer = self.call(target.text, Signature(I32, tuple(argument.type for argument in every)), every)
         return self.compare("ne", answer, Value(I32, "0"))
+
+    def in_python(self, name: str, *arguments: Value) -> Value:
+        """Have Python carry out a built-in function, in one step; its result, or none where it raised."""
+        given = self.cell("given", len(arguments))
+        for place, argument in enumerate(arguments):
+            self.store(argument, self.at(given, CELL * place))
+        return self.support("builtin", number(BUILTIN_INDEX[name]), given)
 
     def fill_zero(self, start: Value, size: Value) -> None:
         """Set host memory to 0."""

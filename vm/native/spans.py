@@ -1,12 +1,14 @@
 """Where the bytes of an address lie in the host's memory: the one look-up of compiled code, for every kind of access.
 
-Script memory and the regions that the host lists are at hand; everything else is for Python.
+Script memory and the pages that have memory are at hand; everything else is for Python.
 """
 
 from __future__ import annotations
 
-from vm.native.access import READABLE, DirectAccess, RegionRow
-from vm.native.emitter import I64, NULL, POINTER, Module, Signature, Value, number
+from vm.facts.paging import FRAME_MASK, INDEX_BITS, LEVELS, PAGE_BITS
+from vm.host import PAGE
+from vm.native.access import READABLE, DirectAccess
+from vm.native.emitter import I64, NULL, POINTER, Block, Module, Signature, Value, number
 from vm.native.layout import CELL
 from vm.native.linkage import Linked
 from vm.script_memory import GLOBALS_BASE, LITERALS_BASE, STACK_BASE
@@ -17,37 +19,33 @@ NOWHERE = (NULL, number(0))
 _REGION_SHIFT = 60
 _OFFSET_MASK = (1 << _REGION_SHIFT) - 1
 _SCRIPT_REGIONS = [base >> _REGION_SHIFT for base in (GLOBALS_BASE, LITERALS_BASE, STACK_BASE)]
-_ROW = 4 * CELL
-_SIGNATURE = Signature(SPAN, (POINTER, I64, I64))
+_TABLE_BYTES = 1 << INDEX_BITS + PAGE_BITS  # that a table of the last level is about
+_SIGN_BITS = 64 - LEVELS * INDEX_BITS - PAGE_BITS  # of a canonical address, which say nothing
+_SIGNATURE = Signature(SPAN, (POINTER, I64, I64, I64))
 
 
 def define_spans(module: Module) -> None:
     """Define the look-up in a module."""
-    for name, body in (("guest_span", _guest_span), ("span", _span)):
-        e = Linked(module, name, _SIGNATURE, internal=True)
-        body(e, *e.parameters[1:])
+    _span(Linked(module, "span", _SIGNATURE, internal=True))
 
 
-def span(e: Linked, address: Value, access: int) -> tuple[Value, Value]:
-    """The host address of the first byte, and how many bytes allow this access: one region's, not what follows it."""
-    found = e.call("span", _SIGNATURE, [e.context, address, number(access)])
+def span(e: Linked, address: Value, wanted: Value, access: int) -> tuple[Value, Value]:
+    """The host address of the first byte, and how many bytes allow this access, as far as `wanted` (1 or more) go.
+
+    Only bytes that lie in a row: what follows another region of script memory, or pages that lie elsewhere, does not.
+    """
+    found = e.call("span", _SIGNATURE, [e.context, address, wanted, number(access)])
     return e.part(found, 0, POINTER), e.part(found, 1)
 
 
 def host_address(e: Linked, address: Value, size: Value, access: int) -> tuple[Value, Value]:
     """The host address of `size` (1 or more) bytes that allow this access, and whether there is one."""
-    host, room = span(e, address, access)
+    host, room = span(e, address, size, access)
     return host, e.compare("ule", size, room)
 
 
-def is_guest(e: Linked, address: Value) -> Value:
-    """Whether an address is not one of script memory."""
-    region = e.op("lshr", address, number(_REGION_SHIFT))
-    first, last = min(_SCRIPT_REGIONS), max(_SCRIPT_REGIONS)
-    return e.compare("ugt", e.op("sub", region, number(first)), number(last - first))
-
-
-def _span(e: Linked, address: Value, access: Value) -> None:
+def _span(e: Linked) -> None:
+    address, _, access = e.parameters[1:]
     globals_, literals, stack, guest = map(e.new_block, ("globals", "literals", "stack", "guest"))
     offset = e.op("and", address, number(_OFFSET_MASK))
     regions = dict(zip(_SCRIPT_REGIONS, (globals_, literals, stack), strict=True))
@@ -62,7 +60,7 @@ def _span(e: Linked, address: Value, access: Value) -> None:
     e.block = stack
     _give_rest(e, e.setting("stack"), offset, e.state("top"))
     e.block = guest
-    e.give(e.call("guest_span", _SIGNATURE, e.parameters))
+    _give_pages(e, address)
 
 
 def _give_rest(e: Linked, start: Value, offset: Value, size: Value) -> None:
@@ -72,47 +70,54 @@ def _give_rest(e: Linked, start: Value, offset: Value, size: Value) -> None:
     e.give(e.select(inside, host, NULL), e.select(inside, room, number(0)))
 
 
-def _guest_span(e: Linked, address: Value, access: Value) -> None:
-    """The same in the host's region table: the region of the last access, or a binary search for another one."""
-    direct = e.setting("direct")
-    count, rows = e.field(DirectAccess, "region_count", direct), e.field(DirectAccess, "regions", direct)
-    guess = e.state("last_region")
-    with e.when(e.compare("ult", guess, count)):
-        _answer_from_row(e, rows, guess)
-    entry, search, step, found = e.block, *map(e.new_block, ("search", "step", "found"))
-    e.jump(search)
-
-    # Rows below `low` start at or below the address, rows from `high` on start above it.
-    e.block = search
-    low, high = e.phi(I64), e.phi(I64)
-    low.add(number(0), entry)
-    high.add(count, entry)
-    e.branch(e.compare("ult", low.value, high.value), step, found)
-    e.block = step
-    middle = e.op("lshr", e.op("add", low.value, high.value), number(1))
-    below = e.compare("ule", e.field(RegionRow, "first", _row(e, rows, middle)), address)
-    low.add(e.select(below, e.op("add", middle, number(1)), low.value), step)
-    high.add(e.select(below, high.value, middle), step)
-    e.jump(search)
-
-    e.block = found
-    with e.when(e.compare("ne", low.value, number(0))):
-        _answer_from_row(e, rows, e.op("sub", low.value, number(1)))
-    e.give(*NOWHERE)
+def _give_pages(e: Linked, address: Value) -> None:
+    """Return what lies there in the guest's pages or, where these have nothing, in the debugger's."""
+    signs, direct, first, second = number(_SIGN_BITS), e.setting("direct"), e.cell("first"), e.cell("second")
+    with e.when(e.compare("ne", e.op("ashr", e.op("shl", address, signs), signs), address)):
+        e.give(*NOWHERE)
+    e.store(e.field(DirectAccess, "table", direct), first)
+    e.store(e.field(DirectAccess, "debugger_table", direct), second)
+    with e.repeat():
+        missing = e.new_block("missing")
+        _give_pages_of(e, e.load(first, POINTER), missing)
+        e.block = missing
+        other = e.load(second, POINTER)
+        with e.when(e.compare("eq", other, NULL)):
+            e.give(*NOWHERE)
+        e.store(other, first)
+        e.store(NULL, second)
 
 
-def _row(e: Linked, rows: Value, index: Value) -> Value:
-    return e.at(rows, e.op("mul", index, number(_ROW)))
+def _give_pages_of(e: Linked, table: Value, missing: Block) -> None:
+    """Return what lies there in the pages of one table."""
+    address, wanted, access = e.parameters[1:]
+
+    def require(flag: Value) -> None:
+        found = e.new_block("found")
+        e.branch(flag, found, missing)
+        e.block = found
+
+    for level in reversed(range(LEVELS)):
+        require(e.compare("ne", table, NULL))
+        row = _row(e, table, address, level)
+        table = e.load(row, POINTER) if level else table
+    word = e.load(row)
+    require(e.compare("eq", e.op("and", word, access), access))
+    place, offset = e.op("and", word, number(FRAME_MASK)), e.op("and", address, number(PAGE - 1))
+    host, cell = e.at(e.field(DirectAccess, "memory", e.setting("direct")), e.op("or", place, offset)), e.cell("room")
+    e.store(e.op("sub", number(PAGE), offset), cell)
+    with e.repeat() as done:  # the pages that follow in this table
+        room = e.load(cell)
+        done(e.compare("uge", room, wanted))
+        behind = e.op("add", address, room)
+        done(e.compare("eq", e.op("and", behind, number(_TABLE_BYTES - 1)), number(0)))
+        following = e.op("and", e.load(_row(e, table, behind, 0)), e.op("or", access, number(FRAME_MASK)))
+        done(e.compare("ne", following, e.op("or", e.op("add", place, e.op("add", offset, room)), access)))
+        e.store(e.op("add", room, number(PAGE)), cell)
+    e.give(host, e.load(cell))
 
 
-def _answer_from_row(e: Linked, rows: Value, index: Value) -> None:
-    """Return the span if it starts in this row and the row allows the access."""
-    _, address, access = e.parameters
-    row = _row(e, rows, index)
-    first, last = e.field(RegionRow, "first", row), e.field(RegionRow, "last", row)
-    inside = e.op("and", e.compare("uge", address, first), e.compare("ule", address, last))
-    granted = e.op("and", e.field(RegionRow, "permissions", row), access)
-    with e.when(e.op("and", inside, e.compare("eq", granted, access))):
-        e.set_state("last_region", index)
-        host = e.at(e.field(RegionRow, "host", row), e.op("sub", address, first))
-        e.give(host, e.op("add", e.op("sub", last, address), number(1)))
+def _row(e: Linked, table: Value, address: Value, level: int) -> Value:
+    """Where the word for an address stands in a table, `level` above the last one."""
+    shifted = e.op("lshr", address, number(PAGE_BITS + INDEX_BITS * level))
+    return e.at(table, e.op("mul", e.op("and", shifted, number((1 << INDEX_BITS) - 1)), number(CELL)))

@@ -8,23 +8,20 @@ fail, leaves no trace here: Python does it again from the start, and answers as 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 
-from vm.facts.builtins import BUILTIN_INDEX
 from vm.host import PAGE
 from vm.library import MINUS_ONE
 from vm.native.access import READABLE, WRITABLE
 from vm.native.emitter import I1, I32, I64, NO, NULL, POINTER, YES, Module, Signature, Value, number
-from vm.native.layout import CELL
 from vm.native.linkage import MAYBE, Linked
-from vm.native.spans import NOWHERE, SPAN, host_address, is_guest, span
+from vm.native.spans import NOWHERE, host_address, span
 
 UNITS = (1, 2)  # bytes of a unit of narrow and wide text
 _MOST_UNITS = 1 << 62  # no run reads as many
 _NOTHING = (number(0), NO)
 
-_TEXT = Signature(SPAN, (POINTER, I64, I64))
+_TEXT = Signature(MAYBE, (POINTER, I64, I64, POINTER, I64))
 _COMPARE = Signature(MAYBE, (POINTER, I64, I64, I64))
 _MOVE = Signature(I1, (POINTER, I64, I64, I64))
 _FIND_BYTE = Signature(POINTER, (POINTER, I32, I64))
@@ -47,20 +44,6 @@ def define_texts(module: Module) -> None:
 # --- pieces -----------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Sequence:
-    """Units from an address on: where they lie, and how many bytes of them."""
-
-    address: Value
-    host: Value
-    room: Value
-    is_guest: Value
-
-    @classmethod
-    def at(cls, e: Linked, address: Value) -> _Sequence:
-        return cls(address, *span(e, address, READABLE), is_guest(e, address))
-
-
 def _all(e: Linked, flags: Iterable[Value]) -> Value:
     whole = YES
     for flag in flags:
@@ -73,30 +56,26 @@ def _least(e: Linked, x: Value, y: Value) -> Value:
 
 
 def _piece(
-    e: Linked, sequences: tuple[_Sequence, ...], offset: Value, unit: int, most: Value, give_up: Callable[[], None]
-) -> Value:
-    """The bytes of the next piece of sequences that are read alike, charged. Gives up where they are not at hand.
+    e: Linked, addresses: Iterable[Value], unit: int, most: Value, give_up: Callable[[], None]
+) -> tuple[Value, list[Value]]:
+    """The bytes of the next piece of sequences that are read alike, charged, and where they lie; gives up if nowhere.
 
     A piece ends with the page of each sequence and has at most `most` bytes; it is one unit where that leaves none, and
     where script memory ends earlier (`vm.memory.Memory.chunks`, `vm.library._step`).
     """
-    size = most
-    for row in sequences:
-        in_page = e.op("and", e.op("add", row.address, offset), number(PAGE - 1))
-        size = _least(e, size, e.op("sub", number(PAGE), in_page))
+    addresses, size = tuple(addresses), most
+    for address in addresses:
+        size = _least(e, size, e.op("sub", number(PAGE), e.op("and", address, number(PAGE - 1))))
     size = e.op("and", size, number(-unit))
     size = e.select(e.compare("eq", size, number(0)), number(unit), size)
-    rooms = [e.op("sub", row.room, offset) for row in sequences]
-    fits = [e.compare("ule", size, room) for room in rooms]
-    size = e.select(_all(e, fits), size, number(unit))
-    # The host may know what follows the region of a guest address.
-    known = [e.op("or", fit, e.opposite(row.is_guest)) for fit, row in zip(fits, sequences, strict=True)]
-    at_hand = _all(e, (*known, *(e.compare("ule", size, room) for room in rooms)))
+    spans = [span(e, address, size, READABLE) for address in addresses]
+    size = e.select(_all(e, (e.compare("ule", size, room) for _, room in spans)), size, number(unit))
     left = e.state("bulk_left")
-    with e.when(e.opposite(e.op("and", at_hand, e.compare("ule", size, left)))):
+    at_hand = _all(e, (e.compare("ule", size, room) for room in (*(room for _, room in spans), left)))
+    with e.when(e.opposite(at_hand)):
         give_up()
     e.set_state("bulk_left", e.op("sub", left, size))
-    return size
+    return size, [host for host, _ in spans]
 
 
 def _undo(e: Linked, *answer: Value) -> Callable[[], None]:
@@ -113,18 +92,24 @@ def _undo(e: Linked, *answer: Value) -> Callable[[], None]:
 # --- the length of a text ---------------------------------------------------------------------------------------------
 
 
-def _text(unit: int, e: Linked, address: Value, most: Value) -> None:
-    """Where a text lies and its bytes, as `vm.memory.Memory.text` finds them: at most `most` (1 or more) units."""
-    give_up, text = _undo(e, *NOWHERE), _Sequence.at(e, address)
-    end, cell = e.op("mul", most, number(unit)), e.cell("offset")
+def _text(unit: int, e: Linked, address: Value, most: Value, to: Value, limit: Value) -> None:
+    """The bytes of a text, as `vm.memory.Memory.text` finds it: at most `most` (1 or more) units.
+
+    They are copied to the host address `to` if it is not null; more than `limit` are not, which is giving up.
+    """
+    give_up, end, cell = _undo(e, *_NOTHING), e.op("mul", most, number(unit)), e.cell("offset")
     e.store(number(0), cell)
     with e.repeat():
         offset = e.load(cell)
-        size = _piece(e, (text,), offset, unit, number(PAGE), give_up)
-        within = _least(e, size, e.op("sub", end, offset))
-        found = e.op("add", offset, _find_zero(e, unit, e.at(text.host, offset), within))
-        with e.when(e.op("or", e.compare("ult", found, e.op("add", offset, size)), e.compare("eq", found, end))):
-            e.give(text.host, found)
+        size, (host,) = _piece(e, [e.op("add", address, offset)], unit, number(PAGE), give_up)
+        length = _find_zero(e, unit, host, _least(e, size, e.op("sub", end, offset)))
+        found = e.op("add", offset, length)
+        with e.when(e.compare("ne", to, NULL)):
+            with e.when(e.compare("ugt", found, limit)):
+                give_up()
+            e.move(e.at(to, offset), host, length)
+        with e.when(e.op("or", e.compare("ult", length, size), e.compare("eq", found, end))):
+            e.give(found, YES)
         e.store(found, cell)
 
 
@@ -150,22 +135,17 @@ def _unit(e: Linked, unit: int, start: Value, offset: Value) -> Value:
 
 def _length(unit: int, e: Linked, address: Value) -> tuple[Value, Value]:
     """strlen, wcslen."""
-    host, size = _call_text(e, unit, address, e.setting("max_bulk_bytes"))
-    return e.op("udiv", size, number(unit)), e.compare("ne", host, NULL)
+    pair = _call_text(e, unit, address, e.setting("max_bulk_bytes"), *NOWHERE)
+    return e.op("udiv", e.part(pair, 0), number(unit)), e.part(pair, 1, I1)
 
 
-def _call_text(e: Linked, unit: int, address: Value, most: Value) -> tuple[Value, Value]:
-    found = e.call(f"text{unit}", _TEXT, [e.context, address, most])
-    return e.part(found, 0, POINTER), e.part(found, 1)
+def _call_text(e: Linked, unit: int, *arguments: Value) -> Value:
+    return e.call(f"text{unit}", _TEXT, [e.context, *arguments])
 
 
-def copy_text(unit: int, e: Linked, address: Value, most: Value, to: Value, room: Value) -> None:
-    """Copy at most `most` units of a text to a host address; its bytes, unless they are not at hand or over `room`."""
-    host, size = _call_text(e, unit, address, most)
-    with e.when(e.op("or", e.compare("eq", host, NULL), e.compare("ugt", size, room))):
-        e.give(*_NOTHING)
-    e.move(to, host, size)
-    e.give(size, YES)
+def copy_text(unit: int, e: Linked, address: Value, most: Value, to: Value, limit: Value) -> None:
+    """Copy at most `most` units of a text to a host address; its bytes, unless they are not at hand or over `limit`."""
+    e.give(_call_text(e, unit, address, most, to, limit))
 
 
 # --- the order of two sequences ---------------------------------------------------------------------------------------
@@ -176,15 +156,14 @@ def _order(
 ) -> None:
     """The order of two sequences of at most `most` units, as `vm.library._compare` finds it."""
     give_up, left, cell = _undo(e, *_NOTHING), e.cell("left"), e.cell("offset")
-    x, y = _Sequence.at(e, p), _Sequence.at(e, q)
     e.store(e.op("mul", _least(e, most, number(_MOST_UNITS)), number(unit)), left)
     e.store(number(0), cell)
     with e.repeat():
         rest, offset = e.load(left), e.load(cell)
         with e.when(e.compare("eq", rest, number(0))):
             e.give(number(0), YES)
-        size = _piece(e, (x, y), offset, unit, rest, give_up)
-        scan(e, unit, e.at(x.host, offset), e.at(y.host, offset), size)
+        size, (x, y) = _piece(e, (e.op("add", start, offset) for start in (p, q)), unit, rest, give_up)
+        scan(e, unit, x, y, size)
         e.store(e.op("sub", rest, size), left)
         e.store(e.op("add", offset, size), cell)
 
@@ -272,10 +251,6 @@ def or_python(name: str) -> Callable[..., None]:
         value, known = TEXT_FUNCTIONS[name](e, *arguments)
         with e.when(known):
             e.give(value, YES)
-        given, answer = e.cell("given", len(arguments)), e.answer_cell()
-        for place, argument in enumerate(arguments):
-            e.store(argument, e.at(given, CELL * place))
-        done = e.callback("builtin", number(BUILTIN_INDEX[name]), given, answer)
-        e.give(e.load(answer), done)
+        e.give(e.in_python(name, *arguments))
 
     return body

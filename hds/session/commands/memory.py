@@ -159,7 +159,7 @@ def edit(session: Session, command: Command, prepared: Prepared) -> None:
 
 def write(session: Session, process: Process, start: int, data: bytes) -> bool:
     """Write memory of a process, or of the debugger itself."""
-    return process.cpu.write(start, data) or session.machine.write_memory(start, data)
+    return process.cpu.memory.write(start, data) or session.machine.write_memory(start, data)
 
 
 def _values(command: Command, texts: list[str]) -> Iterator[bytes]:
@@ -232,8 +232,8 @@ def _pages(session: Session, process: Process, start: int, end: int) -> Iterator
             at += length
             continue
         yield at, None
-        behind = [region.start for region in process.cpu.memory.regions if region.start > at]
-        at = min(min(behind, default=end), end)
+        behind = process.cpu.memory.overlapping(at, end - at)
+        at = end if behind is None else max(behind.start, at + length)
 
 
 def translate(session: Session, command: Command, prepared: Prepared) -> None:

@@ -57,7 +57,7 @@ def _lines(session: Session, process: Process, slots: Iterable[Slot], every_slot
             yield _call_line(session, process, slot, slot.call)
         elif not every_slot:
             continue
-        elif process.cpu.read(slot.value, 1) is not None:
+        elif process.cpu.memory.read(slot.value, 1) is not None:
             yield f"[$+{slot.offset:03x}]      {slot.value:016x} (addr {_named(session, process, slot.value)})\n"
         else:
             yield f"[$+{slot.offset:03x}]      {slot.value:016x}\n"

@@ -28,7 +28,7 @@ from machine.kernel.linux.open_files import (
 from machine.kernel.linux.paths import Place, find
 from machine.kernel.linux.pipes import InputStream, OutputStream
 from machine.kernel.linux.refused import REFUSED
-from machine.kernel.linux.space import AddressSpace
+from machine.kernel.linux.space import UserSpace
 from machine.kernel.linux.task import NANOSECONDS, Location, Task, ThreadGroup
 from machine.kernel.linux.tree import Tree, World
 from machine.kernel.outcomes import Calls, Result, Wait
@@ -92,7 +92,7 @@ class LinuxKernel(Calls):
         self._started += 1
         identity = initial_stack.Identity(self._world.user, self._world.group, generator.randbytes(16))
         stack = initial_stack.build(start.image, start.arguments, start.environment, identity=identity)
-        process.cpu.write(stack.pointer, stack.data)
+        process.cpu.memory.write(stack.pointer, stack.data)
         set_stack_pointer(process, stack.pointer)
         name = process.name.encode("utf-8", "surrogateescape")
         try:
@@ -105,7 +105,7 @@ class LinuxKernel(Calls):
             raise UnreadableFile(f"cannot show {self._world.root} to the guest: {reason}") from None
         end_of_program = max(area.start + area.size for area in start.image.areas)
         task = Task(
-            process.thread, process.pid, self._tasks, ThreadGroup(), AddressSpace(process.cpu, end_of_program),
+            process.thread, process.pid, self._tasks, ThreadGroup(), UserSpace(process.cpu.memory, end_of_program),
             Futexes(), files, Location(root, root), self._store, self._services.clock, generator, self._limits,
             name[:15], self._world.user, self._world.group,
         )  # fmt: skip

@@ -1,18 +1,13 @@
-"""The address space of one Linux process: where mappings go, how they are cut, and how calls reach the guest's memory.
-
-A mapping is a region of `machine.memory`. A region cannot be cut or get other rights, so an operation on a part of one
-puts copies of its pieces in its place; every piece is charged to the machine's quota as the whole was.
-"""
+"""The address space of a Linux process as its calls see it: where mappings go, and their way to the guest's memory."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.loaders import STACK_SIZE, STACK_TOP
-from machine.memory import PAGE, MapError, Protection, Region, page_ceil, page_floor
-from machine.processor import Cpu
+from machine.memory import PAGE, AddressSpace, Area, MapError, Protection, page_ceil, page_floor
+from vm.facts.paging import FRAME_MASK, PAGE_BITS, READ, WRITE
 
 USER_SPACE = 1 << 47
 LOWEST = 0x1_0000  # mmap_min_addr
@@ -20,55 +15,54 @@ _TOP = STACK_TOP - 0x800_0000  # the first mapping ends here; the way to the sta
 _STACK_BOTTOM = STACK_TOP - STACK_SIZE
 MOST_BYTES = 0x7FFF_F000  # that one call transfers (MAX_RW_COUNT)
 _CHUNK = 4096
-_READ, _WRITE, _EXECUTE = map(int, (Protection.READ, Protection.WRITE, Protection.EXECUTE))  # plain: enums are slow
+_OFFSET = PAGE - 1
 
 HEAP = "[heap]"
 MAPPING = "mapping"
 
 
-class AddressSpace:
+class UserSpace:
     """The memory of one process; `heap_start` is the first page behind the program."""
 
-    def __init__(self, cpu: Cpu, heap_start: int) -> None:
-        self._cpu = cpu
-        self._memory = cpu.memory
+    def __init__(self, memory: AddressSpace, heap_start: int) -> None:
+        self.memory = memory
         self.heap_start = self.heap_end = heap_start
 
     # --- the calls' way to the guest's memory
 
     def load(self, address: int, size: int) -> bytes:
         """`size` bytes that the guest may read. Raises EFAULT."""
-        data = self._readable(address, size)
+        data = self.load_up_to(address, size)
         if len(data) != size:
             raise LinuxError(Errno.EFAULT)
         return data
 
     def load_up_to(self, address: int, size: int) -> bytes:
-        """The readable bytes from `address` on, at most `size` of them."""
-        return self._readable(address, size)
+        """The bytes from `address` on up to the first that the guest may not read, at most `size` of them."""
+        memory = self.memory
+        offset = address & _OFFSET
+        if offset + size <= PAGE and address < USER_SPACE:  # as nearly always
+            word = memory.table.word(address >> PAGE_BITS)
+            if word & READ:
+                place = (word & FRAME_MASK) + offset
+                return memory.physical.buffer[place : place + size]
+        return memory.read_up_to(address, self._allowed_end(address, size, READ) - address)
 
     def load_some(self, address: int, size: int) -> bytes:
         """The readable bytes from `address` on, at most `size` of them. Raises EFAULT when there is none."""
-        data = self._readable(address, size)
+        data = self.load_up_to(address, size)
         if size and not data:
             raise LinuxError(Errno.EFAULT)
         return data
 
     def store(self, address: int, data: bytes) -> None:
         """Write bytes where the guest may write. Raises EFAULT; nothing is written then."""
-        size = len(data)
-        region = self._region_over(address, size, _WRITE)
-        if region is not None and not int(region.protection) & _EXECUTE:
-            offset = address - region.start
-            region.buffer[offset : offset + size] = data
-        elif self._allowed_end(address, size, _WRITE) != address + size or not self._cpu.write(address, data):
+        if self._allowed_end(address, len(data), WRITE) != address + len(data) or not self.memory.write(address, data):
             raise LinuxError(Errno.EFAULT)
 
     def room(self, address: int, size: int) -> int:
         """How many bytes from `address` on can be written, at most `size`."""
-        if self._region_over(address, size, _WRITE) is not None:
-            return size
-        return self._allowed_end(address, size, _WRITE) - address
+        return self._allowed_end(address, size, WRITE) - address
 
     def writable(self, address: int, size: int) -> int:
         """As `room`. Raises EFAULT when there is none."""
@@ -81,7 +75,8 @@ class AddressSpace:
         """The bytes before a zero. Raises EFAULT, and ENAMETOOLONG when they are `longest` or more."""
         result = b""
         while len(result) < longest:
-            chunk = self._readable(address + len(result), min(_CHUNK, longest - len(result)))
+            start = address + len(result)
+            chunk = self.load_up_to(start, min(_CHUNK - start % _CHUNK, longest - len(result)))
             text, zero, _ = chunk.partition(b"\0")
             result += text
             if zero:
@@ -98,29 +93,17 @@ class AddressSpace:
         """Little-endian integers as `struct` has them."""
         self.store(address, struct.pack("<" + layout, *values))
 
-    def _readable(self, address: int, size: int) -> bytes:
-        """The bytes from `address` on up to the first that the guest may not read, at most `size` of them."""
-        region = self._region_over(address, size, _READ)
-        if region is not None:
-            offset = address - region.start
-            return region.buffer[offset : offset + size]
-        return self._memory.read_up_to(address, self._allowed_end(address, size, _READ) - address)
-
-    def _region_over(self, address: int, size: int, right: int) -> Region | None:
-        """The one region that holds all of these bytes and gives the guest this right, as nearly always."""
-        region = self._memory.region_at(address)
-        if region is None or address + size > region.end:
-            return None
-        return region if int(region.protection) & right and address < USER_SPACE else None
-
     def _allowed_end(self, address: int, size: int, right: int) -> int:
         """Where the first byte stands that the guest has no right to, at most `size` behind `address`."""
         end = address
-        while end < address + size:
-            region = self._memory.region_at(end)
-            if region is None or not int(region.protection) & right or end >= USER_SPACE:
+        while end < address + size and end < USER_SPACE:
+            if self.memory.table.word(end >> PAGE_BITS) & right:
+                end = (end | _OFFSET) + 1
+                continue
+            area = self.memory.area_at(end)
+            if area is None or not area.allows(right):
                 break
-            end = region.end
+            end = area.end
         return min(end, address + size)
 
     # --- mappings
@@ -128,72 +111,71 @@ class AddressSpace:
     def map(self, start: int, size: int, protection: Protection, name: str = MAPPING) -> None:
         """Map zeroed pages, which are free. Raises ENOMEM."""
         try:
-            self._cpu.map(start, size, protection, name)
+            self.memory.map(start, size, protection, name)
         except MapError:
             raise LinuxError(Errno.ENOMEM) from None
 
     def free_range(self, size: int, hint: int = 0) -> int:
         """Where `size` bytes are free: at the hint if it is given and free, else as high as possible. Raises ENOMEM."""
         hint = page_floor(hint)
-        if hint >= LOWEST and hint + size <= _STACK_BOTTOM and self._memory.overlapping(hint, size) is None:
+        if hint >= LOWEST and hint + size <= _STACK_BOTTOM and self.memory.overlapping(hint, size) is None:
             return hint
-        end = _TOP
-        for region in reversed(self._memory.regions):
-            if region.start >= end:
-                continue
-            if region.end + size <= end:
-                break
-            end = region.start
-        if end - size < LOWEST:
+        found = self.memory.find_gap(size, LOWEST, _TOP)
+        if found is None:
             raise LinuxError(Errno.ENOMEM)
-        return end - size
+        return found
 
     def unmap(self, start: int, end: int) -> None:
-        """Remove every page of [start, end) that is mapped."""
-        for region in self._user_regions(start, end):
-            self._replace(region, [(region.start, start, region.protection), (end, region.end, region.protection)])
+        """Remove every page of [start, end) that is mapped. Raises ENOMEM where that cuts into too many mappings."""
+        try:
+            self.memory.unmap(start, min(end, USER_SPACE))
+        except MapError:
+            raise LinuxError(Errno.ENOMEM) from None
 
     def protect(self, start: int, end: int, protection: Protection) -> None:
         """Give the pages of [start, end) other rights, up to the first that is not mapped: then raises ENOMEM."""
-        position = start
-        for region in self._user_regions(start, min(end, USER_SPACE)):
-            if region.start > position:
-                break
-            position = region.end
-            if region.protection != protection:
-                old = region.protection
-                self._replace(region, [(region.start, start, old), (start, end, protection), (end, region.end, old)])
+        position = self._mapped_end(start, end)
+        try:
+            self.memory.protect(start, position, protection)
+        except MapError:
+            raise LinuxError(Errno.ENOMEM) from None
         if position < end:
             raise LinuxError(Errno.ENOMEM)
 
     def is_mapped(self, start: int, end: int) -> bool:
         """Whether every page of [start, end) is mapped."""
+        return self._mapped_end(start, end) >= end
+
+    def _mapped_end(self, start: int, end: int) -> int:
+        """Where the first page of [start, end) stands that is not mapped, or `end`."""
         position = start
-        for region in self._user_regions(start, min(end, USER_SPACE)):
-            if region.start > position:
-                return False
-            position = region.end
-        return position >= end
+        for area in self._areas(start, end):
+            if area.start > position:
+                break
+            position = area.end
+        return min(max(position, start), end)
 
     def is_uniform(self, start: int, end: int) -> bool:
         """Whether every page of [start, end) is mapped, with the same rights and of one kind: one mapping on Linux."""
-        kinds = {(region.protection, region.name) for region in self._user_regions(start, end)}
+        kinds = {(area.protection, area.name) for area in self._areas(start, end)}
         return len(kinds) == 1 and self.is_mapped(start, end)
 
     def clear(self, start: int, end: int) -> None:
-        """Fill the pages of [start, end) that are mapped with zeros."""
-        for region in self._user_regions(start, min(end, USER_SPACE)):
-            begin, stop = max(start, region.start), min(end, region.end)
-            self._cpu.write(begin, bytes(stop - begin))
+        """Let the pages of [start, end) that are mapped be zero again."""
+        self.memory.discard(start, min(end, USER_SPACE))
 
     def move(self, start: int, size: int, target: int, new_size: int) -> None:
-        """Map [target, target + new_size) with the content and the rights of [start, start + size), which goes."""
-        region = self._memory.region_at(start)
-        assert region is not None
-        content = self._memory.read_up_to(start, min(size, new_size))
-        self.map(target, new_size, region.protection, region.name)
-        self._cpu.write(target, content)
-        self.unmap(start, start + size)
+        """Map [target, target + new_size) with the memory and the rights of [start, start + size), which goes."""
+        area = self.memory.area_at(start)
+        assert area is not None
+        kept = min(size, new_size)
+        self.unmap(start + kept, start + size)
+        try:
+            self.memory.move(start, kept, target)
+        except MapError:
+            raise LinuxError(Errno.ENOMEM) from None
+        if new_size > kept:
+            self.map(target + kept, new_size - kept, area.protection, area.name)
 
     def set_heap_end(self, end: int) -> int:
         """brk: the end of the heap afterwards, which is the old one when `end` cannot be had."""
@@ -201,7 +183,7 @@ class AddressSpace:
             return self.heap_end
         old, new = page_ceil(self.heap_end), page_ceil(end)
         if new > old:
-            if new > USER_SPACE or self._memory.overlapping(old, new - old) is not None:
+            if new > USER_SPACE or self.memory.overlapping(old, new - old) is not None:
                 return self.heap_end
             try:
                 self.map(old, new - old, Protection.READ | Protection.WRITE, HEAP)
@@ -212,24 +194,9 @@ class AddressSpace:
         self.heap_end = end
         return end
 
-    def _user_regions(self, start: int, end: int) -> Iterator[Region]:
-        """The regions that share a byte with [start, end), by ascending address."""
-        while start < end:
-            region = self._memory.overlapping(start, end - start)
-            if region is None:
-                return
-            yield region
-            start = region.end
-
-    def _replace(self, region: Region, pieces: list[tuple[int, int, Protection]]) -> None:
-        """Put copies of the pieces, each cut to the region, in its place."""
-        cut = [(max(begin, region.start), min(end, region.end), rights) for begin, end, rights in pieces]
-        kept = [(begin, end, rights) for begin, end, rights in cut if begin < end]
-        content = [region.buffer[begin - region.start : end - region.start] for begin, end, _ in kept]
-        self._cpu.unmap(region)
-        for (begin, end, rights), data in zip(kept, content, strict=True):
-            self._cpu.map(begin, end - begin, rights, region.name)
-            self._cpu.write(begin, data)
+    def _areas(self, start: int, end: int) -> list[Area]:
+        """The user's areas that share a byte with [start, end), by ascending address."""
+        return self.memory.areas_within(start, min(end, USER_SPACE))
 
 
 def check_user_range(address: int, size: int) -> None:

@@ -9,7 +9,7 @@ from machine.kernel.linux.futexes import Futexes
 from machine.kernel.linux.memory_files import Store
 from machine.kernel.linux.open_files import DescriptorTable
 from machine.kernel.linux.paths import Place
-from machine.kernel.linux.space import AddressSpace
+from machine.kernel.linux.space import UserSpace
 from machine.schedule import Process, Thread, VirtualClock
 from vm.facts.limits import Limits
 
@@ -55,7 +55,7 @@ class Task:
     tid: int  # the process's id for its first thread
     everybody: dict[Thread, Task]  # of the machine
     threads: ThreadGroup
-    space: AddressSpace
+    space: UserSpace
     futexes: Futexes
     files: DescriptorTable
     location: Location

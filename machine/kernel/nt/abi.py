@@ -69,7 +69,7 @@ class NtThread:
 
     def data(self, address: int, size: int) -> bytes:
         """Bytes of the guest. Raises BadPointer."""
-        data = self.process.cpu.read(address, size)
+        data = self.process.cpu.memory.read(address, size)
         if data is None:
             raise BadPointer
         return data
@@ -80,7 +80,7 @@ class NtThread:
 
     def put(self, address: int, data: bytes) -> None:
         """Write bytes of the guest. Raises BadPointer."""
-        if address >= KERNEL_HALF or not self.process.cpu.write(address, data):
+        if address >= KERNEL_HALF or not self.process.cpu.memory.write(address, data):
             raise BadPointer
 
     def put_word(self, address: int, value: int) -> None:

@@ -14,7 +14,7 @@ from machine.kernel import builds
 from machine.kernel.base import Start, map_stack, set_stack_pointer
 from machine.kernel.nt.names import CALL_BY_NAME
 from machine.loaders import STACK_SIZE, STACK_TOP
-from machine.memory import PAGE, Protection, Region
+from machine.memory import PAGE, Area, Protection
 from machine.processor import msr
 from machine.schedule import Process
 from vm.facts.registers import STORAGE_INDEX
@@ -40,7 +40,7 @@ class NtState:
     """Handles (what each stands for) and allocations of one process."""
 
     handles: dict[int, str] = field(default_factory=lambda: dict.fromkeys(STANDARD_HANDLES, "console"))
-    allocations: dict[int, Region] = field(default_factory=dict)
+    allocations: dict[int, Area] = field(default_factory=dict)
     next_handle: int = _FIRST_HANDLE
     next_address: int = _FIRST_ALLOCATION
 
@@ -56,13 +56,13 @@ def prepare(process: Process, start: Start, build: int, processors: int = 1) -> 
     """Map stack and user blocks, and set rsp, rcx (the PEB) and the base of gs."""
     cpu, peb = process.cpu, USER_BLOCKS
     parameters, teb, end = peb + _PARAMETERS, peb + _TEB, peb + _EXIT
-    cpu.map(peb, _EXIT, Protection.READ | Protection.WRITE, "PEB and TEB")
-    cpu.map(end, _SIZE - _EXIT, Protection.READ | Protection.EXECUTE, "thread end")
-    cpu.write(end, _END)
+    cpu.memory.map(peb, _EXIT, Protection.READ | Protection.WRITE, "PEB and TEB")
+    cpu.memory.map(end, _SIZE - _EXIT, Protection.READ | Protection.EXECUTE, "thread end")
+    cpu.memory.write(end, _END)
     process.peb, process.thread.teb = peb, teb
 
     def put(address: int, value: int, size: int = 8) -> None:
-        cpu.write(address, value.to_bytes(size, "little"))
+        cpu.memory.write(address, value.to_bytes(size, "little"))
 
     put(teb + builds.TEB_STACK_BASE, STACK_TOP)
     put(teb + builds.TEB_STACK_LIMIT, STACK_TOP - STACK_SIZE)
@@ -101,5 +101,5 @@ def command_line(arguments: Sequence[str]) -> str:
 def _put_text(process: Process, place: int, address: int, text: str) -> None:
     """Write a UNICODE_STRING and its characters."""
     data = text.encode("utf-16-le", "replace")[: _LONGEST_TEXT - 2]
-    process.cpu.write(address, data + b"\0\0")
-    process.cpu.write(place, struct.pack("<HHIQ", len(data), len(data) + 2, 0, address))
+    process.cpu.memory.write(address, data + b"\0\0")
+    process.cpu.memory.write(place, struct.pack("<HHIQ", len(data), len(data) + 2, 0, address))

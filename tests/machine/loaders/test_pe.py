@@ -15,7 +15,7 @@ from hds.report.records import Record, Result
 from hds.session.session import Session
 from machine.loaders import pe
 from machine.loaders.image import Area, Image, LoadError
-from machine.memory.guest_memory import Protection
+from machine.memory import Protection
 from machine.root.assembler import assemble
 
 BASE, TEXT = 0x1_4000_0000, 0x1000

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 from machine_guests import CODE, DATA, cpu_with, get_register, set_register
 
-from machine.memory.guest_memory import GuestMemory, Protection, Quota
+from machine.memory import AddressSpace, PhysicalMemory, Protection
 from machine.processor import block_hook, cpu as cpu_module
 from machine.processor.block_counter import _MOST_BLOCKS, GRAIN, HOMES, PROBES, BlockCounter
 from machine.processor.cpu import Cpu, StopKind
@@ -67,7 +67,7 @@ def test_changed_code_is_counted_anew() -> None:
     cpu, end = cpu_with("again: inc rax; inc rax; nop; nop; jmp done; done: nop")
     cpu.run(CODE, end, 100)
     before = cpu.executed
-    cpu.write(CODE + 6, b"\x66\x90")  # two NOPs become one
+    cpu.memory.write(CODE + 6, b"\x66\x90")  # two NOPs become one
     cpu.run(CODE, end, 100)
     assert (before, cpu.executed - before) == (6, 5)
 
@@ -75,14 +75,16 @@ def test_changed_code_is_counted_anew() -> None:
 @pytest.mark.usefixtures("counting")
 def test_more_blocks_with_one_home_than_have_a_place_there_are_counted_exactly() -> None:
     blocks, turns = PROBES + 4, 50
-    cpu = Cpu(GuestMemory(Quota(1 << 24)))
+    cpu = Cpu(AddressSpace(PhysicalMemory(1 << 24).guests))
     distance = HOMES * GRAIN
-    cpu.map(CODE, blocks * distance, Protection.ALL, "code")
+    cpu.memory.map(CODE, blocks * distance, Protection.ALL, "code")
     for number in range(blocks - 1):
-        cpu.write(CODE + number * distance, b"\xe9" + (distance - 5).to_bytes(4, "little"))  # jmp to the next one
+        cpu.memory.write(
+            CODE + number * distance, b"\xe9" + (distance - 5).to_bytes(4, "little")
+        )  # jmp to the next one
     last = CODE + (blocks - 1) * distance
     back = (CODE - (last + 9)).to_bytes(4, "little", signed=True)
-    cpu.write(last, b"\x48\xff\xc9\x0f\x85" + back)  # dec rcx; jnz to the first one
+    cpu.memory.write(last, b"\x48\xff\xc9\x0f\x85" + back)  # dec rcx; jnz to the first one
     set_register(cpu, "rcx", turns)
     assert cpu.run(CODE, last + 9, 1 << 20).kind is StopKind.REACHED
     assert cpu.executed == turns * (blocks + 1)
@@ -103,9 +105,9 @@ def test_asking_for_more_blocks_than_the_emulator_keeps_translated_does_no_harm(
         pytest.skip("llvmlite is not installed")
     unit = bytes.fromhex("c6050000000090 90 eb00")  # mov byte ptr [rip], 0x90; nop; jmp to the next one
     times = 30_000
-    cpu = Cpu(GuestMemory(Quota(1 << 24)))
-    cpu.map(CODE, 0x10_0000, Protection.ALL, "code")
-    cpu.write(CODE, unit * times + b"\xf4")
+    cpu = Cpu(AddressSpace(PhysicalMemory(1 << 24).guests))
+    cpu.memory.map(CODE, 0x10_0000, Protection.ALL, "code")
+    cpu.memory.write(CODE, unit * times + b"\xf4")
     assert cpu.run(CODE, 0, 1 << 30).kind is StopKind.HALT
     assert cpu.executed == times * (3 + 1 + 2) + 1
 
@@ -128,7 +130,7 @@ def test_a_block_at_the_end_of_one_run_may_stand_in_the_middle_of_another() -> N
 
 
 def test_more_blocks_than_are_remembered_are_counted_right() -> None:
-    memory = GuestMemory(Quota(1 << 24))
+    memory = AddressSpace(PhysicalMemory(1 << 24).guests)
     memory.map(CODE, 0x10_0000, Protection.ALL, "zeros")  # add [rax], al: two bytes an instruction
     counter = BlockCounter(memory)
     counter.allow(1 << 40)
@@ -145,9 +147,9 @@ def test_any_code_is_counted_alike(code: bytes) -> None:
     for native in (False, True):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(block_hook, "is_compiled", lambda native=native: native)
-            cpu = Cpu(GuestMemory(Quota(1 << 20)))
-            cpu.map(CODE, 0x1000, Protection.ALL, "code")
-            cpu.write(CODE, code)
+            cpu = Cpu(AddressSpace(PhysicalMemory(1 << 20).guests))
+            cpu.memory.map(CODE, 0x1000, Protection.ALL, "code")
+            cpu.memory.write(CODE, code)
             set_register(cpu, "rsp", CODE + 0x800)
             reason = cpu.run(CODE, CODE + len(code), 300)
             ends.append((reason, cpu.executed, cpu.registers.general()))

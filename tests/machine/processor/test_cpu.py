@@ -8,10 +8,11 @@ import pytest
 from machine_guests import CODE, DATA, cpu_with, get_register, set_register
 from unicorn import unicorn_const as uc
 
-from machine.memory.guest_memory import GuestMemory, MapError, Protection, Quota
+from machine.memory import AddressSpace, MapError, PhysicalMemory, Protection, SharedMemory
 from machine.processor import msr
 from machine.processor.binding import Engine
 from machine.processor.cpu import CPU_MODEL, SYSCALL_LENGTH, Cpu, StopKind, StopReason
+from machine.root.assembler import assemble
 from vm.facts.registers import RIP
 
 NOWHERE = 0xFFFF_FFFF_FFFF_FFFF
@@ -96,7 +97,7 @@ def test_a_bad_access_is_named(text: str, address: int, access: str) -> None:
 
 def test_a_write_to_a_read_only_page_is_refused() -> None:
     cpu, end = cpu_with("mov [0x700000], rax")
-    cpu.map(0x70_0000, 0x1000, Protection.READ, "constants")
+    cpu.memory.map(0x70_0000, 0x1000, Protection.READ, "constants")
     assert cpu.run(CODE, end, 10).access == "write"
 
 
@@ -183,8 +184,8 @@ def test_sse_instructions_work() -> None:
 
 def test_kernel_addresses_can_be_mapped() -> None:
     cpu, end = cpu_with("mov rax, 0xfffff80000000008; mov rbx, [rax]")
-    cpu.map(0xFFFF_F800_0000_0000, 0x1000, Protection.READ, "kernel")
-    cpu.write(0xFFFF_F800_0000_0008, b"\x55")
+    cpu.memory.map(0xFFFF_F800_0000_0000, 0x1000, Protection.READ, "kernel")
+    cpu.memory.write(0xFFFF_F800_0000_0008, b"\x55")
     assert cpu.run(CODE, end, 10).kind is StopKind.REACHED
     assert get_register(cpu, "rbx") == 0x55
 
@@ -196,7 +197,7 @@ def test_code_written_by_a_hook_is_what_runs_next() -> None:
     def patch_second_time() -> None:
         count.append(get_register(cpu, "rax"))
         if len(count) == 2:
-            cpu.write(CODE + 6, b"\x09")
+            cpu.memory.write(CODE + 6, b"\x09")
 
     cpu.on_syscall = patch_second_time
     cpu.run(CODE, end, 100)
@@ -232,20 +233,18 @@ def test_every_listed_msr_is_stored(row: msr.Msr) -> None:
 
 
 def test_memory_beyond_the_quota_is_refused() -> None:
-    cpu = Cpu(GuestMemory(Quota(0x2000)))
-    cpu.map(0x1000, 0x2000, Protection.ALL, "all there is")
     with pytest.raises(MapError, match="max_guest_memory"):
-        cpu.map(0x8000, 0x1000, Protection.ALL, "more")
+        Cpu(AddressSpace(PhysicalMemory(0x2000).guests)).memory.map(0x8000, 0x3000, Protection.ALL, "more")
 
 
 def test_unmapped_memory_can_be_mapped_again() -> None:
     cpu, _ = cpu_with("nop")
-    region = cpu.map(0x70_0000, 0x1000, Protection.ALL, "once")
-    cpu.write(0x70_0000, b"x")
-    cpu.unmap(region)
-    assert cpu.read(0x70_0000, 1) is None
-    cpu.map(0x70_0000, 0x1000, Protection.ALL, "twice")
-    assert cpu.read(0x70_0000, 1) == b"\0"
+    cpu.memory.map(0x70_0000, 0x1000, Protection.ALL, "once")
+    cpu.memory.write(0x70_0000, b"x")
+    cpu.memory.unmap(0x70_0000, 0x70_1000)
+    assert cpu.memory.read(0x70_0000, 1) is None
+    cpu.memory.map(0x70_0000, 0x1000, Protection.ALL, "twice")
+    assert cpu.memory.read(0x70_0000, 1) == b"\0"
 
 
 def test_private_names_of_the_binding_are_there() -> None:
@@ -264,7 +263,7 @@ def test_hooks_outlive_a_garbage_collection() -> None:
 
 def test_nothing_can_be_written_to_code() -> None:
     cpu, _ = cpu_with("nop")
-    assert cpu.write(CODE, b"")
+    assert cpu.memory.write(CODE, b"")
 
 
 # --- hooks of addresses
@@ -298,7 +297,7 @@ def test_a_loop_of_one_instruction_calls_its_hook_each_time() -> None:
 
 
 def patch(cpu: Cpu, address: int, code: bytes) -> None:
-    assert cpu.write(address, code)
+    assert cpu.memory.write(address, code)
 
 
 def test_code_patched_in_its_own_block_by_a_hook_is_what_runs_next() -> None:
@@ -314,7 +313,7 @@ def test_every_hook_of_an_address_is_called_once_when_one_has_the_instruction_be
 
     def change_code(name: str) -> None:
         calls.append(name)
-        cpu.write(CODE + 1, b"\x90")
+        cpu.memory.write(CODE + 1, b"\x90")
 
     cpu.hook_address(CODE + 1, lambda: calls.append("first"))
     cpu.hook_address(CODE + 1, lambda: change_code("second"))
@@ -372,16 +371,20 @@ def test_an_exception_in_a_hook_of_an_address_is_raised_by_run() -> None:
     assert get_register(cpu, "rax") == 0
 
 
-def test_a_shared_region_is_seen_by_two_cpus() -> None:
-    owner = GuestMemory(Quota(0x1000))
-    region = owner.map(0x70_0000, 0x1000, Protection.READ | Protection.WRITE, "shared")
-    first, end = cpu_with("mov byte ptr [0x700000], 5")
-    second, other_end = cpu_with("mov al, [0x700000]")
-    for cpu in (first, second):
-        cpu.map_shared(region)
-    first.run(CODE, end, 10)
-    second.run(CODE, other_end, 10)
+def test_shared_memory_is_seen_by_two_cpus() -> None:
+    source = PhysicalMemory(1 << 20).guests
+    shared = SharedMemory(source)
+    cpus = []
+    for text in ("mov byte ptr [0x700000], 5", "mov al, [0x700000]"):
+        cpu = Cpu(AddressSpace(source))
+        cpu.memory.map(CODE, 0x1000, Protection.ALL, "code")
+        cpu.memory.map(0x70_0000, 0x1000, Protection.READ | Protection.WRITE, "shared", backing=shared)
+        code = assemble(text, address=CODE).code
+        cpu.memory.write(CODE, code)
+        cpu.run(CODE, CODE + len(code), 10)
+        cpus.append(cpu)
+    first, second = cpus
     assert get_register(second, "rax") == 5
-    first.unmap(region)
-    assert first.read(0x70_0000, 1) is None
-    assert second.read(0x70_0000, 1) == b"\x05"
+    first.memory.unmap(0x70_0000, 0x70_1000)
+    assert first.memory.read(0x70_0000, 1) is None
+    assert second.memory.read(0x70_0000, 1) == b"\x05"

@@ -204,7 +204,7 @@ def test_an_operand_that_a_guest_changes_is_another_site() -> None:
 def test_an_instruction_behind_one_that_the_decoder_does_not_know_is_found(before: str) -> None:
     cpu, end, served = looking(before + "nop; nop; nop; nop; cpuid; inc r8; nop")
     at = end - 9
-    cpu.write(at, bytes.fromhex("0f1ac0"))  # a hint that does nothing without MPX
+    cpu.memory.write(at, bytes.fromhex("0f1ac0"))  # a hint that does nothing without MPX
     with mock.patch("capstone.Cs.disasm_lite", _knowing_no_hint(at)):
         assert cpu.run(CODE, end, 100).kind is StopKind.REACHED
     assert len(served.arrivals) == 1

@@ -7,7 +7,7 @@ from machine_guests import CODE, Bench, bench, block, read, say, script, write
 
 from machine.events.definition import BreakAction, CodeAction
 from machine.machine import StopCause
-from machine.memory.guest_memory import Protection
+from machine.memory import Protection
 from machine.root.guest_regs import SIZE
 from vm.facts.limits import Limits
 from vm.facts.registers import GENERAL
@@ -158,8 +158,8 @@ def test_a_block_sees_the_processes_apart() -> None:
     guest = bench("mov rbx, [0x400100]; syscall", cores=2)
     guest.machine.load(b"\x0f\x05", "raw")
     first, second = guest.machine.processes
-    first.cpu.write(CODE + 0x100, b"A")
-    second.cpu.write(CODE + 0x100, b"B")
+    first.cpu.memory.write(CODE + 0x100, b"A")
+    second.cpu.memory.write(CODE + 0x100, b"B")
     guest.on_syscall(CodeAction(block("mov al, [400100]; mov [rcx], al")), say(b"x"), buffer_size=8)
     seen: list[bytes | None] = []
     address = guest.machine.registry.get(0).buffers[0]
@@ -203,12 +203,12 @@ def test_gs_is_the_processor_block_of_the_core() -> None:
 def test_a_block_does_not_see_memory_that_the_guest_has_unmapped() -> None:
     guest = bench("mov ebx, 3; again: syscall; dec ebx; jnz again")
     cpu = guest.machine.processes[0].cpu
-    region = cpu.map(0x70_0000, 0x1000, Protection.READ, "for a while")
+    area = cpu.memory.map(0x70_0000, 0x1000, Protection.READ, "for a while")
     guest.on_syscall(CodeAction(block("mov rax, [700000]")))
 
     def unmap_at_the_second(host: Host) -> None:
         if read(host, "rbx") == 2:
-            cpu.unmap(region)
+            cpu.memory.unmap(area.start, area.end)
 
     guest.on_syscall(script(unmap_at_the_second))
     summary = guest.machine.run()

@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from direct_guest import RAX, Guest, run
+from direct_guest import BOTH, RAX, Guest, run
 from native_cases import script
 
 from vm.engine import FaultKind, Loaded, RunResult
@@ -25,7 +25,7 @@ CALLS = (
     "interlocked_compare_exchange(@rax, 9, 1)",
 )  # fmt: skip
 LOCKS = ("spinlock_lock(@rax)", "spinlock_lock_custom_wait(@rax, 5)", "spinlock_unlock(@rax)")
-LAYOUT = ((0x1000, 0x1000, 3), (0x2000, 0x1000, 3), (0x4000, 0x1000, READABLE))
+LAYOUT = ((0x1000, 0x1000, BOTH), (0x2000, 0x1000, BOTH), (0x4000, 0x1000, READABLE))
 # Aligned, misaligned, across two regions, at the end of what is mapped, read-only in place, nowhere, read-only.
 ADDRESSES = (0x1000, 0x1FF8, 0x1FFC, 0x1001, 0x1FFD, 0x2FFC, 0x2FFD, 0x4000, 0, 0x3000, 2**61, 2**64 - 8)
 
@@ -52,6 +52,26 @@ def test_cells_at_hand_need_no_python() -> None:
     guest.direct.registers[RAX] = 0x1001  # misaligned cells too
     run("".join(f"{call}; " for call in CALLS) + "ed(@rax, 0); spinlock_lock(@rax); spinlock_unlock(@rax);", guest)
     assert guest.asked == []
+
+
+@pytest.mark.parametrize(
+    ("call", "asked"),
+    [
+        ("interlocked_increment(@rax)", "interlocked_exchange_add"),
+        ("interlocked_exchange(@rax, 7)", "interlocked_exchange"),
+        ("interlocked_compare_exchange(@rax, 9, 0)", "interlocked_compare_exchange"),
+        ("spinlock_lock(@rax)", "spinlock_lock"),
+        ("spinlock_unlock(@rax)", "spinlock_unlock"),
+    ],
+)
+@pytest.mark.parametrize("address", [0x1FFD, 0x4000, 0x5000])
+def test_what_is_done_with_a_cell_that_is_not_at_hand_is_one_step_of_python(
+    call: str, asked: str, address: int
+) -> None:
+    guest = Guest((*LAYOUT, (0x5000, 0x1000, 0)))
+    guest.direct.registers[RAX] = address
+    assert run(f"{call};", guest) is None
+    assert guest.callbacks == {asked: 1}
 
 
 # --- cores at the same time -------------------------------------------------------------------------------------------

@@ -161,7 +161,7 @@ WIDE = ("", "a", "\u00e9t\u00e9", "\u20ac" * 9, "\U0001f600!", "\ud800", "\udc00
 
 
 def guest_with(*texts: tuple[int, bytes]) -> Guest:
-    """Two regions with these texts, whose addresses are in @rax and @rcx."""
+    """Two pages with these texts, whose addresses are in @rax and @rcx."""
     guest = Guest(TWO)
     for register, (address, data) in zip((RAX, RCX), texts, strict=False):
         guest.direct.registers[register] = address
@@ -198,7 +198,7 @@ def test_literals_are_copied() -> None:
 
 @pytest.mark.parametrize("address", [0x1FFF, 0x1FF0, 0x2FF0, 0x2FFF, 0xFFF, 0x3000, 0, 2**64 - 1, 2**63])
 @pytest.mark.parametrize("form", ["%s", "%ws", "%.1s", "%.1ws", "%.40s"])
-def test_texts_at_the_ends_of_regions(address: int, form: str) -> None:
+def test_texts_at_the_ends_of_pages(address: int, form: str) -> None:
     guest = Guest(TWO)
     for buffer in guest.buffers.values():
         ctypes.memset(buffer, 0x41, len(buffer))

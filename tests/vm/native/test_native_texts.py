@@ -5,10 +5,11 @@ from __future__ import annotations
 import ctypes
 
 import pytest
-from direct_guest import RAX, RCX, RDX, TWO, Guest, run
+from direct_guest import BOTH, RAX, RCX, RDX, TWO, Guest, Layout, run
 from hypothesis import given, strategies as st
 
 from vm.facts.limits import Limits
+from vm.native.access import READABLE
 
 pytestmark = pytest.mark.slow
 
@@ -18,13 +19,17 @@ EDGES = (0x1000, 0x1001, 0x1FF0, 0x1FF7, 0x1FFE, 0x1FFF, 0x2000, 0x2FF0, 0x2FFD,
 OUTSIDE = (0, 0xFFF, 0x3000, 2**60 - 1, 2**60, 2**61, 3 * 2**60, 2**64 - 1)
 
 
-def guest_of(data: bytes, start: int = 0x1FF0, layout: tuple[tuple[int, int, int], ...] = TWO) -> Guest:
-    """Two regions with this data, which may cross from one to the other, and 0x41 elsewhere."""
+WHOLE = ((0x1000, 0x2000, BOTH),)  # pages that meet
+
+
+def guest_of(data: bytes, start: int = 0x1FF0, layout: Layout = TWO) -> Guest:
+    """Two pages that do not meet in physical memory, with this data, which may cross, and 0x41 elsewhere."""
     guest = Guest(layout)
     for buffer in guest.buffers.values():
         ctypes.memset(buffer, 0x41, len(buffer))
     for place, byte in enumerate(data, start):
-        guest.buffers[place & ~0xFFF][place & 0xFFF] = byte
+        ((buffer, part),) = guest.memory.pieces(place, 1)
+        buffer[part] = [byte]
     return guest
 
 
@@ -89,7 +94,7 @@ def test_the_length_of_texts_that_end_at_an_edge(name: str, address: int, end: i
 def test_a_text_at_the_end_of_the_address_space() -> None:
     last = 2**64 - 0x1000
     for data, start in ((b"\0", 2**64 - 1), (b"x\0", 2**64 - 2), (b"", last)):
-        guest = guest_of(data, start, ((last, 0x1000, 3),))
+        guest = guest_of(data, start, ((last, 0x1000, BOTH),))
         run("print(strlen(-9)); print(wcslen(-9)); print(wcslen(-8)); print(strcmp(-9, -4));", guest)
 
 
@@ -110,12 +115,12 @@ def test_a_text_in_a_frame() -> None:
         "memcpy(0x1ff8, 0x1000, 0x10);",
     ],
 )
-def test_copies_that_fail_or_cross_regions(text: str) -> None:
+def test_copies_that_fail_or_cross_pages(text: str) -> None:
     run(f"print(1); {text} print(2);", guest_of(b""))
 
 
 def test_a_copy_into_memory_that_is_read_only_in_place() -> None:
-    guest = guest_of(b"", 0, ((0x1000, 0x1000, 1),))
+    guest = guest_of(b"", 0, ((0x1000, 0x1000, READABLE),))
     run("memcpy(0x1000, 0x1800, 8);", guest)
     assert guest.callbacks == {"memcpy": 1}
 
@@ -134,11 +139,26 @@ def test_bulk_work_is_charged_alike(call: str, limit: int) -> None:
 
 @pytest.mark.parametrize("limit", [0x10, 0x800, 0x80F, 0x810, 0x811, 0x1020, 0x2000])
 @pytest.mark.parametrize(
-    "call", ["strlen(0x17f0)", "wcslen(0x17f1)", "strcmp(0x17f0, 0x1100)", "memcmp(0x17f0, 0x17f1, 0x20)"]
+    "call", ["strlen(0x1ff0)", "wcslen(0x1ff1)", "strcmp(0x1ff0, 0x1100)", "memcmp(0x1ff0, 0x1ff1, 0x20)"]
 )
-def test_regions_that_meet_within_a_page(call: str, limit: int) -> None:
-    guest = guest_of(b"", 0, ((0x1000, 0x800, 3), (0x1800, 0x800, 3)))
+@pytest.mark.parametrize("layout", [TWO, WHOLE])
+def test_pages_are_charged_alike_wherever_they_lie(call: str, limit: int, layout: Layout) -> None:
+    guest = guest_of(b"", 0, layout)
     run(f"print(1); print({call}); print(2);", guest, Limits(max_bulk_bytes=limit))
+
+
+@pytest.mark.parametrize("layout", [TWO, WHOLE])
+def test_texts_go_on_in_pages_that_lie_elsewhere(layout: Layout) -> None:
+    guest = guest_of(b"0123456789abcdefghij\0\0\0\0", 0x1FF0, layout)
+    text = 'print(strlen(0x1ff0)); print(wcslen(0x1ff0)); print(strcmp(0x1ff0, "0123456789abcdefghik"));'
+    assert in_place(text + "print(memcmp(0x1ff0, 0x1ff0, 0x800));", guest) == [20, 10, MINUS_ONE, 0]
+
+
+def test_a_unit_of_a_wide_text_in_two_pages_that_do_not_meet() -> None:
+    for layout, callbacks in ((WHOLE, {}), (TWO, {"wcslen": 1})):
+        guest = guest_of(b"a\0b\0\0\0", 0x1FFD, layout)
+        assert run("print(wcslen(0x1ffd));", guest) is None
+        assert (guest.messages, guest.callbacks) == ([b"2\n"], callbacks)
 
 
 @given(

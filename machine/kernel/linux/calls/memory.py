@@ -51,7 +51,7 @@ def mmap(task: Task, address: Address, size: Size, rights: UInt, flags: Flags, f
         raise LinuxError(Errno.EINVAL)
     if fixed and address < LOWEST:
         raise LinuxError(Errno.EPERM)
-    if flags & MAP_FIXED_NOREPLACE and task.process.cpu.memory.overlapping(address, length) is not None:
+    if flags & MAP_FIXED_NOREPLACE and task.space.memory.overlapping(address, length) is not None:
         raise LinuxError(Errno.EEXIST)
     if isinstance(file, RegularFile) and offset > LARGEST_OFFSET:
         raise LinuxError(Errno.EOVERFLOW)
@@ -61,8 +61,9 @@ def mmap(task: Task, address: Address, size: Size, rights: UInt, flags: Flags, f
     else:
         address = task.space.free_range(length, address)
     task.space.map(address, length, protection_of(rights))
-    if content:
-        task.process.cpu.write(address, content)
+    if content and not task.space.memory.write(address, content):
+        task.space.unmap(address, address + length)
+        raise LinuxError(Errno.ENOMEM)
     return address
 
 
@@ -150,7 +151,7 @@ def mremap(task: Task, address: Address, size: Size, new_size: Size, flags: Flag
     if flags & MREMAP_DONTUNMAP and length != new_length:
         raise LinuxError(Errno.EINVAL)
     target = new_address if flags & MREMAP_FIXED else None
-    if address >= USER_SPACE or task.process.cpu.memory.region_at(address) is None:
+    if address >= USER_SPACE or task.space.memory.area_at(address) is None:
         raise LinuxError(Errno.EFAULT)
     if not length:
         raise LinuxError(Errno.EINVAL)
@@ -171,13 +172,14 @@ def mremap(task: Task, address: Address, size: Size, new_size: Size, flags: Flag
 
 
 def _grow_or_move(task: Task, address: int, length: int, new_length: int, flags: int, target: int | None) -> int:
-    memory, space = task.process.cpu.memory, task.space
-    region = memory.region_at(address)
-    assert region is not None
+    space = task.space
+    memory = space.memory
+    area = memory.area_at(address)
+    assert area is not None
     if target is None and not flags & MREMAP_DONTUNMAP:
         more = new_length - length
         if address + new_length <= USER_SPACE and not memory.overlapping(address + length, more):
-            space.map(address + length, more, region.protection, region.name)
+            space.map(address + length, more, area.protection, area.name)
             return address
         if not flags & MREMAP_MAYMOVE:
             raise LinuxError(Errno.ENOMEM)
@@ -187,7 +189,7 @@ def _grow_or_move(task: Task, address: int, length: int, new_length: int, flags:
         space.unmap(target, target + new_length)
     space.move(address, length, target, new_length)
     if flags & MREMAP_DONTUNMAP:
-        space.map(address, length, region.protection, region.name)
+        space.map(address, length, area.protection, area.name)
     return target
 
 

@@ -44,10 +44,10 @@ def _map(thread: NtThread, process: int, base_at: int, size_at: int) -> int:
     cpu, state = thread.process.cpu, thread.state
     start = page_floor(base) if base else state.next_address
     size = page_ceil((base or start) + size) - start
-    region = cpu.memory.region_at(start)
-    if region is None or start + size > region.end:
+    area = cpu.memory.area_at(start)
+    if area is None or start + size > area.end:
         try:
-            state.allocations[start] = cpu.map(start, size, Protection.ALL, "allocation")
+            state.allocations[start] = cpu.memory.map(start, size, Protection.ALL, "allocation", tag=start)
         except MapError:
             overlap = cpu.memory.overlapping(start, size) is not None
             return STATUS_CONFLICTING_ADDRESSES if overlap else STATUS_NO_MEMORY
@@ -62,22 +62,23 @@ def _map(thread: NtThread, process: int, base_at: int, size_at: int) -> int:
 def free(thread: NtThread, process: Handle, base_at: Address, size_at: Address, kind: UInt) -> int:
     """Whole allocations are released; decommitting changes nothing."""
     base = page_floor(thread.word(base_at))
-    region = thread.state.allocations.get(base)
-    if region is None:
+    area = thread.state.allocations.get(base)
+    if area is None:
         return STATUS_MEMORY_NOT_ALLOCATED
     if kind & _RELEASE:
-        thread.process.cpu.unmap(thread.state.allocations.pop(base))
-    thread.put_word(size_at, region.size)
+        del thread.state.allocations[base]
+        thread.process.cpu.memory.unmap(area.start, area.end)
+    thread.put_word(size_at, area.size)
     return STATUS_SUCCESS
 
 
 @call("NtUnmapViewOfSection")
 def unmap_view(thread: NtThread, process: Handle, base: Address) -> int:
     """The view that begins in this page."""
-    region = thread.state.allocations.pop(page_floor(base), None)
-    if region is None:
+    area = thread.state.allocations.pop(page_floor(base), None)
+    if area is None:
         return STATUS_INVALID_PARAMETER
-    thread.process.cpu.unmap(region)
+    thread.process.cpu.memory.unmap(area.start, area.end)
     return STATUS_SUCCESS
 
 
@@ -88,8 +89,8 @@ def protect(
     """The old protection is always PAGE_READWRITE."""
     base, size = thread.word(base_at), thread.word(size_at)
     start = page_floor(base)
-    region = thread.process.cpu.memory.region_at(start)
-    if region is None or base + size > region.end:
+    area = thread.process.cpu.memory.area_at(start)
+    if area is None or base + size > area.end:
         return STATUS_CONFLICTING_ADDRESSES
     thread.put(old_at, struct.pack("<I", _PAGE_READ_WRITE))
     thread.put_word(base_at, start)

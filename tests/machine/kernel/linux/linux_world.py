@@ -9,7 +9,7 @@ from machine.kernel.linux import LinuxKernel, World
 from machine.kernel.linux.names import NUMBERS
 from machine.kernel.linux.open_files import DescriptorTable
 from machine.loaders.image import Area, Image
-from machine.memory.guest_memory import GuestMemory, Protection, Quota
+from machine.memory import AddressSpace, PhysicalMemory, Protection
 from machine.processor.cpu import Cpu
 from machine.schedule.clock import VirtualClock
 from machine.schedule.process import Process
@@ -42,10 +42,10 @@ class Guest:
         services = Services(lambda *written: self.output.append(written), clock, DEFAULT_BUILD.number, limits, world)
         self.clock = clock
         self.kernel = LinuxKernel(services) if kernel is None else kernel
-        self.cpu = Cpu(GuestMemory(Quota(limits.max_guest_memory)))
+        self.cpu = Cpu(AddressSpace(PhysicalMemory(limits.max_guest_memory).guests))
         area = Area(SCRATCH, PAGES * 0x1000, Protection.READ | Protection.WRITE, "program")
         image = Image("linux", SCRATCH, None, (area,), ())
-        self.cpu.map(area.start, area.size, area.protection, area.name)
+        self.cpu.memory.map(area.start, area.size, area.protection, area.name)
         self.process = Process(process_id, "guest", self.cpu, image, 0, objects=None)  # type: ignore[arg-type]
         self.process.begin(process_id + 4, objects=None)  # type: ignore[arg-type]
         self.kernel.new_process(self.process, Start(image, ("guest",), ()))
@@ -58,7 +58,7 @@ class Guest:
             data = given.encode() + b"\0" if isinstance(given, str) else given
             value = place if isinstance(data, bytes) else data
             if isinstance(data, bytes):
-                self.cpu.write(place, data)
+                self.cpu.memory.write(place, data)
                 place += len(data)
             registers.write(STORAGE_INDEX[storage], value)
         self.kernel.system_call(self.process.thread)
@@ -91,6 +91,6 @@ class Guest:
 
     def memory(self, address: int, size: int) -> bytes:
         """Bytes of the guest."""
-        data = self.cpu.read(address, size)
+        data = self.cpu.memory.read(address, size)
         assert data is not None
         return data

@@ -29,7 +29,7 @@ from machine.kernel.linux.errors import Errno
 from machine.kernel.linux.names import NAMES, NUMBERS
 from machine.kernel.linux.refused import REFUSED
 from machine.loaders.initial_stack import STACK_TOP
-from machine.memory.guest_memory import PAGE
+from machine.memory import PAGE
 from vm.facts.limits import DEFAULT_LIMITS
 
 UNMAPPED = 0x5000_0000
@@ -376,7 +376,7 @@ def test_a_walk_can_be_kept_on_its_file_system() -> None:
 def test_only_pages_of_one_mapping_grow_or_move() -> None:
     guest = Guest()
     address = guest.call("mmap", 0, 2 * PAGE, 3, 0x22, -1, 0)
-    guest.cpu.write(address + PAGE, b"two")
+    guest.cpu.memory.write(address + PAGE, b"two")
     guest.call("mprotect", address, PAGE, 1)
     assert guest.call("mremap", address, 2 * PAGE, 64 * PAGE, 1) == -Errno.EFAULT
     guest.call("mprotect", address, PAGE, 3)
@@ -388,10 +388,10 @@ def test_only_pages_of_one_mapping_grow_or_move() -> None:
 def test_mappings_are_placed_cut_and_removed() -> None:
     guest = Guest(stdin=b"text")
     address = guest.call("mmap", 0, 4 * PAGE, 3, 0x22, -1, 0)
-    guest.cpu.write(address, b"first")
-    guest.cpu.write(address + 3 * PAGE, b"last")
+    guest.cpu.memory.write(address, b"first")
+    guest.cpu.memory.write(address + 3 * PAGE, b"last")
     assert guest.call("munmap", address + PAGE, PAGE) == 0
-    assert guest.cpu.read(address + PAGE, 1) is None
+    assert guest.cpu.memory.read(address + PAGE, 1) is None
     assert (guest.memory(address, 5), guest.memory(address + 3 * PAGE, 4)) == (b"first", b"last")
     assert guest.call("mprotect", address + 3 * PAGE, PAGE, 1) == 0
     assert guest.call("read", 0, address + 3 * PAGE, 1) == -Errno.EFAULT
@@ -403,17 +403,17 @@ def test_the_heap_grows_and_shrinks() -> None:
     guest = Guest()
     start = guest.call("brk", 0)
     assert guest.call("brk", start + 100) == start + 100
-    guest.cpu.write(start, b"x" * 100)
+    guest.cpu.memory.write(start, b"x" * 100)
     assert guest.call("brk", start + 0x10_0000) == start + 0x10_0000
     assert guest.memory(start, 3) == b"xxx"
     assert guest.call("brk", start) == start
-    assert guest.cpu.read(start, 1) is None
+    assert guest.cpu.memory.read(start, 1) is None
 
 
 def test_a_moved_mapping_keeps_its_content() -> None:
     guest = Guest()
     _above, address = (guest.call("mmap", 0, PAGE, 3, 0x22, -1, 0) for _ in range(2))
-    guest.cpu.write(address, b"content")
+    guest.cpu.memory.write(address, b"content")
     moved = guest.call("mremap", address, PAGE, 16 * PAGE, 1)
     assert (moved != address, guest.memory(moved, 7)) == (True, b"content")
 
@@ -609,7 +609,7 @@ def test_no_arguments_break_a_call(calls: list[tuple[object, list[int | bytes]]]
     for row, arguments in calls:
         if guest.process.thread.ended:
             break
-        if SCRATCH in {region.start for region in guest.cpu.memory.regions}:
+        if guest.cpu.memory.area_at(SCRATCH) is not None:
             guest.call(row.name, *arguments)  # type: ignore[attr-defined]
 
 

@@ -249,7 +249,7 @@ def here(calls: list[Call], folder: Path) -> list[int]:
     guest.call("rt_sigaction", 13, struct.pack("<4Q", 1, 0, 0, 0), 0, 8)
     results = []
     for name, arguments in calls:
-        guest.cpu.write(SCRATCH, DATA)
+        guest.cpu.memory.write(SCRATCH, DATA)
         values = [SCRATCH + value[1] if isinstance(value, tuple) else value & (1 << 64) - 1 for value in arguments]
         results.append(guest.call(name, *values))
     return results

@@ -176,7 +176,7 @@ def halted_in_the_child() -> tuple[Session, list[str]]:
     session = Session(
         TWO.encode(), kind="asm", kernel="linux", reporter=Showing(), questions=Questions(broke=lambda halt: False)
     )
-    code = session.machine.processes[0].cpu.read(CODE, 0x80) or b""
+    code = session.machine.processes[0].cpu.memory.read(CODE, 0x80) or b""
     session.execute(f"bp {CODE + code.index(MARK_OF_CHILD):x} tid 1008")
     assert session.run().cause is StopCause.BREAK
     return session, shown
@@ -227,7 +227,7 @@ def test_a_step_over_a_call_that_waits_comes_back_in_its_thread() -> None:
     for _ in range(6):  # up to behind the sched_yield
         session.execute("p")
     assert (process.tid, process.thread.waiting) == (0x1008, None)
-    assert process.cpu.read(process.cpu.registers.read(RIP) - 2, 2) == bytes.fromhex("0f05")
+    assert process.cpu.memory.read(process.cpu.registers.read(RIP) - 2, 2) == bytes.fromhex("0f05")
 
 
 # --- the calls
@@ -288,7 +288,7 @@ def test_a_futex_operation_changes_one_word_and_compares_what_it_was() -> None:
     guest = Guest()
     futexes = guest.kernel.task(guest.process.thread).futexes
     first, second = SCRATCH, SCRATCH + 4
-    guest.cpu.write(second, struct.pack("<I", 5))
+    guest.cpu.memory.write(second, struct.pack("<I", 5))
     rows = [futexes.add(address, 1) for address in (first, second)]
     add_three_if_five = 1 << 28 | 0 << 24 | 3 << 12 | 5
     assert guest.call("futex", first, 0x80 | 5, 1, 1, second, add_three_if_five) == 2

@@ -348,7 +348,7 @@ def test_every_process_sees_the_objects_of_the_others() -> None:
     guest = bench("nop", cores=2)
     later = guest.machine.load(b"\x90", "raw", name="later")
     first: Process = guest.machine.processes[0]
-    assert first.cpu.read(later.objects.name, 5) == b"later"
+    assert first.cpu.memory.read(later.objects.name, 5) == b"later"
 
 
 def test_messages_of_an_nt_guest_carry_its_ids() -> None:

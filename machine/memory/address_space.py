@@ -1,0 +1,388 @@
+"""An address space: what the addresses of one process mean. It answers the emulator's TLB, so it is our MMU.
+
+`areas` say what pages mean; the page table has those that have memory, which they get when they are first touched.
+The emulator asks for pages that it does not know (machine.processor.translation): machine code answers from the page
+table, `fault_in` answers the rest, as a kernel answers page faults. So reserving and mapping costs nothing, and rights
+that are given are found when they are used. Rights that are taken are taken out of the page table, and `on_taken` tells
+those who remember them.
+
+The host reads and writes every committed byte whatever its protection, as a debugger does (events-and-commands E.4).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import cast
+
+from machine.memory.areas import Area, Areas, whole_pages
+from machine.memory.errors import MapError
+from machine.memory.page_table import ENTRIES, PageTable
+from machine.memory.pages import PAGE, Protection, is_canonical
+from machine.memory.physical import Frames
+from machine.memory.shared import SharedMemory
+from vm.facts.paging import EXECUTE, FRAME_MASK, INDEX_BITS, OPEN, PAGE_BITS, PRESENT, READ, WRITE
+
+MOST_MAPPINGS = 65_530  # of one process on Linux (vm.max_map_count)
+_RIGHTS = READ | WRITE | EXECUTE
+_AROUND = 16  # pages that get memory at once, where a guest goes through memory in order
+_OFFSET = PAGE - 1
+_INDEX = ENTRIES - 1
+_ZERO = bytes(PAGE)
+
+
+class AddressSpace:
+    """At most `most` areas of pages, which get their memory, and that of the page table, from `source`."""
+
+    def __init__(self, source: Frames, most: int = MOST_MAPPINGS) -> None:
+        """Raises MapError where there is no memory for a page table."""
+        self.source = source
+        self.physical = source.physical
+        self._areas = Areas(most)
+        self.table = PageTable(source)
+        self.takings = 0  # grows when memory or rights are taken: who remembers pages must look again
+        self.on_taken: list[Callable[[], None]] = []
+        self.on_code: Callable[[int, int], None] = lambda begin, end: None  # code of [begin, end) has changed
+        self.is_exhausted = False  # whether the last access failed for want of memory
+
+    # --- areas
+
+    @property
+    def areas(self) -> tuple[Area, ...]:
+        """All areas by ascending address."""
+        return tuple(self._areas)
+
+    def area_at(self, address: int) -> Area | None:
+        """The area that holds this byte, if any."""
+        return self._areas.at(address)
+
+    def areas_within(self, start: int, end: int) -> list[Area]:
+        """The areas that share a byte with [start, end), by ascending address."""
+        return self._areas.within(start, end)
+
+    def overlapping(self, start: int, size: int) -> Area | None:
+        """The first area that shares a byte with [start, start + size), if any."""
+        return self._areas.first_within(start, start + size)
+
+    def find_gap(self, size: int, low: int, high: int, top_down: bool = True) -> int | None:
+        """Where `size` bytes are free in [low, high): as high as possible, or as low; None when they are nowhere."""
+        return self._areas.find_gap(size, low, high, top_down)
+
+    def map(
+        self,
+        start: int,
+        size: int,
+        protection: Protection,
+        name: str,
+        *,
+        committed: bool = True,
+        guard: bool = False,
+        backing: SharedMemory | None = None,
+        offset: int = 0,
+        tag: object = None,
+    ) -> Area:
+        """Let free pages mean something; memory of their own is zero. See `Area` for what the arguments say.
+
+        Raises MapError where they overlap others, leave the address space, are too many, or can never all get memory.
+        """
+        whole_pages(start, size, name)
+        if committed and protection and backing is None and size > self.source.limit:
+            raise MapError(f"mapping {size:#x} bytes would exceed max_guest_memory ({self.source.limit:#x} bytes)")
+        area = Area(start, start + size, protection, name, committed, guard, backing, offset, tag)
+        self._areas.add(area)
+        return area
+
+    def unmap(self, start: int, end: int) -> None:
+        """Let the pages of [start, end) mean nothing any more. Raises MapError where a cut makes too many areas."""
+        for area in self._areas.remove(start, end):
+            self._forget(area.start, area.end)
+
+    def change(self, start: int, end: int, to: Callable[[Area], Area]) -> None:
+        """Let `to` say anew what the pages of [start, end) mean; their memory stays. Raises MapError as `unmap`."""
+        found = self._areas.within(start, end)
+        self._areas.check_cuts(found, start, end)
+        for area in found:
+            piece = area.cut(start, end)
+            changed = to(piece)
+            if changed == piece:
+                continue
+            self._areas.change(changed)
+            closes = (piece.committed and not changed.committed) or (changed.guard and not piece.guard)
+            lost = _RIGHTS if closes else int(piece.protection) & ~int(changed.protection)
+            if lost:
+                self.withdraw(piece.start, piece.end, lost)
+
+    def protect(self, start: int, end: int, protection: Protection) -> None:
+        """Let the guest do this with the pages of [start, end) that mean something. Raises MapError as `unmap` does."""
+        self.change(start, end, lambda area: area._replace(protection=protection))
+
+    def move(self, start: int, size: int, target: int) -> None:
+        """Let what is in [start, start + size), with its memory, lie at `target`. Raises MapError, nothing changed."""
+        found = self._areas.within(start, start + size)
+        other = self._areas.first_within(target, target + size)
+        if other is not None:
+            raise MapError(f"{target:#x}..{target + size - 1:#x} overlaps {other.name} at {other.start:#x}")
+        self._areas.check_cuts(found, start, start + size)
+        distance = target - start
+        for piece in self._areas.remove(start, start + size):
+            self._areas.add(piece._replace(start=piece.start + distance, end=piece.end + distance))
+            self.withdraw(piece.start, piece.end, _RIGHTS)
+            for number, first, words in tuple(self._runs(piece.start, piece.end)):
+                for index, word in enumerate(words):
+                    if word:
+                        page = (number << INDEX_BITS) + first + index + distance // PAGE
+                        self.table.leaf(page)[page & _INDEX] = word
+                _clear(words)
+                self.table.drop_if_empty(number)
+
+    def discard(self, start: int, end: int) -> None:
+        """Forget what the pages of [start, end) hold: memory of their own is zero again when it is next touched."""
+        for area in self._areas.within(start, end):
+            self._forget(max(area.start, start), min(area.end, end))
+
+    def release(self) -> None:
+        """Let go of everything; the address space is not used any more."""
+        for area in self.areas:
+            self.unmap(area.start, area.end)
+        self.table.release()
+
+    def supply(self, start: int, end: int) -> None:
+        """Give all pages of [start, end), which are one area, memory now. Raises MapError; they are unmapped then."""
+        area = self._areas.at(start)
+        assert area is not None
+        try:
+            for page in range(start >> PAGE_BITS, end >> PAGE_BITS):
+                leaf = self.table.leaf(page)
+                if not leaf[page & _INDEX]:
+                    self._supply(leaf, page, area)
+        except MapError:
+            self.unmap(start, end)
+            raise
+
+    # --- the emulator's questions
+
+    def fault_in(self, address: int, right: int) -> int:
+        """The page table's word of the page at an address, `right` granted; 0 where the guest has no such right.
+
+        `right` is READ, WRITE or EXECUTE. A page without memory gets some; `is_exhausted` says when there is none.
+        """
+        self.is_exhausted = False
+        area = self._areas.at(address)
+        if area is None or not area.allows(right):
+            return 0
+        page = address >> PAGE_BITS
+        try:
+            leaf = self.table.leaf(page)
+            if not leaf[page & _INDEX]:
+                self._supply(leaf, page, area)
+            return self._grant(leaf, page, area, right)
+        except MapError:
+            self.is_exhausted = True
+            return 0
+
+    def _supply(self, leaf: memoryview, page: int, area: Area) -> None:
+        """Give a page memory, and those behind it where the one before it has some."""
+        index = page & _INDEX
+        if area.backing is not None:
+            frame = area.backing.frame(area.offset + (page << PAGE_BITS) - area.start)
+            self.physical.hold(frame)
+            leaf[index] = frame << PAGE_BITS | PRESENT
+            return
+        most = 1
+        if index and leaf[index - 1]:
+            last = min(index + _AROUND, ENTRIES, index + (area.end >> PAGE_BITS) - page)
+            while index + most < last and not leaf[index + most]:
+                most += 1
+        rights = int(area.protection) & (READ | WRITE) if area.allows(READ) else 0
+        for distance, frame in enumerate(self.source.take(most)):
+            leaf[index + distance] = frame << PAGE_BITS | rights | PRESENT | OPEN
+
+    def _grant(self, leaf: memoryview, page: int, area: Area, right: int) -> int:
+        """The word of a page with memory, which has the rights that it can have now, `right` among them."""
+        index = page & _INDEX
+        word = leaf[index]
+        if area.backing is not None:
+            return self._grant_shared(leaf, page, right)
+        is_own = not self.physical.is_shared((word & FRAME_MASK) >> PAGE_BITS)
+        if right == WRITE and not is_own:
+            word, is_own = self._copy(leaf, page), True
+        rights = int(area.protection) & (READ | WRITE if is_own else READ)
+        if right == EXECUTE and not word & EXECUTE:
+            self.physical.executed_at((word & FRAME_MASK) >> PAGE_BITS, (self, page << PAGE_BITS))
+            if rights & WRITE:
+                self._tell()  # who writes there without asking
+        rights |= (word | right) & EXECUTE
+        leaf[index] = word = word & FRAME_MASK | rights | PRESENT | (OPEN if is_own and not rights & EXECUTE else 0)
+        return word
+
+    def _grant_shared(self, leaf: memoryview, page: int, right: int) -> int:
+        """The same for memory that has several names: it can be written by one while it is executed by none other.
+
+        The emulator knows that code is written through the page at which it is executed, and no other.
+        """
+        index, place, physical = page & _INDEX, (self, page << PAGE_BITS), self.physical
+        frame = (leaf[index] & FRAME_MASK) >> PAGE_BITS
+        if right == EXECUTE:
+            for pages, other in physical.written_elsewhere(frame, place):
+                cast(AddressSpace, pages).withdraw(other, other + PAGE, WRITE)
+            physical.executed_at(frame, place)
+        elif right == WRITE:
+            for pages, other in physical.executed_elsewhere(frame, place):
+                cast(AddressSpace, pages).withdraw(other, other + PAGE, EXECUTE)
+            physical.written_at(frame, place)
+        leaf[index] = word = leaf[index] | READ | right
+        return word
+
+    def _copy(self, leaf: memoryview, page: int) -> int:
+        """Give a page a frame of its own, with the same bytes, in the place of one that others have too."""
+        index = page & _INDEX
+        word = leaf[index]
+        old, new = word & FRAME_MASK, self.source.take().start << PAGE_BITS
+        self.physical.buffer[new : new + PAGE] = self.physical.buffer[old : old + PAGE]
+        if word & EXECUTE:
+            self.on_code(page << PAGE_BITS, (page + 1) << PAGE_BITS)
+            self.physical.forget_place(old >> PAGE_BITS, (self, page << PAGE_BITS))
+        self.physical.let_go((old >> PAGE_BITS,))
+        leaf[index] = new | PRESENT | OPEN
+        self._tell()
+        return leaf[index]
+
+    # --- taking away
+
+    def _runs(self, start: int, end: int) -> Iterator[tuple[int, int, memoryview]]:
+        """The parts of the page table's last level for [start, end): number of the table, first index, words."""
+        first, last = start >> PAGE_BITS, end >> PAGE_BITS
+        low, high = first >> INDEX_BITS, (last - 1) >> INDEX_BITS
+        leaves = self.table.leaves
+        numbers = range(low, high + 1) if high - low < len(leaves) else sorted(n for n in leaves if low <= n <= high)
+        for number in numbers:
+            leaf = leaves.get(number)
+            if leaf is not None:
+                begin = max(first - (number << INDEX_BITS), 0)
+                yield number, begin, leaf[begin : min(last - (number << INDEX_BITS), ENTRIES)]
+
+    def withdraw(self, start: int, end: int, rights: int) -> None:
+        """Take rights of the pages of [start, end) away; `fault_in` gives back what is still allowed."""
+        kept = int.from_bytes((~rights & (1 << 64) - 1).to_bytes(8, "little") * ENTRIES, "little")
+        had = False
+        for number, first, words in self._runs(start, end):
+            value = int.from_bytes(words, "little")
+            left = value & kept
+            if left != value:
+                had = True
+                self._forget_places(number, first, words, rights)
+                words[:] = memoryview(left.to_bytes(len(words) * 8, "little")).cast("Q")
+        if had:
+            self._tell()
+
+    def _forget(self, start: int, end: int) -> None:
+        """Take the memory of the pages of [start, end) away."""
+        had = False
+        for number, first, words in tuple(self._runs(start, end)):
+            present = [word for word in words if word]
+            if present:
+                had = True
+                self._forget_places(number, first, words, _RIGHTS)
+                _clear(words)
+                self.physical.let_go([(word & FRAME_MASK) >> PAGE_BITS for word in present])
+            words.release()
+            self.table.drop_if_empty(number)
+        if had:
+            self._tell()
+
+    def _forget_places(self, number: int, first: int, words: memoryview, rights: int) -> None:
+        """Pages are not written or executed any more: tell of code as long as the emulator may look for it there."""
+        if not self.physical.has_places:
+            return
+        executed, written = bool(rights & EXECUTE), bool(rights & WRITE)
+        for index, word in enumerate(words):
+            if word & rights & (EXECUTE | WRITE):
+                page = (number << INDEX_BITS) + first + index << PAGE_BITS
+                if word & rights & EXECUTE:
+                    self.on_code(page, page + PAGE)
+                self.physical.forget_place((word & FRAME_MASK) >> PAGE_BITS, (self, page), executed, written)
+
+    def _tell(self) -> None:
+        self.takings += 1
+        for listener in self.on_taken:
+            listener()
+
+    # --- the debugger's way to memory
+
+    def _place(self, address: int, write: bool) -> int | None:
+        """Where a byte lies in physical memory; None where it is not mapped, -1 where it is zero and has no memory.
+
+        Raises MapError when a page that is to be written gets no memory.
+        """
+        page = address >> PAGE_BITS
+        leaf = self.table.leaves.get(page >> INDEX_BITS)
+        word = 0 if leaf is None else leaf[page & _INDEX]
+        if not word or (write and not word & OPEN):
+            area = self._areas.at(address)
+            if area is None or not area.committed:
+                return None
+            if not word and not write and area.backing is None:
+                return -1
+            leaf = self.table.leaf(page)
+            if not word:
+                self._supply(leaf, page, area)
+            if (
+                write
+                and area.backing is None
+                and self.physical.is_shared((leaf[page & _INDEX] & FRAME_MASK) >> PAGE_BITS)
+            ):
+                self._copy(leaf, page)
+            word = leaf[page & _INDEX]
+        return word & FRAME_MASK | address & _OFFSET
+
+    def read(self, address: int, size: int) -> bytes | None:
+        """`size` bytes, or None when any of them is not mapped."""
+        data = self.read_up_to(address, size)
+        return data if len(data) == size else None
+
+    def read_up_to(self, address: int, size: int) -> bytes:
+        """The mapped bytes from `address` on, at most `size` of them, up to the first that is not mapped."""
+        pieces: list[bytes] = []
+        end = address + size
+        while address < end:
+            length = min(PAGE - (address & _OFFSET), end - address)
+            try:
+                place = self._place(address, write=False) if is_canonical(address) else None
+            except MapError:
+                place = None
+            if place is None:
+                break
+            pieces.append(_ZERO[:length] if place < 0 else self.physical.buffer[place : place + length])
+            address += length
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def write(self, address: int, data: bytes) -> bool:
+        """Write all of `data` and return True, or nothing and return False when a byte is not mapped or has no memory.
+
+        Who has translated code from there is told.
+        """
+        end = address + len(data)
+        pieces: list[tuple[int, int]] = []
+        self.is_exhausted = False
+        while address < end:
+            length = min(PAGE - (address & _OFFSET), end - address)
+            try:
+                place = self._place(address, write=True) if is_canonical(address) else None
+            except MapError:
+                self.is_exhausted = True
+                return False
+            if place is None:
+                return False
+            pieces.append((place, length))
+            address += length
+        done = 0
+        physical = self.physical
+        for place, length in pieces:
+            physical.buffer[place : place + length] = data[done : done + length]
+            done += length
+            if physical.has_code and physical.is_code(place >> PAGE_BITS):
+                physical.code_written(place >> PAGE_BITS, place & _OFFSET, (place & _OFFSET) + length)
+        return True
+
+
+def _clear(words: memoryview) -> None:
+    words[:] = memoryview(bytes(len(words) * 8)).cast("Q")

@@ -1,0 +1,177 @@
+"""Physical memory: one buffer of the host in frames of 4 KiB, which every emulator of a machine maps once, at 0.
+
+What a guest's address means is the business of an `AddressSpace`. Frames are handed out zeroed, and are the unit in
+which `max_guest_memory` is charged: whatever takes memory for a guest, its page tables too, takes frames. A frame may
+have several holders (shared memory, copies on write); it is free again when the last one lets it go.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from machine.memory.errors import MapError
+from vm import HostMemoryError
+
+FRAME = 0x1000
+_MOST = 1 << 40  # bytes of address space that are asked of the host, whatever the limit says
+_MAP_NORESERVE = 0x4000  # mmap(2) of Linux; Python 3.11 has no name for it
+
+
+class Pages(Protocol):
+    """Who shows frames at addresses."""
+
+    on_code: Callable[[int, int], None]  # code of [begin, end) has changed
+
+
+Place = tuple[Pages, int]  # the start of a page
+
+
+class Frames:
+    """A part of physical memory from which frames are handed out: those from `first` on, `count` of them."""
+
+    def __init__(self, physical: PhysicalMemory, first: int, count: int) -> None:
+        self.physical = physical
+        self.limit = count * FRAME  # bytes
+        self._next = first  # the first that was never handed out
+        self._end = first + count
+        self._free: list[int] = []
+
+    @property
+    def used(self) -> int:
+        """Bytes that are handed out."""
+        return self.limit - (self._end - self._next + len(self._free)) * FRAME
+
+    def take(self, most: int = 1) -> range:
+        """At least one and up to `most` zeroed frames in a row, with one holder. Raises MapError when there is none."""
+        if self._next < self._end and (most > 1 or not self._free):
+            return self._take_new(most)
+        if not self._free:
+            raise MapError(f"max_guest_memory is used up ({self.limit:#x} bytes)")
+        frame = self._free.pop()
+        ctypes.memset(self.physical.host_address + frame * FRAME, 0, FRAME)
+        return range(frame, frame + 1)
+
+    def take_row(self, count: int) -> range:
+        """So many zeroed frames in a row, with one holder each. Raises MapError."""
+        if count > self._end - self._next:
+            raise MapError(f"there are no {count * FRAME:#x} bytes of memory in a row")
+        return self._take_new(count)
+
+    def _take_new(self, most: int) -> range:
+        first, self._next = self._next, min(self._next + most, self._end)
+        return range(first, self._next)
+
+    def give_back(self, frame: int) -> None:
+        """Nobody holds this frame any more."""
+        self._free.append(frame)
+
+
+class PhysicalMemory:
+    """The frames of a machine: `guests` for at most so many bytes (`Limits.max_guest_memory`), and `own` for itself."""
+
+    def __init__(self, guests: int, own: int = 0) -> None:
+        self._first_own = min(guests, _MOST) // FRAME
+        self.guests = Frames(self, 0, self._first_own)
+        self.own = Frames(self, self._first_own, own // FRAME)
+        self._size = max(self.guests.limit + self.own.limit, FRAME)
+        self._holders: dict[int, int] = {}  # of frames that have more than one
+        self._code: dict[int, set[Place]] = {}  # by frame: where it is executed
+        self._written: dict[int, set[Place]] = {}  # by frame with several holders: where guests write it
+        self._buffer: mmap.mmap | None = None
+        self._host = 0
+
+    # --- the host's side
+
+    @property
+    def buffer(self) -> mmap.mmap:
+        """All frames; what nobody has touched takes no memory of the host. Raises vm.host_memory.HostMemoryError."""
+        if self._buffer is None:
+            flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
+            try:
+                self._buffer = mmap.mmap(-1, self._size, flags=flags)
+            except OSError:
+                raise HostMemoryError(f"guests may have {self._size >> 20} MiB, which the host does not give") from None
+            self._anchor = ctypes.c_char.from_buffer(self._buffer)
+            self._host = ctypes.addressof(self._anchor)
+        return self._buffer
+
+    @property
+    def host_address(self) -> int:
+        """Where `buffer` lies in this process; valid as long as this object lives. Raises HostMemoryError."""
+        if not self._host:
+            _ = self.buffer
+        return self._host
+
+    def words(self, frame: int) -> memoryview:
+        """A frame as 512 words of 64 bits."""
+        return memoryview(self.buffer)[frame * FRAME : (frame + 1) * FRAME].cast("Q")
+
+    # --- holders
+
+    def hold(self, frame: int) -> None:
+        """One more holder."""
+        self._holders[frame] = self._holders.get(frame, 1) + 1
+
+    def let_go(self, frames: Iterable[int]) -> None:
+        """One holder less for each of these frames."""
+        for frame in frames:
+            holders = self._holders.get(frame)
+            if holders is None:
+                (self.own if frame >= self._first_own else self.guests).give_back(frame)
+            elif holders == 2:
+                del self._holders[frame]
+            else:
+                self._holders[frame] = holders - 1
+
+    def is_shared(self, frame: int) -> bool:
+        """Whether it has more than one holder."""
+        return frame in self._holders
+
+    # --- code and who writes it
+
+    @property
+    def has_places(self) -> bool:
+        """Whether any frame is code, or written by several names."""
+        return bool(self._code or self._written)
+
+    @property
+    def has_code(self) -> bool:
+        """Whether any frame is code."""
+        return bool(self._code)
+
+    def is_code(self, frame: int) -> bool:
+        """Whether somebody may have translated instructions of this frame."""
+        return frame in self._code
+
+    def executed_at(self, frame: int, place: Place) -> None:
+        """Instructions of the frame are translated for this place, from now on."""
+        self._code.setdefault(frame, set()).add(place)
+
+    def written_at(self, frame: int, place: Place) -> None:
+        """A guest may write a frame with several holders at this place, from now on."""
+        self._written.setdefault(frame, set()).add(place)
+
+    def forget_place(self, frame: int, place: Place, executed: bool = True, written: bool = True) -> None:
+        """The frame is not executed, or not written, there any more."""
+        for wanted, table in ((executed, self._code), (written, self._written)):
+            places = table.get(frame) if wanted else None
+            if places is not None:
+                places.discard(place)
+                if not places:
+                    del table[frame]
+
+    def executed_elsewhere(self, frame: int, place: Place) -> list[Place]:
+        """The other places at which the frame is executed."""
+        return [other for other in self._code.get(frame, ()) if other != place]
+
+    def written_elsewhere(self, frame: int, place: Place) -> list[Place]:
+        """The other places at which the frame is written."""
+        return [other for other in self._written.get(frame, ()) if other != place]
+
+    def code_written(self, frame: int, first: int, end: int) -> None:
+        """The host has written bytes `first` to `end` of a frame that is code."""
+        for pages, page in tuple(self._code.get(frame, ())):
+            pages.on_code(page + first, page + end)

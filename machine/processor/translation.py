@@ -1,0 +1,96 @@
+"""What an emulator's TLB is answered: by machine code from the page table, by the address space where that has none.
+
+    bool fill(engine, page, access, out, state)
+
+is what Unicorn calls for a page that its TLB does not have (UC_HOOK_TLB_FILL). It walks the table of vm.facts.paging
+whose root stands in `state`; a page that may not be accessed so, yet, is for the hook in Python beside it.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from unicorn import unicorn_const as uc
+
+from vm.facts.paging import EXECUTE, FRAME_MASK, INDEX_BITS, LEVELS, PAGE_BITS, READ, WRITE
+
+if TYPE_CHECKING:
+    from vm.native import MachineCode
+
+# The right that an access needs.
+RIGHTS = {uc.UC_MEM_READ: READ, uc.UC_MEM_WRITE: WRITE, uc.UC_MEM_FETCH: EXECUTE}
+ROOT, SLOW = 0, 1  # the words of the state
+
+_CANONICAL_SHIFT = 64 - INDEX_BITS * LEVELS - PAGE_BITS
+
+
+def _walk() -> str:
+    """From %table, or to %slow where there is none, to the word of the page."""
+    lines = []
+    for level in range(LEVELS):
+        shift = PAGE_BITS + INDEX_BITS * (LEVELS - 1 - level)
+        lines += [
+            f"  %shifted.{level} = lshr i64 %page, {shift}",
+            f"  %index.{level} = and i64 %shifted.{level}, {(1 << INDEX_BITS) - 1}",
+            f"  %at.{level} = getelementptr i64, ptr %table.{level}, i64 %index.{level}",
+        ]
+        if level < LEVELS - 1:
+            lines += [
+                f"  %table.{level + 1} = load ptr, ptr %at.{level}",
+                f"  %none.{level} = icmp eq ptr %table.{level + 1}, null",
+                f"  br i1 %none.{level}, label %slow, label %walk.{level + 1}",
+                f"walk.{level + 1}:",
+            ]
+    return "\n".join(lines)
+
+
+_TEXT = f"""
+%entry = type {{ i64, i32 }} ; uc_tlb_entry: place in physical memory, rights
+
+define zeroext i1 @fill(ptr %engine, i64 %page, i32 %access, ptr %out, ptr %state) nounwind {{
+  %table.0 = load ptr, ptr %state
+  %up = shl i64 %page, {_CANONICAL_SHIFT}
+  %extended = ashr i64 %up, {_CANONICAL_SHIFT}
+  %canonical = icmp eq i64 %extended, %page
+  br i1 %canonical, label %walk.0, label %slow
+walk.0:
+{_walk()}
+  %word = load i64, ptr %at.{LEVELS - 1}
+  %which = sub i32 %access, {uc.UC_MEM_READ}
+  %right = shl i32 1, %which
+  %wide = zext i32 %right to i64
+  %granted = and i64 %word, %wide
+  %refused = icmp eq i64 %granted, 0
+  br i1 %refused, label %slow, label %answer
+answer:
+  %place = and i64 %word, {FRAME_MASK}
+  store i64 %place, ptr %out
+  %low = trunc i64 %word to i32
+  %rights = and i32 %low, {READ | WRITE | EXECUTE}
+  %rights.at = getelementptr %entry, ptr %out, i64 0, i32 1
+  store i32 %rights, ptr %rights.at
+  ret i1 true
+slow:
+  %slow.at = getelementptr i64, ptr %state, i64 {SLOW}
+  %hook = load ptr, ptr %slow.at
+  %answered = tail call zeroext i1 %hook(ptr %engine, i64 %page, i32 %access, ptr %out, ptr %state)
+  ret i1 %answered
+}}
+"""
+assert [1 << access - uc.UC_MEM_READ for access in RIGHTS] == list(RIGHTS.values())
+
+
+def address() -> int | None:
+    """The address of the hook; None where llvmlite is missing."""
+    code = _compiled()
+    return None if code is None else code.address("fill")
+
+
+@cache
+def _compiled() -> MachineCode | None:
+    try:
+        from vm.native import compile_text
+    except ImportError:
+        return None
+    return compile_text(_TEXT)
