@@ -68,6 +68,7 @@ class _HookedAddress:
         code = process.cpu.memory.read_up_to(address, LONGEST_INSTRUCTION)
         if repeats(code):
             self._iterations = Iterations(process.cpu, address, code)
+            process.watched.add(self._iterations)
             self._hook = process.cpu.hook_address(address, self._trigger_once)
         elif carrier is None:
             self._hook = process.cpu.hook_address(address, self._trigger)

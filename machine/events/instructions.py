@@ -58,6 +58,13 @@ class Arrivals:
         self._operation = Operation(exit_, site.length, operand=site.operand)
         once = exit_.once and repeats(site.code)
         self.iterations = Iterations(process.cpu, site.address, site.code) if once else None
+        process.watched.add(self)
+
+    @property
+    def under_way(self) -> bool:
+        """Whether an instruction has begun here whose next iteration or post stage is due."""
+        is_due = self.waiting.armed == self._process.cpu.given_up + 1
+        return is_due or (self.iterations is not None and self.iterations.under_way)
 
     def before(self) -> None:
         """At the instruction."""

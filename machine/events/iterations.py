@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machine.processor import Cpu
-from vm.facts.registers import STORAGE_INDEX
+from vm.facts.registers import RIP, STORAGE_INDEX
 
 _REPEAT_PREFIXES = b"\xf2\xf3"
 _PREFIXES = _REPEAT_PREFIXES + b"\x26\x2e\x36\x3e\x64\x65\x66\x67\xf0" + bytes(range(0x40, 0x50))
@@ -33,6 +33,11 @@ class Iterations:
     def left(self) -> int:
         """How many iterations there are still to be."""
         return self._cpu.registers.read(_RCX) & self._mask
+
+    @property
+    def under_way(self) -> bool:
+        """Whether the next instruction is another iteration."""
+        return self._executed == self._cpu.executed and self._cpu.registers.read(RIP) == self._address
 
     def goes_on(self) -> bool:
         """Asked at each iteration: whether it follows the one before, or is the end."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+from weakref import WeakSet
 
 from machine.processor import Cpu, StopReason, ThreadRegisters
 from vm.facts.registers import RFLAGS, RIP
@@ -93,12 +94,22 @@ class Threads(Protocol):
         ...
 
 
+class Watched(Protocol):
+    """An instruction that events wait for."""
+
+    @property
+    def under_way(self) -> bool:
+        """Whether the thread that has the CPU has begun it, and is to come back to it or behind it."""
+        ...
+
+
 @dataclass(eq=False)
 class Process:
     """One process. `until` is the address at which its program ends.
 
     `objects` are its objects in kernel memory; `peb` is 0 where the kernel has none. `core` is the slot that runs it or
-    ran it last, and `processor_block` that core's KPCR. `others()` says whether other processes live.
+    ran it last, and `processor_block` that core's KPCR. `others()` says whether other processes live. `watched` are the
+    instructions in it that events wait for.
     """
 
     pid: int
@@ -115,6 +126,7 @@ class Process:
     threads: list[Thread] = field(default_factory=list)
     others: Callable[[], bool] = lambda: False
     maker: Threads | None = None
+    watched: WeakSet[Watched] = field(default_factory=WeakSet)
     _gives_way: bool = False
 
     def begin(self, tid: int, objects: ThreadObjects) -> None:
@@ -197,10 +209,14 @@ class Process:
         return False
 
     def turn_over(self) -> None:
-        """After a turn: the other threads come first, unless the thread could go on and has interrupts off."""
+        """After a turn: the other threads come first.
+
+        Unless the thread could go on and has interrupts off, or is within an instruction that events wait for.
+        """
         if len(self.threads) > 1:
-            waits, enabled = self.thread.waiting is not None, self.cpu.registers.read(RFLAGS) & _INTERRUPT_FLAG
-            self._gives_way = waits or bool(enabled)
+            enabled = self.cpu.registers.read(RFLAGS) & _INTERRUPT_FLAG
+            within = not enabled or any(instruction.under_way for instruction in self.watched)
+            self._gives_way = self.thread.waiting is not None or not within
 
     def switch_to(self, thread: Thread) -> None:
         """Let a thread have the CPU, between two runs, and go on first."""

@@ -141,7 +141,7 @@ def process_group_of(task: Task, process: Int) -> int:
 
 
 def _check_own(task: Task, process: int) -> int:
-    if process not in (0, task.process.pid):
+    if process not in (0, task.process.pid) and process not in task.threads.tasks:
         raise LinuxError(Errno.ESRCH)
     return task.process.pid
 
@@ -182,8 +182,10 @@ def _check_whose(task: Task, which: int, who: int) -> None:
     """A process, a process group or a user, which have to be the own ones."""
     if not 0 <= which <= 2:
         raise LinuxError(Errno.EINVAL)
-    if who not in (0, task.user if which == 2 else task.process.pid):
+    if which == 2 and who not in (0, task.user):
         raise LinuxError(Errno.ESRCH)
+    if which != 2:
+        _check_own(task, who)
 
 
 @call("sched_getscheduler")

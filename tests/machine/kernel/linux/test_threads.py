@@ -17,12 +17,13 @@ from machine_guests import CODE
 
 from hds.report.records import GuestOutput, Message, Record, Result
 from hds.report.reporters import Questions
-from hds.session import Session, why_stopped
+from hds.session import ScriptError, Session, why_stopped
 from machine.kernel import LINUX
 from machine.kernel.linux import World
 from machine.kernel.linux.errors import Errno
 from machine.kernel.linux.names import NUMBERS
 from machine.machine import RunSummary, StopCause
+from machine.root import assemble
 from vm.facts.limits import DEFAULT_LIMITS
 from vm.facts.registers import RIP, STORAGE_INDEX
 
@@ -228,6 +229,50 @@ def test_a_step_over_a_call_that_waits_comes_back_in_its_thread() -> None:
         session.execute("p")
     assert (process.tid, process.thread.waiting) == (0x1008, None)
     assert process.cpu.memory.read(process.cpu.registers.read(RIP) - 2, 2) == bytes.fromhex("0f05")
+
+
+# Both threads copy 100 bytes by one instruction and ask CPUID, ten times each, in turns of a few instructions.
+WATCHED = f"""
+    mov edi, {SHARED:#x}; lea rsi, [rsp - 0x4000]; xor edx, edx; xor r10d, r10d; xor r8d, r8d
+    mov eax, {CLONE:#x}; syscall
+    mov r15d, eax; mov r14d, 0xa
+next: lea rdi, [rsp - 0x400]; mov ecx, 0x64
+copy: rep stosb
+    xor eax, eax
+    cpuid
+    nop
+    dec r14d; jnz next
+    test r15d, r15d; jz end
+wait: mov eax, 0x18; syscall
+    cmp qword ptr [rsp - 0x4008], 0; je wait
+    mov eax, {EXIT_GROUP:#x}; mov edi, 7; syscall
+end: mov qword ptr [rsp - 8], 1
+    mov eax, {EXIT:#x}; syscall
+"""
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.parametrize("quantum", [1, 7, 50])
+def test_an_instruction_that_events_wait_for_is_one_in_each_thread(carrier: str, quantum: int) -> None:
+    copy = CODE + assemble(WATCHED, address=CODE).code.index(bytes.fromhex("f3aa"))
+    commands = f"!epthook {copy:x} script {{ .a++; }}\n!cpuid script {{ .b++; }}\n!cpuid stage post script {{ .c++; }}"
+    outcome = run(
+        carrier, WATCHED, commands, kernel="linux", limits=replace(DEFAULT_LIMITS, quantum_instructions=quantum)
+    )
+    assert (outcome.triggers, summary_of(outcome).exit_code) == ([20, 20, 20], 7)
+
+
+def test_threads_have_their_own_arrival_at_a_breakpoint() -> None:
+    session, _ = halted_in_the_child()
+    for tid in ("1004", "1008"):
+        session.execute(f".thread tid {tid}")
+    assert session.run().cause is StopCause.EXIT  # the breakpoint has halted the thread here already
+
+
+def test_a_thread_is_not_exchanged_while_an_event_holds_it() -> None:
+    session, _ = halted_in_the_child()
+    with pytest.raises(ScriptError, match="an event holds the program here"):
+        session.execute(f"!syscall {GETPID:x}\ng\n.thread tid 1004\ng")
 
 
 # --- the calls
