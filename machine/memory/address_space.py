@@ -37,6 +37,7 @@ class AddressSpace:
         """Raises MapError where there is no memory for a page table."""
         self.source = source
         self.physical = source.physical
+        self._most = most
         self._areas = Areas(most)
         self.table = PageTable(source)
         self.takings = 0  # grows when memory or rights are taken: who remembers pages must look again
@@ -138,6 +139,32 @@ class AddressSpace:
         """Forget what the pages of [start, end) hold: memory of their own is zero again when it is next touched."""
         for area in self._areas.within(start, end):
             self._forget(max(area.start, start), min(area.end, end))
+
+    def copy(self) -> AddressSpace:
+        """Another address space that means and holds the same; own memory becomes two when one of them writes it.
+
+        Raises MapError when there is no memory for another page table.
+        """
+        copy = AddressSpace(self.source, self._most)
+        try:
+            for area in self._areas:
+                copy._areas.add(area)
+                if area.backing is None:
+                    self._share(area, copy)
+        except MapError:
+            copy.release()
+            raise
+        return copy
+
+    def _share(self, area: Area, copy: AddressSpace) -> None:
+        for number, first, words in self._runs(area.start, area.end):
+            page = (number << INDEX_BITS) + first
+            leaf = copy.table.leaf(page)
+            for index, word in enumerate(words, first):
+                if word:
+                    self.physical.hold((word & FRAME_MASK) >> PAGE_BITS)
+                    leaf[index] = word & FRAME_MASK | PRESENT
+        self.withdraw(area.start, area.end, WRITE | OPEN)
 
     def release(self) -> None:
         """Let go of everything; the address space is not used any more."""

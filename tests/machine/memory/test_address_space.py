@@ -181,6 +181,32 @@ def test_pages_with_one_memory_are_aliases() -> None:
     assert not first.table.word(2) & OPEN
 
 
+def test_a_copy_shares_its_memory_until_one_writes() -> None:
+    source = frames(12)
+    first, shared = AddressSpace(source), SharedMemory(source)
+    first.map(0x1000, 0x3000, READ_WRITE, "memory")
+    first.map(0x9000, 0x1000, READ_WRITE, "shared", backing=shared)
+    assert first.write(0x1000, b"one" * PAGE)
+    assert first.write(0x9000, b"both")
+    assert first.fault_in(0x1000, WRITE) & WRITE
+    before = source.used
+    second = first.copy()
+    assert source.used - before == TABLES
+    assert not first.table.word(1) & (WRITE | OPEN)
+    assert second.fault_in(0x1000, READ) & FRAME_MASK == first.table.word(1) & FRAME_MASK
+    assert second.fault_in(0x1000, WRITE) & WRITE
+    assert second.write(0x2000, b"two")
+    assert first.write(0x3000, b"three")
+    assert second.write(0x9001, b"O")
+    assert [space.read(0x2000, 3) for space in (first, second)] == [b"neo", b"two"]
+    assert [space.read(0x3000, 5) for space in (first, second)] == [b"three", b"eoneo"]
+    assert [space.read(0x9000, 4) for space in (first, second)] == [b"bOth", b"bOth"]
+    first.release()
+    assert second.read(0x1000, 3) == b"one"
+    second.release()
+    assert source.used == PAGE
+
+
 def test_rights_that_are_taken_are_told_and_rights_that_are_given_are_not() -> None:
     guest = AddressSpace(frames(4))
     guest.map(0x1000, 0x1000, Protection.READ, "memory")
