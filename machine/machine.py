@@ -26,7 +26,7 @@ from machine.events import (
 )
 from machine.host import DebuggerState, GuestHost
 from machine.kernel import Kernel, KernelObjects, Start
-from machine.loaders import Image, LoadError, read_image
+from machine.loaders import Image, LoadError, Placement, read_image
 from machine.memory import AddressSpace, MapError, PhysicalMemory
 from machine.messages import Message, MessageChannel, PacketRing
 from machine.options import MachineOptions, Program, ProgramStart
@@ -188,7 +188,8 @@ class Machine:
                 process_id += _PROCESS_ID_STEP
         if process_id in self._process_ids():
             raise LoadError(f"there is a process with id {process_id:x} already")
-        image = read_image(given.content, given.kind, given.base, given.entry, self.limits)
+        placement = Placement(given.base, given.entry, given.ring, self.limits)
+        image = read_image(given.content, given.kind, placement)
         try:
             memory = AddressSpace(self._physical.guests, self.limits.max_mappings)
         except MapError as error:
@@ -220,7 +221,8 @@ class Machine:
     def _new_process(self, memory: AddressSpace, process_id: int, name: str, image: Image, name_bytes: int) -> Process:
         thread_id = process_id + _THREAD_ID_OFFSET
         self._ids.update((process_id, thread_id))
-        cpu = Cpu(memory)
+        self._objects.show_in(memory)
+        cpu = Cpu(memory, image.level)
         for area in image.areas:
             cpu.memory.map(area.start, area.size, area.protection, area.name)
         for address, data in image.contents:

@@ -20,7 +20,7 @@ from machine.memory.page_table import ENTRIES, PageTable
 from machine.memory.pages import PAGE, Protection, is_canonical
 from machine.memory.physical import Frames
 from machine.memory.shared import SharedMemory
-from vm.facts.paging import EXECUTE, FRAME_MASK, INDEX_BITS, OPEN, PAGE_BITS, PRESENT, READ, WRITE
+from vm.facts.paging import EXECUTE, FRAME_MASK, INDEX_BITS, OPEN, PAGE_BITS, PRESENT, READ, SUPERVISOR, WRITE
 
 MOST_MAPPINGS = 65_530  # of one process on Linux (vm.max_map_count)
 _RIGHTS = READ | WRITE | EXECUTE
@@ -80,6 +80,7 @@ class AddressSpace:
         backing: SharedMemory | None = None,
         offset: int = 0,
         tag: object = None,
+        supervisor: bool = False,
     ) -> Area:
         """Let free pages mean something; memory of their own is zero. See `Area` for what the arguments say.
 
@@ -88,7 +89,7 @@ class AddressSpace:
         whole_pages(start, size, name)
         if committed and protection and backing is None and size > self.source.limit:
             raise MapError(f"mapping {size:#x} bytes would exceed max_guest_memory ({self.source.limit:#x} bytes)")
-        area = Area(start, start + size, protection, name, committed, guard, backing, offset, tag)
+        area = Area(start, start + size, protection, name, committed, guard, backing, offset, tag, supervisor)
         self._areas.add(area)
         return area
 
@@ -107,7 +108,11 @@ class AddressSpace:
             if changed == piece:
                 continue
             self._areas.change(changed)
-            closes = (piece.committed and not changed.committed) or (changed.guard and not piece.guard)
+            closes = (
+                (piece.committed and not changed.committed)
+                or (changed.guard and not piece.guard)
+                or changed.supervisor != piece.supervisor
+            )
             lost = _RIGHTS if closes else int(piece.protection) & ~int(changed.protection)
             if lost:
                 self.withdraw(piece.start, piece.end, lost)
@@ -187,14 +192,15 @@ class AddressSpace:
 
     # --- the emulator's questions
 
-    def fault_in(self, address: int, right: int) -> int:
+    def fault_in(self, address: int, right: int, *, is_user: bool = False) -> int:
         """The page table's word of the page at an address, `right` granted; 0 where the guest has no such right.
 
-        `right` is READ, WRITE or EXECUTE. A page without memory gets some; `is_exhausted` says when there is none.
+        `right` is READ, WRITE or EXECUTE, `is_user` is for code of privilege level 3. A page without memory gets some;
+        `is_exhausted` says when there is none.
         """
         self.is_exhausted = False
         area = self._areas.at(address)
-        if area is None or not area.allows(right):
+        if area is None or not area.allows(right) or (is_user and area.supervisor):
             return 0
         page = address >> PAGE_BITS
         try:
@@ -219,7 +225,7 @@ class AddressSpace:
             last = min(index + _AROUND, ENTRIES, index + (area.end >> PAGE_BITS) - page)
             while index + most < last and not leaf[index + most]:
                 most += 1
-        rights = int(area.protection) & (READ | WRITE) if area.allows(READ) else 0
+        rights = (int(area.protection) & (READ | WRITE) if area.allows(READ) else 0) | _level_of(area)
         for distance, frame in enumerate(self.source.take(most)):
             leaf[index + distance] = frame << PAGE_BITS | rights | PRESENT | OPEN
 
@@ -228,7 +234,7 @@ class AddressSpace:
         index = page & _INDEX
         word = leaf[index]
         if area.backing is not None:
-            return self._grant_shared(leaf, page, right)
+            return self._grant_shared(leaf, page, area, right)
         is_own = not self.physical.is_shared((word & FRAME_MASK) >> PAGE_BITS)
         if right == WRITE and not is_own:
             word, is_own = self._copy(leaf, page), True
@@ -238,10 +244,11 @@ class AddressSpace:
             if rights & WRITE:
                 self._tell()  # who writes there without asking
         rights |= (word | right) & EXECUTE
+        rights |= _level_of(area)
         leaf[index] = word = word & FRAME_MASK | rights | PRESENT | (OPEN if is_own and not rights & EXECUTE else 0)
         return word
 
-    def _grant_shared(self, leaf: memoryview, page: int, right: int) -> int:
+    def _grant_shared(self, leaf: memoryview, page: int, area: Area, right: int) -> int:
         """The same for memory that has several names: it can be written by one while it is executed by none other.
 
         The emulator knows that code is written through the page at which it is executed, and no other.
@@ -256,7 +263,7 @@ class AddressSpace:
             for pages, other in physical.executed_elsewhere(frame, place):
                 cast(AddressSpace, pages).withdraw(other, other + PAGE, EXECUTE)
             physical.written_at(frame, place)
-        leaf[index] = word = leaf[index] | READ | right
+        leaf[index] = word = leaf[index] & ~SUPERVISOR | _level_of(area) | READ | right
         return word
 
     def _copy(self, leaf: memoryview, page: int) -> int:
@@ -409,6 +416,10 @@ class AddressSpace:
             if physical.has_code and physical.is_code(place >> PAGE_BITS):
                 physical.code_written(place >> PAGE_BITS, place & _OFFSET, (place & _OFFSET) + length)
         return True
+
+
+def _level_of(area: Area) -> int:
+    return SUPERVISOR if area.supervisor else 0
 
 
 def _clear(words: memoryview) -> None:

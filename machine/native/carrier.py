@@ -180,7 +180,7 @@ class ProcessHook:
         cells = [copies + CELL * index for index in range(3)] + [msrs + 2 * CELL * index for index in range(3)]
         state.copied = int(window is None)
         cpu = self.process.cpu
-        state.level_at, state.given_up_at = cpu.privilege_level_address, cpu.given_up_address
+        state.level_at, state.given_up_at = cpu.level_address, cpu.given_up_address
         for index, name in enumerate(names):
             copy = cells[index] + (CELL if index >= 3 else 0)
             setattr(state, f"{name}_at", copy if window is None else getattr(window, name))
@@ -188,6 +188,8 @@ class ProcessHook:
         general = [self.cells.direct.general + CELL * index for index in range(len(GENERAL))]
         self._copied = ((ctypes.c_int * len(ids))(*ids), (ctypes.c_void_p * len(ids))(*general, *cells))
         state.copy_ids, state.copy_cells = (ctypes.addressof(array) for array in self._copied)
+
+        state.home_level = cpu.home_level
 
     def _show_functions(self) -> None:
         state = self.state
@@ -202,6 +204,7 @@ class ProcessHook:
             "perform": _ASK(lambda: self._end_system_call(self._require_sides().perform)),
             "complete": _ASK(lambda: self._end_system_call(self._require_sides().complete)),
             "done": _ASK(lambda: self._aside(self._require_sides().done)),
+            "relevel": _ASK(self.process.cpu.take_level),
         }
         for name, function in self._functions.items():
             setattr(state, name, _address(function))

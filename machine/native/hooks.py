@@ -16,7 +16,7 @@ import ctypes
 from collections.abc import Callable, Sequence
 from functools import cache
 
-from machine.events import ALL_BITS, NEVER, Assign, AtAddress, ByProcessor, Exit, Hooked, Register, Waiting, WayBack
+from machine.events import ALL_BITS, NEVER, AtAddress, ByProcessor, Exit, Hooked, Register, Step, Waiting, WayBack
 from machine.events.exits import exit_of, syscall, sysret
 from machine.native import protocol
 from machine.native.expressions import carry_out, emit
@@ -435,7 +435,7 @@ def _prepare(e: HookWriter) -> None:
     e.give()
 
 
-def _carry_out(e: HookWriter, effect: Sequence[Assign]) -> None:
+def _carry_out(e: HookWriter, effect: Sequence[Step]) -> None:
     """Do what the processor does."""
     _read_again(e)
     carry_out(effect, e)

@@ -74,7 +74,8 @@ class HookState(ctypes.Structure):
     ids: Annotated[Cells, len(STORAGES)]  # Unicorn's number of each storage in FETCHABLE
     context: U64  # what $context reads where it is a constant
     scratch: U64  # a register that is not kept
-    level_at: Address  # of the privilege level of the guest's code
+    level_at: Address  # of 32 bits whose lowest two are the privilege level of the guest's code
+    home_level: U64  # that of the program
     given_up_at: Address  # of a cell that counts instructions that raised an exception
     # Functions of Unicorn
     read_batch: Address
@@ -92,6 +93,7 @@ class HookState(ctypes.Structure):
     perform: Address  # SYSCALL, after the pre stage
     complete: Address  # SYSCALL, after the post stage
     done: Address  # the system call is over
+    relevel: Address  # machine code has written at `level_at`, which is no place of the emulator's
 
 
 @cells
