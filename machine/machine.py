@@ -30,7 +30,7 @@ from machine.loaders import Image, LoadError, Placement, read_image
 from machine.memory import AddressSpace, MapError, PhysicalMemory
 from machine.messages import Message, MessageChannel, PacketRing
 from machine.options import MachineOptions, Program, ProgramStart
-from machine.processor import Cpu, StopReason, ThreadRegisters, msr
+from machine.processor import USER_LEVEL, Cpu, Fault as CpuFault, StopReason, ThreadRegisters, msr
 from machine.records import CodeFault, GuestOutput, MachineRecord, Notice, Reporter, ScriptFault, Silent
 from machine.root import RootMemory, RootSandbox
 from machine.schedule import (
@@ -207,6 +207,8 @@ class Machine:
         _reset(process, kernel)
         self._objects.set_user_blocks(process.objects, process.peb, process.teb)
         self._objects.enlist(process.objects)
+        process.on_fault = lambda fault: self._fault(process, kernel, fault)
+        process.cpu.open_vectors = kernel.entry.open_vectors
         process.cpu.time_stamp = self.clock.time_stamp
         if self._gate is not None:
             process.cpu.gate = self._gate
@@ -370,6 +372,17 @@ class Machine:
     def _begin_turn(self, process: Process) -> None:
         if self._carrier is not None:
             self._carrier.begin_turn(process)
+
+    def _fault(self, process: Process, kernel: Kernel, fault: CpuFault) -> bool:
+        """A guest's exception: whether its thread goes on. Events that watch exceptions belong in front of this."""
+        if process.cpu.privilege_level != process.cpu.home_level:
+            return False  # in the code of the kernel
+        with process.cpu.gate:
+            if kernel.fault(process.thread, fault):
+                return True
+            if process.image.level == USER_LEVEL:
+                process.crash_code = kernel.crash_code(process, fault)
+        return False
 
     def _end_turn(self, process: Process, reason: StopReason) -> StopCause | None:
         """The cause if the process has ended."""

@@ -561,6 +561,11 @@ class Cpu:
         self._stop_requested = True
         self._blocks.close()
 
+    @property
+    def stop_requested(self) -> bool:
+        """Whether somebody has called `stop` since the last run began."""
+        return self._stop_requested
+
     def _classify(self, status: int, until: int) -> StopReason:
         rip = self.registers.read(RIP)
         if self._event is not None:
