@@ -105,9 +105,9 @@ class LinuxKernel(Calls):
             raise UnreadableFile(f"cannot show {self._world.root} to the guest: {reason}") from None
         end_of_program = max(area.start + area.size for area in start.image.areas)
         task = Task(
-            process.thread, process.pid, self._tasks, ThreadGroup(), UserSpace(process.cpu.memory, end_of_program),
-            Futexes(), files, Location(root, root), self._store, self._services.clock, generator, self._limits,
-            name[:15], self._world.user, self._world.group,
+            process.thread, process, process.pid, self._tasks, ThreadGroup(),
+            UserSpace(process.cpu.memory, end_of_program), Futexes(), files, Location(root, root), self._store,
+            self._services.clock, generator, self._limits, name[:15], self._world.user, self._world.group,
         )  # fmt: skip
         task.enlist()
 
@@ -155,26 +155,34 @@ class LinuxKernel(Calls):
         """The error of a call that is refused or unknown."""
         return None if number in CALLS else -REFUSED.get(number, Errno.ENOSYS)
 
-    def answer(self, thread: Thread) -> Result:
-        """Carry out one call."""
+    def system_call(self, thread: Thread) -> None:
+        """Carry out one call. This is called for each one: what nearly all come to is done here."""
         registers = thread.process.cpu.registers
         number = registers.read(_RAX) & _LOW
         plan = _PLANS.get(number) or _plan(number)
         if plan is None:
-            return self._refuse(number, REFUSED.get(number, Errno.ENOSYS))
+            registers.write(_RAX, self._refuse(number, REFUSED.get(number, Errno.ENOSYS)))
+            return
         task = self._tasks[thread]
         try:
             values = [
                 registers.read(storage) if decode is None else decode(task, registers.read(storage))
                 for storage, decode in plan.arguments
             ]
-            return plan.answer(task, *values)
-        except Refused as error:
-            return self._refuse(number, error.number)
-        except WouldWait as error:
-            return Wait(error.until)
+            result = plan.answer(task, *values)
         except LinuxError as error:
-            return -error.number
+            result = self._failure(error, number)
+        if type(result) is int:
+            registers.write(_RAX, result)
+        else:
+            self.conclude(thread, result)
+
+    def _failure(self, error: LinuxError, number: int | None = None) -> Result:
+        if isinstance(error, WouldWait):
+            return Wait(error.until)
+        if isinstance(error, Refused) and number is not None:
+            return self._refuse(number, error.number)
+        return -error.number
 
     def _refuse(self, number: int, error: Errno) -> int:
         self.unknown_calls[number] += 1
@@ -184,10 +192,8 @@ class LinuxKernel(Calls):
         """As `Calls`."""
         try:
             return part()
-        except WouldWait as error:
-            return Wait(error.until)
         except LinuxError as error:
-            return -error.number
+            return self._failure(error)
 
     @property
     def reached_limits(self) -> frozenset[str]:

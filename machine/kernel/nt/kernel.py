@@ -44,8 +44,12 @@ class NtKernel(Calls):
         """STATUS_INVALID_SYSTEM_SERVICE for what is not in the table."""
         return STATUS_INVALID_SYSTEM_SERVICE if CALL_BY_NUMBER.get(number & _LOW) is None else None
 
-    def answer(self, thread: Thread) -> Result:
-        """Carry out one call; bits 12 and 13 of the number name a table that is not modelled (win32k)."""
+    def system_call(self, thread: Thread) -> None:
+        """Carry out one call."""
+        self.conclude(thread, self._answer(thread))
+
+    def _answer(self, thread: Thread) -> Result:
+        """Bits 12 and 13 of the number name a table that is not modelled (win32k)."""
         number = thread.process.cpu.registers.read(_RAX) & _LOW
         row, call = CALL_BY_NUMBER.get(number), CALLS.get(number)
         if row is None:
