@@ -98,6 +98,8 @@ class Machine:
         self._scheduler = Scheduler(cores, limits.quantum_instructions, self._placed, self.clock)
         self._kernels: dict[str, Kernel] = {}
         physical = self._physical = PhysicalMemory(limits.max_guest_memory, _OWN_MEMORY)
+        physical.work.is_ending = self._is_ending
+        physical.work.on_used_up = self._work_is_used_up
         self._objects = KernelObjects(physical.own, options.build, cores)
         self._shown = self._objects.size  # of the kernel memory that is in every process
         root = RootMemory(physical.own)
@@ -247,7 +249,7 @@ class Machine:
         if name not in self._kernels:
             build = self._objects.build.number
             services = kernels.Services(
-                self._guest_output, self.clock, build, self.limits, self.options.world, self._is_ending
+                self._guest_output, self.clock, build, self.limits, self.options.world, self._physical.work
             )
             kernel = kernels.create(name, services)
             self._objects.add_text(kernel.entry.text)
@@ -306,6 +308,7 @@ class Machine:
         before = self._counts()
         ended = [process for process in self._processes if not process.alive]
         self._running, self._stop_cause = True, None
+        self._physical.work.begin(self.limits.max_kernel_work)
         try:
             with self._guard.guarding(timeout):
                 if self._gate is None:
@@ -333,6 +336,10 @@ class Machine:
 
     def _is_ending(self) -> bool:
         return self._running and self._stop_cause is not None  # the cause stays behind a run; a step is none
+
+    def _work_is_used_up(self) -> None:
+        if self._running:
+            self._end_run(StopCause.KERNEL_WORK)
 
     def _stop_processors(self) -> None:
         for process in self._processes:

@@ -41,6 +41,7 @@ class FailureKind(Enum):
     TIMEOUT = "timeout", ExitCode.LIMIT, "the time of `--timeout` was up"
     INSTRUCTIONS = "instruction_limit", ExitCode.LIMIT, "`max_instructions` was reached"
     MEMORY = "memory", ExitCode.LIMIT, "`max_guest_memory` was used up, or the host gives no more memory"
+    KERNEL_WORK = "kernel_work", ExitCode.LIMIT, "`max_kernel_work` was used up: system calls moved too much"
     BREAK = "break", ExitCode.BREAK, "an event asked for a break and `--on-break` is `fail`"
     OUTPUT = "output_lost", ExitCode.OUTPUT, "an output source or the log did not take everything"
     INTERNAL = "internal_error", ExitCode.INTERNAL, "a bug in hds"

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from machine.kernel.entry import EntryPoint
 from machine.loaders import STACK_SIZE, STACK_TOP, Image
+from machine.memory import KernelWork
 from machine.processor import Fault, ThreadRegisters, msr
 from machine.schedule import Process, Thread, VirtualClock
 from vm.facts.limits import DEFAULT_LIMITS, Limits
@@ -33,7 +34,7 @@ class Services:
     """What a kernel needs of the machine: `write(descriptor, data)` receives what processes print.
 
     `build` is the number of the Windows build. `world` is what Linux programs are shown of the host; None for nothing.
-    `ending()` says whether the run is to end, which a call that waits for the host has to ask.
+    What calls do is charged to `work`, which says whether the run is to end: a call that waits for the host has to ask.
     """
 
     write: Callable[[int, bytes], None]
@@ -41,7 +42,7 @@ class Services:
     build: int
     limits: Limits = DEFAULT_LIMITS
     world: World | None = None
-    ending: Callable[[], bool] = lambda: False
+    work: KernelWork = field(default_factory=KernelWork)
 
 
 @dataclass(frozen=True)

@@ -17,15 +17,21 @@ from machine.memory.pages import (
 )
 from machine.memory.physical import Frames, PhysicalMemory
 from machine.memory.shared import SharedMemory
+from machine.memory.work import CALL, ITEM, MAPPING, PIECE, KernelWork
 
 __all__ = [
     "ADDRESS_SPACE",
+    "CALL",
     "CANONICAL_HALF",
+    "ITEM",
+    "MAPPING",
     "MOST_MAPPINGS",
     "PAGE",
+    "PIECE",
     "AddressSpace",
     "Area",
     "Frames",
+    "KernelWork",
     "MapError",
     "PhysicalMemory",
     "Protection",

@@ -20,12 +20,14 @@ from machine.memory.page_table import ENTRIES, PageTable
 from machine.memory.pages import PAGE, Protection, is_canonical
 from machine.memory.physical import Frames
 from machine.memory.shared import SharedMemory
+from machine.memory.work import MAPPING
 from vm.facts.paging import EXECUTE, FRAME_MASK, INDEX_BITS, OPEN, PAGE_BITS, PRESENT, READ, SUPERVISOR, WRITE
 
 MOST_MAPPINGS = 65_530  # of one process on Linux (vm.max_map_count)
 _RIGHTS = READ | WRITE | EXECUTE
 _AROUND = 16  # pages that get memory at once, where a guest goes through memory in order
 _OFFSET = PAGE - 1
+_TABLE_WORK = 32  # what looking at a word of the page table is charged with (machine.memory.work)
 _INDEX = ENTRIES - 1
 _ZERO = bytes(PAGE)
 
@@ -37,6 +39,7 @@ class AddressSpace:
         """Raises MapError where there is no memory for a page table."""
         self.source = source
         self.physical = source.physical
+        self._work = source.physical.work
         self._most = most
         self._areas = Areas(most)
         self.table = PageTable(source)
@@ -57,8 +60,10 @@ class AddressSpace:
         return self._areas.at(address)
 
     def areas_within(self, start: int, end: int) -> list[Area]:
-        """The areas that share a byte with [start, end), by ascending address."""
-        return self._areas.within(start, end)
+        """The areas that share a byte with [start, end), by ascending address; looking at them is charged."""
+        found = self._areas.within(start, end)
+        self._work.charge(MAPPING * len(found))
+        return found
 
     def overlapping(self, start: int, size: int) -> Area | None:
         """The first area that shares a byte with [start, start + size), if any."""
@@ -89,18 +94,21 @@ class AddressSpace:
         whole_pages(start, size, name)
         if committed and protection and backing is None and size > self.source.limit:
             raise MapError(f"mapping {size:#x} bytes would exceed max_guest_memory ({self.source.limit:#x} bytes)")
+        self._work.charge(MAPPING)
         area = Area(start, start + size, protection, name, committed, guard, backing, offset, tag, supervisor)
         self._areas.add(area)
         return area
 
     def unmap(self, start: int, end: int) -> None:
         """Let the pages of [start, end) mean nothing any more. Raises MapError where a cut makes too many areas."""
+        self._work.charge(MAPPING)
         for area in self._areas.remove(start, end):
+            self._work.charge(MAPPING)
             self._forget(area.start, area.end)
 
     def change(self, start: int, end: int, to: Callable[[Area], Area]) -> None:
         """Let `to` say anew what the pages of [start, end) mean; their memory stays. Raises MapError as `unmap`."""
-        found = self._areas.within(start, end)
+        found = self.areas_within(start, end)
         self._areas.check_cuts(found, start, end)
         for area in found:
             piece = area.cut(start, end)
@@ -123,7 +131,7 @@ class AddressSpace:
 
     def move(self, start: int, size: int, target: int) -> None:
         """Let what is in [start, start + size), with its memory, lie at `target`. Raises MapError, nothing changed."""
-        found = self._areas.within(start, start + size)
+        found = self.areas_within(start, start + size)
         other = self._areas.first_within(target, target + size)
         if other is not None:
             raise MapError(f"{target:#x}..{target + size - 1:#x} overlaps {other.name} at {other.start:#x}")
@@ -133,6 +141,7 @@ class AddressSpace:
             self._areas.add(piece._replace(start=piece.start + distance, end=piece.end + distance))
             self.withdraw(piece.start, piece.end, _RIGHTS)
             for number, first, words in tuple(self._runs(piece.start, piece.end)):
+                self._work.charge(PAGE * (len(words) - tuple(words).count(0)))
                 for index, word in enumerate(words):
                     if word:
                         page = (number << INDEX_BITS) + first + index + distance // PAGE
@@ -142,7 +151,7 @@ class AddressSpace:
 
     def discard(self, start: int, end: int) -> None:
         """Forget what the pages of [start, end) hold: memory of their own is zero again when it is next touched."""
-        for area in self._areas.within(start, end):
+        for area in self.areas_within(start, end):
             self._forget(max(area.start, start), min(area.end, end))
 
     def copy(self) -> AddressSpace:
@@ -153,6 +162,7 @@ class AddressSpace:
         copy = AddressSpace(self.source, self._most)
         try:
             for area in self._areas:
+                self._work.charge(MAPPING)
                 copy._areas.add(area)
                 if area.backing is None:
                     self._share(area, copy)
@@ -165,6 +175,7 @@ class AddressSpace:
         for number, first, words in self._runs(area.start, area.end):
             page = (number << INDEX_BITS) + first
             leaf = copy.table.leaf(page)
+            self._work.charge(PAGE * (len(words) - tuple(words).count(0)))
             for index, word in enumerate(words, first):
                 if word:
                     self.physical.hold((word & FRAME_MASK) >> PAGE_BITS)
@@ -218,6 +229,7 @@ class AddressSpace:
         if area.backing is not None:
             frame = area.backing.frame(area.offset + (page << PAGE_BITS) - area.start)
             self.physical.hold(frame)
+            self._work.charge(PAGE)
             leaf[index] = frame << PAGE_BITS | PRESENT
             return
         most = 1
@@ -226,6 +238,7 @@ class AddressSpace:
             while index + most < last and not leaf[index + most]:
                 most += 1
         rights = (int(area.protection) & (READ | WRITE) if area.allows(READ) else 0) | _level_of(area)
+        self._work.charge(PAGE * most)
         for distance, frame in enumerate(self.source.take(most)):
             leaf[index + distance] = frame << PAGE_BITS | rights | PRESENT | OPEN
 
@@ -299,6 +312,7 @@ class AddressSpace:
         kept = int.from_bytes((~rights & (1 << 64) - 1).to_bytes(8, "little") * ENTRIES, "little")
         had = False
         for number, first, words in self._runs(start, end):
+            self._work.charge(len(words) * _TABLE_WORK)
             value = int.from_bytes(words, "little")
             left = value & kept
             if left != value:
@@ -313,6 +327,7 @@ class AddressSpace:
         had = False
         for number, first, words in tuple(self._runs(start, end)):
             present = [word for word in words if word]
+            self._work.charge(PAGE * len(present) + len(words) * _TABLE_WORK)
             if present:
                 had = True
                 self._forget_places(number, first, words, _RIGHTS)

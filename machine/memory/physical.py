@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from machine.memory.errors import MapError
+from machine.memory.work import KernelWork
 from vm import HostMemoryError
 
 FRAME = 0x1000
@@ -76,6 +77,7 @@ class PhysicalMemory:
         self._first_own = min(guests, _MOST) // FRAME
         self.guests = Frames(self, 0, self._first_own)
         self.own = Frames(self, self._first_own, own // FRAME)
+        self.work = KernelWork()
         self._size = max(self.guests.limit + self.own.limit, FRAME)
         self._holders: dict[int, int] = {}  # of frames that have more than one
         self._code: dict[int, set[Place]] = {}  # by frame: where it is executed

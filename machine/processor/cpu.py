@@ -211,6 +211,7 @@ class Cpu:
         if not word & right or (is_user and word & SUPERVISOR):
             try:
                 with self.gate:
+                    self.memory.physical.work.charge(PAGE)
                     word = self.memory.fault_in(page, right, is_user=is_user)
             except BaseException as error:
                 self._carry(error)

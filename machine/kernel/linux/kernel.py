@@ -33,6 +33,7 @@ from machine.kernel.linux.task import NANOSECONDS, Location, Task, ThreadGroup
 from machine.kernel.linux.tree import Tree, World
 from machine.kernel.outcomes import Calls, Result, Wait
 from machine.loaders import LoadError, UnreadableFile, initial_stack
+from machine.memory import CALL
 from machine.schedule import Process, Thread
 from vm import FileRefused, read_file
 from vm.facts.registers import STORAGE_INDEX
@@ -80,7 +81,7 @@ class LinuxKernel(Calls):
         self._tasks: dict[Thread, Task] = {}
         self._started = 0  # processes
         self._quota = FolderQuota(services.limits)
-        self._store = Store(services.limits.max_file_bytes, self._now)
+        self._store = Store(services.limits.max_file_bytes, self._now, services.work)
         self._tree: Tree | None = None  # made when a process is
 
     # --- processes
@@ -135,9 +136,9 @@ class LinuxKernel(Calls):
     def _standard_input(self, root: Place) -> OpenFile:
         source = self._world.standard_input
         if isinstance(source, int):
-            return InputStream(source, self._store.new_inode(), self._services.ending)
+            return InputStream(source, self._store.new_inode(), self._services.work.is_ending)
         if source is None:
-            place = find(root, root, b"/dev/null").existing()
+            place = find(self._services.work, root, root, b"/dev/null").existing()
             assert isinstance(place.node, Device)
             return DeviceFile(O_RDONLY, place, place.node)
         data = read_file(source, self._limits, "max_file_bytes") if isinstance(source, Path) else source
@@ -164,6 +165,7 @@ class LinuxKernel(Calls):
             registers.write(_RAX, self._refuse(number, REFUSED.get(number, Errno.ENOSYS)))
             return
         task = self._tasks[thread]
+        self._services.work.charge(CALL)
         try:
             values = [
                 registers.read(storage) if decode is None else decode(task, registers.read(storage))

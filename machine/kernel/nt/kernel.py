@@ -18,6 +18,7 @@ from machine.kernel.nt.names import CALL_BY_NUMBER
 from machine.kernel.nt.process import NtState
 from machine.kernel.nt.status import STATUS_ACCESS_VIOLATION, STATUS_INVALID_SYSTEM_SERVICE
 from machine.kernel.outcomes import Calls, Result
+from machine.memory import CALL
 from machine.schedule import Process, Thread
 from vm.facts.registers import STORAGE_INDEX
 
@@ -57,6 +58,7 @@ class NtKernel(Calls):
             return STATUS_INVALID_SYSTEM_SERVICE
         if call is None:
             return row.status
+        self._services.work.charge(CALL)
         asks = NtThread(thread, self._states[thread.process], self._services)
         return self.attempt(lambda: call.answer(asks, *asks.arguments(call)))
 
