@@ -119,7 +119,8 @@ def after_run(listing: str, limits: Limits, world: World | None = None) -> tuple
 def test_a_guest_that_asks_for_endless_work_ends_at_the_limit(case: str) -> None:
     guest, cause = after_run(ENDLESS[case], SMALL)
     assert cause is StopCause.KERNEL_WORK
-    assert guest.process is not None and guest.process.alive
+    assert guest.process is not None
+    assert guest.process.alive
 
 
 @pytest.mark.parametrize("engine", ["reference", "native"])
