@@ -17,16 +17,16 @@ from machine.memory.pages import (
 )
 from machine.memory.physical import Frames, PhysicalMemory
 from machine.memory.shared import SharedMemory
-from machine.memory.work import CALL, ITEM, MAPPING, PIECE, KernelWork
+from machine.memory.work import PER_CALL, PER_ITEM, PER_MAPPING, PIECE, KernelWork
 
 __all__ = [
     "ADDRESS_SPACE",
-    "CALL",
     "CANONICAL_HALF",
-    "ITEM",
-    "MAPPING",
     "MOST_MAPPINGS",
     "PAGE",
+    "PER_CALL",
+    "PER_ITEM",
+    "PER_MAPPING",
     "PIECE",
     "AddressSpace",
     "Area",

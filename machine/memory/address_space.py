@@ -20,7 +20,7 @@ from machine.memory.page_table import ENTRIES, PageTable
 from machine.memory.pages import PAGE, Protection, is_canonical
 from machine.memory.physical import Frames
 from machine.memory.shared import SharedMemory
-from machine.memory.work import MAPPING
+from machine.memory.work import PER_MAPPING
 from vm.facts.paging import EXECUTE, FRAME_MASK, INDEX_BITS, OPEN, PAGE_BITS, PRESENT, READ, SUPERVISOR, WRITE
 
 MOST_MAPPINGS = 65_530  # of one process on Linux (vm.max_map_count)
@@ -62,7 +62,7 @@ class AddressSpace:
     def areas_within(self, start: int, end: int) -> list[Area]:
         """The areas that share a byte with [start, end), by ascending address; looking at them is charged."""
         found = self._areas.within(start, end)
-        self._work.charge(MAPPING * len(found))
+        self._work.charge(PER_MAPPING * len(found))
         return found
 
     def overlapping(self, start: int, size: int) -> Area | None:
@@ -94,16 +94,16 @@ class AddressSpace:
         whole_pages(start, size, name)
         if committed and protection and backing is None and size > self.source.limit:
             raise MapError(f"mapping {size:#x} bytes would exceed max_guest_memory ({self.source.limit:#x} bytes)")
-        self._work.charge(MAPPING)
+        self._work.charge(PER_MAPPING)
         area = Area(start, start + size, protection, name, committed, guard, backing, offset, tag, supervisor)
         self._areas.add(area)
         return area
 
     def unmap(self, start: int, end: int) -> None:
         """Let the pages of [start, end) mean nothing any more. Raises MapError where a cut makes too many areas."""
-        self._work.charge(MAPPING)
+        self._work.charge(PER_MAPPING)
         for area in self._areas.remove(start, end):
-            self._work.charge(MAPPING)
+            self._work.charge(PER_MAPPING)
             self._forget(area.start, area.end)
 
     def change(self, start: int, end: int, to: Callable[[Area], Area]) -> None:
@@ -162,7 +162,7 @@ class AddressSpace:
         copy = AddressSpace(self.source, self._most)
         try:
             for area in self._areas:
-                self._work.charge(MAPPING)
+                self._work.charge(PER_MAPPING)
                 copy._areas.add(area)
                 if area.backing is None:
                     self._share(area, copy)

@@ -11,9 +11,9 @@ from collections.abc import Callable
 
 from vm.facts.limits import LARGEST
 
-CALL = 256  # a call that is carried out
-ITEM = 1024  # each of the things that a call goes through: components of a path, buffers, names, descriptors
-MAPPING = 0x8000  # a mapping that is made, removed, cut or looked at
+PER_CALL = 256  # a call that is carried out
+PER_ITEM = 1024  # each of the things that a call goes through: components of a path, buffers, names, descriptors
+PER_MAPPING = 0x8000  # a mapping that is made, removed, cut or looked at
 PIECE = 1 << 20  # bytes that are moved between two looks at `is_ending`
 
 

@@ -33,7 +33,7 @@ from machine.kernel.linux.task import NANOSECONDS, Location, Task, ThreadGroup
 from machine.kernel.linux.tree import Tree, World
 from machine.kernel.outcomes import Calls, Result, Wait
 from machine.loaders import LoadError, UnreadableFile, initial_stack
-from machine.memory import CALL
+from machine.memory import PER_CALL
 from machine.schedule import Process, Thread
 from vm import FileRefused, read_file
 from vm.facts.registers import STORAGE_INDEX
@@ -165,7 +165,7 @@ class LinuxKernel(Calls):
             registers.write(_RAX, self._refuse(number, REFUSED.get(number, Errno.ENOSYS)))
             return
         task = self._tasks[thread]
-        self._services.work.charge(CALL)
+        self._services.work.charge(PER_CALL)
         try:
             values = [
                 registers.read(storage) if decode is None else decode(task, registers.read(storage))

@@ -11,7 +11,7 @@ from machine.kernel.linux.errors import Errno, LinuxError, WouldWait
 from machine.kernel.linux.memory_files import Device, MemoryFile
 from machine.kernel.linux.nodes import Entry, Handle, Status
 from machine.kernel.linux.paths import Place
-from machine.memory import ITEM, KernelWork
+from machine.memory import PER_ITEM, KernelWork
 
 O_ACCMODE, O_RDONLY, O_WRONLY, O_RDWR = 3, 0, 1, 2
 O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC, O_APPEND, O_NONBLOCK = 0o100, 0o200, 0o400, 0o1000, 0o2000, 0o4000
@@ -195,7 +195,7 @@ class DirectoryFile(OpenFile):
             dots = [Entry(name, here.status().inode, stat.S_IFDIR) for name, here in ((b".", node), (b"..", parent))]
             found = []
             for entry in node.entries():
-                work.charge(ITEM)
+                work.charge(PER_ITEM)
                 if work.is_ending():
                     raise LinuxError(Errno.EINTR)
                 found.append(entry)

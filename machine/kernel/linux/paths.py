@@ -11,7 +11,7 @@ from enum import IntFlag
 
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.nodes import Node
-from machine.memory import ITEM, KernelWork
+from machine.memory import PER_ITEM, KernelWork
 
 LONGEST_NAME = 255  # NAME_MAX
 _MOST_LINKS = 40  # that one path follows (MAXSYMLINKS)
@@ -98,7 +98,7 @@ def find(
     spot = Spot(here, b".", here, slash)
     while pending:
         name = pending.pop()
-        work.charge(ITEM)
+        work.charge(PER_ITEM)
         spot = way.step(here, name, slash)
         place, is_last = spot.place, not pending
         if place is None:

@@ -18,7 +18,7 @@ from machine.kernel.nt.names import CALL_BY_NUMBER
 from machine.kernel.nt.process import NtState
 from machine.kernel.nt.status import STATUS_ACCESS_VIOLATION, STATUS_INVALID_SYSTEM_SERVICE
 from machine.kernel.outcomes import Calls, Result
-from machine.memory import CALL
+from machine.memory import PER_CALL
 from machine.schedule import Process, Thread
 from vm.facts.registers import STORAGE_INDEX
 
@@ -58,7 +58,7 @@ class NtKernel(Calls):
             return STATUS_INVALID_SYSTEM_SERVICE
         if call is None:
             return row.status
-        self._services.work.charge(CALL)
+        self._services.work.charge(PER_CALL)
         asks = NtThread(thread, self._states[thread.process], self._services)
         return self.attempt(lambda: call.answer(asks, *asks.arguments(call)))
 

@@ -10,7 +10,7 @@ from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.nodes import PERMISSION_BITS, Node, Status
 from machine.kernel.linux.paths import Name, Place, Resolve, Spot, find, find_name
 from machine.kernel.linux.task import NANOSECONDS, Task
-from machine.memory import ITEM
+from machine.memory import PER_ITEM
 
 AT_FDCWD = -100
 AT_SYMLINK_NOFOLLOW, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_EMPTY_PATH = 0x100, 0x200, 0x400, 0x1000
@@ -131,7 +131,7 @@ def getcwd(task: Task, buffer: Address, size: Size) -> int:
     if not task.location.directory.node.status().links:
         raise LinuxError(Errno.ENOENT)
     path = task.location.directory.path() + b"\0"
-    task.space.work.charge(ITEM * path.count(b"/"))
+    task.space.work.charge(PER_ITEM * path.count(b"/"))
     if len(path) > size:
         raise LinuxError(Errno.ERANGE)
     task.space.store(buffer, path)

@@ -14,7 +14,7 @@ from machine.kernel.linux.pipes import EventCounter, PipeEnd
 from machine.kernel.linux.space import MOST_BYTES, check_user_range
 from machine.kernel.linux.task import Task
 from machine.kernel.outcomes import Result, Wait
-from machine.memory import ITEM, PIECE
+from machine.memory import PER_ITEM, PIECE
 
 _MOST_VECTORS = 1024
 _RWF_NOWAIT, _RWF_APPEND, _RWF_NOAPPEND, _RWF_KNOWN = 8, 0x10, 0x20, 0x3F
@@ -261,7 +261,7 @@ def _vectors(task: Task, address: int, count: int) -> list[tuple[int, int]]:
     """The addresses and sizes of buffers that are not empty, cut to what one call transfers. Raises EINVAL, EFAULT."""
     if not 0 <= count <= _MOST_VECTORS:
         raise LinuxError(Errno.EINVAL)
-    task.space.work.charge(ITEM * count)
+    task.space.work.charge(PER_ITEM * count)
     words = task.space.load_words(address, f"{2 * count}Q")
     rows, left = [], MOST_BYTES
     for start, size in zip(words[::2], words[1::2], strict=True):
