@@ -30,7 +30,7 @@ from machine.loaders import Image, LoadError, Placement, read_image
 from machine.memory import AddressSpace, MapError, PhysicalMemory
 from machine.messages import Message, MessageChannel, PacketRing
 from machine.options import MachineOptions, Program, ProgramStart
-from machine.processor import USER_LEVEL, Cpu, Fault as CpuFault, StopReason, ThreadRegisters, msr
+from machine.processor import USER_LEVEL, Cpu, Fault as CpuFault, StopKind, StopReason, ThreadRegisters, msr
 from machine.records import CodeFault, GuestOutput, MachineRecord, Notice, Reporter, ScriptFault, Silent
 from machine.root import RootMemory, RootSandbox
 from machine.schedule import (
@@ -348,14 +348,16 @@ class Machine:
     def _take_turns(self, ceiling: int) -> StopCause:
         cause = StopCause.NOTHING_LOADED
         while alive := [process for process in self._processes if process.alive]:
-            before, turns = self._executed(), 0
+            before, turns, exhausted = self._executed(), 0, True
             for core in self.cores:
                 process = core.process
                 if process is not None and process.alive:
                     if self._scheduler.prepare(process):
                         turns += 1
                         self._current = core
-                        cause = self._turn(process, ceiling - self._executed()) or cause
+                        reason = self._turn(process, ceiling - self._executed())
+                        cause = self._end_turn(process, reason) or cause
+                        exhausted = exhausted and reason.kind is StopKind.BUDGET
                     elif not process.alive:
                         cause = StopCause.EXIT  # behind a wait
                 if self._stop_cause is not None:
@@ -367,14 +369,14 @@ class Machine:
             if not turns:
                 if not self._scheduler.await_earliest():
                     return StopCause.DEADLOCK
-            elif self._executed() == before:
+            elif exhausted and self._executed() == before:
                 return StopCause.BUDGET  # no core's next block fits in what is left
         return cause
 
-    def _turn(self, process: Process, budget: int) -> StopCause | None:
-        """Let one process run; the cause if it ended."""
+    def _turn(self, process: Process, budget: int) -> StopReason:
+        """Let one process run."""
         self._begin_turn(process)
-        return self._end_turn(process, self._scheduler.turn(process, budget))
+        return self._scheduler.turn(process, budget)
 
     def _begin_turn(self, process: Process) -> None:
         if self._carrier is not None:
@@ -514,7 +516,13 @@ class Machine:
     # --- facts
 
     def _executed(self) -> int:
-        return sum(process.cpu.executed for process in self._processes)
+        return sum(map(self._executed_by, self._processes))
+
+    def _executed_by(self, process: Process) -> int:
+        """The instructions of a process: exactly, but while it is in machine code on another core."""
+        gate = self._gate
+        outside = gate is not None and process in self._scheduler.in_turn and process.core in gate.outside
+        return process.cpu.entered if outside else process.cpu.executed
 
     def _process_ids(self) -> tuple[int, ...]:
         return tuple(process.pid for process in self._processes)

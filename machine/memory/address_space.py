@@ -45,7 +45,7 @@ class AddressSpace:
         self.table = PageTable(source)
         self.takings = 0  # grows when memory or rights are taken: who remembers pages must look again
         self.on_taken: list[Callable[[], None]] = []
-        self.on_code: Callable[[int, int], None] = lambda begin, end: None  # code of [begin, end) has changed
+        self.on_code: Callable[[int, int], None] = lambda begin, end: None  # code of [begin, end) is about to change
         self.is_exhausted = False  # whether the last access failed for want of memory
 
     # --- areas
@@ -426,10 +426,10 @@ class AddressSpace:
         done = 0
         physical = self.physical
         for place, length in pieces:
-            physical.buffer[place : place + length] = data[done : done + length]
-            done += length
             if physical.has_code and physical.is_code(place >> PAGE_BITS):
                 physical.code_written(place >> PAGE_BITS, place & _OFFSET, (place & _OFFSET) + length)
+            physical.buffer[place : place + length] = data[done : done + length]
+            done += length
         return True
 
 

@@ -102,7 +102,11 @@ class CarriedAddress:
         self._hook = hook
         self.table = table
         callback = cpu.address_callback(address, in_python, replaces)
-        self._functions = (callback.function, _ASK(lambda: hook.moved(address, callback.number, replaces)))
+        self._functions = (
+            callback.function,
+            _ASK(lambda: hook.moved(address, callback.number, replaces)),
+            _ASK(self._left),
+        )
         self._waiting = waiting
         self.state = HookedAddress(
             state=ctypes.addressof(hook.state),
@@ -114,12 +118,19 @@ class CarriedAddress:
             changes=cpu.code_changes_address,
             in_python=_address(self._functions[0]),
             moved=_address(self._functions[1]),
+            left=_address(self._functions[2]),
         )
         self.installed: Hook = cpu.carry_address(address, code, ctypes.addressof(self.state))
 
     def show(self, events: tuple[Event, ...]) -> None:
         """These events wait here, newest first."""
         self.table.show(self._hook.handlings(events))
+
+    def _left(self) -> None:
+        """Machine code moves RIP away."""
+        cpu, state = self._hook.process.cpu, self.state
+        state.block, state.shape, state.rest = cpu.leave_block(state.address)
+        state.known_at = cpu.code_changes
 
     def remove(self) -> None:
         """Carry it no more."""
@@ -169,6 +180,7 @@ class ProcessHook:
 
     def _show_registers(self) -> None:
         state, window = self.state, self.process.cpu.window
+        state.counter = self.process.cpu.block_counter
         for storage, number in zip(BATCH_STORAGES, BATCH_IDS, strict=True):
             state.ids[storage] = number
         for storage, number in PLAIN_IDS.items():

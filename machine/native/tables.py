@@ -58,6 +58,7 @@ class HookState(ctypes.Structure):
     python: U64  # not 0 when Python has taken part
     over: U64  # not 0 when the run ends here, by an exception
     changes: U64  # how often code had been changed when it began; set at hooked addresses
+    counter: Address  # the words of machine.processor.block_counter
     # Registers: where they lie (see machine.processor.window), or copies that calls read and write
     direct: Address  # the DirectAccess of the process's scripts
     copied: U64
@@ -142,6 +143,11 @@ class HookedAddress(ctypes.Structure):
     operand: U64  # of the instruction
     in_python: Address  # the whole trigger
     moved: Address  # what follows a trigger in which Python took part, or that has written flags
+    left: Address  # has counted what was executed of another block than `block`, and sets what follows
+    block: U64  # the block that was left here last, and the other word of its slot
+    shape: U64
+    known_at: U64  # what `changes` counted then
+    rest: U64  # instructions of that block that stand behind the one here
 
 
 @cells

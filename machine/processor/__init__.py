@@ -17,7 +17,7 @@ from machine.processor.binding import (
     address_of,
     function_address,
 )
-from machine.processor.block_counter import CEILING, EXECUTED, BlockCounter
+from machine.processor.block_counter import CEILING, EXECUTED, OWN, UNDER_WAY, BlockCounter
 from machine.processor.cpu import CPU_MODEL, INITIAL_STATE, SYSCALL_LENGTH, Cpu, StopKind, StopReason
 from machine.processor.descriptors import KERNEL as KERNEL_LEVEL, USER as USER_LEVEL
 from machine.processor.fault import Fault, PageFault, Vector, name_of
@@ -65,6 +65,7 @@ __all__ = [
     "LONGEST_INSTRUCTION",
     "MSR_CELLS",
     "MSR_ID",
+    "OWN",
     "PLAIN_IDS",
     "RFLAGS_ID",
     "RIGHTS",
@@ -74,6 +75,7 @@ __all__ = [
     "SYSCALL_LENGTH",
     "TIME_STAMP_HOOK",
     "TLB_FILL_HOOK",
+    "UNDER_WAY",
     "USER_LEVEL",
     "VECTOR_IDS",
     "WORD_MASK",

@@ -1,8 +1,9 @@
 """One emulated CPU with its memory: Unicorn behind a small face. Every oddity of Unicorn's engine is dealt with here.
 
-Instructions are counted per basic block, on entry: a block that does not fit in the budget is not begun, one that
-faults halfway counts whole, a REP instruction counts once per iteration and once for its end. That count is the virtual
-time, so a run is deterministic: RDTSC reads the clock given by the machine, and the CPU model has no RDRAND.
+Instructions are counted per basic block, on entry, and settled where one is left in its middle: a block that does not
+fit in the budget is not begun, one that faults halfway counts as far as it was executed, a REP instruction counts once
+per iteration and once for its end. That count is the virtual time, so a run is deterministic: RDTSC reads the clock
+given by the machine, and the CPU model has no RDRAND.
 Not here: what a SYSCALL means (`machine.events.syscall`), which process runs when (`machine.machine`).
 """
 
@@ -161,6 +162,7 @@ class Cpu:
         self._engine = Engine(CPU_MODEL)
         self.window = window_of(self._engine)
         self.registers = RegisterFile(self._engine, self.window)
+        self._instruction = self._instruction_pointer()
         self._blocks = BlockCounter(memory)
         self._stop_requested = False
         self._code_changes, self._given_up = ctypes.c_uint64(), ctypes.c_uint64()
@@ -372,7 +374,9 @@ class Cpu:
         number = self._address_callbacks
 
         def on_code(_engine: int, _address: int, _size: int, _data: int) -> None:
-            if self.arrival.was_called(address, number, self.executed):
+            if self._blocks.is_settled:
+                return  # another hook of this address has it begun anew, or has taken its place
+            if self.arrival.is_waited_for and self.arrival.was_called(address, number, self.executed):
                 return
             self.registers.forget()
             if self.registers.read(RIP) != address:
@@ -407,10 +411,13 @@ class Cpu:
         renew = registers.read(RFLAGS) != flags or self.code_changes != changes
         registers.store()
         if stays and (renew or self._stop_requested):
-            self.arrival.begin_anew(address, number, self.executed)
+            self.arrival.begin_anew(address, number, self._blocks.executed_at(address))
+            self._blocks.settle(address)
             self._engine.set_register(x86.UC_X86_REG_RIP, address)
-        elif replaces and rip == address:
-            self._engine.set_register(x86.UC_X86_REG_RIP, rip)
+        elif not stays:
+            self._blocks.leave(address)
+            if rip == address:
+                self._engine.set_register(x86.UC_X86_REG_RIP, rip)
         if self._stop_requested:
             self._why = StopKind.STOPPED
             self._engine.stop()
@@ -468,6 +475,7 @@ class Cpu:
     def _serve_first(self, sites: list[Site], address: int, size: int) -> None:
         """Serve what was found in a block, and have it translated anew."""
         self._unserved = None
+        self._blocks.refuse(address, size)
         self._blocks.release()
         with self.gate:
             self._finder.serve(sites)
@@ -480,8 +488,25 @@ class Cpu:
 
     @property
     def executed(self) -> int:
-        """Instructions since the CPU was made."""
+        """Instructions since the CPU was made; in a hook with the one at hand, which is not executed yet."""
+        return self._blocks.executed if self._blocks.is_settled else self._blocks.executed_at(self._instruction())
+
+    @property
+    def entered(self) -> int:
+        """The same for another thread while this CPU is in machine code: with the whole of the block under way."""
         return self._blocks.executed
+
+    @property
+    def block_counter(self) -> int:
+        """The address of the words of machine.processor.block_counter."""
+        return self._blocks.state
+
+    def leave_block(self, address: int) -> tuple[int, int, int]:
+        """Have counted what was executed where a hook in machine code moves RIP away from the instruction at `address`.
+
+        For the next time: the two words of the block that it stands in, and how many instructions stand behind it.
+        """
+        return self._blocks.leave(address)
 
     def run(self, start: int, until: int, budget: int) -> StopReason:
         """Execute from `start` until RIP is `until`, for at most `budget` instructions.
@@ -494,7 +519,7 @@ class Cpu:
         self.registers.forget()
         self._stop_requested = False
         self._look_again(start)
-        if self.arrival.start_at(start):
+        if self.arrival.start_at(start, self.executed + 1):
             self._given_up.value += 1
         self._blocks.allow(budget)
         self._blocks.end_at(until)
@@ -535,13 +560,13 @@ class Cpu:
         return moved and not self._stop_requested
 
     def _start(self, start: int, until: int) -> int:
-        """`Engine.start`, whose result it has; it executes what stands before an instruction that cannot be fetched.
+        """`_emulate`, whose result it has; it executes what stands before an instruction that cannot be fetched.
 
         Unicorn translates a block as a whole, and refuses all of it for an instruction that reaches into a page without
         code.
         """
         self._refused = None
-        status = self._engine.start(start, until)
+        status = self._emulate(start, until)
         refused = self._refused
         if refused is not None and refused.right == EXECUTE:
             self.registers.forget()
@@ -550,12 +575,25 @@ class Cpu:
             if reaching != rip:
                 self._refused = None
                 self._blocks.end_at(reaching)
-                status = self._engine.start(rip, reaching)
+                status = self._emulate(rip, reaching)
                 self._blocks.end_at(until)
                 self.registers.forget()
                 if self.registers.read(RIP) == reaching:
                     self._refused = refused
         return status
+
+    def _emulate(self, start: int, until: int) -> int:
+        """One uc_emu_start, and its status; what it has left in the middle of a block is counted then."""
+        status = self._engine.start(start, until)
+        self._blocks.settle(self._instruction() if self._event is None else self._event.rip)
+        return status
+
+    def _instruction_pointer(self) -> Callable[[], int]:
+        """What reads RIP as the emulator has it, in a hook or between runs."""
+        if self.window is None:
+            return lambda: self._engine.read_register(x86.UC_X86_REG_RIP)
+        cell = ctypes.c_uint64.from_address(self.window.rip)
+        return lambda: cell.value
 
     def stop(self) -> None:
         """End the current run before its next block. May be called by a hook or by another thread."""
@@ -683,6 +721,7 @@ class Cpu:
                 self._serve_first(self._unserved, address, size)
             elif self._patience == 0 or (self._patience > 0 and not self._blocks.is_certain(address, size)):
                 self._hook_is_due = True
+                self._blocks.refuse(address, size)
                 self._engine.stop()
             else:
                 self._patience -= 1
@@ -691,14 +730,12 @@ class Cpu:
             self._carry(error)
 
     def _on_other_block(self, _engine: int, address: int, size: int, _data: int) -> None:
-        """A block that machine code does not let in: it is the last of the run and new, or does not fit."""
+        """A block that machine code does not let in: new and the last of the run, a part of another, or too large."""
         try:
             if self._unserved is not None:
                 self._serve_first(self._unserved, address, size)
-            elif self._blocks.ends_at(address + size):
-                self._enter(address, size)
             else:
-                self._close()
+                self._enter(address, size)
         except BaseException as error:
             self._carry(error)
 
@@ -774,6 +811,7 @@ class Cpu:
             self.registers.forget()
             self._carry(error)
         if self._stop_requested:
+            self._blocks.finish()
             self._heed_stop()
 
     def _heed_stop(self) -> None:
@@ -812,6 +850,7 @@ class Cpu:
             self._carry(error)
         self.registers.forget()
         if handled and self._stop_requested:
+            self._blocks.finish()
             self._heed_stop()
         return handled
 
@@ -831,6 +870,7 @@ class Cpu:
             self._engine.set_register(x86.UC_X86_REG_RAX, ticks & 0xFFFF_FFFF)
             self._engine.set_register(x86.UC_X86_REG_RDX, ticks >> 32 & 0xFFFF_FFFF)
         except BaseException as error:
+            self._blocks.finish()  # the block is executed to its end
             self._carry(error)
         return 1  # the instruction is done
 
