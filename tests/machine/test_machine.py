@@ -246,3 +246,26 @@ def test_the_package_offers_the_machine() -> None:
     import machine
 
     assert machine.Machine is Machine
+
+
+def test_a_turn_that_ends_before_its_first_instruction_is_not_the_end_of_the_budget() -> None:
+    guest = bench("nop; nop")
+    process = guest.machine.processes[0]
+    process.cpu.hook_address(0x40_0000, process.cpu.stop)
+    summary = guest.machine.run()
+    assert (summary.cause, summary.instructions) == (StopCause.END, 2)
+
+
+def test_no_two_time_stamps_are_equal_where_an_instruction_was_given_up() -> None:
+    guest = bench("nop; nop")
+    process = guest.machine.processes[0]
+    stamps = []
+
+    def stop() -> None:
+        stamps.append(guest.machine.clock.time_stamp())
+        process.exit(0)
+
+    process.cpu.hook_address(0x40_0001, stop)
+    guest.machine.run()
+    stamps += [guest.machine.clock.time_stamp() for _ in range(2)]
+    assert stamps == [3, 4, 5]
