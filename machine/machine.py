@@ -60,7 +60,7 @@ _THREAD_ID_STEP = 4
 
 _NOWHERE = 0xFFFF_FFFF_FFFF_FFFF  # an `until` that no program reaches
 _INITIAL_FLAGS = 0x202
-_OWN_MEMORY = 1 << 28  # bytes of the machine itself: kernel objects, event buffers, vmx-root stack and code
+_OWN_MEMORY = 1 << 28  # bytes of kernel objects; and of the machine itself: event buffers, vmx-root stack and code
 _RPL = 3
 _MORE_MEMORY = "raise --max-guest-memory if the program is right"
 
@@ -97,10 +97,10 @@ class Machine:
         self._ids: set[int] = set()  # of processes and threads, that were ever given
         self._scheduler = Scheduler(cores, limits.quantum_instructions, self._placed, self.clock)
         self._kernels: dict[str, Kernel] = {}
-        physical = self._physical = PhysicalMemory(limits.max_guest_memory, _OWN_MEMORY)
+        physical = self.physical = PhysicalMemory(limits.max_guest_memory, _OWN_MEMORY, _OWN_MEMORY)
         physical.work.is_ending = self._is_ending
         physical.work.on_used_up = self._work_is_used_up
-        self._objects = KernelObjects(physical.own, options.build, cores)
+        self._objects = KernelObjects(physical.kernel, options.build, cores)
         self._shown = self._objects.size  # of the kernel memory that is in every process
         root = RootMemory(physical.own)
         facts = Facts(
@@ -109,7 +109,7 @@ class Machine:
         self.registry = Registry(facts)
         ring = PacketRing(limits.max_packets) if options.emulate_message_loss else None
         self.messages = MessageChannel(self._deliver, packet_bytes=limits.max_packet_bytes, ring=ring)
-        self._state = DebuggerState(self.registry, self.messages, self.clock, root, self._notice, self.broke)
+        self._state = DebuggerState(self.registry, self.messages, self.clock, root, physical, self._notice, self.broke)
         self._gate = Gate(self._call_in) if options.parallel and cores > 1 else None
         self._parallel: ParallelRun | None = None  # under way
         if isinstance(engine, Shareable):
@@ -193,7 +193,7 @@ class Machine:
         placement = Placement(given.base, given.entry, given.ring, self.limits)
         image = read_image(given.content, given.kind, placement)
         try:
-            memory = AddressSpace(self._physical.guests, self.limits.max_mappings)
+            memory = AddressSpace(self.physical.guests, self.limits.max_mappings)
         except MapError as error:
             raise LoadError(str(error), _MORE_MEMORY) from None
         try:
@@ -231,7 +231,7 @@ class Machine:
             cpu.memory.map(area.start, area.size, area.protection, area.name)
         for address, data in image.contents:
             if not cpu.memory.write(address, data) and cpu.memory.is_exhausted:
-                raise MapError(f"max_guest_memory is used up ({self._physical.guests.limit:#x} bytes)")
+                raise MapError(f"max_guest_memory is used up ({self.physical.guests.limit:#x} bytes)")
         objects = self._objects.add_process(process_id, thread_id, name, name_bytes)
         until = _NOWHERE if image.until is None else image.until
         process = Process(process_id, name, cpu, image, until, objects, maker=self)
@@ -249,7 +249,7 @@ class Machine:
         if name not in self._kernels:
             build = self._objects.build.number
             services = kernels.Services(
-                self._guest_output, self.clock, build, self.limits, self.options.world, self._physical.work
+                self._guest_output, self.clock, build, self.limits, self.options.world, self.physical.work
             )
             kernel = kernels.create(name, services)
             self._objects.add_text(kernel.entry.text)
@@ -308,7 +308,7 @@ class Machine:
         before = self._counts()
         ended = [process for process in self._processes if not process.alive]
         self._running, self._stop_cause = True, None
-        self._physical.work.begin(self.limits.max_kernel_work)
+        self.physical.work.begin(self.limits.max_kernel_work)
         try:
             with self._guard.guarding(timeout):
                 if self._gate is None:

@@ -432,6 +432,30 @@ class AddressSpace:
             done += length
         return True
 
+    # --- physical addresses
+
+    def to_physical(self, address: int) -> int | None:
+        """The physical address of a byte, whose page gets memory; None where it is not mapped, or there is none."""
+        try:
+            place = self._place(address, write=False) if is_canonical(address) else None
+            if place != -1:
+                return place
+            area = self._areas.at(address)
+            assert area is not None  # it has a place
+            self._supply(self.table.leaf(address >> PAGE_BITS), address >> PAGE_BITS, area)
+            return self._place(address, write=False)
+        except MapError:
+            return None
+
+    def from_physical(self, address: int) -> int | None:
+        """The lowest address at which a page has the byte at a physical address; None when none has."""
+        wanted = address & FRAME_MASK
+        for number in sorted(self.table.leaves):
+            for index, word in enumerate(self.table.leaves[number]):
+                if word & FRAME_MASK == wanted and word & PRESENT:
+                    return ((number << INDEX_BITS) + index << PAGE_BITS) + (address & _OFFSET)
+        return None
+
 
 def _level_of(area: Area) -> int:
     return SUPERVISOR if area.supervisor else 0

@@ -227,10 +227,16 @@ def test_requests_without_meaning_here_report_zero_or_a_notice() -> None:
     assert len(guest.notices) == 3
 
 
-def test_physical_addresses_are_the_linear_ones() -> None:
-    host = bench("nop").machine.host_for_commands()
-    assert (host.read_physical(CODE, 1), host.request("virtual_to_physical", (CODE,))) == (b"\x90", CODE)
-    assert host.request("virtual_to_physical", (0x10,)) == 0
+def test_physical_addresses_are_those_of_the_frames() -> None:
+    guest = bench("nop")
+    host = guest.machine.host_for_commands()
+    place = host.request("virtual_to_physical", (CODE + 3,))
+    assert place == guest.machine.processes[0].cpu.memory.to_physical(CODE + 3) != CODE + 3
+    assert host.request("physical_to_virtual", (place,)) == CODE + 3
+    assert host.read_physical(place - 3, 1) == b"\x90"
+    assert host.write_physical(place, b"\xcc")
+    assert host.read_memory(CODE + 3, 1) == b"\xcc"
+    assert (host.request("virtual_to_physical", (0x10,)), host.request("physical_to_virtual", (0x10,))) == (0, 0)
 
 
 def test_importing_the_package_loads_no_emulator() -> None:

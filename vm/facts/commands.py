@@ -208,7 +208,8 @@ COMMANDS: tuple[CommandRow, ...] = (
         ),
         *_alike(
             "{name} ADDRESS [pid P]",
-            "The emulated machine runs without paging: both addresses are equal where something is mapped.",
+            "By the page table of the process, in which a page gets memory by being asked for. Of the addresses at "
+            "which a process has the same memory, `!pa2va` shows the lowest.",
             CommandRow("!va2pa", "translates a virtual address"),
             CommandRow("!pa2va", "translates a physical address"),
         ),

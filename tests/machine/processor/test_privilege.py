@@ -52,7 +52,7 @@ def cpu_at(level: int, code: bytes | str) -> tuple[Cpu, int]:
     """A CPU on a level with code at CODE, a stack in DATA, and a page of the kernel; the address behind the code."""
     physical = PhysicalMemory(1 << 22, 1 << 20)
     memory = AddressSpace(physical.guests)
-    KernelObjects(physical.own, DEFAULT_BUILD, 1).show_in(memory)
+    KernelObjects(physical.kernel, DEFAULT_BUILD, 1).show_in(memory)
     cpu = Cpu(memory, level)
     data = assemble(code, address=CODE).code if isinstance(code, str) else code
     memory.map(CODE, 0x1000, Protection.READ | Protection.EXECUTE, "code")
