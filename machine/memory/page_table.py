@@ -44,6 +44,16 @@ class PageTable:
             parent[index] = self._physical.host_address + frame * FRAME
         return leaf
 
+    def frames_to(self, page: int) -> list[int]:
+        """The frames of the tables under the first one on the way to the word of a page that has a leaf."""
+        number, frames = page >> INDEX_BITS, []
+        table = self._uppers[self.root]
+        for level in range(LEVELS - 2, -1, -1):
+            place = table[number >> level * INDEX_BITS & _INDEX]
+            frames.append((place - self._physical.host_address) // FRAME)
+            table = self._uppers.get(place, table)
+        return frames
+
     def drop_if_empty(self, number: int) -> None:
         """Give the table of the last level back that has no page with memory."""
         leaf = self.leaves.get(number)

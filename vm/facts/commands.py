@@ -213,6 +213,13 @@ COMMANDS: tuple[CommandRow, ...] = (
             CommandRow("!va2pa", "translates a virtual address"),
             CommandRow("!pa2va", "translates a physical address"),
         ),
+        CommandRow(
+            "!pte",
+            "shows the page-table entries of an address",
+            usage="{name} ADDRESS [pid P]",
+            notes="The addresses of the entries are those at which Windows shows its page tables, where guests find "
+            "nothing here. All pages have 4 KiB; those with memory count as accessed.",
+        ),
         *_alike(
             "{name} FROM TO [pid P] path FILE",
             "TO is not included. Pages that cannot be read are reported and left out.",
@@ -392,7 +399,6 @@ COMMANDS: tuple[CommandRow, ...] = (
     ),
     *_section(
         "Not available",
-        CommandRow("!pte", "shows the page-table entries of an address"),
         CommandRow(".pagein", "brings pages into memory", ("pagein",)),
         CommandRow(".attach", "attaches to a process", ("attach",)),
         CommandRow(".detach", "detaches from a process", ("detach",)),

@@ -1,4 +1,4 @@
-"""Memory: display (`db dc dd dq dl`), editing (`eb ed eq`), search (`sb sd sq`), `.dump`, translation (E.3, E.4, E.6).
+"""Memory: display (`db dc dd dq dl`), editing (`eb ed eq`), search (`sb sd sq`), `.dump` (E.3, E.4, E.6).
 
 Commands with `!` take physical addresses (machine.memory.physical), which mean the same for all processes.
 """
@@ -226,7 +226,7 @@ def search(session: Session, command: Command, prepared: Prepared) -> None:
     session.show("".join(f"{place:x}\n" for place in found) or "not found\n")
 
 
-# --- files and translation
+# --- files
 
 
 def dump(session: Session, command: Command, prepared: Prepared) -> None:
@@ -269,20 +269,6 @@ def _pages(space: Space, start: int, end: int) -> Iterator[tuple[int, bytes | No
         at = max(space.next_after(at, end), at + length)
 
 
-def translate(session: Session, command: Command, prepared: Prepared) -> None:
-    """`!va2pa` and `!pa2va`: by the page table of a process; of several addresses of a page, the lowest is shown."""
-    arguments = split(command, ("pid",))
-    if len(arguments.plain) != 1:
-        raise incorrect_use(command)
-    where = address(session, arguments.plain[0])
-    memory = process_of(session, arguments).cpu.memory
-    back = command.canonical_name == "!pa2va"
-    found = memory.from_physical(where) if back else memory.to_physical(where)
-    if found is None:
-        raise CommandFailed(ErrorNumber.INVALID_ADDRESS.err())
-    session.show(f"{found:x}\n")
-
-
 def _families(letter: str, forms: str, handler: Handler) -> dict[str, Handler]:
     return {f"{mark}{letter}{form}": handler for form in forms for mark in ("", "!")}
 
@@ -294,8 +280,6 @@ HANDLERS: dict[str, Handler] = {
     **_families("s", "bdq", search),
     ".dump": dump,
     "!dump": dump,
-    "!va2pa": translate,
-    "!pa2va": translate,
 }
 
 __all__ = ["HANDLERS", "Space", "is_physical", "space_of", "unreadable"]
