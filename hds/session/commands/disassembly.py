@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hds.session.commands.handler import Handler, address, incorrect_use, number, split
 from hds.session.commands.memory import LONGEST_DISPLAY, is_physical, space_of
-from hds.session.session import CommandFailed
+from hds.session.refused import CommandFailed
 from lang.commands import TokenKind
 from machine.debugger import disassemble
 from machine.root import AssemblerError

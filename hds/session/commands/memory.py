@@ -19,7 +19,7 @@ from hds.session.commands.handler import (
     process_of,
     split,
 )
-from hds.session.session import CommandFailed
+from hds.session.refused import CommandFailed
 from lang.commands import plain_number
 from machine.debugger import a88
 from machine.memory import PAGE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hds.session.commands.handler import Handler, address, incorrect_use, process_of, split
-from hds.session.session import CommandFailed
+from hds.session.refused import CommandFailed
 from machine.debugger import page_table_entries
 from vm.facts.errors import ErrorNumber
 

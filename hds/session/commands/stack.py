@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from hds.session.commands.disassembly import symbol_at
 from hds.session.commands.handler import Handler, address, current_process, incorrect_use, number, split
 from hds.session.commands.memory import Space
-from hds.session.session import CommandFailed
+from hds.session.refused import CommandFailed
 from machine.debugger import CallStack, Slot
 from vm.facts.errors import ErrorNumber
 from vm.facts.registers import STORAGE_INDEX
