@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.loaders import STACK_SIZE, STACK_TOP
-from machine.memory import PAGE, PIECE, AddressSpace, Area, MapError, Protection, page_ceil, page_floor
-from vm.facts.paging import FRAME_MASK, PAGE_BITS, READ, WRITE
+from machine.memory import PAGE, AddressSpace, Area, MapError, Protection, page_ceil, page_floor
+from vm.facts.paging import FRAME_MASK, OPEN, PAGE_BITS, READ, WRITE
 
 USER_SPACE = 1 << 47
 LOWEST = 0x1_0000  # mmap_min_addr
@@ -27,7 +26,6 @@ class UserSpace:
 
     def __init__(self, memory: AddressSpace, heap_start: int) -> None:
         self.memory = memory
-        self.work = memory.physical.work
         self.heap_start = self.heap_end = heap_start
 
     # --- the calls' way to the guest's memory
@@ -41,15 +39,10 @@ class UserSpace:
 
     def load_up_to(self, address: int, size: int) -> bytes:
         """The bytes from `address` on up to the first that the guest may not read, at most `size` of them."""
-        memory = self.memory
-        self.work.charge(size)
-        offset = address & _OFFSET
-        if offset + size <= PAGE and address < USER_SPACE:  # as nearly always
-            word = memory.table.word(address >> PAGE_BITS)
-            if word & READ:
-                place = (word & FRAME_MASK) + offset
-                return memory.physical.buffer[place : place + size]
-        return memory.read_up_to(address, self._allowed_end(address, size, READ) - address)
+        place = self._at_hand(address, size, READ)
+        if place is not None:
+            return self.memory.physical.buffer[place : place + size]
+        return self.memory.read_up_to(address, self._allowed_end(address, size, READ) - address)
 
     def load_some(self, address: int, size: int) -> bytes:
         """The readable bytes from `address` on, at most `size` of them. Raises EFAULT when there is none."""
@@ -60,9 +53,20 @@ class UserSpace:
 
     def store(self, address: int, data: bytes) -> None:
         """Write bytes where the guest may write. Raises EFAULT; nothing is written then."""
-        self.work.charge(len(data))
-        if self._allowed_end(address, len(data), WRITE) != address + len(data) or not self.memory.write(address, data):
+        size = len(data)
+        place = self._at_hand(address, size, WRITE | OPEN)
+        if place is not None:
+            self.memory.physical.buffer[place : place + size] = data
+        elif self._allowed_end(address, size, WRITE) != address + size or not self.memory.write(address, data):
             raise LinuxError(Errno.EFAULT)
+
+    def _at_hand(self, address: int, size: int, bits: int) -> int | None:
+        """Where bytes lie in physical memory if they are of one page whose word has these bits, as nearly always."""
+        offset = address & _OFFSET
+        if offset + size > PAGE or address >= USER_SPACE:
+            return None
+        word = self.memory.table.word(address >> PAGE_BITS)
+        return (word & FRAME_MASK) + offset if word & bits == bits else None
 
     def room(self, address: int, size: int) -> int:
         """How many bytes from `address` on can be written, at most `size`."""
@@ -74,13 +78,6 @@ class UserSpace:
         if size and not room:
             raise LinuxError(Errno.EFAULT)
         return room
-
-    def pieces(self, size: int) -> Iterator[tuple[int, int]]:
-        """Offset and size of the parts in which a call moves so many bytes: one or more, until the run is to end."""
-        for start in range(0, max(size, 1), PIECE):
-            if start and self.work.is_ending():
-                return
-            yield start, min(PIECE, size - start)
 
     def load_string(self, address: int, longest: int) -> bytes:
         """The bytes before a zero. Raises EFAULT, and ENAMETOOLONG when they are `longest` or more."""
