@@ -2,36 +2,22 @@
 
 What a guest's address means is the business of an `AddressSpace`. Frames are handed out zeroed, and are the unit in
 which `max_guest_memory` is charged: whatever takes memory for a guest, its page tables too, takes frames. A frame may
-have several holders (shared memory, copies on write); it is free again when the last one lets it go. Frame 0 is
-nobody's, so that 0 is no physical address.
-
-Physical addresses, as commands and scripts name them, are places in that buffer. They reach pages of guests and of the
-kernel only: page tables, free frames and the machine's own memory hold what a guest must neither see nor change.
+have several holders (shared memory, copies on write); it is free again when the last one lets it go.
 """
 
 from __future__ import annotations
 
 import ctypes
 import mmap
-from collections.abc import Callable, Iterable
-from typing import Protocol
+from collections.abc import Iterable
 
 from machine.memory.errors import MapError
-from machine.memory.work import KernelWork
+from machine.memory.places import Place, Places
 from vm import HostMemoryError
 
 FRAME = 0x1000
 _MOST = 1 << 40  # bytes of address space that are asked of the host, whatever the limit says
 _MAP_NORESERVE = 0x4000  # mmap(2) of Linux; Python 3.11 has no name for it
-
-
-class Pages(Protocol):
-    """Who shows frames at addresses."""
-
-    on_code: Callable[[int, int], None]  # code of [begin, end) has changed
-
-
-Place = tuple[Pages, int]  # the start of a page
 
 
 class Frames:
@@ -40,10 +26,9 @@ class Frames:
     def __init__(self, physical: PhysicalMemory, first: int, count: int) -> None:
         self.physical = physical
         self.limit = count * FRAME  # bytes
-        self._first = first
         self._next = first  # the first that was never handed out
         self._end = first + count
-        self._free: dict[int, None] = {}  # by age
+        self._free: list[int] = []
 
     @property
     def used(self) -> int:
@@ -56,7 +41,7 @@ class Frames:
             return self._take_new(most)
         if not self._free:
             raise MapError(f"max_guest_memory is used up ({self.limit:#x} bytes)")
-        frame, _ = self._free.popitem()
+        frame = self._free.pop()
         ctypes.memset(self.physical.host_address + frame * FRAME, 0, FRAME)
         return range(frame, frame + 1)
 
@@ -72,35 +57,20 @@ class Frames:
 
     def give_back(self, frame: int) -> None:
         """Nobody holds this frame any more."""
-        self._free[frame] = None
-
-    def has_given(self, frame: int) -> bool:
-        """Whether it is a frame of this part that somebody holds."""
-        return self._first <= frame < self._next and frame not in self._free
-
-    def given_from(self, frame: int) -> range:
-        """The frames from this one on that were ever handed out."""
-        return range(max(frame, self._first), self._next)
+        self._free.append(frame)
 
 
 class PhysicalMemory:
-    """The frames of a machine, in bytes at most: `guests` (`Limits.max_guest_memory`), what all processes have of the
-    `kernel`, and what is its `own`.
-    """
+    """The frames of a machine: `guests` for at most so many bytes (`Limits.max_guest_memory`), and `own` for itself."""
 
-    def __init__(self, guests: int, kernel: int = 0, own: int = 0) -> None:
-        first_kernel = 1 + min(guests, _MOST) // FRAME
-        first_own = first_kernel + kernel // FRAME
-        self.guests = Frames(self, 1, first_kernel - 1)
-        self.kernel = Frames(self, first_kernel, first_own - first_kernel)
-        self.own = Frames(self, first_own, own // FRAME)
-        self._first_kernel, self._first_own = first_kernel, first_own
-        self._size = (first_own + own // FRAME) * FRAME
-        self.tables: set[int] = set()  # frames of page tables
-        self.work = KernelWork()
+    def __init__(self, guests: int, own: int = 0) -> None:
+        self._first_own = min(guests, _MOST) // FRAME
+        self.guests = Frames(self, 0, self._first_own)
+        self.own = Frames(self, self._first_own, own // FRAME)
+        self._size = max(self.guests.limit + self.own.limit, FRAME)
         self._holders: dict[int, int] = {}  # of frames that have more than one
-        self._code: dict[int, set[Place]] = {}  # by frame: where it is executed
-        self._written: dict[int, set[Place]] = {}  # by frame with several holders: where guests write it
+        self._code = Places()  # where frames are executed
+        self._written = Places()  # where guests write those with several holders
         self._buffer: mmap.mmap | None = None
         self._host = 0
 
@@ -130,51 +100,6 @@ class PhysicalMemory:
         """A frame as 512 words of 64 bits."""
         return memoryview(self.buffer)[frame * FRAME : (frame + 1) * FRAME].cast("Q")
 
-    # --- physical addresses
-
-    def is_page(self, frame: int) -> bool:
-        """Whether a guest or the kernel has the frame as a page."""
-        return frame < self._first_own and self._part_of(frame).has_given(frame) and frame not in self.tables
-
-    def _pages_from(self, address: int, size: int) -> int:
-        """How many bytes from a physical address on, at most `size`, are in pages."""
-        end = address
-        while end < address + size and self.is_page(end // FRAME):
-            end = (end // FRAME + 1) * FRAME
-        return min(end, address + size) - address
-
-    def next_page(self, address: int) -> int | None:
-        """The physical address of the first page at or behind this one, if there is one."""
-        for part in (self.guests, self.kernel):
-            for frame in part.given_from(address // FRAME):
-                if self.is_page(frame):
-                    return frame * FRAME
-        return None
-
-    def read_up_to(self, address: int, size: int) -> bytes:
-        """The bytes from a physical address on, at most `size` of them, up to the first that is in no page."""
-        return self.buffer[address : address + self._pages_from(address, size)]
-
-    def read(self, address: int, size: int) -> bytes | None:
-        """`size` bytes, or None when any of them is in no page."""
-        data = self.read_up_to(address, size)
-        return data if len(data) == size else None
-
-    def write(self, address: int, data: bytes) -> bool:
-        """Write all of `data` and return True, or nothing and return False when a byte is in no page.
-
-        All who have the page see it, and who has translated code from there is told.
-        """
-        end = address + len(data)
-        if self._pages_from(address, len(data)) < len(data):
-            return False
-        self.buffer[address:end] = data
-        for frame in range(address // FRAME, -(-end // FRAME)):
-            if self.is_code(frame):
-                start = frame * FRAME
-                self.code_written(frame, max(address - start, 0), min(end - start, FRAME))
-        return True
-
     # --- holders
 
     def hold(self, frame: int) -> None:
@@ -186,16 +111,11 @@ class PhysicalMemory:
         for frame in frames:
             holders = self._holders.get(frame)
             if holders is None:
-                self._part_of(frame).give_back(frame)
+                (self.own if frame >= self._first_own else self.guests).give_back(frame)
             elif holders == 2:
                 del self._holders[frame]
             else:
                 self._holders[frame] = holders - 1
-
-    def _part_of(self, frame: int) -> Frames:
-        if frame < self._first_kernel:
-            return self.guests
-        return self.kernel if frame < self._first_own else self.own
 
     def is_shared(self, frame: int) -> bool:
         """Whether it has more than one holder."""
@@ -219,30 +139,28 @@ class PhysicalMemory:
 
     def executed_at(self, frame: int, place: Place) -> None:
         """Instructions of the frame are translated for this place, from now on."""
-        self._code.setdefault(frame, set()).add(place)
+        self._code.add(frame, place)
 
     def written_at(self, frame: int, place: Place) -> None:
         """A guest may write a frame with several holders at this place, from now on."""
-        self._written.setdefault(frame, set()).add(place)
+        self._written.add(frame, place)
 
     def forget_place(self, frame: int, place: Place, executed: bool = True, written: bool = True) -> None:
         """The frame is not executed, or not written, there any more."""
-        for wanted, table in ((executed, self._code), (written, self._written)):
-            places = table.get(frame) if wanted else None
-            if places is not None:
-                places.discard(place)
-                if not places:
-                    del table[frame]
+        if executed:
+            self._code.discard(frame, place)
+        if written:
+            self._written.discard(frame, place)
 
     def executed_elsewhere(self, frame: int, place: Place) -> list[Place]:
         """The other places at which the frame is executed."""
-        return [other for other in self._code.get(frame, ()) if other != place]
+        return [other for other in self._code.of(frame) if other != place]
 
     def written_elsewhere(self, frame: int, place: Place) -> list[Place]:
         """The other places at which the frame is written."""
-        return [other for other in self._written.get(frame, ()) if other != place]
+        return [other for other in self._written.of(frame) if other != place]
 
     def code_written(self, frame: int, first: int, end: int) -> None:
         """The host has written bytes `first` to `end` of a frame that is code."""
-        for pages, page in tuple(self._code.get(frame, ())):
+        for pages, page in self._code.of(frame):
             pages.on_code(page + first, page + end)

@@ -29,7 +29,6 @@ INTERRUPT_HOOK = ctypes.CFUNCTYPE(None, _void_p, _u32, _void_p)
 MEMORY_INVALID_HOOK = ctypes.CFUNCTYPE(ctypes.c_bool, _void_p, _i32, _u64, _i32, _i64, _void_p)
 SYSCALL_HOOK = ctypes.CFUNCTYPE(None, _void_p, _void_p)
 PORT_READ_HOOK = ctypes.CFUNCTYPE(_u32, _void_p, _u32, _i32, _void_p)  # the port and the bytes that are asked for
-PORT_WRITE_HOOK = ctypes.CFUNCTYPE(None, _void_p, _u32, _i32, _u32, _void_p)
 TIME_STAMP_HOOK = ctypes.CFUNCTYPE(_u32, _void_p, _void_p)
 
 
@@ -68,7 +67,7 @@ def address_of(handle: Any) -> int:
 
 
 # Unicorn's own choice is 1 GiB. When the buffer is full, all translations are dropped and made again.
-_TRANSLATION_BYTES = 128 << 20
+_TRANSLATION_BYTES = 64 << 20
 _ENGINE_BYTES = 32 << 20  # what an engine takes besides
 
 
