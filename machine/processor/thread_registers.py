@@ -22,14 +22,10 @@ _RFLAGS_ONE = 1 << 1
 
 @dataclass(frozen=True)
 class ThreadRegisters:
-    """The registers of a thread that is not in its CPU, and what is noted of the instruction that it begins anew.
-
-    `level` is its privilege level.
-    """
+    """The registers of a thread that is not in its CPU, and what is noted of the instruction that it begins anew."""
 
     words: bytes
     kernel_gs_base: int
-    level: int = 0
     arrival: Mark | None = None
 
     def with_values(

@@ -3,8 +3,7 @@
     bool fill(engine, page, access, out, state)
 
 is what Unicorn calls for a page that its TLB does not have (UC_HOOK_TLB_FILL). It walks the table of vm.facts.paging
-whose root stands in `state`; a page that may not be accessed so, yet, or not on every privilege level, is for the hook
-in Python beside it.
+whose root stands in `state`; a page that may not be accessed so, yet, is for the hook in Python beside it.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from unicorn import unicorn_const as uc
 
-from vm.facts.paging import EXECUTE, FRAME_MASK, INDEX_BITS, LEVELS, PAGE_BITS, READ, SUPERVISOR, WRITE
+from vm.facts.paging import EXECUTE, FRAME_MASK, INDEX_BITS, LEVELS, PAGE_BITS, READ, WRITE
 
 if TYPE_CHECKING:
     from vm.native import MachineCode
 
 # The right that an access needs.
 RIGHTS = {uc.UC_MEM_READ: READ, uc.UC_MEM_WRITE: WRITE, uc.UC_MEM_FETCH: EXECUTE}
-ROOT, SLOW = 0, 1  # the words of the state
+ROOT, SLOW, FILLS = 0, 1, 2  # the words of the state; the last counts answers
 
 _CANONICAL_SHIFT = 64 - INDEX_BITS * LEVELS - PAGE_BITS
 
@@ -61,9 +60,8 @@ walk.0:
   %which = sub i32 %access, {uc.UC_MEM_READ}
   %right = shl i32 1, %which
   %wide = zext i32 %right to i64
-  %mask = or i64 %wide, {SUPERVISOR}
-  %granted = and i64 %word, %mask
-  %refused = icmp ne i64 %granted, %wide
+  %granted = and i64 %word, %wide
+  %refused = icmp eq i64 %granted, 0
   br i1 %refused, label %slow, label %answer
 answer:
   %place = and i64 %word, {FRAME_MASK}
@@ -72,6 +70,10 @@ answer:
   %rights = and i32 %low, {READ | WRITE | EXECUTE}
   %rights.at = getelementptr %entry, ptr %out, i64 0, i32 1
   store i32 %rights, ptr %rights.at
+  %fills.at = getelementptr i64, ptr %state, i64 {FILLS}
+  %fills = load i64, ptr %fills.at
+  %more = add i64 %fills, 1
+  store i64 %more, ptr %fills.at
   ret i1 true
 slow:
   %slow.at = getelementptr i64, ptr %state, i64 {SLOW}

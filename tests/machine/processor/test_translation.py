@@ -221,3 +221,25 @@ def test_a_store_costs_about_what_a_load_costs() -> None:
 
     pairs = [(seconds("mov rax, [rbx]"), seconds("mov [rbx], rax")) for _ in range(7)]
     assert min(store / load for load, store in pairs) <= 3
+
+
+def test_a_guest_that_uses_many_pages_gets_a_larger_tlb() -> None:
+    pytest.importorskip("llvmlite", reason="llvmlite is missing")
+    import vm.native.jit  # noqa: F401 - machine code is used from the start
+
+    pages = 1024
+    cpu = Cpu(AddressSpace(PhysicalMemory(2 * pages * PAGE).guests))
+    cpu.memory.map(CODE, PAGE, READ_EXECUTE, "code")
+    cpu.memory.map(OTHER, pages * PAGE, READ_WRITE, "many")
+    page = f"mov rbx, {OTHER}; mov ecx, {pages}; page: mov rax, [rbx]; add rbx, {PAGE}; dec ecx; jnz page"
+    end = put(cpu, f"pass: {page}; dec rdx; jnz pass")
+
+    def seconds(passes: int) -> float:
+        set_register(cpu, "rdx", passes)
+        begin = time.process_time()
+        assert cpu.run(CODE, end, 10_000_000).kind is StopKind.REACHED
+        return time.process_time() - begin
+
+    seconds(1)  # the pages get their memory
+    at_first = seconds(64)
+    assert min(seconds(64) for _ in range(8)) < at_first / 3
