@@ -213,19 +213,11 @@ class Assign:
 
 
 @dataclass(frozen=True)
-class ToLevel:
-    """The code that follows is the kernel's, on privilege level 0; or the program's, on that of the program."""
-
-    is_kernel: bool
-
-
-@dataclass(frozen=True)
 class ByProcessor:
     """The emulator executes the instruction; a post stage waits behind it."""
 
 
-Step = Assign | ToLevel
-Effect = tuple[Step, ...] | ByProcessor
+Effect = tuple[Assign, ...] | ByProcessor
 BY_PROCESSOR = ByProcessor()
 
 
