@@ -15,6 +15,7 @@ from typing import Any
 import capstone
 
 from machine.events import RegistrationError, Registry, Trigger
+from machine.memory import PhysicalMemory
 from machine.messages import Message, MessageChannel
 from machine.root import RootMemory
 from machine.schedule import TEXT_BYTES, Process, VirtualClock, fields_of, text_of
@@ -34,6 +35,7 @@ class DebuggerState:
     messages: MessageChannel
     clock: VirtualClock
     root: RootMemory
+    physical: PhysicalMemory
     notice: Callable[[str, int | None], None]  # with the event whose script it is about
     broke: Callable[[Trigger], None]
     texts: dict[str, int] = field(default_factory=dict)
@@ -73,12 +75,10 @@ class GuestHost:
         return written or self._state.root.write(address, data)
 
     def read_physical(self, address: int, size: int) -> bytes | None:
-        """Paging is off: a physical address is the process's linear one."""
-        return None if self._process is None else self._process.cpu.memory.read(address, size)
+        return self._state.physical.read(address, size)
 
     def write_physical(self, address: int, data: bytes) -> bool:
-        """Paging is off: a physical address is the process's linear one."""
-        return self._process is not None and self._process.cpu.memory.write(address, data)
+        return self._state.physical.write(address, data)
 
     # --- pseudo-registers
 
@@ -216,9 +216,11 @@ class GuestHost:
     def _microsleep(self, microseconds: int) -> None:
         self._state.clock.sleep(microseconds)
 
-    def _same_address(self, address: int) -> int:
-        """Paging is off: virtual and physical addresses are equal where something is mapped."""
-        return address if self.read_physical(address, 1) is not None else 0
+    def _to_physical(self, address: int) -> int:
+        return (None if self._process is None else self._process.cpu.memory.to_physical(address)) or 0
+
+    def _from_physical(self, address: int) -> int:
+        return (None if self._process is None else self._process.cpu.memory.from_physical(address)) or 0
 
     def _instruction_length(self, address: int, mode: int) -> int:
         code = b"" if self._process is None else self._process.cpu.memory.read_up_to(address, _LONGEST_INSTRUCTION)
@@ -273,8 +275,8 @@ _REQUESTS: dict[str, Callable[..., int | None]] = {
     "rdtsc": GuestHost._time_stamp,
     "rdtscp": GuestHost._time_stamp,
     "microsleep": GuestHost._microsleep,
-    "virtual_to_physical": GuestHost._same_address,
-    "physical_to_virtual": GuestHost._same_address,
+    "virtual_to_physical": GuestHost._to_physical,
+    "physical_to_virtual": GuestHost._from_physical,
     "disassemble_len": GuestHost._length_64,
     "disassemble_len64": GuestHost._length_64,
     "disassemble_len32": GuestHost._length_32,

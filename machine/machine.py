@@ -26,11 +26,11 @@ from machine.events import (
 )
 from machine.host import DebuggerState, GuestHost
 from machine.kernel import Kernel, KernelObjects, Start
-from machine.loaders import Image, LoadError, read_image
+from machine.loaders import Image, LoadError, Placement, read_image
 from machine.memory import AddressSpace, MapError, PhysicalMemory
 from machine.messages import Message, MessageChannel, PacketRing
 from machine.options import MachineOptions, Program, ProgramStart
-from machine.processor import Cpu, StopReason, ThreadRegisters, msr
+from machine.processor import USER_LEVEL, Cpu, Fault as CpuFault, StopKind, StopReason, ThreadRegisters, msr
 from machine.records import CodeFault, GuestOutput, MachineRecord, Notice, Reporter, ScriptFault, Silent
 from machine.root import RootMemory, RootSandbox
 from machine.schedule import (
@@ -60,7 +60,7 @@ _THREAD_ID_STEP = 4
 
 _NOWHERE = 0xFFFF_FFFF_FFFF_FFFF  # an `until` that no program reaches
 _INITIAL_FLAGS = 0x202
-_OWN_MEMORY = 1 << 28  # bytes of the machine itself: kernel objects, event buffers, vmx-root stack and code
+_OWN_MEMORY = 1 << 28  # bytes of kernel objects; and of the machine itself: event buffers, vmx-root stack and code
 _RPL = 3
 _MORE_MEMORY = "raise --max-guest-memory if the program is right"
 
@@ -97,8 +97,10 @@ class Machine:
         self._ids: set[int] = set()  # of processes and threads, that were ever given
         self._scheduler = Scheduler(cores, limits.quantum_instructions, self._placed, self.clock)
         self._kernels: dict[str, Kernel] = {}
-        physical = self._physical = PhysicalMemory(limits.max_guest_memory, _OWN_MEMORY)
-        self._objects = KernelObjects(physical.own, options.build, cores)
+        physical = self.physical = PhysicalMemory(limits.max_guest_memory, _OWN_MEMORY, _OWN_MEMORY)
+        physical.work.is_ending = self._is_ending
+        physical.work.on_used_up = self._work_is_used_up
+        self._objects = KernelObjects(physical.kernel, options.build, cores)
         self._shown = self._objects.size  # of the kernel memory that is in every process
         root = RootMemory(physical.own)
         facts = Facts(
@@ -107,7 +109,7 @@ class Machine:
         self.registry = Registry(facts)
         ring = PacketRing(limits.max_packets) if options.emulate_message_loss else None
         self.messages = MessageChannel(self._deliver, packet_bytes=limits.max_packet_bytes, ring=ring)
-        self._state = DebuggerState(self.registry, self.messages, self.clock, root, self._notice, self.broke)
+        self._state = DebuggerState(self.registry, self.messages, self.clock, root, physical, self._notice, self.broke)
         self._gate = Gate(self._call_in) if options.parallel and cores > 1 else None
         self._parallel: ParallelRun | None = None  # under way
         if isinstance(engine, Shareable):
@@ -188,9 +190,10 @@ class Machine:
                 process_id += _PROCESS_ID_STEP
         if process_id in self._process_ids():
             raise LoadError(f"there is a process with id {process_id:x} already")
-        image = read_image(given.content, given.kind, given.base, given.entry, self.limits)
+        placement = Placement(given.base, given.entry, given.ring, self.limits)
+        image = read_image(given.content, given.kind, placement)
         try:
-            memory = AddressSpace(self._physical.guests, self.limits.max_mappings)
+            memory = AddressSpace(self.physical.guests, self.limits.max_mappings)
         except MapError as error:
             raise LoadError(str(error), _MORE_MEMORY) from None
         try:
@@ -206,6 +209,8 @@ class Machine:
         _reset(process, kernel)
         self._objects.set_user_blocks(process.objects, process.peb, process.teb)
         self._objects.enlist(process.objects)
+        process.on_fault = lambda fault: self._fault(process, kernel, fault)
+        process.cpu.open_vectors = kernel.entry.open_vectors
         process.cpu.time_stamp = self.clock.time_stamp
         if self._gate is not None:
             process.cpu.gate = self._gate
@@ -220,12 +225,13 @@ class Machine:
     def _new_process(self, memory: AddressSpace, process_id: int, name: str, image: Image, name_bytes: int) -> Process:
         thread_id = process_id + _THREAD_ID_OFFSET
         self._ids.update((process_id, thread_id))
-        cpu = Cpu(memory)
+        self._objects.show_in(memory)
+        cpu = Cpu(memory, image.level)
         for area in image.areas:
             cpu.memory.map(area.start, area.size, area.protection, area.name)
         for address, data in image.contents:
             if not cpu.memory.write(address, data) and cpu.memory.is_exhausted:
-                raise MapError(f"max_guest_memory is used up ({self._physical.guests.limit:#x} bytes)")
+                raise MapError(f"max_guest_memory is used up ({self.physical.guests.limit:#x} bytes)")
         objects = self._objects.add_process(process_id, thread_id, name, name_bytes)
         until = _NOWHERE if image.until is None else image.until
         process = Process(process_id, name, cpu, image, until, objects, maker=self)
@@ -243,7 +249,7 @@ class Machine:
         if name not in self._kernels:
             build = self._objects.build.number
             services = kernels.Services(
-                self._guest_output, self.clock, build, self.limits, self.options.world, self._is_ending
+                self._guest_output, self.clock, build, self.limits, self.options.world, self.physical.work
             )
             kernel = kernels.create(name, services)
             self._objects.add_text(kernel.entry.text)
@@ -302,6 +308,7 @@ class Machine:
         before = self._counts()
         ended = [process for process in self._processes if not process.alive]
         self._running, self._stop_cause = True, None
+        self.physical.work.begin(self.limits.max_kernel_work)
         try:
             with self._guard.guarding(timeout):
                 if self._gate is None:
@@ -330,6 +337,10 @@ class Machine:
     def _is_ending(self) -> bool:
         return self._running and self._stop_cause is not None  # the cause stays behind a run; a step is none
 
+    def _work_is_used_up(self) -> None:
+        if self._running:
+            self._end_run(StopCause.KERNEL_WORK)
+
     def _stop_processors(self) -> None:
         for process in self._processes:
             process.cpu.stop()
@@ -337,14 +348,16 @@ class Machine:
     def _take_turns(self, ceiling: int) -> StopCause:
         cause = StopCause.NOTHING_LOADED
         while alive := [process for process in self._processes if process.alive]:
-            before, turns = self._executed(), 0
+            before, turns, exhausted = self._executed(), 0, True
             for core in self.cores:
                 process = core.process
                 if process is not None and process.alive:
                     if self._scheduler.prepare(process):
                         turns += 1
                         self._current = core
-                        cause = self._turn(process, ceiling - self._executed()) or cause
+                        reason = self._turn(process, ceiling - self._executed())
+                        cause = self._end_turn(process, reason) or cause
+                        exhausted = exhausted and reason.kind is StopKind.BUDGET
                     elif not process.alive:
                         cause = StopCause.EXIT  # behind a wait
                 if self._stop_cause is not None:
@@ -356,18 +369,29 @@ class Machine:
             if not turns:
                 if not self._scheduler.await_earliest():
                     return StopCause.DEADLOCK
-            elif self._executed() == before:
+            elif exhausted and self._executed() == before:
                 return StopCause.BUDGET  # no core's next block fits in what is left
         return cause
 
-    def _turn(self, process: Process, budget: int) -> StopCause | None:
-        """Let one process run; the cause if it ended."""
+    def _turn(self, process: Process, budget: int) -> StopReason:
+        """Let one process run."""
         self._begin_turn(process)
-        return self._end_turn(process, self._scheduler.turn(process, budget))
+        return self._scheduler.turn(process, budget)
 
     def _begin_turn(self, process: Process) -> None:
         if self._carrier is not None:
             self._carrier.begin_turn(process)
+
+    def _fault(self, process: Process, kernel: Kernel, fault: CpuFault) -> bool:
+        """A guest's exception: whether its thread goes on. Events that watch exceptions belong in front of this."""
+        if process.cpu.privilege_level != process.cpu.home_level:
+            return False  # in the code of the kernel
+        with process.cpu.gate:
+            if kernel.fault(process.thread, fault):
+                return True
+            if process.image.level == USER_LEVEL:
+                process.crash_code = kernel.crash_code(process, fault)
+        return False
 
     def _end_turn(self, process: Process, reason: StopReason) -> StopCause | None:
         """The cause if the process has ended."""
@@ -492,7 +516,13 @@ class Machine:
     # --- facts
 
     def _executed(self) -> int:
-        return sum(process.cpu.executed for process in self._processes)
+        return sum(map(self._executed_by, self._processes))
+
+    def _executed_by(self, process: Process) -> int:
+        """The instructions of a process: exactly, but while it is in machine code on another core."""
+        gate = self._gate
+        outside = gate is not None and process in self._scheduler.in_turn and process.core in gate.outside
+        return process.cpu.entered if outside else process.cpu.executed
 
     def _process_ids(self) -> tuple[int, ...]:
         return tuple(process.pid for process in self._processes)

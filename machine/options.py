@@ -23,6 +23,7 @@ class ProgramStart(TypedDict, total=False):
     base: int | None
     entry: int | None
     process_id: int | None
+    ring: int | None
 
 
 class MachineKeywords(TypedDict, total=False):
@@ -74,7 +75,8 @@ class Program:
 
     `kind` is elf, pe, raw or asm; None means: by the first bytes, or the suffix of a path (`machine.loaders`). `name`
     is that of the process, by default the path's. `arguments` follow it, `environment` are texts NAME=VALUE. `base`
-    and `entry` are addresses, for raw and asm. `process_id` is None for the next one that is free.
+    and `entry` are addresses, for raw and asm; `ring` is their privilege level, 0 (the default) or 3: other programs
+    run on level 3. `process_id` is None for the next one that is free.
     """
 
     source: str | Path | bytes
@@ -85,6 +87,7 @@ class Program:
     base: int | None = None
     entry: int | None = None
     process_id: int | None = None
+    ring: int | None = None
 
     @classmethod
     def of(

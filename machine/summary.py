@@ -21,6 +21,7 @@ class StopCause(Enum):
     INVALID = "invalid instruction"
     UNMAPPED = "unmapped memory"
     MEMORY = "limit max_guest_memory"
+    KERNEL_WORK = "limit max_kernel_work"
     BUDGET = "instruction limit"
     TIMEOUT = "timeout"
     STOPPED = "stopped"

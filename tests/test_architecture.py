@@ -7,6 +7,7 @@ import importlib
 import re
 from collections.abc import Iterator
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ HOMES = {
     "llvmlite": ("vm/native/jit.py",),
     "capstone": ("machine/processor/", "machine/root/", "machine/debugger/", "machine/host.py", "hds/fuzzing/"),
     "demangle": ("hds/symbols/demangling.py",),
+    "sortedcontainers": ("machine/memory/",),
 }
 
 # The rooms of a package, lowest floor first: a room imports lower ones only, but for types (docs/architecture.md).
@@ -99,16 +101,42 @@ def module_name(path: Path) -> str:
     return path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__")
 
 
+MODULES = {module_name(path): path for path in FILES.values()}
+ROOMS = {name: path for name, path in MODULES.items() if path.stem == "__init__"}
+
+
+@cache
+def lazy_homes(path: Path) -> dict[str, str] | None:
+    """What a face that loads nothing says of its names: module by name. None for a face of another kind."""
+    for node in nodes_of(path):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "lazy":
+            homes = ast.literal_eval(node.args[1])
+            return {name: module for module, names in homes.items() for name in names.split()}
+    return None
+
+
+def loaded_for(module: str, name: str) -> str:
+    """The module that an import of a name loads besides the packages that it is in."""
+    if f"{module}.{name}" in MODULES:
+        return f"{module}.{name}"
+    homes = lazy_homes(ROOMS[module]) if module in ROOMS else None
+    return f"{module}.{homes[name]}" if homes and name in homes else module
+
+
 def imported_at_run_time(tree: ast.AST) -> Iterator[str]:
     """The modules that a file imports for more than types, those inside functions too."""
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
             continue
         if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            for alias in node.names:
-                full = f"{node.module}.{alias.name}"
-                yield full if (ROOT / f"{full.replace('.', '/')}.py").exists() else node.module
+            yield from (loaded_for(node.module, alias.name) for alias in node.names)
         yield from imported_at_run_time(node)
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """But for types: what is imported inside functions counts, and what a lazy face loads."""
+    imports = {name: set(imported_at_run_time(tree_of(path))) & MODULES.keys() for name, path in MODULES.items()}
+    TopologicalSorter({name: others - {name} for name, others in imports.items()}).prepare()  # raises CycleError
 
 
 def not_below(path: Path) -> Iterator[str]:
@@ -141,23 +169,11 @@ def test_a_code_of_a_diagnostic_is_written_once() -> None:
     assert written == set()
 
 
-ROOMS = {module_name(path): path for path in FILES.values() if path.stem == "__init__"}
-
-
 def for_types(path: Path) -> Iterator[ast.ImportFrom]:
     """The imports under TYPE_CHECKING."""
     for node in tree_of(path).body:
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
             yield from (each for each in node.body if isinstance(each, ast.ImportFrom))
-
-
-def lazy_homes(path: Path) -> dict[str, str] | None:
-    """What a face that loads nothing says of its names: module by name. None for a face of another kind."""
-    for node in nodes_of(path):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "lazy":
-            homes = ast.literal_eval(node.args[1])
-            return {name: module for module, names in homes.items() for name in names.split()}
-    return None
 
 
 @cache
@@ -229,3 +245,33 @@ def test_a_lazy_face_says_the_same_to_python_and_to_the_type_checker(room: str) 
         assert getattr(face, name, None) is not None or importlib.import_module(f"{room}.{name}")
     # A module of the same name would stand in the place of what is meant, from its first import on.
     assert not {name for name in homes or () if (ROOMS[room].parent / f"{name}.py").exists()}
+
+
+TRACKED = [
+    path.relative_to(ROOT).as_posix()
+    for folder in (*PACKAGES, "tests", "benchmarks", "docs", "examples")
+    for path in sorted((ROOT / folder).rglob("*"))
+    if "__pycache__" not in path.parts
+]
+DOCUMENTS = ("README.md", "SECURITY.md", "docs/architecture.md")  # those in which a file is one of ours
+PLACE = re.compile(r"(?<![\w./-])(?:hds|lang|machine|vm|tests|benchmarks|docs)/[\w./-]*\w")
+FILE = re.compile(r"(?<![\w./-])[\w/]*\w\.(?:py|lark)\b")
+
+
+def names_no_file(text: str, pattern: re.Pattern[str]) -> set[str]:
+    """The paths in a text, whole or from some folder on, at which nothing stands."""
+    known = {f"/{name}" for name in TRACKED} | {f"/{name.removesuffix('.py')}" for name in TRACKED}
+    named = {name for name in pattern.findall(text) if "NAME" not in name}
+    return {name for name in named if not any(each.endswith(f"/{name}") for each in known)}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_files_that_documents_name_exist(document: str) -> None:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    assert names_no_file(text, PLACE) | names_no_file(text, FILE) == set()
+
+
+def test_files_that_the_code_names_exist() -> None:
+    paths = [ROOT / name for name in TRACKED if name.endswith(".py")]
+    found = {path.name: names_no_file(path.read_text(encoding="utf-8"), PLACE) for path in paths}
+    assert {name: names for name, names in found.items() if names} == {}

@@ -58,6 +58,13 @@ limits are HyperDbg v0.23's where it has one. Values of the flags are decimal.
 _LIMITS_2 = """\
 A script that runs into a limit stops as with any run-time error: what it did before stays, and its next trigger
 runs it again. There is no limit on the number of local variables, parameters, loops or initialisers.
+
+`max_kernel_work` bounds what a guest has done for it, where one cheap instruction may ask for very much. Each byte
+that a system call moves or clears counts, and each page that gets memory, loses it, is moved or copied counts its
+4096 bytes. What else takes time has a weight: 32 KiB for a mapping that is made, removed, cut or looked at, 1 KiB for
+each component of a path, buffer of several, directory entry or descriptor that a call goes through, 256 bytes for a
+call. A page that is reserved only costs nothing. The call under way ends early, by a smaller count or an error, and
+the run ends behind it; calls that move much also look at the clock, so that `--timeout` and Ctrl-C end them.
 """
 _BYTECODE = """\
 # Bytecode

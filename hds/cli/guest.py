@@ -34,6 +34,7 @@ class GuestOptions:
     kind: str | None
     base: int | None
     entry: int | None
+    ring: int | None
     pid: int | None
     kernel: str | None
     env: tuple[str, ...]
@@ -59,6 +60,7 @@ class GuestOptions:
             base=self.base,
             entry=self.entry,
             process_id=self.pid,
+            ring=self.ring,
         )
 
     def machine(self) -> MachineOptions:
@@ -120,6 +122,9 @@ def add_guest(parser: argparse.ArgumentParser) -> None:
     guest.add_argument("--kind", choices=tuple(KINDS), help=_kind_help())
     guest.add_argument("--base", type=_number, metavar="ADDRESS", help="where raw code or a listing is loaded (hex)")
     guest.add_argument("--entry", type=_number, metavar="ADDRESS", help="where it starts (hex; default: its start)")
+    guest.add_argument(
+        "--ring", type=int, choices=(0, 3), help="the privilege level of raw code or a listing (default 0)"
+    )
     guest.add_argument("--pid", type=_process_id, metavar="PID", help="its process id (hex; default 1000)")
     guest.add_argument("--kernel", choices=("linux", "nt", "bare"), help="what answers system calls")
     guest.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="an environment variable")

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from vm.face import lazy
 
 if TYPE_CHECKING:
+    from hds.report.ending import report as report
     from hds.report.failures import (
         Failure as Failure,
         FailureKind as FailureKind,
         Refusal as Refusal,
         compile_failure as compile_failure,
         refuse as refuse,
-        report as report,
     )
     from hds.report.faults import (
         FAULTS as FAULTS,
@@ -38,7 +38,8 @@ else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
-            "failures": "Failure FailureKind Refusal compile_failure refuse report",
+            "ending": "report",
+            "failures": "Failure FailureKind Refusal compile_failure refuse",
             "faults": "FAULTS fault_message fault_span render_fault",
             "findings": "code_titles sarif",
             "json_lines": "JsonLines write_object",

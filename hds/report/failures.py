@@ -1,8 +1,4 @@
-"""Why a subcommand did not end well: a value, and how it is said to people and to programs.
-
-In JSON mode each is one record on standard output: of type `failure`, or, for what does not compile and for refused
-commands, of type `finding`, with the same fields and more.
-"""
+"""Why a subcommand did not end well: a value. `hds.report.ending` says it."""
 
 from __future__ import annotations
 
@@ -12,7 +8,6 @@ from enum import Enum
 from typing import NoReturn
 
 from hds.exit_codes import ExitCode
-from hds.report import streams
 from lang import Diagnostic, Severity
 
 
@@ -41,6 +36,7 @@ class FailureKind(Enum):
     TIMEOUT = "timeout", ExitCode.LIMIT, "the time of `--timeout` was up"
     INSTRUCTIONS = "instruction_limit", ExitCode.LIMIT, "`max_instructions` was reached"
     MEMORY = "memory", ExitCode.LIMIT, "`max_guest_memory` was used up, or the host gives no more memory"
+    KERNEL_WORK = "kernel_work", ExitCode.LIMIT, "`max_kernel_work` was used up: system calls moved too much"
     BREAK = "break", ExitCode.BREAK, "an event asked for a break and `--on-break` is `fail`"
     OUTPUT = "output_lost", ExitCode.OUTPUT, "an output source or the log did not take everything"
     INTERNAL = "internal_error", ExitCode.INTERNAL, "a bug in hds"
@@ -80,13 +76,3 @@ def compile_failure(findings: Iterable[Diagnostic]) -> Failure:
     """The first error among the findings; there is one."""
     first = next(item for item in findings if item.severity is Severity.ERROR)
     return Failure(FailureKind.COMPILE, first.message, first.hint, first.code)
-
-
-def report(failure: Failure, *, as_json: bool, lead: str = "hds: ") -> None:
-    """Say it: a record on standard output, or a line or two on standard error."""
-    if as_json:
-        from hds.report.json_lines import JsonLines
-
-        JsonLines().report(failure)
-        return
-    streams.say(f"{lead}{failure.message}" + (f"\n  hint: {failure.hint}" if failure.hint else ""))

@@ -26,6 +26,7 @@ from hds.report import Questions
 from hds.report.records import Forwarded, Record, Result, Settled
 from hds.session.engines import default_engine
 from hds.session.execution import Execution
+from hds.session.refused import CommandFailed, unresolved
 from hds.session.scripts import Prepared, Scripts
 from hds.session.symbols import Symbols
 from lang import Compiler, Diagnostic, Severity, SourceFile, Span
@@ -55,25 +56,11 @@ if TYPE_CHECKING:
     from lang.commands import Command
     from vm import Program as Bytecode
 
-__all__ = ["CommandFailed", "ScriptError", "Session", "Totals"]
+__all__ = ["ScriptError", "Session", "Totals"]
 
 PROMPT = "HyperDbg> "
 ENDED_AT_REFUSAL = "the run ends at the refused command; with --keep-going the next ones are carried out"
 MAX_SCRIPT_NESTING = 32  # files that run each other with .script
-
-
-class CommandFailed(Exception):  # noqa: N818 - it reads as what happened
-    """A command was refused when it was executed; the text is HyperDbg's `err, ...` line, `hint` may help."""
-
-    def __init__(self, message: str, hint: str | None = None, code: Code = Code.REFUSED) -> None:
-        super().__init__(message)
-        self.hint = hint
-        self.code = code
-
-
-def unresolved(text: str, message: str = "", hint: str | None = None) -> CommandFailed:
-    """A parameter has no value; why, and what could be meant."""
-    return CommandFailed(f"err, couldn't resolve error at '{text}'", "; ".join(filter(None, (message, hint))) or None)
 
 
 class ScriptError(Exception):

@@ -107,6 +107,7 @@ def failure_of(
         (cause is StopCause.DEADLOCK, Failure(FailureKind.DEADLOCK, why)),
         (cause is StopCause.BUDGET, Failure(FailureKind.INSTRUCTIONS, why, "--max-instructions raises the limit")),
         (cause is StopCause.MEMORY, Failure(FailureKind.MEMORY, why, "--max-guest-memory raises the limit")),
+        (cause is StopCause.KERNEL_WORK, Failure(FailureKind.KERNEL_WORK, why, "--max-kernel-work raises the limit")),
         (cause is StopCause.TIMEOUT, Failure(FailureKind.TIMEOUT, why, "--timeout allows more")),
         (summary.breaks > 0 and fail_on_break, Failure(FailureKind.BREAK, plural(summary.breaks, "break"))),
         (stopped_early > 0 and fail_on_script_errors, Failure(FailureKind.SCRIPT, errors)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from machine.debugger.breakpoints import Breakpoint, BreakpointError, Breakpoints, revive
 from machine.debugger.cpuid import RESULTS, cpuid
 from machine.debugger.disassembly import Line, a88, disassemble
+from machine.debugger.paging import Entry, page_table_entries
 from machine.debugger.stack import CallStack, Slot
 from machine.debugger.stepping import execute_instruction, instruction_at, instruction_line
 
@@ -14,6 +15,7 @@ __all__ = [
     "BreakpointError",
     "Breakpoints",
     "CallStack",
+    "Entry",
     "Line",
     "Slot",
     "a88",
@@ -22,5 +24,6 @@ __all__ = [
     "execute_instruction",
     "instruction_at",
     "instruction_line",
+    "page_table_entries",
     "revive",
 ]

@@ -38,6 +38,6 @@ def execute_instruction(process: Process) -> None:
         if not line.branches and line.mnemonic != "hlt":
             until, budget = line.end, _ITERATIONS
     reason = cpu.run(start, until, budget)
-    if process.exit_code is None and reason.kind in _STOPPING:
+    if process.exit_code is None and reason.kind in _STOPPING and not process.handles(reason):
         process.ended = reason
         revive(process)

@@ -24,6 +24,8 @@ from machine.events.exit import (
     OperandRegister,
     PrivilegeLevel,
     Register,
+    Step,
+    ToLevel,
 )
 from machine.events.instructions import Arrivals, Instructions, Waiting
 from machine.events.registry import (
@@ -73,8 +75,10 @@ __all__ = [
     "RootActions",
     "ScriptAction",
     "Sides",
+    "Step",
     "Surroundings",
     "SystemCalls",
+    "ToLevel",
     "Trigger",
     "Waiting",
     "WayBack",

@@ -14,9 +14,9 @@ from enum import Enum
 from typing import Protocol
 
 from machine.events.definition import Action, BreakAction, EventDefinition, ScriptAction
-from machine.events.exit import NEVER, WORD_MASK, Assign, ByProcessor, Exit, evaluate
+from machine.events.exit import NEVER, WORD_MASK, Assign, ByProcessor, Exit, Step, ToLevel, evaluate
 from machine.events.registry import Event, Registry
-from machine.processor import Cpu
+from machine.processor import KERNEL_LEVEL, Cpu
 from machine.root import RootFault, RootResult
 from machine.schedule import Process
 from vm import Engine, Fault, Host, Loaded
@@ -110,11 +110,15 @@ class Surroundings(Protocol):
         ...
 
 
-def carry_out(effect: tuple[Assign, ...], cpu: Cpu, operand: int = 0) -> None:
+def carry_out(effect: tuple[Step, ...], cpu: Cpu, operand: int = 0) -> None:
     """Do what the processor does."""
-    values = [evaluate(assignment.value, cpu, operand) for assignment in effect]
-    for assignment, value in zip(effect, values, strict=True):
+    assignments = [step for step in effect if isinstance(step, Assign)]
+    values = [evaluate(assignment.value, cpu, operand) for assignment in assignments]
+    for assignment, value in zip(assignments, values, strict=True):
         cpu.registers.write(assignment.storage, value)
+    for step in effect:
+        if isinstance(step, ToLevel):
+            cpu.privilege_level = KERNEL_LEVEL if step.is_kernel else cpu.home_level
 
 
 class Dispatcher:

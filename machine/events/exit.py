@@ -213,11 +213,19 @@ class Assign:
 
 
 @dataclass(frozen=True)
+class ToLevel:
+    """The code that follows is the kernel's, on privilege level 0; or the program's, on that of the program."""
+
+    is_kernel: bool
+
+
+@dataclass(frozen=True)
 class ByProcessor:
     """The emulator executes the instruction; a post stage waits behind it."""
 
 
-Effect = tuple[Assign, ...] | ByProcessor
+Step = Assign | ToLevel
+Effect = tuple[Step, ...] | ByProcessor
 BY_PROCESSOR = ByProcessor()
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from machine.kernel.entry import EntryPoint
 from machine.loaders import STACK_SIZE, STACK_TOP, Image
-from machine.processor import ThreadRegisters, msr
+from machine.memory import KernelWork
+from machine.processor import Fault, ThreadRegisters, msr
 from machine.schedule import Process, Thread, VirtualClock
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
@@ -33,7 +34,7 @@ class Services:
     """What a kernel needs of the machine: `write(descriptor, data)` receives what processes print.
 
     `build` is the number of the Windows build. `world` is what Linux programs are shown of the host; None for nothing.
-    `ending()` says whether the run is to end, which a call that waits for the host has to ask.
+    What calls do is charged to `work`, which says whether the run is to end: a call that waits for the host has to ask.
     """
 
     write: Callable[[int, bytes], None]
@@ -41,7 +42,7 @@ class Services:
     build: int
     limits: Limits = DEFAULT_LIMITS
     world: World | None = None
-    ending: Callable[[], bool] = lambda: False
+    work: KernelWork = field(default_factory=KernelWork)
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,14 @@ class Kernel(Protocol):
         """
         ...
 
+    def fault(self, thread: Thread, fault: Fault) -> bool:
+        """An exception in the program of the thread that has the CPU: whether the thread goes on, maybe elsewhere."""
+        ...
+
+    def crash_code(self, process: Process, fault: Fault) -> int | None:
+        """The exit code of a program that a fault ends; None where there is no system to give one."""
+        ...
+
 
 class KernelBase:
     """What the stand-ins share: what they have of the machine, and the count of the calls that they do not know."""
@@ -85,6 +94,14 @@ class KernelBase:
     def __init__(self, services: Services) -> None:
         self._services = services
         self.unknown_calls: Counter[int] = Counter()
+
+    def fault(self, thread: Thread, fault: Fault) -> bool:
+        """Nothing handles faults."""
+        return False
+
+    def crash_code(self, process: Process, fault: Fault) -> int | None:
+        """No system, no code."""
+        return None
 
 
 def map_stack(process: Process) -> int:
@@ -106,6 +123,7 @@ def enter_user_mode(thread: Thread, values: Mapping[int, int]) -> None:
         user = cpu.read_msr(msr.KERNEL_GS_BASE)
         cpu.write_msr(msr.KERNEL_GS_BASE, cpu.read_msr(msr.GS_BASE))
         cpu.write_msr(msr.GS_BASE, user)
+    cpu.privilege_level = cpu.home_level
     for storage, value in {_CS: selectors + 16 | _RPL, _SS: selectors + 8 | _RPL, **values}.items():
         registers.write(storage, value)
 

@@ -19,7 +19,8 @@ class EntryPoint:
     """What a kernel sets up for its processes: the system-call MSRs, and how they are named.
 
     `services` are the system calls that have code, by number. An image name has at most `name_bytes`, without its zero:
-    Linux keeps 15 of a task's name, Windows 14 in EPROCESS, where the field has 15 bytes with the zero.
+    Linux keeps 15 of a task's name, Windows 14 in EPROCESS, where the field has 15 bytes with the zero. User programs
+    reach the `open_vectors` by INT; others are #GP.
     """
 
     star: int
@@ -27,6 +28,7 @@ class EntryPoint:
     fmask: int
     services: Mapping[int, str] = field(default_factory=dict)
     name_bytes: int = 15
+    open_vectors: frozenset[int] = frozenset((3, 4))
 
     @property
     def text(self) -> KernelText:
@@ -41,11 +43,14 @@ class EntryPoint:
 
 
 BARE = EntryPoint(star=0x0023_0010_0000_0000, lstar=0xFFFF_F800_0000_1000, fmask=0x4700)
-LINUX = EntryPoint(star=0x0023_0010_0000_0000, lstar=0xFFFF_FFFF_81E0_0000, fmask=0x4_7700)
+LINUX = EntryPoint(
+    star=0x0023_0010_0000_0000, lstar=0xFFFF_FFFF_81E0_0000, fmask=0x4_7700, open_vectors=frozenset((3, 4, 0x80))
+)
 NT = EntryPoint(
     star=0x0023_0010_0000_0000,
     lstar=0xFFFF_F802_0000_1000,
     fmask=0x4700,
     services={row.number: row.name for row in SYSTEM_CALLS},
     name_bytes=14,
+    open_vectors=frozenset((3, 4, 0x29, 0x2C, 0x2D, 0x2E)),
 )

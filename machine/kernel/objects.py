@@ -14,6 +14,7 @@ from machine.kernel import builds
 from machine.kernel.builds import PROCESS_LIST, PROCESSOR_BASE, Build
 from machine.kernel.text import KernelText
 from machine.memory import PAGE, AddressSpace, Frames, Protection, SharedMemory
+from machine.processor import descriptors
 
 POOL_BASE = 0xFFFF_E001_0000_0000
 
@@ -24,6 +25,7 @@ _STACK_LIMIT = 0x1000
 _BLOCK_THREADS = 16  # for which memory is mapped at a time
 THREAD_POOL_BASE = 0xFFFF_E002_0000_0000  # of the threads that processes make
 _READ_WRITE = Protection.READ | Protection.WRITE
+_READ_EXECUTE = Protection.READ | Protection.EXECUTE
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,11 @@ class KernelObjects:
         self._threads = 0  # for which there is memory, besides the first ones
         self._free: deque[int] = deque()  # of it, what nobody has
         self._last_links = self._head = PROCESS_LIST
+        # The emulator loads segments with the rights of the guest's level: this page, only read, is no supervisor page.
+        self._map(
+            descriptors.TABLE_AT, PAGE, Protection.READ, "descriptors", supervisor=False, data=descriptors.table()
+        )
+        self._map(descriptors.GATE_AT, PAGE, _READ_EXECUTE, "kernel code", data=descriptors.gate())
         self._map(PROCESSOR_BASE, cores * PAGE, _READ_WRITE, "processor blocks")
         for core in range(cores):
             block = self.processor_block(core)
@@ -64,8 +71,12 @@ class KernelObjects:
             self._memory.write(prcb + builds.PRCB_NUMBER, struct.pack("<I", core))
         self._link_last(self._head, self._head)
 
-    def _map(self, start: int, size: int, protection: Protection, name: str) -> None:
-        self._memory.map(start, size, protection, name, backing=SharedMemory(self._memory.source))
+    def _map(
+        self, start: int, size: int, protection: Protection, name: str, *, supervisor: bool = True, data: bytes = b""
+    ) -> None:
+        backing = SharedMemory(self._memory.source)
+        self._memory.map(start, size, protection, name, backing=backing, supervisor=supervisor)
+        self._memory.write(start, data)
 
     @property
     def size(self) -> int:
@@ -76,7 +87,9 @@ class KernelObjects:
         """Map everything that a process does not have yet in its address space. Raises machine.memory.MapError."""
         for area in self._memory.areas:
             if memory.area_at(area.start) is None:
-                memory.map(area.start, area.size, area.protection, area.name, backing=area.backing)
+                memory.map(
+                    area.start, area.size, area.protection, area.name, backing=area.backing, supervisor=area.supervisor
+                )
 
     @staticmethod
     def processor_block(core: int) -> int:
@@ -90,8 +103,7 @@ class KernelObjects:
     def add_text(self, text: KernelText) -> None:
         """Add the page of a kernel's code, once."""
         if self._memory.area_at(text.page) is None:
-            self._map(text.page, PAGE, Protection.READ | Protection.EXECUTE, "kernel code")
-            self._memory.write(text.page, text.code)
+            self._map(text.page, PAGE, _READ_EXECUTE, "kernel code", data=text.code)
 
     def add_process(self, process_id: int, thread_id: int, name: str, name_bytes: int) -> ProcessObjects:
         """Create the objects of a process with one thread; its image name is cut to `name_bytes`, without its zero."""

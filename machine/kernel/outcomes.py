@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 from machine.kernel.base import KernelBase, enter_user_mode
@@ -83,33 +84,25 @@ class Calls(KernelBase):
     """The part of a kernel that does what the outcomes of its calls say."""
 
     @abstractmethod
-    def answer(self, thread: Thread) -> Result:
-        """Carry out the call in the registers of the thread, which has the CPU."""
+    def system_call(self, thread: Thread) -> None:
+        """Carry out the call of the thread, which has the CPU, and conclude it."""
 
     @abstractmethod
     def attempt(self, part: Callable[[], Result]) -> Result:
         """What a part of a call comes to; a failure is the value with which the call fails."""
 
-    def system_call(self, thread: Thread) -> None:
-        """Carry out one call; the result goes to rax, now or when the thread has waited."""
-        result = self.answer(thread)
-        if type(result) is int:
-            thread.process.cpu.registers.write(_RAX, result)
-        else:
-            self._settle(thread, result)
-
-    def _settle(self, thread: Thread, result: Result) -> None:
-        while True:
+    def conclude(self, thread: Thread, result: Result) -> None:
+        """Do what a call comes to; a value goes to rax, now or when the thread has waited."""
+        while isinstance(result, Again | Wait):
+            wait = Wait(always) if isinstance(result, Again) else result
+            late = self._at_once(thread, wait)
+            if late is None:
+                thread.suspend(Suspension(wait.until, wait.deadline, partial(self._go_on, thread, wait)))
+                return
+            result = self.attempt(partial(wait.then, late))
             if isinstance(result, Again):
-                result = Wait(always)
-            elif isinstance(result, Wait):
-                late = self._at_once(thread, result)
-                if late is None:
-                    self._suspend(thread, result)
-                    return
-                result = self._behind(thread, result, late)
-            else:
-                break
+                self.system_call(thread)
+                return
         registers = thread.process.cpu.registers
         if isinstance(result, Enter):
             enter_user_mode(thread, result.registers)
@@ -131,13 +124,10 @@ class Calls(KernelBase):
         self._services.clock.advance_to(wait.deadline)
         return True
 
-    def _suspend(self, thread: Thread, wait: Wait) -> None:
-        def go_on(late: bool) -> None:
-            self._settle(thread, self._behind(thread, wait, late))
-
-        thread.suspend(Suspension(wait.until, wait.deadline, go_on))
-
-    def _behind(self, thread: Thread, wait: Wait, late: bool) -> Result:
-        """What a call comes to whose wait is over."""
-        result = self.attempt(lambda: wait.then(late))
-        return self.answer(thread) if isinstance(result, Again) else result
+    def _go_on(self, thread: Thread, wait: Wait, late: bool) -> None:
+        """The thread has the CPU again."""
+        result = self.attempt(partial(wait.then, late))
+        if isinstance(result, Again):
+            self.system_call(thread)
+        else:
+            self.conclude(thread, result)

@@ -11,7 +11,12 @@ from vm.face import lazy
 
 if TYPE_CHECKING:
     from machine.loaders import elf as elf, initial_stack as initial_stack
-    from machine.loaders.image import Image as Image, LoadError as LoadError, UnreadableFile as UnreadableFile
+    from machine.loaders.image import (
+        Image as Image,
+        LoadError as LoadError,
+        Placement as Placement,
+        UnreadableFile as UnreadableFile,
+    )
     from machine.loaders.initial_stack import STACK_SIZE as STACK_SIZE, STACK_TOP as STACK_TOP
     from machine.loaders.reading import (
         KIND_OF_SUFFIX as KIND_OF_SUFFIX,
@@ -30,7 +35,7 @@ else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
-            "image": "Image LoadError UnreadableFile",
+            "image": "Image LoadError Placement UnreadableFile",
             "initial_stack": "STACK_SIZE STACK_TOP",
             "reading": "KINDS KIND_OF_SUFFIX PROGRAMS SCRIPTS TEXT describe is_known looks_at read_image read_program",
             "symbols": "module_name",

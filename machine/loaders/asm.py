@@ -13,7 +13,11 @@ ENTRY_LABEL = "start"
 
 
 def load(
-    text: str, base: int = raw.DEFAULT_BASE, entry: int | str | None = None, limits: Limits = DEFAULT_LIMITS
+    text: str,
+    base: int = raw.DEFAULT_BASE,
+    entry: int | str | None = None,
+    ring: int | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Image:
     """The image of a listing. Raises LoadError; the message carries line and column of an assembler error."""
     from machine.root import AssemblerError, assemble
@@ -28,7 +32,7 @@ def load(
         entry = assembly.labels[entry]
     if entry is None:
         entry = assembly.labels.get(ENTRY_LABEL, base)
-    return raw.load(assembly.code, base, entry)
+    return raw.load(assembly.code, base, entry, ring)
 
 
 def _of_file(data: bytes, placement: Placement) -> Image:
@@ -39,7 +43,8 @@ def _of_file(data: bytes, placement: Placement) -> Image:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise LoadError(f"the listing is not UTF-8 text (byte {error.start})") from None
-    return load(text, raw.DEFAULT_BASE if placement.base is None else placement.base, placement.entry, limits)
+    base = raw.DEFAULT_BASE if placement.base is None else placement.base
+    return load(text, base, placement.entry, placement.ring, limits)
 
 
 KIND = ProgramKind("asm", "an assembly listing", _of_file, suffixes=(".asm",), is_text=True)

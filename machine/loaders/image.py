@@ -9,6 +9,8 @@ from machine.loaders.symbols import Symbol
 from machine.memory import Protection
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 
+KERNEL, USER = 0, 3  # privilege levels
+
 
 class LoadError(Exception):
     """A program cannot be loaded: what is wrong, and where known what to do about it."""
@@ -44,7 +46,10 @@ class ProgramHeaders:
 
 @dataclass(frozen=True)
 class Image:
-    """A program: the areas it needs, the bytes in them, where it starts and where it ends (None: nowhere)."""
+    """A program: the areas it needs, the bytes in them, where it starts and where it ends (None: nowhere).
+
+    `level` is the privilege level it runs on: `USER`, or `KERNEL`.
+    """
 
     kernel: str
     entry: int
@@ -54,6 +59,7 @@ class Image:
     program_headers: ProgramHeaders | None = None
     symbols: tuple[Symbol, ...] = ()
     stack_protection: Protection = Protection.READ | Protection.WRITE
+    level: int = USER
 
     @property
     def base(self) -> int:
@@ -63,10 +69,11 @@ class Image:
 
 @dataclass(frozen=True)
 class Placement:
-    """What may be said of a program that does not say it itself: its base and its entry point. None: the default."""
+    """What may be said of a program that does not say it itself: base, entry point, level. None: the default."""
 
     base: int | None = None
     entry: int | None = None
+    ring: int | None = None
     limits: Limits = DEFAULT_LIMITS
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from machine.loaders.image import Area, Image, LoadError, Placement, ProgramKind
+from machine.loaders.image import KERNEL, Area, Image, LoadError, Placement, ProgramKind
 from machine.memory import PAGE, Protection, page_ceil, page_floor
 
 DEFAULT_BASE = 0x40_0000
 _ADDRESS_SPACE = 1 << 64
 
 
-def load(code: bytes, base: int = DEFAULT_BASE, entry: int | None = None) -> Image:
-    """The image of `code` at `base`, readable, writable and executable. Raises LoadError."""
+def load(code: bytes, base: int = DEFAULT_BASE, entry: int | None = None, ring: int | None = None) -> Image:
+    """The image of `code` at `base`, readable, writable and executable, on level 0 or 3. Raises LoadError."""
     if not code:
         raise LoadError("there is no code to load")
     if base < PAGE or base + len(code) >= _ADDRESS_SPACE:
@@ -20,11 +20,12 @@ def load(code: bytes, base: int = DEFAULT_BASE, entry: int | None = None) -> Ima
         raise LoadError(f"the entry point {start:#x} lies outside the code ({base:#x}..{base + len(code) - 1:#x})")
     first, last = page_floor(base), page_ceil(base + len(code))
     area = Area(first, last - first, Protection.ALL, "code")
-    return Image("linux", start, base + len(code), (area,), ((base, code),))
+    level = KERNEL if ring is None else ring
+    return Image("linux", start, base + len(code), (area,), ((base, code),), level=level)
 
 
 def _of_file(data: bytes, placement: Placement) -> Image:
-    return load(data, DEFAULT_BASE if placement.base is None else placement.base, placement.entry)
+    return load(data, DEFAULT_BASE if placement.base is None else placement.base, placement.entry, placement.ring)
 
 
 KIND = ProgramKind("raw", "machine code", _of_file, suffixes=(".bin", ".raw", ".sc"))

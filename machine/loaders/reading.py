@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from machine.loaders import asm, elf, pe, raw
-from machine.loaders.image import Image, LoadError, Placement, ProgramKind, UnreadableFile
+from machine.loaders.image import USER, Image, LoadError, Placement, ProgramKind, UnreadableFile
 from vm import FileRefused, read_beginning, read_file
 from vm.facts.limits import Limits
 
@@ -39,13 +39,16 @@ SCRIPTS = (TEXT, "a compiled script", "a compiled command file")
 _LOOKED_AT = 4096  # bytes in which text shows
 
 
-def read_image(program: Path | bytes, kind: str | None, base: int | None, entry: int | None, limits: Limits) -> Image:
+def read_image(program: Path | bytes, kind: str | None, placement: Placement) -> Image:
     """The image of a file or of bytes. Raises LoadError."""
+    limits = placement.limits
     data = _read_file(program, limits) if isinstance(program, Path) else program
     if kind is not None and kind not in KINDS:
         raise LoadError(f"unknown kind of program {kind!r}", f"the kinds are {', '.join(KINDS)}")
     chosen = _kind_of(program, data) if kind is None else KINDS[kind]
-    return chosen.load(data, Placement(base, entry, limits))
+    if placement.ring is not None and chosen.has_symbols:
+        raise LoadError(f"{chosen.what} runs on level {USER}", "--ring is for raw code and listings")
+    return chosen.load(data, placement)
 
 
 def read_program(path: Path, limits: Limits) -> Image:

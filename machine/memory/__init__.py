@@ -17,15 +17,21 @@ from machine.memory.pages import (
 )
 from machine.memory.physical import Frames, PhysicalMemory
 from machine.memory.shared import SharedMemory
+from machine.memory.work import PER_CALL, PER_ITEM, PER_MAPPING, PIECE, KernelWork
 
 __all__ = [
     "ADDRESS_SPACE",
     "CANONICAL_HALF",
     "MOST_MAPPINGS",
     "PAGE",
+    "PER_CALL",
+    "PER_ITEM",
+    "PER_MAPPING",
+    "PIECE",
     "AddressSpace",
     "Area",
     "Frames",
+    "KernelWork",
     "MapError",
     "PhysicalMemory",
     "Protection",

@@ -20,12 +20,14 @@ from machine.memory.page_table import ENTRIES, PageTable
 from machine.memory.pages import PAGE, Protection, is_canonical
 from machine.memory.physical import Frames
 from machine.memory.shared import SharedMemory
-from vm.facts.paging import EXECUTE, FRAME_MASK, INDEX_BITS, OPEN, PAGE_BITS, PRESENT, READ, WRITE
+from machine.memory.work import PER_MAPPING
+from vm.facts.paging import EXECUTE, FRAME_MASK, INDEX_BITS, OPEN, PAGE_BITS, PRESENT, READ, SUPERVISOR, WRITE
 
 MOST_MAPPINGS = 65_530  # of one process on Linux (vm.max_map_count)
 _RIGHTS = READ | WRITE | EXECUTE
 _AROUND = 16  # pages that get memory at once, where a guest goes through memory in order
 _OFFSET = PAGE - 1
+_TABLE_WORK = 32  # what looking at a word of the page table is charged with (machine.memory.work)
 _INDEX = ENTRIES - 1
 _ZERO = bytes(PAGE)
 
@@ -37,12 +39,13 @@ class AddressSpace:
         """Raises MapError where there is no memory for a page table."""
         self.source = source
         self.physical = source.physical
+        self._work = source.physical.work
         self._most = most
         self._areas = Areas(most)
         self.table = PageTable(source)
         self.takings = 0  # grows when memory or rights are taken: who remembers pages must look again
         self.on_taken: list[Callable[[], None]] = []
-        self.on_code: Callable[[int, int], None] = lambda begin, end: None  # code of [begin, end) has changed
+        self.on_code: Callable[[int, int], None] = lambda begin, end: None  # code of [begin, end) is about to change
         self.is_exhausted = False  # whether the last access failed for want of memory
 
     # --- areas
@@ -57,8 +60,10 @@ class AddressSpace:
         return self._areas.at(address)
 
     def areas_within(self, start: int, end: int) -> list[Area]:
-        """The areas that share a byte with [start, end), by ascending address."""
-        return self._areas.within(start, end)
+        """The areas that share a byte with [start, end), by ascending address; looking at them is charged."""
+        found = self._areas.within(start, end)
+        self._work.charge(PER_MAPPING * len(found))
+        return found
 
     def overlapping(self, start: int, size: int) -> Area | None:
         """The first area that shares a byte with [start, start + size), if any."""
@@ -80,6 +85,7 @@ class AddressSpace:
         backing: SharedMemory | None = None,
         offset: int = 0,
         tag: object = None,
+        supervisor: bool = False,
     ) -> Area:
         """Let free pages mean something; memory of their own is zero. See `Area` for what the arguments say.
 
@@ -88,18 +94,21 @@ class AddressSpace:
         whole_pages(start, size, name)
         if committed and protection and backing is None and size > self.source.limit:
             raise MapError(f"mapping {size:#x} bytes would exceed max_guest_memory ({self.source.limit:#x} bytes)")
-        area = Area(start, start + size, protection, name, committed, guard, backing, offset, tag)
+        self._work.charge(PER_MAPPING)
+        area = Area(start, start + size, protection, name, committed, guard, backing, offset, tag, supervisor)
         self._areas.add(area)
         return area
 
     def unmap(self, start: int, end: int) -> None:
         """Let the pages of [start, end) mean nothing any more. Raises MapError where a cut makes too many areas."""
+        self._work.charge(PER_MAPPING)
         for area in self._areas.remove(start, end):
+            self._work.charge(PER_MAPPING)
             self._forget(area.start, area.end)
 
     def change(self, start: int, end: int, to: Callable[[Area], Area]) -> None:
         """Let `to` say anew what the pages of [start, end) mean; their memory stays. Raises MapError as `unmap`."""
-        found = self._areas.within(start, end)
+        found = self.areas_within(start, end)
         self._areas.check_cuts(found, start, end)
         for area in found:
             piece = area.cut(start, end)
@@ -107,7 +116,11 @@ class AddressSpace:
             if changed == piece:
                 continue
             self._areas.change(changed)
-            closes = (piece.committed and not changed.committed) or (changed.guard and not piece.guard)
+            closes = (
+                (piece.committed and not changed.committed)
+                or (changed.guard and not piece.guard)
+                or changed.supervisor != piece.supervisor
+            )
             lost = _RIGHTS if closes else int(piece.protection) & ~int(changed.protection)
             if lost:
                 self.withdraw(piece.start, piece.end, lost)
@@ -118,7 +131,7 @@ class AddressSpace:
 
     def move(self, start: int, size: int, target: int) -> None:
         """Let what is in [start, start + size), with its memory, lie at `target`. Raises MapError, nothing changed."""
-        found = self._areas.within(start, start + size)
+        found = self.areas_within(start, start + size)
         other = self._areas.first_within(target, target + size)
         if other is not None:
             raise MapError(f"{target:#x}..{target + size - 1:#x} overlaps {other.name} at {other.start:#x}")
@@ -128,6 +141,7 @@ class AddressSpace:
             self._areas.add(piece._replace(start=piece.start + distance, end=piece.end + distance))
             self.withdraw(piece.start, piece.end, _RIGHTS)
             for number, first, words in tuple(self._runs(piece.start, piece.end)):
+                self._work.charge(PAGE * (len(words) - tuple(words).count(0)))
                 for index, word in enumerate(words):
                     if word:
                         page = (number << INDEX_BITS) + first + index + distance // PAGE
@@ -137,7 +151,7 @@ class AddressSpace:
 
     def discard(self, start: int, end: int) -> None:
         """Forget what the pages of [start, end) hold: memory of their own is zero again when it is next touched."""
-        for area in self._areas.within(start, end):
+        for area in self.areas_within(start, end):
             self._forget(max(area.start, start), min(area.end, end))
 
     def copy(self) -> AddressSpace:
@@ -148,6 +162,7 @@ class AddressSpace:
         copy = AddressSpace(self.source, self._most)
         try:
             for area in self._areas:
+                self._work.charge(PER_MAPPING)
                 copy._areas.add(area)
                 if area.backing is None:
                     self._share(area, copy)
@@ -160,6 +175,7 @@ class AddressSpace:
         for number, first, words in self._runs(area.start, area.end):
             page = (number << INDEX_BITS) + first
             leaf = copy.table.leaf(page)
+            self._work.charge(PAGE * (len(words) - tuple(words).count(0)))
             for index, word in enumerate(words, first):
                 if word:
                     self.physical.hold((word & FRAME_MASK) >> PAGE_BITS)
@@ -187,14 +203,15 @@ class AddressSpace:
 
     # --- the emulator's questions
 
-    def fault_in(self, address: int, right: int) -> int:
+    def fault_in(self, address: int, right: int, *, is_user: bool = False) -> int:
         """The page table's word of the page at an address, `right` granted; 0 where the guest has no such right.
 
-        `right` is READ, WRITE or EXECUTE. A page without memory gets some; `is_exhausted` says when there is none.
+        `right` is READ, WRITE or EXECUTE, `is_user` is for code of privilege level 3. A page without memory gets some;
+        `is_exhausted` says when there is none.
         """
         self.is_exhausted = False
         area = self._areas.at(address)
-        if area is None or not area.allows(right):
+        if area is None or not area.allows(right) or (is_user and area.supervisor):
             return 0
         page = address >> PAGE_BITS
         try:
@@ -212,6 +229,7 @@ class AddressSpace:
         if area.backing is not None:
             frame = area.backing.frame(area.offset + (page << PAGE_BITS) - area.start)
             self.physical.hold(frame)
+            self._work.charge(PAGE)
             leaf[index] = frame << PAGE_BITS | PRESENT
             return
         most = 1
@@ -219,7 +237,8 @@ class AddressSpace:
             last = min(index + _AROUND, ENTRIES, index + (area.end >> PAGE_BITS) - page)
             while index + most < last and not leaf[index + most]:
                 most += 1
-        rights = int(area.protection) & (READ | WRITE) if area.allows(READ) else 0
+        rights = (int(area.protection) & (READ | WRITE) if area.allows(READ) else 0) | _level_of(area)
+        self._work.charge(PAGE * most)
         for distance, frame in enumerate(self.source.take(most)):
             leaf[index + distance] = frame << PAGE_BITS | rights | PRESENT | OPEN
 
@@ -228,7 +247,7 @@ class AddressSpace:
         index = page & _INDEX
         word = leaf[index]
         if area.backing is not None:
-            return self._grant_shared(leaf, page, right)
+            return self._grant_shared(leaf, page, area, right)
         is_own = not self.physical.is_shared((word & FRAME_MASK) >> PAGE_BITS)
         if right == WRITE and not is_own:
             word, is_own = self._copy(leaf, page), True
@@ -238,10 +257,11 @@ class AddressSpace:
             if rights & WRITE:
                 self._tell()  # who writes there without asking
         rights |= (word | right) & EXECUTE
+        rights |= _level_of(area)
         leaf[index] = word = word & FRAME_MASK | rights | PRESENT | (OPEN if is_own and not rights & EXECUTE else 0)
         return word
 
-    def _grant_shared(self, leaf: memoryview, page: int, right: int) -> int:
+    def _grant_shared(self, leaf: memoryview, page: int, area: Area, right: int) -> int:
         """The same for memory that has several names: it can be written by one while it is executed by none other.
 
         The emulator knows that code is written through the page at which it is executed, and no other.
@@ -256,7 +276,7 @@ class AddressSpace:
             for pages, other in physical.executed_elsewhere(frame, place):
                 cast(AddressSpace, pages).withdraw(other, other + PAGE, EXECUTE)
             physical.written_at(frame, place)
-        leaf[index] = word = leaf[index] | READ | right
+        leaf[index] = word = leaf[index] & ~SUPERVISOR | _level_of(area) | READ | right
         return word
 
     def _copy(self, leaf: memoryview, page: int) -> int:
@@ -292,6 +312,7 @@ class AddressSpace:
         kept = int.from_bytes((~rights & (1 << 64) - 1).to_bytes(8, "little") * ENTRIES, "little")
         had = False
         for number, first, words in self._runs(start, end):
+            self._work.charge(len(words) * _TABLE_WORK)
             value = int.from_bytes(words, "little")
             left = value & kept
             if left != value:
@@ -306,6 +327,7 @@ class AddressSpace:
         had = False
         for number, first, words in tuple(self._runs(start, end)):
             present = [word for word in words if word]
+            self._work.charge(PAGE * len(present) + len(words) * _TABLE_WORK)
             if present:
                 had = True
                 self._forget_places(number, first, words, _RIGHTS)
@@ -404,11 +426,39 @@ class AddressSpace:
         done = 0
         physical = self.physical
         for place, length in pieces:
-            physical.buffer[place : place + length] = data[done : done + length]
-            done += length
             if physical.has_code and physical.is_code(place >> PAGE_BITS):
                 physical.code_written(place >> PAGE_BITS, place & _OFFSET, (place & _OFFSET) + length)
+            physical.buffer[place : place + length] = data[done : done + length]
+            done += length
         return True
+
+    # --- physical addresses
+
+    def to_physical(self, address: int) -> int | None:
+        """The physical address of a byte, whose page gets memory; None where it is not mapped, or there is none."""
+        try:
+            place = self._place(address, write=False) if is_canonical(address) else None
+            if place != -1:
+                return place
+            area = self._areas.at(address)
+            assert area is not None  # it has a place
+            self._supply(self.table.leaf(address >> PAGE_BITS), address >> PAGE_BITS, area)
+            return self._place(address, write=False)
+        except MapError:
+            return None
+
+    def from_physical(self, address: int) -> int | None:
+        """The lowest address at which a page has the byte at a physical address; None when none has."""
+        wanted = address & FRAME_MASK
+        for number in sorted(self.table.leaves):
+            for index, word in enumerate(self.table.leaves[number]):
+                if word & FRAME_MASK == wanted and word & PRESENT:
+                    return ((number << INDEX_BITS) + index << PAGE_BITS) + (address & _OFFSET)
+        return None
+
+
+def _level_of(area: Area) -> int:
+    return SUPERVISOR if area.supervisor else 0
 
 
 def _clear(words: memoryview) -> None:

@@ -25,7 +25,7 @@ class Area(NamedTuple):
     `protection` is what the guest may do there; with `committed` false the pages are only reserved: nobody can access
     them. A `guard` page refuses its first access. `backing` is the memory that is shared with others, from `offset` in
     bytes on; None for memory of its own. `tag` is what the kernel notes about it: its own word for the protection, the
-    allocation that it belongs to.
+    allocation that it belongs to. Nothing of a `supervisor` area is allowed to code of privilege level 3.
     """
 
     start: int
@@ -37,6 +37,7 @@ class Area(NamedTuple):
     backing: SharedMemory | None = None
     offset: int = 0
     tag: object = None
+    supervisor: bool = False
 
     @property
     def size(self) -> int:
@@ -65,6 +66,7 @@ class Area(NamedTuple):
             and before.backing is self.backing
             and before.offset + (before.size if self.backing else 0) == self.offset
             and before.tag == self.tag
+            and before.supervisor == self.supervisor
         )
 
 

@@ -5,6 +5,8 @@ Python finds the last level by a dictionary; the upper levels are there for mach
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from machine.memory.physical import FRAME, Frames
 from vm.facts.paging import INDEX_BITS, LEVELS
 
@@ -36,11 +38,21 @@ class PageTable:
         leaf = self.leaves.get(number)
         if leaf is None:
             parent, index = self._parent(number)
-            frame = self._source.take().start
+            frame = self._take()
             leaf = self.leaves[number] = self._physical.words(frame)
             self._leaf_frames[number] = frame
             parent[index] = self._physical.host_address + frame * FRAME
         return leaf
+
+    def frames_to(self, page: int) -> list[int]:
+        """The frames of the tables under the first one on the way to the word of a page that has a leaf."""
+        number, frames = page >> INDEX_BITS, []
+        table = self._uppers[self.root]
+        for level in range(LEVELS - 2, -1, -1):
+            place = table[number >> level * INDEX_BITS & _INDEX]
+            frames.append((place - self._physical.host_address) // FRAME)
+            table = self._uppers.get(place, table)
+        return frames
 
     def drop_if_empty(self, number: int) -> None:
         """Give the table of the last level back that has no page with memory."""
@@ -49,15 +61,24 @@ class PageTable:
             parent, index = self._parent(number)
             parent[index] = 0
             del self.leaves[number]
-            self._physical.let_go((self._leaf_frames.pop(number),))
+            self._let_go((self._leaf_frames.pop(number),))
 
     def release(self) -> None:
         """Give all tables back; the pages are the address space's business."""
-        self._physical.let_go((*self._frames, *self._leaf_frames.values()))
+        self._let_go((*self._frames, *self._leaf_frames.values()))
         self.leaves.clear()
         self._leaf_frames.clear()
         self._uppers.clear()
         self._frames.clear()
+
+    def _take(self) -> int:
+        frame = self._source.take().start
+        self._physical.tables.add(frame)
+        return frame
+
+    def _let_go(self, frames: Iterable[int]) -> None:
+        self._physical.let_go(frames)
+        self._physical.tables.difference_update(frames)
 
     def _parent(self, number: int) -> tuple[memoryview, int]:
         """The table above a table of the last level, and its index there."""
@@ -70,7 +91,7 @@ class PageTable:
         return table, number & _INDEX
 
     def _new_upper(self) -> int:
-        frame = self._source.take().start
+        frame = self._take()
         self._frames.append(frame)
         address = self._physical.host_address + frame * FRAME
         self._uppers[address] = self._physical.words(frame)

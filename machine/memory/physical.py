@@ -2,7 +2,11 @@
 
 What a guest's address means is the business of an `AddressSpace`. Frames are handed out zeroed, and are the unit in
 which `max_guest_memory` is charged: whatever takes memory for a guest, its page tables too, takes frames. A frame may
-have several holders (shared memory, copies on write); it is free again when the last one lets it go.
+have several holders (shared memory, copies on write); it is free again when the last one lets it go. Frame 0 is
+nobody's, so that 0 is no physical address.
+
+Physical addresses, as commands and scripts name them, are places in that buffer. They reach pages of guests and of the
+kernel only: page tables, free frames and the machine's own memory hold what a guest must neither see nor change.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from collections.abc import Iterable
 
 from machine.memory.errors import MapError
 from machine.memory.places import Place, Places
+from machine.memory.work import KernelWork
 from vm import HostMemoryError
 
 FRAME = 0x1000
@@ -26,9 +31,10 @@ class Frames:
     def __init__(self, physical: PhysicalMemory, first: int, count: int) -> None:
         self.physical = physical
         self.limit = count * FRAME  # bytes
+        self._first = first
         self._next = first  # the first that was never handed out
         self._end = first + count
-        self._free: list[int] = []
+        self._free: dict[int, None] = {}  # by age
 
     @property
     def used(self) -> int:
@@ -41,7 +47,7 @@ class Frames:
             return self._take_new(most)
         if not self._free:
             raise MapError(f"max_guest_memory is used up ({self.limit:#x} bytes)")
-        frame = self._free.pop()
+        frame, _ = self._free.popitem()
         ctypes.memset(self.physical.host_address + frame * FRAME, 0, FRAME)
         return range(frame, frame + 1)
 
@@ -57,17 +63,32 @@ class Frames:
 
     def give_back(self, frame: int) -> None:
         """Nobody holds this frame any more."""
-        self._free.append(frame)
+        self._free[frame] = None
+
+    def has_given(self, frame: int) -> bool:
+        """Whether it is a frame of this part that somebody holds."""
+        return self._first <= frame < self._next and frame not in self._free
+
+    def given_from(self, frame: int) -> range:
+        """The frames from this one on that were ever handed out."""
+        return range(max(frame, self._first), self._next)
 
 
 class PhysicalMemory:
-    """The frames of a machine: `guests` for at most so many bytes (`Limits.max_guest_memory`), and `own` for itself."""
+    """The frames of a machine, in bytes at most: `guests` (`Limits.max_guest_memory`), what all processes have of the
+    `kernel`, and what is its `own`.
+    """
 
-    def __init__(self, guests: int, own: int = 0) -> None:
-        self._first_own = min(guests, _MOST) // FRAME
-        self.guests = Frames(self, 0, self._first_own)
-        self.own = Frames(self, self._first_own, own // FRAME)
-        self._size = max(self.guests.limit + self.own.limit, FRAME)
+    def __init__(self, guests: int, kernel: int = 0, own: int = 0) -> None:
+        first_kernel = 1 + min(guests, _MOST) // FRAME
+        first_own = first_kernel + kernel // FRAME
+        self.guests = Frames(self, 1, first_kernel - 1)
+        self.kernel = Frames(self, first_kernel, first_own - first_kernel)
+        self.own = Frames(self, first_own, own // FRAME)
+        self._first_kernel, self._first_own = first_kernel, first_own
+        self._size = (first_own + own // FRAME) * FRAME
+        self.tables: set[int] = set()  # frames of page tables
+        self.work = KernelWork()
         self._holders: dict[int, int] = {}  # of frames that have more than one
         self._code = Places()  # where frames are executed
         self._written = Places()  # where guests write those with several holders
@@ -100,6 +121,51 @@ class PhysicalMemory:
         """A frame as 512 words of 64 bits."""
         return memoryview(self.buffer)[frame * FRAME : (frame + 1) * FRAME].cast("Q")
 
+    # --- physical addresses
+
+    def is_page(self, frame: int) -> bool:
+        """Whether a guest or the kernel has the frame as a page."""
+        return frame < self._first_own and self._part_of(frame).has_given(frame) and frame not in self.tables
+
+    def _pages_from(self, address: int, size: int) -> int:
+        """How many bytes from a physical address on, at most `size`, are in pages."""
+        end = address
+        while end < address + size and self.is_page(end // FRAME):
+            end = (end // FRAME + 1) * FRAME
+        return min(end, address + size) - address
+
+    def next_page(self, address: int) -> int | None:
+        """The physical address of the first page at or behind this one, if there is one."""
+        for part in (self.guests, self.kernel):
+            for frame in part.given_from(address // FRAME):
+                if self.is_page(frame):
+                    return frame * FRAME
+        return None
+
+    def read_up_to(self, address: int, size: int) -> bytes:
+        """The bytes from a physical address on, at most `size` of them, up to the first that is in no page."""
+        return self.buffer[address : address + self._pages_from(address, size)]
+
+    def read(self, address: int, size: int) -> bytes | None:
+        """`size` bytes, or None when any of them is in no page."""
+        data = self.read_up_to(address, size)
+        return data if len(data) == size else None
+
+    def write(self, address: int, data: bytes) -> bool:
+        """Write all of `data` and return True, or nothing and return False when a byte is in no page.
+
+        All who have the page see it, and who has translated code from there is told.
+        """
+        end = address + len(data)
+        if self._pages_from(address, len(data)) < len(data):
+            return False
+        self.buffer[address:end] = data
+        for frame in range(address // FRAME, -(-end // FRAME)):
+            if self.is_code(frame):
+                start = frame * FRAME
+                self.code_written(frame, max(address - start, 0), min(end - start, FRAME))
+        return True
+
     # --- holders
 
     def hold(self, frame: int) -> None:
@@ -111,11 +177,16 @@ class PhysicalMemory:
         for frame in frames:
             holders = self._holders.get(frame)
             if holders is None:
-                (self.own if frame >= self._first_own else self.guests).give_back(frame)
+                self._part_of(frame).give_back(frame)
             elif holders == 2:
                 del self._holders[frame]
             else:
                 self._holders[frame] = holders - 1
+
+    def _part_of(self, frame: int) -> Frames:
+        if frame < self._first_kernel:
+            return self.guests
+        return self.kernel if frame < self._first_own else self.own
 
     def is_shared(self, frame: int) -> bool:
         """Whether it has more than one holder."""

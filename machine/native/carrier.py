@@ -102,7 +102,11 @@ class CarriedAddress:
         self._hook = hook
         self.table = table
         callback = cpu.address_callback(address, in_python, replaces)
-        self._functions = (callback.function, _ASK(lambda: hook.moved(address, callback.number, replaces)))
+        self._functions = (
+            callback.function,
+            _ASK(lambda: hook.moved(address, callback.number, replaces)),
+            _ASK(self._left),
+        )
         self._waiting = waiting
         self.state = HookedAddress(
             state=ctypes.addressof(hook.state),
@@ -114,12 +118,19 @@ class CarriedAddress:
             changes=cpu.code_changes_address,
             in_python=_address(self._functions[0]),
             moved=_address(self._functions[1]),
+            left=_address(self._functions[2]),
         )
         self.installed: Hook = cpu.carry_address(address, code, ctypes.addressof(self.state))
 
     def show(self, events: tuple[Event, ...]) -> None:
         """These events wait here, newest first."""
         self.table.show(self._hook.handlings(events))
+
+    def _left(self) -> None:
+        """Machine code moves RIP away."""
+        cpu, state = self._hook.process.cpu, self.state
+        state.block, state.shape, state.rest = cpu.leave_block(state.address)
+        state.known_at = cpu.code_changes
 
     def remove(self) -> None:
         """Carry it no more."""
@@ -169,6 +180,7 @@ class ProcessHook:
 
     def _show_registers(self) -> None:
         state, window = self.state, self.process.cpu.window
+        state.counter = self.process.cpu.block_counter
         for storage, number in zip(BATCH_STORAGES, BATCH_IDS, strict=True):
             state.ids[storage] = number
         for storage, number in PLAIN_IDS.items():
@@ -180,7 +192,7 @@ class ProcessHook:
         cells = [copies + CELL * index for index in range(3)] + [msrs + 2 * CELL * index for index in range(3)]
         state.copied = int(window is None)
         cpu = self.process.cpu
-        state.level_at, state.given_up_at = cpu.privilege_level_address, cpu.given_up_address
+        state.level_at, state.given_up_at = cpu.level_address, cpu.given_up_address
         for index, name in enumerate(names):
             copy = cells[index] + (CELL if index >= 3 else 0)
             setattr(state, f"{name}_at", copy if window is None else getattr(window, name))
@@ -188,6 +200,8 @@ class ProcessHook:
         general = [self.cells.direct.general + CELL * index for index in range(len(GENERAL))]
         self._copied = ((ctypes.c_int * len(ids))(*ids), (ctypes.c_void_p * len(ids))(*general, *cells))
         state.copy_ids, state.copy_cells = (ctypes.addressof(array) for array in self._copied)
+
+        state.home_level = cpu.home_level
 
     def _show_functions(self) -> None:
         state = self.state
@@ -202,6 +216,7 @@ class ProcessHook:
             "perform": _ASK(lambda: self._end_system_call(self._require_sides().perform)),
             "complete": _ASK(lambda: self._end_system_call(self._require_sides().complete)),
             "done": _ASK(lambda: self._aside(self._require_sides().done)),
+            "relevel": _ASK(self.process.cpu.take_level),
         }
         for name, function in self._functions.items():
             setattr(state, name, _address(function))

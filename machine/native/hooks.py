@@ -16,7 +16,7 @@ import ctypes
 from collections.abc import Callable, Sequence
 from functools import cache
 
-from machine.events import ALL_BITS, NEVER, Assign, AtAddress, ByProcessor, Exit, Hooked, Register, Waiting, WayBack
+from machine.events import ALL_BITS, NEVER, AtAddress, ByProcessor, Exit, Hooked, Register, Step, Waiting, WayBack
 from machine.events.exits import exit_of, syscall, sysret
 from machine.native import protocol
 from machine.native.expressions import carry_out, emit
@@ -34,6 +34,7 @@ from machine.native.tables import (
     HookState,
 )
 from machine.native.writer import BATCH, ONE, HookWriter, nothing
+from machine.processor import EXECUTED, OWN, UNDER_WAY
 from vm.facts.events import SYSCALL, ShortCircuit
 from vm.facts.registers import GENERAL, RFLAGS, RIP
 from vm.native import (
@@ -236,6 +237,7 @@ class _SyscallWriter(_ExitWriter):
             cell = self.register_place(RIP)
             self.store(self.op("sub", target, number(syscall.LENGTH)), cell)
             self.ask("write_one", ONE, self.engine, self.id_of(RIP), cell)
+            _finish_block(self)
         self.use("write_back", _HOOK)
         self.give()
 
@@ -389,12 +391,30 @@ class _AddressWriter(_ExitWriter):
             self.call(self.field("moved").text, nothing(), [])
             self.give()
         with self.when(self.opposite(stays)):
+            self._leave_block()
             self.use("write_back", _HOOK)
             self.ask("write_one", ONE, self.engine, self.id_of(RIP), self.register_place(RIP))
             self.give()
         with self.if_copied():
             self.transfer("write_batch", len(GENERAL))
         self.give()
+
+    def _leave_block(self) -> None:
+        """Have counted what was executed of the block under way, as BlockCounter.leave does."""
+        unknown, left = self.new_block("unknown"), self.new_block("left")
+        counter = self.own("counter")
+        slot = self.load(self.at(counter, CELL * UNDER_WAY), POINTER)
+        _only_if(self, self.compare("eq", self.load(slot), self.field("block")), unknown)
+        _only_if(self, self.compare("eq", self.load(self.at(slot, CELL)), self.field("shape")), unknown)
+        _only_if(self, self.compare("eq", self.load(self.field("changes")), self.field("known_at")), unknown)
+        executed = self.at(counter, CELL * EXECUTED)
+        self.store(self.op("sub", self.load(executed), self.field("rest")), executed)
+        _finish_block(self)
+        self.jump(left)
+        self.block = unknown
+        self.call(self.field("left").text, nothing(), [])
+        self.jump(left)
+        self.block = left
 
 
 def _wait(e: _ExitWriter, context: Value) -> None:
@@ -435,7 +455,7 @@ def _prepare(e: HookWriter) -> None:
     e.give()
 
 
-def _carry_out(e: HookWriter, effect: Sequence[Assign]) -> None:
+def _carry_out(e: HookWriter, effect: Sequence[Step]) -> None:
     """Do what the processor does."""
     _read_again(e)
     carry_out(effect, e)
@@ -472,6 +492,15 @@ def _write_back(e: HookWriter) -> None:
     with e.when(e.is_set(mask)):
         e.each_register(mask, one)
     e.give()
+
+
+def _finish_block(e: HookWriter) -> None:
+    """No block is under way, as behind BlockCounter.finish."""
+    counter = e.own("counter")
+    own = e.at(counter, CELL * OWN)
+    e.store(number(0), own)
+    e.store(number(0), e.at(own, CELL))
+    e.store(own, e.at(counter, CELL * UNDER_WAY))
 
 
 def _only_if(e: HookWriter, flag: Value, otherwise: Block) -> None:

@@ -58,6 +58,7 @@ class HookState(ctypes.Structure):
     python: U64  # not 0 when Python has taken part
     over: U64  # not 0 when the run ends here, by an exception
     changes: U64  # how often code had been changed when it began; set at hooked addresses
+    counter: Address  # the words of machine.processor.block_counter
     # Registers: where they lie (see machine.processor.window), or copies that calls read and write
     direct: Address  # the DirectAccess of the process's scripts
     copied: U64
@@ -74,7 +75,8 @@ class HookState(ctypes.Structure):
     ids: Annotated[Cells, len(STORAGES)]  # Unicorn's number of each storage in FETCHABLE
     context: U64  # what $context reads where it is a constant
     scratch: U64  # a register that is not kept
-    level_at: Address  # of the privilege level of the guest's code
+    level_at: Address  # of 32 bits whose lowest two are the privilege level of the guest's code
+    home_level: U64  # that of the program
     given_up_at: Address  # of a cell that counts instructions that raised an exception
     # Functions of Unicorn
     read_batch: Address
@@ -92,6 +94,7 @@ class HookState(ctypes.Structure):
     perform: Address  # SYSCALL, after the pre stage
     complete: Address  # SYSCALL, after the post stage
     done: Address  # the system call is over
+    relevel: Address  # machine code has written at `level_at`, which is no place of the emulator's
 
 
 @cells
@@ -140,6 +143,11 @@ class HookedAddress(ctypes.Structure):
     operand: U64  # of the instruction
     in_python: Address  # the whole trigger
     moved: Address  # what follows a trigger in which Python took part, or that has written flags
+    left: Address  # has counted what was executed of another block than `block`, and sets what follows
+    block: U64  # the block that was left here last, and the other word of its slot
+    shape: U64
+    known_at: U64  # what `changes` counted then
+    rest: U64  # instructions of that block that stand behind the one here
 
 
 @cells

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.processor import block_hook, msr
+from machine.processor import block_hook, descriptors, msr
 from machine.processor.binding import (
     BLOCK_HOOK,
     INTERRUPT_HOOK,
@@ -17,8 +17,11 @@ from machine.processor.binding import (
     address_of,
     function_address,
 )
-from machine.processor.block_counter import CEILING, EXECUTED, BlockCounter
+from machine.processor.block_counter import CEILING, EXECUTED, OWN, UNDER_WAY, BlockCounter
 from machine.processor.cpu import CPU_MODEL, INITIAL_STATE, SYSCALL_LENGTH, Cpu, StopKind, StopReason
+from machine.processor.descriptors import KERNEL as KERNEL_LEVEL, USER as USER_LEVEL
+from machine.processor.fault import Fault, PageFault, Vector, name_of
+from machine.processor.hidden_state import LEVEL_MASK
 from machine.processor.instruction_finder import (
     LONGEST_INSTRUCTION,
     InstructionPattern,
@@ -57,9 +60,12 @@ __all__ = [
     "GS_BASE_ID",
     "INITIAL_STATE",
     "INTERRUPT_HOOK",
+    "KERNEL_LEVEL",
+    "LEVEL_MASK",
     "LONGEST_INSTRUCTION",
     "MSR_CELLS",
     "MSR_ID",
+    "OWN",
     "PLAIN_IDS",
     "RFLAGS_ID",
     "RIGHTS",
@@ -69,15 +75,19 @@ __all__ = [
     "SYSCALL_LENGTH",
     "TIME_STAMP_HOOK",
     "TLB_FILL_HOOK",
+    "UNDER_WAY",
+    "USER_LEVEL",
     "VECTOR_IDS",
     "WORD_MASK",
     "Batch",
     "BlockCounter",
     "Cpu",
     "Engine",
+    "Fault",
     "Hook",
     "InstructionPattern",
     "OperandKind",
+    "PageFault",
     "RegisterFile",
     "Removable",
     "Serve",
@@ -85,9 +95,12 @@ __all__ = [
     "StopKind",
     "StopReason",
     "ThreadRegisters",
+    "Vector",
     "address_of",
     "block_hook",
+    "descriptors",
     "function_address",
     "msr",
+    "name_of",
     "window_of",
 ]

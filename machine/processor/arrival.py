@@ -7,21 +7,19 @@ those up to it are passed over then, and the others get their turn. Pure bookkee
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
-@dataclass
+@dataclass(frozen=True)
 class Mark:
     """An instruction is begun anew some of whose hooks have been called, those up to the number `called`.
 
-    `before` is the count of executed instructions when that was decided, `behind` what it is afterwards: an instruction
-    that is begun anew enters a block, which counts.
+    `tick` is the count of executed instructions at that arrival, which is the same when it is begun anew.
     """
 
     address: int
     called: int
-    before: int
-    behind: int | None = None
+    tick: int
 
 
 class Arrival:
@@ -30,41 +28,36 @@ class Arrival:
     def __init__(self) -> None:
         self._cell = ctypes.c_uint64()
         self._anew: Mark | None = None
-        self._last: Mark | None = None
 
     @property
     def cell_address(self) -> int:
         """Of a word that is not 0 when an instruction may be begun anew some of whose hooks have been called."""
         return ctypes.addressof(self._cell)
 
-    def begin_anew(self, address: int, called: int, executed: int) -> None:
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether an instruction may be begun anew some of whose hooks have been called."""
+        return self._anew is not None
+
+    def begin_anew(self, address: int, called: int, tick: int) -> None:
         """The instruction at an address is going to be begun anew; its hooks up to the number `called` were called."""
-        self._last = anew = Mark(address, called, executed)
-        self._set(anew)
+        self._set(Mark(address, called, tick))
 
-    def began_anew(self, address: int, executed: int) -> bool:
-        """Whether the instruction at an address was begun anew with so many executed instructions."""
-        return self._last is not None and (self._last.address, self._last.behind) == (address, executed)
+    def start_at(self, address: int, tick: int) -> bool:
+        """A run starts, whose first instruction has this tick; somewhere else, it is another arrival.
 
-    def start_at(self, address: int) -> bool:
-        """A run starts; somewhere else, it is another arrival. Whether an instruction is given up."""
-        given_up = self._anew is not None and self._anew.address != address
-        if given_up:
-            self._set(None)
+        Whether an instruction is given up.
+        """
+        anew = self._anew
+        given_up = anew is not None and anew.address != address
+        self._set(None if anew is None or given_up else replace(anew, tick=tick))
         return given_up
 
-    def was_called(self, address: int, number: int, executed: int) -> bool:
-        """Whether a hook that is to be called now was called for this arrival, or will be when it is begun anew."""
+    def was_called(self, address: int, number: int, tick: int) -> bool:
+        """Whether a hook that is to be called now was called for this arrival."""
         anew = self._anew
-        if anew is None:
-            return False
-        if anew.address == address:
-            if executed == anew.before:
-                return True  # the instruction is given up
-            if anew.behind is None:
-                anew.behind = executed
-            if executed == anew.behind:
-                return number <= anew.called
+        if anew is not None and (anew.address, anew.tick) == (address, tick):
+            return number <= anew.called
         self._set(None)
         return False
 

@@ -1,9 +1,15 @@
-"""How many instructions a CPU has executed, counted per basic block on entry, under a ceiling.
+"""How many instructions a CPU has executed: counted per basic block on entry, under a ceiling, and read to the
+instruction.
 
 The counters and a table of known blocks stand in plain words of memory, so that a hook in machine code
 (`machine.processor`) can do the common case; the dictionary here serves where Python counts. Lengths are those
 of the code when a block was first entered: a guest that rewrites its own block to another count in the same bytes keeps
 the first count.
+
+One word says which block is *under way*, the one entered last. Who reads the count while a hook runs takes off what
+stands behind the instruction at hand (`executed_at`). A block that is left in its middle is put right at once: `settle`
+where the instruction is begun anew or was not completed, `leave` where a hook has taken its place. So nothing is
+counted twice, and a budget gets back what was not executed.
 """
 
 from __future__ import annotations
@@ -12,13 +18,13 @@ import ctypes
 import mmap
 from collections import defaultdict
 
-import capstone
-
 from machine.memory import PAGE, AddressSpace
+from machine.processor.block_decoder import BlockDecoder
 
 # The words of the state, and from the next page on the slots: each an address and, in one word, the size and the count
-# << 32. A slot of size 0 is free.
-EXECUTED, CEILING, SLOW, LEARN, UNTIL = 0, 1, 2, 3, 4
+# << 32. A slot of size 0 is free. UNDER_WAY has the host address of the slot of the block under way; there is always
+# one: OWN is a slot beside the table, free when no block is under way.
+EXECUTED, CEILING, SLOW, LEARN, UNTIL, UNDER_WAY, OWN = range(7)
 SLOTS_AT = PAGE // 8
 SLOT_BYTES = 16
 
@@ -31,7 +37,6 @@ _FEW_PAGES = 8  # of changed code: beyond, all slots are freed
 
 _WORD_MASK = (1 << 64) - 1
 _MOST_BLOCKS = 24_576  # that are known to Python before all are forgotten
-_NOT_OF_THIS_CPU = "v"  # first letter of what Capstone decodes and the CPU model does not: AVX, XOP
 _Block = tuple[int, int]  # address and size in bytes
 
 
@@ -43,11 +48,14 @@ class BlockCounter:
         size = PAGE + SLOT_BYTES * (HOMES + PROBES)  # pages that are not used cost nothing
         self._buffer = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._words = (ctypes.c_uint64 * (len(self._buffer) // 8)).from_buffer(self._buffer)
+        self._own = self.state + 8 * OWN
+        self._words[UNDER_WAY] = self._own
         self._held = 0
         self._lengths: dict[_Block, int] = {}
         self._by_page: defaultdict[int, set[_Block]] = defaultdict(set)
         self._doubtful: set[_Block] = set()
-        self._decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+        self._decoder = BlockDecoder()
+        self._code: bytes | None = None  # of the block in OWN, if it was changed since that was entered
 
     @property
     def state(self) -> int:
@@ -56,7 +64,7 @@ class BlockCounter:
 
     @property
     def executed(self) -> int:
-        """Instructions of all blocks that were entered."""
+        """Instructions of all blocks that were entered, less those that are known not to be executed."""
         return self._words[EXECUTED]
 
     def allow(self, budget: int) -> None:
@@ -64,12 +72,14 @@ class BlockCounter:
         self._words[CEILING] = min(self._words[EXECUTED] + budget, _WORD_MASK)
 
     def end_at(self, until: int) -> None:
-        """The address at which the emulator ends a run: it counts what it puts there as an instruction."""
-        self._words[UNTIL] = until
+        """The address at which the emulator ends a run: it counts what it puts there as an instruction.
 
-    def ends_at(self, address: int) -> bool:
-        """Whether `end_at` has named this address."""
-        return self._words[UNTIL] == address
+        Blocks that ended at the last one are forgotten by machine code: a single instruction among them would be taken
+        for one that is begun anew.
+        """
+        if until != self._words[UNTIL]:
+            self._clear_slots(self._words[UNTIL] // PAGE - 1, 2)
+            self._words[UNTIL] = until
 
     def hold(self) -> None:
         """Have the hook in Python asked about the next block."""
@@ -95,15 +105,19 @@ class BlockCounter:
     def enter(self, address: int, size: int, listed: bool = True) -> bool:
         """Count a block that is about to be executed; False when it does not fit under the ceiling.
 
-        One that is not `listed` when it is new is not shown to machine code, which asks each time.
+        One that is not `listed` when it is new is not shown to machine code, which asks each time; nor is one in which
+        a store into the block under way is begun anew, alone.
         """
-        length = self._lengths.get((address, size))
+        is_rest = self._goes_on(address, size)
+        learned = self._learned(address, size) if self._words[LEARN] else None
+        length = learned or self._lengths.get((address, size))
         if length is None:
-            length = self._learn(address, size, listed)
+            length = self._learn(address, size, listed and not is_rest)
         executed = self._words[EXECUTED] + length
         if executed > self._words[CEILING]:
             return False
         self._words[EXECUTED] = executed
+        self._set_under_way(address, length << 32 | size)
         return True
 
     def is_certain(self, address: int, size: int) -> bool:
@@ -115,11 +129,15 @@ class BlockCounter:
     def instruction_across(self, start: int, page: int) -> int:
         """The address of the instruction that reaches into `page`, of those from `start` on in the page before it."""
         code = self._memory.read_up_to(start, page - start) if 0 < page - start < PAGE else b""
-        reaching = start + sum(length for _, length, _, _ in self._decoder.disasm_lite(code, start))
+        reaching = start + self._decoder.length(code)
         return reaching if reaching < page else start
 
     def forget(self, begin: int, end: int) -> None:
-        """The code of [begin, end) was changed."""
+        """The code of [begin, end) is about to be changed by somebody else than the guest, maybe in a hook."""
+        self._take_over()
+        address, shape = self._under_way()
+        if self._code is None and begin < address + (shape & _SIZE_MASK) and end > address:
+            self._code = self._memory.read(address, shape & _SIZE_MASK)
         pages = range(begin // PAGE, (max(begin, end - 1)) // PAGE + 1)
         for page in pages if len(pages) < len(self._by_page) else [page for page in self._by_page if page in pages]:
             for block in self._by_page.pop(page, ()):
@@ -127,21 +145,99 @@ class BlockCounter:
                 self._doubtful.discard(block)
         self._clear_slots(pages.start - 1, len(pages) + 1)  # a block may begin in the page before
 
+    def refuse(self, address: int, size: int) -> None:
+        """A block that was about to be executed is not."""
+        self._goes_on(address, size)
+
+    # --- the block under way
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no block is under way: none was entered, or the last one is complete or given up."""
+        return not self._under_way()[1] & _SIZE_MASK
+
+    def executed_at(self, rip: int) -> int:
+        """The count while a hook runs before the instruction at RIP: with it, and without what stands behind it."""
+        return self._words[EXECUTED] - max(0, self._rest(rip) - 1)
+
+    def settle(self, rip: int) -> None:
+        """The block under way was left before the instruction at RIP, which is begun anew or not at all.
+
+        Where RIP is no instruction of it, the block was completed. To be called at each end of uc_emu_start, and
+        whenever a hook has it begun anew.
+        """
+        self._words[EXECUTED] -= self._rest(rip)
+        self.finish()
+
+    def leave(self, rip: int) -> tuple[int, int, int]:
+        """The block under way was left at the instruction at RIP, whose place a hook has taken: it counts.
+
+        The two words of its slot, and how many instructions stand behind that one.
+        """
+        behind = max(0, self._rest(rip) - 1)
+        left = *self._under_way(), behind
+        self._words[EXECUTED] -= behind
+        self.finish()
+        return left
+
+    def finish(self) -> None:
+        """The block under way was executed to its end, or will be."""
+        self._set_under_way(0, 0)
+
+    def _under_way(self) -> tuple[int, int]:
+        """The two words of its slot."""
+        word = (self._words[UNDER_WAY] - self._own) // 8 + OWN
+        return self._words[word], self._words[word + 1]
+
+    def _set_under_way(self, address: int, shape: int) -> None:
+        self._words[OWN], self._words[OWN + 1], self._words[UNDER_WAY] = address, shape, self._own
+        self._code = None
+
+    def _take_over(self) -> None:
+        """Copy it from the table, whose slots may be freed."""
+        if self._words[UNDER_WAY] != self._own:
+            self._set_under_way(*self._under_way())
+
+    def _rest(self, rip: int) -> int:
+        """How many of its instructions stand at or behind RIP; 0 where it is complete."""
+        address, shape = self._under_way()
+        size, count = shape & _SIZE_MASK, shape >> 32
+        at = rip - address
+        if not 0 <= at < size:
+            return 0
+        kept = self._code if self._words[UNDER_WAY] == self._own else None
+        code = kept or self._memory.read(address, size) or b""
+        before = self._decoder.before(code, at)
+        return count - before if before is not None and before < count else min(count, self._decoder.count(code[at:]))
+
+    def _goes_on(self, address: int, size: int) -> bool:
+        """Deal with the block under way, where another is about to be entered.
+
+        Whether that is a single instruction of the same one, which was left there: the emulator does so at a store into
+        the block's own code. Entered by a jump, a block within another one ends where that ends.
+        """
+        start, shape = self._under_way()
+        is_rest = False
+        if start <= address and address + size < start + (shape & _SIZE_MASK):
+            code = self._memory.read(start, shape & _SIZE_MASK) or b""
+            is_rest = self._decoder.before(code, address - start) is not None
+        if is_rest:
+            self.settle(address)
+        else:
+            self.finish()
+        return is_rest
+
     # --- lengths
 
     def _learn(self, address: int, size: int, listed: bool) -> int:
         """The instructions of a block, at least 1; remembered."""
         code = self._memory.read(address, size) or b""
-        decoded, covered, foreign = 0, 0, False
-        for _, length, mnemonic, _ in self._decoder.disasm_lite(code, address):
-            decoded, covered = decoded + 1, covered + length
-            foreign = foreign or mnemonic.startswith(_NOT_OF_THIS_CPU)
-        count = max(1, decoded + (covered < size))  # what Capstone does not know ends a block
+        count = self._decoder.count(code)
         if len(self._lengths) >= _MOST_BLOCKS:
             self.forget(0, 1 << 64)
         block = address, size
         self._lengths[block] = count
-        if covered < size or foreign:
+        if not self._decoder.is_certain(code):
             self._doubtful.add(block)
         for page in range(address // PAGE, (address + size - 1) // PAGE + 1):
             self._by_page[page].add(block)
@@ -150,6 +246,17 @@ class BlockCounter:
         return count
 
     # --- slots
+
+    def _learned(self, address: int, size: int) -> int | None:
+        """The instructions of a block that machine code knows."""
+        home = SLOTS_AT + 2 * (address // GRAIN % HOMES)
+        for word in range(home, home + 2 * PROBES, 2):
+            shape = self._words[word + 1]
+            if not shape & _SIZE_MASK:
+                return None
+            if self._words[word] == address and shape & _SIZE_MASK == size:
+                return shape >> 32
+        return None
 
     def _place(self, block: _Block, count: int) -> None:
         """Put a block into the first free slot, or into its home."""

@@ -2,13 +2,14 @@
 
     void on_block(engine, address, size, state)
 
-works on the words that `machine.processor` lays out. It asks Unicorn about a block that is not in the table, where
-the state allows that and the block does not reach to the end of the run; else, and for one that does not fit under the
-ceiling, it calls the hook in Python whose address stands in the state.
+works on the words that `machine.processor` lays out, and notes which block is under way. It asks Unicorn about a block
+that is not in the table, where the state allows that and the block does not reach to the end of the run; else, and for
+one that does not fit under the ceiling, it calls the hook in Python whose address stands in the state.
 
 Unicorn knows how many instructions it has translated. It is asked for the block that it has just begun; where it knows
 a larger one at this address, which happens behind a store into the code under way, that one was begun for a single
-instruction. (Python cannot ask: Unicorn translates the larger one then, and may leave the call by a jump.)
+instruction, and what was counted is Python's to put right. (Python cannot ask: Unicorn translates the larger one then,
+and may leave the call by a jump.)
 """
 
 from __future__ import annotations
@@ -20,7 +21,18 @@ from typing import TYPE_CHECKING
 from unicorn import unicorn_const as uc
 
 from machine.processor.binding import control_word
-from machine.processor.block_counter import CEILING, GRAIN, HOMES, LEARN, PROBES, SLOT_BYTES, SLOTS_AT, SLOW, UNTIL
+from machine.processor.block_counter import (
+    CEILING,
+    GRAIN,
+    HOMES,
+    LEARN,
+    PROBES,
+    SLOT_BYTES,
+    SLOTS_AT,
+    SLOW,
+    UNDER_WAY,
+    UNTIL,
+)
 
 if TYPE_CHECKING:
     from vm.native import MachineCode
@@ -70,6 +82,8 @@ define internal void @enter(ptr %engine, i64 %address, i32 %size, ptr %state, pt
   br i1 %fits, label %enter, label %closed, !prof !0
 enter:
   store i64 %sum, ptr %state
+  %under.way.at = getelementptr i64, ptr %state, i64 {UNDER_WAY}
+  store ptr %slot, ptr %under.way.at
   ret void
 closed:
   call void @ask(ptr %engine, i64 %address, i32 %size, ptr %state)
@@ -143,12 +157,13 @@ answer:
   %wide.size = zext i16 %found.size to i32
   %wide.count = zext i16 %count to i32
   %this = icmp eq i32 %wide.size, %size
-  %length = select i1 %this, i32 %wide.count, i32 1
+  br i1 %this, label %store, label %unknown
+store:
   store i64 %address, ptr %slot
   %slot.size = getelementptr %slot, ptr %slot, i64 0, i32 1
   store i32 %size, ptr %slot.size
   %slot.count = getelementptr %slot, ptr %slot, i64 0, i32 2
-  store i32 %length, ptr %slot.count
+  store i32 %wide.count, ptr %slot.count
   ret i1 true
 unknown:
   ret i1 false

@@ -1,16 +1,17 @@
 """One emulated CPU with its memory: Unicorn behind a small face. Every oddity of Unicorn's engine is dealt with here.
 
-Instructions are counted per basic block, on entry: a block that does not fit in the budget is not begun, one that
-faults halfway counts whole, a REP instruction counts once per iteration and once for its end. That count is the virtual
-time, so a run is deterministic: RDTSC reads the clock given by the machine, and the CPU model has no RDRAND.
+Instructions are counted per basic block, on entry, and settled where one is left in its middle: a block that does not
+fit in the budget is not begun, one that faults halfway counts as far as it was executed, a REP instruction counts once
+per iteration and once for its end. That count is the virtual time, so a run is deterministic: RDTSC reads the clock
+given by the machine, and the CPU model has no RDRAND.
 Not here: what a SYSCALL means (`machine.events.syscall`), which process runs when (`machine.machine`).
 """
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
 from threading import RLock
@@ -19,7 +20,7 @@ from typing import Any
 from unicorn import unicorn_const as uc, x86_const as x86
 
 from machine.memory import PAGE, AddressSpace, Protection, is_canonical, page_floor
-from machine.processor import block_hook, msr, translation
+from machine.processor import block_hook, descriptors, msr, translation
 from machine.processor.arrival import Arrival
 from machine.processor.binding import (
     BLOCK_HOOK,
@@ -28,6 +29,7 @@ from machine.processor.binding import (
     INTERRUPT_HOOK,
     INVALID_INSTRUCTION_HOOK,
     PORT_READ_HOOK,
+    PORT_WRITE_HOOK,
     SYSCALL_HOOK,
     TIME_STAMP_HOOK,
     TLB_FILL_HOOK,
@@ -41,6 +43,8 @@ from machine.processor.binding import (
     function_address,
 )
 from machine.processor.block_counter import BlockCounter
+from machine.processor.fault import IN_TABLE, WITH_ERROR_CODE, Fault, PageFault, Vector
+from machine.processor.hidden_state import HiddenState, load_table
 from machine.processor.instruction_finder import (
     LONGEST_INSTRUCTION,
     InstructionFinder,
@@ -51,11 +55,11 @@ from machine.processor.instruction_finder import (
 )
 from machine.processor.memory_operands import accesses, faulting
 from machine.processor.register_file import RegisterFile
-from machine.processor.registers import BATCH_IDS, STATE_IDS, VECTOR_IDS
+from machine.processor.registers import VECTOR_IDS
 from machine.processor.thread_registers import ThreadRegisters, ThreadState
 from machine.processor.translation import FILLS, RIGHTS
 from machine.processor.window import window_of
-from vm.facts.paging import EXECUTE, FRAME_MASK, PAGE_BITS, READ, WRITE
+from vm.facts.paging import EXECUTE, FRAME_MASK, PAGE_BITS, READ, SUPERVISOR, WRITE
 from vm.facts.registers import RFLAGS, RIP
 
 SYSCALL_LENGTH = 2
@@ -72,17 +76,15 @@ INITIAL_STATE: tuple[tuple[int, int], ...] = (
     (x86.UC_X86_REG_MXCSR, 0x1F80),
 )
 
-_HLT = 0xF4
-_NO_DEVICE = 0xFFFF_FFFF  # what a port reads at which there is none
-_RDPMC = InstructionPattern(b"\x0f\x33")
-_GENERAL_PROTECTION = 13
-_WIDEST = 3  # words of a register: a descriptor table's, uc_x86_mmr of unicorn.h
-_DOUBLE_FAULT = 8
-_PATIENCE = 100_000  # blocks that are counted in Python before machine code is compiled for it, once in a process
-
 _MANY_FILLS = 8_192  # which take about a millisecond, a flush 20 us with what is asked for again
-
 _ACCESS_NAMES = {READ: "read", WRITE: "write", EXECUTE: "fetch"}
+_HLT = 0xF4
+_RDPMC, _INT1 = InstructionPattern(b"\x0f\x33"), InstructionPattern(b"\xf1")
+_INT_LENGTH = 2
+_OPEN_VECTORS: frozenset[int] = frozenset((Vector.BP, Vector.OF))
+_IOPL_SHIFT = 12
+_NO_DEVICE = 0xFFFF_FFFF  # what a port reads at which there is none
+_PATIENCE = 100_000  # blocks that are counted in Python before machine code is compiled for it, once in a process
 
 
 class StopKind(Enum):
@@ -100,13 +102,30 @@ class StopKind(Enum):
 
 @dataclass(frozen=True)
 class StopReason:
-    """Why a run ended, and the RIP it ended at; the other fields are those of the kind."""
+    """Why a run ended, and the RIP it ended at; the other fields are those of the kind.
+
+    `address` is the first byte of an access that was refused, as CR2 has it; `error` is the exception's error code.
+    """
 
     kind: StopKind
     rip: int
     vector: int | None = None
     address: int | None = None
     access: str | None = None
+    error: int = 0
+
+    @property
+    def fault(self) -> Fault | None:
+        """The exception, where it is one; a page for which there is no memory is none."""
+        match self.kind:
+            case StopKind.FAULT:
+                assert self.vector is not None
+                return Fault(self.vector, self.rip, self.error)
+            case StopKind.INVALID:
+                return Fault(Vector.UD, self.rip)
+            case StopKind.UNMAPPED:
+                return Fault(Vector.PF, self.rip, self.error, self.address)
+        return None
 
 
 @dataclass(frozen=True)
@@ -127,9 +146,13 @@ class AddressCallback:
 
 
 class Cpu:
-    """One CPU in 64-bit mode at privilege level 0. An AddressSpace is its MMU."""
+    """One CPU in 64-bit mode. An AddressSpace is its MMU.
 
-    def __init__(self, memory: AddressSpace) -> None:
+    With `level` its guest begins on that privilege level, 0 or 3, and has the descriptor table that `descriptors` puts
+    into its memory; None: on level 0, without a table.
+    """
+
+    def __init__(self, memory: AddressSpace, level: int | None = None) -> None:
         """Raises machine.memory.MapError, and vm.host_memory.HostMemoryError."""
         self.memory = memory
         self.on_syscall: Callable[[], None] = lambda: None
@@ -140,25 +163,30 @@ class Cpu:
         self._engine = Engine(CPU_MODEL)
         self.window = window_of(self._engine)
         self.registers = RegisterFile(self._engine, self.window)
+        self._instruction = self._instruction_pointer()
         self._blocks = BlockCounter(memory)
         self._stop_requested = False
-        self._code_changes, self._given_up, self._level = (ctypes.c_uint64() for _ in range(3))
+        self._code_changes, self._given_up = ctypes.c_uint64(), ctypes.c_uint64()
         self.arrival = Arrival()
         self._address_callbacks = 0
         self._refused: Refusal | None = None  # the first of a run
         self._why: StopKind | None = None
         self._event: StopReason | None = None
+        self._undone: bytes | None = None  # general registers before the instruction that has raised `_event`
         self._carried: BaseException | None = None
         self._entry_msrs = self._system_call_msrs()
         self._vectors = Batch(self._engine.handle, VECTOR_IDS, words=2)
-        self._state = Batch(self._engine.handle, (*STATE_IDS, *BATCH_IDS), words=_WIDEST)
         self._thread = ThreadState(self._engine)
+        self.open_vectors = _OPEN_VECTORS  # of INT on level 3
+        self.home_level = descriptors.KERNEL if level is None else level
         self._map_memory()
-        self._install_hooks()
         for register, value in INITIAL_STATE:
             self._engine.set_register(register, value)
         self._engine.write_msr(msr.EFER, msr.EFER_LME | msr.EFER_LMA | msr.EFER_SCE)
-        self._clean = self._engine.uc.context_save()
+        self._hidden = HiddenState(self._engine, self.window)
+        if level is not None:
+            self._come_to(level)
+        self._install_hooks()
         self._finder = InstructionFinder(memory)
         self._edge_hook: Hook | None = None
         self._unserved: list[Site] | None = None  # in the block that was translated last: it is not entered
@@ -171,10 +199,10 @@ class Cpu:
         if begin >= end:
             return
         for page in range(page_floor(begin), end, PAGE):
-            if (
-                self.memory.table.word(page >> PAGE_BITS) & EXECUTE
-            ):  # elsewhere Unicorn would be refused, and end the run
-                self._engine.forget_code(max(begin, page), min(end, page + PAGE))
+            word = self.memory.table.word(page >> PAGE_BITS)
+            if word & EXECUTE:  # elsewhere Unicorn would be refused, and end the run
+                with self._seeing(word):
+                    self._engine.forget_code(max(begin, page), min(end, page + PAGE))
         self._blocks.forget(begin, end)
         self._code_changes.value += 1
 
@@ -182,10 +210,12 @@ class Cpu:
         """What the emulator's TLB does not have: the page table may, or the address space has an answer."""
         right = RIGHTS[access]
         word = self.memory.table.word(page >> PAGE_BITS)
-        if not word & right:
+        is_user = self._hidden.level == descriptors.USER
+        if not word & right or (is_user and word & SUPERVISOR):
             try:
                 with self.gate:
-                    word = self.memory.fault_in(page, right)
+                    self.memory.physical.work.charge(PAGE)
+                    word = self.memory.fault_in(page, right, is_user=is_user)
             except BaseException as error:
                 self._carry(error)
                 return False
@@ -216,20 +246,6 @@ class Cpu:
         """Of the word that has `given_up`."""
         return ctypes.addressof(self._given_up)
 
-    @property
-    def privilege_level(self) -> int:
-        """That of the guest's code, 0 to 3: what decides between an exception and an exit. All code has level 0."""
-        return self._level.value
-
-    @privilege_level.setter
-    def privilege_level(self, level: int) -> None:
-        self._level.value = level
-
-    @property
-    def privilege_level_address(self) -> int:
-        """Of the word that has `privilege_level`."""
-        return ctypes.addressof(self._level)
-
     def read_vectors(self, values: Any) -> None:
         """Copy XMM0 to XMM15 into an array of 32 words."""
         self._vectors.read()
@@ -246,18 +262,70 @@ class Cpu:
         """What the thread has that is in this CPU, between two runs."""
         self.registers.store()
         self.registers.forget()
-        return replace(self._thread.read(), arrival=self.arrival.exchange(None))
+        arrival = self.arrival.exchange(None)
+        return replace(self._thread.read(), level=self.privilege_level, arrival=arrival)
 
     def restore(self, registers: ThreadRegisters) -> None:
         """Let another thread have this CPU, between two runs; what was not saved of the one before is lost."""
         self.registers.forget()
         self._thread.write(registers)
+        self.privilege_level = registers.level
         self.arrival.exchange(registers.arrival)
 
     def copy_registers(self) -> ThreadRegisters:
-        """What the thread has, in one of its hooks. RIP, RFLAGS, CS and SS may be those from before the hook."""
+        """What the thread has, in one of its hooks, on the program's privilege level.
+
+        RIP, RFLAGS, CS and SS may be those from before the hook.
+        """
         self.registers.store_general()
-        return self._thread.read()
+        return replace(self._thread.read(), level=self.home_level)
+
+    # --- privilege levels
+
+    @property
+    def privilege_level(self) -> int:
+        """That of the guest's code, 0 to 3. Setting it changes no selector; inside a hook, from the next block on."""
+        return self._hidden.level
+
+    @privilege_level.setter
+    def privilege_level(self, level: int) -> None:
+        self._hidden.level = level
+
+    @property
+    def level_address(self) -> int:
+        """Of 32 bits whose lowest two are the level; `take_level` is to be called where somebody writes them."""
+        return self._hidden.level_address
+
+    def take_level(self) -> None:
+        """Somebody has written at `level_address`."""
+        self._hidden.take_level()
+
+    def _come_to(self, level: int) -> None:
+        """Load the descriptor table, and execute an IRETQ, after which everything that depends on the level is so.
+
+        What stands behind it may not be fetched on every level, which the emulator tells as an error.
+        """
+        load_table(self._engine, descriptors.TABLE_AT)
+        self._engine.set_register(x86.UC_X86_REG_RSP, descriptors.stack_at(level))
+        status = self._engine.start(descriptors.GATE_AT, descriptors.BEHIND_GATE)
+        self.registers.forget()
+        if self.registers.read(RIP) != descriptors.BEHIND_GATE or self._hidden.level != level:
+            raise EmulatorError(f"IRETQ did not come to level {level} (error {status})")
+        self.registers.forget()
+        self._engine.set_register(x86.UC_X86_REG_RIP, 0)
+
+    @contextmanager
+    def _seeing(self, word: int) -> Iterator[None]:
+        """While the emulator is to find a page of which the page table has this word."""
+        level = self._hidden.level
+        hides = level == descriptors.USER and word & SUPERVISOR
+        if hides:
+            self._hidden.level = descriptors.KERNEL
+        try:
+            yield
+        finally:
+            if hides:
+                self._hidden.level = level
 
     # --- model-specific registers
 
@@ -308,7 +376,9 @@ class Cpu:
         number = self._address_callbacks
 
         def on_code(_engine: int, _address: int, _size: int, _data: int) -> None:
-            if self.arrival.was_called(address, number, self.executed):
+            if self._blocks.is_settled:
+                return  # another hook of this address has it begun anew, or has taken its place
+            if self.arrival.is_waited_for and self.arrival.was_called(address, number, self.executed):
                 return
             self.registers.forget()
             if self.registers.read(RIP) != address:
@@ -343,10 +413,13 @@ class Cpu:
         renew = registers.read(RFLAGS) != flags or self.code_changes != changes
         registers.store()
         if stays and (renew or self._stop_requested):
-            self.arrival.begin_anew(address, number, self.executed)
+            self.arrival.begin_anew(address, number, self._blocks.executed_at(address))
+            self._blocks.settle(address)
             self._engine.set_register(x86.UC_X86_REG_RIP, address)
-        elif replaces and rip == address:
-            self._engine.set_register(x86.UC_X86_REG_RIP, rip)
+        elif not stays:
+            self._blocks.leave(address)
+            if rip == address:
+                self._engine.set_register(x86.UC_X86_REG_RIP, rip)
         if self._stop_requested:
             self._why = StopKind.STOPPED
             self._engine.stop()
@@ -404,6 +477,7 @@ class Cpu:
     def _serve_first(self, sites: list[Site], address: int, size: int) -> None:
         """Serve what was found in a block, and have it translated anew."""
         self._unserved = None
+        self._blocks.refuse(address, size)
         self._blocks.release()
         with self.gate:
             self._finder.serve(sites)
@@ -416,8 +490,25 @@ class Cpu:
 
     @property
     def executed(self) -> int:
-        """Instructions since the CPU was made."""
+        """Instructions since the CPU was made; in a hook with the one at hand, which is not executed yet."""
+        return self._blocks.executed if self._blocks.is_settled else self._blocks.executed_at(self._instruction())
+
+    @property
+    def entered(self) -> int:
+        """The same for another thread while this CPU is in machine code: with the whole of the block under way."""
         return self._blocks.executed
+
+    @property
+    def block_counter(self) -> int:
+        """The address of the words of machine.processor.block_counter."""
+        return self._blocks.state
+
+    def leave_block(self, address: int) -> tuple[int, int, int]:
+        """Have counted what was executed where a hook in machine code moves RIP away from the instruction at `address`.
+
+        For the next time: the two words of the block that it stands in, and how many instructions stand behind it.
+        """
+        return self._blocks.leave(address)
 
     def run(self, start: int, until: int, budget: int) -> StopReason:
         """Execute from `start` until RIP is `until`, for at most `budget` instructions.
@@ -431,7 +522,7 @@ class Cpu:
         self._stop_requested = False
         self._look_again(start)
         self._grow_tlb()
-        if self.arrival.start_at(start):
+        if self.arrival.start_at(start, self.executed + 1):
             self._given_up.value += 1
         self._blocks.allow(budget)
         self._blocks.end_at(until)
@@ -446,8 +537,9 @@ class Cpu:
         self._running = False
         self.registers.forget()
         reason = self._classify(status, until)
-        if reason.kind is StopKind.FAULT:
-            self._clear_pending_fault()
+        if self._event is not None:
+            self._hidden.forget_exception()
+        self._go_back(reason)
         if self._carried is not None:
             carried, self._carried = self._carried, None
             raise carried
@@ -471,13 +563,13 @@ class Cpu:
         return moved and not self._stop_requested
 
     def _start(self, start: int, until: int) -> int:
-        """`Engine.start`, whose result it has; it executes what stands before an instruction that cannot be fetched.
+        """`_emulate`, whose result it has; it executes what stands before an instruction that cannot be fetched.
 
         Unicorn translates a block as a whole, and refuses all of it for an instruction that reaches into a page without
         code.
         """
         self._refused = None
-        status = self._engine.start(start, until)
+        status = self._emulate(start, until)
         refused = self._refused
         if refused is not None and refused.right == EXECUTE:
             self.registers.forget()
@@ -486,17 +578,35 @@ class Cpu:
             if reaching != rip:
                 self._refused = None
                 self._blocks.end_at(reaching)
-                status = self._engine.start(rip, reaching)
+                status = self._emulate(rip, reaching)
                 self._blocks.end_at(until)
                 self.registers.forget()
                 if self.registers.read(RIP) == reaching:
                     self._refused = refused
         return status
 
+    def _emulate(self, start: int, until: int) -> int:
+        """One uc_emu_start, and its status; what it has left in the middle of a block is counted then."""
+        status = self._engine.start(start, until)
+        self._blocks.settle(self._instruction() if self._event is None else self._event.rip)
+        return status
+
+    def _instruction_pointer(self) -> Callable[[], int]:
+        """What reads RIP as the emulator has it, in a hook or between runs."""
+        if self.window is None:
+            return lambda: self._engine.read_register(x86.UC_X86_REG_RIP)
+        cell = ctypes.c_uint64.from_address(self.window.rip)
+        return lambda: cell.value
+
     def stop(self) -> None:
         """End the current run before its next block. May be called by a hook or by another thread."""
         self._stop_requested = True
         self._blocks.close()
+
+    @property
+    def stop_requested(self) -> bool:
+        """Whether somebody has called `stop` since the last run began."""
+        return self._stop_requested
 
     def _classify(self, status: int, until: int) -> StopReason:
         rip = self.registers.read(RIP)
@@ -515,36 +625,43 @@ class Cpu:
         # HLT ends a run like a triple fault does, with success; only the byte before RIP tells them apart.
         if self.memory.read((rip - 1) & WORD_MASK, 1) == bytes((_HLT,)):
             return StopReason(StopKind.HALT, rip)
-        return StopReason(StopKind.FAULT, rip, vector=_DOUBLE_FAULT)
+        return StopReason(StopKind.FAULT, rip, vector=Vector.DF)
 
     def _fault_of(self, refused: Refusal, rip: int) -> StopReason:
         """What a refused access is to the guest."""
         self._given_up.value += 1
-        access = _ACCESS_NAMES[refused.right]
-        if not is_canonical(refused.page):
-            return StopReason(StopKind.FAULT, rip, vector=_GENERAL_PROTECTION)
+        address, is_write = refused.page, refused.right == WRITE
+        if not is_canonical(address):
+            return StopReason(StopKind.FAULT, rip, vector=Vector.GP)
         if refused.right == EXECUTE:
-            address = rip if page_floor(rip) == refused.page else refused.page
+            address = rip if page_floor(rip) == refused.page else address
         else:
             made = accesses(self.memory.read_up_to(rip, LONGEST_INSTRUCTION), rip, self.registers.read)
-            found = faulting(made, refused.page, refused.right == WRITE)
-            address = refused.page if found is None else found[0]
+            found = faulting(made, refused.page, is_write)
+            address = address if found is None else found[0]
+            is_write = is_write or any(access.modifies and access.address == address for access in made)
+        access = _ACCESS_NAMES[refused.right]
         kind = StopKind.MEMORY if refused.is_exhausted else StopKind.UNMAPPED
-        return StopReason(kind, rip, address=address, access=access)
+        return StopReason(kind, rip, address=address, access=access, error=self._page_fault_code(refused, is_write))
 
-    def _clear_pending_fault(self) -> None:
-        """Make the CPU take the next fault as a first one.
+    def _page_fault_code(self, refused: Refusal, is_write: bool) -> int:
+        area = self.memory.area_at(refused.page)
+        has_memory = bool(self.memory.table.word(refused.page >> PAGE_BITS))
+        return (
+            PageFault.PRESENT * (has_memory and area is not None and bool(area.protection))
+            | PageFault.WRITE * is_write
+            | PageFault.USER * (self.privilege_level == descriptors.USER)
+            | PageFault.FETCH * (refused.right == EXECUTE)
+        )
 
-        QEMU remembers a delivered contributory exception until its handler is entered, which never happens here: the
-        next one would arrive as a double fault (test_a_second_fault_is_reported_like_the_first).
-        """
-        self._state.read()
-        msrs = [self._engine.read_msr(row.number) for row in msr.MSRS]
-        self._engine.uc.context_restore(self._clean)
-        for row, value in zip(msr.MSRS, msrs, strict=True):
-            self._engine.write_msr(row.number, value)
-        self._state.write()
-        self.registers.forget()
+    def _go_back(self, reason: StopReason) -> None:
+        """Let RIP be that of the fault, where the emulator was farther."""
+        if self._undone is not None:
+            self.registers.set_general(self._undone)
+            self._undone = None
+        if self.registers.read(RIP) != reason.rip:
+            self.registers.write(RIP, reason.rip)
+        self.registers.store()
 
     def _grow_tlb(self) -> None:
         """Let the TLB grow where it has missed often (test_a_guest_that_uses_many_pages_gets_a_larger_tlb).
@@ -588,7 +705,9 @@ class Cpu:
         self._carried_syscall_hook = self._syscall_hook
         engine.add_hook(uc.UC_HOOK_INSN, TIME_STAMP_HOOK(self._on_rdtsc), x86.UC_X86_INS_RDTSC)
         engine.add_hook(uc.UC_HOOK_INSN, TIME_STAMP_HOOK(self._on_rdtscp), x86.UC_X86_INS_RDTSCP)
-        engine.add_hook(uc.UC_HOOK_INSN, PORT_READ_HOOK(lambda *_: _NO_DEVICE), x86.UC_X86_INS_IN)
+        engine.add_hook(uc.UC_HOOK_INSN, PORT_READ_HOOK(self._on_port_read), x86.UC_X86_INS_IN)
+        engine.add_hook(uc.UC_HOOK_INSN, PORT_WRITE_HOOK(self._on_port_write), x86.UC_X86_INS_OUT)
+        engine.add_hook(uc.UC_HOOK_INSN, SYSCALL_HOOK(self._on_sysenter), x86.UC_X86_INS_SYSENTER)
 
     def _carry(self, error: BaseException) -> None:
         """End the run with an exception, which cannot pass through C code."""
@@ -614,6 +733,7 @@ class Cpu:
                 self._serve_first(self._unserved, address, size)
             elif self._patience == 0 or (self._patience > 0 and not self._blocks.is_certain(address, size)):
                 self._hook_is_due = True
+                self._blocks.refuse(address, size)
                 self._engine.stop()
             else:
                 self._patience -= 1
@@ -622,14 +742,12 @@ class Cpu:
             self._carry(error)
 
     def _on_other_block(self, _engine: int, address: int, size: int, _data: int) -> None:
-        """A block that machine code does not let in: it is the last of the run and new, or does not fit."""
+        """A block that machine code does not let in: new and the last of the run, a part of another, or too large."""
         try:
             if self._unserved is not None:
                 self._serve_first(self._unserved, address, size)
-            elif self._blocks.ends_at(address + size):
-                self._enter(address, size)
             else:
-                self._close()
+                self._enter(address, size)
         except BaseException as error:
             self._carry(error)
 
@@ -645,10 +763,51 @@ class Cpu:
         try:
             self.registers.forget()
             self._given_up.value += 1
-            self._event = StopReason(StopKind.FAULT, self.registers.read(RIP), vector=vector)
+            self._event = self._exception(vector, self.registers.read(RIP))
             self._engine.stop()
         except BaseException as error:
             self._carry(error)
+
+    def _exception(self, vector: int, rip: int) -> StopReason:
+        """What the emulator raises; an INT whose gate level 3 may not pass is another exception."""
+        if self._hidden.was_software:
+            if vector not in self.open_vectors and self.privilege_level == descriptors.USER:
+                error = vector << 3 | IN_TABLE
+                return StopReason(StopKind.FAULT, rip - _INT_LENGTH, vector=Vector.GP, error=error)
+            return StopReason(StopKind.FAULT, rip, vector=vector)
+        error = self._hidden.error_code & 0xFFFF if vector in WITH_ERROR_CODE else 0
+        return StopReason(StopKind.FAULT, rip, vector=vector, error=error)
+
+    def _on_port_read(self, _engine: int, _port: int, _size: int, _data: int) -> int:
+        self._protect_port()
+        return _NO_DEVICE
+
+    def _on_port_write(self, _engine: int, _port: int, _size: int, _value: int, _data: int) -> None:
+        self._protect_port()
+
+    def _protect_port(self) -> None:
+        """Raise #GP where IOPL does not allow the instruction, which the emulator does not look at (SDM 19.5.1)."""
+        try:
+            self.registers.forget()
+            if self.privilege_level > self.registers.read(RFLAGS) >> _IOPL_SHIFT & 3:
+                self._raise_here(Vector.GP)
+        except BaseException as error:
+            self._carry(error)
+
+    def _on_sysenter(self, _engine: int, _data: int) -> None:
+        """SYSENTER, for which no kernel stand-in has set up an entry (SDM volume 2B)."""
+        try:
+            self.registers.forget()
+            self._raise_here(Vector.GP)
+        except BaseException as error:
+            self._carry(error)
+
+    def _raise_here(self, vector: Vector) -> None:
+        """Raise an exception in the hook of an instruction, of which nothing happens then."""
+        self._given_up.value += 1
+        self._event = StopReason(StopKind.FAULT, self.registers.read(RIP), vector=vector)
+        self._undone = self.registers.general()
+        self._engine.stop()
 
     def _on_syscall(self, _engine: int, _data: int) -> None:
         self.within_system_call(self.on_syscall)
@@ -664,6 +823,7 @@ class Cpu:
             self.registers.forget()
             self._carry(error)
         if self._stop_requested:
+            self._blocks.finish()
             self._heed_stop()
 
     def _heed_stop(self) -> None:
@@ -702,14 +862,18 @@ class Cpu:
             self._carry(error)
         self.registers.forget()
         if handled and self._stop_requested:
+            self._blocks.finish()
             self._heed_stop()
         return handled
 
     def _undefined(self, rip: int) -> None:
-        """An instruction that Unicorn takes for undefined; RDPMC is a privileged one."""
+        """Instructions that the emulator takes for undefined: RDPMC is a privileged one, INT1 a trap."""
         self._given_up.value += 1
-        if _RDPMC.matches(self.memory.read_up_to(rip, LONGEST_INSTRUCTION)):
-            self._event = StopReason(StopKind.FAULT, rip, vector=_GENERAL_PROTECTION)
+        code = self.memory.read_up_to(rip, LONGEST_INSTRUCTION)
+        if _RDPMC.matches(code):
+            self._event = StopReason(StopKind.FAULT, rip, vector=Vector.GP)
+        elif _INT1.matches(code):
+            self._event = StopReason(StopKind.FAULT, rip + _INT1.length_of(code), vector=Vector.DB)
 
     def _on_rdtsc(self, _engine: int, _data: int) -> int:
         try:
@@ -718,6 +882,7 @@ class Cpu:
             self._engine.set_register(x86.UC_X86_REG_RAX, ticks & 0xFFFF_FFFF)
             self._engine.set_register(x86.UC_X86_REG_RDX, ticks >> 32 & 0xFFFF_FFFF)
         except BaseException as error:
+            self._blocks.finish()  # the block is executed to its end
             self._carry(error)
         return 1  # the instruction is done
 

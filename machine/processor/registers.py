@@ -63,7 +63,3 @@ THREAD_IDS: tuple[int, ...] = (
     *(getattr(x86, f"UC_X86_REG_FP{number}") for number in range(8)),
     *VECTOR_IDS,
 )  # fmt: skip
-
-# What a program computes with besides the batch: carried over when a CPU is freed of a pending fault
-# (machine.processor.cpu).
-STATE_IDS: tuple[int, ...] = (*PLAIN_IDS.values(), *TABLE_BASES.values(), *TABLE_SELECTORS.values(), *THREAD_IDS)

@@ -22,10 +22,14 @@ _RFLAGS_ONE = 1 << 1
 
 @dataclass(frozen=True)
 class ThreadRegisters:
-    """The registers of a thread that is not in its CPU, and what is noted of the instruction that it begins anew."""
+    """The registers of a thread that is not in its CPU, and what is noted of the instruction that it begins anew.
+
+    `level` is its privilege level.
+    """
 
     words: bytes
     kernel_gs_base: int
+    level: int = 0
     arrival: Mark | None = None
 
     def with_values(

@@ -3,7 +3,8 @@
     bool fill(engine, page, access, out, state)
 
 is what Unicorn calls for a page that its TLB does not have (UC_HOOK_TLB_FILL). It walks the table of vm.facts.paging
-whose root stands in `state`; a page that may not be accessed so, yet, is for the hook in Python beside it.
+whose root stands in `state`; a page that may not be accessed so, yet, or not on every privilege level, is for the hook
+in Python beside it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from unicorn import unicorn_const as uc
 
-from vm.facts.paging import EXECUTE, FRAME_MASK, INDEX_BITS, LEVELS, PAGE_BITS, READ, WRITE
+from vm.facts.paging import EXECUTE, FRAME_MASK, INDEX_BITS, LEVELS, PAGE_BITS, READ, SUPERVISOR, WRITE
 
 if TYPE_CHECKING:
     from vm.native import MachineCode
@@ -60,8 +61,9 @@ walk.0:
   %which = sub i32 %access, {uc.UC_MEM_READ}
   %right = shl i32 1, %which
   %wide = zext i32 %right to i64
-  %granted = and i64 %word, %wide
-  %refused = icmp eq i64 %granted, 0
+  %mask = or i64 %wide, {SUPERVISOR}
+  %granted = and i64 %word, %mask
+  %refused = icmp ne i64 %granted, %wide
   br i1 %refused, label %slow, label %answer
 answer:
   %place = and i64 %word, {FRAME_MASK}

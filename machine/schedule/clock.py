@@ -36,6 +36,7 @@ class VirtualClock:
         self._executed = executed
         self.start = start
         self._added = 0
+        self._last_stamp = 0
 
     def elapsed(self) -> int:
         """Ticks since the start; reading it takes no time."""
@@ -49,7 +50,9 @@ class VirtualClock:
     def time_stamp(self) -> int:
         """The time-stamp counter, 64 bits; every reading takes one tick, so that no two are equal."""
         self._added += 1
-        return self.elapsed() & 0xFFFF_FFFF_FFFF_FFFF
+        self._added += max(0, self._last_stamp + 1 - self.elapsed())  # the last one was read at an instruction given up
+        self._last_stamp = self.elapsed()
+        return self._last_stamp & 0xFFFF_FFFF_FFFF_FFFF
 
     def sleep(self, microseconds: int) -> None:
         """Let time pass."""

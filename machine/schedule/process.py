@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet
 
-from machine.processor import Cpu, StopReason, ThreadRegisters
+from machine.processor import Cpu, Fault, StopKind, StopReason, ThreadRegisters
 from vm.facts.registers import RFLAGS, RIP
 
 if TYPE_CHECKING:
@@ -123,10 +123,12 @@ class Process:
     processor_block: int = 0
     exit_code: int | None = None
     ended: StopReason | None = None
+    crash_code: int | None = None  # the exit code that a real system gives a program that ended so
     threads: list[Thread] = field(default_factory=list)
     others: Callable[[], bool] = lambda: False
     maker: Threads | None = None
     watched: WeakSet[Watched] = field(default_factory=WeakSet)
+    on_fault: Callable[[Fault], bool] = lambda fault: False  # whether the running thread goes on
     _gives_way: bool = False
 
     def begin(self, tid: int, objects: ThreadObjects) -> None:
@@ -155,8 +157,21 @@ class Process:
         self.cpu.stop()
 
     def run(self, budget: int) -> StopReason:
-        """Let the thread go on that has the CPU, for at most `budget` instructions."""
-        return self.cpu.run(self.cpu.registers.read(RIP), self.until, budget)
+        """Let the thread go on that has the CPU, for at most `budget` instructions, behind faults that are handled."""
+        end = self.cpu.executed + budget
+        while True:
+            reason = self.cpu.run(self.cpu.registers.read(RIP), self.until, end - self.cpu.executed)
+            if not self.handles(reason):
+                return reason
+            if self.cpu.stop_requested or not self.alive or self.thread.waiting is not None:
+                return StopReason(StopKind.STOPPED, self.cpu.registers.read(RIP))
+            if self.cpu.executed >= end:
+                return StopReason(StopKind.BUDGET, self.cpu.registers.read(RIP))
+
+    def handles(self, reason: StopReason) -> bool:
+        """Whether a run that ended so was ended by a fault that somebody has handled: the thread can go on."""
+        fault = reason.fault
+        return fault is not None and self.on_fault(fault)
 
     # --- threads
 

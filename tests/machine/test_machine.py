@@ -227,10 +227,16 @@ def test_requests_without_meaning_here_report_zero_or_a_notice() -> None:
     assert len(guest.notices) == 3
 
 
-def test_physical_addresses_are_the_linear_ones() -> None:
-    host = bench("nop").machine.host_for_commands()
-    assert (host.read_physical(CODE, 1), host.request("virtual_to_physical", (CODE,))) == (b"\x90", CODE)
-    assert host.request("virtual_to_physical", (0x10,)) == 0
+def test_physical_addresses_are_those_of_the_frames() -> None:
+    guest = bench("nop")
+    host = guest.machine.host_for_commands()
+    place = host.request("virtual_to_physical", (CODE + 3,))
+    assert place == guest.machine.processes[0].cpu.memory.to_physical(CODE + 3) != CODE + 3
+    assert host.request("physical_to_virtual", (place,)) == CODE + 3
+    assert host.read_physical(place - 3, 1) == b"\x90"
+    assert host.write_physical(place, b"\xcc")
+    assert host.read_memory(CODE + 3, 1) == b"\xcc"
+    assert (host.request("virtual_to_physical", (0x10,)), host.request("physical_to_virtual", (0x10,))) == (0, 0)
 
 
 def test_importing_the_package_loads_no_emulator() -> None:
@@ -246,3 +252,26 @@ def test_the_package_offers_the_machine() -> None:
     import machine
 
     assert machine.Machine is Machine
+
+
+def test_a_turn_that_ends_before_its_first_instruction_is_not_the_end_of_the_budget() -> None:
+    guest = bench("nop; nop")
+    process = guest.machine.processes[0]
+    process.cpu.hook_address(0x40_0000, process.cpu.stop)
+    summary = guest.machine.run()
+    assert (summary.cause, summary.instructions) == (StopCause.END, 2)
+
+
+def test_no_two_time_stamps_are_equal_where_an_instruction_was_given_up() -> None:
+    guest = bench("nop; nop")
+    process = guest.machine.processes[0]
+    stamps = []
+
+    def stop() -> None:
+        stamps.append(guest.machine.clock.time_stamp())
+        process.exit(0)
+
+    process.cpu.hook_address(0x40_0001, stop)
+    guest.machine.run()
+    stamps += [guest.machine.clock.time_stamp() for _ in range(2)]
+    assert stamps == [3, 4, 5]

@@ -208,9 +208,17 @@ COMMANDS: tuple[CommandRow, ...] = (
         ),
         *_alike(
             "{name} ADDRESS [pid P]",
-            "The emulated machine runs without paging: both addresses are equal where something is mapped.",
+            "By the page table of the process, in which a page gets memory by being asked for. Of the addresses at "
+            "which a process has the same memory, `!pa2va` shows the lowest.",
             CommandRow("!va2pa", "translates a virtual address"),
             CommandRow("!pa2va", "translates a physical address"),
+        ),
+        CommandRow(
+            "!pte",
+            "shows the page-table entries of an address",
+            usage="{name} ADDRESS [pid P]",
+            notes="The addresses of the entries are those at which Windows shows its page tables, where guests find "
+            "nothing here. All pages have 4 KiB; those with memory count as accessed.",
         ),
         *_alike(
             "{name} FROM TO [pid P] path FILE",
@@ -391,7 +399,6 @@ COMMANDS: tuple[CommandRow, ...] = (
     ),
     *_section(
         "Not available",
-        CommandRow("!pte", "shows the page-table entries of an address"),
         CommandRow(".pagein", "brings pages into memory", ("pagein",)),
         CommandRow(".attach", "attaches to a process", ("attach",)),
         CommandRow(".detach", "detaches from a process", ("detach",)),

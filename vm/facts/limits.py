@@ -52,6 +52,11 @@ class Limits:
     )
     max_compiled_bytes: int = _limit(16_777_216, "bytes", "one compiled file (.hdc)")
     max_instructions: int = _limit(10_000_000_000, "instructions", "guest instructions of one run of the machine")
+    max_kernel_work: int = _limit(
+        1 << 35,
+        "bytes",
+        "what system calls of one run move, and the pages and mappings that they change (each has its weight in bytes)",
+    )
     quantum_instructions: int = _limit(
         100_000,
         "instructions",

@@ -10,6 +10,7 @@ from __future__ import annotations
 READ, WRITE, EXECUTE = 1, 2, 4  # what the guest may do now; an access without its bit asks the address space
 PRESENT = 8  # the page has memory: the debugger may read it
 OPEN = 16  # and may write it, which nobody need be told
+SUPERVISOR = 32  # code of level 3 may do nothing with it, whatever the bits above say
 FRAME_MASK = (1 << 52) - 0x1000
 INDEX_BITS = 9
 LEVELS = 4

@@ -145,9 +145,10 @@ def _stopped(session: Session) -> bool:
     """Whether an earlier `g` of the file ended at a limit or a break: the guest is not run on then."""
     from machine import StopCause
 
+    limits = (StopCause.BUDGET, StopCause.KERNEL_WORK, StopCause.TIMEOUT)
     last = session.totals.last
-    ends = (StopCause.BREAK, StopCause.DEADLOCK, StopCause.BUDGET, StopCause.TIMEOUT, StopCause.STOPPED)
-    return last is not None and last.cause in ends
+    others = (StopCause.BREAK, StopCause.DEADLOCK, StopCause.STOPPED)
+    return last is not None and last.cause in (*limits, *others)
 
 
 def _reporter(options: Options) -> Reporter[Record]:

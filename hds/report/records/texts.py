@@ -9,7 +9,7 @@ Stage = Literal["pre", "post"]
 _STAGES: tuple[Stage, Stage] = ("pre", "post")
 
 Address = Annotated[int, "an address, a 64-bit number"]
-Tick = Annotated[int, "of the virtual clock, which counts guest instructions"]
+Tick = Annotated[int, "of the virtual clock: guest instructions that were completed, and in a trigger the one at hand"]
 
 
 class Text(TypedDict):

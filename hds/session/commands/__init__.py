@@ -10,6 +10,7 @@ from hds.session.commands import (
     events,
     memory,
     outputs,
+    paging,
     processes,
     registers,
     session,
@@ -20,8 +21,8 @@ from hds.session.commands.handler import Handler
 from hds.session.commands.usage import commands_page
 
 FAMILIES = (
-    events, outputs, evaluation, registers, memory, disassembly, control, stepping, breakpoints, stack, processes,
-    session,
+    events, outputs, evaluation, registers, memory, paging, disassembly, control, stepping, breakpoints, stack,
+    processes, session,
 )  # fmt: skip
 HANDLERS: dict[str, Handler] = {name: handler for family in FAMILIES for name, handler in family.HANDLERS.items()}
 

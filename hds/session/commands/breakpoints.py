@@ -14,7 +14,7 @@ from hds.session.commands.handler import (
     split,
     words,
 )
-from hds.session.session import CommandFailed
+from hds.session.refused import CommandFailed
 from lang.commands import plain_number
 from machine.debugger import BreakpointError, Breakpoints
 from vm.facts.errors import ErrorNumber

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from hds.session.commands.handler import Handler, address, incorrect_use, number, process_of, split
-from hds.session.commands.memory import LONGEST_DISPLAY, read_up_to, write
-from hds.session.session import CommandFailed
+from hds.session.commands.handler import Handler, address, incorrect_use, number, split
+from hds.session.commands.memory import LONGEST_DISPLAY, is_physical, space_of
+from hds.session.refused import CommandFailed
 from lang.commands import TokenKind
 from machine.debugger import disassemble
 from machine.root import AssemblerError
-from vm.facts.errors import ErrorNumber
 
 if TYPE_CHECKING:
     from hds.session.scripts import Prepared
@@ -33,16 +32,16 @@ def show(session: Session, command: Command, prepared: Prepared) -> None:
     bits = 32 if command.canonical_name.endswith("2") else 64
     start = address(session, arguments.plain[0])
     length = number(arguments.keyed.get("l"), _LENGTHS[bits], "length")
-    process = process_of(session, arguments)
-    code = read_up_to(session, process, start, min(length, LONGEST_DISPLAY))
+    space = space_of(session, command, arguments)
+    code = space.read_up_to(start, min(length, LONGEST_DISPLAY))
     if not code:
         raise CommandFailed("err, invalid address")
-    mark = "#\t" if command.canonical_name.startswith("!") else ""
+    mark = "#\t" if is_physical(command) else ""
     if bits == 32:
         session.notice("the program is 64-bit code: u decodes it as such")
     lines: list[str] = []
     for line in disassemble(code, start, bits=bits, syntax=session.settings.syntax):
-        name = symbol_at(session, process, line.address)
+        name = "" if space.process is None else symbol_at(session, space.process, line.address)
         if name and (not lines or "+" not in name):
             lines.append(f"{name}:")
         lines.append(f"{mark}{line}")
@@ -67,8 +66,9 @@ def assemble_text(session: Session, command: Command, prepared: Prepared) -> Non
     session.show(f"generated: {len(assembly.code)} bytes, {assembly.statements} statements\n{shown}\n")
     if not places or arguments.plain[0] is not places[0]:
         return
-    if not write(session, process_of(session, arguments), start, assembly.code):
-        raise CommandFailed(ErrorNumber.EDIT_ADDRESS_IN_CURRENT_PROCESS.err())
+    space = space_of(session, command, arguments)
+    if not space.write(start, assembly.code):
+        raise space.not_written()
     session.show(f"successfully assembled at {start:016x} address\n")
 
 

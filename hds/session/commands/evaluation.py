@@ -6,7 +6,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from hds.session.commands.handler import Handler
-from hds.session.session import CommandFailed
+from hds.session.refused import CommandFailed
 
 if TYPE_CHECKING:
     from hds.session.scripts import Prepared

@@ -8,7 +8,7 @@ from hds.outputs import OutputFailed
 from hds.session.assembly import assemble_block
 from hds.session.availability import kind_of
 from hds.session.commands.handler import Handler, incorrect_use, resolve, words
-from hds.session.session import CommandFailed
+from hds.session.refused import CommandFailed
 from lang.commands import ALL, AssemblyText, EventCommand, HexCode, ScriptFile, plain_number
 from machine.events import Action, BreakAction, CodeAction, EventDefinition, ScriptAction, require_emulated
 from machine.root import RETURN

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from hds.session.session import CommandFailed, unresolved
+from hds.session.refused import CommandFailed, unresolved
 from lang import Unresolved
 from lang.commands import number_32
 from vm.facts.errors import ErrorNumber

@@ -1,13 +1,13 @@
-"""Memory: display (`db dc dd dq dl`), editing (`eb ed eq`), search (`sb sd sq`), `.dump`, translation (E.3, E.4, E.6).
+"""Memory: display (`db dc dd dq dl`), editing (`eb ed eq`), search (`sb sd sq`), `.dump` (E.3, E.4, E.6).
 
-Commands with `!` take physical addresses. The emulated machine runs without paging, so these are the linear addresses
-of the process; only their marks and error numbers differ.
+Commands with `!` take physical addresses (machine.memory.physical), which mean the same for all processes.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hds.session.commands.handler import (
@@ -19,9 +19,10 @@ from hds.session.commands.handler import (
     process_of,
     split,
 )
-from hds.session.session import CommandFailed
+from hds.session.refused import CommandFailed
 from lang.commands import plain_number
 from machine.debugger import a88
+from machine.memory import PAGE
 from vm import FileRefused, open_for_writing, reason
 from vm.facts.errors import ErrorNumber
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from lang.commands import Command
     from machine.schedule import Process
 
-PAGE = 0x1000
 ADDRESS_MASK = 0xFFFF_FFFF_FFFF_FFFF
 DEFAULT_LENGTH = 0x80
 LONGEST_DISPLAY = 0x10_0000  # bytes
@@ -43,9 +43,53 @@ _ELEMENT_SIZES = {"b": 1, "c": 4, "d": 4, "q": 8}
 _ELEMENT_NAMES = {1: "byte", 4: "dword", 8: "qword"}
 
 
-def read_up_to(session: Session, process: Process, start: int, size: int) -> bytes:
-    """The readable bytes from `start` on, at most `size`."""
-    return process.cpu.memory.read_up_to(start, size) or _debugger_memory(session, start, size)
+def is_physical(command: Command) -> bool:
+    """Whether the command takes physical addresses."""
+    return command.canonical_name.startswith("!")
+
+
+@dataclass(frozen=True)
+class Space:
+    """The memory that a command names by addresses: that of a process (None: physical), as the debugger sees it."""
+
+    session: Session
+    process: Process | None
+
+    def read_up_to(self, start: int, size: int) -> bytes:
+        """The readable bytes from `start` on, at most `size`."""
+        if self.process is None:
+            return self.session.machine.physical.read_up_to(start, size)
+        return self.process.cpu.memory.read_up_to(start, size) or _debugger_memory(self.session, start, size)
+
+    def write(self, start: int, data: bytes) -> bool:
+        """Write all of `data`, or nothing where a byte is not there."""
+        if self.process is None:
+            return self.session.machine.physical.write(start, data)
+        return self.process.cpu.memory.write(start, data) or self.session.machine.write_memory(start, data)
+
+    def not_written(self) -> CommandFailed:
+        """What `write` could not do."""
+        if self.process is None:
+            error = ErrorNumber.INVALID_PHYSICAL_ADDRESS
+        elif self.process is self.session.process:
+            error = ErrorNumber.EDIT_ADDRESS_IN_CURRENT_PROCESS
+        else:
+            error = ErrorNumber.EDIT_ADDRESS_IN_OTHER_PROCESS
+        return CommandFailed(error.err())
+
+    def next_after(self, start: int, end: int) -> int:
+        """Where in [start, end) memory may begin again; `end` if nowhere."""
+        if self.process is None:
+            page = self.session.machine.physical.next_page(start)
+            return end if page is None else min(page, end)
+        behind = self.process.cpu.memory.overlapping(start, end - start)
+        return end if behind is None else behind.start
+
+
+def space_of(session: Session, command: Command, arguments: Arguments) -> Space:
+    """The memory that a command is about; `pid` names the process. Raises CommandFailed."""
+    process = process_of(session, arguments)
+    return Space(session, None if is_physical(command) else process)
 
 
 def _debugger_memory(session: Session, start: int, size: int) -> bytes:
@@ -62,8 +106,10 @@ def _debugger_memory(session: Session, start: int, size: int) -> bytes:
     return b"".join(pieces)
 
 
-def _unreadable(physical: bool) -> CommandFailed:
-    return CommandFailed((ErrorNumber.INVALID_PHYSICAL_ADDRESS if physical else ErrorNumber.INVALID_ADDRESS).err())
+def unreadable(command: Command) -> CommandFailed:
+    """There is no memory at an address of the command."""
+    number = ErrorNumber.INVALID_PHYSICAL_ADDRESS if is_physical(command) else ErrorNumber.INVALID_ADDRESS
+    return CommandFailed(number.err())
 
 
 def _one_address(session: Session, command: Command, arguments: Arguments) -> int:
@@ -85,12 +131,11 @@ def display(session: Session, command: Command, prepared: Prepared) -> None:
     length = number(arguments.keyed.get("l"), DEFAULT_LENGTH, "length")
     if length > LONGEST_DISPLAY:
         raise CommandFailed(f"err, at most {LONGEST_DISPLAY:x} bytes are shown at once")
-    physical = command.canonical_name.startswith("!")
-    data = read_up_to(session, process_of(session, arguments), start, length)
+    data = space_of(session, command, arguments).read_up_to(start, length)
     if not data:
-        raise _unreadable(physical)
+        raise unreadable(command)
     form = command.canonical_name[-1]
-    mark = "#\t" if physical else ""
+    mark = "#\t" if is_physical(command) else ""
     rows = range(0, length, _ROW)
     session.show("".join(f"{mark}{a88(start + row)}  {_row(form, data[row : row + _ROW])}\n" for row in rows))
 
@@ -117,15 +162,15 @@ def walk_list(session: Session, command: Command, prepared: Prepared) -> None:
     """`dl ADDR [l MAX] [o OFFSET]`: follow the pointers of a linked list."""
     arguments = split(command, ("l", "o", "pid"))
     start = _one_address(session, command, arguments)
-    process = process_of(session, arguments)
+    space = space_of(session, command, arguments)
     offset = number(arguments.keyed.get("o"), 0, "offset")
     nodes = number(arguments.keyed.get("l"), DEFAULT_NODES, "number of nodes")
-    kind = "physical" if command.canonical_name.startswith("!") else "virtual"
+    kind = "physical" if is_physical(command) else "virtual"
     lines = [f"walking linked list, {kind} address: {start:016x}, start: {start:x}, offset: {offset:x}", ""]
     node = start
     for index in range(nodes):
         lines.append(f"{index:02x}: {node:016x}")
-        data = read_up_to(session, process, (node + offset) & ADDRESS_MASK, 8)
+        data = space.read_up_to((node + offset) & ADDRESS_MASK, 8)
         if len(data) < 8:
             break
         node = int.from_bytes(data, "little")
@@ -145,21 +190,10 @@ def edit(session: Session, command: Command, prepared: Prepared) -> None:
     if len(arguments.plain) < 2:
         raise incorrect_use(command)
     start = address(session, arguments.plain[0])
-    process = process_of(session, arguments)
+    space = space_of(session, command, arguments)
     data = b"".join(_values(command, [token.text for token in arguments.plain[1:]]))
-    if not write(session, process, start, data):
-        if command.canonical_name.startswith("!"):
-            error = ErrorNumber.INVALID_PHYSICAL_ADDRESS
-        elif process is session.process:
-            error = ErrorNumber.EDIT_ADDRESS_IN_CURRENT_PROCESS
-        else:
-            error = ErrorNumber.EDIT_ADDRESS_IN_OTHER_PROCESS
-        raise CommandFailed(error.err())
-
-
-def write(session: Session, process: Process, start: int, data: bytes) -> bool:
-    """Write memory of a process, or of the debugger itself."""
-    return process.cpu.memory.write(start, data) or session.machine.write_memory(start, data)
+    if not space.write(start, data):
+        raise space.not_written()
 
 
 def _values(command: Command, texts: list[str]) -> Iterator[bytes]:
@@ -179,9 +213,9 @@ def search(session: Session, command: Command, prepared: Prepared) -> None:
     start = address(session, arguments.plain[0])
     length = number(arguments.keyed["l"], 0, "length")
     wanted = b"".join(_values(command, [token.text for token in arguments.plain[1:]]))
-    data = read_up_to(session, process_of(session, arguments), start, length)
+    data = space_of(session, command, arguments).read_up_to(start, length)
     if len(data) < length or not length:
-        raise _unreadable(command.canonical_name.startswith("!"))
+        raise unreadable(command)
     step = _ELEMENT_SIZES[command.canonical_name[-1]]
     found: list[int] = []
     at = data.find(wanted)
@@ -192,7 +226,7 @@ def search(session: Session, command: Command, prepared: Prepared) -> None:
     session.show("".join(f"{place:x}\n" for place in found) or "not found\n")
 
 
-# --- files and translation
+# --- files
 
 
 def dump(session: Session, command: Command, prepared: Prepared) -> None:
@@ -205,13 +239,13 @@ def dump(session: Session, command: Command, prepared: Prepared) -> None:
     start, end = (address(session, token) for token in arguments.plain)
     if end <= start:
         raise CommandFailed("err, the end must lie behind the start")
-    process = process_of(session, arguments)
+    space = space_of(session, command, arguments)
     path = session.locate(arguments.keyed["path"].text)
     try:
         with os.fdopen(open_for_writing(path, guarded=session.guest_folder), "wb") as file:
-            for at, page in _pages(session, process, start, end):
+            for at, page in _pages(space, start, end):
                 if page is None:
-                    session.notice(f"{ErrorNumber.INVALID_ADDRESS.err()} at {at:x}")
+                    session.notice(f"{unreadable(command)} at {at:x}")
                 else:
                     file.write(page)
     except FileRefused as error:
@@ -221,30 +255,18 @@ def dump(session: Session, command: Command, prepared: Prepared) -> None:
     session.show(f"the dump file is saved at: {path}\n")
 
 
-def _pages(session: Session, process: Process, start: int, end: int) -> Iterator[tuple[int, bytes | None]]:
+def _pages(space: Space, start: int, end: int) -> Iterator[tuple[int, bytes | None]]:
     """Page by page; a stretch that is not mapped is one None."""
     at = start
     while at < end:
         length = min(end - at, PAGE - at % PAGE)
-        page = read_up_to(session, process, at, length)
+        page = space.read_up_to(at, length)
         if len(page) == length:
             yield at, page
             at += length
             continue
         yield at, None
-        behind = process.cpu.memory.overlapping(at, end - at)
-        at = end if behind is None else max(behind.start, at + length)
-
-
-def translate(session: Session, command: Command, prepared: Prepared) -> None:
-    """`!va2pa` and `!pa2va`: without paging both addresses are equal, where something is mapped."""
-    arguments = split(command, ("pid",))
-    if len(arguments.plain) != 1:
-        raise incorrect_use(command)
-    where = address(session, arguments.plain[0])
-    if not read_up_to(session, process_of(session, arguments), where, 1):
-        raise CommandFailed(ErrorNumber.INVALID_ADDRESS.err())
-    session.show(f"{where:x}\n")
+        at = max(space.next_after(at, end), at + length)
 
 
 def _families(letter: str, forms: str, handler: Handler) -> dict[str, Handler]:
@@ -258,8 +280,6 @@ HANDLERS: dict[str, Handler] = {
     **_families("s", "bdq", search),
     ".dump": dump,
     "!dump": dump,
-    "!va2pa": translate,
-    "!pa2va": translate,
 }
 
-__all__ = ["HANDLERS", "read_up_to", "write"]
+__all__ = ["HANDLERS", "Space", "is_physical", "space_of", "unreadable"]

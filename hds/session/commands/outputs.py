@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from hds.outputs import OutputFailed
 from hds.session.commands.handler import Handler, incorrect_use, words
-from hds.session.session import CommandFailed
+from hds.session.refused import CommandFailed
 from vm.facts.outputs import OUTPUT_KINDS
 
 if TYPE_CHECKING:

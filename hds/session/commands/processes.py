@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from hds.session.commands.handler import Handler, address, current_process, incorrect_use, number, process_of, split
-from hds.session.session import CommandFailed
+from hds.session.refused import CommandFailed
 from hds.symbols import readable
 from machine.debugger import a88
 from machine.loaders import LoadError

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from hds.session.commands.handler import Handler, address, incorrect_use, number, split
-from hds.session.session import CommandFailed
+from hds.session.refused import CommandFailed
 from lang import Span
 from lang.commands import plain_number
 from machine import MsrError

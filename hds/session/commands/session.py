@@ -10,7 +10,7 @@ from hds.report import Logged
 from hds.report.records import CLEAR_SCREEN
 from hds.session.commands.handler import Handler, incorrect_use, words
 from hds.session.commands.usage import help_text
-from hds.session.session import CommandFailed
+from hds.session.refused import CommandFailed
 from lang import SourceFile
 from lang.commands import COMMAND_BY_NAME, substitute_arguments
 from vm import FileRefused, read_file

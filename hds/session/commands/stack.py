@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from functools import partial
 from typing import TYPE_CHECKING
 
 from hds.session.commands.disassembly import symbol_at
 from hds.session.commands.handler import Handler, address, current_process, incorrect_use, number, split
-from hds.session.commands.memory import read_up_to
-from hds.session.session import CommandFailed
+from hds.session.commands.memory import Space
+from hds.session.refused import CommandFailed
 from machine.debugger import CallStack, Slot
 from vm.facts.errors import ErrorNumber
 from vm.facts.registers import STORAGE_INDEX
@@ -37,10 +36,11 @@ def stack(session: Session, command: Command, prepared: Prepared) -> None:
     base = arguments.keyed.get("base")
     start = process.cpu.registers.read(_RSP) if base is None else address(session, base)
     length = number(arguments.keyed.get("l"), _LENGTHS[size], "length")
-    data = read_up_to(session, process, start, length)
+    read_up_to = Space(session, process).read_up_to
+    data = read_up_to(start, length)
     if not data:
         raise CommandFailed(ErrorNumber.INVALID_ADDRESS.err())
-    calls = CallStack(process, partial(read_up_to, session, process))
+    calls = CallStack(process, read_up_to)
     every_slot = command.canonical_name != "k"
     if not every_slot and base is None:
         end = start + length if "l" in arguments.keyed else None

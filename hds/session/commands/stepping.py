@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from hds.session.commands.handler import Handler, current_process, incorrect_use, number, words
 from hds.session.commands.registers import all_registers
-from hds.session.session import CommandFailed
+from hds.session.refused import CommandFailed
 from lang.commands import number_32
 from machine import RunSummary, StopCause
 from vm.facts.errors import ErrorNumber

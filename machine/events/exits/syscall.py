@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.events.exit import Assign, Exit, Hooked, Msr, Register
+from machine.events.exit import Assign, Exit, Hooked, Msr, Register, ToLevel
 from machine.processor import msr
 from vm.facts.events import SYSCALL
 
@@ -19,6 +19,7 @@ EFFECT = (
     Assign("rflags", Register("rflags") & ~(Msr(msr.FMASK) | RF)),
     Assign("cs", _CODE),
     Assign("ss", _CODE + 8 & 0xFFFF),
+    ToLevel(is_kernel=True),
 )
 
 EXIT = Exit(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.events.exit import Assign, Exit, Msr, Register
+from machine.events.exit import Assign, Exit, Msr, Register, ToLevel
 from machine.events.exits.syscall import RPL
 from machine.processor import InstructionPattern, msr
 from vm.facts.events import SYSRET
@@ -18,6 +18,7 @@ EFFECT = (
     Assign("rflags", Register("r11") & ~DROPPED_FLAGS | SET_FLAG),
     Assign("cs", (_BASE + 16 | RPL) & 0xFFFF),
     Assign("ss", (_BASE + 8 | RPL) & 0xFFFF),
+    ToLevel(is_kernel=False),
 )
 
 EXIT = Exit(

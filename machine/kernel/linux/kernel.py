@@ -33,6 +33,7 @@ from machine.kernel.linux.task import NANOSECONDS, Location, Task, ThreadGroup
 from machine.kernel.linux.tree import Tree, World
 from machine.kernel.outcomes import Calls, Result, Wait
 from machine.loaders import LoadError, UnreadableFile, initial_stack
+from machine.memory import PER_CALL
 from machine.schedule import Process, Thread
 from vm import FileRefused, read_file
 from vm.facts.registers import STORAGE_INDEX
@@ -80,7 +81,7 @@ class LinuxKernel(Calls):
         self._tasks: dict[Thread, Task] = {}
         self._started = 0  # processes
         self._quota = FolderQuota(services.limits)
-        self._store = Store(services.limits.max_file_bytes, self._now)
+        self._store = Store(services.limits.max_file_bytes, self._now, services.work)
         self._tree: Tree | None = None  # made when a process is
 
     # --- processes
@@ -105,9 +106,9 @@ class LinuxKernel(Calls):
             raise UnreadableFile(f"cannot show {self._world.root} to the guest: {reason}") from None
         end_of_program = max(area.start + area.size for area in start.image.areas)
         task = Task(
-            process.thread, process.pid, self._tasks, ThreadGroup(), UserSpace(process.cpu.memory, end_of_program),
-            Futexes(), files, Location(root, root), self._store, self._services.clock, generator, self._limits,
-            name[:15], self._world.user, self._world.group,
+            process.thread, process, process.pid, self._tasks, ThreadGroup(),
+            UserSpace(process.cpu.memory, end_of_program), Futexes(), files, Location(root, root), self._store,
+            self._services.clock, generator, self._limits, name[:15], self._world.user, self._world.group,
         )  # fmt: skip
         task.enlist()
 
@@ -135,9 +136,9 @@ class LinuxKernel(Calls):
     def _standard_input(self, root: Place) -> OpenFile:
         source = self._world.standard_input
         if isinstance(source, int):
-            return InputStream(source, self._store.new_inode(), self._services.ending)
+            return InputStream(source, self._store.new_inode(), self._services.work.is_ending)
         if source is None:
-            place = find(root, root, b"/dev/null").existing()
+            place = find(self._services.work, root, root, b"/dev/null").existing()
             assert isinstance(place.node, Device)
             return DeviceFile(O_RDONLY, place, place.node)
         data = read_file(source, self._limits, "max_file_bytes") if isinstance(source, Path) else source
@@ -155,26 +156,35 @@ class LinuxKernel(Calls):
         """The error of a call that is refused or unknown."""
         return None if number in CALLS else -REFUSED.get(number, Errno.ENOSYS)
 
-    def answer(self, thread: Thread) -> Result:
-        """Carry out one call."""
+    def system_call(self, thread: Thread) -> None:
+        """Carry out one call. This is called for each one: what nearly all come to is done here."""
         registers = thread.process.cpu.registers
         number = registers.read(_RAX) & _LOW
         plan = _PLANS.get(number) or _plan(number)
         if plan is None:
-            return self._refuse(number, REFUSED.get(number, Errno.ENOSYS))
+            registers.write(_RAX, self._refuse(number, REFUSED.get(number, Errno.ENOSYS)))
+            return
         task = self._tasks[thread]
+        self._services.work.charge(PER_CALL)
         try:
             values = [
                 registers.read(storage) if decode is None else decode(task, registers.read(storage))
                 for storage, decode in plan.arguments
             ]
-            return plan.answer(task, *values)
-        except Refused as error:
-            return self._refuse(number, error.number)
-        except WouldWait as error:
-            return Wait(error.until)
+            result = plan.answer(task, *values)
         except LinuxError as error:
-            return -error.number
+            result = self._failure(error, number)
+        if type(result) is int:
+            registers.write(_RAX, result)
+        else:
+            self.conclude(thread, result)
+
+    def _failure(self, error: LinuxError, number: int | None = None) -> Result:
+        if isinstance(error, WouldWait):
+            return Wait(error.until)
+        if isinstance(error, Refused) and number is not None:
+            return self._refuse(number, error.number)
+        return -error.number
 
     def _refuse(self, number: int, error: Errno) -> int:
         self.unknown_calls[number] += 1
@@ -184,10 +194,8 @@ class LinuxKernel(Calls):
         """As `Calls`."""
         try:
             return part()
-        except WouldWait as error:
-            return Wait(error.until)
         except LinuxError as error:
-            return -error.number
+            return self._failure(error)
 
     @property
     def reached_limits(self) -> frozenset[str]:

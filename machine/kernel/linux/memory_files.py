@@ -11,16 +11,21 @@ from dataclasses import dataclass, field
 
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.nodes import BLOCK_BYTES, PERMISSION_BITS, Entry, Node, Status
+from machine.memory import PIECE, KernelWork
 
 _NODE_BYTES = 512  # what a node and its name are charged with
 
 
 @dataclass
 class Store:
-    """What all nodes of one guest share: the bytes that are left, the numbers, and the time (ns since 1970)."""
+    """What all nodes of one guest share: the bytes that are left, the numbers, and the time (ns since 1970).
+
+    Bytes that are taken have to be cleared, so they are charged to `work`.
+    """
 
     bytes_left: int
     now: Callable[[], int]
+    work: KernelWork = field(default_factory=KernelWork)
     reached: set[str] = field(default_factory=set)  # names of limits that refused something
     _last_inode: int = 1
 
@@ -30,6 +35,7 @@ class Store:
             self.reached.add("max_file_bytes")
             raise LinuxError(Errno.ENOSPC)
         self.bytes_left -= size
+        self.work.charge(size)
 
     def give_back(self, size: int) -> None:
         """Return `size` bytes."""
@@ -121,7 +127,8 @@ class MemoryFile(MemoryNode):
         """As `Handle`."""
         if size > len(self._data):
             self._store.take(size - len(self._data))
-            self._data.extend(bytes(size - len(self._data)))
+            while len(self._data) < size:
+                self._data.extend(bytes(min(PIECE, size - len(self._data))))
         else:
             self._store.give_back(len(self._data) - size)
             del self._data[size:]

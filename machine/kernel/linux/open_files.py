@@ -11,6 +11,7 @@ from machine.kernel.linux.errors import Errno, LinuxError, WouldWait
 from machine.kernel.linux.memory_files import Device, MemoryFile
 from machine.kernel.linux.nodes import Entry, Handle, Status
 from machine.kernel.linux.paths import Place
+from machine.memory import PER_ITEM, KernelWork
 
 O_ACCMODE, O_RDONLY, O_WRONLY, O_RDWR = 3, 0, 1, 2
 O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC, O_APPEND, O_NONBLOCK = 0o100, 0o200, 0o400, 0o1000, 0o2000, 0o4000
@@ -184,15 +185,21 @@ class DirectoryFile(OpenFile):
         self.position = 0
         self._entries: list[Entry] | None = None
 
-    def entries(self) -> list[Entry]:
-        """All entries, `.` and `..` first."""
+    def entries(self, work: KernelWork) -> list[Entry]:
+        """All entries, `.` and `..` first. Raises EINTR when the run is to end."""
         if self._entries is None:
             assert self.place is not None
             if not self.status().links:
                 raise LinuxError(Errno.ENOENT)
             node, parent = self.place.node, (self.place.parent or self.place).node
             dots = [Entry(name, here.status().inode, stat.S_IFDIR) for name, here in ((b".", node), (b"..", parent))]
-            self._entries = dots + list(node.entries())
+            found = []
+            for entry in node.entries():
+                work.charge(PER_ITEM)
+                if work.is_ending():
+                    raise LinuxError(Errno.EINTR)
+                found.append(entry)
+            self._entries = dots + found
         return self._entries
 
     def seek(self, offset: int, whence: int) -> int:

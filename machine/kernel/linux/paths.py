@@ -11,6 +11,7 @@ from enum import IntFlag
 
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.nodes import Node
+from machine.memory import PER_ITEM, KernelWork
 
 LONGEST_NAME = 255  # NAME_MAX
 _MOST_LINKS = 40  # that one path follows (MAXSYMLINKS)
@@ -69,11 +70,18 @@ class Spot:
         return self.place
 
 
-def find(root: Place, start: Place, path: bytes, follow: bool = True, resolve: Resolve = Resolve.FREELY) -> Spot:
+def find(
+    work: KernelWork,
+    root: Place,
+    start: Place,
+    path: bytes,
+    follow: bool = True,
+    resolve: Resolve = Resolve.FREELY,
+) -> Spot:
     """Walk a path. `follow` says whether a symbolic link at its end is followed; a trailing slash always does so.
 
     Raises ENOENT, ENOTDIR, ELOOP, EACCES and ENAMETOOLONG for the way, EXDEV for what `resolve` forbids; that the end
-    is missing is no error.
+    is missing is no error. What is gone through is charged to `work`; EINTR when the run is to end.
     """
     if not path:
         raise LinuxError(Errno.ENOENT)
@@ -90,6 +98,7 @@ def find(root: Place, start: Place, path: bytes, follow: bool = True, resolve: R
     spot = Spot(here, b".", here, slash)
     while pending:
         name = pending.pop()
+        work.charge(PER_ITEM)
         spot = way.step(here, name, slash)
         place, is_last = spot.place, not pending
         if place is None:
@@ -101,6 +110,8 @@ def find(root: Place, start: Place, path: bytes, follow: bool = True, resolve: R
             followed += 1
             if followed > _MOST_LINKS or resolve & Resolve.NO_SYMLINKS:
                 raise LinuxError(Errno.ELOOP)
+            if work.is_ending():
+                raise LinuxError(Errno.EINTR)
             if not target:
                 raise LinuxError(Errno.ENOENT)
             pending += _components(target)
@@ -147,7 +158,7 @@ class Name:
         return self.name
 
 
-def find_name(root: Place, start: Place, path: bytes) -> Name:
+def find_name(work: KernelWork, root: Place, start: Place, path: bytes) -> Name:
     """The name at the end of a path, and the directory it is in. Raises as `find` does."""
     stem = path.rstrip(b"/")
     if not path:
@@ -155,7 +166,7 @@ def find_name(root: Place, start: Place, path: bytes) -> Name:
     if not stem:
         return Name(root, b"/", True)
     directory, _, name = stem.rpartition(b"/")
-    here = find(root, start, directory or b"/").existing() if b"/" in stem else start
+    here = find(work, root, start, directory or b"/").existing() if b"/" in stem else start
     if not here.node.is_directory:
         raise LinuxError(Errno.ENOTDIR)
     return Name(here, name, path.endswith(b"/"))

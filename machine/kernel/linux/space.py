@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.loaders import STACK_SIZE, STACK_TOP
-from machine.memory import PAGE, AddressSpace, Area, MapError, Protection, page_ceil, page_floor
+from machine.memory import PAGE, PIECE, AddressSpace, Area, MapError, Protection, page_ceil, page_floor
 from vm.facts.paging import FRAME_MASK, OPEN, PAGE_BITS, READ, WRITE
 
 USER_SPACE = 1 << 47
@@ -26,6 +27,7 @@ class UserSpace:
 
     def __init__(self, memory: AddressSpace, heap_start: int) -> None:
         self.memory = memory
+        self.work = memory.physical.work
         self.heap_start = self.heap_end = heap_start
 
     # --- the calls' way to the guest's memory
@@ -39,6 +41,7 @@ class UserSpace:
 
     def load_up_to(self, address: int, size: int) -> bytes:
         """The bytes from `address` on up to the first that the guest may not read, at most `size` of them."""
+        self.work.charge(size)
         place = self._at_hand(address, size, READ)
         if place is not None:
             return self.memory.physical.buffer[place : place + size]
@@ -54,6 +57,7 @@ class UserSpace:
     def store(self, address: int, data: bytes) -> None:
         """Write bytes where the guest may write. Raises EFAULT; nothing is written then."""
         size = len(data)
+        self.work.charge(size)
         place = self._at_hand(address, size, WRITE | OPEN)
         if place is not None:
             self.memory.physical.buffer[place : place + size] = data
@@ -78,6 +82,13 @@ class UserSpace:
         if size and not room:
             raise LinuxError(Errno.EFAULT)
         return room
+
+    def pieces(self, size: int) -> Iterator[tuple[int, int]]:
+        """Offset and size of the parts in which a call moves so many bytes: one or more, until the run is to end."""
+        for start in range(0, max(size, 1), PIECE):
+            if start and self.work.is_ending():
+                return
+            yield start, min(PIECE, size - start)
 
     def load_string(self, address: int, longest: int) -> bytes:
         """The bytes before a zero. Raises EFAULT, and ENAMETOOLONG when they are `longest` or more."""

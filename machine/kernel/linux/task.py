@@ -52,6 +52,7 @@ class Task:
     """One thread. What it shares with others it has by reference: `space`, `files`, `location`, `actions`, ..."""
 
     thread: Thread
+    process: Process
     tid: int  # the process's id for its first thread
     everybody: dict[Thread, Task]  # of the machine
     threads: ThreadGroup
@@ -72,11 +73,6 @@ class Task:
     alternate_stack: tuple[int, int, int] = (0, 2, 0)  # ss_sp, ss_flags (SS_DISABLE), ss_size
     robust_list: int = 0  # the address of its head
     clear_tid: int = 0  # where its id is cleared when it ends
-
-    @property
-    def process(self) -> Process:
-        """Its process."""
-        return self.thread.process
 
     @property
     def now(self) -> int:

@@ -69,6 +69,7 @@ class NtThread:
 
     def data(self, address: int, size: int) -> bytes:
         """Bytes of the guest. Raises BadPointer."""
+        self.services.work.charge(size)
         data = self.process.cpu.memory.read(address, size)
         if data is None:
             raise BadPointer
@@ -80,6 +81,7 @@ class NtThread:
 
     def put(self, address: int, data: bytes) -> None:
         """Write bytes of the guest. Raises BadPointer."""
+        self.services.work.charge(len(data))
         if address >= KERNEL_HALF or not self.process.cpu.memory.write(address, data):
             raise BadPointer
 

@@ -18,6 +18,7 @@ from machine.kernel.nt.names import CALL_BY_NUMBER
 from machine.kernel.nt.process import NtState
 from machine.kernel.nt.status import STATUS_ACCESS_VIOLATION, STATUS_INVALID_SYSTEM_SERVICE
 from machine.kernel.outcomes import Calls, Result
+from machine.memory import PER_CALL
 from machine.schedule import Process, Thread
 from vm.facts.registers import STORAGE_INDEX
 
@@ -44,8 +45,12 @@ class NtKernel(Calls):
         """STATUS_INVALID_SYSTEM_SERVICE for what is not in the table."""
         return STATUS_INVALID_SYSTEM_SERVICE if CALL_BY_NUMBER.get(number & _LOW) is None else None
 
-    def answer(self, thread: Thread) -> Result:
-        """Carry out one call; bits 12 and 13 of the number name a table that is not modelled (win32k)."""
+    def system_call(self, thread: Thread) -> None:
+        """Carry out one call."""
+        self.conclude(thread, self._answer(thread))
+
+    def _answer(self, thread: Thread) -> Result:
+        """Bits 12 and 13 of the number name a table that is not modelled (win32k)."""
         number = thread.process.cpu.registers.read(_RAX) & _LOW
         row, call = CALL_BY_NUMBER.get(number), CALLS.get(number)
         if row is None:
@@ -53,6 +58,7 @@ class NtKernel(Calls):
             return STATUS_INVALID_SYSTEM_SERVICE
         if call is None:
             return row.status
+        self._services.work.charge(PER_CALL)
         asks = NtThread(thread, self._states[thread.process], self._services)
         return self.attempt(lambda: call.answer(asks, *asks.arguments(call)))
 

@@ -113,7 +113,7 @@ def test_the_expressions_of_every_exit_have_a_native_form(kind: EventKind) -> No
     made: list[Expression] = []
     for exit_ in forms_of(kind):
         effect = () if isinstance(exit_.effect, ByProcessor) else exit_.effect
-        made += [exit_.context, exit_.bits, exit_.refused, *(assignment.value for assignment in effect)]
+        made += [exit_.context, exit_.bits, exit_.refused, *(step.value for step in effect if isinstance(step, Assign))]
     probe = Probe()
     random_state(probe.cpu, 7)
     assert probe.emitted(made) == [evaluate(expression, probe.cpu, OPERAND) for expression in made]

@@ -154,6 +154,13 @@ EXECUTION = {
     "flags": "!epthook 40000c script { @zf = 1; @cf = 1; .f = @rflags; }",
     "flags decide": "!epthook 40001c script { @zf = 1; }",
     "moves on": "!epthook 40000c script { @rip = @rip + 3; }",
+    "moves within a block": "!epthook 40000f script { print(.n); .n++; @rip = @rip + 5; }\n"
+    "!epthook 400014 script { print(.n); }",
+    "moves within blocks that change": "!epthook 40000f script { .n++; @rip = @rip + 5; if (.n % 3 == 0) { "
+    "eb(40000c, 4d); } if (.n % 3 == 1) { eb(40000c, 90); eb(40000d, 90); eb(40000e, 90); } }\n"
+    "!epthook 400014 script { print(.n); }",
+    "ticks": "!epthook 40000c script { print(1); }\n!epthook 40000f script { print(2); @cf = 1; }\n"
+    "!epthook 40001c script { print(3); }",
     "moves back": "!epthook 40000c script { if (.n < 9) { .n++; @rip = 400005; } }",
     "stays": "!epthook 40000c script { @rip = @rip; }",
     "condition": "!epthook 40000c asm condition { mov rax, [rcx+18]; and rax, 1 } script { .n++; } "

@@ -32,6 +32,7 @@ FORMS = (
     "!syscall asm condition { mov rax, [rcx] } script { .n++; } asm code { inc qword ptr [rdx+40] }",
     "!syscall sc on script { .n++; @rip = @rip + 2; }",
     "!syscall script { .n++; event_sc(.n & 1); }",
+    "!epthook 400000 script { .n++; @rip = @rip + 5; }",
 )
 
 

@@ -10,7 +10,7 @@ from machine.kernel.linux.nodes import Handle
 from machine.kernel.linux.open_files import DirectoryFile, OpenFile, RegularFile
 from machine.kernel.linux.pipes import EventCounter, InputStream, OutputStream, PipeEnd
 from machine.kernel.linux.task import Task
-from machine.memory import PAGE
+from machine.memory import PAGE, PIECE
 
 F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK, F_SETLKW = range(8)
 F_SETOWN, F_GETOWN, F_SETSIG, F_GETSIG = 8, 9, 10, 11
@@ -32,7 +32,6 @@ _MFD_CLOEXEC, _MFD_KNOWN, _MFD_HUGETLB, _LONGEST_MEMORY_NAME = 1, 0x1B, 4, 249
 _MFD_ALLOW_SEALING, _MFD_NOEXEC_SEAL, _MFD_RIGHTS = 2, 8, 0x18  # the last: NOEXEC_SEAL and EXEC, not both
 _FALLOC_KEEP_SIZE, _FALLOC_PUNCH_HOLE = 1, 2
 _MOST_ADVICE = 5
-_PIECE = 1 << 20  # bytes that are emptied at a time
 _STREAMS = (PipeEnd, OutputStream, InputStream)
 
 
@@ -300,7 +299,7 @@ def _list(task: Task, fd: int, buffer: int, size: int, layout: structures.EntryL
     file = task.files.file(fd)
     if not isinstance(file, DirectoryFile):
         raise LinuxError(Errno.ENOTDIR)
-    entries, position, result = file.entries(), file.position, b""
+    entries, position, result, size = file.entries(task.space.work), file.position, bytearray(), min(size, PIECE)
     while position < len(entries):
         row = layout(entries[position], position + 1)
         if len(result) + len(row) > size:
@@ -309,7 +308,7 @@ def _list(task: Task, fd: int, buffer: int, size: int, layout: structures.EntryL
             break
         result += row
         position += 1
-    task.space.store(buffer, result)
+    task.space.store(buffer, bytes(result))
     file.position = position
     return len(result)
 
@@ -396,12 +395,13 @@ def fallocate(task: Task, fd: Fd, mode: Int, offset: Long, length: Long) -> int:
         raise LinuxError(Errno.EFBIG)
     size = file.status().size
     if mode & _FALLOC_PUNCH_HOLE:
-        _empty(file.handle, offset, min(offset + length, size))
+        _empty(task, file.handle, offset, min(offset + length, size))
     elif not mode and offset + length > size:
         file.handle.resize(offset + length)
     return 0
 
 
-def _empty(handle: Handle, start: int, end: int) -> None:
+def _empty(task: Task, handle: Handle, start: int, end: int) -> None:
+    task.space.work.charge(max(0, end - start))
     while start < end:
-        start += handle.write_at(start, bytes(min(_PIECE, end - start)))
+        start += handle.write_at(start, bytes(min(PIECE, end - start)))

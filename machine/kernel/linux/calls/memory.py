@@ -55,25 +55,37 @@ def mmap(task: Task, address: Address, size: Size, rights: UInt, flags: Flags, f
         raise LinuxError(Errno.EEXIST)
     if isinstance(file, RegularFile) and offset > LARGEST_OFFSET:
         raise LinuxError(Errno.EOVERFLOW)
-    content = _content(task, file, offset, size, rights, flags)
+    source = _source(file, rights, flags)
     if fixed:
         task.space.unmap(address, address + length)
     else:
         address = task.space.free_range(length, address)
     task.space.map(address, length, protection_of(rights))
-    if content and not task.space.memory.write(address, content):
+    if source is not None and not _fill(task, source, offset, address, size):
         task.space.unmap(address, address + length)
         raise LinuxError(Errno.ENOMEM)
     return address
 
 
-def _content(task: Task, file: OpenFile | None, offset: int, size: int, rights: int, flags: int) -> bytes:
-    """What a file has for a mapping, whose kind is checked; no file is anonymous memory."""
+def _fill(task: Task, source: RegularFile, offset: int, address: int, size: int) -> bool:
+    """Copy what a file has into a new mapping; False where there is no memory for it, or the run is to end."""
+    for start, piece in task.space.pieces(size):
+        data = source.handle.read_at(offset + start, piece)
+        task.space.work.charge(len(data))
+        if data and not task.space.memory.write(address + start, data):
+            return False
+        if len(data) < piece:
+            return True
+    return not task.space.work.is_ending()
+
+
+def _source(file: OpenFile | None, rights: int, flags: int) -> RegularFile | None:
+    """What a mapping gets its bytes from, whose kind is checked; None for anonymous memory."""
     kind = flags & MAP_TYPE
     if file is None:
         if kind not in (MAP_SHARED, MAP_PRIVATE):
             raise LinuxError(Errno.EINVAL)
-        return b""
+        return None
     if kind not in (MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE):
         raise LinuxError(Errno.EINVAL)
     if kind == MAP_SHARED_VALIDATE and flags & ~_MAP_KNOWN:
@@ -82,10 +94,10 @@ def _content(task: Task, file: OpenFile | None, offset: int, size: int, rights: 
     if not file.readable or (shared_writing and not file.writable):
         raise LinuxError(Errno.EACCES)
     if isinstance(file, DeviceFile) and file.device.number == _DEV_ZERO:
-        return b""
+        return None
     if not isinstance(file, RegularFile) or shared_writing:
         raise LinuxError(Errno.ENODEV)
-    return file.handle.read_at(offset, min(size, task.limits.max_guest_memory))
+    return file
 
 
 @call("munmap")

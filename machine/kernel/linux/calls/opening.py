@@ -100,8 +100,8 @@ def _open_path(task: Task, dirfd: int, path: bytes, how: _How) -> int:
     how.check()
     if how.flags & of.O_TMPFILE:
         return _open_nameless(task, dirfd, path, how)
-    begin = start_of(task, dirfd, path)
-    if how.creates and path.endswith(b"/") and find_name(task.location.root, begin, path).is_proper:
+    begin, work = start_of(task, dirfd, path), task.space.work
+    if how.creates and path.endswith(b"/") and find_name(work, task.location.root, begin, path).is_proper:
         raise LinuxError(Errno.EISDIR)
     spot = _find(task, dirfd, path, how)
     if spot.place is None:
@@ -117,7 +117,8 @@ def _open_path(task: Task, dirfd: int, path: bytes, how: _How) -> int:
 
 
 def _find(task: Task, dirfd: int, path: bytes, how: _How) -> Spot:
-    return find(task.location.root, start_of(task, dirfd, path, how.resolve), path, how.follows, how.resolve)
+    begin, work = start_of(task, dirfd, path, how.resolve), task.space.work
+    return find(work, task.location.root, begin, path, how.follows, how.resolve)
 
 
 def _add(task: Task, file: OpenFile, how: _How) -> int:

@@ -10,6 +10,7 @@ from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.nodes import PERMISSION_BITS, Node, Status
 from machine.kernel.linux.paths import Name, Place, Resolve, Spot, find, find_name
 from machine.kernel.linux.task import NANOSECONDS, Task
+from machine.memory import PER_ITEM
 
 AT_FDCWD = -100
 AT_SYMLINK_NOFOLLOW, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_EMPTY_PATH = 0x100, 0x200, 0x400, 0x1000
@@ -36,11 +37,11 @@ def start_of(task: Task, dirfd: int, path: bytes, resolve: Resolve = Resolve.FRE
 
 
 def _find(task: Task, dirfd: int, path: bytes, follow: bool = True) -> Spot:
-    return find(task.location.root, start_of(task, dirfd, path), path, follow)
+    return find(task.space.work, task.location.root, start_of(task, dirfd, path), path, follow)
 
 
 def _find_name(task: Task, dirfd: int, path: bytes) -> Name:
-    return find_name(task.location.root, start_of(task, dirfd, path), path)
+    return find_name(task.space.work, task.location.root, start_of(task, dirfd, path), path)
 
 
 def _node(task: Task, dirfd: int, path: bytes, follow: bool = True) -> Node:
@@ -130,6 +131,7 @@ def getcwd(task: Task, buffer: Address, size: Size) -> int:
     if not task.location.directory.node.status().links:
         raise LinuxError(Errno.ENOENT)
     path = task.location.directory.path() + b"\0"
+    task.space.work.charge(PER_ITEM * path.count(b"/"))
     if len(path) > size:
         raise LinuxError(Errno.ERANGE)
     task.space.store(buffer, path)

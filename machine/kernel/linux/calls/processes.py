@@ -415,5 +415,8 @@ def getrandom(task: Task, buffer: Address, size: Size, flags: Flags) -> int:
         raise LinuxError(Errno.EINVAL)
     check_user_range(buffer, min(size, MOST_BYTES))
     size = task.space.writable(buffer, min(size, 0x1FF_FFFF))
-    task.space.store(buffer, task.generator.randbytes(size))
-    return size
+    done = 0
+    for start, piece in task.space.pieces(size):
+        task.space.store(buffer + start, task.generator.randbytes(piece))
+        done += piece
+    return done

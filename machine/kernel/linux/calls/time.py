@@ -7,6 +7,7 @@ from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.space import check_user_range
 from machine.kernel.linux.task import NANOSECONDS, Task
 from machine.kernel.outcomes import Result, Wait
+from machine.memory import PER_ITEM
 
 _REALTIME_CLOCKS = (0, 5, 8, 11)  # REALTIME, REALTIME_COARSE, REALTIME_ALARM, TAI
 _ELAPSED_CLOCKS = (1, 2, 3, 4, 6, 7, 9)  # MONOTONIC, the CPU times, the coarse and boot-time ones
@@ -148,6 +149,7 @@ def _poll(task: Task, address: int, count: int, deadline: int | None) -> Result:
 
 
 def _ready(task: Task, number: int, wanted: int) -> int:
+    task.space.work.charge(PER_ITEM)
     try:
         reading, writing, gone = task.files.file(number).ready()
     except LinuxError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise
 
 from machine.kernel.linux import open_files as of
 from machine.kernel.linux.abi import Address, Fd, Flags, Int, Long, Size, Word, call
@@ -15,9 +14,9 @@ from machine.kernel.linux.pipes import EventCounter, PipeEnd
 from machine.kernel.linux.space import MOST_BYTES, check_user_range
 from machine.kernel.linux.task import Task
 from machine.kernel.outcomes import Result, Wait
+from machine.memory import PER_ITEM, PIECE
 
 _MOST_VECTORS = 1024
-_PIECE = 1 << 20  # bytes that sendfile and its kin move at a time
 _RWF_NOWAIT, _RWF_APPEND, _RWF_NOAPPEND, _RWF_KNOWN = 8, 0x10, 0x20, 0x3F
 _SPLICE_NONBLOCK, _SPLICE_FLAGS = 2, 0xF
 
@@ -37,9 +36,14 @@ def _read_into(task: Task, file: OpenFile, buffer: int, size: int, offset: int |
         if file.at_end(size, offset):
             return 0
         raise LinuxError(Errno.EFAULT)
-    data = file.read(room) if offset is None else file.read_at(offset, room)
-    task.space.store(buffer, data)
-    return len(data)
+    done = 0
+    for start, piece in task.space.pieces(room if file.seekable else min(room, PIECE)):
+        data = file.read(piece) if offset is None else file.read_at(offset + start, piece)
+        task.space.store(buffer + start, data)
+        done += len(data)
+        if len(data) < piece:
+            break
+    return done
 
 
 @call("write")
@@ -59,32 +63,62 @@ def _gather(task: Task, file: OpenFile, rows: list[tuple[int, int]], offset: int
     total = sum(size for _, size in rows)
     if _swallows(task, file, total):
         return total
-    parts = [task.space.load_some(*rows[0])]
-    for (_, before), (address, size) in pairwise(rows):
-        if len(parts[-1]) < before:
-            break
-        parts.append(task.space.load_up_to(address, size))
-    data = b"".join(parts)
+    pieces = _gathered(task, rows)
+    data = next(pieces)
+    if not data:
+        raise LinuxError(Errno.EFAULT)
     if isinstance(file, PipeEnd) and not file.flags & of.O_NONBLOCK:
-        return _put_all(task, file, data, 0)
-    return _put(task, file, data, offset)
+        return _put_all(task, file, pieces, data, 0)
+    done = 0
+    while data:
+        try:
+            written = _put(task, file, data, None if offset is None else offset + done)
+        except LinuxError:
+            if not done:
+                raise
+            break
+        done += written
+        if written < len(data) or task.space.work.is_ending():
+            break
+        data = next(pieces, b"")
+    return done
 
 
-def _put_all(task: Task, pipe: PipeEnd, data: bytes, done: int) -> Result:
-    """Write what is behind the first `done` bytes, and wait as often as the pipe is full."""
+def _put_all(task: Task, pipe: PipeEnd, pieces: Iterator[bytes], data: bytes, done: int) -> Result:
+    """Write `data` behind the first `done` bytes, then the pieces, and wait as often as the pipe is full."""
     try:
-        done += _put(task, pipe, data[done:])
+        written = _put(task, pipe, data)
     except LinuxError as error:
         if not done:
             raise
         if not isinstance(error, WouldWait):
             return done
-        return Wait(error.until, then=lambda late: _put_all(task, pipe, data, done))
-    return done if done == len(data) else _put_all(task, pipe, data, done)
+        return Wait(error.until, then=lambda late: _put_all(task, pipe, pieces, data, done))
+    rest = data[written:] or next(pieces, b"")
+    return _put_all(task, pipe, pieces, rest, done + written) if rest else done + written
+
+
+def _gathered(task: Task, rows: list[tuple[int, int]]) -> Iterator[bytes]:
+    """The bytes of these buffers in pieces, up to the first byte that cannot be read."""
+    parts, room = list[bytes](), PIECE
+    for address, size in rows:
+        while size:
+            wanted = min(size, room)
+            parts.append(task.space.load_up_to(address, wanted))
+            if len(parts[-1]) < wanted:
+                yield b"".join(parts)
+                return
+            address, size, room = address + wanted, size - wanted, room - wanted
+            if not room:
+                yield b"".join(parts)
+                parts, room = [], PIECE
+    if parts:
+        yield b"".join(parts)
 
 
 def _put(task: Task, file: OpenFile, data: bytes, offset: int | None = None) -> int:
     """Write bytes at the position or an offset."""
+    task.space.work.charge(len(data))
     _swallows(task, file, len(data))
     return file.write(data) if offset is None else file.write_at(offset, data)
 
@@ -227,6 +261,7 @@ def _vectors(task: Task, address: int, count: int) -> list[tuple[int, int]]:
     """The addresses and sizes of buffers that are not empty, cut to what one call transfers. Raises EINVAL, EFAULT."""
     if not 0 <= count <= _MOST_VECTORS:
         raise LinuxError(Errno.EINVAL)
+    task.space.work.charge(PER_ITEM * count)
     words = task.space.load_words(address, f"{2 * count}Q")
     rows, left = [], MOST_BYTES
     for start, size in zip(words[::2], words[1::2], strict=True):
@@ -367,12 +402,12 @@ def _drain(task: Task, source: PipeEnd, target: OpenFile, out_offset: int, size:
     """From a pipe into something else."""
     data = source.peek(min(size, MOST_BYTES))
     if not out_offset:
-        written = target.write(data)
+        written = _put(task, target, data)
     else:
         (offset,) = task.space.load_words(out_offset, "q")
         if offset < 0:
             raise LinuxError(Errno.EINVAL)
-        written = target.write_at(offset, data)
+        written = _put(task, target, data, offset)
         task.space.store_words(out_offset, "q", offset + written)
     source.read(written)
     return written
@@ -386,7 +421,7 @@ def _copy(task: Task, source: RegularFile, target: OpenFile, in_offset: int, out
         raise LinuxError(Errno.EINVAL)
     done, size = 0, min(size, MOST_BYTES)
     while done < size:
-        data = source.handle.read_at(here + done, min(_PIECE, size - done))
+        data = source.handle.read_at(here + done, min(PIECE, size - done))
         if not data:
             break
         try:
@@ -396,7 +431,7 @@ def _copy(task: Task, source: RegularFile, target: OpenFile, in_offset: int, out
                 raise
             break
         done += written
-        if written < len(data):
+        if written < len(data) or task.space.work.is_ending():
             break
     if in_offset:
         task.space.store_words(in_offset, "q", here + done)

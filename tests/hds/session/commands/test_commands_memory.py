@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hds_guests import refused, shown
+from hds_guests import refused, session, shown
 
 # Sixteen bytes at 400000, then a pointer that ends a list, one that goes on and one that is circular.
 DATA = """
@@ -22,7 +22,6 @@ ROW = "00000000`00400000  "
         ("dc 400000 l 10", ROW + "E5894855 90909090 000000C3 7F000000  UH.............."),
         ("dd 400000 l 10", ROW + "E5894855 90909090 000000C3 7F000000"),
         ("dq 400000 l 10", ROW + "90909090`E5894855 7F000000`000000C3"),
-        ("!dd 400000 l 10", "#\t" + ROW + "E5894855 90909090 000000C3 7F000000"),
         ("DB l 10 0x400000", ROW + "55 48 89 E5 90 90 90 90 C3 00 00 00 00 00 00 7F  UH.............."),
         ("db 400001 l 2", "00000000`00400001  48 89" + " ??" * 14 + "  H."),
         ("dd 400000 l 6", ROW + "E5894855 ???????? ???????? ????????"),
@@ -144,5 +143,82 @@ def test_dump_reports_and_leaves_out_what_is_not_mapped(tmp_path: Path) -> None:
     assert path.read_bytes() == bytes(4)
 
 
-def test_translation_is_the_identity_without_paging() -> None:
-    assert shown("!va2pa 400000\n!pa2va 400000", DATA) == "400000\n400000\n"
+# --- physical addresses
+
+THERE = "virtual_to_physical(400000)"  # as a parameter
+
+
+def physical(address: int, listing: str = DATA) -> int:
+    return int(shown(f"!va2pa {address:x}", listing), 16)
+
+
+def test_va2pa_and_pa2va_agree_with_each_other_and_with_the_functions() -> None:
+    place = physical(0x40_0123)
+    assert place != 0x40_0123
+    assert place % 0x1000 == 0x123
+    text = shown(f"!va2pa 400123\n!pa2va {place:x}\nprint virtual_to_physical(400123)\nprint dw_pa({THERE})", DATA)
+    assert text == f"{place:x}\n400123\n{place:x}\n4855\n"
+
+
+def test_two_processes_have_the_same_address_at_different_places() -> None:
+    made, said = session(DATA)
+    second = made.load(b"db 0x77", kind="asm")
+    made.execute(f"!va2pa 400000\n!va2pa 400000 pid {second.pid:x}\ndb 400000 l 1 pid {second.pid:x}")
+    mine, other, _ = said.take().splitlines()
+    made.execute(f"!db {mine} l 1\n!db {other} l 1")
+    assert mine != other
+    assert [line.split()[2] for line in said.text.splitlines()] == ["55", "77"]
+
+
+def test_kernel_memory_is_one_for_all_processes() -> None:
+    made, said = session(DATA)
+    second = made.load(b"db 0x77", kind="asm")
+    made.execute(f"!va2pa fffff80300000000\n!va2pa fffff80300000000 pid {second.pid:x}")
+    first, other = said.text.splitlines()
+    assert first == other
+
+
+@pytest.mark.parametrize(
+    ("command", "shows"),
+    [
+        (f"!eb {THERE} 1 2\n!db {THERE} l 3", "01 02 89"),
+        (f"!ed {THERE} 1\n!dd {THERE} l 4", "00000001"),
+        (f"!eq {THERE} 1\n!dq {THERE} l 8", "00000000`00000001"),
+        (f"!eb {THERE} 1 2\ndb 400000 l 3", "01 02 89"),
+        (f"!u {THERE} l 1", "push rbp"),
+        (f"!dd {THERE} l 4", "#\t00000000`"),
+    ],
+)
+def test_commands_with_a_mark_take_physical_addresses(command: str, shows: str) -> None:
+    assert shows in shown(command, DATA)
+
+
+def test_physical_searches_and_dumps_give_physical_addresses(tmp_path: Path) -> None:
+    place, path = physical(0x40_0000), tmp_path / "dump.bin"
+    assert shown(f"!sb {THERE} l 30 90 90", DATA) == f"{place + 4:x}\n{place + 5:x}\n{place + 6:x}\n"
+    assert shown(f'!dump {THERE} {THERE}+4 path "{path}"', DATA) == f"the dump file is saved at: {path}\n"
+    assert path.read_bytes() == b"UH\x89\xe5"
+
+
+def test_a_physical_dump_of_all_memory_has_pages_only(tmp_path: Path) -> None:
+    path = tmp_path / "dump.bin"
+    text = shown(f'!dump 0 ffffffffffffffff path "{path}"', DATA)
+    assert "err, invalid physical address (c0000052) at 0\n" in text
+    assert path.read_bytes().count(bytes.fromhex("554889e590909090c3")) == 1
+    assert len(path.read_bytes()) < 1 << 20
+
+
+def test_code_that_is_changed_at_its_physical_address_is_executed_as_it_is_then() -> None:
+    guest = "mov ebx, 2; again: mov rax, 0x55; syscall; dec ebx; jnz again"
+    patch = "place = virtual_to_physical(@rip); eb_pa(place, 0x90); eb_pa(place + 1, 0x90);"
+    assert shown(f'!syscall 55 script {{ {patch} printf("once\\n"); }}\ng', guest) == "once\n"
+
+
+def test_page_tables_and_the_memory_of_the_debugger_have_no_physical_address() -> None:
+    made, _ = session(DATA)
+    made.execute('!syscall buffer 10 script { print($buffer); }\n? printf("%s", $date);')
+    memory = made.machine.physical
+    assert memory.tables
+    assert not any(memory.is_page(frame) for frame in memory.tables)
+    assert not any(memory.is_page(frame) for frame in memory.own.given_from(0))
+    assert (memory.read(0, 1), memory.write(0, b"x"), memory.read(1 << 60, 1)) == (None, False, None)

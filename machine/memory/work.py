@@ -1,0 +1,36 @@
+"""What the kernel stand-ins do for guests, counted in bytes: one cheap instruction may ask for very much of it.
+
+Bytes that a call moves count as such, and so does a page that gets memory, loses it or is moved. The other amounts are
+what takes about as long as moving so many bytes. Whoever does the work charges it; a call that moves much does it in
+pieces, and ends between two of them where the run is to end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from vm.facts.limits import LARGEST
+
+PER_CALL = 256  # a call that is carried out
+PER_ITEM = 1024  # each of the things that a call goes through: components of a path, buffers, names, descriptors
+PER_MAPPING = 0x8000  # a mapping that is made, removed, cut or looked at
+PIECE = 1 << 20  # bytes that are moved between two looks at `is_ending`
+
+
+class KernelWork:
+    """The work of a run, which ends by `on_used_up` at `max_kernel_work`. `is_ending` says whether it is to end."""
+
+    def __init__(self) -> None:
+        self._left = LARGEST
+        self.on_used_up: Callable[[], None] = lambda: None
+        self.is_ending: Callable[[], bool] = lambda: False
+
+    def begin(self, most: int) -> None:
+        """A run begins, in which so many bytes may be moved (`Limits.max_kernel_work`)."""
+        self._left = most
+
+    def charge(self, size: int) -> None:
+        """So many bytes are moved, or are about to be."""
+        self._left -= size
+        if self._left < 0:
+            self.on_used_up()

@@ -1,0 +1,89 @@
+"""Where the instructions of a basic block begin, as Capstone decodes its bytes; kept by the bytes themselves.
+
+Capstone and the emulator differ in places, and then a count is a guess; where a block is cut off is not this module's
+business.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import NamedTuple
+
+import capstone
+
+_KEPT = 4096  # decoded blocks
+_PREFIXES = bytes((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3, *range(0x40, 0x50)))
+_VEX = (b"\xc4", b"\xc5", b"\x62")
+_POP = 0x8F
+_REG = 0x38  # of the byte behind it: where one of these bits is set, Capstone takes it for XOP
+
+
+class _Decoded(NamedTuple):
+    """The offsets of the instructions that Capstone and the CPU model decode alike, and the bytes that they take."""
+
+    starts: list[int]
+    covered: int
+
+
+class BlockDecoder:
+    """The decoder of one CPU's blocks."""
+
+    def __init__(self) -> None:
+        self._decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+        self._kept: dict[bytes, _Decoded] = {}
+
+    def count(self, code: bytes) -> int:
+        """The instructions of a block, at least 1; what Capstone does not know ends it."""
+        decoded = self._decode(code)
+        return max(1, len(decoded.starts) + (decoded.covered < len(code)))
+
+    def is_certain(self, code: bytes) -> bool:
+        """Whether Capstone decodes all of it as the CPU does."""
+        return self._decode(code).covered == len(code)
+
+    def length(self, code: bytes) -> int:
+        """The bytes of the instructions that are decoded as the CPU does."""
+        return self._decode(code).covered
+
+    def before(self, code: bytes, at: int) -> int | None:
+        """How many instructions stand before the one at an offset; None where none is known to begin there."""
+        starts, covered = self._decode(code)
+        if at == covered:
+            return len(starts)
+        index = bisect_left(starts, at)
+        return index if index < len(starts) and starts[index] == at else None
+
+    def _decode(self, code: bytes) -> _Decoded:
+        decoded = self._kept.get(code)
+        if decoded is None:
+            if len(self._kept) >= _KEPT:
+                self._kept.clear()
+            decoded = self._kept[code] = self._decode_anew(code)
+        return decoded
+
+    def _decode_anew(self, code: bytes) -> _Decoded:
+        starts: list[int] = []
+        covered, as_the_cpu = 0, code
+        while True:
+            for start, length, _, _ in self._decoder.disasm_lite(as_the_cpu[covered:], covered):
+                if _opcode(as_the_cpu[start : start + length]).startswith(_VEX):
+                    return _Decoded(starts, covered)
+                if _is_xop(as_the_cpu[start:]):
+                    break
+                starts.append(start)
+                covered += length
+            if not _is_xop(as_the_cpu[covered:]):
+                return _Decoded(starts, covered)
+            at = len(as_the_cpu) - len(_opcode(as_the_cpu[covered:])) + 1
+            as_the_cpu = as_the_cpu[:at] + bytes((as_the_cpu[at] & ~_REG,)) + as_the_cpu[at + 1 :]
+
+
+def _opcode(code: bytes) -> bytes:
+    """An instruction from its opcode on."""
+    return code.lstrip(_PREFIXES)
+
+
+def _is_xop(code: bytes) -> bool:
+    """Whether code begins with what Capstone takes for XOP, and the CPU model for a POP."""
+    opcode = _opcode(code)
+    return len(opcode) > 1 and opcode[0] == _POP and bool(opcode[1] & _REG)

@@ -1,0 +1,67 @@
+"""Exceptions of the processor as a kernel is told of them (Intel SDM volume 3, chapter 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, IntFlag
+
+
+class Vector(IntEnum):
+    """The exceptions that have a number of their own, by their mnemonics."""
+
+    DE = 0
+    DB = 1
+    NMI = 2
+    BP = 3
+    OF = 4
+    BR = 5
+    UD = 6
+    NM = 7
+    DF = 8
+    TS = 10
+    NP = 11
+    SS = 12
+    GP = 13
+    PF = 14
+    MF = 16
+    AC = 17
+    MC = 18
+    XM = 19
+
+
+WITH_ERROR_CODE = frozenset((Vector.DF, Vector.TS, Vector.NP, Vector.SS, Vector.GP, Vector.PF, Vector.AC))
+
+
+class PageFault(IntFlag):
+    """The error code of #PF (Intel SDM volume 3, section 4.7)."""
+
+    PRESENT = 1  # the page has memory, and the access is not allowed
+    WRITE = 2
+    USER = 4  # by code of level 3
+    FETCH = 16
+
+
+IN_TABLE = 2  # of an error code that names a descriptor: it is the IDT's
+
+
+@dataclass(frozen=True)
+class Fault:
+    """An exception: its vector and error code (0 where it has none), and RIP as the handler is to find it.
+
+    RIP is that of the instruction, behind it for INT, INT3 and INT1. `address` is what CR2 has after a page fault.
+    """
+
+    vector: int
+    rip: int
+    error: int = 0
+    address: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The mnemonic, as `#GP`; `interrupt 80` for a vector without one."""
+        return name_of(self.vector)
+
+
+def name_of(vector: int) -> str:
+    """The mnemonic of a vector, as `#GP`; `interrupt 80` where it has none."""
+    return f"#{Vector(vector).name}" if vector in Vector.__members__.values() else f"interrupt {vector:x}"
