@@ -17,14 +17,14 @@ import capstone
 from machine.events import RegistrationError, Registry, Trigger
 from machine.memory import PhysicalMemory
 from machine.messages import Message, MessageChannel
+from machine.processor import LONGEST_INSTRUCTION
 from machine.root import RootMemory
 from machine.schedule import TEXT_BYTES, Process, VirtualClock, fields_of, text_of
 from vm import UnsupportedHere
+from vm.facts.builtins import BUILTIN_BY_NAME
 from vm.facts.pseudo_registers import PSEUDO_REGISTERS
 from vm.facts.registers import RIP
 from vm.facts.stages import Stage
-
-_LONGEST_INSTRUCTION = 15
 
 
 @dataclass
@@ -172,7 +172,8 @@ class GuestHost:
     def request(self, name: str, arguments: tuple[int, ...]) -> int:
         handler = _REQUESTS.get(name)
         if handler is None:
-            raise UnsupportedHere(_UNSUPPORTED.get(name, f"this machine cannot do {name}"))
+            row = BUILTIN_BY_NAME.get(name)
+            raise UnsupportedHere(row.missing if row and row.missing else f"this machine cannot do {name}")
         return handler(self, *arguments) or 0
 
     def _event_enable(self, event_id: int) -> None:
@@ -223,7 +224,7 @@ class GuestHost:
         return (None if self._process is None else self._process.cpu.memory.from_physical(address)) or 0
 
     def _instruction_length(self, address: int, mode: int) -> int:
-        code = b"" if self._process is None else self._process.cpu.memory.read_up_to(address, _LONGEST_INSTRUCTION)
+        code = b"" if self._process is None else self._process.cpu.memory.read_up_to(address, LONGEST_INSTRUCTION)
         for _, length, _, _ in _decoder(mode).disasm_lite(code, address, 1):
             return int(length)
         return 0
@@ -281,14 +282,4 @@ _REQUESTS: dict[str, Callable[..., int | None]] = {
     "disassemble_len64": GuestHost._length_64,
     "disassemble_len32": GuestHost._length_32,
     **dict.fromkeys(_LBR, GuestHost._no_branch_records),
-}
-
-_UNSUPPORTED: dict[str, str] = {
-    "event_inject": "this machine has no interrupt descriptor table to deliver an interruption through",
-    "event_inject_error_code": "this machine has no interrupt descriptor table to deliver an interruption through",
-    "event_trace_step": "this machine cannot single-step the guest",
-    "event_trace_step_in": "this machine cannot single-step the guest",
-    "event_trace_step_out": "this machine cannot single-step the guest",
-    "event_trace_instrumentation_step": "this machine cannot single-step the guest",
-    "event_trace_instrumentation_step_in": "this machine cannot single-step the guest",
 }

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from vm.facts.paging import PAGE_BITS
 from vm.facts.pseudo_registers import PSEUDO_INDEX
 from vm.facts.registers import STORAGES
 
-PAGE = 0x1000
+PAGE = 1 << PAGE_BITS  # bytes
 WORD_MASK = 0xFFFF_FFFF_FFFF_FFFF
 
 

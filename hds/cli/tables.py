@@ -54,7 +54,8 @@ def _builtins() -> Table:
         if row.name == "printf":
             parameters = "format, arguments..."
         names = ", ".join((row.name, *row.aliases))
-        rows.append((names, f"({parameters})", "yes" if row.result else "no", row.family, row.doc))
+        doc = f"{row.doc} (stops here: {row.missing})" if row.missing else row.doc
+        rows.append((names, f"({parameters})", "yes" if row.result else "no", row.family, doc))
     columns = ("function", "parameters", "result", "family", "meaning")
     return Table("builtins", "built-in functions of the script language", columns, tuple(rows))
 

@@ -60,7 +60,6 @@ __all__ = ["ScriptError", "Session", "Totals"]
 
 PROMPT = "HyperDbg> "
 ENDED_AT_REFUSAL = "the run ends at the refused command; with --keep-going the next ones are carried out"
-MAX_SCRIPT_NESTING = 32  # files that run each other with .script
 
 
 class ScriptError(Exception):
@@ -231,8 +230,9 @@ class Session:
 
     def push(self, prepared: Prepared, keeps_going: bool | None = None) -> _Stream:
         """Execute these commands before those that would be next, and as those at refusals (`.script`)."""
-        if len(self._streams) >= MAX_SCRIPT_NESTING:
-            raise CommandFailed(f"err, command files are nested deeper than {MAX_SCRIPT_NESTING} levels")
+        most = self.limits.max_script_depth
+        if len(self._streams) >= most:
+            raise CommandFailed(f"err, command files are nested deeper than {most} levels (limit max_script_depth)")
         if keeps_going is None:
             keeps_going = not self._streams or self._streams[-1].keeps_going
         stream = _Stream(prepared, iter(prepared.file.commands), keeps_going)

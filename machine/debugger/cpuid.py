@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.memory import AddressSpace, PhysicalMemory, Protection
+from machine.memory import PAGE, AddressSpace, PhysicalMemory, Protection
 from machine.processor import Cpu
 from vm.facts.registers import STORAGE_INDEX
 
@@ -10,14 +10,13 @@ RESULTS = ("rax", "rbx", "rcx", "rdx")
 
 _CODE = b"\x0f\xa2"
 _ADDRESS = 0x1000
-_PAGE = 0x1000
-_MEMORY = 16 * _PAGE
+_MEMORY = 16 * PAGE
 
 
 def cpuid(leaf: int, subleaf: int = 0) -> dict[str, int]:
     """The results, 32 bits each, by the names of the registers, of a processor that no guest is on."""
     processor = Cpu(AddressSpace(PhysicalMemory(_MEMORY).guests))
-    processor.memory.map(_ADDRESS, _PAGE, Protection.ALL, "cpuid")
+    processor.memory.map(_ADDRESS, PAGE, Protection.ALL, "cpuid")
     processor.memory.write(_ADDRESS, _CODE)
     processor.registers.write(STORAGE_INDEX["rax"], leaf)
     processor.registers.write(STORAGE_INDEX["rcx"], subleaf)

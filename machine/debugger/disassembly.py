@@ -15,8 +15,6 @@ from typing import Any
 import capstone
 from capstone import x86_const as x86
 
-LONGEST_INSTRUCTION = 15
-
 _SIZES = {1: "byte", 2: "word", 4: "dword", 6: "fword", 8: "qword", 10: "tbyte", 16: "xmmword", 32: "ymmword"}
 _CONDITIONS = {"e": "z", "ne": "nz", "ae": "nb", "a": "nbe", "ge": "nl", "g": "nle"}
 _MNEMONICS = {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from machine.debugger.breakpoints import revive
-from machine.debugger.disassembly import LONGEST_INSTRUCTION, Line, disassemble, jump_note
-from machine.processor import StopKind
+from machine.debugger.disassembly import Line, disassemble, jump_note
+from machine.processor import LONGEST_INSTRUCTION, StopKind
 from machine.schedule import Process
 from vm.facts.registers import RFLAGS, RIP
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.memory.address_space import MOST_MAPPINGS, AddressSpace
+from machine.memory.address_space import AddressSpace
 from machine.memory.areas import Area
 from machine.memory.errors import MapError
 from machine.memory.pages import (
@@ -22,7 +22,6 @@ from machine.memory.work import PER_CALL, PER_ITEM, PER_MAPPING, PIECE, KernelWo
 __all__ = [
     "ADDRESS_SPACE",
     "CANONICAL_HALF",
-    "MOST_MAPPINGS",
     "PAGE",
     "PER_CALL",
     "PER_ITEM",

@@ -21,9 +21,9 @@ from machine.memory.pages import PAGE, Protection, is_canonical
 from machine.memory.physical import Frames
 from machine.memory.shared import SharedMemory
 from machine.memory.work import PER_MAPPING
+from vm.facts.limits import DEFAULT_LIMITS
 from vm.facts.paging import EXECUTE, FRAME_MASK, INDEX_BITS, OPEN, PAGE_BITS, PRESENT, READ, SUPERVISOR, WRITE
 
-MOST_MAPPINGS = 65_530  # of one process on Linux (vm.max_map_count)
 _RIGHTS = READ | WRITE | EXECUTE
 _AROUND = 16  # pages that get memory at once, where a guest goes through memory in order
 _OFFSET = PAGE - 1
@@ -35,7 +35,7 @@ _ZERO = bytes(PAGE)
 class AddressSpace:
     """At most `most` areas of pages, which get their memory, and that of the page table, from `source`."""
 
-    def __init__(self, source: Frames, most: int = MOST_MAPPINGS) -> None:
+    def __init__(self, source: Frames, most: int = DEFAULT_LIMITS.max_mappings) -> None:
         """Raises MapError where there is no memory for a page table."""
         self.source = source
         self.physical = source.physical

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from enum import IntFlag
 
-PAGE = 0x1000
+from vm.facts.paging import PAGE_BITS
+
+PAGE = 1 << PAGE_BITS  # bytes
 ADDRESS_SPACE = 1 << 64
 CANONICAL_HALF = (
     1 << 47

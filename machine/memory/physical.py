@@ -16,11 +16,12 @@ import mmap
 from collections.abc import Iterable
 
 from machine.memory.errors import MapError
+from machine.memory.pages import PAGE
 from machine.memory.places import Place, Places
 from machine.memory.work import KernelWork
 from vm import HostMemoryError
 
-FRAME = 0x1000
+FRAME = PAGE
 _MOST = 1 << 40  # bytes of address space that are asked of the host, whatever the limit says
 _MAP_NORESERVE = 0x4000  # mmap(2) of Linux; Python 3.11 has no name for it
 

@@ -18,8 +18,8 @@ import capstone
 
 from machine.memory import PAGE, AddressSpace, page_floor
 
+LONGEST_INSTRUCTION = 15  # bytes (Intel SDM volume 2A, section 2.3.11)
 _LONGEST_BLOCK = 512  # instructions that Unicorn translates at once
-LONGEST_INSTRUCTION = 15
 _LEGACY_PREFIXES = bytes((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3))
 _REX = bytes(range(0x40, 0x50))
 _PREFIXES = _LEGACY_PREFIXES + _REX

@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
+from machine.memory import PAGE
+from machine.processor.instruction_finder import LONGEST_INSTRUCTION
 from machine.processor.memory_forms import Word, opcodes_of
 from vm.facts.registers import RIP, STORAGE_INDEX, STORAGES
 
@@ -22,8 +24,6 @@ GS_BASE = FS_BASE + 1
 FIRST_MM = GS_BASE + 1
 FIRST_XMM = FIRST_MM + 8
 
-PAGE_BYTES = 4096
-LONGEST_INSTRUCTION = 15
 
 _PLANS_KEPT = 8192
 _WORD_MASK = 0xFFFF_FFFF_FFFF_FFFF
@@ -79,16 +79,16 @@ def faulting(made: tuple[Access, ...], page: int, is_write: bool) -> tuple[int, 
     where no access of that kind touches the page, which is so for what Unicorn reads beyond an operand (16 bytes for
     CVTPS2PD's 8). `page` is any address of the 4,096 bytes.
     """
-    page &= -PAGE_BYTES & _WORD_MASK
+    page &= -PAGE & _WORD_MASK
     for access in made:
         if access.is_write != is_write:
             continue
         offset = (access.address - page) & _WORD_MASK
-        if offset < PAGE_BYTES:
-            return access.address, min(access.size, PAGE_BYTES - offset)
+        if offset < PAGE:
+            return access.address, min(access.size, PAGE - offset)
         before = (page - access.address) & _WORD_MASK
         if before < access.size:
-            return page, min(access.size - before, PAGE_BYTES)
+            return page, min(access.size - before, PAGE)
     return None
 
 

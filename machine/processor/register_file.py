@@ -20,13 +20,13 @@ from machine.processor.registers import (
     TABLE_SELECTORS,
 )
 from machine.processor.window import Window
-from vm.facts.registers import GENERAL, RFLAGS, RIP, STORAGE_INDEX
+from vm.facts.registers import GENERAL, RFLAGS, RIP, SEGMENTS, STORAGE_INDEX
 
 _RIP = BATCH_POSITION[RIP]
 _GENERAL_COUNT = len(GENERAL)
 _SAME_POSITION = RFLAGS + 1  # of these storages the index is the position in the batch
 _GENERAL_BYTES = 8 * _GENERAL_COUNT
-_SELECTORS = frozenset(STORAGE_INDEX[name] for name in ("cs", "ds", "es", "fs", "gs", "ss"))
+_SELECTORS = frozenset(STORAGE_INDEX[name] for name in SEGMENTS)
 _RFLAGS_ONE = 1 << 1  # bit 1 of RFLAGS is always set (Intel SDM volume 1, section 3.4.3)
 
 

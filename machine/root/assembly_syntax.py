@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from machine.root.assembly_expressions import AssemblerWarning, Expression, ExpressionReader, Sum
 from machine.root.assembly_tokens import Position, Source, label_names, shortened, split
 from vm.facts.numbers import number_in
+from vm.facts.registers import SEGMENTS
 
 PREFIXES = frozenset({"lock", "rep", "repe", "repz", "repne", "repnz"})
 _OTHER_PREFIXES = frozenset({
     "data16", "data32", "addr16", "addr32", "rex", "rex64", "bnd", "notrack", "xacquire", "xrelease",
-    "cs", "ds", "es", "fs", "gs", "ss",
+    *SEGMENTS,
 })  # fmt: skip
 _PREFIX_HINT = "lock, rep, repe and repne are; a segment stands in front of its address, as in fs:[rax]"
 DATA_SIZES: dict[str, int] = {"db": 1, "dw": 2, "dd": 4, "dq": 8}
 OPERAND_SIZES: dict[str, int] = {
     "byte": 1, "word": 2, "dword": 4, "fword": 6, "qword": 8, "mmword": 8, "tbyte": 10, "xmmword": 16, "ymmword": 32,
 }  # fmt: skip
-SEGMENTS = ("cs", "ds", "es", "fs", "gs", "ss")
 _WORDS_OF_VALUES = frozenset({"offset", "short"})
 _SCALES = (1, 2, 4, 8)
 _MOST_OPERANDS = 5

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import capstone
 from unicorn import unicorn_const as uc
 
+from machine.processor import LONGEST_INSTRUCTION
 from machine.root.block import BEGIN, CODE_BASE, HLT, Block
 
 _SYSCALL, _INT3, _INT = b"\x0f\x05", b"\xcc", b"\xcd"
-_LONGEST_INSTRUCTION = 15
 
 SYSCALL_HERE = "SYSCALL in vmx-root mode"
 
@@ -55,7 +55,7 @@ def fault_at(block: Block, rip: int, status: int, what: str, decoder: capstone.C
     rip -= _length_of_trap(what, before)
     if what == "HLT" and not BEGIN <= rip < block.end:
         what = "fetch of what is not code of the block"
-    code = bytes_at(rip, _LONGEST_INSTRUCTION)
+    code = bytes_at(rip, LONGEST_INSTRUCTION)
     text = next((f"{m} {o}".rstrip() for _, _, m, o in decoder.disasm_lite(code, rip, 1)), "no instruction")
     offset = rip - BEGIN if BEGIN <= rip < block.end else -1
     return RootFault(what or f"emulator error {status}", rip, offset, text)

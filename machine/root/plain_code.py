@@ -13,6 +13,8 @@ from typing import Any
 
 import capstone
 
+from machine.root.assembly_names import CONDITIONS
+
 
 class Effect(IntEnum):
     """What code may do; each kind includes those before it."""
@@ -23,7 +25,6 @@ class Effect(IntEnum):
     SYSTEM = 3  # anything else: control, debug and segment registers, MSRs, descriptor tables, translations, privilege
 
 
-_CONDITIONS = ("o", "no", "b", "ae", "e", "ne", "be", "a", "s", "ns", "p", "np", "l", "ge", "le", "g")
 _STRING = ("movs", "cmps", "stos", "lods", "scas")
 
 _PLAIN: frozenset[str] = frozenset(
@@ -34,7 +35,7 @@ _PLAIN: frozenset[str] = frozenset(
         "bt", "bts", "btr", "btc", "bsf", "bsr", "popcnt", "tzcnt", "lzcnt",
         "cbw", "cwde", "cdqe", "cwd", "cdq", "cqo", "clc", "stc", "cmc", "cld", "std", "lahf", "sahf", "pushfq",
         "jmp", "call", "ret", "loop", "loope", "loopne", "jrcxz", "jecxz", "cpuid", "rdtsc", "pause", "hlt",
-        *(family + condition for family in ("j", "set", "cmov") for condition in _CONDITIONS),
+        *(family + condition for family in ("j", "set", "cmov") for condition in CONDITIONS),
         *(name + width for name in _STRING for width in "bwdq"),
     )
 )  # fmt: skip

@@ -20,7 +20,10 @@ class Effect(Enum):
 
 @dataclass(frozen=True)
 class Builtin:
-    """One row. `parameters` has one letter per parameter; `aliases` are old names, reserved only in front of `(`."""
+    """One row. `parameters` has one letter per parameter; `aliases` are old names, reserved only in front of `(`.
+
+    `missing` says why the emulated machine cannot do it, where it cannot: a script stops there (`unsupported_here`).
+    """
 
     name: str
     parameters: str
@@ -29,13 +32,21 @@ class Builtin:
     doc: str
     family: str
     aliases: tuple[str, ...] = ()
+    missing: str = ""
+
+
+_NO_INJECTION = "this machine has no interrupt descriptor table to deliver an interruption through"
+_NO_TRACING = "this machine cannot single-step the guest"
 
 
 def _rows() -> list[Builtin]:
     table: list[Builtin] = []
 
-    def row(family: str, name: str, parameters: str, result: bool, effect: Effect, doc: str, *aliases: str) -> None:
-        table.append(Builtin(name, parameters, result, effect, doc, family, aliases))
+    def row(
+        family: str, name: str, parameters: str, result: bool, effect: Effect, doc: str, *aliases: str,
+        missing: str = "",
+    ) -> None:  # fmt: skip
+        table.append(Builtin(name, parameters, result, effect, doc, family, aliases, missing))
 
     instruction, library, host = Effect.INSTRUCTION, Effect.LIBRARY, Effect.HOST
     stop = "; stops with invalid_address"
@@ -83,13 +94,19 @@ def _rows() -> list[Builtin]:
     row("debugger", "event_disable", "n", False, host, "disables the event with this id", "disable_event")
     row("debugger", "event_clear", "n", False, host, "removes the event with this id")
     row("debugger", "event_sc", "n", False, host, "not 0: this trigger is short-circuited; 0: it is executed")
-    row("debugger", "event_inject", "nn", False, host, "deliver an interrupt or exception (type, vector)")
-    row("debugger", "event_inject_error_code", "nnn", False, host, "the same with an error code")
-    row("debugger", "event_trace_step", "", False, host, "request a single step")
-    row("debugger", "event_trace_step_in", "", False, host, "request a single step into calls")
-    row("debugger", "event_trace_step_out", "", False, host, "request a step out of the function")
-    row("debugger", "event_trace_instrumentation_step", "", False, host, "request an instrumentation step")
-    row("debugger", "event_trace_instrumentation_step_in", "", False, host, "request an instrumentation step in")
+    for name, parameters, doc in (
+        ("event_inject", "nn", "deliver an interrupt or exception (type, vector)"),
+        ("event_inject_error_code", "nnn", "the same with an error code"),
+    ):
+        row("debugger", name, parameters, False, host, doc, missing=_NO_INJECTION)
+    for name, doc in (
+        ("event_trace_step", "request a single step"),
+        ("event_trace_step_in", "request a single step into calls"),
+        ("event_trace_step_out", "request a step out of the function"),
+        ("event_trace_instrumentation_step", "request an instrumentation step"),
+        ("event_trace_instrumentation_step_in", "request an instrumentation step in"),
+    ):
+        row("debugger", name, "", False, host, doc, missing=_NO_TRACING)
     row("debugger", "microsleep", "n", False, host, "waits n microseconds of the host's (virtual) time")
     row("debugger", "rdtsc", "", True, host, "time-stamp counter")
     row("debugger", "rdtscp", "", True, host, "time-stamp counter")
@@ -109,5 +126,6 @@ def _rows() -> list[Builtin]:
 
 
 BUILTINS: tuple[Builtin, ...] = tuple(_rows())
+BUILTIN_BY_NAME: dict[str, Builtin] = {row.name: row for row in BUILTINS}
 BUILTIN_INDEX: dict[str, int] = {row.name: index for index, row in enumerate(BUILTINS)}
 ALIASES: dict[str, str] = {alias: row.name for row in BUILTINS for alias in row.aliases}

@@ -38,6 +38,7 @@ class Limits:
         500, "levels", "nesting of parentheses, operators, blocks, initialisers and types in the source", most=10_000
     )
     max_include_depth: int = _limit(32, "files", "nesting of #include", most=500)
+    max_script_depth: int = _limit(32, "files", "command files that run each other with `.script`", most=500)
     max_errors: int = _limit(20, "errors", "errors reported for one script before the rest is left out")
     max_findings: int = _limit(
         1000, "findings", "warnings or remarks of one code for one script before the rest is left out"

@@ -15,10 +15,12 @@ GENERAL: tuple[str, ...] = (
     "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
 )  # fmt: skip
 
+SEGMENTS: tuple[str, ...] = ("cs", "ds", "es", "fs", "gs", "ss")
+
 STORAGES: tuple[str, ...] = (
     *GENERAL,
     "rip", "rflags",
-    "cs", "ds", "es", "fs", "gs", "ss",
+    *SEGMENTS,
     "cr0", "cr2", "cr3", "cr4", "cr8",
     "dr0", "dr1", "dr2", "dr3", "dr6", "dr7",
     "gdtr", "idtr", "ldtr", "tr",
@@ -76,7 +78,7 @@ def _views() -> tuple[Register, ...]:
     rows += [("rip", "rip", 0, 64), ("eip", "rip", 0, 32), ("ip", "rip", 0, 16)]
     rows += [("rflags", "rflags", 0, 64), ("eflags", "rflags", 0, 32), ("flags", "rflags", 0, 16)]
     rows += [(name, "rflags", bit, bits) for name, bit, bits in FLAGS]
-    rows += [(name, name, 0, 16) for name in ("cs", "ds", "es", "fs", "gs", "ss")]
+    rows += [(name, name, 0, 16) for name in SEGMENTS]
     rows += [(name, name, 0, 64) for name in STORAGES[STORAGE_INDEX["cr0"] :]]
     return tuple(Register(name, STORAGE_INDEX[storage], shift, bits) for name, storage, shift, bits in rows)
 

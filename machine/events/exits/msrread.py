@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from machine.events.exit import BY_PROCESSOR, EVERYTHING, Constant, Exit, Expression, PrivilegeLevel, Register
-from machine.processor import InstructionPattern
+from machine.processor import InstructionPattern, msr
 from vm.facts.events import MSRREAD
 
-KERNEL_GS_BASE, MPERF, APERF = 0xC000_0102, 0xE7, 0xE8
+MPERF, APERF = 0xE7, 0xE8
 NUMBER = Register("rcx") & 0xFFFF_FFFF
 _ALL, _NAMED = 1, 2  # bits: a register that an event without a number means, and one that has to be named
 
@@ -31,7 +31,7 @@ EXIT = Exit(
     InstructionPattern(b"\x0f\x32"),
     context=NUMBER,
     parameter="msr",
-    bits=how_named((KERNEL_GS_BASE, MPERF, APERF)),
+    bits=how_named((msr.KERNEL_GS_BASE, MPERF, APERF)),
     mask=mask,
     refused=PrivilegeLevel(),
     effect=BY_PROCESSOR,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from machine.events.exits import msrread
-from machine.processor import InstructionPattern
+from machine.processor import InstructionPattern, msr
 from vm.facts.events import MSRWRITE
 
 _SPEC_CTRL, _PRED_CMD = 0x48, 0x49
@@ -14,5 +14,5 @@ EXIT = replace(
     msrread.EXIT,
     kind=MSRWRITE,
     source=InstructionPattern(b"\x0f\x30"),
-    bits=msrread.how_named((msrread.KERNEL_GS_BASE, msrread.MPERF, msrread.APERF, _SPEC_CTRL, _PRED_CMD)),
+    bits=msrread.how_named((msr.KERNEL_GS_BASE, msrread.MPERF, msrread.APERF, _SPEC_CTRL, _PRED_CMD)),
 )

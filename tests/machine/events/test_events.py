@@ -11,6 +11,7 @@ from machine.machine import StopCause
 from machine.messages import Message
 from machine.processor import msr
 from vm.engine import Fault, FaultKind
+from vm.facts.builtins import BUILTINS, Effect
 from vm.facts.events import EVENT_BY_NAME, EVENT_KINDS, KIND_BY_NAME, SYSCALL
 from vm.facts.stages import Stage
 from vm.host import Host, UnsupportedHere
@@ -383,7 +384,18 @@ def test_flush_drops_what_was_not_delivered() -> None:
     assert ran(guest).messages == []
 
 
-@pytest.mark.parametrize("name", ["event_inject", "event_inject_error_code", "event_trace_step", "no_such_request"])
+@pytest.mark.parametrize("name", [*(row.name for row in BUILTINS if row.missing), "no_such_request"])
 def test_what_the_machine_cannot_do_is_unsupported_here(name: str) -> None:
-    with pytest.raises(UnsupportedHere):
-        bench("nop").machine.host_for_commands().request(name, (3, 14, 0)[:2])
+    with pytest.raises(UnsupportedHere, match="this machine"):
+        bench("nop").machine.host_for_commands().request(name, ())
+
+
+def test_the_machine_does_what_no_row_says_that_is_missing() -> None:
+    host, refused = bench("nop").machine.host_for_commands(), set()
+    for row in BUILTINS:
+        if row.effect is Effect.HOST and not row.missing:
+            try:
+                host.request(row.name, (0,) * len(row.parameters))
+            except UnsupportedHere:
+                refused.add(row.name)
+    assert refused == set()

@@ -18,17 +18,18 @@ import pytest
 from unicorn import unicorn_const as uc, x86_const as x86
 from unicorn.unicorn_py3.unicorn import UcError
 
+from machine.memory import PAGE
 from machine.processor.binding import Engine
 from machine.processor.cpu import CPU_MODEL, INITIAL_STATE
 from machine.processor.memory_forms import opcodes_of
-from machine.processor.memory_operands import PAGE_BYTES, accesses, faulting
+from machine.processor.memory_operands import accesses, faulting
 from machine.processor.register_file import RegisterFile
 from machine.processor.registers import VECTOR_IDS
 from vm.facts.registers import RFLAGS
 
 MASK = 0xFFFF_FFFF_FFFF_FFFF
 CODE = 0x7F00_1234_0000
-SLOTS = PAGE_BYTES // 16
+SLOTS = PAGE // 16
 MAPS = (b"", b"\x0f", b"\x0f\x38", b"\x0f\x3a")
 PREFIXES = (b"", b"\x66", b"\xf3", b"\xf2")
 
@@ -136,13 +137,13 @@ class Emulator:
         if page == self._refused and access != uc.UC_MEM_FETCH:
             self._outcome.refused = self._outcome.refused or (page, access == uc.UC_MEM_WRITE)
             return False
-        result.paddr = self._pages.setdefault(page, 0x10_0000 + PAGE_BYTES * len(self._pages))
+        result.paddr = self._pages.setdefault(page, 0x10_0000 + PAGE * len(self._pages))
         result.perms = uc.UC_PROT_ALL
         return True
 
     def _note(self, _uc: Any, access: int, physical: int, size: int, _value: int, _data: Any) -> None:
-        page = next(page for page, at in self._pages.items() if at == physical & -PAGE_BYTES)
-        self._outcome.reported.append((page + physical % PAGE_BYTES, size, access == uc.UC_MEM_WRITE))
+        page = next(page for page, at in self._pages.items() if at == physical & -PAGE)
+        self._outcome.reported.append((page + physical % PAGE, size, access == uc.UC_MEM_WRITE))
 
 
 def interesting(random: Random) -> int:
@@ -226,7 +227,7 @@ def test_a_refused_page_has_the_address_of_the_fault(escape: bytes) -> None:
         whole = emulator.execute(at)
         if whole.error != uc.UC_ERR_OK or not whole.reported or name.hex() in ODDITIES:
             continue
-        chosen = random.choice(in_order(whole.reported))[0] & -PAGE_BYTES
+        chosen = random.choice(in_order(whole.reported))[0] & -PAGE
         if chosen == CODE:
             continue
         refused = emulator.execute(at, refused=chosen).refused
@@ -242,4 +243,4 @@ def test_a_refused_page_has_the_address_of_the_fault(escape: bytes) -> None:
 
 def first_in_page(reported: list[tuple[int, int, bool]], page: int, is_write: bool) -> int:
     """The first byte in the page that is touched so."""
-    return next(at for at, writes in in_order(reported) if writes == is_write and at & -PAGE_BYTES == page)
+    return next(at for at, writes in in_order(reported) if writes == is_write and at & -PAGE == page)

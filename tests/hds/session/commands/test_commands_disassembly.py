@@ -80,7 +80,9 @@ def test_u_takes_a_length_in_bytes() -> None:
 
 
 def test_u_marks_physical_addresses() -> None:
-    assert shown("!u virtual_to_physical(400000) l 5", CODE).startswith("#\t00000000`00005000 ")
+    place, _, instruction = shown("!u virtual_to_physical(400000) l 5", CODE).partition("    ")
+    assert place.startswith("#\t00000000`")
+    assert shown("u 400000 l 5", CODE) == f"00000000`00400000    {instruction}"
 
 
 def test_u2_decodes_32_bit_code_and_says_that_the_program_is_not() -> None:

@@ -146,7 +146,9 @@ def test_a_file_that_cannot_be_read_is_refused() -> None:
 def test_files_that_run_each_other_for_ever_are_stopped(tmp_path: Path) -> None:
     path = tmp_path / "inner.hds"
     path.write_text(f'.script "{path}"')
-    assert refused(f'.script "{path}"') == "err, command files are nested deeper than 32 levels"
+    assert (
+        refused(f'.script "{path}"') == "err, command files are nested deeper than 32 levels (limit max_script_depth)"
+    )
 
 
 def test_the_log_holds_commands_and_what_is_displayed(tmp_path: Path) -> None:
