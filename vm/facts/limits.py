@@ -38,7 +38,6 @@ class Limits:
         500, "levels", "nesting of parentheses, operators, blocks, initialisers and types in the source", most=10_000
     )
     max_include_depth: int = _limit(32, "files", "nesting of #include", most=500)
-    max_script_depth: int = _limit(32, "files", "command files that run each other with `.script`", most=500)
     max_errors: int = _limit(20, "errors", "errors reported for one script before the rest is left out")
     max_findings: int = _limit(
         1000, "findings", "warnings or remarks of one code for one script before the rest is left out"
@@ -51,6 +50,7 @@ class Limits:
     max_total_source_bytes: int = _limit(
         4_194_304, "bytes", "all scripts of one command file, with what each of them includes"
     )
+    max_script_depth: int = _limit(32, "files", "command files that run each other with `.script`", most=500)
     max_compiled_bytes: int = _limit(16_777_216, "bytes", "one compiled file (.hdc)")
     max_instructions: int = _limit(10_000_000_000, "instructions", "guest instructions of one run of the machine")
     max_kernel_work: int = _limit(
