@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from vm.face import lazy
 
 if TYPE_CHECKING:
-    from lang import syntax as syntax
+    from lang import syntax as syntax, types as types
     from lang.characters import escaped as escaped
     from lang.code import Code as Code
     from lang.comments import find_comments as find_comments
     from lang.compiler import MEMORY_PER_BYTE as MEMORY_PER_BYTE, Compilation as Compilation, Compiler as Compiler
+    from lang.declared_types import Placed as Placed, types_of as types_of
     from lang.diagnostics import (
         Diagnostic as Diagnostic,
         Diagnostics as Diagnostics,
@@ -46,6 +47,7 @@ else:
             "code": "Code",
             "comments": "find_comments",
             "compiler": "Compilation Compiler MEMORY_PER_BYTE",
+            "declared_types": "Placed types_of",
             "diagnostics": "Diagnostic Diagnostics Hint Note Severity excerpt render severity_of sort_key",
             "lexer": "tokenize",
             "nearest": "nearest_name",

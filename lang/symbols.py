@@ -8,7 +8,7 @@ looked up in the program's own module, then in `nt`. Nothing here reads files.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Protocol
@@ -122,6 +122,14 @@ class SymbolTable:
         row.names.update(given)
         if program:
             self.prefer(module)
+
+    def forget(self, module: str, names: Iterable[str]) -> None:
+        """Forget these symbols of a module, but what was given of them."""
+        row = self._modules.get(module)
+        if row is not None:
+            gone = set(names) - self._given.get(module, {}).keys()
+            row.names = {name: address for name, address in row.names.items() if name not in gone}
+            row.folded = row.mangled = None
 
     def drop(self, module: str) -> None:
         """Forget the symbols of a module that were not given."""

@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import ClassVar
 
@@ -132,10 +133,18 @@ class Struct:
             offset += kind.size
             self.alignment = max(self.alignment, align)
         self.members = tuple(laid)
-        self._by_name = {member.name: member for member in laid}
         self.size = max(1, -(-offset // self.alignment) * self.alignment)
+        self._by_name = {member.name: member for member in laid}
         self.depth = 1 + max((member.type.depth for member in laid), default=0)
         *self._scalars_before, self.scalars = accumulate((member.type.scalars for member in laid), initial=0)
+
+    def place(self, offsets: Sequence[int], size: int) -> None:
+        """Let the members lie at these offsets in bytes instead, in an object of `size` bytes; they may overlap."""
+        assert self.members is not None
+        pairs = zip(self.members, offsets, strict=True)
+        self.members = tuple(replace(member, offset=offset) for member, offset in pairs)
+        self._by_name = {member.name: member for member in self.members}
+        self.size = size
 
     def member(self, name: str) -> Member | None:
         """The member of that name."""

@@ -177,11 +177,11 @@ THINGS: dict[str, Things] = {
         looked_at=("hds/", "lang/"),
         elsewhere={
             "hds/session/command_scripts.py: .formats": "its text is an expression, which is compiled with the file",
-            "hds/session/symbols.py: .start": "the whole file knows the symbols of programs that it starts",
+            "hds/session/symbols.py": "the whole file knows the symbols of what it starts and adds",
         },
         homonyms="continue events output print struct",
     ),
-    "output": Things(by_own_name(OUTPUT_KINDS), looked_at=("hds/",), homonyms="file"),
+    "output": Things(by_own_name(OUTPUT_KINDS), looked_at=("hds/",), homonyms="file module"),
     "record": Things(
         {kind.__name__: FORMS.get(kind.__name__) or snake_case(kind.__name__) for kind in get_args(Record)},
         told_apart,

@@ -22,10 +22,10 @@ def compile_source(source: SourceFile, kind: TextKind, compiling: Compiling) -> 
         made = compiler.compile(source)
         _show(made.diagnostics)
         return made.program
-    from hds.session import announce_programs, read_command_file, refused_commands
+    from hds.session import announce_symbols, read_command_file, refused_commands
 
     file = read_command_file(source, compiling.limits, compiler.drives)
-    announce_programs(file.commands, compiler)
+    announce_symbols(file.commands, compiler)
     findings = [*file.findings, *refused_commands(file)]
     programs: dict[int, Program] = {}
     for script in file.scripts:

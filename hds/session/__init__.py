@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         summarize as summarize,
         why_stopped as why_stopped,
     )
-    from hds.session.symbols import announce_programs as announce_programs
+    from hds.session.symbols import announce_symbols as announce_symbols
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -30,6 +30,6 @@ else:
             "scripts": "Scripts",
             "session": "PROMPT ScriptError Session",
             "summary": "failure_of guest_exit_code statistics summarize why_stopped",
-            "symbols": "announce_programs",
+            "symbols": "announce_symbols",
         },
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from hds.session.command_scripts import CommandFile, CommandScript, compile_parameter, read_command_file
-from hds.session.symbols import announce_programs
+from hds.session.symbols import announce_symbols
 from lang import Code, Diagnostic, Severity, SourceFile, Span, sort_key
 from vm import Engine, GlobalConflict, GlobalStore, Loaded, Program
 
@@ -47,7 +47,7 @@ class Scripts:
         Never raises for what is in the file. Raises VerificationError for a compiled program that is not well-formed.
         """
         file = read_command_file(source, self.compiler.limits, self.compiler.drives)
-        announce_programs(file.commands, self.compiler, self.kernel)
+        announce_symbols(file.commands, self.compiler, self.kernel)
         prepared = Prepared(file, list(file.findings))
         for script in file.scripts:
             program = compiled.get(script.key) if compiled else None

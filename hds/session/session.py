@@ -137,7 +137,7 @@ class Session:
         self.engine: Engine = default_engine(limits) if engine is None else engine
         self.store = GlobalStore(limits)
         compiler = Compiler(limits=limits) if compiler is None else compiler
-        self.symbols = Symbols(compiler.symbols.given, limits, options.kernel)
+        self.symbols = Symbols(compiler.symbols.given, limits, options.kernel, options.build)
         compiler = replace(compiler, portability=False, symbols=self.symbols.table)
         self.scripts = Scripts(compiler, self.engine, self.store, options.kernel)
         world = options.world
@@ -286,7 +286,7 @@ class Session:
 
         handler = HANDLERS.get(command.canonical_name)
         if handler is None:
-            raise CommandFailed(f"err, '{command.name.text}' is not available offline")
+            raise CommandFailed(f"err, '{command.name.text}' is not available offline: {command.row.notes}")
         handler(self, command, prepared)
 
     def locate(self, path: str) -> Path:

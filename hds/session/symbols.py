@@ -14,10 +14,20 @@ from fnmatch import translate
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from hds.symbols import DEMANGLER, add_kernel, add_program, new_table, readable
-from lang import KERNEL_MODULE, Place, SymbolTable, Unresolved
+from hds.symbols import (
+    DEMANGLER,
+    SymbolFile,
+    SymbolFileError,
+    TypeLibrary,
+    add_kernel,
+    add_program,
+    new_table,
+    read_symbol_file,
+    readable,
+)
+from lang import KERNEL_MODULE, Diagnostic, Place, SymbolTable, Unresolved
 from lang.commands import Command, plain_number
-from machine.kernel import ENTRY_POINTS
+from machine.kernel import ENTRY_POINTS, Build
 from machine.loaders import LoadError, module_name, read_program
 from vm import DriveRefused
 from vm.facts.limits import Limits
@@ -79,10 +89,25 @@ def _with_offset(table: SymbolTable, text: str) -> Located | Unresolved | None:
     return Located(base.address + (-offset if text[at] == "-" else offset) & _WORD_MASK, base)
 
 
+@dataclass(frozen=True)
+class AddedFile:
+    """A file of `.sym add`, and the base of its symbols."""
+
+    file: SymbolFile
+    base: int
+
+    @property
+    def addresses(self) -> dict[str, int]:
+        """The symbols with their addresses."""
+        return {name: self.base + offset & _WORD_MASK for name, offset in self.file.symbols.items()}
+
+
 class Symbols:
     """The symbols of a session: `table` is also the compiler's. `kernel` is the stand-in of all programs, if given."""
 
-    def __init__(self, given: Mapping[str, int], limits: Limits, kernel: str | None) -> None:
+    def __init__(self, given: Mapping[str, int], limits: Limits, kernel: str | None, build: Build) -> None:
+        self.types = TypeLibrary(build, limits)
+        self.files: list[AddedFile] = []
         self.table = new_table(given, limits, kernel)
         self._most_demangled = limits.max_demangled_names
         self._kernel = kernel
@@ -92,6 +117,29 @@ class Symbols:
         """Take in the symbols of a process that was loaded."""
         add_kernel(self.table, self._kernel_of(process.image))
         add_program(self.table, process.name, process.image)
+
+    # --- files of symbols and types
+
+    def add_file(self, file: SymbolFile, base: int) -> list[Diagnostic]:
+        """Take in a file whose symbols are offsets from `base`; what is wrong with its types, and nothing else then."""
+        errors = self.types.add(file)
+        if not errors:
+            self.files = [*(each for each in self.files if each.file.name != file.name), AddedFile(file, base)]
+            self.table.add(file.module, self.files[-1].addresses)
+            self._by_address.clear()
+        return errors
+
+    def forget_files(self, processes: Iterable[Process]) -> None:
+        """Forget what files have brought; what their symbols took the place of is known again."""
+        for added in self.files:
+            self.table.forget(added.file.module, added.addresses)
+        self.files = []
+        self.types.clear()
+        self._by_address.clear()
+        for process in processes:
+            self.add(process)
+
+    # --- what names mean
 
     def locate(self, text: str, current: Process | None) -> Located | Unresolved | None:
         """What a parameter names; a name without a module is one of the current process's program first."""
@@ -160,6 +208,8 @@ class Symbols:
             names = {f"{KERNEL_MODULE}!{name}": address for name, address in kernel.items()}
             module = module_name(process.name)
             names.update({f"{module}!{symbol.name}": symbol.address for symbol in process.image.symbols})
+            for added in self.files:
+                names.update({f"{added.file.module}!{name}": place for name, place in added.addresses.items()})
             names.update(self.table.given)
             self._by_address[process] = sorted((address, name) for name, address in names.items())
         return self._by_address[process]
@@ -182,18 +232,29 @@ def _fitting(modules: Iterable[str], mask: str) -> list[str]:
     return []
 
 
-def announce_programs(commands: Iterable[Command], compiler: Compiler, kernel: str | None = None) -> None:
-    """Add the symbols of the programs that `.start` is going to load, where a name is not known yet.
+def announce_symbols(commands: Iterable[Command], compiler: Compiler, kernel: str | None = None) -> None:
+    """Add the symbols of the programs that `.start` is going to load, and of the files that `.sym add` will read.
 
-    A file is compiled before its first command is executed, and scripts behind a `.start` may name its symbols.
+    A file is compiled before its first command is executed, and the scripts behind these may name such symbols. Those
+    of programs only where a name is not known yet.
     """
     for command in commands:
-        tokens = command.tokens
-        if command.canonical_name == ".start" and len(tokens) > 1 and tokens[0].lower == "path":
-            try:
-                path = compiler.drives.locate(tokens[1].text)
+        words = [token.lower for token in command.tokens]
+        try:
+            if command.canonical_name == ".start" and words[:1] == ["path"] and len(words) > 1:
+                path = compiler.drives.locate(command.tokens[1].text)
                 image = read_program(path, compiler.limits)
-            except (DriveRefused, LoadError):
-                continue  # the command itself will say so
-            add_kernel(compiler.symbols, kernel or image.kernel)
-            add_program(compiler.symbols, path.name, image, known_wins=True)
+                add_kernel(compiler.symbols, kernel or image.kernel)
+                add_program(compiler.symbols, path.name, image, known_wins=True)
+            elif command.canonical_name == ".sym" and is_addition(words):
+                path = compiler.drives.locate(command.tokens[4].text)
+                file, base = read_symbol_file(path, compiler.limits), plain_number(words[2])
+                if base is not None:
+                    compiler.symbols.add(file.module, AddedFile(file, base).addresses)
+        except (DriveRefused, LoadError, SymbolFileError):
+            continue  # the command itself will say so
+
+
+def is_addition(words: Sequence[str]) -> bool:
+    """Whether these are `add base ADDRESS path FILE`."""
+    return len(words) == 5 and (words[0], words[1], words[3]) == ("add", "base", "path")

@@ -12,7 +12,7 @@ from vm.face import lazy
 if TYPE_CHECKING:
     from machine.kernel.bare import BareKernel as BareKernel
     from machine.kernel.base import Kernel as Kernel, Services as Services, Start as Start
-    from machine.kernel.builds import DEFAULT_BUILD as DEFAULT_BUILD, Build as Build
+    from machine.kernel.builds import BUILDS as BUILDS, DEFAULT_BUILD as DEFAULT_BUILD, Build as Build
     from machine.kernel.entry import LINUX as LINUX
     from machine.kernel.linux import LinuxKernel as LinuxKernel, World as World
     from machine.kernel.nt import NtKernel as NtKernel
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         ThreadObjects as ThreadObjects,
     )
     from machine.kernel.stand_ins import ENTRY_POINTS as ENTRY_POINTS, KERNEL_NAMES as KERNEL_NAMES, create as create
+    from machine.kernel.structures import TYPEDEFS as TYPEDEFS, windows_types as windows_types
     from machine.kernel.text import KernelText as KernelText
 else:
     __getattr__, __dir__ = lazy(
@@ -29,12 +30,13 @@ else:
         {
             "bare": "BareKernel",
             "base": "Kernel Services Start",
-            "builds": "Build DEFAULT_BUILD",
+            "builds": "BUILDS Build DEFAULT_BUILD",
             "entry": "LINUX",
             "linux": "LinuxKernel World",
             "nt": "NtKernel",
             "objects": "KernelObjects ProcessObjects ThreadObjects",
             "stand_ins": "ENTRY_POINTS KERNEL_NAMES create",
+            "structures": "TYPEDEFS windows_types",
             "text": "KernelText",
         },
     )

@@ -15,10 +15,12 @@ class Build:
 
     number: int
     name: str
+    process_size: int
     process_id: int
     process_links: int
     process_peb: int
     process_image_name: int
+    process_audit: int
     process_threads: int
     thread_client_id: int
     thread_links: int
@@ -26,12 +28,14 @@ class Build:
 
 BUILDS: tuple[Build, ...] = (
     Build(
-        18362, "Windows 10 1903", process_id=0x2E8, process_links=0x2F0, process_peb=0x3F8, process_image_name=0x450,
-        process_threads=0x488, thread_client_id=0x648, thread_links=0x6B8,
+        18362, "Windows 10 1903", process_size=0x880,
+        process_id=0x2E8, process_links=0x2F0, process_peb=0x3F8, process_image_name=0x450,
+        process_audit=0x468, process_threads=0x488, thread_client_id=0x648, thread_links=0x6B8,
     ),
     Build(
-        19041, "Windows 10 2004", process_id=0x440, process_links=0x448, process_peb=0x550, process_image_name=0x5A8,
-        process_threads=0x5E0, thread_client_id=0x478, thread_links=0x4E8,
+        19041, "Windows 10 2004", process_size=0xA40,
+        process_id=0x440, process_links=0x448, process_peb=0x550, process_image_name=0x5A8,
+        process_audit=0x5C0, process_threads=0x5E0, thread_client_id=0x478, thread_links=0x4E8,
     ),
 )  # fmt: skip
 BUILD_BY_NUMBER: dict[int, Build] = {build.number: build for build in BUILDS}

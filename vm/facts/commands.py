@@ -29,8 +29,8 @@ class CommandRow:
     """A command.
 
     `usage` has one form on a line, with `{name}` for the name; `notes` say what hds does differently from HyperDbg, or
-    what is worth knowing. `raw_text` commands take the text behind their name as it is, instead of tokens (A.9).
-    An empty line at the prompt `repeats` a command (A.1).
+    what is worth knowing; of a command that is not available, why, and what to do instead. `raw_text` commands take the
+    text behind their name as it is, instead of tokens (A.9). An empty line at the prompt `repeats` a command (A.1).
     """
 
     name: str
@@ -348,6 +348,34 @@ COMMANDS: tuple[CommandRow, ...] = (
         ),
     ),
     *_section(
+        "Types and files of symbols",
+        *_alike(
+            "{name} [MODULE!]TYPE [ADDRESS] [pid P] [padding yes|no] [inline none|unnamed|all] [output FILE]",
+            "With an ADDRESS: what is there. Windows' structures are known as far as the kernel stand-ins fill them, "
+            "and those of `.sym add`. `offset`, `bitfield`, `native`, `decl`, `def`, `func`, `pragma`, `prefix` and "
+            "`suffix` are accepted without effect.",
+            CommandRow("dt", "shows the members of a structure", repeats=True),
+            CommandRow("!dt", "shows the members of a structure in physical memory", repeats=True),
+        ),
+        CommandRow(
+            "struct",
+            "shows the declaration of a structure",
+            ("structure",),
+            usage="{name} [MODULE!]TYPE [offset yes|no] [padding yes|no] [prefix TEXT] [suffix TEXT] "
+            "[inline none|unnamed|all] [output FILE]",
+            notes="A script can read it. Members that are not known are shown as padding, unless `padding no`.",
+        ),
+        CommandRow(
+            ".sym",
+            "adds, lists or forgets files of symbols and types",
+            ("sym",),
+            usage="{name} add base ADDRESS path FILE\n{name} table\n{name} load\n{name} reload [pid P]\n{name} unload"
+            "\n{name} download",
+            notes="FILE is [JSON](symbols.md); PDB files are not read, and nothing is downloaded. Scripts and events "
+            "of the same file may name its symbols.",
+        ),
+    ),
+    *_section(
         "Session",
         CommandRow(
             ".script",
@@ -383,7 +411,6 @@ COMMANDS: tuple[CommandRow, ...] = (
     ),
     *_section(
         "Accepted without effect",
-        CommandRow(".sym", "loads or adds symbols", ("sym",)),
         CommandRow(".sympath", "sets the path of symbols", ("sympath",), raw_text=True),
         CommandRow("load", "loads a driver module", (".load",)),
         CommandRow(".connect", "connects to a debuggee", ("connect",)),
@@ -399,27 +426,64 @@ COMMANDS: tuple[CommandRow, ...] = (
     ),
     *_section(
         "Not available",
-        CommandRow(".pagein", "brings pages into memory", ("pagein",)),
+        CommandRow(
+            ".pagein",
+            "brings pages into memory",
+            ("pagein",),
+            notes="all pages of a guest are there: they get memory when they are first touched",
+        ),
         CommandRow(".attach", "attaches to a process", ("attach",)),
         CommandRow(".detach", "detaches from a process", ("detach",)),
         CommandRow(".switch", "lists or switches attached processes", ("switch",)),
-        CommandRow("dt", "shows a structure", repeats=True),
-        CommandRow("!dt", "shows a structure in physical memory", repeats=True),
-        CommandRow("struct", "shows the declaration of a structure", ("structure",)),
         CommandRow(".pe", "shows headers and sections of a program file", ("pe",)),
-        CommandRow("test", "tests the debugger itself", (".test",)),
-        CommandRow("gg", "continues, with a greeting", repeats=True),
+        CommandRow(
+            "test",
+            "tests the debugger itself",
+            (".test",),
+            notes="there is no driver to test; `hds conform` tests the script engine",
+        ),
+        CommandRow("gg", "continues, with a greeting", repeats=True, notes="it is for demonstrations; `g` continues"),
         CommandRow("!track", "draws a tree of calls", ("track",)),
-        CommandRow("!rev", "reverse-engineering machinery", ("rev",)),
+        CommandRow(
+            "!rev",
+            "reverse-engineering machinery",
+            ("rev",),
+            notes="HyperDbg has no documentation of it; `!monitor` and `!track` follow memory and calls",
+        ),
         CommandRow("!lbr", "controls the recording of branches"),
         CommandRow("!lbrdump", "shows recorded branches", ("!lbrdmp", "!lbrprint")),
-        CommandRow("!pt", "controls processor tracing"),
-        CommandRow("!idt", "shows the interrupt descriptor table"),
-        CommandRow("!apic", "shows the local interrupt controller", ("!lapic", "!localapic")),
-        CommandRow("!ioapic", "shows the I/O interrupt controller"),
-        CommandRow("!smi", "counts or triggers system-management interrupts"),
-        CommandRow("!pcitree", "lists PCI devices"),
-        CommandRow("!pcicam", "shows the configuration space of a PCI device"),
+        CommandRow(
+            "!pt",
+            "controls processor tracing",
+            notes="the emulated processor has no Intel PT; `!lbr` records branches",
+        ),
+        CommandRow(
+            "!idt",
+            "shows the interrupt descriptor table",
+            notes="the kernel stand-ins answer interrupts themselves; `!exception` and `!interrupt` watch them",
+        ),
+        CommandRow(
+            "!apic",
+            "shows the local interrupt controller",
+            ("!lapic", "!localapic"),
+            notes="the emulated machine has no interrupt controllers",
+        ),
+        CommandRow(
+            "!ioapic",
+            "shows the I/O interrupt controller",
+            notes="the emulated machine has no interrupt controllers",
+        ),
+        CommandRow(
+            "!smi",
+            "counts or triggers system-management interrupts",
+            notes="the emulated machine has no system-management mode",
+        ),
+        CommandRow("!pcitree", "lists PCI devices", notes="the emulated machine has no PCI bus"),
+        CommandRow(
+            "!pcicam",
+            "shows the configuration space of a PCI device",
+            notes="the emulated machine has no PCI bus",
+        ),
         support=Support.UNAVAILABLE,
     ),
 )

@@ -16,13 +16,15 @@ from hds.session.commands import (
     session,
     stack,
     stepping,
+    symbol_files,
+    types,
 )
 from hds.session.commands.handler import Handler
 from hds.session.commands.usage import commands_page
 
 FAMILIES = (
     events, outputs, evaluation, registers, memory, paging, disassembly, control, stepping, breakpoints, stack,
-    processes, session,
+    processes, session, types, symbol_files,
 )  # fmt: skip
 HANDLERS: dict[str, Handler] = {name: handler for family in FAMILIES for name, handler in family.HANDLERS.items()}
 

@@ -66,7 +66,7 @@ def commands_page() -> Iterator[str]:
             yield from ("| command | what it does |", "|---|---|", *map(_line, rows))
         else:
             yield from ("| command | what HyperDbg does |", "|---|---|")
-            yield from (f"| `{row.name}` | {row.doc} |" for row in rows)
+            yield from (f"| `{row.name}` | {row.doc}{f'; {row.notes}' if row.notes else ''} |" for row in rows)
 
 
 def _line(row: CommandRow) -> str:

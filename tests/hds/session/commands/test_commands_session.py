@@ -206,7 +206,7 @@ def test_help_shows_what_a_command_does_and_how_it_is_written() -> None:
     )
     assert "[[asm] condition {...}]" in shown("help !syscall")
     assert "other names : eval, evaluate" in shown(".help ?")
-    assert shown(".help dt").endswith("\nnot available offline\n")
+    assert shown(".help !pt").endswith("\nnot available offline\n")
     assert shown(".help !exception").endswith("\nnot emulated yet\n")
     assert "!crwrite 0|4 [[mask] MASK] [OPTIONS]" in shown(".help !crwrite")
     assert refused(".help bogus") == "err, couldn't find the help of the command 'bogus'"
@@ -218,7 +218,9 @@ def test_every_command_that_runs_has_a_handler() -> None:
 
 
 def test_commands_that_are_not_available_say_so() -> None:
-    assert refused("dt nt!_EPROCESS") == "err, 'dt' is not available offline"
+    assert refused("!smi trigger") == (
+        "err, '!smi' is not available offline: the emulated machine has no system-management mode"
+    )
     assert shown(".connect local") == "'.connect' has no effect offline\n"
 
 
