@@ -210,7 +210,7 @@ class Emulator:
         self.memory.map(START, PAGE, Protection.ALL, "code")
         self.memory.write(START, guest)
         self.memory.fault_in(START, EXECUTE)  # the one page that the hook is asked for
-        self._state = (ctypes.c_uint64 * 2)(self.memory.table.root, 0)
+        self._state = translation.new_state(self.memory.table.root)
         physical = self.memory.physical
         self.uc.mem_map_ptr(0, len(physical.buffer), UC_PROT_ALL, physical.host_address)
         _hook(self.uc, UC_HOOK_TLB_FILL, translation.address() or 0, ctypes.addressof(self._state))

@@ -682,7 +682,7 @@ class Cpu:
         self.memory.on_code = self.code_changed
         self.memory.on_taken.append(self._engine.flush_tlb)
         self._translation_hook = self._engine.add_hook(uc.UC_HOOK_TLB_FILL, TLB_FILL_HOOK(self._on_translation))
-        self._translation_state = (ctypes.c_uint64 * 3)(
+        self._translation_state = translation.new_state(
             self.memory.table.root, callback_address(self._translation_hook)
         )
 

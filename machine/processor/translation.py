@@ -9,6 +9,7 @@ in Python beside it.
 
 from __future__ import annotations
 
+import ctypes
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -85,6 +86,11 @@ slow:
 }}
 """
 assert [1 << access - uc.UC_MEM_READ for access in RIGHTS] == list(RIGHTS.values())
+
+
+def new_state(root: int, slow: int = 0) -> ctypes.Array[ctypes.c_uint64]:
+    """The words of a hook: the host address of a page table's root, and the hook in Python that has the rest."""
+    return (ctypes.c_uint64 * 3)(root, slow)
 
 
 def address() -> int | None:
