@@ -161,7 +161,9 @@ def _action(e: HookWriter, row: Value, action: Value, index: Value, context: Val
 
 
 def _script(e: HookWriter, action: Value, entry: Value, identity: Value, index: Value) -> None:
-    e.use("fetch", FETCH, e.get(ActionRow, "registers", action))
+    fetched = e.get(ActionRow, "registers", action)
+    with e.when(e.is_set(fetched)):
+        e.use("fetch", FETCH, fetched)
     run = e.get(ActionRow, "context", action)
     status = e.call(entry.text, _RUN, [run])
     e.add_registers(e.get(DirectAccess, "dirty", e.direct), "readable")
