@@ -128,16 +128,22 @@ def enter_user_mode(thread: Thread, values: Mapping[int, int]) -> None:
         registers.write(storage, value)
 
 
+def user_values(thread: Thread) -> dict[int, int]:
+    """RIP, RFLAGS, RSP and selectors that a thread has in user mode behind the SYSCALL that is under way in it."""
+    cpu = thread.process.cpu
+    selectors, registers = cpu.system_call_msrs()[0] >> 48, cpu.registers
+    pointer = registers.read(_RSP)
+    if pointer >= _KERNEL_HALF:  # the handler is executed, and has saved it
+        pointer = int.from_bytes(cpu.memory.read(thread.objects.stack_top - 8, 8) or b"", "little")
+    return {
+        RIP: registers.read(_RCX), RFLAGS: registers.read(_R11) & ~_DROPPED_FLAGS, _RSP: pointer,
+        _CS: selectors + 16 | _RPL, _SS: selectors + 8 | _RPL,
+    }  # fmt: skip
+
+
 def behind_call(thread: Thread) -> ThreadRegisters:
     """The registers that a thread has in user mode behind the SYSCALL that is under way in it."""
     cpu = thread.process.cpu
-    selectors, registers = cpu.system_call_msrs()[0] >> 48, cpu.registers
-    values = {
-        RIP: registers.read(_RCX), RFLAGS: registers.read(_R11) & ~_DROPPED_FLAGS, _CS: selectors + 16 | _RPL,
-        _SS: selectors + 8 | _RPL,
-    }  # fmt: skip
     present = cpu.copy_registers()
-    if registers.read(_RSP) < _KERNEL_HALF:
-        return present.with_values(values)
-    saved = cpu.memory.read(thread.objects.stack_top - 8, 8) or b""  # by the handler, which is executed
-    return present.with_values({**values, _RSP: int.from_bytes(saved, "little")}, gs_base=present.kernel_gs_base)
+    in_handler = cpu.registers.read(_RSP) >= _KERNEL_HALF
+    return present.with_values(user_values(thread), gs_base=present.kernel_gs_base if in_handler else None)

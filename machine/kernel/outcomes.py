@@ -38,6 +38,11 @@ def never() -> bool:
     return False
 
 
+def again(late: bool) -> Result:
+    """The call is made again."""
+    return AGAIN
+
+
 def always() -> bool:
     """Until the next turn: the other threads come first."""
     return True
@@ -52,7 +57,7 @@ class Wait:
 
     until: Callable[[], bool] = never
     deadline: int | None = None
-    then: Callable[[bool], Result] = lambda late: AGAIN
+    then: Callable[[bool], Result] = again
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +96,25 @@ class Calls(KernelBase):
     def attempt(self, part: Callable[[], Result]) -> Result:
         """What a part of a call comes to; a failure is the value with which the call fails."""
 
+    def returning(self, thread: Thread, *, in_call: bool) -> None:
+        """A thread is about to go on in user mode: behind its call, or with the registers that it has."""
+
+    def is_interrupted(self, thread: Thread) -> bool:
+        """Whether a wait of the thread is to end."""
+        return False
+
+    def interrupt(self, thread: Thread, wait: Wait) -> Result:
+        """What a call comes to whose wait is ended so."""
+        raise NotImplementedError
+
     def conclude(self, thread: Thread, result: Result) -> None:
         """Do what a call comes to; a value goes to rax, now or when the thread has waited."""
         while isinstance(result, Again | Wait):
             wait = Wait(always) if isinstance(result, Again) else result
             late = self._at_once(thread, wait)
             if late is None:
-                thread.suspend(Suspension(wait.until, wait.deadline, partial(self._go_on, thread, wait)))
+                over = partial(self._is_over, thread, wait)
+                thread.suspend(Suspension(over, wait.deadline, partial(self._go_on, thread, wait)))
                 return
             result = self.attempt(partial(wait.then, late))
             if isinstance(result, Again):
@@ -106,16 +123,19 @@ class Calls(KernelBase):
         registers = thread.process.cpu.registers
         if isinstance(result, Enter):
             enter_user_mode(thread, result.registers)
+            self.returning(thread, in_call=False)
             return
         if isinstance(result, Exit):
             thread.process.exit(result.code)
         elif isinstance(result, ExitThread):
             thread.end(result.code)
         registers.write(_RAX, result if isinstance(result, int) else result.value if isinstance(result, Done) else 0)
+        if thread.process.alive and not thread.ended:
+            self.returning(thread, in_call=True)
 
     def _at_once(self, thread: Thread, wait: Wait) -> bool | None:
         """A wait that nobody else can use ends at once: whether late. None for one that the thread has to begin."""
-        if not thread.is_alone:
+        if not thread.is_alone or self.is_interrupted(thread):
             return None
         if wait.until():
             return False
@@ -124,9 +144,15 @@ class Calls(KernelBase):
         self._services.clock.advance_to(wait.deadline)
         return True
 
+    def _is_over(self, thread: Thread, wait: Wait) -> bool:
+        return wait.until() or self.is_interrupted(thread)
+
     def _go_on(self, thread: Thread, wait: Wait, late: bool) -> None:
         """The thread has the CPU again."""
-        result = self.attempt(partial(wait.then, late))
+        if self.is_interrupted(thread) and not wait.until():
+            result = self.interrupt(thread, wait)
+        else:
+            result = self.attempt(partial(wait.then, late))
         if isinstance(result, Again):
             self.system_call(thread)
         else:

@@ -21,6 +21,7 @@ from machine.processor.block_counter import CEILING, EXECUTED, OWN, UNDER_WAY, B
 from machine.processor.cpu import CPU_MODEL, INITIAL_STATE, SYSCALL_LENGTH, Cpu, StopKind, StopReason
 from machine.processor.descriptors import KERNEL as KERNEL_LEVEL, USER as USER_LEVEL
 from machine.processor.fault import Fault, PageFault, Vector, name_of
+from machine.processor.fxsave import FXSAVE_BYTES, INITIAL as INITIAL_FXSAVE
 from machine.processor.hidden_state import LEVEL_MASK
 from machine.processor.instruction_finder import (
     LONGEST_INSTRUCTION,
@@ -56,8 +57,10 @@ __all__ = [
     "CPU_MODEL",
     "CS_ID",
     "EXECUTED",
+    "FXSAVE_BYTES",
     "GENERAL_IDS",
     "GS_BASE_ID",
+    "INITIAL_FXSAVE",
     "INITIAL_STATE",
     "INTERRUPT_HOOK",
     "KERNEL_LEVEL",

@@ -44,6 +44,7 @@ from machine.processor.binding import (
 )
 from machine.processor.block_counter import BlockCounter
 from machine.processor.fault import IN_TABLE, WITH_ERROR_CODE, Fault, PageFault, Vector
+from machine.processor.fxsave import Fxsave
 from machine.processor.hidden_state import HiddenState, load_table
 from machine.processor.instruction_finder import (
     LONGEST_INSTRUCTION,
@@ -177,6 +178,7 @@ class Cpu:
         self._entry_msrs = self._system_call_msrs()
         self._vectors = Batch(self._engine.handle, VECTOR_IDS, words=2)
         self._thread = ThreadState(self._engine)
+        self._fxsave = Fxsave(self._engine)
         self.open_vectors = _OPEN_VECTORS  # of INT on level 3
         self.home_level = descriptors.KERNEL if level is None else level
         self._map_memory()
@@ -255,6 +257,14 @@ class Cpu:
         """Set XMM0 to XMM15 from an array of 32 words."""
         self._vectors.values[:] = values[:]
         self._vectors.write()
+
+    def read_fxsave(self) -> bytes:
+        """The x87 and SSE state, as FXSAVE has it: 512 bytes."""
+        return self._fxsave.read()
+
+    def write_fxsave(self, image: bytes) -> None:
+        """Set the x87 and SSE state from such an image."""
+        self._fxsave.write(image)
 
     # --- threads take turns
 
@@ -874,6 +884,8 @@ class Cpu:
             self._event = StopReason(StopKind.FAULT, rip, vector=Vector.GP)
         elif _INT1.matches(code):
             self._event = StopReason(StopKind.FAULT, rip + _INT1.length_of(code), vector=Vector.DB)
+        else:  # the emulator's own error is lost where it cannot fetch `until` when it ends
+            self._event = StopReason(StopKind.INVALID, rip)
 
     def _on_rdtsc(self, _engine: int, _data: int) -> int:
         try:

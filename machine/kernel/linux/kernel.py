@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from machine.kernel.abi import Call
-from machine.kernel.base import Services, Start, map_stack, set_stack_pointer
+from machine.kernel.base import Services, Start, enter_user_mode, map_stack, set_stack_pointer, user_values
 from machine.kernel.entry import LINUX, EntryPoint
+from machine.kernel.linux import signals
 from machine.kernel.linux.calls import CALLS
 from machine.kernel.linux.errors import Errno, LinuxError, Refused, WouldWait
 from machine.kernel.linux.futexes import Futexes
@@ -31,12 +32,13 @@ from machine.kernel.linux.refused import REFUSED
 from machine.kernel.linux.space import UserSpace
 from machine.kernel.linux.task import NANOSECONDS, Location, Task, ThreadGroup
 from machine.kernel.linux.tree import Tree, World
-from machine.kernel.outcomes import Calls, Result, Wait
+from machine.kernel.outcomes import Calls, Result, Wait, again, always
 from machine.loaders import LoadError, UnreadableFile, initial_stack
 from machine.memory import PER_CALL
-from machine.schedule import Process, Thread
+from machine.processor import Fault
+from machine.schedule import Process, Suspension, Thread
 from vm import FileRefused, read_file
-from vm.facts.registers import STORAGE_INDEX
+from vm.facts.registers import GENERAL, RFLAGS, RIP, STORAGE_INDEX
 
 _RAX = STORAGE_INDEX["rax"]
 _ARGUMENTS = tuple(STORAGE_INDEX[name] for name in ("rdi", "rsi", "rdx", "r10", "r8", "r9"))
@@ -109,6 +111,7 @@ class LinuxKernel(Calls):
             process.thread, process, process.pid, self._tasks, ThreadGroup(),
             UserSpace(process.cpu.memory, end_of_program), Futexes(), files, Location(root, root), self._store,
             self._services.clock, generator, self._limits, name[:15], self._world.user, self._world.group,
+            awaken=self._awaken,
         )  # fmt: skip
         task.enlist()
 
@@ -176,6 +179,8 @@ class LinuxKernel(Calls):
             result = self._failure(error, number)
         if type(result) is int:
             registers.write(_RAX, result)
+            if task.has_signal:
+                self.returning(thread, in_call=True)
         else:
             self.conclude(thread, result)
 
@@ -197,6 +202,49 @@ class LinuxKernel(Calls):
         except LinuxError as error:
             return self._failure(error)
 
+    # --- signals
+
+    def returning(self, thread: Thread, *, in_call: bool) -> None:
+        """As `Calls`: signals come."""
+        task = self._tasks.get(thread)
+        if task is None or not task.has_signal:
+            return
+        values = _general(thread)
+        values.update(user_values(thread) if in_call else {})
+        if signals.deliver(task, values):
+            enter_user_mode(thread, values)
+
+    def is_interrupted(self, thread: Thread) -> bool:
+        """As `Calls`: a signal has come."""
+        task = self._tasks.get(thread)
+        return task is not None and task.has_signal
+
+    def interrupt(self, thread: Thread, wait: Wait) -> Result:
+        """As `Calls`: EINTR, or the call is made again behind a handler that wants that."""
+        if wait.then is again:
+            self._tasks[thread].restart = thread.process.cpu.registers.read(_RAX)
+        return -Errno.EINTR
+
+    def _awaken(self, task: Task) -> None:
+        """Have a thread look at its signals that is neither in a call nor about to go on."""
+        thread = task.thread
+        if thread is not thread.process.thread and thread.waiting is None:
+            thread.waiting = Suspension(always, None, lambda late: self.returning(thread, in_call=False))
+
+    def fault(self, thread: Thread, fault: Fault) -> bool:
+        """As `Kernel`: a handler of its signal begins."""
+        values = _general(thread)
+        values[RIP] = fault.rip
+        if not signals.enter_for(self._tasks[thread], fault, values):
+            return False
+        for storage, value in values.items():
+            thread.process.cpu.registers.write(storage, value)
+        return True
+
+    def crash_code(self, process: Process, fault: Fault) -> int | None:
+        """As `Kernel`: 128 + the signal."""
+        return 128 + signals.signal_of(self._tasks[process.thread], fault).number
+
     @property
     def reached_limits(self) -> frozenset[str]:
         """The names of the limits on files that refused something to a guest."""
@@ -205,3 +253,9 @@ class LinuxKernel(Calls):
     def call_name(self, number: int) -> str | None:
         """The name of a system call."""
         return NAMES.get(number)
+
+
+def _general(thread: Thread) -> dict[int, int]:
+    """The general registers, RIP and RFLAGS that a thread has."""
+    registers = thread.process.cpu.registers
+    return {storage: registers.read(storage) for storage in (*range(len(GENERAL)), RIP, RFLAGS)}

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from machine.kernel.linux.futexes import Futexes
 from machine.kernel.linux.memory_files import Store
 from machine.kernel.linux.open_files import DescriptorTable
 from machine.kernel.linux.paths import Place
+from machine.kernel.linux.signal_frame import NO_TRAP, AlternateStack, Trap
 from machine.kernel.linux.space import UserSpace
 from machine.schedule import Process, Thread, VirtualClock
 from vm.facts.limits import Limits
 
 PARENT_ID = 1
+SS_DISABLE = 2
 NANOSECONDS = 1_000_000_000
 
 
@@ -70,7 +73,12 @@ class Task:
     actions: dict[int, SignalAction] = field(default_factory=dict)
     blocked: int = 0
     pending: set[int] = field(default_factory=set)  # blocked signals that were raised for this thread
-    alternate_stack: tuple[int, int, int] = (0, 2, 0)  # ss_sp, ss_flags (SS_DISABLE), ss_size
+    alternate_stack: AlternateStack = (0, SS_DISABLE, 0)
+    has_signal: bool = False  # one that is not blocked has come, and has a handler
+    trap: Trap = NO_TRAP
+    saved_mask: int | None = None  # that comes back behind the handler, where a call has set another one
+    restart: int | None = None  # the number of a call that a signal has interrupted, and that may be made again
+    awaken: Callable[[Task], None] = lambda task: None  # has a thread look at its signals before it goes on
     robust_list: int = 0  # the address of its head
     clear_tid: int = 0  # where its id is cleared when it ends
 
@@ -82,8 +90,9 @@ class Task:
     def twin(self, thread: Thread) -> Task:
         """The task of a new thread of the process, which shares all that threads share."""
         twin = replace(
-            self, thread=thread, tid=thread.tid, pending=set(), alternate_stack=(0, 2, 0), robust_list=0, clear_tid=0
-        )
+            self, thread=thread, tid=thread.tid, pending=set(), alternate_stack=(0, SS_DISABLE, 0), robust_list=0,
+            clear_tid=0, has_signal=False, trap=NO_TRAP, saved_mask=None, restart=None,
+        )  # fmt: skip
         twin.enlist()
         return twin
 

@@ -1,36 +1,36 @@
-"""Signals of a process to itself. Handlers are remembered but not run: a signal that has one is dropped and counted.
-
-A signal that is blocked stays pending. One whose default action ends the process ends it with 128 + its number, as a
-shell tells it. Timers are kept, but none ever goes off.
-"""
+"""Calls about signals of a process to itself, and timers, which are kept, but none ever goes off."""
 
 from __future__ import annotations
 
 import struct
 
+from machine.kernel.base import user_values
+from machine.kernel.linux import signals
 from machine.kernel.linux.abi import Address, Int, Size, UInt, call
 from machine.kernel.linux.errors import Errno, LinuxError
-from machine.kernel.linux.task import NANOSECONDS, SignalAction, Task
-from machine.kernel.outcomes import Exit, Result, Wait
+from machine.kernel.linux.signals import (
+    IGNORED,
+    SIG_DFL,
+    SIG_IGN,
+    SIGKILL,
+    SIGNALS,
+    SIGSEGV,
+    SIGSTOP,
+    SS_AUTODISARM,
+    SS_ONSTACK,
+    UNBLOCKABLE,
+)
+from machine.kernel.linux.task import NANOSECONDS, SS_DISABLE, SignalAction, Task
+from machine.kernel.outcomes import Enter, Exit, Result, Wait
+from vm.facts.registers import RFLAGS, STORAGE_INDEX
 
-SIGPIPE = 13
-_SIGNALS = 64
-_SIGKILL, _SIGSTOP, _SIGCONT = 9, 19, 18
-_STOPS = (_SIGSTOP, 20, 21, 22)
-_IGNORED = (17, _SIGCONT, 23, 28)  # CHLD, CONT, URG, WINCH
-_HARMLESS = frozenset((*_IGNORED, *_STOPS))  # nobody would continue a process that is stopped
-_SYNCHRONOUS = (4, 5, 7, 8, 11, 31)  # ILL, TRAP, BUS, FPE, SEGV, SYS
-_SIG_DFL, _SIG_IGN = 0, 1
 _SET_BYTES = 8
 _SIG_BLOCK, _SIG_UNBLOCK, _SIG_SETMASK = 0, 1, 2
-_UNBLOCKABLE = 1 << (_SIGKILL - 1) | 1 << (_SIGSTOP - 1)
-_SS_ONSTACK, _SS_DISABLE, _SS_AUTODISARM = 1, 2, 1 << 31
 _SMALLEST_STACK = 2048
 _ACTION_FLAGS = 0xDC00_0807  # SA_*, without those that nobody knows
-_SI_USER, _SI_TKILL = 0, -6
-_SIGINFO_BYTES = 128
 _LONGEST_WAIT = 1 << 33  # seconds
 _ITIMER_REAL, _TIMERS = 0, 3
+_RSP = STORAGE_INDEX["rsp"]
 
 
 @call("rt_sigaction")
@@ -39,14 +39,14 @@ def rt_sigaction(task: Task, signal: Int, new: Address, old: Address, size: Size
     if size != _SET_BYTES:
         raise LinuxError(Errno.EINVAL)
     words = task.space.load_words(new, "4Q") if new else None
-    if not 1 <= signal <= _SIGNALS or (words and signal in (_SIGKILL, _SIGSTOP)):
+    if not 1 <= signal <= SIGNALS or (words and signal in (SIGKILL, SIGSTOP)):
         raise LinuxError(Errno.EINVAL)
     present = task.actions.get(signal, SignalAction())
     if words:
         handler, flags, restorer, mask = words
-        task.actions[signal] = SignalAction(handler, flags & _ACTION_FLAGS, restorer, mask & ~_UNBLOCKABLE)
-        if handler == _SIG_IGN or (handler == _SIG_DFL and signal in _IGNORED):
-            _forget(task, (signal,))
+        task.actions[signal] = SignalAction(handler, flags & _ACTION_FLAGS, restorer, mask & ~UNBLOCKABLE)
+        if handler == SIG_IGN or (handler == SIG_DFL and signal in IGNORED):
+            signals.forget(task, (signal,))
     if old:
         task.space.store_words(old, "4Q", present.handler, present.flags, present.restorer, present.mask)
     return 0
@@ -62,36 +62,10 @@ def rt_sigprocmask(task: Task, how: Int, new: Address, old: Address, size: Size)
         (mask,) = task.space.load_words(new, "Q")
         if how not in (_SIG_BLOCK, _SIG_UNBLOCK, _SIG_SETMASK):
             raise LinuxError(Errno.EINVAL)
-        _block(task, {_SIG_BLOCK: present | mask, _SIG_UNBLOCK: present & ~mask, _SIG_SETMASK: mask}[how])
+        signals.block(task, {_SIG_BLOCK: present | mask, _SIG_UNBLOCK: present & ~mask, _SIG_SETMASK: mask}[how])
     if old:
         task.space.store_words(old, "Q", present)
     return 0
-
-
-def _block(task: Task, mask: int) -> bool:
-    """Block these signals; pending ones that no longer are come now. Whether a handler should have run."""
-    task.blocked, handled = mask & ~_UNBLOCKABLE, False
-    for pending, signal in _in_order(task):
-        if not _is_blocked(task, signal) and task.process.alive:
-            pending.remove(signal)
-            handled = _deliver(task, signal) or handled
-    return handled
-
-
-def _in_order(task: Task) -> list[tuple[set[int], int]]:
-    """Pending signals as they are delivered, with the set that each is in: the thread's own first, then by number."""
-    rows = [(pending, signal) for pending in (task.pending, task.threads.pending) for signal in pending]
-    return sorted(rows, key=lambda row: (row[0] is not task.pending, row[1] not in _SYNCHRONOUS, row[1]))
-
-
-def _forget(task: Task, signals: tuple[int, ...]) -> None:
-    """Of all threads of the process."""
-    for pending in (task.threads.pending, *(each.pending for each in task.threads.tasks.values())):
-        pending.difference_update(signals)
-
-
-def _is_blocked(task: Task, signal: int) -> bool:
-    return bool(task.blocked >> (signal - 1) & 1)
 
 
 @call("rt_sigpending")
@@ -121,14 +95,12 @@ def rt_sigtimedwait(task: Task, wanted: Address, info: Address, timeout: Address
 
 def _take(task: Task, mask: int, info: int, deadline: int | None) -> Result:
     def wanted() -> list[tuple[set[int], int]]:
-        return [row for row in _in_order(task) if mask >> (row[1] - 1) & 1]
+        return [row for row in signals.in_order(task) if mask >> (row[1] - 1) & 1]
 
     for pending, signal in wanted():
         pending.remove(signal)
         if info:
-            code = _SI_TKILL if pending is task.pending else _SI_USER
-            words = struct.pack("<iiiiII", signal, 0, code, 0, task.process.pid, task.user)
-            task.space.store(info, words.ljust(_SIGINFO_BYTES, b"\0"))
+            task.space.store(info, signals.info_of(task, pending, signal).data)
         return signal
 
     def then(late: bool) -> Result:
@@ -142,17 +114,19 @@ def _take(task: Task, mask: int, info: int, deadline: int | None) -> Result:
 @call("sigaltstack")
 def sigaltstack(task: Task, new: Address, old: Address) -> int:
     """sigaltstack(2)"""
-    present = task.alternate_stack
+    present, on_it = task.alternate_stack, signals.is_on(task, user_values(task.thread)[_RSP])
     if new:
         pointer, flags, size = task.space.load_words(new, "QixxxxQ")
-        mode = flags & ~_SS_AUTODISARM & 0xFFFF_FFFF
-        if mode not in (0, _SS_ONSTACK, _SS_DISABLE):
+        mode = flags & ~SS_AUTODISARM & 0xFFFF_FFFF
+        if mode not in (0, SS_ONSTACK, SS_DISABLE):
             raise LinuxError(Errno.EINVAL)
-        if mode != _SS_DISABLE and size < _SMALLEST_STACK:
+        if on_it:
+            raise LinuxError(Errno.EPERM)
+        if mode != SS_DISABLE and size < _SMALLEST_STACK:
             raise LinuxError(Errno.ENOMEM)
-        task.alternate_stack = (0, flags, 0) if mode == _SS_DISABLE else (pointer, flags & ~_SS_ONSTACK, size)
+        task.alternate_stack = (0, flags, 0) if mode == SS_DISABLE else (pointer, flags & ~SS_ONSTACK, size)
     if old:
-        task.space.store_words(old, "QiiQ", present[0], present[1], 0, present[2])
+        task.space.store_words(old, "QIiQ", present[0], present[1] | SS_ONSTACK * on_it, 0, present[2])
     return 0
 
 
@@ -162,7 +136,7 @@ def kill(task: Task, process: Int, signal: Int) -> int:
     if process not in (task.process.pid, 0, -task.process.pid, -1):
         raise LinuxError(Errno.ESRCH)
     if _is_raised(signal):
-        _send(task, signal, None)
+        signals.send_to(task, signal, None)
     return 0
 
 
@@ -174,7 +148,7 @@ def tkill(task: Task, thread: Int, signal: Int) -> int:
     if thread not in task.threads.tasks:
         raise LinuxError(Errno.ESRCH)
     if _is_raised(signal):
-        _send(task, signal, task.threads.tasks[thread])
+        signals.send_to(task, signal, task.threads.tasks[thread])
     return 0
 
 
@@ -190,60 +164,38 @@ def tgkill(task: Task, process: Int, thread: Int, signal: Int) -> int:
 
 def _is_raised(signal: int) -> bool:
     """False for 0, which only asks. Raises EINVAL."""
-    if not 0 <= signal <= _SIGNALS:
+    if not 0 <= signal <= SIGNALS:
         raise LinuxError(Errno.EINVAL)
     return signal != 0
 
 
-def send(task: Task, signal: int) -> None:
-    """Raise a signal for the thread itself."""
-    _send(task, signal, task)
-
-
-def _send(task: Task, signal: int, target: Task | None) -> None:
-    """Raise a signal for a thread, or for whichever does not block it: it stays pending where all do."""
-    if signal in _STOPS:
-        _forget(task, (_SIGCONT,))
-    elif signal == _SIGCONT:
-        _forget(task, _STOPS)
-    takers = [each for each in task.threads.tasks.values() if target in (None, each) and not _is_blocked(each, signal)]
-    if takers:
-        _deliver(takers[0], signal)
-    else:
-        (task.threads if target is None else target).pending.add(signal)
-
-
-def _deliver(task: Task, signal: int) -> bool:
-    """Whether a handler should have run."""
-    handler = task.actions.get(signal, SignalAction()).handler
-    if handler == _SIG_DFL and signal not in _HARMLESS:
-        task.process.exit(128 + signal)
-    return handler not in (_SIG_DFL, _SIG_IGN)
+def _never_again(late: bool) -> Result:
+    raise LinuxError(Errno.EINTR)
 
 
 @call("pause")
 def pause(task: Task) -> Result:
-    """pause(2): until a signal ends the process."""
-    return Wait()
+    """pause(2): until a signal has come."""
+    return Wait(then=_never_again)
 
 
 @call("rt_sigsuspend")
 def rt_sigsuspend(task: Task, address: Address, size: Size) -> Result:
-    """rt_sigsuspend(2): pending signals come under the other mask; without one that has a handler, as pause."""
+    """rt_sigsuspend(2): until a signal has come that the other mask lets through; the mask comes back behind it."""
     if size != _SET_BYTES:
         raise LinuxError(Errno.EINVAL)
     (mask,) = task.space.load_words(address, "Q")
-    present = task.blocked
-    if not _block(task, mask):
-        return Wait()
-    task.blocked = present
-    raise LinuxError(Errno.EINTR)
+    task.saved_mask = task.blocked
+    signals.block(task, mask)
+    return Wait(then=_never_again)
 
 
 @call("rt_sigreturn")
 def rt_sigreturn(task: Task) -> Result:
-    """rt_sigreturn(2): no handler is ever entered, so there is no frame to return from."""
-    return Exit(128 + 11)
+    """rt_sigreturn(2): back to where the signal has come, with what the handler has made of the registers."""
+    present = user_values(task.thread)
+    registers = signals.leave(task, present[_RSP], present[RFLAGS])
+    return Exit(128 + SIGSEGV) if registers is None else Enter(registers)
 
 
 # --- timers

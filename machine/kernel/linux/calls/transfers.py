@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 from machine.kernel.linux import open_files as of
 from machine.kernel.linux.abi import Address, Fd, Flags, Int, Long, Size, Word, call
-from machine.kernel.linux.calls.signals import SIGPIPE, send
 from machine.kernel.linux.errors import Errno, LinuxError, WouldWait
 from machine.kernel.linux.open_files import LARGEST_OFFSET, DirectoryFile, OpenFile, RegularFile
 from machine.kernel.linux.pipes import EventCounter, PipeEnd
+from machine.kernel.linux.signals import SIGPIPE, send
 from machine.kernel.linux.space import MOST_BYTES, check_user_range
 from machine.kernel.linux.task import Task
 from machine.kernel.outcomes import Result, Wait

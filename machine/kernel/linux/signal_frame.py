@@ -1,0 +1,115 @@
+"""What Linux puts on the stack for a signal handler, and takes back: struct rt_sigframe of x86-64. Pure data.
+
+A frame has the return address (the restorer), ucontext and siginfo; above it stands the FXSAVE image. Without XSAVE,
+which the processor does not have, there is nothing behind that (arch/x86/include/uapi/asm/sigcontext.h).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from machine.processor import FXSAVE_BYTES
+from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
+
+SIGINFO_BYTES = 128
+_RED_ZONE = 128
+_CONTEXT = struct.Struct("<QQQIxxxxQ18QHHHHQQQQQ64xQ")  # struct ucontext, with a mask of 64 bits
+_CONTEXT_AT = 8
+_INFO_AT = _CONTEXT_AT + _CONTEXT.size
+FRAME_BYTES = _INFO_AT + SIGINFO_BYTES
+_FLAGS = 6  # UC_SIGCONTEXT_SS and UC_STRICT_RESTORE_SS
+_CODE, _DATA = 0x33, 0x2B
+_STORAGES = (
+    *(STORAGE_INDEX[name] for name in (
+        "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "rdi", "rsi", "rbp", "rbx", "rdx", "rax", "rcx", "rsp",
+    )), RIP, RFLAGS,
+)  # fmt: skip
+_RDI, _RSI, _RDX, _RAX, _RSP = (STORAGE_INDEX[name] for name in ("rdi", "rsi", "rdx", "rax", "rsp"))
+_CLEARED = 1 << 8 | 1 << 10 | 1 << 16  # of the flags in a handler: TF, DF, RF
+RESTORED_FLAGS = 0x5_0DD5  # that a frame brings back: AC, RF, OF, DF, TF, SF, ZF, AF, PF, CF
+
+AlternateStack = tuple[int, int, int]  # ss_sp, ss_flags, ss_size
+Registers = Mapping[int, int]  # by storage: general ones, RIP and RFLAGS
+
+
+@dataclass(frozen=True)
+class SignalInfo:
+    """A struct siginfo: of a fault with its `address`, else with the `sender`, process and user."""
+
+    number: int
+    code: int
+    address: int | None = None
+    sender: tuple[int, int] = (0, 0)
+
+    @property
+    def data(self) -> bytes:
+        """Its bytes."""
+        tail = struct.pack("<II", *self.sender) if self.address is None else struct.pack("<Q", self.address)
+        return (struct.pack("<iiixxxx", self.number, 0, self.code) + tail).ljust(SIGINFO_BYTES, b"\0")
+
+
+@dataclass(frozen=True)
+class Trap:
+    """The last exception of a thread: its vector, its error code, and the address of its last page fault."""
+
+    vector: int = 0
+    error: int = 0
+    address: int = 0
+
+
+NO_TRAP = Trap()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a frame and its FXSAVE image go."""
+
+    frame: int
+    image: int
+
+
+def place_below(top: int) -> Place:
+    """Where they go below an address."""
+    image = (top - FXSAVE_BYTES) & -64
+    return Place((image - FRAME_BYTES & -16) - 8, image)
+
+
+def stack_for(pointer: int, alternate: AlternateStack | None) -> int:
+    """Below which address a frame goes: the red zone, or the end of the alternate stack where that is to be used."""
+    return pointer - _RED_ZONE if alternate is None else alternate[0] + alternate[2]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a handler may look at and change, and what rt_sigreturn restores: registers, mask, alternate stack."""
+
+    registers: Registers
+    mask: int
+    alternate: AlternateStack
+    image: int  # the address of the FXSAVE image; 0: none
+
+    def frame(self, info: SignalInfo, trap: Trap, restorer: int) -> bytes:
+        """The bytes of the frame."""
+        words = [self.registers[storage] for storage in _STORAGES]
+        context = _CONTEXT.pack(
+            _FLAGS, 0, *self.alternate, *words, _CODE, 0, 0, _DATA,
+            trap.error, trap.vector, self.mask, trap.address, self.image, self.mask,
+        )  # fmt: skip
+        return struct.pack("<Q", restorer) + context + info.data
+
+    @classmethod
+    def of(cls, frame: bytes) -> Context:
+        """What stands in a frame."""
+        row = _CONTEXT.unpack_from(frame, _CONTEXT_AT)
+        registers = dict(zip(_STORAGES, row[5:], strict=False))
+        return cls(registers, row[-1], (row[2], row[3], row[4]), row[-2])
+
+
+def in_handler(frame: int, handler: int, number: int, flags: int) -> dict[int, int]:
+    """The registers with which a handler begins that differ from those before."""
+    return {
+        _RDI: number, _RSI: frame + _INFO_AT, _RDX: frame + _CONTEXT_AT, _RAX: 0, RIP: handler, _RSP: frame,
+        RFLAGS: flags & ~_CLEARED,
+    }  # fmt: skip

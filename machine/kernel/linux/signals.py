@@ -1,0 +1,252 @@
+"""Signals: how they are raised, what becomes of them, how a handler is entered and left. The calls stand in `calls`.
+
+A signal that is blocked stays pending. One that has a handler is looked at before its thread goes on in user mode: the
+handler begins with a frame on the stack (`signal_frame`). One whose default action ends the process ends it with 128 +
+its number, as a shell tells it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from machine.kernel.linux.errors import LinuxError
+from machine.kernel.linux.signal_frame import (
+    FRAME_BYTES,
+    RESTORED_FLAGS,
+    Context,
+    SignalInfo,
+    Trap,
+    in_handler,
+    place_below,
+    stack_for,
+)
+from machine.kernel.linux.space import USER_SPACE
+from machine.kernel.linux.task import SS_DISABLE, SignalAction, Task
+from machine.processor import FXSAVE_BYTES, INITIAL_FXSAVE, Fault, PageFault, Vector
+from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
+
+SIGNALS = 64
+SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGKILL, SIGSEGV, SIGPIPE, SIGCONT, SIGSTOP = 4, 5, 7, 8, 9, 11, 13, 18, 19
+_STOPS = (SIGSTOP, 20, 21, 22)
+IGNORED = (17, SIGCONT, 23, 28)  # CHLD, CONT, URG, WINCH
+_HARMLESS = frozenset((*IGNORED, *_STOPS))  # nobody would continue a process that is stopped
+_SYNCHRONOUS = (SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, 31)
+SIG_DFL, SIG_IGN = 0, 1
+UNBLOCKABLE = 1 << (SIGKILL - 1) | 1 << (SIGSTOP - 1)
+_SA_RESTORER, _SA_ONSTACK, _SA_RESTART, _SA_NODEFER, _SA_RESETHAND = 1 << 26, 1 << 27, 1 << 28, 1 << 30, 1 << 31
+SS_ONSTACK, SS_AUTODISARM = 1, 1 << 31
+SI_USER, SI_TKILL, _SI_KERNEL = 0, -6, 0x80
+_SEGV_MAPERR, _SEGV_ACCERR = 1, 2
+_TRAP_BRKPT, _TRAP_TRACE = 1, 2
+_TF, _RF = 1 << 8, 1 << 16
+_SYSCALL_LENGTH = 2
+_RAX, _RSP = STORAGE_INDEX["rax"], STORAGE_INDEX["rsp"]
+
+# What exceptions are to a program (arch/x86/kernel/traps.c): the signal, and its code where that is no SI_KERNEL.
+_FAULTS: dict[int, tuple[int, int | None]] = {
+    Vector.DE: (SIGFPE, 1), Vector.DB: (SIGTRAP, _TRAP_BRKPT), Vector.BP: (SIGTRAP, None), Vector.OF: (SIGSEGV, None),
+    Vector.BR: (SIGSEGV, None), Vector.UD: (SIGILL, 2), Vector.DF: (SIGSEGV, None), Vector.TS: (SIGSEGV, None),
+    Vector.NP: (SIGBUS, None), Vector.SS: (SIGBUS, None), Vector.GP: (SIGSEGV, None), Vector.MF: (SIGFPE, 0),
+    Vector.AC: (SIGBUS, 1), Vector.XM: (SIGFPE, 0),
+}  # fmt: skip
+
+
+# --- raising
+
+
+def send(task: Task, signal: int) -> None:
+    """Raise a signal for the thread itself."""
+    send_to(task, signal, task)
+
+
+def send_to(task: Task, signal: int, target: Task | None) -> None:
+    """Raise a signal for a thread of the process, or for whichever does not block it: it stays pending where all do."""
+    if signal in _STOPS:
+        forget(task, (SIGCONT,))
+    elif signal == SIGCONT:
+        forget(task, _STOPS)
+    takers = [each for each in task.threads.tasks.values() if target in (None, each) and not is_blocked(each, signal)]
+    handler = _action(task, signal).handler
+    if takers and (handler == SIG_IGN or (handler == SIG_DFL and signal in _HARMLESS)):
+        return
+    if takers and handler == SIG_DFL:
+        task.process.exit(128 + signal)
+        return
+    (task.threads if target is None else target).pending.add(signal)
+    if takers:
+        _awaken(task if task in takers else takers[0])
+
+
+def _awaken(task: Task) -> None:
+    if not task.has_signal:
+        task.has_signal = True
+        task.awaken(task)
+
+
+def block(task: Task, mask: int) -> None:
+    """Block these signals; pending ones that no longer are come before the thread goes on."""
+    task.blocked = mask & ~UNBLOCKABLE
+    if any(not is_blocked(task, signal) for _, signal in in_order(task)):
+        task.has_signal = True
+
+
+def is_blocked(task: Task, signal: int) -> bool:
+    """Whether the thread has blocked it."""
+    return bool(task.blocked >> (signal - 1) & 1)
+
+
+def in_order(task: Task) -> list[tuple[set[int], int]]:
+    """Pending signals as they are delivered, with the set that each is in: the thread's own first, then by number."""
+    rows = [(pending, signal) for pending in (task.pending, task.threads.pending) for signal in pending]
+    return sorted(rows, key=lambda row: (row[0] is not task.pending, row[1] not in _SYNCHRONOUS, row[1]))
+
+
+def forget(task: Task, signals: tuple[int, ...]) -> None:
+    """No thread of the process has these pending any more."""
+    for pending in (task.threads.pending, *(each.pending for each in task.threads.tasks.values())):
+        pending.difference_update(signals)
+
+
+def info_of(task: Task, pending: set[int], signal: int) -> SignalInfo:
+    """What is told of a pending signal: the process itself has raised it."""
+    code = SI_TKILL if pending is task.pending else SI_USER
+    return SignalInfo(signal, code, sender=(task.process.pid, task.user))
+
+
+def _action(task: Task, signal: int) -> SignalAction:
+    return task.actions.get(signal, SignalAction())
+
+
+# --- handlers
+
+
+def deliver(task: Task, registers: dict[int, int]) -> bool:
+    """Before a thread goes on with these registers in user mode: whether it goes on otherwise, with what they are then.
+
+    The process may have ended.
+    """
+    task.has_signal, entered = False, False
+    while task.process.alive:
+        row = next((row for row in in_order(task) if not is_blocked(task, row[1])), None)
+        if row is None:
+            break
+        pending, signal = row
+        pending.remove(signal)
+        action = _action(task, signal)
+        if action.handler == SIG_IGN or (action.handler == SIG_DFL and signal in _HARMLESS):
+            continue
+        if action.handler == SIG_DFL:
+            task.process.exit(128 + signal)
+            break
+        if task.restart is not None and action.flags & _SA_RESTART:
+            registers[RIP] -= _SYSCALL_LENGTH
+            registers[_RAX] = task.restart
+        task.restart = None
+        if not _enter(task, info_of(task, pending, signal), registers):
+            task.process.exit(128 + SIGSEGV)
+            break
+        entered = True
+    if task.restart is not None:  # somebody else has taken the signal
+        registers[RIP] -= _SYSCALL_LENGTH
+        registers[_RAX], task.restart, entered = task.restart, None, True
+    if task.saved_mask is not None:
+        block(task, task.saved_mask)
+        task.saved_mask = None
+    return entered
+
+
+def _enter(task: Task, info: SignalInfo, registers: dict[int, int]) -> bool:
+    """Let the handler of a signal begin; where its frame has no place, that of SIGSEGV. False: neither can."""
+    if _push_frame(task, info, registers):
+        return True
+    if info.number == SIGSEGV or not _is_handled(task, SIGSEGV):
+        return False
+    return _push_frame(task, SignalInfo(SIGSEGV, _SI_KERNEL, 0), registers)
+
+
+def _is_handled(task: Task, signal: int) -> bool:
+    """Whether there is a handler, which may be run."""
+    return _action(task, signal).handler not in (SIG_DFL, SIG_IGN) and not is_blocked(task, signal)
+
+
+def _push_frame(task: Task, info: SignalInfo, registers: dict[int, int]) -> bool:
+    action, cpu = _action(task, info.number), task.process.cpu
+    pointer, alternate = registers[_RSP], task.alternate_stack
+    is_there = is_on(task, pointer)
+    wanted = bool(action.flags & _SA_ONSTACK and alternate[2] and not is_there)
+    place = place_below(stack_for(pointer, alternate if wanted else None))
+    if not action.flags & _SA_RESTORER or ((wanted or is_there) and not is_on(task, place.frame)):
+        return False
+    mask = task.blocked if task.saved_mask is None else task.saved_mask
+    context = Context(registers, mask, alternate, place.image)
+    try:
+        task.space.store(place.image, cpu.read_fxsave())
+        task.space.store(place.frame, context.frame(info, task.trap, action.restorer))
+    except LinuxError:
+        return False
+    if alternate[1] & SS_AUTODISARM:
+        task.alternate_stack = (0, SS_DISABLE, 0)
+    if action.flags & _SA_RESETHAND:
+        task.actions[info.number] = replace(action, handler=SIG_DFL)
+    own = 0 if action.flags & _SA_NODEFER else 1 << (info.number - 1)
+    task.blocked = (task.blocked | action.mask | own) & ~UNBLOCKABLE
+    task.saved_mask = None
+    cpu.write_fxsave(INITIAL_FXSAVE)
+    registers.update(in_handler(place.frame, action.handler, info.number, registers[RFLAGS]))
+    return True
+
+
+def is_on(task: Task, pointer: int) -> bool:
+    """Whether an address lies on the thread's alternate stack (on_sig_stack)."""
+    start, flags, size = task.alternate_stack
+    return not flags & SS_AUTODISARM and 0 < pointer - start <= size
+
+
+def leave(task: Task, pointer: int, flags: int) -> dict[int, int] | None:
+    """Behind a handler, with its stack pointer: the registers that its frame brings back; None without a frame."""
+    try:
+        context = Context.of(task.space.load(pointer - 8, FRAME_BYTES))
+        image = task.space.load(context.image, FXSAVE_BYTES) if context.image else INITIAL_FXSAVE
+    except LinuxError:
+        return None
+    task.process.cpu.write_fxsave(image)
+    block(task, context.mask)
+    if context.alternate[1] & ~SS_AUTODISARM in (0, SS_DISABLE) and not is_on(task, context.registers[_RSP]):
+        task.alternate_stack = context.alternate
+    restored = context.registers[RFLAGS] & RESTORED_FLAGS | flags & ~RESTORED_FLAGS
+    return {**context.registers, RFLAGS: restored}
+
+
+# --- faults
+
+
+def signal_of(task: Task, fault: Fault) -> SignalInfo:
+    """What an exception is to a Linux program."""
+    if fault.vector == Vector.PF:
+        address = fault.address or 0
+        mapped = address < USER_SPACE and task.space.memory.area_at(address) is not None
+        return SignalInfo(SIGSEGV, _SEGV_ACCERR if mapped else _SEGV_MAPERR, address)
+    number, code = _FAULTS.get(fault.vector, (SIGSEGV, None))
+    if code is None:
+        return SignalInfo(number, _SI_KERNEL, 0)
+    if fault.vector == Vector.DB and task.process.cpu.registers.read(RFLAGS) & _TF:
+        code = _TRAP_TRACE
+    return SignalInfo(number, code, fault.rip)
+
+
+def enter_for(task: Task, fault: Fault, registers: dict[int, int]) -> bool:
+    """Have the handler of an exception's signal begin: whether there is one. `registers` are for it then.
+
+    A signal that a program blocks or ignores ends it when an instruction raises it (force_sig).
+    """
+    info = signal_of(task, fault)
+    error, address = fault.error, task.trap.address
+    if fault.vector == Vector.PF:
+        address = fault.address or 0
+        error |= PageFault.PRESENT * (address >= USER_SPACE)
+    task.trap = Trap(fault.vector, error, address)
+    if not _is_handled(task, info.number):
+        return False
+    if fault.vector not in (Vector.DB, Vector.BP, Vector.OF):
+        registers[RFLAGS] |= _RF
+    return _enter(task, info, registers)
