@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from machine.events import Event
-from machine.processor import StopKind, StopReason
+from machine.processor import Fault, StopKind, StopReason, name_of
 from machine.schedule import Process
 
 
@@ -42,19 +42,28 @@ CAUSES: dict[StopKind, StopCause] = {
 
 @dataclass(frozen=True)
 class ProcessEnd:
-    """How a process ended; `reason` is None after an exit, `exit_code` otherwise."""
+    """How a process ended; `reason` is None after an exit, `exit_code` otherwise.
+
+    `crash_code` is the exit code that a real system gives a user program that ends by such a fault.
+    """
 
     process_id: int
     name: str
     cause: StopCause
     exit_code: int | None
     reason: StopReason | None
+    crash_code: int | None = None
 
     @classmethod
     def of(cls, process: Process) -> ProcessEnd:
         """How this process ended."""
         cause = StopCause.EXIT if process.ended is None else CAUSES[process.ended.kind]
-        return cls(process.pid, process.name, cause, process.exit_code, process.ended)
+        return cls(process.pid, process.name, cause, process.exit_code, process.ended, process.crash_code)
+
+    @property
+    def fault(self) -> Fault | None:
+        """The exception by which it ended, if it did."""
+        return None if self.reason is None else self.reason.fault
 
     def describe(self, symbol: str = "") -> str:
         """One line for the user; `symbol` names the place where it ended."""
@@ -62,7 +71,9 @@ class ProcessEnd:
             return f"{self.name} exited with code {self.exit_code}"
         place = f"{self.name} at {self.reason.rip:#x}" + (f" ({symbol})" if symbol else "")
         if self.reason.kind is StopKind.FAULT:
-            return f"{place}: exception {self.reason.vector:#x}"
+            assert self.reason.vector is not None
+            error = f", error code {self.reason.error:x}" if self.reason.error else ""
+            return f"{place}: exception {self.reason.vector:#x} ({name_of(self.reason.vector)}{error})"
         if self.reason.kind is StopKind.UNMAPPED:
             return f"{place}: {self.reason.access} of {self.reason.address:#x}, which is not mapped or not allowed"
         return f"{place}: {self.cause.value}"
@@ -88,6 +99,11 @@ class RunSummary:
     def exit_code(self) -> int | None:
         """The exit code of the process that ended last, if it exited."""
         return self.ends[-1].exit_code if self.ends else None
+
+    @property
+    def crash(self) -> ProcessEnd | None:
+        """The end of the process that ended last, if a fault ended it."""
+        return self.ends[-1] if self.ends and self.ends[-1].fault is not None else None
 
 
 @dataclass(frozen=True)

@@ -133,7 +133,8 @@ _FAILURES = """\
 When standard output is closed, full or its reader goes away, the subcommand ends there; `run` ends the guest, too. A
 reader that takes nothing for the seconds of `--timeout` ends `run` and `console` with exit code 6. A
 standard error that cannot be written stops nothing. With `--guest-exit-code` the code is the guest's own, where hds
-would say 0.
+would say 0; and where it crashes the one that its system gives it, 128 + the signal or the NTSTATUS (a shell sees
+the lowest eight bits).
 
 ## Failures in JSON
 

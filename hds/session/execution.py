@@ -63,6 +63,7 @@ class Execution:
         self._stepping = False
         self._halted_here = False  # an event held the guest during the step that is under way, or still does
         self._hits: list[Hit] = []  # of the run that is under way
+        self.halts_at_int3 = True  # of the program, which nobody handles; else it ends the program
         self._stepped_on: dict[Process, int] = {}  # breakpoints that a step ended at, which are not to hit at once
 
     # --- events that hold the guest
@@ -157,7 +158,7 @@ class Execution:
             self._hits.clear()
             summary = session.machine.run(left, remaining)
             left -= summary.instructions
-            hits = [*self._hits, *(Hit(process, None) for process in session.machine.processes if revive(process))]
+            hits = [*self._hits, *self._int3s()]
             if hits:
                 ended = {process.pid for process in session.machine.processes if not process.alive}
                 ends = tuple(end for end in summary.ends if end.process_id in ended)
@@ -171,6 +172,11 @@ class Execution:
         if after is not None:
             after()
         return summary
+
+    def _int3s(self) -> list[Hit]:
+        if not self.halts_at_int3:
+            return []
+        return [Hit(process, None) for process in self._session.machine.processes if revive(process)]
 
     def _report(self, hits: list[Hit]) -> bool:
         """Show the breakpoints that were hit; whether the run goes on."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from hds.report import Failure, FailureKind
-from hds.report.records import EventCount, OutputCount, Summary, UnknownCall, lost_bytes, plural
+from hds.report.records import Crash, EventCount, OutputCount, Summary, UnknownCall, lost_bytes, plural
 from lang.commands import Code
 from machine import StopCause
 
@@ -43,6 +43,7 @@ def summarize(session: Session, *, interrupted: bool = False) -> Summary:
         cause="interrupted" if interrupted else "none" if last is None else last.cause.value,
         stopped=why_stopped(session, interrupted),
         exit_code=guest_exit_code(session),
+        crash=_crash(session),
     )
 
 
@@ -65,6 +66,15 @@ def _place(session: Session, end: ProcessEnd) -> str:
     """The symbol at which a process ended that did not exit."""
     process = next((process for process in session.machine.processes if process.pid == end.process_id), None)
     return "" if end.reason is None or process is None else session.symbols.place(process, end.reason.rip)
+
+
+def _crash(session: Session) -> Crash | None:
+    last = session.totals.last
+    end = None if last is None else last.crash
+    if end is None or end.fault is None:
+        return None
+    fault = end.fault
+    return Crash(fault.vector, fault.name, fault.error, fault.rip, fault.address, end.crash_code)
 
 
 def guest_exit_code(session: Session) -> int | None:

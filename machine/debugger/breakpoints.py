@@ -136,5 +136,5 @@ def revive(process: Process) -> bool:
     reason = process.ended
     if reason is None or reason.kind is not StopKind.FAULT or reason.vector != _BREAKPOINT_VECTOR:
         return False
-    process.ended = None
+    process.ended = process.crash_code = None
     return True

@@ -30,6 +30,7 @@ from machine.processor.instruction_finder import (
     Removable,
     Serve,
     Site,
+    is_privileged,
 )
 from machine.processor.register_file import RegisterFile
 from machine.processor.registers import (
@@ -103,6 +104,7 @@ __all__ = [
     "block_hook",
     "descriptors",
     "function_address",
+    "is_privileged",
     "msr",
     "name_of",
     "window_of",

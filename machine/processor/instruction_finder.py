@@ -101,6 +101,13 @@ class Site:
         return self.pattern.operand_of(self.code)
 
 
+def is_privileged(code: bytes) -> bool:
+    """Whether bytes begin with an instruction that not every privilege level may execute."""
+    decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
+    decoder.detail = True
+    return any(instruction.group(capstone.CS_GRP_PRIVILEGE) for instruction in decoder.disasm(code, 0, 1))
+
+
 class Removable(Protocol):
     """Hooks that serve a site."""
 

@@ -43,7 +43,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     run.add_argument("--fail-on-script-errors", action="store_true", help="exit with 4 when a script stopped early")
     run.add_argument("--format", choices=FORMATS, default="text", help="json: one object per line, all on stdout")
     run.add_argument("--stats", action="store_true", help="time and triggers of every event, on stderr")
-    run.add_argument("--guest-exit-code", action="store_true", help="exit with the guest's own code, if all went well")
+    run.add_argument(
+        "--guest-exit-code",
+        action="store_true",
+        help="exit with the guest's own code; that of a crash, as its system gives it",
+    )
     run.add_argument("--quiet", action="store_true", help="no summary line")
     add_engine(parser, default=None)
     add_compiling(parser)
@@ -107,6 +111,8 @@ def run(options: Options) -> ExitCode | int:
         elif not options.quiet:
             say("hds: nothing was run: the commands have errors")
         return ExitCode.FAILED
+    if options.guest_exit_code and options.on_break == "stop" and console is None:
+        session.execution.halts_at_int3 = False  # it is what ends the program natively, and there is nobody to ask
     interrupted, began = False, time.perf_counter()
     try:
         session.perform(prepared, keeps_going=options.keep_going)
@@ -134,7 +140,8 @@ def run(options: Options) -> ExitCode | int:
     if as_json or not options.quiet:
         reporter.report(summary)
     if failure is not None:
-        return failure.kind.exit_code
+        crash = summary.crash if failure.kind is FailureKind.CRASH and options.guest_exit_code else None
+        return failure.kind.exit_code if crash is None or crash.exit_code is None else crash.exit_code
     code = guest_exit_code(session)
     if options.guest_exit_code and code is not None:
         return code

@@ -28,7 +28,16 @@ from hds.report.records.message import Forwarded
 from hds.report.records.result import CLEAR_SCREEN, Result
 from hds.report.records.settled import Settled
 from hds.report.records.shown import Bytes, Control, Guest, Line, Output, Repeated, Settle, Shown
-from hds.report.records.summary import EventCount, OutputCount, Summary, UnknownCall, lost_bytes, lost_messages, plural
+from hds.report.records.summary import (
+    Crash,
+    EventCount,
+    OutputCount,
+    Summary,
+    UnknownCall,
+    lost_bytes,
+    lost_messages,
+    plural,
+)
 from lang import Diagnostic
 from machine import CodeFault, GuestOutput, Message, Notice, ScriptFault
 
@@ -37,6 +46,7 @@ __all__ = [
     "Bytes",
     "CodeFault",
     "Control",
+    "Crash",
     "Diagnostic",
     "EventCount",
     "Failure",

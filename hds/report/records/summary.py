@@ -41,6 +41,21 @@ class OutputCount:
 
 
 @dataclass(frozen=True)
+class Crash:
+    """The exception that ended the guest; `address` is that of a page fault.
+
+    `exit_code` is what a real system gives a user program then; None where there is none.
+    """
+
+    vector: int
+    name: str
+    error_code: int
+    rip: int
+    address: int | None
+    exit_code: int | None
+
+
+@dataclass(frozen=True)
 class Summary:
     """What a session came to. `cause` is a word, `stopped` a line; `reached_limits` are names and values."""
 
@@ -59,6 +74,7 @@ class Summary:
     cause: str
     stopped: str
     exit_code: int | None
+    crash: Crash | None = None
 
 
 class LostObject(TypedDict):
@@ -89,6 +105,17 @@ class OutputObject(TypedDict):
     failure: str | None
 
 
+class CrashObject(TypedDict):
+    """The exception that ended the guest."""
+
+    vector: int
+    name: Annotated[str, "the mnemonic, as #GP"]
+    error_code: int
+    rip: int
+    address: Annotated[int | None, "of a page fault"]
+    exit_code: Annotated[int | None, "what a real system gives a user program then"]
+
+
 class SummaryObject(TypedDict):
     """The last record of a run; numbers of events are those of the whole session."""
 
@@ -109,6 +136,7 @@ class SummaryObject(TypedDict):
     cause: str
     stopped: str
     exit_code: Annotated[int | None, "of the guest"]
+    crash: CrashObject | None
 
 
 def as_object(summary: Summary) -> SummaryObject:
@@ -143,6 +171,18 @@ def as_object(summary: Summary) -> SummaryObject:
         "cause": summary.cause,
         "stopped": summary.stopped,
         "exit_code": summary.exit_code,
+        "crash": None if summary.crash is None else _crash(summary.crash),
+    }
+
+
+def _crash(crash: Crash) -> CrashObject:
+    return {
+        "vector": crash.vector,
+        "name": crash.name,
+        "error_code": crash.error_code,
+        "rip": crash.rip,
+        "address": crash.address,
+        "exit_code": crash.exit_code,
     }
 
 

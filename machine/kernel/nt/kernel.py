@@ -16,9 +16,15 @@ from machine.kernel.nt.abi import BadPointer, NtThread
 from machine.kernel.nt.calls import CALLS
 from machine.kernel.nt.names import CALL_BY_NUMBER
 from machine.kernel.nt.process import NtState
-from machine.kernel.nt.status import STATUS_ACCESS_VIOLATION, STATUS_INVALID_SYSTEM_SERVICE
+from machine.kernel.nt.status import (
+    STATUS_ACCESS_VIOLATION,
+    STATUS_INVALID_SYSTEM_SERVICE,
+    STATUS_OF_VECTOR,
+    STATUS_PRIVILEGED_INSTRUCTION,
+)
 from machine.kernel.outcomes import Calls, Result
 from machine.memory import PER_CALL
+from machine.processor import LONGEST_INSTRUCTION, Fault, Vector, is_privileged
 from machine.schedule import Process, Thread
 from vm.facts.registers import STORAGE_INDEX
 
@@ -61,6 +67,13 @@ class NtKernel(Calls):
         self._services.work.charge(PER_CALL)
         asks = NtThread(thread, self._states[thread.process], self._services)
         return self.attempt(lambda: call.answer(asks, *asks.arguments(call)))
+
+    def crash_code(self, process: Process, fault: Fault) -> int | None:
+        """As `Kernel`: the NTSTATUS of the exception that nobody handles."""
+        if fault.vector == Vector.GP:
+            code = process.cpu.memory.read_up_to(fault.rip, LONGEST_INSTRUCTION)
+            return STATUS_PRIVILEGED_INSTRUCTION if is_privileged(code) else STATUS_ACCESS_VIOLATION
+        return STATUS_OF_VECTOR.get(fault.vector, STATUS_ACCESS_VIOLATION)
 
     def attempt(self, part: Callable[[], Result]) -> Result:
         """As `Calls`."""

@@ -82,6 +82,7 @@ def test_the_summary_is_the_last_record(tmp_path: Path) -> None:
         "unknown_system_calls": {"55": 1, "66": 1}, "reached_limits": [],
         "events": [{"event": 0, "command": '!syscall script  printf("%llx\\n", @rax);  ', "triggers": 2, "errors": 0}],
         "outputs": [], "cause": "end", "stopped": "guest.asm at 0x40001d: end", "exit_code": None,
+        "crash": None,
     }  # fmt: skip
 
 

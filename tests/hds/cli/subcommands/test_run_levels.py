@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from hds_guests import command_line, listing_file
 from machine_guests import elf
 
+# rt_sigaction(SIGSEGV, {handler, SA_RESTORER | SA_SIGINFO, restorer}); a read of 0; exit(edi of the handler)
+HANDLED = """
+    sub rsp, 0x40; lea rax, [rip + handler]; mov [rsp], rax; mov eax, 0x4000004; mov [rsp + 8], rax
+    mov [rsp + 0x10], rsp; mov qword ptr [rsp + 0x18], 0; mov eax, 13
+    mov edi, 11; mov rsi, rsp; xor edx, edx; mov r10d, 8; syscall
+    xor eax, eax; mov rax, [rax]
+    handler: mov eax, 60; syscall
+"""
 ENGINES = ("reference", "native")
 
 
@@ -60,3 +69,50 @@ def test_kernel_memory_is_for_scripts_and_blocks_and_not_for_level_3(tmp_path: P
     assert ran.output == "1\n"
     assert "fetch of 0xffffffff81e00000" in ran.errors
     assert ran.code == 5
+
+
+CRASHES = {
+    "hlt": (139, 13, "#GP", 0), "int3": (133, 3, "#BP", 0), "ud2": (132, 6, "#UD", 0),
+    "xor ecx, ecx; div ecx": (136, 0, "#DE", 0), "mov rax, [0x10]": (139, 14, "#PF", 4),
+    "mov eax, 0x18; mov ss, ax": (139, 13, "#GP", 0x18), "int 0x21": (139, 13, "#GP", 0x10A),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("text", CRASHES)
+def test_a_crash_has_the_code_that_linux_gives_and_is_named(tmp_path: Path, text: str) -> None:
+    code, vector, name, error = CRASHES[text]
+    path = tmp_path / "program"
+    path.write_bytes(elf(text))
+    ran = command_line("run", "--guest-exit-code", "--format", "json", "-e", "g", str(path))
+    crash = json.loads(ran.output.splitlines()[-1])["crash"]
+    assert ran.code == crash["exit_code"] == code
+    assert (crash["vector"], crash["name"], crash["error_code"]) == (vector, name, error)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("hlt", 0xC000_0096), ("int3", 0x8000_0003), ("mov rax, [0x10]", 0xC000_0005)]
+)
+def test_a_crash_has_the_code_that_windows_gives(tmp_path: Path, text: str, code: int) -> None:
+    guest = listing_file(tmp_path, text)
+    ran = command_line(
+        "run", "--kernel", "nt", "--ring", "3", "--guest-exit-code", "--format", "json", "-e", "g", guest
+    )
+    assert ran.code == code  # of which a shell sees eight bits
+    assert json.loads(ran.output.splitlines()[-1])["crash"]["exit_code"] == code
+
+
+def test_int3_halts_where_there_is_somebody_to_ask(tmp_path: Path) -> None:
+    path = tmp_path / "program"
+    path.write_bytes(elf("int3; mov eax, 60; mov edi, 7; syscall"))
+    assert "int3 of the program" in command_line("run", "-e", "g", str(path)).errors
+    assert command_line("run", "--guest-exit-code", "--on-break", "continue", "-e", "g", str(path)).code == 7
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_handler_gets_a_fault_and_the_run_goes_on(tmp_path: Path, engine: str) -> None:
+    path = tmp_path / "program"
+    path.write_bytes(elf(HANDLED))
+    ran = command_line(
+        "run", "--engine", engine, "--guest-exit-code", "-e", "!syscall 3c script { print(@rdi); }", str(path)
+    )
+    assert (ran.output, ran.code) == ("b\n", 11)
