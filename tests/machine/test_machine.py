@@ -30,7 +30,7 @@ def text_at(host: Host, name: str) -> bytes:
         ("nop", StopCause.END, "guest at 0x400001: end"),
         ("hlt; nop", StopCause.HALT, "guest at 0x400001: halt"),
         ("ud2", StopCause.INVALID, "guest at 0x400000: invalid instruction"),
-        ("xor ecx, ecx; div ecx", StopCause.FAULT, "guest at 0x400002: exception 0x0"),
+        ("xor ecx, ecx; div ecx", StopCause.FAULT, "guest at 0x400002: exception 0x0 (#DE)"),
         (
             "mov rax, [0x10]",
             StopCause.UNMAPPED,
