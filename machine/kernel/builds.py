@@ -38,7 +38,6 @@ BUILDS: tuple[Build, ...] = (
         process_audit=0x5C0, process_threads=0x5E0, thread_client_id=0x478, thread_links=0x4E8,
     ),
 )  # fmt: skip
-BUILD_BY_NUMBER: dict[int, Build] = {build.number: build for build in BUILDS}
 DEFAULT_BUILD = BUILDS[0]
 
 # Where the stand-ins keep what all processes share.

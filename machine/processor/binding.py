@@ -26,7 +26,6 @@ CODE_HOOK = ctypes.CFUNCTYPE(None, _void_p, _u64, _u32, _void_p)
 EDGE_HOOK = ctypes.CFUNCTYPE(None, _void_p, _void_p, _void_p, _void_p)  # uc_tb of this block and of the one before
 INVALID_INSTRUCTION_HOOK = ctypes.CFUNCTYPE(ctypes.c_bool, _void_p, _void_p)
 INTERRUPT_HOOK = ctypes.CFUNCTYPE(None, _void_p, _u32, _void_p)
-MEMORY_INVALID_HOOK = ctypes.CFUNCTYPE(ctypes.c_bool, _void_p, _i32, _u64, _i32, _i64, _void_p)
 SYSCALL_HOOK = ctypes.CFUNCTYPE(None, _void_p, _void_p)
 PORT_READ_HOOK = ctypes.CFUNCTYPE(_u32, _void_p, _u32, _i32, _void_p)  # the port and the bytes that are asked for
 PORT_WRITE_HOOK = ctypes.CFUNCTYPE(None, _void_p, _u32, _i32, _u32, _void_p)

@@ -26,7 +26,7 @@ from machine.root.assembler import assemble
 TWO_CALLS = "mov rdi, 1; mov rax, 0x55; syscall; inc rbx; mov eax, 0x66; syscall; inc rbx"
 CODE = 0x40_0000
 _ELF_HEADERS = 64 + 56  # bytes in front of the code of `elf_file`
-FIRST_CALL, SECOND_CALL = CODE + 14, CODE + 24
+FIRST_CALL = CODE + 14
 
 # A function that adds 5 to rdx, called twice.
 CALLS = """

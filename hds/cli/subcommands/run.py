@@ -90,10 +90,9 @@ def run(options: Options) -> ExitCode | int:
 
     from hds.cli.console import Console, on_terminal
     from hds.report import Questions
-    from hds.session import failure_of, guest_exit_code, statistics, summarize
+    from hds.session import summarize
 
     console = Console() if on_terminal() and file != "-" and options.format == "text" else None
-    as_json = options.format == "json"
     reporter = _reporter(options)
     questions = Questions(broke=lambda halt: options.on_break == "continue")
     if console is not None and options.on_break == "stop":
@@ -106,7 +105,7 @@ def run(options: Options) -> ExitCode | int:
     for item in prepared.diagnostics:
         reporter.report(item)
     if prepared.has_errors:
-        if as_json:
+        if options.format == "json":
             reporter.report(summarize(session))
         elif not options.quiet:
             say("hds: nothing was run: the commands have errors")
@@ -124,6 +123,15 @@ def run(options: Options) -> ExitCode | int:
         interrupted = True
     finally:
         session.close()
+    return _conclude(options, session, reporter, interrupted=interrupted, seconds=time.perf_counter() - began)
+
+
+def _conclude(
+    options: Options, session: Session, reporter: Reporter[Record], *, interrupted: bool, seconds: float
+) -> ExitCode | int:
+    """Say what the run came to, and make its exit code."""
+    from hds.session import failure_of, guest_exit_code, statistics, summarize
+
     summary = summarize(session, interrupted=interrupted)
     failure = failure_of(
         session,
@@ -133,11 +141,11 @@ def run(options: Options) -> ExitCode | int:
         fail_on_script_errors=options.fail_on_script_errors,
     )
     if options.stats:
-        for line in statistics(session, time.perf_counter() - began):
+        for line in statistics(session, seconds):
             say(line)
     if failure is not None and failure.kind is not FailureKind.COMMAND:  # findings have told of that
         reporter.report(failure)
-    if as_json or not options.quiet:
+    if options.format == "json" or not options.quiet:
         reporter.report(summary)
     if failure is not None:
         crash = summary.crash if failure.kind is FailureKind.CRASH and options.guest_exit_code else None

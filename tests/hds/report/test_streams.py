@@ -24,7 +24,6 @@ from hds.report.streams import Stream
 
 pytestmark = pytest.mark.slow
 
-VECTOR = {"script": "print(1);", "status": "ok", "expect": {"status": "ok"}}
 
 # Command lines that write to standard output, and the subcommand that each is for.
 LINES: dict[str, tuple[str, ...]] = {

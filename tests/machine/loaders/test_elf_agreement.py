@@ -24,7 +24,7 @@ from vm.facts.limits import Limits
 
 pytestmark = pytest.mark.slow
 
-PT_NULL, PT_LOAD, PT_INTERP, PT_NOTE, PT_PHDR, PT_GNU_STACK = 0, 1, 3, 4, 6, 0x6474_E551
+PT_NULL, PT_LOAD, PT_INTERP, PT_GNU_STACK = 0, 1, 3, 0x6474_E551
 X, W, R = 1, 2, 4
 BASE, CODE_AT, DATA = 0x40_0000, 0x1800, 0x1000_0000
 PAGE, FILE_SIZE = 0x1000, 0x6000

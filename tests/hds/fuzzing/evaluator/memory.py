@@ -110,7 +110,3 @@ class Memory:
 def object_size(kind: Type) -> int:
     """Bytes that a variable occupies: scalars have a slot."""
     return kind.size if isinstance(kind, Array | Struct) else 8
-
-
-def is_aggregate(kind: Type) -> bool:
-    return isinstance(kind, Array | Struct)
