@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from weakref import finalize
+from weakref import ReferenceType, finalize, ref
 
 from machine.memory.pages import PAGE
 from machine.memory.physical import Frames, PhysicalMemory
@@ -20,7 +20,7 @@ class SharedMemory:
         row = source.take_row(size // PAGE) if size else range(0)
         self._frames = dict(enumerate(row))
         self.start = row.start * PAGE
-        finalize(self, _free, source.physical, self._frames)
+        finalize(self, _free, ref(source.physical), self._frames)  # weak: from there a way may lead back to here
 
     def frame(self, offset: int) -> int:
         """The frame of the page at this offset in bytes, a multiple of the page size. Raises MapError."""
@@ -31,5 +31,7 @@ class SharedMemory:
         return frame
 
 
-def _free(physical: PhysicalMemory, frames: dict[int, int]) -> None:
-    physical.let_go(frames.values())
+def _free(memory: ReferenceType[PhysicalMemory], frames: dict[int, int]) -> None:
+    physical = memory()
+    if physical is not None:
+        physical.let_go(frames.values())
