@@ -137,6 +137,7 @@ class Machine:
         self._current = self.cores[0]
         self._meant: Process | None = None
         self._running = False
+        self._not_emulated: set[str] = set()
         self._guard = RunGuard(self.stop, lambda: self._end_run(StopCause.TIMEOUT))
         self._stop_cause: StopCause | None = None
 
@@ -318,6 +319,7 @@ class Machine:
         finally:
             self._running = False
             self.messages.drain()
+            self._not_emulated.update(name for process in self._processes for name in process.cpu.not_emulated())
         ends = tuple(
             ProcessEnd.of(process) for process in self._processes if not process.alive and process not in ended
         )
@@ -570,6 +572,10 @@ class Machine:
             for number, count in kernel.unknown_calls.items():
                 totals[number] = totals.get(number, 0) + count
         return totals
+
+    def not_emulated(self) -> list[str]:
+        """The names of modes of the processor that guests were in at the end of a run, and did not get."""
+        return sorted(self._not_emulated)
 
     def reached_limits(self) -> list[str]:
         """The names of the limits on files that refused something to a guest, in order."""

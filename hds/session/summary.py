@@ -32,6 +32,7 @@ def summarize(session: Session, *, interrupted: bool = False) -> Summary:
             for number, count in machine.unknown_system_calls().items()
         ),
         reached_limits=tuple((name, getattr(session.limits, name)) for name in machine.reached_limits()),
+        not_emulated=tuple(machine.not_emulated()),
         events=tuple(
             EventCount(event.definition.id, event.definition.command, event.triggers, event.faults)
             for event in machine.registry.ever_registered

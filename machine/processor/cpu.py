@@ -55,6 +55,7 @@ from machine.processor.instruction_finder import (
     Translation,
 )
 from machine.processor.memory_operands import accesses, faulting
+from machine.processor.not_emulated import asked_for
 from machine.processor.register_file import RegisterFile
 from machine.processor.registers import VECTOR_IDS
 from machine.processor.thread_registers import ThreadRegisters, ThreadState
@@ -257,6 +258,10 @@ class Cpu:
         """Set XMM0 to XMM15 from an array of 32 words."""
         self._vectors.values[:] = values[:]
         self._vectors.write()
+
+    def not_emulated(self) -> list[str]:
+        """The names of modes that the guest has asked for and does not get (machine.processor.not_emulated)."""
+        return asked_for(self._engine)
 
     def read_fxsave(self) -> bytes:
         """The x87 and SSE state, as FXSAVE has it: 512 bytes."""

@@ -57,7 +57,10 @@ class Crash:
 
 @dataclass(frozen=True)
 class Summary:
-    """What a session came to. `cause` is a word, `stopped` a line; `reached_limits` are names and values."""
+    """What a session came to. `cause` is a word, `stopped` a line; `reached_limits` are names and values.
+
+    `not_emulated` names what the guest has asked the processor for and did not get.
+    """
 
     triggers: int
     messages: int
@@ -69,6 +72,7 @@ class Summary:
     breaks: int
     unknown_calls: tuple[UnknownCall, ...]
     reached_limits: tuple[tuple[str, int], ...]
+    not_emulated: tuple[str, ...]
     events: tuple[EventCount, ...]
     outputs: tuple[OutputCount, ...]
     cause: str
@@ -131,6 +135,7 @@ class SummaryObject(TypedDict):
     breaks: int
     unknown_system_calls: Annotated[dict[str, int], "how often, by number (hexadecimal)"]
     reached_limits: list[str]
+    not_emulated: Annotated[list[str], "what the guest has asked the processor for and did not get"]
     events: list[EventObject]
     outputs: list[OutputObject]
     cause: str
@@ -160,6 +165,7 @@ def as_object(summary: Summary) -> SummaryObject:
         "breaks": summary.breaks,
         "unknown_system_calls": {f"{call.number:x}": call.count for call in summary.unknown_calls},
         "reached_limits": [name for name, _ in summary.reached_limits],
+        "not_emulated": list(summary.not_emulated),
         "events": [
             {"event": event.number, "command": event.command, "triggers": event.triggers, "errors": event.errors}
             for event in summary.events
@@ -207,6 +213,8 @@ def _parts(summary: Summary) -> Iterator[str]:
         names = ", ".join(f"{call.name} x {call.count}" for call in calls)
         yield f"system calls that failed as unknown or refused: {names}"
     yield from (f"the guest reached {name} ({value})" for name, value in summary.reached_limits)
+    if summary.not_emulated:
+        yield f"not emulated: {', '.join(summary.not_emulated)}"
     yield from lost_bytes(summary.outputs)
 
 

@@ -79,7 +79,7 @@ def test_the_summary_is_the_last_record(tmp_path: Path) -> None:
         "type": "summary", "triggers": 2, "messages": 2, "lost_messages": 0,
         "lost": {"flushed": 0, "overwritten": 0, "overwritten_packets": 0, "unsent": 0},
         "instructions": 7, "script_errors": 0, "code_errors": 0, "refused_commands": 0, "breaks": 0,
-        "unknown_system_calls": {"55": 1, "66": 1}, "reached_limits": [],
+        "unknown_system_calls": {"55": 1, "66": 1}, "reached_limits": [], "not_emulated": [],
         "events": [{"event": 0, "command": '!syscall script  printf("%llx\\n", @rax);  ', "triggers": 2, "errors": 0}],
         "outputs": [], "cause": "end", "stopped": "guest.asm at 0x40001d: end", "exit_code": None,
         "crash": None,

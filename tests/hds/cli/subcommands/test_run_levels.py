@@ -116,3 +116,21 @@ def test_a_handler_gets_a_fault_and_the_run_goes_on(tmp_path: Path, engine: str)
         "run", "--engine", engine, "--guest-exit-code", "-e", "!syscall 3c script { print(@rdi); }", str(path)
     )
     assert (ran.output, ran.code) == ("b\n", 11)
+
+
+MODES = {
+    "mov dword ptr [rsp], 0x9f80; ldmxcsr [rsp]": "flush to zero (MXCSR.FTZ)",
+    "mov dword ptr [rsp], 0x1d80; ldmxcsr [rsp]": "exceptions of SSE (#XM)",
+    "mov dword ptr [rsp], 0x37b; fldcw [rsp]": "exceptions of x87 (#MF)",
+    "pushfq; or dword ptr [rsp], 0x40000; popfq": "alignment checks (RFLAGS.AC)",
+    "mov rax, cr4; or eax, 0x20; mov cr4, rax; mov rax, cr0; or eax, 0x80000000; mov cr0, rax": (
+        "page tables of the guest (CR0.PG)"
+    ),
+}
+
+
+@pytest.mark.parametrize("text", MODES)
+def test_what_the_processor_ignores_is_named(tmp_path: Path, text: str) -> None:
+    ran = command_line("run", "-e", "g", listing_file(tmp_path, text))
+    assert f"not emulated: {MODES[text]}; " in ran.errors
+    assert ran.code == 0
