@@ -19,6 +19,7 @@ from machine.events import (
     ExecutionHooks,
     Facts,
     Instructions,
+    Monitors,
     Registry,
     RootActions,
     SystemCalls,
@@ -104,7 +105,13 @@ class Machine:
         self._shown = self._objects.size  # of the kernel memory that is in every process
         root = RootMemory(physical.own)
         facts = Facts(
-            cores, self._process_ids, self._current_id, self._is_mapped, root.allocate_pages, self._events_changed
+            cores,
+            self._process_ids,
+            self._current_id,
+            self._is_mapped,
+            physical.has,
+            root.allocate_pages,
+            self._events_changed,
         )
         self.registry = Registry(facts)
         ring = PacketRing(limits.max_packets) if options.emulate_message_loss else None
@@ -123,6 +130,7 @@ class Machine:
         outside = () if self._gate is None else self._gate.outside
         self._carrier = native.carrier_for(engine, self._state, self, dispatcher, self._sandboxes, outside)
         self._hooks = ExecutionHooks(self.registry, dispatcher, self._carrier)
+        self._monitors = Monitors(self.registry, dispatcher, self._carrier)
         self._instructions = Instructions(self.registry, dispatcher, self._carrier)
         self._system_calls = SystemCalls(
             self.registry,
@@ -220,6 +228,7 @@ class Machine:
         self._system_calls.attach(process, kernel)
         self._instructions.attach(process)
         self._hooks.attach(process, self.current)
+        self._monitors.attach(process)
         self._system_calls.events_changed()
         return process
 
@@ -532,13 +541,14 @@ class Machine:
     def _current_id(self) -> int | None:
         return None if self.current is None else self.current.pid
 
-    def _is_mapped(self, process_id: int, address: int) -> bool:
+    def _is_mapped(self, process_id: int, first: int, last: int) -> bool:
         memories = [process.cpu.memory for process in self._processes if process.pid == process_id]
-        return any(memory.area_at(address) is not None for memory in memories)
+        return any(memory.is_mapped(first, last + 1) for memory in memories)
 
     def _events_changed(self, kind: EventKind) -> None:
         with self._alone():
             self._hooks.events_changed(self.current)
+            self._monitors.events_changed(self.current)
             self._system_calls.events_changed()
             self._instructions.events_changed()
 

@@ -28,6 +28,7 @@ from machine.events.exit import (
     ToLevel,
 )
 from machine.events.instructions import Arrivals, Instructions, Waiting
+from machine.events.memory import Monitors
 from machine.events.registry import (
     Event,
     EventCells,
@@ -65,6 +66,7 @@ __all__ = [
     "Facts",
     "Hooked",
     "Instructions",
+    "Monitors",
     "Msr",
     "Operand",
     "OperandRegister",

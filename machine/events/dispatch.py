@@ -172,6 +172,11 @@ class Dispatcher:
         """Handle an execution hook at `address`: there is nothing to emulate, hence neither skip nor post stage."""
         self._stage(events, Stage.PRE, operation, process, address, Seen(address, WORD_MASK))
 
+    def run_stage(self, exit_: Exit, events: tuple[Event, ...], stage: Stage, process: Process, context: int) -> bool:
+        """Run the events of a stage of which the caller does the rest; whether any of them short-circuits."""
+        pointer = process.cpu.registers.read(RIP)
+        return self._stage(events, stage, Operation(exit_, 0), process, pointer, Seen(context, WORD_MASK))
+
     def _stage(
         self,
         events: tuple[Event, ...],

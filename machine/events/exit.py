@@ -194,7 +194,17 @@ class AtAddress:
     parameter: str
 
 
-Source = Hooked | InstructionPattern | AtAddress  # an InstructionPattern is found where code is translated
+@dataclass(frozen=True)
+class Accessing:
+    """An instruction that accesses a byte of the event's range in one of these ways: READ, WRITE or EXECUTE.
+
+    `$context` is the address of the access.
+    """
+
+    rights: int
+
+
+Source = Hooked | InstructionPattern | AtAddress | Accessing  # an InstructionPattern is found where code is translated
 
 # --- effects
 
@@ -238,6 +248,10 @@ def _no_check(definition: EventDefinition, registry: Registry) -> None:
     pass
 
 
+def _as_it_is(definition: EventDefinition) -> EventDefinition:
+    return definition
+
+
 def _all_bits(parameters: Mapping[str, int]) -> int:
     return WORD_MASK
 
@@ -254,6 +268,7 @@ class Exit:
     does not have, and that has the effect `by the processor`, assigns `made_up` while events of the kind exist, and the
     guest goes on behind it; None: it is undefined. With `once`, all iterations of a REP instruction are one exit, and
     none is none. `check` is what the kind adds to the checks of a registration; it raises RegistrationError.
+    `meant` is what the kind makes of a definition that is registered.
     """
 
     kind: EventKind
@@ -269,6 +284,7 @@ class Exit:
     made_up: tuple[Assign, ...] | None = None
     once: bool = False
     check: Check = _no_check
+    meant: Callable[[EventDefinition], EventDefinition] = _as_it_is
 
     def wanted(self, parameters: Mapping[str, int]) -> int | None:
         """The context that an event with these own parameters asks for; None for every one."""

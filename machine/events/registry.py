@@ -105,15 +105,16 @@ def require_emulated(kind: EventKind) -> None:
 class Facts:
     """What registration must know of the machine.
 
-    `current_process` is the id of the process that a command means when it names none. `is_mapped(pid, address)` and
-    `allocate(size)`, an address in the debugger's memory, are the machine's. `changed` is called when events of a kind
-    were added or removed.
+    `current_process` is the id of the process that a command means when it names none. `is_mapped(pid, first, last)`,
+    of all bytes, `is_physical(address)` and `allocate(size)`, an address in the debugger's memory, are the machine's.
+    `changed` is called when events of a kind were added or removed.
     """
 
     core_count: int
     process_ids: Callable[[], Collection[int]]
     current_process: Callable[[], int | None]
-    is_mapped: Callable[[int, int], bool]
+    is_mapped: Callable[[int, int, int], bool]
+    is_physical: Callable[[int], bool]
     allocate: Callable[[int], int]
     changed: Callable[[EventKind], None]
 
@@ -137,6 +138,7 @@ class Registry:
     def register(self, definition: EventDefinition) -> Event:
         """Add an event, enabled if it has an action. Raises RegistrationError; nothing is added then."""
         self._check(definition)
+        definition = exit_of(definition.kind).meant(definition)
         event = Event(definition, self._allocate_buffers(definition), enabled=bool(definition.actions))
         self._events[definition.id] = event
         self.ever_registered.append(event)
@@ -163,7 +165,7 @@ class Registry:
     def bind(self, event_id: int, process_id: int) -> None:
         """Let the event apply to another process from now on. Raises RegistrationError for an unknown id."""
         event = self.get(event_id)
-        event.definition = replace(event.definition, process_id=process_id)
+        event.definition = exit_of(event.definition.kind).meant(replace(event.definition, process_id=process_id))
         self._index(event.definition.kind)
         self.facts.changed(event.definition.kind)
 

@@ -12,7 +12,7 @@ The host reads and writes every committed byte whatever its protection, as a deb
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import cast
+from typing import Protocol, cast
 
 from machine.memory.areas import Area, Areas, whole_pages
 from machine.memory.errors import MapError
@@ -22,7 +22,18 @@ from machine.memory.physical import Frames
 from machine.memory.shared import SharedMemory
 from machine.memory.work import PER_MAPPING
 from vm.facts.limits import DEFAULT_LIMITS
-from vm.facts.paging import EXECUTE, FRAME_MASK, INDEX_BITS, OPEN, PAGE_BITS, PRESENT, READ, SUPERVISOR, WRITE
+from vm.facts.paging import (
+    EXECUTE,
+    FRAME_MASK,
+    INDEX_BITS,
+    OPEN,
+    PAGE_BITS,
+    PRESENT,
+    READ,
+    SUPERVISOR,
+    WATCHED_SHIFT,
+    WRITE,
+)
 
 _RIGHTS = READ | WRITE | EXECUTE
 _AROUND = 16  # pages that get memory at once, where a guest goes through memory in order
@@ -30,6 +41,15 @@ _OFFSET = PAGE - 1
 _TABLE_WORK = 32  # what looking at a word of the page table is charged with (machine.memory.work)
 _INDEX = ENTRIES - 1
 _ZERO = bytes(PAGE)
+_WATCHED = _RIGHTS << WATCHED_SHIFT
+
+
+class Watches(Protocol):
+    """Which accesses somebody wants to be told of."""
+
+    def rights_of(self, space: AddressSpace, page: int, frame: int) -> int:
+        """Those to a page (by number) that has this frame, as rights: READ, WRITE, EXECUTE."""
+        ...
 
 
 class AddressSpace:
@@ -47,6 +67,7 @@ class AddressSpace:
         self.on_taken: list[Callable[[], None]] = []
         self.on_code: Callable[[int, int], None] = lambda begin, end: None  # code of [begin, end) is about to change
         self.is_exhausted = False  # whether the last access failed for want of memory
+        self.watches: Watches | None = None  # who wants to be told of accesses
 
     # --- areas
 
@@ -68,6 +89,14 @@ class AddressSpace:
     def overlapping(self, start: int, size: int) -> Area | None:
         """The first area that shares a byte with [start, start + size), if any."""
         return self._areas.first_within(start, start + size)
+
+    def is_mapped(self, start: int, end: int) -> bool:
+        """Whether all bytes of [start, end) mean something, and are not only reserved."""
+        for area in self._areas.within(start, end):
+            if area.start > start or not area.committed:
+                return False
+            start = area.end
+        return start >= end
 
     def find_gap(self, size: int, low: int, high: int, top_down: bool = True) -> int | None:
         """Where `size` bytes are free in [low, high): as high as possible, or as low; None when they are nowhere."""
@@ -240,7 +269,8 @@ class AddressSpace:
         rights = (int(area.protection) & (READ | WRITE) if area.allows(READ) else 0) | _level_of(area)
         self._work.charge(PAGE * most)
         for distance, frame in enumerate(self.source.take(most)):
-            leaf[index + distance] = frame << PAGE_BITS | rights | PRESENT | OPEN
+            watched = self._watched(page + distance, frame)
+            leaf[index + distance] = frame << PAGE_BITS | rights | PRESENT | OPEN | watched
 
     def _grant(self, leaf: memoryview, page: int, area: Area, right: int) -> int:
         """The word of a page with memory, which has the rights that it can have now, `right` among them."""
@@ -258,6 +288,7 @@ class AddressSpace:
                 self._tell()  # who writes there without asking
         rights |= (word | right) & EXECUTE
         rights |= _level_of(area)
+        rights |= self._watched(page, (word & FRAME_MASK) >> PAGE_BITS)
         leaf[index] = word = word & FRAME_MASK | rights | PRESENT | (OPEN if is_own and not rights & EXECUTE else 0)
         return word
 
@@ -276,7 +307,8 @@ class AddressSpace:
             for pages, other in physical.executed_elsewhere(frame, place):
                 cast(AddressSpace, pages).withdraw(other, other + PAGE, EXECUTE)
             physical.written_at(frame, place)
-        leaf[index] = word = leaf[index] & ~SUPERVISOR | _level_of(area) | READ | right
+        kept = leaf[index] & ~(SUPERVISOR | _WATCHED) | self._watched(page, frame)
+        leaf[index] = word = kept | _level_of(area) | READ | right
         return word
 
     def _copy(self, leaf: memoryview, page: int) -> int:
@@ -292,6 +324,39 @@ class AddressSpace:
         leaf[index] = new | PRESENT | OPEN
         self._tell()
         return leaf[index]
+
+    # --- accesses that somebody wants to be told of
+
+    def _watched(self, page: int, frame: int) -> int:
+        """The bits of a page that has got this frame."""
+        return 0 if self.watches is None else self.watches.rights_of(self, page, frame) << WATCHED_SHIFT
+
+    def watch_anew(self) -> None:
+        """What `watches` say has changed: mark the pages that have memory."""
+        changed = False
+        for number, leaf in self.table.leaves.items():
+            for index, word in enumerate(leaf):
+                page = (number << INDEX_BITS) + index
+                now = word and word & ~_WATCHED | self._watched(page, (word & FRAME_MASK) >> PAGE_BITS)
+                if now == word:
+                    continue
+                changed, leaf[index] = True, now
+                if now & ~word & EXECUTE << WATCHED_SHIFT and word & EXECUTE:
+                    self.on_code(page << PAGE_BITS, (page + 1) << PAGE_BITS)  # it may be under way
+        if changed:
+            self._tell()
+
+    def frame_at(self, address: int) -> int | None:
+        """The number of the frame at an address; None where the page has no memory, or is not mapped."""
+        word = self.table.word(address >> PAGE_BITS)
+        return (word & FRAME_MASK) >> PAGE_BITS if word else None
+
+    def pages_within(self, start: int, end: int) -> Iterator[tuple[int, int]]:
+        """The pages of [start, end) that have memory: number of the page, number of its frame."""
+        for number, first, words in self._runs(start, end):
+            for index, word in enumerate(words):
+                if word:
+                    yield (number << INDEX_BITS) + first + index, (word & FRAME_MASK) >> PAGE_BITS
 
     # --- taking away
 

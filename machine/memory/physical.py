@@ -118,6 +118,10 @@ class PhysicalMemory:
             _ = self.buffer
         return self._host
 
+    def has(self, address: int) -> bool:
+        """Whether there is such a byte."""
+        return 0 <= address < self._size
+
     def words(self, frame: int) -> memoryview:
         """A frame as 512 words of 64 bits."""
         return memoryview(self.buffer)[frame * FRAME : (frame + 1) * FRAME].cast("Q")

@@ -51,12 +51,14 @@ from machine.root import RootSandbox
 from machine.schedule import Process
 from vm.facts.events import SYSCALL, SYSRET, SYSTEM_CALL_FAMILY, Detection, EventKind
 from vm.facts.registers import GENERAL
+from vm.facts.stages import Stage
 from vm.native import CELL, NativeEngine
 
 _U64 = ctypes.c_uint64
 _ASK = ctypes.CFUNCTYPE(None)
 _ACT = ctypes.CFUNCTYPE(None, _U64, _U64)
 _SETTLE = ctypes.CFUNCTYPE(None, _U64, _U64, ctypes.c_int32)
+_RUN_STAGE = ctypes.CFUNCTYPE(None, *[_U64] * 6)
 _BLOCK = ctypes.CFUNCTYPE(_U64, _U64, _U64, ctypes.c_int32)
 
 
@@ -167,10 +169,14 @@ class ProcessHook:
         self._carries_calls = self._carries_events = False
         self._tables: dict[EventKind, Table] = {}  # of instructions
         self._addresses: list[CarriedAddress] = []
+        self._memory_tables: dict[tuple[tuple[Event, ...], Stage], Table] = {}
         self._sysrets: list[CarriedAddress] = []  # those of them that are SYSRETs
         self._removed: list[CarriedAddress] = []  # in this turn: the trigger under way may be at one of them
         self.state.syscalls = self._table(SYSCALL).address
         self.state.direct = ctypes.addressof(self.cells.direct)
+        self._state_address = ctypes.addressof(self.state)
+        self._context_at = self._state_address + int(getattr(HookState, "context").offset)  # noqa: B009 - a descriptor
+        self._run_stage = _RUN_STAGE(hooks.address_of_stage())
         self._show_registers()
         self._show_functions()
         self._leave_sandbox()
@@ -253,6 +259,7 @@ class ProcessHook:
         for table in (*self._tables.values(), *(address.table for address in self._addresses)):
             table.forget_old()
         self._removed.clear()
+        self._memory_tables.clear()
         if len(self._handlings) > len(live := self._carrier.state.registry.ids):
             self._handlings = {number: handling for number, handling in self._handlings.items() if number in live}
         self.refresh()
@@ -319,6 +326,22 @@ class ProcessHook:
             handling = self._handlings[event.definition.id] = Handling(event, self.cells, self.state)
             handling.fill_in(self._carrier.engine, self._desk, self._carrier.state)
         return handling
+
+    # --- memory
+
+    def run_stage(self, events: tuple[Event, ...], stage: Stage, context: int) -> bool:
+        """Run the events of a stage, between two stretches of guest code; whether any of them short-circuits."""
+        table = self._memory_tables.get((events, stage))
+        if table is None:
+            table = self._memory_tables[events, stage] = Table()
+            table.show(self.handlings(events))
+        cpu, row, state = self.process.cpu, table.row, self.state
+        cpu.registers.store()
+        state.context = context
+        is_post = int(stage is Stage.POST)
+        self._run_stage(cpu.engine_address, self._state_address, row.pre, row.pre_count, is_post, self._context_at)
+        self.cells.pour()
+        return bool(state.short)
 
     # --- addresses
 

@@ -58,7 +58,7 @@ _HOOK = nothing(POINTER, POINTER)
 _ADDRESS_HOOK = nothing(POINTER, I64, I32, POINTER)
 _SELECTOR_MASK = 0xFFFF
 _OTHER_COPIES = 6  # rip, cs, ss, STAR, LSTAR, FMASK
-_SHARED = {"fetch": FETCH, "prepare": _HOOK, "write_back": _HOOK, "stage": STAGE}
+_SHARED = {"fetch": FETCH, "prepare": _HOOK, "write_back": _HOOK, "stage": STAGE, "run_stage": STAGE}
 
 
 @cache
@@ -92,6 +92,11 @@ def address_of(exit_: Exit) -> int:
     return _compiled(exit_).address("on_exit")
 
 
+def address_of_stage() -> int:
+    """The address of what runs the events of a stage between two stretches of guest code."""
+    return _shared().address("run_stage")
+
+
 def address_behind() -> int:
     """The address of the hook behind an instruction that the processor has executed."""
     return _compiled(None).address("on_behind")
@@ -115,6 +120,7 @@ def llvm_text_of_shared() -> str:
     module = Module()
     protocol.define(module)
     _define_passage(module)
+    _run_stage(HookWriter(module, "run_stage", STAGE))
     for function in module.functions:
         function.internal = function.name not in _SHARED
     _on_exit(_SyscallWriter(module, "on_exit", _HOOK, internal=False), exit_of(SYSCALL))
@@ -442,6 +448,17 @@ def _on_behind(e: _AddressWriter) -> None:
     e.set_own("bits", e.get(Waiting, "bits", waiting))
     _walk(e, e.table(), "post", context)
     e.leave()
+
+
+# --- a stage of which Python does the rest
+
+
+def _run_stage(e: HookWriter) -> None:
+    e.use("prepare", _HOOK)
+    e.use("stage", STAGE, *e.parameters[2:])
+    with e.if_copied():
+        e.transfer("write_batch", len(GENERAL))
+    e.give()
 
 
 # --- what they share

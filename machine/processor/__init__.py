@@ -48,6 +48,7 @@ from machine.processor.registers import (
 )
 from machine.processor.thread_registers import ThreadRegisters
 from machine.processor.translation import RIGHTS
+from machine.processor.watched import Due, WatchedInstruction
 from machine.processor.window import window_of
 
 __all__ = [
@@ -86,6 +87,7 @@ __all__ = [
     "Batch",
     "BlockCounter",
     "Cpu",
+    "Due",
     "Engine",
     "Fault",
     "Hook",
@@ -100,6 +102,7 @@ __all__ = [
     "StopReason",
     "ThreadRegisters",
     "Vector",
+    "WatchedInstruction",
     "address_of",
     "block_hook",
     "descriptors",

@@ -50,7 +50,7 @@ class BlockCounter:
         self._words = (ctypes.c_uint64 * (len(self._buffer) // 8)).from_buffer(self._buffer)
         self._own = self.state + 8 * OWN
         self._words[UNDER_WAY] = self._own
-        self._held = 0
+        self._held = self._others = 0
         self._lengths: dict[_Block, int] = {}
         self._by_page: defaultdict[int, set[_Block]] = defaultdict(set)
         self._doubtful: set[_Block] = set()
@@ -80,6 +80,23 @@ class BlockCounter:
         if until != self._words[UNTIL]:
             self._clear_slots(self._words[UNTIL] // PAGE - 1, 2)
             self._words[UNTIL] = until
+
+    def allow_one(self) -> None:
+        """Let one more instruction in, whatever the ceiling, until `allow_others`."""
+        self._others, self._words[CEILING] = self._words[CEILING], self._words[EXECUTED] + 1
+
+    def allow_others(self) -> None:
+        """Go on behind `allow_one`."""
+        self._words[CEILING] = self._others
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no instruction fits under the ceiling any more."""
+        return self._words[EXECUTED] >= self._words[CEILING]
+
+    def count_one(self) -> None:
+        """Count an instruction whose place somebody has taken."""
+        self._words[EXECUTED] += 1
 
     def hold(self) -> None:
         """Have the hook in Python asked about the next block."""
@@ -125,6 +142,10 @@ class BlockCounter:
         if (address, size) not in self._lengths:
             self._learn(address, size, listed=False)
         return (address, size) not in self._doubtful
+
+    def length_of(self, code: bytes) -> int:
+        """The bytes of the first instruction; 1 where none is known."""
+        return next((length for _, length, _, _ in self._decoder.disasm_lite(code, 0, 1)), 1)
 
     def instruction_across(self, start: int, page: int) -> int:
         """The address of the instruction that reaches into `page`, of those from `start` on in the page before it."""

@@ -59,9 +59,10 @@ from machine.processor.not_emulated import asked_for
 from machine.processor.register_file import RegisterFile
 from machine.processor.registers import VECTOR_IDS
 from machine.processor.thread_registers import ThreadRegisters, ThreadState
-from machine.processor.translation import FILLS, RIGHTS
+from machine.processor.translation import FILLS, RIGHTS, WATCHED_PAGE, WATCHED_RIGHT, WATCHING
+from machine.processor.watched import Due, SingleStep, WatchedInstruction
 from machine.processor.window import window_of
-from vm.facts.paging import EXECUTE, FRAME_MASK, PAGE_BITS, READ, SUPERVISOR, WRITE
+from vm.facts.paging import EXECUTE, FRAME_MASK, PAGE_BITS, READ, SUPERVISOR, WATCHED_SHIFT, WRITE
 from vm.facts.registers import RFLAGS, RIP
 
 SYSCALL_LENGTH = 2
@@ -85,6 +86,7 @@ _RDPMC, _INT1 = InstructionPattern(b"\x0f\x33"), InstructionPattern(b"\xf1")
 _INT_LENGTH = 2
 _OPEN_VECTORS: frozenset[int] = frozenset((Vector.BP, Vector.OF))
 _IOPL_SHIFT = 12
+_ALL_HOOKS = 1 << 62  # of an address
 _NO_DEVICE = 0xFFFF_FFFF  # what a port reads at which there is none
 _PATIENCE = 100_000  # blocks that are counted in Python before machine code is compiled for it, once in a process
 
@@ -136,7 +138,8 @@ class Refusal:
 
     page: int
     right: int
-    is_exhausted: bool  # for want of memory
+    is_exhausted: bool = False  # for want of memory
+    is_watched: bool = False  # somebody wants to be told first
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,7 @@ class Cpu:
         self.memory = memory
         self.on_syscall: Callable[[], None] = lambda: None
         self.on_invalid_instruction: Callable[[], bool] = lambda: False  # whether RIP was moved and the guest goes on
+        self.on_watched: Callable[[WatchedInstruction], Due | None] = lambda watched: Due(watched.rip)
         self.on_end: Callable[[], None] = lambda: None  # RIP has come to the `until` of a run; may move it
         self.time_stamp: Callable[[], int] = lambda: self.executed
         self.gate: AbstractContextManager[Any] = RLock()  # is entered for what callbacks do beyond this CPU
@@ -187,6 +191,7 @@ class Cpu:
             self._engine.set_register(register, value)
         self._engine.write_msr(msr.EFER, msr.EFER_LME | msr.EFER_LMA | msr.EFER_SCE)
         self._hidden = HiddenState(self._engine, self.window)
+        self._due: Due | None = None  # of the thread, for the instruction at RIP
         if level is not None:
             self._come_to(level)
         self._install_hooks()
@@ -204,7 +209,7 @@ class Cpu:
         for page in range(page_floor(begin), end, PAGE):
             word = self.memory.table.word(page >> PAGE_BITS)
             if word & EXECUTE:  # elsewhere Unicorn would be refused, and end the run
-                with self._seeing(word):
+                with self._seeing(word), self._step.opened(word):
                     self._engine.forget_code(max(begin, page), min(end, page + PAGE))
         self._blocks.forget(begin, end)
         self._code_changes.value += 1
@@ -225,8 +230,13 @@ class Cpu:
         if not word & right:
             self._refused = self._refused or Refusal(page, right, self.memory.is_exhausted)
             return False
+        watched = word >> WATCHED_SHIFT & self._translation_state[WATCHING]
+        if watched & right:
+            self._refused = self._refused or Refusal(page, right, is_watched=True)
+            return False
         self._translation_state[FILLS] += 1
-        entry[0].physical_address, entry[0].protection = word & FRAME_MASK, word & (READ | WRITE | EXECUTE)
+        entry[0].physical_address = word & FRAME_MASK
+        entry[0].protection = word & ~watched & (READ | WRITE | EXECUTE)
         return True
 
     @property
@@ -277,8 +287,9 @@ class Cpu:
         """What the thread has that is in this CPU, between two runs."""
         self.registers.store()
         self.registers.forget()
-        arrival = self.arrival.exchange(None)
-        return replace(self._thread.read(), level=self.privilege_level, arrival=arrival)
+        arrival, due = self.arrival.exchange(None), self._due
+        self._due = None
+        return replace(self._thread.read(), level=self.privilege_level, arrival=arrival, due=due)
 
     def restore(self, registers: ThreadRegisters) -> None:
         """Let another thread have this CPU, between two runs; what was not saved of the one before is lost."""
@@ -286,6 +297,7 @@ class Cpu:
         self._thread.write(registers)
         self.privilege_level = registers.level
         self.arrival.exchange(registers.arrival)
+        self._due = registers.due
 
     def copy_registers(self) -> ThreadRegisters:
         """What the thread has, in one of its hooks, on the program's privilege level.
@@ -543,8 +555,9 @@ class Cpu:
         self._blocks.end_at(until)
         self._why, self._event, self._carried = None, None, None
         self._running = True
+        self._resume(start)
         status = self._start(start, until)
-        while self._goes_on(until):
+        while self._goes_on(status, until):
             self.registers.forget()
             start = self.registers.read(RIP)
             self._look_again(start)
@@ -560,13 +573,15 @@ class Cpu:
             raise carried
         return reason
 
-    def _goes_on(self, until: int) -> bool:
+    def _goes_on(self, status: int, until: int) -> bool:
         """Whether a run that the emulator has ended is not over."""
         if self._hook_is_due:
             with self.gate:
                 self._count_natively()
             return True
         self.registers.forget()
+        if self._goes_on_watched(status):
+            return True
         if self._event is not None or self._carried is not None or self.registers.read(RIP) != until:
             return False
         with self.gate:
@@ -604,6 +619,7 @@ class Cpu:
         """One uc_emu_start, and its status; what it has left in the middle of a block is counted then."""
         status = self._engine.start(start, until)
         self._blocks.settle(self._instruction() if self._event is None else self._event.rip)
+        self._refused = self._refused or self._refused_natively()
         return status
 
     def _instruction_pointer(self) -> Callable[[], int]:
@@ -612,6 +628,115 @@ class Cpu:
             return lambda: self._engine.read_register(x86.UC_X86_REG_RIP)
         cell = ctypes.c_uint64.from_address(self.window.rip)
         return lambda: cell.value
+
+    def _refused_natively(self) -> Refusal | None:
+        """The watched access that machine code has refused, if any."""
+        state = self._translation_state
+        right, state[WATCHED_RIGHT] = state[WATCHED_RIGHT], 0
+        return Refusal(state[WATCHED_PAGE], right, is_watched=True) if right else None
+
+    # --- watched memory
+
+    def length_at(self, address: int) -> int:
+        """The bytes of the instruction there; 1 where none is known."""
+        return self._blocks.length_of(self.memory.read_up_to(address, LONGEST_INSTRUCTION))
+
+    @property
+    def engine_address(self) -> int:
+        """Of the emulator, for machine code that is called between two stretches of guest code."""
+        return self._engine.handle.value or 0
+
+    def _resume(self, start: int) -> None:
+        """A run starts: it executes a watched instruction that somebody was told of before the last one ended."""
+        if self._due is not None and self._due.rip == start:
+            self._step.begin(start)
+        else:
+            self._due = None
+
+    def _goes_on_watched(self, status: int) -> bool:
+        """Deal with a watched instruction, before it is executed or behind it; whether the run goes on at RIP."""
+        step = self._step
+        if step.active:
+            self._end_step(status)
+        if step.completed:
+            step.completed = False
+            return self._execute_behind()
+        if self._refused is not None and self._refused.is_watched and status == uc.UC_ERR_EXCEPTION:
+            return self._tell(self._refused.right)
+        return False
+
+    def _end_step(self, status: int) -> None:
+        """The emulator has ended a run that was to execute a watched instruction, but not by the #DB behind it."""
+        assert self._due is not None
+        at_end = self._event is None and self._refused is None and status == uc.UC_ERR_OK
+        completed = at_end and self.registers.read(RIP) != self._due.rip
+        self._close_step(completed)
+        if completed:
+            self._why = None
+        elif not at_end:
+            self._due = None
+
+    def _close_step(self, completed: bool) -> bool:
+        wants_exception = self._step.end(completed)
+        if completed:
+            self.arrival.exchange(None)
+        if self._stop_requested:
+            self._blocks.close()
+        self.registers.forget()
+        return wants_exception
+
+    def _tell(self, right: int) -> bool:
+        """Before a watched instruction; whether the run goes on, with it or at another RIP."""
+        registers, blocks = self.registers, self._blocks
+        rip = registers.read(RIP)
+        code = self.memory.read_up_to(rip, LONGEST_INSTRUCTION)
+        watched = WatchedInstruction(rip, accesses(code, rip, registers.read))
+        try:
+            with self.gate:
+                self._due = self.on_watched(watched)
+        except BaseException as error:
+            self._carry(error)
+        registers.store()
+        registers.forget()
+        if self._carried is not None:
+            return False
+        if self._due is None:
+            self._given_up.value += 1
+            blocks.count_one()
+        if self._stop_requested or blocks.is_full:
+            self._why = StopKind.STOPPED if self._stop_requested else StopKind.BUDGET
+            return False
+        if self._due is not None:
+            if right != EXECUTE:
+                self.arrival.begin_anew(rip, _ALL_HOOKS, self.executed)
+            self._step.begin(rip)
+        return True
+
+    def _execute_behind(self) -> bool:
+        """What waits for the end of a watched instruction; whether the run goes on."""
+        due, self._due = self._due, None
+        if due is not None and due.behind is not None:
+            try:
+                with self.gate:
+                    due.behind()
+            except BaseException as error:
+                self._carry(error)
+            self.registers.store()
+            self.registers.forget()
+        if self._stop_requested:
+            self._why = StopKind.STOPPED
+        return not self._stop_requested and self._carried is None and self._event is None
+
+    def _has_stepped(self, vector: int) -> bool:
+        """Whether an exception is the end of a watched instruction that was executed alone."""
+        if vector != Vector.DB or not self._step.active:
+            return False
+        wants_exception = self._close_step(completed=True)
+        if wants_exception or self._stop_requested or (self._due is not None and self._due.behind is not None):
+            self._engine.stop()
+        else:
+            self._step.completed, self._due = False, None
+        return not wants_exception
 
     def stop(self) -> None:
         """End the current run before its next block. May be called by a hook or by another thread."""
@@ -697,9 +822,10 @@ class Cpu:
         self.memory.on_code = self.code_changed
         self.memory.on_taken.append(self._engine.flush_tlb)
         self._translation_hook = self._engine.add_hook(uc.UC_HOOK_TLB_FILL, TLB_FILL_HOOK(self._on_translation))
-        self._translation_state = translation.new_state(
+        state = self._translation_state = translation.new_state(
             self.memory.table.root, callback_address(self._translation_hook)
         )
+        self._step = SingleStep(self._engine, self.memory, self._blocks, state)
 
     def _translate_natively(self) -> None:
         """Have machine code answer the TLB where the page table has the answer."""
@@ -777,6 +903,8 @@ class Cpu:
     def _on_interrupt(self, _engine: int, vector: int, _data: int) -> None:
         try:
             self.registers.forget()
+            if self._has_stepped(vector):
+                return
             self._given_up.value += 1
             self._event = self._exception(vector, self.registers.read(RIP))
             self._engine.stop()

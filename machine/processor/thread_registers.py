@@ -13,6 +13,7 @@ from machine.processor import msr
 from machine.processor.arrival import Mark
 from machine.processor.binding import WORD_MASK, Batch, Engine
 from machine.processor.registers import BATCH_IDS, BATCH_POSITION, FS_BASE_ID, GS_BASE_ID, THREAD_IDS
+from machine.processor.watched import Due
 from vm.facts.registers import RFLAGS
 
 _WORDS = 2  # of a register: those of x87 have 80 bits, those of SSE 128
@@ -31,6 +32,7 @@ class ThreadRegisters:
     kernel_gs_base: int
     level: int = 0
     arrival: Mark | None = None
+    due: Due | None = None
 
     def with_values(
         self, values: Mapping[int, int], fs_base: int | None = None, gs_base: int | None = None

@@ -4,7 +4,7 @@
 
 is what Unicorn calls for a page that its TLB does not have (UC_HOOK_TLB_FILL). It walks the table of vm.facts.paging
 whose root stands in `state`; a page that may not be accessed so, yet, or not on every privilege level, is for the hook
-in Python beside it.
+in Python beside it. An access that is watched is refused, and noted in the state, unless watched pages are open.
 """
 
 from __future__ import annotations
@@ -15,14 +15,17 @@ from typing import TYPE_CHECKING
 
 from unicorn import unicorn_const as uc
 
-from vm.facts.paging import EXECUTE, FRAME_MASK, INDEX_BITS, LEVELS, PAGE_BITS, READ, SUPERVISOR, WRITE
+from vm.facts.paging import EXECUTE, FRAME_MASK, INDEX_BITS, LEVELS, PAGE_BITS, READ, SUPERVISOR, WATCHED_SHIFT, WRITE
 
 if TYPE_CHECKING:
     from vm.native import MachineCode
 
 # The right that an access needs.
 RIGHTS = {uc.UC_MEM_READ: READ, uc.UC_MEM_WRITE: WRITE, uc.UC_MEM_FETCH: EXECUTE}
-ROOT, SLOW, FILLS = 0, 1, 2  # the words of the state; the last counts answers
+# The words of the state. FILLS counts answers. WATCHING has the rights that are refused where they are watched: all, or
+# none while watched pages are open. WATCHED_PAGE and WATCHED_RIGHT name the access that was refused last, if the right is
+# not 0.
+ROOT, SLOW, FILLS, WATCHING, WATCHED_PAGE, WATCHED_RIGHT, _WORDS = range(7)
 
 _CANONICAL_SHIFT = 64 - INDEX_BITS * LEVELS - PAGE_BITS
 
@@ -67,9 +70,25 @@ walk.0:
   %refused = icmp ne i64 %granted, %wide
   br i1 %refused, label %slow, label %answer
 answer:
+  %watching.at = getelementptr i64, ptr %state, i64 {WATCHING}
+  %watching = load i64, ptr %watching.at
+  %bits = lshr i64 %word, {WATCHED_SHIFT}
+  %watched = and i64 %bits, %watching
+  %it.is = and i64 %watched, %wide
+  %open = icmp eq i64 %it.is, 0
+  br i1 %open, label %give, label %note
+note:
+  %page.at = getelementptr i64, ptr %state, i64 {WATCHED_PAGE}
+  store i64 %page, ptr %page.at
+  %right.at = getelementptr i64, ptr %state, i64 {WATCHED_RIGHT}
+  store i64 %wide, ptr %right.at
+  ret i1 false
+give:
   %place = and i64 %word, {FRAME_MASK}
   store i64 %place, ptr %out
-  %low = trunc i64 %word to i32
+  %kept = xor i64 %watched, -1
+  %all = and i64 %word, %kept
+  %low = trunc i64 %all to i32
   %rights = and i32 %low, {READ | WRITE | EXECUTE}
   %rights.at = getelementptr %entry, ptr %out, i64 0, i32 1
   store i32 %rights, ptr %rights.at
@@ -90,7 +109,7 @@ assert [1 << access - uc.UC_MEM_READ for access in RIGHTS] == list(RIGHTS.values
 
 def new_state(root: int, slow: int = 0) -> ctypes.Array[ctypes.c_uint64]:
     """The words of a hook: the host address of a page table's root, and the hook in Python that has the rest."""
-    return (ctypes.c_uint64 * 3)(root, slow)
+    return (ctypes.c_uint64 * _WORDS)(root, slow, 0, READ | WRITE | EXECUTE)
 
 
 def address() -> int | None:

@@ -268,7 +268,7 @@ def _monitor(access: MonitoredAccess, suffix: str) -> EventKind:
         number=int(access), sdk_name=f"HIDDEN_HOOK_{suffix}", name=f"monitor {attributes}",
         doc=f"any byte of a range is accessed ({attributes})", context="exact address of the access",
         spellings=(Spelling("!monitor", "runs actions when a range of memory is read, written or executed"),),
-        parameters=_MONITOR, takes_range=True,
+        parameters=_MONITOR, takes_range=True, emulated=True,
     )  # fmt: skip
 
 
@@ -388,6 +388,7 @@ DR, CRWRITE, CRREAD, CR3WRITE = (KIND_BY_NAME[name] for name in ("dr", "crwrite"
 EPTHOOK = KIND_BY_NAME["epthook"]
 EPTHOOK2 = KIND_BY_NAME["epthook2"]
 EXECUTION_HOOKS = (EPTHOOK, EPTHOOK2)
+MONITORS = EVENT_KINDS[: len(MonitoredAccess)]
 
 # --- commands
 

@@ -11,6 +11,7 @@ READ, WRITE, EXECUTE = 1, 2, 4  # what the guest may do now; an access without i
 PRESENT = 8  # the page has memory: the debugger may read it
 OPEN = 16  # and may write it, which nobody need be told
 SUPERVISOR = 32  # code of level 3 may do nothing with it, whatever the bits above say
+WATCHED_SHIFT = 8  # READ, WRITE and EXECUTE once more: what the guest may do, and somebody wants to be told of
 FRAME_MASK = (1 << 52) - 0x1000
 INDEX_BITS = 9
 LEVELS = 4

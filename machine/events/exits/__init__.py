@@ -1,7 +1,8 @@
 """One file for each kind of event that the machine raises, named as the kind; its EXIT is found by that name.
 
 Where the instructions of a kind differ in more than the file's EXIT says - other contexts, operands elsewhere in the
-encoding - the file has FORMS, an exit for each; EXIT is the first of them and speaks for the kind.
+encoding - the file has FORMS, an exit for each; EXIT is the first of them and speaks for the kind. The FORMS of a
+family of kinds are those of all of them.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ def forms_of(kind: EventKind) -> tuple[Exit, ...]:
     """The exits of a kind that is emulated. Raises ModuleNotFoundError for another."""
     module = import_module(f"{__name__}.{kind.family}")
     forms: tuple[Exit, ...] = vars(module).get("FORMS") or (module.EXIT,)
-    return forms
+    return tuple(form for form in forms if form.kind is kind)
 
 
 @cache

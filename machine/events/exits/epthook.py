@@ -22,7 +22,7 @@ def check(definition: EventDefinition, registry: Registry) -> None:
     if not address:
         raise RegistrationError(number.INVALID_ADDRESS, "choose an address for the hook")
     process_id = definition.process_id or registry.facts.current_process()
-    if process_id is None or not registry.facts.is_mapped(process_id, address):
+    if process_id is None or not registry.facts.is_mapped(process_id, address, address):
         raise RegistrationError(number.INVALID_ADDRESS, f"invalid address {address:x}", _ADDRESS_HINTS)
     page = page_floor(address)
     same_page = [

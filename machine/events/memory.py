@@ -1,0 +1,229 @@
+"""Accesses to memory as events: `!monitor` (events-and-commands C.2).
+
+The pages of a range are watched in the page tables (machine.memory, machine.processor), so that only instructions that
+access them come here, before they are executed. Here their accesses are compared with the ranges: by the address of
+their first byte, once for an event, an instruction and a page. A range is one of frames: physical addresses are those,
+virtual ones mean the frames that they have in the process of the event, which other names reach as well. The debugger's
+own accesses are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import groupby
+from typing import NamedTuple, Protocol
+
+from machine.events.dispatch import Dispatcher
+from machine.events.exit import Accessing, Exit
+from machine.events.exits import exit_of
+from machine.events.exits.monitor import is_physical, range_of
+from machine.events.registry import Event, Registry
+from machine.memory import PAGE, AddressSpace
+from machine.processor import Due, WatchedInstruction
+from machine.schedule import Process
+from vm.facts.events import MONITORS
+from vm.facts.paging import EXECUTE, PAGE_BITS, READ, WRITE
+from vm.facts.registers import RIP
+from vm.facts.stages import Stage
+
+_OFFSET = PAGE - 1
+# The kinds in the order in which HyperDbg looks for events of an access (C.2): first those of fewer accesses.
+_IN_ORDER = sorted((exit_of(kind) for kind in MONITORS), key=lambda exit_: len(exit_.kind.name))
+
+
+class ProcessHook(Protocol):
+    """Machine code for the events of one process (machine.native.carrier)."""
+
+    def run_stage(self, events: tuple[Event, ...], stage: Stage, context: int) -> bool:
+        """Run the events of a stage, between two stretches of guest code; whether any of them short-circuits."""
+        ...
+
+
+class Carrier(Protocol):
+    """Makes such hooks."""
+
+    def hook_of(self, process: Process) -> ProcessHook:
+        """The one of a process."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class _Monitored:
+    """The range of an event, first and last byte included; `space` is None where it is one of physical addresses."""
+
+    event: Event
+    exit: Exit
+    rights: int
+    first: int
+    last: int
+    space: AddressSpace | None
+
+    def has_page(self, number: int) -> bool:
+        """Whether a byte of this page (or frame) is in the range."""
+        return self.first >> PAGE_BITS <= number <= self.last >> PAGE_BITS
+
+    def context_of(self, space: AddressSpace, address: int) -> int | None:
+        """What `$context` is for an access at an address; None where it is not in the range."""
+        if self.space is space and self.first <= address <= self.last:
+            return address
+        frame = space.frame_at(address)
+        if frame is None:
+            return None
+        if self.space is None:
+            place = frame << PAGE_BITS | address & _OFFSET
+            return place if self.first <= place <= self.last else None
+        if frame not in self.names():
+            return None
+        place = self.names()[frame] << PAGE_BITS | address & _OFFSET
+        return place if self.first <= place <= self.last else None
+
+    def names(self) -> dict[int, int]:
+        """The pages of a virtual range that have memory, by their frames."""
+        assert self.space is not None
+        return {frame: page for page, frame in self.space.pages_within(self.first & -PAGE, (self.last | _OFFSET) + 1)}
+
+
+class _Hit(NamedTuple):
+    """Events of one kind that an access is meant for, newest first."""
+
+    exit: Exit
+    context: int
+    events: tuple[Event, ...]
+
+
+class Monitors:
+    """The `!monitor` events of one machine."""
+
+    def __init__(self, registry: Registry, dispatcher: Dispatcher, carrier: Carrier | None = None) -> None:
+        self._registry = registry
+        self._dispatcher = dispatcher
+        self._carrier = carrier
+        self._processes: list[Process] = []
+        self._owners: dict[int, Process] = {}  # by event id: the process whose addresses the range is of
+        self._by_right: dict[int, list[_Monitored]] = {}
+        self._all: list[_Monitored] = []
+        self._frames: dict[int, int] = {}  # of virtual ranges: the rights that are watched
+
+    def attach(self, process: Process) -> None:
+        """Serve a new process."""
+        self._processes.append(process)
+        process.cpu.on_watched = partial(self._before, process)
+        if self._all:
+            self._watch(process.cpu.memory)
+
+    def events_changed(self, current: Process | None) -> None:
+        """Events were registered or cleared; `current` is the process that a command without pid means."""
+        before = self._all
+        self._all = [
+            monitored
+            for exit_ in _IN_ORDER
+            for event in self._registry.newest_first(exit_.kind)
+            if (monitored := self._monitored(event, exit_, current)) is not None
+        ]
+        if not self._all and not before:
+            return
+        self._by_right = {
+            right: [monitored for monitored in self._all if monitored.rights & right]
+            for right in (READ, WRITE, EXECUTE)
+        }
+        self._frames = {}
+        for monitored in self._all:
+            if monitored.space is not None:
+                for frame in monitored.names():
+                    self._frames[frame] = self._frames.get(frame, 0) | monitored.rights
+        for process in self._processes:
+            self._watch(process.cpu.memory)
+
+    def _watch(self, space: AddressSpace) -> None:
+        space.watches = self
+        space.watch_anew()
+        if not self._all:
+            space.watches = None
+
+    def _monitored(self, event: Event, exit_: Exit, current: Process | None) -> _Monitored | None:
+        """The range of an event; None where nobody has the addresses that it means."""
+        definition, source = event.definition, exit_.source
+        assert isinstance(source, Accessing)
+        first, last = range_of(definition.parameters)
+        if is_physical(definition.parameters):
+            return _Monitored(event, exit_, source.rights, first, last, None)
+        if definition.process_id:
+            owner = next((process for process in self._processes if process.pid == definition.process_id), None)
+        else:
+            owner = self._owners.setdefault(definition.id, current) if current else self._owners.get(definition.id)
+        return None if owner is None else _Monitored(event, exit_, source.rights, first, last, owner.cpu.memory)
+
+    def rights_of(self, space: AddressSpace, page: int, frame: int) -> int:
+        """The accesses to a page that are watched (machine.memory.Watches)."""
+        rights = self._frames.get(frame, 0)
+        for monitored in self._all:
+            if monitored.space is None:
+                rights |= monitored.rights * monitored.has_page(frame)
+            elif monitored.space is space and monitored.has_page(page):
+                rights |= monitored.rights
+                if self._frames.get(frame, 0) & monitored.rights != monitored.rights:
+                    self._found(frame, monitored.rights)
+        return rights
+
+    def _found(self, frame: int, rights: int) -> None:
+        """A page of a range has got another frame, which may have other names."""
+        self._frames[frame] = self._frames.get(frame, 0) | rights
+        spaces = [process.cpu.memory for process in self._processes]
+        if spaces and spaces[0].physical.is_shared(frame):
+            for space in spaces:
+                space.watch_anew()
+
+    # --- triggers
+
+    def _before(self, process: Process, watched: WatchedInstruction) -> Due | None:
+        """Events of an instruction that is about to access a watched page."""
+        cpu, registers = process.cpu, process.cpu.registers
+        due: list[_Hit] = []
+        seen: set[tuple[Event, int]] = set()
+        for right, address in _touched(watched):
+            short_circuited = False
+            for hit in self._hits(cpu.memory, right, address, seen):
+                due.append(hit)
+                short_circuited |= self._stage(process, hit, Stage.PRE)
+            if registers.read(RIP) != watched.rip:
+                return None
+            if short_circuited:
+                if right != EXECUTE:
+                    registers.write(RIP, watched.rip + cpu.length_at(watched.rip))
+                return None
+        if any(event.definition.stage & Stage.POST for hit in due for event in hit.events):
+            return Due(watched.rip, partial(self._behind, process, due))
+        return Due(watched.rip)
+
+    def _behind(self, process: Process, due: list[_Hit]) -> None:
+        """The post stage of an instruction that was executed."""
+        for hit in due:
+            self._stage(process, hit, Stage.POST)
+
+    def _hits(self, space: AddressSpace, right: int, address: int, seen: set[tuple[Event, int]]) -> Iterator[_Hit]:
+        """The events that an access is meant for, but for those that have had their turn at this page."""
+        page, found = address >> PAGE_BITS, []
+        for monitored in self._by_right[right]:
+            context = monitored.context_of(space, address)
+            if context is not None and (monitored.event, page) not in seen:
+                seen.add((monitored.event, page))
+                found.append((monitored.exit, context, monitored.event))
+        for (exit_, context), group in groupby(found, key=lambda each: each[:2]):
+            yield _Hit(exit_, context, tuple(event for _, _, event in group))
+
+    def _stage(self, process: Process, hit: _Hit, stage: Stage) -> bool:
+        events = tuple(event for event in hit.events if event.definition.stage & stage)
+        if not events:
+            return False
+        if self._carrier is not None:
+            return self._carrier.hook_of(process).run_stage(events, stage, hit.context)
+        return self._dispatcher.run_stage(hit.exit, events, stage, process, hit.context)
+
+
+def _touched(watched: WatchedInstruction) -> Iterator[tuple[int, int]]:
+    """What an instruction does to memory, in order: rights and addresses."""
+    yield EXECUTE, watched.rip
+    for access in watched.accesses:
+        yield WRITE if access.is_write else READ, access.address

@@ -1,0 +1,112 @@
+"""Instructions that access watched memory: they are refused first, and executed alone, with watched pages open, then.
+
+A page is watched by bits of the page table (vm.facts.paging), so code that does not access it keeps its speed. The
+emulator cannot execute one instruction, but under the trap flag it translates one at a time, apart from other
+translations, and raises #DB behind it. The guest does not see that flag: where the instruction stores or loads flags,
+they are put right. What an instruction accesses is found from its bytes and the registers (`memory_operands`).
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from unicorn import x86_const as x86
+
+from machine.memory import AddressSpace
+from machine.processor.binding import Engine
+from machine.processor.block_counter import BlockCounter
+from machine.processor.memory_operands import Access
+from machine.processor.translation import WATCHING
+from vm.facts.paging import EXECUTE, READ, WATCHED_SHIFT, WRITE
+
+TRAP_FLAG = 1 << 8
+
+_EVERYTHING = READ | WRITE | EXECUTE
+_PREFIXES = bytes((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3, *range(0x40, 0x50)))
+_STORES_FLAGS = b"\x9c"  # PUSHF
+_LOAD_FLAGS = (b"\x9d", b"\xcf", b"\x0f\x07")  # POPF, IRET, SYSRET
+_HIGH_FLAGS = 1  # the byte of the flags that has TF
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedInstruction:
+    """An instruction that is about to access watched memory; a repeated one is its next iteration.
+
+    `accesses` are all that it makes besides being fetched.
+    """
+
+    rip: int
+    accesses: tuple[Access, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The instruction at `rip` is to be executed; `behind` is called when it was, at its end."""
+
+    rip: int
+    behind: Callable[[], None] | None = None
+
+
+class SingleStep:
+    """Executes one instruction of a CPU with watched pages open.
+
+    `active` between `begin` and `end`; `completed` when the instruction was executed, until somebody takes note.
+    """
+
+    def __init__(
+        self, engine: Engine, memory: AddressSpace, blocks: BlockCounter, state: ctypes.Array[ctypes.c_uint64]
+    ) -> None:
+        """`state` is that of machine.processor.translation."""
+        self.active = self.completed = False
+        self._engine = engine
+        self._memory = memory
+        self._blocks = blocks
+        self._state = state
+        self._opcode = b""
+        self._guest_flag = 0  # the guest's own TF
+
+    def begin(self, rip: int) -> None:
+        """Have the next run execute the instruction at `rip`, and nothing else before `end`."""
+        self._opcode = self._memory.read_up_to(rip, 15).lstrip(_PREFIXES)
+        flags = self._engine.read_register(x86.UC_X86_REG_EFLAGS)
+        self._guest_flag = flags & TRAP_FLAG
+        self._engine.set_register(x86.UC_X86_REG_EFLAGS, flags | TRAP_FLAG)
+        self._state[WATCHING] = 0
+        self._blocks.allow_one()
+        self.active = True
+
+    @contextmanager
+    def opened(self, word: int) -> Iterator[None]:
+        """While the emulator is to find a page of which the page table has this word."""
+        hides = self._state[WATCHING] and word >> WATCHED_SHIFT & EXECUTE
+        if hides:
+            self._state[WATCHING] = 0
+        try:
+            yield
+        finally:
+            if hides:
+                self._state[WATCHING] = _EVERYTHING
+                self._engine.flush_tlb()
+
+    def end(self, completed: bool) -> bool:
+        """Close watched pages; whether the guest is to have the #DB that it has asked for itself."""
+        self.active, self.completed = False, completed
+        self._state[WATCHING] = _EVERYTHING
+        self._engine.flush_tlb()
+        self._blocks.allow_others()
+        if not completed or not self._opcode.startswith(_LOAD_FLAGS):
+            flags = self._engine.read_register(x86.UC_X86_REG_EFLAGS)
+            self._engine.set_register(x86.UC_X86_REG_EFLAGS, flags & ~TRAP_FLAG | self._guest_flag)
+        if completed and not self._guest_flag and self._opcode.startswith(_STORES_FLAGS):
+            self._hide_flag()
+        return bool(self._guest_flag)
+
+    def _hide_flag(self) -> None:
+        """Take TF out of the flags that PUSHF has stored."""
+        place = self._engine.read_register(x86.UC_X86_REG_RSP) + _HIGH_FLAGS
+        stored = self._memory.read(place, 1)
+        if stored is not None:
+            self._memory.write(place, bytes((stored[0] & ~(TRAP_FLAG >> 8),)))
