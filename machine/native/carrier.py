@@ -197,6 +197,7 @@ class ProcessHook:
         copies, msrs = (ctypes.addressof(getattr(state, name)) for name in ("copies", "msrs"))
         cells = [copies + CELL * index for index in range(3)] + [msrs + 2 * CELL * index for index in range(3)]
         state.copied = int(window is None)
+        state.hidden_flags_at = self.process.cpu.registers.hidden_flags_address
         cpu = self.process.cpu
         state.level_at, state.given_up_at = cpu.level_address, cpu.given_up_address
         for index, name in enumerate(names):

@@ -506,6 +506,8 @@ def _write_back(e: HookWriter) -> None:
         e.ask("write_one", ONE, e.engine, e.id_of(storage), cell)
 
     mask = e.dirty(FLAGS_AND_SELECTORS)
+    with e.when(e.is_set(e.dirty(1 << RFLAGS))):
+        e.store(e.op("or", e.register(RFLAGS), e.load(e.own("hidden_flags_at"))), e.register_place(RFLAGS))
     with e.when(e.is_set(mask)):
         e.each_register(mask, one)
     e.give()

@@ -24,7 +24,7 @@ from machine.native.tables import (
 from machine.native.writer import ONE, HookWriter, nothing
 from machine.processor import CEILING, EXECUTED, GS_BASE_ID, RFLAGS_ID
 from machine.root import GUEST_REGS, BlockRow, RootState
-from vm.facts.registers import GENERAL, RIP
+from vm.facts.registers import GENERAL, RFLAGS, RIP
 from vm.native import CELL, I1, I32, I64, NULL, POINTER, DirectAccess, Module, Signature, Value, number
 
 FETCH = nothing(POINTER, POINTER, I64)
@@ -80,6 +80,9 @@ def _fetch(e: HookWriter) -> None:
 
     with e.when(e.is_set(missing)):
         e.each_register(missing, one)
+        with e.when(e.is_set(e.op("and", missing, number(1 << RFLAGS)))):
+            seen = e.op("xor", e.load(e.own("hidden_flags_at")), number(-1))
+            e.store(e.op("and", e.register(RFLAGS), seen), e.register_place(RFLAGS))
         e.add_registers(missing, "readable")
     e.give()
 

@@ -74,6 +74,7 @@ class HookState(ctypes.Structure):
     msrs: Annotated[Cells, 3 * MSR_CELLS]  # STAR, LSTAR and FMASK: number and value
     ids: Annotated[Cells, len(STORAGES)]  # Unicorn's number of each storage in FETCHABLE
     context: U64  # what $context reads where it is a constant
+    hidden_flags_at: Address  # of a word with flags that nobody sees
     scratch: U64  # a register that is not kept
     level_at: Address  # of 32 bits whose lowest two are the privilege level of the guest's code
     home_level: U64  # that of the program

@@ -688,6 +688,9 @@ class Cpu:
     def _tell(self, right: int) -> bool:
         """Before a watched instruction; whether the run goes on, with it or at another RIP."""
         registers, blocks = self.registers, self._blocks
+        if blocks.is_full:
+            self._why = StopKind.STOPPED if self._stop_requested else StopKind.BUDGET
+            return False
         rip = registers.read(RIP)
         code = self.memory.read_up_to(rip, LONGEST_INSTRUCTION)
         watched = WatchedInstruction(rip, accesses(code, rip, registers.read))
@@ -703,8 +706,8 @@ class Cpu:
         if self._due is None:
             self._given_up.value += 1
             blocks.count_one()
-        if self._stop_requested or blocks.is_full:
-            self._why = StopKind.STOPPED if self._stop_requested else StopKind.BUDGET
+        if self._stop_requested:
+            self._why = StopKind.STOPPED
             return False
         if self._due is not None:
             if right != EXECUTE:
@@ -825,7 +828,7 @@ class Cpu:
         state = self._translation_state = translation.new_state(
             self.memory.table.root, callback_address(self._translation_hook)
         )
-        self._step = SingleStep(self._engine, self.memory, self._blocks, state)
+        self._step = SingleStep(self._engine, self.registers, self.memory, self._blocks, state)
 
     def _translate_natively(self) -> None:
         """Have machine code answer the TLB where the page table has the answer."""

@@ -48,7 +48,22 @@ class RegisterFile:
         self._others = Batch(engine.handle, others, values=cells)
         self._general_valid, self._others_valid = self._in_place, False
         self._general_changed = False  # where it is a copy
+        self._hidden_flags = ctypes.c_uint64()
         self._fetched: dict[int, int] = {}  # by position in the batch, of the others that were written
+
+    @property
+    def hidden_flags(self) -> int:
+        """The flags that are set and that nobody sees: what is written leaves them as they are."""
+        return self._hidden_flags.value
+
+    @hidden_flags.setter
+    def hidden_flags(self, flags: int) -> None:
+        self._hidden_flags.value = flags
+
+    @property
+    def hidden_flags_address(self) -> int:
+        """Of the word that has `hidden_flags`."""
+        return ctypes.addressof(self._hidden_flags)
 
     def read(self, storage: int) -> int:
         """The storage's value; 0 for one that the CPU does not have."""
@@ -133,13 +148,15 @@ class RegisterFile:
 
     def _fetch(self) -> None:
         (self._others if self._in_place else self._batch).read()
+        self._values[RFLAGS] &= ~self._hidden_flags.value
         self._general_valid = self._others_valid = True
 
     def _store_without_rip(self) -> None:
         self.store_general()
         for position, fetched in self._fetched.items():
             if position != _RIP and self._values[position] != fetched:
-                self._batch.write_one(position, self._values[position])
+                hidden = self._hidden_flags.value if position == RFLAGS else 0
+                self._batch.write_one(position, self._values[position] | hidden)
 
     def _read_other(self, storage: int) -> int:
         registers = self._engine.uc

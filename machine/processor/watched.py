@@ -19,6 +19,7 @@ from machine.memory import AddressSpace
 from machine.processor.binding import Engine
 from machine.processor.block_counter import BlockCounter
 from machine.processor.memory_operands import Access
+from machine.processor.register_file import RegisterFile
 from machine.processor.translation import WATCHING
 from vm.facts.paging import EXECUTE, READ, WATCHED_SHIFT, WRITE
 
@@ -57,11 +58,17 @@ class SingleStep:
     """
 
     def __init__(
-        self, engine: Engine, memory: AddressSpace, blocks: BlockCounter, state: ctypes.Array[ctypes.c_uint64]
+        self,
+        engine: Engine,
+        registers: RegisterFile,
+        memory: AddressSpace,
+        blocks: BlockCounter,
+        state: ctypes.Array[ctypes.c_uint64],
     ) -> None:
         """`state` is that of machine.processor.translation."""
         self.active = self.completed = False
         self._engine = engine
+        self._registers = registers
         self._memory = memory
         self._blocks = blocks
         self._state = state
@@ -74,6 +81,7 @@ class SingleStep:
         flags = self._engine.read_register(x86.UC_X86_REG_EFLAGS)
         self._guest_flag = flags & TRAP_FLAG
         self._engine.set_register(x86.UC_X86_REG_EFLAGS, flags | TRAP_FLAG)
+        self._registers.hidden_flags = TRAP_FLAG & ~flags
         self._state[WATCHING] = 0
         self._blocks.allow_one()
         self.active = True
@@ -97,6 +105,7 @@ class SingleStep:
         self._state[WATCHING] = _EVERYTHING
         self._engine.flush_tlb()
         self._blocks.allow_others()
+        self._registers.hidden_flags = 0
         if not completed or not self._opcode.startswith(_LOAD_FLAGS):
             flags = self._engine.read_register(x86.UC_X86_REG_EFLAGS)
             self._engine.set_register(x86.UC_X86_REG_EFLAGS, flags & ~TRAP_FLAG | self._guest_flag)

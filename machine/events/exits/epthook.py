@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from machine.events.definition import EventDefinition
 from machine.events.exit import BY_PROCESSOR, AtAddress, Exit, Register
+from machine.events.exits import monitor
 from machine.events.registry import RegistrationError, Registry
 from machine.memory import page_floor
 from vm.facts.errors import ErrorNumber
@@ -29,13 +30,10 @@ def check(definition: EventDefinition, registry: Registry) -> None:
         event.definition
         for kind in EXECUTION_HOOKS
         for event in registry.newest_first(kind)
-        if page_floor(event.definition.parameters["address"]) == page
-        and (definition.process_id in (None, event.definition.process_id) or not event.definition.process_id)
+        if page_floor(event.definition.parameters["address"]) == page and monitor.meet(definition, event.definition)
     ]
-    if any(other.kind is not definition.kind for other in same_page):
-        raise RegistrationError(
-            number.SEVERAL_HOOKS_IN_PAGE, "the page carries a hook of another kind; a page carries one kind only"
-        )
+    if any(other.kind is not definition.kind for other in same_page) or monitor.watches(registry, definition, address):
+        raise RegistrationError(number.SEVERAL_HOOKS_IN_PAGE, monitor.OTHER_KIND)
     if len({other.parameters["address"] for other in same_page} | {address}) > MOST_HOOKS_IN_PAGE:
         raise RegistrationError(
             number.TOO_MANY_BREAKPOINTS_IN_PAGE, f"a page has at most {MOST_HOOKS_IN_PAGE} hidden breakpoints"

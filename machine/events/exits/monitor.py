@@ -8,13 +8,13 @@ from dataclasses import replace
 from machine.events.definition import EventDefinition
 from machine.events.exit import BY_PROCESSOR, Accessing, Exit, Register
 from machine.events.registry import RegistrationError, Registry
-from machine.memory import page_floor
+from machine.memory import PAGE, page_floor
 from vm.facts.errors import ErrorNumber
 from vm.facts.events import EXECUTION_HOOKS, MONITORS, AddressSpace, EventKind, MonitoredAccess
 from vm.facts.paging import EXECUTE, READ, WRITE
 
 _RIGHTS = {"R": READ, "W": WRITE, "X": EXECUTE}
-_OTHER_KIND = "the page carries a hook of another kind; a page carries one kind only"
+OTHER_KIND = "the page carries a hook of another kind; a page carries one kind only"
 _PAGE_HINTS = (
     "every page of the range must be mapped: it may be paged out, or not have been touched yet (demand paging)",
     "give the process with pid, or register the event when the program has come to use the pages",
@@ -52,8 +52,19 @@ def check(definition: EventDefinition, registry: Registry) -> None:
             ):
                 raise RegistrationError(
                     number.SEVERAL_HOOKS_IN_PAGE,
-                    _OTHER_KIND,
+                    OTHER_KIND,
                 )
+
+
+def watches(registry: Registry, definition: EventDefinition, address: int) -> bool:
+    """Whether an event of these kinds watches the page of an address, in a process that a definition is for, too."""
+    for kind in MONITORS:
+        for event in registry.newest_first(kind):
+            first, last = range_of(event.definition.parameters)
+            is_there = not is_physical(event.definition.parameters) and page_floor(first) <= address <= last | PAGE - 1
+            if is_there and meet(definition, event.definition):
+                return True
+    return False
 
 
 def meet(definition: EventDefinition, other: EventDefinition) -> bool:
