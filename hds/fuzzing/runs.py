@@ -149,6 +149,9 @@ PARAMETERS = {
     "register": ("0", "4"),
     "mask": ("100", "mask 120", "20", "0"),
 }
+# Ranges of !monitor begin at addresses of code, or there: in the stack, below and at the first rsp.
+MONITORED = (0x7FFF_FFFF_E000, 0x7FFF_FFFF_EE00, 0x7FFF_FFFF_EEB8)
+ACCESSES = ("rw", "w", "r", "x", "rx", "wx", "rwx")
 KINDS = tuple(row.name for row in EVENTS if row.emulated) + ("!syscall",) * 2
 BETWEEN = (
     "events d all", "events e all", "? .n = 2;", "? print(@rax);", "? @rip = 400000;", "? @r15 = @r15 + 1;", "flush",
@@ -233,6 +236,9 @@ class _Commands:
         words = [kind]
         if kind.startswith("!epthook"):
             words.append(f"{choices.pick(self.addresses):x}")
+        elif kind == "!monitor":
+            first = choices.pick((*self.addresses, *MONITORED))
+            words += [choices.pick(ACCESSES), f"{first:x}", "l", choices.pick(("8", "1", "3", "40", "200"))]
         else:
             rows = EVENT_BY_NAME[kind].parameters
             words += [choices.pick(PARAMETERS[row.name]) for row in rows if row.required or choices.chance(35)]

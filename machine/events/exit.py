@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from machine.processor import InstructionPattern
-from vm.facts.events import EventKind
+from vm.facts.events import AddressSpace, EventKind
 from vm.facts.registers import STORAGE_INDEX
 
 if TYPE_CHECKING:
@@ -202,6 +202,17 @@ class Accessing:
     """
 
     rights: int
+
+    @staticmethod
+    def is_physical(parameters: Mapping[str, int]) -> bool:
+        """Whether the range is one of physical addresses."""
+        return parameters.get("space") == AddressSpace.PHYSICAL
+
+    @staticmethod
+    def range_of(parameters: Mapping[str, int]) -> tuple[int, int]:
+        """The first and the last byte of the range."""
+        first, length = parameters.get("from", 0), parameters.get("length")
+        return first, parameters.get("to", 0) if length is None else first + length - 1
 
 
 Source = Hooked | InstructionPattern | AtAddress | Accessing  # an InstructionPattern is found where code is translated

@@ -18,7 +18,6 @@ from typing import NamedTuple, Protocol
 from machine.events.dispatch import Dispatcher
 from machine.events.exit import Accessing, Exit
 from machine.events.exits import exit_of
-from machine.events.exits.monitor import is_physical, range_of
 from machine.events.registry import Event, Registry
 from machine.memory import PAGE, AddressSpace
 from machine.processor import Due, WatchedInstruction
@@ -131,6 +130,7 @@ class Monitors:
         self._frames = {}
         for monitored in self._all:
             if monitored.space is not None:
+                monitored.space.take_shared(monitored.first, monitored.last + 1)
                 for frame in monitored.names():
                     self._frames[frame] = self._frames.get(frame, 0) | monitored.rights
         for process in self._processes:
@@ -146,8 +146,8 @@ class Monitors:
         """The range of an event; None where nobody has the addresses that it means."""
         definition, source = event.definition, exit_.source
         assert isinstance(source, Accessing)
-        first, last = range_of(definition.parameters)
-        if is_physical(definition.parameters):
+        first, last = source.range_of(definition.parameters)
+        if source.is_physical(definition.parameters):
             return _Monitored(event, exit_, source.rights, first, last, None)
         if definition.process_id:
             owner = next((process for process in self._processes if process.pid == definition.process_id), None)

@@ -346,6 +346,21 @@ class AddressSpace:
         if changed:
             self._tell()
 
+    def take_shared(self, start: int, end: int) -> None:
+        """Let shared memory in [start, end) have its frames, as far as there are any, so that other names are known."""
+        for area in self._areas.within(start, end):
+            if area.backing is not None:
+                try:
+                    self._take_shared(area, range(max(area.start, start) >> PAGE_BITS, -(-min(area.end, end) // PAGE)))
+                except MapError:
+                    return
+
+    def _take_shared(self, area: Area, pages: range) -> None:
+        for page in pages:
+            leaf = self.table.leaf(page)
+            if not leaf[page & _INDEX]:
+                self._supply(leaf, page, area)
+
     def frame_at(self, address: int) -> int | None:
         """The number of the frame at an address; None where the page has no memory, or is not mapped."""
         word = self.table.word(address >> PAGE_BITS)

@@ -145,7 +145,7 @@ class BlockCounter:
 
     def length_of(self, code: bytes) -> int:
         """The bytes of the first instruction; 1 where none is known."""
-        return next((length for _, length, _, _ in self._decoder.disasm_lite(code, 0, 1)), 1)
+        return self._decoder.first(code)
 
     def instruction_across(self, start: int, page: int) -> int:
         """The address of the instruction that reaches into `page`, of those from `start` on in the page before it."""

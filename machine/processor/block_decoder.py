@@ -45,6 +45,11 @@ class BlockDecoder:
         """The bytes of the instructions that are decoded as the CPU does."""
         return self._decode(code).covered
 
+    def first(self, code: bytes) -> int:
+        """The bytes of the first instruction; 1 where none is known."""
+        starts, covered = self._decode(code)
+        return starts[1] if len(starts) > 1 else covered or 1
+
     def before(self, code: bytes, at: int) -> int | None:
         """How many instructions stand before the one at an offset; None where none is known to begin there."""
         starts, covered = self._decode(code)

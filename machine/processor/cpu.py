@@ -679,6 +679,7 @@ class Cpu:
     def _close_step(self, completed: bool) -> bool:
         wants_exception = self._step.end(completed)
         if completed:
+            self._blocks.finish()
             self.arrival.exchange(None)
         if self._stop_requested:
             self._blocks.close()
@@ -711,7 +712,7 @@ class Cpu:
             return False
         if self._due is not None:
             if right != EXECUTE:
-                self.arrival.begin_anew(rip, _ALL_HOOKS, self.executed)
+                self.arrival.begin_anew(rip, _ALL_HOOKS, blocks.executed + 1)
             self._step.begin(rip)
         return True
 

@@ -72,6 +72,11 @@ def accesses(code: bytes, rip: int, read: Callable[[int], int]) -> tuple[Access,
     return tuple(found)
 
 
+def counter_of(code: bytes) -> int:
+    """The bits of rcx that count, if `code` begins with a repeated instruction; else 0."""
+    return _plan_of(code).counter_mask
+
+
 def faulting(made: tuple[Access, ...], page: int, is_write: bool) -> tuple[int, int] | None:
     """The first byte in a page that an access of that kind touches, and how many bytes of the access lie in the page.
 

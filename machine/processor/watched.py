@@ -18,7 +18,7 @@ from unicorn import x86_const as x86
 from machine.memory import AddressSpace
 from machine.processor.binding import Engine
 from machine.processor.block_counter import BlockCounter
-from machine.processor.memory_operands import Access
+from machine.processor.memory_operands import LONGEST_INSTRUCTION, Access, counter_of
 from machine.processor.register_file import RegisterFile
 from machine.processor.translation import WATCHING
 from vm.facts.paging import EXECUTE, READ, WATCHED_SHIFT, WRITE
@@ -29,6 +29,8 @@ _EVERYTHING = READ | WRITE | EXECUTE
 _PREFIXES = bytes((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3, *range(0x40, 0x50)))
 _STORES_FLAGS = b"\x9c"  # PUSHF
 _LOAD_FLAGS = (b"\x9d", b"\xcf", b"\x0f\x07")  # POPF, IRET, SYSRET
+_COMPARE = (b"\xa6", b"\xa7", b"\xae", b"\xaf")  # CMPS, SCAS
+_REPE, _ZERO_FLAG = 0xF3, 1 << 6
 _HIGH_FLAGS = 1  # the byte of the flags that has TF
 
 
@@ -72,14 +74,20 @@ class SingleStep:
         self._memory = memory
         self._blocks = blocks
         self._state = state
-        self._opcode = b""
-        self._guest_flag = 0  # the guest's own TF
+        self._rip = self._counter = 0
+        self._opcode = self._prefixes = b""
+        self._guest_flag = self._debug_status = 0  # the guest's own TF, and DR6
 
     def begin(self, rip: int) -> None:
         """Have the next run execute the instruction at `rip`, and nothing else before `end`."""
-        self._opcode = self._memory.read_up_to(rip, 15).lstrip(_PREFIXES)
+        code = self._memory.read_up_to(rip, LONGEST_INSTRUCTION)
+        self._rip, self._opcode = rip, code.lstrip(_PREFIXES)
+        self._prefixes = code[: len(code) - len(self._opcode)]
+        self._counter = counter_of(code)
+        if self._counter and not self._engine.read_register(x86.UC_X86_REG_RCX) & self._counter:
+            self._counter = 0
         flags = self._engine.read_register(x86.UC_X86_REG_EFLAGS)
-        self._guest_flag = flags & TRAP_FLAG
+        self._guest_flag, self._debug_status = flags & TRAP_FLAG, self._engine.read_register(x86.UC_X86_REG_DR6)
         self._engine.set_register(x86.UC_X86_REG_EFLAGS, flags | TRAP_FLAG)
         self._registers.hidden_flags = TRAP_FLAG & ~flags
         self._state[WATCHING] = 0
@@ -106,12 +114,24 @@ class SingleStep:
         self._engine.flush_tlb()
         self._blocks.allow_others()
         self._registers.hidden_flags = 0
+        flags = self._engine.read_register(x86.UC_X86_REG_EFLAGS)
+        if completed and self._counter:
+            self._count_end(flags)
         if not completed or not self._opcode.startswith(_LOAD_FLAGS):
-            flags = self._engine.read_register(x86.UC_X86_REG_EFLAGS)
             self._engine.set_register(x86.UC_X86_REG_EFLAGS, flags & ~TRAP_FLAG | self._guest_flag)
-        if completed and not self._guest_flag and self._opcode.startswith(_STORES_FLAGS):
-            self._hide_flag()
+        if completed and not self._guest_flag:
+            self._engine.set_register(x86.UC_X86_REG_DR6, self._debug_status)
+            if self._opcode.startswith(_STORES_FLAGS):
+                self._hide_flag()
         return bool(self._guest_flag)
+
+    def _count_end(self, flags: int) -> None:
+        """Count the end of a repeated instruction, which the emulator executes apart unless TF is set."""
+        if self._opcode.startswith(_COMPARE) and bool(flags & _ZERO_FLAG) != (_REPE in self._prefixes):
+            return  # it does not end by its counter
+        is_over = not self._engine.read_register(x86.UC_X86_REG_RCX) & self._counter
+        if is_over and self._engine.read_register(x86.UC_X86_REG_RIP) != self._rip:
+            self._blocks.count_one()
 
     def _hide_flag(self) -> None:
         """Take TF out of the flags that PUSHF has stored."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from machine.events.definition import EventDefinition
@@ -10,7 +9,7 @@ from machine.events.exit import BY_PROCESSOR, Accessing, Exit, Register
 from machine.events.registry import RegistrationError, Registry
 from machine.memory import PAGE, page_floor
 from vm.facts.errors import ErrorNumber
-from vm.facts.events import EXECUTION_HOOKS, MONITORS, AddressSpace, EventKind, MonitoredAccess
+from vm.facts.events import EXECUTION_HOOKS, MONITORS, EventKind, MonitoredAccess
 from vm.facts.paging import EXECUTE, READ, WRITE
 
 _RIGHTS = {"R": READ, "W": WRITE, "X": EXECUTE}
@@ -21,24 +20,13 @@ _PAGE_HINTS = (
 )
 
 
-def is_physical(parameters: Mapping[str, int]) -> bool:
-    """Whether the range is one of physical addresses."""
-    return parameters.get("space") == AddressSpace.PHYSICAL
-
-
-def range_of(parameters: Mapping[str, int]) -> tuple[int, int]:
-    """The first and the last byte of the range."""
-    first, length = parameters.get("from", 0), parameters.get("length")
-    return first, parameters.get("to", 0) if length is None else first + length - 1
-
-
 def check(definition: EventDefinition, registry: Registry) -> None:
     """A range of memory that there is, in pages without hooks of other kinds; of one byte, too (Z20)."""
     number, facts = ErrorNumber, registry.facts
-    first, last = range_of(definition.parameters)
+    first, last = Accessing.range_of(definition.parameters)
     if first > last or last >> 64:
         raise RegistrationError(number.INVALID_ADDRESS, f"the range {first:x} to {last:x} ends before it begins")
-    if is_physical(definition.parameters):
+    if Accessing.is_physical(definition.parameters):
         if not facts.is_physical(last):
             raise RegistrationError(number.INVALID_PHYSICAL_ADDRESS, f"there is no physical memory at {last:x}")
         return
@@ -60,8 +48,11 @@ def watches(registry: Registry, definition: EventDefinition, address: int) -> bo
     """Whether an event of these kinds watches the page of an address, in a process that a definition is for, too."""
     for kind in MONITORS:
         for event in registry.newest_first(kind):
-            first, last = range_of(event.definition.parameters)
-            is_there = not is_physical(event.definition.parameters) and page_floor(first) <= address <= last | PAGE - 1
+            first, last = Accessing.range_of(event.definition.parameters)
+            is_there = (
+                not Accessing.is_physical(event.definition.parameters)
+                and page_floor(first) <= address <= last | PAGE - 1
+            )
             if is_there and meet(definition, event.definition):
                 return True
     return False
@@ -74,7 +65,7 @@ def meet(definition: EventDefinition, other: EventDefinition) -> bool:
 
 def _meant(definition: EventDefinition) -> EventDefinition:
     """A range of physical addresses is one of all processes, whatever pid says."""
-    return replace(definition, process_id=None) if is_physical(definition.parameters) else definition
+    return replace(definition, process_id=None) if Accessing.is_physical(definition.parameters) else definition
 
 
 def _exit(kind: EventKind) -> Exit:

@@ -14,7 +14,7 @@ from vm.facts.events import EVENT_BY_NAME
 ROOT = Path(__file__).parents[3]
 GREET = ROOT / "examples" / "guests" / "greet.asm"  # writes three times, asks for its id, exits
 
-OF_GREET = ("!syscall", "!syscall2", "!sysret", "!sysret2", "!epthook", "!epthook2")
+OF_GREET = ("!syscall", "!syscall2", "!sysret", "!sysret2", "!epthook", "!epthook2", "!monitor")
 EXECUTES = (
     b"xor eax, eax; cpuid; xor ecx, ecx; rdmsr; wrmsr; in al, 0x60; out 0x60, al; rdtsc; rdpmc; vmcall; xsetbv; "
     b"mov dr0, rax; mov rax, cr0; xor eax, 0x20; mov cr0, rax; nop"
@@ -28,6 +28,7 @@ CASES = {
     "!sysret2": "!sysret2 script { print(@rax); }",
     "!epthook": "!epthook 400000 script { print($context); }",
     "!epthook2": "!epthook2 400000 script { print($context); }",
+    "!monitor": "!monitor x 400000 l 4 script { print($context); }",
     "!cpuid": "!cpuid 0 script { print($context); }",
     "!msrread": "!msrread 0 script { print($context); }",
     "!msrwrite": "!msrwrite 0 script { print($context); }",
@@ -64,7 +65,6 @@ def test_an_emulated_event_triggers(command: str, engine: Engine) -> None:
 @pytest.mark.parametrize("command", sorted(set(EVENT_BY_NAME) - EMULATED))
 def test_an_event_that_is_not_emulated_is_refused_and_not_pretended(command: str) -> None:
     parameters = {
-        "!monitor": "rw 400000 400010",
         "!interrupt": "20",
         "!mode": "u pid 1000",
         "!trace": "step-in",
