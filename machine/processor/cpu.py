@@ -555,7 +555,8 @@ class Cpu:
         self._blocks.end_at(until)
         self._why, self._event, self._carried = None, None, None
         self._running = True
-        self._resume(start)
+        if self._due is not None:
+            self._resume(start)
         status = self._start(start, until)
         while self._goes_on(status, until):
             self.registers.forget()
@@ -580,7 +581,7 @@ class Cpu:
                 self._count_natively()
             return True
         self.registers.forget()
-        if self._goes_on_watched(status):
+        if (self._refused is not None or self._due is not None) and self._goes_on_watched(status):
             return True
         if self._event is not None or self._carried is not None or self.registers.read(RIP) != until:
             return False
@@ -619,7 +620,8 @@ class Cpu:
         """One uc_emu_start, and its status; what it has left in the middle of a block is counted then."""
         status = self._engine.start(start, until)
         self._blocks.settle(self._instruction() if self._event is None else self._event.rip)
-        self._refused = self._refused or self._refused_natively()
+        if self._translation_state[WATCHED_RIGHT]:
+            self._take_refusal()
         return status
 
     def _instruction_pointer(self) -> Callable[[], int]:
@@ -629,11 +631,11 @@ class Cpu:
         cell = ctypes.c_uint64.from_address(self.window.rip)
         return lambda: cell.value
 
-    def _refused_natively(self) -> Refusal | None:
-        """The watched access that machine code has refused, if any."""
+    def _take_refusal(self) -> None:
+        """Machine code has refused a watched access."""
         state = self._translation_state
         right, state[WATCHED_RIGHT] = state[WATCHED_RIGHT], 0
-        return Refusal(state[WATCHED_PAGE], right, is_watched=True) if right else None
+        self._refused = self._refused or Refusal(state[WATCHED_PAGE], right, is_watched=True)
 
     # --- watched memory
 
