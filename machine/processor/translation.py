@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 # The right that an access needs.
 RIGHTS = {uc.UC_MEM_READ: READ, uc.UC_MEM_WRITE: WRITE, uc.UC_MEM_FETCH: EXECUTE}
 # The words of the state. FILLS counts answers. WATCHING has the rights that are refused where they are watched: all, or
-# none while watched pages are open. WATCHED_PAGE and WATCHED_RIGHT name the access that was refused last, if the right is
-# not 0.
+# none while watched pages are open. WATCHED_PAGE and WATCHED_RIGHT name the access that was refused last, if the right
+# is not 0.
 ROOT, SLOW, FILLS, WATCHING, WATCHED_PAGE, WATCHED_RIGHT, _WORDS = range(7)
 
 _CANONICAL_SHIFT = 64 - INDEX_BITS * LEVELS - PAGE_BITS

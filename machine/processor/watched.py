@@ -18,7 +18,8 @@ from unicorn import x86_const as x86
 from machine.memory import AddressSpace
 from machine.processor.binding import Engine
 from machine.processor.block_counter import BlockCounter
-from machine.processor.memory_operands import LONGEST_INSTRUCTION, Access, counter_of
+from machine.processor.instruction_finder import LONGEST_INSTRUCTION
+from machine.processor.memory_operands import Access, counter_of
 from machine.processor.register_file import RegisterFile
 from machine.processor.translation import WATCHING
 from vm.facts.paging import EXECUTE, READ, WATCHED_SHIFT, WRITE
