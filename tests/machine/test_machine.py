@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import _thread
+import gc
 import signal
 import subprocess
 import sys
 import threading
+import weakref
 
 import pytest
 from machine_guests import CODE, bench, read, script, write
@@ -275,3 +277,12 @@ def test_no_two_time_stamps_are_equal_where_an_instruction_was_given_up() -> Non
     guest.machine.run()
     stamps += [guest.machine.clock.time_stamp() for _ in range(2)]
     assert stamps == [3, 4, 5]
+
+
+def test_a_machine_that_nobody_has_is_gone_with_its_memory() -> None:
+    guest = bench("mov rcx, 1; syscall")
+    guest.machine.run()
+    memory = weakref.ref(guest.machine.processes[0].cpu.memory.physical)
+    del guest
+    gc.collect()
+    assert memory() is None
