@@ -17,9 +17,17 @@ import capstone
 from machine.events import RegistrationError, Registry, Trigger
 from machine.memory import PhysicalMemory
 from machine.messages import Message, MessageChannel
-from machine.processor import LONGEST_INSTRUCTION
+from machine.processor import LONGEST_INSTRUCTION, Select
 from machine.root import RootMemory
-from machine.schedule import TEXT_BYTES, Process, VirtualClock, fields_of, text_of
+from machine.schedule import (
+    TEXT_BYTES,
+    BranchRecording,
+    Process,
+    VirtualClock,
+    branch_lines,
+    fields_of,
+    text_of,
+)
 from vm import UnsupportedHere
 from vm.facts.builtins import BUILTIN_BY_NAME
 from vm.facts.pseudo_registers import PSEUDO_REGISTERS
@@ -36,6 +44,7 @@ class DebuggerState:
     clock: VirtualClock
     root: RootMemory
     physical: PhysicalMemory
+    branches: BranchRecording
     notice: Callable[[str, int | None], None]  # with the event whose script it is about
     broke: Callable[[Trigger], None]
     texts: dict[str, int] = field(default_factory=dict)
@@ -235,9 +244,30 @@ class GuestHost:
     def _length_32(self, address: int) -> int:
         return self._instruction_length(address, capstone.CS_MODE_32)
 
-    def _no_branch_records(self, *_: int) -> int:
-        """The CPU keeps no branch records: the functions of this family report 0, not done."""
-        return 0
+    # --- last branches; without a process there are none
+
+    def _lbr_save(self) -> int:
+        return int(self._process is not None and self._state.branches.save(self._process))
+
+    def _lbr_dump(self) -> int:
+        recording, process = self._state.branches, self._process
+        if process is None or not recording.is_on:
+            return 0
+        saved = recording.saved(process.core)
+        self.message(branch_lines(recording.of(process) if saved is None else saved).encode())
+        return 1
+
+    def _lbr_check(self) -> int:
+        return int(self._state.branches.is_on)
+
+    def _lbr_restore(self) -> int:
+        return int(self._process is not None and self._state.branches.restore(self._process))
+
+    def _lbr_restore_by_filter(self, mask: int) -> int:
+        done = self._lbr_restore()
+        if done:
+            self._state.branches.leave_out(Select(mask & sum(Select)))
+        return done
 
 
 @cache
@@ -264,8 +294,6 @@ _PSEUDO_READERS: dict[str, Callable[[GuestHost], int]] = {
     "time": GuestHost._time,
 }
 
-_LBR = ("lbr_save", "lbr_print", "lbr_dump", "lbr_check", "lbr_restore", "lbr_restore_by_filter")
-
 _REQUESTS: dict[str, Callable[..., int | None]] = {
     "event_enable": GuestHost._event_enable,
     "event_disable": GuestHost._event_disable,
@@ -281,5 +309,10 @@ _REQUESTS: dict[str, Callable[..., int | None]] = {
     "disassemble_len": GuestHost._length_64,
     "disassemble_len64": GuestHost._length_64,
     "disassemble_len32": GuestHost._length_32,
-    **dict.fromkeys(_LBR, GuestHost._no_branch_records),
+    "lbr_save": GuestHost._lbr_save,
+    "lbr_print": GuestHost._lbr_dump,
+    "lbr_dump": GuestHost._lbr_dump,
+    "lbr_check": GuestHost._lbr_check,
+    "lbr_restore": GuestHost._lbr_restore,
+    "lbr_restore_by_filter": GuestHost._lbr_restore_by_filter,
 }

@@ -36,6 +36,7 @@ from machine.records import CodeFault, GuestOutput, MachineRecord, Notice, Repor
 from machine.root import RootMemory, RootSandbox
 from machine.schedule import (
     LOCK_TRIES,
+    BranchRecording,
     Core,
     Gate,
     ParallelRun,
@@ -116,7 +117,10 @@ class Machine:
         self.registry = Registry(facts)
         ring = PacketRing(limits.max_packets) if options.emulate_message_loss else None
         self.messages = MessageChannel(self._deliver, packet_bytes=limits.max_packet_bytes, ring=ring)
-        self._state = DebuggerState(self.registry, self.messages, self.clock, root, physical, self._notice, self.broke)
+        self.branches = BranchRecording(lambda: self._processes)
+        self._state = DebuggerState(
+            self.registry, self.messages, self.clock, root, physical, self.branches, self._notice, self.broke
+        )
         self._gate = Gate(self._call_in) if options.parallel and cores > 1 else None
         self._parallel: ParallelRun | None = None  # under way
         if isinstance(engine, Shareable):
@@ -224,6 +228,7 @@ class Machine:
         if self._gate is not None:
             process.cpu.gate = self._gate
         self._processes.append(process)
+        self.branches.include(process)
         self._scheduler.add(process)
         self._system_calls.attach(process, kernel)
         self._instructions.attach(process)

@@ -18,6 +18,7 @@ from machine.processor.binding import (
     function_address,
 )
 from machine.processor.block_counter import CEILING, EXECUTED, OWN, UNDER_WAY, BlockCounter
+from machine.processor.branches import Branch, Select
 from machine.processor.cpu import CPU_MODEL, INITIAL_STATE, SYSCALL_LENGTH, Cpu, StopKind, StopReason
 from machine.processor.descriptors import KERNEL as KERNEL_LEVEL, USER as USER_LEVEL
 from machine.processor.fault import Fault, PageFault, Vector, name_of
@@ -86,6 +87,7 @@ __all__ = [
     "WORD_MASK",
     "Batch",
     "BlockCounter",
+    "Branch",
     "Cpu",
     "Due",
     "Engine",
@@ -96,6 +98,7 @@ __all__ = [
     "PageFault",
     "RegisterFile",
     "Removable",
+    "Select",
     "Serve",
     "Site",
     "StopKind",

@@ -43,6 +43,8 @@ from machine.processor.binding import (
     function_address,
 )
 from machine.processor.block_counter import BlockCounter
+from machine.processor.branch_ring import note_block_address
+from machine.processor.branches import LastBranches
 from machine.processor.fault import IN_TABLE, WITH_ERROR_CODE, Fault, PageFault, Vector
 from machine.processor.fxsave import Fxsave
 from machine.processor.hidden_state import HiddenState, load_table
@@ -199,6 +201,8 @@ class Cpu:
         self._edge_hook: Hook | None = None
         self._unserved: list[Site] | None = None  # in the block that was translated last: it is not entered
         self._looks_again = self._running = False
+        self.last_branches: LastBranches | None = None  # while they are recorded
+        self._branch_hook: Hook | None = None
 
     # --- memory
 
@@ -442,9 +446,11 @@ class Cpu:
         if stays and (renew or self._stop_requested):
             self.arrival.begin_anew(address, number, self._blocks.executed_at(address))
             self._blocks.settle(address)
+            self._cut(address)
             self._engine.set_register(x86.UC_X86_REG_RIP, address)
         elif not stays:
             self._blocks.leave(address)
+            self._cut(address)
             if rip == address:
                 self._engine.set_register(x86.UC_X86_REG_RIP, rip)
         if self._stop_requested:
@@ -478,10 +484,37 @@ class Cpu:
             if self._running:
                 self.stop()
 
+    # --- branches
+
+    def record_branches(self, wanted: bool) -> LastBranches | None:
+        """Record the last branches from the next block on, or no more; what was recorded before is forgotten."""
+        self.last_branches = LastBranches(self.memory.read) if wanted else None
+        self._looks_again = True
+        if self._running:
+            self.stop()
+        return self.last_branches
+
+    def _watch_branches(self) -> None:
+        """Have the blocks written into the ring by a hook, or no more; code that is translated then has it."""
+        if self._branch_hook is not None:
+            self._engine.remove_hook(self._branch_hook)
+            self._branch_hook = None
+        if self.last_branches is not None:
+            ring = self.last_branches.ring
+            code = note_block_address()
+            hook = BLOCK_HOOK(lambda _engine, address, size, _data: ring.note(address, size)) if code is None else code
+            self._branch_hook = self._engine.add_hook(uc.UC_HOOK_BLOCK, hook, data=ring.state)
+
+    def _cut(self, rip: int) -> None:
+        """The block under way was left before the instruction at RIP, or that was not executed as it stands."""
+        if self.last_branches is not None:
+            self.last_branches.ring.cut(rip)
+
     def _look_again(self, start: int) -> None:
         """Before a run: have all code translated anew that has not been looked at, and look at the first block."""
         if self._looks_again:
             self._looks_again = False
+            self._watch_branches()
             self._engine.forget_all_code()
             if self._edge_hook is None:
                 self._edge_hook = self._engine.add_hook(uc.UC_HOOK_EDGE_GENERATED, EDGE_HOOK(self._on_translated))
@@ -505,6 +538,7 @@ class Cpu:
         """Serve what was found in a block, and have it translated anew."""
         self._unserved = None
         self._blocks.refuse(address, size)
+        self._cut(address)
         self._blocks.release()
         with self.gate:
             self._finder.serve(sites)
@@ -535,6 +569,7 @@ class Cpu:
 
         For the next time: the two words of the block that it stands in, and how many instructions stand behind it.
         """
+        self._cut(address)
         return self._blocks.leave(address)
 
     def run(self, start: int, until: int, budget: int) -> StopReason:
@@ -619,7 +654,9 @@ class Cpu:
     def _emulate(self, start: int, until: int) -> int:
         """One uc_emu_start, and its status; what it has left in the middle of a block is counted then."""
         status = self._engine.start(start, until)
-        self._blocks.settle(self._instruction() if self._event is None else self._event.rip)
+        rip = self._instruction() if self._event is None else self._event.rip
+        self._blocks.settle(rip)
+        self._cut(rip)
         if self._translation_state[WATCHED_RIGHT]:
             self._take_refusal()
         return status

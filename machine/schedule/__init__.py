@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from machine.schedule.branches import BranchRecording, branch_lines
 from machine.schedule.clock import DEFAULT_START, TEXT_BYTES, TICKS_PER_MICROSECOND, VirtualClock, fields_of, text_of
 from machine.schedule.gate import Gate
 from machine.schedule.interrupt import RunGuard
@@ -14,6 +15,7 @@ __all__ = [
     "LOCK_TRIES",
     "TEXT_BYTES",
     "TICKS_PER_MICROSECOND",
+    "BranchRecording",
     "Core",
     "Gate",
     "ParallelRun",
@@ -25,6 +27,7 @@ __all__ = [
     "Thread",
     "TooManyThreads",
     "VirtualClock",
+    "branch_lines",
     "fields_of",
     "text_of",
 ]

@@ -287,6 +287,22 @@ COMMANDS: tuple[CommandRow, ...] = (
             CommandRow("kq", "shows the stack as qwords"),
         ),
         CommandRow(
+            "!lbr",
+            "controls the recording of the last branches",
+            usage="{name} enable\n{name} disable\n{name} flush\n{name} filter [KIND ...|MASK]",
+            notes="The filter says what is not recorded: kernel, user, jcc, rel_call, ind_call, ret, ind_jmp, rel_jmp, "
+            "far, or their bits in this order; `call_stack` has calls only that have not returned yet. Without "
+            "anything behind it all is recorded. Recording costs time, and nothing when it is off.",
+        ),
+        CommandRow(
+            "!lbrdump",
+            "shows the last branches",
+            ("!lbrdmp", "!lbrprint"),
+            usage="{name} [core C]",
+            notes="Those that were taken, the last 32 of them; the last one first. A system call is one only "
+            "where the code of the kernel stand-in is executed, which events there ask for. Cycles are instructions.",
+        ),
+        CommandRow(
             "sleep",
             "waits for some milliseconds",
             usage="{name} MILLISECONDS",
@@ -450,8 +466,6 @@ COMMANDS: tuple[CommandRow, ...] = (
             ("rev",),
             notes="HyperDbg has no documentation of it; `!monitor` and `!track` follow memory and calls",
         ),
-        CommandRow("!lbr", "controls the recording of branches"),
-        CommandRow("!lbrdump", "shows recorded branches", ("!lbrdmp", "!lbrprint")),
         CommandRow(
             "!pt",
             "controls processor tracing",
