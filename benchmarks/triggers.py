@@ -53,6 +53,10 @@ CONDITION = f"!syscall asm condition {{ {BLOCK} }} script {{ .n = .n + 1; }}"
 HOT = bytes.fromhex("48ffc0 48ffc1 48ffcb 75f5")
 HOT_AT = 3
 EXECUTION = f"!epthook {START + 10 + HOT_AT:x} script {{ .n = .n + 1; }}"  # behind the 10 bytes that set rbx
+# Instructions: each guest begins with rbx, the count of its rounds.
+CPUID_GUEST = bytes.fromhex("4989d8 31c0 0fa2 49ffc8 75f7")  # mov r8, rbx; next: xor eax, eax; cpuid; dec r8; jnz next
+TIME_GUEST = bytes.fromhex("0f31 48ffcb 75f9")  # next: rdtsc; dec rbx; jnz next
+PORT_GUEST = bytes.fromhex("e680 48ffcb 75f9")  # next: out 80h, al; dec rbx; jnz next
 ROUNDS = 9
 
 # --- hand-written peers
@@ -117,6 +121,18 @@ def filter_and_system_call(calls: Calls) -> str:
     return text + calls.transfer("uc_reg_write_batch", writes)
 
 
+def count(calls: Calls) -> str:
+    """A counter."""
+    return "  %old = load i64, ptr %state\n  %new = add i64 %old, 1\n  store i64 %new, ptr %state\n"
+
+
+def count_and_tell_time(calls: Calls) -> str:
+    """The counter is a clock, too, which RDTSC reads."""
+    text = count(calls) + "  %low = and i64 %new, 4294967295\n  %high = lshr i64 %new, 32\n"
+    text += calls.store("%low", 1) + calls.store("%high", 2)
+    return text + calls.transfer("uc_reg_write_batch", {x86.UC_X86_REG_RAX: 1, x86.UC_X86_REG_RDX: 2})
+
+
 def bare_start(calls: Calls) -> str:
     """Run BLOCK_CODE in another emulator until it returns; its stack pointer is set anew each time."""
     uc = Uc(UC_ARCH_X86, UC_MODE_64)
@@ -133,30 +149,54 @@ def bare_start(calls: Calls) -> str:
     return text + f"  call i32 inttoptr (i64 {target} to ptr)({engine}, i64 {begin}, i64 {end}, i64 0, i64 0)\n"
 
 
+@dataclass(frozen=True)
+class Instruction:
+    """An instruction that Unicorn names: how its hook is called, and what it returns."""
+
+    guest: bytes
+    number: int
+    parameters: str = "ptr %engine, ptr %state"
+    result: str = "i32 0"  # the processor executes it
+
+
+_OUT = "ptr %engine, i32 %port, i32 %size, i32 %value, ptr %state"
+ON_CPUID = Instruction(CPUID_GUEST, x86.UC_X86_INS_CPUID)
+ON_RDTSC = Instruction(TIME_GUEST, x86.UC_X86_INS_RDTSC, result="i32 1")
+ON_OUT = Instruction(PORT_GUEST, x86.UC_X86_INS_OUT, _OUT)
+
+
 @dataclass
 class Native:
-    """A hook in LLVM: of SYSCALL, or of the execution of HOT_AT in the guest HOT."""
+    """A hook in LLVM: of SYSCALL, of another instruction, or of the execution of HOT_AT in the guest HOT."""
 
     body: Callable[[Calls], str] = lambda calls: ""
     counts_blocks: bool = False
     execution: bool = False
+    instruction: Instruction | None = None
 
     def __post_init__(self) -> None:
         self._calls = Calls()
         parameters = "ptr %engine, i64 %address, i32 %size, ptr %state" if self.execution else "ptr %engine, ptr %state"
-        text = f"define void @hook({parameters}) nounwind {{\n{self.body(self._calls)}  ret void\n}}\n"
+        result = "i32 0"
+        if self.instruction is not None:
+            parameters, result = self.instruction.parameters, self.instruction.result
+        text = f"define i32 @hook({parameters}) nounwind {{\n{self.body(self._calls)}  ret {result}\n}}\n"
         binding.initialize_native_target()
         binding.initialize_native_asmprinter()
         machine = binding.Target.from_default_triple().create_target_machine(opt=2, jit=True)
         self._code = binding.create_mcjit_compiler(binding.parse_assembly(text), machine)
         self._code.finalize_object()
         self._guest = HOT if self.execution else GUEST
+        number = _SYSCALL
+        if self.instruction is not None:
+            self._guest, number = self.instruction.guest, self.instruction.number
         self._emulator = Emulator(self._guest)
         self._uc = self._emulator.uc
         if self.counts_blocks:
             self._count_blocks()
         kind, place = (UC_HOOK_CODE, START + HOT_AT) if self.execution else (UC_HOOK_INSN, None)
-        _hook(self._uc, kind, self._code.get_function_address("hook"), ctypes.addressof(self._calls.cells), place)
+        code, data = self._code.get_function_address("hook"), ctypes.addressof(self._calls.cells)
+        _hook(self._uc, kind, code, data, place, number)
 
     def _count_blocks(self) -> None:
         self._blocks = BlockCounter(self._emulator.memory)
@@ -216,11 +256,11 @@ class Emulator:
         _hook(self.uc, UC_HOOK_TLB_FILL, translation.address() or 0, ctypes.addressof(self._state))
 
 
-def _hook(uc: Any, kind: int, code: int, data: int, place: int | None = None) -> None:
+def _hook(uc: Any, kind: int, code: int, data: int, place: int | None = None, instruction: int = _SYSCALL) -> None:
     number, word = ctypes.c_size_t(), ctypes.c_uint64
     span = (word(1), word(0)) if place is None else (word(place), word(place))
     pointers = (ctypes.c_void_p(code), ctypes.c_void_p(data))
-    uclib.uc_hook_add(uc._uch, ctypes.byref(number), kind, *pointers, *span, ctypes.c_int(_SYSCALL))
+    uclib.uc_hook_add(uc._uch, ctypes.byref(number), kind, *pointers, *span, ctypes.c_int(instruction))
 
 
 def _timed(uc: Any, triggers: int, guest: bytes = GUEST) -> float:
@@ -321,6 +361,12 @@ def print_costs(file: BinaryIO) -> None:
             "condition": (Scripted(CONDITION), 200_000),
             "hot": (Native(execution=True), 1_000_000),
             "execution": (Scripted(EXECUTION, guest=HOT), 1_000_000),
+            "native cpuid": (Native(count, instruction=ON_CPUID), 200_000),
+            "cpuid": (Scripted("!cpuid script { .n = .n + 1; }", guest=CPUID_GUEST), 200_000),
+            "native rdtsc": (Native(count_and_tell_time, instruction=ON_RDTSC), 200_000),
+            "rdtsc": (Scripted("!tsc script { .n = .n + 1; }", guest=TIME_GUEST), 200_000),
+            "native out": (Native(count, instruction=ON_OUT), 300_000),
+            "out": (Scripted("!ioout script { .n = .n + 1; }", guest=PORT_GUEST), 300_000),
             "in turns": (OnTwoCores(REFUSING, parallel=False), 300_000),
             "in parallel": (OnTwoCores(REFUSING, parallel=True), 300_000),
             "shared in turns": (OnTwoCores(FILTER, parallel=False), 300_000),
@@ -333,6 +379,7 @@ def print_costs(file: BinaryIO) -> None:
     script, printing = found["script"], found["printf script"]
     refusing, shared = found["in turns"] / found["in parallel"], found["shared in turns"] / found["shared in parallel"]
     condition, execution = found["condition"] / found["block"], found["execution"] / found["hot"]
+    cpuid, rdtsc, out = (found[name] / found[f"native {name}"] for name in ("cpuid", "rdtsc", "out"))
     rows = (
         ("filter, against native hook, two register reads", f"{script / found['native']:.2f} x", "<= 1.5 x"),
         ("filter, against native hook, same effects on the guest", f"{script / found['same effects']:.2f} x", ""),
@@ -346,6 +393,9 @@ def print_costs(file: BinaryIO) -> None:
         ("printf to a file", f"{1e3 / printing:.1f} million/s", ">= 1.0"),
         ("condition of 6 instructions, against bare uc_emu_start", f"{condition:.2f} x", "<= 1.3 x"),
         ("!epthook with a counter, against native hook of nothing", f"{execution:.2f} x", "<= 1.5 x"),
+        ("!cpuid with a counter, against native hook with a counter", f"{cpuid:.2f} x", "<= 1.5 x"),
+        ("!tsc, the same; the native hook has a clock", f"{rdtsc:.2f} x", "<= 1.5 x"),
+        ("!ioout, the same", f"{out:.2f} x", "<= 1.5 x"),
         ("filter that refuses, on two cores, --parallel against turns", f"{refusing:.2f} x faster", ""),
         ("filter that counts in one global, the same", f"{shared:.2f} x faster", ""),
     )

@@ -225,7 +225,9 @@ class Machine:
         process.on_fault = lambda fault: self._fault(process, kernel, fault)
         process.cpu.open_vectors = kernel.entry.open_vectors
         process.cpu.time_stamp = self.clock.time_stamp
-        if self._gate is not None:
+        if self._gate is None:
+            process.cpu.share_clock(self.clock.cells_address, self._executed)
+        else:
             process.cpu.gate = self._gate
         self._processes.append(process)
         self.branches.include(process)

@@ -137,7 +137,7 @@ class Dispatcher:
         `behind` then; None when the operation is over, or none that exits.
         """
         exit_, cpu, registers = operation.exit, process.cpu, process.cpu.registers
-        if exit_.refused is not NEVER and evaluate(exit_.refused, cpu, operation.operand):
+        if exit_.refused is not NEVER and cpu.privilege_level and evaluate(exit_.refused, cpu, operation.operand):
             return None
         events = self._registry.of_kind(exit_.kind)
         before = registers.read(RIP)

@@ -275,11 +275,11 @@ class Exit:
     context is that of the pre stage in both stages, unless it is `read_anew` for each event. Besides, an event is meant
     only if one of the `bits`, as they are in the pre stage, is in the `mask` that its own parameters come to.
 
-    Where `refused` is not 0 the processor raises an exception, and there is no exit. An instruction that the emulator
-    does not have, and that has the effect `by the processor`, assigns `made_up` while events of the kind exist, and the
-    guest goes on behind it; None: it is undefined. With `once`, all iterations of a REP instruction are one exit, and
-    none is none. `check` is what the kind adds to the checks of a registration; it raises RegistrationError.
-    `meant` is what the kind makes of a definition that is registered.
+    Above level 0, where `refused` is not 0, the processor raises an exception, and there is no exit. An instruction
+    that the emulator does not have, and that has the effect `by the processor`, assigns `made_up` while events of the
+    kind exist, and the guest goes on behind it; None: it is undefined. With `once`, all iterations of a REP instruction
+    are one exit, and none is none. `check` is what the kind adds to the checks of a registration; it raises
+    RegistrationError. `meant` is what the kind makes of a definition that is registered.
     """
 
     kind: EventKind

@@ -8,6 +8,7 @@ raises an exception instead.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
@@ -16,7 +17,17 @@ from machine.events.exit import Exit
 from machine.events.exits import forms_of
 from machine.events.iterations import Iterations, repeats
 from machine.events.registry import Registry
-from machine.processor import LONGEST_INSTRUCTION, Cpu, Hook, InstructionPattern, Removable, Serve, Site
+from machine.processor import (
+    LONGEST_INSTRUCTION,
+    Cpu,
+    Hook,
+    InstructionPattern,
+    Removable,
+    Serve,
+    Served,
+    Site,
+    SiteHook,
+)
 from machine.schedule import Process
 from vm.facts.events import EVENT_KINDS, EventKind
 from vm.facts.registers import RIP
@@ -27,16 +38,15 @@ FOUND = tuple((exit_, exit_.source) for exit_ in _EXITS if isinstance(exit_.sour
 
 
 class HookedSite:
-    """Hooks in Python that serve a site."""
+    """A hook in Python that serves a site."""
 
-    def __init__(self, cpu: Cpu, hooks: tuple[Hook, ...]) -> None:
+    def __init__(self, cpu: Cpu, hook: Hook) -> None:
         self._cpu = cpu
-        self._hooks = hooks
+        self._hook = hook
 
     def remove(self) -> None:
         """Serve it no more."""
-        for hook in self._hooks:
-            self._cpu.unhook(hook)
+        self._cpu.unhook(self._hook)
 
 
 @cells
@@ -55,6 +65,7 @@ class Arrivals:
         self.waiting = Waiting()
         self._dispatcher = dispatcher
         self._process = process
+        self.kind, self.length = exit_.kind, site.length
         self._operation = Operation(exit_, site.length, operand=site.operand)
         once = exit_.once and repeats(site.code)
         self.iterations = Iterations(process.cpu, site.address, site.code) if once else None
@@ -84,11 +95,44 @@ class Arrivals:
             self._dispatcher.behind(self._operation, self._process, Seen(self.waiting.context, self.waiting.bits))
 
 
+class ServedSite(SiteHook):
+    """A site with its hook, and with one behind it once a post stage may be due."""
+
+    def __init__(
+        self,
+        arrivals: Arrivals,
+        at: Callable[[], Removable],
+        behind: Callable[[], Removable],
+        removed: Callable[[], object],
+    ) -> None:
+        super().__init__(at)
+        self.arrivals = arrivals
+        self._removed = removed
+        self._behind: list[Removable] = []
+        self._install_behind = behind
+
+    def expect_post(self) -> None:
+        """Events with a post stage exist."""
+        if not self._behind:
+            self._behind.append(self._install_behind())
+
+    def remove(self) -> None:
+        """Serve it no more."""
+        super().remove()
+        while self._behind:
+            self._behind.pop().remove()
+        self._removed()
+
+
 class ProcessHook(Protocol):
     """Machine code at the instructions of one process (machine.native.carrier)."""
 
     def take_instruction(self, exit_: Exit, site: Site, arrivals: Arrivals) -> Removable:
         """Carry an instruction; `arrivals` do the same in Python."""
+        ...
+
+    def take_behind(self, exit_: Exit, site: Site, arrivals: Arrivals) -> Removable:
+        """Carry the address behind it."""
         ...
 
     def refresh(self) -> None:
@@ -111,7 +155,7 @@ class Service(Protocol):
         """Whether those of a process are to be served."""
         ...
 
-    def serve(self, process: Process, site: Site) -> Removable:
+    def serve(self, process: Process, site: Site) -> Served:
         """Serve one."""
         ...
 
@@ -125,20 +169,23 @@ class Instructions:
         self._carrier = carrier
         self._processes: list[Process] = []
         self.services: dict[EventKind, Service] = {}
-        self._last: dict[Process, dict[int, Arrivals]] = {}  # at instructions behind which the program ends
+        self._served: dict[Process, dict[int, ServedSite]] = {}  # by address
 
     def attach(self, process: Process) -> None:
         """Serve a new process."""
         self._processes.append(process)
+        self._served[process] = {}
         cpu, undefined = process.cpu, process.cpu.on_invalid_instruction
         cpu.on_invalid_instruction = lambda: self._make_up(cpu) or undefined()
         cpu.on_end = lambda: self._end(process)
         self.look_again(process)
 
     def _end(self, process: Process) -> None:
-        """The program ends: no instruction is executed behind the last one."""
-        for arrivals in self._last.get(process, {}).values():
-            arrivals.behind()
+        """A run ends: what comes next may be another thread, or nothing at all."""
+        served, rip = self._served[process], process.cpu.registers.read(RIP)
+        for length in range(1, LONGEST_INSTRUCTION + 1) if served else ():
+            if rip - length in served and served[rip - length].arrivals.length == length:
+                served[rip - length].arrivals.behind()
 
     def _make_up(self, cpu: Cpu) -> bool:
         """Carry out an instruction that the emulator does not have; False for one that is undefined indeed."""
@@ -153,6 +200,9 @@ class Instructions:
 
     def events_changed(self) -> None:
         """Events were registered or cleared."""
+        for served in [site for sites in self._served.values() for site in sites.values()]:
+            if self._registry.of_kind(served.arrivals.kind).post:
+                served.expect_post()
         for process in self._processes:
             if self._carrier is not None:
                 self._carrier.hook_of(process).refresh()
@@ -173,11 +223,26 @@ class Instructions:
             return partial(service.serve, process)
         return partial(self._serve, process, exit_)
 
-    def _serve(self, process: Process, exit_: Exit, site: Site) -> Removable:
+    def _serve(self, process: Process, exit_: Exit, site: Site) -> Served:
         arrivals = Arrivals(self._dispatcher, process, exit_, site)
-        if site.address + site.length == process.until:
-            self._last.setdefault(process, {})[site.address] = arrivals
+        at, behind = self._hooks_at(process, exit_, site, arrivals)
+        sites = self._served[process]
+        sites[site.address] = served = ServedSite(arrivals, at, behind, lambda: sites.pop(site.address, None))
+        if self._registry.of_kind(exit_.kind).post:
+            served.expect_post()
+        return served
+
+    def _hooks_at(
+        self, process: Process, exit_: Exit, site: Site, arrivals: Arrivals
+    ) -> tuple[Callable[[], Removable], Callable[[], Removable]]:
+        """What installs the hooks at an instruction and behind it."""
         if self._carrier is not None and arrivals.iterations is None:
-            return self._carrier.hook_of(process).take_instruction(exit_, site, arrivals)
-        places = ((site.address, arrivals.before), (site.address + site.length, arrivals.behind))
-        return HookedSite(process.cpu, tuple(process.cpu.hook_address(*place) for place in places))
+            hook = self._carrier.hook_of(process)
+            return partial(hook.take_instruction, exit_, site, arrivals), partial(
+                hook.take_behind, exit_, site, arrivals
+            )
+        cpu, end = process.cpu, site.address + site.length
+        return (
+            lambda: HookedSite(cpu, cpu.hook_address(site.address, arrivals.before)),
+            lambda: HookedSite(cpu, cpu.hook_address(end, arrivals.behind)),
+        )

@@ -18,7 +18,7 @@ from machine.events.exits import syscall, sysret
 from machine.events.instructions import HookedSite
 from machine.events.passage import pass_through
 from machine.events.registry import Registry
-from machine.processor import Removable, Site
+from machine.processor import Removable, Served, Site, SiteHook
 from machine.schedule import Process
 from vm.facts.events import SYSRET, SYSTEM_CALL_FAMILY, Detection
 from vm.facts.registers import RIP
@@ -172,12 +172,14 @@ class SystemCalls:
         """Whether the SYSRET instructions of a process are to be served: any event of the family makes both exit."""
         return bool(self._variants) or self._is_executed(process)
 
-    def serve(self, process: Process, site: Site) -> Removable:
+    def serve(self, process: Process, site: Site) -> Served:
         """Serve a SYSRET of a process (machine.events.instructions.Service)."""
         if process in self._hooks:
-            return self._hooks[process].take_sysret(site, lambda: self._on_sysret(process))
-        hook = process.cpu.hook_address(site.address, lambda: self._on_sysret(process), replaces=True)
-        return HookedSite(process.cpu, (hook,))
+            return SiteHook(lambda: self._hooks[process].take_sysret(site, lambda: self._on_sysret(process)))
+        cpu = process.cpu
+        return SiteHook(
+            lambda: HookedSite(cpu, cpu.hook_address(site.address, lambda: self._on_sysret(process), replaces=True))
+        )
 
     def _sides(self, process: Process) -> Sides:
         return Sides(

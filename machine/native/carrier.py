@@ -139,18 +139,6 @@ class CarriedAddress:
         self._hook.unhook(self)
 
 
-class CarriedInstruction:
-    """An instruction that the processor executes, and the address behind it."""
-
-    def __init__(self, *carried: CarriedAddress) -> None:
-        self._carried = carried
-
-    def remove(self) -> None:
-        """Carry it no more."""
-        for carried in self._carried:
-            carried.remove()
-
-
 class ProcessHook:
     """The hooks of one process."""
 
@@ -361,16 +349,17 @@ class ProcessHook:
         self._show_variants()
         return carried
 
-    def take_instruction(self, exit_: Exit, site: Site, arrivals: Arrivals) -> CarriedInstruction:
+    def take_instruction(self, exit_: Exit, site: Site, arrivals: Arrivals) -> CarriedAddress:
         """Carry an instruction that the processor executes; `arrivals` do the same in Python."""
-        table, end, waiting = self._table(exit_.kind), site.address + site.length, arrivals.waiting
+        table, code = self._table(exit_.kind), hooks.address_of(exit_)
         self._show_events()
-        return CarriedInstruction(
-            self._carry(
-                site.address, hooks.address_of(exit_), arrivals.before, table, end, waiting, operand=site.operand
-            ),
-            self._carry(end, hooks.address_behind(), arrivals.behind, table, 0, waiting),
-        )
+        behind, waiting = site.address + site.length, arrivals.waiting
+        return self._carry(site.address, code, arrivals.before, table, behind, waiting, operand=site.operand)
+
+    def take_behind(self, exit_: Exit, site: Site, arrivals: Arrivals) -> CarriedAddress:
+        """Carry the address behind it."""
+        table, behind = self._table(exit_.kind), site.address + site.length
+        return self._carry(behind, hooks.address_behind(), arrivals.behind, table, 0, arrivals.waiting)
 
     def _carry(
         self,

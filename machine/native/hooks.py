@@ -16,7 +16,19 @@ import ctypes
 from collections.abc import Callable, Sequence
 from functools import cache
 
-from machine.events import ALL_BITS, NEVER, AtAddress, ByProcessor, Exit, Hooked, Register, Step, Waiting, WayBack
+from machine.events import (
+    ALL_BITS,
+    NEVER,
+    AtAddress,
+    ByProcessor,
+    Exit,
+    Hooked,
+    PrivilegeLevel,
+    Register,
+    Step,
+    Waiting,
+    WayBack,
+)
 from machine.events.exits import exit_of, syscall, sysret
 from machine.native import protocol
 from machine.native.expressions import carry_out, emit
@@ -172,7 +184,7 @@ class _ExitWriter(HookWriter):
 def _on_exit(e: _ExitWriter, exit_: Exit) -> None:
     e.arrive()
     if exit_.refused is not NEVER:
-        with e.when(e.is_set(emit(exit_.refused, e))):
+        with e.when(e.is_set(emit(PrivilegeLevel(), e))), e.when(e.is_set(emit(exit_.refused, e))):
             e.give()
     rip, table, context = e.register(RIP), e.table(), _context(e, exit_)
     if exit_.bits is not ALL_BITS:

@@ -30,7 +30,9 @@ from machine.processor.instruction_finder import (
     OperandKind,
     Removable,
     Serve,
+    Served,
     Site,
+    SiteHook,
     is_privileged,
 )
 from machine.processor.register_file import RegisterFile
@@ -100,7 +102,9 @@ __all__ = [
     "Removable",
     "Select",
     "Serve",
+    "Served",
     "Site",
+    "SiteHook",
     "StopKind",
     "StopReason",
     "ThreadRegisters",

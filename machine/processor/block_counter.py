@@ -181,6 +181,10 @@ class BlockCounter:
         """The count while a hook runs before the instruction at RIP: with it, and without what stands behind it."""
         return self._words[EXECUTED] - max(0, self._rest(rip) - 1)
 
+    def behind(self, rip: int) -> tuple[int, int, int]:
+        """The two words of the slot of the block under way, and how many of its instructions stand behind RIP's."""
+        return *self._under_way(), max(0, self._rest(rip) - 1)
+
     def settle(self, rip: int) -> None:
         """The block under way was left before the instruction at RIP, which is begun anew or not at all.
 
@@ -195,9 +199,8 @@ class BlockCounter:
 
         The two words of its slot, and how many instructions stand behind that one.
         """
-        behind = max(0, self._rest(rip) - 1)
-        left = *self._under_way(), behind
-        self._words[EXECUTED] -= behind
+        left = self.behind(rip)
+        self._words[EXECUTED] -= left[2]
         self.finish()
         return left
 

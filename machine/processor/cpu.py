@@ -20,7 +20,7 @@ from typing import Any
 from unicorn import unicorn_const as uc, x86_const as x86
 
 from machine.memory import PAGE, AddressSpace, Protection, is_canonical, page_floor
-from machine.processor import block_hook, descriptors, msr, translation
+from machine.processor import block_hook, descriptors, instruction_hooks, msr, translation
 from machine.processor.arrival import Arrival
 from machine.processor.binding import (
     BLOCK_HOOK,
@@ -82,6 +82,8 @@ INITIAL_STATE: tuple[tuple[int, int], ...] = (
 )
 
 _MANY_FILLS = 8_192  # which take about a millisecond, a flush 20 us with what is asked for again
+_CLOCK_INSTRUCTIONS = {"on_rdtsc": x86.UC_X86_INS_RDTSC, "on_rdtscp": x86.UC_X86_INS_RDTSCP}
+_FEW_CALLS, _MANY_CALLS = 32, 20_000  # of hooks of instructions before machine code pays, with and without its compiler
 _ACCESS_NAMES = {READ: "read", WRITE: "write", EXECUTE: "fetch"}
 _HLT = 0xF4
 _RDPMC, _INT1 = InstructionPattern(b"\x0f\x33"), InstructionPattern(b"\xf1")
@@ -89,7 +91,6 @@ _INT_LENGTH = 2
 _OPEN_VECTORS: frozenset[int] = frozenset((Vector.BP, Vector.OF))
 _IOPL_SHIFT = 12
 _ALL_HOOKS = 1 << 62  # of an address
-_NO_DEVICE = 0xFFFF_FFFF  # what a port reads at which there is none
 _PATIENCE = 100_000  # blocks that are counted in Python before machine code is compiled for it, once in a process
 
 
@@ -165,7 +166,7 @@ class Cpu:
         self.on_syscall: Callable[[], None] = lambda: None
         self.on_invalid_instruction: Callable[[], bool] = lambda: False  # whether RIP was moved and the guest goes on
         self.on_watched: Callable[[WatchedInstruction], Due | None] = lambda watched: Due(watched.rip)
-        self.on_end: Callable[[], None] = lambda: None  # RIP has come to the `until` of a run; may move it
+        self.on_end: Callable[[], None] = lambda: None  # a run is about to end between two instructions; may move RIP
         self.time_stamp: Callable[[], int] = lambda: self.executed
         self.gate: AbstractContextManager[Any] = RLock()  # is entered for what callbacks do beyond this CPU
         self._engine = Engine(CPU_MODEL)
@@ -182,6 +183,10 @@ class Cpu:
         self._event: StopReason | None = None
         self._undone: bytes | None = None  # general registers before the instruction that has raised `_event`
         self._carried: BaseException | None = None
+        self._reading: instruction_hooks.Reading | None = None
+        self._everywhere: Callable[[], int] = lambda: self.executed
+        self._port_access: instruction_hooks.PortAccess | None = None
+        self._calls = 0
         self._entry_msrs = self._system_call_msrs()
         self._vectors = Batch(self._engine.handle, VECTOR_IDS, words=2)
         self._thread = ThreadState(self._engine)
@@ -547,6 +552,63 @@ class Cpu:
         if self._stop_requested:
             self._blocks.close()
 
+    # --- time
+
+    def share_clock(self, cells: int, executed: Callable[[], int]) -> None:
+        """Let machine code read the clock: the address of its words (machine.schedule.clock), and what it counts.
+
+        Others than this CPU must not execute instructions while it runs.
+        """
+        if self.window is not None:
+            self._everywhere = executed
+            self._reading = instruction_hooks.Reading(
+                counter=self._blocks.state,
+                clock=cells,
+                general=self.window.general,
+                rip=self.window.rip,
+                changes=self.code_changes_address,
+                read_one=function_address("uc_reg_read"),
+                msr=msr.TSC_AUX,
+            )
+
+    def _read_clock_natively(self, reading: instruction_hooks.Reading) -> bool:
+        """Have machine code read the clock, this time already: Unicorn comes to hooks that are added meanwhile."""
+        code = instruction_hooks.compiled()
+        if code is None:
+            self._reading = None
+            return False
+        reading.in_python = callback_address(self._time_hooks[0])
+        reading.elsewhere = (self._everywhere() - self.executed) & WORD_MASK
+        for hook in self._time_hooks:
+            self._engine.remove_hook(hook)
+        for name, number in _CLOCK_INSTRUCTIONS.items():
+            self._engine.add_hook(uc.UC_HOOK_INSN, code.address(name), number, data=ctypes.addressof(reading))
+        return True
+
+    def _note_place(self, reading: instruction_hooks.Reading) -> None:
+        """Machine code has asked about the instruction at hand: let it know how many of its block stand behind it."""
+        if not self._blocks.is_settled:
+            rip = self._instruction()
+            place = reading.place_of(rip)
+            place.rip, place.changes = rip, self.code_changes
+            place.block, place.shape, place.rest = self._blocks.behind(rip)
+
+    def _is_worth_compiling(self) -> bool:
+        """Whether hooks of instructions have been called so often that machine code pays; this call counts, too."""
+        self._calls += 1
+        return self._calls > (_FEW_CALLS if block_hook.is_compiled() else _MANY_CALLS)
+
+    def _let_kernel_use_ports(self) -> None:
+        """Have machine code do nothing at accesses of level 0 to ports."""
+        code = instruction_hooks.compiled()
+        self._port_access = access = instruction_hooks.PortAccess(self.level_address)
+        if code is not None:
+            access.read, access.write = map(callback_address, self._port_hooks)
+            names = {"on_port_read": x86.UC_X86_INS_IN, "on_port_write": x86.UC_X86_INS_OUT}
+            for hook, (name, number) in zip(self._port_hooks, names.items(), strict=True):
+                self._engine.remove_hook(hook)
+                self._engine.add_hook(uc.UC_HOOK_INSN, code.address(name), number, data=ctypes.addressof(access))
+
     # --- execution
 
     @property
@@ -592,6 +654,8 @@ class Cpu:
         self._running = True
         if self._due is not None:
             self._resume(start)
+        if self._reading is not None and self._reading.in_python:
+            self._reading.elsewhere = (self._everywhere() - self.executed) & WORD_MASK
         status = self._start(start, until)
         while self._goes_on(status, until):
             self.registers.forget()
@@ -618,11 +682,12 @@ class Cpu:
         self.registers.forget()
         if (self._refused is not None or self._due is not None) and self._goes_on_watched(status):
             return True
-        if self._event is not None or self._carried is not None or self.registers.read(RIP) != until:
+        if self._event is not None or self._carried is not None:
             return False
+        ends = self.registers.read(RIP) == until
         with self.gate:
             self.on_end()
-        moved = self.registers.read(RIP) != until
+        moved = ends and self.registers.read(RIP) != until
         self.registers.store()
         if self._stop_requested and moved:
             self._why = StopKind.STOPPED
@@ -887,10 +952,14 @@ class Cpu:
         engine.add_hook(uc.UC_HOOK_INTR, INTERRUPT_HOOK(self._on_interrupt))
         self._syscall_hook = engine.add_hook(uc.UC_HOOK_INSN, SYSCALL_HOOK(self._on_syscall), x86.UC_X86_INS_SYSCALL)
         self._carried_syscall_hook = self._syscall_hook
-        engine.add_hook(uc.UC_HOOK_INSN, TIME_STAMP_HOOK(self._on_rdtsc), x86.UC_X86_INS_RDTSC)
-        engine.add_hook(uc.UC_HOOK_INSN, TIME_STAMP_HOOK(self._on_rdtscp), x86.UC_X86_INS_RDTSCP)
-        engine.add_hook(uc.UC_HOOK_INSN, PORT_READ_HOOK(self._on_port_read), x86.UC_X86_INS_IN)
-        engine.add_hook(uc.UC_HOOK_INSN, PORT_WRITE_HOOK(self._on_port_write), x86.UC_X86_INS_OUT)
+        self._time_hooks = [
+            engine.add_hook(uc.UC_HOOK_INSN, TIME_STAMP_HOOK(callback), number)
+            for callback, number in zip((self._on_rdtsc, self._on_rdtscp), _CLOCK_INSTRUCTIONS.values(), strict=True)
+        ]
+        self._port_hooks = [
+            engine.add_hook(uc.UC_HOOK_INSN, PORT_READ_HOOK(self._on_port_read), x86.UC_X86_INS_IN),
+            engine.add_hook(uc.UC_HOOK_INSN, PORT_WRITE_HOOK(self._on_port_write), x86.UC_X86_INS_OUT),
+        ]
         engine.add_hook(uc.UC_HOOK_INSN, SYSCALL_HOOK(self._on_sysenter), x86.UC_X86_INS_SYSENTER)
 
     def _carry(self, error: BaseException) -> None:
@@ -966,7 +1035,7 @@ class Cpu:
 
     def _on_port_read(self, _engine: int, _port: int, _size: int, _data: int) -> int:
         self._protect_port()
-        return _NO_DEVICE
+        return instruction_hooks.NO_DEVICE
 
     def _on_port_write(self, _engine: int, _port: int, _size: int, _value: int, _data: int) -> None:
         self._protect_port()
@@ -977,6 +1046,8 @@ class Cpu:
             self.registers.forget()
             if self.privilege_level > self.registers.read(RFLAGS) >> _IOPL_SHIFT & 3:
                 self._raise_here(Vector.GP)
+            elif self._port_access is None and self._is_worth_compiling():
+                self._let_kernel_use_ports()
         except BaseException as error:
             self._carry(error)
 
@@ -1065,6 +1136,11 @@ class Cpu:
 
     def _on_rdtsc(self, _engine: int, _data: int) -> int:
         try:
+            reading = self._reading
+            if reading is not None and reading.in_python:
+                self._note_place(reading)
+            elif reading is not None and self._is_worth_compiling() and self._read_clock_natively(reading):
+                return 0  # machine code goes on
             with self.gate:
                 ticks = self.time_stamp()
             self._engine.set_register(x86.UC_X86_REG_RAX, ticks & 0xFFFF_FFFF)

@@ -109,14 +109,39 @@ def is_privileged(code: bytes) -> bool:
 
 
 class Removable(Protocol):
-    """Hooks that serve a site."""
+    """A hook."""
 
     def remove(self) -> None:
-        """Serve it no more."""
+        """Hook no more."""
         ...
 
 
-Serve = Callable[[Site], Removable]
+class Served(Removable, Protocol):
+    """Hooks that serve a site."""
+
+    def come_last(self) -> None:
+        """Another hook of the address has been installed: be called behind it."""
+        ...
+
+
+Serve = Callable[[Site], Served]
+
+
+class SiteHook:
+    """One hook that serves a site."""
+
+    def __init__(self, install: Callable[[], Removable]) -> None:
+        self._install = install
+        self._hook = install()
+
+    def come_last(self) -> None:
+        """Be called behind other hooks of the address."""
+        self._hook.remove()
+        self._hook = self._install()
+
+    def remove(self) -> None:
+        """Serve it no more."""
+        self._hook.remove()
 
 
 class Translation(ctypes.Structure):
@@ -131,7 +156,8 @@ class InstructionFinder:
     def __init__(self, memory: AddressSpace) -> None:
         self._memory = memory
         self._wanted: dict[InstructionPattern, Serve] = {}
-        self._sites: dict[int, tuple[Site, Removable]] = {}
+        self._sites: dict[int, tuple[Site, Served]] = {}
+        self._moves: int | None = None  # the address whose site is coming last
         self._by_page: dict[int, set[int]] = {}
         self._decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
 
@@ -180,10 +206,10 @@ class InstructionFinder:
 
     def come_last(self, address: int) -> None:
         """An address has got another hook, which is to be called before the one of a site."""
-        if address in self._sites:
-            site, served = self._sites.pop(address)
-            served.remove()
-            self._sites[address] = site, self._wanted[site.pattern](site)
+        if address in self._sites and address != self._moves:
+            self._moves = address
+            self._sites[address][1].come_last()
+            self._moves = None
 
     def _sites_in(self, code: bytes, address: int) -> Iterator[Site]:
         """Those in some code. Behind an instruction that Capstone does not know, wherever one could begin."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gc
+from unittest import mock
 
 import pytest
-from machine_guests import CODE, DATA, cpu_with, get_register, set_register
+from machine_guests import CODE, DATA, FunctionEngine, cpu_with, get_register, set_register
 from unicorn import unicorn_const as uc
 
+from machine.machine import Machine
 from machine.memory import AddressSpace, MapError, PhysicalMemory, Protection, SharedMemory
-from machine.processor import msr
+from machine.options import MachineOptions
+from machine.processor import instruction_hooks, msr
 from machine.processor.binding import Engine
 from machine.processor.cpu import CPU_MODEL, SYSCALL_LENGTH, Cpu, StopKind, StopReason
 from machine.root.assembler import assemble
@@ -388,3 +391,38 @@ def test_shared_memory_is_seen_by_two_cpus() -> None:
     first.memory.unmap(0x70_0000, 0x70_1000)
     assert first.memory.read(0x70_0000, 1) is None
     assert second.memory.read(0x70_0000, 1) == b"\x05"
+
+
+def test_machine_code_reads_the_clock_as_python_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("llvmlite")
+    read = "rdtsc; imul r8, r8, 7; add r8, rax; rdtscp; add r8, rcx; add r9, rax"
+    compiled, seen = mock.Mock(wraps=instruction_hooks.compiled), []
+    monkeypatch.setattr("machine.processor.cpu.block_hook.is_compiled", lambda: True)
+    for answer in (compiled, lambda: None):
+        monkeypatch.setattr(instruction_hooks, "compiled", answer)
+        machine = Machine(FunctionEngine(), MachineOptions(kernel="bare"))
+        for _ in range(2):
+            machine.load(f"mov ebx, 100; again: {read}; dec ebx; jnz again".encode(), "asm")
+        machine.clock.sleep(5)
+        machine.run()
+        seen.append([[process.cpu.registers.read(number) for number in range(16)] for process in machine.processes])
+        assert machine.clock.elapsed() > 2 * 200 + 5000
+    assert seen[0] == seen[1]
+    assert compiled.call_count == 2
+
+
+def test_machine_code_lets_the_kernel_use_ports_and_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("llvmlite")
+    monkeypatch.setattr("machine.processor.cpu.block_hook.is_compiled", lambda: True)
+    cpu, end = cpu_with(
+        "mov ecx, 100; again: out 0x60, al; xor eax, eax; in eax, 0x60; dec ecx; jnz again; mov ebx, eax"
+    )
+    for _ in range(2):
+        assert cpu.run(CODE, end, 1000).kind is StopKind.REACHED
+        assert get_register(cpu, "rbx") == 0xFFFF_FFFF
+    assert cpu._port_access is not None
+    for instruction in ("in al, 0x60", "out 0x60, al"):
+        cpu.memory.write(CODE, assemble(instruction, address=CODE).code)
+        cpu.privilege_level = 3
+        reason = cpu.run(CODE, end, 1000)
+        assert (reason.kind, reason.vector, reason.rip) == (StopKind.FAULT, 13, CODE)

@@ -33,7 +33,12 @@ class Served:
     class _Hook:
         def __init__(self, served: Served, site: Site) -> None:
             self._served = served
+            self._site = site
             self._hook = served.cpu.hook_address(site.address, self._arrive)
+
+        def come_last(self) -> None:
+            self.remove()
+            self._hook = self._served.cpu.hook_address(self._site.address, self._arrive)
 
         def _arrive(self) -> None:
             self._served.arrivals.append(self._served.cpu.registers.read(RIP))

@@ -172,3 +172,28 @@ def test_a_post_stage_at_the_end_of_a_program_may_send_it_back(carrier: str) -> 
 def test_a_post_stage_at_the_end_of_a_program_may_break(carrier: str) -> None:
     outcome = run(carrier, "xor eax, eax; cpuid", "!cpuid stage post\ng\n? @r8 = @rip;", halts=True)
     assert (outcome.triggers, outcome.registers["r8"]) == ([1], 0x400004)
+
+
+ROW = "mov r12d, 2; jmp second; first: cpuid; second: cpuid; dec r12d; jnz first; nop"
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_the_post_stage_of_one_comes_before_the_next_one(carrier: str, late: bool) -> None:
+    post = '!cpuid stage post script { printf("post"); }'
+    pre = '!cpuid script { printf("pre"); }'
+    events = f"{pre}\n!tsc\ng\n{post}\ng" if late else f"{pre}\n{post}"
+    outcome = run(carrier, "rdtsc; " + ROW, events, halts=True)
+    assert texts(outcome) == ["pre", "post"] * 3
+
+
+def test_a_long_row_of_instructions_is_served(carrier: str) -> None:
+    events = "!ioin stage post script { .n = 1; }\n!epthook 400005 script { .n = 2; }\n!ioin script { .n = 3; }"
+    outcome = run(carrier, "mov edx, 0x3f8; " + "in al, dx; " * 400, events)
+    assert outcome.triggers == [400, 1, 400]
+
+
+def test_a_turn_that_ends_behind_an_instruction_has_its_post_stage_first(carrier: str) -> None:
+    text = "mov ecx, 0xc0000084; mov eax, 0x700; xor edx, edx; again: wrmsr; dec ebx; jmp again"  # wrmsr ends a block
+    events = "!msrwrite script { .n = .n + 1; }\n!msrwrite stage post script { .m = .m + 1; }"
+    pairs = [run(carrier, text, events, max_instructions=count).triggers for count in range(4, 12)]
+    assert all(pre == post for pre, post in pairs)
