@@ -349,6 +349,27 @@ COMMANDS: tuple[CommandRow, ...] = (
         ),
         CommandRow(".kill", "ends the loaded program", ("kill",)),
         CommandRow(
+            ".attach",
+            "attaches to a process",
+            ("attach",),
+            usage="{name} pid P",
+            notes="To one that the machine has. It becomes the current one, and events without `pid` behind it are its "
+            "own, as those of a program that `.start` has loaded.",
+        ),
+        CommandRow(
+            ".detach",
+            "detaches from the process that is debugged",
+            ("detach",),
+            notes="The process is not ended; events stay.",
+        ),
+        CommandRow(
+            ".switch",
+            "lists or switches the processes that are debugged",
+            ("switch",),
+            usage="{name} [list]\n{name} pid P\n{name} tid T",
+            notes="Those that `.start` or `.attach` named; the current one has an asterisk.",
+        ),
+        CommandRow(
             "lm",
             "lists modules",
             usage="{name} [um|km] [m NAME] [pid P]",
@@ -448,9 +469,6 @@ COMMANDS: tuple[CommandRow, ...] = (
             ("pagein",),
             notes="all pages of a guest are there: they get memory when they are first touched",
         ),
-        CommandRow(".attach", "attaches to a process", ("attach",)),
-        CommandRow(".detach", "detaches from a process", ("detach",)),
-        CommandRow(".switch", "lists or switches attached processes", ("switch",)),
         CommandRow(".pe", "shows headers and sections of a program file", ("pe",)),
         CommandRow(
             "test",

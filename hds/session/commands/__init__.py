@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from hds.session.commands import (
+    attaching,
     branches,
     breakpoints,
     control,
@@ -25,7 +26,7 @@ from hds.session.commands.usage import commands_page
 
 FAMILIES = (
     events, outputs, evaluation, registers, memory, paging, disassembly, control, stepping, breakpoints, stack,
-    processes, session, types, symbol_files, branches,
+    processes, session, types, symbol_files, branches, attaching,
 )  # fmt: skip
 HANDLERS: dict[str, Handler] = {name: handler for family in FAMILIES for name, handler in family.HANDLERS.items()}
 

@@ -61,13 +61,13 @@ def register(session: Session, command: Command, prepared: Prepared) -> None:
     if bound is not None:
         session.bound_events.add(definition.id)
         session.notice(
-            f"event {definition.id:x} applies to process {bound.pid:x} ({bound.name}) only, since .start loaded it; "
+            f"event {definition.id:x} applies to process {bound.pid:x} ({bound.name}) only, which is being debugged; "
             "'pid all' is for every process"
         )
 
 
 def _debugged(session: Session, event: EventCommand, meant: Process | None) -> Process | None:
-    """The process that .start loaded and that an event without `pid` applies to (events-and-commands B.2)."""
+    """The process that is being debugged, and that an event without `pid` applies to (events-and-commands B.2)."""
     alive = [process for process in session.debugged if process.alive]
     if "pid" in event.given or not alive:
         return None

@@ -37,11 +37,11 @@ def process(session: Session, command: Command, prepared: Prepared) -> None:
         session.show("".join(_list_row(item) for item in session.machine.processes))
     elif len(words) == 2 and words[0] == "pid":
         wanted = number(command.tokens[1], 0, "process id")
-        _switch(session, (item for item in session.machine.processes if item.pid == wanted), _NO_PROCESS)
+        _switch(session, (item for item in session.machine.processes if item.pid == wanted))
     elif len(words) == 2 and words[0] == "process":
         place = address(session, command.tokens[1])
         found = (item for item in session.machine.processes if item.objects.process == place)
-        _switch(session, found, _NO_PROCESS)
+        _switch(session, found)
     else:
         raise incorrect_use(command)
 
@@ -76,13 +76,12 @@ def _threads_of(item: Process) -> str:
 
 
 def _switch_thread(session: Session, is_wanted: Callable[[Thread], bool]) -> None:
-    found = (each for item in session.machine.processes for each in item.threads if is_wanted(each) and not each.ended)
-    target = next(found, None)
+    found = (each for item in session.machine.processes for each in item.threads if is_wanted(each))
+    target = next((each for each in found if not each.ended), None)
     if target is None:
         raise CommandFailed(_NO_THREAD.err())
-    if target is not target.process.thread and session.execution.held is not None:
-        raise CommandFailed("err, an event holds the program here; `g`, `t` or `p` lets it finish first")
-    _switch(session, iter((target.process,)), _NO_THREAD, target)
+    switch_to(session, target.process, target)
+    _say_switched(session, "thread", target.process)
 
 
 def _process_lines(item: Process) -> str:
@@ -101,16 +100,29 @@ def _list_row(item: Process) -> str:
     )
 
 
-def _switch(session: Session, found: Iterator[Process], missing: ErrorNumber, thread: Thread | None = None) -> None:
+def _switch(session: Session, found: Iterator[Process]) -> None:
     target = next(found, None)
     if target is None:
-        raise CommandFailed(missing.err())
+        raise CommandFailed(_NO_PROCESS.err())
+    switch_to(session, target)
+    _say_switched(session, "process", target)
+
+
+def _say_switched(session: Session, what: str, target: Process) -> None:
+    session.show(f"switched to the specified {what}\n{session.execution.instruction_line(target)}\n")
+
+
+def switch_to(session: Session, target: Process, thread: Thread | None = None) -> None:
+    """Make a process the one that commands act on, and that is debugged if it is; a thread of it goes on first.
+
+    Raises CommandFailed where an event holds another thread of it.
+    """
+    if thread is not None and thread is not target.thread and session.execution.held is not None:
+        raise CommandFailed("err, an event holds the program here; `g`, `t` or `p` lets it finish first")
     session.machine.switch(target, thread)
     if target in session.debugged:
         session.debugged.remove(target)
         session.debugged.append(target)
-    what = "process" if missing is _NO_PROCESS else "thread"
-    session.show(f"switched to the specified {what}\n{session.execution.instruction_line(target)}\n")
 
 
 # --- programs
