@@ -9,7 +9,7 @@ own accesses are none.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -77,6 +77,14 @@ class _Monitored:
             return None
         place = self.names()[frame] << PAGE_BITS | address & _OFFSET
         return place if self.first <= place <= self.last else None
+
+    def first_from(self, space: AddressSpace, low: int, high: int) -> int | None:
+        """The first address of [low, high), which is in one page, that is in the range."""
+        context = self.context_of(space, low)
+        if context is not None:
+            return low
+        first = low & -PAGE | self.first & _OFFSET
+        return first if low < first < high and self.context_of(space, first) is not None else None
 
     def names(self) -> dict[int, int]:
         """The pages of a virtual range that have memory, by their frames."""
@@ -177,6 +185,33 @@ class Monitors:
 
     # --- triggers
 
+    def around(self, space: AddressSpace, start: int, end: int, right: int, act: Callable[[], None]) -> None:
+        """Events of an access that a kernel makes on the guest's behalf (machine.memory.Watches).
+
+        It is one of single bytes in a row: the first of them that is in a range counts, once for a page.
+        """
+        process = next(process for process in self._processes if process.cpu.memory is space)
+        seen: set[tuple[Event, int]] = set()
+        hits = [
+            hit for address in self._starts(space, start, end, right) for hit in self._hits(space, right, address, seen)
+        ]
+        said = [self._run_in_python(process, hit, Stage.PRE) for hit in hits]
+        if not any(said):
+            act()
+            for hit in hits:
+                self._run_in_python(process, hit, Stage.POST)
+
+    def _starts(self, space: AddressSpace, start: int, end: int, right: int) -> list[int]:
+        """The addresses in [start, end) at which a range begins to be accessed in a page."""
+        found: set[int] = set()
+        for page in range(start & -PAGE, end, PAGE):
+            low, high = max(page, start), min(page + PAGE, end)
+            for monitored in self._by_right[right]:
+                first = monitored.first_from(space, low, high)
+                if first is not None:
+                    found.add(first)
+        return sorted(found)
+
     def _before(self, process: Process, watched: WatchedInstruction) -> Due | None:
         """Events of an instruction that is about to access a watched page."""
         cpu, registers = process.cpu, process.cpu.registers
@@ -212,6 +247,11 @@ class Monitors:
                 found.append((monitored.exit, context, monitored.event))
         for (exit_, context), group in groupby(found, key=lambda each: each[:2]):
             yield _Hit(exit_, context, tuple(event for _, _, event in group))
+
+    def _run_in_python(self, process: Process, hit: _Hit, stage: Stage) -> bool:
+        """Within a hook, whose state machine code has."""
+        events = tuple(event for event in hit.events if event.definition.stage & stage)
+        return bool(events) and self._dispatcher.run_stage(hit.exit, events, stage, process, hit.context)
 
     def _stage(self, process: Process, hit: _Hit, stage: Stage) -> bool:
         events = tuple(event for event in hit.events if event.definition.stage & stage)

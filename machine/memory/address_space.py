@@ -51,6 +51,10 @@ class Watches(Protocol):
         """Those to a page (by number) that has this frame, as rights: READ, WRITE, EXECUTE."""
         ...
 
+    def around(self, space: AddressSpace, start: int, end: int, right: int, act: Callable[[], None]) -> None:
+        """Have `act` access [start, end), READ or WRITE, unless somebody who is told before says no."""
+        ...
+
 
 class AddressSpace:
     """At most `most` areas of pages, which get their memory, and that of the page table, from `source`."""
@@ -483,6 +487,25 @@ class AddressSpace:
             pieces.append(_ZERO[:length] if place < 0 else self.physical.buffer[place : place + length])
             address += length
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def copy_in(self, address: int, size: int) -> bytes:
+        """As `read_up_to`, for a kernel that reads on the guest's behalf; zeros where somebody does not let it."""
+        data = self.read_up_to(address, size)
+        if self.watches is None or not data:
+            return data
+        done: list[bytes] = []
+        self.watches.around(
+            self, address, address + len(data), READ, lambda: done.append(self.read_up_to(address, size))
+        )
+        return done[0] if done else bytes(len(data))
+
+    def copy_out(self, address: int, data: bytes) -> bool:
+        """As `write`, for a kernel that writes on the guest's behalf; nothing is written where it is not let."""
+        if self.watches is None or not self.is_mapped(address, address + len(data)):
+            return self.write(address, data)
+        done: list[bool] = []
+        self.watches.around(self, address, address + len(data), WRITE, lambda: done.append(self.write(address, data)))
+        return all(done)
 
     def write(self, address: int, data: bytes) -> bool:
         """Write all of `data` and return True, or nothing and return False when a byte is not mapped or has no memory.

@@ -45,7 +45,7 @@ class UserSpace:
         place = self._at_hand(address, size, READ)
         if place is not None:
             return self.memory.physical.buffer[place : place + size]
-        return self.memory.read_up_to(address, self._allowed_end(address, size, READ) - address)
+        return self.memory.copy_in(address, self._allowed_end(address, size, READ) - address)
 
     def load_some(self, address: int, size: int) -> bytes:
         """The readable bytes from `address` on, at most `size` of them. Raises EFAULT when there is none."""
@@ -61,13 +61,13 @@ class UserSpace:
         place = self._at_hand(address, size, WRITE | OPEN)
         if place is not None:
             self.memory.physical.buffer[place : place + size] = data
-        elif self._allowed_end(address, size, WRITE) != address + size or not self.memory.write(address, data):
+        elif self._allowed_end(address, size, WRITE) != address + size or not self.memory.copy_out(address, data):
             raise LinuxError(Errno.EFAULT)
 
     def _at_hand(self, address: int, size: int, bits: int) -> int | None:
         """Where bytes lie in physical memory if they are of one page whose word has these bits, as nearly always."""
         offset = address & _OFFSET
-        if offset + size > PAGE or address >= USER_SPACE:
+        if offset + size > PAGE or address >= USER_SPACE or self.memory.watches is not None:
             return None
         word = self.memory.table.word(address >> PAGE_BITS)
         return (word & FRAME_MASK) + offset if word & bits == bits else None
@@ -95,14 +95,19 @@ class UserSpace:
         result = b""
         while len(result) < longest:
             start = address + len(result)
-            chunk = self.load_up_to(start, min(_CHUNK - start % _CHUNK, longest - len(result)))
+            chunk = self._peek(start, min(_CHUNK - start % _CHUNK, longest - len(result)))
             text, zero, _ = chunk.partition(b"\0")
             result += text
             if zero:
-                return result
+                return result if self.memory.watches is None else self.load(address, len(result) + 1)[:-1]
             if not chunk:
                 raise LinuxError(Errno.EFAULT)
         raise LinuxError(Errno.ENAMETOOLONG)
+
+    def _peek(self, address: int, size: int) -> bytes:
+        """As `load_up_to`, without that anybody is told: not all of it may be asked for."""
+        self.work.charge(size)
+        return self.memory.read_up_to(address, self._allowed_end(address, size, READ) - address)
 
     def load_words(self, address: int, layout: str) -> tuple[int, ...]:
         """Little-endian integers as `struct` has them."""

@@ -70,8 +70,8 @@ class NtThread:
     def data(self, address: int, size: int) -> bytes:
         """Bytes of the guest. Raises BadPointer."""
         self.services.work.charge(size)
-        data = self.process.cpu.memory.read(address, size)
-        if data is None:
+        data = self.process.cpu.memory.copy_in(address, size)
+        if len(data) != size:
             raise BadPointer
         return data
 
@@ -82,7 +82,7 @@ class NtThread:
     def put(self, address: int, data: bytes) -> None:
         """Write bytes of the guest. Raises BadPointer."""
         self.services.work.charge(len(data))
-        if address >= KERNEL_HALF or not self.process.cpu.memory.write(address, data):
+        if address >= KERNEL_HALF or not self.process.cpu.memory.copy_out(address, data):
             raise BadPointer
 
     def put_word(self, address: int, value: int) -> None:

@@ -301,6 +301,28 @@ def test_accesses_of_scripts_and_commands_are_none(carrier: str) -> None:
     assert outcome.triggers == [1]
 
 
+WRITES = "lea rsi, [rsp-256]; mov edi, 1; mov edx, 16; mov eax, 1; syscall; nop"
+
+
+def test_a_kernel_accesses_memory_on_the_guests_behalf(carrier: str) -> None:
+    reads = run(carrier, WRITES, f"!monitor r {DATA + 4:x} l 4 stage all {SHOW}", kernel="linux")
+    assert [text.split()[:2] for text in texts(reads)] == [["0", f"{DATA + 4:x}"], ["1", f"{DATA + 4:x}"]]
+    assert run(carrier, WRITES, f"!monitor w {DATA + 4:x} l 4 {SHOW}", kernel="linux").triggers == [0]
+    uname = "lea rdi, [rsp-1024]; mov eax, 63; syscall; mov rbx, rax; mov al, [rsp-1024]; nop"
+    name = f"{TOP - 1024:x}"
+    wrote = run(carrier, uname, f"!monitor w {name} l 8 stage all {SHOW}", kernel="linux")
+    assert [text.split()[:2] for text in texts(wrote)] == [["0", name], ["1", name]]
+    assert wrote.registers["rax"] & 0xFF == ord("L")
+    skipped = run(carrier, uname, f"!monitor w {name} l 8 sc on {SHOW}", kernel="linux")
+    assert (skipped.registers["rbx"], skipped.registers["rax"] & 0xFF) == (0, 0)
+
+
+def test_of_a_string_a_kernel_reads_no_more_than_it_has(carrier: str) -> None:
+    path = "lea rdi, [rsp-256]; mov word ptr [rdi], 0x2f; xor esi, esi; mov eax, 2; syscall; nop"
+    event = f"!monitor r {DATA + 1:x} l 1 {SHOW}\n!monitor r {DATA + 2:x} l 8 {SHOW}"
+    assert run(carrier, path, event, kernel="linux").triggers == [1, 0]
+
+
 def test_other_names_of_the_memory_are_the_range_too(carrier: str) -> None:
     lines: list[Line] = []
     session = Session(engine=make_engine(carrier), reporter=Collecting(lines), questions=Questions())
