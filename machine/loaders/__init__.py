@@ -18,6 +18,12 @@ if TYPE_CHECKING:
         UnreadableFile as UnreadableFile,
     )
     from machine.loaders.initial_stack import STACK_SIZE as STACK_SIZE, STACK_TOP as STACK_TOP
+    from machine.loaders.pe_headers import (
+        PeField as PeField,
+        PeHeaders as PeHeaders,
+        PeSection as PeSection,
+        read_headers as read_headers,
+    )
     from machine.loaders.reading import (
         KIND_OF_SUFFIX as KIND_OF_SUFFIX,
         KINDS as KINDS,
@@ -37,6 +43,7 @@ else:
         {
             "image": "Image LoadError Placement UnreadableFile",
             "initial_stack": "STACK_SIZE STACK_TOP",
+            "pe_headers": "PeField PeHeaders PeSection read_headers",
             "reading": "KINDS KIND_OF_SUFFIX PROGRAMS SCRIPTS TEXT describe is_known looks_at read_image read_program",
             "symbols": "module_name",
         },

@@ -258,6 +258,14 @@ COMMANDS: tuple[CommandRow, ...] = (
             notes="Shows only the last instruction; COUNT is the largest number of steps.",
             repeats=True,
         ),
+        CommandRow(
+            "!track",
+            "draws a tree of calls",
+            ("track",),
+            usage="{name} [tree|reg] [COUNT]",
+            notes="Goes on instruction by instruction, COUNT of them at most: a line for each call, with its target, "
+            "and for each return. `reg` shows the registers behind each call.",
+        ),
         CommandRow("~", "shows or switches the current core", ("core",), usage="{name}\n{name} CORE"),
         CommandRow(
             "bp",
@@ -413,6 +421,17 @@ COMMANDS: tuple[CommandRow, ...] = (
         ),
     ),
     *_section(
+        "Files",
+        CommandRow(
+            ".pe",
+            "shows headers and sections of a PE file",
+            ("pe",),
+            usage="{name} header FILE\n{name} section NAME FILE",
+            notes="Of a file of the host, which is not loaded: programs and DLLs of any machine. At most 100000 (hex) "
+            "bytes of a section are shown.",
+        ),
+    ),
+    *_section(
         "Session",
         CommandRow(
             ".script",
@@ -469,7 +488,6 @@ COMMANDS: tuple[CommandRow, ...] = (
             ("pagein",),
             notes="all pages of a guest are there: they get memory when they are first touched",
         ),
-        CommandRow(".pe", "shows headers and sections of a program file", ("pe",)),
         CommandRow(
             "test",
             "tests the debugger itself",
@@ -477,7 +495,6 @@ COMMANDS: tuple[CommandRow, ...] = (
             notes="there is no driver to test; `hds conform` tests the script engine",
         ),
         CommandRow("gg", "continues, with a greeting", repeats=True, notes="it is for demonstrations; `g` continues"),
-        CommandRow("!track", "draws a tree of calls", ("track",)),
         CommandRow(
             "!rev",
             "reverse-engineering machinery",

@@ -6,6 +6,7 @@ from hds.session.commands import (
     attaching,
     branches,
     breakpoints,
+    call_tree,
     control,
     disassembly,
     evaluation,
@@ -14,6 +15,7 @@ from hds.session.commands import (
     outputs,
     paging,
     processes,
+    program_files,
     registers,
     session,
     stack,
@@ -26,7 +28,8 @@ from hds.session.commands.usage import commands_page
 
 FAMILIES = (
     events, outputs, evaluation, registers, memory, paging, disassembly, control, stepping, breakpoints, stack,
-    processes, session, types, symbol_files, branches, attaching,
+    processes, session, types, symbol_files, branches, attaching, call_tree,
+    program_files,
 )  # fmt: skip
 HANDLERS: dict[str, Handler] = {name: handler for family in FAMILIES for name, handler in family.HANDLERS.items()}
 

@@ -33,12 +33,12 @@ OneStep = Callable[["Execution", "Process"], bool]
 def _stepper(kind: OneStep, *, shows_registers: bool) -> Handler:
     def step(session: Session, command: Command, prepared: Prepared) -> None:
         count = _count(command, 1)
-        _from_here(session, lambda process, left: _steps(session, process, kind, left, shows_registers), count)
+        from_here(session, lambda process, left: _steps(session, process, kind, left, shows_registers), count)
 
     return step
 
 
-def _from_here(session: Session, walk: Callable[[Process, int], None], count: int) -> None:
+def from_here(session: Session, walk: Callable[[Process, int], None], count: int) -> None:
     """Start a walk of so many steps, at a held event after its trigger is finished, which counts as the first."""
     execution = session.execution
     held = execution.held
@@ -64,7 +64,7 @@ def _from_here(session: Session, walk: Callable[[Process, int], None], count: in
 
 def _steps(session: Session, process: Process, kind: OneStep, count: int, shows_registers: bool) -> None:
     execution = session.execution
-    for index in _until_timeout(session, count):
+    for index in until_timeout(session, count):
         if not kind(execution, process):
             return
         if shows_registers and index:
@@ -79,7 +79,7 @@ def go_up(session: Session, command: Command, prepared: Prepared) -> None:
     execution = session.execution
 
     def walk(process: Process, count: int) -> None:
-        for _ in _until_timeout(session, count):
+        for _ in until_timeout(session, count):
             line = execution.instruction(process)
             if not execution.step_over(process):
                 return
@@ -87,10 +87,10 @@ def go_up(session: Session, command: Command, prepared: Prepared) -> None:
                 break
         session.show(execution.instruction_line(process) + "\n")
 
-    _from_here(session, walk, _count(command, MANY))
+    from_here(session, walk, _count(command, MANY))
 
 
-def _until_timeout(session: Session, count: int) -> Iterator[int]:
+def until_timeout(session: Session, count: int) -> Iterator[int]:
     """The numbers of the steps, as long as the time of a run (`--timeout`) allows."""
     end = None if session.timeout is None else time.monotonic() + session.timeout
     for index in range(count):
