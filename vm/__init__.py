@@ -78,7 +78,7 @@ if TYPE_CHECKING:
         from_double as from_double,
         signed as signed,
     )
-    from vm.sharing import Shareable as Shareable, Sharing as Sharing
+    from vm.sharing import Brake as Brake, Shareable as Shareable, Sharing as Sharing
     from vm.verifier import VerificationError as VerificationError, verify as verify
 else:
     __getattr__, __dir__ = lazy(

@@ -31,6 +31,7 @@ class FaultKind(Enum):
     INVALID_ARGUMENT = "invalid_argument"
     MESSAGE_TOO_LONG = "message_too_long"
     STEP_LIMIT = "step_limit"
+    INTERRUPTED = "interrupted"
     STACK_OVERFLOW = "stack_overflow"
     DEADLOCK = "deadlock"
     UNSUPPORTED_HERE = "unsupported_here"

@@ -245,14 +245,14 @@ class _Run:
         return frame
 
     def ceiling(self, steps: int) -> int:
-        """How many steps may be made before this is asked again. Raises Stop(STEP_LIMIT), and KeyboardInterrupt."""
+        """How many steps may be made before this is asked again. Raises Stop(STEP_LIMIT), Stop(INTERRUPTED)."""
         limit = self.limits.max_steps
         if steps > limit:
             raise Stop(FaultKind.STEP_LIMIT, "limit max_steps", limit=limit)
         if steps >= self.patience:
             self.patience = steps + _PATIENCE
-            if self.sharing.interrupted():
-                raise KeyboardInterrupt
+            if self.sharing.brake.is_pulled:
+                raise Stop(FaultKind.INTERRUPTED)
         return min(limit, self.patience)
 
     def execute(self, frame: _Frame) -> None:

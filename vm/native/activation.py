@@ -106,6 +106,7 @@ class Activation:
             literals=ctypes.cast(self._literals, ctypes.c_void_p).value or 0,
             literals_size=len(prepared.literals.memory),
             format_base=number_formats(self.loaded.program),
+            brake=self.sharing.brake.address,
             handle=self.handle,
         )
 

@@ -40,6 +40,7 @@ class Context(ctypes.Structure):
     direct: Address  # a DirectAccess
     ring: Address  # a RingHeader
     format_base: U64  # number of the program's first format in vm.native.records
+    brake: Address  # of a word that is not 0 when the run is to end (vm.sharing.Brake)
     handle: U64  # names the activation to the functions of vm.native.callbacks
     # Functions of vm.native.callbacks
     read_register: Address

@@ -249,6 +249,10 @@ class Emitter:
         """What stands at a host address."""
         return self.emit(kind, f"load {kind}, ptr {address.text}, align {align}{hint}")
 
+    def load_anew(self, address: Value) -> Value:
+        """What stands at a host address now, whatever stood there before: another thread may write it."""
+        return self.emit(I64, f"load volatile i64, ptr {address.text}, align 8")
+
     def store(self, value: Value, address: Value, align: int = 8) -> None:
         """Put a value at a host address."""
         self.block.lines.append(f"  store {value}, ptr {address.text}, align {align}")

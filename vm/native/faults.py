@@ -33,6 +33,7 @@ FAULTS: dict[str, FaultRow] = {
     "float_invalid": FaultRow(FaultKind.FLOAT_INVALID),
     "float_to_int_range": FaultRow(FaultKind.FLOAT_TO_INT_RANGE, ("value",)),
     "step_limit": FaultRow(FaultKind.STEP_LIMIT, limit="max_steps"),
+    "interrupted": FaultRow(FaultKind.INTERRUPTED),
     "bulk_limit": FaultRow(FaultKind.STEP_LIMIT, limit="max_bulk_bytes"),
     "call_depth": FaultRow(FaultKind.STACK_OVERFLOW, limit="max_call_depth"),
     "stack_bytes": FaultRow(FaultKind.STACK_OVERFLOW, limit="max_stack_bytes"),

@@ -62,6 +62,7 @@ def _reset(e: Linked, program: Program) -> None:
 def _lower(f: Body) -> None:
     """The whole function: what happens on entry, then each basic block."""
     fuel = block_fuel(f.program, f.bytecode)
+    heads = _heads(f)
     for pc in fuel:
         f.code_blocks[pc] = f.new_block(f"pc{pc}")
     _enter(f)
@@ -70,11 +71,28 @@ def _lower(f: Body) -> None:
         row, operands = decode(f.program.code[pc])
         if pc in fuel:
             _begin_block(f, fuel[pc])
+            if pc in heads:
+                _look_at_brake(f)
         f.comment(" ".join([f"{pc}:", row.mnemonic, *map(str, operands)]))
         if row.is_jump:
             operands = (*operands[:-1], pc + 1 + operands[-1])
         LOWERING[row.mnemonic](f, *operands)
     f.close()
+
+
+def _heads(f: Body) -> set[int]:
+    """The blocks that every loop and every call enters one of."""
+    heads = {f.bytecode.start}
+    for pc in range(f.bytecode.start, f.bytecode.end):
+        row, operands = decode(f.program.code[pc])
+        if row.is_jump and operands[-1] < 0:
+            heads.add(pc + 1 + operands[-1])
+    return heads
+
+
+def _look_at_brake(f: Body) -> None:
+    pulled = f.load_anew(f.setting("brake"))
+    f.stop_if(f.compare("ne", pulled, number(0)), "interrupted")
 
 
 def _enter(f: Body) -> None:
