@@ -49,7 +49,7 @@ from machine.schedule import (
     VirtualClock,
 )
 from machine.summary import CAUSES, Counts, ProcessEnd, RunSummary, StopCause
-from vm import Engine, Fault, GlobalStore, Host, Loaded, Shareable, Sharing
+from vm import Brake, Engine, Fault, GlobalStore, Host, Loaded, Shareable, Sharing
 from vm.facts.events import SYSRET, EventKind
 from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
 
@@ -123,10 +123,12 @@ class Machine:
         )
         self._gate = Gate(self._call_in) if options.parallel and cores > 1 else None
         self._parallel: ParallelRun | None = None  # under way
+        self._brake = Brake()
         if isinstance(engine, Shareable):
             engine.sharing = self._sharing()
+        budget, time_stamp = limits.max_root_instructions, self.clock.time_stamp
         made = [
-            RootSandbox(root, physical.own, limits.max_root_instructions, self.clock.time_stamp, store, self._gate)
+            RootSandbox(root, physical.own, budget, time_stamp, store, self._gate, self._brake)
             for _ in range(1 if self._gate is None else cores)
         ]
         self._sandboxes = made if len(made) == cores else made * cores
@@ -150,7 +152,8 @@ class Machine:
         self._meant: Process | None = None
         self._running = False
         self._not_emulated: set[str] = set()
-        self._guard = RunGuard(self.stop, lambda: self._end_run(StopCause.TIMEOUT))
+        self._guard = RunGuard(self.stop, lambda: self._end_run(StopCause.TIMEOUT), self._pull_brake)
+        self._guard_outside_runs: RunGuard | None = None
         self._stop_cause: StopCause | None = None
 
     # --- programs
@@ -334,6 +337,7 @@ class Machine:
                     cause = self._run_in_parallel(self._gate, budget)
         finally:
             self._running = False
+            self._brake.release()
             self.messages.drain()
             self._not_emulated.update(name for process in self._processes for name in process.cpu.not_emulated())
         ends = tuple(
@@ -352,8 +356,30 @@ class Machine:
         self._stop_cause = self._stop_cause or cause
         self._stop_processors()
 
+    @contextmanager
+    def guarding(self, timeout: float | None) -> Iterator[None]:
+        """A script or a step outside runs, which ends at Ctrl-C and after so many seconds of real time, as a run does.
+
+        Raises KeyboardInterrupt behind it if Ctrl-C ended it.
+        """
+        guard = RunGuard(self._pull_brake, self._pull_brake)
+        outer, self._guard_outside_runs = self._guard_outside_runs, guard
+        try:
+            with guard.guarding(timeout):
+                yield
+        finally:
+            self._guard_outside_runs = outer
+            self._brake.release()
+
+    def _pull_brake(self) -> None:
+        """End the scripts, conditions and code blocks that are under way."""
+        self._brake.pull()
+        for sandbox in self._sandboxes:
+            sandbox.interrupt()
+
     def _is_ending(self) -> bool:
-        return self._running and self._stop_cause is not None  # the cause stays behind a run; a step is none
+        is_over = self._running and self._stop_cause is not None  # the cause stays behind a run
+        return is_over or self._brake.is_pulled
 
     def _work_is_used_up(self) -> None:
         if self._running:
@@ -455,8 +481,8 @@ class Machine:
     def _sharing(self) -> Sharing:
         """How the scripts of this machine get along."""
         if self._gate is None:
-            return Sharing(interrupted=lambda: self._guard.interrupted)
-        return Sharing(self._gate, LOCK_TRIES, self._waits_for_lock, lambda: self._guard.interrupted)
+            return Sharing(brake=self._brake)
+        return Sharing(self._gate, LOCK_TRIES, self._waits_for_lock, self._brake)
 
     def _waits_for_lock(self, rounds: int) -> bool:
         return self._parallel is not None and self._parallel.waits_for_lock(rounds)
@@ -526,7 +552,9 @@ class Machine:
 
     def _ask_user(self, trigger: Trigger) -> None:
         self.messages.read()
-        with self._guard.suspended():
+        step = self._guard_outside_runs
+        with self._guard.suspended(), nullcontext() if step is None else step.suspended():
+            self._brake.release()
             goes_on = self.goes_on(trigger)
         if not goes_on:
             self._end_run(StopCause.BREAK)

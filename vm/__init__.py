@@ -97,7 +97,7 @@ else:
             " decode_program encode_program is_compiled",
             "script_memory": "GLOBALS_BASE GlobalConflict GlobalStore SLOT",
             "semantics": "BINARY MASK Stop UNARY double_to_integer from_double signed",
-            "sharing": "Shareable Sharing",
+            "sharing": "Brake Shareable Sharing",
             "verifier": "VerificationError verify",
         },
     )

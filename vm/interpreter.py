@@ -212,7 +212,7 @@ class _Run:
         self.script = ScriptMemory(store, prepared.literals, stack)
         self.sharing = sharing
         self.patience = _PATIENCE
-        self.memory = Memory(self.script, host, limits, sharing.waits)
+        self.memory = Memory(self.script, host, limits, sharing)
         self.frames: list[_Frame] = []
         self.steps = 0
 

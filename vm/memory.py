@@ -6,27 +6,26 @@ for longer than its step limit promises.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from vm.engine import FaultKind
 from vm.facts.limits import Limits
 from vm.host import PAGE, WORD_MASK, Host
 from vm.script_memory import ScriptMemory
 from vm.semantics import Stop
+from vm.sharing import Sharing
 
 
 class Memory:
     """Reads and writes for one run."""
 
-    def __init__(
-        self, script: ScriptMemory, host: Host, limits: Limits, waits: Callable[[int], bool] = lambda rounds: False
-    ) -> None:
-        """`waits` is that of a `vm.sharing.Sharing`."""
+    def __init__(self, script: ScriptMemory, host: Host, limits: Limits, sharing: Sharing) -> None:
         self.script = script
         self.host = host
         self.bulk_left = limits.max_bulk_bytes
         self.limits = limits
-        self.waits = waits
+        self.waits = sharing.waits
+        self._brake = sharing.brake
 
     def read(self, address: int, size: int) -> bytes | None:
         """`size` (1 or more) bytes, or None when any of them is not readable or the range wraps around."""
@@ -53,7 +52,12 @@ class Memory:
             raise Stop(FaultKind.INVALID_ADDRESS, address=address, size=size)
 
     def charge(self, size: int) -> None:
-        """Account for `size` bytes of bulk work. Raises Stop(STEP_LIMIT) when the run has used its share."""
+        """Account for `size` bytes of bulk work.
+
+        Raises Stop(STEP_LIMIT) when the run has used its share, and Stop(INTERRUPTED).
+        """
+        if self._brake.is_pulled:
+            raise Stop(FaultKind.INTERRUPTED)
         self.bulk_left -= size
         if self.bulk_left < 0:
             raise Stop(FaultKind.STEP_LIMIT, "limit max_bulk_bytes", limit=self.limits.max_bulk_bytes)

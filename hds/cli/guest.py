@@ -145,7 +145,7 @@ def add_session(group: argparse._ActionsContainer) -> None:
         "--timeout",
         type=number_of_seconds,
         metavar="SECONDS",
-        help="end every run after this much real time, behind the script under way; time at a prompt does not count",
+        help="end every run after this much real time, and a moment later scripts; time at a prompt does not count",
     )
     group.add_argument("--allow-modules", action="store_true", help="let `output create ... module` load code")
     group.add_argument(

@@ -42,6 +42,7 @@ FAULTS: Mapping[FaultKind, FaultRow] = {
     FaultKind.STEP_LIMIT: FaultRow(
         "the script did not end within {limit:d} steps", "is there an endless loop? --max-steps raises the limit"
     ),
+    FaultKind.INTERRUPTED: FaultRow("the run was ended while the script was under way"),
     FaultKind.STACK_OVERFLOW: FaultRow("calls of functions are nested too deeply", "does the recursion end?"),
     FaultKind.DEADLOCK: FaultRow(
         "the lock at {address} is taken, and nothing can release it", "every spinlock_lock needs its spinlock_unlock"

@@ -274,7 +274,8 @@ class Execution:
         """Execute the instruction at RIP, with its events; the process ends or lives on as in a run."""
         outer, self._stepping = self._stepping, True
         try:
-            execute_instruction(process)
+            with self._session.machine.guarding(self._session.timeout):
+                execute_instruction(process)
         finally:
             self._stepping = outer
         if not process.alive:

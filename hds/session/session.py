@@ -334,14 +334,16 @@ class Session:
 
     def run_script(self, loaded: Loaded) -> None:
         """Run a script outside events."""
-        result = self.engine.run(loaded, self.machine.host_for_commands())
+        with self.machine.guarding(self.timeout):
+            result = self.engine.run(loaded, self.machine.host_for_commands())
         if result.fault is not None:
             self.report(ScriptFault(None, loaded, result.fault))
 
     def evaluate(self, loaded: Loaded) -> int | None:
         """The value that a compiled expression prints, or None when it stopped; its fault was reported then."""
         host = _Capture(self.machine.host_for_commands())
-        result = self.engine.run(loaded, host)
+        with self.machine.guarding(self.timeout):
+            result = self.engine.run(loaded, host)
         if result.fault is not None:
             self.report(ScriptFault(None, loaded, result.fault))
             return None

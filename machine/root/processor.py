@@ -47,7 +47,7 @@ from machine.root.guest_regs import GuestRegs
 from machine.root.memory import RootMemory
 from machine.root.plain_code import Effect, effect_of
 from machine.root.state import RootState
-from vm import GLOBALS_BASE, GlobalStore
+from vm import GLOBALS_BASE, Brake, GlobalStore
 from vm.facts.paging import EXECUTE, FRAME_MASK, PAGE_BITS, READ, WRITE
 
 _ENTRY_FLAGS = 1 << 1
@@ -80,7 +80,7 @@ class Surroundings:
     """What all processors of a sandbox work with.
 
     `gate` is entered for what callbacks look at beyond the processor and its guest. `budget`: instructions of one run.
-    `time_stamp` serves RDTSC.
+    `time_stamp` serves RDTSC. `brake` says whether the run that a block belongs to is to end.
     """
 
     root: RootMemory
@@ -90,6 +90,7 @@ class Surroundings:
     time_stamp: Callable[[], int]
     gate: AbstractContextManager[Any]
     decoder: capstone.Cs
+    brake: Brake
 
 
 class RootProcessor:
@@ -226,6 +227,10 @@ class RootProcessor:
             self._changed_code.clear()
             self._engine.flush_tlb()
 
+    def interrupt(self) -> None:
+        """End a run that is under way before its next block. Safe in another thread."""
+        self._blocks_entered.close()
+
     def _stop(self, what: str) -> None:
         self._what = self._what or what
         self.state.attention = 1
@@ -282,7 +287,8 @@ class RootProcessor:
             if effect is not Effect.PLAIN:
                 self._note(effect)
             if not self._blocks_entered.enter(address, size, listed=effect is Effect.PLAIN):
-                self._stop(f"limit max_root_instructions ({self._surroundings.budget} instructions) reached")
+                limit = f"limit max_root_instructions ({self._surroundings.budget} instructions) reached"
+                self._stop("interrupted" if self._surroundings.brake.is_pulled else limit)
         except BaseException as error:
             self._stop(f"{type(error).__name__}: {error}")
 

@@ -24,7 +24,7 @@ from machine.root.fault import RootFault, RootResult
 from machine.root.memory import RootMemory
 from machine.root.processor import Call, RootProcessor, Surroundings
 from machine.root.state import BlockRow
-from vm import GlobalStore
+from vm import Brake, GlobalStore
 
 MOST_PROCESSORS = 32  # of 2 MB each; what has one to itself runs without a look at its pages and translations
 
@@ -40,11 +40,12 @@ class RootSandbox:
         time_stamp: Callable[[], int],
         store: GlobalStore | None = None,
         gate: AbstractContextManager[Any] | None = None,
+        brake: Brake | None = None,
     ) -> None:
         """See `machine.root.processor.Surroundings`."""
         decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
         gate = RLock() if gate is None else gate
-        self._surroundings = Surroundings(root, store, source, budget, time_stamp, gate, decoder)
+        self._surroundings = Surroundings(root, store, source, budget, time_stamp, gate, decoder, brake or Brake())
         self._processors: list[RootProcessor] = []
         self._blocks: dict[RootCode, Block] = {}
         self._serves_machine_code = False
@@ -75,6 +76,11 @@ class RootSandbox:
                 processor.serve_machine_code()
             self._processors.append(processor)
         return self._processors[index]
+
+    def interrupt(self) -> None:
+        """End the run that is under way, if any: the brake is pulled. Safe in another thread."""
+        for processor in tuple(self._processors):
+            processor.interrupt()
 
     # --- what machine code asks for
 

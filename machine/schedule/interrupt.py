@@ -21,18 +21,25 @@ from types import FrameType
 from typing import Any
 
 _AGAIN = 0.01  # seconds between two requests
+_PATIENCE = 0.15  # seconds of processor time that a script under way has when the time of a run is over
 _LONGEST = 1_000_000.0  # seconds between two looks at the time: poll takes milliseconds in 32 bits
 
 
 class RunGuard:
     """Calls `stop` at Ctrl-C and `expire` when the time is over, perhaps in another thread and more than once.
 
+    `cut` is called besides: at Ctrl-C, and when the run has not ended a little after its time. It is to end scripts.
+
     Ctrl-C is left alone outside the main thread, where Python delivers no signals.
     """
 
-    def __init__(self, stop: Callable[[], None], expire: Callable[[], None]) -> None:
+    def __init__(
+        self, stop: Callable[[], None], expire: Callable[[], None], cut: Callable[[], None] = lambda: None
+    ) -> None:
         self._stop = stop
         self._expire = expire
+        self._cut = cut
+        self._expired: float | None = None  # the processor time when the time was over
         self._active = False
         self._interrupted = False
         self._left = math.inf  # seconds, when the stretch under way began
@@ -63,25 +70,25 @@ class RunGuard:
         finally:
             self._enter()
 
-    @property
-    def interrupted(self) -> bool:
-        """Whether Ctrl-C came in the run."""
-        return self._interrupted
-
     def request(self, now: float, interrupted: bool) -> float:
         """Ask for what is due; when to look again. Called by the watcher."""
         if self._handler is not None and interrupted:
             self._interrupted = True
         if self._interrupted:
             self._stop()
+            self._cut()
         elif now >= self._end:
             self._expire()
+            self._expired = self._expired or time.process_time()
+            if time.process_time() - self._expired > _PATIENCE:
+                self._cut()
         else:
             return self._end
         return now + _AGAIN
 
     def _enter(self) -> None:
         watcher = _watcher()
+        self._expired = None
         self._end = time.monotonic() + self._left
         if threading.current_thread() is threading.main_thread():
             self._handler = signal.signal(signal.SIGINT, self._on_signal) or signal.SIG_DFL
@@ -101,6 +108,7 @@ class RunGuard:
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._interrupted = True
         self._stop()
+        self._cut()
 
 
 class _Watcher:

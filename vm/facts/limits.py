@@ -26,7 +26,7 @@ class Limits:
     )
     max_call_depth: int = _limit(128, "calls", "nested calls of user functions")
     max_stack_bytes: int = _limit(1_048_576, "bytes", "memory of the locals of all active calls", most=_MOST_RESERVED)
-    max_message: int = _limit(4095, "bytes", "one printf message, including the zero that ends it")
+    max_message: int = _limit(4095, "bytes", "one printf message, including the zero that ends it", most=1 << 24)
     max_bulk_bytes: int = _limit(
         268_435_456, "bytes", "memory that copies, fills, comparisons and searches of one run may touch in all"
     )

@@ -119,7 +119,7 @@ class Activation:
         self.context.ring = workspace.ring.address
         self.context.direct = ctypes.addressof(self.direct)
         script = ScriptMemory(self.loaded.store, self.prepared.literals, workspace.stack)
-        self.memory = Memory(script, host, self.limits, self.sharing.waits)
+        self.memory = Memory(script, host, self.limits, self.sharing)
 
     def enter_python(self) -> None:
         """Show the state of the run to `memory`."""

@@ -26,7 +26,7 @@ from hds.session import load_engine
 if TYPE_CHECKING:
     from hds.cli.eval_host import EvalHost
     from lang import Compilation
-    from vm import RunResult
+    from vm import Engine, Loaded, RunResult
 
 SHOWN_REGISTERS = (
     *("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp"),
@@ -103,7 +103,7 @@ def run(options: Options) -> ExitCode:
             loaded = engine.load(made.program, GlobalStore(limits))
         except (VerificationError, GlobalConflict) as error:
             refuse(str(error), ExitCode.FAILED)
-        result = engine.run(loaded, host)
+        result = _run(engine, loaded, host)
     if options.json:
         from hds.report import write_object
 
@@ -113,6 +113,34 @@ def run(options: Options) -> ExitCode:
     if result is None:
         return ExitCode.FAILED
     return ExitCode.OK if result.ok else ExitCode.RUNTIME
+
+
+def _run(engine: Engine, loaded: Loaded, host: EvalHost) -> RunResult:
+    """Run a script, in a thread of its own: machine code looks after no signals. Raises KeyboardInterrupt."""
+    from threading import Thread
+
+    from vm import Brake, Shareable, Sharing
+
+    brake, outcome, failures = Brake(), list["RunResult"](), list[BaseException]()
+    if isinstance(engine, Shareable):
+        engine.sharing = Sharing(brake=brake)
+
+    def run() -> None:
+        try:
+            outcome.append(engine.run(loaded, host))
+        except BaseException as error:
+            failures.append(error)
+
+    thread = Thread(target=run)
+    thread.start()
+    try:
+        thread.join()
+    except KeyboardInterrupt:
+        brake.pull()
+        raise
+    if failures:
+        raise failures[0]
+    return outcome[0]
 
 
 def _host(options: Options) -> EvalHost:

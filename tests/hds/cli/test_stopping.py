@@ -23,7 +23,7 @@ from hds.session.engines import load_engine
 from machine.kernel.linux import World
 from machine.machine import StopCause
 from machine.root.assembler import assemble
-from vm.facts.limits import DEFAULT_LIMITS
+from vm.facts.limits import DEFAULT_LIMITS, Limits
 from vm.facts.registers import RIP, STORAGE_INDEX
 
 pytestmark = pytest.mark.slow
@@ -42,9 +42,13 @@ CASES = {
 }
 
 
-def seconds_of_a_script(engine: str, case: str) -> float:
-    """How long the script that is under way may go on: a timeout does not cut it in half."""
-    return 2.0 if engine == "reference" and CASES[case][1] == BURNING else 0.0
+SCRIPT = 0.3  # seconds that a script under way may go on: a timeout does not cut a short one in half
+HUGE = Limits(max_steps=1 << 60, max_bulk_bytes=1 << 60, max_root_instructions=1 << 60)
+LONG = {
+    "a script": BURNING,
+    "a condition": "!syscall asm condition { l: jmp l } script { .n = 1; }",
+    "a code block": "!syscall asm code { l: rdtsc; jmp l }",
+}
 
 
 def arguments(folder: Path, engine: str, case: str) -> list[str]:
@@ -97,7 +101,44 @@ def test_a_timeout_ends_the_run_in_time(tmp_path: Path, engine: str, case: str) 
     made.run(3)  # compiles the script
     start = time.process_time()
     assert made.run(timeout=0.1).cause is StopCause.TIMEOUT
-    assert time.process_time() - start < 0.1 + AT_ONCE + seconds_of_a_script(engine, case)
+    assert time.process_time() - start < 0.1 + AT_ONCE + SCRIPT
+
+
+@pytest.mark.usefixtures("counted_natively")
+@pytest.mark.parametrize("case", LONG)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_timeout_ends_what_would_run_for_hours(engine: str, case: str) -> None:
+    made = session(CALLS, kernel="bare", engine=load_engine(engine, HUGE), limits=HUGE)[0]
+    made.execute(LONG[case])
+    start = time.process_time()
+    assert made.run(timeout=0.1).cause is StopCause.TIMEOUT
+    assert time.process_time() - start < 1.0
+    assert made.totals.script_faults + made.totals.code_faults == 1
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_ctrl_c_ends_a_bare_script(engine: str) -> None:
+    options = ("--engine", engine, "--max-steps", str(1 << 60), "-e", "while (1) { .n = .n + 1; }")
+    command = [sys.executable, "-m", "hds.cli.main", "eval", *options]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as run:
+        while processor_time(run.pid) < 2.0:
+            time.sleep(0.05)
+        run.send_signal(signal.SIGINT)
+        assert run.wait(60) == ExitCode.INTERRUPTED
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_timeout_ends_scripts_of_commands_and_steps(engine: str) -> None:
+    made, said = session(CALLS, kernel="bare", engine=load_engine(engine, HUGE), limits=HUGE)
+    made.timeout = 0.1
+    made.execute("? while (1) { .n = .n + 1; }")
+    assert said.take() == "fault interrupted\n"
+    made.execute(BURNING)
+    made.execute("t")
+    made.execute("t")
+    assert "fault interrupted\n" in said.text
+    made.execute("? print(.n > 0);")
+    assert said.text.endswith("1\n")
 
 
 READER = "mov eax, 0; mov edi, 0; lea rsi, [rsp - 0x100]; mov edx, 0x40; syscall; mov r12, rax; again: jmp again"
