@@ -6,14 +6,13 @@ import sys
 
 import pytest
 from effort import often
+from engines import make_engine
 from hypothesis import settings
 from language_world import Outcome, Run, example_host
 
 from lang.compiler import Compiler
 from lang.source import SourceFile
 from vm.engine import Engine
-from vm.facts.limits import DEFAULT_LIMITS, Limits
-from vm.interpreter import Interpreter
 from vm.script_memory import GlobalStore
 
 # The compiler raises the limit for nested scripts; here at once, for Hypothesis warns of a change within a test.
@@ -22,17 +21,6 @@ sys.setrecursionlimit(7000)
 # How long an example takes depends on the machine, which may be busy.
 settings.register_profile("hds", deadline=None, max_examples=often(40, 400))
 settings.load_profile("hds")
-
-
-def make_engine(name: str, limits: Limits = DEFAULT_LIMITS) -> Engine:
-    """The engine of that name; the test is skipped where it cannot exist."""
-    if name == "reference":
-        return Interpreter(limits)
-    pytest.importorskip("vm.native.engine", reason="llvmlite is not installed", exc_type=ImportError)
-    from vm.native.engine import NativeEngine
-
-    engine: Engine = NativeEngine(limits)
-    return engine
 
 
 @pytest.fixture(scope="session", params=["reference", "native"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from engines import make_engine
 from language_world import Run, example_host
 
 from lang.compiler import Compiler
@@ -108,8 +109,6 @@ def test_a_global_has_one_type_in_a_session() -> None:
     ],
 )
 def test_a_limit_is_named_when_it_strikes(script: str, limits: Limits, detail: str) -> None:
-    from conftest import make_engine
-
     for name in ("reference", "native"):
         engine = make_engine(name, limits)
         program = Compiler(limits).compile(SourceFile("test", script)).program

@@ -11,6 +11,7 @@ from unittest import mock
 
 import pytest
 from effort import often
+from engines import make_engine
 from machine_guests import Failing
 
 from hds.report.records import Halt, Record, ScriptFault
@@ -18,10 +19,9 @@ from hds.report.reporters import Questions
 from hds.session.session import Session
 from machine.machine import StopCause
 from machine.records import Silent
-from vm.engine import Engine, Fault, FaultKind
+from vm.engine import Fault, FaultKind
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 from vm.facts.registers import STORAGES
-from vm.interpreter import Interpreter
 
 pytestmark = [pytest.mark.slow, pytest.mark.nightly]
 
@@ -38,16 +38,6 @@ def watchdog() -> Iterator[None]:
     faulthandler.dump_traceback_later(STUCK, exit=True)
     yield
     faulthandler.cancel_dump_traceback_later()
-
-
-def make_engine(name: str, limits: Limits) -> Engine:
-    if name == "reference":
-        return Interpreter(limits)
-    pytest.importorskip("vm.native.engine", reason="llvmlite is not installed", exc_type=ImportError)
-    from vm.native.engine import NativeEngine
-
-    engine: Engine = NativeEngine(limits)
-    return engine
 
 
 def session(
