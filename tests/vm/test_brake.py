@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
-from conftest import make_engine
+from engines import make_engine
 from language_world import example_host
 
 from lang.compiler import Compiler
