@@ -42,7 +42,6 @@ class ProcessObjects:
 
     process: int
     name: int
-    image_name: str
     first: ThreadObjects
 
 
@@ -116,8 +115,7 @@ class KernelObjects:
         threads = base + self.build.process_threads
         self._link(threads, threads, threads)
         first = self._fill_thread(base + _PROCESS_BYTES, base, process_id, thread_id)
-        shown = image_name.decode("utf-8", "surrogateescape")
-        return ProcessObjects(base, base + self.build.process_image_name, shown, first)
+        return ProcessObjects(base, base + self.build.process_image_name, first)
 
     def add_thread(self, process: ProcessObjects, process_id: int, thread_id: int) -> ThreadObjects:
         """Create the objects of one more thread, which is enlisted."""

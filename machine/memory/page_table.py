@@ -27,6 +27,11 @@ class PageTable:
         self.leaves: dict[int, memoryview] = {}  # of 512 words: of pages n * 512 to n * 512 + 511
         self.root = self._new_upper()  # the host address of the first table
 
+    @property
+    def root_place(self) -> int:
+        """The physical address of the first table: what CR3 is."""
+        return self._frames[0] * FRAME
+
     def word(self, page: int) -> int:
         """What stands there; 0 for a page without memory."""
         leaf = self.leaves.get(page >> INDEX_BITS)

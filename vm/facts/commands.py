@@ -408,7 +408,8 @@ COMMANDS: tuple[CommandRow, ...] = (
             ("structure",),
             usage="{name} [MODULE!]TYPE [offset yes|no] [padding yes|no] [prefix TEXT] [suffix TEXT] "
             "[inline none|unnamed|all] [output FILE]",
-            notes="A script can read it. Members that are not known are shown as padding, unless `padding no`.",
+            notes="A script can read it. TYPE may have `*` and `?`. Members that are not known are shown as padding, "
+            "unless `padding no`.",
         ),
         CommandRow(
             ".sym",

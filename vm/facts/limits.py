@@ -91,7 +91,9 @@ class Limits:
     max_threads: int = _limit(1024, "threads", "living threads of one guest process")
     max_guest_memory: int = _limit(1_073_741_824, "bytes", "memory that guests have in all, page tables included")
     max_mappings: int = _limit(65_530, "mappings", "mappings of one process (vm.max_map_count of Linux)")
-    max_shown_members: int = _limit(65_536, "members", "members of structures that one `dt` or `struct` shows")
+    max_shown_members: int = _limit(
+        65_536, "members", "members of structures that one `dt` shows, lines that one `struct` shows"
+    )
     max_demangled_names: int = _limit(
         20_000, "names", "mangled names of a program that one look-up of a readable name, or one `x`, looks at"
     )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from machine.schedule import Process, Thread
 
 RULE = "=" * 76
+_NAME_BYTES = 15
 _CR3 = STORAGE_INDEX["cr3"]
 _FARTHEST_IN_IMAGE = 0x400_0000  # bytes between two symbols of one module
 
@@ -72,7 +73,7 @@ def thread(session: Session, command: Command, prepared: Prepared) -> None:
 
 def _threads_of(item: Process) -> str:
     rows = (f"\tTHREAD\t{each.objects.thread:x} ({item.pid:x}.{each.tid:x})\n" for each in item.threads)
-    return f"PROCESS\t{item.objects.process:x}\tIMAGE\t{item.name}\n" + "".join(rows)
+    return f"PROCESS\t{item.objects.process:x}\tIMAGE\t{_image_name(item)}\n" + "".join(rows)
 
 
 def _switch_thread(session: Session, is_wanted: Callable[[Thread], bool]) -> None:
@@ -88,15 +89,21 @@ def _process_lines(item: Process) -> str:
     return (
         f"process id: {item.pid:x}\n"
         f"process (_EPROCESS): {a88(item.objects.process)}\n"
-        f"process name (16-Byte): {item.objects.image_name}\n"
+        f"process name (16-Byte): {_image_name(item)}\n"
     )
+
+
+def _image_name(item: Process) -> str:
+    """What its EPROCESS has for a name at this moment: 15 bytes at most."""
+    field = item.cpu.memory.read(item.objects.name, _NAME_BYTES) or b""
+    return field.partition(b"\0")[0].decode("utf-8", "surrogateescape")
 
 
 def _list_row(item: Process) -> str:
     directory = item.cpu.registers.read(_CR3)
     return (
         f"PROCESS\t{item.objects.process:x}\n"
-        f"\tProcess Id: {item.pid:04x}\tDirBase (Kernel Cr3): {directory:016x}\tImage: {item.name}\n\n"
+        f"\tProcess Id: {item.pid:04x}\tDirBase (Kernel Cr3): {directory:016x}\tImage: {_image_name(item)}\n\n"
     )
 
 

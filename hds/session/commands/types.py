@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct as bytes_of
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
@@ -68,6 +69,19 @@ def _options(command: Command) -> _Options:
     if "inline" in found.texts and found.text("inline").lower() not in _INLINE:
         raise CommandFailed(f"err, 'inline' is none, unnamed or all, not '{found.text('inline')}'")
     return found
+
+
+def _types(session: Session, command: Command) -> list[types.Struct]:
+    """The structures that the first parameter names, with * and ? all that fit. Raises CommandFailed."""
+    mask = command.tokens[0].text.rpartition("!")[2] if command.tokens else ""
+    if "*" not in mask and "?" not in mask:
+        return [_type(session, command)]
+    library = session.symbols.types
+    found = (library.find(name) for name in sorted(library.names) if fnmatchcase(name, mask))
+    chosen = [kind for kind in found if isinstance(kind, types.Struct) and kind.members is not None]
+    if not chosen:
+        raise unresolved(command.tokens[0].text, "no structure has such a name")
+    return chosen
 
 
 def _type(session: Session, command: Command) -> types.Struct:
@@ -196,11 +210,15 @@ def show(session: Session, command: Command, prepared: Prepared) -> None:
 
 def declare(session: Session, command: Command, prepared: Prepared) -> None:
     """`struct TYPE`: its declaration, which the script language reads."""
-    kind, options = _type(session, command), _options(command)
-    name = f"{options.text('prefix')}{kind.tag}{options.text('suffix')}"
-    lines = [f"struct {name}", "{", *_first(session, _declaration(kind, options))]
-    lines.append(f"}}; /* size: 0x{kind.size:04x} */")
-    _give(session, options, lines)
+    kinds, options = _types(session, command), _options(command)
+    _give(session, options, _first(session, (line for kind in kinds for line in _structure(kind, options))))
+
+
+def _structure(kind: types.Struct, options: _Options) -> Iterator[str]:
+    yield f"struct {options.text('prefix')}{kind.tag}{options.text('suffix')}"
+    yield "{"
+    yield from _declaration(kind, options)
+    yield f"}}; /* size: 0x{kind.size:04x} */"
 
 
 def _first(session: Session, members: Iterator[_T]) -> list[_T]:

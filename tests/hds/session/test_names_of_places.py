@@ -301,7 +301,7 @@ def test_a_program_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 def test_check_warns_of_what_hds_refuses() -> None:
-    ran = command_line("check", "--format", "json", "-e", "!syscall\ntest query\nr\n.attach pid 5")
+    ran = command_line("check", "--format", "json", "-e", "!syscall\ntest query\nr\n!smi count")
     found = [json.loads(line) for line in ran.output.splitlines()]
     assert [(item["code"], item["severity"], item["line"]) for item in found] == [
         ("W030", "warning", 2),

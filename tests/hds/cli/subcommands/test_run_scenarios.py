@@ -6,14 +6,22 @@ to a terminal, without the summary. `PYTHONPATH=tests/hds:tests/hds/report pytho
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import socket
 import sys
 from pathlib import Path
 
 import pytest
-from hds_guests import command_line_together
+from hds_guests import command_line_together, session
 
+from hds.session.session import ScriptError
+from vm.facts.events import EVENT_BY_NAME
+
+# Those that are tests in Python, and those that wait for an event that is not emulated yet.
+IN_PYTHON = {30: "test_forwarding_to_a_file_and_a_connection", 31: "test_json_lines_in_a_file"}
+WAITING = {14: "!exception", 20: "!mode", 24: "!exception"}
 FOLDER = Path(__file__).parent / "scenarios"
 SCENARIOS = sorted(FOLDER.glob("*.hds"))
 _HEADER = re.compile(r"// (hds|guest): (.*)")
@@ -36,6 +44,51 @@ def test_every_guest_and_script_of_the_scenarios_is_used() -> None:
     for path in FOLDER.iterdir():
         if path.suffix in (".asm", ".script"):
             assert path.name in texts
+
+
+def test_every_documented_scenario_is_a_test_or_waits_for_an_event() -> None:
+    files = {int(scenario.name[:2]) for scenario in SCENARIOS}
+    waiting = {
+        number for number, command in WAITING.items() if not all(kind.emulated for kind in EVENT_BY_NAME[command].kinds)
+    }
+    assert sorted({*files, *IN_PYTHON, *waiting}) == list(range(1, 39))
+    assert not [name for name in IN_PYTHON.values() if name not in globals()]
+
+
+def test_forwarding_to_a_file_and_a_connection(tmp_path: Path) -> None:
+    """30: both get the bytes of the messages, the console gets none; a closed source is refused."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port, path = server.getsockname()[1], tmp_path / "log.txt"
+        made, said = session((FOLDER / "calls.asm").read_text())
+        made.execute(
+            f'output create log file "{path}"\noutput create net tcp 127.0.0.1:{port}\noutput open log\n'
+            'output open net\n!syscall output {log, net} script { printf("%llx;", @rax); }'
+        )
+        peer, _ = server.accept()
+        said.take()
+        made.run()
+        assert "55;" not in said.take()
+        with pytest.raises(ScriptError, match="closed"):
+            made.execute("output close log\n!syscall output {log} script { print(1); }")
+        made.close()
+        with peer:
+            assert b"".join(iter(lambda: peer.recv(64), b"")) == path.read_bytes() == b"55;ee;55;"
+
+
+def test_json_lines_in_a_file(tmp_path: Path) -> None:
+    """31: printf makes the separators and the line ends."""
+    path = tmp_path / "log.jsonl"
+    made, _ = session((FOLDER / "calls.asm").read_text())
+    record = '{\\"number\\": \\"%llx\\", \\"pid\\": %d}\\n'
+    made.execute(
+        f'output create log file "{path}"\noutput open log\n'
+        f'!syscall output {{log}} script {{ printf("{record}", @rax, $pid); }}'
+    )
+    made.run()
+    made.close()
+    assert [json.loads(line) for line in path.read_text().splitlines()] == [
+        {"number": number, "pid": 0x1000} for number in ("55", "ee", "55")
+    ]
 
 
 if __name__ == "__main__":

@@ -106,6 +106,12 @@ def test_struct_takes_options(added: str, tmp_path: Path) -> None:
     assert path.read_text() == dt("struct _POINT", added)
 
 
+def test_struct_declares_all_that_fit_a_mask(added: str) -> None:
+    text = dt("struct game!_P*", added)
+    assert re.findall(r"^struct (\w+)$", text, re.MULTILINE) == ["_PEB", "_PLAYER", "_POINT"]
+    assert refused("struct nt!_X*") == "err, couldn't resolve error at 'nt!_X*'"
+
+
 @pytest.mark.parametrize("build", BUILDS, ids=lambda build: build.name)
 def test_the_declarations_of_windows_structures_have_their_layout_in_scripts(build: object) -> None:
     made, said = session("nop", build=build)
