@@ -552,12 +552,8 @@ class AddressSpace:
 
     def from_physical(self, address: int) -> int | None:
         """The lowest address at which a page has the byte at a physical address; None when none has."""
-        wanted = address & FRAME_MASK
-        for number in sorted(self.table.leaves):
-            for index, word in enumerate(self.table.leaves[number]):
-                if word & FRAME_MASK == wanted and word & PRESENT:
-                    return ((number << INDEX_BITS) + index << PAGE_BITS) + (address & _OFFSET)
-        return None
+        page = self.table.page_of(address >> PAGE_BITS)
+        return None if page is None else (page << PAGE_BITS) + (address & _OFFSET)
 
 
 def _level_of(area: Area) -> int:

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from machine.memory.physical import FRAME, Frames
-from vm.facts.paging import INDEX_BITS, LEVELS
+from vm.facts.paging import FRAME_MASK, INDEX_BITS, LEVELS, PAGE_BITS
 
 ENTRIES = 1 << INDEX_BITS
 _INDEX = ENTRIES - 1
+_WORD = 8  # bytes
+_FLAGS = 2  # bytes of a word that say what is allowed, and have a part of the frame's number at most
 _EMPTY = bytes(FRAME)
 
 
@@ -36,6 +38,23 @@ class PageTable:
         """What stands there; 0 for a page without memory."""
         leaf = self.leaves.get(page >> INDEX_BITS)
         return 0 if leaf is None else leaf[page & _INDEX]
+
+    def page_of(self, frame: int) -> int | None:
+        """The lowest page whose word has this frame."""
+        place = frame << PAGE_BITS
+        if not place or place & ~FRAME_MASK:
+            return None
+        wanted = (place >> 8 * _FLAGS).to_bytes(_WORD - _FLAGS, "little")  # of the word, all but its first bytes
+        buffer = self._physical.buffer
+        for number in sorted(self.leaves):
+            start = self._leaf_frames[number] * FRAME
+            at = buffer.find(wanted, start, start + FRAME)
+            while at >= 0:
+                index, offset = divmod(at - start, _WORD)
+                if offset == _FLAGS and self.leaves[number][index] & FRAME_MASK == place:
+                    return (number << INDEX_BITS) + index
+                at = buffer.find(wanted, at + 1, start + FRAME)
+        return None
 
     def leaf(self, page: int) -> memoryview:
         """The table that has the word of this page."""

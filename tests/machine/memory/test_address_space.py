@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from machine.memory import PAGE, AddressSpace, Frames, MapError, PhysicalMemory, Protection, SharedMemory
-from vm.facts.paging import EXECUTE, FRAME_MASK, OPEN, READ, WRITE
+from vm.facts.paging import EXECUTE, FRAME_MASK, OPEN, READ, WATCHED_SHIFT, WRITE
 
 READ_WRITE = Protection.READ | Protection.WRITE
 TABLES = 4 * PAGE  # of an address space whose pages are near to each other
@@ -334,3 +334,60 @@ def compare(guest: AddressSpace, model: dict[int, tuple[Protection, bytes]]) -> 
         assert word & 7 & ~int(Protection.NONE if expected is None else expected[0]) == 0
     held = [guest.table.word(page) & FRAME_MASK for page in range(2 * PAGES) if guest.table.word(page)]
     assert len(held) == len(set(held))
+
+
+# --- physical addresses
+
+
+@given(st.sets(st.integers(0, 0x5FF), min_size=1, max_size=40))
+def test_addresses_are_translated_there_and_back(pages: set[int]) -> None:
+    guest = AddressSpace(frames(0x700))
+    guest.map(0x10_0000, 0x60_0000, READ_WRITE, "data")
+    places = {page: guest.to_physical(0x10_0000 + page * PAGE + 5) for page in pages}
+    assert None not in places.values()
+    assert len(set(places.values())) == len(pages)
+    for page, place in places.items():
+        assert place is not None
+        assert guest.from_physical(place) == 0x10_0000 + page * PAGE + 5
+        assert guest.physical.write(place, b"x")
+        assert guest.read(0x10_0000 + page * PAGE + 5, 1) == b"x"
+
+
+def test_of_several_pages_with_the_same_memory_the_lowest_is_found() -> None:
+    guest = memory()
+    shared = SharedMemory(guest.source, PAGE)
+    for start in (0x9000, 0x7000, 0x8000):
+        guest.map(start, PAGE, READ_WRITE, "shared", backing=shared)
+        assert guest.to_physical(start) == shared.start
+    assert guest.from_physical(shared.start + 1) == 0x7001
+    guest.unmap(0x7000, 0x8000)
+    assert guest.from_physical(shared.start + 1) == 0x8001
+
+
+def test_a_page_that_is_watched_is_found() -> None:
+    guest = memory()
+    place = guest.to_physical(0x1000)
+    assert place is not None
+    leaf = guest.table.leaf(1)
+    leaf[1] |= (READ | WRITE | EXECUTE) << WATCHED_SHIFT
+    assert guest.from_physical(place) == 0x1000
+
+
+def test_what_holds_no_page_is_no_physical_address() -> None:
+    guest = memory()
+    place = guest.to_physical(0x1000)
+    assert place is not None
+    guest.unmap(0x1000, 0x2000)
+    assert (guest.to_physical(0x1000), guest.from_physical(place), guest.physical.read(place, 1)) == (None, None, None)
+    for other in (0, 5, guest.table.root_place, 1 << 52, (1 << 64) - 1):
+        assert guest.from_physical(other) is None
+        assert guest.physical.read(other, 1) is None
+        assert not guest.physical.write(other, b"x")
+
+
+def test_pages_that_get_no_memory_have_no_physical_address() -> None:
+    guest = AddressSpace(frames(1))
+    guest.map(0x1000, PAGE, READ_WRITE, "one")
+    guest.map(0x2000, PAGE, READ_WRITE, "two")
+    assert guest.to_physical(0x1000) is not None
+    assert guest.to_physical(0x2000) is None
