@@ -46,7 +46,7 @@ from machine.native.tables import (
     HookState,
 )
 from machine.native.writer import BATCH, ONE, HookWriter, nothing
-from machine.processor import EXECUTED, OWN, UNDER_WAY
+from machine.processor import EXECUTED, OWN, OWN_SLOT, SLOTS_AT, UNDER_WAY
 from vm.facts.events import SYSCALL, ShortCircuit
 from vm.facts.registers import GENERAL, RFLAGS, RIP
 from vm.native import (
@@ -421,7 +421,7 @@ class _AddressWriter(_ExitWriter):
         """Have counted what was executed of the block under way, as BlockCounter.leave does."""
         unknown, left = self.new_block("unknown"), self.new_block("left")
         counter = self.own("counter")
-        slot = self.load(self.at(counter, CELL * UNDER_WAY), POINTER)
+        slot = self.at(self.at(counter, CELL * SLOTS_AT), self.load(self.at(counter, CELL * UNDER_WAY)))
         _only_if(self, self.compare("eq", self.load(slot), self.field("block")), unknown)
         _only_if(self, self.compare("eq", self.load(self.at(slot, CELL)), self.field("shape")), unknown)
         _only_if(self, self.compare("eq", self.load(self.field("changes")), self.field("known_at")), unknown)
@@ -528,10 +528,8 @@ def _write_back(e: HookWriter) -> None:
 def _finish_block(e: HookWriter) -> None:
     """No block is under way, as behind BlockCounter.finish."""
     counter = e.own("counter")
-    own = e.at(counter, CELL * OWN)
-    e.store(number(0), own)
-    e.store(number(0), e.at(own, CELL))
-    e.store(own, e.at(counter, CELL * UNDER_WAY))
+    for word, value in ((OWN, 0), (OWN + 1, 0), (UNDER_WAY, OWN_SLOT)):
+        e.store(number(value), e.at(counter, CELL * word))
 
 
 def _only_if(e: HookWriter, flag: Value, otherwise: Block) -> None:

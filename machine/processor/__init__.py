@@ -17,7 +17,7 @@ from machine.processor.binding import (
     address_of,
     function_address,
 )
-from machine.processor.block_counter import CEILING, EXECUTED, OWN, UNDER_WAY, BlockCounter
+from machine.processor.block_counter import CEILING, EXECUTED, OWN, OWN_SLOT, SLOTS_AT, UNDER_WAY, BlockCounter
 from machine.processor.branches import Branch, Select
 from machine.processor.cpu import CPU_MODEL, INITIAL_STATE, SYSCALL_LENGTH, Cpu, StopKind, StopReason
 from machine.processor.descriptors import KERNEL as KERNEL_LEVEL, USER as USER_LEVEL
@@ -74,10 +74,12 @@ __all__ = [
     "MSR_CELLS",
     "MSR_ID",
     "OWN",
+    "OWN_SLOT",
     "PLAIN_IDS",
     "RFLAGS_ID",
     "RIGHTS",
     "RIP_ID",
+    "SLOTS_AT",
     "SS_ID",
     "SYSCALL_HOOK",
     "SYSCALL_LENGTH",

@@ -22,10 +22,11 @@ from machine.memory import PAGE, AddressSpace
 from machine.processor.block_decoder import BlockDecoder
 
 # The words of the state, and from the next page on the slots: each an address and, in one word, the size and the count
-# << 32. A slot of size 0 is free. UNDER_WAY has the host address of the slot of the block under way; there is always
-# one: OWN is a slot beside the table, free when no block is under way.
+# << 32. A slot of size 0 is free. UNDER_WAY says where the slot of the block under way stands, in bytes from the
+# first slot on; OWN_SLOT is one beside the table, at the words from OWN on, which is free when no block is under way.
 EXECUTED, CEILING, SLOW, LEARN, UNTIL, UNDER_WAY, OWN = range(7)
 SLOTS_AT = PAGE // 8
+OWN_SLOT = 8 * (OWN - SLOTS_AT) & (1 << 64) - 1
 SLOT_BYTES = 16
 
 GRAIN = 4  # bytes of code that share a home: few enough for neighbours to differ, enough for hot slots to lie close
@@ -48,8 +49,7 @@ class BlockCounter:
         size = PAGE + SLOT_BYTES * (HOMES + PROBES)  # pages that are not used cost nothing
         self._buffer = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._words = (ctypes.c_uint64 * (len(self._buffer) // 8)).from_buffer(self._buffer)
-        self._own = self.state + 8 * OWN
-        self._words[UNDER_WAY] = self._own
+        self._words[UNDER_WAY] = OWN_SLOT
         self._held = self._others = 0
         self._lengths: dict[_Block, int] = {}
         self._by_page: defaultdict[int, set[_Block]] = defaultdict(set)
@@ -210,16 +210,16 @@ class BlockCounter:
 
     def _under_way(self) -> tuple[int, int]:
         """The two words of its slot."""
-        word = (self._words[UNDER_WAY] - self._own) // 8 + OWN
+        word = OWN if self._words[UNDER_WAY] == OWN_SLOT else SLOTS_AT + self._words[UNDER_WAY] // 8
         return self._words[word], self._words[word + 1]
 
     def _set_under_way(self, address: int, shape: int) -> None:
-        self._words[OWN], self._words[OWN + 1], self._words[UNDER_WAY] = address, shape, self._own
+        self._words[OWN], self._words[OWN + 1], self._words[UNDER_WAY] = address, shape, OWN_SLOT
         self._code = None
 
     def _take_over(self) -> None:
         """Copy it from the table, whose slots may be freed."""
-        if self._words[UNDER_WAY] != self._own:
+        if self._words[UNDER_WAY] != OWN_SLOT:
             self._set_under_way(*self._under_way())
 
     def _rest(self, rip: int) -> int:
@@ -229,7 +229,7 @@ class BlockCounter:
         at = rip - address
         if not 0 <= at < size:
             return 0
-        kept = self._code if self._words[UNDER_WAY] == self._own else None
+        kept = self._code if self._words[UNDER_WAY] == OWN_SLOT else None
         code = kept or self._memory.read(address, size) or b""
         before = self._decoder.before(code, at)
         return count - before if before is not None and before < count else min(count, self._decoder.count(code[at:]))

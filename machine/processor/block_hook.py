@@ -45,7 +45,8 @@ _TEXT = f"""
 
 ; The first slot nearly always has the block.
 define void @on_block(ptr %engine, i64 %address, i32 %size, ptr %state) nounwind {{
-  %home = call ptr @home(i64 %address, ptr %state)
+  %distance = call i64 @home(i64 %address)
+  %home = call ptr @slot(ptr %state, i64 %distance)
   %key = load i64, ptr %home
   %same.address = icmp eq i64 %key, %address
   br i1 %same.address, label %compare, label %other, !prof !0
@@ -55,22 +56,27 @@ compare:
   %same.size = icmp eq i32 %its.size, %size
   br i1 %same.size, label %found, label %other, !prof !0
 found:
-  call void @enter(ptr %engine, i64 %address, i32 %size, ptr %state, ptr %home)
+  call void @enter(ptr %engine, i64 %address, i32 %size, ptr %state, i64 %distance)
   ret void
 other:
   tail call void @search(ptr %engine, i64 %address, i32 %size, ptr %state)
   ret void
 }}
 
-define internal ptr @home(i64 %address, ptr %state) nounwind alwaysinline {{
+define internal i64 @home(i64 %address) nounwind alwaysinline {{
   %scaled = mul i64 %address, {SLOT_BYTES // GRAIN}
   %distance = and i64 %scaled, {SLOT_BYTES * (HOMES - 1)}
-  %slots = getelementptr i8, ptr %state, i64 %distance
-  %home = getelementptr i8, ptr %slots, i64 {_SLOTS}
-  ret ptr %home
+  ret i64 %distance
 }}
 
-define internal void @enter(ptr %engine, i64 %address, i32 %size, ptr %state, ptr %slot) nounwind alwaysinline {{
+define internal ptr @slot(ptr %state, i64 %distance) nounwind alwaysinline {{
+  %slots = getelementptr i8, ptr %state, i64 %distance
+  %slot = getelementptr i8, ptr %slots, i64 {_SLOTS}
+  ret ptr %slot
+}}
+
+define internal void @enter(ptr %engine, i64 %address, i32 %size, ptr %state, i64 %distance) nounwind alwaysinline {{
+  %slot = call ptr @slot(ptr %state, i64 %distance)
   %count.at = getelementptr %slot, ptr %slot, i64 0, i32 2
   %count = load i32, ptr %count.at
   %wide = zext i32 %count to i64
@@ -83,7 +89,7 @@ define internal void @enter(ptr %engine, i64 %address, i32 %size, ptr %state, pt
 enter:
   store i64 %sum, ptr %state
   %under.way.at = getelementptr i64, ptr %state, i64 {UNDER_WAY}
-  store ptr %slot, ptr %under.way.at
+  store i64 %distance, ptr %under.way.at
   ret void
 closed:
   call void @ask(ptr %engine, i64 %address, i32 %size, ptr %state)
@@ -99,11 +105,12 @@ define internal void @ask(ptr %engine, i64 %address, i32 %size, ptr %state) noun
 
 define internal void @search(ptr %engine, i64 %address, i32 %size, ptr %state) nounwind noinline {{
 entry:
-  %home = call ptr @home(i64 %address, ptr %state)
-  %end = getelementptr %slot, ptr %home, i64 {PROBES}
+  %home = call i64 @home(i64 %address)
+  %end = add i64 %home, {SLOT_BYTES * PROBES}
   br label %probe
 probe:
-  %here = phi ptr [ %home, %entry ], [ %next, %other ]
+  %distance = phi i64 [ %home, %entry ], [ %next, %other ]
+  %here = call ptr @slot(ptr %state, i64 %distance)
   %size.at = getelementptr %slot, ptr %here, i64 0, i32 1
   %its.size = load i32, ptr %size.at
   %free = icmp eq i32 %its.size, 0
@@ -115,18 +122,19 @@ compare:
   %same = and i1 %same.address, %same.size
   br i1 %same, label %known, label %other
 other:
-  %next = getelementptr %slot, ptr %here, i64 1
-  %more = icmp ne ptr %next, %end
+  %next = add i64 %distance, {SLOT_BYTES}
+  %more = icmp ne i64 %next, %end
   br i1 %more, label %probe, label %new
 known:
-  call void @enter(ptr %engine, i64 %address, i32 %size, ptr %state, ptr %here)
+  call void @enter(ptr %engine, i64 %address, i32 %size, ptr %state, i64 %distance)
   ret void
 new:
-  %place = phi ptr [ %here, %probe ], [ %home, %other ]
+  %free.distance = phi i64 [ %distance, %probe ], [ %home, %other ]
+  %place = call ptr @slot(ptr %state, i64 %free.distance)
   %learned = call i1 @learn(ptr %engine, i64 %address, i32 %size, ptr %state, ptr %place)
   br i1 %learned, label %listed, label %unknown
 listed:
-  call void @enter(ptr %engine, i64 %address, i32 %size, ptr %state, ptr %place)
+  call void @enter(ptr %engine, i64 %address, i32 %size, ptr %state, i64 %free.distance)
   ret void
 unknown:
   call void @ask(ptr %engine, i64 %address, i32 %size, ptr %state)
