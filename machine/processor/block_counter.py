@@ -2,9 +2,8 @@
 instruction.
 
 The counters and a table of known blocks stand in plain words of memory, so that a hook in machine code
-(`machine.processor`) can do the common case; the dictionary here serves where Python counts. Lengths are those
-of the code when a block was first entered: a guest that rewrites its own block to another count in the same bytes keeps
-the first count.
+(`machine.processor`) can do the common case; the dictionary here serves where Python counts. A length is that of the
+code when the block was last translated: the emulator says when that is, but for the first one after all were forgotten.
 
 One word says which block is *under way*, the one entered last. Who reads the count while a hook runs takes off what
 stands behind the instruction at hand (`executed_at`). A block that is left in its middle is put right at once: `settle`
@@ -78,6 +77,8 @@ class BlockCounter:
         for one that is begun anew.
         """
         if until != self._words[UNTIL]:
+            if self._words[LEARN]:
+                self._forget_lengths()
             self._clear_slots(self._words[UNTIL] // PAGE - 1, 2)
             self._words[UNTIL] = until
 
@@ -97,6 +98,11 @@ class BlockCounter:
     def count_one(self) -> None:
         """Count an instruction whose place somebody has taken."""
         self._words[EXECUTED] += 1
+
+    def translated(self, address: int, size: int) -> None:
+        """A block was translated, maybe anew, while Python counts."""
+        self._lengths.pop((address, size), None)
+        self._doubtful.discard((address, size))
 
     def hold(self) -> None:
         """Have the hook in Python asked about the next block."""
@@ -244,7 +250,7 @@ class BlockCounter:
         is_rest = False
         if start <= address and address + size < start + (shape & _SIZE_MASK):
             code = self._memory.read(start, shape & _SIZE_MASK) or b""
-            is_rest = self._decoder.before(code, address - start) is not None
+            is_rest = self._decoder.before(code, address - start) is not None or not self._decoder.is_certain(code)
         if is_rest:
             self.settle(address)
         else:
@@ -268,6 +274,11 @@ class BlockCounter:
         if listed:
             self._place(block, count)
         return count
+
+    def _forget_lengths(self) -> None:
+        self._lengths.clear()
+        self._by_page.clear()
+        self._doubtful.clear()
 
     # --- slots
 

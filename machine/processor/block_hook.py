@@ -1,6 +1,7 @@
 """The hook of every basic block as machine code: look the block up, add its instructions, go on.
 
     void on_block(engine, address, size, state)
+    void on_translated(engine, uc_tb*, uc_tb*, state)
 
 works on the words that `machine.processor` lays out, and notes which block is under way. It asks Unicorn about a block
 that is not in the table, where the state allows that and the block does not reach to the end of the run; else, and for
@@ -176,6 +177,44 @@ store:
 unknown:
   ret i1 false
 }}
+
+; A block has been translated, maybe anew: where it is listed, it may have another count now.
+define void @on_translated(ptr %engine, ptr %block, ptr %before, ptr %state) nounwind {{
+entry:
+  %address = load i64, ptr %block
+  %count.at = getelementptr %translation, ptr %block, i64 0, i32 1
+  %count = load i16, ptr %count.at
+  %size.at = getelementptr %translation, ptr %block, i64 0, i32 2
+  %size = load i16, ptr %size.at
+  %wide.count = zext i16 %count to i32
+  %wide.size = zext i16 %size to i32
+  %home = call i64 @home(i64 %address)
+  %end = add i64 %home, {SLOT_BYTES * PROBES}
+  br label %probe
+probe:
+  %distance = phi i64 [ %home, %entry ], [ %next, %other ]
+  %here = call ptr @slot(ptr %state, i64 %distance)
+  %its.size.at = getelementptr %slot, ptr %here, i64 0, i32 1
+  %its.size = load i32, ptr %its.size.at
+  %free = icmp eq i32 %its.size, 0
+  br i1 %free, label %done, label %compare
+compare:
+  %key = load i64, ptr %here
+  %same.address = icmp eq i64 %key, %address
+  %same.size = icmp eq i32 %its.size, %wide.size
+  %same = and i1 %same.address, %same.size
+  br i1 %same, label %listed, label %other
+other:
+  %next = add i64 %distance, {SLOT_BYTES}
+  %more = icmp ne i64 %next, %end
+  br i1 %more, label %probe, label %done
+listed:
+  %its.count.at = getelementptr %slot, ptr %here, i64 0, i32 2
+  store i32 %wide.count, ptr %its.count.at
+  ret void
+done:
+  ret void
+}}
 !0 = !{{!"branch_weights", i32 999, i32 1}}
 """
 
@@ -186,9 +225,15 @@ def is_compiled() -> bool:
 
 
 def address() -> int | None:
-    """The address of the hook; None where llvmlite is missing. At first it takes 15 ms, or 0.1 s to load llvmlite."""
+    """The address of `on_block`; None where llvmlite is missing. At first it takes 15 ms, or 0.1 s to load llvmlite."""
     code = _compiled()
     return None if code is None else code.address("on_block")
+
+
+def translated_address() -> int | None:
+    """The address of `on_translated`; None where llvmlite is missing."""
+    code = _compiled()
+    return None if code is None else code.address("on_translated")
 
 
 @cache

@@ -201,9 +201,9 @@ class Cpu:
         self._due: Due | None = None  # of the thread, for the instruction at RIP
         if level is not None:
             self._come_to(level)
-        self._install_hooks()
         self._finder = InstructionFinder(memory)
         self._edge_hook: Hook | None = None
+        self._install_hooks()
         self._unserved: list[Site] | None = None  # in the block that was translated last: it is not entered
         self._looks_again = self._running = False
         self.last_branches: LastBranches | None = None  # while they are recorded
@@ -520,18 +520,26 @@ class Cpu:
         if self._looks_again:
             self._looks_again = False
             self._watch_branches()
-            self._engine.forget_all_code()
-            if self._edge_hook is None:
-                self._edge_hook = self._engine.add_hook(uc.UC_HOOK_EDGE_GENERATED, EDGE_HOOK(self._on_translated))
+            self._forget_all_code()
+            self._watch_translations()
         if self._finder.is_active:
             self._finder.serve(self._finder.unserved_from(start))
 
+    def _forget_all_code(self) -> None:
+        self._engine.forget_all_code()
+        self._blocks.forget(0, 1 << 64)
+
+    def _watch_translations(self) -> None:
+        if self._edge_hook is None:
+            self._edge_hook = self._engine.add_hook(uc.UC_HOOK_EDGE_GENERATED, EDGE_HOOK(self._on_translated))
+
     def _on_translated(self, _engine: int, block: int, _before: int, _data: int) -> None:
         """A block was translated that is about to be entered."""
-        if not self._finder.is_active:
-            return
         try:
             translated = Translation.from_address(block)
+            self._blocks.translated(translated.address, translated.size)
+            if not self._finder.is_active:
+                return
             with self.gate:
                 self._unserved = self._finder.unserved(translated.address, translated.size)
             if self._unserved is not None:
@@ -945,6 +953,7 @@ class Cpu:
     def _install_hooks(self) -> None:
         engine = self._engine
         self._block_hook = engine.add_hook(uc.UC_HOOK_BLOCK, BLOCK_HOOK(self._on_block))
+        self._watch_translations()
         self._patience, self._hook_is_due = _PATIENCE, False
         if block_hook.is_compiled():
             self._count_natively()
@@ -977,7 +986,11 @@ class Cpu:
             self._blocks.call(self._other_block_hook, learn=function_address("uc_ctl"))
             self._engine.add_hook(uc.UC_HOOK_BLOCK, code, data=self._blocks.state)
             self._engine.remove_hook(self._block_hook)
-            self._engine.forget_all_code()
+            self._engine.add_hook(uc.UC_HOOK_EDGE_GENERATED, block_hook.translated_address(), data=self._blocks.state)
+            if self._edge_hook is not None and not self._finder.is_active:
+                self._engine.remove_hook(self._edge_hook)
+                self._edge_hook = None
+            self._forget_all_code()
 
     def _on_block(self, _engine: int, address: int, size: int, _data: int) -> None:
         """A block, while Python counts."""

@@ -176,6 +176,30 @@ def test_a_hook_that_rewrites_the_code_before_it_counts_what_was_executed() -> N
 
 
 @pytest.mark.usefixtures("counting")
+def test_code_that_is_rewritten_to_another_count_in_the_same_bytes_is_counted_anew() -> None:
+    cpu, end = cpu_with(
+        "mov rsp, 0x600800; call twice; mov byte ptr [rip + twice], 0x66; call twice; jmp done; "
+        "twice: nop; nop; ret; done: nop"  # two NOPs become one
+    )
+    assert cpu.run(CODE, end, 100).kind is StopKind.REACHED
+    assert cpu.executed == (1 + 1 + 3) + (1 + 1 + 2) + 1 + 1
+
+
+@pytest.mark.usefixtures("counting")
+def test_a_run_that_begins_at_rewritten_code_counts_it_anew() -> None:
+    cpu, end = cpu_with(
+        "mov rbx, 2; again: syscall; next: nop; nop; dec rbx; jz done; "
+        "mov byte ptr [rip + next], 0x66; jmp again; done: nop"
+    )
+    cpu.on_syscall = cpu.stop
+    where = CODE
+    while (reason := cpu.run(where, end, 100)).kind is StopKind.STOPPED:
+        where = reason.rip
+    assert reason.kind is StopKind.REACHED
+    assert cpu.executed == (1 + 1 + 4) + (1 + 1 + 1 + 3) + 1
+
+
+@pytest.mark.usefixtures("counting")
 def test_what_a_hook_gives_back_of_a_block_may_be_executed() -> None:
     cpu, end = cpu_with("nop; nop; nop; jmp far; nop; nop; nop; far: nop")
 
@@ -204,22 +228,26 @@ machine_code = st.lists(pieces, min_size=1, max_size=14).map(b"".join)
 class Watched:
     """A guest at each of whose addresses a hook notes the tick, and acts at some arrivals."""
 
-    def __init__(self, code: bytes, actions: dict[int, str]) -> None:
+    def __init__(self, code: bytes, actions: dict[int, str], written: int | None = None) -> None:
+        """`written` is an offset in the code to which registers point, so that it changes itself; None: it cannot."""
         self.ticks: list[int] = []
         self.arrivals: list[int] = []
         self._actions = actions
         self.cpu = cpu = Cpu(AddressSpace(PhysicalMemory(1 << 20).guests))
-        cpu.memory.map(CODE, 0x1000, Protection.READ | Protection.EXECUTE, "code")
+        rights = Protection.READ | Protection.EXECUTE
+        cpu.memory.map(CODE, 0x1000, rights if written is None else Protection.ALL, "code")
         cpu.memory.map(DATA, 0x2000, Protection.READ | Protection.WRITE, "data")
         cpu.memory.write(CODE, code + b"\xf4")
         for name in ("rsp", "rsi", "rdi", "rbx"):
-            set_register(cpu, name, DATA + 0xF00)
+            set_register(cpu, name, DATA + 0xF00 if written is None or name == "rsp" else CODE + written)
         set_register(cpu, "rcx", 3)
         for address in range(CODE, CODE + len(code) + 1):
             cpu.hook_address(address, lambda address=address: self._arrive(address))  # type: ignore[misc]
 
     def _arrive(self, address: int) -> None:
         cpu = self.cpu
+        if self.arrivals[-1:] == [address] and self.ticks[-1:] == [cpu.executed]:
+            return  # a store into the code under way, which is begun anew
         self.ticks.append(cpu.executed)
         self.arrivals.append(address)
         match self._actions.get(len(self.arrivals)):
@@ -247,15 +275,21 @@ class Watched:
 
 
 @settings(max_examples=150, deadline=None)
-@given(machine_code, st.dictionaries(st.integers(1, 40), st.sampled_from(ACTIONS), max_size=6))
-def test_any_code_counts_one_instruction_after_the_other(code: bytes, actions: dict[int, str]) -> None:
+@given(
+    machine_code,
+    st.dictionaries(st.integers(1, 40), st.sampled_from(ACTIONS), max_size=6),
+    st.none() | st.integers(0, 30),
+)
+def test_any_code_counts_one_instruction_after_the_other(
+    code: bytes, actions: dict[int, str], written: int | None
+) -> None:
     seen = []
     for native in (False, True):
         if native and block_hook.address() is None:
             continue
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(block_hook, "is_compiled", lambda native=native: native)
-            guest = Watched(code, actions)
+            guest = Watched(code, actions, written)
             reason, given_up = guest.run()
             assert guest.ticks == list(range(1, len(guest.ticks) + 1))
             assert guest.cpu.executed == len(guest.ticks) - given_up

@@ -74,6 +74,17 @@ def test_every_message_says_when_and_where(tmp_path: Path) -> None:
     assert summary["type"] == "summary"
 
 
+def test_a_tick_counts_instructions_up_to_the_one_at_hand(tmp_path: Path) -> None:
+    listing = tmp_path / "within.asm"
+    listing.write_text("mov eax, 39\nsyscall\nmov rbx, 1\nnop\nnop\nnop\nnop\nxor ecx, ecx\ndiv ecx\nnop\nnop\n")
+    hooks = [
+        part for place in ("400007", "40000e", "400011") for part in ("-e", f"!epthook {place} script {{ print(1); }}")
+    ]
+    said = records("--kernel", "linux", *hooks, str(listing))
+    assert [record["tick"] for record in said if record["type"] == "message"] == [3, 4, 7]
+    assert [record["instructions"] for record in said if record["type"] == "summary"] == [8]  # DIV has faulted
+
+
 def test_the_summary_is_the_last_record(tmp_path: Path) -> None:
     assert records("--kernel", "bare", "-e", LOG, listing_file(tmp_path))[-1] == {
         "type": "summary", "triggers": 2, "messages": 2, "lost_messages": 0,
