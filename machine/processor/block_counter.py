@@ -77,8 +77,6 @@ class BlockCounter:
         for one that is begun anew.
         """
         if until != self._words[UNTIL]:
-            if self._words[LEARN]:
-                self._forget_lengths()
             self._clear_slots(self._words[UNTIL] // PAGE - 1, 2)
             self._words[UNTIL] = until
 
@@ -132,8 +130,7 @@ class BlockCounter:
         a store into the block under way is begun anew, alone.
         """
         is_rest = self._goes_on(address, size)
-        learned = self._learned(address, size) if self._words[LEARN] else None
-        length = learned or self._lengths.get((address, size))
+        length = self._learned(address, size) if self._words[LEARN] else self._lengths.get((address, size))
         if length is None:
             length = self._learn(address, size, listed and not is_rest)
         executed = self._words[EXECUTED] + length
@@ -274,11 +271,6 @@ class BlockCounter:
         if listed:
             self._place(block, count)
         return count
-
-    def _forget_lengths(self) -> None:
-        self._lengths.clear()
-        self._by_page.clear()
-        self._doubtful.clear()
 
     # --- slots
 

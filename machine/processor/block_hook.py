@@ -209,6 +209,16 @@ other:
   %more = icmp ne i64 %next, %end
   br i1 %more, label %probe, label %done
 listed:
+  %until.at = getelementptr i64, ptr %state, i64 {UNTIL}
+  %until = load i64, ptr %until.at
+  %bytes = zext i32 %wide.size to i64
+  %behind = add i64 %address, %bytes
+  %last = icmp eq i64 %behind, %until
+  br i1 %last, label %forget, label %update
+forget: ; Unicorn counts one too many; what stands behind the slot is still found
+  store i64 -1, ptr %here
+  ret void
+update:
   %its.count.at = getelementptr %slot, ptr %here, i64 0, i32 2
   store i32 %wide.count, ptr %its.count.at
   ret void

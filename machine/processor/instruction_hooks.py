@@ -13,7 +13,7 @@ import ctypes
 from functools import cache
 from typing import TYPE_CHECKING
 
-from machine.processor.block_counter import UNDER_WAY
+from machine.processor.block_counter import SLOTS_AT, UNDER_WAY
 from machine.processor.registers import MSR_ID
 from vm.facts.registers import STORAGE_INDEX
 
@@ -121,8 +121,10 @@ define i32 @on_rdtsc(ptr %engine, ptr %state) nounwind {{
   %distance = mul i64 %number, {ctypes.sizeof(Place)}
   %places = getelementptr i8, ptr %state, i64 {Reading.places.offset}
   %place = getelementptr i8, ptr %places, i64 %distance
+  %slots = getelementptr i64, ptr %counter.ptr, i64 {SLOTS_AT}
   %slot.at = getelementptr i64, ptr %counter.ptr, i64 {UNDER_WAY}
-  %slot = load ptr, ptr %slot.at
+  %slot.distance = load i64, ptr %slot.at
+  %slot = getelementptr i8, ptr %slots, i64 %slot.distance
   %block = load i64, ptr %slot
   %shape.at = getelementptr i64, ptr %slot, i64 1
   %shape = load i64, ptr %shape.at

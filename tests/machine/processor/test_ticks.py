@@ -10,6 +10,7 @@ from machine_guests import CODE, DATA, cpu_with, get_register, set_register
 
 from machine.memory import AddressSpace, PhysicalMemory, Protection
 from machine.processor import Cpu, StopKind, StopReason, block_hook
+from machine.processor.block_decoder import BlockDecoder
 from vm.facts.registers import RFLAGS, RIP
 
 CARRY = 1
@@ -186,6 +187,24 @@ def test_code_that_is_rewritten_to_another_count_in_the_same_bytes_is_counted_an
 
 
 @pytest.mark.usefixtures("counting")
+def test_a_rewritten_block_that_ends_the_run_is_counted_anew() -> None:
+    cpu, end = cpu_with("mov rbx, 2; jmp next; nop; next: nop; nop; dec rbx; mov byte ptr [rip + next], 0x66; jnz next")
+    assert cpu.run(CODE, end, 100).kind is StopKind.REACHED
+    assert cpu.executed == 2 + 5 + 4
+
+
+@pytest.mark.usefixtures("counting")
+def test_a_block_that_ends_the_run_and_is_translated_anew_counts_as_before() -> None:
+    cpu, end = cpu_with("nop; nop; nop")
+    for _ in range(3):
+        cpu.hook_address(CODE + 1, cpu.stop)
+    where = CODE
+    while (reason := cpu.run(where, end, 100)).kind is StopKind.STOPPED:
+        where = reason.rip
+    assert cpu.executed == 3
+
+
+@pytest.mark.usefixtures("counting")
 def test_a_run_that_begins_at_rewritten_code_counts_it_anew() -> None:
     cpu, end = cpu_with(
         "mov rbx, 2; again: syscall; next: nop; nop; dec rbx; jz done; "
@@ -260,11 +279,11 @@ class Watched:
             case "skip":
                 cpu.registers.write(RIP, CODE)
 
-    def run(self) -> tuple[StopReason, int]:
+    def run(self, until: int) -> tuple[StopReason, int]:
         """Go on behind every stop; why it ended, and how many instructions were not completed."""
         where = CODE
         while True:
-            reason = self.cpu.run(where, NOWHERE, 200 - self.cpu.executed)
+            reason = self.cpu.run(where, until, 200 - self.cpu.executed)
             if reason.kind is not StopKind.STOPPED:
                 break
             where = reason.rip
@@ -279,10 +298,13 @@ class Watched:
     machine_code,
     st.dictionaries(st.integers(1, 40), st.sampled_from(ACTIONS), max_size=6),
     st.none() | st.integers(0, 30),
+    st.booleans(),
 )
 def test_any_code_counts_one_instruction_after_the_other(
-    code: bytes, actions: dict[int, str], written: int | None
+    code: bytes, actions: dict[int, str], written: int | None, ends: bool
 ) -> None:
+    if not BlockDecoder().is_certain(code):
+        ends = False  # of the last block of a run Python counts the instructions as it decodes them
     seen = []
     for native in (False, True):
         if native and block_hook.address() is None:
@@ -290,7 +312,7 @@ def test_any_code_counts_one_instruction_after_the_other(
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(block_hook, "is_compiled", lambda native=native: native)
             guest = Watched(code, actions, written)
-            reason, given_up = guest.run()
+            reason, given_up = guest.run(CODE + len(code) if ends else NOWHERE)
             assert guest.ticks == list(range(1, len(guest.ticks) + 1))
             assert guest.cpu.executed == len(guest.ticks) - given_up
             seen.append((reason, guest.arrivals, guest.cpu.registers.general()))
