@@ -35,7 +35,7 @@ FLOORS = {
         "native", "summary", "options", "machine", "debugger",
     ),
     "hds": (
-        "version", "exit_codes", "layout", "report", "symbols", "inputs", "outputs", "session", "fuzzing",
+        "version", "exit_codes", "layout", "json_text", "report", "symbols", "inputs", "outputs", "session", "fuzzing",
         "cli",
         "__main__",
     ),

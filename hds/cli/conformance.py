@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from hds.json_text import read_json
 from lang import Compilation, Compiler, Severity, SourceFile
 from lang.codes import PORTABILITY
 from vm import Engine, GlobalStore, MemoryHost
@@ -64,9 +64,9 @@ def read_vectors(text: str) -> list[Vector]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = read_json(line)
             vectors.append(_portability(row, number) if "portability" in row else _language(row))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise MalformedVector(f"line {number} is no vector: {type(error).__name__} {error}") from None
     return vectors
 

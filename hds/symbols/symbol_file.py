@@ -13,12 +13,12 @@ those of the script language. The members of `types` lie where their offsets say
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hds.json_text import read_json
 from vm import FileRefused, read_file
 from vm.facts.limits import Limits
 from vm.facts.numbers import COMMAND, number_in
@@ -64,8 +64,8 @@ def read_symbol_file(path: Path, limits: Limits) -> SymbolFile:
     if data.startswith(b"Microsoft C/C++"):
         raise SymbolFileError(f"{path} is a PDB file, which is not read: convert it to JSON (see docs/symbols.md)")
     try:
-        content = json.loads(data)
-    except (ValueError, RecursionError) as error:
+        content = read_json(data.decode())
+    except ValueError as error:
         raise SymbolFileError(f"{path} is no JSON: {error}") from None
     try:
         return _parsed(path, content)
