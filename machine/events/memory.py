@@ -9,7 +9,7 @@ own accesses are none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
@@ -37,6 +37,14 @@ class ProcessHook(Protocol):
 
     def run_stage(self, events: tuple[Event, ...], stage: Stage, context: int) -> bool:
         """Run the events of a stage, between two stretches of guest code; whether any of them short-circuits."""
+        ...
+
+    def learn_access(self, rip: int, ranges: Sequence[tuple[int, int, Event]]) -> None:
+        """Deal with an instruction from now on: its access is compared with these ranges (first and last byte)."""
+        ...
+
+    def forget_accesses(self) -> None:
+        """What was learned is not so any more."""
         ...
 
 
@@ -111,6 +119,7 @@ class Monitors:
         self._owners: dict[int, Process] = {}  # by event id: the process whose addresses the range is of
         self._by_right: dict[int, list[_Monitored]] = {}
         self._all: list[_Monitored] = []
+        self._has_aliases = False  # whether memory of a range has other names
         self._frames: dict[int, int] = {}  # of virtual ranges: the rights that are watched
 
     def attach(self, process: Process) -> None:
@@ -141,8 +150,14 @@ class Monitors:
                 monitored.space.take_shared(monitored.first, monitored.last + 1)
                 for frame in monitored.names():
                     self._frames[frame] = self._frames.get(frame, 0) | monitored.rights
+        self._has_aliases = False
         for process in self._processes:
             self._watch(process.cpu.memory)
+            self._forget(process)
+
+    def _forget(self, process: Process) -> None:
+        if self._carrier is not None:
+            self._carrier.hook_of(process).forget_accesses()
 
     def _watch(self, space: AddressSpace) -> None:
         space.watches = self
@@ -166,13 +181,19 @@ class Monitors:
     def rights_of(self, space: AddressSpace, page: int, frame: int) -> int:
         """The accesses to a page that are watched (machine.memory.Watches)."""
         rights = self._frames.get(frame, 0)
+        is_known = False
         for monitored in self._all:
             if monitored.space is None:
                 rights |= monitored.rights * monitored.has_page(frame)
             elif monitored.space is space and monitored.has_page(page):
                 rights |= monitored.rights
+                is_known = True
                 if self._frames.get(frame, 0) & monitored.rights != monitored.rights:
                     self._found(frame, monitored.rights)
+        if rights and not is_known and not self._has_aliases:
+            self._has_aliases = True
+            for process in self._processes:
+                self._forget(process)
         return rights
 
     def _found(self, frame: int, rights: int) -> None:
@@ -217,20 +238,37 @@ class Monitors:
         cpu, registers = process.cpu, process.cpu.registers
         due: list[_Hit] = []
         seen: set[tuple[Event, int]] = set()
-        for right, address in _touched(watched):
+        for rights, address in _touched(watched):
             short_circuited = False
-            for hit in self._hits(cpu.memory, right, address, seen):
-                due.append(hit)
-                short_circuited |= self._stage(process, hit, Stage.PRE)
+            for right in rights:
+                for hit in self._hits(cpu.memory, right, address, seen):
+                    due.append(hit)
+                    short_circuited |= self._stage(process, hit, Stage.PRE)
             if registers.read(RIP) != watched.rip:
                 return None
             if short_circuited:
-                if right != EXECUTE:
+                if rights != (EXECUTE,):
                     registers.write(RIP, watched.rip + cpu.length_at(watched.rip))
                 return None
         if any(event.definition.stage & Stage.POST for hit in due for event in hit.events):
             return Due(watched.rip, partial(self._behind, process, due))
+        if self._carrier is not None:
+            self._learn(process, watched, self._carrier)
         return Due(watched.rip)
+
+    def _learn(self, process: Process, watched: WatchedInstruction, carrier: Carrier) -> None:
+        """Have machine code deal with an instruction that accesses one place, while that is a matter of addresses."""
+        space, places = process.cpu.memory, {access.address for access in watched.accesses}
+        is_plain = all(
+            monitored.space is space and monitored.event.definition.stage is Stage.PRE for monitored in self._all
+        )
+        if len(places) != 1 or self._has_aliases or not is_plain:
+            return
+        ranges: dict[Event, tuple[int, int, Event]] = {}
+        for access in watched.accesses:
+            for monitored in self._by_right[WRITE if access.is_write else READ]:
+                ranges.setdefault(monitored.event, (monitored.first, monitored.last, monitored.event))
+        carrier.hook_of(process).learn_access(watched.rip, tuple(ranges.values()))
 
     def _behind(self, process: Process, due: list[_Hit]) -> None:
         """The post stage of an instruction that was executed."""
@@ -262,8 +300,11 @@ class Monitors:
         return self._dispatcher.run_stage(hit.exit, events, stage, process, hit.context)
 
 
-def _touched(watched: WatchedInstruction) -> Iterator[tuple[int, int]]:
-    """What an instruction does to memory, in order: rights and addresses."""
-    yield EXECUTE, watched.rip
+def _touched(watched: WatchedInstruction) -> Iterator[tuple[tuple[int, ...], int]]:
+    """What an instruction does to memory, in order: rights and addresses. What it modifies is one access."""
+    yield (EXECUTE,), watched.rip
     for access in watched.accesses:
-        yield WRITE if access.is_write else READ, access.address
+        if not access.modifies:
+            yield (WRITE if access.is_write else READ,), access.address
+        elif access.is_write:
+            yield (READ, WRITE), access.address

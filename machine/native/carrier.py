@@ -28,6 +28,7 @@ from machine.events.exits import exit_of
 from machine.host import DebuggerState
 from machine.kernel import Kernel
 from machine.native import hooks
+from machine.native.accesses import CarriedAccesses
 from machine.native.desk import Desk
 from machine.native.handling import Handling
 from machine.native.process_cells import ProcessCells
@@ -38,6 +39,7 @@ from machine.processor import (
     BATCH_STORAGES,
     CS_ID,
     GENERAL_IDS,
+    LONGEST_INSTRUCTION,
     MSR_ID,
     PLAIN_IDS,
     RIP_ID,
@@ -45,7 +47,9 @@ from machine.processor import (
     Hook,
     Site,
     function_address,
+    has_plain_flags,
     msr,
+    plain_operand,
 )
 from machine.root import RootSandbox
 from machine.schedule import Process
@@ -157,6 +161,7 @@ class ProcessHook:
         self._carries_calls = self._carries_events = False
         self._tables: dict[EventKind, Table] = {}  # of instructions
         self._addresses: list[CarriedAddress] = []
+        self._accesses: CarriedAccesses | None = None
         self._memory_tables: dict[tuple[tuple[Event, ...], Stage], Table] = {}
         self._sysrets: list[CarriedAddress] = []  # those of them that are SYSRETs
         self._removed: list[CarriedAddress] = []  # in this turn: the trigger under way may be at one of them
@@ -317,6 +322,26 @@ class ProcessHook:
         return handling
 
     # --- memory
+
+    def learn_access(self, rip: int, ranges: Sequence[tuple[int, int, Event]]) -> None:
+        """Machine code may deal with a watched instruction; an event of a range has a pre stage only."""
+        cpu = self.process.cpu
+        code = cpu.memory.read_up_to(rip, LONGEST_INSTRUCTION)
+        operand = plain_operand(code, rip)
+        if cpu.window is None or operand is None or not has_plain_flags(code):
+            return
+        if self._accesses is None:
+            self._accesses = CarriedAccesses(self.process, self.state, self.cells.pour, hooks.shared_symbols())
+        rows = []
+        for first, last, event in ranges:
+            row, meant = self._handling(event).row, event.definition.process_id in (None, self.process.pid)
+            rows.append((first, last, ctypes.addressof(row), int(not meant)))
+        self._accesses.learn(rip, operand, rows)
+
+    def forget_accesses(self) -> None:
+        """The ranges have changed."""
+        if self._accesses is not None:
+            self._accesses.forget()
 
     def run_stage(self, events: tuple[Event, ...], stage: Stage, context: int) -> bool:
         """Run the events of a stage, between two stretches of guest code; whether any of them short-circuits."""

@@ -104,6 +104,12 @@ def address_of(exit_: Exit) -> int:
     return _compiled(exit_).address("on_exit")
 
 
+def shared_symbols() -> dict[str, str]:
+    """The symbols of the functions that hooks share, by name, for other modules of machine code."""
+    _shared()
+    return {name: _symbol(name) for name in _SHARED}
+
+
 def address_of_stage() -> int:
     """The address of what runs the events of a stage between two stretches of guest code."""
     return _shared().address("run_stage")

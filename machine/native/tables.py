@@ -152,6 +152,60 @@ class HookedAddress(ctypes.Structure):
 
 
 @cells
+class AccessState(ctypes.Structure):
+    """What machine code knows of the watched accesses of one process (machine.native.accesses)."""
+
+    sites: Address  # of SiteRow
+    translation: Address  # the words of machine.processor.translation
+    counter: Address  # the words of machine.processor.block_counter
+    rip_at: Address
+    changes_at: Address  # of a cell that counts how often code was changed
+    hidden_flags_at: Address
+    # The instruction that is executed alone
+    active: U64  # while there is one
+    stepped: U64  # its address
+    ceiling: U64  # of the block counter, behind it
+    debug_status: U64  # DR6 before it
+    flags: U64
+    dr6: U64  # Unicorn's number of DR6
+    # Functions of Unicorn, and the hook of exceptions in Python
+    start: Address
+    control: Address
+    read_one: Address
+    write_one: Address
+    in_python: Address
+
+
+@cells
+class SiteRow(ctypes.Structure):
+    """An instruction that accesses watched memory by one operand."""
+
+    rip: U64
+    code_at: Address  # of its bytes in the host's memory
+    code: Annotated[Cells, 2]  # what stood there: 16 bytes
+    changes: U64  # of code, when it was learned
+    block: U64  # the two words of the block that it stands in, and how many instructions of it stand at or behind it
+    shape: U64
+    rest: U64
+    base: Address  # of the registers of its operand
+    index: Address
+    scale: U64
+    displacement: U64
+    ranges: Address  # of RangeRow
+    count: U64
+
+
+@cells
+class RangeRow(ctypes.Structure):
+    """A range that the accesses of a site are compared with, of virtual addresses; its first and last byte."""
+
+    first: U64
+    last: U64
+    event: Address  # an EventRow
+    only_watched: U64  # not 0: the event is not for these accesses, or not for this process
+
+
+@cells
 class AnswerRow(ctypes.Structure):
     """What the kernel's model answers to a call that it does not carry out."""
 

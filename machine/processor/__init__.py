@@ -19,7 +19,7 @@ from machine.processor.binding import (
 )
 from machine.processor.block_counter import CEILING, EXECUTED, OWN, OWN_SLOT, SLOTS_AT, UNDER_WAY, BlockCounter
 from machine.processor.branches import Branch, Select
-from machine.processor.cpu import CPU_MODEL, INITIAL_STATE, SYSCALL_LENGTH, Cpu, StopKind, StopReason
+from machine.processor.cpu import CPU_MODEL, EXCEPTION_STATUS, INITIAL_STATE, SYSCALL_LENGTH, Cpu, StopKind, StopReason
 from machine.processor.descriptors import KERNEL as KERNEL_LEVEL, USER as USER_LEVEL
 from machine.processor.fault import Fault, PageFault, Vector, name_of
 from machine.processor.fxsave import FXSAVE_BYTES, INITIAL as INITIAL_FXSAVE
@@ -35,6 +35,7 @@ from machine.processor.instruction_finder import (
     SiteHook,
     is_privileged,
 )
+from machine.processor.memory_operands import PlainOperand, plain_operand
 from machine.processor.register_file import RegisterFile
 from machine.processor.registers import (
     BATCH_IDS,
@@ -50,8 +51,8 @@ from machine.processor.registers import (
     VECTOR_IDS,
 )
 from machine.processor.thread_registers import ThreadRegisters
-from machine.processor.translation import RIGHTS
-from machine.processor.watched import Due, WatchedInstruction
+from machine.processor.translation import FLUSH_TLB, RIGHTS, SET_EXITS, WATCHED_RIGHT, WATCHING
+from machine.processor.watched import TRAP_FLAG, Due, WatchedInstruction, has_plain_flags
 from machine.processor.window import window_of
 
 __all__ = [
@@ -61,7 +62,9 @@ __all__ = [
     "CEILING",
     "CPU_MODEL",
     "CS_ID",
+    "EXCEPTION_STATUS",
     "EXECUTED",
+    "FLUSH_TLB",
     "FXSAVE_BYTES",
     "GENERAL_IDS",
     "GS_BASE_ID",
@@ -79,15 +82,19 @@ __all__ = [
     "RFLAGS_ID",
     "RIGHTS",
     "RIP_ID",
+    "SET_EXITS",
     "SLOTS_AT",
     "SS_ID",
     "SYSCALL_HOOK",
     "SYSCALL_LENGTH",
     "TIME_STAMP_HOOK",
     "TLB_FILL_HOOK",
+    "TRAP_FLAG",
     "UNDER_WAY",
     "USER_LEVEL",
     "VECTOR_IDS",
+    "WATCHED_RIGHT",
+    "WATCHING",
     "WORD_MASK",
     "Batch",
     "BlockCounter",
@@ -100,6 +107,7 @@ __all__ = [
     "InstructionPattern",
     "OperandKind",
     "PageFault",
+    "PlainOperand",
     "RegisterFile",
     "Removable",
     "Select",
@@ -116,8 +124,10 @@ __all__ = [
     "block_hook",
     "descriptors",
     "function_address",
+    "has_plain_flags",
     "is_privileged",
     "msr",
     "name_of",
+    "plain_operand",
     "window_of",
 ]

@@ -66,6 +66,8 @@ def address_of(handle: Any) -> int:
     return address or 0
 
 
+_SET_EXITS = control_word(uc.UC_CTL_UC_EXITS, uc.UC_CTL_IO_WRITE, arguments=2)
+
 # Unicorn's own choice is 1 GiB. When the buffer is full, all translations are dropped and made again.
 _TRANSLATION_BYTES = 64 << 20
 _ENGINE_BYTES = 32 << 20  # what an engine takes besides
@@ -150,6 +152,7 @@ class Engine:
         self.read_register(x86.UC_X86_REG_RIP)  # the engine allocates now, as long as the probe holds
         cell = _Msr()
         self._msr_cell: tuple[Any, Any] = (cell, ctypes.byref(cell))
+        self._has_exits, self._exit = False, ctypes.c_uint64()
         self._hooks: set[Hook] = set()
         self._removed: list[Hook] = []  # a hook may be removed by its own callback, whose code must survive the call
 
@@ -188,9 +191,21 @@ class Engine:
 
         Exceptions of callbacks are the callbacks' business. `count` slows an engine down and must be constant.
         """
-        self._removed.clear()
+        self.forget_removed()
+        if self._has_exits:
+            self._exit.value = until
+            uclib.uc_ctl(self.handle, _SET_EXITS, ctypes.byref(self._exit), ctypes.c_size_t(1))
         status: int = uclib.uc_emu_start(self.handle, _u64(begin), _u64(until), _u64(0), ctypes.c_size_t(count))
         return status
+
+    def forget_removed(self) -> None:
+        """No hook is under way: those that were removed are not needed any more."""
+        self._removed.clear()
+
+    def end_at_exits(self) -> None:
+        """Have `until` set by every `start` as the one exit: somebody takes it away to spare its cost at an end."""
+        self._has_exits = True
+        self.uc.ctl_exits_enabled(True)
 
     def end_nowhere(self) -> None:
         """Let no address end `start`, whatever its `until`.

@@ -49,11 +49,12 @@ class BlockCounter:
         self._buffer = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._words = (ctypes.c_uint64 * (len(self._buffer) // 8)).from_buffer(self._buffer)
         self._words[UNDER_WAY] = OWN_SLOT
-        self._held = self._others = 0
+        self._held = 0
         self._lengths: dict[_Block, int] = {}
         self._by_page: defaultdict[int, set[_Block]] = defaultdict(set)
         self._doubtful: set[_Block] = set()
         self._decoder = BlockDecoder()
+        self._left = (0, 0, 0, 0)
         self._code: bytes | None = None  # of the block in OWN, if it was changed since that was entered
 
     @property
@@ -80,13 +81,15 @@ class BlockCounter:
             self._clear_slots(self._words[UNTIL] // PAGE - 1, 2)
             self._words[UNTIL] = until
 
-    def allow_one(self) -> None:
-        """Let one more instruction in, whatever the ceiling, until `allow_others`."""
-        self._others, self._words[CEILING] = self._words[CEILING], self._words[EXECUTED] + 1
+    def allow_one(self) -> int:
+        """Let one more instruction in, whatever the ceiling, which is the result, until `allow_others`."""
+        ceiling, self._words[CEILING] = self._words[CEILING], self._words[EXECUTED] + 1
+        return ceiling
 
-    def allow_others(self) -> None:
-        """Go on behind `allow_one`."""
-        self._words[CEILING] = self._others
+    def allow_others(self, ceiling: int) -> None:
+        """Go on under the ceiling from before `allow_one`, unless somebody has closed it."""
+        if self._words[CEILING]:
+            self._words[CEILING] = ceiling
 
     @property
     def is_full(self) -> bool:
@@ -96,6 +99,10 @@ class BlockCounter:
     def count_one(self) -> None:
         """Count an instruction whose place somebody has taken."""
         self._words[EXECUTED] += 1
+
+    def discount_one(self) -> None:
+        """Take `count_one` back."""
+        self._words[EXECUTED] -= 1
 
     def translated(self, address: int, size: int) -> None:
         """A block was translated, maybe anew, while Python counts."""
@@ -188,13 +195,19 @@ class BlockCounter:
         """The two words of the slot of the block under way, and how many of its instructions stand behind RIP's."""
         return *self._under_way(), max(0, self._rest(rip) - 1)
 
+    def left_at(self, rip: int) -> tuple[int, int, int] | None:
+        """The words of the block that was left at RIP last, and how many of its instructions stood at or behind it."""
+        return None if self._left[0] != rip else self._left[1:]
+
     def settle(self, rip: int) -> None:
         """The block under way was left before the instruction at RIP, which is begun anew or not at all.
 
         Where RIP is no instruction of it, the block was completed. To be called at each end of uc_emu_start, and
         whenever a hook has it begun anew.
         """
-        self._words[EXECUTED] -= self._rest(rip)
+        rest = self._rest(rip)
+        self._left = rip, *self._under_way(), rest
+        self._words[EXECUTED] -= rest
         self.finish()
 
     def leave(self, rip: int) -> tuple[int, int, int]:

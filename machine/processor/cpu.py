@@ -62,12 +62,13 @@ from machine.processor.register_file import RegisterFile
 from machine.processor.registers import VECTOR_IDS
 from machine.processor.thread_registers import ThreadRegisters, ThreadState
 from machine.processor.translation import FILLS, RIGHTS, WATCHED_PAGE, WATCHED_RIGHT, WATCHING
-from machine.processor.watched import Due, SingleStep, WatchedInstruction
+from machine.processor.watched import AccessCarrier, Due, SingleStep, WatchedInstruction
 from machine.processor.window import window_of
 from vm.facts.paging import EXECUTE, FRAME_MASK, PAGE_BITS, READ, SUPERVISOR, WATCHED_SHIFT, WRITE
 from vm.facts.registers import RFLAGS, RIP
 
 SYSCALL_LENGTH = 2
+EXCEPTION_STATUS = uc.UC_ERR_EXCEPTION  # of a run that ends by a refused access
 
 # SSE4.2 and RDTSCP, but neither AVX (which Unicorn lacks) nor RDRAND (which would read the host's entropy).
 CPU_MODEL = x86.UC_CPU_X86_SANDYBRIDGE
@@ -90,7 +91,6 @@ _RDPMC, _INT1 = InstructionPattern(b"\x0f\x33"), InstructionPattern(b"\xf1")
 _INT_LENGTH = 2
 _OPEN_VECTORS: frozenset[int] = frozenset((Vector.BP, Vector.OF))
 _IOPL_SHIFT = 12
-_ALL_HOOKS = 1 << 62  # of an address
 _PATIENCE = 100_000  # blocks that are counted in Python before machine code is compiled for it, once in a process
 
 
@@ -178,6 +178,7 @@ class Cpu:
         self._code_changes, self._given_up = ctypes.c_uint64(), ctypes.c_uint64()
         self.arrival = Arrival()
         self._address_callbacks = 0
+        self._hooked: dict[Hook, int] = {}
         self._refused: Refusal | None = None  # the first of a run
         self._why: StopKind | None = None
         self._event: StopReason | None = None
@@ -198,6 +199,7 @@ class Cpu:
             self._engine.set_register(register, value)
         self._engine.write_msr(msr.EFER, msr.EFER_LME | msr.EFER_LMA | msr.EFER_SCE)
         self._hidden = HiddenState(self._engine, self.window)
+        self._accesses: AccessCarrier | None = None
         self._due: Due | None = None  # of the thread, for the instruction at RIP
         if level is not None:
             self._come_to(level)
@@ -402,6 +404,7 @@ class Cpu:
 
     def _hook_address(self, address: int, callback: Any, data: int = 0) -> Hook:
         hook = self._engine.add_hook(uc.UC_HOOK_CODE, callback, address=address, data=data)
+        self._hooked[hook] = address
         self.code_changed(address, address + 1)
         self._finder.come_last(address)
         return hook
@@ -431,6 +434,7 @@ class Cpu:
 
     def unhook(self, hook: Hook) -> None:
         """Remove a hook of an address; safe in its own callback."""
+        self._hooked.pop(hook, None)
         self._engine.remove_hook(hook)
 
     def _call(self, callback: Callable[[], None], address: int, number: int, changes: int, replaces: bool) -> None:
@@ -726,7 +730,7 @@ class Cpu:
 
     def _emulate(self, start: int, until: int) -> int:
         """One uc_emu_start, and its status; what it has left in the middle of a block is counted then."""
-        status = self._engine.start(start, until)
+        status = self._engine.start(start, until) if self._accesses is None else self._start_carried(start, until)
         rip = self._instruction() if self._event is None else self._event.rip
         self._blocks.settle(rip)
         self._cut(rip)
@@ -757,6 +761,38 @@ class Cpu:
     def engine_address(self) -> int:
         """Of the emulator, for machine code that is called between two stretches of guest code."""
         return self._engine.handle.value or 0
+
+    def _start_carried(self, start: int, until: int) -> int:
+        assert self._accesses is not None
+        self._engine.forget_removed()
+        status = self._accesses.start(start, until)
+        begun = self._accesses.given_back()
+        if begun is not None:
+            self._step.take_over(*begun)
+            self._due = Due(begun[0])
+        return status
+
+    def carry_accesses(self, carrier: AccessCarrier, code: int, data: int) -> int:
+        """Have machine code deal with watched accesses, and called at exceptions; the hook of those in Python."""
+        self._accesses = carrier
+        self._engine.end_at_exits()
+        hook = self._interrupt_hook
+        self._carried_interrupt_hook = self._engine.add_hook(uc.UC_HOOK_INTR, code, data=data)
+        self._engine.remove_hook(hook)
+        return callback_address(hook)
+
+    @property
+    def translation_state(self) -> int:
+        """The address of the words of machine.processor.translation."""
+        return ctypes.addressof(self._translation_state)
+
+    def is_hooked(self, address: int) -> bool:
+        """Whether somebody waits for the execution of an address."""
+        return address in self._hooked.values()
+
+    def block_at(self, rip: int) -> tuple[int, int, int] | None:
+        """Of the block that was left at RIP last: the words of its slot, and how many instructions are not executed."""
+        return self._blocks.left_at(rip)
 
     def _resume(self, start: int) -> None:
         """A run starts: it executes a watched instruction that somebody was told of before the last one ended."""
@@ -807,9 +843,14 @@ class Cpu:
         rip = registers.read(RIP)
         code = self.memory.read_up_to(rip, LONGEST_INSTRUCTION)
         watched = WatchedInstruction(rip, accesses(code, rip, registers.read))
+        hooks = self._address_callbacks  # that were called
+        blocks.count_one()
         try:
             with self.gate:
-                self._due = self.on_watched(watched)
+                if self._accesses is not None and self._accesses.was_told:
+                    self._due = self._accesses.decide(rip)
+                else:
+                    self._due = self.on_watched(watched)
         except BaseException as error:
             self._carry(error)
         registers.store()
@@ -818,13 +859,14 @@ class Cpu:
             return False
         if self._due is None:
             self._given_up.value += 1
-            blocks.count_one()
+        else:
+            blocks.discount_one()
         if self._stop_requested:
             self._why = StopKind.STOPPED
             return False
         if self._due is not None:
             if right != EXECUTE:
-                self.arrival.begin_anew(rip, _ALL_HOOKS, blocks.executed + 1)
+                self.arrival.begin_anew(rip, hooks, blocks.executed + 1)
             self._step.begin(rip)
         return True
 
@@ -958,7 +1000,7 @@ class Cpu:
         if block_hook.is_compiled():
             self._count_natively()
         engine.add_hook(uc.UC_HOOK_INSN_INVALID, INVALID_INSTRUCTION_HOOK(self._on_invalid_instruction))
-        engine.add_hook(uc.UC_HOOK_INTR, INTERRUPT_HOOK(self._on_interrupt))
+        self._interrupt_hook = engine.add_hook(uc.UC_HOOK_INTR, INTERRUPT_HOOK(self._on_interrupt))
         self._syscall_hook = engine.add_hook(uc.UC_HOOK_INSN, SYSCALL_HOOK(self._on_syscall), x86.UC_X86_INS_SYSCALL)
         self._carried_syscall_hook = self._syscall_hook
         self._time_hooks = [

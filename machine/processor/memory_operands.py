@@ -72,6 +72,29 @@ def accesses(code: bytes, rip: int, read: Callable[[int], int]) -> tuple[Access,
     return tuple(found)
 
 
+class PlainOperand(NamedTuple):
+    """The one operand of an instruction, at base + scaled * scale + displacement: two storages, None for none."""
+
+    base: int | None
+    scaled: int | None
+    scale: int
+    displacement: int
+
+
+def plain_operand(code: bytes, rip: int) -> PlainOperand | None:
+    """The operand of the instruction at the start of `code`, if it has one, of this form."""
+    plan = _plan_of(code)
+    if plan.counter_mask or len(plan.steps) != 1:
+        return None
+    step = plan.steps[0]
+    whole = (step.index_mask, step.address_mask) == (_WORD_MASK, _WORD_MASK)
+    if not whole or (step.segment, step.bit_register, step.selector) != (None, None, None):
+        return None
+    if step.base == RIP:
+        return PlainOperand(None, step.index, step.scale, step.displacement + rip)
+    return PlainOperand(step.base, step.index, step.scale, step.displacement)
+
+
 def counter_of(code: bytes) -> int:
     """The bits of rcx that count, if `code` begins with a repeated instruction; else 0."""
     return _plan_of(code).counter_mask

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from unicorn import unicorn_const as uc
 
+from machine.processor.binding import control_word, function_address
 from vm.facts.paging import EXECUTE, FRAME_MASK, INDEX_BITS, LEVELS, PAGE_BITS, READ, SUPERVISOR, WATCHED_SHIFT, WRITE
 
 if TYPE_CHECKING:
@@ -50,6 +51,10 @@ def _walk() -> str:
     return "\n".join(lines)
 
 
+# A list of exits is set by the next start, where there is one (Engine.end_at_exits); else this does nothing.
+_CONTROL, SET_EXITS = function_address("uc_ctl"), control_word(uc.UC_CTL_UC_EXITS, uc.UC_CTL_IO_WRITE, 2)
+FLUSH_TLB = control_word(uc.UC_CTL_TLB_FLUSH, uc.UC_CTL_IO_WRITE, 0)
+
 _TEXT = f"""
 %entry = type {{ i64, i32 }} ; uc_tlb_entry: place in physical memory, rights
 
@@ -78,6 +83,13 @@ answer:
   %open = icmp eq i64 %it.is, 0
   br i1 %open, label %give, label %note
 note:
+  %is.data = icmp ne i64 %wide, {EXECUTE}
+  br i1 %is.data, label %drop, label %refuse
+drop: ; an end of the run that is told to Unicorn is dear: it would be looked for in the cache at every refusal
+  %control = inttoptr i64 {_CONTROL} to ptr
+  %dropped = call i32 (ptr, i32, ...) %control(ptr %engine, i32 {SET_EXITS}, ptr null, i64 0)
+  br label %refuse
+refuse:
   %page.at = getelementptr i64, ptr %state, i64 {WATCHED_PAGE}
   store i64 %page, ptr %page.at
   %right.at = getelementptr i64, ptr %state, i64 {WATCHED_RIGHT}

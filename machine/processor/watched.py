@@ -12,6 +12,7 @@ import ctypes
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from unicorn import x86_const as x86
 
@@ -35,6 +36,11 @@ _REPE, _ZERO_FLAG = 0xF3, 1 << 6
 _HIGH_FLAGS = 1  # the byte of the flags that has TF
 
 
+def has_plain_flags(code: bytes) -> bool:
+    """Whether the instruction neither stores nor loads flags as a whole."""
+    return not code.lstrip(_PREFIXES).startswith((_STORES_FLAGS, *_LOAD_FLAGS))
+
+
 @dataclass(frozen=True, slots=True)
 class WatchedInstruction:
     """An instruction that is about to access watched memory; a repeated one is its next iteration.
@@ -52,6 +58,24 @@ class Due:
 
     rip: int
     behind: Callable[[], None] | None = None
+
+
+class AccessCarrier(Protocol):
+    """Machine code that deals with the watched accesses of one CPU (machine.native.accesses)."""
+
+    was_told: bool  # the last `start` ended behind the pre stage of an instruction
+
+    def start(self, begin: int, until: int) -> int:
+        """As `Engine.start`."""
+        ...
+
+    def decide(self, rip: int) -> Due | None:
+        """What comes of the instruction at `rip` that `was_told`: as `Cpu.on_watched`."""
+        ...
+
+    def given_back(self) -> tuple[int, int, int] | None:
+        """The instruction that it has begun to execute alone, for `SingleStep.take_over`; None where it is done."""
+        ...
 
 
 class SingleStep:
@@ -75,7 +99,7 @@ class SingleStep:
         self._memory = memory
         self._blocks = blocks
         self._state = state
-        self._rip = self._counter = 0
+        self._rip = self._counter = self._ceiling = 0
         self._opcode = self._prefixes = b""
         self._guest_flag = self._debug_status = 0  # the guest's own TF, and DR6
 
@@ -92,7 +116,13 @@ class SingleStep:
         self._engine.set_register(x86.UC_X86_REG_EFLAGS, flags | TRAP_FLAG)
         self._registers.hidden_flags = TRAP_FLAG & ~flags
         self._state[WATCHING] = 0
-        self._blocks.allow_one()
+        self._ceiling = self._blocks.allow_one()
+        self.active = True
+
+    def take_over(self, rip: int, ceiling: int, debug_status: int) -> None:
+        """Machine code has begun, with an instruction that neither stores nor loads flags nor is repeated."""
+        self._rip, self._ceiling, self._debug_status = rip, ceiling, debug_status
+        self._opcode, self._counter, self._guest_flag = b"", 0, 0
         self.active = True
 
     @contextmanager
@@ -113,7 +143,7 @@ class SingleStep:
         self.active, self.completed = False, completed
         self._state[WATCHING] = _EVERYTHING
         self._engine.flush_tlb()
-        self._blocks.allow_others()
+        self._blocks.allow_others(self._ceiling)
         self._registers.hidden_flags = 0
         flags = self._engine.read_register(x86.UC_X86_REG_EFLAGS)
         if completed and self._counter:

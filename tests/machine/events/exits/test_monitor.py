@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from carrier_worlds import CARRIERS, Collecting, Line, Outcome, make_engine, run
 from hds_guests import refused, shown
@@ -11,6 +14,7 @@ from hds.report.reporters import Questions
 from hds.session.session import Session
 from machine.machine import StopCause
 from machine.memory import PAGE, Protection, SharedMemory
+from vm.facts.limits import DEFAULT_LIMITS
 
 TOP = 0x7FFF_FFFF_EEC0  # rsp of a program of the bare kernel
 ROOM = 0x100
@@ -124,6 +128,7 @@ def test_the_stack_of_calls_is_memory(carrier: str) -> None:
         "mov rax, 0x12345; push rax; popfq; pushfq; pop rbx; nop",
         "pushfq; pop rax; push rax; popfq; mov rcx, rsp; pushfw; pop bx; nop",
         "enter 32, 3; leave; nop",
+        "pushfq; or qword ptr [rsp], 0x100; popfq; mov [rsp-256], rax; nop; nop",
         "mov ecx, 70; again: mov [rsp-256], rcx; add rax, [rsp-256]; loop again; nop",
         "lea rsi, [rsp-300]; lea rdi, [rsp-256]; mov ecx, 20; rep movsb; mov rbx, rcx; nop",
         "lea rsi, [rsp-300]; lea rdi, [rsp-256]; mov ecx, 20; repe cmpsb; mov ecx, 9; repne scasb; rep stosw; nop",
@@ -289,6 +294,89 @@ def test_instruction_events_in_a_watched_page(carrier: str) -> None:
     commands = f"!monitor x {CODE + 5:x} l 1 stage all {shows}\n!cpuid stage all {shows}\n!syscall stage all {shows}"
     seen = [" ".join(text.split()[:2]) for text in texts(run(carrier, guest, commands))]
     assert seen == ["0 0", "0 1", "1 0", "1 1", "0 2", "1 2"]
+
+
+# --- instructions that access watched memory often, which machine code learns
+
+
+def same_on_all(guest: str | list[str], commands: str, **options: Any) -> Outcome:
+    """What every carrier makes of a run."""
+    first, *others = (run(carrier, guest, commands, **options) for carrier in CARRIERS)
+    for other in others:
+        assert other == first
+    return first
+
+
+LOOP = "mov ecx, 300; again: mov [rsp-256], rcx; add rbx, [rsp-256]; add [rsp-248], ecx; mov [rsp-128], rcx; loop again"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ".n = .n + @rcx;",
+        "if (@rcx % 7 == 0) { event_sc(1); .n = .n + 1; }",
+        "if (@rcx % 50 == 0) { print(@rcx); }",
+        "if (@rcx == 40) { @rip = @rip + 8; @rbx = 5; }",
+        "if (@rcx == 40) { @zf = 1; @rdx = @rflags; }",
+        "if (@rcx == 40) { event_disable(0); } if (@rcx == 30) { event_enable(0); }",
+        "if (@rcx == 40) { event_clear(0); } .n = .n + 1;",
+        "if (@rcx == 40) { .n = poi(0); } .n = .n + 1;",
+    ],
+)
+def test_learned_instructions_are_as_they_were(body: str) -> None:
+    for kind in ("w", "rw", "r"):
+        alone = run("native", LOOP + "; nop", "print 1")
+        outcome = same_on_all(
+            LOOP + "; nop",
+            f"!monitor {kind} {AT} l c script {{ {body} }}\n!monitor w {AT} l 10 imm no script {{ .m = .m + 1; }}",
+        )
+        if "@rip" not in body:
+            assert outcome.summary.instructions == alone.summary.instructions  # type: ignore[attr-defined]
+
+
+def test_a_learned_instruction_that_is_rewritten_is_another_one() -> None:
+    guest = (
+        "mov ecx, 20; again: mov [rsp-256], rdx; cmp ecx, 10; jne over; mov byte ptr [0x400006], 0x8b; "
+        "over: loop again; nop"
+    )
+    assert same_on_all(guest, f"!monitor w {AT} l 8 {SHOW}").triggers == [11]
+    assert same_on_all(guest, f"!monitor r {AT} l 8 {SHOW}").triggers == [9]
+
+
+def test_hooks_breakpoints_and_events_come_to_learned_instructions() -> None:
+    guest = LOOP + "; nop"
+    commands = f"!monitor w {AT} l 8 script {{ .n = .n + 1; if (@rcx == 0n200) {{ pause(); }} }}\ng\n"
+    outcome = same_on_all(guest, commands + f"!epthook {CODE + 5:x} script {{ .h = .h + 1; }}\ng", halts=True)
+    assert outcome.triggers == [300, 200]
+    outcome = same_on_all(guest, commands + f"!monitor w {AT} l 1 stage post script {{ .h = .h + 1; }}\ng", halts=True)
+    assert outcome.triggers == [300, 199]  # it is told of those that begin from then on
+    outcome = same_on_all(guest, commands + "events c all\ng", halts=True)
+    assert outcome.triggers == [101]
+
+
+def test_two_programs_and_small_turns() -> None:
+    outcome = same_on_all(
+        [LOOP + "; nop"] * 2,
+        f"!monitor w {AT} l 8 pid 1010 script {{ .n = .n + 1; }}",
+        limits=replace(DEFAULT_LIMITS, quantum_instructions=7),
+    )
+    assert outcome.triggers == [300]
+
+
+def test_another_name_that_comes_later_is_watched(carrier: str) -> None:
+    lines: list[Line] = []
+    session = Session(engine=make_engine(carrier), reporter=Collecting(lines), questions=Questions())
+    guest = "mov rbx, 0x500010; mov ecx, 5; again: mov [rbx], rcx; loop again; mov rbx, 0x600010; mov ecx, 2; jmp again"
+    process = session.machine.load(guest.encode(), "asm")
+    memory = process.cpu.memory
+    shared = SharedMemory(memory.source)
+    memory.map(0x50_0000, PAGE, Protection.READ | Protection.WRITE, "shared", backing=shared)
+    session.execute(f"!monitor w 500010 l 8 {SHOW}")
+    session.run(12)
+    memory.map(0x60_0000, PAGE, Protection.READ | Protection.WRITE, "shared", backing=shared)
+    session.run(8)
+    found = [line[1].text.decode().split()[1] for line in lines]  # type: ignore[attr-defined]
+    assert found == ["500010"] * 7
 
 
 # --- what is no access of the guest, and what is
