@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from statistics import median
 from typing import Any, BinaryIO
 
 from llvmlite import binding
@@ -22,6 +23,7 @@ from unicorn import (
     UC_HOOK_BLOCK,
     UC_HOOK_CODE,
     UC_HOOK_INSN,
+    UC_HOOK_MEM_WRITE,
     UC_HOOK_TLB_FILL,
     UC_MODE_64,
     UC_PROT_ALL,
@@ -36,7 +38,7 @@ from machine import Message, Silent
 from machine.memory import PAGE, AddressSpace, PhysicalMemory, Protection
 from machine.processor import BlockCounter, block_hook, translation
 from vm.facts.limits import Limits
-from vm.facts.paging import EXECUTE
+from vm.facts.paging import EXECUTE, WRITE
 from vm.native import NativeEngine
 
 START = 0x40_0000
@@ -57,7 +59,14 @@ EXECUTION = f"!epthook {START + 10 + HOT_AT:x} script {{ .n = .n + 1; }}"  # beh
 CPUID_GUEST = bytes.fromhex("4989d8 31c0 0fa2 49ffc8 75f7")  # mov r8, rbx; next: xor eax, eax; cpuid; dec r8; jnz next
 TIME_GUEST = bytes.fromhex("0f31 48ffcb 75f9")  # next: rdtsc; dec rbx; jnz next
 PORT_GUEST = bytes.fromhex("e680 48ffcb 75f9")  # next: out 80h, al; dec rbx; jnz next
+# next: mov [rsp-100h], rbx; dec rbx; jnz next
+STORES = bytes.fromhex("48899c2400ffffff 48ffcb 75f3")
+STORED = "@rsp-100 l 8"
+STACK = 0x60_0000  # of the bare emulator
+# next: mov rax, [rsp-100h]; mov [rsp-80h], rax; push rax; pop rax; dec rbx; jnz next
+BUSY = bytes.fromhex("488b842400ffffff 4889842480ffffff 50 58 48ffcb 75e9")
 ROUNDS = 9
+PAIRS = 7
 
 # --- hand-written peers
 
@@ -237,6 +246,32 @@ class InPython:
         return _timed(self._uc, triggers)
 
 
+class StoresInPython:
+    """A hook in Python of the stores to a range, which reads three registers."""
+
+    def __init__(self) -> None:
+        self._emulator = Emulator(STORES)
+        uc, memory = self._emulator.uc, self._emulator.memory
+        memory.map(STACK - PAGE, PAGE, Protection.READ | Protection.WRITE, "stack")
+        memory.fault_in(STACK - PAGE, WRITE)
+        uc.reg_write(x86.UC_X86_REG_RSP, STACK)
+        place = (memory.frame_at(STACK - PAGE) or 0) * PAGE + PAGE - 0x100  # Unicorn compares what the TLB answers
+        self._count = 0
+        uc.hook_add(UC_HOOK_MEM_WRITE, self._look, begin=place, end=place + 7)
+
+    def _look(self, uc: Any, *_others: object) -> None:
+        for register in (x86.UC_X86_REG_RIP, x86.UC_X86_REG_RBX, x86.UC_X86_REG_RCX):
+            uc.reg_read(register)
+        self._count += 1
+
+    def run(self, triggers: int) -> float:
+        """Processor seconds of so many triggers."""
+        before = self._count
+        seconds = _timed(self._emulator.uc, triggers, STORES)
+        assert self._count - before == triggers
+        return seconds
+
+
 _SYSCALL = x86.UC_X86_INS_SYSCALL
 
 
@@ -276,8 +311,10 @@ def _timed(uc: Any, triggers: int, guest: bytes = GUEST) -> float:
 class Scripted:
     """A machine with an event. Each run is a fresh process in it, as rbx counts down to the end of the program."""
 
-    def __init__(self, command: str, target: BinaryIO | None = None, guest: bytes = GUEST) -> None:
-        self._command = command
+    def __init__(
+        self, command: str, target: BinaryIO | None = None, guest: bytes = GUEST, *, is_idle: bool = False
+    ) -> None:
+        self._command, self._is_idle = command, is_idle
         self._guest = guest
         self._reporter = _ToFile(target) if target is not None else Silent()
 
@@ -292,7 +329,7 @@ class Scripted:
         start = time.process_time()
         session.run()
         seconds = time.process_time() - start
-        assert session.triggers == triggers
+        assert session.triggers == (0 if self._is_idle else triggers)
         return seconds
 
 
@@ -344,6 +381,14 @@ def best(subjects: dict[Any, tuple[Any, int]], rounds: int = ROUNDS) -> dict[Any
     return {name: (thrice[name] - once[name]) / (2 * subjects[name][1]) * 1e9 for name in subjects}
 
 
+def untouched() -> float:
+    """What a watched page costs a guest that does not touch it: the median of alternating pairs."""
+    alone = Scripted("print 1", guest=BUSY, is_idle=True)
+    watched = Scripted("!monitor rwx @rsp-3000 l 1000 script { .n = .n + 1; }", guest=BUSY, is_idle=True)
+    rounds = 5_000_000
+    return median(watched.run(rounds) / alone.run(rounds) for _ in range(PAIRS))
+
+
 def resident() -> float:
     """The largest resident memory so far, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -367,6 +412,8 @@ def print_costs(file: BinaryIO) -> None:
             "rdtsc": (Scripted("!tsc script { .n = .n + 1; }", guest=TIME_GUEST), 200_000),
             "native out": (Native(count, instruction=ON_OUT), 300_000),
             "out": (Scripted("!ioout script { .n = .n + 1; }", guest=PORT_GUEST), 300_000),
+            "python store": (StoresInPython(), 20_000),
+            "monitor": (Scripted(f"!monitor w {STORED} script {{ .n = .n + @rbx; }}", guest=STORES), 60_000),
             "in turns": (OnTwoCores(REFUSING, parallel=False), 300_000),
             "in parallel": (OnTwoCores(REFUSING, parallel=True), 300_000),
             "shared in turns": (OnTwoCores(FILTER, parallel=False), 300_000),
@@ -380,6 +427,7 @@ def print_costs(file: BinaryIO) -> None:
     refusing, shared = found["in turns"] / found["in parallel"], found["shared in turns"] / found["shared in parallel"]
     condition, execution = found["condition"] / found["block"], found["execution"] / found["hot"]
     cpuid, rdtsc, out = (found[name] / found[f"native {name}"] for name in ("cpuid", "rdtsc", "out"))
+    stores = found["monitor"] / found["python store"]
     rows = (
         ("filter, against native hook, two register reads", f"{script / found['native']:.2f} x", "<= 1.5 x"),
         ("filter, against native hook, same effects on the guest", f"{script / found['same effects']:.2f} x", ""),
@@ -396,6 +444,12 @@ def print_costs(file: BinaryIO) -> None:
         ("!cpuid with a counter, against native hook with a counter", f"{cpuid:.2f} x", "<= 1.5 x"),
         ("!tsc, the same; the native hook has a clock", f"{rdtsc:.2f} x", "<= 1.5 x"),
         ("!ioout, the same", f"{out:.2f} x", "<= 1.5 x"),
+        (
+            "!monitor w with a counter, against a hook of stores in Python",
+            f"{stores:.2f} x",
+            "<= 1 x",
+        ),
+        ("a guest that does not touch the watched page, against none", f"{untouched():.2f} x", "<= 1.10 x"),
         ("filter that refuses, on two cores, --parallel against turns", f"{refusing:.2f} x faster", ""),
         ("filter that counts in one global, the same", f"{shared:.2f} x faster", ""),
     )
