@@ -498,6 +498,8 @@ class Cpu:
     def record_branches(self, wanted: bool) -> LastBranches | None:
         """Record the last branches from the next block on, or no more; what was recorded before is forgotten."""
         self.last_branches = LastBranches(self.memory.read) if wanted else None
+        if self._accesses is not None:
+            self._accesses.forget()  # it cuts no blocks
         self._looks_again = True
         if self._running:
             self.stop()

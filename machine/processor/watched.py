@@ -63,6 +63,10 @@ class Due:
 class AccessCarrier(Protocol):
     """Machine code that deals with the watched accesses of one CPU (machine.native.accesses)."""
 
+    def forget(self) -> None:
+        """Deal with nothing of what was learned."""
+        ...
+
     was_told: bool  # the last `start` ended behind the pre stage of an instruction
 
     def start(self, begin: int, until: int) -> int:

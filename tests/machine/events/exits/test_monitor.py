@@ -507,3 +507,11 @@ def test_a_page_carries_hooks_of_one_kind(hook: str) -> None:
     assert refused(f"{hook} 400000\n{watch}") == error
     assert refused(f"{watch}\n{hook} 400000") == error
     shown(f"{hook} 400000\nevents c all\n{watch}")
+
+
+@pytest.mark.parametrize("event", [f"w {AT} l 8", f"rw {DATA - 0x100:x} l 210", f"x {CODE:x} l 40 stage all"])
+def test_last_branches_are_as_without_the_event(event: str) -> None:
+    guest = "mov ecx, 9; again: mov [rsp-256], rcx; call f; loop again; jmp end; f: push rax; pop rax; ret; end: nop"
+    alone = shown("!lbr enable\ng\n!lbrdump", guest)
+    assert alone.count("from:") > 15
+    assert shown(f"!lbr enable\n!monitor {event} script {{ .n = 1; }}\ng\n!lbrdump", guest) == alone
