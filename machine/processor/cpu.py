@@ -1062,6 +1062,8 @@ class Cpu:
             self._carry(error)
 
     def _enter(self, address: int, size: int) -> None:
+        if self._step.active and self._blocks.is_full and self._due is not None and self._due.rip == address:
+            self._blocks.settle(address)  # it stores into its own page of code, and the emulator begins it anew
         if not self._blocks.enter(address, size):
             self._close()
 

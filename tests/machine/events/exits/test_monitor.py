@@ -156,6 +156,16 @@ def test_code_that_is_written_is_executed_anew(carrier: str) -> None:
         assert outcome.registers == alone.registers
 
 
+def test_a_store_into_its_own_bytes_is_executed_and_counted_once(carrier: str) -> None:
+    guest = f"mov eax, {CODE + 5:#x}; mov byte ptr [rax], 0xc6; nop"  # the store's first byte is c6
+    alone = run(carrier, guest, "print 1")
+    for kind in ("w", "wx", "rw"):
+        outcome = run(carrier, guest, f"!monitor {kind} {CODE:x} l 200 script {{ .n = 1; }}")
+        assert outcome.registers == alone.registers
+        assert outcome.summary.cause == alone.summary.cause  # type: ignore[attr-defined]
+        assert outcome.summary.instructions == alone.summary.instructions  # type: ignore[attr-defined]
+
+
 # --- stages and short-circuiting
 
 
