@@ -736,8 +736,8 @@ class Cpu:
         rip = self._instruction() if self._event is None else self._event.rip
         self._blocks.settle(rip)
         self._cut(rip)
-        if self._translation_state[WATCHED_RIGHT]:
-            self._take_refusal()
+        if self._translation_state[WATCHED_RIGHT] or self._refused is not None:
+            return self._take_refusal(status, rip, until)
         return status
 
     def _instruction_pointer(self) -> Callable[[], int]:
@@ -747,11 +747,24 @@ class Cpu:
         cell = ctypes.c_uint64.from_address(self.window.rip)
         return lambda: cell.value
 
-    def _take_refusal(self) -> None:
-        """Machine code has refused a watched access."""
-        state = self._translation_state
+    def _take_refusal(self, status: int, rip: int, until: int) -> int:
+        """Of a run that has ended at RIP: keep the refusal that has ended it; the status without any other.
+
+        Whenever the emulator stops it fetches from `until`, to forget what it has put there, and says so when that is
+        refused: such a refusal comes last, and may be the only one.
+        """
+        state, refused = self._translation_state, self._refused
         right, state[WATCHED_RIGHT] = state[WATCHED_RIGHT], 0
-        self._refused = self._refused or Refusal(state[WATCHED_PAGE], right, is_watched=True)
+        watched = Refusal(state[WATCHED_PAGE], right, is_watched=True) if right else None
+        is_over = self._event is not None or self._why is not None or rip == until
+        for found in (watched, refused):
+            at_end = found is not None and found.right == EXECUTE and found.page == page_floor(until)
+            distance = 0 if found is None else found.page - page_floor(rip)
+            if found is not None and not (at_end and (is_over or distance not in (0, PAGE))):
+                self._refused = found
+                return status
+        self._refused = None
+        return uc.UC_ERR_OK if status == uc.UC_ERR_EXCEPTION else status
 
     # --- watched memory
 
@@ -806,25 +819,29 @@ class Cpu:
     def _goes_on_watched(self, status: int) -> bool:
         """Deal with a watched instruction, before it is executed or behind it; whether the run goes on at RIP."""
         step = self._step
-        if step.active:
-            self._end_step(status)
+        halted = step.active and self._end_step(status)
         if step.completed:
             step.completed = False
-            return self._execute_behind()
+            return self._execute_behind() and not halted
         if self._refused is not None and self._refused.is_watched and status == uc.UC_ERR_EXCEPTION:
             return self._tell(self._refused.right)
         return False
 
-    def _end_step(self, status: int) -> None:
-        """The emulator has ended a run that was to execute a watched instruction, but not by the #DB behind it."""
+    def _end_step(self, status: int) -> bool:
+        """The emulator has ended a run that was to execute a watched instruction, but not by the #DB behind it.
+
+        Whether the run is over with it: it was HLT, or the last one.
+        """
         assert self._due is not None
         at_end = self._event is None and self._refused is None and status == uc.UC_ERR_OK
         completed = at_end and self.registers.read(RIP) != self._due.rip
         self._close_step(completed)
+        halted = self._why is None
         if completed:
             self._why = None
         elif not at_end:
             self._due = None
+        return halted
 
     def _close_step(self, completed: bool) -> bool:
         wants_exception = self._step.end(completed)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # The right that an access needs.
 RIGHTS = {uc.UC_MEM_READ: READ, uc.UC_MEM_WRITE: WRITE, uc.UC_MEM_FETCH: EXECUTE}
 # The words of the state. FILLS counts answers. WATCHING has the rights that are refused where they are watched: all, or
-# none while watched pages are open. WATCHED_PAGE and WATCHED_RIGHT name the access that was refused last, if the right
+# none while watched pages are open. WATCHED_PAGE and WATCHED_RIGHT name the access that was refused first, if the right
 # is not 0.
 ROOT, SLOW, FILLS, WATCHING, WATCHED_PAGE, WATCHED_RIGHT, _WORDS = range(7)
 
@@ -82,7 +82,15 @@ answer:
   %it.is = and i64 %watched, %wide
   %open = icmp eq i64 %it.is, 0
   br i1 %open, label %give, label %note
-note:
+note: ; the first one counts
+  %right.at = getelementptr i64, ptr %state, i64 {WATCHED_RIGHT}
+  %noted = load i64, ptr %right.at
+  %first = icmp eq i64 %noted, 0
+  br i1 %first, label %keep, label %refuse
+keep:
+  %page.at = getelementptr i64, ptr %state, i64 {WATCHED_PAGE}
+  store i64 %page, ptr %page.at
+  store i64 %wide, ptr %right.at
   %is.data = icmp ne i64 %wide, {EXECUTE}
   br i1 %is.data, label %drop, label %refuse
 drop: ; an end of the run that is told to Unicorn is dear: it would be looked for in the cache at every refusal
@@ -90,10 +98,6 @@ drop: ; an end of the run that is told to Unicorn is dear: it would be looked fo
   %dropped = call i32 (ptr, i32, ...) %control(ptr %engine, i32 {SET_EXITS}, ptr null, i64 0)
   br label %refuse
 refuse:
-  %page.at = getelementptr i64, ptr %state, i64 {WATCHED_PAGE}
-  store i64 %page, ptr %page.at
-  %right.at = getelementptr i64, ptr %state, i64 {WATCHED_RIGHT}
-  store i64 %wide, ptr %right.at
   ret i1 false
 give:
   %place = and i64 %word, {FRAME_MASK}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from vm.facts.limits import DEFAULT_LIMITS
 TOP = 0x7FFF_FFFF_EEC0  # rsp of a program of the bare kernel
 ROOM = 0x100
 DATA = TOP - ROOM  # what [rsp-256] is
+BUSYBOX = shutil.which("busybox")
 SHOW = 'script { printf("%d %llx %llx", $event_stage, $context, @rip); }'
 AT = f"{DATA:x}"
 
@@ -457,6 +459,39 @@ def test_a_fault_of_a_watched_instruction_is_the_guests(carrier: str) -> None:
     assert texts(outcome) == [f"0 {AT} {CODE + 4:x}"]
     assert (outcome.summary.cause, outcome.registers["rip"]) == (StopCause.FAULT, CODE + 4)  # type: ignore[attr-defined]
     assert not outcome.registers["rflags"] & 0x100
+
+
+@pytest.mark.parametrize("kernel", ["linux", "nt"])
+def test_a_program_that_ends_nowhere(carrier: str, kernel: str) -> None:
+    """The emulator asks for the page of a run's last address whenever it stops; no guest has that one."""
+    lines: list[Line] = []
+    session = Session(engine=make_engine(carrier), kernel=kernel, reporter=Collecting(lines), questions=Questions())
+    guest = "mov ecx, 3; again: mov [rsp-256], rcx; push rcx; mov eax, 0x66; push rcx; syscall; pop rcx; pop rcx; "
+    process = session.machine.load((guest + "loop again; hlt").encode(), "asm")
+    process.until = (1 << 64) - 1
+    stack = process.cpu.registers.read(4)
+    session.execute(
+        f"!monitor w {stack - 256:x} l 8 {SHOW}\n!monitor rw {stack - 16:x} l 10 stage all script {{ .n = 1; }}"
+    )
+    session.execute(f"!monitor x {CODE:x} l 30 stage post script {{ .m = .m + 1; }}")
+    summary = session.run()
+    assert summary.cause is StopCause.HALT
+    assert [summary.triggers[number] for number in range(3)] == [3, 24, 26]
+
+
+@pytest.mark.skipif(BUSYBOX is None, reason="there is no busybox (Debian: busybox-static)")
+@pytest.mark.parametrize("event", ["rw @rsp-3000 @rsp+ff", "rwx @rsp-1000 @rsp stage all", "r 400000 l 2000"])
+def test_a_real_program_does_what_it_does_without_the_event(event: str) -> None:
+    def ran(command: str) -> tuple[list[Line], int]:
+        lines: list[Line] = []
+        session = Session(engine=make_engine("native"), reporter=Collecting(lines), questions=Questions())
+        session.machine.load(str(BUSYBOX), name="busybox", arguments=("echo", "hi"))
+        session.execute(command)
+        summary = session.run()
+        assert command == "print 1" or summary.triggers[0] > 100
+        return [line for line in lines if line[0] == "guest"], summary.instructions
+
+    assert ran(f"!monitor {event} script {{ .n = .n + 1; }}") == ran("print 1")
 
 
 # --- runs that end in between
