@@ -16,6 +16,7 @@ from __future__ import annotations
 import ctypes
 import mmap
 from collections import defaultdict
+from collections.abc import Callable
 
 from machine.memory import PAGE, AddressSpace
 from machine.processor.block_decoder import BlockDecoder
@@ -23,9 +24,15 @@ from machine.processor.block_decoder import BlockDecoder
 # The words of the state, and from the next page on the slots: each an address and, in one word, the size and the count
 # << 32. A slot of size 0 is free. UNDER_WAY says where the slot of the block under way stands, in bytes from the
 # first slot on; OWN_SLOT is one beside the table, at the words from OWN on, which is free when no block is under way.
+# IS_REST is 1 where the block in OWN is one instruction that was begun anew behind its store into the block before.
+# SILENT is 1 until a block is complete after all were forgotten: of the first, and of its last instruction begun anew,
+# the emulator does not say that it has translated them. It gets the slot at FIRST_SLOT, where it is not found again.
 EXECUTED, CEILING, SLOW, LEARN, UNTIL, UNDER_WAY, OWN = range(7)
+IS_REST = OWN + 2
+SILENT = OWN + 3
+_FIRST = OWN + 4
 SLOTS_AT = PAGE // 8
-OWN_SLOT = 8 * (OWN - SLOTS_AT) & (1 << 64) - 1
+OWN_SLOT, FIRST_SLOT = (8 * (word - SLOTS_AT) & (1 << 64) - 1 for word in (OWN, _FIRST))
 SLOT_BYTES = 16
 
 GRAIN = 4  # bytes of code that share a home: few enough for neighbours to differ, enough for hot slots to lie close
@@ -35,6 +42,7 @@ _SIZE_MASK = 0xFFFF_FFFF
 _PAGE_SLOTS = PAGE // GRAIN
 _FEW_PAGES = 8  # of changed code: beyond, all slots are freed
 
+EVERYTHING = (0, 1 << 64)
 _WORD_MASK = (1 << 64) - 1
 _MOST_BLOCKS = 24_576  # that are known to Python before all are forgotten
 _Block = tuple[int, int]  # address and size in bytes
@@ -43,18 +51,23 @@ _Block = tuple[int, int]  # address and size in bytes
 class BlockCounter:
     """The count of one CPU."""
 
-    def __init__(self, memory: AddressSpace) -> None:
+    def __init__(
+        self, memory: AddressSpace, stores_into: Callable[[int, int, int], bool] = lambda rip, begin, end: False
+    ) -> None:
+        """`stores_into` says whether the instruction at an address would store into [begin, end) next."""
         self._memory = memory
+        self._stores_into = stores_into
         size = PAGE + SLOT_BYTES * (HOMES + PROBES)  # pages that are not used cost nothing
         self._buffer = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._words = (ctypes.c_uint64 * (len(self._buffer) // 8)).from_buffer(self._buffer)
-        self._words[UNDER_WAY] = OWN_SLOT
+        self._words[UNDER_WAY], self._words[SILENT] = OWN_SLOT, 1
         self._held = 0
         self._lengths: dict[_Block, int] = {}
         self._by_page: defaultdict[int, set[_Block]] = defaultdict(set)
         self._doubtful: set[_Block] = set()
         self._decoder = BlockDecoder()
         self._left = (0, 0, 0, 0)
+        self._translated: _Block | None = None  # a moment ago, while Python counts
         self._code: bytes | None = None  # of the block in OWN, if it was changed since that was entered
 
     @property
@@ -108,6 +121,7 @@ class BlockCounter:
         """A block was translated, maybe anew, while Python counts."""
         self._lengths.pop((address, size), None)
         self._doubtful.discard((address, size))
+        self._translated = address, size
 
     def hold(self) -> None:
         """Have the hook in Python asked about the next block."""
@@ -136,16 +150,26 @@ class BlockCounter:
         One that is not `listed` when it is new is not shown to machine code, which asks each time; nor is one in which
         a store into the block under way is begun anew, alone.
         """
-        is_rest = self._goes_on(address, size)
         length = self._learned(address, size) if self._words[LEARN] else self._lengths.get((address, size))
+        is_new = length is None or bool(self._words[SILENT]) or self._translated == (address, size)
+        self._translated = None
+        if not self.is_settled:
+            self._words[SILENT] = 0
+        is_rest = self._goes_on(address, size, is_new)
         if length is None:
-            length = self._learn(address, size, listed and not is_rest)
+            length = self._learn(address, size, listed and not is_rest and not self._words[SILENT])
         executed = self._words[EXECUTED] + length
         if executed > self._words[CEILING]:
             return False
         self._words[EXECUTED] = executed
         self._set_under_way(address, length << 32 | size)
+        self._words[IS_REST] = is_rest
         return True
+
+    @property
+    def has_begun_anew(self) -> bool:
+        """Whether the block entered last is one instruction, begun anew for its store into the block before."""
+        return bool(self._words[IS_REST]) and self._words[UNDER_WAY] == OWN_SLOT
 
     def is_certain(self, address: int, size: int) -> bool:
         """Whether Capstone decodes the block as the CPU does; else the count that it gives is a guess."""
@@ -166,6 +190,8 @@ class BlockCounter:
     def forget(self, begin: int, end: int) -> None:
         """The code of [begin, end) is about to be changed by somebody else than the guest, maybe in a hook."""
         self._take_over()
+        if (begin, end) == EVERYTHING:
+            self._words[SILENT] = 1
         address, shape = self._under_way()
         if self._code is None and begin < address + (shape & _SIZE_MASK) and end > address:
             self._code = self._memory.read(address, shape & _SIZE_MASK)
@@ -178,7 +204,7 @@ class BlockCounter:
 
     def refuse(self, address: int, size: int) -> None:
         """A block that was about to be executed is not."""
-        self._goes_on(address, size)
+        self._goes_on(address, size, is_new=True)
 
     # --- the block under way
 
@@ -226,11 +252,12 @@ class BlockCounter:
 
     def _under_way(self) -> tuple[int, int]:
         """The two words of its slot."""
-        word = OWN if self._words[UNDER_WAY] == OWN_SLOT else SLOTS_AT + self._words[UNDER_WAY] // 8
+        word = (self._words[UNDER_WAY] + 8 * SLOTS_AT & _WORD_MASK) // 8
         return self._words[word], self._words[word + 1]
 
     def _set_under_way(self, address: int, shape: int) -> None:
         self._words[OWN], self._words[OWN + 1], self._words[UNDER_WAY] = address, shape, OWN_SLOT
+        self._words[IS_REST] = 0
         self._code = None
 
     def _take_over(self) -> None:
@@ -250,17 +277,22 @@ class BlockCounter:
         before = self._decoder.before(code, at)
         return count - before if before is not None and before < count else min(count, self._decoder.count(code[at:]))
 
-    def _goes_on(self, address: int, size: int) -> bool:
+    def _goes_on(self, address: int, size: int, is_new: bool) -> bool:
         """Deal with the block under way, where another is about to be entered.
 
         Whether that is a single instruction of the same one, which was left there: the emulator does so at a store into
-        the block's own code. Entered by a jump, a block within another one ends where that ends.
+        the block's own code, once. Entered by a jump, a block within another one ends where that ends; so does one that
+        is begun anew at its last instruction, which tells itself by its store, still to come.
         """
         start, shape = self._under_way()
+        end = start + (shape & _SIZE_MASK)
         is_rest = False
-        if start <= address and address + size < start + (shape & _SIZE_MASK):
-            code = self._memory.read(start, shape & _SIZE_MASK) or b""
-            is_rest = self._decoder.before(code, address - start) is not None or not self._decoder.is_certain(code)
+        if start <= address < address + size <= end and not self.has_begun_anew:
+            code = self._memory.read(start, end - start) or b""
+            if address + size < end:
+                is_rest = self._decoder.before(code, address - start) is not None or not self._decoder.is_certain(code)
+            elif is_new and self._decoder.count(code[address - start :]) == 1:
+                is_rest = self._stores_into(address, start, end)
         if is_rest:
             self.settle(address)
         else:
@@ -274,7 +306,7 @@ class BlockCounter:
         code = self._memory.read(address, size) or b""
         count = self._decoder.count(code)
         if len(self._lengths) >= _MOST_BLOCKS:
-            self.forget(0, 1 << 64)
+            self.forget(*EVERYTHING)
         block = address, size
         self._lengths[block] = count
         if not self._decoder.is_certain(code):

@@ -10,7 +10,8 @@ one that does not fit under the ceiling, it calls the hook in Python whose addre
 Unicorn knows how many instructions it has translated. It is asked for the block that it has just begun; where it knows
 a larger one at this address, which happens behind a store into the code under way, that one was begun for a single
 instruction, and what was counted is Python's to put right. (Python cannot ask: Unicorn translates the larger one then,
-and may leave the call by a jump.)
+and may leave the call by a jump.) So may be one that is new and the last instruction of the block under way: Python
+looks whether it has been executed.
 """
 
 from __future__ import annotations
@@ -24,10 +25,15 @@ from unicorn import unicorn_const as uc
 from machine.processor.binding import control_word
 from machine.processor.block_counter import (
     CEILING,
+    FIRST_SLOT,
     GRAIN,
     HOMES,
+    IS_REST,
     LEARN,
+    OWN,
+    OWN_SLOT,
     PROBES,
+    SILENT,
     SLOT_BYTES,
     SLOTS_AT,
     SLOW,
@@ -130,7 +136,9 @@ known:
   call void @enter(ptr %engine, i64 %address, i32 %size, ptr %state, i64 %distance)
   ret void
 new:
-  %free.distance = phi i64 [ %distance, %probe ], [ %home, %other ]
+  %usual = phi i64 [ %distance, %probe ], [ %home, %other ]
+  %first = call i1 @is_first(ptr %state)
+  %free.distance = select i1 %first, i64 {FIRST_SLOT - (1 << 64)}, i64 %usual
   %place = call ptr @slot(ptr %state, i64 %free.distance)
   %learned = call i1 @learn(ptr %engine, i64 %address, i32 %size, ptr %state, ptr %place)
   br i1 %learned, label %listed, label %unknown
@@ -140,6 +148,22 @@ listed:
 unknown:
   call void @ask(ptr %engine, i64 %address, i32 %size, ptr %state)
   ret void
+}}
+
+; Whether no block was completed since all were forgotten.
+define internal i1 @is_first(ptr %state) nounwind {{
+  %silent.at = getelementptr i64, ptr %state, i64 {SILENT}
+  %silent = load i64, ptr %silent.at
+  %under.way.at = getelementptr i64, ptr %state, i64 {UNDER_WAY}
+  %distance = load i64, ptr %under.way.at
+  %slot = call ptr @slot(ptr %state, i64 %distance)
+  %size.at = getelementptr %slot, ptr %slot, i64 0, i32 1
+  %size = load i32, ptr %size.at
+  %settled = icmp eq i32 %size, 0
+  %still = select i1 %settled, i64 %silent, i64 0
+  store i64 %still, ptr %silent.at
+  %first = icmp ne i64 %still, 0
+  ret i1 %first
 }}
 
 define internal i1 @learn(ptr %engine, i64 %address, i32 %size, ptr %state, ptr %slot) nounwind noinline {{
@@ -166,7 +190,12 @@ answer:
   %wide.size = zext i16 %found.size to i32
   %wide.count = zext i16 %count to i32
   %this = icmp eq i32 %wide.size, %size
-  br i1 %this, label %store, label %unknown
+  br i1 %this, label %same, label %unknown
+same:
+  %single = icmp eq i32 %wide.count, 1
+  %ends = call i1 @ends_block_under_way(i64 %address, i64 %behind, ptr %state)
+  %doubtful = and i1 %single, %ends
+  br i1 %doubtful, label %unknown, label %store
 store:
   store i64 %address, ptr %slot
   %slot.size = getelementptr %slot, ptr %slot, i64 0, i32 1
@@ -178,7 +207,22 @@ unknown:
   ret i1 false
 }}
 
-; A block has been translated, maybe anew: where it is listed, it may have another count now.
+define internal i1 @ends_block_under_way(i64 %address, i64 %behind, ptr %state) nounwind {{
+  %under.way.at = getelementptr i64, ptr %state, i64 {UNDER_WAY}
+  %distance = load i64, ptr %under.way.at
+  %slot = call ptr @slot(ptr %state, i64 %distance)
+  %start = load i64, ptr %slot
+  %size.at = getelementptr %slot, ptr %slot, i64 0, i32 1
+  %size = load i32, ptr %size.at
+  %bytes = zext i32 %size to i64
+  %end = add i64 %start, %bytes
+  %same.end = icmp eq i64 %behind, %end
+  %within = icmp uge i64 %address, %start
+  %both = and i1 %same.end, %within
+  ret i1 %both
+}}
+
+; A block has been translated, maybe anew: where it is listed, it may have another count now, or has to be looked at.
 define void @on_translated(ptr %engine, ptr %block, ptr %before, ptr %state) nounwind {{
 entry:
   %address = load i64, ptr %block
@@ -214,14 +258,38 @@ listed:
   %bytes = zext i32 %wide.size to i64
   %behind = add i64 %address, %bytes
   %last = icmp eq i64 %behind, %until
-  br i1 %last, label %forget, label %update
-forget: ; Unicorn counts one too many; what stands behind the slot is still found
+  %single = icmp eq i16 %count, 1
+  %ends = call i1 @ends_block_under_way(i64 %address, i64 %behind, ptr %state)
+  %doubtful = and i1 %single, %ends
+  %unsure = or i1 %last, %doubtful
+  br i1 %unsure, label %forget, label %update
+forget: ; of the last one Unicorn counts one too many; what stands behind the slot is still found
+  call void @take_over(ptr %state, i64 %distance)
   store i64 -1, ptr %here
   ret void
 update:
   %its.count.at = getelementptr %slot, ptr %here, i64 0, i32 2
   store i32 %wide.count, ptr %its.count.at
   ret void
+done:
+  ret void
+}}
+
+; The block under way is about to lose its slot, if it is this one.
+define internal void @take_over(ptr %state, i64 %distance) nounwind {{
+  %under.way.at = getelementptr i64, ptr %state, i64 {UNDER_WAY}
+  %under.way = load i64, ptr %under.way.at
+  %this = icmp eq i64 %under.way, %distance
+  br i1 %this, label %copy, label %done
+copy:
+  %slot = call ptr @slot(ptr %state, i64 %distance)
+  %own = getelementptr i64, ptr %state, i64 {OWN}
+  %shape = load %slot, ptr %slot
+  store %slot %shape, ptr %own
+  %is.rest.at = getelementptr i64, ptr %state, i64 {IS_REST}
+  store i64 0, ptr %is.rest.at
+  store i64 {OWN_SLOT - (1 << 64)}, ptr %under.way.at
+  br label %done
 done:
   ret void
 }}

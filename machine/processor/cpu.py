@@ -42,7 +42,7 @@ from machine.processor.binding import (
     callback_address,
     function_address,
 )
-from machine.processor.block_counter import BlockCounter
+from machine.processor.block_counter import EVERYTHING, BlockCounter
 from machine.processor.branch_ring import note_block_address
 from machine.processor.branches import LastBranches
 from machine.processor.fault import IN_TABLE, WITH_ERROR_CODE, Fault, PageFault, Vector
@@ -173,7 +173,7 @@ class Cpu:
         self.window = window_of(self._engine)
         self.registers = RegisterFile(self._engine, self.window)
         self._instruction = self._instruction_pointer()
-        self._blocks = BlockCounter(memory)
+        self._blocks = BlockCounter(memory, self._stores_into)
         self._stop_requested = False
         self._code_changes, self._given_up = ctypes.c_uint64(), ctypes.c_uint64()
         self.arrival = Arrival()
@@ -217,13 +217,17 @@ class Cpu:
         """Translate [begin, end) anew: its bytes were changed by somebody else than this CPU, or are going to be."""
         if begin >= end:
             return
+        self._forget_code(begin, end)
+        self._blocks.forget(begin, end)
+        self._code_changes.value += 1
+
+    def _forget_code(self, begin: int, end: int) -> None:
+        """Have the emulator translate [begin, end) anew."""
         for page in range(page_floor(begin), end, PAGE):
             word = self.memory.table.word(page >> PAGE_BITS)
             if word & EXECUTE:  # elsewhere Unicorn would be refused, and end the run
                 with self._seeing(word), self._step.opened(word):
                     self._engine.forget_code(max(begin, page), min(end, page + PAGE))
-        self._blocks.forget(begin, end)
-        self._code_changes.value += 1
 
     def _on_translation(self, _engine: int, page: int, access: int, entry: Any, _data: int) -> bool:
         """What the emulator's TLB does not have: the page table may, or the address space has an answer."""
@@ -533,7 +537,7 @@ class Cpu:
 
     def _forget_all_code(self) -> None:
         self._engine.forget_all_code()
-        self._blocks.forget(0, 1 << 64)
+        self._blocks.forget(*EVERYTHING)
 
     def _watch_translations(self) -> None:
         if self._edge_hook is None:
@@ -1083,6 +1087,15 @@ class Cpu:
             self._blocks.settle(address)  # it stores into its own page of code, and the emulator begins it anew
         if not self._blocks.enter(address, size):
             self._close()
+        elif self._blocks.has_begun_anew:
+            self._forget_code(address, address + size)  # another time it is translated anew, which tells of it
+
+    def _stores_into(self, rip: int, begin: int, end: int) -> bool:
+        """Whether the instruction at RIP is about to store into [begin, end), in the hook of a block."""
+        code = self.memory.read_up_to(rip, LONGEST_INSTRUCTION)
+        self.registers.forget()
+        made = accesses(code, rip, self.registers.read)
+        return any(access.is_write and access.address < end and begin < access.address + access.size for access in made)
 
     def _close(self) -> None:
         self._why = StopKind.STOPPED if self._stop_requested else StopKind.BUDGET
