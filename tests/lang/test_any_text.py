@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from effort import often
+from engines import need_machine_code
 from hypothesis import given, settings
 from language_world import example_host
 from scripts import SCRIPTS, TEXTS
@@ -52,7 +53,7 @@ def test_a_run_ends_within_its_limit(text: str) -> None:
 @settings(max_examples=often(15, 100))
 @given(SCRIPTS)
 def test_both_engines_do_the_same(text: str) -> None:
-    pytest.importorskip("llvmlite", reason="llvmlite is not installed")
+    need_machine_code()
     from vm.native.engine import NativeEngine
 
     program = Compiler(SMALL, portability=False).compile(SourceFile("test", text)).program

@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
+from engines import need_machine_code
 from machine_guests import CODE, cpu_with
 
 import machine.events.exits
@@ -96,7 +97,7 @@ def expressions(chosen: random.Random, depth: int) -> Expression:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_evaluated_and_emitted_expressions_have_the_same_value(seed: int) -> None:
-    pytest.importorskip("llvmlite")
+    need_machine_code()
     from exit_probe import OPERAND, Probe
 
     chosen, probe = random.Random(seed), Probe()
@@ -107,7 +108,7 @@ def test_evaluated_and_emitted_expressions_have_the_same_value(seed: int) -> Non
 
 @pytest.mark.parametrize("kind", EMULATED, ids=lambda kind: kind.name)
 def test_the_expressions_of_every_exit_have_a_native_form(kind: EventKind) -> None:
-    pytest.importorskip("llvmlite")
+    need_machine_code()
     from exit_probe import OPERAND, Probe
 
     made: list[Expression] = []

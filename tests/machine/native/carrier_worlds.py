@@ -7,6 +7,8 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from unittest import mock
 
+from engines import make_engine as engine_named
+
 from hds.report.records import CodeFault, GuestOutput, Halt, Message, Notice, Record, ScriptFault
 from hds.report.reporters import Questions
 from hds.session.session import Session
@@ -58,12 +60,8 @@ class Outcome:
 def make_engine(carrier: str, limits: Limits = DEFAULT_LIMITS) -> Engine:
     """The engine whose machine has this carrier."""
     if carrier == "portable":
-        from vm.interpreter import Interpreter
-
-        return Interpreter(limits)
-    from vm.native.engine import NativeEngine
-
-    return NativeEngine(limits)
+        return engine_named("reference", limits)
+    return engine_named("native", limits)
 
 
 def run(

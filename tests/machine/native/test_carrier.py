@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from carrier_worlds import CARRIERS, NATIVE, run
+from engines import need_machine_code
 
 from vm.facts.limits import Limits
 
-pytest.importorskip("llvmlite")
+need_machine_code()
 
 # Calls 55, 66, 55, ... with rcx and r11 as SYSCALL leaves them, 300 times.
 LOOP = (

@@ -11,13 +11,14 @@ import weakref
 
 import pytest
 from carrier_worlds import make_engine
+from engines import need_machine_code
 from machine_guests import Failing
 
 from hds.session.session import Session
 from machine.machine import StopCause
 from vm.facts.events import SYSCALL
 
-pytest.importorskip("llvmlite")
+need_machine_code()
 
 ENDLESS = b"next: mov eax, 0x55; syscall; jmp next"
 COUNTER = "!syscall script { .n = .n + 1; }"

@@ -6,6 +6,7 @@ import gc
 from unittest import mock
 
 import pytest
+from engines import need_machine_code
 from machine_guests import CODE, DATA, FunctionEngine, cpu_with, get_register, set_register
 from unicorn import unicorn_const as uc
 
@@ -394,7 +395,7 @@ def test_shared_memory_is_seen_by_two_cpus() -> None:
 
 
 def test_machine_code_reads_the_clock_as_python_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("llvmlite")
+    need_machine_code()
     read = "rdtsc; imul r8, r8, 7; add r8, rax; rdtscp; add r8, rcx; add r9, rax"
     compiled, seen = mock.Mock(wraps=instruction_hooks.compiled), []
     monkeypatch.setattr("machine.processor.cpu.block_hook.is_compiled", lambda: True)
@@ -412,7 +413,7 @@ def test_machine_code_reads_the_clock_as_python_does(monkeypatch: pytest.MonkeyP
 
 
 def test_machine_code_lets_the_kernel_use_ports_and_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("llvmlite")
+    need_machine_code()
     monkeypatch.setattr("machine.processor.cpu.block_hook.is_compiled", lambda: True)
     cpu, end = cpu_with(
         "mov ecx, 100; again: out 0x60, al; xor eax, eax; in eax, 0x60; dec ecx; jnz again; mov ebx, eax"

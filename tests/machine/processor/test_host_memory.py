@@ -7,6 +7,7 @@ import resource
 from collections.abc import Callable
 from pathlib import Path
 
+import only_with_machine_code  # noqa: F401
 import pytest
 
 from hds.cli import main as cli

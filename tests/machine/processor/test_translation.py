@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from engines import need_machine_code
 from machine_guests import get_register, set_register
 
 from machine.memory import PAGE, AddressSpace, PhysicalMemory, Protection, SharedMemory
@@ -21,7 +22,7 @@ READ_WRITE, READ_EXECUTE = Protection.READ | Protection.WRITE, Protection.READ |
 def cpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Cpu:
     """A CPU with a page to execute at CODE and one to write at DATA."""
     if request.param == "machine code":
-        pytest.importorskip("llvmlite", reason="llvmlite is missing")
+        need_machine_code()
         import vm.native.jit  # noqa: F401 - machine code is used from the start where it is loaded
     else:
         monkeypatch.setattr(block_hook, "is_compiled", lambda: False)
@@ -202,7 +203,7 @@ def test_rights_that_are_taken_in_a_hook_count_from_the_next_instruction(cpu: Cp
 
 
 def test_a_store_costs_about_what_a_load_costs() -> None:
-    pytest.importorskip("llvmlite", reason="llvmlite is missing")
+    need_machine_code()
     import vm.native.jit  # noqa: F401 - machine code is used from the start
 
     cpu = Cpu(AddressSpace(PhysicalMemory(1 << 20).guests))
@@ -224,7 +225,7 @@ def test_a_store_costs_about_what_a_load_costs() -> None:
 
 
 def test_a_guest_that_uses_many_pages_gets_a_larger_tlb() -> None:
-    pytest.importorskip("llvmlite", reason="llvmlite is missing")
+    need_machine_code()
     import vm.native.jit  # noqa: F401 - machine code is used from the start
 
     pages = 1024

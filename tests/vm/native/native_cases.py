@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
+import only_with_machine_code  # noqa: F401
+
 from lang.compiler import Compiler
 from lang.source import SourceFile
 from vm.engine import Engine, RunResult

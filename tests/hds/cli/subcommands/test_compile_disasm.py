@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from engines import need_machine_code
 
 from hds.cli.main import main
 from vm.bundle import read_bundle
@@ -109,7 +110,7 @@ def test_wrong_command_lines_are_refused(capsys: pytest.CaptureFixture[str], tmp
 def test_the_native_code_can_be_read(
     capsys: pytest.CaptureFixture[str], command_file: Path, form: str, part: str
 ) -> None:
-    pytest.importorskip("llvmlite", reason="llvmlite is not installed")
+    need_machine_code()
     assert main(["compile", str(command_file), "--emit", form]) == 0
     out = capsys.readouterr().out
     assert f"script at {command_file}:9:7" in out

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
+from engines import need_machine_code
 from hds_guests import TWO_CALLS, command_line, listing_file
 
 from hds.exit_codes import ExitCode
@@ -161,7 +162,7 @@ def test_stats_show_time_and_triggers_of_every_event(tmp_path: Path) -> None:
 
 
 def test_stats_name_what_machine_code_asked_python_for(tmp_path: Path) -> None:
-    pytest.importorskip("llvmlite")
+    need_machine_code()
     commands = "!syscall imm no script { print(1); }\n!syscall 66 script { event_enable(0); print(2); }"
     ran = command_line("run", "--stats", "--quiet", "--engine", "native", "-e", commands, listing_file(tmp_path))
     _, _, calls = ran.errors.partition("  of Python by machine code\n")
