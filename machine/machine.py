@@ -16,6 +16,7 @@ from machine import kernel as kernels, native
 from machine.events import (
     Dispatcher,
     Event,
+    Exceptions,
     ExecutionHooks,
     Facts,
     Instructions,
@@ -138,6 +139,7 @@ class Machine:
         self._hooks = ExecutionHooks(self.registry, dispatcher, self._carrier)
         self._monitors = Monitors(self.registry, dispatcher, self._carrier)
         self._instructions = Instructions(self.registry, dispatcher, self._carrier)
+        self._exceptions = Exceptions(self.registry, dispatcher, self._carrier)
         self._system_calls = SystemCalls(
             self.registry,
             dispatcher,
@@ -148,6 +150,7 @@ class Machine:
             self._carrier,
         )
         self._instructions.services[SYSRET] = self._system_calls
+        self._system_calls.intercepts = self._exceptions.intercept
         self._current = self.cores[0]
         self._meant: Process | None = None
         self._running = False
@@ -427,14 +430,24 @@ class Machine:
             self._carrier.begin_turn(process)
 
     def _fault(self, process: Process, kernel: Kernel, fault: CpuFault) -> bool:
-        """A guest's exception: whether its thread goes on. Events that watch exceptions belong in front of this."""
+        """A guest's exception: whether its thread goes on."""
+        cpu = process.cpu
+        with cpu.gate:
+            if not self._exceptions.before(process, fault):
+                return True
+            cpu.deliver(fault)
+            goes_on = self._tell_kernel(process, kernel, fault)
+            self._exceptions.behind(process, fault)
+        return goes_on
+
+    def _tell_kernel(self, process: Process, kernel: Kernel, fault: CpuFault) -> bool:
+        """Let the kernel have an exception."""
         if process.cpu.privilege_level != process.cpu.home_level:
             return False  # in the code of the kernel
-        with process.cpu.gate:
-            if kernel.fault(process.thread, fault):
-                return True
-            if process.image.level == USER_LEVEL:
-                process.crash_code = kernel.crash_code(process, fault)
+        if kernel.fault(process.thread, fault):
+            return True
+        if process.image.level == USER_LEVEL:
+            process.crash_code = kernel.crash_code(process, fault)
         return False
 
     def _end_turn(self, process: Process, reason: StopReason) -> StopCause | None:

@@ -7,6 +7,7 @@ from machine.events.addresses import ExecutionHooks
 from machine.events.blocks import RootActions, block_of
 from machine.events.definition import Action, BreakAction, CodeAction, EventDefinition, ScriptAction
 from machine.events.dispatch import BlockKind, Dispatcher, Surroundings, Trigger
+from machine.events.exceptions import Exceptions
 from machine.events.exit import (
     ALL_BITS,
     COMPARISONS,
@@ -60,6 +61,7 @@ __all__ = [
     "EventCells",
     "EventDefinition",
     "EventsOfKind",
+    "Exceptions",
     "ExecutionHooks",
     "Exit",
     "Expression",

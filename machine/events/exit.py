@@ -215,7 +215,13 @@ class Accessing:
         return first, parameters.get("to", 0) if length is None else first + length - 1
 
 
-Source = Hooked | InstructionPattern | AtAddress | Accessing  # an InstructionPattern is found where code is translated
+@dataclass(frozen=True)
+class Raised:
+    """An instruction that raises an exception. `$context` is the vector."""
+
+
+# An InstructionPattern is found where code is translated.
+Source = Hooked | InstructionPattern | AtAddress | Accessing | Raised
 
 # --- effects
 

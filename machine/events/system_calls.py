@@ -111,7 +111,8 @@ class SystemCalls:
 
     `watches_page(process, page)` says whether something waits in a page, so that the handler at LSTAR must be executed.
     `done(process)` is called when a system call has returned to user mode, where the process gives way if
-    `someone_waits()`. `look_for_sysret(process)` is called when that may have become necessary, or unnecessary.
+    `someone_waits()`. `look_for_sysret(process)` is called when that may have become necessary, or unnecessary. An exit
+    is the #UD of an instruction that the hypervisor has taken from the processor: who `intercepts` that may drop it.
     """
 
     def __init__(
@@ -131,6 +132,7 @@ class SystemCalls:
         self._someone_waits = someone_waits
         self._look_for_sysret = look_for_sysret
         self._carrier = carrier
+        self.intercepts: Callable[[Process], bool] = lambda process: False
         self._hooks: dict[Process, ProcessHook] = {}
         self._kernels: dict[Process, Kernel] = {}
         self._pages: dict[Process, int] = {}  # of their handlers at LSTAR
@@ -227,7 +229,8 @@ class SystemCalls:
         if not self._variants:  # the common case: no event waits
             self._perform(process)
         elif Detection.ANY_UNDEFINED not in self._variants:  # the bytes decide
-            self._dispatcher.dispatch(self._syscalls[READ_BYTES], process)
+            if not self.intercepts(process):
+                self._dispatcher.dispatch(self._syscalls[READ_BYTES], process)
         else:
             self._exit(TakenFor.SYSCALL, process)
 
@@ -242,6 +245,8 @@ class SystemCalls:
         chosen, variants = tell(read, process.cpu.registers.read(RIP), self._variants)
         if chosen is None:
             return False
+        if self._variants and self.intercepts(process):
+            return True
         operations = self._syscalls if chosen is TakenFor.SYSCALL else self._sysrets
         self._dispatcher.dispatch(operations[variants], process)
         return True

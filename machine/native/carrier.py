@@ -44,6 +44,7 @@ from machine.processor import (
     PLAIN_IDS,
     RIP_ID,
     SS_ID,
+    WORD_MASK,
     Hook,
     Site,
     function_address,
@@ -53,7 +54,7 @@ from machine.processor import (
 )
 from machine.root import RootSandbox
 from machine.schedule import Process
-from vm.facts.events import SYSCALL, SYSRET, SYSTEM_CALL_FAMILY, Detection, EventKind
+from vm.facts.events import EXCEPTION, SYSCALL, SYSRET, SYSTEM_CALL_FAMILY, Detection, EventKind
 from vm.facts.registers import GENERAL
 from vm.facts.stages import Stage
 from vm.native import CELL, NativeEngine
@@ -166,6 +167,8 @@ class ProcessHook:
         self._sysrets: list[CarriedAddress] = []  # those of them that are SYSRETs
         self._removed: list[CarriedAddress] = []  # in this turn: the trigger under way may be at one of them
         self.state.syscalls = self._table(SYSCALL).address
+        for kind in (SYSRET, EXCEPTION):
+            self._table(kind)
         self.state.direct = ctypes.addressof(self.cells.direct)
         self._state_address = ctypes.addressof(self.state)
         self._context_at = self._state_address + int(getattr(HookState, "context").offset)  # noqa: B009 - a descriptor
@@ -305,9 +308,11 @@ class ProcessHook:
         if family:
             self._carry_events()
         guesses = any(event.definition.detection is Detection.ANY_UNDEFINED for event in family)
-        self.state.guess_bits = KERNEL_BITS if guesses else 0
+        is_undefined = bool(family and self._carrier.state.registry.of_kind(EXCEPTION).all)  # to events of exceptions
+        self.state.guess_bits = WORD_MASK if is_undefined else KERNEL_BITS if guesses else 0
         for carried in self._sysrets:
-            carried.state.always_in_python = int(guesses and not carried.state.address & KERNEL_BITS)
+            in_doubt = guesses and not carried.state.address & KERNEL_BITS
+            carried.state.always_in_python = int(is_undefined or in_doubt)
 
     def handlings(self, events: tuple[Event, ...]) -> list[Handling]:
         """How this process handles those of the events that concern it, in their order."""

@@ -21,7 +21,7 @@ from machine.processor.block_counter import CEILING, EXECUTED, OWN, OWN_SLOT, SL
 from machine.processor.branches import Branch, Select
 from machine.processor.cpu import CPU_MODEL, EXCEPTION_STATUS, INITIAL_STATE, SYSCALL_LENGTH, Cpu, StopKind, StopReason
 from machine.processor.descriptors import KERNEL as KERNEL_LEVEL, USER as USER_LEVEL
-from machine.processor.fault import Fault, PageFault, Vector, name_of
+from machine.processor.fault import EXCEPTION_VECTORS, DebugStatus, Fault, PageFault, Vector, name_of
 from machine.processor.fxsave import FXSAVE_BYTES, INITIAL as INITIAL_FXSAVE
 from machine.processor.hidden_state import LEVEL_MASK
 from machine.processor.instruction_finder import (
@@ -63,6 +63,7 @@ __all__ = [
     "CPU_MODEL",
     "CS_ID",
     "EXCEPTION_STATUS",
+    "EXCEPTION_VECTORS",
     "EXECUTED",
     "FLUSH_TLB",
     "FXSAVE_BYTES",
@@ -100,6 +101,7 @@ __all__ = [
     "BlockCounter",
     "Branch",
     "Cpu",
+    "DebugStatus",
     "Due",
     "Engine",
     "Fault",

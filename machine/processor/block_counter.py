@@ -181,6 +181,12 @@ class BlockCounter:
         """The bytes of the first instruction; 1 where none is known."""
         return self._decoder.first(code)
 
+    def length_before(self, rip: int) -> int:
+        """The bytes of the instruction that ends at RIP, in the block under way; 1 where none is known."""
+        address, shape = self._under_way()
+        code = self._memory.read(address, shape & _SIZE_MASK) or b""
+        return self._decoder.last(code[: max(0, rip - address)])
+
     def instruction_across(self, start: int, page: int) -> int:
         """The address of the instruction that reaches into `page`, of those from `start` on in the page before it."""
         code = self._memory.read_up_to(start, page - start) if 0 < page - start < PAGE else b""

@@ -50,6 +50,11 @@ class BlockDecoder:
         starts, covered = self._decode(code)
         return starts[1] if len(starts) > 1 else covered or 1
 
+    def last(self, code: bytes) -> int:
+        """The bytes of the last instruction; 1 where none is known."""
+        starts, covered = self._decode(code)
+        return covered - starts[-1] if starts and covered == len(code) else 1
+
     def before(self, code: bytes, at: int) -> int | None:
         """How many instructions stand before the one at an offset; None where none is known to begin there."""
         starts, covered = self._decode(code)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from threading import RLock
 from typing import Any
@@ -45,7 +45,7 @@ from machine.processor.binding import (
 from machine.processor.block_counter import EVERYTHING, BlockCounter
 from machine.processor.branch_ring import note_block_address
 from machine.processor.branches import LastBranches
-from machine.processor.fault import IN_TABLE, WITH_ERROR_CODE, Fault, PageFault, Vector
+from machine.processor.fault import IN_TABLE, WITH_ERROR_CODE, DebugStatus, Fault, PageFault, Vector
 from machine.processor.fxsave import Fxsave
 from machine.processor.hidden_state import HiddenState, load_table
 from machine.processor.instruction_finder import (
@@ -65,7 +65,7 @@ from machine.processor.translation import FILLS, RIGHTS, WATCHED_PAGE, WATCHED_R
 from machine.processor.watched import AccessCarrier, Due, SingleStep, WatchedInstruction
 from machine.processor.window import window_of
 from vm.facts.paging import EXECUTE, FRAME_MASK, PAGE_BITS, READ, SUPERVISOR, WATCHED_SHIFT, WRITE
-from vm.facts.registers import RFLAGS, RIP
+from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
 
 SYSCALL_LENGTH = 2
 EXCEPTION_STATUS = uc.UC_ERR_EXCEPTION  # of a run that ends by a refused access
@@ -88,9 +88,10 @@ _FEW_CALLS, _MANY_CALLS = 32, 20_000  # of hooks of instructions before machine 
 _ACCESS_NAMES = {READ: "read", WRITE: "write", EXECUTE: "fetch"}
 _HLT = 0xF4
 _RDPMC, _INT1 = InstructionPattern(b"\x0f\x33"), InstructionPattern(b"\xf1")
-_INT_LENGTH = 2
+_INT3 = b"\xcc"
 _OPEN_VECTORS: frozenset[int] = frozenset((Vector.BP, Vector.OF))
 _IOPL_SHIFT = 12
+_CR2, _DR6 = STORAGE_INDEX["cr2"], STORAGE_INDEX["dr6"]
 _PATIENCE = 100_000  # blocks that are counted in Python before machine code is compiled for it, once in a process
 
 
@@ -112,6 +113,7 @@ class StopReason:
     """Why a run ended, and the RIP it ended at; the other fields are those of the kind.
 
     `address` is the first byte of an access that was refused, as CR2 has it; `error` is the exception's error code.
+    `raised` is an exception of which there is more to say.
     """
 
     kind: StopKind
@@ -120,10 +122,18 @@ class StopReason:
     address: int | None = None
     access: str | None = None
     error: int = 0
+    raised: Fault | None = field(default=None, compare=False)
+
+    @classmethod
+    def of(cls, fault: Fault) -> StopReason:
+        """The end by an exception."""
+        return cls(StopKind.FAULT, fault.rip, vector=fault.vector, error=fault.error, raised=fault)
 
     @property
     def fault(self) -> Fault | None:
         """The exception, where it is one; a page for which there is no memory is none."""
+        if self.raised is not None:
+            return self.raised
         match self.kind:
             case StopKind.FAULT:
                 assert self.vector is not None
@@ -770,6 +780,19 @@ class Cpu:
         self._refused = None
         return uc.UC_ERR_OK if status == uc.UC_ERR_EXCEPTION else status
 
+    # --- exceptions
+
+    def deliver(self, fault: Fault) -> None:
+        """Between two runs: what the processor notes of an exception that it delivers, in CR2 and DR6."""
+        if fault.address is not None:
+            self.registers.write(_CR2, fault.address)
+        if fault.debug:
+            self.registers.write(_DR6, self.registers.read(_DR6) | fault.debug)
+
+    def count_given_up(self) -> None:
+        """Between two runs: an instruction whose exception was dropped takes its time."""
+        self._blocks.count_one()
+
     # --- watched memory
 
     def length_at(self, address: int) -> int:
@@ -1115,10 +1138,14 @@ class Cpu:
     def _exception(self, vector: int, rip: int) -> StopReason:
         """What the emulator raises; an INT whose gate level 3 may not pass is another exception."""
         if self._hidden.was_software:
+            length = self._blocks.length_before(rip)
             if vector not in self.open_vectors and self.privilege_level == descriptors.USER:
                 error = vector << 3 | IN_TABLE
-                return StopReason(StopKind.FAULT, rip - _INT_LENGTH, vector=Vector.GP, error=error)
-            return StopReason(StopKind.FAULT, rip, vector=vector)
+                return StopReason(StopKind.FAULT, rip - length, vector=Vector.GP, error=error)
+            is_interrupt = self.memory.read(rip - 1, 1) != _INT3 or vector != Vector.BP
+            return StopReason.of(Fault(vector, rip, length=length, is_interrupt=is_interrupt, is_trap=True))
+        if vector == Vector.DB:
+            return StopReason.of(Fault(vector, rip, is_trap=True, debug=DebugStatus.BS))
         error = self._hidden.error_code & 0xFFFF if vector in WITH_ERROR_CODE else 0
         return StopReason(StopKind.FAULT, rip, vector=vector, error=error)
 
@@ -1219,7 +1246,8 @@ class Cpu:
         if _RDPMC.matches(code):
             self._event = StopReason(StopKind.FAULT, rip, vector=Vector.GP)
         elif _INT1.matches(code):
-            self._event = StopReason(StopKind.FAULT, rip + _INT1.length_of(code), vector=Vector.DB)
+            length = _INT1.length_of(code)
+            self._event = StopReason.of(Fault(Vector.DB, rip + length, length=length, is_trap=True))
         else:  # the emulator's own error is lost where it cannot fetch `until` when it ends
             self._event = StopReason(StopKind.INVALID, rip)
 

@@ -42,19 +42,43 @@ class PageFault(IntFlag):
 
 
 IN_TABLE = 2  # of an error code that names a descriptor: it is the IDT's
+EXCEPTION_VECTORS = 32  # from 0 on; the others are those of interrupts
+
+
+class DebugStatus(IntFlag):
+    """What #DB sets in DR6 (Intel SDM volume 3B, section 17.2.3)."""
+
+    BREAKPOINTS = 0xF  # B0 to B3
+    BD = 1 << 13
+    BS = 1 << 14
 
 
 @dataclass(frozen=True)
 class Fault:
     """An exception: its vector and error code (0 where it has none), and RIP as the handler is to find it.
 
-    RIP is that of the instruction, behind it for INT, INT3 and INT1. `address` is what CR2 has after a page fault.
+    RIP is that of the instruction, behind it for a trap: `length` bytes for INT n, INT3 and INT1, which raise it in
+    software. `address` is what CR2 has after a page fault, `debug` what #DB adds to DR6.
     """
 
     vector: int
     rip: int
     error: int = 0
     address: int | None = None
+    length: int = 0
+    is_interrupt: bool = False  # by INT n
+    is_trap: bool = False
+    debug: int = 0  # of DebugStatus
+
+    @property
+    def is_exception(self) -> bool:
+        """Whether a hypervisor's exception bitmap is about it (Intel SDM volume 3C, section 26.2)."""
+        return self.vector < EXCEPTION_VECTORS and not self.is_interrupt
+
+    @property
+    def at(self) -> int:
+        """RIP as a hypervisor finds it: at an instruction that raises the exception in software."""
+        return self.rip - self.length
 
     @property
     def name(self) -> str:

@@ -26,6 +26,7 @@ _PREFIXES = _LEGACY_PREFIXES + _REX
 _REX_B, _REX_R = 0, 2  # bits of a REX prefix
 _LOCK = b"\xf0"
 _UNKNOWN_CODE = 256  # bytes behind an instruction that Capstone does not know in which others are looked for
+_KEPT = 64  # pieces of code
 _ENDS = ("j", "call", "ret", "loop", "iret", "int", "sys", "hlt", "ud")  # what mnemonics begin with that end a block
 
 
@@ -157,6 +158,7 @@ class InstructionFinder:
         self._memory = memory
         self._wanted: dict[InstructionPattern, Serve] = {}
         self._sites: dict[int, tuple[Site, Served]] = {}
+        self._looked_at: dict[int, bytes] = {}  # code that a run began in, by its address
         self._moves: int | None = None  # the address whose site is coming last
         self._by_page: dict[int, set[int]] = {}
         self._decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
@@ -168,6 +170,7 @@ class InstructionFinder:
 
     def look_for(self, wanted: Mapping[InstructionPattern, Serve]) -> bool:
         """Look for these instructions from now on; whether there is a new one, so that all code must be looked at."""
+        self._looked_at.clear()
         grown = not wanted.keys() <= self._wanted.keys()
         self._wanted = dict(wanted)
         for address in [address for address, (site, _) in self._sites.items() if site.pattern not in wanted]:
@@ -182,13 +185,15 @@ class InstructionFinder:
         code = self._memory.read(address, size) or b""
         dropped = self._drop_stale(address, size)
         found: list[Site] = []
-        if any(pattern.opcode in code for pattern in self._wanted):
+        if self._has_opcode(code):
             found = [site for site in self._sites_in(code, address) if site.address not in self._sites]
         return found if found or dropped else None
 
     def unserved_from(self, start: int) -> list[Site]:
         """The same in the block that begins at an address, which is not translated yet."""
         code = self._memory.read_up_to(start, _LONGEST_BLOCK * LONGEST_INSTRUCTION)
+        if self._looked_at.get(start) == code or (not self._sites and not self._has_opcode(code)):
+            return []  # runs that go on behind exceptions begin often, and this takes a hundredth of the time
         size = 0
         for _, length, mnemonic, _ in self._decoder.disasm_lite(code, start, _LONGEST_BLOCK):
             size += length
@@ -196,7 +201,15 @@ class InstructionFinder:
                 break
         else:
             size = min(size + _UNKNOWN_CODE, len(code))
-        return self.unserved(start, size) or []
+        found = self.unserved(start, size) or []
+        if len(self._looked_at) >= _KEPT:
+            self._looked_at.clear()
+        self._looked_at[start] = code  # all is served then
+        return found
+
+    def _has_opcode(self, code: bytes) -> bool:
+        """Whether there may be a wanted instruction in some code."""
+        return any(pattern.opcode in code for pattern in self._wanted)
 
     def serve(self, sites: list[Site]) -> None:
         """Have sites served."""
@@ -242,5 +255,6 @@ class InstructionFinder:
         return self._memory.read_up_to(site.address, site.length) != site.code
 
     def _forget(self, address: int) -> None:
+        self._looked_at.clear()
         self._sites.pop(address)[1].remove()
         self._by_page[page_floor(address)].discard(address)

@@ -146,6 +146,11 @@ class RegisterFile:
             self._batch.write_one(_RIP, self._values[_RIP] - length)
         self.forget()
 
+    def stay(self) -> None:
+        """In such a hook, have the guest go on at RIP, whether or not that was written."""
+        self.read(RIP)
+        self._fetched.setdefault(_RIP, self._values[_RIP])
+
     def _fetch(self) -> None:
         (self._others if self._in_place else self._batch).read()
         self._values[RFLAGS] &= ~self._hidden_flags.value

@@ -159,14 +159,13 @@ class Process:
     def run(self, budget: int) -> StopReason:
         """Let the thread go on that has the CPU, for at most `budget` instructions, behind faults that are handled."""
         end = self.cpu.executed + budget
-        while True:
+        while self.cpu.executed < end:  # an instruction that cannot be fetched would fault without a budget, too
             reason = self.cpu.run(self.cpu.registers.read(RIP), self.until, end - self.cpu.executed)
             if not self.handles(reason):
                 return reason
             if self.cpu.stop_requested or not self.alive or self.thread.waiting is not None:
                 return StopReason(StopKind.STOPPED, self.cpu.registers.read(RIP))
-            if self.cpu.executed >= end:
-                return StopReason(StopKind.BUDGET, self.cpu.registers.read(RIP))
+        return StopReason(StopKind.BUDGET, self.cpu.registers.read(RIP))
 
     def handles(self, reason: StopReason) -> bool:
         """Whether a run that ended so was ended by a fault that somebody has handled: the thread can go on."""

@@ -331,7 +331,7 @@ EVENT_KINDS: tuple[EventKind, ...] = (
     EventKind(
         number=16, sdk_name="EXCEPTION_OCCURRED", name="exception", doc="an exception, fault or NMI occurs",
         context="vector", spellings=(Spelling("!exception"),),
-        parameters=_VECTOR_OF_EXCEPTION, short_circuit=ShortCircuit.DROPPED,
+        parameters=_VECTOR_OF_EXCEPTION, emulated=True, short_circuit=ShortCircuit.DROPPED,
     ),
     EventKind(
         number=17, sdk_name="EXTERNAL_INTERRUPT_OCCURRED", name="interrupt", doc="an external interrupt arrives",
@@ -383,6 +383,7 @@ MSRREAD, MSRWRITE = KIND_BY_NAME["msrread"], KIND_BY_NAME["msrwrite"]
 IOIN, IOOUT = KIND_BY_NAME["ioin"], KIND_BY_NAME["ioout"]
 TSC, PMC = KIND_BY_NAME["tsc"], KIND_BY_NAME["pmc"]
 VMCALL, XSETBV = KIND_BY_NAME["vmcall"], KIND_BY_NAME["xsetbv"]
+EXCEPTION = KIND_BY_NAME["exception"]
 DR, CRWRITE, CRREAD, CR3WRITE = (KIND_BY_NAME[name] for name in ("dr", "crwrite", "crread", "cr3write"))
 
 EPTHOOK = KIND_BY_NAME["epthook"]

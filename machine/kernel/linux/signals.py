@@ -22,7 +22,7 @@ from machine.kernel.linux.signal_frame import (
 )
 from machine.kernel.linux.space import USER_SPACE
 from machine.kernel.linux.task import SS_DISABLE, SignalAction, Task
-from machine.processor import FXSAVE_BYTES, INITIAL_FXSAVE, Fault, PageFault, Vector
+from machine.processor import FXSAVE_BYTES, INITIAL_FXSAVE, DebugStatus, Fault, PageFault, Vector
 from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
 
 SIGNALS = 64
@@ -37,8 +37,8 @@ _SA_RESTORER, _SA_ONSTACK, _SA_RESTART, _SA_NODEFER, _SA_RESETHAND = 1 << 26, 1 
 SS_ONSTACK, SS_AUTODISARM = 1, 1 << 31
 SI_USER, SI_TKILL, _SI_KERNEL = 0, -6, 0x80
 _SEGV_MAPERR, _SEGV_ACCERR = 1, 2
-_TRAP_BRKPT, _TRAP_TRACE = 1, 2
-_TF, _RF = 1 << 8, 1 << 16
+_TRAP_BRKPT, _TRAP_TRACE, _TRAP_HWBKPT = 1, 2, 4
+_RF = 1 << 16
 _SYSCALL_LENGTH = 2
 _RAX, _RSP = STORAGE_INDEX["rax"], STORAGE_INDEX["rsp"]
 
@@ -229,8 +229,10 @@ def signal_of(task: Task, fault: Fault) -> SignalInfo:
     number, code = _FAULTS.get(fault.vector, (SIGSEGV, None))
     if code is None:
         return SignalInfo(number, _SI_KERNEL, 0)
-    if fault.vector == Vector.DB and task.process.cpu.registers.read(RFLAGS) & _TF:
+    if fault.debug & DebugStatus.BS:
         code = _TRAP_TRACE
+    elif fault.debug & DebugStatus.BREAKPOINTS:
+        code = _TRAP_HWBKPT
     return SignalInfo(number, code, fault.rip)
 
 

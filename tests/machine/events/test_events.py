@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from machine_guests import CODE, Bench, bench, pseudo, read, say, script, write
 
@@ -287,7 +289,7 @@ def definition(guest: Bench, **options: object) -> EventDefinition:
         ({"short_circuit": True, "stage": Stage.ALL}, 0xC000003A),
         ({"buffer_size": 1000}, 0xC0000048),
         ({"actions": (CodeAction(b""),)}, 0xC0000002),
-        ({"kind": KIND_BY_NAME["exception"]}, 0xC0000003),
+        ({"kind": replace(KIND_BY_NAME["tsc"], emulated=False)}, 0xC0000003),
     ],
 )
 def test_registration_refuses_with_hyperdbgs_number(options: dict[str, object], number: int) -> None:

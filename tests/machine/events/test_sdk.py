@@ -120,7 +120,6 @@ def test_every_kind_has_its_sdk_name() -> None:
     [
         (EventDetail("NO_SUCH_EVENT"), (), 0xC0000003),
         (EventDetail(99), (), 0xC0000003),
-        (EventDetail("EXCEPTION_OCCURRED"), (), 0xC0000003),
         (EventDetail(SYSCALL), (Action(7),), 0xC0000001),
         (EventDetail(SYSCALL), (Action(1),), 0xC0000001),
         (EventDetail(SYSCALL), (Action.custom_code(b""),), 0xC0000002),

@@ -21,7 +21,7 @@ from vm.facts.events import EVENT_BY_NAME
 
 # Those that are tests in Python, and those that wait for an event that is not emulated yet.
 IN_PYTHON = {30: "test_forwarding_to_a_file_and_a_connection", 31: "test_json_lines_in_a_file"}
-WAITING = {14: "!exception", 20: "!mode", 24: "!exception"}
+WAITING = {20: "!mode"}
 FOLDER = Path(__file__).parent / "scenarios"
 SCENARIOS = sorted(FOLDER.glob("*.hds"))
 _HEADER = re.compile(r"// (hds|guest): (.*)")

@@ -208,7 +208,6 @@ def test_help_shows_what_a_command_does_and_how_it_is_written() -> None:
     assert "[[asm] condition {...}]" in shown("help !syscall")
     assert "other names : eval, evaluate" in shown(".help ?")
     assert shown(".help !pt").endswith("\nnot available offline\n")
-    assert shown(".help !exception").endswith("\nnot emulated yet\n")
     assert "!crwrite 0|4 [[mask] MASK] [OPTIONS]" in shown(".help !crwrite")
     assert refused(".help bogus") == "err, couldn't find the help of the command 'bogus'"
 

@@ -1,0 +1,85 @@
+"""Exceptions as events: `!exception` (events-and-commands C.2, C.3).
+
+A guest's exception comes here before the processor delivers it and the kernel hears of it, as an exit by the exception
+bitmap does: RIP is at the instruction, CR2 and DR6 are as before. Behind the delivery RIP is where the program goes on,
+in its handler if it has one. INT n is no exception. One that is dropped has the instruction tried again, or the guest
+goes on where a script has moved RIP to.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from machine.events.dispatch import Dispatcher
+from machine.events.exit import Raised
+from machine.events.exits import exit_of
+from machine.events.registry import Event, Registry
+from machine.processor import Fault, Vector
+from machine.schedule import Process
+from vm.facts.events import EVENT_KINDS
+from vm.facts.registers import RIP
+from vm.facts.stages import Stage
+
+_EXIT = next(exit_of(kind) for kind in EVENT_KINDS if kind.emulated and isinstance(exit_of(kind).source, Raised))
+
+
+class ProcessHook(Protocol):
+    """Machine code for the events of one process (machine.native.carrier)."""
+
+    def run_stage(self, events: tuple[Event, ...], stage: Stage, context: int) -> bool:
+        """Run the events of a stage, between two stretches of guest code; whether any of them short-circuits."""
+        ...
+
+
+class Carrier(Protocol):
+    """Makes such hooks."""
+
+    def hook_of(self, process: Process) -> ProcessHook:
+        """The one of a process."""
+        ...
+
+
+class Exceptions:
+    """The `!exception` events of one machine."""
+
+    def __init__(self, registry: Registry, dispatcher: Dispatcher, carrier: Carrier | None = None) -> None:
+        self._registry = registry
+        self._dispatcher = dispatcher
+        self._carrier = carrier
+
+    def before(self, process: Process, fault: Fault) -> bool:
+        """Run the events before an exception is delivered; whether it is to be. RIP is then as the handler finds it."""
+        events, cpu = self._registry.of_kind(_EXIT.kind).pre, process.cpu
+        if not events or not fault.is_exception:
+            return True
+        cpu.registers.write(RIP, fault.at)
+        is_dropped = self._stage(process, events, Stage.PRE, fault)
+        if is_dropped or cpu.registers.read(RIP) != fault.at:
+            if not fault.is_trap:
+                cpu.count_given_up()
+            return False
+        cpu.registers.write(RIP, fault.rip)
+        return True
+
+    def intercept(self, process: Process) -> bool:
+        """Run the events of an instruction's #UD, in the hook of one that a hypervisor has made undefined (D.2).
+
+        Whether it is dropped: the guest goes on at RIP.
+        """
+        events, registers = self._registry.of_kind(_EXIT.kind).pre, process.cpu.registers
+        at = registers.read(RIP)
+        is_dropped = self._dispatcher.run_stage(_EXIT, events, Stage.PRE, process, Vector.UD)
+        if is_dropped:
+            registers.stay()
+        return is_dropped or registers.read(RIP) != at
+
+    def behind(self, process: Process, fault: Fault) -> None:
+        """Run the events behind its delivery."""
+        events = self._registry.of_kind(_EXIT.kind).post
+        if events and fault.is_exception:
+            self._stage(process, events, Stage.POST, fault)
+
+    def _stage(self, process: Process, events: tuple[Event, ...], stage: Stage, fault: Fault) -> bool:
+        if self._carrier is not None:
+            return self._carrier.hook_of(process).run_stage(events, stage, fault.vector)
+        return self._dispatcher.run_stage(_EXIT, events, stage, process, fault.vector)
