@@ -51,16 +51,16 @@ _Block = tuple[int, int]  # address and size in bytes
 class BlockCounter:
     """The count of one CPU."""
 
-    def __init__(
-        self, memory: AddressSpace, stores_into: Callable[[int, int, int], bool] = lambda rip, begin, end: False
-    ) -> None:
-        """`stores_into` says whether the instruction at an address would store into [begin, end) next."""
+    def __init__(self, memory: AddressSpace, stores_into: Callable[[int, int, int], bool] | None = None) -> None:
+        """`stores_into` says whether the instruction at an address would store into [begin, end) next; None: none can
+        store into code.
+        """
         self._memory = memory
         self._stores_into = stores_into
         size = PAGE + SLOT_BYTES * (HOMES + PROBES)  # pages that are not used cost nothing
         self._buffer = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._words = (ctypes.c_uint64 * (len(self._buffer) // 8)).from_buffer(self._buffer)
-        self._words[UNDER_WAY], self._words[SILENT] = OWN_SLOT, 1
+        self._words[UNDER_WAY], self._words[SILENT] = OWN_SLOT, stores_into is not None
         self._held = 0
         self._lengths: dict[_Block, int] = {}
         self._by_page: defaultdict[int, set[_Block]] = defaultdict(set)
@@ -197,7 +197,7 @@ class BlockCounter:
         """The code of [begin, end) is about to be changed by somebody else than the guest, maybe in a hook."""
         self._take_over()
         if (begin, end) == EVERYTHING:
-            self._words[SILENT] = 1
+            self._words[SILENT] = self._stores_into is not None
         address, shape = self._under_way()
         if self._code is None and begin < address + (shape & _SIZE_MASK) and end > address:
             self._code = self._memory.read(address, shape & _SIZE_MASK)
@@ -297,7 +297,7 @@ class BlockCounter:
             code = self._memory.read(start, end - start) or b""
             if address + size < end:
                 is_rest = self._decoder.before(code, address - start) is not None or not self._decoder.is_certain(code)
-            elif is_new and self._decoder.count(code[address - start :]) == 1:
+            elif is_new and self._stores_into is not None and self._decoder.count(code[address - start :]) == 1:
                 is_rest = self._stores_into(address, start, end)
         if is_rest:
             self.settle(address)
