@@ -285,7 +285,9 @@ class Emulator:
         self.memory.map(START, PAGE, Protection.ALL, "code")
         self.memory.write(START, guest)
         self.memory.fault_in(START, EXECUTE)  # the one page that the hook is asked for
-        self._state = translation.new_state(self.memory.table.root)
+        table = self.memory.table
+        self._control = (ctypes.c_uint64 * 5)(1 << 31, 0, 0, table.root_place, 1 << 5)  # CR0 with PG to CR4 with PAE
+        self._state = translation.new_state(table.root, table.root_place, 0, ctypes.addressof(self._control) + 16)
         physical = self.memory.physical
         self.uc.mem_map_ptr(0, len(physical.buffer), UC_PROT_ALL, physical.host_address)
         _hook(self.uc, UC_HOOK_TLB_FILL, translation.address() or 0, ctypes.addressof(self._state))

@@ -651,7 +651,6 @@ def _reset(process: Process, kernel: Kernel) -> None:
     cpu.write_msr(msr.LSTAR, entry.lstar)
     cpu.write_msr(msr.FMASK, entry.fmask)
     registers = cpu.registers
-    registers.write(STORAGE_INDEX["cr3"], cpu.memory.table.root_place)
     registers.write(RIP, process.image.entry)
     registers.write(RFLAGS, _INITIAL_FLAGS)
     registers.write(STORAGE_INDEX["cs"], (entry.star >> 48) + 16 | _RPL)

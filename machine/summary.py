@@ -20,6 +20,7 @@ class StopCause(Enum):
     FAULT = "fault"
     INVALID = "invalid instruction"
     UNMAPPED = "unmapped memory"
+    PAGING = "page tables of its own"  # which are not emulated
     MEMORY = "limit max_guest_memory"
     KERNEL_WORK = "limit max_kernel_work"
     BUDGET = "instruction limit"
@@ -36,6 +37,7 @@ CAUSES: dict[StopKind, StopCause] = {
     StopKind.FAULT: StopCause.FAULT,
     StopKind.INVALID: StopCause.INVALID,
     StopKind.UNMAPPED: StopCause.UNMAPPED,
+    StopKind.PAGING: StopCause.PAGING,
     StopKind.MEMORY: StopCause.MEMORY,
 }
 

@@ -32,6 +32,7 @@ class FailureKind(Enum):
     SCRIPT = "script_error", ExitCode.RUNTIME, "a script, condition or code block stopped early"
     LOAD = "load_error", ExitCode.GUEST, "the guest program cannot be loaded"
     CRASH = "guest_crash", ExitCode.GUEST, "the guest program crashed"
+    PAGING = "paging", ExitCode.GUEST, "the guest asked for page tables of its own, which are not emulated"
     DEADLOCK = "deadlock", ExitCode.GUEST, "every thread of the guest waits, and nothing would end that"
     TIMEOUT = "timeout", ExitCode.LIMIT, "the time of `--timeout` was up"
     INSTRUCTIONS = "instruction_limit", ExitCode.LIMIT, "`max_instructions` was reached"

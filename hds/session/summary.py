@@ -115,6 +115,7 @@ def failure_of(
         (interrupted, Failure(FailureKind.INTERRUPTED, why)),
         (summary.refused_commands > 0, Failure(FailureKind.COMMAND, refused, code=Code.REFUSED)),
         (cause in (StopCause.FAULT, StopCause.INVALID, StopCause.UNMAPPED), Failure(FailureKind.CRASH, why)),
+        (cause is StopCause.PAGING, Failure(FailureKind.PAGING, why, "an event with short-circuiting skips the write")),
         (cause is StopCause.DEADLOCK, Failure(FailureKind.DEADLOCK, why)),
         (cause is StopCause.BUDGET, Failure(FailureKind.INSTRUCTIONS, why, "--max-instructions raises the limit")),
         (cause is StopCause.MEMORY, Failure(FailureKind.MEMORY, why, "--max-guest-memory raises the limit")),

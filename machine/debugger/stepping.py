@@ -10,7 +10,7 @@ from vm.facts.registers import RFLAGS, RIP
 
 _NOWHERE = 0xFFFF_FFFF_FFFF_FFFF
 _ITERATIONS = 1 << 32  # instructions that one REP instruction may count for
-_STOPPING = (StopKind.HALT, StopKind.FAULT, StopKind.INVALID, StopKind.UNMAPPED, StopKind.MEMORY)
+_STOPPING = (StopKind.HALT, StopKind.FAULT, StopKind.INVALID, StopKind.UNMAPPED, StopKind.PAGING, StopKind.MEMORY)
 
 
 def instruction_at(process: Process, syntax: str = "intel") -> Line | None:

@@ -81,6 +81,11 @@ INITIAL_STATE: tuple[tuple[int, int], ...] = (
     (x86.UC_X86_REG_FPTAG, 0xFFFF),
     (x86.UC_X86_REG_MXCSR, 0x1F80),
 )
+# Of a guest: its page tables are in use, and the emulator forgets its TLB where that is changed.
+PAGING: tuple[tuple[int, int], ...] = (
+    (x86.UC_X86_REG_CR0, 0x8000_0011),  # PG, ET and PE
+    (x86.UC_X86_REG_CR4, 0x620),  # PAE, OSFXSR and OSXMMEXCPT
+)
 
 _MANY_FILLS = 8_192  # which take about a millisecond, a flush 20 us with what is asked for again
 _CLOCK_INSTRUCTIONS = {"on_rdtsc": x86.UC_X86_INS_RDTSC, "on_rdtscp": x86.UC_X86_INS_RDTSCP}
@@ -104,6 +109,7 @@ class StopKind(Enum):
     FAULT = "fault"  # exception or software interrupt `vector`
     INVALID = "invalid"  # undefined instruction
     UNMAPPED = "unmapped"  # `access` to `address`, which is not mapped or not allowed
+    PAGING = "paging"  # CR0.PG, CR3 or CR4.PAE was changed: the guest wants page tables of its own, or none
     MEMORY = "memory"  # there is no memory for the page of `address`: max_guest_memory is used up
     STOPPED = "stopped"  # somebody called `stop`
 
@@ -153,6 +159,7 @@ class Refusal:
     right: int
     is_exhausted: bool = False  # for want of memory
     is_watched: bool = False  # somebody wants to be told first
+    is_other_paging: bool = False  # the guest has changed its paging
 
 
 @dataclass(frozen=True)
@@ -184,7 +191,7 @@ class Cpu:
         self.registers = RegisterFile(self._engine, self.window)
         self._instruction = self._instruction_pointer()
         self._blocks = BlockCounter(memory, self._stores_into)
-        self._stop_requested = False
+        self._stop_requested = self._running = False
         self._code_changes, self._given_up = ctypes.c_uint64(), ctypes.c_uint64()
         self.arrival = Arrival()
         self._address_callbacks = 0
@@ -205,7 +212,7 @@ class Cpu:
         self.open_vectors = _OPEN_VECTORS  # of INT on level 3
         self.home_level = descriptors.KERNEL if level is None else level
         self._map_memory()
-        for register, value in INITIAL_STATE:
+        for register, value in (*INITIAL_STATE, *PAGING, (x86.UC_X86_REG_CR3, memory.table.root_place)):
             self._engine.set_register(register, value)
         self._engine.write_msr(msr.EFER, msr.EFER_LME | msr.EFER_LMA | msr.EFER_SCE)
         self._hidden = HiddenState(self._engine, self.window)
@@ -217,7 +224,7 @@ class Cpu:
         self._edge_hook: Hook | None = None
         self._install_hooks()
         self._unserved: list[Site] | None = None  # in the block that was translated last: it is not entered
-        self._looks_again = self._running = False
+        self._looks_again = False
         self.last_branches: LastBranches | None = None  # while they are recorded
         self._branch_hook: Hook | None = None
 
@@ -242,6 +249,9 @@ class Cpu:
     def _on_translation(self, _engine: int, page: int, access: int, entry: Any, _data: int) -> bool:
         """What the emulator's TLB does not have: the page table may, or the address space has an answer."""
         right = RIGHTS[access]
+        if self._running and self._has_other_paging():
+            self._refused = self._refused or Refusal(page, right, is_other_paging=True)
+            return False
         word = self.memory.table.word(page >> PAGE_BITS)
         is_user = self._hidden.level == descriptors.USER
         if not word & right or (is_user and word & SUPERVISOR):
@@ -263,6 +273,10 @@ class Cpu:
         entry[0].physical_address = word & FRAME_MASK
         entry[0].protection = word & ~watched & (READ | WRITE | EXECUTE)
         return True
+
+    def _has_other_paging(self) -> bool:
+        control = (x86.UC_X86_REG_CR0, x86.UC_X86_REG_CR3, x86.UC_X86_REG_CR4)
+        return translation.has_other_paging(self.memory.table.root_place, *map(self._engine.read_register, control))
 
     @property
     def code_changes(self) -> int:
@@ -730,7 +744,7 @@ class Cpu:
         self._refused = None
         status = self._emulate(start, until)
         refused = self._refused
-        if refused is not None and refused.right == EXECUTE:
+        if refused is not None and refused.right == EXECUTE and not refused.is_other_paging:
             self.registers.forget()
             rip = self.registers.read(RIP)
             reaching = self._blocks.instruction_across(rip, refused.page)
@@ -768,6 +782,8 @@ class Cpu:
         refused: such a refusal comes last, and may be the only one.
         """
         state, refused = self._translation_state, self._refused
+        if refused is not None and refused.is_other_paging:
+            return status
         right, state[WATCHED_RIGHT] = state[WATCHED_RIGHT], 0
         watched = Refusal(state[WATCHED_PAGE], right, is_watched=True) if right else None
         is_over = self._event is not None or self._why is not None or rip == until
@@ -960,6 +976,8 @@ class Cpu:
             return StopReason(StopKind.REACHED, rip)
         if self._why is not None:
             return StopReason(self._why, rip)
+        if self._refused is not None and self._refused.is_other_paging:
+            return StopReason(StopKind.PAGING, rip)
         if status == uc.UC_ERR_INSN_INVALID:
             return StopReason(StopKind.INVALID, rip)
         if self._refused is not None:
@@ -1026,15 +1044,19 @@ class Cpu:
         self.memory.on_code = self.code_changed
         self.memory.on_taken.append(self._engine.flush_tlb)
         self._translation_hook = self._engine.add_hook(uc.UC_HOOK_TLB_FILL, TLB_FILL_HOOK(self._on_translation))
+        table = self.memory.table
         state = self._translation_state = translation.new_state(
-            self.memory.table.root, callback_address(self._translation_hook)
+            table.root,
+            table.root_place,
+            callback_address(self._translation_hook),
+            0 if self.window is None else self.window.cr2,
         )
         self._step = SingleStep(self._engine, self.registers, self.memory, self._blocks, state)
 
     def _translate_natively(self) -> None:
         """Have machine code answer the TLB where the page table has the answer."""
         code = translation.address()
-        if code is not None:
+        if code is not None and self.window is not None:
             self._engine.add_hook(uc.UC_HOOK_TLB_FILL, code, data=ctypes.addressof(self._translation_state))
             self._engine.remove_hook(self._translation_hook)
 

@@ -26,7 +26,6 @@ MODES = (
     Mode("exceptions of SSE (#XM)", x86.UC_X86_REG_MXCSR, lambda value: value & _SSE_MASKS != _SSE_MASKS),
     Mode("exceptions of x87 (#MF)", x86.UC_X86_REG_FPCW, lambda value: value & _X87_MASKS != _X87_MASKS),
     Mode("alignment checks (RFLAGS.AC)", x86.UC_X86_REG_EFLAGS, lambda value: bool(value >> 18 & 1)),
-    Mode("page tables of the guest (CR0.PG)", x86.UC_X86_REG_CR0, lambda value: bool(value >> 31 & 1)),
 )
 
 

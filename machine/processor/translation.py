@@ -4,7 +4,8 @@
 
 is what Unicorn calls for a page that its TLB does not have (UC_HOOK_TLB_FILL). It walks the table of vm.facts.paging
 whose root stands in `state`; a page that may not be accessed so, yet, or not on every privilege level, is for the hook
-in Python beside it. An access that is watched is refused, and noted in the state, unless watched pages are open.
+in Python beside it, and so is all once the guest has changed its paging: the emulator forgets its TLB at such a write.
+An access that is watched is refused, and noted in the state, unless watched pages are open.
 """
 
 from __future__ import annotations
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
 RIGHTS = {uc.UC_MEM_READ: READ, uc.UC_MEM_WRITE: WRITE, uc.UC_MEM_FETCH: EXECUTE}
 # The words of the state. FILLS counts answers. WATCHING has the rights that are refused where they are watched: all, or
 # none while watched pages are open. WATCHED_PAGE and WATCHED_RIGHT name the access that was refused first, if the right
-# is not 0.
-ROOT, SLOW, FILLS, WATCHING, WATCHED_PAGE, WATCHED_RIGHT, _WORDS = range(7)
+# is not 0. CR2 is the host address of that register, between CR0 and CR4, DIRECTORY what CR3 is to have
+# in the bits of FRAME_MASK.
+ROOT, SLOW, FILLS, WATCHING, WATCHED_PAGE, WATCHED_RIGHT, CR2, DIRECTORY, _WORDS = range(9)
+_CR0, _CR3, _CR4 = -2, 1, 2  # words from CR2 on
+_PG, _PAE = 1 << 31, 1 << 5
 
 _CANONICAL_SHIFT = 64 - INDEX_BITS * LEVELS - PAGE_BITS
 
@@ -63,7 +67,10 @@ define zeroext i1 @fill(ptr %engine, i64 %page, i32 %access, ptr %out, ptr %stat
   %up = shl i64 %page, {_CANONICAL_SHIFT}
   %extended = ashr i64 %up, {_CANONICAL_SHIFT}
   %canonical = icmp eq i64 %extended, %page
-  br i1 %canonical, label %walk.0, label %slow
+  %changed = call i1 @has_changed(ptr %state)
+  %never = xor i1 %changed, true
+  %can.walk = and i1 %canonical, %never
+  br i1 %can.walk, label %walk.0, label %slow
 walk.0:
 {_walk()}
   %word = load i64, ptr %at.{LEVELS - 1}
@@ -119,13 +126,43 @@ slow:
   %answered = tail call zeroext i1 %hook(ptr %engine, i64 %page, i32 %access, ptr %out, ptr %state)
   ret i1 %answered
 }}
+
+define internal i1 @has_changed(ptr %state) nounwind alwaysinline {{
+  %cr2.at = getelementptr i64, ptr %state, i64 {CR2}
+  %cr2 = load ptr, ptr %cr2.at
+  %cr0.at = getelementptr i64, ptr %cr2, i64 {_CR0}
+  %cr0 = load i64, ptr %cr0.at
+  %cr3.at = getelementptr i64, ptr %cr2, i64 {_CR3}
+  %cr3 = load i64, ptr %cr3.at
+  %cr4.at = getelementptr i64, ptr %cr2, i64 {_CR4}
+  %cr4 = load i64, ptr %cr4.at
+  %directory.at = getelementptr i64, ptr %state, i64 {DIRECTORY}
+  %directory = load i64, ptr %directory.at
+  %difference = xor i64 %cr3, %directory
+  %moved = and i64 %difference, {FRAME_MASK}
+  %pg = and i64 %cr0, {_PG}
+  %pae = and i64 %cr4, {_PAE}
+  %both = or i64 %pg, %pae
+  %kept = icmp eq i64 %both, {_PG | _PAE}
+  %same = icmp eq i64 %moved, 0
+  %fine = and i1 %kept, %same
+  %changed = xor i1 %fine, true
+  ret i1 %changed
+}}
 """
 assert [1 << access - uc.UC_MEM_READ for access in RIGHTS] == list(RIGHTS.values())
 
 
-def new_state(root: int, slow: int = 0) -> ctypes.Array[ctypes.c_uint64]:
-    """The words of a hook: the host address of a page table's root, and the hook in Python that has the rest."""
-    return (ctypes.c_uint64 * _WORDS)(root, slow, 0, READ | WRITE | EXECUTE)
+def new_state(root: int, directory: int, slow: int, cr2: int) -> ctypes.Array[ctypes.c_uint64]:
+    """The words of a hook: the host address of a page table's root and its physical one, which CR3 has; the hook in
+    Python that has the rest; and the host address of CR2.
+    """
+    return (ctypes.c_uint64 * _WORDS)(root, slow, 0, READ | WRITE | EXECUTE, 0, 0, cr2, directory)
+
+
+def has_other_paging(directory: int, cr0: int, cr3: int, cr4: int) -> bool:
+    """Whether these registers ask for other page tables than those at `directory`, or for none (SDM volume 3, 4.5)."""
+    return bool((cr3 ^ directory) & FRAME_MASK) or not cr0 & _PG or not cr4 & _PAE
 
 
 def address() -> int | None:

@@ -31,6 +31,7 @@ _CHECKED = x86.UC_X86_REG_R15
 
 # Registers besides the general ones, the bytes of their cells, and two marks that differ in every byte but the sign.
 _OTHERS: dict[str, tuple[int, int, tuple[int, int]]] = {
+    "cr2": (x86.UC_X86_REG_CR2, 8, (0x2F1D_11E7_2B4D_6053, 0x1C2B_22F8_4C5E_7164)),
     "rip": (x86.UC_X86_REG_RIP, 8, (0x3A5C_11E7_2B4D_6F01, 0x1B2D_22F8_4C5E_7012)),
     "cs": (x86.UC_X86_REG_CS, 4, (0x7A58, 0x5B68)),
     "ss": (x86.UC_X86_REG_SS, 4, (0x6C78, 0x4D88)),
@@ -45,10 +46,12 @@ _MSRS = ("star", "lstar", "fmask")
 class Window:
     """Host addresses in one engine, valid as long as it lives: sixteen words of general registers, and single cells.
 
-    `rip` and the MSRs have 64 bits, the selectors 32. All but the general registers are for reading.
+    `rip`, `cr2` and the MSRs have 64 bits, the selectors 32; CR0 to CR4 stand side by side. All but the general
+    registers are for reading.
     """
 
     general: int
+    cr2: int
     rip: int
     cs: int
     ss: int

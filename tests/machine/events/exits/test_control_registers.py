@@ -8,7 +8,10 @@ from carrier_worlds import CARRIERS, make_engine, run
 from hds.session.session import Session
 from machine.events import sdk
 from machine.events.registry import RegistrationError
+from machine.machine import StopCause
+from machine.root.assembler import assemble
 from vm.facts.errors import ErrorNumber
+from vm.facts.registers import RIP, STORAGE_INDEX
 from vm.facts.stages import Stage
 
 
@@ -44,7 +47,7 @@ def test_a_write_from_every_register_is_read(carrier: str) -> None:
 
 
 def test_other_control_registers_are_none_of_its(carrier: str) -> None:
-    text = "mov eax, 1; mov cr8, rax; mov cr3, rax; mov cr2, rax; nop"
+    text = "mov eax, 1; mov cr8, rax; mov cr2, rax; mov rax, cr3; mov cr3, rax; nop"
     assert run(carrier, text, "!crwrite 0 script { .n = 1; }\n!crwrite 4 script { .n = 1; }").triggers == [0, 0]
 
 
@@ -75,6 +78,46 @@ def test_reads_of_control_registers_are_an_event_of_the_programming_interface(
 def test_writes_of_cr3_are_an_event_of_the_programming_interface(carrier: str) -> None:
     detail = sdk.EventDetail("CONTROL_REGISTER_3_MODIFIED", enable_short_circuiting=True)
     assert by_sdk(carrier, "mov rax, cr3; mov cr3, rax; mov cr3, rax; nop", detail) == 2
+
+
+OTHER_PAGING = {
+    "another directory": "mov rax, cr3; add rax, 0x1000; mov cr3, rax; ",
+    "no paging": "mov rax, cr0; btr rax, 31; mov cr0, rax; ",
+    "tables of 32 bits": "mov rax, cr4; btr rax, 5; mov cr4, rax; ",
+}
+SAME_PAGING = (
+    "mov rax, cr3; mov cr3, rax; or rax, 0x18; mov cr3, rax; mov rax, cr0; bts rax, 16; bts rax, 31; mov cr0, rax; "
+    "mov rax, cr4; bts rax, 8; mov cr4, rax; inc rbx; nop"
+)
+
+
+def ended(carrier: str, text: str, kind: str = "") -> tuple[StopCause, int, int]:
+    """Why and where a guest ended, and its rbx; `kind` is an event that skips what it sees."""
+    session = Session(engine=make_engine(carrier), kernel="bare")
+    session.machine.load(text.encode(), "asm")
+    session.execute(kind)
+    last = session.run()
+    registers = session.machine.processes[0].cpu.registers
+    return last.cause, registers.read(RIP) - 0x40_0000, registers.read(STORAGE_INDEX["rbx"])
+
+
+@pytest.mark.parametrize("case", OTHER_PAGING)
+def test_page_tables_of_the_guests_own_end_the_run_by_name(carrier: str, case: str) -> None:
+    text = OTHER_PAGING[case] + "inc rbx; nop"
+    written = len(assemble(OTHER_PAGING[case]).code)
+    assert ended(carrier, text) == (StopCause.PAGING, written, 0)
+
+
+def test_the_paging_that_is_there_can_be_written(carrier: str) -> None:
+    cause, _, counted = ended(carrier, SAME_PAGING)
+    assert (cause, counted) == (StopCause.END, 1)
+
+
+@pytest.mark.parametrize(("case", "number"), [("no paging", 0), ("tables of 32 bits", 4)])
+def test_an_event_sees_the_write_first_and_skips_it(carrier: str, case: str, number: int) -> None:
+    text = OTHER_PAGING[case] + "inc rbx; nop"
+    cause, _, counted = ended(carrier, text, f"!crwrite {number} sc on script {{ print(@rax); }}")
+    assert (cause, counted) == (StopCause.END, 1)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ CASES = {
     "!ioin": Case("mov edx, 0x1003f8", "in al, dx", 0x3F8, ("rax", 0xFF)),
     "!ioout": Case("mov edx, 0x1003f8", "out dx, al", 0x3F8),
     "!dr": Case("mov eax, 0x1234", "mov dr0, rax", 0, ("dr0", 0x1234)),
-    "!crwrite 0": Case("mov rax, cr0; xor eax, 0x20", "mov cr0, rax", 0, ("cr0", 0x31)),
+    "!crwrite 0": Case("mov rax, cr0; xor eax, 0x20", "mov cr0, rax", 0, ("cr0", 0x8000_0031)),
 }
 PRIVILEGED = [name for name, case in CASES.items() if case.privileged]
 ALWAYS = [name for name, case in CASES.items() if not case.privileged]
