@@ -187,6 +187,21 @@ class BlockCounter:
         code = self._memory.read(address, shape & _SIZE_MASK) or b""
         return self._decoder.last(code[: max(0, rip - address)])
 
+    def ends_with(self, code: bytes) -> bool:
+        """Whether the block under way ends with these bytes."""
+        address, shape = self._under_way()
+        return (self._memory.read(address, shape & _SIZE_MASK) or b"").endswith(code)
+
+    def first_port_access(self, rip: int) -> int:
+        """The address of the first instruction from RIP on, in the block under way, that accesses a port; or RIP.
+
+        In its hook the emulator may still have RIP at the beginning of the block.
+        """
+        address, shape = self._under_way()
+        end = address + (shape & _SIZE_MASK)
+        code = self._memory.read(rip, end - rip) if address <= rip < end else None
+        return rip + self._decoder.first_port_access(code or b"")
+
     def instruction_across(self, start: int, page: int) -> int:
         """The address of the instruction that reaches into `page`, of those from `start` on in the page before it."""
         code = self._memory.read_up_to(start, page - start) if 0 < page - start < PAGE else b""

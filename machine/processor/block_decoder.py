@@ -15,6 +15,7 @@ _KEPT = 4096  # decoded blocks
 _PREFIXES = bytes((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3, *range(0x40, 0x50)))
 _VEX = (b"\xc4", b"\xc5", b"\x62")
 _POP = 0x8F
+_PORT_ACCESSES = tuple(bytes((opcode,)) for opcode in (*range(0x6C, 0x70), *range(0xE4, 0xE8), *range(0xEC, 0xF0)))
 _REG = 0x38  # of the byte behind it: where one of these bits is set, Capstone takes it for XOP
 
 
@@ -54,6 +55,11 @@ class BlockDecoder:
         """The bytes of the last instruction; 1 where none is known."""
         starts, covered = self._decode(code)
         return covered - starts[-1] if starts and covered == len(code) else 1
+
+    def first_port_access(self, code: bytes) -> int:
+        """The offset of the first IN, OUT, INS or OUTS; 0 where none is found."""
+        starts, _ = self._decode(code)
+        return next((at for at in starts if _opcode(code[at:])[:1] in _PORT_ACCESSES), 0)
 
     def before(self, code: bytes, at: int) -> int | None:
         """How many instructions stand before the one at an offset; None where none is known to begin there."""

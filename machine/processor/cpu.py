@@ -61,10 +61,10 @@ from machine.processor.not_emulated import asked_for
 from machine.processor.register_file import RegisterFile
 from machine.processor.registers import VECTOR_IDS
 from machine.processor.thread_registers import ThreadRegisters, ThreadState
-from machine.processor.translation import FILLS, RIGHTS, WATCHED_PAGE, WATCHED_RIGHT, WATCHING
+from machine.processor.translation import FILLS, RIGHTS, ROOT, WATCHED_PAGE, WATCHED_RIGHT, WATCHING
 from machine.processor.watched import AccessCarrier, Due, SingleStep, WatchedInstruction
 from machine.processor.window import window_of
-from vm.facts.paging import EXECUTE, FRAME_MASK, PAGE_BITS, READ, SUPERVISOR, WATCHED_SHIFT, WRITE
+from vm.facts.paging import EXECUTE, FRAME_MASK, INDEX_BITS, PAGE_BITS, READ, SUPERVISOR, WATCHED_SHIFT, WRITE
 from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
 
 SYSCALL_LENGTH = 2
@@ -92,8 +92,9 @@ _CLOCK_INSTRUCTIONS = {"on_rdtsc": x86.UC_X86_INS_RDTSC, "on_rdtscp": x86.UC_X86
 _FEW_CALLS, _MANY_CALLS = 32, 20_000  # of hooks of instructions before machine code pays, with and without its compiler
 _ACCESS_NAMES = {READ: "read", WRITE: "write", EXECUTE: "fetch"}
 _HLT = 0xF4
+_NO_PAGES = (ctypes.c_uint64 * (1 << INDEX_BITS))()
 _RDPMC, _INT1 = InstructionPattern(b"\x0f\x33"), InstructionPattern(b"\xf1")
-_INT3 = b"\xcc"
+_INT3, _SYSCALL = b"\xcc", b"\x0f\x05"
 _OPEN_VECTORS: frozenset[int] = frozenset((Vector.BP, Vector.OF))
 _IOPL_SHIFT = 12
 _CR2, _DR6 = STORAGE_INDEX["cr2"], STORAGE_INDEX["dr6"]
@@ -248,6 +249,8 @@ class Cpu:
 
     def _on_translation(self, _engine: int, page: int, access: int, entry: Any, _data: int) -> bool:
         """What the emulator's TLB does not have: the page table may, or the address space has an answer."""
+        if self._undone is not None:
+            return False  # behind an instruction that has raised an exception
         right = RIGHTS[access]
         if self._running and self._has_other_paging():
             self._refused = self._refused or Refusal(page, right, is_other_paging=True)
@@ -1021,6 +1024,8 @@ class Cpu:
         if self._undone is not None:
             self.registers.set_general(self._undone)
             self._undone = None
+            self._translation_state[ROOT] = self.memory.table.root
+            self._engine.flush_tlb()
         if self.registers.read(RIP) != reason.rip:
             self.registers.write(RIP, reason.rip)
         self.registers.store()
@@ -1149,13 +1154,20 @@ class Cpu:
     def _on_interrupt(self, _engine: int, vector: int, _data: int) -> None:
         try:
             self.registers.forget()
-            if self._has_stepped(vector):
+            if self._has_stepped(vector) or (vector == Vector.DB and self._is_behind_call()):
                 return
             self._given_up.value += 1
             self._event = self._exception(vector, self.registers.read(RIP))
             self._engine.stop()
         except BaseException as error:
             self._carry(error)
+
+    def _is_behind_call(self) -> bool:
+        """Whether a single step ends behind SYSCALL: the flags are from the kernel's way back, by IRET in effect.
+
+        The trap is behind the next instruction then (Intel SDM volume 3B, section 17.3.1.4).
+        """
+        return self._blocks.is_settled or self._blocks.ends_with(_SYSCALL)
 
     def _exception(self, vector: int, rip: int) -> StopReason:
         """What the emulator raises; an INT whose gate level 3 may not pass is another exception."""
@@ -1182,8 +1194,8 @@ class Cpu:
         """Raise #GP where IOPL does not allow the instruction, which the emulator does not look at (SDM 19.5.1)."""
         try:
             self.registers.forget()
-            if self.privilege_level > self.registers.read(RFLAGS) >> _IOPL_SHIFT & 3:
-                self._raise_here(Vector.GP)
+            if self._undone is None and self.privilege_level > self.registers.read(RFLAGS) >> _IOPL_SHIFT & 3:
+                self._raise_here(Vector.GP, self._blocks.first_port_access(self.registers.read(RIP)))
             elif self._port_access is None and self._is_worth_compiling():
                 self._let_kernel_use_ports()
         except BaseException as error:
@@ -1193,15 +1205,17 @@ class Cpu:
         """SYSENTER, for which no kernel stand-in has set up an entry (SDM volume 2B)."""
         try:
             self.registers.forget()
-            self._raise_here(Vector.GP)
+            self._raise_here(Vector.GP, self.registers.read(RIP))
         except BaseException as error:
             self._carry(error)
 
-    def _raise_here(self, vector: Vector) -> None:
+    def _raise_here(self, vector: Vector, rip: int) -> None:
         """Raise an exception in the hook of an instruction, of which nothing happens then."""
         self._given_up.value += 1
-        self._event = StopReason(StopKind.FAULT, self.registers.read(RIP), vector=vector)
+        self._event = StopReason(StopKind.FAULT, rip, vector=vector)
         self._undone = self.registers.general()
+        self._translation_state[ROOT] = ctypes.addressof(_NO_PAGES)
+        self._engine.flush_tlb()  # the emulator executes the block to its end, or to an access to memory
         self._engine.stop()
 
     def _on_syscall(self, _engine: int, _data: int) -> None:

@@ -98,6 +98,20 @@ def test_int_n_that_the_program_may_not_execute_is_a_general_protection_fault(ca
         assert on_level_3(carrier, text, f"!exception {SHOW}") == ["0 d 1 0", "1 d 1 0"], text
 
 
+@pytest.mark.parametrize(
+    "access", ["in al, dx", "in eax, dx", "out dx, al", "in al, 0x60; out 0x60, al", "out dx, eax"]
+)
+def test_nothing_of_the_block_is_executed_behind_a_port_that_is_refused(carrier: str, access: str) -> None:
+    session = Session(engine=make_engine(carrier), kernel="bare")
+    guest = f"mov ebx, 7; mov [rsp-16], rbx; {access}; mov [rsp-8], rbx; inc ebx; {access}; nop"
+    cpu = session.machine.load(guest.encode(), "asm", ring=3).cpu
+    session.execute("!exception d script { .at = @rip; .bx = @rbx; .near = poi(@rsp-10); .far = poi(@rsp-8); }")
+    session.run(100)
+    values = {name: int.from_bytes(session.store.read(name), "little") for name in session.store.entries}
+    assert values == {"at": CODE + 10, "bx": 7, "near": 7, "far": 0}
+    assert cpu.executed == 2
+
+
 def test_the_trap_flag_raises_one_behind_every_instruction(carrier: str) -> None:
     outcome = run(carrier, TRAP_FLAG_SET + "nop; inc rbx; nop; nop", f"!exception 1 {SC}")
     steps = [AT_SINGLE_STEPS + distance for distance in (1, 4, 5, 6)]
