@@ -7,7 +7,8 @@ the RDTSC hooks and wraps every hook twice. Tests in tests/machine/processor/tes
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -246,6 +247,19 @@ class Engine:
     def map_pointer(self, address: int, size: int, protection: int, pointer: int) -> None:
         """Map host memory. Raises EmulatorError."""
         self._check(uclib.uc_mem_map_ptr(self.handle, address, size, protection, pointer), "uc_mem_map_ptr")
+
+    @contextmanager
+    def without_translation(self) -> Iterator[None]:
+        """A stretch between runs in which every address is its own and no TLB_FILL_HOOK is asked.
+
+        Unicorn asks for the page of all code that it forgets, and fails later where that is refused.
+        """
+        self.uc.ctl_set_tlb_mode(uc.UC_TLB_CPU)
+        try:
+            yield
+        finally:
+            self.uc.ctl_set_tlb_mode(uc.UC_TLB_VIRTUAL)
+            self.flush_tlb()
 
     def flush_tlb(self) -> None:
         """Ask the TLB_FILL_HOOK again for every page."""

@@ -27,9 +27,11 @@ from machine.processor.block_decoder import BlockDecoder
 # IS_REST is 1 where the block in OWN is one instruction that was begun anew behind its store into the block before.
 # SILENT is 1 until a block is complete after all were forgotten: of the first, and of its last instruction begun anew,
 # the emulator does not say that it has translated them. It gets the slot at FIRST_SLOT, where it is not found again.
+# ROOM says how many new blocks are let in yet.
 EXECUTED, CEILING, SLOW, LEARN, UNTIL, UNDER_WAY, OWN = range(7)
 IS_REST = OWN + 2
 SILENT = OWN + 3
+ROOM = OWN + 6
 _FIRST = OWN + 4
 SLOTS_AT = PAGE // 8
 OWN_SLOT, FIRST_SLOT = (8 * (word - SLOTS_AT) & (1 << 64) - 1 for word in (OWN, _FIRST))
@@ -61,6 +63,7 @@ class BlockCounter:
         self._buffer = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         self._words = (ctypes.c_uint64 * (len(self._buffer) // 8)).from_buffer(self._buffer)
         self._words[UNDER_WAY], self._words[SILENT] = OWN_SLOT, stores_into is not None
+        self.make_room(_WORD_MASK)
         self._held = 0
         self._lengths: dict[_Block, int] = {}
         self._by_page: defaultdict[int, set[_Block]] = defaultdict(set)
@@ -83,6 +86,15 @@ class BlockCounter:
     def allow(self, budget: int) -> None:
         """Let `budget` more instructions in."""
         self._words[CEILING] = min(self._words[EXECUTED] + budget, _WORD_MASK)
+
+    def make_room(self, blocks: int) -> None:
+        """Let so many new blocks in, at least 2, until `has_room` is false: one may be refused and come again."""
+        self._words[ROOM] = blocks
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another new block may come; one that is forgotten is new again."""
+        return bool(self._words[ROOM])
 
     def end_at(self, until: int) -> None:
         """The address at which the emulator ends a run: it counts what it puts there as an instruction.
@@ -330,6 +342,7 @@ class BlockCounter:
             self.forget(*EVERYTHING)
         block = address, size
         self._lengths[block] = count
+        self._words[ROOM] = max(0, self._words[ROOM] - 1)
         if not self._decoder.is_certain(code):
             self._doubtful.add(block)
         for page in range(address // PAGE, (address + size - 1) // PAGE + 1):

@@ -33,6 +33,7 @@ from machine.processor.block_counter import (
     OWN,
     OWN_SLOT,
     PROBES,
+    ROOM,
     SILENT,
     SLOT_BYTES,
     SLOTS_AT,
@@ -176,7 +177,11 @@ define internal i1 @learn(ptr %engine, i64 %address, i32 %size, ptr %state, ptr 
   %bytes = zext i32 %size to i64
   %behind = add i64 %address, %bytes
   %last = icmp eq i64 %behind, %until
-  %unable = or i1 %none, %last
+  %room.at = getelementptr i64, ptr %state, i64 {ROOM}
+  %room = load i64, ptr %room.at
+  %full = icmp eq i64 %room, 0
+  %ends = or i1 %last, %full
+  %unable = or i1 %none, %ends
   br i1 %unable, label %unknown, label %ask
 ask:
   %status = call i32 (ptr, i32, ...) %control(ptr %engine, i32 {_ASK}, i64 %address, ptr %found)
@@ -193,10 +198,12 @@ answer:
   br i1 %this, label %same, label %unknown
 same:
   %single = icmp eq i32 %wide.count, 1
-  %ends = call i1 @ends_block_under_way(i64 %address, i64 %behind, ptr %state)
-  %doubtful = and i1 %single, %ends
+  %is.tail = call i1 @ends_block_under_way(i64 %address, i64 %behind, ptr %state)
+  %doubtful = and i1 %single, %is.tail
   br i1 %doubtful, label %unknown, label %store
 store:
+  %left = sub i64 %room, 1
+  store i64 %left, ptr %room.at
   store i64 %address, ptr %slot
   %slot.size = getelementptr %slot, ptr %slot, i64 0, i32 1
   store i32 %size, ptr %slot.size

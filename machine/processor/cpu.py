@@ -98,6 +98,7 @@ _INT3, _SYSCALL = b"\xcc", b"\x0f\x05"
 _OPEN_VECTORS: frozenset[int] = frozenset((Vector.BP, Vector.OF))
 _IOPL_SHIFT = 12
 _CR2, _DR6 = STORAGE_INDEX["cr2"], STORAGE_INDEX["dr6"]
+_MOST_BLOCKS = 1 << 17  # that a hook of blocks is called for: Unicorn keeps 80 bytes of each as long as the hook lives
 _PATIENCE = 100_000  # blocks that are counted in Python before machine code is compiled for it, once in a process
 
 
@@ -223,11 +224,11 @@ class Cpu:
             self._come_to(level)
         self._finder = InstructionFinder(memory)
         self._edge_hook: Hook | None = None
+        self.last_branches: LastBranches | None = None  # while they are recorded
+        self._branch_hook: Hook | None = None
         self._install_hooks()
         self._unserved: list[Site] | None = None  # in the block that was translated last: it is not entered
         self._looks_again = False
-        self.last_branches: LastBranches | None = None  # while they are recorded
-        self._branch_hook: Hook | None = None
 
     # --- memory
 
@@ -722,7 +723,7 @@ class Cpu:
         """Whether a run that the emulator has ended is not over."""
         if self._hook_is_due:
             with self.gate:
-                self._count_natively()
+                self._renew_block_hook()
             return True
         self.registers.forget()
         if (self._refused is not None or self._due is not None) and self._goes_on_watched(status):
@@ -1068,6 +1069,7 @@ class Cpu:
     def _install_hooks(self) -> None:
         engine = self._engine
         self._block_hook = engine.add_hook(uc.UC_HOOK_BLOCK, BLOCK_HOOK(self._on_block))
+        self._blocks.make_room(_MOST_BLOCKS)
         self._watch_translations()
         self._patience, self._hook_is_due = _PATIENCE, False
         if block_hook.is_compiled():
@@ -1093,18 +1095,35 @@ class Cpu:
 
     def _count_natively(self) -> None:
         """Have the blocks counted by machine code, which is worth its compilation in a longer run only."""
-        self._hook_is_due, self._patience = False, -1
+        self._patience = -1
         self._translate_natively()
         code = block_hook.address()
         if code is not None:
             self._other_block_hook = BLOCK_HOOK(self._on_other_block)
             self._blocks.call(self._other_block_hook, learn=function_address("uc_ctl"))
-            self._engine.add_hook(uc.UC_HOOK_BLOCK, code, data=self._blocks.state)
-            self._engine.remove_hook(self._block_hook)
+            self._count_by(code, self._blocks.state)
             self._engine.add_hook(uc.UC_HOOK_EDGE_GENERATED, block_hook.translated_address(), data=self._blocks.state)
             if self._edge_hook is not None and not self._finder.is_active:
                 self._engine.remove_hook(self._edge_hook)
                 self._edge_hook = None
+            self._forget_all_code()
+
+    def _renew_block_hook(self) -> None:
+        """Let machine code count from now on, or begin the same hook anew: Unicorn forgets its blocks then."""
+        self._hook_is_due = False
+        if self._patience != -1:
+            self._count_natively()
+        else:
+            self._count_by(self._block_hook.callback, self._blocks.state)
+        self._blocks.make_room(_MOST_BLOCKS)
+
+    def _count_by(self, callback: Any, data: int) -> None:
+        """Have this hook called for each block in the place of the one before."""
+        self._forget_all_code()
+        with self._engine.without_translation():
+            self._engine.remove_hook(self._block_hook)
+            self._block_hook = self._engine.add_hook(uc.UC_HOOK_BLOCK, callback, data=data)
+            self._watch_branches()
             self._forget_all_code()
 
     def _on_block(self, _engine: int, address: int, size: int, _data: int) -> None:
@@ -1112,12 +1131,9 @@ class Cpu:
         try:
             if self._unserved is not None:
                 self._serve_first(self._unserved, address, size)
-            elif self._patience == 0 or (self._patience > 0 and not self._blocks.is_certain(address, size)):
-                self._hook_is_due = True
-                self._blocks.refuse(address, size)
-                self._engine.stop()
+            elif not self._blocks.has_room or self._is_beyond_python(address, size):
+                self._wait_for_hook(address, size)
             else:
-                self._patience -= 1
                 self._enter(address, size)
         except BaseException as error:
             self._carry(error)
@@ -1127,10 +1143,27 @@ class Cpu:
         try:
             if self._unserved is not None:
                 self._serve_first(self._unserved, address, size)
+            elif not self._blocks.has_room:
+                self._wait_for_hook(address, size)
             else:
                 self._enter(address, size)
         except BaseException as error:
             self._carry(error)
+
+    def _is_beyond_python(self, address: int, size: int) -> bool:
+        """Whether machine code is to count, if there can be any: the run is long, or Capstone does not know a block."""
+        if self._patience < 0:
+            return False
+        if self._patience == 0 or not self._blocks.is_certain(address, size):
+            return True
+        self._patience -= 1
+        return False
+
+    def _wait_for_hook(self, address: int, size: int) -> None:
+        """End uc_emu_start before this block, which is entered when there is another hook."""
+        self._hook_is_due = True
+        self._blocks.refuse(address, size)
+        self._engine.stop()
 
     def _enter(self, address: int, size: int) -> None:
         if self._step.active and self._blocks.is_full and self._due is not None and self._due.rip == address:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 from machine_guests import CODE, DATA, cpu_with, get_register, set_register
 
-from machine.memory import AddressSpace, PhysicalMemory, Protection
+from machine.memory import PAGE, AddressSpace, PhysicalMemory, Protection
 from machine.processor import block_hook
 from machine.processor.block_counter import _MOST_BLOCKS, GRAIN, HOMES, PROBES, BlockCounter
 from machine.processor.cpu import Cpu, StopKind
@@ -157,3 +157,36 @@ def test_machine_code_is_used_in_a_long_run() -> None:
 def set_stack(cpu: Cpu) -> None:
     """Point rsp into the page of data."""
     set_register(cpu, "rsp", DATA + 0x800)
+
+
+CALLED, CALLED_PAGES = 0x1000_0000, 24
+
+
+@pytest.mark.usefixtures("counting")
+@pytest.mark.parametrize("room", [2, 5, 1000])
+def test_a_hook_of_blocks_that_begins_anew_changes_nothing(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    """Unicorn keeps something of each block that a hook was called for, so the hook lives for so many blocks only.
+
+    Code that has gone meanwhile is asked for when it is forgotten, which must not be the guest's fault.
+    """
+    monkeypatch.setattr("machine.processor.cpu._MOST_BLOCKS", room)
+    cpu, end = cpu_with(
+        f"mov rbx, {CALLED:#x}; again: call rbx; inc rbx; call rbx; syscall; add rbx, 0xfff; dec rcx; jnz again; nop"
+    )
+    set_stack(cpu)
+    set_register(cpu, "rcx", CALLED_PAGES)
+    for page in range(CALLED_PAGES):
+        cpu.memory.map(CALLED + page * PAGE, PAGE, Protection.READ | Protection.EXECUTE, "called")
+        cpu.memory.write(CALLED + page * PAGE, b"\x90\x48\xff\xc2\xc3")  # nop; inc rdx; ret
+
+    def unmap() -> None:
+        start = get_register(cpu, "rbx") & -PAGE
+        cpu.memory.unmap(start, start + PAGE)
+
+    cpu.on_syscall = unmap
+    where = CODE
+    while cpu.run(where, end, 50).kind is StopKind.BUDGET:
+        where = cpu.registers.read(RIP)
+    assert get_register(cpu, "rdx") == 2 * CALLED_PAGES
+    assert cpu.executed == 1 + CALLED_PAGES * (7 + 3 + 2) + 1
+    assert cpu.run(CALLED, end, 10).kind is StopKind.UNMAPPED
