@@ -14,6 +14,7 @@ from typing import Unpack
 
 from machine import kernel as kernels, native
 from machine.events import (
+    DebugRegisterMoves,
     Dispatcher,
     Event,
     Exceptions,
@@ -150,6 +151,8 @@ class Machine:
             self._carrier,
         )
         self._instructions.services[SYSRET] = self._system_calls
+        moves = DebugRegisterMoves(self.registry, self._instructions.serve_for_events)
+        self._instructions.services[moves.kind] = moves
         self._system_calls.intercepts = self._exceptions.intercept
         self._current = self.cores[0]
         self._meant: Process | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from machine.events import sdk
 from machine.events.addresses import ExecutionHooks
 from machine.events.blocks import RootActions, block_of
+from machine.events.debug_registers import DebugRegisterMoves
 from machine.events.definition import Action, BreakAction, CodeAction, EventDefinition, ScriptAction
 from machine.events.dispatch import BlockKind, Dispatcher, Surroundings, Trigger
 from machine.events.exceptions import Exceptions
@@ -56,6 +57,7 @@ __all__ = [
     "ByProcessor",
     "CodeAction",
     "Constant",
+    "DebugRegisterMoves",
     "Dispatcher",
     "Event",
     "EventCells",

@@ -217,6 +217,11 @@ class Instructions:
         service = self.services.get(kind)
         return bool(self._registry.newest_first(kind)) if service is None else service.wants(process)
 
+    def serve_for_events(self, process: Process, site: Site) -> Served:
+        """Serve a site for the events of its instruction."""
+        exit_ = next(exit_ for exit_, pattern in FOUND if pattern is site.pattern or pattern == site.pattern)
+        return self._serve(process, exit_, site)
+
     def _server(self, process: Process, exit_: Exit) -> Serve:
         service = self.services.get(exit_.kind)
         if service is not None:

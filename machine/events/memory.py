@@ -235,6 +235,8 @@ class Monitors:
 
     def _before(self, process: Process, watched: WatchedInstruction) -> Due | None:
         """Events of an instruction that is about to access a watched page."""
+        if not self._all:
+            return Due(watched.rip)  # of a hardware breakpoint
         cpu, registers = process.cpu, process.cpu.registers
         due: list[_Hit] = []
         seen: set[tuple[Event, int]] = set()

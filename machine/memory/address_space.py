@@ -72,6 +72,7 @@ class AddressSpace:
         self.on_code: Callable[[int, int], None] = lambda begin, end: None  # code of [begin, end) is about to change
         self.is_exhausted = False  # whether the last access failed for want of memory
         self.watches: Watches | None = None  # who wants to be told of accesses
+        self.breakpoints: Callable[[int], int] | None = None  # the rights of a page, by number, that may hit one
 
     # --- areas
 
@@ -333,7 +334,9 @@ class AddressSpace:
 
     def _watched(self, page: int, frame: int) -> int:
         """The bits of a page that has got this frame."""
-        return 0 if self.watches is None else self.watches.rights_of(self, page, frame) << WATCHED_SHIFT
+        rights = 0 if self.watches is None else self.watches.rights_of(self, page, frame)
+        rights |= 0 if self.breakpoints is None else self.breakpoints(page)
+        return rights << WATCHED_SHIFT
 
     def watch_anew(self) -> None:
         """What `watches` say has changed: mark the pages that have memory."""

@@ -333,7 +333,9 @@ class ProcessHook:
         cpu = self.process.cpu
         code = cpu.memory.read_up_to(rip, LONGEST_INSTRUCTION)
         operand = plain_operand(code, rip)
-        if cpu.window is None or cpu.last_branches is not None or operand is None or not has_plain_flags(code):
+        if cpu.window is None or cpu.last_branches is not None or cpu.has_breakpoints:
+            return
+        if operand is None or not has_plain_flags(code):
             return
         if self._accesses is None:
             self._accesses = CarriedAccesses(self.process, self.state, self.cells.pour, hooks.shared_symbols())

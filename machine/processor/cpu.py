@@ -45,6 +45,7 @@ from machine.processor.binding import (
 from machine.processor.block_counter import EVERYTHING, BlockCounter
 from machine.processor.branch_ring import note_block_address
 from machine.processor.branches import LastBranches
+from machine.processor.debug_registers import DebugRegisters
 from machine.processor.fault import IN_TABLE, WITH_ERROR_CODE, DebugStatus, Fault, PageFault, Vector
 from machine.processor.fxsave import Fxsave
 from machine.processor.hidden_state import HiddenState, load_table
@@ -97,7 +98,7 @@ _RDPMC, _INT1 = InstructionPattern(b"\x0f\x33"), InstructionPattern(b"\xf1")
 _INT3, _SYSCALL = b"\xcc", b"\x0f\x05"
 _OPEN_VECTORS: frozenset[int] = frozenset((Vector.BP, Vector.OF))
 _IOPL_SHIFT = 12
-_CR2, _DR6 = STORAGE_INDEX["cr2"], STORAGE_INDEX["dr6"]
+_CR2, _RF = STORAGE_INDEX["cr2"], 1 << 16
 _MOST_BLOCKS = 1 << 17  # that a hook of blocks is called for: Unicorn keeps 80 bytes of each as long as the hook lives
 _PATIENCE = 100_000  # blocks that are counted in Python before machine code is compiled for it, once in a process
 
@@ -191,6 +192,9 @@ class Cpu:
         self._engine = Engine(CPU_MODEL)
         self.window = window_of(self._engine)
         self.registers = RegisterFile(self._engine, self.window)
+        self._debug = DebugRegisters(self.registers)
+        self._breakpoint_hooks: list[Hook] = []
+        self._trap = 0  # what the #DB behind a watched instruction sets in DR6
         self._instruction = self._instruction_pointer()
         self._blocks = BlockCounter(memory, self._stores_into)
         self._stop_requested = self._running = False
@@ -227,6 +231,7 @@ class Cpu:
         self.last_branches: LastBranches | None = None  # while they are recorded
         self._branch_hook: Hook | None = None
         self._install_hooks()
+        self.registers.on_debug = self._debug_registers_changed
         self._unserved: list[Site] | None = None  # in the block that was translated last: it is not entered
         self._looks_again = False
 
@@ -338,6 +343,7 @@ class Cpu:
         """Let another thread have this CPU, between two runs; what was not saved of the one before is lost."""
         self.registers.forget()
         self._thread.write(registers)
+        self._debug_registers_changed()
         self.privilege_level = registers.level
         self.arrival.exchange(registers.arrival)
         self._due = registers.due
@@ -348,7 +354,7 @@ class Cpu:
         RIP, RFLAGS, CS and SS may be those from before the hook.
         """
         self.registers.store_general()
-        return replace(self._thread.read(), level=self.home_level)
+        return replace(self._thread.read(), level=self.home_level).without_breakpoints()
 
     # --- privilege levels
 
@@ -484,8 +490,9 @@ class Cpu:
         stays = rip == address and not replaces
         renew = registers.read(RFLAGS) != flags or self.code_changes != changes
         registers.store()
-        if stays and (renew or self._stop_requested):
-            self.arrival.begin_anew(address, number, self._blocks.executed_at(address))
+        if stays and (renew or self._stop_requested or self._event is not None):
+            if self._event is None:
+                self.arrival.begin_anew(address, number, self._blocks.executed_at(address))
             self._blocks.settle(address)
             self._cut(address)
             self._engine.set_register(x86.UC_X86_REG_RIP, address)
@@ -494,7 +501,9 @@ class Cpu:
             self._cut(address)
             if rip == address:
                 self._engine.set_register(x86.UC_X86_REG_RIP, rip)
-        if self._stop_requested:
+        if self._event is not None:
+            self._engine.stop()
+        elif self._stop_requested:
             self._why = StopKind.STOPPED
             self._engine.stop()
 
@@ -807,11 +816,51 @@ class Cpu:
         if fault.address is not None:
             self.registers.write(_CR2, fault.address)
         if fault.debug:
-            self.registers.write(_DR6, self.registers.read(_DR6) | fault.debug)
+            self._debug.delivered(fault.debug)
 
     def count_given_up(self) -> None:
         """Between two runs: an instruction whose exception was dropped takes its time."""
         self._blocks.count_one()
+
+    # --- hardware breakpoints
+
+    @property
+    def has_breakpoints(self) -> bool:
+        """Whether a debug register asks for one."""
+        return bool(self._debug.breakpoints)
+
+    def move_debug_register(self, code: bytes) -> None:
+        """In the hook of a MOV from or to a debug register, of which this is the code."""
+        fault = None if self.privilege_level else self._debug.move(code)
+        if fault is not None:
+            self._raise_before(fault)
+
+    def _debug_registers_changed(self) -> None:
+        had = self.has_breakpoints
+        if not self._debug.look_again():
+            return
+        while self._breakpoint_hooks:
+            self.unhook(self._breakpoint_hooks.pop())
+        for address in self._debug.executions:
+            self._breakpoint_hooks.append(self.hook_address(address, self._at_breakpoint))
+        self.memory.breakpoints = self._debug.rights_of if self.has_breakpoints else None
+        if had or self.has_breakpoints:
+            self.memory.watch_anew()
+        if self._accesses is not None:
+            self._accesses.forget()  # it knows no breakpoints
+
+    def _at_breakpoint(self) -> None:
+        """Before the instruction of an execution breakpoint; RF has it executed."""
+        rip, flags = self.registers.read(RIP), self.registers.read(RFLAGS)
+        if flags & _RF:
+            self.registers.write(RFLAGS, flags & ~_RF)
+        elif self._event is None:
+            self._raise_before(Fault(Vector.DB, rip, debug=self._debug.status_at(rip)))
+
+    def _raise_before(self, fault: Fault) -> None:
+        """Raise an exception in the hook of an address, before its instruction."""
+        self._given_up.value += 1
+        self._event = StopReason.of(fault)
 
     # --- watched memory
 
@@ -886,6 +935,8 @@ class Cpu:
         halted = self._why is None
         if completed:
             self._why = None
+            if self._due.debug:
+                self._event = self._trapped(self.registers.read(RIP), self._due.debug)
         elif not at_end:
             self._due = None
         return halted
@@ -931,6 +982,9 @@ class Cpu:
             self._why = StopKind.STOPPED
             return False
         if self._due is not None:
+            status = self._debug.status_of(watched.accesses) if self.has_breakpoints else 0
+            if status:
+                self._due = replace(self._due, debug=status)
             if right != EXECUTE:
                 self.arrival.begin_anew(rip, hooks, blocks.executed + 1)
             self._step.begin(rip)
@@ -955,12 +1009,14 @@ class Cpu:
         """Whether an exception is the end of a watched instruction that was executed alone."""
         if vector != Vector.DB or not self._step.active:
             return False
+        hit = 0 if self._due is None else self._due.debug
         wants_exception = self._close_step(completed=True)
-        if wants_exception or self._stop_requested or (self._due is not None and self._due.behind is not None):
+        self._trap = hit | DebugStatus.BS * wants_exception
+        if self._trap or self._stop_requested or (self._due is not None and self._due.behind is not None):
             self._engine.stop()
         else:
             self._step.completed, self._due = False, None
-        return not wants_exception
+        return not self._trap
 
     def stop(self) -> None:
         """End the current run before its next block. May be called by a hook or by another thread."""
@@ -1187,7 +1243,7 @@ class Cpu:
     def _on_interrupt(self, _engine: int, vector: int, _data: int) -> None:
         try:
             self.registers.forget()
-            if self._has_stepped(vector) or (vector == Vector.DB and self._is_behind_call()):
+            if self._has_stepped(vector) or (vector == Vector.DB and not self._trap and self._is_behind_call()):
                 return
             self._given_up.value += 1
             self._event = self._exception(vector, self.registers.read(RIP))
@@ -1212,9 +1268,14 @@ class Cpu:
             is_interrupt = self.memory.read(rip - 1, 1) != _INT3 or vector != Vector.BP
             return StopReason.of(Fault(vector, rip, length=length, is_interrupt=is_interrupt, is_trap=True))
         if vector == Vector.DB:
-            return StopReason.of(Fault(vector, rip, is_trap=True, debug=DebugStatus.BS))
+            trap, self._trap = self._trap or DebugStatus.BS, 0
+            return self._trapped(rip, trap)
         error = self._hidden.error_code & 0xFFFF if vector in WITH_ERROR_CODE else 0
         return StopReason(StopKind.FAULT, rip, vector=vector, error=error)
+
+    @staticmethod
+    def _trapped(rip: int, status: int) -> StopReason:
+        return StopReason.of(Fault(Vector.DB, rip, is_trap=True, debug=status))
 
     def _on_port_read(self, _engine: int, _port: int, _size: int, _data: int) -> int:
         self._protect_port()

@@ -58,7 +58,7 @@ class InstructionPattern:
         rest = code.lstrip(_PREFIXES)
         if not rest.startswith(self.opcode) or any(prefix in self.without for prefix in code[: -len(rest)]):
             return False
-        return self.register is None or self._field(code, 3, _REX_R) == self.register
+        return self.register is None or self.register_of(code) == self.register
 
     def length_of(self, code: bytes) -> int:
         """The length of such an instruction that has nothing behind its opcode."""
@@ -72,6 +72,10 @@ class InstructionPattern:
             case OperandKind.REGISTER:
                 return self._field(code, 0, _REX_B)
         return 0
+
+    def register_of(self, code: bytes) -> int:
+        """What the reg field of the ModR/M byte is, 0 to 15."""
+        return self._field(code, 3, _REX_R)
 
     def _behind_opcode(self, code: bytes) -> int:
         return next(iter(code.lstrip(_PREFIXES)[len(self.opcode) :]), 0)

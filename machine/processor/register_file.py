@@ -8,6 +8,7 @@ in place instead.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 
 from machine.processor.binding import WORD_MASK, Batch, Engine
 from machine.processor.registers import (
@@ -27,6 +28,7 @@ _GENERAL_COUNT = len(GENERAL)
 _SAME_POSITION = RFLAGS + 1  # of these storages the index is the position in the batch
 _GENERAL_BYTES = 8 * _GENERAL_COUNT
 _SELECTORS = frozenset(STORAGE_INDEX[name] for name in SEGMENTS)
+_DEBUG_REGISTERS = frozenset(STORAGE_INDEX[f"dr{number}"] for number in (0, 1, 2, 3, 7))
 _RFLAGS_ONE = 1 << 1  # bit 1 of RFLAGS is always set (Intel SDM volume 1, section 3.4.3)
 
 
@@ -49,6 +51,7 @@ class RegisterFile:
         self._general_valid, self._others_valid = self._in_place, False
         self._general_changed = False  # where it is a copy
         self._hidden_flags = ctypes.c_uint64()
+        self.on_debug: Callable[[], None] = lambda: None  # a debug register was written
         self._fetched: dict[int, int] = {}  # by position in the batch, of the others that were written
 
     @property
@@ -180,6 +183,8 @@ class RegisterFile:
         registers = self._engine.uc
         if storage in PLAIN_IDS:
             self._engine.set_register(PLAIN_IDS[storage], value & (0xFFFF if storage in _SELECTORS else WORD_MASK))
+            if storage in _DEBUG_REGISTERS:
+                self.on_debug()
         elif storage in TABLE_BASES:
             selector, _, limit, flags = registers.reg_read(TABLE_BASES[storage])
             registers.reg_write(TABLE_BASES[storage], (selector, value & WORD_MASK, limit, flags))

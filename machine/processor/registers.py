@@ -55,10 +55,14 @@ GS_BASE_ID: int = x86.UC_X86_REG_GS_BASE
 FS_BASE_ID: int = x86.UC_X86_REG_FS_BASE
 MSR_ID: int = x86.UC_X86_REG_MSR  # with a number beside the value
 
+DEBUG_IDS: tuple[int, ...] = tuple(
+    PLAIN_IDS[STORAGE_INDEX[name]] for name in ("dr0", "dr1", "dr2", "dr3", "dr6", "dr7")
+)
+
 # What each thread has besides the batch (machine.processor.thread_registers). Bases follow selectors, which set them.
 THREAD_IDS: tuple[int, ...] = (
     *(PLAIN_IDS[STORAGE_INDEX[name]] for name in ("ds", "es", "fs", "gs")), FS_BASE_ID, GS_BASE_ID,
-    x86.UC_X86_REG_MXCSR,
+    *DEBUG_IDS, x86.UC_X86_REG_MXCSR,
     x86.UC_X86_REG_FPCW, x86.UC_X86_REG_FPSW, x86.UC_X86_REG_FPTAG,
     *(getattr(x86, f"UC_X86_REG_FP{number}") for number in range(8)),
     *VECTOR_IDS,

@@ -1,7 +1,7 @@
 """What one thread has in a CPU while others have it: everything that its instructions see, and nothing of the process.
 
-General registers, RIP, RFLAGS, selectors, the bases of FS and GS (the hidden one of SWAPGS, too), x87, SSE. Control and
-debug registers, descriptor tables and the other MSRs are the process's.
+General registers, RIP, RFLAGS, selectors, the bases of FS and GS (the hidden one of SWAPGS, too), x87, SSE, debug
+registers. Control registers, descriptor tables and the other MSRs are the process's.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from machine.processor import msr
 from machine.processor.arrival import Mark
 from machine.processor.binding import WORD_MASK, Batch, Engine
-from machine.processor.registers import BATCH_IDS, BATCH_POSITION, FS_BASE_ID, GS_BASE_ID, THREAD_IDS
+from machine.processor.registers import BATCH_IDS, BATCH_POSITION, DEBUG_IDS, FS_BASE_ID, GS_BASE_ID, THREAD_IDS
 from machine.processor.watched import Due
 from vm.facts.registers import RFLAGS
 
 _WORDS = 2  # of a register: those of x87 have 80 bits, those of SSE 128
 _IDS = (*THREAD_IDS, *BATCH_IDS)
 _RFLAGS_ONE = 1 << 1
+_NO_BREAKPOINT = 1 << 10  # of DR7, whose bit 10 is always set
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,14 @@ class ThreadRegisters:
     level: int = 0
     arrival: Mark | None = None
     due: Due | None = None
+
+    def without_breakpoints(self) -> ThreadRegisters:
+        """The same for another thread, which inherits none."""
+        words = bytearray(self.words)
+        for register in DEBUG_IDS[:4]:
+            _put(words, THREAD_IDS.index(register), 0)
+        _put(words, THREAD_IDS.index(DEBUG_IDS[-1]), _NO_BREAKPOINT)
+        return replace(self, words=bytes(words))
 
     def with_values(
         self, values: Mapping[int, int], fs_base: int | None = None, gs_base: int | None = None

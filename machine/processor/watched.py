@@ -54,10 +54,14 @@ class WatchedInstruction:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The instruction at `rip` is to be executed; `behind` is called when it was, at its end."""
+    """The instruction at `rip` is to be executed; `behind` is called when it was, at its end.
+
+    `debug` is what the breakpoints that it hits set in DR6.
+    """
 
     rip: int
     behind: Callable[[], None] | None = None
+    debug: int = 0
 
 
 class AccessCarrier(Protocol):

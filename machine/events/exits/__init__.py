@@ -11,10 +11,10 @@ from functools import cache
 from importlib import import_module
 
 from machine.events.exit import Exit
-from machine.events.exits import syscall, sysret
+from machine.events.exits import dr, syscall, sysret
 from vm.facts.events import EventKind
 
-__all__ = ["exit_of", "forms_of", "syscall", "sysret"]
+__all__ = ["dr", "exit_of", "forms_of", "syscall", "sysret"]
 
 
 @cache
