@@ -212,7 +212,7 @@ class Machine:
                 process_id += _PROCESS_ID_STEP
         if process_id in self._process_ids():
             raise LoadError(f"there is a process with id {process_id:x} already")
-        placement = Placement(given.base, given.entry, given.ring, self.limits)
+        placement = Placement(given.base, given.entry, given.ring, self.limits, self._program_file)
         image = read_image(given.content, given.kind, placement)
         try:
             memory = AddressSpace(self.physical.guests, self.limits.max_mappings)
@@ -221,7 +221,7 @@ class Machine:
         try:
             kernel = self._kernel(self.options.kernel or image.kernel)
             process = self._new_process(memory, process_id, name, image, kernel.entry.name_bytes)
-            kernel.new_process(process, Start(image, (name, *given.arguments), given.environment))
+            kernel.new_process(process, Start(image, (name, *given.arguments), given.environment, given.file))
         except MapError as error:
             memory.release()
             raise LoadError(str(error), _MORE_MEMORY) from None
@@ -253,17 +253,22 @@ class Machine:
         self._ids.update((process_id, thread_id))
         self._objects.show_in(memory)
         cpu = Cpu(memory, image.level)
-        for area in image.areas:
-            cpu.memory.map(area.start, area.size, area.protection, area.name)
-        for address, data in image.contents:
-            if not cpu.memory.write(address, data) and cpu.memory.is_exhausted:
-                raise MapError(f"max_guest_memory is used up ({self.physical.guests.limit:#x} bytes)")
+        for part in image.parts:
+            for area in part.areas:
+                cpu.memory.map(area.start, area.size, area.protection, area.name)
+            for address, data in part.contents:
+                if not cpu.memory.write(address, data) and cpu.memory.is_exhausted:
+                    raise MapError(f"max_guest_memory is used up ({self.physical.guests.limit:#x} bytes)")
         objects = self._objects.add_process(process_id, thread_id, name, name_bytes)
         until = _NOWHERE if image.until is None else image.until
         process = Process(process_id, name, cpu, image, until, objects, maker=self)
         process.begin(thread_id, objects.first)
         self._show_kernel_memory(process)
         return process
+
+    def _program_file(self, path: bytes) -> bytes:
+        """A program of the guest's that another one needs to start."""
+        return self._kernel(self.options.kernel or "linux").program_file(path)
 
     def _show_kernel_memory(self, *new: Process) -> None:
         """Let all processes have all kernel memory."""
@@ -654,7 +659,7 @@ def _reset(process: Process, kernel: Kernel) -> None:
     cpu.write_msr(msr.LSTAR, entry.lstar)
     cpu.write_msr(msr.FMASK, entry.fmask)
     registers = cpu.registers
-    registers.write(RIP, process.image.entry)
+    registers.write(RIP, process.image.start)
     registers.write(RFLAGS, _INITIAL_FLAGS)
     registers.write(STORAGE_INDEX["cs"], (entry.star >> 48) + 16 | _RPL)
     registers.write(STORAGE_INDEX["ss"], (entry.star >> 48) + 8 | _RPL)

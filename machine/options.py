@@ -103,6 +103,12 @@ class Program:
         return Path(self.source) if isinstance(self.source, str) else self.source
 
     @property
+    def file(self) -> Path | None:
+        """The file on the host, where nothing else than its path gives the process its name."""
+        content = self.content
+        return content if isinstance(content, Path) and self.name is None else None
+
+    @property
     def process_name(self) -> str:
         """What the process is called."""
         content = self.content

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from machine.kernel.entry import EntryPoint
-from machine.loaders import STACK_SIZE, STACK_TOP, Image
+from machine.loaders import STACK_SIZE, STACK_TOP, Image, LoadError
 from machine.memory import KernelWork
 from machine.processor import Fault, ThreadRegisters, msr
 from machine.schedule import Process, Thread, VirtualClock
@@ -47,11 +48,15 @@ class Services:
 
 @dataclass(frozen=True)
 class Start:
-    """How a program is started: its arguments (the first is its own name) and NAME=VALUE texts."""
+    """How a program is started: its arguments (the first is its own name) and NAME=VALUE texts.
+
+    `file` is where it was read on the host, if it was and goes by that name.
+    """
 
     image: Image
     arguments: Sequence[str]
     environment: Sequence[str]
+    file: Path | None = None
 
 
 class Kernel(Protocol):
@@ -66,6 +71,10 @@ class Kernel(Protocol):
 
         Raises machine.loaders.LoadError and machine.memory.MapError.
         """
+        ...
+
+    def program_file(self, path: bytes) -> bytes:
+        """The bytes of a program of the guest's, by its path there (interpreters). Raises LoadError."""
         ...
 
     def default_answer(self, number: int) -> int | None:
@@ -95,6 +104,10 @@ class KernelBase:
         self._services = services
         self.unknown_calls: Counter[int] = Counter()
 
+    def program_file(self, path: bytes) -> bytes:
+        """There are no files."""
+        raise LoadError("this ELF file is dynamically linked, and there is no dynamic linker under this kernel")
+
     def fault(self, thread: Thread, fault: Fault) -> bool:
         """Nothing handles faults."""
         return False
@@ -104,9 +117,9 @@ class KernelBase:
         return None
 
 
-def map_stack(process: Process) -> int:
-    """Map a stack; the first rsp of a program that is given nothing on it."""
-    process.cpu.memory.map(STACK_TOP - STACK_SIZE, STACK_SIZE, process.image.stack_protection, "stack")
+def map_stack(process: Process, size: int = STACK_SIZE) -> int:
+    """Map a stack of `size` bytes; the first rsp of a program that is given nothing on it."""
+    process.cpu.memory.map(STACK_TOP - size, size, process.image.stack_protection, "stack")
     return STACK_TOP - _STACK_ROOM
 
 

@@ -17,7 +17,12 @@ if TYPE_CHECKING:
         Placement as Placement,
         UnreadableFile as UnreadableFile,
     )
-    from machine.loaders.initial_stack import STACK_SIZE as STACK_SIZE, STACK_TOP as STACK_TOP
+    from machine.loaders.initial_stack import (
+        LINUX_STACK_SIZE as LINUX_STACK_SIZE,
+        MAPPINGS_TOP as MAPPINGS_TOP,
+        STACK_SIZE as STACK_SIZE,
+        STACK_TOP as STACK_TOP,
+    )
     from machine.loaders.pe_headers import (
         PeField as PeField,
         PeHeaders as PeHeaders,
@@ -42,7 +47,7 @@ else:
         __name__,
         {
             "image": "Image LoadError Placement UnreadableFile",
-            "initial_stack": "STACK_SIZE STACK_TOP",
+            "initial_stack": "LINUX_STACK_SIZE MAPPINGS_TOP STACK_SIZE STACK_TOP",
             "pe_headers": "PeField PeHeaders PeSection read_headers",
             "reading": "KINDS KIND_OF_SUFFIX PROGRAMS SCRIPTS TEXT describe is_known looks_at read_image read_program",
             "symbols": "module_name",

@@ -1,4 +1,4 @@
-"""Static ELF64 executables for x86-64, laid out as Linux does (fs/binfmt_elf.c; System V ABI, chapters 4 and 5).
+"""ELF64 executables for x86-64 and their interpreters, as Linux lays them out (fs/binfmt_elf.c; psABI, chapters 4, 5).
 
 What Linux does not look at is not looked at: the bytes behind the magic number, versions, section headers, p_align of a
 position-dependent program. The file is hostile until proved otherwise: every range is checked before it is used, and
@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import bisect
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from machine.loaders.image import Area, Image, LoadError, Placement, ProgramHeaders, ProgramKind, check_size
-from machine.loaders.initial_stack import STACK_SIZE, STACK_TOP
+from machine.loaders.initial_stack import LINUX_STACK_SIZE, MAPPINGS_TOP, STACK_TOP
 from machine.loaders.symbols import elf_symbols
 from machine.memory import PAGE, Protection, page_ceil, page_floor, with_read
 from vm.facts.limits import DEFAULT_LIMITS
@@ -25,7 +26,8 @@ _PF_X, _PF_W, _PF_R = 1, 2, 4
 _HEADER, _PROGRAM_HEADER = struct.Struct("<16xHHIQQQIHHHHHH"), struct.Struct("<IIQQQQQQ")
 _MOST_PROGRAM_HEADERS = 65536 // _PROGRAM_HEADER.size  # Linux reads 64 KiB of them
 _TASK_SIZE = (1 << 47) - PAGE
-_LOWEST, _HIGHEST = 0x1_0000, STACK_TOP - STACK_SIZE  # mmap_min_addr, and where the stack begins
+_LOWEST, _HIGHEST = 0x1_0000, STACK_TOP - LINUX_STACK_SIZE  # mmap_min_addr, and where the stack begins
+_LONGEST_PATH = 4096  # with its zero (PATH_MAX)
 _LARGEST_OFFSET = (1 << 63) - 1
 _WORD = (1 << 64) - 1
 _READ_WRITE = Protection.READ | Protection.WRITE
@@ -80,16 +82,56 @@ class _Pages:
         return replace(self, start=begin, end=min(self.end, end), offset=self.offset + begin - self.start)
 
 
-def load(data: bytes, largest: int = DEFAULT_LIMITS.max_guest_memory) -> Image:
-    """The image of a static executable of at most `largest` bytes in memory. Raises LoadError."""
+def load(
+    data: bytes, largest: int = DEFAULT_LIMITS.max_guest_memory, read_file: Callable[[bytes], bytes] | None = None
+) -> Image:
+    """The image of an executable of at most `largest` bytes in memory, with its interpreter. Raises LoadError.
+
+    `read_file` is that of a `Placement`.
+    """
     header = _read_header(data)
     segments = _read_segments(data, header)
-    if any(segment.kind == _PT_INTERP for segment in segments):
-        raise LoadError("this ELF file is dynamically linked; there is no dynamic linker here", "link it with -static")
+    loads = [segment for segment in segments if segment.kind == _PT_LOAD]
+    image = _laid_out(data, header, segments, _program_base(loads) if header.kind == _ET_DYN else None, largest)
+    path = next((_interpreter_path(data, segment) for segment in segments if segment.kind == _PT_INTERP), None)
+    if path is None or read_file is None:
+        return image
+    return replace(image, interpreter=_interpreter(image, path, read_file(path), largest))
+
+
+def _interpreter(program: Image, path: bytes, data: bytes, largest: int) -> Image:
+    """What starts a dynamic program: right below the first mapping, where it can be anywhere (load_elf_interp)."""
+    name = path.decode("utf-8", "backslashreplace")
+    try:
+        header = _read_header(data)
+        segments = _read_segments(data, header)
+        base = _interpreter_base([segment for segment in segments if segment.kind == _PT_LOAD])
+        found = _laid_out(data, header, segments, base if header.kind == _ET_DYN else None, largest, name)
+    except LoadError as error:
+        raise LoadError(f"the interpreter {name}: {error}", error.hint) from None
+    check_size((*program.areas, *found.areas), largest)
+    for area in found.areas:
+        if any(area.start < own.start + own.size and own.start < area.start + area.size for own in program.areas):
+            raise LoadError(f"the interpreter {name} and the program both lie at {area.start:#x}")
+    return found
+
+
+def _interpreter_path(data: bytes, segment: _Segment) -> bytes:
+    """The path that PT_INTERP names. Raises LoadError."""
+    text = data[segment.offset : segment.offset + segment.file_size]
+    if not 2 <= segment.file_size <= _LONGEST_PATH or len(text) != segment.file_size or text[-1]:
+        raise LoadError("PT_INTERP of this ELF file names no interpreter: it should be a path with a zero behind it")
+    return text.partition(b"\0")[0]
+
+
+def _laid_out(
+    data: bytes, header: _Header, segments: list[_Segment], base: int | None, largest: int, name: str = "program"
+) -> Image:
+    """One file in memory; `base` is where its first page goes, if it can be anywhere. Raises LoadError."""
     loads = [segment for segment in segments if segment.kind == _PT_LOAD]
     if not any(segment.memory_size for segment in loads):
         raise LoadError("this ELF file has no PT_LOAD segment")
-    bias = _bias(loads) if header.kind == _ET_DYN else 0
+    bias = 0 if base is None else page_floor(base - loads[0].address) & _WORD
     entry = header.entry + bias & _WORD
     if entry >= _TASK_SIZE:
         raise LoadError(f"the entry point {entry:#x} lies outside the user address space")
@@ -97,7 +139,7 @@ def load(data: bytes, largest: int = DEFAULT_LIMITS.max_guest_memory) -> Image:
     for segment in loads:
         for part in _map(segment, bias, len(data)):
             _put(pages, part)
-    areas = _areas(pages)
+    areas = _areas(pages, name)
     check_size(areas, largest)
     contents = (
         (part.start, data[part.offset : min(part.file_end, part.offset + part.end - part.start)]) for part in pages
@@ -111,6 +153,8 @@ def load(data: bytes, largest: int = DEFAULT_LIMITS.max_guest_memory) -> Image:
         program_headers=_program_headers(header, loads, bias),
         symbols=elf_symbols(data, bias),
         stack_protection=_stack_protection(segments),
+        data=data,
+        bias=bias,
     )
 
 
@@ -143,11 +187,22 @@ def _read_segments(data: bytes, header: _Header) -> list[_Segment]:
     ]
 
 
-def _bias(loads: list[_Segment]) -> int:
-    """What is added to the addresses of a position-independent program: its first segment is at an aligned base."""
-    powers = [load.alignment for load in loads if load.alignment.bit_count() == 1]
-    base = PIE_BASE & -max((PAGE, *powers))
-    return page_floor(base - loads[0].address) & _WORD
+def _program_base(loads: list[_Segment]) -> int:
+    """Where a position-independent program begins."""
+    return PIE_BASE & -_alignment(loads)
+
+
+def _interpreter_base(loads: list[_Segment]) -> int:
+    """Where one begins that ends below the first mapping. Raises LoadError where it does not fit there."""
+    first = min((load.address for load in loads), default=0)
+    size = page_ceil(max((load.address + load.memory_size for load in loads), default=0)) - page_floor(first)
+    if size >= MAPPINGS_TOP - _LOWEST:
+        raise LoadError("its segments do not fit in the user address space")
+    return (MAPPINGS_TOP - size) & -_alignment(loads)
+
+
+def _alignment(loads: list[_Segment]) -> int:
+    return max((PAGE, *(load.alignment for load in loads if load.alignment.bit_count() == 1)))
 
 
 def _map(segment: _Segment, bias: int, length: int) -> list[_Pages]:
@@ -207,7 +262,7 @@ def _put(pages: list[_Pages], new: _Pages) -> None:
     pages[first:last] = [part for part in pieces if part.start < part.end]
 
 
-def _areas(pages: list[_Pages]) -> tuple[Area, ...]:
+def _areas(pages: list[_Pages], name: str) -> tuple[Area, ...]:
     """The pages as areas; neighbours with the same rights are one."""
     areas: list[Area] = []
     for part in pages:
@@ -216,7 +271,7 @@ def _areas(pages: list[_Pages]) -> tuple[Area, ...]:
         if last is not None and (last.start + last.size, last.protection) == (part.start, part.protection):
             areas[-1] = replace(last, size=last.size + size)
         else:
-            areas.append(Area(part.start, size, part.protection, "program"))
+            areas.append(Area(part.start, size, part.protection, name))
     return tuple(areas)
 
 
@@ -238,7 +293,7 @@ def _stack_protection(segments: list[_Segment]) -> Protection:
 
 
 def _of_file(data: bytes, placement: Placement) -> Image:
-    return load(data, placement.limits.max_guest_memory)
+    return load(data, placement.limits.max_guest_memory, placement.read_file)
 
 
 def _recognises(data: bytes) -> bool:

@@ -48,7 +48,9 @@ class ProgramHeaders:
 class Image:
     """A program: the areas it needs, the bytes in them, where it starts and where it ends (None: nowhere).
 
-    `level` is the privilege level it runs on: `USER`, or `KERNEL`.
+    `level` is the privilege level it runs on: `USER`, or `KERNEL`. `data` is the file, for what the guest reads of it.
+    `bias` was added to the addresses in the file. `interpreter` is what a dynamic ELF program is started by: it is
+    mapped as well, and begins in its place.
     """
 
     kernel: str
@@ -60,6 +62,19 @@ class Image:
     symbols: tuple[Symbol, ...] = ()
     stack_protection: Protection = Protection.READ | Protection.WRITE
     level: int = USER
+    data: bytes = b""
+    bias: int = 0
+    interpreter: Image | None = None
+
+    @property
+    def parts(self) -> tuple[Image, ...]:
+        """All that is mapped: the program, and its interpreter."""
+        return (self,) if self.interpreter is None else (self, self.interpreter)
+
+    @property
+    def start(self) -> int:
+        """Where the first thread begins."""
+        return self.parts[-1].entry
 
     @property
     def base(self) -> int:
@@ -69,12 +84,17 @@ class Image:
 
 @dataclass(frozen=True)
 class Placement:
-    """What may be said of a program that does not say it itself: base, entry point, level. None: the default."""
+    """What may be said of a program that does not say it itself: base, entry point, level. None: the default.
+
+    `read_file` gives the bytes of a file of the guest, the interpreter that a dynamic program names, or raises
+    LoadError; with None programs are only looked at, and no interpreter is loaded.
+    """
 
     base: int | None = None
     entry: int | None = None
     ring: int | None = None
     limits: Limits = DEFAULT_LIMITS
+    read_file: Callable[[bytes], bytes] | None = None
 
 
 def _never(data: bytes) -> bool:

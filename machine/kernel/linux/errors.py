@@ -33,6 +33,7 @@ class Errno(IntEnum):
     ENFILE = 23
     EMFILE = 24
     ENOTTY = 25
+    ETXTBSY = 26
     EFBIG = 27
     ENOSPC = 28
     ESPIPE = 29

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,12 +13,12 @@ from typing import ClassVar
 from machine.kernel.abi import Call
 from machine.kernel.base import Services, Start, enter_user_mode, map_stack, set_stack_pointer, user_values
 from machine.kernel.entry import LINUX, EntryPoint
-from machine.kernel.linux import signals
+from machine.kernel.linux import signal_frame, signals
 from machine.kernel.linux.calls import CALLS
 from machine.kernel.linux.errors import Errno, LinuxError, Refused, WouldWait
 from machine.kernel.linux.futexes import Futexes
 from machine.kernel.linux.host_rules import FolderQuota
-from machine.kernel.linux.memory_files import Device, MemoryFile, Store
+from machine.kernel.linux.memory_files import Device, MemoryFile, ProgramFile, Store
 from machine.kernel.linux.names import NAMES
 from machine.kernel.linux.open_files import (
     O_RDONLY,
@@ -29,7 +30,7 @@ from machine.kernel.linux.open_files import (
 from machine.kernel.linux.paths import Place, find
 from machine.kernel.linux.pipes import InputStream, OutputStream
 from machine.kernel.linux.refused import REFUSED
-from machine.kernel.linux.space import UserSpace
+from machine.kernel.linux.space import UserSpace, stack_size
 from machine.kernel.linux.task import NANOSECONDS, Location, Task, ThreadGroup
 from machine.kernel.linux.tree import Tree, World
 from machine.kernel.outcomes import Calls, Result, Wait, again, always
@@ -90,22 +91,26 @@ class LinuxKernel(Calls):
 
     def new_process(self, process: Process, start: Start) -> None:
         """A stack with arguments, environment and auxiliary vector, the standard streams, and a tree of files."""
-        map_stack(process)
+        map_stack(process, stack_size(self._limits))
         generator = random.Random(f"{self._world.seed} {self._started}")
         self._started += 1
-        identity = initial_stack.Identity(self._world.user, self._world.group, generator.randbytes(16))
-        stack = initial_stack.build(start.image, start.arguments, start.environment, identity=identity)
-        process.cpu.memory.write(stack.pointer, stack.data)
-        set_stack_pointer(process, stack.pointer)
+        random_bytes = generator.randbytes(16)
         name = process.name.encode("utf-8", "surrogateescape")
         try:
-            root = self._files().root(generator, b"/" + name)
+            tree = self._files()
+            root, program = tree.root(generator, ProgramFile(self._store, start.image.data), name, start.file)
             files = self._standard_files(root)
         except FileRefused as error:
             raise LoadError(f"{error}", error.hint or "") from None
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
             raise UnreadableFile(f"cannot show {self._world.root} to the guest: {reason}") from None
+        path = program.path.decode("utf-8", "surrogateescape")
+        facts = initial_stack.Facts(path, self._world.user, self._world.group, random_bytes, signal_frame.MOST_BYTES)
+        own_name = path if program.is_shown else start.arguments[0]
+        stack = initial_stack.build(start.image, (own_name, *start.arguments[1:]), start.environment, facts)
+        process.cpu.memory.write(stack.pointer, stack.data)
+        set_stack_pointer(process, stack.pointer)
         end_of_program = max(area.start + area.size for area in start.image.areas)
         task = Task(
             process.thread, process, process.pid, self._tasks, ThreadGroup(),
@@ -152,6 +157,27 @@ class LinuxKernel(Calls):
 
     def _sink(self, descriptor: int) -> Callable[[bytes], None]:
         return lambda data: self._services.write(descriptor, data)
+
+    def program_file(self, path: bytes) -> bytes:
+        """As `Kernel`: a file of the tree that all guests see, which may be executed."""
+        name = path.decode("utf-8", "backslashreplace")
+        try:
+            data = self._read_program(path)
+        except LinuxError as error:
+            hint = "`--root DIR` shows it to the guest: `--root /` for the programs of this machine"
+            raise LoadError(f"this program needs {name}, its interpreter: {os.strerror(error.number)}", hint) from None
+        except (OSError, ValueError) as error:
+            raise UnreadableFile(f"cannot show {self._world.root} to the guest: {error}") from None
+        if len(data) > self._limits.max_guest_memory:
+            raise LoadError(f"{name} exceeds max_guest_memory", "raise --max-guest-memory if it is right")
+        return data
+
+    def _read_program(self, path: bytes) -> bytes:
+        root = self._files().bare_root()
+        node = find(self._services.work, root, root, path).existing().node
+        if not node.status().mode & 0o111:
+            raise LinuxError(Errno.EACCES)
+        return node.open(writable=False).read_at(0, self._limits.max_guest_memory + 1)
 
     # --- calls
 

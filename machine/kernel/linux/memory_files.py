@@ -176,6 +176,40 @@ class SealedFile(MemoryFile):
         super().set_mode(mode)
 
 
+class ProgramFile(MemoryNode):
+    """A program that the guest's tree does not have: the bytes that were loaded, which nobody writes."""
+
+    def __init__(self, store: Store, data: bytes) -> None:
+        super().__init__(store, 0o755)
+        self._data = data
+
+    def size(self) -> int:
+        """As `MemoryNode`."""
+        return len(self._data)
+
+    def open(self, writable: bool) -> ProgramFile:
+        """As `Node`. Raises ETXTBSY."""
+        if writable:
+            raise LinuxError(Errno.ETXTBSY)
+        return self
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """As `Handle`."""
+        return self._data[offset : offset + size]
+
+    def write_at(self, offset: int, data: bytes) -> int:
+        """As `Handle`. Raises ETXTBSY."""
+        raise LinuxError(Errno.ETXTBSY)
+
+    def resize(self, size: int) -> None:
+        """As `Handle`. Raises ETXTBSY."""
+        raise LinuxError(Errno.ETXTBSY)
+
+    def set_mode(self, mode: int) -> None:
+        """As `Node`. Raises EPERM."""
+        raise LinuxError(Errno.EPERM)
+
+
 class MemoryLink(MemoryNode):
     """A symbolic link."""
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from machine.kernel.linux.errors import Errno, LinuxError
+
+if TYPE_CHECKING:
+    from machine.kernel.linux.paths import Place
 
 BLOCK_BYTES = 4096
 PERMISSION_BITS = 0o777  # set-user-id and its kin are never stored: nothing here could honour them
@@ -79,6 +82,10 @@ class Node:
 
     def target(self) -> bytes | None:
         """Where a symbolic link leads; None for everything else."""
+        return None
+
+    def jump(self) -> Place | None:
+        """Where a link leads that has no need of its text (a magic link of /proc); None for everything else."""
         return None
 
     def open(self, writable: bool) -> Handle:

@@ -22,7 +22,7 @@ class Resolve(IntFlag):
 
     FREELY = 0
     NO_XDEV = 1  # come to another file system
-    NO_MAGICLINKS = 2  # there are none
+    NO_MAGICLINKS = 2  # follow links of /proc that have no need of their text
     NO_SYMLINKS = 4
     BENEATH = 8  # leave the directory it starts in
     IN_ROOT = 0x10  # likewise, and the directory it starts in is the root
@@ -112,6 +112,13 @@ def find(
                 raise LinuxError(Errno.ELOOP)
             if work.is_ending():
                 raise LinuxError(Errno.EINTR)
+            there = place.node.jump()
+            if there is not None:
+                here = way.jump(there)
+                spot = Spot(there.parent or there, there.name or b".", there, slash)
+                if not is_last or slash:
+                    _check_directory(there.node)
+                continue
             if not target:
                 raise LinuxError(Errno.ENOENT)
             pending += _components(target)
@@ -211,6 +218,14 @@ class _Way:
         if self.resolve & Resolve.NO_XDEV:
             self._same_device(self.start, self.root)
         return self.root
+
+    def jump(self, there: Place) -> Place:
+        """Behind a magic link. Raises EXDEV and ELOOP."""
+        if self.resolve & (Resolve.BENEATH | Resolve.IN_ROOT):
+            raise LinuxError(Errno.EXDEV)
+        if self.resolve & Resolve.NO_MAGICLINKS:
+            raise LinuxError(Errno.ELOOP)
+        return self._same_device(self.start, there)
 
     def _same_device(self, here: Place, there: Place) -> Place:
         if self.resolve & Resolve.NO_XDEV and here.mount() is not there.mount():

@@ -19,6 +19,8 @@ _CONTEXT = struct.Struct("<QQQIxxxxQ18QHHHHQQQQQ64xQ")  # struct ucontext, with 
 _CONTEXT_AT = 8
 _INFO_AT = _CONTEXT_AT + _CONTEXT.size
 FRAME_BYTES = _INFO_AT + SIGINFO_BYTES
+# What a frame takes at most, wherever the stack ends (AT_MINSIGSTKSZ; arch/x86/kernel/signal.c).
+MOST_BYTES = (FRAME_BYTES + 23 + FXSAVE_BYTES + 63 + 15) & -16
 _FLAGS = 6  # UC_SIGCONTEXT_SS and UC_STRICT_RESTORE_SS
 _CODE, _DATA = 0x33, 0x2B
 _STORAGES = (

@@ -6,14 +6,14 @@ import struct
 from collections.abc import Iterator
 
 from machine.kernel.linux.errors import Errno, LinuxError
-from machine.loaders import STACK_SIZE, STACK_TOP
+from machine.loaders import LINUX_STACK_SIZE, MAPPINGS_TOP, STACK_TOP
 from machine.memory import PAGE, PIECE, AddressSpace, Area, MapError, Protection, page_ceil, page_floor
+from vm.facts.limits import Limits
 from vm.facts.paging import FRAME_MASK, OPEN, PAGE_BITS, READ, WRITE
 
 USER_SPACE = 1 << 47
 LOWEST = 0x1_0000  # mmap_min_addr
-_TOP = STACK_TOP - 0x800_0000  # the first mapping ends here; the way to the stack stays free
-_STACK_BOTTOM = STACK_TOP - STACK_SIZE
+_STACK_BOTTOM = STACK_TOP - LINUX_STACK_SIZE
 MOST_BYTES = 0x7FFF_F000  # that one call transfers (MAX_RW_COUNT)
 _CHUNK = 4096
 _OFFSET = PAGE - 1
@@ -144,7 +144,7 @@ class UserSpace:
         hint = page_floor(hint)
         if hint >= LOWEST and hint + size <= _STACK_BOTTOM and self.memory.overlapping(hint, size) is None:
             return hint
-        found = self.memory.find_gap(size, LOWEST, _TOP)
+        found = self.memory.find_gap(size, LOWEST, MAPPINGS_TOP)
         if found is None:
             raise LinuxError(Errno.ENOMEM)
         return found
@@ -221,6 +221,11 @@ class UserSpace:
     def _areas(self, start: int, end: int) -> list[Area]:
         """The user's areas that share a byte with [start, end), by ascending address."""
         return self.memory.areas_within(start, min(end, USER_SPACE))
+
+
+def stack_size(limits: Limits) -> int:
+    """The size of the stack in bytes: 8 MiB as on Linux, of less memory half."""
+    return min(LINUX_STACK_SIZE, page_floor(limits.max_guest_memory // 2))
 
 
 def check_user_range(address: int, size: int) -> None:

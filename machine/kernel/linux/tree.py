@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,9 +11,9 @@ from pathlib import Path
 from machine.kernel.linux import host_files
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.host_rules import FolderQuota
-from machine.kernel.linux.memory_files import Device, MemoryDirectory, MemoryLink, Store
+from machine.kernel.linux.memory_files import Device, MemoryDirectory, MemoryLink, ProgramFile, Store
 from machine.kernel.linux.nodes import Entry, Node, Status
-from machine.kernel.linux.paths import Place
+from machine.kernel.linux.paths import Place, find
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,24 @@ class World:
     group: int = 1000
 
 
+@dataclass(frozen=True)
+class GuestProgram:
+    """A program as its guest sees it: the path that it was started by, and where that leads.
+
+    `is_shown` says whether that path is one of the tree; else /proc/self/exe alone leads there.
+    """
+
+    path: bytes
+    place: Place
+    is_shown: bool
+
+
 class Tree:
     """The files of all guests of a machine. Raises OSError and ValueError for a folder."""
 
     def __init__(self, world: World, store: Store, quota: FolderQuota) -> None:
         self._store = store
+        self._folder = world.root
         self._covers: dict[bytes, MemoryDirectory] = {}
         self._base: Node = (
             MemoryDirectory(store) if world.root is None else host_files.show(world.root, world.writable, quota)
@@ -44,13 +58,43 @@ class Tree:
         if world.root is None or not world.writable:
             self._covers[b"tmp"] = MemoryDirectory(store, 0o777)
 
-    def root(self, generator: random.Random, program: bytes) -> Place:
-        """The root of a guest whose program has this path: it has its own random numbers and its own /proc/self."""
-        own = {b"dev": _devices(self._store, generator), b"proc": _processes(self._store, program)}
-        covers = {**own, **self._covers}
+    def bare_root(self) -> Place:
+        """The root without what belongs to a guest."""
+        return Place(_Root(self._base, self._covers))
+
+    def root(
+        self, generator: random.Random, loaded: ProgramFile, name: bytes, file: Path | None
+    ) -> tuple[Place, GuestProgram]:
+        """The root of a guest, which has its own random numbers and its own /proc/self, and its program in there.
+
+        `file` is the program's on the host, if it was read from one; what the tree does not show is `loaded` there.
+        """
+        exe = _MagicLink(self._store)
+        covers = {b"dev": _devices(self._store, generator), b"proc": _processes(self._store, exe), **self._covers}
         for directory in covers.values():
             directory.is_mount_point = True
-        return Place(_Root(self._base, covers))
+        root = Place(_Root(self._base, covers))
+        program = self._shown(root, file) or GuestProgram(b"/" + name, Place(loaded, root, name), is_shown=False)
+        exe.place = program.place
+        return root, program
+
+    def _shown(self, root: Place, file: Path | None) -> GuestProgram | None:
+        """The program in a guest's tree, by its path as the user has written it or by its real one."""
+        if file is None or self._folder is None:
+            return None
+        for normal in (os.path.abspath, os.path.realpath):
+            path = os.path.relpath(normal(file), normal(self._folder))
+            if path.startswith("../"):
+                continue
+            text = b"/" + os.fsencode(path)
+            try:
+                found, host = find(self._store.work, root, root, text).existing(), os.stat(file)
+                status = found.node.status()
+            except (LinuxError, OSError):
+                continue
+            if (status.device, status.inode) == (host.st_dev, host.st_ino):
+                return GuestProgram(text, found, is_shown=True)
+        return None
 
 
 def _devices(store: Store, generator: random.Random) -> MemoryDirectory:
@@ -67,11 +111,31 @@ def _devices(store: Store, generator: random.Random) -> MemoryDirectory:
     return directory
 
 
-def _processes(store: Store, program: bytes) -> MemoryDirectory:
+def _processes(store: Store, exe: _MagicLink) -> MemoryDirectory:
     directory, own = (MemoryDirectory(store, 0o555, read_only=True) for _ in range(2))
-    own.attach(b"exe", MemoryLink(store, program))
+    own.attach(b"exe", exe)
     directory.attach(b"self", own)
     return directory
+
+
+class _MagicLink(MemoryLink):
+    """A link to a file that a process has, wherever that is."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store, b"")
+        self.place: Place | None = None  # known once the tree is there
+
+    def size(self) -> int:
+        """As `Node`: nothing is known of the text."""
+        return 0
+
+    def target(self) -> bytes | None:
+        """As `Node`."""
+        return None if self.place is None else self.place.path()
+
+    def jump(self) -> Place | None:
+        """As `Node`."""
+        return self.place
 
 
 class _Root(Node):

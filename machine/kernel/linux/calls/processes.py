@@ -7,9 +7,8 @@ import struct
 from machine.kernel.linux import structures
 from machine.kernel.linux.abi import Address, Flags, Int, Size, UInt, Word, call
 from machine.kernel.linux.errors import Errno, LinuxError
-from machine.kernel.linux.space import MOST_BYTES, check_user_range
+from machine.kernel.linux.space import MOST_BYTES, check_user_range, stack_size
 from machine.kernel.linux.task import NANOSECONDS, PARENT_ID, Task
-from machine.loaders import STACK_SIZE
 from machine.processor import msr
 
 _ARCH_SET_GS, _ARCH_SET_FS, _ARCH_GET_FS, _ARCH_GET_GS = 0x1001, 0x1002, 0x1003, 0x1004
@@ -366,7 +365,7 @@ def _limits(task: Task, resource: int) -> bytes:
         raise LinuxError(Errno.EINVAL)
     memory = task.limits.max_guest_memory
     value = {
-        _RLIMIT_STACK: STACK_SIZE, _RLIMIT_NOFILE: task.files.limit, _RLIMIT_CORE: 0, _RLIMIT_AS: memory,
+        _RLIMIT_STACK: stack_size(task.limits), _RLIMIT_NOFILE: task.files.limit, _RLIMIT_CORE: 0, _RLIMIT_AS: memory,
         _RLIMIT_DATA: memory,
     }.get(resource, _UNLIMITED)  # fmt: skip
     return struct.pack("<QQ", value, value)

@@ -72,20 +72,31 @@ def content(folder: Path) -> dict[str, object]:
     return result
 
 
-def _without_vdso(numbers: Iterable[int]) -> tuple[int, ...]:
+def without_vdso(numbers: Iterable[int]) -> tuple[int, ...]:
+    """The numbers of calls but those that the vDSO answers natively."""
     return tuple(number for number in numbers if number not in WITHOUT_A_CALL)
+
+
+def strace(trace: Path) -> list[str]:
+    """The beginning of a command line; the test is skipped where nothing can be traced."""
+    if not _strace_works():
+        pytest.skip("the Debian package strace is not installed, or may not trace here")
+    return [shutil.which("strace") or "", "-f", "-o", str(trace), "-a", "1"]
+
+
+def calls_of_trace(trace: Path) -> tuple[int, ...]:
+    """The numbers of the calls that it names, without those of the vDSO and the execve that begins it."""
+    names = [name for name in _CALL.findall(trace.read_text(errors="replace")) if name != "execve"]
+    return without_vdso(NUMBERS[name] for name in names)
 
 
 def natively(program: Path, arguments: Sequence[str], folder: Path, trace: Path) -> Ran:
     """Run a program on this machine under strace; the test is skipped where that cannot be done."""
-    if not _strace_works():
-        pytest.skip("the Debian package strace is not installed, or may not trace here")
     done = subprocess.run(
-        [shutil.which("strace") or "", "-f", "-o", str(trace), "-a", "1", str(program), *arguments],
+        [*strace(trace), str(program), *arguments],
         cwd=folder, env=dict(ENVIRONMENT), stdin=subprocess.DEVNULL, capture_output=True, check=False,
     )  # fmt: skip
-    names = [name for name in _CALL.findall(trace.read_text(errors="replace")) if name != "execve"]
-    return Ran(done.stdout, done.returncode, content(folder), _without_vdso(NUMBERS[name] for name in names))
+    return Ran(done.stdout, done.returncode, content(folder), calls_of_trace(trace))
 
 
 def emulated(
@@ -108,7 +119,7 @@ def emulated(
     )
     session.execute(script)
     summary = session.run(timeout=60)
-    calls = _without_vdso(int(line) for message in session.messages for line in message.text.split())
+    calls = without_vdso(int(line) for message in session.messages for line in message.text.split())
     return Ran(b"".join(output), summary.exit_code, content(folder), calls)
 
 
