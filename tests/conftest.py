@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from effort import often
-from engines import make_engine
+from engines import HAS_MACHINE_CODE, make_engine
 from hypothesis import settings
 from language_world import Outcome, Run, example_host
 
@@ -21,6 +21,14 @@ sys.setrecursionlimit(7000)
 # How long an example takes depends on the machine, which may be busy.
 settings.register_profile("hds", deadline=None, max_examples=often(40, 400))
 settings.load_profile("hds")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the cases of the native engine, a parameter `engine` of a test, where no machine code can be made."""
+    for item in items:
+        values = getattr(item, "callspec", None)
+        if not HAS_MACHINE_CODE and values is not None and values.params.get("engine") == "native":
+            item.add_marker(pytest.mark.skip(reason="llvmlite is not installed"))
 
 
 @pytest.fixture(scope="session", params=["reference", "native"])

@@ -11,6 +11,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+from engines import need_machine_code
 from source_trees import FILES, PACKAGES, ROOT, nodes_of, tree_of
 
 # What each package may import of the others.
@@ -241,6 +242,8 @@ def test_a_lazy_face_says_the_same_to_python_and_to_the_type_checker(room: str) 
     }
     assert homes is None or homes == typed
     face = importlib.import_module(room)
+    if room == "vm.native":
+        need_machine_code()
     for name in shown(room):
         assert getattr(face, name, None) is not None or importlib.import_module(f"{room}.{name}")
     # A module of the same name would stand in the place of what is meant, from its first import on.

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from effort import often
+from engines import need_machine_code
 from hds_guests import listing_file
 
+need_machine_code()  # millions of blocks and iterations
 pytestmark = pytest.mark.slow
 
 MIB = 1 << 20

@@ -199,8 +199,8 @@ def test_cores_run_at_the_same_time() -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_lock_that_a_later_trigger_releases_is_waited_for(engine: str) -> None:
     """The first process takes the lock and has a long way to go before it releases it."""
-    holder = "mov eax, 1; syscall; mov ecx, 3000000; wait: dec ecx; jnz wait; mov eax, 2; syscall"
-    waiter = "mov ecx, 300000; wait: dec ecx; jnz wait; mov eax, 1; syscall; mov eax, 2; syscall"
+    holder = "mov eax, 1; syscall; mov ecx, 1000000; wait: dec ecx; jnz wait; mov eax, 2; syscall"
+    waiter = "mov ecx, 100000; wait: dec ecx; jnz wait; mov eax, 1; syscall; mov eax, 2; syscall"
     faults: list[Fault] = []
     commands = "!syscall 1 script { spinlock_lock(&.k); .n = .n + 1; }\n!syscall 2 script { spinlock_unlock(&.k); }"
     guest = session(commands, [holder, waiter], engine=engine, fault=faults.append)
