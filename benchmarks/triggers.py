@@ -37,6 +37,7 @@ from hds.session import Session
 from machine import Message, Silent
 from machine.memory import PAGE, AddressSpace, PhysicalMemory, Protection
 from machine.processor import BlockCounter, block_hook, translation
+from machine.root import assemble
 from vm.facts.limits import Limits
 from vm.facts.paging import EXECUTE, WRITE
 from vm.native import NativeEngine
@@ -62,6 +63,16 @@ PORT_GUEST = bytes.fromhex("e680 48ffcb 75f9")  # next: out 80h, al; dec rbx; jn
 # next: mov [rsp-100h], rbx; dec rbx; jnz next
 STORES = bytes.fromhex("48899c2400ffffff 48ffcb 75f3")
 STORED = "@rsp-100 l 8"
+# Undefined instructions, behind each of which a handler of SIGILL has the program go on (Linux).
+HANDLED = """
+    lea rax, [rip + handler]; mov [rsp-0x40], rax; mov qword ptr [rsp-0x38], 0x4000004
+    lea rax, [rip + restorer]; mov [rsp-0x30], rax; mov qword ptr [rsp-0x28], 0
+    mov eax, 13; mov edi, 4; lea rsi, [rsp-0x40]; xor edx, edx; mov r10d, 8; syscall
+next: ud2; dec rbx; jnz next; jmp end
+handler: add qword ptr [rdx+0xa8], 2; ret
+restorer: mov eax, 15; syscall
+end: nop
+"""
 STACK = 0x60_0000  # of the bare emulator
 # next: mov rax, [rsp-100h]; mov [rsp-80h], rax; push rax; pop rax; dec rbx; jnz next
 BUSY = bytes.fromhex("488b842400ffffff 4889842480ffffff 50 58 48ffcb 75e9")
@@ -314,9 +325,15 @@ class Scripted:
     """A machine with an event. Each run is a fresh process in it, as rbx counts down to the end of the program."""
 
     def __init__(
-        self, command: str, target: BinaryIO | None = None, guest: bytes = GUEST, *, is_idle: bool = False
+        self,
+        command: str,
+        target: BinaryIO | None = None,
+        guest: bytes = GUEST,
+        *,
+        is_idle: bool = False,
+        kernel: str = "bare",
     ) -> None:
-        self._command, self._is_idle = command, is_idle
+        self._command, self._is_idle, self._kernel = command, is_idle, kernel
         self._guest = guest
         self._reporter = _ToFile(target) if target is not None else Silent()
 
@@ -325,7 +342,7 @@ class Scripted:
         guest = b"\x48\xbb" + triggers.to_bytes(8, "little") + self._guest
         limits = Limits(max_instructions=1 << 50)
         session = Session(
-            guest, kind="raw", kernel="bare", limits=limits, engine=NativeEngine(limits), reporter=self._reporter
+            guest, kind="raw", kernel=self._kernel, limits=limits, engine=NativeEngine(limits), reporter=self._reporter
         )
         session.execute(self._command)
         start = time.process_time()
@@ -383,6 +400,11 @@ def best(subjects: dict[Any, tuple[Any, int]], rounds: int = ROUNDS) -> dict[Any
     return {name: (thrice[name] - once[name]) / (2 * subjects[name][1]) * 1e9 for name in subjects}
 
 
+def faults(command: str, *, is_idle: bool) -> Scripted:
+    """A guest that handles its own exceptions."""
+    return Scripted(command, guest=assemble(HANDLED, address=START + 10).code, is_idle=is_idle, kernel="linux")
+
+
 def untouched() -> float:
     """What a watched page costs a guest that does not touch it: the median of alternating pairs."""
     alone = Scripted("print 1", guest=BUSY, is_idle=True)
@@ -416,6 +438,8 @@ def print_costs(file: BinaryIO) -> None:
             "out": (Scripted("!ioout script { .n = .n + 1; }", guest=PORT_GUEST), 300_000),
             "python store": (StoresInPython(), 20_000),
             "monitor": (Scripted(f"!monitor w {STORED} script {{ .n = .n + @rbx; }}", guest=STORES), 60_000),
+            "fault": (faults("print 1", is_idle=True), 3_000),
+            "exception": (faults("!exception script { .n = .n + 1; }", is_idle=False), 3_000),
             "in turns": (OnTwoCores(REFUSING, parallel=False), 300_000),
             "in parallel": (OnTwoCores(REFUSING, parallel=True), 300_000),
             "shared in turns": (OnTwoCores(FILTER, parallel=False), 300_000),
@@ -429,6 +453,7 @@ def print_costs(file: BinaryIO) -> None:
     refusing, shared = found["in turns"] / found["in parallel"], found["shared in turns"] / found["shared in parallel"]
     condition, execution = found["condition"] / found["block"], found["execution"] / found["hot"]
     cpuid, rdtsc, out = (found[name] / found[f"native {name}"] for name in ("cpuid", "rdtsc", "out"))
+    raised = found["exception"] / found["fault"]
     stores = found["monitor"] / found["python store"]
     rows = (
         ("filter, against native hook, two register reads", f"{script / found['native']:.2f} x", "<= 1.5 x"),
@@ -451,6 +476,11 @@ def print_costs(file: BinaryIO) -> None:
             f"{stores:.2f} x",
             "<= 1 x",
         ),
+        (
+            "!exception with a counter, against the fault alone",
+            f"{raised:.2f} x",
+            "<= 2 x",
+        ),
         ("a guest that does not touch the watched page, against none", f"{untouched():.2f} x", "<= 1.10 x"),
         ("filter that refuses, on two cores, --parallel against turns", f"{refusing:.2f} x faster", ""),
         ("filter that counts in one global, the same", f"{shared:.2f} x faster", ""),
@@ -458,6 +488,16 @@ def print_costs(file: BinaryIO) -> None:
     for name, ratio, goal in rows:
         print(f"{name:56} {ratio:>14}   {goal}")
     print("  ns per trigger: " + ", ".join(f"{name} {value:.0f}" for name, value in found.items()))
+
+
+def print_growth_of_faults() -> None:
+    """Cost of an exception from 10^3 to 10^6 triggers, relative to 10^5."""
+    subject = faults("!exception script { .n = .n + 1; }", is_idle=False)
+    costs: dict[int, float] = {}
+    for exponent in range(3, 7):
+        costs |= best({exponent: (subject, 10**exponent // 3)}, rounds=max(1, 6 - exponent))
+    relative = ", ".join(f"10^{exponent}: {value / costs[5]:.2f}" for exponent, value in costs.items())
+    print(f"!exception, relative to 10^5        {relative}")
 
 
 def print_growth() -> None:
@@ -479,6 +519,7 @@ def main() -> None:
     with tempfile.TemporaryFile() as file:
         print_costs(file)
     print_growth()
+    print_growth_of_faults()
 
 
 if __name__ == "__main__":
