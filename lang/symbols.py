@@ -8,7 +8,7 @@ looked up in the program's own module, then in `nt`. Nothing here reads files.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Protocol
@@ -93,6 +93,8 @@ class SymbolTable:
         self._demangler = demangler
         self._most_demangled = most_demangled
         self._hints = _MOST_HINTS
+        self.more: Callable[[], None] = lambda: None
+        """Asked before a name with a module is given up: it may add symbols that cost time."""
         self.programs: list[str] = []
         """The modules of programs in which a name without a module is looked up, in this order."""
         for text, address in (given or {}).items():
@@ -174,9 +176,12 @@ class SymbolTable:
         """The same, with None for a name that is unknown."""
         module, mark, name = text.partition("!")
         if mark:
-            return self._chosen(text, self._candidates(self.modules_called(module), name))
-        found = (self._chosen(text, self._candidates([default], text)) for default in self.default_modules())
-        return next((place for place in found if place is not None), None)
+            if not (found := self._candidates(self.modules_called(module), name)):
+                self.more()
+                found = self._candidates(self.modules_called(module), name)
+            return self._chosen(text, found)
+        places = (self._chosen(text, self._candidates([default], text)) for default in self.default_modules())
+        return next((place for place in places if place is not None), None)
 
     def _candidates(self, modules: Sequence[str], name: str) -> list[Place]:
         """As it is written, mangled or not; else whatever differs in case only."""

@@ -266,6 +266,11 @@ class Machine:
         self._show_kernel_memory(process)
         return process
 
+    def guest_file(self, process: Process, path: str) -> bytes:
+        """A file that a process sees. Raises LoadError."""
+        name = self.options.kernel or process.image.kernel
+        return self._kernel(name).guest_file(path.encode("utf-8", "surrogateescape"))
+
     def _program_file(self, path: bytes) -> bytes:
         """A program of the guest's that another one needs to start."""
         return self._kernel(self.options.kernel or "linux").program_file(path)
@@ -598,8 +603,11 @@ class Machine:
         return None if self.current is None else self.current.pid
 
     def _is_mapped(self, process_id: int, first: int, last: int) -> bool:
-        memories = [process.cpu.memory for process in self._processes if process.pid == process_id]
-        return any(memory.is_mapped(first, last + 1) for memory in memories)
+        return any(
+            process.cpu.memory.is_mapped(first, last + 1) or process.is_planned(first, last)
+            for process in self._processes
+            if process.pid == process_id
+        )
 
     def _events_changed(self, kind: EventKind) -> None:
         with self._alone():

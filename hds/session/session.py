@@ -26,6 +26,7 @@ from hds.report import Questions
 from hds.report.records import Forwarded, Record, Result, Settled
 from hds.session.engines import default_engine
 from hds.session.execution import Execution
+from hds.session.libraries import planned_modules
 from hds.session.refused import CommandFailed, unresolved
 from hds.session.scripts import Prepared, Scripts
 from hds.session.symbols import Symbols
@@ -137,7 +138,9 @@ class Session:
         self.engine: Engine = default_engine(limits) if engine is None else engine
         self.store = GlobalStore(limits)
         compiler = Compiler(limits=limits) if compiler is None else compiler
-        self.symbols = Symbols(compiler.symbols.given, limits, options.kernel, options.build)
+        self.symbols = Symbols(compiler.symbols.given, limits, options.kernel, options.build, self._read_guest_file)
+        self.symbols.table.more = self._plan_libraries
+        self._unplanned: list[tuple[Program, Process]] = []  # dynamic programs that nobody has planned yet
         compiler = replace(compiler, portability=False, symbols=self.symbols.table)
         self.scripts = Scripts(compiler, self.engine, self.store, options.kernel)
         world = options.world
@@ -177,7 +180,20 @@ class Session:
                 raise LoadError(str(error), error.hint or "") from None
         process = self.machine.load(given)
         self.symbols.add(process)
+        if process.image.interpreter is not None:
+            self._unplanned.append((given, process))
         return process
+
+    def _plan_libraries(self) -> None:
+        """Learn where the libraries of programs are going to be: a name is asked for that nothing has so far."""
+        unplanned, self._unplanned = self._unplanned, []
+        for program, process in unplanned:
+            modules = planned_modules(program, self.machine.options)
+            process.planned = tuple((module.start, module.end) for module in modules)
+            self.symbols.add_modules(process, modules)
+
+    def _read_guest_file(self, process: Process, path: str) -> bytes:
+        return self.machine.guest_file(process, path)
 
     def follow(self, old: Process, new: Process) -> None:
         """Let the events that were bound to a process because no pid was given apply to another one instead."""

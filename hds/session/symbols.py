@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import translate
 from itertools import islice
@@ -27,8 +27,9 @@ from hds.symbols import (
 )
 from lang import KERNEL_MODULE, Diagnostic, Place, SymbolTable, Unresolved
 from lang.commands import Command, plain_number
+from machine.debugger import Module, modules_of
 from machine.kernel import ENTRY_POINTS, Build
-from machine.loaders import LoadError, module_name, read_program
+from machine.loaders import LoadError, Symbol, elf_symbols, module_name, read_program
 from vm import DriveRefused
 from vm.facts.limits import Limits
 from vm.facts.registers import REGISTER_INDEX
@@ -105,18 +106,55 @@ class AddedFile:
 class Symbols:
     """The symbols of a session: `table` is also the compiler's. `kernel` is the stand-in of all programs, if given."""
 
-    def __init__(self, given: Mapping[str, int], limits: Limits, kernel: str | None, build: Build) -> None:
+    def __init__(
+        self,
+        given: Mapping[str, int],
+        limits: Limits,
+        kernel: str | None,
+        build: Build,
+        read_file: Callable[[Process, str], bytes],
+    ) -> None:
         self.types = TypeLibrary(build, limits)
         self.files: list[AddedFile] = []
         self.table = new_table(given, limits, kernel)
         self._most_demangled = limits.max_demangled_names
         self._kernel = kernel
+        self._read_file = read_file
+        self._libraries: dict[Process, tuple[Module, ...]] = {}  # that each process had when it was last looked at
+        self._of_files: dict[str, tuple[Symbol, ...]] = {}  # by path, as if they lay at 0
         self._by_address: dict[Process, list[tuple[int, str]]] = {}
 
     def add(self, process: Process) -> None:
         """Take in the symbols of a process that was loaded."""
         add_kernel(self.table, self._kernel_of(process.image))
         add_program(self.table, process.name, process.image)
+
+    # --- libraries
+
+    def add_modules(self, process: Process, modules: Iterable[Module]) -> None:
+        """Take in the symbols of libraries; the program's own module keeps its name."""
+        for module in modules:
+            name = module_name(module.path)
+            if name != module_name(process.name):
+                symbols = self._symbols_of(process, module)
+                self.table.add(name, {symbol.name: module.start + symbol.address & _WORD_MASK for symbol in symbols})
+
+    def modules(self, process: Process) -> tuple[Module, ...]:
+        """The libraries that a process has now; the symbols of new ones are known from then on."""
+        found = modules_of(process)
+        if found != self._libraries.get(process, ()):
+            self._libraries[process] = found
+            self._by_address.pop(process, None)
+            self.add_modules(process, found)
+        return found
+
+    def _symbols_of(self, process: Process, module: Module) -> tuple[Symbol, ...]:
+        if module.path not in self._of_files:
+            try:
+                self._of_files[module.path] = elf_symbols(self._read_file(process, module.path), 0)
+            except LoadError:
+                self._of_files[module.path] = ()
+        return self._of_files[module.path]
 
     # --- files of symbols and types
 
@@ -136,6 +174,7 @@ class Symbols:
         self.files = []
         self.types.clear()
         self._by_address.clear()
+        self._libraries.clear()
         for process in processes:
             self.add(process)
 
@@ -144,6 +183,7 @@ class Symbols:
     def locate(self, text: str, current: Process | None) -> Located | Unresolved | None:
         """What a parameter names; a name without a module is one of the current process's program first."""
         if current is not None:
+            self.modules(current)
             self.table.prefer(module_name(current.name))
         return locate(self.table, text)
 
@@ -153,7 +193,11 @@ class Symbols:
         """The process whose program has the first symbol of some parameters: the current one, or the latest."""
         module = next(filter(None, (self._module_in(text, current) for text in texts)), None)
         candidates = [*processes, *(() if current is None else (current,))]
-        return next((item for item in reversed(candidates) if module_name(item.name) == module), None)
+        own = (item for item in reversed(candidates) if module_name(item.name) == module)
+        having = (
+            item for item in reversed(candidates) if any(module_name(row.path) == module for row in self.modules(item))
+        )
+        return next(own, None) or next(having, None)
 
     def _module_in(self, text: str, current: Process | None) -> str | None:
         found = self.locate(text, current)
@@ -169,6 +213,7 @@ class Symbols:
         kernel's.
         """
         if current is not None:
+            self.modules(current)
             self.table.prefer(module_name(current.name))
         module, mark, name = mask.partition("!") if "!" in mask else ("", "", mask)
         modules = set(_fitting(self.table.modules, module) if mark else self.table.default_modules())
@@ -203,11 +248,16 @@ class Symbols:
         return f"{name}+0x{distance:x}" if distance else name
 
     def _rows(self, process: Process) -> list[tuple[int, str]]:
+        libraries = self.modules(process)
         if process not in self._by_address:
             kernel = ENTRY_POINTS[self._kernel_of(process.image)].symbols
             names = {f"{KERNEL_MODULE}!{name}": address for name, address in kernel.items()}
             module = module_name(process.name)
             names.update({f"{module}!{symbol.name}": symbol.address for symbol in process.image.symbols})
+            for library in libraries:
+                prefix = module_name(library.path)
+                symbols = self._symbols_of(process, library)
+                names.update({f"{prefix}!{symbol.name}": library.start + symbol.address for symbol in symbols})
             for added in self.files:
                 names.update({f"{added.file.module}!{name}": place for name, place in added.addresses.items()})
             names.update(self.table.given)

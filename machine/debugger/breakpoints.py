@@ -68,7 +68,7 @@ class Breakpoints:
         """Set a numbered breakpoint. Raises BreakpointError."""
         if self.at(process, address) is not None:
             raise BreakpointError(ErrorNumber.BREAKPOINT_EXISTS.err())
-        if process.cpu.memory.read(address, 1) is None:
+        if process.cpu.memory.read(address, 1) is None and not process.is_planned(address, address):
             raise BreakpointError(ErrorNumber.EDIT_ADDRESS_IN_CURRENT_PROCESS.err())
         row = Breakpoint(self._next, process, address, None, process_id, thread_id, core)
         self._next += 1

@@ -73,6 +73,10 @@ class Kernel(Protocol):
         """
         ...
 
+    def guest_file(self, path: bytes) -> bytes:
+        """The bytes of a file, by the path that all guests see it at. Raises LoadError."""
+        ...
+
     def program_file(self, path: bytes) -> bytes:
         """The bytes of a program of the guest's, by its path there (interpreters). Raises LoadError."""
         ...
@@ -103,6 +107,10 @@ class KernelBase:
     def __init__(self, services: Services) -> None:
         self._services = services
         self.unknown_calls: Counter[int] = Counter()
+
+    def guest_file(self, path: bytes) -> bytes:
+        """There are no files."""
+        raise LoadError("there are no files under this kernel")
 
     def program_file(self, path: bytes) -> bytes:
         """There are no files."""

@@ -41,7 +41,11 @@ if TYPE_CHECKING:
         read_image as read_image,
         read_program as read_program,
     )
-    from machine.loaders.symbols import module_name as module_name
+    from machine.loaders.symbols import (
+        Symbol as Symbol,
+        elf_symbols as elf_symbols,
+        module_name as module_name,
+    )
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -50,6 +54,6 @@ else:
             "initial_stack": "LINUX_STACK_SIZE MAPPINGS_TOP STACK_SIZE STACK_TOP",
             "pe_headers": "PeField PeHeaders PeSection read_headers",
             "reading": "KINDS KIND_OF_SUFFIX PROGRAMS SCRIPTS TEXT describe is_known looks_at read_image read_program",
-            "symbols": "module_name",
+            "symbols": "Symbol elf_symbols module_name",
         },
     )

@@ -109,7 +109,8 @@ class Process:
 
     `objects` are its objects in kernel memory; `peb` is 0 where the kernel has none. `core` is the slot that runs it or
     ran it last, and `processor_block` that core's KPCR. `others()` says whether other processes live. `watched` are the
-    instructions in it that events wait for.
+    instructions in it that events wait for. `planned` are the addresses [start, end)
+    at which libraries are going to be.
     """
 
     pid: int
@@ -129,7 +130,12 @@ class Process:
     maker: Threads | None = None
     watched: WeakSet[Watched] = field(default_factory=WeakSet)
     on_fault: Callable[[Fault], bool] = lambda fault: False  # whether the running thread goes on
+    planned: tuple[tuple[int, int], ...] = ()
     _gives_way: bool = False
+
+    def is_planned(self, first: int, last: int) -> bool:
+        """Whether a library is going to be at all of these addresses."""
+        return any(start <= first and last < end for start, end in self.planned)
 
     def begin(self, tid: int, objects: ThreadObjects) -> None:
         """The first thread, which has the CPU."""

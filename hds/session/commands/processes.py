@@ -196,7 +196,7 @@ def modules(session: Session, command: Command, prepared: Prepared) -> None:
     shown: list[str] = []
     if parts != ["km"]:
         chosen = (process_of(session, arguments),) if "pid" in arguments.keyed else session.machine.processes
-        rows = [_user_module(item) for item in chosen if name in item.name.lower()]
+        rows = [row for item in chosen for path, row in _user_modules(session, item) if name in path.lower()]
         shown.append("user mode\nstart\t\t\tentrypoint\t\tpath\n\n" + "".join(rows))
     if parts != ["um"]:
         modules = _kernel_modules(session).items()
@@ -205,10 +205,13 @@ def modules(session: Session, command: Command, prepared: Prepared) -> None:
     session.show(f"{RULE}\n".join(shown))
 
 
-def _user_module(item: Process) -> str:
+def _user_modules(session: Session, item: Process) -> Iterator[tuple[str, str]]:
+    """The name and the row of a process's program, and of its libraries."""
     entry = item.image.entry
     start = min((area.start for area in item.image.areas), default=entry)
-    return f"{start:016x}\t{entry:016x}\t{item.name}\n"
+    yield item.name, f"{start:016x}\t{entry:016x}\t{item.name}\n"
+    for module in session.symbols.modules(item):
+        yield module.path, f"{module.start:016x}\t{module.entry:016x}\t{module.path}\n"
 
 
 def _kernel_modules(session: Session) -> dict[str, list[int]]:

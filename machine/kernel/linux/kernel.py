@@ -20,6 +20,7 @@ from machine.kernel.linux.futexes import Futexes
 from machine.kernel.linux.host_rules import FolderQuota
 from machine.kernel.linux.memory_files import Device, MemoryFile, ProgramFile, Store
 from machine.kernel.linux.names import NAMES
+from machine.kernel.linux.nodes import Node
 from machine.kernel.linux.open_files import (
     O_RDONLY,
     DescriptorTable,
@@ -158,26 +159,38 @@ class LinuxKernel(Calls):
     def _sink(self, descriptor: int) -> Callable[[bytes], None]:
         return lambda data: self._services.write(descriptor, data)
 
+    def guest_file(self, path: bytes) -> bytes:
+        """As `Kernel`."""
+        try:
+            return self._read(self._node(path))
+        except LinuxError as error:
+            raise LoadError(os.strerror(error.number)) from None
+
     def program_file(self, path: bytes) -> bytes:
         """As `Kernel`: a file of the tree that all guests see, which may be executed."""
-        name = path.decode("utf-8", "backslashreplace")
         try:
-            data = self._read_program(path)
+            node = self._node(path)
+            if not node.status().mode & 0o111:
+                raise LinuxError(Errno.EACCES)
+            return self._read(node)
         except LinuxError as error:
+            name = path.decode("utf-8", "backslashreplace")
             hint = "`--root DIR` shows it to the guest: `--root /` for the programs of this machine"
             raise LoadError(f"this program needs {name}, its interpreter: {os.strerror(error.number)}", hint) from None
+
+    def _node(self, path: bytes) -> Node:
+        try:
+            root = self._files().bare_root()
         except (OSError, ValueError) as error:
             raise UnreadableFile(f"cannot show {self._world.root} to the guest: {error}") from None
-        if len(data) > self._limits.max_guest_memory:
-            raise LoadError(f"{name} exceeds max_guest_memory", "raise --max-guest-memory if it is right")
-        return data
+        return find(self._services.work, root, root, path).existing().node
 
-    def _read_program(self, path: bytes) -> bytes:
-        root = self._files().bare_root()
-        node = find(self._services.work, root, root, path).existing().node
-        if not node.status().mode & 0o111:
-            raise LinuxError(Errno.EACCES)
-        return node.open(writable=False).read_at(0, self._limits.max_guest_memory + 1)
+    def _read(self, node: Node) -> bytes:
+        most = self._limits.max_guest_memory
+        data = node.open(writable=False).read_at(0, most + 1)
+        if len(data) > most:
+            raise LoadError(f"a file exceeds max_guest_memory ({most:#x} bytes)", "raise it if the file is right")
+        return data
 
     # --- calls
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from machine.kernel.linux.abi import Address, Fd, Flags, Int, Size, UInt, Word, call
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.open_files import LARGEST_OFFSET, DeviceFile, OpenFile, RegularFile
-from machine.kernel.linux.space import LOWEST, USER_SPACE, check_user_range, whole_pages
+from machine.kernel.linux.space import LOWEST, MAPPING, USER_SPACE, check_user_range, whole_pages
 from machine.kernel.linux.task import Task
 from machine.memory import ADDRESS_SPACE, PAGE, Protection, page_floor, with_read
 
@@ -60,11 +60,18 @@ def mmap(task: Task, address: Address, size: Size, rights: UInt, flags: Flags, f
         task.space.unmap(address, address + length)
     else:
         address = task.space.free_range(length, address)
-    task.space.map(address, length, protection_of(rights))
+    task.space.map(address, length, protection_of(rights), _name_of(source))
     if source is not None and not _fill(task, source, offset, address, size):
         task.space.unmap(address, address + length)
         raise LinuxError(Errno.ENOMEM)
     return address
+
+
+def _name_of(source: RegularFile | None) -> str:
+    """What a mapping is called: its file's path, if a path leads there."""
+    if source is None or source.place is None:
+        return MAPPING
+    return source.place.path().decode("utf-8", "surrogateescape")
 
 
 def _fill(task: Task, source: RegularFile, offset: int, address: int, size: int) -> bool:
