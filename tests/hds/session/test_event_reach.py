@@ -17,7 +17,7 @@ GREET = ROOT / "examples" / "guests" / "greet.asm"  # writes three times, asks f
 OF_GREET = ("!syscall", "!syscall2", "!sysret", "!sysret2", "!epthook", "!epthook2", "!monitor")
 EXECUTES = (
     b"xor eax, eax; cpuid; xor ecx, ecx; rdmsr; wrmsr; in al, 0x60; out 0x60, al; rdtsc; rdpmc; vmcall; xsetbv; "
-    b"mov dr0, rax; mov rax, cr0; xor eax, 0x20; mov cr0, rax; nop"
+    b"mov dr0, rax; mov rax, cr0; xor eax, 0x20; mov cr0, rax; int3; nop"
 )
 
 # An event command -> one that must trigger on GREET, or else on EXECUTES.
@@ -39,6 +39,7 @@ CASES = {
     "!vmcall": "!vmcall sc on script { print($context); }",
     "!xsetbv": "!xsetbv 0 sc on script { print($context); }",
     "!dr": "!dr script { print($context); }",
+    "!exception": "!exception 3 script { print($context); }",
     "!crwrite": "!crwrite 0 mask 20 script { print($context); }",
 }
 SKIPPED = "!pmc sc on code { 90 }\n!vmcall sc on code { 90 }\n!xsetbv sc on code { 90 }\n"  # undefined without an event

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from engines import need_machine_code
 from hds_guests import command_line, listing_file
 
 from hds.exit_codes import ExitCode
@@ -35,7 +36,8 @@ def test_counts_are_exact(tmp_path: Path, engine: str) -> None:
 
 
 def test_the_cores_are_threads(tmp_path: Path) -> None:
-    """One waits in its script for the other, which no turn would end."""
+    """One waits in its script for the other, which no turn would end; scripts run side by side in machine code only."""
+    need_machine_code()
     path = listing_file(tmp_path, "syscall")
     meet = "!syscall pid all script { interlocked_increment(&.n); while (.n < 2) { } }\n"
     ran = command_line("run", *OPTIONS, "--max-steps", "100000000000", "-e", twice(path, meet), path)
