@@ -65,7 +65,8 @@ STATEMENTS = (
     "spinlock_lock(&.lock); .n++; spinlock_unlock(&.lock);", "pause();", "flush();", "microsleep(5);",
     "event_inject(3, 0xd);", "event_trace_step();", "print(rdtsc());", "formats({e});",
     "double value = .n; value = value * 1.5; .y = value;", "eq($buffer, {e});", "print(poi($buffer));", "return;",
-    "event_sc(1); @rax = {e};", "print(disassemble_len(@rip));", "print(virtual_to_physical({p}));",
+    "event_sc(1); @rax = {e};", "@dr0 = {p}; @dr7 = 0xf0001;", "@dr1 = @rip + {d}; @dr7 = 4;",
+    "print(disassemble_len(@rip));", "print(virtual_to_physical({p}));",
 )  # fmt: skip
 EXPRESSIONS = (
     "{e} + {e}",

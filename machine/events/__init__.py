@@ -8,7 +8,7 @@ from machine.events.blocks import RootActions, block_of
 from machine.events.debug_registers import DebugRegisterMoves
 from machine.events.definition import Action, BreakAction, CodeAction, EventDefinition, ScriptAction
 from machine.events.dispatch import BlockKind, Dispatcher, Surroundings, Trigger
-from machine.events.exceptions import Exceptions
+from machine.events.exceptions import Exceptions, is_raised
 from machine.events.exit import (
     ALL_BITS,
     COMPARISONS,
@@ -89,6 +89,7 @@ __all__ = [
     "Waiting",
     "WayBack",
     "block_of",
+    "is_raised",
     "require_emulated",
     "sdk",
 ]

@@ -16,11 +16,16 @@ from machine.events.exits import exit_of
 from machine.events.registry import Event, Registry
 from machine.processor import Fault, Vector
 from machine.schedule import Process
-from vm.facts.events import EVENT_KINDS
+from vm.facts.events import EVENT_KINDS, EventKind
 from vm.facts.registers import RIP
 from vm.facts.stages import Stage
 
 _EXIT = next(exit_of(kind) for kind in EVENT_KINDS if kind.emulated and isinstance(exit_of(kind).source, Raised))
+
+
+def is_raised(kind: EventKind) -> bool:
+    """Whether events of a kind are those of exceptions."""
+    return kind is _EXIT.kind
 
 
 class ProcessHook(Protocol):

@@ -15,6 +15,7 @@ from hds.session.commands.registers import all_registers
 from hds.session.refused import CommandFailed
 from lang.commands import number_32
 from machine import RunSummary, StopCause
+from machine.events import is_raised
 from vm.facts.errors import ErrorNumber
 from vm.facts.registers import RIP
 
@@ -33,6 +34,9 @@ OneStep = Callable[["Execution", "Process"], bool]
 def _stepper(kind: OneStep, *, shows_registers: bool) -> Handler:
     def step(session: Session, command: Command, prepared: Prepared) -> None:
         count = _count(command, 1)
+        held = session.execution.held
+        if kind is _EXACT and held is not None and is_raised(held.event.definition.kind):
+            held.short_circuit = True  # it does not inject the exception again (events-and-commands C.2)
         from_here(session, lambda process, left: _steps(session, process, kind, left, shows_registers), count)
 
     return step

@@ -167,6 +167,14 @@ def test_a_break_halts_at_the_instruction(carrier: str) -> None:
     assert [line[0] for line in outcome.lines if line[0] == "broke"] == ["broke"]
 
 
+@pytest.mark.parametrize(("step", "triggers"), [("i", [2, 1]), ("t", [1, 1])])
+def test_an_exact_step_at_a_break_does_not_deliver_it(carrier: str, step: str, triggers: list[int]) -> None:
+    commands = f"!exception 6\n!exception 6 stage post script {{ .n = 1; }}\ng\n{step}\ng\ng"
+    outcome = run(carrier, "nop; ud2; nop", commands, halts=True)
+    assert outcome.triggers == triggers
+    assert outcome.registers["rip"] == CODE + 1
+
+
 # --- short-circuiting and redirection
 
 
