@@ -2,7 +2,7 @@
 
 Reads and writes see the process first and the debugger's own memory (buffers, texts) second; they ignore page
 protection, as a debugger's do. Without a process the registers are plain cells that start at 0 and nothing is mapped.
-Not here: injection of interrupts and stepping requests, which stop a script with `unsupported_here`.
+Not here: injection of interrupts, which stops a script with `unsupported_here`.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from machine.schedule import (
 )
 from vm import UnsupportedHere
 from vm.facts.builtins import BUILTIN_BY_NAME
+from vm.facts.events import TraceType
 from vm.facts.pseudo_registers import PSEUDO_REGISTERS
 from vm.facts.registers import RIP
 from vm.facts.stages import Stage
@@ -47,6 +48,7 @@ class DebuggerState:
     branches: BranchRecording
     notice: Callable[[str, int | None], None]  # with the event whose script it is about
     broke: Callable[[Trigger], None]
+    step: Callable[[Trigger, TraceType], None]  # a script asks for one
     texts: dict[str, int] = field(default_factory=dict)
     loose_registers: dict[int, int] = field(default_factory=dict)
 
@@ -217,6 +219,21 @@ class GuestHost:
         else:
             self._state.broke(self._trigger)
 
+    def _step(self, kind: TraceType) -> None:
+        if self._trigger is None:
+            self._notice("there is nothing to trace outside events")
+        else:
+            self._state.step(self._trigger, kind)
+
+    def _step_in(self) -> None:
+        self._step(TraceType.STEP_IN)
+
+    def _step_out(self) -> None:
+        """HyperDbg accepts it, and does nothing."""
+
+    def _step_exactly(self) -> None:
+        self._step(TraceType.INSTRUMENTATION_STEP)
+
     def _flush(self) -> None:
         self._state.messages.drop()
 
@@ -301,6 +318,11 @@ _REQUESTS: dict[str, Callable[..., int | None]] = {
     "event_sc": GuestHost._event_sc,
     "pause": GuestHost._pause,
     "flush": GuestHost._flush,
+    "event_trace_step": GuestHost._step_in,
+    "event_trace_step_in": GuestHost._step_in,
+    "event_trace_step_out": GuestHost._step_out,
+    "event_trace_instrumentation_step": GuestHost._step_exactly,
+    "event_trace_instrumentation_step_in": GuestHost._step_exactly,
     "rdtsc": GuestHost._time_stamp,
     "rdtscp": GuestHost._time_stamp,
     "microsleep": GuestHost._microsleep,

@@ -21,10 +21,12 @@ from machine.events import (
     ExecutionHooks,
     Facts,
     Instructions,
+    Modes,
     Monitors,
     Registry,
     RootActions,
     SystemCalls,
+    Traces,
     Trigger,
 )
 from machine.host import DebuggerState, GuestHost
@@ -41,6 +43,7 @@ from machine.schedule import (
     BranchRecording,
     Core,
     Gate,
+    Next,
     ParallelRun,
     Process,
     RunGuard,
@@ -52,7 +55,7 @@ from machine.schedule import (
 )
 from machine.summary import CAUSES, Counts, ProcessEnd, RunSummary, StopCause
 from vm import Brake, Engine, Fault, GlobalStore, Host, Loaded, Shareable, Sharing
-from vm.facts.events import SYSRET, EventKind
+from vm.facts.events import SYSRET, EventKind, TraceType
 from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
 
 __all__ = ["Machine", "MsrError", "ProcessEnd", "RunSummary", "StopCause"]
@@ -121,7 +124,15 @@ class Machine:
         self.messages = MessageChannel(self._deliver, packet_bytes=limits.max_packet_bytes, ring=ring)
         self.branches = BranchRecording(lambda: self._processes)
         self._state = DebuggerState(
-            self.registry, self.messages, self.clock, root, physical, self.branches, self._notice, self.broke
+            self.registry,
+            self.messages,
+            self.clock,
+            root,
+            physical,
+            self.branches,
+            self._notice,
+            self.broke,
+            self._step,
         )
         self._gate = Gate(self._call_in) if options.parallel and cores > 1 else None
         self._parallel: ParallelRun | None = None  # under way
@@ -141,13 +152,16 @@ class Machine:
         self._monitors = Monitors(self.registry, dispatcher, self._carrier)
         self._instructions = Instructions(self.registry, dispatcher, self._carrier)
         self._exceptions = Exceptions(self.registry, dispatcher, self._carrier)
+        self._modes = Modes(self.registry, dispatcher, self._freezes)
+        self._traces = Traces(self.registry, dispatcher)
         self._system_calls = SystemCalls(
             self.registry,
             dispatcher,
-            self._hooks.watches_page,
+            self._walks,
             self._scheduler.system_call_done,
             lambda: self._scheduler.someone_waits,
             self._instructions.look_again,
+            self._modes,
             self._carrier,
         )
         self._instructions.services[SYSRET] = self._system_calls
@@ -232,6 +246,7 @@ class Machine:
         self._objects.set_user_blocks(process.objects, process.peb, process.teb)
         self._objects.enlist(process.objects)
         process.on_fault = lambda fault: self._fault(process, kernel, fault)
+        process.before_run = lambda: self._before_run(process)
         process.cpu.open_vectors = kernel.entry.open_vectors
         process.cpu.time_stamp = self.clock.time_stamp
         if self._gate is None:
@@ -442,6 +457,17 @@ class Machine:
         if self._carrier is not None:
             self._carrier.begin_turn(process)
 
+    def _before_run(self, process: Process) -> Next:
+        """Between two stretches of guest code: modes that change there, steps that are over, and what comes next."""
+        cpu = process.cpu
+        cpu.forget_stop()
+        with cpu.gate:
+            self._traces.end(process)
+            self._modes.arrive(process)
+        if cpu.stop_requested or not process.alive or process.thread.waiting is not None:
+            return Next.NOTHING
+        return Next.ONE if self._traces.steps_in(process) else Next.ALL
+
     def _fault(self, process: Process, kernel: Kernel, fault: CpuFault) -> bool:
         """A guest's exception: whether its thread goes on."""
         cpu = process.cpu
@@ -457,6 +483,7 @@ class Machine:
         """Let the kernel have an exception."""
         if process.cpu.privilege_level != process.cpu.home_level:
             return False  # in the code of the kernel
+        self._modes.pass_kernel(process)
         if kernel.fault(process.thread, fault):
             return True
         if process.image.level == USER_LEVEL:
@@ -548,6 +575,21 @@ class Machine:
         if process is None:
             raise MsrError(f"core {core:x} has run no process yet")
         return process
+
+    # --- what events need
+
+    def _step(self, trigger: Trigger, kind: TraceType) -> None:
+        """A script asks for a single step."""
+        self._traces.ask(trigger, kind)
+
+    def _walks(self, process: Process, page: int) -> bool:
+        """Whether the code of the page is executed that has the kernel's handler."""
+        return self._hooks.watches_page(process, page) or self._traces.follows(process)
+
+    def _freezes(self, process: Process, event: Event) -> None:
+        """An event freezes a process."""
+        number = event.definition.id
+        self._notice(f"process {process.pid:x} is frozen until event {number:x} is cleared or disabled", number)
 
     # --- what the dispatcher needs (machine.events.dispatch.Surroundings)
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from machine.debugger.breakpoints import revive
 from machine.debugger.disassembly import Line, disassemble, jump_note
-from machine.processor import LONGEST_INSTRUCTION, StopKind
-from machine.schedule import Process
+from machine.processor import LONGEST_INSTRUCTION, StopKind, run_one
+from machine.schedule import Next, Process
 from vm.facts.registers import RFLAGS, RIP
 
-_NOWHERE = 0xFFFF_FFFF_FFFF_FFFF
 _ITERATIONS = 1 << 32  # instructions that one REP instruction may count for
 _STOPPING = (StopKind.HALT, StopKind.FAULT, StopKind.INVALID, StopKind.UNMAPPED, StopKind.PAGING, StopKind.MEMORY)
 
@@ -30,14 +29,11 @@ def instruction_line(process: Process, syntax: str = "intel") -> str:
 
 def execute_instruction(process: Process) -> None:
     """Execute the instruction at RIP, with its events; the process ends or lives on as in a run."""
-    cpu, line = process.cpu, instruction_at(process)
-    start = cpu.registers.read(RIP)
-    until, budget = _NOWHERE, 1
-    if line is not None:
-        cpu.memory.write(start, line.code)  # translated anew, so that the block can end behind the instruction
-        if not line.branches and line.mnemonic != "hlt":
-            until, budget = line.end, _ITERATIONS
-    reason = cpu.run(start, until, budget)
+    if process.before_run() is Next.NOTHING:
+        return
+    reason = run_one(process.cpu, _ITERATIONS)
     if process.exit_code is None and reason.kind in _STOPPING and not process.handles(reason):
         process.ended = reason
         revive(process)
+    if process.alive:
+        process.before_run()  # of steps that scripts have asked for, this is the end

@@ -31,6 +31,7 @@ from machine.events.exit import (
 )
 from machine.events.instructions import Arrivals, Instructions, Waiting
 from machine.events.memory import Monitors
+from machine.events.modes import Modes
 from machine.events.registry import (
     Event,
     EventCells,
@@ -41,6 +42,7 @@ from machine.events.registry import (
     require_emulated,
 )
 from machine.events.system_calls import KERNEL_BITS, Sides, SystemCalls, WayBack
+from machine.events.traces import Traces
 
 __all__ = [
     "ALL_BITS",
@@ -70,6 +72,7 @@ __all__ = [
     "Facts",
     "Hooked",
     "Instructions",
+    "Modes",
     "Monitors",
     "Msr",
     "Operand",
@@ -85,6 +88,7 @@ __all__ = [
     "Surroundings",
     "SystemCalls",
     "ToLevel",
+    "Traces",
     "Trigger",
     "Waiting",
     "WayBack",

@@ -220,8 +220,18 @@ class Raised:
     """An instruction that raises an exception. `$context` is the vector."""
 
 
+@dataclass(frozen=True)
+class ChangingMode:
+    """The first instruction that a thread executes in user or kernel mode after the other one."""
+
+
+@dataclass(frozen=True)
+class Traced:
+    """The end of a single step that a script has asked for. `$context` is the type of the step."""
+
+
 # An InstructionPattern is found where code is translated.
-Source = Hooked | InstructionPattern | AtAddress | Accessing | Raised
+Source = Hooked | InstructionPattern | AtAddress | Accessing | Raised | ChangingMode | Traced
 
 # --- effects
 

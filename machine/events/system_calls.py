@@ -16,6 +16,7 @@ from machine.events.definition import EventDefinition
 from machine.events.dispatch import Dispatcher, Operation, carry_out
 from machine.events.exits import syscall, sysret
 from machine.events.instructions import HookedSite
+from machine.events.modes import Modes
 from machine.events.passage import pass_through
 from machine.events.registry import Registry
 from machine.processor import Removable, Served, Site, SiteHook
@@ -73,6 +74,7 @@ class Sides:
 
     `way_back` says how a system call that only has an
     answer comes back. `perform` carries one out, `complete` does so behind its post stage, `done` is told of its end.
+    Python has every SYSRET while it `watches_modes`.
     """
 
     way_back: Callable[[], WayBack]
@@ -80,6 +82,7 @@ class Sides:
     perform: Callable[[], None]
     complete: Callable[[], None]
     done: Callable[[], None]
+    watches_modes: Callable[[], bool]
 
 
 class ProcessHook(Protocol):
@@ -123,6 +126,7 @@ class SystemCalls:
         done: Callable[[Process], None],
         someone_waits: Callable[[], bool],
         look_for_sysret: Callable[[Process], None],
+        modes: Modes,
         carrier: Carrier | None = None,
     ) -> None:
         self._registry = registry
@@ -131,6 +135,7 @@ class SystemCalls:
         self._done = done
         self._someone_waits = someone_waits
         self._look_for_sysret = look_for_sysret
+        self._modes = modes
         self._carrier = carrier
         self.intercepts: Callable[[Process], bool] = lambda process: False
         self._hooks: dict[Process, ProcessHook] = {}
@@ -145,7 +150,7 @@ class SystemCalls:
             for variants in _COMBINATIONS
         }
         self._sysrets = {
-            variants: Operation(sysret.EXIT, sysret.LENGTH, done, accepts=_accepting(variants))
+            variants: Operation(sysret.EXIT, sysret.LENGTH, self._return, accepts=_accepting(variants))
             for variants in _COMBINATIONS
         }
 
@@ -190,10 +195,11 @@ class SystemCalls:
             perform=lambda: self._perform(process),
             complete=lambda: self._enter(process),
             done=lambda: self._done(process),
+            watches_modes=lambda: self._modes.watches(process),
         )
 
     def _way_back(self, process: Process) -> WayBack:
-        if process in self._own_handlers or self._walks(process) or self._someone_waits():
+        if self._is_executed(process) or self._someone_waits() or self._modes.watches(process):
             return WayBack.WATCHED
         return WayBack.BY_SYSRET if self._returns_are_watched else WayBack.AT_ONCE
 
@@ -256,6 +262,10 @@ class SystemCalls:
     def _enter(self, process: Process) -> None:
         """Go on after a SYSCALL; RIP is at LSTAR."""
         registers, text = process.cpu.registers, self._kernels[process].entry.text
+        entered = registers.read(RIP)
+        self._modes.arrive(process)
+        if registers.read(RIP) != entered:
+            return
         if registers.read(RIP) != text.entry:
             self._own_handlers.add(process)
             self._set_interception(process)
@@ -266,12 +276,18 @@ class SystemCalls:
                 return
             if stays:
                 carry_out(sysret.EFFECT, process.cpu)
-            self._done(process)
+            self._return(process)
+
+    def _return(self, process: Process) -> None:
+        """Behind a system call, which may be one that the thread waits in."""
+        if process.alive and process.thread.waiting is None and not process.thread.ended:
+            self._modes.arrive(process)
+        self._done(process)
 
     def _perform(self, process: Process) -> None:
         """A SYSCALL without a post stage: at once to its end, when nothing waits on the way there."""
         kernel = self._kernels[process]
-        watched = self._returns_are_watched or process in self._own_handlers or self._walks(process)
+        watched = self._returns_are_watched or self._is_executed(process) or self._modes.watches(process)
         if watched or process.cpu.system_call_msrs()[1] != kernel.entry.lstar:
             carry_out(syscall.EFFECT, process.cpu)
             self._enter(process)

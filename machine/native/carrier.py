@@ -299,7 +299,7 @@ class ProcessHook:
             if events is not self._events.get(kind):
                 self._events[kind], changed = events, True
                 table.show(self.handlings(events.pre), self.handlings(events.post))
-        if changed:
+        if changed or self._sysrets:
             self._show_variants()
 
     def _show_variants(self) -> None:
@@ -310,9 +310,10 @@ class ProcessHook:
         guesses = any(event.definition.detection is Detection.ANY_UNDEFINED for event in family)
         is_undefined = bool(family and self._carrier.state.registry.of_kind(EXCEPTION).all)  # to events of exceptions
         self.state.guess_bits = WORD_MASK if is_undefined else KERNEL_BITS if guesses else 0
+        watches_modes = self._sides is not None and self._sides.watches_modes()
         for carried in self._sysrets:
             in_doubt = guesses and not carried.state.address & KERNEL_BITS
-            carried.state.always_in_python = int(is_undefined or in_doubt)
+            carried.state.always_in_python = int(is_undefined or in_doubt or watches_modes)
 
     def handlings(self, events: tuple[Event, ...]) -> list[Handling]:
         """How this process handles those of the events that concern it, in their order."""

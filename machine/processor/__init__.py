@@ -36,6 +36,7 @@ from machine.processor.instruction_finder import (
     is_privileged,
 )
 from machine.processor.memory_operands import PlainOperand, plain_operand
+from machine.processor.one_instruction import run_one
 from machine.processor.register_file import RegisterFile
 from machine.processor.registers import (
     BATCH_IDS,
@@ -131,5 +132,6 @@ __all__ = [
     "msr",
     "name_of",
     "plain_operand",
+    "run_one",
     "window_of",
 ]

@@ -1023,6 +1023,20 @@ class Cpu:
         self._stop_requested = True
         self._blocks.close()
 
+    def forget_stop(self) -> None:
+        """Between two runs: what was asked for so far is over."""
+        self._stop_requested = False
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run is under way."""
+        return self._running
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no instruction is at hand in a hook: none of the block under way is left to be executed."""
+        return self._blocks.is_settled
+
     @property
     def stop_requested(self) -> bool:
         """Whether somebody has called `stop` since the last run began."""

@@ -7,7 +7,7 @@ from machine.schedule.clock import DEFAULT_START, TEXT_BYTES, TICKS_PER_MICROSEC
 from machine.schedule.gate import Gate
 from machine.schedule.interrupt import RunGuard
 from machine.schedule.parallel import LOCK_TRIES, ParallelRun, Surroundings
-from machine.schedule.process import Core, Process, Suspension, Thread, TooManyThreads
+from machine.schedule.process import Core, Next, Process, Suspension, Thread, TooManyThreads
 from machine.schedule.scheduler import Scheduler
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "BranchRecording",
     "Core",
     "Gate",
+    "Next",
     "ParallelRun",
     "Process",
     "RunGuard",

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet
 
-from machine.processor import Cpu, Fault, StopKind, StopReason, ThreadRegisters
+from machine.processor import Cpu, Fault, StopKind, StopReason, ThreadRegisters, run_one
 from vm.facts.registers import RFLAGS, RIP
 
 if TYPE_CHECKING:
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
     from machine.loaders import Image
 
 _INTERRUPT_FLAG = 1 << 9
+
+
+class Next(Enum):
+    """What the thread that has the CPU may execute next."""
+
+    NOTHING = "nothing"  # it is suspended, or the run is to end
+    ONE = "one instruction"
+    ALL = "all that follows"
 
 
 class TooManyThreads(Exception):  # noqa: N818 - it names what the guest asked for
@@ -131,6 +140,7 @@ class Process:
     watched: WeakSet[Watched] = field(default_factory=WeakSet)
     on_fault: Callable[[Fault], bool] = lambda fault: False  # whether the running thread goes on
     planned: tuple[tuple[int, int], ...] = ()
+    before_run: Callable[[], Next] = lambda: Next.ALL  # asked before the thread executes something
     _gives_way: bool = False
 
     def is_planned(self, first: int, last: int) -> bool:
@@ -166,8 +176,15 @@ class Process:
         """Let the thread go on that has the CPU, for at most `budget` instructions, behind faults that are handled."""
         end = self.cpu.executed + budget
         while self.cpu.executed < end:  # an instruction that cannot be fetched would fault without a budget, too
-            reason = self.cpu.run(self.cpu.registers.read(RIP), self.until, end - self.cpu.executed)
-            if not self.handles(reason):
+            following = self.before_run()
+            if following is Next.NOTHING:
+                return StopReason(StopKind.STOPPED, self.cpu.registers.read(RIP))
+            rip = self.cpu.registers.read(RIP)
+            is_step = following is Next.ONE and rip != self.until
+            left = end - self.cpu.executed
+            reason = run_one(self.cpu, left) if is_step else self.cpu.run(rip, self.until, left)
+            has_stepped = is_step and reason.kind in (StopKind.REACHED, StopKind.BUDGET) and self.cpu.executed < end
+            if not has_stepped and not self.handles(reason):
                 return reason
             if self.cpu.stop_requested or not self.alive or self.thread.waiting is not None:
                 return StopReason(StopKind.STOPPED, self.cpu.registers.read(RIP))

@@ -36,7 +36,6 @@ class Builtin:
 
 
 _NO_INJECTION = "this machine has no interrupt descriptor table to deliver an interruption through"
-_NO_TRACING = "this machine cannot single-step the guest"
 
 
 def _rows() -> list[Builtin]:
@@ -100,13 +99,13 @@ def _rows() -> list[Builtin]:
     ):
         row("debugger", name, parameters, False, host, doc, missing=_NO_INJECTION)
     for name, doc in (
-        ("event_trace_step", "request a single step"),
-        ("event_trace_step_in", "request a single step into calls"),
-        ("event_trace_step_out", "request a step out of the function"),
-        ("event_trace_instrumentation_step", "request an instrumentation step"),
-        ("event_trace_instrumentation_step_in", "request an instrumentation step in"),
+        ("event_trace_step", "execute one instruction, a system call as a whole, and run the !trace events of step-in"),
+        ("event_trace_step_in", "the same"),
+        ("event_trace_step_out", "no effect: HyperDbg does not implement it"),
+        ("event_trace_instrumentation_step", "the same with one instruction, and the !trace events of instrument-step"),
+        ("event_trace_instrumentation_step_in", "the same"),
     ):
-        row("debugger", name, "", False, host, doc, missing=_NO_TRACING)
+        row("debugger", name, "", False, host, doc)
     row("debugger", "microsleep", "n", False, host, "waits n microseconds of the host's (virtual) time")
     row("debugger", "rdtsc", "", True, host, "time-stamp counter")
     row("debugger", "rdtscp", "", True, host, "time-stamp counter")

@@ -363,12 +363,13 @@ EVENT_KINDS: tuple[EventKind, ...] = (
         number=25, sdk_name="TRAP_EXECUTION_MODE_CHANGED", name="mode",
         doc="a process starts executing in user or kernel mode", context="3 arrived in user mode, 0 in kernel mode",
         spellings=(Spelling("!mode"),), parameters=_MODE,
-        stages=False, short_circuit=ShortCircuit.FROZEN, needs_pid=True, is_strict=True,
+        emulated=True, stages=False, short_circuit=ShortCircuit.FROZEN, needs_pid=True, is_strict=True,
     ),
     EventKind(
         number=26, sdk_name="TRAP_EXECUTION_INSTRUCTION_TRACE", name="trace",
         doc="an instruction that event_trace_* asked for was executed", context="type of trace",
-        spellings=(Spelling("!trace"),), parameters=_TRACE, stages=False, short_circuit=ShortCircuit.IGNORED,
+        spellings=(Spelling("!trace"),), parameters=_TRACE, emulated=True, stages=False,
+        short_circuit=ShortCircuit.IGNORED,
     ),
     _instruction(27, "XSETBV", "!xsetbv", "XSETBV is executed", "ecx", _number("xcr", "[XCR]")),
 )  # fmt: skip
@@ -385,6 +386,8 @@ TSC, PMC = KIND_BY_NAME["tsc"], KIND_BY_NAME["pmc"]
 VMCALL, XSETBV = KIND_BY_NAME["vmcall"], KIND_BY_NAME["xsetbv"]
 EXCEPTION = KIND_BY_NAME["exception"]
 DR, CRWRITE, CRREAD, CR3WRITE = (KIND_BY_NAME[name] for name in ("dr", "crwrite", "crread", "cr3write"))
+
+MODE, TRACE = KIND_BY_NAME["mode"], KIND_BY_NAME["trace"]
 
 EPTHOOK = KIND_BY_NAME["epthook"]
 EPTHOOK2 = KIND_BY_NAME["epthook2"]
