@@ -135,12 +135,12 @@ def test_each_of_several_events_must_let_it_go(carrier: str) -> None:
 )
 def test_what_is_no_event_of_this_kind_is_refused(command: str) -> None:
     with pytest.raises(ScriptError):
-        Session(LOOP, kind="asm", kernel="bare").execute(f"{command} code {{ 90 }}")
+        Session(LOOP.encode(), kind="asm", kernel="bare").execute(f"{command} code {{ 90 }}")
 
 
 @pytest.mark.parametrize("parameters", [(), (2,), (0xFFFF_FFFF,)])
 def test_a_mode_that_there_is_not_is_refused(parameters: tuple[int, ...]) -> None:
-    registry = Session(LOOP, kind="asm", kernel="bare").machine.registry
+    registry = Session(LOOP.encode(), kind="asm", kernel="bare").machine.registry
     with pytest.raises(RegistrationError) as caught:
         sdk.register(registry, sdk.EventDetail("TRAP_EXECUTION_MODE_CHANGED", parameters), [])
     assert caught.value.number is ErrorNumber.EXECUTION_MODE_INVALID

@@ -130,7 +130,7 @@ def test_outside_events_there_is_nothing_to_trace(carrier: str) -> None:
 
 
 def test_steps_are_traced_while_commands_step(carrier: str) -> None:
-    session = Session(MIXED, kind="asm", kernel="bare", engine=make_engine(carrier))
+    session = Session(MIXED.encode(), kind="asm", kernel="bare", engine=make_engine(carrier))
     session.execute(f"!trace instrument-step script {{ .at = $ip; }}\n{AT} script {{ {EXACT[0]}(); }}\ni\ni\ni")
     assert int.from_bytes(session.store.read("at"), "little") == START + 2
 
@@ -138,12 +138,12 @@ def test_steps_are_traced_while_commands_step(carrier: str) -> None:
 @pytest.mark.parametrize("options", ["", "sideways", "step-in stage post", "step-in stage all"])
 def test_what_is_no_event_of_this_kind_is_refused(options: str) -> None:
     with pytest.raises(ScriptError):
-        Session("nop", kind="asm", kernel="bare").execute(f"!trace {options} code {{ 90 }}")
+        Session(b"nop", kind="asm", kernel="bare").execute(f"!trace {options} code {{ 90 }}")
 
 
 @pytest.mark.parametrize("parameters", [(), (0,), (4,)])
 def test_a_type_that_there_is_not_is_refused(parameters: tuple[int, ...]) -> None:
-    registry = Session("nop", kind="asm", kernel="bare").machine.registry
+    registry = Session(b"nop", kind="asm", kernel="bare").machine.registry
     with pytest.raises(RegistrationError) as caught:
         sdk.register(registry, sdk.EventDetail("TRAP_EXECUTION_INSTRUCTION_TRACE", parameters), [])
     assert caught.value.number is ErrorNumber.TRACE_BAD_OPERATION
