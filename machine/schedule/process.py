@@ -183,7 +183,7 @@ class Process:
             is_step = following is Next.ONE and rip != self.until
             left = end - self.cpu.executed
             reason = run_one(self.cpu, left) if is_step else self.cpu.run(rip, self.until, left)
-            has_stepped = is_step and reason.kind in (StopKind.REACHED, StopKind.BUDGET) and self.cpu.executed < end
+            has_stepped = is_step and reason.kind in (StopKind.REACHED, StopKind.BUDGET)
             if not has_stepped and not self.handles(reason):
                 return reason
             if self.cpu.stop_requested or not self.alive or self.thread.waiting is not None:

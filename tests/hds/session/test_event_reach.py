@@ -8,8 +8,9 @@ import pytest
 
 from hds import Session
 from hds.session.session import ScriptError
+from machine.events import sdk
 from vm.engine import Engine
-from vm.facts.events import EVENT_BY_NAME
+from vm.facts.events import EVENT_BY_NAME, EVENT_KINDS
 
 ROOT = Path(__file__).parents[3]
 GREET = ROOT / "examples" / "guests" / "greet.asm"  # writes three times, asks for its id, exits
@@ -41,6 +42,8 @@ CASES = {
     "!dr": "!dr script { print($context); }",
     "!exception": "!exception 3 script { print($context); }",
     "!crwrite": "!crwrite 0 mask 20 script { print($context); }",
+    "!mode": "!mode ku pid 1000 script { print($context); }",
+    "!trace": "!epthook 400000 script { event_trace_step(); }\n!trace step-in script { print($context); }",
 }
 SKIPPED = "!pmc sc on code { 90 }\n!vmcall sc on code { 90 }\n!xsetbv sc on code { 90 }\n"  # undefined without an event
 EMULATED = {row.name for row in EVENT_BY_NAME.values() if row.emulated}
@@ -63,12 +66,27 @@ def test_an_emulated_event_triggers(command: str, engine: Engine) -> None:
     assert session.messages
 
 
+# Kinds that no command creates -> OptionalParam1 and those that follow.
+BY_SDK: dict[str, tuple[int, ...]] = {"CONTROL_REGISTER_READ": (0,), "CONTROL_REGISTER_3_MODIFIED": ()}
+
+
+def test_every_kind_without_a_command_has_a_case() -> None:
+    assert set(BY_SDK) == {kind.sdk_name for kind in EVENT_KINDS if kind.emulated and not kind.spellings}
+
+
+@pytest.mark.parametrize("name", BY_SDK)
+def test_an_event_of_the_programming_interface_triggers(name: str, engine: Engine) -> None:
+    session = Session(program=b"mov rax, cr0; mov rax, cr3; mov cr3, rax; nop", kind="asm", kernel="bare", engine=engine)
+    detail, actions = sdk.EventDetail(name, BY_SDK[name]), [sdk.Action.custom_code(b"\x90")]
+    event = sdk.register(session.machine.registry, detail, actions)
+    session.run()
+    assert event.triggers == 1
+
+
 @pytest.mark.parametrize("command", sorted(set(EVENT_BY_NAME) - EMULATED))
 def test_an_event_that_is_not_emulated_is_refused_and_not_pretended(command: str) -> None:
     parameters = {
         "!interrupt": "20",
-        "!mode": "u pid 1000",
-        "!trace": "step-in",
     }
     with pytest.raises(ScriptError, match="c0000003"):
         Session(program=GREET).execute(f"{command} {parameters.get(command, '')} script {{ print(1); }}")

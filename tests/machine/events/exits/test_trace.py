@@ -95,7 +95,7 @@ def test_a_repeated_instruction_is_one_step(carrier: str) -> None:
 
 
 def test_stepped_code_does_what_it_does_else(carrier: str) -> None:
-    guest = "mov ebx, 4; again: cpuid; mov eax, 0x55; syscall; push rbx; pop r12; dec ebx; jnz again; nop"
+    guest = "mov r14d, 4; again: cpuid; mov eax, 0x55; syscall; push r14; pop r12; dec r14d; jnz again; nop"
     plain = run(carrier, guest, "", kernel="bare").registers
     step = "!trace step-in script { event_trace_step(); }\n!epthook 400000 script { event_trace_step(); }"
     assert run(carrier, guest, step, kernel="bare").registers == plain
