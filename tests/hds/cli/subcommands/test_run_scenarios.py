@@ -17,11 +17,9 @@ import pytest
 from hds_guests import command_line_together, session
 
 from hds.session.session import ScriptError
-from vm.facts.events import EVENT_BY_NAME
 
-# Those that are tests in Python, and those that wait for an event that is not emulated yet.
+# Those that are tests in Python.
 IN_PYTHON = {30: "test_forwarding_to_a_file_and_a_connection", 31: "test_json_lines_in_a_file"}
-WAITING = {20: "!mode"}
 FOLDER = Path(__file__).parent / "scenarios"
 SCENARIOS = sorted(FOLDER.glob("*.hds"))
 _HEADER = re.compile(r"// (hds|guest): (.*)")
@@ -46,12 +44,9 @@ def test_every_guest_and_script_of_the_scenarios_is_used() -> None:
             assert path.name in texts
 
 
-def test_every_documented_scenario_is_a_test_or_waits_for_an_event() -> None:
+def test_every_documented_scenario_is_a_test() -> None:
     files = {int(scenario.name[:2]) for scenario in SCENARIOS}
-    waiting = {
-        number for number, command in WAITING.items() if not all(kind.emulated for kind in EVENT_BY_NAME[command].kinds)
-    }
-    assert sorted({*files, *IN_PYTHON, *waiting}) == list(range(1, 39))
+    assert sorted({*files, *IN_PYTHON}) == list(range(1, 39))
     assert not [name for name in IN_PYTHON.values() if name not in globals()]
 
 
