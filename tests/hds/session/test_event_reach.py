@@ -76,7 +76,8 @@ def test_every_kind_without_a_command_has_a_case() -> None:
 
 @pytest.mark.parametrize("name", BY_SDK)
 def test_an_event_of_the_programming_interface_triggers(name: str, engine: Engine) -> None:
-    session = Session(program=b"mov rax, cr0; mov rax, cr3; mov cr3, rax; nop", kind="asm", kernel="bare", engine=engine)
+    guest = b"mov rax, cr0; mov rax, cr3; mov cr3, rax; nop"
+    session = Session(program=guest, kind="asm", kernel="bare", engine=engine)
     detail, actions = sdk.EventDetail(name, BY_SDK[name]), [sdk.Action.custom_code(b"\x90")]
     event = sdk.register(session.machine.registry, detail, actions)
     session.run()
