@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Unpack
 
 from machine import kernel as kernels, native
+from machine.children import NOWHERE, Nursery, lay_out
 from machine.events import (
     DebugRegisterMoves,
     Dispatcher,
@@ -50,6 +51,7 @@ from machine.schedule import (
     Scheduler,
     Surroundings,
     Thread,
+    TooManyProcesses,
     TooManyThreads,
     VirtualClock,
 )
@@ -65,8 +67,8 @@ _PROCESS_ID_STEP = 0x10
 _THREAD_ID_OFFSET = 4
 _THREAD_ID_STEP = 4
 
-_NOWHERE = 0xFFFF_FFFF_FFFF_FFFF  # an `until` that no program reaches
 _INITIAL_FLAGS = 0x202
+_KILLED = 128 + 9  # the exit code of a process that is ended from outside
 _OWN_MEMORY = 1 << 28  # bytes of kernel objects; and of the machine itself: event buffers, vmx-root stack and code
 _RPL = 3
 _MORE_MEMORY = "raise --max-guest-memory if the program is right"
@@ -172,6 +174,16 @@ class Machine:
         self._meant: Process | None = None
         self._running = False
         self._not_emulated: set[str] = set()
+        self._leaving: list[Process] = []  # whose place others have taken
+        self._ends: list[ProcessEnd] = []  # of processes that are gone, in this run
+        self._executed_before = 0  # by processes that are gone
+        self._nursery = Nursery(
+            limits,
+            physical,
+            self._objects,
+            lambda: (process for process in self._processes if process.alive),
+            self._new_ids,
+        )
         self._guard = RunGuard(self.stop, lambda: self._end_run(StopCause.TIMEOUT), self._pull_brake)
         self._guard_outside_runs: RunGuard | None = None
         self._stop_cause: StopCause | None = None
@@ -245,6 +257,11 @@ class Machine:
         _reset(process, kernel)
         self._objects.set_user_blocks(process.objects, process.peb, process.teb)
         self._objects.enlist(process.objects)
+        self._take_in(process, kernel)
+        return process
+
+    def _take_in(self, process: Process, kernel: Kernel, before: Process | None = None) -> None:
+        """Let a process count from now on; it comes in the place of the one `before`, or is a new one."""
         process.on_fault = lambda fault: self._fault(process, kernel, fault)
         process.before_run = lambda: self._before_run(process)
         process.cpu.open_vectors = kernel.entry.open_vectors
@@ -255,27 +272,24 @@ class Machine:
             process.cpu.gate = self._gate
         self._processes.append(process)
         self.branches.include(process)
-        self._scheduler.add(process)
+        if before is None:
+            self._scheduler.add(process)
+        else:
+            self._scheduler.succeed(before, process)
         self._system_calls.attach(process, kernel)
         self._instructions.attach(process)
         self._hooks.attach(process, self.current)
         self._monitors.attach(process)
         self._system_calls.events_changed()
-        return process
 
     def _new_process(self, memory: AddressSpace, process_id: int, name: str, image: Image, name_bytes: int) -> Process:
         thread_id = process_id + _THREAD_ID_OFFSET
         self._ids.update((process_id, thread_id))
         self._objects.show_in(memory)
         cpu = Cpu(memory, image.level)
-        for part in image.parts:
-            for area in part.areas:
-                cpu.memory.map(area.start, area.size, area.protection, area.name)
-            for address, data in part.contents:
-                if not cpu.memory.write(address, data) and cpu.memory.is_exhausted:
-                    raise MapError(f"max_guest_memory is used up ({self.physical.guests.limit:#x} bytes)")
+        lay_out(cpu, image, self.physical)
         objects = self._objects.add_process(process_id, thread_id, name, name_bytes)
-        until = _NOWHERE if image.until is None else image.until
+        until = NOWHERE if image.until is None else image.until
         process = Process(process_id, name, cpu, image, until, objects, maker=self)
         process.begin(thread_id, objects.first)
         self._show_kernel_memory(process)
@@ -316,7 +330,84 @@ class Machine:
         cpu.write_msr(msr.TSC_AUX, process.core)
         self._system_calls.placed(process)
 
-    # --- threads (machine.schedule.Threads)
+    # --- processes that processes make (machine.schedule.Maker)
+
+    def fork(self, process: Process, registers: ThreadRegisters, *, shares_memory: bool) -> Process:
+        """A process with the same memory, or the same contents, and one thread. Raises TooManyProcesses."""
+        kernel = self._kernel(self.options.kernel or process.image.kernel)
+        with self._alone():
+            child = self._nursery.fork(process, registers, shares_memory, kernel.entry.name_bytes)
+            try:
+                self._show_kernel_memory(child)
+            except MapError:
+                self._close(child)
+                raise TooManyProcesses from None
+            self._objects.enlist(child.objects)
+            self._take_in(child, kernel)
+        return child
+
+    def _new_ids(self) -> tuple[int, int]:
+        """The ids of a process that another one makes, and of its first thread."""
+        process_id = (max(self._ids) // _PROCESS_ID_STEP + 1) * _PROCESS_ID_STEP
+        self._ids.update((process_id, process_id + _THREAD_ID_OFFSET))
+        return process_id, process_id + _THREAD_ID_OFFSET
+
+    def prepare_successor(self, process: Process, image: Image, name: str) -> Process:
+        """What is to execute another program in the place of a process. Raises machine.memory.MapError."""
+        return self._nursery.successor(process, image, name)
+
+    def succeed(self, process: Process, successor: Process) -> None:
+        """Let the successor take the process's place."""
+        kernel = self._kernel(self.options.kernel or successor.image.kernel)
+        with self._alone():
+            for thread in process.threads:
+                if thread is not process.thread:
+                    self._objects.remove_thread(thread.objects)
+            self._objects.rename(process.objects, successor.name, kernel.entry.name_bytes)
+            process.successor = successor
+            process.cpu.stop()
+            self._leaving.append(process)
+            _reset(successor, kernel)
+            self._take_in(successor, kernel, before=process)
+
+    def abandon(self, successor: Process) -> None:
+        """A successor is not needed after all."""
+        self._close(successor)
+
+    def _see_off(self) -> None:
+        """Let go of processes that have ended, or whose place others have taken, but for those that users loaded."""
+        if all(process.alive or process.loaded is None for process in self._processes) and not self._leaving:
+            return
+        with self._alone():
+            in_turn = self._scheduler.in_turn
+            for process in [each for each in self._processes if not each.alive and each not in in_turn]:
+                if process.successor is not None:
+                    self._leaving.remove(process)
+                    self._detach(process)
+                elif process.loaded is not None:
+                    self._ends.append(ProcessEnd.of(process))
+                    self._objects.remove_process(process.objects)
+                    self._detach(process)
+
+    def _detach(self, process: Process) -> None:
+        self._executed_before += process.cpu.executed
+        self._not_emulated.update(process.cpu.not_emulated())
+        self._processes.remove(process)
+        self._scheduler.leave(process)
+        for room in (self._hooks, self._monitors, self._instructions, self._system_calls):
+            room.detach(process)
+        if self._carrier is not None:
+            self._carrier.forget(process)
+        self._close(process)
+
+    def _close(self, process: Process) -> None:
+        """Give back the memory of a process and its CPU."""
+        memory = process.cpu.memory
+        process.cpu.close()
+        if all(other.cpu.memory is not memory for other in self._processes):
+            memory.release()
+
+    # --- threads (machine.schedule.Maker)
 
     def make(self, process: Process, registers: ThreadRegisters) -> Thread:
         """A thread that is to run with these registers. Raises TooManyThreads."""
@@ -359,6 +450,7 @@ class Machine:
         before = self._counts()
         ended = [process for process in self._processes if not process.alive]
         self._running, self._stop_cause = True, None
+        self._ends.clear()
         self.physical.work.begin(self.limits.max_kernel_work)
         try:
             with self._guard.guarding(timeout):
@@ -371,10 +463,9 @@ class Machine:
             self._brake.release()
             self.messages.drain()
             self._not_emulated.update(name for process in self._processes for name in process.cpu.not_emulated())
-        ends = tuple(
-            ProcessEnd.of(process) for process in self._processes if not process.alive and process not in ended
-        )
-        return before.summary(self._counts(), cause, ends)
+        self._see_off()
+        ends = [ProcessEnd.of(process) for process in self._processes if not process.alive and process not in ended]
+        return before.summary(self._counts(), cause, (*self._ends, *ends))
 
     def stop(self) -> None:
         """End the current run soon. May be called by a reporter or by another thread."""
@@ -423,6 +514,7 @@ class Machine:
     def _take_turns(self, ceiling: int) -> StopCause:
         cause = StopCause.NOTHING_LOADED
         while alive := [process for process in self._processes if process.alive]:
+            self._see_off()
             before, turns, exhausted = self._executed(), 0, True
             for core in self.cores:
                 process = core.process
@@ -443,10 +535,17 @@ class Machine:
                 continue
             if not turns:
                 if not self._scheduler.await_earliest():
-                    return StopCause.DEADLOCK
+                    if any(process.loaded is None for process in still_alive):
+                        return StopCause.DEADLOCK
+                    self._abandon_waiting()
             elif exhausted and self._executed() == before:
                 return StopCause.BUDGET  # no core's next block fits in what is left
         return cause
+
+    def _abandon_waiting(self) -> None:
+        """What users have loaded has ended, and what that has left behind waits for ever: nobody waits for it."""
+        for process in [process for process in self._processes if process.alive]:
+            process.exit(_KILLED)
 
     def _turn(self, process: Process, budget: int) -> StopReason:
         """Let one process run."""
@@ -493,11 +592,13 @@ class Machine:
     def _end_turn(self, process: Process, reason: StopReason) -> StopCause | None:
         """The cause if the process has ended."""
         if process.exit_code is not None:
-            return StopCause.EXIT
+            return StopCause.EXIT if process.loaded is None else None
         stays = process.thread.ended or process.thread.waiting is not None  # also where the program's end comes next
         if reason.kind in CAUSES and not stays:
-            process.ended = reason
-            return CAUSES[reason.kind]
+            process.break_down(reason)
+            if process.loaded is None:
+                return CAUSES[reason.kind]
+            self._notice(f"process {process.pid:x}: {ProcessEnd.of(process).describe()}")
         return None
 
     # --- cores in parallel
@@ -508,6 +609,7 @@ class Machine:
         def end_turn(process: Process, reason: StopReason) -> None:
             nonlocal cause
             cause = self._end_turn(process, reason) or cause
+            self._see_off()
             self.messages.catch_up()  # before the process says more on another core
 
         surroundings = Surroundings(
@@ -522,8 +624,12 @@ class Machine:
             run.run()
         finally:
             self._parallel = None
-        if self._stop_cause is None and (run.out_of_budget or run.deadlock):
-            return StopCause.BUDGET if run.out_of_budget else StopCause.DEADLOCK
+        if self._stop_cause is None and run.out_of_budget:
+            return StopCause.BUDGET
+        if self._stop_cause is None and run.deadlock:
+            if any(process.alive and process.loaded is None for process in self._processes):
+                return StopCause.DEADLOCK
+            self._abandon_waiting()
         return self._stop_cause or cause
 
     def _call_in(self, index: int) -> None:
@@ -629,8 +735,13 @@ class Machine:
 
     # --- facts
 
+    @property
+    def executed(self) -> int:
+        """The instructions that all processes have executed since the start."""
+        return self._executed()
+
     def _executed(self) -> int:
-        return sum(map(self._executed_by, self._processes))
+        return self._executed_before + sum(map(self._executed_by, self._processes))
 
     def _executed_by(self, process: Process) -> int:
         """The instructions of a process: exactly, but while it is in machine code on another core."""

@@ -46,7 +46,8 @@ CAUSES: dict[StopKind, StopCause] = {
 class ProcessEnd:
     """How a process ended; `reason` is None after an exit, `exit_code` otherwise.
 
-    `crash_code` is the exit code that a real system gives a user program that ends by such a fault.
+    `crash_code` is the exit code that a real system gives a user program that ends by such a fault. `is_child` says
+    whether another process has made it.
     """
 
     process_id: int
@@ -55,12 +56,14 @@ class ProcessEnd:
     exit_code: int | None
     reason: StopReason | None
     crash_code: int | None = None
+    is_child: bool = False
 
     @classmethod
     def of(cls, process: Process) -> ProcessEnd:
         """How this process ended."""
         cause = StopCause.EXIT if process.ended is None else CAUSES[process.ended.kind]
-        return cls(process.pid, process.name, cause, process.exit_code, process.ended, process.crash_code)
+        is_child = process.loaded is not None
+        return cls(process.pid, process.name, cause, process.exit_code, process.ended, process.crash_code, is_child)
 
     @property
     def fault(self) -> Fault | None:
@@ -99,13 +102,18 @@ class RunSummary:
 
     @property
     def exit_code(self) -> int | None:
-        """The exit code of the process that ended last, if it exited."""
-        return self.ends[-1].exit_code if self.ends else None
+        """The exit code of the loaded process that ended last, if it exited."""
+        return None if self.last is None else self.last.exit_code
+
+    @property
+    def last(self) -> ProcessEnd | None:
+        """The loaded process that ended last."""
+        return next((end for end in reversed(self.ends) if not end.is_child), None)
 
     @property
     def crash(self) -> ProcessEnd | None:
-        """The end of the process that ended last, if a fault ended it."""
-        return self.ends[-1] if self.ends and self.ends[-1].fault is not None else None
+        """The end of the loaded process that ended last, if a fault ended it."""
+        return self.last if self.last is not None and self.last.fault is not None else None
 
 
 @dataclass(frozen=True)

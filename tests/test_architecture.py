@@ -33,7 +33,7 @@ FLOORS = {
     "vm": ("facts", "*", "native"),
     "machine": (
         "memory", "processor", "root", "messages", "records", "loaders", "schedule", "kernel", "events", "host",
-        "native", "summary", "options", "machine", "debugger",
+        "native", "summary", "options", "children", "machine", "debugger",
     ),
     "hds": (
         "version", "exit_codes", "layout", "json_text", "report", "symbols", "inputs", "outputs", "session", "fuzzing",

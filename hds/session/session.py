@@ -334,7 +334,7 @@ class Session:
     @property
     def instructions(self) -> int:
         """The guest instructions that were executed, steps included."""
-        return sum(process.cpu.executed for process in self.machine.processes)
+        return self.machine.executed
 
     @property
     def guest_alive(self) -> bool:

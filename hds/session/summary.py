@@ -55,8 +55,9 @@ def why_stopped(session: Session, interrupted: bool) -> str:
         return "interrupted"
     if last is None:
         return "no program was run"
-    if last.ends and not session.guest_alive and last.cause is not StopCause.BREAK:
-        return "; ".join(end.describe(_place(session, end)) for end in last.ends)
+    ends = [end for end in last.ends if not end.is_child]
+    if ends and not session.guest_alive and last.cause is not StopCause.BREAK:
+        return "; ".join(end.describe(_place(session, end)) for end in ends)
     if last.cause is StopCause.DEADLOCK:
         waiting = sum(len(process.threads) for process in session.machine.processes if process.alive)
         return f"stopped: deadlock (waiting for ever: {plural(waiting, 'thread')})"

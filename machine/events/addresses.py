@@ -16,6 +16,7 @@ from machine.events.dispatch import Dispatcher, Operation
 from machine.events.exits import exit_of
 from machine.events.iterations import Iterations, repeats
 from machine.events.registry import Event, Registry
+from machine.loaders import Image
 from machine.memory import page_floor
 from machine.processor import LONGEST_INSTRUCTION, Hook
 from machine.schedule import Process
@@ -105,7 +106,7 @@ class ExecutionHooks:
         self._dispatcher = dispatcher
         self._carrier = carrier
         self._processes: list[Process] = []
-        self._owners: dict[int, Process] = {}  # by event id: the process whose page the event hooked
+        self._owners: dict[int, Image] = {}  # by event id: the program whose page the event hooked
         self._hooked: dict[tuple[Process, int], _HookedAddress] = {}
         self._pages: set[tuple[Process, int]] = set()
 
@@ -113,6 +114,12 @@ class ExecutionHooks:
         """Serve a new process."""
         self._processes.append(process)
         self.events_changed(current)
+
+    def detach(self, process: Process) -> None:
+        """A process is gone, with its CPU."""
+        self._processes.remove(process)
+        self._hooked = {key: hooked for key, hooked in self._hooked.items() if key[0] is not process}
+        self._pages = {key for key in self._pages if key[0] is not process}
 
     def watches_page(self, process: Process, page: int) -> bool:
         """Whether a hook lies in a page of a process."""
@@ -140,10 +147,11 @@ class ExecutionHooks:
         address = definition.parameters["address"]
         if address >= _KERNEL_HALF:
             return [process for process in self._processes if definition.process_id in (None, 0, process.pid)]
+        meant = [process for process in self._processes if definition.process_id in (None, 0, process.pid)]
         if definition.process_id:
-            return [process for process in self._processes if process.pid == definition.process_id]
-        owner = self._owners.get(definition.id, current)
+            current = next(iter(meant), None)
+        owner = self._owners.get(definition.id, None if current is None else current.image)
         if owner is None:
             return []
         self._owners[definition.id] = owner
-        return [process for process in self._processes if process.image.contents == owner.image.contents]
+        return [process for process in meant if process.image.contents == owner.contents]

@@ -180,6 +180,11 @@ class Instructions:
         cpu.on_end = lambda: self._end(process)
         self.look_again(process)
 
+    def detach(self, process: Process) -> None:
+        """A process is gone, with its CPU."""
+        self._processes.remove(process)
+        del self._served[process]
+
     def _end(self, process: Process) -> None:
         """A run ends: what comes next may be another thread, or nothing at all."""
         served, rip = self._served[process], process.cpu.registers.read(RIP)

@@ -117,6 +117,7 @@ class Monitors:
         self._carrier = carrier
         self._processes: list[Process] = []
         self._owners: dict[int, Process] = {}  # by event id: the process whose addresses the range is of
+        # One that is gone stays: its range is nobody's.
         self._by_right: dict[int, list[_Monitored]] = {}
         self._all: list[_Monitored] = []
         self._has_aliases = False  # whether memory of a range has other names
@@ -128,6 +129,16 @@ class Monitors:
         process.cpu.on_watched = partial(self._before, process)
         if self._all:
             self._watch(process.cpu.memory)
+
+    def detach(self, process: Process) -> None:
+        """A process is gone, with its CPU; ranges of its addresses mean nothing any more if nobody else has them."""
+        self._processes.remove(process)
+        space = process.cpu.memory
+        if all(other.cpu.memory is not space for other in self._processes):
+            self._all = [monitored for monitored in self._all if monitored.space is not space]
+            self._by_right = {
+                right: [each for each in rows if each.space is not space] for right, rows in self._by_right.items()
+            }
 
     def events_changed(self, current: Process | None) -> None:
         """Events were registered or cleared; `current` is the process that a command without pid means."""
@@ -173,10 +184,13 @@ class Monitors:
         if source.is_physical(definition.parameters):
             return _Monitored(event, exit_, source.rights, first, last, None)
         if definition.process_id:
-            owner = next((process for process in self._processes if process.pid == definition.process_id), None)
-        else:
-            owner = self._owners.setdefault(definition.id, current) if current else self._owners.get(definition.id)
-        return None if owner is None else _Monitored(event, exit_, source.rights, first, last, owner.cpu.memory)
+            current = next((process for process in self._processes if process.pid == definition.process_id), None)
+        owner = self._owners.setdefault(definition.id, current) if current else self._owners.get(definition.id)
+        return (
+            None
+            if owner is None or owner not in self._processes
+            else _Monitored(event, exit_, source.rights, first, last, owner.cpu.memory)
+        )
 
     def rights_of(self, space: AddressSpace, page: int, frame: int) -> int:
         """The accesses to a page that are watched (machine.memory.Watches)."""
@@ -211,7 +225,7 @@ class Monitors:
 
         It is one of single bytes in a row: the first of them that is in a range counts, once for a page.
         """
-        process = next(process for process in self._processes if process.cpu.memory is space)
+        process = next(process for process in reversed(self._processes) if process.cpu.memory is space)
         seen: set[tuple[Event, int]] = set()
         hits = [
             hit for address in self._starts(space, start, end, right) for hit in self._hits(space, right, address, seen)

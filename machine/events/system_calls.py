@@ -162,6 +162,13 @@ class SystemCalls:
         process.cpu.on_invalid_instruction = lambda: self._on_invalid_instruction(process)
         self._set_interception(process)
 
+    def detach(self, process: Process) -> None:
+        """A process is gone, with its CPU."""
+        self._hooks.pop(process, None)
+        del self._kernels[process], self._pages[process]
+        self._own_handlers.discard(process)
+        self._served.discard(process)
+
     def events_changed(self) -> None:
         """Events were registered or cleared."""
         events = [event for kind in SYSTEM_CALL_FAMILY for event in self._registry.newest_first(kind)]

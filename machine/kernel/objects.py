@@ -55,6 +55,7 @@ class KernelObjects:
         self._processes = 0
         self._threads = 0  # for which there is memory, besides the first ones
         self._free: deque[int] = deque()  # of it, what nobody has
+        self._free_processes: deque[int] = deque()  # memory of processes that are gone
         self._last_links = self._head = PROCESS_LIST
         # The emulator loads segments with the rights of the guest's level: this page, only read, is no supervisor page.
         self._map(
@@ -106,9 +107,13 @@ class KernelObjects:
 
     def add_process(self, process_id: int, thread_id: int, name: str, name_bytes: int) -> ProcessObjects:
         """Create the objects of a process with one thread; its image name is cut to `name_bytes`, without its zero."""
-        base = POOL_BASE + self._processes * _POOL_STEP
-        self._map(base, _PROCESS_BYTES + _THREAD_BYTES, _READ_WRITE, "process objects")
-        self._processes += 1
+        if self._free_processes:
+            base = self._free_processes.popleft()
+            self._memory.write(base, bytes(_PROCESS_BYTES + _THREAD_BYTES))
+        else:
+            base = POOL_BASE + self._processes * _POOL_STEP
+            self._map(base, _PROCESS_BYTES + _THREAD_BYTES, _READ_WRITE, "process objects")
+            self._processes += 1
         image_name = name.encode("utf-8", "surrogateescape")[:name_bytes]
         self.put(base + self.build.process_id, process_id)
         self._memory.write(base + self.build.process_image_name, image_name)
@@ -154,6 +159,21 @@ class KernelObjects:
     def enlist(self, objects: ProcessObjects) -> None:
         """Append a process to the list of processes."""
         self._link_last(objects.process + self.build.process_links, self._last_links)
+
+    def rename(self, objects: ProcessObjects, name: str, name_bytes: int) -> None:
+        """Give a process another image name, cut as by `add_process`."""
+        image_name = name.encode("utf-8", "surrogateescape")[:name_bytes]
+        self._memory.write(objects.name, image_name.ljust(name_bytes, b"\0"))
+
+    def remove_process(self, objects: ProcessObjects) -> None:
+        """A process is gone: it is not in the list any more, and its memory may become another one's."""
+        links = objects.process + self.build.process_links
+        forward, backward = self._get(links), self._get(links + 8)
+        self.put(backward, forward)
+        self.put(forward + 8, backward)
+        if self._last_links == links:
+            self._last_links = backward
+        self._free_processes.append(objects.process)
 
     def set_user_blocks(self, objects: ProcessObjects, peb: int, teb: int) -> None:
         """Tell where the process keeps its PEB and its first thread's TEB."""

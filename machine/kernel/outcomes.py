@@ -52,12 +52,15 @@ def always() -> bool:
 class Wait:
     """The thread waits until `until()`, or for a `deadline` in ticks of the virtual clock. Then `then` says how it is.
 
-    `then` is told whether it is late: the deadline came first. Without it the call is made again.
+    `then` is told whether it is late: the deadline came first. Without it the call is made again. `interrupted` says
+    what the call comes to where a signal ends the wait, which no signal does that `heeds_signals` says so of.
     """
 
     until: Callable[[], bool] = never
     deadline: int | None = None
     then: Callable[[bool], Result] = again
+    interrupted: Callable[[], Result] | None = None
+    heeds_signals: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,17 +142,18 @@ class Calls(KernelBase):
             return None
         if wait.until():
             return False
-        if wait.deadline is None:
+        alarm = self._services.clock.alarms.earliest
+        if wait.deadline is None or (alarm is not None and alarm <= wait.deadline):
             return None
         self._services.clock.advance_to(wait.deadline)
         return True
 
     def _is_over(self, thread: Thread, wait: Wait) -> bool:
-        return wait.until() or self.is_interrupted(thread)
+        return wait.until() or (wait.heeds_signals and self.is_interrupted(thread))
 
     def _go_on(self, thread: Thread, wait: Wait, late: bool) -> None:
         """The thread has the CPU again."""
-        if self.is_interrupted(thread) and not wait.until():
+        if wait.heeds_signals and self.is_interrupted(thread) and not wait.until() and not late:
             result = self.interrupt(thread, wait)
         else:
             result = self.attempt(partial(wait.then, late))

@@ -69,7 +69,7 @@ class AddressSpace:
         self.table = PageTable(source)
         self.takings = 0  # grows when memory or rights are taken: who remembers pages must look again
         self.on_taken: list[Callable[[], None]] = []
-        self.on_code: Callable[[int, int], None] = lambda begin, end: None  # code of [begin, end) is about to change
+        self.code_listeners: list[Callable[[int, int], None]] = []  # are told when code of [begin, end) is to change
         self.is_exhausted = False  # whether the last access failed for want of memory
         self.watches: Watches | None = None  # who wants to be told of accesses
         self.breakpoints: Callable[[int], int] | None = None  # the rights of a page, by number, that may hit one
@@ -436,6 +436,11 @@ class AddressSpace:
                 if word & rights & EXECUTE:
                     self.on_code(page, page + PAGE)
                 self.physical.forget_place((word & FRAME_MASK) >> PAGE_BITS, (self, page), executed, written)
+
+    def on_code(self, begin: int, end: int) -> None:
+        """Code of [begin, end) is about to change."""
+        for listener in self.code_listeners:
+            listener(begin, end)
 
     def _tell(self) -> None:
         self.takings += 1

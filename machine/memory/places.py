@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 
 class Pages(Protocol):
     """What shows frames at addresses."""
 
-    on_code: Callable[[int, int], None]  # code of [begin, end) has changed
+    def on_code(self, begin: int, end: int) -> None:
+        """Code of [begin, end) has changed."""
+        ...
 
 
 Place = tuple[Pages, int]  # the start of a page

@@ -178,6 +178,10 @@ class ProcessHook:
         self._leave_sandbox()
         process.cpu.memory.on_taken.append(self._leave_sandbox)
 
+    def close(self) -> None:
+        """The process is gone, with its CPU."""
+        self.process.cpu.memory.on_taken.remove(self._leave_sandbox)
+
     # --- what does not change
 
     def _show_registers(self) -> None:
@@ -569,6 +573,11 @@ class Carrier:
         if process not in self._hooks:
             self._hooks[process] = ProcessHook(self, process)
         return self._hooks[process]
+
+    def forget(self, process: Process) -> None:
+        """A process is gone, with its CPU."""
+        if process in self._hooks:
+            self._hooks.pop(process).close()
 
     def serve_blocks(self) -> None:
         """Have the sandboxes run blocks for machine code from now on."""

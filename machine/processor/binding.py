@@ -182,7 +182,9 @@ class Engine:
         return hook
 
     def remove_hook(self, hook: Hook) -> None:
-        """Remove a hook that `add_hook` returned; safe in the hook itself."""
+        """Remove a hook that `add_hook` returned; safe in the hook itself. An engine that is closed has none."""
+        if hook not in self._hooks:
+            return
         self._check(uclib.uc_hook_del(self.handle, ctypes.c_size_t(hook.number)), "uc_hook_del")
         self._hooks.remove(hook)
         self._removed.append(hook)
@@ -215,6 +217,11 @@ class Engine:
         """
         self.uc.ctl_exits_enabled(True)
         self.uc.ctl_set_exits([])
+
+    def close(self) -> None:
+        """Free the engine, which is not used any more: Unicorn does so when nobody has its object."""
+        self._hooks.clear()
+        del self.uc
 
     def stop(self) -> None:
         """End `start` before the next block; safe from hooks."""

@@ -329,6 +329,12 @@ class Cpu:
         """Set the x87 and SSE state from such an image."""
         self._fxsave.write(image)
 
+    def close(self) -> None:
+        """Give back what the emulator has taken of the host: this CPU is not used any more."""
+        self.memory.code_listeners.remove(self.code_changed)
+        self.memory.on_taken.remove(self._engine.flush_tlb)
+        self._engine.close()
+
     # --- threads take turns
 
     def save(self) -> ThreadRegisters:
@@ -1117,7 +1123,7 @@ class Cpu:
         physical = self.memory.physical
         self._engine.uc.ctl_set_tlb_mode(uc.UC_TLB_VIRTUAL)
         self._engine.map_pointer(0, len(physical.buffer), int(Protection.ALL), physical.host_address)
-        self.memory.on_code = self.code_changed
+        self.memory.code_listeners.append(self.code_changed)
         self.memory.on_taken.append(self._engine.flush_tlb)
         self._translation_hook = self._engine.add_hook(uc.UC_HOOK_TLB_FILL, TLB_FILL_HOOK(self._on_translation))
         table = self.memory.table

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from machine.schedule.alarms import Alarm, Alarms
 from machine.schedule.branches import BranchRecording, branch_lines
 from machine.schedule.clock import DEFAULT_START, TEXT_BYTES, TICKS_PER_MICROSECOND, VirtualClock, fields_of, text_of
 from machine.schedule.gate import Gate
 from machine.schedule.interrupt import RunGuard
 from machine.schedule.parallel import LOCK_TRIES, ParallelRun, Surroundings
-from machine.schedule.process import Core, Next, Process, Suspension, Thread, TooManyThreads
+from machine.schedule.process import (
+    Core,
+    Next,
+    Process,
+    Suspension,
+    Thread,
+    TooManyProcesses,
+    TooManyThreads,
+)
 from machine.schedule.scheduler import Scheduler
 
 __all__ = [
@@ -15,6 +24,8 @@ __all__ = [
     "LOCK_TRIES",
     "TEXT_BYTES",
     "TICKS_PER_MICROSECOND",
+    "Alarm",
+    "Alarms",
     "BranchRecording",
     "Core",
     "Gate",
@@ -26,6 +37,7 @@ __all__ = [
     "Surroundings",
     "Suspension",
     "Thread",
+    "TooManyProcesses",
     "TooManyThreads",
     "VirtualClock",
     "branch_lines",

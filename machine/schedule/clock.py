@@ -10,6 +10,8 @@ import struct
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from machine.schedule.alarms import Alarms
+
 TICKS_PER_MICROSECOND = 1000
 _WORD_MASK = (1 << 64) - 1
 DEFAULT_START = datetime(2024, 1, 1)
@@ -37,6 +39,7 @@ class VirtualClock:
     def __init__(self, executed: Callable[[], int], start: datetime = DEFAULT_START) -> None:
         self._executed = executed
         self.start = start
+        self.alarms = Alarms()
         self._slept = 0
         self._cells = (ctypes.c_uint64 * 3)()  # readings so far, `_slept` and the last time stamp modulo 2^64
 

@@ -13,7 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet
 
-from machine.processor import Cpu, Fault, StopKind, StopReason, ThreadRegisters, run_one
+from machine.processor import Cpu, Fault, StopKind, StopReason, ThreadRegisters, Vector, run_one
 from vm.facts.registers import RFLAGS, RIP
 
 if TYPE_CHECKING:
@@ -33,6 +33,10 @@ class Next(Enum):
 
 class TooManyThreads(Exception):  # noqa: N818 - it names what the guest asked for
     """A process has as many threads as the limit `max_threads` allows, or there is no memory for one more."""
+
+
+class TooManyProcesses(Exception):  # noqa: N818 - it names what the guest asked for
+    """There are as many processes as the limit `max_processes` allows, or there is no memory for one more."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +91,8 @@ class Thread:
         self.process.thread_ended(self, code)
 
 
-class Threads(Protocol):
-    """Makes threads of processes, and takes them away (machine.machine)."""
+class Maker(Protocol):
+    """Makes what processes ask for, and takes it away (machine.machine)."""
 
     def make(self, process: Process, registers: ThreadRegisters) -> Thread:
         """A thread that is to run with these registers. Raises TooManyThreads."""
@@ -100,6 +104,25 @@ class Threads(Protocol):
 
     def switched(self, process: Process) -> None:
         """Another thread has the CPU of a process."""
+        ...
+
+    def fork(self, process: Process, registers: ThreadRegisters, *, shares_memory: bool) -> Process:
+        """A process with the same memory, or the same contents, and one thread. Raises TooManyProcesses."""
+        ...
+
+    def prepare_successor(self, process: Process, image: Image, name: str) -> Process:
+        """What is to execute another program in the place of a process. Raises machine.memory.MapError.
+
+        It has the areas of its image in an address space of its own, and counts for nothing before `succeed`.
+        """
+        ...
+
+    def succeed(self, process: Process, successor: Process) -> None:
+        """Let the successor take the process's place."""
+        ...
+
+    def abandon(self, successor: Process) -> None:
+        """A successor is not needed after all."""
         ...
 
 
@@ -118,8 +141,9 @@ class Process:
 
     `objects` are its objects in kernel memory; `peb` is 0 where the kernel has none. `core` is the slot that runs it or
     ran it last, and `processor_block` that core's KPCR. `others()` says whether other processes live. `watched` are the
-    instructions in it that events wait for. `planned` are the addresses [start, end)
-    at which libraries are going to be.
+    instructions in it that events wait for. `planned` are the addresses [start, end) at which libraries are going to
+    be. `loaded` is the process that a user has loaded and that this one goes back to; None for one that was loaded.
+    `on_end` is called when it has ended.
     """
 
     pid: int
@@ -136,11 +160,19 @@ class Process:
     crash_code: int | None = None  # the exit code that a real system gives a program that ended so
     threads: list[Thread] = field(default_factory=list)
     others: Callable[[], bool] = lambda: False
-    maker: Threads | None = None
+    maker: Maker | None = None
     watched: WeakSet[Watched] = field(default_factory=WeakSet)
     on_fault: Callable[[Fault], bool] = lambda fault: False  # whether the running thread goes on
     planned: tuple[tuple[int, int], ...] = ()
     before_run: Callable[[], Next] = lambda: Next.ALL  # asked before the thread executes something
+    loaded: Process | None = None
+    shares_memory: bool = False  # that of its maker
+    successor: Process | None = None  # what executes another program in its place
+    is_stopped: bool = False  # none of its threads can run
+    executed_before: int = 0  # by those whose place it has taken, in instructions
+    cpu_alarm: int | None = None  # when `on_cpu_alarm` is to be called, by `cpu_time`
+    on_end: Callable[[], None] = lambda: None
+    on_cpu_alarm: Callable[[], None] = lambda: None
     _gives_way: bool = False
 
     def is_planned(self, first: int, last: int) -> bool:
@@ -155,7 +187,12 @@ class Process:
     @property
     def alive(self) -> bool:
         """Whether the process can run on."""
-        return self.exit_code is None and self.ended is None
+        return self.exit_code is None and self.ended is None and self.successor is None
+
+    @property
+    def cpu_time(self) -> int:
+        """The instructions that it has executed, with those of the programs that it was before."""
+        return self.executed_before + self.cpu.executed
 
     @property
     def tid(self) -> int:
@@ -169,8 +206,33 @@ class Process:
 
     def exit(self, code: int) -> None:
         """The process ends with this exit code; its CPU stops before the next block."""
-        self.exit_code = code
+        if self.alive:
+            self.exit_code = code
+            self.cpu.stop()
+            self.on_end()
+
+    def break_down(self, reason: StopReason) -> None:
+        """The process has ended for this reason."""
+        self.ended = reason
+        if self.loaded is not None or reason.vector != Vector.BP:  # from which a debugger may go on
+            self.on_end()
+
+    @property
+    def present(self) -> Process:
+        """What executes its program now: itself, or what has taken its place."""
+        process = self
+        while process.successor is not None:
+            process = process.successor
+        return process
+
+    def stop(self) -> None:
+        """None of its threads runs on until `go_on`."""
+        self.is_stopped = True
         self.cpu.stop()
+
+    def go_on(self) -> None:
+        """Its threads may run."""
+        self.is_stopped = False
 
     def run(self, budget: int) -> StopReason:
         """Let the thread go on that has the CPU, for at most `budget` instructions, behind faults that are handled."""
@@ -219,16 +281,18 @@ class Process:
 
     def can_run(self, now: int) -> bool:
         """Whether the process is alive and one of its threads can run."""
-        return self.alive and any(thread.is_ready(now) for thread in self.threads)
+        return self.alive and not self.is_stopped and any(thread.is_ready(now) for thread in self.threads)
 
     def deadlines(self) -> Iterator[int]:
         """When waits of its threads end at the latest, in ticks."""
-        for thread in self.threads:
+        for thread in () if self.is_stopped else self.threads:
             if thread.waiting is not None and thread.waiting.deadline is not None:
                 yield thread.waiting.deadline
 
     def prepare(self, now: int) -> bool:
         """Before a turn: let a thread have the CPU that can run; False when all wait, or the process has ended."""
+        if self.is_stopped:
+            return False
         if len(self.threads) == 1 and self.thread.waiting is None and not self.thread.ended:
             return True
         for thread in self._in_turn():
@@ -238,7 +302,7 @@ class Process:
             suspension, thread.waiting = thread.waiting, None
             if suspension is not None:
                 suspension.go_on(not suspension.until())
-            if not self.alive:
+            if not self.alive or self.is_stopped:
                 return False
             if thread.waiting is None and not thread.ended:
                 self._gives_way = False

@@ -3,7 +3,7 @@
 A process gives its core up when its quantum is used, and after each system call, if another one waits for it; and when
 all its threads wait. Its threads take turns by the quantum, and when one waits. As on hardware nobody is preempted who
 runs with interrupts off, hence never within the handler at LSTAR. When all threads of the machine wait, the virtual
-clock jumps to the earliest deadline.
+clock jumps to the earliest deadline or alarm. A turn ends at the next alarm, behind the block that it falls into.
 """
 
 from __future__ import annotations
@@ -34,11 +34,35 @@ class Scheduler:
     def add(self, process: Process) -> None:
         """Give a new process a free core, or let it wait."""
         process.others = lambda: self._others_live(process)
-        core = next((core for core in self.cores if core.process is None or not core.process.alive), None)
+        core = next((core for core in self.cores if self._is_free(core)), None)
         if core is None:
             self._waiting.append(process)
         else:
             self._place(core, process)
+
+    def _is_free(self, core: Core) -> bool:
+        return core.process not in self.in_turn and (core.process is None or not core.process.alive)
+
+    def succeed(self, process: Process, successor: Process) -> None:
+        """A process takes the place of another one."""
+        successor.others = lambda: self._others_live(successor)
+        self._waiting = deque(successor if other is process else other for other in self._waiting)
+        for core in self.cores:
+            if core.process is process:
+                self._place(core, successor)
+
+    def leave(self, process: Process) -> None:
+        """A process that has ended is not needed any more: its core shows what it goes back to."""
+        if process in self._waiting:
+            self._waiting.remove(process)
+        for core in self.cores:
+            if core.process is process:
+                core.process = None
+                self.rotate(core)
+                if core.process is None and self._waiting:
+                    self._place(core, self._waiting.popleft())
+                if core.process is None and process.loaded is not None and not process.loaded.present.alive:
+                    core.process = process.loaded.present
 
     def switch(self, core: Core, process: Process) -> Core:
         """Bring a process to a core unless it is on one already; the core that it is on."""
@@ -68,15 +92,19 @@ class Scheduler:
 
     def prepare(self, process: Process) -> bool:
         """Before a turn: whether a thread of the process, which has the CPU then, can run."""
-        return process.prepare(self._clock.elapsed())
+        return not self._is_kept_out(process) and process.prepare(self._clock.elapsed())
 
     def can_run(self, process: Process) -> bool:
         """Whether a thread of the process can run now."""
-        return process.can_run(self._clock.elapsed())
+        return not self._is_kept_out(process) and process.can_run(self._clock.elapsed())
+
+    def _is_kept_out(self, process: Process) -> bool:
+        """Whether a process runs that has the same memory: an address space has one CPU at a time."""
+        return any(other.cpu.memory is process.cpu.memory for other in self.in_turn if other is not process)
 
     def turn(self, process: Process, most: int) -> StopReason:
         """One turn of a process, for at most `most` instructions; longer than the quantum if its first block is."""
-        quantum = max(self._quantum, _ALONE) if process.thread.is_alone else self._quantum
+        quantum = self.up_to_alarm(process, max(self._quantum, _ALONE) if process.thread.is_alone else self._quantum)
         while True:
             before = process.cpu.executed
             reason = process.run(min(quantum, most))
@@ -86,22 +114,40 @@ class Scheduler:
 
     def longest_turn(self, process: Process) -> int:
         """The most instructions of a turn on a core that runs in a thread of its own."""
-        return self._quantum if self._waiting or len(process.threads) > 1 else max(self._quantum, _ALONE)
+        is_shared = self._waiting or len(process.threads) > 1
+        return self.up_to_alarm(process, self._quantum if is_shared else max(self._quantum, _ALONE))
+
+    def up_to_alarm(self, process: Process, most: int) -> int:
+        """How many of so many instructions a process may execute before an alarm is due; at least 1."""
+        earliest = self._clock.alarms.earliest
+        if earliest is not None:
+            most = min(most, earliest - self._clock.elapsed())
+        if process.cpu_alarm is not None:
+            most = min(most, process.cpu_alarm - process.cpu_time)
+        return max(1, most)
+
+    def ring(self, process: Process | None = None) -> None:
+        """Let the alarms go off that are due, those of the process's own time, too."""
+        if process is not None and process.cpu_alarm is not None and process.cpu_alarm <= process.cpu_time:
+            process.cpu_alarm = None
+            process.on_cpu_alarm()
+        if self._clock.alarms.earliest is not None:
+            self._clock.alarms.go_off(self._clock.elapsed())
 
     def rotate(self, core: Core) -> None:
         """After a turn: the process that waits longest comes to the core, if any may."""
         process = core.process
-        if process is None:
-            return
-        process.turn_over()
+        if process is not None:
+            process.turn_over()
+            self.ring(process)
         if not self._waiting:
             return
         now = self._clock.elapsed()
-        ready = (waiting for waiting in self._waiting if waiting not in self.in_turn and waiting.can_run(now))
+        ready = (waiting for waiting in self._waiting if waiting not in self.in_turn and self.can_run(waiting))
         following = next(ready, None)
         if following is None:
             return
-        if process.alive:
+        if process is not None and process.alive:
             if process.can_run(now) and not process.cpu.registers.read(RFLAGS) & _INTERRUPT_FLAG:
                 return
             self._waiting.append(process)
@@ -128,8 +174,11 @@ class Scheduler:
         living, now = self._living(), self._clock.elapsed()
         if any(process.can_run(now) for process in living):
             return True
-        earliest = min((deadline for process in living for deadline in process.deadlines()), default=None)
+        alarm = self._clock.alarms.earliest if living else None
+        deadlines = [deadline for process in living for deadline in process.deadlines()]
+        earliest = min(deadlines if alarm is None else (*deadlines, alarm), default=None)
         if earliest is None:
             return False
         self._clock.advance_to(earliest)
+        self.ring()
         return True

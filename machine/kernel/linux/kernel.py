@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
@@ -13,7 +13,7 @@ from typing import ClassVar
 from machine.kernel.abi import Call
 from machine.kernel.base import Services, Start, enter_user_mode, map_stack, set_stack_pointer, user_values
 from machine.kernel.entry import LINUX, EntryPoint
-from machine.kernel.linux import signal_frame, signals
+from machine.kernel.linux import family, signal_frame, signals
 from machine.kernel.linux.calls import CALLS
 from machine.kernel.linux.errors import Errno, LinuxError, Refused, WouldWait
 from machine.kernel.linux.futexes import Futexes
@@ -32,11 +32,11 @@ from machine.kernel.linux.paths import Place, find
 from machine.kernel.linux.pipes import InputStream, OutputStream
 from machine.kernel.linux.refused import REFUSED
 from machine.kernel.linux.space import UserSpace, stack_size
-from machine.kernel.linux.task import NANOSECONDS, Location, Task, ThreadGroup
+from machine.kernel.linux.task import INIT_ID, NANOSECONDS, Location, Program, Task, ThreadGroup
 from machine.kernel.linux.tree import Tree, World
 from machine.kernel.outcomes import Calls, Result, Wait, again, always
-from machine.loaders import LoadError, UnreadableFile, initial_stack
-from machine.memory import PER_CALL
+from machine.loaders import LoadError, Placement, UnreadableFile, initial_stack, read_image
+from machine.memory import PER_CALL, MapError
 from machine.processor import Fault
 from machine.schedule import Process, Suspension, Thread
 from vm import FileRefused, read_file
@@ -83,7 +83,9 @@ class LinuxKernel(Calls):
         self._world = World() if services.world is None else services.world
         self._limits = services.limits
         self._tasks: dict[Thread, Task] = {}
+        self._groups: dict[int, ThreadGroup] = {}
         self._started = 0  # processes
+        self._asking: Thread | None = None  # whose call is being carried out
         self._quota = FolderQuota(services.limits)
         self._store = Store(services.limits.max_file_bytes, self._now, services.work)
         self._tree: Tree | None = None  # made when a process is
@@ -92,10 +94,8 @@ class LinuxKernel(Calls):
 
     def new_process(self, process: Process, start: Start) -> None:
         """A stack with arguments, environment and auxiliary vector, the standard streams, and a tree of files."""
-        map_stack(process, stack_size(self._limits))
         generator = random.Random(f"{self._world.seed} {self._started}")
         self._started += 1
-        random_bytes = generator.randbytes(16)
         name = process.name.encode("utf-8", "surrogateescape")
         try:
             tree = self._files()
@@ -106,20 +106,60 @@ class LinuxKernel(Calls):
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
             raise UnreadableFile(f"cannot show {self._world.root} to the guest: {reason}") from None
-        path = program.path.decode("utf-8", "surrogateescape")
-        facts = initial_stack.Facts(path, self._world.user, self._world.group, random_bytes, signal_frame.MOST_BYTES)
+        path = _text(program.path)
         own_name = path if program.is_shown else start.arguments[0]
-        stack = initial_stack.build(start.image, (own_name, *start.arguments[1:]), start.environment, facts)
-        process.cpu.memory.write(stack.pointer, stack.data)
-        set_stack_pointer(process, stack.pointer)
-        end_of_program = max(area.start + area.size for area in start.image.areas)
+        self._lay_out(process, replace(start, arguments=(own_name, *start.arguments[1:])), path, generator)
+        group = ThreadGroup(
+            process, process.pid, self._groups, self._tasks, self._world.user, process.pid, INIT_ID,
+            let_go=files.let_go,
+        )  # fmt: skip
         task = Task(
-            process.thread, process, process.pid, self._tasks, ThreadGroup(),
-            UserSpace(process.cpu.memory, end_of_program), Futexes(), files, Location(root, root), self._store,
-            self._services.clock, generator, self._limits, name[:15], self._world.user, self._world.group,
-            awaken=self._awaken,
+            process.thread, process, process.pid, group, _space(process), Futexes(), files, Location(root, root),
+            self._store, self._services.clock, generator, self._limits, name[:15], self._world.user,
+            self._world.group, execute=self._execute, awaken=self._awaken,
         )  # fmt: skip
         task.enlist()
+        family.enlist(group)
+
+    def _lay_out(self, process: Process, start: Start, path: str, generator: random.Random) -> None:
+        """A stack with what stands on it. Raises LoadError and MapError."""
+        map_stack(process, stack_size(self._limits))
+        own = generator.randbytes(16)
+        facts = initial_stack.Facts(path, self._world.user, self._world.group, own, signal_frame.MOST_BYTES)
+        stack = initial_stack.build(start.image, start.arguments, start.environment, facts)
+        process.cpu.memory.write(stack.pointer, stack.data)
+        set_stack_pointer(process, stack.pointer)
+
+    def _execute(self, task: Task, program: Program, arguments: list[bytes], environment: list[bytes]) -> int:
+        """execve. Raises ENOEXEC, E2BIG, ENOMEM."""
+        process, maker = task.process, task.process.maker
+        assert maker is not None  # of every process of a machine
+        try:
+            image = read_image(program.data, None, Placement(limits=self._limits, read_file=self.program_file))
+        except LoadError as error:
+            cause = error.__cause__
+            raise LinuxError(cause.number if isinstance(cause, LinuxError) else Errno.ENOEXEC) from None
+        if image.kernel != self.name:
+            raise LinuxError(Errno.ENOEXEC)
+        try:
+            successor = maker.prepare_successor(process, image, _text(program.name))
+        except MapError:
+            raise LinuxError(Errno.ENOMEM) from None
+        try:
+            start = Start(image, tuple(map(_text, arguments)), tuple(map(_text, environment)))
+            generator = random.Random(f"{self._world.seed} {self._started}")
+            self._started += 1
+            self._lay_out(successor, start, _text(program.path), generator)
+        except (LoadError, MapError) as error:
+            maker.abandon(successor)
+            raise LinuxError(Errno.E2BIG if isinstance(error, LoadError) else Errno.ENOMEM) from None
+        root = self._files().root_for(generator, program.place)
+        location = Location(root, task.location.directory.moved_to(root), task.location.umask)
+        group = task.threads
+        task.succeed(successor, _space(successor), location, program.name[:15])
+        family.succeed(group)
+        maker.succeed(process, successor)
+        return 0
 
     def task(self, thread: Thread) -> Task:
         """What is kept of a thread that has not ended."""
@@ -176,7 +216,7 @@ class LinuxKernel(Calls):
         except LinuxError as error:
             name = path.decode("utf-8", "backslashreplace")
             hint = "`--root DIR` shows it to the guest: `--root /` for the programs of this machine"
-            raise LoadError(f"this program needs {name}, its interpreter: {os.strerror(error.number)}", hint) from None
+            raise LoadError(f"this program needs {name}, its interpreter: {os.strerror(error.number)}", hint) from error
 
     def _node(self, path: bytes) -> Node:
         try:
@@ -208,6 +248,7 @@ class LinuxKernel(Calls):
             return
         task = self._tasks[thread]
         self._services.work.charge(PER_CALL)
+        self._asking = thread
         try:
             values = [
                 registers.read(storage) if decode is None else decode(task, registers.read(storage))
@@ -216,6 +257,7 @@ class LinuxKernel(Calls):
             result = plan.answer(task, *values)
         except LinuxError as error:
             result = self._failure(error, number)
+        self._asking = None
         if type(result) is int:
             registers.write(_RAX, result)
             if task.has_signal:
@@ -235,7 +277,7 @@ class LinuxKernel(Calls):
         return -error
 
     def attempt(self, part: Callable[[], Result]) -> Result:
-        """As `Calls`."""
+        """As `Calls`: it is a thread's that looks at its signals behind it, whoever raises them."""
         try:
             return part()
         except LinuxError as error:
@@ -260,6 +302,8 @@ class LinuxKernel(Calls):
 
     def interrupt(self, thread: Thread, wait: Wait) -> Result:
         """As `Calls`: EINTR, or the call is made again behind a handler that wants that."""
+        if wait.interrupted is not None:
+            return self.attempt(wait.interrupted)
         if wait.then is again:
             self._tasks[thread].restart = thread.process.cpu.registers.read(_RAX)
         return -Errno.EINTR
@@ -267,8 +311,8 @@ class LinuxKernel(Calls):
     def _awaken(self, task: Task) -> None:
         """Have a thread look at its signals that is neither in a call nor about to go on."""
         thread = task.thread
-        if thread is not thread.process.thread and thread.waiting is None:
-            thread.waiting = Suspension(always, None, lambda late: self.returning(thread, in_call=False))
+        if thread is not self._asking and thread.waiting is None:
+            thread.suspend(Suspension(always, None, lambda late: self.returning(thread, in_call=False)))
 
     def fault(self, thread: Thread, fault: Fault) -> bool:
         """As `Kernel`: a handler of its signal begins."""
@@ -292,6 +336,15 @@ class LinuxKernel(Calls):
     def call_name(self, number: int) -> str | None:
         """The name of a system call."""
         return NAMES.get(number)
+
+
+def _text(text: bytes) -> str:
+    return text.decode("utf-8", "surrogateescape")
+
+
+def _space(process: Process) -> UserSpace:
+    """The address space of a process that has its program only."""
+    return UserSpace(process.cpu.memory, max(area.start + area.size for area in process.image.areas))
 
 
 def _general(thread: Thread) -> dict[int, int]:

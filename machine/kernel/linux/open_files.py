@@ -280,6 +280,7 @@ class DescriptorTable:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
+        self.users = 1  # processes
         self._rows: dict[int, Descriptor] = {}
 
     def row(self, number: int) -> Descriptor:
@@ -339,6 +340,25 @@ class DescriptorTable:
         file.users -= 1
         if not file.users:
             file.closed()
+
+    def copy(self) -> DescriptorTable:
+        """Another table, the same at first."""
+        copy = DescriptorTable(self.limit)
+        for number, row in self._rows.items():
+            copy._put(number, row.file, row.close_on_exec)
+        return copy
+
+    def let_go(self) -> None:
+        """A process does not use the table any more; what nobody uses is closed."""
+        self.users -= 1
+        if not self.users:
+            for number in self.numbers():
+                self.close(number)
+
+    def close_on_exec(self) -> None:
+        """Another program begins: close what is to be closed then."""
+        for number in [number for number, row in self._rows.items() if row.close_on_exec]:
+            self.close(number)
 
     def numbers(self) -> list[int]:
         """All open descriptors."""

@@ -44,6 +44,10 @@ class Place:
             place = place.parent
         return place.node
 
+    def moved_to(self, root: Place) -> Place:
+        """The same way from another root, which shows the same files."""
+        return root if self.parent is None else Place(self.node, self.parent.moved_to(root), self.name)
+
     def path(self) -> bytes:
         """The absolute path."""
         names: list[bytes] = []

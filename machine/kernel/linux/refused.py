@@ -1,7 +1,7 @@
 """Calls that are refused: each fails with the error of its row and is counted. Calls that nobody knows are ENOSYS.
 
-Processes cannot be made, programs cannot be replaced, and there is no network and no other user. A call that is carried
-out for some arguments only raises `Refused` for the others (`calls/threads.py`: children that are no threads).
+There is no network and no other user. A call that is carried out for some arguments only raises `Refused` for the rest
+(`calls/threads.py`: threads that share less than those of pthread_create).
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from machine.kernel.linux.errors import Errno
 from machine.kernel.linux.names import NUMBERS
 
 _REFUSED_BY_ERROR: dict[Errno, str] = {
-    Errno.EAGAIN: "fork vfork",
-    Errno.EACCES: "execve execveat",
     Errno.EAFNOSUPPORT: "socket socketpair",
     Errno.ENOTSOCK: (
         "connect accept accept4 sendto recvfrom sendmsg recvmsg sendmmsg recvmmsg shutdown bind listen getsockname "

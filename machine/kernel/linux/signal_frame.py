@@ -38,17 +38,21 @@ Registers = Mapping[int, int]  # by storage: general ones, RIP and RFLAGS
 
 @dataclass(frozen=True)
 class SignalInfo:
-    """A struct siginfo: of a fault with its `address`, else with the `sender`, process and user."""
+    """A struct siginfo: of a fault with its `address`, else with the `sender`, process and user, and what follows."""
 
     number: int
     code: int
     address: int | None = None
     sender: tuple[int, int] = (0, 0)
+    more: bytes = b""
+    raw: bytes = b""  # the whole of it, where a program has made it
 
     @property
     def data(self) -> bytes:
         """Its bytes."""
-        tail = struct.pack("<II", *self.sender) if self.address is None else struct.pack("<Q", self.address)
+        if self.raw:
+            return self.raw
+        tail = struct.pack("<II", *self.sender) + self.more if self.address is None else struct.pack("<Q", self.address)
         return (struct.pack("<iiixxxx", self.number, 0, self.code) + tail).ljust(SIGINFO_BYTES, b"\0")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from machine.kernel.linux.errors import LinuxError
+from machine.kernel.linux.pending import Pending
 from machine.kernel.linux.signal_frame import (
     FRAME_BYTES,
     RESTORED_FLAGS,
@@ -21,15 +22,15 @@ from machine.kernel.linux.signal_frame import (
     stack_for,
 )
 from machine.kernel.linux.space import USER_SPACE
-from machine.kernel.linux.task import SS_DISABLE, SignalAction, Task
+from machine.kernel.linux.task import SIGCHLD, SS_DISABLE, SignalAction, Task, ThreadGroup
 from machine.processor import FXSAVE_BYTES, INITIAL_FXSAVE, DebugStatus, Fault, PageFault, Vector
 from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
 
 SIGNALS = 64
-SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGKILL, SIGSEGV, SIGPIPE, SIGCONT, SIGSTOP = 4, 5, 7, 8, 9, 11, 13, 18, 19
+SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGKILL, SIGSEGV, SIGPIPE, SIGALRM = 4, 5, 7, 8, 9, 11, 13, 14
+SIGCONT, SIGSTOP, SIGVTALRM, SIGPROF = 18, 19, 26, 27
 _STOPS = (SIGSTOP, 20, 21, 22)
-IGNORED = (17, SIGCONT, 23, 28)  # CHLD, CONT, URG, WINCH
-_HARMLESS = frozenset((*IGNORED, *_STOPS))  # nobody would continue a process that is stopped
+IGNORED = (SIGCHLD, SIGCONT, 23, 28)  # CHLD, CONT, URG, WINCH
 _SYNCHRONOUS = (SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, 31)
 SIG_DFL, SIG_IGN = 0, 1
 UNBLOCKABLE = 1 << (SIGKILL - 1) | 1 << (SIGSTOP - 1)
@@ -56,25 +57,61 @@ _FAULTS: dict[int, tuple[int, int | None]] = {
 
 def send(task: Task, signal: int) -> None:
     """Raise a signal for the thread itself."""
-    send_to(task, signal, task)
+    send_to(task, from_user(task, signal), task)
 
 
-def send_to(task: Task, signal: int, target: Task | None) -> None:
-    """Raise a signal for a thread of the process, or for whichever does not block it: it stays pending where all do."""
+def from_user(task: Task, signal: int, code: int = SI_USER) -> SignalInfo:
+    """What is told of a signal that a program has raised."""
+    return SignalInfo(signal, code, sender=(task.process.pid, task.user))
+
+
+def send_to_group(group: ThreadGroup, info: SignalInfo) -> None:
+    """Raise a signal for a process."""
+    if not group.has_ended and group.tasks:
+        send_to(next(iter(group.tasks.values())), info, None)
+
+
+def send_to(task: Task, info: SignalInfo, target: Task | None) -> bool:
+    """Raise a signal for a thread of the process, or for whichever does not block it: it stays pending where all do.
+
+    False where too many are pending.
+    """
+    signal, group = info.number, task.threads
     if signal in _STOPS:
         forget(task, (SIGCONT,))
     elif signal == SIGCONT:
         forget(task, _STOPS)
+        if group.process.is_stopped:
+            group.process.go_on()
+            group.on_continued()
     takers = [each for each in task.threads.tasks.values() if target in (None, each) and not is_blocked(each, signal)]
     handler = _action(task, signal).handler
-    if takers and (handler == SIG_IGN or (handler == SIG_DFL and signal in _HARMLESS)):
-        return
+    if takers and (handler == SIG_IGN or (handler == SIG_DFL and signal in IGNORED)):
+        return True
     if takers and handler == SIG_DFL:
-        task.process.exit(128 + signal)
-        return
-    (task.threads if target is None else target).pending.add(signal)
+        act_by_default(group, signal)
+        return True
+    if not (group if target is None else target).pending.add(info):
+        return False
     if takers:
         _awaken(task if task in takers else takers[0])
+    return True
+
+
+def act_by_default(group: ThreadGroup, signal: int) -> None:
+    """What a signal does to a process that has said nothing about it."""
+    if signal in _STOPS:
+        group.process.stop()
+        group.on_stopped(signal)
+    elif signal not in IGNORED:
+        die(group, signal)
+
+
+def die(group: ThreadGroup, signal: int) -> None:
+    """A signal ends a process."""
+    if group.process.alive:
+        group.killed_by = signal
+        group.process.exit(128 + signal)
 
 
 def _awaken(task: Task) -> None:
@@ -95,7 +132,7 @@ def is_blocked(task: Task, signal: int) -> bool:
     return bool(task.blocked >> (signal - 1) & 1)
 
 
-def in_order(task: Task) -> list[tuple[set[int], int]]:
+def in_order(task: Task) -> list[tuple[Pending, int]]:
     """Pending signals as they are delivered, with the set that each is in: the thread's own first, then by number."""
     rows = [(pending, signal) for pending in (task.pending, task.threads.pending) for signal in pending]
     return sorted(rows, key=lambda row: (row[0] is not task.pending, row[1] not in _SYNCHRONOUS, row[1]))
@@ -104,13 +141,7 @@ def in_order(task: Task) -> list[tuple[set[int], int]]:
 def forget(task: Task, signals: tuple[int, ...]) -> None:
     """No thread of the process has these pending any more."""
     for pending in (task.threads.pending, *(each.pending for each in task.threads.tasks.values())):
-        pending.difference_update(signals)
-
-
-def info_of(task: Task, pending: set[int], signal: int) -> SignalInfo:
-    """What is told of a pending signal: the process itself has raised it."""
-    code = SI_TKILL if pending is task.pending else SI_USER
-    return SignalInfo(signal, code, sender=(task.process.pid, task.user))
+        pending.forget(signals)
 
 
 def _action(task: Task, signal: int) -> SignalAction:
@@ -131,19 +162,19 @@ def deliver(task: Task, registers: dict[int, int]) -> bool:
         if row is None:
             break
         pending, signal = row
-        pending.remove(signal)
+        info = pending.take(signal)
         action = _action(task, signal)
-        if action.handler == SIG_IGN or (action.handler == SIG_DFL and signal in _HARMLESS):
+        if action.handler == SIG_IGN:
             continue
         if action.handler == SIG_DFL:
-            task.process.exit(128 + signal)
-            break
+            act_by_default(task.threads, signal)
+            continue
         if task.restart is not None and action.flags & _SA_RESTART:
             registers[RIP] -= _SYSCALL_LENGTH
             registers[_RAX] = task.restart
         task.restart = None
-        if not _enter(task, info_of(task, pending, signal), registers):
-            task.process.exit(128 + SIGSEGV)
+        if not _enter(task, info, registers):
+            die(task.threads, SIGSEGV)
             break
         entered = True
     if task.restart is not None:  # somebody else has taken the signal

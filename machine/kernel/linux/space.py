@@ -30,6 +30,12 @@ class UserSpace:
         self.work = memory.physical.work
         self.heap_start = self.heap_end = heap_start
 
+    def copy(self, memory: AddressSpace) -> UserSpace:
+        """The same of a copy of the memory."""
+        copy = UserSpace(memory, self.heap_start)
+        copy.heap_end = self.heap_end
+        return copy
+
     # --- the calls' way to the guest's memory
 
     def load(self, address: int, size: int) -> bytes:

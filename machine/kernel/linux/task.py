@@ -5,19 +5,27 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from machine.kernel.linux.futexes import Futexes
 from machine.kernel.linux.memory_files import Store
 from machine.kernel.linux.open_files import DescriptorTable
 from machine.kernel.linux.paths import Place
+from machine.kernel.linux.pending import Pending
 from machine.kernel.linux.signal_frame import NO_TRAP, AlternateStack, Trap
 from machine.kernel.linux.space import UserSpace
 from machine.schedule import Process, Thread, VirtualClock
 from vm.facts.limits import Limits
 
-PARENT_ID = 1
+if TYPE_CHECKING:
+    from machine.kernel.linux.timers import ClockTimer, PosixTimer
+
+INIT_ID = 1
+SIGCHLD = 17
 SS_DISABLE = 2
 NANOSECONDS = 1_000_000_000
+_SIG_IGN = 1
+_CLONE_VM, _CLONE_FS, _CLONE_FILES, _CLONE_SIGHAND, _CLONE_VFORK = 0x100, 0x200, 0x400, 0x800, 0x4000
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,16 @@ class SignalAction:
     mask: int = 0
 
 
+@dataclass(frozen=True)
+class Program:
+    """What is to be executed: its bytes, the path that was asked for, its place, and the new name of the process."""
+
+    data: bytes
+    path: bytes
+    place: Place
+    name: bytes
+
+
 @dataclass(eq=False)
 class Location:
     """Where paths start, and what new files may not have (fs_struct)."""
@@ -38,16 +56,78 @@ class Location:
     directory: Place
     umask: int = 0o022
 
+    def copy(self) -> Location:
+        """Another one, the same at first."""
+        return replace(self)
+
 
 @dataclass(eq=False)
 class ThreadGroup:
-    """What all threads of a process have together (signal_struct). `leader_code` is that of the first one's end."""
+    """A process: what all its threads have together (signal_struct). `leader_code` is that of the first one's end.
 
+    `table` are the processes of the machine by id, ended ones as long as somebody may wait for them. `parent` is None
+    for a child of init, which waits for nobody here. `status` is that of a process that has ended, `state_change` that
+    of one that was stopped or goes on, until a parent has waited for it.
+    """
+
+    process: Process
+    pid: int
+    table: dict[int, ThreadGroup]
+    everybody: dict[Thread, Task]
+    user: int
+    process_group: int
+    session: int
+    parent: ThreadGroup | None = None
+    children: list[ThreadGroup] = field(default_factory=list)
+    actions: dict[int, SignalAction] = field(default_factory=dict)
     tasks: dict[int, Task] = field(default_factory=dict)  # by thread id; those that have not ended
-    pending: set[int] = field(default_factory=set)  # signals that were raised for whichever thread
-    timers: dict[int, tuple[int, int]] = field(default_factory=dict)  # by ITIMER_*: end (0: none) and interval, in ns
+    pending: Pending = field(default_factory=Pending)  # signals that were raised for whichever thread
+    real_timer: ClockTimer | None = None  # of setitimer and alarm
+    timers: dict[int, tuple[int, int]] = field(
+        default_factory=dict
+    )  # ITIMER_*: end (0: none), interval in its own time
+    posix_timers: dict[int, PosixTimer] = field(default_factory=dict)  # of timer_create
     nice: int = 0
     leader_code: int = 0
+    exit_signal: int = SIGCHLD
+    has_ended: bool = False
+    has_executed: bool = False  # another program than its maker's
+    killed_by: int = 0  # the signal
+    status: int = 0
+    state_change: int | None = None
+    is_subreaper: bool = False
+    parent_death_signal: int = 0
+    cpu_time: int = 0  # of a process that has ended, in instructions
+    children_time: int = 0  # of children that were waited for, with theirs
+    on_stopped: Callable[[int], None] = lambda signal: None
+    on_continued: Callable[[], None] = lambda: None
+    let_go: Callable[[], None] = lambda: None  # of its files
+
+    def action(self, signal: int) -> SignalAction:
+        """What is to be done when a signal comes."""
+        return self.actions.get(signal, SignalAction())
+
+    def end_timers(self, *, all_of_them: bool) -> None:
+        """Those of timer_create expire no more; setitimer's neither if all are to end."""
+        for timer in self.posix_timers.values():
+            timer.timer.cancel()
+        self.posix_timers.clear()
+        if all_of_them and self.real_timer is not None:
+            self.real_timer.cancel()
+
+    def forget_handlers(self) -> None:
+        """What is ignored stays so, all else is as by default."""
+        self.actions = {signal: action for signal, action in self.actions.items() if action.handler == _SIG_IGN}
+
+    @property
+    def parent_id(self) -> int:
+        """Its parent's process id."""
+        return INIT_ID if self.parent is None else self.parent.pid
+
+    @property
+    def time_used(self) -> int:
+        """The instructions that it has executed."""
+        return self.cpu_time if self.has_ended else self.process.cpu_time
 
 
 @dataclass(eq=False)
@@ -57,7 +137,6 @@ class Task:
     thread: Thread
     process: Process
     tid: int  # the process's id for its first thread
-    everybody: dict[Thread, Task]  # of the machine
     threads: ThreadGroup
     space: UserSpace
     futexes: Futexes
@@ -70,17 +149,22 @@ class Task:
     name: bytes
     user: int
     group: int
-    actions: dict[int, SignalAction] = field(default_factory=dict)
     blocked: int = 0
-    pending: set[int] = field(default_factory=set)  # blocked signals that were raised for this thread
+    pending: Pending = field(default_factory=Pending)  # blocked signals that were raised for this thread
     alternate_stack: AlternateStack = (0, SS_DISABLE, 0)
     has_signal: bool = False  # one that is not blocked has come, and has a handler
     trap: Trap = NO_TRAP
     saved_mask: int | None = None  # that comes back behind the handler, where a call has set another one
     restart: int | None = None  # the number of a call that a signal has interrupted, and that may be made again
+    execute: Callable[[Task, Program, list[bytes], list[bytes]], int] = field(kw_only=True)  # with texts of its own
     awaken: Callable[[Task], None] = lambda task: None  # has a thread look at its signals before it goes on
     robust_list: int = 0  # the address of its head
     clear_tid: int = 0  # where its id is cleared when it ends
+
+    @property
+    def actions(self) -> dict[int, SignalAction]:
+        """What is to be done when signals come."""
+        return self.threads.actions
 
     @property
     def now(self) -> int:
@@ -90,12 +174,58 @@ class Task:
     def twin(self, thread: Thread) -> Task:
         """The task of a new thread of the process, which shares all that threads share."""
         twin = replace(
-            self, thread=thread, tid=thread.tid, pending=set(), alternate_stack=(0, SS_DISABLE, 0), robust_list=0,
+            self, thread=thread, tid=thread.tid, pending=Pending(), alternate_stack=(0, SS_DISABLE, 0), robust_list=0,
             clear_tid=0, has_signal=False, trap=NO_TRAP, saved_mask=None, restart=None,
         )  # fmt: skip
         twin.enlist()
         return twin
 
+    def child(self, process: Process, flags: int, exit_signal: int) -> Task:
+        """The task of a process that is a copy of this thread's, but for what CLONE_* say is the same."""
+        own = self.threads
+        shares = flags & _CLONE_VM
+        files = self.files if flags & _CLONE_FILES else self.files.copy()
+        files.users += bool(flags & _CLONE_FILES)
+        group = ThreadGroup(
+            process, process.pid, own.table, own.everybody, own.user, own.process_group, own.session, own,
+            actions=own.actions if flags & _CLONE_SIGHAND else dict(own.actions), nice=own.nice,
+            exit_signal=exit_signal, let_go=files.let_go,
+        )  # fmt: skip
+        child = replace(
+            self, thread=process.thread, process=process, tid=process.pid, threads=group,
+            space=self.space if shares else self.space.copy(process.cpu.memory),
+            futexes=self.futexes if shares else Futexes(), files=files,
+            location=self.location if flags & _CLONE_FS else self.location.copy(), pending=Pending(),
+            robust_list=0, clear_tid=0, has_signal=False, saved_mask=None, restart=None,
+        )  # fmt: skip
+        if shares and not flags & _CLONE_VFORK:
+            child.alternate_stack = (0, SS_DISABLE, 0)
+        child.enlist()
+        return child
+
+    def succeed(self, process: Process, space: UserSpace, location: Location, name: bytes) -> Task:
+        """The task of what executes another program in the place of this thread's process."""
+        group = self.threads
+        for task in group.tasks.values():
+            del group.everybody[task.thread]
+        group.tasks.clear()
+        group.process = process
+        group.forget_handlers()
+        group.end_timers(all_of_them=False)
+        if self.files.users > 1:
+            self.files.users -= 1
+            self.files = self.files.copy()
+        self.files.close_on_exec()
+        group.let_go = self.files.let_go
+        group.has_executed = True
+        successor = replace(
+            self, thread=process.thread, process=process, tid=process.pid, space=space, futexes=Futexes(), name=name,
+            location=location, alternate_stack=(0, SS_DISABLE, 0), robust_list=0, clear_tid=0, has_signal=False,
+            trap=NO_TRAP, saved_mask=None, restart=None,
+        )  # fmt: skip
+        successor.enlist()
+        return successor
+
     def enlist(self) -> None:
         """It can be found from now on."""
-        self.threads.tasks[self.tid] = self.everybody[self.thread] = self
+        self.threads.tasks[self.tid] = self.threads.everybody[self.thread] = self

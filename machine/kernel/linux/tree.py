@@ -69,14 +69,23 @@ class Tree:
 
         `file` is the program's on the host, if it was read from one; what the tree does not show is `loaded` there.
         """
+        exe, root = self._new_root(generator)
+        program = self._shown(root, file) or GuestProgram(b"/" + name, Place(loaded, root, name), is_shown=False)
+        exe.place = program.place
+        return root, program
+
+    def root_for(self, generator: random.Random, program: Place) -> Place:
+        """The root of a guest that executes a program of its tree from now on."""
+        exe, root = self._new_root(generator)
+        exe.place = program
+        return root
+
+    def _new_root(self, generator: random.Random) -> tuple[_MagicLink, Place]:
         exe = _MagicLink(self._store)
         covers = {b"dev": _devices(self._store, generator), b"proc": _processes(self._store, exe), **self._covers}
         for directory in covers.values():
             directory.is_mount_point = True
-        root = Place(_Root(self._base, covers))
-        program = self._shown(root, file) or GuestProgram(b"/" + name, Place(loaded, root, name), is_shown=False)
-        exe.place = program.place
-        return root, program
+        return exe, Place(_Root(self._base, covers))
 
     def _shown(self, root: Place, file: Path | None) -> GuestProgram | None:
         """The program in a guest's tree, by its path as the user has written it or by its real one."""

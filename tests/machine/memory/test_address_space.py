@@ -224,7 +224,7 @@ def test_rights_that_are_taken_are_told_and_rights_that_are_given_are_not() -> N
 def test_code_is_what_was_fetched_and_who_translated_it_is_told() -> None:
     guest = AddressSpace(frames(4))
     told: list[tuple[int, int]] = []
-    guest.on_code = lambda begin, end: told.append((begin, end))
+    guest.code_listeners.append(lambda begin, end: told.append((begin, end)))
     guest.map(0x1000, 0x1000, Protection.ALL, "code")
     assert not guest.fault_in(0x1000, WRITE) & EXECUTE
     assert guest.write(0x1004, b"xy")
@@ -241,7 +241,7 @@ def test_code_that_is_written_by_another_name_is_told_at_its_own() -> None:
     source = frames(8)
     shared, guest = SharedMemory(source), AddressSpace(source)
     told: list[tuple[int, int]] = []
-    guest.on_code = lambda begin, end: told.append((begin, end))
+    guest.code_listeners.append(lambda begin, end: told.append((begin, end)))
     guest.map(0x1000, 0x1000, Protection.READ | Protection.EXECUTE, "code", backing=shared)
     guest.map(0x5000, 0x1000, READ_WRITE, "data", backing=shared)
     assert guest.fault_in(0x1000, EXECUTE)

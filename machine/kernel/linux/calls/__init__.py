@@ -7,6 +7,33 @@ parameters say how they are read. The result is the call's; failure is `LinuxErr
 from __future__ import annotations
 
 from machine.kernel.linux.abi import CALLS
-from machine.kernel.linux.calls import descriptors, memory, opening, paths, processes, signals, threads, time, transfers
+from machine.kernel.linux.calls import (
+    children,
+    descriptors,
+    execution,
+    memory,
+    opening,
+    paths,
+    processes,
+    signals,
+    threads,
+    time,
+    timers,
+    transfers,
+)
 
-__all__ = ["CALLS", "descriptors", "memory", "opening", "paths", "processes", "signals", "threads", "time", "transfers"]
+__all__ = [
+    "CALLS",
+    "children",
+    "descriptors",
+    "execution",
+    "memory",
+    "opening",
+    "paths",
+    "processes",
+    "signals",
+    "threads",
+    "time",
+    "timers",
+    "transfers",
+]

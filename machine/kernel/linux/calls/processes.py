@@ -1,4 +1,4 @@
-"""Calls on the process itself: identity, limits, children that it has not, and what the system is."""
+"""Calls on the process itself: identity, groups, limits, and what the system is."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import struct
 
 from machine.kernel.linux import structures
 from machine.kernel.linux.abi import Address, Flags, Int, Size, UInt, Word, call
+from machine.kernel.linux.calls.children import usage_row
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.space import MOST_BYTES, check_user_range, stack_size
-from machine.kernel.linux.task import NANOSECONDS, PARENT_ID, Task
+from machine.kernel.linux.task import INIT_ID, NANOSECONDS, Task, ThreadGroup
 from machine.processor import msr
 
 _ARCH_SET_GS, _ARCH_SET_FS, _ARCH_GET_FS, _ARCH_GET_GS = 0x1001, 0x1002, 0x1003, 0x1004
@@ -16,15 +17,13 @@ _USER_SPACE = 1 << 47
 _UNLIMITED = (1 << 64) - 1
 _RLIMITS = 16
 _RLIMIT_DATA, _RLIMIT_STACK, _RLIMIT_CORE, _RLIMIT_NOFILE, _RLIMIT_AS = 2, 3, 4, 7, 9
-_LOW = 0xFFFF_FFFF
 _RSEQ_UNREGISTER, _RSEQ_BYTES, _NO_CPU = 1, 32, 0xFFFF_FFFF
 _REAL_TIME_POLICIES, _OTHER_POLICIES = (1, 2), (0, 3, 5, 6, 7)
-_WAIT_OPTIONS = 0xE000_000B  # WNOHANG, WUNTRACED, WCONTINUED, __WNOTHREAD, __WALL, __WCLONE
-_P_PID = 1
-_WAITID_OPTIONS, _WAITID_STATES = 0xE100_000F, 0xE  # WEXITED, WSTOPPED, WCONTINUED
 _PERSONALITY_QUERY = 0xFFFF_FFFF
 _PR_SET_NAME, _PR_GET_NAME = 15, 16
-_PR_ACCEPTED = (1, 4, 38, 36)  # PDEATHSIG, DUMPABLE, NO_NEW_PRIVS, CHILD_SUBREAPER
+_PR_SET_PDEATHSIG, _PR_GET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 1, 2, 36, 37
+_PR_ACCEPTED = (4, 38)  # DUMPABLE, NO_NEW_PRIVS
+_SIGNALS = 64
 _PR_GET_DUMPABLE = 3
 _TICKS_PER_SECOND = 100
 _GRND_SOURCES = 6  # RANDOM and INSECURE: not both
@@ -42,7 +41,7 @@ def getpid(task: Task) -> int:
 @call("getppid")
 def getppid(task: Task) -> int:
     """getppid(2)"""
-    return PARENT_ID
+    return task.threads.parent_id
 
 
 @call("getuid", "geteuid")
@@ -127,16 +126,42 @@ def getgroups(task: Task, count: Int, buffer: Address) -> int:
     return 1
 
 
-@call("getpgrp", "setsid")
-def process_group(task: Task) -> int:
-    """getpgrp(2), setsid(2): a group and session of its own."""
-    return task.process.pid
+@call("getpgrp")
+def getpgrp(task: Task) -> int:
+    """getpgrp(2)"""
+    return task.threads.process_group
 
 
-@call("getpgid", "getsid")
-def process_group_of(task: Task, process: Int) -> int:
-    """getpgid(2), getsid(2)"""
-    return _check_own(task, process)
+@call("setsid")
+def setsid(task: Task) -> int:
+    """setsid(2): a group and a session of its own, unless there is a group of its id already."""
+    own = task.threads
+    if any(group.process_group == own.pid for group in own.table.values()):
+        raise LinuxError(Errno.EPERM)
+    own.process_group = own.session = own.pid
+    return own.pid
+
+
+@call("getpgid")
+def getpgid(task: Task, process: Int) -> int:
+    """getpgid(2)"""
+    return INIT_ID if process == INIT_ID else _group_of(task, process).process_group
+
+
+@call("getsid")
+def getsid(task: Task, process: Int) -> int:
+    """getsid(2)"""
+    return INIT_ID if process == INIT_ID else _group_of(task, process).session
+
+
+def _group_of(task: Task, process: int) -> ThreadGroup:
+    """A process by its id or that of one of the own threads; 0 is the own one. Raises ESRCH."""
+    own = task.threads
+    if process in (0, own.pid) or process in own.tasks:
+        return own
+    if process not in own.table:
+        raise LinuxError(Errno.ESRCH)
+    return own.table[process]
 
 
 def _check_own(task: Task, process: int) -> int:
@@ -147,12 +172,24 @@ def _check_own(task: Task, process: int) -> int:
 
 @call("setpgid")
 def setpgid(task: Task, process: Int, group: Int) -> int:
-    """setpgid(2): to the own group only."""
+    """setpgid(2): of the process itself, or of a child that executes the same program still."""
     if group < 0:
         raise LinuxError(Errno.EINVAL)
-    _check_own(task, process)
-    if group not in (0, task.process.pid):
+    own, target = task.threads, _group_of(task, process)
+    group = group or target.pid
+    if target is not own:
+        if target.parent is not own:
+            raise LinuxError(Errno.ESRCH)
+        if target.session != own.session:
+            raise LinuxError(Errno.EPERM)
+        if target.has_executed:
+            raise LinuxError(Errno.EACCES)
+    if target.session == target.pid:
         raise LinuxError(Errno.EPERM)
+    others = [each for each in own.table.values() if each.process_group == group and each.session == own.session]
+    if group != target.pid and not others:
+        raise LinuxError(Errno.EPERM)
+    target.process_group = group
     return 0
 
 
@@ -284,6 +321,16 @@ def prctl(task: Task, option: UInt, value: Word, third: Word, fourth: Word, fift
         task.space.store(value, task.name[:15].ljust(16, b"\0"))
     elif option == _PR_GET_DUMPABLE:
         return 1
+    elif option == _PR_SET_PDEATHSIG:
+        if value > _SIGNALS:
+            raise LinuxError(Errno.EINVAL)
+        task.threads.parent_death_signal = value
+    elif option == _PR_GET_PDEATHSIG:
+        task.space.store_words(value, "i", task.threads.parent_death_signal)
+    elif option == _PR_SET_CHILD_SUBREAPER:
+        task.threads.is_subreaper = bool(value)
+    elif option == _PR_GET_CHILD_SUBREAPER:
+        task.space.store_words(value, "i", task.threads.is_subreaper)
     elif option not in _PR_ACCEPTED:
         raise LinuxError(Errno.EINVAL)
     return 0
@@ -299,28 +346,6 @@ def personality(task: Task, persona: UInt) -> int:
     if persona not in (0, _PERSONALITY_QUERY):
         raise LinuxError(Errno.EINVAL)
     return 0
-
-
-# --- children
-
-
-@call("wait4")
-def wait4(task: Task, process: Int, status: Address, options: Int, usage: Address) -> int:
-    """wait4(2): there are no children."""
-    if options & _LOW & ~_WAIT_OPTIONS:
-        raise LinuxError(Errno.EINVAL)
-    raise LinuxError(Errno.ESRCH if process == -(1 << 31) else Errno.ECHILD)
-
-
-@call("waitid")
-def waitid(task: Task, kind: Int, process: Int, info: Address, options: Int, usage: Address) -> int:
-    """waitid(2): there are no children."""
-    options &= _LOW
-    if options & ~_WAITID_OPTIONS or not options & _WAITID_STATES or not 0 <= kind <= 3:
-        raise LinuxError(Errno.EINVAL)
-    if kind and process < (kind == _P_PID):
-        raise LinuxError(Errno.EINVAL)
-    raise LinuxError(Errno.ECHILD)
 
 
 # --- limits and the system
@@ -393,17 +418,19 @@ def getrusage(task: Task, who: Int, buffer: Address) -> int:
     """getrusage(2): user time is virtual time."""
     if who not in (-1, 0, 1):
         raise LinuxError(Errno.EINVAL)
-    microseconds = 0 if who == -1 else task.clock.elapsed() // 1000
-    task.space.store(buffer, struct.pack("<qq", *divmod(microseconds, 1_000_000)).ljust(144, b"\0"))
+    task.space.store(buffer, usage_row(task.threads.children_time if who == -1 else task.process.cpu_time))
     return 0
 
 
 @call("times")
 def times(task: Task, buffer: Address) -> int:
     """times(2)"""
-    ticks = task.clock.elapsed() * _TICKS_PER_SECOND // NANOSECONDS
+    own, children, ticks = (
+        time * _TICKS_PER_SECOND // NANOSECONDS
+        for time in (task.process.cpu_time, task.threads.children_time, task.clock.elapsed())
+    )
     if buffer:
-        task.space.store_words(buffer, "qqqq", ticks, 0, 0, 0)
+        task.space.store_words(buffer, "qqqq", own, 0, children, 0)
     return ticks
 
 

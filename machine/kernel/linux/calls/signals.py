@@ -1,13 +1,15 @@
-"""Calls about signals of a process to itself, and timers, which are kept, but none ever goes off."""
+"""Calls about signals."""
 
 from __future__ import annotations
 
 import struct
 
 from machine.kernel.base import user_values
-from machine.kernel.linux import signals
-from machine.kernel.linux.abi import Address, Int, Size, UInt, call
+from machine.kernel.linux import family, signals
+from machine.kernel.linux.abi import Address, Int, Size, call
 from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.pending import Pending
+from machine.kernel.linux.signal_frame import SIGINFO_BYTES, SignalInfo
 from machine.kernel.linux.signals import (
     IGNORED,
     SIG_DFL,
@@ -20,7 +22,7 @@ from machine.kernel.linux.signals import (
     SS_ONSTACK,
     UNBLOCKABLE,
 )
-from machine.kernel.linux.task import NANOSECONDS, SS_DISABLE, SignalAction, Task
+from machine.kernel.linux.task import INIT_ID, NANOSECONDS, SS_DISABLE, SignalAction, Task, ThreadGroup
 from machine.kernel.outcomes import Enter, Exit, Result, Wait
 from vm.facts.registers import RFLAGS, STORAGE_INDEX
 
@@ -29,7 +31,6 @@ _SIG_BLOCK, _SIG_UNBLOCK, _SIG_SETMASK = 0, 1, 2
 _SMALLEST_STACK = 2048
 _ACTION_FLAGS = 0xDC00_0807  # SA_*, without those that nobody knows
 _LONGEST_WAIT = 1 << 33  # seconds
-_ITIMER_REAL, _TIMERS = 0, 3
 _RSP = STORAGE_INDEX["rsp"]
 
 
@@ -73,7 +74,7 @@ def rt_sigpending(task: Task, buffer: Address, size: Size) -> int:
     """rt_sigpending(2)"""
     if size > _SET_BYTES:
         raise LinuxError(Errno.EINVAL)
-    mask = sum(1 << (signal - 1) for signal in task.pending | task.threads.pending)
+    mask = sum(1 << (signal - 1) for signal in {*task.pending, *task.threads.pending})
     task.space.store(buffer, struct.pack("<Q", mask)[:size])
     return 0
 
@@ -94,13 +95,13 @@ def rt_sigtimedwait(task: Task, wanted: Address, info: Address, timeout: Address
 
 
 def _take(task: Task, mask: int, info: int, deadline: int | None) -> Result:
-    def wanted() -> list[tuple[set[int], int]]:
+    def wanted() -> list[tuple[Pending, int]]:
         return [row for row in signals.in_order(task) if mask >> (row[1] - 1) & 1]
 
     for pending, signal in wanted():
-        pending.remove(signal)
+        taken = pending.take(signal)
         if info:
-            task.space.store(info, signals.info_of(task, pending, signal).data)
+            task.space.store(info, taken.data)
         return signal
 
     def then(late: bool) -> Result:
@@ -132,34 +133,90 @@ def sigaltstack(task: Task, new: Address, old: Address) -> int:
 
 @call("kill")
 def kill(task: Task, process: Int, signal: Int) -> int:
-    """kill(2), to the own process only."""
-    if process not in (task.process.pid, 0, -task.process.pid, -1):
+    """kill(2)"""
+    targets = [_process(task, process)] if process > 0 else family.chosen_by(task, process)
+    if not targets:
         raise LinuxError(Errno.ESRCH)
-    if _is_raised(signal):
-        signals.send_to(task, signal, None)
+    for group in targets if _is_raised(signal) else ():
+        signals.send_to_group(group, signals.from_user(task, signal))
     return 0
+
+
+def _process(task: Task, process: int) -> ThreadGroup:
+    """A process, which may have ended and not been waited for. Raises ESRCH, and EPERM for init."""
+    if process == INIT_ID:
+        raise LinuxError(Errno.EPERM)
+    group = task.threads.table.get(process)
+    if group is None:
+        raise LinuxError(Errno.ESRCH)
+    return group
 
 
 @call("tkill")
 def tkill(task: Task, thread: Int, signal: Int) -> int:
-    """tkill(2), to threads of the own process only."""
+    """tkill(2)"""
     if thread <= 0:
         raise LinuxError(Errno.EINVAL)
-    if thread not in task.threads.tasks:
+    group = next((group for group in family.living(task.threads) if thread in group.tasks), None)
+    return _raise_for(task, group, thread, signal)
+
+
+def _raise_for(task: Task, group: ThreadGroup | None, thread: int, signal: int) -> int:
+    if group is None or thread not in group.tasks:
         raise LinuxError(Errno.ESRCH)
     if _is_raised(signal):
-        signals.send_to(task, signal, task.threads.tasks[thread])
+        target = group.tasks[thread]
+        signals.send_to(target, signals.from_user(task, signal, signals.SI_TKILL), target)
     return 0
+
+
+@call("rt_sigqueueinfo")
+def rt_sigqueueinfo(task: Task, process: Int, signal: Int, info: Address) -> int:
+    """rt_sigqueueinfo(2): with a siginfo of the program's, which does not pretend to be the kernel's."""
+    raw = _raw_info(task, info, signal)
+    (code,) = struct.unpack_from("<i", raw, 8)
+    if process != task.process.pid and (code >= 0 or code == signals.SI_TKILL):
+        raise LinuxError(Errno.EPERM)
+    group = _process(task, process) if process > 0 else None
+    if group is None:
+        raise LinuxError(Errno.ESRCH)
+    if _is_raised(signal) and group.tasks:
+        _queue(next(iter(group.tasks.values())), raw, signal, code, None)
+    return 0
+
+
+@call("rt_tgsigqueueinfo")
+def rt_tgsigqueueinfo(task: Task, process: Int, thread: Int, signal: Int, info: Address) -> int:
+    """rt_tgsigqueueinfo(2)"""
+    if process <= 0 or thread <= 0:
+        raise LinuxError(Errno.EINVAL)
+    raw = _raw_info(task, info, signal)
+    (code,) = struct.unpack_from("<i", raw, 8)
+    if thread != task.tid and (code >= 0 or code == signals.SI_TKILL):
+        raise LinuxError(Errno.EPERM)
+    group = task.threads.table.get(process)
+    if group is None or thread not in group.tasks:
+        raise LinuxError(Errno.ESRCH)
+    if _is_raised(signal):
+        _queue(group.tasks[thread], raw, signal, code, group.tasks[thread])
+    return 0
+
+
+def _raw_info(task: Task, address: int, signal: int) -> bytes:
+    return struct.pack("<i", signal) + task.space.load(address, SIGINFO_BYTES)[4:]
+
+
+def _queue(taker: Task, raw: bytes, signal: int, code: int, target: Task | None) -> None:
+    if not signals.send_to(taker, SignalInfo(signal, code, raw=raw), target):
+        raise LinuxError(Errno.EAGAIN)
 
 
 @call("tgkill")
 def tgkill(task: Task, process: Int, thread: Int, signal: Int) -> int:
-    """tgkill(2), to threads of the own process only."""
+    """tgkill(2)"""
     if process <= 0 or thread <= 0:
         raise LinuxError(Errno.EINVAL)
-    if process != task.process.pid:
-        raise LinuxError(Errno.ESRCH)
-    return tkill(task, thread, signal)
+    return _raise_for(task, task.threads.table.get(process), thread, signal)
 
 
 def _is_raised(signal: int) -> bool:
@@ -195,57 +252,7 @@ def rt_sigreturn(task: Task) -> Result:
     """rt_sigreturn(2): back to where the signal has come, with what the handler has made of the registers."""
     present = user_values(task.thread)
     registers = signals.leave(task, present[_RSP], present[RFLAGS])
-    return Exit(128 + SIGSEGV) if registers is None else Enter(registers)
-
-
-# --- timers
-
-
-@call("alarm")
-def alarm(task: Task, seconds: UInt) -> int:
-    """alarm(2): the seconds that were left of the alarm before, rounded as Linux does."""
-    left, _ = _timer(task, _ITIMER_REAL)
-    _set_timer(task, _ITIMER_REAL, seconds * NANOSECONDS, 0)
-    whole, rest = divmod(left // 1000, 1_000_000)
-    return whole + (rest >= 500_000 or (rest > 0 and not whole))
-
-
-@call("getitimer")
-def getitimer(task: Task, which: Int, buffer: Address) -> int:
-    """getitimer(2)"""
-    if not 0 <= which < _TIMERS:
-        raise LinuxError(Errno.EINVAL)
-    task.space.store(buffer, _timer_row(task, which))
-    return 0
-
-
-@call("setitimer")
-def setitimer(task: Task, which: Int, new: Address, old: Address) -> int:
-    """setitimer(2)"""
-    words = task.space.load_words(new, "4q") if new else (0, 0, 0, 0)
-    if any(seconds < 0 or not 0 <= micro < 1_000_000 for seconds, micro in (words[:2], words[2:])):
-        raise LinuxError(Errno.EINVAL)
-    if not 0 <= which < _TIMERS:
-        raise LinuxError(Errno.EINVAL)
-    row = _timer_row(task, which)
-    interval, value = (seconds * NANOSECONDS + micro * 1000 for seconds, micro in (words[:2], words[2:]))
-    _set_timer(task, which, value, interval)
-    if old:
-        task.space.store(old, row)
-    return 0
-
-
-def _timer(task: Task, which: int) -> tuple[int, int]:
-    """The nanoseconds that are left of a timer, and its interval."""
-    end, interval = task.threads.timers.get(which, (0, 0))
-    return max(0, end - task.clock.elapsed()), interval
-
-
-def _set_timer(task: Task, which: int, value: int, interval: int) -> None:
-    task.threads.timers[which] = (task.clock.elapsed() + value if value else 0, interval)
-
-
-def _timer_row(task: Task, which: int) -> bytes:
-    """A struct itimerval."""
-    left, interval = _timer(task, which)
-    return struct.pack("<4q", *divmod(interval // 1000, 1_000_000), *divmod(-(-left // 1000), 1_000_000))
+    if registers is None:
+        signals.die(task.threads, SIGSEGV)
+        return Exit(128 + SIGSEGV)
+    return Enter(registers)

@@ -1,20 +1,36 @@
 """Calls that make and end threads, and have them wait for each other: clone, exit, futex, and what goes with them.
 
 What pthread_create asks for is carried out: a thread that shares memory, files, directory and signal handlers with its
-maker. Other children are refused.
+maker. Processes are made by `children`.
 """
 
 from __future__ import annotations
 
 import struct
 from contextlib import suppress
-from dataclasses import dataclass
 
 from machine.kernel.base import behind_call
 from machine.kernel.linux.abi import Address, Int, Size, UInt, Word, call
+from machine.kernel.linux.calls.children import (
+    CLONE_CHILD_CLEARTID,
+    CLONE_CHILD_SETTID,
+    CLONE_CLEAR_SIGHAND,
+    CLONE_FILES,
+    CLONE_FS,
+    CLONE_PARENT_SETTID,
+    CLONE_PIDFD,
+    CLONE_SETTLS,
+    CLONE_SIGHAND,
+    CLONE_THREAD,
+    CLONE_VFORK,
+    CLONE_VM,
+    Child,
+    make_process,
+)
 from machine.kernel.linux.calls.time import duration
 from machine.kernel.linux.errors import Errno, LinuxError, Refused
 from machine.kernel.linux.futexes import ANY
+from machine.kernel.linux.signals import SIGNALS
 from machine.kernel.linux.space import USER_SPACE, check_user_range
 from machine.kernel.linux.task import Task
 from machine.kernel.outcomes import Exit, ExitThread, Result, Wait, always
@@ -26,37 +42,24 @@ _RAX, _RSP = STORAGE_INDEX["rax"], STORAGE_INDEX["rsp"]
 
 # --- threads
 
-_CLONE_VM, _CLONE_FS, _CLONE_FILES, _CLONE_SIGHAND, _CLONE_PIDFD = 0x100, 0x200, 0x400, 0x800, 0x1000
-_CLONE_VFORK, _CLONE_THREAD, _CLONE_NEWNS, _CLONE_SETTLS = 0x4000, 0x1_0000, 0x2_0000, 0x8_0000
-_CLONE_PARENT_SETTID, _CLONE_CHILD_CLEARTID, _CLONE_CHILD_SETTID = 0x10_0000, 0x20_0000, 0x100_0000
-_CLONE_NEWUSER, _CLONE_NEWPID = 0x1000_0000, 0x2000_0000
+_CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID = 0x2_0000, 0x1000_0000, 0x2000_0000
 _CLONE_INTO_CGROUP = 1 << 33
-_SHARED = _CLONE_VM | _CLONE_FS | _CLONE_FILES | _CLONE_SIGHAND | _CLONE_THREAD
+_SHARED = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD
 _NEW_NAMESPACES = 0x7E02_0080  # NEWCGROUP to NEWNET, NEWNS and NEWTIME
 _EXIT_SIGNAL = 0xFF
 _CLONE_ARGUMENTS = struct.Struct("<11Q")  # struct clone_args of linux/sched.h, as of CLONE_ARGS_SIZE_VER2
 _SMALLEST_CLONE_ARGUMENTS = 64
 
 
-@dataclass(frozen=True)
-class _Child:
-    """What clone and clone3 ask for. `stack` is 0 for that of the maker."""
-
-    flags: int
-    stack: int
-    parent_tid: int
-    child_tid: int
-    tls: int
-
-
 @call("clone")
-def clone(task: Task, flags: Word, stack: Address, parent_tid: Address, child_tid: Address, tls: Address) -> int:
+def clone(task: Task, flags: Word, stack: Address, parent_tid: Address, child_tid: Address, tls: Address) -> Result:
     """clone(2)"""
-    return _clone(task, _Child(flags & 0xFFFF_FFFF & ~_EXIT_SIGNAL, stack, parent_tid, child_tid, tls))
+    signal = flags & _EXIT_SIGNAL
+    return _clone(task, Child(flags & 0xFFFF_FFFF & ~_EXIT_SIGNAL, stack, parent_tid, child_tid, tls, signal))
 
 
 @call("clone3")
-def clone3(task: Task, arguments: Address, size: Size) -> int:
+def clone3(task: Task, arguments: Address, size: Size) -> Result:
     """clone3(2)"""
     if size > PAGE:
         raise LinuxError(Errno.E2BIG)
@@ -67,47 +70,56 @@ def clone3(task: Task, arguments: Address, size: Size) -> int:
         raise LinuxError(Errno.E2BIG)
     row = _CLONE_ARGUMENTS.unpack(data[: _CLONE_ARGUMENTS.size].ljust(_CLONE_ARGUMENTS.size, b"\0"))
     flags, _, child_tid, parent_tid, signal, stack, stack_size, tls, ids, id_count, _ = row
-    if bool(stack) != bool(stack_size) or flags & (_EXIT_SIGNAL | _CLONE_INTO_CGROUP) or flags >> 34:
+    if (
+        bool(stack) != bool(stack_size)
+        or flags & (_EXIT_SIGNAL | _CLONE_INTO_CGROUP)
+        or flags >> 34
+        or signal > SIGNALS
+    ):
         raise LinuxError(Errno.EINVAL)
-    if ids or id_count or (flags & _CLONE_THREAD and signal):
+    if ids or id_count or (flags & CLONE_THREAD and signal):
         raise LinuxError(Errno.EINVAL)
     if stack:
         check_user_range(stack, stack_size)
-    return _clone(task, _Child(flags, (stack + stack_size) % (1 << 64), parent_tid, child_tid, tls))
+    return _clone(task, Child(flags, (stack + stack_size) % (1 << 64), parent_tid, child_tid, tls, signal))
 
 
-def _clone(task: Task, child: _Child) -> int:
+def _clone(task: Task, child: Child) -> Result:
     _check_flags(child.flags)
-    if child.flags & _CLONE_SETTLS and child.tls >= USER_SPACE:
+    if child.flags & CLONE_SETTLS and child.tls >= USER_SPACE:
         raise LinuxError(Errno.EPERM)
+    if not child.flags & CLONE_THREAD:
+        return make_process(task, child)
     values = {_RAX: 0, _RSP: child.stack} if child.stack else {_RAX: 0}
-    registers = behind_call(task.thread).with_values(values, child.tls if child.flags & _CLONE_SETTLS else None)
+    registers = behind_call(task.thread).with_values(values, child.tls if child.flags & CLONE_SETTLS else None)
     try:
         thread = task.process.new_thread(registers)
     except TooManyThreads:
         task.store.reached.add("max_threads")
         raise LinuxError(Errno.EAGAIN) from None
     twin = task.twin(thread)
-    for flag, address in ((_CLONE_PARENT_SETTID, child.parent_tid), (_CLONE_CHILD_SETTID, child.child_tid)):
+    for flag, address in ((CLONE_PARENT_SETTID, child.parent_tid), (CLONE_CHILD_SETTID, child.child_tid)):
         if child.flags & flag:
             with suppress(LinuxError):  # as on Linux
                 task.space.store_words(address, "I", twin.tid)
-    if child.flags & _CLONE_CHILD_CLEARTID:
+    if child.flags & CLONE_CHILD_CLEARTID:
         twin.clear_tid = child.child_tid
     return twin.tid
 
 
 def _check_flags(flags: int) -> None:
-    """Raises EINVAL for flags that exclude each other (copy_process), and refuses children that are no threads."""
-    if flags & _CLONE_FS and flags & (_CLONE_NEWNS | _CLONE_NEWUSER):
+    """Raises EINVAL for flags that exclude each other (copy_process), and refuses unusual threads."""
+    if flags & CLONE_FS and flags & (_CLONE_NEWNS | _CLONE_NEWUSER):
         raise LinuxError(Errno.EINVAL)
-    if flags & _CLONE_THREAD and (not flags & _CLONE_SIGHAND or flags & (_CLONE_NEWUSER | _CLONE_NEWPID)):
+    if flags & CLONE_THREAD and (not flags & CLONE_SIGHAND or flags & (_CLONE_NEWUSER | _CLONE_NEWPID)):
         raise LinuxError(Errno.EINVAL)
-    if flags & _CLONE_SIGHAND and not flags & _CLONE_VM:
+    if flags & CLONE_SIGHAND and not flags & CLONE_VM:
         raise LinuxError(Errno.EINVAL)
     if flags & _NEW_NAMESPACES:
         raise LinuxError(Errno.EPERM)
-    if flags & _SHARED != _SHARED or flags & (_CLONE_VFORK | _CLONE_PIDFD):
+    if flags & CLONE_SIGHAND and flags & CLONE_CLEAR_SIGHAND:
+        raise LinuxError(Errno.EINVAL)
+    if flags & CLONE_THREAD and (flags & _SHARED != _SHARED or flags & (CLONE_VFORK | CLONE_PIDFD)):
         raise Refused(Errno.EAGAIN)
 
 
@@ -150,7 +162,7 @@ def exit_(task: Task, code: Int) -> Result:
         with suppress(LinuxError):
             task.space.store_words(task.clear_tid, "I", 0)
             task.futexes.wake(task.clear_tid, 1)
-    del group.tasks[task.tid], task.everybody[task.thread]
+    del group.tasks[task.tid], group.everybody[task.thread]
     return ExitThread(group.leader_code)
 
 

@@ -10,7 +10,8 @@ from machine.kernel.outcomes import Result, Wait
 from machine.memory import PER_ITEM
 
 _REALTIME_CLOCKS = (0, 5, 8, 11)  # REALTIME, REALTIME_COARSE, REALTIME_ALARM, TAI
-_ELAPSED_CLOCKS = (1, 2, 3, 4, 6, 7, 9)  # MONOTONIC, the CPU times, the coarse and boot-time ones
+_ELAPSED_CLOCKS = (1, 4, 6, 7, 9)  # MONOTONIC, the raw, coarse and boot-time ones
+_OWN_CLOCKS = (2, 3)  # the time of the process; its threads are not told apart
 _TIMER_ABSTIME = 1
 _LONGEST_SLEEP = 1 << 33  # seconds: no virtual clock needs to go further in one step
 
@@ -25,6 +26,8 @@ _WITHOUT_SLEEP = (3, 4, 5, 6)  # the thread's CPU time, MONOTONIC_RAW and the co
 def _clock(task: Task, clock: int) -> int:
     if clock in _REALTIME_CLOCKS:
         return task.now
+    if clock in _OWN_CLOCKS:
+        return task.process.cpu_time
     if clock in _ELAPSED_CLOCKS:
         return task.clock.elapsed()
     raise LinuxError(Errno.EINVAL)
@@ -68,7 +71,7 @@ def time(task: Task, buffer: Address) -> int:
 @call("nanosleep")
 def nanosleep(task: Task, wanted: Address, left: Address) -> Result:
     """nanosleep(2)"""
-    return _sleep(task, duration(task, wanted))
+    return _sleep(task, duration(task, wanted), left)
 
 
 @call("clock_nanosleep")
@@ -78,11 +81,21 @@ def clock_nanosleep(task: Task, clock: Int, flags: Flags, wanted: Address, left:
     if clock in _WITHOUT_SLEEP:
         raise LinuxError(Errno.EOPNOTSUPP)
     time = duration(task, wanted)
-    return _sleep(task, max(0, time - now) if flags & _TIMER_ABSTIME else time)
+    if flags & _TIMER_ABSTIME:
+        return _sleep(task, max(0, time - now), 0)
+    return _sleep(task, time, left)
 
 
-def _sleep(task: Task, time: int) -> Result:
-    return Wait(deadline=task.clock.elapsed() + time, then=lambda late: 0)
+def _sleep(task: Task, time: int, left: int) -> Result:
+    """With the address of what a signal leaves of the sleep, if that is wanted."""
+    end = task.clock.elapsed() + time
+
+    def interrupted() -> Result:
+        if left:
+            task.space.store_words(left, "qq", *divmod(max(0, end - task.clock.elapsed()), NANOSECONDS))
+        raise LinuxError(Errno.EINTR)
+
+    return Wait(deadline=end, then=lambda late: 0, interrupted=interrupted)
 
 
 def duration(task: Task, address: int) -> int:

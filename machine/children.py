@@ -1,0 +1,107 @@
+"""Processes that processes make: copies of them, and what executes another program in the place of one.
+
+A copy has its own CPU and, unless it shares its maker's, its own address space; pages are copied when one of both
+writes them. What comes in the place of a process has its id and its objects in kernel memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from machine.kernel import KernelObjects
+from machine.memory import AddressSpace, MapError, PhysicalMemory
+from machine.processor import Cpu, ThreadRegisters, msr
+from machine.schedule import Process, TooManyProcesses
+from vm import HostMemoryError
+from vm.facts.limits import Limits
+from vm.facts.registers import STORAGE_INDEX
+
+if TYPE_CHECKING:
+    from machine.loaders import Image
+
+_ENTRY_MSRS = (msr.STAR, msr.LSTAR, msr.FMASK)
+_WORK = 1 << 20  # bytes of kernel work that making a process is charged with (machine.memory.work)
+NOWHERE = 0xFFFF_FFFF_FFFF_FFFF  # an `until` that no program reaches
+
+
+@dataclass(frozen=True)
+class Nursery:
+    """Makes processes; they count for nothing before the machine takes them in.
+
+    `new_ids` gives a process id and a thread id, `living` are the processes that have not ended.
+    """
+
+    limits: Limits
+    physical: PhysicalMemory
+    objects: KernelObjects
+    living: Callable[[], Iterable[Process]]
+    new_ids: Callable[[], tuple[int, int]]
+
+    def fork(self, parent: Process, registers: ThreadRegisters, shares_memory: bool, name_bytes: int) -> Process:
+        """A copy of a process with one thread that has these registers. Raises TooManyProcesses."""
+        self.physical.work.charge(_WORK)
+        if sum(1 for _ in self.living()) >= self.limits.max_processes:
+            raise TooManyProcesses
+        try:
+            memory = parent.cpu.memory if shares_memory else parent.cpu.memory.copy()
+        except MapError:
+            raise TooManyProcesses from None
+        try:
+            child = self._copy(parent, memory, name_bytes)
+        except (MapError, HostMemoryError):
+            if memory is not parent.cpu.memory:
+                memory.release()
+            raise TooManyProcesses from None
+        child.cpu.restore(registers)
+        return child
+
+    def _copy(self, parent: Process, memory: AddressSpace, name_bytes: int) -> Process:
+        image = parent.image
+        cpu = Cpu(memory, image.level)
+        for number in _ENTRY_MSRS:
+            cpu.write_msr(number, parent.cpu.read_msr(number))
+        cpu.registers.write(STORAGE_INDEX["cr3"], memory.table.root_place)
+        cpu.registers.store()
+        cpu.registers.forget()
+        process_id, thread_id = self.new_ids()
+        objects = self.objects.add_process(process_id, thread_id, parent.name, name_bytes)
+        child = Process(
+            process_id, parent.name, cpu, image, parent.until, objects, maker=parent.maker,
+            planned=parent.planned, loaded=parent.loaded or parent, shares_memory=memory is parent.cpu.memory,
+        )  # fmt: skip
+        child.begin(thread_id, objects.first)
+        return child
+
+    def successor(self, process: Process, image: Image, name: str) -> Process:
+        """What is to execute an image in the place of a process. Raises MapError."""
+        self.physical.work.charge(_WORK)
+        memory = AddressSpace(self.physical.guests, self.limits.max_mappings)
+        try:
+            self.objects.show_in(memory)
+            try:
+                cpu = Cpu(memory, image.level)
+            except HostMemoryError as error:
+                raise MapError(str(error)) from None
+            lay_out(cpu, image, self.physical)
+        except MapError:
+            memory.release()
+            raise
+        until = NOWHERE if image.until is None else image.until
+        successor = Process(
+            process.pid, name, cpu, image, until, process.objects, maker=process.maker, loaded=process.loaded,
+            executed_before=process.cpu_time, core=process.core, cpu_alarm=process.cpu_alarm,
+        )  # fmt: skip
+        successor.begin(process.thread.tid, process.thread.objects)
+        return successor
+
+
+def lay_out(cpu: Cpu, image: Image, physical: PhysicalMemory) -> None:
+    """Map the areas of an image, with what is in them. Raises MapError."""
+    for part in image.parts:
+        for area in part.areas:
+            cpu.memory.map(area.start, area.size, area.protection, area.name)
+        for address, data in part.contents:
+            if not cpu.memory.write(address, data) and cpu.memory.is_exhausted:
+                raise MapError(f"max_guest_memory is used up ({physical.guests.limit:#x} bytes)")

@@ -1,0 +1,202 @@
+"""Calls that make processes, and that wait for them: fork, vfork, clone without CLONE_THREAD, wait4, waitid."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from machine.kernel.base import behind_call
+from machine.kernel.linux import family
+from machine.kernel.linux.abi import Address, Int, call
+from machine.kernel.linux.errors import Errno, LinuxError, Refused
+from machine.kernel.linux.task import NANOSECONDS, SIGCHLD, Task, ThreadGroup
+from machine.kernel.outcomes import Result, Wait
+from machine.schedule import TooManyProcesses
+from vm.facts.registers import STORAGE_INDEX
+
+_RAX, _RSP = STORAGE_INDEX["rax"], STORAGE_INDEX["rsp"]
+
+CLONE_VM, CLONE_FS, CLONE_FILES, CLONE_SIGHAND, CLONE_PIDFD = 0x100, 0x200, 0x400, 0x800, 0x1000
+CLONE_PTRACE, CLONE_VFORK, CLONE_PARENT, CLONE_THREAD = 0x2000, 0x4000, 0x8000, 0x1_0000
+CLONE_SETTLS, CLONE_PARENT_SETTID, CLONE_CHILD_CLEARTID = 0x8_0000, 0x10_0000, 0x20_0000
+CLONE_CHILD_SETTID, CLONE_CLEAR_SIGHAND = 0x100_0000, 1 << 32
+
+_WNOHANG, _WUNTRACED, _WEXITED, _WCONTINUED, _WNOWAIT = 1, 2, 4, 8, 0x0100_0000
+_WCLONE, _WALL, _WNOTHREAD = 0x8000_0000, 0x4000_0000, 0x2000_0000
+_WAIT_OPTIONS = _WNOHANG | _WUNTRACED | _WCONTINUED | _WNOTHREAD | _WALL | _WCLONE
+_WAITID_OPTIONS = _WAIT_OPTIONS | _WEXITED | _WNOWAIT
+_WAITID_STATES = _WEXITED | _WUNTRACED | _WCONTINUED
+_P_ALL, _P_PID, _P_PGID, _P_PIDFD = range(4)
+_LOW = 0xFFFF_FFFF
+_USAGE_BYTES = 144
+
+
+@dataclass(frozen=True)
+class Child:
+    """What clone and clone3 ask for. `stack` is 0 for that of the maker; `signal` is what its end raises."""
+
+    flags: int
+    stack: int
+    parent_tid: int
+    child_tid: int
+    tls: int
+    signal: int = SIGCHLD
+
+
+@call("fork")
+def fork(task: Task) -> Result:
+    """fork(2)"""
+    return make_process(task, Child(0, 0, 0, 0, 0))
+
+
+@call("vfork")
+def vfork(task: Task) -> Result:
+    """vfork(2)"""
+    return make_process(task, Child(CLONE_VM | CLONE_VFORK, 0, 0, 0, 0))
+
+
+def make_process(task: Task, child: Child) -> Result:
+    """A process that is a copy, but for what it shares by CLONE_*. Raises EAGAIN."""
+    if child.flags & CLONE_PIDFD:
+        raise Refused(Errno.EINVAL)
+    values = {_RAX: 0, _RSP: child.stack} if child.stack else {_RAX: 0}
+    registers = behind_call(task.thread).with_values(values, child.tls if child.flags & CLONE_SETTLS else None)
+    maker = task.process.maker
+    try:
+        if maker is None:
+            raise TooManyProcesses
+        process = maker.fork(task.process, registers, shares_memory=bool(child.flags & CLONE_VM))
+    except TooManyProcesses:
+        task.store.reached.add("max_processes")
+        raise LinuxError(Errno.EAGAIN) from None
+    born = task.child(process, child.flags, child.signal)
+    if child.flags & CLONE_CLEAR_SIGHAND:
+        born.threads.forget_handlers()
+    if child.flags & CLONE_PARENT and task.threads.parent is not None:
+        born.threads.parent, born.threads.exit_signal = task.threads.parent, task.threads.exit_signal
+    family.enlist(born.threads)
+    for flag, address, space in (
+        (CLONE_PARENT_SETTID, child.parent_tid, task.space),
+        (CLONE_CHILD_SETTID, child.child_tid, born.space),
+    ):
+        if child.flags & flag:
+            with suppress(LinuxError):  # as on Linux
+                space.store_words(address, "I", born.tid)
+    if child.flags & CLONE_CHILD_CLEARTID:
+        born.clear_tid = child.child_tid
+    if not child.flags & CLONE_VFORK:
+        return born.tid
+    group = born.threads
+    return Wait(lambda: group.has_ended or group.has_executed, then=lambda late: group.pid, heeds_signals=False)
+
+
+# --- waiting
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A child that has something to tell."""
+
+    child: ThreadGroup
+    status: int
+
+
+def _look(task: Task, wanted: Callable[[ThreadGroup], bool], options: int) -> _Found | None:
+    """The first child with news of these kinds, the oldest first. Raises ECHILD where there is no such child."""
+    children = [child for child in family.selected(task, wanted) if _is_waited_for(child, options)]
+    if not children:
+        raise LinuxError(Errno.ECHILD)
+    for child in children:
+        if child.has_ended:
+            if options & _WEXITED:
+                return _Found(child, child.status)
+        elif child.state_change is not None:
+            kind = _WCONTINUED if child.state_change == family.CONTINUED else _WUNTRACED
+            if options & kind:
+                return _Found(child, child.state_change)
+    return None
+
+
+def _is_waited_for(child: ThreadGroup, options: int) -> bool:
+    """Whether the options mean a child that raises this signal at its end."""
+    return bool(options & _WALL) or (child.exit_signal != SIGCHLD) == bool(options & _WCLONE)
+
+
+def _has_news(task: Task, wanted: Callable[[ThreadGroup], bool], options: int) -> bool:
+    try:
+        return _look(task, wanted, options) is not None
+    except LinuxError:
+        return True
+
+
+def _take(found: _Found, options: int) -> None:
+    """The news is known, unless it is to stay."""
+    if options & _WNOWAIT:
+        return
+    if found.child.has_ended:
+        family.reap(found.child)
+    else:
+        found.child.state_change = None
+
+
+@call("wait4")
+def wait4(task: Task, process: Int, status: Address, options: Int, usage: Address) -> Result:
+    """wait4(2)"""
+    options &= _LOW
+    if options & ~_WAIT_OPTIONS:
+        raise LinuxError(Errno.EINVAL)
+    if process == -(1 << 31):
+        raise LinuxError(Errno.ESRCH)
+    own, all_options = task.threads.process_group, options | _WEXITED
+
+    def wanted(child: ThreadGroup) -> bool:
+        if process > 0:
+            return child.pid == process
+        return process == -1 or child.process_group == (-process or own)
+
+    found = _look(task, wanted, all_options)
+    if found is None:
+        return 0 if options & _WNOHANG else Wait(lambda: _has_news(task, wanted, all_options))
+    _take(found, all_options)
+    if status:
+        task.space.store_words(status, "I", found.status)
+    if usage:
+        task.space.store(usage, usage_row(found.child.time_used + found.child.children_time))
+    return found.child.pid
+
+
+@call("waitid")
+def waitid(task: Task, kind: Int, process: Int, info: Address, options: Int, usage: Address) -> Result:
+    """waitid(2)"""
+    options &= _LOW
+    if options & ~_WAITID_OPTIONS or not options & _WAITID_STATES or not 0 <= kind <= _P_PIDFD:
+        raise LinuxError(Errno.EINVAL)
+    if kind and process < (kind == _P_PID):
+        raise LinuxError(Errno.EINVAL)
+    if kind == _P_PIDFD:
+        raise LinuxError(Errno.EBADF)
+    own = task.threads.process_group
+
+    def wanted(child: ThreadGroup) -> bool:
+        if kind == _P_PID:
+            return child.pid == process
+        return kind == _P_ALL or child.process_group == (process or own)
+
+    found = _look(task, wanted, options)
+    if found is None and not options & _WNOHANG:
+        return Wait(lambda: _has_news(task, wanted, options))
+    if found is not None:
+        _take(found, options)
+    if usage and found is not None:
+        task.space.store(usage, usage_row(found.child.time_used + found.child.children_time))
+    if info:
+        told = bytes(28) if found is None else family.child_info(found.child, found.status).data[:28]
+        task.space.store(info, told)
+    return 0
+
+
+def usage_row(ticks: int) -> bytes:
+    """A struct rusage of so much user time."""
+    return struct.pack("<qq", *divmod(ticks * 1_000_000 // NANOSECONDS, 1_000_000)).ljust(_USAGE_BYTES, b"\0")

@@ -1,0 +1,137 @@
+"""Calls that let another program take a process's place: execve and execveat, of ELF files and of scripts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from machine.kernel.linux.abi import Address, Fd, Flags, Path, call
+from machine.kernel.linux.calls.paths import AT_FDCWD, start_of
+from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.memory_files import Device, ProgramFile
+from machine.kernel.linux.nodes import Handle, Status
+from machine.kernel.linux.open_files import DirectoryFile, RegularFile
+from machine.kernel.linux.paths import Place, find
+from machine.kernel.linux.task import Program, Task
+from machine.kernel.outcomes import Result
+from machine.memory import PER_ITEM
+
+_AT_SYMLINK_NOFOLLOW, _AT_EMPTY_PATH = 0x100, 0x1000
+_LONGEST_TEXT = 1 << 17  # of an argument, with its zero (MAX_ARG_STRLEN)
+_MOST_BYTES = 1 << 21  # of all of them: a quarter of the stack
+_MOST_SCRIPTS = 5  # that name each other as interpreters
+_FIRST_LINE = 256  # bytes of a file that are looked at (BINPRM_BUF_SIZE)
+
+
+@dataclass(frozen=True)
+class _File:
+    """A file that may be executed; `path` is the text by which it was found."""
+
+    handle: Handle
+    path: bytes
+    place: Place
+
+
+@call("execve")
+def execve(task: Task, path: Path, arguments: Address, environment: Address) -> Result:
+    """execve(2)"""
+    return _execute(task, _by_path(task, AT_FDCWD, path), arguments, environment)
+
+
+@call("execveat")
+def execveat(task: Task, fd: Fd, path: Path, arguments: Address, environment: Address, flags: Flags) -> Result:
+    """execveat(2)"""
+    if flags & ~(_AT_SYMLINK_NOFOLLOW | _AT_EMPTY_PATH):
+        raise LinuxError(Errno.EINVAL)
+    if not path and flags & _AT_EMPTY_PATH and fd != AT_FDCWD:
+        return _execute(task, _by_descriptor(task, fd), arguments, environment)
+    return _execute(task, _by_path(task, fd, path, not flags & _AT_SYMLINK_NOFOLLOW), arguments, environment)
+
+
+def _execute(task: Task, file: _File, arguments: int, environment: int) -> Result:
+    left = _MOST_BYTES
+    texts, left = _texts(task, arguments, left)
+    variables, _ = _texts(task, environment, left)
+    name, shown = file.path, file.path
+    texts = texts or [b""]
+    for _ in range(_MOST_SCRIPTS + 1):
+        first = file.handle.read_at(0, _FIRST_LINE)
+        if not first.startswith(b"#!"):
+            size = file.handle.status().size
+            if size > task.limits.max_guest_memory:
+                raise LinuxError(Errno.ENOMEM)
+            task.space.work.charge(size)
+            program = Program(file.handle.read_at(0, size), shown, file.place, name.rpartition(b"/")[2])
+            return task.execute(task, program, texts, variables)
+        line = first.partition(b"\n")[0][2:].strip(b" \t")
+        interpreter, _, argument = line.partition(b" ") if b" " in line else line.partition(b"\t")
+        if not interpreter or b"\0" in interpreter:
+            raise LinuxError(Errno.ENOEXEC)
+        argument = argument.strip(b" \t")
+        texts = [interpreter, *([argument] if argument else []), file.path, *texts[1:]]
+        file = _by_path(task, AT_FDCWD, interpreter)
+        shown = interpreter
+    raise LinuxError(Errno.ELOOP)
+
+
+def _texts(task: Task, address: int, left: int) -> tuple[list[bytes], int]:
+    """The texts of a list that ends with a zero, and what is left of so many bytes. Raises EFAULT and E2BIG."""
+    found: list[bytes] = []
+    while address:
+        (pointer,) = task.space.load_words(address + 8 * len(found), "Q")
+        if not pointer:
+            break
+        task.space.work.charge(PER_ITEM)
+        try:
+            found.append(task.space.load_string(pointer, min(_LONGEST_TEXT, left)))
+        except LinuxError as error:
+            raise LinuxError(Errno.E2BIG) if error.number is Errno.ENAMETOOLONG else error from None
+        left -= len(found[-1]) + 9
+        if left <= 0:
+            raise LinuxError(Errno.E2BIG)
+    return found, left
+
+
+# --- what is executed
+
+
+def _by_path(task: Task, fd: int, path: bytes, follows: bool = True) -> _File:
+    """Raises ENOENT, ENOTDIR, EACCES, ELOOP."""
+    place = find(task.space.work, task.location.root, start_of(task, fd, path), path, follows).existing()
+    shown = path if fd == AT_FDCWD or path.startswith(b"/") else b"/dev/fd/%d/%s" % (fd, path)
+    return _of_place(task, place, shown)
+
+
+def _by_descriptor(task: Task, fd: int) -> _File:
+    file, shown = task.files.reference(fd), b"/dev/fd/%d" % fd
+    if isinstance(file, RegularFile):
+        _check_rights(task, file.status())
+        return _File(file.handle, shown, file.place or _of_memory(task, file.handle))
+    if file.place is None or isinstance(file, DirectoryFile):
+        raise LinuxError(Errno.EACCES)
+    return _of_place(task, file.place, shown)
+
+
+def _of_place(task: Task, place: Place, path: bytes) -> _File:
+    node = place.node
+    if node.target() is not None:
+        raise LinuxError(Errno.ELOOP)
+    if node.is_directory or isinstance(node, Device):
+        raise LinuxError(Errno.EACCES)
+    _check_rights(task, node.status())
+    return _File(node.open(writable=False), path, place)
+
+
+def _of_memory(task: Task, handle: Handle) -> Place:
+    """The place of a file that no path leads to."""
+    data = handle.read_at(0, min(handle.status().size, task.limits.max_guest_memory))
+    return Place(ProgramFile(task.store, data), task.location.root, b"memfd: (deleted)")
+
+
+def _check_rights(task: Task, status: Status) -> None:
+    """Raises EACCES where the guest's user may not execute a file."""
+    if task.user == 0:
+        bits = 0o111
+    else:
+        bits = 0o100 if status.user == task.user else 0o010 if status.group == task.group else 0o001
+    if not status.mode & bits:
+        raise LinuxError(Errno.EACCES)
