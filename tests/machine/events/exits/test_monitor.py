@@ -560,3 +560,21 @@ def test_last_branches_are_as_without_the_event(event: str) -> None:
     alone = shown("!lbr enable\ng\n!lbrdump", guest)
     assert alone.count("from:") > 15
     assert shown(f"!lbr enable\n!monitor {event} script {{ .n = 1; }}\ng\n!lbrdump", guest) == alone
+
+
+@pytest.mark.parametrize(
+    ("guest", "offsets"),
+    [
+        ("nop; nop; nop; hlt", (0, 1, 2, 3)),
+        ("nop; cpuid; nop; hlt", (0, 1, 3, 4)),
+        ("jmp two; nop; two: nop; nop; hlt", (0, 3, 4, 5)),
+        ("push rax; push rax; pop rcx; hlt", (0, 1, 2, 3)),
+    ],
+)
+@pytest.mark.parametrize("other", ["", "!cpuid script { .n = 1; }", "!lbr enable"])
+def test_each_instruction_of_a_block_is_executed_once(
+    carrier: str, guest: str, offsets: tuple[int, ...], other: str
+) -> None:
+    outcome = run(carrier, guest, f"!monitor x 400000 l 40 script {{ print($context); }}\n{other}", kernel="bare")
+    said = [line[1].text for line in outcome.lines if line[0] == "message"]  # type: ignore[attr-defined]
+    assert said == [b"%x\n" % (0x400000 + offset) for offset in offsets]
