@@ -576,7 +576,10 @@ class Cpu:
             self._forget_all_code()
             self._watch_translations()
         if self._finder.is_active:
-            self._finder.serve(self._finder.unserved_from(start))
+            found = self._finder.unserved_from(start)
+            if found:
+                with self.gate:  # of other cores, too, there are hooks to be made
+                    self._finder.serve(found)
 
     def _forget_all_code(self) -> None:
         self._engine.forget_all_code()

@@ -123,6 +123,30 @@ def test_code_that_was_translated_before_is_looked_at_when_something_new_is_look
     assert served.arrivals == [CODE + 2] * 2
 
 
+def test_sites_are_served_within_the_gate_of_the_cores() -> None:
+    cpu, end, served = looking("cpuid; jmp there; nop; there: cpuid; nop")
+    inside: list[bool] = []
+
+    class Gate:
+        def __enter__(self) -> None:
+            inside.append(True)
+
+        def __exit__(self, *_: object) -> None:
+            inside.pop()
+
+    held: list[bool] = []
+    serve = served.serve
+
+    def noting(site: Site) -> Served._Hook:
+        held.append(bool(inside))
+        return serve(site)
+
+    cpu.gate = Gate()
+    cpu.look_for({CPUID: noting})
+    cpu.run(CODE, end, 100)
+    assert held == [True, True]
+
+
 def test_a_callback_may_look_for_more_and_the_run_ends_before_the_next_block() -> None:
     cpu, end = cpu_with("nop; nop; jmp next; next: cpuid; nop")
     served = Served(cpu)
