@@ -238,7 +238,11 @@ class Machine:
                 process_id += _PROCESS_ID_STEP
         if process_id in self._process_ids():
             raise LoadError(f"there is a process with id {process_id:x} already")
-        placement = Placement(given.base, given.entry, given.ring, self.limits, self._program_file)
+        world = self.options.world
+        placement = Placement(
+            given.base, given.entry, given.ring, self.limits, self._program_file, None if world is None else world.root,
+            given.content if isinstance(given.content, Path) else None, tuple(given.modules),
+        )  # fmt: skip
         image = read_image(given.content, given.kind, placement)
         try:
             memory = AddressSpace(self.physical.guests, self.limits.max_mappings)

@@ -24,6 +24,7 @@ class ProgramStart(TypedDict, total=False):
     entry: int | None
     process_id: int | None
     ring: int | None
+    modules: Sequence[str]
 
 
 class MachineKeywords(TypedDict, total=False):
@@ -76,7 +77,8 @@ class Program:
     `kind` is elf, pe, raw or asm; None means: by the first bytes, or the suffix of a path (`machine.loaders`). `name`
     is that of the process, by default the path's. `arguments` follow it, `environment` are texts NAME=VALUE. `base`
     and `entry` are addresses, for raw and asm; `ring` is their privilege level, 0 (the default) or 3: other programs
-    run on level 3. `process_id` is None for the next one that is free.
+    run on level 3. `process_id` is None for the next one that is free. `modules` are the DLLs that scripts name, whose
+    places in a Windows program are to be known before it loads them.
     """
 
     source: str | Path | bytes
@@ -88,6 +90,7 @@ class Program:
     entry: int | None = None
     process_id: int | None = None
     ring: int | None = None
+    modules: Sequence[str] = ()
 
     @classmethod
     def of(

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from machine.kernel.builds import PROCESS_LIST
-from machine.kernel.nt import SYSTEM_CALLS
+from machine.kernel.nt import LAST_COMMON, numbers_of
 from machine.kernel.text import KernelText
 
 
@@ -50,7 +50,7 @@ NT = EntryPoint(
     star=0x0023_0010_0000_0000,
     lstar=0xFFFF_F802_0000_1000,
     fmask=0x4700,
-    services={row.number: row.name for row in SYSTEM_CALLS},
+    services={number: name for name, number in numbers_of().items() if number <= LAST_COMMON},
     name_bytes=14,
     open_vectors=frozenset((3, 4, 0x29, 0x2C, 0x2D, 0x2E)),
 )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from machine.loaders import elf as elf, initial_stack as initial_stack
     from machine.loaders.image import (
         Image as Image,
+        ImageArea as ImageArea,
         LoadError as LoadError,
         Placement as Placement,
         UnreadableFile as UnreadableFile,
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
         STACK_SIZE as STACK_SIZE,
         STACK_TOP as STACK_TOP,
     )
+    from machine.loaders.modules import Module as Module, WindowsPlan as WindowsPlan
+    from machine.loaders.pe_file import PeFile as PeFile
     from machine.loaders.pe_headers import (
         PeField as PeField,
         PeHeaders as PeHeaders,
@@ -50,8 +53,10 @@ else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
-            "image": "Image LoadError Placement UnreadableFile",
+            "image": "Image ImageArea LoadError Placement UnreadableFile",
             "initial_stack": "LINUX_STACK_SIZE MAPPINGS_TOP STACK_SIZE STACK_TOP",
+            "modules": "Module WindowsPlan",
+            "pe_file": "PeFile",
             "pe_headers": "PeField PeHeaders PeSection read_headers",
             "reading": "KINDS KIND_OF_SUFFIX PROGRAMS SCRIPTS TEXT describe is_known looks_at read_image read_program",
             "symbols": "Symbol elf_symbols module_name",

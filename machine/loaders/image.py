@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from machine.loaders.symbols import Symbol
 from machine.memory import Protection
 from vm.facts.limits import DEFAULT_LIMITS, Limits
+
+if TYPE_CHECKING:
+    from machine.loaders.modules import WindowsPlan
 
 KERNEL, USER = 0, 3  # privilege levels
 
@@ -35,6 +40,9 @@ class Area:
     name: str
 
 
+ImageArea = Area  # its name in other rooms, where address spaces have areas, too
+
+
 @dataclass(frozen=True)
 class ProgramHeaders:
     """Where an ELF file's program headers lie in memory, for the auxiliary vector."""
@@ -50,7 +58,7 @@ class Image:
 
     `level` is the privilege level it runs on: `USER`, or `KERNEL`. `data` is the file, for what the guest reads of it.
     `bias` was added to the addresses in the file. `interpreter` is what a dynamic ELF program is started by: it is
-    mapped as well, and begins in its place.
+    mapped as well, and begins in its place. `windows` has the DLLs of a program that ntdll loads.
     """
 
     kernel: str
@@ -65,6 +73,7 @@ class Image:
     data: bytes = b""
     bias: int = 0
     interpreter: Image | None = None
+    windows: WindowsPlan | None = None
 
     @property
     def parts(self) -> tuple[Image, ...]:
@@ -74,7 +83,7 @@ class Image:
     @property
     def start(self) -> int:
         """Where the first thread begins."""
-        return self.parts[-1].entry
+        return self.parts[-1].entry if self.windows is None else self.windows.start
 
     @property
     def base(self) -> int:
@@ -88,6 +97,8 @@ class Placement:
 
     `read_file` gives the bytes of a file of the guest, the interpreter that a dynamic program names, or raises
     LoadError; with None programs are only looked at, and no interpreter is loaded.
+    `root` is the folder with the DLLs of a Windows program, which is read from `path`; `modules` are those that scripts
+    name, besides the ones that it imports.
     """
 
     base: int | None = None
@@ -95,6 +106,9 @@ class Placement:
     ring: int | None = None
     limits: Limits = DEFAULT_LIMITS
     read_file: Callable[[bytes], bytes] | None = None
+    root: Path | None = None
+    path: Path | None = None
+    modules: tuple[str, ...] = ()
 
 
 def _never(data: bytes) -> bool:

@@ -1,65 +1,67 @@
-"""The export table of a PE file as symbols.
+"""The export table of a PE file.
 
-Like every symbol table it is a convenience: what is damaged gives fewer symbols, or none, and no error. Exports without
-a name, forwarders to other files and addresses outside the image are left out.
+As symbols it is a convenience, like every symbol table: what is damaged gives fewer symbols, or none, and no error.
+Exports without a name and addresses outside the image are left out; a forwarder is a place in another file.
 """
 
 from __future__ import annotations
 
-import bisect
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
-from machine.loaders.image import Area
+from machine.loaders.pe_file import EXPORTS, PeFile
 from machine.loaders.symbols import Symbol, spellable
 
-_DIRECTORY = struct.Struct("<20xIIIII")  # how many functions and names; where functions, names and ordinals are
+_DIRECTORY = struct.Struct("<16xIIIIII")  # first ordinal; how many functions and names; where they and ordinals are
 _MOST_EXPORTS = 1 << 16  # ordinals have 16 bits
 _LONGEST_NAME = 1024
 
+Export = int | str  # a relative address, or `MODULE.name` of a forwarder
 
-@dataclass(frozen=True)
-class Exports:
-    """A program as it will lie in memory; `contents` are by address and do not overlap."""
 
-    base: int
-    areas: Sequence[Area]
-    contents: Sequence[tuple[int, bytes]]
+def exports_of(file: PeFile) -> dict[str, Export]:
+    """The named exports, and `#ordinal` for every one; of two equal names the first counts."""
+    table, size = file.directory(EXPORTS)
+    head = file.read(table, _DIRECTORY.size)
+    if size < _DIRECTORY.size or len(head) < _DIRECTORY.size:
+        return {}
+    first, function_count, name_count, functions_at, names_at, ordinals_at = _DIRECTORY.unpack(head)
+    if max(function_count, name_count) > _MOST_EXPORTS:
+        return {}
+    functions = _numbers(file.read(functions_at, 4 * function_count), "I")
+    names = _numbers(file.read(names_at, 4 * name_count), "I")
+    ordinals = _numbers(file.read(ordinals_at, 2 * name_count), "H")
+    found: dict[str, Export] = {}
+    for name_at, ordinal in zip(names, ordinals, strict=False):
+        place = functions[ordinal] if ordinal < len(functions) else 0
+        name = spellable(file.read(name_at, _LONGEST_NAME + 1), 0) if place else None
+        if name is not None and name not in found:
+            found[name] = _export(file, place, range(table, table + size))
+    for index, place in enumerate(functions):
+        if place:
+            found[f"#{first + index}"] = _export(file, place, range(table, table + size))
+    return found
 
-    def symbols(self, table: int, size: int) -> tuple[Symbol, ...]:
-        """The named exports of the table at a relative address, by address; of two equal names the first counts."""
-        head = self._read(table, _DIRECTORY.size)
-        if size < _DIRECTORY.size or len(head) < _DIRECTORY.size:
-            return ()
-        function_count, name_count, functions_at, names_at, ordinals_at = _DIRECTORY.unpack(head)
-        if max(function_count, name_count) > _MOST_EXPORTS:
-            return ()
-        functions = _numbers(self._read(functions_at, 4 * function_count), "I")
-        names = _numbers(self._read(names_at, 4 * name_count), "I")
-        ordinals = _numbers(self._read(ordinals_at, 2 * name_count), "H")
-        found: dict[str, Symbol] = {}
-        for name_at, ordinal in zip(names, ordinals, strict=False):
-            place = functions[ordinal] if ordinal < len(functions) else 0
-            if not place or table <= place < table + size or not self._holds(self.base + place):
-                continue
-            name = spellable(self._read(name_at, _LONGEST_NAME + 1), 0)
-            if name is not None:
-                found.setdefault(name, Symbol(name, self.base + place))
-        return tuple(sorted(found.values(), key=lambda symbol: symbol.address))
 
-    def _read(self, relative: int, size: int) -> bytes:
-        """The bytes at a relative address that the file has, at most `size`."""
-        address = self.base + relative
-        index = bisect.bisect_right(self.contents, address, key=lambda content: content[0]) - 1
-        if index < 0:
-            return b""
-        start, data = self.contents[index]
-        return data[address - start : address - start + size]
+def _export(file: PeFile, place: int, table: range) -> Export:
+    if place not in table:
+        return place
+    text = spellable(file.read(place, _LONGEST_NAME + 1).replace(b"-", b"_").replace(b"#", b"_"), 0)
+    return file.read(place, len(text or "")).decode("ascii")
 
-    def _holds(self, address: int) -> bool:
-        index = bisect.bisect_right(self.areas, address, key=lambda area: area.start) - 1
-        return index >= 0 and address < self.areas[index].start + self.areas[index].size
+
+def symbols_of(
+    file: PeFile, base: int, forwarded: Callable[[str], int | None] = lambda text: None
+) -> tuple[Symbol, ...]:
+    """The named exports of a file at a base, by address; `forwarded` finds the target of a forwarder."""
+    found: list[Symbol] = []
+    for name, export in exports_of(file).items():
+        if name.startswith("#"):
+            continue
+        address = forwarded(export) if isinstance(export, str) else base + export
+        if address is not None and (isinstance(export, str) or file.holds(export)):
+            found.append(Symbol(name, address))
+    return tuple(sorted(found, key=lambda symbol: symbol.address))
 
 
 def _numbers(data: bytes, code: str) -> tuple[int, ...]:

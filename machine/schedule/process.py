@@ -173,6 +173,7 @@ class Process:
     cpu_alarm: int | None = None  # when `on_cpu_alarm` is to be called, by `cpu_time`
     on_end: Callable[[], None] = lambda: None
     on_cpu_alarm: Callable[[], None] = lambda: None
+    on_turn: Callable[[], None] = lambda: None  # before the running thread goes on in a turn
     _gives_way: bool = False
 
     def is_planned(self, first: int, last: int) -> bool:
@@ -237,6 +238,7 @@ class Process:
     def run(self, budget: int) -> StopReason:
         """Let the thread go on that has the CPU, for at most `budget` instructions, behind faults that are handled."""
         end = self.cpu.executed + budget
+        self.on_turn()
         while self.cpu.executed < end:  # an instruction that cannot be fetched would fault without a budget, too
             following = self.before_run()
             if following is Next.NOTHING:

@@ -99,6 +99,7 @@ class Limits:
         20_000, "names", "mangled names of a program that one look-up of a readable name, or one `x`, looks at"
     )
     max_open_files: int = _limit(1024, "descriptors", "open descriptors of one Linux guest", least=3, most=1 << 20)
+    max_handles: int = _limit(65_536, "handles", "open handles of one Windows guest", most=1 << 24)
     max_file_bytes: int = _limit(
         268_435_456, "bytes", "all files of one Linux guest in memory, and each of its files in a writable host folder"
     )

@@ -9,7 +9,22 @@ tree.py       the tree; memory_files.py, host_files.py       structures.py stat 
 
 from __future__ import annotations
 
+from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.host_files import show as show_folder
+from machine.kernel.linux.host_rules import FolderQuota
 from machine.kernel.linux.kernel import LinuxKernel
+from machine.kernel.linux.nodes import Handle as FileHandle, Node
+from machine.kernel.linux.pipes import InputStream
 from machine.kernel.linux.tree import World
 
-__all__ = ["LinuxKernel", "World"]
+__all__ = [
+    "Errno",
+    "FileHandle",
+    "FolderQuota",
+    "InputStream",
+    "LinuxError",
+    "LinuxKernel",
+    "Node",
+    "World",
+    "show_folder",
+]

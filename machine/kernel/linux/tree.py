@@ -22,7 +22,7 @@ class World:
 
     `root` is a folder; without one the guest has an empty root in memory. `standard_input` is None for none at all (it
     reads as empty), the bytes or the file that the guest reads, or a descriptor of this process. `user` and `group` are
-    what the guest takes itself for; nothing is granted by them.
+    what the guest takes itself for; nothing is granted by them. `registry` are .reg files for Windows guests.
     """
 
     root: Path | None = None
@@ -31,6 +31,7 @@ class World:
     seed: int = 0
     user: int = 1000
     group: int = 1000
+    registry: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from vm.face import lazy
 
 if TYPE_CHECKING:
     from machine.kernel.nt.kernel import NtKernel as NtKernel
-    from machine.kernel.nt.names import SYSTEM_CALLS as SYSTEM_CALLS
+    from machine.kernel.nt.names import LAST_COMMON as LAST_COMMON, numbers_of as numbers_of
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
             "kernel": "NtKernel",
-            "names": "SYSTEM_CALLS",
+            "names": "LAST_COMMON numbers_of",
         },
     )

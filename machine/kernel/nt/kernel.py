@@ -1,35 +1,45 @@
-"""A system-call model of Windows: calls with deterministic answers, the common ones carried out (`calls/`).
+"""A model of Windows' kernel: the system calls of processes, carried out (`calls/`), and what they find at the start.
 
 Arguments are in r10, rdx, r8, r9 and on the user's stack from rsp+28 (events-and-commands G.4); the NTSTATUS goes to
-rax. Nothing of the host is reached: opened files are names behind handles, empty to read and bottomless to write.
+rax. With a folder of DLLs the guest's own ntdll loads the program (`start`); without one there is a TEB, a PEB, and
+files that are names behind handles (`process`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import ClassVar
 
 from machine.kernel.base import Services, Start
 from machine.kernel.entry import NT, EntryPoint
-from machine.kernel.nt import process as nt_process
-from machine.kernel.nt.abi import BadPointer, NtThread
+from machine.kernel.linux import FolderQuota, InputStream, LinuxError, Node, World, show_folder
+from machine.kernel.nt import blocks, exceptions, process as bare_process, start as windows_start
+from machine.kernel.nt.abi import NtThread
 from machine.kernel.nt.calls import CALLS
-from machine.kernel.nt.names import CALL_BY_NUMBER
-from machine.kernel.nt.process import NtState
+from machine.kernel.nt.files import StreamFile
+from machine.kernel.nt.numbering import Numbering, numbering_of
+from machine.kernel.nt.objects import HandleTable, ProcessObject, ThreadObject
+from machine.kernel.nt.registry import RegFileError, Registry, read_reg_file, seeded
+from machine.kernel.nt.space import NtSpace
+from machine.kernel.nt.state import STANDARD_HANDLES, NtState
 from machine.kernel.nt.status import (
-    STATUS_ACCESS_VIOLATION,
     STATUS_INVALID_SYSTEM_SERVICE,
-    STATUS_OF_VECTOR,
-    STATUS_PRIVILEGED_INSTRUCTION,
+    STATUS_NOT_IMPLEMENTED,
+    NtError,
 )
+from machine.kernel.nt.volume import Volume
 from machine.kernel.outcomes import Calls, Result
+from machine.loaders import LoadError, Module, UnreadableFile, WindowsPlan
 from machine.memory import PER_CALL
-from machine.processor import LONGEST_INSTRUCTION, Fault, Vector, is_privileged
+from machine.processor import LONGEST_INSTRUCTION, Fault
 from machine.schedule import Process, Thread
+from vm import FileRefused, read_file
 from vm.facts.registers import STORAGE_INDEX
 
 _RAX = STORAGE_INDEX["rax"]
 _LOW = 0xFFFF_FFFF
+_EPOCH = datetime(1601, 1, 1)
 
 
 class NtKernel(Calls):
@@ -40,44 +50,156 @@ class NtKernel(Calls):
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)
+        self._world = World() if services.world is None else services.world
         self._states: dict[Process, NtState] = {}
+        self._numberings: dict[Module | None, Numbering] = {}
+        self._quota = FolderQuota(services.limits)
+        self._folder: Node | None = None
+        self._registry: Registry | None = None
+        self._base_numbering = self._numbering(None)
+
+    def _numbering(self, ntdll: Module | None) -> Numbering:
+        if ntdll not in self._numberings:
+            self._numberings[ntdll] = numbering_of(ntdll, self._services.build)
+        return self._numberings[ntdll]
+
+    # --- processes
 
     def new_process(self, process: Process, start: Start) -> None:
-        """Stack, TEB, PEB and process parameters."""
-        nt_process.prepare(process, start, self._services.build)
-        self._states[process] = NtState()
+        """Everything that the process finds in its memory, and its registers but RIP."""
+        plan, limits = start.image.windows, self._services.limits
+        state = NtState(
+            ProcessObject(process), HandleTable(limits.max_handles), NtSpace(process.cpu.memory),
+            self._numbering(None if plan is None else plan.ntdll), self._seeded(),
+            None if plan is None else self._volume(plan), self._world.writable, plan,
+        )  # fmt: skip
+        self._states[process] = state
+        state.threads[process.thread] = ThreadObject(process.thread)
+        for handle, descriptor in STANDARD_HANDLES.items():
+            state.handles.put(handle, self._stream(descriptor))
+        if plan is None:
+            bare_process.prepare(process, start, self._services.build)
+            blocks.map_shared_data(process.cpu.memory, self._services.build, 1)
+        else:
+            windows_start.prepare(process, start, state, plan.names, self._services.build, limits)
+            process.on_turn = lambda: self._set_time(process)
+        self._set_time(process)
+
+    def _seeded(self) -> Registry:
+        if self._registry is None:
+            limits = self._services.limits
+            self._registry = seeded(self._services.build, limits.max_file_bytes)
+            for path in self._world.registry:
+                try:
+                    read_reg_file(self._registry, read_file(path, limits, "max_file_bytes"))
+                except (RegFileError, NtError) as error:
+                    raise LoadError(f"{path}: {error}") from None
+                except (FileRefused, OSError) as error:
+                    raise UnreadableFile(f"cannot read {path}: {error}") from None
+        return self._registry
+
+    def _volume(self, plan: WindowsPlan) -> Volume:
+        if self._folder is None:
+            assert self._world.root is not None  # there is a plan
+            try:
+                self._folder = show_folder(self._world.root, self._world.writable, self._quota)
+            except (OSError, ValueError) as error:
+                raise UnreadableFile(f"cannot show {self._world.root} to the guest: {error}") from None
+        return Volume(self._folder, (plan.names, plan.program.file.data))
+
+    def _stream(self, descriptor: int) -> StreamFile:
+        if descriptor:
+            return StreamFile(sink=lambda data: self._services.write(descriptor, data))
+        source = self._world.standard_input
+        if source is None:
+            return StreamFile()
+        if isinstance(source, int):
+            stream = InputStream(source, 0, self._services.work.is_ending)
+            return StreamFile(source=lambda size: _read(stream, size))
+        data = source if isinstance(source, bytes) else read_file(source, self._services.limits, "max_file_bytes")
+        taken = 0
+
+        def read(size: int) -> bytes:
+            nonlocal taken
+            piece = bytes(data[taken : taken + size])
+            taken += len(piece)
+            return piece
+
+        return StreamFile(source=read)
+
+    def state(self, process: Process) -> NtState:
+        """What is kept of a process."""
+        return self._states[process]
+
+    def _set_time(self, process: Process) -> None:
+        clock = self._services.clock
+        since = (clock.start - _EPOCH) // timedelta(microseconds=1) * 10
+        elapsed = clock.elapsed()
+        blocks.set_time(process.cpu.memory, elapsed, since + elapsed // blocks.TICKS_PER_UNIT)
+
+    # --- calls
+
+    def call_name(self, number: int) -> str | None:
+        """The name of a system call."""
+        named = (numbering.names.get(number) for numbering in reversed(self._numberings.values()))
+        return next(filter(None, named), None)
 
     def default_answer(self, number: int) -> int | None:
-        """STATUS_INVALID_SYSTEM_SERVICE for what is not in the table."""
-        return STATUS_INVALID_SYSTEM_SERVICE if CALL_BY_NUMBER.get(number & _LOW) is None else None
+        """STATUS_INVALID_SYSTEM_SERVICE for what no process can have; others may be a private number of one."""
+        if number < 0x800 and number not in self._base_numbering.names:
+            return STATUS_INVALID_SYSTEM_SERVICE
+        return None
 
     def system_call(self, thread: Thread) -> None:
         """Carry out one call."""
+        self._set_time(thread.process)
         self.conclude(thread, self._answer(thread))
 
     def _answer(self, thread: Thread) -> Result:
         """Bits 12 and 13 of the number name a table that is not modelled (win32k)."""
         number = thread.process.cpu.registers.read(_RAX) & _LOW
-        row, call = CALL_BY_NUMBER.get(number), CALLS.get(number)
-        if row is None:
-            self.unknown_calls[number] += 1
-            return STATUS_INVALID_SYSTEM_SERVICE
+        state = self._states[thread.process]
+        name = state.numbering.names.get(number)
+        call = None if name is None else CALLS.get(name)
         if call is None:
-            return row.status
+            self.unknown_calls[number] += 1
+            return STATUS_INVALID_SYSTEM_SERVICE if name is None else STATUS_NOT_IMPLEMENTED
         self._services.work.charge(PER_CALL)
-        asks = NtThread(thread, self._states[thread.process], self._services)
+        asks = NtThread(thread, state, self._services)
         return self.attempt(lambda: call.answer(asks, *asks.arguments(call)))
-
-    def crash_code(self, process: Process, fault: Fault) -> int | None:
-        """As `Kernel`: the NTSTATUS of the exception that nobody handles."""
-        if fault.vector == Vector.GP:
-            code = process.cpu.memory.read_up_to(fault.rip, LONGEST_INSTRUCTION)
-            return STATUS_PRIVILEGED_INSTRUCTION if is_privileged(code) else STATUS_ACCESS_VIOLATION
-        return STATUS_OF_VECTOR.get(fault.vector, STATUS_ACCESS_VIOLATION)
 
     def attempt(self, part: Callable[[], Result]) -> Result:
         """As `Calls`."""
         try:
             return part()
-        except BadPointer:
-            return STATUS_ACCESS_VIOLATION
+        except NtError as error:
+            return error.status
+        except LinuxError:
+            return 0xC000_0001
+
+    # --- exceptions
+
+    def fault(self, thread: Thread, fault: Fault) -> bool:
+        """As `Kernel`: the program's dispatcher begins, or its stack grows."""
+        self._set_time(thread.process)
+        try:
+            return exceptions.dispatch(self._states[thread.process], thread, fault)
+        except NtError:
+            return False
+
+    def crash_code(self, process: Process, fault: Fault) -> int | None:
+        """As `Kernel`: the NTSTATUS of the exception that nobody handles."""
+        code = process.cpu.memory.read_up_to(fault.rip, LONGEST_INSTRUCTION)
+        return exceptions.status_of(code, fault)
+
+    @property
+    def reached_limits(self) -> frozenset[str]:
+        """The names of the limits on files that refused something to a guest."""
+        return frozenset(self._quota.reached)
+
+
+def _read(stream: InputStream, size: int) -> bytes:
+    try:
+        return stream.read(size)
+    except LinuxError:
+        return b""

@@ -1,88 +1,125 @@
-"""System calls of Windows 10 (builds 18362 to 19045 agree on these) by number and name, with their default results.
+"""System calls of Windows 10 by name and number. Data only.
 
-The default is the answer of a call that `calls/` does not carry out: it is the same at every call. Data only.
+Numbers up to 0x66 have an order of their own, in which all builds here agree; the others follow by name. Sources:
+j00ru/windows-syscalls (1903), hfiref0x/SyscallTables (19044).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from functools import cache
 
-from machine.kernel.nt.status import (
-    STATUS_ACCESS_DENIED,
-    STATUS_END_OF_FILE,
-    STATUS_INVALID_HANDLE,
-    STATUS_INVALID_INFO_CLASS,
-    STATUS_NO_TOKEN,
-    STATUS_NO_YIELD_PERFORMED,
-    STATUS_NOT_IMPLEMENTED,
-    STATUS_OBJECT_NAME_NOT_FOUND,
-    STATUS_SUCCESS,
-)
+from machine.kernel.builds import DEFAULT_BUILD
+
+_COMMON = """
+AccessCheck WorkerFactoryWorkerReady AcceptConnectPort MapUserPhysicalPagesScatter WaitForSingleObject CallbackReturn
+ReadFile DeviceIoControlFile WriteFile RemoveIoCompletion ReleaseSemaphore ReplyWaitReceivePort ReplyPort
+SetInformationThread SetEvent Close QueryObject QueryInformationFile OpenKey EnumerateValueKey FindAtom
+QueryDefaultLocale QueryKey QueryValueKey AllocateVirtualMemory QueryInformationProcess WaitForMultipleObjects32
+WriteFileGather SetInformationProcess CreateKey FreeVirtualMemory ImpersonateClientOfPort ReleaseMutant
+QueryInformationToken RequestWaitReplyPort QueryVirtualMemory OpenThreadToken QueryInformationThread OpenProcess
+SetInformationFile MapViewOfSection AccessCheckAndAuditAlarm UnmapViewOfSection ReplyWaitReceivePortEx
+TerminateProcess SetEventBoostPriority ReadFileScatter OpenThreadTokenEx OpenProcessTokenEx QueryPerformanceCounter
+EnumerateKey OpenFile DelayExecution QueryDirectoryFile QuerySystemInformation OpenSection QueryTimer FsControlFile
+WriteVirtualMemory CloseObjectAuditAlarm DuplicateObject QueryAttributesFile ClearEvent ReadVirtualMemory OpenEvent
+AdjustPrivilegesToken DuplicateToken Continue QueryDefaultUILanguage QueueApcThread YieldExecution AddAtom CreateEvent
+QueryVolumeInformationFile CreateSection FlushBuffersFile ApphelpCacheControl CreateProcessEx CreateThread
+IsProcessInJob ProtectVirtualMemory QuerySection ResumeThread TerminateThread ReadRequestData CreateFile QueryEvent
+WriteRequestData OpenDirectoryObject AccessCheckByTypeAndAuditAlarm QuerySystemTime WaitForMultipleObjects
+SetInformationObject CancelIoFile TraceEvent PowerInformation SetValueKey CancelTimer SetTimer AccessCheckByType
+AccessCheckByTypeResultList AccessCheckByTypeResultListAndAuditAlarm
+AccessCheckByTypeResultListAndAuditAlarmByHandle
+""".split()  # noqa: SIM905 - a table of words
+
+_BY_NAME = """
+AcquireProcessActivityReference AddAtomEx AddBootEntry AddDriverEntry AdjustGroupsToken
+AdjustTokenClaimsAndDeviceGroups AlertResumeThread AlertThread AlertThreadByThreadId AllocateLocallyUniqueId
+AllocateReserveObject AllocateUserPhysicalPages AllocateUuids AllocateVirtualMemoryEx AlpcAcceptConnectPort
+AlpcCancelMessage AlpcConnectPort AlpcConnectPortEx AlpcCreatePort AlpcCreatePortSection AlpcCreateResourceReserve
+AlpcCreateSectionView AlpcCreateSecurityContext AlpcDeletePortSection AlpcDeleteResourceReserve AlpcDeleteSectionView
+AlpcDeleteSecurityContext AlpcDisconnectPort AlpcImpersonateClientContainerOfPort AlpcImpersonateClientOfPort
+AlpcOpenSenderProcess AlpcOpenSenderThread AlpcQueryInformation AlpcQueryInformationMessage AlpcRevokeSecurityContext
+AlpcSendWaitReceivePort AlpcSetInformation AreMappedFilesTheSame AssignProcessToJobObject
+AssociateWaitCompletionPacket CallEnclave CancelIoFileEx CancelSynchronousIoFile CancelTimer2
+CancelWaitCompletionPacket CommitComplete CommitEnlistment CommitRegistryTransaction CommitTransaction CompactKeys
+CompareObjects CompareSigningLevels CompareTokens CompleteConnectPort CompressKey ConnectPort
+ConvertBetweenAuxiliaryCounterAndPerformanceCounter CreateCrossVmEvent CreateDebugObject CreateDirectoryObject
+CreateDirectoryObjectEx CreateEnclave CreateEnlistment CreateEventPair CreateIRTimer CreateIoCompletion
+CreateJobObject CreateJobSet CreateKeyTransacted CreateKeyedEvent CreateLowBoxToken CreateMailslotFile CreateMutant
+CreateNamedPipeFile CreatePagingFile CreatePartition CreatePort CreatePrivateNamespace CreateProcess CreateProfile
+CreateProfileEx CreateRegistryTransaction CreateResourceManager CreateSectionEx CreateSemaphore
+CreateSymbolicLinkObject CreateThreadEx CreateTimer CreateTimer2 CreateToken CreateTokenEx CreateTransaction
+CreateTransactionManager CreateUserProcess CreateWaitCompletionPacket CreateWaitablePort CreateWnfStateName
+CreateWorkerFactory DebugActiveProcess DebugContinue DeleteAtom DeleteBootEntry DeleteDriverEntry DeleteFile DeleteKey
+DeleteObjectAuditAlarm DeletePrivateNamespace DeleteValueKey DeleteWnfStateData DeleteWnfStateName
+DisableLastKnownGood DisplayString DrawText EnableLastKnownGood EnumerateBootEntries EnumerateDriverEntries
+EnumerateSystemEnvironmentValuesEx EnumerateTransactionObject ExtendSection FilterBootOption FilterToken FilterTokenEx
+FlushBuffersFileEx FlushInstallUILanguage FlushInstructionCache FlushKey FlushProcessWriteBuffers FlushVirtualMemory
+FlushWriteBuffer FreeUserPhysicalPages FreezeRegistry FreezeTransactions GetCachedSigningLevel
+GetCompleteWnfStateSubscription GetContextThread GetCurrentProcessorNumber GetCurrentProcessorNumberEx
+GetDevicePowerState GetMUIRegistryInfo GetNextProcess GetNextThread GetNlsSectionPtr GetNotificationResourceManager
+GetWriteWatch ImpersonateAnonymousToken ImpersonateThread InitializeEnclave InitializeNlsFiles InitializeRegistry
+InitiatePowerAction IsSystemResumeAutomatic IsUILanguageComitted ListenPort LoadDriver LoadEnclaveData LoadKey
+LoadKey2 LoadKeyEx LockFile LockProductActivationKeys LockRegistryKey LockVirtualMemory MakePermanentObject
+MakeTemporaryObject ManageHotPatch ManagePartition MapCMFModule MapUserPhysicalPages MapViewOfSectionEx
+ModifyBootEntry ModifyDriverEntry NotifyChangeDirectoryFile NotifyChangeDirectoryFileEx NotifyChangeKey
+NotifyChangeMultipleKeys NotifyChangeSession OpenEnlistment OpenEventPair OpenIoCompletion OpenJobObject OpenKeyEx
+OpenKeyTransacted OpenKeyTransactedEx OpenKeyedEvent OpenMutant OpenObjectAuditAlarm OpenPartition
+OpenPrivateNamespace OpenProcessToken OpenRegistryTransaction OpenResourceManager OpenSemaphore OpenSession
+OpenSymbolicLinkObject OpenThread OpenTimer OpenTransaction OpenTransactionManager PlugPlayControl PrePrepareComplete
+PrePrepareEnlistment PrepareComplete PrepareEnlistment PrivilegeCheck PrivilegeObjectAuditAlarm
+PrivilegedServiceAuditAlarm PropagationComplete PropagationFailed PulseEvent QueryAuxiliaryCounterFrequency
+QueryBootEntryOrder QueryBootOptions QueryDebugFilterState QueryDirectoryFileEx QueryDirectoryObject
+QueryDriverEntryOrder QueryEaFile QueryFullAttributesFile QueryInformationAtom QueryInformationByName
+QueryInformationEnlistment QueryInformationJobObject QueryInformationPort QueryInformationResourceManager
+QueryInformationTransaction QueryInformationTransactionManager QueryInformationWorkerFactory QueryInstallUILanguage
+QueryIntervalProfile QueryIoCompletion QueryLicenseValue QueryMultipleValueKey QueryMutant QueryOpenSubKeys
+QueryOpenSubKeysEx QueryPortInformationProcess QueryQuotaInformationFile QuerySecurityAttributesToken
+QuerySecurityObject QuerySecurityPolicy QuerySemaphore QuerySymbolicLinkObject QuerySystemEnvironmentValue
+QuerySystemEnvironmentValueEx QuerySystemInformationEx QueryTimerResolution QueryWnfStateData
+QueryWnfStateNameInformation QueueApcThreadEx RaiseException RaiseHardError ReadOnlyEnlistment RecoverEnlistment
+RecoverResourceManager RecoverTransactionManager RegisterProtocolAddressInformation RegisterThreadTerminatePort
+ReleaseKeyedEvent ReleaseWorkerFactoryWorker RemoveIoCompletionEx RemoveProcessDebug RenameKey
+RenameTransactionManager ReplaceKey ReplacePartitionUnit ReplyWaitReplyPort RequestPort ResetEvent ResetWriteWatch
+RestoreKey ResumeProcess RevertContainerImpersonation RollbackComplete RollbackEnlistment RollbackRegistryTransaction
+RollbackTransaction RollforwardTransactionManager SaveKey SaveKeyEx SaveMergedKeys SecureConnectPort SerializeBoot
+SetBootEntryOrder SetBootOptions SetCachedSigningLevel SetCachedSigningLevel2 SetContextThread SetDebugFilterState
+SetDefaultHardErrorPort SetDefaultLocale SetDefaultUILanguage SetDriverEntryOrder SetEaFile SetHighEventPair
+SetHighWaitLowEventPair SetIRTimer SetInformationDebugObject SetInformationEnlistment SetInformationJobObject
+SetInformationKey SetInformationResourceManager SetInformationSymbolicLink SetInformationToken
+SetInformationTransaction SetInformationTransactionManager SetInformationVirtualMemory SetInformationWorkerFactory
+SetIntervalProfile SetIoCompletion SetIoCompletionEx SetLdtEntries SetLowEventPair SetLowWaitHighEventPair
+SetQuotaInformationFile SetSecurityObject SetSystemEnvironmentValue SetSystemEnvironmentValueEx SetSystemInformation
+SetSystemPowerState SetSystemTime SetThreadExecutionState SetTimer2 SetTimerEx SetTimerResolution SetUuidSeed
+SetVolumeInformationFile SetWnfProcessNotificationEvent ShutdownSystem ShutdownWorkerFactory
+SignalAndWaitForSingleObject SinglePhaseReject StartProfile StopProfile SubscribeWnfStateChange SuspendProcess
+SuspendThread SystemDebugControl TerminateEnclave TerminateJobObject TestAlert ThawRegistry ThawTransactions
+TraceControl TranslateFilePath UmsThreadYield UnloadDriver UnloadKey UnloadKey2 UnloadKeyEx UnlockFile
+UnlockVirtualMemory UnmapViewOfSectionEx UnsubscribeWnfStateChange UpdateWnfStateData VdmControl WaitForAlertByThreadId
+WaitForDebugEvent WaitForKeyedEvent WaitForWorkViaWorkerFactory WaitHighEventPair WaitLowEventPair
+""".split()  # noqa: SIM905 - a table of words
+
+# What builds from a number on have besides.
+_ADDED: tuple[tuple[int, tuple[str, ...]], ...] = (
+    (19041, (
+        "AcquireCrossVmMutant", "AllocateUserPhysicalPagesEx", "ContinueEx", "CreateCrossVmMutant",
+        "DirectGraphicsCall", "PssCaptureVaSpaceBulk",
+    )),
+)  # fmt: skip
+
+FIRST_PRIVATE = 0x800  # of names that Windows does not number, in the order of the names
+LAST_COMMON = len(_COMMON) - 1
 
 
-@dataclass(frozen=True)
-class SystemCall:
-    """One system call: its number in eax, its name, and the NTSTATUS of the default answer."""
-
-    number: int
-    name: str
-    status: int = STATUS_SUCCESS
+@cache
+def numbers_of(build: int = DEFAULT_BUILD.number) -> Mapping[str, int]:
+    """The numbers of a build's calls by name, in ascending order."""
+    added = [name for since, names in _ADDED if build >= since for name in names]
+    return {f"Nt{name}": number for number, name in enumerate((*_COMMON, *sorted((*_BY_NAME, *added))))}
 
 
-SYSTEM_CALLS: tuple[SystemCall, ...] = (
-    SystemCall(0x04, "NtWaitForSingleObject"),
-    SystemCall(0x06, "NtReadFile", STATUS_END_OF_FILE),
-    SystemCall(0x07, "NtDeviceIoControlFile"),
-    SystemCall(0x08, "NtWriteFile"),
-    SystemCall(0x0A, "NtReleaseSemaphore"),
-    SystemCall(0x0D, "NtSetInformationThread"),
-    SystemCall(0x0E, "NtSetEvent"),
-    SystemCall(0x0F, "NtClose"),
-    SystemCall(0x10, "NtQueryObject", STATUS_NOT_IMPLEMENTED),
-    SystemCall(0x11, "NtQueryInformationFile", STATUS_NOT_IMPLEMENTED),
-    SystemCall(0x12, "NtOpenKey", STATUS_OBJECT_NAME_NOT_FOUND),
-    SystemCall(0x13, "NtEnumerateValueKey", STATUS_INVALID_HANDLE),
-    SystemCall(0x16, "NtQueryKey", STATUS_INVALID_HANDLE),
-    SystemCall(0x17, "NtQueryValueKey", STATUS_OBJECT_NAME_NOT_FOUND),
-    SystemCall(0x18, "NtAllocateVirtualMemory"),
-    SystemCall(0x19, "NtQueryInformationProcess", STATUS_INVALID_INFO_CLASS),
-    SystemCall(0x1C, "NtSetInformationProcess"),
-    SystemCall(0x1D, "NtCreateKey", STATUS_ACCESS_DENIED),
-    SystemCall(0x1E, "NtFreeVirtualMemory"),
-    SystemCall(0x20, "NtReleaseMutant"),
-    SystemCall(0x21, "NtQueryInformationToken", STATUS_INVALID_HANDLE),
-    SystemCall(0x23, "NtQueryVirtualMemory", STATUS_NOT_IMPLEMENTED),
-    SystemCall(0x24, "NtOpenThreadToken", STATUS_NO_TOKEN),
-    SystemCall(0x25, "NtQueryInformationThread", STATUS_INVALID_INFO_CLASS),
-    SystemCall(0x26, "NtOpenProcess"),
-    SystemCall(0x27, "NtSetInformationFile"),
-    SystemCall(0x28, "NtMapViewOfSection"),
-    SystemCall(0x2A, "NtUnmapViewOfSection"),
-    SystemCall(0x2C, "NtTerminateProcess"),
-    SystemCall(0x2F, "NtOpenThreadTokenEx", STATUS_NO_TOKEN),
-    SystemCall(0x30, "NtOpenProcessTokenEx", STATUS_ACCESS_DENIED),
-    SystemCall(0x31, "NtQueryPerformanceCounter"),
-    SystemCall(0x32, "NtEnumerateKey", STATUS_INVALID_HANDLE),
-    SystemCall(0x33, "NtOpenFile"),
-    SystemCall(0x34, "NtDelayExecution"),
-    SystemCall(0x35, "NtQueryDirectoryFile", STATUS_NOT_IMPLEMENTED),
-    SystemCall(0x36, "NtQuerySystemInformation", STATUS_INVALID_INFO_CLASS),
-    SystemCall(0x37, "NtOpenSection", STATUS_OBJECT_NAME_NOT_FOUND),
-    SystemCall(0x3C, "NtDuplicateObject"),
-    SystemCall(0x3D, "NtQueryAttributesFile", STATUS_OBJECT_NAME_NOT_FOUND),
-    SystemCall(0x3E, "NtClearEvent"),
-    SystemCall(0x40, "NtOpenEvent", STATUS_OBJECT_NAME_NOT_FOUND),
-    SystemCall(0x46, "NtYieldExecution", STATUS_NO_YIELD_PERFORMED),
-    SystemCall(0x48, "NtCreateEvent"),
-    SystemCall(0x49, "NtQueryVolumeInformationFile", STATUS_NOT_IMPLEMENTED),
-    SystemCall(0x4A, "NtCreateSection"),
-    SystemCall(0x4B, "NtFlushBuffersFile"),
-    SystemCall(0x50, "NtProtectVirtualMemory"),
-    SystemCall(0x53, "NtTerminateThread"),
-    SystemCall(0x55, "NtCreateFile"),
-    SystemCall(0x5A, "NtQuerySystemTime"),
-    SystemCall(0x5B, "NtWaitForMultipleObjects"),
-    SystemCall(0x60, "NtSetValueKey", STATUS_INVALID_HANDLE),
-)
-CALL_BY_NUMBER: dict[int, SystemCall] = {row.number: row for row in SYSTEM_CALLS}
-CALL_BY_NAME: dict[str, SystemCall] = {row.name: row for row in SYSTEM_CALLS}
+def with_private(names: Iterable[str], build: int) -> Mapping[str, int]:
+    """The same, and private numbers for names that the build does not have."""
+    known = numbers_of(build)
+    private = sorted(set(names) - known.keys())
+    return {**known, **{name: FIRST_PRIVATE + index for index, name in enumerate(private)}}

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from machine.kernel import builds
 from machine.kernel.base import Start, map_stack, set_stack_pointer
-from machine.kernel.nt.names import CALL_BY_NAME
+from machine.kernel.nt.names import numbers_of
+from machine.kernel.nt.state import STANDARD_HANDLES
 from machine.loaders import STACK_SIZE, STACK_TOP
-from machine.memory import PAGE, Area, Protection
+from machine.memory import PAGE, Protection
 from machine.processor import msr
 from machine.schedule import Process
 from vm.facts.registers import STORAGE_INDEX
@@ -24,32 +24,8 @@ _PARAMETERS, _TEB, _EXIT, _SIZE = PAGE, 3 * PAGE, 5 * PAGE, 6 * PAGE
 _TEXTS = 0x400  # from the parameters
 _LONGEST_TEXT = 0x600
 
-STANDARD_HANDLES = {0x50: 0, 0x54: 1, 0x58: 2}  # handle: descriptor of input, output, error
-_FIRST_HANDLE, _HANDLE_STEP = 0x5C, 4
-_FIRST_ALLOCATION = 0x1_0000_0000
-GRANULARITY = 0x1_0000
-
 # mov edx, eax; mov r10, -1; mov eax, number; syscall
-_END = (
-    bytes.fromhex("89c2 49c7c2ffffffff b8") + struct.pack("<I", CALL_BY_NAME["NtTerminateProcess"].number) + b"\x0f\x05"
-)
-
-
-@dataclass
-class NtState:
-    """Handles (what each stands for) and allocations of one process."""
-
-    handles: dict[int, str] = field(default_factory=lambda: dict.fromkeys(STANDARD_HANDLES, "console"))
-    allocations: dict[int, Area] = field(default_factory=dict)
-    next_handle: int = _FIRST_HANDLE
-    next_address: int = _FIRST_ALLOCATION
-
-    def open(self, what: str) -> int:
-        """A new handle."""
-        handle = self.next_handle
-        self.next_handle += _HANDLE_STEP
-        self.handles[handle] = what
-        return handle
+_END = bytes.fromhex("89c2 49c7c2ffffffff b8") + struct.pack("<I", numbers_of()["NtTerminateProcess"]) + b"\x0f\x05"
 
 
 def prepare(process: Process, start: Start, build: int, processors: int = 1) -> None:

@@ -3,6 +3,33 @@
 from __future__ import annotations
 
 from machine.kernel.nt.abi import CALLS
-from machine.kernel.nt.calls import ends, files, information, memory, time
+from machine.kernel.nt.calls import (
+    ends,
+    exceptions,
+    file_information,
+    files,
+    information,
+    memory,
+    nls,
+    registry,
+    sections,
+    synchronisation,
+    threads,
+    time,
+)
 
-__all__ = ["CALLS", "ends", "files", "information", "memory", "time"]
+__all__ = [
+    "CALLS",
+    "ends",
+    "exceptions",
+    "file_information",
+    "files",
+    "information",
+    "memory",
+    "nls",
+    "registry",
+    "sections",
+    "synchronisation",
+    "threads",
+    "time",
+]

@@ -1,80 +1,271 @@
-"""Calls on files and other objects: names behind handles, nothing of the host."""
+"""Calls that open files, read and write them, and end with handles."""
 
 from __future__ import annotations
 
+from machine.kernel.linux import LinuxError
 from machine.kernel.nt.abi import Address, Handle, NtThread, UInt, Word, call
-from machine.kernel.nt.process import STANDARD_HANDLES
-from machine.kernel.nt.status import STATUS_END_OF_FILE, STATUS_INVALID_HANDLE, STATUS_SUCCESS
+from machine.kernel.nt.files import NULL, DriveFile, File
+from machine.kernel.nt.objects import Completion, Event, KernelObject
+from machine.kernel.nt.paths import components
+from machine.kernel.nt.status import (
+    STATUS_ACCESS_DENIED,
+    STATUS_END_OF_FILE,
+    STATUS_FILE_IS_A_DIRECTORY,
+    STATUS_INVALID_DEVICE_REQUEST,
+    STATUS_INVALID_PARAMETER,
+    STATUS_NOT_A_DIRECTORY,
+    STATUS_OBJECT_NAME_COLLISION,
+    STATUS_OBJECT_NAME_NOT_FOUND,
+    STATUS_SUCCESS,
+    NtError,
+)
+from machine.kernel.nt.volume import Spot, Volume, failure
 
-_LARGEST_WRITE = 1 << 24
-_FILE_OPENED = 1
+_SUPERSEDE, _OPEN, _CREATE, _OPEN_IF, _OVERWRITE, _OVERWRITE_IF = range(6)
+_SUPERSEDED, _OPENED, _CREATED, _OVERWRITTEN = range(4)
+_DIRECTORY, _NON_DIRECTORY, _DELETE_ON_CLOSE = 1, 0x40, 0x1000
+_WRITE_DATA, _APPEND_DATA, _DELETE, _GENERIC_WRITE, _GENERIC_ALL, _MAXIMUM = (
+    2,
+    4,
+    0x1_0000,
+    0x4000_0000,
+    0x1000_0000,
+    0x200_0000,
+)
+_WRITES = _WRITE_DATA | _APPEND_DATA | _GENERIC_WRITE | _GENERIC_ALL
+_LARGEST_TRANSFER = 1 << 26
+_MODE = 0o644
+
+
+def place_of(thread: NtThread, attributes: int) -> Spot | str:
+    """The place on the drive that OBJECT_ATTRIBUTES name, or a device. Raises NtError."""
+    name, root = thread.object_name(attributes), thread.word(attributes + 8)
+    start = None
+    if root:
+        directory = thread.state.handles.of(root, DriveFile)
+        if not name:
+            return directory.spot
+        start = directory.spot.names
+    found = components(name, start)
+    return found if isinstance(found, str) else volume_of(thread).find(found)
+
+
+def volume_of(thread: NtThread) -> Volume:
+    """The drive. Raises NtError where there is none."""
+    if thread.state.volume is None:
+        raise NtError(STATUS_OBJECT_NAME_NOT_FOUND)
+    return thread.state.volume
+
+
+@call("NtCreateFile")
+def create_file(
+    thread: NtThread, handle: Address, access: UInt, attributes: Address, block: Address, size_at: Address,
+    kind: UInt, share: UInt, disposition: UInt, options: UInt,
+) -> int:  # fmt: skip
+    """Open, make, or empty a file or directory."""
+    return _open(thread, handle, access, attributes, block, disposition, options)
+
+
+@call("NtOpenFile")
+def open_file(
+    thread: NtThread, handle: Address, access: UInt, attributes: Address, block: Address, share: UInt, options: UInt
+) -> int:
+    """Open what is there."""
+    return _open(thread, handle, access, attributes, block, _OPEN, options)
+
+
+def _open(
+    thread: NtThread, handle: int, access: int, attributes: int, block: int, disposition: int, options: int
+) -> int:
+    if thread.state.volume is None:  # no folder: names behind handles
+        thread.object_name(attributes)
+        thread.open(handle, File())
+        thread.set_io_status(block, STATUS_SUCCESS, _OPENED)
+        return STATUS_SUCCESS
+    spot = place_of(thread, attributes)
+    if isinstance(spot, str):
+        return _open_device(thread, handle, block, spot)
+    if disposition > _OVERWRITE_IF:
+        return STATUS_INVALID_PARAMETER
+    existed = spot.exists
+    if existed and disposition == _CREATE:
+        return STATUS_OBJECT_NAME_COLLISION
+    if not existed and disposition in (_OPEN, _OVERWRITE):
+        return STATUS_OBJECT_NAME_NOT_FOUND
+    wants_directory = bool(options & _DIRECTORY)
+    writes = bool(access & _WRITES)
+    if existed and spot.is_directory and options & _NON_DIRECTORY:
+        return STATUS_FILE_IS_A_DIRECTORY
+    if existed and not spot.is_directory and wants_directory:
+        return STATUS_NOT_A_DIRECTORY
+    if (
+        (writes or access & _DELETE or options & _DELETE_ON_CLOSE)
+        and not thread.state.writable
+        and not spot.is_directory
+    ):
+        return STATUS_ACCESS_DENIED
+    if not existed:
+        spot = _make(thread, spot, wants_directory)
+    made = _opened(thread, spot, writes)
+    information = _OPENED if existed else _CREATED
+    if existed and disposition in (_SUPERSEDE, _OVERWRITE, _OVERWRITE_IF) and not spot.is_directory:
+        if not thread.state.writable:
+            return STATUS_ACCESS_DENIED
+        _opened(thread, spot, writes=True).resize(0)
+        information = _SUPERSEDED if disposition == _SUPERSEDE else _OVERWRITTEN
+    made.is_append = bool(access & _APPEND_DATA) and not access & (_WRITE_DATA | _GENERIC_WRITE | _GENERIC_ALL)
+    made.deletes = bool(options & _DELETE_ON_CLOSE)
+    thread.open(handle, made)
+    thread.set_io_status(block, STATUS_SUCCESS, information)
+    return STATUS_SUCCESS
+
+
+def _open_device(thread: NtThread, handle: int, block: int, name: str) -> int:
+    if name not in ("nul", "null"):
+        return STATUS_OBJECT_NAME_NOT_FOUND
+    thread.open(handle, File(device=NULL))
+    thread.set_io_status(block, STATUS_SUCCESS, _OPENED)
+    return STATUS_SUCCESS
+
+
+def _make(thread: NtThread, spot: Spot, is_directory: bool) -> Spot:
+    """A new file or directory. Raises NtError."""
+    if not thread.state.writable or spot.parent is None:
+        raise NtError(STATUS_ACCESS_DENIED)
+    try:
+        if is_directory:
+            spot.parent.make_directory(spot.host_name, 0o755)
+        else:
+            spot.parent.make_file(spot.host_name, _MODE)
+    except LinuxError as error:
+        raise failure(error) from None
+    return volume_of(thread).find(spot.names)
+
+
+def _opened(thread: NtThread, spot: Spot, writes: bool) -> DriveFile:
+    handle = None if spot.is_directory else spot.open(writes and thread.state.writable)
+    return DriveFile(spot=spot, handle=handle, is_directory=spot.is_directory, remove=_remove)
+
+
+def _remove(file: DriveFile) -> None:
+    """A file that is deleted on close is closed; what the host refuses stays."""
+    spot = file.spot
+    if spot.parent is None or spot.node is None:
+        return
+    try:
+        if spot.is_directory:
+            spot.parent.remove_directory(spot.host_name)
+        else:
+            spot.parent.remove_file(spot.host_name)
+    except LinuxError:
+        return
+
+
+@call("NtDeleteFile")
+def delete_file(thread: NtThread, attributes: Address) -> int:
+    """Remove a file at once."""
+    spot = place_of(thread, attributes)
+    if isinstance(spot, str) or not spot.exists:
+        return STATUS_OBJECT_NAME_NOT_FOUND
+    if not thread.state.writable:
+        return STATUS_ACCESS_DENIED
+    _remove(DriveFile(spot=spot))
+    return STATUS_SUCCESS
 
 
 @call("NtClose")
 def close(thread: NtThread, handle: Handle) -> int:
     """The handle means nothing from then on."""
-    return STATUS_INVALID_HANDLE if thread.state.handles.pop(handle, None) is None else STATUS_SUCCESS
+    thread.state.handles.close(handle)
+    return STATUS_SUCCESS
+
+
+def _offset(thread: NtThread, place: int) -> int | None:
+    """A byte offset; None for where the last call ended, and for none."""
+    if not place:
+        return None
+    value = thread.word(place)
+    return None if value >> 63 else value
+
+
+def completed(thread: NtThread, file: KernelObject, event: int, block: int, status: int, information: int) -> int:
+    """An operation is over: its status block, and the event that is set for it."""
+    thread.set_io_status(block, status, information)
+    if event:
+        thread.state.handles.of(event, Event).is_set = True
+    return status
 
 
 @call("NtWriteFile")
 def write_file(
     thread: NtThread, file: Handle, event: Handle, routine: Address, context: Word, block: Address, buffer: Address,
-    length: UInt,
+    length: UInt, offset_at: Address,
 ) -> int:  # fmt: skip
-    """To a standard handle: what the program prints. To another one: nowhere."""
-    if file not in thread.state.handles:
-        return STATUS_INVALID_HANDLE
-    data = thread.data(buffer, min(length, _LARGEST_WRITE))
-    if file in STANDARD_HANDLES:
-        thread.services.write(STANDARD_HANDLES[file], data)
-    thread.set_io_status(block, STATUS_SUCCESS, len(data))
-    return STATUS_SUCCESS
+    """What the program prints, or into a file."""
+    opened = thread.state.handles.of(file, File)
+    data = thread.data(buffer, min(length, _LARGEST_TRANSFER))
+    done = opened.write(_offset(thread, offset_at) if isinstance(opened, DriveFile) else None, data)
+    return completed(thread, opened, event, block, STATUS_SUCCESS, done)
 
 
 @call("NtReadFile")
-def read_file(thread: NtThread, file: Handle, event: Handle, routine: Address, context: Word, block: Address) -> int:
-    """Every file is empty."""
-    if file not in thread.state.handles:
-        return STATUS_INVALID_HANDLE
-    thread.set_io_status(block, STATUS_END_OF_FILE, 0)
-    return STATUS_END_OF_FILE
+def read_file(
+    thread: NtThread, file: Handle, event: Handle, routine: Address, context: Word, block: Address, buffer: Address,
+    length: UInt, offset_at: Address,
+) -> int:  # fmt: skip
+    """From a file, or standard input."""
+    opened = thread.state.handles.of(file, File)
+    offset = _offset(thread, offset_at) if isinstance(opened, DriveFile) else None
+    try:
+        data = opened.read(offset, min(length, _LARGEST_TRANSFER))
+    except NtError as error:
+        if error.status == STATUS_END_OF_FILE:
+            return completed(thread, opened, event, block, STATUS_END_OF_FILE, 0)
+        raise
+    thread.put(buffer, data)
+    return completed(thread, opened, event, block, STATUS_SUCCESS, len(data))
 
 
-@call("NtDeviceIoControlFile")
-def device_control(
-    thread: NtThread, file: Handle, event: Handle, routine: Address, context: Word, block: Address
-) -> int:
-    """Accepted, without effect."""
-    if file not in thread.state.handles:
-        return STATUS_INVALID_HANDLE
+@call("NtFlushBuffersFile")
+def flush(thread: NtThread, file: Handle, block: Address) -> int:
+    """There is nothing to flush."""
+    thread.state.handles.of(file, File)
     thread.set_io_status(block, STATUS_SUCCESS, 0)
     return STATUS_SUCCESS
 
 
-@call("NtOpenFile", "NtCreateFile")
-def open_file(thread: NtThread, handle: Address, access: UInt, attributes: Address, block: Address) -> int:
-    """Every name can be opened."""
-    name = thread.object_name(attributes)
-    thread.put_word(handle, thread.state.next_handle)
-    thread.set_io_status(block, STATUS_SUCCESS, _FILE_OPENED)
-    thread.state.open(name)
-    return STATUS_SUCCESS
+@call("NtDeviceIoControlFile")
+def device_control(
+    thread: NtThread, file: Handle, event: Handle, routine: Address, context: Word, block: Address, code: UInt
+) -> int:
+    """No device has any: consoles neither, since the standard streams are pipes."""
+    opened = thread.object(file)
+    if thread.state.plan is None or isinstance(opened, Completion):
+        thread.set_io_status(block, STATUS_SUCCESS, 0)
+        return STATUS_SUCCESS
+    return STATUS_INVALID_DEVICE_REQUEST
 
 
-@call("NtOpenProcess", "NtCreateEvent", "NtCreateSection")
-def new_handle(thread: NtThread, handle: Address) -> int:
-    """A handle that stands for nothing in particular."""
-    thread.put_word(handle, thread.state.next_handle)
-    thread.state.open("object")
-    return STATUS_SUCCESS
+_GET_OBJECT_ID = 0x9009C
 
 
-@call("NtDuplicateObject")
-def duplicate(thread: NtThread, source: Handle, handle: Handle, target: Handle, copy: Address) -> int:
-    """Another handle of the same object, whatever the processes."""
-    what = thread.state.handles.get(handle)
-    if what is None:
-        return STATUS_INVALID_HANDLE
-    thread.put_word(copy, thread.state.next_handle)
-    thread.state.open(what)
-    return STATUS_SUCCESS
+@call("NtFsControlFile")
+def file_system_control(
+    thread: NtThread, file: Handle, event: Handle, routine: Address, context: Word, block: Address, code: UInt,
+    data: Address, size: UInt, buffer: Address, length: UInt,
+) -> int:  # fmt: skip
+    """FSCTL_GET_OBJECT_ID, by which Wine's loader knows a file again."""
+    opened = thread.state.handles.of(file, File)
+    if code != _GET_OBJECT_ID or not isinstance(opened, DriveFile):
+        return STATUS_INVALID_DEVICE_REQUEST
+    if length < 64:
+        return STATUS_INVALID_PARAMETER
+    thread.put(buffer, identity(opened.spot).to_bytes(8, "little").ljust(64, b"\0"))
+    return completed(thread, opened, event, block, STATUS_SUCCESS, 64)
+
+
+def identity(spot: Spot) -> int:
+    """A number that no other file has."""
+    if spot.node is None:
+        return (1 << 63) + len(spot.names)
+    return spot.node.status().inode

@@ -1,43 +1,286 @@
-"""Calls that tell a program about itself and the system."""
+"""Calls that tell a program about its process, its token and the system."""
 
 from __future__ import annotations
 
 import struct
 
-from machine.kernel.nt.abi import Address, Handle, NtThread, UInt, call
-from machine.kernel.nt.process import GRANULARITY
-from machine.kernel.nt.status import STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_INFO_CLASS, STATUS_SUCCESS
+from machine.kernel.nt.abi import Address, Handle, NtThread, UInt, answer_with, call
+from machine.kernel.nt.blocks import TICKS_PER_UNIT
+from machine.kernel.nt.calls.sections import image_information
+from machine.kernel.nt.calls.time import system_time_of
+from machine.kernel.nt.objects import Other, ProcessObject, ThreadObject, Token
+from machine.kernel.nt.registry import USER
+from machine.kernel.nt.space import GRANULARITY
+from machine.kernel.nt.status import (
+    STATUS_ACCESS_DENIED,
+    STATUS_BUFFER_TOO_SMALL,
+    STATUS_INVALID_CID,
+    STATUS_INVALID_INFO_CLASS,
+    STATUS_NO_TOKEN,
+    STATUS_NOT_IMPLEMENTED,
+    STATUS_SUCCESS,
+)
 from machine.memory import PAGE
 
 _STILL_ACTIVE = 0x103
 _PAGES = 0x10_0000
+_NO_DEBUG_OBJECT = 0xC000_0353  # STATUS_PORT_NOT_SET
 
 
 @call("NtQueryInformationProcess")
 def process_information(
     thread: NtThread, process: Handle, kind: UInt, buffer: Address, length: UInt, returned: Address
 ) -> int:
-    """ProcessBasicInformation of the process itself, whatever the handle."""
-    if kind:
-        return STATUS_INVALID_INFO_CLASS
-    own = thread.process
-    return _answer(thread, struct.pack("<6Q", _STILL_ACTIVE, own.peb, 1, 8, own.pid, 0), buffer, length, returned)
+    """Of the process itself."""
+    if thread.state.plan is not None:
+        thread.check_process(process)
+    own, plan = thread.process, thread.state.plan
+    name = "" if plan is None else plan.program.path
+    match kind:
+        case 0:
+            data = struct.pack("<6Q", _STILL_ACTIVE, own.peb, 1, 8, own.pid, 0)
+        case _ if plan is None:
+            return STATUS_INVALID_INFO_CLASS
+        case 3:
+            size = 0x100_0000
+            data = struct.pack("<QQI4x8Q", size, size, 0, size, size, 0, 0, 0, 0, size, size)
+        case 4:
+            used = thread.services.clock.elapsed() // TICKS_PER_UNIT
+            data = struct.pack("<4Q", system_time_of(thread) - used, 0, 0, used)
+        case 7 | 26:
+            data = bytes(8)
+        case 12:
+            data = struct.pack("<I", 1)
+        case 18:
+            data = struct.pack("<BB", 0, 2)
+        case 20:
+            data = struct.pack("<I", len(thread.state.handles))
+        case 27 | 43:
+            path = name.replace("C:", "\\Device\\HarddiskVolume1", 1) if kind == 27 else name
+            text = path.encode("utf-16-le", "surrogatepass")
+            data = struct.pack("<HHIQ", len(text), len(text) + 2, 0, buffer + 16) + text + b"\0\0"
+        case 29:
+            data = struct.pack("<I", 0)
+        case 30:
+            return _NO_DEBUG_OBJECT
+        case 31 | 34 | 36:
+            data = struct.pack("<I", 1 if kind == 31 else 0 if kind == 34 else 0x1234_5678)
+        case 37:
+            data = image_information(plan.program)
+        case _:
+            return STATUS_INVALID_INFO_CLASS
+    return answer_with(thread, data, buffer, length, returned)
+
+
+@call(
+    "NtSetInformationProcess",
+    "NtSetInformationJobObject",
+    "NtAssignProcessToJobObject",
+    "NtSetInformationVirtualMemory",
+)
+def accepted(thread: NtThread) -> int:
+    """Accepted, without effect."""
+    return STATUS_SUCCESS
+
+
+@call("NtSetInformationObject", "NtSetInformationToken", "NtAdjustPrivilegesToken", "NtSetDebugFilterState")
+def accepted_too(thread: NtThread) -> int:
+    """Accepted, without effect."""
+    return STATUS_SUCCESS
 
 
 @call("NtQuerySystemInformation")
 def system_information(thread: NtThread, kind: UInt, buffer: Address, length: UInt, returned: Address) -> int:
-    """SystemBasicInformation."""
-    if kind:
+    """Of a computer with one processor."""
+    clock = thread.services.clock
+    match kind:
+        case 0 | 114:
+            data = struct.pack("<6I", 0, 156_250, PAGE, _PAGES, 1, _PAGES)
+            data += struct.pack("<QQQQB7x", GRANULARITY, 0x1_0000, 0x7FFF_FFFE_FFFF, 1, 1)
+        case _ if thread.state.plan is None:
+            return STATUS_INVALID_INFO_CLASS
+        case 1 | 63:
+            data = struct.pack("<HHHHI", 9, 6, 0x2A07, 1, 0)
+        case 2:
+            data = bytes(0x158)
+        case 3:
+            now = system_time_of(thread)
+            boot = now - clock.elapsed() // TICKS_PER_UNIT
+            data = struct.pack("<QQQIIQQ", boot, now, 0, 0, 0, 0, 0)[:length]
+        case 8 | 141:
+            data = struct.pack("<QQQQQI4x", 0, 0, clock.elapsed() // TICKS_PER_UNIT, 0, 0, 0)
+        case 23:
+            data = bytes(48)
+        case 35:
+            data = struct.pack("<BB", 0, 1)
+        case 102:
+            data = bytes(432)[:length] if length >= 172 else bytes(4)
+        case 103:
+            data = struct.pack("<II", 8, 1)
+        case _:
+            return STATUS_INVALID_INFO_CLASS
+    return answer_with(thread, data, buffer, length, returned)
+
+
+@call("NtQuerySystemInformationEx")
+def system_information_ex(
+    thread: NtThread, kind: UInt, query: Address, size: UInt, buffer: Address, length: UInt, returned: Address
+) -> int:
+    """Processors as groups, cores, packages: one of each."""
+    if kind != 107:
         return STATUS_INVALID_INFO_CLASS
-    data = struct.pack("<6I", 0, 156_250, PAGE, _PAGES, 1, _PAGES)
-    data += struct.pack("<QQQQB7x", GRANULARITY, 0x1_0000, 0x7FFF_FFFE_FFFF, 1, 1)
-    return _answer(thread, data, buffer, length, returned)
+    wanted = int.from_bytes(thread.data(query, 4), "little") if query else 0xFFFF
+    data = b""
+    if wanted in (0, 0xFFFF):
+        data += struct.pack("<IIBB20xH", 0, 48, 0, 0, 1) + struct.pack("<QH6x", 1, 0)
+    if wanted in (3, 0xFFFF):
+        data += struct.pack("<IIBB20xH", 3, 48, 0, 0, 1) + struct.pack("<QH6x", 1, 0)
+    if wanted in (4, 0xFFFF):
+        data += struct.pack("<IIHH20x", 4, 80, 1, 1) + struct.pack("<BB38xQ", 1, 1, 1)
+    if not data:
+        return STATUS_INVALID_INFO_CLASS
+    return answer_with(thread, data, buffer, length, returned)
 
 
-def _answer(thread: NtThread, data: bytes, buffer: int, length: int, returned: int) -> int:
-    if length < len(data):
-        return STATUS_INFO_LENGTH_MISMATCH
-    thread.put(buffer, data)
-    if returned:
-        thread.put(returned, struct.pack("<I", len(data)))
+@call("NtQueryInformationJobObject")
+def job_information(thread: NtThread, job: Handle, kind: UInt, buffer: Address, length: UInt, returned: Address) -> int:
+    """The process is in no job."""
+    return STATUS_ACCESS_DENIED
+
+
+@call("NtIsProcessInJob")
+def is_in_job(thread: NtThread, process: Handle, job: Handle) -> int:
+    """STATUS_PROCESS_NOT_IN_JOB."""
+    return 0x123
+
+
+@call("NtCreateJobObject")
+def create_job(thread: NtThread, handle: Address) -> int:
+    """An object that does nothing."""
+    thread.open(handle, Other())
     return STATUS_SUCCESS
+
+
+@call("NtOpenProcess")
+def open_process(thread: NtThread, handle: Address, access: UInt, attributes: Address, client: Address) -> int:
+    """The process itself."""
+    if thread.state.plan is not None and thread.word(client) != thread.process.pid:
+        return STATUS_INVALID_CID
+    thread.open(handle, thread.state.process)
+    return STATUS_SUCCESS
+
+
+@call("NtOpenThread")
+def open_thread(thread: NtThread, handle: Address, access: UInt, attributes: Address, client: Address) -> int:
+    """One of the process's threads."""
+    wanted = thread.word(client + 8)
+    for each in thread.state.threads.values():
+        if each.thread.tid == wanted and not each.thread.ended:
+            thread.open(handle, each)
+            return STATUS_SUCCESS
+    return STATUS_INVALID_CID
+
+
+@call("NtCreateUserProcess", "NtCreateProcessEx", "NtCreateProcess")
+def create_process(thread: NtThread) -> int:
+    """There are no children."""
+    return STATUS_ACCESS_DENIED
+
+
+# --- objects
+
+
+@call("NtQueryObject")
+def query_object(thread: NtThread, handle: Handle, kind: UInt, buffer: Address, length: UInt, returned: Address) -> int:
+    """Counts, name, type, flags."""
+    found = thread.object(handle)
+    match kind:
+        case 0:
+            data = struct.pack("<IIII40x", 0, 0x1F_01FF, found.handles, found.handles + 1)
+        case 1:
+            text = (found.name or "").encode("utf-16-le", "surrogatepass")
+            data = struct.pack("<HHIQ", len(text), len(text) + 2 if text else 0, 0, buffer + 16 if text else 0) + text
+            data += b"\0\0" if text else b""
+        case 2:
+            text = found.kind.encode("utf-16-le")
+            data = struct.pack("<HHIQ", len(text), len(text) + 2, 0, buffer + 0x68).ljust(0x68, b"\0") + text + b"\0\0"
+        case 4:
+            data = bytes(2)
+        case _:
+            return STATUS_INVALID_INFO_CLASS
+    return answer_with(thread, data, buffer, length, returned)
+
+
+_DUPLICATE_CLOSE, _SAME_ACCESS = 1, 2
+
+
+@call("NtDuplicateObject")
+def duplicate(
+    thread: NtThread, source: Handle, handle: Handle, target: Handle, copy: Address, access: UInt, attributes: UInt,
+    options: UInt,
+) -> int:  # fmt: skip
+    """Another handle of the same object."""
+    found = thread.object(handle)
+    if copy:
+        thread.open(copy, found)
+    if options & _DUPLICATE_CLOSE and not isinstance(found, ProcessObject | ThreadObject):
+        thread.state.handles.close(handle)
+    return STATUS_SUCCESS
+
+
+# --- tokens
+
+
+@call("NtOpenProcessToken", "NtOpenProcessTokenEx")
+def open_process_token(thread: NtThread, process: Handle, access: UInt, third: Address, fourth: Address) -> int:
+    """A token of a user without privileges; the Ex form has attributes before the handle."""
+    number = thread.process.cpu.registers.read(0) & 0xFFFF_FFFF
+    is_ex = thread.state.numbering.names.get(number, "").endswith("Ex")
+    thread.open(fourth if is_ex else third, Token())
+    return STATUS_SUCCESS
+
+
+@call("NtOpenThreadToken", "NtOpenThreadTokenEx")
+def open_thread_token(thread: NtThread, handle: Handle) -> int:
+    """Threads have none of their own."""
+    return STATUS_NO_TOKEN
+
+
+def _sid(text: str) -> bytes:
+    parts = [int(part) for part in text.split("-")[2:]]
+    head = struct.pack("<BB", 1, len(parts) - 1) + parts[0].to_bytes(6, "big")
+    return head + struct.pack(f"<{len(parts) - 1}I", *parts[1:])
+
+
+@call("NtQueryInformationToken")
+def token_information(
+    thread: NtThread, token: Handle, kind: UInt, buffer: Address, length: UInt, returned: Address
+) -> int:
+    """User, group, integrity level, elevation."""
+    if token < 0xFFFF_FFFF_FFFF_FFF0:
+        thread.state.handles.of(token, Token)
+    user = _sid(USER)
+    match kind:
+        case 1 | 4 | 5:
+            data = (struct.pack("<QQ", buffer + 16, 0) if kind == 1 else struct.pack("<Q", buffer + 8)) + user
+        case 2:
+            data = struct.pack("<IIQII", 1, 0, buffer + 24, 7, 0) + user
+        case 3:
+            data = struct.pack("<I", 0)
+        case 8:
+            data = struct.pack("<I", 1)
+        case 10:
+            data = bytes(56)
+        case 12:
+            data = struct.pack("<I", 1)
+        case 18:
+            data = struct.pack("<I", 1)
+        case 20:
+            data = struct.pack("<I", 0)
+        case 25:
+            data = struct.pack("<QII", buffer + 16, 0x60, 0) + _sid("S-1-16-8192")
+        case 29:
+            data = struct.pack("<I", 0)
+        case _:
+            return STATUS_NOT_IMPLEMENTED
+    return answer_with(thread, data, buffer, length, returned, STATUS_BUFFER_TOO_SMALL)

@@ -1,84 +1,70 @@
-"""Calls on memory. Protections are accepted: every allocation may be read, written and executed."""
+"""Calls on memory."""
 
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 
-from machine.kernel.nt.abi import CURRENT_PROCESS, KERNEL_HALF, Address, Handle, NtThread, UInt, Word, call
-from machine.kernel.nt.process import GRANULARITY
+from machine.kernel.nt.abi import KERNEL_HALF, Address, Handle, NtThread, UInt, Word, answer_with, call
+from machine.kernel.nt.space import HIGHEST, MEM_COMMIT, MEM_PRIVATE, MEM_RESERVE, Run
+from machine.kernel.nt.start import NTDLL_HANDLE
 from machine.kernel.nt.status import (
     STATUS_CONFLICTING_ADDRESSES,
-    STATUS_INVALID_HANDLE,
+    STATUS_INVALID_INFO_CLASS,
     STATUS_INVALID_PARAMETER,
-    STATUS_MEMORY_NOT_ALLOCATED,
-    STATUS_NO_MEMORY,
     STATUS_SUCCESS,
+    NtError,
 )
-from machine.memory import MapError, Protection, page_ceil, page_floor
+from machine.memory import PAGE, page_ceil, page_floor
 
-_PAGE_READ_WRITE = 4
-_RELEASE = 0x8000
+_DECOMMIT, _RELEASE, _RESET, _TOP_DOWN = 0x4000, 0x8000, 0x8_0000, 0x10_0000
+_BASIC, _SECTION_NAME, _REGION, _WINE_UNIX = 0, 2, 3, 1000
+_BASIC_ROW = struct.Struct("<QQIIQIII4x")  # base, allocation base and protection, size, state, protection, type
 
 
 @call("NtAllocateVirtualMemory")
-def allocate(thread: NtThread, process: Handle, base_at: Address, zero_bits: Word, size_at: Address) -> int:
-    """At a base, or where there is room."""
-    return _map(thread, process, base_at, size_at)
-
-
-@call("NtMapViewOfSection")
-def map_view(
-    thread: NtThread, section: Handle, process: Handle, base_at: Address, zero_bits: Word, commit: Word,
-    offset_at: Address, size_at: Address,
-) -> int:  # fmt: skip
-    """Sections are empty: a view is an allocation."""
-    return _map(thread, process, base_at, size_at)
-
-
-def _map(thread: NtThread, process: int, base_at: int, size_at: int) -> int:
+def allocate(
+    thread: NtThread, process: Handle, base_at: Address, zero_bits: Word, size_at: Address, kind: UInt, protect: UInt
+) -> int:
+    """Reserve, commit, or both: at a base, or where there is room."""
     base, size = thread.word(base_at), thread.word(size_at)
-    if process != CURRENT_PROCESS:
-        return STATUS_INVALID_HANDLE
-    if not 0 < size < KERNEL_HALF or base >= KERNEL_HALF:
+    thread.check_process(process)
+    if not 0 < size < KERNEL_HALF or base >= KERNEL_HALF or not kind & (MEM_COMMIT | MEM_RESERVE | _RESET):
         return STATUS_INVALID_PARAMETER
-    cpu, state = thread.process.cpu, thread.state
-    start = page_floor(base) if base else state.next_address
-    size = page_ceil((base or start) + size) - start
-    area = cpu.memory.area_at(start)
-    if area is None or start + size > area.end:
-        try:
-            state.allocations[start] = cpu.memory.map(start, size, Protection.ALL, "allocation", tag=start)
-        except MapError:
-            overlap = cpu.memory.overlapping(start, size) is not None
-            return STATUS_CONFLICTING_ADDRESSES if overlap else STATUS_NO_MEMORY
-        if not base:
-            state.next_address = start + size + GRANULARITY - 1 & -GRANULARITY
+    space, highest = thread.state.space, _highest(zero_bits)
+    if kind & _RESET:
+        start, end = page_floor(base), page_ceil(base + size)
+    elif kind & MEM_RESERVE or not base:
+        made = space.reserve(
+            base, size, protect, "allocation", commit=bool(kind & MEM_COMMIT), highest=highest,
+            top_down=bool(kind & _TOP_DOWN),
+        )  # fmt: skip
+        start, end = made.base, made.end
+    else:
+        start, end = page_floor(base), page_ceil(base + size)
+        space.commit(start, end, protect)
     thread.put_word(base_at, start)
-    thread.put_word(size_at, size)
+    thread.put_word(size_at, end - start)
     return STATUS_SUCCESS
+
+
+def _highest(zero_bits: int) -> int:
+    """The end of the addresses that so many leading zeros of 32 bits, or such a mask, leave."""
+    if not zero_bits:
+        return HIGHEST
+    return min(HIGHEST, 1 << 32 - zero_bits if zero_bits < 32 else 1 << zero_bits.bit_length())
 
 
 @call("NtFreeVirtualMemory")
 def free(thread: NtThread, process: Handle, base_at: Address, size_at: Address, kind: UInt) -> int:
-    """Whole allocations are released; decommitting changes nothing."""
-    base = page_floor(thread.word(base_at))
-    area = thread.state.allocations.get(base)
-    if area is None:
-        return STATUS_MEMORY_NOT_ALLOCATED
-    if kind & _RELEASE:
-        del thread.state.allocations[base]
-        thread.process.cpu.memory.unmap(area.start, area.end)
-    thread.put_word(size_at, area.size)
-    return STATUS_SUCCESS
-
-
-@call("NtUnmapViewOfSection")
-def unmap_view(thread: NtThread, process: Handle, base: Address) -> int:
-    """The view that begins in this page."""
-    area = thread.state.allocations.pop(page_floor(base), None)
-    if area is None:
+    """Decommit or release."""
+    base, size = thread.word(base_at), thread.word(size_at)
+    thread.check_process(process)
+    if kind not in (_DECOMMIT, _RELEASE) or size >= KERNEL_HALF:
         return STATUS_INVALID_PARAMETER
-    thread.process.cpu.memory.unmap(area.start, area.end)
+    start, length = thread.state.space.free(page_floor(base), size and size + base % PAGE, release=kind == _RELEASE)
+    thread.put_word(base_at, start)
+    thread.put_word(size_at, length)
     return STATUS_SUCCESS
 
 
@@ -86,13 +72,89 @@ def unmap_view(thread: NtThread, process: Handle, base: Address) -> int:
 def protect(
     thread: NtThread, process: Handle, base_at: Address, size_at: Address, protection: UInt, old_at: Address
 ) -> int:
-    """The old protection is always PAGE_READWRITE."""
+    """Set the protection of whole pages; what the first one had."""
     base, size = thread.word(base_at), thread.word(size_at)
-    start = page_floor(base)
-    area = thread.process.cpu.memory.area_at(start)
-    if area is None or base + size > area.end:
-        return STATUS_CONFLICTING_ADDRESSES
-    thread.put(old_at, struct.pack("<I", _PAGE_READ_WRITE))
-    thread.put_word(base_at, start)
-    thread.put_word(size_at, page_ceil(base + size) - start)
+    thread.check_process(process)
+    if not 0 < size < KERNEL_HALF or base + size > HIGHEST:
+        return STATUS_CONFLICTING_ADDRESSES if size else STATUS_INVALID_PARAMETER
+    start, end = page_floor(base), page_ceil(base + size)
+    for place, length in ((base_at, 8), (size_at, 8), (old_at, 4)):
+        thread.put(place, thread.data(place, length))
+    old = thread.state.space.protect(start, end, protection)
+    with suppress(NtError):  # as in Windows, where the places may have become read-only
+        thread.put_half(old_at, old)
+        thread.put_word(base_at, start)
+        thread.put_word(size_at, end - start)
+    return STATUS_SUCCESS
+
+
+@call("NtQueryVirtualMemory")
+def query(
+    thread: NtThread, process: Handle, address: Address, kind: UInt, buffer: Address, length: Word, returned: Address
+) -> int:
+    """MemoryBasicInformation, MemoryMappedFilenameInformation, and the class in which Wine asks for unix calls."""
+    thread.check_process(process)
+    if address >= HIGHEST + 0x1_0000:
+        return STATUS_INVALID_PARAMETER
+    if kind == _WINE_UNIX and thread.state.unix_functions:
+        ntdll = thread.state.dispatchers.ntdll
+        handle = NTDLL_HANDLE if page_floor(address) == ntdll or address == ntdll else address or 2
+        return answer_with(thread, struct.pack("<Q", handle), buffer, length, 0)
+    run = thread.state.space.query(address)
+    if kind == _BASIC:
+        data = _basic(run)
+    elif kind == _SECTION_NAME:
+        name = "" if run.allocation is None or run.allocation.kind == MEM_PRIVATE else run.allocation.name
+        if not name:
+            return 0xC000_0141  # STATUS_INVALID_ADDRESS
+        text = name.replace("C:", "\\Device\\HarddiskVolume1", 1).encode("utf-16-le")
+        data = struct.pack("<HHIQ", len(text), len(text) + 2, 0, buffer + 16) + text + b"\0\0"
+        return _returned_word(thread, data, buffer, length, returned)
+    else:
+        return STATUS_INVALID_INFO_CLASS
+    return _returned_word(thread, data, buffer, length, returned)
+
+
+def _basic(run: Run) -> bytes:
+    found = run.allocation
+    return _BASIC_ROW.pack(
+        run.base, 0 if found is None else found.base, 0 if found is None else found.protect, 0, run.size, run.state,
+        run.protect, 0 if found is None else found.kind,
+    )  # fmt: skip
+
+
+def _returned_word(thread: NtThread, data: bytes, buffer: int, length: int, returned: int) -> int:
+    status = answer_with(thread, data, buffer, length, 0)
+    if returned:
+        thread.put_word(returned, len(data))
+    return status
+
+
+@call("NtReadVirtualMemory")
+def read(thread: NtThread, process: Handle, address: Address, buffer: Address, size: Word, done: Address) -> int:
+    """Of the process itself."""
+    thread.check_process(process)
+    if size > 1 << 30:
+        return STATUS_INVALID_PARAMETER
+    thread.put(buffer, thread.data(address, size))
+    if done:
+        thread.put_word(done, size)
+    return STATUS_SUCCESS
+
+
+@call("NtWriteVirtualMemory")
+def write(thread: NtThread, process: Handle, address: Address, buffer: Address, size: Word, done: Address) -> int:
+    """Of the process itself."""
+    thread.check_process(process)
+    if size > 1 << 30:
+        return STATUS_INVALID_PARAMETER
+    thread.put(address, thread.data(buffer, size))
+    if done:
+        thread.put_word(done, size)
+    return STATUS_SUCCESS
+
+
+@call("NtFlushInstructionCache", "NtLockVirtualMemory", "NtUnlockVirtualMemory", "NtFlushProcessWriteBuffers")
+def accepted(thread: NtThread) -> int:
+    """There is nothing to do."""
     return STATUS_SUCCESS

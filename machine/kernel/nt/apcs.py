@@ -1,0 +1,43 @@
+"""User APCs: how a thread that waits alertably begins one."""
+
+from __future__ import annotations
+
+import struct
+
+from machine.kernel.base import user_values
+from machine.kernel.nt.abi import NtThread
+from machine.kernel.nt.context import RSP, apc_frame
+from machine.kernel.nt.objects import ThreadObject
+from machine.kernel.nt.status import STATUS_ACCESS_VIOLATION, STATUS_USER_APC
+from machine.kernel.outcomes import Enter, Exit, Result
+from vm.facts.registers import GENERAL, RFLAGS, RIP, STORAGE_INDEX
+
+_RAX = STORAGE_INDEX["rax"]
+_ROUTINE_FOR_WINE = 0x28  # where its dispatcher finds the routine, as a fifth argument
+
+
+def call_values(thread: NtThread, status: int) -> dict[int, int]:
+    """The registers that the thread has behind its call, which comes to `status`."""
+    registers = thread.process.cpu.registers
+    values = {storage: registers.read(storage) for storage in range(len(GENERAL))}
+    values.update(
+        {storage: value for storage, value in user_values(thread.thread).items() if storage in (RIP, RFLAGS, RSP)}
+    )
+    values[_RAX] = status
+    return values
+
+
+def pending_apc(thread: NtThread, own: ThreadObject, status: int = STATUS_USER_APC) -> Result:
+    """Begin the first APC that waits; its dispatcher goes on behind the call, with `status`."""
+    routine, *arguments = own.queue.popleft()
+    values = call_values(thread, status)
+    frame = apc_frame(values, thread.process.cpu.read_fxsave(), routine, arguments)
+    data = bytearray(frame.data)
+    struct.pack_into("<Q", data, _ROUTINE_FOR_WINE, routine)
+    if not thread.process.cpu.memory.write(frame.pointer, bytes(data)):
+        return Exit(STATUS_ACCESS_VIOLATION)
+    names = ("rdx", "r8", "r9")
+    given = {STORAGE_INDEX[name]: value for name, value in zip(names, arguments, strict=True)}
+    return Enter({
+        **values, **given, STORAGE_INDEX["rcx"]: frame.pointer, RSP: frame.pointer, RIP: thread.state.dispatchers.apcs,
+    })  # fmt: skip

@@ -1,0 +1,45 @@
+"""Calls that continue with a CONTEXT and raise exceptions."""
+
+from __future__ import annotations
+
+from machine.kernel.nt.abi import Address, NtThread, UInt, call
+from machine.kernel.nt.apcs import pending_apc
+from machine.kernel.nt.context import CONTEXT_BYTES, EXCEPTION_RECORD_BYTES, ExceptionRecord, unpack
+from machine.kernel.nt.exceptions import entered
+from machine.kernel.outcomes import Enter, Exit, Result
+from vm.facts.registers import GENERAL, RFLAGS, RIP
+
+_ALERT = 1
+
+
+@call("NtContinue", "NtContinueEx")
+def go_on(thread: NtThread, place: Address, alert: UInt) -> Result:
+    """With the registers of a CONTEXT; an APC that waits comes before."""
+    values, floats = unpack(thread.data(place, CONTEXT_BYTES))
+    cpu = thread.process.cpu
+    if floats is not None:
+        cpu.write_fxsave(floats)
+    return Enter(values)
+
+
+@call("NtRaiseException")
+def raise_exception(thread: NtThread, record: Address, place: Address, first: UInt) -> Result:
+    """To the dispatcher, or the end of the process at the second chance."""
+    what = ExceptionRecord.of(thread.data(record, EXCEPTION_RECORD_BYTES))
+    if not first & 0xFF or not thread.state.dispatchers.exceptions:
+        return Exit(what.code)
+    given, floats = unpack(thread.data(place, CONTEXT_BYTES))
+    cpu = thread.process.cpu
+    values = {storage: cpu.registers.read(storage) for storage in (*range(len(GENERAL)), RIP, RFLAGS)}
+    values.update(given)
+    if floats is not None:
+        cpu.write_fxsave(floats)
+    registers = entered(thread.state, thread.own, values, what)
+    return Exit(what.code) if registers is None else Enter(registers)
+
+
+@call("NtTestAlert")
+def test_alert(thread: NtThread) -> Result:
+    """Begin the APCs that wait."""
+    own = thread.own
+    return pending_apc(thread, own, 0) if own.queue else 0

@@ -1,0 +1,292 @@
+"""Calls that tell of files, directories and volumes, and change what is told."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from fnmatch import translate
+from re import IGNORECASE, compile as compile_pattern
+
+from machine.kernel.linux import LinuxError
+from machine.kernel.nt.abi import Address, Handle, NtThread, UInt, Word, call
+from machine.kernel.nt.calls.files import identity, place_of, volume_of
+from machine.kernel.nt.files import DISK, DriveFile, File
+from machine.kernel.nt.paths import components
+from machine.kernel.nt.status import (
+    STATUS_ACCESS_DENIED,
+    STATUS_BUFFER_OVERFLOW,
+    STATUS_INFO_LENGTH_MISMATCH,
+    STATUS_INVALID_INFO_CLASS,
+    STATUS_INVALID_PARAMETER,
+    STATUS_NO_MORE_FILES,
+    STATUS_NO_SUCH_FILE,
+    STATUS_OBJECT_NAME_COLLISION,
+    STATUS_OBJECT_NAME_NOT_FOUND,
+    STATUS_SUCCESS,
+    NtError,
+)
+from machine.kernel.nt.volume import Spot, failure
+
+_DIRECTORY, _ARCHIVE, _READ_ONLY, _NORMAL = 0x10, 0x20, 1, 0x80
+_UNIX_EPOCH = 116_444_736_000_000_000  # of 1970, in units of 100 ns since 1601
+_SYNCHRONOUS = 0x20
+_CLUSTER = 4096
+
+
+def _times(spot: Spot) -> tuple[int, int, int, int]:
+    if spot.node is None:
+        return (_UNIX_EPOCH,) * 4
+    found = spot.node.status()
+    made, accessed, modified, changed = (
+        _UNIX_EPOCH + time // 100
+        for time in (min(found.changed, found.modified), found.accessed, found.modified, found.changed)
+    )
+    return made, accessed, modified, changed
+
+
+def _size(spot: Spot) -> int:
+    if spot.content is not None:
+        return len(spot.content)
+    return 0 if spot.is_directory or spot.node is None else spot.node.status().size
+
+
+def _attributes(thread: NtThread, spot: Spot) -> int:
+    return _DIRECTORY if spot.is_directory else _ARCHIVE
+
+
+def _allocated(size: int) -> int:
+    return -(-size // _CLUSTER) * _CLUSTER
+
+
+@call("NtQueryInformationFile")
+def information(thread: NtThread, file: Handle, block: Address, buffer: Address, length: UInt, kind: UInt) -> int:
+    """Of an open file."""
+    opened = thread.state.handles.of(file, File)
+    data = _information(thread, opened, kind)
+    if data is None:
+        return STATUS_INVALID_INFO_CLASS
+    cut = kind in (9, 18)
+    if length < len(data) and not cut:
+        return STATUS_INFO_LENGTH_MISMATCH
+    thread.put(buffer, data[:length])
+    status = STATUS_SUCCESS if len(data) <= length else STATUS_BUFFER_OVERFLOW
+    thread.set_io_status(block, status, min(len(data), length))
+    return status
+
+
+def _information(thread: NtThread, opened: File, kind: int) -> bytes | None:
+    spot = opened.spot if isinstance(opened, DriveFile) else Spot((), None, None)
+    size, times = opened.size, _times(spot)
+    basic = struct.pack("<4QI4x", *times, _attributes(thread, spot) if isinstance(opened, DriveFile) else _NORMAL)
+    standard = struct.pack("<QQIBB2x", _allocated(size), size, 1, opened.deletes, opened.is_directory)
+    internal = struct.pack("<Q", identity(spot))
+    text = (spot.path if isinstance(opened, DriveFile) else "\\pipe").encode("utf-16-le", "surrogatepass")
+    name = struct.pack("<I", len(text)) + text
+    position = struct.pack("<Q", opened.position)
+    match kind:
+        case 4:
+            return basic
+        case 5:
+            return standard
+        case 6:
+            return internal
+        case 7:
+            return bytes(4)
+        case 8:
+            return struct.pack("<I", 0x1F_01FF)
+        case 9:
+            return name
+        case 14:
+            return position
+        case 16:
+            return struct.pack("<I", _SYNCHRONOUS)
+        case 18:
+            return basic + standard + internal + bytes(4) + struct.pack("<I", 0x1F_01FF) + position + bytes(8) + name
+        case 34:
+            return struct.pack("<4QQQI4x", *times, _allocated(size), size, _attributes(thread, spot))
+        case 35:
+            return struct.pack("<II", _attributes(thread, spot), 0)
+        case 59:
+            return struct.pack("<Q", 1) + internal + bytes(8)
+    return None
+
+
+@call("NtSetInformationFile")
+def set_information(thread: NtThread, file: Handle, block: Address, buffer: Address, length: UInt, kind: UInt) -> int:
+    """Times, name, deletion, position, size."""
+    opened = thread.state.handles.of(file, File)
+    if kind in (4, 41, 61):  # times and attributes, and modes that nothing here has
+        status = STATUS_SUCCESS
+    elif kind == 14:
+        opened.position, status = thread.word(buffer), STATUS_SUCCESS
+    elif kind in (13, 64):
+        status = _dispose(thread, opened, thread.data(buffer, 1)[0] & 1)
+    elif kind in (19, 20):
+        if kind == 20:
+            opened.resize(thread.word(buffer))
+        status = STATUS_SUCCESS
+    elif kind in (10, 65):
+        status = _rename(thread, opened, buffer)
+    elif kind == 30:
+        status = STATUS_SUCCESS
+    else:
+        return STATUS_INVALID_INFO_CLASS
+    thread.set_io_status(block, status, 0)
+    return status
+
+
+def _dispose(thread: NtThread, opened: File, wanted: int) -> int:
+    if not thread.state.writable or (isinstance(opened, DriveFile) and opened.spot.node is None):
+        return STATUS_ACCESS_DENIED
+    if wanted and isinstance(opened, DriveFile) and opened.is_directory:
+        for _ in volume_of(thread).entries(opened.spot):
+            return 0xC000_0101  # STATUS_DIRECTORY_NOT_EMPTY
+    opened.deletes = bool(wanted)
+    return STATUS_SUCCESS
+
+
+def _rename(thread: NtThread, opened: File, buffer: int) -> int:
+    if not thread.state.writable or not isinstance(opened, DriveFile) or opened.spot.parent is None:
+        return STATUS_ACCESS_DENIED
+    replaces = thread.data(buffer, 1)[0] & 1
+    root, length = thread.word(buffer + 8), int.from_bytes(thread.data(buffer + 16, 4), "little")
+    text = thread.data(buffer + 20, length).decode("utf-16-le", "replace")
+    start = thread.state.handles.of(root, DriveFile).spot.names if root else None
+    names = components(text, start) if "\\" in text or root else (*opened.spot.names[:-1], text)
+    if isinstance(names, str):
+        return STATUS_OBJECT_NAME_NOT_FOUND
+    target = volume_of(thread).find(names)
+    if target.exists and target.names != opened.spot.names and not replaces:
+        return STATUS_OBJECT_NAME_COLLISION
+    if target.parent is None:
+        return STATUS_ACCESS_DENIED
+    try:
+        opened.spot.parent.rename(opened.spot.host_name, target.parent, names[-1].encode("utf-8", "surrogateescape"))
+    except LinuxError as error:
+        raise failure(error) from None
+    opened.spot = volume_of(thread).find(names)
+    return STATUS_SUCCESS
+
+
+def _found(thread: NtThread, attributes: int) -> Spot:
+    spot = place_of(thread, attributes)
+    if isinstance(spot, str) or not spot.exists:
+        raise NtError(STATUS_OBJECT_NAME_NOT_FOUND)
+    return spot
+
+
+@call("NtQueryAttributesFile")
+def attributes_of(thread: NtThread, attributes: Address, buffer: Address) -> int:
+    """FILE_BASIC_INFORMATION of a name."""
+    spot = _found(thread, attributes)
+    thread.put(buffer, struct.pack("<4QI4x", *_times(spot), _attributes(thread, spot)))
+    return STATUS_SUCCESS
+
+
+@call("NtQueryFullAttributesFile")
+def full_attributes_of(thread: NtThread, attributes: Address, buffer: Address) -> int:
+    """FILE_NETWORK_OPEN_INFORMATION of a name."""
+    spot = _found(thread, attributes)
+    size = _size(spot)
+    row = struct.pack("<4QQQI4x", *_times(spot), _allocated(size), size, _attributes(thread, spot))
+    thread.put(buffer, row)
+    return STATUS_SUCCESS
+
+
+@call("NtQueryVolumeInformationFile")
+def volume_information(
+    thread: NtThread, file: Handle, block: Address, buffer: Address, length: UInt, kind: UInt
+) -> int:
+    """Label, sizes, kind of device, name of the file system."""
+    opened = thread.state.handles.of(file, File)
+    match kind:
+        case 1:
+            data = struct.pack("<QIIBB", _UNIX_EPOCH, 0x1234_5678, 0, 0, 0).ljust(24, b"\0")
+        case 3:
+            data = struct.pack("<QQII", 1 << 20, 1 << 19, 8, 512)
+        case 4:
+            data = struct.pack("<II", opened.device, 0x20 if opened.device == DISK else 0)
+        case 5:
+            text = "NTFS".encode("utf-16-le")
+            data = struct.pack("<III", 6, 255, len(text)) + text
+        case 7:
+            data = struct.pack("<QQQII", 1 << 20, 1 << 19, 1 << 19, 8, 512)
+        case _:
+            return STATUS_INVALID_INFO_CLASS
+    if length < len(data) and kind != 5:
+        return STATUS_INFO_LENGTH_MISMATCH
+    thread.put(buffer, data[:length])
+    thread.set_io_status(block, STATUS_SUCCESS, min(len(data), length))
+    return STATUS_SUCCESS
+
+
+# --- directories
+
+_ENTRY_HEADS = {1: 64, 2: 68, 3: 94, 12: 12, 37: 104, 38: 80}  # where the name begins, by class
+
+
+@call("NtQueryDirectoryFile")
+def directory(
+    thread: NtThread, file: Handle, event: Handle, routine: Address, context: Word, block: Address, buffer: Address,
+    length: UInt, kind: UInt, single: UInt, mask_at: Address, restart: UInt,
+) -> int:  # fmt: skip
+    """The next entries of a directory that a mask fits."""
+    opened = thread.state.handles.of(file, DriveFile)
+    if not opened.is_directory or kind not in _ENTRY_HEADS:
+        return STATUS_INVALID_PARAMETER if opened.is_directory is False else STATUS_INVALID_INFO_CLASS
+    first = opened.listing is None
+    if first or restart & 0xFF:
+        if first or mask_at:
+            opened.pattern = thread.text(mask_at) or "*"
+        opened.listing = _listing(thread, opened)
+    assert opened.listing is not None
+    data, last = bytearray(), 0
+    for name, spot in opened.listing:
+        entry = _entry(thread, kind, name, spot)
+        start = len(data) + 7 & -8
+        if start + len(entry) > length:
+            opened.listing = _again((name, spot), opened.listing)
+            if not data:
+                return STATUS_BUFFER_OVERFLOW
+            break
+        if data:
+            struct.pack_into("<I", data, last, start - last)
+        data = data.ljust(start, b"\0")
+        last = len(data)
+        data += entry
+        if single & 0xFF:
+            break
+    if not data:
+        return STATUS_NO_SUCH_FILE if first else STATUS_NO_MORE_FILES
+    thread.put(buffer, bytes(data))
+    thread.set_io_status(block, STATUS_SUCCESS, len(data))
+    return STATUS_SUCCESS
+
+
+def _again(row: tuple[str, Spot], rest: Iterator[tuple[str, Spot]]) -> Iterator[tuple[str, Spot]]:
+    yield row
+    yield from rest
+
+
+def _listing(thread: NtThread, opened: DriveFile) -> Iterator[tuple[str, Spot]]:
+    mask = opened.pattern.replace("<", "*").replace(">", "?").replace('"', ".").replace("[", "[[]")
+    fits = compile_pattern(translate("*" if mask == "*.*" else mask), IGNORECASE).match
+    dots = [(".", opened.spot), ("..", opened.spot)] if opened.spot.names else []
+    rows = [row for row in (*dots, *volume_of(thread).entries(opened.spot)) if fits(row[0])]
+    yield from rows
+
+
+def _entry(thread: NtThread, kind: int, name: str, spot: Spot) -> bytes:
+    text, size = name.encode("utf-16-le", "surrogatepass"), _size(spot)
+    if kind == 12:
+        return struct.pack("<III", 0, 0, len(text)) + text
+    head = struct.pack("<II4QQQII", 0, 0, *_times(spot), size, _allocated(size), _attributes(thread, spot), len(text))
+    if kind == 2:
+        head += bytes(4)
+    elif kind == 3:
+        head += bytes(4) + bytes(2) + bytes(24)
+    elif kind == 37:
+        head += bytes(4) + bytes(2) + bytes(24) + bytes(2) + struct.pack("<Q", identity(spot))
+    elif kind == 38:
+        head += bytes(8) + struct.pack("<Q", identity(spot))
+    return head[: _ENTRY_HEADS[kind]].ljust(_ENTRY_HEADS[kind], b"\0") + text

@@ -1,0 +1,203 @@
+"""Calls on the registry."""
+
+from __future__ import annotations
+
+import struct
+
+from machine.kernel.nt.abi import Address, Handle, NtThread, UInt, call
+from machine.kernel.nt.calls.time import system_time_of
+from machine.kernel.nt.registry import Key, KeyObject, Value
+from machine.kernel.nt.status import (
+    STATUS_ACCESS_DENIED,
+    STATUS_BUFFER_OVERFLOW,
+    STATUS_BUFFER_TOO_SMALL,
+    STATUS_CANNOT_DELETE,
+    STATUS_INVALID_PARAMETER,
+    STATUS_KEY_DELETED,
+    STATUS_NO_MORE_ENTRIES,
+    STATUS_OBJECT_NAME_NOT_FOUND,
+    STATUS_OBJECT_PATH_NOT_FOUND,
+    STATUS_SUCCESS,
+    NtError,
+)
+
+_CREATED, _OPENED = 1, 2
+_LARGEST_VALUE = 1 << 20
+_PREFIX = "registry"
+
+
+def _key(thread: NtThread, handle: int) -> Key:
+    key = thread.state.handles.of(handle, KeyObject).key
+    if key.is_deleted:
+        raise NtError(STATUS_KEY_DELETED)
+    return key
+
+
+def _start(thread: NtThread, attributes: int) -> tuple[Key, list[str]]:
+    """Where a name in OBJECT_ATTRIBUTES begins, and its parts. Raises NtError."""
+    root, name = thread.word(attributes + 8), thread.object_name(attributes)
+    parts = list(filter(None, name.split("\\")))
+    if root:
+        return _key(thread, root), parts
+    if not parts or parts[0].lower() != _PREFIX:
+        raise NtError(STATUS_OBJECT_NAME_NOT_FOUND if not parts else STATUS_OBJECT_PATH_NOT_FOUND)
+    return thread.state.registry.root, parts[1:]
+
+
+@call("NtOpenKey", "NtOpenKeyEx")
+def open_key(thread: NtThread, handle: Address, access: UInt, attributes: Address) -> int:
+    """A key that is there."""
+    start, parts = _start(thread, attributes)
+    found = thread.state.registry.find(start, parts)
+    if found is None:
+        return STATUS_OBJECT_NAME_NOT_FOUND
+    thread.open(handle, KeyObject(found, name=found.path))
+    return STATUS_SUCCESS
+
+
+@call("NtCreateKey")
+def create_key(
+    thread: NtThread, handle: Address, access: UInt, attributes: Address, index: UInt, kind: Address, options: UInt,
+    disposition: Address,
+) -> int:  # fmt: skip
+    """A key, which is made if it is not there; its parent has to be."""
+    start, parts = _start(thread, attributes)
+    if thread.state.registry.find(start, parts[:-1]) is None:
+        return STATUS_OBJECT_NAME_NOT_FOUND
+    key, made = thread.state.registry.create(start, parts, system_time_of(thread))
+    thread.open(handle, KeyObject(key, name=key.path))
+    thread.put_half(disposition, _CREATED if made else _OPENED)
+    return STATUS_SUCCESS
+
+
+@call("NtDeleteKey")
+def delete_key(thread: NtThread, handle: Handle) -> int:
+    """A key without keys."""
+    key = _key(thread, handle)
+    if key.keys or key.parent is None:
+        return STATUS_CANNOT_DELETE if key.keys else STATUS_ACCESS_DENIED
+    del key.parent.keys[key.name.lower()]
+    key.is_deleted = True
+    return STATUS_SUCCESS
+
+
+@call("NtFlushKey")
+def flush_key(thread: NtThread, handle: Handle) -> int:
+    """There is nothing to flush."""
+    _key(thread, handle)
+    return STATUS_SUCCESS
+
+
+@call("NtNotifyChangeKey", "NtNotifyChangeMultipleKeys")
+def notify_change(thread: NtThread) -> int:
+    """Nobody else changes keys: the notice never comes."""
+    return 0x103
+
+
+@call("NtSetValueKey")
+def set_value(
+    thread: NtThread, handle: Handle, name: Address, index: UInt, kind: UInt, data: Address, size: UInt
+) -> int:
+    """Set a value."""
+    if size > _LARGEST_VALUE:
+        return STATUS_INVALID_PARAMETER
+    key = _key(thread, handle)
+    thread.state.registry.set(key, thread.text(name), kind, thread.data(data, size))
+    key.written = system_time_of(thread)
+    return STATUS_SUCCESS
+
+
+@call("NtDeleteValueKey")
+def delete_value(thread: NtThread, handle: Handle, name: Address) -> int:
+    """Remove a value."""
+    gone = _key(thread, handle).values.pop(thread.text(name).lower(), None)
+    return STATUS_OBJECT_NAME_NOT_FOUND if gone is None else STATUS_SUCCESS
+
+
+@call("NtQueryValueKey")
+def query_value(
+    thread: NtThread, handle: Handle, name: Address, kind: UInt, buffer: Address, length: UInt, returned: Address
+) -> int:
+    """A value by name."""
+    value = _key(thread, handle).values.get(thread.text(name).lower())
+    if value is None:
+        return STATUS_OBJECT_NAME_NOT_FOUND
+    return _tell(thread, _value(value, kind), buffer, length, returned, 24 if kind == 1 else 12)
+
+
+@call("NtEnumerateValueKey")
+def enumerate_value(
+    thread: NtThread, handle: Handle, index: UInt, kind: UInt, buffer: Address, length: UInt, returned: Address
+) -> int:
+    """A value by number."""
+    values = list(_key(thread, handle).values.values())
+    if index >= len(values):
+        return STATUS_NO_MORE_ENTRIES
+    return _tell(thread, _value(values[index], kind), buffer, length, returned, 20 if kind == 1 else 12)
+
+
+def _value(value: Value, kind: int) -> bytes:
+    name = value.name.encode("utf-16-le", "surrogatepass")
+    if kind == 0:
+        return struct.pack("<III", 0, value.kind, len(name)) + name
+    if kind in (1, 3):
+        start = 20 + len(name) + 7 & -8
+        head = struct.pack("<IIIII", 0, value.kind, start, len(value.data), len(name)) + name
+        return head.ljust(start, b"\0") + value.data
+    if kind in (2, 4):
+        head = (
+            struct.pack("<III", 0, value.kind, len(value.data))
+            if kind == 2
+            else struct.pack("<II", value.kind, len(value.data))
+        )
+        return head + value.data
+    raise NtError(STATUS_INVALID_PARAMETER)
+
+
+@call("NtEnumerateKey")
+def enumerate_key(
+    thread: NtThread, handle: Handle, index: UInt, kind: UInt, buffer: Address, length: UInt, returned: Address
+) -> int:
+    """A key of a key, by number."""
+    keys = sorted(_key(thread, handle).keys.items())
+    if index >= len(keys):
+        return STATUS_NO_MORE_ENTRIES
+    return _tell(thread, _describe(keys[index][1], kind), buffer, length, returned, 16)
+
+
+@call("NtQueryKey")
+def query_key(thread: NtThread, handle: Handle, kind: UInt, buffer: Address, length: UInt, returned: Address) -> int:
+    """Of an open key."""
+    return _tell(thread, _describe(_key(thread, handle), kind), buffer, length, returned, 16)
+
+
+def _describe(key: Key, kind: int) -> bytes:
+    name = key.name.encode("utf-16-le", "surrogatepass")
+    keys = max((2 * len(each.name) for each in key.keys.values()), default=0)
+    names = max((2 * len(each.name) for each in key.values.values()), default=0)
+    data = max((len(each.data) for each in key.values.values()), default=0)
+    if kind == 0:
+        return struct.pack("<QII", key.written, 0, len(name)) + name
+    if kind == 1:
+        return struct.pack("<QIIII", key.written, 0, 0xFFFF_FFFF, 0, len(name)) + name
+    if kind == 2:
+        full = (len(key.keys), keys, 0, len(key.values), names, data)
+        return struct.pack("<QIII6I", key.written, 0, 0xFFFF_FFFF, 0, *full)
+    if kind == 3:
+        path = key.path.encode("utf-16-le", "surrogatepass")
+        return struct.pack("<I", len(path)) + path
+    if kind == 4:
+        counts = (len(key.keys), keys, len(key.values), names, data)
+        return struct.pack("<QI5II", key.written, 0, *counts, len(name)) + name
+    if kind == 7:
+        return bytes(4)
+    raise NtError(STATUS_INVALID_PARAMETER)
+
+
+def _tell(thread: NtThread, data: bytes, buffer: int, length: int, returned: int, least: int) -> int:
+    """As much as fits, if the fixed part does."""
+    thread.put_half(returned, len(data))
+    if length < min(least, len(data)):
+        return STATUS_BUFFER_TOO_SMALL
+    thread.put(buffer, data[:length])
+    return STATUS_BUFFER_OVERFLOW if length < len(data) else STATUS_SUCCESS

@@ -1,0 +1,216 @@
+"""Calls on sections: images, files and memory that views show."""
+
+from __future__ import annotations
+
+import struct
+
+from machine.kernel.nt.abi import Address, Handle, NtThread, UInt, Word, answer_with, call
+from machine.kernel.nt.files import DriveFile
+from machine.kernel.nt.naming import find_named, publish
+from machine.kernel.nt.numbering import renumbered
+from machine.kernel.nt.sections import SEC_COMMIT as _SEC_COMMIT, WRITABLE as _WRITABLE, Section, flush
+from machine.kernel.nt.space import PAGE_READONLY
+from machine.kernel.nt.status import (
+    STATUS_CONFLICTING_ADDRESSES,
+    STATUS_IMAGE_NOT_AT_BASE,
+    STATUS_INVALID_FILE_FOR_SECTION,
+    STATUS_INVALID_IMAGE_FORMAT,
+    STATUS_INVALID_INFO_CLASS,
+    STATUS_INVALID_PARAMETER,
+    STATUS_NO_MEMORY,
+    STATUS_NOT_MAPPED_VIEW,
+    STATUS_OBJECT_NAME_EXISTS,
+    STATUS_SECTION_TOO_BIG,
+    STATUS_SUCCESS,
+    NtError,
+)
+from machine.loaders import LoadError, Module, PeFile
+from machine.memory import PAGE, SharedMemory, page_ceil
+
+_SEC_IMAGE = 0x100_0000
+_SEC_FILE = 0x80_0000
+_LARGEST = 1 << 40
+_PIECE = 1 << 20
+
+
+@call("NtCreateSection")
+def create(
+    thread: NtThread, handle: Address, access: UInt, attributes: Address, size_at: Address, protect: UInt, kind: UInt,
+    file: Handle,
+) -> int:  # fmt: skip
+    """Of an image, of a file, or of nothing but memory."""
+    size = thread.word(size_at) if size_at else 0
+    opened = thread.state.handles.of(file, DriveFile) if file else None
+    if opened is not None and (opened.handle is None or opened.is_directory):
+        return STATUS_INVALID_FILE_FOR_SECTION
+    if kind & _SEC_IMAGE:
+        if opened is None:
+            return STATUS_INVALID_FILE_FOR_SECTION
+        module = _module_of(thread, opened)
+        made = Section(module.file.size, protect, module, opened, None, _SEC_IMAGE | _SEC_FILE)
+    else:
+        size = size or (0 if opened is None else opened.size)
+        if not size:
+            return STATUS_INVALID_PARAMETER if opened is None else 0xC000_011E  # STATUS_MAPPED_FILE_SIZE_ZERO
+        if size > _LARGEST:
+            return STATUS_SECTION_TOO_BIG
+        if opened is not None and size > opened.size:
+            if not protect & _WRITABLE:
+                return STATUS_SECTION_TOO_BIG
+            opened.resize(size)
+        made = Section(size, protect, file=opened, attributes=_SEC_COMMIT if opened is None else _SEC_FILE)
+    found = publish(thread, attributes, made)
+    thread.open(handle, found)
+    return STATUS_SUCCESS if found is made else STATUS_OBJECT_NAME_EXISTS
+
+
+@call("NtOpenSection")
+def open_section(thread: NtThread, handle: Address, access: UInt, attributes: Address) -> int:
+    """By name."""
+    thread.open(handle, find_named(thread, attributes, Section))
+    return STATUS_SUCCESS
+
+
+def _module_of(thread: NtThread, file: DriveFile) -> Module:
+    """The module of the plan that this file is, or one that the plan does not know. Raises NtError."""
+    plan, path = thread.state.plan, "C:" + file.spot.path
+    if plan is not None:
+        for module in (plan.program, *plan.modules.values()):
+            if module.path.lower() == path.lower():
+                return module
+    data = _content(thread, file, file.size)
+    try:
+        made = PeFile(data)
+        _ = made.areas
+    except LoadError:
+        raise NtError(STATUS_INVALID_IMAGE_FORMAT) from None
+    return Module(file.spot.names[-1].lower(), path, made.base, made)
+
+
+def _content(thread: NtThread, file: DriveFile, size: int) -> bytes:
+    if size > thread.services.limits.max_guest_memory:
+        raise NtError(STATUS_NO_MEMORY)
+    thread.services.work.charge(size)
+    handle = file.handle
+    assert handle is not None
+    return b"".join(handle.read_at(at, min(_PIECE, size - at)) for at in range(0, size, _PIECE))
+
+
+@call("NtQuerySection")
+def query(thread: NtThread, handle: Handle, kind: UInt, buffer: Address, length: Word, returned: Address) -> int:
+    """SectionBasicInformation and SectionImageInformation."""
+    section = thread.state.handles.of(handle, Section)
+    if kind == 0:
+        data = struct.pack("<QIIQ", 0, section.attributes, 0, section.size)
+    elif kind == 1 and section.module is not None:
+        data = image_information(section.module)
+    else:
+        return STATUS_INVALID_INFO_CLASS
+    status = answer_with(thread, data, buffer, length, 0)
+    if returned:
+        thread.put_word(returned, len(data))
+    return status
+
+
+def image_information(module: Module) -> bytes:
+    """SECTION_IMAGE_INFORMATION."""
+    file = module.file
+    characteristics, dll = file.characteristics, file.number(70, 2)
+    return struct.pack(
+        "<QIIQQIHHHHIHHHBBII4x", module.base + file.entry, 0, 0, file.number(72, 8), file.number(80, 8),
+        file.number(68, 2), file.number(50, 2), file.number(48, 2), 0, 0, 0, characteristics, dll, 0x8664, 1, 0, 0,
+        len(file.data),
+    ).ljust(64, b"\0")[:64]  # fmt: skip
+
+
+@call("NtMapViewOfSection")
+def map_view(
+    thread: NtThread, handle: Handle, process: Handle, base_at: Address, zero_bits: Word, commit: Word,
+    offset_at: Address, size_at: Address, inherit: UInt, kind: UInt, protect: UInt,
+) -> int:  # fmt: skip
+    """A view at a base, or where there is room; images go where the plan has them."""
+    thread.check_process(process)
+    section = thread.state.handles.of(handle, Section)
+    base, size = thread.word(base_at), thread.word(size_at)
+    if section.module is not None:
+        return _map_image(thread, section.module, base_at, size_at)
+    offset = thread.word(offset_at) if offset_at else 0
+    if offset % PAGE or offset >= section.size or size > section.size:
+        return STATUS_INVALID_PARAMETER
+    size = size or section.size - offset
+    if section.memory is None:
+        section.memory = SharedMemory(thread.process.cpu.memory.source)
+        _fill(thread, section)
+    made = thread.state.space.map_view(base, size, protect, _name_of(section), section.memory, offset)
+    made.view = section
+    section.views.add(made.base)
+    thread.put_word(base_at, made.base)
+    thread.put_word(size_at, page_ceil(size))
+    return STATUS_SUCCESS
+
+
+def _name_of(section: Section) -> str:
+    return "section" if section.file is None else "C:" + section.file.spot.path
+
+
+def _fill(thread: NtThread, section: Section) -> None:
+    """Give a section the bytes of its file."""
+    if section.file is None or section.memory is None:
+        return
+    data = _content(thread, section.file, min(section.size, section.file.size))
+    space = thread.state.space
+    made = space.map_view(0, page_ceil(len(data)) or PAGE, PAGE_READONLY, "section", section.memory, 0)
+    try:
+        if not space.memory.write(made.base, data):
+            raise NtError(STATUS_NO_MEMORY)
+    finally:
+        space.unmap(made)
+
+
+def _map_image(thread: NtThread, module: Module, base_at: int, size_at: int) -> int:
+    space, limits, state = thread.state.space, thread.services.limits, thread.state
+    size, base = module.file.size, module.base
+    if space.memory.overlapping(base, size) is not None:
+        if not module.file.has_relocations:
+            return STATUS_CONFLICTING_ADDRESSES
+        base = space.gap(size, 0x7FF0_0000_0000, top_down=True)
+    try:
+        areas, contents = module.file.at(base, limits.max_guest_memory)
+    except LoadError:
+        return STATUS_INVALID_IMAGE_FORMAT
+    if state.plan is not None and module is state.plan.ntdll:
+        contents = renumbered(contents, base, state.numbering.changes)
+    thread.services.work.charge(size)
+    space.map_image(base, size, areas, contents, module.path)
+    thread.put_word(base_at, base)
+    thread.put_word(size_at, size)
+    return STATUS_SUCCESS if base == module.base else STATUS_IMAGE_NOT_AT_BASE
+
+
+@call("NtUnmapViewOfSection", "NtUnmapViewOfSectionEx")
+def unmap_view(thread: NtThread, process: Handle, base: Address) -> int:
+    """The view that has this address."""
+    thread.check_process(process)
+    found = thread.state.space.allocation_at(base)
+    if found is None or found.kind == 0x2_0000:
+        return STATUS_NOT_MAPPED_VIEW
+    flush(thread.state.space, found.base)
+    thread.state.space.unmap(found)
+    return STATUS_SUCCESS
+
+
+@call("NtFlushVirtualMemory")
+def flush_memory(thread: NtThread, process: Handle, base_at: Address, size_at: Address, block: Address) -> int:
+    """Write the view at an address into its file."""
+    thread.check_process(process)
+    flush(thread.state.space, thread.word(base_at))
+    thread.set_io_status(block, STATUS_SUCCESS, 0)
+    return STATUS_SUCCESS
+
+
+@call("NtAreMappedFilesTheSame")
+def are_the_same(thread: NtThread, first: Address, second: Address) -> int:
+    """Whether two addresses are in views of one file."""
+    one, other = (thread.state.space.allocation_at(address) for address in (first, second))
+    same = one is not None and other is not None and one.name.lower() == other.name.lower()
+    return STATUS_SUCCESS if same else 0xC000_00D4  # STATUS_NOT_SAME_DEVICE

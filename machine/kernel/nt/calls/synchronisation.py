@@ -1,0 +1,449 @@
+"""Calls on events, mutants, semaphores, timers, completion ports and keyed events, and the waits for them."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+
+from machine.kernel.nt.abi import KERNEL_HALF, Address, Handle, Int, NtThread, UInt, Word, answer_with, call
+from machine.kernel.nt.apcs import pending_apc
+from machine.kernel.nt.blocks import TICKS_PER_UNIT
+from machine.kernel.nt.calls.time import deadline_of, system_time_of
+from machine.kernel.nt.naming import find_named, publish
+from machine.kernel.nt.objects import (
+    Completion,
+    Event,
+    KernelObject,
+    KeyedEvent,
+    Mutant,
+    ObjectDirectory,
+    Semaphore,
+    ThreadObject,
+    Timer,
+)
+from machine.kernel.nt.status import (
+    STATUS_ABANDONED,
+    STATUS_INVALID_INFO_CLASS,
+    STATUS_INVALID_PARAMETER,
+    STATUS_MUTANT_NOT_OWNED,
+    STATUS_OBJECT_NAME_EXISTS,
+    STATUS_OBJECT_NAME_NOT_FOUND,
+    STATUS_SEMAPHORE_LIMIT_EXCEEDED,
+    STATUS_SUCCESS,
+    STATUS_TIMEOUT,
+    NtError,
+)
+from machine.kernel.outcomes import Result, Wait
+from machine.schedule import Thread
+
+_MOST_OBJECTS = 64
+_TICKS_PER_MILLISECOND = 1_000_000
+
+
+# --- waits
+
+
+def _wait(thread: NtThread, objects: Sequence[KernelObject], every: bool, alertable: int, timeout: int) -> Result:
+    """Until one of the objects is signalled, or all are; the status says which one."""
+    own, deadline = thread.own, deadline_of(thread, timeout)
+    apcs, clock = alertable & 0xFF, thread.services.clock
+
+    def ready() -> bool:
+        states = (each.is_signalled(thread.thread) for each in objects)
+        return all(states) if every else any(states)
+
+    def until() -> bool:
+        return ready() or bool(apcs and own.queue)
+
+    def then(late: bool) -> Result:
+        if ready():
+            return _taken(thread.thread, objects, every)
+        if apcs and own.queue:
+            return pending_apc(thread, own)
+        if deadline is not None and clock.elapsed() >= deadline:
+            return STATUS_TIMEOUT
+        return _wait_until(until, deadline, objects, then)
+
+    return _wait_until(until, deadline, objects, then)
+
+
+def _wait_until(
+    until: Callable[[], bool], deadline: int | None, objects: Sequence[KernelObject], then: Callable[[bool], Result]
+) -> Wait:
+    """The same, where a timer may end the wait: the clock has to come there."""
+    timers = [each.due for each in objects if isinstance(each, Timer) and each.due is not None]
+    ends = [*timers, *(() if deadline is None else (deadline,))]
+    return Wait(until, min(ends, default=None), then)
+
+
+def _taken(thread: Thread, objects: Sequence[KernelObject], every: bool) -> int:
+    chosen = range(len(objects)) if every else [next(i for i, each in enumerate(objects) if each.is_signalled(thread))]
+    abandoned = 0
+    for index in chosen:
+        what = objects[index]
+        what.take(thread)
+        if isinstance(what, Mutant) and what.is_abandoned:
+            abandoned, what.is_abandoned = STATUS_ABANDONED, False
+    return abandoned + (0 if every else chosen[0])
+
+
+@call("NtWaitForSingleObject")
+def wait_for_one(thread: NtThread, handle: Handle, alertable: UInt, timeout: Address) -> Result:
+    """Until the object is signalled."""
+    return _wait(thread, [thread.object(handle)], False, alertable, timeout)
+
+
+@call("NtWaitForMultipleObjects")
+def wait_for_many(
+    thread: NtThread, count: UInt, handles: Address, kind: UInt, alertable: UInt, timeout: Address
+) -> Result:
+    """Until all objects are signalled (kind 0), or one is."""
+    if not 0 < count <= _MOST_OBJECTS:
+        return STATUS_INVALID_PARAMETER
+    numbers = struct.unpack(f"<{count}Q", thread.data(handles, 8 * count))
+    return _wait(thread, [thread.object(number) for number in numbers], kind == 0, alertable, timeout)
+
+
+@call("NtSignalAndWaitForSingleObject")
+def signal_and_wait(thread: NtThread, signal: Handle, handle: Handle, alertable: UInt, timeout: Address) -> Result:
+    """Set one and wait for the other."""
+    what, other = thread.object(signal), thread.object(handle)
+    if isinstance(what, Event):
+        what.is_set = True
+    elif isinstance(what, Mutant):
+        _release(thread, what)
+    elif isinstance(what, Semaphore):
+        if what.count >= what.most:
+            return STATUS_SEMAPHORE_LIMIT_EXCEEDED
+        what.count += 1
+    return _wait(thread, [other], False, alertable, timeout)
+
+
+def _publish(thread: NtThread, handle: int, attributes: int, made: KernelObject) -> int:
+    found = publish(thread, attributes, made)
+    thread.open(handle, found)
+    return STATUS_SUCCESS if found is made else STATUS_OBJECT_NAME_EXISTS
+
+
+# --- events
+
+
+@call("NtCreateEvent")
+def create_event(thread: NtThread, handle: Address, access: UInt, attributes: Address, kind: UInt, is_set: UInt) -> int:
+    """A notification event (kind 0) or one that resets itself."""
+    return _publish(thread, handle, attributes, Event(kind == 0, bool(is_set & 0xFF)))
+
+
+@call("NtOpenEvent")
+def open_event(thread: NtThread, handle: Address, access: UInt, attributes: Address) -> int:
+    """By name."""
+    thread.open(handle, find_named(thread, attributes, Event))
+    return STATUS_SUCCESS
+
+
+def _change(thread: NtThread, handle: int, previous: int, is_set: bool) -> int:
+    event = thread.state.handles.of(handle, Event)
+    thread.put_half(previous, event.is_set)
+    event.is_set = is_set
+    return STATUS_SUCCESS
+
+
+@call("NtSetEvent")
+def set_event(thread: NtThread, handle: Handle, previous: Address) -> int:
+    """It is signalled."""
+    return _change(thread, handle, previous, True)
+
+
+@call("NtResetEvent")
+def reset_event(thread: NtThread, handle: Handle, previous: Address) -> int:
+    """It is not signalled."""
+    return _change(thread, handle, previous, False)
+
+
+@call("NtClearEvent")
+def clear_event(thread: NtThread, handle: Handle) -> int:
+    """It is not signalled."""
+    return _change(thread, handle, 0, False)
+
+
+@call("NtPulseEvent")
+def pulse_event(thread: NtThread, handle: Handle, previous: Address) -> int:
+    """Threads that wait for nothing else go on; it is not signalled then."""
+    event = thread.state.handles.of(handle, Event)
+    thread.put_half(previous, event.is_set)
+    event.is_set = True
+    for other in thread.process.threads:
+        waiting = other.waiting
+        if other is thread.thread or waiting is None or not waiting.until():
+            continue
+        taken: bool = event.is_set
+        other.waiting = type(waiting)(lambda: True, None, waiting.go_on) if taken else waiting
+        if not event.is_notification:
+            break
+    event.is_set = False
+    return STATUS_SUCCESS
+
+
+@call("NtQueryEvent")
+def query_event(thread: NtThread, handle: Handle, kind: UInt, buffer: Address, length: UInt, returned: Address) -> int:
+    """Its kind and state."""
+    event = thread.state.handles.of(handle, Event)
+    if kind:
+        return STATUS_INVALID_INFO_CLASS
+    return answer_with(thread, struct.pack("<II", not event.is_notification, event.is_set), buffer, length, returned)
+
+
+# --- mutants and semaphores
+
+
+@call("NtCreateMutant")
+def create_mutant(thread: NtThread, handle: Address, access: UInt, attributes: Address, owned: UInt) -> int:
+    """Owned by the thread, or by none."""
+    owner = thread.thread if owned & 0xFF else None
+    return _publish(thread, handle, attributes, Mutant(owner, 1 if owner else 0))
+
+
+@call("NtOpenMutant")
+def open_mutant(thread: NtThread, handle: Address, access: UInt, attributes: Address) -> int:
+    """By name."""
+    thread.open(handle, find_named(thread, attributes, Mutant))
+    return STATUS_SUCCESS
+
+
+def _release(thread: NtThread, mutant: Mutant) -> None:
+    if mutant.owner is not thread.thread:
+        raise NtError(STATUS_MUTANT_NOT_OWNED)
+    mutant.count -= 1
+    if not mutant.count:
+        mutant.owner = None
+
+
+@call("NtReleaseMutant")
+def release_mutant(thread: NtThread, handle: Handle, previous: Address) -> int:
+    """Once."""
+    mutant = thread.state.handles.of(handle, Mutant)
+    thread.put_half(previous, 1 - mutant.count)
+    _release(thread, mutant)
+    return STATUS_SUCCESS
+
+
+@call("NtCreateSemaphore")
+def create_semaphore(
+    thread: NtThread, handle: Address, access: UInt, attributes: Address, count: Int, most: Int
+) -> int:
+    """With a count."""
+    if most <= 0 or not 0 <= count <= most:
+        return STATUS_INVALID_PARAMETER
+    return _publish(thread, handle, attributes, Semaphore(count, most))
+
+
+@call("NtOpenSemaphore")
+def open_semaphore(thread: NtThread, handle: Address, access: UInt, attributes: Address) -> int:
+    """By name."""
+    thread.open(handle, find_named(thread, attributes, Semaphore))
+    return STATUS_SUCCESS
+
+
+@call("NtReleaseSemaphore")
+def release_semaphore(thread: NtThread, handle: Handle, count: Int, previous: Address) -> int:
+    """So many times."""
+    semaphore = thread.state.handles.of(handle, Semaphore)
+    if count <= 0:
+        return STATUS_INVALID_PARAMETER
+    if semaphore.count + count > semaphore.most:
+        return STATUS_SEMAPHORE_LIMIT_EXCEEDED
+    thread.put_half(previous, semaphore.count)
+    semaphore.count += count
+    return STATUS_SUCCESS
+
+
+# --- timers
+
+
+@call("NtCreateTimer", "NtCreateTimer2")
+def create_timer(thread: NtThread, handle: Address, access: Word, attributes: Address, kind: UInt) -> int:
+    """A notification timer (kind 0) or one that resets itself."""
+    return _publish(thread, handle, attributes, Timer(kind == 0, thread.services.clock.elapsed))
+
+
+@call("NtSetTimer")
+def set_timer(
+    thread: NtThread, handle: Handle, due_at: Address, routine: Address, context: Word, resume: UInt, period: Int,
+    previous: Address,
+) -> int:  # fmt: skip
+    """From when on it is signalled, and how often, in milliseconds."""
+    timer = thread.state.handles.of(handle, Timer)
+    was = timer.is_signalled(thread.thread)
+    timer.due = _due(thread, thread.word(due_at))
+    timer.period = max(period, 0) * _TICKS_PER_MILLISECOND
+    if previous:
+        thread.put(previous, bytes([was]))
+    return STATUS_SUCCESS
+
+
+def _due(thread: NtThread, value: int) -> int:
+    clock = thread.services.clock
+    if value >= KERNEL_HALF:
+        return clock.elapsed() + ((1 << 64) - value) * TICKS_PER_UNIT
+    return clock.elapsed() + max(0, value - system_time_of(thread)) * TICKS_PER_UNIT
+
+
+@call("NtCancelTimer")
+def cancel_timer(thread: NtThread, handle: Handle, current: Address) -> int:
+    """It is never signalled."""
+    timer = thread.state.handles.of(handle, Timer)
+    if current:
+        thread.put(current, bytes([timer.is_signalled(thread.thread)]))
+    timer.due = None
+    return STATUS_SUCCESS
+
+
+# --- alerts, keyed events, completion ports
+
+
+def _target(thread: NtThread, tid: int) -> ThreadObject | None:
+    return next((each for each in thread.state.threads.values() if each.thread.tid == tid), None)
+
+
+@call("NtAlertThreadByThreadId")
+def alert_thread(thread: NtThread, tid: Word) -> int:
+    """The thread's wait for alerts ends, now or when it begins."""
+    target = _target(thread, tid)
+    if target is None:
+        return 0xC000_000B  # STATUS_INVALID_CID
+    target.is_alerted = True
+    return STATUS_SUCCESS
+
+
+@call("NtWaitForAlertByThreadId")
+def wait_for_alert(thread: NtThread, address: Address, timeout: Address) -> Result:
+    """Until the thread is alerted."""
+    own = thread.own
+
+    def then(late: bool) -> Result:
+        alerted, own.is_alerted = own.is_alerted, False
+        return 0x101 if alerted else STATUS_TIMEOUT
+
+    return Wait(lambda: own.is_alerted, deadline_of(thread, timeout), then)
+
+
+@call("NtCreateKeyedEvent")
+def create_keyed_event(thread: NtThread, handle: Address, access: UInt, attributes: Address) -> int:
+    """A place where threads meet."""
+    return _publish(thread, handle, attributes, KeyedEvent())
+
+
+def _keyed(thread: NtThread, handle: int) -> KeyedEvent:
+    if handle:
+        return thread.state.handles.of(handle, KeyedEvent)
+    found = thread.state.names.setdefault("keyedevents\\critsecoutofmemory", KeyedEvent())
+    assert isinstance(found, KeyedEvent)
+    return found
+
+
+def _meet(thread: NtThread, handle: int, key: int, timeout: int, own: int, other: int) -> Result:
+    """Meet a thread of the other kind at a key: 0 waits, 1 releases."""
+    if key & 1:
+        return STATUS_INVALID_PARAMETER
+    event, me = _keyed(thread, handle), thread.thread
+    others = event.waiters.setdefault(key * 2 + other, [])
+    while others:
+        partner = others.pop(0)
+        if not partner.ended:
+            event.released.add(partner)
+            return STATUS_SUCCESS
+    mine = event.waiters.setdefault(key * 2 + own, [])
+    mine.append(me)
+
+    def then(late: bool) -> Result:
+        if me in event.released:
+            event.released.discard(me)
+            return STATUS_SUCCESS
+        mine.remove(me)
+        return STATUS_TIMEOUT
+
+    return Wait(lambda: me in event.released, deadline_of(thread, timeout), then)
+
+
+@call("NtWaitForKeyedEvent")
+def wait_for_keyed(thread: NtThread, handle: Handle, key: Word, alertable: UInt, timeout: Address) -> Result:
+    """Until a thread releases this key."""
+    return _meet(thread, handle, key, timeout, 0, 1)
+
+
+@call("NtReleaseKeyedEvent")
+def release_keyed(thread: NtThread, handle: Handle, key: Word, alertable: UInt, timeout: Address) -> Result:
+    """Until a thread waits for this key."""
+    return _meet(thread, handle, key, timeout, 1, 0)
+
+
+@call("NtCreateIoCompletion")
+def create_completion(thread: NtThread, handle: Address, access: UInt, attributes: Address) -> int:
+    """A completion port."""
+    return _publish(thread, handle, attributes, Completion())
+
+
+@call("NtSetIoCompletion")
+def set_completion(thread: NtThread, handle: Handle, key: Word, value: Word, status: UInt, information: Word) -> int:
+    """A packet for a port."""
+    thread.state.handles.of(handle, Completion).packets.append((key, value, status, information))
+    return STATUS_SUCCESS
+
+
+@call("NtRemoveIoCompletion")
+def remove_completion(
+    thread: NtThread, handle: Handle, key: Address, value: Address, block: Address, timeout: Address
+) -> Result:
+    """The first packet of a port."""
+    port = thread.state.handles.of(handle, Completion)
+
+    def then(late: bool) -> Result:
+        if not port.packets:
+            return STATUS_TIMEOUT
+        row = port.packets.popleft()
+        thread.put_word(key, row[0])
+        thread.put_word(value, row[1])
+        thread.set_io_status(block, row[2], row[3])
+        return STATUS_SUCCESS
+
+    return Wait(lambda: bool(port.packets), deadline_of(thread, timeout), then)
+
+
+@call("NtRemoveIoCompletionEx")
+def remove_completions(
+    thread: NtThread, handle: Handle, rows: Address, most: UInt, count: Address, timeout: Address, alertable: UInt
+) -> Result:
+    """Up to `most` packets of a port."""
+    port, own = thread.state.handles.of(handle, Completion), thread.own
+
+    def then(late: bool) -> Result:
+        if not port.packets:
+            return pending_apc(thread, own) if alertable & 0xFF and own.queue else STATUS_TIMEOUT
+        taken = [port.packets.popleft() for _ in range(min(most, len(port.packets)))]
+        thread.put(rows, b"".join(struct.pack("<QQQQ", *row) for row in taken))
+        thread.put_half(count, len(taken))
+        return STATUS_SUCCESS
+
+    def until() -> bool:
+        return bool(port.packets) or bool(alertable & 0xFF and own.queue)
+
+    return Wait(until, deadline_of(thread, timeout), then)
+
+
+# --- directories of objects
+
+
+@call("NtOpenDirectoryObject", "NtCreateDirectoryObject")
+def open_directory(thread: NtThread, handle: Address, access: UInt, attributes: Address) -> int:
+    """Of named objects, which all stand in one."""
+    name = thread.object_name(attributes)
+    if "knowndlls" in name.lower():
+        return STATUS_OBJECT_NAME_NOT_FOUND
+    thread.open(handle, ObjectDirectory(name=name))
+    return STATUS_SUCCESS
+
+
+@call("NtOpenSymbolicLinkObject", "NtOpenJobObject", "NtOpenTimer", "NtOpenKeyedEvent", "NtOpenIoCompletion")
+def open_nothing(thread: NtThread) -> int:
+    """There is none of that name."""
+    return STATUS_OBJECT_NAME_NOT_FOUND

@@ -1,0 +1,125 @@
+"""CONTEXT of x86-64 (winnt.h), EXCEPTION_RECORD, and the frames with which dispatchers begin. Pure data."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from machine.processor import FXSAVE_BYTES
+from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
+
+CONTEXT_BYTES = 0x4D0
+CONTEXT_AMD64, CONTROL, INTEGER, SEGMENTS, FLOATING_POINT = 0x10_0000, 1, 2, 4, 8
+CONTEXT_FULL = CONTEXT_AMD64 | CONTROL | INTEGER | SEGMENTS | FLOATING_POINT
+_FLAGS_AT, _MXCSR_AT, _SELECTORS_AT, _EFLAGS_AT, _GENERAL_AT, _RIP_AT, _FLOATS_AT = (
+    0x30,
+    0x34,
+    0x38,
+    0x44,
+    0x78,
+    0xF8,
+    0x100,
+)
+_MXCSR_IN_FLOATS = 24
+CODE, DATA = 0x33, 0x2B
+_GENERAL = tuple(
+    STORAGE_INDEX[name] for name in (
+        "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+    )
+)  # fmt: skip
+RSP = STORAGE_INDEX["rsp"]
+STORAGES = (*_GENERAL, RIP, RFLAGS)
+_RESTORED_FLAGS = 0x5_0DD5  # that user mode may set: AC, RF, OF, DF, TF, SF, ZF, AF, PF, CF
+_FIXED_FLAGS = 0x202
+
+EXCEPTION_RECORD_BYTES, MOST_PARAMETERS = 0x98, 15
+_RECORD = struct.Struct("<IIQQI4x15Q")
+EXCEPTION_NONCONTINUABLE = 1
+
+_RED_ZONE = 0x80
+_CONTEXT_EX_AT, _RECORD_AT, _MACHINE_AT, _FRAME_BYTES = 0x4D0, 0x4F0, 0x590, 0x5C0
+_APC_BYTES = CONTEXT_BYTES + 0x20
+
+
+@dataclass(frozen=True)
+class ExceptionRecord:
+    """What has happened: the NTSTATUS, the address of the instruction, and parameters."""
+
+    code: int
+    address: int
+    parameters: Sequence[int] = ()
+    flags: int = 0
+    chained: int = 0
+
+    @property
+    def data(self) -> bytes:
+        """Its bytes."""
+        parameters = [*self.parameters[:MOST_PARAMETERS], *(0,) * (MOST_PARAMETERS - len(self.parameters))]
+        count = min(len(self.parameters), MOST_PARAMETERS)
+        return _RECORD.pack(self.code, self.flags, self.chained, self.address, count, *parameters)
+
+    @classmethod
+    def of(cls, data: bytes) -> ExceptionRecord:
+        """What stands in its bytes."""
+        code, flags, chained, address, count, *parameters = _RECORD.unpack(data)
+        return cls(code, address, parameters[: min(count, MOST_PARAMETERS)], flags, chained)
+
+
+def pack(values: Mapping[int, int], floats: bytes, flags: int = CONTEXT_FULL) -> bytes:
+    """The CONTEXT of a thread with these registers, by storage, and this FXSAVE image."""
+    data = bytearray(CONTEXT_BYTES)
+    struct.pack_into("<I", data, _FLAGS_AT, flags)
+    data[_MXCSR_AT : _MXCSR_AT + 4] = floats[_MXCSR_IN_FLOATS : _MXCSR_IN_FLOATS + 4]
+    struct.pack_into("<6H", data, _SELECTORS_AT, CODE, DATA, DATA, 0x53, DATA, DATA)
+    struct.pack_into("<I", data, _EFLAGS_AT, values[RFLAGS] & 0xFFFF_FFFF)
+    for index, storage in enumerate(_GENERAL):
+        struct.pack_into("<Q", data, _GENERAL_AT + 8 * index, values[storage])
+    struct.pack_into("<Q", data, _RIP_AT, values[RIP])
+    data[_FLOATS_AT : _FLOATS_AT + FXSAVE_BYTES] = floats
+    return bytes(data)
+
+
+def unpack(data: bytes) -> tuple[dict[int, int], bytes | None]:
+    """The registers that a CONTEXT sets, by storage, and its FXSAVE image, if it has one."""
+    (flags,) = struct.unpack_from("<I", data, _FLAGS_AT)
+    values: dict[int, int] = {}
+    for index, storage in enumerate(_GENERAL):
+        if flags & (CONTROL if storage == RSP else INTEGER):
+            (values[storage],) = struct.unpack_from("<Q", data, _GENERAL_AT + 8 * index)
+    if flags & CONTROL:
+        (values[RIP],) = struct.unpack_from("<Q", data, _RIP_AT)
+        (eflags,) = struct.unpack_from("<I", data, _EFLAGS_AT)
+        values[RFLAGS] = eflags & _RESTORED_FLAGS | _FIXED_FLAGS
+    floats = data[_FLOATS_AT : _FLOATS_AT + FXSAVE_BYTES] if flags & FLOATING_POINT else None
+    return values, floats
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Bytes that go onto a user stack, at what is rsp then."""
+
+    pointer: int
+    data: bytes
+
+
+def exception_frame(values: Mapping[int, int], floats: bytes, record: ExceptionRecord) -> Frame:
+    """What the dispatcher of exceptions finds on the stack: CONTEXT, CONTEXT_EX, the record, a machine frame."""
+    pointer = (values[RSP] - _RED_ZONE - _FRAME_BYTES) & -64
+    data = bytearray(_FRAME_BYTES)
+    data[:CONTEXT_BYTES] = pack(values, floats)
+    # offsets and lengths of all, of CONTEXT, of the extended state: from CONTEXT_EX on
+    struct.pack_into(
+        "<iIiIiI", data, _CONTEXT_EX_AT, -CONTEXT_BYTES, CONTEXT_BYTES + 0x20, -CONTEXT_BYTES, CONTEXT_BYTES, 0x20, 0
+    )
+    data[_RECORD_AT : _RECORD_AT + EXCEPTION_RECORD_BYTES] = record.data
+    struct.pack_into("<5Q", data, _MACHINE_AT, values[RIP], CODE, values[RFLAGS], values[RSP], DATA)
+    return Frame(pointer, bytes(data))
+
+
+def apc_frame(values: Mapping[int, int], floats: bytes, routine: int, arguments: Sequence[int]) -> Frame:
+    """What the dispatcher of APCs finds there: a CONTEXT whose homes are the arguments and the routine."""
+    pointer = (values[RSP] - _RED_ZONE - _APC_BYTES) & -16
+    data = bytearray(pack(values, floats))
+    struct.pack_into("<4Q", data, 0, *arguments, routine)
+    return Frame(pointer, bytes(data))

@@ -1,0 +1,108 @@
+"""Exceptions: what a fault of the processor is to a Windows program, and how its dispatcher is entered."""
+
+from __future__ import annotations
+
+from machine.kernel.nt.context import RSP, ExceptionRecord, exception_frame
+from machine.kernel.nt.objects import ThreadObject
+from machine.kernel.nt.start import grow_stack
+from machine.kernel.nt.state import NtState
+from machine.kernel.nt.status import (
+    STATUS_ACCESS_VIOLATION,
+    STATUS_GUARD_PAGE_VIOLATION,
+    STATUS_OF_VECTOR,
+    STATUS_PRIVILEGED_INSTRUCTION,
+)
+from machine.memory import PAGE
+from machine.processor import LONGEST_INSTRUCTION, Fault, PageFault, Vector, is_privileged
+from machine.schedule import Thread
+from vm.facts.registers import GENERAL, RFLAGS, RIP
+
+FAST_FAIL = 0x29
+_READ, _WRITE, _FETCH = 0, 1, 8
+_TRAP_FLAG = 1 << 8
+
+
+def status_of(memory_code: bytes, fault: Fault) -> int:
+    """The NTSTATUS of an exception; `memory_code` stands at its instruction."""
+    if fault.vector == Vector.GP:
+        return STATUS_PRIVILEGED_INSTRUCTION if is_privileged(memory_code) else STATUS_ACCESS_VIOLATION
+    return STATUS_OF_VECTOR.get(fault.vector, STATUS_ACCESS_VIOLATION)
+
+
+def dispatch(state: NtState, thread: Thread, fault: Fault) -> bool:
+    """Have the program's dispatcher begin: whether the thread goes on."""
+    own = state.threads.get(thread)
+    if own is None or not state.dispatchers.exceptions or fault.vector == FAST_FAIL:
+        return False
+    cpu = thread.process.cpu
+    code = cpu.memory.read_up_to(fault.rip, LONGEST_INSTRUCTION)
+    status, address = status_of(code, fault), fault.rip
+    parameters: tuple[int, ...] = ()
+    if fault.vector in (Vector.BP, 0x2D):
+        address -= 1
+        parameters = (0,)
+    elif fault.vector == Vector.PF:
+        place = fault.address or 0
+        kind = _FETCH if fault.error & PageFault.FETCH else _WRITE if fault.error & PageFault.WRITE else _READ
+        parameters = (kind, place)
+        area = cpu.memory.area_at(place)
+        if area is not None and area.guard and area.committed:
+            if own.stack[0] <= place < own.stack[1]:
+                grown = grow_stack(state, own, place)
+                if grown is None:
+                    return True
+                status = grown
+            else:
+                status = STATUS_GUARD_PAGE_VIOLATION
+                page = place & -PAGE
+                state.space.protect(page, page + PAGE, _without_guard(state, page))
+    elif fault.vector == Vector.GP and status == STATUS_ACCESS_VIOLATION:
+        parameters = (_READ, (1 << 64) - 1)
+    values = {storage: cpu.registers.read(storage) for storage in (*range(len(GENERAL)), RIP, RFLAGS)}
+    values[RIP] = address
+    if fault.vector == Vector.DB:
+        values[RFLAGS] &= ~_TRAP_FLAG
+    return enter(state, own, values, ExceptionRecord(status, address, parameters))
+
+
+def _without_guard(state: NtState, page: int) -> int:
+    return state.space.query(page).protect & ~0x100
+
+
+def enter(state: NtState, own: ThreadObject, values: dict[int, int], record: ExceptionRecord) -> bool:
+    """Put a frame on the stack and let the dispatcher begin; False where there is no stack for it."""
+    registers = entered(state, own, values, record)
+    if registers is None:
+        return False
+    for storage, value in registers.items():
+        own.thread.process.cpu.registers.write(storage, value)
+    return True
+
+
+def entered(
+    state: NtState, own: ThreadObject, values: dict[int, int], record: ExceptionRecord
+) -> dict[int, int] | None:
+    """The registers with which the dispatcher begins; None where there is no stack for its frame."""
+    cpu = own.thread.process.cpu
+    state.last_exception = record.code, record.address
+    frame = exception_frame(values, cpu.read_fxsave(), record)
+    if not _has_stack(state, own, frame.pointer, len(frame.data)) or not cpu.memory.write(frame.pointer, frame.data):
+        return None
+    return {
+        **values,
+        RSP: frame.pointer,
+        RIP: state.dispatchers.exceptions,
+        RFLAGS: values[RFLAGS] & ~(1 << 10 | _TRAP_FLAG),
+    }
+
+
+def _has_stack(state: NtState, own: ThreadObject, start: int, size: int) -> bool:
+    """Whether the guest could write there; its own stack grows for it."""
+    for page in range((start + size - 1) & -PAGE, (start & -PAGE) - PAGE, -PAGE):
+        area = state.space.memory.area_at(page)
+        if area is not None and area.guard and area.committed and own.stack[0] <= page < own.stack[1]:
+            grow_stack(state, own, page)
+            area = state.space.memory.area_at(page)
+        if area is None or not area.committed or area.supervisor or not area.protection & 2:
+            return False
+    return True

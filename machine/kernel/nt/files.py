@@ -1,0 +1,125 @@
+"""Open files: of the drive, of the standard streams, of devices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from machine.kernel.linux import FileHandle, LinuxError
+from machine.kernel.nt.objects import KernelObject
+from machine.kernel.nt.status import STATUS_END_OF_FILE, STATUS_INVALID_DEVICE_REQUEST, NtError
+from machine.kernel.nt.volume import Bytes, Spot, failure
+
+DISK, PIPE, NULL = 7, 0x11, 0x15  # FILE_DEVICE_DISK, FILE_DEVICE_NAMED_PIPE, FILE_DEVICE_NULL
+
+
+@dataclass(eq=False)
+class File(KernelObject):
+    """An open file. `position` is where calls without an offset go on."""
+
+    kind = "File"
+    device: int = DISK
+    position: int = 0
+    deletes: bool = False
+    is_directory: bool = False
+    is_append: bool = False
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return 0
+
+    def read(self, offset: int | None, size: int) -> bytes:
+        """Up to `size` bytes, from `offset` or where the last call ended. Raises NtError, at the end too."""
+        raise NtError(STATUS_END_OF_FILE)
+
+    def write(self, offset: int | None, data: bytes) -> int:
+        """How many bytes were written. Raises NtError."""
+        return len(data)
+
+    def resize(self, size: int) -> None:
+        """Cut or extend. Raises NtError."""
+
+
+@dataclass(eq=False)
+class StreamFile(File):
+    """A standard stream: what is written goes to `sink`, what is read comes from `source`."""
+
+    device: int = PIPE
+    sink: Callable[[bytes], None] | None = None
+    source: Callable[[int], bytes] | None = None
+
+    def read(self, offset: int | None, size: int) -> bytes:
+        """As `File`."""
+        data = b"" if self.source is None else self.source(size)
+        if not data:
+            raise NtError(STATUS_END_OF_FILE)
+        return data
+
+    def write(self, offset: int | None, data: bytes) -> int:
+        """As `File`."""
+        if self.sink is None:
+            raise NtError(STATUS_INVALID_DEVICE_REQUEST)
+        self.sink(data)
+        return len(data)
+
+
+@dataclass(eq=False)
+class DriveFile(File):
+    """A file or directory of the drive; `handle` has the bytes of one that is no directory."""
+
+    spot: Spot = field(kw_only=True)
+    handle: FileHandle | Bytes | None = None
+    remove: Callable[[DriveFile], None] = lambda file: None
+    listing: Iterator[tuple[str, Spot]] | None = None
+    pattern: str = ""
+
+    @property
+    def size(self) -> int:
+        """As `File`."""
+        if isinstance(self.handle, Bytes):
+            return len(self.handle.data)
+        return 0 if self.handle is None else self.handle.status().size
+
+    def read(self, offset: int | None, size: int) -> bytes:
+        """As `File`."""
+        if self.handle is None:
+            raise NtError(STATUS_INVALID_DEVICE_REQUEST)
+        at = self.position if offset is None else offset
+        try:
+            data = self.handle.read_at(at, size)
+        except LinuxError as error:
+            raise failure(error) from None
+        self.position = at + len(data)
+        if not data and size:
+            raise NtError(STATUS_END_OF_FILE)
+        return data
+
+    def write(self, offset: int | None, data: bytes) -> int:
+        """As `File`."""
+        if self.handle is None or isinstance(self.handle, Bytes):
+            raise NtError(STATUS_INVALID_DEVICE_REQUEST)
+        at = self.size if self.is_append else self.position if offset is None else offset
+        try:
+            done = 0
+            while done < len(data):
+                done += self.handle.write_at(at + done, data[done:])
+        except LinuxError as error:
+            raise failure(error) from None
+        self.position = at + done
+        return done
+
+    def resize(self, size: int) -> None:
+        """As `File`."""
+        if self.handle is None or isinstance(self.handle, Bytes):
+            raise NtError(STATUS_INVALID_DEVICE_REQUEST)
+        try:
+            self.handle.resize(size)
+        except LinuxError as error:
+            raise failure(error) from None
+
+    def closed(self) -> None:
+        """As `KernelObject`."""
+        self.handle = None
+        if self.deletes:
+            self.remove(self)

@@ -1,0 +1,255 @@
+"""Objects of the kernel that programs have handles of, and what a wait for one takes (Windows Internals, chapter 8)."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+from machine.kernel.nt.status import (
+    STATUS_INSUFFICIENT_RESOURCES,
+    STATUS_INVALID_HANDLE,
+    STATUS_OBJECT_TYPE_MISMATCH,
+    NtError,
+)
+
+if TYPE_CHECKING:
+    from machine.schedule import Process, Thread
+
+FIRST_HANDLE, _HANDLE_STEP = 0x5C, 4
+
+
+@dataclass(eq=False)
+class KernelObject:
+    """An object; `kind` is its type's name as NtQueryObject tells it, `name` its path among objects, if any."""
+
+    kind: ClassVar[str] = "Object"
+    name: str = field(default="", kw_only=True)
+    handles: int = field(default=0, kw_only=True)
+
+    def is_signalled(self, thread: Thread) -> bool:
+        """Whether a wait of the thread for it would be over."""
+        return True
+
+    def take(self, thread: Thread) -> None:
+        """A wait of the thread for it is over."""
+
+    def closed(self) -> None:
+        """Its last handle was closed."""
+
+
+Wanted = TypeVar("Wanted", bound=KernelObject)
+
+
+@dataclass(eq=False)
+class Event(KernelObject):
+    """Set, or not; one that is no notification event is reset by the thread that has waited for it."""
+
+    kind = "Event"
+    is_notification: bool
+    is_set: bool
+
+    def is_signalled(self, thread: Thread) -> bool:
+        """As `KernelObject`."""
+        return self.is_set
+
+    def take(self, thread: Thread) -> None:
+        """As `KernelObject`."""
+        self.is_set = self.is_set and self.is_notification
+
+
+@dataclass(eq=False)
+class Mutant(KernelObject):
+    """Owned by a thread, that many times."""
+
+    kind = "Mutant"
+    owner: Thread | None
+    count: int
+    is_abandoned: bool = False
+
+    def is_signalled(self, thread: Thread) -> bool:
+        """As `KernelObject`."""
+        return self.owner is None or self.owner is thread or self.owner.ended
+
+    def take(self, thread: Thread) -> None:
+        """As `KernelObject`."""
+        self.is_abandoned = self.owner is not None and self.owner is not thread
+        self.count = 1 if self.owner is not thread else self.count + 1
+        self.owner = thread
+
+
+@dataclass(eq=False)
+class Semaphore(KernelObject):
+    """A count that waits take one of."""
+
+    kind = "Semaphore"
+    count: int
+    most: int
+
+    def is_signalled(self, thread: Thread) -> bool:
+        """As `KernelObject`."""
+        return self.count > 0
+
+    def take(self, thread: Thread) -> None:
+        """As `KernelObject`."""
+        self.count -= 1
+
+
+@dataclass(eq=False)
+class Timer(KernelObject):
+    """Signalled from `due` on, in ticks of the virtual clock; with a period it comes again."""
+
+    kind = "Timer"
+    is_notification: bool
+    now: object
+    due: int | None = None
+    period: int = 0  # ticks
+
+    def deadline(self) -> int | None:
+        """When it is signalled."""
+        return self.due
+
+    def is_signalled(self, thread: Thread) -> bool:
+        """As `KernelObject`."""
+        return self.due is not None and self.due <= self.now()  # type: ignore[operator]
+
+    def take(self, thread: Thread) -> None:
+        """As `KernelObject`."""
+        if self.due is not None and self.period:
+            self.due += self.period
+        elif not self.is_notification:
+            self.due = None
+
+
+@dataclass(eq=False)
+class ThreadObject(KernelObject):
+    """A thread; signalled when it has ended. `suspended` is how often it was, `queue` the APCs that wait for it."""
+
+    kind = "Thread"
+    thread: Thread
+    start: int = 0
+    exit_code: int | None = None
+    suspended: int = 0
+    queue: deque[tuple[int, int, int, int]] = field(default_factory=deque)
+    is_alerted: bool = False  # NtAlertThreadByThreadId
+    dispatching: int = 0  # exceptions that were sent to the dispatcher and have not come back
+    stack: tuple[int, int] = (0, 0)  # the allocation: its ends
+
+    def is_signalled(self, thread: Thread) -> bool:
+        """As `KernelObject`."""
+        return self.thread.ended
+
+
+@dataclass(eq=False)
+class ProcessObject(KernelObject):
+    """The process."""
+
+    kind = "Process"
+    process: Process
+
+    def is_signalled(self, thread: Thread) -> bool:
+        """As `KernelObject`."""
+        return not self.process.alive
+
+
+@dataclass(eq=False)
+class Token(KernelObject):
+    """The process's token."""
+
+    kind = "Token"
+
+
+@dataclass(eq=False)
+class Completion(KernelObject):
+    """An I/O completion port: packets (key, value, status, information)."""
+
+    kind = "IoCompletion"
+    packets: deque[tuple[int, int, int, int]] = field(default_factory=deque)
+
+    def is_signalled(self, thread: Thread) -> bool:
+        """As `KernelObject`."""
+        return bool(self.packets)
+
+
+@dataclass(eq=False)
+class KeyedEvent(KernelObject):
+    """Threads meet at keys: how many wait, and how many release, by key."""
+
+    kind = "KeyedEvent"
+    waiters: dict[int, list[Thread]] = field(default_factory=dict)
+    released: set[Thread] = field(default_factory=set)
+
+
+@dataclass(eq=False)
+class ObjectDirectory(KernelObject):
+    """A directory of named objects."""
+
+    kind = "Directory"
+
+
+@dataclass(eq=False)
+class Other(KernelObject):
+    """An object that is only opened and closed: a job, a debug object."""
+
+    kind = "Job"
+
+
+class HandleTable:
+    """The handles of a process, at most `most`. Raises NtError for what is none."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._objects: dict[int, KernelObject] = {}
+        self._next = FIRST_HANDLE
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def items(self) -> Iterator[tuple[int, KernelObject]]:
+        """Handles and what they stand for."""
+        yield from self._objects.items()
+
+    def put(self, handle: int, what: KernelObject) -> None:
+        """A handle of a given number."""
+        self._objects[handle] = what
+        what.handles += 1
+
+    def open(self, what: KernelObject) -> int:
+        """A new handle."""
+        if len(self._objects) >= self._most:
+            raise NtError(STATUS_INSUFFICIENT_RESOURCES)
+        handle = self._next
+        self._next += _HANDLE_STEP
+        self.put(handle, what)
+        return handle
+
+    def get(self, handle: int) -> KernelObject:
+        """What a handle stands for."""
+        found = self._objects.get(handle & ~3)
+        if found is None:
+            raise NtError(STATUS_INVALID_HANDLE)
+        return found
+
+    def of(self, handle: int, kind: type[Wanted]) -> Wanted:
+        """The same, of this type."""
+        found = self.get(handle)
+        if not isinstance(found, kind):
+            raise NtError(STATUS_OBJECT_TYPE_MISMATCH)
+        return found
+
+    def close(self, handle: int) -> None:
+        """The handle means nothing from then on."""
+        found = self.get(handle)
+        del self._objects[handle & ~3]
+        found.handles -= 1
+        if not found.handles:
+            found.closed()
+
+    def close_all(self) -> None:
+        """The process has ended."""
+        for handle in list(self._objects):
+            self.close(handle)
+
+
+Names = Mapping[str, KernelObject]

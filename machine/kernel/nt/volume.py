@@ -1,0 +1,185 @@
+"""Drive C: of a Windows guest: the folder of --root, its names found in any case, and the program's own file.
+
+Steps go through the same nodes as a Linux guest's (machine.kernel.linux): what keeps those inside keeps these inside.
+A program that does not lie in the folder appears as C:\\prog\\NAME. Without a folder there is no
+drive: every name can be opened, files are empty to read and bottomless to write then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from machine.kernel.linux import Errno, FileHandle, LinuxError, Node
+from machine.kernel.nt.status import (
+    STATUS_ACCESS_DENIED,
+    STATUS_DIRECTORY_NOT_EMPTY,
+    STATUS_DISK_FULL,
+    STATUS_FILE_IS_A_DIRECTORY,
+    STATUS_NOT_A_DIRECTORY,
+    STATUS_OBJECT_NAME_COLLISION,
+    STATUS_OBJECT_NAME_INVALID,
+    STATUS_OBJECT_NAME_NOT_FOUND,
+    STATUS_OBJECT_PATH_NOT_FOUND,
+    STATUS_UNSUCCESSFUL,
+    NtError,
+)
+
+_MOST_ENTRIES = 65_536  # of a directory that are looked at
+_STATUS = {
+    Errno.ENOENT: STATUS_OBJECT_NAME_NOT_FOUND, Errno.EEXIST: STATUS_OBJECT_NAME_COLLISION,
+    Errno.ENOTDIR: STATUS_NOT_A_DIRECTORY, Errno.EISDIR: STATUS_FILE_IS_A_DIRECTORY, Errno.ENOSPC: STATUS_DISK_FULL,
+    Errno.EACCES: STATUS_ACCESS_DENIED, Errno.EPERM: STATUS_ACCESS_DENIED, Errno.EROFS: STATUS_ACCESS_DENIED,
+    Errno.EFBIG: STATUS_DISK_FULL, Errno.ENAMETOOLONG: STATUS_OBJECT_NAME_INVALID,
+}  # fmt: skip
+_FORBIDDEN = frozenset('/<>:"|?*') | {chr(code) for code in range(32)}
+
+
+def failure(error: LinuxError) -> NtError:
+    """The same failure as NT says it."""
+    if error.number.name == "EDQUOT":
+        return NtError(STATUS_DISK_FULL)
+    if error.number.name == "ENOTEMPTY":
+        return NtError(STATUS_DIRECTORY_NOT_EMPTY)
+    return NtError(_STATUS.get(error.number, STATUS_UNSUCCESSFUL))
+
+
+@dataclass(frozen=True)
+class Bytes:
+    """The handle of a file whose bytes are known: the program's own."""
+
+    data: bytes
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """As `FileHandle`."""
+        return self.data[offset : offset + size]
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A place on the drive: the names that lead to it, its directory's node, and its own node where something is there.
+
+    `content` are the bytes of the program's file, which stands in no directory.
+    """
+
+    names: tuple[str, ...]
+    parent: Node | None
+    node: Node | None
+    content: bytes | None = None
+    is_virtual: bool = False  # the program's folder, which the host does not have
+
+    @property
+    def path(self) -> str:
+        """With backslashes, from the drive's root on."""
+        return "\\" + "\\".join(self.names)
+
+    @property
+    def exists(self) -> bool:
+        """Whether something is there."""
+        return self.node is not None or self.content is not None or self.is_virtual
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it is a directory."""
+        return self.is_virtual or (self.node is not None and self.node.is_directory)
+
+    @property
+    def host_name(self) -> bytes:
+        """Its name as its directory has it."""
+        return self.names[-1].encode("utf-8", "surrogateescape")
+
+    def open(self, writable: bool) -> FileHandle | Bytes:
+        """Its bytes. Raises NtError."""
+        if self.content is not None:
+            if writable:
+                raise NtError(STATUS_ACCESS_DENIED)
+            return Bytes(self.content)
+        assert self.node is not None
+        try:
+            return self.node.open(writable)
+        except LinuxError as error:
+            raise failure(error) from None
+
+
+class Volume:
+    """A drive whose root is a node; `program` is a path and the bytes of the program, where it is not in the folder."""
+
+    def __init__(self, root: Node, program: tuple[tuple[str, ...], bytes] | None) -> None:
+        self._root = root
+        self._program = program
+
+    def find(self, names: tuple[str, ...]) -> Spot:
+        """The place that names lead to; of its directory at least there must be something. Raises NtError."""
+        if any(not _FORBIDDEN.isdisjoint(name) for name in names):
+            raise NtError(STATUS_OBJECT_NAME_INVALID)
+        parent: Node | None = None
+        node: Node | None = self._root
+        found: list[str] = []
+        for index, name in enumerate(names):
+            parent, node = node, None
+            spelt, node = (name, None) if parent is None else self._child(parent, name)
+            found.append(spelt)
+            if node is None and index < len(names) - 1 and not self._is_virtual(names[: index + 1]):
+                raise NtError(STATUS_OBJECT_PATH_NOT_FOUND)
+            if node is not None and index < len(names) - 1 and not node.is_directory:
+                raise NtError(STATUS_OBJECT_PATH_NOT_FOUND)
+        content = None
+        if node is None and self._program is not None and _folded(names) == _folded(self._program[0]):
+            content = self._program[1]
+        return Spot(tuple(found), parent, node, content, node is None and self._is_virtual(names))
+
+    def _is_virtual(self, names: tuple[str, ...]) -> bool:
+        return self._program is not None and _folded(names) == _folded(self._program[0][:-1])
+
+    def _child(self, directory: Node, name: str) -> tuple[str, Node | None]:
+        """The entry of this name in any case, as it is spelt."""
+        try:
+            return name, _real(directory.child(name.encode("utf-8", "surrogateescape")))
+        except LinuxError as error:
+            if error.number != Errno.ENOENT:
+                raise failure(error) from None
+        folded = name.lower()
+        try:
+            for entry in islice(directory.entries(), _MOST_ENTRIES):
+                spelt = entry.name.decode("utf-8", "surrogateescape")
+                if spelt.lower() == folded:
+                    return spelt, _real(directory.child(entry.name))
+        except LinuxError as error:
+            raise failure(error) from None
+        return name, None
+
+    def entries(self, spot: Spot) -> Iterator[tuple[str, Spot]]:
+        """Names in a directory by order of the names, and what they are. Raises NtError."""
+        names: dict[str, Spot] = {}
+        if spot.node is not None:
+            try:
+                rows = list(islice(spot.node.entries(), _MOST_ENTRIES))
+            except LinuxError as error:
+                raise failure(error) from None
+            for row in rows:
+                name = row.name.decode("utf-8", "surrogateescape")
+                try:
+                    node = _real(spot.node.child(row.name))
+                except (LinuxError, NtError):
+                    continue
+                names[name] = Spot((*spot.names, name), spot.node, node)
+        known = {name.lower() for name in names}
+        program = self._program
+        if program is not None:
+            if _folded(program[0][:-1]) == _folded(spot.names) and program[0][-1].lower() not in known:
+                names[program[0][-1]] = Spot(program[0], spot.node, None, program[1])
+            if not spot.names and program[0][0].lower() not in known:
+                names[program[0][0]] = Spot(program[0][:1], spot.node, None, is_virtual=True)
+        yield from sorted(names.items(), key=lambda row: row[0].upper())
+
+
+def _folded(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name.lower() for name in names)
+
+
+def _real(node: Node) -> Node:
+    """A node that is no link: those of the host are not followed."""
+    if node.target() is not None:
+        raise NtError(STATUS_ACCESS_DENIED)
+    return node
