@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import pytest
@@ -21,6 +22,15 @@ sys.setrecursionlimit(7000)
 # How long an example takes depends on the machine, which may be busy.
 settings.register_profile("hds", deadline=None, max_examples=often(40, 400))
 settings.load_profile("hds")
+
+# What is collected lives to the end: the collector of cycles need not walk it again and again.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """From here on only what a test makes is garbage."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

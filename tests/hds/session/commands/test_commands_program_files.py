@@ -10,6 +10,7 @@ from effort import often
 from hds_guests import refused, shown
 from hypothesis import given, settings, strategies as st
 
+from hds.session.commands import program_files
 from machine.loaders import LoadError, read_headers
 
 RICH_KEY = 0x1234_5678
@@ -67,12 +68,15 @@ def test_a_section_is_shown_with_its_addresses(path: Path) -> None:
     )
 
 
-def test_no_more_than_a_part_of_a_large_section_is_shown(path: Path) -> None:
-    path.write_bytes(pe_file(sections=6, content=bytes(0x10_0010)))
+def test_no_more_than_a_part_of_a_large_section_is_shown(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (program_files._MOST_SHOWN, program_files._MOST_SHOWN_IN_ALL) == (0x10_0000, 0x40_0000)
+    monkeypatch.setattr(program_files, "_MOST_SHOWN", 0x1000)
+    monkeypatch.setattr(program_files, "_MOST_SHOWN_IN_ALL", 0x4000)
+    path.write_bytes(pe_file(sections=6, content=bytes(0x1010)))
     text = shown(f'.pe section .rdata "{path}"')
     assert text.count("(10 more bytes are not shown)\n") == 4
-    assert text.count("(100010 more bytes are not shown)\n") == 2
-    assert text.count("`") == 0x40_0000 // 16
+    assert text.count("(1010 more bytes are not shown)\n") == 2
+    assert text.count("`") == 0x4000 // 16
 
 
 @pytest.mark.parametrize(

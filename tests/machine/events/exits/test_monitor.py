@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from carrier_worlds import CARRIERS, Collecting, Line, Outcome, make_engine, run
+from effort import often
 from hds_guests import refused, shown
 from machine_guests import CODE
 
@@ -336,8 +337,8 @@ LOOP = "mov ecx, 300; again: mov [rsp-256], rcx; add rbx, [rsp-256]; add [rsp-24
     ],
 )
 def test_learned_instructions_are_as_they_were(body: str) -> None:
-    for kind in ("w", "rw", "r"):
-        alone = run("native", LOOP + "; nop", "print 1")
+    alone = run("native", LOOP + "; nop", "print 1")
+    for kind in often(("rw",), ("w", "rw", "r")):
         outcome = same_on_all(
             LOOP + "; nop",
             f"!monitor {kind} {AT} l c script {{ {body} }}\n!monitor w {AT} l 10 imm no script {{ .m = .m + 1; }}",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from carrier_worlds import CARRIERS, Outcome, run
+from effort import often
 from linux_guests import build
 from linux_world import SCRATCH, Guest
 from machine_guests import CODE
@@ -252,7 +253,7 @@ end: mov qword ptr [rsp - 8], 1
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
-@pytest.mark.parametrize("quantum", [1, 7, 50])
+@pytest.mark.parametrize("quantum", often([7], [1, 7, 50]))
 def test_an_instruction_that_events_wait_for_is_one_in_each_thread(carrier: str, quantum: int) -> None:
     copy = CODE + assemble(WATCHED, address=CODE).code.index(bytes.fromhex("f3aa"))
     commands = f"!epthook {copy:x} script {{ .a++; }}\n!cpuid script {{ .b++; }}\n!cpuid stage post script {{ .c++; }}"
