@@ -116,31 +116,15 @@ def run(options: Options) -> ExitCode:
 
 
 def _run(engine: Engine, loaded: Loaded, host: EvalHost) -> RunResult:
-    """Run a script, in a thread of its own: machine code looks after no signals. Raises KeyboardInterrupt."""
-    from threading import Thread
-
+    """Run a script. Raises KeyboardInterrupt behind it if Ctrl-C ended it."""
+    from machine.schedule import RunGuard
     from vm import Brake, Shareable, Sharing
 
-    brake, outcome, failures = Brake(), list["RunResult"](), list[BaseException]()
+    brake = Brake()
     if isinstance(engine, Shareable):
         engine.sharing = Sharing(brake=brake)
-
-    def run() -> None:
-        try:
-            outcome.append(engine.run(loaded, host))
-        except BaseException as error:
-            failures.append(error)
-
-    thread = Thread(target=run)
-    thread.start()
-    try:
-        thread.join()
-    except KeyboardInterrupt:
-        brake.pull()
-        raise
-    if failures:
-        raise failures[0]
-    return outcome[0]
+    with RunGuard(brake.pull, brake.pull).guarding(None):
+        return engine.run(loaded, host)
 
 
 def _host(options: Options) -> EvalHost:
