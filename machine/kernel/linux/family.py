@@ -73,6 +73,8 @@ def _ended(group: ThreadGroup) -> None:
     group.let_go()
     for task in list(group.tasks.values()):
         group.everybody.pop(task.thread, None)
+        if task.waiter is not None:
+            task.futexes.remove(task.waiter)
     heir = _heir_of(group)
     for child in list(group.children):
         child.parent = heir

@@ -1,7 +1,11 @@
-"""Futexes: who waits at which word of one address space, in the order in which they came (futex(2))."""
+"""Futexes: who waits at which word, in the order in which they came (futex(2)).
+
+A word is known by what it is a word of: an address space, or memory that several of them show.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 ANY = 0xFFFF_FFFF  # the bit set of those that name none
@@ -11,7 +15,7 @@ ANY = 0xFFFF_FFFF  # the bit set of those that name none
 class Waiter:
     """A thread that waits at a word; `bits` are what it waits for."""
 
-    address: int
+    word: Hashable
     bits: int
     woken: bool = False
 
@@ -20,39 +24,41 @@ class Waiter:
 class Futexes:
     """The waiters of all words; rows that are empty are removed."""
 
-    _rows: dict[int, list[Waiter]] = field(default_factory=dict)
+    _rows: dict[Hashable, list[Waiter]] = field(default_factory=dict)
 
-    def add(self, address: int, bits: int) -> Waiter:
+    def add(self, word: Hashable, bits: int) -> Waiter:
         """One more, behind the others."""
-        waiter = Waiter(address, bits)
-        self._rows.setdefault(address, []).append(waiter)
+        waiter = Waiter(word, bits)
+        self._rows.setdefault(word, []).append(waiter)
         return waiter
 
     def remove(self, waiter: Waiter) -> None:
-        """One that waits no longer and was not woken."""
-        self._keep(waiter.address, [other for other in self._rows[waiter.address] if other is not waiter])
+        """One that waits no longer, if it was not woken."""
+        if waiter.woken:
+            return
+        self._keep(waiter.word, [other for other in self._rows[waiter.word] if other is not waiter])
 
-    def wake(self, address: int, most: int, bits: int = ANY) -> int:
+    def wake(self, word: Hashable, most: int, bits: int = ANY) -> int:
         """Wake those that came first; how many."""
-        row = self._rows.get(address, [])
+        row = self._rows.get(word, [])
         chosen = [waiter for waiter in row if waiter.bits & bits][:most]
         for waiter in chosen:
             waiter.woken = True
-        self._keep(address, [waiter for waiter in row if not waiter.woken])
+        self._keep(word, [waiter for waiter in row if not waiter.woken])
         return len(chosen)
 
-    def requeue(self, address: int, target: int, most: int) -> int:
+    def requeue(self, word: Hashable, target: Hashable, most: int) -> int:
         """Have those that came first wait at another word; how many."""
-        row = self._rows.get(address, [])
+        row = self._rows.get(word, [])
         moved, kept = row[:most], row[most:]
-        self._keep(address, kept)
+        self._keep(word, kept)
         for waiter in moved:
-            waiter.address = target
+            waiter.word = target
             self._rows.setdefault(target, []).append(waiter)
         return len(moved)
 
-    def _keep(self, address: int, row: list[Waiter]) -> None:
+    def _keep(self, word: Hashable, row: list[Waiter]) -> None:
         if row:
-            self._rows[address] = row
+            self._rows[word] = row
         else:
-            self._rows.pop(address, None)
+            self._rows.pop(word, None)

@@ -34,7 +34,7 @@ from machine.kernel.linux.refused import REFUSED
 from machine.kernel.linux.space import UserSpace, stack_size
 from machine.kernel.linux.task import INIT_ID, NANOSECONDS, Location, Program, Task, ThreadGroup
 from machine.kernel.linux.tree import Tree, World
-from machine.kernel.outcomes import Calls, Result, Wait, again, always
+from machine.kernel.outcomes import Again, Calls, Result, Wait, again, always
 from machine.loaders import LoadError, Placement, UnreadableFile, initial_stack, read_image
 from machine.memory import PER_CALL, MapError
 from machine.processor import Fault
@@ -84,6 +84,7 @@ class LinuxKernel(Calls):
         self._limits = services.limits
         self._tasks: dict[Thread, Task] = {}
         self._groups: dict[int, ThreadGroup] = {}
+        self._futexes = Futexes()
         self._started = 0  # processes
         self._asking: Thread | None = None  # whose call is being carried out
         self._quota = FolderQuota(services.limits)
@@ -114,7 +115,7 @@ class LinuxKernel(Calls):
             let_go=files.let_go,
         )  # fmt: skip
         task = Task(
-            process.thread, process, process.pid, group, _space(process), Futexes(), files, Location(root, root),
+            process.thread, process, process.pid, group, _space(process), self._futexes, files, Location(root, root),
             self._store, self._services.clock, generator, self._limits, name[:15], self._world.user,
             self._world.group, execute=self._execute, awaken=self._awaken,
         )  # fmt: skip
@@ -302,9 +303,10 @@ class LinuxKernel(Calls):
 
     def interrupt(self, thread: Thread, wait: Wait) -> Result:
         """As `Calls`: EINTR, or the call is made again behind a handler that wants that."""
-        if wait.interrupted is not None:
-            return self.attempt(wait.interrupted)
-        if wait.then is again:
+        result = None if wait.interrupted is None else self.attempt(wait.interrupted)
+        if result is not None and not isinstance(result, Again):
+            return result
+        if wait.then is again or result is not None:
             self._tasks[thread].restart = thread.process.cpu.registers.read(_RAX)
         return -Errno.EINTR
 

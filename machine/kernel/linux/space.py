@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.loaders import LINUX_STACK_SIZE, MAPPINGS_TOP, STACK_TOP
-from machine.memory import PAGE, PIECE, AddressSpace, Area, MapError, Protection, page_ceil, page_floor
+from machine.memory import PAGE, PIECE, AddressSpace, Area, MapError, Protection, SharedMemory, page_ceil, page_floor
 from vm.facts.limits import Limits
 from vm.facts.paging import FRAME_MASK, OPEN, PAGE_BITS, READ, WRITE
 
@@ -136,12 +136,24 @@ class UserSpace:
             end = area.end
         return min(end, address + size)
 
+    def word_at(self, address: int) -> Hashable:
+        """What a futex is known by."""
+        area = self.memory.area_at(address)
+        if area is None or area.backing is None:
+            return self.memory, address
+        return area.backing, area.offset + address - area.start
+
     # --- mappings
 
-    def map(self, start: int, size: int, protection: Protection, name: str = MAPPING) -> None:
-        """Map zeroed pages, which are free. Raises ENOMEM."""
+    def map(
+        self, start: int, size: int, protection: Protection, name: str = MAPPING, *, is_shared: bool = False
+    ) -> None:
+        """Map zeroed pages, which are free; a process that is forked has the same if they are shared. Raises ENOMEM."""
+        if is_shared and size > self.memory.source.limit:
+            raise LinuxError(Errno.ENOMEM)
+        backing = SharedMemory(self.memory.source) if is_shared else None
         try:
-            self.memory.map(start, size, protection, name)
+            self.memory.map(start, size, protection, name, backing=backing)
         except MapError:
             raise LinuxError(Errno.ENOMEM) from None
 
@@ -187,7 +199,7 @@ class UserSpace:
 
     def is_uniform(self, start: int, end: int) -> bool:
         """Whether every page of [start, end) is mapped, with the same rights and of one kind: one mapping on Linux."""
-        kinds = {(area.protection, area.name) for area in self._areas(start, end)}
+        kinds = {(area.protection, area.name, area.backing) for area in self._areas(start, end)}
         return len(kinds) == 1 and self.is_mapped(start, end)
 
     def clear(self, start: int, end: int) -> None:

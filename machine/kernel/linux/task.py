@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from machine.kernel.linux.futexes import Futexes
+from machine.kernel.linux.futexes import Futexes, Waiter
 from machine.kernel.linux.memory_files import Store
 from machine.kernel.linux.open_files import DescriptorTable
 from machine.kernel.linux.paths import Place
@@ -159,6 +159,7 @@ class Task:
     execute: Callable[[Task, Program, list[bytes], list[bytes]], int] = field(kw_only=True)  # with texts of its own
     awaken: Callable[[Task], None] = lambda task: None  # has a thread look at its signals before it goes on
     robust_list: int = 0  # the address of its head
+    waiter: Waiter | None = None  # at a futex
     clear_tid: int = 0  # where its id is cleared when it ends
 
     @property
@@ -194,7 +195,7 @@ class Task:
         child = replace(
             self, thread=process.thread, process=process, tid=process.pid, threads=group,
             space=self.space if shares else self.space.copy(process.cpu.memory),
-            futexes=self.futexes if shares else Futexes(), files=files,
+            files=files,
             location=self.location if flags & _CLONE_FS else self.location.copy(), pending=Pending(),
             robust_list=0, clear_tid=0, has_signal=False, saved_mask=None, restart=None,
         )  # fmt: skip
@@ -219,7 +220,7 @@ class Task:
         group.let_go = self.files.let_go
         group.has_executed = True
         successor = replace(
-            self, thread=process.thread, process=process, tid=process.pid, space=space, futexes=Futexes(), name=name,
+            self, thread=process.thread, process=process, tid=process.pid, space=space, name=name,
             location=location, alternate_stack=(0, SS_DISABLE, 0), robust_list=0, clear_tid=0, has_signal=False,
             trap=NO_TRAP, saved_mask=None, restart=None,
         )  # fmt: skip

@@ -60,7 +60,8 @@ def mmap(task: Task, address: Address, size: Size, rights: UInt, flags: Flags, f
         task.space.unmap(address, address + length)
     else:
         address = task.space.free_range(length, address)
-    task.space.map(address, length, protection_of(rights), _name_of(source))
+    is_shared = source is None and flags & MAP_TYPE != MAP_PRIVATE
+    task.space.map(address, length, protection_of(rights), _name_of(source), is_shared=is_shared)
     if source is not None and not _fill(task, source, offset, address, size):
         task.space.unmap(address, address + length)
         raise LinuxError(Errno.ENOMEM)

@@ -33,7 +33,7 @@ from machine.kernel.linux.futexes import ANY
 from machine.kernel.linux.signals import SIGNALS
 from machine.kernel.linux.space import USER_SPACE, check_user_range
 from machine.kernel.linux.task import Task
-from machine.kernel.outcomes import Exit, ExitThread, Result, Wait, always
+from machine.kernel.outcomes import AGAIN, Exit, ExitThread, Result, Wait, always
 from machine.memory import PAGE
 from machine.schedule import TooManyThreads
 from vm.facts.registers import STORAGE_INDEX
@@ -161,7 +161,7 @@ def exit_(task: Task, code: Int) -> Result:
     if task.clear_tid and len(group.tasks) > 1:
         with suppress(LinuxError):
             task.space.store_words(task.clear_tid, "I", 0)
-            task.futexes.wake(task.clear_tid, 1)
+            task.futexes.wake(task.space.word_at(task.clear_tid), 1)
     del group.tasks[task.tid], group.everybody[task.thread]
     return ExitThread(group.leader_code)
 
@@ -215,7 +215,7 @@ def _owner_died(task: Task, address: int) -> None:
         return
     task.space.store_words(address, "I", word & _WAITERS | _OWNER_DIED)
     if word & _WAITERS:
-        task.futexes.wake(address, 1)
+        task.futexes.wake(task.space.word_at(address), 1)
 
 
 # --- futexes
@@ -253,7 +253,7 @@ def futex(
         return _requeue(task, (address, second), (_signed(value), _signed(timeout)), third, command)
     if command == _WAKE_OP:
         return _wake_both(task, (address, second), (count, max(1, _signed(timeout))), third)
-    return task.futexes.wake(address, count, bits)
+    return task.futexes.wake(task.space.word_at(address), count, bits)
 
 
 def _signed(word: int) -> int:
@@ -273,15 +273,23 @@ def _deadline(task: Task, wait: int | None, operation: int) -> int | None:
 def _wait(task: Task, address: int, value: int, bits: int, deadline: int | None) -> Result:
     if task.space.load_words(address, "I")[0] != value:
         raise LinuxError(Errno.EAGAIN)
-    waiter = task.futexes.add(address, bits)
+    waiter = task.waiter = task.futexes.add(task.space.word_at(address), bits)
 
     def then(late: bool) -> int:
+        task.waiter = None
         if late:
             task.futexes.remove(waiter)
             raise LinuxError(Errno.ETIMEDOUT)
         return 0
 
-    return Wait(lambda: waiter.woken, deadline, then)
+    def interrupted() -> Result:
+        task.waiter = None
+        task.futexes.remove(waiter)
+        if deadline is None:
+            return AGAIN
+        raise LinuxError(Errno.EINTR)
+
+    return Wait(lambda: waiter.woken, deadline, then, interrupted)
 
 
 def _requeue(task: Task, words: tuple[int, int], counts: tuple[int, int], value: int, command: int) -> int:
@@ -290,8 +298,9 @@ def _requeue(task: Task, words: tuple[int, int], counts: tuple[int, int], value:
         raise LinuxError(Errno.EINVAL)
     if command == _CMP_REQUEUE and task.space.load_words(words[0], "I")[0] != value:
         raise LinuxError(Errno.EAGAIN)
-    woken = task.futexes.wake(words[0], counts[0])
-    return woken + task.futexes.requeue(*words, counts[1])
+    first, second = map(task.space.word_at, words)
+    woken = task.futexes.wake(first, counts[0])
+    return woken + task.futexes.requeue(first, second, counts[1])
 
 
 def _wake_both(task: Task, words: tuple[int, int], counts: tuple[int, int], encoded: int) -> int:
@@ -312,5 +321,6 @@ def _wake_both(task: Task, words: tuple[int, int], counts: tuple[int, int], enco
     task.space.store_words(words[1], "I", changed & 0xFFFF_FFFF)
     if holds is None:
         raise LinuxError(Errno.ENOSYS)
-    woken = task.futexes.wake(words[0], counts[0])
-    return woken + task.futexes.wake(words[1], counts[1]) if holds else woken
+    first, second = map(task.space.word_at, words)
+    woken = task.futexes.wake(first, counts[0])
+    return woken + task.futexes.wake(second, counts[1]) if holds else woken

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -259,6 +260,12 @@ static int shared(void) {
     if (!fork()) { *word = 42; *own = 2; _exit(0); }
     wait(&status);
     printf("%d %d\n", *word, *own);
+    sem_t *turn = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    sem_init(turn, 1, 0);
+    if (!fork()) { usleep(2000); *word = 7; sem_post(turn); _exit(0); }
+    sem_wait(turn);
+    printf("%d\n", *word);
+    wait(&status);
     volatile int local = 1;
     pid_t child = vfork();
     if (!child) { local = 2; _exit(3); }

@@ -317,9 +317,10 @@ def test_clone3_checks_its_structure(row: bytes, size: int, error: Errno) -> Non
 
 def test_a_futex_wakes_requeues_and_counts_as_linux_does() -> None:
     guest = Guest()
-    futexes = guest.kernel.task(guest.process.thread).futexes
+    task = guest.kernel.task(guest.process.thread)
+    futexes, word = task.futexes, task.space.word_at
     first, second = SCRATCH, SCRATCH + 4
-    rows = [futexes.add(first, bits) for bits in (1, 2, 3, 4)]
+    rows = [futexes.add(word(first), bits) for bits in (1, 2, 3, 4)]
     assert guest.call("futex", first, 0x80 | 10, 9, 0, 0, 2) == 2  # WAKE_BITSET
     assert [row.woken for row in rows] == [False, True, True, False]
     assert guest.call("futex", first, 0x80 | 4, 0, 5, second, 1) == -Errno.EAGAIN  # CMP_REQUEUE
@@ -332,10 +333,11 @@ def test_a_futex_wakes_requeues_and_counts_as_linux_does() -> None:
 
 def test_a_futex_operation_changes_one_word_and_compares_what_it_was() -> None:
     guest = Guest()
-    futexes = guest.kernel.task(guest.process.thread).futexes
+    task = guest.kernel.task(guest.process.thread)
+    futexes, word = task.futexes, task.space.word_at
     first, second = SCRATCH, SCRATCH + 4
     guest.cpu.memory.write(second, struct.pack("<I", 5))
-    rows = [futexes.add(address, 1) for address in (first, second)]
+    rows = [futexes.add(word(address), 1) for address in (first, second)]
     add_three_if_five = 1 << 28 | 0 << 24 | 3 << 12 | 5
     assert guest.call("futex", first, 0x80 | 5, 1, 1, second, add_three_if_five) == 2
     assert (guest.memory(second, 4), [row.woken for row in rows]) == (struct.pack("<I", 8), [True, True])
