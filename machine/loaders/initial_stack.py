@@ -1,7 +1,6 @@
 """The stack of a new Linux process: strings, auxiliary vector, environment, arguments (psABI 3.4.1). Pure data.
 
-AT_RANDOM points to sixteen bytes that are given, and there is no vDSO (no AT_SYSINFO_EHDR, so time is asked for by
-system calls, where scripts see it): every run of a program sees the same stack.
+AT_RANDOM points to sixteen bytes that are given: every run of a program sees the same stack.
 """
 
 from __future__ import annotations
@@ -31,8 +30,8 @@ _LARGEST = LINUX_STACK_SIZE // 4  # of arguments and environment together, as Li
 class Facts:
     """What the system tells a program of itself.
 
-    Who it runs as, the sixteen bytes that its canaries and keys start from, the path that it was started by, and the
-    least size of a stack for signals, in bytes.
+    Who it runs as, the sixteen bytes that its canaries and keys start from, the path that it was started by, the
+    least size of a stack for signals in bytes, and the address of the vDSO (0: there is none).
     """
 
     path: str = "program"
@@ -40,6 +39,7 @@ class Facts:
     group: int = 1000
     random: bytes = bytes(range(0xA0, 0xB0))
     signal_stack: int = 2048
+    vdso: int = 0
 
 
 DEFAULT_FACTS = Facts()
@@ -82,7 +82,8 @@ def _bytes(text: str) -> bytes:
 
 def _auxiliary_vector(image: Image, facts: Facts, random: int, path: int) -> list[int]:
     """The rows in Linux's order (create_elf_tables)."""
-    rows = [(AT_MINSIGSTKSZ, facts.signal_stack), (AT_HWCAP, _FEATURES), (AT_PAGESZ, PAGE), (AT_CLKTCK, 100)]
+    rows = [(AT_SYSINFO_EHDR, facts.vdso)] if facts.vdso else []
+    rows += [(AT_MINSIGSTKSZ, facts.signal_stack), (AT_HWCAP, _FEATURES), (AT_PAGESZ, PAGE), (AT_CLKTCK, 100)]
     if image.program_headers is not None:
         headers = image.program_headers
         rows += [(AT_PHDR, headers.address), (AT_PHENT, headers.entry_size), (AT_PHNUM, headers.count)]

@@ -13,7 +13,7 @@ from typing import ClassVar
 from machine.kernel.abi import Call
 from machine.kernel.base import Services, Start, enter_user_mode, map_stack, set_stack_pointer, user_values
 from machine.kernel.entry import LINUX, EntryPoint
-from machine.kernel.linux import family, signal_frame, signals
+from machine.kernel.linux import family, signal_frame, signals, vdso
 from machine.kernel.linux.calls import CALLS
 from machine.kernel.linux.errors import Errno, LinuxError, Refused, WouldWait
 from machine.kernel.linux.futexes import Futexes
@@ -35,8 +35,8 @@ from machine.kernel.linux.space import UserSpace, stack_size
 from machine.kernel.linux.task import INIT_ID, NANOSECONDS, Location, Program, Task, ThreadGroup
 from machine.kernel.linux.tree import Tree, World
 from machine.kernel.outcomes import Again, Calls, Result, Wait, again, always
-from machine.loaders import LoadError, Placement, UnreadableFile, initial_stack, read_image
-from machine.memory import PER_CALL, MapError
+from machine.loaders import MAPPINGS_TOP, LoadError, Placement, UnreadableFile, initial_stack, read_image
+from machine.memory import PER_CALL, MapError, Protection
 from machine.processor import Fault
 from machine.schedule import Process, Suspension, Thread
 from vm import FileRefused, read_file
@@ -89,6 +89,7 @@ class LinuxKernel(Calls):
         self._asking: Thread | None = None  # whose call is being carried out
         self._quota = FolderQuota(services.limits)
         self._store = Store(services.limits.max_file_bytes, self._now, services.work)
+        self._vdso: bytes | None = None
         self._tree: Tree | None = None  # made when a process is
 
     # --- processes
@@ -126,7 +127,9 @@ class LinuxKernel(Calls):
         """A stack with what stands on it. Raises LoadError and MapError."""
         map_stack(process, stack_size(self._limits))
         own = generator.randbytes(16)
-        facts = initial_stack.Facts(path, self._world.user, self._world.group, own, signal_frame.MOST_BYTES)
+        facts = initial_stack.Facts(
+            path, self._world.user, self._world.group, own, signal_frame.MOST_BYTES, self._map_vdso(process)
+        )
         stack = initial_stack.build(start.image, start.arguments, start.environment, facts)
         process.cpu.memory.write(stack.pointer, stack.data)
         set_stack_pointer(process, stack.pointer)
@@ -162,6 +165,17 @@ class LinuxKernel(Calls):
         maker.succeed(process, successor)
         return 0
 
+    def _map_vdso(self, process: Process) -> int:
+        """Where the vDSO is: behind the mappings, unless the program lies there itself."""
+        memory = process.cpu.memory
+        if memory.overlapping(MAPPINGS_TOP, vdso.SIZE) is not None:
+            return 0
+        if self._vdso is None:
+            self._vdso = vdso.image(self._begin())
+        memory.map(MAPPINGS_TOP, vdso.SIZE, Protection.READ | Protection.EXECUTE, vdso.NAME)
+        memory.write(MAPPINGS_TOP, self._vdso)
+        return MAPPINGS_TOP
+
     def task(self, thread: Thread) -> Task:
         """What is kept of a thread that has not ended."""
         return self._tasks[thread]
@@ -173,8 +187,12 @@ class LinuxKernel(Calls):
 
     def _now(self) -> int:
         """Nanoseconds since 1970."""
+        return self._begin() + self._services.clock.elapsed()
+
+    def _begin(self) -> int:
+        """When the clock began, likewise."""
         start = self._services.clock.start - _EPOCH
-        return (start.days * 86_400 + start.seconds) * NANOSECONDS + self._services.clock.elapsed()
+        return (start.days * 86_400 + start.seconds) * NANOSECONDS
 
     def _standard_files(self, root: Place) -> DescriptorTable:
         files = DescriptorTable(self._limits.max_open_files)

@@ -23,7 +23,7 @@ from machine.kernel.linux.names import NUMBERS
 ENVIRONMENT: Mapping[str, str] = {"TZ": "UTC0", "PATH": "/nowhere"}
 LOG_EVERY_CALL = r'!syscall script { printf("%d\n", $context); }'
 
-# Natively these are answered by the vDSO, without a system call. Guests have none, so that scripts see these calls too.
+# The vDSO answers these, unless a library does not know it or asks before it does.
 WITHOUT_A_CALL = frozenset(NUMBERS[name] for name in ("time", "gettimeofday", "clock_gettime", "getcpu"))
 
 _CALL = re.compile(r"^\d+\s+(\w+)\(", re.MULTILINE)
