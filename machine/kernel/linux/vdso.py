@@ -1,7 +1,7 @@
 """The vDSO: an ELF image that the kernel maps into each process, where the time can be read without a system call.
 
-Its functions read the time-stamp counter, as those of Linux do. It counts nanoseconds of the virtual clock: their answers
-are exact and the same in every run, and time goes on in loops that wait for it. Scripts see the readings as `!tsc`.
+Its functions read the time-stamp counter, as those of Linux do. It counts nanoseconds of the virtual clock: answers are
+exact and the same in every run, and time goes on in loops that wait for it. Scripts see the readings as `!tsc`.
 What they do not know they ask the kernel. Laid out for glibc, musl and Go: DT_HASH, and all symbols have the
 version LINUX_2.6.
 """
