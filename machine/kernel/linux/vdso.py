@@ -33,7 +33,7 @@ _SINCE_1970 = f"{_NOW}; mov r8, {START:#x}; add rax, r8"
 _SECONDS = "xor edx, edx; mov ecx, 0x3b9aca00; div rcx"
 FUNCTIONS = (
     # The clocks of Linux's vDSO are bits of 8f3, those of the calendar bits of 821.
-    Function("clock_gettime", f"""
+    Function("__vdso_clock_gettime", f"""
         cmp edi, 0xb; ja other; mov eax, 0x8f3; bt eax, edi; jae other
         {_NOW}; mov ecx, 0x821; bt ecx, edi; jae elapsed
         mov r8, {START:#x}; add rax, r8
@@ -43,7 +43,7 @@ other:  mov eax, 0xe4; syscall; ret
         "83ff0b773eb8f30800000fa3f873340f3148c1e2204809d0b9210800000fa3f9730d49b888776655443322114c01c031"
         "d2b900ca9a3b48f7f14889064889560831c0c3b8e40000000f05c3"
     )),
-    Function("clock_getres", """
+    Function("__vdso_clock_getres", """
         cmp edi, 0xb; ja other; mov eax, 0x8f3; bt eax, edi; jae other
         test rsi, rsi; je done; mov qword ptr [rsi], 0; mov qword ptr [rsi + 8], 1
 done:   xor eax, eax; ret
@@ -51,7 +51,7 @@ other:  mov eax, 0xe5; syscall; ret
     """, bytes.fromhex(
         "83ff0b7721b8f30800000fa3f873174885f6740f48c7060000000048c746080100000031c0c3b8e50000000f05c3"
     )),
-    Function("gettimeofday", f"""
+    Function("__vdso_gettimeofday", f"""
         test rdi, rdi; je zone
         {_SINCE_1970}; xor edx, edx; mov ecx, 0x3e8; div rcx; xor edx, edx; mov ecx, 0xf4240; div rcx
         mov qword ptr [rdi], rax; mov qword ptr [rdi + 8], rdx
@@ -61,13 +61,13 @@ done:   xor eax, eax; ret
         "4885ff74310f3148c1e2204809d049b888776655443322114c01c031d2b9e803000048f7f131d2b940420f0048f7f148"
         "8907488957084885f6740748c7060000000031c0c3"
     )),
-    Function("time", f"""
+    Function("__vdso_time", f"""
         {_SINCE_1970}; {_SECONDS}; test rdi, rdi; je done; mov qword ptr [rdi], rax
 done:   ret
     """, bytes.fromhex(
         "0f3148c1e2204809d049b888776655443322114c01c031d2b900ca9a3b48f7f14885ff7403488907c3"
     )),
-    Function("getcpu", """
+    Function("__vdso_getcpu", """
         rdtscp; test rdi, rdi; je node; mov dword ptr [rdi], ecx
 node:   test rsi, rsi; je done; mov dword ptr [rsi], 0
 done:   xor eax, eax; ret
@@ -76,6 +76,7 @@ done:   xor eax, eax; ret
     )),
 )  # fmt: skip
 
+_PREFIX = "__vdso_"
 _TEXT = 0x800
 _ALIGNMENT = 16
 _HEADER = struct.Struct("<4sBBBBQHHIQQQIHHHHHH")
@@ -95,15 +96,15 @@ def image(start: int) -> bytes:
         text = text.ljust(-(-len(text) // _ALIGNMENT) * _ALIGNMENT, b"\xcc")
         places[function.name] = (_TEXT + len(text), len(function.code))
         text += function.code.replace(struct.pack("<Q", START), struct.pack("<Q", start))
-    names = [*(f"__vdso_{name}" for name in places), *places]
+    names = [*places, *(name.removeprefix(_PREFIX) for name in places)]  # the second ones are weak
     strings, offsets = b"\0", {}
     for name in (SONAME, VERSION, *names):
         offsets[name] = len(strings)
         strings += name.encode() + b"\0"
     symbols = bytes(_SYMBOL.size)
     for name in names:
-        kind = _WEAK_FUNCTION if name in places else _GLOBAL_FUNCTION
-        symbols += _SYMBOL.pack(offsets[name], kind, 0, _SECTION_NUMBER, *places[name.removeprefix("__vdso_")])
+        kind = _GLOBAL_FUNCTION if name in places else _WEAK_FUNCTION
+        symbols += _SYMBOL.pack(offsets[name], kind, 0, _SECTION_NUMBER, *places[_PREFIX + name.removeprefix(_PREFIX)])
     parts: list[tuple[int, bytes]] = [
         (_DT_HASH, _hash_table(names)),
         (_DT_SYMTAB, symbols),
