@@ -243,7 +243,11 @@ class _Commands:
             words += [choices.pick(ACCESSES), f"{first:x}", "l", choices.pick(("8", "1", "3", "40", "200"))]
         else:
             rows = EVENT_BY_NAME[kind].parameters
-            words += [choices.pick(PARAMETERS[row.name]) for row in rows if row.required or choices.chance(35)]
+            words += [
+                choices.pick(tuple(row.choices) or PARAMETERS[row.name])
+                for row in rows
+                if row.required or choices.chance(35)
+            ]
         if choices.chance(12):
             words.append(f"pid {FIRST_PROCESS + PROCESS_STEP * choices.below(self.processes):x}")
         if choices.chance(12):
