@@ -5,13 +5,16 @@ from __future__ import annotations
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from machine.kernel.linux.errors import Errno, LinuxError, WouldWait
 from machine.kernel.linux.memory_files import Device, MemoryFile
 from machine.kernel.linux.nodes import Entry, Handle, Status
 from machine.kernel.linux.paths import Place
 from machine.memory import PER_ITEM, KernelWork
+
+if TYPE_CHECKING:
+    from machine.kernel.linux.task import Task
 
 O_ACCMODE, O_RDONLY, O_WRONLY, O_RDWR = 3, 0, 1, 2
 O_CREAT, O_EXCL, O_NOCTTY, O_TRUNC, O_APPEND, O_NONBLOCK = 0o100, 0o200, 0o400, 0o1000, 0o2000, 0o4000
@@ -98,6 +101,14 @@ class OpenFile:
     def ready(self) -> tuple[bool, bool, bool]:
         """Whether reading and writing would not wait, and whether the other end is gone."""
         return True, True, False
+
+    @property
+    def news(self) -> int:
+        """Grows when something new may be done with it that could be done before (epoll with EPOLLET)."""
+        return 0
+
+    def asked_by(self, task: Task) -> None:
+        """Who is about to read it, or to ask whether it is ready."""
 
     def closed(self) -> None:
         """The last descriptor is gone."""

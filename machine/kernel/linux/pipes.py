@@ -28,6 +28,8 @@ class _Pipe:
     readers: int = 1
     writers: int = 1
     mode: int = 0o600
+    written: int = 0  # writes so far
+    taken: int = 0  # reads so far
 
 
 class PipeEnd(OpenFile):
@@ -53,6 +55,7 @@ class PipeEnd(OpenFile):
         """As `OpenFile`."""
         data = self.peek(size) if size else b""
         del self._pipe.data[: len(data)]
+        self._pipe.taken += bool(data)
         return data
 
     def peek(self, size: int) -> bytes:
@@ -70,6 +73,7 @@ class PipeEnd(OpenFile):
         self.swallows(len(data))
         room = self.require_room(len(data) if len(data) <= PIPE_ATOMIC else 1)
         pipe.data += data[:room]
+        pipe.written += 1
         return min(len(data), room)
 
     def require_room(self, least: int) -> int:
@@ -115,6 +119,11 @@ class PipeEnd(OpenFile):
             return bool(pipe.data), False, not pipe.writers
         return False, len(pipe.data) < pipe.capacity, not pipe.readers
 
+    @property
+    def news(self) -> int:
+        """As `OpenFile`."""
+        return self._pipe.written if self.readable else self._pipe.taken
+
     def closed(self) -> None:
         """As `OpenFile`."""
         if self.readable:
@@ -129,6 +138,7 @@ class EventCounter(OpenFile):
     def __init__(self, flags: int, count: int, one_by_one: bool) -> None:
         super().__init__(flags | O_RDWR)
         self._count, self._one_by_one = count, one_by_one
+        self._written = 0
 
     def status(self) -> Status:
         """As `OpenFile`."""
@@ -153,7 +163,13 @@ class EventCounter(OpenFile):
         if added > _LARGEST_COUNT - self._count:
             raise self.would_wait(lambda: added <= _LARGEST_COUNT - self._count)
         self._count += added
+        self._written += 1
         return 8
+
+    @property
+    def news(self) -> int:
+        """As `OpenFile`."""
+        return self._written
 
     def at_end(self, size: int, offset: int | None = None) -> bool:
         """As `OpenFile`: never; Linux has taken the count when it finds that it cannot be told."""

@@ -90,6 +90,11 @@ class TimerFile(OpenFile):
         """As `OpenFile`."""
         return self._times > 0, False, False
 
+    @property
+    def news(self) -> int:
+        """As `OpenFile`."""
+        return self._times
+
     def closed(self) -> None:
         """As `OpenFile`."""
         self.timer.cancel()

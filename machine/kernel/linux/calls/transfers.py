@@ -30,6 +30,7 @@ def read(task: Task, fd: Fd, buffer: Address, size: Size) -> int:
 def _read_into(task: Task, file: OpenFile, buffer: int, size: int, offset: int | None = None) -> int:
     """Read at the position or an offset. A buffer that cannot be written matters only where there are bytes for it."""
     check_user_range(buffer, size)
+    file.asked_by(task)
     size = min(size, MOST_BYTES)
     room = task.space.room(buffer, size)
     if size and not room:

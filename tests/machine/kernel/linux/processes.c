@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -9,9 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/select.h>
+#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
@@ -447,6 +452,104 @@ static int demon(void) {
     return 0;
 }
 
+static void wait_for(int poll, int timeout) {
+    struct epoll_event found[8];
+    int count = epoll_wait(poll, found, 8, timeout);
+    printf("%d", count);
+    for (int index = 0; index < count; index++) printf(" %x:%u", found[index].events, found[index].data.u32);
+    printf("\n");
+}
+
+static int polls(void) {
+    int poll = epoll_create1(0), tube[2], other[2];
+    char text[16];
+    pipe(tube); pipe(other);
+    struct epoll_event event = {.events = EPOLLIN, .data.u32 = 1};
+    printf("%d ", epoll_ctl(poll, EPOLL_CTL_ADD, tube[0], &event));
+    printf("%d %s\n", epoll_ctl(poll, EPOLL_CTL_ADD, tube[0], &event), strerror(errno));
+    wait_for(poll, 0);
+    write(tube[1], "ab", 2);
+    wait_for(poll, -1);
+    wait_for(poll, -1);
+    read(tube[0], text, 2);
+    wait_for(poll, 5);
+    event = (struct epoll_event){.events = EPOLLIN | EPOLLET, .data.u32 = 2};
+    epoll_ctl(poll, EPOLL_CTL_ADD, other[0], &event);
+    write(other[1], "x", 1);
+    wait_for(poll, -1);
+    wait_for(poll, 0);
+    write(other[1], "y", 1);
+    wait_for(poll, -1);
+    event = (struct epoll_event){.events = EPOLLIN | EPOLLONESHOT, .data.u32 = 3};
+    epoll_ctl(poll, EPOLL_CTL_MOD, other[0], &event);
+    wait_for(poll, -1);
+    wait_for(poll, 0);
+    printf("%d\n", epoll_ctl(poll, EPOLL_CTL_DEL, other[0], NULL));
+    printf("%d %s\n", epoll_ctl(poll, EPOLL_CTL_DEL, other[0], NULL), strerror(errno));
+    if (!fork()) { usleep(3000); write(tube[1], "z", 1); _exit(0); }
+    wait_for(poll, -1);
+    read(tube[0], text, 1);
+    wait(NULL);
+    close(tube[1]);
+    wait_for(poll, -1);
+    close(tube[0]);
+    wait_for(poll, 0);
+    int counter = eventfd(0, 0), timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+    event = (struct epoll_event){.events = EPOLLIN | EPOLLOUT, .data.u32 = 4};
+    epoll_ctl(poll, EPOLL_CTL_ADD, counter, &event);
+    wait_for(poll, 0);
+    event = (struct epoll_event){.events = EPOLLIN, .data.u32 = 4};
+    epoll_ctl(poll, EPOLL_CTL_MOD, counter, &event);
+    event.data.u32 = 5;
+    epoll_ctl(poll, EPOLL_CTL_ADD, timer, &event);
+    struct itimerspec spec = {{0, 0}, {0, 2000000}};
+    timerfd_settime(timer, 0, &spec, NULL);
+    wait_for(poll, -1);
+    printf("%d %s\n", epoll_ctl(poll, EPOLL_CTL_ADD, poll, &event), strerror(errno));
+    int outer = epoll_create1(EPOLL_CLOEXEC);
+    event.data.u32 = 6;
+    epoll_ctl(outer, EPOLL_CTL_ADD, poll, &event);
+    wait_for(outer, -1);
+    printf("%d %s\n", epoll_ctl(poll, EPOLL_CTL_ADD, outer, &event), strerror(errno));
+    handle(SIGALRM, note, 0);
+    alarm(1);
+    struct pollfd row = {counter, POLLIN, 0};
+    int got = ppoll(&row, 1, NULL, NULL);
+    printf("%d %s %d\n", got, strerror(errno), came);
+    return 0;
+}
+
+static int masks(void) {
+    sigset_t set, none;
+    sigemptyset(&none);
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    handle(SIGUSR1, note, 0);
+    raise(SIGUSR1);
+    int got = ppoll(NULL, 0, NULL, &none);
+    printf("%d %s %d\n", got, strerror(errno), came);
+    came = 0;
+    raise(SIGUSR1);
+    struct timespec short_time = {0, 1000};
+    got = pselect(0, NULL, NULL, NULL, &short_time, &set);
+    printf("%d %d\n", got, came);
+    int file = signalfd(-1, &set, 0);
+    struct signalfd_siginfo info;
+    printf("%zd ", read(file, &info, sizeof info));
+    printf("%u %d %d\n", info.ssi_signo, info.ssi_code, info.ssi_pid == (unsigned)getpid());
+    pid_t child = fork();
+    if (!child) _exit(3);
+    struct pollfd row = {file, POLLIN, 0};
+    printf("%d ", poll(&row, 1, -1));
+    printf("%zd ", read(file, &info, sizeof info));
+    printf("%u %d %d %d\n", info.ssi_signo, info.ssi_code, info.ssi_status, info.ssi_pid == (unsigned)child);
+    fcntl(file, F_SETFL, O_NONBLOCK);
+    printf("%zd %s\n", read(file, &info, sizeof info), strerror(errno));
+    return 0;
+}
+
 static int bomb(void) {
     int made = 0;
     while (fork() >= 0) if (++made > 100000) break;
@@ -461,7 +564,7 @@ int main(int argc, char **argv) {
         {"statuses", statuses}, {"many", many}, {"pipes", pipes}, {"child_signals", child_signals},
         {"stopping", stopping}, {"busy_child", busy_child}, {"waitids", waitids}, {"groups", groups},
         {"orphans", orphans}, {"shared", shared}, {"cloned", cloned}, {"executing", executing}, {"timers", timers},
-        {"queues", queues}, {"commands", commands}, {"demon", demon}, {"bomb", bomb},
+        {"queues", queues}, {"commands", commands}, {"demon", demon}, {"polls", polls}, {"masks", masks}, {"bomb", bomb},
     };
     if (argc > 1 && !strcmp(argv[1], "child")) return child_main(argc, argv);
     for (unsigned index = 0; index < sizeof cases / sizeof *cases; index++)

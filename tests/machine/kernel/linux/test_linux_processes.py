@@ -20,7 +20,7 @@ from vm.facts.limits import DEFAULT_LIMITS, Limits
 SOURCE = Path(__file__).with_name("processes.c").read_text()
 CASES = (
     "statuses", "many", "pipes", "child_signals", "stopping", "busy_child", "waitids", "groups", "orphans", "shared",
-    "cloned", "executing", "timers", "queues", "commands", "demon",
+    "cloned", "executing", "timers", "queues", "commands", "demon", "polls", "masks",
 )  # fmt: skip
 ENGINES = ("reference", "native")
 
