@@ -2,7 +2,6 @@
 
 Reads and writes see the process first and the debugger's own memory (buffers, texts) second; they ignore page
 protection, as a debugger's do. Without a process the registers are plain cells that start at 0 and nothing is mapped.
-Not here: injection of interrupts, which stops a script with `unsupported_here`.
 """
 
 from __future__ import annotations
@@ -49,6 +48,7 @@ class DebuggerState:
     notice: Callable[[str, int | None], None]  # with the event whose script it is about
     broke: Callable[[Trigger], None]
     step: Callable[[Trigger, TraceType], None]  # a script asks for one
+    inject: Callable[[Process, Trigger | None, int, int, int], None] = lambda *_: None  # type, vector, error code
     texts: dict[str, int] = field(default_factory=dict)
     loose_registers: dict[int, int] = field(default_factory=dict)
 
@@ -234,6 +234,12 @@ class GuestHost:
     def _step_exactly(self) -> None:
         self._step(TraceType.INSTRUMENTATION_STEP)
 
+    def _event_inject(self, kind: int, vector: int, error: int = 0) -> None:
+        if self._process is None:
+            self._notice("there is no guest to inject an interruption into")
+        else:
+            self._state.inject(self._process, self._trigger, kind, vector, error & 0xFFFF_FFFF)
+
     def _flush(self) -> None:
         self._state.messages.drop()
 
@@ -316,6 +322,8 @@ _REQUESTS: dict[str, Callable[..., int | None]] = {
     "event_disable": GuestHost._event_disable,
     "event_clear": GuestHost._event_clear,
     "event_sc": GuestHost._event_sc,
+    "event_inject": GuestHost._event_inject,
+    "event_inject_error_code": GuestHost._event_inject,
     "pause": GuestHost._pause,
     "flush": GuestHost._flush,
     "event_trace_step": GuestHost._step_in,

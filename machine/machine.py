@@ -23,6 +23,7 @@ from machine.events import (
     Facts,
     Instructions,
     Modes,
+    Interrupts,
     Monitors,
     Registry,
     RootActions,
@@ -52,6 +53,7 @@ from machine.schedule import (
     Surroundings,
     Thread,
     TooManyProcesses,
+    Timer,
     TooManyThreads,
     VirtualClock,
 )
@@ -99,6 +101,8 @@ class Machine:
         self.options = options = MachineOptions() if options is None else options
         self.limits = limits = options.limits
         cores = options.cores
+        if options.timer is not None and not 1 <= options.timer <= limits.max_timer_hz:
+            raise ValueError(f"the timer has 1 to {limits.max_timer_hz} interrupts a second (max_timer_hz)")
         self.reporter: Reporter[MachineRecord] = Silent() if reporter is None else reporter
         self.goes_on = goes_on
         self.clock = VirtualClock(self._executed, options.start_time)
@@ -106,6 +110,7 @@ class Machine:
         self._ids: set[int] = set()  # of processes and threads, that were ever given
         self._scheduler = Scheduler(cores, limits.quantum_instructions, self._placed, self.clock)
         self._kernels: dict[str, Kernel] = {}
+        self._kernel_of: dict[Process, Kernel] = {}
         physical = self.physical = PhysicalMemory(limits.max_guest_memory, _OWN_MEMORY, _OWN_MEMORY)
         physical.work.is_ending = self._is_ending
         physical.work.on_used_up = self._work_is_used_up
@@ -156,6 +161,16 @@ class Machine:
         self._exceptions = Exceptions(self.registry, dispatcher, self._carrier)
         self._modes = Modes(self.registry, dispatcher, self._freezes)
         self._traces = Traces(self.registry, dispatcher)
+        self._interrupts = self._instructions.gates = Interrupts(
+            self.registry,
+            dispatcher,
+            None if options.timer is None else Timer(self.clock, options.timer),
+            self._deliver_injected,
+            self._instructions.look_again,
+            self._notice,
+            self._carrier,
+        )
+        self._state.inject = self._interrupts.inject
         self._system_calls = SystemCalls(
             self.registry,
             dispatcher,
@@ -268,6 +283,8 @@ class Machine:
         """Let a process count from now on; it comes in the place of the one `before`, or is a new one."""
         process.on_fault = lambda fault: self._fault(process, kernel, fault)
         process.before_run = lambda: self._before_run(process)
+        process.interruptions = self._interrupts
+        self._kernel_of[process] = kernel
         process.cpu.open_vectors = kernel.entry.open_vectors
         process.cpu.time_stamp = self.clock.time_stamp
         if self._gate is None:
@@ -582,8 +599,15 @@ class Machine:
             self._exceptions.behind(process, fault)
         return goes_on
 
+    def _deliver_injected(self, process: Process, fault: CpuFault) -> bool:
+        """An exception that no event is told of."""
+        process.cpu.deliver(fault)
+        return self._tell_kernel(process, self._kernel_of[process], fault)
+
     def _tell_kernel(self, process: Process, kernel: Kernel, fault: CpuFault) -> bool:
-        """Let the kernel have an exception."""
+        """Let the kernel have an exception, be it the guest's own."""
+        if process.cpu.interrupt_table.is_loaded:
+            return process.cpu.interrupt_table.deliver(fault)
         if process.cpu.privilege_level != process.cpu.home_level:
             return False  # in the code of the kernel
         self._modes.pass_kernel(process)

@@ -38,6 +38,7 @@ class MachineKeywords(TypedDict, total=False):
     build: Build
     start_time: datetime
     emulate_message_loss: bool
+    timer: int | None
 
 
 class ProgramKeywords(ProgramStart, total=False):
@@ -57,7 +58,8 @@ class MachineOptions:
     `kernel` is a name of machine.kernel, or None for the one that suits the program. `build` says where Windows'
     structures have their fields, `world` what Linux programs are shown of the host. With `parallel` several cores run
     at the same time, in threads of their own, and no two runs are the same. With `emulate_message_loss` collected
-    messages (`imm no`) go through HyperDbg's ring of packets, and may be lost there.
+    messages (`imm no`) go through HyperDbg's ring of packets, and may be lost there. `timer` is how often in a virtual
+    second a clock interrupt comes, at most `limits.max_timer_hz`; None: never.
     """
 
     limits: Limits = DEFAULT_LIMITS
@@ -68,6 +70,7 @@ class MachineOptions:
     build: Build = DEFAULT_BUILD
     start_time: datetime = DEFAULT_START
     emulate_message_loss: bool = False
+    timer: int | None = None
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ class GuestOptions:
     cores: int
     parallel: bool
     emulate_message_loss: bool
+    timer: int | None
 
     def program(self) -> Program | None:
         """What is loaded, if anything."""
@@ -74,6 +75,7 @@ class GuestOptions:
             parallel=self.parallel,
             world=self.world(),
             emulate_message_loss=self.emulate_message_loss,
+            timer=self.timer,
         )
 
     def world(self) -> World:
@@ -135,6 +137,9 @@ def add_guest(parser: argparse.ArgumentParser) -> None:
     guest.add_argument("--stdin", default="none", metavar="FILE", help="what it reads: a file, -, none (default)")
     guest.add_argument("--cores", type=_count, default=1, metavar="N", help="emulated cores (default 1)")
     guest.add_argument(
+        "--timer", type=_frequency, metavar="HZ", help="clock interrupts (vector d1) in a virtual second (default none)"
+    )
+    guest.add_argument(
         "--parallel", action="store_true", help="run the cores at the same time; no two runs are the same then"
     )
 
@@ -174,12 +179,22 @@ def _count(text: str) -> int:
     return value
 
 
+def _frequency(text: str) -> int:
+    value = number_in(text, DECIMAL, 10_000_000)
+    if not value:
+        raise argparse.ArgumentTypeError("1 or more, in decimal, up to the limit max_timer_hz")
+    return value
+
+
 def new_session(options: SessionOptions, reporter: Reporter[Record], questions: Questions) -> Session:
     """The session with its guest. Exits when it cannot be loaded."""
     from hds.session import Session
     from machine import LoadError, Notice
     from machine.loaders import UnreadableFile
 
+    timer, most = options.guest.timer, options.guest.reading.limits.max_timer_hz
+    if timer is not None and timer > most:
+        refuse(f"--timer {timer} is more than max_timer_hz ({most})", ExitCode.USAGE, "raise --max-timer-hz")
     note_known_flags(options.guest.words, options.flags, lambda text: reporter.report(Notice(text)))
     try:
         session = Session(

@@ -31,7 +31,10 @@ def execute_instruction(process: Process) -> None:
     """Execute the instruction at RIP, with its events; the process ends or lives on as in a run."""
     if process.before_run() is Next.NOTHING:
         return
-    reason = run_one(process.cpu, _ITERATIONS)
+    ended = None if process.interruptions is None else process.interruptions.before(process, _ITERATIONS)
+    if ended is not None and ended.kind not in _STOPPING:
+        return
+    reason = run_one(process.cpu, _ITERATIONS) if ended is None else ended
     if process.exit_code is None and reason.kind in _STOPPING and not process.handles(reason):
         process.ended = reason
         revive(process)

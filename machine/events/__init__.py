@@ -30,6 +30,7 @@ from machine.events.exit import (
     ToLevel,
 )
 from machine.events.instructions import Arrivals, Instructions, Waiting
+from machine.events.interrupts import Interrupts
 from machine.events.memory import Monitors
 from machine.events.modes import Modes
 from machine.events.registry import (
@@ -73,6 +74,7 @@ __all__ = [
     "Hooked",
     "Instructions",
     "Modes",
+    "Interrupts",
     "Monitors",
     "Msr",
     "Operand",

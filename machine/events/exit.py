@@ -230,8 +230,13 @@ class Traced:
     """The end of a single step that a script has asked for. `$context` is the type of the step."""
 
 
+@dataclass(frozen=True)
+class Arriving:
+    """An interrupt, between two instructions. `$context` is the vector."""
+
+
 # An InstructionPattern is found where code is translated.
-Source = Hooked | InstructionPattern | AtAddress | Accessing | Raised | ChangingMode | Traced
+Source = Hooked | InstructionPattern | AtAddress | Accessing | Raised | ChangingMode | Traced | Arriving
 
 # --- effects
 

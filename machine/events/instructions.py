@@ -34,6 +34,7 @@ from vm.facts.registers import RIP
 from vm.native import U64, cells
 
 _EXITS = tuple(form for kind in EVENT_KINDS if kind.emulated for form in forms_of(kind))
+GATES = tuple(InstructionPattern(code) for code in (b"\xfb", b"\x9d", b"\xcf"))  # STI, POPF, IRET
 FOUND = tuple((exit_, exit_.source) for exit_ in _EXITS if isinstance(exit_.source, InstructionPattern))
 
 
@@ -160,6 +161,18 @@ class Service(Protocol):
         ...
 
 
+class Gates(Protocol):
+    """Who waits for the instructions that may let interrupts in (machine.events.interrupts)."""
+
+    def has_gates(self, process: Process) -> bool:
+        """Whether those of a process are to be served."""
+        ...
+
+    def serve_gate(self, process: Process, site: Site) -> Served:
+        """Serve one."""
+        ...
+
+
 class Instructions:
     """What the processes of one machine are looked through for."""
 
@@ -169,6 +182,7 @@ class Instructions:
         self._carrier = carrier
         self._processes: list[Process] = []
         self.services: dict[EventKind, Service] = {}
+        self.gates: Gates | None = None
         self._served: dict[Process, dict[int, ServedSite]] = {}  # by address
 
     def attach(self, process: Process) -> None:
@@ -216,6 +230,8 @@ class Instructions:
     def look_again(self, process: Process) -> None:
         """What a process is looked through for may have changed."""
         wanted = {pattern: self._server(process, exit_) for exit_, pattern in FOUND if self._wants(process, exit_.kind)}
+        if self.gates is not None and self.gates.has_gates(process):
+            wanted.update({pattern: partial(self.gates.serve_gate, process) for pattern in GATES})
         process.cpu.look_for(wanted)
 
     def _wants(self, process: Process, kind: EventKind) -> bool:

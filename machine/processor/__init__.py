@@ -21,7 +21,7 @@ from machine.processor.block_counter import CEILING, EXECUTED, OWN, OWN_SLOT, SL
 from machine.processor.branches import Branch, Select
 from machine.processor.cpu import CPU_MODEL, EXCEPTION_STATUS, INITIAL_STATE, SYSCALL_LENGTH, Cpu, StopKind, StopReason
 from machine.processor.descriptors import KERNEL as KERNEL_LEVEL, USER as USER_LEVEL
-from machine.processor.fault import EXCEPTION_VECTORS, DebugStatus, Fault, PageFault, Vector, name_of
+from machine.processor.fault import EXCEPTION_VECTORS, IN_TABLE, DebugStatus, Fault, PageFault, Vector, name_of
 from machine.processor.fxsave import FXSAVE_BYTES, INITIAL as INITIAL_FXSAVE
 from machine.processor.hidden_state import LEVEL_MASK
 from machine.processor.instruction_finder import (
@@ -73,6 +73,7 @@ __all__ = [
     "INITIAL_FXSAVE",
     "INITIAL_STATE",
     "INTERRUPT_HOOK",
+    "IN_TABLE",
     "KERNEL_LEVEL",
     "LEVEL_MASK",
     "LONGEST_INSTRUCTION",

@@ -65,6 +65,7 @@ class BlockCounter:
         self._words[UNDER_WAY], self._words[SILENT] = OWN_SLOT, stores_into is not None
         self.make_room(_WORD_MASK)
         self._held = 0
+        self.refused = 0  # instructions of the block that was refused last
         self._lengths: dict[_Block, int] = {}
         self._by_page: defaultdict[int, set[_Block]] = defaultdict(set)
         self._doubtful: set[_Block] = set()
@@ -172,6 +173,7 @@ class BlockCounter:
             length = self._learn(address, size, listed and not is_rest and not self._words[SILENT])
         executed = self._words[EXECUTED] + length
         if executed > self._words[CEILING]:
+            self.refused = length
             return False
         self._words[EXECUTED] = executed
         self._set_under_way(address, length << 32 | size)

@@ -57,6 +57,7 @@ from machine.processor.instruction_finder import (
     Site,
     Translation,
 )
+from machine.processor.interrupt_table import InterruptTable
 from machine.processor.memory_operands import accesses, faulting
 from machine.processor.not_emulated import asked_for
 from machine.processor.register_file import RegisterFile
@@ -222,6 +223,7 @@ class Cpu:
             self._engine.set_register(register, value)
         self._engine.write_msr(msr.EFER, msr.EFER_LME | msr.EFER_LMA | msr.EFER_SCE)
         self._hidden = HiddenState(self._engine, self.window)
+        self.interrupt_table = InterruptTable(self._engine, memory, self.registers, self._hidden, self.home_level)
         self._accesses: AccessCarrier | None = None
         self._due: Due | None = None  # of the thread, for the instruction at RIP
         if level is not None:
@@ -1046,6 +1048,22 @@ class Cpu:
         """Whether no instruction is at hand in a hook: none of the block under way is left to be executed."""
         return self._blocks.is_settled
 
+    def raise_carried(self) -> None:
+        """Between two runs: raise what a callback of machine code has raised."""
+        if self._carried is not None:
+            carried, self._carried = self._carried, None
+            raise carried
+
+    @property
+    def refused_block(self) -> int:
+        """The instructions of the block that did not fit in a budget last."""
+        return self._blocks.refused
+
+    @property
+    def is_shadowed(self) -> bool:
+        """Whether the instruction at RIP comes before any interrupt: it is behind STI, or a MOV to SS."""
+        return self._hidden.is_shadowed
+
     @property
     def stop_requested(self) -> bool:
         """Whether somebody has called `stop` since the last run began."""
@@ -1285,7 +1303,8 @@ class Cpu:
         """What the emulator raises; an INT whose gate level 3 may not pass is another exception."""
         if self._hidden.was_software:
             length = self._blocks.length_before(rip)
-            if vector not in self.open_vectors and self.privilege_level == descriptors.USER:
+            is_closed = vector not in self.open_vectors and not self.interrupt_table.is_loaded
+            if is_closed and self.privilege_level == descriptors.USER:
                 error = vector << 3 | IN_TABLE
                 return StopReason(StopKind.FAULT, rip - length, vector=Vector.GP, error=error)
             is_interrupt = self.memory.read(rip - 1, 1) != _INT3 or vector != Vector.BP

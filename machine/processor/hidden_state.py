@@ -22,6 +22,7 @@ from machine.processor.window import Window
 
 _WORD, _CELL = 8, 4
 LEVEL_MASK = 3
+_SHADOW = 1 << 3
 _NO_EXCEPTION = 0xFFFF_FFFF
 _GENERAL_PROTECTION = 13
 _SELECTORS = (0x1238, 0x2458)  # that no table has
@@ -71,6 +72,11 @@ class HiddenState:
         """Machine code has written what is at `level_address`."""
         if self._general is None:
             self.level = self._copy.value & LEVEL_MASK
+
+    @property
+    def is_shadowed(self) -> bool:
+        """Whether interrupts are held back for one instruction, behind STI and MOV to SS."""
+        return bool(self._read(self._places.flags) & _SHADOW)
 
     @property
     def error_code(self) -> int:

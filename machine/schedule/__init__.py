@@ -10,6 +10,7 @@ from machine.schedule.interrupt import RunGuard
 from machine.schedule.parallel import LOCK_TRIES, ParallelRun, Surroundings
 from machine.schedule.process import (
     Core,
+    Injection,
     Next,
     Process,
     Suspension,
@@ -18,8 +19,10 @@ from machine.schedule.process import (
     TooManyThreads,
 )
 from machine.schedule.scheduler import Scheduler
+from machine.schedule.timer import CLOCK_VECTOR, Timer
 
 __all__ = [
+    "CLOCK_VECTOR",
     "DEFAULT_START",
     "LOCK_TRIES",
     "TEXT_BYTES",
@@ -29,6 +32,7 @@ __all__ = [
     "BranchRecording",
     "Core",
     "Gate",
+    "Injection",
     "Next",
     "ParallelRun",
     "Process",
@@ -37,6 +41,7 @@ __all__ = [
     "Surroundings",
     "Suspension",
     "Thread",
+    "Timer",
     "TooManyProcesses",
     "TooManyThreads",
     "VirtualClock",

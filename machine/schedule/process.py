@@ -56,6 +56,19 @@ class Suspension:
         return (self.deadline is not None and self.deadline <= now) or self.until()
 
 
+@dataclass(frozen=True)
+class Injection:
+    """An interruption that a script has asked for: type (0 to 7), vector and error code.
+
+    It comes behind the instruction at `behind`, if that is not None and RIP is there.
+    """
+
+    kind: int
+    vector: int
+    error: int = 0
+    behind: int | None = None
+
+
 @dataclass(eq=False)
 class Thread:
     """One thread: it runs, waits, or has ended. `objects` are what it has in kernel memory; `teb` is 0 without one.
@@ -69,6 +82,7 @@ class Thread:
     teb: int = 0
     saved: ThreadRegisters | None = None
     waiting: Suspension | None = None
+    injected: Injection | None = None  # delivered before it executes more
     ended: bool = False
 
     @property
@@ -126,6 +140,22 @@ class Maker(Protocol):
         ...
 
 
+class Interruptions(Protocol):
+    """What comes to processes between two stretches of their code (machine.events.interrupts)."""
+
+    def before(self, process: Process, budget: int) -> StopReason | None:
+        """Deliver what has come; why the thread does not go on, if it does not."""
+        ...
+
+    def room(self, process: Process, budget: int) -> int:
+        """The most instructions, up to `budget`, that the thread may execute before it asks again."""
+        ...
+
+    def waits(self, process: Process) -> bool:
+        """Whether a guest that has executed HLT goes on, when the next interrupt has come."""
+        ...
+
+
 class Watched(Protocol):
     """An instruction that events wait for."""
 
@@ -174,6 +204,7 @@ class Process:
     on_end: Callable[[], None] = lambda: None
     on_cpu_alarm: Callable[[], None] = lambda: None
     on_turn: Callable[[], None] = lambda: None  # before the running thread goes on in a turn
+    interruptions: Interruptions | None = None
     _gives_way: bool = False
 
     def is_planned(self, first: int, last: int) -> bool:
@@ -237,17 +268,31 @@ class Process:
 
     def run(self, budget: int) -> StopReason:
         """Let the thread go on that has the CPU, for at most `budget` instructions, behind faults that are handled."""
-        end = self.cpu.executed + budget
+        cpu, interruptions = self.cpu, self.interruptions
+        end, least = cpu.executed + budget, 0
         self.on_turn()
-        while self.cpu.executed < end:  # an instruction that cannot be fetched would fault without a budget, too
+        while (left := end - cpu.executed) > 0:  # an instruction that cannot be fetched would fault without one, too
             following = self.before_run()
             if following is Next.NOTHING:
-                return StopReason(StopKind.STOPPED, self.cpu.registers.read(RIP))
-            rip = self.cpu.registers.read(RIP)
+                return StopReason(StopKind.STOPPED, cpu.registers.read(RIP))
+            room = left
+            if interruptions is not None:
+                ended = interruptions.before(self, left)
+                if ended is not None:
+                    return ended
+                left = end - cpu.executed
+                room = min(left, max(least, interruptions.room(self, left)))
+            rip = cpu.registers.read(RIP)
             is_step = following is Next.ONE and rip != self.until
-            left = end - self.cpu.executed
-            reason = run_one(self.cpu, left) if is_step else self.cpu.run(rip, self.until, left)
+            reason, least = run_one(cpu, left) if is_step else cpu.run(rip, self.until, room), 0
             has_stepped = is_step and reason.kind in (StopKind.REACHED, StopKind.BUDGET)
+            if reason.kind is StopKind.BUDGET and room < left and not is_step:
+                least = cpu.refused_block  # so that the next interrupt comes behind it
+                continue
+            if reason.kind is StopKind.HALT and interruptions is not None and interruptions.waits(self):
+                if self.thread.waiting is not None:
+                    return StopReason(StopKind.STOPPED, reason.rip)
+                continue
             if not has_stepped and not self.handles(reason):
                 return reason
             if self.cpu.stop_requested or not self.alive or self.thread.waiting is not None:

@@ -35,7 +35,6 @@ class Builtin:
     missing: str = ""
 
 
-_NO_INJECTION = "this machine has no interrupt descriptor table to deliver an interruption through"
 
 
 def _rows() -> list[Builtin]:
@@ -97,7 +96,7 @@ def _rows() -> list[Builtin]:
         ("event_inject", "nn", "deliver an interrupt or exception (type, vector)"),
         ("event_inject_error_code", "nnn", "the same with an error code"),
     ):
-        row("debugger", name, parameters, False, host, doc, missing=_NO_INJECTION)
+        row("debugger", name, parameters, False, host, doc)
     for name, doc in (
         ("event_trace_step", "execute one instruction, a system call as a whole, and run the !trace events of step-in"),
         ("event_trace_step_in", "the same"),

@@ -336,7 +336,7 @@ EVENT_KINDS: tuple[EventKind, ...] = (
     EventKind(
         number=17, sdk_name="EXTERNAL_INTERRUPT_OCCURRED", name="interrupt", doc="an external interrupt arrives",
         context="vector", spellings=(Spelling("!interrupt"),),
-        parameters=_VECTOR_OF_INTERRUPT, short_circuit=ShortCircuit.DROPPED,
+        parameters=_VECTOR_OF_INTERRUPT, emulated=True, short_circuit=ShortCircuit.DROPPED,
     ),
     EventKind(
         number=18, sdk_name="DEBUG_REGISTERS_ACCESSED", name="dr", doc="a debug register is read or written",
@@ -384,7 +384,7 @@ MSRREAD, MSRWRITE = KIND_BY_NAME["msrread"], KIND_BY_NAME["msrwrite"]
 IOIN, IOOUT = KIND_BY_NAME["ioin"], KIND_BY_NAME["ioout"]
 TSC, PMC = KIND_BY_NAME["tsc"], KIND_BY_NAME["pmc"]
 VMCALL, XSETBV = KIND_BY_NAME["vmcall"], KIND_BY_NAME["xsetbv"]
-EXCEPTION = KIND_BY_NAME["exception"]
+EXCEPTION, INTERRUPT = KIND_BY_NAME["exception"], KIND_BY_NAME["interrupt"]
 DR, CRWRITE, CRREAD, CR3WRITE = (KIND_BY_NAME[name] for name in ("dr", "crwrite", "crread", "cr3write"))
 
 MODE, TRACE = KIND_BY_NAME["mode"], KIND_BY_NAME["trace"]

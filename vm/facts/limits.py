@@ -89,6 +89,9 @@ class Limits:
         100, "errors", "run-time errors of different events, places or kinds that one run shows; others are counted"
     )
     max_processes: int = _limit(256, "processes", "living guest processes of one machine that fork", most=4096)
+    max_timer_hz: int = _limit(
+        100_000, "interrupts", "what a guest's timer may have a second (--timer)", most=10_000_000
+    )
     max_threads: int = _limit(1024, "threads", "living threads of one guest process")
     max_guest_memory: int = _limit(1_073_741_824, "bytes", "memory that guests have in all, page tables included")
     max_mappings: int = _limit(65_530, "mappings", "mappings of one process (vm.max_map_count of Linux)")

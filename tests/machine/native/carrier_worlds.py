@@ -75,10 +75,12 @@ def run(
     kind: str = "asm",
     max_instructions: int = 10_000_000,
     halts: bool = False,
+    timer: int | None = None,
+    ring: int | None = None,
 ) -> Outcome:
     """Load the guests, execute the commands, run to the end. With `halts` what follows a `g` waits for a break."""
     with without_window() if carrier == "copied" else nullcontext():
-        return _run(carrier, guests, commands, limits, cores, kernel, kind, max_instructions, halts)
+        return _run(carrier, guests, commands, limits, cores, kernel, kind, max_instructions, halts, timer, ring)
 
 
 @contextmanager
@@ -101,18 +103,21 @@ def _run(
     kind: str,
     max_instructions: int,
     halts: bool,
+    timer: int | None,
+    ring: int | None,
 ) -> Outcome:
     lines: list[Line] = []
     session = Session(
         limits=limits,
         cores=cores,
         kernel=kernel,
+        timer=timer,
         engine=make_engine(carrier, limits),
         reporter=Collecting(lines),
         questions=Questions(broke=lambda halt: not halts),
     )
     for guest in [guests] if isinstance(guests, str | bytes) else guests:
-        session.machine.load(guest.encode() if isinstance(guest, str) else guest, kind, name="guest")
+        session.machine.load(guest.encode() if isinstance(guest, str) else guest, kind, name="guest", ring=ring)
     session.execute(commands)
     summary = session.run(max_instructions)
     events = session.machine.registry.ever_registered
