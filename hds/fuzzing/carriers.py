@@ -20,7 +20,9 @@ from vm import Engine
 from vm.facts.limits import Limits
 from vm.facts.registers import STORAGES
 
-LIMITS = Limits(max_steps=300, max_root_instructions=200, max_instructions=3000, quantum_instructions=64)
+LIMITS = Limits(
+    max_steps=300, max_root_instructions=200, max_instructions=3000, quantum_instructions=64, max_timer_hz=10_000_000
+)
 _VECTOR_WORDS = 32
 _BUFFER_BYTES = 0x40  # of each buffer
 
@@ -84,6 +86,7 @@ def seen(case: str, engine: Engine) -> Seen:
         limits=LIMITS,
         cores=int(cores),
         kernel=kernel,
+        timer=LIMITS.max_timer_hz if "!interrupt" in case else None,
         engine=engine,
         reporter=_Collecting(lines),
         questions=Questions(broke=lambda halt: at_break == "go"),

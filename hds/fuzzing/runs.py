@@ -151,6 +151,7 @@ PARAMETERS = {
     "register": ("0", "4"),
     "mask": ("100", "mask 120", "20", "0"),
 }
+INTERRUPTS = ("d1", "20")  # the clock's vector, and one that nobody has
 # Ranges of !monitor begin at addresses of code, or there: in the stack, below and at the first rsp.
 MONITORED = (0x7FFF_FFFF_E000, 0x7FFF_FFFF_EE00, 0x7FFF_FFFF_EEB8)
 ACCESSES = ("rw", "w", "r", "x", "rx", "wx", "rwx")
@@ -243,10 +244,9 @@ class _Commands:
             words += [choices.pick(ACCESSES), f"{first:x}", "l", choices.pick(("8", "1", "3", "40", "200"))]
         else:
             rows = EVENT_BY_NAME[kind].parameters
+            given = [row for row in rows if row.required or choices.chance(35)]
             words += [
-                choices.pick(tuple(row.choices) or PARAMETERS[row.name])
-                for row in rows
-                if row.required or choices.chance(35)
+                choices.pick(tuple(row.choices) or (INTERRUPTS if row.low else PARAMETERS[row.name])) for row in given
             ]
         if choices.chance(12):
             words.append(f"pid {FIRST_PROCESS + PROCESS_STEP * choices.below(self.processes):x}")

@@ -15,6 +15,7 @@ from typing import Protocol
 from weakref import WeakKeyDictionary
 
 from machine.events.dispatch import Dispatcher, Trigger
+from machine.events.exit import Arriving
 from machine.events.exits import exit_of
 from machine.events.instructions import HookedSite
 from machine.events.registry import Event, Registry
@@ -33,11 +34,11 @@ from machine.processor import (
     Vector,
 )
 from machine.schedule import CLOCK_VECTOR, Injection, Process, Suspension, Timer
-from vm.facts.events import INTERRUPT
+from vm.facts.events import EVENT_KINDS
 from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
 from vm.facts.stages import Stage
 
-_EXIT = exit_of(INTERRUPT)
+_EXIT = next(exit_of(kind) for kind in EVENT_KINDS if kind.emulated and isinstance(exit_of(kind).source, Arriving))
 _CR2 = STORAGE_INDEX["cr2"]
 _INTERRUPT_FLAG = 1 << 9
 _OFTEN = 10_000  # instructions between two looks whether interrupts are accepted again
@@ -199,7 +200,7 @@ class Interrupts:
         if timer is None or timer.left > 0 or not self._accepts(process):
             return None
         timer.take()
-        events = self._registry.of_kind(INTERRUPT)
+        events = self._registry.of_kind(_EXIT.kind)
         if events.pre and self._stage(process, events.pre, Stage.PRE):
             return None
         fault = Fault(CLOCK_VECTOR, cpu.registers.read(RIP), is_interrupt=True)

@@ -35,8 +35,6 @@ class Builtin:
     missing: str = ""
 
 
-
-
 def _rows() -> list[Builtin]:
     table: list[Builtin] = []
 
