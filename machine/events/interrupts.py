@@ -32,6 +32,7 @@ from machine.processor import (
     StopKind,
     StopReason,
     Vector,
+    run_one,
 )
 from machine.schedule import CLOCK_VECTOR, Injection, Process, Suspension, Timer
 from vm.facts.events import EVENT_KINDS
@@ -222,7 +223,7 @@ class Interrupts:
         cpu, at = process.cpu, process.cpu.registers.read(RIP)
         if injection.behind != at:
             return None
-        reason = cpu.run(at, at + cpu.length_at(at), budget)
+        reason = run_one(cpu, budget)
         if reason.fault is not None:
             process.thread.injected = None  # what the instruction raises takes its place
             return None if process.handles(reason) else reason

@@ -58,6 +58,16 @@ def test_it_comes_at_a_hooked_address_before_the_instruction() -> None:
     assert [outcome.registers[name] for name in ("r9", "r10", "rbx")] == [0x400002, 7, 7]
 
 
+def test_in_a_loop_it_comes_behind_each_instruction() -> None:
+    guest = with_handlers(
+        {6: "mov r9, [rsp]; inc r13; iretq"},
+        "mov ebx, 20; xor r13d, r13d; on: cpuid; mov ebx, 20; sub ebx, r13d; jnz on",
+    )
+    outcome = outcomes(guest, "!cpuid script { at = @rip; event_inject(3, 6); }".replace("at =", ".at ="))
+    assert (outcome.triggers, outcome.registers["r13"]) == ([20], 20)
+    assert outcome.registers["r9"] == int.from_bytes(outcome.globals["at"][:8], "little") + 2
+
+
 def test_the_post_stage_of_the_instruction_comes_first() -> None:
     guest = with_handlers({6: "inc r13; iretq"}, "xor r13d, r13d; xor eax, eax; cpuid; nop")
     outcome = outcomes(guest, "!cpuid script { event_inject(3, 6); }\n!cpuid stage post script { print(@r13); }")

@@ -69,7 +69,6 @@ SCRIPTS = {
     "!syscall script { .m = .m + 1; }",
     "bad address": "!syscall script { @r10 = 5; print(poi(0)); }",
     "step limit": "!syscall script { print(1); while (1) { .n = .n + 1; } }",
-    "unsupported": "!syscall script { print(1); event_trace_step(); print(2); }",
     "injection": "!syscall script { print(1); event_inject(2, 2); print(2); }",
     "injected exception": "!syscall script { .n++; if (.n == 3) { event_inject_error_code(3, 0xd, 4); } }",
     "printf": '!syscall script { printf("%llx %llx\\n", @rax, @rcx); }',
