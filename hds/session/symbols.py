@@ -120,12 +120,14 @@ class Symbols:
         self._most_demangled = limits.max_demangled_names
         self._kernel = kernel
         self._read_file = read_file
+        self._known: set[Process] = set()  # whose programs' symbols are in the table
         self._libraries: dict[Process, tuple[Module, ...]] = {}  # that each process had when it was last looked at
         self._of_files: dict[str, tuple[Symbol, ...]] = {}  # by path, as if they lay at 0
         self._by_address: dict[Process, list[tuple[int, str]]] = {}
 
     def add(self, process: Process) -> None:
         """Take in the symbols of a process that was loaded."""
+        self._known.add(process)
         add_kernel(self.table, self._kernel_of(process.image))
         add_program(self.table, process.name, process.image)
 
@@ -141,6 +143,8 @@ class Symbols:
 
     def modules(self, process: Process) -> tuple[Module, ...]:
         """The libraries that a process has now; the symbols of new ones are known from then on."""
+        if process not in self._known:  # another one has made it
+            self.add(process)
         found = modules_of(process)
         if found != self._libraries.get(process, ()):
             self._libraries[process] = found

@@ -94,9 +94,20 @@ def load(
     loads = [segment for segment in segments if segment.kind == _PT_LOAD]
     image = _laid_out(data, header, segments, _program_base(loads) if header.kind == _ET_DYN else None, largest)
     path = next((_interpreter_path(data, segment) for segment in segments if segment.kind == _PT_INTERP), None)
-    if path is None or read_file is None:
+    if read_file is None:
+        return image
+    if path is None:
+        _check_is_no_library(image, header)
         return image
     return replace(image, interpreter=_interpreter(image, path, read_file(path), largest))
+
+
+def _check_is_no_library(image: Image, header: _Header) -> None:
+    """Raises LoadError for a file that nobody meant to be started; on Linux it is killed at its entry point."""
+    first = next((area for area in image.areas if area.start <= image.entry < area.start + area.size), None)
+    begins = first is not None and first.protection & Protection.EXECUTE
+    if header.kind == _ET_DYN and header.entry == 0 and not begins:
+        raise LoadError("this ELF file is a library: it has no entry point", "start a program that uses it")
 
 
 def _interpreter(program: Image, path: bytes, data: bytes, largest: int) -> Image:

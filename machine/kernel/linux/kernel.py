@@ -88,7 +88,9 @@ class LinuxKernel(Calls):
         self._started = 0  # processes
         self._asking: Thread | None = None  # whose call is being carried out
         self._quota = FolderQuota(services.limits)
-        self._store = Store(services.limits.max_file_bytes, self._now, services.work)
+        self._store = Store(
+            services.limits.max_file_bytes, self._now, services.work, self._world.user, self._world.group
+        )
         self._vdso: bytes | None = None
         self._tree: Tree | None = None  # made when a process is
 

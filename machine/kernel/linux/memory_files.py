@@ -26,6 +26,8 @@ class Store:
     bytes_left: int
     now: Callable[[], int]
     work: KernelWork = field(default_factory=KernelWork)
+    user: int = 1000  # and group: whose all nodes are
+    group: int = 1000
     reached: set[str] = field(default_factory=set)  # names of limits that refused something
     _last_inode: int = 1
 
@@ -63,7 +65,8 @@ class MemoryNode(Node):
         """As `Node`."""
         return Status(
             mode=self.kind | self._mode, inode=self._inode, size=self.size(), links=self.links, blocks=self.blocks(),
-            accessed=self._accessed, modified=self._modified, changed=self._changed,
+            user=self._store.user, group=self._store.group, accessed=self._accessed, modified=self._modified,
+            changed=self._changed,
         )  # fmt: skip
 
     def size(self) -> int:

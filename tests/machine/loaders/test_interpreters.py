@@ -131,6 +131,15 @@ def test_memory_is_counted_for_both(root: Path) -> None:
         run(dynamic(more=0x60_0000), root, limits=Limits(max_guest_memory=0xA0_0000))
 
 
+def test_a_library_is_refused_but_its_symbols_can_be_read(root: Path) -> None:
+    library = bytearray(elf(EXIT_7, file_type=ET_DYN))
+    library[24:32] = bytes(8)  # e_entry
+    library[68:72] = (6).to_bytes(4, "little")  # its only segment is not executable
+    with pytest.raises(LoadError, match="library: it has no entry point"):
+        run(bytes(library), root)
+    assert read_image(bytes(library), "elf", Placement()).areas
+
+
 def _same(data: bytes, path: bytes) -> bytes:
     return data
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import random
+import struct
 from pathlib import Path
 
 import pytest
 from machine_guests import PT_INTERP, PT_LOAD, bench, elf, program_header
 
+from machine.debugger import cpuid
 from machine.loaders import LoadError, asm, elf as elf_loader, initial_stack, raw
 from machine.machine import StopCause
 from vm.facts.limits import Limits
@@ -118,6 +120,13 @@ def test_the_initial_stack_has_arguments_environment_and_auxiliary_vector() -> N
     assert (vector[initial_stack.AT_PHDR], vector[initial_stack.AT_PHENT]) == (0x400040, 56)
     assert (vector[initial_stack.AT_PHNUM], vector[initial_stack.AT_UID]) == (1, 1000)
     assert stack.data[vector[initial_stack.AT_RANDOM] - stack.pointer :][:2] == b"\xa0\xa1"
+
+
+def test_at_hwcap_is_what_cpuid_says() -> None:
+    image = elf_loader.load(elf(EXIT_7))
+    stack = initial_stack.build(image, [], [])
+    words = [word for (word,) in struct.iter_unpack("<Q", stack.data[: len(stack.data) & -8])]
+    assert words[words.index(initial_stack.AT_HWCAP) + 1] == cpuid(1)["rdx"]
 
 
 def test_the_program_sees_its_arguments() -> None:

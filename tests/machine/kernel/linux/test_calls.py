@@ -622,3 +622,11 @@ def test_entries_move_between_the_root_and_its_directories(tmp_path: Path) -> No
             assert guest.call(call, old, new) == 0
         assert guest.contents("/third") == b""
         assert guest.call("rename", "/folder/linked", "/proc") == -Errno.EBUSY
+
+
+def test_files_of_memory_belong_to_the_guests_user() -> None:
+    """git refuses a repository of another user, for one."""
+    guest = Guest(user=7)
+    assert guest.call("mkdir", "/tmp/made", 0o700) == 0
+    assert guest.call("stat", "/tmp/made", SCRATCH) == 0
+    assert int.from_bytes(guest.memory(SCRATCH + 28, 4), "little") == 7  # st_uid

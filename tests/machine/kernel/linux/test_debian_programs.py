@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from effort import NIGHTLY
-from linux_guests import ENVIRONMENT, LOG_EVERY_CALL, Ran, build, calls_of_trace, strace, without_vdso
+from linux_guests import ENVIRONMENT as COMMON, LOG_EVERY_CALL, Ran, build, calls_of_trace, strace, without_vdso
 
 from hds.report.records import GuestOutput, Record
 from hds.session.session import Session
@@ -21,10 +21,17 @@ from machine.kernel.linux import World
 
 pytestmark = pytest.mark.slow
 
+ENVIRONMENT = {**COMMON, "PATH": "/usr/bin:/bin", "HOME": "/nowhere"}
 PYTHON = "/usr/bin/python3"
 PERL = "my %h = map { $_ => $_ ** 2 } 1..5; print join(',', map { $h{$_} } sort keys %h), qq(\\n)"
 SHELL = "echo $0 ${#PATH}; for i in 1 2 3; do echo $((i * i)); done; [[ abc =~ ^a.c$ ]] && exit 3"
 SQL = "create table t(a, b); insert into t values (1, 'x'), (2, 'y'); select sum(a), group_concat(b) from t;"
+
+REPOSITORY = """
+    cd $(mktemp -d); export GIT_AUTHOR_DATE=2020-01-01T00:00:00Z GIT_COMMITTER_DATE=2020-01-01T00:00:00Z
+    git init -q -b main . && git config user.email a@b && git config user.name n && echo x > f
+    git add f && git commit -qm one && git log --oneline && git status -s && git show --stat
+"""
 
 COMMANDS = {
     "perl": ("perl", "-e", PERL),
@@ -48,6 +55,14 @@ HEAVY = {
     "curl": ("curl", "--version"),
     "gcc": ("gcc", "--version"),
     "vim": ("vim", "--version"),
+    "pipes": ("bash", "-c", "seq 1 50 | sort -rn | head -n 3; x=$(echo sub); echo $x; (exit 3); echo $?"),
+    "find -exec": ("find", "/etc/apt", "-maxdepth", "1", "-exec", "echo", "{}", ";"),
+    "repository": ("bash", "-c", REPOSITORY),
+    "tar through xz": ("bash", "-c", "tar cJf - -C /etc passwd | tar tJf -"),
+    "subprocess": (PYTHON, "-I", "-c", "import subprocess as s; print(s.run(['/bin/echo', 'x'], capture_output=True))"),
+    "perl's system": ("perl", "-e", "print `echo perl`; system('exit 4'); print $? >> 8, qq(\\n)"),
+    "gawk's pipe": ("gawk", 'BEGIN { "echo gawk" | getline x; print x }'),
+    "lua's popen": ("lua5.4", "-e", "print(io.popen('echo lua'):read('a'))"),
 }
 # Of several threads: the calls come in another order.
 THREADED = {
