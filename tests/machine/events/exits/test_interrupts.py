@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from carrier_worlds import CARRIERS, run
 from interrupt_worlds import COUNT, HZ, SPIN, outcomes, texts, with_handlers
 
 from hds.session import Session
@@ -74,6 +75,16 @@ def test_a_break_halts_at_the_interrupted_instruction() -> None:
     outcome = outcomes(with_handlers({0xD1: COUNT}, "xor ebx, ebx; " + SPIN), "!interrupt d1", timer=HZ, halts=True)
     assert [line[0] for line in outcome.lines] == ["broke"]
     assert outcome.triggers == [1]
+
+
+def test_on_several_cores_it_comes_to_the_one_that_runs() -> None:
+    both = [
+        run(carrier, [SPIN, SPIN], "!interrupt d1 script { print($core); }", kernel="bare", cores=2, timer=HZ)
+        for carrier in CARRIERS
+    ]
+    assert both[0] == both[1] == both[2]
+    assert both[0].triggers == [4]
+    assert set(texts(both[0])) <= {"0", "1"}
 
 
 # --- accepting
