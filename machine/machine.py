@@ -316,10 +316,9 @@ class Machine:
         self._show_kernel_memory(process)
         return process
 
-    def guest_file(self, process: Process, path: str) -> bytes:
-        """A file that a process sees. Raises LoadError."""
-        name = self.options.kernel or process.image.kernel
-        return self._kernel(name).guest_file(path.encode("utf-8", "surrogateescape"))
+    def guest_file(self, path: str) -> bytes:
+        """A file that Linux guests see. Raises LoadError."""
+        return self._kernel(self.options.kernel or "linux").guest_file(path.encode("utf-8", "surrogateescape"))
 
     def _program_file(self, path: bytes) -> bytes:
         """A program of the guest's that another one needs to start."""

@@ -26,6 +26,8 @@ def planned_modules(program: Program, options: MachineOptions) -> tuple[Module, 
         process = machine.load(program)
     except LoadError:
         return ()
+    if process.image.interpreter is None:
+        return ()
     process.until = process.image.entry
     machine.run(min(_MOST_INSTRUCTIONS, options.limits.max_instructions))
     return modules_of(process)

@@ -5,8 +5,9 @@ Scripts of one file share the session's globals, so they are compiled in the ord
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hds.session.command_scripts import CommandFile, CommandScript, compile_parameter, read_command_file
@@ -35,9 +36,17 @@ class Prepared:
 class Scripts:
     """Compiles and loads for one session."""
 
-    def __init__(self, compiler: Compiler, engine: Engine, store: GlobalStore, kernel: str | None = None) -> None:
+    def __init__(
+        self,
+        compiler: Compiler,
+        engine: Engine,
+        store: GlobalStore,
+        kernel: str | None = None,
+        started: Callable[[Path, tuple[str, ...]], None] = lambda path, arguments: None,
+    ) -> None:
         self.compiler = compiler
         self.kernel = kernel  # the stand-in of all programs, if it was chosen
+        self.started = started  # is told of the programs that `.start` is going to load, and their arguments
         self.engine = engine
         self.store = store
 
@@ -47,7 +56,7 @@ class Scripts:
         Never raises for what is in the file. Raises VerificationError for a compiled program that is not well-formed.
         """
         file = read_command_file(source, self.compiler.limits, self.compiler.drives)
-        announce_symbols(file.commands, self.compiler, self.kernel)
+        announce_symbols(file.commands, self.compiler, self.kernel, self.started)
         prepared = Prepared(file, list(file.findings))
         for script in file.scripts:
             program = compiled.get(script.key) if compiled else None

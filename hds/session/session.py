@@ -55,6 +55,7 @@ from vm.facts.numbers import SCRIPT, number_in
 
 if TYPE_CHECKING:
     from lang.commands import Command
+    from machine.debugger import Module
     from vm import Program as Bytecode
 
 __all__ = ["ScriptError", "Session", "Totals"]
@@ -140,9 +141,10 @@ class Session:
         compiler = Compiler(limits=limits) if compiler is None else compiler
         self.symbols = Symbols(compiler.symbols.given, limits, options.kernel, options.build, self._read_guest_file)
         self.symbols.table.more = self._plan_libraries
-        self._unplanned: list[tuple[Program, Process]] = []  # dynamic programs that nobody has planned yet
+        self._unplanned: list[tuple[Program, Process | None]] = []  # programs that nobody has planned yet
+        self._plans: dict[object, tuple[Module, ...]] = {}  # of their libraries
         compiler = replace(compiler, portability=False, symbols=self.symbols.table)
-        self.scripts = Scripts(compiler, self.engine, self.store, options.kernel)
+        self.scripts = Scripts(compiler, self.engine, self.store, options.kernel, self._will_start)
         world = options.world
         self.guest_folder = world.root if world is not None and world.writable else None  # of --root-rw
         self.outputs = Outputs(self.notice, allow_modules, self.locate, self.guest_folder)
@@ -182,18 +184,27 @@ class Session:
         self.symbols.add(process)
         if process.image.interpreter is not None:
             self._unplanned.append((given, process))
+            if _identity(given) in self._plans:
+                self._plan_libraries()
         return process
 
     def _plan_libraries(self) -> None:
         """Learn where the libraries of programs are going to be: a name is asked for that nothing has so far."""
         unplanned, self._unplanned = self._unplanned, []
         for program, process in unplanned:
-            modules = planned_modules(program, self.machine.options)
-            process.planned = tuple((module.start, module.end) for module in modules)
-            self.symbols.add_modules(process, modules)
+            key = _identity(program)
+            if key not in self._plans:
+                self._plans[key] = planned_modules(program, self.machine.options)
+                self.symbols.add_modules(program.process_name, self._plans[key])
+            if process is not None:
+                process.planned = tuple((module.start, module.end) for module in self._plans[key])
 
-    def _read_guest_file(self, process: Process, path: str) -> bytes:
-        return self.machine.guest_file(process, path)
+    def _will_start(self, path: Path, arguments: tuple[str, ...]) -> None:
+        """A file of commands has a `.start` of this program: its libraries may be named before it is loaded."""
+        self._unplanned.append((Program(path, arguments=arguments), None))
+
+    def _read_guest_file(self, path: str) -> bytes:
+        return self.machine.guest_file(path)
 
     def follow(self, old: Process, new: Process) -> None:
         """Let the events that were bound to a process because no pid was given apply to another one instead."""
@@ -404,6 +415,11 @@ class Session:
                 stacklevel=2,
             )
         self.totals.unkept_messages += 1
+
+
+def _identity(program: Program) -> object:
+    """What tells programs apart whose libraries may lie elsewhere."""
+    return program.content, tuple(program.arguments), tuple(program.environment)
 
 
 class _Capture:

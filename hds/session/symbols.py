@@ -35,6 +35,8 @@ from vm.facts.limits import Limits
 from vm.facts.registers import REGISTER_INDEX
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lang import Compiler
     from machine.loaders import Image
     from machine.schedule import Process
@@ -112,7 +114,7 @@ class Symbols:
         limits: Limits,
         kernel: str | None,
         build: Build,
-        read_file: Callable[[Process, str], bytes],
+        read_file: Callable[[str], bytes],
     ) -> None:
         self.types = TypeLibrary(build, limits)
         self.files: list[AddedFile] = []
@@ -133,12 +135,12 @@ class Symbols:
 
     # --- libraries
 
-    def add_modules(self, process: Process, modules: Iterable[Module]) -> None:
-        """Take in the symbols of libraries; the program's own module keeps its name."""
+    def add_modules(self, program: str, modules: Iterable[Module]) -> None:
+        """Take in the symbols of a program's libraries; the program's own module keeps its name."""
         for module in modules:
             name = module_name(module.path)
-            if name != module_name(process.name):
-                symbols = self._symbols_of(process, module)
+            if name != module_name(program):
+                symbols = self._symbols_of(module)
                 self.table.add(name, {symbol.name: module.start + symbol.address & _WORD_MASK for symbol in symbols})
 
     def modules(self, process: Process) -> tuple[Module, ...]:
@@ -149,13 +151,13 @@ class Symbols:
         if found != self._libraries.get(process, ()):
             self._libraries[process] = found
             self._by_address.pop(process, None)
-            self.add_modules(process, found)
+            self.add_modules(process.name, found)
         return found
 
-    def _symbols_of(self, process: Process, module: Module) -> tuple[Symbol, ...]:
+    def _symbols_of(self, module: Module) -> tuple[Symbol, ...]:
         if module.path not in self._of_files:
             try:
-                self._of_files[module.path] = elf_symbols(self._read_file(process, module.path), 0)
+                self._of_files[module.path] = elf_symbols(self._read_file(module.path), 0)
             except LoadError:
                 self._of_files[module.path] = ()
         return self._of_files[module.path]
@@ -260,7 +262,7 @@ class Symbols:
             names.update({f"{module}!{symbol.name}": symbol.address for symbol in process.image.symbols})
             for library in libraries:
                 prefix = module_name(library.path)
-                symbols = self._symbols_of(process, library)
+                symbols = self._symbols_of(library)
                 names.update({f"{prefix}!{symbol.name}": library.start + symbol.address for symbol in symbols})
             for added in self.files:
                 names.update({f"{added.file.module}!{name}": place for name, place in added.addresses.items()})
@@ -286,11 +288,16 @@ def _fitting(modules: Iterable[str], mask: str) -> list[str]:
     return []
 
 
-def announce_symbols(commands: Iterable[Command], compiler: Compiler, kernel: str | None = None) -> None:
+def announce_symbols(
+    commands: Iterable[Command],
+    compiler: Compiler,
+    kernel: str | None = None,
+    started: Callable[[Path, tuple[str, ...]], None] = lambda path, arguments: None,
+) -> None:
     """Add the symbols of the programs that `.start` is going to load, and of the files that `.sym add` will read.
 
     A file is compiled before its first command is executed, and the scripts behind these may name such symbols. Those
-    of programs only where a name is not known yet.
+    of programs only where a name is not known yet; `started` is told of each, with its arguments.
     """
     for command in commands:
         words = [token.lower for token in command.tokens]
@@ -300,6 +307,7 @@ def announce_symbols(commands: Iterable[Command], compiler: Compiler, kernel: st
                 image = read_program(path, compiler.limits)
                 add_kernel(compiler.symbols, kernel or image.kernel)
                 add_program(compiler.symbols, path.name, image, known_wins=True)
+                started(path, tuple(token.text for token in command.tokens[2:]))
             elif command.canonical_name == ".sym" and is_addition(words):
                 path = compiler.drives.locate(command.tokens[4].text)
                 file, base = read_symbol_file(path, compiler.limits), plain_number(words[2])

@@ -78,6 +78,24 @@ def test_a_breakpoint_waits_there_and_commands_list_what_is_mapped(program: Path
     assert base < place < base + 0x20_0000
 
 
+def test_a_program_that_a_file_of_commands_starts_has_libraries_too(program: Path) -> None:
+    session = Session(world=World(Path("/")))
+    session.execute(f"""
+        .start path "{program}" x y
+        !epthook libc!write script {{ printf("%d", @rdi == 1 && @rip == libc!write); }}
+    """)
+    session.run(timeout=60)
+    assert b"".join(message.text for message in session.messages) == b"1"
+
+
+def test_symbols_are_found_again_behind_sym_unload(program: Path) -> None:
+    session, shown = session_of(program)
+    session.execute("bp libc!write\ng\n.sym unload")
+    shown.text = ""
+    session.execute("x libc!wri*e")
+    assert "  libc!write\n" in shown.text
+
+
 def test_a_crash_in_a_library_is_named_by_it(program: Path) -> None:
     session, _ = session_of(program, "x")
     session.run(timeout=60)

@@ -33,6 +33,8 @@ REPOSITORY = """
     git add f && git commit -qm one && git log --oneline && git status -s && git show --stat
 """
 
+THREADS = "import threading as t; x = t.Thread(target=lambda: print('in a thread')); x.start(); x.join(); print(1)"
+
 COMMANDS = {
     "perl": ("perl", "-e", PERL),
     "bash": ("bash", "-c", SHELL),
@@ -66,7 +68,8 @@ HEAVY = {
 }
 # Of several threads: the calls come in another order.
 THREADED = {
-    "node": ("node", "--version"),
+    "node": ("node", "-e", "setTimeout(() => { console.log([1, 2, 3].map(x => x * x)); process.exit(6); }, 10)"),
+    "python's threads": (PYTHON, "-I", "-c", THREADS),
     "go": ("go", "version"),
 }
 SAME_CALLS = {"perl", "jq", "lua", "sort"}  # others look at /proc, ask for a socket, or make a process
