@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hds.cli.options import Compiling, Reading, number_of_seconds, options_of
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from machine import MachineOptions, Program, Reporter
     from machine.kernel import World
 
+_MODULE = re.compile(r"\b([A-Za-z_]\w*)![A-Za-z_?]", re.ASCII)
 GUEST_OUTPUT = ("stderr", "stdout", "none")
 
 
@@ -42,13 +46,14 @@ class GuestOptions:
     root: str | None
     root_rw: str | None
     stdin: str
+    registry: tuple[str, ...]
     cores: int
     parallel: bool
     emulate_message_loss: bool
     timer: int | None
 
-    def program(self) -> Program | None:
-        """What is loaded, if anything."""
+    def program(self, modules: Sequence[str]) -> Program | None:
+        """What is loaded, if anything; scripts name these modules."""
         from machine import Program
 
         if not self.words:
@@ -62,6 +67,7 @@ class GuestOptions:
             entry=self.entry,
             process_id=self.pid,
             ring=self.ring,
+            modules=modules,
         )
 
     def machine(self) -> MachineOptions:
@@ -90,7 +96,8 @@ class GuestOptions:
             source = read_bytes(reading.locate(self.stdin), reading.limits, "max_file_bytes")
         shown = self.root_rw or self.root
         folder = None if shown is None else reading.folder(shown)
-        return World(folder, self.root_rw is not None, source)
+        registry = tuple(Path(reading.locate(file)) for file in self.registry)
+        return World(folder, self.root_rw is not None, source, registry=registry)
 
 
 @dataclass(frozen=True)
@@ -132,9 +139,12 @@ def add_guest(parser: argparse.ArgumentParser) -> None:
     guest.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", help="an environment variable")
     guest.add_argument("--guest-output", choices=GUEST_OUTPUT, default="stderr", help="where it writes")
     shown = guest.add_mutually_exclusive_group()
-    shown.add_argument("--root", metavar="DIR", help="a folder that a Linux guest sees as /, read-only")
+    shown.add_argument("--root", metavar="DIR", help="a folder that a guest sees as / or C:, read-only")
     shown.add_argument("--root-rw", metavar="DIR", help="the same, and it may write there")
     guest.add_argument("--stdin", default="none", metavar="FILE", help="what it reads: a file, -, none (default)")
+    guest.add_argument(
+        "--registry", action="append", default=[], metavar="FILE.reg", help="values for a Windows guest's registry"
+    )
     guest.add_argument("--cores", type=_count, default=1, metavar="N", help="emulated cores (default 1)")
     guest.add_argument(
         "--timer", type=_frequency, metavar="HZ", help="clock interrupts (vector d1) in a virtual second (default none)"
@@ -186,8 +196,15 @@ def _frequency(text: str) -> int:
     return value
 
 
-def new_session(options: SessionOptions, reporter: Reporter[Record], questions: Questions) -> Session:
-    """The session with its guest. Exits when it cannot be loaded."""
+def modules_in(text: str) -> tuple[str, ...]:
+    """The modules that a text of commands and scripts names, as in `version!VerQueryValueW`, in order."""
+    return tuple(dict.fromkeys(_MODULE.findall(text)))
+
+
+def new_session(
+    options: SessionOptions, reporter: Reporter[Record], questions: Questions, modules: Sequence[str] = ()
+) -> Session:
+    """The session with its guest, whose scripts name these modules. Exits when it cannot be loaded."""
     from hds.session import Session
     from machine import LoadError, Notice
     from machine.loaders import UnreadableFile
@@ -198,7 +215,7 @@ def new_session(options: SessionOptions, reporter: Reporter[Record], questions: 
     note_known_flags(options.guest.words, options.flags, lambda text: reporter.report(Notice(text)))
     try:
         session = Session(
-            options.guest.program(),
+            options.guest.program(modules),
             options.guest.machine(),
             engine=load_engine(options.engine, options.compiling.limits),
             compiler=options.compiling.compiler(),

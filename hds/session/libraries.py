@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from machine import Machine, MachineOptions, Program
-from machine.debugger import Module, modules_of
+from machine.debugger import Module, modules_of, planned_dlls
 from machine.loaders import LoadError
 from vm import Interpreter
 
@@ -26,6 +26,8 @@ def planned_modules(program: Program, options: MachineOptions) -> tuple[Module, 
         process = machine.load(program)
     except LoadError:
         return ()
+    if process.image.windows is not None:
+        return planned_dlls(process.image.windows)
     if process.image.interpreter is None:
         return ()
     process.until = process.image.entry

@@ -182,7 +182,7 @@ class Session:
                 raise LoadError(str(error), error.hint or "") from None
         process = self.machine.load(given)
         self.symbols.add(process)
-        if process.image.interpreter is not None:
+        if process.image.interpreter is not None or process.image.windows is not None:
             self._unplanned.append((given, process))
             if _identity(given) in self._plans:
                 self._plan_libraries()

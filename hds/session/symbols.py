@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import translate
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -155,6 +155,8 @@ class Symbols:
         return found
 
     def _symbols_of(self, module: Module) -> tuple[Symbol, ...]:
+        if module.dll is not None:
+            return tuple(replace(symbol, address=symbol.address - module.start) for symbol in module.dll())
         if module.path not in self._of_files:
             try:
                 self._of_files[module.path] = elf_symbols(self._read_file(module.path), 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from machine.debugger.breakpoints import Breakpoint, BreakpointError, Breakpoints, revive
 from machine.debugger.cpuid import RESULTS, cpuid
 from machine.debugger.disassembly import Line, a88, disassemble
-from machine.debugger.modules import Module, modules_of
+from machine.debugger.modules import Module, modules_of, planned_dlls
 from machine.debugger.paging import Entry, page_table_entries
 from machine.debugger.stack import CallStack, Slot
 from machine.debugger.stepping import execute_instruction, instruction_at, instruction_line
@@ -28,5 +28,6 @@ __all__ = [
     "instruction_line",
     "modules_of",
     "page_table_entries",
+    "planned_dlls",
     "revive",
 ]

@@ -77,6 +77,6 @@ def _sections(data: bytes) -> list[tuple[int, ...]]:
 
 def module_name(file_name: str) -> str:
     """What stands in front of the exclamation mark: the file's stem, with underscores for what cannot stand there."""
-    stem = file_name.rpartition("/")[2].partition(".")[0]
+    stem = re.split(r"[/\\]", file_name)[-1].partition(".")[0]
     name = re.sub(r"\W", "_", stem, flags=re.ASCII) or "_"
     return f"_{name}" if name[0].isdigit() else name

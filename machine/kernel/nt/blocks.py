@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping, Sequence
 
-from machine.kernel.nt.space import PAGE_READONLY, PAGE_READWRITE, NtSpace
+from machine.kernel.nt.space import GRANULARITY, PAGE_READONLY, PAGE_READWRITE, NtSpace
 from machine.memory import PAGE, AddressSpace, Protection, page_ceil
 
 SHARED_DATA = 0x7FFE_0000
@@ -38,7 +38,7 @@ def map_shared_data(memory: AddressSpace, build: int, cores: int) -> None:
     def put(offset: int, form: str, *values: int) -> None:
         struct.pack_into("<" + form, page, offset, *values)
 
-    put(0x004, "I", 0x0FA0_0000)
+    put(0x004, "I", 1 << 24)  # what a tick is: a millisecond, which Wine takes for granted
     put(0x02C, "HH", 0x8664, 0x8664)
     root = "C:\\windows".encode("utf-16-le")
     page[0x030 : 0x030 + len(root)] = root
@@ -62,9 +62,7 @@ def set_time(memory: AddressSpace, elapsed: int, system_time: int) -> None:
         return struct.pack("<III", value & 0xFFFF_FFFF, value >> 32, value >> 32)
 
     memory.write(SHARED_DATA + 0x008, triple(interrupt) + triple(system_time))
-    milliseconds = elapsed // 1_000_000
-    ticks = milliseconds * 64 // 1000
-    memory.write(SHARED_DATA + 0x320, triple(ticks))
+    memory.write(SHARED_DATA + 0x320, triple(elapsed // 1_000_000))
 
 
 def make_peb(space: NtSpace, fields: Mapping[int, tuple[str, int]]) -> int:
@@ -78,8 +76,9 @@ def make_peb(space: NtSpace, fields: Mapping[int, tuple[str, int]]) -> int:
 def make_teb(space: NtSpace, ids: tuple[int, int], peb: int, stack: tuple[int, int, int], *, first: bool) -> int:
     """A TEB; `stack` are its base (the upper end), its limit and where its allocation begins. Raises NtError."""
     low = 0x7FF5_0010_0000
-    gap = space.memory.find_gap(0x1_0000, low, 0x7FF6_0000_0000, top_down=False)
-    teb = space.reserve(gap or 0, (_TEB_PAGES + 1) * PAGE, PAGE_READWRITE, "TEB", commit=True).base
+    gap = space.memory.find_gap(2 * GRANULARITY, low, 0x7FF6_0000_0000, top_down=False)
+    place = 0 if gap is None else gap + GRANULARITY - 1 & -GRANULARITY
+    teb = space.reserve(place, (_TEB_PAGES + 1) * PAGE, PAGE_READWRITE, "TEB", commit=True).base
     actctx = teb + _TEB_PAGES * PAGE
     base, limit, allocation = stack
     fields = {

@@ -50,13 +50,16 @@ def create_thread(
     except TooManyThreads:
         state.space.free(stack[2], 0, release=True)
         return STATUS_INSUFFICIENT_RESOURCES
-    teb = blocks.make_teb(state.space, (thread.process.pid, made.tid), thread.process.peb, stack, first=False)
+    found = state.threads[made] = ThreadObject(made, start, stack=(stack[2], stack[0]))
+    try:
+        teb = blocks.make_teb(state.space, (thread.process.pid, made.tid), thread.process.peb, stack, first=False)
+    except NtError:
+        made.end(0)
+        raise
     made.teb = teb
     assert made.saved is not None
     made.saved = made.saved.with_values({}, gs_base=teb)
     state.space.memory.write(made.objects.thread + builds.THREAD_TEB, struct.pack("<Q", teb))
-    found = ThreadObject(made, start, stack=(stack[2], stack[0]))
-    state.threads[made] = found
     if flags & _SUSPENDED:
         found.suspended = 1
         _hold(found)

@@ -1,0 +1,199 @@
+"""Windows programs on Wine's DLLs: their output, their exit codes, the calls that they make after the loader's."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from windows_world import make_root, needs_wine, run
+
+from hds.report.records import GuestOutput, Record
+from hds.session.session import Session
+from machine.kernel.linux import World
+from machine.loaders import LoadError
+from machine.machine import StopCause
+from machine.options import MachineOptions
+
+pytestmark = needs_wine
+PLAIN = ("free", "k32", "hello", "virt", "thr", "exc", "div", "seh", "seh2", "cpp", "reg", "clock", "cat")
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("programs")
+
+
+@pytest.fixture(scope="session")
+def root(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_root(tmp_path_factory.mktemp("windows") / "c", built, *PLAIN)
+
+
+@pytest.fixture
+def own_root(built: Path, tmp_path: Path) -> Path:
+    """A folder that the program may write to."""
+    return make_root(tmp_path / "c", built, "file")
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "code"),
+    [
+        ("free", ["freestanding"], 7),
+        ("k32", ["kernel32"], 3),
+        ("hello", ["hello, 1 args, printf"], 5),
+        ("virt", ["old 4 prot 2 size 1000"], 0),
+        ("thr", ["n=4000 code=8"], 0),
+        ("exc", ["veh e0000001", "after raise", "veh c0000005", "after av"], 0),
+        ("div", ["veh c0000094", "after div", "veh 80000003", "after int3", "veh c000001d"], 0xC000_001D),
+        ("seh", ["longjmp 42"], 0),
+        ("seh2", ["seh c000001d", "hits 1"], 0),
+        ("cpp", ["caught boom"], 0),
+        ("reg", ["open 0", "query 0 Windows 10 Pro", "absent 2"], 0),
+        ("clock", ["ticks 1 counter 1 precise 1"], 0),
+    ],
+)
+def test_a_program_says_what_it_says_on_windows(root: Path, name: str, lines: list[str], code: int) -> None:
+    found = run(root, name)
+    assert (found.lines, found.code) == (lines, code)
+
+
+def test_standard_input_directories_and_views(root: Path) -> None:
+    found = run(root, "cat", stdin=b"one\ntwo\n")
+    assert found.lines == ["line one", "line two", "find 1", "map 1", "process 0 1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "calls"),
+    [
+        ("free", ["WriteFile", "TerminateProcess"]),
+        ("k32", ["WriteFile", "TerminateProcess", "TerminateProcess"]),
+    ],
+)
+def test_a_small_program_makes_its_own_calls_only(root: Path, name: str, calls: list[str]) -> None:
+    assert run(root, name).own == calls
+
+
+def in_order(calls: list[str], wanted: list[str]) -> bool:
+    """Whether the wanted calls are made in this order, whatever stands between."""
+    rest = iter(calls)
+    return all(name in rest for name in wanted)
+
+
+def test_the_calls_of_a_program_are_those_of_windows(root: Path, own_root: Path) -> None:
+    hello = run(root, "hello").own
+    assert (hello.count("WriteFile"), hello.count("TerminateProcess")) == (1, 2)
+    virtual = ["AllocateVirtualMemory", "ProtectVirtualMemory", "QueryVirtualMemory", "FreeVirtualMemory"]
+    assert in_order(run(root, "virt").own, virtual)
+    assert in_order(
+        run(own_root, "file", writable=True).own,
+        ["CreateFile", "WriteFile", "Close", "CreateFile", "ReadFile", "QueryInformationFile", "Close", "CreateFile",
+         "Close", "QueryAttributesFile"],
+    )  # fmt: skip
+    threads = Counter(run(root, "thr").own)
+    assert [threads[name] for name in ("CreateThreadEx", "TerminateThread", "WaitForMultipleObjects")] == [4, 4, 1]
+    for name, resumed in (("exc", 1), ("seh2", 1), ("div", 2)):
+        assert run(root, name).own.count("Continue") >= resumed
+
+
+def test_a_file_is_written_read_and_deleted(own_root: Path) -> None:
+    found = run(own_root, "file", writable=True)
+    assert found.lines == ["open 1 err 0", "read 7 content size 7", "delete 1", "attr ffffffff"]
+    assert sorted(path.name for path in (own_root / "prog").iterdir()) == ["file.exe"]
+
+
+def test_a_folder_that_is_only_shown_is_not_written(own_root: Path) -> None:
+    found = run(own_root, "file")
+    assert (found.lines, found.code) == (["open 0 err 5"], 1)
+    assert sorted(path.name for path in (own_root / "prog").iterdir()) == ["file.exe"]
+
+
+@pytest.mark.parametrize("name", ["thr", "exc", "clock"])
+def test_every_run_is_the_same(root: Path, name: str) -> None:
+    first, second = run(root, name), run(root, name, engine="reference")
+    assert (first.text, first.calls) == (second.text, second.calls)
+    assert first.summary is not None
+    assert second.summary is not None
+    assert first.summary.instructions == second.summary.instructions
+
+
+def test_a_reg_file_sets_what_the_program_reads(root: Path, tmp_path: Path) -> None:
+    file = tmp_path / "own.reg"
+    file.write_text(
+        "Windows Registry Editor Version 5.00\n\n"
+        "[HKEY_LOCAL_MACHINE\\Software\\Microsoft\\Windows NT\\CurrentVersion]\n"
+        '"ProductName"="Mine"\n[HKEY_LOCAL_MACHINE\\Software\\Nobody]\n"x"=dword:00000005\n'
+    )
+    assert run(root, "reg", registry=(file,)).lines == ["open 0", "query 0 Mine", "absent 0"]
+
+
+def test_a_broken_reg_file_is_refused(root: Path, tmp_path: Path) -> None:
+    file = tmp_path / "own.reg"
+    file.write_text("Windows Registry Editor Version 5.00\n[HKEY_LOCAL_MACHINE\\a]\nnonsense\n")
+    with pytest.raises(LoadError, match="line 3"):
+        run(root, "reg", registry=(file,))
+
+
+def test_without_a_folder_the_program_is_refused_with_the_way_out(root: Path) -> None:
+    with pytest.raises(LoadError) as caught:
+        Session(root / "prog" / "hello.exe")
+    assert "imports from DLLs" in caught.value.message
+    assert "--root" in caught.value.hint
+
+
+# --- events
+
+
+class Output:
+    """What the guest prints."""
+
+    def __init__(self) -> None:
+        self.text = b""
+
+    def report(self, record: Record, /) -> None:
+        if isinstance(record, GuestOutput):
+            self.text += record.data
+
+
+def session_of(root: Path, name: str, *modules: str, writable: bool = True) -> tuple[Session, Output]:
+    said = Output()
+    options = MachineOptions(world=World(root, writable))
+    program = root / "prog" / f"{name}.exe"
+    return Session(program, options, reporter=said, modules=modules), said
+
+
+def test_a_script_reads_the_name_in_every_call_of_its_windows_number(own_root: Path) -> None:
+    session, _ = session_of(own_root, "file")
+    session.execute('!syscall 55 script { printf("%ws", poi(poi(@r8+10)+8)); }')
+    session.run()
+    assert [message.text for message in session.messages] == [b"\\??\\C:\\prog\\t.txt"] * 3
+
+
+def test_an_export_is_hooked_before_its_module_is_mapped(own_root: Path) -> None:
+    session, _ = session_of(own_root, "file")
+    session.execute('!epthook kernel32!CreateFileW script { printf("%ws", @rcx); }')
+    session.run()
+    assert [message.text for message in session.messages] == [b"t.txt"] * 2
+
+
+def test_a_module_that_scripts_name_is_planned_although_nobody_imports_it(root: Path) -> None:
+    session, _ = session_of(root, "hello", "version")
+    session.execute('!epthook version!GetFileVersionInfoSizeA script { printf("x"); }')
+    assert session.run().cause is StopCause.EXIT
+
+
+def test_a_forwarder_is_a_name_of_its_target(root: Path) -> None:
+    session, _ = session_of(root, "hello")
+    found = {
+        name: session.symbols.locate(name, session.process) for name in ("kernel32!HeapAlloc", "ntdll!RtlAllocateHeap")
+    }
+    addresses = {getattr(place, "address", None) for place in found.values()}
+    assert len(addresses) == 1
+    assert None not in addresses
+
+
+def test_a_blocked_call_is_what_the_program_sees(own_root: Path) -> None:
+    session, said = session_of(own_root, "file")
+    session.execute("!syscall 55 sc on stage pre script { event_sc(1); @rax = c0000022; }")
+    session.run()
+    assert re.fullmatch(r"open 0 err 5\s*", said.text.decode())
