@@ -46,7 +46,7 @@ def planned_dlls(plan: WindowsPlan) -> tuple[Module, ...]:
     return tuple(
         Module(
             each.path, each.base, each.base + each.file.size, each.base + each.file.entry, partial(plan.symbols, each)
-        )  # fmt: skip
+        )
         for each in plan.modules.values()
     )
 

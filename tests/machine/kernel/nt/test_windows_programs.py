@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -18,6 +22,7 @@ from machine.options import MachineOptions
 
 pytestmark = needs_wine
 PLAIN = ("free", "k32", "hello", "virt", "thr", "exc", "div", "seh", "seh2", "cpp", "reg", "clock", "cat")
+MORE = ("lib", "sync", "guard")
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +32,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def root(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_root(tmp_path_factory.mktemp("windows") / "c", built, *PLAIN)
+    return make_root(tmp_path_factory.mktemp("windows") / "c", built, *PLAIN, *MORE)
 
 
 @pytest.fixture
@@ -51,6 +56,24 @@ def own_root(built: Path, tmp_path: Path) -> Path:
         ("cpp", ["caught boom"], 0),
         ("reg", ["open 0", "query 0 Windows 10 Pro", "absent 2"], 0),
         ("clock", ["ticks 1 counter 1 precise 1"], 0),
+        ("lib", ["size 0", "C:\\prog\\lib.exe"], 0),
+        (
+            "sync",
+            [
+                "event 0",
+                "thread 0",
+                "timeout 102",
+                "apc 7",
+                "sleep c0",
+                "mutex 1",
+                "timer 0",
+                "stack 5050",
+                "code 42",
+                "debugger 0",
+            ],
+            0,
+        ),
+        ("guard", ["guard 1", "first 0", "second 0", "overflows 1 code 9"], 0),
     ],
 )
 def test_a_program_says_what_it_says_on_windows(root: Path, name: str, lines: list[str], code: int) -> None:
@@ -176,18 +199,57 @@ def test_an_export_is_hooked_before_its_module_is_mapped(own_root: Path) -> None
     assert [message.text for message in session.messages] == [b"t.txt"] * 2
 
 
-def test_a_module_that_scripts_name_is_planned_although_nobody_imports_it(root: Path) -> None:
-    session, _ = session_of(root, "hello", "version")
-    session.execute('!epthook version!GetFileVersionInfoSizeA script { printf("x"); }')
+def test_a_module_that_only_scripts_name_is_hooked_before_it_is_loaded(root: Path) -> None:
+    session, _ = session_of(root, "lib", "version")
+    session.execute('!epthook version!GetFileVersionInfoSizeA script { printf("%s", @rcx); }')
     assert session.run().cause is StopCause.EXIT
+    assert [message.text for message in session.messages] == [b"nothing.dll"]
+
+
+def test_the_command_processor_echoes(root: Path) -> None:
+    found = run(root, "../Windows/System32/cmd", "/c", "echo", "hi")
+    assert (found.lines, found.code) == (["hi"], 0)
+
+
+def test_a_program_of_another_compiler_says_what_it_misses(root: Path) -> None:
+    """setuptools' launcher, which lies in every virtual environment that has it."""
+    source = next((path for place in sys.path for path in Path(place).glob("setuptools/cli-64.exe")), None)
+    if source is None:
+        pytest.skip("setuptools is not installed")
+    (root / "prog" / "cli-64.exe").write_bytes(source.read_bytes())
+    found = run(root, "cli-64")
+    assert (found.lines, found.code) == (["Cannot open C:\\prog\\cli-64-script.py"], 2)
+
+
+GO = """package main
+
+import "fmt"
+
+func main() {
+	c := make(chan int)
+	go func() { c <- 42 }()
+	fmt.Println("go", <-c)
+}
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("go") is None, reason="the Debian package golang-go is not installed")
+def test_a_go_program_runs_the_same_twice(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "main.go").write_text(GO)
+    target = root / "prog" / "go.exe"
+    environment = {**os.environ, "GOOS": "windows", "GOARCH": "amd64", "GO111MODULE": "off", "GOCACHE": f"{tmp_path}/c"}
+    command = ["go", "build", "-o", str(target), str(tmp_path / "main.go")]
+    subprocess.run(command, env=environment, check=True, timeout=300)
+    first, second = run(root, "go"), run(root, "go")
+    assert (first.lines, first.code) == (["go 42"], 0)
+    assert first.calls == second.calls
 
 
 def test_a_forwarder_is_a_name_of_its_target(root: Path) -> None:
     session, _ = session_of(root, "hello")
-    found = {
-        name: session.symbols.locate(name, session.process) for name in ("kernel32!HeapAlloc", "ntdll!RtlAllocateHeap")
-    }
-    addresses = {getattr(place, "address", None) for place in found.values()}
+    names = ("kernel32!HeapAlloc", "ntdll!RtlAllocateHeap")
+    addresses = {getattr(session.symbols.locate(name, session.process), "address", None) for name in names}
     assert len(addresses) == 1
     assert None not in addresses
 

@@ -36,7 +36,8 @@ _WINE = DEBS / "usr/lib/x86_64-linux-gnu/wine/x86_64-windows"
 _NLS = DEBS / "usr/share/wine/nls"
 _ZLIB = DEBS / "usr/x86_64-w64-mingw32/lib/zlib1.dll"
 _COMPILER = "x86_64-w64-mingw32-gcc"
-_WANTED = ("apisetschema.dll", "ntdll.dll", "kernel32.dll", "msvcrt.dll", "ucrtbase.dll", "advapi32.dll", "version.dll")
+_WANTED = ("apisetschema.dll", "ntdll.dll", "kernel32.dll", "msvcrt.dll", "ucrtbase.dll", "advapi32.dll", "version.dll",
+           "cmd.exe", "winmm.dll", "ws2_32.dll", "powrprof.dll")  # fmt: skip
 _OPTIONS = {
     "free": ("-nostdlib", "-Wl,-e,start", "-lntdll"),
     "k32": ("-nostdlib", "-Wl,-e,start", "-lkernel32"),
