@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _ENTRY_MSRS = (msr.STAR, msr.LSTAR, msr.FMASK)
 _WORK = 1 << 20  # bytes of kernel work that making a process is charged with (machine.memory.work)
+_WORK_REFUSED = 1 << 26  # the same for one that is not made: who asks again and again ends at `max_kernel_work`
 NOWHERE = 0xFFFF_FFFF_FFFF_FFFF  # an `until` that no program reaches
 
 
@@ -43,6 +44,7 @@ class Nursery:
         """A copy of a process with one thread that has these registers. Raises TooManyProcesses."""
         self.physical.work.charge(_WORK)
         if sum(1 for _ in self.living()) >= self.limits.max_processes:
+            self.physical.work.charge(_WORK_REFUSED)
             raise TooManyProcesses
         try:
             memory = parent.cpu.memory if shares_memory else parent.cpu.memory.copy()

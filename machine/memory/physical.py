@@ -26,6 +26,9 @@ _MOST = 1 << 40  # bytes of address space that are asked of the host, whatever t
 _MAP_NORESERVE = 0x4000  # mmap(2) of Linux; Python 3.11 has no name for it
 
 
+_MANY_FREE = 4096  # frames, 16 MiB
+
+
 class Frames:
     """A part of physical memory from which frames are handed out: those from `first` on, `count` of them."""
 
@@ -43,14 +46,21 @@ class Frames:
         return self.limit - (self._end - self._next + len(self._free)) * FRAME
 
     def take(self, most: int = 1) -> range:
-        """At least one and up to `most` zeroed frames in a row, with one holder. Raises MapError when there is none."""
-        if self._next < self._end and (most > 1 or not self._free):
+        """At least one and up to `most` zeroed frames in a row, with one holder. Raises MapError when there is none.
+
+        Rows are new ones, until many have been given back: what one program has left is the next one's then.
+        """
+        if self._next < self._end and (not self._free or (most > 1 and len(self._free) < _MANY_FREE)):
             return self._take_new(most)
         if not self._free:
             raise MapError(f"max_guest_memory is used up ({self.limit:#x} bytes)")
-        frame, _ = self._free.popitem()
-        ctypes.memset(self.physical.host_address + frame * FRAME, 0, FRAME)
-        return range(frame, frame + 1)
+        last, _ = self._free.popitem()
+        first = last
+        while last - first + 1 < most and first - 1 in self._free:
+            first -= 1
+            del self._free[first]
+        ctypes.memset(self.physical.host_address + first * FRAME, 0, (last + 1 - first) * FRAME)
+        return range(first, last + 1)
 
     def take_row(self, count: int) -> range:
         """So many zeroed frames in a row, with one holder each. Raises MapError."""

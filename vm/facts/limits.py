@@ -88,7 +88,7 @@ class Limits:
     max_shown_errors: int = _limit(
         100, "errors", "run-time errors of different events, places or kinds that one run shows; others are counted"
     )
-    max_processes: int = _limit(256, "processes", "living guest processes of one machine that fork", most=4096)
+    max_processes: int = _limit(128, "processes", "living guest processes of one machine that fork", most=4096)
     max_timer_hz: int = _limit(
         100_000, "interrupts", "what a guest's timer may have a second (--timer)", most=10_000_000
     )

@@ -391,3 +391,15 @@ def test_pages_that_get_no_memory_have_no_physical_address() -> None:
     guest.map(0x2000, PAGE, READ_WRITE, "two")
     assert guest.to_physical(0x1000) is not None
     assert guest.to_physical(0x2000) is None
+
+
+def test_frames_that_were_given_back_are_handed_out_again_in_rows() -> None:
+    frames = PhysicalMemory(64 << 20).guests
+    rows = [frames.take(16) for _ in range(512)]
+    for row in rows:
+        frames.physical.let_go(row)
+    before = frames.given_from(0)
+    again = [frames.take(16) for _ in range(256)]
+    assert frames.given_from(0) == before
+    assert all(len(row) == 16 for row in again)
+    assert len({frame for row in again for frame in row}) == 4096

@@ -557,6 +557,8 @@ static int bomb(void) {
     return 0;
 }
 
+static int fork_bomb(void) { for (;;) fork(); }
+
 int main(int argc, char **argv) {
     self = argv[0];
     if (self[0] != '/') self = "/program";
@@ -564,7 +566,7 @@ int main(int argc, char **argv) {
         {"statuses", statuses}, {"many", many}, {"pipes", pipes}, {"child_signals", child_signals},
         {"stopping", stopping}, {"busy_child", busy_child}, {"waitids", waitids}, {"groups", groups},
         {"orphans", orphans}, {"shared", shared}, {"cloned", cloned}, {"executing", executing}, {"timers", timers},
-        {"queues", queues}, {"commands", commands}, {"demon", demon}, {"polls", polls}, {"masks", masks}, {"bomb", bomb},
+        {"queues", queues}, {"commands", commands}, {"demon", demon}, {"polls", polls}, {"masks", masks}, {"bomb", bomb}, {"fork_bomb", fork_bomb},
     };
     if (argc > 1 && !strcmp(argv[1], "child")) return child_main(argc, argv);
     for (unsigned index = 0; index < sizeof cases / sizeof *cases; index++)

@@ -214,6 +214,13 @@ def test_processes_that_fork_for_ever_end_at_a_limit(world: Callable[[], Path]) 
     assert len(session.machine.processes) == 5
 
 
+def test_a_fork_bomb_ends_by_name(world: Callable[[], Path]) -> None:
+    root = world()
+    limits = Limits(max_processes=4, max_kernel_work=1 << 31)
+    _, summary = ran(root / "program", ("fork_bomb",), root, limits=limits)
+    assert summary.cause is StopCause.KERNEL_WORK
+
+
 def test_what_is_left_behind_does_not_keep_a_run_going(world: Callable[[], Path]) -> None:
     root = world()
     _, summary = ran(root / "bin" / "busybox", ("sh", "-c", "sh -c 'kill -STOP $$' & exit 4"), root)
