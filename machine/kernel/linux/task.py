@@ -88,6 +88,8 @@ class ThreadGroup:
     )  # ITIMER_*: end (0: none), interval in its own time
     posix_timers: dict[int, PosixTimer] = field(default_factory=dict)  # of timer_create
     nice: int = 0
+    io_priority: int = 0  # of ioprio_set
+    barriers: int = 0  # of membarrier: the registered commands
     leader_code: int = 0
     exit_signal: int = SIGCHLD
     has_ended: bool = False

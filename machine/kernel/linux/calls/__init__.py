@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from machine.kernel.linux.abi import CALLS
 from machine.kernel.linux.calls import (
+    capabilities,
     children,
     descriptors,
     execution,
@@ -16,6 +17,7 @@ from machine.kernel.linux.calls import (
     paths,
     polling,
     processes,
+    scheduling,
     signals,
     threads,
     time,
@@ -25,6 +27,7 @@ from machine.kernel.linux.calls import (
 
 __all__ = [
     "CALLS",
+    "capabilities",
     "children",
     "descriptors",
     "execution",
@@ -33,6 +36,7 @@ __all__ = [
     "paths",
     "polling",
     "processes",
+    "scheduling",
     "signals",
     "threads",
     "time",
