@@ -285,10 +285,10 @@ class Machine:
         process.before_run = lambda: self._before_run(process)
         process.interruptions = self._interrupts
         self._kernel_of[process] = kernel
-        process.cpu.open_vectors = kernel.entry.open_vectors
-        process.cpu.time_stamp = self.clock.time_stamp
+        process.cpu.exceptions.open_vectors = kernel.entry.open_vectors
+        process.cpu.time_stamp.read = self.clock.time_stamp
         if self._gate is None:
-            process.cpu.share_clock(self.clock.cells_address, self._executed)
+            process.cpu.time_stamp.share_clock(self.clock.cells_address, self._executed)
         else:
             process.cpu.gate = self._gate
         self._processes.append(process)
@@ -593,14 +593,14 @@ class Machine:
         with cpu.gate:
             if not self._exceptions.before(process, fault):
                 return True
-            cpu.deliver(fault)
+            cpu.exceptions.deliver(fault)
             goes_on = self._tell_kernel(process, kernel, fault)
             self._exceptions.behind(process, fault)
         return goes_on
 
     def _deliver_injected(self, process: Process, fault: CpuFault) -> bool:
         """An exception that no event is told of."""
-        process.cpu.deliver(fault)
+        process.cpu.exceptions.deliver(fault)
         return self._tell_kernel(process, self._kernel_of[process], fault)
 
     def _tell_kernel(self, process: Process, kernel: Kernel, fault: CpuFault) -> bool:

@@ -49,7 +49,7 @@ class DebugRegisterMoves:
         cpu = process.cpu
 
         def move() -> None:
-            cpu.move_debug_register(site.code)
+            cpu.breakpoints.move(site.code)
 
         events = self._for_events(process, site)
         return _Both(events, SiteHook(lambda: HookedSite(cpu, cpu.hook_address(site.address, move))))

@@ -61,7 +61,7 @@ class Exceptions:
         is_dropped = self._stage(process, events, Stage.PRE, fault)
         if is_dropped or cpu.registers.read(RIP) != fault.at:
             if not fault.is_trap:
-                cpu.count_given_up()
+                cpu.exceptions.drop()
             return False
         cpu.registers.write(RIP, fault.rip)
         return True

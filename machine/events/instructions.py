@@ -189,8 +189,8 @@ class Instructions:
         """Serve a new process."""
         self._processes.append(process)
         self._served[process] = {}
-        cpu, undefined = process.cpu, process.cpu.on_invalid_instruction
-        cpu.on_invalid_instruction = lambda: self._make_up(cpu) or undefined()
+        cpu, undefined = process.cpu, process.cpu.exceptions.on_invalid_instruction
+        cpu.exceptions.on_invalid_instruction = lambda: self._make_up(cpu) or undefined()
         cpu.on_end = lambda: self._end(process)
         self.look_again(process)
 

@@ -242,7 +242,7 @@ class Interrupts:
             return None
         if kind == InterruptionType.SOFTWARE_INTERRUPT:
             is_interrupt = True
-            if cpu.home_level == USER_LEVEL and vector not in cpu.open_vectors:
+            if cpu.home_level == USER_LEVEL and vector not in cpu.exceptions.open_vectors:
                 is_interrupt, vector, error = False, Vector.GP, vector << 3 | IN_TABLE
         is_trap = kind in (InterruptionType.PRIVILEGED_EXCEPTION, InterruptionType.SOFTWARE_EXCEPTION)
         address = cpu.registers.read(_CR2) if vector == Vector.PF and not is_interrupt else None

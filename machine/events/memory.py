@@ -126,7 +126,7 @@ class Monitors:
     def attach(self, process: Process) -> None:
         """Serve a new process."""
         self._processes.append(process)
-        process.cpu.on_watched = partial(self._before, process)
+        process.cpu.watched.on_watched = partial(self._before, process)
         if self._all:
             self._watch(process.cpu.memory)
 

@@ -159,7 +159,7 @@ class SystemCalls:
         self._kernels[process] = kernel
         self._pages[process] = kernel.entry.text.page
         process.cpu.on_syscall = lambda: self._on_syscall(process)
-        process.cpu.on_invalid_instruction = lambda: self._on_invalid_instruction(process)
+        process.cpu.exceptions.on_invalid_instruction = lambda: self._on_invalid_instruction(process)
         self._set_interception(process)
 
     def detach(self, process: Process) -> None:

@@ -280,10 +280,10 @@ class CarriedAccesses:
         self._nothing = ctypes.c_uint64()
         self.state = AccessState(
             sites=ctypes.addressof(self._sites),
-            translation=cpu.translation_state,
+            translation=cpu.tlb.words_address,
             counter=cpu.block_counter,
             rip_at=cpu.window.rip,
-            changes_at=cpu.code_changes_address,
+            changes_at=cpu.code.changes_address,
             hidden_flags_at=cpu.registers.hidden_flags_address,
             dr6=PLAIN_IDS[STORAGE_INDEX["dr6"]],
             start=function_address("uc_emu_start"),
@@ -304,14 +304,14 @@ class CarriedAccesses:
     def learn(self, rip: int, operand: PlainOperand, ranges: Sequence[Range]) -> None:
         """Deal with an instruction here from now on: its accesses are compared with these ranges, in this order."""
         cpu, frame, left = self._cpu, self._cpu.memory.frame_at(rip), self._cpu.block_at(rip)
-        if frame is None or left is None or rip % PAGE > PAGE - _CODE_BYTES or cpu.is_hooked(rip):
+        if frame is None or left is None or rip % PAGE > PAGE - _CODE_BYTES or cpu.address_hooks.is_hooked(rip):
             return
         rows = (RangeRow * len(ranges))(*(RangeRow(*each) for each in ranges))
         code_at = cpu.memory.physical.host_address + frame * PAGE + rip % PAGE
         code = (ctypes.c_uint64 * 2).from_address(code_at)
         site = self._sites[rip % SITES]
         site.code[0], site.code[1] = code[0], code[1]
-        site.code_at, site.changes = code_at, cpu.code_changes
+        site.code_at, site.changes = code_at, cpu.code.changes
         site.block, site.shape, site.rest = left
         site.base, site.index = (self._register(each) for each in (operand.base, operand.scaled))
         site.scale, site.displacement = operand.scale, operand.displacement & WORD_MASK

@@ -108,7 +108,7 @@ class CarriedAddress:
         cpu = hook.process.cpu
         self._hook = hook
         self.table = table
-        callback = cpu.address_callback(address, in_python, replaces)
+        callback = cpu.address_hooks.callback(address, in_python, replaces)
         self._functions = (
             callback.function,
             _ASK(lambda: hook.moved(address, callback.number, replaces)),
@@ -121,13 +121,13 @@ class CarriedAddress:
             behind=behind,
             events=table.address,
             waiting=0 if waiting is None else ctypes.addressof(waiting),
-            anew=cpu.arrival.cell_address,
-            changes=cpu.code_changes_address,
+            anew=cpu.address_hooks.arrival.cell_address,
+            changes=cpu.code.changes_address,
             in_python=_address(self._functions[0]),
             moved=_address(self._functions[1]),
             left=_address(self._functions[2]),
         )
-        self.installed: Hook = cpu.carry_address(address, code, ctypes.addressof(self.state))
+        self.installed: Hook = cpu.address_hooks.carry(address, code, ctypes.addressof(self.state))
 
     def show(self, events: tuple[Event, ...]) -> None:
         """These events wait here, newest first."""
@@ -137,7 +137,7 @@ class CarriedAddress:
         """Machine code moves RIP away."""
         cpu, state = self._hook.process.cpu, self.state
         state.block, state.shape, state.rest = cpu.leave_block(state.address)
-        state.known_at = cpu.code_changes
+        state.known_at = cpu.code.changes
 
     def remove(self) -> None:
         """Carry it no more."""
@@ -338,7 +338,7 @@ class ProcessHook:
         cpu = self.process.cpu
         code = cpu.memory.read_up_to(rip, LONGEST_INSTRUCTION)
         operand = plain_operand(code, rip)
-        if cpu.window is None or cpu.last_branches is not None or cpu.has_breakpoints:
+        if cpu.window is None or cpu.last_branches is not None or cpu.breakpoints.are_set:
             return
         if operand is None or not has_plain_flags(code):
             return
@@ -424,7 +424,7 @@ class ProcessHook:
 
     def moved(self, address: int, number: int, replaces: bool) -> None:
         """Events of an address have written RIP or flags, or Python has taken part."""
-        self.process.cpu.leave_address(address, number, self.state.changes, self.cells.pour, replaces)
+        self.process.cpu.address_hooks.leave(address, number, self.state.changes, self.cells.pour, replaces)
 
     # --- what the hooks call; none of these may raise
 

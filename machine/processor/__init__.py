@@ -19,7 +19,7 @@ from machine.processor.binding import (
 )
 from machine.processor.block_counter import CEILING, EXECUTED, OWN, OWN_SLOT, SLOTS_AT, UNDER_WAY, BlockCounter
 from machine.processor.branches import Branch, Select
-from machine.processor.cpu import CPU_MODEL, EXCEPTION_STATUS, INITIAL_STATE, SYSCALL_LENGTH, Cpu, StopKind, StopReason
+from machine.processor.cpu import CPU_MODEL, EXCEPTION_STATUS, INITIAL_STATE, SYSCALL_LENGTH, Cpu
 from machine.processor.descriptors import KERNEL as KERNEL_LEVEL, USER as USER_LEVEL
 from machine.processor.fault import EXCEPTION_VECTORS, IN_TABLE, DebugStatus, Fault, PageFault, Vector, name_of
 from machine.processor.fxsave import FXSAVE_BYTES, INITIAL as INITIAL_FXSAVE
@@ -51,6 +51,7 @@ from machine.processor.registers import (
     SS_ID,
     VECTOR_IDS,
 )
+from machine.processor.run_state import StopKind, StopReason
 from machine.processor.thread_registers import ThreadRegisters
 from machine.processor.translation import FLUSH_TLB, RIGHTS, SET_EXITS, WATCHED_RIGHT, WATCHING
 from machine.processor.watched import TRAP_FLAG, Due, WatchedInstruction, has_plain_flags

@@ -1,4 +1,4 @@
-"""Hooks of RDTSC, RDTSCP, IN and OUT as machine code: a hundredth of the time of those in machine.processor.cpu.
+"""Hooks of RDTSC, RDTSCP, IN and OUT as machine code: a hundredth of the time of those in Python.
 
     i32 on_rdtsc(engine, Reading*), i32 on_rdtscp(engine, Reading*)
     i32 on_port_read(engine, port, size, PortAccess*), void on_port_write(engine, port, size, value, PortAccess*)
@@ -13,6 +13,7 @@ import ctypes
 from functools import cache
 from typing import TYPE_CHECKING
 
+from machine.processor import block_hook
 from machine.processor.block_counter import SLOTS_AT, UNDER_WAY
 from machine.processor.registers import MSR_ID
 from vm.facts.registers import STORAGE_INDEX
@@ -20,7 +21,20 @@ from vm.facts.registers import STORAGE_INDEX
 if TYPE_CHECKING:
     from vm.native import MachineCode
 
+_FEW_CALLS, _MANY_CALLS = 32, 20_000  # of hooks in Python before machine code pays, with and without its compiler
 _RAX, _RCX, _RDX = (8 * STORAGE_INDEX[name] for name in ("rax", "rcx", "rdx"))
+
+
+class Calls:
+    """How often the hooks in Python of one CPU were called."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def are_many(self) -> bool:
+        """Whether they were called so often that machine code pays; this call counts, too."""
+        self._count += 1
+        return self._count > (_FEW_CALLS if block_hook.is_compiled() else _MANY_CALLS)
 
 
 class Place(ctypes.Structure):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from machine.processor.cpu import Cpu, StopReason
+from machine.processor.cpu import Cpu
 from machine.processor.instruction_finder import LONGEST_INSTRUCTION
 from machine.processor.memory_operands import counter_of
+from machine.processor.run_state import StopReason
 from vm.facts.registers import RIP
 
 _NOWHERE = 0xFFFF_FFFF_FFFF_FFFF
@@ -18,6 +19,6 @@ def run_one(cpu: Cpu, budget: int) -> StopReason:
     """
     start = cpu.registers.read(RIP)
     code = cpu.memory.read_up_to(start, LONGEST_INSTRUCTION)
-    cpu.code_changed(start, start + 1)  # translated anew, so that the block can end behind the instruction
+    cpu.code.changed(start, start + 1)  # translated anew, so that the block can end behind the instruction
     until = _NOWHERE if code.startswith(_HLT) else start + cpu.length_at(start)
     return cpu.run(start, until, budget if counter_of(code) else 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from machine.processor import block_hook, cpu as cpu_module
+from machine.processor import block_entries, block_hook
 
 
 @pytest.fixture(params=["python", "switching", "native"])
@@ -13,5 +13,5 @@ def counting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     if request.param != "python" and block_hook.address() is None:
         pytest.skip("llvmlite is not installed")
     monkeypatch.setattr(block_hook, "is_compiled", lambda: request.param == "native")
-    monkeypatch.setattr(cpu_module, "_PATIENCE", 3 if request.param == "switching" else 1 << 60)
+    monkeypatch.setattr(block_entries, "_PATIENCE", 3 if request.param == "switching" else 1 << 60)
     return str(request.param)

@@ -11,7 +11,8 @@ from machine_guests import CODE, DATA, cpu_with, get_register, set_register
 from machine.memory import PAGE, AddressSpace, PhysicalMemory, Protection
 from machine.processor import block_hook
 from machine.processor.block_counter import _MOST_BLOCKS, GRAIN, HOMES, PROBES, BlockCounter
-from machine.processor.cpu import Cpu, StopKind
+from machine.processor.cpu import Cpu
+from machine.processor.run_state import StopKind
 from vm.facts.registers import RIP
 
 LOOP = "mov rcx, 1000; again: call twice; dec rcx; jnz again; jmp done; twice: inc rax; inc rax; ret; done: nop"
@@ -169,7 +170,7 @@ def test_a_hook_of_blocks_that_begins_anew_changes_nothing(monkeypatch: pytest.M
 
     Code that has gone meanwhile is asked for when it is forgotten, which must not be the guest's fault.
     """
-    monkeypatch.setattr("machine.processor.cpu._MOST_BLOCKS", room)
+    monkeypatch.setattr("machine.processor.block_entries._MOST_BLOCKS", room)
     cpu, end = cpu_with(
         f"mov rbx, {CALLED:#x}; again: call rbx; inc rbx; call rbx; syscall; add rbx, 0xfff; dec rcx; jnz again; nop"
     )

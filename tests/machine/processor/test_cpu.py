@@ -15,7 +15,8 @@ from machine.memory import AddressSpace, MapError, PhysicalMemory, Protection, S
 from machine.options import MachineOptions
 from machine.processor import instruction_hooks, msr
 from machine.processor.binding import Engine
-from machine.processor.cpu import CPU_MODEL, SYSCALL_LENGTH, Cpu, StopKind, StopReason
+from machine.processor.cpu import CPU_MODEL, SYSCALL_LENGTH, Cpu
+from machine.processor.run_state import StopKind, StopReason
 from machine.root.assembler import assemble
 from vm.facts.registers import RIP
 
@@ -160,7 +161,7 @@ def test_flags_in_a_syscall_hook_are_current_and_writable() -> None:
 
 def test_time_stamps_come_from_the_clock() -> None:
     cpu, end = cpu_with("rdtsc; mov rbx, rax; mov rsi, rdx; rdtscp")
-    cpu.time_stamp = lambda: 0x1_2345_6789
+    cpu.time_stamp.read = lambda: 0x1_2345_6789
     cpu.write_msr(msr.TSC_AUX, 3)
     cpu.run(CODE, end, 10)
     assert [get_register(cpu, name) for name in ("rbx", "rsi", "rax", "rdx", "rcx")] == [
@@ -398,7 +399,7 @@ def test_machine_code_reads_the_clock_as_python_does(monkeypatch: pytest.MonkeyP
     need_machine_code()
     read = "rdtsc; imul r8, r8, 7; add r8, rax; rdtscp; add r8, rcx; add r9, rax"
     compiled, seen = mock.Mock(wraps=instruction_hooks.compiled), []
-    monkeypatch.setattr("machine.processor.cpu.block_hook.is_compiled", lambda: True)
+    monkeypatch.setattr("machine.processor.block_hook.is_compiled", lambda: True)
     for answer in (compiled, lambda: None):
         monkeypatch.setattr(instruction_hooks, "compiled", answer)
         machine = Machine(FunctionEngine(), MachineOptions(kernel="bare"))
@@ -414,14 +415,14 @@ def test_machine_code_reads_the_clock_as_python_does(monkeypatch: pytest.MonkeyP
 
 def test_machine_code_lets_the_kernel_use_ports_and_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
     need_machine_code()
-    monkeypatch.setattr("machine.processor.cpu.block_hook.is_compiled", lambda: True)
+    monkeypatch.setattr("machine.processor.block_hook.is_compiled", lambda: True)
     cpu, end = cpu_with(
         "mov ecx, 100; again: out 0x60, al; xor eax, eax; in eax, 0x60; dec ecx; jnz again; mov ebx, eax"
     )
     for _ in range(2):
         assert cpu.run(CODE, end, 1000).kind is StopKind.REACHED
         assert get_register(cpu, "rbx") == 0xFFFF_FFFF
-    assert cpu._port_access is not None
+    assert cpu.ports.native is not None
     for instruction in ("in al, 0x60", "out 0x60, al"):
         cpu.memory.write(CODE, assemble(instruction, address=CODE).code)
         cpu.privilege_level = 3

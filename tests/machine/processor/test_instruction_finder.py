@@ -10,8 +10,9 @@ import capstone
 import pytest
 from machine_guests import CODE, DATA, cpu_with, get_register, set_register
 
-from machine.processor.cpu import Cpu, StopKind
+from machine.processor.cpu import Cpu
 from machine.processor.instruction_finder import InstructionPattern, OperandKind, Site
+from machine.processor.run_state import StopKind
 from vm.facts.registers import RIP
 
 CPUID = InstructionPattern(b"\x0f\xa2")

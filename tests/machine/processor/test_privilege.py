@@ -16,8 +16,9 @@ from machine.kernel.builds import DEFAULT_BUILD, PROCESSOR_BASE
 from machine.kernel.objects import KernelObjects
 from machine.memory import AddressSpace, PhysicalMemory, Protection
 from machine.processor import descriptors
-from machine.processor.cpu import Cpu, StopKind, StopReason
+from machine.processor.cpu import Cpu
 from machine.processor.fault import PageFault, Vector, name_of
+from machine.processor.run_state import StopKind, StopReason
 from machine.root.assembler import assemble
 from vm.facts.registers import STORAGE_INDEX
 
@@ -214,7 +215,7 @@ def test_software_interrupts_pass_the_gates_of_level_3_only(code: str, vector: i
 
 def test_a_kernel_opens_gates() -> None:
     cpu, end = cpu_at(USER, bytes.fromhex("cd80"))
-    cpu.open_vectors = frozenset((0x80,))
+    cpu.exceptions.open_vectors = frozenset((0x80,))
     reason = run(cpu, end)
     assert (reason.vector, reason.rip) == (0x80, CODE + 2)
 

@@ -138,7 +138,7 @@ def test_a_stop_before_a_jump_into_the_last_block_counts_that_whole() -> None:
         cpu.stop()
         return 0
 
-    cpu.time_stamp = stop
+    cpu.time_stamp.read = stop
     reason = cpu.run(CODE, end, 100)
     assert (reason.kind, reason.rip, cpu.executed) == (StopKind.STOPPED, CODE + 7, 4)
 
@@ -150,7 +150,7 @@ def test_an_exception_while_the_time_is_read_counts_the_block_that_is_executed_t
     def fail() -> int:
         raise ValueError("the clock is gone")
 
-    cpu.time_stamp = fail
+    cpu.time_stamp.read = fail
     with pytest.raises(ValueError, match="gone"):
         cpu.run(CODE, end, 100)
     assert (cpu.executed, get_register(cpu, "rcx")) == (4, 2)
@@ -275,7 +275,7 @@ class Watched:
             case "flags":
                 cpu.registers.write(RFLAGS, cpu.registers.read(RFLAGS) ^ CARRY)
             case "code":
-                cpu.code_changed(CODE, CODE + 0x1000)
+                cpu.code.changed(CODE, CODE + 0x1000)
             case "stop":
                 cpu.stop()
             case "skip":

@@ -81,7 +81,7 @@ def stepped(listing: str) -> list[tuple[int, int]]:
 def ring(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Who writes the ring."""
     if request.param == "python":
-        monkeypatch.setattr("machine.processor.cpu.note_block_address", lambda: None)
+        monkeypatch.setattr("machine.processor.translated_code.note_block_address", lambda: None)
     return str(request.param)
 
 
@@ -232,11 +232,11 @@ def test_nothing_is_watched_unless_it_is_wanted() -> None:
     assert made.process is not None
     cpu = made.process.cpu
     made.execute("g")
-    assert (cpu.last_branches, cpu._branch_hook) == (None, None)
+    assert (cpu.last_branches, cpu.code._branch_hook) == (None, None)
     other, _ = session(GUEST)
     assert other.process is not None
     other.execute("!lbr enable\ni\n!lbr disable\ng")
-    assert (other.process.cpu.last_branches, other.process.cpu._branch_hook) == (None, None)
+    assert (other.process.cpu.last_branches, other.process.cpu.code._branch_hook) == (None, None)
 
 
 def test_machine_code_writes_the_ring_where_the_compiler_is() -> None:

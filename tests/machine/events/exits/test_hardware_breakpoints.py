@@ -191,6 +191,6 @@ def test_each_thread_has_its_own() -> None:
     cpu.registers.write(STORAGE_INDEX["dr7"], 1)
     child, parent = cpu.copy_registers(), cpu.save()
     cpu.restore(child)
-    assert (cpu.has_breakpoints, cpu.registers.read(STORAGE_INDEX["dr0"])) == (False, 0)
+    assert (cpu.breakpoints.are_set, cpu.registers.read(STORAGE_INDEX["dr0"])) == (False, 0)
     cpu.restore(parent)
-    assert cpu.has_breakpoints
+    assert cpu.breakpoints.are_set
