@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from machine.loaders import Image
     from machine.schedule import Process
 
+_MOST_OF_LIBRARIES = 1_000_000  # symbols, before no other library is read
 FARTHEST_SYMBOL = 0xFFFF  # bytes between a symbol and what is named after it
 _WORD_MASK = (1 << 64) - 1
 _MODULE = re.compile(r"([A-Za-z_]\w*)![A-Za-z_?]", re.ASCII)
@@ -122,6 +123,7 @@ class Symbols:
         self._most_demangled = limits.max_demangled_names
         self._kernel = kernel
         self._read_file = read_file
+        self._bytes_left, self._symbols_left = limits.max_guest_memory, _MOST_OF_LIBRARIES
         self._known: set[Process] = set()  # whose programs' symbols are in the table
         self._libraries: dict[Process, tuple[Module, ...]] = {}  # that each process had when it was last looked at
         self._of_files: dict[str, tuple[Symbol, ...]] = {}  # by path, as if they lay at 0
@@ -158,11 +160,21 @@ class Symbols:
         if module.dll is not None:
             return tuple(replace(symbol, address=symbol.address - module.start) for symbol in module.dll())
         if module.path not in self._of_files:
-            try:
-                self._of_files[module.path] = elf_symbols(self._read_file(module.path), 0)
-            except LoadError:
-                self._of_files[module.path] = ()
+            self._of_files[module.path] = self._read_symbols(module.path)
         return self._of_files[module.path]
+
+    def _read_symbols(self, path: str) -> tuple[Symbol, ...]:
+        """None where the files before had as many as are kept: a guest may map whatever it has written."""
+        if self._bytes_left <= 0 or self._symbols_left <= 0:
+            return ()
+        try:
+            data = self._read_file(path)
+        except LoadError:
+            return ()
+        symbols = elf_symbols(data, 0)
+        self._bytes_left -= len(data)
+        self._symbols_left -= len(symbols)
+        return symbols
 
     # --- files of symbols and types
 

@@ -10,7 +10,11 @@ from linux_guests import build
 from hds.report.records import Record, Result
 from hds.session import Session, summarize
 from hds.session.session import ScriptError
+from hds.session.symbols import Symbols
+from machine.debugger import Module
+from machine.kernel import DEFAULT_BUILD
 from machine.kernel.linux import World
+from vm.facts.limits import Limits
 
 pytestmark = pytest.mark.slow
 
@@ -100,6 +104,19 @@ def test_a_crash_in_a_library_is_named_by_it(program: Path) -> None:
     session, _ = session_of(program, "x")
     session.run(timeout=60)
     assert "(libc!" in summarize(session).stopped
+
+
+def test_no_more_is_read_than_a_guest_may_have() -> None:
+    """A guest maps what it likes, for instance one large file under many names."""
+    read: list[str] = []
+
+    def read_file(path: str) -> bytes:
+        read.append(path)
+        return bytes(0x1000)
+
+    symbols = Symbols({}, Limits(max_guest_memory=0x3000), "linux", DEFAULT_BUILD, read_file)
+    symbols.add_modules("prog", [Module(f"/tmp/{number}.so", 0x1000, 0x2000) for number in range(100)])
+    assert read == ["/tmp/0.so", "/tmp/1.so", "/tmp/2.so"]
 
 
 def test_an_unknown_name_of_a_library_is_refused_with_what_is_near(program: Path) -> None:
