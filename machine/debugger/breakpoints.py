@@ -123,6 +123,8 @@ class Breakpoints:
         raise BreakpointError(ErrorNumber.BREAKPOINT_ID_INVALID.err())
 
     def _hook(self, row: Breakpoint) -> None:
+        if row.process.cpu.is_closed:  # the process is gone, or another program has its place
+            raise BreakpointError(ErrorNumber.EDIT_ADDRESS_IN_CURRENT_PROCESS.err())
         row.hook = row.process.cpu.hook_address(row.address, lambda: self.hit(row))
 
     def _unhook(self, row: Breakpoint) -> None:

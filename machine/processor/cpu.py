@@ -94,6 +94,7 @@ class Cpu:
     def __init__(self, memory: AddressSpace, level: int | None = None) -> None:
         """Raises machine.memory.MapError, and vm.host_memory.HostMemoryError."""
         self.memory = memory
+        self.is_closed = False
         self.on_syscall: Callable[[], None] = lambda: None
         self.on_end: Callable[[], None] = lambda: None  # a run is about to end between two instructions; may move RIP
         self.home_level = descriptors.KERNEL if level is None else level
@@ -156,6 +157,7 @@ class Cpu:
 
     def close(self) -> None:
         """Give back what the emulator has taken of the host: this CPU is not used any more."""
+        self.is_closed = True
         self.code.close()
         self.tlb.close()
         self._engine.close()

@@ -13,6 +13,7 @@ from linux_guests import build, busybox
 
 from hds.report.records import GuestOutput, Record
 from hds.session import Session, load_engine
+from machine.debugger import BreakpointError
 from machine.kernel.linux import World
 from machine.machine import RunSummary, StopCause
 from vm.facts.limits import DEFAULT_LIMITS, Limits
@@ -232,3 +233,21 @@ def test_processes_that_are_gone_leave_nothing_behind(world: Callable[[], Path])
     session = Session(root / "program", arguments=("many",), world=World(root), reporter=Listening())
     session.run(timeout=60)
     assert [process.pid for process in session.machine.processes] == [0x1000]
+
+
+def test_a_breakpoint_of_a_process_that_is_gone_can_be_cleared_and_not_set_again(world: Callable[[], Path]) -> None:
+    root = world()
+    program = root / "program"
+    session = Session(program, arguments=("many",), world=World(root), reporter=Listening())
+    session.execute("!syscall script { if ($pid == 1010) { pause(); } }")
+    session.run(timeout=60)
+    child = next(process for process in session.machine.processes if process.pid == 0x1010)
+    session.machine.switch(child)
+    row = session.execution.breakpoints.add(child, child.image.entry)
+    session.execute("events c all")
+    session.run(timeout=60)
+    assert row.number is not None
+    session.execution.breakpoints.disable(row.number)
+    with pytest.raises(BreakpointError):
+        session.execution.breakpoints.enable(row.number)
+    session.execution.breakpoints.clear(row.number)
