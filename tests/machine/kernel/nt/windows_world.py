@@ -36,12 +36,16 @@ _WINE = DEBS / "usr/lib/x86_64-linux-gnu/wine/x86_64-windows"
 _NLS = DEBS / "usr/share/wine/nls"
 _ZLIB = DEBS / "usr/x86_64-w64-mingw32/lib/zlib1.dll"
 _COMPILER = "x86_64-w64-mingw32-gcc"
-_WANTED = ("apisetschema.dll", "ntdll.dll", "kernel32.dll", "msvcrt.dll", "ucrtbase.dll", "advapi32.dll", "version.dll",
-           "cmd.exe", "winmm.dll", "ws2_32.dll", "powrprof.dll")  # fmt: skip
+_WANTED = (
+    "apisetschema.dll", "ntdll.dll", "kernel32.dll", "msvcrt.dll", "ucrtbase.dll", "advapi32.dll", "version.dll",
+    "cmd.exe", "winmm.dll", "ws2_32.dll", "powrprof.dll", "shell32.dll", "userenv.dll", "dbghelp.dll", "bcrypt.dll",
+    "msvcp140.dll", "vcruntime140.dll", "vcruntime140_1.dll",
+)  # fmt: skip
 _OPTIONS = {
     "free": ("-nostdlib", "-Wl,-e,start", "-lntdll"),
     "k32": ("-nostdlib", "-Wl,-e,start", "-lkernel32"),
     "thr": ("-static",),
+    "prng": ("-shared", "-nostdlib", "-Wl,-e,DllMain"),
 }
 
 needs_wine = pytest.mark.skipif(
