@@ -254,6 +254,9 @@ class Monitors:
         cpu, registers = process.cpu, process.cpu.registers
         due: list[_Hit] = []
         seen: set[tuple[Event, int]] = set()
+        for access in watched.accesses:
+            if access.is_write:  # a page fault that the kernel mends, by a copy of the page, comes before the exit
+                cpu.memory.fault_in(access.address, WRITE)
         for rights, address in _touched(watched):
             short_circuited = False
             for right in rights:
