@@ -29,6 +29,7 @@ _SAME_POSITION = RFLAGS + 1  # of these storages the index is the position in th
 _GENERAL_BYTES = 8 * _GENERAL_COUNT
 _SELECTORS = frozenset(STORAGE_INDEX[name] for name in SEGMENTS)
 _DEBUG_REGISTERS = frozenset(STORAGE_INDEX[f"dr{number}"] for number in (0, 1, 2, 3, 7))
+_TRANSLATION = frozenset(STORAGE_INDEX[name] for name in ("cr0", "cr3", "cr4"))
 _RFLAGS_ONE = 1 << 1  # bit 1 of RFLAGS is always set (Intel SDM volume 1, section 3.4.3)
 
 
@@ -52,6 +53,7 @@ class RegisterFile:
         self._general_changed = False  # where it is a copy
         self._hidden_flags = ctypes.c_uint64()
         self.on_debug: Callable[[], None] = lambda: None  # a debug register was written
+        self.on_translation: Callable[[], None] = lambda: None  # a register that page tables depend on was
         self._fetched: dict[int, int] = {}  # by position in the batch, of the others that were written
 
     @property
@@ -185,6 +187,8 @@ class RegisterFile:
             self._engine.set_register(PLAIN_IDS[storage], value & (0xFFFF if storage in _SELECTORS else WORD_MASK))
             if storage in _DEBUG_REGISTERS:
                 self.on_debug()
+            elif storage in _TRANSLATION:
+                self.on_translation()
         elif storage in TABLE_BASES:
             selector, _, limit, flags = registers.reg_read(TABLE_BASES[storage])
             registers.reg_write(TABLE_BASES[storage], (selector, value & WORD_MASK, limit, flags))

@@ -53,6 +53,7 @@ class Tlb:
         self._hidden, self._run, self._window = core.hidden, core.run, core.window
         self._is_hidden = False
         self.refused: Refusal | None = None
+        self._registers.on_translation = self._stop_before_other_paging
         physical = self._memory.physical
         self._engine.uc.ctl_set_tlb_mode(uc.UC_TLB_VIRTUAL)
         self._engine.map_pointer(0, len(physical.buffer), int(Protection.ALL), physical.host_address)
@@ -136,6 +137,11 @@ class Tlb:
 
     def _has_other_paging(self) -> bool:
         return translation.has_other_paging(self._memory.table.root_place, *map(self._engine.read_register, _CONTROL))
+
+    def _stop_before_other_paging(self) -> None:
+        """Somebody else than the guest has written a control register: the next run is refused its first page."""
+        if self._has_other_paging():
+            self._run.stop()
 
     # --- behind an instruction that has raised an exception
 

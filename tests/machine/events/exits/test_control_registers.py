@@ -108,6 +108,33 @@ def test_page_tables_of_the_guests_own_end_the_run_by_name(carrier: str, case: s
     assert ended(carrier, text) == (StopCause.PAGING, written, 0)
 
 
+LOOP = "nop; mov ecx, 9; again: inc rbx; nop; dec ecx; jnz again; mov eax, 0x55; syscall; nop"
+BY_SCRIPTS = {
+    "hook": "!epthook 400006 script { if (@rbx == 4) { WRITE } }",
+    "memory": "!monitor x 400006 l 1 script { if (@rbx == 4) { WRITE } }",
+    "mode": "!mode u pid 1000 script { WRITE }",
+    "call": "!syscall script { WRITE }",
+    "behind a call": "!sysret script { WRITE }",
+    "command": "? WRITE",
+}
+
+
+@pytest.mark.parametrize("case", BY_SCRIPTS)
+@pytest.mark.parametrize("write", ["@cr3 = 5000;", "@cr0 = 21;", "@cr4 = 0;"])
+def test_a_script_that_asks_for_other_page_tables_ends_the_run_as_well(carrier: str, case: str, write: str) -> None:
+    cause, place, counted = ended(carrier, LOOP, BY_SCRIPTS[case].replace("WRITE", write))
+    where = {"hook": (6, 4), "memory": (6, 4), "mode": (0, 0), "command": (0, 0)}.get(
+        case, (len(assemble(LOOP).code) - 1, 9)
+    )
+    assert (cause, (place, counted)) == (StopCause.PAGING, where)
+
+
+@pytest.mark.parametrize("write", ["@cr3 = @cr3;", "@cr0 = @cr0 | 10000;", "@cr4 = @cr4 | 100;"])
+def test_a_script_may_write_the_paging_that_is_there(carrier: str, write: str) -> None:
+    cause, _, counted = ended(carrier, LOOP, BY_SCRIPTS["hook"].replace("WRITE", write))
+    assert (cause, counted) == (StopCause.END, 9)
+
+
 def test_the_paging_that_is_there_can_be_written(carrier: str) -> None:
     cause, _, counted = ended(carrier, SAME_PAGING)
     assert (cause, counted) == (StopCause.END, 1)
