@@ -10,7 +10,7 @@ import pytest
 from carrier_worlds import CARRIERS, Collecting, Line, Outcome, make_engine, run
 from effort import often
 from hds_guests import refused, shown
-from machine_guests import CODE
+from machine_guests import CODE, bench
 
 from hds.report.reporters import Questions
 from hds.session.session import Session
@@ -18,7 +18,15 @@ from machine.machine import StopCause
 from machine.memory import PAGE, Protection, SharedMemory
 from vm.facts.limits import DEFAULT_LIMITS
 
-TOP = 0x7FFF_FFFF_EEC0  # rsp of a program of the bare kernel
+
+def top_of_stack() -> int:
+    """RSP where an assembled program begins, on the kernel that it has by default."""
+    made = bench()
+    made.machine.load(b"nop", "asm")
+    return made.register("rsp")
+
+
+TOP = top_of_stack()
 ROOM = 0x100
 DATA = TOP - ROOM  # what [rsp-256] is
 BUSYBOX = shutil.which("busybox")
