@@ -8,7 +8,7 @@ from enum import Enum
 
 from machine.events import Event
 from machine.processor import Fault, StopKind, StopReason, name_of
-from machine.schedule import Process
+from machine.schedule import Process, Unhandled
 
 
 class StopCause(Enum):
@@ -47,7 +47,7 @@ class ProcessEnd:
     """How a process ended; `reason` is None after an exit, `exit_code` otherwise.
 
     `crash_code` is the exit code that a real system gives a user program that ends by such a fault. `is_child` says
-    whether another process has made it.
+    whether another process has made it; `unhandled` is the exception for which a Windows program has exited.
     """
 
     process_id: int
@@ -57,13 +57,17 @@ class ProcessEnd:
     reason: StopReason | None
     crash_code: int | None = None
     is_child: bool = False
+    unhandled: Unhandled | None = None
 
     @classmethod
     def of(cls, process: Process) -> ProcessEnd:
         """How this process ended."""
         cause = StopCause.EXIT if process.ended is None else CAUSES[process.ended.kind]
         is_child = process.loaded is not None
-        return cls(process.pid, process.name, cause, process.exit_code, process.ended, process.crash_code, is_child)
+        return cls(
+            process.pid, process.name, cause, process.exit_code, process.ended, process.crash_code, is_child,
+            process.unhandled,
+        )  # fmt: skip
 
     @property
     def fault(self) -> Fault | None:
@@ -73,7 +77,12 @@ class ProcessEnd:
     def describe(self, symbol: str = "") -> str:
         """One line for the user; `symbol` names the place where it ended."""
         if self.reason is None:
-            return f"{self.name} exited with code {self.exit_code}"
+            text = f"{self.name} exited with code {self.exit_code}"
+            if self.unhandled is None:
+                return text
+            what = self.unhandled
+            place = f"{what.address:#x}" + (f" ({symbol})" if symbol else "")
+            return f"{text}: exception {what.code:x} at {place} in thread {what.tid:x}"
         place = f"{self.name} at {self.reason.rip:#x}" + (f" ({symbol})" if symbol else "")
         if self.reason.kind is StopKind.FAULT:
             assert self.reason.vector is not None

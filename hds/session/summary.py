@@ -67,7 +67,8 @@ def why_stopped(session: Session, interrupted: bool) -> str:
 def _place(session: Session, end: ProcessEnd) -> str:
     """The symbol at which a process ended that did not exit."""
     process = next((process for process in session.machine.processes if process.pid == end.process_id), None)
-    return "" if end.reason is None or process is None else session.symbols.place(process, end.reason.rip)
+    address = end.unhandled.address if end.unhandled is not None else None if end.reason is None else end.reason.rip
+    return "" if address is None or process is None else session.symbols.place(process, address)
 
 
 def _crash(session: Session) -> Crash | None:

@@ -17,6 +17,7 @@ from machine.schedule.process import (
     Thread,
     TooManyProcesses,
     TooManyThreads,
+    Unhandled,
 )
 from machine.schedule.scheduler import Scheduler
 from machine.schedule.timer import CLOCK_VECTOR, Timer
@@ -44,6 +45,7 @@ __all__ = [
     "Timer",
     "TooManyProcesses",
     "TooManyThreads",
+    "Unhandled",
     "VirtualClock",
     "branch_lines",
     "fields_of",

@@ -156,6 +156,15 @@ class Interruptions(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Unhandled:
+    """The exception that a program left to its system, which ended it: its code there, its address, the thread."""
+
+    code: int
+    address: int
+    tid: int
+
+
 class Watched(Protocol):
     """An instruction that events wait for."""
 
@@ -187,6 +196,7 @@ class Process:
     processor_block: int = 0
     exit_code: int | None = None
     ended: StopReason | None = None
+    unhandled: Unhandled | None = None  # why it has exited
     crash_code: int | None = None  # the exit code that a real system gives a program that ended so
     threads: list[Thread] = field(default_factory=list)
     others: Callable[[], bool] = lambda: False

@@ -7,6 +7,7 @@ from machine.kernel.nt.objects import ThreadObject
 from machine.kernel.nt.sections import flush_all
 from machine.kernel.nt.status import STATUS_SUCCESS
 from machine.kernel.outcomes import Exit, ExitThread, Result
+from machine.schedule import Unhandled
 
 
 @call("NtTerminateProcess")
@@ -18,6 +19,9 @@ def terminate_process(thread: NtThread, process: Handle, status: UInt) -> Result
         return STATUS_SUCCESS
     if process != CURRENT_PROCESS:
         thread.check_process(process)
+    last = thread.state.last_exception
+    if last is not None and last[0] == status:  # what nobody has handled
+        thread.process.unhandled = Unhandled(*last, thread.thread.tid)
     flush_all(thread.state.space)
     thread.state.handles.close_all()
     return Exit(status)

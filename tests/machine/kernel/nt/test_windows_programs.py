@@ -15,6 +15,7 @@ from windows_world import make_root, needs_wine, run
 
 from hds.report.records import GuestOutput, Record
 from hds.session.session import Session
+from hds.session.summary import summarize
 from machine.kernel.linux import World
 from machine.loaders import LoadError
 from machine.machine import StopCause
@@ -79,6 +80,13 @@ def own_root(built: Path, tmp_path: Path) -> Path:
 def test_a_program_says_what_it_says_on_windows(root: Path, name: str, lines: list[str], code: int) -> None:
     found = run(root, name)
     assert (found.lines, found.code) == (lines, code)
+
+
+def test_the_summary_names_the_exception_that_nobody_has_handled(root: Path) -> None:
+    session, _ = session_of(root, "div")
+    session.run()
+    text = summarize(session).stopped
+    assert re.search(r"div\.exe exited with code 3221225501: exception c000001d at 0x1400\w+ .*in thread 1004", text)
 
 
 def test_standard_input_directories_and_views(root: Path) -> None:
