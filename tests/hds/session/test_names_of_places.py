@@ -348,7 +348,7 @@ def test_the_kernel_is_a_module() -> None:
 
 def test_the_service_of_a_system_call_is_hooked_by_its_name() -> None:
     guest = (
-        "mov r10, 0x1234; mov rdx, 5; mov eax, 0xf; syscall; mov ebx, eax; mov eax, 0xee; syscall; mov esi, eax; hlt"
+        "mov r10, 0x1234; mov rdx, 5; mov eax, 0xf; syscall; mov ebx, eax; mov eax, 0x7ee; syscall; mov esi, eax; hlt"
     )
     commands = '!epthook nt!NtClose script { printf("%llx %llx %llx\\n", @rcx, @r10, @rax); }\ng\nr rbx\nr rsi'
     text = shown(commands, guest, kernel="nt")
