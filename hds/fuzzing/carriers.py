@@ -14,6 +14,7 @@ from hds.fuzzing.world import difference
 from hds.report import Questions
 from hds.report.records import Diagnostic, Record, ScriptFault
 from hds.session import ScriptError, Session
+from machine.events import RegistrationError, sdk
 from machine.memory import Protection
 from machine.schedule import Process
 from vm import Engine
@@ -134,9 +135,20 @@ class _Collecting:
 
 def _execute(session: Session, text: str, lines: list[object]) -> None:
     try:
-        session.execute(text)
-    except ScriptError as error:
+        if text.startswith("register "):
+            _register(session, text)
+        else:
+            session.execute(text)
+    except (ScriptError, RegistrationError) as error:
         lines.append(("refused", str(error)))
+
+
+def _register(session: Session, line: str) -> None:
+    """Register an event by the programming interface, with a code action."""
+    _, name, parameter, code = line.split()
+    parameters = () if parameter == "-" else (int(parameter, 16),)
+    detail = sdk.EventDetail(name, parameters, command=line)
+    sdk.register(session.machine.registry, detail, [sdk.Action.custom_code(bytes.fromhex(code))])
 
 
 def _outcome(session: Session, lines: list[object], summaries: list[object]) -> Seen:

@@ -5,7 +5,7 @@ A case is a text: its first line names the kernel, the number of cores and what 
 
     linux 2 halt
     -- guest            a listing; one for each process
-    -- commands         executed line by line
+    -- commands         executed line by line; `register NAME PARAMETER CODE` uses the programming interface
     -- typed            executed as a whole: what follows a `g`, at the trigger that halts the guest
     -- run 500          so many instructions
 """
@@ -63,7 +63,8 @@ STATEMENTS = (
     "while (.n < 8) {{ .n++; {s} }}", "for (i = 0; i < 3; i++) {{ {s} }}", "while ({c}) {{ .k++; }}",
     "print(interlocked_exchange_add(&.n, {e}));", "interlocked_increment(&.n);",
     "spinlock_lock(&.lock); .n++; spinlock_unlock(&.lock);", "pause();", "flush();", "microsleep(5);",
-    "event_inject(3, 0xd);", "event_trace_step();", "print(rdtsc());", "formats({e});",
+    "event_inject(3, 0xd);", "event_trace_step();", "event_trace_instrumentation_step();", "print(rdtsc());",
+    "formats({e});",
     "double value = .n; value = value * 1.5; .y = value;", "eq($buffer, {e});", "print(poi($buffer));", "return;",
     "event_sc(1); @rax = {e};", "@dr0 = {p}; @dr7 = 0xf0001;", "@dr1 = @rip + {d}; @dr7 = 4;",
     "print(disassemble_len(@rip));", "print(virtual_to_physical({p}));",
@@ -155,7 +156,10 @@ INTERRUPTS = ("d1", "20")  # the clock's vector, and one that nobody has
 # Ranges of !monitor begin at addresses of code, or there: in the stack, below and at the first rsp.
 MONITORED = (0x7FFF_FFFF_E000, 0x7FFF_FFFF_EE00, 0x7FFF_FFFF_EEB8)
 ACCESSES = ("rw", "w", "r", "x", "rx", "wx", "rwx")
-KINDS = tuple(row.name for row in EVENTS if row.emulated) + ("!syscall",) * 2
+# Events of the programming interface only: their first parameters, `-` where there are none, and machine code.
+WITHOUT_COMMAND = {"CONTROL_REGISTER_READ": ("-", "0", "3", "4", "8"), "CONTROL_REGISTER_3_MODIFIED": ("-",)}
+REGISTERED_CODES = ("90", "48ff4268", "48ff4210", "0f0b")  # nop; inc [rdx+68]; inc [rdx+10]; ud2
+KINDS = tuple(row.name for row in EVENTS if row.emulated) + ("!syscall",) * 2 + tuple(WITHOUT_COMMAND)
 BETWEEN = (
     "events d all", "events e all", "? .n = 2;", "? print(@rax);", "? @rip = 400000;", "? @r15 = @r15 + 1;", "flush",
     "r rax = 5", "r r8 = 7", "r rip = 400000", "r rflags = 8d7", "eb 400002 3", "eq @rsp - 20 7fffffffe000", "bc all",
@@ -163,7 +167,7 @@ BETWEEN = (
 )  # fmt: skip
 
 
-class _Commands:
+class RunCommands:
     """Writes events for guests whose interesting addresses are known."""
 
     def __init__(self, choices: Choices, addresses: list[int], processes: int, cores: int) -> None:
@@ -232,10 +236,12 @@ class _Commands:
 
     # --- events
 
-    def event(self) -> str:
-        """An event command."""
+    def event(self, kind: str | None = None) -> str:
+        """An event command, or a line that registers an event which no command creates."""
         choices = self.choices
-        kind = choices.pick(KINDS)
+        kind = choices.pick(KINDS) if kind is None else kind
+        if kind in WITHOUT_COMMAND:
+            return f"register {kind} {choices.pick(WITHOUT_COMMAND[kind])} {choices.pick(REGISTERED_CODES)}"
         words = [kind]
         if kind.startswith("!epthook"):
             words.append(f"{choices.pick(self.addresses):x}")
@@ -248,7 +254,7 @@ class _Commands:
             words += [
                 choices.pick(tuple(row.choices) or (INTERRUPTS if row.low else PARAMETERS[row.name])) for row in given
             ]
-        if choices.chance(12):
+        if EVENT_BY_NAME[kind].kind.needs_pid or choices.chance(12):
             words.append(f"pid {FIRST_PROCESS + PROCESS_STEP * choices.below(self.processes):x}")
         if choices.chance(12):
             words.append(f"core {choices.below(self.cores)}")
@@ -264,7 +270,7 @@ class _Commands:
 
     def _options(self, kind: str) -> list[str]:
         choices, words = self.choices, []
-        if not kind.startswith("!epthook") and choices.chance(30):
+        if EVENT_BY_NAME[kind].kind.stages and choices.chance(30):
             words.append(f"stage {choices.pick(('post', 'all', 'pre'))}")
         elif choices.chance(15):
             words.append("sc on")
@@ -304,7 +310,7 @@ def run_case(choices: Choices) -> str:
     guests = [Guest(choices).listing(linux) for _ in range(processes)]
     if processes > 1 and choices.chance(60):
         guests = [guests[0]] * processes
-    commands = _Commands(choices, interesting_addresses(guests[0], kernel.entry.text), processes, cores)
+    commands = RunCommands(choices, interesting_addresses(guests[0], kernel.entry.text), processes, cores)
     breaks = choices.pick(("go", "go", "halt"))
     parts = [f"{kernel.name} {cores} {breaks}", *(f"-- guest\n{guest}" for guest in guests)]
     parts.append("-- commands\n" + "\n".join(commands.event() for _ in range(choices.between(1, 5))))

@@ -7,15 +7,19 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from engines import make_engine
 from evaluator_law import LAW as EVALUATOR, REJECTION
 from hypothesis import given
 from strategies import BY_NAME, QUICK, SLOW, SLOWEST, cases, cases_of
 
 from hds.cli.main import main
 from hds.fuzzing.campaign import Failure, broken_by, saved, saved_case, try_case
+from hds.fuzzing.carriers import seen
 from hds.fuzzing.choices import Choices, RandomSource, RecordedSource
 from hds.fuzzing.laws import LAWS, Case, Law, NativeMissing, compiled
 from hds.fuzzing.programs import program
+from hds.fuzzing.runs import ACCESSES, KINDS, RunCommands
+from vm.facts.events import EVENT_KINDS, MonitoredAccess
 
 # The compiler and the evaluator recurse deeply on purpose, and hypothesis warns that it cannot take that back.
 pytestmark = [pytest.mark.filterwarnings("ignore:The recursion limit"), pytest.mark.slow]
@@ -125,6 +129,27 @@ def test_both_carriers_do_the_same_where_registers_are_copied(case: Case) -> Non
 def test_every_law_has_a_test_here() -> None:
     tested = set(re.findall(r'@given\(cases\("(\w+)"\)\)', Path(__file__).read_text(encoding="utf-8")))
     assert tested == {law.name for law in LAWS}
+
+
+NAMES_OF_EVENTS = [
+    name
+    for kind in EVENT_KINDS
+    if kind.emulated
+    for name in [spelling.name for spelling in kind.spellings] or [kind.sdk_name]
+]
+
+
+@pytest.mark.parametrize("name", dict.fromkeys(NAMES_OF_EVENTS))
+def test_every_event_is_generated_so_that_it_is_accepted(name: str) -> None:
+    """Those without a command by the programming interface."""
+    assert name in KINDS
+    commands = [RunCommands(Choices(RandomSource(seed)), [0x40_0000], 1, 1).event(name) for seed in range(40)]
+    cases = ("bare 1 go\n-- guest\nnop\n-- commands\n" + command for command in commands)
+    assert any("refused" not in str(seen(case, make_engine("reference")).lines) for case in cases)
+
+
+def test_every_access_of_a_monitor_is_generated() -> None:
+    assert sorted(ACCESSES) == sorted(access.name.lower() for access in MonitoredAccess)
 
 
 def test_generated_programs_compile() -> None:
