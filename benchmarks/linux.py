@@ -28,7 +28,7 @@ from hds.session import Session
 from machine.kernel import DEFAULT_BUILD, LINUX, KernelObjects, Services, Start
 from machine.kernel.linux import LinuxKernel, World
 from machine.loaders import elf
-from machine.memory import PAGE, AddressSpace, Area, PhysicalMemory, Protection
+from machine.memory import PAGE, AddressSpace, Area, PhysicalMemory
 from machine.processor import SYSCALL_HOOK, SYSCALL_LENGTH, Cpu, block_hook
 from machine.processor.binding import Engine
 from machine.schedule import Process, VirtualClock
@@ -73,7 +73,7 @@ def bare(program: Path, folder: Path, arguments: tuple[str, ...]) -> float:
     cpu = BareCpu(memory)
     image = elf.load(program.read_bytes())
     for area in image.areas:
-        memory.map(area.start, area.size, area.protection, area.name)
+        memory.map(area)
     for address, data in image.contents:
         memory.write(address, data)
     objects = KernelObjects(PhysicalMemory(1 << 28).guests, DEFAULT_BUILD, 1).add_process(
@@ -111,18 +111,16 @@ class MirroredSpace(AddressSpace):
         super().__init__(PhysicalMemory(BARE_MEMORY).guests)
         self.engine: Engine | None = None
 
-    def map(
-        self, start: int, size: int, protection: Protection, name: str, *_arguments: object, **_named: object
-    ) -> Area:
+    def map(self, area: Area) -> None:
         """Give all pages memory, and Unicorn the row."""
         assert self.engine is not None
-        area = super().map(start, size, protection, name)
-        row = self.source.take_row(size // PAGE)
-        for page, frame in zip(range(start >> PAGE_BITS, (start + size) >> PAGE_BITS), row, strict=True):
+        super().map(area)
+        row = self.source.take_row(area.size // PAGE)
+        for page, frame in zip(range(area.start >> PAGE_BITS, area.end >> PAGE_BITS), row, strict=True):
             leaf = self.table.leaf(page)
             leaf[page % len(leaf)] = frame << PAGE_BITS | PRESENT | OPEN
-        self.engine.map_pointer(start, size, int(protection), self.physical.host_address + row.start * PAGE)
-        return area
+        place = self.physical.host_address + row.start * PAGE
+        self.engine.map_pointer(area.start, area.size, int(area.protection), place)
 
     def unmap(self, start: int, end: int) -> None:
         """Unmap what is mapped, here and there."""
@@ -146,7 +144,7 @@ class MirroredSpace(AddressSpace):
         assert area is not None
         assert data is not None
         self.unmap(start, start + size)
-        self.map(target, size, area.protection, area.name)
+        self.map(Area(target, target + size, area.protection, area.name))
         self.write(target, data)
 
     def discard(self, start: int, end: int) -> None:

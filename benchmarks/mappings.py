@@ -12,8 +12,8 @@ import time
 
 from machine.kernel import DEFAULT_BUILD, Services, Start
 from machine.kernel.linux import LinuxKernel
-from machine.loaders.image import Area, Image
-from machine.memory import AddressSpace, PhysicalMemory, Protection
+from machine.loaders.image import Image
+from machine.memory import AddressSpace, Area, PhysicalMemory, Protection
 from machine.processor import Cpu, StopKind
 from machine.root.assembler import assemble
 from machine.schedule import Process, VirtualClock
@@ -43,10 +43,10 @@ class Guest:
 
     def __init__(self, setup: str, loop: str, turns: int) -> None:
         self._cpu = Cpu(AddressSpace(PhysicalMemory(DEFAULT_LIMITS.max_guest_memory).guests))
-        code = Area(CODE, SIZE, Protection.READ | Protection.EXECUTE, "code")
-        data = Area(DATA, SIZE, Protection.READ | Protection.WRITE, "data")
+        code = Area(CODE, CODE + SIZE, Protection.READ | Protection.EXECUTE, "code")
+        data = Area(DATA, DATA + SIZE, Protection.READ | Protection.WRITE, "data")
         for area in (code, data):
-            self._cpu.memory.map(area.start, area.size, area.protection, area.name)
+            self._cpu.memory.map(area)
         image = Image("linux", CODE, None, (code, data), ())
         process = Process(0x1000, "guest", self._cpu, image, 0, objects=None)  # type: ignore[arg-type]
         process.begin(0x1004, objects=None)  # type: ignore[arg-type]

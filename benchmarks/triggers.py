@@ -35,7 +35,7 @@ from unicorn.unicorn_py3.unicorn import Uc, uclib
 from hds.report.records import Record
 from hds.session import Session
 from machine import Message, Silent
-from machine.memory import PAGE, AddressSpace, PhysicalMemory, Protection
+from machine.memory import PAGE, AddressSpace, Area, PhysicalMemory, Protection
 from machine.processor import BlockCounter, block_hook, translation
 from machine.root import assemble
 from vm.facts.limits import Limits
@@ -263,7 +263,7 @@ class StoresInPython:
     def __init__(self) -> None:
         self._emulator = Emulator(STORES)
         uc, memory = self._emulator.uc, self._emulator.memory
-        memory.map(STACK - PAGE, PAGE, Protection.READ | Protection.WRITE, "stack")
+        memory.map(Area(STACK - PAGE, STACK, Protection.READ | Protection.WRITE, "stack"))
         memory.fault_in(STACK - PAGE, WRITE)
         uc.reg_write(x86.UC_X86_REG_RSP, STACK)
         place = (memory.frame_at(STACK - PAGE) or 0) * PAGE + PAGE - 0x100  # Unicorn compares what the TLB answers
@@ -293,7 +293,7 @@ class Emulator:
         self.uc: Any = Uc(UC_ARCH_X86, UC_MODE_64)
         self.uc.ctl_set_tlb_mode(UC_TLB_VIRTUAL)
         self.memory = AddressSpace(PhysicalMemory(1 << 20).guests)
-        self.memory.map(START, PAGE, Protection.ALL, "code")
+        self.memory.map(Area(START, START + PAGE, Protection.ALL, "code"))
         self.memory.write(START, guest)
         self.memory.fault_in(START, EXECUTE)  # the one page that the hook is asked for
         table = self.memory.table

@@ -103,7 +103,7 @@ def lay_out(cpu: Cpu, image: Image, physical: PhysicalMemory) -> None:
     """Map the areas of an image, with what is in them. Raises MapError."""
     for part in image.parts:
         for area in part.areas:
-            cpu.memory.map(area.start, area.size, area.protection, area.name)
+            cpu.memory.map(area)
         for address, data in part.contents:
             if not cpu.memory.write(address, data) and cpu.memory.is_exhausted:
                 raise MapError(f"max_guest_memory is used up ({physical.guests.limit:#x} bytes)")

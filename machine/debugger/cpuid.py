@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.memory import PAGE, AddressSpace, PhysicalMemory, Protection
+from machine.memory import PAGE, AddressSpace, Area, PhysicalMemory, Protection
 from machine.processor import Cpu
 from vm.facts.registers import STORAGE_INDEX
 
@@ -16,7 +16,7 @@ _MEMORY = 16 * PAGE
 def cpuid(leaf: int, subleaf: int = 0) -> dict[str, int]:
     """The results, 32 bits each, by the names of the registers, of a processor that no guest is on."""
     processor = Cpu(AddressSpace(PhysicalMemory(_MEMORY).guests))
-    processor.memory.map(_ADDRESS, PAGE, Protection.ALL, "cpuid")
+    processor.memory.map(Area(_ADDRESS, _ADDRESS + PAGE, Protection.ALL, "cpuid"))
     processor.memory.write(_ADDRESS, _CODE)
     processor.registers.write(STORAGE_INDEX["rax"], leaf)
     processor.registers.write(STORAGE_INDEX["rcx"], subleaf)

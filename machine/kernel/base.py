@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from machine.kernel.entry import EntryPoint
 from machine.loaders import STACK_SIZE, STACK_TOP, Image, LoadError
-from machine.memory import KernelWork
+from machine.memory import Area, KernelWork
 from machine.processor import Fault, ThreadRegisters, msr
 from machine.schedule import Process, Thread, VirtualClock
 from vm.facts.limits import DEFAULT_LIMITS, Limits
@@ -127,7 +127,7 @@ class KernelBase:
 
 def map_stack(process: Process, size: int = STACK_SIZE) -> int:
     """Map a stack of `size` bytes; the first rsp of a program that is given nothing on it."""
-    process.cpu.memory.map(STACK_TOP - size, size, process.image.stack_protection, "stack")
+    process.cpu.memory.map(Area(STACK_TOP - size, STACK_TOP, process.image.stack_protection, "stack"))
     return STACK_TOP - _STACK_ROOM
 
 

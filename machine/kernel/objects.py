@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from machine.kernel import builds
 from machine.kernel.builds import PROCESS_LIST, PROCESSOR_BASE, Build
 from machine.kernel.text import KernelText
-from machine.memory import PAGE, AddressSpace, Frames, Protection, SharedMemory
+from machine.memory import PAGE, AddressSpace, Area, Frames, Protection, SharedMemory
 from machine.processor import descriptors
 
 POOL_BASE = 0xFFFF_E001_0000_0000
@@ -75,7 +75,7 @@ class KernelObjects:
         self, start: int, size: int, protection: Protection, name: str, *, supervisor: bool = True, data: bytes = b""
     ) -> None:
         backing = SharedMemory(self._memory.source)
-        self._memory.map(start, size, protection, name, backing=backing, supervisor=supervisor)
+        self._memory.map(Area(start, start + size, protection, name, backing=backing, supervisor=supervisor))
         self._memory.write(start, data)
 
     @property
@@ -87,9 +87,7 @@ class KernelObjects:
         """Map everything that a process does not have yet in its address space. Raises machine.memory.MapError."""
         for area in self._memory.areas:
             if memory.area_at(area.start) is None:
-                memory.map(
-                    area.start, area.size, area.protection, area.name, backing=area.backing, supervisor=area.supervisor
-                )
+                memory.map(area)
 
     @staticmethod
     def processor_block(core: int) -> int:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from machine.loaders import elf as elf, initial_stack as initial_stack
     from machine.loaders.image import (
         Image as Image,
-        ImageArea as ImageArea,
         LoadError as LoadError,
         Placement as Placement,
         UnreadableFile as UnreadableFile,
@@ -53,7 +52,7 @@ else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
-            "image": "Image ImageArea LoadError Placement UnreadableFile",
+            "image": "Image LoadError Placement UnreadableFile",
             "initial_stack": "LINUX_STACK_SIZE MAPPINGS_TOP STACK_SIZE STACK_TOP",
             "modules": "Module WindowsPlan",
             "pe_file": "PeFile",

@@ -12,10 +12,10 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from machine.loaders.image import Area, Image, LoadError, Placement, ProgramHeaders, ProgramKind, check_size
+from machine.loaders.image import Image, LoadError, Placement, ProgramHeaders, ProgramKind, check_size
 from machine.loaders.initial_stack import LINUX_STACK_SIZE, MAPPINGS_TOP, STACK_TOP
 from machine.loaders.symbols import elf_symbols
-from machine.memory import PAGE, Protection, page_ceil, page_floor, with_read
+from machine.memory import PAGE, Area, Protection, page_ceil, page_floor, with_read
 from vm.facts.limits import DEFAULT_LIMITS
 
 MAGIC = b"\x7fELF"
@@ -277,12 +277,11 @@ def _areas(pages: list[_Pages], name: str) -> tuple[Area, ...]:
     """The pages as areas; neighbours with the same rights are one."""
     areas: list[Area] = []
     for part in pages:
-        size = part.end - part.start
-        last = areas[-1] if areas else None
-        if last is not None and (last.start + last.size, last.protection) == (part.start, part.protection):
-            areas[-1] = replace(last, size=last.size + size)
+        area = Area(part.start, part.end, part.protection, name)
+        if areas and area.continues(areas[-1]):
+            areas[-1] = areas[-1]._replace(end=area.end)
         else:
-            areas.append(Area(part.start, size, part.protection, name))
+            areas.append(area)
     return tuple(areas)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from machine.loaders.symbols import Symbol
-from machine.memory import Protection
+from machine.memory import Area, Protection
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
@@ -28,19 +28,6 @@ class LoadError(Exception):
 
 class UnreadableFile(LoadError):  # noqa: N818 - it reads as what happened
     """The file of a program cannot be read at all."""
-
-
-@dataclass(frozen=True)
-class Area:
-    """Whole pages that a program needs."""
-
-    start: int
-    size: int
-    protection: Protection
-    name: str
-
-
-ImageArea = Area  # its name in other rooms, where address spaces have areas, too
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from machine.loaders.image import Area, LoadError, check_size
-from machine.memory import PAGE, Protection, page_ceil, with_read
+from machine.loaders.image import LoadError, check_size
+from machine.memory import PAGE, Area, Protection, page_ceil, with_read
 
 _USER_SPACE = 1 << 47
 _X86_64, _PE32_PLUS = 0x8664, 0x20B
@@ -213,7 +213,7 @@ class PeFile:
         field = self._optional + 24
         if field + 8 <= len(pieces[0][1]):
             pieces[0][1][field : field + 8] = base.to_bytes(8, "little")
-        areas = tuple(Area(area.start + delta, area.size, area.protection, area.name) for area in self.areas)
+        areas = tuple(area._replace(start=area.start + delta, end=area.end + delta) for area in self.areas)
         return areas, tuple((start + delta, bytes(data)) for start, data in pieces)
 
     def _relocations(self) -> Iterator[tuple[int, int]]:
@@ -289,7 +289,7 @@ def _check_section(section: Section, layout: Layout, length: int) -> None:
 
 def _flat_area(layout: Layout) -> tuple[Area, ...]:
     """A low-alignment image: Windows gives its pages all rights."""
-    return (Area(layout.base, page_ceil(layout.size), Protection.ALL, "image"),)
+    return (Area(layout.base, layout.base + page_ceil(layout.size), Protection.ALL, "image"),)
 
 
 def _flat_contents(layout: Layout, data: bytes) -> tuple[tuple[int, bytes], ...]:
@@ -298,13 +298,13 @@ def _flat_contents(layout: Layout, data: bytes) -> tuple[tuple[int, bytes], ...]
 
 def _areas(layout: Layout, sections: list[Section]) -> tuple[Area, ...]:
     """The areas of headers and sections, which must not overlap."""
-    areas = [Area(layout.base, page_ceil(max(layout.headers, 1)), Protection.READ, "headers")]
+    areas = [Area(layout.base, layout.base + page_ceil(max(layout.headers, 1)), Protection.READ, "headers")]
     for section in sorted(sections, key=lambda section: section.relative):
         start = layout.base + section.relative
         if start < areas[-1].start + areas[-1].size:
             raise LoadError(f"section {section.name!r} overlaps the one before it")
         if section.size:
-            areas.append(Area(start, section.size, section.protection, section.name or "section"))
+            areas.append(Area(start, start + section.size, section.protection, section.name or "section"))
     return tuple(areas)
 
 

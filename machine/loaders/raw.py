@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from machine.loaders.image import KERNEL, Area, Image, LoadError, Placement, ProgramKind
-from machine.memory import PAGE, Protection, page_ceil, page_floor
+from machine.loaders.image import KERNEL, Image, LoadError, Placement, ProgramKind
+from machine.memory import PAGE, Area, Protection, page_ceil, page_floor
 
 DEFAULT_BASE = 0x40_0000
 _ADDRESS_SPACE = 1 << 64
@@ -19,7 +19,7 @@ def load(code: bytes, base: int = DEFAULT_BASE, entry: int | None = None, ring: 
     if not base <= start < base + len(code):
         raise LoadError(f"the entry point {start:#x} lies outside the code ({base:#x}..{base + len(code) - 1:#x})")
     first, last = page_floor(base), page_ceil(base + len(code))
-    area = Area(first, last - first, Protection.ALL, "code")
+    area = Area(first, last, Protection.ALL, "code")
     level = KERNEL if ring is None else ring
     return Image("linux", start, base + len(code), (area,), ((base, code),), level=level)
 

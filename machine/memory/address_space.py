@@ -19,7 +19,6 @@ from machine.memory.errors import MapError
 from machine.memory.page_table import ENTRIES, PageTable
 from machine.memory.pages import PAGE, Protection, is_canonical
 from machine.memory.physical import Frames
-from machine.memory.shared import SharedMemory
 from machine.memory.work import PER_MAPPING
 from vm.facts.limits import DEFAULT_LIMITS
 from vm.facts.paging import (
@@ -107,31 +106,17 @@ class AddressSpace:
         """Where `size` bytes are free in [low, high): as high as possible, or as low; None when they are nowhere."""
         return self._areas.find_gap(size, low, high, top_down)
 
-    def map(
-        self,
-        start: int,
-        size: int,
-        protection: Protection,
-        name: str,
-        *,
-        committed: bool = True,
-        guard: bool = False,
-        backing: SharedMemory | None = None,
-        offset: int = 0,
-        tag: object = None,
-        supervisor: bool = False,
-    ) -> Area:
-        """Let free pages mean something; memory of their own is zero. See `Area` for what the arguments say.
+    def map(self, area: Area) -> None:
+        """Let free pages mean something; memory of their own is zero.
 
         Raises MapError where they overlap others, leave the address space, are too many, or can never all get memory.
         """
-        whole_pages(start, size, name)
-        if committed and protection and backing is None and size > self.source.limit:
-            raise MapError(f"mapping {size:#x} bytes would exceed max_guest_memory ({self.source.limit:#x} bytes)")
+        whole_pages(area.start, area.size, area.name)
+        is_memory = area.committed and area.protection and area.backing is None
+        if is_memory and area.size > self.source.limit:
+            raise MapError(f"mapping {area.size:#x} bytes would exceed max_guest_memory ({self.source.limit:#x} bytes)")
         self._work.charge(PER_MAPPING)
-        area = Area(start, start + size, protection, name, committed, guard, backing, offset, tag, supervisor)
         self._areas.add(area)
-        return area
 
     def unmap(self, start: int, end: int) -> None:
         """Let the pages of [start, end) mean nothing any more. Raises MapError where a cut makes too many areas."""

@@ -5,7 +5,7 @@ It lies in a part of the kernel half that no guest uses. What is allocated stays
 
 from __future__ import annotations
 
-from machine.memory import PAGE, AddressSpace, Frames, Protection, page_ceil, page_floor
+from machine.memory import PAGE, AddressSpace, Area, Frames, Protection, page_ceil, page_floor
 
 ROOT_BASE = 0xFFFF_B000_0000_0000
 _CHUNK = 0x1_0000
@@ -26,7 +26,7 @@ class RootMemory(AddressSpace):
         address = (self._next + alignment - 1) & -alignment
         if address + size > self._end:
             grow = max(_CHUNK, page_ceil(address + size - self._end))
-            self.map(self._end, grow, Protection.READ | Protection.WRITE, "debugger memory")
+            self.map(Area(self._end, self._end + grow, Protection.READ | Protection.WRITE, "debugger memory"))
             self.supply(self._end, self._end + grow)
             self._end += grow
         self._next = address + size

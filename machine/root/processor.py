@@ -18,7 +18,7 @@ from typing import Any
 import capstone
 from unicorn import unicorn_const as uc, x86_const as x86
 
-from machine.memory import PAGE, AddressSpace, Frames, Protection, SharedMemory, page_ceil
+from machine.memory import PAGE, AddressSpace, Area, Frames, Protection, SharedMemory, page_ceil
 from machine.processor import (
     BLOCK_HOOK,
     CPU_MODEL,
@@ -102,7 +102,8 @@ class RootProcessor:
         self._physical = surroundings.source.physical
         self._own = AddressSpace(surroundings.source)  # the stack, and the code of `block`
         self._stack = SharedMemory(surroundings.source, layout.STACK_SIZE)
-        self._own.map(layout.STACK_BASE, layout.STACK_SIZE, _READ_AND_WRITE, "vmx-root stack", backing=self._stack)
+        end = layout.STACK_BASE + layout.STACK_SIZE
+        self._own.map(Area(layout.STACK_BASE, end, _READ_AND_WRITE, "vmx-root stack", backing=self._stack))
         self._blocks_entered = BlockCounter(self._own)
         self._guest_regs = GuestRegs(self._physical.buffer, self._stack.start + layout.GUEST_REGS - layout.STACK_BASE)
         self.block: Block | None = None
@@ -165,7 +166,8 @@ class RootProcessor:
             end = layout.CODE_BASE + self.block.size
             self._own.unmap(layout.CODE_BASE, end)
             self._blocks_entered.forget(layout.CODE_BASE, end)
-        self._own.map(layout.CODE_BASE, block.size, _CODE, "vmx-root code", backing=block.memory)
+        end = layout.CODE_BASE + block.size
+        self._own.map(Area(layout.CODE_BASE, end, _CODE, "vmx-root code", backing=block.memory))
         self.block = block
 
     # --- running

@@ -10,7 +10,7 @@ from typing import assert_never, cast
 from machine.events.definition import Action, EventDefinition, ScriptAction
 from machine.events.registry import Event
 from machine.machine import Machine
-from machine.memory import AddressSpace, PhysicalMemory, Protection
+from machine.memory import AddressSpace, Area, PhysicalMemory, Protection
 from machine.messages import Message
 from machine.options import MachineOptions
 from machine.processor.cpu import Cpu
@@ -148,8 +148,8 @@ def write(host: Host, name: str, value: int) -> None:
 def cpu_with(text: str) -> tuple[Cpu, int]:
     """A CPU with code at CODE and a page of data at DATA; the address behind the code."""
     cpu = Cpu(AddressSpace(PhysicalMemory(1 << 24).guests))
-    cpu.memory.map(CODE, 0x1000, Protection.ALL, "code")
-    cpu.memory.map(DATA, 0x1000, Protection.READ | Protection.WRITE, "data")
+    cpu.memory.map(Area(CODE, CODE + 0x1000, Protection.ALL, "code"))
+    cpu.memory.map(Area(DATA, DATA + 0x1000, Protection.READ | Protection.WRITE, "data"))
     code = assemble(text, address=CODE).code
     cpu.memory.write(CODE, code)
     return cpu, CODE + len(code)

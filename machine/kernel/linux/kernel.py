@@ -36,7 +36,7 @@ from machine.kernel.linux.task import INIT_ID, NANOSECONDS, Location, Program, T
 from machine.kernel.linux.tree import Tree, World
 from machine.kernel.outcomes import Again, Calls, Result, Wait, again, always
 from machine.loaders import MAPPINGS_TOP, LoadError, Placement, UnreadableFile, initial_stack, read_image
-from machine.memory import PER_CALL, MapError, Protection
+from machine.memory import PER_CALL, Area, MapError, Protection
 from machine.processor import Fault
 from machine.schedule import Process, Suspension, Thread
 from vm import FileRefused, read_file
@@ -174,7 +174,7 @@ class LinuxKernel(Calls):
             return 0
         if self._vdso is None:
             self._vdso = vdso.image(self._begin())
-        memory.map(MAPPINGS_TOP, vdso.SIZE, Protection.READ | Protection.EXECUTE, vdso.NAME)
+        memory.map(Area(MAPPINGS_TOP, MAPPINGS_TOP + vdso.SIZE, Protection.READ | Protection.EXECUTE, vdso.NAME))
         memory.write(MAPPINGS_TOP, self._vdso)
         return MAPPINGS_TOP
 

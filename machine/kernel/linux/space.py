@@ -153,7 +153,7 @@ class UserSpace:
             raise LinuxError(Errno.ENOMEM)
         backing = SharedMemory(self.memory.source) if is_shared else None
         try:
-            self.memory.map(start, size, protection, name, backing=backing)
+            self.memory.map(Area(start, start + size, protection, name, backing=backing))
         except MapError:
             raise LinuxError(Errno.ENOMEM) from None
 

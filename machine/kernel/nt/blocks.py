@@ -9,7 +9,7 @@ import struct
 from collections.abc import Mapping, Sequence
 
 from machine.kernel.nt.space import GRANULARITY, PAGE_READONLY, PAGE_READWRITE, NtSpace
-from machine.memory import PAGE, AddressSpace, Protection, page_ceil
+from machine.memory import PAGE, AddressSpace, Area, Protection, page_ceil
 
 SHARED_DATA = 0x7FFE_0000
 TICKS_PER_UNIT = 100  # ns of the virtual clock in what NT counts time in
@@ -32,7 +32,7 @@ _PEB_PAGES, _TEB_PAGES = 4, 4
 
 def map_shared_data(memory: AddressSpace, build: int, cores: int) -> None:
     """The page that every process reads at 7ffe0000; `set_time` writes its clocks."""
-    memory.map(SHARED_DATA, PAGE, Protection.READ, "KUSER_SHARED_DATA")
+    memory.map(Area(SHARED_DATA, SHARED_DATA + PAGE, Protection.READ, "KUSER_SHARED_DATA"))
     page = bytearray(PAGE)
 
     def put(offset: int, form: str, *values: int) -> None:

@@ -14,7 +14,7 @@ from machine.kernel.base import Start, map_stack, set_stack_pointer
 from machine.kernel.nt.names import numbers_of
 from machine.kernel.nt.state import STANDARD_HANDLES
 from machine.loaders import STACK_SIZE, STACK_TOP
-from machine.memory import PAGE, Protection
+from machine.memory import PAGE, Area, Protection
 from machine.processor import msr
 from machine.schedule import Process
 from vm.facts.registers import STORAGE_INDEX
@@ -32,8 +32,8 @@ def prepare(process: Process, start: Start, build: int, processors: int = 1) -> 
     """Map stack and user blocks, and set rsp, rcx (the PEB) and the base of gs."""
     cpu, peb = process.cpu, USER_BLOCKS
     parameters, teb, end = peb + _PARAMETERS, peb + _TEB, peb + _EXIT
-    cpu.memory.map(peb, _EXIT, Protection.READ | Protection.WRITE, "PEB and TEB")
-    cpu.memory.map(end, _SIZE - _EXIT, Protection.READ | Protection.EXECUTE, "thread end")
+    cpu.memory.map(Area(peb, peb + _EXIT, Protection.READ | Protection.WRITE, "PEB and TEB"))
+    cpu.memory.map(Area(end, end + _SIZE - _EXIT, Protection.READ | Protection.EXECUTE, "thread end"))
     cpu.memory.write(end, _END)
     process.peb, process.thread.teb = peb, teb
 

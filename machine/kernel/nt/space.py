@@ -18,7 +18,6 @@ from machine.kernel.nt.status import (
     STATUS_UNABLE_TO_FREE_VM,
     NtError,
 )
-from machine.loaders import ImageArea
 from machine.memory import AddressSpace, Area, MapError, Protection, SharedMemory, page_ceil, page_floor
 
 GRANULARITY = 0x1_0000
@@ -123,11 +122,12 @@ class NtSpace:
     ) -> None:  # fmt: skip
         if self.memory.overlapping(start, end - start) is not None:
             raise NtError(STATUS_CONFLICTING_ADDRESSES)
+        area = Area(
+            start, end, rights, made.name, committed=bool(protect), guard=guard and bool(protect), backing=backing,
+            offset=offset, tag=Note(made, protect),
+        )  # fmt: skip
         try:
-            self.memory.map(
-                start, end - start, rights, made.name, committed=bool(protect), guard=guard and bool(protect),
-                backing=backing, offset=offset, tag=Note(made, protect),
-            )  # fmt: skip
+            self.memory.map(area)
         except MapError:
             raise NtError(STATUS_NO_MEMORY) from None
 
@@ -228,7 +228,7 @@ class NtSpace:
     # --- views
 
     def map_image(
-        self, base: int, size: int, areas: tuple[ImageArea, ...], contents: tuple[tuple[int, bytes], ...], name: str
+        self, base: int, size: int, areas: tuple[Area, ...], contents: tuple[tuple[int, bytes], ...], name: str
     ) -> Allocation:
         """A view of an image. Raises NtError."""
         made = Allocation(base, base + size, PAGE_EXECUTE_WRITECOPY, MEM_IMAGE, name)

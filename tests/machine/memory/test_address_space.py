@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from machine.memory import PAGE, AddressSpace, Frames, MapError, PhysicalMemory, Protection, SharedMemory
+from machine.memory import PAGE, AddressSpace, Area, Frames, MapError, PhysicalMemory, Protection, SharedMemory
 from vm.facts.paging import EXECUTE, FRAME_MASK, OPEN, READ, WATCHED_SHIFT, WRITE
 
 READ_WRITE = Protection.READ | Protection.WRITE
@@ -18,8 +19,8 @@ def frames(pages: int) -> Frames:
 
 def memory() -> AddressSpace:
     result = AddressSpace(frames(16))
-    result.map(0x1000, 0x1000, Protection.ALL, "first")
-    result.map(0x2000, 0x1000, Protection.READ, "second")
+    result.map(Area(0x1000, 0x2000, Protection.ALL, "first"))
+    result.map(Area(0x2000, 0x3000, Protection.READ, "second"))
     return result
 
 
@@ -53,20 +54,20 @@ def test_read_up_to_stops_at_the_first_unmapped_byte() -> None:
 )  # fmt: skip
 def test_pages_that_cannot_be_mapped_are_refused(start: int, size: int) -> None:
     with pytest.raises(MapError):
-        memory().map(start, size, READ_WRITE, "bad")
+        memory().map(Area(start, start + size, READ_WRITE, "bad"))
 
 
 def test_the_last_page_of_the_address_space_can_be_mapped() -> None:
     guest = AddressSpace(frames(1))
-    guest.map(0xFFFF_FFFF_FFFF_F000, 0x1000, Protection.ALL, "last")
+    guest.map(Area(0xFFFF_FFFF_FFFF_F000, 0x1_0000_0000_0000_0000, Protection.ALL, "last"))
     assert guest.read(0xFFFF_FFFF_FFFF_FFFF, 1) == b"\0"
 
 
 def test_release_gives_every_frame_back() -> None:
     source = frames(8)
     guest = AddressSpace(source)
-    guest.map(0x1000, 0x1000, Protection.ALL, "own")
-    guest.map(0x3000, 0x1000, Protection.ALL, "shared", backing=SharedMemory(source))
+    guest.map(Area(0x1000, 0x2000, Protection.ALL, "own"))
+    guest.map(Area(0x3000, 0x4000, Protection.ALL, "shared", backing=SharedMemory(source)))
     assert guest.write(0x1000, b"x")
     assert guest.write(0x3000, b"x")
     guest.release()
@@ -76,8 +77,8 @@ def test_release_gives_every_frame_back() -> None:
 def test_reserving_costs_nothing_and_only_touched_pages_have_memory() -> None:
     source = frames(4)
     guest = AddressSpace(source)
-    guest.map(0x10_0000_0000, 64 << 30, Protection.NONE, "reservation")
-    guest.map(0x1_0000, 4 * PAGE, READ_WRITE, "memory")
+    guest.map(Area(0x10_0000_0000, 0x10_0000_0000 + (64 << 30), Protection.NONE, "reservation"))
+    guest.map(Area(0x1_0000, 0x1_0000 + 4 * PAGE, READ_WRITE, "memory"))
     before = source.used
     assert guest.read(0x1_0000, 4 * PAGE) == bytes(4 * PAGE)
     assert source.used == before
@@ -88,7 +89,7 @@ def test_reserving_costs_nothing_and_only_touched_pages_have_memory() -> None:
 
 def test_reserved_pages_cannot_be_read_by_the_debugger_either() -> None:
     guest = AddressSpace(frames(1))
-    guest.map(0x1000, 0x1000, READ_WRITE, "reserved", committed=False)
+    guest.map(Area(0x1000, 0x2000, READ_WRITE, "reserved", committed=False))
     assert (guest.read(0x1000, 1), guest.write(0x1000, b"x"), guest.fault_in(0x1000, READ)) == (None, False, 0)
     guest.change(0x1000, 0x2000, lambda area: area._replace(committed=True))
     assert guest.write(0x1000, b"x")
@@ -96,7 +97,7 @@ def test_reserved_pages_cannot_be_read_by_the_debugger_either() -> None:
 
 def test_memory_that_is_used_up_is_said_so() -> None:
     guest = AddressSpace(frames(2))
-    guest.map(0x1_0000, 6 * PAGE, READ_WRITE, "memory")
+    guest.map(Area(0x1_0000, 0x1_0000 + 6 * PAGE, READ_WRITE, "memory"))
     granted = [bool(guest.fault_in(0x1_0000 + page * PAGE, WRITE)) for page in range(6)]
     assert granted == [True] * granted.count(True) + [False] * granted.count(False)
     assert guest.is_exhausted
@@ -107,12 +108,12 @@ def test_memory_that_is_used_up_is_said_so() -> None:
 
 def test_more_than_all_memory_is_refused_at_once() -> None:
     with pytest.raises(MapError, match="max_guest_memory"):
-        AddressSpace(frames(2)).map(0x1_0000, 64 * PAGE, READ_WRITE, "memory")
+        AddressSpace(frames(2)).map(Area(0x1_0000, 0x1_0000 + 64 * PAGE, READ_WRITE, "memory"))
 
 
 def test_memory_that_comes_back_is_zero() -> None:
     guest = AddressSpace(frames(1))
-    guest.map(0x1000, 0x1000, READ_WRITE, "memory")
+    guest.map(Area(0x1000, 0x2000, READ_WRITE, "memory"))
     for _ in range(4):
         assert guest.write(0x1000, b"secret")
         guest.discard(0x1000, 0x2000)
@@ -122,9 +123,9 @@ def test_memory_that_comes_back_is_zero() -> None:
 
 def test_equal_neighbours_become_one_area_and_a_cut_makes_two() -> None:
     guest = AddressSpace(frames(8))
-    guest.map(0x1000, 0x1000, READ_WRITE, "memory")
-    guest.map(0x3000, 0x1000, READ_WRITE, "memory")
-    guest.map(0x2000, 0x1000, READ_WRITE, "memory")
+    guest.map(Area(0x1000, 0x2000, READ_WRITE, "memory"))
+    guest.map(Area(0x3000, 0x4000, READ_WRITE, "memory"))
+    guest.map(Area(0x2000, 0x3000, READ_WRITE, "memory"))
     assert [(area.start, area.end) for area in guest.areas] == [(0x1000, 0x4000)]
     guest.protect(0x2000, 0x3000, Protection.READ)
     assert [area.protection for area in guest.areas] == [READ_WRITE, Protection.READ, READ_WRITE]
@@ -134,14 +135,15 @@ def test_equal_neighbours_become_one_area_and_a_cut_makes_two() -> None:
 
 def test_there_are_only_so_many_mappings() -> None:
     guest = AddressSpace(frames(8), most=3)
-    guest.map(0x1000, 0x5000, READ_WRITE, "memory")
+    guest.map(Area(0x1000, 0x6000, READ_WRITE, "memory"))
     guest.protect(0x2000, 0x3000, Protection.READ)
-    for refused in (
+    more: tuple[Callable[[], None], ...] = (
         lambda: guest.protect(0x4000, 0x5000, Protection.READ),
         lambda: guest.unmap(0x4000, 0x5000),
-        lambda: guest.map(0x9000, 0x1000, READ_WRITE, "other"),
+        lambda: guest.map(Area(0x9000, 0xA000, READ_WRITE, "other")),
         lambda: guest.move(0x4000, 0x1000, 0x9000),
-    ):
+    )
+    for refused in more:
         with pytest.raises(MapError, match="max_mappings"):
             refused()
     assert [(area.start, area.end) for area in guest.areas] == [(0x1000, 0x2000), (0x2000, 0x3000), (0x3000, 0x6000)]
@@ -150,7 +152,7 @@ def test_there_are_only_so_many_mappings() -> None:
 def test_gaps_are_found_from_above_and_from_below() -> None:
     guest = AddressSpace(frames(8))
     for start in range(0x10_0000, 0x20_0000, 0x4000):
-        guest.map(start, 0x2000, READ_WRITE, "memory")
+        guest.map(Area(start, start + 0x2000, READ_WRITE, "memory"))
     assert guest.find_gap(0x2000, 0x10_0000, 0x20_0000) == 0x1F_E000
     assert guest.find_gap(0x2000, 0x10_0000, 0x20_0000, top_down=False) == 0x10_2000
     assert guest.find_gap(0x3000, 0x10_0000, 0x20_0000) is None
@@ -161,7 +163,7 @@ def test_gaps_are_found_from_above_and_from_below() -> None:
 def test_a_moved_page_keeps_its_memory() -> None:
     source = frames(4)
     guest = AddressSpace(source)
-    guest.map(0x1000, 0x2000, READ_WRITE, "memory")
+    guest.map(Area(0x1000, 0x3000, READ_WRITE, "memory"))
     assert guest.write(0x1FF0, b"x" * 32)
     used = source.used
     guest.move(0x1000, 0x2000, 0x9000)
@@ -173,8 +175,8 @@ def test_pages_with_one_memory_are_aliases() -> None:
     source = frames(8)
     shared = SharedMemory(source)
     first, second = AddressSpace(source), AddressSpace(source)
-    first.map(0x1000, 0x2000, READ_WRITE, "shared", backing=shared)
-    second.map(0x7000, 0x1000, READ_WRITE, "shared", backing=shared, offset=0x1000)
+    first.map(Area(0x1000, 0x3000, READ_WRITE, "shared", backing=shared))
+    second.map(Area(0x7000, 0x8000, READ_WRITE, "shared", backing=shared, offset=0x1000))
     assert first.write(0x2004, b"seen")
     assert second.read(0x7004, 4) == b"seen"
     assert first.fault_in(0x2000, READ) & FRAME_MASK == second.fault_in(0x7000, READ) & FRAME_MASK
@@ -184,8 +186,8 @@ def test_pages_with_one_memory_are_aliases() -> None:
 def test_a_copy_shares_its_memory_until_one_writes() -> None:
     source = frames(12)
     first, shared = AddressSpace(source), SharedMemory(source)
-    first.map(0x1000, 0x3000, READ_WRITE, "memory")
-    first.map(0x9000, 0x1000, READ_WRITE, "shared", backing=shared)
+    first.map(Area(0x1000, 0x4000, READ_WRITE, "memory"))
+    first.map(Area(0x9000, 0xA000, READ_WRITE, "shared", backing=shared))
     assert first.write(0x1000, b"one" * PAGE)
     assert first.write(0x9000, b"both")
     assert first.fault_in(0x1000, WRITE) & WRITE
@@ -209,7 +211,7 @@ def test_a_copy_shares_its_memory_until_one_writes() -> None:
 
 def test_rights_that_are_taken_are_told_and_rights_that_are_given_are_not() -> None:
     guest = AddressSpace(frames(4))
-    guest.map(0x1000, 0x1000, Protection.READ, "memory")
+    guest.map(Area(0x1000, 0x2000, Protection.READ, "memory"))
     told: list[int] = []
     guest.on_taken.append(lambda: told.append(guest.takings))
     assert guest.fault_in(0x1000, WRITE) == 0
@@ -225,7 +227,7 @@ def test_code_is_what_was_fetched_and_who_translated_it_is_told() -> None:
     guest = AddressSpace(frames(4))
     told: list[tuple[int, int]] = []
     guest.code_listeners.append(lambda begin, end: told.append((begin, end)))
-    guest.map(0x1000, 0x1000, Protection.ALL, "code")
+    guest.map(Area(0x1000, 0x2000, Protection.ALL, "code"))
     assert not guest.fault_in(0x1000, WRITE) & EXECUTE
     assert guest.write(0x1004, b"xy")
     assert told == []
@@ -242,8 +244,8 @@ def test_code_that_is_written_by_another_name_is_told_at_its_own() -> None:
     shared, guest = SharedMemory(source), AddressSpace(source)
     told: list[tuple[int, int]] = []
     guest.code_listeners.append(lambda begin, end: told.append((begin, end)))
-    guest.map(0x1000, 0x1000, Protection.READ | Protection.EXECUTE, "code", backing=shared)
-    guest.map(0x5000, 0x1000, READ_WRITE, "data", backing=shared)
+    guest.map(Area(0x1000, 0x2000, Protection.READ | Protection.EXECUTE, "code", backing=shared))
+    guest.map(Area(0x5000, 0x6000, READ_WRITE, "data", backing=shared))
     assert guest.fault_in(0x1000, EXECUTE)
     assert guest.write(0x5010, b"x")
     assert told == [(0x1010, 0x1011)]
@@ -251,7 +253,7 @@ def test_code_that_is_written_by_another_name_is_told_at_its_own() -> None:
 
 def test_a_guard_page_refuses_until_it_is_none() -> None:
     guest = AddressSpace(frames(2))
-    guest.map(0x1000, 0x1000, READ_WRITE, "stack", guard=True)
+    guest.map(Area(0x1000, 0x2000, READ_WRITE, "stack", guard=True))
     assert guest.fault_in(0x1000, WRITE) == 0
     guest.change(0x1000, 0x2000, lambda area: area._replace(guard=False))
     assert guest.fault_in(0x1000, WRITE) & WRITE
@@ -284,7 +286,7 @@ def test_an_address_space_is_a_dictionary_of_pages(steps: list[tuple[str, tuple[
         if step == "map":
             free = not any(page in model for page in inside)
             try:
-                guest.map(start, end - start, protection, "memory")
+                guest.map(Area(start, end, protection, "memory"))
                 assert free
                 model.update(dict.fromkeys(inside, (protection, bytes(PAGE))))
             except MapError:
@@ -342,7 +344,7 @@ def compare(guest: AddressSpace, model: dict[int, tuple[Protection, bytes]]) -> 
 @given(st.sets(st.integers(0, 0x5FF), min_size=1, max_size=40))
 def test_addresses_are_translated_there_and_back(pages: set[int]) -> None:
     guest = AddressSpace(frames(0x700))
-    guest.map(0x10_0000, 0x60_0000, READ_WRITE, "data")
+    guest.map(Area(0x10_0000, 0x70_0000, READ_WRITE, "data"))
     places = {page: guest.to_physical(0x10_0000 + page * PAGE + 5) for page in pages}
     assert None not in places.values()
     assert len(set(places.values())) == len(pages)
@@ -357,7 +359,7 @@ def test_of_several_pages_with_the_same_memory_the_lowest_is_found() -> None:
     guest = memory()
     shared = SharedMemory(guest.source, PAGE)
     for start in (0x9000, 0x7000, 0x8000):
-        guest.map(start, PAGE, READ_WRITE, "shared", backing=shared)
+        guest.map(Area(start, start + PAGE, READ_WRITE, "shared", backing=shared))
         assert guest.to_physical(start) == shared.start
     assert guest.from_physical(shared.start + 1) == 0x7001
     guest.unmap(0x7000, 0x8000)
@@ -387,8 +389,8 @@ def test_what_holds_no_page_is_no_physical_address() -> None:
 
 def test_pages_that_get_no_memory_have_no_physical_address() -> None:
     guest = AddressSpace(frames(1))
-    guest.map(0x1000, PAGE, READ_WRITE, "one")
-    guest.map(0x2000, PAGE, READ_WRITE, "two")
+    guest.map(Area(0x1000, 0x1000 + PAGE, READ_WRITE, "one"))
+    guest.map(Area(0x2000, 0x2000 + PAGE, READ_WRITE, "two"))
     assert guest.to_physical(0x1000) is not None
     assert guest.to_physical(0x2000) is None
 

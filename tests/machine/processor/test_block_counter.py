@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 from machine_guests import CODE, DATA, cpu_with, get_register, set_register
 
-from machine.memory import PAGE, AddressSpace, PhysicalMemory, Protection
+from machine.memory import PAGE, AddressSpace, Area, PhysicalMemory, Protection
 from machine.processor import block_hook
 from machine.processor.block_counter import _MOST_BLOCKS, GRAIN, HOMES, PROBES, BlockCounter
 from machine.processor.cpu import Cpu
@@ -68,7 +68,7 @@ def test_more_blocks_with_one_home_than_have_a_place_there_are_counted_exactly()
     blocks, turns = PROBES + 4, 50
     cpu = Cpu(AddressSpace(PhysicalMemory(1 << 24).guests))
     distance = HOMES * GRAIN
-    cpu.memory.map(CODE, blocks * distance, Protection.ALL, "code")
+    cpu.memory.map(Area(CODE, CODE + blocks * distance, Protection.ALL, "code"))
     for number in range(blocks - 1):
         cpu.memory.write(
             CODE + number * distance, b"\xe9" + (distance - 5).to_bytes(4, "little")
@@ -97,7 +97,7 @@ def test_asking_for_more_blocks_than_the_emulator_keeps_translated_does_no_harm(
     unit = bytes.fromhex("c6050000000090 90 eb00")  # mov byte ptr [rip], 0x90; nop; jmp to the next one
     times = 30_000
     cpu = Cpu(AddressSpace(PhysicalMemory(1 << 24).guests))
-    cpu.memory.map(CODE, 0x10_0000, Protection.ALL, "code")
+    cpu.memory.map(Area(CODE, CODE + 0x10_0000, Protection.ALL, "code"))
     cpu.memory.write(CODE, unit * times + b"\xf4")
     assert cpu.run(CODE, 0, 1 << 30).kind is StopKind.HALT
     assert cpu.executed == times * 3 + 1
@@ -122,7 +122,7 @@ def test_a_block_at_the_end_of_one_run_may_stand_in_the_middle_of_another() -> N
 
 def test_more_blocks_than_are_remembered_are_counted_right() -> None:
     memory = AddressSpace(PhysicalMemory(1 << 24).guests)
-    memory.map(CODE, 0x10_0000, Protection.ALL, "zeros")  # add [rax], al: two bytes an instruction
+    memory.map(Area(CODE, CODE + 0x10_0000, Protection.ALL, "zeros"))  # add [rax], al: two bytes an instruction
     counter = BlockCounter(memory)
     counter.allow(1 << 40)
     for number in range(_MOST_BLOCKS + 10):
@@ -139,7 +139,7 @@ def test_any_code_is_counted_alike(code: bytes) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(block_hook, "is_compiled", lambda native=native: native)
             cpu = Cpu(AddressSpace(PhysicalMemory(1 << 20).guests))
-            cpu.memory.map(CODE, 0x1000, Protection.ALL, "code")
+            cpu.memory.map(Area(CODE, CODE + 0x1000, Protection.ALL, "code"))
             cpu.memory.write(CODE, code)
             set_register(cpu, "rsp", CODE + 0x800)
             reason = cpu.run(CODE, CODE + len(code), 300)
@@ -177,8 +177,9 @@ def test_a_hook_of_blocks_that_begins_anew_changes_nothing(monkeypatch: pytest.M
     set_stack(cpu)
     set_register(cpu, "rcx", CALLED_PAGES)
     for page in range(CALLED_PAGES):
-        cpu.memory.map(CALLED + page * PAGE, PAGE, Protection.READ | Protection.EXECUTE, "called")
-        cpu.memory.write(CALLED + page * PAGE, b"\x90\x48\xff\xc2\xc3")  # nop; inc rdx; ret
+        start = CALLED + page * PAGE
+        cpu.memory.map(Area(start, start + PAGE, Protection.READ | Protection.EXECUTE, "called"))
+        cpu.memory.write(start, b"\x90\x48\xff\xc2\xc3")  # nop; inc rdx; ret
 
     def unmap() -> None:
         start = get_register(cpu, "rbx") & -PAGE

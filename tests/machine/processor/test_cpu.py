@@ -11,7 +11,7 @@ from machine_guests import CODE, DATA, FunctionEngine, cpu_with, get_register, s
 from unicorn import unicorn_const as uc
 
 from machine.machine import Machine
-from machine.memory import AddressSpace, MapError, PhysicalMemory, Protection, SharedMemory
+from machine.memory import AddressSpace, Area, MapError, PhysicalMemory, Protection, SharedMemory
 from machine.options import MachineOptions
 from machine.processor import instruction_hooks, msr
 from machine.processor.binding import Engine
@@ -102,7 +102,7 @@ def test_a_bad_access_is_named(text: str, address: int, access: str) -> None:
 
 def test_a_write_to_a_read_only_page_is_refused() -> None:
     cpu, end = cpu_with("mov [0x700000], rax")
-    cpu.memory.map(0x70_0000, 0x1000, Protection.READ, "constants")
+    cpu.memory.map(Area(0x70_0000, 0x70_1000, Protection.READ, "constants"))
     assert cpu.run(CODE, end, 10).access == "write"
 
 
@@ -189,7 +189,7 @@ def test_sse_instructions_work() -> None:
 
 def test_kernel_addresses_can_be_mapped() -> None:
     cpu, end = cpu_with("mov rax, 0xfffff80000000008; mov rbx, [rax]")
-    cpu.memory.map(0xFFFF_F800_0000_0000, 0x1000, Protection.READ, "kernel")
+    cpu.memory.map(Area(0xFFFF_F800_0000_0000, 0xFFFF_F800_0000_1000, Protection.READ, "kernel"))
     cpu.memory.write(0xFFFF_F800_0000_0008, b"\x55")
     assert cpu.run(CODE, end, 10).kind is StopKind.REACHED
     assert get_register(cpu, "rbx") == 0x55
@@ -239,16 +239,16 @@ def test_every_listed_msr_is_stored(row: msr.Msr) -> None:
 
 def test_memory_beyond_the_quota_is_refused() -> None:
     with pytest.raises(MapError, match="max_guest_memory"):
-        Cpu(AddressSpace(PhysicalMemory(0x2000).guests)).memory.map(0x8000, 0x3000, Protection.ALL, "more")
+        Cpu(AddressSpace(PhysicalMemory(0x2000).guests)).memory.map(Area(0x8000, 0xB000, Protection.ALL, "more"))
 
 
 def test_unmapped_memory_can_be_mapped_again() -> None:
     cpu, _ = cpu_with("nop")
-    cpu.memory.map(0x70_0000, 0x1000, Protection.ALL, "once")
+    cpu.memory.map(Area(0x70_0000, 0x70_1000, Protection.ALL, "once"))
     cpu.memory.write(0x70_0000, b"x")
     cpu.memory.unmap(0x70_0000, 0x70_1000)
     assert cpu.memory.read(0x70_0000, 1) is None
-    cpu.memory.map(0x70_0000, 0x1000, Protection.ALL, "twice")
+    cpu.memory.map(Area(0x70_0000, 0x70_1000, Protection.ALL, "twice"))
     assert cpu.memory.read(0x70_0000, 1) == b"\0"
 
 
@@ -382,8 +382,8 @@ def test_shared_memory_is_seen_by_two_cpus() -> None:
     cpus = []
     for text in ("mov byte ptr [0x700000], 5", "mov al, [0x700000]"):
         cpu = Cpu(AddressSpace(source))
-        cpu.memory.map(CODE, 0x1000, Protection.ALL, "code")
-        cpu.memory.map(0x70_0000, 0x1000, Protection.READ | Protection.WRITE, "shared", backing=shared)
+        cpu.memory.map(Area(CODE, CODE + 0x1000, Protection.ALL, "code"))
+        cpu.memory.map(Area(0x70_0000, 0x70_1000, Protection.READ | Protection.WRITE, "shared", backing=shared))
         code = assemble(text, address=CODE).code
         cpu.memory.write(CODE, code)
         cpu.run(CODE, CODE + len(code), 10)

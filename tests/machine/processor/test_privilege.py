@@ -14,7 +14,7 @@ from machine_guests import CODE, DATA, get_register
 
 from machine.kernel.builds import DEFAULT_BUILD, PROCESSOR_BASE
 from machine.kernel.objects import KernelObjects
-from machine.memory import AddressSpace, PhysicalMemory, Protection
+from machine.memory import AddressSpace, Area, PhysicalMemory, Protection
 from machine.processor import descriptors
 from machine.processor.cpu import Cpu
 from machine.processor.fault import PageFault, Vector, name_of
@@ -56,9 +56,9 @@ def cpu_at(level: int, code: bytes | str) -> tuple[Cpu, int]:
     KernelObjects(physical.kernel, DEFAULT_BUILD, 1).show_in(memory)
     cpu = Cpu(memory, level)
     data = assemble(code, address=CODE).code if isinstance(code, str) else code
-    memory.map(CODE, 0x1000, Protection.READ | Protection.EXECUTE, "code")
-    memory.map(DATA, 0x1000, Protection.READ | Protection.WRITE, "data")
-    memory.map(KERNEL_PAGE, 0x1000, Protection.ALL, "kernel", supervisor=True)
+    memory.map(Area(CODE, CODE + 0x1000, Protection.READ | Protection.EXECUTE, "code"))
+    memory.map(Area(DATA, DATA + 0x1000, Protection.READ | Protection.WRITE, "data"))
+    memory.map(Area(KERNEL_PAGE, KERNEL_PAGE + 0x1000, Protection.ALL, "kernel", supervisor=True))
     memory.write(CODE, data + b"\x90" * 16)
     for name, value in {"rsp": STACK, "rsi": DATA, "rdi": DATA, "rcx": 3, "rax": 0x1122_3344_5566_7788}.items():
         cpu.registers.write(STORAGE_INDEX[name], value)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, example, given, settings, strategies as st
 from machine_guests import CODE, DATA, cpu_with, get_register, set_register
 
-from machine.memory import AddressSpace, PhysicalMemory, Protection
+from machine.memory import AddressSpace, Area, PhysicalMemory, Protection
 from machine.processor import Cpu, StopKind, StopReason, block_hook
 from machine.processor.block_decoder import BlockDecoder
 from vm.facts.registers import RFLAGS, RIP
@@ -73,7 +73,7 @@ def test_a_fault_that_is_mended_counts_nothing_twice() -> None:
     while (reason := cpu.run(where, end, 100)).kind is StopKind.UNMAPPED:
         faults.append(cpu.executed)
         assert reason.address is not None
-        cpu.memory.map(reason.address, 0x1000, Protection.READ | Protection.WRITE, "mended")
+        cpu.memory.map(Area(reason.address, reason.address + 0x1000, Protection.READ | Protection.WRITE, "mended"))
         where = reason.rip
     assert reason.kind is StopKind.REACHED
     assert (faults, ticks, cpu.executed) == ([2, 4], [2, 3, 3, 4, 5, 5], 6)
@@ -84,7 +84,7 @@ def test_a_repeated_instruction_that_is_mended_counts_each_iteration_once() -> N
     cpu, end = cpu_with("mov rcx, 6; mov rdi, 0x600ffd; rep stosb; nop")
     reason = cpu.run(CODE, end, 100)
     assert (reason.kind, cpu.executed) == (StopKind.UNMAPPED, 2 + 3)
-    cpu.memory.map(0x60_1000, 0x1000, Protection.READ | Protection.WRITE, "mended")
+    cpu.memory.map(Area(0x60_1000, 0x60_2000, Protection.READ | Protection.WRITE, "mended"))
     assert cpu.run(reason.rip, end, 100).kind is StopKind.REACHED
     assert cpu.executed == 2 + 6 + 1 + 1
 
@@ -256,8 +256,8 @@ class Watched:
         self._actions = actions
         self.cpu = cpu = Cpu(AddressSpace(PhysicalMemory(1 << 20).guests))
         rights = Protection.READ | Protection.EXECUTE
-        cpu.memory.map(CODE, 0x1000, rights if written is None else Protection.ALL, "code")
-        cpu.memory.map(DATA, 0x2000, Protection.READ | Protection.WRITE, "data")
+        cpu.memory.map(Area(CODE, CODE + 0x1000, rights if written is None else Protection.ALL, "code"))
+        cpu.memory.map(Area(DATA, DATA + 0x2000, Protection.READ | Protection.WRITE, "data"))
         cpu.memory.write(CODE, code + b"\xf4" + NO_CODE * (0x1000 - len(code) - 1))
         for name in ("rsp", "rsi", "rdi", "rbx"):
             set_register(cpu, name, DATA + 0xF00 if written is None or name == "rsp" else CODE + written)

@@ -8,7 +8,7 @@ import pytest
 from engines import need_machine_code
 from machine_guests import get_register, set_register
 
-from machine.memory import PAGE, AddressSpace, PhysicalMemory, Protection, SharedMemory
+from machine.memory import PAGE, AddressSpace, Area, PhysicalMemory, Protection, SharedMemory
 from machine.processor import Cpu, StopKind, block_hook
 from machine.root.assembler import assemble
 
@@ -27,8 +27,8 @@ def cpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Cpu:
     else:
         monkeypatch.setattr(block_hook, "is_compiled", lambda: False)
     cpu = Cpu(AddressSpace(PhysicalMemory(1 << 20).guests))
-    cpu.memory.map(CODE, PAGE, READ_EXECUTE, "code")
-    cpu.memory.map(DATA, PAGE, READ_WRITE, "data")
+    cpu.memory.map(Area(CODE, CODE + PAGE, READ_EXECUTE, "code"))
+    cpu.memory.map(Area(DATA, DATA + PAGE, READ_WRITE, "data"))
     return cpu
 
 
@@ -55,7 +55,7 @@ def run(cpu: Cpu, start: int = CODE, until: int = NOWHERE) -> tuple[StopKind, in
     ],
 )
 def test_what_a_page_does_not_allow_is_refused(cpu: Cpu, text: str, rights: Protection, access: str) -> None:
-    cpu.memory.map(OTHER, PAGE, rights, "other")
+    cpu.memory.map(Area(OTHER, OTHER + PAGE, rights, "other"))
     end = put(cpu, text)
     set_register(cpu, "rbx", OTHER)
     set_register(cpu, "rcx", 7)
@@ -85,7 +85,7 @@ def test_what_stands_before_an_instruction_that_cannot_be_fetched_is_executed(cp
 
 
 def test_addresses_have_64_bits(cpu: Cpu) -> None:
-    cpu.memory.map(KERNEL, PAGE, READ_WRITE, "kernel")
+    cpu.memory.map(Area(KERNEL, KERNEL + PAGE, READ_WRITE, "kernel"))
     end = put(cpu, "mov [rbx], rcx; mov rdx, [rbx]")
     set_register(cpu, "rbx", KERNEL + 8)
     set_register(cpu, "rcx", 0x1234)
@@ -98,7 +98,7 @@ def test_addresses_have_64_bits(cpu: Cpu) -> None:
 
 
 def test_memory_that_is_used_up_ends_the_run(cpu: Cpu) -> None:
-    cpu.memory.map(OTHER, 1 << 20, READ_WRITE, "more than there is")
+    cpu.memory.map(Area(OTHER, OTHER + (1 << 20), READ_WRITE, "more than there is"))
     put(cpu, "mov [rbx], rbx")
     kind = StopKind.REACHED
     for page in range(256):
@@ -138,7 +138,7 @@ def guest_writes(cpu: Cpu, text: str, target: int, as_at: int | None = None) -> 
 
 
 def test_code_that_the_guest_writes_again_is_translated_again(cpu: Cpu) -> None:
-    cpu.memory.map(OTHER, PAGE, Protection.ALL, "both")
+    cpu.memory.map(Area(OTHER, OTHER + PAGE, Protection.ALL, "both"))
     for value in (1, 2, 3):
         for place in (OTHER, OTHER + 0x40, OTHER + 0xF00):
             guest_writes(cpu, adds(value), place)
@@ -148,8 +148,8 @@ def test_code_that_the_guest_writes_again_is_translated_again(cpu: Cpu) -> None:
 
 def test_code_that_is_written_under_another_address_is_translated_again(cpu: Cpu) -> None:
     shared = SharedMemory(cpu.memory.source)
-    cpu.memory.map(OTHER, PAGE, READ_EXECUTE, "code", backing=shared)
-    cpu.memory.map(OTHER + 0x1_0000, PAGE, READ_WRITE, "alias", backing=shared)
+    cpu.memory.map(Area(OTHER, OTHER + PAGE, READ_EXECUTE, "code", backing=shared))
+    cpu.memory.map(Area(OTHER + 0x1_0000, OTHER + 0x1_0000 + PAGE, READ_WRITE, "alias", backing=shared))
     alias = OTHER + 0x1_0000
     for value in (1, 2, 3):
         for offset in (0, 0x40, 0xF00):
@@ -161,7 +161,7 @@ def test_code_that_is_written_under_another_address_is_translated_again(cpu: Cpu
 
 
 def test_a_compiler_that_switches_between_writing_and_executing(cpu: Cpu) -> None:
-    cpu.memory.map(OTHER, PAGE, READ_WRITE, "code")
+    cpu.memory.map(Area(OTHER, OTHER + PAGE, READ_WRITE, "code"))
     for value in (1, 2, 3):
         cpu.memory.protect(OTHER, OTHER + PAGE, READ_WRITE)
         for offset in (0, 0x40):
@@ -172,14 +172,14 @@ def test_a_compiler_that_switches_between_writing_and_executing(cpu: Cpu) -> Non
 
 def test_other_code_at_the_same_address(cpu: Cpu) -> None:
     for value in (1, 2, 3):
-        cpu.memory.map(OTHER, PAGE, READ_EXECUTE, "code")
+        cpu.memory.map(Area(OTHER, OTHER + PAGE, READ_EXECUTE, "code"))
         assert cpu.memory.write(OTHER, assemble(adds(value)).code)
         assert call(cpu, OTHER) == value
         cpu.memory.unmap(OTHER, OTHER + PAGE)
 
 
 def test_code_that_moves(cpu: Cpu) -> None:
-    cpu.memory.map(OTHER, PAGE, READ_EXECUTE, "code")
+    cpu.memory.map(Area(OTHER, OTHER + PAGE, READ_EXECUTE, "code"))
     assert cpu.memory.write(OTHER, assemble(adds(5)).code)
     assert call(cpu, OTHER) == 5
     cpu.memory.move(OTHER, PAGE, OTHER + 0x1_0000)
@@ -207,8 +207,8 @@ def test_a_store_costs_about_what_a_load_costs() -> None:
     import vm.native.jit  # noqa: F401 - machine code is used from the start
 
     cpu = Cpu(AddressSpace(PhysicalMemory(1 << 20).guests))
-    cpu.memory.map(CODE, PAGE, READ_EXECUTE, "code")
-    cpu.memory.map(DATA, PAGE, READ_WRITE, "data")
+    cpu.memory.map(Area(CODE, CODE + PAGE, READ_EXECUTE, "code"))
+    cpu.memory.map(Area(DATA, DATA + PAGE, READ_WRITE, "data"))
     set_register(cpu, "rbx", DATA)
 
     def seconds(access: str) -> float:
@@ -230,8 +230,8 @@ def test_a_guest_that_uses_many_pages_gets_a_larger_tlb() -> None:
 
     pages = 1024
     cpu = Cpu(AddressSpace(PhysicalMemory(2 * pages * PAGE).guests))
-    cpu.memory.map(CODE, PAGE, READ_EXECUTE, "code")
-    cpu.memory.map(OTHER, pages * PAGE, READ_WRITE, "many")
+    cpu.memory.map(Area(CODE, CODE + PAGE, READ_EXECUTE, "code"))
+    cpu.memory.map(Area(OTHER, OTHER + pages * PAGE, READ_WRITE, "many"))
     page = f"mov rbx, {OTHER}; mov ecx, {pages}; page: mov rax, [rbx]; add rbx, {PAGE}; dec ecx; jnz page"
     end = put(cpu, f"pass: {page}; dec rdx; jnz pass")
 

@@ -7,7 +7,7 @@ from machine_guests import CODE, Bench, bench, block, read, say, script, write
 
 from machine.events.definition import BreakAction, CodeAction
 from machine.machine import StopCause
-from machine.memory import Protection
+from machine.memory import Area, Protection
 from machine.root.guest_regs import SIZE
 from vm.facts.limits import Limits
 from vm.facts.registers import GENERAL
@@ -203,7 +203,8 @@ def test_gs_is_the_processor_block_of_the_core() -> None:
 def test_a_block_does_not_see_memory_that_the_guest_has_unmapped() -> None:
     guest = bench("mov ebx, 3; again: syscall; dec ebx; jnz again")
     cpu = guest.machine.processes[0].cpu
-    area = cpu.memory.map(0x70_0000, 0x1000, Protection.READ, "for a while")
+    area = Area(0x70_0000, 0x70_1000, Protection.READ, "for a while")
+    cpu.memory.map(area)
     guest.on_syscall(CodeAction(block("mov rax, [700000]")))
 
     def unmap_at_the_second(host: Host) -> None:

@@ -6,7 +6,7 @@ import pytest
 from direct_guest import BOTH, RAX, RCX, TWO, Guest, run
 from native_cases import script
 
-from machine.memory import AddressSpace, PhysicalMemory, Protection
+from machine.memory import AddressSpace, Area, PhysicalMemory, Protection
 from vm.engine import FaultKind
 from vm.facts.pseudo_registers import PSEUDO_INDEX
 from vm.host import MemoryHost
@@ -187,7 +187,7 @@ def test_pages_may_change_between_runs() -> None:
 def test_an_address_space_is_found_by_its_page_table() -> None:
     physical = PhysicalMemory(1 << 20)
     space = AddressSpace(physical.guests)
-    space.map(0x1000, 0x2000, Protection.READ, "data")
+    space.map(Area(0x1000, 0x3000, Protection.READ, "data"))
     engine, guest = NativeEngine(), Guest(())
     guest.direct.memory, guest.direct.table = physical.host_address, space.table.root
     loaded = engine.load(script("print(poi(0x1ffc));"), GlobalStore())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hds_guests import refused, session, shown
 
-from machine.memory import Protection
+from machine.memory import Area, Protection
 
 PTES = [
     "PML4E (PXE) at fffff6fb7dbed000\tcontains ",
@@ -52,7 +52,7 @@ def test_the_tables_are_four_different_frames_of_the_machine() -> None:
 def test_rights_are_those_that_the_area_gives(rights: Protection, bits: int) -> None:
     made, said = session()
     assert made.process is not None
-    made.process.cpu.memory.map(0x10_0000, 0x1000, rights, "page")
+    made.process.cpu.memory.map(Area(0x10_0000, 0x10_1000, rights, "page"))
     made.execute("!pte 100000")
     assert entries(said.text)[-1] & ~0xF_FFFF_FFFF_F000 == bits
 

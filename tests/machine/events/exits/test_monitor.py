@@ -15,7 +15,7 @@ from machine_guests import CODE, bench
 from hds.report.reporters import Questions
 from hds.session.session import Session
 from machine.machine import StopCause
-from machine.memory import PAGE, Protection, SharedMemory
+from machine.memory import PAGE, Area, Protection, SharedMemory
 from vm.facts.limits import DEFAULT_LIMITS
 
 
@@ -391,10 +391,10 @@ def test_another_name_that_comes_later_is_watched(carrier: str) -> None:
     process = session.machine.load(guest.encode(), "asm")
     memory = process.cpu.memory
     shared = SharedMemory(memory.source)
-    memory.map(0x50_0000, PAGE, Protection.READ | Protection.WRITE, "shared", backing=shared)
+    memory.map(Area(0x50_0000, 0x50_0000 + PAGE, Protection.READ | Protection.WRITE, "shared", backing=shared))
     session.execute(f"!monitor w 500010 l 8 {SHOW}")
     session.run(12)
-    memory.map(0x60_0000, PAGE, Protection.READ | Protection.WRITE, "shared", backing=shared)
+    memory.map(Area(0x60_0000, 0x60_0000 + PAGE, Protection.READ | Protection.WRITE, "shared", backing=shared))
     session.run(8)
     found = [line[1].text.decode().split()[1] for line in lines]  # type: ignore[attr-defined]
     assert found == ["500010"] * 7
@@ -439,7 +439,7 @@ def test_other_names_of_the_memory_are_the_range_too(carrier: str) -> None:
     memory = process.cpu.memory
     shared = SharedMemory(memory.source)
     for start in (0x50_0000, 0x60_0000):
-        memory.map(start, 2 * PAGE, Protection.READ | Protection.WRITE, "shared", backing=shared)
+        memory.map(Area(start, start + 2 * PAGE, Protection.READ | Protection.WRITE, "shared", backing=shared))
     session.execute(f"!monitor w 500000 500fff {SHOW}\n!monitor rw 600000 601fff {SHOW}")
     session.run()
     found = [line[1].text.decode().split()[1] for line in lines]  # type: ignore[attr-defined]
@@ -453,7 +453,7 @@ def test_physical_addresses_are_those_of_frames(carrier: str) -> None:
     memory = process.cpu.memory
     shared = SharedMemory(memory.source)
     for start in (0x50_0000, 0x60_0000):
-        memory.map(start, PAGE, Protection.READ | Protection.WRITE, "shared", backing=shared)
+        memory.map(Area(start, start + PAGE, Protection.READ | Protection.WRITE, "shared", backing=shared))
     assert memory.write(0x50_0000, b"x")
     place = (memory.frame_at(0x50_0000) or 0) * PAGE
     session.execute(f"!va2pa 500010\n!monitor pa w {place + 0x10:x} l 4 pid 1000 {SHOW}")

@@ -8,8 +8,8 @@ from machine.kernel import DEFAULT_BUILD, Services, Start
 from machine.kernel.linux import LinuxKernel, World
 from machine.kernel.linux.names import NUMBERS
 from machine.kernel.linux.open_files import DescriptorTable
-from machine.loaders.image import Area, Image
-from machine.memory import AddressSpace, PhysicalMemory, Protection
+from machine.loaders.image import Image
+from machine.memory import AddressSpace, Area, PhysicalMemory, Protection
 from machine.processor.cpu import Cpu
 from machine.schedule.clock import VirtualClock
 from machine.schedule.process import Process
@@ -43,9 +43,9 @@ class Guest:
         self.clock = clock
         self.kernel = LinuxKernel(services) if kernel is None else kernel
         self.cpu = Cpu(AddressSpace(PhysicalMemory(limits.max_guest_memory).guests))
-        area = Area(SCRATCH, PAGES * 0x1000, Protection.READ | Protection.WRITE, "program")
+        area = Area(SCRATCH, SCRATCH + PAGES * 0x1000, Protection.READ | Protection.WRITE, "program")
         image = Image("linux", SCRATCH, None, (area,), ())
-        self.cpu.memory.map(area.start, area.size, area.protection, area.name)
+        self.cpu.memory.map(area)
         self.process = Process(process_id, "guest", self.cpu, image, 0, objects=None)  # type: ignore[arg-type]
         self.process.begin(process_id + 4, objects=None)  # type: ignore[arg-type]
         self.kernel.new_process(self.process, Start(image, ("guest",), ()))
