@@ -138,6 +138,8 @@ class Dispatcher:
         """
         exit_, cpu, registers = operation.exit, process.cpu, process.cpu.registers
         if exit_.refused is not NEVER and cpu.privilege_level and evaluate(exit_.refused, cpu, operation.operand):
+            if exit_.raises is not None:
+                cpu.refuse(exit_.raises)
             return None
         events = self._registry.of_kind(exit_.kind)
         before = registers.read(RIP)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from machine.processor import InstructionPattern
+from machine.processor import InstructionPattern, Vector
 from vm.facts.events import AddressSpace, EventKind
 from vm.facts.registers import STORAGE_INDEX
 
@@ -296,7 +296,8 @@ class Exit:
     context is that of the pre stage in both stages, unless it is `read_anew` for each event. Besides, an event is meant
     only if one of the `bits`, as they are in the pre stage, is in the `mask` that its own parameters come to.
 
-    Above level 0, where `refused` is not 0, the processor raises an exception, and there is no exit. An instruction
+    Above level 0, where `refused` is not 0, the processor raises an exception, and there is no exit. `raises` is that
+    exception where events raise it, since the processor's ports leave it to them. An instruction
     that the emulator does not have, and that has the effect `by the processor`, assigns `made_up` while events of the
     kind exist, and the guest goes on behind it; None: it is undefined. With `once`, all iterations of a REP instruction
     are one exit, and none is none. `check` is what the kind adds to the checks of a registration; it raises
@@ -313,6 +314,7 @@ class Exit:
     bits: Expression = ALL_BITS
     mask: Callable[[Mapping[str, int]], int] = _all_bits
     refused: Expression = NEVER
+    raises: Vector | None = None
     made_up: tuple[Assign, ...] | None = None
     once: bool = False
     check: Check = _no_check

@@ -233,6 +233,8 @@ class Instructions:
         if self.gates is not None and self.gates.has_gates(process):
             wanted.update({pattern: partial(self.gates.serve_gate, process) for pattern in GATES})
         process.cpu.look_for(wanted)
+        raise_themselves = (exit_.kind for exit_, _ in FOUND if exit_.raises is not None)
+        process.cpu.ports.leave_writes_to_hooks(any(map(self._registry.newest_first, raise_themselves)))
 
     def _wants(self, process: Process, kind: EventKind) -> bool:
         service = self.services.get(kind)

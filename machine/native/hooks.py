@@ -178,6 +178,10 @@ class _ExitWriter(HookWriter):
         """End it: the guest goes on at RIP."""
         raise NotImplementedError
 
+    def go_to_python(self) -> None:
+        """Have Python do all of it."""
+        raise NotImplementedError
+
     def behind(self) -> Value:
         """The address behind the instruction."""
         raise NotImplementedError
@@ -191,6 +195,8 @@ def _on_exit(e: _ExitWriter, exit_: Exit) -> None:
     e.arrive()
     if exit_.refused is not NEVER:
         with e.when(e.is_set(emit(PrivilegeLevel(), e))), e.when(e.is_set(emit(exit_.refused, e))):
+            if exit_.raises is not None:
+                e.go_to_python()
             e.give()
     rip, table, context = e.register(RIP), e.table(), _context(e, exit_)
     if exit_.bits is not ALL_BITS:
@@ -383,10 +389,9 @@ class _AddressWriter(_ExitWriter):
         return self.get(HookedAddress, name, self.hooked)
 
     def arrive(self) -> None:
-        _, address, size, hooked = self.parameters
-        anew = self.load(self.field("anew"))
+        address, anew = self.parameters[1], self.load(self.field("anew"))
         with self.when(self.is_set(self.op("or", anew, self.field("always_in_python")))):
-            self.call(self.field("in_python").text, _ADDRESS_HOOK, [self.engine, address, size, hooked])
+            self.go_to_python()
             self.give()
         with self.if_copied():
             self.transfer("read_batch", len(GENERAL) + _OTHER_COPIES)
@@ -394,6 +399,9 @@ class _AddressWriter(_ExitWriter):
             self.give()  # another hook of this address has moved it
         protocol.begin(self, address)
         self.set_own("changes", self.load(self.field("changes")))
+
+    def go_to_python(self) -> None:
+        self.call(self.field("in_python").text, _ADDRESS_HOOK, [self.engine, *self.parameters[1:4]])
 
     def behind(self) -> Value:
         return self.field("behind")

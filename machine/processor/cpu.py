@@ -40,7 +40,7 @@ from machine.processor.breakpoints import Breakpoints
 from machine.processor.core import Core
 from machine.processor.debug_registers import DebugRegisters
 from machine.processor.exceptions import Exceptions
-from machine.processor.fault import Vector
+from machine.processor.fault import Fault, Vector
 from machine.processor.fxsave import Fxsave
 from machine.processor.hidden_state import HiddenState, load_table
 from machine.processor.instruction_finder import LONGEST_INSTRUCTION, InstructionPattern, Serve
@@ -240,6 +240,10 @@ class Cpu:
         """As `AddressHooks.add`."""
         return self.address_hooks.add(address, callback, replaces)
 
+    def refuse(self, vector: Vector) -> None:
+        """In the hook of an address: raise an exception in the place of the instruction."""
+        self._run.raise_before(Fault(vector, self.registers.read(RIP)))
+
     def unhook(self, hook: Hook) -> None:
         """Remove a hook of an address; safe in its own callback."""
         self.address_hooks.remove(hook)
@@ -344,6 +348,7 @@ class Cpu:
         if self.watched.due is not None:
             self.watched.resume(start)
         self.time_stamp.begin_run()
+        self.ports.begin_run()
         status = self._start(start, until)
         while self._goes_on(status, until):
             self.registers.forget()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from machine.events.exit import BY_PROCESSOR, Exit, Operand, PrivilegeLevel, Register
-from machine.processor import InstructionPattern, OperandKind
+from machine.processor import InstructionPattern, OperandKind, Vector
 from vm.facts.events import IOIN, EventKind
 
 _IOPL = Register("rflags") >> 12 & 3
 
 
-def forms(kind: EventKind, by_byte: bytes, by_register: bytes, strings: bytes) -> tuple[Exit, ...]:
+def forms(
+    kind: EventKind, by_byte: bytes, by_register: bytes, strings: bytes, raises: Vector | None = None
+) -> tuple[Exit, ...]:
     """The exits of a direction; of each opcode there is one for bytes and one for larger data."""
 
     def form(opcode: int, takes_byte: bool, once: bool = False) -> Exit:
@@ -19,6 +21,7 @@ def forms(kind: EventKind, by_byte: bytes, by_register: bytes, strings: bytes) -
             context=Operand() if takes_byte else Register("rdx") & 0xFFFF,
             parameter="port",
             refused=PrivilegeLevel().is_above(_IOPL),
+            raises=raises,
             effect=BY_PROCESSOR,
             once=once,
         )

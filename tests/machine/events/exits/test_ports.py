@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 from carrier_worlds import CARRIERS, Outcome, run
 
+from machine.root import assemble
+from machine.summary import StopCause
+
 
 @pytest.fixture(params=CARRIERS)
 def carrier(request: pytest.FixtureRequest) -> str:
@@ -101,3 +104,41 @@ def test_an_instruction_that_faults_has_no_post_stage(carrier: str) -> None:
     outcome = run(carrier, "xor edi, edi; insb; nop", "!ioin stage all script { .n = 1; }")
     assert outcome.triggers == [1]
     assert "unmapped" in str(outcome.summary).lower()
+
+
+FORMS_OF_OUT = ("out 0x60, al", "out dx, eax", "outsb", "rep outsw", "outsd")
+AT_LEVEL_3 = "lea rsi, [rsp-64]; mov ecx, 2; mov edx, 0x3f8; inc r12; FORM; inc r13; nop"
+EVENTS_AT_LEVEL_3 = {
+    "none": "",
+    "an event": "!ioout script { .n = 1; }",
+    "both stages": "!ioout stage all script { .n = 1; }",
+    "disabled": "!ioout script { .n = 1; }\nevents d 0",
+    "cleared": "!ioout script { .n = 1; }\nevents c 0",
+    "registered in the same block": "!epthook ADDRESS\ng\n!ioout script { .n = 1; }",
+    "cleared in the same block": "!ioout script { .n = 1; }\n!epthook ADDRESS script { event_clear(0); }",
+}
+
+
+@pytest.mark.parametrize("form", FORMS_OF_OUT)
+@pytest.mark.parametrize("case", EVENTS_AT_LEVEL_3)
+def test_a_refused_port_is_an_exception_at_the_instruction(carrier: str, case: str, form: str) -> None:
+    text = AT_LEVEL_3.replace("FORM", form)
+    place = 0x40_0000 + len(assemble(AT_LEVEL_3.split("inc r12")[0]).code)
+    events = EVENTS_AT_LEVEL_3[case].replace("ADDRESS", f"{place:x}")
+    commands = f"{events}\n!exception script {{ .vector = $context; .at = @rip; }}"
+    outcome = run(carrier, text, commands, kernel="bare", ring=3, halts=True)
+    found = {name: int.from_bytes(value, "little") for name, value in outcome.globals.items()}
+    assert (found.get("n", 0), found["vector"], found["at"]) == (0, 0xD, place + 3)
+    assert (outcome.registers["rip"], outcome.registers["r12"], outcome.registers["r13"]) == (place + 3, 1, 0)
+    assert (outcome.summary.cause, outcome.registers["rcx"]) == (StopCause.FAULT, 2)  # type: ignore[attr-defined]
+
+
+def test_a_refused_port_may_be_passed_by_and_is_free_once_the_flags_say_so(carrier: str) -> None:
+    text = "mov ebx, 3; mov edx, 0x3f8; again: out dx, al; dec ebx; jnz again; nop"
+    events = "!ioout script { .n = .n + 1; }\n"
+    passed = run(carrier, text, events + "!exception d script { @rip = @rip + 1; }", kernel="bare", ring=3)
+    assert (passed.triggers, passed.registers["rbx"]) == ([0, 3], 0)
+    freed = run(
+        carrier, text, events + "!exception d sc on script { @rflags = @rflags | 3000; }", kernel="bare", ring=3
+    )
+    assert (freed.triggers, freed.registers["rbx"]) == ([3, 1], 0)
