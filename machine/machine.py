@@ -14,30 +14,14 @@ from typing import Unpack
 
 from machine import kernel as kernels, native
 from machine.children import NOWHERE, Nursery, lay_out
-from machine.events import (
-    DebugRegisterMoves,
-    Dispatcher,
-    Event,
-    Exceptions,
-    ExecutionHooks,
-    Facts,
-    Instructions,
-    Interrupts,
-    Modes,
-    Monitors,
-    Registry,
-    RootActions,
-    SystemCalls,
-    Traces,
-    Trigger,
-)
+from machine.events import Dispatcher, Event, Facts, Registry, RootActions, Sources, Trigger
 from machine.host import DebuggerState, GuestHost
 from machine.kernel import Kernel, KernelObjects, Start
 from machine.loaders import Image, LoadError, Placement, read_image
 from machine.memory import AddressSpace, MapError, PhysicalMemory
 from machine.messages import Message, MessageChannel, PacketRing
 from machine.options import MachineOptions, Program, ProgramStart
-from machine.processor import USER_LEVEL, Cpu, Fault as CpuFault, StopKind, StopReason, ThreadRegisters, msr
+from machine.processor import Cpu, StopKind, StopReason, ThreadRegisters, msr
 from machine.records import CodeFault, GuestOutput, MachineRecord, Notice, Reporter, ScriptFault, Silent
 from machine.root import RootMemory, RootSandbox
 from machine.schedule import (
@@ -45,7 +29,6 @@ from machine.schedule import (
     BranchRecording,
     Core,
     Gate,
-    Next,
     ParallelRun,
     Process,
     RunGuard,
@@ -59,7 +42,7 @@ from machine.schedule import (
 )
 from machine.summary import CAUSES, Counts, ProcessEnd, RunSummary, StopCause
 from vm import Brake, Engine, Fault, GlobalStore, Host, Loaded, Shareable, Sharing
-from vm.facts.events import SYSRET, EventKind, TraceType
+from vm.facts.events import EventKind, TraceType
 from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
 
 __all__ = ["Machine", "MsrError", "ProcessEnd", "RunSummary", "StopCause"]
@@ -110,7 +93,6 @@ class Machine:
         self._ids: set[int] = set()  # of processes and threads, that were ever given
         self._scheduler = Scheduler(cores, limits.quantum_instructions, self._placed, self.clock)
         self._kernels: dict[str, Kernel] = {}
-        self._kernel_of: dict[Process, Kernel] = {}
         physical = self.physical = PhysicalMemory(limits.max_guest_memory, _OWN_MEMORY, _OWN_MEMORY)
         physical.work.is_ending = self._is_ending
         physical.work.on_used_up = self._work_is_used_up
@@ -155,36 +137,9 @@ class Machine:
         dispatcher = Dispatcher(self.registry, engine, self, RootActions(self._sandboxes))
         outside = () if self._gate is None else self._gate.outside
         self._carrier = native.carrier_for(engine, self._state, self, dispatcher, self._sandboxes, outside)
-        self._hooks = ExecutionHooks(self.registry, dispatcher, self._carrier)
-        self._monitors = Monitors(self.registry, dispatcher, self._carrier)
-        self._instructions = Instructions(self.registry, dispatcher, self._carrier)
-        self._exceptions = Exceptions(self.registry, dispatcher, self._carrier)
-        self._modes = Modes(self.registry, dispatcher, self._freezes)
-        self._traces = Traces(self.registry, dispatcher)
-        self._interrupts = self._instructions.gates = Interrupts(
-            self.registry,
-            dispatcher,
-            None if options.timer is None else Timer(self.clock, options.timer),
-            self._deliver_injected,
-            self._instructions.look_again,
-            self._notice,
-            self._carrier,
-        )
-        self._state.inject = self._interrupts.inject
-        self._system_calls = SystemCalls(
-            self.registry,
-            dispatcher,
-            self._walks,
-            self._scheduler.system_call_done,
-            lambda: self._scheduler.someone_waits,
-            self._instructions.look_again,
-            self._modes,
-            self._carrier,
-        )
-        self._instructions.services[SYSRET] = self._system_calls
-        moves = DebugRegisterMoves(self.registry, self._instructions.serve_for_events)
-        self._instructions.services[moves.kind] = moves
-        self._system_calls.intercepts = self._exceptions.intercept
+        timer = None if options.timer is None else Timer(self.clock, options.timer)
+        self._sources = Sources(self.registry, dispatcher, self._scheduler, timer, self._notice, self._carrier)
+        self._state.inject = self._sources.inject
         self._current = self.cores[0]
         self._meant: Process | None = None
         self._running = False
@@ -281,10 +236,6 @@ class Machine:
 
     def _take_in(self, process: Process, kernel: Kernel, before: Process | None = None) -> None:
         """Let a process count from now on; it comes in the place of the one `before`, or is a new one."""
-        process.on_fault = lambda fault: self._fault(process, kernel, fault)
-        process.before_run = lambda: self._before_run(process)
-        process.interruptions = self._interrupts
-        self._kernel_of[process] = kernel
         process.cpu.exceptions.open_vectors = kernel.entry.open_vectors
         process.cpu.time_stamp.read = self.clock.time_stamp
         if self._gate is None:
@@ -297,11 +248,7 @@ class Machine:
             self._scheduler.add(process)
         else:
             self._scheduler.succeed(before, process)
-        self._system_calls.attach(process, kernel)
-        self._instructions.attach(process)
-        self._hooks.attach(process, self.current)
-        self._monitors.attach(process)
-        self._system_calls.events_changed()
+        self._sources.attach(process, kernel, self.current)
 
     def _new_process(self, memory: AddressSpace, process_id: int, name: str, image: Image, name_bytes: int) -> Process:
         thread_id = process_id + _THREAD_ID_OFFSET
@@ -348,7 +295,7 @@ class Machine:
         in_kernel = self._objects.is_processor_block(cpu.read_msr(msr.GS_BASE))  # behind SWAPGS
         cpu.write_msr(msr.GS_BASE if in_kernel else msr.KERNEL_GS_BASE, process.processor_block)
         cpu.write_msr(msr.TSC_AUX, process.core)
-        self._system_calls.placed(process)
+        self._sources.placed(process)
 
     # --- processes that processes make (machine.schedule.Maker)
 
@@ -414,8 +361,7 @@ class Machine:
         self._not_emulated.update(process.cpu.not_emulated())
         self._processes.remove(process)
         self._scheduler.leave(process)
-        for room in (self._hooks, self._monitors, self._instructions, self._system_calls):
-            room.detach(process)
+        self._sources.detach(process)
         if self._carrier is not None:
             self._carrier.forget(process)
         self._close(process)
@@ -576,46 +522,6 @@ class Machine:
         if self._carrier is not None:
             self._carrier.begin_turn(process)
 
-    def _before_run(self, process: Process) -> Next:
-        """Between two stretches of guest code: modes that change there, steps that are over, and what comes next."""
-        cpu = process.cpu
-        cpu.forget_stop()
-        with cpu.gate:
-            self._traces.end(process)
-            self._modes.arrive(process)
-        if cpu.stop_requested or not process.alive or process.thread.waiting is not None:
-            return Next.NOTHING
-        return Next.ONE if self._traces.steps_in(process) else Next.ALL
-
-    def _fault(self, process: Process, kernel: Kernel, fault: CpuFault) -> bool:
-        """A guest's exception: whether its thread goes on."""
-        cpu = process.cpu
-        with cpu.gate:
-            if not self._exceptions.before(process, fault):
-                return True
-            cpu.exceptions.deliver(fault)
-            goes_on = self._tell_kernel(process, kernel, fault)
-            self._exceptions.behind(process, fault)
-        return goes_on
-
-    def _deliver_injected(self, process: Process, fault: CpuFault) -> bool:
-        """An exception that no event is told of."""
-        process.cpu.exceptions.deliver(fault)
-        return self._tell_kernel(process, self._kernel_of[process], fault)
-
-    def _tell_kernel(self, process: Process, kernel: Kernel, fault: CpuFault) -> bool:
-        """Let the kernel have an exception, be it the guest's own."""
-        if process.cpu.interrupt_table.is_loaded:
-            return process.cpu.interrupt_table.deliver(fault)
-        if process.cpu.privilege_level != process.cpu.home_level:
-            return False  # in the code of the kernel
-        self._modes.pass_kernel(process)
-        if kernel.fault(process.thread, fault):
-            return True
-        if process.image.level == USER_LEVEL:
-            process.crash_code = kernel.crash_code(process, fault)
-        return False
-
     def _end_turn(self, process: Process, reason: StopReason) -> StopCause | None:
         """The cause if the process has ended."""
         if process.exit_code is not None:
@@ -713,16 +619,7 @@ class Machine:
 
     def _step(self, trigger: Trigger, kind: TraceType) -> None:
         """A script asks for a single step."""
-        self._traces.ask(trigger, kind)
-
-    def _walks(self, process: Process, page: int) -> bool:
-        """Whether the code of the page is executed that has the kernel's handler."""
-        return self._hooks.watches_page(process, page) or self._traces.follows(process)
-
-    def _freezes(self, process: Process, event: Event) -> None:
-        """An event freezes a process."""
-        number = event.definition.id
-        self._notice(f"process {process.pid:x} is frozen until event {number:x} is cleared or disabled", number)
+        self._sources.step(trigger, kind)
 
     # --- what the dispatcher needs (machine.events.dispatch.Surroundings)
 
@@ -791,10 +688,7 @@ class Machine:
 
     def _events_changed(self, kind: EventKind) -> None:
         with self._alone():
-            self._hooks.events_changed(self.current)
-            self._monitors.events_changed(self.current)
-            self._system_calls.events_changed()
-            self._instructions.events_changed()
+            self._sources.events_changed(self.current)
 
     def _deliver(self, message: Message) -> None:
         self.reporter.report(message)

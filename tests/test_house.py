@@ -127,7 +127,7 @@ THINGS: dict[str, Things] = {
             "machine/events/system_calls.py": FAST_PATH,
             "machine/native/hooks.py": FAST_PATH,
             "machine/native/carrier.py": FAST_PATH,
-            "machine/machine.py: SYSRET": FAST_PATH,
+            "machine/events/sources.py: SYSRET": FAST_PATH,
             "machine/events/modes.py: MODE": "no instruction: where threads change their mode",
             "machine/events/traces.py: TRACE": "no instruction: the steps that scripts ask for",
             "lang/codes/command_errors.py: !syscall": EXAMPLE,

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from machine.events import sdk
-from machine.events.addresses import ExecutionHooks
 from machine.events.blocks import RootActions, block_of
-from machine.events.debug_registers import DebugRegisterMoves
 from machine.events.definition import Action, BreakAction, CodeAction, EventDefinition, ScriptAction
 from machine.events.dispatch import BlockKind, Dispatcher, Surroundings, Trigger
-from machine.events.exceptions import Exceptions, is_raised
+from machine.events.exceptions import is_raised
 from machine.events.exit import (
     ALL_BITS,
     COMPARISONS,
@@ -29,10 +27,7 @@ from machine.events.exit import (
     Step,
     ToLevel,
 )
-from machine.events.instructions import Arrivals, Instructions, Waiting
-from machine.events.interrupts import Interrupts
-from machine.events.memory import Monitors
-from machine.events.modes import Modes
+from machine.events.instructions import Arrivals, Waiting
 from machine.events.registry import (
     Event,
     EventCells,
@@ -42,8 +37,8 @@ from machine.events.registry import (
     Registry,
     require_emulated,
 )
-from machine.events.system_calls import KERNEL_BITS, Sides, SystemCalls, WayBack
-from machine.events.traces import Traces
+from machine.events.sources import Sources
+from machine.events.system_calls import KERNEL_BITS, Sides, WayBack
 
 __all__ = [
     "ALL_BITS",
@@ -60,22 +55,15 @@ __all__ = [
     "ByProcessor",
     "CodeAction",
     "Constant",
-    "DebugRegisterMoves",
     "Dispatcher",
     "Event",
     "EventCells",
     "EventDefinition",
     "EventsOfKind",
-    "Exceptions",
-    "ExecutionHooks",
     "Exit",
     "Expression",
     "Facts",
     "Hooked",
-    "Instructions",
-    "Interrupts",
-    "Modes",
-    "Monitors",
     "Msr",
     "Operand",
     "OperandRegister",
@@ -86,11 +74,10 @@ __all__ = [
     "RootActions",
     "ScriptAction",
     "Sides",
+    "Sources",
     "Step",
     "Surroundings",
-    "SystemCalls",
     "ToLevel",
-    "Traces",
     "Trigger",
     "Waiting",
     "WayBack",
