@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _MODULE = re.compile(r"\b([A-Za-z_]\w*)![A-Za-z_?]", re.ASCII)
 GUEST_OUTPUT = ("stderr", "stdout", "none")
+EVENTS_FROM = ("start", "entry")
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ class SessionOptions:
     engine: str | None
     timeout: float | None  # seconds
     allow_modules: bool
+    events_from: str | None
     flags: frozenset[str]
 
     @classmethod
@@ -161,6 +163,12 @@ def add_session(group: argparse._ActionsContainer) -> None:
         type=number_of_seconds,
         metavar="SECONDS",
         help="end every run after this much real time, and a moment later scripts; time at a prompt does not count",
+    )
+    group.add_argument(
+        "--events-from",
+        choices=EVENTS_FROM,
+        help="where a program is when the first command is carried out: entry (its entry point; default for Windows "
+        "programs with DLLs) or start (where its loader begins)",
     )
     group.add_argument("--allow-modules", action="store_true", help="let `output create ... module` load code")
     group.add_argument(
@@ -222,6 +230,7 @@ def new_session(
             reporter=reporter,
             questions=questions,
             allow_modules=options.allow_modules,
+            events_from=options.events_from,
         )
     except LoadError as error:
         code = ExitCode.NO_INPUT if isinstance(error, UnreadableFile) else ExitCode.GUEST

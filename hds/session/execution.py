@@ -209,6 +209,30 @@ class Execution:
             after()
         return summary
 
+    def run_to_entry(self, process: Process) -> None:
+        """Let a program that is the only one run on to its entry point, its loader's work, without events."""
+        alone = all(each is process or not each.alive for each in self._session.machine.processes)
+        if not alone or not process.alive or self.held is not None:
+            return
+        totals, arrived = self._session.totals, False
+
+        def check(hit: Hit) -> bool:
+            nonlocal arrived
+            arrived = hit.process is process and hit.breakpoint is not None and hit.breakpoint.number is None
+            return arrived
+
+        events = [event for event in self._session.machine.registry.oldest_first() if event.enabled]
+        for event in events:
+            event.enabled = False
+        try:
+            with self.breakpoints.temporary(process, process.image.entry):
+                self.run(arrived=check)
+        finally:
+            for event in events:
+                event.enabled = True
+        if arrived:
+            totals.last = None  # its own run is still to come
+
     # --- steps
 
     def step_in(self, process: Process) -> bool:

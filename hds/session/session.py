@@ -117,7 +117,9 @@ class Session:
     .asm, .bin, .raw and .sc by the name, and anything else is refused without a `kind`. `named` are fields of `Program`
     and of `machine.MachineOptions`: `Session("a.asm", kernel="nt", arguments=["x"])`. `compiler` brings include folders
     and symbols. `reporter` hears everything that is said. `messages` has the first `max_kept_messages` messages (a
-    RuntimeWarning and `totals.unkept_messages` tell of others); clear it to make room. Raises machine.LoadError.
+    RuntimeWarning and `totals.unkept_messages` tell of others); clear it to make room. `events_from` is `start` or
+    `entry`: whether the first command finds a program where its loader begins, or at its entry point, which is what
+    Windows programs with DLLs do where nothing is said (None). Raises machine.LoadError.
     """
 
     def __init__(
@@ -130,6 +132,7 @@ class Session:
         reporter: Reporter[Record] | None = None,
         questions: Questions | None = None,
         allow_modules: bool = False,
+        events_from: str | None = None,
         **named: Unpack[Keywords],
     ) -> None:
         options, of_program = with_names(options, named)
@@ -143,6 +146,8 @@ class Session:
         self.symbols.table.more = self._plan_libraries
         self._unplanned: list[tuple[Program, Process | None]] = []  # programs that nobody has planned yet
         self._plans: dict[object, tuple[Module, ...]] = {}  # of their libraries
+        self._events_from = events_from
+        self._before_entry: list[Process] = []  # programs that are to come to their entry points first
         compiler = replace(compiler, portability=False, symbols=self.symbols.table)
         self.scripts = Scripts(compiler, self.engine, self.store, options.kernel, self._will_start)
         world = options.world
@@ -186,7 +191,17 @@ class Session:
             self._unplanned.append((given, process))
             if _identity(given) in self._plans:
                 self._plan_libraries()
+        image = process.image
+        wants = self._events_from == "entry" or (self._events_from is None and image.windows is not None)
+        if wants and image.start != image.entry:
+            self._before_entry.append(process)
         return process
+
+    def reach_entry(self) -> None:
+        """Let what has just been loaded come to its entry point, where that is wanted."""
+        waiting, self._before_entry = self._before_entry, []
+        for process in waiting:
+            self.execution.run_to_entry(process)
 
     def _plan_libraries(self) -> None:
         """Learn where the libraries of programs are going to be: a name is asked for that nothing has so far."""
@@ -311,6 +326,7 @@ class Session:
     def _perform(self, command: Command, prepared: Prepared) -> None:
         from hds.session.commands import HANDLERS
 
+        self.reach_entry()
         handler = HANDLERS.get(command.canonical_name)
         if handler is None:
             raise CommandFailed(f"err, '{command.name.text}' is not available offline: {command.row.notes}")
@@ -335,6 +351,7 @@ class Session:
 
     def run(self, max_instructions: int | None = None, timeout: float | None = None) -> RunSummary:
         """Let the guest run until it ends or something stops it."""
+        self.reach_entry()
         return self.execution.run(max_instructions, self.timeout if timeout is None else timeout)
 
     @property

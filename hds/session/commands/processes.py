@@ -166,6 +166,7 @@ def _load(session: Session) -> Process:
     except LoadError as error:
         raise CommandFailed(f"err, {error}" + (f" ({error.hint})" if error.hint else "")) from None
     session.debugged.append(loaded)
+    session.reach_entry()
     session.show(f"process id: {loaded.pid:x}\n{session.execution.instruction_line(loaded)}\n")
     return loaded
 

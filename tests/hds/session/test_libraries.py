@@ -125,3 +125,13 @@ def test_an_unknown_name_of_a_library_is_refused_with_what_is_near(program: Path
         session.execute("!epthook libc!writ_ script { }")
     with pytest.raises(ScriptError, match="unknown"):
         session.execute("!epthook libnothing!f script { }")
+
+
+def test_events_may_begin_behind_the_dynamic_linker(program: Path) -> None:
+    session = Session(program, world=World(Path("/")), events_from="entry")
+    session.execute('!syscall script { printf("%llx", $context); }')
+    session.run()
+    seen = [message.text for message in session.messages]
+    assert b"1" in seen  # write
+    assert b"101" not in seen  # openat, of the linker
+    assert summarize(session).exit_code == 5

@@ -14,12 +14,14 @@ import pytest
 from windows_world import make_root, needs_wine, run
 
 from hds.report.records import GuestOutput, Record
+from hds.session.engines import load_engine
 from hds.session.session import Session
 from hds.session.summary import summarize
 from machine.kernel.linux import World
 from machine.loaders import LoadError
 from machine.machine import StopCause
 from machine.options import MachineOptions
+from vm.facts.registers import RIP
 
 pytestmark = needs_wine
 PLAIN = ("free", "k32", "hello", "virt", "thr", "exc", "div", "seh", "seh2", "cpp", "reg", "clock", "cat")
@@ -186,11 +188,44 @@ class Output:
             self.text += record.data
 
 
-def session_of(root: Path, name: str, *modules: str, writable: bool = True) -> tuple[Session, Output]:
+def session_of(
+    root: Path, name: str, *modules: str, writable: bool = True, events_from: str | None = None,
+    engine: str | None = None,
+) -> tuple[Session, Output]:  # fmt: skip
     said = Output()
     options = MachineOptions(world=World(root, writable))
     program = root / "prog" / f"{name}.exe"
-    return Session(program, options, reporter=said, modules=modules), said
+    made = load_engine(engine, options.limits)
+    return Session(program, options, engine=made, reporter=said, modules=modules, events_from=events_from), said
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_events_begin_at_the_entry_point_of_a_windows_program(root: Path, engine: str) -> None:
+    session, _ = session_of(root, "free", engine=engine)
+    session.execute('!syscall script { printf("%llx", $context); }')
+    assert session.process is not None
+    assert session.process.cpu.registers.read(RIP) == session.process.image.entry
+    session.run()
+    assert [message.text for message in session.messages] == [b"8", b"2c"]  # NtWriteFile, NtTerminateProcess
+    assert summarize(session).exit_code == 7
+
+
+def test_events_from_the_start_see_the_calls_of_the_loader(root: Path) -> None:
+    session, _ = session_of(root, "free", events_from="start")
+    session.execute('!syscall script { .seen = .seen + 1; if (.seen == 1) { printf("%llx", $context); } }')
+    session.run()
+    assert session.triggers > 20
+
+
+def test_start_loads_a_windows_program_up_to_its_entry_point(root: Path) -> None:
+    session = Session(None, MachineOptions(world=World(root)))
+    session.execute('!syscall script { printf("%llx", $context); }')
+    session.execute(f".start path {root / 'prog' / 'free.exe'}")
+    assert session.messages == []
+    assert session.process is not None
+    assert session.process.cpu.registers.read(RIP) == session.process.image.entry
+    session.run()
+    assert [message.text for message in session.messages] == [b"8", b"2c"]
 
 
 def test_a_script_reads_the_name_in_every_call_of_its_windows_number(own_root: Path) -> None:
@@ -201,7 +236,7 @@ def test_a_script_reads_the_name_in_every_call_of_its_windows_number(own_root: P
 
 
 def test_an_export_is_hooked_before_its_module_is_mapped(own_root: Path) -> None:
-    session, _ = session_of(own_root, "file")
+    session, _ = session_of(own_root, "file", events_from="start")
     session.execute('!epthook kernel32!CreateFileW script { printf("%ws", @rcx); }')
     session.run()
     assert [message.text for message in session.messages] == [b"t.txt"] * 2
