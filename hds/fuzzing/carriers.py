@@ -19,6 +19,7 @@ from machine.memory import Protection
 from machine.schedule import Process
 from vm import Engine
 from vm.facts.limits import Limits
+from vm.facts.numbers import HEXADECIMAL, number_in
 from vm.facts.registers import STORAGES
 
 LIMITS = Limits(
@@ -146,7 +147,7 @@ def _execute(session: Session, text: str, lines: list[object]) -> None:
 def _register(session: Session, line: str) -> None:
     """Register an event by the programming interface, with a code action."""
     _, name, parameter, code = line.split()
-    parameters = () if parameter == "-" else (int(parameter, 16),)
+    parameters = () if parameter == "-" else (number_in(parameter, HEXADECIMAL) or 0,)
     detail = sdk.EventDetail(name, parameters, command=line)
     sdk.register(session.machine.registry, detail, [sdk.Action.custom_code(bytes.fromhex(code))])
 

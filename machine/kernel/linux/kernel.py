@@ -267,7 +267,9 @@ class LinuxKernel(Calls):
         if plan is None:
             registers.write(_RAX, self._refuse(number, REFUSED.get(number, Errno.ENOSYS)))
             return
-        task = self._tasks[thread]
+        task = self._tasks.get(thread)
+        if task is None:  # the debugger has ended the process in the trigger of this call
+            return
         self._services.work.charge(PER_CALL)
         self._asking = thread
         try:

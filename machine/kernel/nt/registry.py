@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from machine.kernel.nt.objects import KernelObject
 from machine.kernel.nt.status import STATUS_INSUFFICIENT_RESOURCES, NtError
+from vm.facts.numbers import HEXADECIMAL, MAX_32, number_in
 
 REG_NONE, REG_SZ, REG_EXPAND_SZ, REG_BINARY, REG_DWORD, REG_MULTI_SZ, REG_QWORD = 0, 1, 2, 3, 4, 7, 11
 USER = "S-1-5-21-0-0-0-1000"
@@ -222,16 +223,20 @@ def _set(registry: Registry, key: Key, number: int, line: str) -> None:
         key.values.pop(name.lower(), None)
     elif text.startswith('"') and text.endswith('"') and len(text) > 1:
         registry.set(key, name, REG_SZ, _text(_unquoted(text)))
-    elif text.lower().startswith("dword:") and re.fullmatch(r"[0-9a-fA-F]{1,8}", text[6:].strip()):
-        registry.set(key, name, REG_DWORD, int(text[6:], 16).to_bytes(4, "little"))
+    elif text.lower().startswith("dword:"):
+        registry.set(key, name, REG_DWORD, _number(number, text[6:], MAX_32).to_bytes(4, "little"))
     elif (bytes_of := _HEX.fullmatch(text.lower())) is not None:
-        try:
-            data = bytes(int(word, 16) for word in bytes_of[2].replace(" ", "").split(",") if word)
-        except ValueError:
-            raise RegFileError(number, "not a list of bytes") from None
-        registry.set(key, name, int(bytes_of[1] or "3", 16), data)
+        data = bytes(_number(number, word, 0xFF) for word in bytes_of[2].split(",") if word.strip())
+        registry.set(key, name, _number(number, bytes_of[1] or "3", MAX_32), data)
     else:
         raise RegFileError(number, f"unknown kind of value {text[:40]}")
+
+
+def _number(line: int, text: str, most: int) -> int:
+    found = number_in(text.strip(), HEXADECIMAL, most)
+    if found is None:
+        raise RegFileError(line, f"{text.strip()[:40]} is no hexadecimal number up to {most:x}")
+    return found
 
 
 def _unquoted(text: str) -> str:

@@ -117,8 +117,9 @@ def test_sleep_at_a_halt_finishes_the_trigger_and_runs_for_that_time() -> None:
     assert (len(said.halts), made.guest_alive) == (1, False)
 
 
-def test_kill_at_a_halt_ends_the_program() -> None:
-    made, _ = session()
+@pytest.mark.parametrize("kernel", ["bare", "linux", "nt"])
+def test_kill_at_a_halt_ends_the_program(kernel: str, engine: Engine) -> None:
+    made, _ = session(kernel=kernel, engine=engine)
     made.execute("!syscall 55\ng\n.kill\ng")
     assert not made.guest_alive
 
