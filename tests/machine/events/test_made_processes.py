@@ -16,6 +16,7 @@ from hds.session.session import Session
 from machine.kernel.linux import World
 from machine.root import assemble
 from machine.summary import StopCause
+from vm.facts.limits import Limits
 
 BODY = """
     mov eax, 1; cpuid
@@ -45,6 +46,7 @@ MADE = {"fork": ["1000.1004", "1010.1014"], "vfork": ["1000.1004", "1010.1014"],
 SHOW = 'printf("%x.%x\\n", $pid, $tid);'
 PASS_UD2 = "!exception 6 script { if (dw(@rip) == b0f) { @rip = @rip + 2; } }"
 STEP = "!cpuid script { event_trace_step(); event_trace_instrumentation_step(); }"
+EVERY_500 = Limits(max_timer_hz=2_000_000)  # instructions, as one takes a nanosecond
 # Events that BODY triggers once, with what their scripts do besides, and commands beside them.
 EVENTS = {
     "!cpuid": ("", ""), "!tsc": ("", ""), "!ioout 3f8": ("", ""), "!ioin": ("", ""), "!msrread c0000082": ("", ""),
@@ -85,6 +87,22 @@ def test_an_event_of_one_process_does_not_see_its_children(carrier: str, event: 
 @pytest.mark.parametrize("guest", GUESTS)
 def test_an_exception_event_sees_what_is_made(carrier: str, guest: str) -> None:
     assert said(carrier, GUESTS[guest], f"!exception 6 script {{ {SHOW} @rip = @rip + 2; }}") == MADE[guest]
+
+
+@pytest.mark.parametrize("guest", GUESTS)
+def test_an_interrupt_event_sees_what_is_made(carrier: str, guest: str) -> None:
+    """The clock's: all execute a loop in which it comes several times."""
+    text = GUESTS[guest].replace("mov eax, 1; cpuid", "mov ecx, 2000; turn: dec ecx; jnz turn")
+    outcome = run(
+        carrier,
+        text,
+        f"!interrupt d1 script {{ {SHOW} }}\n{PASS_UD2}",
+        kernel="linux",
+        limits=EVERY_500,
+        timer=2_000_000,
+    )
+    messages = "".join(line[1].text.decode() for line in outcome.lines if line[0] == "message")  # type: ignore[attr-defined]
+    assert sorted(set(messages.split())) == MADE[guest]
 
 
 MODES = 'script { printf("%x.%x %x %x\\n", $pid, $tid, $context, @rip & f00000); }'
