@@ -23,8 +23,9 @@ from vm.facts.numbers import HEXADECIMAL, number_in
 from vm.facts.registers import STORAGES
 
 LIMITS = Limits(
-    max_steps=300, max_root_instructions=200, max_instructions=3000, quantum_instructions=64, max_timer_hz=10_000_000
-)
+    max_steps=300, max_root_instructions=200, max_instructions=3000, quantum_instructions=64, max_timer_hz=10_000_000,
+    max_processes=5, max_threads=4,
+)  # fmt: skip
 _VECTOR_WORDS = 32
 _BUFFER_BYTES = 0x40  # of each buffer
 

@@ -53,6 +53,13 @@ MAPPING = (
     "mov rdi, [rsp-32]; mov esi, 0x1000; mov edx, 3; mov eax, 10; syscall",
     "mov rsi, rsp; mov dword ptr [rsi], 0x0a646c6f; mov eax, 1; mov edi, 1; mov edx, 4; syscall",
 )  # fmt: skip
+# Linux makes processes and threads; each goes on with what follows.
+MAKING = (
+    "mov eax, 57; syscall; mov r13, rax", "mov eax, 58; syscall",
+    "mov eax, 56; mov edi, 0x10f00; lea rsi, [rsp-0x800]; xor edx, edx; syscall",
+    "mov eax, 61; mov rdi, -1; lea rsi, [rsp-48]; mov edx, {n}; and edx, 1; xor r10d, r10d; syscall",
+    "mov eax, 24; syscall",
+)  # fmt: skip
 ENDINGS = (
     "nop",
     "mov eax, 60; mov edi, 3; syscall",
@@ -99,7 +106,7 @@ class Guest:
         if way in (16, 17):
             return self.filled(self.choices.pick(EXITING))
         if way == 18:
-            return self.filled(self.choices.pick(MAPPING if linux else SPECIAL))
+            return self.filled(self.choices.pick(self.choices.pick((MAPPING, MAKING)) if linux else SPECIAL))
         return self.filled(self.choices.pick(COMPUTING))
 
     def listing(self, linux: bool) -> str:
