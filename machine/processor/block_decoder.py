@@ -17,6 +17,9 @@ _VEX = (b"\xc4", b"\xc5", b"\x62")
 _POP = 0x8F
 _PORT_ACCESSES = tuple(bytes((opcode,)) for opcode in (*range(0x6C, 0x70), *range(0xE4, 0xE8), *range(0xEC, 0xF0)))
 _REG = 0x38  # of the byte behind it: where one of these bits is set, Capstone takes it for XOP
+_MOD = 0xC0
+_PREFETCH, _NOP = b"\x0f\x0d", b"\x0f\x1f"
+_RESERVED_NOPS = tuple(bytes((0x0F, opcode)) for opcode in range(0x1A, 0x1F))  # MPX, CET: not of the CPU model
 
 
 class _Decoded(NamedTuple):
@@ -88,10 +91,12 @@ class BlockDecoder:
                     break
                 starts.append(start)
                 covered += length
-            if not _is_xop(as_the_cpu[covered:]):
+            opcode = _opcode(as_the_cpu[covered:])
+            known = _known(opcode)
+            if known == opcode[: len(known)]:
                 return _Decoded(starts, covered)
-            at = len(as_the_cpu) - len(_opcode(as_the_cpu[covered:])) + 1
-            as_the_cpu = as_the_cpu[:at] + bytes((as_the_cpu[at] & ~_REG,)) + as_the_cpu[at + 1 :]
+            at = len(as_the_cpu) - len(opcode)
+            as_the_cpu = as_the_cpu[:at] + known + as_the_cpu[at + len(known) :]
 
 
 def _opcode(code: bytes) -> bytes:
@@ -103,3 +108,11 @@ def _is_xop(code: bytes) -> bool:
     """Whether code begins with what Capstone takes for XOP, and the CPU model for a POP."""
     opcode = _opcode(code)
     return len(opcode) > 1 and opcode[0] == _POP and bool(opcode[1] & _REG)
+
+
+def _known(opcode: bytes) -> bytes:
+    """How what Capstone does not know begins where it does, with the same length; nothing where that is unknown."""
+    if _is_xop(opcode):
+        return bytes((_POP, opcode[1] & ~_REG))
+    is_nop = opcode.startswith(_RESERVED_NOPS) or (opcode.startswith(_PREFETCH) and opcode[2:3] < bytes((_MOD,)))
+    return _NOP + bytes((opcode[2] & ~_REG,)) if is_nop and len(opcode) > 2 else b""

@@ -112,6 +112,20 @@ def test_what_only_the_emulator_decodes_is_counted_as_it_executes_it() -> None:
 
 
 @pytest.mark.usefixtures("counting")
+@pytest.mark.parametrize(
+    "nop", ["0f0d18", "0f1ae8", "660f1b6424f0", "0f1cc8", "0f1d80bebafeca", "f3480f1ec0", "0f1e08"]
+)
+def test_reserved_nops_are_decoded_as_the_emulator_does(nop: str) -> None:
+    code = bytes.fromhex(nop)
+    listed = "db " + ", ".join(map(hex, code))
+    cpu, end = cpu_with(f"{listed}; inc rax; {listed}; {listed}")
+    seen: list[int] = []
+    cpu.hook_address(CODE + len(code), lambda: seen.append(cpu.executed))
+    assert cpu.run(CODE, end, 100).kind is StopKind.REACHED
+    assert (seen, cpu.executed) == ([2], 4)
+
+
+@pytest.mark.usefixtures("counting")
 def test_a_block_at_the_end_of_one_run_may_stand_in_the_middle_of_another() -> None:
     cpu, end = cpu_with("inc rax; inc rax; inc rax; inc rax")
     for until, expected in ((CODE + 6, 2), (end, 4), (CODE + 6, 2), (CODE + 9, 3), (end, 4)):
