@@ -88,7 +88,7 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
     Subcommand("explain", "explain a diagnostic code", ("hds explain E031 P060",)),
     Subcommand(
         "list",
-        "list events, commands, built-in functions, registers, limits, ...",
+        "list events, commands, built-in functions, registers, limits, system calls, ...",
         ("hds list commands", "hds list limits --format json"),
     ),
 )

@@ -117,6 +117,16 @@ def _instructions() -> Table:
     return Table("instructions", "instructions of the bytecode", columns, rows)
 
 
+def _calls() -> Table:
+    from machine.kernel import DEFAULT_BUILD
+    from machine.kernel.linux import linux_calls
+    from machine.kernel.nt import nt_calls
+
+    calls = (*linux_calls(), *nt_calls(DEFAULT_BUILD.number))
+    rows = tuple((row.kernel, row.number, row.name, row.answer) for row in calls)
+    return Table("calls", "system calls of guests", ("kernel", "number", "call", "here"), rows)
+
+
 TABLES: Mapping[str, Callable[[], Table]] = {
     "events": _events,
     "commands": _commands,
@@ -128,4 +138,5 @@ TABLES: Mapping[str, Callable[[], Table]] = {
     "errors": _errors,
     "exit-codes": _exit_codes,
     "instructions": _instructions,
+    "calls": _calls,
 }

@@ -13,6 +13,7 @@ from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.host_files import show as show_folder
 from machine.kernel.linux.host_rules import FolderQuota
 from machine.kernel.linux.kernel import LinuxKernel
+from machine.kernel.linux.listed import linux_calls
 from machine.kernel.linux.nodes import Handle as FileHandle, Node
 from machine.kernel.linux.pipes import InputStream
 from machine.kernel.linux.tree import World
@@ -26,5 +27,6 @@ __all__ = [
     "LinuxKernel",
     "Node",
     "World",
+    "linux_calls",
     "show_folder",
 ]

@@ -8,12 +8,14 @@ from vm.face import lazy
 
 if TYPE_CHECKING:
     from machine.kernel.nt.kernel import NtKernel as NtKernel
+    from machine.kernel.nt.listed import nt_calls as nt_calls
     from machine.kernel.nt.names import LAST_COMMON as LAST_COMMON, numbers_of as numbers_of
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
             "kernel": "NtKernel",
+            "listed": "nt_calls",
             "names": "LAST_COMMON numbers_of",
         },
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from hds.cli.subcommands.explain import explanation
 from hds.cli.tables import TABLES
 from hds.report.findings import code_titles
 from hds.version import VERSION
+from machine.kernel.nt import numbers_of
 
 DOCS = Path(__file__).parents[4] / "docs"
 
@@ -56,6 +58,29 @@ def test_every_table_can_be_listed(capsys: pytest.CaptureFixture[str], name: str
     assert main(["list", name, "--format", "json"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [tuple(row.values()) for row in rows] == list(table.rows)
+
+
+def test_the_calls_say_what_becomes_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "calls"]) == 0
+    lines = [re.split(r"  +", line, maxsplit=3) for line in capsys.readouterr().out.splitlines()]
+    assert ["nt", "55", "NtCreateFile", "carried out"] in lines
+    assert ["nt", "c", "NtReplyPort", "answered by default: STATUS_NOT_IMPLEMENTED"] in lines
+    assert ["nt", "800 up, private", "NtContinueEx", "carried out"] in lines
+    assert ["linux", "101", "openat", "carried out"] in lines
+    assert ["linux", "29", "socket", "answered by default: EAFNOSUPPORT"] in lines
+
+
+@pytest.mark.parametrize(
+    ("file", "row"),
+    [
+        ("call_numbers.ds", r"^\.(?P<name>Nt\w+) = 0x(?P<number>[0-9a-f]+);$"),
+        ("call_names.ds", r'number == 0x(?P<number>[0-9a-f]+)\) \{ printf\("(?P<name>Nt\w+)"\)'),
+    ],
+)
+def test_the_includes_have_the_numbers_of_every_windows_call(file: str, row: str) -> None:
+    text = (DOCS.parent / "examples" / "windows" / file).read_text(encoding="utf-8")
+    found = {match["name"]: int(match["number"], 16) for match in re.finditer(row, text, re.MULTILINE)}
+    assert found == numbers_of()
 
 
 def test_an_unknown_table_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
