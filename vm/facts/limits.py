@@ -112,6 +112,9 @@ class Limits:
     max_root_files: int = _limit(
         65_536, "names", "files, directories and links that the guests of a run add to a writable host folder"
     )
+    max_socket_bytes: int = _limit(
+        67_108_864, "bytes", "what waits in all sockets of a run's Linux guests, and 512 bytes for each message"
+    )
     max_path_bytes: int = _limit(4096, "bytes", "one path that a Linux guest names, including the zero that ends it")
 
 

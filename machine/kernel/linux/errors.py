@@ -40,6 +40,7 @@ class Errno(IntEnum):
     EROFS = 30
     EMLINK = 31
     EPIPE = 32
+    EDOM = 33
     ERANGE = 34
     EDEADLK = 35
     ENAMETOOLONG = 36
@@ -49,9 +50,26 @@ class Errno(IntEnum):
     ENODATA = 61
     EOVERFLOW = 75
     ENOTSOCK = 88
+    EDESTADDRREQ = 89
+    EMSGSIZE = 90
+    EPROTOTYPE = 91
+    ENOPROTOOPT = 92
+    EPROTONOSUPPORT = 93
+    ESOCKTNOSUPPORT = 94
     EOPNOTSUPP = 95
     EAFNOSUPPORT = 97
+    EADDRINUSE = 98
+    EADDRNOTAVAIL = 99
+    ENETUNREACH = 101
+    ECONNRESET = 104
+    ENOBUFS = 105
+    EISCONN = 106
+    ENOTCONN = 107
+    ETOOMANYREFS = 109
     ETIMEDOUT = 110
+    ECONNREFUSED = 111
+    EALREADY = 114
+    EINPROGRESS = 115
     EDQUOT = 122
 
 
@@ -71,11 +89,15 @@ class Refused(LinuxError):  # noqa: N818 - it is what the caller is told
 
 
 class WouldWait(LinuxError):  # noqa: N818 - nothing is wrong
-    """Nothing was done, since there is something to wait for: the call is made again when `until()` says so."""
+    """Nothing was done, since there is something to wait for: the call is made again when `until()` says so.
 
-    def __init__(self, until: Callable[[], bool]) -> None:
+    At the `deadline`, in ticks of the virtual clock, it fails with EAGAIN instead.
+    """
+
+    def __init__(self, until: Callable[[], bool], deadline: int | None = None) -> None:
         super().__init__(Errno.EAGAIN)
         self.until = until
+        self.deadline = deadline
 
 
 def from_host(error: OSError) -> LinuxError:

@@ -32,7 +32,7 @@ def conditions(task: Task, file: OpenFile) -> int:
     result = (_READING if reading else 0) | (_WRITING if writing else 0)
     if gone:
         result |= POLLHUP if file.readable else POLLERR
-    return result
+    return result | file.other_conditions
 
 
 @dataclass(eq=False)

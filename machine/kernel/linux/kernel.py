@@ -31,10 +31,11 @@ from machine.kernel.linux.open_files import (
 from machine.kernel.linux.paths import Place, find
 from machine.kernel.linux.pipes import InputStream, OutputStream
 from machine.kernel.linux.refused import REFUSED
+from machine.kernel.linux.sockets import Network
 from machine.kernel.linux.space import UserSpace, stack_size
 from machine.kernel.linux.task import INIT_ID, NANOSECONDS, Location, Program, Task, ThreadGroup
 from machine.kernel.linux.tree import Tree, World
-from machine.kernel.outcomes import Again, Calls, Result, Wait, again, always
+from machine.kernel.outcomes import AGAIN, Again, Calls, Result, Wait, again, always
 from machine.loaders import MAPPINGS_TOP, LoadError, Placement, UnreadableFile, initial_stack, read_image
 from machine.memory import PER_CALL, Area, MapError, Protection
 from machine.processor import Fault
@@ -91,6 +92,7 @@ class LinuxKernel(Calls):
         self._store = Store(
             services.limits.max_file_bytes, self._now, services.work, self._world.user, self._world.group
         )
+        self._network = Network(services.limits.max_socket_bytes, services.limits.max_open_files, services.clock)
         self._vdso: bytes | None = None
         self._tree: Tree | None = None  # made when a process is
 
@@ -121,6 +123,7 @@ class LinuxKernel(Calls):
             process.thread, process, process.pid, group, _space(process), self._futexes, files, Location(root, root),
             self._store, self._services.clock, generator, self._limits, name[:15], self._world.user,
             self._world.group, execute=self._execute, awaken=self._awaken,
+            network=self._network,
         )  # fmt: skip
         task.enlist()
         family.enlist(group)
@@ -290,7 +293,9 @@ class LinuxKernel(Calls):
 
     def _failure(self, error: LinuxError, number: int | None = None) -> Result:
         if isinstance(error, WouldWait):
-            return Wait(error.until)
+            if error.deadline is None:
+                return Wait(error.until)
+            return Wait(error.until, error.deadline, lambda late: -Errno.EAGAIN if late else AGAIN)
         if isinstance(error, Refused) and number is not None:
             return self._refuse(number, error.number)
         return -error.number
@@ -354,8 +359,8 @@ class LinuxKernel(Calls):
 
     @property
     def reached_limits(self) -> frozenset[str]:
-        """The names of the limits on files that refused something to a guest."""
-        return frozenset(self._quota.reached | self._store.reached)
+        """The names of the limits on files and sockets that refused something to a guest."""
+        return frozenset(self._quota.reached | self._store.reached | self._network.reached)
 
     def call_name(self, number: int) -> str | None:
         """The name of a system call."""

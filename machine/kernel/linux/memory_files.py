@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from machine.kernel.linux.errors import Errno, LinuxError
-from machine.kernel.linux.nodes import BLOCK_BYTES, PERMISSION_BITS, Entry, Node, Status
+from machine.kernel.linux.nodes import BLOCK_BYTES, PERMISSION_BITS, Entry, Handle, Node, Status
 from machine.memory import PIECE, KernelWork
 
 _NODE_BYTES = 512  # what a node and its name are charged with
@@ -235,6 +235,16 @@ class MemoryLink(MemoryNode):
         raise LinuxError(Errno.EOPNOTSUPP)
 
 
+class SocketName(MemoryNode):
+    """The name of a socket. Who has bound it is known by the sockets."""
+
+    kind = stat.S_IFSOCK
+
+    def open(self, writable: bool) -> Handle:
+        """As `Node`. Raises ENXIO."""
+        raise LinuxError(Errno.ENXIO)
+
+
 class Device(MemoryNode):
     """A character device: `source(size)` is what reading gives; writing is swallowed, or fails with `write_error`.
 
@@ -310,6 +320,11 @@ class MemoryDirectory(MemoryNode):
         file = MemoryFile(self._store, mode)
         file.links = 0
         return file
+
+    def make_socket(self, name: bytes, mode: int) -> Node:
+        """As `Node`."""
+        self._check_new(name)
+        return self._add(name, SocketName(self._store, mode))
 
     def make_directory(self, name: bytes, mode: int) -> None:
         """As `Node`."""

@@ -114,6 +114,10 @@ class Node:
         """A new empty file that no name leads to (O_TMPFILE)."""
         raise LinuxError(Errno.EOPNOTSUPP)
 
+    def make_socket(self, name: bytes, mode: int) -> Node:
+        """A new name of a socket. Raises EEXIST, and EPERM where there can be none."""
+        raise LinuxError(Errno.EPERM if self.is_directory else Errno.ENOTDIR)
+
     def make_directory(self, name: bytes, mode: int) -> None:
         """A new empty directory. Raises EEXIST."""
         raise LinuxError(Errno.ENOTDIR)

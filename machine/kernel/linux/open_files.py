@@ -107,6 +107,21 @@ class OpenFile:
         """Grows when something new may be done with it that could be done before (epoll with EPOLLET)."""
         return 0
 
+    @property
+    def other_conditions(self) -> int:
+        """POLL* that `ready` has no word for."""
+        return 0
+
+    @property
+    def waits_for_room(self) -> bool:
+        """Whether a write goes on until all is written."""
+        return False
+
+    @property
+    def has_messages(self) -> bool:
+        """Whether a read takes a message as a whole."""
+        return False
+
     def asked_by(self, task: Task) -> None:
         """Who is about to read it, or to ask whether it is ready."""
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.nodes import PERMISSION_BITS, Status
-from machine.kernel.linux.open_files import O_RDONLY, O_RDWR, O_WRONLY, OpenFile
+from machine.kernel.linux.open_files import O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, OpenFile
 
 PIPE_BYTES, LARGEST_PIPE = 65536, 1 << 20  # of a new pipe, and what F_SETPIPE_SZ can make of it
 PIPE_ATOMIC = 4096  # bytes that are written as a whole or not at all (PIPE_BUF)
@@ -75,6 +75,11 @@ class PipeEnd(OpenFile):
         pipe.data += data[:room]
         pipe.written += 1
         return min(len(data), room)
+
+    @property
+    def waits_for_room(self) -> bool:
+        """As `OpenFile`."""
+        return not self.flags & O_NONBLOCK
 
     def require_room(self, least: int) -> int:
         """How much the pipe takes, which is `least` or more."""

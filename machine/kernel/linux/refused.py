@@ -1,6 +1,6 @@
 """Calls that are refused: each fails with the error of its row and is counted. Calls that nobody knows are ENOSYS.
 
-There is no network and no other user. A call that is carried out for some arguments only raises `Refused` for the rest
+There is no other user. A call that is carried out for some arguments only raises `Refused` for the rest
 (`calls/threads.py`: threads that share less than those of pthread_create).
 """
 
@@ -10,11 +10,6 @@ from machine.kernel.linux.errors import Errno
 from machine.kernel.linux.names import NUMBERS
 
 _REFUSED_BY_ERROR: dict[Errno, str] = {
-    Errno.EAFNOSUPPORT: "socket socketpair",
-    Errno.ENOTSOCK: (
-        "connect accept accept4 sendto recvfrom sendmsg recvmsg sendmmsg recvmmsg shutdown bind listen getsockname "
-        "getpeername setsockopt getsockopt"
-    ),
     Errno.EPERM: (
         "ptrace mount umount2 chroot pivot_root reboot sethostname setdomainname settimeofday clock_settime setgroups "
         "mknod mknodat bpf init_module delete_module iopl ioperm unshare setns"

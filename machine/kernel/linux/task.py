@@ -13,6 +13,7 @@ from machine.kernel.linux.open_files import DescriptorTable
 from machine.kernel.linux.paths import Place
 from machine.kernel.linux.pending import Pending
 from machine.kernel.linux.signal_frame import NO_TRAP, AlternateStack, Trap
+from machine.kernel.linux.sockets import Network
 from machine.kernel.linux.space import UserSpace
 from machine.schedule import Process, Thread, VirtualClock
 from vm.facts.limits import Limits
@@ -159,6 +160,7 @@ class Task:
     saved_mask: int | None = None  # that comes back behind the handler, where a call has set another one
     restart: int | None = None  # the number of a call that a signal has interrupted, and that may be made again
     execute: Callable[[Task, Program, list[bytes], list[bytes]], int] = field(kw_only=True)  # with texts of its own
+    network: Network = field(kw_only=True)
     awaken: Callable[[Task], None] = lambda task: None  # has a thread look at its signals before it goes on
     robust_list: int = 0  # the address of its head
     waiter: Waiter | None = None  # at a futex

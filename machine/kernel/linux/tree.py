@@ -188,6 +188,10 @@ class _Root(Node):
         """As `Node`."""
         return self._base.make_nameless(mode)
 
+    def make_socket(self, name: bytes, mode: int) -> Node:
+        """As `Node`."""
+        return self.holder(name).make_socket(name, mode)
+
     def make_directory(self, name: bytes, mode: int) -> None:
         """As `Node`."""
         self.holder(name).make_directory(name, mode)

@@ -64,11 +64,11 @@ def _gather(task: Task, file: OpenFile, rows: list[tuple[int, int]], offset: int
     total = sum(size for _, size in rows)
     if _swallows(task, file, total):
         return total
-    pieces = _gathered(task, rows)
+    pieces = gathered(task, rows)
     data = next(pieces)
     if not data:
         raise LinuxError(Errno.EFAULT)
-    if isinstance(file, PipeEnd) and not file.flags & of.O_NONBLOCK:
+    if file.waits_for_room:
         return _put_all(task, file, pieces, data, 0)
     done = 0
     while data:
@@ -85,7 +85,7 @@ def _gather(task: Task, file: OpenFile, rows: list[tuple[int, int]], offset: int
     return done
 
 
-def _put_all(task: Task, pipe: PipeEnd, pieces: Iterator[bytes], data: bytes, done: int) -> Result:
+def _put_all(task: Task, pipe: OpenFile, pieces: Iterator[bytes], data: bytes, done: int) -> Result:
     """Write `data` behind the first `done` bytes, then the pieces, and wait as often as the pipe is full."""
     try:
         written = _put(task, pipe, data)
@@ -99,7 +99,7 @@ def _put_all(task: Task, pipe: PipeEnd, pieces: Iterator[bytes], data: bytes, do
     return _put_all(task, pipe, pieces, rest, done + written) if rest else done + written
 
 
-def _gathered(task: Task, rows: list[tuple[int, int]]) -> Iterator[bytes]:
+def gathered(task: Task, rows: list[tuple[int, int]]) -> Iterator[bytes]:
     """The bytes of these buffers in pieces, up to the first byte that cannot be read."""
     parts, room = list[bytes](), PIECE
     for address, size in rows:
@@ -173,20 +173,20 @@ def _check_end(offset: int, size: int) -> None:
 @call("readv")
 def readv(task: Task, fd: Fd, vectors: Address, count: Int) -> int:
     """readv(2)"""
-    return _scatter(task, task.files.for_reading(fd), _vectors(task, vectors, count), None)
+    return _scatter(task, task.files.for_reading(fd), buffers(task, vectors, count), None)
 
 
 @call("writev")
 def writev(task: Task, fd: Fd, vectors: Address, count: Int) -> Result:
     """writev(2); the parts are written as one."""
-    file, rows = task.files.for_writing(fd), _vectors(task, vectors, count)
+    file, rows = task.files.for_writing(fd), buffers(task, vectors, count)
     return _gather(task, file, rows, None) if rows else 0
 
 
 @call("preadv")
 def preadv(task: Task, fd: Fd, vectors: Address, count: Int, offset: Long) -> int:
     """preadv(2)"""
-    file, rows = _positioned(task, fd, offset, reading=True), _vectors(task, vectors, count)
+    file, rows = _positioned(task, fd, offset, reading=True), buffers(task, vectors, count)
     _check_end(offset, sum(size for _, size in rows))
     return _scatter(task, file, rows, offset)
 
@@ -194,7 +194,7 @@ def preadv(task: Task, fd: Fd, vectors: Address, count: Int, offset: Long) -> in
 @call("pwritev")
 def pwritev(task: Task, fd: Fd, vectors: Address, count: Int, offset: Long) -> Result:
     """pwritev(2)"""
-    file, rows = _positioned(task, fd, offset, reading=False), _vectors(task, vectors, count)
+    file, rows = _positioned(task, fd, offset, reading=False), buffers(task, vectors, count)
     _check_end(offset, sum(size for _, size in rows))
     return _gather(task, file, rows, offset) if rows else 0
 
@@ -203,7 +203,7 @@ def pwritev(task: Task, fd: Fd, vectors: Address, count: Int, offset: Long) -> R
 def preadv2(task: Task, fd: Fd, vectors: Address, count: Int, offset: Long, _high: Word, flags: Flags) -> int:
     """preadv2(2): the offset -1 stands for the position; the flags ask for nothing that is not so anyway."""
     file = task.files.for_reading(fd) if offset == -1 else _positioned(task, fd, offset, reading=True)
-    rows = _vectors(task, vectors, count)
+    rows = buffers(task, vectors, count)
     if rows and flags & (~_RWF_KNOWN | _RWF_APPEND | _RWF_NOAPPEND):
         raise LinuxError(Errno.EOPNOTSUPP)
     with _without_waiting(flags & _RWF_NOWAIT):
@@ -215,7 +215,7 @@ def pwritev2(task: Task, fd: Fd, vectors: Address, count: Int, offset: Long, _hi
     """pwritev2(2): RWF_APPEND and RWF_NOAPPEND come before what the file was opened with."""
     file = task.files.for_writing(fd) if offset == -1 else _positioned(task, fd, offset, reading=False)
     both = _RWF_APPEND | _RWF_NOAPPEND
-    rows = _vectors(task, vectors, count)
+    rows = buffers(task, vectors, count)
     if not rows:
         return 0
     if flags & ~_RWF_KNOWN:
@@ -244,6 +244,8 @@ def _without_waiting(wanted: int) -> Iterator[None]:
 
 
 def _scatter(task: Task, file: OpenFile, rows: list[tuple[int, int]], offset: int | None) -> int:
+    if file.has_messages:
+        return spread(task, rows, file.read(min(PIECE, sum(size for _, size in rows))))
     done = 0
     for address, size in rows:
         try:
@@ -258,7 +260,20 @@ def _scatter(task: Task, file: OpenFile, rows: list[tuple[int, int]], offset: in
     return done
 
 
-def _vectors(task: Task, address: int, count: int) -> list[tuple[int, int]]:
+def spread(task: Task, rows: list[tuple[int, int]], data: bytes, skipped: int = 0) -> int:
+    """Store bytes in buffers, behind the first `skipped` bytes of them. The number of bytes."""
+    task.space.work.charge(len(data))
+    position = 0
+    for address, size in rows:
+        start = min(size, skipped)
+        part = data[position : position + size - start]
+        if part:
+            task.space.store(address + start, part)
+        skipped, position = skipped - start, position + len(part)
+    return position
+
+
+def buffers(task: Task, address: int, count: int) -> list[tuple[int, int]]:
     """The addresses and sizes of buffers that are not empty, cut to what one call transfers. Raises EINVAL, EFAULT."""
     if not 0 <= count <= _MOST_VECTORS:
         raise LinuxError(Errno.EINVAL)

@@ -1,0 +1,98 @@
+"""Sockets of Linux guests: programs that talk to themselves do so as natively; the host's network is out of reach."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from linux_guests import build
+
+from hds.report.records import GuestOutput, Record
+from hds.session import Session, load_engine
+from machine.kernel.linux import World
+from machine.machine import RunSummary, StopCause
+from vm.facts.limits import DEFAULT_LIMITS, Limits
+
+SOURCE = Path(__file__).with_name("sockets.c").read_text()
+CASES = (
+    "forked", "threaded", "bulk", "pairs", "pipe_signal", "refused", "in_use", "names", "datagrams", "local_names",
+    "rights", "polling", "event_loop", "options", "reset",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """The program with sockets."""
+    return cache(lambda: build(SOURCE, "glibc", tmp_path_factory.mktemp("sockets")))
+
+
+class Listening:
+    """Notes what a guest prints to descriptor 1."""
+
+    def __init__(self) -> None:
+        self.output = b""
+
+    def report(self, record: Record, /) -> None:
+        if isinstance(record, GuestOutput) and record.descriptor == 1:
+            self.output += record.data
+
+
+def ran(
+    program: Path, case: str, *, engine: str = "reference", limits: Limits = DEFAULT_LIMITS
+) -> tuple[bytes, RunSummary, Session]:
+    """What a guest prints, how it ends, and the session."""
+    heard = Listening()
+    session = Session(
+        program, arguments=(case,), world=World(), reporter=heard, engine=load_engine(engine, DEFAULT_LIMITS),
+        limits=limits,
+    )  # fmt: skip
+    summary = session.run(timeout=60)
+    return heard.output, summary, session
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks the host for a socket fails."""
+
+    def refuse(*_arguments: object, **_options: object) -> NoReturn:
+        raise AssertionError("a socket of the host")
+
+    for name in ("socket", "create_connection", "create_server", "socketpair", "getaddrinfo", "gethostbyname"):
+        monkeypatch.setattr(socket, name, refuse)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_a_program_with_sockets_runs_as_natively(case: str, program: Callable[[], Path], no_network: None) -> None:
+    native = subprocess.run([program(), case], stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)
+    output, summary, _ = ran(program(), case)
+    assert (output, summary.exit_code) == (native.stdout, native.returncode)
+
+
+@pytest.mark.parametrize("case", ["event_loop", "threaded"])
+def test_two_runs_are_the_same(case: str, program: Callable[[], Path], no_network: None) -> None:
+    runs = [ran(program(), case, engine=engine) for engine in ("reference", "reference", "native")]
+    assert {(output, summary.instructions) for output, summary, _ in runs} == {(runs[0][0], runs[0][1].instructions)}
+    assert runs[0][1].cause is StopCause.EXIT
+
+
+def test_all_but_loopback_is_out_of_reach(program: Callable[[], Path], no_network: None) -> None:
+    output, summary, _ = ran(program(), "outside")
+    results = [line.rpartition("= ")[2] for line in output.decode().splitlines()]
+    assert results == [
+        "-1 ENETUNREACH", "-1 ENETUNREACH", "-1 ENETUNREACH", "-1 ENETUNREACH", "-1 EADDRNOTAVAIL", "-1 EPERM",
+        "-1 EAFNOSUPPORT", "-1 EAFNOSUPPORT",
+    ]  # fmt: skip
+    assert summary.unknown_system_calls == {41: 3}
+
+
+def test_what_waits_in_sockets_is_bounded(program: Callable[[], Path], no_network: None) -> None:
+    output, _, session = ran(program(), "hoarding", limits=replace(DEFAULT_LIMITS, max_socket_bytes=1_000_000))
+    assert output == b"ENOBUFS\n"
+    assert "max_socket_bytes" in session.machine.reached_limits()
