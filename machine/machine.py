@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Unpack
 
 from machine import kernel as kernels, native
-from machine.children import NOWHERE, Nursery, lay_out
+from machine.children import Ids, Nursery, reset
 from machine.events import Dispatcher, Event, Facts, Registry, RootActions, Sources, Trigger
 from machine.host import DebuggerState, GuestHost
 from machine.kernel import Kernel, KernelObjects, Start
@@ -21,7 +21,7 @@ from machine.loaders import Image, LoadError, Placement, read_image
 from machine.memory import AddressSpace, MapError, PhysicalMemory
 from machine.messages import Message, MessageChannel, PacketRing
 from machine.options import MachineOptions, Program, ProgramStart
-from machine.processor import Cpu, StopKind, StopReason, ThreadRegisters, msr
+from machine.processor import StopKind, StopReason, ThreadRegisters, msr
 from machine.records import CodeFault, GuestOutput, MachineRecord, Notice, Reporter, ScriptFault, Silent
 from machine.root import RootMemory, RootSandbox
 from machine.schedule import (
@@ -43,19 +43,11 @@ from machine.schedule import (
 from machine.summary import CAUSES, Counts, ProcessEnd, RunSummary, StopCause
 from vm import Brake, Engine, Fault, GlobalStore, Host, Loaded, Shareable, Sharing
 from vm.facts.events import EventKind, TraceType
-from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
 
 __all__ = ["Machine", "MsrError", "ProcessEnd", "RunSummary", "StopCause"]
 
-FIRST_PROCESS_ID = 0x1000
-_PROCESS_ID_STEP = 0x10
-_THREAD_ID_OFFSET = 4
-_THREAD_ID_STEP = 4
-
-_INITIAL_FLAGS = 0x202
 _KILLED = 128 + 9  # the exit code of a process that is ended from outside
 _OWN_MEMORY = 1 << 28  # bytes of kernel objects; and of the machine itself: event buffers, vmx-root stack and code
-_RPL = 3
 _MORE_MEMORY = "raise --max-guest-memory if the program is right"
 
 
@@ -90,13 +82,16 @@ class Machine:
         self.goes_on = goes_on
         self.clock = VirtualClock(self._executed, options.start_time)
         self._processes: list[Process] = []
-        self._ids: set[int] = set()  # of processes and threads, that were ever given
+        self._ids = Ids()
         self._scheduler = Scheduler(cores, limits.quantum_instructions, self._placed, self.clock)
-        self._kernels: dict[str, Kernel] = {}
         physical = self.physical = PhysicalMemory(limits.max_guest_memory, _OWN_MEMORY, _OWN_MEMORY)
         physical.work.is_ending = self._is_ending
         physical.work.on_used_up = self._work_is_used_up
         self._objects = KernelObjects(physical.kernel, options.build, cores)
+        services = kernels.Services(
+            self._guest_output, self.clock, options.build.number, limits, options.world, physical.work
+        )
+        self._kernels = kernels.Kernels(services, self._objects, options.kernel)
         self._shown = self._objects.size  # of the kernel memory that is in every process
         root = RootMemory(physical.own)
         facts = Facts(
@@ -152,7 +147,7 @@ class Machine:
             physical,
             self._objects,
             lambda: (process for process in self._processes if process.alive),
-            self._new_ids,
+            self._ids,
         )
         self._guard = RunGuard(self.stop, lambda: self._end_run(StopCause.TIMEOUT), self._pull_brake)
         self._guard_outside_runs: RunGuard | None = None
@@ -203,9 +198,7 @@ class Machine:
         given = Program.of(program, kind, **named)
         name, process_id = given.process_name, given.process_id
         if process_id is None:
-            process_id = FIRST_PROCESS_ID + _PROCESS_ID_STEP * len(self._processes)
-            while process_id in self._ids or process_id + _THREAD_ID_OFFSET in self._ids:
-                process_id += _PROCESS_ID_STEP
+            process_id = self._ids.of_program(len(self._processes))
         if process_id in self._process_ids():
             raise LoadError(f"there is a process with id {process_id:x} already")
         world = self.options.world
@@ -219,8 +212,9 @@ class Machine:
         except MapError as error:
             raise LoadError(str(error), _MORE_MEMORY) from None
         try:
-            kernel = self._kernel(self.options.kernel or image.kernel)
-            process = self._new_process(memory, process_id, name, image, kernel.entry.name_bytes)
+            kernel = self._kernels.get(image.kernel)
+            process = self._nursery.first(memory, process_id, name, image, kernel.entry.name_bytes, maker=self)
+            self._show_kernel_memory(process)
             kernel.new_process(process, Start(image, (name, *given.arguments), given.environment, given.file))
         except MapError as error:
             memory.release()
@@ -228,7 +222,7 @@ class Machine:
         except LoadError:
             memory.release()
             raise
-        _reset(process, kernel)
+        reset(process, kernel)
         self._objects.set_user_blocks(process.objects, process.peb, process.teb)
         self._objects.enlist(process.objects)
         self._take_in(process, kernel)
@@ -250,43 +244,19 @@ class Machine:
             self._scheduler.succeed(before, process)
         self._sources.attach(process, kernel, self.current)
 
-    def _new_process(self, memory: AddressSpace, process_id: int, name: str, image: Image, name_bytes: int) -> Process:
-        thread_id = process_id + _THREAD_ID_OFFSET
-        self._ids.update((process_id, thread_id))
-        self._objects.show_in(memory)
-        cpu = Cpu(memory, image.level)
-        lay_out(cpu, image, self.physical)
-        objects = self._objects.add_process(process_id, thread_id, name, name_bytes)
-        until = NOWHERE if image.until is None else image.until
-        process = Process(process_id, name, cpu, image, until, objects, maker=self)
-        process.begin(thread_id, objects.first)
-        self._show_kernel_memory(process)
-        return process
-
     def guest_file(self, path: str) -> bytes:
         """A file that Linux guests see. Raises LoadError."""
-        return self._kernel(self.options.kernel or "linux").guest_file(path.encode("utf-8", "surrogateescape"))
+        return self._kernels.get("linux").guest_file(path.encode("utf-8", "surrogateescape"))
 
     def _program_file(self, path: bytes) -> bytes:
         """A program of the guest's that another one needs to start."""
-        return self._kernel(self.options.kernel or "linux").program_file(path)
+        return self._kernels.get("linux").program_file(path)
 
     def _show_kernel_memory(self, *new: Process) -> None:
         """Let all processes have all kernel memory."""
         self._shown = self._objects.size
         for process in (*self._processes, *new):
             self._objects.show_in(process.cpu.memory)
-
-    def _kernel(self, name: str) -> Kernel:
-        if name not in self._kernels:
-            build = self._objects.build.number
-            services = kernels.Services(
-                self._guest_output, self.clock, build, self.limits, self.options.world, self.physical.work
-            )
-            kernel = kernels.create(name, services)
-            self._objects.add_text(kernel.entry.text)
-            self._kernels[name] = kernel
-        return self._kernels[name]
 
     def _placed(self, process: Process) -> None:
         """A process comes to a core: kernel mode finds the core's block behind GS, and the running thread in it."""
@@ -301,7 +271,7 @@ class Machine:
 
     def fork(self, process: Process, registers: ThreadRegisters, *, shares_memory: bool) -> Process:
         """A process with the same memory, or the same contents, and one thread. Raises TooManyProcesses."""
-        kernel = self._kernel(self.options.kernel or process.image.kernel)
+        kernel = self._kernels.get(process.image.kernel)
         with self._alone():
             child = self._nursery.fork(process, registers, shares_memory, kernel.entry.name_bytes)
             try:
@@ -313,19 +283,13 @@ class Machine:
             self._take_in(child, kernel)
         return child
 
-    def _new_ids(self) -> tuple[int, int]:
-        """The ids of a process that another one makes, and of its first thread."""
-        process_id = (max(self._ids) // _PROCESS_ID_STEP + 1) * _PROCESS_ID_STEP
-        self._ids.update((process_id, process_id + _THREAD_ID_OFFSET))
-        return process_id, process_id + _THREAD_ID_OFFSET
-
     def prepare_successor(self, process: Process, image: Image, name: str) -> Process:
         """What is to execute another program in the place of a process. Raises machine.memory.MapError."""
         return self._nursery.successor(process, image, name)
 
     def succeed(self, process: Process, successor: Process) -> None:
         """Let the successor take the process's place."""
-        kernel = self._kernel(self.options.kernel or successor.image.kernel)
+        kernel = self._kernels.get(successor.image.kernel)
         with self._alone():
             for thread in process.threads:
                 if thread is not process.thread:
@@ -334,7 +298,7 @@ class Machine:
             process.successor = successor
             process.cpu.stop()
             self._leaving.append(process)
-            _reset(successor, kernel)
+            reset(successor, kernel)
             self._take_in(successor, kernel, before=process)
 
     def abandon(self, successor: Process) -> None:
@@ -379,7 +343,7 @@ class Machine:
         """A thread that is to run with these registers. Raises TooManyThreads."""
         if sum(not thread.ended for thread in process.threads) >= self.limits.max_threads:
             raise TooManyThreads
-        thread_id = max(self._ids) + _THREAD_ID_STEP
+        thread_id = self._ids.of_thread()
         try:
             objects = self._objects.add_thread(process.objects, process.pid, thread_id)
             if self._objects.size != self._shown:
@@ -387,7 +351,7 @@ class Machine:
                     self._show_kernel_memory()
         except MapError:
             raise TooManyThreads from None
-        self._ids.add(thread_id)
+        self._ids.take(thread_id)
         return Thread(process, thread_id, objects, saved=registers)
 
     def release(self, thread: Thread) -> None:
@@ -703,8 +667,7 @@ class Machine:
 
     def system_call_name(self, number: int) -> str:
         """The name of a call in the summary: the first kernel's that knows it, else the number in hexadecimal."""
-        names = (getattr(kernel, "call_name", lambda number: None)(number) for kernel in self._kernels.values())
-        return next((str(name) for name in names if name), f"{number:x}")
+        return self._kernels.call_name(number)
 
     @property
     def callbacks(self) -> Mapping[str, int]:
@@ -715,11 +678,7 @@ class Machine:
         """How often each call was made that the kernels do not carry out, since the start."""
         if self._carrier is not None:
             self._carrier.count_answers()
-        totals: dict[int, int] = {}
-        for kernel in self._kernels.values():
-            for number, count in kernel.unknown_calls.items():
-                totals[number] = totals.get(number, 0) + count
-        return totals
+        return self._kernels.unknown_calls()
 
     def not_emulated(self) -> list[str]:
         """The names of modes of the processor that guests were in at the end of a run, and did not get."""
@@ -727,22 +686,7 @@ class Machine:
 
     def reached_limits(self) -> list[str]:
         """The names of the limits on files that refused something to a guest, in order."""
-        kernels = self._kernels.values()
-        return sorted({name for kernel in kernels for name in getattr(kernel, "reached_limits", ())})
+        return self._kernels.reached_limits()
 
     def _counts(self) -> Counts:
         return Counts.of(self._executed(), self.registry.ever_registered, self.unknown_system_calls())
-
-
-def _reset(process: Process, kernel: Kernel) -> None:
-    """The registers of a new process that do not depend on its program: MSRs, RIP, flags, selectors."""
-    entry, cpu = kernel.entry, process.cpu
-    cpu.write_msr(msr.STAR, entry.star)
-    cpu.write_msr(msr.LSTAR, entry.lstar)
-    cpu.write_msr(msr.FMASK, entry.fmask)
-    registers = cpu.registers
-    registers.write(RIP, process.image.start)
-    registers.write(RFLAGS, _INITIAL_FLAGS)
-    registers.write(STORAGE_INDEX["cs"], (entry.star >> 48) + 16 | _RPL)
-    registers.write(STORAGE_INDEX["ss"], (entry.star >> 48) + 8 | _RPL)
-    registers.store()

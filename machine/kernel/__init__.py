@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from machine.kernel.base import Kernel as Kernel, Services as Services, Start as Start
     from machine.kernel.builds import BUILDS as BUILDS, DEFAULT_BUILD as DEFAULT_BUILD, Build as Build
     from machine.kernel.entry import LINUX as LINUX
+    from machine.kernel.kernels import Kernels as Kernels
     from machine.kernel.linux import LinuxKernel as LinuxKernel, World as World
     from machine.kernel.nt import NtKernel as NtKernel
     from machine.kernel.objects import (
@@ -32,6 +33,7 @@ else:
             "base": "Kernel Services Start",
             "builds": "BUILDS Build DEFAULT_BUILD",
             "entry": "LINUX",
+            "kernels": "Kernels",
             "linux": "LinuxKernel World",
             "nt": "NtKernel",
             "objects": "KernelObjects ProcessObjects ThreadObjects",

@@ -11,6 +11,7 @@ from machine.schedule.parallel import LOCK_TRIES, ParallelRun, Surroundings
 from machine.schedule.process import (
     Core,
     Injection,
+    Maker,
     Next,
     Process,
     Suspension,
@@ -34,6 +35,7 @@ __all__ = [
     "Core",
     "Gate",
     "Injection",
+    "Maker",
     "Next",
     "ParallelRun",
     "Process",
