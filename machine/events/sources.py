@@ -78,7 +78,7 @@ class Sources:
             dispatcher,
             self._walks,
             scheduler.system_call_done,
-            lambda: scheduler.someone_waits,
+            lambda: scheduler.someone_may_wait,
             self._instructions.look_again,
             self._modes,
             carrier,

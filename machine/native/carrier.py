@@ -281,8 +281,11 @@ class ProcessHook:
             self._leave_sandbox()
         self._show_events()
         if sides is not None:
-            state.way_back = sides.way_back()
-            state.someone_waits = int(sides.someone_waits())
+            self._show_sides(sides)
+
+    def _show_sides(self, sides: Sides) -> None:
+        self.state.way_back = sides.way_back()
+        self.state.someone_waits = int(sides.someone_waits())
 
     def _move_to(self, desk: Desk) -> None:
         """The process is on a core that has another desk; no trigger is under way."""
@@ -466,11 +469,14 @@ class ProcessHook:
         """
         process, callbacks, aside = self.process, self._callbacks, self.process.cpu.aside
         registers, system_call = process.cpu.registers, kernel.system_call
+        sides = self._require_sides()
 
         def carry_out() -> None:
             callbacks["system call"] += 1
             registers.forget()
             system_call(process.thread)
+            if sides.someone_waits():  # since this call, perhaps
+                self._show_sides(sides)
             registers.store_general()
             if registers.changed:
                 self.cells.take()

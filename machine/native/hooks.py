@@ -307,6 +307,7 @@ def _plain_call(e: _ExitWriter) -> None:
     e.block = unknown
     e.ask_python("answer", nothing())
     _leave_if_over(e)
+    _give_way(e)
     with e.when(e.compare("ne", e.register(RIP), here)):
         e.leave()  # the kernel has the thread go on elsewhere (machine.kernel.outcomes.Enter)
     elsewhere = e.compare("ne", e.register(RCX), behind)
@@ -361,8 +362,7 @@ def _give_answer(e: HookWriter, answer: Value) -> None:
 
 def _back_from_kernel(e: _ExitWriter) -> None:
     """Behind a SYSRET: another process may have its turn."""
-    with e.when(e.is_set(e.own("someone_waits"))):
-        e.ask_python("done", nothing())
+    _give_way(e)
 
 
 # What the machine adds to the effects of SYSCALL and SYSRET: a way to do all at once, and what follows.
@@ -515,6 +515,12 @@ def _walk(e: HookWriter, table: Value, stage: str, context: Value) -> None:
     rows, count = e.get(EventTable, stage, table), e.get(EventTable, f"{stage}_count", table)
     e.use("stage", STAGE, rows, count, number(int(stage == "post")), context)
     _leave_if_over(e)
+
+
+def _give_way(e: HookWriter) -> None:
+    """A system call is done: the turn ends where another process waits."""
+    with e.when(e.is_set(e.own("someone_waits"))):
+        e.ask_python("done", nothing())
 
 
 def _leave_if_over(e: HookWriter) -> None:

@@ -83,6 +83,11 @@ class Scheduler:
         """Whether a process waits for a core that could run."""
         return bool(self._waiting) and any(process.can_run(self._clock.elapsed()) for process in self._waiting)
 
+    @property
+    def someone_may_wait(self) -> bool:
+        """The same, or one that will be able to as time passes: it is to be asked again behind each system call."""
+        return bool(self._waiting) and (self.someone_waits or any(any(each.deadlines()) for each in self._waiting))
+
     def system_call_done(self, process: Process) -> None:
         """A process is back from the kernel: its turn ends if another one waits."""
         if self._waiting and self.someone_waits:

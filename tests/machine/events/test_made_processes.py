@@ -186,3 +186,11 @@ def test_modes_go_on_in_what_a_process_executes(carrier: str, root: Path) -> Non
     """Kernel mode at fork, wait4, execve, getpid and exit_group."""
     seen = executed(carrier, root, f"!mode ku pid 1000 {MODES}\n{PASS_UD2}")
     assert seen == [f"1000.1004 {KERNEL}"] * 5 + [f"1000.1004 {USER}"] * 5
+
+
+def test_a_fork_gives_way_at_once_on_all_carriers(carrier: str) -> None:
+    """The call after which another process waits is the one that ends the turn, also where machine code carries it."""
+    text = "mov eax, 57; syscall; nop; mov eax, 39; syscall; xor edi, edi; mov eax, 231; syscall"
+    outcome = run(carrier, text, '!epthook 400007 script { printf("%x ", $pid); }', kernel="linux")
+    messages = b"".join(line[1].text for line in outcome.lines if line[0] == "message")  # type: ignore[attr-defined]
+    assert messages == b"1010 1000 "
