@@ -85,6 +85,11 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
         "try what must hold for every script on generated ones",
         ("hds fuzz --seconds 60", "hds fuzz --cases 1000 --law engines"),
     ),
+    Subcommand(
+        "doctor",
+        "what a folder for Windows programs lacks, and which system calls of its ntdll are carried out",
+        ("hds doctor --root c/ c/prog/tool.exe",),
+    ),
     Subcommand("explain", "explain a diagnostic code", ("hds explain E031 P060",)),
     Subcommand(
         "list",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from machine.kernel.entry import LINUX as LINUX
     from machine.kernel.kernels import Kernels as Kernels
     from machine.kernel.linux import LinuxKernel as LinuxKernel, World as World
+    from machine.kernel.listed import ListedCall as ListedCall
     from machine.kernel.nt import NtKernel as NtKernel
     from machine.kernel.objects import (
         KernelObjects as KernelObjects,
@@ -35,6 +36,7 @@ else:
             "entry": "LINUX",
             "kernels": "Kernels",
             "linux": "LinuxKernel World",
+            "listed": "ListedCall",
             "nt": "NtKernel",
             "objects": "KernelObjects ProcessObjects ThreadObjects",
             "stand_ins": "ENTRY_POINTS KERNEL_NAMES create",

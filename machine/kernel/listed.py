@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-CARRIED_OUT = "carried out"
+CARRIED_OUT, BY_DEFAULT, UNKNOWN = "carried out", "answered by default", "unknown"
 
 
 @dataclass(frozen=True)
 class ListedCall:
-    """A call of a kernel: its number as shown, its name, the error that is all it comes to (None: carried out)."""
+    """A call of a kernel: its number as shown, its name, the error that is all it comes to (None: carried out).
+
+    Calls of which the modelled system knows nothing are not `known`.
+    """
 
     kernel: str
     number: str
     name: str
     error: str | None
+    known: bool = True
+
+    @property
+    def state(self) -> str:
+        """What becomes of it, in general."""
+        return CARRIED_OUT if self.error is None else BY_DEFAULT if self.known else UNKNOWN
 
     @property
     def answer(self) -> str:
         """What becomes of it."""
-        return CARRIED_OUT if self.error is None else f"answered by default: {self.error}"
+        return self.state if self.error is None else f"{self.state}: {self.error}"

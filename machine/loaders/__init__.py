@@ -23,7 +23,12 @@ if TYPE_CHECKING:
         STACK_SIZE as STACK_SIZE,
         STACK_TOP as STACK_TOP,
     )
-    from machine.loaders.modules import Module as Module, WindowsPlan as WindowsPlan
+    from machine.loaders.modules import (
+        Module as Module,
+        WindowsPlan as WindowsPlan,
+        ntdll_of as ntdll_of,
+        system_files as system_files,
+    )
     from machine.loaders.pe_file import PeFile as PeFile
     from machine.loaders.pe_headers import (
         PeField as PeField,
@@ -54,7 +59,7 @@ else:
         {
             "image": "Image LoadError Placement UnreadableFile",
             "initial_stack": "LINUX_STACK_SIZE MAPPINGS_TOP STACK_SIZE STACK_TOP",
-            "modules": "Module WindowsPlan",
+            "modules": "Module WindowsPlan ntdll_of system_files",
             "pe_file": "PeFile",
             "pe_headers": "PeField PeHeaders PeSection read_headers",
             "reading": "KINDS KIND_OF_SUFFIX PROGRAMS SCRIPTS TEXT describe is_known looks_at read_image read_program",

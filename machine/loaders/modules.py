@@ -22,6 +22,7 @@ from vm import FileRefused, read_file
 from vm.facts.limits import Limits
 
 NTDLL = "ntdll.dll"
+_NEEDED = (NTDLL, "kernel32.dll", "kernelbase.dll", "apisetschema.dll", "locale.nls", "l_intl.nls", "c_1252.nls")
 SYSTEM = ("windows", "system32")
 SYSTEM_FOLDER = "C:\\windows\\system32"
 PROGRAM_FOLDER = "prog"  # of a program that does not lie in the folder
@@ -159,6 +160,21 @@ class SystemFolder:
 def has_system(root: Path, limits: Limits) -> bool:
     """Whether a folder has an ntdll where Windows has it."""
     return NTDLL in SystemFolder(root, None, limits)
+
+
+def ntdll_of(root: Path, limits: Limits) -> Module | None:
+    """The ntdll of a folder, if it has one. Raises LoadError."""
+    folder = SystemFolder(root, None, limits)
+    if NTDLL not in folder:
+        return None
+    file = folder.read(NTDLL)
+    return Module(NTDLL, folder.path(NTDLL), file.base, file)
+
+
+def system_files(root: Path, limits: Limits) -> Mapping[str, str | None]:
+    """The files that nearly every program needs besides its imports, and how the guest names them (None: missing)."""
+    folder = SystemFolder(root, None, limits)
+    return {name: folder.path(name) if name in folder else None for name in _NEEDED}
 
 
 def plan(program: PeFile, placement: Placement) -> WindowsPlan:

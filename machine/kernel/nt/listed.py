@@ -13,18 +13,18 @@ from machine.loaders import Module
 
 def nt_calls(build: int, ntdll: Module | None = None) -> Iterator[ListedCall]:
     """The calls of this ntdll in the order of their numbers, or those of the build; private ones are marked."""
-    names = numbering_of(ntdll, build).names
-    own = None if ntdll is None else ntdll.exports
-    rows = ((number, name) for number, name in sorted(names.items()) if own is None or name in own)
-    yield from (_row(_shown(number), name) for number, name in rows)
+    known = numbers_of(build)
+    for number, name in sorted(numbering_of(ntdll, build).names.items()):
+        if ntdll is None or name in ntdll.exports:
+            yield _row(_shown(number), name, name in known)
     if ntdll is None:  # of which only an ntdll says the numbers
-        private = sorted(CALLS.keys() - numbers_of(build).keys())
-        yield from (_row(f"{FIRST_PRIVATE:x} up, private", name) for name in private)
+        private = sorted(CALLS.keys() - known.keys())
+        yield from (_row(f"{FIRST_PRIVATE:x} up, private", name, known=False) for name in private)
 
 
 def _shown(number: int) -> str:
     return f"{number:x}" if number < FIRST_PRIVATE else f"{number:x}, private"
 
 
-def _row(number: str, name: str) -> ListedCall:
-    return ListedCall("nt", number, name, None if name in CALLS else "STATUS_NOT_IMPLEMENTED")
+def _row(number: str, name: str, known: bool) -> ListedCall:
+    return ListedCall("nt", number, name, None if name in CALLS else "STATUS_NOT_IMPLEMENTED", known)

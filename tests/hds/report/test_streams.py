@@ -41,6 +41,7 @@ LINES: dict[str, tuple[str, ...]] = {
     "conform": ("conform", os.devnull),
     "fuzz": ("fuzz", "--cases", "1", "--law", "text"),
     "explain": ("explain", "E031"),
+    "doctor": ("doctor", "--root", "/dev"),
     "list": ("list", "limits"),
     "list, json": ("list", "limits", "--format", "json"),
     "help": ("--help",),

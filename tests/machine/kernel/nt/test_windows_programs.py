@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from windows_world import make_root, needs_wine, run
 
+from hds.cli.main import main
 from hds.report.records import GuestOutput, Record
 from hds.session.engines import load_engine
 from hds.session.session import Session
@@ -172,6 +174,26 @@ def test_without_a_folder_the_program_is_refused_with_the_way_out(root: Path) ->
         Session(root / "prog" / "hello.exe")
     assert "imports from DLLs" in caught.value.message
     assert "--root" in caught.value.hint
+
+
+def test_the_doctor_says_what_becomes_of_the_calls_of_this_ntdll(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["doctor", "--root", str(root), "--format", "json"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    calls = {row["call"]: (row["number"], row["here"]) for row in rows if row["type"] == "call"}
+    assert calls["NtCreateFile"] == ("55", "carried out")
+    assert calls["NtReplyWaitReceivePort"] == ("b", "answered by default: STATUS_NOT_IMPLEMENTED")
+    assert calls["__wine_dbg_write"] == ("800, private", "unknown: STATUS_NOT_IMPLEMENTED")
+    assert {row["here"] for row in rows if row["type"] == "file"} >= {"C:\\windows\\system32\\ntdll.dll"}
+
+
+def test_the_doctor_names_the_files_that_a_program_misses(own_root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (own_root / "Windows" / "System32" / "msvcrt.dll").unlink()
+    assert main(["doctor", "--root", str(own_root), str(own_root / "prog" / "file.exe")]) == 1
+    text = capsys.readouterr().out
+    assert re.search(r"^files: \d+ found, 1 missing$", text, re.MULTILINE)
+    assert re.search(r"^  missing +msvcrt\.dll$", text, re.MULTILINE)
 
 
 # --- events

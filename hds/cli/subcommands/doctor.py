@@ -1,0 +1,113 @@
+"""`hds doctor --root DIR [PROGRAM]`: what a folder laid out like C: lacks, and what becomes of its ntdll's calls.
+
+Nothing is executed. Files of a program's closure are the DLLs that it imports, directly or not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from hds.cli.options import Reading, add_drives, add_limits, options_of
+from hds.exit_codes import ExitCode
+from hds.inputs import refuse
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from machine.kernel import ListedCall
+    from machine.loaders import LoadError
+
+MISSING = "missing"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The options of the subcommand."""
+    parser.add_argument(
+        "--root", required=True, metavar="DIR", help="a folder laid out like C:, as in `hds run --root`"
+    )
+    parser.add_argument("program", nargs="?", metavar="PROGRAM", help="a Windows program: are its DLLs in the folder?")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="json: one object a line")
+    add_drives(parser)
+    add_limits(parser)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says."""
+
+    root: str
+    program: str | None
+    format: str
+    reading: Reading
+
+    @classmethod
+    def of(cls, found: argparse.Namespace) -> Options:
+        """What the parser found."""
+        return options_of(cls, found, reading=Reading.of(found))
+
+
+def run(options: Options) -> ExitCode:
+    """Say what the folder is good for; FAILED where files are missing."""
+    from machine.kernel import DEFAULT_BUILD
+    from machine.kernel.nt import nt_calls
+    from machine.loaders import LoadError, ntdll_of
+
+    root, limits = options.reading.folder(options.root), options.reading.limits
+    try:
+        ntdll = ntdll_of(root, limits)
+        calls = () if ntdll is None else tuple(nt_calls(DEFAULT_BUILD.number, ntdll))
+        files = dict(_files(options, root))
+    except LoadError as error:
+        _refuse(error)
+    lines = _json(calls, files) if options.format == "json" else _text(calls, files)
+    print("\n".join(lines))
+    return ExitCode.FAILED if MISSING in files.values() else ExitCode.OK
+
+
+def _refuse(error: LoadError) -> NoReturn:
+    from machine.loaders import UnreadableFile
+
+    code = ExitCode.NO_INPUT if isinstance(error, UnreadableFile) else ExitCode.GUEST
+    refuse(str(error), code, error.hint or None)
+
+
+def _files(options: Options, root: Path) -> Iterator[tuple[str, str]]:
+    """What every program needs, and what this one imports: the guest's path of each, or that it is missing."""
+    from pathlib import Path
+
+    from machine.loaders import LoadError, Placement, ntdll_of, read_image, system_files
+
+    limits = options.reading.limits
+    for name, path in system_files(root, limits).items():
+        yield name, path or MISSING
+    if options.program is None or ntdll_of(root, limits) is None:
+        return
+    program = Path(options.reading.locate(options.program))
+    plan = read_image(program, None, Placement(limits=limits, root=root, path=program)).windows
+    if plan is None:
+        raise LoadError(f"{options.program} is no Windows program")
+    yield from ((module.name, module.path) for module in plan.modules.values())
+    yield from ((name, MISSING) for name in plan.missing)
+
+
+def _json(calls: tuple[ListedCall, ...], files: dict[str, str]) -> Iterator[str]:
+    for row in calls:
+        yield json.dumps({"type": "call", "number": row.number, "call": row.name, "here": row.answer})
+    for name, path in files.items():
+        yield json.dumps({"type": "file", "file": name, "here": path})
+
+
+def _text(calls: tuple[ListedCall, ...], files: dict[str, str]) -> Iterator[str]:
+    counts = Counter(row.state for row in calls)
+    yield f"calls of ntdll: {', '.join(f'{count} {state}' for state, count in counts.items()) or 'there is no ntdll'}"
+    for state in counts:
+        yield f"{state}:"
+        yield from (f"  {row.number:<14} {row.name}" for row in calls if row.state == state)
+    missing = [name for name, path in files.items() if path == MISSING]
+    yield f"files: {len(files) - len(missing)} found, {len(missing)} {MISSING}"
+    yield from (f"  {path:<44} {name}" for name, path in files.items())
