@@ -18,7 +18,7 @@ from hds.fuzzing.choices import Choices
 from hds.fuzzing.guests import Guest
 from machine.kernel import BareKernel, Kernel, KernelText, LinuxKernel, NtKernel
 from machine.root import assemble
-from vm.facts.events import EVENT_BY_NAME, EVENTS
+from vm.facts.events import EVENT_BY_NAME, EVENT_KINDS, EVENTS
 
 BASE = 0x40_0000
 KERNELS: tuple[type[Kernel], ...] = (BareKernel, LinuxKernel, NtKernel)
@@ -157,7 +157,12 @@ INTERRUPTS = ("d1", "20")  # the clock's vector, and one that nobody has
 MONITORED = (0x7FFF_FFFF_E000, 0x7FFF_FFFF_EE00, 0x7FFF_FFFF_EEB8)
 ACCESSES = ("rw", "w", "r", "x", "rx", "wx", "rwx")
 # Events of the programming interface only: their first parameters, `-` where there are none, and machine code.
-WITHOUT_COMMAND = {"CONTROL_REGISTER_READ": ("-", "0", "3", "4", "8"), "CONTROL_REGISTER_3_MODIFIED": ("-",)}
+CONTROL_REGISTERS = ("-", "0", "3", "4", "8")
+WITHOUT_COMMAND = {
+    kind.sdk_name: CONTROL_REGISTERS if kind.parameters else ("-",)
+    for kind in EVENT_KINDS
+    if kind.emulated and not kind.spellings
+}
 REGISTERED_CODES = ("90", "48ff4268", "48ff4210", "0f0b")  # nop; inc [rdx+68]; inc [rdx+10]; ud2
 KINDS = tuple(row.name for row in EVENTS if row.emulated) + ("!syscall",) * 2 + tuple(WITHOUT_COMMAND)
 BETWEEN = (

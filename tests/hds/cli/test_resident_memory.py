@@ -60,7 +60,8 @@ GUESTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", GUESTS)
+@pytest.mark.nightly
+@pytest.mark.parametrize("case", often(("all memory is touched", "new code all the time"), tuple(GUESTS)))
 def test_resident_memory_is_bounded(tmp_path: Path, case: str) -> None:
     path = listing_file(tmp_path, GUESTS[case])
     options = ["--kernel", "linux", "--max-guest-memory", str(GUEST_MEMORY), "-e", "!syscall script { .n = .n + 1; }"]

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import pytest
+from effort import often
 from hds_guests import command_line, listing_file, session
 
 from hds.exit_codes import ExitCode
@@ -66,9 +67,11 @@ def processor_time(process: int) -> float:
 # With the reference engine every event is one in Python, and what runs without any is the same.
 INTERRUPTED = [("native", case) for case in CASES]
 INTERRUPTED += [("reference", case) for case in ("an event in Python", "scripts that use up their steps")]
+SEEN_ALWAYS = [("native", "no event"), ("native", "messages"), ("reference", "scripts that use up their steps")]
 
 
-@pytest.mark.parametrize(("engine", "case"), INTERRUPTED)
+@pytest.mark.nightly
+@pytest.mark.parametrize(("engine", "case"), often(SEEN_ALWAYS, INTERRUPTED))
 def test_ctrl_c_ends_the_run_and_shows_the_summary(tmp_path: Path, engine: str, case: str) -> None:
     command = [sys.executable, "-m", "hds.cli.main", *arguments(tmp_path, engine, case)]
     earlier = resource.getrusage(resource.RUSAGE_CHILDREN)
