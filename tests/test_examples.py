@@ -11,7 +11,9 @@ import pytest
 from hds.cli.main import main
 
 ROOT = Path(__file__).parent.parent
-SCRIPTS = sorted((ROOT / "examples").rglob("*.hds"))
+SCRIPTS = sorted(
+    path for path in (ROOT / "examples").rglob("*.hds") if path.parent.name != "windows"
+)  # those: tests/machine/kernel/nt/test_windows_examples.py
 INEVITABLE = {"strace": {"P036"}, "block_path": {"P095"}}  # they show #include and event_sc
 COMMAND = re.compile(r"^//\s+hds (run .*)$", re.MULTILINE)
 

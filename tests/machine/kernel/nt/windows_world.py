@@ -35,7 +35,7 @@ DEBS = Path(os.environ.get("HDS_WINE_DEBS") or ROOT / "build" / "wine")
 _WINE = DEBS / "usr/lib/x86_64-linux-gnu/wine/x86_64-windows"
 _NLS = DEBS / "usr/share/wine/nls"
 _ZLIB = DEBS / "usr/x86_64-w64-mingw32/lib/zlib1.dll"
-_COMPILER = "x86_64-w64-mingw32-gcc"
+COMPILER = "x86_64-w64-mingw32-gcc"
 _WANTED = (
     "apisetschema.dll", "ntdll.dll", "kernel32.dll", "msvcrt.dll", "ucrtbase.dll", "advapi32.dll", "version.dll",
     "cmd.exe", "winmm.dll", "ws2_32.dll", "powrprof.dll", "shell32.dll", "userenv.dll", "dbghelp.dll", "bcrypt.dll",
@@ -49,8 +49,8 @@ _OPTIONS = {
 }
 
 needs_wine = pytest.mark.skipif(
-    not _WINE.is_dir() or shutil.which(_COMPILER) is None,
-    reason=f"Debian's libwine unpacked in {DEBS.name} (HDS_WINE_DEBS), or {_COMPILER} is missing",
+    not _WINE.is_dir() or shutil.which(COMPILER) is None,
+    reason=f"Debian's libwine unpacked in {DEBS.name} (HDS_WINE_DEBS), or {COMPILER} is missing",
 )
 
 
@@ -96,7 +96,7 @@ def build(folder: Path, name: str) -> Path:
     target = folder / f"{name}.exe"
     if not target.exists():
         source = next(PROGRAMS.glob(f"{name}.c*"))
-        compiler = _COMPILER if source.suffix == ".c" else _COMPILER.replace("gcc", "g++")
+        compiler = COMPILER if source.suffix == ".c" else COMPILER.replace("gcc", "g++")
         options = _OPTIONS.get(name, ("-static",) if source.suffix == ".cpp" else ())
         subprocess.run([compiler, "-O1", str(source), "-o", str(target), *options], check=True, timeout=120)
     return target

@@ -1,0 +1,52 @@
+"""Every script in examples/windows/ runs as its own comment says, with the output kept in tests/examples/windows/."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from source_trees import ROOT
+from windows_world import COMPILER, make_root, needs_wine
+
+from hds.cli.main import main
+
+EXAMPLES = ROOT / "examples" / "windows"
+SCRIPTS = sorted(EXAMPLES.glob("*.hds"))
+COMMAND = re.compile(r"^//\s+hds (run .*)$", re.MULTILINE)
+INEVITABLE = {"blocked_file": {"P095"}, "dll_loads": {"P093"}, "opened_files": {"P093"}}  # event_sc, %ws
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `c` and the examples."""
+    made = tmp_path_factory.mktemp("examples")
+    root = make_root(made / "c", made)
+    target = root / "prog" / "subject.exe"
+    subprocess.run(
+        [COMPILER, "-O1", "-static", str(EXAMPLES / "subject.c"), "-o", str(target)], check=True, timeout=120
+    )
+    (made / "examples").symlink_to(ROOT / "examples")
+    return made
+
+
+@needs_wine
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_an_example_prints_what_it_is_expected_to(
+    script: Path, place: Path, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    command = COMMAND.search(script.read_text(encoding="utf-8"))
+    assert command is not None, "the example says how to run it"
+    assert main(shlex.split(command[1])) == 0
+    expected = ROOT / "tests" / "examples" / "windows" / (script.stem + ".out")
+    assert capsysbinary.readouterr().out.replace(b"\r\n", b"\n") == expected.read_bytes()
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_an_example_has_no_findings(script: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--symbol", "ntdll!LdrLoadDll=7ff800000000", str(script)]) == 0
+    found = set(re.findall(r"(?:error|warning|portability) ([EWP]\d+)", capsys.readouterr().out))
+    assert found == INEVITABLE.get(script.stem, set())
