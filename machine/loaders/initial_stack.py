@@ -47,10 +47,16 @@ DEFAULT_FACTS = Facts()
 
 @dataclass(frozen=True)
 class InitialStack:
-    """The bytes from `pointer` (the first rsp, a multiple of 16) up to the top of the stack."""
+    """The bytes from `pointer` (the first rsp, a multiple of 16) up to the top of the stack.
+
+    `arguments` and `environment` are where their texts are, as [start, end); `auxiliary` is the vector's bytes.
+    """
 
     pointer: int
     data: bytes
+    arguments: tuple[int, int]
+    environment: tuple[int, int]
+    auxiliary: bytes
 
 
 def build(
@@ -70,10 +76,15 @@ def build(
         address += len(text)
     *pointers, path = pointers
     words = [len(arguments), *pointers[: len(arguments)], 0, *pointers[len(arguments) :], 0]
-    words += _auxiliary_vector(image, facts, start, path)
+    vector = _auxiliary_vector(image, facts, start, path)
+    words += vector
     pointer = (start - 8 * len(words)) & -16
     data = struct.pack(f"<{len(words)}Q", *words)
-    return InitialStack(pointer, data.ljust(start - pointer, b"\0") + strings)
+    begin, middle = (start + len(facts.random) + len(_PLATFORM), (*pointers, path)[len(arguments)])
+    auxiliary = data[len(data) - 8 * len(vector) :]
+    return InitialStack(
+        pointer, data.ljust(start - pointer, b"\0") + strings, (begin, middle), (middle, path), auxiliary
+    )
 
 
 def _bytes(text: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from machine.kernel.linux import signals
 from machine.kernel.linux.errors import Errno, LinuxError
@@ -48,6 +49,8 @@ class _Interest:
 
 class EventPoll(OpenFile):
     """An epoll instance. Files that nobody has open any more are forgotten."""
+
+    label: ClassVar[str] = "eventpoll"
 
     def __init__(self) -> None:
         super().__init__(O_RDONLY)
@@ -128,6 +131,8 @@ class EventPoll(OpenFile):
 
 class SignalFile(OpenFile):
     """A signalfd: pending signals of whoever reads it."""
+
+    label: ClassVar[str] = "signalfd"
 
     def __init__(self, flags: int, mask: int) -> None:
         super().__init__(flags | O_RDONLY)

@@ -30,9 +30,10 @@ from machine.kernel.linux.open_files import (
 )
 from machine.kernel.linux.paths import Place, find
 from machine.kernel.linux.pipes import InputStream, OutputStream
+from machine.kernel.linux.proc import System
 from machine.kernel.linux.refused import REFUSED
 from machine.kernel.linux.sockets import Network
-from machine.kernel.linux.space import UserSpace, stack_size
+from machine.kernel.linux.space import Layout, UserSpace, stack_size
 from machine.kernel.linux.task import INIT_ID, NANOSECONDS, Location, Program, Task, ThreadGroup
 from machine.kernel.linux.tree import Tree, World
 from machine.kernel.outcomes import AGAIN, Again, Calls, Result, Wait, again, always
@@ -114,13 +115,14 @@ class LinuxKernel(Calls):
             raise UnreadableFile(f"cannot show {self._world.root} to the guest: {reason}") from None
         path = _text(program.path)
         own_name = path if program.is_shown else start.arguments[0]
-        self._lay_out(process, replace(start, arguments=(own_name, *start.arguments[1:])), path, generator)
+        start = replace(start, arguments=(own_name, *start.arguments[1:]))
+        space = _space(process, self._lay_out(process, start, path, generator, program.place))
         group = ThreadGroup(
             process, process.pid, self._groups, self._tasks, self._world.user, process.pid, INIT_ID,
-            let_go=files.let_go,
+            let_go=files.let_go, started=self._services.clock.elapsed(),
         )  # fmt: skip
         task = Task(
-            process.thread, process, process.pid, group, _space(process), self._futexes, files, Location(root, root),
+            process.thread, process, process.pid, group, space, self._futexes, files, Location(root, root),
             self._store, self._services.clock, generator, self._limits, name[:15], self._world.user,
             self._world.group, execute=self._execute, awaken=self._awaken,
             network=self._network,
@@ -128,7 +130,7 @@ class LinuxKernel(Calls):
         task.enlist()
         family.enlist(group)
 
-    def _lay_out(self, process: Process, start: Start, path: str, generator: random.Random) -> None:
+    def _lay_out(self, process: Process, start: Start, path: str, generator: random.Random, program: Place) -> Layout:
         """A stack with what stands on it. Raises LoadError and MapError."""
         map_stack(process, stack_size(self._limits))
         own = generator.randbytes(16)
@@ -138,6 +140,9 @@ class LinuxKernel(Calls):
         stack = initial_stack.build(start.image, start.arguments, start.environment, facts)
         process.cpu.memory.write(stack.pointer, stack.data)
         set_stack_pointer(process, stack.pointer)
+        code = [area for area in start.image.areas if area.protection & Protection.EXECUTE and area.name == "program"]
+        limits = (code[0].start, code[-1].start + code[-1].size) if code else (0, 0)
+        return Layout(program, limits, stack.pointer, stack.arguments, stack.environment, stack.auxiliary)
 
     def _execute(self, task: Task, program: Program, arguments: list[bytes], environment: list[bytes]) -> int:
         """execve. Raises ENOEXEC, E2BIG, ENOMEM."""
@@ -158,14 +163,14 @@ class LinuxKernel(Calls):
             start = Start(image, tuple(map(_text, arguments)), tuple(map(_text, environment)))
             generator = random.Random(f"{self._world.seed} {self._started}")
             self._started += 1
-            self._lay_out(successor, start, _text(program.path), generator)
+            layout = self._lay_out(successor, start, _text(program.path), generator, program.place)
         except (LoadError, MapError) as error:
             maker.abandon(successor)
             raise LinuxError(Errno.E2BIG if isinstance(error, LoadError) else Errno.ENOMEM) from None
-        root = self._files().root_for(generator, program.place)
+        root = self._files().root_for(generator)
         location = Location(root, task.location.directory.moved_to(root), task.location.umask)
         group = task.threads
-        task.succeed(successor, _space(successor), location, program.name[:15])
+        task.succeed(successor, _space(successor, layout), location, program.name[:15])
         family.succeed(group)
         maker.succeed(process, successor)
         return 0
@@ -187,8 +192,16 @@ class LinuxKernel(Calls):
 
     def _files(self) -> Tree:
         if self._tree is None:
-            self._tree = Tree(self._world, self._store, self._quota)
+            system = System(
+                self._groups, self._caller, self._services.clock.elapsed, self._begin, self._limits,
+                self._world.root is None or not self._world.writable,
+            )  # fmt: skip
+            self._tree = Tree(self._world, self._store, self._quota, system)
         return self._tree
+
+    def _caller(self) -> Task | None:
+        """The task whose call is being carried out."""
+        return None if self._asking is None else self._tasks.get(self._asking)
 
     def _now(self) -> int:
         """Nanoseconds since 1970."""
@@ -371,9 +384,9 @@ def _text(text: bytes) -> str:
     return text.decode("utf-8", "surrogateescape")
 
 
-def _space(process: Process) -> UserSpace:
+def _space(process: Process, layout: Layout) -> UserSpace:
     """The address space of a process that has its program only."""
-    return UserSpace(process.cpu.memory, max(area.start + area.size for area in process.image.areas))
+    return UserSpace(process.cpu.memory, max(area.start + area.size for area in process.image.areas), layout)
 
 
 def _general(thread: Thread) -> dict[int, int]:

@@ -1,4 +1,4 @@
-"""Files that exist in the memory of this process only: the root of a guest that is shown nothing, /tmp, /dev and /proc.
+"""Files that exist in the memory of this process only: the root of a guest that is shown nothing, /tmp and /dev.
 
 Everything is charged to a `Store`, names and nodes as well as bytes, so no guest takes more than `max_file_bytes`.
 """

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from machine.kernel.linux.paths import Place
 
 BLOCK_BYTES = 4096
+TMPFS, PROCFS, SYSFS = 0x0102_1994, 0x9FA0, 0x6265_6572  # what statfs calls file systems
 PERMISSION_BITS = 0o777  # set-user-id and its kin are never stored: nothing here could honour them
 
 
@@ -70,6 +71,7 @@ class Node:
     """A file of any type; every operation is refused here. At a mount point another file system begins."""
 
     is_mount_point = False
+    file_system: int = TMPFS
 
     def status(self) -> Status:
         """What the stat family tells."""

@@ -36,6 +36,7 @@ class OpenFile:
     """
 
     seekable: ClassVar[bool] = False
+    label: ClassVar[str] = ""  # what /proc/PID/fd calls it where no path leads to it
 
     def __init__(self, flags: int, place: Place | None = None) -> None:
         self.flags = flags & ~_FLAGS_OF_OPENING

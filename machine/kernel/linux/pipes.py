@@ -10,6 +10,7 @@ import termios
 from array import array
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.nodes import PERMISSION_BITS, Status
@@ -139,6 +140,8 @@ class PipeEnd(OpenFile):
 
 class EventCounter(OpenFile):
     """An eventfd."""
+
+    label: ClassVar[str] = "eventfd"
 
     def __init__(self, flags: int, count: int, one_by_one: bool) -> None:
         super().__init__(flags | O_RDWR)

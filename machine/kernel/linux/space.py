@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
 
 from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.paths import Place
 from machine.loaders import LINUX_STACK_SIZE, MAPPINGS_TOP, STACK_TOP
 from machine.memory import PAGE, PIECE, AddressSpace, Area, MapError, Protection, SharedMemory, page_ceil, page_floor
 from vm.facts.limits import Limits
@@ -22,17 +24,30 @@ HEAP = "[heap]"
 MAPPING = "mapping"
 
 
+@dataclass(frozen=True)
+class Layout:
+    """What a program has begun with (mm_struct): its file, and where things are, as [start, end)."""
+
+    program: Place | None = None
+    code: tuple[int, int] = (0, 0)
+    stack: int = 0  # the first rsp
+    arguments: tuple[int, int] = (0, 0)
+    environment: tuple[int, int] = (0, 0)
+    auxiliary: bytes = b""
+
+
 class UserSpace:
     """The memory of one process; `heap_start` is the first page behind the program."""
 
-    def __init__(self, memory: AddressSpace, heap_start: int) -> None:
+    def __init__(self, memory: AddressSpace, heap_start: int, layout: Layout) -> None:
         self.memory = memory
+        self.layout = layout
         self.work = memory.physical.work
         self.heap_start = self.heap_end = heap_start
 
     def copy(self, memory: AddressSpace) -> UserSpace:
         """The same of a copy of the memory."""
-        copy = UserSpace(memory, self.heap_start)
+        copy = UserSpace(memory, self.heap_start, self.layout)
         copy.heap_end = self.heap_end
         return copy
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
-from machine.kernel.linux.nodes import BLOCK_BYTES, Entry, Status
+from machine.kernel.linux.nodes import BLOCK_BYTES, TMPFS, Entry, Status
 
 _SECOND = 1_000_000_000
 STATX_BASIC = 0x7FF
 EntryLayout = Callable[[Entry, int], bytes]  # an entry, and the position behind it
 _NAME_BYTES = 65  # of each field of utsname
+HOST_NAME, KERNEL_RELEASE, KERNEL_VERSION, DOMAIN_NAME = "hds", "6.1.0-hds", "#1 SMP hds", "(none)"
 
 
 def _major(device: int) -> int:
@@ -58,15 +59,15 @@ def old_directory_entry(entry: Entry, next_position: int) -> bytes:
     return (head + entry.name).ljust(size - 1, b"\0") + bytes([entry.kind >> 12])
 
 
-def file_system(bytes_left: int) -> bytes:
-    """struct statfs of a tmpfs, 120 bytes."""
-    blocks = bytes_left // BLOCK_BYTES
-    return struct.pack(
-        "<qqQQQQQiiqqq", 0x0102_1994, BLOCK_BYTES, blocks, blocks, blocks, 0, 0, 0, 0, 255, 4096, 0
-    ).ljust(120, b"\0")
+def file_system(kind: int, bytes_left: int) -> bytes:
+    """struct statfs of a tmpfs, or of another kind (`Node.file_system`) without blocks; 120 bytes."""
+    blocks = bytes_left // BLOCK_BYTES if kind == TMPFS else 0
+    return struct.pack("<qqQQQQQiiqqq", kind, BLOCK_BYTES, blocks, blocks, blocks, 0, 0, 0, 0, 255, 4096, 0).ljust(
+        120, b"\0"
+    )
 
 
 def system_name() -> bytes:
     """struct new_utsname."""
-    rows = ("Linux", "hds", "6.1.0-hds", "#1 SMP hds", "x86_64", "(none)")
+    rows = ("Linux", HOST_NAME, KERNEL_RELEASE, KERNEL_VERSION, "x86_64", DOMAIN_NAME)
     return b"".join(row.encode().ljust(_NAME_BYTES, b"\0") for row in rows)

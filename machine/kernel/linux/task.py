@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 INIT_ID = 1
 SIGCHLD = 17
 SS_DISABLE = 2
+DEFAULT_TIMER_SLACK = 50_000  # nanoseconds
 NANOSECONDS = 1_000_000_000
 _SIG_IGN = 1
 _CLONE_VM, _CLONE_FS, _CLONE_FILES, _CLONE_SIGHAND, _CLONE_VFORK = 0x100, 0x200, 0x400, 0x800, 0x4000
@@ -99,6 +100,12 @@ class ThreadGroup:
     status: int = 0
     state_change: int | None = None
     is_subreaper: bool = False
+    started: int = 0  # nanoseconds since the machine began
+    is_dumpable: bool = True  # of prctl, as the next ones
+    keeps_capabilities: bool = False
+    no_new_privileges: bool = False
+    timer_slack: int = DEFAULT_TIMER_SLACK
+    resource_limits: dict[int, tuple[int, int]] = field(default_factory=dict)  # those that were set
     parent_death_signal: int = 0
     cpu_time: int = 0  # of a process that has ended, in instructions
     children_time: int = 0  # of children that were waited for, with theirs
@@ -194,7 +201,9 @@ class Task:
         group = ThreadGroup(
             process, process.pid, own.table, own.everybody, own.user, own.process_group, own.session, own,
             actions=own.actions if flags & _CLONE_SIGHAND else dict(own.actions), nice=own.nice,
-            exit_signal=exit_signal, let_go=files.let_go,
+            exit_signal=exit_signal, let_go=files.let_go, started=self.clock.elapsed(), is_dumpable=own.is_dumpable,
+            no_new_privileges=own.no_new_privileges, timer_slack=own.timer_slack,
+            resource_limits=dict(own.resource_limits),
         )  # fmt: skip
         child = replace(
             self, thread=process.thread, process=process, tid=process.pid, threads=group,

@@ -1,4 +1,4 @@
-"""The tree a guest sees: a root in memory or a folder of the host, and what Linux puts over it: /dev, /proc, /tmp."""
+"""The tree a guest sees: a root in memory or a folder of the host, and over it /dev, /proc, /sys and /tmp."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_IFMT
 
 from machine.kernel.linux import host_files
 from machine.kernel.linux.errors import Errno, LinuxError
@@ -14,6 +15,14 @@ from machine.kernel.linux.host_rules import FolderQuota
 from machine.kernel.linux.memory_files import Device, MemoryDirectory, MemoryLink, ProgramFile, Store
 from machine.kernel.linux.nodes import Entry, Node, Status
 from machine.kernel.linux.paths import Place, find
+from machine.kernel.linux.proc import System, folders
+
+_DESCRIPTORS = {
+    b"fd": b"/proc/self/fd",
+    b"stdin": b"/proc/self/fd/0",
+    b"stdout": b"/proc/self/fd/1",
+    b"stderr": b"/proc/self/fd/2",
+}
 
 
 @dataclass(frozen=True)
@@ -49,15 +58,18 @@ class GuestProgram:
 class Tree:
     """The files of all guests of a machine. Raises OSError and ValueError for a folder."""
 
-    def __init__(self, world: World, store: Store, quota: FolderQuota) -> None:
+    def __init__(self, world: World, store: Store, quota: FolderQuota, system: System) -> None:
         self._store = store
+        self._system = folders(system)
         self._folder = world.root
-        self._covers: dict[bytes, MemoryDirectory] = {}
+        self._covers: dict[bytes, Node] = {}
         self._base: Node = (
             MemoryDirectory(store) if world.root is None else host_files.show(world.root, world.writable, quota)
         )
         if world.root is None or not world.writable:
             self._covers[b"tmp"] = MemoryDirectory(store, 0o777)
+        for directory in self._covers.values():
+            directory.is_mount_point = True
 
     def bare_root(self) -> Place:
         """The root without what belongs to a guest."""
@@ -66,27 +78,18 @@ class Tree:
     def root(
         self, generator: random.Random, loaded: ProgramFile, name: bytes, file: Path | None
     ) -> tuple[Place, GuestProgram]:
-        """The root of a guest, which has its own random numbers and its own /proc/self, and its program in there.
+        """The root of a guest, and its program in there.
 
         `file` is the program's on the host, if it was read from one; what the tree does not show is `loaded` there.
         """
-        exe, root = self._new_root(generator)
+        root = self.root_for(generator)
         program = self._shown(root, file) or GuestProgram(b"/" + name, Place(loaded, root, name), is_shown=False)
-        exe.place = program.place
         return root, program
 
-    def root_for(self, generator: random.Random, program: Place) -> Place:
-        """The root of a guest that executes a program of its tree from now on."""
-        exe, root = self._new_root(generator)
-        exe.place = program
-        return root
-
-    def _new_root(self, generator: random.Random) -> tuple[_MagicLink, Place]:
-        exe = _MagicLink(self._store)
-        covers = {b"dev": _devices(self._store, generator), b"proc": _processes(self._store, exe), **self._covers}
-        for directory in covers.values():
-            directory.is_mount_point = True
-        return exe, Place(_Root(self._base, covers))
+    def root_for(self, generator: random.Random) -> Place:
+        """The root of a guest that has its own random numbers."""
+        covers = {b"dev": _devices(self._store, generator), **self._system, **self._covers}
+        return Place(_Root(self._base, covers))
 
     def _shown(self, root: Place, file: Path | None) -> GuestProgram | None:
         """The program in a guest's tree, by its path as the user has written it or by its real one."""
@@ -109,6 +112,7 @@ class Tree:
 
 def _devices(store: Store, generator: random.Random) -> MemoryDirectory:
     directory = MemoryDirectory(store, read_only=True)
+    directory.is_mount_point = True
     zero, noise, nothing = bytes, generator.randbytes, lambda size: b""
     for name, device in {
         b"null": Device(store, (1, 3), nothing),
@@ -118,40 +122,15 @@ def _devices(store: Store, generator: random.Random) -> MemoryDirectory:
         b"urandom": Device(store, (1, 9), noise, reads_writes=True),
     }.items():
         directory.attach(name, device)
+    for name, target in _DESCRIPTORS.items():
+        directory.attach(name, MemoryLink(store, target))
     return directory
-
-
-def _processes(store: Store, exe: _MagicLink) -> MemoryDirectory:
-    directory, own = (MemoryDirectory(store, 0o555, read_only=True) for _ in range(2))
-    own.attach(b"exe", exe)
-    directory.attach(b"self", own)
-    return directory
-
-
-class _MagicLink(MemoryLink):
-    """A link to a file that a process has, wherever that is."""
-
-    def __init__(self, store: Store) -> None:
-        super().__init__(store, b"")
-        self.place: Place | None = None  # known once the tree is there
-
-    def size(self) -> int:
-        """As `Node`: nothing is known of the text."""
-        return 0
-
-    def target(self) -> bytes | None:
-        """As `Node`."""
-        return None if self.place is None else self.place.path()
-
-    def jump(self) -> Place | None:
-        """As `Node`."""
-        return self.place
 
 
 class _Root(Node):
     """A directory with some names covered."""
 
-    def __init__(self, base: Node, covers: dict[bytes, MemoryDirectory]) -> None:
+    def __init__(self, base: Node, covers: dict[bytes, Node]) -> None:
         self._base, self._covers = base, covers
 
     @property
@@ -172,7 +151,7 @@ class _Root(Node):
         yield from (entry for entry in self._base.entries() if entry.name not in self._covers)
         for name, node in self._covers.items():
             status = node.status()
-            yield Entry(name, status.inode, node.kind)
+            yield Entry(name, status.inode, S_IFMT(status.mode))
 
     def holder(self, name: bytes) -> Node:
         """As `Node`. Raises EBUSY for a name that is covered."""

@@ -6,7 +6,7 @@ from machine.kernel.linux import open_files as of, pipes, structures
 from machine.kernel.linux.abi import Address, Fd, Flags, Int, Long, Size, UInt, Word, call
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.memory_files import SealedFile
-from machine.kernel.linux.nodes import Handle
+from machine.kernel.linux.nodes import TMPFS, Handle
 from machine.kernel.linux.open_files import DirectoryFile, OpenFile, RegularFile
 from machine.kernel.linux.pipes import EventCounter, InputStream, OutputStream, PipeEnd
 from machine.kernel.linux.task import Task
@@ -262,8 +262,9 @@ def fstat(task: Task, fd: Fd, buffer: Address) -> int:
 @call("fstatfs")
 def fstatfs(task: Task, fd: Fd, buffer: Address) -> int:
     """fstatfs(2)"""
-    task.files.reference(fd)
-    task.space.store(buffer, structures.file_system(task.store.bytes_left))
+    place = task.files.reference(fd).place
+    kind = TMPFS if place is None else place.node.file_system
+    task.space.store(buffer, structures.file_system(kind, task.store.bytes_left))
     return 0
 
 

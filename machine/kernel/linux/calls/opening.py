@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from stat import S_ISFIFO
 
 from machine.kernel.linux import open_files as of
 from machine.kernel.linux.abi import Address, Fd, Flags, Path, Size, UInt, call
@@ -12,6 +13,7 @@ from machine.kernel.linux.memory_files import Device
 from machine.kernel.linux.nodes import PERMISSION_BITS
 from machine.kernel.linux.open_files import DeviceFile, DirectoryFile, OpenFile, RegularFile
 from machine.kernel.linux.paths import Place, Resolve, Spot, find, find_name
+from machine.kernel.linux.proc import OpenedNode
 from machine.kernel.linux.task import Task
 from machine.memory import PAGE
 
@@ -152,6 +154,8 @@ def _open(spot: Spot, how: _How) -> OpenFile:
         return DirectoryFile(flags, place)
     if isinstance(node, Device):
         return DeviceFile(flags, place, node)
+    if isinstance(node, OpenedNode) and S_ISFIFO(node.status().mode):
+        return node.opened(flags)
     handle = node.open(writable or bool(flags & of.O_TRUNC))
     if flags & of.O_TRUNC:
         handle.resize(0)

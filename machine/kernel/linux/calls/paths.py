@@ -117,8 +117,8 @@ def faccessat2(task: Task, dirfd: Fd, path: Path, mode: UInt, flags: Flags) -> i
 @call("statfs")
 def statfs(task: Task, path: Path, buffer: Address) -> int:
     """statfs(2)"""
-    _node(task, AT_FDCWD, path)
-    task.space.store(buffer, structures.file_system(task.store.bytes_left))
+    kind = _node(task, AT_FDCWD, path).file_system
+    task.space.store(buffer, structures.file_system(kind, task.store.bytes_left))
     return 0
 
 

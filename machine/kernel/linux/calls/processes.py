@@ -5,26 +5,18 @@ from __future__ import annotations
 import struct
 
 from machine.kernel.linux import structures
-from machine.kernel.linux.abi import Address, Flags, Int, Size, UInt, Word, call
+from machine.kernel.linux.abi import Address, Flags, Int, Size, UInt, call
 from machine.kernel.linux.calls.children import usage_row
 from machine.kernel.linux.errors import Errno, LinuxError
-from machine.kernel.linux.space import MOST_BYTES, check_user_range, stack_size
+from machine.kernel.linux.space import MOST_BYTES, check_user_range
 from machine.kernel.linux.task import INIT_ID, NANOSECONDS, Task, ThreadGroup
 from machine.processor import msr
 
 _ARCH_SET_GS, _ARCH_SET_FS, _ARCH_GET_FS, _ARCH_GET_GS = 0x1001, 0x1002, 0x1003, 0x1004
 _USER_SPACE = 1 << 47
-_UNLIMITED = (1 << 64) - 1
-_RLIMITS = 16
-_RLIMIT_DATA, _RLIMIT_STACK, _RLIMIT_CORE, _RLIMIT_NOFILE, _RLIMIT_AS = 2, 3, 4, 7, 9
 _RSEQ_UNREGISTER, _RSEQ_BYTES, _NO_CPU = 1, 32, 0xFFFF_FFFF
 _REAL_TIME_POLICIES, _OTHER_POLICIES = (1, 2), (0, 3, 5, 6, 7)
 _PERSONALITY_QUERY = 0xFFFF_FFFF
-_PR_SET_NAME, _PR_GET_NAME = 15, 16
-_PR_SET_PDEATHSIG, _PR_GET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER, _PR_GET_CHILD_SUBREAPER = 1, 2, 36, 37
-_PR_ACCEPTED = (4, 38)  # DUMPABLE, NO_NEW_PRIVS
-_SIGNALS = 64
-_PR_GET_DUMPABLE = 3
 _TICKS_PER_SECOND = 100
 _GRND_SOURCES = 6  # RANDOM and INSECURE: not both
 
@@ -164,7 +156,8 @@ def _group_of(task: Task, process: int) -> ThreadGroup:
     return own.table[process]
 
 
-def _check_own(task: Task, process: int) -> int:
+def check_own(task: Task, process: int) -> int:
+    """The own process, by 0, its id or that of a thread. Raises ESRCH."""
     if process not in (0, task.process.pid) and process not in task.threads.tasks:
         raise LinuxError(Errno.ESRCH)
     return task.process.pid
@@ -221,7 +214,7 @@ def _check_whose(task: Task, which: int, who: int) -> None:
     if which == 2 and who not in (0, task.user):
         raise LinuxError(Errno.ESRCH)
     if which != 2:
-        _check_own(task, who)
+        check_own(task, who)
 
 
 @call("sched_getscheduler")
@@ -229,7 +222,7 @@ def sched_getscheduler(task: Task, process: Int) -> int:
     """sched_getscheduler(2): SCHED_OTHER."""
     if process < 0:
         raise LinuxError(Errno.EINVAL)
-    _check_own(task, process)
+    check_own(task, process)
     return 0
 
 
@@ -238,7 +231,7 @@ def sched_getparam(task: Task, process: Int, address: Address) -> int:
     """sched_getparam(2)"""
     if process < 0 or not address:
         raise LinuxError(Errno.EINVAL)
-    _check_own(task, process)
+    check_own(task, process)
     task.space.store_words(address, "i", 0)
     return 0
 
@@ -298,7 +291,7 @@ def sched_getaffinity(task: Task, process: Int, size: UInt, mask: Address) -> in
     """sched_getaffinity of the kernel: one CPU; the bytes that were written."""
     if size < 8 or size % 8:
         raise LinuxError(Errno.EINVAL)
-    _check_own(task, process)
+    check_own(task, process)
     task.space.store_words(mask, "Q", 1)
     return 8
 
@@ -312,34 +305,6 @@ def getcpu(task: Task, cpu: Address, node: Address, cache: Address) -> int:
     return 0
 
 
-@call("prctl")
-def prctl(task: Task, option: UInt, value: Word, third: Word, fourth: Word, fifth: Word) -> int:
-    """prctl(2): the name, and what can be granted without doing anything."""
-    if option == _PR_SET_NAME:
-        task.name = _short_text(task, value)
-    elif option == _PR_GET_NAME:
-        task.space.store(value, task.name[:15].ljust(16, b"\0"))
-    elif option == _PR_GET_DUMPABLE:
-        return 1
-    elif option == _PR_SET_PDEATHSIG:
-        if value > _SIGNALS:
-            raise LinuxError(Errno.EINVAL)
-        task.threads.parent_death_signal = value
-    elif option == _PR_GET_PDEATHSIG:
-        task.space.store_words(value, "i", task.threads.parent_death_signal)
-    elif option == _PR_SET_CHILD_SUBREAPER:
-        task.threads.is_subreaper = bool(value)
-    elif option == _PR_GET_CHILD_SUBREAPER:
-        task.space.store_words(value, "i", task.threads.is_subreaper)
-    elif option not in _PR_ACCEPTED:
-        raise LinuxError(Errno.EINVAL)
-    return 0
-
-
-def _short_text(task: Task, address: int) -> bytes:
-    return task.space.load_some(address, 16).split(b"\0")[0][:15]
-
-
 @call("personality")
 def personality(task: Task, persona: UInt) -> int:
     """personality(2): that of Linux, which can be asked for and chosen."""
@@ -348,52 +313,7 @@ def personality(task: Task, persona: UInt) -> int:
     return 0
 
 
-# --- limits and the system
-
-
-@call("getrlimit")
-def getrlimit(task: Task, resource: Int, address: Address) -> int:
-    """getrlimit(2)"""
-    task.space.store(address, _limits(task, resource))
-    return 0
-
-
-@call("setrlimit")
-def setrlimit(task: Task, resource: Int, address: Address) -> int:
-    """setrlimit(2): accepted, without effect."""
-    words = task.space.load_words(address, "QQ")
-    _limits(task, resource)
-    _check_limit(words)
-    return 0
-
-
-def _check_limit(words: tuple[int, ...]) -> None:
-    """Raises EINVAL when the soft limit is above the hard one."""
-    if words[0] > words[1]:
-        raise LinuxError(Errno.EINVAL)
-
-
-@call("prlimit64")
-def prlimit64(task: Task, process: Int, resource: Int, new: Address, old: Address) -> int:
-    """prlimit(2) of oneself; a new limit is accepted, without effect."""
-    words = task.space.load_words(new, "QQ") if new else (0, 0)
-    _check_own(task, process)
-    row = _limits(task, resource)
-    _check_limit(words)
-    if old:
-        task.space.store(old, row)
-    return 0
-
-
-def _limits(task: Task, resource: int) -> bytes:
-    if not 0 <= resource < _RLIMITS:
-        raise LinuxError(Errno.EINVAL)
-    memory = task.limits.max_guest_memory
-    value = {
-        _RLIMIT_STACK: stack_size(task.limits), _RLIMIT_NOFILE: task.files.limit, _RLIMIT_CORE: 0, _RLIMIT_AS: memory,
-        _RLIMIT_DATA: memory,
-    }.get(resource, _UNLIMITED)  # fmt: skip
-    return struct.pack("<QQ", value, value)
+# --- the system
 
 
 @call("uname")
@@ -407,8 +327,9 @@ def uname(task: Task, buffer: Address) -> int:
 def sysinfo(task: Task, buffer: Address) -> int:
     """sysinfo(2)"""
     memory = task.limits.max_guest_memory
+    free = memory - task.space.memory.source.used
     seconds = task.clock.elapsed() // NANOSECONDS
-    row = struct.pack("<q3Q6QHHIQQI", seconds, 0, 0, 0, memory, memory, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1)
+    row = struct.pack("<q3Q6QHHIQQI", seconds, 0, 0, 0, memory, free, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1)
     task.space.store(buffer, row.ljust(112, b"\0"))
     return 0
 

@@ -100,7 +100,7 @@ def test_nothing_of_the_host_is_there_by_default() -> None:
         length = struct.unpack_from("<H", data, at + 16)[0]
         names.add(data[at + 19 : at + length].split(b"\0")[0])
         at += length
-    assert names == {b".", b"..", b"dev", b"proc", b"tmp"}
+    assert names == {b".", b"..", b"dev", b"proc", b"sys", b"tmp"}
 
 
 def test_a_file_is_written_read_and_positioned() -> None:

@@ -1,0 +1,67 @@
+"""Resource limits: what is set is remembered and inherited; of all of them RLIMIT_NOFILE is kept to."""
+
+from __future__ import annotations
+
+import struct
+
+from machine.kernel.linux.abi import Address, Int, call
+from machine.kernel.linux.calls.processes import check_own
+from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.space import stack_size
+from machine.kernel.linux.task import Task
+
+_UNLIMITED = (1 << 64) - 1
+_RLIMITS = 16
+_DATA, _STACK, _CORE, _NOFILE, _AS = 2, 3, 4, 7, 9
+
+
+def resource_limit(task: Task, resource: int) -> tuple[int, int]:
+    """The soft and the hard limit. Raises EINVAL."""
+    if not 0 <= resource < _RLIMITS:
+        raise LinuxError(Errno.EINVAL)
+    memory = task.limits.max_guest_memory
+    value = {
+        _STACK: stack_size(task.limits), _NOFILE: task.limits.max_open_files, _CORE: 0, _AS: memory, _DATA: memory,
+    }.get(resource, _UNLIMITED)  # fmt: skip
+    return task.threads.resource_limits.get(resource, (value, value))
+
+
+def _set(task: Task, resource: int, soft: int, hard: int) -> None:
+    """Raises EINVAL for a soft limit above the hard one, EPERM for a hard one above what it was."""
+    present = resource_limit(task, resource)
+    if soft > hard:
+        raise LinuxError(Errno.EINVAL)
+    if resource == _NOFILE and hard > task.limits.max_open_files:
+        raise LinuxError(Errno.EPERM)
+    if hard > present[1] and task.user:
+        raise LinuxError(Errno.EPERM)
+    task.threads.resource_limits[resource] = soft, hard
+    if resource == _NOFILE:
+        task.files.limit = soft
+
+
+@call("getrlimit")
+def getrlimit(task: Task, resource: Int, address: Address) -> int:
+    """getrlimit(2)"""
+    task.space.store(address, struct.pack("<QQ", *resource_limit(task, resource)))
+    return 0
+
+
+@call("setrlimit")
+def setrlimit(task: Task, resource: Int, address: Address) -> int:
+    """setrlimit(2)"""
+    _set(task, resource, *task.space.load_words(address, "QQ"))
+    return 0
+
+
+@call("prlimit64")
+def prlimit64(task: Task, process: Int, resource: Int, new: Address, old: Address) -> int:
+    """prlimit(2) of oneself."""
+    words = task.space.load_words(new, "QQ") if new else None
+    check_own(task, process)
+    present = resource_limit(task, resource)
+    if words is not None:
+        _set(task, resource, *words)
+    if old:
+        task.space.store(old, struct.pack("<QQ", *present))
+    return 0
