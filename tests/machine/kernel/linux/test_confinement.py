@@ -341,19 +341,18 @@ def test_system_folders_cannot_be_shown(system: str) -> None:
 
 
 def test_other_file_systems_in_the_folder_are_not_entered() -> None:
-    if not Path("/run").is_dir() or os.stat("/dev/shm").st_dev == os.stat("/dev").st_dev:
-        pytest.skip("/dev/shm is no file system of its own here")
-    with pytest.raises(ValueError, match="part of"):
-        Guest(Path("/dev"))
-    other = next((path for path in ("/run", "/boot", "/mnt", "/dev/shm") if os.path.ismount(path)), "/dev/shm")
-    assert Guest(Path("/")).open(other) in (-Errno.EACCES, -Errno.ENOENT)
+    covered = ("dev", "proc", "sys", "tmp")
+    others = [path for path in Path("/").iterdir() if path.name not in covered and path.is_mount() and path.is_dir()]
+    if not others:
+        pytest.skip("no other file system is mounted in / here")
+    assert Guest(Path("/")).contents(f"{others[0]}/anything") == -Errno.EACCES
 
 
 def test_proc_of_the_guest_is_its_own() -> None:
     guest = Guest(Path("/"))
     maps = guest.contents("/proc/self/maps")
     assert isinstance(maps, bytes)
-    assert f"{SCRATCH:08x}".encode() in maps
+    assert b"00100000-" in maps
     assert guest.contents("/proc/self/mem") == guest.contents("/proc/1/environ") == -Errno.ENOENT
     assert guest.contents("/proc/self/environ") == b""
 
