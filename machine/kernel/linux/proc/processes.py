@@ -5,8 +5,8 @@ from __future__ import annotations
 import zlib
 from dataclasses import dataclass
 
-from machine.kernel.linux.calls.resources import resource_limit
 from machine.kernel.linux.proc.system import TICK, System, mountinfo, mounts
+from machine.kernel.linux.resource_limits import resource_limit
 from machine.kernel.linux.space import HEAP, USER_SPACE, UserSpace
 from machine.kernel.linux.task import Task, ThreadGroup
 from machine.memory import PAGE, Area

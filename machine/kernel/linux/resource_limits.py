@@ -1,0 +1,22 @@
+"""The resource limits of a process (getrlimit(2)): those that it has set, and what they are otherwise."""
+
+from __future__ import annotations
+
+from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.space import stack_size
+from machine.kernel.linux.task import Task
+
+_UNLIMITED = (1 << 64) - 1
+_RLIMITS = 16
+_DATA, _STACK, _CORE, _NOFILE, _AS = 2, 3, 4, 7, 9
+
+
+def resource_limit(task: Task, resource: int) -> tuple[int, int]:
+    """The soft and the hard limit. Raises EINVAL."""
+    if not 0 <= resource < _RLIMITS:
+        raise LinuxError(Errno.EINVAL)
+    memory = task.limits.max_guest_memory
+    value = {
+        _STACK: stack_size(task.limits), _NOFILE: task.limits.max_open_files, _CORE: 0, _AS: memory, _DATA: memory,
+    }.get(resource, _UNLIMITED)  # fmt: skip
+    return task.threads.resource_limits.get(resource, (value, value))
