@@ -12,6 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from effort import often
 from windows_world import make_root, needs_wine, run
 
 from hds.cli.main import main
@@ -27,7 +28,7 @@ from vm.facts.registers import RIP
 
 pytestmark = needs_wine
 PLAIN = ("free", "k32", "hello", "virt", "thr", "exc", "div", "seh", "seh2", "cpp", "reg", "clock", "cat")
-MORE = ("lib", "sync", "guard")
+MORE = ("int3", "lib", "sync", "guard")
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +57,7 @@ def own_root(built: Path, tmp_path: Path) -> Path:
         ("thr", ["n=4000 code=8"], 0),
         ("exc", ["veh e0000001", "after raise", "veh c0000005", "after av"], 0),
         ("div", ["veh c0000094", "after div", "veh 80000003", "after int3", "veh c000001d"], 0xC000_001D),
+        ("int3", ["before"], 0x8000_0003),
         ("seh", ["longjmp 42"], 0),
         ("seh2", ["seh c000001d", "hits 1"], 0),
         ("cpp", ["caught boom"], 0),
@@ -152,6 +154,14 @@ def test_every_run_is_the_same(root: Path, name: str) -> None:
     assert first.summary.instructions == second.summary.instructions
 
 
+@pytest.mark.nightly
+def test_threads_take_the_same_turns_in_every_run(root: Path) -> None:
+    first = run(root, "thr")
+    for _ in range(often(2, 20) - 1):
+        again = run(root, "thr")
+        assert (again.text, again.calls) == (first.text, first.calls)
+
+
 def test_a_reg_file_sets_what_the_program_reads(root: Path, tmp_path: Path) -> None:
     file = tmp_path / "own.reg"
     file.write_text(
@@ -230,6 +240,27 @@ def test_events_begin_at_the_entry_point_of_a_windows_program(root: Path, engine
     session.run()
     assert [message.text for message in session.messages] == [b"8", b"2c"]  # NtWriteFile, NtTerminateProcess
     assert summarize(session).exit_code == 7
+
+
+EVERY_CALL = """
+!syscall script { printf("%llx(%llx, %llx, %llx)", $context, @r10, @rdx, @r8); }
+!sysret script { .returned = .returned + 1; printf(" = %llx, %lld", @rax, .returned); }
+"""
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", often(("free", "exc"), PLAIN + MORE))
+def test_scripts_on_every_call_say_the_same_on_both_engines(root: Path, name: str) -> None:
+    found = []
+    for engine in ("native", "reference"):
+        session, said = session_of(root, name, events_from="start", engine=engine)
+        session.execution.halts_at_int3 = False
+        session.execute(EVERY_CALL)
+        session.run()
+        texts = [message.text for message in session.messages]
+        assert len(texts) > 50
+        found.append((texts, said.text, summarize(session)))
+    assert found[0] == found[1]
 
 
 def test_events_from_the_start_see_the_calls_of_the_loader(root: Path) -> None:
