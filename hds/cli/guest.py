@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from hds.cli.options import Compiling, Reading, number_of_seconds, options_of
 from hds.cli.word_order import note_known_flags
 from hds.exit_codes import ExitCode
-from hds.inputs import parse_number, read_bytes, refuse
+from hds.inputs import InputError, parse_number, read_bytes, refuse
 from hds.report import wait_at_most
 from hds.session import load_engine
 from machine.loaders import KINDS
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hds.report.records import Record
     from hds.session import Session
     from machine import MachineOptions, Program, Reporter
-    from machine.kernel import World
+    from machine.kernel import ScriptedNetwork, World
 
 _MODULE = re.compile(r"\b([A-Za-z_]\w*)![A-Za-z_?]", re.ASCII)
 GUEST_OUTPUT = ("stderr", "stdout", "none")
@@ -48,6 +48,7 @@ class GuestOptions:
     root_rw: str | None
     stdin: str
     registry: tuple[str, ...]
+    net: str | None
     cores: int
     parallel: bool
     emulate_message_loss: bool
@@ -85,6 +86,22 @@ class GuestOptions:
             timer=self.timer,
         )
 
+    def network(self) -> ScriptedNetwork | None:
+        """The hosts of `--net`. Exits when a file cannot be read, or is not what it should be."""
+        from machine.kernel import NetworkFileError, read_network
+
+        if self.net is None:
+            return None
+        limits, path = self.reading.limits, self.reading.locate(self.net)
+        folder = Path(path).absolute().parent
+        try:
+            text = read_bytes(path, limits).decode()
+            return read_network(text, lambda name: read_bytes(str(folder / name), limits, "max_file_bytes"))
+        except NetworkFileError as error:
+            raise InputError(f"{path}: {error}", ExitCode.FAILED) from None
+        except UnicodeDecodeError as error:
+            raise InputError(f"{path}: byte {error.start} is no UTF-8", ExitCode.FAILED) from None
+
     def world(self) -> World:
         """What a Linux guest is shown of the host. Exits when its standard input or its folder cannot be read."""
         from machine.kernel import World
@@ -98,7 +115,7 @@ class GuestOptions:
         shown = self.root_rw or self.root
         folder = None if shown is None else reading.folder(shown)
         registry = tuple(Path(reading.locate(file)) for file in self.registry)
-        return World(folder, self.root_rw is not None, source, registry=registry)
+        return World(folder, self.root_rw is not None, source, registry=registry, network=self.network())
 
 
 @dataclass(frozen=True)
@@ -147,6 +164,7 @@ def add_guest(parser: argparse.ArgumentParser) -> None:
     guest.add_argument(
         "--registry", action="append", default=[], metavar="FILE.reg", help="values for a Windows guest's registry"
     )
+    guest.add_argument("--net", metavar="FILE", help="hosts that a Linux guest reaches, and what they answer (TOML)")
     guest.add_argument("--cores", type=_count, default=1, metavar="N", help="emulated cores (default 1)")
     guest.add_argument(
         "--timer", type=_frequency, metavar="HZ", help="clock interrupts (vector d1) in a virtual second (default none)"

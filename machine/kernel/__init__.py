@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from machine.kernel.builds import BUILDS as BUILDS, DEFAULT_BUILD as DEFAULT_BUILD, Build as Build
     from machine.kernel.entry import LINUX as LINUX
     from machine.kernel.kernels import Kernels as Kernels
-    from machine.kernel.linux import LinuxKernel as LinuxKernel, World as World
+    from machine.kernel.linux import (
+        LinuxKernel as LinuxKernel,
+        NetworkFileError as NetworkFileError,
+        ScriptedNetwork as ScriptedNetwork,
+        World as World,
+        read_network as read_network,
+    )
     from machine.kernel.listed import ListedCall as ListedCall
     from machine.kernel.nt import NtKernel as NtKernel
     from machine.kernel.objects import (
@@ -35,7 +41,7 @@ else:
             "builds": "BUILDS Build DEFAULT_BUILD",
             "entry": "LINUX",
             "kernels": "Kernels",
-            "linux": "LinuxKernel World",
+            "linux": "LinuxKernel NetworkFileError ScriptedNetwork World read_network",
             "listed": "ListedCall",
             "nt": "NtKernel",
             "objects": "KernelObjects ProcessObjects ThreadObjects",

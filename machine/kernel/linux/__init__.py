@@ -1,4 +1,4 @@
-"""Linux for static x86-64 programs: files, memory, time, one process and its threads. No network.
+"""Linux for static x86-64 programs: files, memory, time, one process and its threads. No network but its own.
 
 kernel.py     the model: processes, arguments, results       abi.py        how a call is declared
 calls/        the calls, by family: a function each          names.py      the names of all calls; refused.py
@@ -16,6 +16,7 @@ from machine.kernel.linux.kernel import LinuxKernel
 from machine.kernel.linux.listed import linux_calls
 from machine.kernel.linux.nodes import Handle as FileHandle, Node
 from machine.kernel.linux.pipes import InputStream
+from machine.kernel.linux.scripted_network import NetworkFileError, ScriptedNetwork, read_network
 from machine.kernel.linux.tree import World
 
 __all__ = [
@@ -25,8 +26,11 @@ __all__ = [
     "InputStream",
     "LinuxError",
     "LinuxKernel",
+    "NetworkFileError",
     "Node",
+    "ScriptedNetwork",
     "World",
     "linux_calls",
+    "read_network",
     "show_folder",
 ]

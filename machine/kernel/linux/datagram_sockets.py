@@ -86,7 +86,7 @@ class DatagramSocket(Socket):
         elif not target.hears(message):
             return size
         assert target is not None
-        target.inbox.put(message)
+        target.deliver(message)
         return size
 
     def hears(self, message: Message) -> bool:

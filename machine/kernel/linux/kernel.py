@@ -32,6 +32,7 @@ from machine.kernel.linux.paths import Place, find
 from machine.kernel.linux.pipes import InputStream, OutputStream
 from machine.kernel.linux.proc import System
 from machine.kernel.linux.refused import REFUSED
+from machine.kernel.linux.scripted_peers import Outside
 from machine.kernel.linux.sockets import Network
 from machine.kernel.linux.space import Layout, UserSpace, stack_size
 from machine.kernel.linux.task import INIT_ID, NANOSECONDS, Location, Program, Task, ThreadGroup
@@ -94,6 +95,8 @@ class LinuxKernel(Calls):
             services.limits.max_file_bytes, self._now, services.work, self._world.user, self._world.group
         )
         self._network = Network(services.limits.max_socket_bytes, services.limits.max_open_files, services.clock)
+        if self._world.network is not None:
+            self._network.outside = Outside(self._world.network)
         self._vdso: bytes | None = None
         self._tree: Tree | None = None  # made when a process is
 

@@ -1,6 +1,6 @@
 """Who is where: addresses of sockets as programs write them, ports of loopback, names of AF_UNIX.
 
-Loopback (127.0.0.0/8 and ::1) is all that there is of the network.
+Loopback (127.0.0.0/8 and ::1) is all that there is of the network, but for the hosts of a script (`--net`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from machine.kernel.linux.sockets import (
     AF_INET,
     AF_INET6,
     AF_UNIX,
+    SOCK_DGRAM,
     SOCK_STREAM,
     Address,
     InetAddress,
@@ -29,6 +30,7 @@ LONGEST_ADDRESS = 128  # sockaddr_storage
 _UNIX_BYTES = 108
 _FIRST_FREE_PORT = 1024  # for whoever is not root
 ANY, ANY6, LOOPBACK, LOOPBACK6 = bytes(4), bytes(16), bytes((127, 0, 0, 1)), bytes(15) + b"\1"
+GUEST, GUEST6 = bytes((10, 0, 2, 15)), b"\xfd" + bytes(14) + b"\x15"  # whom scripted hosts see
 _MAPPED = bytes(10) + b"\xff\xff"
 
 
@@ -153,16 +155,19 @@ def own_host(socket: Socket, host: bytes) -> bytes:
     """From where a socket speaks to this host."""
     if isinstance(socket.local, InetAddress) and not _is_any(socket.local.host):
         return socket.local.host
-    return LOOPBACK if len(host) == 4 else LOOPBACK6
+    if _is_here(host):
+        return LOOPBACK if len(host) == 4 else LOOPBACK6
+    return GUEST if len(host) == 4 else GUEST6
 
 
-def reachable(socket: Socket, address: InetAddress) -> InetAddress:
-    """Where a socket can send to. Raises ENETUNREACH for all but loopback."""
+def reachable(network: Network, socket: Socket, address: InetAddress) -> InetAddress:
+    """Where a socket can send to. Raises ENETUNREACH for all but loopback and the hosts of a script."""
     host = address.host
     _check_family(socket, host, Errno.ENETUNREACH)
     if _is_any(host):
         host = LOOPBACK if len(host) == 4 else LOOPBACK6
-    if not _is_here(host):
+    is_known = network.outside is not None and network.outside.knows(address, socket.kind)
+    if not _is_here(host) and not is_known:
         raise LinuxError(Errno.ENETUNREACH)
     return InetAddress(host, address.port)
 
@@ -178,7 +183,10 @@ def at_port(network: Network, kind: int, address: InetAddress, sender: Address |
         aims = getattr(socket, "target_address", None)
         return aims is not None and aims == sender, not _is_any(socket.local.host), aims is None
 
-    return max(reversed(rows), key=fitness, default=None)
+    found = max(reversed(rows), key=fitness, default=None)
+    if found is None and network.outside is not None and kind == SOCK_DGRAM:
+        return network.outside.datagrams(network, address, lambda to, own: at_port(network, kind, to, own))
+    return found
 
 
 # --- names of AF_UNIX

@@ -9,13 +9,16 @@ import stat
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from machine.kernel.linux.errors import Errno, LinuxError, WouldWait
 from machine.kernel.linux.nodes import Node, Status
 from machine.kernel.linux.open_files import O_NONBLOCK, O_RDWR, OpenFile
 from machine.kernel.linux.socket_options import SocketOptions
 from machine.schedule import VirtualClock
+
+if TYPE_CHECKING:
+    from machine.kernel.linux.scripted_peers import Outside
 
 AF_UNIX, AF_INET, AF_INET6 = 1, 2, 10
 SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET = 1, 2, 3, 5
@@ -92,6 +95,7 @@ class Network:
     ports: dict[tuple[int, int], list[Socket]] = field(default_factory=dict)  # by type and port
     abstract: dict[bytes, Socket] = field(default_factory=dict)
     named: dict[Node, Socket] = field(default_factory=dict)  # by what a path leads to
+    outside: Outside | None = None  # what a script says of other hosts
     reached: set[str] = field(default_factory=set)
     _next_port: int = 32_768
     _next_name: int = 0
@@ -283,6 +287,10 @@ class Socket(OpenFile):
     def send(self, message: Message, flags: int) -> int:
         """How many bytes of what goes to the other end were taken. Raises what the call does."""
         raise NotImplementedError
+
+    def deliver(self, message: Message) -> None:
+        """A message comes from the other end. Raises ENOBUFS and ETOOMANYREFS."""
+        self.inbox.put(message)
 
     def receive(self, size: int, flags: int) -> Received:
         """What has come; nothing at the end. Its files are held for the caller."""

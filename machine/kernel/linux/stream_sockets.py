@@ -119,6 +119,14 @@ class StreamSocket(Socket):
             timeout = self.options.timeouts[SO_SNDTIMEO]
             raise self.stall(lambda: listener.has_room_for_one_more or listener.backlog is None, 0, timeout)
 
+    def reach(self, end: StreamSocket) -> None:
+        """Connect to an end that takes everybody. Raises EINPROGRESS."""
+        self.join(end)
+        self.inbox.arrivals += 1
+        if self.flags & O_NONBLOCK:
+            self._unheard = True
+            raise LinuxError(Errno.EINPROGRESS)
+
     def fail_to_connect(self, error: Errno) -> LinuxError:
         """What to raise where nobody can be connected to."""
         if self.flags & O_NONBLOCK and not self.is_local and error is Errno.ECONNREFUSED:
@@ -183,7 +191,7 @@ class StreamSocket(Socket):
         if self.is_stream:
             del message.data[peer.inbox.room :]
         taken = len(message.data)
-        peer.inbox.put(message)
+        peer.deliver(message)
         return taken
 
     @property
@@ -223,6 +231,11 @@ class StreamSocket(Socket):
         self.inbox.arrivals += 1
         if self.peer is not None:
             self.peer.inbox.arrivals += 1
+            if writing:
+                self.peer.hear_end()
+
+    def hear_end(self) -> None:
+        """The other end sends no more; whoever reads finds out."""
 
     def ready(self) -> tuple[bool, bool, bool]:
         """As `OpenFile`."""
@@ -270,6 +283,7 @@ class StreamSocket(Socket):
                 self._unread_by_peer = True
                 self.peer._unread_by_peer = True
             self.peer.inbox.arrivals += 1
+            self.peer.hear_end()
         super().closed()
         self._dialling = None
         self._let_queue_go()

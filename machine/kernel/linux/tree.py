@@ -16,6 +16,7 @@ from machine.kernel.linux.memory_files import Device, MemoryDirectory, MemoryLin
 from machine.kernel.linux.nodes import Entry, Node, Status
 from machine.kernel.linux.paths import Place, find
 from machine.kernel.linux.proc import System, folders
+from machine.kernel.linux.scripted_network import ScriptedNetwork
 
 _DESCRIPTORS = {
     b"fd": b"/proc/self/fd",
@@ -31,7 +32,8 @@ class World:
 
     `root` is a folder; without one the guest has an empty root in memory. `standard_input` is None for none at all (it
     reads as empty), the bytes or the file that the guest reads, or a descriptor of this process. `user` and `group` are
-    what the guest takes itself for; nothing is granted by them. `registry` are .reg files for Windows guests.
+    what the guest takes itself for; nothing is granted by them. `registry` are .reg files for Windows guests, `network`
+    the hosts that Linux guests reach besides loopback.
     """
 
     root: Path | None = None
@@ -41,6 +43,7 @@ class World:
     user: int = 1000
     group: int = 1000
     registry: tuple[Path, ...] = ()
+    network: ScriptedNetwork | None = None
 
 
 @dataclass(frozen=True)

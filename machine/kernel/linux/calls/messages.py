@@ -213,7 +213,7 @@ def _target(task: Task, asked: Socket, to: bytes) -> tuple[sockets.Address | Non
         return asked.local, target
     if not where.port:
         raise LinuxError(Errno.EINVAL)
-    there = names.reachable(asked, where)
+    there = names.reachable(task.network, asked, where)
     names.require_port(task, asked)
     assert isinstance(asked.local, InetAddress)
     sender = InetAddress(names.own_host(asked, there.host), asked.local.port)

@@ -193,7 +193,7 @@ def accept4(task: Task, fd: Fd, address: Address, size: Address, flags: Flags) -
 
 @call("connect")
 def connect(task: Task, fd: Fd, address: Address, size: Int) -> int:
-    """connect(2). Raises ENETUNREACH for all but loopback."""
+    """connect(2). Raises ENETUNREACH for all but loopback and scripted hosts."""
     asked = socket_of(task, fd)
     raw = load_address(task, address, size)
     if names.family_of(raw) == _UNSPECIFIED and isinstance(asked, DatagramSocket):
@@ -223,7 +223,7 @@ def _aim(task: Task, asked: DatagramSocket, where: InetAddress | UnixAddress) ->
             raise LinuxError(Errno.EPERM)
         asked.aim(target, target.local)
         return
-    there = names.reachable(asked, where)
+    there = names.reachable(task.network, asked, where)
     names.require_port(task, asked, names.own_host(asked, there.host))
     asked.aim(None, there, lambda: names.at_port(task.network, SOCK_DGRAM, there, asked.local))
 
@@ -242,8 +242,18 @@ def _connect_local(task: Task, asked: StreamSocket, where: UnixAddress) -> None:
 
 
 def _connect_inet(task: Task, asked: StreamSocket, where: InetAddress) -> None:
-    there = names.reachable(asked, where)
+    there = names.reachable(task.network, asked, where)
     names.require_port(task, asked, names.own_host(asked, there.host))
+    outside = task.network.outside
+    if outside is not None and outside.knows(there, SOCK_STREAM):
+        end = outside.stream(task.network, there)
+        if end is None:
+            raise asked.fail_to_connect(Errno.ECONNREFUSED)
+        try:
+            asked.reach(end)
+        finally:
+            end.begin()
+        return
     listener = names.at_port(task.network, SOCK_STREAM, there)
     if not isinstance(listener, StreamSocket):
         raise asked.fail_to_connect(Errno.ECONNREFUSED)
