@@ -54,10 +54,11 @@ def run(options: Options) -> ExitCode:
     reporter = Terminal(guest.guest_output, options.session.compiling.limits)
     questions = Questions(next_commands=console.next_commands)
     session = new_session(options.session, reporter, questions)
-    process = session.process
-    if process is not None:
-        session.notice(session.execution.instruction_line(process))
     try:
+        session.reach_entry()
+        process = session.process
+        if process is not None:
+            session.notice(session.execution.instruction_line(process))
         console.interact(session)
     finally:
         session.close()

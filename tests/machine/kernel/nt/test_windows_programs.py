@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -261,6 +262,17 @@ def test_scripts_on_every_call_say_the_same_on_both_engines(root: Path, name: st
         assert len(texts) > 50
         found.append((texts, said.text, summarize(session)))
     assert found[0] == found[1]
+
+
+def test_the_console_begins_at_the_entry_point(
+    root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("r rip\n"))
+    assert main(["console", "--root", str(root), str(root / "prog" / "free.exe")]) == 0
+    found = capsys.readouterr()
+    entry = re.search(r"rip=([0-9a-f]{8})([0-9a-f]{8})", found.out)
+    assert entry is not None
+    assert f"{entry[1]}`{entry[2]} " in found.err
 
 
 def test_events_from_the_start_see_the_calls_of_the_loader(root: Path) -> None:
