@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 _RSP = STORAGE_INDEX["rsp"]
 _KERNEL = 1 << 63
+ENDED_BEFORE_ENTRY = (
+    "the program ended in its loader, before events began: --events-from start shows its calls, "
+    "`hds doctor --root DIR PROGRAM` which DLLs are missing"
+)
 
 
 @dataclass(frozen=True)
@@ -232,6 +236,8 @@ class Execution:
                 event.enabled = True
         if arrived:
             totals.last = None  # its own run is still to come
+        elif not process.alive:
+            self._session.notice(ENDED_BEFORE_ENTRY)
 
     # --- steps
 

@@ -19,12 +19,14 @@ from windows_world import make_root, needs_wine, run
 from hds.cli.main import main
 from hds.report.records import GuestOutput, Record
 from hds.session.engines import load_engine
+from hds.session.execution import ENDED_BEFORE_ENTRY
 from hds.session.session import Session
 from hds.session.summary import summarize
 from machine.kernel.linux import World
 from machine.loaders import LoadError
 from machine.machine import StopCause
 from machine.options import MachineOptions
+from machine.records import Notice
 from vm.facts.registers import RIP
 
 pytestmark = needs_wine
@@ -211,14 +213,17 @@ def test_the_doctor_names_the_files_that_a_program_misses(own_root: Path, capsys
 
 
 class Output:
-    """What the guest prints."""
+    """What the guest prints, and what is noted."""
 
     def __init__(self) -> None:
         self.text = b""
+        self.notices: list[str] = []
 
     def report(self, record: Record, /) -> None:
         if isinstance(record, GuestOutput):
             self.text += record.data
+        elif isinstance(record, Notice):
+            self.notices.append(record.text)
 
 
 def session_of(
@@ -273,6 +278,14 @@ def test_the_console_begins_at_the_entry_point(
     entry = re.search(r"rip=([0-9a-f]{8})([0-9a-f]{8})", found.out)
     assert entry is not None
     assert f"{entry[1]}`{entry[2]} " in found.err
+
+
+def test_a_program_that_ends_in_its_loader_says_so(own_root: Path) -> None:
+    (own_root / "Windows" / "System32" / "msvcrt.dll").unlink()
+    session, said = session_of(own_root, "file")
+    session.execute("!syscall script { print($context); }")
+    assert [notice for notice in said.notices if "hds doctor" in notice] == [ENDED_BEFORE_ENTRY]
+    assert summarize(session).exit_code == 0xC000_0135  # STATUS_DLL_NOT_FOUND
 
 
 def test_events_from_the_start_see_the_calls_of_the_loader(root: Path) -> None:
