@@ -38,8 +38,8 @@ def _translated(function: Callable[_P, _R]) -> Callable[_P, _R]:
     return call
 
 
-def show(folder: Path, writable: bool, quota: FolderQuota) -> HostDirectory:
-    """The node of a folder that the user names. Raises OSError, ValueError for one that must not be shown."""
+def show(folder: Path, writable: bool, quota: FolderQuota, user: int, group: int) -> HostDirectory:
+    """The node of a folder that guests of a user are shown. Raises OSError, ValueError if that must not be."""
     descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)  # links in the user's own path are fine
     found = os.fstat(descriptor)
     for system in ("/proc", "/sys", "/dev"):
@@ -50,7 +50,7 @@ def show(folder: Path, writable: bool, quota: FolderQuota) -> HostDirectory:
         if found.st_dev == forbidden != os.stat("/").st_dev:
             os.close(descriptor)
             raise ValueError(f"{folder} is part of {system}")
-    return HostDirectory(descriptor, Share(identity(found), writable, quota))
+    return HostDirectory(descriptor, Share(identity(found), writable, quota, user, group))
 
 
 class _HostNode(Node):
@@ -67,6 +67,16 @@ class _HostNode(Node):
     def status(self) -> Status:
         """As `Node`."""
         return _status(os.fstat(self.descriptor))
+
+    @_translated
+    def check(self, wanted: int, user: int, group: int) -> None:
+        """As `Node`. Raises EROFS as well; where the host's user is not root, the host says what may be done."""
+        if wanted & os.W_OK and not stat.S_ISCHR(self.status().mode):
+            self._share.check_writable()
+        if self._share.is_held:
+            self._share.check(self.status(), wanted)
+        elif not os.access(f"/proc/self/fd/{self.descriptor}", wanted, effective_ids=True):
+            raise LinuxError(Errno.EACCES)
 
 
 class _Special(_HostNode):
@@ -214,6 +224,8 @@ class HostDirectory(_HostNode):
     @_translated
     def child(self, name: bytes) -> Node:
         """As `Node`."""
+        if self._share.is_held:
+            self._share.check(self.status(), os.X_OK)
         descriptor = os.open(name, LOOK, dir_fd=self.descriptor)
         found = os.fstat(descriptor)
         if stat.S_ISLNK(found.st_mode):
@@ -261,7 +273,9 @@ class HostDirectory(_HostNode):
         """As `Node`."""
         flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | OPEN
         with self._new_name():
-            os.close(os.open(name, flags, mode & PERMISSION_BITS, dir_fd=self.descriptor))
+            descriptor = os.open(name, flags, mode & PERMISSION_BITS, dir_fd=self.descriptor)
+            self._share.give(descriptor)
+            os.close(descriptor)
         return self.child(name)
 
     @_translated
@@ -269,13 +283,19 @@ class HostDirectory(_HostNode):
         """As `Node`."""
         self._share.check_writable()
         flags = os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC
-        return _Nameless(os.open(b".", flags, mode & PERMISSION_BITS, dir_fd=self.descriptor), self._share)
+        descriptor = os.open(b".", flags, mode & PERMISSION_BITS, dir_fd=self.descriptor)
+        self._share.give(descriptor)
+        return _Nameless(descriptor, self._share)
 
     @_translated
     def make_directory(self, name: bytes, mode: int) -> None:
         """As `Node`."""
         with self._new_name():
             os.mkdir(name, mode & PERMISSION_BITS, dir_fd=self.descriptor)
+            if self._share.is_held:
+                made = os.open(name, os.O_RDONLY | os.O_DIRECTORY | OPEN, dir_fd=self.descriptor)
+                self._share.give(made)
+                os.close(made)
 
     @_translated
     def make_link(self, name: bytes, target: bytes) -> None:

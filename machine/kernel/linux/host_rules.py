@@ -15,11 +15,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.nodes import Status, granted
 from vm.facts.limits import Limits
 
 LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 OPEN = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _DEEPEST = 2048  # directories below the shown one in which links are made
+
+_WRITE = 2
 
 Identity = tuple[int, int]  # device and inode
 
@@ -80,11 +83,37 @@ class FolderQuota:
 
 @dataclass(frozen=True)
 class Share:
-    """What holds for a whole shown folder."""
+    """What holds for a whole shown folder. `user` and `group` are the guests'; the host checks its own user's rights.
+
+    If that is root, who may everything, guests that are not are held to the modes of files, to read, search and execute
+    them; the folder itself is open. What they make is theirs. They write as the host may, but their own files.
+    """
 
     root: Identity
     writable: bool
     quota: FolderQuota
+    user: int = 1000
+    group: int = 1000
+
+    @property
+    def is_held(self) -> bool:
+        """Whether modes have to be looked at here."""
+        return self.user != 0 and os.geteuid() == 0
+
+    def check(self, status: Status, wanted: int) -> None:
+        """As `Node.check`, where modes have to be looked at."""
+        if (status.device, status.inode) == self.root:
+            return
+        may = granted(status, self.user, self.group)
+        if status.user != self.user:
+            may |= _WRITE
+        if wanted & ~may:
+            raise LinuxError(Errno.EACCES)
+
+    def give(self, descriptor: int) -> None:
+        """What a guest has made is its own."""
+        if self.is_held:
+            os.fchown(descriptor, self.user, self.group)
 
     @property
     def device(self) -> int:

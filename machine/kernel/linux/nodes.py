@@ -6,6 +6,7 @@ only `paths` looks at paths.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -45,6 +46,13 @@ class Entry:
     name: bytes
     inode: int
     kind: int
+
+
+def granted(status: Status, user: int, group: int) -> int:
+    """What somebody may do with a file: 4 to read, 2 to write, 1 to execute it (path_resolution(7))."""
+    if user == 0:
+        return 7 if stat.S_ISDIR(status.mode) or status.mode & 0o111 else 6
+    return status.mode >> (6 if user == status.user else 3 if group == status.group else 0) & 7
 
 
 class Handle(Protocol):
@@ -89,6 +97,12 @@ class Node:
     def jump(self) -> Place | None:
         """Where a link leads that has no need of its text (a magic link of /proc); None for everything else."""
         return None
+
+    def check(self, wanted: int, user: int, group: int) -> None:
+        """Whether somebody may read (4), write (2), execute or search (1) it, by its mode. Raises EACCES."""
+        status = self.status()
+        if wanted & ~granted(status, user, group):
+            raise LinuxError(Errno.EACCES)
 
     def open(self, writable: bool) -> Handle:
         """The bytes of a regular file."""

@@ -67,7 +67,9 @@ class Tree:
         self._folder = world.root
         self._covers: dict[bytes, Node] = {}
         self._base: Node = (
-            MemoryDirectory(store) if world.root is None else host_files.show(world.root, world.writable, quota)
+            MemoryDirectory(store)
+            if world.root is None
+            else host_files.show(world.root, world.writable, quota, world.user, world.group)
         )
         if world.root is None or not world.writable:
             self._covers[b"tmp"] = MemoryDirectory(store, 0o777)
@@ -144,6 +146,10 @@ class _Root(Node):
     def status(self) -> Status:
         """As `Node`."""
         return self._base.status()
+
+    def check(self, wanted: int, user: int, group: int) -> None:
+        """As `Node`."""
+        self._base.check(wanted, user, group)
 
     def child(self, name: bytes) -> Node:
         """As `Node`."""

@@ -102,7 +102,7 @@ class NtKernel(Calls):
         if self._folder is None:
             assert self._world.root is not None  # there is a plan
             try:
-                self._folder = show_folder(self._world.root, self._world.writable, self._quota)
+                self._folder = show_folder(self._world.root, self._world.writable, self._quota, user=0, group=0)
             except (OSError, ValueError) as error:
                 raise UnreadableFile(f"cannot show {self._world.root} to the guest: {error}") from None
         return Volume(self._folder, (plan.names, plan.program.file.data))

@@ -8,7 +8,7 @@ from machine.kernel.linux.abi import Address, Fd, Flags, Path, call
 from machine.kernel.linux.calls.paths import AT_FDCWD, start_of
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.memory_files import Device, ProgramFile
-from machine.kernel.linux.nodes import Handle, Status
+from machine.kernel.linux.nodes import Handle, Status, granted
 from machine.kernel.linux.open_files import DirectoryFile, RegularFile
 from machine.kernel.linux.paths import Place, find
 from machine.kernel.linux.task import Program, Task
@@ -129,9 +129,5 @@ def _of_memory(task: Task, handle: Handle) -> Place:
 
 def _check_rights(task: Task, status: Status) -> None:
     """Raises EACCES where the guest's user may not execute a file."""
-    if task.user == 0:
-        bits = 0o111
-    else:
-        bits = 0o100 if status.user == task.user else 0o010 if status.group == task.group else 0o001
-    if not status.mode & bits:
+    if not granted(status, task.user, task.group) & 1:
         raise LinuxError(Errno.EACCES)

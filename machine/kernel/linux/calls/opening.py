@@ -10,7 +10,7 @@ from machine.kernel.linux.abi import Address, Fd, Flags, Path, Size, UInt, call
 from machine.kernel.linux.calls.paths import AT_FDCWD, start_of
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.memory_files import Device
-from machine.kernel.linux.nodes import PERMISSION_BITS
+from machine.kernel.linux.nodes import PERMISSION_BITS, Node
 from machine.kernel.linux.open_files import DeviceFile, DirectoryFile, OpenFile, RegularFile
 from machine.kernel.linux.paths import Place, Resolve, Spot, find, find_name
 from machine.kernel.linux.proc import OpenedNode
@@ -23,6 +23,7 @@ _KNOWN_FLAGS = (
     | of.O_CLOEXEC | of.O_PATH | of.O_TMPFILE
 )  # fmt: skip
 _KNOWN_MODE = 0o7777
+_READ, _WRITE = 4, 2
 _KNOWN_RESOLVE = sum(Resolve)
 _OPEN_HOW = 24  # bytes of the first struct open_how
 
@@ -112,10 +113,23 @@ def _open_path(task: Task, dirfd: int, path: bytes, how: _How) -> int:
         if spot.slash:
             raise LinuxError(Errno.EISDIR)
         spot.directory.node.make_file(spot.name, how.mode & PERMISSION_BITS & ~task.location.umask)
-        spot = _find(task, dirfd, path, how)
-    elif how.creates and how.flags & of.O_EXCL:
+        return _add(task, _open(_find(task, dirfd, path, how), how), how)
+    if how.creates and how.flags & of.O_EXCL:
         raise LinuxError(Errno.EEXIST)
+    _check_rights(task, spot.existing().node, how.flags)
     return _add(task, _open(spot, how), how)
+
+
+def _check_rights(task: Task, node: Node, flags: int) -> None:
+    """Raises EACCES and EROFS; what is wrong with a directory or a link that is opened is said elsewhere."""
+    if flags & of.O_PATH or node.target() is not None:
+        return
+    access = flags & of.O_ACCMODE
+    wanted = _READ * (access != of.O_WRONLY) | _WRITE * (access != of.O_RDONLY or bool(flags & of.O_TRUNC))
+    if not node.is_directory:
+        node.check(wanted, task.user, task.group)
+    elif wanted == _READ and not flags & of.O_CREAT:
+        node.check(_READ, task.user, task.group)
 
 
 def _find(task: Task, dirfd: int, path: bytes, how: _How) -> Spot:

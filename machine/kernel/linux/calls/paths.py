@@ -19,9 +19,6 @@ _STATX_RESERVED = 0x8000_0000
 _RENAME_NOREPLACE = 1
 _UTIME_NOW, _UTIME_OMIT = 0x3FFF_FFFF, 0x3FFF_FFFE
 _EARLIEST, _LATEST = -(1 << 31), 1 << 33  # seconds that file systems keep
-_W_OK = 2
-_WRITE_BITS = 0o222
-_EXECUTE_BITS = 0o111
 
 
 def start_of(task: Task, dirfd: int, path: bytes, resolve: Resolve = Resolve.FREELY) -> Place:
@@ -103,14 +100,18 @@ def faccessat(task: Task, dirfd: Fd, path: Path, mode: UInt) -> int:
 
 @call("faccessat2")
 def faccessat2(task: Task, dirfd: Fd, path: Path, mode: UInt, flags: Flags) -> int:
-    """faccessat(2): what the permission bits and a shown folder allow; the superuser may write everything."""
+    """faccessat(2): what the mode and a shown folder allow."""
     if mode & ~7 or flags & ~(_AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
         raise LinuxError(Errno.EINVAL)
-    bits = _status(task, dirfd, path, flags).mode
-    if mode & _W_OK and task.user and not bits & _WRITE_BITS:
-        raise LinuxError(Errno.EACCES)
-    if mode & 1 and not bits & _EXECUTE_BITS and not (modes.S_ISDIR(bits) and not task.user):
-        raise LinuxError(Errno.EACCES)
+    if not path and flags & AT_EMPTY_PATH:
+        place = task.location.directory if dirfd == AT_FDCWD else task.files.reference(dirfd).place
+        if place is None:
+            return 0
+        node = place.node
+    else:
+        node = _node(task, dirfd, path, not flags & AT_SYMLINK_NOFOLLOW)
+    if mode:
+        node.check(mode, task.user, task.group)
     return 0
 
 
