@@ -19,6 +19,7 @@ from machine.memory.errors import MapError
 from machine.memory.page_table import ENTRIES, PageTable
 from machine.memory.pages import PAGE, Protection, is_canonical
 from machine.memory.physical import Frames
+from machine.memory.shared import SharedMemory
 from machine.memory.work import PER_MAPPING
 from vm.facts.limits import DEFAULT_LIMITS
 from vm.facts.paging import (
@@ -65,6 +66,7 @@ class AddressSpace:
         self._work = source.physical.work
         self._most = most
         self._areas = Areas(most)
+        self._shared: frozenset[SharedMemory] | None = None  # what `shared` has found
         self.table = PageTable(source)
         self.takings = 0  # grows when memory or rights are taken: who remembers pages must look again
         self.on_taken: list[Callable[[], None]] = []
@@ -79,6 +81,14 @@ class AddressSpace:
     def areas(self) -> tuple[Area, ...]:
         """All areas by ascending address."""
         return tuple(self._areas)
+
+    @property
+    def shared(self) -> frozenset[SharedMemory]:
+        """What can be written here and may be in other address spaces, too."""
+        if self._shared is None:
+            writable = (area for area in self._areas if area.protection & Protection.WRITE)
+            self._shared = frozenset(area.backing for area in writable if area.backing is not None)
+        return self._shared
 
     def area_at(self, address: int) -> Area | None:
         """The area that holds this byte, if any."""
@@ -117,10 +127,12 @@ class AddressSpace:
             raise MapError(f"mapping {area.size:#x} bytes would exceed max_guest_memory ({self.source.limit:#x} bytes)")
         self._work.charge(PER_MAPPING)
         self._areas.add(area)
+        self._shared = None
 
     def unmap(self, start: int, end: int) -> None:
         """Let the pages of [start, end) mean nothing any more. Raises MapError where a cut makes too many areas."""
         self._work.charge(PER_MAPPING)
+        self._shared = None
         for area in self._areas.remove(start, end):
             self._work.charge(PER_MAPPING)
             self._forget(area.start, area.end)
@@ -129,6 +141,7 @@ class AddressSpace:
         """Let `to` say anew what the pages of [start, end) mean; their memory stays. Raises MapError as `unmap`."""
         found = self.areas_within(start, end)
         self._areas.check_cuts(found, start, end)
+        self._shared = None
         for area in found:
             piece = area.cut(start, end)
             changed = to(piece)

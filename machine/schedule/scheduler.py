@@ -104,8 +104,8 @@ class Scheduler:
         return not self._is_kept_out(process) and process.can_run(self._clock.elapsed())
 
     def _is_kept_out(self, process: Process) -> bool:
-        """Whether a process runs that has the same memory: an address space has one CPU at a time."""
-        return any(other.cpu.memory is process.cpu.memory for other in self.in_turn if other is not process)
+        """Whether a process runs that writes the same memory: the emulator's LOCK holds nobody off on other cores."""
+        return any(_have_memory_together(process, other) for other in self.in_turn if other is not process)
 
     def turn(self, process: Process, most: int) -> StopReason:
         """One turn of a process, for at most `most` instructions; longer than the quantum if its first block is."""
@@ -145,6 +145,9 @@ class Scheduler:
         if process is not None:
             process.turn_over()
             self.ring(process)
+            if process.alive and self._is_kept_out(process):  # its turn will come on the core where the other one runs
+                self._waiting.append(process)
+                core.process = process = None
         if not self._waiting:
             return
         now = self._clock.elapsed()
@@ -187,3 +190,8 @@ class Scheduler:
         self._clock.advance_to(earliest)
         self.ring()
         return True
+
+
+def _have_memory_together(one: Process, other: Process) -> bool:
+    first, second = one.cpu.memory, other.cpu.memory
+    return first is second or not first.shared.isdisjoint(second.shared)

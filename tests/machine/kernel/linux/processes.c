@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -277,6 +278,30 @@ static int shared(void) {
     waitpid(child, &status, 0);
     printf("%d ", local);
     say(status);
+    return 0;
+}
+
+static int counted(void) {
+    struct { pthread_mutex_t lock; long locked, added; volatile long there; } *all;
+    all = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    pthread_mutexattr_t attributes;
+    pthread_mutexattr_init(&attributes);
+    pthread_mutexattr_setpshared(&attributes, 1);
+    pthread_mutex_init(&all->lock, &attributes);
+    for (int child = 0; child < 3; child++) {
+        if (fork()) continue;
+        __sync_fetch_and_add(&all->there, 1);
+        for (long round = 0; all->there < 3 && round < 10000000; round++) {}
+        for (int round = 0; round < 50000; round++) __sync_fetch_and_add(&all->added, 1);
+        for (int round = 0; round < 500; round++) {
+            pthread_mutex_lock(&all->lock);
+            all->locked++;
+            pthread_mutex_unlock(&all->lock);
+        }
+        _exit(0);
+    }
+    while (wait(NULL) > 0) {}
+    printf("%ld %ld\n", all->added, all->locked);
     return 0;
 }
 
@@ -565,7 +590,8 @@ int main(int argc, char **argv) {
     struct { const char *name; int (*run)(void); } cases[] = {
         {"statuses", statuses}, {"many", many}, {"pipes", pipes}, {"child_signals", child_signals},
         {"stopping", stopping}, {"busy_child", busy_child}, {"waitids", waitids}, {"groups", groups},
-        {"orphans", orphans}, {"shared", shared}, {"cloned", cloned}, {"executing", executing}, {"timers", timers},
+        {"orphans", orphans}, {"shared", shared}, {"counted", counted}, {"cloned", cloned},
+        {"executing", executing}, {"timers", timers},
         {"queues", queues}, {"commands", commands}, {"demon", demon}, {"polls", polls}, {"masks", masks}, {"bomb", bomb}, {"fork_bomb", fork_bomb},
     };
     if (argc > 1 && !strcmp(argv[1], "child")) return child_main(argc, argv);

@@ -21,7 +21,7 @@ from vm.facts.limits import DEFAULT_LIMITS, Limits
 SOURCE = Path(__file__).with_name("processes.c").read_text()
 CASES = (
     "statuses", "many", "pipes", "child_signals", "stopping", "busy_child", "waitids", "groups", "orphans", "shared",
-    "cloned", "executing", "timers", "queues", "commands", "demon", "polls", "masks",
+    "counted", "cloned", "executing", "timers", "queues", "commands", "demon", "polls", "masks",
 )  # fmt: skip
 ENGINES = ("reference", "native")
 
@@ -199,7 +199,7 @@ def test_two_runs_are_the_same(world: Callable[[], Path]) -> None:
 
 def test_processes_run_on_cores_in_parallel(world: Callable[[], Path]) -> None:
     root = world()
-    for case in ("many", "pipes", "statuses"):
+    for case in ("many", "pipes", "statuses", "counted"):
         heard, summary = ran(root / "program", (case,), root, cores=2, engine="native")
         assert heard.output == ran(root / "program", (case,), root)[0].output
         assert summary.exit_code is not None
