@@ -16,6 +16,7 @@ from hds.inputs import InputError, parse_number, read_bytes, refuse
 from hds.report import wait_at_most
 from hds.session import load_engine
 from machine.loaders import KINDS
+from vm import FileRefused, write_file
 from vm.facts.numbers import DECIMAL, number_in
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from hds.report.records import Record
     from hds.session import Session
     from machine import MachineOptions, Program, Reporter
-    from machine.kernel import ScriptedNetwork, World
+    from machine.kernel import Capture, ScriptedNetwork, World
 
 _MODULE = re.compile(r"\b([A-Za-z_]\w*)![A-Za-z_?]", re.ASCII)
 GUEST_OUTPUT = ("stderr", "stdout", "none")
@@ -49,6 +50,7 @@ class GuestOptions:
     stdin: str
     registry: tuple[str, ...]
     net: str | None
+    pcap: str | None
     cores: int
     parallel: bool
     emulate_message_loss: bool
@@ -102,6 +104,29 @@ class GuestOptions:
         except UnicodeDecodeError as error:
             raise InputError(f"{path}: byte {error.start} is no UTF-8", ExitCode.FAILED) from None
 
+    def capture(self, guarded: Path | None) -> Capture | None:
+        """What takes the packets of `--pcap`. Exits when the file cannot be written."""
+        from machine.kernel import Capture
+
+        if self.pcap is None:
+            return None
+        capture = Capture(self.reading.limits.max_capture_bytes)
+        self._write(capture, ExitCode.NO_INPUT, guarded)
+        return capture
+
+    def write_capture(self, session: Session) -> None:
+        """The run is over: write the file of `--pcap`. Exits when it cannot be written."""
+        world = session.machine.options.world
+        if world is not None and world.capture is not None:
+            self._write(world.capture, ExitCode.OUTPUT, session.guest_folder)
+
+    def _write(self, capture: Capture, code: ExitCode, guarded: Path | None) -> None:
+        assert self.pcap is not None
+        try:
+            write_file(self.reading.locate(self.pcap), bytes(capture.data), guarded=guarded)
+        except FileRefused as error:
+            raise InputError(str(error), code) from None
+
     def world(self) -> World:
         """What a Linux guest is shown of the host. Exits when its standard input or its folder cannot be read."""
         from machine.kernel import World
@@ -115,7 +140,10 @@ class GuestOptions:
         shown = self.root_rw or self.root
         folder = None if shown is None else reading.folder(shown)
         registry = tuple(Path(reading.locate(file)) for file in self.registry)
-        return World(folder, self.root_rw is not None, source, registry=registry, network=self.network())
+        network, capture = self.network(), self.capture(folder if self.root_rw is not None else None)
+        return World(
+            folder, self.root_rw is not None, source, registry=registry, network=network, capture=capture
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -165,6 +193,7 @@ def add_guest(parser: argparse.ArgumentParser) -> None:
         "--registry", action="append", default=[], metavar="FILE.reg", help="values for a Windows guest's registry"
     )
     guest.add_argument("--net", metavar="FILE", help="hosts that a Linux guest reaches, and what they answer (TOML)")
+    guest.add_argument("--pcap", metavar="FILE", help="write what Linux guests send by TCP and UDP (a capture file)")
     guest.add_argument("--cores", type=_count, default=1, metavar="N", help="emulated cores (default 1)")
     guest.add_argument(
         "--timer", type=_frequency, metavar="HZ", help="clock interrupts (vector d1) in a virtual second (default none)"

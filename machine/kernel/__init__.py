@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from machine.kernel.entry import LINUX as LINUX
     from machine.kernel.kernels import Kernels as Kernels
     from machine.kernel.linux import (
+        Capture as Capture,
         LinuxKernel as LinuxKernel,
         NetworkFileError as NetworkFileError,
         ScriptedNetwork as ScriptedNetwork,
@@ -41,7 +42,7 @@ else:
             "builds": "BUILDS Build DEFAULT_BUILD",
             "entry": "LINUX",
             "kernels": "Kernels",
-            "linux": "LinuxKernel NetworkFileError ScriptedNetwork World read_network",
+            "linux": "Capture LinuxKernel NetworkFileError ScriptedNetwork World read_network",
             "listed": "ListedCall",
             "nt": "NtKernel",
             "objects": "KernelObjects ProcessObjects ThreadObjects",

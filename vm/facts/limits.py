@@ -115,6 +115,9 @@ class Limits:
     max_socket_bytes: int = _limit(
         67_108_864, "bytes", "what waits in all sockets of a run's Linux guests, and 512 bytes for each message"
     )
+    max_capture_bytes: int = _limit(
+        67_108_864, "bytes", "the capture file of a run (--pcap); packets that have no room are left out", least=24
+    )
     max_path_bytes: int = _limit(4096, "bytes", "one path that a Linux guest names, including the zero that ends it")
 
 

@@ -65,6 +65,7 @@ def run(options: Options) -> ExitCode:
         losses = session.machine.messages.losses
         if guest.emulate_message_loss and losses.messages:
             session.notice(f"messages: {lost_messages(losses)}")
+    guest.write_capture(session)
     for line in lost_bytes(summarize(session).outputs):
         session.notice(line)
     return ExitCode.OUTPUT if session.outputs.losses else ExitCode.OK

@@ -123,6 +123,7 @@ def run(options: Options) -> ExitCode | int:
         interrupted = True
     finally:
         session.close()
+    options.session.guest.write_capture(session)
     return _conclude(options, session, reporter, interrupted=interrupted, seconds=time.perf_counter() - began)
 
 

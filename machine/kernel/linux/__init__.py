@@ -9,6 +9,7 @@ tree.py       the tree; memory_files.py, host_files.py       structures.py stat 
 
 from __future__ import annotations
 
+from machine.kernel.linux.capture import Capture
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.host_files import show as show_folder
 from machine.kernel.linux.host_rules import FolderQuota
@@ -20,6 +21,7 @@ from machine.kernel.linux.scripted_network import NetworkFileError, ScriptedNetw
 from machine.kernel.linux.tree import World
 
 __all__ = [
+    "Capture",
     "Errno",
     "FileHandle",
     "FolderQuota",

@@ -20,6 +20,7 @@ from machine.kernel.linux.sockets import (
     Received,
     Socket,
     UnixAddress,
+    place_of,
 )
 
 _LONGEST_QUEUE = 10  # messages that wait for one of AF_UNIX (net.unix.max_dgram_qlen)
@@ -78,16 +79,21 @@ class DatagramSocket(Socket):
             raise LinuxError(Errno.EPIPE)
         if self.is_local:
             self._check_local(target, flags)
-        elif not isinstance(target, DatagramSocket):
-            if self.target_address is not None:
-                self.error = Errno.ECONNREFUSED
-                self.inbox.arrivals += 1
-            return size
-        elif not target.hears(message):
-            return size
-        assert target is not None
-        target.deliver(message)
+        else:
+            self.note(message)
+        if isinstance(target, DatagramSocket):
+            if self.is_local or target.hears(message):
+                target.deliver(message)
+        elif self.target_address is not None:
+            self.error = Errno.ECONNREFUSED
+            self.inbox.arrivals += 1
         return size
+
+    def note(self, message: Message) -> None:
+        """A datagram of UDP is on its way."""
+        own, there = place_of(message.sender), place_of(message.target or self.target_address)
+        if self.network.capture is not None and own and there:
+            self.network.capture.datagram(own, there, bytes(message.data))
 
     def hears(self, message: Message) -> bool:
         """Whether one of UDP takes a message: from whom it is connected to, and as long as there is room."""

@@ -95,6 +95,9 @@ class LinuxKernel(Calls):
             services.limits.max_file_bytes, self._now, services.work, self._world.user, self._world.group
         )
         self._network = Network(services.limits.max_socket_bytes, services.limits.max_open_files, services.clock)
+        self._network.capture = self._world.capture
+        if self._world.capture is not None:
+            self._world.capture.now = self._now
         if self._world.network is not None:
             self._network.outside = Outside(self._world.network)
         self._vdso: bytes | None = None
@@ -376,7 +379,7 @@ class LinuxKernel(Calls):
     @property
     def reached_limits(self) -> frozenset[str]:
         """The names of the limits on files and sockets that refused something to a guest."""
-        return frozenset(self._quota.reached | self._store.reached | self._network.reached)
+        return frozenset(self._quota.reached | self._store.reached | self._network.all_reached)
 
     def call_name(self, number: int) -> str | None:
         """The name of a system call."""

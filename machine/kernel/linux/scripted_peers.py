@@ -65,7 +65,7 @@ class ScriptedStream(StreamSocket):
 
     def _say(self, data: bytes, last: bool = False) -> None:
         if self.peer is not None and not self.peer.is_closed and not self.is_mute and data:
-            self.peer.deliver(Message(bytearray(data), self.local))
+            self.pass_on(Message(bytearray(data), self.local))
         if last:
             self.shut_down(reading=False, writing=True)
 
@@ -90,7 +90,8 @@ class ScriptedDatagrams(DatagramSocket):
         answer = self._answer(bytes(message.data))
         if answer is None or not isinstance(message.sender, InetAddress):
             return
-        reply = Message(bytearray(answer), self.local)
+        reply = Message(bytearray(answer), self.local, target=message.sender)
+        self.note(reply)
         target = self._find(message.sender, self.local) if self.local is not None else None
         if isinstance(target, DatagramSocket) and target.hears(reply):
             target.deliver(reply)

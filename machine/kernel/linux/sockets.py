@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from machine.kernel.linux.capture import Capture, Place
 from machine.kernel.linux.errors import Errno, LinuxError, WouldWait
 from machine.kernel.linux.nodes import Node, Status
 from machine.kernel.linux.open_files import O_NONBLOCK, O_RDWR, OpenFile
@@ -58,6 +59,7 @@ class Message:
     sender: Address | None = None
     credentials: Credentials = NOBODY
     files: tuple[OpenFile, ...] = ()
+    target: Address | None = None  # where one of UDP goes
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,11 @@ class Received:
     sender: Address | None = None
     credentials: Credentials = NOBODY
     files: tuple[OpenFile, ...] = ()
+
+
+def place_of(address: Address | None) -> Place | None:
+    """As the capture has it; None where there is none in the network."""
+    return (address.host, address.port) if isinstance(address, InetAddress) else None
 
 
 def hold(files: tuple[OpenFile, ...]) -> None:
@@ -95,10 +102,17 @@ class Network:
     ports: dict[tuple[int, int], list[Socket]] = field(default_factory=dict)  # by type and port
     abstract: dict[bytes, Socket] = field(default_factory=dict)
     named: dict[Node, Socket] = field(default_factory=dict)  # by what a path leads to
+    capture: Capture | None = None
     outside: Outside | None = None  # what a script says of other hosts
     reached: set[str] = field(default_factory=set)
     _next_port: int = 32_768
     _next_name: int = 0
+
+    @property
+    def all_reached(self) -> set[str]:
+        """The names of the limits that left something out."""
+        is_full = self.capture is not None and self.capture.is_full
+        return self.reached | ({"max_capture_bytes"} if is_full else set())
 
     def take(self, size: int) -> None:
         """Charge bytes. Raises ENOBUFS."""

@@ -21,6 +21,7 @@ from machine.kernel.linux.sockets import (
     Received,
     Socket,
     UnixAddress,
+    place_of,
 )
 
 _LONGEST_BACKLOG = 4096  # net.core.somaxconn
@@ -45,6 +46,9 @@ class StreamSocket(Socket):
         """Both are each other's ends from now on."""
         self.peer, other.peer = other, self
         self._peer_address, other._peer_address = other.local, self.local
+        own, there = place_of(self.local), place_of(other.local)
+        if self.network.capture is not None and own and there:
+            self.network.capture.begins(own, there)
 
     @property
     def peer_address(self) -> Address:
@@ -191,8 +195,21 @@ class StreamSocket(Socket):
         if self.is_stream:
             del message.data[peer.inbox.room :]
         taken = len(message.data)
-        peer.deliver(message)
+        self.pass_on(message)
         return taken
+
+    def pass_on(self, message: Message) -> None:
+        """A message, or bytes, for the other end."""
+        assert self.peer is not None
+        own, there = place_of(self.local), place_of(self.peer.local)
+        if self.network.capture is not None and own and there:
+            self.network.capture.carries(own, there, bytes(message.data))
+        self.peer.deliver(message)
+
+    def _note_end(self) -> None:
+        own, there = place_of(self.local), None if self.peer is None else place_of(self.peer.local)
+        if self.network.capture is not None and own and there:
+            self.network.capture.ends(own, there)
 
     @property
     def is_at_end(self) -> bool:
@@ -232,6 +249,7 @@ class StreamSocket(Socket):
         if self.peer is not None:
             self.peer.inbox.arrivals += 1
             if writing:
+                self._note_end()
                 self.peer.hear_end()
 
     def hear_end(self) -> None:
@@ -283,7 +301,10 @@ class StreamSocket(Socket):
                 self._unread_by_peer = True
                 self.peer._unread_by_peer = True
             self.peer.inbox.arrivals += 1
+            self._note_end()
             self.peer.hear_end()
+        elif self.peer is not None:
+            self._note_end()
         super().closed()
         self._dialling = None
         self._let_queue_go()

@@ -10,6 +10,7 @@ from pathlib import Path
 from stat import S_IFMT
 
 from machine.kernel.linux import host_files
+from machine.kernel.linux.capture import Capture
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.host_rules import FolderQuota
 from machine.kernel.linux.memory_files import Device, MemoryDirectory, MemoryLink, ProgramFile, Store
@@ -33,7 +34,7 @@ class World:
     `root` is a folder; without one the guest has an empty root in memory. `standard_input` is None for none at all (it
     reads as empty), the bytes or the file that the guest reads, or a descriptor of this process. `user` and `group` are
     what the guest takes itself for; nothing is granted by them. `registry` are .reg files for Windows guests, `network`
-    the hosts that Linux guests reach besides loopback.
+    the hosts that Linux guests reach besides loopback, `capture` takes what they send.
     """
 
     root: Path | None = None
@@ -44,6 +45,7 @@ class World:
     group: int = 1000
     registry: tuple[Path, ...] = ()
     network: ScriptedNetwork | None = None
+    capture: Capture | None = None
 
 
 @dataclass(frozen=True)

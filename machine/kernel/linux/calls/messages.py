@@ -162,7 +162,7 @@ def _send(task: Task, asked: Socket, rows: Rows, flags: int, to: bytes, control:
     message = Message(bytearray(data), asked.local, credentials, files)
     if not to or not isinstance(asked, DatagramSocket):
         return asked.send(message, flags)
-    message.sender, target = _target(task, asked, to)
+    message.sender, message.target, target = _target(task, asked, to)
     return asked.send_to(target, message, flags)
 
 
@@ -203,21 +203,21 @@ def _waiting_to_send(
     return _later(error, lambda: _send_bytes(task, asked, message, pieces, flags, done), done)
 
 
-def _target(task: Task, asked: Socket, to: bytes) -> tuple[sockets.Address | None, Socket | None]:
-    """From where a message comes, and whom it goes to."""
+def _target(task: Task, asked: Socket, to: bytes) -> tuple[sockets.Address | None, sockets.Address, Socket | None]:
+    """From where a message comes, where it goes to, and who is there."""
     where = names.decode(asked.family, to)
     if isinstance(where, UnixAddress):
         target = names.at_name(task, where)
         if not isinstance(target, DatagramSocket):
             raise LinuxError(Errno.EPROTOTYPE)
-        return asked.local, target
+        return asked.local, where, target
     if not where.port:
         raise LinuxError(Errno.EINVAL)
     there = names.reachable(task.network, asked, where)
     names.require_port(task, asked)
     assert isinstance(asked.local, InetAddress)
     sender = InetAddress(names.own_host(asked, there.host), asked.local.port)
-    return sender, names.at_port(task.network, SOCK_DGRAM, there, sender)
+    return sender, there, names.at_port(task.network, SOCK_DGRAM, there, sender)
 
 
 def _attached(task: Task, asked: Socket, control: bytes) -> tuple[Credentials, tuple[OpenFile, ...]]:
