@@ -26,7 +26,7 @@ class BlockEntries:
 
     def __init__(self, core: Core, tlb: Tlb, code: TranslatedCode, watched: WatchedAccesses) -> None:
         self._engine, self._blocks, self._run = core.engine, core.blocks, core.run
-        self._tlb, self._code, self._watched = tlb, code, watched
+        self._hidden, self._tlb, self._code, self._watched = core.hidden, tlb, code, watched
         self._hook = self._engine.add_hook(uc.UC_HOOK_BLOCK, BLOCK_HOOK(self._on_block))
         self._blocks.make_room(_MOST_BLOCKS)
         self._code.watch()
@@ -64,6 +64,7 @@ class BlockEntries:
             self._hook = self._engine.add_hook(uc.UC_HOOK_BLOCK, callback, data=data)
             self._code.hook_branches()
             self._code.forget_all()
+        self._hidden.forget_exception()  # Unicorn has asked for the pages of code in vain: page faults, to QEMU
 
     def _on_block(self, _engine: int, address: int, size: int, _data: int) -> None:
         """A block, while Python counts."""

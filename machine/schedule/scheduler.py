@@ -81,7 +81,10 @@ class Scheduler:
     @property
     def someone_waits(self) -> bool:
         """Whether a process waits for a core that could run."""
-        return bool(self._waiting) and any(process.can_run(self._clock.elapsed()) for process in self._waiting)
+        if not self._waiting:
+            return False
+        now = self._clock.elapsed()  # once: it is a sum over all processes
+        return any(process.can_run(now) for process in self._waiting)
 
     @property
     def someone_may_wait(self) -> bool:
@@ -101,7 +104,10 @@ class Scheduler:
 
     def can_run(self, process: Process) -> bool:
         """Whether a thread of the process can run now."""
-        return not self._is_kept_out(process) and process.can_run(self._clock.elapsed())
+        return self._can_run_at(process, self._clock.elapsed())
+
+    def _can_run_at(self, process: Process, now: int) -> bool:
+        return not self._is_kept_out(process) and process.can_run(now)
 
     def _is_kept_out(self, process: Process) -> bool:
         """Whether a process runs that writes the same memory: the emulator's LOCK holds nobody off on other cores."""
@@ -151,7 +157,7 @@ class Scheduler:
         if not self._waiting:
             return
         now = self._clock.elapsed()
-        ready = (waiting for waiting in self._waiting if waiting not in self.in_turn and self.can_run(waiting))
+        ready = (each for each in self._waiting if each not in self.in_turn and self._can_run_at(each, now))
         following = next(ready, None)
         if following is None:
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from machine.kernel.linux import signals
+from machine.kernel.linux.robust_locks import leave_locks
 from machine.kernel.linux.signal_frame import SignalInfo
 from machine.kernel.linux.signals import SIGCONT, SIGKILL
 from machine.kernel.linux.task import INIT_ID, SIGCHLD, Task, ThreadGroup
@@ -65,13 +66,14 @@ def child_info(group: ThreadGroup, status: int, signal: int = SIGCHLD) -> Signal
 
 
 def _ended(group: ThreadGroup) -> None:
-    """A process has ended: its files are closed, its children get another parent, its own one is told."""
+    """A process has ended: its locks and files are let go, its children get another parent, its own one is told."""
     group.has_ended = True
     group.status = status_of(group)
     group.cpu_time = group.process.cpu_time
     group.end_timers(all_of_them=True)
     group.let_go()
     for task in list(group.tasks.values()):
+        leave_locks(task)
         group.everybody.pop(task.thread, None)
         if task.waiter is not None:
             task.futexes.remove(task.waiter)

@@ -32,6 +32,7 @@ from machine.kernel.linux.paths import Place, find
 from machine.kernel.linux.pipes import InputStream, OutputStream
 from machine.kernel.linux.proc import System
 from machine.kernel.linux.refused import REFUSED
+from machine.kernel.linux.robust_locks import leave_locks
 from machine.kernel.linux.scripted_peers import Outside
 from machine.kernel.linux.sockets import Network
 from machine.kernel.linux.space import Layout, UserSpace, stack_size
@@ -176,6 +177,8 @@ class LinuxKernel(Calls):
         root = self._files().root_for(generator)
         location = Location(root, task.location.directory.moved_to(root), task.location.umask)
         group = task.threads
+        for each in group.tasks.values():
+            leave_locks(each)
         task.succeed(successor, _space(successor, layout), location, program.name[:15])
         family.succeed(group)
         maker.succeed(process, successor)

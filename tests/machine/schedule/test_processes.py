@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import pytest
 from machine_guests import CODE, Bench, bench, pseudo, read, say, script, write
 
@@ -42,6 +44,20 @@ def test_waiting_processes_come_to_any_core() -> None:
     assert sorted(seen[:2]) == [(0, 0), (1, 1)]
     assert {core for process, core in seen if process == 2} == {0, 1}
     assert sorted(process for process, _ in seen) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+
+
+def test_many_processes_that_wait_are_asked_with_one_reading_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reading is a sum over all processes: one for each of them would make every system call quadratic."""
+    guest = processes(bench(), 8, CALLS)
+    scheduler, clock = guest.machine._scheduler, mock.Mock(wraps=guest.machine.clock)
+    monkeypatch.setattr(scheduler, "_clock", clock)
+    for process in guest.machine.processes:
+        monkeypatch.setattr(process, "can_run", lambda now: False)
+    assert not scheduler.someone_waits
+    assert clock.elapsed.call_count == 1
+    clock.elapsed.reset_mock()
+    scheduler.rotate(guest.machine.cores[0])
+    assert clock.elapsed.call_count <= 2  # one for the alarms
 
 
 def test_a_quantum_ends_a_turn() -> None:

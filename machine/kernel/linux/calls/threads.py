@@ -30,6 +30,7 @@ from machine.kernel.linux.calls.children import (
 from machine.kernel.linux.calls.time import duration
 from machine.kernel.linux.errors import Errno, LinuxError, Refused
 from machine.kernel.linux.futexes import ANY
+from machine.kernel.linux.robust_locks import leave_locks
 from machine.kernel.linux.signals import SIGNALS
 from machine.kernel.linux.space import USER_SPACE, check_user_range
 from machine.kernel.linux.task import Task
@@ -157,7 +158,7 @@ def exit_(task: Task, code: Int) -> Result:
     group = task.threads
     if task.tid == task.process.pid:
         group.leader_code = code & 0xFF
-    _leave_locks(task)
+    leave_locks(task)
     if task.clear_tid and len(group.tasks) > 1:
         with suppress(LinuxError):
             task.space.store_words(task.clear_tid, "I", 0)
@@ -167,9 +168,6 @@ def exit_(task: Task, code: Int) -> Result:
 
 
 # --- robust futexes
-
-_MOST_LOCKS = 2048  # ROBUST_LIST_LIMIT
-_OWNER, _OWNER_DIED, _WAITERS = 0x3FFF_FFFF, 0x4000_0000, 0x8000_0000
 
 
 @call("set_robust_list")
@@ -190,32 +188,6 @@ def get_robust_list(task: Task, thread: Int, head: Address, size: Address) -> in
     task.space.store_words(size, "Q", 24)
     task.space.store_words(head, "Q", of.robust_list)
     return 0
-
-
-def _leave_locks(task: Task) -> None:
-    """Mark the locks that a thread holds at its end, and wake one waiter of each (exit_robust_list)."""
-    if not task.robust_list:
-        return
-    with suppress(LinuxError):  # a list that cannot be read ends
-        entry, offset, pending = task.space.load_words(task.robust_list, "QqQ")
-        for _ in range(_MOST_LOCKS):
-            if entry & ~1 == task.robust_list:
-                break
-            (following,) = task.space.load_words(entry & ~1, "Q")
-            if entry & ~1 != pending & ~1:
-                _owner_died(task, (entry & ~1) + offset)
-            entry = following
-        if pending & ~1:
-            _owner_died(task, (pending & ~1) + offset)
-
-
-def _owner_died(task: Task, address: int) -> None:
-    (word,) = task.space.load_words(address, "I")
-    if address % 4 or word & _OWNER != task.tid:
-        return
-    task.space.store_words(address, "I", word & _WAITERS | _OWNER_DIED)
-    if word & _WAITERS:
-        task.futexes.wake(task.space.word_at(address), 1)
 
 
 # --- futexes

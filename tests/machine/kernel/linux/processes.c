@@ -305,6 +305,50 @@ static int counted(void) {
     return 0;
 }
 
+/* Locks whose owners end as processes do: by exit, by a fault, by a signal, with several threads, by execve. */
+static pthread_mutex_t *robust_lock;
+static volatile int *holds;
+static void *hold(void *row) { pthread_mutex_lock(row); *holds = 1; pause(); return NULL; }
+
+static void lose(int way) {
+    pthread_t thread;
+    pthread_mutex_lock(robust_lock);
+    pthread_create(&thread, NULL, hold, robust_lock + 1);
+    while (!*holds) usleep(1000);
+    if (way == 4) usleep(5000);
+    if (way == 1) *(volatile int *)0 = 1;
+    if (way == 2) kill(getpid(), SIGKILL);
+    if (way == 3) execl(self, self, "no case", NULL);
+    _exit(0);
+}
+
+static int robust(void) {
+    pthread_mutexattr_t kind;
+    pthread_mutexattr_init(&kind);
+    pthread_mutexattr_setpshared(&kind, PTHREAD_PROCESS_SHARED);
+    pthread_mutexattr_setrobust(&kind, PTHREAD_MUTEX_ROBUST);
+    robust_lock = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    holds = (int *)robust_lock + 512;
+    for (int way = 0; way < 5; way++) {
+        *holds = 0;
+        pthread_mutex_init(robust_lock, &kind);
+        pthread_mutex_init(robust_lock + 1, &kind);
+        pid_t child = fork();
+        if (!child) lose(way);
+        if (way < 4) waitpid(child, NULL, 0); /* else this process waits for the lock when its owner ends */
+        while (!*holds) usleep(1000);
+        for (int each = 0; each < 2; each++) {
+            printf("%s ", strerror(pthread_mutex_lock(robust_lock + each)));
+            printf("%d ", pthread_mutex_consistent(robust_lock + each));
+            printf("%d\n", pthread_mutex_unlock(robust_lock + each));
+        }
+    }
+    return 0;
+}
+
+static int privileged(void) { __asm__("mov %%cr0, %%rax" ::: "rax"); return 0; }
+static int undefined(void) { __asm__("ud2"); return 0; }
+
 static int body(void *argument) { *(int *)argument = 5; return 8; }
 
 static int cloned(void) {
@@ -590,8 +634,8 @@ int main(int argc, char **argv) {
     struct { const char *name; int (*run)(void); } cases[] = {
         {"statuses", statuses}, {"many", many}, {"pipes", pipes}, {"child_signals", child_signals},
         {"stopping", stopping}, {"busy_child", busy_child}, {"waitids", waitids}, {"groups", groups},
-        {"orphans", orphans}, {"shared", shared}, {"counted", counted}, {"cloned", cloned},
-        {"executing", executing}, {"timers", timers},
+        {"orphans", orphans}, {"shared", shared}, {"counted", counted}, {"robust", robust}, {"privileged", privileged},
+        {"undefined", undefined}, {"cloned", cloned}, {"executing", executing}, {"timers", timers},
         {"queues", queues}, {"commands", commands}, {"demon", demon}, {"polls", polls}, {"masks", masks}, {"bomb", bomb}, {"fork_bomb", fork_bomb},
     };
     if (argc > 1 && !strcmp(argv[1], "child")) return child_main(argc, argv);

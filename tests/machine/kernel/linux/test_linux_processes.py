@@ -16,12 +16,14 @@ from hds.session import Session, load_engine
 from machine.debugger import BreakpointError
 from machine.kernel.linux import World
 from machine.machine import RunSummary, StopCause
+from machine.processor import block_hook
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 
 SOURCE = Path(__file__).with_name("processes.c").read_text()
 CASES = (
     "statuses", "many", "pipes", "child_signals", "stopping", "busy_child", "waitids", "groups", "orphans", "shared",
-    "counted", "cloned", "executing", "timers", "queues", "commands", "demon", "polls", "masks",
+    "counted", "cloned", "executing", "timers", "queues", "commands", "demon", "polls", "masks", "robust",
+    "privileged", "undefined",
 )  # fmt: skip
 ENGINES = ("reference", "native")
 
@@ -140,6 +142,26 @@ def test_a_program_with_processes_behaves_as_natively(case: str, world: Callable
     root = world()
     heard, summary = ran(root / "program", (case,), root)
     assert (heard.output, code_of(summary)) == natively(root, "/program", case)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_lock_of_a_process_that_has_ended_is_had_by_the_next(engine: str, world: Callable[[], Path]) -> None:
+    root = world()
+    heard, summary = ran(root / "program", ("robust",), root, engine=engine)
+    assert heard.output == b"Owner died 0 0\n" * 10
+    assert (summary.cause, summary.exit_code) == (StopCause.EXIT, 0)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize(("case", "code"), [("privileged", 139), ("undefined", 132)])
+def test_a_fault_is_the_first_one_where_machine_code_has_begun_to_count(
+    case: str, code: int, engine: str, world: Callable[[], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unicorn forgets its code for the other hook, and raises page faults of its own, which are none of the guest's."""
+    monkeypatch.setattr(block_hook, "is_compiled", lambda: False)
+    root = world()
+    _, summary = ran(root / "program", (case,), root, engine=engine)
+    assert code_of(summary) == code
 
 
 @pytest.mark.slow
