@@ -22,6 +22,7 @@ _MS_ASYNC, _MS_INVALIDATE, _MS_SYNC = 1, 2, 4
 _MLOCK_ONFAULT, _MCL_ONFAULT, _MCL_KNOWN = 1, 4, 7
 _TASK_SIZE = USER_SPACE - PAGE
 _DEV_ZERO = (1, 5)
+_MPOL_F_ADDR, _MPOL_F_MEMS_ALLOWED, _MPOL_KNOWN = 2, 4, 7
 _MADV_DONTNEED, _MADV_FREE = 4, 8
 _MADVICES = (*range(5), 8, 9, 10, 11, *range(12, 26))
 
@@ -282,4 +283,19 @@ def munlockall(task: Task) -> int:
 def _check_mapped(task: Task, start: int, end: int) -> int:
     if not task.space.is_mapped(start, end):
         raise LinuxError(Errno.ENOMEM)
+    return 0
+
+
+@call("get_mempolicy")
+def get_mempolicy(task: Task, policy: Address, nodes: Address, most: Word, address: Address, flags: Word) -> int:
+    """get_mempolicy(2): the default, of the only memory node."""
+    if flags & ~_MPOL_KNOWN or (address and not flags & _MPOL_F_ADDR):
+        raise LinuxError(Errno.EINVAL)
+    if nodes and not 1 <= most <= 8 * PAGE:
+        raise LinuxError(Errno.EINVAL)
+    if policy:
+        task.space.store_words(policy, "i", 0)
+    if nodes:
+        mask = int(bool(flags & _MPOL_F_MEMS_ALLOWED))
+        task.space.store(nodes, mask.to_bytes(-(-most // 64) * 8, "little"))
     return 0

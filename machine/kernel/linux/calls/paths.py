@@ -415,13 +415,19 @@ def _time(seconds: int, nanoseconds: int, now: int, present: int) -> int:
 @call("utimes")
 def utimes(task: Task, path: Path, times: Address) -> int:
     """utimes(2)"""
+    return futimesat(task, AT_FDCWD, path, times)
+
+
+@call("futimesat")
+def futimesat(task: Task, dirfd: Fd, path: Path, times: Address) -> int:
+    """futimesat(2)"""
     accessed = modified = task.now
     if times:
         words = task.space.load_words(times, "4q")
         if not all(0 <= micro < 1_000_000 for micro in words[1::2]):
             raise LinuxError(Errno.EINVAL)
         accessed, modified = (_time(words[at], words[at + 1] * 1000, 0, 0) for at in (0, 2))
-    _node(task, AT_FDCWD, path).set_times(accessed, modified)
+    _node(task, dirfd, path).set_times(accessed, modified)
     return 0
 
 

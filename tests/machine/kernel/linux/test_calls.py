@@ -630,3 +630,19 @@ def test_files_of_memory_belong_to_the_guests_user() -> None:
     assert guest.call("mkdir", "/tmp/made", 0o700) == 0
     assert guest.call("stat", "/tmp/made", SCRATCH) == 0
     assert int.from_bytes(guest.memory(SCRATCH + 28, 4), "little") == 7  # st_uid
+
+
+def test_the_memory_policy_is_the_default() -> None:
+    guest = Guest()
+    assert guest.call("get_mempolicy", SCRATCH, SCRATCH + 8, 64, 0, 4) == 0
+    assert guest.memory(SCRATCH, 16) == bytes(8) + b"\1" + bytes(7)
+    assert guest.call("get_mempolicy", 0, 0, 0, 0, 8) == -Errno.EINVAL
+
+
+def test_times_of_a_path_behind_a_directory_are_set() -> None:
+    guest = Guest()
+    assert guest.open("/tmp/dated", O_WRONLY | O_CREAT) >= 0
+    directory = guest.open("/tmp", O_DIRECTORY)
+    assert guest.call("futimesat", directory, "dated", struct.pack("<4q", 7, 0, 9, 0)) == 0
+    assert guest.call("stat", "/tmp/dated", SCRATCH) == 0
+    assert struct.unpack("<q8xq", guest.memory(SCRATCH + 72, 24)) == (7, 9)
