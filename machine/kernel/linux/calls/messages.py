@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from machine.kernel.linux import socket_names as names, sockets
 from machine.kernel.linux.abi import Address, Fd, Flags, Int, Size, UInt, call
@@ -97,41 +98,54 @@ def _send_message(task: Task, asked: Socket, where: int, flags: int) -> Result:
 @call("sendmmsg")
 def sendmmsg(task: Task, fd: Fd, rows: Address, count: UInt, flags: Flags) -> Result:
     """sendmmsg(2)"""
-    return _send_several(task, socket_of(task, fd), rows, min(count, _MOST_MESSAGES), flags, 0)
+    asked = socket_of(task, fd)
+    part = partial(_send_message, task, asked)
+    return _Several(task, rows, min(count, _MOST_MESSAGES), lambda where, done: part(where, flags)).go_on(0)
 
 
-def _send_several(task: Task, asked: Socket, rows: int, count: int, flags: int, done: int) -> Result:
-    if done == count:
+@dataclass(frozen=True)
+class _Several:
+    """The messages of one call: `part(row)` carries the one at a struct mmsghdr out."""
+
+    task: Task
+    rows: int
+    count: int
+    part: Callable[[int, int], Result]  # of a row's address, and how many came before it
+    deadline: int | None = None
+
+    def go_on(self, done: int, first: Callable[[], Result] | None = None) -> Result:
+        """The messages behind the first `done`. Where one fails or is interrupted, the result is what was done."""
+        while done < self.count and not (done and self._is_late()):
+            where = self.rows + done * _ROW_BYTES
+            try:
+                result = self.part(where, done) if first is None else first()
+            except WouldWait as error:
+                if not done:
+                    raise
+                return _later(error, partial(self.go_on, done), done)
+            except LinuxError:
+                if not done:
+                    raise
+                return done
+            first = None
+            if isinstance(result, Wait):
+                return self._waiting(result, done)
+            assert isinstance(result, int)
+            if result < 0:
+                return done or result
+            self.task.space.store_words(where + _MESSAGE_BYTES, "I", result)
+            done += 1
         return done
-    where = rows + done * _ROW_BYTES
 
-    def sent(size: int) -> Result:
-        task.space.store_words(where + _MESSAGE_BYTES, "I", size)
-        return _send_several(task, asked, rows, count, flags, done + 1)
+    def _is_late(self) -> bool:
+        return self.deadline is not None and self.task.clock.elapsed() >= self.deadline
 
-    return _each(lambda: _send_message(task, asked, where, flags), sent, done)
-
-
-def _each(part: Callable[[], Result], then: Callable[[int], Result], done: int) -> Result:
-    """One of several messages, and then the others. Where it fails or is interrupted, the result is what was `done`."""
-    try:
-        result = part()
-    except WouldWait as error:
-        if not done:
-            raise
-        return _later(error, lambda: _each(part, then, done), done)
-    except LinuxError:
-        if not done:
-            raise
-        return done
-    if isinstance(result, Wait):
-        wait = result
+    def _waiting(self, wait: Wait, done: int) -> Wait:
+        end = wait.interrupted
         return Wait(
-            wait.until, wait.deadline, lambda late: _each(lambda: wait.then(late), then, done),
-            None if wait.interrupted is None else lambda: _each(wait.interrupted or (lambda: 0), then, done),
+            wait.until, wait.deadline, lambda late: self.go_on(done, lambda: wait.then(late)),
+            None if end is None else lambda: self.go_on(done, end),
         )  # fmt: skip
-    assert isinstance(result, int)
-    return then(result) if result >= 0 else done or result
 
 
 def _later(error: WouldWait, again: Callable[[], Result], done: int) -> Result:
@@ -341,22 +355,12 @@ def recvmmsg(task: Task, fd: Fd, rows: Address, count: UInt, flags: Flags, timeo
     """recvmmsg(2); the time is looked at behind each message, as on Linux."""
     asked = socket_of(task, fd)
     deadline = task.clock.elapsed() + duration(task, timeout) if timeout else None
-    return _receive_several(task, asked, rows, min(count, _MOST_MESSAGES), flags, 0, deadline)
 
+    def part(where: int, done: int) -> Result:
+        now = MSG_DONTWAIT if done and flags & _MSG_WAITFORONE else 0
+        return _receive_message(task, asked, where, (flags & ~_MSG_WAITFORONE) | now)
 
-def _receive_several(
-    task: Task, asked: Socket, rows: int, count: int, flags: int, done: int, deadline: int | None
-) -> Result:
-    if done == count or (done and deadline is not None and task.clock.elapsed() >= deadline):
-        return done
-    where = rows + done * _ROW_BYTES
-    now = MSG_DONTWAIT if done and flags & _MSG_WAITFORONE else 0
-
-    def received(size: int) -> Result:
-        task.space.store_words(where + _MESSAGE_BYTES, "I", size)
-        return _receive_several(task, asked, rows, count, flags, done + 1, deadline)
-
-    return _each(lambda: _receive_message(task, asked, where, (flags & ~_MSG_WAITFORONE) | now), received, done)
+    return _Several(task, rows, min(count, _MOST_MESSAGES), part, deadline).go_on(0)
 
 
 def _receive(task: Task, asked: Socket, rows: Rows, flags: int, end: Callable[[Received, int], int]) -> Result:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from machine.kernel.linux import open_files as of
 from machine.kernel.linux.abi import Address, Fd, Flags, Int, Long, Size, Word, call
@@ -87,16 +88,23 @@ def _gather(task: Task, file: OpenFile, rows: list[tuple[int, int]], offset: int
 
 def _put_all(task: Task, pipe: OpenFile, pieces: Iterator[bytes], data: bytes, done: int) -> Result:
     """Write `data` behind the first `done` bytes, then the pieces, and wait as often as the pipe is full."""
-    try:
-        written = _put(task, pipe, data)
-    except LinuxError as error:
-        if not done:
-            raise
-        if not isinstance(error, WouldWait):
-            return done
-        return Wait(error.until, then=lambda late: _put_all(task, pipe, pieces, data, done))
-    rest = data[written:] or next(pieces, b"")
-    return _put_all(task, pipe, pieces, rest, done + written) if rest else done + written
+    while data:
+        try:
+            written = _put(task, pipe, data)
+        except LinuxError as error:
+            if not done:
+                raise
+            if not isinstance(error, WouldWait):
+                return done
+            return Wait(error.until, then=partial(_put_rest, task, pipe, pieces, data, done))
+        data, done = data[written:] or next(pieces, b""), done + written
+        if task.space.work.is_ending():
+            break
+    return done
+
+
+def _put_rest(task: Task, pipe: OpenFile, pieces: Iterator[bytes], data: bytes, done: int, late: bool) -> Result:
+    return _put_all(task, pipe, pieces, data, done)
 
 
 def gathered(task: Task, rows: list[tuple[int, int]]) -> Iterator[bytes]:

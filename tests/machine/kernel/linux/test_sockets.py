@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import pytest
 from linux_guests import build
+from linux_world import SCRATCH, Guest
 
 from hds.report.records import GuestOutput, Record
 from hds.session import Session, load_engine
@@ -96,3 +97,9 @@ def test_what_waits_in_sockets_is_bounded(program: Callable[[], Path], no_networ
     output, _, session = ran(program(), "hoarding", limits=replace(DEFAULT_LIMITS, max_socket_bytes=1_000_000))
     assert output == b"ENOBUFS\n"
     assert "max_socket_bytes" in session.machine.reached_limits()
+
+
+def test_a_call_carries_a_thousand_messages() -> None:
+    guest = Guest()
+    assert guest.call("socketpair", 1, 1, 0, SCRATCH + 0x20000) == 0
+    assert guest.call("sendmmsg", 3, SCRATCH, 5000, 0) == 1024
