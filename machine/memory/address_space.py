@@ -84,9 +84,9 @@ class AddressSpace:
 
     @property
     def shared(self) -> frozenset[SharedMemory]:
-        """What can be written here and may be in other address spaces, too."""
+        """What a program can write here and may be in other address spaces, too. A kernel's is in all of them."""
         if self._shared is None:
-            writable = (area for area in self._areas if area.protection & Protection.WRITE)
+            writable = (area for area in self._areas if area.protection & Protection.WRITE and not area.supervisor)
             self._shared = frozenset(area.backing for area in writable if area.backing is not None)
         return self._shared
 
