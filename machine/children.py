@@ -160,7 +160,7 @@ def lay_out(cpu: Cpu, image: Image, physical: PhysicalMemory) -> None:
             cpu.memory.map(area)
         for address, data in part.contents:
             if not cpu.memory.write(address, data) and cpu.memory.is_exhausted:
-                raise MapError(f"max_guest_memory is used up ({physical.guests.limit:#x} bytes)")
+                raise MapError(f"max_guest_memory is used up ({physical.guests.limit:#x} bytes)", "max_guest_memory")
 
 
 def reset(process: Process, kernel: Kernel) -> None:

@@ -48,7 +48,6 @@ __all__ = ["Machine", "MsrError", "ProcessEnd", "RunSummary", "StopCause"]
 
 _KILLED = 128 + 9  # the exit code of a process that is ended from outside
 _OWN_MEMORY = 1 << 28  # bytes of kernel objects; and of the machine itself: event buffers, vmx-root stack and code
-_MORE_MEMORY = "raise --max-guest-memory if the program is right"
 
 
 class MsrError(Exception):
@@ -210,7 +209,7 @@ class Machine:
         try:
             memory = AddressSpace(self.physical.guests, self.limits.max_mappings)
         except MapError as error:
-            raise LoadError(str(error), _MORE_MEMORY) from None
+            raise LoadError.beyond(error.limit, str(error)) from None
         try:
             kernel = self._kernels.get(image.kernel)
             process = self._nursery.first(memory, process_id, name, image, kernel.entry.name_bytes, maker=self)
@@ -218,7 +217,7 @@ class Machine:
             kernel.new_process(process, Start(image, (name, *given.arguments), given.environment, given.file))
         except MapError as error:
             memory.release()
-            raise LoadError(str(error), _MORE_MEMORY) from None
+            raise LoadError.beyond(error.limit, str(error)) from None
         except LoadError:
             memory.release()
             raise

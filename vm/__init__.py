@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from vm.files import (
         FileRefused as FileRefused,
+        FileTooLarge as FileTooLarge,
         open_for_writing as open_for_writing,
         read_beginning as read_beginning,
         read_file as read_file,
@@ -87,7 +88,7 @@ else:
             "bundle": "Bundle is_bundle read_bundle write_bundle",
             "drives": "DriveRefused Drives NO_DRIVES read_drives",
             "engine": "Engine Fault FaultKind Loaded RunResult",
-            "files": "FileRefused open_for_writing read_beginning read_file reason too_large write_file",
+            "files": "FileRefused FileTooLarge open_for_writing read_beginning read_file reason too_large write_file",
             "host": "Host MemoryHost PAGE UnsupportedHere",
             "host_memory": "HostMemoryError require_memory",
             "interpreter": "Interpreter",

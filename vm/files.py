@@ -38,6 +38,10 @@ class FileRefused(Exception):  # noqa: N818 - it reads as what happened
         self.hint = hint
 
 
+class FileTooLarge(FileRefused):
+    """It is larger than a named limit."""
+
+
 def read_file(path: str | Path, limits: Limits, limit: str) -> bytes:
     """The content of a file that has at most as many bytes as the limit of this name. Raises FileRefused.
 
@@ -58,10 +62,10 @@ def read_beginning(path: str | Path, size: int) -> bytes:
         return _read_up_to(descriptor, size)
 
 
-def too_large(path: str | Path, limits: Limits, limit: str) -> FileRefused:
+def too_large(path: str | Path, limits: Limits, limit: str) -> FileTooLarge:
     """What is said of an input that is larger than the limit of this name."""
     size = f"larger than {getattr(limits, limit)} bytes (limit {limit})"
-    return FileRefused(f"{path} is {size}", f"it is {size}")
+    return FileTooLarge(f"{path} is {size}", f"it is {size}")
 
 
 def open_for_writing(path: str | Path, *, append: bool = False, guarded: Path | None = None) -> int:

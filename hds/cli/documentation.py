@@ -124,7 +124,7 @@ else (text, a shell script, an image, unknown bytes) is refused and not run. The
 `hds.Session(program=...)` in Python, where bytes have no name.
 
 A file that is not there, or cannot be read, is exit code 3, whether it is a script, the program or its input; a program
-that is read and cannot be loaded is exit code 5.
+that is read and cannot be loaded, one that a limit is too small for included, is exit code 5.
 
 The prompt of `console` edits lines with the package prompt_toolkit where that is installed, which hds does not ask for,
 and else with readline.

@@ -25,6 +25,11 @@ class LoadError(Exception):
         self.message = message
         self.hint = hint
 
+    @classmethod
+    def beyond(cls, limit: str, message: str) -> LoadError:
+        """A program needs more than the limit of this name allows; an empty one is none."""
+        return cls(message, f"raise --{limit.replace('_', '-')} if the program is right" if limit else "")
+
 
 class UnreadableFile(LoadError):  # noqa: N818 - it reads as what happened
     """The file of a program cannot be read at all."""
@@ -123,7 +128,5 @@ def check_size(areas: Iterable[Area], largest: int) -> None:
     """Raises LoadError when the areas have more than `largest` bytes, before anybody copies them."""
     size = sum(area.size for area in areas)
     if size > largest:
-        raise LoadError(
-            f"this program takes {size:#x} bytes, which exceeds max_guest_memory ({largest:#x} bytes)",
-            "raise --max-guest-memory if the program is right",
-        )
+        text = f"this program takes {size:#x} bytes, which exceeds max_guest_memory ({largest:#x} bytes)"
+        raise LoadError.beyond("max_guest_memory", text)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from machine.loaders import asm, elf, pe, raw
 from machine.loaders.image import USER, Image, LoadError, Placement, ProgramKind, UnreadableFile
-from vm import FileRefused, read_beginning, read_file
+from vm import FileRefused, FileTooLarge, read_beginning, read_file
 from vm.facts.limits import Limits
 
 KINDS: Mapping[str, ProgramKind] = {kind.name: kind for kind in (elf.KIND, pe.KIND, raw.KIND, asm.KIND)}
@@ -116,5 +116,7 @@ def _is_text(data: bytes) -> bool:
 def _read_file(path: Path, limits: Limits) -> bytes:
     try:
         return read_file(path, limits, "max_guest_memory")
+    except FileTooLarge as error:
+        raise LoadError.beyond("max_guest_memory", str(error)) from None
     except FileRefused as error:
         raise UnreadableFile(str(error), error.hint or "") from None

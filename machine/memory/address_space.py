@@ -124,7 +124,8 @@ class AddressSpace:
         whole_pages(area.start, area.size, area.name)
         is_memory = area.committed and area.protection and area.backing is None
         if is_memory and area.size > self.source.limit:
-            raise MapError(f"mapping {area.size:#x} bytes would exceed max_guest_memory ({self.source.limit:#x} bytes)")
+            text = f"mapping {area.size:#x} bytes would exceed max_guest_memory ({self.source.limit:#x} bytes)"
+            raise MapError(text, "max_guest_memory")
         self._work.charge(PER_MAPPING)
         self._areas.add(area)
         self._shared = None

@@ -122,7 +122,7 @@ class Areas:
         after = self._areas.get(area.end)
         joins = before is not None and area.continues(before)
         if not joins and not (after is not None and after.continues(area)) and len(self._areas) >= self._most:
-            raise MapError(f"{area.name}: there are max_mappings ({self._most}) mappings")
+            raise MapError(f"{area.name}: there are max_mappings ({self._most}) mappings", "max_mappings")
         gap_end = self._remove_gap(gap_start)
         self._add_gap(gap_start, area.start)
         self._add_gap(area.end, gap_end)
@@ -177,7 +177,7 @@ class Areas:
         """Raises MapError when cutting these areas at `start` and `end` makes too many, of which some are `removed`."""
         cuts = (found[0].start < start) + (found[-1].end > end) if found else 0
         if cuts and len(self._areas) + cuts - removed > self._most:
-            raise MapError(f"{found[0].name}: there are max_mappings ({self._most}) mappings")
+            raise MapError(f"{found[0].name}: there are max_mappings ({self._most}) mappings", "max_mappings")
 
     # --- gaps
 

@@ -53,7 +53,7 @@ class Frames:
         if self._next < self._end and (not self._free or (most > 1 and len(self._free) < _MANY_FREE)):
             return self._take_new(most)
         if not self._free:
-            raise MapError(f"max_guest_memory is used up ({self.limit:#x} bytes)")
+            raise MapError(f"max_guest_memory is used up ({self.limit:#x} bytes)", "max_guest_memory")
         last, _ = self._free.popitem()
         first = last
         while last - first + 1 < most and first - 1 in self._free:
@@ -65,7 +65,7 @@ class Frames:
     def take_row(self, count: int) -> range:
         """So many zeroed frames in a row, with one holder each. Raises MapError."""
         if count > self._end - self._next:
-            raise MapError(f"there are no {count * FRAME:#x} bytes of memory in a row")
+            raise MapError(f"there are no {count * FRAME:#x} bytes of memory in a row", "max_guest_memory")
         return self._take_new(count)
 
     def _take_new(self, most: int) -> range:

@@ -20,7 +20,7 @@ from typing import Any
 
 from unicorn import unicorn_const as uc, x86_const as x86
 
-from machine.memory import AddressSpace
+from machine.memory import AddressSpace, MapError
 from machine.processor import descriptors, instruction_hooks, msr
 from machine.processor.address_hooks import AddressHooks
 from machine.processor.binding import (
@@ -513,6 +513,8 @@ class Cpu:
         self._engine.set_register(x86.UC_X86_REG_RSP, descriptors.stack_at(level))
         status = self._engine.start(descriptors.GATE_AT, descriptors.BEHIND_GATE)
         self.registers.forget()
+        if self.memory.is_exhausted:
+            raise MapError(f"max_guest_memory is used up ({self.memory.source.limit:#x} bytes)", "max_guest_memory")
         if self.registers.read(RIP) != descriptors.BEHIND_GATE or self._hidden.level != level:
             raise EmulatorError(f"IRETQ did not come to level {level} (error {status})")
         self.registers.forget()

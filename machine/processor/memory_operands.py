@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
-from machine.memory import PAGE
+from machine.memory import PAGE, is_canonical
 from machine.processor.instruction_finder import LONGEST_INSTRUCTION
 from machine.processor.memory_forms import Word, opcodes_of
 from vm.facts.registers import RIP, STORAGE_INDEX, STORAGES
@@ -42,13 +42,15 @@ class Access(NamedTuple):
     """One access: its linear address (64 bits, wrapped), its size in bytes, and whether it writes.
 
     `modifies` marks both accesses of a read-modify-write operand. A processor wants the right to write before it reads
-    such an operand, so the error code of its fault has the W bit, where the emulator tells of a read.
+    such an operand, so the error code of its fault has the W bit, where the emulator tells of a read. `on_stack` marks
+    those of the stack segment, whose addresses are #SS where they are not canonical, and #GP elsewhere.
     """
 
     address: int
     size: int
     is_write: bool
     modifies: bool = False
+    on_stack: bool = False
 
 
 def accesses(code: bytes, rip: int, read: Callable[[int], int]) -> tuple[Access, ...]:
@@ -66,9 +68,9 @@ def accesses(code: bytes, rip: int, read: Callable[[int], int]) -> tuple[Access,
         if step.selector is not None:
             return _selected(address, step, read(step.selector))
         if step.reads:
-            found.append(Access(address, step.size, False, step.writes))
+            found.append(Access(address, step.size, False, step.writes, step.on_stack))
         if step.writes:
-            found.append(Access(address, step.size, True, step.reads))
+            found.append(Access(address, step.size, True, step.reads, step.on_stack))
     return tuple(found)
 
 
@@ -98,6 +100,15 @@ def plain_operand(code: bytes, rip: int) -> PlainOperand | None:
 def counter_of(code: bytes) -> int:
     """The bits of rcx that count, if `code` begins with a repeated instruction; else 0."""
     return _plan_of(code).counter_mask
+
+
+def out_of_range(made: tuple[Access, ...], page: int, is_write: bool) -> Access | None:
+    """The first access of that kind that touches a page and an address that is not canonical; it faults as a whole."""
+    for access in made:
+        ends = access.address, access.address + access.size - 1 & _WORD_MASK
+        if faulting((access,), page, is_write) is not None and not all(map(is_canonical, ends)):
+            return access
+    return None
 
 
 def faulting(made: tuple[Access, ...], page: int, is_write: bool) -> tuple[int, int] | None:
@@ -136,6 +147,11 @@ class _Step:
     segment: int | None = None
     bit_register: int | None = None  # holds a signed bit offset as wide as the operand
     selector: int | None = None  # the register that selects bytes, by bit 7 of each of its own
+
+    @property
+    def on_stack(self) -> bool:
+        """Whether it is of the stack segment: by its base, unless FS or GS takes its place (SDM volume 1, 3.7.4)."""
+        return self.segment is None and self.base in (_RSP, _RBP)
 
 
 @dataclass(frozen=True, slots=True)

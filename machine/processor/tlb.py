@@ -19,7 +19,7 @@ from machine.processor.binding import TLB_FILL_HOOK, callback_address
 from machine.processor.core import Core
 from machine.processor.fault import PageFault, Vector
 from machine.processor.instruction_finder import LONGEST_INSTRUCTION
-from machine.processor.memory_operands import accesses, faulting
+from machine.processor.memory_operands import Access, accesses, faulting, out_of_range
 from machine.processor.run_state import StopKind, StopReason
 from machine.processor.translation import FILLS, RIGHTS, ROOT, WATCHED_PAGE, WATCHED_RIGHT, WATCHING
 from vm.facts.paging import EXECUTE, FRAME_MASK, INDEX_BITS, PAGE_BITS, READ, SUPERVISOR, WATCHED_SHIFT, WRITE
@@ -184,12 +184,16 @@ class Tlb:
         """What a refused access is to the guest, whose instruction at RIP has made it."""
         self._run.give_up()
         address, is_write = refused.page, refused.right == WRITE
-        if not is_canonical(address):
-            return StopReason(StopKind.FAULT, rip, vector=Vector.GP)
+        made: tuple[Access, ...] = ()
+        if refused.right != EXECUTE:
+            made = accesses(self._memory.read_up_to(rip, LONGEST_INSTRUCTION), rip, self._registers.read)
+        beyond = out_of_range(made, refused.page, is_write)
+        if beyond is not None or not is_canonical(address):
+            on_stack = beyond is not None and beyond.on_stack
+            return StopReason(StopKind.FAULT, rip, vector=Vector.SS if on_stack else Vector.GP)
         if refused.right == EXECUTE:
             address = rip if page_floor(rip) == refused.page else address
         else:
-            made = accesses(self._memory.read_up_to(rip, LONGEST_INSTRUCTION), rip, self._registers.read)
             found = faulting(made, refused.page, is_write)
             address = address if found is None else found[0]
             is_write = is_write or any(access.modifies and access.address == address for access in made)

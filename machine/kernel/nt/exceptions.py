@@ -56,7 +56,7 @@ def dispatch(state: NtState, thread: Thread, fault: Fault) -> bool:
                 status = STATUS_GUARD_PAGE_VIOLATION
                 page = place & -PAGE
                 state.space.protect(page, page + PAGE, _without_guard(state, page))
-    elif fault.vector == Vector.GP and status == STATUS_ACCESS_VIOLATION:
+    elif fault.vector in (Vector.GP, Vector.SS) and status == STATUS_ACCESS_VIOLATION:
         parameters = (_READ, (1 << 64) - 1)
     values = {storage: cpu.registers.read(storage) for storage in (*range(len(GENERAL)), RIP, RFLAGS)}
     values[RIP] = address

@@ -16,6 +16,7 @@ from machine.options import MachineOptions
 from machine.processor import instruction_hooks, msr
 from machine.processor.binding import Engine
 from machine.processor.cpu import CPU_MODEL, SYSCALL_LENGTH, Cpu
+from machine.processor.fault import Vector
 from machine.processor.run_state import StopKind, StopReason
 from machine.root.assembler import assemble
 from vm.facts.registers import RIP
@@ -98,6 +99,41 @@ def test_an_undefined_instruction_is_invalid() -> None:
 def test_a_bad_access_is_named(text: str, address: int, access: str) -> None:
     _, reason = run(text)
     assert (reason.kind, reason.address, reason.access) == (StopKind.UNMAPPED, address, access)
+
+
+@pytest.mark.parametrize(
+    ("code", "vector"),
+    [
+        ("50", Vector.SS),  # push rax
+        ("58", Vector.SS),
+        ("c3", Vector.SS),
+        ("c9", Vector.SS),  # leave
+        ("e800000000", Vector.SS),
+        ("8b4d00", Vector.SS),  # [rbp]
+        ("8b0424", Vector.SS),  # [rsp]
+        ("3e8b4d00", Vector.SS),  # 64-bit mode ignores DS, ES, CS and SS
+        ("368b00", Vector.GP),  # SS:[rax]
+        ("648b4d00", Vector.GP),  # FS:[rbp]
+        ("418b4d00", Vector.GP),  # [r13]
+        ("8b00", Vector.GP),
+        ("ff7500", Vector.SS),  # push [rbp]
+        ("ff30", Vector.GP),  # push [rax]
+        ("8f00", Vector.SS),  # pop [rax]: the stack comes first
+        ("a4", Vector.GP),
+    ],
+)
+@pytest.mark.parametrize("address", [1 << 63, (1 << 47) - 1])
+def test_an_address_that_is_not_canonical_is_ss_on_the_stack(code: str, vector: Vector, address: int) -> None:
+    """So processors have it, and for an access that only ends at such an address, too."""
+    cpu, _ = cpu_with("nop; nop; nop; nop; nop; hlt")
+    cpu.memory.write(CODE, bytes.fromhex(code))
+    for name in ("rax", "rsp", "rbp", "rsi", "r13"):
+        set_register(cpu, name, address)
+    reason = cpu.run(CODE, NOWHERE, 100)
+    if address == (1 << 47) - 1 and code in ("50", "e800000000", "a4"):  # canonical to the last byte
+        assert (reason.kind, reason.rip) == (StopKind.UNMAPPED, CODE)
+    else:
+        assert reason == StopReason(StopKind.FAULT, CODE, vector=vector)
 
 
 def test_a_write_to_a_read_only_page_is_refused() -> None:

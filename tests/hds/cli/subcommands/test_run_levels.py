@@ -9,6 +9,8 @@ import pytest
 from hds_guests import command_line, listing_file
 from machine_guests import elf
 
+from hds.exit_codes import ExitCode
+
 # rt_sigaction(SIGSEGV, {handler, SA_RESTORER | SA_SIGINFO, restorer}); a read of 0; exit(edi of the handler)
 HANDLED = """
     sub rsp, 0x40; lea rax, [rip + handler]; mov [rsp], rax; mov eax, 0x4000004; mov [rsp + 8], rax
@@ -138,3 +140,22 @@ def test_page_tables_of_the_guests_own_end_the_run_by_name(tmp_path: Path) -> No
     ran = command_line("run", "-e", "g", path)
     assert ran.code == 5
     assert ran.errors.splitlines()[-1].endswith(" at 0x40000c: page tables of its own")
+
+
+@pytest.mark.parametrize(
+    ("flag", "least", "said"),
+    [
+        ("--max-mappings", "3", "there are max_mappings (3) mappings"),
+        ("--max-guest-memory", "4096", "larger than 4096 bytes (limit max_guest_memory)"),  # its file alone
+        ("--max-guest-memory", "8192", "max_guest_memory is used up (0x2000 bytes)"),
+    ],
+)
+def test_a_program_beyond_a_limit_is_not_loaded_and_the_limits_own_flag_is_named(
+    flag: str, least: str, said: str, tmp_path: Path
+) -> None:
+    program = tmp_path / "large.bin"
+    program.write_bytes(b"\x90" * 5000)
+    ran = command_line("run", flag, least, "-e", "", str(program))
+    assert ran.code == ExitCode.GUEST
+    assert said in ran.errors
+    assert f"hint: raise {flag} if the program is right" in ran.errors

@@ -80,6 +80,19 @@ static void skip(int number, siginfo_t *info, void *user) {
     sigaddset(&context->uc_sigmask, SIGUSR2);
     __asm__ volatile("fninit; xorps %%xmm7, %%xmm7" ::: "xmm7");
 }
+static void not_canonical(void) {
+    static char place[1 << 16];
+    stack_t own = {.ss_sp = place, .ss_size = sizeof place};
+    sigaltstack(&own, 0);
+    set(SIGSEGV, jump, SA_ONSTACK); set(SIGBUS, jump, SA_ONSTACK);
+    TRY(__asm__ volatile("mov %0, %%rsp; push %%rax" :: "r"(1ul << 63) : "memory"));
+    TRY(__asm__ volatile("mov %0, %%rsp; ret" :: "r"(1ul << 63) : "memory"));
+    TRY(__asm__ volatile("mov %0, %%rsp; mov %%rax, (%%rsp)" :: "r"(1ul << 63) : "memory"));
+    TRY(__asm__ volatile("push %%rbp; mov %0, %%rbp; mov (%%rbp), %%rcx; pop %%rbp" :: "r"(1ul << 63) : "rcx", "memory"));
+    TRY(__asm__ volatile("mov %%fs:(%0), %%rcx" :: "r"(1ul << 63) : "rcx", "memory"));
+    TRY(__asm__ volatile("mov (%0), %%rcx" :: "r"(1ul << 63) : "rcx", "memory"));
+}
+
 static void resume(void) {
     set(SIGILL, skip, 0);
     double value = 3.5;
@@ -228,7 +241,7 @@ static void trap(void) { __asm__ volatile("int3"); }
 static void divide(void) { printf("%d", 1 / zero); }
 
 static struct { const char *name; void (*body)(void); } programs[] = {
-    {"faults", faults}, {"resume", resume}, {"masks", masks}, {"nested", nested}, {"stack", stack},
+    {"faults", faults}, {"resume", resume}, {"not_canonical", not_canonical}, {"masks", masks}, {"nested", nested}, {"stack", stack},
     {"interrupted", interrupted}, {"awakened", awakened}, {"in_handler", in_handler},
     {"in_handler_nodefer", in_handler_nodefer}, {"blocked", blocked}, {"ignored", ignored}, {"no_stack", no_stack},
     {"bad_frame", bad_frame}, {"halt", halt}, {"trap", trap}, {"divide", divide},

@@ -21,7 +21,10 @@ from vm.facts.registers import GENERAL, RFLAGS, RIP
 
 SOURCE = Path(__file__).with_name("signals.c").read_text()
 KINDS = ("glibc", "musl")
-RETURNING = ("faults", "resume", "masks", "nested", "stack", "interrupted", "awakened")
+RETURNING = (
+    "faults", "resume", "masks", "nested", "stack", "interrupted", "awakened",
+    "not_canonical",
+)  # fmt: skip
 DYING = (
     "in_handler", "in_handler_nodefer", "blocked", "ignored", "no_stack", "bad_frame", "halt", "trap", "divide",
 )  # fmt: skip
@@ -65,7 +68,7 @@ def natively(file: Path, name: str) -> tuple[str, int]:
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("name", ["faults", "nested"])
+@pytest.mark.parametrize("name", ["faults", "nested", "not_canonical"])
 def test_handlers_run_as_natively(name: str, engine: str, program: Callable[[str], Path]) -> None:
     assert here(program("glibc"), name, engine) == natively(program("glibc"), name)
 
