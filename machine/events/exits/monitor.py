@@ -24,7 +24,9 @@ def check(definition: EventDefinition, registry: Registry) -> None:
     """A range of memory that there is, in pages without hooks of other kinds; of one byte, too (Z20)."""
     number, facts = ErrorNumber, registry.facts
     first, last = Accessing.range_of(definition.parameters)
-    if first > last or last >> 64:
+    if last >> 64:
+        raise RegistrationError(number.INVALID_ADDRESS, f"the range from {first:x} goes past the last address")
+    if first > last:
         raise RegistrationError(number.INVALID_ADDRESS, f"the range {first:x} to {last:x} ends before it begins")
     if Accessing.is_physical(definition.parameters):
         if not facts.is_physical(last):

@@ -539,6 +539,10 @@ def test_runs_of_single_instructions_trigger_as_one_run(carrier: str) -> None:
     [
         ("!monitor r 402000 l 8", "err, invalid address: 402000 to 402007 (c0000005)"),
         ("!monitor r 400ff8 l 10", "err, invalid address: 400ff8 to 401007 (c0000005)"),
+        (
+            "!monitor r ffffffffffffff00 l 1000",
+            "err, the range from ffffffffffffff00 goes past the last address (c0000005)",
+        ),
         ("!monitor r 400000 l ffffffffffffffff", "err, the range 400000 to"),
         ("!monitor pa r fffffffffffffff0 l 4", "err, there is no physical memory at fffffffffffffff3 (c0000052)"),
         ("!monitor r 400000 l 8 core 99", "err, invalid core id (c0000006)"),
