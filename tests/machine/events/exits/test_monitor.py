@@ -543,7 +543,7 @@ def test_runs_of_single_instructions_trigger_as_one_run(carrier: str) -> None:
             "!monitor r ffffffffffffff00 l 1000",
             "err, the range from ffffffffffffff00 goes past the last address (c0000005)",
         ),
-        ("!monitor r 400000 l ffffffffffffffff", "err, the range 400000 to"),
+        ("!monitor r 400000 l ffffffffffffffff", "err, the range from 400000 goes past"),
         ("!monitor pa r fffffffffffffff0 l 4", "err, there is no physical memory at fffffffffffffff3 (c0000052)"),
         ("!monitor r 400000 l 8 core 99", "err, invalid core id (c0000006)"),
         ("!monitor r 400000 l 8 pid 77777", "err,"),
