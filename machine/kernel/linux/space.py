@@ -5,11 +5,23 @@ from __future__ import annotations
 import struct
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
+from enum import Enum
 
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.paths import Place
 from machine.loaders import LINUX_STACK_SIZE, MAPPINGS_TOP, STACK_TOP
-from machine.memory import PAGE, PIECE, AddressSpace, Area, MapError, Protection, SharedMemory, page_ceil, page_floor
+from machine.memory import (
+    PAGE,
+    PER_ITEM,
+    PIECE,
+    AddressSpace,
+    Area,
+    MapError,
+    Protection,
+    SharedMemory,
+    page_ceil,
+    page_floor,
+)
 from vm.facts.limits import Limits
 from vm.facts.paging import FRAME_MASK, OPEN, PAGE_BITS, READ, WRITE
 
@@ -18,10 +30,18 @@ LOWEST = 0x1_0000  # mmap_min_addr
 _STACK_BOTTOM = STACK_TOP - LINUX_STACK_SIZE
 MOST_BYTES = 0x7FFF_F000  # that one call transfers (MAX_RW_COUNT)
 _CHUNK = 4096
+_LOW_MAPPINGS = 0x4000_0000, 0x8000_0000
 _OFFSET = PAGE - 1
 
 HEAP = "[heap]"
 MAPPING = "mapping"
+
+
+class AtFork(Enum):
+    """What a child has of pages for which madvise(2) says so: nothing, or zeros. It is the tag of their areas."""
+
+    GONE = "gone"
+    ZERO = "zero"
 
 
 @dataclass(frozen=True)
@@ -37,19 +57,34 @@ class Layout:
 
 
 class UserSpace:
-    """The memory of one process; `heap_start` is the first page behind the program."""
+    """The memory of one process; `heap_start` is the first page behind the program.
+
+    `most` and `most_data` are RLIMIT_AS and RLIMIT_DATA in bytes, None where nobody has set them.
+    """
 
     def __init__(self, memory: AddressSpace, heap_start: int, layout: Layout) -> None:
         self.memory = memory
         self.layout = layout
         self.work = memory.physical.work
         self.heap_start = self.heap_end = heap_start
+        self.most: int | None = None
+        self.most_data: int | None = None
 
     def copy(self, memory: AddressSpace) -> UserSpace:
-        """The same of a copy of the memory."""
+        """The same of a copy of the memory, for a child."""
         copy = UserSpace(memory, self.heap_start, self.layout)
         copy.heap_end = self.heap_end
+        copy.take_limits(self)
+        for area in copy._areas(0, USER_SPACE):
+            if area.tag is AtFork.GONE:
+                copy.unmap(area.start, area.end)
+            elif area.tag is AtFork.ZERO:
+                copy.clear(area.start, area.end)
         return copy
+
+    def take_limits(self, before: UserSpace) -> None:
+        """Have the resource limits of another memory of the process."""
+        self.most, self.most_data = before.most, before.most_data
 
     # --- the calls' way to the guest's memory
 
@@ -161,16 +196,48 @@ class UserSpace:
     # --- mappings
 
     def map(
-        self, start: int, size: int, protection: Protection, name: str = MAPPING, *, is_shared: bool = False
-    ) -> None:
+        self, start: int, size: int, protection: Protection, name: str = MAPPING, *, is_shared: bool = False,
+        tag: object = None,
+    ) -> None:  # fmt: skip
         """Map zeroed pages, which are free; a process that is forked has the same if they are shared. Raises ENOMEM."""
+        self._check_limits(size, is_data=bool(protection & Protection.WRITE) and not is_shared)
         if is_shared and size > self.memory.source.limit:
             raise LinuxError(Errno.ENOMEM)
         backing = SharedMemory(self.memory.source) if is_shared else None
         try:
-            self.memory.map(Area(start, start + size, protection, name, backing=backing))
+            self.memory.map(Area(start, start + size, protection, name, backing=backing, tag=tag))
         except MapError:
             raise LinuxError(Errno.ENOMEM) from None
+
+    def _check_limits(self, more: int, *, is_data: bool) -> None:
+        """Whether so many bytes more are within the resource limits (may_expand_vm). Raises ENOMEM."""
+        if self.most is None and self.most_data is None:
+            return
+        areas = self._areas(0, USER_SPACE)
+        self.work.charge(PER_ITEM * len(areas))
+        size = sum(area.size for area in areas)
+        data = sum(area.size for area in areas if _is_data(area))
+        beyond_data = self.most_data is not None and is_data and data + more > self.most_data
+        if beyond_data or (self.most is not None and size + more > self.most):
+            raise LinuxError(Errno.ENOMEM)
+
+    def at_fork(self, start: int, end: int, what: AtFork | None) -> None:
+        """Let this be what children have of the pages of [start, end). Raises ENOMEM where that cuts too often."""
+        try:
+            self.memory.change(start, min(end, USER_SPACE), lambda area: area._replace(tag=what))
+        except MapError:
+            raise LinuxError(Errno.ENOMEM) from None
+
+    def is_private(self, start: int, end: int) -> bool:
+        """Whether no page of [start, end) is shared with other processes, or shows a file."""
+        return all(area.backing is None and not area.name.startswith("/") for area in self._areas(start, end))
+
+    def free_range_below_2_gib(self, size: int) -> int:
+        """Where MAP_32BIT has it: as low as possible in the second GiB. Raises ENOMEM."""
+        found = self.memory.find_gap(size, *_LOW_MAPPINGS, top_down=False)
+        if found is None:
+            raise LinuxError(Errno.ENOMEM)
+        return found
 
     def free_range(self, size: int, hint: int = 0) -> int:
         """Where `size` bytes are free: at the hint if it is given and free, else as high as possible. Raises ENOMEM."""
@@ -214,7 +281,7 @@ class UserSpace:
 
     def is_uniform(self, start: int, end: int) -> bool:
         """Whether every page of [start, end) is mapped, with the same rights and of one kind: one mapping on Linux."""
-        kinds = {(area.protection, area.name, area.backing) for area in self._areas(start, end)}
+        kinds = {(area.protection, area.name, area.backing, area.tag) for area in self._areas(start, end)}
         return len(kinds) == 1 and self.is_mapped(start, end)
 
     def clear(self, start: int, end: int) -> None:
@@ -232,7 +299,7 @@ class UserSpace:
         except MapError:
             raise LinuxError(Errno.ENOMEM) from None
         if new_size > kept:
-            self.map(target + kept, new_size - kept, area.protection, area.name)
+            self.map(target + kept, new_size - kept, area.protection, area.name, tag=area.tag)
 
     def set_heap_end(self, end: int) -> int:
         """brk: the end of the heap afterwards, which is the old one when `end` cannot be had."""
@@ -254,6 +321,10 @@ class UserSpace:
     def _areas(self, start: int, end: int) -> list[Area]:
         """The user's areas that share a byte with [start, end), by ascending address."""
         return self.memory.areas_within(start, min(end, USER_SPACE))
+
+
+def _is_data(area: Area) -> bool:
+    return area.backing is None and bool(area.protection & Protection.WRITE) and area.name != "stack"
 
 
 def stack_size(limits: Limits) -> int:

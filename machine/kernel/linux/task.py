@@ -232,6 +232,7 @@ class Task:
         self.files.close_on_exec()
         group.let_go = self.files.let_go
         group.has_executed = True
+        space.take_limits(self.space)
         successor = replace(
             self, thread=process.thread, process=process, tid=process.pid, space=space, name=name,
             location=location, alternate_stack=(0, SS_DISABLE, 0), robust_list=0, clear_tid=0, has_signal=False,

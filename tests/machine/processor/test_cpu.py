@@ -464,3 +464,13 @@ def test_machine_code_lets_the_kernel_use_ports_and_nobody_else(monkeypatch: pyt
         cpu.privilege_level = 3
         reason = cpu.run(CODE, end, 1000)
         assert (reason.kind, reason.vector, reason.rip) == (StopKind.FAULT, 13, CODE)
+
+
+@pytest.mark.parametrize(
+    "text", ["divsd xmm0, xmm1", "mov eax, 3; cvtsi2sd xmm1, eax; mov eax, 1; cvtsi2sd xmm0, eax; divsd xmm0, xmm1"]
+)
+def test_the_emulator_sets_no_flag_of_mxcsr(text: str) -> None:
+    """Where it begins to (IE of 0/0, PE of 1/3), docs/processor.md is to say so."""
+    cpu, end = cpu_with(f"{text}; stmxcsr [{DATA:#x}]")
+    assert cpu.run(CODE, end, 100).kind is StopKind.REACHED
+    assert cpu.memory.read(DATA, 4) == (0x1F80).to_bytes(4, "little")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from machine.kernel.linux.abi import Address, Fd, Flags, Int, Size, UInt, Word, call
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.open_files import LARGEST_OFFSET, DeviceFile, OpenFile, RegularFile
-from machine.kernel.linux.space import LOWEST, MAPPING, USER_SPACE, check_user_range, whole_pages
+from machine.kernel.linux.space import LOWEST, MAPPING, USER_SPACE, AtFork, check_user_range, whole_pages
 from machine.kernel.linux.task import Task
 from machine.memory import ADDRESS_SPACE, PAGE, Protection, page_floor, with_read
 
 PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
 MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE, MAP_TYPE = 1, 2, 3, 0xF
-MAP_FIXED, MAP_ANONYMOUS, MAP_FIXED_NOREPLACE = 0x10, 0x20, 0x10_0000
+MAP_FIXED, MAP_ANONYMOUS, MAP_32BIT, MAP_FIXED_NOREPLACE = 0x10, 0x20, 0x40, 0x10_0000
 _MAP_HUGETLB = 0x4_0000  # there are none
 _MAP_KNOWN = 0x7C07_F9F0 | MAP_TYPE  # the flags that were there before MAP_SHARED_VALIDATE
 _PROT_SEM, _PROT_GROWSDOWN, _PROT_GROWSUP = 8, 1 << 24, 1 << 25
@@ -23,7 +23,9 @@ _MLOCK_ONFAULT, _MCL_ONFAULT, _MCL_KNOWN = 1, 4, 7
 _TASK_SIZE = USER_SPACE - PAGE
 _DEV_ZERO = (1, 5)
 _MPOL_F_ADDR, _MPOL_F_MEMS_ALLOWED, _MPOL_KNOWN = 2, 4, 7
-_MADV_DONTNEED, _MADV_FREE = 4, 8
+_LOW_END = 0x8000_0000  # of MAP_32BIT
+_MADV_DONTNEED, _MADV_FREE, _MADV_WIPEONFORK = 4, 8, 18
+_AT_FORK = {10: AtFork.GONE, 11: None, _MADV_WIPEONFORK: AtFork.ZERO, 19: None}
 _MADVICES = (*range(5), 8, 9, 10, 11, *range(12, 26))
 
 
@@ -60,13 +62,23 @@ def mmap(task: Task, address: Address, size: Size, rights: UInt, flags: Flags, f
     if fixed:
         task.space.unmap(address, address + length)
     else:
-        address = task.space.free_range(length, address)
+        address = _place(task, length, address, flags)
     is_shared = source is None and flags & MAP_TYPE != MAP_PRIVATE
     task.space.map(address, length, protection_of(rights), _name_of(source), is_shared=is_shared)
     if source is not None and not _fill(task, source, offset, address, size):
         task.space.unmap(address, address + length)
         raise LinuxError(Errno.ENOMEM)
     return address
+
+
+def _place(task: Task, length: int, hint: int, flags: int) -> int:
+    """Where a mapping that may be anywhere comes. Raises ENOMEM."""
+    if not flags & MAP_32BIT:
+        return task.space.free_range(length, hint)
+    hint = page_floor(hint)
+    if LOWEST <= hint <= _LOW_END - length and task.space.memory.overlapping(hint, length) is None:
+        return hint
+    return task.space.free_range_below_2_gib(length)
 
 
 def _name_of(source: RegularFile | None) -> str:
@@ -200,7 +212,7 @@ def _grow_or_move(task: Task, address: int, length: int, new_length: int, flags:
     if target is None and not flags & MREMAP_DONTUNMAP:
         more = new_length - length
         if address + new_length <= USER_SPACE and not memory.overlapping(address + length, more):
-            space.map(address + length, more, area.protection, area.name)
+            space.map(address + length, more, area.protection, area.name, tag=area.tag)
             return address
         if not flags & MREMAP_MAYMOVE:
             raise LinuxError(Errno.ENOMEM)
@@ -216,7 +228,7 @@ def _grow_or_move(task: Task, address: int, length: int, new_length: int, flags:
 
 @call("madvise")
 def madvise(task: Task, address: Address, size: Size, advice: Int) -> int:
-    """madvise(2): MADV_DONTNEED empties the pages, the rest is taken note of."""
+    """madvise(2): MADV_DONTNEED empties the pages, some are for children; the rest is taken note of."""
     if advice not in _MADVICES:
         raise LinuxError(Errno.EINVAL)
     end = _range_end(address, size)
@@ -224,6 +236,10 @@ def madvise(task: Task, address: Address, size: Size, advice: Int) -> int:
         raise LinuxError(Errno.EINVAL)
     if advice == _MADV_DONTNEED:
         task.space.clear(address, end)
+    if advice == _MADV_WIPEONFORK and not task.space.is_private(address, end):
+        raise LinuxError(Errno.EINVAL)
+    if advice in _AT_FORK:
+        task.space.at_fork(address, end, _AT_FORK[advice])
     if not task.space.is_mapped(address, end):
         raise LinuxError(Errno.ENOMEM)
     return 0

@@ -1,4 +1,4 @@
-"""Resource limits: what is set is remembered and inherited; of all of them RLIMIT_NOFILE is kept to."""
+"""Resource limits: what is set is remembered and inherited; RLIMIT_NOFILE, RLIMIT_AS and RLIMIT_DATA are kept to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.resource_limits import resource_limit
 from machine.kernel.linux.task import Task
 
-_NOFILE = 7
+_DATA, _NOFILE, _AS = 2, 7, 9
 
 
 def _set(task: Task, resource: int, soft: int, hard: int) -> None:
@@ -25,6 +25,10 @@ def _set(task: Task, resource: int, soft: int, hard: int) -> None:
     task.threads.resource_limits[resource] = soft, hard
     if resource == _NOFILE:
         task.files.limit = soft
+    elif resource == _AS:
+        task.space.most = soft
+    elif resource == _DATA:
+        task.space.most_data = soft
 
 
 @call("getrlimit")

@@ -346,6 +346,54 @@ static int robust(void) {
     return 0;
 }
 
+static void say_child(const char *name, char *page) {
+    int status;
+    if (!fork()) { printf("%s %d\n", name, *(volatile char *)page); fflush(stdout); _exit(0); }
+    wait(&status);
+    printf("%x\n", status & 0x7f);
+}
+
+static int at_fork(void) {
+    char *pages = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    setvbuf(stdout, NULL, _IOLBF, 4096);
+    memset(pages, 7, 3 * 4096);
+    printf("%d %d\n", madvise(pages, 4096, 18), madvise(pages + 4096, 4096, MADV_DONTFORK));
+    printf("%d ", madvise(shared, 4096, 18));
+    printf("%s\n", strerror(errno));
+    for (int number = 0; number < 3; number++) say_child("page", pages + 4096 * number);
+    if (!fork()) { *pages = 5; say_child("grandchild", pages); _exit(0); }
+    wait(NULL);
+    printf("%d %d\n", madvise(pages, 4096, 19), madvise(pages + 4096, 4096, MADV_DOFORK));
+    for (int number = 0; number < 2; number++) say_child("page", pages + 4096 * number);
+    return 0;
+}
+
+static int bounded(void) {
+    size_t size = 64 << 20;
+    struct rlimit old, limit;
+    char *low = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+    char *lower = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+    printf("%d %d %d\n", (size_t)low + 4096 <= 1u << 31, (size_t)low >= 1 << 30, (size_t)lower + 4096 <= 1u << 31);
+    for (int number = 0; number < 2; number++) {
+        int resource = number ? RLIMIT_DATA : RLIMIT_AS;
+        getrlimit(resource, &old);
+        limit = (struct rlimit){size, old.rlim_max};
+        printf("%d", setrlimit(resource, &limit));
+        printf(" %d", mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED);
+        printf(" %s", strerror(errno));
+        printf(" %d", mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED);
+        printf(" %d", mmap(NULL, size / 4, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED);
+        printf(" %d\n", sbrk(size) == (void *)-1);
+        fflush(stdout);
+        if (!fork()) { printf("%d\n", mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED); fflush(stdout); _exit(0); }
+        wait(NULL);
+        setrlimit(resource, &old);
+        printf("%d\n", mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED);
+    }
+    return 0;
+}
+
 static int privileged(void) { __asm__("mov %%cr0, %%rax" ::: "rax"); return 0; }
 static int undefined(void) { __asm__("ud2"); return 0; }
 
@@ -635,7 +683,7 @@ int main(int argc, char **argv) {
         {"statuses", statuses}, {"many", many}, {"pipes", pipes}, {"child_signals", child_signals},
         {"stopping", stopping}, {"busy_child", busy_child}, {"waitids", waitids}, {"groups", groups},
         {"orphans", orphans}, {"shared", shared}, {"counted", counted}, {"robust", robust}, {"privileged", privileged},
-        {"undefined", undefined}, {"cloned", cloned}, {"executing", executing}, {"timers", timers},
+        {"undefined", undefined}, {"at_fork", at_fork}, {"bounded", bounded}, {"cloned", cloned}, {"executing", executing}, {"timers", timers},
         {"queues", queues}, {"commands", commands}, {"demon", demon}, {"polls", polls}, {"masks", masks}, {"bomb", bomb}, {"fork_bomb", fork_bomb},
     };
     if (argc > 1 && !strcmp(argv[1], "child")) return child_main(argc, argv);

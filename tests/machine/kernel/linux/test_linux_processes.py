@@ -23,7 +23,7 @@ SOURCE = Path(__file__).with_name("processes.c").read_text()
 CASES = (
     "statuses", "many", "pipes", "child_signals", "stopping", "busy_child", "waitids", "groups", "orphans", "shared",
     "counted", "cloned", "executing", "timers", "queues", "commands", "demon", "polls", "masks", "robust",
-    "privileged", "undefined",
+    "privileged", "undefined", "at_fork", "bounded",
 )  # fmt: skip
 ENGINES = ("reference", "native")
 
@@ -150,6 +150,24 @@ def test_a_lock_of_a_process_that_has_ended_is_had_by_the_next(engine: str, worl
     heard, summary = ran(root / "program", ("robust",), root, engine=engine)
     assert heard.output == b"Owner died 0 0\n" * 10
     assert (summary.cause, summary.exit_code) == (StopCause.EXIT, 0)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_child_has_of_memory_what_madvise_says(engine: str, world: Callable[[], Path]) -> None:
+    root = world()
+    heard, _ = ran(root / "program", ("at_fork",), root, engine=engine)
+    assert heard.output.decode().splitlines() == [
+        "0 0", "-1 Invalid argument", "page 0", "0", "b", "page 7", "0", "grandchild 0", "0", "0 0", "page 7", "0",
+        "page 7", "0",
+    ]  # fmt: skip
+
+
+def test_mappings_keep_to_resource_limits_and_to_map_32bit(world: Callable[[], Path]) -> None:
+    root = world()
+    heard, _ = ran(root / "program", ("bounded",), root)
+    assert heard.output.decode().splitlines() == [
+        "1 1 1", "0 1 Cannot allocate memory 1 0 1", "1", "0", "0 1 Cannot allocate memory 0 1 1", "1", "0",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("engine", ENGINES)
