@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.signals import SIGXFSZ, send
 from machine.kernel.linux.space import stack_size
 from machine.kernel.linux.task import Task
 
 _UNLIMITED = (1 << 64) - 1
 _RLIMITS = 16
-_DATA, _STACK, _CORE, _NOFILE, _AS = 2, 3, 4, 7, 9
+FSIZE, _DATA, _STACK, _CORE, _NOFILE, _AS = 1, 2, 3, 4, 7, 9
 
 
 def resource_limit(task: Task, resource: int) -> tuple[int, int]:
@@ -20,3 +21,20 @@ def resource_limit(task: Task, resource: int) -> tuple[int, int]:
         _STACK: stack_size(task.limits), _NOFILE: task.limits.max_open_files, _CORE: 0, _AS: memory, _DATA: memory,
     }.get(resource, _UNLIMITED)  # fmt: skip
     return task.threads.resource_limits.get(resource, (value, value))
+
+
+def check_file_size(task: Task, size: int) -> None:
+    """A regular file is to have so many bytes (inode_newsize_ok). Raises EFBIG, and SIGXFSZ."""
+    if FSIZE in task.threads.resource_limits and size > task.threads.resource_limits[FSIZE][0]:
+        send(task, SIGXFSZ)
+        raise LinuxError(Errno.EFBIG)
+
+
+def file_room(task: Task, start: int, size: int) -> int:
+    """How many of `size` bytes a regular file may get from `start` on. Raises EFBIG, and SIGXFSZ, for none."""
+    if FSIZE not in task.threads.resource_limits:
+        return size
+    most = task.threads.resource_limits[FSIZE][0]
+    if size and start >= most:
+        check_file_size(task, start + 1)
+    return min(size, most - start)

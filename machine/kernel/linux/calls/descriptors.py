@@ -9,6 +9,7 @@ from machine.kernel.linux.memory_files import SealedFile
 from machine.kernel.linux.nodes import TMPFS, Handle
 from machine.kernel.linux.open_files import DirectoryFile, OpenFile, RegularFile
 from machine.kernel.linux.pipes import EventCounter, InputStream, OutputStream, PipeEnd
+from machine.kernel.linux.resource_limits import check_file_size
 from machine.kernel.linux.task import Task
 from machine.memory import PAGE, PIECE
 
@@ -376,6 +377,7 @@ def ftruncate(task: Task, fd: Fd, length: Long) -> int:
     file = task.files.file(fd)
     if not isinstance(file, RegularFile) or not file.writable:
         raise LinuxError(Errno.EINVAL)
+    check_file_size(task, length)
     file.handle.resize(length)
     return 0
 
@@ -398,6 +400,7 @@ def fallocate(task: Task, fd: Fd, mode: Int, offset: Long, length: Long) -> int:
     if mode & _FALLOC_PUNCH_HOLE:
         _empty(task, file.handle, offset, min(offset + length, size))
     elif not mode and offset + length > size:
+        check_file_size(task, offset + length)
         file.handle.resize(offset + length)
     return 0
 

@@ -9,6 +9,7 @@ from machine.kernel.linux.abi import Address, Fd, Flags, Int, Long, Path, Size, 
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.nodes import PERMISSION_BITS, Node, Status
 from machine.kernel.linux.paths import Name, Place, Resolve, Spot, find, find_name
+from machine.kernel.linux.resource_limits import check_file_size
 from machine.kernel.linux.task import NANOSECONDS, Task
 from machine.memory import PER_ITEM
 
@@ -373,7 +374,9 @@ def truncate(task: Task, path: Path, size: Long) -> int:
     node = _node(task, AT_FDCWD, path)
     if not node.is_directory and not modes.S_ISREG(node.status().mode):
         raise LinuxError(Errno.EINVAL)
-    node.open(writable=True).resize(size)
+    handle = node.open(writable=True)
+    check_file_size(task, size)
+    handle.resize(size)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Resource limits: what is set is remembered and inherited; RLIMIT_NOFILE, RLIMIT_AS and RLIMIT_DATA are kept to."""
+"""Resource limits: what is set is remembered and inherited; NOFILE, AS, DATA and FSIZE are kept to."""
 
 from __future__ import annotations
 

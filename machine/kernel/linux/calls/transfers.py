@@ -11,6 +11,7 @@ from machine.kernel.linux.abi import Address, Fd, Flags, Int, Long, Size, Word, 
 from machine.kernel.linux.errors import Errno, LinuxError, WouldWait
 from machine.kernel.linux.open_files import LARGEST_OFFSET, DirectoryFile, OpenFile, RegularFile
 from machine.kernel.linux.pipes import EventCounter, PipeEnd
+from machine.kernel.linux.resource_limits import file_room
 from machine.kernel.linux.signals import SIGPIPE, send
 from machine.kernel.linux.space import MOST_BYTES, check_user_range
 from machine.kernel.linux.task import Task
@@ -129,6 +130,9 @@ def _put(task: Task, file: OpenFile, data: bytes, offset: int | None = None) -> 
     """Write bytes at the position or an offset."""
     task.space.work.charge(len(data))
     _swallows(task, file, len(data))
+    if task.threads.resource_limits and isinstance(file, RegularFile):
+        start = file.handle.status().size if file.flags & of.O_APPEND else file.offset if offset is None else offset
+        data = data[: file_room(task, start, len(data))]
     return file.write(data) if offset is None else file.write_at(offset, data)
 
 

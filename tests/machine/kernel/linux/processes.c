@@ -394,6 +394,29 @@ static int bounded(void) {
     return 0;
 }
 
+static int file_size(void) {
+    char text[100] = "";
+    int status, file = open("/tmp/bounded", O_RDWR | O_CREAT | O_TRUNC, 0600);
+    struct rlimit limit = {50, 50};
+    printf("%d ", (int)write(file, text, 20));
+    printf("%d\n", setrlimit(RLIMIT_FSIZE, &limit));
+    fflush(stdout);
+    for (int way = 0; way < 4; way++) {
+        if (fork()) { wait(&status); say(status); continue; }
+        if (way == 3) signal(SIGXFSZ, SIG_IGN);
+        printf("%d ", (int)pwrite(file, text, 100, 10));
+        fflush(stdout);
+        long got = way == 1 ? ftruncate(file, 51) : way == 2 ? pwrite(file, text, 1, 50) : (lseek(file, 60, 0), write(file, text, 5));
+        printf("%ld %s\n", got, strerror(errno));
+        fflush(stdout);
+        _exit(0);
+    }
+    printf("%d %d\n", ftruncate(file, 50), (int)lseek(file, 0, SEEK_END));
+    fflush(stdout);
+    unlink("/tmp/bounded");
+    return 0;
+}
+
 static int privileged(void) { __asm__("mov %%cr0, %%rax" ::: "rax"); return 0; }
 static int undefined(void) { __asm__("ud2"); return 0; }
 
@@ -683,7 +706,8 @@ int main(int argc, char **argv) {
         {"statuses", statuses}, {"many", many}, {"pipes", pipes}, {"child_signals", child_signals},
         {"stopping", stopping}, {"busy_child", busy_child}, {"waitids", waitids}, {"groups", groups},
         {"orphans", orphans}, {"shared", shared}, {"counted", counted}, {"robust", robust}, {"privileged", privileged},
-        {"undefined", undefined}, {"at_fork", at_fork}, {"bounded", bounded}, {"cloned", cloned}, {"executing", executing}, {"timers", timers},
+        {"undefined", undefined}, {"at_fork", at_fork}, {"bounded", bounded}, {"file_size", file_size},
+        {"cloned", cloned}, {"executing", executing}, {"timers", timers},
         {"queues", queues}, {"commands", commands}, {"demon", demon}, {"polls", polls}, {"masks", masks}, {"bomb", bomb}, {"fork_bomb", fork_bomb},
     };
     if (argc > 1 && !strcmp(argv[1], "child")) return child_main(argc, argv);

@@ -23,7 +23,7 @@ SOURCE = Path(__file__).with_name("processes.c").read_text()
 CASES = (
     "statuses", "many", "pipes", "child_signals", "stopping", "busy_child", "waitids", "groups", "orphans", "shared",
     "counted", "cloned", "executing", "timers", "queues", "commands", "demon", "polls", "masks", "robust",
-    "privileged", "undefined", "at_fork", "bounded",
+    "privileged", "undefined", "at_fork", "bounded", "file_size",
 )  # fmt: skip
 ENGINES = ("reference", "native")
 
@@ -159,6 +159,16 @@ def test_a_child_has_of_memory_what_madvise_says(engine: str, world: Callable[[]
     assert heard.output.decode().splitlines() == [
         "0 0", "-1 Invalid argument", "page 0", "0", "b", "page 7", "0", "grandchild 0", "0", "0 0", "page 7", "0",
         "page 7", "0",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_files_keep_to_a_resource_limit(engine: str, world: Callable[[], Path]) -> None:
+    root = world()
+    heard, _ = ran(root / "program", ("file_size",), root, engine=engine)
+    killed = "40 killed 25"
+    assert heard.output.decode().splitlines() == [
+        "20 0", killed, killed, killed, "40 -1 File too large", "exited 0", "0 50",
     ]  # fmt: skip
 
 
