@@ -185,6 +185,7 @@ static int waitids(void) {
     printf("%d %d %d %d\n", info.si_pid == child, info.si_status, info.si_code, info.si_signo);
     printf("%d %d\n", waitid(P_ALL, 0, &info, WEXITED), info.si_status);
     printf("%d %s\n", waitid(P_ALL, 0, &info, WEXITED), strerror(errno));
+    signal(SIGINT, SIG_DFL);  // what runs in the background may have been told to ignore it
     child = fork();
     if (!child) { pause(); _exit(0); }
     memset(&info, 0, sizeof info);
