@@ -13,6 +13,7 @@ import capstone
 
 _KEPT = 4096  # decoded blocks
 _PREFIXES = bytes((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3, *range(0x40, 0x50)))
+_LOCK, _CS = b"\xf0", b"\x2e"
 _VEX = (b"\xc4", b"\xc5", b"\x62")
 _POP = 0x8F
 _PORT_ACCESSES = tuple(bytes((opcode,)) for opcode in (*range(0x6C, 0x70), *range(0xE4, 0xE8), *range(0xEC, 0xF0)))
@@ -92,10 +93,14 @@ class BlockDecoder:
                 starts.append(start)
                 covered += length
             opcode = _opcode(as_the_cpu[covered:])
+            at = len(as_the_cpu) - len(opcode)
+            prefixes = as_the_cpu[covered:at]
+            if _LOCK in prefixes:  # before what takes none, where Capstone refuses it, and the CPU model goes on
+                as_the_cpu = as_the_cpu[:covered] + prefixes.replace(_LOCK, _CS) + as_the_cpu[at:]
+                continue
             known = _known(opcode)
             if known == opcode[: len(known)]:
                 return _Decoded(starts, covered)
-            at = len(as_the_cpu) - len(opcode)
             as_the_cpu = as_the_cpu[:at] + known + as_the_cpu[at + len(known) :]
 
 

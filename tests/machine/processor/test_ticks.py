@@ -300,6 +300,7 @@ class Watched:
 @example(b"H\x8d\x05\x00\x00\x00\x00\xf3\xaa", {}, 5, False)  # REP STOSB that writes its own prefix
 @example(b"\xf3\xaa", {}, 1, False)
 @example(b"\x0f\x1a\xe8\0\0\0\0\x0f\x1a", {}, None, False)  # NOPs that Capstone does not know
+@example(b"\xf0l\xf0h", {}, None, False)  # LOCK before what takes none
 @given(
     machine_code,
     st.dictionaries(st.integers(1, 40), st.sampled_from(ACTIONS), max_size=6),
