@@ -6,7 +6,7 @@ import gc
 import sys
 
 import pytest
-from effort import often
+from effort import NIGHTLY, often
 from engines import HAS_MACHINE_CODE, make_engine
 from hypothesis import settings
 from language_world import Outcome, Run, example_host
@@ -20,7 +20,8 @@ from vm.script_memory import GlobalStore
 sys.setrecursionlimit(7000)
 
 # How long an example takes depends on the machine, which may be busy.
-settings.register_profile("hds", deadline=None, max_examples=often(40, 400))
+# The cases of `make test` are always the same: new ones are for `make fuzz` to find.
+settings.register_profile("hds", deadline=None, max_examples=often(40, 400), derandomize=not NIGHTLY)
 settings.load_profile("hds")
 
 # What is collected lives to the end: the collector of cycles need not walk it again and again.
