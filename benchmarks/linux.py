@@ -29,8 +29,19 @@ from machine.kernel import DEFAULT_BUILD, LINUX, KernelObjects, Services, Start
 from machine.kernel.linux import LinuxKernel, World
 from machine.loaders import elf
 from machine.memory import PAGE, AddressSpace, Area, PhysicalMemory
-from machine.processor import SYSCALL_HOOK, SYSCALL_LENGTH, Cpu, block_hook
-from machine.processor.binding import Engine
+from machine.processor import (
+    CPU_MODEL,
+    INITIAL_STATE,
+    SYSCALL_HOOK,
+    SYSCALL_LENGTH,
+    Cpu,
+    Engine,
+    RegisterFile,
+    block_hook,
+    msr,
+    window_of,
+)  # fmt: skip
+from machine.processor.descriptors import KERNEL
 from machine.schedule import Process, VirtualClock
 from vm.facts.limits import Limits
 from vm.facts.paging import OPEN, PAGE_BITS, PRESENT
@@ -157,17 +168,26 @@ class MirroredSpace(AddressSpace):
 class BareCpu(Cpu):
     """Unicorn with a hook of SYSCALL and no other, in its default mode."""
 
-    def _map_memory(self) -> None:
-        assert isinstance(self.memory, MirroredSpace)
-        self.memory.engine = self._engine
-
-    def _install_hooks(self) -> None:
+    def __init__(self, memory: MirroredSpace) -> None:
+        self.memory, self.is_closed, self.home_level = memory, False, KERNEL
+        self.on_syscall = lambda: None
+        self._engine = memory.engine = Engine(CPU_MODEL)
+        self.window = window_of(self._engine)
+        self.registers = RegisterFile(self._engine, self.window)
+        for register, value in INITIAL_STATE:
+            self._engine.set_register(register, value)
+        self._engine.write_msr(msr.EFER, msr.EFER_LME | msr.EFER_LMA | msr.EFER_SCE)
         self._engine.add_hook(UC_HOOK_INSN, SYSCALL_HOOK(self._call_kernel), UC_X86_INS_SYSCALL)
 
     def _call_kernel(self, _engine: int, _data: int) -> None:
         self.registers.forget()
         self.on_syscall()
         self.registers.store_in_hook(SYSCALL_LENGTH)
+
+    @property
+    def executed(self) -> int:
+        """Nothing counts."""
+        return 0
 
     def go(self, entry: int) -> None:
         """Run until `stop` is called."""
