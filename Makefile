@@ -8,17 +8,21 @@ READY := $(VENV)/.ready
 FUZZ_SECONDS ?= 600
 FUZZ_SEED ?= $(shell date +%Y%m%d)
 
-.PHONY: demo test quick test-lang test-vm test-machine test-hds fuzz bench coverage check docs tables clean
+.PHONY: demo test programs quick test-lang test-vm test-machine test-hds fuzz bench coverage check docs tables clean
 
 demo: $(READY)
 	$(BIN)/hds run examples/syscall_log.hds examples/guests/greet.asm
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not programs"
+
+# The second stage: real programs, which need compilers, Debian's packages, Wine's DLLs and wheels (.ci/run gets them).
+programs: $(READY)
+	$(BIN)/python -m pytest -n 2 --dist load -m programs
 
 # While working: the language and the virtual machine, without what is marked slow (`make check` has the walls).
 quick: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests/lang tests/vm
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not programs" tests/lang tests/vm
 
 test-lang test-vm test-machine test-hds: test-%: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile tests/$*

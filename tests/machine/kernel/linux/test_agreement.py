@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from linux_guests import BUILDS, Ran, build, busybox, emulated, natively
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.programs
 
 COMMANDS = {
     "echo": ("echo", "hello", "world"),

@@ -19,7 +19,7 @@ from hds.report.records import GuestOutput, Record
 from hds.session.session import Session
 from machine.kernel.linux import World
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.programs
 
 ENVIRONMENT = {**COMMON, "PATH": "/usr/bin:/bin", "HOME": "/nowhere"}
 PYTHON = "/usr/bin/python3"

@@ -19,6 +19,8 @@ from machine.machine import RunSummary, StopCause
 from machine.processor import block_hook
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 
+pytestmark = pytest.mark.programs
+
 SOURCE = Path(__file__).with_name("processes.c").read_text()
 CASES = (
     "statuses", "many", "pipes", "child_signals", "stopping", "busy_child", "waitids", "groups", "orphans", "shared",
@@ -136,7 +138,6 @@ def natively(root: Path, *arguments: str) -> tuple[bytes, int]:
     return ran.stdout, ran.returncode if ran.returncode >= 0 else 128 - ran.returncode
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_a_program_with_processes_behaves_as_natively(case: str, world: Callable[[], Path]) -> None:
     root = world()
@@ -192,7 +193,6 @@ def test_a_fault_is_the_first_one_where_machine_code_has_begun_to_count(
     assert code_of(summary) == code
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("command", SHELL.values(), ids=SHELL.keys())
 def test_a_shell_behaves_as_natively(command: str, world: Callable[[], Path]) -> None:
     root = world()

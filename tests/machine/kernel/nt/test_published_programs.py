@@ -15,7 +15,7 @@ import pytest
 from source_trees import ROOT
 from windows_world import build, make_root, needs_wine, run
 
-pytestmark = [needs_wine, pytest.mark.slow]
+pytestmark = [needs_wine, pytest.mark.programs]
 WHEELS = Path(os.environ.get("HDS_WHEELS") or ROOT / "build" / "wheels")
 FILES = {
     "a.c": "int main(){return 0;}\n",

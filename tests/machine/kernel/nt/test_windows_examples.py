@@ -13,6 +13,8 @@ from windows_world import COMPILER, make_root, needs_wine
 
 from hds.cli.main import main
 
+pytestmark = [needs_wine, pytest.mark.programs]
+
 EXAMPLES = ROOT / "examples" / "windows"
 SCRIPTS = sorted(EXAMPLES.glob("*.hds"))
 COMMAND = re.compile(r"^//\s+hds (run .*)$", re.MULTILINE)
@@ -32,7 +34,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-@needs_wine
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_an_example_prints_what_it_is_expected_to(
     script: Path, place: Path, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch

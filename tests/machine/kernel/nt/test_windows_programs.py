@@ -29,7 +29,7 @@ from machine.options import MachineOptions
 from machine.records import Notice
 from vm.facts.registers import RIP
 
-pytestmark = needs_wine
+pytestmark = [needs_wine, pytest.mark.programs]
 PLAIN = ("free", "k32", "hello", "virt", "thr", "exc", "div", "seh", "seh2", "cpp", "reg", "clock", "cat")
 MORE = ("int3", "lib", "sync", "guard")
 
@@ -354,7 +354,6 @@ func main() {
 """
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("go") is None, reason="the Debian package golang-go is not installed")
 def test_a_go_program_runs_the_same_twice(root: Path, tmp_path: Path) -> None:
     (tmp_path / "main.go").write_text(GO)
