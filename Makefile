@@ -8,6 +8,9 @@ READY := $(VENV)/.ready
 FUZZ_SECONDS ?= 600
 FUZZ_SEED ?= $(shell date +%Y%m%d)
 
+# Compiled modules are kept, also where the environment says otherwise: tests start the tool some hundred times.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test programs quick test-lang test-vm test-machine test-hds fuzz bench coverage check docs tables clean
 
 demo: $(READY)
