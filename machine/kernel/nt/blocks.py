@@ -123,8 +123,7 @@ def make_parameters(
     dll_path = f"{beside};C:\\windows\\system32;C:\\windows"  # what Wine searches, and nothing else
     texts = {
         0x38: folder, 0x50: dll_path, 0x60: program, 0x70: line, 0xB0: program, 0xC0: "WinSta0\\Default", 0xD0: "",
-        0xE0: "",
-    }  # fmt: skip
+    }  # fmt: skip; none at 0xE0: C libraries take RuntimeData with a buffer for the handles of a parent
     size = page_ceil(len(block) + sum(2 * len(text) + 18 for text in texts.values()) + 0x400)
     base = space.reserve(0, size, PAGE_READWRITE, "parameters", commit=True).base
     other = space.reserve(0, len(environment), PAGE_READWRITE, "environment", commit=True).base
