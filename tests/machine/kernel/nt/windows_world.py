@@ -1,7 +1,8 @@
 """Windows programs of ours on Wine's DLLs: a folder laid out like C:, programs built from `programs/`, and their runs.
 
 HDS_WINE_DEBS names a folder into which Debian's libwine and libz-mingw-w64 are unpacked (default: build/wine); no Wine
-ever runs. Tests skip where that or the cross compiler is missing.
+ever runs. Tests skip where that or the cross compiler is missing. HDS_WHEELS names a folder with the wheels of ninja,
+clang-format and ruff for win_amd64 and for Linux (default: build/wheels).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,6 +33,7 @@ from machine.schedule import Thread
 from vm.facts.limits import DEFAULT_LIMITS
 
 PROGRAMS = Path(__file__).parent / "programs"
+WHEELS = Path(os.environ.get("HDS_WHEELS") or ROOT / "build" / "wheels")
 DEBS = Path(os.environ.get("HDS_WINE_DEBS") or ROOT / "build" / "wine")
 _WINE = DEBS / "usr/lib/x86_64-linux-gnu/wine/x86_64-windows"
 _NLS = DEBS / "usr/share/wine/nls"
@@ -48,10 +51,12 @@ _OPTIONS = {
     "prng": ("-shared", "-nostdlib", "-Wl,-e,DllMain"),
 }
 
-needs_wine = pytest.mark.skipif(
-    not _WINE.is_dir() or shutil.which(COMPILER) is None,
-    reason=f"Debian's libwine unpacked in {DEBS.name} (HDS_WINE_DEBS), or {COMPILER} is missing",
+MISSING = (
+    None
+    if _WINE.is_dir() and shutil.which(COMPILER) is not None
+    else f"Debian's libwine unpacked in {DEBS.name} (HDS_WINE_DEBS), or {COMPILER} is missing"
 )
+needs_wine = pytest.mark.skipif(MISSING is not None, reason=MISSING or "")
 
 
 @cache
@@ -99,6 +104,25 @@ def build(folder: Path, name: str) -> Path:
         compiler = COMPILER if source.suffix == ".c" else COMPILER.replace("gcc", "g++")
         options = _OPTIONS.get(name, ("-static",) if source.suffix == ".cpp" else ())
         subprocess.run([compiler, "-O1", str(source), "-o", str(target), *options], check=True, timeout=120)
+    return target
+
+
+def wheel_of(name: str, platform: str) -> Path | None:
+    """The wheel of a published program for win_amd64 or linux."""
+    return next(WHEELS.glob(f"{name.replace('-', '_')}-*{platform}*.whl"), None)
+
+
+def extracted(name: str, platform: str, folder: Path) -> Path:
+    """The program in its wheel, put into a folder. Raises FileNotFoundError where there is no wheel."""
+    wheel = wheel_of(name, platform)
+    if wheel is None:
+        raise FileNotFoundError(f"no wheel of {name} for {platform} in {WHEELS.name} (HDS_WHEELS)")
+    wanted = f"{name}.exe" if platform == "win_amd64" else name
+    with zipfile.ZipFile(wheel) as archive:
+        inside = next(entry for entry in archive.namelist() if entry.rpartition("/")[2] == wanted)
+        target = folder / wanted
+        target.write_bytes(archive.read(inside))
+    target.chmod(0o755)
     return target
 
 
