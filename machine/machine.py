@@ -668,6 +668,14 @@ class Machine:
         """The name of a call in the summary: the first kernel's that knows it, else the number in hexadecimal."""
         return self._kernels.call_name(number)
 
+    def name_of_call(self, number: int) -> str | None:
+        """The name of a system call; None where no kernel of these processes knows it."""
+        return self._kernels.known_call_name(number)
+
+    def thread_name(self, thread: Thread) -> str:
+        """What a thread is called, as its process where it has no name of its own."""
+        return self._kernels.thread_name(thread)
+
     @property
     def callbacks(self) -> Mapping[str, int]:
         """How often machine code has asked Python for something, by what it was; nothing where none is used."""

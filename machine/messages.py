@@ -22,6 +22,7 @@ class Message:
     """One delivery: the text of one print or printf, or a packet of collected ones (then without an event).
 
     `event_id` is None outside events. `stage` is 0 before and 1 after the operation, `time` the virtual clock's ticks.
+    `symbol` is what the instruction pointer is called, filled in by those who know symbols.
     """
 
     text: bytes
@@ -33,6 +34,7 @@ class Message:
     instruction_pointer: int = 0
     time: int = 0
     outputs: tuple[str, ...] = ()
+    symbol: str | None = None
 
 
 @dataclass

@@ -257,7 +257,11 @@ def modules_in(text: str) -> tuple[str, ...]:
 
 
 def new_session(
-    options: SessionOptions, reporter: Reporter[Record], questions: Questions, modules: Sequence[str] = ()
+    options: SessionOptions,
+    reporter: Reporter[Record],
+    questions: Questions,
+    modules: Sequence[str] = (),
+    record: Sequence[str] = (),
 ) -> Session:
     """The session with its guest, whose scripts name these modules. Exits when it cannot be loaded."""
     from hds.session import Session
@@ -278,6 +282,7 @@ def new_session(
             questions=questions,
             allow_modules=options.allow_modules,
             events_from=options.events_from,
+            record=record,
         )
     except LoadError as error:
         code = ExitCode.NO_INPUT if isinstance(error, UnreadableFile) else ExitCode.GUEST

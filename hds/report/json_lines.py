@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hds.report import streams
-from hds.report.records import Record, as_object
+from hds.report.records import Record, json_object
 from machine import GuestOutput
 
 
@@ -25,7 +25,7 @@ class JsonLines:
         """Write one line, or none."""
         if isinstance(record, GuestOutput) and not self.shows_guest_output:
             return
-        made = as_object(record)
+        made = json_object(record)
         if made is not None:
             write_object(made)
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NotRequired, Union, get_args, get_origin, get_type_hints, is_typeddict
 
-from hds.report.records import RecordObject
+from hds.report.records import SCHEMA_VERSION, RecordObject, Wide
 
 Schema = dict[str, Any]
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _DESCRIPTION = (
     "A line of `hds run --format json`; `hds check --format json` has those of the types finding and failure. "
-    "Later versions may have more types and properties."
+    "The summary has the version of the schema: its first number grows when a type or a property goes or changes, "
+    "its second one when there are more."
 )
 _PLAIN: dict[object, str] = {str: "string", int: "integer", bool: "boolean", NoneType: "null"}
 
@@ -28,6 +29,7 @@ def records_schema() -> Schema:
         "$schema": DIALECT,
         "$comment": "Made by `python -m hds.cli.documentation --write docs`; do not edit.",
         "title": "hds records",
+        "version": SCHEMA_VERSION,
         "description": _DESCRIPTION,
         "oneOf": [{"$ref": f"#/$defs/{name}"} for name in records],
         "$defs": records,
@@ -61,7 +63,15 @@ def schema_of(kind: Any) -> Schema:
 
 
 def _noted(note: object) -> Schema:
+    if isinstance(note, Wide):
+        return {"description": note.meaning}
     return {"enum": list(note)} if isinstance(note, tuple) else {"description": note}
+
+
+def _is_wide(hint: Any) -> bool:
+    """Whether it is a number of 64 bits, or None in its place."""
+    notes = getattr(hint, "__metadata__", ())
+    return any(isinstance(note, Wide) for note in notes) or any(map(_is_wide, get_args(hint)))
 
 
 def _any_of(members: list[Schema]) -> Schema:
@@ -73,11 +83,15 @@ def _any_of(members: list[Schema]) -> Schema:
 def _object(kind: type) -> Schema:
     hints = get_type_hints(kind, include_extras=True)
     optional = {name for name, hint in hints.items() if get_origin(hint) is NotRequired}
+    properties: Schema = {}
+    for name, hint in hints.items():
+        given = get_args(hint)[0] if name in optional else hint
+        properties[name] = schema_of(given)
+        if _is_wide(given):
+            properties[f"{name}_hex"] = {"description": "there from 2^53 on", "type": "string"}
     return {
         "description": " ".join((kind.__doc__ or "").split()),
         "type": "object",
-        "properties": {
-            name: schema_of(get_args(hint)[0] if name in optional else hint) for name, hint in hints.items()
-        },
+        "properties": properties,
         "required": [name for name in hints if name not in optional],
     }

@@ -16,17 +16,18 @@ that trigger, up to the next `g` or step: they see and change the state of the t
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from hds.outputs import Outputs, OutputSource
 from hds.report import Questions
-from hds.report.records import Forwarded, Record, Result, Settled
+from hds.report.records import Forwarded, Halt, Record, Result, Settled
 from hds.session.engines import default_engine
 from hds.session.execution import Execution
 from hds.session.libraries import planned_modules
+from hds.session.recording import Recording
 from hds.session.refused import CommandFailed, unresolved
 from hds.session.scripts import Prepared, Scripts
 from hds.session.symbols import Symbols
@@ -119,7 +120,8 @@ class Session:
     and symbols. `reporter` hears everything that is said. `messages` has the first `max_kept_messages` messages (a
     RuntimeWarning and `totals.unkept_messages` tell of others); clear it to make room. `events_from` is `start` or
     `entry`: whether the first command finds a program where its loader begins, or at its entry point, which is what
-    Windows programs with DLLs do where nothing is said (None). Raises machine.LoadError.
+    Windows programs with DLLs do where nothing is said (None). `record` has triggers reported as records, too:
+    `triggers`, or with more in each `registers` and `arguments`. Raises machine.LoadError; ValueError.
     """
 
     def __init__(
@@ -133,12 +135,15 @@ class Session:
         questions: Questions | None = None,
         allow_modules: bool = False,
         events_from: str | None = None,
+        record: Iterable[str] | str | None = None,
         **named: Unpack[Keywords],
     ) -> None:
         options, of_program = with_names(options, named)
         self.limits = limits = options.limits
         self.reporter: Reporter[Record] = Silent() if reporter is None else reporter
         self.questions = Questions() if questions is None else questions
+        self.recording = Recording.of(record)
+        self.names_places = False  # symbols of instruction pointers in messages and halts
         self.engine: Engine = default_engine(limits) if engine is None else engine
         self.store = GlobalStore(limits)
         compiler = Compiler(limits=limits) if compiler is None else compiler
@@ -158,6 +163,7 @@ class Session:
         self.totals = Totals()
         self.started: tuple[Path, tuple[str, ...]] | None = None  # program and arguments of the last .start
         self.debugged: list[Process] = []  # those that .start and .restart loaded, the one that is debugged last
+        self.event_spans: dict[int, Span] = {}  # of their commands, by id
         self.bound_events: set[int] = set()  # ids of events that apply to one of these because no pid was given
         self.log: OutputSource | None = None  # of .logopen; `unlogged` is the reporter without it
         self.unlogged = self.reporter
@@ -407,6 +413,8 @@ class Session:
 
     def report(self, record: Record, /) -> None:
         """Count it and hand it to the reporter; the machine reports here, too, and a message may go elsewhere."""
+        if self.names_places and isinstance(record, Message | Halt):
+            record = self._with_symbol(record)
         if isinstance(record, Message):
             self.totals.messages += 1
             self._keep(record)
@@ -418,6 +426,12 @@ class Session:
         elif isinstance(record, CodeFault):
             self.totals.code_faults += 1
         self.reporter.report(record)
+
+    def _with_symbol(self, record: Message | Halt) -> Message | Halt:
+        process = next((each for each in self.machine.processes if each.pid == record.process_id), None)
+        if process is None or not record.instruction_pointer:
+            return record
+        return replace(record, symbol=self.symbols.place(process, record.instruction_pointer) or None)
 
     def _keep(self, message: Message) -> None:
         """Add it to `messages` if there is room; the first one that finds none is announced."""

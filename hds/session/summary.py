@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from hds.report import Failure, FailureKind
-from hds.report.records import Crash, EventCount, OutputCount, Summary, UnknownCall, lost_bytes, plural
+from hds.report.records import Crash, EventCount, OutputCount, ProcessCount, Summary, UnknownCall, lost_bytes, plural
 from lang.commands import Code
 from machine import StopCause
 
 if TYPE_CHECKING:
     from hds.session.session import Session
+    from lang import Span
     from machine import ProcessEnd
+    from machine.events import Event
 
 
 def summarize(session: Session, *, interrupted: bool = False) -> Summary:
@@ -34,8 +36,7 @@ def summarize(session: Session, *, interrupted: bool = False) -> Summary:
         reached_limits=tuple((name, getattr(session.limits, name)) for name in machine.reached_limits()),
         not_emulated=tuple(machine.not_emulated()),
         events=tuple(
-            EventCount(event.definition.id, event.definition.command, event.triggers, event.faults)
-            for event in machine.registry.ever_registered
+            _event(event, session.event_spans.get(event.definition.id)) for event in machine.registry.ever_registered
         ),
         outputs=tuple(
             OutputCount(source.name, source.kind, source.sent, source.lost, source.failure)
@@ -45,7 +46,27 @@ def summarize(session: Session, *, interrupted: bool = False) -> Summary:
         stopped=why_stopped(session, interrupted),
         exit_code=guest_exit_code(session),
         crash=_crash(session),
+        processes=tuple(
+            ProcessCount(
+                process.pid,
+                process.name,
+                tuple((thread.tid, machine.thread_name(thread)) for thread in process.threads),
+                process.exit_code,
+            )
+            for process in machine.processes
+        ),
     )
+
+
+def _event(event: Event, span: Span | None) -> EventCount:
+    definition = event.definition
+    file, line, end_line = None, None, None
+    if span is not None:
+        file, line, end_line = span.file.name, span.line, span.file.position(span.end)[0]
+    return EventCount(
+        definition.id, definition.command, event.triggers, event.faults, definition.kind.name, event.rejections,
+        event.code_faults, event.fuel, file, line, end_line,
+    )  # fmt: skip
 
 
 def why_stopped(session: Session, interrupted: bool) -> str:

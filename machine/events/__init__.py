@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machine.events import sdk
 from machine.events.blocks import RootActions, block_of
-from machine.events.definition import Action, BreakAction, CodeAction, EventDefinition, ScriptAction
+from machine.events.definition import Action, BreakAction, CallAction, CodeAction, EventDefinition, ScriptAction
 from machine.events.dispatch import BlockKind, Dispatcher, Surroundings, Trigger
 from machine.events.exceptions import is_raised
 from machine.events.exit import (
@@ -53,6 +53,7 @@ __all__ = [
     "BlockKind",
     "BreakAction",
     "ByProcessor",
+    "CallAction",
     "CodeAction",
     "Constant",
     "Dispatcher",

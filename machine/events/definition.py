@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from vm import Loaded
 from vm.facts.events import Detection, EventKind
 from vm.facts.stages import Stage
 
+if TYPE_CHECKING:
+    from machine.events.dispatch import Trigger
+
 TAG_BASE = 0x100_0000  # tag = TAG_BASE + id
 
 
 class ActionKind(IntEnum):
-    """The kinds of actions, by the numbers of HyperDbg's SDK."""
+    """The kinds of actions, by the numbers of HyperDbg's SDK, which has no CALL."""
 
     BREAK = 0
     SCRIPT = 1
     CODE = 2
+    CALL = 3
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,18 @@ class CodeAction:
     kind = ActionKind.CODE
 
 
-Action = BreakAction | ScriptAction | CodeAction
+@dataclass(frozen=True, eq=False)
+class CallAction:
+    """Call a function of the host's while the trigger holds the guest; what it raises ends the run and is raised there.
+
+    With cores in parallel it is called in the thread of its core, by one core at a time.
+    """
+
+    function: Callable[[Trigger], None]
+    kind = ActionKind.CALL
+
+
+Action = BreakAction | ScriptAction | CodeAction | CallAction
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from machine.events.definition import Action, BreakAction, EventDefinition, ScriptAction
+from machine.events.definition import Action, BreakAction, CallAction, EventDefinition, ScriptAction
 from machine.events.exit import NEVER, WORD_MASK, Assign, ByProcessor, Exit, Step, ToLevel, evaluate
 from machine.events.registry import Event, Registry
 from machine.processor import KERNEL_LEVEL, Cpu
@@ -206,6 +206,7 @@ class Dispatcher:
                 continue
             trigger = Trigger(event, process, process.core, stage, context, pointer, definition.short_circuit)
             if definition.condition is not None and not self._condition(definition.condition, trigger):
+                event.count_rejection()
                 continue
             event.count_trigger()
             for action, buffer in zip(definition.actions, event.buffers, strict=True):
@@ -224,6 +225,8 @@ class Dispatcher:
             self._run_script(action, trigger)
         elif isinstance(action, BreakAction):
             self._surroundings.broke(trigger)
+        elif isinstance(action, CallAction):
+            action.function(trigger)
         else:
             self.block(BlockKind.CODE, action.code, trigger)
 
@@ -241,6 +244,7 @@ class Dispatcher:
 
     def _run_script(self, action: ScriptAction, trigger: Trigger) -> None:
         result = self._engine.run(action.program, self._surroundings.host_for(trigger))
+        trigger.event.charge(result.steps)
         if result.fault is not None:
             trigger.event.faults += 1
             self._surroundings.script_fault(trigger.event, result.fault, action.program)

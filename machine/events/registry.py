@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from machine.events.definition import CodeAction, EventDefinition
+from machine.events.definition import CallAction, CodeAction, EventDefinition
 from machine.events.exits import exit_of
 from machine.memory import MapError
 from vm.facts.errors import ErrorNumber
@@ -45,6 +45,8 @@ class Counter(Protocol):
     """What machine code counts of an event in one process."""
 
     triggers: int
+    rejections: int
+    fuel: int
 
 
 class Event:
@@ -56,7 +58,7 @@ class Event:
         self.faults = 0  # of its scripts
         self.code_faults = 0  # of its condition and code blocks
         self.counters: list[Counter] = []
-        self._triggers = 0  # that Python has counted
+        self._triggers = self._rejections = self._fuel = 0  # that Python has counted
         self._cells = EventCells(enabled=int(enabled))
 
     @property
@@ -73,9 +75,27 @@ class Event:
         """How often its actions ran."""
         return self._triggers + sum(counter.triggers for counter in self.counters)
 
+    @property
+    def rejections(self) -> int:
+        """How often its condition was false."""
+        return self._rejections + sum(counter.rejections for counter in self.counters)
+
+    @property
+    def fuel(self) -> int:
+        """What its scripts have executed, in the unit of `Limits.max_steps`."""
+        return self._fuel + sum(counter.fuel for counter in self.counters)
+
     def count_trigger(self) -> None:
         """Its actions run."""
         self._triggers += 1
+
+    def count_rejection(self) -> None:
+        """Its condition was false."""
+        self._rejections += 1
+
+    def charge(self, fuel: int) -> None:
+        """A script of it has used so much."""
+        self._fuel += fuel
 
     @property
     def address(self) -> int:
@@ -205,8 +225,12 @@ class Registry:
     def _allocate_buffers(self, definition: EventDefinition) -> tuple[int, ...]:
         if not definition.buffer_size:
             return (0,) * len(definition.actions)
+        calls = {index for index, action in enumerate(definition.actions) if isinstance(action, CallAction)}
         try:
-            return tuple(self.facts.allocate(definition.buffer_size) for _ in definition.actions)
+            return tuple(
+                0 if index in calls else self.facts.allocate(definition.buffer_size)
+                for index in range(len(definition.actions))
+            )
         except MapError as error:
             raise RegistrationError(ErrorNumber.CANNOT_ALLOCATE_ACTION, str(error)) from None
 

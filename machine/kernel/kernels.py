@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from machine.kernel.stand_ins import create
@@ -10,6 +11,7 @@ from machine.kernel.stand_ins import create
 if TYPE_CHECKING:
     from machine.kernel.base import Kernel, Services
     from machine.kernel.objects import KernelObjects
+    from machine.schedule import Thread
 
 
 class Kernels:
@@ -30,8 +32,19 @@ class Kernels:
 
     def call_name(self, number: int) -> str:
         """The name of a system call: the first kernel's that knows it, else the number in hexadecimal."""
+        return self.known_call_name(number) or f"{number:x}"
+
+    def known_call_name(self, number: int) -> str | None:
+        """The same; None where no kernel knows it."""
         names = (getattr(kernel, "call_name", lambda number: None)(number) for kernel in self._made.values())
-        return next((str(name) for name in names if name), f"{number:x}")
+        return next((str(name) for name in names if name), None)
+
+    def thread_name(self, thread: Thread) -> str:
+        """What a thread is called: what its kernel says, else as its process."""
+        named: Callable[[Thread], str | None] = getattr(
+            self.get(thread.process.image.kernel), "thread_name", lambda thread: None
+        )
+        return named(thread) or thread.process.name
 
     def unknown_calls(self) -> dict[int, int]:
         """How often each call was made that they do not carry out."""

@@ -25,7 +25,7 @@ from machine.native.writer import ONE, HookWriter, nothing
 from machine.processor import CEILING, EXECUTED, GS_BASE_ID, RFLAGS_ID
 from machine.root import GUEST_REGS, BlockRow, RootState
 from vm.facts.registers import GENERAL, RFLAGS, RIP
-from vm.native import CELL, I1, I32, I64, NULL, POINTER, DirectAccess, Module, Signature, Value, number
+from vm.native import CELL, I1, I32, I64, NULL, POINTER, Context, DirectAccess, Module, Signature, Value, number
 
 FETCH = nothing(POINTER, POINTER, I64)
 STAGE = nothing(POINTER, POINTER, POINTER, I64, I64, POINTER)
@@ -140,6 +140,8 @@ def _condition(e: HookWriter, row: Value, context: Value) -> Value:
     with e.when(e.compare("ne", block, NULL)):
         value = e.use("block", _BLOCK, block, identity, number(-1), number(GUEST_REGS), context, number(0))
         e.store(value, holds)
+        rejected = e.convert("zext", e.compare("eq", value, number(0)), I64)
+        e.add_to(e.place(EventRow, "rejections", row), rejected)
     return e.is_set(e.load(holds))
 
 
@@ -149,7 +151,7 @@ def _action(e: HookWriter, row: Value, action: Value, index: Value, context: Val
     e.set_pseudo("buffer", buffer)
     entry = e.get(ActionRow, "entry", action)
     with e.when(e.compare("ne", entry, NULL)):
-        _script(e, action, entry, identity, index)
+        _script(e, row, action, entry, index)
         e.jump(after)
     block = e.get(ActionRow, "block", action)
     with e.when(e.compare("eq", block, NULL)):
@@ -163,16 +165,17 @@ def _action(e: HookWriter, row: Value, action: Value, index: Value, context: Val
     _leave_if_over(e)
 
 
-def _script(e: HookWriter, action: Value, entry: Value, identity: Value, index: Value) -> None:
+def _script(e: HookWriter, row: Value, action: Value, entry: Value, index: Value) -> None:
     fetched = e.get(ActionRow, "registers", action)
     with e.when(e.is_set(fetched)):
         e.use("fetch", FETCH, fetched)
     run = e.get(ActionRow, "context", action)
     status = e.call(entry.text, _RUN, [run])
+    e.add_to(e.place(EventRow, "fuel", row), e.get(Context, "steps", run))
     e.add_registers(e.get(DirectAccess, "dirty", e.direct), "readable")
     waiting = e.load(e.get(ActionRow, "waiting", action))
     with e.when(e.is_set(e.op("or", e.convert("zext", status, I64), waiting))):
-        e.ask_python("settle", _SETTLE, identity, index, status)
+        e.ask_python("settle", _SETTLE, e.get(EventRow, "id", row), index, status)
 
 
 def _leave_if_over(e: HookWriter) -> None:

@@ -115,6 +115,8 @@ class EventRow(ctypes.Structure):
     id: U64
     tag: U64
     triggers: U64  # how often the actions ran
+    rejections: U64  # how often the condition was false
+    fuel: U64  # of its scripts
 
 
 @cells

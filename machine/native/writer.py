@@ -155,7 +155,11 @@ class HookWriter(Emitter):
 
     def count_up(self, address: Value) -> None:
         """Add 1 to a cell."""
-        self.store(self.op("add", self.load(address), number(1)), address)
+        self.add_to(address, number(1))
+
+    def add_to(self, address: Value, value: Value) -> None:
+        """Add to a cell."""
+        self.store(self.op("add", self.load(address), value), address)
 
     def loop(self, more: Callable[[], Value], body: Callable[[], None]) -> None:
         """Do `body` as long as `more` is true."""

@@ -220,6 +220,9 @@ class Spelling:
     detection: Detection = Detection.READ_BYTES
 
 
+CALL_NUMBER = "rax: the system-call number"  # the context of kinds whose context names a system call
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EventKind:
     """One kind of event. `number` and `sdk_name` are those of HyperDbg's SDK; `spellings` create events of this kind.
@@ -307,7 +310,7 @@ EVENT_KINDS: tuple[EventKind, ...] = (
     ),
     EventKind(
         number=9, sdk_name="SYSCALL_HOOK_EFER_SYSCALL", name="syscall", doc="SYSCALL is executed",
-        context="rax: the system-call number",
+        context=CALL_NUMBER,
         spellings=(
             Spelling("!syscall"),
             Spelling("!syscall2", f"like !syscall; {_BY_ADDRESS}", detection=Detection.ANY_UNDEFINED),

@@ -13,6 +13,7 @@ from vm.face import lazy
 if TYPE_CHECKING:
     from vm.native.access import DirectAccess as DirectAccess
     from vm.native.activation import Activation as Activation, Workspace as Workspace
+    from vm.native.context import Context as Context
     from vm.native.emitter import (
         I1 as I1,
         I32 as I32,
@@ -46,6 +47,7 @@ else:
         {
             "access": "DirectAccess",
             "activation": "Activation Workspace",
+            "context": "Context",
             "emitter": "Block Emitter I1 I32 I64 Module NO NULL POINTER Signature VOID Value number",
             "engine": "NativeEngine",
             "jit": "MachineCode add_symbol compile_text",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 ON_BREAK = ("stop", "continue", "fail")
 FORMATS = ("text", "json")
+RECORDABLE = ("triggers", "registers", "arguments")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +43,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     run.add_argument("--keep-going", action="store_true", help="go on behind a refused command, as HyperDbg does")
     run.add_argument("--fail-on-script-errors", action="store_true", help="exit with 4 when a script stopped early")
     run.add_argument("--format", choices=FORMATS, default="text", help="json: one object per line, all on stdout")
+    run.add_argument(
+        "--record",
+        action="append",
+        choices=RECORDABLE,
+        default=[],
+        help="a record of every trigger; with general registers; with the arguments of a call (repeatable)",
+    )
     run.add_argument("--stats", action="store_true", help="time and triggers of every event, on stderr")
     run.add_argument(
         "--guest-exit-code",
@@ -65,6 +73,7 @@ class Options:
     keep_going: bool
     fail_on_script_errors: bool
     format: str
+    record: list[str]
     stats: bool
     guest_exit_code: bool
     quiet: bool
@@ -97,7 +106,8 @@ def run(options: Options) -> ExitCode | int:
     questions = Questions(broke=lambda halt: options.on_break == "continue")
     if console is not None and options.on_break == "stop":
         questions = replace(questions, next_commands=console.next_commands)
-    session = new_session(options.session, reporter, questions, modules_in(source.text))
+    session = new_session(options.session, reporter, questions, modules_in(source.text), options.record)
+    session.names_places = options.format == "json"
     try:
         prepared = session.prepare(source, compiled)
     except VerificationError as error:

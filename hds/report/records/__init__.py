@@ -21,6 +21,7 @@ from hds.report.records import (
     script_fault,
     settled,
     summary,
+    triggered,
 )
 from hds.report.records.finding import region
 from hds.report.records.halt import Halt
@@ -29,20 +30,25 @@ from hds.report.records.result import CLEAR_SCREEN, Result
 from hds.report.records.settled import Settled
 from hds.report.records.shown import Bytes, Control, Guest, Line, Output, Repeated, Settle, Shown
 from hds.report.records.summary import (
+    SCHEMA_VERSION,
     Crash,
     EventCount,
     OutputCount,
+    ProcessCount,
     Summary,
     UnknownCall,
     lost_bytes,
     lost_messages,
     plural,
 )
+from hds.report.records.texts import Wide, with_hexadecimal
+from hds.report.records.triggered import Triggered
 from lang import Diagnostic
 from machine import CodeFault, GuestOutput, Message, Notice, ScriptFault
 
 __all__ = [
     "CLEAR_SCREEN",
+    "SCHEMA_VERSION",
     "Bytes",
     "CodeFault",
     "Control",
@@ -59,6 +65,7 @@ __all__ = [
     "Notice",
     "Output",
     "OutputCount",
+    "ProcessCount",
     "Record",
     "RecordObject",
     "Repeated",
@@ -68,8 +75,11 @@ __all__ = [
     "Settled",
     "Shown",
     "Summary",
+    "Triggered",
     "UnknownCall",
+    "Wide",
     "as_object",
+    "json_object",
     "lost_bytes",
     "lost_messages",
     "plural",
@@ -87,6 +97,7 @@ Record = (
     | ScriptFault
     | CodeFault
     | Halt
+    | Triggered
     | Settled
     | Failure
     | Summary
@@ -100,6 +111,7 @@ RecordObject = (
     | script_fault.ScriptFaultObject
     | code_fault.CodeFaultObject
     | halt.HaltObject
+    | triggered.TriggerObject
     | failure.FailureObject
     | summary.SummaryObject
 )
@@ -126,6 +138,8 @@ def as_object(record: Record) -> RecordObject | None:
             return code_fault.as_object(record)
         case Halt():
             return halt.as_object(record)
+        case Triggered():
+            return triggered.as_object(record)
         case Settled():
             return None
         case Failure():
@@ -134,6 +148,12 @@ def as_object(record: Record) -> RecordObject | None:
             return summary.as_object(record)
         case _:
             assert_never(record)
+
+
+def json_object(record: Record) -> dict[str, object] | None:
+    """The same as it is written: numbers from 2^53 on have a text in hexadecimal beside them, `NAME_hex`."""
+    made = as_object(record)
+    return None if made is None else with_hexadecimal(dict(made))
 
 
 def shown(record: Record) -> Shown | None:
@@ -155,6 +175,8 @@ def shown(record: Record) -> Shown | None:
             return code_fault.shown(record)
         case Halt():
             return halt.shown(record)
+        case Triggered():
+            return triggered.shown(record)
         case Settled():
             return settled.shown(record)
         case Summary():

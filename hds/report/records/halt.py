@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypedDict
 
 from hds.report.records.shown import Line
-from hds.report.records.texts import Address, Stage, Tick, stage_of
+from hds.report.records.texts import Address, Stage, Symbol, Tick, stage_of
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Halt:
     event_id: int | None = None
     stage: int | None = None
     breakpoint_id: int | None = None
+    symbol: str | None = None
 
 
 class HaltObject(TypedDict):
@@ -41,6 +42,7 @@ class HaltObject(TypedDict):
     pid: int
     tid: int
     pc: Address
+    symbol: Symbol
     text: str
     instruction: str
 
@@ -57,6 +59,7 @@ def as_object(halt: Halt) -> HaltObject:
         "pid": halt.process_id,
         "tid": halt.thread_id,
         "pc": halt.instruction_pointer,
+        "symbol": halt.symbol,
         "text": halt.headline,
         "instruction": halt.instruction,
     }

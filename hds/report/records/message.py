@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hds.report.records.shown import Bytes
-from hds.report.records.texts import Address, Stage, Text, Tick, stage_of, text_of
+from hds.report.records.texts import Address, Stage, Symbol, Text, Tick, stage_of, text_of
 from machine import Message
 
 
@@ -28,6 +28,7 @@ class MessageObject(Text):
     pid: int
     tid: int
     pc: Address
+    symbol: Symbol
     outputs: list[str]
 
 
@@ -42,6 +43,7 @@ def as_object(message: Message) -> MessageObject:
         "pid": message.process_id,
         "tid": message.thread_id,
         "pc": message.instruction_pointer,
+        "symbol": message.symbol,
         **text_of(message.text),
         "outputs": list(message.outputs),
     }

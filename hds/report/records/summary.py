@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Annotated, Literal, TypedDict
 
 from hds.report.records.shown import Line
+from hds.report.records.texts import Address, Wide
 from machine import Losses
+
+SCHEMA_VERSION = "1.1"
 
 
 @dataclass(frozen=True)
@@ -21,12 +24,33 @@ class UnknownCall:
 
 @dataclass(frozen=True)
 class EventCount:
-    """How often an event triggered; `errors` are the scripts among them that stopped early."""
+    """What an event did. `triggers` counts how often its actions ran, `rejections` how often its condition was false.
+
+    `errors` are the scripts among the triggers that stopped early, `code_errors` the conditions and code blocks. `fuel`
+    is what its scripts executed, in the unit of `max_steps`. `file`, `line` and `end_line` (from 1) are the command's.
+    """
 
     number: int
     command: str
     triggers: int
     errors: int
+    kind: str = ""
+    rejections: int = 0
+    code_errors: int = 0
+    fuel: int = 0
+    file: str | None = None
+    line: int | None = None
+    end_line: int | None = None
+
+
+@dataclass(frozen=True)
+class ProcessCount:
+    """A process that the session still has at its end: its name, its threads' names by id, its exit code."""
+
+    process_id: int
+    name: str
+    threads: tuple[tuple[int, str], ...]
+    exit_code: int | None
 
 
 @dataclass(frozen=True)
@@ -79,6 +103,7 @@ class Summary:
     stopped: str
     exit_code: int | None
     crash: Crash | None = None
+    processes: tuple[ProcessCount, ...] = ()
 
 
 class LostObject(TypedDict):
@@ -91,12 +116,28 @@ class LostObject(TypedDict):
 
 
 class EventObject(TypedDict):
-    """An event of the session, cleared ones too; `errors` are scripts that stopped early."""
+    """An event of the session, cleared ones too; its place is that of its command, lines from 1."""
 
     event: int
+    kind: str
     command: str
-    triggers: int
-    errors: int
+    file: str | None
+    line: int | None
+    end_line: int | None
+    triggers: Annotated[int, "how often its condition, if it has one, was true and its actions ran"]
+    rejections: Annotated[int, "how often its condition was false"]
+    fuel: Annotated[int, "what its scripts executed, in the unit of max_steps"]
+    errors: Annotated[int, "scripts that stopped early"]
+    code_errors: Annotated[int, "conditions and code blocks that stopped early"]
+
+
+class ProcessObject(TypedDict):
+    """A process that the session has at its end, and the names of its threads by id (decimal)."""
+
+    pid: int
+    name: str
+    threads: dict[str, str]
+    exit_code: int | None
 
 
 class OutputObject(TypedDict):
@@ -115,8 +156,8 @@ class CrashObject(TypedDict):
     vector: int
     name: Annotated[str, "the mnemonic, as #GP"]
     error_code: int
-    rip: int
-    address: Annotated[int | None, "of a page fault"]
+    rip: Address
+    address: Annotated[int | None, Wide("of a page fault")]
     exit_code: Annotated[int | None, "what a real system gives a user program then"]
 
 
@@ -124,6 +165,7 @@ class SummaryObject(TypedDict):
     """The last record of a run; numbers of events are those of the whole session."""
 
     type: Literal["summary"]
+    schema: Annotated[str, "the version of the schema of all records"]
     triggers: int
     messages: int
     lost_messages: int
@@ -142,6 +184,7 @@ class SummaryObject(TypedDict):
     stopped: str
     exit_code: Annotated[int | None, "of the guest"]
     crash: CrashObject | None
+    processes: list[ProcessObject]
 
 
 def as_object(summary: Summary) -> SummaryObject:
@@ -149,6 +192,7 @@ def as_object(summary: Summary) -> SummaryObject:
     losses = summary.losses
     return {
         "type": "summary",
+        "schema": SCHEMA_VERSION,
         "triggers": summary.triggers,
         "messages": summary.messages,
         "lost_messages": losses.messages,
@@ -166,10 +210,7 @@ def as_object(summary: Summary) -> SummaryObject:
         "unknown_system_calls": {f"{call.number:x}": call.count for call in summary.unknown_calls},
         "reached_limits": [name for name, _ in summary.reached_limits],
         "not_emulated": list(summary.not_emulated),
-        "events": [
-            {"event": event.number, "command": event.command, "triggers": event.triggers, "errors": event.errors}
-            for event in summary.events
-        ],
+        "events": [_event(event) for event in summary.events],
         "outputs": [
             {"name": one.name, "type": one.kind, "sent": one.sent, "lost": one.lost, "failure": one.failure}
             for one in summary.outputs
@@ -178,6 +219,31 @@ def as_object(summary: Summary) -> SummaryObject:
         "stopped": summary.stopped,
         "exit_code": summary.exit_code,
         "crash": None if summary.crash is None else _crash(summary.crash),
+        "processes": [
+            {
+                "pid": process.process_id,
+                "name": process.name,
+                "threads": {str(number): name for number, name in process.threads},
+                "exit_code": process.exit_code,
+            }
+            for process in summary.processes
+        ],
+    }
+
+
+def _event(event: EventCount) -> EventObject:
+    return {
+        "event": event.number,
+        "kind": event.kind,
+        "command": event.command,
+        "file": event.file,
+        "line": event.line,
+        "end_line": event.end_line,
+        "triggers": event.triggers,
+        "rejections": event.rejections,
+        "fuel": event.fuel,
+        "errors": event.errors,
+        "code_errors": event.code_errors,
     }
 
 

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Literal, NotRequired, TypedDict
 
 Stage = Literal["pre", "post"]
 _STAGES: tuple[Stage, Stage] = ("pre", "post")
 
-Address = Annotated[int, "an address, a 64-bit number"]
+
+@dataclass(frozen=True)
+class Wide:
+    """What is said of a number of 64 bits: from 2^53 on, `NAME_hex` stands beside it in JSON."""
+
+    meaning: str
+
+
+Address = Annotated[int, Wide("an address, a 64-bit number")]
+Word = Annotated[int, Wide("a 64-bit number")]
+Symbol = Annotated[str | None, "module!name+0x.. of pc; null where none is near"]
 Tick = Annotated[int, "of the virtual clock: guest instructions that were completed, and in a trigger the one at hand"]
 
 
@@ -35,3 +47,24 @@ def stage_of(stage: int | None) -> Stage | None:
 def values(kinds: type[Enum]) -> tuple[str, ...]:
     """The values of an enum of texts."""
     return tuple(str(kind.value) for kind in kinds)
+
+
+EXACT = 1 << 53  # integers below are exact in every reader of JSON
+
+
+def with_hexadecimal(made: Mapping[str, object]) -> dict[str, object]:
+    """An object with a text in hexadecimal, `NAME_hex`, beside each number that some readers of JSON cannot hold."""
+    result: dict[str, object] = {}
+    for name, value in made.items():
+        result[name] = value
+        if type(value) is int:
+            if value >= EXACT:
+                result[f"{name}_hex"] = f"0x{value:x}"
+        elif isinstance(value, dict) and value:
+            if not all(type(inner) is int for inner in value.values()):
+                result[name] = with_hexadecimal(value)
+            elif any(inner >= EXACT for inner in value.values()):
+                result[f"{name}_hex"] = {key: f"0x{inner:x}" for key, inner in value.items() if inner >= EXACT}
+        elif isinstance(value, list) and any(type(inner) is int and inner >= EXACT for inner in value):
+            result[f"{name}_hex"] = [f"0x{inner:x}" for inner in value]
+    return result

@@ -23,14 +23,19 @@ if TYPE_CHECKING:
 SHOWN = 70  # characters of an event's text in the list
 
 
-def register(session: Session, command: Command, prepared: Prepared) -> None:
-    """Create the event of a command, enabled with its first action. Raises RegistrationError."""
+def register(session: Session, command: Command, prepared: Prepared, calls: tuple[Action, ...] = ()) -> int:
+    """Create the event of a command, enabled with its first action; its id. Raises RegistrationError.
+
+    `calls` come before its own actions, and stand in the place of the break where it has none.
+    """
     event = prepared.file.event(command)
     kind = kind_of(event)
     require_emulated(kind)
     for token in event.ignored:
         session.notice(f"'{token.text}' is ignored by {command.canonical_name}")
-    actions = _actions(session, event, prepared)
+    actions = calls + _actions(session, event, prepared, or_break=not calls)
+    if session.recording is not None:
+        actions = (session.recording.action(session), *actions)
     condition = _machine_code(session, event.condition)
     outputs = _outputs(session, event)
     machine, registry = session.machine, session.machine.registry
@@ -58,12 +63,18 @@ def register(session: Session, command: Command, prepared: Prepared) -> None:
     )
     with machine.meaning(meant):
         registry.register(definition)
+    session.event_spans[definition.id] = command.span
     if bound is not None:
         session.bound_events.add(definition.id)
         session.notice(
             f"event {definition.id:x} applies to process {bound.pid:x} ({bound.name}) only, which is being debugged; "
             "'pid all' is for every process"
         )
+    return definition.id
+
+
+def _register(session: Session, command: Command, prepared: Prepared) -> None:
+    register(session, command, prepared)
 
 
 def _debugged(session: Session, event: EventCommand, meant: Process | None) -> Process | None:
@@ -74,8 +85,8 @@ def _debugged(session: Session, event: EventCommand, meant: Process | None) -> P
     return alive[-1] if meant is None else meant if meant in alive else None
 
 
-def _actions(session: Session, event: EventCommand, prepared: Prepared) -> tuple[Action, ...]:
-    """Script first, then code, then the break that stands for neither (B.4)."""
+def _actions(session: Session, event: EventCommand, prepared: Prepared, *, or_break: bool) -> tuple[Action, ...]:
+    """Script first, then code, then the break that stands for neither (B.4) where nothing else does."""
     actions: list[Action] = []
     if event.script is not None:
         span = event.script.span if isinstance(event.script, ScriptFile) else event.script.token.span
@@ -83,7 +94,7 @@ def _actions(session: Session, event: EventCommand, prepared: Prepared) -> tuple
     code = _machine_code(session, event.code)
     if code is not None:
         actions.append(CodeAction(code))
-    return tuple(actions) or (BreakAction(),)
+    return tuple(actions) or ((BreakAction(),) if or_break else ())
 
 
 def _machine_code(session: Session, block: HexCode | AssemblyText | None) -> bytes | None:
@@ -157,4 +168,4 @@ def _line(definition: EventDefinition, enabled: bool) -> str:
     return f"{definition.id:x}\t({state})\t    {text}\n"
 
 
-HANDLERS: dict[str, Handler] = {**dict.fromkeys(EVENT_BY_NAME, register), "events": events}
+HANDLERS: dict[str, Handler] = {**dict.fromkeys(EVENT_BY_NAME, _register), "events": events}

@@ -195,6 +195,11 @@ class LinuxKernel(Calls):
         memory.write(MAPPINGS_TOP, self._vdso)
         return MAPPINGS_TOP
 
+    def thread_name(self, thread: Thread) -> str | None:
+        """What PR_SET_NAME and execve have called a thread."""
+        task = self._tasks.get(thread)
+        return None if task is None else task.name.decode("utf-8", "replace")
+
     def task(self, thread: Thread) -> Task:
         """What is kept of a thread that has not ended."""
         return self._tasks[thread]

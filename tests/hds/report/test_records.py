@@ -26,6 +26,7 @@ from hds.report.records import (
     Result,
     ScriptFault,
     Settled,
+    Triggered,
     as_object,
     shown,
 )
@@ -65,6 +66,8 @@ def one_of_each() -> list[Record]:
         CodeFault(0, "stopped"),
         Halt("event", "nop", 1, 2, 0, 3, 4, event_id=0, stage=1),
         Halt("breakpoint", "nop", 1, 2, 0, 3, 4, breakpoint_id=1),
+        Triggered(0, 0, 0, 1, 2, 3, "p", "t", 4, None, 5),
+        Triggered(0, 1, 0, 1, 2, 3, "p", "t", 1 << 63, "a!b", 5, "write", {"rax": 1 << 53, "rbx": 1}, (1 << 54,)),
         Settled(),
         Failure(FailureKind.CRASH, "why"),
         summarize(made),

@@ -69,7 +69,7 @@ def test_every_message_says_when_and_where(tmp_path: Path) -> None:
     first, second, summary = records("-e", LOG, listing_file(tmp_path))
     assert first == {
         "type": "message", "event": 0, "stage": "pre", "core": 0, "tick": 3, "pid": 0x1000, "tid": 0x1004,
-        "pc": 0x40000E, "text": "55\n", "outputs": [],
+        "pc": 0x40000E, "symbol": None, "text": "55\n", "outputs": [],
     }  # fmt: skip
     assert (second["text"], second["pc"], second["tick"]) == ("66\n", 0x400018, 6)
     assert summary["type"] == "summary"
@@ -88,13 +88,18 @@ def test_a_tick_counts_instructions_up_to_the_one_at_hand(tmp_path: Path) -> Non
 
 def test_the_summary_is_the_last_record(tmp_path: Path) -> None:
     assert records("--kernel", "bare", "-e", LOG, listing_file(tmp_path))[-1] == {
-        "type": "summary", "triggers": 2, "messages": 2, "lost_messages": 0,
+        "type": "summary", "schema": "1.1", "triggers": 2, "messages": 2, "lost_messages": 0,
         "lost": {"flushed": 0, "overwritten": 0, "overwritten_packets": 0, "unsent": 0},
         "instructions": 7, "script_errors": 0, "code_errors": 0, "refused_commands": 0, "breaks": 0,
         "unknown_system_calls": {"55": 1, "66": 1}, "reached_limits": [], "not_emulated": [],
-        "events": [{"event": 0, "command": '!syscall script  printf("%llx\\n", @rax);  ', "triggers": 2, "errors": 0}],
+        "events": [{
+            "event": 0, "kind": "syscall", "command": '!syscall script  printf("%llx\\n", @rax);  ',
+            "file": "<command line>", "line": 1, "end_line": 1, "triggers": 2, "rejections": 0, "fuel": 4,
+            "errors": 0, "code_errors": 0,
+        }],
         "outputs": [], "cause": "end", "stopped": "guest.asm at 0x40001d: end", "exit_code": None,
         "crash": None,
+        "processes": [{"pid": 0x1000, "name": "guest.asm", "threads": {"4100": "guest.asm"}, "exit_code": None}],
     }  # fmt: skip
 
 
