@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from machine.kernel.linux.errors import Errno, LinuxError, from_host
-from machine.kernel.linux.host_rules import LOOK, OPEN, FolderQuota, Share, identity
+from machine.kernel.linux.host_rules import LOOK, OPEN, FolderQuota, Share, check_name, identity
 from machine.kernel.linux.nodes import PERMISSION_BITS, Entry, Handle, Node, Status
 
 _P = ParamSpec("_P")
@@ -224,6 +224,7 @@ class HostDirectory(_HostNode):
     @_translated
     def child(self, name: bytes) -> Node:
         """As `Node`."""
+        check_name(name)
         if self._share.is_held:
             self._share.check(self.status(), os.X_OK)
         descriptor = os.open(name, LOOK, dir_fd=self.descriptor)
@@ -237,8 +238,9 @@ class HostDirectory(_HostNode):
         return _Special(descriptor, self._share)
 
     @contextmanager
-    def _new_name(self) -> Iterator[None]:
-        """Around what makes a name: it is charged if that succeeds. Raises EROFS, EDQUOT."""
+    def _new_name(self, name: bytes) -> Iterator[None]:
+        """Around what makes a name: it is charged if that succeeds. Raises EROFS, EDQUOT, and as `check_name`."""
+        check_name(name)
         self._share.check_writable()
         self._share.quota.add_file()
         try:
@@ -248,7 +250,8 @@ class HostDirectory(_HostNode):
             raise
 
     def _look(self, name: bytes) -> os.stat_result | None:
-        """The status of an entry; None when there is none."""
+        """The status of an entry; None when there is none. Raises as `check_name`."""
+        check_name(name)
         try:
             return os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
         except FileNotFoundError:
@@ -272,7 +275,7 @@ class HostDirectory(_HostNode):
     def make_file(self, name: bytes, mode: int) -> Node:
         """As `Node`."""
         flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | OPEN
-        with self._new_name():
+        with self._new_name(name):
             descriptor = os.open(name, flags, mode & PERMISSION_BITS, dir_fd=self.descriptor)
             self._share.give(descriptor)
             os.close(descriptor)
@@ -290,7 +293,7 @@ class HostDirectory(_HostNode):
     @_translated
     def make_directory(self, name: bytes, mode: int) -> None:
         """As `Node`."""
-        with self._new_name():
+        with self._new_name(name):
             os.mkdir(name, mode & PERMISSION_BITS, dir_fd=self.descriptor)
             if self._share.is_held:
                 made = os.open(name, os.O_RDONLY | os.O_DIRECTORY | OPEN, dir_fd=self.descriptor)
@@ -300,7 +303,7 @@ class HostDirectory(_HostNode):
     @_translated
     def make_link(self, name: bytes, target: bytes) -> None:
         """As `Node`."""
-        with self._new_name():
+        with self._new_name(name):
             self._share.check_link(target, self.descriptor)
             os.symlink(target, name, dir_fd=self.descriptor)
 
@@ -337,7 +340,7 @@ class HostDirectory(_HostNode):
         """As `Node`."""
         if not isinstance(directory, HostDirectory):
             raise LinuxError(Errno.EXDEV)
-        with self._new_name():
+        with self._new_name(name):
             self._share.check_move(old_name, directory.descriptor, self.descriptor)
             os.link(old_name, name, src_dir_fd=directory.descriptor, dst_dir_fd=self.descriptor, follow_symlinks=False)
 

@@ -27,6 +27,12 @@ _WRITE = 2
 Identity = tuple[int, int]  # device and inode
 
 
+def check_name(name: bytes) -> None:
+    """Whether a name leads one step down, or nowhere: kernels resolve paths before. Raises EACCES for all others."""
+    if name == b".." or b"/" in name:
+        raise LinuxError(Errno.EACCES)
+
+
 @dataclass
 class FolderQuota:
     """What all guests of a machine together add to a writable folder: bytes and names, less what they remove of it.
@@ -132,6 +138,7 @@ class Share:
 
     def check_move(self, name: bytes, directory: int, destination: int) -> None:
         """Whether an entry of a directory may get a name in another one: all links in it. Raises EPERM, OSError."""
+        check_name(name)
         found = os.open(name, LOOK, dir_fd=directory)
         try:
             mode = os.fstat(found).st_mode

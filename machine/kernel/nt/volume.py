@@ -33,6 +33,7 @@ _STATUS = {
     Errno.EACCES: STATUS_ACCESS_DENIED, Errno.EPERM: STATUS_ACCESS_DENIED, Errno.EROFS: STATUS_ACCESS_DENIED,
     Errno.EFBIG: STATUS_DISK_FULL, Errno.ENAMETOOLONG: STATUS_OBJECT_NAME_INVALID,
 }  # fmt: skip
+_STEPS = (".", "..")  # resolved by user mode, which leaves \\?\ alone: no names for NT
 _FORBIDDEN = frozenset('/<>:"|?*') | {chr(code) for code in range(32)}
 
 
@@ -111,7 +112,7 @@ class Volume:
 
     def find(self, names: tuple[str, ...]) -> Spot:
         """The place that names lead to; of its directory at least there must be something. Raises NtError."""
-        if any(not _FORBIDDEN.isdisjoint(name) for name in names):
+        if any(name in _STEPS or not _FORBIDDEN.isdisjoint(name) for name in names):
             raise NtError(STATUS_OBJECT_NAME_INVALID)
         parent: Node | None = None
         node: Node | None = self._root
