@@ -2,7 +2,8 @@
 
 HDS_WINE_DEBS names a folder into which Debian's libwine and libz-mingw-w64 are unpacked (default: build/wine); no Wine
 ever runs. Tests skip where that or the cross compiler is missing. HDS_WHEELS names a folder with the wheels of ninja,
-clang-format and ruff for win_amd64 and for Linux (default: build/wheels).
+clang-format and ruff for win_amd64 and for Linux (default: build/wheels). HDS_WINDOWS_ROOT names a folder laid out like
+C: with Windows' own DLLs; the acceptance tests run on them, too, and change nothing there.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ from hds.session.engines import load_engine
 from machine.kernel.linux import World
 from machine.kernel.nt.kernel import NtKernel
 from machine.loaders import LoadError, PeFile
-from machine.loaders.modules import imports_of
+from machine.loaders.api_sets import host_of, hosts_of, is_api_set, section_of
+from machine.loaders.modules import SYSTEM, imports_of
 from machine.machine import Machine, RunSummary
 from machine.options import MachineOptions
 from machine.records import GuestOutput, MachineRecord
@@ -39,12 +41,14 @@ _WINE = DEBS / "usr/lib/x86_64-linux-gnu/wine/x86_64-windows"
 _NLS = DEBS / "usr/share/wine/nls"
 _ZLIB = DEBS / "usr/x86_64-w64-mingw32/lib/zlib1.dll"
 COMPILER = "x86_64-w64-mingw32-gcc"
+_COMMANDS = {".c": (COMPILER, "-O1"), ".cpp": (COMPILER.replace("gcc", "g++"), "-O1"), ".go": ("go", "build")}
 _WANTED = (
     "apisetschema.dll", "ntdll.dll", "kernel32.dll", "msvcrt.dll", "ucrtbase.dll", "advapi32.dll", "version.dll",
     "cmd.exe", "winmm.dll", "ws2_32.dll", "powrprof.dll", "shell32.dll", "userenv.dll", "dbghelp.dll", "bcrypt.dll",
     "msvcp140.dll", "vcruntime140.dll", "vcruntime140_1.dll",
 )  # fmt: skip
 _OPTIONS = {
+    "hello-ucrt": ("-nostdlib", "-Wl,-e,start", "crt-stdio.def", "crt-runtime.def"),
     "free": ("-nostdlib", "-Wl,-e,start", "-lntdll"),
     "k32": ("-nostdlib", "-Wl,-e,start", "-lkernel32"),
     "thr": ("-static",),
@@ -59,18 +63,37 @@ MISSING = (
 needs_wine = pytest.mark.skipif(MISSING is not None, reason=MISSING or "")
 
 
+def _windows_folder() -> Path | None:
+    """System32 of HDS_WINDOWS_ROOT, in any spelling."""
+    folder = None if not os.environ.get("HDS_WINDOWS_ROOT") else Path(os.environ["HDS_WINDOWS_ROOT"])
+    for part in SYSTEM:
+        inside = () if folder is None or not folder.is_dir() else folder.iterdir()
+        folder = next((path for path in inside if path.name.lower() == part), None)
+    return folder
+
+
+WINDOWS = _windows_folder()
+needs_windows = pytest.mark.skipif(
+    WINDOWS is None or shutil.which(COMPILER) is None,
+    reason=f"HDS_WINDOWS_ROOT names no folder with Windows' own Windows/System32, or {COMPILER} is missing",
+)
+
+
 @cache
-def _closure() -> tuple[Path, ...]:
-    """The DLLs that the wanted ones need."""
-    waiting, found = list(_WANTED), dict[str, Path]()
+def _closure(*folders: Path) -> tuple[Path, ...]:
+    """The files of these folders that the wanted DLLs need, and the tables of code pages."""
+    there = {path.name.lower(): path for folder in reversed(folders) for path in folder.iterdir()}
+    schema = there.get("apisetschema.dll")
+    hosts = hosts_of(b"" if schema is None else section_of(PeFile(schema.read_bytes())))
+    waiting, found = list(_WANTED), {name: path for name, path in there.items() if name.endswith(".nls")}
     while waiting:
         name = waiting.pop()
-        path = _ZLIB if name == "zlib1.dll" else _WINE / name
-        if name in found or not path.is_file():
+        name = host_of(hosts, name) if is_api_set(name) else name
+        if name in found or name not in there or not there[name].is_file():
             continue
-        found[name] = path
+        found[name] = there[name]
         try:
-            waiting += imports_of(PeFile(path.read_bytes()))
+            waiting += imports_of(PeFile(there[name].read_bytes()))
         except LoadError:
             continue
     return tuple(found.values())
@@ -84,12 +107,12 @@ def _place(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def make_root(root: Path, programs: Path, *names: str) -> Path:
-    """A folder like C: with Wine's DLLs and these programs in C:\\prog."""
+def make_root(root: Path, programs: Path, *names: str, windows: Path | None = None) -> Path:
+    """A folder like C: with these programs in C:\\prog, and Wine's DLLs or those of this System32."""
     system, own = root / "Windows" / "System32", root / "prog"
     system.mkdir(parents=True)
     own.mkdir()
-    for path in (*_closure(), *_NLS.glob("*.nls")):
+    for path in _closure(_WINE, _NLS, _ZLIB.parent) if windows is None else _closure(windows):
         _place(path, system / path.name)
     for name in names:
         shutil.copyfile(build(programs, name), own / f"{name}.exe")
@@ -100,11 +123,21 @@ def build(folder: Path, name: str) -> Path:
     """The program of this name, built once."""
     target = folder / f"{name}.exe"
     if not target.exists():
-        source = next(PROGRAMS.glob(f"{name}.c*"))
-        compiler = COMPILER if source.suffix == ".c" else COMPILER.replace("gcc", "g++")
+        source = next(path for path in PROGRAMS.iterdir() if path.stem == name and path.suffix in _COMMANDS)
         options = _OPTIONS.get(name, ("-static",) if source.suffix == ".cpp" else ())
-        subprocess.run([compiler, "-O1", str(source), "-o", str(target), *options], check=True, timeout=120)
+        inputs = [_import_library(folder, option) if option.endswith(".def") else option for option in options]
+        command = [*_COMMANDS[source.suffix], "-o", str(target), str(source), *inputs]
+        go = {**os.environ, "GOOS": "windows", "GOARCH": "amd64", "GO111MODULE": "off", "GOCACHE": f"{folder}/gocache"}
+        subprocess.run(command, env=go if source.suffix == ".go" else None, check=True, timeout=300)
     return target
+
+
+def _import_library(folder: Path, definitions: str) -> str:
+    """What a linker takes for a DLL of which there is only a list of names."""
+    target = folder / definitions.replace(".def", ".a")
+    tool = COMPILER.replace("gcc", "dlltool")
+    subprocess.run([tool, "-d", str(PROGRAMS / definitions), "-l", str(target)], check=True, timeout=120)
+    return str(target)
 
 
 def wheel_of(name: str, platform: str) -> Path | None:
