@@ -13,10 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from windows_world import PROGRAMS, WINDOWS, Outcome, build, make_root, needs_windows, needs_wine, run
+from windows_world import END, PROGRAMS, WINDOWS, Outcome, build, make_root, missing_in, needs_windows, needs_wine, run
 
 pytestmark = pytest.mark.programs
-END = ("TerminateProcess", "TerminateProcess")
 INT3, UD2 = 0x8000_0003, 0xC000_001D
 
 
@@ -177,8 +176,7 @@ def hold_against(row: Row, found: Outcome) -> None:
     assert (found.lines, found.code) == (list(row.lines), row.code)
     if row.only:
         assert found.own == list(row.calls)
-    rest = iter(found.own)
-    assert [name for name in row.calls if name not in rest] == [], "calls in their order"
+    assert missing_in(found.own, row.calls) == []
     counts = Counter(found.own)
     assert {name: counts[name] for name in row.counts} == row.counts
 

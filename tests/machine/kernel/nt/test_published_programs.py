@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from windows_world import build, extracted, make_root, needs_wine, run
+from windows_world import END, build, extracted, make_root, missing_in, needs_wine, run
 
 pytestmark = [needs_wine, pytest.mark.programs]
 FILES = {
@@ -28,16 +28,26 @@ def published(name: str, platform: str, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments"),
+    ("name", "arguments", "calls"),
     [
-        ("ninja", ("--version",)),
-        ("ninja", ("-n",)),
-        ("clang-format", ("a.c",)),
-        ("ruff", ("check", "--isolated", "--no-cache", "--select", "E,F", "a.py")),
-        ("ruff", ("format", "--isolated", "--no-cache", "--diff", "a.py")),
+        ("ninja", ("--version",), ("QuerySystemInformationEx", "QueryInformationJobObject", "WriteFile", *END)),
+        ("ninja", ("-n",), ("CreateFile", "ReadFile", "Close", "OpenFile", "QueryDirectoryFile", "WriteFile", *END)),
+        ("clang-format", ("a.c",), ("OpenFile", "QueryDirectoryFile", "CreateFile", "ReadFile", "WriteFile", *END)),
+        (
+            "ruff",
+            ("check", "--isolated", "--no-cache", "--select", "E,F", "a.py"),
+            ("CreateFile", "CreateThreadEx", "TerminateThread", "ReadFile", "WriteFile", *END),
+        ),
+        (
+            "ruff",
+            ("format", "--isolated", "--no-cache", "--diff", "a.py"),
+            ("CreateFile", "CreateThreadEx", "TerminateThread", "ReadFile", "WriteFile", *END),
+        ),
     ],
 )
-def test_a_published_program_says_what_it_says_on_linux(name: str, arguments: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_published_program_says_what_it_says_on_linux_each_time(
+    name: str, arguments: tuple[str, ...], calls: tuple[str, ...], tmp_path: Path
+) -> None:
     root = make_root(tmp_path / "c", tmp_path)
     native = tmp_path / "native"
     native.mkdir()
@@ -48,7 +58,11 @@ def test_a_published_program_says_what_it_says_on_linux(name: str, arguments: tu
     program = published(name, "linux", native)
     (root / "Windows" / "System32" / "bcryptprimitives.dll").write_bytes(build(tmp_path, "prng").read_bytes())
     wanted = subprocess.run([program, *arguments], cwd=native, capture_output=True, timeout=60, check=False)
-    found = run(root, name, *arguments, writable=True)
+    engines = ("native", "native", "reference")
+    found, again, other = (run(root, name, *arguments, writable=True, engine=engine) for engine in engines)
+    assert missing_in(found.own, calls) == []
+    assert (again.text, again.calls, again.summary) == (found.text, found.calls, found.summary)
+    assert (other.text, other.calls, other.summary) == (found.text, found.calls, found.summary)
     assert found.code == wanted.returncode
     text = found.text.decode().replace("\r\n", "\n")
     assert text == (wanted.stdout + wanted.stderr).decode()

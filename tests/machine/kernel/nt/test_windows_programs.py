@@ -27,6 +27,7 @@ from vm.facts.registers import RIP
 
 pytestmark = [needs_wine, pytest.mark.programs]
 PLAIN = ("free", "k32", "hello", "virt", "thr", "exc", "div", "seh", "seh2", "cpp", "reg", "clock", "cat")
+both_engines = pytest.mark.parametrize("engine", ["native", "reference"])
 MORE = ("int3", "lib", "sync", "guard")
 
 
@@ -53,8 +54,9 @@ def test_the_summary_names_the_exception_that_nobody_has_handled(root: Path) -> 
     assert re.search(r"div\.exe exited with code 3221225501: exception c000001d at 0x1400\w+ .*in thread 1004", text)
 
 
-def test_a_folder_that_is_only_shown_is_not_written(own_root: Path) -> None:
-    session, said = session_of(own_root, "file", writable=False)
+@both_engines
+def test_a_folder_that_is_only_shown_is_not_written(own_root: Path, engine: str) -> None:
+    session, said = session_of(own_root, "file", writable=False, engine=engine)
     session.execute("!syscall 55 script { .asked = 1; } ")
     session.execute('!sysret script { if (.asked) { printf("%llx", @rax & ffffffff); } .asked = 0; }')
     session.run()
@@ -164,7 +166,7 @@ def session_of(
     return Session(program, options, engine=made, reporter=said, modules=modules, events_from=events_from), said
 
 
-@pytest.mark.parametrize("engine", ["native", "reference"])
+@both_engines
 def test_events_begin_at_the_entry_point_of_a_windows_program(root: Path, engine: str) -> None:
     session, _ = session_of(root, "free", engine=engine)
     session.execute('!syscall script { printf("%llx", $context); }')
@@ -233,22 +235,25 @@ def test_start_loads_a_windows_program_up_to_its_entry_point(root: Path) -> None
     assert [message.text for message in session.messages] == [b"8", b"2c"]
 
 
-def test_a_script_reads_the_name_in_every_call_of_its_windows_number(own_root: Path) -> None:
-    session, _ = session_of(own_root, "file")
+@both_engines
+def test_a_script_reads_the_name_in_every_call_of_its_windows_number(own_root: Path, engine: str) -> None:
+    session, _ = session_of(own_root, "file", engine=engine)
     session.execute('!syscall 55 script { printf("%ws", poi(poi(@r8+10)+8)); }')
     session.run()
     assert [message.text for message in session.messages] == [b"\\??\\C:\\prog\\t.txt"] * 3
 
 
-def test_an_export_is_hooked_before_its_module_is_mapped(own_root: Path) -> None:
-    session, _ = session_of(own_root, "file", events_from="start")
+@both_engines
+def test_an_export_is_hooked_before_its_module_is_mapped(own_root: Path, engine: str) -> None:
+    session, _ = session_of(own_root, "file", events_from="start", engine=engine)
     session.execute('!epthook kernel32!CreateFileW script { printf("%ws", @rcx); }')
     session.run()
     assert [message.text for message in session.messages] == [b"t.txt"] * 2
 
 
-def test_a_module_that_only_scripts_name_is_hooked_before_it_is_loaded(root: Path) -> None:
-    session, _ = session_of(root, "lib", "version")
+@both_engines
+def test_a_module_that_only_scripts_name_is_hooked_before_it_is_loaded(root: Path, engine: str) -> None:
+    session, _ = session_of(root, "lib", "version", engine=engine)
     session.execute('!epthook version!GetFileVersionInfoSizeA script { printf("%s", @rcx); }')
     assert session.run().cause is StopCause.EXIT
     assert [message.text for message in session.messages] == [b"nothing.dll"]
@@ -262,8 +267,9 @@ def test_a_forwarder_is_a_name_of_its_target(root: Path) -> None:
     assert None not in addresses
 
 
-def test_a_blocked_call_is_what_the_program_sees(own_root: Path) -> None:
-    session, said = session_of(own_root, "file")
+@both_engines
+def test_a_blocked_call_is_what_the_program_sees(own_root: Path, engine: str) -> None:
+    session, said = session_of(own_root, "file", engine=engine)
     session.execute("!syscall 55 sc on stage pre script { event_sc(1); @rax = c0000022; }")
     session.run()
     assert re.fullmatch(r"open 0 err 5\s*", said.text.decode())

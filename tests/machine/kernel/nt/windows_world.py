@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -187,6 +187,15 @@ class Outcome:
     def own(self) -> list[str]:
         """The calls behind the first NtContinue, which the loader makes, without their prefix."""
         return [name.removeprefix("Nt") for name in self.calls[self.calls.index("NtContinue") + 1 :]]
+
+
+END = ("TerminateProcess", "TerminateProcess")  # of the other threads, then of the process
+
+
+def missing_in(calls: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """What is not made in this order, whatever stands between."""
+    rest = iter(calls)
+    return [name for name in wanted if name not in rest]
 
 
 @contextmanager
