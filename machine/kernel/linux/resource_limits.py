@@ -20,7 +20,8 @@ def resource_limit(task: Task, resource: int) -> tuple[int, int]:
     value = {
         _STACK: stack_size(task.limits), _NOFILE: task.limits.max_open_files, _CORE: 0, _AS: memory, _DATA: memory,
     }.get(resource, _UNLIMITED)  # fmt: skip
-    return task.threads.resource_limits.get(resource, (value, value))
+    most = _UNLIMITED if resource == _STACK else value  # as a login has it: gcc asks for more than it begins with
+    return task.threads.resource_limits.get(resource, (value, most))
 
 
 def check_file_size(task: Task, size: int) -> None:

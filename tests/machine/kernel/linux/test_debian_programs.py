@@ -1,19 +1,15 @@
 """Agreement with reality: dynamic programs of Debian, with `--root /`, do what they do natively.
 
-Standard output, exit code and, where nothing is left out here, the sequence of calls are the same.
+Standard output, exit code and, of one thread and unless OTHER_CALLS says why not, the sequence of calls are the same.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from effort import NIGHTLY
-from linux_guests import ENVIRONMENT as COMMON, LOG_EVERY_CALL, Ran, build, calls_of_trace, strace, without_vdso
+from linux_guests import build
+from whole_machine import here, natively
 
 from hds.report.records import GuestOutput, Record
 from hds.session.session import Session
@@ -21,7 +17,6 @@ from machine.kernel.linux import World
 
 pytestmark = pytest.mark.programs
 
-ENVIRONMENT = {**COMMON, "PATH": "/usr/bin:/bin", "HOME": "/nowhere"}
 PYTHON = "/usr/bin/python3"
 PERL = "my %h = map { $_ => $_ ** 2 } 1..5; print join(',', map { $h{$_} } sort keys %h), qq(\\n)"
 SHELL = "echo $0 ${#PATH}; for i in 1 2 3; do echo $((i * i)); done; [[ abc =~ ^a.c$ ]] && exit 3"
@@ -42,8 +37,6 @@ COMMANDS = {
     "jq": ("jq", "-nc", "[range(5)] | map(. * .) | {sum: add}"),
     "lua": ("lua5.4", "-e", "print(_VERSION, 2 ^ 10, string.rep('x', 3))"),
     "sed": ("sed", "-n", "1,2p", "/etc/passwd"),
-}
-HEAVY = {
     "python": (PYTHON, "-I", "-c", "import json, sys; print(json.dumps(sys.argv), sum(range(10))); sys.exit(4)"),
     "openssl": ("openssl", "dgst", "-sha256", "/etc/passwd"),
     "git": ("git", "--version"),
@@ -72,67 +65,28 @@ THREADED = {
     "python's threads": (PYTHON, "-I", "-c", THREADS),
     "go": ("go", "version"),
 }
-SAME_CALLS = {"perl", "jq", "lua", "sort"}  # others look at /proc, ask for a socket, or make a process
-
-
-@dataclass
-class _Output:
-    written: list[bytes]
-
-    def report(self, record: Record, /) -> None:
-        if isinstance(record, GuestOutput) and record.descriptor == 1:
-            self.written.append(record.data)
-
-
-def program(name: str) -> Path:
-    """A program of Debian; the test is skipped where it is missing."""
-    found = shutil.which(name, path="/usr/bin:/bin")
-    if found is None:
-        pytest.skip(f"there is no {name}")
-    return Path(found)
-
-
-def natively(command: tuple[str, ...], trace: Path) -> Ran:
-    path = program(command[0])
-    done = subprocess.run(
-        [*strace(trace), str(path), *command[1:]],
-        cwd="/", env=dict(ENVIRONMENT), stdin=subprocess.DEVNULL, capture_output=True, check=False,
-    )  # fmt: skip
-    return Ran(done.stdout, done.returncode, {}, calls_of_trace(trace))
-
-
-def here(command: tuple[str, ...], script: str = LOG_EVERY_CALL) -> Ran:
-    output = _Output([])
-    session = Session(
-        program(command[0]),
-        arguments=command[1:],
-        environment=[f"{name}={value}" for name, value in ENVIRONMENT.items()],
-        world=World(Path("/"), user=os.getuid(), group=os.getgid()),
-        reporter=output,
-    )
-    session.execute(script)
-    summary = session.run(timeout=120)
-    calls = without_vdso(int(line) for message in session.messages for line in message.text.split())
-    return Ran(b"".join(output.written), summary.exit_code, {}, calls)
-
-
-def agrees(name: str, command: tuple[str, ...], trace: Path) -> None:
-    native, emulated = natively(command, trace), here(command)
-    assert (emulated.output, emulated.exit_code) == (native.output, native.exit_code)
-    if name in SAME_CALLS:
-        assert emulated.calls == native.calls
+# Of one thread each; why the calls of the first process differ nevertheless.
+OTHER_CALLS = {
+    "gawk": "natively root has no supplementary group; /proc/self/maps has other sizes, read in other pieces",
+    "gawk's pipe": "as gawk",
+    "curl": "one of its libraries looks up the name of the host, which /etc/hosts does not have here",
+    "find -exec": "/proc/filesystems has fewer lines, so the heap is filled otherwise when it asks for 128 KiB",
+    "repository": "when SIGCHLD comes between other calls is a matter of time",
+}
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_program_of_debian_behaves_as_natively(name: str, tmp_path: Path) -> None:
-    agrees(name, COMMANDS[name], tmp_path / "trace")
+    native, emulated = natively(COMMANDS[name], tmp_path / "trace"), here(COMMANDS[name])
+    assert (emulated.output, emulated.exit_code) == (native.output, native.exit_code)
+    if name not in OTHER_CALLS:
+        assert emulated.calls == native.calls
 
 
-@pytest.mark.nightly
-@pytest.mark.skipif(not NIGHTLY, reason="takes its time: `make fuzz` runs it")
-@pytest.mark.parametrize("name", [*HEAVY, *THREADED])
-def test_more_programs_of_debian_behave_as_natively(name: str, tmp_path: Path) -> None:
-    agrees(name, (HEAVY | THREADED)[name], tmp_path / "trace")
+@pytest.mark.parametrize("name", THREADED)
+def test_a_program_of_several_threads_behaves_as_natively(name: str, tmp_path: Path) -> None:
+    native, emulated = natively(THREADED[name], tmp_path / "trace"), here(THREADED[name])
+    assert (emulated.output, emulated.exit_code) == (native.output, native.exit_code)
 
 
 def test_two_runs_of_a_dynamic_program_are_the_same() -> None:
@@ -167,11 +121,17 @@ def test_a_program_knows_its_own_path(shown: bool, tmp_path: Path) -> None:
     folder = tmp_path / "in" / "deep"
     folder.mkdir(parents=True)
     name = build(SELF, "glibc", folder).name
-    output = _Output([])
-    session = Session(folder / name, world=World(tmp_path / "in" if shown else None), reporter=output)
+    output: list[bytes] = []
+
+    class Output:
+        def report(self, record: Record, /) -> None:
+            if isinstance(record, GuestOutput) and record.descriptor == 1:
+                output.append(record.data)
+
+    session = Session(folder / name, world=World(tmp_path / "in" if shown else None), reporter=Output())
     assert session.run(timeout=60).exit_code == 0
     wanted = "|".join([f"/deep/{name}"] * 3 if shown else [name, f"/{name}", f"/{name}"])
-    assert b"".join(output.written).decode() == f"{wanted}|{name[:15]}|ELF|1\n"
+    assert b"".join(output).decode() == f"{wanted}|{name[:15]}|ELF|1\n"
 
 
 DEEP_STACK = r"""
