@@ -12,8 +12,8 @@ from hds.cli.main import main
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = sorted(
-    path for path in (ROOT / "examples").rglob("*.hds") if path.parent.name != "windows"
-)  # those: tests/machine/kernel/nt/test_windows_examples.py
+    path for path in (ROOT / "examples").rglob("*.hds") if path.parent.name not in ("windows", "programs")
+)  # those have a program of their own: test_windows_examples.py, test_linux_examples.py
 INEVITABLE = {"strace": {"P036"}, "block_path": {"P095"}}  # they show #include and event_sc
 COMMAND = re.compile(r"^//\s+hds (run .*)$", re.MULTILINE)
 

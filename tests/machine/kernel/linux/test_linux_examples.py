@@ -1,0 +1,53 @@
+"""Every script in examples/linux/programs/ runs as its own comment says, with the output kept in tests/examples/linux/."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from source_trees import ROOT
+
+from hds.cli.main import main
+
+pytestmark = pytest.mark.programs
+
+EXAMPLES = ROOT / "examples" / "linux" / "programs"
+SCRIPTS = sorted(EXAMPLES.glob("*.hds"))
+COMMAND = re.compile(r"^//\s+hds (run .*)$", re.MULTILINE)
+INEVITABLE = {"anti_debugging": {"P095"}, "deny": {"P095"}}  # event_sc
+LIBC = Path("/lib/x86_64-linux-gnu/libc.so.6")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with `subject` and the examples."""
+    if shutil.which("gcc") is None or not LIBC.exists():
+        pytest.skip("there is no gcc, or no libc of Debian (packages gcc and libc6-dev)")
+    made = tmp_path_factory.mktemp("examples")
+    subprocess.run(["gcc", "-O1", "-o", str(made / "subject"), str(EXAMPLES / "subject.c")], check=True, timeout=120)
+    (made / "examples").symlink_to(ROOT / "examples")
+    return made
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_an_example_prints_what_it_is_expected_to(
+    script: Path, place: Path, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(place)
+    command = COMMAND.search(script.read_text(encoding="utf-8"))
+    assert command is not None, "the example says how to run it"
+    assert main(shlex.split(command[1])) == 0
+    expected = ROOT / "tests" / "examples" / "linux" / (script.stem + ".out")
+    assert capsysbinary.readouterr().out == expected.read_bytes()
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_an_example_has_no_findings(script: Path, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    programs = ["--program", str(place / "subject"), "--program", str(LIBC)]
+    assert main(["check", *programs, str(script)]) == 0
+    found = set(re.findall(r"(?:error|warning|portability) ([EWP]\d+)", capsys.readouterr().out))
+    assert found == INEVITABLE.get(script.stem, set())
