@@ -19,6 +19,7 @@ from hds.report import FailureKind, records_schema
 from hds.session.commands import commands_page
 from lang import Code
 from lang.codes import COMMAND_ERRORS, ERRORS, KINDS, PORTABILITY, REMARKS, SEEN, WARNINGS, Row
+from machine.kernel.linux import linux_calls
 from vm.facts.limits import LIMITS
 
 NOTE = "<!-- Made by `python -m hds.cli.documentation --write docs`; do not edit. -->"
@@ -143,6 +144,14 @@ elsewhere but what `--stats` asks for. Whatever ends with another exit code than
 `hint` and `code` (that of the diagnostic, or null). Its `type` is `failure`, with `exit_code`; or `finding`, with the
 place, for each error in a script or a command. `eval` has the same as `failure` in its one object. In SARIF, files that
 cannot be read are notifications of the invocation.
+"""
+_LINUX_CALLS = """\
+# System calls of Linux guests
+
+What becomes of each call of x86-64 Linux, by its hexadecimal number as `$context` has it; `hds list calls` shows the
+same. A call that is carried out checks its arguments as Linux does, and may refuse some of what Linux takes:
+[linux.md](linux.md) names that. Those that are answered with an error do nothing else. The last line of a run names
+the calls that a program tried in vain.
 """
 _SHOWN = """\
 ## What is shown
@@ -297,6 +306,16 @@ def _options(name: str, module: str) -> Iterator[str]:
         yield "And a flag for every limit, see [limits.md](limits.md)."
 
 
+def linux_calls_page() -> Iterator[str]:
+    """docs/linux-calls.md."""
+    yield from _LINUX_CALLS.splitlines()
+    calls = list(linux_calls())
+    yield ""
+    yield f"{sum(call.error is None for call in calls)} of {len(calls)} are carried out."
+    yield ""
+    yield from _table(("number", "call", "here"), ((call.number, call.name, call.answer) for call in calls))
+
+
 def records_page() -> Iterator[str]:
     """docs/records.schema.json."""
     yield from json.dumps(records_schema(), indent=2).splitlines()
@@ -308,6 +327,7 @@ PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
     "limits.md": limits_page,
     "bytecode.md": bytecode_page,
     "command-line.md": command_line_page,
+    "linux-calls.md": linux_calls_page,
     "commands.md": commands_page,
     "records.schema.json": records_page,
 }
