@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machine.kernel.linux import open_files as of, pipes, structures
 from machine.kernel.linux.abi import Address, Fd, Flags, Int, Long, Size, UInt, Word, call
-from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.errors import Errno, LinuxError, Refused
 from machine.kernel.linux.memory_files import SealedFile
 from machine.kernel.linux.nodes import TMPFS, Handle
 from machine.kernel.linux.open_files import DirectoryFile, OpenFile, RegularFile
@@ -132,7 +132,7 @@ def memfd_create(task: Task, name_address: Address, flags: Flags) -> int:
     if flags & ~(_MFD_KNOWN | _MFD_HUGETLB) or flags & _MFD_RIGHTS == _MFD_RIGHTS:
         raise LinuxError(Errno.EINVAL)
     if flags & _MFD_HUGETLB:
-        raise LinuxError(Errno.ENOSYS)
+        raise Refused(Errno.ENOSYS)
     try:
         task.space.load_string(name_address, _LONGEST_MEMORY_NAME + 1)
     except LinuxError as error:

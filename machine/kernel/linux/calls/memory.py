@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machine.kernel.linux.abi import Address, Fd, Flags, Int, Size, UInt, Word, call
-from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.errors import Errno, LinuxError, Refused
 from machine.kernel.linux.open_files import LARGEST_OFFSET, DeviceFile, OpenFile, RegularFile
 from machine.kernel.linux.space import LOWEST, MAPPING, USER_SPACE, AtFork, check_user_range, whole_pages
 from machine.kernel.linux.task import Task
@@ -116,8 +116,10 @@ def _source(file: OpenFile | None, rights: int, flags: int) -> RegularFile | Non
         raise LinuxError(Errno.EACCES)
     if isinstance(file, DeviceFile) and file.device.number == _DEV_ZERO:
         return None
-    if not isinstance(file, RegularFile) or shared_writing:
+    if not isinstance(file, RegularFile):
         raise LinuxError(Errno.ENODEV)
+    if shared_writing:
+        raise Refused(Errno.ENODEV)
     return file
 
 

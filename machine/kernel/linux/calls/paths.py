@@ -6,7 +6,7 @@ import stat as modes
 
 from machine.kernel.linux import structures
 from machine.kernel.linux.abi import Address, Fd, Flags, Int, Long, Path, Size, UInt, call
-from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.errors import Errno, LinuxError, Refused
 from machine.kernel.linux.nodes import PERMISSION_BITS, Node, Status
 from machine.kernel.linux.paths import Name, Place, Resolve, Spot, find, find_name
 from machine.kernel.linux.resource_limits import check_file_size
@@ -17,6 +17,7 @@ AT_FDCWD = -100
 AT_SYMLINK_NOFOLLOW, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_EMPTY_PATH = 0x100, 0x200, 0x400, 0x1000
 _AT_EACCESS, _AT_NO_AUTOMOUNT, _AT_STATX_SYNC_TYPE = 0x200, 0x800, 0x6000
 _STATX_RESERVED = 0x8000_0000
+_RENAME_KNOWN = 7  # with RENAME_EXCHANGE and RENAME_WHITEOUT
 _RENAME_NOREPLACE = 1
 _UTIME_NOW, _UTIME_OMIT = 0x3FFF_FFFF, 0x3FFF_FFFE
 _EARLIEST, _LATEST = -(1 << 31), 1 << 33  # seconds that file systems keep
@@ -227,8 +228,10 @@ def renameat(task: Task, dirfd: Fd, path: Path, new_dirfd: Fd, new_path: Path) -
 @call("renameat2")
 def renameat2(task: Task, dirfd: Fd, path: Path, new_dirfd: Fd, new_path: Path, flags: Flags) -> int:
     """renameat2(2): RENAME_NOREPLACE only."""
-    if flags & ~_RENAME_NOREPLACE:
+    if flags & ~_RENAME_KNOWN:
         raise LinuxError(Errno.EINVAL)
+    if flags & ~_RENAME_NOREPLACE:
+        raise Refused(Errno.EINVAL)
     old, new = _find_name(task, dirfd, path), _find_name(task, new_dirfd, new_path)
     if not old.is_proper:
         raise LinuxError(Errno.EBUSY)

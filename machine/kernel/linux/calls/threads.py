@@ -197,6 +197,7 @@ _WAITS, _REQUEUES = (_WAIT, _WAIT_BITSET), (_REQUEUE, _CMP_REQUEUE)
 _TWO_WORDS = (*_REQUEUES, _WAKE_OP)
 _KNOWN = (*_WAITS, *_TWO_WORDS, _WAKE, _WAKE_BITSET)  # not those with priority inheritance
 _PRIVATE, _REALTIME = 0x80, 0x100
+_INHERITING = frozenset((6, 7, 8, 11, 12, 13))  # FUTEX_LOCK_PI and its kin
 _COMMAND = ~(_PRIVATE | _REALTIME)
 
 
@@ -206,6 +207,8 @@ def futex(
 ) -> Result:
     """futex(2)"""
     command = operation & _COMMAND
+    if command in _INHERITING:
+        raise Refused(Errno.ENOSYS)
     if command not in _KNOWN or (operation & _REALTIME and command != _WAIT_BITSET):
         raise LinuxError(Errno.ENOSYS)
     wait = duration(task, timeout) if command in _WAITS and timeout else None

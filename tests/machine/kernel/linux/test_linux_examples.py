@@ -1,4 +1,4 @@
-"""Every script in examples/linux/programs/ runs as its own comment says, with the output kept in tests/examples/linux/."""
+"""Every script in examples/linux/programs/ runs as its comment says, with the output kept in tests/examples/linux/."""
 
 from __future__ import annotations
 

@@ -1,0 +1,45 @@
+"""What a program asks for and does not get here, though Linux has it, is named in the last line of the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from linux_guests import build
+
+from hds.cli.main import main
+
+pytestmark = pytest.mark.programs
+
+ASKED = {
+    "mmap": 'int fd = open("/tmp/x", O_CREAT | O_RDWR, 0600); write(fd, "x", 1); mmap(0, 4096, 3, MAP_SHARED, fd, 0);',
+    "renameat2": 'close(creat("/tmp/a", 0600)); syscall(SYS_renameat2, -100, "/tmp/a", -100, "/tmp/b", 2);',
+    "futex": "static int word; syscall(SYS_futex, &word, 6, 0, 0, 0, 0);",
+    "memfd_create": 'syscall(SYS_memfd_create, "m", 4);',
+    "socket": "socket(AF_NETLINK, SOCK_RAW, 0);",
+    "unshare": "syscall(SYS_unshare, 0x10000000);",
+    "io_uring_setup": "syscall(SYS_io_uring_setup, 1, 0);",
+    "3e7": "syscall(999);",
+}
+PROGRAM = """
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int main(void) { %s return 0; }
+"""
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_what_is_refused_is_named(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program = build(PROGRAM % ASKED[name], "glibc", tmp_path)
+    assert main(["run", "-e", "!syscall fff script { .n++; }", str(program)]) == 0
+    assert f"system calls that failed as unknown or refused: {name} x 1;" in capsys.readouterr().err
+
+
+def test_what_linux_refuses_as_well_is_not_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wrong = 'syscall(SYS_renameat2, -100, "/a", -100, "/b", 64); syscall(SYS_futex, 0, 99, 0, 0, 0, 0);'
+    program = build(PROGRAM % wrong, "glibc", tmp_path)
+    assert main(["run", "-e", "!syscall fff script { .n++; }", str(program)]) == 0
+    assert "refused" not in capsys.readouterr().err
