@@ -44,6 +44,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/native.py
 	$(BIN)/python benchmarks/linux.py
 	$(BIN)/python benchmarks/windows.py
+	$(BIN)/python benchmarks/linux_peers.py
 	$(BIN)/python benchmarks/mappings.py
 	$(BIN)/python benchmarks/compile.py
 	$(BIN)/python benchmarks/compactness.py

@@ -140,9 +140,9 @@ BUILDS: dict[str, tuple[str, ...]] = {
 DYNAMIC = ("gcc", "-pie")
 
 
-def build(source: str, kind: str, folder: Path) -> Path:
+def build(source: str, kind: str, folder: Path, *more: str) -> Path:
     """Compile a C program; the test is skipped where the compiler is missing or cannot link so."""
-    compiler, *flags = DYNAMIC if kind == "dynamic" else BUILDS[kind]
+    compiler, *flags = (*(DYNAMIC if kind == "dynamic" else BUILDS[kind]), *more)
     if shutil.which(compiler) is None:
         pytest.skip(f"there is no {compiler} (Debian packages gcc and libc6-dev, or musl-tools)")
     text, program = folder / "program.c", folder / f"program-{kind}"
