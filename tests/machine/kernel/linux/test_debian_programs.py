@@ -71,7 +71,9 @@ OTHER_CALLS = {
     "gawk's pipe": "as gawk",
     "curl": "one of its libraries looks up the name of the host, which /etc/hosts does not have here",
     "find -exec": "/proc/filesystems has fewer lines, so the heap is filled otherwise when it asks for 128 KiB",
-    "repository": "when SIGCHLD comes between other calls is a matter of time",
+    "pipes": "when SIGCHLD comes between bash's other calls is a matter of time, natively, too",
+    "tar through xz": "as pipes",
+    "repository": "as pipes",
 }
 
 
