@@ -132,7 +132,9 @@ def compare(here: Tool, peer: Tool, work: dict[str, tuple[str, ...]]) -> None:
 def main() -> None:
     print(f"load of the machine: {os.getloadavg()[0]:.1f}")
     count, log = hds("hds count", COUNT), hds("hds log", LOG)
-    with tempfile.TemporaryDirectory() as name:
+    build = ROOT / "build"
+    build.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=build) as name:  # a guest has a /tmp of its own
         work = jobs(Path(name))
         qemu = shutil.which("qemu-x86_64")
         if qemu is None:
