@@ -135,6 +135,7 @@ def main() -> None:
     build = ROOT / "build"
     build.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=build) as name:  # a guest has a /tmp of its own
+        os.chmod(name, 0o755)  # and is another user
         work = jobs(Path(name))
         qemu = shutil.which("qemu-x86_64")
         if qemu is None:
