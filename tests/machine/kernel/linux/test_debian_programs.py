@@ -74,6 +74,7 @@ OTHER_CALLS = {
     "pipes": "when SIGCHLD comes between bash's other calls is a matter of time, natively, too",
     "tar through xz": "as pipes",
     "repository": "as pipes",
+    "subprocess": "the ends of two pipes come in one poll or in two, as the child is fast or slow",
 }
 
 
