@@ -68,10 +68,11 @@ class Seen:
 def carriers_differ(case: str, portable: Callable[[Limits], Engine], native: Callable[[Limits], Engine]) -> str | None:
     """Where the carriers differ that come with these engines; None where a case is the same on both."""
     expected, got = seen(case, portable(LIMITS)), seen(case, native(LIMITS))
-    return None if expected == got else "; ".join(_differences(expected, got))
+    return None if expected == got else "; ".join(differences(expected, got))
 
 
-def _differences(expected: Seen, got: Seen) -> Iterator[str]:
+def differences(expected: Seen, got: Seen) -> Iterator[str]:
+    """Where two runs differ, a text each."""
     names = ("portable", "native")
     for number, (one, other) in enumerate(zip(expected.processes, got.processes, strict=True)):
         if one != other:
@@ -91,7 +92,7 @@ def seen(case: str, engine: Engine) -> Seen:
         kernel=kernel,
         timer=LIMITS.max_timer_hz if "!interrupt" in case else None,
         engine=engine,
-        reporter=_Collecting(lines),
+        reporter=Collecting(lines),
         questions=Questions(broke=lambda halt: at_break == "go"),
     )
     summaries: list[object] = []
@@ -106,7 +107,7 @@ def seen(case: str, engine: Engine) -> Seen:
                 _execute(session, text, lines)
             else:
                 summaries.append(session.run(int(name.removeprefix("run "))))
-        return _outcome(session, lines, summaries)
+        return outcome(session, lines, summaries)
     finally:
         session.close()
 
@@ -119,7 +120,7 @@ def _parts(case: str) -> Iterator[tuple[str, str]]:
 
 
 @dataclass(frozen=True)
-class _Collecting:
+class Collecting:
     """Notes what a session says, of an error what does not depend on the engine; what is refused, `_execute` notes."""
 
     lines: list[object]
@@ -153,7 +154,8 @@ def _register(session: Session, line: str) -> None:
     sdk.register(session.machine.registry, detail, [sdk.Action.custom_code(bytes.fromhex(code))])
 
 
-def _outcome(session: Session, lines: list[object], summaries: list[object]) -> Seen:
+def outcome(session: Session, lines: list[object], summaries: list[object]) -> Seen:
+    """Everything that can be seen of a session behind its runs."""
     machine = session.machine
     events = machine.registry.ever_registered
     buffers = [address for event in events for address in event.buffers if address]

@@ -17,6 +17,7 @@ from hds.fuzzing.carriers import carriers_differ
 from hds.fuzzing.choices import Choices
 from hds.fuzzing.commands import ASSEMBLY, command_file
 from hds.fuzzing.isolation import noticed, pair
+from hds.fuzzing.loaded import hostile_program, loaded_twice
 from hds.fuzzing.programs import program
 from hds.fuzzing.runs import run_case
 from hds.fuzzing.world import Effects, Observation, difference, observe, world
@@ -333,6 +334,15 @@ def _check_isolation(case: Case) -> str | None:
     return None if why is None else f"native: {why}"
 
 
+def _check_loaded(case: Case) -> str | None:
+    assert isinstance(case, str)
+    try:
+        native()
+    except NativeMissing:
+        return loaded_twice(case, Interpreter, Interpreter)
+    return loaded_twice(case, Interpreter, native.__wrapped__)
+
+
 LAWS: tuple[Law, ...] = (
     Law("engines", "the native engine does what the reference engine does", program, _check_engines, 4),
     Law("session", "scripts that share globals run alike on both engines", _session, _check_session),
@@ -351,4 +361,6 @@ LAWS: tuple[Law, ...] = (
     Law("isolation", "a condition or code block does what it does alone, whatever has run before", pair,
         _check_isolation, 2),
     Law("carriers", "the trigger protocol in machine code does what the one in Python does", _run, _check_carriers),
+    Law("loaded", "a program of damaged files, with any calls, is refused or runs the same twice", hostile_program,
+        _check_loaded, 2),
 )  # fmt: skip

@@ -123,6 +123,12 @@ def test_both_carriers_do_the_same_where_registers_are_copied(case: Case) -> Non
         holds(BY_NAME["carriers"], case)
 
 
+@SLOWEST
+@given(cases("loaded"))
+def test_a_program_of_damaged_files_is_refused_or_runs_the_same_twice(case: Case) -> None:
+    holds(BY_NAME["loaded"], case)
+
+
 # --- the generators and the campaign ----------------------------------------------------------------------------------
 
 
