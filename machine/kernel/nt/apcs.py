@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 
 from machine.kernel.base import user_values
 from machine.kernel.nt.abi import NtThread
@@ -29,8 +30,12 @@ def call_values(thread: NtThread, status: int) -> dict[int, int]:
 
 def pending_apc(thread: NtThread, own: ThreadObject, status: int = STATUS_USER_APC) -> Result:
     """Begin the first APC that waits; its dispatcher goes on behind the call, with `status`."""
+    return begun_apc(thread, own, call_values(thread, status))
+
+
+def begun_apc(thread: NtThread, own: ThreadObject, values: Mapping[int, int]) -> Result:
+    """Begin the first APC that waits; its dispatcher goes on with these registers."""
     routine, *arguments = own.queue.popleft()
-    values = call_values(thread, status)
     frame = apc_frame(values, thread.process.cpu.read_fxsave(), routine, arguments)
     data = bytearray(frame.data)
     struct.pack_into("<Q", data, _ROUTINE_FOR_WINE, routine)

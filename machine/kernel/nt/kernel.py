@@ -151,9 +151,10 @@ class NtKernel(Calls):
         return None
 
     def system_call(self, thread: Thread) -> None:
-        """Carry out one call."""
-        self._set_time(thread.process)
+        """Carry out one call; it may have let time pass, and programs read the clock without one."""
         self.conclude(thread, self._answer(thread))
+        if thread.process.alive:
+            self._set_time(thread.process)
 
     def _answer(self, thread: Thread) -> Result:
         """Bits 12 and 13 of the number name a table that is not modelled (win32k)."""

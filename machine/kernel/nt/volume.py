@@ -7,6 +7,7 @@ drive: every name can be opened, files are empty to read and bottomless to write
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -86,6 +87,11 @@ class Spot:
         return self.is_virtual or (self.node is not None and self.node.is_directory)
 
     @property
+    def is_read_only(self) -> bool:
+        """Whether it is a file with FILE_ATTRIBUTE_READONLY: one that its owner may not write to."""
+        return self.node is not None and not self.is_directory and not self.node.status().mode & stat.S_IWUSR
+
+    @property
     def host_name(self) -> bytes:
         """Its name as its directory has it."""
         return self.names[-1].encode("utf-8", "surrogateescape")
@@ -97,6 +103,8 @@ class Spot:
                 raise NtError(STATUS_ACCESS_DENIED)
             return Bytes(self.content)
         assert self.node is not None
+        if writable and self.is_read_only:
+            raise NtError(STATUS_ACCESS_DENIED)
         try:
             return self.node.open(writable)
         except LinuxError as error:

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from machine.kernel.nt.abi import Address, NtThread, UInt, call
-from machine.kernel.nt.apcs import pending_apc
+from machine.kernel.nt.abi import Address, NtThread, UInt, Word, call
+from machine.kernel.nt.apcs import begun_apc, call_values, pending_apc
 from machine.kernel.nt.context import CONTEXT_BYTES, EXCEPTION_RECORD_BYTES, ExceptionRecord, unpack
 from machine.kernel.nt.exceptions import entered
 from machine.kernel.outcomes import Enter, Exit, Result
 from vm.facts.registers import GENERAL, RFLAGS, RIP
 
-_ALERT = 1
+_TEST_ALERT = 1
 
 
-@call("NtContinue", "NtContinueEx")
+@call("NtContinue")
 def go_on(thread: NtThread, place: Address, alert: UInt) -> Result:
-    """With the registers of a CONTEXT; an APC that waits comes before."""
+    """With the registers of a CONTEXT; an APC that waits comes before, if `alert` asks for it."""
+    return _go_on(thread, place, tests=bool(alert & 0xFF))
+
+
+@call("NtContinueEx")
+def go_on_so(thread: NtThread, place: Address, argument: Word) -> Result:
+    """The same; the argument is a BOOLEAN, or a KCONTINUE_ARGUMENT, whose flags stand behind its type."""
+    flags = argument if argument <= 0xFF else int.from_bytes(thread.data(argument + 4, 4), "little")
+    return _go_on(thread, place, tests=bool(flags & _TEST_ALERT))
+
+
+def _go_on(thread: NtThread, place: int, *, tests: bool) -> Result:
     values, floats = unpack(thread.data(place, CONTEXT_BYTES))
-    cpu = thread.process.cpu
     if floats is not None:
-        cpu.write_fxsave(floats)
+        thread.process.cpu.write_fxsave(floats)
+    if tests and thread.own.queue:
+        return begun_apc(thread, thread.own, {**call_values(thread, 0), **values})
     return Enter(values)
 
 

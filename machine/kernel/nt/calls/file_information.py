@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 import struct
 from collections.abc import Iterator
 from fnmatch import translate
@@ -15,6 +16,7 @@ from machine.kernel.nt.paths import components
 from machine.kernel.nt.status import (
     STATUS_ACCESS_DENIED,
     STATUS_BUFFER_OVERFLOW,
+    STATUS_CANNOT_DELETE,
     STATUS_INFO_LENGTH_MISMATCH,
     STATUS_INVALID_INFO_CLASS,
     STATUS_INVALID_PARAMETER,
@@ -51,7 +53,7 @@ def _size(spot: Spot) -> int:
 
 
 def _attributes(thread: NtThread, spot: Spot) -> int:
-    return _DIRECTORY if spot.is_directory else _ARCHIVE
+    return _DIRECTORY if spot.is_directory else _ARCHIVE | _READ_ONLY * spot.is_read_only
 
 
 def _allocated(size: int) -> int:
@@ -115,7 +117,9 @@ def _information(thread: NtThread, opened: File, kind: int) -> bytes | None:
 def set_information(thread: NtThread, file: Handle, block: Address, buffer: Address, length: UInt, kind: UInt) -> int:
     """Times, name, deletion, position, size."""
     opened = thread.state.handles.of(file, File)
-    if kind in (4, 41, 61):  # times and attributes, and modes that nothing here has
+    if kind == 4:
+        status = _set_basic(thread, opened, thread.data(buffer, 40))
+    elif kind in (41, 61):  # modes that nothing here has
         status = STATUS_SUCCESS
     elif kind == 14:
         opened.position, status = thread.word(buffer), STATUS_SUCCESS
@@ -135,9 +139,24 @@ def set_information(thread: NtThread, file: Handle, block: Address, buffer: Addr
     return status
 
 
+def _set_basic(thread: NtThread, opened: File, basic: bytes) -> int:
+    """FILE_BASIC_INFORMATION: FILE_ATTRIBUTE_READONLY, as a mode; times and other attributes are accepted."""
+    attributes = int.from_bytes(basic[32:36], "little")
+    node = opened.spot.node if isinstance(opened, DriveFile) and not opened.is_directory else None
+    if attributes and node is not None and thread.state.writable:
+        mode = node.status().mode
+        try:
+            node.set_mode(mode & ~0o222 if attributes & _READ_ONLY else mode | stat.S_IWUSR)
+        except LinuxError as error:
+            raise failure(error) from None
+    return STATUS_SUCCESS
+
+
 def _dispose(thread: NtThread, opened: File, wanted: int) -> int:
     if not thread.state.writable or (isinstance(opened, DriveFile) and opened.spot.node is None):
         return STATUS_ACCESS_DENIED
+    if wanted and isinstance(opened, DriveFile) and opened.spot.is_read_only:
+        return STATUS_CANNOT_DELETE
     if wanted and isinstance(opened, DriveFile) and opened.is_directory:
         for _ in volume_of(thread).entries(opened.spot):
             return 0xC000_0101  # STATUS_DIRECTORY_NOT_EMPTY

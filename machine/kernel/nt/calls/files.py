@@ -9,6 +9,7 @@ from machine.kernel.nt.objects import Completion, Event, KernelObject
 from machine.kernel.nt.paths import components
 from machine.kernel.nt.status import (
     STATUS_ACCESS_DENIED,
+    STATUS_CANNOT_DELETE,
     STATUS_END_OF_FILE,
     STATUS_FILE_IS_A_DIRECTORY,
     STATUS_INVALID_DEVICE_REQUEST,
@@ -104,6 +105,8 @@ def _open(
         and not spot.is_directory
     ):
         return STATUS_ACCESS_DENIED
+    if options & _DELETE_ON_CLOSE and spot.is_read_only:
+        return STATUS_CANNOT_DELETE
     if not existed:
         spot = _make(thread, spot, wants_directory)
     made = _opened(thread, spot, writes)
@@ -169,6 +172,8 @@ def delete_file(thread: NtThread, attributes: Address) -> int:
         return STATUS_OBJECT_NAME_NOT_FOUND
     if not thread.state.writable:
         return STATUS_ACCESS_DENIED
+    if spot.is_read_only:
+        return STATUS_CANNOT_DELETE
     _remove(DriveFile(spot=spot))
     return STATUS_SUCCESS
 

@@ -10,10 +10,11 @@ from machine.kernel.nt.calls.sections import image_information
 from machine.kernel.nt.calls.time import system_time_of
 from machine.kernel.nt.objects import Other, ProcessObject, ThreadObject, Token
 from machine.kernel.nt.registry import USER
-from machine.kernel.nt.space import GRANULARITY
+from machine.kernel.nt.space import GRANULARITY, PAGE_READWRITE
 from machine.kernel.nt.status import (
     STATUS_ACCESS_DENIED,
     STATUS_BUFFER_TOO_SMALL,
+    STATUS_INFO_LENGTH_MISMATCH,
     STATUS_INVALID_CID,
     STATUS_INVALID_INFO_CLASS,
     STATUS_NO_TOKEN,
@@ -23,6 +24,8 @@ from machine.kernel.nt.status import (
 from machine.memory import PAGE
 
 _STILL_ACTIVE = 0x103
+_STACK_ALLOCATION = 41  # ProcessThreadStackAllocation
+_STACK_ROWS = {0x18: 0, 0x28: 0x10}  # where size, zero bits and base stand in the structure of this length
 _PAGES = 0x10_0000
 _NO_DEBUG_OBJECT = 0xC000_0353  # STATUS_PORT_NOT_SET
 
@@ -72,12 +75,22 @@ def process_information(
     return answer_with(thread, data, buffer, length, returned)
 
 
-@call(
-    "NtSetInformationProcess",
-    "NtSetInformationJobObject",
-    "NtAssignProcessToJobObject",
-    "NtSetInformationVirtualMemory",
-)
+@call("NtSetInformationProcess")
+def set_information(thread: NtThread, process: Handle, kind: UInt, buffer: Address, length: UInt) -> int:
+    """ProcessThreadStackAllocation reserves the stack of a fiber; other classes are accepted, without effect."""
+    if kind != _STACK_ALLOCATION:
+        return STATUS_SUCCESS
+    thread.check_process(process)
+    if length not in _STACK_ROWS:
+        return STATUS_INFO_LENGTH_MISMATCH
+    place = buffer + _STACK_ROWS[length]
+    size, _, _ = struct.unpack("<3Q", thread.data(place, 24))
+    thread.put(place, thread.data(place, 24))  # so that nothing is reserved which nobody is told of
+    thread.put_word(place + 16, thread.state.space.reserve(0, size, PAGE_READWRITE, "stack").base)
+    return STATUS_SUCCESS
+
+
+@call("NtSetInformationJobObject", "NtAssignProcessToJobObject", "NtSetInformationVirtualMemory")
 def accepted(thread: NtThread) -> int:
     """Accepted, without effect."""
     return STATUS_SUCCESS

@@ -9,9 +9,11 @@ from machine.kernel.nt.abi import KERNEL_HALF, Address, Handle, NtThread, UInt, 
 from machine.kernel.nt.space import HIGHEST, MEM_COMMIT, MEM_PRIVATE, MEM_RESERVE, Run
 from machine.kernel.nt.start import NTDLL_HANDLE
 from machine.kernel.nt.status import (
+    STATUS_ACCESS_VIOLATION,
     STATUS_CONFLICTING_ADDRESSES,
     STATUS_INVALID_INFO_CLASS,
     STATUS_INVALID_PARAMETER,
+    STATUS_PARTIAL_COPY,
     STATUS_SUCCESS,
     NtError,
 )
@@ -133,25 +135,32 @@ def _returned_word(thread: NtThread, data: bytes, buffer: int, length: int, retu
 @call("NtReadVirtualMemory")
 def read(thread: NtThread, process: Handle, address: Address, buffer: Address, size: Word, done: Address) -> int:
     """Of the process itself."""
-    thread.check_process(process)
-    if size > 1 << 30:
-        return STATUS_INVALID_PARAMETER
-    thread.put(buffer, thread.data(address, size))
-    if done:
-        thread.put_word(done, size)
-    return STATUS_SUCCESS
+    return _copy(thread, process, size, done, source=address, target=buffer, other=address)
 
 
 @call("NtWriteVirtualMemory")
 def write(thread: NtThread, process: Handle, address: Address, buffer: Address, size: Word, done: Address) -> int:
     """Of the process itself."""
+    return _copy(thread, process, size, done, source=buffer, target=address, other=address)
+
+
+def _copy(thread: NtThread, process: int, size: int, done: int, *, source: int, target: int, other: int) -> int:
+    """Bytes of a process: where its side (`other`) has no such memory, none are copied (STATUS_PARTIAL_COPY)."""
     thread.check_process(process)
     if size > 1 << 30:
         return STATUS_INVALID_PARAMETER
-    thread.put(address, thread.data(buffer, size))
+    side, status = source, STATUS_SUCCESS
+    try:
+        data = thread.data(source, size)
+        side = target
+        thread.put(target, data)
+    except NtError as error:
+        if error.status != STATUS_ACCESS_VIOLATION or side != other:
+            raise
+        size, status = 0, STATUS_PARTIAL_COPY
     if done:
         thread.put_word(done, size)
-    return STATUS_SUCCESS
+    return status
 
 
 @call("NtFlushInstructionCache", "NtLockVirtualMemory", "NtUnlockVirtualMemory", "NtFlushProcessWriteBuffers")

@@ -204,7 +204,8 @@ def flush_memory(thread: NtThread, process: Handle, base_at: Address, size_at: A
     """Write the view at an address into its file."""
     thread.check_process(process)
     flush(thread.state.space, thread.word(base_at))
-    thread.set_io_status(block, STATUS_SUCCESS, 0)
+    if block:
+        thread.set_io_status(block, STATUS_SUCCESS, 0)
     return STATUS_SUCCESS
 
 
