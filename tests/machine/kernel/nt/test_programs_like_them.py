@@ -1,7 +1,7 @@
 """More programs in the spirit of the acceptance table: they say what Windows documents, on both engines.
 
-`programs/NAME.out` has the output and the exit code, checked line by line against Microsoft's documentation of each call
-when it was written: Wine's DLLs are real here, the kernel below them is ours.
+`programs/NAME.out` has the output and the exit code, checked line by line against Microsoft's documentation of each
+call when it was written: Wine's DLLs are real here, the kernel below them is ours.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from windows_world import PROGRAMS, build, make_root, needs_wine, run
+from windows_world import PROGRAMS, make_root, needs_wine, run
 
 pytestmark = [needs_wine, pytest.mark.programs]
 NAMES = ("locks", "files", "nested", "rethrow", "modules", "texts", "values", "input")
