@@ -49,6 +49,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/compile.py
 	$(BIN)/python benchmarks/compactness.py
 	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/callbacks.py
 
 # Lines and branches of the language and the virtual machine that the tests reach.
 coverage: $(READY)

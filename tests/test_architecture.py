@@ -36,8 +36,8 @@ FLOORS = {
         "native", "summary", "options", "children", "machine", "debugger",
     ),
     "hds": (
-        "version", "exit_codes", "layout", "json_text", "report", "symbols", "inputs", "outputs", "session", "fuzzing",
-        "cli",
+        "version", "exit_codes", "layout", "json_text", "report", "symbols", "inputs", "outputs", "session", "values",
+        "testing", "fuzzing", "cli",
         "__main__",
     ),
 }  # fmt: skip

@@ -10,15 +10,20 @@ from importlib import import_module
 def lazy(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """`__getattr__` and `__dir__` of a package: `homes` says, for each of its modules, which names are found there.
 
+    A module without names is one itself.
+
     Nothing is kept: `from package import name` asks once, and who asked keeps it. The `__init__` has the same names
     imported for types, and this in the other branch, so that a type checker knows them and no others.
     """
     home_of = {name: f"{package}.{module}" for module, names in homes.items() for name in names.split()}
+    modules = {module for module, names in homes.items() if not names}
 
     def get(name: str) -> object:
+        if name in modules:
+            return import_module(f"{package}.{name}")
         if name not in home_of:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value: object = getattr(import_module(home_of[name]), name)
         return value
 
-    return get, lambda: sorted({*vars(sys.modules[package]), *home_of})
+    return get, lambda: sorted({*vars(sys.modules[package]), *home_of, *modules})

@@ -65,6 +65,14 @@ class GlobalStore:
         start = entry.address - GLOBALS_BASE
         return self.memory[start : start + entry.symbol.size]
 
+    def write(self, name: str, data: bytes) -> None:
+        """Set the first bytes of a global. Raises KeyError as `read`; ValueError for more bytes than it has."""
+        entry = self.entries[name]
+        if len(data) > entry.symbol.size:
+            raise ValueError(f".{name} has {entry.symbol.size} bytes")
+        start = entry.address - GLOBALS_BASE
+        self.memory[start : start + len(data)] = data
+
 
 class Literals:
     """The string literals of one program, each at a multiple of eight."""

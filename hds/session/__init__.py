@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING
 from vm.face import lazy
 
 if TYPE_CHECKING:
+    from hds.session.access import Memory as Memory, Registers as Registers, UnmappedMemory as UnmappedMemory
     from hds.session.availability import refused_commands as refused_commands
+    from hds.session.callbacks import (
+        Subscription as Subscription,
+        Trigger as Trigger,
+        TriggerIsOver as TriggerIsOver,
+    )
     from hds.session.command_scripts import read_command_file as read_command_file
     from hds.session.engines import ENGINES as ENGINES, load_engine as load_engine
+    from hds.session.refused import ScriptError as ScriptError
     from hds.session.scripts import Scripts as Scripts
-    from hds.session.session import PROMPT as PROMPT, ScriptError as ScriptError, Session as Session
+    from hds.session.session import PROMPT as PROMPT, Session as Session
     from hds.session.summary import (
         failure_of as failure_of,
         guest_exit_code as guest_exit_code,
@@ -20,16 +27,21 @@ if TYPE_CHECKING:
         why_stopped as why_stopped,
     )
     from hds.session.symbols import announce_symbols as announce_symbols
+    from hds.session.tables import MissingExtra as MissingExtra
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
+            "access": "Memory Registers UnmappedMemory",
             "availability": "refused_commands",
+            "callbacks": "Subscription Trigger TriggerIsOver",
             "command_scripts": "read_command_file",
             "engines": "ENGINES load_engine",
+            "refused": "ScriptError",
             "scripts": "Scripts",
-            "session": "PROMPT ScriptError Session",
+            "session": "PROMPT Session",
             "summary": "failure_of guest_exit_code statistics summarize why_stopped",
             "symbols": "announce_symbols",
+            "tables": "MissingExtra",
         },
     )

@@ -6,6 +6,8 @@
     session.messages        # what the scripts said
     session.close()         # the output sources take what was sent to them
 
+`with hds.Session(...) as session` closes it at the end. docs/python.md has all that Python can do with one.
+
 A file is read and compiled as a whole before any of its commands is executed, so that a mistake anywhere in it costs
 nothing. All that is said goes to a `Reporter` as records (hds.report.records).
 
@@ -16,19 +18,21 @@ that trigger, up to the next `g` or step: they see and change the state of the t
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 from hds.outputs import Outputs, OutputSource
 from hds.report import Questions
-from hds.report.records import Forwarded, Halt, Record, Result, Settled
+from hds.report.records import Forwarded, Record, Result, Settled, with_symbol
+from hds.session.access import Globals, Memory, Registers
 from hds.session.engines import default_engine
 from hds.session.execution import Execution
 from hds.session.libraries import planned_modules
+from hds.session.python_face import PythonFace
 from hds.session.recording import Recording
-from hds.session.refused import CommandFailed, unresolved
+from hds.session.refused import CommandFailed, ScriptError, unresolved
 from hds.session.scripts import Prepared, Scripts
 from hds.session.symbols import Symbols
 from lang import Compiler, Diagnostic, Severity, SourceFile, Span
@@ -59,20 +63,10 @@ if TYPE_CHECKING:
     from machine.debugger import Module
     from vm import Program as Bytecode
 
-__all__ = ["ScriptError", "Session", "Totals"]
+__all__ = ["Session", "Totals"]
 
 PROMPT = "HyperDbg> "
 ENDED_AT_REFUSAL = "the run ends at the refused command; with --keep-going the next ones are carried out"
-
-
-class ScriptError(Exception):
-    """A text does not compile, or a command of it was refused; `diagnostics` say where and why."""
-
-    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
-        from lang import render
-
-        super().__init__("\n".join(render(item) for item in diagnostics))
-        self.diagnostics = tuple(diagnostics)
 
 
 @dataclass
@@ -111,7 +105,7 @@ class _Stream:
     problems: list[Diagnostic] = field(default_factory=list)
 
 
-class Session:
+class Session(PythonFace):
     """One debugging session: a machine, its events, and the globals that the scripts share.
 
     `program` is a `machine.Program`, or a path or the bytes of one, loaded at once; ELF and PE show by their content,
@@ -121,7 +115,9 @@ class Session:
     RuntimeWarning and `totals.unkept_messages` tell of others); clear it to make room. `events_from` is `start` or
     `entry`: whether the first command finds a program where its loader begins, or at its entry point, which is what
     Windows programs with DLLs do where nothing is said (None). `record` has triggers reported as records, too:
-    `triggers`, or with more in each `registers` and `arguments`. Raises machine.LoadError; ValueError.
+    `triggers`, or with more in each `registers` and `arguments`. `root` is a folder that the guest sees as / or C:,
+    read-only unless `root_writable`; `stdin` what it reads, bytes or the path of a file. Raises machine.LoadError, and
+    ValueError for what cannot be recorded.
     """
 
     def __init__(
@@ -136,9 +132,13 @@ class Session:
         allow_modules: bool = False,
         events_from: str | None = None,
         record: Iterable[str] | str | None = None,
+        root: str | Path | None = None,
+        root_writable: bool = False,
+        stdin: bytes | str | Path | None = None,
         **named: Unpack[Keywords],
     ) -> None:
         options, of_program = with_names(options, named)
+        options = _with_files(options, root, root_writable, stdin)
         self.limits = limits = options.limits
         self.reporter: Reporter[Record] = Silent() if reporter is None else reporter
         self.questions = Questions() if questions is None else questions
@@ -160,6 +160,10 @@ class Session:
         self.outputs = Outputs(self.notice, allow_modules, self.locate, self.guest_folder)
         self.settings = Settings()
         self.messages: list[Message] = []  # the first ones, see Limits.max_kept_messages
+        self.records: list[Record] = []  # of all kinds, as many
+        self.globals = Globals(self.store)
+        self.registers = Registers(self._host)
+        self.memory = Memory(self._host)
         self.totals = Totals()
         self.started: tuple[Path, tuple[str, ...]] | None = None  # program and arguments of the last .start
         self.debugged: list[Process] = []  # those that .start and .restart loaded, the one that is debugged last
@@ -233,6 +237,12 @@ class Session:
         for number in self.bound_events & set(registry.ids):
             if registry.get(number).definition.process_id == old.pid:
                 registry.bind(number, new.pid)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """The end of the session: every output source takes what was sent to it."""
@@ -353,6 +363,9 @@ class Session:
         """Report what HyperDbg would say beside the results."""
         self.report(Notice(text))
 
+    def _host(self) -> Host:
+        return self.machine.host_for_commands()
+
     # --- running
 
     def run(self, max_instructions: int | None = None, timeout: float | None = None) -> RunSummary:
@@ -413,8 +426,10 @@ class Session:
 
     def report(self, record: Record, /) -> None:
         """Count it and hand it to the reporter; the machine reports here, too, and a message may go elsewhere."""
-        if self.names_places and isinstance(record, Message | Halt):
-            record = self._with_symbol(record)
+        if self.names_places:
+            record = with_symbol(record, self.symbol_of)
+        if len(self.records) < self.limits.max_kept_messages:
+            self.records.append(record)
         if isinstance(record, Message):
             self.totals.messages += 1
             self._keep(record)
@@ -426,12 +441,6 @@ class Session:
         elif isinstance(record, CodeFault):
             self.totals.code_faults += 1
         self.reporter.report(record)
-
-    def _with_symbol(self, record: Message | Halt) -> Message | Halt:
-        process = next((each for each in self.machine.processes if each.pid == record.process_id), None)
-        if process is None or not record.instruction_pointer:
-            return record
-        return replace(record, symbol=self.symbols.place(process, record.instruction_pointer) or None)
 
     def _keep(self, message: Message) -> None:
         """Add it to `messages` if there is room; the first one that finds none is announced."""
@@ -446,6 +455,22 @@ class Session:
                 stacklevel=2,
             )
         self.totals.unkept_messages += 1
+
+
+def _with_files(
+    options: MachineOptions, root: str | Path | None, writable: bool, stdin: bytes | str | Path | None
+) -> MachineOptions:
+    """What a guest is shown of the host, with these in it."""
+    if root is None and stdin is None:
+        return options
+    from machine.kernel import World
+
+    world = options.world or World()
+    if root is not None:
+        world = replace(world, root=Path(root), writable=writable)
+    if stdin is not None:
+        world = replace(world, standard_input=Path(stdin) if isinstance(stdin, str) else stdin)
+    return replace(options, world=world)
 
 
 def _identity(program: Program) -> object:

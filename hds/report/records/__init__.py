@@ -6,6 +6,8 @@ is missing. The records of the machine are those of `machine.records`, findings 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import assert_never
 
 from hds.report.failures import Failure
@@ -85,6 +87,7 @@ __all__ = [
     "plural",
     "region",
     "shown",
+    "with_symbol",
 ]
 
 Record = (
@@ -154,6 +157,13 @@ def json_object(record: Record) -> dict[str, object] | None:
     """The same as it is written: numbers from 2^53 on have a text in hexadecimal beside them, `NAME_hex`."""
     made = as_object(record)
     return None if made is None else with_hexadecimal(dict(made))
+
+
+def with_symbol(record: Record, symbol_of: Callable[[int, int], str | None]) -> Record:
+    """A message or a halt with the symbol of its process's instruction pointer; all others as they are."""
+    if not isinstance(record, Message | Halt) or record.symbol is not None or not record.instruction_pointer:
+        return record
+    return replace(record, symbol=symbol_of(record.process_id, record.instruction_pointer))
 
 
 def shown(record: Record) -> Shown | None:

@@ -23,6 +23,7 @@ from hds.session.commands import (
     symbol_files,
     types,
 )
+from hds.session.commands.events import register as create_event
 from hds.session.commands.handler import Handler
 from hds.session.commands.usage import commands_page
 
@@ -33,4 +34,4 @@ FAMILIES = (
 )  # fmt: skip
 HANDLERS: dict[str, Handler] = {name: handler for family in FAMILIES for name, handler in family.HANDLERS.items()}
 
-__all__ = ["HANDLERS", "Handler", "commands_page"]
+__all__ = ["HANDLERS", "Handler", "commands_page", "create_event"]

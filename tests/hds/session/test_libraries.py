@@ -9,7 +9,7 @@ from linux_guests import build
 
 from hds.report.records import Record, Result
 from hds.session import Session, summarize
-from hds.session.session import ScriptError
+from hds.session.refused import ScriptError
 from hds.session.symbols import Symbols
 from machine.debugger import Module
 from machine.kernel import DEFAULT_BUILD

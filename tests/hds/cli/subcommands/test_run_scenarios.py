@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from hds_guests import command_line_together, session
 
-from hds.session.session import ScriptError
+from hds.session.refused import ScriptError
 
 # Those that are tests in Python.
 IN_PYTHON = {30: "test_forwarding_to_a_file_and_a_connection", 31: "test_json_lines_in_a_file"}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from carrier_worlds import CARRIERS, make_engine, run
 
-from hds.session.session import ScriptError, Session
+from hds.session.refused import ScriptError
+from hds.session.session import Session
 from machine.events import sdk
 from machine.events.registry import RegistrationError
 from machine.kernel.bare import BareKernel
