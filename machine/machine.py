@@ -392,6 +392,7 @@ class Machine:
             self._brake.release()
             self.messages.drain()
             self._not_emulated.update(name for process in self._processes for name in process.cpu.not_emulated())
+        self._kernels.put_back()
         self._see_off()
         ends = [ProcessEnd.of(process) for process in self._processes if not process.alive and process not in ended]
         return before.summary(self._counts(), cause, (*self._ends, *ends))

@@ -100,6 +100,10 @@ class Kernel(Protocol):
         """The exit code of a program that a fault ends; None where there is no system to give one."""
         ...
 
+    def put_back(self) -> None:
+        """A run has ended: the host's files get what guests have written into them, and is held back."""
+        ...
+
 
 class KernelBase:
     """What the stand-ins share: what they have of the machine, and the count of the calls that they do not know."""
@@ -123,6 +127,9 @@ class KernelBase:
     def crash_code(self, process: Process, fault: Fault) -> int | None:
         """No system, no code."""
         return None
+
+    def put_back(self) -> None:
+        """Nothing is held back."""
 
 
 def map_stack(process: Process, size: int = STACK_SIZE) -> int:

@@ -53,6 +53,11 @@ class Kernels:
             totals.update(kernel.unknown_calls)
         return dict(totals)
 
+    def put_back(self) -> None:
+        """A run has ended: the host's files get what is held back."""
+        for kernel in self._made.values():
+            kernel.put_back()
+
     def reached_limits(self) -> list[str]:
         """The names of the limits on files that refused something to a guest, in order."""
         return sorted({name for kernel in self._made.values() for name in getattr(kernel, "reached_limits", ())})

@@ -16,7 +16,7 @@ from machine.memory.pages import (
     with_read,
 )
 from machine.memory.physical import Frames, PhysicalMemory
-from machine.memory.shared import SharedMemory
+from machine.memory.shared import SharedMemory, SizedMemory
 from machine.memory.work import PER_CALL, PER_ITEM, PER_MAPPING, PIECE, KernelWork
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "PhysicalMemory",
     "Protection",
     "SharedMemory",
+    "SizedMemory",
     "is_canonical",
     "page_ceil",
     "page_floor",

@@ -244,7 +244,7 @@ class AddressSpace:
         """
         self.is_exhausted = False
         area = self._areas.at(address)
-        if area is None or not area.allows(right) or (is_user and area.supervisor):
+        if area is None or not area.allows(right) or (is_user and area.supervisor) or not area.has(address):
             return 0
         page = address >> PAGE_BITS
         try:
@@ -262,6 +262,7 @@ class AddressSpace:
         if area.backing is not None:
             frame = area.backing.frame(area.offset + (page << PAGE_BITS) - area.start)
             self.physical.hold(frame)
+            area.backing.shown_in.add(self)
             self._work.charge(PAGE)
             leaf[index] = frame << PAGE_BITS | PRESENT
             return
@@ -364,8 +365,14 @@ class AddressSpace:
     def _take_shared(self, area: Area, pages: range) -> None:
         for page in pages:
             leaf = self.table.leaf(page)
-            if not leaf[page & _INDEX]:
+            if not leaf[page & _INDEX] and area.has(page << PAGE_BITS):
                 self._supply(leaf, page, area)
+
+    def lose(self, memory: SharedMemory, offset: int) -> None:
+        """As `machine.memory.shared.Shows`."""
+        for area in self.areas:
+            if area.backing is memory and area.offset + area.size > offset:
+                self._forget(max(area.start, area.start + offset - area.offset), area.end)
 
     def frame_at(self, address: int) -> int | None:
         """The number of the frame at an address; None where the page has no memory, or is not mapped."""
@@ -458,7 +465,7 @@ class AddressSpace:
         word = 0 if leaf is None else leaf[page & _INDEX]
         if not word or (write and not word & OPEN):
             area = self._areas.at(address)
-            if area is None or not area.committed:
+            if area is None or not area.committed or not area.has(address):
                 return None
             if not word and not write and area.backing is None:
                 return -1

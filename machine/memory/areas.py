@@ -48,6 +48,10 @@ class Area(NamedTuple):
         """Whether the guest may access it so (vm.facts.paging: READ, WRITE or EXECUTE)."""
         return bool(self.committed and not self.guard and int(self.protection) & right)
 
+    def has(self, address: int) -> bool:
+        """Whether there is a page at an address of it: shared memory may end before its area does."""
+        return self.backing is None or self.backing.has(self.offset + (address & -PAGE) - self.start)
+
     def cut(self, start: int, end: int) -> Area:
         """The part that lies in [start, end), which must share a byte with it."""
         start, end = max(start, self.start), min(end, self.end)

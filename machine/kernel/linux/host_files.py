@@ -12,14 +12,16 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from machine.kernel.linux.errors import Errno, LinuxError, from_host
 from machine.kernel.linux.host_rules import LOOK, OPEN, FolderQuota, Share, check_name, identity
+from machine.kernel.linux.mapped_files import FilePages
 from machine.kernel.linux.nodes import PERMISSION_BITS, Entry, Handle, Node, Status
+from machine.memory import Frames
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -118,7 +120,7 @@ class _File(_HostNode):
         """As `Node`."""
         if writable:
             self._share.check_writable()
-        return _Opened(self._reopen(os.O_RDWR if writable else os.O_RDONLY), self._share)
+        return _Opened(self._reopen(os.O_RDWR if writable else os.O_RDONLY), self._share, writable)
 
     @_translated
     def set_mode(self, mode: int) -> None:
@@ -152,7 +154,7 @@ class _Nameless(_HostNode):
     @_translated
     def open(self, writable: bool) -> Handle:
         """As `Node`."""
-        return _Opened(os.dup(self.descriptor), self._share)
+        return _Opened(os.dup(self.descriptor), self._share, writable)
 
     @_translated
     def set_mode(self, mode: int) -> None:
@@ -168,24 +170,29 @@ class _Nameless(_HostNode):
 class _Opened:
     """The bytes of an opened regular file."""
 
-    def __init__(self, descriptor: int, share: Share) -> None:
-        self._descriptor, self._quota = descriptor, share.quota
-        self._quota.opened(os.fstat(descriptor))
+    def __init__(self, descriptor: int, share: Share, writable: bool) -> None:
+        found = os.fstat(descriptor)
+        self._descriptor, self._share, self._quota = descriptor, share, share.quota
+        self.writable = writable
+        self._identity = identity(found)
+        self._quota.opened(found)
 
     def __del__(self) -> None:
         self._quota.closed(os.fstat(self._descriptor))
         os.close(self._descriptor)
+        self._descriptor = -1  # mapped pages that go with it must not take the next file for it
 
     @_translated
     def read_at(self, offset: int, size: int) -> bytes:
         """As `Handle`."""
-        return os.pread(self._descriptor, size, offset)
+        data, pages = os.pread(self._descriptor, size, offset), self._share.mapped.get(self._identity)
+        return data if pages is None else pages.shown(offset, data)
 
     @_translated
     def write_at(self, offset: int, data: bytes) -> int:
         """As `Handle`."""
         self._quota.check_size(offset + len(data))
-        before = os.fstat(self._descriptor).st_size
+        before, pages = os.fstat(self._descriptor).st_size, self._share.mapped.get(self._identity)
         growth = max(0, offset + len(data) - before)
         self._quota.add_bytes(growth)
         written = 0
@@ -193,24 +200,74 @@ class _Opened:
             written = os.pwrite(self._descriptor, data, offset)
         finally:
             self._quota.add_bytes(max(0, offset + written - before) - growth)
+        if pages is not None:
+            if offset + written > before:
+                pages.resized(before, offset + written)
+            pages.written(offset, data[:written])
         return written
 
     @_translated
     def resize(self, size: int) -> None:
         """As `Handle`."""
         self._quota.check_size(size)
-        growth = size - os.fstat(self._descriptor).st_size
-        self._quota.add_bytes(growth)
+        before, pages = os.fstat(self._descriptor).st_size, self._share.mapped.get(self._identity)
+        self._quota.add_bytes(size - before)
         try:
             os.ftruncate(self._descriptor, size)
         except OSError:
-            self._quota.add_bytes(-growth)
+            self._quota.add_bytes(before - size)
             raise
+        if pages is not None:
+            pages.resized(before, size)
 
     @_translated
     def status(self) -> Status:
         """As `Handle`."""
         return _status(os.fstat(self._descriptor))
+
+    def pages(self, source: Frames) -> FilePages:
+        """As `Handle`."""
+        pages = self._share.mapped.get(self._identity)
+        if pages is None:
+            self._share.mapped[self._identity] = pages = FilePages(source, _Bytes(self))
+        elif self.writable and isinstance(pages.file, _Bytes) and not pages.file.opened.writable:
+            pages.file.opened = self
+        return pages
+
+    @property
+    def descriptor(self) -> int:
+        """The host's."""
+        return self._descriptor
+
+
+class _Bytes:
+    """What mapped pages have beneath them: the file by a handle that writes it, if anybody who has mapped it may.
+
+    What the host refuses is as natively where a disk fails: nobody is told.
+    """
+
+    def __init__(self, opened: _Opened) -> None:
+        self.opened = opened
+
+    def size(self) -> int:
+        """As `mapped_files.Bytes`."""
+        try:
+            return os.fstat(self.opened.descriptor).st_size
+        except OSError:
+            return 0
+
+    def load(self, offset: int, size: int) -> bytes:
+        """As `mapped_files.Bytes`."""
+        try:
+            return os.pread(self.opened.descriptor, size, offset)
+        except OSError:
+            return b""
+
+    def save(self, offset: int, data: bytes) -> None:
+        """As `mapped_files.Bytes`."""
+        if self.opened.writable:
+            with suppress(OSError):
+                os.pwrite(self.opened.descriptor, data, offset)
 
 
 class HostDirectory(_HostNode):
@@ -260,6 +317,11 @@ class HostDirectory(_HostNode):
     def _removed(self, found: os.stat_result | None) -> None:
         if found is not None:
             self._share.quota.remove_file(found)
+
+    def put_back(self) -> None:
+        """Let files that are mapped have what their pages hold."""
+        for pages in tuple(self._share.mapped.values()):
+            pages.put_back()
 
     @_translated
     def entries(self) -> Iterable[Entry]:

@@ -13,8 +13,10 @@ import stat
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from weakref import WeakValueDictionary
 
 from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.mapped_files import FilePages
 from machine.kernel.linux.nodes import Status, granted
 from vm.facts.limits import Limits
 
@@ -100,6 +102,7 @@ class Share:
     quota: FolderQuota
     user: int = 1000
     group: int = 1000
+    mapped: WeakValueDictionary[Identity, FilePages] = field(default_factory=WeakValueDictionary)
 
     @property
     def is_held(self) -> bool:

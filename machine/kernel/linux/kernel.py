@@ -384,6 +384,11 @@ class LinuxKernel(Calls):
         """As `Kernel`: 128 + the signal."""
         return 128 + signals.signal_of(self._tasks[process.thread], fault).number
 
+    def put_back(self) -> None:
+        """As `Kernel`: shared mappings."""
+        if self._tree is not None:
+            self._tree.put_back()
+
     @property
     def reached_limits(self) -> frozenset[str]:
         """The names of the limits on files and sockets that refused something to a guest."""

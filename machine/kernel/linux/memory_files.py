@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.mapped_files import FilePages, MappedAs
 from machine.kernel.linux.nodes import BLOCK_BYTES, PERMISSION_BITS, Entry, Handle, Node, Status
-from machine.memory import PIECE, KernelWork
+from machine.memory import PIECE, Frames, KernelWork
 
 _NODE_BYTES = 512  # what a node and its name are charged with
 
@@ -98,6 +99,7 @@ class MemoryFile(MemoryNode):
         super().__init__(store, mode)
         store.take(len(data))
         self._data = bytearray(data)
+        self.mapped = MappedAs()
 
     def __del__(self) -> None:
         self._store.give_back(len(self._data))
@@ -116,18 +118,35 @@ class MemoryFile(MemoryNode):
 
     def read_at(self, offset: int, size: int) -> bytes:
         """As `Handle`."""
-        return bytes(self._data[offset : offset + size])
+        data, pages = self.load(offset, size), self.mapped.find()
+        return data if pages is None else pages.shown(offset, data)
 
     def write_at(self, offset: int, data: bytes) -> int:
         """As `Handle`."""
         if offset + len(data) > len(self._data):
             self.resize(offset + len(data))
+        self.save(offset, data)
+        pages = self.mapped.find()
+        if pages is not None:
+            pages.written(offset, data)
+        return len(data)
+
+    def load(self, offset: int, size: int) -> bytes:
+        """As `mapped_files.Bytes`."""
+        return bytes(self._data[offset : offset + size])
+
+    def save(self, offset: int, data: bytes) -> None:
+        """As `mapped_files.Bytes`."""
         self._data[offset : offset + len(data)] = data
         self.touch()
-        return len(data)
+
+    def pages(self, source: Frames) -> FilePages:
+        """As `Handle`."""
+        return self.mapped.make(source, self)
 
     def resize(self, size: int) -> None:
         """As `Handle`."""
+        before, pages = len(self._data), self.mapped.find()
         if size > len(self._data):
             self._store.take(size - len(self._data))
             while len(self._data) < size:
@@ -135,6 +154,8 @@ class MemoryFile(MemoryNode):
         else:
             self._store.give_back(len(self._data) - size)
             del self._data[size:]
+        if pages is not None:
+            pages.resized(before, size)
         self.touch()
 
 
@@ -145,24 +166,33 @@ class SealedFile(MemoryFile):
     _KNOWN = 63
     _PROGRAM = 0o111  # the bits that EXEC is about
 
-    def __init__(self, store: Store, mode: int, seals: int) -> None:
+    def __init__(self, store: Store, mode: int, name: bytes, seals: int) -> None:
         super().__init__(store, mode)
+        self.label = b"/memfd:%s (deleted)" % name  # what /proc calls it
         self.links = 0
         self.seals = seals
 
-    def add_seals(self, seals: int) -> None:
-        """Seal it further. Raises EPERM when that is sealed, and EINVAL."""
+    @property
+    def is_sealed(self) -> bool:
+        """Whether nothing new may write it."""
+        return bool(self.seals & (self.WRITE | self.FUTURE_WRITE))
+
+    def check_seals(self, seals: int) -> None:
+        """Whether it can be sealed further. Raises EPERM when that is sealed, and EINVAL."""
         if self.seals & self.SEAL:
             raise LinuxError(Errno.EPERM)
         if seals & ~self._KNOWN:
             raise LinuxError(Errno.EINVAL)
+
+    def add_seals(self, seals: int) -> None:
+        """Seal it further."""
         if seals & self.EXEC and self._mode & self._PROGRAM:
             seals |= self.SHRINK | self.GROW | self.WRITE | self.FUTURE_WRITE
         self.seals |= seals
 
     def write_at(self, offset: int, data: bytes) -> int:
         """As `Handle`. Raises EPERM."""
-        if self.seals & (self.WRITE | self.FUTURE_WRITE):
+        if self.is_sealed:
             raise LinuxError(Errno.EPERM)
         return super().write_at(offset, data)
 
@@ -185,6 +215,7 @@ class ProgramFile(MemoryNode):
     def __init__(self, store: Store, data: bytes) -> None:
         super().__init__(store, 0o755)
         self._data = data
+        self._mapped = MappedAs()
 
     def size(self) -> int:
         """As `MemoryNode`."""
@@ -198,7 +229,18 @@ class ProgramFile(MemoryNode):
 
     def read_at(self, offset: int, size: int) -> bytes:
         """As `Handle`."""
+        return self.load(offset, size)
+
+    def load(self, offset: int, size: int) -> bytes:
+        """As `mapped_files.Bytes`."""
         return self._data[offset : offset + size]
+
+    def save(self, offset: int, data: bytes) -> None:
+        """As `mapped_files.Bytes`: nobody writes it."""
+
+    def pages(self, source: Frames) -> FilePages:
+        """As `Handle`."""
+        return self._mapped.make(source, self)
 
     def write_at(self, offset: int, data: bytes) -> int:
         """As `Handle`. Raises ETXTBSY."""

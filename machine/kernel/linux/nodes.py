@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from machine.kernel.linux.errors import Errno, LinuxError
+from machine.memory import Frames, SharedMemory
 
 if TYPE_CHECKING:
     from machine.kernel.linux.paths import Place
@@ -72,6 +73,10 @@ class Handle(Protocol):
 
     def status(self) -> Status:
         """As of the node."""
+        ...
+
+    def pages(self, source: Frames) -> SharedMemory:
+        """Its pages, for mappings that are shared (machine.kernel.linux.mapped_files). Raises ENODEV."""
         ...
 
 

@@ -24,6 +24,7 @@ from machine.kernel.linux.signal_frame import (
 from machine.kernel.linux.space import USER_SPACE
 from machine.kernel.linux.task import SIGCHLD, SS_DISABLE, SignalAction, Task, ThreadGroup
 from machine.processor import FXSAVE_BYTES, INITIAL_FXSAVE, DebugStatus, Fault, PageFault, Vector
+from vm.facts.paging import EXECUTE, READ, WRITE
 from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
 
 SIGNALS = 64
@@ -37,7 +38,7 @@ UNBLOCKABLE = 1 << (SIGKILL - 1) | 1 << (SIGSTOP - 1)
 _SA_RESTORER, _SA_ONSTACK, _SA_RESTART, _SA_NODEFER, _SA_RESETHAND = 1 << 26, 1 << 27, 1 << 28, 1 << 30, 1 << 31
 SS_ONSTACK, SS_AUTODISARM = 1, 1 << 31
 SI_USER, SI_TKILL, _SI_KERNEL = 0, -6, 0x80
-_SEGV_MAPERR, _SEGV_ACCERR = 1, 2
+_SEGV_MAPERR, _SEGV_ACCERR, _BUS_ADRERR = 1, 2, 2
 _TRAP_BRKPT, _TRAP_TRACE, _TRAP_HWBKPT = 1, 2, 4
 _RF = 1 << 16
 _SYSCALL_LENGTH = 2
@@ -255,8 +256,11 @@ def signal_of(task: Task, fault: Fault) -> SignalInfo:
     """What an exception is to a Linux program."""
     if fault.vector == Vector.PF:
         address = fault.address or 0
-        mapped = address < USER_SPACE and task.space.memory.area_at(address) is not None
-        return SignalInfo(SIGSEGV, _SEGV_ACCERR if mapped else _SEGV_MAPERR, address)
+        area = task.space.memory.area_at(address) if address < USER_SPACE else None
+        right = EXECUTE if fault.error & PageFault.FETCH else WRITE if fault.error & PageFault.WRITE else READ
+        if area is not None and area.allows(right) and not area.has(address):
+            return SignalInfo(SIGBUS, _BUS_ADRERR, address)
+        return SignalInfo(SIGSEGV, _SEGV_MAPERR if area is None else _SEGV_ACCERR, address)
     number, code = _FAULTS.get(fault.vector, (SIGSEGV, None))
     if code is None:
         return SignalInfo(number, _SI_KERNEL, 0)

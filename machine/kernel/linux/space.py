@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.mapped_files import FilePages
 from machine.kernel.linux.paths import Place
 from machine.loaders import LINUX_STACK_SIZE, MAPPINGS_TOP, STACK_TOP
 from machine.memory import (
@@ -19,6 +20,7 @@ from machine.memory import (
     MapError,
     Protection,
     SharedMemory,
+    SizedMemory,
     page_ceil,
     page_floor,
 )
@@ -38,10 +40,36 @@ MAPPING = "mapping"
 
 
 class AtFork(Enum):
-    """What a child has of pages for which madvise(2) says so: nothing, or zeros. It is the tag of their areas."""
+    """What a child has of pages for which madvise(2) says so: nothing, or zeros."""
 
     GONE = "gone"
     ZERO = "zero"
+
+
+@dataclass(frozen=True)
+class Note:
+    """What is kept of a mapping besides (vm_area_struct), as the tag of its areas where it is not as usual.
+
+    `may_write` is false for a shared file that is not open for writing, `is_private` for what has the pages of others
+    only where its file has none.
+    """
+
+    at_fork: AtFork | None = None
+    may_write: bool = True
+    is_private: bool = False
+
+
+USUAL = Note()
+
+
+def note_of(area: Area) -> Note:
+    """What is kept of a mapping."""
+    return area.tag if isinstance(area.tag, Note) else USUAL
+
+
+def is_shared(area: Area) -> bool:
+    """Whether it was made with MAP_SHARED."""
+    return area.backing is not None and not note_of(area).is_private
 
 
 @dataclass(frozen=True)
@@ -76,9 +104,9 @@ class UserSpace:
         copy.heap_end = self.heap_end
         copy.take_limits(self)
         for area in copy._areas(0, USER_SPACE):
-            if area.tag is AtFork.GONE:
+            if note_of(area).at_fork is AtFork.GONE:
                 copy.unmap(area.start, area.end)
-            elif area.tag is AtFork.ZERO:
+            elif note_of(area).at_fork is AtFork.ZERO:
                 copy.clear(area.start, area.end)
         return copy
 
@@ -196,18 +224,34 @@ class UserSpace:
     # --- mappings
 
     def map(
-        self, start: int, size: int, protection: Protection, name: str = MAPPING, *, is_shared: bool = False,
-        tag: object = None,
+        self, start: int, size: int, protection: Protection, name: str = MAPPING, *,
+        backing: SharedMemory | None = None, offset: int = 0, tag: object = None,
     ) -> None:  # fmt: skip
-        """Map zeroed pages, which are free; a process that is forked has the same if they are shared. Raises ENOMEM."""
-        self._check_limits(size, is_data=bool(protection & Protection.WRITE) and not is_shared)
-        if is_shared and size > self.memory.source.limit:
-            raise LinuxError(Errno.ENOMEM)
-        backing = SharedMemory(self.memory.source) if is_shared else None
+        """Map zeroed pages of its own, or those of `backing` from `offset` on, where it is free. Raises ENOMEM."""
+        self._check_limits(size, is_data=bool(protection & Protection.WRITE) and backing is None)
+        area = Area(start, start + size, protection, name, backing=backing, offset=offset, tag=tag)
         try:
-            self.memory.map(Area(start, start + size, protection, name, backing=backing, tag=tag))
+            self.memory.map(area)
         except MapError:
             raise LinuxError(Errno.ENOMEM) from None
+
+    def writes(self, backing: SharedMemory) -> bool:
+        """Whether it may be written through a mapping here."""
+        areas = self._areas(0, USER_SPACE)
+        return any(area.backing is backing and note_of(area).may_write for area in areas)
+
+    def new_shared(self, size: int) -> SharedMemory:
+        """Zeroed pages that a process has together with those that it forks. Raises ENOMEM."""
+        if size > self.memory.source.limit:
+            raise LinuxError(Errno.ENOMEM)
+        return SizedMemory(self.memory.source, size)
+
+    def put_back(self, start: int, end: int) -> None:
+        """Let files have what their pages in [start, end) hold."""
+        for area in self._areas(start, end):
+            if isinstance(area.backing, FilePages):
+                piece = area.cut(start, end)
+                area.backing.put_back(piece.offset, piece.offset + piece.size)
 
     def _check_limits(self, more: int, *, is_data: bool) -> None:
         """Whether so many bytes more are within the resource limits (may_expand_vm). Raises ENOMEM."""
@@ -224,13 +268,13 @@ class UserSpace:
     def at_fork(self, start: int, end: int, what: AtFork | None) -> None:
         """Let this be what children have of the pages of [start, end). Raises ENOMEM where that cuts too often."""
         try:
-            self.memory.change(start, min(end, USER_SPACE), lambda area: area._replace(tag=what))
+            self.memory.change(start, min(end, USER_SPACE), lambda area: _noted(area, at_fork=what))
         except MapError:
             raise LinuxError(Errno.ENOMEM) from None
 
     def is_private(self, start: int, end: int) -> bool:
         """Whether no page of [start, end) is shared with other processes, or shows a file."""
-        return all(area.backing is None and not area.name.startswith("/") for area in self._areas(start, end))
+        return all(not is_shared(area) and not area.name.startswith("/") for area in self._areas(start, end))
 
     def free_range_below_2_gib(self, size: int) -> int:
         """Where MAP_32BIT has it: as low as possible in the second GiB. Raises ENOMEM."""
@@ -257,12 +301,21 @@ class UserSpace:
             raise LinuxError(Errno.ENOMEM) from None
 
     def protect(self, start: int, end: int, protection: Protection) -> None:
-        """Give the pages of [start, end) other rights, up to the first that is not mapped: then raises ENOMEM."""
-        position = self._mapped_end(start, end)
+        """Give the pages of [start, end) other rights, up to the first that is not mapped: then raises ENOMEM.
+
+        Raises EACCES likewise for a shared file that may not be written.
+        """
+        position, refused = self._mapped_end(start, end), False
+        if protection & Protection.WRITE:
+            closed = next((area.start for area in self._areas(start, position) if not note_of(area).may_write), None)
+            if closed is not None:
+                position, refused = max(closed, start), True
         try:
             self.memory.protect(start, position, protection)
         except MapError:
             raise LinuxError(Errno.ENOMEM) from None
+        if refused:
+            raise LinuxError(Errno.EACCES)
         if position < end:
             raise LinuxError(Errno.ENOMEM)
 
@@ -299,7 +352,12 @@ class UserSpace:
         except MapError:
             raise LinuxError(Errno.ENOMEM) from None
         if new_size > kept:
-            self.map(target + kept, new_size - kept, area.protection, area.name, tag=area.tag)
+            self.extend(area, target + kept, area.offset + kept, new_size - kept)
+
+    def extend(self, area: Area, start: int, offset: int, size: int) -> None:
+        """Map pages as those of an area, from an offset of its file on if it has one. Raises ENOMEM."""
+        offset = offset if area.backing is not None else 0
+        self.map(start, size, area.protection, area.name, backing=area.backing, offset=offset, tag=area.tag)
 
     def set_heap_end(self, end: int) -> int:
         """brk: the end of the heap afterwards, which is the old one when `end` cannot be had."""
@@ -321,6 +379,11 @@ class UserSpace:
     def _areas(self, start: int, end: int) -> list[Area]:
         """The user's areas that share a byte with [start, end), by ascending address."""
         return self.memory.areas_within(start, min(end, USER_SPACE))
+
+
+def _noted(area: Area, at_fork: AtFork | None) -> Area:
+    note = replace(note_of(area), at_fork=at_fork)
+    return area._replace(tag=None if note == USUAL else note)
 
 
 def _is_data(area: Area) -> bool:

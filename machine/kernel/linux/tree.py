@@ -78,6 +78,11 @@ class Tree:
         for directory in self._covers.values():
             directory.is_mount_point = True
 
+    def put_back(self) -> None:
+        """Let files of the host that are mapped have what their pages hold."""
+        if isinstance(self._base, host_files.HostDirectory):
+            self._base.put_back()
+
     def bare_root(self) -> Place:
         """The root without what belongs to a guest."""
         return Place(_Root(self._base, self._covers))

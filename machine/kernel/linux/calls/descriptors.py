@@ -134,14 +134,14 @@ def memfd_create(task: Task, name_address: Address, flags: Flags) -> int:
     if flags & _MFD_HUGETLB:
         raise Refused(Errno.ENOSYS)
     try:
-        task.space.load_string(name_address, _LONGEST_MEMORY_NAME + 1)
+        name = task.space.load_string(name_address, _LONGEST_MEMORY_NAME + 1)
     except LinuxError as error:
         raise LinuxError(Errno.EINVAL) if error.number is Errno.ENAMETOOLONG else error from None
     seals = 0 if flags & (_MFD_ALLOW_SEALING | _MFD_NOEXEC_SEAL) else SealedFile.SEAL
     if flags & _MFD_NOEXEC_SEAL:
-        file = SealedFile(task.store, 0o666, seals | SealedFile.EXEC)
+        file = SealedFile(task.store, 0o666, name, seals | SealedFile.EXEC)
     else:
-        file = SealedFile(task.store, 0o777, seals)
+        file = SealedFile(task.store, 0o777, name, seals)
     return task.files.add(RegularFile(of.O_RDWR | of.O_LARGEFILE, None, file), bool(flags & _MFD_CLOEXEC))
 
 
@@ -171,7 +171,7 @@ def fcntl(task: Task, fd: Fd, command: Int, argument: Word) -> int:
     elif command in (F_SETPIPE_SZ, F_GETPIPE_SZ):
         return _pipe_size(row.file, None if command == F_GETPIPE_SZ else argument & 0xFFFF_FFFF)
     elif command in (F_ADD_SEALS, F_GET_SEALS):
-        return _seals(row.file, None if command == F_GET_SEALS else argument & 0xFFFF_FFFF)
+        return _seals(task, row.file, None if command == F_GET_SEALS else argument & 0xFFFF_FFFF)
     elif command == F_GETLEASE:
         return _F_UNLCK
     elif command not in (F_SETOWN, F_GETOWN, F_SETSIG, F_GETSIG):  # nobody sends signals about files
@@ -212,7 +212,7 @@ def _pipe_size(file: OpenFile, wanted: int | None) -> int:
     return file.capacity if isinstance(file, PipeEnd) else pipes.PIPE_BYTES
 
 
-def _seals(file: OpenFile, more: int | None) -> int:
+def _seals(task: Task, file: OpenFile, more: int | None) -> int:
     """The seals of a file of memory, or 0 when more have been added."""
     handle = file.handle if isinstance(file, RegularFile) else None
     if not isinstance(handle, SealedFile):
@@ -221,8 +221,18 @@ def _seals(file: OpenFile, more: int | None) -> int:
         return handle.seals
     if not file.writable:
         raise LinuxError(Errno.EPERM)
+    handle.check_seals(more)
+    if more & SealedFile.WRITE and _is_mapped_to_write(task, handle):
+        raise LinuxError(Errno.EBUSY)
     handle.add_seals(more)
     return 0
+
+
+def _is_mapped_to_write(task: Task, file: SealedFile) -> bool:
+    """Whether a process has a file mapped that it may write so."""
+    pages = file.mapped.find()
+    spaces = {id(each.space): each.space for each in task.threads.everybody.values()}
+    return pages is not None and any(space.writes(pages) for space in spaces.values())
 
 
 @call("flock")

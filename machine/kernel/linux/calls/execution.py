@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from machine.kernel.linux.abi import Address, Fd, Flags, Path, call
 from machine.kernel.linux.calls.paths import AT_FDCWD, start_of
 from machine.kernel.linux.errors import Errno, LinuxError
-from machine.kernel.linux.memory_files import Device, ProgramFile
+from machine.kernel.linux.memory_files import Device, ProgramFile, SealedFile
 from machine.kernel.linux.nodes import Handle, Status, granted
 from machine.kernel.linux.open_files import DirectoryFile, RegularFile
 from machine.kernel.linux.paths import Place, find
@@ -24,11 +24,12 @@ _FIRST_LINE = 256  # bytes of a file that are looked at (BINPRM_BUF_SIZE)
 
 @dataclass(frozen=True)
 class _File:
-    """A file that may be executed; `path` is the text by which it was found."""
+    """A file that may be executed; `path` is the text by which it was found, `name` what the process is called then."""
 
     handle: Handle
     path: bytes
     place: Place
+    name: bytes
 
 
 @call("execve")
@@ -51,7 +52,7 @@ def _execute(task: Task, file: _File, arguments: int, environment: int) -> Resul
     left = _MOST_BYTES
     texts, left = _texts(task, arguments, left)
     variables, _ = _texts(task, environment, left)
-    name, shown = file.path, file.path
+    name, shown = file.name, file.path
     texts = texts or [b""]
     for _ in range(_MOST_SCRIPTS + 1):
         first = file.handle.read_at(0, _FIRST_LINE)
@@ -60,7 +61,7 @@ def _execute(task: Task, file: _File, arguments: int, environment: int) -> Resul
             if size > task.limits.max_guest_memory:
                 raise LinuxError(Errno.ENOMEM)
             task.space.work.charge(size)
-            program = Program(file.handle.read_at(0, size), shown, file.place, name.rpartition(b"/")[2])
+            program = Program(file.handle.read_at(0, size), shown, file.place, name)
             return task.execute(task, program, texts, variables)
         line = first.partition(b"\n")[0][2:].strip(b" \t")
         interpreter, _, argument = line.partition(b" ") if b" " in line else line.partition(b"\t")
@@ -105,7 +106,8 @@ def _by_descriptor(task: Task, fd: int) -> _File:
     file, shown = task.files.reference(fd), b"/dev/fd/%d" % fd
     if isinstance(file, RegularFile):
         _check_rights(task, file.status())
-        return _File(file.handle, shown, file.place or _of_memory(task, file.handle))
+        place = file.place or _of_memory(task, file.handle)
+        return _File(file.handle, shown, place, place.name.removesuffix(b" (deleted)"))
     if file.place is None or isinstance(file, DirectoryFile):
         raise LinuxError(Errno.EACCES)
     return _of_place(task, file.place, shown)
@@ -118,13 +120,14 @@ def _of_place(task: Task, place: Place, path: bytes) -> _File:
     if node.is_directory or isinstance(node, Device):
         raise LinuxError(Errno.EACCES)
     _check_rights(task, node.status())
-    return _File(node.open(writable=False), path, place)
+    return _File(node.open(writable=False), path, place, path.rpartition(b"/")[2])
 
 
 def _of_memory(task: Task, handle: Handle) -> Place:
     """The place of a file that no path leads to."""
     data = handle.read_at(0, min(handle.status().size, task.limits.max_guest_memory))
-    return Place(ProgramFile(task.store, data), task.location.root, b"memfd: (deleted)")
+    label = handle.label[1:] if isinstance(handle, SealedFile) else b"memfd: (deleted)"
+    return Place(ProgramFile(task.store, data), task.location.root, label)
 
 
 def _check_rights(task: Task, status: Status) -> None:

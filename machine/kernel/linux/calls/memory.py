@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from machine.kernel.linux.abi import Address, Fd, Flags, Int, Size, UInt, Word, call
-from machine.kernel.linux.errors import Errno, LinuxError, Refused
+from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.memory_files import SealedFile
 from machine.kernel.linux.open_files import LARGEST_OFFSET, DeviceFile, OpenFile, RegularFile
-from machine.kernel.linux.space import LOWEST, MAPPING, USER_SPACE, AtFork, check_user_range, whole_pages
+from machine.kernel.linux.space import (
+    LOWEST,
+    MAPPING,
+    USER_SPACE,
+    AtFork,
+    Note,
+    check_user_range,
+    is_shared,
+    whole_pages,
+)
 from machine.kernel.linux.task import Task
-from machine.memory import ADDRESS_SPACE, PAGE, Protection, page_floor, with_read
+from machine.memory import (
+    ADDRESS_SPACE,
+    PAGE,
+    Protection,
+    SharedMemory,
+    SizedMemory,
+    page_floor,
+    with_read,
+)
 
 PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
 MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE, MAP_TYPE = 1, 2, 3, 0xF
@@ -36,7 +54,7 @@ def protection_of(bits: int) -> Protection:
 
 @call("mmap")
 def mmap(task: Task, address: Address, size: Size, rights: UInt, flags: Flags, fd: Fd, offset: Word) -> int:
-    """mmap(2). A file is copied when it is mapped; shared writing is refused with ENODEV."""
+    """mmap(2). What is private of a file is copied when it is mapped."""
     if offset % PAGE:
         raise LinuxError(Errno.EINVAL)
     file = None if flags & MAP_ANONYMOUS else task.files.file(fd)
@@ -59,16 +77,45 @@ def mmap(task: Task, address: Address, size: Size, rights: UInt, flags: Flags, f
     if isinstance(file, RegularFile) and offset > LARGEST_OFFSET:
         raise LinuxError(Errno.EOVERFLOW)
     source = _source(file, rights, flags)
+    note = _note(source, rights, flags)
+    backing, kept = _backing(task, source, flags, length), length
+    if source is not None and backing is None:
+        kept = min(length, whole_pages(max(0, source.handle.status().size - offset)))
     if fixed:
         task.space.unmap(address, address + length)
     else:
         address = _place(task, length, address, flags)
-    is_shared = source is None and flags & MAP_TYPE != MAP_PRIVATE
-    task.space.map(address, length, protection_of(rights), _name_of(source), is_shared=is_shared)
-    if source is not None and not _fill(task, source, offset, address, size):
+    protection, name = protection_of(rights), _name_of(source)
+    offset = offset if source is not None else 0
+    if backing is not None:
+        task.space.map(address, length, protection, name, backing=backing, offset=offset, tag=note)
+        return address
+    if kept:
+        task.space.map(address, kept, protection, name)
+    if kept < length:
+        nothing = SizedMemory(task.space.memory.source, 0)
+        task.space.map(address + kept, length - kept, protection, name, backing=nothing, tag=Note(is_private=True))
+    if source is not None and kept and not _fill(task, source, offset, address, min(size, kept)):
         task.space.unmap(address, address + length)
         raise LinuxError(Errno.ENOMEM)
     return address
+
+
+def _backing(task: Task, source: RegularFile | None, flags: int, length: int) -> SharedMemory | None:
+    """What a mapping has together with others; None for memory of its own."""
+    if flags & MAP_TYPE == MAP_PRIVATE:
+        return None
+    return task.space.new_shared(length) if source is None else source.handle.pages(task.space.memory.source)
+
+
+def _note(source: RegularFile | None, rights: int, flags: int) -> Note | None:
+    """What is kept of a new mapping. Raises EPERM for a file that is sealed against it."""
+    if source is None or flags & MAP_TYPE == MAP_PRIVATE:
+        return None
+    is_sealed = isinstance(source.handle, SealedFile) and source.handle.is_sealed
+    if is_sealed and rights & PROT_WRITE:
+        raise LinuxError(Errno.EPERM)
+    return None if source.writable and not is_sealed else Note(may_write=False)
 
 
 def _place(task: Task, length: int, hint: int, flags: int) -> int:
@@ -83,8 +130,10 @@ def _place(task: Task, length: int, hint: int, flags: int) -> int:
 
 def _name_of(source: RegularFile | None) -> str:
     """What a mapping is called: its file's path, if a path leads there."""
-    if source is None or source.place is None:
+    if source is None:
         return MAPPING
+    if source.place is None:
+        return source.handle.label.decode("utf-8", "replace") if isinstance(source.handle, SealedFile) else MAPPING
     return source.place.path().decode("utf-8", "surrogateescape")
 
 
@@ -118,8 +167,6 @@ def _source(file: OpenFile | None, rights: int, flags: int) -> RegularFile | Non
         return None
     if not isinstance(file, RegularFile):
         raise LinuxError(Errno.ENODEV)
-    if shared_writing:
-        raise Refused(Errno.ENODEV)
     return file
 
 
@@ -189,7 +236,7 @@ def mremap(task: Task, address: Address, size: Size, new_size: Size, flags: Flag
     if address >= USER_SPACE or task.space.memory.area_at(address) is None:
         raise LinuxError(Errno.EFAULT)
     if not length:
-        raise LinuxError(Errno.EINVAL)
+        return _map_again(task, address, new_length, flags, target)
     if address + length > _TASK_SIZE:
         raise LinuxError(Errno.EINVAL if new_length < length else Errno.EFAULT)
     if not moves and new_length <= length:
@@ -206,6 +253,23 @@ def mremap(task: Task, address: Address, size: Size, new_size: Size, flags: Flag
     return _grow_or_move(task, address, length, new_length, flags, target)
 
 
+def _map_again(task: Task, address: int, length: int, flags: int, target: int | None) -> int:
+    """What is shared has one more place: an old size of 0 asks for it."""
+    space = task.space
+    area = space.memory.area_at(address)
+    assert area is not None
+    if not is_shared(area):
+        raise LinuxError(Errno.EINVAL)
+    if not flags & MREMAP_MAYMOVE:
+        raise LinuxError(Errno.ENOMEM)
+    if target is None:
+        target = space.free_range(length)
+    else:
+        space.unmap(target, target + length)
+    space.extend(area, target, area.offset + address - area.start, length)
+    return target
+
+
 def _grow_or_move(task: Task, address: int, length: int, new_length: int, flags: int, target: int | None) -> int:
     space = task.space
     memory = space.memory
@@ -214,7 +278,7 @@ def _grow_or_move(task: Task, address: int, length: int, new_length: int, flags:
     if target is None and not flags & MREMAP_DONTUNMAP:
         more = new_length - length
         if address + new_length <= USER_SPACE and not memory.overlapping(address + length, more):
-            space.map(address + length, more, area.protection, area.name, tag=area.tag)
+            space.extend(area, address + length, area.offset + address + length - area.start, more)
             return address
         if not flags & MREMAP_MAYMOVE:
             raise LinuxError(Errno.ENOMEM)
@@ -224,7 +288,7 @@ def _grow_or_move(task: Task, address: int, length: int, new_length: int, flags:
         space.unmap(target, target + new_length)
     space.move(address, length, target, new_length)
     if flags & MREMAP_DONTUNMAP:
-        space.map(address, length, area.protection, area.name)
+        space.extend(area, address, area.offset + address - area.start, length)
     return target
 
 
@@ -249,10 +313,12 @@ def madvise(task: Task, address: Address, size: Size, advice: Int) -> int:
 
 @call("msync")
 def msync(task: Task, address: Address, size: Size, flags: Flags) -> int:
-    """msync(2): nothing is shared."""
+    """msync(2)"""
     if flags & ~(_MS_ASYNC | _MS_INVALIDATE | _MS_SYNC) or flags & (_MS_ASYNC | _MS_SYNC) == _MS_ASYNC | _MS_SYNC:
         raise LinuxError(Errno.EINVAL)
-    return _check_mapped(task, address, _range_end(address, size, Errno.ENOMEM))
+    end = _range_end(address, size, Errno.ENOMEM)
+    task.space.put_back(address, end)
+    return _check_mapped(task, address, end)
 
 
 @call("mincore")

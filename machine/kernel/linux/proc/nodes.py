@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import assert_never
 
 from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.memory_files import SealedFile
 from machine.kernel.linux.nodes import PROCFS, SYSFS, Entry, Handle, Node, Status
 from machine.kernel.linux.open_files import O_ACCMODE, O_RDONLY, O_WRONLY, OpenFile, RegularFile
 from machine.kernel.linux.paths import Place
@@ -18,6 +19,7 @@ from machine.kernel.linux.proc import processes
 from machine.kernel.linux.proc.files import PID, PROC, SYS, TID, File, SystemFile, TaskFile, TaskLink, TextLink
 from machine.kernel.linux.proc.processes import Subject
 from machine.kernel.linux.proc.system import System
+from machine.memory import Frames, SharedMemory
 
 _Tree = dict[str, "File | _Tree"]
 _PROC_DEVICE = 5
@@ -132,6 +134,10 @@ class _Handle:
     def resize(self, size: int) -> None:
         """O_TRUNC is passed over."""
 
+    def pages(self, source: Frames) -> SharedMemory:
+        """As `Handle`."""
+        raise LinuxError(Errno.ENODEV)
+
     def status(self) -> Status:
         """As `Handle`."""
         return self._node.status()
@@ -191,7 +197,9 @@ class _DescriptorLink(_Made):
         text = kinds.get(stat.S_IFMT(status.mode))
         if text is not None:
             return (text % status.inode).encode()
-        return b"/memfd: (deleted)" if isinstance(file, RegularFile) else b"anon_inode:[%s]" % file.label.encode()
+        if isinstance(file, RegularFile):
+            return file.handle.label if isinstance(file.handle, SealedFile) else b"/memfd: (deleted)"
+        return b"anon_inode:[%s]" % file.label.encode()
 
     def jump(self) -> Place | None:
         """As `Node`: what is behind a path anew, everything else as it is opened."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from machine.kernel.linux.proc.system import TICK, System, mountinfo, mounts
 from machine.kernel.linux.resource_limits import resource_limit
-from machine.kernel.linux.space import HEAP, USER_SPACE, UserSpace
+from machine.kernel.linux.space import HEAP, USER_SPACE, UserSpace, is_shared
 from machine.kernel.linux.task import Task, ThreadGroup
 from machine.memory import PAGE, Area
 from vm.facts.paging import EXECUTE, READ, WRITE
@@ -96,6 +96,7 @@ def maps(subject: Subject) -> str:
         name = _name_of(area, space)
         is_file = name.startswith("/")
         offset = area.start - first.setdefault(name, area.start) if is_file else 0
+        offset = area.offset if is_shared(area) else offset
         lines.append(_map_line(area, name, offset))
     return "".join(lines)
 
@@ -105,7 +106,7 @@ def _map_line(area: Area, name: str, offset: int) -> str:
         letter if int(area.protection) & bit else "-" for letter, bit in (("r", READ), ("w", WRITE), ("x", EXECUTE))
     )
     is_file = name.startswith("/")
-    shared = "s" if area.backing is not None else "p"
+    shared = "s" if is_shared(area) else "p"
     device, inode = (_DEVICE_NAME, zlib.crc32(name.encode("utf-8", "surrogateescape"))) if is_file else ("00:00", 0)
     line = f"{area.start:08x}-{area.end:08x} {rights}{shared} {offset:08x} {device} {inode} "
     return (f"{line:<{_NAME_COLUMN}}{_escaped(name)}" if name else line) + "\n"

@@ -418,14 +418,38 @@ def test_a_moved_mapping_keeps_its_content() -> None:
     assert (moved != address, guest.memory(moved, 7)) == (True, b"content")
 
 
-def test_a_mapped_file_is_a_copy(tmp_path: Path) -> None:
+def test_a_file_that_is_mapped_private_is_a_copy(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"bytes of the file")
     guest = Guest(tmp_path)
     descriptor = guest.open("/file")
     address = guest.call("mmap", 0, 100, 3, 2, descriptor, 0)
     assert guest.memory(address, 5) == b"bytes"
     assert guest.call("mmap", 0, 100, 3, 1, descriptor, 0) == -Errno.EACCES
-    assert guest.call("mmap", 0, 100, 3, 1, guest.open("/tmp/new", O_RDWR | O_CREAT), 0) == -Errno.ENODEV
+
+
+def test_a_file_that_is_mapped_shared_is_read_and_written_by_its_mappings() -> None:
+    guest = Guest()
+    descriptor = guest.open("/tmp/new", O_RDWR | O_CREAT)
+    guest.call("write", descriptor, b"bytes of the file", 17)
+    first, second = (guest.call("mmap", 0, 100, 3, 1, descriptor, 0) for _ in range(2))
+    guest.cpu.memory.write(first, b"BYTES")
+    assert guest.memory(second, 8) == guest.contents("/tmp/new")[:8] == b"BYTES of"  # type: ignore[index]
+    guest.call("pwrite64", descriptor, b"that", 4, 6)
+    assert guest.memory(first, 10) == b"BYTES that"
+    guest.call("munmap", first, 100)
+    guest.call("munmap", second, 100)
+    assert guest.contents("/tmp/new") == b"BYTES thathe file"
+
+
+def test_pages_behind_the_end_of_a_mapped_file_are_not_there() -> None:
+    guest = Guest()
+    descriptor = guest.open("/tmp/new", O_RDWR | O_CREAT)
+    guest.call("ftruncate", descriptor, PAGE + 1)
+    address = guest.call("mmap", 0, 3 * PAGE, 3, 1, descriptor, 0)
+    assert guest.memory(address, 2 * PAGE) == bytes(2 * PAGE)
+    assert guest.call("write", 1, address + 2 * PAGE, 1) == -Errno.EFAULT
+    guest.call("ftruncate", descriptor, PAGE)
+    assert guest.cpu.memory.read(address + PAGE, 1) is None
 
 
 def test_memory_beyond_the_quota_is_enomem() -> None:
