@@ -1,7 +1,7 @@
 """API sets: which DLL stands behind a name such as `api-ms-win-core-file-l1-1-0.dll`.
 
 The map is the section `.apiset` of apisetschema.dll (API_SET_NAMESPACE, schema 6: Geoff Chappell, "API Set Schema").
-All offsets count from its beginning; what leads out of it is left out.
+All offsets count from its beginning; what leads out of it is left out, and so are names that no file can have.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ _HEAD = struct.Struct("<IIIIIII")  # schema, size, flags, count, entries, hashes
 _ENTRY = struct.Struct("<IIIIII")  # flags, name and its bytes, the bytes that count, values and how many
 _VALUE = struct.Struct("<IIIII")  # flags, name of the importer and its bytes, name of the host and its bytes
 _MOST = 1 << 16
+_LONGEST_NAME = 510  # bytes: 255 characters
 
 
 def is_api_set(name: str) -> bool:
@@ -46,7 +47,7 @@ def hosts_of(data: bytes) -> Mapping[str, str]:
             break
         _, name, _, counts, values, value_count = entry
         value = _unpack(_VALUE, data, values) if value_count else None
-        if value is not None:
+        if value is not None and max(counts, value[4]) <= _LONGEST_NAME:
             found[_text(data, name, counts).lower()] = _text(data, value[3], value[4]).lower()
     return found
 

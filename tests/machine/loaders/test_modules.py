@@ -11,6 +11,7 @@ from hypothesis import given, settings, strategies as st
 from test_pe import BASE, TEXT, executable, with_exports
 
 from machine.loaders import pe
+from machine.loaders.api_sets import hosts_of
 from machine.loaders.image import LoadError, Placement
 from machine.loaders.modules import WindowsPlan, imports_of
 from machine.loaders.pe_exports import exports_of, symbols_of
@@ -180,3 +181,11 @@ def test_a_damaged_file_raises_nothing_but_load_errors(data: bytes, changes: lis
     except LoadError:
         return
     assert all(any(a.start <= at < a.start + a.size for a in areas) for at, part in contents if part)
+
+
+def test_a_map_of_api_sets_whose_entries_overlap_is_read_at_once() -> None:
+    """65,535 names of two megabytes each kept the loader busy for hours."""
+    size, count = 1 << 21, 0xFFFF
+    head = struct.pack("<7I", 6, size, 0, count, 28, 0, 31)
+    rows = b"".join(struct.pack("<6I", 0, index % 64 * 2, size, size, 64, 1) for index in range(count))
+    assert hosts_of((head + rows).ljust(size, b"a")) == {}

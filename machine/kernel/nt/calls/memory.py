@@ -6,13 +6,14 @@ import struct
 from contextlib import suppress
 
 from machine.kernel.nt.abi import KERNEL_HALF, Address, Handle, NtThread, UInt, Word, answer_with, call
-from machine.kernel.nt.space import HIGHEST, MEM_COMMIT, MEM_PRIVATE, MEM_RESERVE, Run
+from machine.kernel.nt.space import GRANULARITY, HIGHEST, MEM_COMMIT, MEM_PRIVATE, MEM_RESERVE, Run
 from machine.kernel.nt.start import NTDLL_HANDLE
 from machine.kernel.nt.status import (
     STATUS_ACCESS_VIOLATION,
     STATUS_CONFLICTING_ADDRESSES,
     STATUS_INVALID_INFO_CLASS,
     STATUS_INVALID_PARAMETER,
+    STATUS_NOT_SUPPORTED,
     STATUS_PARTIAL_COPY,
     STATUS_SUCCESS,
     NtError,
@@ -20,6 +21,8 @@ from machine.kernel.nt.status import (
 from machine.memory import PAGE, page_ceil, page_floor
 
 _DECOMMIT, _RELEASE, _RESET, _TOP_DOWN = 0x4000, 0x8000, 0x8_0000, 0x10_0000
+_MOST_PARAMETERS = 16  # of one call
+_ADDRESS_REQUIREMENTS, _HINTS = 1, (2, 5)  # MemExtendedParameterAddressRequirements; NUMA node, attribute flags
 _BASIC, _SECTION_NAME, _REGION, _WINE_UNIX = 0, 2, 3, 1000
 _BASIC_ROW = struct.Struct("<QQIIQIII4x")  # base, allocation base and protection, size, state, protection, type
 
@@ -29,11 +32,42 @@ def allocate(
     thread: NtThread, process: Handle, base_at: Address, zero_bits: Word, size_at: Address, kind: UInt, protect: UInt
 ) -> int:
     """Reserve, commit, or both: at a base, or where there is room."""
+    return _allocate(thread, process, base_at, size_at, kind, protect, _highest(zero_bits))
+
+
+@call("NtAllocateVirtualMemoryEx")
+def allocate_so(
+    thread: NtThread, process: Handle, base_at: Address, size_at: Address, kind: UInt, protect: UInt, rows: Address,
+    count: UInt,
+) -> int:  # fmt: skip
+    """The same, with MEM_EXTENDED_PARAMETERs: the highest address counts, other requirements are not supported."""
+    highest = extended_highest(thread, rows, count)
+    return _allocate(thread, process, base_at, size_at, kind, protect, highest)
+
+
+def extended_highest(thread: NtThread, rows: int, count: int) -> int:
+    """The end of the addresses that extended parameters allow. Raises NtError."""
+    highest = HIGHEST
+    if count > _MOST_PARAMETERS:
+        raise NtError(STATUS_INVALID_PARAMETER)
+    for index in range(count):
+        kind, value = struct.unpack("<QQ", thread.data(rows + 16 * index, 16))
+        if kind & 0xFF == _ADDRESS_REQUIREMENTS:
+            lowest, last, alignment = struct.unpack("<3Q", thread.data(value, 24))
+            if lowest or alignment > GRANULARITY:
+                raise NtError(STATUS_NOT_SUPPORTED)
+            highest = min(highest, last + 1) if last else highest
+        elif kind & 0xFF not in _HINTS:
+            raise NtError(STATUS_INVALID_PARAMETER)
+    return highest
+
+
+def _allocate(thread: NtThread, process: int, base_at: int, size_at: int, kind: int, protect: int, highest: int) -> int:
     base, size = thread.word(base_at), thread.word(size_at)
     thread.check_process(process)
     if not 0 < size < KERNEL_HALF or base >= KERNEL_HALF or not kind & (MEM_COMMIT | MEM_RESERVE | _RESET):
         return STATUS_INVALID_PARAMETER
-    space, highest = thread.state.space, _highest(zero_bits)
+    space = thread.state.space
     if kind & _RESET:
         start, end = page_floor(base), page_ceil(base + size)
     elif kind & MEM_RESERVE or not base:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import struct
 
 from machine.kernel.nt.abi import Address, Handle, NtThread, UInt, Word, answer_with, call
+from machine.kernel.nt.calls.memory import extended_highest
 from machine.kernel.nt.files import DriveFile
 from machine.kernel.nt.naming import find_named, publish
 from machine.kernel.nt.numbering import renumbered
 from machine.kernel.nt.sections import SEC_COMMIT as _SEC_COMMIT, WRITABLE as _WRITABLE, Section, flush
-from machine.kernel.nt.space import PAGE_READONLY
+from machine.kernel.nt.space import HIGHEST, PAGE_READONLY
 from machine.kernel.nt.status import (
     STATUS_CONFLICTING_ADDRESSES,
     STATUS_IMAGE_NOT_AT_BASE,
@@ -19,6 +20,7 @@ from machine.kernel.nt.status import (
     STATUS_INVALID_PARAMETER,
     STATUS_NO_MEMORY,
     STATUS_NOT_MAPPED_VIEW,
+    STATUS_NOT_SUPPORTED,
     STATUS_OBJECT_NAME_EXISTS,
     STATUS_SECTION_TOO_BIG,
     STATUS_SUCCESS,
@@ -129,6 +131,21 @@ def map_view(
     offset_at: Address, size_at: Address, inherit: UInt, kind: UInt, protect: UInt,
 ) -> int:  # fmt: skip
     """A view at a base, or where there is room; images go where the plan has them."""
+    return _map(thread, handle, process, base_at, offset_at, size_at, protect)
+
+
+@call("NtMapViewOfSectionEx")
+def map_view_so(
+    thread: NtThread, handle: Handle, process: Handle, base_at: Address, offset_at: Address, size_at: Address,
+    kind: UInt, protect: UInt, rows: Address, count: UInt,
+) -> int:  # fmt: skip
+    """The same; of MEM_EXTENDED_PARAMETERs only hints are supported."""
+    if extended_highest(thread, rows, count) != HIGHEST:
+        return STATUS_NOT_SUPPORTED
+    return _map(thread, handle, process, base_at, offset_at, size_at, protect)
+
+
+def _map(thread: NtThread, handle: int, process: int, base_at: int, offset_at: int, size_at: int, protect: int) -> int:
     thread.check_process(process)
     section = thread.state.handles.of(handle, Section)
     base, size = thread.word(base_at), thread.word(size_at)
