@@ -30,7 +30,6 @@ from machine.kernel.linux import LinuxKernel, World
 from machine.loaders import elf
 from machine.memory import PAGE, AddressSpace, Area, PhysicalMemory
 from machine.processor import (
-    CPU_MODEL,
     INITIAL_STATE,
     SYSCALL_HOOK,
     SYSCALL_LENGTH,
@@ -39,6 +38,7 @@ from machine.processor import (
     RegisterFile,
     block_hook,
     msr,
+    new_engine,
     window_of,
 )  # fmt: skip
 from machine.processor.descriptors import KERNEL
@@ -171,7 +171,7 @@ class BareCpu(Cpu):
     def __init__(self, memory: MirroredSpace) -> None:
         self.memory, self.is_closed, self.home_level = memory, False, KERNEL
         self.on_syscall = lambda: None
-        self._engine = memory.engine = Engine(CPU_MODEL)
+        self._engine = memory.engine = new_engine()
         self.window = window_of(self._engine)
         self.registers = RegisterFile(self._engine, self.window)
         for register, value in INITIAL_STATE:

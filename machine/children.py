@@ -118,6 +118,8 @@ class Nursery:
         cpu = Cpu(memory, image.level)
         for number in _ENTRY_MSRS:
             cpu.write_msr(number, parent.cpu.read_msr(number))
+        if parent.cpu.bmi.is_active:
+            cpu.bmi.activate()
         cpu.registers.write(STORAGE_INDEX["cr3"], memory.table.root_place)
         cpu.registers.store()
         cpu.registers.forget()

@@ -231,6 +231,8 @@ class Machine:
         """Let a process count from now on; it comes in the place of the one `before`, or is a new one."""
         process.cpu.exceptions.open_vectors = kernel.entry.open_vectors
         process.cpu.time_stamp.read = self.clock.time_stamp
+        seed = 0 if self.options.world is None else self.options.world.seed
+        process.cpu.random_numbers.seed(f"{seed} {process.pid:x} {process.name!a}")
         if self._gate is None:
             process.cpu.time_stamp.share_clock(self.clock.cells_address, self._executed)
         else:

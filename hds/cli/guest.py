@@ -51,6 +51,7 @@ class GuestOptions:
     registry: tuple[str, ...]
     net: str | None
     pcap: str | None
+    seed: int
     cores: int
     parallel: bool
     emulate_message_loss: bool
@@ -142,8 +143,8 @@ class GuestOptions:
         registry = tuple(Path(reading.locate(file)) for file in self.registry)
         network, capture = self.network(), self.capture(folder if self.root_rw is not None else None)
         return World(
-            folder, self.root_rw is not None, source, registry=registry, network=network, capture=capture
-        )  # fmt: skip
+            folder, self.root_rw is not None, source, self.seed, registry=registry, network=network, capture=capture
+        )
 
 
 @dataclass(frozen=True)
@@ -194,6 +195,9 @@ def add_guest(parser: argparse.ArgumentParser) -> None:
     )
     guest.add_argument("--net", metavar="FILE", help="hosts that a Linux guest reaches, and what they answer (TOML)")
     guest.add_argument("--pcap", metavar="FILE", help="write what Linux guests send by TCP and UDP (a capture file)")
+    guest.add_argument(
+        "--seed", type=_seed, default=0, metavar="N", help="what a guest's random numbers start from (default 0)"
+    )
     guest.add_argument("--cores", type=_count, default=1, metavar="N", help="emulated cores (default 1)")
     guest.add_argument(
         "--timer", type=_frequency, metavar="HZ", help="clock interrupts (vector d1) in a virtual second (default none)"
@@ -241,6 +245,13 @@ def _count(text: str) -> int:
     value = number_in(text, DECIMAL, 64)
     if not value:
         raise argparse.ArgumentTypeError("1 to 64")
+    return value
+
+
+def _seed(text: str) -> int:
+    value = number_in(text, DECIMAL, (1 << 64) - 1)
+    if value is None:
+        raise argparse.ArgumentTypeError("0 to 18446744073709551615, in decimal")
     return value
 
 

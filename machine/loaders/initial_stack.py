@@ -23,6 +23,7 @@ AT_RANDOM, AT_HWCAP2, AT_EXECFN, AT_SYSINFO_EHDR, AT_MINSIGSTKSZ = 25, 26, 31, 3
 
 _PLATFORM = b"x86_64\0"
 _FEATURES = 0x078B_FBFD  # AT_HWCAP: edx of CPUID leaf 1 (tests compare them)
+_MORE_FEATURES = 1 << 1  # AT_HWCAP2: FSGSBASE in user mode
 _LARGEST = LINUX_STACK_SIZE // 4  # of arguments and environment together, as Linux has it
 
 
@@ -102,6 +103,6 @@ def _auxiliary_vector(image: Image, facts: Facts, random: int, path: int) -> lis
     rows += [(AT_BASE, base), (AT_FLAGS, 0), (AT_ENTRY, image.entry)]
     rows += [(kind, facts.user) for kind in (AT_UID, AT_EUID)]
     rows += [(kind, facts.group) for kind in (AT_GID, AT_EGID)]
-    rows += [(AT_SECURE, 0), (AT_RANDOM, random), (AT_HWCAP2, 0), (AT_EXECFN, path)]
+    rows += [(AT_SECURE, 0), (AT_RANDOM, random), (AT_HWCAP2, _MORE_FEATURES), (AT_EXECFN, path)]
     rows += [(AT_PLATFORM, random + len(facts.random)), (AT_NULL, 0)]
     return [word for row in rows for word in row]

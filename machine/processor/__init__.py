@@ -6,6 +6,7 @@ from machine.processor import block_hook, descriptors, msr
 from machine.processor.binding import (
     BLOCK_HOOK,
     INTERRUPT_HOOK,
+    INVALID_INSTRUCTION_HOOK,
     MSR_CELLS,
     SYSCALL_HOOK,
     TIME_STAMP_HOOK,
@@ -19,7 +20,8 @@ from machine.processor.binding import (
 )
 from machine.processor.block_counter import CEILING, EXECUTED, OWN, OWN_SLOT, SLOTS_AT, UNDER_WAY, BlockCounter
 from machine.processor.branches import Branch, Select
-from machine.processor.cpu import CPU_MODEL, EXCEPTION_STATUS, INITIAL_STATE, SYSCALL_LENGTH, Cpu
+from machine.processor.cpu import EXCEPTION_STATUS, INITIAL_STATE, SYSCALL_LENGTH, Cpu
+from machine.processor.cpu_model import FEATURES_1_ECX, FEATURES_1_EDX, FEATURES_7_EBX, new_engine
 from machine.processor.descriptors import KERNEL as KERNEL_LEVEL, USER as USER_LEVEL
 from machine.processor.fault import EXCEPTION_VECTORS, IN_TABLE, DebugStatus, Fault, PageFault, Vector, name_of
 from machine.processor.fxsave import FXSAVE_BYTES, INITIAL as INITIAL_FXSAVE
@@ -37,6 +39,7 @@ from machine.processor.instruction_finder import (
 )
 from machine.processor.memory_operands import PlainOperand, plain_operand
 from machine.processor.one_instruction import run_one
+from machine.processor.random_numbers import Cpuid, Generator
 from machine.processor.register_file import RegisterFile
 from machine.processor.registers import (
     BATCH_IDS,
@@ -62,11 +65,13 @@ __all__ = [
     "BATCH_STORAGES",
     "BLOCK_HOOK",
     "CEILING",
-    "CPU_MODEL",
     "CS_ID",
     "EXCEPTION_STATUS",
     "EXCEPTION_VECTORS",
     "EXECUTED",
+    "FEATURES_1_ECX",
+    "FEATURES_1_EDX",
+    "FEATURES_7_EBX",
     "FLUSH_TLB",
     "FXSAVE_BYTES",
     "GENERAL_IDS",
@@ -74,6 +79,7 @@ __all__ = [
     "INITIAL_FXSAVE",
     "INITIAL_STATE",
     "INTERRUPT_HOOK",
+    "INVALID_INSTRUCTION_HOOK",
     "IN_TABLE",
     "KERNEL_LEVEL",
     "LEVEL_MASK",
@@ -104,10 +110,12 @@ __all__ = [
     "BlockCounter",
     "Branch",
     "Cpu",
+    "Cpuid",
     "DebugStatus",
     "Due",
     "Engine",
     "Fault",
+    "Generator",
     "Hook",
     "InstructionPattern",
     "OperandKind",
@@ -133,6 +141,7 @@ __all__ = [
     "is_privileged",
     "msr",
     "name_of",
+    "new_engine",
     "plain_operand",
     "run_one",
     "window_of",

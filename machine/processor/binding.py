@@ -30,6 +30,7 @@ INTERRUPT_HOOK = ctypes.CFUNCTYPE(None, _void_p, _u32, _void_p)
 SYSCALL_HOOK = ctypes.CFUNCTYPE(None, _void_p, _void_p)
 PORT_READ_HOOK = ctypes.CFUNCTYPE(_u32, _void_p, _u32, _i32, _void_p)  # the port and the bytes that are asked for
 PORT_WRITE_HOOK = ctypes.CFUNCTYPE(None, _void_p, _u32, _i32, _u32, _void_p)
+CPUID_HOOK = ctypes.CFUNCTYPE(_i32, _void_p, _void_p)
 TIME_STAMP_HOOK = ctypes.CFUNCTYPE(_u32, _void_p, _void_p)
 
 
@@ -70,7 +71,7 @@ def address_of(handle: Any) -> int:
 _SET_EXITS = control_word(uc.UC_CTL_UC_EXITS, uc.UC_CTL_IO_WRITE, arguments=2)
 
 # Unicorn's own choice is 1 GiB. When the buffer is full, all translations are dropped and made again.
-_TRANSLATION_BYTES = 64 << 20
+TRANSLATION_BYTES = 64 << 20
 _ENGINE_BYTES = 32 << 20  # what an engine takes besides
 
 
@@ -143,7 +144,7 @@ def callback_address(hook: Hook) -> int:
 class Engine:
     """One Unicorn engine in 64-bit mode with raw hooks. Registers and memory are reached through `uc`."""
 
-    def __init__(self, cpu_model: int, translation_bytes: int = _TRANSLATION_BYTES) -> None:
+    def __init__(self, cpu_model: int, translation_bytes: int = TRANSLATION_BYTES) -> None:
         """Raises HostMemoryError, where Unicorn would end the process."""
         require_memory(translation_bytes + _ENGINE_BYTES, "an emulator")
         self.uc: Any = Uc(uc.UC_ARCH_X86, uc.UC_MODE_64)

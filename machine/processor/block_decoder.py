@@ -15,10 +15,14 @@ _KEPT = 4096  # decoded blocks
 _PREFIXES = bytes((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3, *range(0x40, 0x50)))
 _LOCK, _CS = b"\xf0", b"\x2e"
 _VEX = (b"\xc4", b"\xc5", b"\x62")
+_THREE_BYTE_VEX, _WIDE_VECTOR = b"\xc4", 4  # the second is a bit of its third byte
+_BMI = {2: bytes((0xF2, 0xF3, 0xF5, 0xF6, 0xF7)), 3: b"\xf0"}  # VEX instructions that the CPU model has, by their map
+_NOT_BEFORE_VEX = bytes((0x66, 0xF0, 0xF2, 0xF3, *range(0x40, 0x50)))
 _POP = 0x8F
 _PORT_ACCESSES = tuple(bytes((opcode,)) for opcode in (*range(0x6C, 0x70), *range(0xE4, 0xE8), *range(0xEC, 0xF0)))
 _REG = 0x38  # of the byte behind it: where one of these bits is set, Capstone takes it for XOP
 _MOD = 0xC0
+_MOVBE = (b"\x0f\x38\xf0", b"\x0f\x38\xf1")
 _PREFETCH, _NOP = b"\x0f\x0d", b"\x0f\x1f"
 _RESERVED_NOPS = tuple(bytes((0x0F, opcode)) for opcode in range(0x1A, 0x1F))  # MPX, CET: not of the CPU model
 
@@ -86,7 +90,7 @@ class BlockDecoder:
         covered, as_the_cpu = 0, code
         while True:
             for start, length, _, _ in self._decoder.disasm_lite(as_the_cpu[covered:], covered):
-                if _opcode(as_the_cpu[start : start + length]).startswith(_VEX):
+                if _is_unknown_vex(as_the_cpu[start : start + length]):
                     return _Decoded(starts, covered)
                 if _is_xop(as_the_cpu[start:]):
                     break
@@ -109,6 +113,16 @@ def _opcode(code: bytes) -> bytes:
     return code.lstrip(_PREFIXES)
 
 
+def _is_unknown_vex(code: bytes) -> bool:
+    """Whether an instruction is one of those with VEX that the CPU model decodes otherwise: all but BMI."""
+    opcode = _opcode(code)
+    if not opcode.startswith(_VEX):
+        return False
+    if not opcode.startswith(_THREE_BYTE_VEX) or any(each in _NOT_BEFORE_VEX for each in code[: -len(opcode)]):
+        return True
+    return bool(opcode[2] & _WIDE_VECTOR) or opcode[3] not in _BMI.get(opcode[1] & 31, b"")
+
+
 def _is_xop(code: bytes) -> bool:
     """Whether code begins with what Capstone takes for XOP, and the CPU model for a POP."""
     opcode = _opcode(code)
@@ -119,5 +133,7 @@ def _known(opcode: bytes) -> bytes:
     """How what Capstone does not know begins where it does, with the same length; nothing where that is unknown."""
     if _is_xop(opcode):
         return bytes((_POP, opcode[1] & ~_REG))
+    if opcode.startswith(_MOVBE) and opcode[3:4] >= bytes((_MOD,)):  # undefined; the CPU model takes it for memory
+        return opcode[:3] + bytes((opcode[3] & _REG,))
     is_nop = opcode.startswith(_RESERVED_NOPS) or (opcode.startswith(_PREFETCH) and opcode[2:3] < bytes((_MOD,)))
     return _NOP + bytes((opcode[2] & ~_REG,)) if is_nop and len(opcode) > 2 else b""

@@ -69,7 +69,9 @@ class BlockEntries:
     def _on_block(self, _engine: int, address: int, size: int, _data: int) -> None:
         """A block, while Python counts."""
         try:
-            if self._code.unserved is not None:
+            if self._code.is_renewal_due:
+                self._stop_before(address, size)
+            elif self._code.unserved is not None:
                 self._code.serve_first(self._code.unserved, address, size)
             elif not self._blocks.has_room or self._is_beyond_python(address, size):
                 self._wait_for_hook(address, size)
@@ -81,7 +83,9 @@ class BlockEntries:
     def _on_other_block(self, _engine: int, address: int, size: int, _data: int) -> None:
         """A block that machine code does not let in: new and the last of the run, a part of another, or too large."""
         try:
-            if self._code.unserved is not None:
+            if self._code.is_renewal_due:
+                self._stop_before(address, size)
+            elif self._code.unserved is not None:
                 self._code.serve_first(self._code.unserved, address, size)
             elif not self._blocks.has_room:
                 self._wait_for_hook(address, size)
@@ -102,6 +106,9 @@ class BlockEntries:
     def _wait_for_hook(self, address: int, size: int) -> None:
         """End uc_emu_start before this block, which is entered when there is another hook."""
         self.is_hook_due = True
+        self._stop_before(address, size)
+
+    def _stop_before(self, address: int, size: int) -> None:
         self._blocks.refuse(address, size)
         self._engine.stop()
 

@@ -3,9 +3,10 @@
 Instructions are counted per basic block, on entry, and settled where one is left in its middle: a block that does not
 fit in the budget is not begun, one that faults halfway counts as far as it was executed, a REP instruction counts once
 per iteration and once for its end. That count is the virtual time, so a run is deterministic: RDTSC reads the clock
-given by the machine, and the CPU model has no RDRAND.
+given by the machine, and RDRAND a generator that it seeds.
 The oddities of Unicorn's engine are dealt with in the parts: `tlb`, `translated_code`, `block_entries`,
-`address_hooks`, `watched_accesses`, `exceptions`, `breakpoints`, `time_stamp`, `ports`, which share a `core`.
+`address_hooks`, `watched_accesses`, `exceptions`, `breakpoints`, `time_stamp`, `random_numbers`, `ports`,
+which share a `core`.
 Not here: what a SYSCALL means (`machine.events.syscall`), which process runs when (`machine.machine`).
 """
 
@@ -35,9 +36,11 @@ from machine.processor.binding import (
 )
 from machine.processor.block_counter import BlockCounter
 from machine.processor.block_entries import BlockEntries
+from machine.processor.bmi import BmiCorrections
 from machine.processor.branches import LastBranches
 from machine.processor.breakpoints import Breakpoints
 from machine.processor.core import Core
+from machine.processor.cpu_model import new_engine
 from machine.processor.debug_registers import DebugRegisters
 from machine.processor.exceptions import Exceptions
 from machine.processor.fault import Fault, Vector
@@ -47,6 +50,7 @@ from machine.processor.instruction_finder import LONGEST_INSTRUCTION, Instructio
 from machine.processor.interrupt_table import InterruptTable
 from machine.processor.not_emulated import asked_for
 from machine.processor.ports import Ports
+from machine.processor.random_numbers import Cpuid, Generator
 from machine.processor.register_file import RegisterFile
 from machine.processor.registers import VECTOR_IDS
 from machine.processor.run_state import RunState, StopKind, StopReason
@@ -64,9 +68,6 @@ from vm.facts.registers import RIP
 SYSCALL_LENGTH = 2
 EXCEPTION_STATUS = uc.UC_ERR_EXCEPTION  # of a run that ends by a refused access
 
-# SSE4.2 and RDTSCP, but neither AVX (which Unicorn lacks) nor RDRAND (which would read the host's entropy).
-CPU_MODEL = x86.UC_CPU_X86_SANDYBRIDGE
-
 # What FNINIT and an operating system set up. Unicorn starts with all zero: SSE instructions are #UD then, x87 computes
 # with the 24 bits of single precision, and every floating-point exception is unmasked.
 INITIAL_STATE: tuple[tuple[int, int], ...] = (
@@ -78,7 +79,7 @@ INITIAL_STATE: tuple[tuple[int, int], ...] = (
 # Of a guest: its page tables are in use, and the emulator forgets its TLB where that is changed.
 PAGING: tuple[tuple[int, int], ...] = (
     (x86.UC_X86_REG_CR0, 0x8000_0011),  # PG, ET and PE
-    (x86.UC_X86_REG_CR4, 0x620),  # PAE, OSFXSR and OSXMMEXCPT
+    (x86.UC_X86_REG_CR4, 0x1_0620),  # PAE, OSFXSR, OSXMMEXCPT and FSGSBASE
 )
 
 _HLT = 0xF4
@@ -98,7 +99,7 @@ class Cpu:
         self.on_syscall: Callable[[], None] = lambda: None
         self.on_end: Callable[[], None] = lambda: None  # a run is about to end between two instructions; may move RIP
         self.home_level = descriptors.KERNEL if level is None else level
-        self._engine = engine = Engine(CPU_MODEL)
+        self._engine = engine = new_engine()
         self.window = window_of(engine)
         self.registers = RegisterFile(engine, self.window)
         self._instruction = _instruction_pointer(engine, self.window)
@@ -119,17 +120,23 @@ class Cpu:
         step = SingleStep(engine, self.registers, memory, self._blocks, self.tlb.words)
         self.code = TranslatedCode(core, self.tlb, step.opened)
         self.address_hooks = AddressHooks(core, self.code)
+        self.bmi = BmiCorrections(core, self.code, self.address_hooks)
+        self.tlb.on_executable = self.bmi.look_at
         self.interrupt_table = InterruptTable(engine, memory, self.registers, self._hidden, self.home_level)
         debug = DebugRegisters(self.registers)
         self.watched = WatchedAccesses(core, self.tlb, step, self.address_hooks, debug)
         self._entries = BlockEntries(core, self.tlb, self.code, self.watched)
-        self.exceptions = Exceptions(core, self.tlb, self.watched, debug, self.interrupt_table)
+        self.random_numbers = Generator()
+        self.exceptions = Exceptions(
+            core, self.tlb, self.watched, debug, self.interrupt_table, self.random_numbers.carry_out
+        )
         self.breakpoints = Breakpoints(core, debug, self.address_hooks, self.watched)
         self._syscall_hook = engine.add_hook(uc.UC_HOOK_INSN, SYSCALL_HOOK(self._on_syscall), x86.UC_X86_INS_SYSCALL)
         self._carried_syscall_hook = self._syscall_hook
         calls = instruction_hooks.Calls()
         self.time_stamp = TimeStamp(core, self.code, calls)
         self.ports = Ports(core, self.exceptions, calls)
+        self._cpuid = Cpuid(engine, self.window, calls)
 
     # --- state
 
@@ -369,6 +376,12 @@ class Cpu:
             with run.gate:
                 self._entries.renew_hook()
             return True
+        if self.code.is_renewal_due:
+            self.code.is_renewal_due = False
+            if not run.stop_requested:
+                self._blocks.release()
+                return True
+            run.why = StopKind.STOPPED
         self.registers.forget()
         if (self.tlb.refused is not None or watched.due is not None) and watched.goes_on(status):
             return True

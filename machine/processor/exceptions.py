@@ -13,10 +13,12 @@ from machine.processor.debug_registers import DebugRegisters
 from machine.processor.fault import IN_TABLE, WITH_ERROR_CODE, DebugStatus, Fault, Vector
 from machine.processor.instruction_finder import LONGEST_INSTRUCTION, InstructionPattern
 from machine.processor.interrupt_table import InterruptTable
+from machine.processor.register_file import RegisterFile
 from machine.processor.run_state import StopKind, StopReason
 from machine.processor.tlb import Tlb
+from machine.processor.watched import TRAP_FLAG
 from machine.processor.watched_accesses import WatchedAccesses
-from vm.facts.registers import RIP, STORAGE_INDEX
+from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
 
 _RDPMC, _INT1 = InstructionPattern(b"\x0f\x33"), InstructionPattern(b"\xf1")
 _INT3, _SYSCALL = b"\xcc", b"\x0f\x05"
@@ -32,11 +34,19 @@ class Exceptions:
     """
 
     def __init__(
-        self, core: Core, tlb: Tlb, watched: WatchedAccesses, debug: DebugRegisters, table: InterruptTable
+        self,
+        core: Core,
+        tlb: Tlb,
+        watched: WatchedAccesses,
+        debug: DebugRegisters,
+        table: InterruptTable,
+        carry_out: Callable[[bytes, RegisterFile], bool],
     ) -> None:
+        """`carry_out` executes instructions of the CPU model that the emulator takes for undefined, and moves RIP."""
         self._engine, self._memory, self._blocks = core.engine, core.memory, core.blocks
         self._registers, self._hidden, self._run = core.registers, core.hidden, core.run
         self._tlb, self._watched, self._debug, self._table = tlb, watched, debug, table
+        self._carry_out = carry_out
         self.undone: bytes | None = None
         self.open_vectors = _OPEN_VECTORS  # of INT on level 3
         self.on_invalid_instruction: Callable[[], bool] = lambda: False
@@ -130,6 +140,8 @@ class Exceptions:
         handled = False
         self._registers.forget()
         try:
+            if self._carried_out():
+                return self._run.event is None
             with self._run.gate:
                 handled = self.on_invalid_instruction()
             if handled:
@@ -143,6 +155,16 @@ class Exceptions:
             self._blocks.finish()
             self._run.heed_stop()
         return handled
+
+    def _carried_out(self) -> bool:
+        """Whether the instruction is one that the emulator does not have; it is executed then, and may trap."""
+        code = self._memory.read_up_to(self._registers.read(RIP), LONGEST_INSTRUCTION)
+        if not self._carry_out(code, self._registers):
+            return False
+        if self._registers.read(RFLAGS) & TRAP_FLAG:
+            self._run.event = StopReason.trapped(self._registers.read(RIP), DebugStatus.BS)
+        self._registers.store()
+        return True
 
     def _undefined(self, rip: int) -> None:
         """Instructions that the emulator takes for undefined: RDPMC is a privileged one, INT1 a trap."""

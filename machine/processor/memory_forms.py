@@ -64,7 +64,7 @@ _TWO_BYTES: dict[str, str] = {
 
 _THREE_BYTES_38: dict[str, str] = {
     "00-0b 1c-1e": "Rm", "10 14 15 17 28 29 2a 2b 37-41 db-df": "Rx", "20 23 25 30 33 35": "Rq", "21 24 31 34": "Rd",
-    "22 32": "Rw", "f0": "Rv|Rv|.|Rb", "f1": "Wv|Wv|.|Rv",
+    "22 32": "Rw", "f0": "Rv|Rv|.|Rb", "f1": "Wv|Wv|.|Rv", "f6": ".|Ry|Ry|.",
 }  # fmt: skip
 
 _THREE_BYTES_3A: dict[str, str] = {
@@ -72,8 +72,13 @@ _THREE_BYTES_3A: dict[str, str] = {
     "15": "Ww ib", "16": "Wy ib", "17": "Wd ib", "20": "Rb ib", "22": "Ry ib",
 }  # fmt: skip
 
+_VEX_38: dict[str, str] = {"f2 f3 f5 f6 f7": "Ry"}  # BMI, whatever the prefix in VEX
+_VEX_3A: dict[str, str] = {"f0": "Ry ib"}
+
+VEX = 0xC4
 _MAPS: dict[bytes, dict[str, str]] = {
     b"": _ONE_BYTE, b"\x0f": _TWO_BYTES, b"\x0f\x38": _THREE_BYTES_38, b"\x0f\x3a": _THREE_BYTES_3A,
+    bytes((VEX, 2)): _VEX_38, bytes((VEX, 3)): _VEX_3A,
 }  # fmt: skip
 _IMMEDIATES = ("ib", "iw", "iz")
 _PLACES_OF_MODRM = ("", "bit", "mask")
@@ -107,10 +112,10 @@ class Opcode:
 
 @cache
 def opcodes_of(escape: bytes) -> dict[int, Opcode]:
-    """The rows of the map behind 0F, 0F38, 0F3A or nothing, by opcode."""
+    """The rows of the map behind 0F, 0F38, 0F3A, VEX and its map, or nothing, by opcode."""
     found: dict[int, dict[int, tuple[Row, ...]]] = {}
     with_digits: set[int] = set()
-    for key, text in _MAPS[escape].items():
+    for key, text in _MAPS.get(escape, {}).items():
         numbers, _, digits = key.partition("/")
         rows = _rows_of(text)
         for opcode in _numbers(numbers):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from machine.memory import PAGE, is_canonical
 from machine.processor.instruction_finder import LONGEST_INSTRUCTION
-from machine.processor.memory_forms import Word, opcodes_of
+from machine.processor.memory_forms import VEX, Word, opcodes_of
 from vm.facts.registers import RIP, STORAGE_INDEX, STORAGES
 
 # What `read` is asked for besides the storages of `vm.facts.registers`: 64 bits, and 128 of the XMM registers.
@@ -33,6 +33,7 @@ _RAX, _RCX, _RBX, _RSP, _RBP, _RSI, _RDI = (
 )
 _REX, _REX_W, _REX_R, _REX_X, _REX_B = 0x40, 8, 4, 2, 1
 _REGISTER_FORM = 0xC0  # the lowest ModRM that names no memory
+_MOVBE = (b"\x0f\x38\xf0", b"\x0f\x38\xf1")  # of two registers: undefined; memory for the emulator
 _SEGMENTS = {0x64: FS_BASE, 0x65: GS_BASE}
 _REPEATS = {0xF3: 2, 0xF2: 3}  # and the position among the rows of an opcode
 _IGNORED_PREFIXES = frozenset((0xF0, 0x2E, 0x36, 0x3E, 0x26))  # LOCK, and segments that have no base in 64-bit mode
@@ -225,12 +226,17 @@ class _Decoder:
             escape, opcode = b"\x0f", self._number(1)
             if opcode in (0x38, 0x3A):
                 escape, opcode = bytes((0x0F, opcode)), self._number(1)
+        elif opcode == VEX:
+            escape, opcode = self._vex(), self._number(1)
         found = opcodes_of(escape).get(opcode)
         if found is None:
             return _NOTHING
         if found.has_modrm:
             self._modrm = self._number(1)
-            self._operand = self._modrm_operand() if self._modrm < _REGISTER_FORM else None
+            if self._modrm < _REGISTER_FORM:
+                self._operand = self._modrm_operand()
+            elif escape + bytes((opcode,)) in _MOVBE and not self._repeat:
+                self._operand = self._at_register(self._modrm & 7 | (self._rex & _REX_B) << 3)
         row = found.rows[self._modrm >> 3 & 7][self._repeat or self._has_66]
         for width in row.immediates:
             self._immediate = self._number(self._size(width))
@@ -257,6 +263,12 @@ class _Decoder:
             elif byte not in _IGNORED_PREFIXES:
                 return byte
             self._rex = 0
+
+    def _vex(self) -> bytes:
+        """The two bytes behind C4, with a REX prefix in them (SDM 2.3.5); the escape of the map that they name."""
+        inverted, rest = self._number(1) ^ 0xE0, self._number(1)
+        self._rex = _REX | inverted >> 5 | (_REX_W if rest & 0x80 else 0)
+        return bytes((VEX, inverted & 31))
 
     def _modrm_operand(self) -> _Step:
         """The operand of ModRM and SIB (SDM volume 2, tables 2-2 and 2-3), as yet without size and kind."""

@@ -25,6 +25,8 @@ MODES = (
     Mode("flush to zero (MXCSR.FTZ)", x86.UC_X86_REG_MXCSR, lambda value: bool(value >> 15 & 1)),
     Mode("exceptions of SSE (#XM)", x86.UC_X86_REG_MXCSR, lambda value: value & _SSE_MASKS != _SSE_MASKS),
     Mode("exceptions of x87 (#MF)", x86.UC_X86_REG_FPCW, lambda value: value & _X87_MASKS != _X87_MASKS),
+    Mode("protection of level 0 (CR4.SMEP)", x86.UC_X86_REG_CR4, lambda value: bool(value >> 20 & 1)),
+    Mode("protection of level 0 (CR4.SMAP)", x86.UC_X86_REG_CR4, lambda value: bool(value >> 21 & 1)),
     Mode("alignment checks (RFLAGS.AC)", x86.UC_X86_REG_EFLAGS, lambda value: bool(value >> 18 & 1)),
 )
 

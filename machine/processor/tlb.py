@@ -6,7 +6,7 @@ Machine code answers where the page table has the answer (`translation`), once t
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -52,6 +52,7 @@ class Tlb:
         self._engine, self._memory, self._registers = core.engine, core.memory, core.registers
         self._hidden, self._run, self._window = core.hidden, core.run, core.window
         self._is_hidden = False
+        self.on_executable: Callable[[int], None] = lambda page: None  # a page is executed for the first time
         self.refused: Refusal | None = None
         self._registers.on_translation = self._stop_before_other_paging
         physical = self._memory.physical
@@ -114,8 +115,8 @@ class Tlb:
             self.refused = self.refused or Refusal(page, right, is_other_paging=True)
             return False
         word = self._memory.table.word(page >> PAGE_BITS)
-        is_user = self._hidden.level == descriptors.USER
-        if not word & right or (is_user and word & SUPERVISOR):
+        is_user, is_new = self._hidden.level == descriptors.USER, not word & right
+        if is_new or (is_user and word & SUPERVISOR):
             try:
                 with self._run.gate:
                     self._memory.physical.work.charge(PAGE)
@@ -130,6 +131,8 @@ class Tlb:
         if watched & right:
             self.refused = self.refused or Refusal(page, right, is_watched=True)
             return False
+        if right == EXECUTE and is_new:
+            self.on_executable(page_floor(page))
         self.words[FILLS] += 1
         entry[0].physical_address = word & FRAME_MASK
         entry[0].protection = word & ~watched & (READ | WRITE | EXECUTE)

@@ -36,7 +36,8 @@ class TranslatedCode:
     """That of one CPU.
 
     `unserved` are the instructions in the block that was translated last, if it is not to be entered before they are
-    served; `last_branches` is not None while they are recorded.
+    served; `last_branches` is not None while they are recorded. With `is_renewal_due` the emulator is to stop before
+    its next block, and `look_again` comes before it is started again.
     """
 
     def __init__(self, core: Core, tlb: Tlb, opened: Callable[[int], AbstractContextManager[None]]) -> None:
@@ -49,6 +50,9 @@ class TranslatedCode:
         self._edge_hook: Hook | None = None
         self._branch_hook: Hook | None = None
         self._looks_again = False
+        self._wanted: Mapping[InstructionPattern, Serve] = {}
+        self.is_renewal_due = False
+        self._always: dict[InstructionPattern, Serve] = {}
         self.unserved: list[Site] | None = None
         self.last_branches: LastBranches | None = None
         core.memory.code_listeners.append(self.changed)
@@ -113,8 +117,18 @@ class TranslatedCode:
 
         Code that is under way is left: the run ends before its next block when there is something new to look for.
         """
-        if self._finder.look_for(wanted):
+        self._wanted = wanted
+        if self._finder.look_for({**self._always, **wanted}):
             self._look_again_soon()
+
+    def look_always(self, wanted: Mapping[InstructionPattern, Serve]) -> None:
+        """Have these served besides, whatever else is looked for; a run that is under way goes on behind that."""
+        self._always.update(wanted)
+        if self._finder.look_for({**self._always, **self._wanted}):
+            self._looks_again = True
+            if self._run.is_running and not self.is_renewal_due:
+                self.is_renewal_due = True
+                self._blocks.hold()
 
     def come_last(self, address: int) -> None:
         """An address has got another hook, which is to be called before the one of an instruction looked for."""
@@ -136,7 +150,7 @@ class TranslatedCode:
         try:
             translated = Translation.from_address(block)
             self._blocks.translated(translated.address, translated.size)
-            if not self._finder.is_active:
+            if not self._finder.is_active or self.is_renewal_due:
                 return
             with self._run.gate:
                 self.unserved = self._finder.unserved(translated.address, translated.size)

@@ -117,6 +117,26 @@ def _layout() -> _Layout | None:
     return None
 
 
+def place_in_cpu(engine: Engine, needle: bytes) -> tuple[int, int] | None:
+    """Where some bytes stand in the memory that an engine has its CPU in, if there is exactly one such place.
+
+    The distance in the engine's structure of a pointer, and the distance from where that points to; the same in all
+    engines. None, too, where a process cannot see its own memory.
+    """
+    try:
+        areas = tuple(_writable_areas())
+    except OSError:
+        return None
+    found: list[tuple[int, int]] = []
+    for pointer, cpu in _pointers(engine, areas):
+        places = list(_occurrences(_bytes(cpu, _CPU_BYTES, areas), needle))
+        found += [(places[0], pointer)] if len(places) == 1 else []
+    if not found:
+        return None
+    distance, pointer = min(found)  # the shortest distance is one within the CPU's own structure
+    return pointer, distance
+
+
 def _pointers(engine: Engine, areas: tuple[range, ...]) -> Iterator[tuple[int, int]]:
     """The pointers in the engine's structure: where they stand in it, and what they point to."""
     words = _bytes(address_of(engine.handle), _HANDLE_BYTES, areas)

@@ -6,11 +6,12 @@ addresses for every block: what a block computes does not depend on which others
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import capstone
 
 from machine.memory import Frames, SharedMemory, page_ceil
+from machine.processor import Generator
 from machine.root.guest_regs import SIZE
 from machine.root.plain_code import is_plain
 
@@ -40,7 +41,7 @@ class Block:
     """A block in memory.
 
     `number` is not 0. `memory` has `content`, whole pages. `is_plain`: see machine.root.plain_code. `uses_xmm`: it may
-    touch XMM registers, so the guest's are carried in and out.
+    touch XMM registers, so the guest's are carried in and out. `random_numbers` are its own: no guest's depend on it.
     """
 
     number: int
@@ -49,6 +50,7 @@ class Block:
     content: bytes
     is_plain: bool
     uses_xmm: bool
+    random_numbers: Generator = field(default_factory=Generator)
 
     @property
     def size(self) -> int:

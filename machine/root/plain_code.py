@@ -33,8 +33,10 @@ _PLAIN: frozenset[str] = frozenset(
         "add", "adc", "sub", "sbb", "cmp", "inc", "dec", "neg", "mul", "imul", "div", "idiv", "xadd", "cmpxchg",
         "and", "or", "xor", "not", "test", "shl", "sal", "shr", "sar", "rol", "ror", "rcl", "rcr", "shld", "shrd",
         "bt", "bts", "btr", "btc", "bsf", "bsr", "popcnt", "tzcnt", "lzcnt",
+        "andn", "bextr", "blsi", "blsmsk", "blsr", "bzhi", "mulx", "pdep", "pext", "rorx", "sarx", "shlx", "shrx",
+        "movbe", "adcx", "adox",
         "cbw", "cwde", "cdqe", "cwd", "cdq", "cqo", "clc", "stc", "cmc", "cld", "std", "lahf", "sahf", "pushfq",
-        "jmp", "call", "ret", "loop", "loope", "loopne", "jrcxz", "jecxz", "cpuid", "rdtsc", "pause", "hlt",
+        "jmp", "call", "ret", "loop", "loope", "loopne", "jrcxz", "jecxz", "rdtsc", "pause", "hlt",
         *(family + condition for family in ("j", "set", "cmov") for condition in CONDITIONS),
         *(name + width for name in _STRING for width in "bwdq"),
     )
@@ -42,7 +44,7 @@ _PLAIN: frozenset[str] = frozenset(
 _COMPUTING = frozenset(
     (
         "ldmxcsr", "stmxcsr", "emms", "wait", "popfq", "enter", "xlatb", "cmpxchg8b", "cmpxchg16b", "movnti", "lfence",
-        "mfence", "sfence",
+        "mfence", "sfence", "cpuid", "rdrand", "rdseed",
     )
 )  # fmt: skip
 _READING = frozenset(("rdmsr", "sgdt", "sidt", "sldt", "str", "smsw"))

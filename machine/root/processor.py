@@ -21,9 +21,10 @@ from unicorn import unicorn_const as uc, x86_const as x86
 from machine.memory import PAGE, AddressSpace, Area, Frames, Protection, SharedMemory, page_ceil
 from machine.processor import (
     BLOCK_HOOK,
-    CPU_MODEL,
     INITIAL_STATE,
     INTERRUPT_HOOK,
+    INVALID_INSTRUCTION_HOOK,
+    LONGEST_INSTRUCTION,
     RIGHTS,
     SYSCALL_HOOK,
     TIME_STAMP_HOOK,
@@ -33,11 +34,14 @@ from machine.processor import (
     Batch,
     BlockCounter,
     Cpu,
+    Cpuid,
     Engine,
+    RegisterFile,
     address_of,
     block_hook,
     function_address,
     msr,
+    new_engine,
     window_of,
 )
 from machine.root import block as layout
@@ -49,6 +53,7 @@ from machine.root.plain_code import Effect, effect_of
 from machine.root.state import RootState
 from vm import GLOBALS_BASE, Brake, GlobalStore
 from vm.facts.paging import EXECUTE, FRAME_MASK, PAGE_BITS, READ, WRITE
+from vm.facts.registers import RIP
 
 _ENTRY_FLAGS = 1 << 1
 _TRANSLATION_BYTES = 8 << 20
@@ -246,12 +251,15 @@ class RootProcessor:
     def _start_engine(self) -> None:
         """A fresh engine: no translation, no fault, no control register of an earlier run."""
         self._is_spoiled = False
-        engine = self._engine = Engine(CPU_MODEL, _TRANSLATION_BYTES)
+        engine = self._engine = new_engine(_TRANSLATION_BYTES)
         engine.uc.ctl_set_tlb_mode(uc.UC_TLB_VIRTUAL)
         engine.end_nowhere()
         self._count_blocks()
         engine.add_hook(uc.UC_HOOK_TLB_FILL, TLB_FILL_HOOK(self._on_translation))
         engine.add_hook(uc.UC_HOOK_INTR, INTERRUPT_HOOK(self._on_interrupt))
+        engine.add_hook(uc.UC_HOOK_INSN_INVALID, INVALID_INSTRUCTION_HOOK(self._on_invalid_instruction))
+        self._registers = RegisterFile(engine)
+        self._cpuid = Cpuid(engine, None)
         engine.add_hook(uc.UC_HOOK_INSN, SYSCALL_HOOK(self._on_syscall), x86.UC_X86_INS_SYSCALL)
         engine.add_hook(uc.UC_HOOK_INSN, TIME_STAMP_HOOK(self._on_rdtsc), x86.UC_X86_INS_RDTSC)
         engine.add_hook(uc.UC_HOOK_INSN, TIME_STAMP_HOOK(self._on_rdtscp), x86.UC_X86_INS_RDTSCP)
@@ -308,6 +316,15 @@ class RootProcessor:
 
     def _on_interrupt(self, _engine: int, vector: int, _data: int) -> None:
         self._stop(f"exception {vector:x}")
+
+    def _on_invalid_instruction(self, _engine: int, _data: int) -> bool:
+        """Whether it is executed now."""
+        block, _ = self._entered()
+        self._registers.forget()
+        code = self._own.read_up_to(self._registers.read(RIP), LONGEST_INSTRUCTION)
+        is_executed = block.random_numbers.carry_out(code, self._registers)
+        self._registers.store()
+        return is_executed
 
     def _on_syscall(self, _engine: int, _data: int) -> None:
         self._stop(SYSCALL_HERE)

@@ -16,19 +16,8 @@ _LOW = 0xFFFF_FFFF
 _TIMES, _TICK_COUNT = struct.Struct("<6I"), struct.Struct("<3I")
 TICKS_PER_UNIT = 100  # ns of the virtual clock in what NT counts time in
 COUNTER_FREQUENCY = 10_000_000
-_PROCESSOR_FEATURES = (
-    2,
-    3,
-    6,
-    8,
-    9,
-    10,
-    12,
-    13,
-    36,
-    37,
-    38,
-)  # CMPXCHG8B, MMX, SSE, RDTSC, PAE, SSE2, NX, SSE3, SSSE3, SSE4
+# PF_...: CMPXCHG8B, MMX, SSE, RDTSC, PAE, SSE2, NX, SSE3, FSGSBASE, RDRAND, RDTSCP, SSSE3, SSE4.1, SSE4.2, ERMS, BMI2
+_PROCESSOR_FEATURES = (2, 3, 6, 8, 9, 10, 12, 13, 22, 28, 32, 36, 37, 38, 42, 60)
 _PEB_PAGES, _TEB_PAGES = 4, 4
 
 

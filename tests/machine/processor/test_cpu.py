@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import gc
+import random
 from unittest import mock
 
 import pytest
 from engines import need_machine_code
 from machine_guests import CODE, DATA, FunctionEngine, cpu_with, get_register, set_register
-from unicorn import unicorn_const as uc
+from unicorn import unicorn_const as uc, x86_const as x86
 
 from machine.machine import Machine
 from machine.memory import AddressSpace, Area, MapError, PhysicalMemory, Protection, SharedMemory
 from machine.options import MachineOptions
 from machine.processor import instruction_hooks, msr
 from machine.processor.binding import Engine
-from machine.processor.cpu import CPU_MODEL, SYSCALL_LENGTH, Cpu
-from machine.processor.fault import Vector
+from machine.processor.cpu import SYSCALL_LENGTH, Cpu
+from machine.processor.cpu_model import FEATURES_1_ECX, FEATURES_1_EDX, FEATURES_7_EBX, new_engine
+from machine.processor.fault import DebugStatus, Vector
 from machine.processor.run_state import StopKind, StopReason
 from machine.root.assembler import assemble
 from vm.facts.registers import RIP
@@ -209,13 +211,80 @@ def test_time_stamps_come_from_the_clock() -> None:
     ]
 
 
-def test_there_is_no_rdrand() -> None:
-    assert run("rdrand rax")[1].kind is StopKind.INVALID
+def test_random_numbers_are_the_generators() -> None:
+    cpu, reason = run("mov rbx, -1; mov rcx, -1; stc; rdrand rax; rdseed ebx; rdrand cx; nop")
+    expected = random.Random("").getrandbits
+    assert (reason.kind, cpu.executed) == (StopKind.REACHED, 7)
+    values = expected(64), expected(32), 0xFFFF_FFFF_FFFF_0000 | expected(16)
+    assert tuple(get_register(cpu, name) for name in ("rax", "rbx", "rcx")) == values
+    assert get_register(cpu, "rflags") & 0x8D5 == 1
 
 
-def test_cpuid_announces_neither_avx_nor_rdrand() -> None:
+def test_random_numbers_of_a_bare_engine_are_undefined() -> None:
+    engine = new_engine()
+    engine.uc.mem_map(0, 0x1000)
+    for code in ("48 0f c7 f0", "48 0f c7 f8"):
+        engine.uc.mem_write(0, bytes.fromhex(code))
+        engine.forget_all_code()
+        assert engine.start(0, 4) == uc.UC_ERR_INSN_INVALID
+
+
+@pytest.mark.parametrize("code", ["f3 0f c7 f0", "f3 0f c7 f8", "f2 0f c7 f0", "f0 0f c7 f0", "0f c7 30", "0f c7 38"])
+def test_what_looks_like_rdrand_is_undefined(code: str) -> None:
+    cpu, end = cpu_with("nop; nop; nop; nop")
+    cpu.memory.write(CODE, bytes.fromhex(code))
+    assert cpu.run(CODE, end, 10).kind is StopKind.INVALID
+
+
+def test_a_random_number_is_stepped_over() -> None:
+    cpu, end = cpu_with("pushfq; or dword ptr [rsp], 0x100; popfq; rdrand rax; nop")
+    set_register(cpu, "rsp", DATA + 0x800)
+    assert cpu.run(CODE, end, 10) == StopReason.trapped(end - 1, DebugStatus.BS)
+
+
+def test_cpuid_announces_what_there_is() -> None:
+    cpu, _ = run("mov eax, 7; xor ecx, ecx; cpuid; mov esi, ebx; mov eax, 1; cpuid")
+    assert (get_register(cpu, "rcx"), get_register(cpu, "rdx")) == (FEATURES_1_ECX, FEATURES_1_EDX)
+    assert get_register(cpu, "rsi") == FEATURES_7_EBX
+    avx, rdrand, avx2 = 1 << 28, 1 << 30, 1 << 5
+    assert (FEATURES_1_ECX & (avx | rdrand), FEATURES_7_EBX & avx2) == (rdrand, 0)
+
+
+def test_leaf_1_is_the_emulators_with_rdrand() -> None:
+    engine = Engine(x86.UC_CPU_X86_BROADWELL)
+    engine.uc.mem_map(0, 0x1000)
+    engine.uc.mem_write(0, bytes.fromhex("0fa2"))
+    engine.set_register(x86.UC_X86_REG_CR4, 0x600)
+    engine.set_register(x86.UC_X86_REG_RAX, 1)
+    engine.start(0, 2)
     cpu, _ = run("mov eax, 1; cpuid")
-    assert get_register(cpu, "rcx") & (1 << 28 | 1 << 30) == 0
+    bare = [engine.read_register(getattr(x86, f"UC_X86_REG_{name.upper()}")) for name in ("rax", "rbx", "rcx", "rdx")]
+    assert bare == [get_register(cpu, name) for name in ("rax", "rbx", "rcx", "rdx")]
+
+
+def test_leaf_1_is_the_same_where_machine_code_passes_the_others() -> None:
+    need_machine_code()
+    cpu, _ = run("mov ebp, 100; again: mov eax, 1; cpuid; mov esi, ecx; xor eax, eax; cpuid; dec ebp; jnz again")
+    assert (get_register(cpu, "rsi"), get_register(cpu, "rax")) == (FEATURES_1_ECX, 13)
+
+
+@pytest.mark.parametrize("code", ["c4 e2 78 f2 c1", "c4 e2 73 f6 c1", "c4 e3 7b f0 c1 03", "c4 e2 f2 f7 c1"])
+def test_bmi_instructions_are_counted(code: str, counting: str) -> None:
+    cpu, end = cpu_with("; ".join(["nop"] * 40))
+    cpu.memory.write(CODE, 3 * bytes.fromhex(code))
+    assert cpu.run(CODE, end, 100).kind is StopKind.REACHED
+    assert cpu.executed == 3 + 40 - 3 * len(bytes.fromhex(code))
+
+
+def test_the_cases_of_bmi_that_the_emulator_has_wrong(counting: str) -> None:
+    """pdep eax, ecx, edx; bzhi r8, rdx, rcx; blsi r9, rdx."""
+    cpu, end = cpu_with("; ".join(["nop"] * 16))
+    cpu.memory.write(CODE, bytes.fromhex("c4e273f5c2 c462f0f5c2 c4e2b0f3da") + b"\x90")
+    set_register(cpu, "rcx", 0xFFFF_FFFF)
+    set_register(cpu, "rdx", 0xF0F0_0000_0000_0F00)
+    assert cpu.run(CODE, end, 100).kind is StopKind.REACHED
+    assert [get_register(cpu, name) for name in ("rax", "r8", "r9")] == [0xF00, 0xF0F0_0000_0000_0F00, 0x100]
+    assert (get_register(cpu, "rflags") & 0x8C1, cpu.executed) == (1, 4)
 
 
 def test_sse_instructions_work() -> None:
@@ -289,7 +358,7 @@ def test_unmapped_memory_can_be_mapped_again() -> None:
 
 
 def test_private_names_of_the_binding_are_there() -> None:
-    engine = Engine(CPU_MODEL)
+    engine = new_engine()
     assert engine.start(0, 0) in (uc.UC_ERR_OK, uc.UC_ERR_FETCH_UNMAPPED)
 
 

@@ -12,8 +12,7 @@ import pytest
 
 from hds.cli import main as cli
 from hds.exit_codes import ExitCode
-from machine.processor.binding import Engine
-from machine.processor.cpu import CPU_MODEL
+from machine.processor.cpu_model import new_engine
 from vm.host_memory import HostMemoryError, require_memory
 from vm.native.jit import compile_text
 
@@ -38,7 +37,7 @@ def in_a_fork(work: Callable[[], object], spare: int) -> int:
 
 
 def test_an_emulator_too_many_is_refused() -> None:
-    assert in_a_fork(lambda: [Engine(CPU_MODEL) for _ in range(100)], 1 << 30) == 7
+    assert in_a_fork(lambda: [new_engine() for _ in range(100)], 1 << 30) == 7
 
 
 def test_a_compilation_that_may_not_fit_is_refused() -> None:
@@ -61,6 +60,6 @@ def test_the_command_line_says_so(
     def refuse(*_: object) -> None:
         raise HostMemoryError("an emulator needs 160 MiB of memory")
 
-    monkeypatch.setattr("machine.processor.cpu.Engine", refuse)
+    monkeypatch.setattr("machine.processor.cpu.new_engine", refuse)
     assert cli.main(["run", "-e", "g", str(guest)]) == ExitCode.LIMIT
     assert capsys.readouterr().err == "hds: an emulator needs 160 MiB of memory\n"

@@ -19,8 +19,8 @@ from unicorn import unicorn_const as uc, x86_const as x86
 from unicorn.unicorn_py3.unicorn import UcError
 
 from machine.memory import PAGE
-from machine.processor.binding import Engine
-from machine.processor.cpu import CPU_MODEL, INITIAL_STATE
+from machine.processor.cpu import INITIAL_STATE
+from machine.processor.cpu_model import new_engine
 from machine.processor.memory_forms import opcodes_of
 from machine.processor.memory_operands import accesses, faulting
 from machine.processor.register_file import RegisterFile
@@ -83,7 +83,7 @@ class Emulator:
     """One CPU that executes single instructions with random registers; every page is there."""
 
     def __init__(self, random: Random) -> None:
-        self._uc: Any = (engine := Engine(CPU_MODEL)).uc
+        self._uc: Any = (engine := new_engine()).uc
         self.registers = RegisterFile(engine)
         self._uc.ctl_set_tlb_mode(uc.UC_TLB_VIRTUAL)
         self._uc.mem_map(0x10_0000, 0x4_0000)

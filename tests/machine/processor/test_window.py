@@ -13,7 +13,7 @@ from unicorn import x86_const as x86
 
 from machine.processor import msr, window
 from machine.processor.binding import Engine
-from machine.processor.cpu import CPU_MODEL
+from machine.processor.cpu_model import new_engine
 from machine.processor.registers import GENERAL_IDS
 from machine.processor.window import Window, window_of
 
@@ -36,7 +36,7 @@ def found(engine: Engine) -> Window:
 
 @linux_only
 def test_general_registers_are_where_the_window_says_both_ways() -> None:
-    engine = Engine(CPU_MODEL)
+    engine = new_engine()
     general = found(engine).general
     for index, number in enumerate(GENERAL_IDS):
         engine.set_register(number, 0x1111 * (index + 1))
@@ -47,7 +47,7 @@ def test_general_registers_are_where_the_window_says_both_ways() -> None:
 
 @linux_only
 def test_the_other_registers_are_where_the_window_says() -> None:
-    engine = Engine(CPU_MODEL)
+    engine = new_engine()
     places = found(engine)
     engine.set_register(x86.UC_X86_REG_RIP, 0x40_1234)
     engine.set_register(x86.UC_X86_REG_CS, 0x33)
@@ -62,7 +62,7 @@ def test_the_other_registers_are_where_the_window_says() -> None:
 
 @linux_only
 def test_looking_for_the_window_leaves_the_registers_alone() -> None:
-    engine = Engine(CPU_MODEL)
+    engine = new_engine()
     engine.set_register(x86.UC_X86_REG_R15, 0x77)
     found(engine)
     assert engine.read_register(x86.UC_X86_REG_R15) == 0x77
@@ -70,7 +70,7 @@ def test_looking_for_the_window_leaves_the_registers_alone() -> None:
 
 @linux_only
 def test_engines_have_windows_of_their_own() -> None:
-    engines = [Engine(CPU_MODEL), Engine(CPU_MODEL)]
+    engines = [new_engine(), new_engine()]
     places = [found(engine) for engine in engines]
     engines[0].set_register(x86.UC_X86_REG_RAX, 1)
     engines[1].set_register(x86.UC_X86_REG_RAX, 2)
@@ -78,7 +78,7 @@ def test_engines_have_windows_of_their_own() -> None:
 
 
 def test_a_place_that_does_not_follow_the_register_is_refused() -> None:
-    engine = Engine(CPU_MODEL)
+    engine = new_engine()
     engine.set_register(x86.UC_X86_REG_R15, 0x77)
     elsewhere = (ctypes.c_uint64 * 16)()
     assert not window._answers(engine, ctypes.addressof(elsewhere))
@@ -91,7 +91,7 @@ def test_a_layout_that_is_wrong_for_an_engine_makes_no_window() -> None:
     layout = window._layout()
     assert layout is not None
     with mock.patch.object(window, "_layout", return_value=replace(layout, general=layout.general + 8)):
-        assert window_of(Engine(CPU_MODEL)) is None
+        assert window_of(new_engine()) is None
 
 
 @linux_only
@@ -110,7 +110,7 @@ def test_without_proc_self_maps_there_is_no_layout() -> None:
 
 def test_without_a_layout_there_is_no_window() -> None:
     with mock.patch.object(window, "_layout", return_value=None):
-        assert window_of(Engine(CPU_MODEL)) is None
+        assert window_of(new_engine()) is None
 
 
 @linux_only

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from machine_guests import CODE, Bench, bench, block, read, say, script, write
+from machine_guests import CODE, Bench, bench, block, get_register, read, say, script, write
 
 from machine.events.definition import BreakAction, CodeAction
 from machine.machine import StopCause
@@ -46,6 +46,32 @@ def fault_of(text: str) -> str:
 
 
 # --- conditions
+
+
+def test_random_numbers_of_a_block_are_its_own() -> None:
+    """The guest draws what it draws without the block."""
+    drawn = []
+    for code in ("rdrand rax; mov [rdx+18], rax", "nop"):
+        guest = bench(CALL + "; rdrand r10")
+        guest.on_syscall(CodeAction(block(code)))
+        ran(guest)
+        assert guest.code_faults == []
+        cpu = guest.machine.processes[0].cpu
+        drawn.append((get_register(cpu, "rbx"), get_register(cpu, "r10")))
+    assert drawn[0][1] == drawn[1][1] != 0
+    assert drawn[0][0] != drawn[1][0]
+
+
+@pytest.mark.parametrize(
+    ("text", "result"),
+    [
+        ("mov eax, 0x10; tzcnt eax, eax; cmp eax, 4; sete al", True),
+        ("mov eax, 0xf0; mov ecx, 0x35; pext eax, ecx, eax; cmp eax, 3; sete al", True),
+        ("mov eax, 1; cpuid; bt ecx, 0x1e; setc al; movzx eax, al", True),
+    ],
+)
+def test_blocks_have_the_processor_of_guests(text: str, result: bool) -> None:
+    assert condition_holds(text) == result
 
 
 @pytest.mark.parametrize(

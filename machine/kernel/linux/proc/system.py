@@ -17,15 +17,18 @@ TICK = NANOSECONDS // TICKS_PER_SECOND
 LARGEST_PID = 4_194_304
 _FILE_HANDLES = (1 << 63) - 1
 
-# CPUID of the processor that guests have: leaf 1 edx and ecx, leaf 0x80000001 edx and ecx (a test asks it).
-FEATURE_WORDS = (0x078B_FBFD, 0x8698_2203, 0x2810_0800, 0x0000_0001)
+# CPUID of the processor that guests have, in Linux's order (a test asks it): leaf 1 edx, leaf 0x80000001 edx, leaf 1
+# ecx, leaf 0x80000001 ecx, leaf 7 ebx.
+FEATURE_WORDS = (0x078B_FBFD, 0x2810_0800, 0xC6D8_2203, 0x0000_0021, 0x001C_0389)
 _FEATURE_NAMES = (
     "fpu vme de pse tsc msr pae mce cx8 apic - sep mtrr pge mca cmov pat pse36 pn clflush - dts acpi mmx fxsr sse sse2 "
     "ss ht tm ia64 pbe",
+    "- - - - - - - - - - - syscall - - - - - - - mp nx - mmxext - - fxsr_opt pdpe1gb rdtscp - lm 3dnowext 3dnow",
     "pni pclmulqdq dtes64 monitor ds_cpl vmx smx est tm2 ssse3 cid sdbg fma cx16 xtpr pdcm - pcid dca sse4_1 sse4_2 "
     "x2apic movbe popcnt tsc_deadline_timer aes xsave osxsave avx f16c rdrand hypervisor",
-    "- - - - - - - - - - - syscall - - - - - - - mp nx - mmxext - - fxsr_opt pdpe1gb rdtscp - lm 3dnowext 3dnow",
     "lahf_lm cmp_legacy svm extapic cr8_legacy abm sse4a misalignsse 3dnowprefetch osvw ibs xop skinit wdt",
+    "fsgsbase tsc_adjust sgx bmi1 hle avx2 - smep bmi2 erms invpcid rtm cqm - mpx rdt_a avx512f avx512dq rdseed adx "
+    "smap",
 )
 
 
@@ -68,8 +71,8 @@ def features() -> list[str]:
 def cpuinfo(system: System) -> str:
     """One processor."""
     rows = (
-        ("processor", "0"), ("vendor_id", "GenuineIntel"), ("cpu family", "6"), ("model", "42"),
-        ("model name", "Intel Xeon E312xx (Sandy Bridge)"), ("stepping", "1"), ("microcode", "0x1"),
+        ("processor", "0"), ("vendor_id", "GenuineIntel"), ("cpu family", "6"), ("model", "61"),
+        ("model name", "Intel Core Processor (Broadwell)"), ("stepping", "2"), ("microcode", "0x1"),
         ("cpu MHz", "1000.000"), ("cache size", "4096 KB"), ("physical id", "0"), ("siblings", "1"), ("core id", "0"),
         ("cpu cores", "1"), ("apicid", "0"), ("initial apicid", "0"), ("fpu", "yes"), ("fpu_exception", "yes"),
         ("cpuid level", "13"), ("wp", "yes"), ("flags", " ".join(features())), ("bugs", ""), ("bogomips", "2000.00"),

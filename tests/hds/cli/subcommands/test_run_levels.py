@@ -124,6 +124,8 @@ MODES = {
     "mov dword ptr [rsp], 0x9f80; ldmxcsr [rsp]": "flush to zero (MXCSR.FTZ)",
     "mov dword ptr [rsp], 0x1d80; ldmxcsr [rsp]": "exceptions of SSE (#XM)",
     "mov dword ptr [rsp], 0x37b; fldcw [rsp]": "exceptions of x87 (#MF)",
+    "mov rax, cr4; bts rax, 0x14; mov cr4, rax": "protection of level 0 (CR4.SMEP)",
+    "mov rax, cr4; bts rax, 0x15; mov cr4, rax": "protection of level 0 (CR4.SMAP)",
     "pushfq; or dword ptr [rsp], 0x40000; popfq": "alignment checks (RFLAGS.AC)",
 }
 

@@ -205,10 +205,10 @@ int main(int count, char **arguments) {
     sprintf(line, "/proc/%d/stat", child);
     status = fopen(line, "r"); fgets(line, sizeof line, status);
     printf("%.13s\n", strstr(line, " ("));
-    for (int i = 0; i < 2; i++) {
-        unsigned a, b, c, d;
-        __cpuid(i ? 0x80000001u : 1u, a, b, c, d); printf("%u %u ", d, c);
-    }
+    unsigned a, b, c, d, e, f, g, h;
+    __cpuid(1u, a, b, c, d); __cpuid(0x80000001u, e, f, g, h);
+    printf("%u %u %u %u ", d, h, c, g);
+    __cpuid_count(7u, 0u, a, b, c, d); printf("%u ", b);
     return 0;
 }
 """

@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from machine_guests import CODE, Bench, FunctionEngine, bench, block, pseudo, say, script
 
+from machine.debugger import cpuid
 from machine.kernel import KERNEL_NAMES
 from machine.kernel.builds import BUILDS, DEFAULT_BUILD, Build
 from machine.kernel.nt.calls import CALLS
@@ -363,3 +364,15 @@ def test_messages_of_an_nt_guest_carry_its_ids() -> None:
     guest.on(SYSCALL, say(b"x"))
     guest.machine.run()
     assert (guest.messages[0].process_id, guest.messages[0].thread_id) == (0x1000, 0x1004)
+
+
+def test_the_features_that_programs_ask_for_are_those_of_cpuid() -> None:
+    """IsProcessorFeaturePresent, by winnt.h: the leaf, the register and the bit of each."""
+    page = bench("nop", kernel="nt").machine.read_memory(0x7FFE_0000, 0x1000)
+    assert page is not None
+    features = {
+        39: (1, "rcx", 28), 28: (1, "rcx", 30), 38: (1, "rcx", 20), 37: (1, "rcx", 19), 36: (1, "rcx", 9),
+        22: (7, "rbx", 0), 40: (7, "rbx", 5), 60: (7, "rbx", 8), 42: (7, "rbx", 9), 32: (0x8000_0001, "rdx", 27),
+    }  # fmt: skip
+    announced = {number: cpuid(leaf)[name] >> bit & 1 for number, (leaf, name, bit) in features.items()}
+    assert {number: page[0x274 + number] for number in features} == announced
