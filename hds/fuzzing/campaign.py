@@ -158,7 +158,7 @@ def as_command_file(failure: Failure) -> str:
     """The text of a case, framed so that it runs: a script is the block of a `?` command."""
     text = failure.case
     assert isinstance(text, str)
-    if failure.law.name in ("commands", "text", "assembly", "carriers", "isolation") or text.startswith("?"):
+    if failure.law.name in ("commands", "text", "assembly", "carriers", "isolation", "loaded") or text.startswith("?"):
         return text
     return f"? {{\n{text}}}\n" if not text.startswith("{") else f"? {text}\n"
 

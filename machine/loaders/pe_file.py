@@ -122,6 +122,7 @@ class PeFile:
         self.sections = tuple(_read_section(data, table + 40 * index) for index in range(sections))
         for section in self.sections:
             _check_section(section, self.layout, len(data))
+        _ = self.areas  # so that nobody who looks at the file later is told that its sections overlap
 
     @property
     def is_dll(self) -> bool:
@@ -153,7 +154,7 @@ class PeFile:
 
     @cached_property
     def areas(self) -> tuple[Area, ...]:
-        """The areas of headers and sections, at the preferred base. Raises LoadError where they overlap."""
+        """The areas of headers and sections, at the preferred base."""
         return _flat_area(self.layout) if self.layout.is_low else _areas(self.layout, list(self.sections))
 
     @cached_property
@@ -297,7 +298,7 @@ def _flat_contents(layout: Layout, data: bytes) -> tuple[tuple[int, bytes], ...]
 
 
 def _areas(layout: Layout, sections: list[Section]) -> tuple[Area, ...]:
-    """The areas of headers and sections, which must not overlap."""
+    """The areas of headers and sections. Raises LoadError where they overlap."""
     areas = [Area(layout.base, layout.base + page_ceil(max(layout.headers, 1)), Protection.READ, "headers")]
     for section in sorted(sections, key=lambda section: section.relative):
         start = layout.base + section.relative

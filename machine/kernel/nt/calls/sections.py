@@ -83,7 +83,6 @@ def _module_of(thread: NtThread, file: DriveFile) -> Module:
     data = _content(thread, file, file.size)
     try:
         made = PeFile(data)
-        _ = made.areas
     except LoadError:
         raise NtError(STATUS_INVALID_IMAGE_FORMAT) from None
     return Module(file.spot.names[-1].lower(), path, made.base, made)
