@@ -93,8 +93,8 @@ class SymbolTable:
         self._demangler = demangler
         self._most_demangled = most_demangled
         self._hints = _MOST_HINTS
-        self.more: Callable[[], None] = lambda: None
-        """Asked before a name with a module is given up: it may add symbols that cost time."""
+        self.more: Callable[[str], None] = lambda module: None
+        """Asked before a name with a module is given up, with the module's name: it may add symbols that cost time."""
         self.programs: list[str] = []
         """The modules of programs in which a name without a module is looked up, in this order."""
         for text, address in (given or {}).items():
@@ -177,7 +177,7 @@ class SymbolTable:
         module, mark, name = text.partition("!")
         if mark:
             if not (found := self._candidates(self.modules_called(module), name)):
-                self.more()
+                self.more(module)
                 found = self._candidates(self.modules_called(module), name)
             return self._chosen(text, found)
         places = (self._chosen(text, self._candidates([default], text)) for default in self.default_modules())

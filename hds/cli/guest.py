@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from machine import MachineOptions, Program, Reporter
     from machine.kernel import Capture, ScriptedNetwork, World
 
-_MODULE = re.compile(r"\b([A-Za-z_]\w*)![A-Za-z_?]", re.ASCII)
 GUEST_OUTPUT = ("stderr", "stdout", "none")
 EVENTS_FROM = ("start", "entry")
 
@@ -57,8 +55,8 @@ class GuestOptions:
     emulate_message_loss: bool
     timer: int | None
 
-    def program(self, modules: Sequence[str]) -> Program | None:
-        """What is loaded, if anything; scripts name these modules."""
+    def program(self) -> Program | None:
+        """What is loaded, if anything."""
         from machine import Program
 
         if not self.words:
@@ -72,7 +70,6 @@ class GuestOptions:
             entry=self.entry,
             process_id=self.pid,
             ring=self.ring,
-            modules=modules,
         )
 
     def machine(self) -> MachineOptions:
@@ -262,19 +259,13 @@ def _frequency(text: str) -> int:
     return value
 
 
-def modules_in(text: str) -> tuple[str, ...]:
-    """The modules that a text of commands and scripts names, as in `version!VerQueryValueW`, in order."""
-    return tuple(dict.fromkeys(_MODULE.findall(text)))
-
-
 def new_session(
     options: SessionOptions,
     reporter: Reporter[Record],
     questions: Questions,
-    modules: Sequence[str] = (),
     record: Sequence[str] = (),
 ) -> Session:
-    """The session with its guest, whose scripts name these modules. Exits when it cannot be loaded."""
+    """The session with its guest. Exits when it cannot be loaded."""
     from hds.session import Session
     from machine import LoadError, Notice
     from machine.loaders import UnreadableFile
@@ -285,7 +276,7 @@ def new_session(
     note_known_flags(options.guest.words, options.flags, lambda text: reporter.report(Notice(text)))
     try:
         session = Session(
-            options.guest.program(modules),
+            options.guest.program(),
             options.guest.machine(),
             engine=load_engine(options.engine, options.compiling.limits),
             compiler=options.compiling.compiler(),

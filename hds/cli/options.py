@@ -10,6 +10,7 @@ import argparse
 import errno
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from enum import Enum
 from functools import partial
@@ -34,6 +35,7 @@ from vm.facts.numbers import DECIMAL, number_in
 
 if TYPE_CHECKING:
     from lang import Compiler, SourceFile, SymbolTable
+    from machine.loaders import WindowsPlan
 
 LONGEST_TIME = 1_000_000  # seconds
 T = TypeVar("T")
@@ -244,6 +246,7 @@ class Compiling:
     folders: tuple[str, ...]
     symbols: Mapping[str, int]
     programs: tuple[str, ...]
+    dlls: str | None
 
     @classmethod
     def of(cls, found: argparse.Namespace) -> Compiling:
@@ -256,7 +259,8 @@ class Compiling:
                 refuse(f"--symbol {text}: expected MODULE!NAME=ADDRESS", ExitCode.USAGE)
             symbols[name] = value
         programs = tuple(getattr(found, "program", ()))
-        return cls(Reading.of(found), tuple(found.arg), tuple(found.include), symbols, programs)
+        dlls = getattr(found, "dlls", None)
+        return cls(Reading.of(found), tuple(found.arg), tuple(found.include), symbols, programs, dlls)
 
     @property
     def limits(self) -> Limits:
@@ -287,19 +291,39 @@ class Compiling:
         from hds.symbols import add_kernel, add_program, new_table
 
         table = new_table(self.symbols, limits)
+        root = None if self.dlls is None else self.reading.folder(self.dlls)
+        plans: list[WindowsPlan] = []
         for name in self.programs:
-            from machine import LoadError
-            from machine.loaders import UnreadableFile, read_program
+            from machine.loaders import Placement, read_program
 
             path = Path(self.reading.locate(name))
-            try:
-                image = read_program(path, limits)
-            except LoadError as error:
-                code = ExitCode.NO_INPUT if isinstance(error, UnreadableFile) else ExitCode.GUEST
-                refuse(f"--program {name}: {error}", code, error.hint or None)
+            with _refusing(f"--program {name}"):
+                image = read_program(path, Placement(limits=limits, root=root, path=path))
             add_kernel(table, image.kernel)
             add_program(table, path.name, image)
+            plans += () if image.windows is None else (image.windows,)
+        if root is not None:
+            from hds.symbols import add_dlls
+            from machine.loaders import plan_without_program
+
+            if not self.programs:
+                with _refusing(f"--root {self.dlls}"):
+                    plans = [plan_without_program(root, limits)]
+            table.more = lambda module: add_dlls(table, plans, module)
         return table
+
+
+@contextmanager
+def _refusing(what: str) -> Iterator[None]:
+    """Exits for a LoadError, as the option `what` is to blame."""
+    from machine import LoadError
+    from machine.loaders import UnreadableFile
+
+    try:
+        yield
+    except LoadError as error:
+        code = ExitCode.NO_INPUT if isinstance(error, UnreadableFile) else ExitCode.GUEST
+        refuse(f"{what}: {error}", code, error.hint or None)
 
 
 def add_compiling(parser: argparse.ArgumentParser) -> None:
@@ -317,13 +341,19 @@ def add_compiling(parser: argparse.ArgumentParser) -> None:
 
 
 def add_programs(parser: argparse.ArgumentParser) -> None:
-    """--program: whose symbols the text may name."""
+    """--program and --root: whose symbols the text may name."""
     parser.add_argument(
         "--program",
         action="append",
         default=[],
         metavar="FILE",
         help="a guest program whose symbols are known, as they are when it runs; nothing of it is executed",
+    )
+    parser.add_argument(
+        "--root",
+        dest="dlls",
+        metavar="DIR",
+        help="a folder laid out like C:, as in `hds run --root`: the symbols of its DLLs are known, too",
     )
 
 

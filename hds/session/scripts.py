@@ -43,10 +43,12 @@ class Scripts:
         store: GlobalStore,
         kernel: str | None = None,
         started: Callable[[Path, tuple[str, ...]], None] = lambda path, arguments: None,
+        root: Path | None = None,
     ) -> None:
         self.compiler = compiler
         self.kernel = kernel  # the stand-in of all programs, if it was chosen
         self.started = started  # is told of the programs that `.start` is going to load, and their arguments
+        self.root = root  # the folder with the DLLs of Windows programs
         self.engine = engine
         self.store = store
 
@@ -56,7 +58,7 @@ class Scripts:
         Never raises for what is in the file. Raises VerificationError for a compiled program that is not well-formed.
         """
         file = read_command_file(source, self.compiler.limits, self.compiler.drives)
-        announce_symbols(file.commands, self.compiler, self.kernel, self.started)
+        announce_symbols(file.commands, self.compiler, self.kernel, self.started, self.root)
         prepared = Prepared(file, list(file.findings))
         for script in file.scripts:
             program = compiled.get(script.key) if compiled else None

@@ -29,7 +29,7 @@ from hds.report.records import Forwarded, Record, Result, Settled, with_symbol
 from hds.session.access import Globals, Memory, Registers
 from hds.session.engines import default_engine
 from hds.session.execution import Execution
-from hds.session.libraries import planned_modules
+from hds.session.libraries import Libraries
 from hds.session.python_face import PythonFace
 from hds.session.recording import Recording
 from hds.session.refused import CommandFailed, ScriptError, unresolved
@@ -60,7 +60,6 @@ from vm.facts.numbers import SCRIPT, number_in
 
 if TYPE_CHECKING:
     from lang.commands import Command
-    from machine.debugger import Module
     from vm import Program as Bytecode
 
 __all__ = ["Session", "Totals"]
@@ -148,14 +147,14 @@ class Session(PythonFace):
         self.store = GlobalStore(limits)
         compiler = Compiler(limits=limits) if compiler is None else compiler
         self.symbols = Symbols(compiler.symbols.given, limits, options.kernel, options.build, self._read_guest_file)
-        self.symbols.table.more = self._plan_libraries
-        self._unplanned: list[tuple[Program, Process | None]] = []  # programs that nobody has planned yet
-        self._plans: dict[object, tuple[Module, ...]] = {}  # of their libraries
+        self._libraries = Libraries(self.symbols, options)
+        self.symbols.table.more = self._libraries.look_for
         self._events_from = events_from
         self._before_entry: list[Process] = []  # programs that are to come to their entry points first
         compiler = replace(compiler, portability=False, symbols=self.symbols.table)
-        self.scripts = Scripts(compiler, self.engine, self.store, options.kernel, self._will_start)
         world = options.world
+        root = None if world is None else world.root
+        self.scripts = Scripts(compiler, self.engine, self.store, options.kernel, self._libraries.announce, root)
         self.guest_folder = world.root if world is not None and world.writable else None  # of --root-rw
         self.outputs = Outputs(self.notice, allow_modules, self.locate, self.guest_folder)
         self.settings = Settings()
@@ -195,12 +194,9 @@ class Session(PythonFace):
                 given = replace(given, source=self.scripts.compiler.drives.locate(str(given.source)))
             except DriveRefused as error:
                 raise LoadError(str(error), error.hint or "") from None
-        process = self.machine.load(given)
+        process = self.machine.load(self._libraries.with_named(given))
         self.symbols.add(process)
-        if process.image.interpreter is not None or process.image.windows is not None:
-            self._unplanned.append((given, process))
-            if _identity(given) in self._plans:
-                self._plan_libraries()
+        self._libraries.take(given, process)
         image = process.image
         wants = self._events_from == "entry" or (self._events_from is None and image.windows is not None)
         if wants and image.start != image.entry:
@@ -212,21 +208,6 @@ class Session(PythonFace):
         waiting, self._before_entry = self._before_entry, []
         for process in waiting:
             self.execution.run_to_entry(process)
-
-    def _plan_libraries(self) -> None:
-        """Learn where the libraries of programs are going to be: a name is asked for that nothing has so far."""
-        unplanned, self._unplanned = self._unplanned, []
-        for program, process in unplanned:
-            key = _identity(program)
-            if key not in self._plans:
-                self._plans[key] = planned_modules(program, self.machine.options)
-                self.symbols.add_modules(program.process_name, self._plans[key])
-            if process is not None:
-                process.planned = tuple((module.start, module.end) for module in self._plans[key])
-
-    def _will_start(self, path: Path, arguments: tuple[str, ...]) -> None:
-        """A file of commands has a `.start` of this program: its libraries may be named before it is loaded."""
-        self._unplanned.append((Program(path, arguments=arguments), None))
 
     def _read_guest_file(self, path: str) -> bytes:
         return self.machine.guest_file(path)
@@ -471,11 +452,6 @@ def _with_files(
     if stdin is not None:
         world = replace(world, standard_input=Path(stdin) if isinstance(stdin, str) else stdin)
     return replace(options, world=world)
-
-
-def _identity(program: Program) -> object:
-    """What tells programs apart whose libraries may lie elsewhere."""
-    return program.content, tuple(program.arguments), tuple(program.environment)
 
 
 class _Capture:

@@ -29,7 +29,7 @@ from lang import KERNEL_MODULE, Diagnostic, Place, SymbolTable, Unresolved
 from lang.commands import Command, plain_number
 from machine.debugger import Module, modules_of
 from machine.kernel import ENTRY_POINTS, Build
-from machine.loaders import LoadError, Symbol, elf_symbols, module_name, read_program
+from machine.loaders import LoadError, Placement, Symbol, elf_symbols, module_name, read_program
 from vm import DriveRefused
 from vm.facts.limits import Limits
 from vm.facts.registers import REGISTER_INDEX
@@ -307,18 +307,20 @@ def announce_symbols(
     compiler: Compiler,
     kernel: str | None = None,
     started: Callable[[Path, tuple[str, ...]], None] = lambda path, arguments: None,
+    root: Path | None = None,
 ) -> None:
     """Add the symbols of the programs that `.start` is going to load, and of the files that `.sym add` will read.
 
     A file is compiled before its first command is executed, and the scripts behind these may name such symbols. Those
-    of programs only where a name is not known yet; `started` is told of each, with its arguments.
+    of programs only where a name is not known yet; `started` is told of each, with its arguments. `root` is the folder
+    with the DLLs of Windows programs.
     """
     for command in commands:
         words = [token.lower for token in command.tokens]
         try:
             if command.canonical_name == ".start" and words[:1] == ["path"] and len(words) > 1:
                 path = compiler.drives.locate(command.tokens[1].text)
-                image = read_program(path, compiler.limits)
+                image = read_program(path, Placement(limits=compiler.limits, root=root, path=path))
                 add_kernel(compiler.symbols, kernel or image.kernel)
                 add_program(compiler.symbols, path.name, image, known_wins=True)
                 started(path, tuple(token.text for token in command.tokens[2:]))

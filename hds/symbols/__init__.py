@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     )
     from hds.symbols.table import (
         DEMANGLER as DEMANGLER,
+        add_dlls as add_dlls,
         add_kernel as add_kernel,
         add_program as add_program,
         new_table as new_table,
@@ -26,7 +27,7 @@ else:
         {
             "demangling": "readable",
             "symbol_file": "SymbolFile SymbolFileError read_symbol_file",
-            "table": "DEMANGLER add_kernel add_program new_table",
+            "table": "DEMANGLER add_dlls add_kernel add_program new_table",
             "type_library": "TypeLibrary",
         },
     )

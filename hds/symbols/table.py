@@ -5,7 +5,7 @@ Loads neither commands nor the emulator, since every subcommand that compiles ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from hds.symbols.demangling import NameDemangler
@@ -15,7 +15,7 @@ from machine.loaders import module_name
 from vm.facts.limits import Limits
 
 if TYPE_CHECKING:
-    from machine.loaders import Image
+    from machine.loaders import Image, WindowsPlan
 
 DEFAULT_KERNEL = "nt"  # whose symbols are known as long as there is no program
 DEMANGLER = NameDemangler()
@@ -39,3 +39,12 @@ def add_program(table: SymbolTable, name: str, image: Image, *, known_wins: bool
     """The symbols of a program, under the module's name that its file gives it."""
     symbols = {symbol.name: symbol.address for symbol in image.symbols}
     table.add(module_name(name), symbols, program=True, known_wins=known_wins)
+
+
+def add_dlls(table: SymbolTable, plans: Sequence[WindowsPlan], module: str) -> None:
+    """The symbols of the DLLs that these plans have for the name of a module, planned from now on."""
+    for plan in plans:
+        plan.include(module)
+        for each in plan.modules.values():
+            if module_name(each.name).lower() == module.lower():
+                table.add(module_name(each.name), {symbol.name: symbol.address for symbol in plan.symbols(each)})

@@ -56,8 +56,18 @@ def _dlls_of(process: Process, plan: WindowsPlan) -> tuple[Module, ...]:
     memory = process.cpu.memory
     known = {module.path: module for module in planned_dlls(plan)}
     runs = [run for run in _runs(process, "C:\\") if memory.read(run.start, len(_PE)) == _PE][:_MOST]
-    found = [known.get(run.path, run) for run in runs if run.path != plan.program.path]
+    found = [
+        _moved(known[run.path], run) if run.path in known else run for run in runs if run.path != plan.program.path
+    ]
     return tuple(dict.fromkeys(found))
+
+
+def _moved(planned: Module, run: Module) -> Module:
+    """A planned DLL where it is."""
+    distance, dll = run.start - planned.start, planned.dll
+    if not distance or dll is None:
+        return planned
+    return replace(run, dll=lambda: [replace(each, address=each.address + distance) for each in dll()])
 
 
 def _runs(process: Process, beginning: str) -> list[Module]:

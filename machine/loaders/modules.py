@@ -9,8 +9,10 @@ from __future__ import annotations
 import struct
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 
 from machine.loaders.api_sets import host_of, hosts_of, is_api_set, section_of
@@ -29,6 +31,8 @@ PROGRAM_FOLDER = "prog"  # of a program that does not lie in the folder
 _TOP, _LOWEST, _UNIT = 0x7FF8_0000_0000, 0x1_0000, 0x1_0000
 _MOST_MODULES = 1024  # of a plan
 _MOST_IMPORTS = 4096  # descriptors of one file
+_MOST_IMPORTERS = 16  # of a DLL that is missing
+_MOST_BELOW = 10_000  # names below a program's folder that are looked at
 _DEEPEST_FORWARDER = 16
 
 
@@ -58,16 +62,25 @@ class Module:
 class WindowsPlan:
     """The modules of a program by name, ntdll among them; `api_sets` is the map of API sets as the guest is to see it.
 
-    `missing` are the DLLs that the folder does not have. `names` lead from C: to the program: to where it lies in the
-    folder, or to a place of its own.
+    `missing` are the DLLs that the folder does not have, and the modules that import each. `names` lead from C: to the
+    program: to where it lies in the folder, or to a place of its own. What is asked for later is added to the plan.
     """
 
     program: Module
     names: tuple[str, ...]
-    modules: Mapping[str, Module]
     api_sets: bytes
-    missing: Sequence[str] = ()
-    _symbols: dict[str, tuple[Symbol, ...]] = field(default_factory=dict)
+    _growth: _Growth
+    _symbols: dict[Module, tuple[Symbol, ...]] = field(default_factory=dict)
+
+    @property
+    def modules(self) -> Mapping[str, Module]:
+        """By the names of their files in small letters; by the whole path, where the name is that of another module."""
+        return self._growth.modules
+
+    @property
+    def missing(self) -> Mapping[str, Sequence[str]]:
+        """By name, sorted."""
+        return {name: tuple(by) for name, by in sorted(self._growth.missing.items())}
 
     @property
     def ntdll(self) -> Module:
@@ -79,23 +92,30 @@ class WindowsPlan:
         """Where threads begin. Raises LoadError."""
         return self.ntdll.address_of("LdrInitializeThunk")
 
-    @cached_property
-    def hosts(self) -> Mapping[str, str]:
-        """The DLL behind each API set."""
-        return hosts_of(self.api_sets)
+    def include(self, module: str) -> None:
+        """Plan a DLL that a script names (`version`) with what it imports, if the folder has it and it can be read."""
+        self._growth.include(module)
+
+    def at(self, path: str) -> Module | None:
+        """The module that the guest has by this path, in any case."""
+        folded = path.lower()
+        return next((each for each in (self.program, *self.modules.values()) if each.path.lower() == folded), None)
+
+    def adopt(self, path: str, file: PeFile) -> Module:
+        """An image of which nobody has known that the guest would map it: the module that it is from now on."""
+        return self._growth.adopt(path, file)
 
     def symbols(self, module: Module) -> tuple[Symbol, ...]:
         """The named exports of a module; forwarders lead to their target."""
-        if module.name not in self._symbols:
-            self._symbols[module.name] = symbols_of(module.file, module.base, self.forwarded)
-        return self._symbols[module.name]
+        if module not in self._symbols:
+            self._symbols[module] = symbols_of(module.file, module.base, self.forwarded)
+        return self._symbols[module]
 
     def forwarded(self, text: str) -> int | None:
         """The address that `MODULE.name` leads to; None where it leads nowhere in the plan."""
         for _ in range(_DEEPEST_FORWARDER):
             name, _, export = text.rpartition(".")
-            file = f"{name.lower()}.dll"
-            module = self.modules.get(host_of(self.hosts, file) if is_api_set(file) else file)
+            module = self.modules.get(self._growth.file_of(f"{name.lower()}.dll"))
             target = None if module is None else module.exports.get(export)
             if target is None or module is None:
                 return None
@@ -113,6 +133,7 @@ class SystemFolder:
         self._root = root.resolve()
         self._names: dict[str, Path] = {}
         self._paths: dict[str, str] = {}
+        self._beside: tuple[Path, str] | None = None
         folder: Path | None = self._root
         for part in SYSTEM:
             folder = None if folder is None else _child(folder, part)
@@ -121,7 +142,8 @@ class SystemFolder:
         if beside is not None and beside.resolve().parent.is_relative_to(self._root):
             inside = beside.resolve().parent
             parts = inside.relative_to(self._root).parts
-            self._take(inside, "\\".join(("C:", *parts)))
+            self._beside = inside, "\\".join(("C:", *parts))
+            self._take(*self._beside)
 
     def _take(self, folder: Path, path: str) -> None:
         try:
@@ -137,6 +159,27 @@ class SystemFolder:
     def names(self) -> Iterator[str]:
         """The names of its files, in small letters."""
         return iter(self._names)
+
+    def below(self, module: str) -> list[str]:
+        """The name of the first image of a module in the folders below the program's own; it is known from now on."""
+        waiting, left = deque([] if self._beside is None else [self._beside]), _MOST_BELOW
+        while waiting and left > 0:
+            folder, path = waiting.popleft()
+            try:
+                found = sorted(islice(folder.iterdir(), left), key=lambda each: each.name)
+            except OSError:
+                continue
+            left -= len(found)
+            for each in found:
+                name = each.name.lower()
+                if each.is_symlink():
+                    continue
+                if each.is_dir():
+                    waiting.append((each, f"{path}\\{each.name}"))
+                elif _is_image(name) and module_name(name) == module:
+                    self._names[name], self._paths[name] = each, f"{path}\\{each.name}"
+                    return [name]
+        return []
 
     def path(self, name: str) -> str:
         """How the guest names a file."""
@@ -183,33 +226,24 @@ def plan(program: PeFile, placement: Placement) -> WindowsPlan:
     limits = placement.limits
     folder = SystemFolder(placement.root, placement.path, limits)
     schema = section_of(folder.read("apisetschema.dll")) if "apisetschema.dll" in folder else b""
-    hosts = hosts_of(schema)
-    named = [name for name in folder.names() if name.endswith((".dll", ".exe")) and _is_named(name, placement.modules)]
-    waiting, files, missing = deque([NTDLL, *imports_of(program), *named]), dict[str, PeFile](), set[str]()
-    left = limits.max_guest_memory
-    while waiting:
-        name = waiting.popleft()
-        name = host_of(hosts, name) if is_api_set(name) else name
-        if not name or name in files or name in missing:
-            continue
-        if name not in folder:
-            missing.add(name)
-            continue
-        if len(files) >= _MOST_MODULES:
-            raise LoadError(f"this program imports from more than {_MOST_MODULES} DLLs")
-        file = files[name] = folder.read(name)
-        left -= len(file.data)
-        if left < 0:
-            raise LoadError("the DLLs of this program exceed max_guest_memory", "raise --max-guest-memory")
-        waiting += imports_of(file)
     own = placement.path.name if placement.path is not None else "program.exe"
-    taken = _Bases()
     names = _place_of(placement.root, placement.path, own)
-    first = Module(own.lower(), "\\".join(("C:", *names)), taken.take(program), program)
-    modules = {name: Module(name, folder.path(name), taken.take(file), file) for name, file in files.items()}
-    made = WindowsPlan(first, names, modules, schema, sorted(missing))
+    growth = _Growth(folder, hosts_of(schema), limits.max_guest_memory)
+    first = Module(own.lower(), "\\".join(("C:", *names)), growth.bases.take(program), program)
+    growth.close([(NTDLL, own), *((name, own) for name in imports_of(program))])
+    made = WindowsPlan(first, names, schema, growth)
+    for module in placement.modules:
+        made.include(module)
     _ = made.start  # an ntdll without a loader is refused here
     return made
+
+
+def plan_without_program(root: Path, limits: Limits) -> WindowsPlan:
+    """The plan of a program that imports nothing but ntdll, for what scripts name besides. Raises LoadError."""
+    folder = SystemFolder(root, None, limits)
+    if NTDLL not in folder:
+        raise UnreadableFile(f"{root} has no {NTDLL} in Windows/System32", "the folder is laid out like C:\\")
+    return plan(folder.read(NTDLL), Placement(limits=limits, root=root))
 
 
 def _place_of(root: Path, path: Path | None, name: str) -> tuple[str, ...]:
@@ -219,8 +253,65 @@ def _place_of(root: Path, path: Path | None, name: str) -> tuple[str, ...]:
     return PROGRAM_FOLDER, name
 
 
-def _is_named(file: str, modules: Sequence[str]) -> bool:
-    return module_name(file) in {name.lower() for name in modules}
+class _Growth:
+    """The modules of a plan, and what it takes to add some: `left` is how many bytes of files it may still keep."""
+
+    def __init__(self, folder: SystemFolder, hosts: Mapping[str, str], left: int) -> None:
+        self.modules: dict[str, Module] = {}
+        self.missing: dict[str, list[str]] = {}
+        self.bases = _Bases()
+        self._folder, self._hosts, self._left = folder, hosts, left
+        self._included: set[str] = set()
+
+    def file_of(self, name: str) -> str:
+        """The DLL behind an API set; other names stay what they are."""
+        return host_of(self._hosts, name) if is_api_set(name) else name
+
+    def close(self, wanted: Sequence[tuple[str, str]]) -> None:
+        """Add DLLs and all that they import; with each name stands who wants it. Raises LoadError."""
+        waiting = deque(wanted)
+        while waiting:
+            name, importer = waiting.popleft()
+            name = self.file_of(name)
+            if not name or name in self.modules:
+                continue
+            if name not in self._folder:
+                importers = self.missing.setdefault(name, [])
+                if importer not in importers and len(importers) < _MOST_IMPORTERS:
+                    importers.append(importer)
+                continue
+            if len(self.modules) >= _MOST_MODULES:
+                raise LoadError(f"this program imports from more than {_MOST_MODULES} DLLs")
+            file = self._folder.read(name)
+            self._left -= len(file.data)
+            if self._left < 0:
+                raise LoadError("the DLLs of this program exceed max_guest_memory", "raise --max-guest-memory")
+            self.modules[name] = Module(name, self._folder.path(name), self.bases.take(file), file)
+            waiting += ((inner, name) for inner in imports_of(file))
+
+    def include(self, module: str) -> None:
+        """Add the DLLs of System32, of the program's folder or below it that have this name, unless they are broken."""
+        wanted = module.lower()
+        if wanted in self._included:
+            return
+        self._included.add(wanted)
+        named = sorted(name for name in self._folder.names() if _is_image(name) and module_name(name) == wanted)
+        with suppress(LoadError):
+            self.close([(name, "") for name in named or self._folder.below(wanted)])
+
+    def adopt(self, path: str, file: PeFile) -> Module:
+        """Add an image as long as there is room; one for which there is none is where it prefers to be."""
+        name = path.rpartition("\\")[2].lower()
+        if len(self.modules) >= _MOST_MODULES or len(file.data) > self._left:
+            return Module(name, path, file.base, file)
+        self._left -= len(file.data)
+        made = Module(name, path, self.bases.take(file), file)
+        self.modules[name if name not in self.modules else path.lower()] = made
+        return made
+
+
+def _is_image(name: str) -> bool:
+    return name.endswith((".dll", ".exe"))
 
 
 class _Bases:

@@ -51,13 +51,13 @@ def read_image(program: Path | bytes, kind: str | None, placement: Placement) ->
     return chosen.load(data, placement)
 
 
-def read_program(path: Path, limits: Limits) -> Image:
+def read_program(path: Path, placement: Placement) -> Image:
     """The image of a program in a file that may have symbols, an ELF or PE file. Raises LoadError."""
-    data = _read_file(path, limits)
+    data = _read_file(path, placement.limits)
     kind = _kind_of(path, data)
     if not kind.has_symbols:
         raise LoadError(f"{path} is neither an ELF nor a PE file: it has no symbols")
-    return kind.load(data, Placement(limits=limits))
+    return kind.load(data, placement)
 
 
 def _kind_of(program: Path | bytes, data: bytes) -> ProgramKind:

@@ -61,12 +61,13 @@ def run(options: Options) -> ExitCode:
     try:
         ntdll = ntdll_of(root, limits)
         calls = () if ntdll is None else tuple(nt_calls(DEFAULT_BUILD.number, ntdll))
-        files = dict(_files(options, root))
+        files = {row.name: row for row in _files(options, root)}
     except LoadError as error:
         _refuse(error)
-    lines = _json(calls, files) if options.format == "json" else _text(calls, files)
+    rows = list(files.values())
+    lines = _json(calls, rows) if options.format == "json" else _text(calls, rows)
     print("\n".join(lines))
-    return ExitCode.FAILED if MISSING in files.values() else ExitCode.OK
+    return ExitCode.FAILED if any(row.here == MISSING for row in rows) else ExitCode.OK
 
 
 def _refuse(error: LoadError) -> NoReturn:
@@ -76,38 +77,49 @@ def _refuse(error: LoadError) -> NoReturn:
     refuse(str(error), code, error.hint or None)
 
 
-def _files(options: Options, root: Path) -> Iterator[tuple[str, str]]:
-    """What every program needs, and what this one imports: the guest's path of each, or that it is missing."""
+@dataclass(frozen=True)
+class _File:
+    """A file, the guest's path of it or that it is missing, and then the modules of the program that import it."""
+
+    name: str
+    here: str
+    importers: tuple[str, ...] = ()
+
+
+def _files(options: Options, root: Path) -> Iterator[_File]:
+    """What every program needs, and what this one imports."""
     from pathlib import Path
 
     from machine.loaders import LoadError, Placement, ntdll_of, read_image, system_files
 
     limits = options.reading.limits
     for name, path in system_files(root, limits).items():
-        yield name, path or MISSING
+        yield _File(name, path or MISSING)
     if options.program is None or ntdll_of(root, limits) is None:
         return
     program = Path(options.reading.locate(options.program))
     plan = read_image(program, None, Placement(limits=limits, root=root, path=program)).windows
     if plan is None:
         raise LoadError(f"{options.program} is no Windows program")
-    yield from ((module.name, module.path) for module in plan.modules.values())
-    yield from ((name, MISSING) for name in plan.missing)
+    yield from (_File(module.name, module.path) for module in plan.modules.values())
+    yield from (_File(name, MISSING, tuple(importers)) for name, importers in plan.missing.items())
 
 
-def _json(calls: tuple[ListedCall, ...], files: dict[str, str]) -> Iterator[str]:
+def _json(calls: tuple[ListedCall, ...], files: list[_File]) -> Iterator[str]:
     for row in calls:
         yield json.dumps({"type": "call", "number": row.number, "call": row.name, "here": row.answer})
-    for name, path in files.items():
-        yield json.dumps({"type": "file", "file": name, "here": path})
+    for file in files:
+        yield json.dumps({"type": "file", "file": file.name, "here": file.here, "importers": file.importers})
 
 
-def _text(calls: tuple[ListedCall, ...], files: dict[str, str]) -> Iterator[str]:
+def _text(calls: tuple[ListedCall, ...], files: list[_File]) -> Iterator[str]:
     counts = Counter(row.state for row in calls)
     yield f"calls of ntdll: {', '.join(f'{count} {state}' for state, count in counts.items()) or 'there is no ntdll'}"
     for state in counts:
         yield f"{state}:"
         yield from (f"  {row.number:<14} {row.name}" for row in calls if row.state == state)
-    missing = [name for name, path in files.items() if path == MISSING]
-    yield f"files: {len(files) - len(missing)} found, {len(missing)} {MISSING}"
-    yield from (f"  {path:<44} {name}" for name, path in files.items())
+    missing = sum(file.here == MISSING for file in files)
+    yield f"files: {len(files) - missing} found, {missing} {MISSING}"
+    for file in files:
+        importers = f" (imported by {', '.join(file.importers)})" if file.importers else ""
+        yield f"  {file.here:<44} {file.name}{importers}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from hds.cli.bundles import read_commands_or_bundle
-from hds.cli.guest import SessionOptions, add_guest, add_session, modules_in, new_session
+from hds.cli.guest import SessionOptions, add_guest, add_session, new_session
 from hds.cli.options import Input, add_compiling, add_engine, add_execute, add_limits, options_of
 from hds.cli.word_order import refuse_script_as_program, refuse_wrong_order
 from hds.exit_codes import ExitCode
@@ -106,7 +106,7 @@ def run(options: Options) -> ExitCode | int:
     questions = Questions(broke=lambda halt: options.on_break == "continue")
     if console is not None and options.on_break == "stop":
         questions = replace(questions, next_commands=console.next_commands)
-    session = new_session(options.session, reporter, questions, modules_in(source.text), options.record)
+    session = new_session(options.session, reporter, questions, options.record)
     session.names_places = options.format == "json"
     try:
         prepared = session.prepare(source, compiled)

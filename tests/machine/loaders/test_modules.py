@@ -124,6 +124,45 @@ def test_modules_are_planned_where_there_is_room(tmp_path: Path) -> None:
     assert made.start == BASE + TEXT
 
 
+def test_what_is_missing_has_the_modules_that_import_it(tmp_path: Path) -> None:
+    dll(tmp_path, "ntdll.dll", ntdll())
+    dll(tmp_path, "a.dll", as_dll(importing(b"Absent.dll", b"other.dll")))
+    assert plan_of(tmp_path, importing(b"a.dll", b"absent.dll")).missing == {
+        "absent.dll": ("program.exe", "a.dll"),
+        "other.dll": ("a.dll",),
+    }
+
+
+def test_a_plan_grows_by_the_modules_that_are_named(tmp_path: Path) -> None:
+    for name, data in {"ntdll.dll": ntdll(), "b.dll": relocatable(0xA000), "broken.dll": b"MZ"}.items():
+        dll(tmp_path, name, data)
+    made = plan_of(tmp_path, importing(b"ntdll.dll"))
+    for name in ("absent", "broken", "B", "b"):
+        made.include(name)
+    assert list(made.modules) == ["ntdll.dll", "b.dll"]
+    adopted = made.adopt("C:\\else\\B.dll", PeFile(relocatable(0xA000)))
+    assert made.at("c:\\ELSE\\b.dll") is adopted
+    assert len({module.base for module in made.modules.values()}) == 3
+    same = plan_of(tmp_path, importing(b"ntdll.dll"), "absent", "b")
+    assert [module.base for module in same.modules.values()] == [module.base for module in made.modules.values()][:2]
+
+
+def test_a_dll_below_the_programs_folder_is_found_and_links_are_not_followed(tmp_path: Path) -> None:
+    dll(tmp_path, "ntdll.dll", ntdll())
+    program, inner = tmp_path / "prog" / "x.exe", tmp_path / "prog" / "a" / "b"
+    inner.mkdir(parents=True)
+    program.write_bytes(importing(b"ntdll.dll"))
+    (inner / "Own.dll").write_bytes(relocatable(0xA000))
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "linked.dll").write_bytes(relocatable(0xA000))
+    (tmp_path / "prog" / "way").symlink_to(tmp_path / "outside")
+    made = pe.KIND.load(program.read_bytes(), Placement(root=tmp_path, path=program)).windows
+    assert made is not None
+    for name in ("own", "linked"):
+        made.include(name)
+    assert [module.path for module in made.modules.values()][1:] == ["C:\\prog\\a\\b\\Own.dll"]
+
+
 def test_a_folder_without_ntdll_is_none(tmp_path: Path) -> None:
     with pytest.raises(LoadError, match="imports from DLLs") as caught:
         pe.KIND.load(importing(b"ntdll.dll"), Placement(root=tmp_path))

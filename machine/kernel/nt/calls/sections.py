@@ -74,18 +74,22 @@ def open_section(thread: NtThread, handle: Address, access: UInt, attributes: Ad
 
 
 def _module_of(thread: NtThread, file: DriveFile) -> Module:
-    """The module of the plan that this file is, or one that the plan does not know. Raises NtError."""
-    plan, path = thread.state.plan, "C:" + file.spot.path
-    if plan is not None:
-        for module in (plan.program, *plan.modules.values()):
-            if module.path.lower() == path.lower():
-                return module
+    """The module of the plan that this file is, if it is what it was; else one that is new. Raises NtError."""
+    state, path = thread.state, "C:" + file.spot.path
+    plan = state.plan
+    planned = None if plan is None else plan.at(path)
+    if planned is not None and not state.writable:
+        return planned
     data = _content(thread, file, file.size)
+    if planned is not None and data == planned.file.data:
+        return planned
     try:
         made = PeFile(data)
     except LoadError:
         raise NtError(STATUS_INVALID_IMAGE_FORMAT) from None
-    return Module(file.spot.names[-1].lower(), path, made.base, made)
+    if plan is None or planned is not None:  # whose place has been told
+        return Module(file.spot.names[-1].lower(), path, made.base, made)
+    return plan.adopt(path, made)
 
 
 def _content(thread: NtThread, file: DriveFile, size: int) -> bytes:

@@ -13,11 +13,13 @@ from effort import often
 from windows_world import make_root, needs_wine, run
 
 from hds.cli.main import main
+from hds.exit_codes import ExitCode
 from hds.report.records import GuestOutput, Record
 from hds.session.engines import load_engine
 from hds.session.execution import ENDED_BEFORE_ENTRY
 from hds.session.session import Session
 from hds.session.summary import summarize
+from hds.session.symbols import Located
 from machine.kernel.linux import World
 from machine.loaders import LoadError
 from machine.machine import StopCause
@@ -130,12 +132,53 @@ def test_the_doctor_says_what_becomes_of_the_calls_of_this_ntdll(
     assert {row["here"] for row in rows if row["type"] == "file"} >= {"C:\\windows\\system32\\ntdll.dll"}
 
 
-def test_the_doctor_names_the_files_that_a_program_misses(own_root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (own_root / "Windows" / "System32" / "msvcrt.dll").unlink()
-    assert main(["doctor", "--root", str(own_root), str(own_root / "prog" / "file.exe")]) == 1
+def test_the_doctor_names_the_files_that_a_program_misses_and_who_imports_them(
+    own_root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("msvcrt", "kernelbase"):
+        (own_root / "Windows" / "System32" / f"{name}.dll").unlink()
+    program = str(own_root / "prog" / "file.exe")
+    assert main(["doctor", "--root", str(own_root), program]) == 1
     text = capsys.readouterr().out
-    assert re.search(r"^files: \d+ found, 1 missing$", text, re.MULTILINE)
-    assert re.search(r"^  missing +msvcrt\.dll$", text, re.MULTILINE)
+    assert re.search(r"^files: \d+ found, 2 missing$", text, re.MULTILINE)
+    assert re.search(r"^  missing +msvcrt\.dll \(imported by file\.exe\)$", text, re.MULTILINE)
+    assert re.search(r"^  missing +kernelbase\.dll \(imported by kernel32\.dll\)$", text, re.MULTILINE)
+    assert main(["doctor", "--root", str(own_root), "--format", "json", program]) == 1
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    missing = {row["file"]: row["importers"] for row in rows if row["here"] == "missing"}
+    assert missing == {"kernelbase.dll": ["kernel32.dll"], "msvcrt.dll": ["file.exe"]}
+
+
+NAMED = "!epthook version!GetFileVersionInfoSizeA script { print(@rcx); }\n? print(kernel32!CreateFileW);\n"
+
+
+def test_the_checker_knows_the_dlls_of_a_folder(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    script, folder = tmp_path / "named.hds", str(root)
+    script.write_text(NAMED)
+    assert main(["check", str(script)]) == 1
+    assert capsys.readouterr().out.count("E011") == 2
+    assert main(["check", "--root", folder, str(script)]) == 0
+    assert main(["check", "--root", folder, "--program", str(root / "prog" / "lib.exe"), str(script)]) == 0
+    capsys.readouterr()
+    script.write_text("? print(kernel32!CreateFileV);\n")
+    assert main(["check", "--root", folder, str(script)]) == 1
+    assert "did you mean `kernel32!CreateFile" in capsys.readouterr().out
+
+
+def test_the_checker_has_the_addresses_of_the_run(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program = str(root / "prog" / "lib.exe")
+    question = ["--root", str(root), "-e", '? printf("%llx", version!GetFileVersionInfoSizeA);']
+    assert main(["run", "--guest-output", "none", *question, program]) == 0
+    wanted = capsys.readouterr().out.strip()
+    script = 'printf("%llx", version!GetFileVersionInfoSizeA);'
+    assert main(["eval", "--root", str(root), "--program", program, "-e", script]) == 0
+    assert wanted
+    assert wanted in capsys.readouterr().out
+
+
+def test_a_folder_without_dlls_is_refused_by_the_checker(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--root", str(tmp_path), "-e", "? print(kernel32!X);"]) == ExitCode.NO_INPUT
+    assert "ntdll.dll" in capsys.readouterr().err
 
 
 # --- events
@@ -156,14 +199,14 @@ class Output:
 
 
 def session_of(
-    root: Path, name: str, *modules: str, writable: bool = True, events_from: str | None = None,
+    root: Path, name: str, *, arguments: tuple[str, ...] = (), writable: bool = True, events_from: str | None = None,
     engine: str | None = None,
 ) -> tuple[Session, Output]:  # fmt: skip
     said = Output()
     options = MachineOptions(world=World(root, writable))
     program = root / "prog" / f"{name}.exe"
     made = load_engine(engine, options.limits)
-    return Session(program, options, engine=made, reporter=said, modules=modules, events_from=events_from), said
+    return Session(program, options, engine=made, reporter=said, arguments=arguments, events_from=events_from), said
 
 
 @both_engines
@@ -253,9 +296,66 @@ def test_an_export_is_hooked_before_its_module_is_mapped(own_root: Path, engine:
 
 @both_engines
 def test_a_module_that_only_scripts_name_is_hooked_before_it_is_loaded(root: Path, engine: str) -> None:
-    session, _ = session_of(root, "lib", "version", engine=engine)
+    session, _ = session_of(root, "lib", engine=engine)
     session.execute('!epthook version!GetFileVersionInfoSizeA script { printf("%s", @rcx); }')
     assert session.run().cause is StopCause.EXIT
+    assert [message.text for message in session.messages] == [b"nothing.dll"]
+
+
+@pytest.fixture
+def with_plugins(built: Path, tmp_path: Path) -> Path:
+    """A folder whose program finds more DLLs below its own folder."""
+    made = make_root(tmp_path / "c", built, "late")
+    (made / "prog" / "more" / "inner").mkdir(parents=True)
+    data = (made / "Windows" / "System32" / "version.dll").read_bytes()
+    (made / "prog" / "more" / "inner" / "Plugin.dll").write_bytes(data)
+    return made
+
+
+@both_engines
+@pytest.mark.parametrize("path", ["more\\inner\\plugin.dll", "C:\\PROG\\more\\inner\\Plugin.dll"])
+def test_a_dll_below_the_programs_folder_is_hooked_before_it_is_loaded(
+    with_plugins: Path, engine: str, path: str
+) -> None:
+    session, said = session_of(with_plugins, "late", arguments=(path,), engine=engine)
+    session.execute('!epthook plugin!GetFileVersionInfoSizeA script { printf("%s", @rcx); }')
+    session.run()
+    assert [message.text for message in session.messages] == [b"nothing.dll"]
+    assert said.text == b"size 0\r\n"
+
+
+def test_the_names_of_a_dll_that_nobody_has_planned_are_known_once_it_is_mapped(with_plugins: Path) -> None:
+    """It comes into being while the program runs, and is named by nobody before."""
+    arguments = ("more\\inner\\plugin.dll=own.dll", "own.dll")
+    session, _ = session_of(with_plugins, "late", arguments=arguments)
+    session.execute("!syscall 28 script { .mapped = .mapped + 1; }")
+    session.run()
+    assert session.process is not None
+    modules = {module.path: module for module in session.symbols.modules(session.process)}
+    own = modules["C:\\prog\\own.dll"]
+    found = session.symbols.locate("own!GetFileVersionInfoSizeA", session.process)
+    assert isinstance(found, Located)
+    assert own.start < found.address < own.end
+    assert session.symbols.place(session.process, found.address) == "own!GetFileVersionInfoSizeA"
+
+
+def test_a_planned_dll_that_the_program_has_changed_is_mapped_as_it_is_then(with_plugins: Path) -> None:
+    prog = with_plugins / "prog"
+    (prog / "Plugin.dll").write_bytes((prog / "more" / "inner" / "Plugin.dll").read_bytes())
+    changed = with_plugins / "Windows" / "System32" / "zlib1.dll"
+    arguments = (f"C:\\Windows\\System32\\{changed.name}=plugin.dll",)
+    session, said = session_of(with_plugins, "late", arguments=arguments)
+    session.execute('!epthook plugin!GetFileVersionInfoSizeA script { printf("%s", @rcx); }')
+    session.run()
+    assert said.text == b"copy 1\r\nsize -1\r\n"
+    assert session.messages == []
+
+
+def test_a_started_program_may_have_its_dlls_named_in_the_same_file(root: Path) -> None:
+    session = Session(None, MachineOptions(world=World(root)))
+    path = root / "prog" / "lib.exe"
+    session.execute(f'.start path {path}\n!epthook version!GetFileVersionInfoSizeA script {{ printf("%s", @rcx); }}')
+    session.run()
     assert [message.text for message in session.messages] == [b"nothing.dll"]
 
 
