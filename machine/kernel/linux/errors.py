@@ -44,9 +44,12 @@ class Errno(IntEnum):
     ERANGE = 34
     EDEADLK = 35
     ENAMETOOLONG = 36
+    ENOLCK = 37
     ENOSYS = 38
     ENOTEMPTY = 39
     ELOOP = 40
+    ENOMSG = 42
+    EIDRM = 43
     ENODATA = 61
     EOVERFLOW = 75
     ENOTSOCK = 88

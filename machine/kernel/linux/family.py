@@ -72,6 +72,7 @@ def _ended(group: ThreadGroup) -> None:
     group.cpu_time = group.process.cpu_time
     group.end_timers(all_of_them=True)
     group.let_go()
+    group.leave_ipc(group)
     for task in list(group.tasks.values()):
         leave_locks(task)
         group.everybody.pop(task.thread, None)

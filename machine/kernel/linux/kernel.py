@@ -36,6 +36,7 @@ from machine.kernel.linux.robust_locks import leave_locks
 from machine.kernel.linux.scripted_peers import Outside
 from machine.kernel.linux.sockets import Network
 from machine.kernel.linux.space import Layout, UserSpace, stack_size
+from machine.kernel.linux.system_v import SystemV
 from machine.kernel.linux.task import INIT_ID, NANOSECONDS, Location, Program, Task, ThreadGroup
 from machine.kernel.linux.tree import Tree, World
 from machine.kernel.outcomes import AGAIN, Again, Calls, Result, Wait, again, always
@@ -96,6 +97,7 @@ class LinuxKernel(Calls):
             services.limits.max_file_bytes, self._now, services.work, self._world.user, self._world.group
         )
         self._network = Network(services.limits.max_socket_bytes, services.limits.max_open_files, services.clock)
+        self._ipc = SystemV(self._store)
         self._network.capture = self._world.capture
         if self._world.capture is not None:
             self._world.capture.now = self._now
@@ -126,13 +128,13 @@ class LinuxKernel(Calls):
         space = _space(process, self._lay_out(process, start, path, generator, program.place))
         group = ThreadGroup(
             process, process.pid, self._groups, self._tasks, self._world.user, process.pid, INIT_ID,
-            let_go=files.let_go, started=self._services.clock.elapsed(),
+            let_go=files.let_go, started=self._services.clock.elapsed(), leave_ipc=self._ipc.ended,
         )  # fmt: skip
         task = Task(
             process.thread, process, process.pid, group, space, self._futexes, files, Location(root, root),
             self._store, self._services.clock, generator, self._limits, name[:15], self._world.user,
             self._world.group, execute=self._execute, awaken=self._awaken,
-            network=self._network,
+            network=self._network, ipc=self._ipc,
         )  # fmt: skip
         task.enlist()
         family.enlist(group)

@@ -15,6 +15,7 @@ from machine.kernel.linux.pending import Pending
 from machine.kernel.linux.signal_frame import NO_TRAP, AlternateStack, Trap
 from machine.kernel.linux.sockets import Network
 from machine.kernel.linux.space import UserSpace
+from machine.kernel.linux.system_v import SystemV
 from machine.schedule import Process, Thread, VirtualClock
 from vm.facts.limits import Limits
 
@@ -112,6 +113,7 @@ class ThreadGroup:
     on_stopped: Callable[[int], None] = lambda signal: None
     on_continued: Callable[[], None] = lambda: None
     let_go: Callable[[], None] = lambda: None  # of its files
+    leave_ipc: Callable[[ThreadGroup], None] = lambda group: None  # of System V's semaphores
 
     def action(self, signal: int) -> SignalAction:
         """What is to be done when a signal comes."""
@@ -168,6 +170,7 @@ class Task:
     restart: int | None = None  # the number of a call that a signal has interrupted, and that may be made again
     execute: Callable[[Task, Program, list[bytes], list[bytes]], int] = field(kw_only=True)  # with texts of its own
     network: Network = field(kw_only=True)
+    ipc: SystemV = field(kw_only=True)
     awaken: Callable[[Task], None] = lambda task: None  # has a thread look at its signals before it goes on
     robust_list: int = 0  # the address of its head
     waiter: Waiter | None = None  # at a futex
@@ -203,7 +206,7 @@ class Task:
             actions=own.actions if flags & _CLONE_SIGHAND else dict(own.actions), nice=own.nice,
             exit_signal=exit_signal, let_go=files.let_go, started=self.clock.elapsed(), is_dumpable=own.is_dumpable,
             no_new_privileges=own.no_new_privileges, timer_slack=own.timer_slack,
-            resource_limits=dict(own.resource_limits),
+            resource_limits=dict(own.resource_limits), leave_ipc=own.leave_ipc,
         )  # fmt: skip
         child = replace(
             self, thread=process.thread, process=process, tid=process.pid, threads=group,

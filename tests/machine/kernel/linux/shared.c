@@ -7,13 +7,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define PAGE 4096
+#define KEY (1 << 28 | own_key) // another in each run: natively the objects are of the whole machine
+static int own_key;
 #define SHOW(what) do { errno = 0; long shown = (long)(what); printf("%s = %ld %d\n", #what, shown, errno); } while (0)
 #define BOTH (PROT_READ | PROT_WRITE)
 
@@ -187,13 +193,97 @@ static int limits(void) {
     return 0;
 }
 
+static int segment;
+static int by_other(void) {
+    char *own = shmat(segment, 0, 0); struct shmid_ds told; shmctl(segment, IPC_STAT, &told);
+    printf("%s %ld\n", own, (long)told.shm_nattch); strcpy(own, "from child"); return shmdt(own) + 3;
+}
+static int segments(void) {
+    struct shmid_ds told; SHOW(segment = 0); segment = shmget(KEY, 5000, IPC_CREAT | 0600);
+    char *one = shmat(segment, 0, 0), *two = shmat(segment, 0, SHM_RDONLY);
+    strcpy(one, "text"); puts(two); in_child(by_other); puts(two);
+    SHOW(shmget(KEY, 100, 0) == segment); SHOW(shmget(KEY, 6000, 0)); SHOW(shmget(KEY, 1, IPC_CREAT | IPC_EXCL));
+    SHOW(shmget((KEY | 1 << 30), 1, 0)); SHOW(shmget(IPC_PRIVATE, 0, 0600));
+    SHOW(shmctl(segment, IPC_STAT, &told)); SHOW(told.shm_segsz); SHOW(told.shm_nattch); SHOW(told.shm_perm.mode);
+    SHOW(told.shm_perm.__key == KEY); SHOW(told.shm_cpid == getpid()); SHOW(told.shm_lpid != getpid()); SHOW(told.shm_atime > 0);
+    SHOW(mprotect(two, PAGE, BOTH)); SHOW((long)shmat(segment, one, 0)); SHOW((long)shmat(segment, one + 1, 0));
+    SHOW(shmat(segment, one + 10, SHM_RND | SHM_REMAP) == one); puts(one);
+    SHOW(shmdt(two + PAGE)); SHOW(shmdt(two)); SHOW(shmdt(two)); SHOW(shmctl(segment, IPC_STAT, &told)); SHOW(told.shm_nattch);
+    SHOW(mprotect(one, PAGE, PROT_READ)); SHOW(shmctl(segment, IPC_STAT, &told)); SHOW(told.shm_nattch);
+    told.shm_perm.mode = 0644; SHOW(shmctl(segment, IPC_SET, &told)); SHOW(shmctl(segment, SHM_LOCK, 0));
+    SHOW(shmctl(segment, IPC_RMID, 0)); SHOW(shmctl(segment, IPC_STAT, &told)); SHOW(told.shm_perm.mode); SHOW(told.shm_perm.__key);
+    SHOW(shmget(KEY, 100, 0)); in_child(by_other); puts(one);
+    SHOW(shmdt(one)); SHOW(shmctl(segment, IPC_STAT, &told)); SHOW((long)shmat(segment, 0, 0)); SHOW(shmctl(segment, 77, 0));
+    SHOW(shmctl(-1, IPC_STAT, &told)); SHOW((long)shmat(-1, 0, 0));
+    return 0;
+}
+static int set;
+static int operate(int number, int change, int flags) {
+    struct sembuf one = {number, change, flags}; return semop(set, &one, 1);
+}
+static int with_undo(void) { SHOW(operate(0, -2, SEM_UNDO)); SHOW(operate(1, 3, SEM_UNDO)); SHOW(semctl(set, 0, GETVAL)); return 0; }
+static void interrupted(int number) { (void)number; }
+static int semaphores(void) {
+    unsigned short all[3] = {5, 0, 1}; struct semid_ds told; set = semget(KEY, 3, IPC_CREAT | 0600);
+    SHOW(semctl(set, 0, SETALL, all)); in_child(with_undo);
+    for (int at = 0; at < 3; at++) { SHOW(semctl(set, at, GETVAL)); SHOW(semctl(set, at, GETPID) == getpid()); }
+    struct sembuf both[] = {{0, -1, 0}, {1, -1, IPC_NOWAIT}}; SHOW(semop(set, both, 2)); SHOW(semctl(set, 0, GETVAL));
+    both[1].sem_op = 0; SHOW(semop(set, both, 2)); SHOW(semctl(set, 0, GETVAL));
+    SHOW(operate(0, 32767, 0)); SHOW(operate(3, 1, 0)); SHOW(operate(1, -1, IPC_NOWAIT)); SHOW(operate(2, 0, IPC_NOWAIT));
+    struct timespec soon = {0, 1000000}; struct sembuf take = {1, -1, 0}; SHOW(semtimedop(set, &take, 1, &soon));
+    int ends[2]; pipe(ends); fflush(stdout);
+    for (int child = 0; child < 3; child++) if (!fork()) {
+        usleep(1000 * (child + 1)); operate(1, child == 0 ? -2 : -1, 0); write(ends[1], &"abc"[child], 1); _exit(0);
+    }
+    usleep(50000); SHOW(semctl(set, 1, GETNCNT)); SHOW(semctl(set, 1, GETZCNT));
+    SHOW(operate(1, 1, 0)); usleep(20000); SHOW(semctl(set, 1, GETNCNT)); SHOW(operate(1, 1, 0)); usleep(20000); SHOW(operate(1, 1, 0));
+    usleep(20000); SHOW(semctl(set, 1, SETVAL, 2)); usleep(20000);
+    char order[4] = ""; read(ends[0], order, 3); for (int child = 0; child < 3; child++) wait(0);
+    printf("%c %d\n", order[0], order[1] + order[2]); SHOW(semctl(set, 1, GETVAL));
+    struct sigaction action = {.sa_handler = interrupted, .sa_flags = SA_RESTART}; sigaction(SIGALRM, &action, 0);
+    ualarm(20000, 0); SHOW(operate(1, -9, 0)); SHOW(semctl(set, 1, GETNCNT));
+    SHOW(semctl(set, 0, GETALL, all)); printf("%d %d %d\n", all[0], all[1], all[2]);
+    SHOW(semctl(set, 0, SETVAL, 40000)); SHOW(semctl(set, 5, GETVAL)); SHOW(semctl(set, 0, IPC_STAT, &told)); SHOW(told.sem_nsems);
+    SHOW(semget(KEY, 4, 0)); SHOW(semget(KEY, 0, 0) == set); SHOW(semget(IPC_PRIVATE, 0, 0600)); SHOW(semget(IPC_PRIVATE, 40000, 0600));
+    if (!fork()) { int result = operate(1, -9, 0); int error = errno; usleep(20000); printf("removed %d %d\n", result, error); fflush(stdout); _exit(0); }
+    usleep(20000); SHOW(semctl(set, 0, IPC_RMID)); fflush(stdout); wait(0); SHOW(semctl(set, 0, IPC_RMID)); SHOW(operate(0, 1, 0));
+    return 0;
+}
+static int queue;
+struct letter { long type; char text[100]; };
+static int replies(void) {
+    struct letter got; long size = msgrcv(queue, &got, 100, 7, 0); printf("%ld %s\n", size, got.text);
+    got.type = 8; strcpy(got.text, "reply"); return msgsnd(queue, &got, 6, 0);
+}
+static int queues(void) {
+    struct letter made = {3, "three"}, got; struct msqid_ds told; queue = msgget(KEY, IPC_CREAT | 0600);
+    SHOW(msgsnd(queue, &made, 6, 0)); made.type = 1; strcpy(made.text, "one"); SHOW(msgsnd(queue, &made, 4, 0));
+    made.type = 2; strcpy(made.text, "two"); SHOW(msgsnd(queue, &made, 4, 0)); made.type = 0; SHOW(msgsnd(queue, &made, 4, 0));
+    SHOW(msgctl(queue, IPC_STAT, &told)); SHOW(told.msg_qnum); SHOW(told.__msg_cbytes); SHOW(told.msg_qbytes); SHOW(told.msg_lspid == getpid());
+    SHOW(msgrcv(queue, &got, 100, -2, 0)); puts(got.text); SHOW(msgrcv(queue, &got, 100, 3, MSG_EXCEPT)); puts(got.text);
+    SHOW(msgrcv(queue, &got, 3, 0, 0)); SHOW(msgrcv(queue, &got, 3, 0, MSG_NOERROR)); SHOW(got.type); SHOW(msgrcv(queue, &got, 3, 0, IPC_NOWAIT));
+    fflush(stdout); int child = fork(); if (!child) { int code = replies(); fflush(stdout); _exit(code); }
+    made.type = 7; strcpy(made.text, "question"); SHOW(msgsnd(queue, &made, 9, 0)); SHOW(msgrcv(queue, &got, 100, 8, 0)); puts(got.text); waitpid(child, 0, 0);
+    int sent = 0; while (!msgsnd(queue, &made, 100, IPC_NOWAIT)) sent++; printf("%d %d\n", sent, errno); fflush(stdout);
+    if (!fork()) { usleep(20000); msgrcv(queue, &got, 100, 0, 0); _exit(0); }
+    made.type = 9; SHOW(msgsnd(queue, &made, 100, 0)); wait(0);
+    SHOW(msgsnd(queue, &made, 9000, 0)); SHOW(msgrcv(queue, &got, -1, 0, 0)); SHOW(msgctl(queue, IPC_STAT, &told)); SHOW(told.msg_qnum);
+    told.msg_qbytes = 1000; SHOW(msgctl(queue, IPC_SET, &told)); SHOW(msgctl(queue, 99, 0));
+    struct sigaction action = {.sa_handler = interrupted, .sa_flags = SA_RESTART}; sigaction(SIGALRM, &action, 0);
+    ualarm(20000, 0); SHOW(msgrcv(queue, &got, 100, 77, 0));
+    fflush(stdout); if (!fork()) { long result = msgrcv(queue, &got, 100, 77, 0); int error = errno; usleep(20000); printf("removed %ld %d\n", result, error); fflush(stdout); _exit(0); }
+    usleep(20000); SHOW(msgctl(queue, IPC_RMID, 0)); fflush(stdout); wait(0); SHOW(msgsnd(queue, &made, 1, 0)); SHOW(msgget(KEY, 0));
+    return 0;
+}
+
 #define CASE(name) {#name, name}
 static const struct { const char *name; int (*body)(void); } CASES[] = {
     CASE(coherent), CASE(forked), CASE(left), CASE(killed), CASE(ends), CASE(moved), CASE(seals), CASE(aliases),
     CASE(executed), CASE(hello), CASE(limits),
+    CASE(segments), CASE(semaphores), CASE(queues),
 };
 int main(int argc, char **argv) {
-    self = argv[0];
+    self = argv[0]; own_key = getpid();
     for (unsigned which = 0; which < sizeof CASES / sizeof *CASES; which++)
         if (argc > 1 && !strcmp(argv[1], CASES[which].name)) return CASES[which].body();
     return 99;

@@ -12,7 +12,6 @@ from hds.cli.main import main
 pytestmark = pytest.mark.programs
 
 ASKED = {
-    "mmap": 'int fd = open("/tmp/x", O_CREAT | O_RDWR, 0600); write(fd, "x", 1); mmap(0, 4096, 3, MAP_SHARED, fd, 0);',
     "renameat2": 'close(creat("/tmp/a", 0600)); syscall(SYS_renameat2, -100, "/tmp/a", -100, "/tmp/b", 2);',
     "futex": "static int word; syscall(SYS_futex, &word, 6, 0, 0, 0, 0);",
     "memfd_create": 'syscall(SYS_memfd_create, "m", 4);',
