@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Code(StrEnum):
-    """What a diagnostic says: errors E (E2xx: of commands), warnings W, remarks R, portability remarks P.
+    """What a diagnostic says: errors E (2xx of commands, 3xx of tests), warnings W, remarks R, portability remarks P.
 
     `V023_...` are named for what HyperDbg v0.23 does in another way than hds.
     """
@@ -110,6 +110,12 @@ class Code(StrEnum):
     OUT_OF_RANGE = "E233"
     BAD_RANGE = "E234"
     REFUSED = "E240"
+    UNKNOWN_DIRECTIVE = "E300"
+    BAD_TEST_VALUE = "E301"
+    TEST_NAME = "E302"
+    DIRECTIVES_CONFLICT = "E303"
+    BAD_TEST_COMMAND = "E304"
+    DIRECTIVE_OUTSIDE = "E305"
 
     UNASSIGNED_LOCAL = "W001"
     UNASSIGNED_GLOBAL = "W002"

@@ -36,9 +36,9 @@ FLOORS = {
         "native", "summary", "options", "children", "machine", "debugger",
     ),
     "hds": (
-        "version", "exit_codes", "layout", "json_text", "report", "symbols", "inputs", "outputs", "session", "values",
-        "testing", "fuzzing", "cli",
-        "__main__",
+        "version", "exit_codes", "layout", "json_text", "alignment", "report", "script_tests", "symbols", "inputs",
+        "outputs", "session", "values", "testing", "fuzzing", "cli",
+        "pytest_plugin", "__main__",
     ),
 }  # fmt: skip
 

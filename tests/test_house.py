@@ -117,6 +117,7 @@ NATIVE_FORM = "native forms, which a built-in may have"
 LANGUAGE = "HyperDbg's reader treats it unlike others"
 CONTROL = "calls need more than a row"
 OPERANDS = "its operands have a rule of their own"
+TRIED = "a test of a script is carried out by it"
 
 THINGS: dict[str, Things] = {
     "event kind": Things(
@@ -187,7 +188,7 @@ THINGS: dict[str, Things] = {
             "hds/session/command_scripts.py: .formats": "its text is an expression, which is compiled with the file",
             "hds/session/symbols.py": "the whole file knows the symbols of what it starts and adds",
         },
-        homonyms="continue events output print struct",
+        homonyms="continue events exit output print struct test",
     ),
     "output": Things(by_own_name(OUTPUT_KINDS), looked_at=("hds/",), homonyms="file module"),
     "record": Things(
@@ -198,6 +199,7 @@ THINGS: dict[str, Things] = {
             "hds/session/session.py": "a session counts, keeps and forwards before it reports",
             "hds/session/command_scripts.py: Diagnostic": "what the language answers instead of a program",
             "hds/report/json_lines.py: GuestOutput": "`--guest-output` keeps it out",
+            "hds/cli/case_runs.py": "a test keeps each where its expectations look",
         },
     ),
     "loader": Things(
@@ -211,8 +213,12 @@ THINGS: dict[str, Things] = {
     "subcommand": Things(
         by_own_name(row.name for row in SUBCOMMANDS),
         looked_at=("hds/",),
-        elsewhere={"hds/cli/word_order.py": "a hint shows the whole command line"},
-        homonyms="list",
+        elsewhere={
+            "hds/cli/word_order.py": "a hint shows the whole command line",
+            "hds/script_tests/cases.py": TRIED,
+            "hds/script_tests/directives.py": TRIED,
+        },
+        homonyms="list test",
     ),
 }
 

@@ -18,7 +18,7 @@ from hds.cli.tables import TABLES, Table
 from hds.report import FailureKind, records_schema
 from hds.session.commands import commands_page
 from lang import Code
-from lang.codes import COMMAND_ERRORS, ERRORS, KINDS, PORTABILITY, REMARKS, SEEN, WARNINGS, Row
+from lang.codes import COMMAND_ERRORS, ERRORS, KINDS, PORTABILITY, REMARKS, SEEN, TEST_ERRORS, WARNINGS, Row
 from machine.kernel.linux import linux_calls
 from vm.facts.limits import LIMITS
 
@@ -200,6 +200,7 @@ def diagnostics_page() -> Iterator[str]:
         ("Warnings", WARNINGS),
         ("Remarks", REMARKS),
         ("Errors and warnings of commands", COMMAND_ERRORS),
+        ("Errors in the directives of tests", TEST_ERRORS),
     )
     for title, rows in parts:
         yield ""

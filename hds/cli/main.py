@@ -79,6 +79,11 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
         ("hds disasm trace.hdc", "hds disasm -e 'print(@rax + 1);'"),
     ),
     Subcommand("fmt", "lay scripts out in the one canonical way", ("hds fmt -w trace.hds", "hds fmt --check *.hds")),
+    Subcommand(
+        "test",
+        "run the tests that stand in comments of scripts",
+        ("hds test", "hds test scripts -k 'calls and not slow'", "hds test --junit results.xml trace.hds"),
+    ),
     Subcommand("conform", "run conformance vectors", ("hds conform tests/conformance/language.jsonl",)),
     Subcommand(
         "fuzz",

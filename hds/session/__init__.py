@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         Trigger as Trigger,
         TriggerIsOver as TriggerIsOver,
     )
+    from hds.session.captured import Captured as Captured
     from hds.session.command_scripts import read_command_file as read_command_file
     from hds.session.engines import ENGINES as ENGINES, load_engine as load_engine
     from hds.session.refused import ScriptError as ScriptError
@@ -35,6 +36,7 @@ else:
             "access": "Memory Registers UnmappedMemory",
             "availability": "refused_commands",
             "callbacks": "Subscription Trigger TriggerIsOver",
+            "captured": "Captured",
             "command_scripts": "read_command_file",
             "engines": "ENGINES load_engine",
             "refused": "ScriptError",

@@ -27,6 +27,7 @@ from hds.outputs import Outputs, OutputSource
 from hds.report import Questions
 from hds.report.records import Forwarded, Record, Result, Settled, with_symbol
 from hds.session.access import Globals, Memory, Registers
+from hds.session.captured import Captured
 from hds.session.engines import default_engine
 from hds.session.execution import Execution
 from hds.session.libraries import Libraries
@@ -55,7 +56,7 @@ from machine import (
 from machine.events import RegistrationError
 from machine.loaders import LoadError
 from machine.schedule import Process
-from vm import DriveRefused, Engine, GlobalStore, Host, Loaded
+from vm import DriveRefused, Engine, GlobalStore, Loaded
 from vm.facts.numbers import SCRIPT, number_in
 
 if TYPE_CHECKING:
@@ -385,7 +386,7 @@ class Session(PythonFace):
 
     def evaluate(self, loaded: Loaded) -> int | None:
         """The value that a compiled expression prints, or None when it stopped; its fault was reported then."""
-        host = _Capture(self.machine.host_for_commands())
+        host = Captured(self.machine.host_for_commands())
         with self.machine.guarding(self.timeout):
             result = self.engine.run(loaded, host)
         if result.fault is not None:
@@ -454,6 +455,7 @@ def _with_files(
     return replace(options, world=world)
 
 
+<<<<<<< HEAD
 class _Capture:
     """A host that keeps the message instead of delivering it."""
 
@@ -467,3 +469,8 @@ class _Capture:
     def message(self, text: bytes) -> None:
         """Keep the text of print."""
         self.text = text
+=======
+def _identity(program: Program) -> object:
+    """What tells programs apart whose libraries may lie elsewhere."""
+    return program.content, tuple(program.arguments), tuple(program.environment)
+>>>>>>> e9833c8 (hds test: tests of scripts in their comments, --update, --junit, a pytest plugin; the examples use it)

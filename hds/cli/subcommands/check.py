@@ -75,7 +75,7 @@ def run(options: Options) -> ExitCode:
     """Check every input; the exit code of the worst one."""
     from lang import Severity
 
-    _check_codes(options)
+    refuse_unknown_codes(options)
     findings: list[Diagnostic] = []
     failures: list[Failure] = []
     left_out: dict[str, int] = {}
@@ -141,7 +141,7 @@ def check(source: SourceFile, options: Options) -> list[Diagnostic]:
     return list(places.values())
 
 
-def _check_codes(options: Options) -> None:
+def refuse_unknown_codes(options: Options) -> None:
     """Unknown codes, and errors, cannot be switched."""
     from hds.report import code_titles
 

@@ -25,8 +25,8 @@ from hds.session import load_engine
 
 if TYPE_CHECKING:
     from hds.cli.eval_host import EvalHost
-    from lang import Compilation
-    from vm import Engine, Loaded, RunResult
+    from lang import Compilation, SourceFile
+    from vm import Engine, GlobalStore, Host, Loaded, RunResult
 
 SHOWN_REGISTERS = (
     *("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp"),
@@ -86,24 +86,23 @@ class Options:
         return options_of(cls, found, input=Input.of(found), compiling=Compiling.of(found))
 
 
+@dataclass(frozen=True)
+class Evaluated:
+    """What came of a script; `result` is None where it did not compile."""
+
+    made: Compilation
+    result: RunResult | None
+    host: EvalHost
+    engine: Engine
+    store: GlobalStore
+
+
 def run(options: Options) -> ExitCode:
     """Compile, run, show."""
-    from vm import GlobalConflict, GlobalStore, VerificationError
-
-    compiling, limits = options.compiling, options.compiling.limits
-    source = compiling.with_arguments(options.input.source())
-    host = _host(options)
     regions = [_region(text) for text in options.dump_memory]
-    made = compiling.compiler().compile(source)
-    _show_findings(made, options.json)
-    result: RunResult | None = None
-    if made.program is not None:
-        engine = load_engine(options.engine, limits)
-        try:
-            loaded = engine.load(made.program, GlobalStore(limits))
-        except (VerificationError, GlobalConflict) as error:
-            refuse(str(error), ExitCode.FAILED)
-        result = _run(engine, loaded, host)
+    source = options.compiling.with_arguments(options.input.source())
+    evaluated = evaluate(options, source, shows=not options.json)
+    made, result, host = evaluated.made, evaluated.result, evaluated.host
     if options.json:
         from hds.report import write_object
 
@@ -115,7 +114,25 @@ def run(options: Options) -> ExitCode:
     return ExitCode.OK if result.ok else ExitCode.RUNTIME
 
 
-def _run(engine: Engine, loaded: Loaded, host: EvalHost) -> RunResult:
+def evaluate(options: Options, source: SourceFile, *, shows: bool, timeout: float | None = None) -> Evaluated:
+    """Compile and run a script, for at most so many seconds; `shows`: its findings and messages, at once."""
+    from vm import GlobalConflict, GlobalStore, VerificationError
+
+    limits = options.compiling.limits
+    host = _host(options, shows=shows)
+    made = options.compiling.compiler().compile(source)
+    _show_findings(made, not shows)
+    engine, store = load_engine(options.engine, limits), GlobalStore(limits)
+    if made.program is None:
+        return Evaluated(made, None, host, engine, store)
+    try:
+        loaded = engine.load(made.program, store)
+    except (VerificationError, GlobalConflict) as error:
+        refuse(str(error), ExitCode.FAILED)
+    return Evaluated(made, run_on(engine, loaded, host, timeout), host, engine, store)
+
+
+def run_on(engine: Engine, loaded: Loaded, host: Host, timeout: float | None = None) -> RunResult:
     """Run a script. Raises KeyboardInterrupt behind it if Ctrl-C ended it."""
     from machine.schedule import RunGuard
     from vm import Brake, Shareable, Sharing
@@ -123,15 +140,15 @@ def _run(engine: Engine, loaded: Loaded, host: EvalHost) -> RunResult:
     brake = Brake()
     if isinstance(engine, Shareable):
         engine.sharing = Sharing(brake=brake)
-    with RunGuard(brake.pull, brake.pull).guarding(None):
+    with RunGuard(brake.pull, brake.pull).guarding(timeout):
         return engine.run(loaded, host)
 
 
-def _host(options: Options) -> EvalHost:
+def _host(options: Options, *, shows: bool) -> EvalHost:
     from hds.cli.eval_host import EvalHost
     from vm.facts.registers import REGISTER_INDEX, REGISTERS, STORAGES
 
-    host = EvalHost(shows=not options.json, most=options.compiling.limits.max_kept_messages)
+    host = EvalHost(shows=shows, most=options.compiling.limits.max_kept_messages)
     for text in options.reg:
         name, _, number = text.partition("=")
         index, value = REGISTER_INDEX.get(name.removeprefix("@").lower()), parse_number(number)

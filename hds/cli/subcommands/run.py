@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,9 +23,12 @@ from hds.report import FailureKind, say
 from vm import VerificationError
 
 if TYPE_CHECKING:
+    from hds.cli.console import Console
     from hds.report.records import Record
     from hds.session import Session
+    from lang import SourceFile
     from machine import Reporter
+    from vm import Program
 
 ON_BREAK = ("stop", "continue", "fail")
 FORMATS = ("text", "json")
@@ -98,11 +102,23 @@ def run(options: Options) -> ExitCode | int:
     source, compiled = read_commands_or_bundle(options.input, options.session.compiling)
 
     from hds.cli.console import Console, on_terminal
+
+    console = Console() if on_terminal() and file != "-" and options.format == "text" else None
+    return carry_out(options, source, compiled, _reporter(options), console)
+
+
+def carry_out(
+    options: Options,
+    source: SourceFile,
+    compiled: Mapping[int, Program] | None,
+    reporter: Reporter[Record],
+    console: Console | None = None,
+    ended: Callable[[Session], None] = lambda session: None,
+) -> ExitCode | int:
+    """Carry the commands of a text out; `ended` is called with the session that they came to, before it is closed."""
     from hds.report import Questions
     from hds.session import summarize
 
-    console = Console() if on_terminal() and file != "-" and options.format == "text" else None
-    reporter = _reporter(options)
     questions = Questions(broke=lambda halt: options.on_break == "continue")
     if console is not None and options.on_break == "stop":
         questions = replace(questions, next_commands=console.next_commands)
@@ -111,7 +127,7 @@ def run(options: Options) -> ExitCode | int:
     try:
         prepared = session.prepare(source, compiled)
     except VerificationError as error:
-        refuse(f"{file}: {error}", ExitCode.FAILED)
+        refuse(f"{source.name}: {error}", ExitCode.FAILED)
     for item in prepared.diagnostics:
         reporter.report(item)
     if prepared.has_errors:
@@ -129,6 +145,7 @@ def run(options: Options) -> ExitCode | int:
             session.run()
         if console is not None and options.on_break == "stop" and _stopped(session) and not console.left:
             console.interact(session)
+        ended(session)
     except KeyboardInterrupt:
         interrupted = True
     finally:

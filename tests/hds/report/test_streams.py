@@ -16,6 +16,7 @@ from typing import TextIO
 
 import pytest
 from hds_guests import command_line, elf_file, listing_file
+from source_trees import ROOT
 from stream_doubles import Pipe, abandoned, absent, full, needs_full, run_with, through_pipes
 
 from hds.cli.main import SUBCOMMANDS
@@ -38,6 +39,7 @@ LINES: dict[str, tuple[str, ...]] = {
     "compile": ("compile", "-e", "print(1);", "-o", "-"),
     "disasm": ("disasm", "-e", "print(1);"),
     "fmt": ("fmt", "-e", "print(1);"),
+    "test": ("test", str(ROOT / "examples" / "count_writes.hds")),
     "conform": ("conform", os.devnull),
     "fuzz": ("fuzz", "--cases", "1", "--law", "text"),
     "explain": ("explain", "E031"),

@@ -1,4 +1,4 @@
-"""docs/events.md: every example is run, and prints what the page shows.
+"""Pages of docs/ whose examples are all run, and print what the page shows.
 
 A block whose first line is a comment with a file name is that file; each `$` line of a `console` block is run in a
 folder that holds them, and what follows it is what it writes to a terminal. Run as a program, this file writes the
@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 from hds_guests import command_line_together
 
-PAGE = Path(__file__).parents[4] / "docs" / "events.md"
+PAGES = [Path(__file__).parents[4] / "docs" / name for name in ("events.md", "testing.md")]
 _BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE_NAME = re.compile(r"(?://|#) (?P<name>[\w.]+)")
 
@@ -57,8 +57,9 @@ def sessions(page: str) -> Iterator[tuple[str, str]]:
                 yield line, output
 
 
-def test_every_example_prints_what_the_page_shows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = PAGE.read_text()
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_example_prints_what_the_page_shows(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = path.read_text()
     write_files(page, tmp_path)
     monkeypatch.chdir(tmp_path)
     for line, output in sessions(page):
@@ -76,9 +77,10 @@ def _with_outputs(page: str) -> str:
 
 
 if __name__ == "__main__":
-    shown = PAGE.read_text()
-    with tempfile.TemporaryDirectory() as place:
-        write_files(shown, Path(place))
-        os.chdir(place)
-        PAGE.write_text(_with_outputs(shown))
+    for written in PAGES:
+        shown = written.read_text()
+        with tempfile.TemporaryDirectory() as place:
+            write_files(shown, Path(place))
+            os.chdir(place)
+            written.write_text(_with_outputs(shown))
     sys.exit(0)
