@@ -56,7 +56,7 @@ from machine import (
 from machine.events import RegistrationError
 from machine.loaders import LoadError
 from machine.schedule import Process
-from vm import DriveRefused, Engine, GlobalStore, Loaded
+from vm import DriveRefused, Engine, GlobalStore, Host, Loaded
 from vm.facts.numbers import SCRIPT, number_in
 
 if TYPE_CHECKING:
