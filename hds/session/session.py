@@ -453,24 +453,3 @@ def _with_files(
     if stdin is not None:
         world = replace(world, standard_input=Path(stdin) if isinstance(stdin, str) else stdin)
     return replace(options, world=world)
-
-
-<<<<<<< HEAD
-class _Capture:
-    """A host that keeps the message instead of delivering it."""
-
-    def __init__(self, host: Host) -> None:
-        self.text = b""
-        self.read_register, self.write_register = host.read_register, host.write_register
-        self.read_memory, self.write_memory = host.read_memory, host.write_memory
-        self.read_physical, self.write_physical = host.read_physical, host.write_physical
-        self.pseudo_register, self.request = host.pseudo_register, host.request
-
-    def message(self, text: bytes) -> None:
-        """Keep the text of print."""
-        self.text = text
-=======
-def _identity(program: Program) -> object:
-    """What tells programs apart whose libraries may lie elsewhere."""
-    return program.content, tuple(program.arguments), tuple(program.environment)
->>>>>>> e9833c8 (hds test: tests of scripts in their comments, --update, --junit, a pytest plugin; the examples use it)
