@@ -16,6 +16,7 @@ from machine.kernel.entry import LINUX, EntryPoint
 from machine.kernel.linux import family, signal_frame, signals, vdso
 from machine.kernel.linux.calls import CALLS
 from machine.kernel.linux.errors import Errno, LinuxError, Refused, WouldWait
+from machine.kernel.linux.file_locks import FileLocks
 from machine.kernel.linux.futexes import Futexes
 from machine.kernel.linux.host_rules import FolderQuota
 from machine.kernel.linux.memory_files import Device, MemoryFile, ProgramFile, Store
@@ -98,6 +99,7 @@ class LinuxKernel(Calls):
         )
         self._network = Network(services.limits.max_socket_bytes, services.limits.max_open_files, services.clock)
         self._ipc = SystemV(self._store)
+        self._locks = FileLocks()
         self._network.capture = self._world.capture
         if self._world.capture is not None:
             self._world.capture.now = self._now
@@ -134,7 +136,7 @@ class LinuxKernel(Calls):
             process.thread, process, process.pid, group, space, self._futexes, files, Location(root, root),
             self._store, self._services.clock, generator, self._limits, name[:15], self._world.user,
             self._world.group, execute=self._execute, awaken=self._awaken,
-            network=self._network, ipc=self._ipc,
+            network=self._network, ipc=self._ipc, locks=self._locks,
         )  # fmt: skip
         task.enlist()
         family.enlist(group)
@@ -229,11 +231,14 @@ class LinuxKernel(Calls):
         return (start.days * 86_400 + start.seconds) * NANOSECONDS
 
     def _standard_files(self, root: Place) -> DescriptorTable:
-        files = DescriptorTable(self._limits.max_open_files)
+        files = DescriptorTable(self._limits.max_open_files, self._closed)
         files.add(self._standard_input(root))
         for descriptor in (1, 2):
             files.add(OutputStream(self._sink(descriptor), self._store.new_inode()))
         return files
+
+    def _closed(self, table: DescriptorTable, file: OpenFile) -> None:
+        self._locks.closed(table, file)
 
     def _standard_input(self, root: Place) -> OpenFile:
         source = self._world.standard_input

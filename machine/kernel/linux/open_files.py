@@ -302,11 +302,15 @@ class Descriptor:
     close_on_exec: bool = False
 
 
-class DescriptorTable:
-    """The descriptors of one process, at most `limit`."""
+Closed = Callable[["DescriptorTable", OpenFile], None]
 
-    def __init__(self, limit: int) -> None:
+
+class DescriptorTable:
+    """The descriptors of one process, at most `limit`; `on_close` is told of each that is closed."""
+
+    def __init__(self, limit: int, on_close: Closed = lambda table, file: None) -> None:
         self.limit = limit
+        self._on_close = on_close
         self.users = 1  # processes
         self._rows: dict[int, Descriptor] = {}
 
@@ -365,12 +369,13 @@ class DescriptorTable:
         file = self.reference(number)
         del self._rows[number]
         file.users -= 1
+        self._on_close(self, file)
         if not file.users:
             file.closed()
 
     def copy(self) -> DescriptorTable:
         """Another table, the same at first."""
-        copy = DescriptorTable(self.limit)
+        copy = DescriptorTable(self.limit, self._on_close)
         for number, row in self._rows.items():
             copy._put(number, row.file, row.close_on_exec)
         return copy

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from machine.kernel.linux.file_locks import FileLocks
 from machine.kernel.linux.futexes import Futexes, Waiter
 from machine.kernel.linux.memory_files import Store
 from machine.kernel.linux.open_files import DescriptorTable
@@ -171,6 +172,7 @@ class Task:
     execute: Callable[[Task, Program, list[bytes], list[bytes]], int] = field(kw_only=True)  # with texts of its own
     network: Network = field(kw_only=True)
     ipc: SystemV = field(kw_only=True)
+    locks: FileLocks = field(kw_only=True)
     awaken: Callable[[Task], None] = lambda task: None  # has a thread look at its signals before it goes on
     robust_list: int = 0  # the address of its head
     waiter: Waiter | None = None  # at a futex

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from machine.kernel.linux import open_files as of, pipes, structures
 from machine.kernel.linux.abi import Address, Fd, Flags, Int, Long, Size, UInt, Word, call
+from machine.kernel.linux.calls.locks import RANGE_COMMANDS, lock_range
 from machine.kernel.linux.errors import Errno, LinuxError, Refused
 from machine.kernel.linux.memory_files import SealedFile
 from machine.kernel.linux.nodes import TMPFS, Handle
@@ -11,19 +12,16 @@ from machine.kernel.linux.open_files import DirectoryFile, OpenFile, RegularFile
 from machine.kernel.linux.pipes import EventCounter, InputStream, OutputStream, PipeEnd
 from machine.kernel.linux.resource_limits import check_file_size
 from machine.kernel.linux.task import Task
+from machine.kernel.outcomes import Result
 from machine.memory import PAGE, PIECE
 
-F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK, F_SETLKW = range(8)
+F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL = range(5)
 F_SETOWN, F_GETOWN, F_SETSIG, F_GETSIG = 8, 9, 10, 11
-F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW = 36, 37, 38
 F_GETLEASE, F_DUPFD_CLOEXEC, F_SETPIPE_SZ, F_GETPIPE_SZ = 1025, 1030, 1031, 1032
 F_ADD_SEALS, F_GET_SEALS = 1033, 1034
-_GET_LOCK, _SET_LOCK = (F_GETLK, F_OFD_GETLK), (F_SETLK, F_SETLKW, F_OFD_SETLK, F_OFD_SETLKW)
-_OFD_LOCKS = (F_OFD_GETLK, F_OFD_SETLK, F_OFD_SETLKW)
 _FOR_REFERENCES = (F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL)  # what O_PATH leaves of fcntl
 _FD_CLOEXEC = 1
-_F_RDLCK, _F_WRLCK, _F_UNLCK = 0, 1, 2
-_LOCK_NB, _LOCKS = 4, (1, 2, 8)  # SH, EX, UN
+_F_UNLCK = 2
 
 FIONREAD, FIONBIO, FIOCLEX, FIONCLEX = 0x541B, 0x5421, 0x5451, 0x5450
 
@@ -145,11 +143,11 @@ def memfd_create(task: Task, name_address: Address, flags: Flags) -> int:
     return task.files.add(RegularFile(of.O_RDWR | of.O_LARGEFILE, None, file), bool(flags & _MFD_CLOEXEC))
 
 
-# --- flags, locks, sizes of pipes
+# --- flags, sizes of pipes, seals
 
 
 @call("fcntl")
-def fcntl(task: Task, fd: Fd, command: Int, argument: Word) -> int:
+def fcntl(task: Task, fd: Fd, command: Int, argument: Word) -> Result:
     """fcntl(2)"""
     row = task.files.row(fd)
     if row.file.is_reference and command not in _FOR_REFERENCES:
@@ -166,8 +164,8 @@ def fcntl(task: Task, fd: Fd, command: Int, argument: Word) -> int:
         return row.file.flags
     elif command == F_SETFL:
         row.file.flags = row.file.flags & ~of.SETTABLE_FLAGS | argument & of.SETTABLE_FLAGS
-    elif command in (*_GET_LOCK, *_SET_LOCK):
-        _lock(task, row.file, command, argument)
+    elif command in RANGE_COMMANDS:
+        return lock_range(task, row.file, command, argument)
     elif command in (F_SETPIPE_SZ, F_GETPIPE_SZ):
         return _pipe_size(row.file, None if command == F_GETPIPE_SZ else argument & 0xFFFF_FFFF)
     elif command in (F_ADD_SEALS, F_GET_SEALS):
@@ -177,25 +175,6 @@ def fcntl(task: Task, fd: Fd, command: Int, argument: Word) -> int:
     elif command not in (F_SETOWN, F_GETOWN, F_SETSIG, F_GETSIG):  # nobody sends signals about files
         raise LinuxError(Errno.EINVAL)
     return 0
-
-
-def _lock(task: Task, file: OpenFile, command: int, address: int) -> None:
-    """Record locks: nobody else is there to lock against."""
-    kind, whence, start, length, owner = task.space.load_words(address, "hhxxxxqqi")
-    kinds = (_F_RDLCK, _F_WRLCK) if command in _GET_LOCK else (_F_RDLCK, _F_WRLCK, _F_UNLCK)
-    if command in _OFD_LOCKS and command == F_OFD_GETLK:
-        kinds = (_F_RDLCK, _F_WRLCK, _F_UNLCK)
-    size = file.status().size
-    if whence not in (of.SEEK_SET, of.SEEK_CUR, of.SEEK_END) or (command in _OFD_LOCKS and owner):
-        raise LinuxError(Errno.EINVAL)
-    position = file.offset if isinstance(file, RegularFile) else 0
-    start += {of.SEEK_SET: 0, of.SEEK_CUR: position, of.SEEK_END: size}[whence]
-    if start < 0 or start + length < 0 or kind not in kinds:
-        raise LinuxError(Errno.EINVAL)
-    if command in _GET_LOCK:
-        task.space.store_words(address, "h", _F_UNLCK)
-    elif (kind == _F_RDLCK and not file.readable) or (kind == _F_WRLCK and not file.writable):
-        raise LinuxError(Errno.EBADF)
 
 
 def _pipe_size(file: OpenFile, wanted: int | None) -> int:
@@ -233,15 +212,6 @@ def _is_mapped_to_write(task: Task, file: SealedFile) -> bool:
     pages = file.mapped.find()
     spaces = {id(each.space): each.space for each in task.threads.everybody.values()}
     return pages is not None and any(space.writes(pages) for space in spaces.values())
-
-
-@call("flock")
-def flock(task: Task, fd: Fd, operation: Int) -> int:
-    """flock(2): nobody else is there."""
-    if operation & ~_LOCK_NB not in _LOCKS:
-        raise LinuxError(Errno.EINVAL)
-    task.files.file(fd)
-    return 0
 
 
 @call("ioctl")

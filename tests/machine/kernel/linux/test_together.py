@@ -1,9 +1,11 @@
-"""Agreement with reality: what programs share - mapped files, System V's and POSIX's objects - is as natively."""
+"""Agreement with reality: mapped files, System V's objects, locks and FIFOs between processes are as natively."""
 
 from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,13 +18,14 @@ from vm.facts.limits import DEFAULT_LIMITS
 
 pytestmark = pytest.mark.programs
 
-SOURCE = Path(__file__).with_name("shared.c").read_text()
-CASES = re.findall(r"CASE\((\w+)\)[,}]", SOURCE)
+SOURCES = {name: Path(__file__).with_name(name).read_text() for name in ("shared.c", "file_calls.c")}
+CASES = [(name, case) for name, source in SOURCES.items() for case in re.findall(r"CASE\((\w+)\)[,}]", source)]
 
 
 @pytest.fixture(scope="module")
-def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(SOURCE, "glibc", tmp_path_factory.mktemp("shared"))
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """The program of a source."""
+    return cache(lambda name: build(SOURCES[name], "glibc", tmp_path_factory.mktemp(Path(name).stem)))
 
 
 def emulated(program: Path, case: str, folder: Path, engine: str, *, shown: bool = True) -> tuple[str, int | None]:
@@ -41,19 +44,22 @@ def emulated(program: Path, case: str, folder: Path, engine: str, *, shown: bool
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("case", CASES)
-def test_what_is_shared_is_as_natively(case: str, engine: str, program: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("source", "case"), CASES)
+def test_what_processes_have_together_is_as_natively(
+    source: str, case: str, engine: str, programs: Callable[[str], Path], tmp_path: Path
+) -> None:
     folders = [tmp_path / "native", tmp_path / "here"]
     for folder in folders:
         folder.mkdir()
-        (folder / "program").write_bytes(program.read_bytes())
+        (folder / "program").write_bytes(programs(source).read_bytes())
         (folder / "program").chmod(0o755)
     native = subprocess.run(
-        ["./program", case], cwd=folders[0], env=dict(ENVIRONMENT), stdin=subprocess.DEVNULL, capture_output=True
-    )
+        ["./program", case], cwd=folders[0], env=dict(ENVIRONMENT), stdin=subprocess.DEVNULL, capture_output=True,
+        check=False, timeout=30,
+    )  # fmt: skip
     code = native.returncode if native.returncode >= 0 else 128 - native.returncode
     output = native.stdout.decode().replace(str(folders[0]), "")
-    assert emulated(program, case, folders[1], engine) == (output, code)
+    assert emulated(programs(source), case, folders[1], engine) == (output, code)
     assert content(folders[1]) == content(folders[0])
     if case != "executed":  # the program is not in there
-        assert emulated(program, case, folders[1], engine, shown=False)[1] == code
+        assert emulated(programs(source), case, folders[1], engine, shown=False)[1] == code
