@@ -16,9 +16,12 @@ class ExitCode(IntEnum):
         member.doc = doc
         return member
 
-    OK = 0, "everything worked; for check, conform and fmt --check: nothing was found"
-    FAILED = 1, "the input is wrong: a script does not compile, a command was refused, a vector failed"
-    USAGE = 2, "the command line is wrong"
+    OK = 0, "everything worked; for check, conform, diff and fmt --check: nothing was found"
+    FAILED = (
+        1,
+        "the input is wrong: a script does not compile, a command was refused, a vector or a test failed, runs differ",
+    )
+    USAGE = 2, "the command line is wrong; for diff: a run cannot be read or made"
     NO_INPUT = 3, "a file cannot be read or written: a script, the guest program, an input, an output"
     RUNTIME = 4, "a script stopped with a run-time error (eval), or any did (run --fail-on-script-errors)"
     GUEST = 5, "the guest program cannot be loaded, or it crashed"

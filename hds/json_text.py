@@ -10,11 +10,18 @@ MOST_LEVELS = 100
 _MARK = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)  # a string whole, so that its brackets do not count
 
 
-def read_json(text: str) -> Any:
-    """The value of a text. Raises ValueError for what is no JSON, or has more than `MOST_LEVELS` levels."""
+def read_json(text: str, *, plain_numbers: bool = False) -> Any:
+    """The value of a text. Raises ValueError for what is no JSON, or has more than `MOST_LEVELS` levels.
+
+    With `plain_numbers` NaN and infinities are refused, too, which Python reads and JSON does not have.
+    """
     levels = 0
     for mark in _MARK.finditer(text):
         levels += {"[": 1, "{": 1, "]": -1, "}": -1}.get(mark[0], 0)
         if levels > MOST_LEVELS:
             raise ValueError(f"more than {MOST_LEVELS} levels")
-    return json.loads(text)
+    return json.loads(text, parse_constant=_refuse if plain_numbers else None)
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no value")

@@ -36,8 +36,8 @@ FLOORS = {
         "native", "summary", "options", "children", "machine", "debugger",
     ),
     "hds": (
-        "version", "exit_codes", "layout", "json_text", "alignment", "report", "script_tests", "symbols", "inputs",
-        "outputs", "session", "values", "testing", "fuzzing", "cli",
+        "version", "exit_codes", "layout", "json_text", "alignment", "report", "comparing", "script_tests", "symbols",
+        "inputs", "outputs", "session", "values", "testing", "fuzzing", "cli",
         "pytest_plugin", "__main__",
     ),
 }  # fmt: skip

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import io
 import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
+from hds.cli.parsing import WrongWords, parsed, silenced
 from hds.cli.subcommands import check, eval as evaluation, run
 from hds.exit_codes import ExitCode
 from hds.inputs import decode_text, read_bytes
@@ -94,7 +94,7 @@ def carry_out(case: Case, usual: Usual) -> Outcome:
     """Run a test. Raises CannotRun, and KeyboardInterrupt."""
     folder = Path(case.source.name).parent
     try:
-        with _in_folder(folder), _silenced():
+        with _in_folder(folder), silenced():
             return _CARRY_OUT[case.subcommand](case, _inner_source(case), usual)
     except Refusal as refusal:
         failure = refusal.failure
@@ -118,17 +118,17 @@ def carry_out(case: Case, usual: Usual) -> Outcome:
 def wrong_words(case: Case, usual: Usual) -> str | None:
     """What is wrong with the command line of a test, without running it."""
     try:
-        parsed = _parsed(case, usual)
+        given = _parsed(case, usual)
     except CannotRun as error:
         return str(error)
     if case.subcommand is Subcommand.RUN:
-        if parsed.stdin == "-":
+        if given.stdin == "-":
             return "a test has no standard input: `--stdin FILE`"
-        if parsed.execute is not None:
+        if given.execute is not None:
             return "a test runs the file that it stands in: `-e` has no place"
-        if parsed.allow_modules and not usual.allow_modules:
+        if given.allow_modules and not usual.allow_modules:
             return "`--allow-modules` lets a test load code: `hds test --allow-modules` allows it"
-    elif parsed.execute is not None or getattr(parsed, "file", None) or getattr(parsed, "files", None):
+    elif given.execute is not None or getattr(given, "file", None) or getattr(given, "files", None):
         return "a test runs the file that it stands in; no other one is named"
     return None
 
@@ -148,18 +148,6 @@ def _in_folder(folder: Path) -> Iterator[None]:
         os.chdir(before)
 
 
-@contextlib.contextmanager
-def _silenced() -> Iterator[None]:
-    """What is said in passing goes nowhere: what counts are records."""
-    with contextlib.redirect_stdout(_Nowhere()), contextlib.redirect_stderr(_Nowhere()):
-        yield
-
-
-class _Nowhere(io.StringIO):
-    def write(self, text: str, /) -> int:
-        return len(text)
-
-
 # --- command lines
 
 
@@ -177,14 +165,6 @@ class Usual:
         return self.timeout if case.timeout is None else case.timeout
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise CannotRun(message)
-
-    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
-        raise CannotRun(message or "it asks for help only")
-
-
 _CONFIGURE = {
     Subcommand.RUN: run.configure,
     Subcommand.EVAL: evaluation.configure,
@@ -194,11 +174,11 @@ _CONFIGURE = {
 
 def _parsed(case: Case, usual: Usual, *first: str) -> argparse.Namespace:
     """The options of a test. Raises CannotRun."""
-    parser = _Parser(prog=f"hds {case.subcommand.value}", add_help=False)
-    _CONFIGURE[case.subcommand](parser)
-    known = [word for word in usual.words if word.partition("=")[0] in parser._option_string_actions]
-    with _silenced():
-        return parser.parse_args([*first, *known, *case.words])
+    name = case.subcommand.value
+    try:
+        return parsed(name, _CONFIGURE[case.subcommand], case.words, (*first, *usual.words))
+    except WrongWords as error:
+        raise CannotRun(str(error)) from None
 
 
 # --- run
@@ -280,9 +260,9 @@ def seen_fault(program: Program, fault: Fault) -> FaultSeen:
 
 
 def _run(case: Case, source: SourceFile, usual: Usual) -> Outcome:
-    parsed = _parsed(case, usual, f"--timeout={usual.timeout_of(case):g}")
-    parsed.words = [source.name, *parsed.words]
-    options = run.Options.of(parsed)
+    given = _parsed(case, usual, f"--timeout={usual.timeout_of(case):g}")
+    given.words = [source.name, *given.words]
+    options = run.Options.of(given)
     outcome = Outcome()
     collector = _Collector(outcome)
 

@@ -84,6 +84,14 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
         "run the tests that stand in comments of scripts",
         ("hds test", "hds test scripts -k 'calls and not slow'", "hds test --junit results.xml trace.hds"),
     ),
+    Subcommand(
+        "diff",
+        "compare two runs: what is missing, added and changed",
+        (
+            "hds diff before.jsonl after.jsonl --ignore tick",
+            "hds diff --symbols 'hds run trace.hds ./old' 'hds run trace.hds ./new'",
+        ),
+    ),
     Subcommand("conform", "run conformance vectors", ("hds conform tests/conformance/language.jsonl",)),
     Subcommand(
         "fuzz",

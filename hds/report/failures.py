@@ -28,6 +28,7 @@ class FailureKind(Enum):
     COMPILE = "compile_error", ExitCode.FAILED, "a script or a command file does not compile; nothing was run"
     COMMAND = "refused_command", ExitCode.FAILED, "a command was refused when it was carried out"
     USAGE = "usage", ExitCode.USAGE, "the command line is wrong"
+    NOT_COMPARED = "not_compared", ExitCode.USAGE, "`hds diff` cannot read a run, or it could not be made"
     NO_INPUT = "no_input", ExitCode.NO_INPUT, "a file cannot be read or written"
     SCRIPT = "script_error", ExitCode.RUNTIME, "a script, condition or code block stopped early"
     LOAD = "load_error", ExitCode.GUEST, "the guest program cannot be loaded"

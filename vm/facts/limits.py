@@ -85,6 +85,8 @@ class Limits:
     max_kept_messages: int = _limit(
         65_536, "messages", "messages that are kept: by Session.messages in Python and by hds eval --json"
     )
+    max_compared_records: int = _limit(500_000, "records", "each of the two runs that hds diff compares")
+    max_compared_bytes: int = _limit(268_435_456, "bytes", "the same: its JSON lines")
     max_shown_errors: int = _limit(
         100, "errors", "run-time errors of different events, places or kinds that one run shows; others are counted"
     )

@@ -40,6 +40,7 @@ LINES: dict[str, tuple[str, ...]] = {
     "disasm": ("disasm", "-e", "print(1);"),
     "fmt": ("fmt", "-e", "print(1);"),
     "test": ("test", str(ROOT / "examples" / "count_writes.hds")),
+    "diff": ("diff", "--format", "json", os.devnull, os.devnull),
     "conform": ("conform", os.devnull),
     "fuzz": ("fuzz", "--cases", "1", "--law", "text"),
     "explain": ("explain", "E031"),

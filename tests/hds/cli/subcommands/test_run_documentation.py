@@ -19,9 +19,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hds_guests import command_line_together
+from hds_guests import command_line, command_line_together
 
-PAGES = [Path(__file__).parents[4] / "docs" / name for name in ("events.md", "testing.md")]
+PAGES = [Path(__file__).parents[4] / "docs" / name for name in ("events.md", "testing.md", "comparing.md")]
 _BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE_NAME = re.compile(r"(?://|#) (?P<name>[\w.]+)")
 
@@ -45,6 +45,9 @@ def answer(line: str) -> str:
             runpy.run_path(arguments[0])
         return output.getvalue()
     assert program == "hds"
+    if arguments[-2] == ">":
+        Path(arguments[-1]).write_text(command_line(*arguments[:-2]).output)
+        return ""
     return command_line_together(*arguments)
 
 
