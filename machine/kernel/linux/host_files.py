@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from machine.kernel.linux.errors import Errno, LinuxError, from_host
-from machine.kernel.linux.host_rules import LOOK, OPEN, FolderQuota, Share, check_name, identity
+from machine.kernel.linux.host_rules import LOOK, OPEN, FolderQuota, Share, check_name, exchange, identity
 from machine.kernel.linux.mapped_files import FilePages
 from machine.kernel.linux.nodes import PERMISSION_BITS, Entry, Handle, Node, Status
 from machine.memory import Frames
@@ -396,6 +396,24 @@ class HostDirectory(_HostNode):
         os.rename(name, new_name, src_dir_fd=self.descriptor, dst_dir_fd=other.descriptor)
         if replaced is not None and moved is not None and identity(moved) != identity(replaced):
             self._removed(replaced)
+
+    @_translated
+    def exchange(self, name: bytes, other: Node, new_name: bytes) -> None:
+        """As `Node`."""
+        if not isinstance(other, HostDirectory):
+            raise LinuxError(Errno.EXDEV)
+        self._share.check_writable()
+        self._share.check_move(name, self.descriptor, other.descriptor)
+        self._share.check_move(new_name, other.descriptor, self.descriptor)
+        exchange(self.descriptor, name, other.descriptor, new_name)
+
+    @_translated
+    def add_node(self, name: bytes, node: Node) -> None:
+        """As `Node`."""
+        if not isinstance(node, _Nameless | _File):
+            raise LinuxError(Errno.EXDEV)
+        with self._new_name(name):
+            os.link(f"/proc/self/fd/{node.descriptor}", name, dst_dir_fd=self.descriptor, follow_symlinks=True)
 
     @_translated
     def add_name(self, name: bytes, directory: Node, old_name: bytes) -> None:

@@ -8,6 +8,7 @@ moved upwards, with its directory or by itself, as long as that holds.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import stat
 from collections import Counter
@@ -25,6 +26,7 @@ OPEN = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _DEEPEST = 2048  # directories below the shown one in which links are made
 
 _WRITE = 2
+_RENAME_EXCHANGE = 2
 
 Identity = tuple[int, int]  # device and inode
 
@@ -189,6 +191,16 @@ class Share:
                             pending.append((path + b"/" + os.fsencode(row.name), level + 1))
             finally:
                 os.close(opened)
+
+
+def exchange(directory: int, name: bytes, other: int, new_name: bytes) -> None:
+    """Let two names change places; Python has no call for it. Raises OSError."""
+    check_name(name)
+    check_name(new_name)
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.renameat2(directory, name, other, new_name, _RENAME_EXCHANGE):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def identity(found: os.stat_result) -> Identity:

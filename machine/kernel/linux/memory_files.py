@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.mapped_files import FilePages, MappedAs
 from machine.kernel.linux.nodes import BLOCK_BYTES, PERMISSION_BITS, Entry, Handle, Node, Status
+from machine.kernel.linux.pipe_buffers import Pipe
 from machine.memory import PIECE, Frames, KernelWork
 
 _NODE_BYTES = 512  # what a node and its name are charged with
@@ -287,6 +288,20 @@ class SocketName(MemoryNode):
         raise LinuxError(Errno.ENXIO)
 
 
+class Fifo(MemoryNode):
+    """A FIFO: a pipe with a name."""
+
+    kind = stat.S_IFIFO
+
+    def __init__(self, store: Store, mode: int) -> None:
+        super().__init__(store, mode)
+        self.pipe = Pipe()
+
+    def open(self, writable: bool) -> Handle:
+        """As `Node`: it is no regular file."""
+        raise LinuxError(Errno.EINVAL)
+
+
 class Device(MemoryNode):
     """A character device: `source(size)` is what reading gives; writing is swallowed, or fails with `write_error`.
 
@@ -368,6 +383,11 @@ class MemoryDirectory(MemoryNode):
         self._check_new(name)
         return self._add(name, SocketName(self._store, mode))
 
+    def make_fifo(self, name: bytes, mode: int) -> Node:
+        """As `Node`."""
+        self._check_new(name)
+        return self._add(name, Fifo(self._store, mode))
+
     def make_directory(self, name: bytes, mode: int) -> None:
         """As `Node`."""
         self._check_new(name)
@@ -421,6 +441,29 @@ class MemoryDirectory(MemoryNode):
         self._drop(name)
         if node.is_directory:
             self.links, other.links = self.links - 1, other.links + 1
+
+    def exchange(self, name: bytes, other: Node, new_name: bytes) -> None:
+        """As `Node`."""
+        if not isinstance(other, MemoryDirectory):
+            raise LinuxError(Errno.EXDEV)
+        here, there = self._own(name), other._own(new_name)
+        for node, directory in ((here, other), (there, self)):
+            if isinstance(node, MemoryDirectory) and node._contains(directory):
+                raise LinuxError(Errno.EINVAL)
+        self._children[name], other._children[new_name] = there, here
+        moved = there.is_directory - here.is_directory
+        self.links += moved
+        other.links -= moved
+        self.touch()
+        other.touch()
+
+    def add_node(self, name: bytes, node: Node) -> None:
+        """As `Node`."""
+        if not isinstance(node, MemoryNode):
+            raise LinuxError(Errno.EXDEV)
+        self._check_new(name)
+        self._add(name, node)
+        node.links += 1
 
     def add_name(self, name: bytes, directory: Node, old_name: bytes) -> None:
         """As `Node`."""

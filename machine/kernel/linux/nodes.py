@@ -84,6 +84,7 @@ class Node:
     """A file of any type; every operation is refused here. At a mount point another file system begins."""
 
     is_mount_point = False
+    can_be_named = False  # of a file without a name: it may get one
     file_system: int = TMPFS
 
     def status(self) -> Status:
@@ -139,6 +140,10 @@ class Node:
         """A new name of a socket. Raises EEXIST, and EPERM where there can be none."""
         raise LinuxError(Errno.EPERM if self.is_directory else Errno.ENOTDIR)
 
+    def make_fifo(self, name: bytes, mode: int) -> Node:
+        """A new FIFO. Raises EEXIST, and EPERM where there can be none."""
+        raise LinuxError(Errno.EPERM if self.is_directory else Errno.ENOTDIR)
+
     def make_directory(self, name: bytes, mode: int) -> None:
         """A new empty directory. Raises EEXIST."""
         raise LinuxError(Errno.ENOTDIR)
@@ -157,6 +162,14 @@ class Node:
 
     def rename(self, name: bytes, other: Node, new_name: bytes) -> None:
         """Move an entry of this directory into `other`, replacing what stands there. Raises EXDEV between systems."""
+        raise LinuxError(Errno.EXDEV)
+
+    def exchange(self, name: bytes, other: Node, new_name: bytes) -> None:
+        """Let an entry of this directory and one of `other` change places. Raises EXDEV between systems."""
+        raise LinuxError(Errno.EXDEV)
+
+    def add_node(self, name: bytes, node: Node) -> None:
+        """One more name here, or a first one, for a regular file, whatever it is called elsewhere."""
         raise LinuxError(Errno.EXDEV)
 
     def add_name(self, name: bytes, directory: Node, old_name: bytes) -> None:

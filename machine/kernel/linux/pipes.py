@@ -9,44 +9,41 @@ import stat
 import termios
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import ClassVar
 
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.nodes import PERMISSION_BITS, Status
 from machine.kernel.linux.open_files import O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, OpenFile
+from machine.kernel.linux.paths import Place
+from machine.kernel.linux.pipe_buffers import Pipe
 
-PIPE_BYTES, LARGEST_PIPE = 65536, 1 << 20  # of a new pipe, and what F_SETPIPE_SZ can make of it
+LARGEST_PIPE = 1 << 20  # bytes that F_SETPIPE_SZ can make of it
 PIPE_ATOMIC = 4096  # bytes that are written as a whole or not at all (PIPE_BUF)
 _LARGEST_COUNT = (1 << 64) - 2  # of an eventfd
 _LOOK_AROUND = 20  # milliseconds of a wait for the host
 
 
-@dataclass
-class _Pipe:
-    data: bytearray = field(default_factory=bytearray)
-    capacity: int = PIPE_BYTES
-    readers: int = 1
-    writers: int = 1
-    mode: int = 0o600
-    written: int = 0  # writes so far
-    taken: int = 0  # reads so far
-
-
 class PipeEnd(OpenFile):
-    """One end of a pipe."""
+    """One end of a pipe, or of a FIFO, of which one may be both."""
 
-    def __init__(self, flags: int, pipe: _Pipe, inode: int) -> None:
-        super().__init__(flags)
+    def __init__(self, flags: int, pipe: Pipe, inode: int, place: Place | None = None) -> None:
+        super().__init__(flags, place)
         self._pipe, self._inode = pipe, inode
+        self._before = pipe.write_opens  # nobody has written, or hung up, who came before
+        pipe.open(self.readable, self.writable)
 
     def status(self) -> Status:
         """As `OpenFile`."""
+        if self.place is not None:
+            return super().status()
         return Status(mode=stat.S_IFIFO | self._pipe.mode, inode=self._inode)
 
     def set_mode(self, mode: int) -> None:
         """As `OpenFile`."""
-        self._pipe.mode = mode & PERMISSION_BITS
+        if self.place is not None:
+            super().set_mode(mode)
+        else:
+            self._pipe.mode = mode & PERMISSION_BITS
 
     def is_of(self, other: PipeEnd) -> bool:
         """Whether both are ends of one pipe."""
@@ -121,8 +118,10 @@ class PipeEnd(OpenFile):
     def ready(self) -> tuple[bool, bool, bool]:
         """As `OpenFile`."""
         pipe = self._pipe
+        if self.readable and self.writable:
+            return bool(pipe.data), len(pipe.data) < pipe.capacity, False
         if self.readable:
-            return bool(pipe.data), False, not pipe.writers
+            return bool(pipe.data), False, not pipe.writers and pipe.write_opens != self._before
         return False, len(pipe.data) < pipe.capacity, not pipe.readers
 
     @property
@@ -132,10 +131,7 @@ class PipeEnd(OpenFile):
 
     def closed(self) -> None:
         """As `OpenFile`."""
-        if self.readable:
-            self._pipe.readers -= 1
-        else:
-            self._pipe.writers -= 1
+        self._pipe.close(self.readable, self.writable)
 
 
 class EventCounter(OpenFile):
@@ -201,7 +197,7 @@ class EventCounter(OpenFile):
 
 def new_pipe(flags: int, inode: int) -> tuple[PipeEnd, PipeEnd]:
     """The reading and the writing end."""
-    pipe = _Pipe()
+    pipe = Pipe()
     return PipeEnd(flags | O_RDONLY, pipe, inode), PipeEnd(flags | O_WRONLY, pipe, inode)
 
 

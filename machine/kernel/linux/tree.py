@@ -187,6 +187,10 @@ class _Root(Node):
         """As `Node`."""
         return self.holder(name).make_socket(name, mode)
 
+    def make_fifo(self, name: bytes, mode: int) -> Node:
+        """As `Node`."""
+        return self.holder(name).make_fifo(name, mode)
+
     def make_directory(self, name: bytes, mode: int) -> None:
         """As `Node`."""
         self.holder(name).make_directory(name, mode)
@@ -206,6 +210,14 @@ class _Root(Node):
     def rename(self, name: bytes, other: Node, new_name: bytes) -> None:
         """As `Node`."""
         self.holder(name).rename(name, other, new_name)
+
+    def exchange(self, name: bytes, other: Node, new_name: bytes) -> None:
+        """As `Node`."""
+        self.holder(name).exchange(name, other, new_name)
+
+    def add_node(self, name: bytes, node: Node) -> None:
+        """As `Node`."""
+        self.holder(name).add_node(name, node)
 
     def add_name(self, name: bytes, directory: Node, old_name: bytes) -> None:
         """As `Node`."""

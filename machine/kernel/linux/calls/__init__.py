@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from machine.kernel.linux.abi import CALLS
 from machine.kernel.linux.calls import (
+    allocation,
     capabilities,
     children,
     descriptors,
@@ -35,6 +36,7 @@ from machine.kernel.linux.calls import (
 
 __all__ = [
     "CALLS",
+    "allocation",
     "capabilities",
     "children",
     "descriptors",

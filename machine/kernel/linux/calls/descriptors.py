@@ -7,8 +7,9 @@ from machine.kernel.linux.abi import Address, Fd, Flags, Int, Long, Size, UInt, 
 from machine.kernel.linux.calls.locks import RANGE_COMMANDS, lock_range
 from machine.kernel.linux.errors import Errno, LinuxError, Refused
 from machine.kernel.linux.memory_files import SealedFile
-from machine.kernel.linux.nodes import TMPFS, Handle
+from machine.kernel.linux.nodes import TMPFS
 from machine.kernel.linux.open_files import DirectoryFile, OpenFile, RegularFile
+from machine.kernel.linux.pipe_buffers import PIPE_BYTES
 from machine.kernel.linux.pipes import EventCounter, InputStream, OutputStream, PipeEnd
 from machine.kernel.linux.resource_limits import check_file_size
 from machine.kernel.linux.task import Task
@@ -29,7 +30,6 @@ _CLOSE_RANGE_UNSHARE, _CLOSE_RANGE_CLOEXEC = 2, 4
 _EFD_SEMAPHORE = 1
 _MFD_CLOEXEC, _MFD_KNOWN, _MFD_HUGETLB, _LONGEST_MEMORY_NAME = 1, 0x1B, 4, 249
 _MFD_ALLOW_SEALING, _MFD_NOEXEC_SEAL, _MFD_RIGHTS = 2, 8, 0x18  # the last: NOEXEC_SEAL and EXEC, not both
-_FALLOC_KEEP_SIZE, _FALLOC_PUNCH_HOLE = 1, 2
 _MOST_ADVICE = 5
 _STREAMS = (PipeEnd, OutputStream, InputStream)
 
@@ -188,7 +188,7 @@ def _pipe_size(file: OpenFile, wanted: int | None) -> int:
         if size > pipes.LARGEST_PIPE or not isinstance(file, PipeEnd):
             raise LinuxError(Errno.EPERM)
         file.set_capacity(size)
-    return file.capacity if isinstance(file, PipeEnd) else pipes.PIPE_BYTES
+    return file.capacity if isinstance(file, PipeEnd) else PIPE_BYTES
 
 
 def _seals(task: Task, file: OpenFile, more: int | None) -> int:
@@ -360,32 +360,3 @@ def ftruncate(task: Task, fd: Fd, length: Long) -> int:
     check_file_size(task, length)
     file.handle.resize(length)
     return 0
-
-
-@call("fallocate")
-def fallocate(task: Task, fd: Fd, mode: Int, offset: Long, length: Long) -> int:
-    """fallocate(2): extending and emptying, as on a tmpfs."""
-    file = task.files.file(fd)
-    if offset < 0 or length <= 0:
-        raise LinuxError(Errno.EINVAL)
-    if mode not in (0, _FALLOC_KEEP_SIZE, _FALLOC_KEEP_SIZE | _FALLOC_PUNCH_HOLE):
-        raise LinuxError(Errno.EOPNOTSUPP)
-    if not file.writable:
-        raise LinuxError(Errno.EBADF)
-    if not isinstance(file, RegularFile):
-        raise LinuxError(Errno.ESPIPE if isinstance(file, _STREAMS) else Errno.ENODEV)
-    if offset + length > of.LARGEST_OFFSET:
-        raise LinuxError(Errno.EFBIG)
-    size = file.status().size
-    if mode & _FALLOC_PUNCH_HOLE:
-        _empty(task, file.handle, offset, min(offset + length, size))
-    elif not mode and offset + length > size:
-        check_file_size(task, offset + length)
-        file.handle.resize(offset + length)
-    return 0
-
-
-def _empty(task: Task, handle: Handle, start: int, end: int) -> None:
-    task.space.work.charge(max(0, end - start))
-    while start < end:
-        start += handle.write_at(start, bytes(min(PIECE, end - start)))

@@ -9,12 +9,15 @@ from machine.kernel.linux import open_files as of
 from machine.kernel.linux.abi import Address, Fd, Flags, Path, Size, UInt, call
 from machine.kernel.linux.calls.paths import AT_FDCWD, start_of
 from machine.kernel.linux.errors import Errno, LinuxError
-from machine.kernel.linux.memory_files import Device
+from machine.kernel.linux.memory_files import Device, Fifo
 from machine.kernel.linux.nodes import PERMISSION_BITS, Node
 from machine.kernel.linux.open_files import DeviceFile, DirectoryFile, OpenFile, RegularFile
 from machine.kernel.linux.paths import Place, Resolve, Spot, find, find_name
+from machine.kernel.linux.pipe_buffers import Opener
+from machine.kernel.linux.pipes import PipeEnd
 from machine.kernel.linux.proc import OpenedNode
 from machine.kernel.linux.task import Task
+from machine.kernel.outcomes import AGAIN, Result, Wait
 from machine.memory import PAGE
 
 _KNOWN_FLAGS = (
@@ -58,19 +61,19 @@ class _How:
 
 
 @call("open")
-def open_(task: Task, path: Path, flags: Flags, mode: UInt) -> int:
+def open_(task: Task, path: Path, flags: Flags, mode: UInt) -> Result:
     """open(2)"""
     return openat(task, AT_FDCWD, path, flags, mode)
 
 
 @call("creat")
-def creat(task: Task, path: Path, mode: UInt) -> int:
+def creat(task: Task, path: Path, mode: UInt) -> Result:
     """creat(2)"""
     return openat(task, AT_FDCWD, path, of.O_CREAT | of.O_WRONLY | of.O_TRUNC, mode)
 
 
 @call("openat")
-def openat(task: Task, dirfd: Fd, path: Path, flags: Flags, mode: UInt) -> int:
+def openat(task: Task, dirfd: Fd, path: Path, flags: Flags, mode: UInt) -> Result:
     """openat(2): flags that nobody knows are passed over."""
     flags &= _KNOWN_FLAGS
     if flags & of.O_PATH:
@@ -79,7 +82,7 @@ def openat(task: Task, dirfd: Fd, path: Path, flags: Flags, mode: UInt) -> int:
 
 
 @call("openat2")
-def openat2(task: Task, dirfd: Fd, path: Path, address: Address, size: Size) -> int:
+def openat2(task: Task, dirfd: Fd, path: Path, address: Address, size: Size) -> Result:
     """openat2(2): flags that nobody knows are refused."""
     if size < _OPEN_HOW:
         raise LinuxError(Errno.EINVAL)
@@ -99,7 +102,7 @@ def openat2(task: Task, dirfd: Fd, path: Path, address: Address, size: Size) -> 
     return _open_path(task, dirfd, path, how)
 
 
-def _open_path(task: Task, dirfd: int, path: bytes, how: _How) -> int:
+def _open_path(task: Task, dirfd: int, path: bytes, how: _How) -> Result:
     how.check()
     if how.flags & of.O_TMPFILE:
         return _open_nameless(task, dirfd, path, how)
@@ -116,7 +119,12 @@ def _open_path(task: Task, dirfd: int, path: bytes, how: _How) -> int:
         return _add(task, _open(_find(task, dirfd, path, how), how), how)
     if how.creates and how.flags & of.O_EXCL:
         raise LinuxError(Errno.EEXIST)
-    _check_rights(task, spot.existing().node, how.flags)
+    place = spot.place
+    _check_rights(task, place.node, how.flags)
+    if isinstance(place.node, Fifo) and not how.flags & of.O_PATH:
+        if how.flags & of.O_DIRECTORY:
+            raise LinuxError(Errno.ENOTDIR)
+        return _open_fifo(task, place, place.node, how)
     return _add(task, _open(spot, how), how)
 
 
@@ -141,12 +149,46 @@ def _add(task: Task, file: OpenFile, how: _How) -> int:
     return task.files.add(file, bool(how.flags & of.O_CLOEXEC))
 
 
+def _open_fifo(task: Task, place: Place, node: Fifo, how: _How) -> Result:
+    """A FIFO is opened when both sides are, unless that is for reading and writing, or O_NONBLOCK (fifo_open)."""
+    pipe, flags, access = node.pipe, how.flags | of.O_LARGEFILE, how.flags & of.O_ACCMODE
+
+    def opened() -> int:
+        return _add(task, PipeEnd(flags, pipe, node.status().inode, place), how)
+
+    reads, is_patient = access == of.O_RDONLY, not flags & of.O_NONBLOCK
+    if access not in (of.O_RDONLY, of.O_WRONLY) or (pipe.writers if reads else pipe.readers):
+        return opened()
+    if not is_patient:
+        if not reads:
+            raise LinuxError(Errno.ENXIO)
+        return opened()
+    opener = Opener(reads, lambda: task.process.alive and not task.thread.ended)
+    pipe.openers.append(opener)
+    before = pipe.write_opens if reads else pipe.read_opens
+
+    def is_there() -> bool:
+        others = pipe.writers if reads else pipe.readers
+        return bool(others) or (pipe.write_opens if reads else pipe.read_opens) != before
+
+    def then(late: bool) -> Result:
+        pipe.openers.remove(opener)
+        return opened()
+
+    def stop() -> Result:
+        pipe.openers.remove(opener)
+        return AGAIN
+
+    return Wait(is_there, then=then, interrupted=stop)
+
+
 def _open_nameless(task: Task, dirfd: int, path: bytes, how: _How) -> int:
     """O_TMPFILE: the path is the directory's."""
     node = _find(task, dirfd, path, how).existing().node
     if not node.is_directory:
         raise LinuxError(Errno.ENOTDIR)
     made = node.make_nameless(how.mode & PERMISSION_BITS & ~task.location.umask)
+    made.can_be_named = not how.flags & of.O_EXCL
     place = Place(made, task.location.root, b"")
     return _add(task, RegularFile(how.flags | of.O_LARGEFILE, place, made.open(writable=True)), how)
 

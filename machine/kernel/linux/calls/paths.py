@@ -17,8 +17,8 @@ AT_FDCWD = -100
 AT_SYMLINK_NOFOLLOW, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_EMPTY_PATH = 0x100, 0x200, 0x400, 0x1000
 _AT_EACCESS, _AT_NO_AUTOMOUNT, _AT_STATX_SYNC_TYPE = 0x200, 0x800, 0x6000
 _STATX_RESERVED = 0x8000_0000
-_RENAME_KNOWN = 7  # with RENAME_EXCHANGE and RENAME_WHITEOUT
-_RENAME_NOREPLACE = 1
+_RENAME_KNOWN = 7
+_RENAME_NOREPLACE, _RENAME_EXCHANGE, _RENAME_WHITEOUT = 1, 2, 4
 _UTIME_NOW, _UTIME_OMIT = 0x3FFF_FFFF, 0x3FFF_FFFE
 _EARLIEST, _LATEST = -(1 << 31), 1 << 33  # seconds that file systems keep
 
@@ -227,10 +227,10 @@ def renameat(task: Task, dirfd: Fd, path: Path, new_dirfd: Fd, new_path: Path) -
 
 @call("renameat2")
 def renameat2(task: Task, dirfd: Fd, path: Path, new_dirfd: Fd, new_path: Path, flags: Flags) -> int:
-    """renameat2(2): RENAME_NOREPLACE only."""
-    if flags & ~_RENAME_KNOWN:
+    """renameat2(2)"""
+    if flags & ~_RENAME_KNOWN or (flags & _RENAME_EXCHANGE and flags & ~_RENAME_EXCHANGE):
         raise LinuxError(Errno.EINVAL)
-    if flags & ~_RENAME_NOREPLACE:
+    if flags & _RENAME_WHITEOUT:
         raise Refused(Errno.EINVAL)
     old, new = _find_name(task, dirfd, path), _find_name(task, new_dirfd, new_path)
     if not old.is_proper:
@@ -240,6 +240,13 @@ def renameat2(task: Task, dirfd: Fd, path: Path, new_dirfd: Fd, new_path: Path, 
     moved, replaced = old.existing().node, new.look()
     if replaced is not None and flags & _RENAME_NOREPLACE:
         raise LinuxError(Errno.EEXIST)
+    if flags & _RENAME_EXCHANGE:
+        if not new.existing().node.is_directory and new.slash:
+            raise LinuxError(Errno.ENOTDIR)
+        if not moved.is_directory and old.slash:
+            raise LinuxError(Errno.ENOTDIR)
+        old.directory.node.exchange(old.name, _holder(new, old), new.name)
+        return 0
     if not moved.is_directory and (old.slash or new.slash):
         raise LinuxError(Errno.ENOTDIR)
     old.directory.node.rename(old.name, _holder(new, old), new.name)
@@ -255,9 +262,15 @@ def link(task: Task, path: Path, new_path: Path) -> int:
 @call("linkat")
 def linkat(task: Task, dirfd: Fd, path: Path, new_dirfd: Fd, new_path: Path, flags: Flags) -> int:
     """linkat(2)"""
-    if flags & ~AT_SYMLINK_FOLLOW:
+    if flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH):
         raise LinuxError(Errno.EINVAL)
-    old = _find(task, dirfd, path, bool(flags & AT_SYMLINK_FOLLOW))
+    if not path and flags & AT_EMPTY_PATH and dirfd != AT_FDCWD:
+        place = task.files.reference(dirfd).place
+        if place is None:
+            raise LinuxError(Errno.EXDEV)
+        old = Spot(place.parent or place, place.name, place, False)
+    else:
+        old = _find(task, dirfd, path, bool(flags & AT_SYMLINK_FOLLOW))
     linked = old.existing().node
     new = _find_name(task, new_dirfd, new_path)
     name = new.new()
@@ -265,7 +278,38 @@ def linkat(task: Task, dirfd: Fd, path: Path, new_dirfd: Fd, new_path: Path, fla
         raise LinuxError(Errno.ENOENT)
     if linked.is_directory:
         raise LinuxError(Errno.EPERM)
-    new.directory.node.add_name(name, _holder(old, new), old.name)
+    if not linked.status().links and not linked.can_be_named:
+        raise LinuxError(Errno.ENOENT)
+    if not path or linked.can_be_named:
+        new.directory.node.add_node(name, linked)
+    else:
+        new.directory.node.add_name(name, _holder(old, new), old.name)
+    return 0
+
+
+@call("mknod")
+def mknod(task: Task, path: Path, mode: UInt, device: UInt) -> int:
+    """mknod(2)"""
+    return mknodat(task, AT_FDCWD, path, mode, device)
+
+
+@call("mknodat")
+def mknodat(task: Task, dirfd: Fd, path: Path, mode: UInt, device: UInt) -> int:
+    """mknodat(2): regular files, and FIFOs and sockets in directories in memory."""
+    kind = modes.S_IFMT(mode & 0xFFFF)
+    if kind in (modes.S_IFCHR, modes.S_IFBLK, modes.S_IFDIR):
+        end = _find_name(task, dirfd, path)
+        if kind != modes.S_IFDIR:
+            end.new()
+        raise LinuxError(Errno.EPERM)
+    if kind not in (0, modes.S_IFREG, modes.S_IFIFO, modes.S_IFSOCK):
+        raise LinuxError(Errno.EINVAL)
+    end = _find_name(task, dirfd, path)
+    name, directory = end.new(), end.directory.node
+    if end.slash:
+        raise LinuxError(Errno.ENOENT)
+    make = {modes.S_IFIFO: directory.make_fifo, modes.S_IFSOCK: directory.make_socket}.get(kind, directory.make_file)
+    make(name, mode & PERMISSION_BITS & ~task.location.umask)
     return 0
 
 

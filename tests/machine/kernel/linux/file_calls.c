@@ -80,7 +80,7 @@ static int waiting(void) {
         char letter; usleep(20000); puts("lets go"); fflush(stdout);
         if (way) flock(file, LOCK_UN); else lock(file, F_SETLK, F_UNLCK, 0, 0);
         read(ends[0], &letter, 1);
-        heed_alarm(0); ualarm(20000, 0); SHOW(way ? flock(file, LOCK_EX) : lock(file, F_SETLKW, F_WRLCK, 0, 0)); fflush(stdout);
+        heed_alarm(0); ualarm(20000, 20000); SHOW(way ? flock(file, LOCK_EX) : lock(file, F_SETLKW, F_WRLCK, 0, 0)); ualarm(0, 0); fflush(stdout);
     }
     kill(0, SIGKILL); return 0;
 }
@@ -97,9 +97,78 @@ static int descriptions(void) {
     int twin = dup(file); close(file); file = twin; in_child(uses); return 0;
 }
 
+static int tell(void) { int own = open("fifo", O_WRONLY); SHOW(write(own, "told", 4)); return 0; }
+static int twice(void) {
+    for (int turn = 0; turn < 2; turn++) { int own = open("fifo", O_WRONLY); write(own, "12" + turn, 1); close(own); usleep(100000); }
+    return 0;
+}
+static short state(int fd, int wanted) { struct pollfd row = {fd, wanted, 0}; poll(&row, 1, 0); return row.revents; }
+static int fifos(void) {
+    char text[16] = ""; struct stat told; int status;
+    unlink("fifo"); SHOW(mkfifo("fifo", 0640)); SHOW(mkfifo("fifo", 0640)); stat("fifo", &told); printf("%o\n", told.st_mode);
+    SHOW(open("fifo", O_WRONLY | O_NONBLOCK)); SHOW(open("fifo", O_RDONLY | O_DIRECTORY));
+    int reading = open("fifo", O_RDONLY | O_NONBLOCK); SHOW(read(reading, text, 9)); SHOW(state(reading, POLLIN | POLLOUT));
+    int writing = open("fifo", O_WRONLY | O_NONBLOCK); SHOW(read(reading, text, 9)); SHOW(write(writing, "some", 4)); SHOW(state(reading, POLLIN));
+    SHOW(state(writing, POLLOUT)); SHOW(lseek(reading, 0, SEEK_SET)); close(writing); SHOW(state(reading, POLLIN)); SHOW(read(reading, text, 9)); SHOW(read(reading, text, 9));
+    close(reading); fflush(stdout);
+    int child = fork(); if (!child) { tell(); fflush(stdout); _exit(0); }
+    reading = open("fifo", O_RDONLY); waitpid(child, &status, 0); SHOW(read(reading, text, 16)); puts(text); SHOW(read(reading, text, 16)); close(reading);
+    fflush(stdout); child = fork(); if (!child) { twice(); _exit(0); }
+    for (int turn = 0; turn < 2; turn++) { reading = open("fifo", O_RDONLY); SHOW(read(reading, text, 1)); printf("%c\n", *text); SHOW(read(reading, text, 1)); close(reading); }
+    waitpid(child, &status, 0); SHOW(status);
+    heed_alarm(0); ualarm(20000, 20000); SHOW(open("fifo", O_RDONLY)); ualarm(0, 0);
+    int both = open("fifo", O_RDWR); SHOW(write(both, "kept", 4)); SHOW(read(both, text, 4)); SHOW(state(both, POLLIN | POLLOUT));
+    signal(SIGPIPE, SIG_IGN); reading = open("fifo", O_RDONLY); writing = open("fifo", O_WRONLY); close(both); close(reading); SHOW(write(writing, "x", 1));
+    SHOW(fcntl(writing, F_GETFL)); SHOW(fchmod(writing, 0600)); stat("fifo", &told); printf("%o\n", told.st_mode); close(writing);
+    SHOW(open("fifo", O_PATH) >= 0); SHOW(truncate("fifo", 0)); SHOW(unlink("fifo")); SHOW(mknod("fifo", S_IFREG | 0600, 0)); SHOW(unlink("fifo"));
+    SHOW(mknod("fifo", S_IFDIR | 0600, 0)); SHOW(mknod("fifo", 0170000 | 0600, 0)); SHOW(mknod("fifo/", S_IFIFO | 0600, 0));
+    return 0;
+}
+static int named(void) {
+    char path[64]; struct stat told; int nameless = open(".", O_TMPFILE | O_RDWR, 0640); SHOW(write(nameless, "nameless", 8)); fstat(nameless, &told); SHOW(told.st_nlink);
+    sprintf(path, "/proc/self/fd/%d", nameless); SHOW(linkat(AT_FDCWD, path, AT_FDCWD, "named", AT_SYMLINK_FOLLOW)); SHOW(linkat(nameless, "", AT_FDCWD, "other", AT_EMPTY_PATH));
+    SHOW(linkat(nameless, "", AT_FDCWD, "other", AT_EMPTY_PATH)); fstat(nameless, &told); SHOW(told.st_nlink); SHOW(told.st_size);
+    int closed = open(".", O_TMPFILE | O_RDWR | O_EXCL, 0600); SHOW(linkat(closed, "", AT_FDCWD, "never", AT_EMPTY_PATH));
+    int gone = made("gone", "x"); unlink("gone"); SHOW(linkat(gone, "", AT_FDCWD, "again", AT_EMPTY_PATH));
+    SHOW(open(".", O_TMPFILE | O_RDONLY, 0600)); SHOW(open("named", O_TMPFILE | O_RDWR, 0600));
+    unlink("named"); unlink("other"); return 0;
+}
+static void entry(const char *name) {
+    char text[16] = ""; struct stat told; int found = lstat(name, &told); int own = open(name, O_RDONLY); if (own >= 0 && read(own, text, 15) < 0) strcpy(text, "(folder)"); close(own);
+    printf("%s: %d %o %ld %s\n", name, found, found ? 0 : told.st_mode, found ? 0 : (long)told.st_nlink, text);
+}
+static int exchanged(void) {
+    close(made("one", "first")); close(made("two", "second")); mkdir("folder", 0755); mkdir("folder/inner", 0755);
+    SHOW(renameat2(AT_FDCWD, "one", AT_FDCWD, "two", RENAME_NOREPLACE)); SHOW(renameat2(AT_FDCWD, "one", AT_FDCWD, "two", RENAME_EXCHANGE)); entry("one"); entry("two");
+    SHOW(renameat2(AT_FDCWD, "one", AT_FDCWD, "folder", RENAME_EXCHANGE)); entry("one"); entry("folder"); entry("one/inner"); entry(".");
+    SHOW(renameat2(AT_FDCWD, "one", AT_FDCWD, "one/inner", RENAME_EXCHANGE)); SHOW(renameat2(AT_FDCWD, "one/inner", AT_FDCWD, "one", RENAME_EXCHANGE));
+    SHOW(renameat2(AT_FDCWD, "one", AT_FDCWD, "none", RENAME_EXCHANGE)); SHOW(renameat2(AT_FDCWD, "none", AT_FDCWD, "one", RENAME_EXCHANGE));
+    SHOW(renameat2(AT_FDCWD, "one", AT_FDCWD, "two", RENAME_EXCHANGE | RENAME_NOREPLACE)); SHOW(renameat2(AT_FDCWD, "two/", AT_FDCWD, "one", RENAME_EXCHANGE));
+    SHOW(renameat2(AT_FDCWD, "one/inner", AT_FDCWD, "two", RENAME_EXCHANGE)); entry("two"); entry("one"); SHOW(renameat2(AT_FDCWD, "folder", AT_FDCWD, "new", RENAME_NOREPLACE)); entry("new");
+    return 0;
+}
+static void sum(int fd) {
+    static unsigned char block[1 << 16]; long size = pread(fd, block, sizeof block, 0), total = 0; for (long at = 0; at < size; at++) total = total * 31 + block[at];
+    printf("%ld %ld\n", size, total);
+}
+static int allocated(void) {
+    static char block[20000]; for (int at = 0; at < 20000; at++) block[at] = at % 251 + 1;
+    int own = open("holes", O_RDWR | O_CREAT | O_TRUNC, 0644); write(own, block, 20000);
+    SHOW(fallocate(own, FALLOC_FL_KEEP_SIZE, 0, 40000)); sum(own); SHOW(fallocate(own, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 100, 5000)); sum(own);
+    SHOW(fallocate(own, FALLOC_FL_ZERO_RANGE, 6000, 1000)); sum(own); SHOW(fallocate(own, FALLOC_FL_ZERO_RANGE, 19000, 3000)); sum(own);
+    SHOW(fallocate(own, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, 21000, 9000)); sum(own); SHOW(fallocate(own, FALLOC_FL_COLLAPSE_RANGE, 4096, 8192)); sum(own);
+    SHOW(fallocate(own, FALLOC_FL_INSERT_RANGE, 8192, 4096)); sum(own); SHOW(fallocate(own, FALLOC_FL_COLLAPSE_RANGE, 100, 4096)); SHOW(fallocate(own, FALLOC_FL_COLLAPSE_RANGE, 4096, 409600));
+    SHOW(fallocate(own, FALLOC_FL_INSERT_RANGE, 409600, 4096)); SHOW(fallocate(own, FALLOC_FL_PUNCH_HOLE, 0, 1)); SHOW(fallocate(own, FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_KEEP_SIZE, 0, 4096));
+    SHOW(fallocate(own, 0, 30000, 1)); sum(own); SHOW(fallocate(own, 0x80, 0, 1)); SHOW(fallocate(own, 0, -1, 1)); SHOW(fallocate(own, 0, 0, 0));
+    int ends[2]; pipe(ends); SHOW(fallocate(ends[1], 0, 0, 1)); SHOW(fallocate(open(".", O_RDONLY), 0, 0, 1)); int memory = memfd_create("m", 0);
+    SHOW(fallocate(memory, FALLOC_FL_ZERO_RANGE, 0, 1)); SHOW(fallocate(memory, 0, 0, 100)); SHOW(fallocate(open("holes", O_WRONLY | O_APPEND), FALLOC_FL_ZERO_RANGE, 0, 1));
+    return 0;
+}
+
 #define CASE(name) {#name, name}
 static const struct { const char *name; int (*body)(void); } CASES[] = {
     CASE(ranges), CASE(flocks), CASE(waiting), CASE(deadlock), CASE(descriptions),
+    CASE(fifos), CASE(named), CASE(exchanged), CASE(allocated),
 };
 int main(int argc, char **argv) {
     for (unsigned which = 0; which < sizeof CASES / sizeof *CASES; which++)

@@ -233,15 +233,15 @@ static int semaphores(void) {
     struct timespec soon = {0, 1000000}; struct sembuf take = {1, -1, 0}; SHOW(semtimedop(set, &take, 1, &soon));
     int ends[2]; pipe(ends); fflush(stdout);
     for (int child = 0; child < 3; child++) if (!fork()) {
-        usleep(1000 * (child + 1)); operate(1, child == 0 ? -2 : -1, 0); write(ends[1], &"abc"[child], 1); _exit(0);
+        usleep(30000 * child); operate(1, child == 0 ? -2 : -1, 0); write(ends[1], &"abc"[child], 1); _exit(0);
     }
-    usleep(50000); SHOW(semctl(set, 1, GETNCNT)); SHOW(semctl(set, 1, GETZCNT));
+    usleep(250000); SHOW(semctl(set, 1, GETNCNT)); SHOW(semctl(set, 1, GETZCNT));
     SHOW(operate(1, 1, 0)); usleep(20000); SHOW(semctl(set, 1, GETNCNT)); SHOW(operate(1, 1, 0)); usleep(20000); SHOW(operate(1, 1, 0));
     usleep(20000); SHOW(semctl(set, 1, SETVAL, 2)); usleep(20000);
     char order[4] = ""; read(ends[0], order, 3); for (int child = 0; child < 3; child++) wait(0);
     printf("%c %d\n", order[0], order[1] + order[2]); SHOW(semctl(set, 1, GETVAL));
     struct sigaction action = {.sa_handler = interrupted, .sa_flags = SA_RESTART}; sigaction(SIGALRM, &action, 0);
-    ualarm(20000, 0); SHOW(operate(1, -9, 0)); SHOW(semctl(set, 1, GETNCNT));
+    ualarm(20000, 20000); SHOW(operate(1, -9, 0)); ualarm(0, 0); SHOW(semctl(set, 1, GETNCNT));
     SHOW(semctl(set, 0, GETALL, all)); printf("%d %d %d\n", all[0], all[1], all[2]);
     SHOW(semctl(set, 0, SETVAL, 40000)); SHOW(semctl(set, 5, GETVAL)); SHOW(semctl(set, 0, IPC_STAT, &told)); SHOW(told.sem_nsems);
     SHOW(semget(KEY, 4, 0)); SHOW(semget(KEY, 0, 0) == set); SHOW(semget(IPC_PRIVATE, 0, 0600)); SHOW(semget(IPC_PRIVATE, 40000, 0600));
@@ -270,7 +270,7 @@ static int queues(void) {
     SHOW(msgsnd(queue, &made, 9000, 0)); SHOW(msgrcv(queue, &got, -1, 0, 0)); SHOW(msgctl(queue, IPC_STAT, &told)); SHOW(told.msg_qnum);
     told.msg_qbytes = 1000; SHOW(msgctl(queue, IPC_SET, &told)); SHOW(msgctl(queue, 99, 0));
     struct sigaction action = {.sa_handler = interrupted, .sa_flags = SA_RESTART}; sigaction(SIGALRM, &action, 0);
-    ualarm(20000, 0); SHOW(msgrcv(queue, &got, 100, 77, 0));
+    ualarm(20000, 20000); SHOW(msgrcv(queue, &got, 100, 77, 0)); ualarm(0, 0);
     fflush(stdout); if (!fork()) { long result = msgrcv(queue, &got, 100, 77, 0); int error = errno; usleep(20000); printf("removed %ld %d\n", result, error); fflush(stdout); _exit(0); }
     usleep(20000); SHOW(msgctl(queue, IPC_RMID, 0)); fflush(stdout); wait(0); SHOW(msgsnd(queue, &made, 1, 0)); SHOW(msgget(KEY, 0));
     return 0;

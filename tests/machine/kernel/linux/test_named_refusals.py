@@ -12,7 +12,7 @@ from hds.cli.main import main
 pytestmark = pytest.mark.programs
 
 ASKED = {
-    "renameat2": 'close(creat("/tmp/a", 0600)); syscall(SYS_renameat2, -100, "/tmp/a", -100, "/tmp/b", 2);',
+    "renameat2": 'close(creat("/tmp/a", 0600)); syscall(SYS_renameat2, -100, "/tmp/a", -100, "/tmp/b", 4);',
     "futex": "static int word; syscall(SYS_futex, &word, 6, 0, 0, 0, 0);",
     "memfd_create": 'syscall(SYS_memfd_create, "m", 4);',
     "socket": "socket(AF_NETLINK, SOCK_RAW, 0);",

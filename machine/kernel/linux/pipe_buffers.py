@@ -1,0 +1,61 @@
+"""What is between the ends of a pipe, or of a FIFO: bytes, and who is there to read and write them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+PIPE_BYTES = 65536  # of a new one
+
+
+@dataclass(eq=False)
+class Opener:
+    """Somebody who waits until the other side of a FIFO is opened, and counts as there as long as he is `alive`."""
+
+    reads: bool
+    alive: Callable[[], bool]
+
+
+@dataclass(eq=False)
+class Pipe:
+    """`read_opens` and `write_opens` are how often a side was opened, by `openers` who still wait, too."""
+
+    data: bytearray = field(default_factory=bytearray)
+    capacity: int = PIPE_BYTES
+    reading: int = 0  # ends
+    writing: int = 0
+    mode: int = 0o600  # of one that no path leads to
+    written: int = 0  # writes so far
+    taken: int = 0  # reads so far
+    read_opens: int = 0
+    write_opens: int = 0
+    openers: list[Opener] = field(default_factory=list)
+
+    @property
+    def readers(self) -> int:
+        """Who could read what is written."""
+        return self.reading + sum(each.reads for each in self._waiting())
+
+    @property
+    def writers(self) -> int:
+        """Who could write something to read."""
+        return self.writing + sum(not each.reads for each in self._waiting())
+
+    def _waiting(self) -> list[Opener]:
+        if self.openers:
+            self.openers = [each for each in self.openers if each.alive()]
+        return self.openers
+
+    def open(self, reads: bool, writes: bool) -> None:
+        """One more end."""
+        self.reading += reads
+        self.writing += writes
+        self.read_opens += reads
+        self.write_opens += writes
+
+    def close(self, reads: bool, writes: bool) -> None:
+        """One end less; what nobody has open is empty."""
+        self.reading -= reads
+        self.writing -= writes
+        if not self.reading and not self.writing:
+            self.data.clear()
