@@ -148,7 +148,7 @@ class _Outline:
             return 0.0
         most = max(len(self.words), len(other.words))
         words = len(self.words & other.words) / most if most else 1.0
-        found = 0.75 * words + 0.25 * (self.trigger == other.trigger)
+        found = 0.7 * words + 0.3 * (self.trigger == other.trigger)
         return found if found >= _LEAST_LIKENESS else 0.0
 
 

@@ -15,13 +15,15 @@ from hds.exit_codes import ExitCode
 from hds.script_tests.cases import Case, Place, Sequence, Subcommand, TestFile
 from hds.script_tests.directives import DIRECTIVES, Block, BlockError
 from hds.script_tests.values import exact_item
-from lang import Code, Diagnostics, SourceFile, Span, find_comments, nearest_name
+from lang import Code, Diagnostics, SourceFile, Span, nearest_name
 from lang.commands import begins_as_statement
 from vm.facts.limits import Limits
 
 _LINE = re.compile(r"(?P<margin>[ \t]*//)(?P<rest>[^\r\n]*)")
 _DIRECTIVE = re.compile(r"(?P<blank>[ \t]*)(?P<key>[A-Za-z][A-Za-z-]*):[ \t]?(?P<value>.*)")
 _TEST = re.compile(r"^[ \t]*//[ \t]*test:", re.MULTILINE)
+# Texts and comments; the lexer does not see a comment behind a directive such as #define.
+_COMMENT = re.compile(r'"(?:[^"\\\r\n]|\\[^\r\n])*"?|/\*(?:.*?\*/|.*)|(?P<line>//[^\r\n]*)', re.DOTALL)
 _MARKS = ("//>", "//!")
 _MARK = re.compile(r"(?P<code>[EWRP][0-9]{3})(?:@(?P<column>[0-9]{1,6}))?")
 _STOP = re.compile(r"stop\s+(?P<kind>\w+)\s*")
@@ -131,7 +133,8 @@ class _Marks:
 
 def _marks(source: SourceFile, found: Diagnostics) -> _Marks:
     """What stands beside the statements."""
-    comments = [each for each in find_comments(source) if each.text.startswith(_MARKS)]
+    found_comments = (match for match in _COMMENT.finditer(source.text) if match["line"])
+    comments = [Span(source, *match.span()) for match in found_comments if match[0].startswith(_MARKS)]
     items = [
         exact_item(Span(source, min(each.start + 4, each.end), each.end)) for each in comments if each.text[2] == ">"
     ]
