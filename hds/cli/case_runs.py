@@ -35,7 +35,7 @@ from hds.script_tests import (
     judge,
     read_tests,
 )
-from hds.session import Captured
+from hds.session import INTERRUPTED, Captured
 from lang import Code, Compiler, Diagnostic, Severity, SourceFile
 from machine import Message, ScriptFault
 from vm import Fault, FileRefused, read_file
@@ -280,6 +280,8 @@ def _run(case: Case, source: SourceFile, usual: Usual) -> Outcome:
     outcome.output, outcome.guest = bytes(collector.output), bytes(collector.guest)
     summary = collector.summary
     if summary is not None:
+        if summary.cause == INTERRUPTED:
+            raise KeyboardInterrupt
         outcome.failure = summary.stopped if outcome.exit_code else None
         outcome.guest_exit_code = summary.exit_code
         outcome.totals = _totals(summary)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hds.session.scripts import Scripts as Scripts
     from hds.session.session import PROMPT as PROMPT, Session as Session
     from hds.session.summary import (
+        INTERRUPTED as INTERRUPTED,
         failure_of as failure_of,
         guest_exit_code as guest_exit_code,
         statistics as statistics,
@@ -42,7 +43,7 @@ else:
             "refused": "ScriptError",
             "scripts": "Scripts",
             "session": "PROMPT Session",
-            "summary": "failure_of guest_exit_code statistics summarize why_stopped",
+            "summary": "INTERRUPTED failure_of guest_exit_code statistics summarize why_stopped",
             "symbols": "announce_symbols",
             "tables": "MissingExtra",
         },

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from machine import ProcessEnd
     from machine.events import Event
 
+INTERRUPTED = "interrupted"  # the cause of a run that Ctrl-C ended
+
 
 def summarize(session: Session, *, interrupted: bool = False) -> Summary:
     """What the session came to; numbers of events are those of the whole session."""
@@ -42,7 +44,7 @@ def summarize(session: Session, *, interrupted: bool = False) -> Summary:
             OutputCount(source.name, source.kind, source.sent, source.lost, source.failure)
             for source in (*session.outputs.sources.values(), *session.outputs.logs)
         ),
-        cause="interrupted" if interrupted else "none" if last is None else last.cause.value,
+        cause=INTERRUPTED if interrupted else "none" if last is None else last.cause.value,
         stopped=why_stopped(session, interrupted),
         exit_code=guest_exit_code(session),
         crash=_crash(session),
@@ -73,7 +75,7 @@ def why_stopped(session: Session, interrupted: bool) -> str:
     """Why the last run came back."""
     last = session.totals.last
     if interrupted:
-        return "interrupted"
+        return INTERRUPTED
     if last is None:
         return "no program was run"
     ends = [end for end in last.ends if not end.is_child]

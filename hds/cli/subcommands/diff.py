@@ -16,6 +16,7 @@ from hds.cli.parsing import WrongWords, parsed, silenced
 from hds.exit_codes import ExitCode
 from hds.inputs import InputError, read_bytes
 from hds.report import Failure, FailureKind, Refusal, say
+from hds.session import INTERRUPTED
 
 if TYPE_CHECKING:
     from hds.comparing import Change, Run
@@ -145,8 +146,8 @@ def _made(name: str, words: list[str], options: Options) -> Run:
 
     with silenced():
         source, compiled = read_commands_or_bundle(given.input, given.session.compiling)
-        code = subcommand.carry_out(given, source, compiled, reporter, ended=ended)
-    if code == ExitCode.INTERRUPTED:
+        subcommand.carry_out(given, source, compiled, reporter, ended=ended)
+    if reporter.interrupted:
         raise KeyboardInterrupt
     if reporter.error is not None:
         raise BadRun(f"{name[:60]}: nothing was run: {reporter.error}", "`hds check` shows all that is wrong")
@@ -160,6 +161,7 @@ class _Recorded:
     run: Run
     shows_guest_output: bool
     error: str | None = None  # of what does not compile
+    interrupted: bool = False
 
     def report(self, record: Record, /) -> None:
         """Keep what programs are told of it."""
@@ -168,6 +170,7 @@ class _Recorded:
         made = json_object(record)
         if made is not None and made.get("kind") == FailureKind.COMPILE.value and self.error is None:
             self.error = f"{made['file']}:{made['line']}:{made['column']}: {made['code']}: {made['message']}"
+        self.interrupted |= made is not None and made.get("cause") == INTERRUPTED
         if made is not None and (self.shows_guest_output or made["type"] != "guest_output"):
             self.run.add(made, len(self.run.lines) + 1)
 

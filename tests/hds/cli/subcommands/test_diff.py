@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 from hds_guests import command_line
 from source_trees import ROOT
+
+from hds.cli.main import main
 
 CALLS = '!syscall script { printf("call %llx at %llx\\n", $context, $ip); }\n'
 RUN = "hds run calls.hds greet.asm"
@@ -107,5 +111,23 @@ def test_control_characters_of_a_run_are_shown_escaped(place: Path) -> None:
     assert ran.output == '- 1/: \\u001b[31m "\\u0007\\u202e<b>"\n'
 
 
-def test_a_terminal_gets_colours_and_a_pipe_none() -> None:
+class Terminal(io.StringIO):
+    """A standard output that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("plain", "coloured"), [("", True), ("1", False)])
+def test_a_terminal_gets_colours_unless_no_color_is_set(
+    plain: str, coloured: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", plain)
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    main(["diff", "a.jsonl", os.devnull])
+    assert ("\x1b[31m- 1/: message" in terminal.getvalue()) is coloured
+
+
+def test_a_pipe_gets_no_colours() -> None:
     assert "\x1b" not in command_line("diff", "a.jsonl", os.devnull).output

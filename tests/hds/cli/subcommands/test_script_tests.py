@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -199,6 +202,16 @@ def test_a_test_that_writes_without_end_is_ended(place: Place, monkeypatch: pyte
     place.write("a.ds", 'for (i = 0; i < 0n500; i++) { printf("aaaaaaaaaaaaaaaaaaaaaaaa\\n"); }\n// test: one\n')
     place.write("b.hds", '? for (i = 0; i < 0n500; i++) { printf("aaaaaaaaaaaaaaaaaaaaaaaa\\n"); }\n// test: one\n')
     assert place.failures("a.ds", "b.hds").count("more") == 2
+
+
+def test_ctrl_c_ends_all_tests(place: Place) -> None:
+    place.write("spin.asm", "again: jmp again\n")
+    place.write("a.hds", "? .x = 1;\n// test: spins\n//   run: spin.asm\n\n// test: more\n//   silent:\n")
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    code, text = place.run("-v")
+    timer.cancel()
+    assert (code, "::" in text) == (130, False)
 
 
 def test_each_test_begins_anew(place: Place) -> None:
