@@ -50,6 +50,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/compactness.py
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/callbacks.py
+	$(BIN)/python benchmarks/fuzzing.py
 
 # Lines and branches of the language and the virtual machine that the tests reach.
 coverage: $(READY)

@@ -14,7 +14,7 @@ from vm.face import lazy
 __version__ = VERSION
 
 if TYPE_CHECKING:
-    from hds import testing as testing
+    from hds import strategies as strategies, testing as testing
     from hds.session import (
         Memory as Memory,
         MissingExtra as MissingExtra,
@@ -40,6 +40,7 @@ else:
         {
             "session": "Memory MissingExtra Registers ScriptError Session Subscription Trigger TriggerIsOver "
             "UnmappedMemory",
+            "strategies": "",
             "testing": "",
             "values": "Limits LoadError Message Program RunSummary StopCause",
         },

@@ -25,6 +25,7 @@ HOMES = {
     "llvmlite": ("vm/native/jit.py",),
     "capstone": ("machine/processor/", "machine/root/", "machine/debugger/", "machine/host.py", "hds/fuzzing/"),
     "demangle": ("hds/symbols/demangling.py",),
+    "hypothesis": ("hds/fuzzing/shrinking.py", "hds/strategies.py"),
     "sortedcontainers": ("machine/memory/",),
 }
 
@@ -37,7 +38,7 @@ FLOORS = {
     ),
     "hds": (
         "version", "exit_codes", "layout", "json_text", "alignment", "report", "comparing", "script_tests", "symbols",
-        "inputs", "outputs", "session", "values", "testing", "fuzzing", "cli",
+        "inputs", "outputs", "session", "values", "testing", "fuzzing", "strategies", "cli",
         "pytest_plugin", "__main__",
     ),
 }  # fmt: skip

@@ -6,15 +6,14 @@ Case number k of a law depends on the seed, the law and k only, so a campaign wi
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hds.fuzzing.choices import Choices, RandomSource, RecordedSource
 from hds.fuzzing.laws import Case, Law, NativeMissing
+from hds.fuzzing.shrinking import Kept, shrunk
 from vm import write_file
-
-MOST_SHRINKING = 400  # checks that one failure may cost
 
 
 @dataclass(frozen=True)
@@ -43,68 +42,46 @@ def broken_by(law: Law, case: Case) -> str | None:
         return f"{type(error).__name__}: {error}"
 
 
-def try_case(law: Law, seed: int, number: int) -> Failure | None:
-    """One case."""
-    source = RandomSource(f"{seed}/{law.name}/{number}")
+def try_case(law: Law, seed: int, number: int, kept: Kept | None = None) -> Failure | None:
+    """One case; what breaks the law is made small, and kept."""
+    return _tried(law, RandomSource(f"{seed}/{law.name}/{number}"), seed, number, kept)
+
+
+def try_kept(law: Law, kept: Kept) -> list[Failure]:
+    """The failures of earlier campaigns that are still ones; the others are forgotten."""
+    failures = []
+    for number, numbers in enumerate(kept.of(law.name)):
+        failure = _tried(law, RecordedSource(numbers), 0, -number - 1, kept)
+        if failure is None:
+            kept.delete(law.name, numbers)
+        else:
+            failures.append(failure)
+    return failures
+
+
+def _tried(
+    law: Law, source: RandomSource | RecordedSource, seed: int, number: int, kept: Kept | None
+) -> Failure | None:
     case = law.make(Choices(source))
     why = broken_by(law, case)
     if why is None:
         return None
-    case, why = shrunk(law, source.taken, case, why)
+    case, why, numbers = shrunk(law.make, lambda smaller: broken_by(law, smaller), source.taken, case, why)
+    if kept is not None:
+        kept.save(law.name, numbers)
     return Failure(law, seed, number, case, why)
 
 
-def shrunk(law: Law, numbers: Sequence[int], case: Case, why: str) -> tuple[Case, str]:
-    """The smallest case found that breaks the law in the same way, told by the first word of the reason."""
-    best = list(numbers)
-    for attempt in _attempts(lambda: best):
-        source = RecordedSource(attempt)
-        try:
-            smaller = law.make(Choices(source))
-            reason = broken_by(law, smaller)
-        except NativeMissing:
-            raise
-        except Exception:
-            continue  # numbers that the generator has no use for
-        if reason is not None and reason.split()[0] == why.split()[0] and _simpler(source.taken, best):
-            best[:] = source.taken
-            case, why = smaller, reason
-    return case, why
-
-
-def _simpler(numbers: Sequence[int], than: Sequence[int]) -> bool:
-    return (len(numbers), sum(numbers), list(numbers)) < (len(than), sum(than), list(than))
-
-
-def _attempts(best: Callable[[], list[int]]) -> Iterator[list[int]]:
-    """Lists that are shorter or have smaller numbers than the best one so far."""
-    left = MOST_SHRINKING
-    size = max(1, len(best()) // 2)
-    while size:
-        at = 0
-        while at < len(best()):
-            for replacement in ([], [0] * size):
-                now = best()
-                yield now[:at] + replacement + now[at + size :]
-                left -= 1
-                if left <= 0:
-                    return
-                if best() != now:
-                    break
-            at += size
-        size //= 2
-    for at in range(len(best())):
-        for smaller in (0, 1):
-            now = best()
-            if at < len(now) and now[at] > smaller and left > 0:
-                left -= 1
-                yield [*now[:at], smaller, *now[at + 1 :]]
-
-
 def run(
-    laws: Sequence[Law], seed: int, *, cases: int | None, seconds: float | None, found: Callable[[Failure], None]
+    laws: Sequence[Law],
+    seed: int,
+    *,
+    cases: int | None,
+    seconds: float | None,
+    found: Callable[[Failure], None],
+    kept: Kept | None = None,
 ) -> tuple[int, int, set[str]]:
-    """Try cases of all laws in turn, by weight, until either budget is used up.
+    """Try what is `kept`, then cases of all laws in turn, by weight, until either budget is used up.
 
     Returns how many passed and failed, and the laws that need an engine that is not here.
     """
@@ -113,6 +90,15 @@ def run(
     numbers = dict.fromkeys((law.name for law in laws), 0)
     passed = failed = at = 0
     skipped: set[str] = set()
+    for law in laws if kept is not None else ():
+        try:
+            failures = try_kept(law, kept) if kept is not None else []
+        except NativeMissing:
+            skipped.add(law.name)
+            continue
+        failed += len(failures)
+        for each in failures:
+            found(each)
     while len(skipped) < len(laws) and (cases is None or passed + failed < cases):
         if deadline is not None and time.monotonic() >= deadline:
             break
@@ -122,7 +108,7 @@ def run(
             continue
         numbers[law.name] += 1
         try:
-            failure = try_case(law, seed, numbers[law.name])
+            failure = try_case(law, seed, numbers[law.name], kept)
         except NativeMissing:
             skipped.add(law.name)
             continue

@@ -55,6 +55,11 @@ class Scope:
     rounds: int = 1
 
 
+def expression(choices: Choices, depth: int) -> str:
+    """An integer expression that mentions no variables."""
+    return Expressions(choices, Scope(), 0).integer(depth)
+
+
 class Expressions:
     """Draws expressions for a scope."""
 

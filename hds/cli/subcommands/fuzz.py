@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hds.cli.options import Reading, add_drives, number_of_seconds, options_of
 from hds.exit_codes import ExitCode
-from hds.fuzzing import LAWS, Failure, Law, run as run_campaign, saved
+from hds.fuzzing import LAWS, Failure, HypothesisMissing, Kept, Law, require_hypothesis, run as run_campaign, saved
 from hds.inputs import refuse
 from vm import FileRefused
 
@@ -27,6 +27,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--law", action="append", choices=[law.name for law in LAWS], metavar="NAME",
         help="only this law; may be repeated. " + "; ".join(f"{law.name}: {law.doc}" for law in LAWS),
     )  # fmt: skip
+    parser.add_argument(
+        "--database", metavar="DIR", help="keep failures there (a database of Hypothesis), and try those first"
+    )
     parser.add_argument("--save", metavar="DIR", help="write every failure there, as a .hds file")
     add_drives(parser)
 
@@ -40,6 +43,7 @@ class Options:
     seed: int
     law: tuple[str, ...] | None
     save: str | None
+    database: str | None
     reading: Reading
 
     @classmethod
@@ -50,6 +54,10 @@ class Options:
 
 def run(options: Options) -> ExitCode:
     """Try cases until the budget is used up; exit code 0 only if no law was broken."""
+    try:
+        require_hypothesis()
+    except HypothesisMissing as error:
+        refuse(str(error), ExitCode.USAGE, "it makes failing cases small")
     laws = tuple(law for law in LAWS if not options.law or law.name in options.law)
     return fuzz(laws, options)
 
@@ -58,6 +66,8 @@ def fuzz(laws: tuple[Law, ...], options: Options) -> ExitCode:
     """The campaign with these laws."""
     folder = None if options.save is None else Path(options.reading.locate(options.save))
     seconds = options.seconds if options.cases is not None or options.seconds is not None else DEFAULT_SECONDS
+
+    kept = None if options.database is None else Kept(Path(options.reading.locate(options.database)))
 
     def found(failure: Failure) -> None:
         print(f"FAILED {failure.law.name}, seed {failure.seed}, case {failure.number}: {failure.why}", flush=True)
@@ -71,7 +81,9 @@ def fuzz(laws: tuple[Law, ...], options: Options) -> ExitCode:
         elif isinstance(failure.case, str):
             print("\n".join("    " + line for line in failure.case.splitlines()))
 
-    passed, failed, skipped = run_campaign(laws, options.seed, cases=options.cases, seconds=seconds, found=found)
+    passed, failed, skipped = run_campaign(
+        laws, options.seed, cases=options.cases, seconds=seconds, found=found, kept=kept
+    )
     for name in sorted(skipped):
         print(f"skipped {name}: the native engine is not available")
     print(f"{passed} passed, {failed} failed")

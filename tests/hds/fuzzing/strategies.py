@@ -8,8 +8,8 @@ from __future__ import annotations
 from effort import NIGHTLY, often
 from hypothesis import HealthCheck, settings, strategies as st
 
-from hds.fuzzing.choices import Choices
 from hds.fuzzing.laws import LAWS, Case, Law
+from hds.fuzzing.shrinking import strategy_of
 
 BY_NAME: dict[str, Law] = {law.name: law for law in LAWS}
 
@@ -23,24 +23,9 @@ SLOW = settings(QUICK, max_examples=often(15, 100))  # for laws that compile and
 SLOWEST = settings(QUICK, max_examples=often(5, 40))  # for laws that run guests on two machines
 
 
-class HypothesisSource:
-    """Decisions that hypothesis makes, so that it can shrink them."""
-
-    def __init__(self, draw: st.DrawFn) -> None:
-        self.draw = draw
-
-    def below(self, limit: int) -> int:
-        return self.draw(st.integers(0, limit - 1))
-
-
 def cases_of(law: Law) -> st.SearchStrategy[Case]:
     """The cases of a law."""
-
-    @st.composite
-    def draw_case(draw: st.DrawFn) -> Case:
-        return law.make(Choices(HypothesisSource(draw)))
-
-    return draw_case()
+    return strategy_of(law.make)
 
 
 def cases(name: str) -> st.SearchStrategy[Case]:

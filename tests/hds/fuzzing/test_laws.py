@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 from unittest import mock
 
@@ -19,6 +20,7 @@ from hds.fuzzing.choices import Choices, RandomSource, RecordedSource
 from hds.fuzzing.laws import LAWS, Case, Law, NativeMissing, compiled
 from hds.fuzzing.programs import program
 from hds.fuzzing.runs import ACCESSES, KINDS, RunCommands
+from hds.fuzzing.shrinking import HypothesisMissing, Kept, shrunk, strategy_of
 from vm.facts.events import EVENT_KINDS, MonitoredAccess
 
 # The compiler and the evaluator recurse deeply on purpose, and hypothesis warns that it cannot take that back.
@@ -210,3 +212,40 @@ def test_fuzz_says_what_failed_and_saves_it(
     assert main(["fuzz", "--cases", "40", "--save", str(tmp_path)]) == 1
     assert re.search(r"\d+ passed, [1-9]\d* failed$", capsys.readouterr().out.strip())
     assert list(tmp_path.glob("no_zero_0_*.hds"))
+
+
+def test_shrinking_takes_the_same_steps_every_time() -> None:
+    assert failure_of(NO_ZERO) == failure_of(NO_ZERO)
+
+
+def test_what_a_generator_has_no_use_for_is_no_smaller_failure() -> None:
+    def make(choices: Choices) -> str:
+        number = choices.between(0, 9)
+        if number < 3:
+            raise ValueError("no such case")
+        return str(number)
+
+    case, why, numbers = shrunk(make, lambda case: f"high {case}", [8], "8", "high 8")
+    assert (case, why, numbers) == ("3", "high 3", [3])
+
+
+def test_failures_that_are_kept_are_tried_first_and_forgotten_when_they_pass(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ["fuzz", "--cases", "20", "--database", str(tmp_path)]
+    monkeypatch.setattr("hds.cli.subcommands.fuzz.LAWS", (NO_ZERO,))
+    assert main(arguments) == 1
+    capsys.readouterr()
+    assert main(["fuzz", "--cases", "0", "--database", str(tmp_path)]) == 1
+    assert "FAILED no_zero, seed 0, case -1: a zero" in capsys.readouterr().out
+    monkeypatch.setattr("hds.cli.subcommands.fuzz.LAWS", (Law("no_zero", "mended", program, lambda case: None),))
+    assert main(["fuzz", "--cases", "0", "--database", str(tmp_path)]) == 0
+    assert Kept(tmp_path).of("no_zero") == []
+
+
+def test_a_missing_hypothesis_is_said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "hypothesis", None)
+    assert main(["fuzz", "--cases", "1"]) == 2
+    assert "Hypothesis is not installed: pip install 'hds[fuzz]'" in capsys.readouterr().err
+    with pytest.raises(HypothesisMissing):
+        strategy_of(program)

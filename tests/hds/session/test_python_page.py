@@ -18,6 +18,7 @@ SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), 
 def test_every_example_of_the_page_runs() -> None:
     pytest.importorskip("pyarrow", reason="pyarrow (extra arrow) is not installed")
     pytest.importorskip("pandas", reason="pandas (extra pandas) is not installed")
+    pytest.importorskip("hypothesis", reason="Hypothesis (extra fuzz) is not installed")
     names: dict[str, object] = {}
     for number, snippet in enumerate(SNIPPETS):
         exec(compile(snippet, f"docs/python.md, example {number + 1}", "exec"), names)
