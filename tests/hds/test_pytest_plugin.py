@@ -50,4 +50,4 @@ def test_without_a_test_in_a_script_nothing_of_hds_is_loaded(tmp_path: Path) -> 
 
 def test_it_is_an_entry_point() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert project["entry-points"]["pytest11"] == {"hds": "hds.pytest_plugin"}
+    assert project["entry-points"]["pytest11"] == {"hds.pytest_plugin": "hds.pytest_plugin"}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import runpy
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -153,19 +153,9 @@ def test_a_file_that_is_no_subcommand_can_be_run(script: str) -> None:
     assert f"to run it: `hds run {script}`" in command_line(script).errors
 
 
-def test_the_package_is_a_program(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    class Left(Exception):  # noqa: N818
-        pass
-
-    def leave(code: int) -> None:
-        raise Left(code)
-
-    monkeypatch.setattr(sys, "argv", ["hds", "version"])
-    monkeypatch.setattr("os._exit", leave)
-    with pytest.raises(Left) as left:
-        runpy.run_module("hds", run_name="__main__")
-    assert left.value.args == (0,)
-    assert capsys.readouterr().out == f"hds {hds.__version__}\n"
+def test_the_package_is_a_program() -> None:
+    ran = subprocess.run([sys.executable, "-m", "hds", "version"], capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, ran.stdout) == (0, f"hds {hds.__version__}\n")
 
 
 def test_dir_shows_what_is_imported_when_asked_for() -> None:
