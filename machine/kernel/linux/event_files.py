@@ -50,7 +50,7 @@ class _Interest:
 class EventPoll(OpenFile):
     """An epoll instance. Files that nobody has open any more are forgotten."""
 
-    label: ClassVar[str] = "eventpoll"
+    label: ClassVar[str] = "[eventpoll]"
 
     def __init__(self) -> None:
         super().__init__(O_RDONLY)
@@ -132,7 +132,7 @@ class EventPoll(OpenFile):
 class SignalFile(OpenFile):
     """A signalfd: pending signals of whoever reads it."""
 
-    label: ClassVar[str] = "signalfd"
+    label: ClassVar[str] = "[signalfd]"
 
     def __init__(self, flags: int, mask: int) -> None:
         super().__init__(flags | O_RDONLY)

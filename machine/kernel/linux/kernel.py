@@ -22,6 +22,7 @@ from machine.kernel.linux.host_rules import FolderQuota
 from machine.kernel.linux.memory_files import Device, MemoryFile, ProgramFile, Store
 from machine.kernel.linux.names import NAMES
 from machine.kernel.linux.nodes import Node
+from machine.kernel.linux.notifications import IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, Notifier
 from machine.kernel.linux.open_files import (
     O_RDONLY,
     DescriptorTable,
@@ -100,6 +101,7 @@ class LinuxKernel(Calls):
         self._network = Network(services.limits.max_socket_bytes, services.limits.max_open_files, services.clock)
         self._ipc = SystemV(self._store)
         self._locks = FileLocks()
+        self._notifier = Notifier(self._is_open)
         self._network.capture = self._world.capture
         if self._world.capture is not None:
             self._world.capture.now = self._now
@@ -136,7 +138,7 @@ class LinuxKernel(Calls):
             process.thread, process, process.pid, group, space, self._futexes, files, Location(root, root),
             self._store, self._services.clock, generator, self._limits, name[:15], self._world.user,
             self._world.group, execute=self._execute, awaken=self._awaken,
-            network=self._network, ipc=self._ipc, locks=self._locks,
+            network=self._network, ipc=self._ipc, locks=self._locks, notifier=self._notifier,
         )  # fmt: skip
         task.enlist()
         family.enlist(group)
@@ -239,6 +241,18 @@ class LinuxKernel(Calls):
 
     def _closed(self, table: DescriptorTable, file: OpenFile) -> None:
         self._locks.closed(table, file)
+        if self._notifier.is_asked and not file.users and file.place is not None:
+            self._notifier.file(file, IN_CLOSE_WRITE if file.writable else IN_CLOSE_NOWRITE)
+            self._notifier.lost(file.status())
+
+    def _is_open(self, key: tuple[int, int]) -> bool:
+        """Whether a process has a file open, which is known by its device and inode."""
+        for table in {id(task.files): task.files for task in self._tasks.values()}.values():
+            for number in table.numbers():
+                file = table.reference(number)
+                if file.place is not None and (file.status().device, file.status().inode) == key:
+                    return True
+        return False
 
     def _standard_input(self, root: Place) -> OpenFile:
         source = self._world.standard_input

@@ -137,7 +137,7 @@ class PipeEnd(OpenFile):
 class EventCounter(OpenFile):
     """An eventfd."""
 
-    label: ClassVar[str] = "eventfd"
+    label: ClassVar[str] = "[eventfd]"
 
     def __init__(self, flags: int, count: int, one_by_one: bool) -> None:
         super().__init__(flags | O_RDWR)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from machine.kernel.linux.file_locks import FileLocks
 from machine.kernel.linux.futexes import Futexes, Waiter
 from machine.kernel.linux.memory_files import Store
+from machine.kernel.linux.notifications import Notifier
 from machine.kernel.linux.open_files import DescriptorTable
 from machine.kernel.linux.paths import Place
 from machine.kernel.linux.pending import Pending
@@ -173,6 +174,7 @@ class Task:
     network: Network = field(kw_only=True)
     ipc: SystemV = field(kw_only=True)
     locks: FileLocks = field(kw_only=True)
+    notifier: Notifier = field(kw_only=True)
     awaken: Callable[[Task], None] = lambda task: None  # has a thread look at its signals before it goes on
     robust_list: int = 0  # the address of its head
     waiter: Waiter | None = None  # at a futex

@@ -32,6 +32,7 @@ from machine.kernel.linux.calls import (
     time,
     timers,
     transfers,
+    watching,
 )
 
 __all__ = [
@@ -60,4 +61,5 @@ __all__ = [
     "time",
     "timers",
     "transfers",
+    "watching",
 ]

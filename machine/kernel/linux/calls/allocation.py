@@ -7,6 +7,7 @@ from machine.kernel.linux.abi import Fd, Int, Long, call
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.memory_files import SealedFile
 from machine.kernel.linux.nodes import BLOCK_BYTES, Handle
+from machine.kernel.linux.notifications import IN_MODIFY
 from machine.kernel.linux.open_files import DirectoryFile, RegularFile
 from machine.kernel.linux.pipes import InputStream, OutputStream, PipeEnd
 from machine.kernel.linux.resource_limits import check_file_size
@@ -45,6 +46,7 @@ def fallocate(task: Task, fd: Fd, mode: Int, offset: Long, length: Long) -> int:
     if isinstance(handle, SealedFile) and mode not in _MODES_OF_MEMORY:
         raise LinuxError(Errno.EOPNOTSUPP)
     size = handle.status().size
+    task.notifier.file(file, IN_MODIFY)
     if mode & (_COLLAPSE_RANGE | _INSERT_RANGE):
         _shift(task, handle, mode, offset, length, size)
         return 0

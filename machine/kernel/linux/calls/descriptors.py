@@ -8,6 +8,7 @@ from machine.kernel.linux.calls.locks import RANGE_COMMANDS, lock_range
 from machine.kernel.linux.errors import Errno, LinuxError, Refused
 from machine.kernel.linux.memory_files import SealedFile
 from machine.kernel.linux.nodes import TMPFS
+from machine.kernel.linux.notifications import IN_ACCESS, IN_ATTRIB, IN_MODIFY
 from machine.kernel.linux.open_files import DirectoryFile, OpenFile, RegularFile
 from machine.kernel.linux.pipe_buffers import PIPE_BYTES
 from machine.kernel.linux.pipes import EventCounter, InputStream, OutputStream, PipeEnd
@@ -252,7 +253,9 @@ def fstatfs(task: Task, fd: Fd, buffer: Address) -> int:
 @call("fchmod")
 def fchmod(task: Task, fd: Fd, mode: UInt) -> int:
     """fchmod(2)"""
-    task.files.file(fd).set_mode(mode)
+    file = task.files.file(fd)
+    file.set_mode(mode)
+    task.notifier.file(file, IN_ATTRIB)
     return 0
 
 
@@ -292,6 +295,7 @@ def _list(task: Task, fd: int, buffer: int, size: int, layout: structures.EntryL
         position += 1
     task.space.store(buffer, bytes(result))
     file.position = position
+    task.notifier.file(file, IN_ACCESS)
     return len(result)
 
 
@@ -359,4 +363,5 @@ def ftruncate(task: Task, fd: Fd, length: Long) -> int:
         raise LinuxError(Errno.EINVAL)
     check_file_size(task, length)
     file.handle.resize(length)
+    task.notifier.file(file, IN_MODIFY)
     return 0

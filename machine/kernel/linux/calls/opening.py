@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from stat import S_ISFIFO
 
 from machine.kernel.linux import open_files as of
@@ -11,6 +11,7 @@ from machine.kernel.linux.calls.paths import AT_FDCWD, start_of
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.memory_files import Device, Fifo
 from machine.kernel.linux.nodes import PERMISSION_BITS, Node
+from machine.kernel.linux.notifications import IN_CREATE, IN_MODIFY, IN_OPEN
 from machine.kernel.linux.open_files import DeviceFile, DirectoryFile, OpenFile, RegularFile
 from machine.kernel.linux.paths import Place, Resolve, Spot, find, find_name
 from machine.kernel.linux.pipe_buffers import Opener
@@ -116,6 +117,8 @@ def _open_path(task: Task, dirfd: int, path: bytes, how: _How) -> Result:
         if spot.slash:
             raise LinuxError(Errno.EISDIR)
         spot.directory.node.make_file(spot.name, how.mode & PERMISSION_BITS & ~task.location.umask)
+        task.notifier.entry(spot.directory.node, spot.name, IN_CREATE, is_directory=False)
+        how = replace(how, flags=how.flags & ~of.O_TRUNC)
         return _add(task, _open(_find(task, dirfd, path, how), how), how)
     if how.creates and how.flags & of.O_EXCL:
         raise LinuxError(Errno.EEXIST)
@@ -146,7 +149,11 @@ def _find(task: Task, dirfd: int, path: bytes, how: _How) -> Spot:
 
 
 def _add(task: Task, file: OpenFile, how: _How) -> int:
-    return task.files.add(file, bool(how.flags & of.O_CLOEXEC))
+    number = task.files.add(file, bool(how.flags & of.O_CLOEXEC))
+    task.notifier.file(file, IN_OPEN)
+    if how.flags & of.O_TRUNC and isinstance(file, RegularFile):
+        task.notifier.file(file, IN_MODIFY)
+    return number
 
 
 def _open_fifo(task: Task, place: Place, node: Fifo, how: _How) -> Result:

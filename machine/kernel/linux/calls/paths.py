@@ -8,6 +8,7 @@ from machine.kernel.linux import structures
 from machine.kernel.linux.abi import Address, Fd, Flags, Int, Long, Path, Size, UInt, call
 from machine.kernel.linux.errors import Errno, LinuxError, Refused
 from machine.kernel.linux.nodes import PERMISSION_BITS, Node, Status
+from machine.kernel.linux.notifications import IN_ACCESS, IN_ATTRIB, IN_CREATE, IN_DELETE, IN_MODIFY
 from machine.kernel.linux.paths import Name, Place, Resolve, Spot, find, find_name
 from machine.kernel.linux.resource_limits import check_file_size
 from machine.kernel.linux.task import NANOSECONDS, Task
@@ -177,6 +178,7 @@ def mkdirat(task: Task, dirfd: Fd, path: Path, mode: UInt) -> int:
     """mkdirat(2)"""
     end = _find_name(task, dirfd, path)
     end.directory.node.make_directory(end.new(), mode & PERMISSION_BITS & ~task.location.umask)
+    task.notifier.entry(end.directory.node, end.name, IN_CREATE, is_directory=True)
     return 0
 
 
@@ -201,7 +203,8 @@ def unlinkat(task: Task, dirfd: Fd, path: Path, flags: Flags) -> int:
     if flags & AT_REMOVEDIR:
         if not end.is_proper:
             raise LinuxError({b"..": Errno.ENOTEMPTY, b".": Errno.EINVAL}.get(end.name, Errno.EBUSY))
-        if not end.existing().node.is_directory:
+        node = end.existing().node
+        if not node.is_directory:
             raise LinuxError(Errno.ENOTDIR)
         end.directory.node.remove_directory(end.name)
     else:
@@ -209,7 +212,12 @@ def unlinkat(task: Task, dirfd: Fd, path: Path, flags: Flags) -> int:
             raise LinuxError(Errno.EISDIR)
         if end.slash:
             raise LinuxError(Errno.ENOTDIR)
+        node = end.existing().node
         end.directory.node.remove_file(end.name)
+        task.notifier.node(node, IN_ATTRIB)
+    if task.notifier.is_asked:
+        task.notifier.lost(node.status())
+        task.notifier.entry(end.directory.node, end.name, IN_DELETE, node.is_directory)
     return 0
 
 
@@ -246,11 +254,23 @@ def renameat2(task: Task, dirfd: Fd, path: Path, new_dirfd: Fd, new_path: Path, 
         if not moved.is_directory and old.slash:
             raise LinuxError(Errno.ENOTDIR)
         old.directory.node.exchange(old.name, _holder(new, old), new.name)
+        task.notifier.moved((old.directory.node, old.name), (new.directory.node, new.name), moved, None)
+        if replaced is not None:
+            other = replaced.node
+            task.notifier.moved((new.directory.node, new.name), (old.directory.node, old.name), other, None)
         return 0
     if not moved.is_directory and (old.slash or new.slash):
         raise LinuxError(Errno.ENOTDIR)
     old.directory.node.rename(old.name, _holder(new, old), new.name)
+    _tell_of_move(task, old, new, moved, None if replaced is None else replaced.node)
     return 0
+
+
+def _tell_of_move(task: Task, old: Name, new: Name, moved: Node, replaced: Node | None) -> None:
+    if task.notifier.is_asked:
+        task.notifier.moved((old.directory.node, old.name), (new.directory.node, new.name), moved, replaced)
+        if replaced is not None:
+            task.notifier.lost(replaced.status())
 
 
 @call("link")
@@ -284,6 +304,8 @@ def linkat(task: Task, dirfd: Fd, path: Path, new_dirfd: Fd, new_path: Path, fla
         new.directory.node.add_node(name, linked)
     else:
         new.directory.node.add_name(name, _holder(old, new), old.name)
+    task.notifier.node(linked, IN_ATTRIB)
+    task.notifier.entry(new.directory.node, name, IN_CREATE, is_directory=False)
     return 0
 
 
@@ -310,6 +332,7 @@ def mknodat(task: Task, dirfd: Fd, path: Path, mode: UInt, device: UInt) -> int:
         raise LinuxError(Errno.ENOENT)
     make = {modes.S_IFIFO: directory.make_fifo, modes.S_IFSOCK: directory.make_socket}.get(kind, directory.make_file)
     make(name, mode & PERMISSION_BITS & ~task.location.umask)
+    task.notifier.entry(directory, name, IN_CREATE, is_directory=False)
     return 0
 
 
@@ -337,6 +360,7 @@ def symlinkat(task: Task, target: Path, dirfd: Fd, path: Path) -> int:
     if end.slash:
         raise LinuxError(Errno.ENOENT)
     end.directory.node.make_link(name, target)
+    task.notifier.entry(end.directory.node, name, IN_CREATE, is_directory=False)
     return 0
 
 
@@ -375,7 +399,9 @@ def chmod(task: Task, path: Path, mode: UInt) -> int:
 @call("fchmodat")
 def fchmodat(task: Task, dirfd: Fd, path: Path, mode: UInt) -> int:
     """fchmodat of the kernel, which has no flags."""
-    _node(task, dirfd, path).set_mode(mode)
+    place = _find(task, dirfd, path).existing()
+    place.node.set_mode(mode)
+    task.notifier.place(place, IN_ATTRIB)
     return 0
 
 
@@ -418,12 +444,14 @@ def truncate(task: Task, path: Path, size: Long) -> int:
     """truncate(2)"""
     if size < 0:
         raise LinuxError(Errno.EINVAL)
-    node = _node(task, AT_FDCWD, path)
+    place = _find(task, AT_FDCWD, path).existing()
+    node = place.node
     if not node.is_directory and not modes.S_ISREG(node.status().mode):
         raise LinuxError(Errno.EINVAL)
     handle = node.open(writable=True)
     check_file_size(task, size)
     handle.resize(size)
+    task.notifier.place(place, IN_MODIFY)
     return 0
 
 
@@ -437,18 +465,19 @@ def utimensat(task: Task, dirfd: Fd, path_address: Address, times: Address, flag
         raise LinuxError(Errno.EINVAL)
     if path_address:
         path = task.space.load_string(path_address, task.limits.max_path_bytes)
-        node = _node(task, dirfd, path, not flags & AT_SYMLINK_NOFOLLOW)
+        place: Place | None = _find(task, dirfd, path, not flags & AT_SYMLINK_NOFOLLOW).existing()
     else:
         if dirfd == AT_FDCWD:
             raise LinuxError(Errno.EFAULT)
         place = task.files.file(dirfd).place
-        if place is None:
-            raise LinuxError(Errno.EINVAL)
-        node = place.node
-    status = node.status()
+    if place is None:
+        raise LinuxError(Errno.EINVAL)
+    status = place.node.status()
     accessed = _time(words[0], words[1], task.now, status.accessed)
     modified = _time(words[2], words[3], task.now, status.modified)
-    node.set_times(accessed, modified)
+    place.node.set_times(accessed, modified)
+    kept = words[1] == _UTIME_OMIT, words[3] == _UTIME_OMIT
+    task.notifier.place(place, IN_ACCESS if kept[1] else IN_MODIFY if kept[0] else IN_ATTRIB)
     return 0
 
 
@@ -477,7 +506,9 @@ def futimesat(task: Task, dirfd: Fd, path: Path, times: Address) -> int:
         if not all(0 <= micro < 1_000_000 for micro in words[1::2]):
             raise LinuxError(Errno.EINVAL)
         accessed, modified = (_time(words[at], words[at + 1] * 1000, 0, 0) for at in (0, 2))
-    _node(task, dirfd, path).set_times(accessed, modified)
+    place = _find(task, dirfd, path).existing()
+    place.node.set_times(accessed, modified)
+    task.notifier.place(place, IN_ATTRIB)
     return 0
 
 
@@ -485,7 +516,9 @@ def futimesat(task: Task, dirfd: Fd, path: Path, times: Address) -> int:
 def utime(task: Task, path: Path, times: Address) -> int:
     """utime(2)"""
     accessed, modified = task.space.load_words(times, "qq") if times else (task.now // NANOSECONDS,) * 2
-    _node(task, AT_FDCWD, path).set_times(_time(accessed, 0, 0, 0), _time(modified, 0, 0, 0))
+    place = _find(task, AT_FDCWD, path).existing()
+    place.node.set_times(_time(accessed, 0, 0, 0), _time(modified, 0, 0, 0))
+    task.notifier.place(place, IN_ATTRIB)
     return 0
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from machine.kernel.linux import open_files as of
 from machine.kernel.linux.abi import Address, Fd, Flags, Int, Long, Size, Word, call
 from machine.kernel.linux.errors import Errno, LinuxError, WouldWait
+from machine.kernel.linux.notifications import IN_ACCESS, IN_MODIFY
 from machine.kernel.linux.open_files import LARGEST_OFFSET, DirectoryFile, OpenFile, RegularFile
 from machine.kernel.linux.pipes import EventCounter, PipeEnd
 from machine.kernel.linux.resource_limits import file_room
@@ -46,6 +47,8 @@ def _read_into(task: Task, file: OpenFile, buffer: int, size: int, offset: int |
         done += len(data)
         if len(data) < piece:
             break
+    if done:
+        task.notifier.file(file, IN_ACCESS)
     return done
 
 
@@ -130,6 +133,7 @@ def _put(task: Task, file: OpenFile, data: bytes, offset: int | None = None) -> 
     """Write bytes at the position or an offset."""
     task.space.work.charge(len(data))
     _swallows(task, file, len(data))
+    task.notifier.file(file, IN_MODIFY)
     if task.threads.resource_limits and isinstance(file, RegularFile):
         start = file.handle.status().size if file.flags & of.O_APPEND else file.offset if offset is None else offset
         data = data[: file_room(task, start, len(data))]
@@ -448,6 +452,7 @@ def _copy(task: Task, source: RegularFile, target: OpenFile, in_offset: int, out
     if here < 0 or (there is not None and there < 0):
         raise LinuxError(Errno.EINVAL)
     done, size = 0, min(size, MOST_BYTES)
+    task.notifier.file(source, IN_ACCESS)
     while done < size:
         data = source.handle.read_at(here + done, min(PIECE, size - done))
         if not data:

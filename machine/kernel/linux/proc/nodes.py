@@ -199,7 +199,7 @@ class _DescriptorLink(_Made):
             return (text % status.inode).encode()
         if isinstance(file, RegularFile):
             return file.handle.label if isinstance(file.handle, SealedFile) else b"/memfd: (deleted)"
-        return b"anon_inode:[%s]" % file.label.encode()
+        return b"anon_inode:%s" % file.label.encode()
 
     def jump(self) -> Place | None:
         """As `Node`: what is behind a path anew, everything else as it is opened."""

@@ -165,10 +165,53 @@ static int allocated(void) {
     return 0;
 }
 
+static int watch, is_known; static unsigned first_cookie;
+static void news(const char *what) {
+    static char block[1 << 16] __attribute__((aligned(8))); int waiting = 0; ioctl(watch, FIONREAD, &waiting);
+    long size = read(watch, block, sizeof block); printf("%s: %d %ld %d\n", what, waiting, size, size < 0 ? errno : 0);
+    for (long at = 0; at < size;) {
+        struct inotify_event *event = (void *)(block + at); at += sizeof *event + event->len;
+        if (event->cookie && !is_known) { first_cookie = event->cookie - 1; is_known = 1; }
+        printf("  %d %x %u %s\n", event->wd, event->mask, event->cookie ? event->cookie - first_cookie : 0, event->len ? event->name : "-");
+    }
+}
+static int watched(void) {
+    struct stat told; char text[8]; mkdir("folder", 0755); mkdir("other", 0755); close(made("folder/old", "text")); watch = inotify_init1(IN_NONBLOCK);
+    SHOW(inotify_add_watch(watch, "folder", IN_ALL_EVENTS)); SHOW(inotify_add_watch(watch, "folder/old", IN_ALL_EVENTS)); news("nothing");
+    int fd = open("folder/new", O_RDWR | O_CREAT, 0600); news("created"); write(fd, "abc", 3); write(fd, "def", 3); news("written"); pread(fd, text, 3, 0); news("read");
+    ftruncate(fd, 2); news("ftruncate"); fchmod(fd, 0644); news("fchmod"); int twin = dup(fd); close(fd); news("one closed"); close(twin); news("closed");
+    close(open("folder/old", O_RDONLY)); news("opened"); close(open("folder/old", O_WRONLY | O_TRUNC)); news("truncated"); truncate("folder/old", 5); news("truncate");
+    chmod("folder/old", 0600); news("chmod"); utimensat(AT_FDCWD, "folder/old", 0, 0); news("times"); struct timespec one[2] = {{1, 0}, {0, UTIME_OMIT}}; utimensat(AT_FDCWD, "folder/old", one, 0); news("atime");
+    link("folder/old", "folder/hard"); news("link"); symlink("old", "folder/soft"); news("symlink"); mkdir("folder/in", 0755); news("mkdir"); rmdir("folder/in"); news("rmdir");
+    rename("folder/old", "folder/moved"); news("renamed"); rename("folder/moved", "other/away"); news("moved away"); rename("other/away", "folder/back"); news("moved back");
+    close(made("other/fresh", "x")); rename("other/fresh", "folder/back"); news("replaced"); unlink("folder/hard"); news("last name"); unlink("folder/soft"); unlink("folder/back"); news("unlinked");
+    fd = open("folder/new", O_RDWR); int own = inotify_add_watch(watch, "folder/new", IN_ALL_EVENTS); SHOW(own); unlink("folder/new"); news("unlinked open"); write(fd, "x", 1); news("written then"); close(fd); news("gone");
+    SHOW(inotify_rm_watch(watch, own)); SHOW(inotify_rm_watch(watch, 1)); news("removed"); SHOW(inotify_rm_watch(watch, 1));
+    SHOW(inotify_add_watch(watch, "folder", IN_CREATE | IN_ONESHOT)); close(made("folder/a", "")); close(made("folder/b", "")); news("one shot");
+    int again = inotify_add_watch(watch, "other", IN_CREATE); SHOW(inotify_add_watch(watch, "other", IN_DELETE | IN_MASK_ADD) == again); close(made("other/c", "")); unlink("other/c"); news("added");
+    SHOW(inotify_add_watch(watch, "other", IN_DELETE) == again); close(made("other/c", "")); unlink("other/c"); news("other mask"); SHOW(inotify_add_watch(watch, "other", IN_DELETE | IN_MASK_CREATE));
+    SHOW(inotify_add_watch(watch, "folder/a", IN_ONLYDIR | IN_OPEN)); SHOW(inotify_add_watch(watch, "none", IN_OPEN)); SHOW(inotify_add_watch(watch, "other", 0)); SHOW(inotify_add_watch(0, "other", IN_OPEN));
+    SHOW(inotify_add_watch(watch, "other", IN_DELETE_SELF | IN_MASK_ADD) == again); rmdir("other"); news("own folder"); SHOW(inotify_add_watch(watch, "folder", IN_ALL_EVENTS));
+    SHOW(renameat2(AT_FDCWD, "folder/a", AT_FDCWD, "folder/b", RENAME_EXCHANGE)); news("exchanged"); int list = open("folder", O_RDONLY); char rows[512]; syscall(SYS_getdents64, list, rows, 512); close(list); news("listed");
+    close(creat("folder/a_longer_name_than_sixteen", 0600)); SHOW(read(watch, text, 8)); SHOW(read(watch, rows, 100)); news("rest"); struct pollfd row = {watch, POLLIN, 0}; SHOW(poll(&row, 1, 0));
+    int poller = epoll_create1(0); struct epoll_event event = {EPOLLIN}; epoll_ctl(poller, EPOLL_CTL_ADD, watch, &event); fcntl(watch, F_SETFL, 0); fflush(stdout);
+    if (!fork()) { usleep(20000); chmod("folder", 0700); _exit(0); }
+    SHOW(epoll_wait(poller, &event, 1, 5000)); news("waited"); wait(0); fstat(watch, &told); printf("%o\n", told.st_mode); char path[64], name[64] = ""; sprintf(path, "/proc/self/fd/%d", watch); readlink(path, name, 63); puts(name);
+    fcntl(watch, F_SETFL, O_NONBLOCK); int file = made("folder/sent", "some text"), to = made("folder/to", ""); news("made"); off_t from = 0; sendfile(to, file, &from, 4); news("sendfile"); from = 0; copy_file_range(file, &from, to, 0, 3, 0); news("copy_file_range");
+    fallocate(to, 0, 0, 100); news("fallocate"); SHOW(lseek(watch, 0, SEEK_SET)); SHOW(write(watch, "x", 1)); return 0;
+}
+static int overflown(void) {
+    static char block[1 << 20]; mkdir("folder", 0755); int own = inotify_init1(IN_NONBLOCK); inotify_add_watch(own, "folder", IN_ATTRIB); close(made("folder/a", "")); close(made("folder/b", ""));
+    for (int turn = 0; turn < 20000; turn++) chmod(turn % 2 ? "folder/a" : "folder/b", 0644);
+    long count = 0, size; struct inotify_event *event = 0; while ((size = read(own, block, sizeof block)) > 0) for (long at = 0; at < size; at += sizeof *event + event->len) { event = (void *)(block + at); count++; }
+    printf("%ld %d %x\n", count, event->wd, event->mask); return 0;
+}
+
 #define CASE(name) {#name, name}
 static const struct { const char *name; int (*body)(void); } CASES[] = {
     CASE(ranges), CASE(flocks), CASE(waiting), CASE(deadlock), CASE(descriptions),
     CASE(fifos), CASE(named), CASE(exchanged), CASE(allocated),
+    CASE(watched), CASE(overflown),
 };
 int main(int argc, char **argv) {
     for (unsigned which = 0; which < sizeof CASES / sizeof *CASES; which++)
