@@ -170,8 +170,6 @@ THINGS: dict[str, Things] = {
         by_own_name(call.name for call in LINUX_CALLS.values()),
         looked_at=("machine/",),
         elsewhere={
-            "machine/kernel/linux/event_files.py: signalfd": "what /proc/PID/fd calls such a file",
-            "machine/kernel/linux/pipes.py: eventfd": "what /proc/PID/fd calls such a file",
             "machine/kernel/linux/proc/files.py": "files of /proc have such names, too",
             "machine/kernel/linux/proc/nodes.py": "files of /proc have such names, too",
         },
