@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 from pathlib import Path
 
 import pytest
+from example_runs import command_of
 
 from hds.cli.main import main
 from hds.script_tests import read_tests
@@ -19,7 +19,6 @@ SCRIPTS = sorted(
     path for path in (ROOT / "examples").rglob("*.hds") if path.parent.name not in ("windows", "programs")
 )  # those have a program of their own: test_windows_examples.py, test_linux_examples.py
 INEVITABLE = {"strace": {"P036"}, "block_path": {"P095"}}  # they show #include and event_sc
-COMMAND = re.compile(r"^//\s+hds (run .*)$", re.MULTILINE)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
@@ -33,9 +32,7 @@ def test_an_example_does_what_its_tests_say(
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_an_example_says_how_to_run_it_and_its_test_runs_it_so(script: Path) -> None:
     text = script.read_text(encoding="utf-8")
-    command = COMMAND.search(text)
-    assert command is not None
-    words = shlex.split(command[1])
+    words = command_of(script)
     assert words[0] == "run"
     assert script.relative_to(ROOT).as_posix() in words
     (case,) = read_tests(SourceFile(str(script), text), str(script), DEFAULT_LIMITS).cases

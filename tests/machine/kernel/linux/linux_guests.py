@@ -99,28 +99,34 @@ def natively(program: Path, arguments: Sequence[str], folder: Path, trace: Path)
     return Ran(done.stdout, done.returncode, content(folder), calls_of_trace(trace))
 
 
+class Listening:
+    """Notes what a guest prints to descriptor 1; who runs it may add the messages of its scripts."""
+
+    def __init__(self) -> None:
+        self.output = b""
+        self.messages: list[str] = []
+
+    def report(self, record: Record, /) -> None:
+        if isinstance(record, GuestOutput) and record.descriptor == 1:
+            self.output += record.data
+
+
 def emulated(
     program: Path, arguments: Sequence[str], folder: Path, script: str = LOG_EVERY_CALL, *, shown: bool = True
 ) -> Ran:
     """Run a program here as the user who runs the test, with its folder as the root or with one in memory."""
-    output: list[bytes] = []
-
-    class Output:
-        def report(self, record: Record, /) -> None:
-            if isinstance(record, GuestOutput) and record.descriptor == 1:
-                output.append(record.data)
-
+    heard = Listening()
     session = Session(
         program,
         arguments=arguments,
         environment=[f"{name}={value}" for name, value in ENVIRONMENT.items()],
         world=World(folder if shown else None, writable=shown, user=os.getuid(), group=os.getgid()),
-        reporter=Output(),
+        reporter=heard,
     )
     session.execute(script)
     summary = session.run(timeout=60)
     calls = without_vdso(int(line) for message in session.messages for line in message.text.split())
-    return Ran(b"".join(output), summary.exit_code, content(folder), calls)
+    return Ran(heard.output, summary.exit_code, content(folder), calls)
 
 
 _MUSL = "/usr/lib/x86_64-linux-musl"

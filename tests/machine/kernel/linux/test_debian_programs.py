@@ -8,10 +8,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from linux_guests import build
+from linux_guests import Listening, build
 from whole_machine import here, natively
 
-from hds.report.records import GuestOutput, Record
 from hds.session.session import Session
 from machine.kernel.linux import World
 
@@ -124,17 +123,11 @@ def test_a_program_knows_its_own_path(shown: bool, tmp_path: Path) -> None:
     folder = tmp_path / "in" / "deep"
     folder.mkdir(parents=True)
     name = build(SELF, "glibc", folder).name
-    output: list[bytes] = []
-
-    class Output:
-        def report(self, record: Record, /) -> None:
-            if isinstance(record, GuestOutput) and record.descriptor == 1:
-                output.append(record.data)
-
-    session = Session(folder / name, world=World(tmp_path / "in" if shown else None), reporter=Output())
+    heard = Listening()
+    session = Session(folder / name, world=World(tmp_path / "in" if shown else None), reporter=heard)
     assert session.run(timeout=60).exit_code == 0
     wanted = "|".join([f"/deep/{name}"] * 3 if shown else [name, f"/{name}", f"/{name}"])
-    assert b"".join(output).decode() == f"{wanted}|{name[:15]}|ELF|1\n"
+    assert heard.output.decode() == f"{wanted}|{name[:15]}|ELF|1\n"
 
 
 DEEP_STACK = r"""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from example_runs import check_output
 from source_trees import ROOT
 
 from hds.cli.main import main
@@ -17,7 +17,6 @@ pytestmark = pytest.mark.programs
 
 EXAMPLES = ROOT / "examples" / "linux" / "programs"
 SCRIPTS = sorted(EXAMPLES.glob("*.hds"))
-COMMAND = re.compile(r"^//\s+hds (run .*)$", re.MULTILINE)
 INEVITABLE = {"anti_debugging": {"P095"}, "deny": {"P095"}}  # event_sc
 LIBC = Path("/lib/x86_64-linux-gnu/libc.so.6")
 
@@ -38,11 +37,7 @@ def test_an_example_prints_what_it_is_expected_to(
     script: Path, place: Path, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(place)
-    command = COMMAND.search(script.read_text(encoding="utf-8"))
-    assert command is not None, "the example says how to run it"
-    assert main(shlex.split(command[1])) == 0
-    expected = ROOT / "tests" / "examples" / "linux" / (script.stem + ".out")
-    assert capsysbinary.readouterr().out == expected.read_bytes()
+    check_output(script, capsysbinary)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)

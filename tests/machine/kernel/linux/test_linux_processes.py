@@ -9,9 +9,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from linux_guests import build, busybox
+from linux_guests import Listening, build, busybox
 
-from hds.report.records import GuestOutput, Record
 from hds.session import Session, load_engine
 from machine.debugger import BreakpointError
 from machine.kernel.linux import World
@@ -57,18 +56,6 @@ SHELL = {
     "gzip": "cat /etc/data | gzip -c | gunzip -c",
     "time limit": "sleep 3 & p=$!; kill -STOP $p; kill -CONT $p; wait $p; echo $?",
 }
-
-
-class Listening:
-    """Notes what a guest prints to descriptor 1, and messages of scripts."""
-
-    def __init__(self) -> None:
-        self.output = b""
-        self.messages: list[str] = []
-
-    def report(self, record: Record, /) -> None:
-        if isinstance(record, GuestOutput) and record.descriptor == 1:
-            self.output += record.data
 
 
 def ran(

@@ -13,9 +13,9 @@ from pathlib import Path
 from tempfile import gettempdir
 
 import pytest
-from linux_guests import build
+from linux_guests import Listening, build
 from linux_world import O_RDWR, O_WRONLY, Guest
-from test_linux_processes import Listening, code_of
+from test_linux_processes import code_of
 
 from hds.session import Session
 from machine.kernel.linux import World

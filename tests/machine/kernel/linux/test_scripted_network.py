@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from linux_guests import busybox
+from linux_guests import Listening, busybox
 
-from hds.report.records import GuestOutput, Record
 from hds.session import Session, load_engine
 from machine.kernel import NetworkFileError, World, read_network
 from machine.kernel.linux.scripted_peers import dns_answer
@@ -49,17 +48,6 @@ SHELL = {
     "nc 192.0.2.10 4444; echo $?": b"1\n",
     "nc 192.0.2.11 22; echo $?": b"1\n",
 }
-
-
-class Listening:
-    """Notes what a guest prints to descriptor 1."""
-
-    def __init__(self) -> None:
-        self.output = b""
-
-    def report(self, record: Record, /) -> None:
-        if isinstance(record, GuestOutput) and record.descriptor == 1:
-            self.output += record.data
 
 
 @pytest.mark.parametrize("line", SHELL)

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 from effort import often
-from linux_guests import build
+from linux_guests import Listening, build
 
-from hds.report.records import GuestOutput, Record
 from hds.session import Session, load_engine
 from machine.kernel.linux import World
 from machine.kernel.linux.signal_frame import FRAME_BYTES, NO_TRAP, Context, SignalInfo, place_below
@@ -35,17 +34,6 @@ ENGINES = ("reference", "native")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The program, by the kind of its build."""
     return cache(lambda kind: build(SOURCE, kind, tmp_path_factory.mktemp(kind)))
-
-
-class Listening:
-    """Notes what a guest prints to descriptor 1."""
-
-    def __init__(self) -> None:
-        self.output = b""
-
-    def report(self, record: Record, /) -> None:
-        if isinstance(record, GuestOutput) and record.descriptor == 1:
-            self.output += record.data
 
 
 def here(file: Path, name: str, engine: str, commands: str = "") -> tuple[str, int | None]:

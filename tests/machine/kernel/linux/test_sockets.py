@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from linux_guests import build
+from linux_guests import Listening, build
 from linux_world import SCRATCH, Guest
 
-from hds.report.records import GuestOutput, Record
 from hds.session import Session, load_engine
 from machine.kernel.linux import World
 from machine.machine import RunSummary, StopCause
@@ -31,17 +30,6 @@ CASES = (
 def program(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
     """The program with sockets."""
     return cache(lambda: build(SOURCE, "glibc", tmp_path_factory.mktemp("sockets")))
-
-
-class Listening:
-    """Notes what a guest prints to descriptor 1."""
-
-    def __init__(self) -> None:
-        self.output = b""
-
-    def report(self, record: Record, /) -> None:
-        if isinstance(record, GuestOutput) and record.descriptor == 1:
-            self.output += record.data
 
 
 def ran(

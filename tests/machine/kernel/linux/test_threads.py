@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from carrier_worlds import CARRIERS, Outcome, run
 from effort import often
-from linux_guests import build
+from linux_guests import Listening, build
 from linux_world import SCRATCH, Guest
 from machine_guests import CODE
 
-from hds.report.records import GuestOutput, Message, Record, Result
+from hds.report.records import Message, Record, Result
 from hds.report.reporters import Questions
 from hds.session import ScriptError, Session, why_stopped
 from machine.kernel import LINUX
@@ -44,17 +44,6 @@ PROGRAMS = (
 def program(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The program with threads, by the kind of its build."""
     return cache(lambda kind: build(SOURCE, kind, tmp_path_factory.mktemp(kind)))
-
-
-class Listening:
-    """Notes what a guest prints to descriptor 1."""
-
-    def __init__(self) -> None:
-        self.output = b""
-
-    def report(self, record: Record, /) -> None:
-        if isinstance(record, GuestOutput) and record.descriptor == 1:
-            self.output += record.data
 
 
 def ran(program: Path, name: str, *, commands: str = "", parallel: bool = False) -> tuple[Session, bytes, RunSummary]:

@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from linux_guests import ENVIRONMENT, build, content
-from test_linux_processes import ENGINES, Listening, code_of
+from linux_guests import ENVIRONMENT, Listening, build, content
+from test_linux_processes import ENGINES, code_of
 
 from hds.session import Session, load_engine
 from machine.kernel.linux import World

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from linux_guests import ENVIRONMENT as COMMON, Ran, strace, without_vdso
+from linux_guests import ENVIRONMENT as COMMON, Listening, Ran, strace, without_vdso
 
-from hds.report.records import GuestOutput, Record
 from hds.session.session import Session
 from machine.kernel import Capture, ScriptedNetwork
 from machine.kernel.linux import World
@@ -52,22 +51,16 @@ def here(
     capture: Capture | None = None,
 ) -> Ran:
     """Run it on the emulated machine, as the same user."""
-    output: list[bytes] = []
-
-    class Output:
-        def report(self, record: Record, /) -> None:
-            if isinstance(record, GuestOutput) and record.descriptor == 1:
-                output.append(record.data)
-
+    heard = Listening()
     session = Session(
         program(command[0]),
         arguments=tuple(command[1:]),
         environment=[f"{name}={value}" for name, value in ENVIRONMENT.items()],
         world=World(Path("/"), user=os.getuid(), group=os.getgid(), network=network, capture=capture),
-        reporter=Output(),
+        reporter=heard,
     )
     session.execute(script)
     summary = session.run(timeout=120)
     calls = [tuple(map(int, line.split())) for message in session.messages for line in message.text.splitlines()]
     first = [number for identity, number in calls if identity == calls[0][0]]
-    return Ran(b"".join(output), summary.exit_code, {}, without_vdso(first))
+    return Ran(heard.output, summary.exit_code, {}, without_vdso(first))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
+from example_runs import check_output, command_of
 from source_trees import ROOT
 from windows_world import COMPILER, make_root, needs_wine
 
@@ -17,7 +17,6 @@ pytestmark = [needs_wine, pytest.mark.programs]
 
 EXAMPLES = ROOT / "examples" / "windows"
 SCRIPTS = sorted(EXAMPLES.glob("*.hds"))
-COMMAND = re.compile(r"^//\s+hds (run .*)$", re.MULTILINE)
 EVENT_SC, WIDE_TEXT = {"P095"}, {"P093"}
 INEVITABLE = {
     "blocked_file": EVENT_SC, "connections": EVENT_SC, "protected_variable": EVENT_SC, "skipped_sleeps": EVENT_SC,
@@ -43,18 +42,12 @@ def test_an_example_prints_what_it_is_expected_to(
     script: Path, place: Path, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(place)
-    command = COMMAND.search(script.read_text(encoding="utf-8"))
-    assert command is not None, "the example says how to run it"
-    assert main(shlex.split(command[1])) == 0
-    expected = ROOT / "tests" / "examples" / "windows" / (script.stem + ".out")
-    assert capsysbinary.readouterr().out.replace(b"\r\n", b"\n") == expected.read_bytes()
+    check_output(script, capsysbinary)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_an_example_has_no_findings(script: Path, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    command = COMMAND.search(script.read_text(encoding="utf-8"))
-    assert command is not None
-    program = str(place / shlex.split(command[1])[-1])
+    program = str(place / command_of(script)[-1])
     assert main(["check", "--root", str(place / "c"), "--program", program, str(script)]) == 0
     found = set(re.findall(r"(?:error|warning|portability) ([EWP]\d+)", capsys.readouterr().out))
     assert found == INEVITABLE.get(script.stem, set())
