@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 MIB = 1 << 20
 GUEST_MEMORY = 128 * MIB
 OWN = 300_000_000  # bytes
-BLOCKS = often(0x2_0000, 0x30_0000)  # that are translated; Unicorn kept 80 bytes of each
+BLOCKS = often(0x1_0000, 0x30_0000)  # that are translated; Unicorn kept 80 bytes of each
 _RUN = """
 import sys
 from hds.cli.main import main

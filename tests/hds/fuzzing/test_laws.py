@@ -209,7 +209,7 @@ def test_fuzz_says_what_failed_and_saves_it(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hds.cli.subcommands.fuzz.LAWS", (NO_ZERO,))
-    assert main(["fuzz", "--cases", "40", "--save", str(tmp_path)]) == 1
+    assert main(["fuzz", "--cases", "8", "--save", str(tmp_path)]) == 1
     assert re.search(r"\d+ passed, [1-9]\d* failed$", capsys.readouterr().out.strip())
     assert list(tmp_path.glob("no_zero_0_*.hds"))
 
@@ -232,7 +232,7 @@ def test_what_a_generator_has_no_use_for_is_no_smaller_failure() -> None:
 def test_failures_that_are_kept_are_tried_first_and_forgotten_when_they_pass(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arguments = ["fuzz", "--cases", "20", "--database", str(tmp_path)]
+    arguments = ["fuzz", "--cases", "5", "--database", str(tmp_path)]
     monkeypatch.setattr("hds.cli.subcommands.fuzz.LAWS", (NO_ZERO,))
     assert main(arguments) == 1
     capsys.readouterr()

@@ -82,7 +82,7 @@ def value(of: Session, name: str) -> int:
 
 
 def count_of(engine: str) -> int:
-    return often(100, 200) if engine == "reference" else often(400, 2000)
+    return often(60, 200) if engine == "reference" else often(200, 2000)
 
 
 # --- nothing is lost
