@@ -54,6 +54,13 @@ def linux_release() -> tuple[int, int]:
 
 
 @cache
+def flags_below() -> frozenset[str]:
+    """What the processor below announces."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return frozenset(next((line for line in lines if line.startswith("flags")), "").split())
+
+
+@cache
 def _strace_works() -> bool:
     if shutil.which("strace") is None:
         return False

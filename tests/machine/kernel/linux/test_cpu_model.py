@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-from functools import cache
 from pathlib import Path
 
 import pytest
-from linux_guests import build
+from linux_guests import build, flags_below
 
 from hds.report.records import GuestOutput, Record
 from hds.session import Session, load_engine
@@ -18,13 +17,6 @@ SOURCE = Path(__file__).with_name("cpu_model.c").read_text()
 NEEDED = {"bmi1", "bmi2", "abm", "movbe", "rdrand", "rdseed", "adx", "fsgsbase", "popcnt"}
 
 pytestmark = pytest.mark.programs
-
-
-@cache
-def flags_below() -> frozenset[str]:
-    """What the processor below announces."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return frozenset(next((line for line in lines if line.startswith("flags")), "").split())
 
 
 @pytest.fixture(scope="module")
