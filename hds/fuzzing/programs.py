@@ -257,9 +257,9 @@ class _Program:
             ((18, self.assign), (9, self.compound), (4, self.step), (9, self.printf), (6, self.print),
              (6, self.write_memory), (8, self.branch), (9, self.loop), (6, self.declaration), (4, self.call),
              (3, self.chain), (2, self.block), (3, self.leave), (2, self.atomic), (3, self.assign_pointer),
-             (2, self.curious))
+             (2, self.curious), (3, self.selection))
         )  # fmt: skip
-        if self.depth > 3 and way in (self.branch, self.loop, self.block):
+        if self.depth > 3 and way in (self.branch, self.loop, self.block, self.selection):
             way = self.assign
         way()
 
@@ -430,6 +430,29 @@ class _Program:
             self.line("} else {")
             self.body(2)
         self.line("}")
+
+    def selection(self) -> None:
+        """One value compared with one constant after the other, as often as makes a look-up of it, and less often."""
+        value = self.choices.pick(("@rax", "@cl", "$context", ".chosen"))
+        if self.choices.chance(60):
+            value = self.fresh("x")
+            self.line(f"{value} = {self.expressions.integer(1)} & 7;")
+            self.scope.variables[value] = UNTYPED
+        words = self.choices.pick((("if", "elsif"), ("if", "else if"), ("if", "if")))
+        for each in range(self.choices.between(3, 8)):
+            sides = [value, number(self.choices.below(8))]
+            test = " == ".join(sides if self.choices.chance(80) else reversed(sides))
+            if self.choices.chance(10):
+                test += f" || {value} == {number(self.choices.below(8))}"
+            self.line(f"{'' if words[1] == 'if' or not each else '} '}{words[bool(each)]} ({test}) {{")
+            self.body(1)
+            if words[1] == "if":
+                self.line("}")
+        if words[1] != "if":
+            if self.choices.chance(50):
+                self.line("} else {")
+                self.body(1)
+            self.line("}")
 
     def loop(self) -> None:
         """A loop of 1 to 5 rounds, counted by a variable that nothing else writes."""

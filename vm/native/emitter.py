@@ -55,6 +55,7 @@ class Signature:
 class Module:
     """A module under construction; `linked` has the linker's names of functions that stand elsewhere."""
 
+    tables: list[str] = field(default_factory=list)
     functions: list[Emitter] = field(default_factory=list)
     declared: dict[str, Signature] = field(default_factory=dict)
     linked: dict[str, str] = field(default_factory=dict)
@@ -64,7 +65,14 @@ class Module:
             f"declare {row.result} @{name}({', '.join(row.parameters)}) {row.attributes}"
             for name, row in self.declared.items()
         )
-        return "\n".join((*declarations, *map(str, self.functions), *_METADATA, ""))
+        return "\n".join((*self.tables, *declarations, *map(str, self.functions), *_METADATA, ""))
+
+    def table(self, values: Sequence[int]) -> Value:
+        """The address of 64-bit constants, one behind the other."""
+        name, kind = f"@table{len(self.tables)}", f"[{len(values)} x i64]"
+        numbers = ", ".join(f"i64 {value}" for value in values)
+        self.tables.append(f"{name} = private unnamed_addr constant {kind} [{numbers}], align 8")
+        return Value(POINTER, name)
 
 
 class Block:

@@ -12,6 +12,7 @@ from vm.blocks import block_fuel
 from vm.isa import decode
 from vm.native import faults
 from vm.native.body import Body, signature
+from vm.native.chains import blocks_entered, chains_of, ends_of, look_up
 from vm.native.emitter import I1, I32, POINTER, Module, Signature, Value, number
 from vm.native.linkage import Linked
 from vm.native.lowering import LOWERING
@@ -60,24 +61,34 @@ def _reset(e: Linked, program: Program) -> None:
 
 
 def _lower(f: Body) -> None:
-    """The whole function: what happens on entry, then each basic block."""
-    fuel = block_fuel(f.program, f.bytecode)
+    """The whole function: what happens on entry, then each basic block that control can enter."""
+    blocks = block_fuel(f.program, f.bytecode)
     heads = _heads(f)
-    for pc in fuel:
+    chains = chains_of(f.program, f.bytecode, blocks)
+    entered = blocks_entered(f.program, f.bytecode, blocks, chains)
+    for pc in entered:
         f.code_blocks[pc] = f.new_block(f"pc{pc}")
     _enter(f)
-    for pc in range(f.bytecode.start, f.bytecode.end):
-        f.pc = pc
-        row, operands = decode(f.program.code[pc])
-        if pc in fuel:
-            _begin_block(f, fuel[pc])
+    for pc, end in ends_of(blocks, f.bytecode).items():
+        if pc in entered:
+            f.pc = pc
+            _begin_block(f, blocks[pc])
             if pc in heads:
                 _look_at_brake(f)
-        f.comment(" ".join([f"{pc}:", row.mnemonic, *map(str, operands)]))
-        if row.is_jump:
-            operands = (*operands[:-1], pc + 1 + operands[-1])
-        LOWERING[row.mnemonic](f, *operands)
+            chain = chains.get(pc)
+            _lower_instructions(f, pc, end if chain is None else chain.first.compares)
+            if chain is not None:
+                look_up(f, chain, blocks)
     f.close()
+
+
+def _lower_instructions(f: Body, start: int, end: int) -> None:
+    for f.pc in range(start, end):
+        row, operands = decode(f.program.code[f.pc])
+        f.comment(" ".join([f"{f.pc}:", row.mnemonic, *map(str, operands)]))
+        if row.is_jump:
+            operands = (*operands[:-1], f.pc + 1 + operands[-1])
+        LOWERING[row.mnemonic](f, *operands)
 
 
 def _heads(f: Body) -> set[int]:
