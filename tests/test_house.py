@@ -162,6 +162,7 @@ THINGS: dict[str, Things] = {
             "vm/verifier.py": OPERANDS,
             "vm/native/module.py": CONTROL,
             "vm/native/body.py": CONTROL,
+            "vm/native/chains.py": CONTROL,
             "vm/native/stack_bound.py": CONTROL,
             "vm/native/trigger.py": "which registers a script reads and writes",
         },
