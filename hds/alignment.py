@@ -11,15 +11,15 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 MOST_CHANGES = 64  # in one search
 
 Pair = tuple[int, int]
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """A stretch of both sequences, [a_start, a_end) and [b_start, b_end): the same elements, or else replaced ones."""
 
     same: bool

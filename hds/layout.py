@@ -8,7 +8,8 @@ The result is read again and must hold the same tokens as the input; a layout th
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from lang import (
     WIDTH,
@@ -126,8 +127,7 @@ def _in_comment(line: str, inside: bool) -> bool:
         at, inside = opening.end(), True
 
 
-@dataclass(frozen=True)
-class _Extent:
+class _Extent(msgspec.Struct, frozen=True):
     """The characters of a token with its quotes or braces."""
 
     start: int

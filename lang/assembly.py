@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from dataclasses import dataclass, field
+
+import msgspec
 
 from lang.source import Span
 from vm import encode
@@ -15,15 +16,13 @@ from vm import encode
 _OPPOSITE = {"JZ": "JNZ", "JNZ": "JZ"}
 
 
-@dataclass(eq=False, slots=True)
-class Label:
+class Label(msgspec.Struct, eq=False):
     """A place in the code; `at` is known once it was placed (the instructions of the function in front of it)."""
 
     at: int = -1
 
 
-@dataclass(frozen=True, slots=True)
-class _Jump:
+class _Jump(msgspec.Struct, frozen=True):
     """A jump that waits for its distance, at an index of the function's instructions."""
 
     at: int
@@ -36,13 +35,12 @@ class _Jump:
         return encode(self.mnemonic, *self.operands, distance)
 
 
-@dataclass
-class Assembly:
+class Assembly(msgspec.Struct):
     """The instructions of a function in order, encoded but for the distances of its jumps."""
 
-    code: array[int] = field(default_factory=lambda: array("I"))
-    spans: list[Span] = field(default_factory=list)  # where each instruction comes from
-    jumps: list[_Jump] = field(default_factory=list)
+    code: array[int] = msgspec.field(default_factory=lambda: array("I"))
+    spans: list[Span] = msgspec.field(default_factory=list)  # where each instruction comes from
+    jumps: list[_Jump] = msgspec.field(default_factory=list)
     span: Span | None = None  # of what is being lowered
 
     def emit(self, mnemonic: str, *operands: int, to: Label | None = None) -> None:

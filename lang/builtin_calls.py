@@ -5,8 +5,9 @@ What each function takes stands in `vm.facts.builtins`.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from lang import foreign_formats, syntax as s, typed as t
 from lang.checking import Context

@@ -6,7 +6,7 @@ both may be used before their text; the second one checks everything in textual 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from lang import syntax as s, typed as t
 from lang.assignments import Assignments
@@ -24,8 +24,7 @@ from lang.source import Span
 from lang.types import U64, VOID, Type, Void, is_scalar, same
 
 
-@dataclass(frozen=True)
-class Checked:
+class Checked(msgspec.Struct, frozen=True):
     """What the checker found out: the typed program, and the type of every expression of the syntax tree."""
 
     program: t.TypedProgram

@@ -9,9 +9,10 @@ import gc
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+
+import msgspec
 
 from lang import syntax as s
 from lang.checker import check
@@ -46,8 +47,7 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-@dataclass(frozen=True)
-class Compilation:
+class Compilation(msgspec.Struct, frozen=True):
     """The outcome: the program, unless there are errors, and everything that was found, by place.
 
     `references` are what the names mean, if the compiler was asked for them and there are no errors of syntax.
@@ -63,19 +63,18 @@ class Compilation:
         return self.program is not None
 
 
-@dataclass
-class Compiler:
+class Compiler(msgspec.Struct):
     """Compiles the scripts of one session."""
 
     limits: Limits = DEFAULT_LIMITS
     include_paths: Sequence[Path] = ()
     drives: Drives = NO_DRIVES
-    symbols: SymbolTable = field(default_factory=SymbolTable)
+    symbols: SymbolTable = msgspec.field(default_factory=SymbolTable)
     portability: bool = True  # whether portability and other remarks are wanted
     references: bool = False  # whether `Compilation.references` are wanted
-    session: SessionNames = field(default_factory=SessionNames)
+    session: SessionNames = msgspec.field(default_factory=SessionNames)
     _counted: tuple[SourceFile | None, int] = (None, 0)  # the file whose scripts were compiled last, and their bytes
-    compared: set[str] = field(default_factory=set)  # the files that R001 was said of
+    compared: set[str] = msgspec.field(default_factory=set)  # the files that R001 was said of
 
     def compile(
         self,

@@ -7,7 +7,8 @@ definition takes the place of one that is known already.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from lang import syntax as s
 from lang.assignments import Assignments
@@ -25,8 +26,7 @@ from lang.types import Struct, Type
 from vm.facts.limits import Limits
 
 
-@dataclass(frozen=True)
-class Placed:
+class Placed(msgspec.Struct, frozen=True):
     """Where the members of a struct lie, in bytes, and its size, if that does not follow from the last one."""
 
     offsets: tuple[int, ...]

@@ -7,8 +7,9 @@ the source line, carets under the span, and separate note and hint lines.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from enum import Enum
+
+import msgspec
 
 from lang.characters import escape
 from lang.code import Code
@@ -33,8 +34,7 @@ class Severity(Enum):
 _SEVERITIES = {"E": Severity.ERROR, "W": Severity.WARNING, "R": Severity.REMARK, "P": Severity.PORTABILITY}
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(msgspec.Struct, frozen=True):
     """Something that belongs to a diagnostic, at another place."""
 
     message: str
@@ -48,8 +48,7 @@ WIDEST = 200  # characters of a source line that an excerpt shows
 Hint = str | Callable[[], str | None] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(msgspec.Struct, frozen=True):
     """One finding. `code` has a row in `lang.codes`."""
 
     code: Code
@@ -69,18 +68,17 @@ def severity_of(code: Code) -> Severity:
     return _SEVERITIES[code[0]]
 
 
-@dataclass
-class Diagnostics:
+class Diagnostics(msgspec.Struct):
     """The findings of one compilation, in the order they were made; one per code and place.
 
     What goes beyond `max_errors`, and beyond `max_findings` of one code, is left out; the last one in says so.
     """
 
     limits: Limits = DEFAULT_LIMITS
-    items: list[Diagnostic] = field(default_factory=list)
+    items: list[Diagnostic] = msgspec.field(default_factory=list)
     errors: int = 0
-    _seen: dict[str, set[Span]] = field(default_factory=dict)  # places by code
-    _texts: dict[str, str] = field(default_factory=dict)  # equal messages are one object
+    _seen: dict[str, set[Span]] = msgspec.field(default_factory=dict)  # places by code
+    _texts: dict[str, str] = msgspec.field(default_factory=dict)  # equal messages are one object
 
     def add(self, code: Code, message: str, span: Span, hint: Hint = None, notes: tuple[Note, ...] = ()) -> None:
         """Record a finding, unless the same code was found at the same place already."""

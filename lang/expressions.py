@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import chain
+
+from msgspec.structs import replace
 
 from lang import foreign, syntax as s, typed as t
 from lang.argument_width import is_narrow

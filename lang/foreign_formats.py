@@ -6,7 +6,8 @@ They are ordinary text, as every percent sign is that begins no specifier, and t
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 _SPECIFIER = re.compile(
     rb"%[-+ #0]*+(?P<star>\*|\d*+(?:\.\*)?)(?:\.\d*+)?"
@@ -17,8 +18,7 @@ _BITS_64 = ("j", "z", "t", "q", "I64", "I")
 LONGEST = 24  # characters of a specifier that messages show
 
 
-@dataclass(frozen=True)
-class ForeignSpecifier:
+class ForeignSpecifier(msgspec.Struct, frozen=True):
     """A specifier of C that stands at a percent sign of a format: its length in bytes, its text, what to write."""
 
     length: int

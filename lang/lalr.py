@@ -9,15 +9,15 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+import msgspec
 
 END = "$END"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """A production: how many symbols it takes from the stack, and what becomes of their values.
 
     `action` names the builder's method; None: the values stay a list, which the production around it takes over.
@@ -31,8 +31,7 @@ class Rule:
     chain: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Tables:
+class Tables(msgspec.Struct, frozen=True):
     """The automaton. A row maps a symbol to the next state (0 or more), or to the rule to reduce by (-1 - number).
 
     The start state is 0; `end` is the one behind the whole text.

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from array import array
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
+
+import msgspec
 
 from lang.code import Code
 from lang.diagnostics import Diagnostics, Hint
@@ -84,8 +85,7 @@ class Located(Protocol):
     def span(self) -> Span: ...
 
 
-@dataclass(frozen=True)
-class StringValue:
+class StringValue(msgspec.Struct, frozen=True):
     """The units of a string literal with their terminating zero, as bytes (wide: UTF-16 little-endian)."""
 
     data: bytes

@@ -8,8 +8,9 @@ stack discipline above the locals; where they run out they wait in the frame, to
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass, field
 from typing import TypeVar
+
+import msgspec
 
 from lang import typed as t
 from lang.assembly import Assembly, Label
@@ -32,15 +33,14 @@ class TooLarge(Exception):  # noqa: N818 - the compiler turns it into a diagnost
     """The script needs more functions, literals, formats or code than instructions can name."""
 
 
-@dataclass
-class _Pool:
+class _Pool(msgspec.Struct):
     """The tables that all functions of a program share."""
 
-    constants: dict[int, int] = field(default_factory=dict)
-    strings: dict[bytes, int] = field(default_factory=dict)
-    formats: dict[bytes, int] = field(default_factory=dict)
-    globals: dict[t.GlobalVariable, int] = field(default_factory=dict)
-    functions: dict[t.FunctionEntity, int] = field(default_factory=dict)
+    constants: dict[int, int] = msgspec.field(default_factory=dict)
+    strings: dict[bytes, int] = msgspec.field(default_factory=dict)
+    formats: dict[bytes, int] = msgspec.field(default_factory=dict)
+    globals: dict[t.GlobalVariable, int] = msgspec.field(default_factory=dict)
+    functions: dict[t.FunctionEntity, int] = msgspec.field(default_factory=dict)
 
     def index(self, table: dict[Key, int], key: Key) -> int:
         """The number of an entry, made on first use. Raises TooLarge."""

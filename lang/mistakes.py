@@ -7,7 +7,8 @@ hint. Where one other terminal would repair the text, the Mistake names it, and 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from lang import foreign
 from lang.code import Code
@@ -35,8 +36,7 @@ _BEHIND_WORD = (
 _OPERATORS = {"PLUS", "MINUS", "STAR", "SLASH", "AMP", "PIPE", "CARET", "SHIFT", "AND_AND", "OR_OR", "COMPARE"}
 
 
-@dataclass(frozen=True)
-class Mistake:
+class Mistake(msgspec.Struct, frozen=True):
     """A syntax error, and the terminal with which the parser could go on in place of the faulty token.
 
     With `through_block` it goes on behind the next block, and else behind the statement.
@@ -50,8 +50,7 @@ class Mistake:
     through_block: bool = False
 
 
-@dataclass(frozen=True)
-class _Place:
+class _Place(msgspec.Struct, frozen=True):
     """Where the parser stopped."""
 
     tokens: list[Token]

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from lang import syntax as s
 from lang.typed import FunctionEntity, GlobalVariable, Variable
 from lang.types import U64, Struct, Type
 
 
-@dataclass
-class SessionNames:
+class SessionNames(msgspec.Struct):
     """What outlives a script: the types of the session's globals, and which of them were assigned."""
 
-    types: dict[str, tuple[Type, bool]] = field(default_factory=dict)  # name: type, given by a declaration
-    assigned: set[str] = field(default_factory=set)
+    types: dict[str, tuple[Type, bool]] = msgspec.field(default_factory=dict)  # name: type, given by a declaration
+    assigned: set[str] = msgspec.field(default_factory=set)
 
 
-@dataclass
-class Scope:
+class Scope(msgspec.Struct):
     """The locals of one function, or of the main program; there is no block scope."""
 
     function: FunctionEntity | None = None
-    variables: dict[str, Variable] = field(default_factory=dict)
-    assigned: set[str] = field(default_factory=set)
-    all: list[Variable] = field(default_factory=list)
+    variables: dict[str, Variable] = msgspec.field(default_factory=dict)
+    assigned: set[str] = msgspec.field(default_factory=set)
+    all: list[Variable] = msgspec.field(default_factory=list)
 
     def declare(self, name: str, kind: Type) -> Variable:
         """A new variable, which the name means from here on."""
@@ -38,19 +36,18 @@ class Scope:
         return self.variables.get(name) or self.declare(name, U64)
 
 
-@dataclass
-class ScriptNames:
+class ScriptNames(msgspec.Struct):
     """Tags, typedef names, functions and globals of one script."""
 
     session: SessionNames
-    functions: dict[str, FunctionEntity] = field(default_factory=dict)
-    globals: dict[str, GlobalVariable] = field(default_factory=dict)
-    declared: dict[str, Type] = field(default_factory=dict)  # globals with a declaration anywhere in this script
-    written: set[str] = field(default_factory=set)  # globals that this script assigns somewhere
-    assigned: set[str] = field(default_factory=set)  # globals assigned so far, in program text
-    tags: dict[str, Struct] = field(default_factory=dict)
-    typedefs: dict[str, Type] = field(default_factory=dict)
-    made: dict[int, Struct] = field(default_factory=dict)  # struct types by the syntax node that defines them
+    functions: dict[str, FunctionEntity] = msgspec.field(default_factory=dict)
+    globals: dict[str, GlobalVariable] = msgspec.field(default_factory=dict)
+    declared: dict[str, Type] = msgspec.field(default_factory=dict)  # globals that this script declares anywhere
+    written: set[str] = msgspec.field(default_factory=set)  # globals that this script assigns somewhere
+    assigned: set[str] = msgspec.field(default_factory=set)  # globals assigned so far, in program text
+    tags: dict[str, Struct] = msgspec.field(default_factory=dict)
+    typedefs: dict[str, Type] = msgspec.field(default_factory=dict)
+    made: dict[int, Struct] = msgspec.field(default_factory=dict)  # struct types by the syntax node that defines them
 
     def global_variable(self, name: str) -> GlobalVariable:
         """The global of that name, with the type that the session or a declaration of this script gives it."""

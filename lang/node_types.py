@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from lang.syntax import Expression
 from lang.types import Type
 
@@ -10,7 +12,7 @@ class NodeTypes:
     """What the checker found out about the nodes of one tree. A tree is checked once."""
 
     def __setitem__(self, node: Expression, kind: Type) -> None:
-        object.__setattr__(node, "type_found", kind)
+        msgspec.structs.force_setattr(node, "type_found", kind)
 
     def get(self, node: Expression, default: Type | None = None) -> Type | None:
         """The type of an expression; `default` for one that was not looked at."""

@@ -6,7 +6,7 @@ that it stops where it is executed.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from lang.source import Span
 from lang.typed import AddressOfGlobal, AddressOfVariable, Constant, Operation, Value

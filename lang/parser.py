@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from lang import syntax as s
 from lang.builder import Builder
@@ -29,17 +30,15 @@ OPEN, CLOSE = ("LPAR", "LBRACE", "LSQB"), ("RPAR", "RBRACE", "RSQB")
 BEFORE_PLAIN_BLOCK = ("SEMICOLON", "LBRACE", "RBRACE", "QUESTION", "INCLUDE")
 
 
-@dataclass
-class _Unit:
+class _Unit(msgspec.Struct):
     """One file of a program: its tokens, and the files that it includes, by token."""
 
     source: SourceFile
     tokens: list[Token]
-    included: dict[int, _Unit] = field(default_factory=dict)
+    included: dict[int, _Unit] = msgspec.field(default_factory=dict)
 
 
-@dataclass
-class SourceBudget:
+class SourceBudget(msgspec.Struct):
     """How many bytes of source may still be read: for one script, and for all scripts of a command file together."""
 
     limits: Limits
@@ -56,8 +55,7 @@ class SourceBudget:
         return None
 
 
-@dataclass
-class _Loader:
+class _Loader(msgspec.Struct):
     """Reads a file and everything it includes, before anything is parsed: typedef names are needed for that."""
 
     include_paths: Sequence[Path]
@@ -66,9 +64,9 @@ class _Loader:
     drives: Drives
     budget: SourceBudget
     exhausted: bool = False
-    seen: set[Path] = field(default_factory=set)
-    active: list[Path] = field(default_factory=list)
-    type_names: set[str] = field(default_factory=set)
+    seen: set[Path] = msgspec.field(default_factory=set)
+    active: list[Path] = msgspec.field(default_factory=list)
+    type_names: set[str] = msgspec.field(default_factory=set)
 
     def load(self, source: SourceFile, start: int, end: int | None, mention: Span | None = None) -> _Unit:
         """The unit of a file, or of a part of it; an empty one where it is too large (E026)."""

@@ -5,7 +5,8 @@ Runs on a whole tree before anything is typed, so that these errors come with th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import msgspec
+from msgspec.structs import replace
 
 from lang import syntax as s
 from lang.code import Code
@@ -15,8 +16,7 @@ from lang.mistakes import number_as_name
 from lang.source import Span
 
 
-@dataclass(frozen=True)
-class _Where:
+class _Where(msgspec.Struct, frozen=True):
     """What surrounds a statement."""
 
     top: bool = True  # functions and includes may stand here

@@ -7,7 +7,9 @@ or a member carry the size of the whole array, against which the address of a ba
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from lang import typed as t
 from lang.operations import add_offset, operation, scaled
@@ -16,8 +18,7 @@ from lang.types import I64, U64, Array, Float, Pointer, Type
 from vm.facts.registers import REGISTERS
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """One of: a local scalar, a global scalar, a register, or memory at an address (all objects with an address)."""
 
     type: Type

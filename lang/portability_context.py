@@ -6,7 +6,8 @@ those on the locals of functions (`lang.portability_locals`). What all of them r
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import msgspec
+from msgspec.structs import replace
 
 from lang import syntax as s
 from lang.checker import Checked
@@ -18,8 +19,7 @@ from lang.types import I32, U64, Integer, Type
 from vm import MASK
 
 
-@dataclass(frozen=True)
-class Where:
+class Where(msgspec.Struct, frozen=True):
     """What surrounds a statement or expression."""
 
     top: bool = True

@@ -7,8 +7,9 @@ written over (`references_to`).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 from lang.source import SourceFile, Span
 
@@ -25,8 +26,7 @@ class DefinitionKind(Enum):
     TYPEDEF = "typedef"
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(msgspec.Struct, frozen=True):
     """Where a name gets its meaning: the span of the name in its declaration, or, without one, of its first mention.
 
     The span of a global has its dot, the name has not.
@@ -37,8 +37,7 @@ class Definition:
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(msgspec.Struct, frozen=True):
     """One mention of a name; the definition mentions it, too. None: a register, a built-in function, a symbol."""
 
     span: Span

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import bisect
 import re
-from dataclasses import dataclass, field
 from functools import cached_property
+
+import msgspec
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
-@dataclass(frozen=True, eq=False)
-class SourceFile:
+class SourceFile(msgspec.Struct, frozen=True, eq=False, dict=True):
     """A named text. Two files are the same only if they are the same object."""
 
     name: str
-    text: str = field(repr=False)
+    text: str
+
+    def __repr__(self) -> str:
+        return f"SourceFile({self.name!r})"
 
     @cached_property
     def _line_starts(self) -> list[int]:
@@ -60,8 +63,7 @@ def read_text(name: str, data: bytes) -> SourceFile:
         raise NotText(message, Span(before, len(before.text), len(before.text))) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(msgspec.Struct, frozen=True):
     """The half-open range [start, end) of characters of a file."""
 
     file: SourceFile

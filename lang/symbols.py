@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Protocol
+
+import msgspec
 
 from lang.code import Code
 from lang.nearest import NearestName
@@ -26,8 +27,7 @@ _CONSIDERED = 20_000  # names of nearly the same length that a hint is chosen fr
 _DEMANGLED_FOR_A_HINT = 5_000
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """A symbol that was found: its module and name as they are spelt, and its address."""
 
     module: str
@@ -38,8 +38,7 @@ class Place:
         return f"{self.module}!{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Unresolved:
+class Unresolved(msgspec.Struct, frozen=True):
     """Why a name has no address: E011 (unknown) or E014 (ambiguous), what to say, and what could be meant."""
 
     code: Code
@@ -59,11 +58,10 @@ class Demangler(Protocol):
         ...
 
 
-@dataclass
-class _Module:
+class _Module(msgspec.Struct):
     """The symbols of one module, and the indexes that are made once somebody asks."""
 
-    names: dict[str, int] = field(default_factory=dict)
+    names: dict[str, int] = msgspec.field(default_factory=dict)
     folded: dict[str, list[str]] | None = None
     mangled: list[str] | None = None
 

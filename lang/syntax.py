@@ -8,15 +8,15 @@ whole tree is a loop over `walk`, and has only rules.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, fields
 from typing import Any, get_args, get_type_hints
+
+import msgspec
 
 from lang.lexer import StringValue
 from lang.source import Span
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Node:
+class Node(msgspec.Struct, frozen=True, eq=False):
     """Anything in the tree."""
 
     span: Span
@@ -25,22 +25,19 @@ class Node:
 # --- types
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class WordType(Node):
+class WordType(Node, frozen=True, eq=False):
     """Type words in the order written."""
 
     words: tuple[str, ...]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class NamedType(Node):
+class NamedType(Node, frozen=True, eq=False):
     """A typedef name."""
 
     name: str
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Declarator(Node):
+class Declarator(Node, frozen=True, eq=False):
     """Stars, a name (local or `.global`), array sizes (None for `[]`), more targets, an optional initialiser."""
 
     name: str
@@ -52,16 +49,14 @@ class Declarator(Node):
     initialiser: Expression | InitialiserList | None = None
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class MemberLine(Node):
+class MemberLine(Node, frozen=True, eq=False):
     """A line of a struct: a type and its declarators."""
 
     type: TypeSyntax
     declarators: tuple[Declarator, ...]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class StructType(Node):
+class StructType(Node, frozen=True, eq=False):
     """`struct Tag`, `struct Tag { ... }` or `struct { ... }`."""
 
     tag: str
@@ -72,8 +67,7 @@ class StructType(Node):
 TypeSyntax = WordType | NamedType | StructType
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class TypeName(Node):
+class TypeName(Node, frozen=True, eq=False):
     """A type with stars, in a cast or sizeof."""
 
     type: TypeSyntax
@@ -83,47 +77,41 @@ class TypeName(Node):
 # --- expressions
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Expression(Node):
+class Expression(Node, frozen=True, eq=False, kw_only=True):
     """Any expression."""
 
-    height: int = field(default=1, kw_only=True)
-    type_found: object = field(default=None, kw_only=True, repr=False)  # of `lang.node_types` alone
+    height: int = 1
+    type_found: object = None  # of `lang.node_types` alone
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Number(Expression):
+class Number(Expression, frozen=True, eq=False):
     """An integer literal: its 64 bits and its text."""
 
     value: int
     text: str
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class FloatNumber(Expression):
+class FloatNumber(Expression, frozen=True, eq=False):
     """A floating-point literal."""
 
     value: float
     text: str
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class String(Expression):
+class String(Expression, frozen=True, eq=False):
     """A string literal."""
 
     value: StringValue
     text: str
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class SymbolName(Expression):
+class SymbolName(Expression, frozen=True, eq=False):
     """`module!name`."""
 
     name: str
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class RegisterName(Expression):
+class RegisterName(Expression, frozen=True, eq=False):
     """A register; `bare` without its `@`."""
 
     index: int
@@ -131,60 +119,52 @@ class RegisterName(Expression):
     bare: bool
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class PseudoName(Expression):
+class PseudoName(Expression, frozen=True, eq=False):
     """`$name`."""
 
     index: int
     name: str
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Name(Expression):
+class Name(Expression, frozen=True, eq=False):
     """A local variable, parameter or function."""
 
     name: str
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class GlobalName(Expression):
+class GlobalName(Expression, frozen=True, eq=False):
     """`.name`."""
 
     name: str
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Paren(Expression):
+class Paren(Expression, frozen=True, eq=False):
     """A parenthesised expression."""
 
     inner: Expression
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Unary(Expression):
+class Unary(Expression, frozen=True, eq=False):
     """`- + ~ ! * &` in front of an operand."""
 
     operator: str
     operand: Expression
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Cast(Expression):
+class Cast(Expression, frozen=True, eq=False):
     """`(type)operand`."""
 
     type: TypeName
     operand: Expression
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Sizeof(Expression):
+class Sizeof(Expression, frozen=True, eq=False):
     """`sizeof(type)`, or `sizeof operand`."""
 
     operand: Expression | TypeName
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Binary(Expression):
+class Binary(Expression, frozen=True, eq=False):
     """Any binary operator."""
 
     operator: str
@@ -193,8 +173,7 @@ class Binary(Expression):
     right: Expression
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Call(Expression):
+class Call(Expression, frozen=True, eq=False):
     """A call of a user function or a built-in; `builtin` tells which of the two the word is."""
 
     name: str
@@ -203,16 +182,14 @@ class Call(Expression):
     builtin: bool
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Index(Expression):
+class Index(Expression, frozen=True, eq=False):
     """`base[index]`."""
 
     base: Expression
     index: Expression
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Member(Expression):
+class Member(Expression, frozen=True, eq=False):
     """`base.name` or `base->name`."""
 
     base: Expression
@@ -221,8 +198,7 @@ class Member(Expression):
     arrow: bool
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Assign(Expression):
+class Assign(Expression, frozen=True, eq=False):
     """`target = right` or `target op= right`; a value only by mistake (E038).
 
     In a chain, `x = y = 5`, the right side of `x =` is the assignment `y = 5`; a chain is no nesting.
@@ -254,8 +230,7 @@ class Assign(Expression):
         return tuple(found)
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Step(Expression):
+class Step(Expression, frozen=True, eq=False):
     """`++` or `--`, in front of a place or behind it; a value only by mistake (E038)."""
 
     operator: str
@@ -263,8 +238,7 @@ class Step(Expression):
     prefix: bool
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class InitialiserList(Node):
+class InitialiserList(Node, frozen=True, eq=False):
     """`{ ... }`."""
 
     items: tuple[Expression | InitialiserList, ...]
@@ -273,48 +247,41 @@ class InitialiserList(Node):
 # --- statements
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Statement(Node):
+class Statement(Node, frozen=True, eq=False):
     """Any statement."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Empty(Statement):
+class Empty(Statement, frozen=True, eq=False):
     """`;`."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Simple(Statement):
+class Simple(Statement, frozen=True, eq=False):
     """An expression as a statement: Assign, Step or Call; anything else is E042."""
 
     expression: Expression
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Declaration(Statement):
+class Declaration(Statement, frozen=True, eq=False):
     """`type declarator, ...;`, or a bare `struct ...;` without declarators."""
 
     type: TypeSyntax
     declarators: tuple[Declarator, ...]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Typedef(Statement):
+class Typedef(Statement, frozen=True, eq=False):
     """`typedef type declarator, ...;`."""
 
     type: TypeSyntax
     declarators: tuple[Declarator, ...]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Block(Statement):
+class Block(Statement, frozen=True, eq=False):
     """`{ ... }`; at the top level it may hold functions and includes."""
 
     statements: tuple[Statement, ...]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Branch(Node):
+class Branch(Node, frozen=True, eq=False):
     """A condition (None when it is missing) and its body; `word` is if, elsif or else if."""
 
     word: str
@@ -322,32 +289,28 @@ class Branch(Node):
     body: Block
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class If(Statement):
+class If(Statement, frozen=True, eq=False):
     """if, elsif ..., else."""
 
     branches: tuple[Branch, ...]
     otherwise: Block | None
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class While(Statement):
+class While(Statement, frozen=True, eq=False):
     """`while (condition) { }`."""
 
     condition: Expression | None
     body: Block
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class DoWhile(Statement):
+class DoWhile(Statement, frozen=True, eq=False):
     """`do { } while (condition);`."""
 
     body: Block
     condition: Expression | None
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class For(Statement):
+class For(Statement, frozen=True, eq=False):
     """`for (init; condition; step) { }`."""
 
     init: tuple[Expression, ...] | Declaration
@@ -356,33 +319,28 @@ class For(Statement):
     body: Block
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Break(Statement):
+class Break(Statement, frozen=True, eq=False):
     """`break;`."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Continue(Statement):
+class Continue(Statement, frozen=True, eq=False):
     """`continue;`."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Return(Statement):
+class Return(Statement, frozen=True, eq=False):
     """`return;` or `return value;`."""
 
     value: Expression | None
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Parameter(Node):
+class Parameter(Node, frozen=True, eq=False):
     """A parameter; without a type it is U64 (P098)."""
 
     type: TypeSyntax | None
     declarator: Declarator
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class FunctionDefinition(Statement):
+class FunctionDefinition(Statement, frozen=True, eq=False):
     """A function; `header` is the span of everything before the body. `explicit_void`: `(void)`."""
 
     type: TypeSyntax
@@ -394,8 +352,7 @@ class FunctionDefinition(Statement):
     body: Block
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Include(Statement):
+class Include(Statement, frozen=True, eq=False):
     """`#include "path"`; `program` is what the file holds, None when it was included before or not at all."""
 
     path: str
@@ -403,8 +360,7 @@ class Include(Statement):
     program: Program | None
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Program(Node):
+class Program(Node, frozen=True, eq=False):
     """A whole script; `question` tells whether it starts with `?`."""
 
     question: bool
@@ -473,9 +429,10 @@ class _Fields(dict[type[Any], tuple[str, ...]]):
 
     def __missing__(self, kind: type[Any]) -> tuple[str, ...]:
         hints = get_type_hints(kind)
-        names = (row.name for row in fields(kind))
         self[kind] = found = tuple(
-            name for name in names if any(issubclass(part, self.wanted) for part in _classes(hints[name]))
+            name
+            for name in kind.__struct_fields__
+            if any(issubclass(part, self.wanted) for part in _classes(hints[name]))
         )
         return found
 

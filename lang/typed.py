@@ -6,15 +6,14 @@ values; addresses are ordinary U64 values. So this tree has few kinds of nodes, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from lang.source import Span
 from lang.types import Type
 from vm.facts.builtins import Builtin
 
 
-@dataclass(eq=False)
-class Variable:
+class Variable(msgspec.Struct, eq=False):
     """A local variable, parameter, or a temporary of the checker (name ""). In memory if its address is needed.
 
     `typed` when a declaration gave it its type.
@@ -26,8 +25,7 @@ class Variable:
     typed: bool = False
 
 
-@dataclass(eq=False)
-class GlobalVariable:
+class GlobalVariable(msgspec.Struct, eq=False):
     """A global of the session. `typed` when a declaration gave it its type."""
 
     name: str
@@ -35,8 +33,7 @@ class GlobalVariable:
     typed: bool = False
 
 
-@dataclass(eq=False)
-class FunctionEntity:
+class FunctionEntity(msgspec.Struct, eq=False):
     """A user function: its signature, and its body once that was checked."""
 
     name: str
@@ -49,82 +46,71 @@ class FunctionEntity:
 # --- values
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Value:
+class Value(msgspec.Struct, frozen=True, eq=False):
     """An expression with a value of a scalar type (or void, for calls)."""
 
     type: Type
     span: Span
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Constant(Value):
+class Constant(Value, frozen=True, eq=False):
     """A value known at compile time: its canonical 64 bits."""
 
     bits: int
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Literal(Value):
+class Literal(Value, frozen=True, eq=False):
     """The address of a string literal; `data` are its bytes with the terminating zero."""
 
     data: bytes
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class ReadVariable(Value):
+class ReadVariable(Value, frozen=True, eq=False):
     """A local scalar."""
 
     variable: Variable
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class ReadGlobal(Value):
+class ReadGlobal(Value, frozen=True, eq=False):
     """A global scalar."""
 
     variable: GlobalVariable
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class ReadRegister(Value):
+class ReadRegister(Value, frozen=True, eq=False):
     """A register, an index into vm.facts.registers.REGISTERS."""
 
     index: int
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class ReadPseudo(Value):
+class ReadPseudo(Value, frozen=True, eq=False):
     """A pseudo-register, an index into vm.facts.pseudo_registers.PSEUDO_REGISTERS."""
 
     index: int
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class AddressOfVariable(Value):
+class AddressOfVariable(Value, frozen=True, eq=False):
     """The address of a local in script memory, plus a constant offset in bytes."""
 
     variable: Variable
     offset: int = 0
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class AddressOfGlobal(Value):
+class AddressOfGlobal(Value, frozen=True, eq=False):
     """The address of a global, plus a constant offset in bytes."""
 
     variable: GlobalVariable
     offset: int = 0
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Load(Value):
+class Load(Value, frozen=True, eq=False):
     """The scalar of type `cell` at an address."""
 
     address: Value
     cell: Type
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Operation(Value):
+class Operation(Value, frozen=True, eq=False):
     """An instruction on values, which are computed left to right. `kind` is the immediate operand of D2I.
 
     `swapped`: the instruction gets its two operands in reverse order (a > b is b < a).
@@ -136,16 +122,14 @@ class Operation(Value):
     swapped: bool = False
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Bounded(Value):
+class Bounded(Value, frozen=True, eq=False):
     """`offset`, if it is below `size` as an unsigned number; else the run stops with index_out_of_range."""
 
     offset: Value
     size: int
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Logical(Value):
+class Logical(Value, frozen=True, eq=False):
     """`&&` (`is_and`) or `||` of two truth values (0 or not 0)."""
 
     is_and: bool
@@ -153,16 +137,14 @@ class Logical(Value):
     right: Value
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class CallFunction(Value):
+class CallFunction(Value, frozen=True, eq=False):
     """A call of a user function."""
 
     function: FunctionEntity
     arguments: tuple[Value, ...]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class CallBuiltin(Value):
+class CallBuiltin(Value, frozen=True, eq=False):
     """A call of a built-in that is no instruction of its own."""
 
     builtin: Builtin
@@ -172,46 +154,40 @@ class CallBuiltin(Value):
 # --- statements
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Statement:
+class Statement(msgspec.Struct, frozen=True, eq=False):
     """Anything that is executed."""
 
     span: Span
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Evaluate(Statement):
+class Evaluate(Statement, frozen=True, eq=False):
     """A value whose effects alone matter."""
 
     value: Value
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class StoreVariable(Statement):
+class StoreVariable(Statement, frozen=True, eq=False):
     """A local scalar = value (already of its type)."""
 
     variable: Variable
     value: Value
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class StoreGlobal(Statement):
+class StoreGlobal(Statement, frozen=True, eq=False):
     """A global scalar = value."""
 
     variable: GlobalVariable
     value: Value
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class StoreRegister(Statement):
+class StoreRegister(Statement, frozen=True, eq=False):
     """A machine register = the low bits of value."""
 
     index: int
     value: Value
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class StoreMemory(Statement):
+class StoreMemory(Statement, frozen=True, eq=False):
     """`size` bytes at address = the low bits of value; the address is computed first."""
 
     address: Value
@@ -219,8 +195,7 @@ class StoreMemory(Statement):
     size: int
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class CopyObject(Statement):
+class CopyObject(Statement, frozen=True, eq=False):
     """`size` bytes at target = those at source; the target's address is computed first."""
 
     target: Value
@@ -228,47 +203,41 @@ class CopyObject(Statement):
     size: int
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class ZeroObject(Statement):
+class ZeroObject(Statement, frozen=True, eq=False):
     """`size` bytes at target = 0."""
 
     target: Value
     size: int
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Print(Statement):
+class Print(Statement, frozen=True, eq=False):
     """The message of print."""
 
     value: Value
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Printf(Statement):
+class Printf(Statement, frozen=True, eq=False):
     """The message of printf; floating-point arguments are doubles."""
 
     format: bytes
     arguments: tuple[Value, ...]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Group(Statement):
+class Group(Statement, frozen=True, eq=False):
     """Statements in order; its temporaries are free again behind it."""
 
     statements: tuple[Statement, ...]
     temporaries: tuple[Variable, ...] = ()
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Choose(Statement):
+class Choose(Statement, frozen=True, eq=False):
     """if: the first branch whose condition is not 0, else `otherwise`."""
 
     branches: tuple[tuple[Value, tuple[Statement, ...]], ...]
     otherwise: tuple[Statement, ...]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Loop(Statement):
+class Loop(Statement, frozen=True, eq=False):
     """A loop; without a condition it is endless. `test_first` is false for do. `continue` goes to `step`."""
 
     condition: Value | None
@@ -277,27 +246,23 @@ class Loop(Statement):
     test_first: bool = True
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class LeaveLoop(Statement):
+class LeaveLoop(Statement, frozen=True, eq=False):
     """break."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class NextRound(Statement):
+class NextRound(Statement, frozen=True, eq=False):
     """continue."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Leave(Statement):
+class Leave(Statement, frozen=True, eq=False):
     """return, with a value already of the result type."""
 
     value: Value | None
 
 
-@dataclass(frozen=True)
-class TypedProgram:
+class TypedProgram(msgspec.Struct, frozen=True):
     """A checked script: the main program and its functions."""
 
     main: FunctionEntity
     functions: tuple[FunctionEntity, ...]
-    globals: dict[str, GlobalVariable] = field(default_factory=dict)
+    globals: dict[str, GlobalVariable] = msgspec.field(default_factory=dict)

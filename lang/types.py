@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import ClassVar
+
+import msgspec
+from msgspec.structs import replace
 
 _LONGEST_TAG = 64  # characters of a tag that messages show
 
@@ -22,8 +25,7 @@ class _Single:
     scalars: ClassVar[int] = 1
 
 
-@dataclass(frozen=True)
-class Integer(_Single):
+class Integer(_Single, msgspec.Struct, frozen=True):
     """An integer type, `bool` included: size in bytes, signedness."""
 
     name: str
@@ -39,8 +41,7 @@ class Integer(_Single):
         return 8 * self.size
 
 
-@dataclass(frozen=True)
-class Float(_Single):
+class Float(_Single, msgspec.Struct, frozen=True):
     """`float` (4 bytes, binary32) or `double` (8 bytes, binary64)."""
 
     name: str
@@ -50,8 +51,7 @@ class Float(_Single):
         return self.name
 
 
-@dataclass(frozen=True)
-class Void(_Single):
+class Void(_Single, msgspec.Struct, frozen=True):
     """No value; for functions and pointers only."""
 
     size: int = 0
@@ -100,8 +100,7 @@ class Array:
         return f"{self.base}{_sizes(self, 'x')}"
 
 
-@dataclass(frozen=True)
-class Member:
+class Member(msgspec.Struct, frozen=True):
     """A member of a struct: its offset in bytes."""
 
     name: str
@@ -109,8 +108,7 @@ class Member:
     offset: int
 
 
-@dataclass(eq=False)
-class Struct:
+class Struct(msgspec.Struct, eq=False):
     """A struct type; two are the same only if they are the same object. Incomplete until `complete` is called."""
 
     tag: str
@@ -119,8 +117,8 @@ class Struct:
     alignment: int = 1
     depth: int = 1
     scalars: int = 0
-    _scalars_before: list[int] = field(default_factory=list)  # of the object, in front of each member
-    _by_name: dict[str, Member] = field(default_factory=dict)
+    _scalars_before: list[int] = msgspec.field(default_factory=list)  # of the object, in front of each member
+    _by_name: dict[str, Member] = msgspec.field(default_factory=dict)
 
     def complete(self, members: list[tuple[str, Type]]) -> None:
         """Lay the members out as C does on a 64-bit system; an empty struct has size 1."""

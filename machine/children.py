@@ -7,8 +7,9 @@ writes them. What comes in the place of a process has its id and its objects in 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from machine.kernel import KernelObjects
 from machine.memory import AddressSpace, MapError, PhysicalMemory
@@ -67,8 +68,7 @@ class Ids:
         return self._highest + _THREAD_ID_STEP
 
 
-@dataclass(frozen=True)
-class Nursery:
+class Nursery(msgspec.Struct, frozen=True):
     """Makes processes; they count for nothing before the machine takes them in.
 
     `living` are the processes that have not ended.

@@ -7,11 +7,11 @@ protection, as a debugger's do. Without a process the registers are plain cells 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
 import capstone
+import msgspec
 
 from machine.events import RegistrationError, Registry, Trigger
 from machine.memory import PhysicalMemory
@@ -35,8 +35,7 @@ from vm.facts.registers import RIP
 from vm.facts.stages import Stage
 
 
-@dataclass
-class DebuggerState:
+class DebuggerState(msgspec.Struct):
     """What all hosts of a machine share."""
 
     registry: Registry
@@ -49,8 +48,8 @@ class DebuggerState:
     broke: Callable[[Trigger], None]
     step: Callable[[Trigger, TraceType], None]  # a script asks for one
     inject: Callable[[Process, Trigger | None, int, int, int], None] = lambda *_: None  # type, vector, error code
-    texts: dict[str, int] = field(default_factory=dict)
-    loose_registers: dict[int, int] = field(default_factory=dict)
+    texts: dict[str, int] = msgspec.field(default_factory=dict)
+    loose_registers: dict[int, int] = msgspec.field(default_factory=dict)
 
 
 class GuestHost:

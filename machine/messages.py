@@ -12,13 +12,13 @@ import bisect
 import itertools
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from vm.facts.limits import DEFAULT_LIMITS
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """One delivery: the text of one print or printf, or a packet of collected ones (then without an event).
 
     `event_id` is None outside events. `stage` is 0 before and 1 after the operation, `time` the virtual clock's ticks.
@@ -37,22 +37,20 @@ class Message:
     symbol: str | None = None
 
 
-@dataclass
-class Packet:
+class Packet(msgspec.Struct):
     """Collected messages; `size` is that of their text in bytes."""
 
-    texts: list[bytes] = field(default_factory=list)
+    texts: list[bytes] = msgspec.field(default_factory=list)
     size: int = 0
 
 
-@dataclass
-class PacketRing:
+class PacketRing(msgspec.Struct):
     """Full packets that the reader has not read. When there are `capacity`, the next one overwrites the oldest."""
 
     capacity: int
     overwritten_packets: int = 0
     overwritten_messages: int = 0
-    _unread: deque[Packet] = field(default_factory=deque)
+    _unread: deque[Packet] = msgspec.field(default_factory=deque)
 
     def put(self, packet: Packet) -> None:
         """Add a packet."""
@@ -68,8 +66,7 @@ class PacketRing:
         return unread
 
 
-@dataclass(frozen=True)
-class Losses:
+class Losses(msgspec.Struct, frozen=True):
     """Messages that the user did not get, by what became of them."""
 
     flushed: int = 0
@@ -83,8 +80,7 @@ class Losses:
         return self.flushed + self.overwritten + self.unsent
 
 
-@dataclass
-class MessageChannel:
+class MessageChannel(msgspec.Struct):
     """Where scripts put their messages; `deliver` is the user's end.
 
     `source` hands over, with `hold`, what was said before and has not come here yet. `packet_bytes` is the room for
@@ -96,7 +92,7 @@ class MessageChannel:
     packet_bytes: int = DEFAULT_LIMITS.max_packet_bytes
     ring: PacketRing | None = None
     _flushed: int = 0
-    _packet: Packet = field(default_factory=Packet)
+    _packet: Packet = msgspec.field(default_factory=Packet)
 
     @property
     def losses(self) -> Losses:

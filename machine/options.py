@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypedDict, Unpack, cast
+
+import msgspec
+from msgspec.structs import replace
 
 from machine.kernel import DEFAULT_BUILD, Build
 from machine.kernel.linux import World
@@ -51,8 +53,7 @@ class Keywords(MachineKeywords, ProgramKeywords, total=False):
     """The fields of both classes by name."""
 
 
-@dataclass(frozen=True)
-class MachineOptions:
+class MachineOptions(msgspec.Struct, frozen=True):
     """One emulated computer.
 
     `kernel` is a name of machine.kernel, or None for the one that suits the program. `build` says where Windows'
@@ -73,8 +74,7 @@ class MachineOptions:
     timer: int | None = None
 
 
-@dataclass(frozen=True)
-class Program:
+class Program(msgspec.Struct, frozen=True):
     """A guest program: a path or its bytes, and how it is started.
 
     `kind` is elf, pe, raw or asm; None means: by the first bytes, or the suffix of a path (`machine.loaders`). `name`

@@ -6,23 +6,22 @@ core at a time. It may end the run (`Machine.stop`) and cannot begin one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
+
+import msgspec
 
 from machine.messages import Message
 from vm import Fault, Loaded
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(msgspec.Struct, frozen=True):
     """What HyperDbg would say beside the results: one line, without its end; `event_id` where a trigger makes it."""
 
     text: str
     event_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ScriptFault:
+class ScriptFault(msgspec.Struct, frozen=True):
     """A script that stopped early; `event_id` is None outside events."""
 
     event_id: int | None
@@ -30,16 +29,14 @@ class ScriptFault:
     fault: Fault
 
 
-@dataclass(frozen=True, slots=True)
-class CodeFault:
+class CodeFault(msgspec.Struct, frozen=True):
     """A condition or a code block that stopped early, and why, in one line."""
 
     event_id: int
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class GuestOutput:
+class GuestOutput(msgspec.Struct, frozen=True):
     """What the guest program wrote to its descriptor 1 or 2."""
 
     descriptor: int

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from enum import Enum
+
+import msgspec
 
 from machine.events import Event
 from machine.processor import Fault, StopKind, StopReason, name_of
@@ -42,8 +43,7 @@ CAUSES: dict[StopKind, StopCause] = {
 }
 
 
-@dataclass(frozen=True)
-class ProcessEnd:
+class ProcessEnd(msgspec.Struct, frozen=True):
     """How a process ended; `reason` is None after an exit, `exit_code` otherwise.
 
     `crash_code` is the exit code that a real system gives a user program that ends by such a fault. `is_child` says
@@ -93,8 +93,7 @@ class ProcessEnd:
         return f"{place}: {self.cause.value}"
 
 
-@dataclass(frozen=True)
-class RunSummary:
+class RunSummary(msgspec.Struct, frozen=True):
     """What one `run` did. Counts are of this run only; events that did not trigger are not in `triggers`.
 
     `script_faults` and `code_faults` count, by event id, the scripts and the conditions or code blocks that stopped
@@ -107,7 +106,7 @@ class RunSummary:
     script_faults: dict[int, int]
     unknown_system_calls: dict[int, int]
     ends: tuple[ProcessEnd, ...]
-    code_faults: dict[int, int] = field(default_factory=dict)
+    code_faults: dict[int, int] = msgspec.field(default_factory=dict)
 
     @property
     def exit_code(self) -> int | None:
@@ -125,8 +124,7 @@ class RunSummary:
         return self.last if self.last is not None and self.last.fault is not None else None
 
 
-@dataclass(frozen=True)
-class Counts:
+class Counts(msgspec.Struct, frozen=True):
     """The counters of a machine at one moment."""
 
     instructions: int

@@ -8,7 +8,9 @@ programs in it beyond their form; `vm.verifier` does that.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from vm.program import (
     HEADER,
@@ -27,8 +29,7 @@ VERSION = 1
 _OWN_TEXT = Source("", "")  # stands in a program for the text of the bundle, which need not be stored again
 
 
-@dataclass(frozen=True)
-class Bundle:
+class Bundle(msgspec.Struct, frozen=True):
     """`programs` are (offset of the script in `text`, program), in ascending order of the offsets."""
 
     name: str

@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 from vm.files import FileRefused, reason
 
@@ -29,11 +30,10 @@ class DriveRefused(FileRefused):
         super().__init__(message, message, hint)
 
 
-@dataclass(frozen=True)
-class Drives:
+class Drives(msgspec.Struct, frozen=True):
     """The folders that stand for drives, by `c:` or `\\\\server\\share` in lower case."""
 
-    folders: Mapping[str, Path] = field(default_factory=dict)
+    folders: Mapping[str, Path] = msgspec.field(default_factory=dict)
 
     def locate(self, text: str, folder: Path = Path()) -> Path:
         """The file that a path means; a relative one is meant from `folder`. It need not exist. Raises DriveRefused."""

@@ -7,9 +7,10 @@ exceptions: the effects that came before the error stay, and the caller decides 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
+
+import msgspec
 
 from vm.host import Host
 from vm.program import Program
@@ -37,18 +38,16 @@ class FaultKind(Enum):
     UNSUPPORTED_HERE = "unsupported_here"
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(msgspec.Struct, frozen=True):
     """Why a run stopped early: the kind, the instruction (index into `Program.code`) and the values involved."""
 
     kind: FaultKind
     pc: int
-    values: Mapping[str, int] = field(default_factory=dict)
+    values: Mapping[str, int] = msgspec.field(default_factory=dict)
     detail: str = ""
 
 
-@dataclass(frozen=True)
-class RunResult:
+class RunResult(msgspec.Struct, frozen=True):
     """The outcome of one run: steps charged (instructions, see `vm.isa` fuel) and the fault that ended it, if any."""
 
     steps: int
@@ -60,8 +59,7 @@ class RunResult:
         return self.fault is None
 
 
-@dataclass(frozen=True, eq=False)
-class Loaded:
+class Loaded(msgspec.Struct, frozen=True, eq=False):
     """A verified program bound to a session: `slots[i]` is the script-memory address of `program.globals[i]`."""
 
     program: Program

@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from vm.engine import FaultKind
 from vm.facts.numbers import DECIMAL, read
@@ -26,8 +27,7 @@ _CACHED = 4096  # bytes of the longest format that is kept in its parsed form
 _BITS = {b"": 32, b"l": 32, b"h": 16, b"ll": 64}
 
 
-@dataclass(frozen=True, slots=True)
-class Conversion:
+class Conversion(msgspec.Struct, frozen=True):
     """One specifier: the conversion letter (`s` = narrow, `S` = wide text), bits of an integer, flags and sizes.
 
     `start` and `end` are its place in the format's bytes; `extended` tells that HyperDbg v0.23 does not know it (P090).
@@ -48,8 +48,7 @@ class Conversion:
         return self.letter in "feg"
 
 
-@dataclass(frozen=True)
-class Format:
+class Format(msgspec.Struct, frozen=True):
     """A parsed format: pieces in order, the places of stray percent signs and of `%%`."""
 
     pieces: tuple[bytes | Conversion, ...]

@@ -8,8 +8,9 @@ explicit stack of frames, so that neither deep recursion nor a long loop of the 
 from __future__ import annotations
 
 import mmap
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from vm import formatting
 from vm.blocks import block_fuel
@@ -76,8 +77,7 @@ _SIMPLE: dict[str, int] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Body:
+class _Body(msgspec.Struct, frozen=True):
     """A decoded function: the instructions, and the pc of each for error messages."""
 
     function: Function
@@ -85,8 +85,7 @@ class _Body:
     pcs: list[int]
 
 
-@dataclass(frozen=True, eq=False)
-class _Prepared:
+class _Prepared(msgspec.Struct, frozen=True, eq=False):
     """What `load` keeps for `run`."""
 
     bodies: list[_Body]

@@ -12,8 +12,9 @@ is free, as in HyperDbg, whose operators do both; operators, stores through addr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 
 class Operand(Enum):
@@ -50,8 +51,7 @@ INTEGER_KINDS: tuple[tuple[str, int, bool], ...] = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Instruction:
+class Instruction(msgspec.Struct, frozen=True):
     """One row of the table."""
 
     mnemonic: str

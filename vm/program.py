@@ -11,9 +11,10 @@ import bisect
 import struct
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
+
+import msgspec
 
 MAGIC = b"HDSC"
 VERSION = 1
@@ -26,8 +27,7 @@ class ProgramFormatError(ValueError):
     """The bytes are no well-formed program file."""
 
 
-@dataclass(frozen=True)
-class Function:
+class Function(msgspec.Struct, frozen=True):
     """A function of a program; function 0 is the main program. `end` is exclusive; `frame` counts bytes."""
 
     name: str
@@ -37,8 +37,7 @@ class Function:
     end: int
 
 
-@dataclass(frozen=True)
-class GlobalSymbol:
+class GlobalSymbol(msgspec.Struct, frozen=True):
     """A global that the program names. `type` is its canonical spelling, `size` its size in bytes."""
 
     name: str
@@ -46,16 +45,14 @@ class GlobalSymbol:
     size: int
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(msgspec.Struct, frozen=True):
     """The name and text of a source file, for positions and listings."""
 
     name: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(msgspec.Struct, frozen=True):
     """From instruction `pc` on, up to the next position: characters [start, end) of source number `source`."""
 
     pc: int
@@ -64,8 +61,7 @@ class Position:
     end: int
 
 
-@dataclass(frozen=True, eq=True)
-class Program:
+class Program(msgspec.Struct, frozen=True, dict=True):
     """A compiled script."""
 
     code: tuple[int, ...]

@@ -7,7 +7,8 @@ Three regions at non-canonical addresses, which no guest can use: the globals of
 from __future__ import annotations
 
 import mmap
-from dataclasses import dataclass
+
+import msgspec
 
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 from vm.program import GlobalSymbol
@@ -22,8 +23,7 @@ class GlobalConflict(Exception):  # noqa: N818 - it names what it reports
     """A global has another type in this session, or there are too many globals."""
 
 
-@dataclass(frozen=True)
-class GlobalEntry:
+class GlobalEntry(msgspec.Struct, frozen=True):
     """A global of a session: its symbol and its address in script memory."""
 
     symbol: GlobalSymbol

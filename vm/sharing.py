@@ -10,8 +10,9 @@ import ctypes
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
+
+import msgspec
 
 
 class Brake:
@@ -38,8 +39,7 @@ class Brake:
         self._cell.value = 0
 
 
-@dataclass(frozen=True)
-class Sharing:
+class Sharing(msgspec.Struct, frozen=True):
     """The defaults are those of runs that come one after the other: a lock that is held will never be released.
 
     `entered` is held by a run while it is in Python. A lock is tried `lock_tries` times (0 means 1); if that is more
@@ -47,10 +47,10 @@ class Sharing:
     `brake` ends runs from outside.
     """
 
-    entered: AbstractContextManager[Any] = field(default_factory=threading.RLock)
+    entered: AbstractContextManager[Any] = msgspec.field(default_factory=threading.RLock)
     lock_tries: int = 1
     waits: Callable[[int], bool] = lambda rounds: False
-    brake: Brake = field(default_factory=Brake)
+    brake: Brake = msgspec.field(default_factory=Brake)
 
 
 @runtime_checkable

@@ -11,9 +11,11 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
 
 from hds.cli.parsing import WrongWords, parsed, silenced
 from hds.cli.subcommands import check, eval as evaluation, run
@@ -151,8 +153,7 @@ def _in_folder(folder: Path) -> Iterator[None]:
 # --- command lines
 
 
-@dataclass(frozen=True)
-class Usual:
+class Usual(msgspec.Struct, frozen=True):
     """What holds for every test: `words` are options in front of its own, where its subcommand has them."""
 
     limits: Limits = DEFAULT_LIMITS
@@ -191,15 +192,14 @@ class TooMuch(CannotRun):
         super().__init__(f"the test writes more than {MOST_OUTPUT >> 20} MiB")
 
 
-@dataclass
-class _Collector:
+class _Collector(msgspec.Struct):
     """The reporter of a test: keeps what is said, up to `MOST_OUTPUT` of each kind."""
 
     outcome: Outcome
-    output: bytearray = field(default_factory=bytearray)
-    guest: bytearray = field(default_factory=bytearray)
+    output: bytearray = msgspec.field(default_factory=bytearray)
+    guest: bytearray = msgspec.field(default_factory=bytearray)
     summary: Summary | None = None
-    _sorts: set[FaultSeen] = field(default_factory=set)
+    _sorts: set[FaultSeen] = msgspec.field(default_factory=set)
     _said: int = 0
 
     def report(self, record: Record, /) -> None:
@@ -351,8 +351,7 @@ def _look(case: Case, outcome: Outcome, host: Host, evaluate: Callable[[str], in
         outcome.values[each.expression] = evaluate(each.expression)
 
 
-@dataclass(frozen=True)
-class _Evaluator:
+class _Evaluator(msgspec.Struct, frozen=True):
     """Expressions of the script language after a run, which see the script's globals."""
 
     compiler: Compiler

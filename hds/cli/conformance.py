@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from hds.json_text import read_json
 from lang import Compilation, Compiler, Severity, SourceFile
@@ -26,8 +27,7 @@ class MalformedVector(ValueError):  # noqa: N818 - it names what it reports
     """A line of a vector file is none."""
 
 
-@dataclass(frozen=True)
-class Vector:
+class Vector(msgspec.Struct, frozen=True):
     """A script, the world before it, and what is expected of it. `code`: of a compile error; `remark`: to be named."""
 
     id: str
@@ -39,12 +39,11 @@ class Vector:
     runtime_kind: str | None = None
     code: str | None = None
     remark: str | None = None
-    registers_after: Mapping[str, int] = field(default_factory=dict)
+    registers_after: Mapping[str, int] = msgspec.field(default_factory=dict)
     memory_after: Sequence[tuple[int, bytes]] = ()
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """What came of a vector: the differences between expected and got, one line each."""
 
     id: str

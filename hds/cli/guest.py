@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
 
 from hds.cli.options import Compiling, Reading, number_of_seconds, options_of
 from hds.cli.word_order import note_known_flags
@@ -29,8 +31,7 @@ GUEST_OUTPUT = ("stderr", "stdout", "none")
 EVENTS_FROM = ("start", "entry")
 
 
-@dataclass(frozen=True)
-class GuestOptions:
+class GuestOptions(msgspec.Struct, frozen=True):
     """The guest program and its machine: `words` are the program and its arguments; none for a machine without one."""
 
     words: tuple[str, ...]
@@ -144,8 +145,7 @@ class GuestOptions:
         )
 
 
-@dataclass(frozen=True)
-class SessionOptions:
+class SessionOptions(msgspec.Struct, frozen=True):
     """A session; `flags` are those of the subcommand, which a guest may be given by mistake."""
 
     guest: GuestOptions

@@ -13,8 +13,9 @@ import itertools
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NoReturn
+
+import msgspec
 
 from hds.exit_codes import ExitCode
 from hds.report import (
@@ -31,8 +32,7 @@ from hds.report import (
 from hds.version import VERSION
 
 
-@dataclass(frozen=True)
-class Subcommand:
+class Subcommand(msgspec.Struct, frozen=True):
     """A subcommand: its module has `configure(parser)`, a frozen class `Options` and `run(options)`.
 
     `examples` are whole command lines.

@@ -11,11 +11,13 @@ import errno
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
 from enum import Enum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+from msgspec.structs import replace
 
 from hds.exit_codes import ExitCode
 from hds.inputs import (
@@ -38,24 +40,23 @@ if TYPE_CHECKING:
     from machine.loaders import WindowsPlan
 
 LONGEST_TIME = 1_000_000  # seconds
-T = TypeVar("T")
+T = TypeVar("T", bound=msgspec.Struct)
 
 
 def options_of(kind: type[T], found: argparse.Namespace, /, **made: object) -> T:
     """An options class: `made` are fields, the others are what the parser found under their names (lists as tuples)."""
     values: dict[str, Any] = made
-    for field in fields(kind):  # type: ignore[arg-type]  # a dataclass
-        if field.name not in values:
-            value = getattr(found, field.name)
-            values[field.name] = tuple(value) if isinstance(value, list) else value
+    for name in kind.__struct_fields__:
+        if name not in values:
+            value = getattr(found, name)
+            values[name] = tuple(value) if isinstance(value, list) else value
     return kind(**values)
 
 
 # --- which files, within which limits ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True):
     """How files are looked up and read: the drives of Windows' paths, and the limits of the whole session."""
 
     drives: Drives
@@ -131,8 +132,7 @@ def _positive(text: str, least: int, most: int) -> int:
 # --- texts ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Input:
+class Input(msgspec.Struct, frozen=True):
     """The one text of a subcommand: a path (`-` for standard input), or that of `-e`, which comes first."""
 
     file: str | None
@@ -154,8 +154,7 @@ class Input:
         return read_source(self.file, self.reading.limits, self.reading.drives, self.timeout)
 
 
-@dataclass(frozen=True)
-class Inputs:
+class Inputs(msgspec.Struct, frozen=True):
     """The texts of a subcommand that takes several: files, and that of `-e` behind them."""
 
     files: tuple[str, ...]
@@ -237,8 +236,7 @@ def add_kind(parser: argparse.ArgumentParser) -> None:
 # --- compiling --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Compiling:
+class Compiling(msgspec.Struct, frozen=True):
     """What the text of a script may refer to: `$arg1` and the others, folders of includes, symbols by address."""
 
     reading: Reading

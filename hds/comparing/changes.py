@@ -11,8 +11,9 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
+
+import msgspec
 
 from hds.alignment import steps
 from hds.comparing.runs import LEAST_ADDRESS, Object, Run, hexadecimal_words
@@ -39,8 +40,7 @@ class Kind(Enum):
     ADDED = "added"
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """A record of the one run, of the other, or both; `fields` are those that differ, None for what one has not."""
 
     kind: Kind
@@ -49,8 +49,7 @@ class Change:
     fields: Mapping[str, tuple[object, object]]
 
 
-@dataclass(frozen=True)
-class Rules:
+class Rules(msgspec.Struct, frozen=True):
     """What counts: paths of fields that do not (`tick`, `registers.rax`), and whether addresses are named."""
 
     ignored: tuple[str, ...] = ()
@@ -129,8 +128,7 @@ class _Keys:
         return self._numbers.setdefault(json.dumps(fields), len(self._numbers))
 
 
-@dataclass(frozen=True, slots=True)
-class _Outline:
+class _Outline(msgspec.Struct, frozen=True):
     """What is looked at where records are only like each other."""
 
     kind: tuple[object, ...]
@@ -162,15 +160,14 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
-@dataclass
-class _Side:
+class _Side(msgspec.Struct):
     """The keys of one run's records: all that counts, what a trigger says, the trigger."""
 
     run: Run
     rules: Rules
-    whole: list[int] = field(default_factory=list)
-    saying: list[int] = field(default_factory=list)
-    trigger: list[int] = field(default_factory=list)
+    whole: list[int] = msgspec.field(default_factory=list)
+    saying: list[int] = msgspec.field(default_factory=list)
+    trigger: list[int] = msgspec.field(default_factory=list)
 
     @classmethod
     def of(cls, run: Run, rules: Rules, keys: _Keys) -> _Side:
@@ -202,8 +199,7 @@ def compare(a: Run, b: Run, rules: Rules) -> Iterator[Change]:
             yield Change(Kind.CHANGED, i, j, _fields(rules.flat(a, i), rules.flat(b, j)))
 
 
-@dataclass(frozen=True)
-class _Stretch:
+class _Stretch(msgspec.Struct, frozen=True):
     """Records of both runs that stand between others which are aligned."""
 
     low_a: int

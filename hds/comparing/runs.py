@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from hds.json_text import read_json
 from vm.facts.limits import Limits
@@ -24,8 +25,7 @@ class BadRun(ValueError):  # noqa: N818 - it says what is wrong
         self.hint = hint
 
 
-@dataclass
-class Run:
+class Run(msgspec.Struct):
     """The records of a run, as texts, which take least memory; `places` are the names of addresses that are known.
 
     `lines` are the numbers of the records' lines in their file.
@@ -33,9 +33,9 @@ class Run:
 
     name: str
     limits: Limits
-    texts: list[str] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
-    places: dict[int, str] = field(default_factory=dict)
+    texts: list[str] = msgspec.field(default_factory=list)
+    lines: list[int] = msgspec.field(default_factory=list)
+    places: dict[int, str] = msgspec.field(default_factory=dict)
     _bytes: int = 0
 
     def add(self, record: Mapping[str, object], line: int) -> None:

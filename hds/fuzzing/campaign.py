@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from hds.fuzzing.choices import Choices, RandomSource, RecordedSource
 from hds.fuzzing.laws import Case, Law, NativeMissing
@@ -16,8 +17,7 @@ from hds.fuzzing.shrinking import Kept, shrunk
 from vm import write_file
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True):
     """A law that a case breaks; the case is as small as it could be made."""
 
     law: Law

@@ -7,8 +7,10 @@ Cases are those of `hds.fuzzing.runs`. Ends of a run by an exception or from out
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from hashlib import sha256
+
+import msgspec
+from msgspec.structs import replace
 
 from hds.fuzzing.world import difference
 from hds.report import Questions
@@ -30,8 +32,7 @@ _VECTOR_WORDS = 32
 _BUFFER_BYTES = 0x40  # of each buffer
 
 
-@dataclass(frozen=True)
-class _ProcessState:
+class _ProcessState(msgspec.Struct, frozen=True):
     """What can be seen of a process behind a run; memory as digests of what can be written."""
 
     executed: int
@@ -52,8 +53,7 @@ class _ProcessState:
         return cls(cpu.executed, registers, tuple(vectors), memory)
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True):
     """Everything that can be seen of a case: what a user is shown, in order, and what is left behind."""
 
     lines: tuple[object, ...]
@@ -119,8 +119,7 @@ def _parts(case: str) -> Iterator[tuple[str, str]]:
         yield name.rstrip(), text.rstrip("\n")
 
 
-@dataclass(frozen=True)
-class Collecting:
+class Collecting(msgspec.Struct, frozen=True):
     """Notes what a session says, of an error what does not depend on the engine; what is refused, `_execute` notes."""
 
     lines: list[object]

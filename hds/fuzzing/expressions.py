@@ -6,7 +6,8 @@ Addresses of script objects never become numbers, because the language does not 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+
+import msgspec
 
 from hds.fuzzing.choices import Choices
 from hds.fuzzing.kinds import FLOATS, INTEGERS, UNTYPED, ArrayOf, Kind, PointerTo, Scalar, StructOf, declared, number
@@ -34,8 +35,7 @@ STRINGS = ('"abc"', '"abd"', '""', '"hyper"', '"a\\tb\\\\"', '"\\x41\\x42"', '"H
 WIDE_STRINGS = ('L"zebra"', 'L"abc"', 'L""', 'L"Wide text"', 'L"w\\x263a"')
 
 
-@dataclass(frozen=True)
-class Function:
+class Function(msgspec.Struct, frozen=True):
     """A function that may be called; `cost` bounds the work of a call."""
 
     name: str
@@ -44,13 +44,12 @@ class Function:
     cost: int
 
 
-@dataclass
-class Scope:
+class Scope(msgspec.Struct):
     """What an expression may mention. `frozen` names are loop counters: read only."""
 
-    variables: dict[str, Kind] = field(default_factory=dict)
-    frozen: set[str] = field(default_factory=set)
-    functions: list[Function] = field(default_factory=list)
+    variables: dict[str, Kind] = msgspec.field(default_factory=dict)
+    frozen: set[str] = msgspec.field(default_factory=set)
+    functions: list[Function] = msgspec.field(default_factory=list)
     work: int = 0
     rounds: int = 1
 

@@ -5,7 +5,7 @@ Most end by themselves; some fault, some have a handler at LSTAR, change their c
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from hds.fuzzing.choices import Choices
 
@@ -77,8 +77,7 @@ OWN_KERNEL = (
 )
 
 
-@dataclass
-class Guest:
+class Guest(msgspec.Struct):
     """A listing that is being written."""
 
     choices: Choices

@@ -7,8 +7,9 @@ one of them is enabled; what an intruder may change - the guest, globals, its ow
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from hashlib import sha256
+
+import msgspec
 
 from hds.fuzzing.choices import Choices
 from hds.fuzzing.world import difference
@@ -150,8 +151,7 @@ def _hexadecimal(choices: Choices) -> str:
 # --- the check
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True):
     """Everything that a run of a victim shows."""
 
     faults: tuple[str, ...]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import msgspec
 
-@dataclass(frozen=True)
-class Scalar:
+
+class Scalar(msgspec.Struct, frozen=True):
     """An integer or floating-point type by one of its spellings; an empty spelling is an untyped variable."""
 
     spelling: str
@@ -14,16 +15,14 @@ class Scalar:
     is_float: bool = False
 
 
-@dataclass(frozen=True)
-class PointerTo:
+class PointerTo(msgspec.Struct, frozen=True):
     """A pointer; `guest` tells that it holds an address of guest memory, which may be shown."""
 
     target: Kind
     guest: bool = False
 
 
-@dataclass(frozen=True)
-class ArrayOf:
+class ArrayOf(msgspec.Struct, frozen=True):
     """An array of one or more dimensions."""
 
     element: Kind

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 from functools import cache
+
+import msgspec
 
 from hds.fuzzing.broken import broken, damaged
 from hds.fuzzing.bytecode import hostile_file
@@ -53,8 +54,7 @@ ASSEMBLY_WORDS = (
 HOSTILE_LIMITS = Limits(max_steps=3000, max_bulk_bytes=0x10_0000, max_call_depth=20, max_stack_bytes=0x4000)
 
 
-@dataclass(frozen=True)
-class Law:
+class Law(msgspec.Struct, frozen=True):
     """`make` draws a case, `check` says how it breaks the law; `weight`: how often it is tried."""
 
     name: str
@@ -217,7 +217,7 @@ def shape(node: object) -> object:
         return tuple(shape(each) for each in node)
     if isinstance(node, syntax.Node):
         left = ("span", "name_span", "tag_span", "operator_span", "height", "type_found")
-        rows = [shape(getattr(node, field.name)) for field in fields(node) if field.name not in left]
+        rows = [shape(getattr(node, name)) for name in node.__struct_fields__ if name not in left]
         return (type(node).__name__, *rows)
     return node
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 NTDLL_BASE, DLL_BASE, PROGRAM_BASE = 0x1_7000_0000, 0x1_8000_0000, 0x1_4000_0000
 TEXT, DATA, TABLES, RELOCATIONS = 0x1000, 0x2000, 0x3000, 0x6000  # relative addresses of a PE file's sections
@@ -24,12 +25,11 @@ ELF_BASE, ELF_DATA = 0x40_0000, 0x2000  # of a program; where the data of any fi
 ELF_TABLES = 0x400  # where .dynamic and what it leads to are
 
 
-@dataclass
-class File:
+class File(msgspec.Struct):
     """The bytes of a file, and fields of it by name: offset and size."""
 
     data: bytearray
-    fields: dict[str, tuple[int, int]] = field(default_factory=dict)
+    fields: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict)
 
     def put(self, name: str, offset: int, size: int, value: int) -> None:
         """A named field with its value."""

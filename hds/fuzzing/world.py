@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from vm import Engine, GlobalStore, MemoryHost, Program
 from vm.facts.limits import Limits
@@ -37,8 +37,7 @@ def world() -> MemoryHost:
     return MemoryHost.with_memory(REGISTERS, [(PAGE_ADDRESS, 0x1000, PAGE)], **PSEUDO)
 
 
-@dataclass(frozen=True)
-class Effects:
+class Effects(msgspec.Struct, frozen=True):
     """What a run did to the world: whoever runs the program, these must be the same."""
 
     messages: tuple[bytes, ...]
@@ -55,8 +54,7 @@ class Effects:
         return cls(tuple(host.messages), stop, registers, memory, tuple(host.requests))
 
 
-@dataclass(frozen=True)
-class Observation:
+class Observation(msgspec.Struct, frozen=True):
     """What two engines must agree on besides: steps, the place and values of the fault, the bytes of the globals."""
 
     effects: Effects
@@ -85,10 +83,10 @@ def difference(expected: object, got: object, names: tuple[str, str]) -> str | N
     if expected == got:
         return None
     lines = []
-    for field in getattr(expected, "__dataclass_fields__", ()):
+    for field in getattr(expected, "__struct_fields__", ()):
         one, other = getattr(expected, field), getattr(got, field)
         if one != other:
-            nested = difference(one, other, names) if hasattr(one, "__dataclass_fields__") else None
+            nested = difference(one, other, names) if isinstance(one, msgspec.Struct) else None
             lines.append(nested or f"{field}: {names[0]} {_shown(one, other)}, {names[1]} {_shown(other, one)}")
     return "; ".join(lines) or f"{names[0]} {expected!r}, {names[1]} {got!r}"
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 import select
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from vm import reason
 
@@ -24,8 +25,7 @@ class OutputFailed(Exception):  # noqa: N818 - it reads as what happened
     """An output cannot be created, opened, closed or written to; the text says why."""
 
 
-@dataclass(frozen=True)
-class Rest:
+class Rest(msgspec.Struct, frozen=True):
     """What became of the end: how many accepted bytes were not delivered, and why, if it was not for the peer."""
 
     count: int = 0
@@ -44,8 +44,7 @@ class Carrier(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Patience:
+class Patience(msgspec.Struct, frozen=True):
     """How much waits for a slow peer and for how long: bytes, seconds for one message, seconds at the end."""
 
     queue_bytes: int = 1 << 20

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+
+import msgspec
 
 from hds.outputs.carriers import Carrier, OutputFailed, Patience, Rest
 from hds.outputs.file import FileCarrier
@@ -31,8 +32,7 @@ class OutputState(Enum):
     CLOSED = "closed"
 
 
-@dataclass
-class OutputSource:
+class OutputSource(msgspec.Struct):
     """One source, and what became of the bytes that events sent to it. `failure` says why it ended early."""
 
     name: str
@@ -51,8 +51,7 @@ class OutputSource:
         return f"the log {self.name}" if self.kind == _LOG else f"the output '{self.name}'"
 
 
-@dataclass
-class Outputs:
+class Outputs(msgspec.Struct):
     """The sources of a session, by name in the order of their creation.
 
     `report` receives a line when a transfer fails. Modules run code in this process, so `allow_modules` must ask for
@@ -63,9 +62,9 @@ class Outputs:
     allow_modules: bool = False
     locate: Callable[[str], Path] = Path
     guarded: Path | None = None
-    patience: Patience = field(default_factory=Patience)
-    sources: dict[str, OutputSource] = field(default_factory=dict)
-    logs: list[OutputSource] = field(default_factory=list)
+    patience: Patience = msgspec.field(default_factory=Patience)
+    sources: dict[str, OutputSource] = msgspec.field(default_factory=dict)
+    logs: list[OutputSource] = msgspec.field(default_factory=list)
 
     def create(self, name: str, kind: str, address: str) -> None:
         """Create a source and acquire what it writes to. Raises OutputFailed."""

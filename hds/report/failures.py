@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import Enum
 from typing import NoReturn
+
+import msgspec
 
 from hds.exit_codes import ExitCode
 from lang import Diagnostic, Severity
@@ -50,8 +51,7 @@ class FailureKind(Enum):
         return next(kind for kind in cls if kind.exit_code is code)
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True):
     """One of them. `code` is that of the diagnostic that says more, where there is one."""
 
     kind: FailureKind

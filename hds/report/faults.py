@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from lang import SourceFile, Span, excerpt
 from vm import Fault, FaultKind, Program
 
 
-@dataclass(frozen=True)
-class FaultRow:
+class FaultRow(msgspec.Struct, frozen=True):
     """A kind of run-time error: its message, and a hint. `{name}` stands for a value of the fault."""
 
     message: str

@@ -8,15 +8,15 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from hds.report import streams
 from hds.report.records import Record, json_object
 from machine import GuestOutput
 
 
-@dataclass(frozen=True)
-class JsonLines:
+class JsonLines(msgspec.Struct, frozen=True):
     """Writes to standard output; the guest's output only where it is wanted."""
 
     shows_guest_output: bool = True

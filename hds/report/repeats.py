@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+
+import msgspec
 
 
-@dataclass
-class _Sort:
+class _Sort(msgspec.Struct):
     title: str
     owner: object  # kept alive, so that no other object gets the identity that the key names
     more: int = 0
 
 
-@dataclass
-class Repeats:
+class Repeats(msgspec.Struct):
     """At most `most` sorts of errors are told apart at a time (limit max_shown_errors), so memory stays flat."""
 
     say: Callable[[str], None]
     most: int
-    _sorts: dict[Hashable, _Sort] = field(default_factory=dict)
+    _sorts: dict[Hashable, _Sort] = msgspec.field(default_factory=dict)
     _others: int = 0
 
     def add(self, key: Hashable, owner: object, describe: Callable[[], tuple[str, str]]) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import assert_never
+
+import msgspec
 
 from hds.report.records import Bytes, Control, Guest, Halt, Line, Output, Record, Repeated, Settle, shown
 from machine import Reporter
 
 
-@dataclass(frozen=True)
-class Questions:
+class Questions(msgspec.Struct, frozen=True):
     """What a session asks whoever runs it, in the thread of `Session.run` or `execute`, with all cores standing still.
 
     `broke` is asked at every halt, before it is reported: whether the run goes on at once. If it does not, the session
@@ -23,8 +23,7 @@ class Questions:
     next_commands: Callable[[], str | None] = lambda: None
 
 
-@dataclass(frozen=True)
-class Logged:
+class Logged(msgspec.Struct, frozen=True):
     """Writes what is displayed into `log`, too (`.logopen`)."""
 
     reporter: Reporter[Record]

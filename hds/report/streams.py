@@ -16,8 +16,9 @@ import select
 import stat
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TextIO, cast
+
+import msgspec
 
 from hds.exit_codes import ExitCode
 from lang import escaped
@@ -32,8 +33,7 @@ class StreamFailed(Exception):  # noqa: N818 - it reads as what happened
         self.code = next((code for kind, code in codes if isinstance(error, kind)), ExitCode.STREAM)
 
 
-@dataclass
-class _Line:
+class _Line(msgspec.Struct):
     """Whether the last line of what a stream leads to has no end yet; streams that lead to the same place share it."""
 
     unfinished: bool = False

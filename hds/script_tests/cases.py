@@ -5,8 +5,9 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 from lang import Diagnostic, SourceFile, Span
 
@@ -29,8 +30,7 @@ class Subcommand(Enum):
     CHECK = "check"
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """One expected line: its text, or a regular expression that is the whole line; `gap`: any lines."""
 
     text: str
@@ -43,8 +43,7 @@ class Item:
         return line == self.text if self.pattern is None else self.pattern.fullmatch(line) is not None
 
 
-@dataclass(frozen=True)
-class Sequence:
+class Sequence(msgspec.Struct, frozen=True):
     """All that a stream is to have, in order; `file` has its exact bytes in place of items.
 
     `lines` are the lines of the script file that say it; none where the marks `//>` beside the statements do.
@@ -56,8 +55,7 @@ class Sequence:
     file: str | None = None
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True):
     """How many lines of a stream have a text or a match of a regular expression in them; `most` None: or more."""
 
     stream: str
@@ -72,8 +70,7 @@ class Claim:
         return self.text in line if self.pattern is None else self.pattern.search(line) is not None
 
 
-@dataclass(frozen=True)
-class Bound:
+class Bound(msgspec.Struct, frozen=True):
     """A counter, and what it is compared with; of an event, or of the whole run (None)."""
 
     event: int | None
@@ -83,8 +80,7 @@ class Bound:
     span: Span
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """A diagnostic or a run-time error that is to be found: its code or kind, and where, as far as that is said."""
 
     code: str
@@ -94,8 +90,7 @@ class Place:
     file: str | None = None  # of another file: an include
 
 
-@dataclass(frozen=True)
-class RegisterValue:
+class RegisterValue(msgspec.Struct, frozen=True):
     """A register after the run; the name as in scripts, without `@`."""
 
     name: str
@@ -103,8 +98,7 @@ class RegisterValue:
     span: Span
 
 
-@dataclass(frozen=True)
-class Bytes:
+class Bytes(msgspec.Struct, frozen=True):
     """Memory after the run."""
 
     address: int
@@ -112,8 +106,7 @@ class Bytes:
     span: Span
 
 
-@dataclass(frozen=True)
-class ValueOf:
+class ValueOf(msgspec.Struct, frozen=True):
     """What an expression of the script language comes to after the run, with the script's globals."""
 
     expression: str
@@ -122,8 +115,7 @@ class ValueOf:
     span: Span
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(msgspec.Struct, frozen=True):
     """One test. None of an expectation means that nothing is said of it."""
 
     name: str
@@ -152,8 +144,7 @@ class Case:
         return tuple(each for each in (self.output, self.guest) if each is not None)
 
 
-@dataclass(frozen=True)
-class TestFile:
+class TestFile(msgspec.Struct, frozen=True):
     """A script file: its tests, or what is wrong with their directives."""
 
     __test__ = False  # for pytest, which collects by name

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from hds.script_tests import values
 from hds.script_tests.cases import (
@@ -38,8 +39,7 @@ class BlockError(ValueError):
         self.code = code
 
 
-@dataclass
-class Block:
+class Block(msgspec.Struct):
     """The directives of one test, as they are read."""
 
     source: SourceFile
@@ -50,18 +50,18 @@ class Block:
     words: tuple[str, ...] = ()
     words_span: Span | None = None
     timeout: float | None = None
-    needs: list[str] = field(default_factory=list)
-    items: dict[str, list[Item]] = field(default_factory=dict)  # by stream
-    lines: dict[str, list[Span]] = field(default_factory=dict)
-    files: dict[str, str] = field(default_factory=dict)
+    needs: list[str] = msgspec.field(default_factory=list)
+    items: dict[str, list[Item]] = msgspec.field(default_factory=dict)  # by stream
+    lines: dict[str, list[Span]] = msgspec.field(default_factory=dict)
+    files: dict[str, str] = msgspec.field(default_factory=dict)
     silent: Span | None = None
-    claims: list[Claim] = field(default_factory=list)
-    registers: list[RegisterValue] = field(default_factory=list)
-    memory: list[Bytes] = field(default_factory=list)
-    values: list[ValueOf] = field(default_factory=list)
-    bounds: list[Bound] = field(default_factory=list)
+    claims: list[Claim] = msgspec.field(default_factory=list)
+    registers: list[RegisterValue] = msgspec.field(default_factory=list)
+    memory: list[Bytes] = msgspec.field(default_factory=list)
+    values: list[ValueOf] = msgspec.field(default_factory=list)
+    bounds: list[Bound] = msgspec.field(default_factory=list)
     findings: list[Place] | None = None
-    faults: list[Place] = field(default_factory=list)
+    faults: list[Place] = msgspec.field(default_factory=list)
     exit_code: int | None = None
     guest_exit_code: int | None = None
 
@@ -146,8 +146,7 @@ class Block:
 Read = Callable[[Block, Span, Span], None]  # the block, the value, the whole line
 
 
-@dataclass(frozen=True)
-class Directive:
+class Directive(msgspec.Struct, frozen=True):
     """One key: what its value looks like, and what it means."""
 
     key: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from hds.script_tests.cases import OPERATORS, Case, Place, Sequence, Subcommand
 from hds.script_tests.outcome import FaultSeen, Outcome
@@ -16,8 +17,7 @@ from lang import Span
 _MOST_NAMED = 20  # findings, faults or lines in one message
 
 
-@dataclass(frozen=True)
-class Mismatch:
+class Mismatch(msgspec.Struct, frozen=True):
     """One difference: a word for programs, the directive, a line for people, and more lines."""
 
     kind: str

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from lang import Diagnostic
 
 
-@dataclass(frozen=True)
-class FaultSeen:
+class FaultSeen(msgspec.Struct, frozen=True):
     """A sort of run-time errors, and where in the source it happened, where that is known."""
 
     kind: str
@@ -22,23 +22,22 @@ class FaultSeen:
         return f"{self.kind}{place}"
 
 
-@dataclass
-class Outcome:
+class Outcome(msgspec.Struct):
     """All that is known of a run. What does not apply stays empty."""
 
     exit_code: int = 0
     failure: str | None = None  # why the exit code is what it is
     output: bytes = b""
     guest: bytes = b""
-    said: list[str] = field(default_factory=list)  # lines beside the output
-    findings: list[Diagnostic] = field(default_factory=list)
-    faults: list[FaultSeen] = field(default_factory=list)  # each sort once
-    totals: Mapping[str, int] = field(default_factory=dict)
-    events: Mapping[int, Mapping[str, int]] = field(default_factory=dict)  # counters by id
+    said: list[str] = msgspec.field(default_factory=list)  # lines beside the output
+    findings: list[Diagnostic] = msgspec.field(default_factory=list)
+    faults: list[FaultSeen] = msgspec.field(default_factory=list)  # each sort once
+    totals: Mapping[str, int] = msgspec.field(default_factory=dict)
+    events: Mapping[int, Mapping[str, int]] = msgspec.field(default_factory=dict)  # counters by id
     guest_exit_code: int | None = None
-    registers: dict[str, int | None] = field(default_factory=dict)
-    memory: dict[tuple[int, int], bytes | None] = field(default_factory=dict)  # by address and length
-    values: dict[str, int | str] = field(default_factory=dict)  # a text says why there is none
+    registers: dict[str, int | None] = msgspec.field(default_factory=dict)
+    memory: dict[tuple[int, int], bytes | None] = msgspec.field(default_factory=dict)  # by address and length
+    values: dict[str, int | str] = msgspec.field(default_factory=dict)  # a text says why there is none
 
 
 class CannotRun(Exception):  # noqa: N818 - it says what happened

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence as Row
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 from hds.alignment import steps
 from hds.script_tests.cases import Item
@@ -23,8 +24,7 @@ class Part(Enum):
     ADDED = "+ "
 
 
-@dataclass(frozen=True)
-class Compared:
+class Compared(msgspec.Struct, frozen=True):
     """An expected item, a line that was written, or both, one for the other; a gap stands for any lines."""
 
     part: Part

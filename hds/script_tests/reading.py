@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from hds.exit_codes import ExitCode
 from hds.script_tests.cases import Case, Place, Sequence, Subcommand, TestFile
@@ -55,8 +57,7 @@ def read_tests(source: SourceFile, path: str, limits: Limits) -> TestFile:
 # --- blocks
 
 
-@dataclass(frozen=True)
-class _Directive:
+class _Directive(msgspec.Struct, frozen=True):
     key: str
     value: Span
     line: Span
@@ -124,8 +125,7 @@ def _say(block: Block, comment: re.Match[str], directive: _Directive | None, lin
 # --- marks
 
 
-@dataclass(frozen=True)
-class _Marks:
+class _Marks(msgspec.Struct, frozen=True):
     output: Sequence | None
     findings: tuple[Place, ...] | None
     faults: tuple[Place, ...]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence as Row
-from dataclasses import dataclass
+
+import msgspec
 
 from hds.script_tests.cases import Case, Item, Sequence
 from hds.script_tests.outcome import Outcome
@@ -14,8 +15,7 @@ from hds.script_tests.texts import lines_of, written
 _MARGIN = re.compile(r"[ \t]*//[ \t]*")
 
 
-@dataclass(frozen=True)
-class Edit:
+class Edit(msgspec.Struct, frozen=True):
     """Characters [start, end) of a text become others."""
 
     start: int

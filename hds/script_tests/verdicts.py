@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 from hds.script_tests.cases import Case
 from hds.script_tests.judging import Mismatch
@@ -28,8 +29,7 @@ class Status(Enum):
     SKIPPED = "skipped", "s", "SKIPPED"
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """`reason` says why a test was skipped or could not be run; `updated` that its file has been rewritten."""
 
     case: Case

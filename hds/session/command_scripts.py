@@ -8,9 +8,11 @@ expression: that of `print` and `.formats`, and that of an event's parameter. An
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+
+import msgspec
+from msgspec.structs import replace
 
 from hds.inputs import InputError, decode_text
 from hds.session.assembly import check_assembly
@@ -32,8 +34,7 @@ STATEMENTS = ("?",)
 EXPRESSIONS = ("print", ".formats")
 
 
-@dataclass(frozen=True, eq=False)
-class CommandScript:
+class CommandScript(msgspec.Struct, frozen=True, eq=False):
     """A script: the characters [start, end) of `text`.
 
     `shown` is the file as it was written; it differs from `text` only where `\\{` stood for a brace, and in no offset.
@@ -91,8 +92,7 @@ class CommandScript:
         return Span(self.shown, span.start, span.end) if span.file is self.text else span
 
 
-@dataclass(frozen=True)
-class CommandFile:
+class CommandFile(msgspec.Struct, frozen=True):
     """What a command file holds: commands, events by the offset of their command, scripts, and what is wrong."""
 
     source: SourceFile

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
 
 from hds.report.records import Halt, Settled
 from machine import ProcessEnd, RunSummary, StopCause
@@ -39,16 +41,14 @@ ENDED_BEFORE_ENTRY = (
 )
 
 
-@dataclass(frozen=True)
-class Hit:
+class Hit(msgspec.Struct, frozen=True):
     """A process that halted: at a breakpoint, or behind an INT3 of its own."""
 
     process: Process
     breakpoint: Breakpoint | None
 
 
-@dataclass(frozen=True)
-class _Release:
+class _Release(msgspec.Struct, frozen=True):
     """How a held event is let go: whether the run goes on, and what follows when it has come back."""
 
     goes_on: bool

@@ -7,8 +7,9 @@ That costs time, and is done when a name is asked for that nobody has. Libraries
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from machine import Machine, MachineOptions, Program
 from machine.debugger import Module, modules_of, planned_dlls

@@ -6,8 +6,9 @@ Without it nothing is paid; with it each trigger enters Python once.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from hds.report.records import Triggered
 from machine.events import CallAction, Trigger
@@ -24,8 +25,7 @@ RECORDABLE = ("triggers", "registers", "arguments")
 GENERAL_AND_STATE = {**{name: STORAGE_INDEX[name] for name in GENERAL}, "rip": RIP, "rflags": RFLAGS}
 
 
-@dataclass(frozen=True)
-class _Convention:
+class _Convention(msgspec.Struct, frozen=True):
     """Where a caller puts arguments: registers, then words from `stack` bytes above rsp on."""
 
     registers: tuple[str, ...]
@@ -56,8 +56,7 @@ _FUNCTION = {
 }
 
 
-@dataclass(frozen=True)
-class Recording:
+class Recording(msgspec.Struct, frozen=True):
     """What is recorded at a trigger beside the trigger itself."""
 
     registers: bool = False

@@ -6,9 +6,10 @@ Scripts of one file share the session's globals, so they are compiled in the ord
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from hds.session.command_scripts import CommandFile, CommandScript, compile_parameter, read_command_file
 from hds.session.symbols import announce_symbols
@@ -19,13 +20,12 @@ if TYPE_CHECKING:
     from lang import Compiler
 
 
-@dataclass
-class Prepared:
+class Prepared(msgspec.Struct):
     """A command file, read and compiled; loaded scripts by their key (the offset in the file)."""
 
     file: CommandFile
-    diagnostics: list[Diagnostic] = field(default_factory=list)
-    loaded: dict[int, Loaded] = field(default_factory=dict)
+    diagnostics: list[Diagnostic] = msgspec.field(default_factory=list)
+    loaded: dict[int, Loaded] = msgspec.field(default_factory=dict)
 
     @property
     def has_errors(self) -> bool:

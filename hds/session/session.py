@@ -19,9 +19,11 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, Unpack
+
+import msgspec
+from msgspec.structs import replace
 
 from hds.outputs import Outputs, OutputSource
 from hds.report import Questions
@@ -69,8 +71,7 @@ PROMPT = "HyperDbg> "
 ENDED_AT_REFUSAL = "the run ends at the refused command; with --keep-going the next ones are carried out"
 
 
-@dataclass
-class Totals:
+class Totals(msgspec.Struct):
     """What a session did, for the summary; triggers and instructions are the machine's to count."""
 
     messages: int = 0
@@ -82,8 +83,7 @@ class Totals:
     last: RunSummary | None = None
 
 
-@dataclass
-class Settings:
+class Settings(msgspec.Struct):
     """What the command `settings` shows and sets."""
 
     autounpause: bool = True
@@ -92,8 +92,7 @@ class Settings:
     syntax: str = "intel"
 
 
-@dataclass
-class _Stream:
+class _Stream(msgspec.Struct):
     """A prepared file whose commands are being executed, and those that were refused.
 
     Unless `keeps_going`, the session ends at the first of those.
@@ -102,7 +101,7 @@ class _Stream:
     prepared: Prepared
     commands: Iterator[Command]
     keeps_going: bool
-    problems: list[Diagnostic] = field(default_factory=list)
+    problems: list[Diagnostic] = msgspec.field(default_factory=list)
 
 
 class Session(PythonFace):

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from fnmatch import translate
 from itertools import islice
 from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
 
 from hds.symbols import (
     DEMANGLER,
@@ -53,8 +55,7 @@ _READABLE = re.compile(r"(?:[A-Za-z_]\w*!)?[^-+*!]*::|[A-Za-z_]\w*!~?\w+\(", re.
 # --- what a parameter names -------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
+class Located(msgspec.Struct, frozen=True):
     """What a parameter that is a symbol, perhaps with an offset in bytes, stands for."""
 
     address: int
@@ -93,8 +94,7 @@ def _with_offset(table: SymbolTable, text: str) -> Located | Unresolved | None:
     return Located(base.address + (-offset if text[at] == "-" else offset) & _WORD_MASK, base)
 
 
-@dataclass(frozen=True)
-class AddedFile:
+class AddedFile(msgspec.Struct, frozen=True):
     """A file of `.sym add`, and the base of its symbols."""
 
     file: SymbolFile

@@ -14,9 +14,10 @@ those of the script language. The members of `types` lie where their offsets say
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from hds.json_text import read_json
 from vm import FileRefused, read_file
@@ -31,8 +32,7 @@ class SymbolFileError(Exception):
     """A file has no symbols that can be read; the text says why."""
 
 
-@dataclass(frozen=True)
-class TypeRow:
+class TypeRow(msgspec.Struct, frozen=True):
     """A struct: declarations of its members by offset in bytes, ascending; its size, if it is given."""
 
     members: Mapping[int, str]
@@ -44,15 +44,14 @@ class TypeRow:
         return " ".join(f"{member};" for member in self.members.values())
 
 
-@dataclass(frozen=True)
-class SymbolFile:
+class SymbolFile(msgspec.Struct, frozen=True):
     """What a file says; `symbols` are offsets in bytes."""
 
     name: str
     module: str
-    symbols: Mapping[str, int] = field(default_factory=dict)
+    symbols: Mapping[str, int] = msgspec.field(default_factory=dict)
     declarations: str = ""
-    types: Mapping[str, TypeRow] = field(default_factory=dict)
+    types: Mapping[str, TypeRow] = msgspec.field(default_factory=dict)
 
 
 def read_symbol_file(path: Path, limits: Limits) -> SymbolFile:

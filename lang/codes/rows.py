@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from lang.code import Code
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """An error or a warning: its one-line meaning, its long explanation, and a script with it and one without.
 
     `files` are included files that the examples need, by name, `symbols` the addresses of symbols; `limits` are limits
@@ -21,13 +21,12 @@ class Row:
     explanation: str
     bad: str
     good: str
-    files: Mapping[str, str] = field(default_factory=dict)
-    symbols: Mapping[str, int] = field(default_factory=dict)
-    limits: Mapping[str, int] = field(default_factory=dict)
+    files: Mapping[str, str] = msgspec.field(default_factory=dict)
+    symbols: Mapping[str, int] = msgspec.field(default_factory=dict)
+    limits: Mapping[str, int] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Remark(Row):
+class Remark(Row, frozen=True, kw_only=True):
     """A portability remark: the title is what hds does, `v023` what HyperDbg v0.23 does; `good` is alike in both.
 
     `kinds`: R rejects, X its compiler crashes, D computes something else, E stops with a run-time error, A accepts what

@@ -8,15 +8,15 @@ a longer script may hold any text. The content of the block is not looked at.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 _MARK = re.compile(r'\\[{}]|//|/\*|[{}"\r\n]')
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _COMMENT_MARK = re.compile(r'\\[{}]|"[^"\r\n]*"|[{}\r\n]')
 
 
-@dataclass(frozen=True, slots=True)
-class BlockEnd:
+class BlockEnd(msgspec.Struct, frozen=True):
     """`inner_end` is the offset of the closing brace, or None; `dropped` the ranges of backslashes that escape braces.
 
     `open_string` is the offset of the quote that hides the rest of the file, when there is one.

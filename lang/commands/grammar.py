@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from lang.commands.tokens import Token, TokenKind
 from lang.lalr import Parser, load
@@ -19,16 +20,14 @@ from vm.facts.events import ASSEMBLED_OPTIONS, BLOCK_OPTIONS, SCALAR_OPTIONS
 _TABLES = Path(__file__).with_name("commands.json")
 
 
-@dataclass(frozen=True, slots=True)
-class ScalarOption:
+class ScalarOption(msgspec.Struct, frozen=True):
     """A keyword and its value."""
 
     keyword: Token
     value: Token
 
 
-@dataclass(frozen=True, slots=True)
-class BlockOption:
+class BlockOption(msgspec.Struct, frozen=True):
     """A keyword and its block, with the `asm` words that belong to it."""
 
     keyword: Token
@@ -36,8 +35,7 @@ class BlockOption:
     asm: tuple[Token, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """The options in the order of the text, and the words that belong to none."""
 
     scalars: tuple[ScalarOption, ...]
@@ -45,15 +43,13 @@ class Options:
     rest: tuple[Token, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class MissingValue:
+class MissingValue(msgspec.Struct, frozen=True):
     """The command ends behind this keyword."""
 
     keyword: Token
 
 
-@dataclass(frozen=True, slots=True)
-class _Terminal:
+class _Terminal(msgspec.Struct, frozen=True):
     """A token as the grammar sees it."""
 
     type: str

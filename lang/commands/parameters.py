@@ -5,7 +5,7 @@ Values are checked as far as they are plain numbers; expressions are left to the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from lang.code import Code
 from lang.commands.syntax import Parameter
@@ -16,13 +16,12 @@ from vm.facts.errors import ErrorNumber
 from vm.facts.events import EventRow, ParameterKind, ParameterRow
 
 
-@dataclass(slots=True)
-class OwnParameters:
+class OwnParameters(msgspec.Struct):
     """The parameters by name, the words that are none, and what is wrong."""
 
-    found: dict[str, Parameter] = field(default_factory=dict)
-    rest: list[Token] = field(default_factory=list)
-    errors: list[Diagnostic] = field(default_factory=list)
+    found: dict[str, Parameter] = msgspec.field(default_factory=dict)
+    rest: list[Token] = msgspec.field(default_factory=list)
+    errors: list[Diagnostic] = msgspec.field(default_factory=list)
 
 
 def read_parameters(event: EventRow, name: Token, tokens: tuple[Token, ...]) -> OwnParameters:

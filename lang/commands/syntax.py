@@ -7,7 +7,8 @@ parameters have been understood; assembling, compiling and resolving symbols are
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from lang.commands.tokens import Token
 from lang.source import Span
@@ -19,8 +20,7 @@ ALL = 0xFFFF_FFFF
 """The process id or core id that stands for every one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(msgspec.Struct, frozen=True):
     """One command: its name, its row in the command table, and what follows the name.
 
     `tokens` are those behind the name. `raw` is the text behind the name, trimmed, with everything in it: the argument
@@ -44,46 +44,40 @@ class Command:
         return "".join(f"{token.text} " for token in (self.name, *self.tokens))
 
 
-@dataclass(frozen=True, slots=True)
-class ScriptText:
+class ScriptText(msgspec.Struct, frozen=True):
     """A script written in the command. The text starts at `token.span` of the file; `token` maps positions back."""
 
     token: Token
 
 
-@dataclass(frozen=True, slots=True)
-class ScriptFile:
+class ScriptFile(msgspec.Struct, frozen=True):
     """`script {file:PATH}`: the path, trimmed and without quotes."""
 
     path: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class HexCode:
+class HexCode(msgspec.Struct, frozen=True):
     """A code or condition block in hexadecimal, without the near return (c3) that HyperDbg appends."""
 
     code: bytes
     token: Token
 
 
-@dataclass(frozen=True, slots=True)
-class AssemblyText:
+class AssemblyText(msgspec.Struct, frozen=True):
     """A code or condition block in assembly language (`asm` before the keyword), not assembled yet."""
 
     token: Token
 
 
-@dataclass(frozen=True, slots=True)
-class OutputName:
+class OutputName(msgspec.Struct, frozen=True):
     """The name of an output source in an `output` block."""
 
     name: str
     span: Span
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(msgspec.Struct, frozen=True):
     """One of an event's own parameters.
 
     `value` is a number, also that of a word chosen among several; None for an expression, which `text` holds.
@@ -95,8 +89,7 @@ class Parameter:
     value: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class EventCommand:
+class EventCommand(msgspec.Struct, frozen=True):
     """An event command: own parameters by name, and the common options (B.2) with their defaults filled in.
 
     `given` holds the options that were written, by keyword, with the span from the keyword to its value or block.

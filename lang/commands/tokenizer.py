@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from lang.code import Code
 from lang.commands.blocks import find_block_end
@@ -39,8 +40,7 @@ _LINE_END = re.compile(r"[\r\n]")
 _COMMENT_END = re.compile(r"[\r\n]|(?<=[ \t])\\n(?=[ \t]|\Z)")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """The tokens of one logical line, its span without the line end, and what is wrong with its quotes and braces."""
 
     tokens: tuple[Token, ...]

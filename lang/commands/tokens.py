@@ -6,8 +6,9 @@ command: escapes and comments are gone from it, so it can be shorter than its sp
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 from lang.source import Span
 from vm.facts.numbers import plain_number
@@ -22,8 +23,7 @@ class TokenKind(Enum):
     BRACKET_STRING = "BracketString"
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(msgspec.Struct, frozen=True):
     """A token. The span of a literal or a block is its inside, without the quotes or braces.
 
     `dropped` lists the ranges of the file (start, end) that lie in the span and are missing from the text.

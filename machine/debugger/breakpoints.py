@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+
+import msgspec
 
 from machine.processor import Hook, StopKind
 from machine.schedule import Process
@@ -21,8 +22,7 @@ class BreakpointError(Exception):
     """A breakpoint cannot be set or changed; the text names HyperDbg's error number."""
 
 
-@dataclass(eq=False)
-class Breakpoint:
+class Breakpoint(msgspec.Struct, eq=False):
     """One breakpoint. `number` is None for one that a step sets for itself; `None` as a filter lets everything pass."""
 
     number: int | None
@@ -48,12 +48,11 @@ class Breakpoint:
         )
 
 
-@dataclass
-class Breakpoints:
+class Breakpoints(msgspec.Struct):
     """All breakpoints of a session, oldest first. `hit` is called before the instruction of an enabled one."""
 
     hit: Callable[[Breakpoint], None]
-    rows: list[Breakpoint] = field(default_factory=list)
+    rows: list[Breakpoint] = msgspec.field(default_factory=list)
     _next: int = 1
 
     def add(

@@ -8,11 +8,11 @@ docs/commands.md. `att` and `masm` are Capstone's own styles.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import capstone
+import msgspec
 from capstone import x86_const as x86
 
 _SIZES = {1: "byte", 2: "word", 4: "dword", 6: "fword", 8: "qword", 10: "tbyte", 16: "xmmword", 32: "ymmword"}
@@ -32,8 +32,7 @@ _STACK_BASES = ("rsp", "rbp", "esp", "ebp")
 _CF, _PF, _ZF, _SF, _OF = 1 << 0, 1 << 2, 1 << 6, 1 << 7, 1 << 11
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """One instruction."""
 
     address: int

@@ -7,7 +7,7 @@ written where it can be.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from machine.memory import PAGE, AddressSpace, Protection
 from vm.facts.paging import LEVELS
@@ -18,8 +18,7 @@ _SELF_MAP = 0xFFFF_F680_0000_0000  # where Windows shows page tables: entry 1ed 
 _SPACE = (1 << 48) - 1
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """An entry of one level, its address in the self-map of Windows, and what it contains."""
 
     name: str

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from machine.debugger.disassembly import disassemble
 from machine.memory import Protection
@@ -21,8 +22,7 @@ _MOST_FRAMES = 0x400
 ReadUpTo = Callable[[int, int], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(msgspec.Struct, frozen=True):
     """A value on the stack, `offset` bytes from its start; `call` is the address of the CALL that it leads behind."""
 
     offset: int

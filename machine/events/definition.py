@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from vm import Loaded
 from vm.facts.events import Detection, EventKind
@@ -26,31 +27,27 @@ class ActionKind(IntEnum):
     CALL = 3
 
 
-@dataclass(frozen=True)
-class BreakAction:
+class BreakAction(msgspec.Struct, frozen=True):
     """Halt and hand control to the debugger."""
 
     kind = ActionKind.BREAK
 
 
-@dataclass(frozen=True, eq=False)
-class ScriptAction:
+class ScriptAction(msgspec.Struct, frozen=True, eq=False):
     """Run a loaded program."""
 
     program: Loaded
     kind = ActionKind.SCRIPT
 
 
-@dataclass(frozen=True)
-class CodeAction:
+class CodeAction(msgspec.Struct, frozen=True):
     """Run machine code in vmx-root mode. The return that ends it is part of `code`."""
 
     code: bytes
     kind = ActionKind.CODE
 
 
-@dataclass(frozen=True, eq=False)
-class CallAction:
+class CallAction(msgspec.Struct, frozen=True, eq=False):
     """Call a function of the host's while the trigger holds the guest; what it raises ends the run and is raised there.
 
     With cores in parallel it is called in the thread of its core, by one core at a time.
@@ -63,8 +60,7 @@ class CallAction:
 Action = BreakAction | ScriptAction | CodeAction | CallAction
 
 
-@dataclass(frozen=True, eq=False)
-class EventDefinition:
+class EventDefinition(msgspec.Struct, frozen=True, eq=False):
     """One event. `None` as a filter lets everything pass.
 
     `parameters` are the kind's own ones by name; `actions` run in this order: by convention the
@@ -74,7 +70,7 @@ class EventDefinition:
     id: int
     kind: EventKind
     command: str
-    parameters: Mapping[str, int] = field(default_factory=dict)
+    parameters: Mapping[str, int] = msgspec.field(default_factory=dict)
     process_id: int | None = None
     core: int | None = None
     stage: Stage = Stage.PRE

@@ -9,9 +9,10 @@ carried out, and execution resumes exactly there.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
+
+import msgspec
 
 from machine.events.definition import Action, BreakAction, CallAction, EventDefinition, ScriptAction
 from machine.events.exit import NEVER, WORD_MASK, Assign, ByProcessor, Exit, Step, ToLevel, evaluate
@@ -33,8 +34,7 @@ def _everything(definition: EventDefinition) -> bool:
     return True
 
 
-@dataclass(frozen=True, eq=False)
-class Operation:
+class Operation(msgspec.Struct, frozen=True, eq=False):
     """What a guest is about to do: an exit, its instruction's `length` and `operand`, and what the machine adds.
 
     `complete` follows the effect and its post stage; `perform` is both at once, where nobody looks in between.
@@ -49,16 +49,14 @@ class Operation:
     operand: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True):
     """What events of an operation are compared with: the context and the exit's bits, as they are at the pre stage."""
 
     context: int
     bits: int
 
 
-@dataclass(slots=True)
-class Trigger:
+class Trigger(msgspec.Struct):
     """One event handling one operation in one stage: what `$event_id` and its kin read and `event_sc` writes."""
 
     event: Event

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from machine.processor import InstructionPattern, Vector
 from vm.facts.events import AddressSpace, EventKind
@@ -64,15 +65,13 @@ class Expression:
         return Binary("xor", self, Constant(WORD_MASK))
 
 
-@dataclass(frozen=True)
-class Constant(Expression):
+class Constant(Expression, msgspec.Struct, frozen=True):
     """A number of 64 bits."""
 
     value: int
 
 
-@dataclass(frozen=True)
-class Register(Expression):
+class Register(Expression, msgspec.Struct, frozen=True):
     """A storage of `vm.facts.registers`, by name."""
 
     name: str
@@ -83,30 +82,25 @@ class Register(Expression):
         return STORAGE_INDEX[self.name]
 
 
-@dataclass(frozen=True)
-class Msr(Expression):
+class Msr(Expression, msgspec.Struct, frozen=True):
     """A model-specific register; STAR, LSTAR and FMASK have a native form."""
 
     number: int
 
 
-@dataclass(frozen=True)
-class Operand(Expression):
+class Operand(Expression, msgspec.Struct, frozen=True):
     """The operand in the encoding of the instruction at a site (machine.processor.OperandKind)."""
 
 
-@dataclass(frozen=True)
-class OperandRegister(Expression):
+class OperandRegister(Expression, msgspec.Struct, frozen=True):
     """The general register whose number that operand is."""
 
 
-@dataclass(frozen=True)
-class PrivilegeLevel(Expression):
+class PrivilegeLevel(Expression, msgspec.Struct, frozen=True):
     """The level of the guest's code, 0 (kernel) to 3 (user), as the machine models it."""
 
 
-@dataclass(frozen=True)
-class Binary(Expression):
+class Binary(Expression, msgspec.Struct, frozen=True):
     """An operation, named as LLVM names it."""
 
     operation: str
@@ -180,22 +174,19 @@ def evaluate(expression: Expression, cpu: Processor, operand: int = 0) -> int:
 # --- sources: where the guest leaves its code
 
 
-@dataclass(frozen=True)
-class Hooked:
+class Hooked(msgspec.Struct, frozen=True):
     """An instruction for which the emulator has a hook of its own: SYSCALL."""
 
     length: int
 
 
-@dataclass(frozen=True)
-class AtAddress:
+class AtAddress(msgspec.Struct, frozen=True):
     """Whatever instruction starts at the address that the event's parameter of this name gives."""
 
     parameter: str
 
 
-@dataclass(frozen=True)
-class Accessing:
+class Accessing(msgspec.Struct, frozen=True):
     """An instruction that accesses a byte of the event's range in one of these ways: READ, WRITE or EXECUTE.
 
     `$context` is the address of the access.
@@ -215,23 +206,19 @@ class Accessing:
         return first, parameters.get("to", 0) if length is None else first + length - 1
 
 
-@dataclass(frozen=True)
-class Raised:
+class Raised(msgspec.Struct, frozen=True):
     """An instruction that raises an exception. `$context` is the vector."""
 
 
-@dataclass(frozen=True)
-class ChangingMode:
+class ChangingMode(msgspec.Struct, frozen=True):
     """The first instruction that a thread executes in user or kernel mode after the other one."""
 
 
-@dataclass(frozen=True)
-class Traced:
+class Traced(msgspec.Struct, frozen=True):
     """The end of a single step that a script has asked for. `$context` is the type of the step."""
 
 
-@dataclass(frozen=True)
-class Arriving:
+class Arriving(msgspec.Struct, frozen=True):
     """An interrupt, between two instructions. `$context` is the vector."""
 
 
@@ -241,8 +228,7 @@ Source = Hooked | InstructionPattern | AtAddress | Accessing | Raised | Changing
 # --- effects
 
 
-@dataclass(frozen=True)
-class Assign:
+class Assign(msgspec.Struct, frozen=True):
     """A register's new value; all values of an effect are computed before the first one is written."""
 
     register: str
@@ -254,15 +240,13 @@ class Assign:
         return STORAGE_INDEX[self.register]
 
 
-@dataclass(frozen=True)
-class ToLevel:
+class ToLevel(msgspec.Struct, frozen=True):
     """The code that follows is the kernel's, on privilege level 0; or the program's, on that of the program."""
 
     is_kernel: bool
 
 
-@dataclass(frozen=True)
-class ByProcessor:
+class ByProcessor(msgspec.Struct, frozen=True):
     """The emulator executes the instruction; a post stage waits behind it."""
 
 
@@ -288,8 +272,7 @@ def _all_bits(parameters: Mapping[str, int]) -> int:
     return WORD_MASK
 
 
-@dataclass(frozen=True)
-class Exit:
+class Exit(msgspec.Struct, frozen=True):
     """A kind of event.
 
     `parameter` names the own parameter that is compared with the context, where it is given and not `all_value`. The

@@ -10,10 +10,11 @@ own accesses are none.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from typing import NamedTuple, Protocol
+
+import msgspec
 
 from machine.events.dispatch import Dispatcher
 from machine.events.exit import Accessing, Exit
@@ -56,8 +57,7 @@ class Carrier(Protocol):
         ...
 
 
-@dataclass(frozen=True, eq=False)
-class _Monitored:
+class _Monitored(msgspec.Struct, frozen=True, eq=False):
     """The range of an event, first and last byte included; `space` is None where it is one of physical addresses."""
 
     event: Event

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
 from typing import Protocol
+
+import msgspec
+from msgspec.structs import replace
 
 from machine.events.definition import CallAction, CodeAction, EventDefinition
 from machine.events.exits import exit_of
@@ -103,8 +105,7 @@ class Event:
         return ctypes.addressof(self._cells)
 
 
-@dataclass(frozen=True)
-class EventsOfKind:
+class EventsOfKind(msgspec.Struct, frozen=True):
     """The events of one kind, disabled ones too, newest first: all of them, and those that ask for each stage."""
 
     all: tuple[Event, ...] = ()
@@ -121,8 +122,7 @@ def require_emulated(kind: EventKind) -> None:
         raise RegistrationError(ErrorNumber.EVENT_TYPE_INVALID, f"events of kind {kind.name} are not emulated")
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """What registration must know of the machine.
 
     `current_process` is the id of the process that a command means when it names none. `is_mapped(pid, first, last)`,
@@ -139,14 +139,13 @@ class Facts:
     changed: Callable[[EventKind], None]
 
 
-@dataclass
-class Registry:
+class Registry(msgspec.Struct):
     """All events that were not cleared."""
 
     facts: Facts
-    ever_registered: list[Event] = field(default_factory=list)  # cleared ones too, oldest first
-    _events: dict[int, Event] = field(default_factory=dict)
-    _by_kind: dict[int, EventsOfKind] = field(default_factory=dict)
+    ever_registered: list[Event] = msgspec.field(default_factory=list)  # cleared ones too, oldest first
+    _events: dict[int, Event] = msgspec.field(default_factory=dict)
+    _by_kind: dict[int, EventsOfKind] = msgspec.field(default_factory=dict)
     _next_id: int = 0
 
     def take_id(self) -> int:

@@ -14,7 +14,8 @@ which carries HyperDbg's number.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from machine.events import definition as model
 from machine.events.definition import ActionKind, BreakAction, CodeAction, EventDefinition, ScriptAction
@@ -31,8 +32,7 @@ KIND_BY_SDK_NAME: dict[str, EventKind] = {kind.sdk_name: kind for kind in EVENT_
 KIND_BY_NUMBER: dict[int, EventKind] = {kind.number: kind for kind in EVENT_KINDS}
 
 
-@dataclass(frozen=True)
-class EventDetail:
+class EventDetail(msgspec.Struct, frozen=True):
     """DEBUGGER_GENERAL_EVENT_DETAIL: the trigger. `event_type` is a name or a number of the SDK's enumeration.
 
     `optional_parameters` are OptionalParam1 and those that follow; `stage` is 1 pre, 2 post, 3 all.
@@ -49,8 +49,7 @@ class EventDetail:
     command: str = ""
 
 
-@dataclass(frozen=True)
-class Action:
+class Action(msgspec.Struct, frozen=True):
     """DEBUGGER_GENERAL_ACTION: what is done. `action_type` is a number of the SDK: 0 break, 1 script, 2 custom code."""
 
     action_type: int

@@ -8,9 +8,10 @@ own: it is entered, and nothing is modelled.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, IntEnum
 from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from machine.events.definition import EventDefinition
 from machine.events.dispatch import Dispatcher, Operation, carry_out
@@ -68,8 +69,7 @@ class WayBack(IntEnum):
     BY_SYSRET = 2  # it executes the SYSRET of the kernel's text, for which events wait
 
 
-@dataclass(frozen=True)
-class Sides:
+class Sides(msgspec.Struct, frozen=True):
     """What machine code at a process's SYSCALL needs of the rest.
 
     `way_back` says how a system call that only has an

@@ -7,8 +7,9 @@ is under way, so that step ends behind it; an instrumentation step follows into 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from weakref import WeakKeyDictionary
+
+import msgspec
 
 from machine.events.dispatch import Dispatcher, Trigger
 from machine.events.exits import exit_of
@@ -19,8 +20,7 @@ from vm.facts.events import TRACE, ExecutionMode, TraceType
 from vm.facts.stages import Stage
 
 
-@dataclass(frozen=True)
-class _Step:
+class _Step(msgspec.Struct, frozen=True):
     """A step that is over when the CPU has executed so many instructions; `mode` is that in which it was asked for."""
 
     type: TraceType

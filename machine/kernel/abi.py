@@ -11,17 +11,17 @@ types say how the 64 bits of a register become a value. The result is what the p
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, TypeAlias, TypeVar, get_type_hints
+
+import msgspec
 
 from machine.kernel.outcomes import Result
 
 _LOW = 0xFFFF_FFFF
 
 
-@dataclass(frozen=True)
-class Argument:
+class Argument(msgspec.Struct, frozen=True):
     """How an argument is read: `decode(thread, word)` of the 64 bits that were passed; None for the bits themselves."""
 
     doc: str
@@ -49,8 +49,7 @@ Address: TypeAlias = Annotated[int, Argument("an address")]
 Answer = TypeVar("Answer", bound=Callable[..., Result])
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, dict=True):
     """One system call that is carried out: `answer(thread, *arguments)` is what it comes to."""
 
     number: int

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol
+
+import msgspec
 
 from machine.kernel.entry import EntryPoint
 from machine.loaders import STACK_SIZE, STACK_TOP, Image, LoadError
@@ -30,8 +31,7 @@ _KERNEL_HALF = 1 << 63
 _STACK_ROOM = 0x100  # above the first rsp of a program without arguments
 
 
-@dataclass(frozen=True)
-class Services:
+class Services(msgspec.Struct, frozen=True):
     """What a kernel needs of the machine: `write(descriptor, data)` receives what processes print.
 
     `build` is the number of the Windows build. `world` is what Linux programs are shown of the host; None for nothing.
@@ -43,11 +43,10 @@ class Services:
     build: int
     limits: Limits = DEFAULT_LIMITS
     world: World | None = None
-    work: KernelWork = field(default_factory=KernelWork)
+    work: KernelWork = msgspec.field(default_factory=KernelWork)
 
 
-@dataclass(frozen=True)
-class Start:
+class Start(msgspec.Struct, frozen=True):
     """How a program is started: its arguments (the first is its own name) and NAME=VALUE texts.
 
     `file` is where it was read on the host, if it was and goes by that name.

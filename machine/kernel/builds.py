@@ -6,11 +6,10 @@ that all rows share are constants.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True)
-class Build:
+class Build(msgspec.Struct, frozen=True):
     """Offsets in EPROCESS and ETHREAD that differ between builds."""
 
     number: int

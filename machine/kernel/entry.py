@@ -7,15 +7,15 @@ services of system calls have code of their own where the stand-in is `nt`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from machine.kernel.builds import PROCESS_LIST
 from machine.kernel.nt import LAST_COMMON, numbers_of
 from machine.kernel.text import KernelText
 
 
-@dataclass(frozen=True)
-class EntryPoint:
+class EntryPoint(msgspec.Struct, frozen=True):
     """What a kernel sets up for its processes: the system-call MSRs, and how they are named.
 
     `services` are the system calls that have code, by number. An image name has at most `name_bytes`, without its zero:
@@ -26,7 +26,7 @@ class EntryPoint:
     star: int
     lstar: int
     fmask: int
-    services: Mapping[int, str] = field(default_factory=dict)
+    services: Mapping[int, str] = msgspec.field(default_factory=dict)
     name_bytes: int = 15
     open_vectors: frozenset[int] = frozenset((3, 4))
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 CARRIED_OUT, BY_DEFAULT, UNKNOWN = "carried out", "answered by default", "unknown"
 
 
-@dataclass(frozen=True)
-class ListedCall:
+class ListedCall(msgspec.Struct, frozen=True):
     """A call of a kernel: its number as shown, its name, the error that is all it comes to (None: carried out).
 
     Calls of which the modelled system knows nothing are not `known`.

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 from collections import deque
-from dataclasses import dataclass
+
+import msgspec
 
 from machine.kernel import builds
 from machine.kernel.builds import PROCESS_LIST, PROCESSOR_BASE, Build
@@ -28,16 +29,14 @@ _READ_WRITE = Protection.READ | Protection.WRITE
 _READ_EXECUTE = Protection.READ | Protection.EXECUTE
 
 
-@dataclass(frozen=True)
-class ThreadObjects:
+class ThreadObjects(msgspec.Struct, frozen=True):
     """The addresses of what one thread has in kernel memory."""
 
     thread: int
     stack_top: int
 
 
-@dataclass(frozen=True)
-class ProcessObjects:
+class ProcessObjects(msgspec.Struct, frozen=True):
     """The addresses of what one process has in kernel memory, and its image name, as far as it fits there."""
 
     process: int

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
+
+import msgspec
 
 from machine.kernel.base import KernelBase, enter_user_mode
 from machine.schedule import Suspension, Thread
@@ -18,15 +19,13 @@ from vm.facts.registers import STORAGE_INDEX
 _RAX = STORAGE_INDEX["rax"]
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(msgspec.Struct, frozen=True):
     """The call is over: `value` goes to rax."""
 
     value: int
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
+class Again(msgspec.Struct, frozen=True):
     """The call is made again when the thread has its next turn, with the arguments that it has in its registers."""
 
 
@@ -48,8 +47,7 @@ def always() -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(msgspec.Struct, frozen=True):
     """The thread waits until `until()`, or for a `deadline` in ticks of the virtual clock. Then `then` says how it is.
 
     `then` is told whether it is late: the deadline came first. Without it the call is made again. `interrupted` says
@@ -63,22 +61,19 @@ class Wait:
     heeds_signals: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
+class Exit(msgspec.Struct, frozen=True):
     """The process ends with this code."""
 
     code: int
 
 
-@dataclass(frozen=True, slots=True)
-class ExitThread:
+class ExitThread(msgspec.Struct, frozen=True):
     """The thread ends; if it is the last one the process does, with this code."""
 
     code: int
 
 
-@dataclass(frozen=True, slots=True)
-class Enter:
+class Enter(msgspec.Struct, frozen=True):
     """The thread goes on in user mode with these values of storages: RIP, RSP and RFLAGS at least. Others stay."""
 
     registers: Mapping[int, int]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from machine.kernel.entry import BARE, LINUX, NT, EntryPoint
 
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
     from machine.kernel.base import Kernel, Services
 
 
-@dataclass(frozen=True)
-class StandIn:
+class StandIn(msgspec.Struct, frozen=True):
     """A kernel stand-in: its name for users, where SYSCALL enters it, and the class that answers (module, name)."""
 
     name: str

@@ -6,7 +6,7 @@ hidden breakpoint lies in its page (`!epthook LSTAR+3`), and its SYSRET when a `
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from vm import PAGE
 
@@ -31,8 +31,7 @@ _TABLE_AT = _DISPATCH.index(bytes.fromhex("480305")) + 3
 _SERVICES = 0x800  # of the page: a jump of eight bytes for each number up to _MOST, the last one for all that follow
 
 
-@dataclass(frozen=True)
-class KernelText:
+class KernelText(msgspec.Struct, frozen=True):
     """Where the parts of the handler lie. `entry` is LSTAR; `page` has `code`.
 
     With `has_services` the handler calls a service for each number, as Windows does, and the model answers there.

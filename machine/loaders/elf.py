@@ -10,7 +10,9 @@ from __future__ import annotations
 import bisect
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from machine.loaders.image import Image, LoadError, Placement, ProgramHeaders, ProgramKind, check_size
 from machine.loaders.initial_stack import LINUX_STACK_SIZE, MAPPINGS_TOP, STACK_TOP
@@ -33,8 +35,7 @@ _WORD = (1 << 64) - 1
 _READ_WRITE = Protection.READ | Protection.WRITE
 
 
-@dataclass(frozen=True)
-class _Header:
+class _Header(msgspec.Struct, frozen=True):
     """The file header, as far as Linux reads it."""
 
     kind: int
@@ -43,8 +44,7 @@ class _Header:
     count: int
 
 
-@dataclass(frozen=True)
-class _Segment:
+class _Segment(msgspec.Struct, frozen=True):
     """One program header."""
 
     kind: int
@@ -66,8 +66,7 @@ class _Segment:
         return with_read(rights)
 
 
-@dataclass(frozen=True)
-class _Pages:
+class _Pages(msgspec.Struct, frozen=True):
     """Mapped pages [start, end), from `offset` of the file on; its bytes up to `file_end` are in them."""
 
     start: int

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from machine.loaders.symbols import Symbol
 from machine.memory import Area, Protection
@@ -35,8 +36,7 @@ class UnreadableFile(LoadError):  # noqa: N818 - it reads as what happened
     """The file of a program cannot be read at all."""
 
 
-@dataclass(frozen=True)
-class ProgramHeaders:
+class ProgramHeaders(msgspec.Struct, frozen=True):
     """Where an ELF file's program headers lie in memory, for the auxiliary vector."""
 
     address: int
@@ -44,8 +44,7 @@ class ProgramHeaders:
     count: int
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(msgspec.Struct, frozen=True):
     """A program: the areas it needs, the bytes in them, where it starts and where it ends (None: nowhere).
 
     `level` is the privilege level it runs on: `USER`, or `KERNEL`. `data` is the file, for what the guest reads of it.
@@ -83,8 +82,7 @@ class Image:
         return min(area.start for area in self.areas)
 
 
-@dataclass(frozen=True)
-class Placement:
+class Placement(msgspec.Struct, frozen=True):
     """What may be said of a program that does not say it itself: base, entry point, level. None: the default.
 
     `read_file` gives the bytes of a file of the guest, the interpreter that a dynamic program names, or raises
@@ -107,8 +105,7 @@ def _never(data: bytes) -> bool:
     return False
 
 
-@dataclass(frozen=True)
-class ProgramKind:
+class ProgramKind(msgspec.Struct, frozen=True):
     """A kind of program, as each loader's module describes it; `machine.loaders.reading` has a row for each.
 
     `load` raises LoadError. `recognises` looks at the first 4096 bytes of a file; what it does not recognise is of this

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from machine.loaders.image import Image, LoadError
 from machine.memory import PAGE
@@ -27,8 +28,7 @@ _MORE_FEATURES = 1 << 1  # AT_HWCAP2: FSGSBASE in user mode
 _LARGEST = LINUX_STACK_SIZE // 4  # of arguments and environment together, as Linux has it
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """What the system tells a program of itself.
 
     Who it runs as, the sixteen bytes that its canaries and keys start from, the path that it was started by, the
@@ -46,8 +46,7 @@ class Facts:
 DEFAULT_FACTS = Facts()
 
 
-@dataclass(frozen=True)
-class InitialStack:
+class InitialStack(msgspec.Struct, frozen=True):
     """The bytes from `pointer` (the first rsp, a multiple of 16) up to the top of the stack.
 
     `arguments` and `environment` are where their texts are, as [start, end); `auxiliary` is the vector's bytes.

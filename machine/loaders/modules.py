@@ -10,10 +10,11 @@ import struct
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
+
+import msgspec
 
 from machine.loaders.api_sets import host_of, hosts_of, is_api_set, section_of
 from machine.loaders.image import LoadError, Placement, UnreadableFile
@@ -36,8 +37,7 @@ _MOST_BELOW = 10_000  # names below a program's folder that are looked at
 _DEEPEST_FORWARDER = 16
 
 
-@dataclass(frozen=True, eq=False)
-class Module:
+class Module(msgspec.Struct, frozen=True, eq=False, dict=True):
     """A program or DLL of a plan: its file's name, its path as the guest has it, its base."""
 
     name: str
@@ -58,8 +58,7 @@ class Module:
         return self.base + export
 
 
-@dataclass(frozen=True, eq=False)
-class WindowsPlan:
+class WindowsPlan(msgspec.Struct, frozen=True, eq=False, dict=True):
     """The modules of a program by name, ntdll among them; `api_sets` is the map of API sets as the guest is to see it.
 
     `missing` are the DLLs that the folder does not have, and the modules that import each. `names` lead from C: to the
@@ -70,7 +69,7 @@ class WindowsPlan:
     names: tuple[str, ...]
     api_sets: bytes
     _growth: _Growth
-    _symbols: dict[Module, tuple[Symbol, ...]] = field(default_factory=dict)
+    _symbols: dict[Module, tuple[Symbol, ...]] = msgspec.field(default_factory=dict)
 
     @property
     def modules(self) -> Mapping[str, Module]:

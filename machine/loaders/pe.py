@@ -6,7 +6,7 @@ the guest's own ntdll loads them. Without a folder it is refused, since its firs
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from machine.loaders.image import Image, LoadError, Placement, ProgramKind, check_size
 from machine.loaders.modules import has_system, plan

@@ -11,8 +11,9 @@ from __future__ import annotations
 import bisect
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
+
+import msgspec
 
 from machine.loaders.image import LoadError, check_size
 from machine.memory import PAGE, Area, Protection, page_ceil, with_read
@@ -32,8 +33,7 @@ _MOST_RELOCATIONS = 1 << 21  # of one file
 _EXECUTE, _READ, _WRITE = 0x2000_0000, 0x4000_0000, 0x8000_0000
 
 
-@dataclass(frozen=True)
-class _Reader:
+class _Reader(msgspec.Struct, frozen=True):
     """Little-endian numbers of a file. Raises LoadError where the file ends."""
 
     data: bytes
@@ -44,8 +44,7 @@ class _Reader:
         return int.from_bytes(self.data[offset : offset + size], "little")
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(msgspec.Struct, frozen=True):
     """What the optional header says about the image; a low alignment is one below a page."""
 
     base: int
@@ -60,8 +59,7 @@ class Layout:
         return self.alignment < PAGE
 
 
-@dataclass(frozen=True)
-class Section:
+class Section(msgspec.Struct, frozen=True):
     """One row of the section table."""
 
     name: str

@@ -7,7 +7,8 @@ offsets are those of the PE format (Microsoft, "PE Format").
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from machine.loaders.image import LoadError
 
@@ -49,8 +50,7 @@ _DIRECTORIES = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class PeField:
+class PeField(msgspec.Struct, frozen=True):
     """A number of a header: its name, its size in bytes, its value."""
 
     name: str
@@ -58,8 +58,7 @@ class PeField:
     value: int
 
 
-@dataclass(frozen=True)
-class PeSection:
+class PeSection(msgspec.Struct, frozen=True):
     """A row of the section table, and the bytes that the file has for it."""
 
     name: str
@@ -67,8 +66,7 @@ class PeSection:
     data: bytes
 
 
-@dataclass(frozen=True)
-class RichEntry:
+class RichEntry(msgspec.Struct, frozen=True):
     """A tool that took part in making the file: its number, its build, how often."""
 
     product: int
@@ -76,8 +74,7 @@ class RichEntry:
     count: int
 
 
-@dataclass(frozen=True)
-class Directory:
+class Directory(msgspec.Struct, frozen=True):
     """Where the image has a table: its address from the base, and its size in bytes."""
 
     name: str
@@ -85,8 +82,7 @@ class Directory:
     size: int
 
 
-@dataclass(frozen=True)
-class PeHeaders:
+class PeHeaders(msgspec.Struct, frozen=True):
     """What the headers say; what a damaged file does not have is missing."""
 
     dos: tuple[PeField, ...]

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
+
+import msgspec
 
 SHT_SYMTAB, SHT_DYNSYM = 2, 11
 _NAMED_TYPES = (0, 1, 2, 10)  # NOTYPE, OBJECT, FUNC, GNU_IFUNC
@@ -24,8 +25,7 @@ _MOST_NAME_BYTES = 1 << 26  # of one program: names of a table may overlap
 _SPELLABLE = re.compile(rb"[A-Za-z_?][A-Za-z0-9_.$@?]{0,%d}" % (_LONGEST_NAME - 1))
 
 
-@dataclass(frozen=True, slots=True)
-class Symbol:
+class Symbol(msgspec.Struct, frozen=True):
     """A named place of a program; `size` is 0 where it is not known."""
 
     name: str

@@ -7,9 +7,9 @@ begun anew, and the others get their turn then (`arrival`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from unicorn import unicorn_const as uc, x86_const as x86
 
 from machine.processor.arrival import Arrival
@@ -19,8 +19,7 @@ from machine.processor.translated_code import TranslatedCode
 from vm.facts.registers import RFLAGS, RIP
 
 
-@dataclass(frozen=True)
-class AddressCallback:
+class AddressCallback(msgspec.Struct, frozen=True):
     """What is called at a hooked address: a C function, and a number that grows with every hook of a CPU."""
 
     function: Any

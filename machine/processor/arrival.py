@@ -7,11 +7,12 @@ those up to it are passed over then, and the others get their turn. Pure bookkee
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 
-@dataclass(frozen=True)
-class Mark:
+class Mark(msgspec.Struct, frozen=True):
     """An instruction is begun anew some of whose hooks have been called, those up to the number `called`.
 
     `tick` is the count of executed instructions at that arrival, which is the same when it is begun anew.

@@ -9,9 +9,9 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from unicorn import unicorn_const as uc, x86_const as x86
 from unicorn.unicorn_py3.unicorn import Uc, uclib
 
@@ -128,8 +128,7 @@ class MsrBatch:
         return values
 
 
-@dataclass(frozen=True, eq=False)
-class Hook:
+class Hook(msgspec.Struct, frozen=True, eq=False):
     """An installed hook; the engine holds only the address of its callback."""
 
     number: int

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
+
+import msgspec
 
 from machine.memory import PAGE
 from machine.processor.address_hooks import AddressHooks
@@ -51,8 +52,7 @@ _CODE = re.compile(
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class _Pattern(InstructionPattern):
+class _Pattern(InstructionPattern, frozen=True):
     """All of these instructions."""
 
     def matches(self, code: bytes) -> bool:
@@ -63,8 +63,7 @@ class _Pattern(InstructionPattern):
 _FLAGS = {name: 1 << REGISTERS[REGISTER_INDEX[name]].shift for name in ("cf", "zf", "sf", "of")}
 
 
-@dataclass(frozen=True)
-class _Removable:
+class _Removable(msgspec.Struct, frozen=True):
     hooks: AddressHooks
     hook: Hook
 
@@ -115,8 +114,7 @@ class BmiCorrections:
         registers.write(RIP, site.address + site.length)
 
 
-@dataclass(frozen=True)
-class _Instruction:
+class _Instruction(msgspec.Struct, frozen=True):
     """One of them: its operands are general registers by number, the second one may be memory (None)."""
 
     opcode: int

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntFlag
 from typing import Any
 
 import capstone
+import msgspec
 from capstone import x86_const as x86
 
 from machine.memory import CANONICAL_HALF
@@ -43,8 +43,7 @@ _CALLS = Select.RELATIVE_CALL | Select.INDIRECT_CALL
 _INDIRECT = Select.INDIRECT_CALL | Select.INDIRECT_JUMP | Select.RETURN | Select.FAR
 
 
-@dataclass(frozen=True)
-class Branch:
+class Branch(msgspec.Struct, frozen=True):
     """A branch that was taken; `cycles` are the instructions since the one before it, as far as they are known."""
 
     source: int
@@ -53,8 +52,7 @@ class Branch:
     cycles: int
 
 
-@dataclass(frozen=True)
-class _End:
+class _End(msgspec.Struct, frozen=True):
     """The last instruction of a block: its offset, what kind of branch it is (0: none), and the target it names."""
 
     offset: int

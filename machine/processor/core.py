@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from machine.memory import AddressSpace
 from machine.processor.binding import Engine
@@ -13,8 +13,7 @@ from machine.processor.run_state import RunState
 from machine.processor.window import Window
 
 
-@dataclass(frozen=True)
-class Core:
+class Core(msgspec.Struct, frozen=True):
     """One emulator with its memory; each part of `Cpu` takes of it what it needs."""
 
     engine: Engine

@@ -15,10 +15,10 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
 from unicorn import unicorn_const as uc, x86_const as x86
 
 from machine.memory import AddressSpace, MapError

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum, IntFlag
+
+import msgspec
 
 
 class Vector(IntEnum):
@@ -53,8 +54,7 @@ class DebugStatus(IntFlag):
     BS = 1 << 14
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(msgspec.Struct, frozen=True):
     """An exception: its vector and error code (0 where it has none), and RIP as the handler is to find it.
 
     RIP is that of the instruction, behind it for a trap: `length` bytes for INT n, INT3 and INT1, which raise it in

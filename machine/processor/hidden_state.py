@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import msgspec
 from unicorn import unicorn_const as uc, x86_const as x86
 
 from machine.processor import descriptors
@@ -31,8 +31,7 @@ _SCRATCH_BYTES = 8 << 20  # of translations
 _TABLE, _CODE, _STACK, _MAPPED = 0x0, 0x1000, 0x2000, 0x3000
 
 
-@dataclass(frozen=True)
-class _Places:
+class _Places(msgspec.Struct, frozen=True):
     """Distances in bytes from the general registers to cells of 32 bits."""
 
     general: int  # in a context

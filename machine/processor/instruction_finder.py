@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
 import capstone
+import msgspec
 
 from machine.memory import PAGE, AddressSpace, page_floor
 
@@ -37,8 +37,7 @@ class OperandKind(Enum):
     REGISTER = "the general register that the r/m field of the ModR/M byte names"
 
 
-@dataclass(frozen=True)
-class InstructionPattern:
+class InstructionPattern(msgspec.Struct, frozen=True):
     """What the bytes of an instruction begin with, behind legacy and REX prefixes; `exact`: without any.
 
     Prefixes of `without` make it another instruction, or an undefined one. `register` is what the reg field of the
@@ -87,8 +86,7 @@ class InstructionPattern:
         return self._behind_opcode(code) >> shift & 7 | (rex >> extension & 1) << 3
 
 
-@dataclass(frozen=True)
-class Site:
+class Site(msgspec.Struct, frozen=True):
     """A place at which a wanted instruction stands, and its code."""
 
     pattern: InstructionPattern

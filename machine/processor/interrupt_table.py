@@ -8,8 +8,8 @@ are those of level 0, and so is the one in a gate.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 
+import msgspec
 from unicorn import x86_const as x86
 
 from machine.memory import AddressSpace, is_canonical
@@ -40,8 +40,7 @@ class _RefusedError(Exception):
         self.vector, self.error, self.address = vector, error, address
 
 
-@dataclass(frozen=True)
-class _Gate:
+class _Gate(msgspec.Struct, frozen=True):
     """What a row of the table says."""
 
     offset: int

@@ -22,8 +22,9 @@ the bytes at rdi that a vector selects; enter is what ENTER copies. A row with `
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
+
+import msgspec
 
 # 64-bit mode makes calls and returns 16 bits wide with 66, as QEMU and AMD's processors do; Intel's ignore the prefix.
 _ONE_BYTE: dict[str, str] = {
@@ -84,8 +85,7 @@ _IMMEDIATES = ("ib", "iw", "iz")
 _PLACES_OF_MODRM = ("", "bit", "mask")
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(msgspec.Struct, frozen=True):
     """One access of a row: "R", "W" or "M", and size and place as the table has them."""
 
     kind: str
@@ -93,8 +93,7 @@ class Word:
     place: str
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """What one opcode accesses under one mandatory prefix; `immediates` are b, w and z."""
 
     words: tuple[Word, ...] = ()
@@ -102,8 +101,7 @@ class Row:
     repeats: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Opcode:
+class Opcode(msgspec.Struct, frozen=True):
     """The rows of an opcode: by the reg field of ModRM, if it has one, and by mandatory prefix (none, 66, F3, F2)."""
 
     has_modrm: bool

@@ -9,9 +9,11 @@ differ (near calls and returns with prefix 66, far pointers with REX.W), as the 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
+
+import msgspec
+from msgspec.structs import replace
 
 from machine.memory import PAGE, is_canonical
 from machine.processor.instruction_finder import LONGEST_INSTRUCTION
@@ -132,8 +134,7 @@ def faulting(made: tuple[Access, ...], page: int, is_write: bool) -> tuple[int, 
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
+class _Step(msgspec.Struct, frozen=True):
     """An operand: where it lies by which registers, its size in bytes, and what is done to it."""
 
     size: int = 0
@@ -155,8 +156,7 @@ class _Step:
         return self.segment is None and self.base in (_RSP, _RBP)
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
+class _Plan(msgspec.Struct, frozen=True):
     """The operands of an instruction; `counter_mask` are the bits of rcx that count, if it is repeated."""
 
     steps: tuple[_Step, ...] = ()

@@ -6,7 +6,7 @@ CPU model knows; other MSRs read as 0 and ignore writes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 EFER = 0xC000_0080
 STAR = 0xC000_0081
@@ -26,8 +26,7 @@ EFER_NXE = 1 << 11
 EFER_WRITABLE = EFER_SCE | EFER_NXE  # what a guest changes; the mode bits stay
 
 
-@dataclass(frozen=True)
-class Msr:
+class Msr(msgspec.Struct, frozen=True):
     """One model-specific register that a machine sets up."""
 
     name: str

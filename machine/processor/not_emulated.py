@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+import msgspec
 from unicorn import x86_const as x86
 
 from machine.processor.binding import Engine
@@ -12,8 +12,7 @@ from machine.processor.binding import Engine
 _SSE_MASKS, _X87_MASKS = 0x3F << 7, 0x3F  # of exceptions, in MXCSR and in the control word
 
 
-@dataclass(frozen=True)
-class Mode:
+class Mode(msgspec.Struct, frozen=True):
     """A mode: its name for users, the register that has it, and whether a value of that asks for it."""
 
     name: str

@@ -7,7 +7,9 @@ registers. Control registers, descriptor tables and the other MSRs are the proce
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from machine.processor import msr
 from machine.processor.arrival import Mark
@@ -22,8 +24,7 @@ _RFLAGS_ONE = 1 << 1
 _NO_BREAKPOINT = 1 << 10  # of DR7, whose bit 10 is always set
 
 
-@dataclass(frozen=True)
-class ThreadRegisters:
+class ThreadRegisters(msgspec.Struct, frozen=True):
     """The registers of a thread that is not in its CPU, and what is noted of the instruction that it begins anew.
 
     `level` is its privilege level.

@@ -8,9 +8,9 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from unicorn import unicorn_const as uc, x86_const as x86
 
 from machine.memory import PAGE, Protection, is_canonical, page_floor
@@ -30,8 +30,7 @@ _CONTROL = (x86.UC_X86_REG_CR0, x86.UC_X86_REG_CR3, x86.UC_X86_REG_CR4)
 _ACCESS_NAMES = {READ: "read", WRITE: "write", EXECUTE: "fetch"}
 
 
-@dataclass(frozen=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True):
     """An access that the emulator's TLB was refused: the start of the page, and the right (vm.facts.paging)."""
 
     page: int

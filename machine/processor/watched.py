@@ -11,9 +11,9 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
 from unicorn import x86_const as x86
 
 from machine.memory import AddressSpace
@@ -41,8 +41,7 @@ def has_plain_flags(code: bytes) -> bool:
     return not code.lstrip(_PREFIXES).startswith((_STORES_FLAGS, *_LOAD_FLAGS))
 
 
-@dataclass(frozen=True, slots=True)
-class WatchedInstruction:
+class WatchedInstruction(msgspec.Struct, frozen=True):
     """An instruction that is about to access watched memory; a repeated one is its next iteration.
 
     `accesses` are all that it makes besides being fetched.
@@ -52,8 +51,7 @@ class WatchedInstruction:
     accesses: tuple[Access, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(msgspec.Struct, frozen=True):
     """The instruction at `rip` is to be executed; `behind` is called when it was, at its end.
 
     `debug` is what the breakpoints that it hits set in DR6.

@@ -7,8 +7,8 @@ RIP, or not at all. Machine code may take the most frequent ones over (`AccessCa
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
+from msgspec.structs import replace
 from unicorn import unicorn_const as uc
 
 from machine.processor.address_hooks import AddressHooks

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import msgspec
 from unicorn import x86_const as x86
 
 from machine.processor import msr
@@ -42,8 +42,7 @@ _OTHERS: dict[str, tuple[int, int, tuple[int, int]]] = {
 _MSRS = ("star", "lstar", "fmask")
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(msgspec.Struct, frozen=True):
     """Host addresses in one engine, valid as long as it lives: sixteen words of general registers, and single cells.
 
     `rip`, `cr2` and the MSRs have 64 bits, the selectors 32; CR0 to CR4 stand side by side. All but the general
@@ -60,8 +59,7 @@ class Window:
     fmask: int
 
 
-@dataclass(frozen=True)
-class _Layout:
+class _Layout(msgspec.Struct, frozen=True):
     """The same for every engine: where its handle points to the CPU, and distances from there."""
 
     pointer: int

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from itertools import accumulate
+
+import msgspec
+from msgspec.structs import replace
 
 from machine.root import assembler_process
 from machine.root.assembler_process import Encoding, KeystoneMissingError, KeystoneUnavailableError, Refusal
@@ -71,8 +73,7 @@ class MissingAssemblerError(AssemblerError):
     """Keystone is not installed, so that nothing is known about the text."""
 
 
-@dataclass(frozen=True)
-class Assembly:
+class Assembly(msgspec.Struct, frozen=True):
     """Assembled text: its bytes, how many instructions and data statements it has, and where its labels are."""
 
     code: bytes

@@ -16,10 +16,11 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
+
+import msgspec
 
 from machine.root.assembler_child import ANSWER, COUNT, OK, READY, SINGLY, TEXT, TOGETHER
 from vm.facts.limits import Limits
@@ -38,8 +39,7 @@ class KeystoneUnavailableError(Exception):
     """Its process cannot be started; the text says why."""
 
 
-@dataclass(frozen=True)
-class Refusal:
+class Refusal(msgspec.Struct, frozen=True):
     """Why an instruction has no code."""
 
     reason: str

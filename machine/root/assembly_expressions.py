@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from operator import and_, mul, or_, xor
+
+import msgspec
 
 from machine.root.assembly_tokens import AssemblerError, Token
 from vm.facts.numbers import ASSEMBLY_BLOCK, ASSEMBLY_LISTING, DECIMAL, TOO_LARGE, number_in, read
@@ -30,8 +31,7 @@ _ALONE = ("<<", ">>", "&", "|", "^")
 _PLAIN: Mapping[str, Callable[[int, int], int]] = {"*": mul, "&": and_, "|": or_, "^": xor}
 
 
-@dataclass(frozen=True)
-class AssemblerWarning:
+class AssemblerWarning(msgspec.Struct, frozen=True):
     """A word of this length that the author may not have meant so."""
 
     message: str
@@ -44,8 +44,7 @@ class AssemblerWarning:
         return f"{self.message}; {self.hint} (line {self.line}, column {self.column})"
 
 
-@dataclass(frozen=True)
-class Expression:
+class Expression(msgspec.Struct, frozen=True):
     """A constant plus labels, each added (1) or subtracted (-1). `$` is the label of the statement's own address."""
 
     constant: int = 0

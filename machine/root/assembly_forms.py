@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
 from capstone import x86 as cs_x86
+from msgspec.structs import replace
 
 from machine.root.assembly_expressions import Expression
 from machine.root.assembly_names import PREFIX_SYNONYMS, canonical
 from machine.root.assembly_syntax import Immediate, Instruction, Memory, Operand, Register
 
 
-@dataclass(frozen=True)
-class FoundNumber:
+class FoundNumber(msgspec.Struct, frozen=True):
     """An immediate operand as Capstone reads it, with the width that it has as an operand."""
 
     value: int
     bits: int
 
 
-@dataclass(frozen=True)
-class FoundRegister:
+class FoundRegister(msgspec.Struct, frozen=True):
     """A register operand as Capstone reads it; `size` in bytes."""
 
     name: str
     size: int
 
 
-@dataclass(frozen=True)
-class FoundMemory:
+class FoundMemory(msgspec.Struct, frozen=True):
     """A memory operand as Capstone reads it: registers with their scales, and only FS and GS as segments."""
 
     size: int
@@ -42,8 +40,7 @@ class FoundMemory:
 Found = FoundNumber | FoundRegister | FoundMemory
 
 
-@dataclass(frozen=True)
-class Form:
+class Form(msgspec.Struct, frozen=True):
     """A prefix, a mnemonic and operands; `written` has the operands of a statement, `found` those of code."""
 
     prefix: str

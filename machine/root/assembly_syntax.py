@@ -8,7 +8,8 @@ here.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 from machine.root.assembly_expressions import AssemblerWarning, Expression, ExpressionReader, Sum
 from machine.root.assembly_tokens import Position, Source, label_names, shortened, split
@@ -53,22 +54,19 @@ def _register_names() -> frozenset[str]:
 REGISTERS = _register_names()
 
 
-@dataclass(frozen=True)
-class Register:
+class Register(msgspec.Struct, frozen=True):
     """A register operand."""
 
     name: str
 
 
-@dataclass(frozen=True)
-class Immediate:
+class Immediate(msgspec.Struct, frozen=True):
     """A constant, or the target of a branch."""
 
     expression: Expression
 
 
-@dataclass(frozen=True)
-class Memory:
+class Memory(msgspec.Struct, frozen=True):
     """A memory operand: size in bytes if stated, segment if stated, registers with their scales.
 
     With `relative` the expression is the address itself, to be reached relative to the next instruction.
@@ -108,16 +106,14 @@ class _Address:
         return Memory(size, segment, tuple(self._registers), total, relative)
 
 
-@dataclass(frozen=True)
-class Label:
+class Label(msgspec.Struct, frozen=True):
     """A label at the address of what follows."""
 
     name: str
     position: Position
 
 
-@dataclass(frozen=True)
-class Instruction:
+class Instruction(msgspec.Struct, frozen=True):
     """One instruction; `prefix` is one of PREFIXES or empty."""
 
     prefix: str
@@ -127,8 +123,7 @@ class Instruction:
     text: str
 
 
-@dataclass(frozen=True)
-class Data:
+class Data(msgspec.Struct, frozen=True):
     """A db, dw, dd or dq statement: values of `size` bytes that depend on labels, and the bytes of all others."""
 
     size: int
@@ -143,8 +138,7 @@ class Data:
 Statement = Label | Instruction | Data
 
 
-@dataclass(frozen=True)
-class Listing:
+class Listing(msgspec.Struct, frozen=True):
     """The statements of a text in order, and what is doubtful about it."""
 
     statements: tuple[Statement, ...]

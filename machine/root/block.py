@@ -6,9 +6,8 @@ addresses for every block: what a block computes does not depend on which others
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import capstone
+import msgspec
 
 from machine.memory import Frames, SharedMemory, page_ceil
 from machine.processor import Generator
@@ -27,8 +26,7 @@ STACK_POINTER = GUEST_REGS - _HOME_SPACE - 8
 HLT = b"\xf4"
 
 
-@dataclass(frozen=True)
-class RootCode:
+class RootCode(msgspec.Struct, frozen=True):
     """Machine code of an event, its last instruction a return, and the event's buffers, which it may use."""
 
     event: int
@@ -36,8 +34,7 @@ class RootCode:
     buffers: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
-class Block:
+class Block(msgspec.Struct, frozen=True, eq=False):
     """A block in memory.
 
     `number` is not 0. `memory` has `content`, whole pages. `is_plain`: see machine.root.plain_code. `uses_xmm`: it may
@@ -50,7 +47,7 @@ class Block:
     content: bytes
     is_plain: bool
     uses_xmm: bool
-    random_numbers: Generator = field(default_factory=Generator)
+    random_numbers: Generator = msgspec.field(default_factory=Generator)
 
     @property
     def size(self) -> int:

@@ -6,7 +6,7 @@ be slow.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from machine.root.assembly_names import CONDITIONS, canonical
 
@@ -14,8 +14,7 @@ _SHORT_SIZE = 1  # bytes of a short distance
 _NEAR_SIZE = 4
 
 
-@dataclass(frozen=True)
-class Branch:
+class Branch(msgspec.Struct, frozen=True):
     """The opcodes of a branch with an 8-bit and with a 32-bit distance, where it has these."""
 
     short: bytes | None

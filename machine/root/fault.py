@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import capstone
+import msgspec
 from unicorn import unicorn_const as uc
 
 from machine.processor import LONGEST_INSTRUCTION
@@ -15,8 +14,7 @@ _SYSCALL, _INT3, _INT = b"\x0f\x05", b"\xcc", b"\xcd"
 SYSCALL_HERE = "SYSCALL in vmx-root mode"
 
 
-@dataclass(frozen=True)
-class RootFault:
+class RootFault(msgspec.Struct, frozen=True):
     """Why a block stopped: what happened, at which address, how far into the block, and the instruction there."""
 
     what: str
@@ -32,8 +30,7 @@ class RootFault:
         return f"{self.what} {place}: {self.instruction}"
 
 
-@dataclass(frozen=True)
-class RootResult:
+class RootResult(msgspec.Struct, frozen=True):
     """What a block returned in rax, or its fault."""
 
     value: int

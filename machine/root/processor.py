@@ -12,10 +12,10 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any
 
 import capstone
+import msgspec
 from unicorn import unicorn_const as uc, x86_const as x86
 
 from machine.memory import PAGE, AddressSpace, Area, Frames, Protection, SharedMemory, page_ceil
@@ -71,8 +71,7 @@ _CODE = Protection.READ | Protection.EXECUTE
 Rights = tuple[int, int]  # a place in physical memory, and what is allowed there (vm.facts.paging)
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """The three arguments of a block, in rcx, rdx and r8."""
 
     first: int
@@ -80,8 +79,7 @@ class Call:
     third: int = 0
 
 
-@dataclass(frozen=True)
-class Surroundings:
+class Surroundings(msgspec.Struct, frozen=True):
     """What all processors of a sandbox work with.
 
     `gate` is entered for what callbacks look at beyond the processor and its guest. `budget`: instructions of one run.

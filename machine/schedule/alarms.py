@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
 
+import msgspec
 
-@dataclass(eq=False)
-class Alarm:
+
+class Alarm(msgspec.Struct, eq=False):
     """One of them, until it has gone off or is cancelled."""
 
     ticks: int

@@ -8,8 +8,9 @@ state here is touched inside the gate (machine.schedule.gate) only.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from threading import Thread
+
+import msgspec
 
 from machine.processor import StopKind, StopReason
 from machine.schedule.gate import Gate
@@ -22,8 +23,7 @@ _LOCK_WAIT = 0.001  # seconds between two such rows
 _LOCK_ROUNDS = 5000  # of them: longer than any script runs, but not for ever
 
 
-@dataclass(frozen=True)
-class Surroundings:
+class Surroundings(msgspec.Struct, frozen=True):
     """What a parallel run needs of the machine.
 
     `begin_turn` and `end_turn` are called around each turn, `end_turn` with why it ended. `is_over` says whether the

@@ -13,6 +13,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet
 
+import msgspec
+
 from machine.processor import Cpu, Fault, StopKind, StopReason, ThreadRegisters, Vector, run_one
 from vm.facts.registers import RFLAGS, RIP
 
@@ -39,8 +41,7 @@ class TooManyProcesses(Exception):  # noqa: N818 - it names what the guest asked
     """There are as many processes as the limit `max_processes` allows, or there is no memory for one more."""
 
 
-@dataclass(frozen=True)
-class Suspension:
+class Suspension(msgspec.Struct, frozen=True):
     """What a thread waits for: that `until` says so, or a `deadline` in ticks of the virtual clock, if it has one.
 
     `go_on(late)` is called when the thread has the CPU again, with whether it was the deadline that ended the wait. It
@@ -56,8 +57,7 @@ class Suspension:
         return (self.deadline is not None and self.deadline <= now) or self.until()
 
 
-@dataclass(frozen=True)
-class Injection:
+class Injection(msgspec.Struct, frozen=True):
     """An interruption that a script has asked for: type (0 to 7), vector and error code.
 
     It comes behind the instruction at `behind`, if that is not None and RIP is there.
@@ -156,8 +156,7 @@ class Interruptions(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Unhandled:
+class Unhandled(msgspec.Struct, frozen=True):
     """The exception that a program left to its system, which ended it: its code there, its address, the thread."""
 
     code: int
@@ -398,8 +397,7 @@ class Process:
         return self.threads[at:] + self.threads[:at]
 
 
-@dataclass
-class Core:
+class Core(msgspec.Struct):
     """A slot that runs at most one process at a time."""
 
     index: int

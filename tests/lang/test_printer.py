@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import pytest
 from effort import often
 from hypothesis import given
+from msgspec.structs import astuple, replace
 from scripts import SCRIPTS
 
 from hds.cli.conformance import read_vectors
@@ -30,8 +30,7 @@ VECTORS = read_vectors((Path(__file__).parents[1] / "conformance" / "language.js
 def structure(node: object) -> object:
     """A tree without its places, to be compared."""
     if isinstance(node, s.Node):
-        fields = [getattr(node, field.name) for field in dataclasses.fields(node)]
-        return (type(node).__name__, *(structure(value) for value in fields if not isinstance(value, Span)))
+        return (type(node).__name__, *(structure(value) for value in astuple(node) if not isinstance(value, Span)))
     return tuple(structure(part) for part in node) if isinstance(node, tuple) else node
 
 
@@ -49,7 +48,7 @@ def laid_out(text: str) -> str:
 
 def meaning(program: Program | None) -> object:
     """A program without its source positions."""
-    return program and dataclasses.replace(program, sources=(), positions=())
+    return program and replace(program, sources=(), positions=())
 
 
 @given(SCRIPTS)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from unittest.mock import patch
 
 import pytest
 from language_world import example_host
+from msgspec.structs import replace
 
 from hds.cli.conformance import read_vectors
 from lang.codes import COMMAND_ERRORS, ERRORS, PORTABILITY, REMARKS, WARNINGS

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from msgspec.structs import astuple
 
 from lang import syntax as s
 from lang.codes import ERRORS, REMARKS, WARNINGS
@@ -46,8 +46,8 @@ def below(value: object) -> Iterator[s.Node]:
             yield from below(part)
     elif isinstance(value, s.Node):
         yield value
-        for row in fields(value):
-            yield from below(getattr(value, row.name))
+        for part in astuple(value):
+            yield from below(part)
 
 
 def test_the_program_of_these_tests_has_every_kind_of_node() -> None:

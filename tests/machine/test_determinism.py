@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple
-
 import pytest
 from machine_guests import CODE, Bench, bench, block, pseudo, read, script
+from msgspec.structs import astuple
 
 from machine.events.definition import CodeAction
 from machine.processor import msr

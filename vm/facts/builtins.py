@@ -6,8 +6,9 @@ effect is HOST is a request of the debugger; the others stand in `vm.library`. A
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 
 class Effect(Enum):
@@ -18,8 +19,7 @@ class Effect(Enum):
     HOST = "a request of the host"
 
 
-@dataclass(frozen=True)
-class Builtin:
+class Builtin(msgspec.Struct, frozen=True):
     """One row. `parameters` has one letter per parameter; `aliases` are old names, reserved only in front of `(`.
 
     `missing` says why the emulated machine cannot do it, where it cannot: a script stops there (`unsupported_here`).

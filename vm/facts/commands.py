@@ -8,8 +8,10 @@ carrying commands out is the business of the session.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from enum import Enum
+
+import msgspec
+from msgspec.structs import replace
 
 from vm.facts.events import EVENT_BY_NAME, EVENTS, EventRow
 from vm.facts.outputs import OUTPUT_KINDS
@@ -24,8 +26,7 @@ class Support(Enum):
     UNAVAILABLE = "not available offline"
 
 
-@dataclass(frozen=True, slots=True)
-class CommandRow:
+class CommandRow(msgspec.Struct, frozen=True):
     """A command.
 
     `usage` has one form on a line, with `{name}` for the name; `notes` say what hds does differently from HyperDbg, or

@@ -8,9 +8,10 @@ registry, the dispatcher, help, `hds list` and the documentation read it; nothin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from itertools import permutations
+
+import msgspec
 
 from vm.facts.errors import ErrorNumber
 
@@ -73,8 +74,7 @@ class TraceType(IntEnum):
 # --- options, which all event commands have
 
 
-@dataclass(frozen=True, slots=True)
-class OptionRow:
+class OptionRow(msgspec.Struct, frozen=True):
     """An option: its keyword and how its value is written; a `block` in braces, if `assembled` behind `asm` too."""
 
     keyword: str
@@ -117,8 +117,7 @@ class ParameterKind(Enum):
     CHOICE = "one of some words"
 
 
-@dataclass(frozen=True, slots=True)
-class ParameterRow:
+class ParameterRow(msgspec.Struct, frozen=True):
     """One own parameter.
 
     With a `keyword` the value follows that word, which may be left out if it is not `needs_keyword`. A CHOICE is
@@ -136,7 +135,7 @@ class ParameterRow:
     required: bool = False
     keyword: str | None = None
     needs_keyword: bool = True
-    choices: Mapping[str, IntEnum] = field(default_factory=dict)
+    choices: Mapping[str, IntEnum] = msgspec.field(default_factory=dict)
     low: int = 0
     high: int | None = None
     only: tuple[int, ...] = ()
@@ -210,8 +209,7 @@ _TRACE = (
 # --- kinds
 
 
-@dataclass(frozen=True, slots=True)
-class Spelling:
+class Spelling(msgspec.Struct, frozen=True):
     """A command that creates events of a kind. Without a `doc` of its own it says when the kind triggers."""
 
     name: str
@@ -223,8 +221,7 @@ class Spelling:
 CALL_NUMBER = "rax: the system-call number"  # the context of kinds whose context names a system call
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class EventKind:
+class EventKind(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """One kind of event. `number` and `sdk_name` are those of HyperDbg's SDK; `spellings` create events of this kind.
 
     `emulated` says whether hds raises such events; where it does not, they are refused. `doc` completes "triggers
@@ -400,8 +397,7 @@ MONITORS = EVENT_KINDS[: len(MonitoredAccess)]
 # --- commands
 
 
-@dataclass(frozen=True, slots=True)
-class EventRow:
+class EventRow(msgspec.Struct, frozen=True):
     """An event command and the kinds that it creates: one, or several that differ in their accesses only."""
 
     spelling: Spelling

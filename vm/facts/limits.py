@@ -6,19 +6,19 @@ flag of the same name with dashes (`--max-steps 5000`), and named in the message
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+import msgspec
 
 LARGEST = (1 << 63) - 1
 _MOST_RESERVED = 1 << 32  # bytes of address space that are taken at once
+_ROWS: list[tuple[int, str, str, int, int]] = []  # of the fields of `Limits`, in their order
 
 
 def _limit(default: int, unit: str, doc: str, *, least: int = 1, most: int = LARGEST) -> int:
-    result: int = field(default=default, metadata={"unit": unit, "doc": doc, "least": least, "most": most})
-    return result
+    _ROWS.append((default, unit, doc, least, most))
+    return default
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """The limits of one session. All values are positive integers; the unit of each stands in its row."""
 
     max_steps: int = _limit(
@@ -123,8 +123,7 @@ class Limits:
     max_path_bytes: int = _limit(4096, "bytes", "one path that a Linux guest names, including the zero that ends it")
 
 
-@dataclass(frozen=True)
-class LimitRow:
+class LimitRow(msgspec.Struct, frozen=True):
     """One row of the table as the documentation and the command line read it."""
 
     name: str
@@ -136,8 +135,7 @@ class LimitRow:
 
 
 LIMITS: tuple[LimitRow, ...] = tuple(
-    LimitRow(f.name, int(f.default), f.metadata["unit"], f.metadata["doc"], f.metadata["least"], f.metadata["most"])  # type: ignore[arg-type]  # all are ints
-    for f in fields(Limits)
+    LimitRow(name, *row) for name, row in zip(Limits.__struct_fields__, _ROWS, strict=True)
 )
 
 DEFAULT_LIMITS = Limits()

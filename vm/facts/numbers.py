@@ -6,8 +6,9 @@ Reading takes time linear in the text: `int` is asked about as many digits as 64
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import msgspec
 
 MAX_32 = 0xFFFF_FFFF
 MAX_64 = 0xFFFF_FFFF_FFFF_FFFF
@@ -17,8 +18,7 @@ _DIGITS = {base: frozenset("0123456789abcdefABCDEF"[: base if base < 16 else 22]
 _MOST_DIGITS = 64  # in base 2
 
 
-@dataclass(frozen=True)
-class Dialect:
+class Dialect(msgspec.Struct, frozen=True):
     """How numbers are written in one place.
 
     `base` holds without a prefix. With `any_case` prefixes may be in upper case; digits always may. `ticks`: back-ticks
@@ -27,7 +27,7 @@ class Dialect:
     """
 
     base: int
-    prefixes: Mapping[str, int] = field(default_factory=dict)
+    prefixes: Mapping[str, int] = msgspec.field(default_factory=dict)
     any_case: bool = False
     ticks: bool = False
     signed: bool = False

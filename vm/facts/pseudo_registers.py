@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True)
-class PseudoRegister:
+class PseudoRegister(msgspec.Struct, frozen=True):
     """A read-only value that the host supplies (language.md 10.2)."""
 
     name: str

@@ -8,7 +8,7 @@ keeps the upper half of rax.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 # The first sixteen are in the order of GUEST_REGS (and of the x86 encoding).
 GENERAL: tuple[str, ...] = (
@@ -39,8 +39,7 @@ FLAGS: tuple[tuple[str, int, int], ...] = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Register:
+class Register(msgspec.Struct, frozen=True):
     """A view of `bits` bits of the storage with index `storage`, starting at bit `shift`."""
 
     name: str

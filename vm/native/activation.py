@@ -10,7 +10,8 @@ import ctypes
 import itertools
 import mmap
 from collections import Counter
-from dataclasses import dataclass
+
+import msgspec
 
 from vm import formatting
 from vm.engine import Fault, Loaded, RunResult
@@ -55,8 +56,7 @@ class StoreView:
         self._used.value = store.used
 
 
-@dataclass(frozen=True, eq=False)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True, eq=False):
     """What `NativeEngine.load` keeps in `Loaded.native`."""
 
     code: Code

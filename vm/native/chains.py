@@ -8,7 +8,8 @@ at which one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from vm.facts.pseudo_registers import PSEUDO_INDEX
 from vm.isa import decode
@@ -26,8 +27,7 @@ _VALUES = ("LDM", "LDP", "LDG")  # what reads the compared value anew for each c
 Source = tuple[str, int]  # where the compared value comes from: one of _VALUES and its operand, or ("register", number)
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Comparison(msgspec.Struct, frozen=True):
     """The end of a basic block: `if value == constant`, or `!=`. Places are of the program's code, in words."""
 
     block: int
@@ -42,8 +42,7 @@ class Comparison:
     alone: bool  # there is nothing else in the block
 
 
-@dataclass(frozen=True)
-class Chain:
+class Chain(msgspec.Struct, frozen=True):
     """Comparisons of one value, each where the one before goes on when it is unequal."""
 
     links: tuple[Comparison, ...]

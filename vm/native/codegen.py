@@ -10,8 +10,9 @@ import ctypes
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from vm import formatting
 from vm.native.emitter import Module
@@ -30,13 +31,12 @@ RunFunction = Callable[[int], int]
 _RUN_TYPE = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
 
 
-@dataclass(frozen=True, eq=False)
-class Code:
+class Code(msgspec.Struct, frozen=True, eq=False):
     """The machine code of a program. It stays valid as long as this object lives."""
 
     address: int  # of `int32 run(context)`
     run: RunFunction
-    code: MachineCode = field(repr=False)
+    code: MachineCode
 
 
 def program_code(program: Program, max_message: int) -> Code:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+
+import msgspec
 
 I1, I8, I32, I64, POINTER, F32, F64, VOID = "i1", "i8", "i32", "i64", "ptr", "float", "double", "void"
 WIDTHS = (8, 16, 32, 64)  # of integers in memory
@@ -18,8 +19,7 @@ _METADATA = ("!0 = !{}", '!1 = !{!"branch_weights", i32 1, i32 999}')
 INVARIANT, UNLIKELY = ", !invariant.load !0", ", !prof !1"
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(msgspec.Struct, frozen=True):
     """An operand: a constant, a parameter or the result of an instruction."""
 
     type: str
@@ -42,8 +42,7 @@ def double(value: float) -> Value:
 NULL, NO, YES = Value(POINTER, "null"), Value(I1, "false"), Value(I1, "true")
 
 
-@dataclass(frozen=True)
-class Signature:
+class Signature(msgspec.Struct, frozen=True):
     """The type of a function and its attributes."""
 
     result: str
@@ -51,14 +50,13 @@ class Signature:
     attributes: str = "nounwind"
 
 
-@dataclass
-class Module:
+class Module(msgspec.Struct):
     """A module under construction; `linked` has the linker's names of functions that stand elsewhere."""
 
-    tables: list[str] = field(default_factory=list)
-    functions: list[Emitter] = field(default_factory=list)
-    declared: dict[str, Signature] = field(default_factory=dict)
-    linked: dict[str, str] = field(default_factory=dict)
+    tables: list[str] = msgspec.field(default_factory=list)
+    functions: list[Emitter] = msgspec.field(default_factory=list)
+    declared: dict[str, Signature] = msgspec.field(default_factory=dict)
+    linked: dict[str, str] = msgspec.field(default_factory=dict)
 
     def __str__(self) -> str:
         declarations = (

@@ -5,15 +5,14 @@ The values of a row are those that the code of its check hands over, in order; l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from vm.engine import Fault, FaultKind
 from vm.facts.limits import Limits
 from vm.native.context import Context
 
 
-@dataclass(frozen=True)
-class FaultRow:
+class FaultRow(msgspec.Struct, frozen=True):
     """One way to stop. `limit` names the field of Limits that struck, if it was one."""
 
     kind: FaultKind

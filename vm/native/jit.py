@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+import msgspec
 from llvmlite import binding
 
 from vm.host_memory import require_memory
 
 
-@dataclass(frozen=True)
-class Tier:
+class Tier(msgspec.Struct, frozen=True):
     """How much work goes into the code: LLVM's level, and passes over the module before that."""
 
     level: int
@@ -33,11 +32,10 @@ _LLVM_BYTES_A_CHARACTER = 20
 _OPTIONS = ("-fast-isel", "-disable-lsr")
 
 
-@dataclass(frozen=True, eq=False)
-class MachineCode:
+class MachineCode(msgspec.Struct, frozen=True, eq=False):
     """The machine code of a module; valid as long as this object lives."""
 
-    engine: Any = field(repr=False)
+    engine: Any
 
     def address(self, symbol: str) -> int:
         """The address of a function."""

@@ -13,8 +13,9 @@ import mmap
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from vm import formatting
 from vm.native.context import RingHeader
@@ -35,8 +36,7 @@ _WIDEST = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(msgspec.Struct, frozen=True):
     """An argument of a format that is a text: at most `most` units of it are printed."""
 
     argument: int
@@ -44,8 +44,7 @@ class Text:
     most: int
 
 
-@dataclass(frozen=True)
-class Waiting:
+class Waiting(msgspec.Struct, frozen=True):
     """How the messages of a format wait: with these texts, which may make `room` bytes of the message in all."""
 
     texts: tuple[Text, ...]
@@ -90,8 +89,7 @@ def number_formats(program: Program) -> int:
 _Argument = Any  # a number, or the bytes of a text
 
 
-@dataclass(frozen=True)
-class _Reader:
+class _Reader(msgspec.Struct, frozen=True):
     """A format as the reader of records needs it.
 
     `texts` are the places of the arguments that are texts. `template` is the format as Python's own, if it has nothing

@@ -9,7 +9,7 @@ without compiling. `activation.drain()` delivers messages: after each run with `
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from vm.engine import Loaded
 from vm.facts.registers import REGISTERS
@@ -20,8 +20,7 @@ from vm.native.engine import NativeEngine
 from vm.program import Program
 
 
-@dataclass(frozen=True)
-class RegistersUsed:
+class RegistersUsed(msgspec.Struct, frozen=True):
     """Bit n of each mask is storage n of `vm.facts.registers.STORAGES`; what is written in part is read too."""
 
     read: int

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
 
 from hds.cli.options import (
     Compiling,
@@ -51,8 +53,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_limits(parser)
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """What the command line says; `disable` and `enable` are codes."""
 
     inputs: Inputs

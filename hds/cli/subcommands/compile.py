@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+import msgspec
 
 from hds.cli.options import (
     Compiling,
@@ -44,8 +45,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_limits(parser)
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """What the command line says; without `output` it is standard output, for texts only."""
 
     input: Input

@@ -10,8 +10,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from hds.cli.options import Reading, add_drives, add_engine, add_limits, options_of
 from hds.exit_codes import ExitCode
@@ -31,8 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_limits(parser)
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """What the command line says."""
 
     files: tuple[str, ...]

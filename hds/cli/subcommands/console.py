@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from dataclasses import dataclass
+
+import msgspec
 
 from hds.cli.console import Console
 from hds.cli.guest import SessionOptions, add_guest, add_session, new_session
@@ -28,8 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(flags=frozenset(parser._option_string_actions))
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """What the command line says."""
 
     session: SessionOptions

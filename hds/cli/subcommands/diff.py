@@ -7,8 +7,10 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NoReturn
+
+import msgspec
+from msgspec.structs import replace
 
 from hds.cli.colours import Colour, show
 from hds.cli.options import Reading, add_limits, options_of
@@ -46,8 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_limits(parser)
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """What the command line says."""
 
     a: str
@@ -154,8 +155,7 @@ def _made(name: str, words: list[str], options: Options) -> Run:
     return made
 
 
-@dataclass
-class _Recorded:
+class _Recorded(msgspec.Struct):
     """The reporter of a run that is made now."""
 
     run: Run

@@ -9,8 +9,9 @@ import argparse
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
+
+import msgspec
 
 from hds.cli.options import Reading, add_drives, add_limits, options_of
 from hds.exit_codes import ExitCode
@@ -36,8 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_limits(parser)
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """What the command line says."""
 
     root: str
@@ -77,8 +77,7 @@ def _refuse(error: LoadError) -> NoReturn:
     refuse(str(error), code, error.hint or None)
 
 
-@dataclass(frozen=True)
-class _File:
+class _File(msgspec.Struct, frozen=True):
     """A file, the guest's path of it or that it is missing, and then the modules of the program that import it."""
 
     name: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from hds.cli.options import (
     Compiling,
@@ -59,16 +60,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_limits(parser)
 
 
-@dataclass(frozen=True)
-class _Region:
+class _Region(msgspec.Struct, frozen=True):
     """A range of memory to show."""
 
     address: int
     length: int
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """What the command line says."""
 
     input: Input
@@ -86,8 +85,7 @@ class Options:
         return options_of(cls, found, input=Input.of(found), compiling=Compiling.of(found))
 
 
-@dataclass(frozen=True)
-class Evaluated:
+class Evaluated(msgspec.Struct, frozen=True):
     """What came of a script; `result` is None where it did not compile."""
 
     made: Compilation

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 import textwrap
-from dataclasses import dataclass
+
+import msgspec
 
 from hds.exit_codes import ExitCode
 
@@ -18,8 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("codes", nargs="+", metavar="CODE", help="a code such as E031, W014 or P060")
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """What the command line says."""
 
     codes: tuple[str, ...]

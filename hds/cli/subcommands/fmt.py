@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import difflib
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from hds.cli.options import Inputs, TextKind, add_drives, add_inputs, add_kind, add_limits, options_of
 from hds.exit_codes import ExitCode
@@ -29,8 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_limits(parser)
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """What the command line says."""
 
     inputs: Inputs

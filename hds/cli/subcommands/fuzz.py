@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from hds.cli.options import Reading, add_drives, number_of_seconds, options_of
 from hds.exit_codes import ExitCode
@@ -34,8 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_drives(parser)
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """What the command line says; without `law` all are tried."""
 
     cases: int | None

@@ -10,8 +10,10 @@ import argparse
 import shlex
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
 
 from hds.cli.bundles import read_commands_or_bundle
 from hds.cli.guest import SessionOptions, add_guest, add_session, new_session
@@ -67,8 +69,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(flags=frozenset(parser._option_string_actions))
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """What the command line says."""
 
     input: Input

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
 
 from hds.cli.colours import Colour, show
 from hds.cli.options import Reading, add_limits, number_of_seconds, options_of
@@ -57,8 +59,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_limits(parser)
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(msgspec.Struct, frozen=True):
     """What the command line says; `limits` are the flags of those that are given."""
 
     paths: tuple[str, ...]
@@ -89,12 +90,11 @@ class Options:
         return Usual(self.reading.limits, (*engine, *self.limits), self.timeout, self.allow_modules)
 
 
-@dataclass
-class _Found:
+class _Found(msgspec.Struct):
     """The files that were asked for, and what could not be read."""
 
-    files: list[TestFile] = field(default_factory=list)
-    unread: list[str] = field(default_factory=list)
+    files: list[TestFile] = msgspec.field(default_factory=list)
+    unread: list[str] = msgspec.field(default_factory=list)
 
     @property
     def count(self) -> int:

@@ -7,8 +7,9 @@ is missing. The records of the machine are those of `machine.records`, findings 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import assert_never
+
+from msgspec.structs import replace
 
 from hds.report.failures import Failure
 from hds.report.records import (

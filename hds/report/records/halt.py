@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypedDict
+
+import msgspec
 
 from hds.report.records.shown import Line
 from hds.report.records.texts import Address, Stage, Symbol, Tick, stage_of
 
 
-@dataclass(frozen=True)
-class Halt:
+class Halt(msgspec.Struct, frozen=True):
     """Where the guest was halted, in the two lines that HyperDbg prints, and as values.
 
     `event_id` and `stage` (0 before, 1 after the operation) are those of an event, `breakpoint_id` is that of a

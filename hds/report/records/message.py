@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from hds.report.records.shown import Bytes
 from hds.report.records.texts import Address, Stage, Symbol, Text, Tick, stage_of, text_of
 from machine import Message
 
 
-@dataclass(frozen=True, slots=True)
-class Forwarded:
+class Forwarded(msgspec.Struct, frozen=True):
     """A message to output sources, which people are not shown."""
 
     message: Message

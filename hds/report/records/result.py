@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, TypedDict
+
+import msgspec
 
 from hds.report.records.shown import Control, Output
 
 CLEAR_SCREEN = "\x1b[H\x1b[2J"  # the result of `.cls`, which a terminal obeys
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """What a command shows, with its line feeds."""
 
     text: str

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from hds.report.records.shown import Settle
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(msgspec.Struct, frozen=True):
     """The guest has come to a stop, or commands are done: a renderer that only counts something says it now.
 
     Programs are not told: the record that follows says why.

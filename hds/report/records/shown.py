@@ -3,40 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(msgspec.Struct, frozen=True):
     """A result: to standard output, as it is. Bytes that are no text come from surrogate escapes."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Bytes:
+class Bytes(msgspec.Struct, frozen=True):
     """A result that is bytes."""
 
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Control:
+class Control(msgspec.Struct, frozen=True):
     """What a terminal obeys, and nobody else is shown."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """One line or several beside the results, without the last line feed; `logged` where `.logopen` has it, too."""
 
     text: str
     logged: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Repeated:
+class Repeated(msgspec.Struct, frozen=True):
     """An error that comes at every trigger: the first with a key is said in full, the others are counted.
 
     `owner` keeps alive what the key names by identity. `describe` gives the title of the sort, and the whole text.
@@ -49,16 +45,14 @@ class Repeated:
     logged: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Guest:
+class Guest(msgspec.Struct, frozen=True):
     """The guest's own output; where it goes is an option of the renderer."""
 
     descriptor: int
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Settle:
+class Settle(msgspec.Struct, frozen=True):
     """What was only counted up to here is said now."""
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Annotated, Literal, TypedDict
+
+import msgspec
 
 from hds.report.records.shown import Line
 from hds.report.records.texts import Address, Wide
@@ -13,8 +14,7 @@ from machine import Losses
 SCHEMA_VERSION = "1.1"
 
 
-@dataclass(frozen=True)
-class UnknownCall:
+class UnknownCall(msgspec.Struct, frozen=True):
     """A system call that the kernel does not carry out, and how often it was made."""
 
     number: int
@@ -22,8 +22,7 @@ class UnknownCall:
     count: int
 
 
-@dataclass(frozen=True)
-class EventCount:
+class EventCount(msgspec.Struct, frozen=True):
     """What an event did. `triggers` counts how often its actions ran, `rejections` how often its condition was false.
 
     `errors` are the scripts among the triggers that stopped early, `code_errors` the conditions and code blocks. `fuel`
@@ -43,8 +42,7 @@ class EventCount:
     end_line: int | None = None
 
 
-@dataclass(frozen=True)
-class ProcessCount:
+class ProcessCount(msgspec.Struct, frozen=True):
     """A process that the session still has at its end: its name, its threads' names by id, its exit code."""
 
     process_id: int
@@ -53,8 +51,7 @@ class ProcessCount:
     exit_code: int | None
 
 
-@dataclass(frozen=True)
-class OutputCount:
+class OutputCount(msgspec.Struct, frozen=True):
     """What became of the bytes sent to an output source or a log; `failure` says why it ended early."""
 
     name: str
@@ -64,8 +61,7 @@ class OutputCount:
     failure: str | None
 
 
-@dataclass(frozen=True)
-class Crash:
+class Crash(msgspec.Struct, frozen=True):
     """The exception that ended the guest; `address` is that of a page fault.
 
     `exit_code` is what a real system gives a user program then; None where there is none.
@@ -79,8 +75,7 @@ class Crash:
     exit_code: int | None
 
 
-@dataclass(frozen=True)
-class Summary:
+class Summary(msgspec.Struct, frozen=True):
     """What a session came to. `cause` is a word, `stopped` a line; `reached_limits` are names and values.
 
     `not_emulated` names what the guest has asked the processor for and did not get.

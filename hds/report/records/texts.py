@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Literal, NotRequired, TypedDict
+
+import msgspec
 
 Stage = Literal["pre", "post"]
 _STAGES: tuple[Stage, Stage] = ("pre", "post")
 
 
-@dataclass(frozen=True)
-class Wide:
+class Wide(msgspec.Struct, frozen=True):
     """What is said of a number of 64 bits: from 2^53 on, `NAME_hex` stands beside it in JSON."""
 
     meaning: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Literal, NotRequired, TypedDict
+
+import msgspec
 
 from hds.report.records.shown import Line
 from hds.report.records.texts import Address, Stage, Symbol, Tick, Word, stage_of
@@ -12,8 +13,7 @@ from hds.report.records.texts import Address, Stage, Symbol, Tick, Word, stage_o
 _HEX = "hexadecimal, beside numbers from 2^53 on"
 
 
-@dataclass(frozen=True, slots=True)
-class Triggered:
+class Triggered(msgspec.Struct, frozen=True):
     """What was the case when an event's actions were about to run; `stage` is 0 before and 1 after the operation.
 
     `name` is that of a system call, where the kernel knows it. `registers` and `arguments` are None where not wanted.

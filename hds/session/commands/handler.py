@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from hds.session.refused import CommandFailed, unresolved
 from lang import Unresolved
@@ -32,12 +33,11 @@ def words(command: Command) -> list[str]:
     return [token.text for token in command.tokens]
 
 
-@dataclass
-class Arguments:
+class Arguments(msgspec.Struct):
     """Parameters in order, and those that follow a keyword (`l 40`, `pid 4`)."""
 
-    plain: list[Token] = field(default_factory=list)
-    keyed: dict[str, Token] = field(default_factory=dict)
+    plain: list[Token] = msgspec.field(default_factory=list)
+    keyed: dict[str, Token] = msgspec.field(default_factory=dict)
 
 
 def split(command: Command, keywords: Iterable[str]) -> Arguments:

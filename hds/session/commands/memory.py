@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from hds.session.commands.handler import (
     Arguments,
@@ -48,8 +49,7 @@ def is_physical(command: Command) -> bool:
     return command.canonical_name.startswith("!")
 
 
-@dataclass(frozen=True)
-class Space:
+class Space(msgspec.Struct, frozen=True):
     """The memory that a command names by addresses: that of a process (None: physical), as the debugger sees it."""
 
     session: Session

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import struct as bytes_of
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
 
 from hds.session.commands.handler import Arguments, Handler, address, incorrect_use
 from hds.session.commands.memory import LONGEST_DISPLAY, space_of, unreadable
@@ -30,13 +31,12 @@ _PADDING = "Padding"
 _T = TypeVar("_T")
 
 
-@dataclass
-class _Options:
+class _Options(msgspec.Struct):
     """What follows the type, and the address."""
 
     place: Token | None = None
-    flags: dict[str, bool] = field(default_factory=dict)
-    texts: dict[str, Token] = field(default_factory=dict)
+    flags: dict[str, bool] = msgspec.field(default_factory=dict)
+    texts: dict[str, Token] = msgspec.field(default_factory=dict)
 
     def text(self, name: str) -> str:
         """The value of an option; empty when it was not given."""
@@ -103,8 +103,7 @@ def _type(session: Session, command: Command) -> types.Struct:
 # --- what a structure has
 
 
-@dataclass(frozen=True)
-class _Shown:
+class _Shown(msgspec.Struct, frozen=True):
     """A member, or a stretch of bytes that belongs to none: `type` is None. `level` counts the structures around it."""
 
     level: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from machine.events.definition import EventDefinition
 from machine.events.exit import BY_PROCESSOR, Accessing, Exit, Register

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from machine.events.exit import BY_PROCESSOR, Constant, Exit
 from machine.processor import InstructionPattern

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+import msgspec
 
 _MAGIC_NANOSECONDS, _RAW = 0xA1B2_3C4D, 101
+_HEADER = struct.pack("<IHHiIII", _MAGIC_NANOSECONDS, 2, 4, 0, 0, 1 << 18, _RAW)
 _LARGEST = 65_000  # bytes of one segment
 _TCP, _UDP = 6, 17
 FIN, SYN, PUSH, ACK = 1, 2, 8, 0x10
@@ -23,18 +25,15 @@ def _sum(data: bytes) -> int:
     return ~total & 0xFFFF
 
 
-@dataclass
-class Capture:
+class Capture(msgspec.Struct):
     """A file in memory, of `most` bytes. A packet that has no room is left out, and so are all behind it."""
 
     most: int
-    data: bytearray = field(
-        default_factory=lambda: bytearray(struct.pack("<IHHiIII", _MAGIC_NANOSECONDS, 2, 4, 0, 0, 1 << 18, _RAW))
-    )
+    data: bytearray = msgspec.field(default_factory=lambda: bytearray(_HEADER))
     is_full: bool = False
     now: Callable[[], int] = lambda: 0  # nanoseconds since 1970
-    _sent: dict[tuple[Place, Place], int] = field(default_factory=dict)  # the next sequence number of one direction
-    _ended: set[tuple[Place, Place]] = field(default_factory=set)
+    _sent: dict[tuple[Place, Place], int] = msgspec.field(default_factory=dict)  # the next sequence number each way
+    _ended: set[tuple[Place, Place]] = msgspec.field(default_factory=set)
 
     def begins(self, client: Place, server: Place) -> None:
         """A connection: three segments."""

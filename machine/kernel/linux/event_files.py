@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import ClassVar
+
+import msgspec
 
 from machine.kernel.linux import signals
 from machine.kernel.linux.errors import Errno, LinuxError
@@ -36,15 +37,14 @@ def conditions(task: Task, file: OpenFile) -> int:
     return result | file.other_conditions
 
 
-@dataclass(eq=False)
-class _Interest:
+class _Interest(msgspec.Struct, eq=False):
     """One file of an epoll instance. `told` is what was last told of it."""
 
     file: OpenFile
     events: int
     data: int
     is_enabled: bool = True
-    told: tuple[int, int] | None = field(default=None)
+    told: tuple[int, int] | None = None
 
 
 class EventPoll(OpenFile):

@@ -7,7 +7,9 @@ Which file it is, its inode says: its names do not matter.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.open_files import DescriptorTable, OpenFile
@@ -17,8 +19,7 @@ _MOST_LOCKS = 65_536  # of all guests
 _MOST_STEPS = 10  # from one who waits to the next, until that is taken for no deadlock (MAX_DEADLK_ITERATIONS)
 
 
-@dataclass(frozen=True)
-class RangeLock:
+class RangeLock(msgspec.Struct, frozen=True):
     """Bytes [start, last] that are locked; `pid` is told of the lock, -1 where it belongs to a description."""
 
     owner: Owner

@@ -6,13 +6,13 @@ A word is known by what it is a word of: an address space, or memory that severa
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+
+import msgspec
 
 ANY = 0xFFFF_FFFF  # the bit set of those that name none
 
 
-@dataclass(eq=False)
-class Waiter:
+class Waiter(msgspec.Struct, eq=False):
     """A thread that waits at a word; `bits` are what it waits for."""
 
     word: Hashable
@@ -20,11 +20,10 @@ class Waiter:
     woken: bool = False
 
 
-@dataclass
-class Futexes:
+class Futexes(msgspec.Struct):
     """The waiters of all words; rows that are empty are removed."""
 
-    _rows: dict[Hashable, list[Waiter]] = field(default_factory=dict)
+    _rows: dict[Hashable, list[Waiter]] = msgspec.field(default_factory=dict)
 
     def add(self, word: Hashable, bits: int) -> Waiter:
         """One more, behind the others."""

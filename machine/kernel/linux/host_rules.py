@@ -13,8 +13,9 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from weakref import WeakValueDictionary
+
+import msgspec
 
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.mapped_files import FilePages
@@ -37,8 +38,7 @@ def check_name(name: bytes) -> None:
         raise LinuxError(Errno.EACCES)
 
 
-@dataclass
-class FolderQuota:
+class FolderQuota(msgspec.Struct):
     """What all guests of a machine together add to a writable folder: bytes and names, less what they remove of it.
 
     That they remove more than they have added gives them nothing (files of the user may be large and take no room).
@@ -48,8 +48,8 @@ class FolderQuota:
     limits: Limits
     bytes: int = 0
     files: int = 0
-    reached: set[str] = field(default_factory=set)
-    _handles: Counter[Identity] = field(default_factory=Counter)
+    reached: set[str] = msgspec.field(default_factory=set)
+    _handles: Counter[Identity] = msgspec.field(default_factory=Counter)
 
     def check_size(self, size: int) -> None:
         """Raises EFBIG for a file that would become too large."""
@@ -91,8 +91,7 @@ class FolderQuota:
                 self.add_bytes(-found.st_size)
 
 
-@dataclass(frozen=True)
-class Share:
+class Share(msgspec.Struct, frozen=True):
     """What holds for a whole shown folder. `user` and `group` are the guests'; the host checks its own user's rights.
 
     If that is root, who may everything, guests that are not are held to the modes of files, to read, search and execute
@@ -104,7 +103,7 @@ class Share:
     quota: FolderQuota
     user: int = 1000
     group: int = 1000
-    mapped: WeakValueDictionary[Identity, FilePages] = field(default_factory=WeakValueDictionary)
+    mapped: WeakValueDictionary[Identity, FilePages] = msgspec.field(default_factory=WeakValueDictionary)
 
     @property
     def is_held(self) -> bool:

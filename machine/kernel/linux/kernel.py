@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
+
+import msgspec
+from msgspec.structs import replace
 
 from machine.kernel.abi import Call
 from machine.kernel.base import Services, Start, enter_user_mode, map_stack, set_stack_pointer, user_values
@@ -55,8 +57,7 @@ _EPOCH = datetime(1970, 1, 1)
 _LOW = 0xFFFF_FFFF
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
+class _Plan(msgspec.Struct, frozen=True):
     """How one call is carried out: a storage and a conversion for each argument, made when a program first calls it."""
 
     answer: Callable[..., Result]

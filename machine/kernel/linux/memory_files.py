@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.mapped_files import FilePages, MappedAs
@@ -18,8 +19,7 @@ from machine.memory import PIECE, Frames, KernelWork
 _NODE_BYTES = 512  # what a node and its name are charged with
 
 
-@dataclass
-class Store:
+class Store(msgspec.Struct):
     """What all nodes of one guest share: the bytes that are left, the numbers, and the time (ns since 1970).
 
     Bytes that are taken have to be cleared, so they are charged to `work`.
@@ -27,10 +27,10 @@ class Store:
 
     bytes_left: int
     now: Callable[[], int]
-    work: KernelWork = field(default_factory=KernelWork)
+    work: KernelWork = msgspec.field(default_factory=KernelWork)
     user: int = 1000  # and group: whose all nodes are
     group: int = 1000
-    reached: set[str] = field(default_factory=set)  # names of limits that refused something
+    reached: set[str] = msgspec.field(default_factory=set)  # names of limits that refused something
     _last_inode: int = 1
 
     def take(self, size: int) -> None:

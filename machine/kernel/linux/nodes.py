@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.memory import Frames, SharedMemory
@@ -22,8 +23,7 @@ TMPFS, PROCFS, SYSFS = 0x0102_1994, 0x9FA0, 0x6265_6572  # what statfs calls fil
 PERMISSION_BITS = 0o777  # set-user-id and its kin are never stored: nothing here could honour them
 
 
-@dataclass(frozen=True)
-class Status:
+class Status(msgspec.Struct, frozen=True):
     """What the stat family tells. Times are nanoseconds since 1970."""
 
     mode: int
@@ -40,8 +40,7 @@ class Status:
     changed: int = 0
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One name in a directory; `kind` is the file type of a mode."""
 
     name: bytes

@@ -9,8 +9,9 @@ from __future__ import annotations
 import stat
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
 
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.nodes import Node, Status
@@ -31,8 +32,7 @@ _EVENT = struct.Struct("<iIII")  # struct inotify_event, without the name
 Key = tuple[int, int]
 
 
-@dataclass(frozen=True)
-class _Event:
+class _Event(msgspec.Struct, frozen=True):
     watch: int
     mask: int
     cookie: int
@@ -43,8 +43,7 @@ class _Event:
         return _EVENT.pack(self.watch, self.mask, self.cookie, size) + self.name.ljust(size, b"\0")
 
 
-@dataclass(eq=False)
-class _Watch:
+class _Watch(msgspec.Struct, eq=False):
     instance: Inotify
     number: int
     key: Key

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
 
 from machine.kernel.linux.errors import Errno, LinuxError, WouldWait
 from machine.kernel.linux.memory_files import Device, MemoryFile
@@ -294,8 +295,7 @@ class DeviceFile(OpenFile):
         return 0
 
 
-@dataclass
-class Descriptor:
+class Descriptor(msgspec.Struct):
     """One row of the table."""
 
     file: OpenFile

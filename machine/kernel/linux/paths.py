@@ -6,8 +6,9 @@ the folder on the host meanwhile.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntFlag
+
+import msgspec
 
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.nodes import Node
@@ -29,8 +30,7 @@ class Resolve(IntFlag):
     CACHED = 0x20  # wait for a disk, which nothing here does
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """A node and the way to it; the root has no parent and no name."""
 
     node: Node
@@ -58,8 +58,7 @@ class Place:
         return b"/" + b"/".join(reversed(names))
 
 
-@dataclass(frozen=True)
-class Spot:
+class Spot(msgspec.Struct, frozen=True):
     """A name in a directory; `place` is None when nothing stands there."""
 
     directory: Place
@@ -136,8 +135,7 @@ def find(
     return spot
 
 
-@dataclass(frozen=True)
-class Name:
+class Name(msgspec.Struct, frozen=True):
     """The end of a path, to make, move or remove: a link there is not followed, whatever comes behind it."""
 
     directory: Place
@@ -183,8 +181,7 @@ def find_name(work: KernelWork, root: Place, start: Place, path: bytes) -> Name:
     return Name(here, name, path.endswith(b"/"))
 
 
-@dataclass(frozen=True)
-class _Way:
+class _Way(msgspec.Struct, frozen=True):
     """The rules of one walk."""
 
     root: Place

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+import msgspec
 
 PIPE_BYTES = 65536  # of a new one
 
 
-@dataclass(eq=False)
-class Opener:
+class Opener(msgspec.Struct, eq=False):
     """Somebody who waits until the other side of a FIFO is opened, and counts as there as long as he is `alive`."""
 
     reads: bool
     alive: Callable[[], bool]
 
 
-@dataclass(eq=False)
-class Pipe:
+class Pipe(msgspec.Struct, eq=False):
     """`read_opens` and `write_opens` are how often a side was opened, by `openers` who still wait, too."""
 
-    data: bytearray = field(default_factory=bytearray)
+    data: bytearray = msgspec.field(default_factory=bytearray)
     capacity: int = PIPE_BYTES
     reading: int = 0  # ends
     writing: int = 0
@@ -29,7 +28,7 @@ class Pipe:
     taken: int = 0  # reads so far
     read_opens: int = 0
     write_opens: int = 0
-    openers: list[Opener] = field(default_factory=list)
+    openers: list[Opener] = msgspec.field(default_factory=list)
 
     @property
     def readers(self) -> int:

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
+
+import msgspec
 
 _MOST_ROWS = 4096  # hosts of a file, ports of a host
 _LONGEST_NAME, _LONGEST_LABEL = 253, 63
@@ -35,8 +36,7 @@ class Kind(Enum):
     HTTP = "http"
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What a port answers with: `data` is what is sent, or the body of a page. `at_once`: before anything is asked."""
 
     kind: Kind
@@ -44,8 +44,7 @@ class Answer:
     at_once: bool = False
 
 
-@dataclass(frozen=True)
-class ScriptedNetwork:
+class ScriptedNetwork(msgspec.Struct, frozen=True):
     """Hosts by address (4 or 16 bytes), ports by address, protocol and number, and addresses by lower-case name."""
 
     hosts: frozenset[bytes]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from machine.processor import FXSAVE_BYTES
 from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
@@ -36,8 +37,7 @@ AlternateStack = tuple[int, int, int]  # ss_sp, ss_flags, ss_size
 Registers = Mapping[int, int]  # by storage: general ones, RIP and RFLAGS
 
 
-@dataclass(frozen=True)
-class SignalInfo:
+class SignalInfo(msgspec.Struct, frozen=True):
     """A struct siginfo: of a fault with its `address`, else with the `sender`, process and user, and what follows."""
 
     number: int
@@ -56,8 +56,7 @@ class SignalInfo:
         return (struct.pack("<iiixxxx", self.number, 0, self.code) + tail).ljust(SIGINFO_BYTES, b"\0")
 
 
-@dataclass(frozen=True)
-class Trap:
+class Trap(msgspec.Struct, frozen=True):
     """The last exception of a thread: its vector, its error code, and the address of its last page fault."""
 
     vector: int = 0
@@ -68,8 +67,7 @@ class Trap:
 NO_TRAP = Trap()
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where a frame and its FXSAVE image go."""
 
     frame: int
@@ -87,8 +85,7 @@ def stack_for(pointer: int, alternate: AlternateStack | None) -> int:
     return pointer - _RED_ZONE if alternate is None else alternate[0] + alternate[2]
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """What a handler may look at and change, and what rt_sigreturn restores: registers, mask, alternate stack."""
 
     registers: Registers

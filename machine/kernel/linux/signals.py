@@ -7,7 +7,7 @@ its number, as a shell tells it.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from machine.kernel.linux.errors import LinuxError
 from machine.kernel.linux.pending import Pending

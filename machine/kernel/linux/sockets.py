@@ -8,8 +8,9 @@ from __future__ import annotations
 import stat
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
 
 from machine.kernel.linux.capture import Capture, Place
 from machine.kernel.linux.errors import Errno, LinuxError, WouldWait
@@ -31,16 +32,14 @@ TCP_BYTES = 2_500_000  # likewise: about what Linux lets pile up on loopback bef
 MESSAGE_BYTES = 512  # what each message costs besides its bytes
 
 
-@dataclass(frozen=True)
-class InetAddress:
+class InetAddress(msgspec.Struct, frozen=True):
     """Four or sixteen bytes of a host, and a port. An IPv4 host has four, whoever asks."""
 
     host: bytes
     port: int
 
 
-@dataclass(frozen=True)
-class UnixAddress:
+class UnixAddress(msgspec.Struct, frozen=True):
     """A path as it was bound, an abstract name (which begins with a zero), or none at all."""
 
     name: bytes
@@ -51,8 +50,7 @@ Credentials: TypeAlias = tuple[int, int, int]  # process, user, group
 NOBODY: Credentials = (0, 0xFFFF_FFFF, 0xFFFF_FFFF)
 
 
-@dataclass
-class Message:
+class Message(msgspec.Struct):
     """Bytes on their way, and what goes with them."""
 
     data: bytearray
@@ -62,8 +60,7 @@ class Message:
     target: Address | None = None  # where one of UDP goes
 
 
-@dataclass(frozen=True)
-class Received:
+class Received(msgspec.Struct, frozen=True):
     """What a receive gives. `whole` is how long the message was."""
 
     data: bytes
@@ -92,19 +89,18 @@ def release(files: tuple[OpenFile, ...]) -> None:
             file.closed()
 
 
-@dataclass
-class Network:
+class Network(msgspec.Struct):
     """What all sockets of a machine share: who is where, and how many bytes may wait (`max_socket_bytes`)."""
 
     bytes_left: int
     files_left: int  # on their way in messages
     clock: VirtualClock
-    ports: dict[tuple[int, int], list[Socket]] = field(default_factory=dict)  # by type and port
-    abstract: dict[bytes, Socket] = field(default_factory=dict)
-    named: dict[Node, Socket] = field(default_factory=dict)  # by what a path leads to
+    ports: dict[tuple[int, int], list[Socket]] = msgspec.field(default_factory=dict)  # by type and port
+    abstract: dict[bytes, Socket] = msgspec.field(default_factory=dict)
+    named: dict[Node, Socket] = msgspec.field(default_factory=dict)  # by what a path leads to
     capture: Capture | None = None
     outside: Outside | None = None  # what a script says of other hosts
-    reached: set[str] = field(default_factory=set)
+    reached: set[str] = msgspec.field(default_factory=set)
     _next_port: int = 32_768
     _next_name: int = 0
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, replace
 from enum import Enum
+
+import msgspec
+from msgspec.structs import replace
 
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.mapped_files import FilePages
@@ -46,8 +48,7 @@ class AtFork(Enum):
     ZERO = "zero"
 
 
-@dataclass(frozen=True)
-class Note:
+class Note(msgspec.Struct, frozen=True):
     """What is kept of a mapping besides (vm_area_struct), as the tag of its areas where it is not as usual.
 
     `may_write` is false for a shared file that is not open for writing, `is_private` for what has the pages of others
@@ -72,8 +73,7 @@ def is_shared(area: Area) -> bool:
     return area.backing is not None and not note_of(area).is_private
 
 
-@dataclass(frozen=True)
-class Layout:
+class Layout(msgspec.Struct, frozen=True):
     """What a program has begun with (mm_struct): its file, and where things are, as [start, end)."""
 
     program: Place | None = None

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, TypeVar
+
+import msgspec
 
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.memory import SharedMemory
@@ -34,8 +35,7 @@ _REMOVED_LATER, _LOCKED = 0o1000, 0o2000  # SHM_DEST, SHM_LOCKED
 _PERMISSIONS = struct.Struct("<iIIIIIHxxxxxxQQ")  # struct ipc64_perm
 
 
-@dataclass(eq=False)
-class IpcObject:
+class IpcObject(msgspec.Struct, eq=False):
     """What all three kinds have. `owner` and `group` can be changed, those of the maker cannot."""
 
     key: int
@@ -79,8 +79,7 @@ class IpcObject:
         self.changed = now
 
 
-@dataclass(eq=False)
-class Segment(IpcObject):
+class Segment(IpcObject, eq=False):
     """Shared memory of `size` bytes."""
 
     size: int = 0
@@ -109,8 +108,7 @@ class Segment(IpcObject):
         return sum(area.backing is self.memory for space in spaces for area in space.memory.areas)
 
 
-@dataclass(eq=False)
-class SemaphoreWaiter:
+class SemaphoreWaiter(msgspec.Struct, eq=False):
     """A thread whose operations cannot be done yet; `result` is what its call comes to."""
 
     task: Task
@@ -119,22 +117,20 @@ class SemaphoreWaiter:
     result: int | None = None
 
 
-@dataclass(eq=False)
-class SemaphoreSet(IpcObject):
+class SemaphoreSet(IpcObject, eq=False):
     """Semaphores: values, and who has changed each last."""
 
-    values: list[int] = field(default_factory=list)
-    changers: list[int] = field(default_factory=list)
+    values: list[int] = msgspec.field(default_factory=list)
+    changers: list[int] = msgspec.field(default_factory=list)
     operated: int = 0
-    waiters: list[SemaphoreWaiter] = field(default_factory=list)
-    undo: dict[ThreadGroup, list[int]] = field(default_factory=dict)
+    waiters: list[SemaphoreWaiter] = msgspec.field(default_factory=list)
+    undo: dict[ThreadGroup, list[int]] = msgspec.field(default_factory=dict)
 
 
-@dataclass(eq=False)
-class MessageQueue(IpcObject):
+class MessageQueue(IpcObject, eq=False):
     """Messages: type and bytes."""
 
-    messages: list[tuple[int, bytes]] = field(default_factory=list)
+    messages: list[tuple[int, bytes]] = msgspec.field(default_factory=list)
     most_bytes: int = QUEUE_BYTES
     sent: int = 0
     received: int = 0

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
 
 from machine.kernel.linux.file_locks import FileLocks
 from machine.kernel.linux.futexes import Futexes, Waiter
@@ -33,8 +35,7 @@ _SIG_IGN = 1
 _CLONE_VM, _CLONE_FS, _CLONE_FILES, _CLONE_SIGHAND, _CLONE_VFORK = 0x100, 0x200, 0x400, 0x800, 0x4000
 
 
-@dataclass(frozen=True)
-class SignalAction:
+class SignalAction(msgspec.Struct, frozen=True):
     """A struct kernel_sigaction."""
 
     handler: int = 0
@@ -43,8 +44,7 @@ class SignalAction:
     mask: int = 0
 
 
-@dataclass(frozen=True)
-class Program:
+class Program(msgspec.Struct, frozen=True):
     """What is to be executed: its bytes, the path that was asked for, its place, and the new name of the process."""
 
     data: bytes
@@ -53,8 +53,7 @@ class Program:
     name: bytes
 
 
-@dataclass(eq=False)
-class Location:
+class Location(msgspec.Struct, eq=False):
     """Where paths start, and what new files may not have (fs_struct)."""
 
     root: Place
@@ -66,8 +65,7 @@ class Location:
         return replace(self)
 
 
-@dataclass(eq=False)
-class ThreadGroup:
+class ThreadGroup(msgspec.Struct, eq=False):
     """A process: what all its threads have together (signal_struct). `leader_code` is that of the first one's end.
 
     `table` are the processes of the machine by id, ended ones as long as somebody may wait for them. `parent` is None
@@ -83,15 +81,13 @@ class ThreadGroup:
     process_group: int
     session: int
     parent: ThreadGroup | None = None
-    children: list[ThreadGroup] = field(default_factory=list)
-    actions: dict[int, SignalAction] = field(default_factory=dict)
-    tasks: dict[int, Task] = field(default_factory=dict)  # by thread id; those that have not ended
-    pending: Pending = field(default_factory=Pending)  # signals that were raised for whichever thread
+    children: list[ThreadGroup] = msgspec.field(default_factory=list)
+    actions: dict[int, SignalAction] = msgspec.field(default_factory=dict)
+    tasks: dict[int, Task] = msgspec.field(default_factory=dict)  # by thread id; those that have not ended
+    pending: Pending = msgspec.field(default_factory=Pending)  # signals that were raised for whichever thread
     real_timer: ClockTimer | None = None  # of setitimer and alarm
-    timers: dict[int, tuple[int, int]] = field(
-        default_factory=dict
-    )  # ITIMER_*: end (0: none), interval in its own time
-    posix_timers: dict[int, PosixTimer] = field(default_factory=dict)  # of timer_create
+    timers: dict[int, tuple[int, int]] = msgspec.field(default_factory=dict)  # ITIMER_*: end (0: none), interval
+    posix_timers: dict[int, PosixTimer] = msgspec.field(default_factory=dict)  # of timer_create
     nice: int = 0
     io_priority: int = 0  # of ioprio_set
     barriers: int = 0  # of membarrier: the registered commands
@@ -108,7 +104,7 @@ class ThreadGroup:
     keeps_capabilities: bool = False
     no_new_privileges: bool = False
     timer_slack: int = DEFAULT_TIMER_SLACK
-    resource_limits: dict[int, tuple[int, int]] = field(default_factory=dict)  # those that were set
+    resource_limits: dict[int, tuple[int, int]] = msgspec.field(default_factory=dict)  # those that were set
     parent_death_signal: int = 0
     cpu_time: int = 0  # of a process that has ended, in instructions
     children_time: int = 0  # of children that were waited for, with theirs
@@ -144,8 +140,7 @@ class ThreadGroup:
         return self.cpu_time if self.has_ended else self.process.cpu_time
 
 
-@dataclass(eq=False)
-class Task:
+class Task(msgspec.Struct, eq=False):
     """One thread. What it shares with others it has by reference: `space`, `files`, `location`, `actions`, ..."""
 
     thread: Thread
@@ -163,18 +158,18 @@ class Task:
     name: bytes
     user: int
     group: int
+    execute: Callable[[Task, Program, list[bytes], list[bytes]], int]  # with texts of its own
+    network: Network
+    ipc: SystemV
+    locks: FileLocks
+    notifier: Notifier
     blocked: int = 0
-    pending: Pending = field(default_factory=Pending)  # blocked signals that were raised for this thread
+    pending: Pending = msgspec.field(default_factory=Pending)  # blocked signals that were raised for this thread
     alternate_stack: AlternateStack = (0, SS_DISABLE, 0)
     has_signal: bool = False  # one that is not blocked has come, and has a handler
     trap: Trap = NO_TRAP
     saved_mask: int | None = None  # that comes back behind the handler, where a call has set another one
     restart: int | None = None  # the number of a call that a signal has interrupted, and that may be made again
-    execute: Callable[[Task, Program, list[bytes], list[bytes]], int] = field(kw_only=True)  # with texts of its own
-    network: Network = field(kw_only=True)
-    ipc: SystemV = field(kw_only=True)
-    locks: FileLocks = field(kw_only=True)
-    notifier: Notifier = field(kw_only=True)
     awaken: Callable[[Task], None] = lambda task: None  # has a thread look at its signals before it goes on
     robust_list: int = 0  # the address of its head
     waiter: Waiter | None = None  # at a futex

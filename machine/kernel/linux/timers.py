@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from machine.kernel.linux import signals
 from machine.kernel.linux.errors import Errno, LinuxError
@@ -19,8 +20,7 @@ _SIGNALS = (signals.SIGALRM, signals.SIGVTALRM, signals.SIGPROF)
 _SI_KERNEL, _SI_TIMER = 0x80, -2
 
 
-@dataclass(eq=False)
-class ClockTimer:
+class ClockTimer(msgspec.Struct, eq=False):
     """A timer on the virtual clock: `end` and `interval` in ticks, 0 for none. `expired` is told how often it has."""
 
     clock: VirtualClock
@@ -28,7 +28,7 @@ class ClockTimer:
     expired: Callable[[int], None]
     end: int = 0
     interval: int = 0
-    _alarm: Alarm | None = field(default=None)
+    _alarm: Alarm | None = None
 
     def set(self, end: int, interval: int) -> None:
         """Let it expire at a point of time, and then again and again; 0: never."""
@@ -146,8 +146,7 @@ def _look_at_cpu_time(group: ThreadGroup) -> None:
 # --- timer_create
 
 
-@dataclass(eq=False)
-class PosixTimer:
+class PosixTimer(msgspec.Struct, eq=False):
     """A timer of timer_create: the signal that it raises (0: none), for one thread or for whichever."""
 
     number: int

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from stat import S_IFMT
+
+import msgspec
 
 from machine.kernel.linux import host_files
 from machine.kernel.linux.capture import Capture
@@ -27,8 +28,7 @@ _DESCRIPTORS = {
 }
 
 
-@dataclass(frozen=True)
-class World:
+class World(msgspec.Struct, frozen=True):
     """What a guest is shown of the host, and what its random numbers start from.
 
     `root` is a folder; without one the guest has an empty root in memory. `standard_input` is None for none at all (it
@@ -48,8 +48,7 @@ class World:
     capture: Capture | None = None
 
 
-@dataclass(frozen=True)
-class GuestProgram:
+class GuestProgram(msgspec.Struct, frozen=True):
     """A program as its guest sees it: the path that it was started by, and where that leads.
 
     `is_shown` says whether that path is one of the tree; else /proc/self/exe alone leads there.

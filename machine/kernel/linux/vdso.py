@@ -9,7 +9,8 @@ version LINUX_2.6.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+
+import msgspec
 
 from machine.memory import PAGE
 
@@ -19,8 +20,7 @@ SONAME, VERSION = "linux-vdso.so.1", "LINUX_2.6"
 START = 0x1122_3344_5566_7788  # stands in the code for the time at which the clock began, in ns since 1970
 
 
-@dataclass(frozen=True)
-class Function:
+class Function(msgspec.Struct, frozen=True):
     """A function of the vDSO; `code` is what `listing` is assembled to (tests compare them)."""
 
     name: str

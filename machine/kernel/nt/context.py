@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from machine.processor import FXSAVE_BYTES
 from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
@@ -42,8 +43,7 @@ _CONTEXT_EX_AT, _RECORD_AT, _MACHINE_AT, _FRAME_BYTES = 0x4D0, 0x4F0, 0x590, 0x5
 _APC_BYTES = CONTEXT_BYTES + 0x20
 
 
-@dataclass(frozen=True)
-class ExceptionRecord:
+class ExceptionRecord(msgspec.Struct, frozen=True):
     """What has happened: the NTSTATUS, the address of the instruction, and parameters."""
 
     code: int
@@ -95,8 +95,7 @@ def unpack(data: bytes) -> tuple[dict[int, int], bytes | None]:
     return values, floats
 
 
-@dataclass(frozen=True)
-class Frame:
+class Frame(msgspec.Struct, frozen=True):
     """Bytes that go onto a user stack, at what is rsp then."""
 
     pointer: int

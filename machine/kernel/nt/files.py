@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 from machine.kernel.linux import FileHandle, LinuxError
 from machine.kernel.nt.objects import KernelObject
@@ -13,8 +12,7 @@ from machine.kernel.nt.volume import Bytes, Spot, failure
 DISK, PIPE, NULL = 7, 0x11, 0x15  # FILE_DEVICE_DISK, FILE_DEVICE_NAMED_PIPE, FILE_DEVICE_NULL
 
 
-@dataclass(eq=False)
-class File(KernelObject):
+class File(KernelObject, eq=False):
     """An open file. `position` is where calls without an offset go on."""
 
     kind = "File"
@@ -41,8 +39,7 @@ class File(KernelObject):
         """Cut or extend. Raises NtError."""
 
 
-@dataclass(eq=False)
-class StreamFile(File):
+class StreamFile(File, eq=False):
     """A standard stream: what is written goes to `sink`, what is read comes from `source`."""
 
     device: int = PIPE
@@ -64,11 +61,10 @@ class StreamFile(File):
         return len(data)
 
 
-@dataclass(eq=False)
-class DriveFile(File):
+class DriveFile(File, eq=False, kw_only=True):
     """A file or directory of the drive; `handle` has the bytes of one that is no directory."""
 
-    spot: Spot = field(kw_only=True)
+    spot: Spot
     handle: FileHandle | Bytes | None = None
     remove: Callable[[DriveFile], None] = lambda file: None
     listing: Iterator[tuple[str, Spot]] | None = None

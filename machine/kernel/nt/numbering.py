@@ -7,7 +7,8 @@ Windows build that is played, and private ones where Windows has none, so that `
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from machine.kernel.nt.names import numbers_of, with_private
 from machine.loaders import Module
@@ -19,8 +20,7 @@ _OF_WINE = "__wine_dbg_write"
 _TABLE_BITS = 12  # of a number: above them stands which table it is of
 
 
-@dataclass(frozen=True)
-class Numbering:
+class Numbering(msgspec.Struct, frozen=True):
     """The name of each call by its number, and what to write over the image of ntdll (relative address: number)."""
 
     names: Mapping[int, str]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, TypeVar
+
+import msgspec
 
 from machine.kernel.nt.status import (
     STATUS_INSUFFICIENT_RESOURCES,
@@ -20,13 +21,12 @@ if TYPE_CHECKING:
 FIRST_HANDLE, _HANDLE_STEP = 0x5C, 4
 
 
-@dataclass(eq=False)
-class KernelObject:
+class KernelObject(msgspec.Struct, eq=False, kw_only=True):
     """An object; `kind` is its type's name as NtQueryObject tells it, `name` its path among objects, if any."""
 
     kind: ClassVar[str] = "Object"
-    name: str = field(default="", kw_only=True)
-    handles: int = field(default=0, kw_only=True)
+    name: str = ""
+    handles: int = 0
 
     def is_signalled(self, thread: Thread) -> bool:
         """Whether a wait of the thread for it would be over."""
@@ -42,8 +42,7 @@ class KernelObject:
 Wanted = TypeVar("Wanted", bound=KernelObject)
 
 
-@dataclass(eq=False)
-class Event(KernelObject):
+class Event(KernelObject, eq=False):
     """Set, or not; one that is no notification event is reset by the thread that has waited for it."""
 
     kind = "Event"
@@ -59,8 +58,7 @@ class Event(KernelObject):
         self.is_set = self.is_set and self.is_notification
 
 
-@dataclass(eq=False)
-class Mutant(KernelObject):
+class Mutant(KernelObject, eq=False):
     """Owned by a thread, that many times."""
 
     kind = "Mutant"
@@ -79,8 +77,7 @@ class Mutant(KernelObject):
         self.owner = thread
 
 
-@dataclass(eq=False)
-class Semaphore(KernelObject):
+class Semaphore(KernelObject, eq=False):
     """A count that waits take one of."""
 
     kind = "Semaphore"
@@ -96,8 +93,7 @@ class Semaphore(KernelObject):
         self.count -= 1
 
 
-@dataclass(eq=False)
-class Timer(KernelObject):
+class Timer(KernelObject, eq=False):
     """Signalled from `due` on, in ticks of the virtual clock; with a period it comes again."""
 
     kind = "Timer"
@@ -122,8 +118,7 @@ class Timer(KernelObject):
             self.due = None
 
 
-@dataclass(eq=False)
-class ThreadObject(KernelObject):
+class ThreadObject(KernelObject, eq=False):
     """A thread; signalled when it has ended. `suspended` is how often it was, `queue` the APCs that wait for it."""
 
     kind = "Thread"
@@ -131,7 +126,7 @@ class ThreadObject(KernelObject):
     start: int = 0
     exit_code: int | None = None
     suspended: int = 0
-    queue: deque[tuple[int, int, int, int]] = field(default_factory=deque)
+    queue: deque[tuple[int, int, int, int]] = msgspec.field(default_factory=deque)
     is_alerted: bool = False  # NtAlertThreadByThreadId
     dispatching: int = 0  # exceptions that were sent to the dispatcher and have not come back
     stack: tuple[int, int] = (0, 0)  # the allocation: its ends
@@ -141,8 +136,7 @@ class ThreadObject(KernelObject):
         return self.thread.ended
 
 
-@dataclass(eq=False)
-class ProcessObject(KernelObject):
+class ProcessObject(KernelObject, eq=False):
     """The process."""
 
     kind = "Process"
@@ -153,43 +147,38 @@ class ProcessObject(KernelObject):
         return not self.process.alive
 
 
-@dataclass(eq=False)
-class Token(KernelObject):
+class Token(KernelObject, eq=False):
     """The process's token."""
 
     kind = "Token"
 
 
-@dataclass(eq=False)
-class Completion(KernelObject):
+class Completion(KernelObject, eq=False):
     """An I/O completion port: packets (key, value, status, information)."""
 
     kind = "IoCompletion"
-    packets: deque[tuple[int, int, int, int]] = field(default_factory=deque)
+    packets: deque[tuple[int, int, int, int]] = msgspec.field(default_factory=deque)
 
     def is_signalled(self, thread: Thread) -> bool:
         """As `KernelObject`."""
         return bool(self.packets)
 
 
-@dataclass(eq=False)
-class KeyedEvent(KernelObject):
+class KeyedEvent(KernelObject, eq=False):
     """Threads meet at keys: how many wait, and how many release, by key."""
 
     kind = "KeyedEvent"
-    waiters: dict[int, list[Thread]] = field(default_factory=dict)
-    released: set[Thread] = field(default_factory=set)
+    waiters: dict[int, list[Thread]] = msgspec.field(default_factory=dict)
+    released: set[Thread] = msgspec.field(default_factory=set)
 
 
-@dataclass(eq=False)
-class ObjectDirectory(KernelObject):
+class ObjectDirectory(KernelObject, eq=False):
     """A directory of named objects."""
 
     kind = "Directory"
 
 
-@dataclass(eq=False)
-class Other(KernelObject):
+class Other(KernelObject, eq=False):
     """An object that is only opened and closed: a job, a debug object."""
 
     kind = "Job"

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+import msgspec
 
 from machine.kernel.nt.objects import KernelObject
 from machine.kernel.nt.status import STATUS_INSUFFICIENT_RESOURCES, NtError
@@ -23,8 +24,7 @@ _ROOTS = {
 }  # fmt: skip
 
 
-@dataclass
-class Value:
+class Value(msgspec.Struct):
     """A value: its name as it was set, its type, its bytes."""
 
     name: str
@@ -32,15 +32,14 @@ class Value:
     data: bytes
 
 
-@dataclass(eq=False)
-class Key:
+class Key(msgspec.Struct, eq=False):
     """A key with its values and keys, by names in small letters."""
 
     name: str
     path: str
     written: int = 0  # units of 100 ns since 1601
-    values: dict[str, Value] = field(default_factory=dict)
-    keys: dict[str, Key] = field(default_factory=dict)
+    values: dict[str, Value] = msgspec.field(default_factory=dict)
+    keys: dict[str, Key] = msgspec.field(default_factory=dict)
     parent: Key | None = None
     is_deleted: bool = False
 
@@ -49,8 +48,7 @@ class Key:
         return self.keys.get(name.lower())
 
 
-@dataclass(eq=False)
-class KeyObject(KernelObject):
+class KeyObject(KernelObject, eq=False):
     """An open key."""
 
     kind = "Key"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from machine.kernel.nt.files import DriveFile
 from machine.kernel.nt.objects import KernelObject
@@ -14,8 +14,7 @@ SEC_COMMIT = 0x800_0000
 WRITABLE = 0x44  # protections with which a view writes: read-write and execute-read-write
 
 
-@dataclass(eq=False)
-class Section(KernelObject):
+class Section(KernelObject, eq=False):
     """What views show: a module, or `size` bytes that have `memory`, filled from a file at the first view."""
 
     kind = "Section"
@@ -25,7 +24,7 @@ class Section(KernelObject):
     file: DriveFile | None = None
     memory: SharedMemory | None = None
     attributes: int = SEC_COMMIT
-    views: set[int] = field(default_factory=set)
+    views: set[int] = msgspec.field(default_factory=set)
 
 
 def flush(space: NtSpace, address: int) -> None:

@@ -6,8 +6,9 @@ without one are the kernel's own. Queries speak of runs of pages with equal righ
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from machine.kernel.nt.status import (
     STATUS_CONFLICTING_ADDRESSES,
@@ -38,8 +39,7 @@ _OF_RIGHTS = {Protection.NONE: 1, Protection.READ: 2, _RW: 4, _RX: 0x20, Protect
 _OF_SECTION = {Protection.NONE: 1, Protection.READ: 2, _RW: 8, _RX: 0x20, Protection.ALL: 0x80}
 
 
-@dataclass(eq=False)
-class Allocation:
+class Allocation(msgspec.Struct, eq=False):
     """Pages [base, end) that were reserved at once. `view` is what they show, if they are a view of a section."""
 
     base: int
@@ -57,8 +57,7 @@ class Note(NamedTuple):
     protect: int
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(msgspec.Struct, frozen=True):
     """Pages with equal rights, as NtQueryVirtualMemory tells them; `allocation` is None for free ones."""
 
     base: int

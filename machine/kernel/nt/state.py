@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from machine.kernel.nt.numbering import Numbering
 from machine.kernel.nt.objects import HandleTable, KernelObject, ProcessObject, ThreadObject
@@ -16,8 +17,7 @@ from machine.schedule import Thread
 STANDARD_HANDLES = {0x50: 0, 0x54: 1, 0x58: 2}  # handle: descriptor of input, output, error
 
 
-@dataclass(frozen=True)
-class Dispatchers:
+class Dispatchers(msgspec.Struct, frozen=True):
     """Where user mode goes on for exceptions and APCs; 0 for none."""
 
     exceptions: int = 0
@@ -27,8 +27,7 @@ class Dispatchers:
     ntdll: int = 0
 
 
-@dataclass(eq=False)
-class NtState:
+class NtState(msgspec.Struct, eq=False):
     """Handles, threads, allocations and named objects of one process, and what the kernel shows it."""
 
     process: ProcessObject
@@ -40,11 +39,11 @@ class NtState:
     writable: bool
     plan: WindowsPlan | None = None
     dispatchers: Dispatchers = Dispatchers()
-    threads: dict[Thread, ThreadObject] = field(default_factory=dict)
-    names: dict[str, KernelObject] = field(default_factory=dict)
+    threads: dict[Thread, ThreadObject] = msgspec.field(default_factory=dict)
+    names: dict[str, KernelObject] = msgspec.field(default_factory=dict)
     unix_functions: int = 0  # the stub behind Wine's unix calls
     last_exception: tuple[int, int] | None = None  # NTSTATUS and address of the last first-chance exception
-    images: Mapping[str, int] = field(default_factory=dict)
+    images: Mapping[str, int] = msgspec.field(default_factory=dict)
     stack_sizes: tuple[int, int] = (0x10_0000, 0x1_0000)  # reserved and committed, of threads that do not say
     subsystem: tuple[int, int, int] = (3, 6, 0)  # and its version
     debug_port_hidden: bool = True

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
+
+import msgspec
 
 from machine.kernel.linux import Errno, FileHandle, LinuxError, Node
 from machine.kernel.nt.status import (
@@ -47,8 +48,7 @@ def failure(error: LinuxError) -> NtError:
     return NtError(_STATUS.get(error.number, STATUS_UNSUCCESSFUL))
 
 
-@dataclass(frozen=True)
-class Bytes:
+class Bytes(msgspec.Struct, frozen=True):
     """The handle of a file whose bytes are known: the program's own."""
 
     data: bytes
@@ -58,8 +58,7 @@ class Bytes:
         return self.data[offset : offset + size]
 
 
-@dataclass(frozen=True)
-class Spot:
+class Spot(msgspec.Struct, frozen=True):
     """A place on the drive: the names that lead to it, its directory's node, and its own node where something is there.
 
     `content` are the bytes of the program's file, which stands in no directory.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import ast
-import dataclasses
 import importlib
 from pathlib import Path
 
+import msgspec
 import pytest
+from msgspec.structs import astuple, replace
 from source_trees import nodes_of
 
 import hds.cli
@@ -35,12 +36,13 @@ def parsed(name: str, *words: str) -> tuple[argparse.Namespace, object]:
 @pytest.mark.parametrize("name", [row.name for row in SUBCOMMANDS])
 def test_options_are_frozen_and_hold_values_that_nobody_can_change(name: str) -> None:
     _, options = parsed(name)
-    waiting: list[object] = [options]
+    assert isinstance(options, msgspec.Struct)
+    waiting = [options]
     for part in waiting:
-        assert part.__dataclass_params__.frozen  # type: ignore[attr-defined]  # of every dataclass
-        values = vars(part).values()
+        assert part.__struct_config__.frozen
+        values = astuple(part)
         assert not [value for value in values if isinstance(value, list | set | argparse.Namespace)]
-        waiting += [value for value in values if dataclasses.is_dataclass(value)]
+        waiting += [value for value in values if isinstance(value, msgspec.Struct)]
 
 
 @pytest.mark.parametrize("path", sorted(CLI.parent.rglob("*.py")), ids=lambda path: path.stem)
@@ -60,7 +62,7 @@ def test_every_limit_has_a_flag(row: LimitRow) -> None:
     parser = argparse.ArgumentParser()
     add_limits(parser)
     flags = [f"--{row.name.replace('_', '-')}", str(row.least)]
-    assert Reading.of(parser.parse_args(flags)).limits == dataclasses.replace(DEFAULT_LIMITS, **{row.name: row.least})
+    assert Reading.of(parser.parse_args(flags)).limits == replace(DEFAULT_LIMITS, **{row.name: row.least})
 
 
 def test_inputs_are_read_in_order_and_the_text_of_e_comes_last(tmp_path: Path) -> None:

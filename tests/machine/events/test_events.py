@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from machine_guests import CODE, Bench, bench, pseudo, read, say, script, write
+from msgspec.structs import replace
 
 from machine.events.definition import BreakAction, CodeAction, EventDefinition
 from machine.events.registry import RegistrationError

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
 import pytest
+from msgspec.structs import replace
 from unicorn import x86_const as x86
 
 from machine.processor import msr, window

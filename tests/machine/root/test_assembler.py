@@ -6,11 +6,11 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from effort import often
 from hypothesis import given, settings, strategies as st
+from msgspec.structs import replace
 
 from machine.root import assembler_process
 from machine.root.assembler import AssemblerError, assemble

@@ -9,10 +9,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from machine.root import assembler_process
 from machine.root.assembler import AssemblerError, assemble

@@ -5,7 +5,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+
+import msgspec
 
 from machine.kernel.base import behind_call
 from machine.kernel.linux import family
@@ -33,8 +34,7 @@ _LOW = 0xFFFF_FFFF
 _USAGE_BYTES = 144
 
 
-@dataclass(frozen=True)
-class Child:
+class Child(msgspec.Struct, frozen=True):
     """What clone and clone3 ask for. `stack` is 0 for that of the maker; `signal` is what its end raises."""
 
     flags: int
@@ -95,8 +95,7 @@ def make_process(task: Task, child: Child) -> Result:
 # --- waiting
 
 
-@dataclass(frozen=True)
-class _Found:
+class _Found(msgspec.Struct, frozen=True):
     """A child that has something to tell."""
 
     child: ThreadGroup

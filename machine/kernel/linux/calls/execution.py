@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from machine.kernel.linux.abi import Address, Fd, Flags, Path, call
 from machine.kernel.linux.calls.paths import AT_FDCWD, start_of
@@ -22,8 +22,7 @@ _MOST_SCRIPTS = 5  # that name each other as interpreters
 _FIRST_LINE = 256  # bytes of a file that are looked at (BINPRM_BUF_SIZE)
 
 
-@dataclass(frozen=True)
-class _File:
+class _File(msgspec.Struct, frozen=True):
     """A file that may be executed; `path` is the text by which it was found, `name` what the process is called then."""
 
     handle: Handle

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
+
+import msgspec
 
 from machine.kernel.linux import socket_names as names, sockets
 from machine.kernel.linux.abi import Address, Fd, Flags, Int, Size, UInt, call
@@ -46,8 +47,7 @@ _MOST_MESSAGES = 1024
 Rows = list[tuple[int, int]]
 
 
-@dataclass(frozen=True)
-class _Header:
+class _Header(msgspec.Struct, frozen=True):
     """A struct msghdr."""
 
     address: int
@@ -103,8 +103,7 @@ def sendmmsg(task: Task, fd: Fd, rows: Address, count: UInt, flags: Flags) -> Re
     return _Several(task, rows, min(count, _MOST_MESSAGES), lambda where, done: part(where, flags)).go_on(0)
 
 
-@dataclass(frozen=True)
-class _Several:
+class _Several(msgspec.Struct, frozen=True):
     """The messages of one call: `part(row)` carries the one at a struct mmsghdr out."""
 
     task: Task

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from stat import S_ISFIFO
+
+import msgspec
+from msgspec.structs import replace
 
 from machine.kernel.linux import open_files as of
 from machine.kernel.linux.abi import Address, Fd, Flags, Path, Size, UInt, call
@@ -32,8 +34,7 @@ _KNOWN_RESOLVE = sum(Resolve)
 _OPEN_HOW = 24  # bytes of the first struct open_how
 
 
-@dataclass(frozen=True)
-class _How:
+class _How(msgspec.Struct, frozen=True):
     """What openat2 is asked for, and the other calls with what they have of it."""
 
     flags: int

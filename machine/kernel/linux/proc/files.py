@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from machine.kernel.linux.paths import Place
 from machine.kernel.linux.proc import processes, system
@@ -16,16 +17,14 @@ from machine.kernel.linux.proc.system import System, always
 PID, TID, FD = "PID", "TID", "FD"
 
 
-@dataclass(frozen=True)
-class SystemFile:
+class SystemFile(msgspec.Struct, frozen=True):
     """A text about the machine."""
 
     text: Callable[[System], str]
     mode: int = 0o444
 
 
-@dataclass(frozen=True)
-class TaskFile:
+class TaskFile(msgspec.Struct, frozen=True):
     """A text about a process or a thread; `write` takes what is written to it."""
 
     text: Callable[[Subject], str | bytes]
@@ -33,15 +32,13 @@ class TaskFile:
     write: Callable[[Subject, bytes], None] | None = None
 
 
-@dataclass(frozen=True)
-class TaskLink:
+class TaskLink(msgspec.Struct, frozen=True):
     """A link of a process to a place that it has."""
 
     place: Callable[[Subject], Place | None]
 
 
-@dataclass(frozen=True)
-class TextLink:
+class TextLink(msgspec.Struct, frozen=True):
     """A link with a text."""
 
     target: Callable[[System], str | None]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+
+import msgspec
 
 from machine.kernel.linux.proc.system import TICK, System, mountinfo, mounts
 from machine.kernel.linux.resource_limits import resource_limit
@@ -31,8 +32,7 @@ _LIMITS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Subject:
+class Subject(msgspec.Struct, frozen=True):
     """Whom a file is about: a thread of a process, the first one for the process itself; None once it has ended."""
 
     system: System

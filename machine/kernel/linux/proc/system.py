@@ -6,7 +6,8 @@ The processor is the one that CPUID announces; nobody but the guests uses memory
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from machine.kernel.linux.structures import DOMAIN_NAME, HOST_NAME, KERNEL_RELEASE, KERNEL_VERSION
 from machine.kernel.linux.task import NANOSECONDS, Task, ThreadGroup
@@ -32,8 +33,7 @@ _FEATURE_NAMES = (
 )
 
 
-@dataclass(frozen=True)
-class System:
+class System(msgspec.Struct, frozen=True):
     """What the texts are made of. `asking()` is the task whose call is being carried out; `begin` is ns since 1970."""
 
     groups: dict[int, ThreadGroup]

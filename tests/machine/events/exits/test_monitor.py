@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +10,7 @@ from carrier_worlds import CARRIERS, Collecting, Line, Outcome, make_engine, run
 from effort import often
 from hds_guests import refused, shown
 from machine_guests import CODE, bench
+from msgspec.structs import replace
 
 from hds.report.reporters import Questions
 from hds.session.session import Session

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import tracemalloc
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +22,7 @@ from linux_world import (
     SCRATCH,
     Guest,
 )
+from msgspec.structs import replace
 
 from machine.kernel.linux.calls import CALLS
 from machine.kernel.linux.errors import Errno

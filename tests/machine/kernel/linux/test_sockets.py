@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import NoReturn
@@ -13,6 +12,7 @@ from typing import NoReturn
 import pytest
 from linux_guests import Listening, build
 from linux_world import SCRATCH, Guest
+from msgspec.structs import replace
 
 from hds.session import Session, load_engine
 from machine.kernel.linux import World

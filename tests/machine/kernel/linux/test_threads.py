@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from effort import often
 from linux_guests import Listening, build
 from linux_world import SCRATCH, Guest
 from machine_guests import CODE
+from msgspec.structs import replace
 
 from hds.report.records import Message, Record, Result
 from hds.report.reporters import Questions
