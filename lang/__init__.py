@@ -30,8 +30,15 @@ if TYPE_CHECKING:
     from lang.lexer import tokenize as tokenize
     from lang.nearest import nearest_name as nearest_name
     from lang.parser import parse as parse
+    from lang.parts import Part as Part, PartKind as PartKind, script_parts as script_parts
     from lang.printer import WIDTH as WIDTH, Line as Line, print_program as print_program
-    from lang.references import Reference as Reference
+    from lang.references import (
+        Definition as Definition,
+        DefinitionKind as DefinitionKind,
+        Reference as Reference,
+        reference_at as reference_at,
+        references_to as references_to,
+    )
     from lang.source import NotText as NotText, SourceFile as SourceFile, Span as Span, read_text as read_text
     from lang.symbols import (
         KERNEL_MODULE as KERNEL_MODULE,
@@ -52,8 +59,9 @@ else:
             "lexer": "tokenize",
             "nearest": "nearest_name",
             "parser": "parse",
+            "parts": "Part PartKind script_parts",
             "printer": "Line WIDTH print_program",
-            "references": "Reference",
+            "references": "Definition DefinitionKind Reference reference_at references_to",
             "source": "NotText SourceFile Span read_text",
             "symbols": "KERNEL_MODULE Place SymbolTable Unresolved",
         },

@@ -260,10 +260,13 @@ class Checker:
             return  # a second definition, reported before
         self._check_signature(item)
         outer, self.context.scope = self.context.scope, Scope(function)
-        self.context.references.define(item.name_span, DefinitionKind.FUNCTION, item.name)
+        header = Span(item.span.file, item.span.start, item.body.span.start)
+        self.context.references.define(
+            item.name_span, DefinitionKind.FUNCTION, item.name, type=function.result, header=header
+        )
         for variable, parameter in zip(function.parameters, item.parameters, strict=True):
             place = parameter.declarator.name_span
-            self.context.references.define(place, DefinitionKind.PARAMETER, variable.name, variable)
+            self.context.references.define(place, DefinitionKind.PARAMETER, variable.name, variable, variable.type)
             self.context.scope.variables[variable.name] = variable
             self.context.scope.all.append(variable)
             self.context.scope.assigned.add(variable.name)

@@ -40,8 +40,9 @@ class Declarations:
                 self.report(
                     Code.TYPEDEF_AGAIN, f"the typedef `{declarator.name}` is defined already", declarator.name_span
                 )
-            self.context.references.define(declarator.name_span, DefinitionKind.TYPEDEF, declarator.name)
-            self.names.typedefs[declarator.name] = self.resolver.pointers(base, declarator.stars, declarator.span)
+            kind = self.resolver.pointers(base, declarator.stars, declarator.span)
+            self.context.references.define(declarator.name_span, DefinitionKind.TYPEDEF, declarator.name, type=kind)
+            self.names.typedefs[declarator.name] = kind
 
     def declared_type(self, base: Type, declarator: s.Declarator) -> Type:
         """The type of a declared object; an empty `[]` counts its initialisers."""
@@ -112,7 +113,7 @@ class Declarations:
         if is_global:
             variable = self.names.global_variable(name)
             self.names.assigned.add(name)
-            self.context.references.define(span, DefinitionKind.GLOBAL, name)
+            self.context.references.define(span, DefinitionKind.GLOBAL, name, type=kind)
             # Where the global has another type, E070 was reported: what follows fits the declaration.
             if is_scalar(kind):
                 return Place(kind, span, global_variable=variable)
@@ -133,7 +134,7 @@ class Declarations:
         if local is None or local.type != kind:
             local = self.context.scope.declare(name, kind)
         local.typed = True
-        self.context.references.define(span, DefinitionKind.VARIABLE, name, local)
+        self.context.references.define(span, DefinitionKind.VARIABLE, name, local, kind)
         self.context.scope.assigned.add(name)
         if is_scalar(kind):
             return Place(kind, span, variable=local)

@@ -185,7 +185,7 @@ class Expressions:
             )
             return Place(U64, node.span, variable=t.Variable(node.name, U64))
         variable = self.context.scope.lookup(node.name)
-        self.context.references.mention(node.span, DefinitionKind.VARIABLE, node.name, variable)
+        self.context.references.mention(node.span, DefinitionKind.VARIABLE, node.name, variable, variable.type)
         if reading and node.name not in self.context.scope.assigned and is_scalar(variable.type):
             value = foreign.CONSTANTS.get(node.name)
             hint = f"the language has no `{node.name}`: write {value}" if value else None
@@ -199,7 +199,7 @@ class Expressions:
 
     def _global(self, node: s.GlobalName, reading: bool) -> Place:
         variable = self.names.global_variable(node.name)
-        self.context.references.mention(node.span, DefinitionKind.GLOBAL, node.name)
+        self.context.references.mention(node.span, DefinitionKind.GLOBAL, node.name, type=variable.type)
         known = node.name in self.names.written or node.name in self.names.session.assigned
         if reading and not known and is_scalar(variable.type):
             self.report(Code.UNASSIGNED_GLOBAL, f"no script has assigned `.{node.name}`; it is 0", node.span)

@@ -62,7 +62,7 @@ ARGUMENT = re.compile(r"\$arg[0-9]+")
 NO_ARGUMENT_HINT = "`--arg VALUE` gives it one; in a file that `.script` runs, the words behind its name do"
 INCLUDE_PATH = re.compile(r'[ \t]*"([^"\r\n]*)"')
 _FLOAT = re.compile(r"(?P<whole>[0-9][0-9`]*)?\.(?P<fraction>[0-9]*)")
-_ESCAPE = re.compile(r"\\(?:x(?P<hex>[0-9a-fA-F]*)|(?P<octal>[0-7]{1,3})|(?P<single>.))", re.DOTALL)
+ESCAPE = re.compile(r"\\(?:x(?P<hex>[0-9a-fA-F]*)|(?P<octal>[0-7]{1,3})|(?P<single>.))", re.DOTALL)
 _SINGLE = {"n": 10, "t": 9, "\\": 92, '"': 34, "'": 39, "?": 63, "r": 13, "a": 7, "b": 8, "f": 12, "v": 11}
 _V023_SINGLE = frozenset('nt\\"')
 
@@ -286,7 +286,7 @@ class Lexer:
         size, start = (2 if wide else 1), span.start + (2 if wide else 1)
         encoding = "utf-16-le" if wide else "utf-8"
         at = 0
-        for match in _ESCAPE.finditer(body):
+        for match in ESCAPE.finditer(body):
             out += body[at : match.start()].encode(encoding, "surrogatepass")
             place = Span(self.source, start + match.start(), start + match.end())
             value, used = self.escape(match, 2 * size, place)
@@ -379,7 +379,7 @@ class LiteralPlaces:
         self._file, base, text = node.span.file, node.span.start, node.text
         self._places = array("I")  # of each byte, and of the closing quote
         at = 1
-        for match in _ESCAPE.finditer(text, 1, len(text) - 1):
+        for match in ESCAPE.finditer(text, 1, len(text) - 1):
             self._add(text, base, at, match.start())
             self._places.append(base + match.start())
             at = match.start() + 2 + len(match["hex"][:2]) if match["hex"] is not None else match.end()

@@ -12,6 +12,7 @@ from enum import Enum
 import msgspec
 
 from lang.source import SourceFile, Span
+from lang.types import Type
 
 
 class DefinitionKind(Enum):
@@ -29,12 +30,15 @@ class DefinitionKind(Enum):
 class Definition(msgspec.Struct, frozen=True):
     """Where a name gets its meaning: the span of the name in its declaration, or, without one, of its first mention.
 
-    The span of a global has its dot, the name has not.
+    The span of a global has its dot, the name has not. `type` is what the checker found out, None for a struct and for
+    what is defined nowhere; `header` is the declaration of a function in front of its body.
     """
 
     kind: DefinitionKind
     name: str
     span: Span
+    type: Type | None = None
+    header: Span | None = None
 
 
 class Reference(msgspec.Struct, frozen=True):
@@ -48,17 +52,27 @@ class References:
     """Collects the mentions of one script. A name is told from equal ones by its `owner`: a variable or struct type."""
 
     def __init__(self) -> None:
-        self._mentions: dict[Span, tuple[DefinitionKind, str, object] | None] = {}
+        self._mentions: dict[Span, tuple[DefinitionKind, str, object, Type | None] | None] = {}
         self._definitions: dict[tuple[object, str], Definition] = {}
 
-    def define(self, span: Span, kind: DefinitionKind, name: str, owner: object = None) -> None:
+    def define(
+        self,
+        span: Span,
+        kind: DefinitionKind,
+        name: str,
+        owner: object = None,
+        type: Type | None = None,
+        header: Span | None = None,
+    ) -> None:
         """The name is declared here; a second declaration of the same thing is another mention."""
-        self._definitions.setdefault((owner or kind, name), Definition(kind, name, span))
+        self._definitions.setdefault((owner or kind, name), Definition(kind, name, span, type, header))
         self.mention(span, kind, name, owner)
 
-    def mention(self, span: Span, kind: DefinitionKind, name: str, owner: object = None) -> None:
-        """The name is used here, perhaps in front of its definition."""
-        self._mentions.setdefault(span, (kind, name, owner))
+    def mention(
+        self, span: Span, kind: DefinitionKind, name: str, owner: object = None, type: Type | None = None
+    ) -> None:
+        """The name is used here, perhaps in front of its definition; its type, where a first use declares it."""
+        self._mentions.setdefault(span, (kind, name, owner, type))
 
     def mention_built_in(self, span: Span) -> None:
         """Something is used here that no script defines."""
@@ -70,8 +84,8 @@ class References:
         for span, mentioned in self._mentions.items():
             definition = None
             if mentioned is not None:
-                kind, name, owner = mentioned
-                definition = self._definitions.setdefault((owner or kind, name), Definition(kind, name, span))
+                kind, name, owner, type = mentioned
+                definition = self._definitions.setdefault((owner or kind, name), Definition(kind, name, span, type))
             made.append(Reference(span, definition))
         return tuple(sorted(made, key=lambda item: (item.span.file.name, item.span.start)))
 
@@ -79,10 +93,20 @@ class References:
 class NoReferences(References):
     """Collects nothing: for those who do not ask, and for a walk whose mentions another one makes again."""
 
-    def define(self, span: Span, kind: DefinitionKind, name: str, owner: object = None) -> None:
+    def define(
+        self,
+        span: Span,
+        kind: DefinitionKind,
+        name: str,
+        owner: object = None,
+        type: Type | None = None,
+        header: Span | None = None,
+    ) -> None:
         """Nothing."""
 
-    def mention(self, span: Span, kind: DefinitionKind, name: str, owner: object = None) -> None:
+    def mention(
+        self, span: Span, kind: DefinitionKind, name: str, owner: object = None, type: Type | None = None
+    ) -> None:
         """Nothing."""
 
     def mention_built_in(self, span: Span) -> None:

@@ -91,8 +91,9 @@ class SymbolTable:
         self._demangler = demangler
         self._most_demangled = most_demangled
         self._hints = _MOST_HINTS
-        self.more: Callable[[str], None] = lambda module: None
-        """Asked before a name with a module is given up, with the module's name: it may add symbols that cost time."""
+        self.more: Callable[[SymbolTable, str], None] = lambda table, module: None
+        """Asked before a name with a module is given up, with the table and the module's name: it may add symbols that
+        cost time."""
         self.programs: list[str] = []
         """The modules of programs in which a name without a module is looked up, in this order."""
         for text, address in (given or {}).items():
@@ -101,6 +102,15 @@ class SymbolTable:
             self._given.setdefault(module, {})[name] = address
         for module, names in self._given.items():
             self.add(module, names)
+
+    def copy(self) -> SymbolTable:
+        """A table with the same symbols; what is added to one is not in the other."""
+        made = SymbolTable(None, self._demangler, self._most_demangled)
+        made._modules = {name: _Module(dict(row.names)) for name, row in self._modules.items()}
+        made._given = self._given
+        made.more = self.more
+        made.programs = list(self.programs)
+        return made
 
     @property
     def given(self) -> dict[str, int]:
@@ -175,7 +185,7 @@ class SymbolTable:
         module, mark, name = text.partition("!")
         if mark:
             if not (found := self._candidates(self.modules_called(module), name)):
-                self.more(module)
+                self.more(self, module)
                 found = self._candidates(self.modules_called(module), name)
             return self._chosen(text, found)
         places = (self._chosen(text, self._candidates([default], text)) for default in self.default_modules())

@@ -97,7 +97,9 @@ class TypeResolver:
                     self.report(Code.INCOMPLETE_TYPE, f"`{struct}` contains itself", declarator.span, "use a pointer")
                     kind = I32
                 kind = self.object_type(kind, declarator)
-                self.context.references.define(declarator.name_span, DefinitionKind.MEMBER, declarator.name, struct)
+                self.context.references.define(
+                    declarator.name_span, DefinitionKind.MEMBER, declarator.name, struct, kind
+                )
                 found[declarator.name] = I32 if self.is_too_deep(kind.depth + 1, declarator.span) else kind
         return list(found.items())
 

@@ -328,8 +328,7 @@ def _eval(case: Case, source: SourceFile, usual: Usual) -> Outcome:
 def _check(case: Case, source: SourceFile, usual: Usual) -> Outcome:
     options = check.Options.of(_parsed(case, usual))
     text = options.compiling.with_arguments(source)
-    check.refuse_unknown_codes(options)
-    findings = check.wanted(check.check(text, options), options)
+    findings = options.selection.of_all(check.check(text, options))
     is_wrong = any(item.severity is Severity.ERROR for item in findings)
     return Outcome(int(ExitCode.FAILED if is_wrong else ExitCode.OK), findings=findings)
 

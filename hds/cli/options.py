@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import errno
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
 from functools import partial
@@ -36,7 +36,7 @@ from vm.facts.limits import DEFAULT_LIMITS, LIMITS, Limits
 from vm.facts.numbers import DECIMAL, number_in
 
 if TYPE_CHECKING:
-    from lang import Compiler, SourceFile, SymbolTable
+    from lang import Compiler, Diagnostic, SourceFile, SymbolTable
     from machine.loaders import WindowsPlan
 
 LONGEST_TIME = 1_000_000  # seconds
@@ -307,7 +307,7 @@ class Compiling(msgspec.Struct, frozen=True):
             if not self.programs:
                 with _refusing(f"--root {self.dlls}"):
                     plans = [plan_without_program(root, limits)]
-            table.more = lambda module: add_dlls(table, plans, module)
+            table.more = lambda asking, module: add_dlls(asking, plans, module)
         return table
 
 
@@ -352,6 +352,56 @@ def add_programs(parser: argparse.ArgumentParser) -> None:
         dest="dlls",
         metavar="DIR",
         help="a folder laid out like C:, as in `hds run --root`: the symbols of its DLLs are known, too",
+    )
+
+
+# --- findings ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which warnings and remarks are wanted; `disable` and `enable` are codes."""
+
+    target: str
+    disable: tuple[str, ...]
+    enable: tuple[str, ...]
+
+    @classmethod
+    def of(cls, found: argparse.Namespace) -> Selection:
+        """The flags of `add_selection`. Exits for unknown codes, and for errors, which cannot be switched."""
+        from hds.report import code_titles
+
+        for code in (*found.disable, *found.enable):
+            if code not in code_titles():
+                refuse(f"{code} is no diagnostic code; `hds list diagnostics` shows them", ExitCode.USAGE)
+            if code.startswith("E"):
+                refuse(f"{code} is an error: it cannot be switched off or on", ExitCode.USAGE)
+        return cls(found.target, tuple(found.disable), tuple(found.enable))
+
+    def of_all(self, findings: Iterable[Diagnostic]) -> list[Diagnostic]:
+        """Without what the user switched off, and without portability remarks where hds itself is the target."""
+        from lang import Severity
+
+        off = set(self.disable) - set(self.enable)
+        no_portability = self.target == "hds"
+        return [
+            item
+            for item in findings
+            if item.code not in off and not (no_portability and item.severity is Severity.PORTABILITY)
+        ]
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    """--target, --disable and --enable: which warnings and remarks are wanted."""
+    parser.add_argument(
+        "--target",
+        choices=("hyperdbg", "hds"),
+        default="hyperdbg",
+        help="hyperdbg (default): also say where HyperDbg v0.23 behaves differently; hds: leave that out",
+    )
+    parser.add_argument("--disable", action="append", default=[], metavar="CODE", help="leave a warning or remark out")
+    parser.add_argument(
+        "--enable", action="append", default=[], metavar="CODE", help="give what --disable leaves out after all"
     )
 
 

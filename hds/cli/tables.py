@@ -47,12 +47,9 @@ def _commands() -> Table:
 def _builtins() -> Table:
     from vm.facts.builtins import BUILTINS
 
-    kinds = {"n": "number", "s": "string", "w": "wide string", "p": "place"}
     rows = []
     for row in BUILTINS:
-        parameters = ", ".join(kinds[letter] for letter in row.parameters)
-        if row.name == "printf":
-            parameters = "format, arguments..."
+        parameters = ", ".join(row.arguments)
         names = ", ".join((row.name, *row.aliases))
         doc = f"{row.doc} (stops here: {row.missing})" if row.missing else row.doc
         rows.append((names, f"({parameters})", "yes" if row.result else "no", row.family, doc))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         TriggerIsOver as TriggerIsOver,
     )
     from hds.session.captured import Captured as Captured
+    from hds.session.checking import Checked as Checked, check_text as check_text
     from hds.session.command_scripts import read_command_file as read_command_file
     from hds.session.engines import ENGINES as ENGINES, load_engine as load_engine
     from hds.session.refused import ScriptError as ScriptError
@@ -38,6 +39,7 @@ else:
             "availability": "refused_commands",
             "callbacks": "Subscription Trigger TriggerIsOver",
             "captured": "Captured",
+            "checking": "Checked check_text",
             "command_scripts": "read_command_file",
             "engines": "ENGINES load_engine",
             "refused": "ScriptError",

@@ -23,9 +23,9 @@ from lang.commands import (
     EventCommand,
     ScriptFile,
     ScriptText,
-    TokenKind,
     parse_event,
     read_commands,
+    without_escapes,
 )
 from vm import NO_DRIVES, DriveRefused, Drives, FileRefused, Source, read_file, too_large
 from vm.facts.limits import Limits
@@ -85,7 +85,8 @@ class CommandScript(msgspec.Struct, frozen=True, eq=False):
     def _shown_reference(self, item: Reference) -> Reference:
         definition = item.definition
         if definition is not None:
-            definition = replace(definition, span=self._moved(definition.span))
+            header = None if definition.header is None else self._moved(definition.header)
+            definition = replace(definition, span=self._moved(definition.span), header=header)
         return Reference(self._moved(item.span), definition)
 
     def _moved(self, span: Span) -> Span:
@@ -177,13 +178,8 @@ class _Texts:
 
     @cached_property
     def without_escapes(self) -> SourceFile:
-        """The command file with a blank for every backslash in front of a brace of a block, so that offsets stay."""
-        characters = list(self._source.text)
-        for token in (token for command in self._commands for token in command.tokens):
-            if token.kind is TokenKind.BRACKET_STRING:
-                for start, end in token.dropped:
-                    characters[start:end] = " " * (end - start)
-        return SourceFile(self._source.name, "".join(characters))
+        """The command file with blanks for what blocks escape their braces with."""
+        return without_escapes(self._source, (token for command in self._commands for token in command.tokens))
 
     def named(self, path: str) -> SourceFile:
         """The file of a `file:`. Raises DriveRefused, FileRefused, InputError."""

@@ -13,7 +13,7 @@ import msgspec
 
 from hds.session.command_scripts import CommandFile, CommandScript, compile_parameter, read_command_file
 from hds.session.symbols import announce_symbols
-from lang import Code, Diagnostic, Severity, SourceFile, Span, sort_key
+from lang import Code, Diagnostic, Reference, Severity, SourceFile, Span, sort_key
 from vm import Engine, GlobalConflict, GlobalStore, Loaded, Program
 
 if TYPE_CHECKING:
@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 
 
 class Prepared(msgspec.Struct):
-    """A command file, read and compiled; loaded scripts by their key (the offset in the file)."""
+    """A command file, read and compiled; loaded scripts by their key (the offset in the file).
+
+    `references` of all scripts, if the compiler was asked for them.
+    """
 
     file: CommandFile
     diagnostics: list[Diagnostic] = msgspec.field(default_factory=list)
+    references: list[Reference] = msgspec.field(default_factory=list)
     loaded: dict[int, Loaded] = msgspec.field(default_factory=dict)
 
     @property
@@ -62,9 +66,7 @@ class Scripts:
         prepared = Prepared(file, list(file.findings))
         for script in file.scripts:
             program = compiled.get(script.key) if compiled else None
-            loaded = (
-                self.load(script, prepared.diagnostics) if program is None else self.bind(program, script, prepared)
-            )
+            loaded = self.load(script, prepared) if program is None else self.bind(program, script, prepared)
             if loaded is not None:
                 prepared.loaded[script.key] = loaded
         prepared.diagnostics.sort(key=sort_key)
@@ -85,14 +87,9 @@ class Scripts:
             return next(item for item in made.diagnostics if item.severity is Severity.ERROR)
         return self.engine.load(made.program, self.store)
 
-    def load(self, script: CommandScript, diagnostics: list[Diagnostic]) -> Loaded | None:
-        """Compile and load one script; None when there are errors, which are in `diagnostics` then."""
+    def load(self, script: CommandScript, prepared: Prepared) -> Loaded | None:
+        """Compile and load one script; None when there are errors, which are in the diagnostics then."""
         result = script.compile(self.compiler)
-        diagnostics += result.diagnostics
-        if result.program is None:
-            return None
-        try:
-            return self.engine.load(result.program, self.store)
-        except GlobalConflict as conflict:
-            diagnostics.append(Diagnostic(Code.TOO_MANY_GLOBALS, str(conflict), script.command.span))
-            return None
+        prepared.diagnostics += result.diagnostics
+        prepared.references += result.references
+        return None if result.program is None else self.bind(result.program, script, prepared)

@@ -148,7 +148,7 @@ class Session(PythonFace):
         compiler = Compiler(limits=limits) if compiler is None else compiler
         self.symbols = Symbols(compiler.symbols.given, limits, options.kernel, options.build, self._read_guest_file)
         self._libraries = Libraries(self.symbols, options)
-        self.symbols.table.more = self._libraries.look_for
+        self.symbols.table.more = lambda _, module: self._libraries.look_for(module)
         self._events_from = events_from
         self._before_entry: list[Process] = []  # programs that are to come to their entry points first
         compiler = replace(compiler, portability=False, symbols=self.symbols.table)

@@ -8,6 +8,16 @@ handed on with their place in the file and are not looked at.
 from lang.code import Code
 from lang.commands.arguments import substitute_arguments
 from lang.commands.events import parse_event
+from lang.commands.parts import (
+    Embedded,
+    Language,
+    choices_of,
+    command_parts,
+    embedded,
+    row_of,
+    without_escapes,
+    words_of,
+)
 from lang.commands.reader import read_commands
 from lang.commands.statements import begins_as_statement
 from lang.commands.syntax import (
@@ -37,9 +47,11 @@ __all__ = [
     "Code",
     "Command",
     "CommandRow",
+    "Embedded",
     "EventCommand",
     "EventRow",
     "HexCode",
+    "Language",
     "Line",
     "OutputName",
     "Parameter",
@@ -50,11 +62,17 @@ __all__ = [
     "Token",
     "TokenKind",
     "begins_as_statement",
+    "choices_of",
+    "command_parts",
+    "embedded",
     "number_32",
     "parse_event",
     "plain_number",
     "read_commands",
     "read_lines",
+    "row_of",
     "substitute_arguments",
     "tokenize",
+    "without_escapes",
+    "words_of",
 ]

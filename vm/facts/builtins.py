@@ -34,6 +34,16 @@ class Builtin(msgspec.Struct, frozen=True):
     aliases: tuple[str, ...] = ()
     missing: str = ""
 
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """What a call of it takes, a word for each."""
+        if self.name == "printf":  # whose arguments follow from its format
+            return ("format", "arguments...")
+        return tuple(_ARGUMENTS[letter] for letter in self.parameters)
+
+
+_ARGUMENTS = {"n": "number", "s": "string", "w": "wide string", "p": "place"}
+
 
 def _rows() -> list[Builtin]:
     table: list[Builtin] = []

@@ -13,16 +13,18 @@ from msgspec.structs import replace
 from hds.cli.options import (
     Compiling,
     Inputs,
+    Selection,
     TextKind,
     add_compiling,
     add_inputs,
     add_kind,
     add_limits,
     add_programs,
+    add_selection,
     options_of,
 )
 from hds.exit_codes import ExitCode
-from hds.inputs import InputError, refuse
+from hds.inputs import InputError
 from hds.report import Failure, report
 
 if TYPE_CHECKING:
@@ -36,16 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """The options of `hds check`."""
     add_inputs(parser)
     parser.add_argument("--format", choices=("text", "json", "sarif"), default="text", help="default text")
-    parser.add_argument(
-        "--target",
-        choices=("hyperdbg", "hds"),
-        default="hyperdbg",
-        help="hyperdbg (default): also say where HyperDbg v0.23 behaves differently; hds: leave that out",
-    )
-    parser.add_argument("--disable", action="append", default=[], metavar="CODE", help="leave a warning or remark out")
-    parser.add_argument(
-        "--enable", action="append", default=[], metavar="CODE", help="give what --disable leaves out after all"
-    )
+    add_selection(parser)
     parser.add_argument("--warnings-as-errors", action="store_true", help="exit with 1 for warnings, too")
     add_kind(parser)
     add_compiling(parser)
@@ -54,29 +47,32 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 class Options(msgspec.Struct, frozen=True):
-    """What the command line says; `disable` and `enable` are codes."""
+    """What the command line says."""
 
     inputs: Inputs
     kind: TextKind
     compiling: Compiling
+    selection: Selection
     format: str
-    target: str
-    disable: tuple[str, ...]
-    enable: tuple[str, ...]
     warnings_as_errors: bool
 
     @classmethod
     def of(cls, found: argparse.Namespace) -> Options:
         """What the parser found."""
-        made = {"inputs": Inputs.of(found), "kind": TextKind.of(found), "compiling": Compiling.of(found)}
-        return options_of(cls, found, **made)
+        return options_of(
+            cls,
+            found,
+            inputs=Inputs.of(found),
+            kind=TextKind.of(found),
+            compiling=Compiling.of(found),
+            selection=Selection.of(found),
+        )
 
 
 def run(options: Options) -> ExitCode:
     """Check every input; the exit code of the worst one."""
     from lang import Severity
 
-    refuse_unknown_codes(options)
     findings: list[Diagnostic] = []
     failures: list[Failure] = []
     left_out: dict[str, int] = {}
@@ -88,7 +84,7 @@ def run(options: Options) -> ExitCode:
             worst = max(worst, source.code)
             unread += 1
             continue
-        found = sorted(wanted(check(options.compiling.with_arguments(source), options), options), key=_by_place)
+        found = sorted(options.selection.of_all(check(options.compiling.with_arguments(source), options)), key=_by_place)
         kept, dropped = at_most(found, options.compiling.limits.max_errors)
         findings += kept
         if dropped:
@@ -124,46 +120,16 @@ def _show(findings: list[Diagnostic], failures: list[Failure], form: str) -> Non
 
 def check(source: SourceFile, options: Options) -> list[Diagnostic]:
     """All findings of one input; the scripts of a command file share their globals, in order."""
+    from hds.session import check_text
+
     # The parser is not to give up before all errors are counted.
     limits = options.compiling.limits
     compiler = options.compiling.compiler(replace(limits, max_errors=max(limits.max_errors, COUNTED_ERRORS)))
     compiler.portability = True
-    if options.kind.is_script(source):
-        return list(compiler.compile(source).diagnostics)
-    from hds.session import Scripts, refused_commands
-    from vm import GlobalStore, Interpreter
-
-    prepared = Scripts(compiler, Interpreter(limits), GlobalStore(limits)).prepare(source)
-    prepared.diagnostics += refused_commands(prepared.file)
-    if prepared.file.unchecked_blocks:
+    checked = check_text(source, compiler, script=options.kind.is_script(source))
+    if checked.unchecked_blocks:
         print(f"{source.name}: note: {_NOT_ASSEMBLED}", file=sys.stderr)
-    # A file that several events name is compiled for each, because of the globals, and reported once.
-    places = {(item.code, item.span.file.name, item.span.start, item.span.end): item for item in prepared.diagnostics}
-    return list(places.values())
-
-
-def refuse_unknown_codes(options: Options) -> None:
-    """Unknown codes, and errors, cannot be switched."""
-    from hds.report import code_titles
-
-    for code in (*options.disable, *options.enable):
-        if code not in code_titles():
-            refuse(f"{code} is no diagnostic code; `hds list diagnostics` shows them", ExitCode.USAGE)
-        if code.startswith("E"):
-            refuse(f"{code} is an error: it cannot be switched off or on", ExitCode.USAGE)
-
-
-def wanted(findings: list[Diagnostic], options: Options) -> list[Diagnostic]:
-    """Without what the user switched off, and without portability remarks where hds itself is the target."""
-    from lang import Severity
-
-    off = set(options.disable) - set(options.enable)
-    no_portability = options.target == "hds"
-    return [
-        item
-        for item in findings
-        if item.code not in off and not (no_portability and item.severity is Severity.PORTABILITY)
-    ]
+    return list(checked.diagnostics)
 
 
 def at_most(findings: list[Diagnostic], most: int) -> tuple[list[Diagnostic], int]:
