@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         severity_of as severity_of,
         sort_key as sort_key,
     )
-    from lang.lexer import tokenize as tokenize
+    from lang.lexer import KEYWORDS as KEYWORDS, TYPE_WORDS as TYPE_WORDS, tokenize as tokenize
     from lang.nearest import nearest_name as nearest_name
     from lang.parser import parse as parse
     from lang.parts import Part as Part, PartKind as PartKind, script_parts as script_parts
@@ -56,7 +56,7 @@ else:
             "compiler": "Compilation Compiler MEMORY_PER_BYTE",
             "declared_types": "Placed types_of",
             "diagnostics": "Diagnostic Diagnostics Hint Note Severity excerpt render severity_of sort_key",
-            "lexer": "tokenize",
+            "lexer": "KEYWORDS TYPE_WORDS tokenize",
             "nearest": "nearest_name",
             "parser": "parse",
             "parts": "Part PartKind script_parts",

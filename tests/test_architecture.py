@@ -27,6 +27,9 @@ HOMES = {
     "demangle": ("hds/symbols/demangling.py",),
     "hypothesis": ("hds/fuzzing/shrinking.py", "hds/strategies.py"),
     "sortedcontainers": ("machine/memory/",),
+    "pygls": ("hds/editor/server.py",),
+    "lsprotocol": ("hds/editor/server.py",),
+    "pygments": ("hds/highlighting.py",),
 }
 
 # The rooms of a package, lowest floor first: a room imports lower ones only, but for types (docs/architecture.md).
@@ -38,7 +41,7 @@ FLOORS = {
     ),
     "hds": (
         "version", "exit_codes", "layout", "json_text", "alignment", "report", "comparing", "script_tests", "symbols",
-        "inputs", "outputs", "session", "values", "testing", "fuzzing", "strategies", "cli",
+        "inputs", "outputs", "session", "highlighting", "editor", "values", "testing", "fuzzing", "strategies", "cli",
         "pytest_plugin", "__main__",
     ),
 }  # fmt: skip

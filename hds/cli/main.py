@@ -80,6 +80,11 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
     ),
     Subcommand("fmt", "lay scripts out in the one canonical way", ("hds fmt -w trace.hds", "hds fmt --check *.hds")),
     Subcommand(
+        "lsp",
+        "the language server, which an editor starts",
+        ("hds lsp --program ./hello", "hds lsp --target hds -I scripts"),
+    ),
+    Subcommand(
         "test",
         "run the tests that stand in comments of scripts",
         ("hds test", "hds test scripts -k 'calls and not slow'", "hds test --junit results.xml trace.hds"),

@@ -324,11 +324,13 @@ def _refusing(what: str) -> Iterator[None]:
         refuse(f"{what}: {error}", code, error.hint or None)
 
 
-def add_compiling(parser: argparse.ArgumentParser) -> None:
+def add_compiling(parser: argparse.ArgumentParser, arguments: bool = True) -> None:
     """--arg, -I and --symbol: what a script's text may refer to."""
-    parser.add_argument(
-        "--arg", action="append", default=[], metavar="VALUE", help="the text of $arg1, $arg2, ... in order"
-    )
+    parser.set_defaults(arg=[])
+    if arguments:
+        parser.add_argument(
+            "--arg", action="append", default=[], metavar="VALUE", help="the text of $arg1, $arg2, ... in order"
+        )
     parser.add_argument(
         "-I", "--include", action="append", default=[], metavar="DIR", help="a folder in which #include looks"
     )

@@ -84,7 +84,9 @@ def run(options: Options) -> ExitCode:
             worst = max(worst, source.code)
             unread += 1
             continue
-        found = sorted(options.selection.of_all(check(options.compiling.with_arguments(source), options)), key=_by_place)
+        found = sorted(
+            options.selection.of_all(check(options.compiling.with_arguments(source), options)), key=_by_place
+        )
         kept, dropped = at_most(found, options.compiling.limits.max_errors)
         findings += kept
         if dropped:

@@ -1,0 +1,16 @@
+"""What an editor asks about a text: findings, meanings of names, completion, layout; and the language server.
+
+Everything but the server works on texts and offsets, and knows no protocol.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vm.face import lazy
+
+if TYPE_CHECKING:
+    from hds.editor.document import Analyser as Analyser
+    from hds.editor.server import serve as serve
+else:
+    __getattr__, __dir__ = lazy(__name__, {"document": "Analyser", "server": "serve"})

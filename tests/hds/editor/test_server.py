@@ -1,0 +1,220 @@
+"""`hds lsp` as an editor meets it: a client of pygls over standard input and output."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+from editor_client import Editor, Text, with_editor
+from lsprotocol import types as lsp
+from pygls.exceptions import JsonRpcException
+
+SCRIPT = """\
+!syscall script {
+    // 😀 places behind it count two units
+    long count;
+    printf("😀 %d %d", @rxa, .total);
+    .total = twice(count) + 0x10;
+    int twice(int number) { return number + number; }
+}
+? print(.total);
+"""
+
+
+def whole(text: Text) -> lsp.Range:
+    return lsp.Range(lsp.Position(0, 0), lsp.Position(len(text.text.split("\n")), 0))
+
+
+def test_findings_while_typing(tmp_path: Path) -> None:
+    async def work(editor: Editor) -> None:
+        text = editor.open(tmp_path / "trace.hds", SCRIPT)
+        (unknown,) = [item for item in await text.findings() if item.code == "E009"]
+        assert text.shown(unknown.range) == "@rxa"
+        assert unknown.message == "`@rxa` is no register\nhint: did you mean `@rax`?"
+        assert unknown.severity is lsp.DiagnosticSeverity.Error
+        assert unknown.source == "hds"
+        text.change(SCRIPT.replace("@rxa", "@rax"))
+        codes = {str(item.code)[0] for item in await text.findings()}
+        assert "E" not in codes
+        text.change(SCRIPT.replace("@rxa", "@rax").replace("}\n?", "?"))
+        assert [item.code for item in await text.findings() if str(item.code)[0] == "E"] != []
+
+    with_editor(work)
+
+
+def test_hover_definition_references_and_rename(tmp_path: Path) -> None:
+    async def work(editor: Editor) -> None:
+        text = editor.open(tmp_path / "trace.hds", SCRIPT.replace("@rxa", "@rax"))
+
+        async def hover(word: str, inside: int = 0) -> str:
+            found = await editor.text_document_hover_async(lsp.HoverParams(text.id, text.at(word, inside)))
+            assert found is not None
+            assert isinstance(found.contents, lsp.MarkupContent)
+            return found.contents.value
+
+        assert "SYSCALL is executed" in await hover("!syscall", 3)
+        assert "printf(format, arguments...)" in await hover("printf")
+        assert "64 bits" in await hover("@rax")
+        assert "decimal `0n16`" in await hover("0x10")
+        assert "int twice(int number)" in await hover("twice(count)")
+        assert "int number" in await hover("number +")
+        assert "U64 .total" in await hover(".total", 1) or "long" in await hover(".total", 1)
+
+        where = await editor.text_document_definition_async(lsp.DefinitionParams(text.id, text.at("twice(count)")))
+        assert isinstance(where, lsp.Location)
+        assert (where.uri, where.range.start) == (text.uri, text.at("twice(int"))
+
+        context = lsp.ReferenceContext(include_declaration=True)
+        total = lsp.ReferenceParams(context, text.id, text.at(".total);", 1))
+        found = await editor.text_document_references_async(total)
+        assert found is not None
+        assert [text.shown(item.range) for item in found] == [".total"] * 3  # those of both scripts
+
+        edit = await editor.text_document_rename_async(lsp.RenameParams(text.id, text.at("number)"), "value"))
+        assert edit is not None
+        assert edit.changes is not None
+        assert [text.shown(item.range) for item in edit.changes[text.uri]] == ["number"] * 3
+        for name in ("rax", "0x", "count+", "if", ""):
+            with pytest.raises(JsonRpcException, match="is no name"):
+                await editor.text_document_rename_async(lsp.RenameParams(text.id, text.at("number)"), name))
+        with pytest.raises(JsonRpcException, match="not defined by a script"):
+            await editor.text_document_rename_async(lsp.RenameParams(text.id, text.at("printf"), "value"))
+
+    with_editor(work)
+
+
+def test_completion_and_signatures(tmp_path: Path) -> None:
+    async def work(editor: Editor) -> None:
+        async def offered(before: str, behind: str = "") -> set[str]:
+            text.change(before + behind)
+            text.text = before
+            found = await editor.text_document_completion_async(lsp.CompletionParams(text.id, end(before)))
+            return set() if found is None else {item.label for item in found.items}  # type: ignore[union-attr]  # a list
+
+        def end(before: str) -> lsp.Position:
+            lines = before.split("\n")
+            return lsp.Position(len(lines) - 1, len(lines[-1].encode("utf-16-le")) // 2)
+
+        text = editor.open(tmp_path / "trace.hds", "")
+        assert {"!syscall", ".start", "bp"} <= await offered("!sy")
+        assert {"stage", "script", "pid"} <= await offered("!syscall ")
+        assert await offered("!syscall stage ") == {"pre", "post", "all"}
+        assert {"rw", "va"} <= await offered("!monitor ")
+        assert {"hello!check"} <= await offered("!epthook hello!ch")
+        assert {"@rax", "@eflags"} <= await offered("!syscall script { printf(@", ");\n}")
+        assert {"$pid", "$context"} <= await offered("!syscall script { 😀; printf($")  # never closed
+        assert {"printf", "while", "long"} <= await offered("? pri")
+        assert {"local", "twice", "printf"} <= await offered(
+            "? { int twice(int n) { return n + n; } long local = 1; ", " print(local); }"
+        )
+        assert await offered("? { struct Pair { long left; long right; }; struct Pair pair; pair.", "left = 1; }") == {
+            "left",
+            "right",
+        }
+        assert await offered("? { // pri") == set()
+        assert await offered('? { printf("pri') == set()
+
+        text.change("? { event_inject(3, 0e); strlen( }")
+        params = lsp.SignatureHelpParams(text.id, text.at("0e"))
+        found = await editor.text_document_signature_help_async(params)
+        assert found is not None
+        assert (found.signatures[0].label, found.active_parameter) == ("event_inject(number, number)", 1)
+        found = await editor.text_document_signature_help_async(
+            lsp.SignatureHelpParams(text.id, text.at("strlen(", len("strlen(")))
+        )
+        assert found is not None
+        assert found.signatures[0].label == "strlen(string) -> number"
+
+    with_editor(work, "--symbol", "hello!check=401000")
+
+
+def test_layout_actions_symbols_and_tokens(tmp_path: Path) -> None:
+    async def work(editor: Editor) -> None:
+        text = editor.open(tmp_path / "trace.hds", "?   print( 0n16 );\n!syscal script { .😀total = 1; }\n")
+        actions = await editor.text_document_code_action_async(
+            lsp.CodeActionParams(text.id, whole(text), lsp.CodeActionContext([]))
+        )
+        assert actions is not None
+        assert ["Write !syscall"] == [item.title for item in actions]
+        options = lsp.FormattingOptions(tab_size=4, insert_spaces=True)
+        text.change("?   print( 10 );\n\n\n\n!syscall   pid  4 script {.total=10;}\n")
+        (edit,) = await editor.text_document_formatting_async(lsp.DocumentFormattingParams(text.id, options)) or []
+        assert edit.new_text == "? print(10);\n\n!syscall pid 4 script { .total = 10; }\n"
+        text.change(edit.new_text)
+        assert not await editor.text_document_formatting_async(lsp.DocumentFormattingParams(text.id, options))
+        actions = await editor.text_document_code_action_async(
+            lsp.CodeActionParams(text.id, lsp.Range(text.at("10"), text.at("10")), lsp.CodeActionContext([]))
+        )
+        assert [item.title for item in actions or []] == ["Write 0n16, which is the same"]
+        symbols = await editor.text_document_document_symbol_async(lsp.DocumentSymbolParams(text.id))
+        assert [(item.name, [child.name for child in item.children]) for item in symbols or []] == [  # type: ignore[union-attr]  # symbols of documents
+            ("? print(10);", []),
+            ("!syscall pid 4 script", [".total"]),
+        ]
+        tokens = await editor.text_document_semantic_tokens_full_async(lsp.SemanticTokensParams(text.id))
+        assert tokens is not None
+        rows = [tuple(tokens.data[at : at + 3]) for at in range(0, len(tokens.data), 5)]
+        assert rows[:3] == [(0, 0, 1), (0, 2, 5), (0, 6, 2)]  # `?`, `print`, `10`
+        text.change("? {")
+        with pytest.raises(JsonRpcException, match="never closed"):
+            await editor.text_document_formatting_async(lsp.DocumentFormattingParams(text.id, options))
+
+    with_editor(work)
+
+
+def test_what_a_text_includes(tmp_path: Path) -> None:
+    (tmp_path / "names.ds").write_text("int twice(int number) { return number + number; }\n")
+    (tmp_path / "wrong.ds").write_text("print(@rxa);\n")
+
+    async def work(editor: Editor) -> None:
+        text = editor.open(tmp_path / "trace.hds", '? { #include "names.ds"\nprint(twice(2)); }\n')
+        assert [item for item in await text.findings() if str(item.code)[0] == "E"] == []
+        where = await editor.text_document_definition_async(lsp.DefinitionParams(text.id, text.at("twice")))
+        assert isinstance(where, lsp.Location)
+        assert (where.uri, where.range.start) == ((tmp_path / "names.ds").as_uri(), lsp.Position(0, 4))
+        edit = await editor.text_document_rename_async(lsp.RenameParams(text.id, text.at("twice"), "double_v"))
+        assert edit is not None
+        assert {uri: len(edits) for uri, edits in (edit.changes or {}).items()} == {where.uri: 1, text.uri: 1}
+        where = await editor.text_document_definition_async(lsp.DefinitionParams(text.id, text.at("names.ds")))
+        assert isinstance(where, lsp.Location)
+        assert where.uri == (tmp_path / "names.ds").as_uri()
+        text.change('? { #include "wrong.ds"\n}\n')
+        (wrong,) = [item for item in await text.findings() if item.code == "E009"]
+        assert text.shown(wrong.range) == '"wrong.ds"'
+        assert "wrong.ds:1:7: `@rxa` is no register" in wrong.message
+
+    with_editor(work)
+
+
+def test_texts_that_are_too_large(tmp_path: Path) -> None:
+    async def work(editor: Editor) -> None:
+        text = editor.open(tmp_path / "trace.hds", "? print(1);\n" * 100)
+        (only,) = await text.findings()
+        assert "limit max_source_bytes" in only.message
+        with pytest.raises(JsonRpcException, match="max_source_bytes"):
+            await editor.text_document_hover_async(lsp.HoverParams(text.id, text.at("print")))
+        text.change("? print(@rxa);\n")
+        assert [item.code for item in await text.findings()] == ["E009"]
+
+    with_editor(work, "--max-source-bytes", "1000")
+
+
+def test_selection_is_that_of_check(tmp_path: Path) -> None:
+    async def work(editor: Editor) -> None:
+        text = editor.open(tmp_path / "trace.hds", "? for (i = 0; i < 10; i++) { print(i); }\n")
+        assert [item.code for item in await text.findings()] == ["W020"]
+
+    with_editor(work, "--target", "hds")
+
+
+def test_the_server_ends_when_its_editor_goes_away(tmp_path: Path) -> None:
+    async def main() -> None:
+        server = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "hds", "lsp", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        output, _ = await asyncio.wait_for(server.communicate(b""), timeout=60)
+        assert (server.returncode, output) == (0, b"")
+
+    asyncio.run(main())
