@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +22,13 @@ class Editor(LanguageClient):
         super().__init__("tests", "1")
         self.found: dict[str, list[lsp.Diagnostic]] = {}
         self.published = asyncio.Condition()
-        self.said: list[str] = []
 
-        @self.feature(lsp.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)
         async def publish(given: lsp.PublishDiagnosticsParams) -> None:
             async with self.published:
                 self.found[given.uri] = list(given.diagnostics)
                 self.published.notify_all()
 
-        @self.feature(lsp.WINDOW_SHOW_MESSAGE)
-        def show(given: lsp.ShowMessageParams) -> None:
-            self.said.append(given.message)
+        self.feature(lsp.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS)(publish)
 
     def open(self, path: Path, text: str) -> Text:
         """A document with this text, whether or not there is such a file."""
@@ -100,14 +96,26 @@ async def started(*options: str) -> AsyncIterator[Editor]:
     finally:
         if editor._server is not None and editor._server.returncode is None:
             editor._server.kill()
-        await editor.stop()
+        await editor.stop()  # type: ignore[no-untyped-call]  # of pygls
 
 
-def with_editor(work: Callable[[Editor], Coroutine[Any, Any, None]], *options: str) -> None:
-    """Do something with an editor."""
+class Desk:
+    """An editor that several tests use, one after the other."""
 
-    async def main() -> None:
-        async with started(*options) as editor:
-            await work(editor)
+    def __init__(self, runner: asyncio.Runner, editor: Editor) -> None:
+        self._runner, self._editor = runner, editor
 
-    asyncio.run(main())
+    def do(self, work: Callable[[Editor], Coroutine[Any, Any, None]]) -> None:
+        """Carry something out with the editor."""
+        self._runner.run(work(self._editor))
+
+
+@contextlib.contextmanager
+def desk(*options: str) -> Iterator[Desk]:
+    """A desk whose server has these options."""
+    with asyncio.Runner() as runner:
+        editing = started(*options)
+        try:
+            yield Desk(runner, runner.run(editing.__aenter__()))
+        finally:
+            runner.run(editing.__aexit__(None, None, None))

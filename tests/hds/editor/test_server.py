@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from editor_client import Editor, Text, with_editor
+from editor_client import Desk, Editor, Text, desk
 from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcException
 
@@ -23,11 +24,23 @@ SCRIPT = """\
 """
 
 
+@pytest.fixture(scope="module")
+def usual() -> Iterator[Desk]:
+    with desk("--symbol", "hello!check=401000") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def small() -> Iterator[Desk]:
+    with desk("--max-source-bytes", "1000", "--target", "hds") as made:
+        yield made
+
+
 def whole(text: Text) -> lsp.Range:
     return lsp.Range(lsp.Position(0, 0), lsp.Position(len(text.text.split("\n")), 0))
 
 
-def test_findings_while_typing(tmp_path: Path) -> None:
+def test_findings_while_typing(usual: Desk, tmp_path: Path) -> None:
     async def work(editor: Editor) -> None:
         text = editor.open(tmp_path / "trace.hds", SCRIPT)
         (unknown,) = [item for item in await text.findings() if item.code == "E009"]
@@ -41,10 +54,10 @@ def test_findings_while_typing(tmp_path: Path) -> None:
         text.change(SCRIPT.replace("@rxa", "@rax").replace("}\n?", "?"))
         assert [item.code for item in await text.findings() if str(item.code)[0] == "E"] != []
 
-    with_editor(work)
+    usual.do(work)
 
 
-def test_hover_definition_references_and_rename(tmp_path: Path) -> None:
+def test_hover_definition_references_and_rename(usual: Desk, tmp_path: Path) -> None:
     async def work(editor: Editor) -> None:
         text = editor.open(tmp_path / "trace.hds", SCRIPT.replace("@rxa", "@rax"))
 
@@ -82,10 +95,10 @@ def test_hover_definition_references_and_rename(tmp_path: Path) -> None:
         with pytest.raises(JsonRpcException, match="not defined by a script"):
             await editor.text_document_rename_async(lsp.RenameParams(text.id, text.at("printf"), "value"))
 
-    with_editor(work)
+    usual.do(work)
 
 
-def test_completion_and_signatures(tmp_path: Path) -> None:
+def test_completion_and_signatures(usual: Desk, tmp_path: Path) -> None:
     async def work(editor: Editor) -> None:
         async def offered(before: str, behind: str = "") -> set[str]:
             text.change(before + behind)
@@ -127,17 +140,17 @@ def test_completion_and_signatures(tmp_path: Path) -> None:
         assert found is not None
         assert found.signatures[0].label == "strlen(string) -> number"
 
-    with_editor(work, "--symbol", "hello!check=401000")
+    usual.do(work)
 
 
-def test_layout_actions_symbols_and_tokens(tmp_path: Path) -> None:
+def test_layout_actions_symbols_and_tokens(usual: Desk, tmp_path: Path) -> None:
     async def work(editor: Editor) -> None:
         text = editor.open(tmp_path / "trace.hds", "?   print( 0n16 );\n!syscal script { .😀total = 1; }\n")
         actions = await editor.text_document_code_action_async(
             lsp.CodeActionParams(text.id, whole(text), lsp.CodeActionContext([]))
         )
         assert actions is not None
-        assert ["Write !syscall"] == [item.title for item in actions]
+        assert [item.title for item in actions] == ["Write !syscall"]
         options = lsp.FormattingOptions(tab_size=4, insert_spaces=True)
         text.change("?   print( 10 );\n\n\n\n!syscall   pid  4 script {.total=10;}\n")
         (edit,) = await editor.text_document_formatting_async(lsp.DocumentFormattingParams(text.id, options)) or []
@@ -161,10 +174,10 @@ def test_layout_actions_symbols_and_tokens(tmp_path: Path) -> None:
         with pytest.raises(JsonRpcException, match="never closed"):
             await editor.text_document_formatting_async(lsp.DocumentFormattingParams(text.id, options))
 
-    with_editor(work)
+    usual.do(work)
 
 
-def test_what_a_text_includes(tmp_path: Path) -> None:
+def test_what_a_text_includes(usual: Desk, tmp_path: Path) -> None:
     (tmp_path / "names.ds").write_text("int twice(int number) { return number + number; }\n")
     (tmp_path / "wrong.ds").write_text("print(@rxa);\n")
 
@@ -185,10 +198,10 @@ def test_what_a_text_includes(tmp_path: Path) -> None:
         assert text.shown(wrong.range) == '"wrong.ds"'
         assert "wrong.ds:1:7: `@rxa` is no register" in wrong.message
 
-    with_editor(work)
+    usual.do(work)
 
 
-def test_texts_that_are_too_large(tmp_path: Path) -> None:
+def test_texts_that_are_too_large(small: Desk, tmp_path: Path) -> None:
     async def work(editor: Editor) -> None:
         text = editor.open(tmp_path / "trace.hds", "? print(1);\n" * 100)
         (only,) = await text.findings()
@@ -198,15 +211,15 @@ def test_texts_that_are_too_large(tmp_path: Path) -> None:
         text.change("? print(@rxa);\n")
         assert [item.code for item in await text.findings()] == ["E009"]
 
-    with_editor(work, "--max-source-bytes", "1000")
+    small.do(work)
 
 
-def test_selection_is_that_of_check(tmp_path: Path) -> None:
+def test_selection_is_that_of_check(small: Desk, tmp_path: Path) -> None:
     async def work(editor: Editor) -> None:
         text = editor.open(tmp_path / "trace.hds", "? for (i = 0; i < 10; i++) { print(i); }\n")
         assert [item.code for item in await text.findings()] == ["W020"]
 
-    with_editor(work, "--target", "hds")
+    small.do(work)
 
 
 def test_the_server_ends_when_its_editor_goes_away(tmp_path: Path) -> None:
