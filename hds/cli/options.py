@@ -360,8 +360,7 @@ def add_programs(parser: argparse.ArgumentParser) -> None:
 # --- findings ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Selection:
+class Selection(msgspec.Struct, frozen=True):
     """Which warnings and remarks are wanted; `disable` and `enable` are codes."""
 
     target: str

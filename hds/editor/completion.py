@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
+
+import msgspec
 
 from hds.editor.descriptions import (
     about_builtin,
@@ -43,8 +44,7 @@ _NAMES = {
 }
 
 
-@dataclass(frozen=True)
-class Suggestion:
+class Suggestion(msgspec.Struct, frozen=True):
     """A word to put in the place of what was begun; `detail` is one line, `markdown` is more."""
 
     word: str
@@ -53,8 +53,7 @@ class Suggestion:
     markdown: str = ""
 
 
-@dataclass(frozen=True)
-class Suggestions:
+class Suggestions(msgspec.Struct, frozen=True):
     """What may stand in the place of the characters [start, end). `complete` unless some symbols were left out."""
 
     start: int
@@ -173,8 +172,7 @@ def _symbols(document: Document, word: str) -> Iterator[Suggestion]:
 # --- calls under way
 
 
-@dataclass(frozen=True)
-class CallUnderWay:
+class CallUnderWay(msgspec.Struct, frozen=True):
     """How the function is called whose arguments a cursor is in: parameters are stretches of the label, and `active`
     is the number of the one under way."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from hds.editor.document import Document
 from lang import Definition, DefinitionKind, Part, PartKind, Place
@@ -16,8 +16,7 @@ from vm.facts.registers import REGISTER_INDEX, REGISTERS, STORAGES
 _SIGN = 1 << 63
 
 
-@dataclass(frozen=True)
-class Description:
+class Description(msgspec.Struct, frozen=True):
     """Markdown about the characters [start, end) of a text."""
 
     markdown: str

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+import msgspec
 
 from hds.session import Checked, check_text
 from lang import (
@@ -37,8 +38,7 @@ from vm.facts.limits import Limits
 _ARGUMENT = re.compile(r"\$arg[0-9]+")
 
 
-@dataclass(frozen=True, eq=False)
-class Document:
+class Document(msgspec.Struct, frozen=True, eq=False, dict=True):
     """A text, and what was found out about it. `known` are definitions of an earlier state, if this one has none."""
 
     source: SourceFile

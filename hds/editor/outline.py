@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+import msgspec
 
 from hds.editor.descriptions import declaration
 from hds.editor.document import Document
@@ -13,8 +14,7 @@ from lang.commands import row_of
 LONGEST = 60  # characters of a command that are shown
 
 
-@dataclass
-class Entry:
+class Entry(msgspec.Struct):
     """Something in the characters [start, end) of a text, whose name is [name_start, name_end)."""
 
     name: str
@@ -24,7 +24,7 @@ class Entry:
     end: int
     name_start: int
     name_end: int
-    children: list[Entry] = field(default_factory=list)
+    children: list[Entry] = msgspec.field(default_factory=list)
 
 
 _SHOWN = (DefinitionKind.FUNCTION, DefinitionKind.STRUCT, DefinitionKind.TYPEDEF, DefinitionKind.GLOBAL)

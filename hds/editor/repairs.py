@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from hds.editor.document import Document
 from lang import Code, Diagnostic, PartKind
@@ -14,8 +15,7 @@ _MEANT = re.compile(r"did you mean `([^`]+)`\?")  # lang.nearest
 _LOOKS_DECIMAL = (Code.HEXADECIMAL_BOUND, Code.HEXADECIMAL_COMPARISON)
 
 
-@dataclass(frozen=True)
-class Repair:
+class Repair(msgspec.Struct, frozen=True):
     """Put `new` in the place of the characters [start, end). `finding` is what it is for; without one it is a wish."""
 
     title: str

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import BinaryIO
 
+import msgspec
 from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
@@ -104,8 +104,7 @@ _MODIFIERS = tuple(dict.fromkeys(modifier for _, modifiers in _TOKENS.values() f
 LEGEND = lsp.SemanticTokensLegend([kind.value for kind in _TYPES], [each.value for each in _MODIFIERS])
 
 
-@dataclass(frozen=True, eq=False)
-class View:
+class View(msgspec.Struct, frozen=True, eq=False, dict=True):
     """A document as one client sees it: with places in its units."""
 
     uri: str

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from lang import Compiler, Diagnostic, Reference, SourceFile
 
 
-@dataclass(frozen=True)
-class Checked:
+class Checked(msgspec.Struct, frozen=True):
     """The findings about one text, one for a code and place, and its references, if the compiler was asked for them.
 
     `unchecked_blocks` of assembly text could not be looked at: the assembler is not installed.
