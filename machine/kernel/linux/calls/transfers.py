@@ -10,7 +10,7 @@ from machine.kernel.linux import open_files as of
 from machine.kernel.linux.abi import Address, Fd, Flags, Int, Long, Size, Word, call
 from machine.kernel.linux.errors import Errno, LinuxError, WouldWait
 from machine.kernel.linux.notifications import IN_ACCESS, IN_MODIFY
-from machine.kernel.linux.open_files import LARGEST_OFFSET, DirectoryFile, OpenFile, RegularFile
+from machine.kernel.linux.open_files import LARGEST_OFFSET, DeviceFile, DirectoryFile, OpenFile, RegularFile
 from machine.kernel.linux.pipes import EventCounter, PipeEnd
 from machine.kernel.linux.resource_limits import file_room
 from machine.kernel.linux.signals import SIGPIPE, send
@@ -324,8 +324,11 @@ def sendfile(task: Task, out_fd: Fd, in_fd: Fd, offset_address: Address, size: S
         raise LinuxError(Errno.EINVAL)
     if not size:
         return 0
+    if isinstance(source, DeviceFile):
+        return _pour(task, source, target, size)
     if not isinstance(source, RegularFile):
         raise LinuxError(Errno.EINVAL)
+    _check_device(target)
     return _copy(task, source, target, offset_address, 0, size)
 
 
@@ -384,7 +387,10 @@ def _splice(task: Task, source: OpenFile, in_offset: int, target: OpenFile, out_
     if not isinstance(source, PipeEnd) and not isinstance(target, PipeEnd):
         raise LinuxError(Errno.EINVAL)
     if isinstance(target, PipeEnd):
-        _check_room(task, target)
+        room = _check_room(task, target)
+        if isinstance(source, DeviceFile):
+            return _pour(task, source, target, min(size, room))
+    _check_device(target)
     if not isinstance(source, PipeEnd | RegularFile) or target.flags & of.O_APPEND:
         raise LinuxError(Errno.EINVAL)
     if isinstance(target, DirectoryFile | EventCounter) or (out_offset and not isinstance(target, RegularFile)):
@@ -443,6 +449,33 @@ def _drain(task: Task, source: PipeEnd, target: OpenFile, out_offset: int, size:
         task.space.store_words(out_offset, "q", offset + written)
     source.read(written)
     return written
+
+
+def _check_device(target: OpenFile) -> None:
+    """Raises EINVAL for /dev/full, which takes bytes by write only."""
+    if isinstance(target, DeviceFile) and target.device.write_error is not None:
+        raise LinuxError(Errno.EINVAL)
+
+
+def _pour(task: Task, source: DeviceFile, target: OpenFile, size: int) -> int:
+    """From a device, which has no offsets. Raises EINVAL for /dev/null, whose bytes are had by read only."""
+    if source.at_end(1):
+        raise LinuxError(Errno.EINVAL)
+    _check_device(target)
+    done = 0
+    for _, piece in task.space.pieces(min(size, MOST_BYTES)):
+        data = source.read(piece)
+        task.space.work.charge(piece)
+        try:
+            written = _put(task, target, data)
+        except LinuxError:
+            if not done:
+                raise
+            break
+        done += written
+        if written < piece:
+            break
+    return done
 
 
 def _copy(task: Task, source: RegularFile, target: OpenFile, in_offset: int, out_offset: int, size: int) -> int:

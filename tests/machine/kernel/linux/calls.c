@@ -255,6 +255,27 @@ static void files(void) {
     SHOW(memfd_create(long_name, 0));
 }
 
+static void devices(void) {
+    const char *names[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/urandom"};
+    int to = make("to", O_RDWR, ""), from = make("from", O_RDWR, "0123456789"), ends[2];
+    off_t here = 7;
+    if (pipe(ends)) return;
+    for (int i = 0; i < 4; i++) {
+        int fd = open(names[i], O_RDWR);
+        printf("%s\n", names[i]);
+        SHOW(syscall(SYS_sendfile, to, fd, 0, 5000));
+        SHOW(syscall(SYS_sendfile, to, fd, &here, 100));
+        SHOW(splice(fd, &here, ends[1], 0, 100, 0));
+        SHOW(copy_file_range(fd, 0, to, 0, 10, 0));
+        lseek(from, 0, SEEK_SET);
+        SHOW(syscall(SYS_sendfile, fd, from, 0, 5));
+        SHOW(write(ends[1], "abc", 3));
+        SHOW(splice(ends[0], 0, fd, 0, 3, 0));
+    }
+    SHOW(here);
+    SHOW(lseek(to, 0, SEEK_END));
+}
+
 static void directories(void) {
     char text[4096];
     struct stat row;
@@ -729,7 +750,7 @@ static void process(void) {
 }
 
 static const struct { const char *name; void (*run)(void); } GROUPS[] = {
-    {"memory", memory}, {"files", files}, {"directories", directories}, {"resolving", resolving}, {"pipes", pipes},
+    {"memory", memory}, {"files", files}, {"devices", devices}, {"directories", directories}, {"resolving", resolving}, {"pipes", pipes},
     {"broken_pipe", broken_pipe}, {"signals", signals}, {"killed", killed}, {"process", process},
 };
 

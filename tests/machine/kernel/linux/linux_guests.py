@@ -21,12 +21,12 @@ from machine.kernel.linux.names import NUMBERS
 
 # Time zone files are not looked for, messages are in English, and nothing else of the tester's environment is seen.
 ENVIRONMENT: Mapping[str, str] = {"TZ": "UTC0", "PATH": "/nowhere"}
-LOG_EVERY_CALL = r'!syscall script { printf("%d\n", $context); }'
+LOG_EVERY_CALL = r'!syscall script { printf("%d %d\n", $pid, $context); }'
 
 # The vDSO answers these, unless a library does not know it or asks before it does.
 WITHOUT_A_CALL = frozenset(NUMBERS[name] for name in ("time", "gettimeofday", "clock_gettime", "getcpu"))
 
-_CALL = re.compile(r"^\d+\s+(\w+)\(", re.MULTILINE)
+_CALL = re.compile(r"^(\d+)\s+(\w+)\(", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,19 @@ def strace(trace: Path) -> list[str]:
 
 
 def calls_of_trace(trace: Path) -> tuple[int, ...]:
-    """The numbers of the calls that it names, without those of the vDSO and the execve that begins it."""
-    names = [name for name in _CALL.findall(trace.read_text(errors="replace")) if name != "execve"]
-    return without_vdso(NUMBERS[name] for name in names)
+    """The numbers of the calls of the first process, without those of the vDSO and the execve that begins it."""
+    found = [(int(process), NUMBERS[name]) for process, name in _CALL.findall(trace.read_text(errors="replace"))]
+    return calls_of_the_first(found)[1:]
+
+
+def calls_of_the_first(calls: Sequence[tuple[int, int]]) -> tuple[int, ...]:
+    """Of process ids and numbers: those of the process that is the first to call, without those of the vDSO."""
+    return without_vdso(number for process, number in calls if process == calls[0][0])
+
+
+def exit_code(returned: int) -> int:
+    """What a shell would say, of what `subprocess` says: 128 + the signal that ended a program."""
+    return returned if returned >= 0 else 128 - returned
 
 
 def natively(program: Path, arguments: Sequence[str], folder: Path, trace: Path) -> Ran:
@@ -103,7 +113,7 @@ def natively(program: Path, arguments: Sequence[str], folder: Path, trace: Path)
         [*strace(trace), str(program), *arguments],
         cwd=folder, env=dict(ENVIRONMENT), stdin=subprocess.DEVNULL, capture_output=True, check=False,
     )  # fmt: skip
-    return Ran(done.stdout, done.returncode, content(folder), calls_of_trace(trace))
+    return Ran(done.stdout, exit_code(done.returncode), content(folder), calls_of_trace(trace))
 
 
 class Listening:
@@ -132,8 +142,13 @@ def emulated(
     )
     session.execute(script)
     summary = session.run(timeout=60)
-    calls = without_vdso(int(line) for message in session.messages for line in message.text.split())
-    return Ran(heard.output, summary.exit_code, content(folder), calls)
+    return Ran(heard.output, summary.exit_code, content(folder), calls_of_the_first(logged(session)))
+
+
+def logged(session: Session) -> list[tuple[int, int]]:
+    """What LOG_EVERY_CALL has printed: process ids and numbers."""
+    pairs = (line.split() for message in session.messages for line in message.text.splitlines())
+    return [(int(process), int(number)) for process, number in pairs]
 
 
 _MUSL = "/usr/lib/x86_64-linux-musl"

@@ -6,8 +6,14 @@ different, and is the same in every test: the program's own path, process ids, a
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 import os
+import shlex
+import tarfile
+import zipfile
+from hashlib import md5
 from pathlib import Path
 
 import pytest
@@ -15,52 +21,62 @@ from linux_guests import BUILDS, Ran, build, busybox, emulated, natively
 
 pytestmark = pytest.mark.programs
 
-COMMANDS = {
-    "echo": ("echo", "hello", "world"),
-    "cat": ("cat", "fruit", "numbers"),
-    "missing file": ("cat", "nothing"),
-    "ls": ("ls", "folder"),
-    "ls -ln": ("ls", "-ln", "folder"),
-    "sha256sum": ("sha256sum", "fruit", "numbers"),
-    "md5sum": ("md5sum", "numbers"),
-    "sort": ("sort", "-r", "fruit"),
-    "sort -n": ("sort", "-n", "numbers"),
-    "uniq": ("uniq", "-c", "fruit"),
-    "grep": ("grep", "-n", "an", "fruit"),
-    "grep without a match": ("grep", "xyz", "fruit"),
-    "awk": ("awk", "{ s += $1 } END { print s, NR }", "numbers"),
-    "sed": ("sed", "-e", "s/a/A/g", "fruit"),
-    "wc": ("wc", "fruit", "numbers"),
-    "head": ("head", "-n", "2", "fruit"),
-    "tail": ("tail", "-n", "2", "numbers"),
-    "cut": ("cut", "-c", "1-3", "fruit"),
-    "tr": ("tr", "a", "b"),
-    "expr": ("expr", "6", "*", "7"),
-    "seq": ("seq", "1", "5"),
-    "dd": ("dd", "if=numbers", "bs=7", "count=3"),
-    "od": ("od", "-c", "fruit"),
-    "find": ("find", "folder"),
-    "du": ("du", "-s", "folder/inner"),
-    "stat": ("stat", "-c", "%s %F %a", "fruit"),
-    "readlink": ("readlink", "folder/link"),
-    "test": ("test", "-d", "folder"),
-    "false": ("false",),
-    "gzip": ("gzip", "-c", "numbers"),
-    "gunzip": ("gunzip", "-c", "packed.gz"),
-    "mkdir": ("mkdir", "-p", "made/deep/er"),
-    "touch": ("touch", "-d", "2020-01-01 00:00", "new"),
-    "cp": ("cp", "fruit", "copy"),
-    "mv": ("mv", "fruit", "moved"),
-    "rm -r": ("rm", "-r", "folder"),
-    "ln -s": ("ln", "-s", "fruit", "soft"),
-    "chmod": ("chmod", "600", "fruit"),
-    "sh loop": ("sh", "-c", "for i in 1 2 3; do echo $((i * i)); done; cd folder; pwd >/dev/null; exit 3"),
-    "sh redirection": ("sh", "-c", "echo text >out; read line <out; echo got $line; umask 77; echo x >>private"),
-    "cmp": ("cmp", "fruit", "numbers"),
-    "sleep": ("sleep", "0"),
-    "basename": ("basename", "/a/b.c", ".c"),
-    "printf": ("printf", "%05d %s\\n", "42", "x"),
+# One command line in each row: arguments as a shell splits them.
+COMMANDS = {line: tuple(shlex.split(line)) for line in Path(__file__).with_name("busybox.txt").read_text().splitlines()}
+
+# Why the calls of the first process differ nevertheless.
+_NO_ETC = "there is no /etc/passwd and no /etc/group"
+_CHILD_ENDS = "SIGCHLD comes before a close of the parent, or behind it: natively that is a matter of time, too"
+OTHER_CALLS = {
+    "chown 0:0 fruit": _NO_ETC,
+    "id -u": _NO_ETC,
+    "pidof nobody": "more processes are looked through",
+    "sh -c 'echo a b c | tr a-z A-Z | rev'": _CHILD_ENDS,
+    "sh -c 'x=$(echo sub; exit 4); echo $x $?'": _CHILD_ENDS,
+    "sh -c 'f() { local x=$1; [ $x -le 1 ] && echo 1 && return; echo $((x * $(f $((x - 1))))); }; f 5'": _CHILD_ENDS,
+    "sh script.sh one two": _CHILD_ENDS,
 }
+SCRIPT = """\
+while read word; do case $word in b*) echo "$1 $word";; *) break;; esac; done <fruit
+cat <<EOF
+${2:-none} $((6 * 7)) $#
+EOF
+seq 3 | while read n; do echo $n; done | sort -r
+test -e nothing || exit 9
+"""
+CHANGE = """\
+--- fruit
++++ fruit
+@@ -2,3 +2,3 @@
+ banana
+-apple
++pear
+ cherry
+"""
+
+
+def pack(folder: Path) -> None:
+    """Archives of the folder's folder: tar, zip, ar, cpio."""
+    with tarfile.open(folder / "packed.tar", "w:") as archive:
+        for member in ("folder", "folder/inner", "folder/link", "folder/one"):
+            row = archive.gettarinfo(folder / member, member)
+            row.mtime, row.uid, row.gid, row.uname, row.gname = 1_000_000_000, 0, 0, "", ""
+            archive.addfile(row, (folder / member).open("rb") if row.isreg() else None)
+    (folder / "packed.tgz").write_bytes(gzip.compress((folder / "packed.tar").read_bytes(), mtime=0))
+    with zipfile.ZipFile(folder / "packed.zip", "w", zipfile.ZIP_DEFLATED) as zipped:
+        zipped.writestr(zipfile.ZipInfo("one", (2001, 9, 9, 1, 46, 40)), "1" * 100)
+    (folder / "packed.ar").write_bytes(
+        b"!<arch>\n" + b"%-16s%-12d%-6d%-6d%-8o%-10d`\n1\n" % (b"one/", 10**9, 0, 0, 0o100644, 1)
+    )
+    rows = [("one", b"1", 0o100644), ("TRAILER!!!", b"", 0)]
+    (folder / "packed.cpio").write_bytes(b"".join(cpio_row(*row) for row in rows))
+
+
+def cpio_row(name: str, data: bytes, mode: int) -> bytes:
+    """A member of a cpio archive (the format "newc")."""
+    numbers = (7, mode, 0, 0, 1, 10**9, len(data), 0, 0, 0, 0, len(name) + 1, 0)
+    head = b"070701" + b"".join(b"%08X" % number for number in numbers) + name.encode() + b"\0"
+    return head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
 
 
 def make_files(folder: Path) -> Path:
@@ -70,7 +86,20 @@ def make_files(folder: Path) -> Path:
     (folder / "numbers").write_text("".join(f"{n * 7919 % 1000}\n" for n in range(100)))
     (folder / "folder" / "one").write_text("1")
     (folder / "folder" / "link").symlink_to("one")
-    (folder / "packed.gz").write_bytes(gzip.compress(b"packed text\n" * 50, mtime=0))
+    (folder / "table").write_text("a:1:x\nb:3:y\nc:3:z\n        indented\tline\n")
+    (folder / "sum.bc").write_text("scale = 20\n2 / 3\nsqrt(2)\ne(1)\nquit\n")
+    (folder / "sums").write_text(f"{md5((folder / 'fruit').read_bytes()).hexdigest()}  fruit\n{'0' * 32}  numbers\n")
+    (folder / "change.diff").write_text(CHANGE)
+    (folder / "script.sh").write_text(SCRIPT)
+    (folder / "hex").write_text("48656c6c6f\n")
+    (folder / "packed.uu").write_text("begin 644 name\n%2&5L;&\\*\n`\nend\n")
+    (folder / "packed.b64").write_text("cGFja2VkIHRleHQK\n")
+    text = b"packed text\n" * 50
+    (folder / "packed.gz").write_bytes(gzip.compress(text, mtime=0))
+    (folder / "packed.bz2").write_bytes(bz2.compress(text))
+    (folder / "packed.xz").write_bytes(lzma.compress(text, check=lzma.CHECK_CRC32))
+    (folder / "packed.lzma").write_bytes(lzma.compress(text, lzma.FORMAT_ALONE))
+    pack(folder)
     for path in (*folder.rglob("*"), folder):  # long ago for both: the guest has a clock of its own
         os.utime(path, (1e9, 1e9), follow_symlinks=False)
     return folder
@@ -83,11 +112,12 @@ def both(program: Path, arguments: tuple[str, ...], tmp_path: Path) -> tuple[Ran
     return native, emulated(program, arguments, folders[1])
 
 
-@pytest.mark.parametrize("arguments", COMMANDS.values(), ids=COMMANDS.keys())
-def test_busybox_makes_the_calls_it_makes_natively(arguments: tuple[str, ...], tmp_path: Path) -> None:
-    native, here = both(busybox(), arguments, tmp_path)
+@pytest.mark.parametrize("line", COMMANDS)
+def test_busybox_makes_the_calls_it_makes_natively(line: str, tmp_path: Path) -> None:
+    native, here = both(busybox(), COMMANDS[line], tmp_path)
     assert (here.output, here.exit_code, here.files) == (native.output, native.exit_code, native.files)
-    assert here.calls == native.calls
+    if line not in OTHER_CALLS:
+        assert here.calls == native.calls
 
 
 C_PROGRAM = r"""

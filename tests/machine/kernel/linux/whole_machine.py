@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from linux_guests import ENVIRONMENT as COMMON, Listening, Ran, strace, without_vdso
+from linux_guests import (
+    ENVIRONMENT as COMMON,
+    LOG_EVERY_CALL,
+    Listening,
+    Ran,
+    calls_of_the_first,
+    calls_of_trace,
+    exit_code,
+    logged,
+    strace,
+)
 
 from hds.session.session import Session
 from machine.kernel import Capture, ScriptedNetwork
 from machine.kernel.linux import World
-from machine.kernel.linux.names import NUMBERS
 
 ENVIRONMENT = {**COMMON, "PATH": "/usr/bin:/bin", "HOME": "/nowhere"}
-LOG_CALLS_OF_EACH = r'!syscall script { printf("%d %d\n", $pid, $context); }'
-
-_CALL = re.compile(r"^(\d+)\s+(\w+)\(", re.MULTILINE)
 
 
 def program(name: str) -> Path:
@@ -38,14 +43,12 @@ def natively(command: Sequence[str], trace: Path) -> Ran:
         [*strace(trace), str(path), *command[1:]],
         cwd="/", env=dict(ENVIRONMENT), stdin=subprocess.DEVNULL, capture_output=True, check=False,
     )  # fmt: skip
-    found = _CALL.findall(trace.read_text(errors="replace"))
-    names = [name for identity, name in found if identity == found[0][0]]
-    return Ran(done.stdout, done.returncode, {}, without_vdso(NUMBERS[name] for name in names[1:]))
+    return Ran(done.stdout, exit_code(done.returncode), {}, calls_of_trace(trace))
 
 
 def here(
     command: Sequence[str],
-    script: str = LOG_CALLS_OF_EACH,
+    script: str = LOG_EVERY_CALL,
     *,
     network: ScriptedNetwork | None = None,
     capture: Capture | None = None,
@@ -61,6 +64,4 @@ def here(
     )
     session.execute(script)
     summary = session.run(timeout=120)
-    calls = [tuple(map(int, line.split())) for message in session.messages for line in message.text.splitlines()]
-    first = [number for identity, number in calls if identity == calls[0][0]]
-    return Ran(heard.output, summary.exit_code, {}, without_vdso(first))
+    return Ran(heard.output, summary.exit_code, {}, calls_of_the_first(logged(session)))
