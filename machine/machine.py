@@ -130,7 +130,9 @@ class Machine:
         self._sandboxes = made if len(made) == cores else made * cores
         dispatcher = Dispatcher(self.registry, engine, self, RootActions(self._sandboxes))
         outside = () if self._gate is None else self._gate.outside
-        self._carrier = native.carrier_for(engine, self._state, self, dispatcher, self._sandboxes, outside)
+        self._carrier = native.carrier_for(
+            engine, self._state, self, dispatcher, self._sandboxes, outside, not options.prompt_messages
+        )
         timer = None if options.timer is None else Timer(self.clock, options.timer)
         self._sources = Sources(self.registry, dispatcher, self._scheduler, timer, self._notice, self._carrier)
         self._state.inject = self._sources.inject
@@ -456,6 +458,7 @@ class Machine:
                         self._current = core
                         reason = self._turn(process, ceiling - self._executed())
                         cause = self._end_turn(process, reason) or cause
+                        self.messages.catch_up()
                         exhausted = exhausted and reason.kind is StopKind.BUDGET
                     elif not process.alive:
                         cause = StopCause.EXIT  # behind a wait

@@ -11,7 +11,7 @@ from __future__ import annotations
 import bisect
 import itertools
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -112,6 +112,13 @@ class MessageChannel(msgspec.Struct):
         """Deliver at once."""
         self.read()
         self.deliver(message)
+
+    def send_kept(self, messages: Iterable[Message]) -> None:
+        """Deliver what was sent at once and is handed over by the source."""
+        for packet in self._in_ring():
+            self._deliver_packet(packet)
+        for message in messages:
+            self.deliver(message)
 
     def hold(self, text: bytes) -> None:
         """Collect a message."""

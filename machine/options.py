@@ -40,6 +40,7 @@ class MachineKeywords(TypedDict, total=False):
     build: Build
     start_time: datetime
     emulate_message_loss: bool
+    prompt_messages: bool
     timer: int | None
 
 
@@ -59,8 +60,10 @@ class MachineOptions(msgspec.Struct, frozen=True):
     `kernel` is a name of machine.kernel, or None for the one that suits the program. `build` says where Windows'
     structures have their fields, `world` what Linux programs are shown of the host. With `parallel` several cores run
     at the same time, in threads of their own, and no two runs are the same. With `emulate_message_loss` collected
-    messages (`imm no`) go through HyperDbg's ring of packets, and may be lost there. `timer` is how often in a virtual
-    second a clock interrupt comes, at most `limits.max_timer_hz`; None: never.
+    messages (`imm no`) go through HyperDbg's ring of packets, and may be lost there. Those that are sent at once (`imm
+    yes`) reach the reporter before the guest goes on; without `prompt_messages`, which is faster, before whatever else
+    is reported and at the end of a turn. `timer` is how often in a virtual second a clock interrupt comes, at most
+    `limits.max_timer_hz`; None: never.
     """
 
     limits: Limits = DEFAULT_LIMITS
@@ -71,6 +74,7 @@ class MachineOptions(msgspec.Struct, frozen=True):
     build: Build = DEFAULT_BUILD
     start_time: datetime = DEFAULT_START
     emulate_message_loss: bool = False
+    prompt_messages: bool = True
     timer: int | None = None
 
 

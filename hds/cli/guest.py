@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,6 +85,7 @@ class GuestOptions(msgspec.Struct, frozen=True):
             parallel=self.parallel,
             world=self.world(),
             emulate_message_loss=self.emulate_message_loss,
+            prompt_messages=sys.stdout.isatty(),
             timer=self.timer,
         )
 

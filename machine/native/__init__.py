@@ -26,8 +26,12 @@ def carrier_for(
     dispatcher: Dispatcher,
     sandboxes: Sequence[RootSandbox],
     outside: Collection[int],
+    defers: bool,
 ) -> Carrier | None:
-    """The native carrier of a machine whose scripts are machine code; None for another engine's."""
+    """The native carrier of a machine whose scripts are machine code; None for another engine's.
+
+    With `defers` messages that scripts send at once wait until somebody could notice.
+    """
     if engine.name != "native":
         return None
     from machine.native.carrier import Carrier
@@ -35,4 +39,4 @@ def carrier_for(
 
     if not isinstance(engine, NativeEngine):
         return None
-    return Carrier(engine, state, owner, dispatcher, sandboxes, outside)
+    return Carrier(engine, state, owner, dispatcher, sandboxes, outside, defers)

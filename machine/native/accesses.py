@@ -130,15 +130,15 @@ def _on_access(e: _Writer) -> None:
         e.control(SET_EXITS, until_at, number(1))
         started = e.call(e.own_word("start").text, _START, [e.engine, e.load(here), until, number(0), number(0)])
         e.store(e.convert("zext", started, I64), status)
-        _only_if(e, e.compare("eq", e.load(status), number(EXCEPTION_STATUS)), python)
+        e.only_if(e.compare("eq", e.load(status), number(EXCEPTION_STATUS)), python)
         right = e.load(e.word("translation", WATCHED_RIGHT))
-        _only_if(e, e.is_set(e.op("and", right, number(READ | WRITE))), python)
+        e.only_if(e.is_set(e.op("and", right, number(READ | WRITE))), python)
         rip = e.load(e.own_word("rip_at"))
         e.store(rip, here)
         site = _site(e, rip, python)
         executed = _settled(e, site, python)
         e.transfer_one("read_one", _FLAGS, "flags")
-        _only_if(e, e.is_clear(e.op("and", e.own_word("flags"), number(TRAP_FLAG))), python)
+        e.only_if(e.is_clear(e.op("and", e.own_word("flags"), number(TRAP_FLAG))), python)
         _run_events(e, site, python)
         _begin_step(e, rip, executed)
     e.block = python
@@ -149,21 +149,21 @@ def _site(e: _Writer, rip: Value, python: Block) -> Value:
     """The site of the instruction, as it was learned."""
     index = e.op("and", rip, number(SITES - 1))
     site = e.at(e.own_word("sites"), e.op("mul", index, number(ctypes.sizeof(SiteRow))))
-    _only_if(e, e.compare("eq", e.get(SiteRow, "rip", site), rip), python)
+    e.only_if(e.compare("eq", e.get(SiteRow, "rip", site), rip), python)
     code_at = e.get(SiteRow, "code_at", site)
-    _only_if(e, e.compare("eq", e.load(code_at, align=1), e.get(SiteRow, "code", site)), python)
-    _only_if(e, e.compare("eq", e.load(e.at(code_at, CELL), align=1), e.get(SiteRow, "code", site, 1)), python)
-    _only_if(e, e.compare("eq", e.load(e.own_word("changes_at")), e.get(SiteRow, "changes", site)), python)
+    e.only_if(e.compare("eq", e.load(code_at, align=1), e.get(SiteRow, "code", site)), python)
+    e.only_if(e.compare("eq", e.load(e.at(code_at, CELL), align=1), e.get(SiteRow, "code", site, 1)), python)
+    e.only_if(e.compare("eq", e.load(e.own_word("changes_at")), e.get(SiteRow, "changes", site)), python)
     return site
 
 
 def _settled(e: _Writer, site: Value, python: Block) -> Value:
     """The count of instructions before this one, if one more fits under the ceiling."""
     slot = e.at(e.word("counter", SLOTS_AT), e.load(e.word("counter", UNDER_WAY)))
-    _only_if(e, e.compare("eq", e.load(slot), e.get(SiteRow, "block", site)), python)
-    _only_if(e, e.compare("eq", e.load(e.at(slot, CELL)), e.get(SiteRow, "shape", site)), python)
+    e.only_if(e.compare("eq", e.load(slot), e.get(SiteRow, "block", site)), python)
+    e.only_if(e.compare("eq", e.load(e.at(slot, CELL)), e.get(SiteRow, "shape", site)), python)
     executed = e.op("sub", e.load(e.word("counter", EXECUTED)), e.get(SiteRow, "rest", site))
-    _only_if(e, e.compare("ult", executed, e.load(e.word("counter", CEILING))), python)
+    e.only_if(e.compare("ult", executed, e.load(e.word("counter", CEILING))), python)
     return executed
 
 
@@ -186,13 +186,14 @@ def _run_events(e: _Writer, site: Value, python: Block) -> None:
         with e.when(e.op("and", hit, e.is_clear(e.get(RangeRow, "only_watched", row)))):
             with e.when(e.is_clear(e.load(begun))):
                 e.use("prepare", nothing(POINTER, POINTER))
+                e.set_own("hooked", e.own("unknown"))
                 e.store(number(1), begun)
             e.store(address, context)
             e.use("stage", STAGE, e.place(RangeRow, "event", row), number(1), number(0), context)
 
     rows, count, size = e.get(SiteRow, "ranges", site), e.get(SiteRow, "count", site), ctypes.sizeof(RangeRow)
     e.each_row("looked", rows, count, size, look)
-    _only_if(e, e.is_set(e.load(known)), python)
+    e.only_if(e.is_set(e.load(known)), python)
     e.each_row("ranges", rows, count, size, run)
     with e.when(e.is_set(e.load(begun))):
         dirty = e.dirty(~GENERAL_REGISTERS)
@@ -248,12 +249,6 @@ def _on_step(e: _StepWriter) -> None:
 
 def _dr6(e: _Writer) -> Value:
     return e.convert("trunc", e.own_word("dr6"), I32)
-
-
-def _only_if(e: _Writer, flag: Value, otherwise: Block) -> None:
-    go_on = e.new_block("plain")
-    e.branch(flag, go_on, otherwise)
-    e.block = go_on
 
 
 # --- Python's part

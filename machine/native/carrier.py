@@ -8,7 +8,8 @@ calls that the kernel's model carries out. Each is dealt with before the guest g
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from machine.events import (
@@ -27,10 +28,12 @@ from machine.events import (
 from machine.events.exits import exit_of
 from machine.host import DebuggerState
 from machine.kernel import Kernel
+from machine.messages import Message
 from machine.native import hooks
 from machine.native.accesses import CarriedAccesses
 from machine.native.desk import Desk
 from machine.native.handling import Handling
+from machine.native.marks import Row
 from machine.native.process_cells import ProcessCells
 from machine.native.protocol import CONDITION
 from machine.native.tables import EventTable, HookedAddress, HookState
@@ -60,6 +63,8 @@ from vm.facts.stages import Stage
 from vm.native import CELL, NativeEngine
 
 _U64 = ctypes.c_uint64
+_UNKNOWN = HookedAddress(shape=WORD_MASK)
+_UNKNOWN_ADDRESS = ctypes.addressof(_UNKNOWN)
 _ASK = ctypes.CFUNCTYPE(None)
 _ACT = ctypes.CFUNCTYPE(None, _U64, _U64)
 _SETTLE = ctypes.CFUNCTYPE(None, _U64, _U64, ctypes.c_int32)
@@ -197,6 +202,7 @@ class ProcessHook:
         copies, msrs = (ctypes.addressof(getattr(state, name)) for name in ("copies", "msrs"))
         cells = [copies + CELL * index for index in range(3)] + [msrs + 2 * CELL * index for index in range(3)]
         state.copied = int(window is None)
+        state.unknown, state.clock = _UNKNOWN_ADDRESS, self._carrier.state.clock.cells_address
         state.hidden_flags_at = self.process.cpu.registers.hidden_flags_address
         cpu = self.process.cpu
         state.level_at, state.given_up_at = cpu.level_address, cpu.given_up_address
@@ -458,9 +464,21 @@ class ProcessHook:
             self._carrier.state.messages.catch_up()
             activation.drain()
             fault = activation.outcome(status).fault
+            self._learn_place()
             if fault is not None:
                 handling.event.faults += 1
                 self._carrier.owner.script_fault(handling.event, fault, activation.loaded)
+
+    def _learn_place(self) -> None:
+        """Where the trigger's address stands in its block, so that machine code knows the time there."""
+        if self.state.hooked not in (0, _UNKNOWN_ADDRESS):
+            place, cpu = HookedAddress.from_address(self.state.hooked), self.process.cpu
+            place.block, place.shape, place.rest = cpu.block_behind(place.address)
+            place.known_at = cpu.code.changes
+
+    def ticks(self) -> int:
+        """What a Mark that was made now would say, modulo 2**64."""
+        return self.process.cpu.executed + self._carrier.state.clock.added
 
     def _answer_of(self, kernel: Kernel) -> Callable[[], None]:
         """What has a kernel's model carry out a system call, in whose trigger general registers were written at most.
@@ -560,6 +578,7 @@ class Carrier:
         dispatcher: Dispatcher,
         sandboxes: Sequence[RootSandbox],
         outside: Collection[int],
+        defers: bool,
     ) -> None:
         self.engine = engine
         self.state = state
@@ -567,9 +586,12 @@ class Carrier:
         self.dispatcher = dispatcher
         self._outside = outside
         self._sandboxes = sandboxes
-        self._desks = {sandbox: Desk(sandbox, engine.limits) for sandbox in sandboxes}
-        self._rings = [(core, desk.held.ring) for core, desk in enumerate(self._desks.values())]
+        defers = defers and len(set(sandboxes)) == 1
+        self._desks = {sandbox: Desk(sandbox, engine.limits, defers) for sandbox in sandboxes}
+        for desk in self._desks.values():
+            desk.sent.deliver = self._deliver
         self._hooks: dict[Process, ProcessHook] = {}
+        self._states: dict[int, ProcessHook] = {}  # by the addresses of their HookStates
         self._serves_blocks = False
         self._next_token = 0
         state.messages.source = self._hand_over
@@ -577,13 +599,17 @@ class Carrier:
     def hook_of(self, process: Process) -> ProcessHook:
         """The hooks of a process."""
         if process not in self._hooks:
-            self._hooks[process] = ProcessHook(self, process)
+            self._hooks[process] = hook = ProcessHook(self, process)
+            self._states[ctypes.addressof(hook.state)] = hook
         return self._hooks[process]
 
     def forget(self, process: Process) -> None:
         """A process is gone, with its CPU."""
         if process in self._hooks:
-            self._hooks.pop(process).close()
+            self.state.messages.catch_up()  # with what it has said
+            hook = self._hooks.pop(process)
+            del self._states[ctypes.addressof(hook.state)]
+            hook.close()
 
     def serve_blocks(self) -> None:
         """Have the sandboxes run blocks for machine code from now on."""
@@ -613,9 +639,22 @@ class Carrier:
 
     def _hand_over(self) -> None:
         """Give the messages that wait to the reader, but for those of cores that may be adding to them."""
-        for core, ring in self._rings:
+        for core, desk in enumerate(self._desks.values()):
             if core not in self._outside:
-                self.state.messages.hold_all(ring.take())
+                desk.sent.hand_over()  # there is nothing where the others have something
+                self.state.messages.hold_all(desk.held.ring.take())
+
+    def _deliver(self, waiting: deque[tuple[Row, bytes]]) -> None:
+        self.state.messages.send_kept(self._messages(waiting))
+
+    def _messages(self, waiting: deque[tuple[Row, bytes]]) -> Iterator[Message]:
+        """What machine code has kept, as it was when it was sent."""
+        now, ticks = self.state.clock.elapsed(), {state: hook.ticks() for state, hook in self._states.items()}
+        while waiting:
+            (_, event, stage, pointer, thread, then, state), text = waiting.popleft()
+            process = self._states[state].process
+            time = now - ((ticks[state] - then) & WORD_MASK)
+            yield Message(text, event, process.core, stage, process.pid, thread, pointer, time)
 
 
 def _address(function: Any) -> int:

@@ -6,7 +6,8 @@ import ctypes
 
 from machine.events import Event
 from machine.kernel import Kernel
-from machine.native.tables import ANSWERS, AnswerRow
+from machine.native.marks import MarkedRing
+from machine.native.tables import ANSWERS, AnswerRow, Marks
 from machine.root import RootSandbox
 from vm.facts.limits import Limits
 from vm.native import Workspace, table
@@ -40,17 +41,34 @@ class Answers:
 
 
 class Desk:
-    """The sandbox of blocks, and the workspaces of scripts: `held` has the messages that wait for the reader."""
+    """The sandbox of blocks, and the workspaces of scripts: `held` has the messages that wait for the reader.
 
-    def __init__(self, sandbox: RootSandbox, limits: Limits) -> None:
+    `sent` has those that are sent at once; with `defers` they are delivered when somebody could notice.
+    """
+
+    def __init__(self, sandbox: RootSandbox, limits: Limits, defers: bool) -> None:
         self.sandbox = sandbox
         self.held = Workspace(limits)
-        self._immediate = Workspace(limits)
+        self.sent = MarkedRing(defers)
+        self._immediate = Workspace(limits, self.sent)
         self._answers: dict[str, Answers] = {}
 
     def workspace_of(self, event: Event) -> Workspace:
         """Where the scripts of an event run."""
         return self._immediate if event.definition.immediate else self.held
+
+    def marks_of(self, event: Event) -> int:
+        """The address of the Marks of an event's messages; 0 where they are collected."""
+        definition, sent = event.definition, self.sent
+        return ctypes.addressof(sent.unmarked if definition.outputs else sent.marks) if definition.immediate else 0
+
+    def before(self, event: Event) -> int:
+        """The address of a cell that is 0 unless messages wait that come before those of an event."""
+        marks, collected = (
+            ctypes.addressof(self.sent.marks),
+            self.held.ring.address,
+        )  # whose first cell counts what waits
+        return collected if event.definition.immediate else marks + int(getattr(Marks, "used").offset)  # noqa: B009 - a descriptor
 
     def answers(self, kernel: Kernel) -> Answers:
         """The answers of a kernel's model."""

@@ -100,7 +100,7 @@ class Handling:
             self.row.condition = self._block(definition.condition)
         for index, (action, row) in enumerate(zip(definition.actions, self._actions, strict=True)):
             row.buffer = self.event.buffers[index]
-            row.waiting = ctypes.addressof(_NEVER)
+            row.before = ctypes.addressof(_NEVER)
             if isinstance(action, CodeAction):
                 row.block = self._block(action.code)
             elif isinstance(action, ScriptAction) and entry_point(action.program):
@@ -127,8 +127,8 @@ class Handling:
         for index, activation in self.activations.items():
             if activation.workspace is not workspace:
                 activation.attach(workspace, activation.host)
-            if self.event.definition.immediate:
-                self._actions[index].waiting = workspace.ring.address  # the header's first cell: the cells in use
+            row = self._actions[index]
+            row.marks, row.before = desk.marks_of(self.event), desk.before(self.event)
 
     def action(self, index: int) -> Action:
         """An action of the event."""

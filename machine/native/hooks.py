@@ -46,7 +46,7 @@ from machine.native.tables import (
     HookState,
 )
 from machine.native.writer import BATCH, ONE, HookWriter, nothing
-from machine.processor import EXECUTED, OWN, OWN_SLOT, SLOTS_AT, UNDER_WAY
+from machine.processor import EXECUTED, OWN, OWN_SLOT, UNDER_WAY
 from vm.facts.events import SYSCALL, ShortCircuit
 from vm.facts.registers import GENERAL, RFLAGS, RIP
 from vm.native import (
@@ -289,14 +289,14 @@ def _plain_call(e: _ExitWriter) -> None:
     here, behind = e.register(RIP), e.behind()
     python, unknown = e.new_block("python"), e.new_block("answer")
     _read_again(e)
-    _only_if(e, e.compare("eq", e.own("way_back"), number(WayBack.AT_ONCE)), python)
-    _only_if(e, e.is_clear(e.dirty(FLAGS_AND_SELECTORS)), python)
+    e.only_if(e.compare("eq", e.own("way_back"), number(WayBack.AT_ONCE)), python)
+    e.only_if(e.is_clear(e.dirty(FLAGS_AND_SELECTORS)), python)
     flags = _flags(e)
     selectors = e.op("lshr", _word_at(e, "star_at"), number(48))
-    _only_if(e, e.compare("eq", _word_at(e, "lstar_at"), e.own("entry")), python)
-    _only_if(e, e.compare("eq", flags, _returned(e, flags)), python)
-    _only_if(e, e.compare("eq", _selector_at(e, "cs_at"), _selector(e, selectors, 16)), python)
-    _only_if(e, e.compare("eq", _selector_at(e, "ss_at"), _selector(e, selectors, 8)), python)
+    e.only_if(e.compare("eq", _word_at(e, "lstar_at"), e.own("entry")), python)
+    e.only_if(e.compare("eq", flags, _returned(e, flags)), python)
+    e.only_if(e.compare("eq", _selector_at(e, "cs_at"), _selector(e, selectors, 16)), python)
+    e.only_if(e.compare("eq", _selector_at(e, "ss_at"), _selector(e, selectors, 8)), python)
     e.set_register(RCX, behind)
     e.set_register(R11, flags)
     _give_answer(e, _default_answer(e, unknown))
@@ -324,8 +324,8 @@ def _plain_call(e: _ExitWriter) -> None:
 def _kernel_answers(e: _ExitWriter) -> None:
     """Behind the post stage of a SYSCALL: the answer, and the way back."""
     python = e.new_block("python")
-    _only_if(e, e.is_set(e.own("way_back")), python)
-    _only_if(e, e.compare("eq", e.register(RIP), e.own("entry")), python)
+    e.only_if(e.is_set(e.own("way_back")), python)
+    e.only_if(e.compare("eq", e.register(RIP), e.own("entry")), python)
     answer = _default_answer(e, python)
     _give_answer(e, answer)
     with e.when(e.compare("eq", e.own("way_back"), number(WayBack.BY_SYSRET))):
@@ -349,9 +349,9 @@ def _do_in_python(e: HookWriter, name: str) -> None:
 def _default_answer(e: HookWriter, otherwise: Block) -> Value:
     """The AnswerRow of the call, if machine code may give the answer."""
     call = e.register(RAX)
-    _only_if(e, e.compare("ult", call, number(ANSWERS)), otherwise)
+    e.only_if(e.compare("ult", call, number(ANSWERS)), otherwise)
     answer = e.at(e.own("answers"), e.op("mul", call, number(ctypes.sizeof(AnswerRow))))
-    _only_if(e, e.is_set(e.get(AnswerRow, "known", answer)), otherwise)
+    e.only_if(e.is_set(e.get(AnswerRow, "known", answer)), otherwise)
     return answer
 
 
@@ -397,7 +397,7 @@ class _AddressWriter(_ExitWriter):
             self.transfer("read_batch", len(GENERAL) + _OTHER_COPIES)
         with self.when(self.compare("ne", self.load(self.own("rip_at")), address)):
             self.give()  # another hook of this address has moved it
-        protocol.begin(self, address)
+        protocol.begin(self, address, self.hooked)
         self.set_own("changes", self.load(self.field("changes")))
 
     def go_to_python(self) -> None:
@@ -435,10 +435,7 @@ class _AddressWriter(_ExitWriter):
         """Have counted what was executed of the block under way, as BlockCounter.leave does."""
         unknown, left = self.new_block("unknown"), self.new_block("left")
         counter = self.own("counter")
-        slot = self.at(self.at(counter, CELL * SLOTS_AT), self.load(self.at(counter, CELL * UNDER_WAY)))
-        _only_if(self, self.compare("eq", self.load(slot), self.field("block")), unknown)
-        _only_if(self, self.compare("eq", self.load(self.at(slot, CELL)), self.field("shape")), unknown)
-        _only_if(self, self.compare("eq", self.load(self.field("changes")), self.field("known_at")), unknown)
+        self.only_if_block_is_known(self.hooked, unknown)
         executed = self.at(counter, CELL * EXECUTED)
         self.store(self.op("sub", self.load(executed), self.field("rest")), executed)
         _finish_block(self)
@@ -550,12 +547,6 @@ def _finish_block(e: HookWriter) -> None:
     counter = e.own("counter")
     for word, value in ((OWN, 0), (OWN + 1, 0), (UNDER_WAY, OWN_SLOT)):
         e.store(number(value), e.at(counter, CELL * word))
-
-
-def _only_if(e: HookWriter, flag: Value, otherwise: Block) -> None:
-    go_on = e.new_block("plain")
-    e.branch(flag, go_on, otherwise)
-    e.block = go_on
 
 
 def _flags(e: HookWriter) -> Value:

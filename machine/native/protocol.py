@@ -19,13 +19,16 @@ from machine.native.tables import (
     RSP,
     ActionRow,
     EventRow,
+    HookedAddress,
     HookState,
+    Mark,
+    Marks,
 )
 from machine.native.writer import ONE, HookWriter, nothing
 from machine.processor import CEILING, EXECUTED, GS_BASE_ID, RFLAGS_ID
 from machine.root import GUEST_REGS, BlockRow, RootState
 from vm.facts.registers import GENERAL, RFLAGS, RIP
-from vm.native import CELL, I1, I32, I64, NULL, POINTER, Context, DirectAccess, Module, Signature, Value, number
+from vm.native import CELL, I1, I32, I64, NULL, POINTER, Block, Context, DirectAccess, Module, Signature, Value, number
 
 FETCH = nothing(POINTER, POINTER, I64)
 STAGE = nothing(POINTER, POINTER, POINTER, I64, I64, POINTER)
@@ -58,9 +61,10 @@ def define_registers(module: Module) -> None:
     _fetch(HookWriter(module, "fetch", FETCH))
 
 
-def begin(e: HookWriter, rip: Value) -> None:
-    """Start a trigger at this RIP: general registers at hand, nothing written."""
+def begin(e: HookWriter, rip: Value, hooked: Value = NULL) -> None:
+    """Start a trigger at this RIP: general registers at hand, nothing written. `hooked` is the HookedAddress of one."""
     e.set_own("rip", rip)
+    e.set_own("hooked", hooked)
     for name in ("short", "python", "over"):
         e.set_own(name, number(0))
     e.set_own("bits", number(-1))
@@ -166,6 +170,8 @@ def _action(e: HookWriter, row: Value, action: Value, index: Value, context: Val
 
 
 def _script(e: HookWriter, row: Value, action: Value, entry: Value, index: Value) -> None:
+    with e.when(e.is_set(e.load(e.get(ActionRow, "before", action)))):
+        e.ask_python("settle", _SETTLE, e.get(EventRow, "id", row), index, Value(I32, "0"))
     fetched = e.get(ActionRow, "registers", action)
     with e.when(e.is_set(fetched)):
         e.use("fetch", FETCH, fetched)
@@ -173,9 +179,51 @@ def _script(e: HookWriter, row: Value, action: Value, entry: Value, index: Value
     status = e.call(entry.text, _RUN, [run])
     e.add_to(e.place(EventRow, "fuel", row), e.get(Context, "steps", run))
     e.add_registers(e.get(DirectAccess, "dirty", e.direct), "readable")
-    waiting = e.load(e.get(ActionRow, "waiting", action))
-    with e.when(e.is_set(e.op("or", e.convert("zext", status, I64), waiting))):
-        e.ask_python("settle", _SETTLE, e.get(EventRow, "id", row), index, status)
+    marks = e.get(ActionRow, "marks", action)
+    sends, settle, after = e.new_block("sends"), e.new_block("settle"), e.new_block("sent")
+    with e.when(e.compare("ne", status, Value(I32, "0"))):
+        e.jump(settle)
+    with e.when(e.compare("ne", marks, NULL)):
+        e.jump(sends)
+    e.jump(after)
+    e.block = sends
+    sent = e.load(e.get(Marks, "ring", marks))
+    with e.when(e.compare("eq", sent, e.get(Marks, "end", marks))):
+        e.jump(after)
+    _mark(e, row, marks, sent, settle)
+    e.jump(after)
+    e.block = settle
+    e.ask_python("settle", _SETTLE, e.get(EventRow, "id", row), index, status)
+    e.jump(after)
+    e.block = after
+
+
+def _mark(e: HookWriter, row: Value, marks: Value, sent: Value, settle: Block) -> None:
+    """Note which trigger the messages up to here are of, where there is room and the time is known."""
+    used = e.get(Marks, "used", marks)
+    e.only_if(e.compare("ult", used, e.get(Marks, "capacity", marks)), settle)
+    counter = e.own("counter")
+    executed, rest = e.load(e.at(counter, CELL * EXECUTED)), e.cell("rest")
+    e.store(number(0), rest)
+    hooked = e.own("hooked")
+    with e.when(e.compare("ne", hooked, NULL)):
+        e.only_if_block_is_known(hooked, settle)
+        e.store(e.get(HookedAddress, "rest", hooked), rest)
+    clock = e.own("clock")
+    added = e.op("add", e.load(clock), e.load(e.at(clock, CELL)))
+    mark = e.at(e.get(Marks, "rows", marks), e.op("mul", used, number(ctypes.sizeof(Mark))))
+    for name, value in (
+        ("end", sent),
+        ("event", e.get(EventRow, "id", row)),
+        ("stage", e.own("stage")),
+        ("pointer", e.pseudo("ip")),
+        ("thread", e.pseudo("tid")),
+        ("ticks", e.op("add", e.op("sub", executed, e.load(rest)), added)),
+    ):
+        e.put(Mark, name, mark, value)
+    e.put(Mark, "state", mark, e.state)
+    e.put(Marks, "end", marks, sent)
+    e.count_up(e.place(Marks, "used", marks))
 
 
 def _leave_if_over(e: HookWriter) -> None:

@@ -76,6 +76,9 @@ class HookState(ctypes.Structure):
     context: U64  # what $context reads where it is a constant
     hidden_flags_at: Address  # of a word with flags that nobody sees
     scratch: U64  # a register that is not kept
+    hooked: Address  # where the trigger under way was hooked at its address: a HookedAddress; 0 at a SYSCALL
+    unknown: Address  # a HookedAddress of which it is not known where its block ends
+    clock: Address  # the words of machine.schedule.clock
     level_at: Address  # of 32 bits whose lowest two are the privilege level of the guest's code
     home_level: U64  # that of the program
     given_up_at: Address  # of a cell that counts instructions that raised an exception
@@ -126,9 +129,34 @@ class ActionRow(ctypes.Structure):
     entry: Address  # of a script
     context: Address
     registers: U64  # that the script reads and that are fetched by calls
-    waiting: Address  # of a cell that is not 0 when messages must be delivered before the guest goes on
+    marks: Address  # the Marks of a script whose messages are sent at once; 0 where they are collected
+    before: Address  # of a cell that is not 0 where messages of the other sort wait, which come first
     block: Address  # a BlockRow
     buffer: U64
+
+
+@cells
+class Marks(ctypes.Structure):
+    """Which messages of a ring a script has sent at once, for Python to deliver when somebody could notice them."""
+
+    end: U64  # cells of the ring up to the last mark
+    used: U64
+    capacity: U64
+    rows: Address  # of Mark
+    ring: Address  # of a cell with how many cells of the ring are in use
+
+
+@cells
+class Mark(ctypes.Structure):
+    """The messages up to `end` that stand behind the last mark, and the trigger that they are of."""
+
+    end: U64
+    event: U64
+    stage: U64
+    pointer: U64
+    thread: U64
+    ticks: U64  # the process's own, and what the clock adds
+    state: Address  # the HookState
 
 
 @cells

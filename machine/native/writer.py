@@ -7,10 +7,26 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from machine.native.tables import HookState
+from machine.native.tables import HookedAddress, HookState
+from machine.processor import SLOTS_AT, UNDER_WAY
 from vm.facts.pseudo_registers import PSEUDO_INDEX
 from vm.facts.registers import GENERAL
-from vm.native import CELL, I1, I32, I64, POINTER, VOID, DirectAccess, Emitter, Module, Signature, Value, number, table
+from vm.native import (
+    CELL,
+    I1,
+    I32,
+    I64,
+    POINTER,
+    VOID,
+    Block,
+    DirectAccess,
+    Emitter,
+    Module,
+    Signature,
+    Value,
+    number,
+    table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,6 +122,10 @@ class HookWriter(Emitter):
         """Set a pseudo-register."""
         self.put(DirectAccess, "pseudo", self.direct, value, PSEUDO_INDEX[name])
 
+    def pseudo(self, name: str) -> Value:
+        """A pseudo-register that stands in its cell."""
+        return self.get(DirectAccess, "pseudo", self.direct, PSEUDO_INDEX[name])
+
     def dirty(self, mask: int) -> Value:
         """Which registers of a mask were written."""
         return self.op("and", self.get(DirectAccess, "dirty", self.direct), number(mask))
@@ -138,6 +158,20 @@ class HookWriter(Emitter):
         raise NotImplementedError
 
     # --- control
+
+    def only_if(self, flag: Value, otherwise: Block) -> None:
+        """What is written from here on happens where the flag is true; control goes elsewhere where it is not."""
+        go_on = self.new_block("plain")
+        self.branch(flag, go_on, otherwise)
+        self.block = go_on
+
+    def only_if_block_is_known(self, hooked: Value, otherwise: Block) -> None:
+        """The same where it is known how much of the block under way stands behind a HookedAddress."""
+        counter = self.own("counter")
+        slot = self.at(self.at(counter, CELL * SLOTS_AT), self.load(self.at(counter, CELL * UNDER_WAY)))
+        changes = self.load(self.get(HookedAddress, "changes", hooked))
+        for now, name in ((self.load(slot), "block"), (self.load(self.at(slot, CELL)), "shape"), (changes, "known_at")):
+            self.only_if(self.compare("eq", now, self.get(HookedAddress, name, hooked)), otherwise)
 
     def is_set(self, value: Value) -> Value:
         """Whether a cell is not 0."""

@@ -327,6 +327,10 @@ class Cpu:
         """The address of the words of machine.processor.block_counter."""
         return self._blocks.state
 
+    def block_behind(self, address: int) -> tuple[int, int, int]:
+        """In a hook of this address: the two words of the block under way, and how many of its instructions follow."""
+        return self._blocks.behind(address)
+
     def leave_block(self, address: int) -> tuple[int, int, int]:
         """Have counted what was executed where a hook in machine code moves RIP away from the instruction at `address`.
 

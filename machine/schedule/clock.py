@@ -48,9 +48,14 @@ class VirtualClock:
         """Of three words, for machine code that does what `time_stamp` does: its additions, and the last one."""
         return ctypes.addressof(self._cells)
 
+    @property
+    def added(self) -> int:
+        """Ticks besides those of instructions; modulo 2^64, the sum of the first two words at `cells_address`."""
+        return self._slept + self._cells[0]
+
     def elapsed(self) -> int:
         """Ticks since the start; reading it takes no time."""
-        return self._executed() + self._slept + self._cells[0]
+        return self._executed() + self.added
 
     def now(self) -> datetime:
         """The calendar time; it stands still at the end of the calendar."""

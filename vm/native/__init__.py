@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         table as table,
     )
     from vm.native.listing import emit as emit
+    from vm.native.records import MessageRing as MessageRing
     from vm.native.trigger import entry_point as entry_point, prepare as prepare, registers_used as registers_used
 else:
     __getattr__, __dir__ = lazy(
@@ -53,6 +54,7 @@ else:
             "jit": "MachineCode add_symbol compile_text",
             "layout": "Address CELL Cells U64 cells table",
             "listing": "emit",
+            "records": "MessageRing",
             "trigger": "entry_point prepare registers_used",
         },
     )

@@ -35,10 +35,10 @@ _handles = itertools.count(1)
 class Workspace:
     """What one run at a time needs: the stack of frames and the message ring."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, ring: MessageRing | None = None) -> None:
         self.stack = mmap.mmap(-1, limits.max_stack_bytes)
         self.stack_anchor = ctypes.c_char.from_buffer(self.stack)
-        self.ring = MessageRing()
+        self.ring = ring or MessageRing()
 
 
 class StoreView:

@@ -188,16 +188,22 @@ class MessageRing:
         return messages
 
     def _read(self) -> list[bytes]:
+        return self._read_with_ends()[0]
+
+    def _read_with_ends(self) -> tuple[list[bytes], list[int]]:
+        """The messages of all records, and the cells of the ring up to the end of each; the records are forgotten."""
         used = self._header.used
         self._header.used = 0
         cells: list[int] = self._cells[:used]
         messages: list[bytes] = []
+        ends: list[int] = []
         at = 0
         while at < used:
             reader = _formats[cells[at]]
             size = 1 + reader.arguments
             if not reader.texts and reader.template is not None and _alike(cells, at, size):
-                return messages + reader.messages_of_numbers(cells[at:])
+                ends += range(at + size, used + 1, size)
+                return messages + reader.messages_of_numbers(cells[at:]), ends
             values: list[_Argument] = cells[at + 1 : at + size]
             at += size
             for place in reader.texts:
@@ -205,7 +211,8 @@ class MessageRing:
                 values[place] = self._memory[at * CELL : end]
                 at = -(-end // CELL)
             messages.append(reader.message(values))
-        return messages
+            ends.append(at)
+        return messages, ends
 
 
 def _alike(cells: list[int], at: int, size: int) -> bool:

@@ -112,6 +112,7 @@ def _run(
         cores=cores,
         kernel=kernel,
         timer=timer,
+        prompt_messages=False,
         engine=make_engine(carrier, limits),
         reporter=Collecting(lines),
         questions=Questions(broke=lambda halt: not halts),
