@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         RunSummary as RunSummary,
         StopCause as StopCause,
     )
-    from machine.messages import Losses as Losses, Message as Message
+    from machine.messages import Kept as Kept, Losses as Losses, Message as Message
     from machine.options import (
         Keywords as Keywords,
         MachineOptions as MachineOptions,
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         with_names as with_names,
     )
     from machine.records import (
+        BulkReporter as BulkReporter,
         CodeFault as CodeFault,
         GuestOutput as GuestOutput,
         Notice as Notice,
@@ -40,9 +41,9 @@ else:
         {
             "loaders": "LoadError",
             "machine": "Machine MsrError RunSummary StopCause",
-            "messages": "Losses Message",
+            "messages": "Kept Losses Message",
             "options": "Keywords MachineOptions Program ProgramStart with_names",
-            "records": "CodeFault GuestOutput Notice Reporter ScriptFault Silent",
+            "records": "BulkReporter CodeFault GuestOutput Notice Reporter ScriptFault Silent",
             "summary": "ProcessEnd",
         },
     )

@@ -19,10 +19,10 @@ from machine.host import DebuggerState, GuestHost
 from machine.kernel import Kernel, KernelObjects, Start
 from machine.loaders import Image, LoadError, Placement, read_image
 from machine.memory import AddressSpace, MapError, PhysicalMemory
-from machine.messages import Message, MessageChannel, PacketRing
+from machine.messages import Kept, Message, MessageChannel, PacketRing
 from machine.options import MachineOptions, Program, ProgramStart
 from machine.processor import StopKind, StopReason, ThreadRegisters, msr
-from machine.records import CodeFault, GuestOutput, MachineRecord, Notice, Reporter, ScriptFault, Silent
+from machine.records import BulkReporter, CodeFault, GuestOutput, MachineRecord, Notice, Reporter, ScriptFault, Silent
 from machine.root import RootMemory, RootSandbox
 from machine.schedule import (
     LOCK_TRIES,
@@ -104,7 +104,9 @@ class Machine:
         )
         self.registry = Registry(facts)
         ring = PacketRing(limits.max_packets) if options.emulate_message_loss else None
-        self.messages = MessageChannel(self._deliver, packet_bytes=limits.max_packet_bytes, ring=ring)
+        self.messages = MessageChannel(
+            self._deliver, self._deliver_kept, packet_bytes=limits.max_packet_bytes, ring=ring
+        )
         self.branches = BranchRecording(lambda: self._processes)
         self._state = DebuggerState(
             self.registry,
@@ -661,6 +663,13 @@ class Machine:
 
     def _deliver(self, message: Message) -> None:
         self.reporter.report(message)
+
+    def _deliver_kept(self, messages: Kept) -> None:
+        if isinstance(self.reporter, BulkReporter):
+            self.reporter.report_messages(messages)
+        else:
+            for message in messages:
+                self.reporter.report(message)
 
     def _notice(self, text: str, event_id: int | None = None) -> None:
         self.messages.catch_up()

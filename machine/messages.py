@@ -11,7 +11,7 @@ from __future__ import annotations
 import bisect
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -35,6 +35,29 @@ class Message(msgspec.Struct, frozen=True):
     time: int = 0
     outputs: tuple[str, ...] = ()
     symbol: str | None = None
+
+
+class Kept:
+    """Messages that were sent at once and are delivered together: their texts, or one by one. Each is taken once."""
+
+    def __init__(self, texts: list[bytes], message: Callable[[int], Message]) -> None:
+        """`message` makes that of the text at a place."""
+        self._texts = texts
+        self._message = message
+        self._taken = 0
+
+    def __len__(self) -> int:
+        return len(self._texts) - self._taken
+
+    def texts(self) -> list[bytes]:
+        """Those of all that are left, for who needs no more of them."""
+        taken, self._taken = self._taken, len(self._texts)
+        return self._texts[taken:]
+
+    def __iter__(self) -> Iterator[Message]:
+        while self._taken < len(self._texts):
+            self._taken += 1
+            yield self._message(self._taken - 1)
 
 
 class Packet(msgspec.Struct):
@@ -81,13 +104,14 @@ class Losses(msgspec.Struct, frozen=True):
 
 
 class MessageChannel(msgspec.Struct):
-    """Where scripts put their messages; `deliver` is the user's end.
+    """Where scripts put their messages; `deliver` is the user's end, and `deliver_kept` that of many at a time.
 
     `source` hands over, with `hold`, what was said before and has not come here yet. `packet_bytes` is the room for
     text and a zero in a packet. Without a `ring` nothing is lost but what `drop` forgets.
     """
 
     deliver: Callable[[Message], None]
+    deliver_kept: Callable[[Kept], None]
     source: Callable[[], None] = lambda: None
     packet_bytes: int = DEFAULT_LIMITS.max_packet_bytes
     ring: PacketRing | None = None
@@ -113,12 +137,11 @@ class MessageChannel(msgspec.Struct):
         self.read()
         self.deliver(message)
 
-    def send_kept(self, messages: Iterable[Message]) -> None:
+    def send_kept(self, messages: Kept) -> None:
         """Deliver what was sent at once and is handed over by the source."""
         for packet in self._in_ring():
             self._deliver_packet(packet)
-        for message in messages:
-            self.deliver(message)
+        self.deliver_kept(messages)
 
     def hold(self, text: bytes) -> None:
         """Collect a message."""

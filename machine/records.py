@@ -6,11 +6,11 @@ core at a time. It may end the run (`Machine.stop`) and cannot begin one.
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
-from machine.messages import Message
+from machine.messages import Kept, Message
 from vm import Fault, Loaded
 
 
@@ -53,6 +53,15 @@ class Reporter(Protocol[RecordT]):
 
     def report(self, record: RecordT, /) -> None:
         """Take one."""
+        ...
+
+
+@runtime_checkable
+class BulkReporter(Protocol):
+    """A reporter that can do with many messages at a time (`MachineOptions.prompt_messages`)."""
+
+    def report_messages(self, messages: Kept, /) -> None:
+        """Take them; what it leaves comes again."""
         ...
 
 

@@ -8,7 +8,7 @@ from typing import assert_never
 from hds.report.records import Bytes, Control, Guest, Line, Output, Record, Repeated, Settle, shown
 from hds.report.repeats import Repeats
 from hds.report.streams import error, output, say
-from machine import Message
+from machine import Kept, Message
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 
 _MOST_HELD = 0x1_0000
@@ -53,6 +53,10 @@ class Terminal:
                 pass
             case _:
                 assert_never(form)
+
+    def report_messages(self, messages: Kept, /) -> None:
+        """Print many."""
+        self._write(b"".join(messages.texts()))
 
     def _write(self, data: bytes) -> None:
         if self._lines is None:

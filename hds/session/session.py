@@ -41,7 +41,9 @@ from hds.session.symbols import Symbols
 from lang import Compiler, Diagnostic, Severity, SourceFile, Span
 from lang.commands import Code
 from machine import (
+    BulkReporter,
     CodeFault,
+    Kept,
     Keywords,
     Machine,
     MachineOptions,
@@ -422,6 +424,17 @@ class Session(PythonFace):
         elif isinstance(record, CodeFault):
             self.totals.code_faults += 1
         self.reporter.report(record)
+
+    def report_messages(self, messages: Kept, /) -> None:
+        """The same of many messages; nobody has asked for more of them than their texts, where only those are told."""
+        if self.names_places or self.limits.max_kept_messages or not isinstance(self.reporter, BulkReporter):
+            for message in messages:
+                self.report(message)
+            return
+        count = len(messages)
+        self.totals.messages += count
+        self.totals.unkept_messages += count
+        self.reporter.report_messages(messages)
 
     def _keep(self, message: Message) -> None:
         """Add it to `messages` if there is room; the first one that finds none is announced."""

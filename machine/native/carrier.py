@@ -8,8 +8,7 @@ calls that the kernel's model carries out. Each is dealt with before the guest g
 from __future__ import annotations
 
 import ctypes
-from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from machine.events import (
@@ -33,7 +32,7 @@ from machine.native import hooks
 from machine.native.accesses import CarriedAccesses
 from machine.native.desk import Desk
 from machine.native.handling import Handling
-from machine.native.marks import Row
+from machine.native.marks import Maker
 from machine.native.process_cells import ProcessCells
 from machine.native.protocol import CONDITION
 from machine.native.tables import EventTable, HookedAddress, HookState
@@ -589,7 +588,7 @@ class Carrier:
         defers = defers and len(set(sandboxes)) == 1
         self._desks = {sandbox: Desk(sandbox, engine.limits, defers) for sandbox in sandboxes}
         for desk in self._desks.values():
-            desk.sent.deliver = self._deliver
+            desk.sent.maker, desk.sent.deliver = self._maker, state.messages.send_kept
         self._hooks: dict[Process, ProcessHook] = {}
         self._states: dict[int, ProcessHook] = {}  # by the addresses of their HookStates
         self._serves_blocks = False
@@ -644,17 +643,17 @@ class Carrier:
                 desk.sent.hand_over()  # there is nothing where the others have something
                 self.state.messages.hold_all(desk.held.ring.take())
 
-    def _deliver(self, waiting: deque[tuple[Row, bytes]]) -> None:
-        self.state.messages.send_kept(self._messages(waiting))
+    def _maker(self) -> Maker:
+        """What makes the messages that machine code has kept, as they were when they were sent: in this turn."""
+        now = self.state.clock.elapsed()
+        places = {state: (hook.process.core, hook.process.pid, hook.ticks()) for state, hook in self._states.items()}
 
-    def _messages(self, waiting: deque[tuple[Row, bytes]]) -> Iterator[Message]:
-        """What machine code has kept, as it was when it was sent."""
-        now, ticks = self.state.clock.elapsed(), {state: hook.ticks() for state, hook in self._states.items()}
-        while waiting:
-            (_, event, stage, pointer, thread, then, state), text = waiting.popleft()
-            process = self._states[state].process
-            time = now - ((ticks[state] - then) & WORD_MASK)
-            yield Message(text, event, process.core, stage, process.pid, thread, pointer, time)
+        def message(text: bytes, mark: Sequence[int]) -> Message:
+            _, event, stage, pointer, thread, then, state = mark
+            core, process, ticks = places[state]
+            return Message(text, event, core, stage, process, thread, pointer, now - ((ticks - then) & WORD_MASK))
+
+        return message
 
 
 def _address(function: Any) -> int:

@@ -8,61 +8,66 @@ what its delivery says of the trigger.
 from __future__ import annotations
 
 import ctypes
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
+from machine.messages import Kept, Message
 from machine.native.tables import Mark, Marks
 from vm.native import MessageRing, table
 
 _MOST = 2048  # marks
-_FIELDS = tuple(table(Mark))
+_NOWHERE = 1 << 63  # no place in the ring: the script under way is not over before Python has delivered
+_WORDS = len(table(Mark))
 
-Row = tuple[int, ...]  # the fields of a Mark
+Maker: TypeAlias = Callable[[bytes, Sequence[int]], Message]  # of a text and the words of its mark
 
 
 class MarkedRing(MessageRing):
     """The ring of messages that are sent at once. Without `defers` there is no room for marks: Python gets them then.
 
-    `deliver` takes messages from the left of a queue, each with what its mark says. Those that it leaves there, since
-    it raises, are the next delivery's.
+    `maker` is asked for at each delivery, and `deliver` takes the messages. Those that it leaves, since it raises, are
+    the next delivery's.
     """
 
     def __init__(self, defers: bool) -> None:
         super().__init__()
         self._rows = (Mark * (_MOST if defers else 1))()
-        self._words = (ctypes.c_uint64 * (len(self._rows) * len(_FIELDS))).from_buffer(
-            self._rows
-        )  # to read many at once
+        self._words = (ctypes.c_uint64 * (len(self._rows) * _WORDS)).from_buffer(self._rows)  # to read many at once
         self.marks = Marks(capacity=_MOST if defers else 0, rows=ctypes.addressof(self._rows), ring=self.address)
-        self.marks_address = ctypes.addressof(self.marks)
         self.unmarked = Marks(ring=self.address)  # for scripts whose messages are not to wait
-        self.deliver: Callable[[deque[tuple[Row, bytes]]], None] = lambda messages: None
-        self._handed: deque[tuple[Row, bytes]] = deque()
+        self.maker: Callable[[], Maker] = lambda: lambda text, mark: Message(text)
+        self.deliver: Callable[[Kept], None] = lambda messages: None
+        self._handed: deque[Kept] = deque()
 
     def drain(self, deliver: Callable[[bytes], None]) -> None:
         """As in MessageRing, behind those that have marks."""
         self.hand_over()
         super().drain(deliver)
+        self.marks.end = 0
 
     def hand_over(self) -> None:
         """Deliver the messages that have marks; those of a script that is under way stay."""
-        marks = self.marks
-        if marks.used:
-            words = self._words[: marks.used * len(_FIELDS)]
-            marks.used = marks.end = 0
-            rows = list(zip(*(words[place :: len(_FIELDS)] for place in range(len(_FIELDS))), strict=True))
-            texts, ends = self._read_with_ends()
-            marked = [*_of_marks(rows, texts, ends)]
-            self._handed.extend(marked)
-            self._undelivered.extend(texts[len(marked) :])
-        if self._handed:
-            self.deliver(self._handed)
+        if self.marks.used:
+            self._handed.append(self._take())
+        while self._handed:
+            self.deliver(self._handed[0])
+            self._handed.popleft()
 
+    def _take(self) -> Kept:
+        words = self._words[: self.marks.used * _WORDS]
+        self.marks.used = 0
+        texts, ends = self._read_with_ends()
+        until = words[::_WORDS]  # how many cells of the ring each mark ends
+        marked = len(texts) if ends[-1] == until[-1] else bisect_left(ends, until[-1] + 1)
+        self._undelivered.extend(texts[marked:])
+        self.marks.end = _NOWHERE if self._undelivered else 0
+        del texts[marked:]
+        make = self.maker()
 
-def _of_marks(rows: list[Row], texts: list[bytes], ends: list[int]) -> Iterator[tuple[Row, bytes]]:
-    """Each text that has a mark, with it."""
-    at = 0
-    for row in rows:
-        while at < len(ends) and ends[at] <= row[0]:
-            yield row, texts[at]
-            at += 1
+        def message(at: int) -> Message:
+            mark = bisect_left(until, ends[at]) * _WORDS
+            return make(texts[at], words[mark : mark + _WORDS])
+
+        return Kept(texts, message)

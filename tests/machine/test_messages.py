@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from machine.messages import Losses, Message, MessageChannel, PacketRing
+from machine.messages import Kept, Losses, Message, MessageChannel, PacketRing
 
 PACKET = 4  # bytes of a packet in these tests: three of text
 
@@ -13,7 +13,14 @@ PACKET = 4  # bytes of a packet in these tests: three of text
 def channel(ring: PacketRing | None = None) -> tuple[MessageChannel, list[bytes]]:
     """A channel and what it delivers."""
     delivered: list[bytes] = []
-    return MessageChannel(lambda message: delivered.append(message.text), packet_bytes=PACKET, ring=ring), delivered
+
+    def deliver(message: Message) -> None:
+        delivered.append(message.text)
+
+    def deliver_kept(messages: Kept) -> None:
+        delivered.extend(messages.texts())
+
+    return MessageChannel(deliver, deliver_kept, packet_bytes=PACKET, ring=ring), delivered
 
 
 def held(*texts: bytes, ring: PacketRing | None = None) -> tuple[MessageChannel, list[bytes]]:
