@@ -92,6 +92,7 @@ def seen(case: str, engine: Engine) -> Seen:
         kernel=kernel,
         timer=LIMITS.max_timer_hz if "!interrupt" in case else None,
         engine=engine,
+        prompt_messages=False,
         reporter=Collecting(lines),
         questions=Questions(broke=lambda halt: at_break == "go"),
     )
