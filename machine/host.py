@@ -7,16 +7,13 @@ protection, as a debugger's do. Without a process the registers are plain cells 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
-from typing import Any
 
-import capstone
 import msgspec
 
 from machine.events import RegistrationError, Registry, Trigger
 from machine.memory import PhysicalMemory
 from machine.messages import Message, MessageChannel
-from machine.processor import LONGEST_INSTRUCTION, Select
+from machine.processor import LONGEST_INSTRUCTION, Select, decoder
 from machine.root import RootMemory
 from machine.schedule import (
     TEXT_BYTES,
@@ -254,17 +251,17 @@ class GuestHost:
     def _from_physical(self, address: int) -> int:
         return (None if self._process is None else self._process.cpu.memory.from_physical(address)) or 0
 
-    def _instruction_length(self, address: int, mode: int) -> int:
+    def _instruction_length(self, address: int, bits: int) -> int:
         code = b"" if self._process is None else self._process.cpu.memory.read_up_to(address, LONGEST_INSTRUCTION)
-        for _, length, _, _ in _decoder(mode).disasm_lite(code, address, 1):
+        for _, length, _, _ in decoder(bits).disasm_lite(code, address, 1):
             return int(length)
         return 0
 
     def _length_64(self, address: int) -> int:
-        return self._instruction_length(address, capstone.CS_MODE_64)
+        return self._instruction_length(address, 64)
 
     def _length_32(self, address: int) -> int:
-        return self._instruction_length(address, capstone.CS_MODE_32)
+        return self._instruction_length(address, 32)
 
     # --- last branches; without a process there are none
 
@@ -290,11 +287,6 @@ class GuestHost:
         if done:
             self._state.branches.leave_out(Select(mask & sum(Select)))
         return done
-
-
-@cache
-def _decoder(mode: int) -> Any:
-    return capstone.Cs(capstone.CS_ARCH_X86, mode)
 
 
 _PSEUDO_READERS: dict[str, Callable[[GuestHost], int]] = {

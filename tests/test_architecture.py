@@ -23,7 +23,7 @@ HOMES = {
     "unicorn": ("machine/processor/", "machine/root/"),
     "keystone": ("machine/root/",),
     "llvmlite": ("vm/native/jit.py",),
-    "capstone": ("machine/processor/", "machine/root/", "machine/debugger/", "machine/host.py", "hds/fuzzing/"),
+    "capstone": ("machine/processor/", "machine/root/", "machine/debugger/"),
     "demangle": ("hds/symbols/demangling.py",),
     "hypothesis": ("hds/fuzzing/shrinking.py", "hds/strategies.py"),
     "sortedcontainers": ("machine/memory/",),

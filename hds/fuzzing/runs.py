@@ -12,11 +12,10 @@ A case is a text: its first line names the kernel, the number of cores and what 
 
 from __future__ import annotations
 
-import capstone
-
 from hds.fuzzing.choices import Choices
 from hds.fuzzing.guests import Guest
 from machine.kernel import BareKernel, Kernel, KernelText, LinuxKernel, NtKernel
+from machine.processor import decoder
 from machine.root import assemble
 from vm.facts.events import EVENT_BY_NAME, EVENT_KINDS, EVENTS
 
@@ -334,6 +333,5 @@ def run_case(choices: Choices) -> str:
 def interesting_addresses(listing: str, text: KernelText) -> list[int]:
     """Where hooks are set: every instruction, a place where none begins, and the handler at LSTAR."""
     code = assemble(listing, address=BASE).code
-    decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
-    places = [address for address, _, _, _ in decoder.disasm_lite(code, BASE)]
+    places = [address for address, _, _, _ in decoder().disasm_lite(code, BASE)]
     return [*places, places[-1] + 1, text.entry, text.service, text.sysret]

@@ -8,12 +8,11 @@ docs/commands.md. `att` and `masm` are Capstone's own styles.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cache
 from typing import Any
 
-import capstone
 import msgspec
-from capstone import x86_const as x86
+
+from machine.processor import decoder
 
 _SIZES = {1: "byte", 2: "word", 4: "dword", 6: "fword", 8: "qword", 10: "tbyte", 16: "xmmword", 32: "ymmword"}
 _CONDITIONS = {"e": "z", "ne": "nz", "ae": "nb", "a": "nbe", "ge": "nl", "g": "nle"}
@@ -25,9 +24,6 @@ _MNEMONICS = {
 _STRING_INSTRUCTIONS = frozenset(
     name + size for name in ("movs", "cmps", "stos", "lods", "scas", "ins", "outs") for size in "bwdq"
 )
-_BRANCHING = (
-    capstone.CS_GRP_JUMP, capstone.CS_GRP_CALL, capstone.CS_GRP_RET, capstone.CS_GRP_INT, capstone.CS_GRP_IRET,
-)  # fmt: skip
 _STACK_BASES = ("rsp", "rbp", "esp", "ebp")
 _CF, _PF, _ZF, _SF, _OF = 1 << 0, 1 << 2, 1 << 6, 1 << 7, 1 << 11
 
@@ -68,10 +64,15 @@ def a88(address: int) -> str:
 
 def disassemble(code: bytes, address: int, *, bits: int = 64, syntax: str = "intel") -> Iterator[Line]:
     """The instructions of the bytes, up to the first that is invalid or incomplete."""
-    for instruction in _decoder(bits, syntax).disasm(code, address):
+    import capstone
+
+    branching = (
+        capstone.CS_GRP_JUMP, capstone.CS_GRP_CALL, capstone.CS_GRP_RET, capstone.CS_GRP_INT, capstone.CS_GRP_IRET,
+    )  # fmt: skip
+    for instruction in decoder(bits, detail=True, syntax=syntax).disasm(code, address):
         text = _intel(instruction, bits) if syntax == "intel" else f"{instruction.mnemonic} {instruction.op_str}"
         mnemonic = instruction.mnemonic.rpartition(" ")[2]
-        branches = any(instruction.group(group) for group in _BRANCHING)
+        branches = any(instruction.group(group) for group in branching)
         yield Line(instruction.address, bytes(instruction.bytes), text.strip(), mnemonic, branches)
 
 
@@ -107,33 +108,30 @@ _TAKEN: dict[str, Callable[[int], bool]] = {
 }
 
 
-@cache
-def _decoder(bits: int, syntax: str) -> Any:
-    decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64 if bits == 64 else capstone.CS_MODE_32)
-    options = {"intel": capstone.CS_OPT_SYNTAX_INTEL, "att": capstone.CS_OPT_SYNTAX_ATT}
-    decoder.syntax = options.get(syntax, capstone.CS_OPT_SYNTAX_MASM)
-    decoder.detail = True
-    return decoder
-
-
 def _intel(instruction: Any, bits: int) -> str:
     prefix, _, mnemonic = instruction.mnemonic.rpartition(" ")
     name = _MNEMONICS.get(mnemonic, mnemonic)
     shown = f"{prefix} {name}" if prefix else name
     if mnemonic in _STRING_INSTRUCTIONS and not _uses_xmm(instruction):
         return shown
-    branch = any(instruction.group(group) for group in (capstone.CS_GRP_JUMP, capstone.CS_GRP_CALL))
+    from capstone import CS_GRP_CALL, CS_GRP_JUMP
+
+    branch = any(instruction.group(group) for group in (CS_GRP_JUMP, CS_GRP_CALL))
     operands = [_operand(instruction, operand, bits, branch) for operand in instruction.operands]
     return f"{shown} {', '.join(operands)}" if operands else shown
 
 
 def _uses_xmm(instruction: Any) -> bool:
     """movsd and cmpsd name instructions on strings and on floating-point numbers."""
+    from capstone import x86_const as x86
+
     registers = (operand.reg for operand in instruction.operands if operand.type == x86.X86_OP_REG)
     return any(instruction.reg_name(register).startswith("xmm") for register in registers)
 
 
 def _operand(instruction: Any, operand: Any, bits: int, branch: bool) -> str:
+    from capstone import x86_const as x86
+
     if operand.type == x86.X86_OP_REG:
         return str(instruction.reg_name(operand.reg))
     if operand.type == x86.X86_OP_IMM:
@@ -144,6 +142,8 @@ def _operand(instruction: Any, operand: Any, bits: int, branch: bool) -> str:
 
 
 def _memory(instruction: Any, operand: Any, bits: int) -> str:
+    from capstone import x86_const as x86
+
     memory = operand.mem
     base = instruction.reg_name(memory.base) if memory.base else ""
     parts = [base] if base else []

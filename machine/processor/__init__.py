@@ -22,6 +22,7 @@ from machine.processor.block_counter import CEILING, EXECUTED, OWN, OWN_SLOT, SL
 from machine.processor.branches import Branch, Select
 from machine.processor.cpu import EXCEPTION_STATUS, INITIAL_STATE, SYSCALL_LENGTH, Cpu
 from machine.processor.cpu_model import FEATURES_1_ECX, FEATURES_1_EDX, FEATURES_7_EBX, new_engine
+from machine.processor.decoders import decoder
 from machine.processor.descriptors import KERNEL as KERNEL_LEVEL, USER as USER_LEVEL
 from machine.processor.fault import EXCEPTION_VECTORS, IN_TABLE, DebugStatus, Fault, PageFault, Vector, name_of
 from machine.processor.fxsave import FXSAVE_BYTES, INITIAL as INITIAL_FXSAVE
@@ -135,6 +136,7 @@ __all__ = [
     "WatchedInstruction",
     "address_of",
     "block_hook",
+    "decoder",
     "descriptors",
     "function_address",
     "has_plain_flags",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import NamedTuple
 
-import capstone
+from machine.processor.decoders import decoder
 
 _KEPT = 4096  # decoded blocks
 _PREFIXES = bytes((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3, *range(0x40, 0x50)))
@@ -38,7 +38,6 @@ class BlockDecoder:
     """The decoder of one CPU's blocks."""
 
     def __init__(self) -> None:
-        self._decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
         self._kept: dict[bytes, _Decoded] = {}
 
     def count(self, code: bytes) -> int:
@@ -89,7 +88,7 @@ class BlockDecoder:
         starts: list[int] = []
         covered, as_the_cpu = 0, code
         while True:
-            for start, length, _, _ in self._decoder.disasm_lite(as_the_cpu[covered:], covered):
+            for start, length, _, _ in decoder().disasm_lite(as_the_cpu[covered:], covered):
                 if _is_unknown_vex(as_the_cpu[start : start + length]):
                     return _Decoded(starts, covered)
                 if _is_xop(as_the_cpu[start:]):

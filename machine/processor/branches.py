@@ -12,12 +12,11 @@ from collections.abc import Callable
 from enum import IntFlag
 from typing import Any
 
-import capstone
 import msgspec
-from capstone import x86_const as x86
 
 from machine.memory import CANONICAL_HALF
 from machine.processor.branch_ring import Block, BranchRing
+from machine.processor.decoders import decoder
 
 DEPTH = 32  # branches that are kept
 _MOST_CYCLES = 0xFFFF
@@ -71,8 +70,6 @@ class LastBranches:
         self._seen = 0  # number of the block up to which branches were worked out
         self._kept: deque[Branch] = deque(maxlen=DEPTH)
         self._ends: dict[bytes, _End] = {}
-        self._decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
-        self._decoder.detail = True
 
     @property
     def select(self) -> Select:
@@ -143,7 +140,7 @@ class LastBranches:
 
     def _decode(self, code: bytes) -> _End:
         last, count = None, 0
-        for instruction in self._decoder.disasm(code, 0):
+        for instruction in decoder(detail=True).disasm(code, 0):
             last, count = instruction, count + 1
         if last is None or last.address + last.size != len(code):
             return _End(0, Select(0), 0, count)
@@ -152,6 +149,9 @@ class LastBranches:
 
 def _kind_of(instruction: Any) -> tuple[Select, int]:
     """What kind of branch an instruction is, and its target if it names one, from where the code begins."""
+    import capstone
+    from capstone import x86_const as x86
+
     operands = instruction.operands
     is_direct = len(operands) == 1 and operands[0].type == x86.X86_OP_IMM
     target = operands[0].imm if is_direct else 0

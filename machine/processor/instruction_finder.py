@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from typing import Protocol
 
-import capstone
 import msgspec
 
 from machine.memory import PAGE, AddressSpace, page_floor
+from machine.processor.decoders import decoder
 
 LONGEST_INSTRUCTION = 15  # bytes (Intel SDM volume 2A, section 2.3.11)
 _LONGEST_BLOCK = 512  # instructions that Unicorn translates at once
@@ -106,9 +106,9 @@ class Site(msgspec.Struct, frozen=True):
 
 def is_privileged(code: bytes) -> bool:
     """Whether bytes begin with an instruction that not every privilege level may execute."""
-    decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
-    decoder.detail = True
-    return any(instruction.group(capstone.CS_GRP_PRIVILEGE) for instruction in decoder.disasm(code, 0, 1))
+    from capstone import CS_GRP_PRIVILEGE
+
+    return any(instruction.group(CS_GRP_PRIVILEGE) for instruction in decoder(detail=True).disasm(code, 0, 1))
 
 
 class Removable(Protocol):
@@ -163,7 +163,6 @@ class InstructionFinder:
         self._looked_at: dict[int, bytes] = {}  # code that a run began in, by its address
         self._moves: int | None = None  # the address whose site is coming last
         self._by_page: dict[int, set[int]] = {}
-        self._decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
 
     @property
     def is_active(self) -> bool:
@@ -197,7 +196,7 @@ class InstructionFinder:
         if self._looked_at.get(start) == code or (not self._sites and not self._has_opcode(code)):
             return []  # runs that go on behind exceptions begin often, and this takes a hundredth of the time
         size = 0
-        for _, length, mnemonic, _ in self._decoder.disasm_lite(code, start, _LONGEST_BLOCK):
+        for _, length, mnemonic, _ in decoder().disasm_lite(code, start, _LONGEST_BLOCK):
             size += length
             if mnemonic.startswith(_ENDS):
                 break
@@ -229,11 +228,11 @@ class InstructionFinder:
     def _sites_in(self, code: bytes, address: int) -> Iterator[Site]:
         """Those in some code. Behind an instruction that Capstone does not know, wherever one could begin."""
         known = 0
-        for start, length, _, _ in self._decoder.disasm_lite(code, address):
+        for start, length, _, _ in decoder().disasm_lite(code, address):
             known = start - address + length
             yield from self._site(start, code[start - address : known])
         for at in range(known, len(code)):
-            for start, length, _, _ in self._decoder.disasm_lite(code[at : at + LONGEST_INSTRUCTION], address + at, 1):
+            for start, length, _, _ in decoder().disasm_lite(code[at : at + LONGEST_INSTRUCTION], address + at, 1):
                 yield from self._site(start, code[at : at + length])
 
     def _site(self, address: int, code: bytes) -> Iterator[Site]:

@@ -8,11 +8,8 @@ this module cannot prove equal is refused.
 from __future__ import annotations
 
 from collections import Counter
-from functools import cache
-from typing import Any
 
-import capstone
-
+from machine.processor import decoder
 from machine.root.assembly_forms import (
     HALVES,
     STRINGS,
@@ -50,16 +47,9 @@ _WAITING: dict[str, str] = {
 }  # fmt: skip
 
 
-@cache
-def _decoder() -> Any:
-    decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
-    decoder.detail = True
-    return decoder
-
-
 def lengths(code: bytes) -> list[int]:
     """The lengths in bytes of the instructions of `code`; what Capstone does not decode is not among them."""
-    return [size for _, size, _, _ in _decoder().disasm_lite(code, 0)]
+    return [size for _, size, _, _ in decoder().disasm_lite(code, 0)]
 
 
 def without_encoding(operands: tuple[Operand, ...]) -> str:
@@ -83,7 +73,7 @@ def disagreement(instruction: Instruction, operands: tuple[Operand, ...], code: 
 
     The expressions of `operands` carry no labels; a relative memory operand is given as rip plus displacement.
     """
-    decoded = list(_decoder().disasm(code, 0))
+    decoded = list(decoder(detail=True).disasm(code, 0))
     written = form_of_statement(instruction, operands)
     if len(decoded) == 2 and decoded[0].mnemonic == "wait" and written.mnemonic in _WAITING:
         written = Form(written.prefix, _WAITING[written.mnemonic], written.written)

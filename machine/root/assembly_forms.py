@@ -6,7 +6,6 @@ from collections import Counter
 from typing import Any
 
 import msgspec
-from capstone import x86 as cs_x86
 from msgspec.structs import replace
 
 from machine.root.assembly_expressions import Expression
@@ -187,9 +186,11 @@ def _string_prefix(code: bytes) -> str:
 
 
 def _found(insn: Any, mnemonic: str, operand: Any) -> Found:
-    if operand.type == cs_x86.X86_OP_REG:
+    from capstone import x86_const as x86
+
+    if operand.type == x86.X86_OP_REG:
         return FoundRegister(insn.reg_name(operand.reg), operand.size)
-    if operand.type == cs_x86.X86_OP_IMM:
+    if operand.type == x86.X86_OP_IMM:
         return FoundNumber(operand.imm, 8 * (operand.size or 1))  # Capstone says 0 of some numbers of one byte
     registers: Counter[str] = Counter()
     if operand.mem.base:

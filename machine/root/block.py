@@ -6,11 +6,10 @@ addresses for every block: what a block computes does not depend on which others
 
 from __future__ import annotations
 
-import capstone
 import msgspec
 
 from machine.memory import Frames, SharedMemory, page_ceil
-from machine.processor import Generator
+from machine.processor import Generator, decoder
 from machine.root.guest_regs import SIZE
 from machine.root.plain_code import is_plain
 
@@ -60,19 +59,19 @@ class Block(msgspec.Struct, frozen=True, eq=False):
         return BEGIN + len(self.root_code.code)
 
 
-def place(number: int, root_code: RootCode, source: Frames, decoder: capstone.Cs) -> Block:
+def place(number: int, root_code: RootCode, source: Frames) -> Block:
     """Give code its pages. Raises machine.memory.MapError."""
     code = root_code.code
     size = page_ceil(BEGIN - CODE_BASE + len(code) + 1)
     memory = SharedMemory(source, size)
     content = ((BEGIN - CODE_BASE) * HLT + code).ljust(size, HLT)
     source.physical.buffer[memory.start : memory.start + size] = content
-    return Block(number, root_code, memory, content, is_plain(code), _may_use_xmm(code, decoder))
+    return Block(number, root_code, memory, content, is_plain(code), _may_use_xmm(code))
 
 
-def _may_use_xmm(code: bytes, decoder: capstone.Cs) -> bool:
+def _may_use_xmm(code: bytes) -> bool:
     covered = 0
-    for _, length, _, operands in decoder.disasm_lite(code, 0):
+    for _, length, _, operands in decoder().disasm_lite(code, 0):
         if "xmm" in operands:
             return True
         covered += length

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import capstone
 import msgspec
 from unicorn import unicorn_const as uc
 
-from machine.processor import LONGEST_INSTRUCTION
+from machine.processor import LONGEST_INSTRUCTION, decoder
 from machine.root.block import BEGIN, CODE_BASE, HLT, Block
 
 _SYSCALL, _INT3, _INT = b"\x0f\x05", b"\xcc", b"\xcd"
@@ -37,7 +36,7 @@ class RootResult(msgspec.Struct, frozen=True):
     fault: RootFault | None = None
 
 
-def fault_at(block: Block, rip: int, status: int, what: str, decoder: capstone.Cs) -> RootFault:
+def fault_at(block: Block, rip: int, status: int, what: str) -> RootFault:
     """Why a block stopped with this RIP and status of the emulator; `what` is what a callback has said, or empty."""
 
     def bytes_at(address: int, size: int) -> bytes:
@@ -53,7 +52,7 @@ def fault_at(block: Block, rip: int, status: int, what: str, decoder: capstone.C
     if what == "HLT" and not BEGIN <= rip < block.end:
         what = "fetch of what is not code of the block"
     code = bytes_at(rip, LONGEST_INSTRUCTION)
-    text = next((f"{m} {o}".rstrip() for _, _, m, o in decoder.disasm_lite(code, rip, 1)), "no instruction")
+    text = next((f"{m} {o}".rstrip() for _, _, m, o in decoder().disasm_lite(code, rip, 1)), "no instruction")
     offset = rip - BEGIN if BEGIN <= rip < block.end else -1
     return RootFault(what or f"emulator error {status}", rip, offset, text)
 

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
-from functools import cache, lru_cache
-from typing import Any
+from functools import lru_cache
 
-import capstone
-
+from machine.processor import decoder
 from machine.root.assembly_names import CONDITIONS
 
 
@@ -62,7 +60,7 @@ _X87 = "f"  # first letter of all its instructions, and of no others
 def effect_of(code: bytes) -> Effect:
     """What these bytes may do when they are executed from the first to the last."""
     covered, effect = 0, Effect.PLAIN
-    for _, length, mnemonic, operands in _decoder().disasm_lite(code, 0):
+    for _, length, mnemonic, operands in decoder().disasm_lite(code, 0):
         covered += length
         effect = max(effect, _effect(mnemonic, operands))
     return effect if covered == len(code) else Effect.SYSTEM
@@ -85,8 +83,3 @@ def _effect(mnemonic: str, operands: str) -> Effect:
         return max(least, Effect.COMPUTING)
     reads = name in _READING or (name == "mov" and not _SPECIAL.search(operands.partition(",")[0]))
     return Effect.READING if reads else Effect.SYSTEM
-
-
-@cache
-def _decoder() -> Any:
-    return capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)

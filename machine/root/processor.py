@@ -14,7 +14,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-import capstone
 import msgspec
 from unicorn import unicorn_const as uc, x86_const as x86
 
@@ -92,7 +91,6 @@ class Surroundings(msgspec.Struct, frozen=True):
     budget: int
     time_stamp: Callable[[], int]
     gate: AbstractContextManager[Any]
-    decoder: capstone.Cs
     brake: Brake
 
 
@@ -219,7 +217,7 @@ class RootProcessor:
         self._msrs_are_shown = False
         fault = None
         if rip != layout.RETURNED or what:
-            fault = fault_at(block, rip, status, what, self._surroundings.decoder)
+            fault = fault_at(block, rip, status, what)
             self._spoil()  # a fault can leave more behind than a context has
         self.state.attention = 0
         return fault

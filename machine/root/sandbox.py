@@ -15,8 +15,6 @@ from contextlib import AbstractContextManager
 from threading import RLock
 from typing import Any
 
-import capstone
-
 from machine.memory import Frames, MapError
 from machine.processor import Cpu, block_hook
 from machine.root.block import Block, RootCode, place
@@ -43,9 +41,8 @@ class RootSandbox:
         brake: Brake | None = None,
     ) -> None:
         """See `machine.root.processor.Surroundings`."""
-        decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
         gate = RLock() if gate is None else gate
-        self._surroundings = Surroundings(root, store, source, budget, time_stamp, gate, decoder, brake or Brake())
+        self._surroundings = Surroundings(root, store, source, budget, time_stamp, gate, brake or Brake())
         self._processors: list[RootProcessor] = []
         self._blocks: dict[RootCode, Block] = {}
         self._serves_machine_code = False
@@ -64,7 +61,7 @@ class RootSandbox:
     def _block(self, code: RootCode) -> Block:
         block = self._blocks.get(code)
         if block is None:
-            block = place(len(self._blocks) + 1, code, self._surroundings.source, self._surroundings.decoder)
+            block = place(len(self._blocks) + 1, code, self._surroundings.source)
             self._blocks[code] = block
         return block
 

@@ -2,54 +2,54 @@
 
 from __future__ import annotations
 
-from machine.schedule.alarms import Alarm, Alarms
-from machine.schedule.branches import BranchRecording, branch_lines
-from machine.schedule.clock import DEFAULT_START, TEXT_BYTES, TICKS_PER_MICROSECOND, VirtualClock, fields_of, text_of
-from machine.schedule.gate import Gate
-from machine.schedule.interrupt import RunGuard
-from machine.schedule.parallel import LOCK_TRIES, ParallelRun, Surroundings
-from machine.schedule.process import (
-    Core,
-    Injection,
-    Maker,
-    Next,
-    Process,
-    Suspension,
-    Thread,
-    TooManyProcesses,
-    TooManyThreads,
-    Unhandled,
-)
-from machine.schedule.scheduler import Scheduler
-from machine.schedule.timer import CLOCK_VECTOR, Timer
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "CLOCK_VECTOR",
-    "DEFAULT_START",
-    "LOCK_TRIES",
-    "TEXT_BYTES",
-    "TICKS_PER_MICROSECOND",
-    "Alarm",
-    "Alarms",
-    "BranchRecording",
-    "Core",
-    "Gate",
-    "Injection",
-    "Maker",
-    "Next",
-    "ParallelRun",
-    "Process",
-    "RunGuard",
-    "Scheduler",
-    "Surroundings",
-    "Suspension",
-    "Thread",
-    "Timer",
-    "TooManyProcesses",
-    "TooManyThreads",
-    "Unhandled",
-    "VirtualClock",
-    "branch_lines",
-    "fields_of",
-    "text_of",
-]
+from vm.face import lazy
+
+if TYPE_CHECKING:
+    from machine.schedule.alarms import Alarm as Alarm, Alarms as Alarms
+    from machine.schedule.branches import BranchRecording as BranchRecording, branch_lines as branch_lines
+    from machine.schedule.clock import (
+        DEFAULT_START as DEFAULT_START,
+        TEXT_BYTES as TEXT_BYTES,
+        TICKS_PER_MICROSECOND as TICKS_PER_MICROSECOND,
+        VirtualClock as VirtualClock,
+        fields_of as fields_of,
+        text_of as text_of,
+    )
+    from machine.schedule.gate import Gate as Gate
+    from machine.schedule.interrupt import RunGuard as RunGuard
+    from machine.schedule.parallel import (
+        LOCK_TRIES as LOCK_TRIES,
+        ParallelRun as ParallelRun,
+        Surroundings as Surroundings,
+    )
+    from machine.schedule.process import (
+        Core as Core,
+        Injection as Injection,
+        Maker as Maker,
+        Next as Next,
+        Process as Process,
+        Suspension as Suspension,
+        Thread as Thread,
+        TooManyProcesses as TooManyProcesses,
+        TooManyThreads as TooManyThreads,
+        Unhandled as Unhandled,
+    )
+    from machine.schedule.scheduler import Scheduler as Scheduler
+    from machine.schedule.timer import CLOCK_VECTOR as CLOCK_VECTOR, Timer as Timer
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "alarms": "Alarm Alarms",
+            "branches": "BranchRecording branch_lines",
+            "clock": "DEFAULT_START TEXT_BYTES TICKS_PER_MICROSECOND VirtualClock fields_of text_of",
+            "gate": "Gate",
+            "interrupt": "RunGuard",
+            "parallel": "LOCK_TRIES ParallelRun Surroundings",
+            "process": "Core Injection Maker Next Process Suspension Thread TooManyProcesses TooManyThreads Unhandled",
+            "scheduler": "Scheduler",
+            "timer": "CLOCK_VECTOR Timer",
+        },
+    )
