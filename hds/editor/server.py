@@ -369,7 +369,7 @@ def new_server(analyser: Analyser, wanted: Wanted) -> HdsServer:
 
     @server.feature(lsp.TEXT_DOCUMENT_SEMANTIC_TOKENS_FULL, LEGEND)
     def semantic_tokens(server: HdsServer, given: lsp.SemanticTokensParams) -> lsp.SemanticTokens:
-        return lsp.SemanticTokens(list(_semantic_tokens(server.view(given.text_document.uri))))
+        return lsp.SemanticTokens(list(semantic_numbers(server.view(given.text_document.uri))))
 
     return server
 
@@ -428,7 +428,7 @@ def _symbol(view: View, entry: Entry) -> lsp.DocumentSymbol:
     )
 
 
-def _semantic_tokens(view: View) -> Iterator[int]:
+def semantic_numbers(view: View) -> Iterator[int]:
     """Five numbers for each token, places as distances from the one before (LSP 3.17, Semantic Tokens)."""
     document = view.document
     meant = {
