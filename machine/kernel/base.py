@@ -156,9 +156,12 @@ def enter_user_mode(thread: Thread, values: Mapping[int, int]) -> None:
 
 
 def user_values(thread: Thread) -> dict[int, int]:
-    """RIP, RFLAGS, RSP and selectors that a thread has in user mode behind the SYSCALL that is under way in it."""
+    """RIP, RFLAGS, RSP and selectors that a thread has in user mode behind the SYSCALL that is under way in it.
+
+    Also of a thread that waits in one and does not have the CPU.
+    """
     cpu = thread.process.cpu
-    selectors, registers = cpu.system_call_msrs()[0] >> 48, cpu.registers
+    selectors, registers = cpu.system_call_msrs()[0] >> 48, cpu.registers if thread.saved is None else thread.saved
     pointer = registers.read(_RSP)
     if pointer >= _KERNEL_HALF:  # the handler is executed, and has saved it
         pointer = int.from_bytes(cpu.memory.read(thread.objects.stack_top - 8, 8) or b"", "little")

@@ -14,12 +14,22 @@ from msgspec.structs import replace
 from machine.processor import msr
 from machine.processor.arrival import Mark
 from machine.processor.binding import WORD_MASK, Batch, Engine
-from machine.processor.registers import BATCH_IDS, BATCH_POSITION, DEBUG_IDS, FS_BASE_ID, GS_BASE_ID, THREAD_IDS
+from machine.processor.fxsave import FXSAVE_IDS, ROW_BYTES, image_of, rows_of
+from machine.processor.registers import (
+    BATCH_IDS,
+    BATCH_POSITION,
+    DEBUG_IDS,
+    FS_BASE_ID,
+    GS_BASE_ID,
+    PLAIN_IDS,
+    THREAD_IDS,
+)
 from machine.processor.watched import Due
 from vm.facts.registers import RFLAGS
 
 _WORDS = 2  # of a register: those of x87 have 80 bits, those of SSE 128
 _IDS = (*THREAD_IDS, *BATCH_IDS)
+_FXSAVE_ROWS = tuple(_IDS.index(register) for register in FXSAVE_IDS)
 _RFLAGS_ONE = 1 << 1
 _NO_BREAKPOINT = 1 << 10  # of DR7, whose bit 10 is always set
 
@@ -47,14 +57,35 @@ class ThreadRegisters(msgspec.Struct, frozen=True):
     def with_values(
         self, values: Mapping[int, int], fs_base: int | None = None, gs_base: int | None = None
     ) -> ThreadRegisters:
-        """The same with other values of storages (general registers, RIP, RFLAGS, CS, SS) and bases."""
+        """The same with other values of storages, as `read` has them, and bases."""
         words = bytearray(self.words)
         for storage, value in values.items():
-            _put(words, len(THREAD_IDS) + BATCH_POSITION[storage], value | _RFLAGS_ONE * (storage == RFLAGS))
+            _put(words, _row_of(storage), value | _RFLAGS_ONE * (storage == RFLAGS))
         for register, base in ((FS_BASE_ID, fs_base), (GS_BASE_ID, gs_base)):
             if base is not None:
                 _put(words, THREAD_IDS.index(register), base)
         return replace(self, words=bytes(words))
+
+    def read(self, storage: int) -> int:
+        """The value of a general register, RIP, RFLAGS, a selector or a debug register."""
+        at = ROW_BYTES * _row_of(storage)
+        return int.from_bytes(self.words[at : at + 8], "little")
+
+    def read_fxsave(self) -> bytes:
+        """The x87 and SSE state, as FXSAVE has it: 512 bytes."""
+        return image_of([self.words[ROW_BYTES * row : ROW_BYTES * (row + 1)] for row in _FXSAVE_ROWS])
+
+    def with_fxsave(self, image: bytes) -> ThreadRegisters:
+        """The same with the x87 and SSE state of such an image."""
+        words = bytearray(self.words)
+        for row, data in zip(_FXSAVE_ROWS, rows_of(image), strict=True):
+            words[ROW_BYTES * row : ROW_BYTES * (row + 1)] = data
+        return replace(self, words=bytes(words))
+
+
+def _row_of(storage: int) -> int:
+    position = BATCH_POSITION.get(storage)
+    return THREAD_IDS.index(PLAIN_IDS[storage]) if position is None else len(THREAD_IDS) + position
 
 
 def _put(words: bytearray, index: int, value: int) -> None:

@@ -5,32 +5,20 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 
-from machine.kernel.base import user_values
 from machine.kernel.nt.abi import NtThread
 from machine.kernel.nt.context import RSP, apc_frame
 from machine.kernel.nt.objects import ThreadObject
 from machine.kernel.nt.status import STATUS_ACCESS_VIOLATION, STATUS_USER_APC
+from machine.kernel.nt.thread_registers import call_values
 from machine.kernel.outcomes import Enter, Exit, Result
-from vm.facts.registers import GENERAL, RFLAGS, RIP, STORAGE_INDEX
+from vm.facts.registers import RIP, STORAGE_INDEX
 
-_RAX = STORAGE_INDEX["rax"]
 _ROUTINE_FOR_WINE = 0x28  # where its dispatcher finds the routine, as a fifth argument
-
-
-def call_values(thread: NtThread, status: int) -> dict[int, int]:
-    """The registers that the thread has behind its call, which comes to `status`."""
-    registers = thread.process.cpu.registers
-    values = {storage: registers.read(storage) for storage in range(len(GENERAL))}
-    values.update(
-        {storage: value for storage, value in user_values(thread.thread).items() if storage in (RIP, RFLAGS, RSP)}
-    )
-    values[_RAX] = status
-    return values
 
 
 def pending_apc(thread: NtThread, own: ThreadObject, status: int = STATUS_USER_APC) -> Result:
     """Begin the first APC that waits; its dispatcher goes on behind the call, with `status`."""
-    return begun_apc(thread, own, call_values(thread, status))
+    return begun_apc(thread, own, call_values(thread.thread, status))
 
 
 def begun_apc(thread: NtThread, own: ThreadObject, values: Mapping[int, int]) -> Result:

@@ -11,17 +11,13 @@ from machine.processor import FXSAVE_BYTES
 from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
 
 CONTEXT_BYTES = 0x4D0
-CONTEXT_AMD64, CONTROL, INTEGER, SEGMENTS, FLOATING_POINT = 0x10_0000, 1, 2, 4, 8
+CONTEXT_AMD64, CONTROL, INTEGER, SEGMENTS, FLOATING_POINT, DEBUG = 0x10_0000, 1, 2, 4, 8, 0x10
 CONTEXT_FULL = CONTEXT_AMD64 | CONTROL | INTEGER | SEGMENTS | FLOATING_POINT
-_FLAGS_AT, _MXCSR_AT, _SELECTORS_AT, _EFLAGS_AT, _GENERAL_AT, _RIP_AT, _FLOATS_AT = (
-    0x30,
-    0x34,
-    0x38,
-    0x44,
-    0x78,
-    0xF8,
-    0x100,
-)
+CONTEXT_ALL = CONTEXT_FULL | DEBUG
+FLAGS_AT = 0x30
+_MXCSR_AT, _SELECTORS_AT, _EFLAGS_AT, _DEBUG_AT, _GENERAL_AT, _RIP_AT, _FLOATS_AT = (
+    0x34, 0x38, 0x44, 0x48, 0x78, 0xF8, 0x100,
+)  # fmt: skip
 _MXCSR_IN_FLOATS = 24
 CODE, DATA = 0x33, 0x2B
 _GENERAL = tuple(
@@ -30,7 +26,13 @@ _GENERAL = tuple(
     )
 )  # fmt: skip
 RSP = STORAGE_INDEX["rsp"]
-STORAGES = (*_GENERAL, RIP, RFLAGS)
+DEBUG_REGISTERS = tuple(STORAGE_INDEX[f"dr{number}"] for number in (0, 1, 2, 3, 6, 7))
+DR6, _DR7 = DEBUG_REGISTERS[-2:]
+STORAGES = (*_GENERAL, RIP, RFLAGS, *DEBUG_REGISTERS)
+_DR7_ACTIVE = 0x55  # some breakpoint of the thread's own is enabled
+_DR6_LEGAL, _DR7_LEGAL = 0xE00F, 0xFFFF_0155
+_DR7_FIXED, DR6_NONE = 1 << 10, 0xFFFF_0FF0
+_HIGHEST_USER_ADDRESS = 0x7FFF_FFFE_FFFF
 _RESTORED_FLAGS = 0x5_0DD5  # that user mode may set: AC, RF, OF, DF, TF, SF, ZF, AF, PF, CF
 _FIXED_FLAGS = 0x202
 
@@ -66,23 +68,35 @@ class ExceptionRecord(msgspec.Struct, frozen=True):
         return cls(code, address, parameters[: min(count, MOST_PARAMETERS)], flags, chained)
 
 
-def pack(values: Mapping[int, int], floats: bytes, flags: int = CONTEXT_FULL) -> bytes:
-    """The CONTEXT of a thread with these registers, by storage, and this FXSAVE image."""
-    data = bytearray(CONTEXT_BYTES)
-    struct.pack_into("<I", data, _FLAGS_AT, flags)
-    data[_MXCSR_AT : _MXCSR_AT + 4] = floats[_MXCSR_IN_FLOATS : _MXCSR_IN_FLOATS + 4]
-    struct.pack_into("<6H", data, _SELECTORS_AT, CODE, DATA, DATA, 0x53, DATA, DATA)
-    struct.pack_into("<I", data, _EFLAGS_AT, values[RFLAGS] & 0xFFFF_FFFF)
+def pack(values: Mapping[int, int], floats: bytes, flags: int = CONTEXT_FULL, before: bytes = b"") -> bytes:
+    """The CONTEXT of a thread with these registers, by storage, and this FXSAVE image.
+
+    What `flags` do not ask for stays as it was `before`. Debug registers are all 0 where they enable nothing.
+    """
+    data = bytearray(before or bytes(CONTEXT_BYTES))
+    struct.pack_into("<I", data, FLAGS_AT, flags)
+    if flags & CONTROL:
+        struct.pack_into("<H", data, _SELECTORS_AT, CODE)
+        struct.pack_into("<HI", data, _EFLAGS_AT - 2, DATA, values[RFLAGS] & 0xFFFF_FFFF)
+        struct.pack_into("<Q", data, _RIP_AT, values[RIP])
+    if flags & SEGMENTS:
+        struct.pack_into("<4H", data, _SELECTORS_AT + 2, DATA, DATA, 0x53, DATA)
     for index, storage in enumerate(_GENERAL):
-        struct.pack_into("<Q", data, _GENERAL_AT + 8 * index, values[storage])
-    struct.pack_into("<Q", data, _RIP_AT, values[RIP])
-    data[_FLOATS_AT : _FLOATS_AT + FXSAVE_BYTES] = floats
+        if flags & (CONTROL if storage == RSP else INTEGER):
+            struct.pack_into("<Q", data, _GENERAL_AT + 8 * index, values[storage])
+    if flags & FLOATING_POINT:
+        data[_MXCSR_AT : _MXCSR_AT + 4] = floats[_MXCSR_IN_FLOATS : _MXCSR_IN_FLOATS + 4]
+        data[_FLOATS_AT : _FLOATS_AT + FXSAVE_BYTES] = floats
+    if flags & DEBUG:
+        is_active = values[_DR7] & _DR7_ACTIVE
+        shown = [values[storage] if is_active else 0 for storage in DEBUG_REGISTERS]
+        struct.pack_into("<6Q", data, _DEBUG_AT, *shown[:-1], shown[-1] & _DR7_LEGAL)
     return bytes(data)
 
 
 def unpack(data: bytes) -> tuple[dict[int, int], bytes | None]:
     """The registers that a CONTEXT sets, by storage, and its FXSAVE image, if it has one."""
-    (flags,) = struct.unpack_from("<I", data, _FLAGS_AT)
+    (flags,) = struct.unpack_from("<I", data, FLAGS_AT)
     values: dict[int, int] = {}
     for index, storage in enumerate(_GENERAL):
         if flags & (CONTROL if storage == RSP else INTEGER):
@@ -91,6 +105,11 @@ def unpack(data: bytes) -> tuple[dict[int, int], bytes | None]:
         (values[RIP],) = struct.unpack_from("<Q", data, _RIP_AT)
         (eflags,) = struct.unpack_from("<I", data, _EFLAGS_AT)
         values[RFLAGS] = eflags & _RESTORED_FLAGS | _FIXED_FLAGS
+    if flags & DEBUG:
+        *addresses, status, control = struct.unpack_from("<6Q", data, _DEBUG_AT)
+        given = [address if address <= _HIGHEST_USER_ADDRESS else 0 for address in addresses]
+        fixed = status & _DR6_LEGAL | DR6_NONE, control & _DR7_LEGAL | _DR7_FIXED
+        values.update(zip(DEBUG_REGISTERS, (*given, *fixed), strict=True))
     floats = data[_FLOATS_AT : _FLOATS_AT + FXSAVE_BYTES] if flags & FLOATING_POINT else None
     return values, floats
 
@@ -106,7 +125,7 @@ def exception_frame(values: Mapping[int, int], floats: bytes, record: ExceptionR
     """What the dispatcher of exceptions finds on the stack: CONTEXT, CONTEXT_EX, the record, a machine frame."""
     pointer = (values[RSP] - _RED_ZONE - _FRAME_BYTES) & -64
     data = bytearray(_FRAME_BYTES)
-    data[:CONTEXT_BYTES] = pack(values, floats)
+    data[:CONTEXT_BYTES] = pack(values, floats, CONTEXT_ALL)
     # offsets and lengths of all, of CONTEXT, of the extended state: from CONTEXT_EX on
     struct.pack_into(
         "<iIiIiI", data, _CONTEXT_EX_AT, -CONTEXT_BYTES, CONTEXT_BYTES + 0x20, -CONTEXT_BYTES, CONTEXT_BYTES, 0x20, 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.kernel.nt.context import RSP, ExceptionRecord, exception_frame
+from machine.kernel.nt.context import DR6, DR6_NONE, RSP, STORAGES, ExceptionRecord, exception_frame
 from machine.kernel.nt.objects import ThreadObject
 from machine.kernel.nt.start import grow_stack
 from machine.kernel.nt.state import NtState
@@ -15,7 +15,7 @@ from machine.kernel.nt.status import (
 from machine.memory import PAGE
 from machine.processor import LONGEST_INSTRUCTION, Fault, PageFault, Vector, is_privileged
 from machine.schedule import Thread
-from vm.facts.registers import GENERAL, RFLAGS, RIP
+from vm.facts.registers import RFLAGS, RIP
 
 FAST_FAIL = 0x29
 _READ, _WRITE, _FETCH = 0, 1, 8
@@ -58,10 +58,12 @@ def dispatch(state: NtState, thread: Thread, fault: Fault) -> bool:
                 state.space.protect(page, page + PAGE, _without_guard(state, page))
     elif fault.vector in (Vector.GP, Vector.SS) and status == STATUS_ACCESS_VIOLATION:
         parameters = (_READ, (1 << 64) - 1)
-    values = {storage: cpu.registers.read(storage) for storage in (*range(len(GENERAL)), RIP, RFLAGS)}
+    values = {storage: cpu.registers.read(storage) for storage in STORAGES}
     values[RIP] = address
     if fault.vector == Vector.DB:
         values[RFLAGS] &= ~_TRAP_FLAG
+        values[DR6] = DR6_NONE ^ fault.debug
+        cpu.registers.write(DR6, DR6_NONE)
     return enter(state, own, values, ExceptionRecord(status, address, parameters))
 
 
@@ -74,8 +76,8 @@ def enter(state: NtState, own: ThreadObject, values: dict[int, int], record: Exc
     registers = entered(state, own, values, record)
     if registers is None:
         return False
-    for storage, value in registers.items():
-        own.thread.process.cpu.registers.write(storage, value)
+    for storage in (RSP, RIP, RFLAGS):
+        own.thread.process.cpu.registers.write(storage, registers[storage])
     return True
 
 

@@ -28,6 +28,7 @@ from machine.kernel.nt.status import (
     STATUS_NOT_IMPLEMENTED,
     NtError,
 )
+from machine.kernel.nt.thread_registers import take_given
 from machine.kernel.nt.volume import Volume
 from machine.kernel.outcomes import Calls, Result
 from machine.loaders import LoadError, Module, UnreadableFile, WindowsPlan
@@ -177,6 +178,10 @@ class NtKernel(Calls):
             return error.status
         except LinuxError:
             return 0xC000_0001
+
+    def returning(self, thread: Thread, *, in_call: bool) -> None:
+        """As `Calls`."""
+        take_given(self._states[thread.process].threads[thread])
 
     # --- exceptions
 

@@ -16,7 +16,7 @@ from machine.kernel.nt.status import (
 )
 
 if TYPE_CHECKING:
-    from machine.schedule import Process, Thread
+    from machine.schedule import Process, Suspension, Thread
 
 FIRST_HANDLE, _HANDLE_STEP = 0x5C, 4
 
@@ -126,6 +126,8 @@ class ThreadObject(KernelObject, eq=False):
     start: int = 0
     exit_code: int | None = None
     suspended: int = 0
+    waits_for: Suspension | None = None  # besides, while it is suspended
+    given: dict[int, int] = msgspec.field(default_factory=dict)  # registers by storage, for the end of its call
     queue: deque[tuple[int, int, int, int]] = msgspec.field(default_factory=deque)
     is_alerted: bool = False  # NtAlertThreadByThreadId
     dispatching: int = 0  # exceptions that were sent to the dispatcher and have not come back

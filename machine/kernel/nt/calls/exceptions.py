@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from machine.kernel.nt.abi import Address, NtThread, UInt, Word, call
-from machine.kernel.nt.apcs import begun_apc, call_values, pending_apc
-from machine.kernel.nt.context import CONTEXT_BYTES, EXCEPTION_RECORD_BYTES, ExceptionRecord, unpack
+from machine.kernel.nt.apcs import begun_apc, pending_apc
+from machine.kernel.nt.context import CONTEXT_BYTES, EXCEPTION_RECORD_BYTES, STORAGES, ExceptionRecord, unpack
 from machine.kernel.nt.exceptions import entered
+from machine.kernel.nt.thread_registers import call_values
 from machine.kernel.outcomes import Enter, Exit, Result
-from vm.facts.registers import GENERAL, RFLAGS, RIP
 
 _TEST_ALERT = 1
 
@@ -30,7 +30,7 @@ def _go_on(thread: NtThread, place: int, *, tests: bool) -> Result:
     if floats is not None:
         thread.process.cpu.write_fxsave(floats)
     if tests and thread.own.queue:
-        return begun_apc(thread, thread.own, {**call_values(thread, 0), **values})
+        return begun_apc(thread, thread.own, {**call_values(thread.thread, 0), **values})
     return Enter(values)
 
 
@@ -42,8 +42,7 @@ def raise_exception(thread: NtThread, record: Address, place: Address, first: UI
         return Exit(what.code)
     given, floats = unpack(thread.data(place, CONTEXT_BYTES))
     cpu = thread.process.cpu
-    values = {storage: cpu.registers.read(storage) for storage in (*range(len(GENERAL)), RIP, RFLAGS)}
-    values.update(given)
+    values = {storage: cpu.registers.read(storage) for storage in STORAGES} | given
     if floats is not None:
         cpu.write_fxsave(floats)
     registers = entered(thread.state, thread.own, values, what)

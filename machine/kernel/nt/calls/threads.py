@@ -8,22 +8,22 @@ from machine.kernel import builds
 from machine.kernel.base import behind_call
 from machine.kernel.nt import blocks
 from machine.kernel.nt.abi import Address, Handle, NtThread, UInt, Word, answer_with, call
-from machine.kernel.nt.apcs import call_values
 from machine.kernel.nt.blocks import TICKS_PER_UNIT
 from machine.kernel.nt.calls.time import system_time_of
-from machine.kernel.nt.context import CONTEXT_BYTES, CONTEXT_FULL, pack, unpack
+from machine.kernel.nt.context import CONTEXT_BYTES, DEBUG_REGISTERS, FLAGS_AT, pack, unpack
 from machine.kernel.nt.objects import ThreadObject
 from machine.kernel.nt.start import first_registers, make_stack
 from machine.kernel.nt.status import (
     STATUS_INSUFFICIENT_RESOURCES,
     STATUS_INVALID_INFO_CLASS,
-    STATUS_INVALID_PARAMETER,
     STATUS_NOT_IMPLEMENTED,
     STATUS_SUCCESS,
     STATUS_SUSPEND_COUNT_EXCEEDED,
     STATUS_THREAD_IS_TERMINATING,
     NtError,
 )
+from machine.kernel.nt.thread_registers import call_values, give, present, take_given
+from machine.kernel.outcomes import Enter, Result
 from machine.schedule import Suspension, Thread, TooManyThreads
 
 _SUSPENDED = 1
@@ -88,10 +88,13 @@ def _fill_attributes(thread: NtThread, place: int, made: Thread) -> None:
 def _hold(target: ThreadObject) -> None:
     """A suspended thread does not run, whatever it waits for besides."""
     thread, waiting = target.thread, target.thread.waiting
+    target.waits_for = waiting
 
     def go_on(late: bool) -> None:
         if waiting is not None:
             thread.suspend(waiting)
+        else:
+            take_given(target)
 
     held = Suspension(lambda: not target.suspended, None, go_on)
     if thread is thread.process.thread and waiting is None:
@@ -174,25 +177,26 @@ def set_thread_information(thread: NtThread, handle: Handle) -> int:
 def get_context(thread: NtThread, handle: Handle, place: Address) -> int:
     """The registers of the thread itself, behind this call, or of another one."""
     target = thread.thread_of(handle)
-    thread.data(place, CONTEXT_BYTES)
-    if target is not thread.own:
-        raise NtError(STATUS_NOT_IMPLEMENTED)
-    flags = int.from_bytes(thread.data(place + 0x30, 4), "little") or CONTEXT_FULL
-    thread.put(place, pack(call_values(thread, 0), thread.process.cpu.read_fxsave(), flags))
+    before = thread.data(place, CONTEXT_BYTES)
+    values, floats = present(target)
+    thread.put(place, pack(values, floats, int.from_bytes(before[FLAGS_AT : FLAGS_AT + 4], "little"), before))
     return STATUS_SUCCESS
 
 
 @call("NtSetContextThread")
-def set_context(thread: NtThread, handle: Handle, place: Address) -> int:
-    """Of another thread, which is suspended: general registers, RIP, flags."""
-    target = thread.thread_of(handle)
-    values, _ = unpack(thread.data(place, CONTEXT_BYTES))
-    if target is thread.own:
-        raise NtError(STATUS_NOT_IMPLEMENTED)
-    if target.thread.saved is None:
-        return STATUS_INVALID_PARAMETER
-    target.thread.saved = target.thread.saved.with_values(values)
-    return STATUS_SUCCESS
+def set_context(thread: NtThread, handle: Handle, place: Address) -> Result:
+    """Those of another thread, or of the thread itself, which goes on with them behind this call."""
+    target, cpu = thread.thread_of(handle), thread.process.cpu
+    values, floats = unpack(thread.data(place, CONTEXT_BYTES))
+    if target is not thread.own:
+        give(target, values, floats)
+        return STATUS_SUCCESS
+    if floats is not None:
+        cpu.write_fxsave(floats)
+    for storage in DEBUG_REGISTERS:
+        if storage in values:
+            cpu.registers.write(storage, values.pop(storage))
+    return Enter({**call_values(thread.thread, STATUS_SUCCESS), **values}) if values else STATUS_SUCCESS
 
 
 @call("NtGetCurrentProcessorNumber")
