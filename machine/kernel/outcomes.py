@@ -90,6 +90,10 @@ class Calls(KernelBase):
     def system_call(self, thread: Thread) -> None:
         """Carry out the call of the thread, which has the CPU, and conclude it."""
 
+    def repeat(self, thread: Thread) -> None:
+        """The same for a call that is made again."""
+        self.system_call(thread)
+
     @abstractmethod
     def attempt(self, part: Callable[[], Result]) -> Result:
         """What a part of a call comes to; a failure is the value with which the call fails."""
@@ -116,7 +120,7 @@ class Calls(KernelBase):
                 return
             result = self.attempt(partial(wait.then, late))
             if isinstance(result, Again):
-                self.system_call(thread)
+                self.repeat(thread)
                 return
         registers = thread.process.cpu.registers
         if isinstance(result, Enter):
@@ -153,6 +157,6 @@ class Calls(KernelBase):
         else:
             result = self.attempt(partial(wait.then, late))
         if isinstance(result, Again):
-            self.system_call(thread)
+            self.repeat(thread)
         else:
             self.conclude(thread, result)

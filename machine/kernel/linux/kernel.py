@@ -12,17 +12,18 @@ from typing import ClassVar
 import msgspec
 from msgspec.structs import replace
 
-from machine.kernel.abi import Call
+from machine.kernel.abi import Call, CallTable
 from machine.kernel.base import Services, Start, enter_user_mode, map_stack, set_stack_pointer, user_values
 from machine.kernel.entry import LINUX, EntryPoint
-from machine.kernel.linux import family, signal_frame, signals, vdso
+from machine.kernel.linux import family, seccomp, signal_frame, signals, vdso
 from machine.kernel.linux.calls import CALLS
+from machine.kernel.linux.calls.threads import end_thread
 from machine.kernel.linux.errors import Errno, LinuxError, Refused, WouldWait
 from machine.kernel.linux.file_locks import FileLocks
 from machine.kernel.linux.futexes import Futexes
 from machine.kernel.linux.host_rules import FolderQuota
 from machine.kernel.linux.memory_files import Device, MemoryFile, ProgramFile, Store
-from machine.kernel.linux.names import NAMES
+from machine.kernel.linux.names import NAMES, NUMBERS
 from machine.kernel.linux.nodes import Node
 from machine.kernel.linux.notifications import IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, Notifier
 from machine.kernel.linux.open_files import (
@@ -38,6 +39,7 @@ from machine.kernel.linux.proc import System
 from machine.kernel.linux.refused import REFUSED
 from machine.kernel.linux.robust_locks import leave_locks
 from machine.kernel.linux.scripted_peers import Outside
+from machine.kernel.linux.seccomp import Action, Mode, Question
 from machine.kernel.linux.sockets import Network
 from machine.kernel.linux.space import Layout, UserSpace, stack_size
 from machine.kernel.linux.system_v import SystemV
@@ -45,7 +47,7 @@ from machine.kernel.linux.task import INIT_ID, NANOSECONDS, Location, Program, T
 from machine.kernel.linux.tree import Tree, World
 from machine.kernel.outcomes import AGAIN, Again, Calls, Result, Wait, again, always
 from machine.loaders import MAPPINGS_TOP, LoadError, Placement, UnreadableFile, initial_stack, read_image
-from machine.memory import PER_CALL, Area, MapError, Protection
+from machine.memory import PER_CALL, PER_ITEM, Area, MapError, Protection
 from machine.processor import Fault
 from machine.schedule import Process, Suspension, Thread
 from vm import FileRefused, read_file
@@ -55,6 +57,23 @@ _RAX = STORAGE_INDEX["rax"]
 _ARGUMENTS = tuple(STORAGE_INDEX[name] for name in ("rdi", "rsi", "rdx", "r10", "r8", "r9"))
 _EPOCH = datetime(1970, 1, 1)
 _LOW = 0xFFFF_FFFF
+_MOST_ERRORS = 4095
+
+
+class _Gate(msgspec.Struct, frozen=True):
+    """A way into the kernel: the calls that it leads to, by number, and where their arguments are."""
+
+    architecture: int  # AUDIT_ARCH_*
+    calls: CallTable
+    arguments: tuple[int, ...]  # storages
+    permitted: frozenset[int]  # to a thread in seccomp's strict mode
+    plans: dict[int, _Plan] = msgspec.field(default_factory=dict)
+
+    def plan(self, number: int) -> _Plan | None:
+        """The plan of a call that is carried out."""
+        if number not in self.plans and number in self.calls:
+            self.plans[number] = _Plan.of(self.calls[number], self.arguments)
+        return self.plans.get(number)
 
 
 class _Plan(msgspec.Struct, frozen=True):
@@ -64,20 +83,14 @@ class _Plan(msgspec.Struct, frozen=True):
     arguments: tuple[tuple[int, Callable[[Task, int], object] | None], ...]
 
     @classmethod
-    def of(cls, call: Call) -> _Plan:
-        """The plan of a call."""
+    def of(cls, call: Call, storages: tuple[int, ...]) -> _Plan:
+        """The plan of a call whose arguments are in these storages."""
         decoders = (argument.decode for argument in call.arguments)
-        return cls(call.answer, tuple(zip(_ARGUMENTS, decoders, strict=False)))
+        return cls(call.answer, tuple(zip(storages, decoders, strict=False)))
 
 
-_PLANS: dict[int, _Plan] = {}
-
-
-def _plan(number: int) -> _Plan | None:
-    """The plan of a call that is carried out."""
-    if number not in _PLANS and number in CALLS:
-        _PLANS[number] = _Plan.of(CALLS[number])
-    return _PLANS.get(number)
+_STRICT = frozenset(NUMBERS[name] for name in ("read", "write", "exit", "rt_sigreturn"))
+_SYSCALL = _Gate(seccomp.ARCH_X86_64, CALLS, _ARGUMENTS, _STRICT)
 
 
 class LinuxKernel(Calls):
@@ -312,15 +325,63 @@ class LinuxKernel(Calls):
         return None if number in CALLS else -REFUSED.get(number, Errno.ENOSYS)
 
     def system_call(self, thread: Thread) -> None:
-        """Carry out one call. This is called for each one: what nearly all come to is done here."""
-        registers = thread.process.cpu.registers
-        number = registers.read(_RAX) & _LOW
-        plan = _PLANS.get(number) or _plan(number)
-        if plan is None:
-            registers.write(_RAX, self._refuse(number, REFUSED.get(number, Errno.ENOSYS)))
-            return
+        """Carry out one call."""
         task = self._tasks.get(thread)
         if task is None:  # the debugger has ended the process in the trigger of this call
+            return
+        if task.confinement and not self._is_permitted(task, _SYSCALL):
+            return
+        self._carry_out(task, _SYSCALL)
+
+    def repeat(self, thread: Thread) -> None:
+        """As `Calls`."""
+        self._carry_out(self._tasks[thread], _SYSCALL)
+
+    def _is_permitted(self, task: Task, gate: _Gate) -> bool:
+        """Whether seccomp lets a thread make its call; it has its result otherwise, or its end."""
+        thread = task.thread
+        registers = thread.process.cpu.registers
+        number = registers.read(_RAX) & _LOW
+        if task.confinement is Mode.STRICT:
+            if number in gate.permitted:
+                return True
+            self._kill(task, signals.SIGKILL)
+            return False
+        address = user_values(thread)[RIP]
+        arguments = tuple(registers.read(storage) for storage in gate.arguments)
+        self._services.work.charge(sum(each.cost for each in task.filters) * PER_ITEM)
+        question = Question(number, gate.architecture, address, arguments)
+        action, data = seccomp.verdict(task.filters, question)
+        if action in (Action.ALLOW, Action.LOG):
+            return True
+        if action is Action.ERRNO:
+            self.conclude(thread, -min(data, _MOST_ERRORS))
+        elif action is Action.TRAP:
+            signals.force(task, signals.refused_call(question, data))
+            self.conclude(thread, registers.read(_RAX))
+        elif action in (Action.TRACE, Action.USER_NOTIF):
+            self.conclude(thread, -Errno.ENOSYS)
+        elif action is Action.KILL_THREAD:
+            self._kill(task, signals.SIGSYS)
+        else:
+            signals.die(task.threads, signals.SIGSYS)
+        return False
+
+    def _kill(self, task: Task, signal: int) -> None:
+        """A thread ends by a signal; the process does with its last one."""
+        if len(task.threads.tasks) > 1:
+            self.conclude(task.thread, end_thread(task, 128 + signal))
+        else:
+            signals.die(task.threads, signal)
+
+    def _carry_out(self, task: Task, gate: _Gate) -> None:
+        """The call itself. This is done for each one: what nearly all come to is done here."""
+        thread = task.thread
+        registers = thread.process.cpu.registers
+        number = registers.read(_RAX) & _LOW
+        plan = gate.plans.get(number) or gate.plan(number)
+        if plan is None:
+            registers.write(_RAX, self._refuse(number, REFUSED.get(number, Errno.ENOSYS)))
             return
         self._services.work.charge(PER_CALL)
         self._asking = thread

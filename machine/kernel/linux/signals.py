@@ -7,13 +7,17 @@ its number, as a shell tells it.
 
 from __future__ import annotations
 
+import struct
+
 from msgspec.structs import replace
 
 from machine.kernel.linux.errors import LinuxError
 from machine.kernel.linux.pending import Pending
+from machine.kernel.linux.seccomp import Question
 from machine.kernel.linux.signal_frame import (
     FRAME_BYTES,
     RESTORED_FLAGS,
+    SIGINFO_BYTES,
     Context,
     SignalInfo,
     Trap,
@@ -29,16 +33,17 @@ from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
 
 SIGNALS = 64
 SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGKILL, SIGSEGV, SIGPIPE, SIGALRM, SIGXFSZ = 4, 5, 7, 8, 9, 11, 13, 14, 25
-SIGCONT, SIGSTOP, SIGVTALRM, SIGPROF = 18, 19, 26, 27
+SIGCONT, SIGSTOP, SIGVTALRM, SIGPROF, SIGSYS = 18, 19, 26, 27, 31
 _STOPS = (SIGSTOP, 20, 21, 22)
 IGNORED = (SIGCHLD, SIGCONT, 23, 28)  # CHLD, CONT, URG, WINCH
-_SYNCHRONOUS = (SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, 31)
+_SYNCHRONOUS = (SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS)
 SIG_DFL, SIG_IGN = 0, 1
 UNBLOCKABLE = 1 << (SIGKILL - 1) | 1 << (SIGSTOP - 1)
 _SA_RESTORER, _SA_ONSTACK, _SA_RESTART, _SA_NODEFER, _SA_RESETHAND = 1 << 26, 1 << 27, 1 << 28, 1 << 30, 1 << 31
 SS_ONSTACK, SS_AUTODISARM = 1, 1 << 31
 SI_USER, SI_TKILL, _SI_KERNEL = 0, -6, 0x80
 _SEGV_MAPERR, _SEGV_ACCERR, _BUS_ADRERR = 1, 2, 2
+_SYS_SECCOMP = 1
 _TRAP_BRKPT, _TRAP_TRACE, _TRAP_HWBKPT = 1, 2, 4
 _RF = 1 << 16
 _SYSCALL_LENGTH = 2
@@ -250,6 +255,22 @@ def leave(task: Task, pointer: int, flags: int) -> dict[int, int] | None:
 
 
 # --- faults
+
+
+def refused_call(question: Question, data: int) -> SignalInfo:
+    """What is told of a call that seccomp answers with a signal."""
+    head = struct.pack("<iiixxxx", SIGSYS, data, _SYS_SECCOMP)
+    raw = head + struct.pack("<QiI", question.address, question.number, question.architecture)
+    return SignalInfo(SIGSYS, _SYS_SECCOMP, raw=raw.ljust(SIGINFO_BYTES, b"\0"))
+
+
+def force(task: Task, info: SignalInfo) -> None:
+    """Raise a signal that ends the process where the program blocks or ignores it, or has no handler (force_sig)."""
+    if _is_handled(task, info.number):
+        task.pending.add(info)
+        task.has_signal = True
+    else:
+        die(task.threads, info.number)
 
 
 def signal_of(task: Task, fault: Fault) -> SignalInfo:

@@ -16,6 +16,7 @@ from machine.kernel.linux.notifications import Notifier
 from machine.kernel.linux.open_files import DescriptorTable
 from machine.kernel.linux.paths import Place
 from machine.kernel.linux.pending import Pending
+from machine.kernel.linux.seccomp import Filters, Mode
 from machine.kernel.linux.signal_frame import NO_TRAP, AlternateStack, Trap
 from machine.kernel.linux.sockets import Network
 from machine.kernel.linux.space import UserSpace
@@ -102,7 +103,6 @@ class ThreadGroup(msgspec.Struct, eq=False):
     started: int = 0  # nanoseconds since the machine began
     is_dumpable: bool = True  # of prctl, as the next ones
     keeps_capabilities: bool = False
-    no_new_privileges: bool = False
     timer_slack: int = DEFAULT_TIMER_SLACK
     resource_limits: dict[int, tuple[int, int]] = msgspec.field(default_factory=dict)  # those that were set
     parent_death_signal: int = 0
@@ -174,6 +174,9 @@ class Task(msgspec.Struct, eq=False):
     robust_list: int = 0  # the address of its head
     waiter: Waiter | None = None  # at a futex
     clear_tid: int = 0  # where its id is cleared when it ends
+    no_new_privileges: bool = False  # of prctl
+    confinement: Mode = Mode.DISABLED  # of seccomp
+    filters: Filters = ()
 
     @property
     def actions(self) -> dict[int, SignalAction]:
@@ -204,7 +207,7 @@ class Task(msgspec.Struct, eq=False):
             process, process.pid, own.table, own.everybody, own.user, own.process_group, own.session, own,
             actions=own.actions if flags & _CLONE_SIGHAND else dict(own.actions), nice=own.nice,
             exit_signal=exit_signal, let_go=files.let_go, started=self.clock.elapsed(), is_dumpable=own.is_dumpable,
-            no_new_privileges=own.no_new_privileges, timer_slack=own.timer_slack,
+            timer_slack=own.timer_slack,
             resource_limits=dict(own.resource_limits), leave_ipc=own.leave_ipc,
         )  # fmt: skip
         child = replace(

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from machine.kernel.linux.abi import UInt, Word, call
+from machine.kernel.linux.calls.confinement import add_filter, confine
 from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.seccomp import Mode
 from machine.kernel.linux.task import DEFAULT_TIMER_SLACK, Task
 
 _SIGNALS = 64
@@ -80,13 +82,13 @@ def _set_no_new_privileges(task: Task, value: int, *others: int) -> int:
     if value != 1:
         raise LinuxError(Errno.EINVAL)
     _none(*others)
-    task.threads.no_new_privileges = True
+    task.no_new_privileges = True
     return 0
 
 
 def _no_new_privileges(task: Task, *arguments: int) -> int:
     _none(*arguments)
-    return int(task.threads.no_new_privileges)
+    return int(task.no_new_privileges)
 
 
 def _set_slack(task: Task, value: int, *others: int) -> int:
@@ -105,7 +107,15 @@ def _capability(task: Task, value: int, *others: int) -> int:
 
 
 def _seccomp(task: Task, *others: int) -> int:
-    return 0
+    return task.confinement
+
+
+def _set_seccomp(task: Task, mode: int, filters: int, *others: int) -> int:
+    if mode == Mode.STRICT:
+        return confine(task, Mode.STRICT)
+    if mode != Mode.FILTER:
+        raise LinuxError(Errno.EINVAL)
+    return add_filter(task, 0, filters)
 
 
 def _timing(task: Task, *others: int) -> int:
@@ -144,6 +154,7 @@ _OPTIONS: dict[int, Callable[..., int]] = {
     15: _set_name,
     16: _name,
     21: _seccomp,
+    22: _set_seccomp,
     23: _capability,
     25: _time_stamps,
     29: _set_slack,

@@ -154,10 +154,15 @@ def exit_group(task: Task, code: Int) -> Result:
 
 @call("exit")
 def exit_(task: Task, code: Int) -> Result:
-    """exit(2), of the thread; a process whose threads have all ended has the code of its first one."""
+    """exit(2)"""
+    return end_thread(task, code & 0xFF)
+
+
+def end_thread(task: Task, code: int) -> Result:
+    """The thread ends; a process whose threads have all ended has the code of its first one."""
     group = task.threads
     if task.tid == task.process.pid:
-        group.leader_code = code & 0xFF
+        group.leader_code = code
     leave_locks(task)
     if task.clear_tid and len(group.tasks) > 1:
         with suppress(LinuxError):

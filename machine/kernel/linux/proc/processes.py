@@ -197,7 +197,9 @@ def status(subject: Subject) -> str:
     )  # fmt: skip
     lines += (f"{name}:\t{word:016x}" for name, word in words)
     lines += [
-        f"NoNewPrivs:\t{int(group.no_new_privileges)}", "Seccomp:\t0", "Seccomp_filters:\t0",
+        f"NoNewPrivs:\t{int(task is not None and task.no_new_privileges)}",
+        f"Seccomp:\t{0 if task is None else task.confinement:d}",
+        f"Seccomp_filters:\t{0 if task is None else len(task.filters)}",
         "Speculation_Store_Bypass:\tnot vulnerable", "SpeculationIndirectBranch:\tunknown", "Cpus_allowed:\t1",
         "Cpus_allowed_list:\t0", "Mems_allowed:\t00000000,00000001", "Mems_allowed_list:\t0",
         "voluntary_ctxt_switches:\t0", "nonvoluntary_ctxt_switches:\t0",
