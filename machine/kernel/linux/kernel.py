@@ -16,14 +16,13 @@ from machine.kernel.abi import Call, CallTable
 from machine.kernel.base import Services, Start, enter_user_mode, map_stack, set_stack_pointer, user_values
 from machine.kernel.entry import LINUX, EntryPoint
 from machine.kernel.linux import family, seccomp, signal_frame, signals, vdso
-from machine.kernel.linux.calls import CALLS
-from machine.kernel.linux.calls.threads import end_thread
+from machine.kernel.linux.calls import CALLS, end_thread
 from machine.kernel.linux.errors import Errno, LinuxError, Refused, WouldWait
 from machine.kernel.linux.file_locks import FileLocks
 from machine.kernel.linux.futexes import Futexes
 from machine.kernel.linux.host_rules import FolderQuota
 from machine.kernel.linux.memory_files import Device, MemoryFile, ProgramFile, Store
-from machine.kernel.linux.names import NAMES, NUMBERS
+from machine.kernel.linux.names import NAMES
 from machine.kernel.linux.nodes import Node
 from machine.kernel.linux.notifications import IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, Notifier
 from machine.kernel.linux.open_files import (
@@ -66,7 +65,6 @@ class _Gate(msgspec.Struct, frozen=True):
     architecture: int  # AUDIT_ARCH_*
     calls: CallTable
     arguments: tuple[int, ...]  # storages
-    permitted: frozenset[int]  # to a thread in seccomp's strict mode
     plans: dict[int, _Plan] = msgspec.field(default_factory=dict)
 
     def plan(self, number: int) -> _Plan | None:
@@ -89,8 +87,7 @@ class _Plan(msgspec.Struct, frozen=True):
         return cls(call.answer, tuple(zip(storages, decoders, strict=False)))
 
 
-_STRICT = frozenset(NUMBERS[name] for name in ("read", "write", "exit", "rt_sigreturn"))
-_SYSCALL = _Gate(seccomp.ARCH_X86_64, CALLS, _ARGUMENTS, _STRICT)
+_SYSCALL = _Gate(seccomp.ARCH_X86_64, CALLS, _ARGUMENTS)
 
 
 class LinuxKernel(Calls):
@@ -343,7 +340,7 @@ class LinuxKernel(Calls):
         registers = thread.process.cpu.registers
         number = registers.read(_RAX) & _LOW
         if task.confinement is Mode.STRICT:
-            if number in gate.permitted:
+            if number in seccomp.STRICT[gate.architecture]:
                 return True
             self._kill(task, signals.SIGKILL)
             return False

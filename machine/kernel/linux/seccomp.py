@@ -13,13 +13,15 @@ import msgspec
 
 from machine.kernel.linux.errors import Errno, LinuxError
 
-ARCH_X86_64, ARCH_I386 = 0xC000_003E, 0x4000_0003
+_LITTLE_ENDIAN, _64_BITS, _EM_386, _EM_X86_64 = 1 << 30, 1 << 31, 3, 62
+ARCH_X86_64, ARCH_I386 = _LITTLE_ENDIAN | _64_BITS | _EM_X86_64, _LITTLE_ENDIAN | _EM_386  # AUDIT_ARCH_*
+STRICT = {ARCH_X86_64: (0, 1, 60, 15), ARCH_I386: (3, 4, 1, 119)}  # strict mode: to read, to write, to end, sigreturn
 LONGEST, MOST_INSTRUCTIONS, _PER_FILTER, _PROLOGUE = (
     4096,
     1 << 15,
     4,
     3,
-)  # instructions: of one filter, of all of a thread's
+)  # instructions: of one filter, of all
 _DATA = struct.Struct("<iIQ6Q")  # struct seccomp_data
 _INSTRUCTION = struct.Struct("<HBBI")  # struct sock_filter
 INSTRUCTION_BYTES = _INSTRUCTION.size

@@ -35,6 +35,7 @@ from machine.kernel.linux.calls import (
     transfers,
     watching,
 )
+from machine.kernel.linux.calls.threads import end_thread
 
 __all__ = [
     "CALLS",
@@ -43,6 +44,7 @@ __all__ = [
     "children",
     "confinement",
     "descriptors",
+    "end_thread",
     "execution",
     "locks",
     "memory",
