@@ -19,10 +19,11 @@ class ExitCode(IntEnum):
     OK = 0, "everything worked; for check, conform, diff and fmt --check: nothing was found"
     FAILED = (
         1,
-        "the input is wrong: a script does not compile, a command was refused, a vector or a test failed, runs differ",
+        "the input is wrong: a script does not compile, a command was refused, a vector or a test failed, runs differ; "
+        "for corpus: programs failed",
     )
     USAGE = 2, "the command line is wrong; for diff: a run cannot be read or made"
-    NO_INPUT = 3, "a file cannot be read or written: a script, the guest program, an input, an output"
+    NO_INPUT = 3, "a file cannot be read or written: a script, the guest program, an input, an output; or no cluster"
     RUNTIME = 4, "a script stopped with a run-time error (eval), or any did (run --fail-on-script-errors)"
     GUEST = 5, "the guest program cannot be loaded, or it crashed"
     LIMIT = 6, "a limit was reached: instructions, time or memory of the run, or memory of the host"

@@ -30,6 +30,10 @@ HOMES = {
     "pygls": ("hds/editor/server.py",),
     "lsprotocol": ("hds/editor/server.py",),
     "pygments": ("hds/highlighting.py",),
+    "dask": (),
+    "distributed": ("hds/corpus/cluster.py",),
+    "pyarrow": ("hds/session/tables.py", "hds/corpus/"),
+    "rich": ("hds/corpus/watching.py",),
 }
 
 # The rooms of a package, lowest floor first: a room imports lower ones only, but for types (docs/architecture.md).
@@ -42,6 +46,7 @@ FLOORS = {
     "hds": (
         "version", "exit_codes", "layout", "json_text", "alignment", "report", "comparing", "script_tests", "symbols",
         "inputs", "outputs", "session", "highlighting", "editor", "values", "testing", "fuzzing", "strategies", "cli",
+        "inputs", "outputs", "session", "values", "testing", "corpus", "fuzzing", "strategies", "cli",
         "pytest_plugin", "__main__",
     ),
 }  # fmt: skip

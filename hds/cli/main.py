@@ -101,6 +101,15 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
             "hds diff --symbols 'hds run trace.hds ./old' 'hds run trace.hds ./new'",
         ),
     ),
+    Subcommand(
+        "corpus",
+        "run a command file on many programs, on this machine or a cluster",
+        (
+            "hds corpus trace.hds -o results samples/",
+            "hds corpus trace.hds -o results @list.txt --scheduler tcp://host:8786",
+            "hds corpus status results",
+        ),
+    ),
     Subcommand("conform", "run conformance vectors", ("hds conform tests/conformance/language.jsonl",)),
     Subcommand(
         "fuzz",
@@ -212,7 +221,8 @@ def _carry_out(words: Sequence[str]) -> int:
         module = importlib.import_module(row.module)
         parser = Parser(prog=f"hds {row.name}", description=row.doc.capitalize() + ".")
         configure(parser, row)
-        parsed = parser.parse_args(words[1:])
+        mixes = getattr(module, "MIXES_OPTIONS", False)
+        parsed = parser.parse_intermixed_args(words[1:]) if mixes else parser.parse_args(words[1:])
         as_json = getattr(parsed, "format", None) == "json" or getattr(parsed, "json", False)
         code: int = module.run(module.Options.of(parsed))
         return code

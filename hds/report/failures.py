@@ -31,6 +31,7 @@ class FailureKind(Enum):
     USAGE = "usage", ExitCode.USAGE, "the command line is wrong"
     NOT_COMPARED = "not_compared", ExitCode.USAGE, "`hds diff` cannot read a run, or it could not be made"
     NO_INPUT = "no_input", ExitCode.NO_INPUT, "a file cannot be read or written"
+    CLUSTER = "cluster", ExitCode.NO_INPUT, "the scheduler of a cluster, or its workers, cannot be reached or are gone"
     SCRIPT = "script_error", ExitCode.RUNTIME, "a script, condition or code block stopped early"
     LOAD = "load_error", ExitCode.GUEST, "the guest program cannot be loaded"
     CRASH = "guest_crash", ExitCode.GUEST, "the guest program crashed"

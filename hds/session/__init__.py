@@ -18,14 +18,16 @@ if TYPE_CHECKING:
     from hds.session.checking import Checked as Checked, check_text as check_text
     from hds.session.command_scripts import read_command_file as read_command_file
     from hds.session.engines import ENGINES as ENGINES, load_engine as load_engine
+    from hds.session.recording import GENERAL_AND_STATE as GENERAL_AND_STATE
     from hds.session.refused import ScriptError as ScriptError
-    from hds.session.scripts import Scripts as Scripts
+    from hds.session.scripts import Prepared as Prepared, Scripts as Scripts
     from hds.session.session import PROMPT as PROMPT, Session as Session
     from hds.session.summary import (
         INTERRUPTED as INTERRUPTED,
         failure_of as failure_of,
         guest_exit_code as guest_exit_code,
         statistics as statistics,
+        stopped_early as stopped_early,
         summarize as summarize,
         why_stopped as why_stopped,
     )
@@ -43,9 +45,10 @@ else:
             "command_scripts": "read_command_file",
             "engines": "ENGINES load_engine",
             "refused": "ScriptError",
-            "scripts": "Scripts",
+            "recording": "GENERAL_AND_STATE",
+            "scripts": "Prepared Scripts",
             "session": "PROMPT Session",
-            "summary": "INTERRUPTED failure_of guest_exit_code statistics summarize why_stopped",
+            "summary": "INTERRUPTED failure_of guest_exit_code statistics stopped_early summarize why_stopped",
             "symbols": "announce_symbols",
             "tables": "MissingExtra",
         },

@@ -103,6 +103,14 @@ def _crash(session: Session) -> Crash | None:
     return Crash(fault.vector, fault.name, fault.error, fault.rip, fault.address, end.crash_code)
 
 
+def stopped_early(session: Session) -> bool:
+    """Whether an earlier `g` of the file ended at a limit or a break: the guest is not run on then."""
+    limits = (StopCause.BUDGET, StopCause.KERNEL_WORK, StopCause.TIMEOUT)
+    last = session.totals.last
+    others = (StopCause.BREAK, StopCause.DEADLOCK, StopCause.STOPPED)
+    return last is not None and last.cause in (*limits, *others)
+
+
 def guest_exit_code(session: Session) -> int | None:
     """The exit code with which the last run ended the guest; None where a break ended it, even at the guest's end."""
     last = session.totals.last

@@ -119,7 +119,9 @@ class _Watcher:
         os.set_blocking(self.pipe, False)
         self._lock = threading.Lock()
         self._guards: list[RunGuard] = []
-        threading.Thread(target=self._work, name="run guard", daemon=True).start()
+        self._ends = False
+        self._thread = threading.Thread(target=self._work, name="run guard", daemon=True)
+        self._thread.start()
 
     def add(self, guard: RunGuard, end: float) -> None:
         """A run begins, which has time until `end`."""
@@ -133,11 +135,19 @@ class _Watcher:
         with self._lock:
             self._guards.remove(guard)
 
+    def end(self) -> None:
+        """End the thread, and wait for that. No run is under way."""
+        self._ends = True
+        os.write(self.pipe, b"\0")
+        self._thread.join()
+        os.close(self.pipe)
+        os.close(self._reader)
+
     def _work(self) -> None:
         pipe = select.poll()
         pipe.register(self._reader, select.POLLIN)
         wait: float | None = None
-        while True:
+        while not self._ends:
             signals = os.read(self._reader, 64) if pipe.poll(wait) else b""
             now = time.monotonic()
             with self._lock:
@@ -149,6 +159,13 @@ class _Watcher:
 @cache
 def _watcher() -> _Watcher:
     return _Watcher()
+
+
+def stop_watching() -> None:
+    """End the thread that watches runs, where one was started: a process that forks is to have none but its own."""
+    if _watcher.cache_info().currsize:
+        _watcher().end()
+        _watcher.cache_clear()
 
 
 os.register_at_fork(after_in_child=_watcher.cache_clear)  # threads do not come along

@@ -118,7 +118,7 @@ def carry_out(
 ) -> ExitCode | int:
     """Carry the commands of a text out; `ended` is called with the session that they came to, before it is closed."""
     from hds.report import Questions
-    from hds.session import summarize
+    from hds.session import stopped_early, summarize
 
     questions = Questions(broke=lambda halt: options.on_break == "continue")
     if console is not None and options.on_break == "stop":
@@ -142,9 +142,9 @@ def carry_out(
     interrupted, began = False, time.perf_counter()
     try:
         session.perform(prepared, keeps_going=options.keep_going)
-        if session.guest_alive and not session.ended and not _stopped(session):
+        if session.guest_alive and not session.ended and not stopped_early(session):
             session.run()
-        if console is not None and options.on_break == "stop" and _stopped(session) and not console.left:
+        if console is not None and options.on_break == "stop" and stopped_early(session) and not console.left:
             console.interact(session)
         ended(session)
     except KeyboardInterrupt:
@@ -183,16 +183,6 @@ def _conclude(
     if options.guest_exit_code and code is not None:
         return code
     return ExitCode.OK
-
-
-def _stopped(session: Session) -> bool:
-    """Whether an earlier `g` of the file ended at a limit or a break: the guest is not run on then."""
-    from machine import StopCause
-
-    limits = (StopCause.BUDGET, StopCause.KERNEL_WORK, StopCause.TIMEOUT)
-    last = session.totals.last
-    others = (StopCause.BREAK, StopCause.DEADLOCK, StopCause.STOPPED)
-    return last is not None and last.cause in (*limits, *others)
 
 
 def _reporter(options: Options) -> Reporter[Record]:

@@ -1,0 +1,40 @@
+"""One script on many programs (docs/corpus.md, `hds corpus`): Dask runs them, the results are Parquet files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from vm.face import lazy
+
+if TYPE_CHECKING:
+    from hds.corpus.campaign import (
+        Budget as Budget,
+        Campaign as Campaign,
+        Settings as Settings,
+        new_campaign as new_campaign,
+    )
+    from hds.corpus.outcomes import Outcome as Outcome
+    from hds.corpus.refusals import (
+        BadResults as BadResults,
+        CampaignEnded as CampaignEnded,
+        ClusterLost as ClusterLost,
+        NoPrograms as NoPrograms,
+        ScriptRefused as ScriptRefused,
+    )
+    from hds.corpus.running import Account as Account, run as run
+    from hds.corpus.store import Reading as Reading
+    from hds.corpus.summing import Overview as Overview, lines_of as lines_of, overview as overview
+    from hds.corpus.watching import progress as progress
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "campaign": "Budget Campaign Settings new_campaign",
+            "outcomes": "Outcome",
+            "summing": "Overview lines_of overview",
+            "watching": "progress",
+            "refusals": "BadResults CampaignEnded ClusterLost NoPrograms ScriptRefused",
+            "running": "Account run",
+            "store": "Reading",
+        },
+    )

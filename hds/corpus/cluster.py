@@ -1,0 +1,154 @@
+"""Dask distributed, behind a small face: batches go out, tables come back, in no order.
+
+A cluster of this machine listens on 127.0.0.1 only and ends with the block; one that runs already is used as it is.
+What is sent to workers is the name of a function and bytes, and what comes back are bytes; the cluster itself is
+trusted, since it unpickles what its members send (SECURITY.md).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
+from typing import Any
+
+import msgspec
+from distributed import Client, Future, KilledWorker, LocalCluster
+
+from hds.corpus.campaign import Campaign
+from hds.corpus.refusals import ClusterLost
+from hds.corpus.worker import Item, run_batch
+
+LOOPBACK = "127.0.0.1"
+_CONNECT_SECONDS = 15
+_WORKER_SECONDS = 60  # for the first worker to come
+_LOOK_SECONDS = 1.0
+
+
+class Done(msgspec.Struct, frozen=True):
+    """A batch that came back: its tables as Arrow streams, or None where workers ended while they ran it."""
+
+    items: tuple[Item, ...]
+    tables: dict[str, bytes] | None
+
+
+class Workers:
+    """The workers of a cluster. Raises ClusterLost."""
+
+    def __init__(self, client: Client, campaign: Campaign) -> None:
+        self._client = client
+        self._campaign = msgspec.msgpack.encode(campaign)
+        self._name = campaign.identity.digest[:12]
+        self._done: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
+        self._batches: dict[object, tuple[Future[Any], tuple[Item, ...]]] = {}
+        self._number = 0
+        self._wait_for_the_first()
+
+    @property
+    def threads(self) -> int:
+        """How many programs run at a time; at least 1."""
+        self._check()
+        threads: dict[str, int] = _untyped(self._client).nthreads()
+        return max(1, sum(threads.values()))
+
+    @property
+    def batches(self) -> int:
+        """How many have not come back."""
+        return len(self._batches)
+
+    def submit(self, items: Sequence[Item]) -> None:
+        """Have a batch run."""
+        self._check()
+        self._number += 1
+        future = self._client.submit(
+            run_batch,
+            self._campaign,
+            msgspec.msgpack.encode(items),
+            key=f"hds-{self._name}-{id(self):x}-{self._number}",
+            pure=False,
+        )
+        self._batches[future.key] = future, tuple(items)
+        _untyped(future).add_done_callback(self._done.put)
+
+    def next_done(self) -> Done:
+        """Wait for the next batch."""
+        while True:
+            try:
+                future = self._done.get(timeout=_LOOK_SECONDS)
+            except queue.Empty:
+                self._check()
+                continue
+            _, items = self._batches.pop(future.key)
+            if future.status in ("cancelled", "lost"):
+                raise self._lost()
+            try:
+                found: dict[str, bytes] = future.result(timeout=_CONNECT_SECONDS)
+            except KilledWorker:
+                return Done(items, None)
+            except (OSError, TimeoutError, CancelledError) as error:
+                raise self._lost() from error
+            return Done(items, found)
+
+    def _wait_for_the_first(self) -> None:
+        try:
+            self._client.wait_for_workers(1, timeout=_WORKER_SECONDS)
+        except TimeoutError:
+            raise ClusterLost(
+                f"no worker has come to the scheduler in {_WORKER_SECONDS} s", "start some: `dask worker ADDRESS`"
+            ) from None
+
+    def _check(self) -> None:
+        if self._client.status != "running":
+            raise self._lost()
+
+    def _lost(self) -> ClusterLost:
+        return ClusterLost(
+            "the scheduler is gone: what was finished is kept", "the same command goes on where this one has ended"
+        )
+
+
+@contextlib.contextmanager
+def workers(campaign: Campaign, jobs: int, address: str | None) -> Iterator[Workers]:
+    """The workers of a running cluster, or `jobs` processes of this machine. Raises ClusterLost."""
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    with contextlib.ExitStack() as stack:
+        if address is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hds-corpus-", ignore_cleanup_errors=True))
+            cluster = stack.enter_context(_local(jobs, folder))
+            client = stack.enter_context(_untyped(Client)(cluster, set_as_default=False))
+        else:
+            client = stack.enter_context(_connected(address))
+        yield Workers(client, campaign)
+
+
+def _untyped(each: Any) -> Any:
+    """What Dask has without types, for the checker."""
+    return each
+
+
+def _local(jobs: int, folder: str) -> Any:
+    return _untyped(LocalCluster)(
+        n_workers=jobs,
+        threads_per_worker=1,
+        processes=True,
+        host=LOOPBACK,
+        scheduler_port=0,
+        dashboard_address=None,
+        worker_dashboard_address=None,
+        memory_limit=None,
+        silence_logs=logging.CRITICAL,
+        local_directory=folder,
+    )
+
+
+def _connected(address: str) -> Any:
+    try:
+        return _untyped(Client)(address, timeout=_CONNECT_SECONDS, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        why = str(error).partition("\n")[0][:200]
+        raise ClusterLost(
+            f"there is no scheduler at {address}: {why}", "`dask scheduler` starts one and says its address"
+        ) from None

@@ -1,0 +1,342 @@
+"""A campaign from its inputs to its dataset: what is done is passed over, the rest goes out in batches and comes back.
+
+Memory does not grow with the number of programs: inputs are read as workers ask for more, keys lie in a file, rows are
+written every few seconds. Whatever interrupts it leaves what was written, and the same call does the rest.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pyarrow as pa
+
+from hds.corpus.campaign import Budget, Campaign, Settings, new_campaign
+from hds.corpus.inputs import Known, digest, kind_by_name, paths_of
+from hds.corpus.outcomes import RETRIED, Outcome
+from hds.corpus.refusals import BadResults
+from hds.corpus.rows import MAIN, TABLES, table
+from hds.corpus.store import Progress, Reading, Store
+from hds.corpus.worker import Item, failed_row
+from hds.script_tests import Choice
+from lang import SourceFile
+from vm import Bundle, FileRefused, read_file
+
+if TYPE_CHECKING:
+    from hds.corpus.cluster import Done, Workers
+
+_BATCH_SECONDS = 0.5  # that a batch should take
+_MOST_IN_BATCH = 64
+_BATCH_BYTES = 32 << 20  # of programs that travel
+_BATCHES_AHEAD = 2  # for each thread of a worker
+_FLUSH_SECONDS = 2.0
+_FLUSH_PROGRAMS = 1_000
+_FLUSH_BYTES = 64 << 20
+_BEFORE, _NOW = 0, 1  # when a key came to be known
+_MOST_LISTED = 1_000_000  # files that are counted beforehand
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What is to be done. `jobs` is None for one for each processor; `shared`: workers read the paths themselves."""
+
+    programs: tuple[str, ...]
+    results: str
+    jobs: int | None = None
+    scheduler: str | None = None
+    shared: bool = False
+    retry: bool = False  # what failed
+    choice: Choice | None = None
+    dry: bool = False
+
+
+class Account(msgspec.Struct):
+    """What a call did. `files` are those that were looked at; each is one of the others."""
+
+    files: int = 0
+    run: int = 0
+    done_before: int = 0
+    duplicates: int = 0
+    unreadable: int = 0
+    total: int | None = None  # of files, where that is known
+    seconds: float = 0.0
+    outcomes: Counter[str] = msgspec.field(default_factory=Counter)
+
+
+Watch = Callable[[Account], None]
+
+
+def carry_out(campaign: Campaign, order: Order, watch: Watch = lambda account: None) -> Account:
+    """Run what is missing.
+
+    Raises CampaignEnded, and OSError where the results cannot be written.
+    """
+    with closing(Known()) as known:
+        if order.dry:
+            return _look(campaign, order, known, watch)
+        with Store(order.results, campaign.identity) as store:
+            if order.retry:
+                store.drop(frozenset(_keys(store, lambda outcome: outcome in RETRIED)))
+            _learn(known, store)
+            run = _Run(campaign, order, store, known, watch)
+            try:
+                run.carry_out()
+            finally:
+                if store.is_whole:
+                    run.buffer.flush()
+            store.compact(all_of_them=True)
+            run.note(force=True)
+            return run.account
+
+
+def _look(campaign: Campaign, order: Order, known: Known, watch: Watch) -> Account:
+    """What would be run; nothing is written."""
+    if os.path.exists(os.path.join(order.results, "campaign.json")):
+        found = Reading(order.results)
+        if found.identity != campaign.identity and found.identity is not None:
+            raise BadResults(f"{order.results}: {found.identity.difference(campaign.identity)}", "name a new folder")
+        _learn(known, found, but=RETRIED if order.retry else frozenset())
+    account = Account()
+    for path in paths_of(order.programs, order.choice, sys.stdin.buffer):
+        account.files += 1
+        try:
+            key = campaign.key(digest(_read(path, campaign)), kind_by_name(path))
+        except FileRefused:
+            account.unreadable += 1
+            continue
+        since = known.since(key)
+        account.done_before += since == _BEFORE
+        account.duplicates += since == _NOW
+        account.run += since is None
+        known.add([key], _NOW)
+        watch(account)
+    return account
+
+
+def _learn(known: Known, results: Reading, but: frozenset[str] = frozenset()) -> None:
+    known.add(_keys(results, lambda outcome: outcome not in but))
+    for batch in results.rows("files"):
+        known.add(_pair(row["path"], row["key"]) for row in batch.to_pylist())
+
+
+def _keys(results: Reading, wanted: Callable[[str], bool]) -> Iterator[str]:
+    for batch in results.rows(MAIN, ("key", "outcome")):
+        yield from (row["key"] for row in batch.to_pylist() if wanted(row["outcome"]))
+
+
+def _pair(path: str, key: str) -> str:
+    return f"{key} {path}"
+
+
+def _read(path: str, campaign: Campaign) -> bytes:
+    return read_file(path, campaign.settings.limits, "max_guest_memory")
+
+
+class _Buffer:
+    """Rows that came back and are not written yet."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._empty()
+
+    def _empty(self) -> None:
+        self._tables: dict[str, list[pa.Table]] = {name: [] for name in TABLES}
+        self._files: list[dict[str, Any]] = []
+        self._programs = self._bytes = 0
+        self._began: float | None = None
+
+    def add(self, tables: Mapping[str, pa.Table], files: Iterable[tuple[str, str]]) -> None:
+        """Rows of all tables, and files with the keys of their runs. Raises OSError."""
+        self._began = self._began or time.monotonic()
+        for name, rows in tables.items():
+            self._tables[name].append(rows)
+            self._bytes += rows.nbytes
+        self._programs += tables[MAIN].num_rows if MAIN in tables else 0
+        self._files += ({"path": os.fsencode(path).decode("utf-8", "replace"), "key": key} for path, key in files)
+        late = time.monotonic() - self._began > _FLUSH_SECONDS
+        if late or self._programs >= _FLUSH_PROGRAMS or self._bytes >= _FLUSH_BYTES:
+            self.flush()
+            self._store.compact()
+
+    def flush(self) -> None:
+        """Write them. Raises OSError; they are not written then, and not kept."""
+        if self._began is None:
+            return
+        tables = {name: pa.concat_tables(parts) for name, parts in self._tables.items() if parts}
+        if self._files:
+            tables["files"] = table("files", self._files)
+        self._empty()
+        self._store.add(tables)
+
+
+class _Run:
+    """One call under way."""
+
+    def __init__(self, campaign: Campaign, order: Order, store: Store, known: Known, watch: Watch) -> None:
+        self._campaign = campaign
+        self._order = order
+        self._store = store
+        self._known = known
+        self._watch = watch
+        self.account = Account()
+        self.buffer = _Buffer(store)
+        self._waiting: dict[str, list[str]] = {}  # the files of programs that are out, by key
+        self._became_readable: list[str] = []
+        self._seconds = _BATCH_SECONDS  # that a program takes, of late
+        self._began = time.monotonic()
+        self._noted = 0.0
+
+    def carry_out(self) -> None:
+        """Everything."""
+        self.account.total = self._count()
+        missing = self._missing()
+        first = next(missing, None)
+        if first is not None:
+            from hds.corpus.cluster import workers  # Dask takes a second to import
+
+            jobs = self._order.jobs or os.cpu_count() or 1
+            with workers(self._campaign, jobs, self._order.scheduler) as cluster:
+                self._feed(cluster, _chain(first, missing))
+        if self._became_readable:
+            self._store.drop(frozenset(self._became_readable))
+
+    def _count(self) -> int | None:
+        """How many files there are, unless that can be known only by reading them all."""
+        if "-" in self._order.programs:
+            return None
+        count = 0
+        for count, _ in enumerate(paths_of(self._order.programs, self._order.choice, sys.stdin.buffer), 1):
+            if count > _MOST_LISTED:
+                return None
+        return count
+
+    def _feed(self, cluster: Workers, missing: Iterator[Item]) -> None:
+        threads, looked = cluster.threads, time.monotonic()
+        more = True
+        while more or cluster.batches:
+            while more and cluster.batches < _BATCHES_AHEAD * threads:
+                batch = self._batch(missing)
+                more = bool(batch)
+                if batch:
+                    cluster.submit(batch)
+            if cluster.batches:
+                self._take(cluster, cluster.next_done())
+            if time.monotonic() - looked > 1.0:
+                threads, looked = cluster.threads, time.monotonic()
+
+    def _batch(self, missing: Iterator[Item]) -> list[Item]:
+        """The next programs that go together: as many as take half a second, of late."""
+        most = max(1, min(_MOST_IN_BATCH, int(_BATCH_SECONDS / max(self._seconds, 0.001))))
+        batch: list[Item] = []
+        size = 0
+        while len(batch) < most and size < _BATCH_BYTES:
+            item = next(missing, None)
+            if item is None:
+                break
+            batch.append(item)
+            size += len(item.data or b"")
+        return batch
+
+    def _missing(self) -> Iterator[Item]:
+        """The programs that are to be run; what is done, double or cannot be read is dealt with on the way."""
+        travels = self._order.scheduler is not None and not self._order.shared
+        for path in paths_of(self._order.programs, self._order.choice, sys.stdin.buffer):
+            self.account.files += 1
+            self.note()
+            shown = os.fsencode(path).decode("utf-8", "replace")
+            unreadable = digest(b"unreadable\0" + os.fsencode(path))
+            try:
+                data = _read(path, self._campaign)
+            except FileRefused as error:
+                self.account.unreadable += 1
+                if unreadable not in self._known:
+                    row = {"key": unreadable, "path": shown, "outcome": Outcome.NO_INPUT.value, "reason": str(error)}
+                    self._keep({MAIN: table(MAIN, [row])}, [(path, unreadable)])
+                continue
+            if unreadable in self._known:
+                self._became_readable.append(unreadable)
+            sha256, kind = digest(data), kind_by_name(path)
+            key = self._campaign.key(sha256, kind)
+            if key in self._waiting:
+                self.account.duplicates += 1
+                self._waiting[key].append(path)
+            elif (since := self._known.since(key)) is not None:
+                self.account.done_before += since == _BEFORE
+                self.account.duplicates += since == _NOW
+                if _pair(shown, key) not in self._known:
+                    self._keep({}, [(path, key)])
+            else:
+                self._waiting[key] = [path]
+                yield Item(key, os.path.abspath(path), sha256, len(data), kind, data if travels else None)
+
+    def _take(self, cluster: Workers, done: Done) -> None:
+        """Rows came back, or workers ended."""
+        if done.tables is None and len(done.items) > 1:
+            for item in done.items:  # one of them may be why
+                cluster.submit([item])
+            return
+        if done.tables is None:
+            row = failed_row(done.items[0], Outcome.WORKER_LOST, "workers ended while they ran it")
+            tables = {MAIN: table(MAIN, [row])}
+        else:
+            tables = {name: pa.ipc.open_stream(data).read_all() for name, data in done.tables.items()}
+        self._keep(tables, [(path, item.key) for item in done.items for path in self._waiting.pop(item.key)])
+        seconds = [each or 0.0 for each in tables[MAIN]["seconds"].to_pylist()]
+        self._seconds = 0.7 * self._seconds + 0.3 * sum(seconds) / len(seconds)
+        self.note()
+
+    def _keep(self, tables: Mapping[str, pa.Table], files: Sequence[tuple[str, str]]) -> None:
+        if MAIN in tables:
+            self.account.run += tables[MAIN].num_rows
+            self.account.outcomes.update(tables[MAIN]["outcome"].to_pylist())
+            self._known.add(tables[MAIN]["key"].to_pylist(), _NOW)
+        self._known.add(_pair(os.fsencode(path).decode("utf-8", "replace"), key) for path, key in files)
+        self.buffer.add(tables, files)
+
+    def note(self, *, force: bool = False) -> None:
+        """Tell whoever watches how far this is."""
+        now = time.monotonic()
+        self.account.seconds = now - self._began
+        self._watch(self.account)
+        if force or now - self._noted > _FLUSH_SECONDS:
+            self._noted = now
+            account = self.account
+            self._store.note(Progress(account.total, account.files, account.seconds, account.run))
+
+
+def _chain(first: Item, rest: Iterator[Item]) -> Iterator[Item]:
+    yield first
+    yield from rest
+
+
+def run(
+    script: str | SourceFile,
+    programs: Iterable[str | os.PathLike[str]],
+    results: str | os.PathLike[str],
+    *,
+    settings: Settings | None = None,
+    budget: Budget | None = None,
+    jobs: int | None = None,
+    scheduler: str | None = None,
+    shared: bool = False,
+    retry: bool = False,
+    select: str | None = None,
+    dry_run: bool = False,
+    watch: Watch = lambda account: None,
+    compiled: Bundle | None = None,
+) -> Account:
+    """Run a script on many programs, as `hds corpus` does; what this call did.
+
+    Raises CampaignEnded, and OSError where the results cannot be written.
+    """
+    source = SourceFile("script.hds", script) if isinstance(script, str) else script
+    campaign = new_campaign(source, compiled, settings or Settings(), budget or Budget())
+    choice = None if select is None else Choice(select)
+    named = tuple(os.fspath(each) for each in programs)
+    order = Order(named, os.fspath(results), jobs, scheduler, shared, retry, choice, dry_run)
+    return carry_out(campaign, order, watch)
