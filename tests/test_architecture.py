@@ -45,8 +45,8 @@ FLOORS = {
     ),
     "hds": (
         "version", "exit_codes", "layout", "json_text", "alignment", "report", "comparing", "script_tests", "symbols",
-        "inputs", "outputs", "session", "highlighting", "editor", "values", "testing", "fuzzing", "strategies", "cli",
-        "inputs", "outputs", "session", "values", "testing", "corpus", "fuzzing", "strategies", "cli",
+        "inputs", "outputs", "session", "highlighting", "editor", "values", "testing", "corpus",
+        "fuzzing", "strategies", "cli",
         "pytest_plugin", "__main__",
     ),
 }  # fmt: skip
