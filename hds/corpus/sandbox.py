@@ -40,7 +40,7 @@ _SCOPES = 0b11  # abstract sockets, signals; from version 6 on
 
 _MODE_FILTER = 2
 _ALLOW, _REFUSE = 0x7FFF_0000, 0x0005_0000 | 1  # EPERM
-_AUDIT_ARCH_X86_64 = 0xC000_0000 | 62  # EM_X86_64, 64 bits, little-endian
+_AUDIT_ARCH_X86_64 = 62 | 1 << 31 | 1 << 30  # EM_X86_64, 64 bits, little-endian
 _X32 = 0x4000_0000
 _LOAD, _EQUAL, _NOT_BELOW, _RETURN = 0x20, 0x15, 0x35, 0x06
 _REFUSED = {
