@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
+from pathlib import Path
 
 import pytest
 from effort import NIGHTLY, often
@@ -23,6 +25,9 @@ sys.setrecursionlimit(7000)
 # The cases of `make test` are always the same: new ones are for `make fuzz` to find.
 settings.register_profile("hds", deadline=None, max_examples=often(40, 400), derandomize=not NIGHTLY)
 settings.load_profile("hds")
+
+# Machine code is kept for the next tests, here and nowhere else.
+os.environ["HDS_CACHE"] = str(Path(__file__).parents[1] / "build" / "code")
 
 # What is collected lives to the end: the collector of cycles need not walk it again and again.
 gc.disable()

@@ -40,6 +40,7 @@ SLOT_BYTES = 16
 GRAIN = 4  # bytes of code that share a home: few enough for neighbours to differ, enough for hot slots to lie close
 HOMES = 1 << 17  # a block's home is the slot of its grain, modulo this
 PROBES = 16  # slots from its home on in which a block may stand
+_SYSCALL = b"\x0f\x05"  # always the last of its block
 _SIZE_MASK = 0xFFFF_FFFF
 _PAGE_SLOTS = PAGE // GRAIN
 _FEW_PAGES = 8  # of changed code: beyond, all slots are freed
@@ -309,6 +310,8 @@ class BlockCounter:
             return 0
         kept = self._code if self._words[UNDER_WAY] == OWN_SLOT else None
         code = kept or self._memory.read(address, size) or b""
+        if code[at:] == _SYSCALL:
+            return 1  # needs no Capstone
         before = self._decoder.before(code, at)
         return count - before if before is not None and before < count else min(count, self._decoder.count(code[at:]))
 

@@ -56,7 +56,7 @@ def _walk() -> str:
 
 
 # A list of exits is set by the next start, where there is one (Engine.end_at_exits); else this does nothing.
-_CONTROL, SET_EXITS = function_address("uc_ctl"), control_word(uc.UC_CTL_UC_EXITS, uc.UC_CTL_IO_WRITE, 2)
+SET_EXITS = control_word(uc.UC_CTL_UC_EXITS, uc.UC_CTL_IO_WRITE, 2)
 FLUSH_TLB = control_word(uc.UC_CTL_TLB_FLUSH, uc.UC_CTL_IO_WRITE, 0)
 
 _TEXT = f"""
@@ -101,8 +101,7 @@ keep:
   %is.data = icmp ne i64 %wide, {EXECUTE}
   br i1 %is.data, label %drop, label %refuse
 drop: ; an end of the run that is told to Unicorn is dear: it would be looked for in the cache at every refusal
-  %control = inttoptr i64 {_CONTROL} to ptr
-  %dropped = call i32 (ptr, i32, ...) %control(ptr %engine, i32 {SET_EXITS}, ptr null, i64 0)
+  %dropped = call i32 (ptr, i32, ...) @uc_ctl(ptr %engine, i32 {SET_EXITS}, ptr null, i64 0)
   br label %refuse
 refuse:
   ret i1 false
@@ -126,6 +125,8 @@ slow:
   %answered = tail call zeroext i1 %hook(ptr %engine, i64 %page, i32 %access, ptr %out, ptr %state)
   ret i1 %answered
 }}
+
+declare i32 @uc_ctl(ptr, i32, ...)
 
 define internal i1 @has_changed(ptr %state) nounwind alwaysinline {{
   %cr2.at = getelementptr i64, ptr %state, i64 {CR2}
@@ -174,7 +175,8 @@ def address() -> int | None:
 @cache
 def _compiled() -> MachineCode | None:
     try:
-        from vm.native import compile_text
+        from vm.native import add_symbol, compile_text
     except ImportError:
         return None
+    add_symbol("uc_ctl", function_address("uc_ctl"))
     return compile_text(_TEXT)

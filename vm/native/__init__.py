@@ -13,6 +13,7 @@ from vm.face import lazy
 if TYPE_CHECKING:
     from vm.native.access import DirectAccess as DirectAccess
     from vm.native.activation import Activation as Activation, Workspace as Workspace
+    from vm.native.code_cache import is_kept_within as is_kept_within
     from vm.native.context import Context as Context
     from vm.native.emitter import (
         I1 as I1,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
         number as number,
     )
     from vm.native.engine import NativeEngine as NativeEngine
-    from vm.native.jit import MachineCode as MachineCode, add_symbol as add_symbol, compile_text as compile_text
+    from vm.native.jit import add_symbol as add_symbol, compile_text as compile_text
     from vm.native.layout import (
         CELL as CELL,
         U64 as U64,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         table as table,
     )
     from vm.native.listing import emit as emit
+    from vm.native.object_code import MachineCode as MachineCode
     from vm.native.records import MessageRing as MessageRing
     from vm.native.trigger import entry_point as entry_point, prepare as prepare, registers_used as registers_used
 else:
@@ -48,13 +50,15 @@ else:
         {
             "access": "DirectAccess",
             "activation": "Activation Workspace",
+            "code_cache": "is_kept_within",
             "context": "Context",
             "emitter": "Block Emitter I1 I32 I64 Module NO NULL POINTER Signature VOID Value number",
             "engine": "NativeEngine",
-            "jit": "MachineCode add_symbol compile_text",
+            "jit": "add_symbol compile_text",
             "layout": "Address CELL Cells U64 cells table",
             "listing": "emit",
             "records": "MessageRing",
+            "object_code": "MachineCode",
             "trigger": "entry_point prepare registers_used",
         },
     )

@@ -16,9 +16,10 @@ import msgspec
 
 from vm import formatting
 from vm.native.emitter import Module
-from vm.native.jit import BASELINE, OPTIMISED, MachineCode, Tier, add_symbol, compile_text, optimised, target_machine
+from vm.native.jit import BASELINE, OPTIMISED, Tier, add_symbol, compile_text, optimised, target_machine
 from vm.native.linkage import symbol
 from vm.native.module import RUN, program_module
+from vm.native.object_code import MachineCode
 from vm.native.records import Waiting, waiting
 from vm.native.support import called, support_module
 from vm.program import Program

@@ -1,14 +1,20 @@
-"""LLVM IR text -> machine code in this process; the one module that imports llvmlite."""
+"""LLVM IR text -> machine code in this process; the one module that imports llvmlite.
+
+LLVM makes an object file of a text, which `object_code` loads; files are kept by what they follow from (`code_cache`),
+and LLVM is loaded when one is wanted that is not there.
+"""
 
 from __future__ import annotations
 
 from functools import cache
 from typing import Any
 
+import llvmlite
 import msgspec
-from llvmlite import binding
 
 from vm.host_memory import require_memory
+from vm.native import code_cache
+from vm.native.object_code import BadObject, MachineCode, c_function, load
 
 
 class Tier(msgspec.Struct, frozen=True):
@@ -31,16 +37,11 @@ _LLVM_BYTES_A_CHARACTER = 20
 # gives every fuel check a counter of its own. Other users of llvmlite in this process would get the same setting.
 _OPTIONS = ("-fast-isel", "-disable-lsr")
 
+# Of any x86-64: the code runs on whatever processor finds it kept.
+_TARGET = {"reloc": "pic", "codemodel": "small"}
+_MAKER = ("llvmlite", str(llvmlite.__version__), repr(_OPTIONS), repr(_TARGET))
 
-class MachineCode(msgspec.Struct, frozen=True, eq=False):
-    """The machine code of a module; valid as long as this object lives."""
-
-    engine: Any
-
-    def address(self, symbol: str) -> int:
-        """The address of a function."""
-        address: int = self.engine.get_function_address(symbol)
-        return address
+_symbols: dict[str, int] = {}
 
 
 def compile_text(text: str, tier: Tier = OPTIMISED) -> MachineCode:
@@ -48,34 +49,50 @@ def compile_text(text: str, tier: Tier = OPTIMISED) -> MachineCode:
 
     Raises HostMemoryError, where LLVM would end the process.
     """
+    key = code_cache.key_of(*_MAKER, repr(tier), text)
+    kept = code_cache.read(key)
+    if kept is not None:
+        try:
+            return load(kept, _address_of)
+        except BadObject:
+            pass  # it is made anew
     require_memory(_LLVM_BYTES + _LLVM_BYTES_A_CHARACTER * len(text), "the compiler of native code")
     machine = target_machine(tier)
-    engine = binding.create_mcjit_compiler(optimised(text, machine, tier), machine)
-    engine.finalize_object()
-    return MachineCode(engine)
+    data: bytes = machine.emit_object(optimised(text, machine, tier))
+    code = load(data, _address_of)
+    code_cache.keep(key, data)
+    return code
 
 
 def add_symbol(name: str, address: int) -> None:
     """Let modules that are compiled from now on call the function at this address by name."""
-    binding.add_symbol(name, address)
+    _symbols[name] = address
+
+
+def _address_of(name: str) -> int:
+    return _symbols.get(name) or c_function(name)
 
 
 @cache
-def _target() -> Any:
+def _binding() -> Any:
+    from llvmlite import binding
+
     binding.initialize_native_target()
     binding.initialize_native_asmprinter()
     for option in _OPTIONS:
         binding.set_option("hds", option)
-    return binding.Target.from_default_triple()
+    return binding
 
 
 def target_machine(tier: Tier) -> Any:
-    """LLVM's description of this processor."""
-    return _target().create_target_machine(opt=tier.level, jit=True)
+    """LLVM's description of the processor that code is for."""
+    target = _binding().Target.from_default_triple()
+    return target.create_target_machine(opt=tier.level, **_TARGET)
 
 
 def optimised(text: str, machine: Any, tier: Tier) -> Any:
     """LLVM's module of this text after the passes of the tier."""
+    binding = _binding()
     module = binding.parse_assembly(text)
     module.verify()
     passes = binding.create_new_module_pass_manager()
@@ -83,3 +100,14 @@ def optimised(text: str, machine: Any, tier: Tier) -> Any:
         getattr(passes, f"add_{add}_pass")()
     passes.run(module, binding.create_pass_builder(machine, binding.create_pipeline_tuning_options()))
     return module
+
+
+def _require_llvm() -> None:
+    """Raise what the import raises where LLVM cannot be loaded; it is enough to have loaded this version once."""
+    key = code_cache.key_of(*_MAKER)
+    if code_cache.read(key) is None:
+        _binding()
+        code_cache.keep(key, b"")
+
+
+_require_llvm()

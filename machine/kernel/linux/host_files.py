@@ -22,6 +22,7 @@ from machine.kernel.linux.host_rules import LOOK, OPEN, FolderQuota, Share, chec
 from machine.kernel.linux.mapped_files import FilePages
 from machine.kernel.linux.nodes import PERMISSION_BITS, Entry, Handle, Node, Status
 from machine.memory import Frames
+from vm.native import is_kept_within
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -52,6 +53,9 @@ def show(folder: Path, writable: bool, quota: FolderQuota, user: int, group: int
         if found.st_dev == forbidden != os.stat("/").st_dev:
             os.close(descriptor)
             raise ValueError(f"{folder} is part of {system}")
+    if writable and is_kept_within(folder):
+        os.close(descriptor)
+        raise ValueError(f"machine code of hds is kept in {folder}, which guests would write to: set HDS_CACHE")
     return HostDirectory(descriptor, Share(identity(found), writable, quota, user, group))
 
 
