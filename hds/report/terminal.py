@@ -81,7 +81,11 @@ class Lines:
         self._script_is_within = self._guest_is_within = False  # a line
 
     def script(self, data: bytes) -> None:
-        """What a script writes."""
+        """What a script writes, in pieces of any size: what is held comes behind the first line that ends."""
+        if self._held and b"\n" in data[:-1]:
+            end = data.index(b"\n") + 1
+            self.script(data[:end])
+            data = data[end:]
         if not data:
             return
         if self._guest_is_within:

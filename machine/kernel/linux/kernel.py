@@ -34,6 +34,7 @@ from machine.kernel.linux.open_files import (
 )
 from machine.kernel.linux.paths import Place, find
 from machine.kernel.linux.pipes import InputStream, OutputStream
+from machine.kernel.linux.posix_queues import PosixQueues
 from machine.kernel.linux.proc import System
 from machine.kernel.linux.refused import REFUSED
 from machine.kernel.linux.robust_locks import leave_locks
@@ -112,6 +113,7 @@ class LinuxKernel(Calls):
         self._network = Network(services.limits.max_socket_bytes, services.limits.max_open_files, services.clock)
         self._ipc = SystemV(self._store)
         self._locks = FileLocks()
+        self._queues = PosixQueues(self._store)
         self._notifier = Notifier(self._is_open)
         self._network.capture = self._world.capture
         if self._world.capture is not None:
@@ -149,7 +151,7 @@ class LinuxKernel(Calls):
             process.thread, process, process.pid, group, space, self._futexes, files, Location(root, root),
             self._store, self._services.clock, generator, self._limits, name[:15], self._world.user,
             self._world.group, execute=self._execute, awaken=self._awaken,
-            network=self._network, ipc=self._ipc, locks=self._locks, notifier=self._notifier,
+            network=self._network, ipc=self._ipc, locks=self._locks, queues=self._queues, notifier=self._notifier,
         )  # fmt: skip
         task.enlist()
         family.enlist(group)
@@ -252,6 +254,7 @@ class LinuxKernel(Calls):
 
     def _closed(self, table: DescriptorTable, file: OpenFile) -> None:
         self._locks.closed(table, file)
+        self._queues.closed(table, file)
         if self._notifier.is_asked and not file.users and file.place is not None:
             self._notifier.file(file, IN_CLOSE_WRITE if file.writable else IN_CLOSE_NOWRITE)
             self._notifier.lost(file.status())

@@ -14,10 +14,6 @@ _REFUSED_BY_ERROR: dict[Errno, str] = {
         "ptrace mount umount2 chroot pivot_root reboot sethostname setdomainname settimeofday clock_settime setgroups "
         "bpf init_module delete_module iopl ioperm unshare setns"
     ),
-    Errno.EOPNOTSUPP: (
-        "setxattr lsetxattr fsetxattr getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr removexattr "
-        "lremovexattr fremovexattr"
-    ),
 }
 REFUSED: dict[int, Errno] = {
     NUMBERS[name]: error for error, names in _REFUSED_BY_ERROR.items() for name in names.split()

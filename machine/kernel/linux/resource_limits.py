@@ -9,7 +9,8 @@ from machine.kernel.linux.task import Task
 
 _UNLIMITED = (1 << 64) - 1
 _RLIMITS = 16
-FSIZE, _DATA, _STACK, _CORE, _NOFILE, _AS = 1, 2, 3, 4, 7, 9
+FSIZE, _DATA, _STACK, _CORE, _NOFILE, _AS, MSGQUEUE = 1, 2, 3, 4, 7, 9, 12
+_MSGQUEUE_BYTES = 819_200
 
 
 def resource_limit(task: Task, resource: int) -> tuple[int, int]:
@@ -19,6 +20,7 @@ def resource_limit(task: Task, resource: int) -> tuple[int, int]:
     memory = task.limits.max_guest_memory
     value = {
         _STACK: stack_size(task.limits), _NOFILE: task.limits.max_open_files, _CORE: 0, _AS: memory, _DATA: memory,
+        MSGQUEUE: _MSGQUEUE_BYTES,
     }.get(resource, _UNLIMITED)  # fmt: skip
     most = _UNLIMITED if resource == _STACK else value  # as a login has it: gcc asks for more than it begins with
     return task.threads.resource_limits.get(resource, (value, most))

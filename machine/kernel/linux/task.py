@@ -16,6 +16,7 @@ from machine.kernel.linux.notifications import Notifier
 from machine.kernel.linux.open_files import DescriptorTable
 from machine.kernel.linux.paths import Place
 from machine.kernel.linux.pending import Pending
+from machine.kernel.linux.posix_queues import PosixQueues
 from machine.kernel.linux.seccomp import Filters, Mode
 from machine.kernel.linux.signal_frame import NO_TRAP, AlternateStack, Trap
 from machine.kernel.linux.sockets import Network
@@ -162,6 +163,7 @@ class Task(msgspec.Struct, eq=False):
     network: Network
     ipc: SystemV
     locks: FileLocks
+    queues: PosixQueues
     notifier: Notifier
     blocked: int = 0
     pending: Pending = msgspec.field(default_factory=Pending)  # blocked signals that were raised for this thread

@@ -67,6 +67,8 @@ class Tree:
         self._system = folders(system)
         self._folder = world.root
         self._covers: dict[bytes, Node] = {}
+        self._shared = MemoryDirectory(store, 0o777)  # /dev/shm
+        self._shared.is_mount_point = True
         self._base: Node = (
             MemoryDirectory(store)
             if world.root is None
@@ -99,7 +101,7 @@ class Tree:
 
     def root_for(self, generator: random.Random) -> Place:
         """The root of a guest that has its own random numbers."""
-        covers = {b"dev": _devices(self._store, generator), **self._system, **self._covers}
+        covers = {b"dev": _devices(self._store, generator, self._shared), **self._system, **self._covers}
         return Place(_Root(self._base, covers))
 
     def _shown(self, root: Place, file: Path | None) -> GuestProgram | None:
@@ -121,7 +123,7 @@ class Tree:
         return None
 
 
-def _devices(store: Store, generator: random.Random) -> MemoryDirectory:
+def _devices(store: Store, generator: random.Random, shared: Node) -> MemoryDirectory:
     directory = MemoryDirectory(store, read_only=True)
     directory.is_mount_point = True
     zero, noise, nothing = bytes, generator.randbytes, lambda size: b""
@@ -135,6 +137,7 @@ def _devices(store: Store, generator: random.Random) -> MemoryDirectory:
         directory.attach(name, device)
     for name, target in _DESCRIPTORS.items():
         directory.attach(name, MemoryLink(store, target))
+    directory.attach(b"shm", shared)
     return directory
 
 

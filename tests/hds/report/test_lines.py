@@ -15,6 +15,11 @@ CASES = {
     "a script behind a prompt": ([(G, b"name: "), (S, b"read\n"), (G, b"x\n")], b"name: \nread\nx\n"),
     "a line in pieces": ([(S, b"a"), (G, b"1"), (S, b"b"), (G, b"2\n"), (S, b"\n")], b"ab\n12\n"),
     "a script's line without an end": ([(S, b"a"), (G, b"1\n")], b"a\n1\n"),
+    "several lines in one piece": (
+        [(S, b"a"), (G, b"1\n"), (S, b"b\nc\nd"), (G, b"2\n"), (S, b"\n")],
+        b"ab\n1\nc\nd\n2\n",
+    ),
+    "the next line in the same piece": ([(S, b"a"), (G, b"1"), (S, b"b\nc")], b"ab\n1\nc"),
     "nothing": ([(S, b"a"), (G, b""), (S, b""), (S, b"b\n")], b"ab\n"),
     "more than is held": ([(S, b"a"), (G, b"x" * 0x1_0001), (S, b"b\n")], b"a\n" + b"x" * 0x1_0001 + b"\nb\n"),
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 from machine.kernel.linux.abi import CALLS
 from machine.kernel.linux.calls import (
     allocation,
+    attributes,
     capabilities,
     children,
     confinement,
@@ -20,6 +21,7 @@ from machine.kernel.linux.calls import (
     opening,
     paths,
     polling,
+    posix_queues,
     prctl,
     processes,
     queues,
@@ -40,6 +42,7 @@ from machine.kernel.linux.calls.threads import end_thread
 __all__ = [
     "CALLS",
     "allocation",
+    "attributes",
     "capabilities",
     "children",
     "confinement",
@@ -52,6 +55,7 @@ __all__ = [
     "opening",
     "paths",
     "polling",
+    "posix_queues",
     "prctl",
     "processes",
     "queues",

@@ -198,6 +198,26 @@ def mprotect(task: Task, address: Address, size: Size, rights: UInt) -> int:
     return 0
 
 
+@call("pkey_mprotect")
+def pkey_mprotect(task: Task, address: Address, size: Size, rights: UInt, key: Int) -> int:
+    """pkey_mprotect(2): there are no keys but the one that all pages have."""
+    if size and key not in (-1, 0):
+        raise LinuxError(Errno.EINVAL)
+    return mprotect(task, address, size, rights)
+
+
+@call("pkey_alloc")
+def pkey_alloc(task: Task, flags: Word, rights: Word) -> int:
+    """pkey_alloc(2), of a processor that has no keys."""
+    raise LinuxError(Errno.EINVAL if flags or rights & ~3 else Errno.ENOSPC)
+
+
+@call("pkey_free")
+def pkey_free(task: Task, key: Int) -> int:
+    """pkey_free(2): none was given."""
+    raise LinuxError(Errno.EINVAL)
+
+
 def _end_of(address: int, size: int) -> int:
     """The end of whole pages, in arithmetic of 64 bits as Linux has it: below `address` for what is too large."""
     return address + (size + PAGE - 1 & -PAGE) & ADDRESS_SPACE - 1

@@ -44,7 +44,8 @@ def _find_name(task: Task, dirfd: int, path: bytes) -> Name:
     return find_name(task.space.work, task.location.root, start_of(task, dirfd, path), path)
 
 
-def _node(task: Task, dirfd: int, path: bytes, follow: bool = True) -> Node:
+def node_at(task: Task, dirfd: int, path: bytes, follow: bool = True) -> Node:
+    """What a path leads to. Raises ENOENT and what else a path can fail with."""
     return _find(task, dirfd, path, follow).existing().node
 
 
@@ -86,7 +87,7 @@ def statx(task: Task, dirfd: Fd, path: Path, flags: Flags, mask: UInt, buffer: A
 def _status(task: Task, dirfd: int, path: bytes, flags: int) -> Status:
     if not path and flags & AT_EMPTY_PATH:
         return task.location.directory.node.status() if dirfd == AT_FDCWD else task.files.reference(dirfd).status()
-    return _node(task, dirfd, path, not flags & AT_SYMLINK_NOFOLLOW).status()
+    return node_at(task, dirfd, path, not flags & AT_SYMLINK_NOFOLLOW).status()
 
 
 @call("access")
@@ -112,7 +113,7 @@ def faccessat2(task: Task, dirfd: Fd, path: Path, mode: UInt, flags: Flags) -> i
             return 0
         node = place.node
     else:
-        node = _node(task, dirfd, path, not flags & AT_SYMLINK_NOFOLLOW)
+        node = node_at(task, dirfd, path, not flags & AT_SYMLINK_NOFOLLOW)
     if mode:
         node.check(mode, task.user, task.group)
     return 0
@@ -121,7 +122,7 @@ def faccessat2(task: Task, dirfd: Fd, path: Path, mode: UInt, flags: Flags) -> i
 @call("statfs")
 def statfs(task: Task, path: Path, buffer: Address) -> int:
     """statfs(2)"""
-    kind = _node(task, AT_FDCWD, path).file_system
+    kind = node_at(task, AT_FDCWD, path).file_system
     task.space.store(buffer, structures.file_system(kind, task.store.bytes_left))
     return 0
 
@@ -376,7 +377,7 @@ def readlinkat(task: Task, dirfd: Fd, path: Path, buffer: Address, size: Int) ->
     if size <= 0:
         raise LinuxError(Errno.EINVAL)
     if path:
-        node: Node | None = _node(task, dirfd, path, follow=False)
+        node: Node | None = node_at(task, dirfd, path, follow=False)
     else:
         place = None if dirfd == AT_FDCWD else task.files.reference(dirfd).place
         node = None if place is None else place.node

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from machine.kernel.linux.paths import Place
+from machine.kernel.linux.posix_queues import LARGEST_MESSAGE, MOST_MESSAGES, MOST_QUEUES
 from machine.kernel.linux.proc import processes, system
 from machine.kernel.linux.proc.processes import Subject
 from machine.kernel.linux.proc.system import System, always
@@ -99,6 +100,11 @@ _SYSCTL: dict[str, str | Callable[[System], str]] = {
     "fs/file-max": system.FILE_MAX,
     "fs/nr_open": "1048576\n",
     "fs/pipe-max-size": "1048576\n",
+    "fs/mqueue/msg_default": f"{MOST_MESSAGES}\n",
+    "fs/mqueue/msg_max": f"{MOST_MESSAGES}\n",
+    "fs/mqueue/msgsize_default": f"{LARGEST_MESSAGE}\n",
+    "fs/mqueue/msgsize_max": f"{LARGEST_MESSAGE}\n",
+    "fs/mqueue/queues_max": f"{MOST_QUEUES}\n",
     "fs/inotify/max_user_instances": "128\n",
     "fs/inotify/max_user_watches": "65536\n",
     **{f"kernel/{name}": f"{value}\n" for name, value in system.NAMES.items()},

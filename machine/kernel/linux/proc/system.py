@@ -147,7 +147,9 @@ def mounts(system: System) -> str:
     """What lies over the root, and that itself."""
     return (
         "hds / tmpfs rw,relatime 0 0\nproc /proc proc rw,relatime 0 0\nsysfs /sys sysfs rw,relatime 0 0\n"
-        "devtmpfs /dev devtmpfs rw,relatime 0 0\n" + "tmpfs /tmp tmpfs rw,relatime 0 0\n" * system.has_own_tmp
+        "devtmpfs /dev devtmpfs rw,relatime 0 0\ntmpfs /dev/shm tmpfs rw,relatime 0 0\n"
+        + "tmpfs /tmp tmpfs rw,relatime 0 0\n"
+        * system.has_own_tmp
     )
 
 

@@ -10,7 +10,10 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
+from tempfile import gettempdir
+from typing import Any
 
 import pytest
 
@@ -105,6 +108,18 @@ def calls_of_the_first(calls: Sequence[tuple[int, int]]) -> tuple[int, ...]:
 def exit_code(returned: int) -> int:
     """What a shell would say, of what `subprocess` says: 128 + the signal that ended a program."""
     return returned if returned >= 0 else 128 - returned
+
+
+USER = 1000  # whom guests take themselves for
+
+
+def as_user(folder: Path) -> dict[str, Any]:
+    """Arguments of subprocess for the user that guests are, where the tests are root's: it can go to the folder."""
+    if os.geteuid() != 0:
+        return {}
+    for above in (folder, *takewhile(lambda each: each != Path(gettempdir()), folder.parents)):
+        above.chmod(0o755)
+    return {"user": USER, "group": USER, "extra_groups": []}
 
 
 def natively(program: Path, arguments: Sequence[str], folder: Path, trace: Path) -> Ran:

@@ -28,6 +28,19 @@ REPOSITORY = """
 """
 
 THREADS = "import threading as t; x = t.Thread(target=lambda: print('in a thread')); x.start(); x.join(); print(1)"
+PROCESSES = """
+import multiprocessing as m
+def work(queue, sum):
+    with sum.get_lock(): sum.value += 20
+    queue.put(sum.value > 0)
+if __name__ == '__main__':
+    queue, sum = m.Queue(), m.Value('i', 2)
+    them = [m.Process(target=work, args=(queue, sum)) for _ in range(2)]
+    for each in them: each.start()
+    print(queue.get(), queue.get())
+    for each in them: each.join()
+    print(sum.value)
+"""
 
 COMMANDS = {
     "perl": ("perl", "-e", PERL),
@@ -62,6 +75,7 @@ COMMANDS = {
 THREADED = {
     "node": ("node", "-e", "setTimeout(() => { console.log([1, 2, 3].map(x => x * x)); process.exit(6); }, 10)"),
     "python's threads": (PYTHON, "-I", "-c", THREADS),
+    "python's processes": (PYTHON, "-I", "-c", PROCESSES),
     "go": ("go", "version"),
 }
 # Of one thread each; why the calls of the first process differ nevertheless.

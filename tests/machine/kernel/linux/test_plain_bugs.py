@@ -8,12 +8,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from itertools import takewhile
 from pathlib import Path
-from tempfile import gettempdir
 
 import pytest
-from linux_guests import Listening, build, flags_below
+from linux_guests import USER, Listening, as_user, build, exit_code, flags_below
 from linux_world import O_RDWR, O_WRONLY, Guest
 from test_linux_processes import code_of
 
@@ -25,7 +23,6 @@ from machine.kernel.linux.errors import Errno
 SOURCE = Path(__file__).with_name("plain_bugs.c").read_text()
 NUMBERS = (1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 16, 20, 21)
 BUG_13_NEEDS = {"bmi1", "bmi2", "abm", "movbe", "rdrand"}
-USER = 1000
 EI_CLASS, EI_DATA = 4, 5
 COUNT = "!syscall script { .n++; }"
 
@@ -51,16 +48,11 @@ def own_folder(program: Path, folder: Path) -> Path:
 def test_plain_bug(number: int, program: Path, tmp_path: Path) -> None:
     if number == 13 and (missing := BUG_13_NEEDS - flags_below()):
         pytest.skip(f"the processor below has no {', '.join(sorted(missing))}")
-    # the way to the folder is open for the other user
-    native = own_folder(program, tmp_path / "native")
-    as_user = {"user": USER, "group": USER, "extra_groups": []} if os.geteuid() == 0 else {}
-    for above in takewhile(lambda folder: folder != Path(gettempdir()), tmp_path.parents) if as_user else ():
-        above.chmod(0o755)
-    tmp_path.chmod(0o755)
-    done = subprocess.run(["./program", str(number)], cwd=native, capture_output=True, check=False, **as_user)  # type: ignore[call-overload]
+    native, user_there = own_folder(program, tmp_path / "native"), as_user(tmp_path)
+    done = subprocess.run(["./program", str(number)], cwd=native, capture_output=True, check=False, **user_there)
     here = own_folder(program, tmp_path / "here")
     heard = Listening()
-    user = USER if as_user else os.getuid()
+    user = USER if user_there else os.getuid()
     session = Session(
         here / "program",
         arguments=[str(number)],
@@ -69,8 +61,7 @@ def test_plain_bug(number: int, program: Path, tmp_path: Path) -> None:
     )
     session.execution.halts_at_int3 = False
     summary = session.run(timeout=30)
-    code = done.returncode if done.returncode >= 0 else 128 - done.returncode
-    assert (heard.output.decode(), code_of(summary)) == (done.stdout.decode(), code)
+    assert (heard.output.decode(), code_of(summary)) == (done.stdout.decode(), exit_code(done.returncode))
 
 
 @needs_root

@@ -1,0 +1,46 @@
+"""POSIX message queues, shared memory and semaphores, and extended attributes: as natively, on both engines."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from linux_guests import Listening, as_user, build
+
+from hds.session import Session, load_engine
+from machine.kernel.linux import World
+from vm.facts.limits import DEFAULT_LIMITS
+
+SOURCE = Path(__file__).with_name("posix_ipc.c").read_text()
+GROUPS = ("opening", "passing", "between", "notifying", "waking", "shared", "named")
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(SOURCE, "glibc", tmp_path_factory.mktemp("posix_ipc"))
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_posix_ipc_answers_as_natively(group: str, program: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "writable"
+    folder.mkdir()
+    folder.chmod(0o777)
+    as_user(program.parent)
+    native = subprocess.run(
+        [program, group, f"/hds-{os.getpid()}"], cwd=folder, capture_output=True, check=False, **as_user(tmp_path)
+    )
+    if b" = -1 38\n" in native.stdout:
+        pytest.skip("the kernel below has no POSIX message queues, or no keys")
+    for engine in ("reference", "native"):
+        heard = Listening()
+        session = Session(
+            program, arguments=(group, f"/hds-{os.getpid()}"), world=World(), reporter=heard,
+            engine=load_engine(engine, DEFAULT_LIMITS),
+        )  # fmt: skip
+        summary = session.run(timeout=60)
+        assert heard.output.decode().splitlines() == native.stdout.decode().splitlines()
+        assert summary.exit_code == native.returncode
