@@ -149,6 +149,12 @@ def configure(parser: argparse.ArgumentParser, row: Subcommand) -> None:
     parser.epilog = "\n  ".join(("examples:", *row.examples))
 
 
+def parse(parser: argparse.ArgumentParser, row: Subcommand, words: Sequence[str]) -> argparse.Namespace:
+    """What a configured parser finds in the words of a subcommand; of some, options may stand between the words."""
+    mixes = getattr(importlib.import_module(row.module), "MIXES_OPTIONS", False)
+    return parser.parse_intermixed_args(words) if mixes else parser.parse_args(words)
+
+
 def usual_words(words: Sequence[str]) -> list[str]:
     """The command line without what is only friendly: no words, `help [SUBCOMMAND]` and `version`."""
     if not words:
@@ -221,8 +227,7 @@ def _carry_out(words: Sequence[str]) -> int:
         module = importlib.import_module(row.module)
         parser = Parser(prog=f"hds {row.name}", description=row.doc.capitalize() + ".")
         configure(parser, row)
-        mixes = getattr(module, "MIXES_OPTIONS", False)
-        parsed = parser.parse_intermixed_args(words[1:]) if mixes else parser.parse_args(words[1:])
+        parsed = parse(parser, row, words[1:])
         as_json = getattr(parsed, "format", None) == "json" or getattr(parsed, "json", False)
         code: int = module.run(module.Options.of(parsed))
         return code

@@ -12,7 +12,7 @@ import pytest
 from hds_guests import command_line, elf_file, listing_file
 
 import hds
-from hds.cli.main import SUBCOMMANDS, configure
+from hds.cli.main import SUBCOMMANDS, configure, parse
 from hds.exit_codes import ExitCode
 from vm.facts.limits import LIMITS
 
@@ -131,7 +131,7 @@ def test_an_example_of_the_help_is_a_command_line_that_parses(row: object, examp
     configure(parser, row)  # type: ignore[arg-type]
     words = shlex.split(example.partition(" < ")[0])
     assert words[:2] == ["hds", row.name]  # type: ignore[attr-defined]
-    parser.parse_args(words[2:])
+    parse(parser, row, words[2:])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

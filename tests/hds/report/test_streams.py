@@ -41,6 +41,8 @@ LINES: dict[str, tuple[str, ...]] = {
     "fmt": ("fmt", "-e", "print(1);"),
     "test": ("test", str(ROOT / "examples" / "count_writes.hds")),
     "diff": ("diff", "--format", "json", os.devnull, os.devnull),
+    "corpus": ("corpus", "--help"),
+    "lsp": ("lsp", "--help"),
     "conform": ("conform", os.devnull),
     "fuzz": ("fuzz", "--cases", "1", "--law", "text"),
     "explain": ("explain", "E031"),
