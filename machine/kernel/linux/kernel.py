@@ -48,7 +48,7 @@ from machine.kernel.linux.tree import Tree, World
 from machine.kernel.outcomes import AGAIN, Again, Calls, Result, Wait, again, always
 from machine.loaders import MAPPINGS_TOP, LoadError, Placement, UnreadableFile, initial_stack, read_image
 from machine.memory import PER_CALL, PER_ITEM, Area, MapError, Protection
-from machine.processor import Fault
+from machine.processor import Fault, Vector
 from machine.schedule import Process, Suspension, Thread
 from vm import FileRefused, read_file
 from vm.facts.registers import GENERAL, RFLAGS, RIP, STORAGE_INDEX
@@ -454,7 +454,9 @@ class LinuxKernel(Calls):
             thread.suspend(Suspension(always, None, lambda late: self.returning(thread, in_call=False)))
 
     def fault(self, thread: Thread, fault: Fault) -> bool:
-        """As `Kernel`: a handler of its signal begins."""
+        """As `Kernel`: a stack grows, or a handler of the signal begins."""
+        if fault.vector == Vector.PF and fault.address is not None and self._tasks[thread].space.grow(fault.address):
+            return True
         values = _general(thread)
         values[RIP] = fault.rip
         if not signals.enter_for(self._tasks[thread], fault, values):

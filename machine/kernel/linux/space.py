@@ -34,6 +34,8 @@ LOWEST = 0x1_0000  # mmap_min_addr
 _STACK_BOTTOM = STACK_TOP - LINUX_STACK_SIZE
 MOST_BYTES = 0x7FFF_F000  # that one call transfers (MAX_RW_COUNT)
 _CHUNK = 4096
+STACK_GUARD = 256 * PAGE  # what a mapping that grows keeps free below itself (stack_guard_gap)
+STACK = "stack"
 _LOW_MAPPINGS = 0x4000_0000, 0x8000_0000
 _OFFSET = PAGE - 1
 
@@ -52,12 +54,13 @@ class Note(msgspec.Struct, frozen=True):
     """What is kept of a mapping besides (vm_area_struct), as the tag of its areas where it is not as usual.
 
     `may_write` is false for a shared file that is not open for writing, `is_private` for what has the pages of others
-    only where its file has none.
+    only where its file has none. `grows_down` is MAP_GROWSDOWN's.
     """
 
     at_fork: AtFork | None = None
     may_write: bool = True
     is_private: bool = False
+    grows_down: bool = False
 
 
 USUAL = Note()
@@ -66,6 +69,11 @@ USUAL = Note()
 def note_of(area: Area) -> Note:
     """What is kept of a mapping."""
     return area.tag if isinstance(area.tag, Note) else USUAL
+
+
+def grows_down(area: Area) -> bool:
+    """Whether a page fault below it makes it larger: the stack, and what was made with MAP_GROWSDOWN."""
+    return area.name == STACK or note_of(area).grows_down
 
 
 def is_shared(area: Area) -> bool:
@@ -87,7 +95,8 @@ class Layout(msgspec.Struct, frozen=True):
 class UserSpace:
     """The memory of one process; `heap_start` is the first page behind the program.
 
-    `most` and `most_data` are RLIMIT_AS and RLIMIT_DATA in bytes, None where nobody has set them.
+    `most` and `most_data` are RLIMIT_AS and RLIMIT_DATA in bytes, None where nobody has set them; `most_stack` is
+    RLIMIT_STACK.
     """
 
     def __init__(self, memory: AddressSpace, heap_start: int, layout: Layout) -> None:
@@ -97,11 +106,13 @@ class UserSpace:
         self.heap_start = self.heap_end = heap_start
         self.most: int | None = None
         self.most_data: int | None = None
+        self.most_stack = LINUX_STACK_SIZE
+        self._has_growing = False  # besides the stack
 
     def copy(self, memory: AddressSpace) -> UserSpace:
         """The same of a copy of the memory, for a child."""
         copy = UserSpace(memory, self.heap_start, self.layout)
-        copy.heap_end = self.heap_end
+        copy.heap_end, copy._has_growing = self.heap_end, self._has_growing
         copy.take_limits(self)
         for area in copy._areas(0, USER_SPACE):
             if note_of(area).at_fork is AtFork.GONE:
@@ -112,7 +123,7 @@ class UserSpace:
 
     def take_limits(self, before: UserSpace) -> None:
         """Have the resource limits of another memory of the process."""
-        self.most, self.most_data = before.most, before.most_data
+        self.most, self.most_data, self.most_stack = before.most, before.most_data, before.most_stack
 
     # --- the calls' way to the guest's memory
 
@@ -209,6 +220,8 @@ class UserSpace:
                 end = (end | _OFFSET) + 1
                 continue
             area = self.memory.area_at(end)
+            if area is None and self.grow(end):
+                continue
             if area is None or not area.allows(right):
                 break
             end = area.end
@@ -288,10 +301,41 @@ class UserSpace:
         hint = page_floor(hint)
         if hint >= LOWEST and hint + size <= _STACK_BOTTOM and self.memory.overlapping(hint, size) is None:
             return hint
-        found = self.memory.find_gap(size, LOWEST, MAPPINGS_TOP)
-        if found is None:
-            raise LinuxError(Errno.ENOMEM)
-        return found
+        top = MAPPINGS_TOP
+        while (found := self.memory.find_gap(size, LOWEST, top)) is not None:
+            end = found + size
+            near = self._areas(end, end + STACK_GUARD) if self._has_growing else []
+            growing = next((area for area in near if grows_down(area)), None)
+            if growing is None:
+                return found
+            top = growing.start - STACK_GUARD
+        raise LinuxError(Errno.ENOMEM)
+
+    def map_growing(self, start: int, size: int, protection: Protection) -> None:
+        """Map pages of its own that grow down. Raises ENOMEM."""
+        self.map(start, size, protection, tag=Note(grows_down=True))
+        self._has_growing = True
+
+    def grow(self, address: int) -> bool:
+        """Let what is mapped above grow down to an address where nothing is, if it may (expand_stack)."""
+        start = page_floor(address)
+        if start < LOWEST or self.memory.area_at(start) is not None:
+            return False
+        if not self._has_growing and start < STACK_TOP - self.most_stack:
+            return False
+        above = self._areas(start, start + self.most_stack)
+        self.work.charge(PER_ITEM * len(above))
+        area = next(iter(above), None)
+        if area is None or not grows_down(area) or area.end - start > self.most_stack:
+            return False
+        below = self._areas(start - STACK_GUARD, start)
+        if any(each.protection and not grows_down(each) for each in below):
+            return False
+        try:
+            self.map(start, area.start - start, area.protection, area.name, tag=area.tag)
+        except LinuxError:
+            return False
+        return True
 
     def unmap(self, start: int, end: int) -> None:
         """Remove every page of [start, end) that is mapped. Raises ENOMEM where that cuts into too many mappings."""
@@ -387,7 +431,7 @@ def _noted(area: Area, at_fork: AtFork | None) -> Area:
 
 
 def _is_data(area: Area) -> bool:
-    return area.backing is None and bool(area.protection & Protection.WRITE) and area.name != "stack"
+    return area.backing is None and bool(area.protection & Protection.WRITE) and area.name != STACK
 
 
 def stack_size(limits: Limits) -> int:

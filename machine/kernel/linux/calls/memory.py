@@ -13,6 +13,7 @@ from machine.kernel.linux.space import (
     AtFork,
     Note,
     check_user_range,
+    grows_down,
     is_shared,
     whole_pages,
 )
@@ -30,6 +31,7 @@ from machine.memory import (
 PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
 MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE, MAP_TYPE = 1, 2, 3, 0xF
 MAP_FIXED, MAP_ANONYMOUS, MAP_32BIT, MAP_FIXED_NOREPLACE = 0x10, 0x20, 0x40, 0x10_0000
+_MAP_GROWSDOWN = 0x100
 _MAP_HUGETLB = 0x4_0000  # there are none
 _MAP_KNOWN = 0x7C07_F9F0 | MAP_TYPE  # the flags that were there before MAP_SHARED_VALIDATE
 _PROT_SEM, _PROT_GROWSDOWN, _PROT_GROWSUP = 8, 1 << 24, 1 << 25
@@ -77,6 +79,9 @@ def mmap(task: Task, address: Address, size: Size, rights: UInt, flags: Flags, f
     if isinstance(file, RegularFile) and offset > LARGEST_OFFSET:
         raise LinuxError(Errno.EOVERFLOW)
     source = _source(file, rights, flags)
+    grows = bool(flags & _MAP_GROWSDOWN)
+    if grows and (file is not None or flags & MAP_TYPE != MAP_PRIVATE):
+        raise LinuxError(Errno.EINVAL)
     note = _note(source, rights, flags)
     backing, kept = _backing(task, source, flags, length), length
     if source is not None and backing is None:
@@ -90,7 +95,9 @@ def mmap(task: Task, address: Address, size: Size, rights: UInt, flags: Flags, f
     if backing is not None:
         task.space.map(address, length, protection, name, backing=backing, offset=offset, tag=note)
         return address
-    if kept:
+    if grows:
+        task.space.map_growing(address, length, protection)
+    elif kept:
         task.space.map(address, kept, protection, name)
     if kept < length:
         nothing = SizedMemory(task.space.memory.source, 0)
@@ -192,8 +199,11 @@ def mprotect(task: Task, address: Address, size: Size, rights: UInt) -> int:
         raise LinuxError(Errno.ENOMEM)
     if rights & ~(_PROT_KNOWN | grows):
         raise LinuxError(Errno.EINVAL)
-    if grows:  # for mappings that grow, of which there is none
-        raise LinuxError(Errno.EINVAL if task.space.is_mapped(address, address + PAGE) else Errno.ENOMEM)
+    if grows:
+        area = task.space.memory.area_at(address)
+        if area is None or not grows_down(area) or grows == _PROT_GROWSUP:
+            raise LinuxError(Errno.ENOMEM if area is None else Errno.EINVAL)
+        address = area.start
     task.space.protect(address, end, protection_of(rights))
     return 0
 

@@ -1,4 +1,4 @@
-"""Resource limits: what is set is remembered and inherited; NOFILE, AS, DATA and FSIZE are kept to."""
+"""Resource limits: what is set is remembered and inherited; NOFILE, AS, DATA, FSIZE and STACK are kept to."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from machine.kernel.linux.abi import Address, Int, call
 from machine.kernel.linux.calls.processes import check_own
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.resource_limits import resource_limit
+from machine.kernel.linux.space import USER_SPACE
 from machine.kernel.linux.task import Task
 
-_DATA, _NOFILE, _AS = 2, 7, 9
+_DATA, _STACK, _NOFILE, _AS = 2, 3, 7, 9
 
 
 def _set(task: Task, resource: int, soft: int, hard: int) -> None:
@@ -29,6 +30,8 @@ def _set(task: Task, resource: int, soft: int, hard: int) -> None:
         task.space.most = soft
     elif resource == _DATA:
         task.space.most_data = soft
+    elif resource == _STACK:
+        task.space.most_stack = min(soft, USER_SPACE)
 
 
 @call("getrlimit")

@@ -5,6 +5,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
+#include <setjmp.h>
+#include <sys/wait.h>
+#include <sys/resource.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +108,62 @@ static void memory(void) {
     SHOW(mmap(0, PAGE, 1, MAP_PRIVATE, open("/", O_RDONLY), 0) == MAP_FAILED ? -1 : 0);
     char *zeros = mmap(0, PAGE, 3, MAP_PRIVATE, open("/dev/zero", O_RDWR), 0);
     printf("%d\n", zeros == MAP_FAILED ? -1 : zeros[7]++);
+}
+
+static void deep(long depth) {
+    volatile char frame[65536];
+    frame[0] = frame[65535] = depth;
+    if (depth) deep(depth - 1);
+}
+
+static sigjmp_buf back;
+static void left(int number) { siglongjmp(back, number); }
+#define TRY(what) do { int caught = sigsetjmp(back, 1); if (!caught) { what; } printf("%s: %d\n", #what, caught); } while (0)
+
+static void growing(void) {
+    static char other[65536];
+    struct sigaction action = {.sa_handler = left, .sa_flags = SA_ONSTACK};
+    stack_t stack = {other, 0, sizeof other};
+    sigaltstack(&stack, 0);
+    sigaction(SIGSEGV, &action, 0);
+    char *room = mmap(0, 4096 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    munmap(room, 4096 * PAGE);
+    char *low = mmap(room, PAGE, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    volatile char *top = mmap(room + 1024 * PAGE, PAGE, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_GROWSDOWN, -1, 0);
+    TRY(top[0] = 1);
+    TRY(top[-1] = 2);
+    TRY(top[-100 * PAGE] = 3);
+    TRY(top[-(1024 - 258) * PAGE] = 4);
+    TRY(top[-(1024 - 200) * PAGE] = 5);
+    TRY(top[-(1024 - 256) * PAGE] = 5);
+    SHOW(top[-50 * PAGE]);
+    int ends[2];
+    SHOW(pipe(ends));
+    SHOW(write(ends[1], "text", 4));
+    SHOW(munmap((void *)(top - 900 * PAGE), 899 * PAGE));
+    SHOW(read(ends[0], (void *)(top - 9 * PAGE), 4));
+    SHOW(mprotect((void *)(top - PAGE), PAGE, PROT_READ | 1 << 24));
+    TRY(top[-5 * PAGE] = 1);
+    SHOW(mprotect((void *)top, PAGE, PROT_READ | 1 << 25));
+    SHOW(mprotect(low, PAGE, PROT_READ | 1 << 24));
+    SHOW(mprotect(low + PAGE, PAGE, PROT_READ | 1 << 25));
+    SHOW(mprotect((void *)((long)&action & -PAGE), PAGE, 3 | 1 << 24));
+    SHOW(mmap(0, PAGE, 3, MAP_SHARED | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0) == MAP_FAILED ? -1 : 0);
+    SHOW(mmap(0, PAGE, 1, MAP_PRIVATE | MAP_GROWSDOWN, open("/", O_RDONLY), 0) == MAP_FAILED ? -1 : 0);
+    char *grows = mmap(0, PAGE, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN, -1, 0);
+    for (int i = 0; i < 3; i++) mmap(0, PAGE, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    TRY(grows[-3 * PAGE] = 1);
+    TRY(deep(150));
+    struct rlimit limit;
+    getrlimit(RLIMIT_STACK, &limit);
+    limit.rlim_cur = 32 << 20;
+    SHOW(setrlimit(RLIMIT_STACK, &limit));
+    TRY(deep(150));
+    TRY(deep(600));
+    limit.rlim_cur = 36 << 20;
+    SHOW(setrlimit(RLIMIT_STACK, &limit));
+    if (!fork()) { TRY(deep(540)); fflush(stdout); _exit(0); }
+    wait(0);
 }
 
 static void files(void) {
@@ -750,7 +809,7 @@ static void process(void) {
 }
 
 static const struct { const char *name; void (*run)(void); } GROUPS[] = {
-    {"memory", memory}, {"files", files}, {"devices", devices}, {"directories", directories}, {"resolving", resolving}, {"pipes", pipes},
+    {"memory", memory}, {"growing", growing}, {"files", files}, {"devices", devices}, {"directories", directories}, {"resolving", resolving}, {"pipes", pipes},
     {"broken_pipe", broken_pipe}, {"signals", signals}, {"killed", killed}, {"process", process},
 };
 
