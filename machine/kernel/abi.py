@@ -46,6 +46,15 @@ Long: TypeAlias = Annotated[int, Argument("a signed integer of 64 bits", _long)]
 Word: TypeAlias = Annotated[int, Argument("an unsigned integer of 64 bits")]
 Address: TypeAlias = Annotated[int, Argument("an address")]
 
+
+def narrowed(argument: Argument) -> Argument:
+    """The same of a register of 32 bits: signed numbers are extended by their sign."""
+    decode = argument.decode
+    if decode is None or decode is _long:
+        return Argument(argument.doc, _uint if decode is None else _int)
+    return Argument(argument.doc, lambda thread, word: decode(thread, word & _LOW))
+
+
 Answer = TypeVar("Answer", bound=Callable[..., Result])
 
 

@@ -81,7 +81,11 @@ class Kernel(Protocol):
         ...
 
     def default_answer(self, number: int) -> int | None:
-        """The result of a call that is not carried out but counted; None for one that is carried out."""
+        """The result of a call that is not carried out but counted; None for one that is carried out, or looked at."""
+        ...
+
+    def tell_of_looks(self, told: Callable[[], None]) -> None:
+        """Have it called when calls begin to be looked at, so that there are no default answers any more."""
         ...
 
     def system_call(self, thread: Thread) -> None:
@@ -110,6 +114,19 @@ class KernelBase:
     def __init__(self, services: Services) -> None:
         self._services = services
         self.unknown_calls: Counter[int] = Counter()
+        self._looks = False  # whether what calls are answered depends on who makes them
+        self._to_tell: list[Callable[[], None]] = []
+
+    def tell_of_looks(self, told: Callable[[], None]) -> None:
+        """As `Kernel`."""
+        self._to_tell.append(told)
+
+    def look_at_calls(self) -> None:
+        """From now on there are no default answers."""
+        if not self._looks:
+            self._looks = True
+            for told in self._to_tell:
+                told()
 
     def guest_file(self, path: bytes) -> bytes:
         """There are no files."""
@@ -156,12 +173,14 @@ def enter_user_mode(thread: Thread, values: Mapping[int, int]) -> None:
 
 
 def user_values(thread: Thread) -> dict[int, int]:
-    """RIP, RFLAGS, RSP and selectors that a thread has in user mode behind the SYSCALL that is under way in it.
+    """RIP, RFLAGS, RSP and selectors that a thread has in user mode behind the call that is under way in it.
 
     Also of a thread that waits in one and does not have the CPU.
     """
     cpu = thread.process.cpu
     selectors, registers = cpu.system_call_msrs()[0] >> 48, cpu.registers if thread.saved is None else thread.saved
+    if thread.has_user_registers:
+        return {storage: registers.read(storage) for storage in (RIP, RFLAGS, _RSP, _CS, _SS)}
     pointer = registers.read(_RSP)
     if pointer >= _KERNEL_HALF:  # the handler is executed, and has saved it
         pointer = int.from_bytes(cpu.memory.read(thread.objects.stack_top - 8, 8) or b"", "little")

@@ -28,6 +28,12 @@ class Answers:
             value = kernel.default_answer(number)
             if value is not None:
                 row.known, row.value = 1, value & _WORD_MASK
+        kernel.tell_of_looks(self._forget)
+
+    def _forget(self) -> None:
+        """None of them are answered any more."""
+        for row in self._rows:
+            row.known = 0
 
     def count(self) -> None:
         """Let the kernel know how often it has answered."""

@@ -84,6 +84,7 @@ class Thread:
     waiting: Suspension | None = None
     injected: Injection | None = None  # delivered before it executes more
     ended: bool = False
+    has_user_registers: bool = False  # in the call under way, which did not come by SYSCALL
 
     @property
     def is_alone(self) -> bool:

@@ -1,6 +1,7 @@
 """How Linux calls are declared: `@call("openat")` above a function, whose parameters have the types named here.
 
-The arguments come from rdi, rsi, rdx, r10, r8, r9; failure is `LinuxError`.
+The arguments come from rdi, rsi, rdx, r10, r8, r9; failure is `LinuxError`. `@interrupt_call` declares one of INT 0x80,
+with ebx, ecx, edx, esi, edi, ebp.
 """
 
 from __future__ import annotations
@@ -8,10 +9,26 @@ from __future__ import annotations
 from typing import Annotated, TypeAlias
 
 from machine.kernel.abi import Address, Argument, CallTable, Int, Long, UInt, Word
-from machine.kernel.linux.names import NUMBERS
+from machine.kernel.linux.names import NUMBERS, NUMBERS_386
 from machine.kernel.linux.task import Task
 
-__all__ = ["CALLS", "PATH", "Address", "Fd", "Flags", "Int", "Long", "Path", "Size", "Task", "UInt", "Word", "call"]
+__all__ = [
+    "CALLS",
+    "INTERRUPT_CALLS",
+    "PATH",
+    "Address",
+    "Fd",
+    "Flags",
+    "Int",
+    "Long",
+    "Path",
+    "Size",
+    "Task",
+    "UInt",
+    "Word",
+    "call",
+    "interrupt_call",
+]
 
 
 def _path(task: Task, address: int) -> bytes:
@@ -28,3 +45,5 @@ Path: TypeAlias = Annotated[bytes, PATH]
 
 CALLS = CallTable(NUMBERS)
 call = CALLS.call
+INTERRUPT_CALLS = CallTable(NUMBERS_386)  # of INT 0x80, whose arguments have 32 bits
+interrupt_call = INTERRUPT_CALLS.call

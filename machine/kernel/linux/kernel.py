@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
@@ -12,17 +12,17 @@ from typing import ClassVar
 import msgspec
 from msgspec.structs import replace
 
-from machine.kernel.abi import Call, CallTable
+from machine.kernel.abi import Call, CallTable, narrowed
 from machine.kernel.base import Services, Start, enter_user_mode, map_stack, set_stack_pointer, user_values
 from machine.kernel.entry import LINUX, EntryPoint
 from machine.kernel.linux import family, seccomp, signal_frame, signals, vdso
-from machine.kernel.linux.calls import CALLS, end_thread
+from machine.kernel.linux.calls import CALLS, INTERRUPT_CALLS, end_thread
 from machine.kernel.linux.errors import Errno, LinuxError, Refused, WouldWait
 from machine.kernel.linux.file_locks import FileLocks
 from machine.kernel.linux.futexes import Futexes
 from machine.kernel.linux.host_rules import FolderQuota
 from machine.kernel.linux.memory_files import Device, MemoryFile, ProgramFile, Store
-from machine.kernel.linux.names import NAMES
+from machine.kernel.linux.names import NAMES, NAMES_386, NUMBERS
 from machine.kernel.linux.nodes import Node
 from machine.kernel.linux.notifications import IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, Notifier
 from machine.kernel.linux.open_files import (
@@ -55,15 +55,19 @@ from vm.facts.registers import GENERAL, RFLAGS, RIP, STORAGE_INDEX
 
 _RAX = STORAGE_INDEX["rax"]
 _ARGUMENTS = tuple(STORAGE_INDEX[name] for name in ("rdi", "rsi", "rdx", "r10", "r8", "r9"))
+_INTERRUPT_ARGUMENTS = tuple(STORAGE_INDEX[name] for name in ("rbx", "rcx", "rdx", "rsi", "rdi", "rbp"))
 _EPOCH = datetime(1970, 1, 1)
 _LOW = 0xFFFF_FFFF
 _MOST_ERRORS = 4095
+_INT80_VECTOR = 0x80
 
 
 class _Gate(msgspec.Struct, frozen=True):
     """A way into the kernel: the calls that it leads to, by number, and where their arguments are."""
 
     architecture: int  # AUDIT_ARCH_*
+    names: Mapping[int, str]
+    first_count: int  # that of its call 0 among the unknown ones
     calls: CallTable
     arguments: tuple[int, ...]  # storages
     plans: dict[int, _Plan] = msgspec.field(default_factory=dict)
@@ -71,8 +75,12 @@ class _Gate(msgspec.Struct, frozen=True):
     def plan(self, number: int) -> _Plan | None:
         """The plan of a call that is carried out."""
         if number not in self.plans and number in self.calls:
-            self.plans[number] = _Plan.of(self.calls[number], self.arguments)
+            self.plans[number] = _Plan.of(self.calls[number], self.arguments, self is _INT80)
         return self.plans.get(number)
+
+    def refusal(self, number: int) -> Errno:
+        """With what a call fails that is not carried out."""
+        return REFUSED.get(NUMBERS.get(self.names.get(number, ""), -1), Errno.ENOSYS)
 
 
 class _Plan(msgspec.Struct, frozen=True):
@@ -82,13 +90,14 @@ class _Plan(msgspec.Struct, frozen=True):
     arguments: tuple[tuple[int, Callable[[Task, int], object] | None], ...]
 
     @classmethod
-    def of(cls, call: Call, storages: tuple[int, ...]) -> _Plan:
-        """The plan of a call whose arguments are in these storages."""
-        decoders = (argument.decode for argument in call.arguments)
+    def of(cls, call: Call, storages: tuple[int, ...], is_short: bool) -> _Plan:
+        """The plan of a call whose arguments are in these storages, or in 32 bits of them."""
+        decoders = (narrowed(each).decode if is_short else each.decode for each in call.arguments)
         return cls(call.answer, tuple(zip(storages, decoders, strict=False)))
 
 
-_SYSCALL = _Gate(seccomp.ARCH_X86_64, CALLS, _ARGUMENTS)
+_SYSCALL = _Gate(seccomp.ARCH_X86_64, NAMES, 0, CALLS, _ARGUMENTS)
+_INT80 = _Gate(seccomp.ARCH_I386, NAMES_386, 1 << 32, INTERRUPT_CALLS, _INTERRUPT_ARGUMENTS)
 
 
 class LinuxKernel(Calls):
@@ -152,6 +161,7 @@ class LinuxKernel(Calls):
             self._store, self._services.clock, generator, self._limits, name[:15], self._world.user,
             self._world.group, execute=self._execute, awaken=self._awaken,
             network=self._network, ipc=self._ipc, locks=self._locks, queues=self._queues, notifier=self._notifier,
+            look_at_calls=self.look_at_calls,
         )  # fmt: skip
         task.enlist()
         family.enlist(group)
@@ -322,20 +332,29 @@ class LinuxKernel(Calls):
 
     def default_answer(self, number: int) -> int | None:
         """The error of a call that is refused or unknown."""
-        return None if number in CALLS else -REFUSED.get(number, Errno.ENOSYS)
+        return None if self._looks or number in CALLS else -REFUSED.get(number, Errno.ENOSYS)
 
     def system_call(self, thread: Thread) -> None:
         """Carry out one call."""
         task = self._tasks.get(thread)
         if task is None:  # the debugger has ended the process in the trigger of this call
             return
+        thread.has_user_registers = False
         if task.confinement and not self._is_permitted(task, _SYSCALL):
             return
         self._carry_out(task, _SYSCALL)
 
+    def _interrupt_call(self, thread: Thread, behind: int) -> None:
+        """Carry out a call that has come by INT 0x80, whose registers are those of user mode."""
+        task = self._tasks[thread]
+        thread.process.cpu.registers.write(RIP, behind)
+        thread.has_user_registers = True
+        if not task.confinement or self._is_permitted(task, _INT80):
+            self._carry_out(task, _INT80)
+
     def repeat(self, thread: Thread) -> None:
         """As `Calls`."""
-        self._carry_out(self._tasks[thread], _SYSCALL)
+        self._carry_out(self._tasks[thread], _INT80 if thread.has_user_registers else _SYSCALL)
 
     def _is_permitted(self, task: Task, gate: _Gate) -> bool:
         """Whether seccomp lets a thread make its call; it has its result otherwise, or its end."""
@@ -381,7 +400,7 @@ class LinuxKernel(Calls):
         number = registers.read(_RAX) & _LOW
         plan = gate.plans.get(number) or gate.plan(number)
         if plan is None:
-            registers.write(_RAX, self._refuse(number, REFUSED.get(number, Errno.ENOSYS)))
+            registers.write(_RAX, self._refuse(gate.first_count + number, gate.refusal(number)))
             return
         self._services.work.charge(PER_CALL)
         self._asking = thread
@@ -392,7 +411,7 @@ class LinuxKernel(Calls):
             ]
             result = plan.answer(task, *values)
         except LinuxError as error:
-            result = self._failure(error, number)
+            result = self._failure(error, gate.first_count + number)
         self._asking = None
         if type(result) is int:
             registers.write(_RAX, result)
@@ -454,8 +473,11 @@ class LinuxKernel(Calls):
             thread.suspend(Suspension(always, None, lambda late: self.returning(thread, in_call=False)))
 
     def fault(self, thread: Thread, fault: Fault) -> bool:
-        """As `Kernel`: a stack grows, or a handler of the signal begins."""
+        """As `Kernel`: a stack grows, INT 0x80 is a call, other exceptions are signals, whose handlers begin."""
         if fault.vector == Vector.PF and fault.address is not None and self._tasks[thread].space.grow(fault.address):
+            return True
+        if fault.vector == _INT80_VECTOR:
+            self._interrupt_call(thread, fault.rip)
             return True
         values = _general(thread)
         values[RIP] = fault.rip
@@ -481,7 +503,10 @@ class LinuxKernel(Calls):
 
     def call_name(self, number: int) -> str | None:
         """The name of a system call."""
-        return NAMES.get(number)
+        if number in NAMES:
+            return NAMES[number]
+        short = number - _INT80.first_count
+        return f"{NAMES_386.get(short, f'{short:x}')} (int 0x80)" if short >= 0 else None
 
 
 def _text(text: bytes) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from machine.kernel.linux.nodes import BLOCK_BYTES, TMPFS, Entry, Status
 
 _SECOND = 1_000_000_000
+_WORD = 0xFFFF_FFFF
 STATX_BASIC = 0x7FF
 EntryLayout = Callable[[Entry, int], bytes]  # an entry, and the position behind it
 _NAME_BYTES = 65  # of each field of utsname
@@ -30,6 +31,28 @@ def stat(row: Status) -> bytes:
     )  # fmt: skip
     times = [part for time in (row.accessed, row.modified, row.changed) for part in divmod(time, _SECOND)]
     return head + struct.pack("<6q", *times) + bytes(24)
+
+
+def stat_of_32_bits(row: Status) -> bytes:
+    """struct compat_stat, 64 bytes."""
+    return struct.pack(
+        "<IIHHHHIIII6I8x", row.device, row.inode & _WORD, row.mode, row.links, row.user & 0xFFFF, row.group & 0xFFFF,
+        row.special, row.size & _WORD, BLOCK_BYTES, row.blocks & _WORD, *_times(row),
+    )  # fmt: skip
+
+
+def stat64(row: Status) -> bytes:
+    """struct stat64 of the 32-bit interface, 96 bytes."""
+    return struct.pack(
+        "<Q4xIIIIIQ4xqIQ6IQ", row.device, row.inode & _WORD, row.mode, row.links, row.user, row.group, row.special,
+        row.size, BLOCK_BYTES, row.blocks, *_times(row), row.inode,
+    )  # fmt: skip
+
+
+def _times(row: Status) -> list[int]:
+    """Seconds and nanoseconds of the access, the change of content, and that of status, in 32 bits."""
+    times = row.accessed, row.modified, row.changed
+    return [part & _WORD for time in times for part in divmod(time, _SECOND)]
 
 
 def statx(row: Status) -> bytes:

@@ -165,6 +165,7 @@ class Task(msgspec.Struct, eq=False):
     locks: FileLocks
     queues: PosixQueues
     notifier: Notifier
+    look_at_calls: Callable[[], None] = lambda: None  # the kernel is to do so: some are refused, or told of
     blocked: int = 0
     pending: Pending = msgspec.field(default_factory=Pending)  # blocked signals that were raised for this thread
     alternate_stack: AlternateStack = (0, SS_DISABLE, 0)

@@ -6,7 +6,7 @@ parameters say how they are read. The result is the call's; failure is `LinuxErr
 
 from __future__ import annotations
 
-from machine.kernel.linux.abi import CALLS
+from machine.kernel.linux.abi import CALLS, INTERRUPT_CALLS
 from machine.kernel.linux.calls import (
     allocation,
     attributes,
@@ -15,6 +15,7 @@ from machine.kernel.linux.calls import (
     confinement,
     descriptors,
     execution,
+    interrupt,
     locks,
     memory,
     messages,
@@ -39,8 +40,11 @@ from machine.kernel.linux.calls import (
 )
 from machine.kernel.linux.calls.threads import end_thread
 
+interrupt.take_over()
+
 __all__ = [
     "CALLS",
+    "INTERRUPT_CALLS",
     "allocation",
     "attributes",
     "capabilities",
@@ -49,6 +53,7 @@ __all__ = [
     "descriptors",
     "end_thread",
     "execution",
+    "interrupt",
     "locks",
     "memory",
     "messages",

@@ -40,6 +40,7 @@ def confine(task: Task, mode: Mode) -> int:
     if task.confinement not in (Mode.DISABLED, mode):
         raise LinuxError(Errno.EINVAL)
     task.confinement = mode
+    task.look_at_calls()
     return 0
 
 
@@ -71,6 +72,7 @@ def add_filter(task: Task, flags: int, address: int) -> int:
                     raise LinuxError(Errno.ESRCH)
                 return other.tid
         threads = list(task.threads.tasks.values())
+    task.look_at_calls()
     for each in threads:
         each.filters, each.confinement = filters, Mode.FILTER
         each.no_new_privileges = task.no_new_privileges or each.no_new_privileges

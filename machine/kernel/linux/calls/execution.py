@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import msgspec
 
 from machine.kernel.linux.abi import Address, Fd, Flags, Path, call
@@ -37,6 +39,11 @@ def execve(task: Task, path: Path, arguments: Address, environment: Address) -> 
     return _execute(task, _by_path(task, AT_FDCWD, path), arguments, environment)
 
 
+def execute_with_short_pointers(task: Task, path: bytes, arguments: int, environment: int) -> Result:
+    """The same with lists of pointers of 32 bits."""
+    return _execute(task, _by_path(task, AT_FDCWD, path), arguments, environment, "I")
+
+
 @call("execveat")
 def execveat(task: Task, fd: Fd, path: Path, arguments: Address, environment: Address, flags: Flags) -> Result:
     """execveat(2)"""
@@ -47,10 +54,10 @@ def execveat(task: Task, fd: Fd, path: Path, arguments: Address, environment: Ad
     return _execute(task, _by_path(task, fd, path, not flags & _AT_SYMLINK_NOFOLLOW), arguments, environment)
 
 
-def _execute(task: Task, file: _File, arguments: int, environment: int) -> Result:
+def _execute(task: Task, file: _File, arguments: int, environment: int, word: str = "Q") -> Result:
     left = _MOST_BYTES
-    texts, left = _texts(task, arguments, left)
-    variables, _ = _texts(task, environment, left)
+    texts, left = _texts(task, arguments, left, word)
+    variables, _ = _texts(task, environment, left, word)
     name, shown = file.name, file.path
     texts = texts or [b""]
     for _ in range(_MOST_SCRIPTS + 1):
@@ -73,11 +80,11 @@ def _execute(task: Task, file: _File, arguments: int, environment: int) -> Resul
     raise LinuxError(Errno.ELOOP)
 
 
-def _texts(task: Task, address: int, left: int) -> tuple[list[bytes], int]:
+def _texts(task: Task, address: int, left: int, word: str = "Q") -> tuple[list[bytes], int]:
     """The texts of a list that ends with a zero, and what is left of so many bytes. Raises EFAULT and E2BIG."""
     found: list[bytes] = []
     while address:
-        (pointer,) = task.space.load_words(address + 8 * len(found), "Q")
+        (pointer,) = task.space.load_words(address + struct.calcsize(word) * len(found), word)
         if not pointer:
             break
         task.space.work.charge(PER_ITEM)

@@ -67,9 +67,7 @@ def lstat(task: Task, path: Path, buffer: Address) -> int:
 @call("newfstatat")
 def newfstatat(task: Task, dirfd: Fd, path: Path, buffer: Address, flags: Flags) -> int:
     """fstatat(2)"""
-    if flags & ~(AT_SYMLINK_NOFOLLOW | _AT_NO_AUTOMOUNT | AT_EMPTY_PATH | _AT_STATX_SYNC_TYPE):
-        raise LinuxError(Errno.EINVAL)
-    task.space.store(buffer, structures.stat(_status(task, dirfd, path, flags)))
+    task.space.store(buffer, structures.stat(status_of(task, dirfd, path, flags)))
     return 0
 
 
@@ -78,13 +76,14 @@ def statx(task: Task, dirfd: Fd, path: Path, flags: Flags, mask: UInt, buffer: A
     """statx(2): the basic fields."""
     if mask & _STATX_RESERVED or flags & _AT_STATX_SYNC_TYPE == _AT_STATX_SYNC_TYPE:
         raise LinuxError(Errno.EINVAL)
-    if flags & ~(AT_SYMLINK_NOFOLLOW | _AT_NO_AUTOMOUNT | AT_EMPTY_PATH | _AT_STATX_SYNC_TYPE):
-        raise LinuxError(Errno.EINVAL)
-    task.space.store(buffer, structures.statx(_status(task, dirfd, path, flags)))
+    task.space.store(buffer, structures.statx(status_of(task, dirfd, path, flags)))
     return 0
 
 
-def _status(task: Task, dirfd: int, path: bytes, flags: int) -> Status:
+def status_of(task: Task, dirfd: int, path: bytes, flags: int) -> Status:
+    """What fstatat tells. Raises EINVAL for unknown flags, and what a path raises."""
+    if flags & ~(AT_SYMLINK_NOFOLLOW | _AT_NO_AUTOMOUNT | AT_EMPTY_PATH | _AT_STATX_SYNC_TYPE):
+        raise LinuxError(Errno.EINVAL)
     if not path and flags & AT_EMPTY_PATH:
         return task.location.directory.node.status() if dirfd == AT_FDCWD else task.files.reference(dirfd).status()
     return node_at(task, dirfd, path, not flags & AT_SYMLINK_NOFOLLOW).status()
@@ -423,7 +422,7 @@ def fchownat(task: Task, dirfd: Fd, path: Path, user: Int, group: Int, flags: Fl
     """fchownat(2): to oneself only."""
     if flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
         raise LinuxError(Errno.EINVAL)
-    _status(task, dirfd, path, flags)
+    status_of(task, dirfd, path, flags)
     return _check_owner(task, user, group)
 
 

@@ -130,7 +130,12 @@ def select(task: Task, count: Int, reading: Address, writing: Address, failing: 
         if seconds < 0 or microseconds < 0:
             raise LinuxError(Errno.EINVAL)
         wait = min(seconds, LONGEST_SLEEP) * NANOSECONDS + microseconds * 1000
-    return _select(task, count, (reading, writing, failing), _deadline(task, wait))
+    return select_until(task, count, (reading, writing, failing), wait)
+
+
+def select_until(task: Task, count: int, sets: tuple[int, int, int], wait: int | None) -> Result:
+    """select(2), for so many nanoseconds."""
+    return _select(task, count, sets, _deadline(task, wait))
 
 
 @call("pselect6")

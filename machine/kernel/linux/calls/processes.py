@@ -346,13 +346,16 @@ def getrusage(task: Task, who: Int, buffer: Address) -> int:
 @call("times")
 def times(task: Task, buffer: Address) -> int:
     """times(2)"""
-    own, children, ticks = (
-        time * _TICKS_PER_SECOND // NANOSECONDS
-        for time in (task.process.cpu_time, task.threads.children_time, task.clock.elapsed())
-    )
+    own, children, ticks = clock_ticks(task)
     if buffer:
         task.space.store_words(buffer, "qqqq", own, 0, children, 0)
     return ticks
+
+
+def clock_ticks(task: Task) -> tuple[int, ...]:
+    """The time of the process, of its children and since the start, in hundredths of seconds."""
+    spent = task.process.cpu_time, task.threads.children_time, task.clock.elapsed()
+    return tuple(time * _TICKS_PER_SECOND // NANOSECONDS for time in spent)
 
 
 @call("getrandom")

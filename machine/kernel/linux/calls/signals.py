@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import struct
 
+from msgspec.structs import replace
+
 from machine.kernel.base import user_values
 from machine.kernel.linux import family, signals
 from machine.kernel.linux.abi import Address, Int, Size, call
@@ -40,17 +42,22 @@ def rt_sigaction(task: Task, signal: Int, new: Address, old: Address, size: Size
     if size != _SET_BYTES:
         raise LinuxError(Errno.EINVAL)
     words = task.space.load_words(new, "4Q") if new else None
-    if not 1 <= signal <= SIGNALS or (words and signal in (SIGKILL, SIGSTOP)):
-        raise LinuxError(Errno.EINVAL)
-    present = task.actions.get(signal, SignalAction())
-    if words:
-        handler, flags, restorer, mask = words
-        task.actions[signal] = SignalAction(handler, flags & _ACTION_FLAGS, restorer, mask & ~UNBLOCKABLE)
-        if handler == SIG_IGN or (handler == SIG_DFL and signal in IGNORED):
-            signals.forget(task, (signal,))
+    present = set_action(task, signal, None if words is None else SignalAction(*words))
     if old:
         task.space.store_words(old, "4Q", present.handler, present.flags, present.restorer, present.mask)
     return 0
+
+
+def set_action(task: Task, signal: int, action: SignalAction | None) -> SignalAction:
+    """Let this be done when a signal comes, if it is not None. What was to be done before. Raises EINVAL."""
+    if not 1 <= signal <= SIGNALS or (action and signal in (SIGKILL, SIGSTOP)):
+        raise LinuxError(Errno.EINVAL)
+    present = task.threads.action(signal)
+    if action is not None:
+        task.actions[signal] = replace(action, flags=action.flags & _ACTION_FLAGS, mask=action.mask & ~UNBLOCKABLE)
+        if action.handler == SIG_IGN or (action.handler == SIG_DFL and signal in IGNORED):
+            signals.forget(task, (signal,))
+    return present
 
 
 @call("rt_sigprocmask")
@@ -60,13 +67,19 @@ def rt_sigprocmask(task: Task, how: Int, new: Address, old: Address, size: Size)
         raise LinuxError(Errno.EINVAL)
     present = task.blocked
     if new:
-        (mask,) = task.space.load_words(new, "Q")
-        if how not in (_SIG_BLOCK, _SIG_UNBLOCK, _SIG_SETMASK):
-            raise LinuxError(Errno.EINVAL)
-        signals.block(task, {_SIG_BLOCK: present | mask, _SIG_UNBLOCK: present & ~mask, _SIG_SETMASK: mask}[how])
+        change_mask(task, how, *task.space.load_words(new, "Q"))
     if old:
         task.space.store_words(old, "Q", present)
     return 0
+
+
+def change_mask(task: Task, how: int, mask: int, kept: int = 0) -> None:
+    """Block, unblock or set these signals; those of `kept` stay blocked. Raises EINVAL."""
+    present = task.blocked
+    if how not in (_SIG_BLOCK, _SIG_UNBLOCK, _SIG_SETMASK):
+        raise LinuxError(Errno.EINVAL)
+    wanted = {_SIG_BLOCK: present | mask, _SIG_UNBLOCK: present & ~mask, _SIG_SETMASK: mask}[how]
+    signals.block(task, wanted | kept)
 
 
 @call("rt_sigpending")

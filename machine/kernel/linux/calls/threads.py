@@ -211,12 +211,19 @@ def futex(
     task: Task, address: Address, operation: UInt, value: UInt, timeout: Address, second: Address, third: UInt
 ) -> Result:
     """futex(2)"""
+    return futex_call(task, address, operation, value, timeout, second, third)
+
+
+def futex_call(
+    task: Task, address: int, operation: int, value: int, timeout: int, second: int, third: int, layout: str = "qq"
+) -> Result:
+    """The same; `layout` is that of the time."""
     command = operation & _COMMAND
     if command in _INHERITING:
         raise Refused(Errno.ENOSYS)
     if command not in _KNOWN or (operation & _REALTIME and command != _WAIT_BITSET):
         raise LinuxError(Errno.ENOSYS)
-    wait = duration(task, timeout) if command in _WAITS and timeout else None
+    wait = duration(task, timeout, layout) if command in _WAITS and timeout else None
     if command in (_WAIT_BITSET, _WAKE_BITSET) and not third:
         raise LinuxError(Errno.EINVAL)
     for word in (address, second) if command in _TWO_WORDS else (address,):

@@ -15,7 +15,7 @@ LONGEST_SLEEP = 1 << 33  # seconds: no virtual clock needs to go further in one 
 _WITHOUT_SLEEP = (3, 4, 5, 6)  # the thread's CPU time, MONOTONIC_RAW and the coarse ones
 
 
-def _clock(task: Task, clock: int) -> int:
+def time_of(task: Task, clock: int) -> int:
     if clock in _REALTIME_CLOCKS:
         return task.now
     if clock in _OWN_CLOCKS:
@@ -28,14 +28,14 @@ def _clock(task: Task, clock: int) -> int:
 @call("clock_gettime")
 def clock_gettime(task: Task, clock: Int, buffer: Address) -> int:
     """clock_gettime(2)"""
-    task.space.store_words(buffer, "qq", *divmod(_clock(task, clock), NANOSECONDS))
+    task.space.store_words(buffer, "qq", *divmod(time_of(task, clock), NANOSECONDS))
     return 0
 
 
 @call("clock_getres")
 def clock_getres(task: Task, clock: Int, buffer: Address) -> int:
     """clock_getres(2): one nanosecond."""
-    _clock(task, clock)
+    time_of(task, clock)
     if buffer:
         task.space.store_words(buffer, "qq", 0, 1)
     return 0
@@ -63,36 +63,36 @@ def time(task: Task, buffer: Address) -> int:
 @call("nanosleep")
 def nanosleep(task: Task, wanted: Address, left: Address) -> Result:
     """nanosleep(2)"""
-    return _sleep(task, duration(task, wanted), left)
+    return sleep(task, duration(task, wanted), left)
 
 
 @call("clock_nanosleep")
 def clock_nanosleep(task: Task, clock: Int, flags: Flags, wanted: Address, left: Address) -> Result:
     """clock_nanosleep(2)"""
-    now = _clock(task, clock)
+    now = time_of(task, clock)
     if clock in _WITHOUT_SLEEP:
         raise LinuxError(Errno.EOPNOTSUPP)
     time = duration(task, wanted)
     if flags & _TIMER_ABSTIME:
-        return _sleep(task, max(0, time - now), 0)
-    return _sleep(task, time, left)
+        return sleep(task, max(0, time - now), 0)
+    return sleep(task, time, left)
 
 
-def _sleep(task: Task, time: int, left: int) -> Result:
+def sleep(task: Task, time: int, left: int, layout: str = "qq") -> Result:
     """With the address of what a signal leaves of the sleep, if that is wanted."""
     end = task.clock.elapsed() + time
 
     def interrupted() -> Result:
         if left:
-            task.space.store_words(left, "qq", *divmod(max(0, end - task.clock.elapsed()), NANOSECONDS))
+            task.space.store_words(left, layout, *divmod(max(0, end - task.clock.elapsed()), NANOSECONDS))
         raise LinuxError(Errno.EINTR)
 
     return Wait(deadline=end, then=lambda late: 0, interrupted=interrupted)
 
 
-def duration(task: Task, address: int) -> int:
+def duration(task: Task, address: int, layout: str = "qq") -> int:
     """A struct timespec in nanoseconds. Raises EINVAL."""
-    seconds, nanoseconds = task.space.load_words(address, "qq")
+    seconds, nanoseconds = task.space.load_words(address, layout)
     if seconds < 0 or not 0 <= nanoseconds < NANOSECONDS:
         raise LinuxError(Errno.EINVAL)
     return min(seconds, LONGEST_SLEEP) * NANOSECONDS + nanoseconds

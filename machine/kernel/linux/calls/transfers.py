@@ -61,10 +61,10 @@ def write(task: Task, fd: Fd, buffer: Address, size: Size) -> Result:
 def _write_from(task: Task, file: OpenFile, buffer: int, size: int, offset: int | None = None) -> Result:
     """Write at the position or an offset."""
     check_user_range(buffer, size)
-    return _gather(task, file, [(buffer, min(size, MOST_BYTES))], offset) if size else file.write(b"")
+    return gather(task, file, [(buffer, min(size, MOST_BYTES))], offset) if size else file.write(b"")
 
 
-def _gather(task: Task, file: OpenFile, rows: list[tuple[int, int]], offset: int | None) -> Result:
+def gather(task: Task, file: OpenFile, rows: list[tuple[int, int]], offset: int | None) -> Result:
     """Write buffers that are not empty as one, up to the first byte that cannot be read; some device takes no look."""
     total = sum(size for _, size in rows)
     if _swallows(task, file, total):
@@ -189,14 +189,14 @@ def _check_end(offset: int, size: int) -> None:
 @call("readv")
 def readv(task: Task, fd: Fd, vectors: Address, count: Int) -> int:
     """readv(2)"""
-    return _scatter(task, task.files.for_reading(fd), buffers(task, vectors, count), None)
+    return scatter(task, task.files.for_reading(fd), buffers(task, vectors, count), None)
 
 
 @call("writev")
 def writev(task: Task, fd: Fd, vectors: Address, count: Int) -> Result:
     """writev(2); the parts are written as one."""
     file, rows = task.files.for_writing(fd), buffers(task, vectors, count)
-    return _gather(task, file, rows, None) if rows else 0
+    return gather(task, file, rows, None) if rows else 0
 
 
 @call("preadv")
@@ -204,7 +204,7 @@ def preadv(task: Task, fd: Fd, vectors: Address, count: Int, offset: Long) -> in
     """preadv(2)"""
     file, rows = _positioned(task, fd, offset, reading=True), buffers(task, vectors, count)
     _check_end(offset, sum(size for _, size in rows))
-    return _scatter(task, file, rows, offset)
+    return scatter(task, file, rows, offset)
 
 
 @call("pwritev")
@@ -212,7 +212,7 @@ def pwritev(task: Task, fd: Fd, vectors: Address, count: Int, offset: Long) -> R
     """pwritev(2)"""
     file, rows = _positioned(task, fd, offset, reading=False), buffers(task, vectors, count)
     _check_end(offset, sum(size for _, size in rows))
-    return _gather(task, file, rows, offset) if rows else 0
+    return gather(task, file, rows, offset) if rows else 0
 
 
 @call("preadv2")
@@ -223,7 +223,7 @@ def preadv2(task: Task, fd: Fd, vectors: Address, count: Int, offset: Long, _hig
     if rows and flags & (~_RWF_KNOWN | _RWF_APPEND | _RWF_NOAPPEND):
         raise LinuxError(Errno.EOPNOTSUPP)
     with _without_waiting(flags & _RWF_NOWAIT):
-        return _scatter(task, file, rows, None if offset == -1 else offset)
+        return scatter(task, file, rows, None if offset == -1 else offset)
 
 
 @call("pwritev2")
@@ -243,7 +243,7 @@ def pwritev2(task: Task, fd: Fd, vectors: Address, count: Int, offset: Long, _hi
         file.flags = present & ~of.O_APPEND | (of.O_APPEND if flags & _RWF_APPEND else 0)
     with _without_waiting(flags & _RWF_NOWAIT):
         try:
-            return _gather(task, file, rows, None if offset == -1 else offset)
+            return gather(task, file, rows, None if offset == -1 else offset)
         finally:
             file.flags = present
 
@@ -259,7 +259,7 @@ def _without_waiting(wanted: int) -> Iterator[None]:
         raise
 
 
-def _scatter(task: Task, file: OpenFile, rows: list[tuple[int, int]], offset: int | None) -> int:
+def scatter(task: Task, file: OpenFile, rows: list[tuple[int, int]], offset: int | None) -> int:
     if file.has_messages:
         return spread(task, rows, file.read(min(PIECE, sum(size for _, size in rows))))
     done = 0
@@ -289,12 +289,12 @@ def spread(task: Task, rows: list[tuple[int, int]], data: bytes, skipped: int = 
     return position
 
 
-def buffers(task: Task, address: int, count: int) -> list[tuple[int, int]]:
+def buffers(task: Task, address: int, count: int, word: str = "Q") -> list[tuple[int, int]]:
     """The addresses and sizes of buffers that are not empty, cut to what one call transfers. Raises EINVAL, EFAULT."""
     if not 0 <= count <= _MOST_VECTORS:
         raise LinuxError(Errno.EINVAL)
     task.space.work.charge(PER_ITEM * count)
-    words = task.space.load_words(address, f"{2 * count}Q")
+    words = task.space.load_words(address, f"{2 * count}{word}")
     rows, left = [], MOST_BYTES
     for start, size in zip(words[::2], words[1::2], strict=True):
         if size > LARGEST_OFFSET:

@@ -65,12 +65,13 @@ static void noted(int number, siginfo_t *info, void *user) {
     words[REG_RAX] = 77;
 }
 static int answers(void) {
-    SHOW(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)); SHOW(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)); status();
+    SHOW(syscall(SYS_create_module, 0, 0)); SHOW(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0)); SHOW(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)); status();
     struct sigaction action = {.sa_sigaction = noted, .sa_flags = SA_SIGINFO}; sigaction(SIGSYS, &action, 0);
     SHOW(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ON(getppid, SECCOMP_RET_ERRNO | 42))); SHOW(getppid()); status();
     SHOW(filter(ON(getpgrp, SECCOMP_RET_TRAP | 9))); SHOW(getpgrp()); SHOW(filter(ON(getppid, SECCOMP_RET_ERRNO | 43))); SHOW(getppid());
     SHOW(filter(ON(getpgid, SECCOMP_RET_TRACE | 3))); SHOW(getpgid(0)); SHOW(filter(ON(getsid, SECCOMP_RET_USER_NOTIF))); SHOW(getsid(0));
     SHOW(filter(ON(getuid, SECCOMP_RET_ERRNO))); SHOW(getuid()); SHOW(filter(ON(getgid, SECCOMP_RET_ERRNO | 0xffff))); SHOW(syscall(SYS_getgid));
+    SHOW(filter(ON(create_module, SECCOMP_RET_ERRNO | 66))); SHOW(syscall(SYS_create_module, 0, 0));
     SHOW(filter(ON(geteuid, SECCOMP_RET_LOG))); SHOW(geteuid()); SHOW(prctl(PR_GET_SECCOMP)); SHOW(prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT)); status();
     fflush(stdout);
     if (!fork()) { SHOW(getppid()); status(); fflush(stdout); execl("/proc/self/exe", "confined", "after", NULL); _exit(9); }
