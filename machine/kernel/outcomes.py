@@ -134,6 +134,7 @@ class Calls(KernelBase):
         registers.write(_RAX, result if isinstance(result, int) else result.value if isinstance(result, Done) else 0)
         if thread.process.alive and not thread.ended:
             self.returning(thread, in_call=True)
+            thread.process.give_way(self._services.clock.elapsed)
 
     def _at_once(self, thread: Thread, wait: Wait) -> bool | None:
         """A wait that nobody else can use ends at once: whether late. None for one that the thread has to begin."""

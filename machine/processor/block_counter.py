@@ -89,6 +89,12 @@ class BlockCounter:
         """Let `budget` more instructions in."""
         self._words[CEILING] = min(self._words[EXECUTED] + budget, _WORD_MASK)
 
+    def shorten(self, budget: int) -> None:
+        """Let at most so many more in, also when what has closed it lets go."""
+        ceiling = self._words[EXECUTED] + budget
+        self._held = min(self._held, ceiling)
+        self._words[CEILING] = min(self._words[CEILING], ceiling)
+
     def make_room(self, blocks: int) -> None:
         """Let so many new blocks in, at least 2, until `has_room` is false: one may be refused and come again."""
         self._words[ROOM] = blocks

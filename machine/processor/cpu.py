@@ -438,6 +438,10 @@ class Cpu:
             return self.tlb.take_refusal(status, rip, until)
         return status
 
+    def shorten(self, budget: int) -> None:
+        """In a hook: let the current run have at most so many more instructions."""
+        self._blocks.shorten(budget)
+
     def stop(self) -> None:
         """End the current run before its next block. May be called by a hook or by another thread."""
         self._run.stop()

@@ -216,6 +216,9 @@ class Process:
     on_turn: Callable[[], None] = lambda: None  # before the running thread goes on in a turn
     interruptions: Interruptions | None = None
     _gives_way: bool = False
+    _quantum: int = 0
+    _turn_began: int = 0  # by `cpu.executed`
+    _turn_ends: int = 0
 
     def is_planned(self, first: int, last: int) -> bool:
         """Whether a library is going to be at all of these addresses."""
@@ -278,10 +281,12 @@ class Process:
 
     def run(self, budget: int) -> StopReason:
         """Let the thread go on that has the CPU, for at most `budget` instructions, behind faults that are handled."""
-        cpu, interruptions = self.cpu, self.interruptions
-        end, least = cpu.executed + budget, 0
+        cpu, interruptions, least = self.cpu, self.interruptions, 0
+        self._turn_ends = cpu.executed + budget
         self.on_turn()
-        while (left := end - cpu.executed) > 0:  # an instruction that cannot be fetched would fault without one, too
+        while (
+            left := self._turn_ends - cpu.executed
+        ) > 0:  # an instruction that cannot be fetched would fault without one, too
             following = self.before_run()
             if following is Next.NOTHING:
                 return StopReason(StopKind.STOPPED, cpu.registers.read(RIP))
@@ -290,7 +295,7 @@ class Process:
                 ended = interruptions.before(self, left)
                 if ended is not None:
                     return ended
-                left = end - cpu.executed
+                left = self._turn_ends - cpu.executed
                 room = min(left, max(least, interruptions.room(self, left)))
             rip = cpu.registers.read(RIP)
             is_step = following is Next.ONE and rip != self.until
@@ -308,6 +313,21 @@ class Process:
             if self.cpu.stop_requested or not self.alive or self.thread.waiting is not None:
                 return StopReason(StopKind.STOPPED, self.cpu.registers.read(RIP))
         return StopReason(StopKind.BUDGET, self.cpu.registers.read(RIP))
+
+    def begin_turn(self, quantum: int) -> None:
+        """Its thread begins a turn, of one quantum of instructions or more."""
+        self._quantum, self._turn_began = quantum, self.cpu.executed
+
+    def give_way(self, now: Callable[[], int]) -> None:
+        """In a system call, by which another thread may be able to run: the turn ends with its quantum then."""
+        used = self.cpu.executed - self._turn_began
+        ends = self._turn_began + max(1, -(-used // (self._quantum or 1))) * self._quantum
+        if ends >= self._turn_ends or len(self.threads) == 1:
+            return
+        ticks = now()
+        if any(each.is_ready(ticks) for each in self.threads if each is not self.thread):
+            self._turn_ends = ends
+            self.cpu.shorten(ends - self.cpu.executed)
 
     def handles(self, reason: StopReason) -> bool:
         """Whether a run that ended so was ended by a fault that somebody has handled: the thread can go on."""

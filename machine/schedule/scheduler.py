@@ -1,7 +1,8 @@
 """Which process runs on which core: fixed turns and first come, first served, so that every run is the same.
 
 A process gives its core up when its quantum is used, and after each system call, if another one waits for it; and when
-all its threads wait. Its threads take turns by the quantum, and when one waits. As on hardware nobody is preempted who
+all its threads wait. Its threads take turns by the quantum, and when one waits; a turn goes on for as many quanta as
+nobody else can run. As on hardware nobody is preempted who
 runs with interrupts off, hence never within the handler at LSTAR. When all threads of the machine wait, the virtual
 clock jumps to the earliest deadline or alarm. A turn ends at the next alarm, behind the block that it falls into.
 """
@@ -18,6 +19,7 @@ from vm.facts.registers import RFLAGS
 
 _INTERRUPT_FLAG = 1 << 9
 _ALONE = 20_000_000  # instructions of a turn that nobody waits for the end of
+_UNCONTESTED = 2_000_000  # the same where the process has other threads, and all of them wait
 
 
 class Scheduler:
@@ -115,13 +117,26 @@ class Scheduler:
 
     def turn(self, process: Process, most: int) -> StopReason:
         """One turn of a process, for at most `most` instructions; longer than the quantum if its first block is."""
-        quantum = self.up_to_alarm(process, max(self._quantum, _ALONE) if process.thread.is_alone else self._quantum)
+        quantum = self.up_to_alarm(process, self._length(process))
+        process.begin_turn(self._quantum)
         while True:
             before = process.cpu.executed
             reason = process.run(min(quantum, most))
             if reason.kind is not StopKind.BUDGET or process.cpu.executed > before or quantum >= most:
                 return reason
             quantum *= 2
+
+    def _length(self, process: Process) -> int:
+        """The most instructions of a turn: a quantum, or as many as go by before somebody else can run."""
+        if process.thread.is_alone:
+            return max(self._quantum, _ALONE)
+        others = [thread for thread in process.threads if thread is not process.thread]
+        now = self._clock.elapsed()
+        if process.others() or any(thread.is_ready(now) for thread in others):
+            return self._quantum
+        deadlines = [each.waiting.deadline for each in others if each.waiting and each.waiting.deadline is not None]
+        most = min((deadline - now for deadline in deadlines), default=_UNCONTESTED)
+        return max(1, min(-(-most // self._quantum), _UNCONTESTED // self._quantum)) * self._quantum
 
     def longest_turn(self, process: Process) -> int:
         """The most instructions of a turn on a core that runs in a thread of its own."""

@@ -417,6 +417,8 @@ class LinuxKernel(Calls):
             registers.write(_RAX, result)
             if task.has_signal:
                 self.returning(thread, in_call=True)
+            if len(thread.process.threads) > 1:
+                thread.process.give_way(self._services.clock.elapsed)
         else:
             self.conclude(thread, result)
 

@@ -24,7 +24,9 @@ from machine.kernel.linux import World
 from machine.kernel.linux.errors import Errno
 from machine.kernel.linux.names import NUMBERS
 from machine.machine import RunSummary, StopCause
+from machine.processor import StopReason
 from machine.root import assemble
+from machine.schedule import Process, Scheduler
 from vm.facts.limits import DEFAULT_LIMITS
 from vm.facts.registers import RIP, STORAGE_INDEX
 
@@ -339,3 +341,47 @@ def test_files_are_those_of_the_machine_and_descriptors_those_of_the_process() -
     assert first.call("write", descriptor, b"abc", 3) == 3
     assert second.contents("/tmp/file") == b"abc"
     assert second.call("write", descriptor + 1, b"abc", 3) == -Errno.EBADF
+
+
+def test_a_thread_that_others_wait_for_has_long_turns_and_gives_way_within_a_quantum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns: list[int] = []
+    turn = Scheduler.turn
+
+    def counted(scheduler: Scheduler, process: Process, most: int) -> StopReason:
+        reason = turn(scheduler, process, most)
+        turns.append(process.cpu.executed)
+        return reason
+
+    monkeypatch.setattr(Scheduler, "turn", counted)
+    program = build(
+        """#define FUTEX_WAIT 0
+        #define FUTEX_WAKE 1
+        #include <pthread.h>
+        #include <sys/syscall.h>
+        #include <unistd.h>
+        static int word;
+        static volatile int count, seen = -1;
+        static void *woken(void *unused) {
+            while (!__atomic_load_n(&word, __ATOMIC_SEQ_CST)) syscall(SYS_futex, &word, FUTEX_WAIT, 0, 0, 0, 0);
+            seen = count;
+            return 0;
+        }
+        int main(void) {
+            pthread_t thread;
+            pthread_create(&thread, 0, woken, 0);
+            for (volatile int i = 0; i < 1000000; i++);
+            __atomic_store_n(&word, 1, __ATOMIC_SEQ_CST);
+            syscall(SYS_futex, &word, FUTEX_WAKE, 1, 0, 0, 0);
+            while (seen < 0 && count < 1000000) count++;
+            pthread_join(thread, 0);
+            return seen > 0 && seen < 40000 ? 0 : 1;
+        }""",
+        "musl",
+        tmp_path,
+    )
+    summary = ran(program, "waiting")[2]
+    assert summary.exit_code == 0
+    assert summary.instructions > 4_000_000
+    assert len(turns) < 12  # of up to 2,000,000 instructions, not of 100,000
