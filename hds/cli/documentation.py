@@ -1,4 +1,4 @@
-"""Makes what is derived in docs/: the pages that are tables, and the schema of records.
+"""Makes what is derived: pages of docs/ that are tables, the schema of records, and word lists for editors.
 
 `python -m hds.cli.documentation --write docs`, or `--check docs`.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 from hds.cli.main import SUBCOMMANDS
 from hds.cli.subcommands.explain import VISIBLE_RETURN, WIDTH
 from hds.cli.tables import TABLES, Table
+from hds.editor import textmate_grammar, vim_syntax
 from hds.report import FailureKind, records_schema
 from hds.session.commands import commands_page
 from lang import Code
@@ -322,6 +323,16 @@ def records_page() -> Iterator[str]:
     yield from json.dumps(records_schema(), indent=2).splitlines()
 
 
+def textmate_file() -> Iterator[str]:
+    """The grammar of the extension for Visual Studio Code."""
+    yield from json.dumps(textmate_grammar(), indent=1).splitlines()
+
+
+def vim_file() -> Iterator[str]:
+    """The syntax file for Vim."""
+    yield from vim_syntax().splitlines()
+
+
 PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
     "diagnostics.md": diagnostics_page,
     "portability.md": portability_page,
@@ -331,6 +342,8 @@ PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
     "linux-calls.md": linux_calls_page,
     "commands.md": commands_page,
     "records.schema.json": records_page,
+    "../editors/vscode/syntaxes/hds.tmLanguage.json": textmate_file,
+    "../editors/vim/syntax/hds.vim": vim_file,
 }
 
 

@@ -12,5 +12,9 @@ from vm.face import lazy
 if TYPE_CHECKING:
     from hds.editor.document import Analyser as Analyser
     from hds.editor.server import serve as serve
+    from hds.editor.textmate import textmate_grammar as textmate_grammar
+    from hds.editor.vim import vim_syntax as vim_syntax
 else:
-    __getattr__, __dir__ = lazy(__name__, {"document": "Analyser", "server": "serve"})
+    __getattr__, __dir__ = lazy(
+        __name__, {"document": "Analyser", "server": "serve", "textmate": "textmate_grammar", "vim": "vim_syntax"}
+    )

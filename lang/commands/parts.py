@@ -61,10 +61,14 @@ def row_of(line: Line) -> CommandRow | None:
     return COMMAND_BY_NAME.get(line.tokens[0].lower) if line.tokens else None
 
 
+def is_script_command(row: CommandRow | None) -> bool:
+    """Whether the text behind a command's name is a script, or an expression of one."""
+    return row is not None and row.raw_text and ("EXPRESSION" in row.usage or "STATEMENTS" in row.usage)
+
+
 def embedded(line: Line) -> list[Embedded]:
     """What stands in a line besides the words of its command, in order; in a block that is never closed, too."""
-    row = row_of(line)
-    if row is not None and row.raw_text:
+    if is_script_command(row_of(line)):
         return [Embedded(Language.SCRIPT, _extent(line.tokens[0])[1], line.span.end)]
     opened = next((error.span.start for error in line.errors if error.code == Code.BLOCK_NOT_CLOSED), None)
     before = [token for token in line.tokens if opened is None or token.span.start < opened]
@@ -110,7 +114,7 @@ def command_parts(source: SourceFile) -> Iterator[Part]:
 def _line_parts(line: Line, text: SourceFile) -> Iterator[Part]:
     blocks = embedded(line)
     row = row_of(line)
-    raw_text = row is not None and row.raw_text
+    raw_text = is_script_command(row)
     inside = 0  # the end of the block before
     for number, token in enumerate(line.tokens):
         start, end = _extent(token)
