@@ -59,11 +59,10 @@ _ASSIGNS = r"(?![ \t]*(?:[-+*/%&|^]|<<|>>)?=(?!=))"
 
 def textmate_grammar() -> dict[str, Any]:
     """The grammar as its JSON file has it."""
-    lines = ("events", "raw", "commands", "script")
+    lines = ("events", "evaluations", "commands", "script")
     events = [row for row in COMMANDS if row.is_event]
     commands = [row for row in COMMANDS if not row.is_event and not is_script_command(row)]
     return {
-        "$schema": "https://raw.githubusercontent.com/martinring/tmlanguage/master/tmlanguage.json",
         "name": "HyperDbg script",
         "scopeName": SCOPE,
         "fileTypes": ["hds", "ds"],
@@ -72,7 +71,7 @@ def textmate_grammar() -> dict[str, Any]:
             "comments": {"patterns": [_line_comment("//"), _region(PartKind.COMMENT, r"/\*", r"\*/")]},
             "directives": {"patterns": [_include()]},
             "events": {"patterns": [_event(names, rows[0]) for names, rows in _alike(events)]},
-            "raw": {"patterns": [_script_line(names) for names, _ in _alike(filter(is_script_command, COMMANDS))]},
+            "evaluations": {"patterns": [_script_line(names) for names, _ in _alike(filter(is_script_command, COMMANDS))]},
             "commands": {"patterns": [_command(names, rows[0]) for names, rows in _alike(commands)]},
             "words": {"patterns": _words()},
             "script": {"patterns": _script()},
@@ -211,9 +210,9 @@ def _event(names: list[str], row: CommandRow) -> Rule:
                 rf"{_BEGINS_WORD}((?i:script))\s*(\{{)\s*(file:)\s*([^}}]*?)\s*(\}})",
                 *(PartKind.OPTION, PartKind.PUNCTUATION, PartKind.OPTION, PartKind.PATH, PartKind.PUNCTUATION),
             ),
-            _block("asm", PartKind.ASSEMBLY, r"((?i:asm))\s+((?i:condition|code))"),
-            _block("", PartKind.CODE, r"((?i:condition|code))"),
-            _block("", PartKind.WORD, r"((?i:output))", [_match(PartKind.PUNCTUATION, ",")]),
+            _block(2, PartKind.ASSEMBLY, r"((?i:asm))\s+((?i:condition|code))"),
+            _block(1, PartKind.CODE, r"((?i:condition|code))"),
+            _block(1, PartKind.WORD, r"((?i:output))", [_match(PartKind.PUNCTUATION, ",")]),
             {
                 "begin": rf"{_BEGINS_WORD}((?i:{_any(BLOCK_OPTIONS)}))\s*(\{{)",
                 "beginCaptures": _captures([PartKind.OPTION, PartKind.PUNCTUATION]),
@@ -233,12 +232,11 @@ def _event(names: list[str], row: CommandRow) -> Rule:
     )  # fmt: skip
 
 
-def _block(asm: str, kind: PartKind, words: str, patterns: Iterable[Rule] = ()) -> Rule:
-    """A block that holds no script, behind its keywords."""
-    keywords = [PartKind.OPTION] * (1 + bool(asm))
+def _block(keywords: int, kind: PartKind, words: str, patterns: Iterable[Rule] = ()) -> Rule:
+    """A block that holds no script, behind so many keywords."""
     return {
         "begin": rf"{_BEGINS_WORD}{words}\s*(\{{)",
-        "beginCaptures": _captures([*keywords, PartKind.PUNCTUATION]),
+        "beginCaptures": _captures([*[PartKind.OPTION] * keywords, PartKind.PUNCTUATION]),
         "end": r"\}",
         "endCaptures": {"0": {"name": _scope(PartKind.PUNCTUATION)}},
         "contentName": _scope(kind),
