@@ -59,7 +59,7 @@ _ASSIGNS = r"(?![ \t]*(?:[-+*/%&|^]|<<|>>)?=(?!=))"
 
 def textmate_grammar() -> dict[str, Any]:
     """The grammar as its JSON file has it."""
-    lines = ("events", "evaluations", "commands", "script")
+    lines = ("events", "scripts", "commands", "script")
     events = [row for row in COMMANDS if row.is_event]
     commands = [row for row in COMMANDS if not row.is_event and not is_script_command(row)]
     return {
@@ -71,7 +71,7 @@ def textmate_grammar() -> dict[str, Any]:
             "comments": {"patterns": [_line_comment("//"), _region(PartKind.COMMENT, r"/\*", r"\*/")]},
             "directives": {"patterns": [_include()]},
             "events": {"patterns": [_event(names, rows[0]) for names, rows in _alike(events)]},
-            "evaluations": {"patterns": [_script_line(names) for names, _ in _alike(filter(is_script_command, COMMANDS))]},
+            "scripts": {"patterns": [_script_line(names) for names, _ in _alike(filter(is_script_command, COMMANDS))]},
             "commands": {"patterns": [_command(names, rows[0]) for names, rows in _alike(commands)]},
             "words": {"patterns": _words()},
             "script": {"patterns": _script()},
