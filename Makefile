@@ -40,6 +40,7 @@ fuzz: $(READY)
 
 # Ratios against peers that are measured in the same run; a busy machine makes them vary.
 bench: $(READY)
+	$(BIN)/python benchmarks/start.py
 	$(BIN)/python benchmarks/triggers.py
 	$(BIN)/python benchmarks/native.py
 	$(BIN)/python benchmarks/linux.py

@@ -6,8 +6,10 @@ import json
 import re
 from typing import Any
 
+from vm import late_pattern
+
 MOST_LEVELS = 100
-_MARK = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)  # a string whole, so that its brackets do not count
+_MARK = late_pattern(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)  # a string whole, so that its brackets do not count
 
 
 def read_json(text: str, *, plain_numbers: bool = False) -> Any:

@@ -7,8 +7,6 @@ The result is read again and must hold the same tokens as the input; a layout th
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
 from lang import (
@@ -28,13 +26,14 @@ from lang import (
     tokenize,
 )
 from lang.commands import Line as CommandLine, Token, TokenKind, read_lines
+from vm import late_pattern
 from vm.facts.commands import COMMAND_BY_NAME
 from vm.facts.limits import Limits
 
 # What a layout does not need to know: arguments, and the contents of included files.
 _UNNEEDED = frozenset((Code.NO_ARGUMENT, Code.UNREADABLE_INCLUDE, Code.INCLUDE_CYCLE, Code.DEEP_INCLUDES))
-_COMMENT_START = re.compile(r"/\*|//|#")
-_LINE_END = re.compile(r"\r\n?|\n")
+_COMMENT_START = late_pattern(r"/\*|//|#")
+_LINE_END = late_pattern(r"\r\n?|\n")
 
 
 class CannotLayOut(Exception):  # noqa: N818 - it says what happened

@@ -6,11 +6,11 @@ written to a terminal.
 
 from __future__ import annotations
 
-import re
+from vm import late_pattern
 
 # C0 except tab and line feed, DEL and C1; the marks, embeddings, overrides and isolates of bidirectional text; the
 # separators of lines and paragraphs. A carriage return is harmless where a line feed follows.
-_HIDDEN = re.compile("\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_HIDDEN = late_pattern("\r(?!\n)|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def escaped(text: str) -> str:

@@ -5,11 +5,11 @@ They are ordinary text, as every percent sign is that begins no specifier, and t
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
-_SPECIFIER = re.compile(
+from vm import late_pattern
+
+_SPECIFIER = late_pattern(
     rb"%[-+ #0]*+(?P<star>\*|\d*+(?:\.\*)?)(?:\.\d*+)?"
     rb"(?P<length>hh|I64|I32|I|[hl]{1,2}|[jztLqw])?(?P<letter>[diouxXcsSfFeEgGaApnb])"
 )

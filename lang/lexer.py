@@ -17,6 +17,7 @@ from lang.code import Code
 from lang.diagnostics import Diagnostics, Hint
 from lang.nearest import nearest_hint
 from lang.source import SourceFile, Span
+from vm import late_pattern
 from vm.facts import numbers
 from vm.facts.builtins import BUILTIN_INDEX
 from vm.facts.pseudo_registers import PSEUDO_INDEX
@@ -36,7 +37,7 @@ OPERATORS: dict[str, str] = {
     ("+=", "-=", "*=", "/=", "%=", "<<=", ">>=", "&=", "|=", "^="), "OP_ASSIGN"
 )  # fmt: skip
 
-TOKEN_PATTERN = re.compile(
+TOKEN_PATTERN = late_pattern(
     r"""
     (?P<space>[ \t\r\n\f\v]+)
   | (?P<line_comment>//[^\r\n]*)
@@ -58,11 +59,11 @@ TOKEN_PATTERN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-ARGUMENT = re.compile(r"\$arg[0-9]+")
+ARGUMENT = late_pattern(r"\$arg[0-9]+")
 NO_ARGUMENT_HINT = "`--arg VALUE` gives it one; in a file that `.script` runs, the words behind its name do"
-INCLUDE_PATH = re.compile(r'[ \t]*"([^"\r\n]*)"')
-_FLOAT = re.compile(r"(?P<whole>[0-9][0-9`]*)?\.(?P<fraction>[0-9]*)")
-ESCAPE = re.compile(r"\\(?:x(?P<hex>[0-9a-fA-F]*)|(?P<octal>[0-7]{1,3})|(?P<single>.))", re.DOTALL)
+INCLUDE_PATH = late_pattern(r'[ \t]*"([^"\r\n]*)"')
+_FLOAT = late_pattern(r"(?P<whole>[0-9][0-9`]*)?\.(?P<fraction>[0-9]*)")
+ESCAPE = late_pattern(r"\\(?:x(?P<hex>[0-9a-fA-F]*)|(?P<octal>[0-7]{1,3})|(?P<single>.))", re.DOTALL)
 _SINGLE = {"n": 10, "t": 9, "\\": 92, '"': 34, "'": 39, "?": 63, "r": 13, "a": 7, "b": 8, "f": 12, "v": 11}
 _V023_SINGLE = frozenset('nt\\"')
 

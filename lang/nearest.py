@@ -8,6 +8,7 @@ two neighbours swapped. `NearestName` finds such a name in time that does not de
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 
 # Characters; the work grows with the square of the length, and names of scripts may have any.
 _LONGEST = 24
@@ -18,12 +19,16 @@ class NearestName:
     """Finds the near name among fixed names; the first one given wins a tie."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._by_shape: dict[str, str] = {}
-        for name in names:
-            if len(name) > _LONGEST + 1:
-                continue
-            for shape in _shapes(name):
-                self._by_shape.setdefault(shape, name)
+        self._names = tuple(names)
+
+    @cached_property
+    def _by_shape(self) -> dict[str, str]:
+        by_shape: dict[str, str] = {}
+        for name in self._names:
+            if len(name) <= _LONGEST + 1:
+                for shape in _shapes(name):
+                    by_shape.setdefault(shape, name)
+        return by_shape
 
     def find(self, word: str) -> str | None:
         """The near name, or None. A single letter is near to nothing."""

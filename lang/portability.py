@@ -20,9 +20,10 @@ from lang.portability_locals import Assigned, LocalStarts
 from lang.portability_rules import ExpressionRules
 from lang.source import Span
 from lang.types import F32, I16, U16, Array, Float, Integer, Pointer, Struct, Type
+from vm import late_pattern
 
-_COMMENT_OR_STRING = re.compile(r'//[^\r\n]*|/\*.*?\*/|"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-_ARRAY_SIZE = re.compile(r"[1-9]|0n[0-9`]+")
+_COMMENT_OR_STRING = late_pattern(r'//[^\r\n]*|/\*.*?\*/|"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_ARRAY_SIZE = late_pattern(r"[1-9]|0n[0-9`]+")
 MAX_STRUCT_INITIALISERS = 64
 
 

@@ -8,18 +8,18 @@ it was written.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import msgspec
 
 from lang import syntax as s
 from lang.source import Span
+from vm import late_pattern
 
 INDENT = "    "
 WIDTH = 100  # characters of a line, beyond which the arguments of a call or the values of a list are broken up
-_BLANK_LINE = re.compile(r"(?:\r\n?|\n)[ \t\f\v]*(?:\r\n?|\n)")
-_LINE_END = re.compile(r"\r\n?|\n")
+_BLANK_LINE = late_pattern(r"(?:\r\n?|\n)[ \t\f\v]*(?:\r\n?|\n)")
+_LINE_END = late_pattern(r"\r\n?|\n")
 
 
 class Line(msgspec.Struct, frozen=True):

@@ -7,12 +7,13 @@ column; LF, CR LF and CR end a line.
 from __future__ import annotations
 
 import bisect
-import re
 from functools import cached_property
 
 import msgspec
 
-_LINE_END = re.compile(r"\r\n|\r|\n")
+from vm import late_pattern
+
+_LINE_END = late_pattern(r"\r\n|\r|\n")
 
 
 class SourceFile(msgspec.Struct, frozen=True, eq=False, dict=True):

@@ -16,11 +16,12 @@ import msgspec
 
 from lang.code import Code
 from lang.nearest import NearestName
+from vm import late_pattern
 
 KERNEL_MODULE = "nt"
 """Where a name without a module is looked up last, and HyperDbg looks it up alone."""
 
-_WORD = re.compile(r"[A-Za-z_]\w*", re.ASCII)
+_WORD = late_pattern(r"[A-Za-z_]\w*", re.ASCII)
 _SHOWN_CANDIDATES = 6
 _MOST_HINTS = 32  # of a table: to look for near names takes time, and nobody reads more
 _CONSIDERED = 20_000  # names of nearly the same length that a hint is chosen from

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         encode as encode,
     )
     from vm.listing import listing_of as listing_of
+    from vm.patterns import late_pattern as late_pattern
     from vm.program import (
         Function as Function,
         GlobalSymbol as GlobalSymbol,
@@ -94,6 +95,7 @@ else:
             "interpreter": "Interpreter",
             "isa": "INSTRUCTIONS INTEGER_KINDS Instruction JUMP16_RANGE Operand WIDE encode",
             "listing": "listing_of",
+            "patterns": "late_pattern",
             "program": "Function GlobalSymbol Position Program ProgramFormatError Source"
             " decode_program encode_program is_compiled",
             "script_memory": "GLOBALS_BASE GlobalConflict GlobalStore SLOT",

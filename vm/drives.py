@@ -8,19 +8,19 @@ leads out of it. In every other path a backslash separates folders, as a slash d
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
 from vm.files import FileRefused, reason
+from vm.patterns import late_pattern
 
 # `\\?\` in front of a drive, and `\\?\UNC` in front of a server, only switch the parsing of paths off. Scripts write
 # every backslash twice, if they like.
-_DRIVE = re.compile(r"(?:\\{2,}\?\\+)?([A-Za-z]:)")
-_SHARE = re.compile(r"\\{2,}(?:\?\\+[Uu][Nn][Cc]\\+)?([^\\/]+)[\\/]+([^\\/]+)")
-_SEPARATOR = re.compile(r"[\\/]+")
+_DRIVE = late_pattern(r"(?:\\{2,}\?\\+)?([A-Za-z]:)")
+_SHARE = late_pattern(r"\\{2,}(?:\?\\+[Uu][Nn][Cc]\\+)?([^\\/]+)[\\/]+([^\\/]+)")
+_SEPARATOR = late_pattern(r"[\\/]+")
 
 
 class DriveRefused(FileRefused):

@@ -14,9 +14,10 @@ import msgspec
 
 from vm.engine import FaultKind
 from vm.facts.numbers import DECIMAL, read
+from vm.patterns import late_pattern
 from vm.semantics import Stop, sign_extend, signed, to_double
 
-_CONVERSION = re.compile(
+_CONVERSION = late_pattern(
     rb"%(?:(?P<percent>%)"
     rb"|(?P<flags>[-+ #0]*+)(?P<width>\d*+)(?P<precision>\.\d*+)?"
     rb"(?:(?P<size>h|ll|l|)(?P<integer>[diuxXo])|(?P<wchar>l?)(?P<char>c)|(?P<pointer>p)|(?P<wide>[wl]?)(?P<string>s)"

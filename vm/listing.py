@@ -7,7 +7,6 @@ gives; operands that designate nothing (the verifier would refuse the program) a
 from __future__ import annotations
 
 import bisect
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -16,12 +15,13 @@ from vm.facts.builtins import BUILTINS
 from vm.facts.pseudo_registers import PSEUDO_REGISTERS
 from vm.facts.registers import REGISTERS
 from vm.isa import INTEGER_KINDS, Operand, decode
+from vm.patterns import late_pattern
 from vm.program import Function, Program
 
 # Characters; a name, literal or line may be mentioned any number of times.
 _TEXT_LENGTH = 60
 _LINE_LENGTH = 200
-_LINE_END = re.compile(r"\r\n|\r|\n")
+_LINE_END = late_pattern(r"\r\n|\r|\n")
 
 
 def listing_of(program: Program) -> str:

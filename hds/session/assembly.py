@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from lang import Diagnostic
 from lang.commands import AssemblyText, Code, EventCommand
+from vm import late_pattern
 
 if TYPE_CHECKING:
     from lang.commands import Token
     from machine.root import AssemblerError, AssemblerWarning, Assembly
     from vm.facts.limits import Limits
 
-_STATEMENT = re.compile(r"[^;\n]*")
+_STATEMENT = late_pattern(r"[^;\n]*")
 _RADIX = 16  # of a number without a prefix, as everywhere in commands
 
 

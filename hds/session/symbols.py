@@ -32,7 +32,7 @@ from lang.commands import Command, plain_number
 from machine.debugger import Module, modules_of
 from machine.kernel import ENTRY_POINTS, Build
 from machine.loaders import LoadError, Placement, Symbol, elf_symbols, module_name, read_program
-from vm import DriveRefused
+from vm import DriveRefused, late_pattern
 from vm.facts.limits import Limits
 from vm.facts.registers import REGISTER_INDEX
 
@@ -46,10 +46,10 @@ if TYPE_CHECKING:
 _MOST_OF_LIBRARIES = 1_000_000  # symbols, before no other library is read
 FARTHEST_SYMBOL = 0xFFFF  # bytes between a symbol and what is named after it
 _WORD_MASK = (1 << 64) - 1
-_MODULE = re.compile(r"([A-Za-z_]\w*)![A-Za-z_?]", re.ASCII)
-_NUMBER = re.compile(r"0[xnyo][0-9A-Fa-f`]+|[0-9A-Fa-f`]+")
-_NAME = re.compile(r"(?:[A-Za-z_]\w*!)?[A-Za-z_?][\w.$@?]*", re.ASCII)
-_READABLE = re.compile(r"(?:[A-Za-z_]\w*!)?[^-+*!]*::|[A-Za-z_]\w*!~?\w+\(", re.ASCII)
+_MODULE = late_pattern(r"([A-Za-z_]\w*)![A-Za-z_?]", re.ASCII)
+_NUMBER = late_pattern(r"0[xnyo][0-9A-Fa-f`]+|[0-9A-Fa-f`]+")
+_NAME = late_pattern(r"(?:[A-Za-z_]\w*!)?[A-Za-z_?][\w.$@?]*", re.ASCII)
+_READABLE = late_pattern(r"(?:[A-Za-z_]\w*!)?[^-+*!]*::|[A-Za-z_]\w*!~?\w+\(", re.ASCII)
 
 
 # --- what a parameter names -------------------------------------------------------------------------------------------

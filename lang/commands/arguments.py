@@ -7,12 +7,12 @@ those of the text after substitution, which is also the text that diagnostics sh
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from lang.source import SourceFile
+from vm import late_pattern
 
-_ARGUMENT = re.compile(r"\$arg(0|[1-9][0-9]*)")
+_ARGUMENT = late_pattern(r"\$arg(0|[1-9][0-9]*)")
 
 
 def substitute_arguments(source: SourceFile, arguments: Sequence[str]) -> SourceFile:

@@ -11,9 +11,11 @@ import re
 
 import msgspec
 
-_MARK = re.compile(r'\\[{}]|//|/\*|[{}"\r\n]')
-_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
-_COMMENT_MARK = re.compile(r'\\[{}]|"[^"\r\n]*"|[{}\r\n]')
+from vm import late_pattern
+
+_MARK = late_pattern(r'\\[{}]|//|/\*|[{}"\r\n]')
+_STRING = late_pattern(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_COMMENT_MARK = late_pattern(r'\\[{}]|"[^"\r\n]*"|[{}\r\n]')
 
 
 class BlockEnd(msgspec.Struct, frozen=True):

@@ -6,7 +6,6 @@ process, core, address or output source exists is not, scripts are not compiled 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeVar
 
@@ -27,6 +26,7 @@ from lang.commands.tokens import Token, TokenKind
 from lang.diagnostics import Diagnostic
 from lang.nearest import NearestName
 from lang.source import Span
+from vm import late_pattern
 from vm.facts.errors import ErrorNumber
 from vm.facts.events import BLOCK_OPTIONS, EVENT_BY_NAME, SCALAR_OPTIONS, EventRow
 from vm.facts.numbers import number_32
@@ -48,7 +48,7 @@ _INVALID: Mapping[str, tuple[Code, str, str]] = {
 }
 _NEAREST = NearestName((*SCALAR_OPTIONS, *BLOCK_OPTIONS, "asm"))
 _FILE = "file:"
-_NAME_IN_LIST = re.compile(r"[^,\s](?:[^,]*[^,\s])?")
+_NAME_IN_LIST = late_pattern(r"[^,\s](?:[^,]*[^,\s])?")
 
 
 def parse_event(command: Command) -> tuple[EventCommand | None, list[Diagnostic]]:

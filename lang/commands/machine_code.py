@@ -12,10 +12,11 @@ from lang.code import Code
 from lang.commands.syntax import HexCode
 from lang.commands.tokens import Token
 from lang.diagnostics import Diagnostic
+from vm import late_pattern
 from vm.facts.errors import ErrorNumber
 
-_PREFIX = re.compile(r"\s*(?:0x|\\x|x)?", re.IGNORECASE)
-_PIECE = re.compile(r"\s+|\\x|(?P<digits>[0-9a-f]+)", re.IGNORECASE | re.ASCII)
+_PREFIX = late_pattern(r"\s*(?:0x|\\x|x)?", re.IGNORECASE)
+_PIECE = late_pattern(r"\s+|\\x|(?P<digits>[0-9a-f]+)", re.IGNORECASE | re.ASCII)
 
 
 def parse_hex(token: Token) -> HexCode | Diagnostic:

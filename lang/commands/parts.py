@@ -13,14 +13,15 @@ from lang.commands.tokenizer import Line, read_lines
 from lang.commands.tokens import Token, TokenKind
 from lang.parts import Part, PartKind, script_parts
 from lang.source import SourceFile
+from vm import late_pattern
 from vm.facts.commands import COMMAND_BY_NAME, CommandRow
 from vm.facts.events import ASSEMBLED_OPTIONS, BLOCK_OPTIONS, EVENT_BY_NAME, SCALAR_OPTIONS, ParameterKind
 
-_COMMENT = re.compile(r"//[^\r\n]*|/\*.*?(?:\*/|\Z)|\#[^\r\n]*", re.DOTALL)
-_WORD_OF_USAGE = re.compile(r"(?<![\w.{])[a-z][a-z0-9-]*(?![\w}])")
-_FILE = re.compile(r"\s*(file:)\s*(.*?)\s*\Z", re.DOTALL)
-_STRETCH = re.compile(r"\S+")
-_NAME = re.compile(r"[^,\s]+|(,)")
+_COMMENT = late_pattern(r"//[^\r\n]*|/\*.*?(?:\*/|\Z)|\#[^\r\n]*", re.DOTALL)
+_WORD_OF_USAGE = late_pattern(r"(?<![\w.{])[a-z][a-z0-9-]*(?![\w}])")
+_FILE = late_pattern(r"\s*(file:)\s*(.*?)\s*\Z", re.DOTALL)
+_STRETCH = late_pattern(r"\S+")
+_NAME = late_pattern(r"[^,\s]+|(,)")
 
 
 class Language(Enum):

@@ -18,11 +18,12 @@ from lang.diagnostics import Diagnostic
 from lang.lexer import ARGUMENT, NO_ARGUMENT_HINT
 from lang.nearest import NearestName
 from lang.source import SourceFile, Span
+from vm import late_pattern
 from vm.facts.commands import COMMAND_BY_NAME
 
-_ASSIGNMENT = re.compile(r"(?:[-+*/%&|^]|<<|>>)?=(?!=)|\+\+|--")
+_ASSIGNMENT = late_pattern(r"(?:[-+*/%&|^]|<<|>>)?=(?!=)|\+\+|--")
 _NEAREST = NearestName(COMMAND_BY_NAME)
-_ARGUMENT_IN_BLOCK = re.compile(
+_ARGUMENT_IN_BLOCK = late_pattern(
     # What is never closed goes to the end, as in a script.
     r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|//[^\r\n]*|/\*.*?(?:\*/|\Z)|' + ARGUMENT.pattern,
     re.DOTALL,

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 
+from vm import late_pattern
 from vm.facts.builtins import ALIASES, BUILTIN_INDEX
 
-_COMMENT_OR_BLANK = re.compile(r"(?:\ufeff|\s++|//[^\r\n]*+|/\*.*?\*/)*+", re.DOTALL)
+_COMMENT_OR_BLANK = late_pattern(r"(?:\ufeff|\s++|//[^\r\n]*+|/\*.*?\*/)*+", re.DOTALL)
 # The first words of a statement that no line of commands begins with. Only `r NAME = VALUE` has a `=` among the
 # commands, and not behind the first word.
-_STATEMENT = re.compile(
+_STATEMENT = late_pattern(
     r"""\#[ \t]*include\b | [{;*] | \+\+ | --
       | (?:if|for|while|do|struct|typedef|signed|unsigned|void|bool|char|short|int|long|float|double)\b
       | [@.]?[A-Za-z_][\w`]* (?: \( | \[ | -> | \+\+ | -- | \.\w | [ \t]* (?:[-+*/%&|^]|<<|>>)? = (?!=) )
     """,
     re.VERBOSE,
 )
-_WORD = re.compile(r"\w+")
+_WORD = late_pattern(r"\w+")
 _LONGEST_SHOWN = 60  # characters
 
 

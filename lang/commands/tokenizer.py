@@ -17,11 +17,12 @@ from lang.commands.blocks import find_block_end
 from lang.commands.tokens import Token, TokenKind
 from lang.diagnostics import Diagnostic
 from lang.source import SourceFile, Span
+from vm import late_pattern
 from vm.facts.numbers import is_plain_number
 
 _BLANKS = " \t\r\n\f\v"
 
-_PIECE = re.compile(
+_PIECE = late_pattern(
     r"""(?P<line_end>\r\n|\r|\n)
       | (?P<blank>[ \t\f\v]+)
       | (?P<quote>")
@@ -33,11 +34,11 @@ _PIECE = re.compile(
       | (?P<word>[^ \t\r\n\f\v"{/\\#]+|.)""",
     re.VERBOSE,
 )
-_LITERAL = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"', re.DOTALL)
-_ESCAPE = re.compile(r"\\.", re.DOTALL)
-_LINE_END = re.compile(r"[\r\n]")
+_LITERAL = late_pattern(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"', re.DOTALL)
+_ESCAPE = late_pattern(r"\\.", re.DOTALL)
+_LINE_END = late_pattern(r"[\r\n]")
 # HyperDbg ends a comment at any written \n. Here it must stand alone, so that `// c:\new` is a comment to its end.
-_COMMENT_END = re.compile(r"[\r\n]|(?<=[ \t])\\n(?=[ \t]|\Z)")
+_COMMENT_END = late_pattern(r"[\r\n]|(?<=[ \t])\\n(?=[ \t]|\Z)")
 
 
 class Line(msgspec.Struct, frozen=True):

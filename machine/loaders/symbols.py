@@ -13,6 +13,8 @@ import struct
 
 import msgspec
 
+from vm import late_pattern
+
 SHT_SYMTAB, SHT_DYNSYM = 2, 11
 _NAMED_TYPES = (0, 1, 2, 10)  # NOTYPE, OBJECT, FUNC, GNU_IFUNC
 _SHN_UNDEF, _SHN_LORESERVE = 0, 0xFF00
@@ -22,7 +24,7 @@ _MOST_SECTIONS = 4096
 _MOST_SYMBOLS = 1_000_000
 _LONGEST_NAME = 4096  # bytes
 _MOST_NAME_BYTES = 1 << 26  # of one program: names of a table may overlap
-_SPELLABLE = re.compile(rb"[A-Za-z_?][A-Za-z0-9_.$@?]{0,%d}" % (_LONGEST_NAME - 1))
+_SPELLABLE = late_pattern(rb"[A-Za-z_?][A-Za-z0-9_.$@?]{0,%d}" % (_LONGEST_NAME - 1))
 
 
 class Symbol(msgspec.Struct, frozen=True):

@@ -8,7 +8,6 @@ into a page after its first instruction was executed, in a process that has had 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import partial
 
@@ -21,6 +20,7 @@ from machine.processor.core import Core
 from machine.processor.instruction_finder import InstructionPattern, Served, Site, SiteHook
 from machine.processor.memory_operands import accesses
 from machine.processor.translated_code import TranslatedCode
+from vm import late_pattern
 from vm.facts.registers import REGISTER_INDEX, REGISTERS, RFLAGS, RIP
 
 _VEX = b"\xc4"
@@ -43,7 +43,7 @@ def _third(prefixes: tuple[int, ...]) -> bytes:
     return _one_of(bytes(value for value in range(256) if value & _PREFIX in prefixes and not value & _WIDE))
 
 
-_CODE = re.compile(
+_CODE = late_pattern(
     b"\\xc4" + _one_of(_MAP) + b"(?:%b|%b|%b)" % (
         _third((0, 1, 2, 3)) + _one_of(bytes((_BLS,))) + _one_of(_MODRM_OF_BLSI),
         _third((_NO_PREFIX, _F2)) + _one_of(bytes((_BZHI_PDEP,))),

@@ -14,6 +14,7 @@ from operator import and_, mul, or_, xor
 import msgspec
 
 from machine.root.assembly_tokens import AssemblerError, Token
+from vm import late_pattern
 from vm.facts.numbers import ASSEMBLY_BLOCK, ASSEMBLY_LISTING, DECIMAL, TOO_LARGE, number_in, read
 
 _LONGEST_NUMBER = 100  # characters
@@ -21,7 +22,7 @@ _DIALECTS = {16: ASSEMBLY_BLOCK, 10: ASSEMBLY_LISTING}  # by the radix of number
 _DEEPEST = 64  # signs and parentheses around one number
 _BITS = 64
 # Those of AVX-512, AMX, MPX and APX, and control, debug and test registers that processors may have.
-_UNKNOWN_REGISTER = re.compile(
+_UNKNOWN_REGISTER = late_pattern(
     r"(?:[xyzt]mm|cr|dr|db|tr)[0-9]{1,2}\Z|k[0-7]\Z|bnd[0-3]\Z|r[12][0-9][dwb]?\Z|r3[01][dwb]?\Z", re.I
 )
 _SIZE_HINT = "sizes are byte, word, dword, fword, qword, tbyte, xmmword and ymmword"

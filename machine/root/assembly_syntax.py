@@ -7,12 +7,11 @@ here.
 
 from __future__ import annotations
 
-import re
-
 import msgspec
 
 from machine.root.assembly_expressions import AssemblerWarning, Expression, ExpressionReader, Sum
 from machine.root.assembly_tokens import Position, Source, label_names, shortened, split
+from vm import late_pattern
 from vm.facts.numbers import number_in
 from vm.facts.registers import SEGMENTS
 
@@ -145,8 +144,8 @@ class Listing(msgspec.Struct, frozen=True):
     warnings: tuple[AssemblerWarning, ...]
 
 
-_MNEMONIC = re.compile(r"[a-z][a-z0-9_]{0,19}\Z")
-_NAME = re.compile(r"[A-Za-z_@?][A-Za-z0-9_@?.$]*\Z")
+_MNEMONIC = late_pattern(r"[a-z][a-z0-9_]{0,19}\Z")
+_NAME = late_pattern(r"[A-Za-z_@?][A-Za-z0-9_@?.$]*\Z")
 
 
 def parse(text: str, radix: int, most: int) -> Listing:

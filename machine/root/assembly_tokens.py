@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
+from vm import late_pattern
+
 _LONGEST_MESSAGE = 300  # characters
 
 
@@ -66,7 +68,7 @@ class Token(NamedTuple):
     position: Position
 
 
-_TOKEN = re.compile(
+_TOKEN = late_pattern(
     r"(?P<space>[ \t\r\f\v]+)|(?P<comment>//[^\n]*|/\*.*?\*/)|(?P<end>;|\n)|(?P<string>\"[^\"\n]*\"|'[^'\n]*')"
     r"|(?P<word>[sS][tT][ \t]*\([ \t]*[0-7][ \t]*\)|[A-Za-z0-9_.$@?`]+)|(?P<mark><<|>>|/(?!\*)|[\[\]():,+\-*%&|^~])",
     re.DOTALL,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
+from vm import late_pattern
+
 RETURN = b"\xc3"  # HyperDbg appends a near return to every condition and code block
 
-_SPACE = re.compile(r"\s+")
-_LEADING_MARK = re.compile(r"\A(?:0x|\\x|x)", re.IGNORECASE)
-_NOT_HEX = re.compile(r"[^0-9a-fA-F]")
+_SPACE = late_pattern(r"\s+")
+_LEADING_MARK = late_pattern(r"\A(?:0x|\\x|x)", re.IGNORECASE)
+_NOT_HEX = late_pattern(r"[^0-9a-fA-F]")
 
 
 class HexError(Exception):

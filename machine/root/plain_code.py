@@ -6,12 +6,12 @@ without the rest of the processor being put back first. What is not listed here 
 
 from __future__ import annotations
 
-import re
 from enum import IntEnum
 from functools import lru_cache
 
 from machine.processor import decoder
 from machine.root.assembly_names import CONDITIONS
+from vm import late_pattern
 
 
 class Effect(IntEnum):
@@ -51,8 +51,8 @@ _PREFIXES = frozenset(("lock", "rep", "repe", "repne"))
 # A register of another kind as an operand of its own; in front of a colon it is the segment of an address, of which all
 # but fs have a known base. `movsd` and `cmpsd` are names of vector instructions too, and the operand of a far call has
 # no size.
-_SPECIAL = re.compile(r"\b(?:cr\d+|dr\d+|[xyz]?mm\d+|[c-gs]s(?!:))\b|^ptr\b")
-_DATA_REGISTER = re.compile(r"\bx?mm\d+\b")
+_SPECIAL = late_pattern(r"\b(?:cr\d+|dr\d+|[xyz]?mm\d+|[c-gs]s(?!:))\b|^ptr\b")
+_DATA_REGISTER = late_pattern(r"\bx?mm\d+\b")
 _X87 = "f"  # first letter of all its instructions, and of no others
 
 

@@ -11,6 +11,7 @@ from hds.session.refused import CommandFailed
 from lang.commands import TokenKind
 from machine.debugger import disassemble
 from machine.root import AssemblerError
+from vm import late_pattern
 
 if TYPE_CHECKING:
     from hds.session.scripts import Prepared
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 _LENGTHS = {64: 0x40, 32: 0x80}
-_EXPRESSION = re.compile(r"<([^<>]*)>")
+_EXPRESSION = late_pattern(r"<([^<>]*)>")
 
 
 def show(session: Session, command: Command, prepared: Prepared) -> None:

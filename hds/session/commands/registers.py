@@ -13,6 +13,7 @@ from lang import Span
 from lang.commands import plain_number
 from machine import MsrError
 from machine.debugger import RESULTS, cpuid as results_of
+from vm import late_pattern
 from vm.facts.errors import ErrorNumber
 from vm.facts.registers import REGISTER_INDEX, REGISTERS, Register
 
@@ -36,7 +37,7 @@ CS {cs:04x} SS {ss:04x} DS {ds:04x} ES {es:04x} FS {fs:04x} GS {gs:04x}
 RFLAGS={rflags:016x}
 """
 
-_ASSIGNMENT = re.compile(r"@?(?P<name>\w+)\s*=\s*(?P<value>[^=].*)", re.DOTALL)
+_ASSIGNMENT = late_pattern(r"@?(?P<name>\w+)\s*=\s*(?P<value>[^=].*)", re.DOTALL)
 
 # CPUID features: name, leaf, register and bit (Intel SDM volume 2, CPUID).
 FEATURES: tuple[tuple[str, int, str, int], ...] = (
