@@ -10,6 +10,8 @@ copied by calls: the same answers, more slowly.
 from __future__ import annotations
 
 import ctypes
+import struct
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -137,11 +139,11 @@ def place_in_cpu(engine: Engine, needle: bytes) -> tuple[int, int] | None:
 
 def _pointers(engine: Engine, areas: tuple[range, ...]) -> Iterator[tuple[int, int]]:
     """The pointers in the engine's structure: where they stand in it, and what they point to."""
-    words = _bytes(address_of(engine.handle), _HANDLE_BYTES, areas)
-    for at in range(0, len(words) - _WORD + 1, _WORD):
-        target = int.from_bytes(words[at : at + _WORD], "little")
-        if target % _ALIGNMENT == 0 and any(target in area for area in areas):
-            yield at, target
+    data = _bytes(address_of(engine.handle), _HANDLE_BYTES, areas)
+    starts = [area.start for area in areas]
+    for index, target in enumerate(struct.unpack_from(f"<{len(data) // _WORD}Q", data)):
+        if target and target % _ALIGNMENT == 0 and target in areas[bisect_right(starts, target) - 1]:
+            yield index * _WORD, target
 
 
 def _places(engine: Engine, general: int, areas: tuple[range, ...]) -> dict[str, int] | None:
@@ -177,7 +179,7 @@ def _bytes(start: int, size: int, areas: tuple[range, ...]) -> bytes:
 
 
 def _writable_areas() -> Iterator[range]:
-    """The areas of this process's memory that can be read and written. Raises OSError."""
+    """The areas of this process's memory that can be read and written, by address. Raises OSError."""
     rows = (line.split() for line in Path("/proc/self/maps").read_text(encoding="utf-8").splitlines())
     for row in rows:
         if row[1].startswith("rw"):
