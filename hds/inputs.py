@@ -10,11 +10,12 @@ import os
 import select
 import sys
 import time
+from collections.abc import Iterator
 
 from hds.exit_codes import ExitCode
 from hds.report import Failure, FailureKind, Refusal, refuse as refuse
 from lang import NotText, SourceFile, read_text
-from vm import NO_DRIVES, Drives, FileRefused, is_compiled, read_file, reason, too_large
+from vm import NO_DRIVES, Drives, FileRefused, is_compiled, lines_of, read_file, read_lines, reason, too_large
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 from vm.facts.numbers import OPTION, number_in
 
@@ -41,6 +42,21 @@ def read_bytes(path: str, limits: Limits, limit: str = "max_source_bytes", timeo
     except FileRefused as error:
         hint = f"{error.hint}; - stands for standard input" if error.hint else None
         raise InputError(str(error), hint=hint) from None
+
+
+def input_lines(path: str, limits: Limits, limit: str) -> Iterator[bytes]:
+    """The lines of such a file, with their line feeds, one after another. Raises InputError; `limit` is a line's."""
+    try:
+        if path != "-":
+            yield from read_lines(path, limits, limit)
+        elif sys.stdin is not None:
+            yield from lines_of(sys.stdin.buffer, "standard input", limits, limit)
+        else:
+            raise InputError("cannot read standard input: it is closed")
+    except FileRefused as error:
+        raise InputError(str(error), hint=error.hint) from None
+    except OSError as error:
+        raise InputError(f"cannot read standard input: {reason(error)}") from None
 
 
 def _read_standard_input(limits: Limits, limit: str, timeout: float | None) -> bytes:

@@ -29,10 +29,11 @@ HOMES = {
     "sortedcontainers": ("machine/memory/",),
     "pygls": ("hds/editor/server.py",),
     "lsprotocol": ("hds/editor/server.py",),
+    "jinja2": ("hds/exporting/html.py",),
     "pygments": ("hds/highlighting.py",),
     "dask": (),
     "distributed": ("hds/corpus/cluster.py",),
-    "pyarrow": ("hds/session/tables.py", "hds/corpus/"),
+    "pyarrow": ("hds/session/tables.py", "hds/corpus/", "hds/exporting/parquet.py"),
     "rich": ("hds/corpus/watching.py",),
 }
 
@@ -44,10 +45,9 @@ FLOORS = {
         "native", "summary", "options", "children", "machine", "debugger",
     ),
     "hds": (
-        "version", "exit_codes", "layout", "json_text", "alignment", "report", "comparing", "script_tests", "symbols",
-        "inputs", "outputs", "session", "highlighting", "editor", "values", "testing", "corpus",
-        "fuzzing", "strategies", "cli",
-        "pytest_plugin", "__main__",
+        "version", "exit_codes", "layout", "json_text", "alignment", "report", "recorded_runs", "comparing",
+        "script_tests", "symbols", "inputs", "outputs", "session", "exporting", "highlighting", "editor", "values",
+        "testing", "corpus", "fuzzing", "strategies", "cli", "pytest_plugin", "__main__",
     ),
 }  # fmt: skip
 

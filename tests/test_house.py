@@ -18,6 +18,7 @@ import pytest
 from source_trees import tree_of
 
 from hds.cli.main import SUBCOMMANDS
+from hds.exporting import FORMATS
 from hds.report.records import Record
 from machine.kernel.linux.calls import CALLS as LINUX_CALLS
 from machine.kernel.nt.calls import CALLS as NT_CALLS
@@ -209,6 +210,9 @@ THINGS: dict[str, Things] = {
             "machine/root/assembly_names.py: pe": "a condition: parity even",
         },
     ),
+    "form of a report": Things(
+        by_own_name(row.name for row in FORMATS), looked_at=("hds/cli/", "hds/exporting/", "hds/session/")
+    ),
     "subcommand": Things(
         by_own_name(row.name for row in SUBCOMMANDS),
         looked_at=("hds/",),
@@ -217,7 +221,7 @@ THINGS: dict[str, Things] = {
             "hds/script_tests/cases.py": TRIED,
             "hds/script_tests/directives.py": TRIED,
         },
-        homonyms="list test",
+        homonyms="list report test",
     ),
 }
 

@@ -33,9 +33,11 @@ if TYPE_CHECKING:
     from vm.files import (
         FileRefused as FileRefused,
         FileTooLarge as FileTooLarge,
+        lines_of as lines_of,
         open_for_writing as open_for_writing,
         read_beginning as read_beginning,
         read_file as read_file,
+        read_lines as read_lines,
         reason as reason,
         too_large as too_large,
         write_file as write_file,
@@ -89,7 +91,8 @@ else:
             "bundle": "Bundle is_bundle read_bundle write_bundle",
             "drives": "DriveRefused Drives NO_DRIVES read_drives",
             "engine": "Engine Fault FaultKind Loaded RunResult",
-            "files": "FileRefused FileTooLarge open_for_writing read_beginning read_file reason too_large write_file",
+            "files": "FileRefused FileTooLarge lines_of open_for_writing read_beginning read_file read_lines reason "
+            "too_large write_file",
             "host": "Host MemoryHost PAGE UnsupportedHere",
             "host_memory": "HostMemoryError require_memory",
             "interpreter": "Interpreter",

@@ -8,11 +8,13 @@ matter what is exchanged meanwhile; the look before it is for devices that act w
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from vm.facts.limits import Limits
 
@@ -54,6 +56,24 @@ def read_file(path: str | Path, limits: Limits, limit: str) -> bytes:
     if size > largest or len(data) > largest:
         raise too_large(path, limits, limit)
     return data
+
+
+def read_lines(path: str | Path, limits: Limits, limit: str) -> Iterator[bytes]:
+    """The lines of a file of any size, as `lines_of`. Raises FileRefused."""
+    with _reading(path) as descriptor, open(descriptor, "rb", closefd=False) as file:
+        yield from lines_of(file, path, limits, limit)
+
+
+def lines_of(file: BinaryIO, path: str | Path, limits: Limits, limit: str) -> Iterator[bytes]:
+    """The lines, with their line feeds; the limit of this name bounds a line. Raises FileRefused, OSError."""
+    largest: int = getattr(limits, limit)
+    for number in itertools.count(1):
+        line = file.readline(largest + 1)
+        if len(line) > largest:
+            raise too_large(f"{path}:{number}", limits, limit)
+        if not line:
+            return
+        yield line
 
 
 def read_beginning(path: str | Path, size: int) -> bytes:

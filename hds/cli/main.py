@@ -110,6 +110,14 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
             "hds corpus status results",
         ),
     ),
+    Subcommand(
+        "report",
+        "show recorded runs as a page, or in a format of other tools",
+        (
+            "hds run --format json --record triggers trace.hds ./hello > run.jsonl && hds report run.jsonl",
+            "hds report --format perfetto run.jsonl -o trace.json",
+        ),
+    ),
     Subcommand("conform", "run conformance vectors", ("hds conform tests/conformance/language.jsonl",)),
     Subcommand(
         "fuzz",

@@ -9,13 +9,13 @@ from vm.face import lazy
 if TYPE_CHECKING:
     from hds.comparing.changes import Change as Change, Kind as Kind, Rules as Rules, compare as compare
     from hds.comparing.forms import change_object as change_object, lines_of as lines_of
-    from hds.comparing.runs import BadRun as BadRun, Run as Run, hexadecimal_words as hexadecimal_words
+    from hds.comparing.runs import Run as Run, hexadecimal_words as hexadecimal_words
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
             "changes": "Change Kind Rules compare",
             "forms": "change_object lines_of",
-            "runs": "BadRun Run hexadecimal_words",
+            "runs": "Run hexadecimal_words",
         },
     )

@@ -16,7 +16,8 @@ from enum import Enum
 import msgspec
 
 from hds.alignment import steps
-from hds.comparing.runs import LEAST_ADDRESS, Object, Run, hexadecimal_words
+from hds.comparing.runs import LEAST_ADDRESS, Run, hexadecimal_words
+from hds.recorded_runs import Object
 
 _Pair = tuple[int | None, int | None]
 Flat = dict[str, object]  # a record's plain values, by path: `tick`, `registers.rax`, `events[0].triggers`

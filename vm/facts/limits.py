@@ -87,6 +87,12 @@ class Limits(msgspec.Struct, frozen=True):
     )
     max_compared_records: int = _limit(500_000, "records", "each of the two runs that hds diff compares")
     max_compared_bytes: int = _limit(268_435_456, "bytes", "the same: its JSON lines")
+    max_record_bytes: int = _limit(16_777_216, "bytes", "one JSON line that hds report reads")
+    max_report_messages: int = _limit(5_000, "messages", "those of each run that a page of hds report has")
+    max_report_values: int = _limit(
+        10_000, "values", "different values of $context, threads or addresses of an event that hds report counts"
+    )
+    max_report_bins: int = _limit(400, "bins", "stretches of time of a chart of hds report", least=2, most=10_000)
     max_shown_errors: int = _limit(
         100, "errors", "run-time errors of different events, places or kinds that one run shows; others are counted"
     )

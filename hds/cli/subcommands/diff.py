@@ -17,6 +17,7 @@ from hds.cli.options import Reading, add_limits, options_of
 from hds.cli.parsing import WrongWords, parsed, silenced
 from hds.exit_codes import ExitCode
 from hds.inputs import InputError, read_bytes
+from hds.recorded_runs import BadRun
 from hds.report import Failure, FailureKind, Refusal, say
 from hds.session import INTERRUPTED
 
@@ -67,7 +68,7 @@ class Options(msgspec.Struct, frozen=True):
 
 def run(options: Options) -> ExitCode:
     """Read or make both runs, compare them."""
-    from hds.comparing import BadRun, Kind, Rules, compare
+    from hds.comparing import Kind, Rules, compare
 
     if options.a == options.b == "-":
         _refuse("only one of the two can be standard input")
@@ -111,8 +112,6 @@ def _run(text: str, options: Options) -> Run:
 
 def _command(text: str) -> list[str] | None:
     """The words behind `hds run`, if this is a command line. Raises BadRun."""
-    from hds.comparing import BadRun
-
     if os.path.exists(text) or not text.startswith(("hds ", "run ")):
         return None
     try:
@@ -129,7 +128,7 @@ def _made(name: str, words: list[str], options: Options) -> Run:
     """Run it now. Raises BadRun and Refusal."""
     from hds.cli.bundles import read_commands_or_bundle
     from hds.cli.subcommands import run as subcommand
-    from hds.comparing import BadRun, Run
+    from hds.comparing import Run
 
     try:
         found = parsed("run", subcommand.configure, words)

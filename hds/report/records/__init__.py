@@ -28,7 +28,7 @@ from hds.report.records import (
 )
 from hds.report.records.finding import region
 from hds.report.records.halt import Halt
-from hds.report.records.message import Forwarded
+from hds.report.records.message import Forwarded, MessageObject
 from hds.report.records.result import CLEAR_SCREEN, Result
 from hds.report.records.settled import Settled
 from hds.report.records.shown import Bytes, Control, Guest, Line, Output, Repeated, Settle, Shown
@@ -36,16 +36,18 @@ from hds.report.records.summary import (
     SCHEMA_VERSION,
     Crash,
     EventCount,
+    EventObject,
     OutputCount,
     ProcessCount,
     Summary,
+    SummaryObject,
     UnknownCall,
     lost_bytes,
     lost_messages,
     plural,
 )
 from hds.report.records.texts import Wide, with_hexadecimal
-from hds.report.records.triggered import Triggered
+from hds.report.records.triggered import Triggered, TriggerObject
 from lang import Diagnostic
 from machine import CodeFault, GuestOutput, Message, Notice, ScriptFault
 
@@ -58,6 +60,7 @@ __all__ = [
     "Crash",
     "Diagnostic",
     "EventCount",
+    "EventObject",
     "Failure",
     "Forwarded",
     "Guest",
@@ -65,6 +68,7 @@ __all__ = [
     "Halt",
     "Line",
     "Message",
+    "MessageObject",
     "Notice",
     "Output",
     "OutputCount",
@@ -78,6 +82,8 @@ __all__ = [
     "Settled",
     "Shown",
     "Summary",
+    "SummaryObject",
+    "TriggerObject",
     "Triggered",
     "UnknownCall",
     "Wide",

@@ -21,7 +21,14 @@ from lang import SourceFile
 from vm.facts.limits import DEFAULT_LIMITS, LIMITS, LimitRow, Limits
 
 CLI = Path(hds.cli.__file__).parent
-SHORTEST = {"conform": ["x"], "diff": ["a", "b"], "explain": ["E001"], "list": ["limits"], "doctor": ["--root", "."]}
+SHORTEST = {
+    "conform": ["x"],
+    "diff": ["a", "b"],
+    "explain": ["E001"],
+    "list": ["limits"],
+    "doctor": ["--root", "."],
+    "report": ["a"],
+}
 
 
 def parsed(name: str, *words: str) -> tuple[argparse.Namespace, object]:

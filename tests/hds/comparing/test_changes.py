@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from hds.comparing import BadRun, Change, Kind, Rules, Run, compare, lines_of
+from hds.comparing import Change, Kind, Rules, Run, compare, lines_of
+from hds.recorded_runs import BadRun
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 
 Rows = list[dict[str, Any]]

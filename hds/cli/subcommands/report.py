@@ -1,0 +1,115 @@
+"""`hds report RUN.jsonl...`: recorded runs as a page, or in a format of other tools."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from hds.cli.options import Reading, add_limits, options_of
+from hds.exit_codes import ExitCode
+from hds.exporting import FORMATS, Format, RecordedRun
+from hds.inputs import input_lines, refuse
+from hds.recorded_runs import BadRun
+from hds.report import output, say
+from hds.report.records import plural
+from hds.session import MissingExtra
+from vm import FileRefused, open_for_writing, reason
+
+_CHUNK = 1 << 20  # bytes
+_IN_MEMORY = 1 << 24  # bytes of the output that wait there until all is read
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The options of `hds report`."""
+    parser.add_argument(
+        "runs", nargs="+", metavar="RUN", help="a file of JSON lines (hds run --format json --record triggers), or -"
+    )
+    forms = "; ".join(f"{row.name}: {row.doc}" for row in FORMATS)
+    parser.add_argument("--format", choices=[row.name for row in FORMATS], default=FORMATS[0].name, help=forms)
+    files = ", ".join(row.path for row in FORMATS)
+    parser.add_argument("-o", "--output", metavar="FILE", help=f"where to write ({files}); - for standard output")
+    add_limits(parser)
+
+
+class Options(msgspec.Struct, frozen=True):
+    """What the command line says."""
+
+    runs: tuple[str, ...]
+    reading: Reading
+    format: Format
+    output: str
+
+    @classmethod
+    def of(cls, found: argparse.Namespace) -> Options:
+        """What the parser found."""
+        form = next(row for row in FORMATS if row.name == found.format)
+        reading = Reading.of(found)
+        path = reading.locate(form.path if found.output is None else found.output)
+        return options_of(cls, found, reading=reading, format=form, output=path)
+
+
+def run(options: Options) -> ExitCode:
+    """Read the runs, then write the file; nothing is written where one cannot be read."""
+    if options.runs.count("-") > 1:
+        refuse("only one of the runs can be standard input", ExitCode.USAGE)
+    if len(options.runs) > 1 and not options.format.several:
+        refuse(f"a file of the form {options.format.name} has one run", ExitCode.USAGE)
+    runs = [_run(path, options.reading) for path in options.runs]
+    try:
+        (_fill if options.format.is_folder else _file)(options, runs)
+    except BadRun as error:
+        refuse(str(error), ExitCode.FAILED, error.hint)
+    except MissingExtra as error:
+        refuse(str(error), ExitCode.USAGE)
+    except FileRefused as error:
+        refuse(str(error), ExitCode.NO_INPUT)
+    except OSError as error:
+        refuse(f"cannot write {options.output}: {reason(error)}", ExitCode.NO_INPUT)
+    for each in runs:
+        if not each.ended:
+            say(f"hds: {each.name} has no summary: the run did not end, or its end is not in the file")
+    if options.output != "-":
+        records = plural(sum(each.records for each in runs), "record")
+        say(f"hds: {options.output}: {records} of {plural(len(runs), 'run')}")
+    return ExitCode.OK
+
+
+def _file(options: Options, runs: Sequence[RecordedRun]) -> None:
+    """Write the file, when all is read."""
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY) as waiting:
+        for part in options.format.chunks(runs, options.reading.limits):
+            waiting.write(part)
+        waiting.seek(0)
+        parts = iter(lambda: waiting.read(_CHUNK), b"")
+        if options.output == "-":
+            for part in parts:
+                output().write_bytes(part)
+        else:
+            with open(open_for_writing(options.output), "wb") as file:
+                file.writelines(parts)
+
+
+def _fill(options: Options, runs: Sequence[RecordedRun]) -> None:
+    """Write the files to the folder, when all is read."""
+    if options.output == "-":
+        refuse(f"{options.format.name} is a folder of files, which standard output cannot be", ExitCode.USAGE)
+    target = Path(options.output)
+    with tempfile.TemporaryDirectory() as place:
+        waiting = Path(place)
+        options.format.fill(waiting, runs)
+        target.mkdir(exist_ok=True)
+        for file in sorted(waiting.iterdir()):
+            with open(file, "rb") as made, open(open_for_writing(target / file.name), "wb") as written:
+                shutil.copyfileobj(made, written)
+
+
+def _run(path: str, reading: Reading) -> RecordedRun:
+    place = reading.locate(path)
+    return RecordedRun(
+        "standard input" if path == "-" else path, input_lines(place, reading.limits, "max_record_bytes")
+    )

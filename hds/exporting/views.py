@@ -1,0 +1,246 @@
+"""A gathered run as what the page's template and its script are given: rows of texts and numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from hds.exporting.gathering import OUTSIDE, Gathered, HeatMap, Tally, Thread, Timeline
+from hds.exporting.runs import shown
+from hds.report.records import EventObject, SummaryObject, plural
+
+MOST_ROWS = 40  # of a table of counts
+MOST_SERIES = 8  # of a chart; further events are one series
+MOST_FAULTS = 200
+MOST_EVENTS = 1000
+K = TypeVar("K", bound=Hashable)
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A row of a table of counts; `share` of the largest, in percent."""
+
+    cells: tuple[str, ...]
+    count: str
+    share: float
+
+
+class Table(msgspec.Struct, frozen=True):
+    """What was counted, and what the table leaves out."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: list[Row]
+    rest: str
+
+
+class EventRow(msgspec.Struct, frozen=True):
+    """What an event did."""
+
+    number: str
+    kind: str
+    triggers: str
+    rejections: str
+    fuel: str
+    errors: str
+    command: str
+    place: str
+
+
+class HeatCell(msgspec.Struct, frozen=True):
+    """A stretch of time in which there were accesses."""
+
+    column: int
+    opacity: float
+
+
+class HeatRow(msgspec.Struct, frozen=True):
+    """A stretch of addresses."""
+
+    address: str
+    count: str
+    cells: list[HeatCell]
+
+
+class HeatTable(msgspec.Struct, frozen=True):
+    """A heat map."""
+
+    title: str
+    columns: int
+    rows: list[HeatRow]
+    note: str
+
+
+class Chart(msgspec.Struct, frozen=True):
+    """A chart's texts, and where its counts are."""
+
+    title: str
+    note: str
+    timeline: Timeline
+
+
+class View:
+    """A run as the page shows it."""
+
+    def __init__(self, gathered: Gathered) -> None:
+        self._gathered = gathered
+        self.name = shown(gathered.run.name)
+        self.summary = gathered.summary
+        self.events = [_event(row) for row in self._event_objects()[:MOST_EVENTS]]
+        self.timeline = _chart(gathered)
+        self.notes = list(self._notes())
+        self.tables = list(self._tables())
+        self.heat_maps = [_heat_table(event, heat) for event, heat in gathered.heat_maps()]
+        self.faults = gathered.faults.top(MOST_FAULTS)[0]
+        self.message_count = gathered.types["message"]
+        self.message_events = [(_event_text(event), self._event_name(event)) for event in self._message_events()]
+
+    def _event_objects(self) -> list[EventObject]:
+        return [] if self.summary is None else self.summary["events"]
+
+    def _event_name(self, event: int) -> str:
+        if event == OUTSIDE:
+            return "no event"
+        return f"{event:x} {self._gathered.event_names.get(event, '')}".rstrip()
+
+    def _message_events(self) -> list[int]:
+        return sorted(self._gathered.message_times.series)
+
+    def _notes(self) -> Iterator[str]:
+        if self.summary is None:
+            yield "The run has no summary: its end is not in the file."
+        if self._gathered.run.unknown:
+            yield f"{plural(self._gathered.run.unknown, 'record')} of types that this hds does not know left out."
+        if not self._gathered.types["trigger"]:
+            yield "Triggers are not recorded one by one: `hds run --record triggers` does that."
+        if len(self._event_objects()) > MOST_EVENTS:
+            yield f"The first {MOST_EVENTS} of {len(self._event_objects())} events are shown."
+
+    def _tables(self) -> Iterator[Table]:
+        watching = {event for event, _ in self._gathered.heat_maps()}
+        for event, contexts in sorted(self._gathered.contexts.items())[:MOST_ROWS]:
+            if event in watching:
+                continue
+            title = f"$context of event {self._event_name(event)}"
+            rows, rest = _counted(contexts, lambda key: (f"{key[0]:x}", key[1]))
+            named = any(row.cells[1] for row in rows)
+            if not named:
+                rows = [Row(row.cells[:1], row.count, row.share) for row in rows]
+            yield Table(title, ("context", "name")[: 1 + named], rows, rest)
+        if self._gathered.threads.counts:
+            yield Table(
+                "Triggers by process and thread", ("process", "thread"), *_counted(self._gathered.threads, _thread)
+            )
+        if self._gathered.calls.counts:
+            rows, rest = _counted(self._gathered.calls, lambda key: (*_thread(key[0]), key[2]))
+            yield Table("Calls by process and thread", ("process", "thread", "call"), rows, rest)
+
+    def data(self) -> object:
+        """What the script of the page is given."""
+        return {"timeline": self._timeline_data(), "messages": self._message_data()}
+
+    def _timeline_data(self) -> object:
+        if self.timeline is None:
+            return None
+        timeline = self.timeline.timeline
+        bins = range(timeline.last // timeline.width + 2)  # the last one ends the chart
+        order = sorted(timeline.series, key=lambda event: (-timeline.series[event].total(), event))
+        few, others = sorted(order[:MOST_SERIES]), order[MOST_SERIES:]
+        series = [(self._event_name(event), timeline.series[event]) for event in few]
+        if others:
+            together: Counter[int] = Counter()
+            for event in others:
+                together.update(timeline.series[event])
+            series.append((f"{len(others)} other events", together))
+        return {
+            "width": timeline.width,
+            "ticks": [number * timeline.width for number in bins],
+            "labels": [label for label, _ in series],
+            "counts": [[counts[number] for number in bins] for _, counts in series],
+        }
+
+    def _message_data(self) -> object:
+        rows = [
+            (f"{tick:,}", _event_text(event), f"{pid:x}/{tid:x}", place, text)
+            for tick, event, pid, tid, place, text in self._gathered.messages
+        ]
+        return {"rows": rows, "total": self.message_count, "kept": len(rows)}
+
+
+def overview(views: Sequence[View]) -> list[tuple[str, list[str]]]:
+    """What the runs came to, side by side; without what none of them has."""
+    columns = [{} if view.summary is None else _came_to(view.summary) for view in views]
+    labels = dict.fromkeys(label for column in columns for label, text in column.items() if text)
+    missing = "its end is not in the file"
+    return [(label, [column.get(label, "") if column else missing for column in columns]) for label in labels]
+
+
+def _came_to(summary: SummaryObject) -> dict[str, str]:
+    return {
+        "ended": shown(summary["stopped"]),
+        "exit code": "" if summary["exit_code"] is None else str(summary["exit_code"]),
+        "triggers": f"{summary['triggers']:,}",
+        "messages": f"{summary['messages']:,}",
+        "lost messages": f"{summary['lost_messages']:,}",
+        "guest instructions": f"{summary['instructions']:,}",
+        "script errors": f"{summary['script_errors']:,}",
+        "code errors": f"{summary['code_errors']:,}",
+        "breaks": f"{summary['breaks']:,}",
+        "limits reached": shown(", ".join(summary["reached_limits"])),
+        "not emulated": shown(", ".join(summary["not_emulated"])),
+    }
+
+
+def _event_text(event: int) -> str:
+    return "-" if event == OUTSIDE else f"{event:x}"
+
+
+def _thread(thread: Thread) -> tuple[str, str]:
+    return f"{thread.process} ({thread.pid:x})", f"{thread.thread} ({thread.tid:x})"
+
+
+def _event(row: EventObject) -> EventRow:
+    place = "" if row["file"] is None else shown(f"{row['file']}:{row['line']}")
+    errors = row["errors"] + row["code_errors"]
+    return EventRow(
+        f"{row['event']:x}", shown(row["kind"]), f"{row['triggers']:,}", f"{row['rejections']:,}",
+        f"{row['fuel']:,}", f"{errors:,}", shown(row["command"].strip()), place,
+    )  # fmt: skip
+
+
+def _chart(gathered: Gathered) -> Chart | None:
+    for title, timeline in (("Triggers", gathered.timeline), ("Messages", gathered.message_times)):
+        if timeline.series:
+            stretch = "each tick" if timeline.width == 1 else f"stretches of {timeline.width:,} ticks"
+            return Chart(
+                f"{title} over time", f"ticks are guest instructions, and the counts are those of {stretch}", timeline
+            )
+    return None
+
+
+def _counted(tally: Tally[K], cells: Callable[[K], tuple[str, ...]]) -> tuple[list[Row], str]:
+    """The rows of the most frequent keys, and what is said of the others."""
+    most, keys, count = tally.top(MOST_ROWS)
+    largest = max((number for _, number in most), default=1)
+    rows = [Row(cells(key), f"{number:,}", round(100 * number / largest, 1)) for key, number in most]
+    if not count:
+        return rows, ""
+    kinds = f"{keys:,} others" if not tally.others else f"at least {keys + 1:,} others"
+    return rows, f"{kinds} came {count:,} times."
+
+
+def _heat_table(event: int, heat: HeatMap) -> HeatTable:
+    """The rows of a heat map: the darker, the more accesses, by the square root."""
+    largest = max(heat.counts.values())
+    columns = max(column for _, column in heat.counts) + 1
+    cells: dict[int, list[HeatCell]] = {row: [] for row in heat.rows}
+    sums: Counter[int] = Counter()
+    for (row, column), count in sorted(heat.counts.items()):
+        cells[row].append(HeatCell(column, round(0.15 + 0.85 * (count / largest) ** 0.5, 3)))
+        sums[row] += count
+    rows = [HeatRow(f"{row << heat.shift:x}", f"{sums[row]:,}", cells[row]) for row in cells]
+    size = "byte" if heat.shift == 0 else f"{1 << heat.shift:,} bytes"
+    note = f"A row for each {size} with accesses, a column for {heat.width:,} ticks; at most {largest:,} in one."
+    return HeatTable(f"Accesses to memory, event {event:x}", columns, rows, note)
