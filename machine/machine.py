@@ -703,8 +703,8 @@ class Machine:
         return self._kernels.unknown_calls()
 
     def not_emulated(self) -> list[str]:
-        """The names of modes of the processor that guests were in at the end of a run, and did not get."""
-        return sorted(self._not_emulated)
+        """What guests did not get: modes of the processor that they were in at a run's end, files of the system."""
+        return [*sorted(self._not_emulated), *self._kernels.missing_files()]
 
     def reached_limits(self) -> list[str]:
         """The names of the limits on files that refused something to a guest, in order."""

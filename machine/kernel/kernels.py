@@ -58,6 +58,10 @@ class Kernels:
         for kernel in self._made.values():
             kernel.put_back()
 
+    def missing_files(self) -> list[str]:
+        """The names of files that guests have looked for, a real system has and these have not, in order."""
+        return sorted({name for kernel in self._made.values() for name in getattr(kernel, "missing_files", ())})
+
     def reached_limits(self) -> list[str]:
         """The names of the limits on files that refused something to a guest, in order."""
         return sorted({name for kernel in self._made.values() for name in getattr(kernel, "reached_limits", ())})

@@ -78,7 +78,7 @@ class Crash(msgspec.Struct, frozen=True):
 class Summary(msgspec.Struct, frozen=True):
     """What a session came to. `cause` is a word, `stopped` a line; `reached_limits` are names and values.
 
-    `not_emulated` names what the guest has asked the processor for and did not get.
+    `not_emulated` names what the guest has asked for and did not get: modes of the processor, files of /proc and /sys.
     """
 
     triggers: int
@@ -172,7 +172,9 @@ class SummaryObject(TypedDict):
     breaks: int
     unknown_system_calls: Annotated[dict[str, int], "how often, by number (hexadecimal)"]
     reached_limits: list[str]
-    not_emulated: Annotated[list[str], "what the guest has asked the processor for and did not get"]
+    not_emulated: Annotated[
+        list[str], "what the guest has asked for and did not get: modes of the processor, files of /proc and /sys"
+    ]
     events: list[EventObject]
     outputs: list[OutputObject]
     cause: str

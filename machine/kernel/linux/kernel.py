@@ -131,6 +131,7 @@ class LinuxKernel(Calls):
             self._network.outside = Outside(self._world.network)
         self._vdso: bytes | None = None
         self._tree: Tree | None = None  # made when a process is
+        self._system: System | None = None  # likewise
 
     # --- processes
 
@@ -235,7 +236,7 @@ class LinuxKernel(Calls):
 
     def _files(self) -> Tree:
         if self._tree is None:
-            system = System(
+            self._system = system = System(
                 self._groups, self._caller, self._services.clock.elapsed, self._begin, self._limits,
                 self._world.root is None or not self._world.writable,
             )  # fmt: skip
@@ -502,6 +503,11 @@ class LinuxKernel(Calls):
     def reached_limits(self) -> frozenset[str]:
         """The names of the limits on files and sockets that refused something to a guest."""
         return frozenset(self._quota.reached | self._store.reached | self._network.all_reached)
+
+    @property
+    def missing_files(self) -> frozenset[str]:
+        """What guests have looked for in /proc and /sys that Linux has."""
+        return frozenset() if self._system is None else frozenset(self._system.missing.names)
 
     def call_name(self, number: int) -> str | None:
         """The name of a system call."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.errors import Errno, LinuxError, Refused
 
 SOL_SOCKET, SOL_IP, SOL_TCP, SOL_UDP, SOL_IPV6 = 1, 0, 6, 17, 41
 SO_REUSEADDR, SO_TYPE, SO_ERROR, SO_SNDBUF, SO_RCVBUF, SO_LINGER, SO_REUSEPORT = 2, 3, 4, 7, 8, 13, 15
@@ -32,6 +32,11 @@ _NUMBERS: dict[int, dict[int, int]] = {
 _SWITCHES = {
     SOL_SOCKET: {1, SO_REUSEADDR, 5, 6, 9, 10, SO_REUSEPORT, SO_PASSCRED, 29, 35},
     SOL_TCP: {1, 3, 12}, SOL_IPV6: {25, _IPV6_V6ONLY, 49},
+}  # fmt: skip
+# What Linux has by level; what is not above is refused.
+_KNOWN = {
+    SOL_SOCKET: range(1, 84), SOL_IP: range(1, 53), SOL_TCP: range(1, 47), SOL_UDP: range(100, 105),
+    SOL_IPV6: range(1, 81),
 }  # fmt: skip
 _TIMES = (SO_RCVTIMEO, SO_SNDTIMEO)
 
@@ -63,7 +68,7 @@ class SocketOptions:
             raise LinuxError(Errno.EOPNOTSUPP if self._family == 1 else Errno.ENOPROTOOPT)
         first = _NUMBERS[level].get(name)
         if first is None:
-            raise LinuxError(Errno.ENOPROTOOPT)
+            raise (Refused if name in _KNOWN[level] else LinuxError)(Errno.ENOPROTOOPT)
         if self._family != 1 and self._kind == _STREAM and level == SOL_SOCKET:
             first = {SO_SNDBUF: 16_384, SO_RCVBUF: 131_072}.get(name, first)
         return self._numbers.get((level, name), first)

@@ -13,6 +13,7 @@ from machine.kernel.linux.open_files import DirectoryFile, OpenFile, RegularFile
 from machine.kernel.linux.pipe_buffers import PIPE_BYTES
 from machine.kernel.linux.pipes import EventCounter, InputStream, OutputStream, PipeEnd
 from machine.kernel.linux.resource_limits import check_file_size
+from machine.kernel.linux.sockets import Socket
 from machine.kernel.linux.task import Task
 from machine.kernel.outcomes import Result
 from machine.memory import PAGE, PIECE
@@ -25,6 +26,8 @@ _FOR_REFERENCES = (F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL)  # what 
 _FD_CLOEXEC = 1
 _F_UNLCK = 2
 
+_SOCKET_REQUESTS = 0x89  # SIOC*
+_FILE_REQUESTS = (0x8008_6601, 0x4008_6602, 0x8008_7601, 0xC020_660B, 0x4004_9409, 0x801C_581F)  # FS_IOC_*, FICLONE
 FIONREAD, FIONBIO, FIOCLEX, FIONCLEX = 0x541B, 0x5421, 0x5451, 0x5450
 
 _CLOSE_RANGE_UNSHARE, _CLOSE_RANGE_CLOEXEC = 2, 4
@@ -227,7 +230,8 @@ def ioctl(task: Task, fd: Fd, request: UInt, argument: Word) -> int:
     elif request == FIONREAD:
         task.space.store_words(argument, "I", file.available() & 0xFFFF_FFFF)
     else:
-        raise LinuxError(Errno.ENOTTY)
+        is_refused = isinstance(file, Socket) if request >> 8 == _SOCKET_REQUESTS else request in _FILE_REQUESTS
+        raise (Refused if is_refused else LinuxError)(Errno.ENOTTY)
     return 0
 
 

@@ -256,6 +256,7 @@ class _Folder(_Made):
             return _Descriptors(self._system, self._path, text, self._subject)
         if text.isascii() and text.isdecimal() and text == str(int(text[:20])):
             return self._numbered(text, int(text))
+        self._system.missing.look(self._path, text, is_of_process=self._is_of_process)
         raise LinuxError(Errno.ENOENT)
 
     @property

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from machine.kernel.linux.proc.missing import Missing
 from machine.kernel.linux.structures import DOMAIN_NAME, HOST_NAME, KERNEL_RELEASE, KERNEL_VERSION
 from machine.kernel.linux.task import NANOSECONDS, Task, ThreadGroup
 from vm.facts.limits import Limits
@@ -42,6 +43,7 @@ class System(msgspec.Struct, frozen=True):
     begin: Callable[[], int]
     limits: Limits
     has_own_tmp: bool  # in memory, over the root
+    missing: Missing = msgspec.field(default_factory=Missing)
 
     def memory(self) -> tuple[int, int]:
         """All of it and what is free, in bytes."""
