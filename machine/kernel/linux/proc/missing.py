@@ -5,9 +5,9 @@ from __future__ import annotations
 _NAMES = {
     "/proc": (
         "acpi asound buddyinfo bus cgroups config.gz consoles crypto diskstats dma driver execdomains fb fs interrupts "
-        "iomem ioports irq kallsyms kcore key-users keys kmsg kpagecount kpageflags latency_stats locks mdstat misc mtrr "
-        "net pagetypeinfo pressure schedstat scsi slabinfo softirqs sysrq-trigger sysvipc timer_list tty vmallocinfo "
-        "vmstat zoneinfo"
+        "iomem ioports irq kallsyms kcore key-users keys kmsg kpagecount kpageflags latency_stats locks mdstat misc "
+        "mtrr net pagetypeinfo pressure schedstat scsi slabinfo softirqs sysrq-trigger sysvipc timer_list tty "
+        "vmallocinfo vmstat zoneinfo"
     ),
     "/proc/PID": (
         "attr autogroup clear_refs coredump_filter cpuset gid_map io map_files mem mountstats net ns numa_maps pagemap "
