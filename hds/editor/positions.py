@@ -35,6 +35,10 @@ class Positions:
         self._source = source
         self._encoding = encoding
 
+    def of(self, source: SourceFile) -> Positions:
+        """The places of another text, in the same encoding."""
+        return Positions(source, self._encoding)
+
     @cached_property
     def _longer(self) -> list[int]:
         text = self._source.text

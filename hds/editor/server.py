@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import BinaryIO
+from urllib.parse import unquote
 
 import msgspec
 from lsprotocol import types as lsp
@@ -145,8 +146,10 @@ class HdsServer(LanguageServer):
     # --- documents
 
     def view(self, uri: str) -> View:
-        """The latest state of a document. Raises Refused for one that is too large."""
-        text = self.workspace.get_text_document(uri)
+        """The latest state of an open document. Raises Refused for one that is too large."""
+        text = self.workspace.text_documents.get(unquote(uri))  # the workspace's own keys
+        if text is None:
+            raise Refused(f"{uri} is not open")
         view = self._views.get(uri)
         if view is not None and view.document.text == text.source:
             return view
@@ -240,7 +243,7 @@ def _location(view: View, span: Span) -> lsp.Location:
     if span.file.name == view.document.source.name:
         return lsp.Location(view.uri, view.range(span.start, span.end))
     uri = from_fs_path(span.file.name) or span.file.name
-    return lsp.Location(uri, _range(Positions(span.file), span.start, span.end))
+    return lsp.Location(uri, _range(view.positions.of(span.file), span.start, span.end))
 
 
 # --- answers
@@ -261,8 +264,8 @@ def new_server(analyser: Analyser, wanted: Wanted) -> HdsServer:
     @server.feature(lsp.TEXT_DOCUMENT_DID_SAVE)
     async def saved(server: HdsServer, given: lsp.DidSaveTextDocumentParams) -> None:
         server.forget()  # others may include it
-        for uri in list(server.workspace.text_documents):
-            await server.show_findings(uri)
+        open_documents = [document.uri for document in server.workspace.text_documents.values()]
+        await asyncio.gather(*map(server.show_findings, open_documents))
 
     @server.feature(lsp.TEXT_DOCUMENT_DID_CLOSE)
     def closed(server: HdsServer, given: lsp.DidCloseTextDocumentParams) -> None:
@@ -292,7 +295,7 @@ def new_server(analyser: Analyser, wanted: Wanted) -> HdsServer:
         found = call_at(view.document, view.offset(given.position))
         if found is None:
             return None
-        units = Positions(SourceFile("<label>", found.label)).units
+        units = view.positions.of(SourceFile("<label>", found.label)).units
         parameters = [lsp.ParameterInformation((units(0, start), units(0, end))) for start, end in found.parameters]
         shown = lsp.SignatureInformation(found.label, _markdown(found.markdown), parameters, found.active)
         return lsp.SignatureHelp([shown], 0, found.active)
@@ -337,7 +340,7 @@ def new_server(analyser: Analyser, wanted: Wanted) -> HdsServer:
         for name, rows in changes.items():
             uri, positions = view.uri, view.positions
             if name != view.document.source.name:
-                uri, positions = from_fs_path(name) or name, Positions(files[name])
+                uri, positions = from_fs_path(name) or name, view.positions.of(files[name])
             made[uri] = [lsp.TextEdit(_range(positions, start, end), new) for start, end, new in rows]
         return lsp.WorkspaceEdit(changes=made)
 

@@ -9,8 +9,13 @@ from pathlib import Path
 
 import pytest
 from editor_client import Desk, Editor, Text, desk
+from effort import often
+from example_texts import EXAMPLES, damaged
 from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcException
+
+from hds.cli.main import main
+from hds.exit_codes import ExitCode
 
 SCRIPT = """\
 !syscall script {
@@ -220,6 +225,47 @@ def test_selection_is_that_of_check(small: Desk, tmp_path: Path) -> None:
         assert [item.code for item in await text.findings()] == ["W020"]
 
     small.do(work)
+
+
+def test_a_saved_file_is_seen_by_those_that_include_it(usual: Desk, tmp_path: Path) -> None:
+    folder = tmp_path / "with blanks é"
+    folder.mkdir()
+    (folder / "names.ds").write_text("print(@rax);\n")
+
+    async def work(editor: Editor) -> None:
+        text = editor.open(folder / "trace.hds", '? { #include "names.ds"\n}\n')
+        assert "E009" not in [item.code for item in await text.findings()]
+        (folder / "names.ds").write_text("print(@rxa);\n")
+        editor.found.pop(text.uri)
+        editor.text_document_did_save(lsp.DidSaveTextDocumentParams(text.id))
+        assert "E009" in [item.code for item in await text.findings()]
+
+    usual.do(work)
+
+
+def test_broken_texts_do_not_end_it(usual: Desk, tmp_path: Path) -> None:
+    async def work(editor: Editor) -> None:
+        text = editor.open(tmp_path / "trace.hds", "")
+        for broken in damaged(EXAMPLES["examples/linux/strace.hds"], 5, often(6, 200)):
+            text.change(broken)
+            place = lsp.Position(broken.count("\n") // 2, 10)
+            await editor.text_document_semantic_tokens_full_async(lsp.SemanticTokensParams(text.id))
+            await editor.text_document_completion_async(lsp.CompletionParams(text.id, place))
+            await editor.text_document_hover_async(lsp.HoverParams(text.id, place))
+        text.change("? print(@rxa);\n")
+        assert [item.code for item in await text.findings()] == ["E009"]
+        closed = lsp.TextDocumentIdentifier((tmp_path / "closed.hds").as_uri())
+        with pytest.raises(JsonRpcException, match="is not open"):
+            await editor.text_document_hover_async(lsp.HoverParams(closed, lsp.Position(0, 0)))
+
+    usual.do(work)
+
+
+def test_what_it_needs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("hds.cli.subcommands.lsp.find_spec", lambda name: None)
+    assert main(["lsp"]) == ExitCode.USAGE
+    assert "pygls is not installed" in (said := capsys.readouterr().err)
+    assert "[lsp]" in said
 
 
 def test_the_server_ends_when_its_editor_goes_away(tmp_path: Path) -> None:
