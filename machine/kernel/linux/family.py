@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from machine.kernel.linux import signals
+from machine.kernel.linux import signals, tracing
 from machine.kernel.linux.robust_locks import leave_locks
 from machine.kernel.linux.signal_frame import SignalInfo
 from machine.kernel.linux.signals import SIGCONT, SIGKILL
@@ -73,7 +73,9 @@ def _ended(group: ThreadGroup) -> None:
     group.end_timers(all_of_them=True)
     group.let_go()
     group.leave_ipc(group)
+    tracing.tracer_ended(group)
     for task in list(group.tasks.values()):
+        tracing.ended(group, task, group.status)
         leave_locks(task)
         group.everybody.pop(task.thread, None)
         if task.waiter is not None:

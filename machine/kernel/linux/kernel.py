@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from machine.kernel.abi import Call, CallTable, narrowed
 from machine.kernel.base import Services, Start, enter_user_mode, map_stack, set_stack_pointer, user_values
 from machine.kernel.entry import LINUX, EntryPoint
-from machine.kernel.linux import family, seccomp, signal_frame, signals, vdso
+from machine.kernel.linux import family, seccomp, signal_frame, signals, tracing, vdso
 from machine.kernel.linux.calls import CALLS, INTERRUPT_CALLS, end_thread
 from machine.kernel.linux.errors import Errno, LinuxError, Refused, WouldWait
 from machine.kernel.linux.file_locks import FileLocks
@@ -40,10 +40,12 @@ from machine.kernel.linux.refused import REFUSED
 from machine.kernel.linux.robust_locks import leave_locks
 from machine.kernel.linux.scripted_peers import Outside
 from machine.kernel.linux.seccomp import Action, Mode, Question
+from machine.kernel.linux.signal_frame import SignalInfo
 from machine.kernel.linux.sockets import Network
 from machine.kernel.linux.space import Layout, UserSpace, stack_size
 from machine.kernel.linux.system_v import SystemV
 from machine.kernel.linux.task import INIT_ID, NANOSECONDS, Location, Program, Task, ThreadGroup
+from machine.kernel.linux.tracing import Trace, Until
 from machine.kernel.linux.tree import Tree, World
 from machine.kernel.outcomes import AGAIN, Again, Calls, Result, Wait, again, always
 from machine.loaders import MAPPINGS_TOP, LoadError, Placement, UnreadableFile, initial_stack, read_image
@@ -60,6 +62,7 @@ _EPOCH = datetime(1970, 1, 1)
 _LOW = 0xFFFF_FFFF
 _MOST_ERRORS = 4095
 _INT80_VECTOR = 0x80
+_TRAP_FLAG = 1 << 8
 
 
 class _Gate(msgspec.Struct, frozen=True):
@@ -209,9 +212,18 @@ class LinuxKernel(Calls):
         group = task.threads
         for each in group.tasks.values():
             leave_locks(each)
-        task.succeed(successor, _space(successor, layout), location, program.name[:15])
+        executing = task.succeed(successor, _space(successor, layout), location, program.name[:15])
         family.succeed(group)
         maker.succeed(process, successor)
+        trace = tracing.listens(executing)
+        if trace is not None:
+            if trace.options & tracing.TRACEEXEC:
+                trace.event = tracing.EVENT_EXEC, executing.tid
+            else:
+                executing.pending.add(signals.from_user(executing, signals.SIGTRAP))
+            executing.has_signal = True
+            begins = executing.thread
+            begins.suspend(Suspension(always, None, lambda late: self.returning(begins, in_call=False)))
         return 0
 
     def _map_vdso(self, process: Process) -> int:
@@ -340,7 +352,9 @@ class LinuxKernel(Calls):
         task = self._tasks.get(thread)
         if task is None:  # the debugger has ended the process in the trigger of this call
             return
-        thread.has_user_registers = False
+        thread.has_user_registers = task.by_interrupt = False
+        if task.trace is not None and self._stops_at_call(task, _SYSCALL):
+            return
         if task.confinement and not self._is_permitted(task, _SYSCALL):
             return
         self._carry_out(task, _SYSCALL)
@@ -349,13 +363,15 @@ class LinuxKernel(Calls):
         """Carry out a call that has come by INT 0x80, whose registers are those of user mode."""
         task = self._tasks[thread]
         thread.process.cpu.registers.write(RIP, behind)
-        thread.has_user_registers = True
+        thread.has_user_registers = task.by_interrupt = True
+        if task.trace is not None and self._stops_at_call(task, _INT80):
+            return
         if not task.confinement or self._is_permitted(task, _INT80):
             self._carry_out(task, _INT80)
 
     def repeat(self, thread: Thread) -> None:
         """As `Calls`."""
-        self._carry_out(self._tasks[thread], _INT80 if thread.has_user_registers else _SYSCALL)
+        self._carry_out(self._tasks[thread], _INT80 if self._tasks[thread].by_interrupt else _SYSCALL)
 
     def _is_permitted(self, task: Task, gate: _Gate) -> bool:
         """Whether seccomp lets a thread make its call; it has its result otherwise, or its end."""
@@ -416,7 +432,7 @@ class LinuxKernel(Calls):
         self._asking = None
         if type(result) is int:
             registers.write(_RAX, result)
-            if task.has_signal:
+            if task.has_signal or task.trace is not None:
                 self.returning(thread, in_call=True)
             if len(thread.process.threads) > 1:
                 thread.process.give_way(self._services.clock.elapsed)
@@ -448,7 +464,7 @@ class LinuxKernel(Calls):
     def returning(self, thread: Thread, *, in_call: bool) -> None:
         """As `Calls`: signals come."""
         task = self._tasks.get(thread)
-        if task is None or not task.has_signal:
+        if task is None or (task.trace is not None and self._stops(task, in_call)) or not task.has_signal:
             return
         values = _general(thread)
         values.update(user_values(thread) if in_call else {})
@@ -482,6 +498,10 @@ class LinuxKernel(Calls):
         if fault.vector == _INT80_VECTOR:
             self._interrupt_call(thread, fault.rip)
             return True
+        trace = tracing.listens(self._tasks[thread])
+        if trace is not None:
+            self._stop_for_fault(self._tasks[thread], trace, fault)
+            return True
         values = _general(thread)
         values[RIP] = fault.rip
         if not signals.enter_for(self._tasks[thread], fault, values):
@@ -489,6 +509,93 @@ class LinuxKernel(Calls):
         for storage, value in values.items():
             thread.process.cpu.registers.write(storage, value)
         return True
+
+    # --- tracing
+
+    def _stops_at_call(self, task: Task, gate: _Gate) -> bool:
+        """Whether a thread stops for its tracer before it makes a call."""
+        trace, registers = tracing.listens(task), task.process.cpu.registers
+        if trace is None:
+            return False
+        trace.call = registers.read(_RAX) & _LOW
+        if trace.until is not Until.CALL:
+            return False
+        self._to_user_registers(task.thread)
+        registers.write(_RAX, -Errno.ENOSYS)
+        trace.in_call = True
+        code = _code_of_call(trace)
+        tracing.stop(task, code, tracing.own_info(task, code), lambda: self._begin_call(task, trace, gate))
+        return True
+
+    def _begin_call(self, task: Task, trace: Trace, gate: _Gate) -> None:
+        """The call goes on behind its stop, maybe as another one or as none."""
+        registers = task.process.cpu.registers
+        if trace.call == -1:
+            self.conclude(task.thread, registers.read(_RAX))
+            return
+        registers.write(_RAX, trace.call & _LOW)
+        if not task.confinement or self._is_permitted(task, gate):
+            self._carry_out(task, gate)
+
+    def _to_user_registers(self, thread: Thread) -> None:
+        """What a thread in a call has in registers is what it has in user mode from now on."""
+        if not thread.has_user_registers:
+            enter_user_mode(thread, user_values(thread))
+            thread.has_user_registers = True
+
+    def _stops(self, task: Task, in_call: bool) -> bool:
+        """Whether a thread that is about to go on in user mode stops for its tracer."""
+        trace = tracing.listens(task)
+        if trace is None or not task.process.alive:
+            return False
+        code, info = 0, None
+        if trace.event is not None:
+            (event, trace.message), trace.event = trace.event, None
+            code = signals.SIGTRAP | event << 8
+        elif trace.in_call:
+            trace.in_call = False
+            code = _code_of_call(trace) if trace.until is Until.CALL else 0
+        elif in_call and trace.until is Until.STEP:
+            code, info = signals.SIGTRAP, tracing.step_info(user_values(task.thread)[RIP])
+        if not code and task.has_signal:
+            info = signals.take(task)
+            code = 0 if info is None else info.number
+        if not code:
+            return False
+        if in_call:
+            self._to_user_registers(task.thread)
+            _clear_trap_flag(task, trace)
+        tracing.stop(task, code, info or tracing.own_info(task, code), lambda: self._go_on_traced(task, trace))
+        return True
+
+    def _stop_for_fault(self, task: Task, trace: Trace, fault: Fault) -> None:
+        """A thread stops before the signal of an exception."""
+        registers, info = task.process.cpu.registers, signals.noted(task, fault)
+        registers.write(RIP, fault.rip)
+        _clear_trap_flag(task, trace)
+        trace.call = -1
+        tracing.stop(task, info.number, info, lambda: self._go_on_traced(task, trace))
+
+    def _go_on_traced(self, task: Task, trace: Trace) -> None:
+        """Behind a stop: with the signal that the tracer has chosen."""
+        thread, signal = task.thread, trace.injected
+        if signal in signals.STOPS and task.trace is trace and trace.info is not None:
+            tracing.stop(task, signal, None, lambda: self._go_on_traced(task, trace))
+            return
+        given: list[SignalInfo] = []
+        if signal:
+            is_same = trace.info is not None and trace.info.number == signal
+            sender = (trace.tracer.pid, task.user) if trace.tracer is not None else (0, 0)
+            given = [trace.info if is_same and trace.info else SignalInfo(signal, signals.SI_USER, sender=sender)]
+        values = _general(thread)
+        if signals.deliver(task, values, iter(given)):
+            enter_user_mode(thread, values)
+        if not task.process.alive:
+            return
+        self.returning(thread, in_call=False)
+        registers = thread.process.cpu.registers
+        if trace.until is Until.STEP and thread.waiting is None:
+            registers.write(RFLAGS, registers.read(RFLAGS) | _TRAP_FLAG)
 
     def crash_code(self, process: Process, fault: Fault) -> int | None:
         """As `Kernel`: 128 + the signal."""
@@ -515,6 +622,17 @@ class LinuxKernel(Calls):
             return NAMES[number]
         short = number - _INT80.first_count
         return f"{NAMES_386.get(short, f'{short:x}')} (int 0x80)" if short >= 0 else None
+
+
+def _clear_trap_flag(task: Task, trace: Trace) -> None:
+    """The flag with which a thread makes a step is not shown."""
+    registers = task.process.cpu.registers
+    if trace.until is Until.STEP:
+        registers.write(RFLAGS, registers.read(RFLAGS) & ~_TRAP_FLAG)
+
+
+def _code_of_call(trace: Trace) -> int:
+    return signals.SIGTRAP | 0x80 * (trace.options & tracing.SYSGOOD)
 
 
 def _text(text: bytes) -> str:

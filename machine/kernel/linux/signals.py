@@ -8,6 +8,7 @@ its number, as a shell tells it.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 
 from msgspec.structs import replace
 
@@ -34,7 +35,7 @@ from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
 SIGNALS = 64
 SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGKILL, SIGSEGV, SIGPIPE, SIGALRM, SIGXFSZ = 4, 5, 7, 8, 9, 11, 13, 14, 25
 SIGCONT, SIGSTOP, SIGVTALRM, SIGPROF, SIGSYS = 18, 19, 26, 27, 31
-_STOPS = (SIGSTOP, 20, 21, 22)
+STOPS = (SIGSTOP, 20, 21, 22)
 IGNORED = (SIGCHLD, SIGCONT, 23, 28)  # CHLD, CONT, URG, WINCH
 _SYNCHRONOUS = (SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV, SIGSYS)
 SIG_DFL, SIG_IGN = 0, 1
@@ -83,18 +84,19 @@ def send_to(task: Task, info: SignalInfo, target: Task | None) -> bool:
     False where too many are pending.
     """
     signal, group = info.number, task.threads
-    if signal in _STOPS:
+    if signal in STOPS:
         forget(task, (SIGCONT,))
     elif signal == SIGCONT:
-        forget(task, _STOPS)
+        forget(task, STOPS)
         if group.process.is_stopped:
             group.process.go_on()
             group.on_continued()
     takers = [each for each in task.threads.tasks.values() if target in (None, each) and not is_blocked(each, signal)]
     handler = _action(task, signal).handler
-    if takers and (handler == SIG_IGN or (handler == SIG_DFL and signal in IGNORED)):
+    is_traced = signal != SIGKILL and any(each.trace is not None and each.trace.tracer for each in takers)
+    if takers and not is_traced and (handler == SIG_IGN or (handler == SIG_DFL and signal in IGNORED)):
         return True
-    if takers and handler == SIG_DFL:
+    if takers and not is_traced and handler == SIG_DFL:
         act_by_default(group, signal)
         return True
     if not (group if target is None else target).pending.add(info):
@@ -106,7 +108,7 @@ def send_to(task: Task, info: SignalInfo, target: Task | None) -> bool:
 
 def act_by_default(group: ThreadGroup, signal: int) -> None:
     """What a signal does to a process that has said nothing about it."""
-    if signal in _STOPS:
+    if signal in STOPS:
         group.process.stop()
         group.on_stopped(signal)
     elif signal not in IGNORED:
@@ -157,18 +159,25 @@ def _action(task: Task, signal: int) -> SignalAction:
 # --- handlers
 
 
-def deliver(task: Task, registers: dict[int, int]) -> bool:
+def take(task: Task) -> SignalInfo | None:
+    """The next signal that comes to a thread."""
+    row = next((row for row in in_order(task) if not is_blocked(task, row[1])), None)
+    return None if row is None else row[0].take(row[1])
+
+
+def deliver(task: Task, registers: dict[int, int], given: Iterator[SignalInfo] | None = None) -> bool:
     """Before a thread goes on with these registers in user mode: whether it goes on otherwise, with what they are then.
 
-    The process may have ended.
+    `given` are the signals that come to it, instead of those that are pending. The process may have ended.
     """
     task.has_signal, entered = False, False
+    if given is not None:
+        task.has_signal = any(not is_blocked(task, signal) for _, signal in in_order(task))
     while task.process.alive:
-        row = next((row for row in in_order(task) if not is_blocked(task, row[1])), None)
-        if row is None:
+        info = take(task) if given is None else next(given, None)
+        if info is None:
             break
-        pending, signal = row
-        info = pending.take(signal)
+        signal = info.number
         action = _action(task, signal)
         if action.handler == SIG_IGN:
             continue
@@ -292,17 +301,22 @@ def signal_of(task: Task, fault: Fault) -> SignalInfo:
     return SignalInfo(number, code, fault.rip)
 
 
-def enter_for(task: Task, fault: Fault, registers: dict[int, int]) -> bool:
-    """Have the handler of an exception's signal begin: whether there is one. `registers` are for it then.
-
-    A signal that a program blocks or ignores ends it when an instruction raises it (force_sig).
-    """
-    info = signal_of(task, fault)
+def noted(task: Task, fault: Fault) -> SignalInfo:
+    """The signal of an exception, which is the thread's last one from now on."""
     error, address = fault.error, task.trap.address
     if fault.vector == Vector.PF:
         address = fault.address or 0
         error |= PageFault.PRESENT * (address >= USER_SPACE)
     task.trap = Trap(fault.vector, error, address)
+    return signal_of(task, fault)
+
+
+def enter_for(task: Task, fault: Fault, registers: dict[int, int]) -> bool:
+    """Have the handler of an exception's signal begin: whether there is one. `registers` are for it then.
+
+    A signal that a program blocks or ignores ends it when an instruction raises it (force_sig).
+    """
+    info = noted(task, fault)
     if not _is_handled(task, info.number):
         return False
     if fault.vector not in (Vector.DB, Vector.BP, Vector.OF):

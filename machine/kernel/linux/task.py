@@ -27,6 +27,7 @@ from vm.facts.limits import Limits
 
 if TYPE_CHECKING:
     from machine.kernel.linux.timers import ClockTimer, PosixTimer
+    from machine.kernel.linux.tracing import Trace
 
 INIT_ID = 1
 SIGCHLD = 17
@@ -84,6 +85,7 @@ class ThreadGroup(msgspec.Struct, eq=False):
     session: int
     parent: ThreadGroup | None = None
     children: list[ThreadGroup] = msgspec.field(default_factory=list)
+    tracees: list[Task] = msgspec.field(default_factory=list)
     actions: dict[int, SignalAction] = msgspec.field(default_factory=dict)
     tasks: dict[int, Task] = msgspec.field(default_factory=dict)  # by thread id; those that have not ended
     pending: Pending = msgspec.field(default_factory=Pending)  # signals that were raised for whichever thread
@@ -180,6 +182,8 @@ class Task(msgspec.Struct, eq=False):
     no_new_privileges: bool = False  # of prctl
     confinement: Mode = Mode.DISABLED  # of seccomp
     filters: Filters = ()
+    trace: Trace | None = None  # of ptrace
+    by_interrupt: bool = False  # the call under way has come by INT 0x80
 
     @property
     def actions(self) -> dict[int, SignalAction]:
@@ -195,7 +199,7 @@ class Task(msgspec.Struct, eq=False):
         """The task of a new thread of the process, which shares all that threads share."""
         twin = replace(
             self, thread=thread, tid=thread.tid, pending=Pending(), alternate_stack=(0, SS_DISABLE, 0), robust_list=0,
-            clear_tid=0, has_signal=False, trap=NO_TRAP, saved_mask=None, restart=None,
+            clear_tid=0, has_signal=False, trap=NO_TRAP, saved_mask=None, restart=None, trace=None,
         )  # fmt: skip
         twin.enlist()
         return twin
@@ -218,7 +222,7 @@ class Task(msgspec.Struct, eq=False):
             space=self.space if shares else self.space.copy(process.cpu.memory),
             files=files,
             location=self.location if flags & _CLONE_FS else self.location.copy(), pending=Pending(),
-            robust_list=0, clear_tid=0, has_signal=False, saved_mask=None, restart=None,
+            robust_list=0, clear_tid=0, has_signal=False, saved_mask=None, restart=None, trace=None,
         )  # fmt: skip
         if shares and not flags & _CLONE_VFORK:
             child.alternate_stack = (0, SS_DISABLE, 0)
@@ -247,6 +251,9 @@ class Task(msgspec.Struct, eq=False):
             trap=NO_TRAP, saved_mask=None, restart=None,
         )  # fmt: skip
         successor.enlist()
+        if self.trace is not None and self.trace.tracer is not None:
+            tracees = self.trace.tracer.tracees
+            tracees[tracees.index(self)] = successor
         return successor
 
     def enlist(self) -> None:

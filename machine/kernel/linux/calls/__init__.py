@@ -35,6 +35,7 @@ from machine.kernel.linux.calls import (
     threads,
     time,
     timers,
+    tracing,
     transfers,
     watching,
 )
@@ -73,6 +74,7 @@ __all__ = [
     "threads",
     "time",
     "timers",
+    "tracing",
     "transfers",
     "watching",
 ]

@@ -9,9 +9,11 @@ from contextlib import suppress
 import msgspec
 
 from machine.kernel.base import behind_call
-from machine.kernel.linux import family
+from machine.kernel.linux import family, tracing
 from machine.kernel.linux.abi import Address, Int, call
 from machine.kernel.linux.errors import Errno, LinuxError, Refused
+from machine.kernel.linux.signal_frame import SignalInfo
+from machine.kernel.linux.signals import SI_USER, SIGSTOP
 from machine.kernel.linux.task import NANOSECONDS, SIGCHLD, Task, ThreadGroup
 from machine.kernel.outcomes import Result, Wait
 from machine.schedule import TooManyProcesses
@@ -77,6 +79,7 @@ def make_process(task: Task, child: Child) -> Result:
     if child.flags & CLONE_PARENT and task.threads.parent is not None:
         born.threads.parent, born.threads.exit_signal = task.threads.parent, task.threads.exit_signal
     family.enlist(born.threads)
+    _trace_born(task, born, child.flags)
     for flag, address, space in (
         (CLONE_PARENT_SETTID, child.parent_tid, task.space),
         (CLONE_CHILD_SETTID, child.child_tid, born.space),
@@ -92,6 +95,20 @@ def make_process(task: Task, child: Child) -> Result:
     return Wait(lambda: group.has_ended or group.has_executed, then=lambda late: group.pid, heeds_signals=False)
 
 
+def _trace_born(task: Task, born: Task, flags: int) -> None:
+    """A tracer that wants to has the children of what it traces, too."""
+    trace = tracing.listens(task)
+    if trace is None:
+        return
+    option, event = next(row[1:] for row in tracing.FORK_EVENTS if flags & row[0] == row[0])
+    if trace.options & option:
+        tracing.begin(born, trace.tracer, trace.options, is_seized=trace.is_seized)
+        born.pending.add(SignalInfo(SIGSTOP, SI_USER))
+        born.has_signal = True
+        born.awaken(born)
+        trace.event = event, born.tid
+
+
 # --- waiting
 
 
@@ -100,12 +117,24 @@ class _Found(msgspec.Struct, frozen=True):
 
     child: ThreadGroup
     status: int
+    traced: Task | None = None  # the thread of the child that has stopped for its tracer
+
+    @property
+    def info(self) -> SignalInfo:
+        """What is told of it."""
+        if self.traced is None or self.child.has_ended:
+            return family.child_info(self.child, self.status)
+        return tracing.child_info(self.traced, self.status >> 8)
 
 
 def _look(task: Task, wanted: Callable[[ThreadGroup], bool], options: int) -> _Found | None:
     """The first child with news of these kinds, the oldest first. Raises ECHILD where there is no such child."""
     children = [child for child in family.selected(task, wanted) if _is_waited_for(child, options)]
-    if not children:
+    traced = [each for each in task.threads.tracees if wanted(each.threads)]
+    for each in traced:
+        if each.trace is not None and each.trace.news is not None:
+            return _Found(each.threads, each.trace.news, each)
+    if not children and not traced:
         raise LinuxError(Errno.ECHILD)
     for child in children:
         if child.has_ended:
@@ -130,11 +159,16 @@ def _has_news(task: Task, wanted: Callable[[ThreadGroup], bool], options: int) -
         return True
 
 
-def _take(found: _Found, options: int) -> None:
+def _take(task: Task, found: _Found, options: int) -> None:
     """The news is known, unless it is to stay."""
     if options & _WNOWAIT:
         return
-    if found.child.has_ended:
+    if found.traced is not None:
+        if found.traced.trace is not None:
+            found.traced.trace.news = None
+        if found.child.has_ended:
+            task.threads.tracees.remove(found.traced)
+    elif found.child.has_ended:
         family.reap(found.child)
     else:
         found.child.state_change = None
@@ -158,7 +192,7 @@ def wait4(task: Task, process: Int, status: Address, options: Int, usage: Addres
     found = _look(task, wanted, all_options)
     if found is None:
         return 0 if options & _WNOHANG else Wait(lambda: _has_news(task, wanted, all_options))
-    _take(found, all_options)
+    _take(task, found, all_options)
     if status:
         task.space.store_words(status, "I", found.status)
     if usage:
@@ -187,12 +221,11 @@ def waitid(task: Task, kind: Int, process: Int, info: Address, options: Int, usa
     if found is None and not options & _WNOHANG:
         return Wait(lambda: _has_news(task, wanted, options))
     if found is not None:
-        _take(found, options)
+        _take(task, found, options)
     if usage and found is not None:
         task.space.store(usage, usage_row(found.child.time_used + found.child.children_time))
     if info:
-        told = bytes(28) if found is None else family.child_info(found.child, found.status).data[:28]
-        task.space.store(info, told)
+        task.space.store(info, bytes(28) if found is None else found.info.data[:28])
     return 0
 
 

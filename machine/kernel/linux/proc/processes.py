@@ -9,13 +9,13 @@ import msgspec
 from machine.kernel.linux.proc.system import TICK, System, mountinfo, mounts
 from machine.kernel.linux.resource_limits import resource_limit
 from machine.kernel.linux.space import HEAP, USER_SPACE, UserSpace, is_shared
-from machine.kernel.linux.task import Task, ThreadGroup
+from machine.kernel.linux.task import INIT_ID, Task, ThreadGroup
 from machine.memory import PAGE, Area
 from vm.facts.paging import EXECUTE, READ, WRITE
 
 _ALL = (1 << 64) - 1
 _NAME_COLUMN = 73  # where a mapping's name begins
-_STATES = {"R": "running", "S": "sleeping", "T": "stopped", "Z": "zombie"}
+_STATES = {"R": "running", "S": "sleeping", "T": "stopped", "t": "tracing stop", "Z": "zombie"}
 _SIG_IGN = 1
 _BOUNDING = 0x1FF_FFFF_FFFF  # nothing was taken away
 _PF_RANDOMIZE = 0x0040_0000  # flags of every program's thread
@@ -62,9 +62,18 @@ class Subject(msgspec.Struct, frozen=True):
         task = self.task
         if task is None:
             return "Z"
+        if task.trace is not None and task.trace.code:
+            return "t"
         if self.group.process.is_stopped:
             return "T"
         return "R" if task.thread.waiting is None or task is self.system.asking() else "S"
+
+    @property
+    def tracer_id(self) -> int:
+        """The process that traces the thread; 0: none."""
+        if self.task is None or self.task.trace is None:
+            return 0
+        return INIT_ID if self.task.trace.tracer is None else self.task.trace.tracer.pid
 
     @property
     def identity(self) -> tuple[int, int]:
@@ -179,13 +188,14 @@ def _signals(group: ThreadGroup, task: Task) -> tuple[int, int, int, int, int]:
 
 
 def status(subject: Subject) -> str:
-    """For people, with labels. Nobody traces a guest: TracerPid is 0."""
+    """For people, with labels."""
     group, task, state = subject.group, subject.task, subject.state
     user, own_group = subject.identity
     lines = [
         f"Name:\t{subject.name}", *([] if task is None else [f"Umask:\t{task.location.umask:04o}"]),
         f"State:\t{state} ({_STATES[state]})", f"Tgid:\t{group.pid}", "Ngid:\t0", f"Pid:\t{subject.tid}",
-        f"PPid:\t{group.parent_id}", "TracerPid:\t0", "Uid:" + f"\t{user}" * 4, "Gid:" + f"\t{own_group}" * 4,
+        f"PPid:\t{group.parent_id}", f"TracerPid:\t{subject.tracer_id}",
+        "Uid:" + f"\t{user}" * 4, "Gid:" + f"\t{own_group}" * 4,
         f"FDSize:\t{64 if task else 0}", f"Groups:\t{own_group} ", f"NStgid:\t{group.pid}", f"NSpid:\t{subject.tid}",
         f"NSpgid:\t{group.process_group}", f"NSsid:\t{group.session}", *_memory(subject),
         f"Threads:\t{max(1, len(group.tasks))}", "SigQ:\t0/1024",

@@ -78,7 +78,7 @@ def test_an_unknown_call_is_enosys_and_counted() -> None:
 @pytest.mark.parametrize(
     ("name", "error"),
     [("socket", Errno.EAFNOSUPPORT),
-     ("mount", Errno.EPERM), ("ptrace", Errno.EPERM)],
+     ("mount", Errno.EPERM), ("chroot", Errno.EPERM)],
 )  # fmt: skip
 def test_what_is_refused_fails_as_on_linux_and_is_counted(name: str, error: Errno) -> None:
     guest = Guest()

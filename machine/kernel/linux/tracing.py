@@ -1,0 +1,129 @@
+"""ptrace(2): one guest process looks at another one and changes it, at its signals, calls and steps.
+
+A thread that is traced stops before a signal comes to it, at a call it makes, or behind an instruction, and waits until
+its tracer has it go on. Init, which is the tracer of a program that nobody here has started, lets everything pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+import msgspec
+
+from machine.kernel.linux import signals
+from machine.kernel.linux.signal_frame import SignalInfo
+from machine.kernel.linux.task import SIGCHLD, Task, ThreadGroup
+from machine.schedule import Suspension
+
+OPTIONS = 0x30_00FF
+SYSGOOD, EXITKILL, TRACEEXEC = 1, 1 << 20, 1 << 4
+EVENT_EXEC, EVENT_STOP = 4, 128
+FORK_EVENTS = ((0x4000, 1 << 2, 2), (0, 1 << 1, 1))  # CLONE_VFORK or not: the option, and its event
+STOPPED = 0x7F
+_CLD_TRAPPED = 4
+_TRAP_BRKPT = 1
+
+
+class Until(Enum):
+    """Where a thread stops besides at its signals."""
+
+    SIGNAL = "signal"
+    CALL = "call"
+    STEP = "step"
+
+
+class Trace(msgspec.Struct, eq=False):
+    """What is kept of a thread that is traced; `tracer` is None for init. `code` is why it is stopped, 0: it is not.
+
+    `news` is the status that the tracer has not waited for. `call` is the number of the call at whose stop it is or
+    was, -1 outside of any. `injected` is the signal with which it goes on.
+    """
+
+    tracer: ThreadGroup | None
+    options: int = 0
+    is_seized: bool = False
+    until: Until = Until.SIGNAL
+    code: int = 0
+    info: SignalInfo | None = None
+    news: int | None = None
+    call: int = -1
+    in_call: bool = False
+    injected: int = 0
+    message: int = 0
+    event: tuple[int, int] | None = None  # one that is to be told at the end of the call, and its message
+
+
+def listens(task: Task) -> Trace | None:
+    """The trace of a thread whose tracer is asked."""
+    trace = task.trace
+    return trace if trace is not None and trace.tracer is not None else None
+
+
+def begin(task: Task, tracer: ThreadGroup | None, options: int = 0, *, is_seized: bool = False) -> None:
+    """Have a thread traced."""
+    task.trace = Trace(tracer, options, is_seized)
+    task.look_at_calls()
+    if tracer is not None:
+        tracer.tracees.append(task)
+
+
+def stop(task: Task, code: int, info: SignalInfo | None, then: Callable[[], None]) -> None:
+    """A thread stops, and its tracer is told; `then` is called when it goes on."""
+    trace = task.trace
+    if trace is None or trace.tracer is None:
+        return
+    trace.code, trace.info, trace.news, trace.injected = code, info, code << 8 | STOPPED, 0
+    signals.send_to_group(trace.tracer, child_info(task, code & 0x7F))
+    task.thread.suspend(Suspension(lambda: not trace.code, None, lambda late: then()))
+
+
+def step_info(address: int) -> SignalInfo:
+    """What is told of a step over a call."""
+    return SignalInfo(signals.SIGTRAP, _TRAP_BRKPT, address)
+
+
+def own_info(task: Task, code: int) -> SignalInfo:
+    """What is told of a stop that no signal has made."""
+    return SignalInfo(signals.SIGTRAP, code, sender=(task.tid, task.user))
+
+
+def child_info(task: Task, code: int) -> SignalInfo:
+    """What a tracer is told when a thread stops."""
+    return SignalInfo(SIGCHLD, _CLD_TRAPPED, sender=(task.tid, task.user), more=code.to_bytes(4, "little"))
+
+
+def end(task: Task, signal: int = 0) -> None:
+    """A thread is traced no more, and goes on."""
+    trace = task.trace
+    if trace is None:
+        return
+    if trace.tracer is not None:
+        trace.tracer.tracees.remove(task)
+    task.trace = None
+    trace.code, trace.injected, trace.until = 0, signal, Until.SIGNAL
+
+
+def tracer_ended(group: ThreadGroup) -> None:
+    """What a process has traced goes on, or ends with it."""
+    for task in list(group.tracees):
+        kills = task.trace is not None and task.trace.options & EXITKILL
+        if task.threads.has_ended:
+            group.tracees.remove(task)
+            continue
+        end(task)
+        if kills:
+            signals.die(task.threads, signals.SIGKILL)
+
+
+def ended(group: ThreadGroup, task: Task, status: int) -> None:
+    """A traced thread's process has ended: its tracer can wait for that, if it is not the parent."""
+    trace = task.trace
+    if trace is None or trace.tracer is None:
+        return
+    trace.code = 0
+    if trace.tracer is group.parent:
+        trace.tracer.tracees.remove(task)
+        return
+    trace.news = status
+    signals.send_to_group(trace.tracer, SignalInfo(SIGCHLD, signals.SI_USER, sender=(task.tid, task.user)))
