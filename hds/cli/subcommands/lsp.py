@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from importlib.util import find_spec
@@ -55,6 +56,8 @@ def run(options: Options) -> ExitCode:
         )
     from hds.editor import Analyser, serve
 
+    if not os.environ.get("HDS_TRACEBACK"):
+        logging.getLogger("pygls").setLevel(logging.CRITICAL)  # refusals are answers, and no tracebacks
     # Whatever else is printed must not get in between messages.
     output = os.dup(1)
     os.dup2(2, 1)

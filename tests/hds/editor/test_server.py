@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
+import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -268,12 +269,22 @@ def test_what_it_needs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     assert "[lsp]" in said
 
 
-def test_the_server_ends_when_its_editor_goes_away(tmp_path: Path) -> None:
-    async def main() -> None:
-        server = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "hds", "lsp", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-        )
-        output, _ = await asyncio.wait_for(server.communicate(b""), timeout=60)
-        assert (server.returncode, output) == (0, b"")
+def message(content: object) -> bytes:
+    data = json.dumps(content).encode() if not isinstance(content, bytes) else content
+    return b"Content-Length: %d\r\n\r\n%s" % (len(data), data)
 
-    asyncio.run(main())
+
+def test_what_is_no_message_or_no_request_ends_nothing_but_the_end_of_the_input_does() -> None:
+    place = {"textDocument": {"uri": "file:///closed.hds"}, "position": {"line": 0, "character": 0}}
+    sent = (
+        b"{broken}",
+        {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {"capabilities": {}, "processId": None}},
+        {"jsonrpc": "2.0", "id": 2, "method": "no/such", "params": {}},
+        {"jsonrpc": "2.0", "id": 3, "method": "textDocument/hover", "params": place},
+        {"jsonrpc": "2.0", "id": 4, "method": "shutdown"},
+    )
+    command = [sys.executable, "-m", "hds", "lsp"]
+    done = subprocess.run(command, input=b"".join(map(message, sent)), capture_output=True, timeout=60, check=True)
+    assert done.stderr == b""
+    assert b"is not open" in done.stdout
+    assert b'"id": 4' in done.stdout
