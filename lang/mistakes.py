@@ -387,7 +387,7 @@ def _command(place: _Place) -> Mistake | None:
     behind = follows is place.token and follows.type in _BEHIND_WORD
     if not marked and not (behind and first.type in ("NAME", "DOTTED", "REGISTER")):
         return None
-    from lang.commands import COMMAND_BY_NAME  # the command level is above the language
+    from vm.facts.commands import COMMAND_BY_NAME
 
     if not marked and ("." if first.type == "DOTTED" else "") + name not in COMMAND_BY_NAME:
         return None

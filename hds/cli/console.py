@@ -14,9 +14,10 @@ from typing import Any
 
 from hds.report import output
 from hds.session import PROMPT, Session, why_stopped
-from lang import SourceFile
-from lang.commands import COMMAND_BY_NAME, Code, read_commands
+from lang import Code, SourceFile
+from lang.commands import read_commands
 from machine import StopCause
+from vm.facts.commands import COMMAND_BY_NAME
 
 CONTINUATION = "> "
 QUIT = ("q", "quit")

@@ -370,9 +370,9 @@ class Selection(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, found: argparse.Namespace) -> Selection:
         """The flags of `add_selection`. Exits for unknown codes, and for errors, which cannot be switched."""
-        from hds.report import code_titles
-
         for code in (*found.disable, *found.enable):
+            from hds.report import code_titles
+
             if code not in code_titles():
                 refuse(f"{code} is no diagnostic code; `hds list diagnostics` shows them", ExitCode.USAGE)
             if code.startswith("E"):

@@ -18,11 +18,13 @@ from hds.editor.descriptions import (
 )
 from hds.editor.document import Document
 from lang import KEYWORDS, TYPE_WORDS, DefinitionKind, Part, PartKind
-from lang.commands import COMMANDS, Line, Stage, choices_of, row_of, words_of
+from lang.commands import Line, choices_of, row_of, words_of
 from vm.facts.builtins import ALIASES, BUILTIN_BY_NAME, BUILTINS
+from vm.facts.commands import COMMANDS
 from vm.facts.events import EVENT_OPTIONS
 from vm.facts.pseudo_registers import PSEUDO_REGISTERS
 from vm.facts.registers import REGISTERS
+from vm.facts.stages import Stage
 
 MOST_SYMBOLS = 500  # offered at once
 _IN_SCRIPT = re.compile(r"(?:[A-Za-z_][\w`]*!)?[@$.]?[\w`]*\Z")

@@ -6,9 +6,10 @@ import msgspec
 
 from hds.editor.document import Document
 from lang import Definition, DefinitionKind, Part, PartKind, Place
-from lang.commands import COMMAND_BY_NAME, CommandRow, Support, row_of
+from lang.commands import row_of
 from vm.facts import numbers
 from vm.facts.builtins import ALIASES, BUILTIN_BY_NAME, Builtin
+from vm.facts.commands import COMMAND_BY_NAME, CommandRow, Support
 from vm.facts.events import EVENT_BY_NAME, EVENT_OPTIONS
 from vm.facts.pseudo_registers import PSEUDO_INDEX, PSEUDO_REGISTERS
 from vm.facts.registers import REGISTER_INDEX, REGISTERS, STORAGES

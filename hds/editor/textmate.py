@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lang import KEYWORDS, TYPE_WORDS, PartKind
-from lang.commands import COMMANDS, CommandRow, choices_of, is_script_command, words_of
+from lang.commands import choices_of, is_script_command, words_of
 from vm.facts.builtins import ALIASES, BUILTINS
+from vm.facts.commands import COMMANDS, CommandRow
 from vm.facts.events import BLOCK_OPTIONS, SCALAR_OPTIONS
 from vm.facts.pseudo_registers import PSEUDO_REGISTERS
 from vm.facts.registers import REGISTERS

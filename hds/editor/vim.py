@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from lang import KEYWORDS, TYPE_WORDS, PartKind
-from lang.commands import COMMANDS, is_script_command
+from lang.commands import is_script_command
 from vm.facts.builtins import ALIASES, BUILTINS
+from vm.facts.commands import COMMANDS
 from vm.facts.events import BLOCK_OPTIONS, SCALAR_OPTIONS
 from vm.facts.pseudo_registers import PSEUDO_REGISTERS
 from vm.facts.registers import REGISTERS

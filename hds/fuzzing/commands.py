@@ -5,8 +5,8 @@ from __future__ import annotations
 from hds.fuzzing.broken import damaged
 from hds.fuzzing.choices import Choices
 from hds.fuzzing.programs import program
-from lang.commands import COMMANDS, EVENTS, EventRow
-from vm.facts.events import ParameterKind, ParameterRow
+from vm.facts.commands import COMMANDS
+from vm.facts.events import EVENTS, EventRow, ParameterKind, ParameterRow
 
 ASSEMBLY = (
     "nop",

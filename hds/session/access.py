@@ -7,7 +7,6 @@ protection is ignored, and a write that does not fit into what is mapped writes 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, MutableMapping
-from html import escape
 from typing import TYPE_CHECKING, overload
 
 from vm.facts.registers import GENERAL, REGISTER_INDEX, REGISTERS, Register
@@ -227,6 +226,7 @@ def _is_signed(spelling: str) -> bool:
 
 def html_table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     """A table whose texts are never markup."""
+    from html import escape
 
     def row(tag: str, cells: tuple[str, ...]) -> str:
         return "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in cells) + "</tr>"

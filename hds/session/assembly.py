@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lang import Diagnostic
-from lang.commands import AssemblyText, Code, EventCommand
+from lang import Code, Diagnostic
+from lang.commands import AssemblyText, EventCommand
 from vm import late_pattern
 
 if TYPE_CHECKING:

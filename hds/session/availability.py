@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hds.session.command_scripts import CommandFile
-from lang import Diagnostic
-from lang.commands import Code, EventCommand, Support
+from lang import Code, Diagnostic
+from lang.commands import EventCommand
+from vm.facts.commands import Support
 from vm.facts.events import EventKind
 
 

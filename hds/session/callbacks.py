@@ -15,8 +15,7 @@ from hds.report.records import json_object
 from hds.session.access import Globals, Memory, Registers
 from hds.session.recording import Recording, arguments_at
 from hds.session.refused import CommandFailed, ScriptError
-from lang import Diagnostic, Severity, SourceFile, Span
-from lang.commands import Code
+from lang import Code, Diagnostic, Severity, SourceFile, Span
 from machine.events import CallAction, RegistrationError, Trigger as MachineTrigger
 from vm.facts.events import CALL_NUMBER
 from vm.facts.stages import Stage

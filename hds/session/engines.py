@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hds.exit_codes import ExitCode
 from hds.inputs import refuse
-from vm import Engine
-from vm.facts.limits import Limits
+
+if TYPE_CHECKING:
+    from vm import Engine
+    from vm.facts.limits import Limits
 
 ENGINES = ("reference", "native")
 

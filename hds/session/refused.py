@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lang import Diagnostic
-from lang.commands import Code
+from lang import Code, Diagnostic
 
 
 class CommandFailed(Exception):  # noqa: N818 - it reads as what happened

@@ -38,8 +38,7 @@ from hds.session.recording import Recording
 from hds.session.refused import CommandFailed, ScriptError, unresolved
 from hds.session.scripts import Prepared, Scripts
 from hds.session.symbols import Symbols
-from lang import Compiler, Diagnostic, Severity, SourceFile, Span
-from lang.commands import Code
+from lang import Code, Compiler, Diagnostic, Severity, SourceFile, Span
 from machine import (
     BulkReporter,
     CodeFault,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from hds.report import Failure, FailureKind
 from hds.report.records import Crash, EventCount, OutputCount, ProcessCount, Summary, UnknownCall, lost_bytes, plural
-from lang.commands import Code
+from lang import Code
 from machine import StopCause
 
 if TYPE_CHECKING:

@@ -28,12 +28,13 @@ from hds.symbols import (
     readable,
 )
 from lang import KERNEL_MODULE, Diagnostic, Place, SymbolTable, Unresolved
-from lang.commands import Command, plain_number
+from lang.commands import Command
 from machine.debugger import Module, modules_of
 from machine.kernel import ENTRY_POINTS, Build
 from machine.loaders import LoadError, Placement, Symbol, elf_symbols, module_name, read_program
 from vm import DriveRefused, late_pattern
 from vm.facts.limits import Limits
+from vm.facts.numbers import plain_number
 from vm.facts.registers import REGISTER_INDEX
 
 if TYPE_CHECKING:

@@ -2,79 +2,56 @@
 
 `read_commands` splits a text into its commands, `parse_event` understands the options of an event command,
 `substitute_arguments` replaces `$arg0` ... beforehand. Scripts, assembly text and expressions inside commands are
-handed on with their place in the file and are not looked at.
-"""
+handed on with their place in the file and are not looked at."""
 
-from lang.code import Code
-from lang.commands.arguments import substitute_arguments
-from lang.commands.events import parse_event
-from lang.commands.parts import (
-    Embedded,
-    Language,
-    choices_of,
-    command_parts,
-    embedded,
-    is_script_command,
-    row_of,
-    without_escapes,
-    words_of,
-)
-from lang.commands.reader import read_commands
-from lang.commands.statements import begins_as_statement
-from lang.commands.syntax import (
-    ALL,
-    AssemblyText,
-    Command,
-    EventCommand,
-    HexCode,
-    OutputName,
-    Parameter,
-    ScriptFile,
-    ScriptText,
-)
-from lang.commands.tokenizer import Line, read_lines, tokenize
-from lang.commands.tokens import Token, TokenKind
-from vm.facts.commands import COMMAND_BY_NAME, COMMANDS, CommandRow, Support
-from vm.facts.events import EVENTS, EventRow
-from vm.facts.numbers import number_32, plain_number
-from vm.facts.stages import Stage
+from __future__ import annotations
 
-__all__ = [
-    "ALL",
-    "COMMANDS",
-    "COMMAND_BY_NAME",
-    "EVENTS",
-    "AssemblyText",
-    "Code",
-    "Command",
-    "CommandRow",
-    "Embedded",
-    "EventCommand",
-    "EventRow",
-    "HexCode",
-    "Language",
-    "Line",
-    "OutputName",
-    "Parameter",
-    "ScriptFile",
-    "ScriptText",
-    "Stage",
-    "Support",
-    "Token",
-    "TokenKind",
-    "begins_as_statement",
-    "choices_of",
-    "command_parts",
-    "embedded",
-    "is_script_command",
-    "number_32",
-    "parse_event",
-    "plain_number",
-    "read_commands",
-    "read_lines",
-    "row_of",
-    "substitute_arguments",
-    "tokenize",
-    "without_escapes",
-    "words_of",
-]
+from typing import TYPE_CHECKING
+
+from vm.face import lazy
+
+if TYPE_CHECKING:
+    from lang.commands.arguments import substitute_arguments as substitute_arguments
+    from lang.commands.events import parse_event as parse_event
+    from lang.commands.parts import (
+        Embedded as Embedded,
+        Language as Language,
+        choices_of as choices_of,
+        command_parts as command_parts,
+        embedded as embedded,
+        is_script_command as is_script_command,
+        row_of as row_of,
+        without_escapes as without_escapes,
+        words_of as words_of,
+    )
+    from lang.commands.reader import read_commands as read_commands
+    from lang.commands.statements import begins_as_statement as begins_as_statement
+    from lang.commands.syntax import (
+        ALL as ALL,
+        AssemblyText as AssemblyText,
+        Command as Command,
+        EventCommand as EventCommand,
+        HexCode as HexCode,
+        OutputName as OutputName,
+        Parameter as Parameter,
+        ScriptFile as ScriptFile,
+        ScriptText as ScriptText,
+    )
+    from lang.commands.tokenizer import Line as Line, read_lines as read_lines, tokenize as tokenize
+    from lang.commands.tokens import Token as Token, TokenKind as TokenKind
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "arguments": "substitute_arguments",
+            "events": "parse_event",
+            "parts": (
+                "Embedded Language choices_of command_parts embedded is_script_command row_of without_escapes words_of"
+            ),
+            "reader": "read_commands",
+            "statements": "begins_as_statement",
+            "syntax": "ALL AssemblyText Command EventCommand HexCode OutputName Parameter ScriptFile ScriptText",
+            "tokenizer": "Line read_lines tokenize",
+            "tokens": "Token TokenKind",
+        },
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -106,15 +105,20 @@ def run(options: Options) -> ExitCode:
 
 
 def _show(findings: list[Diagnostic], failures: list[Failure], form: str) -> None:
-    from hds.report import JsonLines, sarif
     from lang import render
 
     if form == "sarif":
+        import json
+
+        from hds.report import sarif
+
         print(json.dumps(sarif(findings, failures), indent=2))
     for failure in failures:
         report(failure, as_json=form == "json")
     for item in findings:
         if form == "json":
+            from hds.report import JsonLines
+
             JsonLines().report(item)
         elif form == "text":
             print(render(item))

@@ -7,8 +7,7 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 from hds.report.failures import FailureKind
 from hds.report.records.shown import Line
 from hds.report.records.texts import values
-from lang import Diagnostic, Severity, Span, render
-from lang.commands import Code
+from lang import Code, Diagnostic, Severity, Span, render
 
 _KINDS = (FailureKind.COMPILE.value, FailureKind.COMMAND.value, *(kind for kind in values(Severity) if kind != "error"))
 

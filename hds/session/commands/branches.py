@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from hds.session.commands.disassembly import symbol_at
 from hds.session.commands.handler import Handler, incorrect_use, number, split
 from hds.session.refused import CommandFailed
-from lang.commands import number_32
 from machine.processor import Select
 from machine.schedule import branch_lines
 from vm.facts.errors import ErrorNumber
+from vm.facts.numbers import number_32
 
 if TYPE_CHECKING:
     from hds.session.scripts import Prepared

@@ -15,9 +15,9 @@ from hds.session.commands.handler import (
     words,
 )
 from hds.session.refused import CommandFailed
-from lang.commands import plain_number
 from machine.debugger import BreakpointError, Breakpoints
 from vm.facts.errors import ErrorNumber
+from vm.facts.numbers import plain_number
 
 if TYPE_CHECKING:
     from hds.session.scripts import Prepared

@@ -8,8 +8,8 @@ from hds.session.commands.disassembly import symbol_at
 from hds.session.commands.handler import Handler, incorrect_use
 from hds.session.commands.registers import all_registers
 from hds.session.commands.stepping import MANY, from_here, until_timeout
-from lang.commands import number_32
 from machine.debugger import a88
+from vm.facts.numbers import number_32
 from vm.facts.registers import RIP
 
 if TYPE_CHECKING:

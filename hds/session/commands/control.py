@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hds.session.commands.handler import Handler, incorrect_use, words
-from lang.commands import COMMANDS, Support, number_32
+from vm.facts.commands import COMMANDS, Support
+from vm.facts.numbers import number_32
 
 if TYPE_CHECKING:
     from hds.session.scripts import Prepared

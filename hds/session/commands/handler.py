@@ -9,8 +9,8 @@ import msgspec
 
 from hds.session.refused import CommandFailed, unresolved
 from lang import Unresolved
-from lang.commands import number_32
 from vm.facts.errors import ErrorNumber
+from vm.facts.numbers import number_32
 
 if TYPE_CHECKING:
     from hds.session.scripts import Prepared

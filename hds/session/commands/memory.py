@@ -21,11 +21,11 @@ from hds.session.commands.handler import (
     split,
 )
 from hds.session.refused import CommandFailed
-from lang.commands import plain_number
 from machine.debugger import a88
 from machine.memory import PAGE
 from vm import FileRefused, open_for_writing, reason
 from vm.facts.errors import ErrorNumber
+from vm.facts.numbers import plain_number
 
 if TYPE_CHECKING:
     from hds.session.scripts import Prepared

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from hds.session.commands.handler import Handler, address, incorrect_use, number, split
 from hds.session.refused import CommandFailed
 from lang import Span
-from lang.commands import plain_number
 from machine import MsrError
 from machine.debugger import RESULTS, cpuid as results_of
 from vm import late_pattern
 from vm.facts.errors import ErrorNumber
+from vm.facts.numbers import plain_number
 from vm.facts.registers import REGISTER_INDEX, REGISTERS, Register
 
 if TYPE_CHECKING:

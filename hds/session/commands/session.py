@@ -12,8 +12,9 @@ from hds.session.commands.handler import Handler, incorrect_use, words
 from hds.session.commands.usage import help_text
 from hds.session.refused import CommandFailed
 from lang import SourceFile
-from lang.commands import COMMAND_BY_NAME, substitute_arguments
+from lang.commands import substitute_arguments
 from vm import FileRefused, read_file
+from vm.facts.commands import COMMAND_BY_NAME
 
 if TYPE_CHECKING:
     from hds.session.scripts import Prepared

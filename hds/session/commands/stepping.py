@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from hds.session.commands.handler import Handler, current_process, incorrect_use, number, words
 from hds.session.commands.registers import all_registers
 from hds.session.refused import CommandFailed
-from lang.commands import number_32
 from machine import RunSummary, StopCause
 from machine.events import is_raised
 from vm.facts.errors import ErrorNumber
+from vm.facts.numbers import number_32
 from vm.facts.registers import RIP
 
 if TYPE_CHECKING:

@@ -60,8 +60,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     ("arguments", "libraries", "most"),
     [
         (("--version",), set(), 20),
-        (("explain", "E001"), set(), 85),
-        (("check", "{script}"), set(), 130),
+        (("explain", "E001"), set(), 70),
+        (("check", "{script}"), set(), 100),
         (("eval", "-e", "print(1);"), set(), 100),
         (("run", "{commands}", "{guest}"), {"unicorn"}, 450),
     ],

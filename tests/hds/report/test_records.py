@@ -32,7 +32,7 @@ from hds.report.records import (
 )
 from hds.report.schema import record_type, records_schema, schema_of
 from hds.session.summary import summarize
-from lang.commands import Code
+from lang import Code
 from lang.diagnostics import Note
 from lang.source import SourceFile, Span
 

@@ -12,8 +12,7 @@ import pytest
 from hds_guests import CALLS, session
 
 from hds.session import Scripts, refused_commands
-from lang import Compiler, Diagnostic, Severity, SourceFile, SymbolTable
-from lang.commands import Code
+from lang import Code, Compiler, Diagnostic, Severity, SourceFile, SymbolTable
 from vm import GlobalStore, Interpreter
 from vm.facts.commands import COMMAND_BY_NAME, COMMANDS, Support
 from vm.facts.events import EVENTS, EventKind

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lang.commands import number_32, plain_number
+from vm.facts.numbers import number_32, plain_number
 
 
 @pytest.mark.parametrize(

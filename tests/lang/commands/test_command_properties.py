@@ -9,10 +9,10 @@ import time
 import pytest
 from hypothesis import given, strategies as st
 
-from lang.commands import EVENTS, Command, parse_event, read_commands, tokenize
+from lang.commands import Command, parse_event, read_commands, tokenize
 from lang.diagnostics import Diagnostic
 from lang.source import SourceFile, Span
-from vm.facts.events import BLOCK_OPTIONS, SCALAR_OPTIONS
+from vm.facts.events import BLOCK_OPTIONS, EVENTS, SCALAR_OPTIONS
 
 pytestmark = pytest.mark.slow
 

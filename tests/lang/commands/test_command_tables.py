@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from lang.commands import COMMAND_BY_NAME, COMMANDS, EVENTS, Support
+from vm.facts.commands import COMMAND_BY_NAME, COMMANDS, Support
+from vm.facts.events import EVENTS
 
 
 def test_no_name_stands_for_two_commands() -> None:

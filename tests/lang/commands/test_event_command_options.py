@@ -4,19 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lang.commands import (
-    ALL,
-    AssemblyText,
-    EventCommand,
-    HexCode,
-    ScriptFile,
-    ScriptText,
-    Stage,
-    parse_event,
-    read_commands,
-)
+from lang.commands import ALL, AssemblyText, EventCommand, HexCode, ScriptFile, ScriptText, parse_event, read_commands
 from lang.diagnostics import Diagnostic
 from lang.source import SourceFile
+from vm.facts.stages import Stage
 
 
 def parse(text: str) -> tuple[EventCommand | None, list[Diagnostic]]:

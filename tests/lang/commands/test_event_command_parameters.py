@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from lang.commands import EVENTS, EventCommand, parse_event, read_commands
+from lang.commands import EventCommand, parse_event, read_commands
 from lang.diagnostics import Diagnostic
 from lang.source import SourceFile
-from vm.facts.events import AddressSpace, ExecutionMode, MonitoredAccess, TraceType
+from vm.facts.events import EVENTS, AddressSpace, ExecutionMode, MonitoredAccess, TraceType
 
 SHORTEST = {
     "!epthook": "!epthook nt!Foo+3",

@@ -9,9 +9,9 @@ import pytest
 from hds_guests import TWO_CALLS, lines, listing_file, refused, session, shown
 
 from hds.session.commands import HANDLERS
-from lang.commands import COMMAND_BY_NAME, COMMANDS, Support
 from lang.compiler import Compiler
 from lang.symbols import SymbolTable
+from vm.facts.commands import COMMAND_BY_NAME, COMMANDS, Support
 
 ROOT = Path(__file__).parents[4]
 SYMBOLS = {"nt!KiSystemCall64": 0xFFFF_F801_0000_0000, "nt!NtClose": 0xFFFF_F801_0000_1234, "guest!main": 0x40_0000}
