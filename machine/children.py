@@ -13,7 +13,7 @@ import msgspec
 
 from machine.kernel import KernelObjects
 from machine.memory import AddressSpace, MapError, PhysicalMemory
-from machine.processor import Cpu, ThreadRegisters, msr
+from machine.processor import Coverage, Cpu, ThreadRegisters, msr
 from machine.schedule import Maker, Process, TooManyProcesses
 from vm import HostMemoryError
 from vm.facts.limits import Limits
@@ -79,6 +79,15 @@ class Nursery(msgspec.Struct, frozen=True):
     objects: KernelObjects
     living: Callable[[], Iterable[Process]]
     ids: Ids
+    coverages: list[tuple[Process, Coverage]] | None = None  # of all that were made, where blocks are recorded
+
+    def _recorded(self, process: Process) -> Process:
+        """The process, whose blocks are recorded if any are."""
+        if self.coverages is not None:
+            coverage = Coverage(self.limits.max_recorded_blocks)
+            process.cpu.record_blocks(coverage)
+            self.coverages.append((process, coverage))
+        return process
 
     def first(
         self, memory: AddressSpace, process_id: int, name: str, image: Image, name_bytes: int, *, maker: Maker
@@ -92,7 +101,7 @@ class Nursery(msgspec.Struct, frozen=True):
         until = NOWHERE if image.until is None else image.until
         process = Process(process_id, name, cpu, image, until, objects, maker=maker)
         process.begin(thread_id, objects.first)
-        return process
+        return self._recorded(process)
 
     def fork(self, parent: Process, registers: ThreadRegisters, shares_memory: bool, name_bytes: int) -> Process:
         """A copy of a process with one thread that has these registers. Raises TooManyProcesses."""
@@ -130,7 +139,7 @@ class Nursery(msgspec.Struct, frozen=True):
             planned=parent.planned, loaded=parent.loaded or parent, shares_memory=memory is parent.cpu.memory,
         )  # fmt: skip
         child.begin(thread_id, objects.first)
-        return child
+        return self._recorded(child)
 
     def successor(self, process: Process, image: Image, name: str) -> Process:
         """What is to execute an image in the place of a process. Raises MapError."""
@@ -152,7 +161,7 @@ class Nursery(msgspec.Struct, frozen=True):
             executed_before=process.cpu_time, core=process.core, cpu_alarm=process.cpu_alarm,
         )  # fmt: skip
         successor.begin(process.thread.tid, process.thread.objects)
-        return successor
+        return self._recorded(successor)
 
 
 def lay_out(cpu: Cpu, image: Image, physical: PhysicalMemory) -> None:

@@ -21,7 +21,7 @@ from machine.loaders import Image, LoadError, Placement, read_image
 from machine.memory import AddressSpace, MapError, PhysicalMemory
 from machine.messages import Kept, Message, MessageChannel, PacketRing
 from machine.options import MachineOptions, Program, ProgramStart
-from machine.processor import StopKind, StopReason, ThreadRegisters, msr
+from machine.processor import Coverage, StopKind, StopReason, ThreadRegisters, msr
 from machine.records import BulkReporter, CodeFault, GuestOutput, MachineRecord, Notice, Reporter, ScriptFault, Silent
 from machine.root import RootMemory, RootSandbox
 from machine.schedule import (
@@ -151,6 +151,7 @@ class Machine:
             self._objects,
             lambda: (process for process in self._processes if process.alive),
             self._ids,
+            [] if options.record_blocks else None,
         )
         self._guard = RunGuard(self.stop, lambda: self._end_run(StopCause.TIMEOUT), self._pull_brake)
         self._guard_outside_runs: RunGuard | None = None
@@ -167,6 +168,11 @@ class Machine:
     def processes(self) -> tuple[Process, ...]:
         """All processes in the order they were loaded, ended ones too."""
         return tuple(self._processes)
+
+    @property
+    def coverages(self) -> tuple[tuple[Process, Coverage], ...]:
+        """The code that each process has executed, with `record_blocks`; a program by exec is one more."""
+        return tuple(self._nursery.coverages or ())
 
     @property
     def current(self) -> Process | None:

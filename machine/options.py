@@ -42,6 +42,7 @@ class MachineKeywords(TypedDict, total=False):
     emulate_message_loss: bool
     prompt_messages: bool
     timer: int | None
+    record_blocks: bool
 
 
 class ProgramKeywords(ProgramStart, total=False):
@@ -63,7 +64,7 @@ class MachineOptions(msgspec.Struct, frozen=True):
     messages (`imm no`) go through HyperDbg's ring of packets, and may be lost there. Those that are sent at once (`imm
     yes`) reach the reporter before the guest goes on; without `prompt_messages`, which is faster, before whatever else
     is reported and at the end of a turn. `timer` is how often in a virtual second a clock interrupt comes, at most
-    `limits.max_timer_hz`; None: never.
+    `limits.max_timer_hz`; None: never. With `record_blocks` the machine knows which code each process has executed.
     """
 
     limits: Limits = DEFAULT_LIMITS
@@ -76,6 +77,7 @@ class MachineOptions(msgspec.Struct, frozen=True):
     emulate_message_loss: bool = False
     prompt_messages: bool = True
     timer: int | None = None
+    record_blocks: bool = False
 
 
 class Program(msgspec.Struct, frozen=True):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from hds.session.captured import Captured as Captured
     from hds.session.checking import Checked as Checked, check_text as check_text
     from hds.session.command_scripts import read_command_file as read_command_file
+    from hds.session.coverage import coverage_of as coverage_of
     from hds.session.engines import ENGINES as ENGINES, load_engine as load_engine
     from hds.session.recording import GENERAL_AND_STATE as GENERAL_AND_STATE
     from hds.session.refused import ScriptError as ScriptError
@@ -45,6 +46,7 @@ else:
             "command_scripts": "read_command_file",
             "engines": "ENGINES load_engine",
             "refused": "ScriptError",
+            "coverage": "coverage_of",
             "recording": "GENERAL_AND_STATE",
             "scripts": "Prepared Scripts",
             "session": "PROMPT Session",

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from hds.session.session import Session
     from machine.schedule import Process
 
-RECORDABLE = ("triggers", "registers", "arguments")
+RECORDABLE = ("triggers", "registers", "arguments", "blocks")
+
+BLOCKS = "blocks"  # of code, which the machine records
 
 GENERAL_AND_STATE = {**{name: STORAGE_INDEX[name] for name in GENERAL}, "rip": RIP, "rflags": RFLAGS}
 
@@ -64,12 +66,12 @@ class Recording(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, wanted: Iterable[str] | str | None) -> Recording | None:
-        """Of names in RECORDABLE, or one of them; None where nothing is wanted. Raises ValueError."""
+        """Of names in RECORDABLE, or one of them; None where nothing of triggers is wanted. Raises ValueError."""
         names = (wanted,) if isinstance(wanted, str) else tuple(wanted or ())
         for name in names:
             if name not in RECORDABLE:
                 raise ValueError(f"{name!r} cannot be recorded; there are {', '.join(RECORDABLE)}")
-        return cls("registers" in names, "arguments" in names) if names else None
+        return cls("registers" in names, "arguments" in names) if {*names} - {BLOCKS} else None
 
     def action(self, session: Session) -> CallAction:
         """What is done at each trigger: the session hears of it."""

@@ -34,7 +34,7 @@ from hds.session.engines import default_engine
 from hds.session.execution import Execution
 from hds.session.libraries import Libraries
 from hds.session.python_face import PythonFace
-from hds.session.recording import Recording
+from hds.session.recording import BLOCKS, Recording
 from hds.session.refused import CommandFailed, ScriptError, unresolved
 from hds.session.scripts import Prepared, Scripts
 from hds.session.symbols import Symbols
@@ -143,6 +143,8 @@ class Session(PythonFace):
         self.reporter: Reporter[Record] = Silent() if reporter is None else reporter
         self.questions = Questions() if questions is None else questions
         self.recording = Recording.of(record)
+        if BLOCKS in ((record,) if isinstance(record, str) else tuple(record or ())):
+            options = replace(options, record_blocks=True)
         self.names_places = False  # symbols of instruction pointers in messages and halts
         self.engine: Engine = default_engine(limits) if engine is None else engine
         self.store = GlobalStore(limits)

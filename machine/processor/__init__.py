@@ -20,6 +20,7 @@ from machine.processor.binding import (
 )
 from machine.processor.block_counter import CEILING, EXECUTED, OWN, OWN_SLOT, SLOTS_AT, UNDER_WAY, BlockCounter
 from machine.processor.branches import Branch, Select
+from machine.processor.coverage import CodeModule, Coverage
 from machine.processor.cpu import EXCEPTION_STATUS, INITIAL_STATE, SYSCALL_LENGTH, Cpu
 from machine.processor.cpu_model import FEATURES_1_ECX, FEATURES_1_EDX, FEATURES_7_EBX, new_engine
 from machine.processor.decoders import decoder
@@ -110,6 +111,8 @@ __all__ = [
     "Batch",
     "BlockCounter",
     "Branch",
+    "CodeModule",
+    "Coverage",
     "Cpu",
     "Cpuid",
     "DebugStatus",

@@ -40,6 +40,7 @@ from machine.processor.bmi import BmiCorrections
 from machine.processor.branches import LastBranches
 from machine.processor.breakpoints import Breakpoints
 from machine.processor.core import Core
+from machine.processor.coverage import Coverage
 from machine.processor.cpu_model import new_engine
 from machine.processor.debug_registers import DebugRegisters
 from machine.processor.exceptions import Exceptions
@@ -139,6 +140,10 @@ class Cpu:
         self._cpuid = Cpuid(engine, self.window, calls)
 
     # --- state
+
+    def record_blocks(self, coverage: Coverage) -> None:
+        """Have the basic blocks recorded that are entered from now on, which costs a call of Python for each."""
+        coverage.record(self._engine, self.memory)
 
     def read_vectors(self, values: Any) -> None:
         """Copy XMM0 to XMM15 into an array of 32 words."""

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 ON_BREAK = ("stop", "continue", "fail")
 FORMATS = ("text", "json")
-RECORDABLE = ("triggers", "registers", "arguments")
+RECORDABLE = ("triggers", "registers", "arguments", "blocks")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +54,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="append",
         choices=RECORDABLE,
         default=[],
-        help="a record of every trigger; with general registers; with the arguments of a call (repeatable)",
+        help="a record of every trigger; with general registers; with the arguments of a call; the code that was "
+        "executed (repeatable)",
     )
     run.add_argument("--stats", action="store_true", help="time and triggers of every event, on stderr")
     run.add_argument(
@@ -159,7 +160,7 @@ def _conclude(
     options: Options, session: Session, reporter: Reporter[Record], *, interrupted: bool, seconds: float
 ) -> ExitCode | int:
     """Say what the run came to, and make its exit code."""
-    from hds.session import failure_of, guest_exit_code, statistics, summarize
+    from hds.session import coverage_of, failure_of, guest_exit_code, statistics, summarize
 
     summary = summarize(session, interrupted=interrupted)
     failure = failure_of(
@@ -174,6 +175,8 @@ def _conclude(
             say(line)
     if failure is not None and failure.kind is not FailureKind.COMMAND:  # findings have told of that
         reporter.report(failure)
+    for coverage in coverage_of(session):
+        reporter.report(coverage)
     if options.format == "json" or not options.quiet:
         reporter.report(summary)
     if failure is not None:

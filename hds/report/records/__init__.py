@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from hds.report.failures import Failure
 from hds.report.records import (
+    code_coverage,
     code_fault,
     failure,
     finding,
@@ -26,6 +27,7 @@ from hds.report.records import (
     summary,
     triggered,
 )
+from hds.report.records.code_coverage import CodeCoverage, CoveredModule
 from hds.report.records.finding import region
 from hds.report.records.halt import Halt
 from hds.report.records.message import Forwarded, MessageObject
@@ -55,8 +57,10 @@ __all__ = [
     "CLEAR_SCREEN",
     "SCHEMA_VERSION",
     "Bytes",
+    "CodeCoverage",
     "CodeFault",
     "Control",
+    "CoveredModule",
     "Crash",
     "Diagnostic",
     "EventCount",
@@ -108,6 +112,7 @@ Record = (
     | CodeFault
     | Halt
     | Triggered
+    | CodeCoverage
     | Settled
     | Failure
     | Summary
@@ -122,6 +127,7 @@ RecordObject = (
     | code_fault.CodeFaultObject
     | halt.HaltObject
     | triggered.TriggerObject
+    | code_coverage.CoverageObject
     | failure.FailureObject
     | summary.SummaryObject
 )
@@ -150,6 +156,8 @@ def as_object(record: Record) -> RecordObject | None:
             return halt.as_object(record)
         case Triggered():
             return triggered.as_object(record)
+        case CodeCoverage():
+            return code_coverage.as_object(record)
         case Settled():
             return None
         case Failure():
@@ -194,6 +202,8 @@ def shown(record: Record) -> Shown | None:
             return halt.shown(record)
         case Triggered():
             return triggered.shown(record)
+        case CodeCoverage():
+            return code_coverage.shown(record)
         case Settled():
             return settled.shown(record)
         case Summary():

@@ -14,7 +14,9 @@ import hds.report.records
 from hds.report.failures import Failure, FailureKind
 from hds.report.json_lines import JsonLines
 from hds.report.records import (
+    CodeCoverage,
     CodeFault,
+    CoveredModule,
     Diagnostic,
     Forwarded,
     GuestOutput,
@@ -68,6 +70,7 @@ def one_of_each() -> list[Record]:
         Halt("breakpoint", "nop", 1, 2, 0, 3, 4, breakpoint_id=1),
         Triggered(0, 0, 0, 1, 2, 3, "p", "t", 4, None, 5),
         Triggered(0, 1, 0, 1, 2, 3, "p", "t", 1 << 63, "a!b", 5, "write", {"rax": 1 << 53, "rbx": 1}, (1 << 54,)),
+        CodeCoverage(1, "p", (CoveredModule("a", 1 << 63, 1 << 63 | 16),), ((0, 4, 2),), True),
         Settled(),
         Failure(FailureKind.CRASH, "why"),
         summarize(made),

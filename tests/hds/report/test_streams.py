@@ -43,6 +43,7 @@ LINES: dict[str, tuple[str, ...]] = {
     "diff": ("diff", "--format", "json", os.devnull, os.devnull),
     "corpus": ("corpus", "--help"),
     "lsp": ("lsp", "--help"),
+    "report": ("report", os.devnull, "-o", "-"),
     "conform": ("conform", os.devnull),
     "fuzz": ("fuzz", "--cases", "1", "--law", "text"),
     "explain": ("explain", "E031"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import struct
 import sys
 from pathlib import Path
 
@@ -172,6 +173,41 @@ def test_tables_have_every_trigger_message_and_event(place: Path, recorded: str)
         record["arguments"] for record in records if record["type"] == "trigger"
     ]
     assert parquet.read_table(place / "tables" / "events.parquet").to_pylist()[1]["triggers"] == 5
+
+
+def test_coverage_for_lighthouse_has_the_blocks_that_were_executed(place: Path) -> None:
+    (place / "guest.asm").write_text(
+        "mov ecx, 3; again: dec ecx; jnz again; jmp out; nop; nop; out: mov eax, 60; syscall"
+    )
+    plain = command_line("run", "--format", "json", "-e", "print 1", "guest.asm").output
+    for engine in ("reference", "native"):
+        words = ("--record", "blocks", "--engine", engine, "-e", "print 1", "guest.asm")
+        (place / f"{engine}.jsonl").write_text(command_line("run", "--format", "json", *words).output)
+        assert command_line("report", "--format", "drcov", f"{engine}.jsonl", "-o", engine).code == 0
+        lines = (place / f"{engine}.jsonl").read_text().splitlines(keepends=True)
+        assert "".join(line for line in lines if '"coverage"' not in line) == plain
+    assert (place / "reference").read_bytes() == (place / "native").read_bytes()
+    text, _, table = (place / "native").read_bytes().partition(b" bbs\n")
+    assert text.decode().splitlines() == [
+        "DRCOV VERSION: 2",
+        "DRCOV FLAVOR: hds",
+        "Module Table: version 2, count 1",
+        "Columns: id, base, end, entry, path",
+        "  0, 0x0000000000400000, 0x0000000000401000, 0x0000000000000000, guest.asm",
+        "BB Table: 4",
+    ]
+    assert list(struct.iter_unpack("<IHH", table)) == [(0, 9, 0), (5, 4, 0), (9, 2, 0), (13, 7, 0)]
+
+
+def test_coverage_needs_a_run_that_has_it(place: Path) -> None:
+    ran = command_line("report", "--format", "drcov", "a.jsonl")
+    assert (ran.code, "a.jsonl has no records of blocks" in ran.errors) == (1, True)
+    assert command_line("report", "--format", "drcov", "a.jsonl", "a.jsonl").code == 2
+    (place / "bad.jsonl").write_text(
+        '{"type": "coverage", "pid": 1, "process": "x", "modules": [], "blocks": [[0, 0, 1]], "complete": true}\n'
+    )
+    ran = command_line("report", "--format", "drcov", "bad.jsonl")
+    assert (ran.code, "[0, 0, 1] is no block of a module" in ran.errors) == (1, True)
 
 
 def test_tables_need_a_folder(place: Path) -> None:
