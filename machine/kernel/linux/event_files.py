@@ -11,10 +11,10 @@ import msgspec
 from machine.kernel.linux import signals
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.nodes import Status
-from machine.kernel.linux.open_files import O_RDONLY, OpenFile
+from machine.kernel.linux.open_files import O_RDONLY, O_RDWR, OpenFile
 from machine.kernel.linux.pending import Pending
 from machine.kernel.linux.signal_frame import SignalInfo
-from machine.kernel.linux.task import Task
+from machine.kernel.linux.task import Task, ThreadGroup
 from machine.memory import PER_ITEM
 
 POLLIN, POLLOUT, POLLERR, POLLHUP = 1, 4, 8, 0x10
@@ -179,3 +179,21 @@ def _told(info: SignalInfo) -> bytes:
     return struct.pack(
         "<IiiIIiIIIIiiQ", number, error, code, *sender, 0, timer[0], 0, timer[1], 0, value, value, pointer
     ).ljust(_INFO_BYTES, b"\0")
+
+
+class ProcessFile(OpenFile):
+    """What stands for a process (pidfd): it can be read when the process has ended, and tells nothing."""
+
+    label: ClassVar[str] = "anon_inode:[pidfd]"
+
+    def __init__(self, group: ThreadGroup, flags: int = 0) -> None:
+        super().__init__(O_RDWR | flags)
+        self.group = group
+
+    def status(self) -> Status:
+        """As `OpenFile`."""
+        return Status(mode=0o600, inode=self.group.pid)
+
+    def ready(self) -> tuple[bool, bool, bool]:
+        """As `OpenFile`."""
+        return self.group.has_ended, False, self.group.has_ended and self.group.pid not in self.group.table

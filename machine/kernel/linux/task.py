@@ -106,6 +106,7 @@ class ThreadGroup(msgspec.Struct, eq=False):
     started: int = 0  # nanoseconds since the machine began
     is_dumpable: bool = True  # of prctl, as the next ones
     keeps_capabilities: bool = False
+    has_no_huge_pages: bool = False
     timer_slack: int = DEFAULT_TIMER_SLACK
     resource_limits: dict[int, tuple[int, int]] = msgspec.field(default_factory=dict)  # those that were set
     parent_death_signal: int = 0
@@ -182,6 +183,9 @@ class Task(msgspec.Struct, eq=False):
     no_new_privileges: bool = False  # of prctl
     confinement: Mode = Mode.DISABLED  # of seccomp
     filters: Filters = ()
+    personality: int = 0
+    policy: int = 0  # SCHED_*, and the priority of real-time ones
+    priority: int = 0
     trace: Trace | None = None  # of ptrace
     by_interrupt: bool = False  # the call under way has come by INT 0x80
 
@@ -214,6 +218,7 @@ class Task(msgspec.Struct, eq=False):
             process, process.pid, own.table, own.everybody, own.user, own.process_group, own.session, own,
             actions=own.actions if flags & _CLONE_SIGHAND else dict(own.actions), nice=own.nice,
             exit_signal=exit_signal, let_go=files.let_go, started=self.clock.elapsed(), is_dumpable=own.is_dumpable,
+            has_no_huge_pages=own.has_no_huge_pages, keeps_capabilities=own.keeps_capabilities,
             timer_slack=own.timer_slack,
             resource_limits=dict(own.resource_limits), leave_ipc=own.leave_ipc,
         )  # fmt: skip
@@ -243,7 +248,8 @@ class Task(msgspec.Struct, eq=False):
             self.files = self.files.copy()
         self.files.close_on_exec()
         group.let_go = self.files.let_go
-        group.has_executed = True
+        group.has_executed = group.is_dumpable = True
+        group.keeps_capabilities = False
         space.take_limits(self.space)
         successor = replace(
             self, thread=process.thread, process=process, tid=process.pid, space=space, name=name,

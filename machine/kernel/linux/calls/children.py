@@ -11,7 +11,9 @@ import msgspec
 from machine.kernel.base import behind_call
 from machine.kernel.linux import family, tracing
 from machine.kernel.linux.abi import Address, Int, call
-from machine.kernel.linux.errors import Errno, LinuxError, Refused
+from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.event_files import ProcessFile
+from machine.kernel.linux.open_files import O_NONBLOCK
 from machine.kernel.linux.signal_frame import SignalInfo
 from machine.kernel.linux.signals import SI_USER, SIGSTOP
 from machine.kernel.linux.task import NANOSECONDS, SIGCHLD, Task, ThreadGroup
@@ -45,6 +47,7 @@ class Child(msgspec.Struct, frozen=True):
     child_tid: int
     tls: int
     signal: int = SIGCHLD
+    pidfd: int = 0  # where the descriptor of CLONE_PIDFD goes
 
 
 @call("fork")
@@ -61,8 +64,6 @@ def vfork(task: Task) -> Result:
 
 def make_process(task: Task, child: Child) -> Result:
     """A process that is a copy, but for what it shares by CLONE_*. Raises EAGAIN."""
-    if child.flags & CLONE_PIDFD:
-        raise Refused(Errno.EINVAL)
     values = {_RAX: 0, _RSP: child.stack} if child.stack else {_RAX: 0}
     registers = behind_call(task.thread).with_values(values, child.tls if child.flags & CLONE_SETTLS else None)
     maker = task.process.maker
@@ -80,6 +81,10 @@ def make_process(task: Task, child: Child) -> Result:
         born.threads.parent, born.threads.exit_signal = task.threads.parent, task.threads.exit_signal
     family.enlist(born.threads)
     _trace_born(task, born, child.flags)
+    if child.flags & CLONE_PIDFD:
+        with suppress(LinuxError):
+            fd = task.files.add(ProcessFile(born.threads), close_on_exec=True)
+            task.space.store_words(child.pidfd, "i", fd)
     for flag, address, space in (
         (CLONE_PARENT_SETTID, child.parent_tid, task.space),
         (CLONE_CHILD_SETTID, child.child_tid, born.space),
@@ -208,8 +213,13 @@ def waitid(task: Task, kind: Int, process: Int, info: Address, options: Int, usa
         raise LinuxError(Errno.EINVAL)
     if kind and process < (kind == _P_PID):
         raise LinuxError(Errno.EINVAL)
+    does_not_wait = False
     if kind == _P_PIDFD:
-        raise LinuxError(Errno.EBADF)
+        file = task.files.reference(process)
+        if not isinstance(file, ProcessFile):
+            raise LinuxError(Errno.EBADF)
+        kind, process = _P_PID, file.group.pid
+        does_not_wait = bool(file.flags & O_NONBLOCK)
     own = task.threads.process_group
 
     def wanted(child: ThreadGroup) -> bool:
@@ -219,6 +229,8 @@ def waitid(task: Task, kind: Int, process: Int, info: Address, options: Int, usa
 
     found = _look(task, wanted, options)
     if found is None and not options & _WNOHANG:
+        if does_not_wait:
+            raise LinuxError(Errno.EAGAIN)
         return Wait(lambda: _has_news(task, wanted, options))
     if found is not None:
         _take(task, found, options)

@@ -139,6 +139,21 @@ def _kill_policy(task: Task, *arguments: int) -> int:
 
 def _huge_pages_disabled(task: Task, *arguments: int) -> int:
     _none(*arguments)
+    return int(task.threads.has_no_huge_pages)
+
+
+def _thread_address(task: Task, value: int, *others: int) -> int:
+    task.space.store_words(value, "Q", task.clear_tid)
+    return 0
+
+
+def _set_huge_pages(task: Task, value: int, *others: int) -> int:
+    _none(*others)
+    task.threads.has_no_huge_pages = bool(value)
+    return 0
+
+
+def _nothing(task: Task, *arguments: int) -> int:
     return 0
 
 
@@ -164,6 +179,10 @@ _OPTIONS: dict[int, Callable[..., int]] = {
     37: _subreaper,
     38: _set_no_new_privileges,
     39: _no_new_privileges,
+    31: _nothing,  # of performance counters
+    32: _nothing,
+    40: _thread_address,
+    41: _set_huge_pages,
     42: _huge_pages_disabled,
 }
 

@@ -217,25 +217,6 @@ def _check_whose(task: Task, which: int, who: int) -> None:
         check_own(task, who)
 
 
-@call("sched_getscheduler")
-def sched_getscheduler(task: Task, process: Int) -> int:
-    """sched_getscheduler(2): SCHED_OTHER."""
-    if process < 0:
-        raise LinuxError(Errno.EINVAL)
-    check_own(task, process)
-    return 0
-
-
-@call("sched_getparam")
-def sched_getparam(task: Task, process: Int, address: Address) -> int:
-    """sched_getparam(2)"""
-    if process < 0 or not address:
-        raise LinuxError(Errno.EINVAL)
-    check_own(task, process)
-    task.space.store_words(address, "i", 0)
-    return 0
-
-
 @call("sched_get_priority_max")
 def sched_get_priority_max(task: Task, policy: Int) -> int:
     """sched_get_priority_max(2)"""
@@ -307,10 +288,11 @@ def getcpu(task: Task, cpu: Address, node: Address, cache: Address) -> int:
 
 @call("personality")
 def personality(task: Task, persona: UInt) -> int:
-    """personality(2): that of Linux, which can be asked for and chosen."""
-    if persona not in (0, _PERSONALITY_QUERY):
-        raise LinuxError(Errno.EINVAL)
-    return 0
+    """personality(2): the one before; it is kept and inherited, and nothing follows from it."""
+    before = task.personality
+    if persona != _PERSONALITY_QUERY:
+        task.personality = persona
+    return before
 
 
 # --- the system

@@ -56,7 +56,10 @@ _SMALLEST_CLONE_ARGUMENTS = 64
 def clone(task: Task, flags: Word, stack: Address, parent_tid: Address, child_tid: Address, tls: Address) -> Result:
     """clone(2)"""
     signal = flags & _EXIT_SIGNAL
-    return _clone(task, Child(flags & 0xFFFF_FFFF & ~_EXIT_SIGNAL, stack, parent_tid, child_tid, tls, signal))
+    flags = flags & 0xFFFF_FFFF & ~_EXIT_SIGNAL
+    if flags & CLONE_PIDFD and flags & CLONE_PARENT_SETTID:  # one address for both
+        raise LinuxError(Errno.EINVAL)
+    return _clone(task, Child(flags, stack, parent_tid, child_tid, tls, signal, parent_tid))
 
 
 @call("clone3")
@@ -70,7 +73,7 @@ def clone3(task: Task, arguments: Address, size: Size) -> Result:
     if any(data[_CLONE_ARGUMENTS.size :]):
         raise LinuxError(Errno.E2BIG)
     row = _CLONE_ARGUMENTS.unpack(data[: _CLONE_ARGUMENTS.size].ljust(_CLONE_ARGUMENTS.size, b"\0"))
-    flags, _, child_tid, parent_tid, signal, stack, stack_size, tls, ids, id_count, _ = row
+    flags, pidfd, child_tid, parent_tid, signal, stack, stack_size, tls, ids, id_count, _ = row
     if (
         bool(stack) != bool(stack_size)
         or flags & (_EXIT_SIGNAL | _CLONE_INTO_CGROUP)
@@ -82,7 +85,7 @@ def clone3(task: Task, arguments: Address, size: Size) -> Result:
         raise LinuxError(Errno.EINVAL)
     if stack:
         check_user_range(stack, stack_size)
-    return _clone(task, Child(flags, (stack + stack_size) % (1 << 64), parent_tid, child_tid, tls, signal))
+    return _clone(task, Child(flags, (stack + stack_size) % (1 << 64), parent_tid, child_tid, tls, signal, pidfd))
 
 
 def _clone(task: Task, child: Child) -> Result:

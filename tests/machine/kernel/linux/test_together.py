@@ -20,7 +20,7 @@ pytestmark = pytest.mark.programs
 
 SOURCES = {
     name: Path(__file__).with_name(name).read_text()
-    for name in ("shared.c", "file_calls.c", "confined.c", "interrupt.c", "traced.c")
+    for name in ("shared.c", "file_calls.c", "confined.c", "interrupt.c", "traced.c", "peers.c")
 }
 CASES = [(name, case) for name, source in SOURCES.items() for case in re.findall(r"CASE\((\w+)\)[,}]", source)]
 IN_MEMORY = ("fifos",)  # what a folder of the host has not
