@@ -10,12 +10,14 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import resource
 import select
 import signal
 import struct
 import sys
 import time
 from collections.abc import Iterator
+from enum import Enum
 
 import msgspec
 
@@ -29,6 +31,7 @@ from vm import Engine
 LENGTH = struct.Struct("<Q")
 _ROOM = 1 << 20  # bytes, for the lines that end a run
 _GRACE = 2.0  # seconds for a run to end itself behind its time
+_LOOK_SECONDS = 0.1  # between looks at the memory of a process
 _INPUT, _OUTPUT = 0, 1
 _WARM_CODE = bytes.fromhex("b83c00000031ff0f05")  # mov eax, 60; xor edi, edi; syscall
 _WARM_PROGRAM = (  # as an ELF file with one segment
@@ -53,12 +56,19 @@ class Ready(msgspec.Struct, frozen=True):
     sandbox: list[str]
 
 
+class Killed(Enum):
+    """Why the process of a program was killed."""
+
+    LATE = "late"
+    SAYS_TOO_MUCH = "says"
+    HAS_TOO_MUCH = "memory"
+
+
 class Ended(msgspec.Struct, frozen=True):
     """How the process of a program ended; what it said follows. `memory`: the most that it had at a time, in bytes."""
 
     status: int  # as os.waitstatus_to_exitcode: negative for a signal
-    is_late: bool  # it was killed, because its time was up
-    is_too_much: bool  # it was killed, because it said more than a run may
+    killed: Killed | None
     seconds: float
     cpu_seconds: float
     memory: int
@@ -127,30 +137,27 @@ def _run(
     if not child:
         _be_child(campaign, engine, sandbox, (output, reading), writing, program, kind)
     os.close(writing)
-    patience = campaign.budget.timeout + _GRACE
-    said, is_late = bytearray(), False
+    said = bytearray()
+    watched = _Watched(child, began + campaign.budget.timeout + _GRACE, _resident() + campaign.budget.memory)
     try:
-        is_late = _listen(reading, said, began + patience)
-        if is_late or len(said) > MOST_BYTES + _ROOM:
-            os.kill(child, signal.SIGKILL)
+        # It may close its pipe and go on all the same.
+        killed = watched.listen(reading, said) or watched.wait()
     finally:
         os.close(reading)
-    if not is_late and not _ends_by(child, began + patience):  # it may have closed its pipe and go on all the same
-        is_late = True
+    if killed is not None:
         os.kill(child, signal.SIGKILL)
+        said.clear()
     _, status, usage = os.wait4(child, 0)
     _end_children()
-    is_too_much = len(said) > MOST_BYTES + _ROOM
     ended = Ended(
         os.waitstatus_to_exitcode(status),
-        is_late,
-        is_too_much,
+        killed,
         time.monotonic() - began,
         usage.ru_utime + usage.ru_stime,
         usage.ru_maxrss << 10,
-        0 if is_too_much else len(said),
+        len(said),
     )
-    return ended, b"" if is_too_much else bytes(said)
+    return ended, bytes(said)
 
 
 def _be_child(
@@ -191,35 +198,61 @@ def _be_child(
 NO_MEMORY = 9  # the status of a child that has got no more memory
 
 
-def _listen(reading: int, said: bytearray, deadline: float) -> bool:
-    """Take what a child says, until it says no more; whether it is late. The end of the input ends this process."""
-    poll = select.poll()
-    poll.register(reading, select.POLLIN)
-    poll.register(_INPUT, select.POLLHUP)
-    while len(said) <= MOST_BYTES + _ROOM:
-        left = deadline - time.monotonic()
-        if left <= 0:
-            return True
-        for descriptor, what in poll.poll(left * 1000):
-            if descriptor == _INPUT and what & (select.POLLHUP | select.POLLERR):
-                os._exit(1)  # children end with it
-            if descriptor == reading:
+class _Watched:
+    """A child that has until `deadline` (of the monotonic clock), and `memory` bytes."""
+
+    def __init__(self, child: int, deadline: float, memory: int) -> None:
+        self._child = child
+        self._deadline = deadline
+        self._memory = memory
+
+    def listen(self, reading: int, said: bytearray) -> Killed | None:
+        """Take what it says, until it says no more; why it is to be killed."""
+        while len(said) <= MOST_BYTES + _ROOM:
+            killed, has_said = self._wait_for(reading)
+            if killed is not None:
+                return killed
+            if has_said:
                 part = os.read(reading, 1 << 20)
                 if not part:
-                    return False
+                    return None
                 said += part
-    return False
+        return Killed.SAYS_TOO_MUCH
 
+    def wait(self) -> Killed | None:
+        """Wait for its end; why it is to be killed."""
+        descriptor = os.pidfd_open(self._child)
+        try:
+            while True:
+                killed, has_ended = self._wait_for(descriptor)
+                if killed is not None or has_ended:
+                    return killed
+        finally:
+            os.close(descriptor)
 
-def _ends_by(child: int, deadline: float) -> bool:
-    """Wait for the end of a process; whether it comes in time."""
-    descriptor = os.pidfd_open(child)
-    try:
+    def _wait_for(self, descriptor: int) -> tuple[Killed | None, bool]:
+        """A while, or until something is to be read. The end of this process's input ends it, and its children."""
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
-        return bool(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))
-    finally:
-        os.close(descriptor)
+        poll.register(_INPUT, select.POLLHUP)
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            return Killed.LATE, False
+        found = dict(poll.poll(min(left, _LOOK_SECONDS) * 1000))
+        if found.get(_INPUT, 0) & (select.POLLHUP | select.POLLERR):
+            os._exit(1)
+        if not found and _resident(self._child) > self._memory:
+            return Killed.HAS_TOO_MUCH, False
+        return None, descriptor in found
+
+
+def _resident(process: int | str = "self") -> int:
+    """Bytes of memory that a process has; 0 where it has ended."""
+    try:
+        with open(f"/proc/{process}/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * resource.getpagesize()
+    except (OSError, IndexError):
+        return 0
 
 
 def _end_children() -> None:

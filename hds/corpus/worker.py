@@ -18,7 +18,7 @@ import msgspec
 import pyarrow as pa
 
 from hds.corpus.campaign import Campaign
-from hds.corpus.fork_server import LENGTH, NO_MEMORY, Ended, Ready, Request
+from hds.corpus.fork_server import LENGTH, NO_MEMORY, Ended, Killed, Ready, Request
 from hds.corpus.outcomes import Outcome
 from hds.corpus.rows import MAIN, TABLES, Row, rows_of, table
 from hds.version import VERSION
@@ -103,10 +103,15 @@ def _read(item: Item, found: Campaign) -> bytes:
 
 def _went_wrong(ended: Ended, said: bytes, found: Campaign) -> tuple[Outcome, str] | None:
     """What is to be said of a process that has not come to its end."""
-    if ended.is_too_much:
-        return Outcome.INTERNAL_ERROR, "its process said more than a run may"
-    if ended.is_late:
-        return Outcome.TIMEOUT, f"killed: it did not end itself within {found.budget.timeout:g} s"
+    match ended.killed:
+        case Killed.SAYS_TOO_MUCH:
+            return Outcome.INTERNAL_ERROR, "its process said more than a run may"
+        case Killed.LATE:
+            return Outcome.TIMEOUT, f"killed: it did not end itself within {found.budget.timeout:g} s"
+        case Killed.HAS_TOO_MUCH:
+            return Outcome.MEMORY, f"killed: it had more than {found.budget.memory} bytes (--max-memory)"
+        case None:
+            pass
     if ended.status == -24:
         return Outcome.TIMEOUT, f"killed: it took more than {found.budget.timeout:g} s of processor time"
     if ended.status == NO_MEMORY:
