@@ -52,6 +52,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/callbacks.py
 	$(BIN)/python benchmarks/fuzzing.py
+	$(BIN)/python benchmarks/corpus.py
 
 # Lines and branches of the language and the virtual machine that the tests reach.
 coverage: $(READY)

@@ -25,7 +25,7 @@ def lines_of(change: Change, a: Run, b: Run) -> Iterator[str]:
         if count == MOST_FIELDS:
             yield f"    and {len(change.fields) - MOST_FIELDS} more fields"
             return
-        yield f"    {_plain(name)}: {_value(name, old)} -> {_value(name, new)}"
+        yield f"    {plain(name)}: {_value(name, old)} -> {_value(name, new)}"
 
 
 def change_object(change: Change, a: Run, b: Run) -> dict[str, object]:
@@ -51,16 +51,16 @@ def _title(record: dict[str, object]) -> str:
     told = next((record[name] for name in _TOLD if isinstance(record.get(name), str)), None)
     if told is not None:
         parts.append(_value("", told))
-    return _plain(" ".join(parts))
+    return plain(" ".join(parts))
 
 
 def _value(name: str, value: object) -> str:
     if type(value) is int and name.startswith(_HEXADECIMAL):
         return f"0x{value:x}"
     text = json.dumps(value, ensure_ascii=False)
-    return _plain(text if len(text) <= WIDEST else text[:WIDEST] + "...")
+    return plain(text if len(text) <= WIDEST else text[:WIDEST] + "...")
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text whose characters all print."""
     return text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
         Settings as Settings,
         new_campaign as new_campaign,
     )
+    from hds.corpus.comparing import (
+        ProgramChange as ProgramChange,
+        compare_campaigns as compare_campaigns,
+        lines_of_change as lines_of_change,
+        object_of_change as object_of_change,
+    )
     from hds.corpus.outcomes import Outcome as Outcome
     from hds.corpus.refusals import (
         BadResults as BadResults,
@@ -22,7 +28,7 @@ if TYPE_CHECKING:
         ScriptRefused as ScriptRefused,
     )
     from hds.corpus.running import Account as Account, run as run
-    from hds.corpus.store import Reading as Reading
+    from hds.corpus.store import Reading as Reading, is_results as is_results
     from hds.corpus.summing import Overview as Overview, lines_of as lines_of, overview as overview
     from hds.corpus.watching import progress as progress
 else:
@@ -30,11 +36,12 @@ else:
         __name__,
         {
             "campaign": "Budget Campaign Settings new_campaign",
+            "comparing": "ProgramChange compare_campaigns lines_of_change object_of_change",
             "outcomes": "Outcome",
             "summing": "Overview lines_of overview",
             "watching": "progress",
             "refusals": "BadResults CampaignEnded ClusterLost NoPrograms ScriptRefused",
             "running": "Account run",
-            "store": "Reading",
+            "store": "Reading is_results",
         },
     )

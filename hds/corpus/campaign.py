@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from hds.corpus.refusals import ScriptRefused
 from hds.version import VERSION
 from lang import Code, Compiler, Severity, SourceFile, SymbolTable
-from vm import Bundle, write_bundle
+from vm import Bundle, Program, write_bundle
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 
 DEFAULT_TIMEOUT = 60.0
@@ -113,7 +114,7 @@ def _compiled(source: SourceFile, settings: Settings) -> tuple[Bundle | None, li
         made = script.compile(compiler)
         findings += made.diagnostics
         if made.program is not None:
-            programs.append((script.key, made.program))
+            programs.append((script.key, _without_folder(made.program, Path(source.name).parent)))
     errors = [item for item in findings if item.severity is Severity.ERROR]
     wrong = [item for item in errors if item.code not in _OF_PROGRAMS]
     if wrong:
@@ -128,6 +129,14 @@ def _compiled(source: SourceFile, settings: Settings) -> tuple[Bundle | None, li
             "put all of it into one file, or give addresses with --symbol",
         )
     return None, texts
+
+
+def _without_folder(program: Program, folder: Path) -> Program:
+    """A program whose files have the names that they have from a folder on: where that is does not matter."""
+    names = {row.name: Path(row.name) for row in program.sources}
+    shown = {name: str(path.relative_to(folder)) for name, path in names.items() if path.is_relative_to(folder)}
+    sources = tuple(replace(row, name=shown.get(row.name, row.name)) for row in program.sources)
+    return replace(program, sources=sources)
 
 
 def _digest(value: object) -> str:

@@ -22,7 +22,7 @@ from hds.corpus.inputs import Known, digest, kind_by_name, paths_of
 from hds.corpus.outcomes import RETRIED, Outcome
 from hds.corpus.refusals import BadResults
 from hds.corpus.rows import MAIN, TABLES, table
-from hds.corpus.store import Progress, Reading, Store
+from hds.corpus.store import Progress, Reading, Store, is_results
 from hds.corpus.worker import Item, failed_row
 from hds.script_tests import Choice
 from lang import SourceFile
@@ -96,7 +96,7 @@ def carry_out(campaign: Campaign, order: Order, watch: Watch = lambda account: N
 
 def _look(campaign: Campaign, order: Order, known: Known, watch: Watch) -> Account:
     """What would be run; nothing is written."""
-    if os.path.exists(os.path.join(order.results, "campaign.json")):
+    if is_results(order.results):
         found = Reading(order.results)
         if found.identity != campaign.identity and found.identity is not None:
             raise BadResults(f"{order.results}: {found.identity.difference(campaign.identity)}", "name a new folder")

@@ -64,6 +64,11 @@ class Part:
         return self.programs >= FULL_PROGRAMS or self.size >= FULL_BYTES
 
 
+def is_results(folder: str) -> bool:
+    """Whether a path leads to the results of a campaign."""
+    return os.path.isfile(os.path.join(folder, _IDENTITY))
+
+
 class Reading:
     """A folder of results that nobody changes here. Raises BadResults."""
 

@@ -6,8 +6,8 @@ import argparse
 import os
 import shlex
 from collections import Counter
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NoReturn, Protocol, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -22,7 +22,7 @@ from hds.report import Failure, FailureKind, Refusal, say
 from hds.session import INTERRUPTED
 
 if TYPE_CHECKING:
-    from hds.comparing import Change, Run
+    from hds.comparing import Kind, Run
     from hds.report.records import Record
     from hds.session import Session
 
@@ -31,7 +31,8 @@ _MOST_NAMES = 100_000  # addresses in texts that are looked up
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The options of `hds diff`."""
-    what = "a file of JSON lines (hds run --format json), -, or a quoted command line `hds run ...` that is run now"
+    what = "a file of JSON lines (hds run --format json), -, or a quoted command line `hds run ...` that is run now; "
+    what += "or a folder of `hds corpus`"
     parser.add_argument("a", metavar="A", help=what)
     parser.add_argument("b", metavar="B", help="the other one")
     parser.add_argument(
@@ -68,8 +69,10 @@ class Options(msgspec.Struct, frozen=True):
 
 def run(options: Options) -> ExitCode:
     """Read or make both runs, compare them."""
-    from hds.comparing import Kind, Rules, compare
+    from hds.comparing import Kind, Rules, change_object, compare, lines_of
 
+    if os.path.isdir(options.a) and os.path.isdir(options.b):
+        return _campaigns(options)
     if options.a == options.b == "-":
         _refuse("only one of the two can be standard input")
     rules = Rules(options.ignore, options.symbols)
@@ -78,11 +81,32 @@ def run(options: Options) -> ExitCode:
         for field in rules.unknown((a, b)):
             say(f"hds: no record has the field {field}; `hds run --format json` shows which there are")
         changes = compare(a, b, rules)
-        counts = _show(changes, a, b, options)
+        counts = _show(
+            changes,
+            options,
+            lambda change: change_object(change, a, b),
+            lambda change: lines_of(change, a, b),
+        )
     except BadRun as error:
         _refuse(str(error), error.hint)
     except Refusal as refusal:
         _refuse(refusal.failure.message, refusal.failure.hint)
+    return ExitCode.OK if counts.keys() <= {Kind.SAME} else ExitCode.FAILED
+
+
+def _campaigns(options: Options) -> ExitCode:
+    """Compare what `hds corpus` made."""
+    try:
+        from hds.corpus import BadResults, Reading, compare_campaigns, lines_of_change, object_of_change
+    except ImportError as error:
+        _refuse(f"{error.name} is not installed: pip install 'hds[corpus]'")
+    from hds.comparing import Kind
+
+    try:
+        changes = compare_campaigns(Reading(options.a), Reading(options.b), options.ignore)
+        counts = _show(changes, options, object_of_change, lines_of_change)
+    except BadResults as error:
+        _refuse(str(error), error.hint)
     return ExitCode.OK if counts.keys() <= {Kind.SAME} else ExitCode.FAILED
 
 
@@ -195,9 +219,25 @@ def _add_places(made: Run, session: Session) -> None:
 # --- what is shown
 
 
-def _show(changes: Iterator[Change], a: Run, b: Run, options: Options) -> Counter[object]:
+class _HasKind(Protocol):
+    """A change of any sort."""
+
+    @property
+    def kind(self) -> Kind:
+        """What became of it."""
+
+
+C = TypeVar("C", bound=_HasKind)
+
+
+def _show(
+    changes: Iterator[C],
+    options: Options,
+    as_object: Callable[[C], dict[str, object]],
+    lines: Callable[[C], Iterator[str]],
+) -> Counter[object]:
     """Show what differs, as it is found; how many changes of each kind there were."""
-    from hds.comparing import Kind, change_object, lines_of
+    from hds.comparing import Kind
     from hds.report import write_object
 
     colours = {Kind.CHANGED: Colour.YELLOW, Kind.MISSING: Colour.RED, Kind.ADDED: Colour.GREEN}
@@ -207,9 +247,9 @@ def _show(changes: Iterator[Change], a: Run, b: Run, options: Options) -> Counte
         if change.kind is Kind.SAME and not options.all:
             continue
         if options.format == "json":
-            write_object(change_object(change, a, b))
+            write_object(as_object(change))
         else:
-            for line in lines_of(change, a, b):
+            for line in lines(change):
                 show(line, colours.get(change.kind, Colour.PLAIN))
     numbers = {kind.value: counts[kind] for kind in Kind}
     if options.format == "json":

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,23 +14,39 @@ import pytest
 
 pytest.importorskip("distributed", reason="distributed (extra corpus) is not installed")
 
+import psutil
 from corpus_world import CRASHING, ENDLESS, SCRIPT, dataset, program, samples
+from effort import often
 
 import hds.corpus
 from hds.corpus import BadResults, Budget
 
 pytestmark = pytest.mark.programs
+FORKS = "hds.corpus.fork_server"
 
 
 @pytest.fixture(scope="module")
 def campaign(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, hds.corpus.Account]:
-    """A campaign of all kinds of files, with two workers: its folder, with `samples` and `results`, and what it did."""
+    """A campaign of all kinds of files, with two workers, of which one is killed early on.
+
+    Its folder, with `samples` and `results`, and what it did.
+    """
     folder = tmp_path_factory.mktemp("campaign")
     found = samples(folder / "samples", [*(program(code) for code in range(20)), CRASHING, ENDLESS, program(3)])
     (found / "text").write_text("no program")
     (found / "gone").symlink_to("nowhere")
     named = [found, found / "gone"]
-    return folder, hds.corpus.run(SCRIPT, named, folder / "results", jobs=2, budget=Budget(timeout=1.0))
+    killed: list[int] = []
+
+    def kill_a_worker(account: hds.corpus.Account) -> None:
+        if account.run > 3 and not killed:
+            servers = [each for each in psutil.Process().children(recursive=True) if FORKS in each.cmdline()]
+            killed.append(servers[0].ppid())
+            os.kill(killed[0], signal.SIGKILL)
+
+    account = hds.corpus.run(SCRIPT, named, folder / "results", jobs=2, budget=Budget(timeout=1.0), watch=kill_a_worker)
+    assert killed
+    return folder, account
 
 
 def test_each_content_has_a_row_with_its_outcome(campaign: tuple[Path, hds.corpus.Account]) -> None:
@@ -78,3 +97,60 @@ def test_another_script_wants_another_folder(campaign: tuple[Path, hds.corpus.Ac
     folder, _ = campaign
     with pytest.raises(BadResults, match="the script is another one"):
         hds.corpus.run("? print(1);", [folder / "samples"], folder / "results")
+
+
+def test_what_failed_is_run_again_and_replaces_its_rows(
+    campaign: tuple[Path, hds.corpus.Account], tmp_path: Path
+) -> None:
+    folder, _ = campaign
+    shutil.copytree(folder / "results", tmp_path / "results")
+    named = [folder / "samples", folder / "samples" / "gone"]
+    dry = hds.corpus.run(SCRIPT, named, tmp_path / "results", retry=True, dry_run=True)
+    assert (dry.run, dry.unreadable) == (1, 1)
+    again = hds.corpus.run(SCRIPT, named, tmp_path / "results", retry=True, jobs=1, budget=Budget(timeout=0.5))
+    assert again.outcomes == {"timeout": 1, "no_input": 1}
+    changing = {"instructions": 0}
+    assert [row | changing for row in dataset(tmp_path / "results")["programs"]] == [
+        row | changing for row in dataset(folder / "results")["programs"]
+    ]
+
+
+def test_the_command_line_shows_what_it_comes_to(campaign: tuple[Path, hds.corpus.Account]) -> None:
+    folder, _ = campaign
+    words = [sys.executable, "-m", "hds", "corpus"]
+    line = [*words, "status", str(folder / "results")]
+    shown = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert shown.returncode == 1  # a timeout, and a file that cannot be read
+    assert "24 programs, " in shown.stdout
+    assert "\n  ok           20\n" in shown.stdout
+    line += ["--format", "json"]
+    found = json.loads(subprocess.run(line, capture_output=True, text=True, check=False).stdout)
+    assert (found["programs"], found["outcomes"]["guest_crash"], found["calls"]) == (24, 1, [["exit", 20]])
+
+
+def test_duckdb_reads_the_dataset(campaign: tuple[Path, hds.corpus.Account]) -> None:
+    folder, _ = campaign
+    duckdb = pytest.importorskip("duckdb", reason="duckdb is not installed")
+    query = f"SELECT name, count(*) FROM '{folder}/results/triggers/*.parquet' GROUP BY name"
+    assert duckdb.sql(query).fetchall() == [("exit", 20)]
+
+
+def resident() -> int:
+    """Bytes of memory of this process, which is client and scheduler."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+@pytest.mark.nightly
+def test_memory_does_not_grow_with_the_number_of_programs(tmp_path: Path) -> None:
+    count = often(120, 2000)
+    programs = (program(number % 256, b"\x90" * (number // 256)) for number in range(count))
+    folder = samples(tmp_path / "samples", programs)
+    seen: list[tuple[int, int]] = []
+    account = hds.corpus.run(
+        SCRIPT, [folder], tmp_path / "results", jobs=2, watch=lambda account: seen.append((account.run, resident()))
+    )
+    assert account.outcomes == {"ok": count}
+    early = max(size for run, size in seen if run <= count // 3)
+    late = max(size for run, size in seen if run > count * 9 // 10)
+    assert late - early < 16 << 20
+    assert len(list((tmp_path / "results" / "programs").iterdir())) == (count + 999) // 1000

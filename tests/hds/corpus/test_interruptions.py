@@ -20,7 +20,7 @@ pytest.importorskip("distributed", reason="distributed (extra corpus) is not ins
 
 import psutil
 from corpus_world import SCRIPT, counting, dataset, program, samples
-from effort import often
+from effort import NIGHTLY
 
 import hds.corpus
 from hds.corpus import Budget, ClusterLost
@@ -89,14 +89,20 @@ class Cluster:
         end(*self.workers, *([] if self.scheduler is None else [self.scheduler]))
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    found = Cluster(tmp_path)
+@pytest.fixture(scope="module")
+def only_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    found = Cluster(tmp_path_factory.mktemp("workers"))
     try:
-        found.mend()
         yield found
     finally:
         found.close()
+
+
+@pytest.fixture
+def cluster(only_cluster: Cluster) -> Cluster:
+    """A cluster that is whole."""
+    only_cluster.mend()
+    return only_cluster
 
 
 def client(folder: Path, results: str, *words: str) -> subprocess.Popen[bytes]:
@@ -116,11 +122,12 @@ def wait_for_rows(results: Path, count: int) -> None:
     raise AssertionError("no rows came")
 
 
-MOMENTS = often(6, 21)
-SAMPLES = often(40, 150)
+MOMENTS = 21
+SAMPLES = 150
 
 
 @pytest.mark.nightly
+@pytest.mark.skipif(not NIGHTLY, reason="it takes minutes: make fuzz")
 def test_a_campaign_that_is_killed_at_random_comes_to_the_same_dataset(tmp_path: Path, cluster: Cluster) -> None:
     samples(
         tmp_path / "samples", [*(program(code) for code in range(20)), *map(counting, range(40_000, 40_000 + SAMPLES))]
@@ -195,17 +202,21 @@ def test_a_full_disk_ends_it_and_it_goes_on_when_there_is_room(tmp_path: Path, c
 
 def test_nothing_is_left_of_a_client_that_is_killed(tmp_path: Path) -> None:
     samples(tmp_path / "samples", map(counting, range(3_000_000, 3_000_030)))
-    running = client(tmp_path, "results", "--jobs", "2")
+    running = client(tmp_path, "results", "--jobs", "1")
     try:
         wait_for_rows(tmp_path / "results", 1)
         children = psutil.Process(running.pid).children(recursive=True)
-        assert len([child for child in children if "fork_server" in " ".join(child.cmdline())]) >= 2
+        assert len([child for child in children if "fork_server" in " ".join(child.cmdline())]) >= 1
         addresses = {found.laddr.ip for each in children for found in connections(each) if found.status == "LISTEN"}
         assert addresses == {"127.0.0.1"}
         os.kill(running.pid, signal.SIGKILL)
         running.wait()
         _, alive = psutil.wait_procs(children, timeout=20)
         assert alive == []
+        kept = len(dataset(tmp_path / "results")["programs"])
+        (tmp_path / "samples" / "0029").unlink()
+        account = hds.corpus.run(commands(), [tmp_path / "samples"], tmp_path / "results", jobs=1, dry_run=True)
+        assert (account.run, account.done_before) == (29 - kept, kept)
     finally:
         end(running)
 
@@ -256,10 +267,10 @@ single.run_program = poisoned
 """
 POISONED = {
     "SEGV": ("killed", "its process ended by signal 11"),
-    "SPIN": ("timeout", "killed: it did not end itself within 1 s"),
+    "SPIN": ("timeout", "killed: it did not end itself within 0.5 s"),
     "HOG": ("memory", "killed: it had more than 268435456 bytes (--max-memory)"),
     "GREED": ("memory", "the system gave it no more than 268435456 bytes (--max-memory)"),
-    "SILENT": ("timeout", "killed: it did not end itself within 1 s"),
+    "SILENT": ("timeout", "killed: it did not end itself within 0.5 s"),
     "LIES": ("internal_error", "its process said what no run says: "),
     "MANY": ("ok", "program exited with code 7"),
 }
@@ -273,7 +284,7 @@ def test_a_program_that_takes_its_process_with_it_is_a_row(tmp_path: Path, monke
     folder = samples(
         tmp_path / "samples", (program(code) + word.encode().rjust(8, b"_") for code, word in enumerate(words))
     )
-    budget = Budget(timeout=1.0, memory=1 << 28)
+    budget = Budget(timeout=0.5, memory=1 << 28)
     hds.corpus.run(SCRIPT, [folder], tmp_path / "results", jobs=1, budget=budget)
     rows = {words[int(Path(row["path"]).name)]: row for row in dataset(tmp_path / "results")["programs"]}
     for word, (outcome, reason) in POISONED.items():
@@ -281,21 +292,3 @@ def test_a_program_that_takes_its_process_with_it_is_a_row(tmp_path: Path, monke
         assert rows[word]["reason"].startswith(reason)
     assert rows["GOOD"]["outcome"] == rows["FINE"]["outcome"] == "ok"
     assert rows["MANY"]["messages"] == 1
-
-
-def test_a_worker_of_this_machine_that_ends_is_replaced(tmp_path: Path) -> None:
-    folder = samples(tmp_path / "samples", map(counting, range(500_000, 500_030)))
-    killed: list[int] = []
-
-    def watch(account: hds.corpus.Account) -> None:
-        if account.run > 3 and not killed:
-            for child in psutil.Process().children(recursive=True):
-                if "fork_server" in " ".join(child.cmdline()) and child.ppid() != os.getpid():
-                    killed.append(child.ppid())
-                    os.kill(child.ppid(), signal.SIGKILL)
-                    return
-
-    account = hds.corpus.run(SCRIPT, [folder], tmp_path / "results", jobs=2, watch=watch)
-    assert killed
-    assert account.outcomes == {"ok": 30}
-    assert len(dataset(tmp_path / "results")["programs"]) == 30

@@ -1,0 +1,118 @@
+"""What a campaign costs beside the runs themselves, and what two processors gain, all measured in one run.
+
+Usage: python benchmarks/corpus.py [TINY [LONG]]. TINY programs (10,000) that exit at once show what a program costs
+beyond its run, against the same runs one after the other in one warm process; LONG ones (40) of a second each show what
+a second worker is worth.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import hds.corpus
+from hds.corpus.campaign import Campaign, new_campaign
+from hds.corpus.single import run_program
+from hds.session import load_engine
+from lang import SourceFile
+
+SCRIPT = "!syscall script { .calls++; }"
+WARM_RUNS = 300
+STEPS = 100_000_000  # of a loop of two instructions: about a second
+
+
+def program(number: int, steps: int = 1) -> bytes:
+    """An ELF program that takes so many steps and exits; its content has the number."""
+    text = b"\xb9" + struct.pack("<I", steps) + b"\xff\xc9\x75\xfc" + bytes.fromhex("b83c00000031ff0f05")
+    text += struct.pack("<I", number)
+    size = 0x78 + len(text)
+    return (
+        b"\x7fELF\2\1\1".ljust(16, b"\0")
+        + struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0x40_0078, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+        + struct.pack("<IIQQQQQQ", 1, 5, 0, 0x40_0000, 0x40_0000, size, size, 0x1000)
+        + text
+    )
+
+
+def samples(folder: Path, programs: Iterable[bytes]) -> Path:
+    """A folder with these programs."""
+    folder.mkdir()
+    for number, data in enumerate(programs):
+        (folder / f"{number:06d}").write_bytes(data)
+    return folder
+
+
+def warm_seconds() -> float:
+    """The time of a run in one warm process, without anything of a campaign."""
+    campaign: Campaign = new_campaign(
+        SourceFile("script.hds", SCRIPT), None, hds.corpus.Settings(), hds.corpus.Budget()
+    )
+    engine = load_engine(None, campaign.settings.limits)
+    for number in range(20):
+        run_program(campaign, engine, program(number), None)
+    began = time.perf_counter()
+    for number in range(WARM_RUNS):
+        run_program(campaign, engine, program(number), None)
+    return (time.perf_counter() - began) / WARM_RUNS
+
+
+def resident() -> float:
+    """MiB of this process, which is client and scheduler."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / (1 << 20)
+
+
+def tiny(folder: Path, count: int) -> None:
+    """Many programs of no length, with one worker for each processor."""
+    found = samples(folder / "tiny", map(program, range(count)))
+    jobs, sizes, marks = os.cpu_count() or 1, [0.0, 0.0], [0.0, 0.0]
+
+    def watch(account: hds.corpus.Account) -> None:
+        at = int(account.run > count // 4) + int(account.run > count * 9 // 10) - 1
+        if at >= 0 and not marks[at]:
+            sizes[at], marks[at] = resident(), account.seconds
+            runs[at] = account.run
+
+    runs = [0, 0]
+    hds.corpus.run(SCRIPT, [found], folder / "tiny-results", jobs=jobs, watch=watch)
+    each = (marks[1] - marks[0]) / (runs[1] - runs[0])
+    warm = warm_seconds()
+    size = sum(path.stat().st_size for path in (folder / "tiny-results").glob("*/*.parquet"))
+    print(f"{count:,} tiny programs, {jobs} workers: {1 / each:,.0f} a second")
+    print(f"  {each * jobs * 1000:.1f} ms of a processor each; a warm run alone takes {warm * 1000:.1f} ms")
+    print(f"  overhead: {(each * jobs - warm) * 1000:.1f} ms a program")
+    print(f"  client and scheduler: {sizes[0]:.0f} MiB after a quarter, {sizes[1]:.0f} MiB near the end")
+    print(f"  {size / count:.0f} bytes of Parquet a program")
+
+
+def long(folder: Path, count: int) -> None:
+    """Programs of about a second, with one worker and with two."""
+    found = samples(folder / "long", (program(number, STEPS) for number in range(count)))
+    times = []
+    for jobs in (1, 2):
+        marks: list[tuple[float, int]] = []
+
+        def watch(account: hds.corpus.Account, marks: list[tuple[float, int]] = marks) -> None:
+            if not marks or account.run > marks[-1][1]:
+                marks.append((account.seconds, account.run))
+
+        hds.corpus.run(SCRIPT, [found], folder / f"long-{jobs}", jobs=jobs, watch=watch)
+        first = next(mark for mark in marks if mark[1] >= jobs)  # workers have started
+        times.append((marks[-1][0] - first[0]) / (marks[-1][1] - first[1]))
+    print(f"{count} programs of {times[0]:.2f} s: two workers are {times[0] / times[1]:.2f} x as fast as one")
+
+
+def main() -> None:
+    """Both."""
+    counts = [int(word) for word in sys.argv[1:]]
+    with tempfile.TemporaryDirectory() as folder:
+        tiny(Path(folder), counts[0] if counts else 10_000)
+        long(Path(folder), counts[1] if len(counts) > 1 else 40)
+
+
+if __name__ == "__main__":
+    main()
