@@ -25,6 +25,7 @@ from machine.processor.cpu import EXCEPTION_STATUS, INITIAL_STATE, SYSCALL_LENGT
 from machine.processor.cpu_model import FEATURES_1_ECX, FEATURES_1_EDX, FEATURES_7_EBX, new_engine
 from machine.processor.decoders import decoder
 from machine.processor.descriptors import KERNEL as KERNEL_LEVEL, USER as USER_LEVEL
+from machine.processor.division import divisor_of
 from machine.processor.fault import EXCEPTION_VECTORS, IN_TABLE, DebugStatus, Fault, PageFault, Vector, name_of
 from machine.processor.fxsave import FXSAVE_BYTES, INITIAL as INITIAL_FXSAVE
 from machine.processor.hidden_state import LEVEL_MASK
@@ -141,6 +142,7 @@ __all__ = [
     "block_hook",
     "decoder",
     "descriptors",
+    "divisor_of",
     "function_address",
     "has_plain_flags",
     "is_privileged",

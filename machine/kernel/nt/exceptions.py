@@ -9,11 +9,12 @@ from machine.kernel.nt.state import NtState
 from machine.kernel.nt.status import (
     STATUS_ACCESS_VIOLATION,
     STATUS_GUARD_PAGE_VIOLATION,
+    STATUS_INTEGER_OVERFLOW,
     STATUS_OF_VECTOR,
     STATUS_PRIVILEGED_INSTRUCTION,
 )
 from machine.memory import PAGE
-from machine.processor import LONGEST_INSTRUCTION, Fault, PageFault, Vector, is_privileged
+from machine.processor import LONGEST_INSTRUCTION, Cpu, Fault, PageFault, Vector, divisor_of, is_privileged
 from machine.schedule import Thread
 from vm.facts.registers import RFLAGS, RIP
 
@@ -22,10 +23,13 @@ _READ, _WRITE, _FETCH = 0, 1, 8
 _TRAP_FLAG = 1 << 8
 
 
-def status_of(memory_code: bytes, fault: Fault) -> int:
-    """The NTSTATUS of an exception; `memory_code` stands at its instruction."""
+def status_of(cpu: Cpu, fault: Fault) -> int:
+    """The NTSTATUS of an exception."""
+    code = cpu.memory.read_up_to(fault.rip, LONGEST_INSTRUCTION)
     if fault.vector == Vector.GP:
-        return STATUS_PRIVILEGED_INSTRUCTION if is_privileged(memory_code) else STATUS_ACCESS_VIOLATION
+        return STATUS_PRIVILEGED_INSTRUCTION if is_privileged(code) else STATUS_ACCESS_VIOLATION
+    if fault.vector == Vector.DE and divisor_of(code, fault.rip, cpu.registers, cpu.memory):
+        return STATUS_INTEGER_OVERFLOW
     return STATUS_OF_VECTOR.get(fault.vector, STATUS_ACCESS_VIOLATION)
 
 
@@ -35,8 +39,7 @@ def dispatch(state: NtState, thread: Thread, fault: Fault) -> bool:
     if own is None or not state.dispatchers.exceptions or fault.vector == FAST_FAIL:
         return False
     cpu = thread.process.cpu
-    code = cpu.memory.read_up_to(fault.rip, LONGEST_INSTRUCTION)
-    status, address = status_of(code, fault), fault.rip
+    status, address = status_of(cpu, fault), fault.rip
     parameters: tuple[int, ...] = ()
     if fault.vector in (Vector.BP, 0x2D):
         address -= 1

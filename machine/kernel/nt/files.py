@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from machine.kernel.linux import FileHandle, LinuxError
-from machine.kernel.nt.objects import KernelObject
+from machine.kernel.nt.objects import Completion, KernelObject
+from machine.kernel.nt.sharing import Sharing
 from machine.kernel.nt.status import STATUS_END_OF_FILE, STATUS_INVALID_DEVICE_REQUEST, NtError
 from machine.kernel.nt.volume import Bytes, Spot, failure
 
@@ -13,7 +14,7 @@ DISK, PIPE, NULL = 7, 0x11, 0x15  # FILE_DEVICE_DISK, FILE_DEVICE_NAMED_PIPE, FI
 
 
 class File(KernelObject, eq=False):
-    """An open file. `position` is where calls without an offset go on."""
+    """An open file. `position` is where calls without an offset go on; `port` hears of what is over, by a key."""
 
     kind = "File"
     device: int = DISK
@@ -21,6 +22,7 @@ class File(KernelObject, eq=False):
     deletes: bool = False
     is_directory: bool = False
     is_append: bool = False
+    port: tuple[Completion, int] | None = None
 
     @property
     def size(self) -> int:
@@ -67,6 +69,8 @@ class DriveFile(File, eq=False, kw_only=True):
     spot: Spot
     handle: FileHandle | Bytes | None = None
     remove: Callable[[DriveFile], None] = lambda file: None
+    sharing: Sharing | None = None
+    identity: int = 0  # of the file as it was opened
     listing: Iterator[tuple[str, Spot]] | None = None
     pattern: str = ""
 
@@ -82,6 +86,7 @@ class DriveFile(File, eq=False, kw_only=True):
         if self.handle is None:
             raise NtError(STATUS_INVALID_DEVICE_REQUEST)
         at = self.position if offset is None else offset
+        self._check_locks(at, size, writes=False)
         try:
             data = self.handle.read_at(at, size)
         except LinuxError as error:
@@ -96,6 +101,7 @@ class DriveFile(File, eq=False, kw_only=True):
         if self.handle is None or isinstance(self.handle, Bytes):
             raise NtError(STATUS_INVALID_DEVICE_REQUEST)
         at = self.size if self.is_append else self.position if offset is None else offset
+        self._check_locks(at, len(data), writes=True)
         try:
             done = 0
             while done < len(data):
@@ -117,5 +123,11 @@ class DriveFile(File, eq=False, kw_only=True):
     def closed(self) -> None:
         """As `KernelObject`."""
         self.handle = None
+        if self.sharing is not None:
+            self.sharing.closed(self.identity, self)
         if self.deletes:
             self.remove(self)
+
+    def _check_locks(self, first: int, size: int, *, writes: bool) -> None:
+        if self.sharing is not None:
+            self.sharing.check_range(self.identity, self, first, size, writes=writes)

@@ -33,7 +33,7 @@ from machine.kernel.nt.volume import Volume
 from machine.kernel.outcomes import Calls, Result
 from machine.loaders import LoadError, Module, UnreadableFile, WindowsPlan
 from machine.memory import PER_CALL
-from machine.processor import LONGEST_INSTRUCTION, Fault
+from machine.processor import Fault
 from machine.schedule import Process, Thread
 from vm import FileRefused, read_file
 from vm.facts.registers import STORAGE_INDEX
@@ -195,8 +195,7 @@ class NtKernel(Calls):
 
     def crash_code(self, process: Process, fault: Fault) -> int | None:
         """As `Kernel`: the NTSTATUS of the exception that nobody handles."""
-        code = process.cpu.memory.read_up_to(fault.rip, LONGEST_INSTRUCTION)
-        return exceptions.status_of(code, fault)
+        return exceptions.status_of(process.cpu, fault)
 
     @property
     def reached_limits(self) -> frozenset[str]:

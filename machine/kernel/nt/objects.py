@@ -127,6 +127,8 @@ class ThreadObject(KernelObject, eq=False):
     exit_code: int | None = None
     suspended: int = 0
     waits_for: Suspension | None = None  # besides, while it is suspended
+    priority: int = 0  # the increment that SetThreadPriority sets
+    description: bytes = b""  # of SetThreadDescription, in UTF-16
     given: dict[int, int] = msgspec.field(default_factory=dict)  # registers by storage, for the end of its call
     queue: deque[tuple[int, int, int, int]] = msgspec.field(default_factory=deque)
     is_alerted: bool = False  # NtAlertThreadByThreadId

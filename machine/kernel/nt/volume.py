@@ -14,6 +14,7 @@ from itertools import islice
 import msgspec
 
 from machine.kernel.linux import Errno, FileHandle, LinuxError, Node
+from machine.kernel.nt.sharing import Sharing
 from machine.kernel.nt.status import (
     STATUS_ACCESS_DENIED,
     STATUS_DIRECTORY_NOT_EMPTY,
@@ -71,6 +72,11 @@ class Spot(msgspec.Struct, frozen=True):
     is_virtual: bool = False  # the program's folder, which the host does not have
 
     @property
+    def identity(self) -> int:
+        """A number that no other file has."""
+        return (1 << 63) + len(self.names) if self.node is None else self.node.status().inode
+
+    @property
     def path(self) -> str:
         """With backslashes, from the drive's root on."""
         return "\\" + "\\".join(self.names)
@@ -116,6 +122,8 @@ class Volume:
     def __init__(self, root: Node, program: tuple[tuple[str, ...], bytes] | None) -> None:
         self._root = root
         self._program = program
+        self.sharing = Sharing()
+        self.made: dict[int, int] = {}  # when files were made, in FILETIME's units, for those that were told so
 
     def find(self, names: tuple[str, ...]) -> Spot:
         """The place that names lead to; of its directory at least there must be something. Raises NtError."""

@@ -10,8 +10,9 @@ from re import IGNORECASE, compile as compile_pattern
 
 from machine.kernel.linux import LinuxError
 from machine.kernel.nt.abi import Address, Handle, NtThread, UInt, Word, call
-from machine.kernel.nt.calls.files import identity, place_of, volume_of
+from machine.kernel.nt.calls.files import place_of, volume_of
 from machine.kernel.nt.files import DISK, DriveFile, File
+from machine.kernel.nt.objects import Completion
 from machine.kernel.nt.paths import components
 from machine.kernel.nt.status import (
     STATUS_ACCESS_DENIED,
@@ -35,7 +36,8 @@ _SYNCHRONOUS = 0x20
 _CLUSTER = 4096
 
 
-def _times(spot: Spot) -> tuple[int, int, int, int]:
+def _times(thread: NtThread, spot: Spot) -> tuple[int, int, int, int]:
+    """When it was made, accessed, modified and changed, in FILETIME's units."""
     if spot.node is None:
         return (_UNIX_EPOCH,) * 4
     found = spot.node.status()
@@ -43,7 +45,7 @@ def _times(spot: Spot) -> tuple[int, int, int, int]:
         _UNIX_EPOCH + time // 100
         for time in (min(found.changed, found.modified), found.accessed, found.modified, found.changed)
     )
-    return made, accessed, modified, changed
+    return volume_of(thread).made.get(found.inode, made), accessed, modified, changed
 
 
 def _size(spot: Spot) -> int:
@@ -78,10 +80,10 @@ def information(thread: NtThread, file: Handle, block: Address, buffer: Address,
 
 def _information(thread: NtThread, opened: File, kind: int) -> bytes | None:
     spot = opened.spot if isinstance(opened, DriveFile) else Spot((), None, None)
-    size, times = opened.size, _times(spot)
+    size, times = opened.size, _times(thread, spot)
     basic = struct.pack("<4QI4x", *times, _attributes(thread, spot) if isinstance(opened, DriveFile) else _NORMAL)
     standard = struct.pack("<QQIBB2x", _allocated(size), size, 1, opened.deletes, opened.is_directory)
-    internal = struct.pack("<Q", identity(spot))
+    internal = struct.pack("<Q", spot.identity)
     text = (spot.path if isinstance(opened, DriveFile) else "\\pipe").encode("utf-16-le", "surrogatepass")
     name = struct.pack("<I", len(text)) + text
     position = struct.pack("<Q", opened.position)
@@ -132,7 +134,8 @@ def set_information(thread: NtThread, file: Handle, block: Address, buffer: Addr
     elif kind in (10, 65):
         status = _rename(thread, opened, buffer)
     elif kind == 30:
-        status = STATUS_SUCCESS
+        port, key = struct.unpack("<QQ", thread.data(buffer, 16))
+        opened.port, status = (thread.state.handles.of(port, Completion), key), STATUS_SUCCESS
     else:
         return STATUS_INVALID_INFO_CLASS
     thread.set_io_status(block, status, 0)
@@ -140,15 +143,27 @@ def set_information(thread: NtThread, file: Handle, block: Address, buffer: Addr
 
 
 def _set_basic(thread: NtThread, opened: File, basic: bytes) -> int:
-    """FILE_BASIC_INFORMATION: FILE_ATTRIBUTE_READONLY, as a mode; times and other attributes are accepted."""
-    attributes = int.from_bytes(basic[32:36], "little")
-    node = opened.spot.node if isinstance(opened, DriveFile) and not opened.is_directory else None
-    if attributes and node is not None and thread.state.writable:
-        mode = node.status().mode
-        try:
-            node.set_mode(mode & ~0o222 if attributes & _READ_ONLY else mode | stat.S_IWUSR)
-        except LinuxError as error:
-            raise failure(error) from None
+    """FILE_BASIC_INFORMATION: times, and FILE_ATTRIBUTE_READONLY as a mode; other attributes are accepted.
+
+    A time of 0 stays as it is; below 0 as well, which is about what later operations do.
+    """
+    made, accessed, modified, _, attributes = struct.unpack("<4qI", basic[:36])
+    node = opened.spot.node if isinstance(opened, DriveFile) else None
+    if node is None or not thread.state.writable:
+        return STATUS_SUCCESS
+    found = node.status()
+    try:
+        if attributes and not opened.is_directory:
+            node.set_mode(found.mode & ~0o222 if attributes & _READ_ONLY else found.mode | stat.S_IWUSR)
+        if accessed > 0 or modified > 0:
+            times = zip((accessed, modified), (found.accessed, found.modified), strict=True)
+            node.set_times(*(100 * (given - _UNIX_EPOCH) if given > 0 else present for given, present in times))
+    except LinuxError as error:
+        raise failure(error) from None
+    except OSError:
+        return STATUS_INVALID_PARAMETER  # a time that the host cannot keep
+    if made > 0:
+        volume_of(thread).made[found.inode] = made
     return STATUS_SUCCESS
 
 
@@ -198,7 +213,7 @@ def _found(thread: NtThread, attributes: int) -> Spot:
 def attributes_of(thread: NtThread, attributes: Address, buffer: Address) -> int:
     """FILE_BASIC_INFORMATION of a name."""
     spot = _found(thread, attributes)
-    thread.put(buffer, struct.pack("<4QI4x", *_times(spot), _attributes(thread, spot)))
+    thread.put(buffer, struct.pack("<4QI4x", *_times(thread, spot), _attributes(thread, spot)))
     return STATUS_SUCCESS
 
 
@@ -207,7 +222,7 @@ def full_attributes_of(thread: NtThread, attributes: Address, buffer: Address) -
     """FILE_NETWORK_OPEN_INFORMATION of a name."""
     spot = _found(thread, attributes)
     size = _size(spot)
-    row = struct.pack("<4QQQI4x", *_times(spot), _allocated(size), size, _attributes(thread, spot))
+    row = struct.pack("<4QQQI4x", *_times(thread, spot), _allocated(size), size, _attributes(thread, spot))
     thread.put(buffer, row)
     return STATUS_SUCCESS
 
@@ -299,13 +314,14 @@ def _entry(thread: NtThread, kind: int, name: str, spot: Spot) -> bytes:
     text, size = name.encode("utf-16-le", "surrogatepass"), _size(spot)
     if kind == 12:
         return struct.pack("<III", 0, 0, len(text)) + text
-    head = struct.pack("<II4QQQII", 0, 0, *_times(spot), size, _allocated(size), _attributes(thread, spot), len(text))
+    times = _times(thread, spot)
+    head = struct.pack("<II4QQQII", 0, 0, *times, size, _allocated(size), _attributes(thread, spot), len(text))
     if kind == 2:
         head += bytes(4)
     elif kind == 3:
         head += bytes(4) + bytes(2) + bytes(24)
     elif kind == 37:
-        head += bytes(4) + bytes(2) + bytes(24) + bytes(2) + struct.pack("<Q", identity(spot))
+        head += bytes(4) + bytes(2) + bytes(24) + bytes(2) + struct.pack("<Q", spot.identity)
     elif kind == 38:
-        head += bytes(8) + struct.pack("<Q", identity(spot))
+        head += bytes(8) + struct.pack("<Q", spot.identity)
     return head[: _ENTRY_HEADS[kind]].ljust(_ENTRY_HEADS[kind], b"\0") + text

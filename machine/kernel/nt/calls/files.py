@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from machine.kernel.linux import LinuxError
 from machine.kernel.nt.abi import Address, Handle, NtThread, UInt, Word, call
 from machine.kernel.nt.files import NULL, DriveFile, File
-from machine.kernel.nt.objects import Completion, Event, KernelObject
+from machine.kernel.nt.objects import Completion, Event
 from machine.kernel.nt.paths import components
 from machine.kernel.nt.status import (
     STATUS_ACCESS_DENIED,
@@ -14,6 +16,7 @@ from machine.kernel.nt.status import (
     STATUS_FILE_IS_A_DIRECTORY,
     STATUS_INVALID_DEVICE_REQUEST,
     STATUS_INVALID_PARAMETER,
+    STATUS_LOCK_NOT_GRANTED,
     STATUS_NOT_A_DIRECTORY,
     STATUS_OBJECT_NAME_COLLISION,
     STATUS_OBJECT_NAME_NOT_FOUND,
@@ -21,6 +24,7 @@ from machine.kernel.nt.status import (
     NtError,
 )
 from machine.kernel.nt.volume import Spot, Volume, failure
+from machine.kernel.outcomes import Result, Wait
 
 _SUPERSEDE, _OPEN, _CREATE, _OPEN_IF, _OVERWRITE, _OVERWRITE_IF = range(6)
 _SUPERSEDED, _OPENED, _CREATED, _OVERWRITTEN = range(4)
@@ -64,7 +68,7 @@ def create_file(
     kind: UInt, share: UInt, disposition: UInt, options: UInt,
 ) -> int:  # fmt: skip
     """Open, make, or empty a file or directory."""
-    return _open(thread, handle, access, attributes, block, disposition, options)
+    return _open(thread, handle, access, attributes, block, share, disposition, options)
 
 
 @call("NtOpenFile")
@@ -72,11 +76,11 @@ def open_file(
     thread: NtThread, handle: Address, access: UInt, attributes: Address, block: Address, share: UInt, options: UInt
 ) -> int:
     """Open what is there."""
-    return _open(thread, handle, access, attributes, block, _OPEN, options)
+    return _open(thread, handle, access, attributes, block, share, _OPEN, options)
 
 
 def _open(
-    thread: NtThread, handle: int, access: int, attributes: int, block: int, disposition: int, options: int
+    thread: NtThread, handle: int, access: int, attributes: int, block: int, share: int, disposition: int, options: int
 ) -> int:
     if thread.state.volume is None:  # no folder: names behind handles
         thread.object_name(attributes)
@@ -109,6 +113,8 @@ def _open(
         return STATUS_CANNOT_DELETE
     if not existed:
         spot = _make(thread, spot, wants_directory)
+    sharing, identity = volume_of(thread).sharing, spot.identity
+    sharing.check(identity, access, share)
     made = _opened(thread, spot, writes)
     information = _OPENED if existed else _CREATED
     if existed and disposition in (_SUPERSEDE, _OVERWRITE, _OVERWRITE_IF) and not spot.is_directory:
@@ -119,6 +125,8 @@ def _open(
     made.is_append = bool(access & _APPEND_DATA) and not access & (_WRITE_DATA | _GENERIC_WRITE | _GENERIC_ALL)
     made.deletes = bool(options & _DELETE_ON_CLOSE)
     thread.open(handle, made)
+    made.sharing, made.identity = sharing, identity
+    sharing.opened(identity, made, access, share)
     thread.set_io_status(block, STATUS_SUCCESS, information)
     return STATUS_SUCCESS
 
@@ -193,11 +201,26 @@ def _offset(thread: NtThread, place: int) -> int | None:
     return None if value >> 63 else value
 
 
-def completed(thread: NtThread, file: KernelObject, event: int, block: int, status: int, information: int) -> int:
-    """An operation is over: its status block, and the event that is set for it."""
-    thread.set_io_status(block, status, information)
-    if event:
-        thread.state.handles.of(event, Event).is_set = True
+class Told(NamedTuple):
+    """Who is told that an operation is over: an event, an APC with its routine, or the file's port by a value."""
+
+    block: int
+    event: int = 0
+    routine: int = 0
+    context: int = 0
+
+
+def completed(thread: NtThread, file: File, told: Told, status: int, information: int) -> int:
+    """An operation is over: its status block, and whoever is told."""
+    if told.block:
+        thread.set_io_status(told.block, status, information)
+    if told.event:
+        thread.state.handles.of(told.event, Event).is_set = True
+    if told.routine:
+        thread.own.queue.append((told.routine, told.context, told.block, 0))
+    elif told.context and file.port is not None:
+        port, key = file.port
+        port.packets.append((key, told.context, status, information))
     return status
 
 
@@ -210,7 +233,7 @@ def write_file(
     opened = thread.state.handles.of(file, File)
     data = thread.data(buffer, min(length, _LARGEST_TRANSFER))
     done = opened.write(_offset(thread, offset_at) if isinstance(opened, DriveFile) else None, data)
-    return completed(thread, opened, event, block, STATUS_SUCCESS, done)
+    return completed(thread, opened, Told(block, event, routine, context), STATUS_SUCCESS, done)
 
 
 @call("NtReadFile")
@@ -220,15 +243,18 @@ def read_file(
 ) -> int:  # fmt: skip
     """From a file, or standard input."""
     opened = thread.state.handles.of(file, File)
-    offset = _offset(thread, offset_at) if isinstance(opened, DriveFile) else None
+    offset, told = (
+        _offset(thread, offset_at) if isinstance(opened, DriveFile) else None,
+        Told(block, event, routine, context),
+    )
     try:
         data = opened.read(offset, min(length, _LARGEST_TRANSFER))
     except NtError as error:
         if error.status == STATUS_END_OF_FILE:
-            return completed(thread, opened, event, block, STATUS_END_OF_FILE, 0)
+            return completed(thread, opened, Told(block, event), STATUS_END_OF_FILE, 0)
         raise
     thread.put(buffer, data)
-    return completed(thread, opened, event, block, STATUS_SUCCESS, len(data))
+    return completed(thread, opened, told, STATUS_SUCCESS, len(data))
 
 
 @call("NtFlushBuffersFile")
@@ -265,12 +291,30 @@ def file_system_control(
         return STATUS_INVALID_DEVICE_REQUEST
     if length < 64:
         return STATUS_INVALID_PARAMETER
-    thread.put(buffer, identity(opened.spot).to_bytes(8, "little").ljust(64, b"\0"))
-    return completed(thread, opened, event, block, STATUS_SUCCESS, 64)
+    thread.put(buffer, opened.spot.identity.to_bytes(8, "little").ljust(64, b"\0"))
+    return completed(thread, opened, Told(block, event), STATUS_SUCCESS, 64)
 
 
-def identity(spot: Spot) -> int:
-    """A number that no other file has."""
-    if spot.node is None:
-        return (1 << 63) + len(spot.names)
-    return spot.node.status().inode
+@call("NtLockFile")
+def lock_file(
+    thread: NtThread, file: Handle, event: Handle, routine: Address, context: Word, block: Address, offset_at: Address,
+    size_at: Address, key: UInt, at_once: UInt, exclusive: UInt,
+) -> Result:  # fmt: skip
+    """Lock a range, now or when nobody has it any more."""
+    opened = thread.state.handles.of(file, DriveFile)
+    first, size, is_exclusive = thread.word(offset_at), thread.word(size_at), bool(exclusive & 0xFF)
+    sharing, identity = volume_of(thread).sharing, opened.identity
+    if sharing.is_lockable(identity, first, size, is_exclusive=is_exclusive):
+        sharing.lock(identity, opened, key, first, size, is_exclusive=is_exclusive)
+        return completed(thread, opened, Told(block, event, routine, context), STATUS_SUCCESS, 0)
+    if at_once & 0xFF:
+        return STATUS_LOCK_NOT_GRANTED
+    return Wait(lambda: sharing.is_lockable(identity, first, size, is_exclusive=is_exclusive))
+
+
+@call("NtUnlockFile")
+def unlock_file(thread: NtThread, file: Handle, block: Address, offset_at: Address, size_at: Address, key: UInt) -> int:
+    """Unlock what was locked so."""
+    opened = thread.state.handles.of(file, DriveFile)
+    volume_of(thread).sharing.unlock(opened.identity, opened, key, thread.word(offset_at), thread.word(size_at))
+    return completed(thread, opened, Told(block), STATUS_SUCCESS, 0)

@@ -27,6 +27,7 @@ _STILL_ACTIVE = 0x103
 _STACK_ALLOCATION = 41  # ProcessThreadStackAllocation
 _STACK_ROWS = {0x18: 0, 0x28: 0x10}  # where size, zero bits and base stand in the structure of this length
 _PAGES = 0x10_0000
+_PROCESS_ROW, _WORKING_SET = 0x100, 0x100_0000
 _NO_DEBUG_OBJECT = 0xC000_0353  # STATUS_PORT_NOT_SET
 
 
@@ -58,6 +59,8 @@ def process_information(
             data = struct.pack("<BB", 0, 2)
         case 20:
             data = struct.pack("<I", len(thread.state.handles))
+        case 21:
+            data = struct.pack("<Q", 1)
         case 27 | 43:
             path = name.replace("C:", "\\Device\\HarddiskVolume1", 1) if kind == 27 else name
             text = path.encode("utf-16-le", "surrogatepass")
@@ -120,6 +123,8 @@ def system_information(thread: NtThread, kind: UInt, buffer: Address, length: UI
             now = system_time_of(thread)
             boot = now - clock.elapsed() // TICKS_PER_UNIT
             data = struct.pack("<QQQIIQQ", boot, now, 0, 0, 0, 0, 0)[:length]
+        case 5:
+            data = _processes(thread, buffer)
         case 8 | 141:
             data = struct.pack("<QQQQQI4x", 0, 0, clock.elapsed() // TICKS_PER_UNIT, 0, 0, 0)
         case 23:
@@ -133,6 +138,25 @@ def system_information(thread: NtThread, kind: UInt, buffer: Address, length: UI
         case _:
             return STATUS_INVALID_INFO_CLASS
     return answer_with(thread, data, buffer, length, returned)
+
+
+def _processes(thread: NtThread, buffer: int) -> bytes:
+    """SYSTEM_PROCESS_INFORMATION of the one process, which is to stand at `buffer`, with its threads and its name."""
+    own, plan, used = thread.process, thread.state.plan, thread.services.clock.elapsed() // TICKS_PER_UNIT
+    threads = [(each, found) for each, found in thread.state.threads.items() if not each.ended]
+    name = ("" if plan is None else plan.program.path.rpartition("\\")[2]).encode("utf-16-le", "surrogatepass")
+    rows, began = b"", system_time_of(thread) - used
+    for each, found in threads:
+        state = 5 if each.waiting is not None else 2  # waiting, running
+        rows += struct.pack("<3QI4x3QiiIII4x", 0, 0, began, 0, found.start, own.pid, each.tid, 8, 8, 0, state, 0)
+    data = bytearray(_PROCESS_ROW)
+    struct.pack_into("<II", data, 0, 0, len(threads))
+    struct.pack_into("<3Q", data, 0x20, began, used, 0)
+    struct.pack_into("<HHIQ", data, 0x38, len(name), len(name) + 2, 0, buffer + _PROCESS_ROW + len(rows))
+    struct.pack_into("<I4xQQII", data, 0x48, 8, own.pid, 0, len(thread.state.handles), 1)
+    struct.pack_into("<4Q", data, 0x70, _WORKING_SET, _WORKING_SET, 0, _WORKING_SET)
+    struct.pack_into("<Q", data, 0x90, _WORKING_SET)
+    return bytes(data) + rows + name + b"\0\0"
 
 
 @call("NtQuerySystemInformationEx")

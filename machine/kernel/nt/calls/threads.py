@@ -14,6 +14,7 @@ from machine.kernel.nt.context import CONTEXT_BYTES, DEBUG_REGISTERS, FLAGS_AT, 
 from machine.kernel.nt.objects import ThreadObject
 from machine.kernel.nt.start import first_registers, make_stack
 from machine.kernel.nt.status import (
+    STATUS_BUFFER_TOO_SMALL,
     STATUS_INSUFFICIENT_RESOURCES,
     STATUS_INVALID_INFO_CLASS,
     STATUS_NOT_IMPLEMENTED,
@@ -146,7 +147,9 @@ def thread_information(
     match kind:
         case 0:
             code = _STILL_ACTIVE if not target.thread.ended else target.exit_code or 0
-            data = struct.pack("<I4xQQQQII", code, target.thread.teb, thread.process.pid, target.thread.tid, 1, 8, 8)
+            pid, increment = thread.process.pid, target.priority
+            row = (code, target.thread.teb, pid, target.thread.tid, 1, increment, increment)  # Wine looks at the first
+            data = struct.pack("<I4xQQQQii", *row)
         case 1:
             used = thread.services.clock.elapsed() // TICKS_PER_UNIT
             data = struct.pack("<4Q", system_time_of(thread) - used, 0, 0, used)
@@ -161,15 +164,23 @@ def thread_information(
             data = b"\0"
         case 30:
             data = struct.pack("<QH6x", 1, 0)
+        case 38:
+            size = len(target.description)
+            data = struct.pack("<HHIQ", size, size, 0, buffer + 16) + target.description
+            return answer_with(thread, data, buffer, length, returned, short=STATUS_BUFFER_TOO_SMALL)
         case _:
             return STATUS_INVALID_INFO_CLASS
     return answer_with(thread, data, buffer, length, returned)
 
 
 @call("NtSetInformationThread")
-def set_thread_information(thread: NtThread, handle: Handle) -> int:
-    """Accepted, without effect."""
-    thread.thread_of(handle)
+def set_thread_information(thread: NtThread, handle: Handle, kind: UInt, buffer: Address, length: UInt) -> int:
+    """The priority and the description are kept; other classes are accepted, without effect."""
+    target = thread.thread_of(handle)
+    if kind == 3:
+        target.priority = max(-15, min(15, int.from_bytes(thread.data(buffer, 4), "little", signed=True)))
+    elif kind == 38:
+        target.description = thread.text(buffer).encode("utf-16-le", "surrogatepass")
     return STATUS_SUCCESS
 
 

@@ -52,6 +52,8 @@ _OPTIONS = {
     "free": ("-nostdlib", "-Wl,-e,start", "-lntdll"),
     "k32": ("-nostdlib", "-Wl,-e,start", "-lkernel32"),
     "thr": ("-static",),
+    "pools": ("-lsynchronization",),
+    "queries": ("-lpsapi",),
     "prng": ("-shared", "-nostdlib", "-Wl,-e,DllMain"),
 }
 

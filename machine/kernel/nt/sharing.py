@@ -1,0 +1,100 @@
+"""Who has which file of the drive open, for what, and which ranges of it are locked (CreateFile, LockFileEx).
+
+What a file is known by is a number (`machine.kernel.nt.volume.Spot.identity`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import msgspec
+
+from machine.kernel.nt.objects import KernelObject
+from machine.kernel.nt.status import (
+    STATUS_FILE_LOCK_CONFLICT,
+    STATUS_INSUFFICIENT_RESOURCES,
+    STATUS_RANGE_NOT_LOCKED,
+    STATUS_SHARING_VIOLATION,
+    NtError,
+)
+
+READS, WRITES, DELETES = 1, 2, 4  # as FILE_SHARE_*
+_RIGHTS = {  # FILE_READ_DATA, FILE_EXECUTE, FILE_WRITE_DATA, FILE_APPEND_DATA, DELETE, GENERIC_*
+    0x1: READS, 0x20: READS, 0x2: WRITES, 0x4: WRITES, 0x1_0000: DELETES, 0x8000_0000: READS, 0x2000_0000: READS,
+    0x4000_0000: WRITES, 0x1000_0000: READS | WRITES | DELETES,
+}  # fmt: skip
+_MOST_LOCKS = 65_536
+
+
+def uses_of(access: int) -> int:
+    """What an ACCESS_MASK is about, of reading, writing and deleting; 0 for attributes only."""
+    found = 0
+    for bit, uses in _RIGHTS.items():
+        found |= uses if access & bit else 0
+    return found
+
+
+class _Open(msgspec.Struct, frozen=True):
+    uses: int
+    shares: int
+
+
+class _Lock(msgspec.Struct, frozen=True):
+    owner: KernelObject
+    key: int
+    first: int
+    end: int
+    is_exclusive: bool
+
+
+class Sharing:
+    """The open files of one drive."""
+
+    def __init__(self) -> None:
+        self._opens: dict[int, dict[KernelObject, _Open]] = defaultdict(dict)
+        self._locks: dict[int, list[_Lock]] = defaultdict(list)
+
+    def check(self, identity: int, access: int, shares: int) -> None:
+        """Raises NtError where an open file does not share what is wanted, or is used for what would not be shared."""
+        uses = uses_of(access)
+        for other in self._opens[identity].values() if uses else ():
+            if other.uses and (uses & ~other.shares or other.uses & ~shares):
+                raise NtError(STATUS_SHARING_VIOLATION)
+
+    def opened(self, identity: int, file: KernelObject, access: int, shares: int) -> None:
+        """A file was opened."""
+        self._opens[identity][file] = _Open(uses_of(access), shares)
+
+    def closed(self, identity: int, file: KernelObject) -> None:
+        """Its last handle is closed: its locks are gone."""
+        self._opens[identity].pop(file, None)
+        self._locks[identity] = [lock for lock in self._locks[identity] if lock.owner is not file]
+
+    def is_lockable(self, identity: int, first: int, size: int, *, is_exclusive: bool) -> bool:
+        """Whether no lock is in the way of another one."""
+        overlapping = self._overlapping(identity, first, size)
+        return not any(is_exclusive or lock.is_exclusive for lock in overlapping)
+
+    def lock(self, identity: int, file: KernelObject, key: int, first: int, size: int, *, is_exclusive: bool) -> None:
+        """Lock a range that is lockable. Raises NtError where there are too many."""
+        locks = self._locks[identity]
+        if len(locks) >= _MOST_LOCKS:
+            raise NtError(STATUS_INSUFFICIENT_RESOURCES)
+        locks.append(_Lock(file, key, first, first + size, is_exclusive))
+
+    def unlock(self, identity: int, file: KernelObject, key: int, first: int, size: int) -> None:
+        """Unlock just this range. Raises NtError where it is not locked."""
+        for lock in self._locks[identity]:
+            if lock.owner is file and (lock.key, lock.first, lock.end) == (key, first, first + size):
+                self._locks[identity].remove(lock)
+                return
+        raise NtError(STATUS_RANGE_NOT_LOCKED)
+
+    def check_range(self, identity: int, file: KernelObject, first: int, size: int, *, writes: bool) -> None:
+        """Raises NtError where a lock keeps a file from reading or writing there."""
+        for lock in self._overlapping(identity, first, size):
+            if lock.owner is not file if lock.is_exclusive else writes:
+                raise NtError(STATUS_FILE_LOCK_CONFLICT)
+
+    def _overlapping(self, identity: int, first: int, size: int) -> list[_Lock]:
+        return [lock for lock in self._locks[identity] if first < lock.end and lock.first < first + size]
