@@ -87,9 +87,11 @@ class Machine:
         physical.work.is_ending = self._is_ending
         physical.work.on_used_up = self._work_is_used_up
         self._objects = KernelObjects(physical.kernel, options.build, cores)
+        self.watcher: kernels.Watcher = kernels.unwatched  # hears of signals and ends, as the kernels tell of them
         services = kernels.Services(
-            self._guest_output, self.clock, options.build.number, limits, options.world, physical.work
-        )
+            self._guest_output, self.clock, options.build.number, limits, options.world, physical.work,
+            lambda happening: self.watcher(happening),
+        )  # fmt: skip
         self._kernels = kernels.Kernels(services, self._objects, options.kernel)
         self._shown = self._objects.size  # of the kernel memory that is in every process
         root = RootMemory(physical.own)
@@ -696,6 +698,14 @@ class Machine:
     def thread_name(self, thread: Thread) -> str:
         """What a thread is called, as its process where it has no name of its own."""
         return self._kernels.thread_name(thread)
+
+    def thread_id(self, thread: Thread) -> int:
+        """The id by which its program knows a thread: on Linux that of the process for its first one."""
+        return self._kernels.thread_id(thread)
+
+    def file_at(self, thread: Thread, number: int) -> bytes | None:
+        """Where a descriptor of a thread leads, as /proc shows it; None where that is not known."""
+        return self._kernels.file_at(thread, number)
 
     @property
     def callbacks(self) -> Mapping[str, int]:

@@ -127,6 +127,7 @@ THINGS: dict[str, Things] = {
         kinds_and_commands,
         elsewhere={
             "machine/events/system_calls.py": FAST_PATH,
+            "hds/tracing/calls.py": "what traces are made of",
             "machine/native/hooks.py": FAST_PATH,
             "machine/native/carrier.py": FAST_PATH,
             "machine/events/sources.py: SYSRET": FAST_PATH,
@@ -174,6 +175,7 @@ THINGS: dict[str, Things] = {
         elsewhere={
             "machine/kernel/linux/proc/files.py": "files of /proc have such names, too",
             "machine/kernel/linux/proc/nodes.py": "files of /proc have such names, too",
+            "machine/kernel/linux/argument_names.py": "constants are told apart by the call that takes them",
         },
         homonyms="access exit pause read time write",
     ),
@@ -218,6 +220,7 @@ THINGS: dict[str, Things] = {
         looked_at=("hds/",),
         elsewhere={
             "hds/cli/word_order.py": "a hint shows the whole command line",
+            "hds/tracing/selection.py: trace": "as strace calls it",
             "hds/script_tests/cases.py": TRIED,
             "hds/script_tests/directives.py": TRIED,
         },

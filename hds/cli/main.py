@@ -62,6 +62,15 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
         ),
     ),
     Subcommand(
+        "trace",
+        "the system calls of a guest program, decoded, as strace shows them",
+        (
+            "hds trace --root / /bin/ls /etc",
+            "hds trace -e trace=%file -y ./hello",
+            "hds trace --root c/ -c c/prog/tool.exe",
+        ),
+    ),
+    Subcommand(
         "console",
         "type commands at the HyperDbg> prompt, with a guest program or without",
         ("hds console ./hello", "hds console < commands.hds"),

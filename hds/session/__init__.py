@@ -13,13 +13,14 @@ if TYPE_CHECKING:
         Subscription as Subscription,
         Trigger as Trigger,
         TriggerIsOver as TriggerIsOver,
+        register as register,
     )
     from hds.session.captured import Captured as Captured
     from hds.session.checking import Checked as Checked, check_text as check_text
     from hds.session.command_scripts import read_command_file as read_command_file
     from hds.session.coverage import coverage_of as coverage_of
     from hds.session.engines import ENGINES as ENGINES, load_engine as load_engine
-    from hds.session.recording import GENERAL_AND_STATE as GENERAL_AND_STATE
+    from hds.session.recording import GENERAL_AND_STATE as GENERAL_AND_STATE, arguments_at as arguments_at
     from hds.session.refused import ScriptError as ScriptError
     from hds.session.scripts import Prepared as Prepared, Scripts as Scripts
     from hds.session.session import PROMPT as PROMPT, Session as Session
@@ -40,14 +41,14 @@ else:
         {
             "access": "Memory Registers UnmappedMemory",
             "availability": "refused_commands",
-            "callbacks": "Subscription Trigger TriggerIsOver",
+            "callbacks": "Subscription Trigger TriggerIsOver register",
             "captured": "Captured",
             "checking": "Checked check_text",
             "command_scripts": "read_command_file",
             "engines": "ENGINES load_engine",
             "refused": "ScriptError",
             "coverage": "coverage_of",
-            "recording": "GENERAL_AND_STATE",
+            "recording": "GENERAL_AND_STATE arguments_at",
             "scripts": "Prepared Scripts",
             "session": "PROMPT Session",
             "summary": "INTERRUPTED failure_of guest_exit_code statistics stopped_early summarize why_stopped",

@@ -200,10 +200,11 @@ def subscribe(session: Session, text: str, callback: Callback) -> Subscription:
         finally:
             trigger.end()
 
-    return Subscription(session, _register(session, text, CallAction(call)))
+    return Subscription(session, register(session, text, CallAction(call)))
 
 
-def _register(session: Session, text: str, action: CallAction) -> int:
+def register(session: Session, text: str, action: CallAction) -> int:
+    """Create the event of a command, with this action before its own; its id. Raises ScriptError."""
     from hds.session.commands import create_event
 
     source = SourceFile("<on>", text)

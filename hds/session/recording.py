@@ -33,19 +33,19 @@ class _Convention(msgspec.Struct, frozen=True):
     registers: tuple[str, ...]
     stack: int = 0
 
-    def read(self, process: Process) -> tuple[int, ...]:
-        """Six words; those that memory does not have are 0."""
+    def read(self, process: Process, count: int) -> tuple[int, ...]:
+        """So many words; those that memory does not have are 0."""
         registers = process.cpu.registers
         words = [registers.read(STORAGE_INDEX[name]) for name in self.registers]
-        more = MOST_ARGUMENTS - len(words)
-        if more:
+        more = count - len(words)
+        if more > 0:
             start = registers.read(STORAGE_INDEX["rsp"]) + self.stack
             data = process.cpu.memory.read_up_to(start, 8 * more).ljust(8 * more, b"\0")
             words += [int.from_bytes(data[at : at + 8], "little") for at in range(0, 8 * more, 8)]
-        return tuple(words)
+        return tuple(words[:count])
 
 
-MOST_ARGUMENTS = 6
+USUAL_ARGUMENTS = 6
 _SYSTEM_CALL = {
     "linux": _Convention(("rdi", "rsi", "rdx", "r10", "r8", "r9")),
     "bare": _Convention(("rdi", "rsi", "rdx", "r10", "r8", "r9")),
@@ -104,11 +104,11 @@ class Recording(msgspec.Struct, frozen=True):
         )
 
 
-def arguments_at(trigger: Trigger, kernel: str | None) -> tuple[int, ...]:
-    """Six words in the places of arguments: of a system call, and elsewhere of a function that begins here.
+def arguments_at(trigger: Trigger, kernel: str | None, count: int = USUAL_ARGUMENTS) -> tuple[int, ...]:
+    """So many words in the places of arguments: of a system call, and elsewhere of a function that begins here.
 
     `kernel` is the one that all processes have, if they do.
     """
     process, kind = trigger.process, trigger.event.definition.kind
     convention = (_SYSTEM_CALL if kind in SYSTEM_CALL_FAMILY else _FUNCTION)[kernel or process.image.kernel]
-    return convention.read(process)
+    return convention.read(process, count)

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from machine.kernel.base import Kernel as Kernel, Services as Services, Start as Start
     from machine.kernel.builds import BUILDS as BUILDS, DEFAULT_BUILD as DEFAULT_BUILD, Build as Build
     from machine.kernel.entry import LINUX as LINUX
+    from machine.kernel.happenings import (
+        Ended as Ended,
+        Happening as Happening,
+        Signalled as Signalled,
+        Watcher as Watcher,
+        unwatched as unwatched,
+    )
     from machine.kernel.kernels import Kernels as Kernels
     from machine.kernel.linux import (
         Capture as Capture,
@@ -41,6 +48,7 @@ else:
             "base": "Kernel Services Start",
             "builds": "BUILDS Build DEFAULT_BUILD",
             "entry": "LINUX",
+            "happenings": "Ended Happening Signalled Watcher unwatched",
             "kernels": "Kernels",
             "linux": "Capture LinuxKernel NetworkFileError ScriptedNetwork World read_network",
             "listed": "ListedCall",

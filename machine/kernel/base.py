@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 import msgspec
 
 from machine.kernel.entry import EntryPoint
+from machine.kernel.happenings import Watcher, unwatched
 from machine.loaders import STACK_SIZE, STACK_TOP, Image, LoadError
 from machine.memory import Area, KernelWork
 from machine.processor import Fault, ThreadRegisters, msr
@@ -36,6 +37,7 @@ class Services(msgspec.Struct, frozen=True):
 
     `build` is the number of the Windows build. `world` is what Linux programs are shown of the host; None for nothing.
     What calls do is charged to `work`, which says whether the run is to end: a call that waits for the host has to ask.
+    `tell` hears of signals and ends.
     """
 
     write: Callable[[int, bytes], None]
@@ -44,6 +46,7 @@ class Services(msgspec.Struct, frozen=True):
     limits: Limits = DEFAULT_LIMITS
     world: World | None = None
     work: KernelWork = msgspec.field(default_factory=KernelWork)
+    tell: Watcher = unwatched
 
 
 class Start(msgspec.Struct, frozen=True):

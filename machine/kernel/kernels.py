@@ -46,6 +46,20 @@ class Kernels:
         )
         return named(thread) or thread.process.name
 
+    def thread_id(self, thread: Thread) -> int:
+        """The id by which its programs know a thread, as far as their kernel has ids of its own."""
+        known: Callable[[Thread], int | None] = getattr(
+            self.get(thread.process.image.kernel), "thread_id", lambda thread: None
+        )
+        return known(thread) or thread.tid
+
+    def file_at(self, thread: Thread, number: int) -> bytes | None:
+        """Where a descriptor of a thread leads, as its system shows it; None where that is not known."""
+        known: Callable[[Thread, int], bytes | None] = getattr(
+            self.get(thread.process.image.kernel), "file_at", lambda thread, number: None
+        )
+        return known(thread, number)
+
     def unknown_calls(self) -> dict[int, int]:
         """How often each call was made that they do not carry out."""
         totals: Counter[int] = Counter()

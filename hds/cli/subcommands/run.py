@@ -153,11 +153,34 @@ def carry_out(
     finally:
         session.close()
     options.session.guest.write_capture(session)
-    return _conclude(options, session, reporter, interrupted=interrupted, seconds=time.perf_counter() - began)
+    ending = Ending(
+        as_json=options.format == "json",
+        quiet=options.quiet,
+        fail_on_break=options.on_break == "fail",
+        fail_on_script_errors=options.fail_on_script_errors,
+        stats=options.stats,
+        guest_exit_code=options.guest_exit_code,
+    )
+    return conclude(ending, session, reporter, interrupted=interrupted, seconds=time.perf_counter() - began)
 
 
-def _conclude(
-    options: Options, session: Session, reporter: Reporter[Record], *, interrupted: bool, seconds: float
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How the end of a run is told: what is said, what counts as a failure, which exit code it has.
+
+    `quiet_success` leaves the summary line out where nothing has failed.
+    """
+
+    as_json: bool
+    quiet: bool = False
+    quiet_success: bool = False
+    fail_on_break: bool = False
+    fail_on_script_errors: bool = False
+    stats: bool = False
+    guest_exit_code: bool = False
+
+
+def conclude(
+    ending: Ending, session: Session, reporter: Reporter[Record], *, interrupted: bool, seconds: float
 ) -> ExitCode | int:
     """Say what the run came to, and make its exit code."""
     from hds.session import coverage_of, failure_of, guest_exit_code, statistics, summarize
@@ -167,23 +190,23 @@ def _conclude(
         session,
         summary,
         interrupted=interrupted,
-        fail_on_break=options.on_break == "fail",
-        fail_on_script_errors=options.fail_on_script_errors,
+        fail_on_break=ending.fail_on_break,
+        fail_on_script_errors=ending.fail_on_script_errors,
     )
-    if options.stats:
+    if ending.stats:
         for line in statistics(session, seconds):
             say(line)
     if failure is not None and failure.kind is not FailureKind.COMMAND:  # findings have told of that
         reporter.report(failure)
     for coverage in coverage_of(session):
         reporter.report(coverage)
-    if options.format == "json" or not options.quiet:
+    if ending.as_json or not (ending.quiet or (ending.quiet_success and failure is None)):
         reporter.report(summary)
     if failure is not None:
-        crash = summary.crash if failure.kind is FailureKind.CRASH and options.guest_exit_code else None
+        crash = summary.crash if failure.kind is FailureKind.CRASH and ending.guest_exit_code else None
         return failure.kind.exit_code if crash is None or crash.exit_code is None else crash.exit_code
     code = guest_exit_code(session)
-    if options.guest_exit_code and code is not None:
+    if ending.guest_exit_code and code is not None:
         return code
     return ExitCode.OK
 

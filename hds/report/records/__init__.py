@@ -15,10 +15,12 @@ from hds.report.failures import Failure
 from hds.report.records import (
     code_coverage,
     code_fault,
+    decoded_call,
     failure,
     finding,
     guest_output,
     halt,
+    incident,
     message,
     notice,
     result,
@@ -28,8 +30,10 @@ from hds.report.records import (
     triggered,
 )
 from hds.report.records.code_coverage import CodeCoverage, CoveredModule
+from hds.report.records.decoded_call import DecodedCall
 from hds.report.records.finding import region
 from hds.report.records.halt import Halt
+from hds.report.records.incident import Incident
 from hds.report.records.message import Forwarded, MessageObject
 from hds.report.records.result import CLEAR_SCREEN, Result
 from hds.report.records.settled import Settled
@@ -62,6 +66,7 @@ __all__ = [
     "Control",
     "CoveredModule",
     "Crash",
+    "DecodedCall",
     "Diagnostic",
     "EventCount",
     "EventObject",
@@ -70,6 +75,7 @@ __all__ = [
     "Guest",
     "GuestOutput",
     "Halt",
+    "Incident",
     "Line",
     "Message",
     "MessageObject",
@@ -113,6 +119,8 @@ Record = (
     | Halt
     | Triggered
     | CodeCoverage
+    | DecodedCall
+    | Incident
     | Settled
     | Failure
     | Summary
@@ -128,6 +136,8 @@ RecordObject = (
     | halt.HaltObject
     | triggered.TriggerObject
     | code_coverage.CoverageObject
+    | decoded_call.DecodedCallObject
+    | incident.IncidentObject
     | failure.FailureObject
     | summary.SummaryObject
 )
@@ -158,6 +168,10 @@ def as_object(record: Record) -> RecordObject | None:
             return triggered.as_object(record)
         case CodeCoverage():
             return code_coverage.as_object(record)
+        case DecodedCall():
+            return decoded_call.as_object(record)
+        case Incident():
+            return incident.as_object(record)
         case Settled():
             return None
         case Failure():
@@ -204,6 +218,10 @@ def shown(record: Record) -> Shown | None:
             return triggered.shown(record)
         case CodeCoverage():
             return code_coverage.shown(record)
+        case DecodedCall():
+            return decoded_call.shown(record)
+        case Incident():
+            return incident.shown(record)
         case Settled():
             return settled.shown(record)
         case Summary():

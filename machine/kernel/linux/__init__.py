@@ -9,6 +9,7 @@ tree.py       the tree; memory_files.py, host_files.py       structures.py stat 
 
 from __future__ import annotations
 
+from machine.kernel.linux.argument_names import constants
 from machine.kernel.linux.capture import Capture
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.host_files import show as show_folder
@@ -17,10 +18,13 @@ from machine.kernel.linux.kernel import LinuxKernel
 from machine.kernel.linux.listed import linux_calls
 from machine.kernel.linux.nodes import Handle as FileHandle, Node
 from machine.kernel.linux.pipes import InputStream
+from machine.kernel.linux.prototypes import CLASSES, PROTOTYPES
 from machine.kernel.linux.scripted_network import NetworkFileError, ScriptedNetwork, read_network
 from machine.kernel.linux.tree import World
 
 __all__ = [
+    "CLASSES",
+    "PROTOTYPES",
     "Capture",
     "Errno",
     "FileHandle",
@@ -32,6 +36,7 @@ __all__ = [
     "Node",
     "ScriptedNetwork",
     "World",
+    "constants",
     "linux_calls",
     "read_network",
     "show_folder",

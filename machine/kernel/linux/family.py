@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from machine.kernel.happenings import Ended
 from machine.kernel.linux import signals, tracing
 from machine.kernel.linux.robust_locks import leave_locks
 from machine.kernel.linux.signal_frame import SignalInfo
@@ -68,7 +69,8 @@ def child_info(group: ThreadGroup, status: int, signal: int = SIGCHLD) -> Signal
 def _ended(group: ThreadGroup) -> None:
     """A process has ended: its locks and files are let go, its children get another parent, its own one is told."""
     group.has_ended = True
-    group.status = status_of(group)
+    group.status = status = status_of(group)
+    group.tell(Ended(group.process, status >> 8 & 0xFF, status & 0x7F))
     group.cpu_time = group.process.cpu_time
     group.end_timers(all_of_them=True)
     group.let_go()

@@ -159,6 +159,7 @@ class LinuxKernel(Calls):
         group = ThreadGroup(
             process, process.pid, self._groups, self._tasks, self._world.user, process.pid, INIT_ID,
             let_go=files.let_go, started=self._services.clock.elapsed(), leave_ipc=self._ipc.ended,
+            tell=self._services.tell,
         )  # fmt: skip
         task = Task(
             process.thread, process, process.pid, group, space, self._futexes, files, Location(root, root),
@@ -241,6 +242,11 @@ class LinuxKernel(Calls):
         """What PR_SET_NAME and execve have called a thread."""
         task = self._tasks.get(thread)
         return None if task is None else task.name.decode("utf-8", "replace")
+
+    def thread_id(self, thread: Thread) -> int | None:
+        """The id by which programs know a thread: that of the process for its first one."""
+        task = self._tasks.get(thread)
+        return None if task is None else task.tid
 
     def task(self, thread: Thread) -> Task:
         """What is kept of a thread that has not ended."""
@@ -468,7 +474,7 @@ class LinuxKernel(Calls):
             return
         values = _general(thread)
         values.update(user_values(thread) if in_call else {})
-        if signals.deliver(task, values):
+        if signals.deliver(task, values, in_call=in_call):
             enter_user_mode(thread, values)
 
     def is_interrupted(self, thread: Thread) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from machine.kernel.happenings import Signalled
 from machine.kernel.linux.errors import LinuxError
 from machine.kernel.linux.pending import Pending
 from machine.kernel.linux.seccomp import Question
@@ -94,6 +95,8 @@ def send_to(task: Task, info: SignalInfo, target: Task | None) -> bool:
     takers = [each for each in task.threads.tasks.values() if target in (None, each) and not is_blocked(each, signal)]
     handler = _action(task, signal).handler
     is_traced = signal != SIGKILL and any(each.trace is not None and each.trace.tracer for each in takers)
+    if takers and not is_traced and handler in (SIG_DFL, SIG_IGN):
+        group.tell(Signalled((task if task in takers else takers[0]).thread, info.data))
     if takers and not is_traced and (handler == SIG_IGN or (handler == SIG_DFL and signal in IGNORED)):
         return True
     if takers and not is_traced and handler == SIG_DFL:
@@ -165,12 +168,16 @@ def take(task: Task) -> SignalInfo | None:
     return None if row is None else row[0].take(row[1])
 
 
-def deliver(task: Task, registers: dict[int, int], given: Iterator[SignalInfo] | None = None) -> bool:
+def deliver(
+    task: Task, registers: dict[int, int], given: Iterator[SignalInfo] | None = None, *, in_call: bool = False
+) -> bool:
     """Before a thread goes on with these registers in user mode: whether it goes on otherwise, with what they are then.
 
-    `given` are the signals that come to it, instead of those that are pending. The process may have ended.
+    `given` are the signals that come to it, instead of those that are pending. The process may have ended. `in_call`
+    says that a call is over, whose result the registers have.
     """
     task.has_signal, entered = False, False
+    result = registers[_RAX] if in_call else None
     if given is not None:
         task.has_signal = any(not is_blocked(task, signal) for _, signal in in_order(task))
     while task.process.alive:
@@ -179,6 +186,7 @@ def deliver(task: Task, registers: dict[int, int], given: Iterator[SignalInfo] |
             break
         signal = info.number
         action = _action(task, signal)
+        task.threads.tell(Signalled(task.thread, info.data, result, task.restart is not None))
         if action.handler == SIG_IGN:
             continue
         if action.handler == SIG_DFL:
@@ -317,6 +325,7 @@ def enter_for(task: Task, fault: Fault, registers: dict[int, int]) -> bool:
     A signal that a program blocks or ignores ends it when an instruction raises it (force_sig).
     """
     info = noted(task, fault)
+    task.threads.tell(Signalled(task.thread, info.data))
     if not _is_handled(task, info.number):
         return False
     if fault.vector not in (Vector.DB, Vector.BP, Vector.OF):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
+from machine.kernel.happenings import Watcher, unwatched
 from machine.kernel.linux.file_locks import FileLocks
 from machine.kernel.linux.futexes import Futexes, Waiter
 from machine.kernel.linux.memory_files import Store
@@ -116,6 +117,7 @@ class ThreadGroup(msgspec.Struct, eq=False):
     on_continued: Callable[[], None] = lambda: None
     let_go: Callable[[], None] = lambda: None  # of its files
     leave_ipc: Callable[[ThreadGroup], None] = lambda group: None  # of System V's semaphores
+    tell: Watcher = unwatched
 
     def action(self, signal: int) -> SignalAction:
         """What is to be done when a signal comes."""
@@ -220,7 +222,7 @@ class Task(msgspec.Struct, eq=False):
             exit_signal=exit_signal, let_go=files.let_go, started=self.clock.elapsed(), is_dumpable=own.is_dumpable,
             has_no_huge_pages=own.has_no_huge_pages, keeps_capabilities=own.keeps_capabilities,
             timer_slack=own.timer_slack,
-            resource_limits=dict(own.resource_limits), leave_ipc=own.leave_ipc,
+            resource_limits=dict(own.resource_limits), leave_ipc=own.leave_ipc, tell=own.tell,
         )  # fmt: skip
         child = replace(
             self, thread=process.thread, process=process, tid=process.pid, threads=group,

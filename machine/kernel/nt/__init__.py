@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from machine.kernel.nt.kernel import NtKernel as NtKernel
     from machine.kernel.nt.listed import nt_calls as nt_calls
     from machine.kernel.nt.names import LAST_COMMON as LAST_COMMON, numbers_of as numbers_of
+    from machine.kernel.nt.prototypes import PROTOTYPES as PROTOTYPES
+    from machine.kernel.nt.status import status_name as status_name
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -17,5 +19,7 @@ else:
             "kernel": "NtKernel",
             "listed": "nt_calls",
             "names": "LAST_COMMON numbers_of",
+            "prototypes": "PROTOTYPES",
+            "status": "status_name",
         },
     )

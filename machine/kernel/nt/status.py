@@ -105,3 +105,12 @@ STATUS_OF_VECTOR: Mapping[int, int] = {
     0x2C: STATUS_ASSERTION_FAILURE,
     0x2D: STATUS_BREAKPOINT,
 }
+
+_NAMES: Mapping[int, str] = {
+    value: name for name, value in globals().items() if name.startswith("STATUS_") and isinstance(value, int)
+}
+
+
+def status_name(status: int) -> str:
+    """The name of an NTSTATUS, or its number in hexadecimal."""
+    return _NAMES.get(status, f"0x{status:08x}")

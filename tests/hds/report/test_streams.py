@@ -40,6 +40,7 @@ LINES: dict[str, tuple[str, ...]] = {
     "disasm": ("disasm", "-e", "print(1);"),
     "fmt": ("fmt", "-e", "print(1);"),
     "test": ("test", str(ROOT / "examples" / "count_writes.hds")),
+    "trace": ("trace", "--show-script"),
     "diff": ("diff", "--format", "json", os.devnull, os.devnull),
     "corpus": ("corpus", "--help"),
     "lsp": ("lsp", "--help"),

@@ -1,0 +1,260 @@
+"""Calls of a run, from `!syscall` and `!sysret` events: who makes them, with what, and what they come to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from hds.session import arguments_at, register
+from hds.tracing.linux_structures import siginfo, signal_name
+from hds.tracing.systems import WORDS, System, arguments, system_of, unknown_call
+from hds.tracing.views import LONGEST_TEXT, Prototype, View, signed
+from machine.events import CallAction, Trigger
+from machine.kernel import Ended, Happening, Signalled
+from vm.facts.registers import STORAGE_INDEX
+
+if TYPE_CHECKING:
+    from hds.session import Session
+    from machine.schedule import Thread
+
+_RAX, _RSP = STORAGE_INDEX["rax"], STORAGE_INDEX["rsp"]
+_FRAME_RAX = 144  # of the frame to which rsp points at rt_sigreturn
+_SENDING = (
+    "kill",
+    "tkill",
+    "tgkill",
+    "rt_sigqueueinfo",
+    "rt_tgsigqueueinfo",
+)
+_MAKING = ("clone", "clone3", "fork", "vfork")
+
+
+class Call(msgspec.Struct):
+    """A call of a thread. Times are ticks of the virtual clock; `shown` are its arguments, as far as they are known.
+
+    `pid` and `tid` are those by which the program knows itself. `word` is the result, and `ended` when it came.
+    """
+
+    pid: int
+    tid: int
+    number: int
+    name: str
+    system: System
+    prototype: Prototype
+    view: View
+    began: int
+    shown: list[str | None] = msgspec.field(default_factory=list)
+    ended: int | None = None
+    again: bool = False  # behind a handler
+    at_entry: int = 0  # how many of `shown` were known before it was carried out
+    is_wanted: bool = True
+
+    @property
+    def error(self) -> str | None:
+        """The name of the error with which it has failed."""
+        return None if self.view.result is None else self.system.failed(self.view.result)
+
+    @property
+    def result(self) -> str:
+        """What it came to, as a text."""
+        if self.again:
+            return "? ERESTARTSYS (To be restarted if SA_RESTART is set)"
+        return self.system.result(self.view, self.prototype.result)
+
+    def enter(self) -> None:
+        """Look at the arguments that are not filled in by the call."""
+        rows = self.prototype.parameters
+        first = next((at for at, each in enumerate(rows) if each.is_filled), len(rows))
+        self.shown = arguments(self.system, self.prototype, self.view, range(first))
+        self.at_entry = first
+
+    def leave(self, result: int | None, now: int) -> None:
+        """It is over."""
+        self.view.result, self.ended = result, now
+        self.view.failed = result is not None and self.system.failed(result) is not None
+        rows = range(self.at_entry, len(self.prototype.parameters))
+        self.shown += arguments(self.system, self.prototype, self.view, rows)
+
+
+class Sink(Protocol):
+    """Takes what a trace finds."""
+
+    def entered(self, call: Call) -> None:
+        """A call has begun."""
+        ...
+
+    def left(self, call: Call) -> None:
+        """A call is over; one that never returns has no result."""
+        ...
+
+    def signal(self, pid: int, tid: int, name: str, info: str, now: int) -> None:
+        """A signal has come to a thread."""
+        ...
+
+    def joined(self, tid: int) -> None:
+        """There is one more thread."""
+        ...
+
+    def ended(self, pid: int, tid: int, code: int, killed_by: str | None, now: int) -> None:
+        """A thread has ended, with its process or alone."""
+        ...
+
+    def finish(self) -> None:
+        """Nothing more comes."""
+        ...
+
+
+class Calls:
+    """Follows the calls of all processes of a session. `wanted` says of a name whether it is told of."""
+
+    def __init__(
+        self,
+        session: Session,
+        sinks: Sequence[Sink],
+        wanted: Callable[[str], bool],
+        *,
+        longest: int = LONGEST_TEXT,
+        shows_files: bool = False,
+    ) -> None:
+        self._session, self._sinks, self._wanted = session, tuple(sinks), wanted
+        self._longest, self._shows_files = longest, shows_files
+        self._under_way: dict[int, Call] = {}  # by id of the thread
+        self._late: dict[int, list[bytes]] = {}  # signals that come when the call is over
+        self._threads: dict[int, int] = {}  # the living: the process of each
+        self._systems: dict[str, System] = {}
+
+    def follow(self) -> None:
+        """Create the events."""
+        register(self._session, "!syscall", CallAction(self._enter))
+        register(self._session, "!sysret", CallAction(self._return))
+        self._session.machine.watcher = self._hear
+
+    @property
+    def _now(self) -> int:
+        return self._session.machine.clock.elapsed()
+
+    def _join(self, pid: int, tid: int) -> None:
+        if tid not in self._threads:
+            self._threads[tid] = pid
+            for sink in self._sinks:
+                sink.joined(tid)
+
+    def _enter(self, trigger: Trigger) -> None:
+        process, machine = trigger.process, self._session.machine
+        machine.messages.catch_up()
+        pid, tid, now = process.pid, machine.thread_id(process.thread), self._now
+        before = self._under_way.pop(tid, None)
+        if before is not None:
+            self._leave(before, 0 if before.name.startswith("execve") else None, now)
+        self._join(pid, tid)
+        kernel = machine.options.kernel or process.image.kernel
+        system = self._system(kernel)
+        number = trigger.context
+        name = machine.name_of_call(number) or unknown_call(number)
+        prototype = system.prototype(name)
+        words = arguments_at(trigger, machine.options.kernel, max(len(prototype.parameters), WORDS))
+        registers = process.cpu.registers
+        view = View(
+            name, words, process.cpu.memory.read_up_to, self._longest, stack=registers.read(_RSP),
+            file_at=self._files_of(process.thread) if self._shows_files else None,
+        )  # fmt: skip
+        call = Call(pid, tid, number, name, system, prototype, view, now, is_wanted=self._wanted(name))
+        self._under_way[tid] = call
+        if call.is_wanted:
+            call.enter()
+            for sink in self._sinks:
+                sink.entered(call)
+        if name == "rt_sigreturn":
+            self._leave(call, view.integer(view.stack + _FRAME_RAX, 8, signed=True), now)
+        elif name == "exit":
+            self._leave(call, None, now)
+            self._end(pid, tid, words[0] & 0xFF, 0, now)
+
+    def _return(self, trigger: Trigger) -> None:
+        process, machine = trigger.process, self._session.machine
+        call = self._under_way.get(machine.thread_id(process.thread))
+        if call is not None:
+            machine.messages.catch_up()
+            self._leave(call, signed(process.cpu.registers.read(_RAX)), self._now)
+
+    def _leave(self, call: Call, result: int | None, now: int) -> None:
+        self._under_way.pop(call.tid, None)
+        if call.is_wanted:
+            call.leave(result, now)
+            for sink in self._sinks:
+                sink.left(call)
+        if call.name in _MAKING and result is not None and result > 0:
+            self._join(call.pid if _shares_process(call) else result, result)
+        for info in self._late.pop(call.tid, ()):
+            self._tell(call.pid, call.tid, info, now)
+
+    def _hear(self, happening: Happening) -> None:
+        self._session.machine.messages.catch_up()
+        now = self._now
+        if isinstance(happening, Ended):
+            self._end_process(happening.process.pid, happening.code, happening.killed_by, now)
+            return
+        self._hear_signal(happening, now)
+
+    def _hear_signal(self, signalled: Signalled, now: int) -> None:
+        thread = signalled.thread
+        tid = self._session.machine.thread_id(thread)
+        call = self._under_way.get(tid)
+        if call is not None and signalled.result is None:
+            self._late.setdefault(tid, []).append(signalled.info)
+            return
+        if call is not None:
+            call.again = signalled.restarts
+            self._leave(call, signed(signalled.result or 0), now)
+        self._tell(thread.process.pid, tid, signalled.info, now)
+
+    def _tell(self, pid: int, tid: int, info: bytes, now: int) -> None:
+        number = int.from_bytes(info[:4], "little")
+        for sink in self._sinks:
+            sink.signal(pid, tid, signal_name(number), siginfo(info), now)
+
+    def _end_process(self, pid: int, code: int, killed_by: int, now: int) -> None:
+        for tid in [tid for tid, owner in self._threads.items() if owner == pid]:
+            call = self._under_way.get(tid)
+            if call is not None:
+                self._leave(call, 0 if call.name in _SENDING and killed_by else None, now)
+            self._end(pid, tid, code, killed_by, now)
+
+    def _end(self, pid: int, tid: int, code: int, killed_by: int, now: int) -> None:
+        if self._threads.pop(tid, None) is not None:
+            for sink in self._sinks:
+                sink.ended(pid, tid, code, signal_name(killed_by) if killed_by else None, now)
+
+    def finish(self) -> None:
+        """The run is over: the ends of which the system does not tell are told."""
+        now = self._now
+        for process in self._session.machine.processes:
+            if process.exit_code is not None and process.pid in self._threads.values():
+                self._end_process(process.pid, process.exit_code, 0, now)
+        for sink in self._sinks:
+            sink.finish()
+
+    def _system(self, kernel: str) -> System:
+        if kernel not in self._systems:
+            self._systems[kernel] = system_of(kernel)
+        return self._systems[kernel]
+
+    def _files_of(self, thread: Thread) -> Callable[[int], str | None]:
+        def file_at(number: int) -> str | None:
+            path = self._session.machine.file_at(thread, number)
+            return None if path is None else printable(path)
+
+        return file_at
+
+
+def _shares_process(call: Call) -> bool:
+    if call.name == "clone":
+        return bool(call.view.words[0] & 0x10000)
+    return call.name == "clone3" and bool((call.view.integer(call.view.words[0], 8) or 0) & 0x10000)
+
+
+def printable(path: bytes) -> str:
+    """A path within a line: nothing in it ends the line, or is obeyed by a terminal."""
+    return "".join(chr(byte) if 0x20 <= byte < 0x7F and byte not in b"<>\\" else f"\\{byte:03o}" for byte in path)

@@ -1,0 +1,124 @@
+"""What the two systems differ in: how their calls are declared, and what a result says."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from hds.tracing.views import Decoder, Prototype, View, signed
+
+WORDS = 6  # of a call without a prototype
+_LOWEST_ERROR = -4095
+_STATUS, _LEAST_FAILURE = 0xFFFF_FFFF, 0xC000_0000
+
+
+class System(Protocol):
+    """A system, as far as a trace needs it."""
+
+    prototypes: Mapping[str, str]
+    classes: Mapping[str, frozenset[str]]
+    types: Mapping[str, Decoder]
+
+    def prototype(self, name: str | None) -> Prototype:
+        """How a call is declared; six words for one that is unknown."""
+        ...
+
+    def failed(self, result: int) -> str | None:
+        """The name of the error that a result is; None for a success."""
+        ...
+
+    def result(self, view: View, kind: str) -> str:
+        """A result, of the type that the prototype says."""
+        ...
+
+
+class _Declared:
+    """What both have: prototypes are read when a call is first seen."""
+
+    def __init__(
+        self, prototypes: Mapping[str, str], classes: Mapping[str, frozenset[str]], types: Mapping[str, Decoder]
+    ) -> None:
+        self.prototypes, self.classes, self.types = prototypes, classes, types
+        self._read: dict[str | None, Prototype] = {}
+
+    def prototype(self, name: str | None) -> Prototype:
+        """As `System`."""
+        found = self._read.get(name)
+        if found is None:
+            text = self.prototypes.get(name or "")
+            found = self._read[name] = Prototype.of(" ".join(["hex"] * WORDS) if text is None else text)
+        return found
+
+
+class Linux(_Declared):
+    """Linux: errors are negative results."""
+
+    def __init__(self) -> None:
+        from hds.tracing.linux_types import TYPES
+        from machine.kernel.linux import CLASSES, PROTOTYPES, linux_calls
+
+        super().__init__(PROTOTYPES, CLASSES, TYPES)
+        self.names = frozenset(call.name for call in linux_calls())
+
+    def failed(self, result: int) -> str | None:
+        """As `System`."""
+        return errno.errorcode.get(-result, str(-result)) if _LOWEST_ERROR <= result < 0 else None
+
+    def result(self, view: View, kind: str) -> str:
+        """As `System`."""
+        value = view.result
+        if value is None or kind == "none":
+            return "?"
+        error = self.failed(value)
+        if error is not None:
+            return f"-1 {error} ({os.strerror(-value)})"
+        if not kind:
+            return str(value)
+        return self.types[kind](view, value & (1 << 64) - 1, "") or "?"
+
+
+class Nt(_Declared):
+    """Windows: results are NTSTATUS values, of which those from 0xc0000000 on are errors."""
+
+    def __init__(self) -> None:
+        from hds.tracing.nt_types import TYPES
+        from machine.kernel.nt import PROTOTYPES, status_name
+
+        super().__init__(PROTOTYPES, {}, TYPES)
+        self.names = frozenset(PROTOTYPES)
+        self._name_of = status_name
+
+    def failed(self, result: int) -> str | None:
+        """As `System`."""
+        return self._name_of(result & _STATUS) if result & _STATUS >= _LEAST_FAILURE else None
+
+    def result(self, view: View, kind: str) -> str:
+        """As `System`."""
+        return "?" if view.result is None else self._name_of(view.result & _STATUS)
+
+
+def system_of(kernel: str) -> System:
+    """The system whose calls the programs of a kernel stand-in make."""
+    return Nt() if kernel == "nt" else Linux()
+
+
+def unknown_call(number: int) -> str:
+    """What a call is called that has no name."""
+    return f"syscall_0x{number:x}"
+
+
+def arguments(system: System, prototype: Prototype, view: View, rows: Iterable[int]) -> list[str | None]:
+    """These arguments of a call, by their places, as texts; None for what is not shown."""
+    found: list[str | None] = []
+    for at in rows:
+        parameter = prototype.parameters[at]
+        kind = "ptr" if parameter.is_output and view.failed else parameter.type
+        found.append(system.types[kind](view, view.words[at], parameter.table))
+    return found
+
+
+def signed_result(word: int) -> int:
+    """The result that a register has."""
+    return signed(word)

@@ -1,0 +1,75 @@
+"""`hds trace` says of a program what strace says of it natively, but for addresses, ids, times and what is random."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from hds_guests import command_line
+from linux_guests import ENVIRONMENT, build, strace
+
+SOURCE = Path(__file__).with_name("traced_calls.c").read_text()
+_OURS = (  # what differs between this machine and the guest's, and where its system starts
+    "chdir(", "execve(", "uname(", "getrusage(", "times(", "getrandom(", "clock_gettime(CLOCK_MONOTONIC",
+    "gettimeofday(", "readlink(", "getuid(", "getgid(", "geteuid(", "getsid(", "getppid(", "prlimit64(",
+    "getpgrp(", "getpgid(",
+)  # fmt: skip
+
+
+def normal(lines: Iterable[str]) -> dict[int, list[str]]:
+    """The lines of each process, in the order in which they appear; those that stand in two parts as one."""
+    found: dict[str, list[str]] = defaultdict(list)
+    begun: dict[str, str] = {}
+    for line in lines:
+        process, _, text = line.partition(" ")
+        text = text.strip()
+        if text.endswith("<unfinished ...>"):
+            begun[process] = text.removesuffix("<unfinished ...>").removesuffix(" ")
+            continue
+        if text.startswith("<... "):
+            text = begun.pop(process) + text.partition(" resumed>")[2]
+        found[process].append(text)
+    numbers = {process: f"P{index}" for index, process in enumerate(found)}
+    return {
+        index: [_plain(line, numbers) for line in own if not line.startswith(_OURS)]
+        for index, own in enumerate(found.values())
+    }
+
+
+def _plain(line: str, numbers: dict[str, str]) -> str:
+    for number, name in numbers.items():
+        line = re.sub(rf"\b{number}\b", name, line)
+    for pattern, instead in (
+        (r"0x[0-9a-f]{5,}", "ADDRESS"),
+        (r"si_uid=\d+", "si_uid=U"),
+        (r"si_([us])time=\d+", r"si_\1time=T"),
+        (r"left \{.*\}\)", "left)"),
+        (r"htons\((?!54321\))\d+\)", "htons(ANY)"),
+        (r"\|STATX_MNT_ID", ""),
+        (r" += ", " = "),
+        (r"makedev\(.*?\)", "makedev"),
+    ):
+        line = re.sub(pattern, instead, line)
+    return line
+
+
+@pytest.mark.slow
+def test_every_line_is_what_strace_has(tmp_path: Path) -> None:
+    program = build(SOURCE, "glibc", tmp_path, "-w")
+    folders = [tmp_path / "native", tmp_path / "here"]
+    for folder in folders:
+        folder.mkdir()
+    native, here = tmp_path / "native.txt", tmp_path / "here.txt"
+    subprocess.run(
+        [*strace(native), program, "."], cwd=folders[0], env=dict(ENVIRONMENT), capture_output=True, check=False,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    ran = command_line("trace", "--pid", "bead", "-o", str(here), "--root-rw", str(folders[1]), str(program), ".")
+    assert ran.code == 0
+    theirs, ours = (normal(path.read_text().splitlines()) for path in (native, here))
+    assert sum(map(len, ours.values())) > 150
+    assert ours == theirs
