@@ -81,7 +81,7 @@ int main(int count, char **texts) {
     prctl(PR_SET_NAME, "renamed"); syscall(SYS_sched_yield); syscall(SYS_getrandom, buf, 4, 1); 
     struct statx sx; statx(AT_FDCWD, "d/a", 0, STATX_BASIC_STATS, &sx); utimensat(AT_FDCWD, "d/a", 0, 0); truncate("d/a", 5); fallocate(fd, 0, 0, 10); posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     unlink("d/a"); rmdir("d"); rmdir("d"); sync(); 
-    int st2; pid_t c = fork(); if (!c) _exit(3); waitpid(c, &st2, 0); c = vfork(); if (!c) _exit(0); waitpid(-1, &st2, WNOHANG); wait4(-1, &st2, 0, 0); waitpid(-1, 0, 0);
+    int st2; pid_t c = fork(); if (!c) _exit(3); waitpid(c, &st2, 0); c = vfork(); if (!c) _exit(0); wait4(c, &st2, 0, 0); waitpid(-1, &st2, WNOHANG); waitpid(-1, 0, 0);
     syscall(SYS_open, 0, 0); syscall(SYS_openat, -100, "\x1b[31mred\x07", 0); syscall(SYS_openat, 7, (void*)1, 0);  
     execl("/nosuch/program", "program", "arg", (char *)0);
     syscall(999, 1, 2, 3, 4, 5, 6);
