@@ -11,7 +11,7 @@ from hds.tracing.views import Decoder, Prototype, View, signed
 
 WORDS = 6  # of a call without a prototype
 _LOWEST_ERROR = -4095
-_STATUS, _LEAST_FAILURE = 0xFFFF_FFFF, 0xC000_0000
+_STATUS, _SEVERITY, _ERROR = 0xFFFF_FFFF, 30, 3  # the lowest bit of the severity, and one of its values
 
 
 class System(Protocol):
@@ -80,7 +80,7 @@ class Linux(_Declared):
 
 
 class Nt(_Declared):
-    """Windows: results are NTSTATUS values, of which those from 0xc0000000 on are errors."""
+    """Windows: results are NTSTATUS values, whose two highest bits say whether they are errors."""
 
     def __init__(self) -> None:
         from hds.tracing.nt_types import TYPES
@@ -92,7 +92,7 @@ class Nt(_Declared):
 
     def failed(self, result: int) -> str | None:
         """As `System`."""
-        return self._name_of(result & _STATUS) if result & _STATUS >= _LEAST_FAILURE else None
+        return self._name_of(result & _STATUS) if (result & _STATUS) >> _SEVERITY == _ERROR else None
 
     def result(self, view: View, kind: str) -> str:
         """As `System`."""
