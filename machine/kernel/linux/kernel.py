@@ -21,6 +21,7 @@ from machine.kernel.linux.errors import Errno, LinuxError, Refused, WouldWait
 from machine.kernel.linux.file_locks import FileLocks
 from machine.kernel.linux.futexes import Futexes
 from machine.kernel.linux.host_rules import FolderQuota
+from machine.kernel.linux.interfaces import interfaces
 from machine.kernel.linux.memory_files import Device, MemoryFile, ProgramFile, Store
 from machine.kernel.linux.names import NAMES, NAMES_386, NUMBERS
 from machine.kernel.linux.nodes import Node
@@ -256,7 +257,7 @@ class LinuxKernel(Calls):
         if self._tree is None:
             self._system = system = System(
                 self._groups, self._caller, self._services.clock.elapsed, self._begin, self._limits,
-                self._world.root is None or not self._world.writable,
+                self._world.root is None or not self._world.writable, interfaces(self._world.network is not None),
             )  # fmt: skip
             self._tree = Tree(self._world, self._store, self._quota, system)
         return self._tree

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.kernel.linux import open_files as of, pipes, structures
+from machine.kernel.linux import interfaces, open_files as of, pipes, structures
 from machine.kernel.linux.abi import Address, Fd, Flags, Int, Long, Size, UInt, Word, call
 from machine.kernel.linux.calls.locks import RANGE_COMMANDS, lock_range
 from machine.kernel.linux.errors import Errno, LinuxError, Refused
@@ -13,7 +13,7 @@ from machine.kernel.linux.open_files import DirectoryFile, OpenFile, RegularFile
 from machine.kernel.linux.pipe_buffers import PIPE_BYTES
 from machine.kernel.linux.pipes import EventCounter, InputStream, OutputStream, PipeEnd
 from machine.kernel.linux.resource_limits import check_file_size
-from machine.kernel.linux.sockets import Socket
+from machine.kernel.linux.sockets import AF_UNIX, Socket
 from machine.kernel.linux.task import Task
 from machine.kernel.outcomes import Result
 from machine.memory import PAGE, PIECE
@@ -229,10 +229,30 @@ def ioctl(task: Task, fd: Fd, request: UInt, argument: Word) -> int:
         file.flags = file.flags & ~of.O_NONBLOCK | wanted
     elif request == FIONREAD:
         task.space.store_words(argument, "I", file.available() & 0xFFFF_FFFF)
+    elif isinstance(file, Socket) and request >> 8 == _SOCKET_REQUESTS:
+        _interface_request(task, file, request, argument)
     else:
-        is_refused = isinstance(file, Socket) if request >> 8 == _SOCKET_REQUESTS else request in _FILE_REQUESTS
+        is_refused = request in _FILE_REQUESTS
         raise (Refused if is_refused else LinuxError)(Errno.ENOTTY)
     return 0
+
+
+def _interface_request(task: Task, file: Socket, request: int, argument: int) -> None:
+    """What is asked about network interfaces."""
+    present = interfaces.interfaces(task.network.outside is not None)
+    if request == interfaces.GET_ROWS:
+        size, buffer = task.space.load_words(argument, "iI8x")[0], task.space.load_words(argument + 8, "Q")[0]
+        data = interfaces.rows(present)
+        if buffer:
+            data = data[: max(0, size) // interfaces.ROW_BYTES * interfaces.ROW_BYTES]
+            task.space.store(buffer, data)
+        task.space.store_words(argument, "i", len(data))
+        return
+    row = task.space.load(argument, interfaces.ROW_BYTES)
+    told = interfaces.answer(request, row, present, is_inet=file.family != AF_UNIX)
+    if told is None:
+        raise Refused(Errno.ENOTTY)
+    task.space.store(argument, told)
 
 
 # --- status, positions, directories

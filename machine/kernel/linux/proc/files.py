@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from machine.kernel.linux import interfaces
 from machine.kernel.linux.paths import Place
 from machine.kernel.linux.posix_queues import LARGEST_MESSAGE, MOST_MESSAGES, MOST_QUEUES
 from machine.kernel.linux.proc import processes, system
@@ -141,6 +142,9 @@ PROC: dict[str, File] = {
     "meminfo": SystemFile(system.meminfo),
     "modules": SystemFile(always("")),
     "mounts": TextLink(lambda of: "self/mounts"),
+    "net/dev": SystemFile(lambda of: interfaces.device_table(of.interfaces)),
+    "net/if_inet6": SystemFile(lambda of: interfaces.addresses6(of.interfaces)),
+    "net/route": SystemFile(lambda of: interfaces.routes(of.interfaces)),
     "partitions": SystemFile(always("major minor  #blocks  name\n\n")),
     "self": TextLink(_self),
     "stat": SystemFile(system.stat),

@@ -6,7 +6,7 @@ _NAMES = {
     "/proc": (
         "acpi asound buddyinfo bus cgroups config.gz consoles crypto diskstats dma driver execdomains fb fs interrupts "
         "iomem ioports irq kallsyms kcore key-users keys kmsg kpagecount kpageflags latency_stats locks mdstat misc "
-        "mtrr net pagetypeinfo pressure schedstat scsi slabinfo softirqs sysrq-trigger sysvipc timer_list tty "
+        "mtrr pagetypeinfo pressure schedstat scsi slabinfo softirqs sysrq-trigger sysvipc timer_list tty "
         "vmallocinfo vmstat zoneinfo"
     ),
     "/proc/PID": (
@@ -31,7 +31,7 @@ class Missing:
             path = f"/proc/PID/{name}" if name in _OF_PROCESSES else ""
         elif folder.startswith("sys:"):
             path = f"/sys{folder[4:]}/{name}" if folder != "sys:" or name in _SYS else ""
-        elif folder.startswith("/sys"):
+        elif folder.startswith(("/sys", "/net")):
             path = f"/proc{folder}/{name}"
         else:
             path = f"/proc/{name}" if not folder and name in _PROC else ""

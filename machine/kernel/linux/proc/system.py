@@ -5,10 +5,11 @@ The processor is the one that CPUID announces; nobody but the guests uses memory
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
+from machine.kernel.linux.interfaces import Interface
 from machine.kernel.linux.proc.missing import Missing
 from machine.kernel.linux.structures import DOMAIN_NAME, HOST_NAME, KERNEL_RELEASE, KERNEL_VERSION
 from machine.kernel.linux.task import NANOSECONDS, Task, ThreadGroup
@@ -43,6 +44,7 @@ class System(msgspec.Struct, frozen=True):
     begin: Callable[[], int]
     limits: Limits
     has_own_tmp: bool  # in memory, over the root
+    interfaces: Sequence[Interface]
     missing: Missing = msgspec.field(default_factory=Missing)
 
     def memory(self) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -548,6 +549,42 @@ static void outside(void) { /* never run natively */
     SHOW(socket(AF_PACKET, SOCK_RAW, 0));
     SHOW(socket(AF_NETLINK, SOCK_RAW, 0));
 }
+static void interfaces(void) {
+    int sockets[] = {socket(AF_INET, SOCK_DGRAM, 0), socket(AF_UNIX, SOCK_STREAM, 0)};
+    int requests[] = {
+        SIOCGIFFLAGS, SIOCGIFADDR, SIOCGIFDSTADDR, SIOCGIFBRDADDR, SIOCGIFNETMASK, SIOCGIFMETRIC, SIOCGIFMTU, SIOCGIFHWADDR, SIOCGIFINDEX,
+        SIOCGIFTXQLEN, SIOCGIFMAP,
+    };
+    const char *names[] = {"lo", "missing"};
+    for (int who = 0; who < 4; who++) for (int i = 0; i < 11; i++) {
+        struct ifreq row = {0};
+        strcpy(row.ifr_name, names[who / 2]);
+        SHOW(ioctl(sockets[who % 2], requests[i], &row));
+        for (unsigned at = 0; at < sizeof row; at++) printf("%02x", ((unsigned char *)&row)[at]);
+        puts("");
+    }
+    struct ifreq row = {0}, rows[8] = {0};
+    row.ifr_ifindex = 1; SHOW(ioctl(sockets[0], SIOCGIFNAME, &row)); puts(row.ifr_name);
+    row.ifr_ifindex = 999; SHOW(ioctl(sockets[0], SIOCGIFNAME, &row));
+    struct ifconf all = {sizeof rows, {(char *)rows}};
+    SHOW(ioctl(sockets[0], SIOCGIFCONF, &all)); puts(rows[0].ifr_name); puts(inet_ntoa(((struct sockaddr_in *)&rows[0].ifr_addr)->sin_addr));
+    all.ifc_len = 39; SHOW(ioctl(sockets[0], SIOCGIFCONF, &all)); SHOW(all.ifc_len); SHOW(ioctl(0, SIOCGIFCONF, &all)); SHOW(ioctl(sockets[0], SIOCGIFFLAGS, 8));
+}
+static void addresses(void) {
+    struct ifreq rows[8] = {0};
+    struct ifconf all = {sizeof rows, {(char *)rows}};
+    int s = socket(AF_INET, SOCK_DGRAM, 0);
+    ioctl(s, SIOCGIFCONF, &all);
+    for (int i = 0; i < all.ifc_len / (int)sizeof *rows; i++) {
+        printf("%s %s ", rows[i].ifr_name, inet_ntoa(((struct sockaddr_in *)&rows[i].ifr_addr)->sin_addr));
+        ioctl(s, SIOCGIFHWADDR, rows + i);
+        for (int at = 0; at < 6; at++) printf("%02x", (unsigned char)rows[i].ifr_hwaddr.sa_data[at]);
+        puts("");
+    }
+    const char *files[] = {"/proc/net/dev", "/proc/net/route", "/proc/net/if_inet6"};
+    for (int i = 0; i < 3; i++) { char text[2000]; int size = read(open(files[i], O_RDONLY), text, 2000); for (int at = 0; at < size; at++) if (text[at] == '\n') text[at] = i ? ';' : '|'; printf("%.*s\n", size, text); }
+    ioctl(s, SIOCSIFFLAGS, rows); puts(strerrorname_np(errno));
+}
 static void hoarding(void) {
     static char big[60000];
     for (int i = 0; i < 1000; i++) {
@@ -562,7 +599,7 @@ int main(int argc, char **argv) {
     struct { const char *name; void (*body)(void); } rows[] = {
 #define ROW(name) {#name, name}
         ROW(forked), ROW(threaded), ROW(bulk), ROW(pairs), ROW(pipe_signal), ROW(refused), ROW(in_use), ROW(names), ROW(datagrams),
-        ROW(local_names), ROW(rights), ROW(polling), ROW(event_loop), ROW(options), ROW(reset), ROW(outside), ROW(hoarding),
+        ROW(local_names), ROW(rights), ROW(polling), ROW(event_loop), ROW(options), ROW(reset), ROW(outside), ROW(hoarding), ROW(interfaces), ROW(addresses),
     };
     for (unsigned i = 0; i < sizeof rows / sizeof *rows; i++) if (argc > 1 && !strcmp(rows[i].name, argv[1])) { rows[i].body(); return 0; }
     return 99;

@@ -110,7 +110,7 @@ def test_nothing_can_be_made_or_changed_there() -> None:
 def test_the_hosts_proc_is_never_read() -> None:
     guest = Guest(Path("/"))
     assert guest.contents("/proc/version") == Guest().contents("/proc/version")
-    assert guest.open("/proc/net") == guest.open("/sys/class") == -Errno.ENOENT
+    assert guest.open("/proc/net/tcp") == guest.open("/sys/class") == -Errno.ENOENT
 
 
 def test_descriptors_are_links_to_what_they_stand_for() -> None:

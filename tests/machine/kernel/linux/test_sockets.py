@@ -15,6 +15,7 @@ from linux_world import SCRATCH, Guest
 from msgspec.structs import replace
 
 from hds.session import Session, load_engine
+from machine.kernel import read_network
 from machine.kernel.linux import World
 from machine.machine import RunSummary, StopCause
 from vm.facts.limits import DEFAULT_LIMITS, Limits
@@ -22,7 +23,7 @@ from vm.facts.limits import DEFAULT_LIMITS, Limits
 SOURCE = Path(__file__).with_name("sockets.c").read_text()
 CASES = (
     "forked", "threaded", "bulk", "pairs", "pipe_signal", "refused", "in_use", "names", "datagrams", "local_names",
-    "rights", "polling", "event_loop", "options", "reset",
+    "rights", "polling", "event_loop", "options", "reset", "interfaces",
 )  # fmt: skip
 
 
@@ -33,12 +34,12 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
 
 
 def ran(
-    program: Path, case: str, *, engine: str = "reference", limits: Limits = DEFAULT_LIMITS
+    program: Path, case: str, *, engine: str = "reference", limits: Limits = DEFAULT_LIMITS, world: World | None = None
 ) -> tuple[bytes, RunSummary, Session]:
     """What a guest prints, how it ends, and the session."""
     heard = Listening()
     session = Session(
-        program, arguments=(case,), world=World(), reporter=heard, engine=load_engine(engine, DEFAULT_LIMITS),
+        program, arguments=(case,), world=world or World(), reporter=heard, engine=load_engine(engine, DEFAULT_LIMITS),
         limits=limits,
     )  # fmt: skip
     summary = session.run(timeout=60)
@@ -79,6 +80,19 @@ def test_all_but_loopback_is_out_of_reach(program: Callable[[], Path], no_networ
         "-1 EAFNOSUPPORT", "-1 EAFNOSUPPORT",
     ]  # fmt: skip
     assert summary.unknown_system_calls == {41: 3}
+
+
+def test_a_guest_has_an_interface_where_hosts_are_scripted(program: Callable[[], Path], no_network: None) -> None:
+    alone, _, _ = ran(program(), "addresses")
+    assert alone.decode().splitlines()[0] == "lo 127.0.0.1 000000000000"
+    assert b"eth0" not in alone
+    output, _, _ = ran(program(), "addresses", world=World(network=read_network("", lambda name: b"")))
+    lines = output.decode().splitlines()
+    assert lines[:2] == ["lo 127.0.0.1 000000000000", "eth0 10.0.2.15 525400123456"]
+    assert "  eth0:" in lines[2]
+    assert "eth0\t00000000\t0102000A\t0003" in lines[3]
+    assert lines[4].startswith("00000000000000000000000000000001 01 80 10 80       lo;fd")
+    assert lines[-1] == "EPERM"
 
 
 def test_what_waits_in_sockets_is_bounded(program: Callable[[], Path], no_network: None) -> None:
