@@ -36,12 +36,13 @@ TEXTS = (
     "a", "b", "new", "d", "d/x", "d/.", "d/..", ".", "d/", "a/", "link", "link/", "dangling", "dangling/", "none/x",
     "a/x", "", "/", "d/../a", "y" * 256, "d/deep", "d/deep/..",
 )  # fmt: skip
+ATTRIBUTES = ("user.a", "wrong.a", "")
 
 
 def layout() -> tuple[bytes, dict[str, int], int]:
     """What the buffer begins with: the texts, then vectors; where each text is, and where the vectors are."""
     data, places = bytearray(), {}
-    for text in TEXTS:
+    for text in (*TEXTS, *ATTRIBUTES):
         places[text] = len(data)
         data += text.encode() + b"\0"
     data = data.ljust(0x800, b"\0")
@@ -128,6 +129,7 @@ FILES: dict[str, Sequence[Choice]] = {
     "tee": (fd, fd, one_of(0, 1, 100), bits(1, 4, always=2)),
 }
 
+attribute = one_of(("at", PLACES["user.a"]), ("at", PLACES["wrong.a"]), ("at", PLACES[""]), BAD)
 NAMED: dict[str, Sequence[Choice]] = {
     "openat": (dirfd, relative, OPEN_FLAGS, mode),
     "openat2": (dirfd, relative, one_of(("at", ROOM + 0x800), BAD), one_of(24, 24, 32, 8, 0, 8192)),
@@ -141,6 +143,9 @@ NAMED: dict[str, Sequence[Choice]] = {
     "newfstatat": (dirfd, there, buffer, at_flags),
     "statx": (dirfd, there, at_flags, one_of(0x7FF, 0, 1 << 31), buffer),
     "utimensat": (dirfd, there, one_of(0, BAD, ("at", WORDS + 16), ("at", ROOM + 0x900)), bits(0x100)),
+    "getxattr": (path, attribute, buffer, one_of(0, 1, 100)),
+    "removexattr": (path, attribute),
+    "listxattr": (path, buffer, one_of(0, 1, 100)),
     "truncate": (path, modest),
     "chdir": (one_of(("at", PLACES["none/x"]), ("at", PLACES["a"]), BAD),),
     "getcwd": (buffer, one_of(0, 1)),
