@@ -14,11 +14,13 @@ from machine.kernel.linux.socket_options import SO_REUSEADDR, SO_REUSEPORT
 from machine.kernel.linux.sockets import (
     AF_INET,
     AF_INET6,
+    AF_NETLINK,
     AF_UNIX,
     SOCK_DGRAM,
     SOCK_STREAM,
     Address,
     InetAddress,
+    NetlinkAddress,
     Network,
     Socket,
     UnixAddress,
@@ -43,7 +45,7 @@ def family_of(raw: bytes) -> int:
 
 def decode(family: int, raw: bytes, wrong: Errno = Errno.EAFNOSUPPORT) -> Address:
     """The address in a sockaddr for a socket of this family. Raises EINVAL, and `wrong` for another family."""
-    shortest = {AF_UNIX: 2, AF_INET: 16, AF_INET6: 24}[family]
+    shortest = {AF_UNIX: 2, AF_INET: 16, AF_INET6: 24, AF_NETLINK: 12}[family]
     if len(raw) < shortest or (family == AF_UNIX and len(raw) > 2 + _UNIX_BYTES):
         raise LinuxError(Errno.EINVAL)
     if family_of(raw) != family:
@@ -51,6 +53,8 @@ def decode(family: int, raw: bytes, wrong: Errno = Errno.EAFNOSUPPORT) -> Addres
     if family == AF_UNIX:
         name = raw[2:]
         return UnixAddress(name if name[:1] == b"\0" else name.split(b"\0")[0])
+    if family == AF_NETLINK:
+        return NetlinkAddress(int.from_bytes(raw[4:8], "little"))
     (port,) = struct.unpack_from(">H", raw, 2)
     host = raw[4:8] if family == AF_INET else raw[8:24]
     return InetAddress(host[12:] if host.startswith(_MAPPED) else host, port)
@@ -62,6 +66,8 @@ def encode(family: int, address: Address | None) -> bytes:
     if isinstance(address, UnixAddress) or (address is None and family == AF_UNIX):
         name = b"" if address is None else address.name
         return head + (name + b"\0" if name and name[0] else name)
+    if isinstance(address, NetlinkAddress) or family == AF_NETLINK:
+        return head + struct.pack("<HII", 0, address.port if isinstance(address, NetlinkAddress) else 0, 0)
     host, port = (ANY, 0) if address is None else (address.host, address.port)
     if family == AF_INET:
         return head + struct.pack(">H", port) + host + bytes(8)

@@ -11,7 +11,8 @@ SO_REUSEADDR, SO_TYPE, SO_ERROR, SO_SNDBUF, SO_RCVBUF, SO_LINGER, SO_REUSEPORT =
 SO_PASSCRED, SO_PEERCRED, SO_RCVTIMEO, SO_SNDTIMEO, SO_ACCEPTCONN, SO_PROTOCOL, SO_DOMAIN = 16, 17, 20, 21, 30, 38, 39
 TELLING = frozenset((SO_TYPE, SO_ERROR, SO_PEERCRED, SO_ACCEPTCONN, SO_PROTOCOL, SO_DOMAIN))  # a socket answers them
 _IPV6_V6ONLY = 26
-_INET6, _STREAM, _DGRAM = 10, 1, 2
+SOL_NETLINK = 270
+_INET6, _NETLINK, _STREAM, _DGRAM = 10, 16, 1, 2
 
 _LEAST_BUFFER = {SO_SNDBUF: 4608, SO_RCVBUF: 2304}
 _LARGEST_BUFFER = 212_992  # net.core.wmem_max; what is set is doubled
@@ -27,6 +28,7 @@ _NUMBERS: dict[int, dict[int, int]] = {
         1: 0, 2: 536, 3: 0, 4: 7200, 5: 75, 6: 9, 7: 6, 8: 60, 9: 0, 10: 65_536, 12: 1, 18: 0, 23: 0, 30: 0,
     },
     SOL_UDP: {1: 0},
+    SOL_NETLINK: {3: 0, 4: 0, 5: 0, 8: 0, 10: 0, 11: 0, 12: 0},
     SOL_IPV6: {16: 64, 18: 1, 19: 1, 23: 1, 25: 0, _IPV6_V6ONLY: 0, 49: 0, 51: 0, 66: 0, 67: 0},
 }  # fmt: skip
 _SWITCHES = {
@@ -36,7 +38,7 @@ _SWITCHES = {
 # What Linux has by level; what is not above is refused.
 _KNOWN = {
     SOL_SOCKET: range(1, 84), SOL_IP: range(1, 53), SOL_TCP: range(1, 47), SOL_UDP: range(100, 105),
-    SOL_IPV6: range(1, 81),
+    SOL_IPV6: range(1, 81), SOL_NETLINK: range(1, 13),
 }  # fmt: skip
 _TIMES = (SO_RCVTIMEO, SO_SNDTIMEO)
 
@@ -59,7 +61,9 @@ class SocketOptions:
     def number(self, level: int, name: int) -> int:
         """Raises ENOPROTOOPT, and EOPNOTSUPP for a level that the socket does not have."""
         levels = {SOL_SOCKET}
-        if self._family != 1:
+        if self._family == _NETLINK:
+            levels.add(SOL_NETLINK)
+        elif self._family != 1:
             levels.add(SOL_IP)
             levels.add(SOL_TCP if self._kind == _STREAM else SOL_UDP)
         if self._family == _INET6:

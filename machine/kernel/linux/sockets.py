@@ -22,7 +22,7 @@ from machine.schedule import VirtualClock
 if TYPE_CHECKING:
     from machine.kernel.linux.scripted_peers import Outside
 
-AF_UNIX, AF_INET, AF_INET6 = 1, 2, 10
+AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
 SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET = 1, 2, 3, 5
 MSG_PEEK, MSG_TRUNC, MSG_DONTWAIT, MSG_WAITALL, MSG_NOSIGNAL = 2, 0x20, 0x40, 0x100, 0x4000
 POLLERR, POLLHUP, POLLRDHUP = 8, 0x10, 0x2000
@@ -45,7 +45,13 @@ class UnixAddress(msgspec.Struct, frozen=True):
     name: bytes
 
 
-Address: TypeAlias = InetAddress | UnixAddress
+class NetlinkAddress(msgspec.Struct, frozen=True):
+    """Of AF_NETLINK: the number of a socket, 0 for the kernel."""
+
+    port: int
+
+
+Address: TypeAlias = InetAddress | UnixAddress | NetlinkAddress
 Credentials: TypeAlias = tuple[int, int, int]  # process, user, group
 NOBODY: Credentials = (0, 0xFFFF_FFFF, 0xFFFF_FFFF)
 

@@ -224,7 +224,7 @@ def _target(task: Task, asked: Socket, to: bytes) -> tuple[sockets.Address | Non
         if not isinstance(target, DatagramSocket):
             raise LinuxError(Errno.EPROTOTYPE)
         return asked.local, where, target
-    if not where.port:
+    if not where.port or isinstance(where, sockets.NetlinkAddress):
         raise LinuxError(Errno.EINVAL)
     there = names.reachable(task.network, asked, where)
     names.require_port(task, asked)

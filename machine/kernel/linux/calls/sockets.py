@@ -8,6 +8,8 @@ from machine.kernel.linux import open_files as of, socket_names as names
 from machine.kernel.linux.abi import Address, Fd, Flags, Int, UInt, call
 from machine.kernel.linux.datagram_sockets import DatagramSocket, pair_of_datagrams
 from machine.kernel.linux.errors import Errno, LinuxError, Refused
+from machine.kernel.linux.interfaces import interfaces
+from machine.kernel.linux.netlink_sockets import NetlinkSocket
 from machine.kernel.linux.socket_options import (
     SO_ACCEPTCONN,
     SO_DOMAIN,
@@ -21,6 +23,7 @@ from machine.kernel.linux.socket_options import (
 from machine.kernel.linux.sockets import (
     AF_INET,
     AF_INET6,
+    AF_NETLINK,
     AF_UNIX,
     SOCK_DGRAM,
     SOCK_RAW,
@@ -28,6 +31,7 @@ from machine.kernel.linux.sockets import (
     SOCK_STREAM,
     Credentials,
     InetAddress,
+    NetlinkAddress,
     Socket,
     UnixAddress,
 )
@@ -75,9 +79,16 @@ def _new(task: Task, family: int, kind: int, protocol: int, flags: int = 0) -> S
     """Raises what socket(2) does."""
     if kind >= _MOST_TYPES or kind < 0:
         raise LinuxError(Errno.EINVAL)
-    if family not in (AF_UNIX, AF_INET, AF_INET6):
+    if family not in (AF_UNIX, AF_INET, AF_INET6, AF_NETLINK):
         raise Refused(Errno.EAFNOSUPPORT)
     inode = task.store.new_inode()
+    if family == AF_NETLINK:
+        if kind not in (SOCK_RAW, SOCK_DGRAM):
+            raise LinuxError(Errno.ESOCKTNOSUPPORT)
+        if protocol:
+            raise Refused(Errno.EPROTONOSUPPORT)
+        present = interfaces(task.network.outside is not None)
+        return NetlinkSocket(task.network, kind, flags, inode, task.process.pid, present)
     if family == AF_UNIX:
         if protocol not in (0, AF_UNIX):
             raise LinuxError(Errno.EPROTONOSUPPORT)
@@ -146,6 +157,9 @@ def bind(task: Task, fd: Fd, address: Address, size: Int) -> int:
     where = names.decode(asked.family, raw)
     if isinstance(where, UnixAddress):
         names.bind_name(task, asked, where)
+    elif isinstance(where, NetlinkAddress):
+        assert isinstance(asked, NetlinkSocket)
+        asked.bind(where)
     else:
         names.bind_port(task, asked, where)
     return 0
@@ -200,6 +214,8 @@ def connect(task: Task, fd: Fd, address: Address, size: Int) -> int:
         asked.aim(None, None)
         return 0
     where = names.decode(asked.family, raw)
+    if isinstance(where, NetlinkAddress):
+        return 0
     if isinstance(asked, DatagramSocket):
         _aim(task, asked, where)
         return 0

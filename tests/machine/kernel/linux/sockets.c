@@ -3,6 +3,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
+#include <linux/netlink.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -547,7 +549,26 @@ static void outside(void) { /* never run natively */
     SHOW(bind(s, A(a)));
     SHOW(socket(AF_INET, SOCK_RAW, IPPROTO_ICMP));
     SHOW(socket(AF_PACKET, SOCK_RAW, 0));
-    SHOW(socket(AF_NETLINK, SOCK_RAW, 0));
+    SHOW(socket(AF_NETLINK, SOCK_RAW, 9));
+}
+static void listed(const char *name) { // by AF_NETLINK
+    struct ifaddrs *first, *row;
+    SHOW(getifaddrs(&first));
+    for (row = first; row; row = row->ifa_next) if (row->ifa_addr && !strcmp(row->ifa_name, name)) {
+        char text[64] = "", mask[64] = "";
+        int family = row->ifa_addr->sa_family, at = family == AF_INET ? 4 : 8;
+        if (family != AF_PACKET) inet_ntop(family, (char *)row->ifa_addr + at, text, 64), inet_ntop(family, (char *)row->ifa_netmask + at, mask, 64);
+        printf("%s %d %x %s %s\n", row->ifa_name, family, row->ifa_flags, text, mask);
+    }
+    SHOW(if_nametoindex(name));
+    int s = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, 0);
+    struct sockaddr_nl own = {AF_NETLINK}, told;
+    socklen_t size = sizeof told;
+    SHOW(getsockname(s, A(own)) == 0 ? 0 : -1); SHOW(bind(s, A(own))); SHOW(getsockname(s, (void *)&told, &size)); SHOW(told.nl_pid == getpid()); SHOW(size);
+    SHOW(recv(s, &told, 100, 0));
+    struct { struct nlmsghdr head; char body[16]; } asks = {{32, 12345, NLM_F_REQUEST, 7, 0}}, reply;
+    SHOW(send(s, &asks, 32, 0)); SHOW(recv(s, &reply, sizeof reply, 0) > 0); SHOW(reply.head.nlmsg_type); SHOW(reply.head.nlmsg_seq); SHOW(*(int *)reply.body);
+    SHOW(send(s, &asks, 5, 0)); SHOW(recv(s, &reply, sizeof reply, 0)); SHOW(socket(AF_NETLINK, SOCK_STREAM, 0));
 }
 static void interfaces(void) {
     int sockets[] = {socket(AF_INET, SOCK_DGRAM, 0), socket(AF_UNIX, SOCK_STREAM, 0)};
@@ -563,6 +584,7 @@ static void interfaces(void) {
         for (unsigned at = 0; at < sizeof row; at++) printf("%02x", ((unsigned char *)&row)[at]);
         puts("");
     }
+    listed("lo");
     struct ifreq row = {0}, rows[8] = {0};
     row.ifr_ifindex = 1; SHOW(ioctl(sockets[0], SIOCGIFNAME, &row)); puts(row.ifr_name);
     row.ifr_ifindex = 999; SHOW(ioctl(sockets[0], SIOCGIFNAME, &row));
@@ -583,6 +605,7 @@ static void addresses(void) {
     }
     const char *files[] = {"/proc/net/dev", "/proc/net/route", "/proc/net/if_inet6"};
     for (int i = 0; i < 3; i++) { char text[2000]; int size = read(open(files[i], O_RDONLY), text, 2000); for (int at = 0; at < size; at++) if (text[at] == '\n') text[at] = i ? ';' : '|'; printf("%.*s\n", size, text); }
+    listed("eth0");
     ioctl(s, SIOCSIFFLAGS, rows); puts(strerrorname_np(errno));
 }
 static void hoarding(void) {

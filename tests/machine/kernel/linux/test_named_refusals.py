@@ -15,7 +15,7 @@ ASKED = {
     "renameat2": 'close(creat("/tmp/a", 0600)); syscall(SYS_renameat2, -100, "/tmp/a", -100, "/tmp/b", 4);',
     "futex": "static int word; syscall(SYS_futex, &word, 6, 0, 0, 0, 0);",
     "memfd_create": 'syscall(SYS_memfd_create, "m", 4);',
-    "socket": "socket(AF_NETLINK, SOCK_RAW, 0);",
+    "socket": "socket(AF_PACKET, SOCK_RAW, 0);",
     "unshare": "syscall(SYS_unshare, 0x10000000);",
     "io_uring_setup": "syscall(SYS_io_uring_setup, 1, 0);",
     "ioctl": "char row[40] = {0}; ioctl(socket(AF_INET, SOCK_STREAM, 0), 0x8946, row);",

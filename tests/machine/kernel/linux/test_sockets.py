@@ -77,7 +77,7 @@ def test_all_but_loopback_is_out_of_reach(program: Callable[[], Path], no_networ
     results = [line.rpartition("= ")[2] for line in output.decode().splitlines()]
     assert results == [
         "-1 ENETUNREACH", "-1 ENETUNREACH", "-1 ENETUNREACH", "-1 ENETUNREACH", "-1 EADDRNOTAVAIL", "-1 EPERM",
-        "-1 EAFNOSUPPORT", "-1 EAFNOSUPPORT",
+        "-1 EAFNOSUPPORT", "-1 EPROTONOSUPPORT",
     ]  # fmt: skip
     assert summary.unknown_system_calls == {41: 3}
 
@@ -92,6 +92,9 @@ def test_a_guest_has_an_interface_where_hosts_are_scripted(program: Callable[[],
     assert "  eth0:" in lines[2]
     assert "eth0\t00000000\t0102000A\t0003" in lines[3]
     assert lines[4].startswith("00000000000000000000000000000001 01 80 10 80       lo;fd")
+    assert [line for line in lines if line.startswith("eth0 ")][1:] == [
+        "eth0 17 11043  ", "eth0 2 11043 10.0.2.15 255.255.255.0", "eth0 10 11043 fd00::15 ffff:ffff:ffff:ffff::",
+    ]  # fmt: skip
     assert lines[-1] == "EPERM"
 
 
