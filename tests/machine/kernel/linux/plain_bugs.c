@@ -106,6 +106,16 @@ static void bug13(void) {
     __asm__("movbe %1, %0" : "=r"(swapped) : "m"(a)); SHOW(swapped);
     __asm__("rdrand %0; setc %1" : "=r"(random), "=r"(carry)); SHOW(carry);
 }
+static long old(long number, long a, long b, long c) {
+    long result;
+    __asm__ volatile("int $0x80" : "=a"(result) : "a"(number), "b"(a), "c"(b), "d"(c) : "memory", "r8", "r9", "r10", "r11");
+    return result;
+}
+static char text[] = "by int 0x80\n";
+static void bug14(void) {
+    SHOW(old(20, 0, 0, 0) == getpid()); SHOW(old(24, 0, 0, 0) == getuid()); fflush(stdout);
+    SHOW(old(4, 1, (long)text, sizeof text - 1)); SHOW(old(6, 99, 0, 0)); SHOW(old(1000, 0, 0, 0));
+}
 static void bug16(void) {
     char small[100]; int word = 0;
     stack_t stack = {small, 0, 100};
@@ -132,7 +142,7 @@ static void bug20(void) { // x87 computes 53 bits of these, of 64: docs/processo
 static void bug21(void) { struct timespec now; for (int i = 0; i < 100; i++) clock_gettime(CLOCK_MONOTONIC, &now); }
 int main(int count, char **arguments) {
     void (*bugs[])(void) = {
-        0, bug1, bug2, bug3, bug4, bug5, 0, bug7, bug8, bug9, bug10, bug11, bug12, bug13, 0, 0, bug16, 0, 0, 0, bug20, bug21,
+        0, bug1, bug2, bug3, bug4, bug5, 0, bug7, bug8, bug9, bug10, bug11, bug12, bug13, bug14, 0, bug16, 0, 0, 0, bug20, bug21,
     };
     bugs[atoi(arguments[1])]();
     fflush(stdout);

@@ -21,7 +21,7 @@ from machine.kernel.linux import World
 from machine.kernel.linux.errors import Errno
 
 SOURCE = Path(__file__).with_name("plain_bugs.c").read_text()
-NUMBERS = (1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 16, 20, 21)
+NUMBERS = (1, 2, 3, 4, 5, 7, 8, 9, 10, 11, 12, 13, 14, 16, 20, 21)
 BUG_13_NEEDS = {"bmi1", "bmi2", "abm", "movbe", "rdrand"}
 EI_CLASS, EI_DATA = 4, 5
 COUNT = "!syscall script { .n++; }"
