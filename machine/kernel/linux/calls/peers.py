@@ -98,8 +98,9 @@ def _transfer(
     """Up to the first byte that one of both has no right to. Raises EFAULT where that is the first one."""
     if flags:
         raise LinuxError(Errno.EINVAL)
-    here, there = buffers(task, *own), buffers(task, *other)
-    if not here or not there:
+    here = buffers(task, *own)
+    there = buffers(task, *other) if here else []
+    if not there:
         return 0
     target, done = _reachable(task, process), 0
     while here and there:
