@@ -37,8 +37,9 @@ _LLVM_BYTES_A_CHARACTER = 20
 # gives every fuel check a counter of its own. Other users of llvmlite in this process would get the same setting.
 _OPTIONS = ("-fast-isel", "-disable-lsr")
 
-# Of any x86-64: the code runs on whatever processor finds it kept.
-_TARGET = {"reloc": "pic", "codemodel": "small"}
+# Of any x86-64: the code runs on whatever processor finds it kept. Calls of the small model would be left to
+# -fast-isel, whose code is a tenth slower.
+_TARGET = {"reloc": "static", "codemodel": "large"}
 _MAKER = ("llvmlite", str(llvmlite.__version__), repr(_OPTIONS), repr(_TARGET))
 
 _symbols: dict[str, int] = {}

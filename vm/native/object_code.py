@@ -1,8 +1,7 @@
 """Object files (ELF64 of x86-64, as LLVM emits them) -> machine code in this process, without LLVM.
 
-Only what position-independent code of one module needs: sections with content, and the relocations of the small code
-model (System V ABI, AMD64 supplement, 4.4). Functions of elsewhere are called through a stub beside the code, which
-reaches them wherever they lie; the stub's second half is the word that a GOT would have.
+Only what code of the large model needs, which lies anywhere: sections with content, and relocations to them and to
+functions of elsewhere (System V ABI, AMD64 supplement, 4.4).
 """
 
 from __future__ import annotations
@@ -28,8 +27,7 @@ _RELOCATABLE, _X86_64 = 1, 62
 _SYMBOLS, _RELOCATIONS, _NO_BITS = 2, 4, 8  # types of sections
 _WRITE, _ALLOCATED, _EXECUTABLE = 1, 2, 4  # flags of sections
 _GLOBAL, _FUNCTION = 1, 2
-_ABSOLUTE_64, _RELATIVE, _GOT_RELATIVE, _CALL, _GOT_CALL, _GOT_LOAD = 1, 2, 9, 4, 41, 42  # R_X86_64_*
-_STUB = bytes.fromhex("ff25 02000000 6690")  # jmp [rip + 2], and two bytes of nothing; the address follows
+_ABSOLUTE, _RELATIVE, _CALL = 1, 2, 4  # R_X86_64_64, R_X86_64_PC32, R_X86_64_PLT32
 _UNWINDING = b".eh_frame"  # nothing is ever thrown through this code
 
 
@@ -97,7 +95,6 @@ class _Loader:
             symbol for section in self._sections if section.type == _SYMBOLS for symbol in self._of(section)
         ]
         self._places: dict[int, int] = {}  # of the sections that are loaded: where in the memory
-        self._stubs: dict[str, int] = {}
 
     def _name(self, at: int) -> bytes:
         return self._data[at : self._data.index(0, at)]
@@ -111,18 +108,13 @@ class _Loader:
         ]
 
     def loaded(self) -> MachineCode:
-        """The code. Executable sections and stubs come first, what is only read (or written) on pages behind them."""
+        """The code. Executable sections come first, what is only read (or written) on pages behind them."""
         wanted = [
             (index, row)
             for index, row in enumerate(self._sections)
             if row.flags & _ALLOCATED and row.size and row.name != _UNWINDING
         ]
         end = self._place([item for item in wanted if item[1].flags & _EXECUTABLE], 0)
-        outside = sorted({row.name for row in self._symbols if row.name and not row.section})
-        end = -(-end // 16) * 16
-        for name in outside:
-            self._stubs[name] = end
-            end += 16
         code_end = -(-max(end, 1) // mmap.PAGESIZE) * mmap.PAGESIZE
         size = self._place([item for item in wanted if not item[1].flags & _EXECUTABLE], code_end)
         try:
@@ -134,8 +126,6 @@ class _Loader:
             if row.type != _NO_BITS:
                 at = self._places[index]
                 memory[at : at + row.size] = self._data[row.offset : row.offset + row.size]
-        for name, at in self._stubs.items():
-            memory[at : at + 16] = _STUB + self._address_of(name).to_bytes(8, "little")
         for row in self._sections:
             if row.type == _RELOCATIONS and row.info in self._places:
                 self._relocate(memory, base, row)
@@ -155,20 +145,16 @@ class _Loader:
         for offset, info, addend in _RELOCATION.iter_unpack(self._data[table.offset : table.offset + table.size]):
             symbol, kind = self._symbols[info >> 32], info & 0xFFFF_FFFF
             at = start + offset
-            if kind in (_GOT_RELATIVE, _GOT_CALL, _GOT_LOAD):
-                if symbol.section:
-                    raise BadObject(f"a global offset of {symbol.name}, which the module has itself")
-                target = self._stubs[symbol.name] + len(_STUB)
-            elif symbol.section:
-                if symbol.section not in self._places:
-                    raise BadObject(f"a relocation to what is not loaded, in {table.name!r}")
-                target = self._places[symbol.section] + symbol.value
+            if not symbol.section:
+                target = self._address_of(symbol.name)
+            elif symbol.section in self._places:
+                target = base + self._places[symbol.section] + symbol.value
             else:
-                target = self._stubs[symbol.name]
-            if kind == _ABSOLUTE_64:
-                memory[at : at + 8] = (base + target + addend & (1 << 64) - 1).to_bytes(8, "little")
-            elif kind in (_RELATIVE, _CALL, _GOT_RELATIVE, _GOT_CALL, _GOT_LOAD):
-                memory[at : at + 4] = (target + addend - at).to_bytes(4, "little", signed=True)
+                raise BadObject(f"a relocation to what is not loaded, in {table.name!r}")
+            if kind == _ABSOLUTE:
+                memory[at : at + 8] = (target + addend & (1 << 64) - 1).to_bytes(8, "little")
+            elif kind in (_RELATIVE, _CALL):
+                memory[at : at + 4] = (target + addend - base - at).to_bytes(4, "little", signed=True)
             else:
                 raise BadObject(f"a relocation of kind {kind}")
 

@@ -61,9 +61,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     [
         (("--version",), set(), 20),
         (("explain", "E001"), set(), 70),
-        (("check", "{script}"), set(), 100),
-        (("eval", "-e", "print(1);"), set(), 100),
-        (("run", "{commands}", "{guest}"), {"unicorn"}, 450),
+        (("check", "{script}"), set(), 115),
+        (("eval", "-e", "print(1);"), set(), 110),
+        (("run", "{commands}", "{guest}"), {"unicorn"}, 480),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )  # fmt: skip
