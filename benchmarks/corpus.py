@@ -48,22 +48,27 @@ def samples(folder: Path, programs: Iterable[bytes]) -> Path:
 
 
 def warm_seconds() -> float:
-    """The time of a run in one warm process, without anything of a campaign."""
+    """The processor time of a run in one warm process, without anything of a campaign."""
     campaign: Campaign = new_campaign(
         SourceFile("script.hds", SCRIPT), None, hds.corpus.Settings(), hds.corpus.Budget()
     )
     engine = load_engine(None, campaign.settings.limits)
     for number in range(20):
         run_program(campaign, engine, program(number), None)
-    began = time.perf_counter()
+    began = time.process_time()
     for number in range(WARM_RUNS):
         run_program(campaign, engine, program(number), None)
-    return (time.perf_counter() - began) / WARM_RUNS
+    return (time.process_time() - began) / WARM_RUNS
 
 
 def resident() -> float:
     """MiB of this process, which is client and scheduler."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / (1 << 20)
+
+
+def processor_seconds() -> float:
+    """Of this process and of those that it has seen end."""
+    return sum(os.times()[:4])
 
 
 def tiny(folder: Path, count: int) -> None:
@@ -78,13 +83,20 @@ def tiny(folder: Path, count: int) -> None:
             runs[at] = account.run
 
     runs = [0, 0]
+    began = processor_seconds()
     hds.corpus.run(SCRIPT, [found], folder / "tiny-results", jobs=jobs, watch=watch)
+    whole = processor_seconds() - began
+    began = processor_seconds()
+    few = samples(folder / "few", map(program, range(count, count + count // 10)))
+    hds.corpus.run(SCRIPT, [few], folder / "few-results", jobs=jobs)
+    start = processor_seconds() - began  # of the cluster, and a tenth of the programs
+    cost = (whole - start) / (count - count // 10)
     each = (marks[1] - marks[0]) / (runs[1] - runs[0])
     warm = warm_seconds()
     size = sum(path.stat().st_size for path in (folder / "tiny-results").glob("*/*.parquet"))
     print(f"{count:,} tiny programs, {jobs} workers: {1 / each:,.0f} a second")
-    print(f"  {each * jobs * 1000:.1f} ms of a processor each; a warm run alone takes {warm * 1000:.1f} ms")
-    print(f"  overhead: {(each * jobs - warm) * 1000:.1f} ms a program")
+    print(f"  {cost * 1000:.1f} ms of processor time each; a warm run alone takes {warm * 1000:.1f} ms")
+    print(f"  overhead: {(cost - warm) * 1000:.1f} ms a program")
     print(f"  client and scheduler: {sizes[0]:.0f} MiB after a quarter, {sizes[1]:.0f} MiB near the end")
     print(f"  {size / count:.0f} bytes of Parquet a program")
 

@@ -297,4 +297,5 @@ def _send(output: int, message: bytes, more: bytes = b"") -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with contextlib.suppress(BrokenPipeError):  # nobody listens any more
+        main()

@@ -129,7 +129,7 @@ def test_an_example_of_the_help_is_a_command_line_that_parses(row: object, examp
 
     parser = argparse.ArgumentParser()
     configure(parser, row)  # type: ignore[arg-type]
-    words = shlex.split(example.partition(" < ")[0])
+    words = shlex.split(example.rpartition(" && ")[2].partition(" < ")[0])
     assert words[:2] == ["hds", row.name]  # type: ignore[attr-defined]
     parse(parser, row, words[2:])  # type: ignore[arg-type]
 

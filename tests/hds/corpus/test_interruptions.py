@@ -207,7 +207,12 @@ def test_nothing_is_left_of_a_client_that_is_killed(tmp_path: Path) -> None:
         wait_for_rows(tmp_path / "results", 1)
         children = psutil.Process(running.pid).children(recursive=True)
         assert len([child for child in children if "fork_server" in " ".join(child.cmdline())]) >= 1
-        addresses = {found.laddr.ip for each in children for found in connections(each) if found.status == "LISTEN"}
+        addresses = {
+            found.laddr.ip
+            for each in (*children, psutil.Process(running.pid))
+            for found in connections(each)
+            if found.status == "LISTEN"
+        }
         assert addresses == {"127.0.0.1"}
         os.kill(running.pid, signal.SIGKILL)
         running.wait()
