@@ -47,7 +47,7 @@ FLOORS = {
     "hds": (
         "version", "exit_codes", "layout", "json_text", "alignment", "report", "recorded_runs", "comparing",
         "script_tests", "symbols", "inputs", "outputs", "session", "tracing", "exporting", "highlighting", "editor",
-        "values", "testing", "corpus", "fuzzing", "strategies", "cli", "pytest_plugin", "__main__",
+        "values", "testing", "gdb", "corpus", "fuzzing", "strategies", "cli", "pytest_plugin", "__main__",
     ),
 }  # fmt: skip
 

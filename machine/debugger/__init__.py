@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from machine.debugger.breakpoints import Breakpoint, BreakpointError, Breakpoints, revive
+from machine.debugger.breakpoints import Breakpoint, BreakpointError, Breakpoints, revive, seen_before_its_end
 from machine.debugger.cpuid import RESULTS, cpuid
 from machine.debugger.disassembly import Line, a88, disassemble
 from machine.debugger.modules import Module, modules_of, planned_dlls
@@ -30,4 +30,5 @@ __all__ = [
     "page_table_entries",
     "planned_dlls",
     "revive",
+    "seen_before_its_end",
 ]

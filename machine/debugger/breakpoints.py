@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import msgspec
 
-from machine.processor import Hook, StopKind
+from machine.processor import Fault, Hook, StopKind
 from machine.schedule import Process
 from vm.facts.errors import ErrorNumber
 
@@ -139,3 +139,20 @@ def revive(process: Process) -> bool:
         return False
     process.ended = process.crash_code = None
     return True
+
+
+@contextmanager
+def seen_before_its_end(process: Process) -> Iterator[Fault | None]:
+    """A stretch in which a process that an exception has ended may be looked at as if it stood before the instruction.
+
+    The value is the exception, or None where none has ended it. It must not run on.
+    """
+    reason, code = process.ended, process.crash_code
+    fault = None if reason is None else reason.fault
+    if fault is not None:
+        process.ended = process.crash_code = None
+    try:
+        yield fault
+    finally:
+        if fault is not None:
+            process.ended, process.crash_code = reason, code

@@ -26,6 +26,7 @@ from vm import VerificationError
 
 if TYPE_CHECKING:
     from hds.cli.console import Console
+    from hds.gdb import Server
     from hds.report.records import Record
     from hds.session import Session
     from lang import SourceFile
@@ -63,6 +64,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="exit with the guest's own code; that of a crash, as its system gives it",
     )
+    run.add_argument("--gdb", metavar="[HOST:]PORT", help="wait for gdb's `target remote` there (host: 127.0.0.1)")
+    run.add_argument("--gdb-trusted", action="store_true", help="let gdb's `monitor` name files of the host")
     run.add_argument("--quiet", action="store_true", help="no summary line")
     add_engine(parser, default=None)
     add_compiling(parser)
@@ -82,6 +85,8 @@ class Options(msgspec.Struct, frozen=True):
     record: list[str]
     stats: bool
     guest_exit_code: bool
+    gdb: str | None
+    gdb_trusted: bool
     quiet: bool
 
     @classmethod
@@ -124,6 +129,9 @@ def carry_out(
     questions = Questions(broke=lambda halt: options.on_break == "continue")
     if console is not None and options.on_break == "stop":
         questions = replace(questions, next_commands=console.next_commands)
+    debugger = _debugger(options)
+    if debugger is not None:
+        reporter, questions = debugger.stand_before(reporter)
     session = new_session(options.session, reporter, questions, options.record)
     session.names_places = options.format == "json"
     try:
@@ -144,7 +152,10 @@ def carry_out(
     try:
         session.perform(prepared, keeps_going=options.keep_going)
         if session.guest_alive and not session.ended and not stopped_early(session):
-            session.run()
+            if debugger is None:
+                session.run()
+            else:
+                debugger.interact(session)
         if console is not None and options.on_break == "stop" and stopped_early(session) and not console.left:
             console.interact(session)
         ended(session)
@@ -209,6 +220,19 @@ def conclude(
     if ending.guest_exit_code and code is not None:
         return code
     return ExitCode.OK
+
+
+def _debugger(options: Options) -> Server | None:
+    """What waits for gdb. Exits where nobody can listen."""
+    if options.gdb is None:
+        return None
+    if not options.session.guest.words:
+        refuse("--gdb waits for a program: none is named", ExitCode.USAGE)
+    from hds.gdb import Server
+
+    server = Server(options.gdb, trusted=options.gdb_trusted)
+    say(f"hds: waiting for a debugger: (gdb) target remote {server.address}")
+    return server
 
 
 def _reporter(options: Options) -> Reporter[Record]:

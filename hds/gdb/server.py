@@ -1,0 +1,532 @@
+"""What a debugger asks of a session (GDB manual, appendix E "GDB Remote Serial Protocol").
+
+The guest is one inferior of gdb: the session's current process with its threads. Breakpoints are those of `bp`, a
+watchpoint is a `!monitor` event behind the access, a step is `t`: a system call up to its return. `monitor` takes the
+commands of hds; those that name files of the host are refused unless the user trusts the debugger.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import quoteattr
+
+import msgspec
+
+from hds.gdb import target
+from hds.gdb.listening import Gone, Link, listen
+from hds.gdb.packets import MOST
+from hds.report import Questions
+from hds.report.records import Bytes, Halt, Line, Output, Record, shown
+from lang import SourceFile
+from lang.commands import COMMAND_BY_NAME, read_commands
+from machine import ProcessEnd, Reporter, StopCause
+from machine.debugger import BreakpointError, modules_of, seen_before_its_end
+
+if TYPE_CHECKING:
+    from hds.session import Session
+    from machine.schedule import Process, Thread
+
+TRAP, INTERRUPT, KILLED, SEGV, LIMIT = 5, 2, 9, 11, 24  # GDB's numbers of signals
+_SIGNALS = {0: 8, 1: 5, 3: 5, 4: 8, 6: 4, 16: 8, 17: 10, 19: 8}  # of exceptions, by vector; others are SEGV
+_KINDS = {"2": ("w", "watch"), "3": ("r", "rwatch"), "4": ("rw", "awatch")}
+_SOON = 0.005  # seconds
+_OK, _EMPTY = b"OK", b""
+_NO_MEMORY, _BAD, _REFUSED = b"E14", b"E22", b"E01"  # as errno has them: EFAULT, EINVAL, EPERM
+_FILE = re.compile(r"\bFILE\b")
+_NAMES_FILES = re.compile(r"#\s*include|\bfile\s*:", re.IGNORECASE)
+_RUN_ON = frozenset(("g", "p", "t", "i", "pr", "tr", "ir", "gu", "go", "q", "exit", ".exit", "unload", "pause"))
+_CONTINUE, _STEP, _DETACH, _KILL = "continue", "step", "detach", "kill"
+_DEFAULT_OS = {"linux": "GNU/Linux", "nt": "Windows"}
+
+
+class Watch(msgspec.Struct):
+    """A watchpoint: the event that carries it out, and what gdb calls it."""
+
+    event: int
+    name: str
+    address: int
+
+
+class Server:
+    """The other end of one debugger, for one session."""
+
+    def __init__(self, address: str, *, trusted: bool = False) -> None:
+        """Listen at `[HOST:]PORT`; `trusted` debuggers may name files of the host. Exits where nobody can listen."""
+        self.ended = False  # the debugger has gone, or killed the program
+        self._listening = listen(address)
+        self._trusted = trusted
+        self._link: Link | None = None
+        self._watches: dict[tuple[str, int, int], Watch] = {}
+        self._session: Session
+        self._thread: int | None = None  # what `Hg` has chosen
+        self._running = self._interrupted = False
+        self._signal: int | None = None  # the program has ended by an exception, and is looked at before that
+        self._told: list[bytes] | None = None  # what a `monitor` command shows
+
+    # --- the session's side
+
+    @property
+    def address(self) -> str:
+        """Where it listens, as `target remote` takes it."""
+        host, port = self._listening.getsockname()[:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def stand_before(self, reporter: Reporter[Record]) -> tuple[Reporter[Record], Questions]:
+        """What a session is to report to, and to ask: what `monitor` commands show goes to the debugger."""
+        return _Telling(reporter, self), Questions(self._passes, self._next_commands)
+
+    def interact(self, session: Session) -> None:
+        """Wait for the debugger, and do what it says until it lets go or the program is over."""
+        self._session = session
+        connection, _ = self._listening.accept()
+        self._listening.close()  # one client
+        self._link = link = Link(connection, self._interrupt)
+        try:
+            while not self.ended:
+                action = self._talk()
+                if action == _DETACH:
+                    break
+                if action == _KILL:
+                    self.ended = True
+                    break
+                self._resume(action)
+                if not self.ended:
+                    self._show_end()
+                if not self.ended:
+                    link.send(self._stop_reply())
+        except Gone:
+            self.ended = True
+        finally:
+            self._let_go()
+            link.close()
+        if not self.ended and session.guest_alive:
+            session.run()
+
+    def _resume(self, action: str) -> None:
+        session, process = self._session, self._session.process
+        if process is None or not session.guest_alive:
+            return
+        if self._interrupted:
+            return
+        if action == _STEP:
+            session.execution.step(process)
+        else:
+            session.run()
+        self._running = False
+
+    def _show_end(self) -> None:
+        """Let the debugger look at a program that an exception has just ended, before it learns that it has."""
+        process, link = self._session.process, self._link
+        if process is None or link is None or self._session.guest_alive:
+            return
+        with seen_before_its_end(process) as fault:
+            if fault is not None:
+                self._signal = _SIGNALS.get(fault.vector, SEGV)
+                link.send(self._stop_reply())
+                self.ended = self._talk() in (_DETACH, _KILL)
+                self._signal = None
+
+    def _next_commands(self) -> str | None:
+        """At an event that holds the guest: the command that lets it go; None ends the run."""
+        if self._link is None or self.ended:
+            return None
+        try:
+            self._link.send(self._stop_reply())
+            action = self._talk()
+        except Gone:
+            action = _KILL
+        if action == _KILL:
+            self.ended = True
+            return None
+        if action == _DETACH:
+            self._let_go()
+        return "t" if action == _STEP else "g"
+
+    def _passes(self, halt: Halt) -> bool:
+        """Whether a halt is passed over: nobody is there."""
+        return self._link is None or self.ended
+
+    def _interrupt(self) -> None:
+        """In the connection's thread: end the run, which may be about to begin."""
+        self._interrupted = True
+        while self._running and self._interrupted:
+            self._session.machine.stop()
+            time.sleep(_SOON)
+
+    def _let_go(self) -> None:
+        """Nothing of the debugger's stays."""
+        self._running = False
+        self._session.execution.breakpoints.clear_all()
+        for watch in self._watches.values():
+            self._session.machine.registry.clear(watch.event)
+        self._watches.clear()
+        self._link = None
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether a debugger is there."""
+        return self._link is not None
+
+    def tell(self, text: bytes) -> bool:
+        """Take what is shown, if a `monitor` command shows it."""
+        if self._told is None:
+            return False
+        self._told.append(text)
+        return True
+
+    # --- packets
+
+    def _talk(self) -> str:
+        """Answer packets until one lets the guest go on."""
+        link = self._link
+        assert link is not None
+        self._running = False
+        while True:
+            packet = link.receive()
+            action = self._action(packet)
+            if action is not None:
+                self._running = True
+                if action == _DETACH:
+                    link.send(_OK)
+                return action
+            link.send(self._answer(packet)[:MOST])
+            if packet == b"QStartNoAckMode":
+                link.acknowledges = False
+
+    def _action(self, packet: bytes) -> str | None:
+        text = packet.decode("latin-1")
+        if text.startswith("vCont;"):
+            return _STEP if text[6:7].lower() == "s" else _CONTINUE
+        if text[:1] in ("c", "C"):
+            return _CONTINUE
+        if text[:1] in ("s", "S"):
+            return _STEP
+        if text[:1] == "D":
+            return _DETACH
+        return _KILL if text[:1] == "k" or text.startswith("vKill") else None
+
+    def _answer(self, packet: bytes) -> bytes:
+        text = packet.decode("latin-1")
+        for prefix, answer in _ANSWERS.items():
+            if text.startswith(prefix):
+                try:
+                    return answer(self, text[len(prefix) :], packet[len(prefix) :])
+                except (ValueError, IndexError):
+                    return _BAD
+        return _EMPTY  # what an empty answer says: it is not known here
+
+    def _why(self, text: str, data: bytes) -> bytes:
+        return self._stop_reply()
+
+    def _stop_reply(self) -> bytes:
+        """Where the program is and why: a signal, or its end."""
+        session, process = self._session, self._session.process
+        if process is None:
+            return b"W00"
+        if not process.alive and not session.guest_alive:
+            return self._end(process)
+        signal, why = TRAP, ""
+        last = session.totals.last
+        held = session.execution.held
+        if self._signal is not None:
+            signal = self._signal
+        elif held is not None:
+            number = held.event.definition.id
+            watch = next((watch for watch in self._watches.values() if watch.event == number), None)
+            if watch is not None:
+                why = f"{watch.name}:{held.context:x};"
+        elif self._interrupted:
+            signal = INTERRUPT
+        elif last is not None and last.cause not in (StopCause.BREAK, StopCause.END, StopCause.STOPPED):
+            signal = LIMIT
+        self._interrupted = False
+        return f"T{signal:02x}{why}thread:{process.tid:x};".encode()
+
+    def _end(self, process: Process) -> bytes:
+        end = ProcessEnd.of(process)
+        if end.cause in (StopCause.EXIT, StopCause.END, StopCause.HALT):
+            return b"W%02x" % ((end.exit_code or 0) & 0xFF)
+        return b"X%02x" % (KILLED if end.fault is None else _SIGNALS.get(end.fault.vector, SEGV))
+
+    # --- what the debugger asks
+
+    def _supported(self, text: str, data: bytes) -> bytes:
+        words = (
+            f"PacketSize={MOST:x}", "qXfer:features:read+", "qXfer:libraries-svr4:read+", "qXfer:libraries:read+",
+            "qXfer:threads:read+", "QStartNoAckMode+", "swbreak-", "hwbreak-", "vContSupported+",
+        )  # fmt: skip
+        return ";".join(words).encode()
+
+    def _process(self) -> Process:
+        process = self._session.process
+        if process is None or not process.alive:
+            raise ValueError("the program is over")
+        return process
+
+    def _threads(self) -> list[Thread]:
+        return [thread for thread in self._process().threads if not thread.ended]
+
+    def _choose(self, text: str, data: bytes) -> bytes:
+        """`Hg THREAD`, `Hc THREAD`: 0 is any, -1 all of them."""
+        if text[:1] == "g":
+            number = int(text[1:], 16)
+            self._thread = number if number > 0 else None
+        return _OK
+
+    def _is_alive(self, text: str, data: bytes) -> bytes:
+        return _OK if int(text, 16) in {thread.tid for thread in self._threads()} else _REFUSED
+
+    def _thread_info(self, text: str, data: bytes) -> bytes:
+        return b"m" + ",".join(f"{thread.tid:x}" for thread in self._threads()).encode()
+
+    def _current_thread(self, text: str, data: bytes) -> bytes:
+        return f"QC{self._process().tid:x}".encode()
+
+    def _offsets(self, text: str, data: bytes) -> bytes:
+        bias = self._process().image.bias
+        return f"Text={bias:x};Data={bias:x};Bss={bias:x}".encode()
+
+    @contextmanager
+    def _state(self) -> Iterator[target.State]:
+        """The registers of the chosen thread; of one that has no CPU they are only read."""
+        process = self._process()
+        thread = next((each for each in process.threads if each.tid == self._thread), process.thread)
+        cpu = process.cpu
+        if thread is process.thread or thread.saved is None:
+            registers = self._session.registers
+            host = registers._host()
+            yield target.State(
+                host.read_register, host.write_register, cpu.read_fxsave, cpu.write_fxsave, cpu.read_msr, cpu.write_msr
+            )
+            return
+        saved = thread.saved
+
+        def refuse(*_: object) -> None:
+            raise ValueError("another thread has the CPU")
+
+        yield target.State(saved.read, refuse, saved.read_fxsave, refuse, lambda number: 0, refuse)
+
+    def _read_registers(self, text: str, data: bytes) -> bytes:
+        with self._state() as state:
+            image = state.fxsave()
+            return b"".join(target.value(row, state, image) for row in target.REGISTERS).hex().encode()
+
+    def _write_registers(self, text: str, data: bytes) -> bytes:
+        values = bytes.fromhex(text)
+        with self._state() as state:
+            for row in target.REGISTERS:
+                part, values = values[: row.size], values[row.size :]
+                if len(part) == row.size and part != target.value(row, state, state.fxsave()):
+                    target.set_value(row, state, part)
+        return _OK
+
+    def _read_register(self, text: str, data: bytes) -> bytes:
+        row = target.REGISTERS[int(text, 16)]
+        with self._state() as state:
+            return target.value(row, state, state.fxsave()).hex().encode()
+
+    def _write_register(self, text: str, data: bytes) -> bytes:
+        number, _, digits = text.partition("=")
+        row, value = target.REGISTERS[int(number, 16)], bytes.fromhex(digits)
+        if len(value) != row.size:
+            return _BAD
+        with self._state() as state:
+            target.set_value(row, state, value)
+        return _OK
+
+    def _read_memory(self, text: str, data: bytes) -> bytes:
+        """As much as is there of what is wanted."""
+        address, _, size = text.partition(",")
+        at, most = int(address, 16), min(int(size, 16), MOST // 2)
+        found = self._process().cpu.memory.read_up_to(at, most)
+        return found.hex().encode() if found or not most else _NO_MEMORY
+
+    def _write_memory(self, text: str, data: bytes) -> bytes:
+        place, _, digits = text.partition(":")
+        return self._written(place, bytes.fromhex(digits))
+
+    def _write_binary(self, text: str, data: bytes) -> bytes:
+        place, _, _ = text.partition(":")
+        return self._written(place, data[len(place) + 1 :])
+
+    def _written(self, place: str, data: bytes) -> bytes:
+        address, _, size = place.partition(",")
+        if int(size, 16) != len(data):
+            return _BAD
+        written = not data or self._session.machine.write_memory(int(address, 16), data)
+        return _OK if written else _NO_MEMORY
+
+    def _insert(self, text: str, data: bytes) -> bytes:
+        kind, address, size = self._point(text)
+        if kind in "01":
+            try:
+                self._session.execution.breakpoints.add(self._process(), address)
+            except BreakpointError:
+                return _NO_MEMORY
+            return _OK
+        if kind not in _KINDS:
+            return _EMPTY
+        if (kind, address, size) in self._watches:
+            return _OK
+        access, name = _KINDS[kind]
+        registry, process = self._session.machine.registry, self._process()
+        before = set(registry.ids)
+        command = f"!monitor {access} {address:x} l {size:x} pid {process.pid:x} stage post"
+        if not self._session.interpret(SourceFile("<gdb>", command)):
+            return _REFUSED
+        (number,) = set(registry.ids) - before
+        self._watches[kind, address, size] = Watch(number, name, address)
+        return _OK
+
+    def _remove(self, text: str, data: bytes) -> bytes:
+        kind, address, size = self._point(text)
+        breakpoints = self._session.execution.breakpoints
+        if kind in "01":
+            row = next((row for row in breakpoints.rows if row.address == address), None)
+            if row is not None and row.number is not None:
+                breakpoints.clear(row.number)
+            return _OK
+        watch = self._watches.pop((kind, address, size), None)
+        if watch is not None:
+            self._session.machine.registry.clear(watch.event)
+        return _OK
+
+    def _point(self, text: str) -> tuple[str, int, int]:
+        kind, address, size = text.split(";")[0].split(",")
+        return kind, int(address, 16), int(size, 16)
+
+    # --- objects
+
+    def _features(self, text: str, data: bytes) -> bytes:
+        process = self._session.process
+        kernel = None if process is None else process.image.kernel
+        return self._part(target.description(_DEFAULT_OS.get(kernel or "")), text.partition("target.xml:")[2])
+
+    def _part(self, whole: str, place: str) -> bytes:
+        offset, _, size = place.partition(",")
+        start = int(offset, 16)
+        data = whole.encode()
+        piece = data[start : start + min(int(size, 16), MOST - 8)]
+        return (b"l" if start + len(piece) >= len(data) else b"m") + piece
+
+    def _thread_list(self, text: str, data: bytes) -> bytes:
+        rows = "".join(f'<thread id="{thread.tid:x}"/>' for thread in self._threads())
+        return self._part(f'<?xml version="1.0"?><threads>{rows}</threads>', text)
+
+    def _libraries(self, text: str, data: bytes) -> bytes:
+        rows = "".join(
+            f'<library name={quoteattr(module.path)}><segment address="{module.start:#x}"/></library>'
+            for module in modules_of(self._process())
+        )
+        return self._part(f"<library-list>{rows}</library-list>", text)
+
+    def _elf_libraries(self, text: str, data: bytes) -> bytes:
+        rows = "".join(
+            f'<library name={quoteattr(module.path)} lm="{module.start:#x}" l_addr="{module.start:#x}" '
+            f'l_ld="{self._dynamic(module.start):#x}"/>'
+            for module in modules_of(self._process())
+        )
+        return self._part(f'<library-list-svr4 version="1.0">{rows}</library-list-svr4>', text.partition(":")[2])
+
+    def _dynamic(self, base: int) -> int:
+        """Where the dynamic section of a library is (ELF, PT_DYNAMIC = 2), by its headers in memory."""
+        memory = self._process().cpu.memory
+        header = memory.read(base, 64)
+        if header is None:
+            return 0
+        at, size, count = (
+            int.from_bytes(header[32:40], "little"),
+            *(int.from_bytes(header[place : place + 2], "little") for place in (54, 56)),
+        )
+        for number in range(min(count, 64)):
+            row = memory.read(base + at + number * size, 56) or bytes(56)
+            if int.from_bytes(row[:4], "little") == 2:
+                return base + int.from_bytes(row[16:24], "little")
+        return 0
+
+    # --- commands of hds
+
+    def _monitor(self, text: str, data: bytes) -> bytes:
+        """`monitor COMMAND`."""
+        line = bytes.fromhex(text).decode("utf-8", "replace")
+        refused = self._refusal(line)
+        if refused is not None:
+            return f"{refused}\n".encode().hex().encode()
+        self._told = []
+        try:
+            self._session.interpret(SourceFile("<gdb>", line))
+            told = b"".join(self._told)
+        finally:
+            self._told = None
+        return told[: MOST // 2 - 1].hex().encode() or _OK
+
+    def _refusal(self, line: str) -> str | None:
+        commands, _ = read_commands(SourceFile("<gdb>", line))
+        for command in commands:
+            row = COMMAND_BY_NAME.get(command.name.lower)
+            if row is not None and row.name in _RUN_ON:
+                return f"err, '{row.name}' is gdb's business here: continue, stepi, detach"
+            if not self._trusted and row is not None and (row.name == "output" or _FILE.search(row.usage)):
+                return f"err, '{row.name}' may name files of the host: `hds run --gdb-trusted` allows it"
+        if not self._trusted and _NAMES_FILES.search(line):
+            return "err, this names files of the host: `hds run --gdb-trusted` allows it"
+        return None
+
+
+class _Telling:
+    """A reporter that gives what `monitor` commands show to the debugger."""
+
+    def __init__(self, reporter: Reporter[Record], server: Server) -> None:
+        self._reporter, self._server = reporter, server
+
+    def report(self, record: Record, /) -> None:
+        """Show it here or there."""
+        if isinstance(record, Halt) and self._server.is_asked:
+            return  # gdb says it
+        form = shown(record)
+        text: bytes | None = None
+        match form:
+            case Bytes(data):
+                text = data
+            case Output(shown_text):
+                text = shown_text.encode("utf-8", "replace")
+            case Line(line):
+                text = f"{line}\n".encode("utf-8", "replace")
+        if text is None or not self._server.tell(text):
+            self._reporter.report(record)
+
+
+Answer = Callable[[Server, str, bytes], bytes]
+
+# The packets by their beginnings, longer ones before shorter ones.
+_ANSWERS: dict[str, Answer] = {
+    "qSupported": Server._supported,
+    "QStartNoAckMode": lambda server, text, data: _OK,
+    "qXfer:features:read:": Server._features,
+    "qXfer:threads:read::": Server._thread_list,
+    "qXfer:libraries:read::": Server._libraries,
+    "qXfer:libraries-svr4:read:": Server._elf_libraries,
+    "qfThreadInfo": Server._thread_info,
+    "qsThreadInfo": lambda server, text, data: b"l",
+    "qAttached": lambda server, text, data: b"1",
+    "qOffsets": Server._offsets,
+    "qC": Server._current_thread,
+    "qRcmd,": Server._monitor,
+    "vCont?": lambda server, text, data: b"vCont;c;C;s;S",
+    "?": Server._why,
+    "H": Server._choose,
+    "T": Server._is_alive,
+    "g": Server._read_registers,
+    "G": Server._write_registers,
+    "p": Server._read_register,
+    "P": Server._write_register,
+    "m": Server._read_memory,
+    "M": Server._write_memory,
+    "X": Server._write_binary,
+    "Z": Server._insert,
+    "z": Server._remove,
+}

@@ -1,0 +1,129 @@
+"""gdb itself, on programs that gcc has built: source lines, threads, watchpoints, a crash, `monitor`."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = [
+    pytest.mark.programs,
+    pytest.mark.skipif(shutil.which("gdb") is None, reason="gdb is not installed (Debian: gdb)"),
+    pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not installed (Debian: gcc)"),
+]
+
+PROGRAM = """
+#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+volatile int go, counter;
+__attribute__((noinline)) int twice(int n) { counter += n; return 2 * n; }
+__attribute__((noinline)) void leaf(void) { go = 1; }
+static void *work(void *p) { while (!go) usleep(10); return p; }
+int main(int argc, char **argv) {
+    int sum = 0;
+    for (int i = 0; i < 4; i++) sum += twice(i);
+    printf("sum %d\\n", sum);
+    fflush(stdout);
+    pthread_t thread;
+    pthread_create(&thread, 0, work, 0);
+    usleep(1000);
+    leaf();
+    pthread_join(thread, 0);
+    if (argc > 1) for (;;) counter++;
+    return *(volatile int *)0x10;
+}
+"""
+COMMANDS = """
+set pagination off
+set confirm off
+set sysroot /
+target remote {address}
+break twice
+continue
+print n
+backtrace
+finish
+delete
+watch counter
+continue
+continue
+delete
+break leaf
+continue
+sharedlibrary
+info sharedlibrary
+info threads
+thread apply all backtrace 1
+print/x $xmm0.v2_int64[0]
+monitor events
+monitor .dump 0 1 path x
+delete
+continue
+backtrace
+info registers rip
+continue
+"""
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("gdb")
+    (folder / "program.c").write_text(PROGRAM, encoding="utf-8")
+    subprocess.run(["gcc", "-g", "-O1", "-pthread", "-o", "program", "program.c"], cwd=folder, check=True)
+    return folder / "program"
+
+
+def started(program: Path, *arguments: str) -> tuple[subprocess.Popen[str], str]:
+    """`hds run --gdb`, and where it waits."""
+    script = '!syscall 1 script { printf("write %llx\\n", @rdx); }'
+    command = [sys.executable, "-m", "hds", "run", "--gdb", "0", "--root", "/", "-e", script, str(program), *arguments]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert run.stderr is not None
+    return run, run.stderr.readline().split()[-1]
+
+
+def gdb(program: Path, commands: str) -> subprocess.Popen[str]:
+    debugger = subprocess.Popen(
+        ["gdb", "-q", "-nx", str(program)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert debugger.stdin is not None
+    debugger.stdin.write(commands)
+    debugger.stdin.flush()
+    return debugger
+
+
+def test_a_program_is_debugged_by_its_source(program: Path) -> None:
+    run, address = started(program)
+    said = gdb(program, COMMANDS.format(address=address)).communicate(timeout=100)[0]
+    output, errors = run.communicate(timeout=20)
+    wanted = (
+        "Breakpoint 1, twice (n=n@entry=0)", "in main", "Value returned is $2 = 0", "Hardware watchpoint 2: counter",
+        "New value = 1", "New value = 3", "hit Breakpoint 3, leaf ()", "libc.so.6", "Thread 2 (Thread 4104)", "$3 = 0x",
+        "!syscall 1 script", "--gdb-trusted", "received signal SIGSEGV", "main (argc=1", "terminated with signal SIGSEGV",
+    )  # fmt: skip
+    places = [said.find(text) for text in wanted]
+    assert -1 not in places, said
+    assert output == "write 7\n"
+    assert "sum 12" in errors
+    assert "read of 0x10" in errors
+
+
+def test_ctrl_c_stops_a_program_that_runs(program: Path) -> None:
+    run, address = started(program, "forever")
+    debugger = gdb(program, f"set confirm off\nset sysroot /\ntarget remote {address}\ncontinue\n")
+    assert run.stdout is not None
+    assert run.stderr is not None
+    assert run.stderr.readline() == "sum 12\n"
+    time.sleep(1)
+    debugger.send_signal(signal.SIGINT)
+    said = debugger.communicate("print counter > 5\nkill\n", timeout=60)[0]
+    assert "received signal SIGINT" in said
+    assert "$1 = 1" in said
+    assert run.wait(20) == 0
