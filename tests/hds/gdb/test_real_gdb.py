@@ -106,7 +106,8 @@ def test_a_program_is_debugged_by_its_source(program: Path) -> None:
     wanted = (
         "Breakpoint 1, twice (n=n@entry=0)", "in main", "Value returned is $2 = 0", "Hardware watchpoint 2: counter",
         "New value = 1", "New value = 3", "hit Breakpoint 3, leaf ()", "libc.so.6", "Thread 2 (Thread 4104)", "$3 = 0x",
-        "!syscall 1 script", "--gdb-trusted", "received signal SIGSEGV", "main (argc=1", "terminated with signal SIGSEGV",
+        "!syscall 1 script", "--gdb-trusted", "received signal SIGSEGV", "main (argc=1",
+        "terminated with signal SIGSEGV",
     )  # fmt: skip
     places = [said.find(text) for text in wanted]
     assert -1 not in places, said
