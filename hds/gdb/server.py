@@ -22,9 +22,10 @@ from hds.gdb.packets import MOST
 from hds.report import Questions
 from hds.report.records import Bytes, Halt, Line, Output, Record, shown
 from lang import SourceFile
-from lang.commands import COMMAND_BY_NAME, read_commands
+from lang.commands import read_commands
 from machine import ProcessEnd, Reporter, StopCause
 from machine.debugger import BreakpointError, modules_of, seen_before_its_end
+from vm.facts.commands import COMMAND_BY_NAME
 
 if TYPE_CHECKING:
     from hds.session import Session
