@@ -189,6 +189,7 @@ THINGS: dict[str, Things] = {
         elsewhere={
             "hds/session/command_scripts.py: .formats": "its text is an expression, which is compiled with the file",
             "hds/session/symbols.py": "the whole file knows the symbols of what it starts and adds",
+            "hds/gdb/server.py": "what lets the guest go on is gdb's to say",
         },
         homonyms="continue events exit output print struct test",
     ),
@@ -202,6 +203,7 @@ THINGS: dict[str, Things] = {
             "hds/session/command_scripts.py: Diagnostic": "what the language answers instead of a program",
             "hds/report/json_lines.py: GuestOutput": "`--guest-output` keeps it out",
             "hds/cli/case_runs.py": "a test keeps each where its expectations look",
+            "hds/gdb/server.py: Halt": "gdb itself says where the program stopped",
         },
     ),
     "loader": Things(
