@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
 from typing import Any
 
+import dask.config
 import msgspec
 from distributed import Client, Future, KilledWorker, LocalCluster
 
@@ -115,6 +116,7 @@ def workers(campaign: Campaign, jobs: int, address: str | None) -> Iterator[Work
     """The workers of a running cluster, or `jobs` processes of this machine. Raises ClusterLost."""
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as stack:
+        dask.config.set({"distributed.worker.profile.enabled": False})  # it looks at workers a hundred times a second
         if address is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hds-corpus-", ignore_cleanup_errors=True))
             cluster = stack.enter_context(_local(jobs, folder))
