@@ -17,6 +17,7 @@ from hds.fuzzing.bytecode import hostile_file
 from hds.fuzzing.carriers import carriers_differ
 from hds.fuzzing.choices import Choices
 from hds.fuzzing.commands import ASSEMBLY, command_file
+from hds.fuzzing.crowd import crowd, crowd_differs
 from hds.fuzzing.isolation import noticed, pair
 from hds.fuzzing.loaded import hostile_program, loaded_twice
 from hds.fuzzing.programs import program
@@ -343,6 +344,15 @@ def _check_loaded(case: Case) -> str | None:
     return loaded_twice(case, Interpreter, native.__wrapped__)
 
 
+def _check_crowd(case: Case) -> str | None:
+    assert isinstance(case, str)
+    try:
+        native()
+    except NativeMissing:
+        return crowd_differs(case, Interpreter, Interpreter)
+    return crowd_differs(case, Interpreter, native.__wrapped__)
+
+
 LAWS: tuple[Law, ...] = (
     Law("engines", "the native engine does what the reference engine does", program, _check_engines, 4),
     Law("session", "scripts that share globals run alike on both engines", _session, _check_session),
@@ -363,4 +373,5 @@ LAWS: tuple[Law, ...] = (
     Law("carriers", "the trigger protocol in machine code does what the one in Python does", _run, _check_carriers),
     Law("loaded", "a program of damaged files, with any calls, is refused or runs the same twice", hostile_program,
         _check_loaded, 2),
+    Law("crowd", "threads and processes that make any calls of Linux do the same twice", crowd, _check_crowd, 2),
 )  # fmt: skip

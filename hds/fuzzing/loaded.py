@@ -14,7 +14,7 @@ A case is a text: the system, then what is damaged, and the calls that the progr
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
@@ -70,7 +70,7 @@ _LOADS = {
         "call execve @program @zero @zero",
     ),
 }
-_VALUES = (
+VALUES = (
     "0", "1", "2", "3", "4", "5", "8", "10", "20", "40", "80", "1000", "2000", "3000", "10000", "ffffffff", "7fffffff",
     "80000000", "ffffffffffffffff", "fffffffffffffffe", "7ffffffff000", "800000000000", "7fffffffffffffff", "100000000",
 )  # fmt: skip
@@ -192,7 +192,7 @@ def hostile_program(choices: Choices) -> str:
         kinds = [(5, "value"), (4, "@"), (1, "*")]
         most = 10 if system == _WINDOWS else 6
         arguments = [
-            choices.pick(_VALUES) if kind == "value" else kind + choices.pick(places)
+            choices.pick(VALUES) if kind == "value" else kind + choices.pick(places)
             for kind in [choices.weighted(kinds) for _ in range(choices.below(most + 1))]
         ]
         calls.append(" ".join(("call", choices.pick(names), *arguments)))
@@ -218,7 +218,7 @@ def _value(choices: Choices, file: File, field: str) -> str:
     own = int.from_bytes(file.data[offset : offset + size], "little")
     match choices.below(3):
         case 0:
-            value = int(choices.pick(_VALUES), 16)
+            value = int(choices.pick(VALUES), 16)
         case 1:
             value = own + choices.between(0, 16) - 8
         case _:
@@ -256,7 +256,12 @@ def loaded_twice(case: str, *engines: Callable[[Limits], Engine]) -> str | None:
             (root / path).write_bytes(data)
             (root / path).chmod(0o755)
         program = root / ("prog/tool.exe" if system == _WINDOWS else "prog")
-        seen = [_seen(system, root, program, engine(LIMITS)) for engine in engines]
+        seen = [seen_run(root, program, _COMMANDS[system], engine) for engine in engines]
+    return run_differences(seen)
+
+
+def run_differences(seen: list[Seen | str]) -> str | None:
+    """Where runs differ from the first one; None where all are the same."""
     first = seen[0]
     for other in seen[1:]:
         if other != first:
@@ -266,16 +271,18 @@ def loaded_twice(case: str, *engines: Callable[[Limits], Engine]) -> str | None:
     return None
 
 
-def _seen(system: str, root: Path, program: Path, engine: Engine) -> Seen | str:
-    """What can be seen of one run, or why there is none."""
+def seen_run(root: Path, program: Path, commands: Iterable[str], make: Callable[[Limits], Engine]) -> Seen | str:
+    """What can be seen of one run of a program in a folder, behind these commands, or why there is none."""
     lines: list[object] = []
-    session = Session(limits=LIMITS, engine=engine, reporter=Collecting(lines), world=World(root), events_from="start")
+    session = Session(
+        limits=LIMITS, engine=make(LIMITS), reporter=Collecting(lines), world=World(root), events_from="start"
+    )
     try:
         try:
             session.load(program)
         except LoadError as error:
             return f"LoadError: {error}"
-        for command in _COMMANDS[system]:
+        for command in commands:
             try:
                 session.execute(command)
             except ScriptError as error:

@@ -17,10 +17,13 @@ from hds.cli.main import main
 from hds.fuzzing.campaign import Failure, broken_by, saved, saved_case, try_case
 from hds.fuzzing.carriers import seen
 from hds.fuzzing.choices import Choices, RandomSource, RecordedSource
+from hds.fuzzing.crowd import program_of
 from hds.fuzzing.laws import LAWS, Case, Law, NativeMissing, compiled
+from hds.fuzzing.loaded import seen_run
 from hds.fuzzing.programs import program
 from hds.fuzzing.runs import ACCESSES, KINDS, RunCommands
 from hds.fuzzing.shrinking import HypothesisMissing, Kept, shrunk, strategy_of
+from vm import Interpreter
 from vm.facts.events import EVENT_KINDS, MonitoredAccess
 
 # The compiler and the evaluator recurse deeply on purpose, and hypothesis warns that it cannot take that back.
@@ -129,6 +132,12 @@ def test_both_carriers_do_the_same_where_registers_are_copied(case: Case) -> Non
 @given(cases("loaded"))
 def test_a_program_of_damaged_files_is_refused_or_runs_the_same_twice(case: Case) -> None:
     holds(BY_NAME["loaded"], case)
+
+
+@SLOWEST
+@given(cases("crowd"))
+def test_threads_and_processes_with_any_calls_do_the_same_twice(case: Case) -> None:
+    holds(BY_NAME["crowd"], case)
 
 
 # --- the generators and the campaign ----------------------------------------------------------------------------------
@@ -249,3 +258,15 @@ def test_a_missing_hypothesis_is_said(capsys: pytest.CaptureFixture[str], monkey
     assert "Hypothesis is not installed: pip install 'hds[fuzz]'" in capsys.readouterr().err
     with pytest.raises(HypothesisMissing):
         strategy_of(program)
+
+
+def test_a_crowd_starts_processes_and_threads_that_make_calls(tmp_path: Path) -> None:
+    path = tmp_path / "prog"
+    path.write_bytes(
+        program_of("start process 1\ncall wait4 *child @word 0 0\ncall exit_group *word\n"
+                   "block 1\nstart thread 2\ncall pause\nblock 2\nold 14\ncall kill *last 9")  # INT 0x80: getpid
+    )  # fmt: skip
+    path.chmod(0o755)
+    run = seen_run(tmp_path, path, (), Interpreter)
+    assert not isinstance(run, str)
+    assert "exit_code=9" in str(run.summaries)

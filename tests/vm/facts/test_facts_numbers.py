@@ -27,7 +27,7 @@ from vm.facts.numbers import (
 
 DIALECTS = (SCRIPT, COMMAND, OPTION, DECIMAL, ASSEMBLY_BLOCK, ASSEMBLY_LISTING)
 NOT_NUMBERS_OF_USERS = {  # mappings, opcodes, templates of generated programs, digits of escapes, messages and packets
-    "machine/processor/window.py", "machine/processor/memory_forms.py", "hds/fuzzing/loaded.py",
+    "machine/processor/window.py", "machine/processor/memory_forms.py", "hds/fuzzing/loaded.py", "hds/fuzzing/crowd.py",
     "hds/script_tests/texts.py", "hds/comparing/runs.py",
     "hds/gdb/server.py",
 }  # fmt: skip

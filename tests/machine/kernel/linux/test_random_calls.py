@@ -220,7 +220,7 @@ PROCESS: dict[str, Sequence[Choice]] = {
     "kcmp": (one_of(0x3FFF_FFFF, -1), one_of(0x3FFF_FFFF, -1), one_of(0, 1, 99), null, null),
     "ptrace": (one_of(1, 3, 7, 9, 16, 17, 0x4206, 99, -1), one_of(0x3FFF_FFFF, -1, 0), buffer, size),
     "seccomp": (one_of(1, 2, 3, 9, -1), bits(1, 2, 4, 8, 16, 32), one_of(BAD, 0, ("at", WORDS))),
-    "prctl": (one_of(2, 3, 7, 16, 21, 22, 23, 30, 37, 39, 42), one_of(0, 1, 2, 40, 99, BAD), null, null, null),
+    "prctl": (one_of(2, 3, 7, 16, 21, 23, 30, 37, 39, 42), one_of(0, 1, 2, 40, 99, BAD), null, null, null),
     "arch_prctl": (one_of(1, 99), one_of(0)),
 }  # fmt: skip
 
