@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypedDict, Unpack, cast
@@ -10,10 +10,12 @@ from typing import Any, TypedDict, Unpack, cast
 import msgspec
 from msgspec.structs import replace
 
-from machine.kernel import DEFAULT_BUILD, Build
+from machine.kernel import DEFAULT_BUILD, KERNEL_NAMES, Build
 from machine.kernel.linux import World
 from machine.schedule import DEFAULT_START
-from vm.facts.limits import DEFAULT_LIMITS, Limits
+from vm.facts.limits import DEFAULT_LIMITS, MOST_CORES, MOST_PROCESS_ID, Limits
+
+_LAST_ADDRESS = (1 << 64) - 1
 
 
 class ProgramStart(TypedDict, total=False):
@@ -65,6 +67,7 @@ class MachineOptions(msgspec.Struct, frozen=True):
     yes`) reach the reporter before the guest goes on; without `prompt_messages`, which is faster, before whatever else
     is reported and at the end of a turn. `timer` is how often in a virtual second a clock interrupt comes, at most
     `limits.max_timer_hz`; None: never. With `record_blocks` the machine knows which code each process has executed.
+    Raises TypeError and ValueError for options that are none.
     """
 
     limits: Limits = DEFAULT_LIMITS
@@ -79,6 +82,37 @@ class MachineOptions(msgspec.Struct, frozen=True):
     timer: int | None = None
     record_blocks: bool = False
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.limits, Limits):
+            raise TypeError(f"limits are an object of Limits, not {self.limits!r}")
+        if self.kernel not in (None, *KERNEL_NAMES):
+            raise ValueError(f"there is no kernel {self.kernel!r}; there are {', '.join(KERNEL_NAMES)}")
+        _require_number("cores", self.cores, 1, MOST_CORES)
+        if not isinstance(self.timer, int | None):
+            raise TypeError(f"timer is a number of interrupts a second, not {self.timer!r}")
+        if not isinstance(self.build, Build):
+            raise TypeError(f"the build is a Build, not {self.build!r}")
+        if not isinstance(self.start_time, datetime):
+            raise TypeError(f"the start time is a datetime, not {self.start_time!r}")
+
+
+def _require_number(name: str, value: object, least: int, most: int) -> None:
+    """Raises TypeError or ValueError for what is neither None nor such a number."""
+    if value is None:
+        return
+    if not isinstance(value, int):
+        raise TypeError(f"{name} is a number, not {value!r}")
+    if not least <= value <= most:
+        raise ValueError(f"{name} is a number from 0x{least:x} to 0x{most:x}, not {value}")
+
+
+def _require_texts(name: str, value: object) -> None:
+    """Raises TypeError for anything but several texts."""
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        raise TypeError(f"{name} is a list of texts, not {value!r}")
+    if wrong := [item for item in value if not isinstance(item, str)]:
+        raise TypeError(f"{name} is a list of texts; {wrong[0]!r} is none")
+
 
 class Program(msgspec.Struct, frozen=True):
     """A guest program: a path or its bytes, and how it is started.
@@ -87,7 +121,8 @@ class Program(msgspec.Struct, frozen=True):
     is that of the process, by default the path's. `arguments` follow it, `environment` are texts NAME=VALUE. `base`
     and `entry` are addresses, for raw and asm; `ring` is their privilege level, 0 (the default) or 3: other programs
     run on level 3. `process_id` is None for the next one that is free. `modules` are the DLLs that scripts name, whose
-    places in a Windows program are to be known before it loads them.
+    places in a Windows program are to be known before it loads them. Raises TypeError and ValueError for fields that
+    say nothing of this.
     """
 
     source: str | Path | bytes
@@ -100,6 +135,20 @@ class Program(msgspec.Struct, frozen=True):
     process_id: int | None = None
     ring: int | None = None
     modules: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.source, str | Path | bytes):
+            raise TypeError(f"a program is a path or bytes, not {self.source!r}")
+        if not isinstance(self.name, str | None):
+            raise TypeError(f"the name is a text, not {self.name!r}")
+        _require_texts("arguments", self.arguments)
+        _require_texts("environment", self.environment)
+        _require_texts("modules", self.modules)
+        _require_number("base", self.base, 0, _LAST_ADDRESS)
+        _require_number("entry", self.entry, 0, _LAST_ADDRESS)
+        _require_number("process_id", self.process_id, 1, MOST_PROCESS_ID)
+        if self.ring not in (None, 0, 3):
+            raise ValueError(f"the ring is 0 or 3, not {self.ring!r}")
 
     @classmethod
     def of(

@@ -19,6 +19,7 @@ from hds.report import wait_at_most
 from hds.session import load_engine
 from machine.loaders import KINDS
 from vm import FileRefused, write_file
+from vm.facts.limits import MOST_CORES, MOST_PROCESS_ID
 from vm.facts.numbers import DECIMAL, number_in
 
 if TYPE_CHECKING:
@@ -235,15 +236,15 @@ def _number(text: str) -> int:
 
 def _process_id(text: str) -> int:
     value = _number(text)
-    if not 0 < value < 0xFFFF_FFFF:
-        raise argparse.ArgumentTypeError("1 to fffffffe")
+    if not 0 < value <= MOST_PROCESS_ID:
+        raise argparse.ArgumentTypeError(f"1 to {MOST_PROCESS_ID:x}")
     return value
 
 
 def _count(text: str) -> int:
-    value = number_in(text, DECIMAL, 64)
+    value = number_in(text, DECIMAL, MOST_CORES)
     if not value:
-        raise argparse.ArgumentTypeError("1 to 64")
+        raise argparse.ArgumentTypeError(f"1 to {MOST_CORES}")
     return value
 
 

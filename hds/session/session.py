@@ -30,7 +30,7 @@ from hds.report import Questions
 from hds.report.records import Forwarded, Record, Result, Settled, with_symbol
 from hds.session.access import Globals, Memory, Registers
 from hds.session.captured import Captured
-from hds.session.engines import default_engine
+from hds.session.engines import engine_of
 from hds.session.execution import Execution
 from hds.session.libraries import Libraries
 from hds.session.python_face import PythonFace
@@ -110,14 +110,15 @@ class Session(PythonFace):
 
     `program` is a `machine.Program`, or a path or the bytes of one, loaded at once; ELF and PE show by their content,
     .asm, .bin, .raw and .sc by the name, and anything else is refused without a `kind`. `named` are fields of `Program`
-    and of `machine.MachineOptions`: `Session("a.asm", kernel="nt", arguments=["x"])`. `compiler` brings include folders
-    and symbols. `reporter` hears everything that is said. `messages` has the first `max_kept_messages` messages (a
-    RuntimeWarning and `totals.unkept_messages` tell of others); clear it to make room. `events_from` is `start` or
+    and of `machine.MachineOptions`: `Session("a.asm", kernel="nt", arguments=["x"])`. `engine` is one, or the name
+    of one. `compiler` brings include folders and symbols. `reporter` hears everything that is said. `messages` has the
+    first `max_kept_messages` messages (a RuntimeWarning and `totals.unkept_messages` tell of others); clear it to make
+    room. `events_from` is `start` or
     `entry`: whether the first command finds a program where its loader begins, or at its entry point, which is what
     Windows programs with DLLs do where nothing is said (None). `record` has triggers reported as records, too:
     `triggers`, or with more in each `registers` and `arguments`. `root` is a folder that the guest sees as / or C:,
     read-only unless `root_writable`; `stdin` what it reads, bytes or the path of a file. Raises machine.LoadError, and
-    ValueError for what cannot be recorded.
+    TypeError or ValueError for options that are none.
     """
 
     def __init__(
@@ -125,7 +126,7 @@ class Session(PythonFace):
         program: Program | str | Path | bytes | None = None,
         options: MachineOptions | None = None,
         *,
-        engine: Engine | None = None,
+        engine: Engine | str | None = None,
         compiler: Compiler | None = None,
         reporter: Reporter[Record] | None = None,
         questions: Questions | None = None,
@@ -146,7 +147,7 @@ class Session(PythonFace):
         if BLOCKS in ((record,) if isinstance(record, str) else tuple(record or ())):
             options = replace(options, record_blocks=True)
         self.names_places = False  # symbols of instruction pointers in messages and halts
-        self.engine: Engine = default_engine(limits) if engine is None else engine
+        self.engine: Engine = engine_of(engine, limits)
         self.store = GlobalStore(limits)
         compiler = Compiler(limits=limits) if compiler is None else compiler
         self.symbols = Symbols(compiler.symbols.given, limits, options.kernel, options.build, self._read_guest_file)
@@ -460,6 +461,8 @@ def _with_files(
         return options
     from machine.kernel import World
 
+    if not isinstance(stdin, bytes | str | Path | None):
+        raise TypeError(f"stdin is bytes or the path of a file, not {stdin!r}")
     world = options.world or World()
     if root is not None:
         world = replace(world, root=Path(root), writable=writable)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import msgspec
 
 LARGEST = (1 << 63) - 1
+MOST_CORES = 64
+MOST_PROCESS_ID = 0xFFFF_FFFE
 _MOST_RESERVED = 1 << 32  # bytes of address space that are taken at once
 _ROWS: list[tuple[int, str, str, int, int]] = []  # of the fields of `Limits`, in their order
 
@@ -19,7 +21,10 @@ def _limit(default: int, unit: str, doc: str, *, least: int = 1, most: int = LAR
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """The limits of one session. All values are positive integers; the unit of each stands in its row."""
+    """The limits of one session: integers, whose unit and range stand in their rows.
+
+    Raises TypeError for what is no integer, and ValueError outside the range.
+    """
 
     max_steps: int = _limit(
         1_000_000, "instructions", "bytecode instructions of one run, charged per basic block on entry"
@@ -83,7 +88,10 @@ class Limits(msgspec.Struct, frozen=True):
     )
     max_assembler_bytes: int = _limit(536_870_912, "bytes", "memory of the process that assembles")
     max_kept_messages: int = _limit(
-        65_536, "messages", "messages that are kept: by Session.messages in Python and by hds eval --json"
+        65_536,
+        "messages",
+        "messages that are kept: by Session.messages in Python and by hds eval --json",
+        least=0,
     )
     max_compared_records: int = _limit(500_000, "records", "each of the two runs that hds diff compares")
     max_compared_bytes: int = _limit(268_435_456, "bytes", "the same: its JSON lines")
@@ -128,6 +136,14 @@ class Limits(msgspec.Struct, frozen=True):
         67_108_864, "bytes", "the capture file of a run (--pcap); packets that have no room are left out", least=24
     )
     max_path_bytes: int = _limit(4096, "bytes", "one path that a Linux guest names, including the zero that ends it")
+
+    def __post_init__(self) -> None:
+        for name, (_, unit, _, least, most) in zip(self.__struct_fields__, _ROWS, strict=True):
+            value = getattr(self, name)
+            if not isinstance(value, int):
+                raise TypeError(f"{name} is a number of {unit}, not {value!r}")
+            if not least <= value <= most:
+                raise ValueError(f"{name} is {least} to {most} {unit}, not {value}")
 
 
 class LimitRow(msgspec.Struct, frozen=True):

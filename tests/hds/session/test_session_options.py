@@ -81,3 +81,49 @@ def test_type_checkers_see_a_keyword_that_is_wrong(tmp_path: Path) -> None:
         session.machine.load(b"nop", "asm", argument=["x"])  # type: ignore[call-arg]
     with pytest.raises(TypeError):
         Program.of(tmp_path, sauce=1)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("named", "error", "said"),
+    [
+        ({"kernel": "zzz"}, ValueError, "there is no kernel 'zzz'; there are bare, linux, nt"),
+        ({"cores": 0}, ValueError, "cores is a number from 0x1 to 0x40, not 0"),
+        ({"cores": "x"}, TypeError, "cores is a number, not 'x'"),
+        ({"timer": -1}, ValueError, "the timer has 1 to 100000 interrupts a second"),
+        ({"build": 5}, TypeError, "the build is a Build, not 5"),
+        ({"start_time": 5}, TypeError, "the start time is a datetime, not 5"),
+        ({"limits": 5}, TypeError, "limits are an object of Limits, not 5"),
+        ({"stdin": 5}, TypeError, "stdin is bytes or the path of a file, not 5"),
+        ({"program": 5}, TypeError, "a program is a path or bytes, not 5"),
+        ({"name": 5}, TypeError, "the name is a text, not 5"),
+        ({"arguments": "abc"}, TypeError, "arguments is a list of texts, not 'abc'"),
+        ({"arguments": [5]}, TypeError, "arguments is a list of texts; 5 is none"),
+        ({"environment": {"A": "b"}}, TypeError, "environment is a list of texts, not {'A': 'b'}"),
+        ({"modules": 5}, TypeError, "modules is a list of texts, not 5"),
+        ({"base": "0"}, TypeError, "base is a number, not '0'"),
+        ({"entry": -1}, ValueError, "entry is a number from 0x0"),
+        ({"process_id": 1 << 40}, ValueError, "process_id is a number from 0x1 to 0xfffffffe"),
+        ({"ring": 2}, ValueError, "the ring is 0 or 3, not 2"),
+        ({"engine": "fast"}, ValueError, "there is no engine 'fast'; there are reference, native"),
+        ({"engine": 5}, TypeError, "an engine is a name or an Engine, not 5"),
+    ],
+)
+def test_an_option_that_is_none_is_refused_by_its_name(
+    named: dict[str, Any], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error) as raised:
+        Session(**{"program": b"nop", "kind": "asm", **named})
+    assert said in str(raised.value)
+
+
+def test_an_engine_may_be_named() -> None:
+    assert hds.Session(engine="reference").engine.name == "reference"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [("max_steps", 0, ValueError), ("max_instructions", -1, ValueError), ("max_instructions", "5", TypeError)],
+)
+def test_a_limit_has_its_range_in_python_too(name: str, value: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=name):
+        Limits(**{name: value})
