@@ -388,7 +388,7 @@ class Machine:
         `goes_on`. What Ctrl-C or a reporter raises is raised here, with the machine stopped between two blocks.
         """
         if self._running:
-            raise RuntimeError("the machine is running: a reporter cannot call run")
+            raise RuntimeError("the machine is running: a callback, a loop's body or a reporter cannot call run")
         budget = self.limits.max_instructions if max_instructions is None else max_instructions
         before = self._counts()
         ended = [process for process in self._processes if not process.alive]

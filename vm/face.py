@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from types import ModuleType
+
+_SCAFFOLD = {"TYPE_CHECKING", "annotations", "lazy"}  # what an `__init__` needs for this, and nobody asks for
 
 
 def lazy(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
@@ -26,4 +29,8 @@ def lazy(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], object
         value: object = getattr(import_module(home_of[name]), name)
         return value
 
-    return get, lambda: sorted({*vars(sys.modules[package]), *home_of, *modules})
+    def names() -> list[str]:
+        own = {name for name, value in vars(sys.modules[package]).items() if not isinstance(value, ModuleType)}
+        return sorted((own - _SCAFFOLD) | home_of.keys() | modules)
+
+    return get, names

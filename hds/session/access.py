@@ -30,7 +30,7 @@ class UnmappedMemory(LookupError):  # noqa: N818 - it reads as what happened
 
 
 def _register(name: str) -> Register:
-    index = REGISTER_INDEX.get(name.lower().removeprefix("@"))
+    index = REGISTER_INDEX.get(name.lower().removeprefix("@")) if isinstance(name, str) else None
     if index is None:
         raise KeyError(name)
     return REGISTERS[index]
@@ -104,13 +104,13 @@ class Memory:
         """`size` bytes. Raises UnmappedMemory."""
         data = self._host().read_memory(address & _WORD, size)
         if data is None:
-            raise UnmappedMemory(address, size)
+            raise UnmappedMemory(address & _WORD, size)
         return data
 
     def write(self, address: int, data: bytes) -> None:
         """Write all of it. Raises UnmappedMemory, with nothing written."""
         if not self._host().write_memory(address & _WORD, data):
-            raise UnmappedMemory(address, len(data))
+            raise UnmappedMemory(address & _WORD, len(data))
 
     def integer(self, address: int, size: int = 8, *, signed: bool = False) -> int:
         """A number of `size` bytes, little-endian. Raises UnmappedMemory."""
@@ -150,6 +150,9 @@ class Memory:
             self.write(key, bytes((value,)))
         else:
             raise TypeError("a byte is a number")
+
+    __iter__ = None  # or Python would try all addresses from 0 on
+    __contains__ = None
 
     def __repr__(self) -> str:
         return "<memory of the guest>"
@@ -213,6 +216,8 @@ class Globals(MutableMapping[str, int | bytes]):
 
 
 def _plain(name: str) -> str:
+    if not isinstance(name, str):
+        raise KeyError(name)
     return name.removeprefix(".")
 
 

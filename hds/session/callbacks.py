@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING
 
 from hds.report.records import json_object
@@ -190,7 +190,11 @@ class Subscription:
 
 
 def subscribe(session: Session, text: str, callback: Callback) -> Subscription:
-    """Create the event of a command, with a callback. Raises ScriptError."""
+    """Create the event of a command, with a callback. Raises ScriptError, and TypeError for what is neither."""
+    if not isinstance(text, str):
+        raise TypeError(f"an event is given as its command, a text, not as {text!r}")
+    if not callable(callback):
+        raise TypeError(f"{callback!r} cannot be called")
 
     def call(held: MachineTrigger) -> None:
         session.machine.messages.catch_up()  # with what was said before
@@ -225,7 +229,7 @@ def register(session: Session, text: str, action: CallAction) -> int:
         raise ScriptError([Diagnostic(Code.REFUSED, str(error), commands[0].span)]) from None
 
 
-def iterate(session: Session, texts: tuple[str, ...], timeout: float | None) -> Iterator[Trigger]:
+def iterate(session: Session, texts: tuple[str, ...], timeout: float | None) -> Generator[Trigger]:
     """The triggers of new events, while the guest runs; each holds it until the next one is asked for.
 
     Raises ScriptError, and what `Session.run` raises.

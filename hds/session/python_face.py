@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from weakref import WeakSet
 
 from hds.report.records import Record, json_object, with_symbol
 from hds.session.access import html_table
@@ -24,6 +25,9 @@ class PythonFace:
     machine: Machine
     symbols: Symbols
     records: list[Record]
+
+    def __init__(self) -> None:
+        self._loops: WeakSet[Generator[Trigger]] = WeakSet()
 
     @property
     def _session(self) -> Session:
@@ -60,7 +64,17 @@ class PythonFace:
         for. The events are cleared at the end; leaving the loop early ends the run. `timeout` is in seconds of real
         time, the loop's body included. Raises ScriptError, and what `run` raises.
         """
-        return iterate(self._session, events, timeout)
+        loop = iterate(self._session, events, timeout)
+        self._loops.add(loop)
+        return loop
+
+    def _end_loops(self) -> None:
+        """Nobody asks for more triggers: what still waits for that goes on, and its run ends."""
+        for loop in tuple(self._loops):
+            try:
+                loop.close()
+            except ValueError:  # it is asked for its next trigger just now, so this is a callback
+                self.machine.stop()
 
     # --- tables
 

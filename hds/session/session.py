@@ -138,6 +138,7 @@ class Session(PythonFace):
         stdin: bytes | str | Path | None = None,
         **named: Unpack[Keywords],
     ) -> None:
+        super().__init__()
         options, of_program = with_names(options, named)
         options = _with_files(options, root, root_writable, stdin)
         self.limits = limits = options.limits
@@ -230,7 +231,8 @@ class Session(PythonFace):
         self.close()
 
     def close(self) -> None:
-        """The end of the session: every output source takes what was sent to it."""
+        """The end of the session: loops over triggers end, and every output source takes what was sent to it."""
+        self._end_loops()
         self.outputs.close_all()
         self.close_log()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 import subprocess
 import sys
+import threading
 from typing import Any
 
 import pytest
@@ -248,3 +250,77 @@ def test_a_session_is_a_context_that_reads_what_it_is_given(tmp_path: Any) -> No
             assert trigger.memory.string(trigger.registers.rsi) in ("hello", "")
         made.run()
         assert made.memory.string(made.registers.rsi) == "hello"
+
+
+@pytest.mark.parametrize("text", [5, None, b"!syscall"])
+def test_an_event_is_a_text(text: Any) -> None:
+    with guest_of_none() as made:
+        with pytest.raises(TypeError, match="an event is given as its command"):
+            made.on(text, print)
+        with pytest.raises(TypeError, match="an event is given as its command"):
+            next(made.events(text))
+
+
+def test_a_callback_can_be_called() -> None:
+    with guest_of_none() as made, pytest.raises(TypeError, match="5 cannot be called"):
+        made.on("!syscall", 5)  # type: ignore[call-overload]
+
+
+def guest_of_none() -> hds.Session:
+    return session(LOOP, kernel="bare")[0]
+
+
+def test_a_loop_ends_with_its_session(engine: Engine) -> None:
+    before = threading.active_count()
+    with guest(engine) as made:
+        waiting = made.events("!syscall")
+        first = next(waiting)
+    with pytest.raises(hds.TriggerIsOver):
+        first.stop()
+    assert threading.active_count() == before
+    assert list(waiting) == []
+    assert not made.machine.registry.ids
+
+
+def test_a_loop_whose_body_closes_the_session_ends(engine: Engine) -> None:
+    seen = list[int]()
+    with guest(engine) as made:
+        for trigger in made.events("!syscall"):
+            seen.append(trigger.context)
+            made.close()
+    assert seen == [3]
+
+
+def test_the_run_of_a_callback_or_loop_is_told_apart(engine: Engine) -> None:
+    made = guest(engine)
+    made.on("!syscall 2", lambda trigger: made.run())
+    with pytest.raises(
+        RuntimeError, match="a callback, a loop's body or a reporter cannot call run"
+    ):
+        made.run()
+
+
+def test_memory_is_no_sequence() -> None:
+    with guest_of_none() as made:
+        with pytest.raises(TypeError):
+            iter(made.memory)
+        with pytest.raises(TypeError):
+            operator.contains(made.memory, 0)  # type: ignore[arg-type]  # this is the mistake
+        with pytest.raises(hds.UnmappedMemory, match="at 0xffffffffffffffff"):
+            made.memory[-1]
+        with pytest.raises(KeyError):
+            made.registers[5]  # type: ignore[index]
+        with pytest.raises(KeyError):
+            made.globals[5]  # type: ignore[index]
+
+
+def test_the_module_shows_what_users_need_and_no_more() -> None:
+    import hds.version
+
+    shown = {name for name in dir(hds) if not name.startswith("_")}
+    assert shown == {
+        "Limits", "LoadError", "Memory", "Message", "MissingExtra", "Program", "Registers", "RunSummary",
+        "ScriptError", "Session", "StopCause", "Subscription", "Trigger", "TriggerIsOver", "UnmappedMemory", "VERSION",
+        "strategies", "testing",
+    }  # fmt: skip
+    assert all(hasattr(hds, name) for name in shown)
