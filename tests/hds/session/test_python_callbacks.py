@@ -294,9 +294,7 @@ def test_a_loop_whose_body_closes_the_session_ends(engine: Engine) -> None:
 def test_the_run_of_a_callback_or_loop_is_told_apart(engine: Engine) -> None:
     made = guest(engine)
     made.on("!syscall 2", lambda trigger: made.run())
-    with pytest.raises(
-        RuntimeError, match="a callback, a loop's body or a reporter cannot call run"
-    ):
+    with pytest.raises(RuntimeError, match="a callback, a loop's body or a reporter cannot call run"):
         made.run()
 
 
