@@ -29,6 +29,8 @@ def test_script_files_are_collected_and_run_like_others(tmp_path: Path) -> None:
     (tmp_path / "a.ds").write_text(SCRIPT)
     (tmp_path / "b.ds").write_text("// test: wrong\n// outt: 1\n")
     (tmp_path / "c.ds").write_text("print(1);\n")
+    (tmp_path / "e.ds").write_text("print(1);\n// test: \x1b[31mred\u202e\n//   out: 1\n")
+    (tmp_path / "f.ds").write_bytes("\ufeffprint(1);\n// test: a\n//   out: 1\n".encode("utf-16-le"))
     (tmp_path / "test_d.py").write_text("def test_d():\n    assert True\n")
     text = run_pytest(tmp_path, "-v", "--continue-on-collection-errors")
     assert "a.ds::good PASSED" in text
@@ -36,7 +38,9 @@ def test_script_files_are_collected_and_run_like_others(tmp_path: Path) -> None:
     assert "a.ds::absent SKIPPED (nowhere is not there)" in text
     assert "b.ds:2:1: error E300: unknown directive `outt`" in text
     assert "Traceback" not in text
-    assert "1 failed, 2 passed, 1 skipped, 1 error" in text
+    assert "e.ds::\\x1b[31mred\\u202e PASSED" in text
+    assert "f.ds:1:1: the file is UTF-16" in text
+    assert "1 failed, 3 passed, 1 skipped, 2 errors" in text
 
 
 @pytest.mark.slow

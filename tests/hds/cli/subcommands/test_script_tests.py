@@ -204,6 +204,16 @@ def test_a_test_that_writes_without_end_is_ended(place: Place, monkeypatch: pyte
     assert place.failures("a.ds", "b.hds").count("more") == 2
 
 
+def test_a_script_whose_time_is_up_is_told_as_a_program_is(place: Place) -> None:
+    loop = "for (;;) { }\n// test: slow\n//   timeout: 0.2\n//   eval: --max-steps 9000000000000000000\n"
+    place.write("a.ds", loop)
+    assert place.failures("a.ds").splitlines()[1:] == [
+        "a.ds:2:1: expected the exit code 0 of hds, got 6: stopped: timeout"
+    ]
+    place.write("b.ds", f"{loop}//   exit: 6\n")
+    assert place.run("b.ds")[0] == 0
+
+
 def test_ctrl_c_ends_all_tests(place: Place) -> None:
     place.write("spin.asm", "again: jmp again\n")
     place.write("a.hds", "? .x = 1;\n// test: spins\n//   run: spin.asm\n\n// test: more\n//   silent:\n")
@@ -253,6 +263,17 @@ def test_tests_are_chosen_by_words(place: Place, choice: str, names: list[str]) 
 def test_a_wrong_choice_is_a_wrong_command_line(place: Place, choice: str) -> None:
     place.write("a.ds", TWO)
     assert place.run("-k", choice)[0] == 2
+
+
+def test_a_file_of_tests_in_utf_16_is_not_passed_over(place: Place) -> None:
+    for encoding in ("utf-16-le", "utf-16-be"):
+        text = "\ufeffprint(1);\n// test: a\n//   out: 1\n".encode(encoding)
+        (place.folder / f"{encoding}.ds").write_bytes(text)
+    (place.folder / "other.ds").write_bytes(b"print(1);\n// test: a\n//   out: 1\n")
+    assert main(["test"]) == 1
+    said = place.capture.readouterr()
+    assert "2 files with errors" in said.out
+    assert said.err.count("the file is UTF-16; save it as UTF-8") == 2
 
 
 def test_folders_are_searched_in_order_and_hidden_ones_are_not(place: Place) -> None:
@@ -345,6 +366,12 @@ def test_an_output_file_is_compared_byte_for_byte(place: Place) -> None:
 
 
 # --- JUnit
+
+
+def test_an_output_file_that_is_not_there_is_said_once(place: Place) -> None:
+    place.write("a.ds", "print(1);\n// test: one\n//   out-file: no.out\n")
+    assert "a.ds:3:3: cannot read no.out: No such file or directory" in place.failures().replace(":5: ", ":3: ")
+    assert place.failures().count("cannot read") == 1
 
 
 def test_junit_has_every_test_and_obeys_its_schema(place: Place) -> None:
