@@ -28,7 +28,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 def _mentions_a_test(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            return b"test:" in file.read(_MOST_BYTES)
+            return b"test:" in file.read(_MOST_BYTES).replace(b"\0", b"")  # in UTF-16, too
     except OSError:
         return False
 
@@ -40,7 +40,7 @@ class ScriptFile(pytest.File):
         """The tests. Raises CollectError where directives are faulty, or the file cannot be read."""
         from hds.cli import Usual, read_file_of_tests
         from hds.inputs import InputError
-        from lang import render
+        from lang import escaped, render
 
         try:
             found = read_file_of_tests(str(self.path), Usual())
@@ -49,9 +49,9 @@ class ScriptFile(pytest.File):
         if found is None:
             return
         if found.errors:
-            raise self.CollectError("\n".join(render(item) for item in found.errors))
+            raise self.CollectError(escaped("\n".join(render(item) for item in found.errors)))
         for case in found.cases:
-            yield ScriptItem.from_parent(self, name=case.name, case=case)
+            yield ScriptItem.from_parent(self, name=escaped(case.name), case=case)
 
 
 class ScriptFailed(Exception):  # noqa: N818 - it says what happened
@@ -95,5 +95,6 @@ class ScriptItem(pytest.Item):
 
 def _text(verdict: Verdict) -> str:
     from hds.script_tests import failure_lines
+    from lang import escaped
 
-    return "\n".join(failure_lines(verdict))
+    return escaped("\n".join(failure_lines(verdict)))

@@ -40,7 +40,7 @@ from hds.script_tests import (
 from hds.session import INTERRUPTED, Captured
 from lang import Code, Compiler, Diagnostic, Severity, SourceFile
 from machine import Message, ScriptFault
-from vm import Fault, FileRefused, read_file
+from vm import Fault, FaultKind, FileRefused, read_file
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 from vm.facts.numbers import SCRIPT, number_in
 from vm.facts.registers import REGISTER_INDEX, REGISTERS
@@ -75,13 +75,13 @@ def _companion(path: Path, limits: Limits) -> bytes:
     try:
         return read_file(path, limits, "max_file_bytes")
     except FileRefused as error:
-        raise OSError(str(error)) from None
+        raise OSError(error.reason) from None
 
 
 def read_file_of_tests(path: str, usual: Usual) -> TestFile | None:
     """The tests of a file; None where it has none. Raises InputError."""
     data = read_bytes(path, usual.limits)
-    if not has_tests(data.decode("utf-8", "replace")):
+    if not has_tests(data):
         return None
     found = read_tests(SourceFile(path, decode_text(path, data)), path, usual.limits)
     errors = [
@@ -312,7 +312,9 @@ def _eval(case: Case, source: SourceFile, usual: Usual) -> Outcome:
     if host.unkept_messages or len(output) > MOST_OUTPUT:
         raise CannotRun("the script prints more messages than are kept (limit max_kept_messages)")
     outcome = Outcome(output=output, findings=findings)
-    if result.fault is not None:
+    if result.fault is not None and result.fault.kind is FaultKind.INTERRUPTED:  # or KeyboardInterrupt were raised
+        outcome.exit_code, outcome.failure = int(ExitCode.LIMIT), "stopped: timeout"
+    elif result.fault is not None:
         outcome.exit_code, outcome.failure = int(ExitCode.RUNTIME), fault_message(result.fault)
         outcome.faults = [seen_fault(made.program, result.fault)]
 

@@ -8,6 +8,7 @@ a line of output, `//! CODE` a finding and `//! stop KIND` a run-time error on t
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 
 import msgspec
@@ -31,8 +32,9 @@ _MARK = re.compile(r"(?P<code>[EWRP][0-9]{3})(?:@(?P<column>[0-9]{1,6}))?")
 _STOP = re.compile(r"stop\s+(?P<kind>\w+)\s*")
 
 
-def has_tests(text: str) -> bool:
-    """Whether a file has a test, or tries to."""
+def has_tests(data: bytes) -> bool:
+    """Whether a file has a test, or tries to, even in UTF-16: who reads it is told what is wrong with that."""
+    text = data.decode("utf-16" if data[:2] in (BOM_UTF16_LE, BOM_UTF16_BE) else "utf-8", "replace")
     return _TEST.search(text) is not None
 
 

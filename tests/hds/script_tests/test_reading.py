@@ -112,7 +112,7 @@ def test_a_wrong_mark_is_an_error() -> None:
 
 
 def test_comments_that_look_like_no_test_are_none() -> None:
-    assert not has_tests("// tests: none\n// a test: b\nprint(1);\n")
+    assert not has_tests(b"// tests: none\n// a test: b\nprint(1);\n")
     assert read("// run: this by hand\nprint(1);\n").cases == ()
 
 

@@ -270,7 +270,7 @@ def test_a_file_of_tests_in_utf_16_is_not_passed_over(place: Place) -> None:
         text = "\ufeffprint(1);\n// test: a\n//   out: 1\n".encode(encoding)
         (place.folder / f"{encoding}.ds").write_bytes(text)
     (place.folder / "other.ds").write_bytes(b"print(1);\n// test: a\n//   out: 1\n")
-    assert main(["test"]) == 1
+    assert main(["test"]) == 3
     said = place.capture.readouterr()
     assert "2 files with errors" in said.out
     assert said.err.count("the file is UTF-16; save it as UTF-8") == 2
@@ -370,7 +370,6 @@ def test_an_output_file_is_compared_byte_for_byte(place: Place) -> None:
 
 def test_an_output_file_that_is_not_there_is_said_once(place: Place) -> None:
     place.write("a.ds", "print(1);\n// test: one\n//   out-file: no.out\n")
-    assert "a.ds:3:3: cannot read no.out: No such file or directory" in place.failures().replace(":5: ", ":3: ")
     assert place.failures().count("cannot read") == 1
 
 
