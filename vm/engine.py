@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -68,6 +68,7 @@ class Loaded(msgspec.Struct, frozen=True, eq=False):
     native: object | None = None
 
 
+@runtime_checkable
 class Engine(Protocol):
     """An engine: the reference interpreter, or the native one."""
 

@@ -39,7 +39,7 @@ def engine_of(given: Engine | str | None, limits: Limits) -> Engine:
     """An engine as it is, or the one of a name. Raises as `engine_named`, and TypeError for what is neither."""
     if given is None or isinstance(given, str):
         return engine_named(given, limits)
-    if not hasattr(given, "load"):
+    if not isinstance(given, Engine):
         raise TypeError(f"an engine is a name or an Engine, not {given!r}")
     return given
 
