@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from hds.exit_codes import ExitCode
 from hds.inputs import refuse
+from vm import Engine
 
 if TYPE_CHECKING:
-    from vm import Engine
     from vm.facts.limits import Limits
 
 ENGINES = ("reference", "native")
