@@ -241,20 +241,11 @@ class Calls:
             self._systems[kernel] = system_of(kernel)
         return self._systems[kernel]
 
-    def _files_of(self, thread: Thread) -> Callable[[int], str | None]:
-        def file_at(number: int) -> str | None:
-            path = self._session.machine.file_at(thread, number)
-            return None if path is None else printable(path)
-
-        return file_at
+    def _files_of(self, thread: Thread) -> Callable[[int], bytes | None]:
+        return lambda number: self._session.machine.file_at(thread, number)
 
 
 def _shares_process(call: Call) -> bool:
     if call.name == "clone":
         return bool(call.view.words[0] & 0x10000)
     return call.name == "clone3" and bool((call.view.integer(call.view.words[0], 8) or 0) & 0x10000)
-
-
-def printable(path: bytes) -> str:
-    """A path within a line: nothing in it ends the line, or is obeyed by a terminal."""
-    return "".join(chr(byte) if 0x20 <= byte < 0x7F and byte not in b"<>\\" else f"\\{byte:03o}" for byte in path)

@@ -23,6 +23,7 @@ from hds.tracing.views import (
     octal,
     quoted,
     signed,
+    with_path,
 )
 from machine.kernel.linux import constants
 
@@ -126,16 +127,14 @@ def _openmode(view: View, word: int) -> str | None:
 @_plain("fd")
 def _fd(view: View, word: int) -> str:
     number = signed(word, 32)
-    path = view.file_at(number) if view.file_at is not None and number >= 0 else None
-    return f"{number}<{path}>" if path is not None else str(number)
+    return with_path(str(number), view.file_at(number) if view.file_at is not None and number >= 0 else None)
 
 
 @_plain("dirfd")
 def _dirfd(view: View, word: int) -> str:
     if signed(word, 32) != _AT_FDCWD:
         return _fd(view, word)
-    path = view.file_at(_AT_FDCWD) if view.file_at is not None else None
-    return f"AT_FDCWD<{path}>" if path is not None else "AT_FDCWD"
+    return with_path("AT_FDCWD", view.file_at(_AT_FDCWD) if view.file_at is not None else None)
 
 
 @_type("flags")
@@ -440,7 +439,7 @@ def _ready_polls(view: View, word: int) -> str:
     if word == 0:
         return "0 (Timeout)"
     ready = (
-        members((("fd", _fd(view, fd & _LOW)), ("revents", flags(constants("poll"), found))))
+        members((("fd", str(fd)), ("revents", flags(constants("poll"), found))))
         for fd, _, found in _poll_rows(view)
         if found
     )
@@ -476,7 +475,7 @@ def _ready_selects(view: View, word: int) -> str:
     for name, place in zip(("in", "out", "except"), view.words[1:4], strict=True):
         found = _set_of(view, place) if place else None
         if found:
-            parts.append(f"{name} [{' '.join(_fd(view, each) for each in found)}]")
+            parts.append(f"{name} [{' '.join(map(str, found))}]")
     data = view.exactly(view.words[4], 16)
     if data is not None:
         parts.append(f"left {members(zip(('tv_sec', 'tv_nsec'), map(str, struct.unpack('<qq', data)), strict=True))}")
@@ -561,7 +560,7 @@ def _fcntl_result(view: View, word: int, _: str) -> str:
         return f"0x{word:x} (flags {flags(constants('fd_flags'), word)})"
     if command == "F_GETFL":
         return f"{hexadecimal(word)} (flags {open_flags(word)})"
-    return str(word)
+    return _fd(view, word) if command.startswith("F_DUPFD") else str(word)
 
 
 @_plain("ioctl_argument")

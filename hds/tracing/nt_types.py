@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hds.tracing.views import Decoder, View, address, flags, hexadecimal, members, quoted, signed
+from collections.abc import Callable
+
+from hds.tracing.views import Decoder, View, address, flags, hexadecimal, members, quoted, signed, with_path
 from machine.kernel.nt import status_name
 
 _LOW = 0xFFFF_FFFF
@@ -41,12 +43,15 @@ def _io_status(view: View, word: int) -> str:
 
 
 def _handle(view: View, word: int) -> str:
-    return _CURRENT.get(signed(word), hexadecimal(word))
+    shown = _CURRENT.get(signed(word))
+    if shown is not None or view.file_at is None:
+        return shown or hexadecimal(word)
+    return with_path(hexadecimal(word), view.file_at(word)).replace("\\\\", "\\")
 
 
-def _at(view: View, word: int) -> str:
+def _at(view: View, word: int, show: Callable[[View, int], str] = lambda view, word: hexadecimal(word)) -> str:
     found = view.integer(word, 8)
-    return address(word) if found is None else f"{address(word)} -> {hexadecimal(found)}"
+    return address(word) if found is None else f"{address(word)} -> {show(view, found)}"
 
 
 def _data(view: View, word: int, place: str) -> str:
@@ -61,7 +66,7 @@ TYPES: dict[str, Decoder] = {
     "uint": lambda view, word, _: str(word & _LOW),
     "ptr": lambda view, word, _: address(word),
     "handle": lambda view, word, _: _handle(view, word),
-    "handle_at": lambda view, word, _: f"OUT {_at(view, word)}",
+    "handle_at": lambda view, word, _: f"OUT {_at(view, word, _handle)}",
     "word_at": lambda view, word, _: _at(view, word),
     "access": lambda view, word, _: flags(_ACCESS, word & _LOW),
     "status": lambda view, word, _: status_name(word & _LOW),

@@ -10,6 +10,7 @@ LONGEST_TEXT = 32  # bytes of a text that are shown, unless `-s` says otherwise
 MOST_ITEMS = 32  # of an array
 LONGEST_PATH = 4096
 _PAGE = 4096
+_DELETED = b" (deleted)"  # behind a path to which nothing leads any more
 _ESCAPES = {10: r"\n", 9: r"\t", 13: r"\r", 12: r"\f", 11: r"\v", 34: r"\"", 92: r"\\"}
 
 
@@ -17,7 +18,7 @@ class View(msgspec.Struct):
     """A call as decoders see it: its words, the memory of its process, its result once there is one.
 
     `read(address, size)` gives no more than is mapped. `longest` is how much of a text is shown. `file_at` says where a
-    descriptor or a handle leads, where that is wanted.
+    descriptor or a handle leads, where that is wanted: bytes of a path, or UTF-8 of a name of Windows.
     """
 
     name: str
@@ -27,7 +28,7 @@ class View(msgspec.Struct):
     result: int | None = None  # signed; None until the call is over
     failed: bool = False
     stack: int = 0  # rsp
-    file_at: Callable[[int], str | None] | None = None
+    file_at: Callable[[int], bytes | None] | None = None
 
     def exactly(self, address: int, size: int) -> bytes | None:
         """All of these bytes, or None."""
@@ -119,10 +120,19 @@ def quoted(data: bytes, longest: int, *, is_whole: bool = True, all_in_hexadecim
     return f'"{text}"' + ("" if is_whole and len(data) <= longest else "...")
 
 
-def _escaped(byte: int, following: bytes) -> str:
+def with_path(shown: str, path: bytes | None) -> str:
+    """A descriptor, and where it leads; nothing in the path ends the line, or is obeyed by a terminal."""
+    if path is None:
+        return shown
+    left = path.removesuffix(_DELETED)
+    escaped = (_escaped(byte, left[at + 1 : at + 2], b"<>") for at, byte in enumerate(left))
+    return f"{shown}<{''.join(escaped)}>{'' if left == path else '(deleted)'}"
+
+
+def _escaped(byte: int, following: bytes, besides: bytes = b"") -> str:
     if byte in _ESCAPES:
         return _ESCAPES[byte]
-    if 0x20 <= byte < 0x7F:
+    if 0x20 <= byte < 0x7F and byte not in besides:
         return chr(byte)
     return f"\\{byte:03o}" if following.isdigit() and following < b"8" else f"\\{byte:o}"
 

@@ -11,7 +11,7 @@ from hds.report.records.shown import Line
 from hds.report.records.texts import Address, Wide
 from machine import Losses
 
-SCHEMA_VERSION = "1.2"
+SCHEMA_VERSION = "1.3"
 
 
 class UnknownCall(msgspec.Struct, frozen=True):

@@ -184,7 +184,7 @@ def _told(info: SignalInfo) -> bytes:
 class ProcessFile(OpenFile):
     """What stands for a process (pidfd): it can be read when the process has ended, and tells nothing."""
 
-    label: ClassVar[str] = "anon_inode:[pidfd]"
+    label: ClassVar[str] = "[pidfd]"
 
     def __init__(self, group: ThreadGroup, flags: int = 0) -> None:
         super().__init__(O_RDWR | flags)

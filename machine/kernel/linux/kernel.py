@@ -17,6 +17,7 @@ from machine.kernel.base import Services, Start, enter_user_mode, map_stack, set
 from machine.kernel.entry import LINUX, EntryPoint
 from machine.kernel.linux import family, seccomp, signal_frame, signals, tracing, vdso
 from machine.kernel.linux.calls import CALLS, INTERRUPT_CALLS, end_thread
+from machine.kernel.linux.calls.paths import AT_FDCWD
 from machine.kernel.linux.errors import Errno, LinuxError, Refused, WouldWait
 from machine.kernel.linux.file_locks import FileLocks
 from machine.kernel.linux.futexes import Futexes
@@ -36,7 +37,7 @@ from machine.kernel.linux.open_files import (
 from machine.kernel.linux.paths import Place, find
 from machine.kernel.linux.pipes import InputStream, OutputStream
 from machine.kernel.linux.posix_queues import PosixQueues
-from machine.kernel.linux.proc import System
+from machine.kernel.linux.proc import System, shown
 from machine.kernel.linux.refused import REFUSED
 from machine.kernel.linux.robust_locks import leave_locks
 from machine.kernel.linux.scripted_peers import Outside
@@ -248,6 +249,18 @@ class LinuxKernel(Calls):
         """The id by which programs know a thread: that of the process for its first one."""
         task = self._tasks.get(thread)
         return None if task is None else task.tid
+
+    def file_at(self, thread: Thread, number: int) -> bytes | None:
+        """What /proc/self/fd says of a descriptor, and the working directory for AT_FDCWD; None where there is none."""
+        task = self._tasks.get(thread)
+        if task is None:
+            return None
+        if number == AT_FDCWD:
+            return task.location.directory.path()
+        try:
+            return shown(task.files.reference(number))
+        except LinuxError:
+            return None
 
     def task(self, thread: Thread) -> Task:
         """What is kept of a thread that has not ended."""

@@ -21,10 +21,10 @@ from machine.kernel.linux.calls import CALLS
 _ROWS = """
 read              fd >data@r size
 write             fd data@2 size
-open              path flags=open openmode
-creat             path mode
-openat            dirfd path flags=open openmode
-openat2           dirfd path struct=open_how size
+open              path flags=open openmode -> fd
+creat             path mode -> fd
+openat            dirfd path flags=open openmode -> fd
+openat2           dirfd path struct=open_how size -> fd
 close             fd
 close_range       uint uint flags=close_range
 stat              path >struct=stat
@@ -59,8 +59,8 @@ rt_tgsigqueueinfo int int signal struct=siginfo
 rt_sigsuspend     sigset size
 rt_sigreturn      sigframe
 sigaltstack       struct=stack >struct=stack
-signalfd          fd sigset size
-signalfd4         fd sigset size flags=sfd
+signalfd          fd sigset size -> fd
+signalfd4         fd sigset size flags=sfd -> fd
 kill              int signal
 tkill             int signal
 tgkill            int int signal
@@ -79,9 +79,9 @@ faccessat         dirfd path flags=access
 faccessat2        dirfd path flags=access flags=at_eaccess
 pipe              >fds
 pipe2             >fds flags=pipe
-dup               fd
-dup2              fd fd
-dup3              fd fd flags=dup
+dup               fd -> fd
+dup2              fd fd -> fd
+dup3              fd fd flags=dup -> fd
 fcntl             fd enum=fcntl fcntl_argument -> fcntl_result
 flock             fd flags=flock
 fsync             fd
@@ -134,28 +134,31 @@ copy_file_range   fd >word fd >word size hex
 splice            fd >word fd >word size flags=splice
 tee               fd fd size flags=splice
 inotify_init
-inotify_init1     flags=inotify_init
+inotify_init1     flags=inotify_init -> fd
 inotify_add_watch fd path flags=inotify
 inotify_rm_watch  fd int
-memfd_create      string flags=memfd
-eventfd           uint
-eventfd2          uint flags=eventfd
-epoll_create      int
-epoll_create1     flags=epoll_create
+pidfd_open        int hex -> fd
+pidfd_getfd       fd int hex -> fd
+pidfd_send_signal fd signal struct=siginfo hex
+memfd_create      string flags=memfd -> fd
+eventfd           uint -> fd
+eventfd2          uint flags=eventfd -> fd
+epoll_create      int -> fd
+epoll_create1     flags=epoll_create -> fd
 epoll_ctl         fd enum=epoll_ctl fd epoll_of_ctl
 epoll_wait        fd >epoll_events@r int int
 epoll_pwait       fd >epoll_events@r int int sigset size
 epoll_pwait2      fd >epoll_events@r int struct=timespec sigset size
-timerfd_create    enum=clock flags=tfd
+timerfd_create    enum=clock flags=tfd -> fd
 timerfd_settime   fd flags=tfd_timer struct=itimerspec >struct=itimerspec
 timerfd_gettime   fd >struct=itimerspec
-socket            enum=family flags=socket_type socket_protocol
+socket            enum=family flags=socket_type socket_protocol -> fd
 socketpair        enum=family flags=socket_type socket_protocol >fds
 bind              fd sockaddr@2 int
 connect           fd sockaddr@2 int
 listen            fd int
-accept            fd >sockaddr@p2 >length
-accept4           fd >sockaddr@p2 >length flags=accept
+accept            fd >sockaddr@p2 >length -> fd
+accept4           fd >sockaddr@p2 >length flags=accept -> fd
 getsockname       fd >sockaddr@p2 >length
 getpeername       fd >sockaddr@p2 >length
 shutdown          fd enum=shutdown
@@ -269,7 +272,7 @@ seccomp           uint hex ptr
 bpf               int ptr size
 io_uring_setup    uint ptr
 io_uring_enter    fd uint uint hex sigset size
-mq_open           string flags=open openmode ptr
+mq_open           string flags=open openmode ptr -> fd
 mq_unlink         string
 mq_timedsend      fd data@2 size uint struct=timespec
 mq_timedreceive   fd >data@r size >uint_at struct=timespec

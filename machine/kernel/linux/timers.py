@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import msgspec
 
@@ -58,6 +59,8 @@ class ClockTimer(msgspec.Struct, eq=False):
 
 class TimerFile(OpenFile):
     """A timerfd."""
+
+    label: ClassVar[str] = "[timerfd]"
 
     def __init__(self, flags: int, clock: VirtualClock, work: KernelWork, *, is_realtime: bool) -> None:
         super().__init__(flags | O_RDONLY)

@@ -17,7 +17,7 @@ from machine.kernel.linux import FolderQuota, InputStream, LinuxError, Node, Wor
 from machine.kernel.nt import blocks, exceptions, process as bare_process, start as windows_start
 from machine.kernel.nt.abi import NtThread
 from machine.kernel.nt.calls import CALLS
-from machine.kernel.nt.files import StreamFile
+from machine.kernel.nt.files import DriveFile, StreamFile
 from machine.kernel.nt.numbering import Numbering, numbering_of
 from machine.kernel.nt.objects import HandleTable, ProcessObject, ThreadObject
 from machine.kernel.nt.registry import RegFileError, Registry, read_reg_file, seeded
@@ -131,6 +131,18 @@ class NtKernel(Calls):
     def state(self, process: Process) -> NtState:
         """What is kept of a process."""
         return self._states[process]
+
+    def file_at(self, thread: Thread, number: int) -> bytes | None:
+        """Where a handle leads: the path of a file, the name of another object, else its type; None for no handle."""
+        state = self._states.get(thread.process)
+        try:
+            found = None if state is None else state.handles.get(number)
+        except NtError:
+            return None
+        if found is None:
+            return None
+        name = f"C:{found.spot.path}" if isinstance(found, DriveFile) else found.name or found.kind
+        return name.encode("utf-8", "replace")
 
     def _set_time(self, process: Process) -> None:
         clock = self._services.clock

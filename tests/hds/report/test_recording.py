@@ -127,7 +127,7 @@ def test_the_summary_says_what_events_did_and_which_processes_there_are(tmp_path
     script.write_text("// first\n!syscall script {\n  x = 1;\n}\n")
     *_, summary = lines(str(script), listing_file(tmp_path))
     (event,) = summary["events"]
-    assert summary["schema"] == "1.2"
+    assert summary["schema"] == "1.3"
     assert (event["file"], event["line"], event["end_line"]) == (str(script), 2, 4)
     assert (event["kind"], event["triggers"], event["rejections"]) == ("syscall", 2, 0)
     assert event["fuel"] > 0

@@ -50,6 +50,8 @@ def _plain(line: str, numbers: dict[str, str]) -> str:
         (r"left \{.*\}\)", "left)"),
         (r"htons\((?!54321\))\d+\)", "htons(ANY)"),
         (r"\|STATX_MNT_ID", ""),
+        (r"<(pipe|socket):\[\d+\]>", r"<\1>"),
+        (r"<(?:/[^<> ]*)?/native/?([^<>]*)>", r"</\1>"),
         (r" += ", " = "),
         (r"makedev\(.*?\)", "makedev"),
     ):
@@ -57,7 +59,7 @@ def _plain(line: str, numbers: dict[str, str]) -> str:
     return line
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 def test_every_line_is_what_strace_has(tmp_path: Path) -> None:
     program = build(SOURCE, "glibc", tmp_path, "-w")
     folders = [tmp_path / "native", tmp_path / "here"]
@@ -65,10 +67,10 @@ def test_every_line_is_what_strace_has(tmp_path: Path) -> None:
         folder.mkdir()
     native, here = tmp_path / "native.txt", tmp_path / "here.txt"
     subprocess.run(
-        [*strace(native), program, "."], cwd=folders[0], env=dict(ENVIRONMENT), capture_output=True, check=False,
+        [*strace(native), "-y", program, "."], cwd=folders[0], env=dict(ENVIRONMENT), capture_output=True, check=False,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
-    ran = command_line("trace", "--pid", "bead", "-o", str(here), "--root-rw", str(folders[1]), str(program), ".")
+    ran = command_line("trace", "-y", "--pid", "bead", "-o", str(here), "--root-rw", str(folders[1]), str(program), ".")
     assert ran.code == 0
     theirs, ours = (normal(path.read_text().splitlines()) for path in (native, here))
     assert sum(map(len, ours.values())) > 150

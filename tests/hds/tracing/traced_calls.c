@@ -24,6 +24,8 @@
 #include <sys/times.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
+#include <sys/signalfd.h>
+#include <sys/inotify.h>
 #include <sys/sysinfo.h>
 #include <sys/syscall.h>
 #include <sys/prctl.h>
@@ -77,10 +79,11 @@ int main(int count, char **texts) {
     struct msghdr mh = {0}; mh.msg_iov = v; mh.msg_iovlen = 2; sendmsg(sv[1], &mh, 0); socket(AF_INET6, SOCK_DGRAM, IPPROTO_UDP);
     int e = epoll_create1(EPOLL_CLOEXEC); struct epoll_event ev = {EPOLLIN, {.u64 = 7}}; epoll_ctl(e, EPOLL_CTL_ADD, sv[0], &ev); epoll_wait(e, &ev, 1, 10); epoll_ctl(e, EPOLL_CTL_DEL, 99, &ev);
     eventfd(3, EFD_CLOEXEC); timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+    syscall(SYS_memfd_create, "<\n\"notes", 1); sigemptyset(&s); signalfd(-1, &s, 0); inotify_init1(0); syscall(SYS_pidfd_open, getpid(), 0);
     fd_set fs; FD_ZERO(&fs); FD_SET(sv[0], &fs); struct timeval tv = {0, 1000}; select(sv[0] + 1, &fs, 0, 0, &tv); 
     prctl(PR_SET_NAME, "renamed"); syscall(SYS_sched_yield); syscall(SYS_getrandom, buf, 4, 1); 
     struct statx sx; statx(AT_FDCWD, "d/a", 0, STATX_BASIC_STATS, &sx); utimensat(AT_FDCWD, "d/a", 0, 0); truncate("d/a", 5); fallocate(fd, 0, 0, 10); posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-    unlink("d/a"); rmdir("d"); rmdir("d"); sync(); 
+    unlink("d/a"); close(fd); rmdir("d"); rmdir("d"); sync(); 
     int st2; pid_t c = fork(); if (!c) _exit(3); waitpid(c, &st2, 0); c = vfork(); if (!c) _exit(0); wait4(c, &st2, 0, 0); waitpid(-1, &st2, WNOHANG); waitpid(-1, 0, 0);
     syscall(SYS_open, 0, 0); syscall(SYS_openat, -100, "\x1b[31mred\x07", 0); syscall(SYS_openat, 7, (void*)1, 0);  
     execl("/nosuch/program", "program", "arg", (char *)0);

@@ -177,6 +177,20 @@ def _path_of(place: Place) -> bytes:
     return place.path() + (b"" if place.node.status().links else b" (deleted)")
 
 
+def shown(file: OpenFile) -> bytes:
+    """What the link in /proc/PID/fd says of an opened file: its path, or what it is."""
+    if file.place is not None:
+        return _path_of(file.place)
+    status = file.status()
+    kinds = {stat.S_IFIFO: "pipe:[%d]", stat.S_IFSOCK: "socket:[%d]"}
+    text = kinds.get(stat.S_IFMT(status.mode))
+    if text is not None:
+        return (text % status.inode).encode()
+    if isinstance(file, RegularFile):
+        return file.handle.label if isinstance(file.handle, SealedFile) else b"/memfd: (deleted)"
+    return b"anon_inode:%s" % file.label.encode()
+
+
 class _DescriptorLink(_Made):
     """What a descriptor stands for."""
 
@@ -189,17 +203,7 @@ class _DescriptorLink(_Made):
 
     def target(self) -> bytes | None:
         """As `Node`."""
-        file = self._opened
-        if file.place is not None:
-            return _path_of(file.place)
-        status = file.status()
-        kinds = {stat.S_IFIFO: "pipe:[%d]", stat.S_IFSOCK: "socket:[%d]"}
-        text = kinds.get(stat.S_IFMT(status.mode))
-        if text is not None:
-            return (text % status.inode).encode()
-        if isinstance(file, RegularFile):
-            return file.handle.label if isinstance(file.handle, SealedFile) else b"/memfd: (deleted)"
-        return b"anon_inode:%s" % file.label.encode()
+        return shown(self._opened)
 
     def jump(self) -> Place | None:
         """As `Node`: what is behind a path anew, everything else as it is opened."""

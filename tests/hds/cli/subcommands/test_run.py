@@ -88,7 +88,7 @@ def test_a_tick_counts_instructions_up_to_the_one_at_hand(tmp_path: Path) -> Non
 
 def test_the_summary_is_the_last_record(tmp_path: Path) -> None:
     assert records("--kernel", "bare", "-e", LOG, listing_file(tmp_path))[-1] == {
-        "type": "summary", "schema": "1.2", "triggers": 2, "messages": 2, "lost_messages": 0,
+        "type": "summary", "schema": "1.3", "triggers": 2, "messages": 2, "lost_messages": 0,
         "lost": {"flushed": 0, "overwritten": 0, "overwritten_packets": 0, "unsent": 0},
         "instructions": 7, "script_errors": 0, "code_errors": 0, "refused_commands": 0, "breaks": 0,
         "unknown_system_calls": {"55": 1, "66": 1}, "reached_limits": [], "not_emulated": [],

@@ -55,6 +55,11 @@ def test_records_have_words_and_texts() -> None:
     assert (records[4]["result"], records[5]["kind"], records[5]["code"]) == (None, "exit", 7)
 
 
+def test_descriptors_are_shown_with_their_paths() -> None:
+    lines = command_line("trace", "-y", "--guest-output", "none", GREET).output.splitlines()
+    assert re.match(r'write\(1<pipe:\[\d+\]>, "hello', lines[0])
+
+
 NT_CALLS = """
     mov r10, 0x1234             // NtClose(0x1234)
     mov eax, 0xf
@@ -92,3 +97,11 @@ def test_windows_calls_have_handles_and_statuses(tmp_path: Path) -> None:
     assert re.match(r"NtCreateEvent\(OUT 0x\w+ -> 0x\w+, SYNCHRONIZE, NULL, 0, \d+\) = STATUS_SUCCESS$", lines[2])
     assert lines[3] == "NtTerminateProcess(NtCurrentProcess(), 0x00000005) = ?"
     assert lines[4] == "+++ exited with 5 +++"
+
+
+def test_windows_handles_are_shown_with_what_they_stand_for(tmp_path: Path) -> None:
+    listing = tmp_path / "nt.asm"
+    listing.write_text(NT_CALLS.replace("mov r10, 0x1234 ", "mov r10, 0x54 ", 1))
+    lines = command_line("trace", "-y", "--kernel", "nt", str(listing)).output.splitlines()
+    assert lines[0].startswith("NtClose(0x54<File>)")
+    assert re.search(r"-> 0x\w+<Event>", lines[2])
