@@ -16,8 +16,7 @@ from machine.kernel.abi import Call, CallTable, narrowed
 from machine.kernel.base import Services, Start, enter_user_mode, map_stack, set_stack_pointer, user_values
 from machine.kernel.entry import LINUX, EntryPoint
 from machine.kernel.linux import family, seccomp, signal_frame, signals, tracing, vdso
-from machine.kernel.linux.calls import CALLS, INTERRUPT_CALLS, end_thread
-from machine.kernel.linux.calls.paths import AT_FDCWD
+from machine.kernel.linux.calls import AT_FDCWD, CALLS, INTERRUPT_CALLS, end_thread
 from machine.kernel.linux.errors import Errno, LinuxError, Refused, WouldWait
 from machine.kernel.linux.file_locks import FileLocks
 from machine.kernel.linux.futexes import Futexes

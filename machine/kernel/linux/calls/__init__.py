@@ -40,11 +40,13 @@ from machine.kernel.linux.calls import (
     transfers,
     watching,
 )
+from machine.kernel.linux.calls.paths import AT_FDCWD
 from machine.kernel.linux.calls.threads import end_thread
 
 interrupt.take_over()
 
 __all__ = [
+    "AT_FDCWD",
     "CALLS",
     "INTERRUPT_CALLS",
     "allocation",
