@@ -77,6 +77,7 @@ _USUAL = (
     "mprotect *last 1000 1", "mremap *last 2000 4000 1 0", "madvise *last 1000 4", "brk 0",
     "openat ffffffffffffff9c @path 42 1b0", "flock *last 2", "fcntl *pair 7 @vector", "fcntl *pair 4 800",
     "inotify_init1 0", "inotify_add_watch *last @path fff",
+    "vmsplice *other @vector 1 0", "mbind *last 1000 2 @word 40 0", "mincore *last 1000 @scratch",
     "splice *pair 0 *other 0 10 0", "tee *pair *other 10 0", "setpgid 0 0", "setsid", "getppid", "personality 40000",
     "process_vm_readv *child @vector 1 @vector 1 0", "kcmp *child *child 0 0 0", "execve @program @zero @zero",
     "exit 3",

@@ -36,6 +36,10 @@ class SharedMemory:
         """Whether there is a page at this offset in bytes: who accesses it otherwise is refused."""
         return True
 
+    def is_present(self, offset: int) -> bool:
+        """Whether the page at this offset in bytes has a frame."""
+        return offset // PAGE in self._frames
+
     def frame(self, offset: int) -> int:
         """The frame of the page at this offset in bytes, a multiple of the page size. Raises MapError."""
         page = offset // PAGE

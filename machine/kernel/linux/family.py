@@ -91,13 +91,27 @@ def _ended(group: ThreadGroup) -> None:
             child.table.pop(child.pid, None)
         if child.has_ended and heir is not None:
             _tell_of_end(child, heir)
-        elif not child.has_ended and child.parent_death_signal:
-            signals.send_to_group(child, SignalInfo(child.parent_death_signal, signals.SI_USER))
+        else:
+            _tell_of_death(child)
     group.children.clear()
     if group.parent is None:
         group.table.pop(group.pid, None)
     else:
         _tell_of_end(group, group.parent)
+
+
+def maker_ended(task: Task) -> None:
+    """A thread has ended, and others of its process have not: the processes that it has made are told of it."""
+    for child in task.threads.children:
+        if child.maker == task.tid:
+            _tell_of_death(child)
+
+
+def _tell_of_death(child: ThreadGroup) -> None:
+    """PR_SET_PDEATHSIG's signal, to each of its threads that wants it."""
+    for task in [] if child.has_ended else list(child.tasks.values()):
+        if task.parent_death_signal:
+            signals.send_to_group(child, SignalInfo(task.parent_death_signal, signals.SI_USER))
 
 
 def _heir_of(group: ThreadGroup) -> ThreadGroup | None:

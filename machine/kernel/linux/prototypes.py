@@ -262,6 +262,7 @@ msgsnd            int ptr size flags=msgget
 msgrcv            int ptr size long flags=msgget
 msgctl            int enum=ipc_command ptr
 get_mempolicy     ptr ptr hex ptr hex
+vmsplice          fd ptr size hex
 ptrace            enum=ptrace int ptr ptr
 mount             path path string hex ptr
 umount2           path hex

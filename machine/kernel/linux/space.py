@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from enum import Enum
 
 import msgspec
@@ -50,17 +50,25 @@ class AtFork(Enum):
     ZERO = "zero"
 
 
+class MemoryPolicy(msgspec.Struct, frozen=True):
+    """A policy of numa(7): MPOL_* with its flags, and a mask of nodes."""
+
+    mode: int
+    nodes: int
+
+
 class Note(msgspec.Struct, frozen=True):
     """What is kept of a mapping besides (vm_area_struct), as the tag of its areas where it is not as usual.
 
     `may_write` is false for a shared file that is not open for writing, `is_private` for what has the pages of others
-    only where its file has none. `grows_down` is MAP_GROWSDOWN's.
+    only where its file has none. `grows_down` is MAP_GROWSDOWN's, `policy` mbind's.
     """
 
     at_fork: AtFork | None = None
     may_write: bool = True
     is_private: bool = False
     grows_down: bool = False
+    policy: MemoryPolicy | None = None
 
 
 USUAL = Note()
@@ -280,10 +288,38 @@ class UserSpace:
 
     def at_fork(self, start: int, end: int, what: AtFork | None) -> None:
         """Let this be what children have of the pages of [start, end). Raises ENOMEM where that cuts too often."""
+        self._note(start, end, lambda note: replace(note, at_fork=what))
+
+    def set_policy(self, start: int, end: int, policy: MemoryPolicy | None) -> None:
+        """Let this be the policy of the pages of [start, end). Raises ENOMEM where that cuts too often."""
+        self._note(start, end, lambda note: replace(note, policy=policy))
+
+    def _note(self, start: int, end: int, change: Callable[[Note], Note]) -> None:
+        def noted(area: Area) -> Area:
+            note = change(note_of(area))
+            return area._replace(tag=None if note == USUAL else note)
+
         try:
-            self.memory.change(start, min(end, USER_SPACE), lambda area: _noted(area, at_fork=what))
+            self.memory.change(start, min(end, USER_SPACE), noted)
         except MapError:
             raise LinuxError(Errno.ENOMEM) from None
+
+    def present(self, start: int, end: int) -> bytes:
+        """A byte for each page of [start, end): 1 for those of files, and those that have memory."""
+        pages = bytearray((end - start) // PAGE)
+        self.work.charge(PER_ITEM * len(pages))
+        for area in self._areas(start, end):
+            piece = area.cut(start, end)
+            first, last = (piece.start - start) // PAGE, (piece.end - start) // PAGE
+            if piece.name.startswith("/"):
+                pages[first:last] = b"\1" * (last - first)
+            elif piece.backing is not None:
+                offsets = range(piece.offset, piece.offset + piece.size, PAGE)
+                pages[first:last] = bytes(map(piece.backing.is_present, offsets))
+            else:
+                for page, _ in self.memory.pages_within(piece.start, piece.end):
+                    pages[page - start // PAGE] = 1
+        return bytes(pages)
 
     def is_private(self, start: int, end: int) -> bool:
         """Whether no page of [start, end) is shared with other processes, or shows a file."""
@@ -423,11 +459,6 @@ class UserSpace:
     def _areas(self, start: int, end: int) -> list[Area]:
         """The user's areas that share a byte with [start, end), by ascending address."""
         return self.memory.areas_within(start, min(end, USER_SPACE))
-
-
-def _noted(area: Area, at_fork: AtFork | None) -> Area:
-    note = replace(note_of(area), at_fork=at_fork)
-    return area._replace(tag=None if note == USUAL else note)
 
 
 def _is_data(area: Area) -> bool:

@@ -21,7 +21,7 @@ from machine.kernel.linux.posix_queues import PosixQueues
 from machine.kernel.linux.seccomp import Filters, Mode
 from machine.kernel.linux.signal_frame import NO_TRAP, AlternateStack, Trap
 from machine.kernel.linux.sockets import Network
-from machine.kernel.linux.space import UserSpace
+from machine.kernel.linux.space import MemoryPolicy, UserSpace
 from machine.kernel.linux.system_v import SystemV
 from machine.schedule import Process, Thread, VirtualClock
 from vm.facts.limits import Limits
@@ -108,9 +108,8 @@ class ThreadGroup(msgspec.Struct, eq=False):
     is_dumpable: bool = True  # of prctl, as the next ones
     keeps_capabilities: bool = False
     has_no_huge_pages: bool = False
-    timer_slack: int = DEFAULT_TIMER_SLACK
     resource_limits: dict[int, tuple[int, int]] = msgspec.field(default_factory=dict)  # those that were set
-    parent_death_signal: int = 0
+    maker: int = 0  # the thread that has made it
     cpu_time: int = 0  # of a process that has ended, in instructions
     children_time: int = 0  # of children that were waited for, with theirs
     on_stopped: Callable[[int], None] = lambda signal: None
@@ -182,7 +181,11 @@ class Task(msgspec.Struct, eq=False):
     robust_list: int = 0  # the address of its head
     waiter: Waiter | None = None  # at a futex
     clear_tid: int = 0  # where its id is cleared when it ends
-    no_new_privileges: bool = False  # of prctl
+    no_new_privileges: bool = False  # of prctl, as the next ones
+    parent_death_signal: int = 0
+    timer_slack: int = DEFAULT_TIMER_SLACK
+    default_timer_slack: int = DEFAULT_TIMER_SLACK  # its maker's
+    memory_policy: MemoryPolicy | None = None
     confinement: Mode = Mode.DISABLED  # of seccomp
     filters: Filters = ()
     personality: int = 0
@@ -206,6 +209,7 @@ class Task(msgspec.Struct, eq=False):
         twin = replace(
             self, thread=thread, tid=thread.tid, pending=Pending(), alternate_stack=(0, SS_DISABLE, 0), robust_list=0,
             clear_tid=0, has_signal=False, trap=NO_TRAP, saved_mask=None, restart=None, trace=None,
+            parent_death_signal=0, default_timer_slack=self.timer_slack,
         )  # fmt: skip
         twin.enlist()
         return twin
@@ -221,8 +225,7 @@ class Task(msgspec.Struct, eq=False):
             actions=own.actions if flags & _CLONE_SIGHAND else dict(own.actions), nice=own.nice,
             exit_signal=exit_signal, let_go=files.let_go, started=self.clock.elapsed(), is_dumpable=own.is_dumpable,
             has_no_huge_pages=own.has_no_huge_pages, keeps_capabilities=own.keeps_capabilities,
-            timer_slack=own.timer_slack,
-            resource_limits=dict(own.resource_limits), leave_ipc=own.leave_ipc, tell=own.tell,
+            maker=self.tid, resource_limits=dict(own.resource_limits), leave_ipc=own.leave_ipc, tell=own.tell,
         )  # fmt: skip
         child = replace(
             self, thread=process.thread, process=process, tid=process.pid, threads=group,
@@ -230,6 +233,7 @@ class Task(msgspec.Struct, eq=False):
             files=files,
             location=self.location if flags & _CLONE_FS else self.location.copy(), pending=Pending(),
             robust_list=0, clear_tid=0, has_signal=False, saved_mask=None, restart=None, trace=None,
+            parent_death_signal=0, default_timer_slack=self.timer_slack,
         )  # fmt: skip
         if shares and not flags & _CLONE_VFORK:
             child.alternate_stack = (0, SS_DISABLE, 0)

@@ -42,7 +42,6 @@ _MS_ASYNC, _MS_INVALIDATE, _MS_SYNC = 1, 2, 4
 _MLOCK_ONFAULT, _MCL_ONFAULT, _MCL_KNOWN = 1, 4, 7
 _TASK_SIZE = USER_SPACE - PAGE
 _DEV_ZERO = (1, 5)
-_MPOL_F_ADDR, _MPOL_F_MEMS_ALLOWED, _MPOL_KNOWN = 2, 4, 7
 _LOW_END = 0x8000_0000  # of MAP_32BIT
 _MADV_DONTNEED, _MADV_FREE, _MADV_WIPEONFORK = 4, 8, 18
 _AT_FORK = {10: AtFork.GONE, 11: None, _MADV_WIPEONFORK: AtFork.ZERO, 19: None}
@@ -353,7 +352,7 @@ def msync(task: Task, address: Address, size: Size, flags: Flags) -> int:
 
 @call("mincore")
 def mincore(task: Task, address: Address, size: Size, vector: Address) -> int:
-    """mincore(2): all pages are in memory."""
+    """mincore(2): pages of files, and those that were touched."""
     if address % PAGE:
         raise LinuxError(Errno.EINVAL)
     if address + size > _TASK_SIZE:
@@ -361,7 +360,11 @@ def mincore(task: Task, address: Address, size: Size, vector: Address) -> int:
     count = (size + PAGE - 1) // PAGE
     check_user_range(vector, count)
     _check_mapped(task, address, address + count * PAGE)
-    task.space.store(vector, b"\1" * count)
+    for first in range(0, count, PAGE):
+        start = address + first * PAGE
+        task.space.store(vector + first, task.space.present(start, start + min(PAGE, count - first) * PAGE))
+        if task.space.work.is_ending():
+            break
     return 0
 
 
@@ -397,19 +400,4 @@ def munlockall(task: Task) -> int:
 def _check_mapped(task: Task, start: int, end: int) -> int:
     if not task.space.is_mapped(start, end):
         raise LinuxError(Errno.ENOMEM)
-    return 0
-
-
-@call("get_mempolicy")
-def get_mempolicy(task: Task, policy: Address, nodes: Address, most: Word, address: Address, flags: Word) -> int:
-    """get_mempolicy(2): the default, of the only memory node."""
-    if flags & ~_MPOL_KNOWN or (address and not flags & _MPOL_F_ADDR):
-        raise LinuxError(Errno.EINVAL)
-    if nodes and not 1 <= most <= 8 * PAGE:
-        raise LinuxError(Errno.EINVAL)
-    if policy:
-        task.space.store_words(policy, "i", 0)
-    if nodes:
-        mask = int(bool(flags & _MPOL_F_MEMS_ALLOWED))
-        task.space.store(nodes, mask.to_bytes(-(-most // 64) * 8, "little"))
     return 0

@@ -14,7 +14,7 @@ from machine.kernel.linux.task import Task, ThreadGroup
 _FILE, _VM, _FILES, _FS, _SIGHAND, _IO, _SYSVSEM, _EPOLL = range(8)
 
 
-def _reachable(task: Task, process: int) -> Task:
+def reachable(task: Task, process: int) -> Task:
     """A thread of another process whose memory and files the caller may use. Raises ESRCH and EPERM."""
     target = next((each for each in task.threads.everybody.values() if each.tid == process), None)
     if target is None:
@@ -69,7 +69,7 @@ def pidfd_getfd(task: Task, fd: Fd, number: Fd, flags: Flags) -> int:
     group = process_of(task, fd)
     if group.has_ended:
         raise LinuxError(Errno.ESRCH)
-    target = _reachable(task, group.pid)
+    target = reachable(task, group.pid)
     return task.files.add(target.files.reference(number), close_on_exec=True)
 
 
@@ -102,7 +102,7 @@ def _transfer(
     there = buffers(task, *other) if here else []
     if not there:
         return 0
-    target, done = _reachable(task, process), 0
+    target, done = reachable(task, process), 0
     while here and there:
         (to, room), (at, size) = here[0], there[0]
         length = min(room, size)
@@ -126,7 +126,7 @@ def _transfer(
 @call("kcmp")
 def kcmp(task: Task, first: Int, second: Int, kind: Int, one: UInt, other: UInt) -> int:
     """kcmp(2): 0 for the same, else an order, which is that of the process ids."""
-    tasks = _reachable(task, first), _reachable(task, second)
+    tasks = reachable(task, first), reachable(task, second)
     if not 0 <= kind <= _EPOLL:
         raise LinuxError(Errno.EINVAL)
     if kind == _EPOLL:

@@ -8,13 +8,14 @@ from machine.kernel.linux.abi import UInt, Word, call
 from machine.kernel.linux.calls.confinement import add_filter, confine
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.seccomp import Mode
-from machine.kernel.linux.task import DEFAULT_TIMER_SLACK, Task
+from machine.kernel.linux.task import Task
 
 _SIGNALS = 64
 _LAST_CAPABILITY = 40
 _NAME_BYTES = 16
 _TSC_ENABLED = 1
 _KILL_DEFAULT = 2
+_AMBIENT = _, _RAISE, _, _CLEAR_ALL = 1, 2, 3, 4  # PR_CAP_AMBIENT_*
 
 
 def _flag(value: int) -> bool:
@@ -41,12 +42,12 @@ def _name(task: Task, value: int, *others: int) -> int:
 def _set_death_signal(task: Task, value: int, *others: int) -> int:
     if value > _SIGNALS:
         raise LinuxError(Errno.EINVAL)
-    task.threads.parent_death_signal = value
+    task.parent_death_signal = value
     return 0
 
 
 def _death_signal(task: Task, value: int, *others: int) -> int:
-    task.space.store_words(value, "i", task.threads.parent_death_signal)
+    task.space.store_words(value, "i", task.parent_death_signal)
     return 0
 
 
@@ -92,18 +93,29 @@ def _no_new_privileges(task: Task, *arguments: int) -> int:
 
 
 def _set_slack(task: Task, value: int, *others: int) -> int:
-    task.threads.timer_slack = value if 0 < value < 1 << 63 else DEFAULT_TIMER_SLACK
+    task.timer_slack = value or task.default_timer_slack
     return 0
 
 
 def _slack(task: Task, *others: int) -> int:
-    return task.threads.timer_slack
+    return task.timer_slack
 
 
 def _capability(task: Task, value: int, *others: int) -> int:
     if value > _LAST_CAPABILITY:
         raise LinuxError(Errno.EINVAL)
     return 1
+
+
+def _refused(task: Task, *arguments: int) -> int:
+    raise LinuxError(Errno.EPERM)
+
+
+def _ambient(task: Task, operation: int, value: int, *others: int) -> int:
+    """PR_CAP_AMBIENT: there is none, and none can be raised."""
+    if any(others) or operation not in _AMBIENT or value > (0 if operation == _CLEAR_ALL else _LAST_CAPABILITY):
+        raise LinuxError(Errno.EINVAL)
+    return _refused(task) if operation == _RAISE else 0
 
 
 def _seccomp(task: Task, *others: int) -> int:
@@ -171,7 +183,10 @@ _OPTIONS: dict[int, Callable[..., int]] = {
     21: _seccomp,
     22: _set_seccomp,
     23: _capability,
+    24: _refused,  # to drop a capability
     25: _time_stamps,
+    27: _nothing,  # the securebits
+    28: _refused,
     29: _set_slack,
     30: _slack,
     34: _kill_policy,
@@ -184,6 +199,7 @@ _OPTIONS: dict[int, Callable[..., int]] = {
     40: _thread_address,
     41: _set_huge_pages,
     42: _huge_pages_disabled,
+    47: _ambient,
 }
 
 

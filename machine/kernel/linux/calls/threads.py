@@ -10,6 +10,7 @@ import struct
 from contextlib import suppress
 
 from machine.kernel.base import behind_call
+from machine.kernel.linux import family
 from machine.kernel.linux.abi import Address, Int, Size, UInt, Word, call
 from machine.kernel.linux.calls.children import (
     CLONE_CHILD_CLEARTID,
@@ -171,6 +172,8 @@ def end_thread(task: Task, code: int) -> Result:
         with suppress(LinuxError):
             task.space.store_words(task.clear_tid, "I", 0)
             task.futexes.wake(task.space.word_at(task.clear_tid), 1)
+    if len(group.tasks) > 1:
+        family.maker_ended(task)
     del group.tasks[task.tid], group.everybody[task.thread]
     return ExitThread(group.leader_code)
 

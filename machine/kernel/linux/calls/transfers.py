@@ -400,6 +400,32 @@ def _splice(task: Task, source: OpenFile, in_offset: int, target: OpenFile, out_
     return _drain(task, source, target, out_offset, size)
 
 
+@call("vmsplice")
+def vmsplice(task: Task, fd: Fd, vectors: Address, count: Word, flags: Flags) -> Result:
+    """vmsplice(2): the bytes are copied; a pipe takes as many as it has room for."""
+    if flags & ~_SPLICE_FLAGS:
+        raise LinuxError(Errno.EINVAL)
+    pipe = task.files.file(fd)
+    if not (pipe.readable or pipe.writable):
+        raise LinuxError(Errno.EBADF)
+    rows = buffers(task, vectors, count)
+    if not rows:
+        return 0
+    if not isinstance(pipe, PipeEnd):
+        raise LinuxError(Errno.EBADF)
+    with _without_waiting(flags & _SPLICE_NONBLOCK):
+        if not pipe.writable:
+            return scatter(task, pipe, rows, None)
+        room, done = _check_room(task, pipe), 0
+        for data in gathered(task, rows):
+            done += _put(task, pipe, data[: room - done])
+            if done == room or task.space.work.is_ending():
+                break
+    if not done:
+        raise LinuxError(Errno.EFAULT)
+    return done
+
+
 @call("tee")
 def tee(task: Task, in_fd: Fd, out_fd: Fd, size: Size, flags: Flags) -> int:
     """tee(2): a copy of what is in a pipe, which stays there."""

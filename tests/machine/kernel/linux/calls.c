@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -808,9 +809,156 @@ static void process(void) {
     SHOW(syscall(SYS_select, 64, BAD, 0, 0, 0));
 }
 
+static void policies(void) {
+    char *m = mmap(0, 0x10000, 3, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned long masks[][4] = {{0}, {1}, {2}, {3}}, got[4];
+    for (int mode = -1; mode < 9; mode++)
+        for (int way = -1; way < 4; way++) {
+            unsigned long *mask = way < 0 ? 0 : masks[way];
+            int size = way < 0 ? 0 : 64, policy = 77;
+            SHOW(syscall(SYS_set_mempolicy, mode, mask, size));
+            got[0] = 9;
+            SHOW(syscall(SYS_get_mempolicy, &policy, got, 64, 0, 0));
+            printf("%d %lx\n", policy, got[0]);
+            SHOW(syscall(SYS_get_mempolicy, &policy, 0, 0, 0, 1));
+            SHOW(syscall(SYS_mbind, m, PAGE, mode, mask, size, 0));
+            SHOW(syscall(SYS_get_mempolicy, &policy, got, 64, m, 2));
+            printf("%d %lx\n", policy, got[0]);
+            SHOW(syscall(SYS_get_mempolicy, &policy, got, 64, m + PAGE, 2));
+            printf("%d %lx\n", policy, got[0]);
+        }
+    SHOW(syscall(SYS_set_mempolicy, 0, 0, 0));
+    unsigned long *one = masks[1];
+    int modes[] = {2 | 0x8000, 2 | 0x4000, 2 | 0xC000, 2 | 0x2000, 3 | 0x2000, 1 | 0x8000, 0x8000, 4 | 0x8000};
+    for (int i = 0; i < 8; i++) {
+        int policy = 0;
+        SHOW(syscall(SYS_mbind, m, PAGE, modes[i], one, 64, 0));
+        SHOW(syscall(SYS_mbind, m, PAGE, modes[i], 0, 0, 0));
+        SHOW(syscall(SYS_get_mempolicy, &policy, got, 64, m, 2));
+        printf("%x %lx\n", policy, got[0]);
+    }
+    SHOW(syscall(SYS_mbind, m + 1, PAGE, 2, one, 64, 0));
+    SHOW(syscall(SYS_mbind, m, 0, 2, one, 64, 0));
+    SHOW(syscall(SYS_mbind, m, -4095L, 2, one, 64, 0));
+    SHOW(syscall(SYS_mbind, BAD, PAGE, 2, one, 64, 0));
+    SHOW(syscall(SYS_mbind, m, PAGE, 2, one, 64, 3));
+    SHOW(syscall(SYS_mbind, m, PAGE, 2, one, 64, 8));
+    SHOW(syscall(SYS_mbind, m, PAGE, 2, BAD, 64, 0));
+    for (int size = 0; size < 3; size++) SHOW(syscall(SYS_mbind, m, PAGE, 2, one, size, 0));
+    SHOW(syscall(SYS_mbind, m, PAGE, 2, one, 40000, 0));
+    SHOW(syscall(SYS_get_mempolicy, 0, 0, 0, BAD, 2));
+    SHOW(syscall(SYS_get_mempolicy, 0, 0, 0, 0, 6));
+    SHOW(syscall(SYS_get_mempolicy, 0, 0, 0, 0, 8));
+    SHOW(syscall(SYS_get_mempolicy, 0, got, 0, 0, 4));
+    got[0] = 9;
+    SHOW(syscall(SYS_get_mempolicy, 0, got, 1, 0, 4));
+    printf("%lx\n", got[0]);
+    SHOW(syscall(SYS_get_mempolicy, 0, got, 64, 0, 4));
+    printf("%lx\n", got[0]);
+    SHOW(syscall(SYS_mbind, m, PAGE, 2, one, 64, 0));
+    SHOW(syscall(SYS_set_mempolicy_home_node, m, PAGE, 0, 0));
+    SHOW(syscall(SYS_set_mempolicy_home_node, m, PAGE, 64, 0));
+    SHOW(syscall(SYS_set_mempolicy_home_node, m, PAGE, 0, 1));
+    SHOW(syscall(SYS_set_mempolicy_home_node, m + PAGE, PAGE, 0, 0));
+    SHOW(syscall(SYS_mbind, m, PAGE, 3, one, 64, 0));
+    SHOW(syscall(SYS_set_mempolicy_home_node, m, PAGE, 0, 0));
+    SHOW(syscall(SYS_migrate_pages, 0, 64, one, one));
+    SHOW(syscall(SYS_migrate_pages, 0, 64, one, masks[0]));
+    SHOW(syscall(SYS_migrate_pages, 0x3fffffff, 64, one, one));
+    SHOW(syscall(SYS_migrate_pages, 0, 64, BAD, one));
+    SHOW(syscall(SYS_migrate_pages, 0, 64, 0, one));
+    SHOW(syscall(SYS_migrate_pages, 0, 64, one, 0));
+    m[0x2000] = 1;
+    void *pages[4] = {m, m + 0x2000, BAD, m + 0x2001};
+    int states[4] = {9, 9, 9, 9}, nodes[4] = {0, 0, 0, 5};
+    SHOW(syscall(SYS_move_pages, 0, 4, pages, 0, states, 0));
+    for (int i = 0; i < 4; i++) printf("%d ", states[i]);
+    SHOW(syscall(SYS_move_pages, 0, 3, pages, nodes, states, 2));
+    for (int i = 0; i < 4; i++) printf("%d ", states[i]);
+    SHOW(syscall(SYS_move_pages, 0, 4, pages, nodes, states, 2));
+    SHOW(syscall(SYS_move_pages, 0, 4, pages, nodes, states, 1));
+    SHOW(syscall(SYS_move_pages, 0x3fffffff, 4, pages, nodes, states, 2));
+    SHOW(syscall(SYS_move_pages, 0, 0, 0, 0, 0, 0));
+    SHOW(syscall(SYS_move_pages, 0, 4, 0, 0, states, 0));
+}
+
+static void residence(void) {
+    int kinds[] = {MAP_PRIVATE, MAP_SHARED};
+    for (int i = 0; i < 2; i++) {
+        unsigned char states[8];
+        memset(states, 9, 8);
+        volatile char *m = mmap(0, 8 * PAGE, 3, kinds[i] | MAP_ANONYMOUS, -1, 0);
+        m[3 * PAGE] = 1;
+        char seen = m[5 * PAGE];
+        SHOW(mincore((void *)m, 8 * PAGE, states) + seen);
+        for (int page = 0; page < 8; page++) printf("%d", states[page]);
+        madvise((void *)(m + 3 * PAGE), PAGE, MADV_DONTNEED);
+        SHOW(mincore((void *)m, 8 * PAGE, states));
+        for (int page = 0; page < 8; page++) printf("%d", states[page]);
+        puts("");
+    }
+}
+
+static void vectors(void) {
+    int ends[2];
+    struct iovec rows[3] = {{"hello", 5}, {"", 0}, {"world", 5}}, bad[2] = {{"abc", 3}, {BAD, 8}};
+    char text[32] = "";
+    if (pipe(ends)) return;
+    SHOW(vmsplice(ends[1], rows, 3, 0));
+    SHOW(read(ends[0], text, 32));
+    puts(text);
+    SHOW(write(ends[1], "abcdefgh", 8));
+    struct iovec parts[2] = {{text, 3}, {text + 10, 10}};
+    SHOW(vmsplice(ends[0], parts, 2, 0));
+    puts(text);
+    SHOW(vmsplice(ends[1], rows, 3, 16));
+    SHOW(vmsplice(ends[1], rows, 3, 15));
+    SHOW(vmsplice(1000, rows, 3, 0));
+    SHOW(vmsplice(ends[1], rows, 0, 0));
+    SHOW(vmsplice(ends[1], rows, 2000, 0));
+    SHOW(vmsplice(ends[1], BAD, 2, 0));
+    SHOW(vmsplice(open("/dev/null", O_RDWR), rows, 1, 0));
+    SHOW(vmsplice(open("/dev/null", O_PATH), rows, 1, 0));
+    SHOW(vmsplice(ends[1], bad, 2, 0));
+    SHOW(vmsplice(ends[1], bad + 1, 1, 0));
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    SHOW(read(ends[0], text, 32));
+    SHOW(vmsplice(ends[0], parts, 2, SPLICE_F_NONBLOCK));
+    signal(SIGPIPE, SIG_IGN);
+    close(ends[0]);
+    SHOW(vmsplice(ends[1], rows, 1, 0));
+}
+
+static void slack(void) {
+    SHOW(prctl(PR_SET_TIMERSLACK, 1234));
+    SHOW(prctl(PR_SET_PDEATHSIG, 10));
+    if (!fork()) {
+        int signal = 9;
+        SHOW(prctl(PR_GET_TIMERSLACK));
+        SHOW(prctl(PR_SET_TIMERSLACK, 55));
+        SHOW(prctl(PR_SET_TIMERSLACK, 0));
+        SHOW(prctl(PR_GET_TIMERSLACK));
+        SHOW(prctl(PR_GET_PDEATHSIG, &signal));
+        printf("%d\n", signal);
+        fflush(stdout);
+        _exit(0);
+    }
+    wait(0);
+    SHOW(prctl(PR_SET_TIMERSLACK, 0));
+    SHOW(prctl(PR_GET_TIMERSLACK));
+    for (int operation = 0; operation < 6; operation++)
+        if (operation != 2) {
+            SHOW(prctl(PR_CAP_AMBIENT, operation, 0, 0, 0));
+            SHOW(prctl(PR_CAP_AMBIENT, operation, 99, 0, 0));
+            SHOW(prctl(PR_CAP_AMBIENT, operation, 0, 1, 0));
+        }
+    SHOW(prctl(PR_GET_SECUREBITS));
+}
+
 static const struct { const char *name; void (*run)(void); } GROUPS[] = {
     {"memory", memory}, {"growing", growing}, {"files", files}, {"devices", devices}, {"directories", directories}, {"resolving", resolving}, {"pipes", pipes},
     {"broken_pipe", broken_pipe}, {"signals", signals}, {"killed", killed}, {"process", process},
+    {"policies", policies}, {"residence", residence}, {"vectors", vectors}, {"slack", slack},
 };
 
 int main(int argc, char **argv) {

@@ -670,3 +670,11 @@ def test_times_of_a_path_behind_a_directory_are_set() -> None:
     assert guest.call("futimesat", directory, "dated", struct.pack("<4q", 7, 0, 9, 0)) == 0
     assert guest.call("stat", "/tmp/dated", SCRATCH) == 0
     assert struct.unpack("<q8xq", guest.memory(SCRATCH + 72, 24)) == (7, 9)
+
+
+def test_nobody_has_capabilities_to_drop_or_memory_to_watch() -> None:
+    guest = Guest()
+    for option, value in ((24, 1), (28, 0), (47, 2)):  # PR_CAPBSET_DROP, PR_SET_SECUREBITS, PR_CAP_AMBIENT_RAISE
+        assert guest.call("prctl", option, value, 0, 0, 0) == -Errno.EPERM
+    assert guest.call("userfaultfd", 0) == -Errno.EPERM
+    assert guest.call("mbind", SCRATCH & -4096, 4096, 0, 0, 0, 4) == -Errno.EPERM  # MPOL_MF_MOVE_ALL
