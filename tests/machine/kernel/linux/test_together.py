@@ -1,4 +1,4 @@
-"""Agreement with reality: mapped files, System V, locks, FIFOs, seccomp, ptrace and INT 0x80 are as natively."""
+"""Agreement with reality: mapped files, System V, locks, FIFOs, seccomp, ptrace, INT 0x80 and all at once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.programs
 
 SOURCES = {
     name: Path(__file__).with_name(name).read_text()
-    for name in ("shared.c", "file_calls.c", "confined.c", "interrupt.c", "traced.c", "peers.c")
+    for name in ("shared.c", "file_calls.c", "confined.c", "interrupt.c", "traced.c", "peers.c", "combined.c")
 }
 CASES = [(name, case) for name, source in SOURCES.items() for case in re.findall(r"CASE\((\w+)\)[,}]", source)]
 IN_MEMORY = ("fifos",)  # what a folder of the host has not
@@ -30,6 +30,12 @@ IN_MEMORY = ("fifos",)  # what a folder of the host has not
 def programs(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """The program of a source."""
     return cache(lambda name: build(SOURCES[name], "glibc", tmp_path_factory.mktemp(Path(name).stem)))
+
+
+@pytest.fixture(scope="module")
+def dynamic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """combined.c with the machine's own libraries."""
+    return build(SOURCES["combined.c"], "dynamic", tmp_path_factory.mktemp("dynamic"))
 
 
 def emulated(program: Path, case: str, folder: Path, engine: str, *, shown: bool = True) -> tuple[str, int | None]:
@@ -68,3 +74,15 @@ def test_what_processes_have_together_is_as_natively(
         assert content(folders[1]) == content(folders[0])
     if case not in ("executed", "hello"):  # the program is not in there
         assert emulated(programs(source), case, folders[1], engine, shown=False) == (output, code)
+
+
+@pytest.mark.parametrize("case", [case for source, case in CASES if source == "combined.c"])
+def test_dynamic_programs_combine_what_there_is_as_natively(case: str, dynamic: Path) -> None:
+    native = subprocess.run([dynamic, case], env=dict(ENVIRONMENT), capture_output=True, timeout=30)
+    heard = Listening()
+    environment = [f"{name}={value}" for name, value in ENVIRONMENT.items()]
+    session = Session(
+        dynamic, arguments=[case], environment=environment, world=World(Path("/"), user=0, group=0), reporter=heard
+    )  # fmt: skip
+    code = code_of(session.run(timeout=60))
+    assert (heard.output.decode(), code) == (native.stdout.decode(), native.returncode)
