@@ -11,6 +11,7 @@ from vm.face import lazy
 
 if TYPE_CHECKING:
     from vm import formatting as formatting
+    from vm.blocks import entries_of_instructions as entries_of_instructions
     from vm.bundle import (
         Bundle as Bundle,
         is_bundle as is_bundle,
@@ -88,6 +89,7 @@ else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
+            "blocks": "entries_of_instructions",
             "bundle": "Bundle is_bundle read_bundle write_bundle",
             "drives": "DriveRefused Drives NO_DRIVES read_drives",
             "engine": "Engine Fault FaultKind Loaded RunResult",

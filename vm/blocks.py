@@ -5,6 +5,8 @@ Both engines charge a block's whole fuel on entry, so the step limit strikes at 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from vm.isa import decode
 from vm.program import Function, Program
 
@@ -26,3 +28,13 @@ def block_fuel(program: Program, function: Function) -> dict[int, int]:
             fuel[leader] = 0
         fuel[leader] += row.fuel
     return fuel
+
+
+def entries_of_instructions(program: Program, entries: Sequence[int]) -> Iterator[int]:
+    """For each instruction how often its basic block was entered; `entries` are those of `vm.engine.Loaded`."""
+    for function in program.functions:
+        blocks = block_fuel(program, function)
+        count = 0
+        for pc in range(function.start, function.end):
+            count = entries[pc] if pc in blocks else count
+            yield count

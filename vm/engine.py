@@ -6,6 +6,7 @@ exceptions: the effects that came before the error stay, and the caller decides 
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
 from enum import Enum
 from typing import Protocol, runtime_checkable
@@ -60,12 +61,22 @@ class RunResult(msgspec.Struct, frozen=True):
 
 
 class Loaded(msgspec.Struct, frozen=True, eq=False):
-    """A verified program bound to a session: `slots[i]` is the script-memory address of `program.globals[i]`."""
+    """A verified program bound to a session: `slots[i]` is the script-memory address of `program.globals[i]`.
+
+    `entries[pc]`, where they are counted, is how often runs have entered the basic block that begins with instruction
+    `pc`; 0 for instructions that begin none.
+    """
 
     program: Program
     store: GlobalStore
     slots: tuple[int, ...]
     native: object | None = None
+    entries: array[int] | None = None
+
+
+def no_entries(program: Program) -> array[int]:
+    """Entries of a program that has not run: 64 bits for each instruction."""
+    return array("Q", bytes(8 * len(program.code)))
 
 
 @runtime_checkable
@@ -74,8 +85,10 @@ class Engine(Protocol):
 
     name: str
 
-    def load(self, program: Program, store: GlobalStore) -> Loaded:
+    def load(self, program: Program, store: GlobalStore, *, counts_entries: bool = False) -> Loaded:
         """Verify `program`, bind its globals to `store` (created with value 0 on first mention) and prepare it.
+
+        With `counts_entries` its runs count the basic blocks that they enter, each before its fuel is charged.
 
         Raises vm.verifier.VerificationError for a program that is not well-formed, vm.script_memory.GlobalConflict when
         a global has another type in the session.

@@ -8,13 +8,14 @@ explicit stack of frames, so that neither deep recursion nor a long loop of the 
 from __future__ import annotations
 
 import mmap
+from array import array
 from typing import Any
 
 import msgspec
 
 from vm import formatting
 from vm.blocks import block_fuel
-from vm.engine import Fault, FaultKind, Loaded, RunResult
+from vm.engine import Fault, FaultKind, Loaded, RunResult, no_entries
 from vm.facts.builtins import BUILTINS
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 from vm.facts.registers import REGISTERS
@@ -64,7 +65,8 @@ _PATIENCE = 50_000  # steps between two questions whether to go on: some 50 ms
     DO_BOUND,
     DO_COPY,
     DO_ZERO,
-) = range(30)
+    DO_COUNT,
+) = range(31)
 
 # Operands of a decoded instruction: kind, a, b, c; what they are depends on the kind.
 Decoded = tuple[int, Any, Any, Any]
@@ -117,14 +119,15 @@ class Interpreter:
         self.sharing = Sharing()
         self._stacks: list[mmap.mmap] = []  # of runs that ended; a run may start while another one waits
 
-    def load(self, program: Program, store: GlobalStore) -> Loaded:
+    def load(self, program: Program, store: GlobalStore, *, counts_entries: bool = False) -> Loaded:
         """Verify and decode. Raises VerificationError or GlobalConflict."""
         verify(program, self.limits)
         slots = store.bind(program.globals)
         literals = Literals(program.strings)
-        bodies = [_decode(program, function, slots, literals) for function in program.functions]
+        entries = no_entries(program) if counts_entries else None
+        bodies = [_decode(program, function, slots, literals, entries) for function in program.functions]
         formats = [formatting.parse(text) for text in program.formats]
-        return Loaded(program, store, slots, _Prepared(bodies, literals, formats))
+        return Loaded(program, store, slots, _Prepared(bodies, literals, formats), entries)
 
     def run(self, loaded: Loaded, host: Host) -> RunResult:
         """One run; every error of the script is in the result."""
@@ -137,13 +140,18 @@ class Interpreter:
             self._stacks.append(stack)
 
 
-def _decode(program: Program, function: Function, slots: tuple[int, ...], literals: Literals) -> _Body:
+def _decode(
+    program: Program, function: Function, slots: tuple[int, ...], literals: Literals, entries: array[int] | None
+) -> _Body:
     fuel = block_fuel(program, function)
     code: list[Decoded] = []
     pcs: list[int] = []
     start_of: dict[int, int] = {}
     for pc in range(function.start, function.end):
         start_of[pc] = len(code)
+        if pc in fuel and entries is not None:
+            code.append((DO_COUNT, pc, entries, 0))
+            pcs.append(pc)
         if pc in fuel:
             code.append((DO_CHARGE, fuel[pc], 0, 0))
             pcs.append(pc)
@@ -338,8 +346,10 @@ class _Run:
                         raise Stop(FaultKind.INDEX_OUT_OF_RANGE, offset=r[a], size=r[b])
                 elif kind == DO_COPY:
                     memory.copy(r[a], r[b], r[c])
-                else:
+                elif kind == DO_ZERO:
                     memory.zero(r[a], r[b])
+                else:
+                    b[a] += 1
         finally:
             frame.resume = pc
             self.steps = steps

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from hds.exporting.runs import RecordedRun, shown
-from hds.report.records import MessageObject, SummaryObject, TriggerObject
+from hds.report.records import LineHitsObject, MessageObject, SummaryObject, TriggerObject
 from vm.facts.limits import Limits
 
 K = TypeVar("K", bound=Hashable)
@@ -110,6 +110,14 @@ class Thread(msgspec.Struct, frozen=True):
     thread: str
 
 
+class Script(msgspec.Struct, frozen=True):
+    """A text with scripts: of each line its hits, None where it has no code, and its text."""
+
+    name: str
+    lines: list[tuple[int | None, str]]
+    is_complete: bool
+
+
 class Gathered:
     """A run as a page shows it. Texts show what they have (`runs.shown`)."""
 
@@ -124,6 +132,8 @@ class Gathered:
         self.threads: Tally[Thread] = Tally(limits.max_report_values)
         self.calls: Tally[tuple[Thread, int, str]] = Tally(limits.max_report_values)
         self.messages: list[tuple[int, int, int, int, str, str]] = []  # tick, event, pid, tid, place, text
+        self.scripts: list[Script] = []
+        self.left_out_lines = 0
         self.faults: Tally[str] = Tally(limits.max_report_values)
         self.summary: SummaryObject | None = None
         for record in run:
@@ -132,6 +142,8 @@ class Gathered:
                 self._trigger(record)
             elif record["type"] == "message":
                 self._message(record)
+            elif record["type"] == "lines":
+                self._script(record)
             elif record["type"] == "summary":
                 self.summary = record
             elif record["type"] == "finding":
@@ -165,6 +177,12 @@ class Gathered:
             text = record["text"].removesuffix("\n")
             said = shown(text[:LONGEST_TEXT]) + ("..." if len(text) > LONGEST_TEXT else "")
             self.messages.append((record["tick"], event, record["pid"], record["tid"], place, said))
+
+    def _script(self, record: LineHitsObject) -> None:
+        room = self.limits.max_report_lines - sum(len(script.lines) for script in self.scripts)
+        lines = [(line["hits"], shown(line["text"][:LONGEST_TEXT])) for line in record["lines"][:room]]
+        self.left_out_lines += len(record["lines"]) - len(lines)
+        self.scripts.append(Script(shown(record["file"]), lines, record["complete"]))
 
     @property
     def event_names(self) -> dict[int, str]:

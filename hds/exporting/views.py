@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from hds.exporting.gathering import OUTSIDE, Gathered, HeatMap, Tally, Thread, Timeline
+from hds.exporting.gathering import OUTSIDE, Gathered, HeatMap, Script, Tally, Thread, Timeline
 from hds.exporting.runs import shown
 from hds.report.records import EventObject, SummaryObject, plural
 
@@ -73,6 +73,22 @@ class HeatTable(msgspec.Struct, frozen=True):
     note: str
 
 
+class LineRow(msgspec.Struct, frozen=True):
+    """A line of a script."""
+
+    number: str
+    hits: str
+    text: str
+    is_missed: bool
+
+
+class ScriptTable(msgspec.Struct, frozen=True):
+    """A script and its hits."""
+
+    name: str
+    lines: list[LineRow]
+
+
 class Chart(msgspec.Struct, frozen=True):
     """A chart's texts, and where its counts are."""
 
@@ -94,6 +110,7 @@ class View:
         self.tables = list(self._tables())
         self.heat_maps = [_heat_table(event, heat) for event, heat in gathered.heat_maps()]
         self.faults = gathered.faults.top(MOST_FAULTS)[0]
+        self.scripts = [ScriptTable(script.name, list(_lines(script))) for script in gathered.scripts if script.lines]
         self.message_count = gathered.types["message"]
         self.message_events = [(_event_text(event), self._event_name(event)) for event in self._message_events()]
 
@@ -117,6 +134,10 @@ class View:
             yield "Triggers are not recorded one by one: `hds run --record triggers` does that."
         if len(self._event_objects()) > MOST_EVENTS:
             yield f"The first {MOST_EVENTS} of {len(self._event_objects())} events are shown."
+        if self._gathered.left_out_lines:
+            yield f"{plural(self._gathered.left_out_lines, 'line')} of scripts left out."
+        if not all(script.is_complete for script in self._gathered.scripts):
+            yield "The hits of lines are not complete: the scripts have more than max_counted_instructions."
 
     def _tables(self) -> Iterator[Table]:
         watching = {event for event, _ in self._gathered.heat_maps()}
@@ -208,6 +229,11 @@ def _event(row: EventObject) -> EventRow:
         f"{row['event']:x}", shown(row["kind"]), f"{row['triggers']:,}", f"{row['rejections']:,}",
         f"{row['fuel']:,}", f"{errors:,}", shown(row["command"].strip()), place,
     )  # fmt: skip
+
+
+def _lines(script: Script) -> Iterator[LineRow]:
+    for number, (hits, text) in enumerate(script.lines, 1):
+        yield LineRow(f"{number}", "" if hits is None else f"{hits:,}", text, hits == 0)
 
 
 def _chart(gathered: Gathered) -> Chart | None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import cache
 
 import msgspec
+from msgspec.structs import replace
 
 from hds.fuzzing.broken import broken, damaged
 from hds.fuzzing.bytecode import hostile_file
@@ -107,6 +108,15 @@ def _check_engines(case: Case) -> str | None:
     made = _program(case)
     expected = observe(reference(), made, DEFAULT_LIMITS)
     return difference(expected, observe(native(), made, DEFAULT_LIMITS), ("reference", "native"))
+
+
+def _check_entries(case: Case) -> str | None:
+    made = _program(case)
+    first, second = (observe(each, made, DEFAULT_LIMITS, counts_entries=True) for each in (reference(), native()))
+    plain = observe(reference(), made, DEFAULT_LIMITS)
+    return difference(first, second, ("reference", "native")) or difference(
+        plain, replace(first, entries=()), ("not counted", "counted")
+    )
 
 
 def _check_verified(case: Case) -> str | None:
@@ -355,6 +365,8 @@ def _check_crowd(case: Case) -> str | None:
 
 LAWS: tuple[Law, ...] = (
     Law("engines", "the native engine does what the reference engine does", program, _check_engines, 4),
+    Law("entries", "both engines enter the same basic blocks as often, and counting that changes nothing", program,
+        _check_entries),
     Law("session", "scripts that share globals run alike on both engines", _session, _check_session),
     Law("verified", "what the compiler makes passes the verifier and survives the file form", program,
         _check_verified),

@@ -55,19 +55,24 @@ class Effects(msgspec.Struct, frozen=True):
 
 
 class Observation(msgspec.Struct, frozen=True):
-    """What two engines must agree on besides: steps, the place and values of the fault, the bytes of the globals."""
+    """What two engines must agree on besides: steps, the place and values of the fault, the bytes of the globals.
+
+    `entries` of basic blocks, where they are counted.
+    """
 
     effects: Effects
     steps: int
     pc: int | None
     values: tuple[tuple[str, int], ...]
     globals: bytes
+    entries: tuple[int, ...] = ()
 
 
-def observe(engine: Engine, program: Program, limits: Limits) -> Observation:
+def observe(engine: Engine, program: Program, limits: Limits, *, counts_entries: bool = False) -> Observation:
     """Load and run with fresh globals in a fresh world. Raises what `Engine.load` raises."""
     store, host = GlobalStore(limits), world()
-    result = engine.run(engine.load(program, store), host)
+    loaded = engine.load(program, store, counts_entries=counts_entries)
+    result = engine.run(loaded, host)
     fault = result.fault
     return Observation(
         Effects.of(host, fault.kind.value if fault else None),
@@ -75,6 +80,7 @@ def observe(engine: Engine, program: Program, limits: Limits) -> Observation:
         fault.pc if fault else None,
         tuple(sorted(fault.values.items())) if fault else (),
         bytes(store.memory[: store.used]),
+        tuple(loaded.entries or ()),
     )
 
 

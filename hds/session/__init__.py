@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hds.session.command_scripts import read_command_file as read_command_file
     from hds.session.coverage import coverage_of as coverage_of
     from hds.session.engines import ENGINES as ENGINES, load_engine as load_engine
+    from hds.session.line_hits import line_hits_of as line_hits_of
     from hds.session.recording import GENERAL_AND_STATE as GENERAL_AND_STATE, arguments_at as arguments_at
     from hds.session.refused import ScriptError as ScriptError
     from hds.session.scripts import Prepared as Prepared, Scripts as Scripts
@@ -48,6 +49,7 @@ else:
             "engines": "ENGINES load_engine",
             "refused": "ScriptError",
             "coverage": "coverage_of",
+            "line_hits": "line_hits_of",
             "recording": "GENERAL_AND_STATE arguments_at",
             "scripts": "Prepared Scripts",
             "session": "PROMPT Session",

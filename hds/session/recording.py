@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from hds.session.session import Session
     from machine.schedule import Process
 
-RECORDABLE = ("triggers", "registers", "arguments", "blocks")
+RECORDABLE = ("triggers", "registers", "arguments", "blocks", "lines")
 
 BLOCKS = "blocks"  # of code, which the machine records
+LINES = "lines"  # of scripts, which the engine counts
 
 GENERAL_AND_STATE = {**{name: STORAGE_INDEX[name] for name in GENERAL}, "rip": RIP, "rflags": RFLAGS}
 
@@ -58,6 +59,15 @@ _FUNCTION = {
 }
 
 
+def recorded(wanted: Iterable[str] | str | None) -> frozenset[str]:
+    """What is to be recorded: names in RECORDABLE, or one of them. Raises ValueError for others."""
+    names = (wanted,) if isinstance(wanted, str) else tuple(wanted or ())
+    for name in names:
+        if name not in RECORDABLE:
+            raise ValueError(f"{name!r} cannot be recorded; there are {', '.join(RECORDABLE)}")
+    return frozenset(names)
+
+
 class Recording(msgspec.Struct, frozen=True):
     """What is recorded at a trigger beside the trigger itself."""
 
@@ -65,13 +75,9 @@ class Recording(msgspec.Struct, frozen=True):
     arguments: bool = False
 
     @classmethod
-    def of(cls, wanted: Iterable[str] | str | None) -> Recording | None:
-        """Of names in RECORDABLE, or one of them; None where nothing of triggers is wanted. Raises ValueError."""
-        names = (wanted,) if isinstance(wanted, str) else tuple(wanted or ())
-        for name in names:
-            if name not in RECORDABLE:
-                raise ValueError(f"{name!r} cannot be recorded; there are {', '.join(RECORDABLE)}")
-        return cls("registers" in names, "arguments" in names) if {*names} - {BLOCKS} else None
+    def of(cls, names: frozenset[str]) -> Recording | None:
+        """Of names in RECORDABLE; None where nothing of triggers is wanted."""
+        return cls("registers" in names, "arguments" in names) if names - {BLOCKS, LINES} else None
 
     def action(self, session: Session) -> CallAction:
         """What is done at each trigger: the session hears of it."""

@@ -18,6 +18,7 @@ from vm import Engine, GlobalConflict, GlobalStore, Loaded, Program
 
 if TYPE_CHECKING:
     from lang import Compiler
+    from vm.facts.limits import Limits
 
 
 class Prepared(msgspec.Struct):
@@ -35,6 +36,25 @@ class Prepared(msgspec.Struct):
     def has_errors(self) -> bool:
         """Whether anything in it does not compile."""
         return any(item.severity is Severity.ERROR for item in self.diagnostics)
+
+
+class Counted:
+    """The loaded scripts whose runs count what they enter, as many as `max_counted_instructions` allows."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.loaded: list[Loaded] = []
+        self.is_complete = True
+        self._left = limits.max_counted_instructions
+
+    def load(self, engine: Engine, program: Program, store: GlobalStore) -> Loaded:
+        """As Engine.load, and counting while there is room. Raises what that raises."""
+        made = engine.load(program, store, counts_entries=len(program.code) <= self._left)
+        if made.entries is None:
+            self.is_complete = False
+        else:
+            self._left -= len(made.entries)
+            self.loaded.append(made)
+        return made
 
 
 class Scripts:
@@ -55,6 +75,7 @@ class Scripts:
         self.root = root  # the folder with the DLLs of Windows programs
         self.engine = engine
         self.store = store
+        self.counted: Counted | None = None  # where --record lines asks for it
 
     def prepare(self, source: SourceFile, compiled: Mapping[int, Program] | None = None) -> Prepared:
         """Read a command file and compile all its scripts, but those that are compiled already (by their key).
@@ -75,7 +96,7 @@ class Scripts:
     def bind(self, program: Program, script: CommandScript, prepared: Prepared) -> Loaded | None:
         """Load a compiled program; None when its globals do not fit the session's."""
         try:
-            return self.engine.load(program, self.store)
+            return self._load(program)
         except GlobalConflict as conflict:
             prepared.diagnostics.append(Diagnostic(Code.TOO_MANY_GLOBALS, str(conflict), script.command.span))
             return None
@@ -85,7 +106,13 @@ class Scripts:
         made = compile_parameter(self.compiler, span)
         if made.program is None:
             return next(item for item in made.diagnostics if item.severity is Severity.ERROR)
-        return self.engine.load(made.program, self.store)
+        return self._load(made.program)
+
+    def _load(self, program: Program) -> Loaded:
+        """Raises VerificationError or GlobalConflict."""
+        if self.counted is None:
+            return self.engine.load(program, self.store)
+        return self.counted.load(self.engine, program, self.store)
 
     def load(self, script: CommandScript, prepared: Prepared) -> Loaded | None:
         """Compile and load one script; None when there are errors, which are in the diagnostics then."""

@@ -34,9 +34,9 @@ from hds.session.engines import engine_of
 from hds.session.execution import Execution
 from hds.session.libraries import Libraries
 from hds.session.python_face import PythonFace
-from hds.session.recording import BLOCKS, Recording
+from hds.session.recording import BLOCKS, LINES, Recording, recorded
 from hds.session.refused import CommandFailed, ScriptError, unresolved
-from hds.session.scripts import Prepared, Scripts
+from hds.session.scripts import Counted, Prepared, Scripts
 from hds.session.symbols import Symbols
 from lang import Code, Compiler, Diagnostic, Severity, SourceFile, Span
 from machine import (
@@ -144,8 +144,9 @@ class Session(PythonFace):
         self.limits = limits = options.limits
         self.reporter: Reporter[Record] = Silent() if reporter is None else reporter
         self.questions = Questions() if questions is None else questions
-        self.recording = Recording.of(record)
-        if BLOCKS in ((record,) if isinstance(record, str) else tuple(record or ())):
+        names = recorded(record)
+        self.recording = Recording.of(names)
+        if BLOCKS in names:
             options = replace(options, record_blocks=True)
         self.names_places = False  # symbols of instruction pointers in messages and halts
         self.engine: Engine = engine_of(engine, limits)
@@ -160,6 +161,8 @@ class Session(PythonFace):
         world = options.world
         root = None if world is None else world.root
         self.scripts = Scripts(compiler, self.engine, self.store, options.kernel, self._libraries.announce, root)
+        if LINES in names:
+            self.scripts.counted = Counted(limits)
         self.guest_folder = world.root if world is not None and world.writable else None  # of --root-rw
         self.outputs = Outputs(self.notice, allow_modules, self.locate, self.guest_folder)
         self.settings = Settings()

@@ -35,7 +35,7 @@ class FunctionEngine:
 
     name = "functions"
 
-    def load(self, program: object, store: object) -> Loaded:
+    def load(self, program: object, store: object, *, counts_entries: bool = False) -> Loaded:
         raise NotImplementedError
 
     def run(self, loaded: Loaded, host: Host) -> RunResult:

@@ -96,8 +96,12 @@ class Limits(msgspec.Struct, frozen=True):
     max_compared_records: int = _limit(500_000, "records", "each of the two runs that hds diff compares")
     max_compared_bytes: int = _limit(268_435_456, "bytes", "the same: its JSON lines")
     max_recorded_blocks: int = _limit(500_000, "blocks", "basic blocks of each process that --record blocks records")
+    max_counted_instructions: int = _limit(
+        1_000_000, "instructions", "bytecode instructions of the scripts in a session whose lines --record lines counts"
+    )
     max_record_bytes: int = _limit(16_777_216, "bytes", "one JSON line that hds report reads")
     max_report_messages: int = _limit(5_000, "messages", "those of each run that a page of hds report has")
+    max_report_lines: int = _limit(20_000, "lines", "lines of scripts that a page of hds report has of each run")
     max_report_values: int = _limit(
         10_000, "values", "different values of $context, threads or addresses of an event that hds report counts"
     )

@@ -105,6 +105,7 @@ class Activation:
             globals_used=prepared.store.used_address,
             literals=ctypes.cast(self._literals, ctypes.c_void_p).value or 0,
             literals_size=len(prepared.literals.memory),
+            entries=0 if self.loaded.entries is None else self.loaded.entries.buffer_info()[0],
             format_base=number_formats(self.loaded.program),
             brake=self.sharing.brake.address,
             handle=self.handle,

@@ -40,8 +40,11 @@ class Code(msgspec.Struct, frozen=True, eq=False):
     code: MachineCode
 
 
-def program_code(program: Program, max_message: int) -> Code:
-    """The machine code of a verified program; the same object for every program of the same content."""
+def program_code(program: Program, max_message: int, counts_entries: bool = False) -> Code:
+    """The machine code of a verified program; the same object for every program of the same content.
+
+    It `counts_entries` of basic blocks, or does not.
+    """
     formats = _waiting(program, max_message)
     tier = _tier(program)
     key = (
@@ -52,11 +55,12 @@ def program_code(program: Program, max_message: int) -> Code:
         tuple(map(len, program.strings)),
         program.formats,
         formats,
+        counts_entries,
     )
     with _lock:
         code = _programs.get(key)
         if code is None:
-            code = _programs[key] = _compile(program_module(program, formats), tier)
+            code = _programs[key] = _compile(program_module(program, formats, counts_entries), tier)
             if len(_programs) > _CACHED_PROGRAMS:
                 _programs.popitem(last=False)
         _programs.move_to_end(key)

@@ -36,6 +36,7 @@ class Context(ctypes.Structure):
     literals: Address
     literals_size: U64
     stack: Address
+    entries: Address  # of vm.engine.Loaded; 0 where they are not counted
     # The host
     direct: Address  # a DirectAccess
     ring: Address  # a RingHeader

@@ -10,7 +10,7 @@ from collections import Counter
 from weakref import WeakKeyDictionary
 
 from vm import formatting
-from vm.engine import Loaded, RunResult
+from vm.engine import Loaded, RunResult, no_entries
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 from vm.host import Host
 from vm.interpreter import Interpreter
@@ -47,7 +47,7 @@ class NativeEngine:
     def sharing(self, sharing: Sharing) -> None:
         self._reference.sharing = sharing
 
-    def load(self, program: Program, store: GlobalStore) -> Loaded:
+    def load(self, program: Program, store: GlobalStore, *, counts_entries: bool = False) -> Loaded:
         """Verify, bind and compile. Raises VerificationError or GlobalConflict."""
         verify(program, self.limits)
         slots = store.bind(program.globals)
@@ -56,10 +56,11 @@ class NativeEngine:
             view = self._stores[store] = StoreView(store)
         view.refresh(store)
         if not fits_native(program, self.limits):
-            return self._reference.load(program, store)
-        code = program_code(program, self.limits.max_message)
+            return self._reference.load(program, store, counts_entries=counts_entries)
+        code = program_code(program, self.limits.max_message, counts_entries)
         formats = [formatting.parse(text) for text in program.formats]
-        return Loaded(program, store, slots, Prepared(code, Literals(program.strings), formats, view, []))
+        prepared = Prepared(code, Literals(program.strings), formats, view, [])
+        return Loaded(program, store, slots, prepared, no_entries(program) if counts_entries else None)
 
     def run(self, loaded: Loaded, host: Host) -> RunResult:
         """One run; every error of the script is in the result. Its messages are delivered when it ends."""

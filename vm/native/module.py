@@ -14,6 +14,7 @@ from vm.native import faults
 from vm.native.body import Body, signature
 from vm.native.chains import blocks_entered, chains_of, ends_of, look_up
 from vm.native.emitter import I1, I32, POINTER, Module, Signature, Value, number
+from vm.native.layout import CELL
 from vm.native.linkage import Linked
 from vm.native.lowering import LOWERING
 from vm.native.records import Waiting
@@ -23,12 +24,15 @@ RUN = "run"
 _CHARGING = ("COPY", "ZERO", "SYS", "PRINTF")  # what may charge max_bulk_bytes, besides the making of frames
 
 
-def program_module(program: Program, formats: tuple[Waiting | None, ...]) -> Module:
-    """The module of a program. `formats` says for each of printf how its messages wait, if they can."""
+def program_module(program: Program, formats: tuple[Waiting | None, ...], counts_entries: bool = False) -> Module:
+    """The module of a program. `formats` says for each of printf how its messages wait, if they can.
+
+    Where it `counts_entries`, every basic block is entered for itself: no look-up stands for several.
+    """
     module = Module()
     symbols = [_symbol(index, function) for index, function in enumerate(program.functions)]
     for index in range(len(symbols)):
-        _lower(Body(module, program, index, symbols, formats))
+        _lower(Body(module, program, index, symbols, formats), counts_entries)
     _define_run(module, program, symbols[0])
     return module
 
@@ -60,11 +64,11 @@ def _reset(e: Linked, program: Program) -> None:
         e.set_state("bulk_left", e.setting("max_bulk_bytes"))
 
 
-def _lower(f: Body) -> None:
+def _lower(f: Body, counts_entries: bool) -> None:
     """The whole function: what happens on entry, then each basic block that control can enter."""
     blocks = block_fuel(f.program, f.bytecode)
     heads = _heads(f)
-    chains = chains_of(f.program, f.bytecode, blocks)
+    chains = {} if counts_entries else chains_of(f.program, f.bytecode, blocks)
     entered = blocks_entered(f.program, f.bytecode, blocks, chains)
     for pc in entered:
         f.code_blocks[pc] = f.new_block(f"pc{pc}")
@@ -72,7 +76,7 @@ def _lower(f: Body) -> None:
     for pc, end in ends_of(blocks, f.bytecode).items():
         if pc in entered:
             f.pc = pc
-            _begin_block(f, blocks[pc])
+            _begin_block(f, blocks[pc], counts_entries)
             if pc in heads:
                 _look_at_brake(f)
             chain = chains.get(pc)
@@ -127,13 +131,15 @@ def _enter(f: Body) -> None:
     f.fill_zero(f.at(f.setting("stack"), f.frame_base), size)
 
 
-def _begin_block(f: Body, fuel: int) -> None:
-    """Enter a basic block: charge its whole fuel."""
+def _begin_block(f: Body, fuel: int, counts_entries: bool) -> None:
+    """Enter a basic block: count it where that is wanted, and charge its whole fuel."""
     block = f.code_blocks[f.pc]
     if not f.block.closed:
         f.end_block()
         f.jump(block)
     f.begin_block(block)
+    if counts_entries:  # in an atomic operation, for cores may run the program at the same time
+        f.atomic("add", f.at(f.setting("entries"), number(CELL * f.pc)), number(1))
     f.steps = f.op("add", f.steps, number(fuel))
     if fuel:
         f.stop_if(f.compare("ugt", f.steps, f.setting("max_steps")), "step_limit")

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 ON_BREAK = ("stop", "continue", "fail")
 FORMATS = ("text", "json")
-RECORDABLE = ("triggers", "registers", "arguments", "blocks")
+RECORDABLE = ("triggers", "registers", "arguments", "blocks", "lines")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -56,7 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         choices=RECORDABLE,
         default=[],
         help="a record of every trigger; with general registers; with the arguments of a call; the code that was "
-        "executed (repeatable)",
+        "executed; how often lines of scripts were (repeatable)",
     )
     run.add_argument("--stats", action="store_true", help="time and triggers of every event, on stderr")
     run.add_argument(
@@ -194,7 +194,7 @@ def conclude(
     ending: Ending, session: Session, reporter: Reporter[Record], *, interrupted: bool, seconds: float
 ) -> ExitCode | int:
     """Say what the run came to, and make its exit code."""
-    from hds.session import coverage_of, failure_of, guest_exit_code, statistics, summarize
+    from hds.session import coverage_of, failure_of, guest_exit_code, line_hits_of, statistics, summarize
 
     summary = summarize(session, interrupted=interrupted)
     failure = failure_of(
@@ -211,6 +211,8 @@ def conclude(
         reporter.report(failure)
     for coverage in coverage_of(session):
         reporter.report(coverage)
+    for hits in line_hits_of(session):
+        reporter.report(hits)
     if ending.as_json or not (ending.quiet or (ending.quiet_success and failure is None)):
         reporter.report(summary)
     if failure is not None:

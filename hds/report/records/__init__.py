@@ -21,6 +21,7 @@ from hds.report.records import (
     guest_output,
     halt,
     incident,
+    line_hits,
     message,
     notice,
     result,
@@ -34,6 +35,7 @@ from hds.report.records.decoded_call import DecodedCall
 from hds.report.records.finding import region
 from hds.report.records.halt import Halt
 from hds.report.records.incident import Incident
+from hds.report.records.line_hits import LineHits, LineHitsObject
 from hds.report.records.message import Forwarded, MessageObject
 from hds.report.records.result import CLEAR_SCREEN, Result
 from hds.report.records.settled import Settled
@@ -77,6 +79,8 @@ __all__ = [
     "Halt",
     "Incident",
     "Line",
+    "LineHits",
+    "LineHitsObject",
     "Message",
     "MessageObject",
     "Notice",
@@ -119,6 +123,7 @@ Record = (
     | Halt
     | Triggered
     | CodeCoverage
+    | LineHits
     | DecodedCall
     | Incident
     | Settled
@@ -136,6 +141,7 @@ RecordObject = (
     | halt.HaltObject
     | triggered.TriggerObject
     | code_coverage.CoverageObject
+    | line_hits.LineHitsObject
     | decoded_call.DecodedCallObject
     | incident.IncidentObject
     | failure.FailureObject
@@ -168,6 +174,8 @@ def as_object(record: Record) -> RecordObject | None:
             return triggered.as_object(record)
         case CodeCoverage():
             return code_coverage.as_object(record)
+        case LineHits():
+            return line_hits.as_object(record)
         case DecodedCall():
             return decoded_call.as_object(record)
         case Incident():
@@ -218,6 +226,8 @@ def shown(record: Record) -> Shown | None:
             return triggered.shown(record)
         case CodeCoverage():
             return code_coverage.shown(record)
+        case LineHits():
+            return line_hits.shown(record)
         case DecodedCall():
             return decoded_call.shown(record)
         case Incident():

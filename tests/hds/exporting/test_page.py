@@ -50,6 +50,8 @@ SCRIPT = """\
         { printf("write of %d bytes\\n", @rdx); }
     else
         { printf("other\\n"); }
+    if (@rax == 5555)
+        { printf("never\\n"); }
 }
 !monitor rw @rsp-200 @rsp script { printf("access to %llx by LONG\\n", $context); }
 """.replace("LONG", "w" * 200)
@@ -87,7 +89,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     script.write_text(SCRIPT)
     guest = place / "guest.asm"
     guest.write_text(GUEST)
-    real = run_lines(place, "a.jsonl", "--record", "triggers", str(script), str(guest))
+    real = run_lines(place, "a.jsonl", "--record", "triggers", "--record", "lines", str(script), str(guest))
     return [real, hostile_run(place / "hostile.jsonl", real)]
 
 
@@ -134,6 +136,13 @@ def test_texts_of_runs_are_texts(opened: Browser) -> None:
     assert "a\\u2028b\\u2029c\\u202ed" in text
     assert "=cmd|'/C calc'!A0" in text
     assert "{{ 7 * 7 }}" in text
+
+
+def test_scripts_have_hits(opened: Browser) -> None:
+    cells = "row => [...row.cells].map(cell => cell.innerText)"
+    rows = opened.run(f"return [...document.querySelectorAll('.script tbody tr')].map({cells})")
+    assert ["3", "1", '        { printf("write of %d bytes\\n", @rdx); }'] in rows
+    assert opened.run("return document.querySelectorAll('.script .missed').length") == 2  # one of each run
 
 
 def test_the_policy_lets_no_other_script_run(opened: Browser) -> None:

@@ -43,6 +43,12 @@ def test_the_native_engine_does_what_the_reference_engine_does(case: Case) -> No
     holds(BY_NAME["engines"], case)
 
 
+@SLOWEST
+@given(cases("entries"))
+def test_both_engines_count_alike(case: Case) -> None:
+    holds(BY_NAME["entries"], case)
+
+
 @SLOW
 @given(cases_of(EVALUATOR))
 def test_the_compiled_path_does_what_the_evaluator_does(case: Case) -> None:

@@ -41,6 +41,23 @@ def test_a_report_is_a_page(place: Path) -> None:
     assert "getpid" in page
 
 
+def test_a_page_has_the_hits_of_lines(place: Path) -> None:
+    script = "!syscall script {\n  if (@rax == 99999) { print(1); }\n  else { x = 5 > 3; }\n}\n// <b>\n"
+    (place / "hits.hds").write_text(script)
+    shutil.copy(ROOT / "examples" / "guests" / "greet.asm", place)
+    run = command_line("run", "--format", "json", "--record", "lines", "hits.hds", "greet.asm").output
+    (place / "hits.jsonl").write_text(run)
+    assert command_line("report", "hits.jsonl").code == 0
+    page = (place / "report.html").read_text()
+    assert "<h3>hits.hds</h3>" in page
+    assert '<td class="number">3</td><td class="number">5</td><td><pre>  else { x = 5 &gt; 3; }</pre>' in page
+    assert '<td class="number">5</td><td class="number"></td><td><pre>// &lt;b&gt;</pre>' in page
+    assert command_line("report", "--max-report-lines", "2", "hits.jsonl").code == 0
+    page = (place / "report.html").read_text()
+    assert "3 lines of scripts left out." in page
+    assert "<pre>  else" not in page
+
+
 def test_the_same_run_gives_the_same_bytes(place: Path) -> None:
     for name in ("one", "two"):
         assert command_line("report", "a.jsonl", "-o", name).code == 0
