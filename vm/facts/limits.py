@@ -134,7 +134,9 @@ class Limits(msgspec.Struct, frozen=True):
         65_536, "names", "files, directories and links that the guests of a run add to a writable host folder"
     )
     max_socket_bytes: int = _limit(
-        67_108_864, "bytes", "what waits in all sockets of a run's Linux guests, and 512 bytes for each message"
+        67_108_864,
+        "bytes",
+        "what waits in all sockets of a run's Linux guests, or all pipes of a Windows guest, and 512 bytes a message",
     )
     max_capture_bytes: int = _limit(
         67_108_864, "bytes", "the capture file of a run (--pcap); packets that have no room are left out", least=24

@@ -83,6 +83,9 @@ def make_teb(space: NtSpace, ids: tuple[int, int], peb: int, stack: tuple[int, i
     return teb
 
 
+WINE_USER = "WINEUSERNAME=user"
+
+
 def environment_block(texts: Sequence[str]) -> bytes:
     """NAME=VALUE texts, sorted as Windows sorts them, with what every program expects."""
     given = {text.partition("=")[0].upper(): text for text in texts if "=" in text}

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from machine.kernel.linux import FileHandle, LinuxError
+from machine.kernel.nt.changes import Watch
 from machine.kernel.nt.objects import Completion, KernelObject
 from machine.kernel.nt.sharing import Sharing
 from machine.kernel.nt.status import STATUS_END_OF_FILE, STATUS_INVALID_DEVICE_REQUEST, NtError
 from machine.kernel.nt.volume import Bytes, Spot, failure
+
+if TYPE_CHECKING:
+    from machine.schedule import Thread
 
 DISK, PIPE, NULL = 7, 0x11, 0x15  # FILE_DEVICE_DISK, FILE_DEVICE_NAMED_PIPE, FILE_DEVICE_NULL
 
@@ -22,7 +27,13 @@ class File(KernelObject, eq=False):
     deletes: bool = False
     is_directory: bool = False
     is_append: bool = False
+    is_asynchronous: bool = False
+    pending: int = 0  # operations that are under way
     port: tuple[Completion, int] | None = None
+
+    def is_signalled(self, thread: Thread) -> bool:
+        """As `KernelObject`."""
+        return not self.pending
 
     @property
     def size(self) -> int:
@@ -73,6 +84,7 @@ class DriveFile(File, eq=False, kw_only=True):
     identity: int = 0  # of the file as it was opened
     listing: Iterator[tuple[str, Spot]] | None = None
     pattern: str = ""
+    watch: Watch | None = None
 
     @property
     def size(self) -> int:
@@ -123,6 +135,8 @@ class DriveFile(File, eq=False, kw_only=True):
     def closed(self) -> None:
         """As `KernelObject`."""
         self.handle = None
+        if self.watch is not None:
+            self.watch.end()
         if self.sharing is not None:
             self.sharing.closed(self.identity, self)
         if self.deletes:

@@ -20,6 +20,8 @@ from machine.kernel.nt.calls import CALLS
 from machine.kernel.nt.files import DriveFile, StreamFile
 from machine.kernel.nt.numbering import Numbering, numbering_of
 from machine.kernel.nt.objects import HandleTable, ProcessObject, ThreadObject
+from machine.kernel.nt.operations import settle
+from machine.kernel.nt.pipes import Pipes
 from machine.kernel.nt.registry import RegFileError, Registry, read_reg_file, seeded
 from machine.kernel.nt.space import NtSpace
 from machine.kernel.nt.state import STANDARD_HANDLES, NtState
@@ -72,7 +74,8 @@ class NtKernel(Calls):
         state = NtState(
             ProcessObject(process), HandleTable(limits.max_handles), NtSpace(process.cpu.memory),
             self._numbering(None if plan is None else plan.ntdll), self._seeded(),
-            None if plan is None else self._volume(plan), self._world.writable, plan,
+            None if plan is None else self._volume(plan), self._world.writable,
+            Pipes(limits.max_socket_bytes), plan,
         )  # fmt: skip
         self._states[process] = state
         state.threads[process.thread] = ThreadObject(process.thread)
@@ -167,6 +170,9 @@ class NtKernel(Calls):
         """Carry out one call; it may have let time pass, and programs read the clock without one."""
         self.conclude(thread, self._answer(thread))
         if thread.process.alive:
+            state = self._states[thread.process]
+            if state.pending:
+                settle(state)
             self._set_time(thread.process)
 
     def _answer(self, thread: Thread) -> Result:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import msgspec
@@ -16,6 +16,7 @@ from machine.kernel.nt.status import (
 )
 
 if TYPE_CHECKING:
+    from machine.kernel.nt.files import File
     from machine.schedule import Process, Suspension, Thread
 
 FIRST_HANDLE, _HANDLE_STEP = 0x5C, 4
@@ -152,9 +153,10 @@ class ProcessObject(KernelObject, eq=False):
 
 
 class Token(KernelObject, eq=False):
-    """The process's token."""
+    """The process's token: primary (1), or for impersonation (2)."""
 
     kind = "Token"
+    kind_of: int = 1
 
 
 class Completion(KernelObject, eq=False):
@@ -176,10 +178,28 @@ class KeyedEvent(KernelObject, eq=False):
     released: set[Thread] = msgspec.field(default_factory=set)
 
 
+class Operation(msgspec.Struct, eq=False):
+    """What is under way on a file whose user does not wait for it (`machine.kernel.nt.operations`)."""
+
+    file: File
+    thread: Thread
+    block: int
+    ready: Callable[[], bool]
+    end: Callable[[], object]
+    cancel: Callable[[], object]
+
+
 class ObjectDirectory(KernelObject, eq=False):
-    """A directory of named objects."""
+    """A directory of named objects; where a listing goes on is the caller's to keep."""
 
     kind = "Directory"
+
+
+class SymbolicLink(KernelObject, eq=False):
+    """A name that stands for another."""
+
+    kind = "SymbolicLink"
+    target: str
 
 
 class Other(KernelObject, eq=False):

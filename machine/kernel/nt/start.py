@@ -119,6 +119,11 @@ def prepare(process: Process, start: Start, state: NtState, names: tuple[str, ..
         raise LoadError(f"the process cannot be prepared (NTSTATUS {error.status:08x})") from None
 
 
+def _environment(state: NtState, start: Start) -> tuple[str, ...]:
+    """What is given, and the variable by which Wine's DLLs know who the user is."""
+    return (*((blocks.WINE_USER,) if state.unix_functions else ()), *start.environment)
+
+
 def _prepare(
     process: Process, start: Start, state: NtState, names: tuple[str, ...], build: int, limits: Limits
 ) -> None:
@@ -150,7 +155,7 @@ def _prepare(
     folder = "C:\\" + "".join(f"{name}\\" for name in folder_names)
     line = _command_line((path, *start.arguments[1:]))
     parameters = blocks.make_parameters(
-        space, tuple(STANDARD_HANDLES), folder, handle, path, line, blocks.environment_block(start.environment)
+        space, tuple(STANDARD_HANDLES), folder, handle, path, line, blocks.environment_block(_environment(state, start))
     )
     peb = blocks.make_peb(space, {
         0x008: ("Q", (1 << 64) - 1), 0x010: ("Q", plan.program.base), 0x020: ("Q", parameters),

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import msgspec
 
 from machine.kernel.nt.numbering import Numbering
-from machine.kernel.nt.objects import HandleTable, KernelObject, ProcessObject, ThreadObject
+from machine.kernel.nt.objects import HandleTable, KernelObject, Operation, ProcessObject, ThreadObject
+from machine.kernel.nt.pipes import Pipes
 from machine.kernel.nt.registry import Registry
 from machine.kernel.nt.space import NtSpace
 from machine.kernel.nt.volume import Volume
@@ -37,13 +38,16 @@ class NtState(msgspec.Struct, eq=False):
     registry: Registry
     volume: Volume | None
     writable: bool
+    pipes: Pipes
     plan: WindowsPlan | None = None
     dispatchers: Dispatchers = Dispatchers()
     threads: dict[Thread, ThreadObject] = msgspec.field(default_factory=dict)
     names: dict[str, KernelObject] = msgspec.field(default_factory=dict)
+    pending: list[Operation] = msgspec.field(default_factory=list)
     unix_functions: int = 0  # the stub behind Wine's unix calls
     last_exception: tuple[int, int] | None = None  # NTSTATUS and address of the last first-chance exception
     images: Mapping[str, int] = msgspec.field(default_factory=dict)
     stack_sizes: tuple[int, int] = (0x10_0000, 0x1_0000)  # reserved and committed, of threads that do not say
     subsystem: tuple[int, int, int] = (3, 6, 0)  # and its version
+    priority_class: int = 2  # PROCESS_PRIORITY_CLASS_NORMAL
     debug_port_hidden: bool = True

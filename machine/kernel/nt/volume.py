@@ -14,6 +14,7 @@ from itertools import islice
 import msgspec
 
 from machine.kernel.linux import Errno, FileHandle, LinuxError, Node
+from machine.kernel.nt.changes import DIRECTORY_NAME, FILE_NAME, REMOVED, Watch
 from machine.kernel.nt.sharing import Sharing
 from machine.kernel.nt.status import (
     STATUS_ACCESS_DENIED,
@@ -123,7 +124,13 @@ class Volume:
         self._root = root
         self._program = program
         self.sharing = Sharing()
+        self.watches: list[Watch] = []
         self.made: dict[int, int] = {}  # when files were made, in FILETIME's units, for those that were told so
+
+    def changed(self, spot: Spot, action: int, kinds: int = 0) -> None:
+        """The guest has changed something: who watches sees it. Without kinds it is a matter of names."""
+        for watch in self.watches:
+            watch.see(spot.names, action, kinds or (DIRECTORY_NAME if spot.is_directory else FILE_NAME))
 
     def find(self, names: tuple[str, ...]) -> Spot:
         """The place that names lead to; of its directory at least there must be something. Raises NtError."""
@@ -144,6 +151,19 @@ class Volume:
         if node is None and self._program is not None and _folded(names) == _folded(self._program[0]):
             content = self._program[1]
         return Spot(tuple(found), parent, node, content, node is None and self._is_virtual(names))
+
+    def remove(self, spot: Spot) -> None:
+        """Remove a file or directory; what the host refuses stays."""
+        if spot.parent is None or spot.node is None:
+            return
+        try:
+            if spot.is_directory:
+                spot.parent.remove_directory(spot.host_name)
+            else:
+                spot.parent.remove_file(spot.host_name)
+        except LinuxError:
+            return
+        self.changed(spot, REMOVED)
 
     def _is_virtual(self, names: tuple[str, ...]) -> bool:
         return self._program is not None and _folded(names) == _folded(self._program[0][:-1])

@@ -8,16 +8,30 @@ from collections.abc import Iterator
 from fnmatch import translate
 from re import IGNORECASE, compile as compile_pattern
 
-from machine.kernel.linux import LinuxError
+from machine.kernel.linux import LinuxError, Node
 from machine.kernel.nt.abi import Address, Handle, NtThread, UInt, Word, call
 from machine.kernel.nt.calls.files import place_of, volume_of
+from machine.kernel.nt.calls.pipes import local_pipe_information, pipe_information, set_pipe_information
+from machine.kernel.nt.changes import (
+    ADDED,
+    ATTRIBUTES,
+    LAST_WRITE,
+    MODIFIED,
+    NEW_NAME,
+    OLD_NAME,
+    SIZE,
+    Watch,
+)
 from machine.kernel.nt.files import DISK, DriveFile, File
 from machine.kernel.nt.objects import Completion
+from machine.kernel.nt.operations import Told, begin
 from machine.kernel.nt.paths import components
+from machine.kernel.nt.pipes import PipeEnd
 from machine.kernel.nt.status import (
     STATUS_ACCESS_DENIED,
     STATUS_BUFFER_OVERFLOW,
     STATUS_CANNOT_DELETE,
+    STATUS_FILE_IS_A_DIRECTORY,
     STATUS_INFO_LENGTH_MISMATCH,
     STATUS_INVALID_INFO_CLASS,
     STATUS_INVALID_PARAMETER,
@@ -29,11 +43,13 @@ from machine.kernel.nt.status import (
     NtError,
 )
 from machine.kernel.nt.volume import Spot, failure
+from machine.kernel.outcomes import Result
 
 _DIRECTORY, _ARCHIVE, _READ_ONLY, _NORMAL = 0x10, 0x20, 1, 0x80
 _UNIX_EPOCH = 116_444_736_000_000_000  # of 1970, in units of 100 ns since 1601
 _SYNCHRONOUS = 0x20
 _CLUSTER = 4096
+_FILE_SYSTEM = 8  # FILE_DEVICE_DISK_FILE_SYSTEM
 
 
 def _times(thread: NtThread, spot: Spot) -> tuple[int, int, int, int]:
@@ -82,9 +98,10 @@ def _information(thread: NtThread, opened: File, kind: int) -> bytes | None:
     spot = opened.spot if isinstance(opened, DriveFile) else Spot((), None, None)
     size, times = opened.size, _times(thread, spot)
     basic = struct.pack("<4QI4x", *times, _attributes(thread, spot) if isinstance(opened, DriveFile) else _NORMAL)
-    standard = struct.pack("<QQIBB2x", _allocated(size), size, 1, opened.deletes, opened.is_directory)
+    links = 1 if spot.node is None or spot.is_directory else spot.node.status().links
+    standard = struct.pack("<QQIBB2x", _allocated(size), size, links, opened.deletes, opened.is_directory)
     internal = struct.pack("<Q", spot.identity)
-    text = (spot.path if isinstance(opened, DriveFile) else "\\pipe").encode("utf-16-le", "surrogatepass")
+    text = (spot.path if isinstance(opened, DriveFile) else _path_of(opened)).encode("utf-16-le", "surrogatepass")
     name = struct.pack("<I", len(text)) + text
     position = struct.pack("<Q", opened.position)
     match kind:
@@ -103,9 +120,13 @@ def _information(thread: NtThread, opened: File, kind: int) -> bytes | None:
         case 14:
             return position
         case 16:
-            return struct.pack("<I", _SYNCHRONOUS)
+            return struct.pack("<I", 0 if opened.is_asynchronous else _SYNCHRONOUS)
         case 18:
             return basic + standard + internal + bytes(4) + struct.pack("<I", 0x1F_01FF) + position + bytes(8) + name
+        case 23:
+            return pipe_information(opened) if isinstance(opened, PipeEnd) else None
+        case 24:
+            return local_pipe_information(opened) if isinstance(opened, PipeEnd) else None
         case 34:
             return struct.pack("<4QQQI4x", *times, _allocated(size), size, _attributes(thread, spot))
         case 35:
@@ -113,6 +134,10 @@ def _information(thread: NtThread, opened: File, kind: int) -> bytes | None:
         case 59:
             return struct.pack("<Q", 1) + internal + bytes(8)
     return None
+
+
+def _path_of(opened: File) -> str:
+    return f"\\{opened.pipe.name}" if isinstance(opened, PipeEnd) else "\\pipe"
 
 
 @call("NtSetInformationFile")
@@ -130,9 +155,15 @@ def set_information(thread: NtThread, file: Handle, block: Address, buffer: Addr
     elif kind in (19, 20):
         if kind == 20:
             opened.resize(thread.word(buffer))
+            if isinstance(opened, DriveFile):
+                volume_of(thread).changed(opened.spot, MODIFIED, SIZE)
         status = STATUS_SUCCESS
     elif kind in (10, 65):
         status = _rename(thread, opened, buffer)
+    elif kind in (11, 72):
+        status = _link(thread, opened, buffer)
+    elif kind == 23 and isinstance(opened, PipeEnd):
+        status = set_pipe_information(opened, thread.data(buffer, 8))
     elif kind == 30:
         port, key = struct.unpack("<QQ", thread.data(buffer, 16))
         opened.port, status = (thread.state.handles.of(port, Completion), key), STATUS_SUCCESS
@@ -149,7 +180,7 @@ def _set_basic(thread: NtThread, opened: File, basic: bytes) -> int:
     """
     made, accessed, modified, _, attributes = struct.unpack("<4qI", basic[:36])
     node = opened.spot.node if isinstance(opened, DriveFile) else None
-    if node is None or not thread.state.writable:
+    if not isinstance(opened, DriveFile) or node is None or not thread.state.writable:
         return STATUS_SUCCESS
     found = node.status()
     try:
@@ -162,6 +193,7 @@ def _set_basic(thread: NtThread, opened: File, basic: bytes) -> int:
         raise failure(error) from None
     except OSError:
         return STATUS_INVALID_PARAMETER  # a time that the host cannot keep
+    volume_of(thread).changed(opened.spot, MODIFIED, ATTRIBUTES | LAST_WRITE)
     if made > 0:
         volume_of(thread).made[found.inode] = made
     return STATUS_SUCCESS
@@ -182,24 +214,53 @@ def _dispose(thread: NtThread, opened: File, wanted: int) -> int:
 def _rename(thread: NtThread, opened: File, buffer: int) -> int:
     if not thread.state.writable or not isinstance(opened, DriveFile) or opened.spot.parent is None:
         return STATUS_ACCESS_DENIED
+    name, parent, names = _target(thread, opened, buffer)
+    try:
+        opened.spot.parent.rename(opened.spot.host_name, parent, name)
+    except LinuxError as error:
+        raise failure(error) from None
+    volume = volume_of(thread)
+    volume.changed(opened.spot, OLD_NAME)
+    opened.spot = volume.find(names)
+    volume.changed(opened.spot, NEW_NAME)
+    return STATUS_SUCCESS
+
+
+def _link(thread: NtThread, opened: File, buffer: int) -> int:
+    """FILE_LINK_INFORMATION: another name of the same file."""
+    if not thread.state.writable or not isinstance(opened, DriveFile) or opened.spot.parent is None:
+        return STATUS_ACCESS_DENIED
+    if opened.is_directory:
+        return STATUS_FILE_IS_A_DIRECTORY
+    name, parent, names = _target(thread, opened, buffer)
+    there = volume_of(thread).find(names)
+    if there.exists and there.identity == opened.spot.identity:
+        return STATUS_SUCCESS
+    try:
+        if there.exists:
+            parent.remove_file(name)
+        parent.add_name(name, opened.spot.parent, opened.spot.host_name)
+    except LinuxError as error:
+        raise failure(error) from None
+    volume_of(thread).changed(volume_of(thread).find(names), ADDED)
+    return STATUS_SUCCESS
+
+
+def _target(thread: NtThread, opened: DriveFile, buffer: int) -> tuple[bytes, Node, tuple[str, ...]]:
+    """Where FILE_RENAME_INFORMATION or FILE_LINK_INFORMATION leads: name, directory, whole name. Raises NtError."""
     replaces = thread.data(buffer, 1)[0] & 1
     root, length = thread.word(buffer + 8), int.from_bytes(thread.data(buffer + 16, 4), "little")
     text = thread.data(buffer + 20, length).decode("utf-16-le", "replace")
     start = thread.state.handles.of(root, DriveFile).spot.names if root else None
     names = components(text, start) if "\\" in text or root else (*opened.spot.names[:-1], text)
     if isinstance(names, str):
-        return STATUS_OBJECT_NAME_NOT_FOUND
+        raise NtError(STATUS_OBJECT_NAME_NOT_FOUND)
     target = volume_of(thread).find(names)
     if target.exists and target.names != opened.spot.names and not replaces:
-        return STATUS_OBJECT_NAME_COLLISION
+        raise NtError(STATUS_OBJECT_NAME_COLLISION)
     if target.parent is None:
-        return STATUS_ACCESS_DENIED
-    try:
-        opened.spot.parent.rename(opened.spot.host_name, target.parent, names[-1].encode("utf-8", "surrogateescape"))
-    except LinuxError as error:
-        raise failure(error) from None
-    opened.spot = volume_of(thread).find(names)
-    return STATUS_SUCCESS
+        raise NtError(STATUS_ACCESS_DENIED)
+    return names[-1].encode("utf-8", "surrogateescape"), target.parent, names
 
 
 def _found(thread: NtThread, attributes: int) -> Spot:
@@ -239,7 +300,9 @@ def volume_information(
         case 3:
             data = struct.pack("<QQII", 1 << 20, 1 << 19, 8, 512)
         case 4:
-            data = struct.pack("<II", opened.device, 0x20 if opened.device == DISK else 0)
+            is_disk = opened.device == DISK
+            device = _FILE_SYSTEM if is_disk and thread.state.unix_functions else opened.device  # so does Wine say it
+            data = struct.pack("<II", device, 0x20 if is_disk else 0)
         case 5:
             text = "NTFS".encode("utf-16-le")
             data = struct.pack("<III", 6, 255, len(text)) + text
@@ -295,6 +358,29 @@ def directory(
     thread.put(buffer, bytes(data))
     thread.set_io_status(block, STATUS_SUCCESS, len(data))
     return STATUS_SUCCESS
+
+
+@call("NtNotifyChangeDirectoryFile")
+def notify_change(
+    thread: NtThread, file: Handle, event: Handle, routine: Address, context: Word, block: Address, buffer: Address,
+    length: UInt, kinds: UInt, deep: UInt,
+) -> Result:  # fmt: skip
+    """What the guest changes in a directory, from the first such call on; what others do on the host is not seen."""
+    opened = thread.state.handles.of(file, DriveFile)
+    if not opened.is_directory or not kinds:
+        return STATUS_INVALID_PARAMETER
+    if opened.watch is None:
+        opened.watch = Watch(volume_of(thread).watches, opened.spot.names, kinds, bool(deep & 0xFF))
+    watch = opened.watch
+
+    def finish() -> tuple[int, int]:
+        status, data = watch.take(length if buffer else 0)
+        if data:
+            thread.put(buffer, data)
+        return status, len(data)
+
+    told = Told(block, event, routine, context)
+    return begin(thread, opened, told, lambda: watch.has_changes, finish, is_asynchronous=True)
 
 
 def _again(row: tuple[str, Spot], rest: Iterator[tuple[str, Spot]]) -> Iterator[tuple[str, Spot]]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from machine.kernel.linux import LinuxError
 from machine.kernel.nt.abi import Address, Handle, NtThread, UInt, Word, call
+from machine.kernel.nt.calls.pipes import Buffers, control_pipe, flush_pipe, open_pipe, read_pipe, write_pipe
+from machine.kernel.nt.changes import ADDED, LAST_WRITE, MODIFIED, SIZE
 from machine.kernel.nt.files import NULL, DriveFile, File
-from machine.kernel.nt.objects import Completion, Event
+from machine.kernel.nt.objects import Completion
+from machine.kernel.nt.operations import Told, completed
 from machine.kernel.nt.paths import components
+from machine.kernel.nt.pipes import PipeEnd
 from machine.kernel.nt.status import (
     STATUS_ACCESS_DENIED,
     STATUS_CANNOT_DELETE,
@@ -39,6 +41,7 @@ _WRITE_DATA, _APPEND_DATA, _DELETE, _GENERIC_WRITE, _GENERIC_ALL, _MAXIMUM = (
 )
 _WRITES = _WRITE_DATA | _APPEND_DATA | _GENERIC_WRITE | _GENERIC_ALL
 _LARGEST_TRANSFER = 1 << 26
+_SYNCHRONOUS = 0x30  # FILE_SYNCHRONOUS_IO_ALERT, FILE_SYNCHRONOUS_IO_NONALERT
 _MODE = 0o644
 
 
@@ -87,6 +90,9 @@ def _open(
         thread.open(handle, File())
         thread.set_io_status(block, STATUS_SUCCESS, _OPENED)
         return STATUS_SUCCESS
+    pipe = open_pipe(thread, attributes, access, options)
+    if pipe is not None:
+        return _give(thread, handle, block, pipe)
     spot = place_of(thread, attributes)
     if isinstance(spot, str):
         return _open_device(thread, handle, block, spot)
@@ -123,6 +129,7 @@ def _open(
         _opened(thread, spot, writes=True).resize(0)
         information = _SUPERSEDED if disposition == _SUPERSEDE else _OVERWRITTEN
     made.is_append = bool(access & _APPEND_DATA) and not access & (_WRITE_DATA | _GENERIC_WRITE | _GENERIC_ALL)
+    made.is_asynchronous = not options & _SYNCHRONOUS
     made.deletes = bool(options & _DELETE_ON_CLOSE)
     thread.open(handle, made)
     made.sharing, made.identity = sharing, identity
@@ -134,7 +141,15 @@ def _open(
 def _open_device(thread: NtThread, handle: int, block: int, name: str) -> int:
     if name not in ("nul", "null"):
         return STATUS_OBJECT_NAME_NOT_FOUND
-    thread.open(handle, File(device=NULL))
+    return _give(thread, handle, block, File(device=NULL))
+
+
+def _give(thread: NtThread, handle: int, block: int, opened: File) -> int:
+    try:
+        thread.open(handle, opened)
+    except NtError:
+        opened.closed()
+        raise
     thread.set_io_status(block, STATUS_SUCCESS, _OPENED)
     return STATUS_SUCCESS
 
@@ -150,26 +165,19 @@ def _make(thread: NtThread, spot: Spot, is_directory: bool) -> Spot:
             spot.parent.make_file(spot.host_name, _MODE)
     except LinuxError as error:
         raise failure(error) from None
-    return volume_of(thread).find(spot.names)
+    made = volume_of(thread).find(spot.names)
+    volume_of(thread).changed(made, ADDED)
+    return made
 
 
 def _opened(thread: NtThread, spot: Spot, writes: bool) -> DriveFile:
     handle = None if spot.is_directory else spot.open(writes and thread.state.writable)
-    return DriveFile(spot=spot, handle=handle, is_directory=spot.is_directory, remove=_remove)
-
-
-def _remove(file: DriveFile) -> None:
-    """A file that is deleted on close is closed; what the host refuses stays."""
-    spot = file.spot
-    if spot.parent is None or spot.node is None:
-        return
-    try:
-        if spot.is_directory:
-            spot.parent.remove_directory(spot.host_name)
-        else:
-            spot.parent.remove_file(spot.host_name)
-    except LinuxError:
-        return
+    return DriveFile(
+        spot=spot,
+        handle=handle,
+        is_directory=spot.is_directory,
+        remove=lambda file: volume_of(thread).remove(file.spot),
+    )
 
 
 @call("NtDeleteFile")
@@ -182,7 +190,7 @@ def delete_file(thread: NtThread, attributes: Address) -> int:
         return STATUS_ACCESS_DENIED
     if spot.is_read_only:
         return STATUS_CANNOT_DELETE
-    _remove(DriveFile(spot=spot))
+    volume_of(thread).remove(spot)
     return STATUS_SUCCESS
 
 
@@ -201,38 +209,19 @@ def _offset(thread: NtThread, place: int) -> int | None:
     return None if value >> 63 else value
 
 
-class Told(NamedTuple):
-    """Who is told that an operation is over: an event, an APC with its routine, or the file's port by a value."""
-
-    block: int
-    event: int = 0
-    routine: int = 0
-    context: int = 0
-
-
-def completed(thread: NtThread, file: File, told: Told, status: int, information: int) -> int:
-    """An operation is over: its status block, and whoever is told."""
-    if told.block:
-        thread.set_io_status(told.block, status, information)
-    if told.event:
-        thread.state.handles.of(told.event, Event).is_set = True
-    if told.routine:
-        thread.own.queue.append((told.routine, told.context, told.block, 0))
-    elif told.context and file.port is not None:
-        port, key = file.port
-        port.packets.append((key, told.context, status, information))
-    return status
-
-
 @call("NtWriteFile")
 def write_file(
     thread: NtThread, file: Handle, event: Handle, routine: Address, context: Word, block: Address, buffer: Address,
     length: UInt, offset_at: Address,
-) -> int:  # fmt: skip
+) -> Result:  # fmt: skip
     """What the program prints, or into a file."""
     opened = thread.state.handles.of(file, File)
     data = thread.data(buffer, min(length, _LARGEST_TRANSFER))
+    if isinstance(opened, PipeEnd):
+        return write_pipe(thread, opened, Told(block, event, routine, context), data)
     done = opened.write(_offset(thread, offset_at) if isinstance(opened, DriveFile) else None, data)
+    if isinstance(opened, DriveFile):
+        volume_of(thread).changed(opened.spot, MODIFIED, SIZE | LAST_WRITE)
     return completed(thread, opened, Told(block, event, routine, context), STATUS_SUCCESS, done)
 
 
@@ -240,13 +229,15 @@ def write_file(
 def read_file(
     thread: NtThread, file: Handle, event: Handle, routine: Address, context: Word, block: Address, buffer: Address,
     length: UInt, offset_at: Address,
-) -> int:  # fmt: skip
-    """From a file, or standard input."""
+) -> Result:  # fmt: skip
+    """From a file, or standard input, or a pipe."""
     opened = thread.state.handles.of(file, File)
     offset, told = (
         _offset(thread, offset_at) if isinstance(opened, DriveFile) else None,
         Told(block, event, routine, context),
     )
+    if isinstance(opened, PipeEnd):
+        return read_pipe(thread, opened, told, buffer, length)
     try:
         data = opened.read(offset, min(length, _LARGEST_TRANSFER))
     except NtError as error:
@@ -258,9 +249,11 @@ def read_file(
 
 
 @call("NtFlushBuffersFile")
-def flush(thread: NtThread, file: Handle, block: Address) -> int:
-    """There is nothing to flush."""
-    thread.state.handles.of(file, File)
+def flush(thread: NtThread, file: Handle, block: Address) -> Result:
+    """There is nothing to flush but pipes, which wait for their reader."""
+    opened = thread.state.handles.of(file, File)
+    if isinstance(opened, PipeEnd):
+        return flush_pipe(thread, opened, Told(block))
     thread.set_io_status(block, STATUS_SUCCESS, 0)
     return STATUS_SUCCESS
 
@@ -284,11 +277,12 @@ _GET_OBJECT_ID = 0x9009C
 def file_system_control(
     thread: NtThread, file: Handle, event: Handle, routine: Address, context: Word, block: Address, code: UInt,
     data: Address, size: UInt, buffer: Address, length: UInt,
-) -> int:  # fmt: skip
-    """FSCTL_GET_OBJECT_ID, by which Wine's loader knows a file again."""
+) -> Result:  # fmt: skip
+    """FSCTL_GET_OBJECT_ID, by which Wine's loader knows a file again, and what pipes have."""
     opened = thread.state.handles.of(file, File)
     if code != _GET_OBJECT_ID or not isinstance(opened, DriveFile):
-        return STATUS_INVALID_DEVICE_REQUEST
+        told = Told(block, event, routine, context)
+        return control_pipe(thread, opened, told, code, Buffers(data, size, buffer, length))
     if length < 64:
         return STATUS_INVALID_PARAMETER
     thread.put(buffer, opened.spot.identity.to_bytes(8, "little").ljust(64, b"\0"))

@@ -8,6 +8,7 @@ from machine.kernel.nt.abi import Address, Handle, NtThread, UInt, answer_with, 
 from machine.kernel.nt.blocks import TICKS_PER_UNIT
 from machine.kernel.nt.calls.sections import image_information
 from machine.kernel.nt.calls.time import system_time_of
+from machine.kernel.nt.files import DriveFile
 from machine.kernel.nt.objects import Other, ProcessObject, ThreadObject, Token
 from machine.kernel.nt.registry import USER
 from machine.kernel.nt.space import GRANULARITY, PAGE_READWRITE
@@ -17,6 +18,7 @@ from machine.kernel.nt.status import (
     STATUS_INFO_LENGTH_MISMATCH,
     STATUS_INVALID_CID,
     STATUS_INVALID_INFO_CLASS,
+    STATUS_INVALID_PARAMETER,
     STATUS_NO_TOKEN,
     STATUS_NOT_IMPLEMENTED,
     STATUS_SUCCESS,
@@ -24,6 +26,8 @@ from machine.kernel.nt.status import (
 from machine.memory import PAGE
 
 _STILL_ACTIVE = 0x103
+_BASE_PRIORITY = 8
+_PRIORITY_CLASS = 18  # ProcessPriorityClass
 _STACK_ALLOCATION = 41  # ProcessThreadStackAllocation
 _STACK_ROWS = {0x18: 0, 0x28: 0x10}  # where size, zero bits and base stand in the structure of this length
 _PAGES = 0x10_0000
@@ -42,7 +46,10 @@ def process_information(
     name = "" if plan is None else plan.program.path
     match kind:
         case 0:
-            data = struct.pack("<6Q", _STILL_ACTIVE, own.peb, 1, 8, own.pid, 0)
+            priority = (
+                thread.state.priority_class if thread.state.unix_functions else _BASE_PRIORITY
+            )  # Wine takes the class
+            data = struct.pack("<6Q", _STILL_ACTIVE, own.peb, 1, priority, own.pid, 0)
         case _ if plan is None:
             return STATUS_INVALID_INFO_CLASS
         case 3:
@@ -56,7 +63,7 @@ def process_information(
         case 12:
             data = struct.pack("<I", 1)
         case 18:
-            data = struct.pack("<BB", 0, 2)
+            data = struct.pack("<BB", 0, thread.state.priority_class)
         case 20:
             data = struct.pack("<I", len(thread.state.handles))
         case 21:
@@ -71,6 +78,8 @@ def process_information(
             return _NO_DEBUG_OBJECT
         case 31 | 34 | 36:
             data = struct.pack("<I", 1 if kind == 31 else 0 if kind == 34 else 0x1234_5678)
+        case 38:
+            data = struct.pack("<QQ", thread.services.clock.elapsed(), 0)
         case 37:
             data = image_information(plan.program)
         case _:
@@ -80,7 +89,12 @@ def process_information(
 
 @call("NtSetInformationProcess")
 def set_information(thread: NtThread, process: Handle, kind: UInt, buffer: Address, length: UInt) -> int:
-    """ProcessThreadStackAllocation reserves the stack of a fiber; other classes are accepted, without effect."""
+    """The stack of a fiber is reserved, the class of priorities kept; other classes are accepted, without effect."""
+    if kind == _PRIORITY_CLASS:
+        if length != 2:
+            return STATUS_INFO_LENGTH_MISMATCH
+        thread.state.priority_class = thread.data(buffer, 2)[1]
+        return STATUS_SUCCESS
     if kind != _STACK_ALLOCATION:
         return STATUS_SUCCESS
     thread.check_process(process)
@@ -235,7 +249,10 @@ def query_object(thread: NtThread, handle: Handle, kind: UInt, buffer: Address, 
         case 0:
             data = struct.pack("<IIII40x", 0, 0x1F_01FF, found.handles, found.handles + 1)
         case 1:
-            text = (found.name or "").encode("utf-16-le", "surrogatepass")
+            name = found.name
+            if isinstance(found, DriveFile):  # Wine's DLLs expect a drive's letter
+                name = ("\\??\\C:" if thread.state.unix_functions else "\\Device\\HarddiskVolume1") + found.spot.path
+            text = name.encode("utf-16-le", "surrogatepass")
             data = struct.pack("<HHIQ", len(text), len(text) + 2 if text else 0, 0, buffer + 16 if text else 0) + text
             data += b"\0\0" if text else b""
         case 2:
@@ -289,23 +306,52 @@ def _sid(text: str) -> bytes:
     return head + struct.pack(f"<{len(parts) - 1}I", *parts[1:])
 
 
+# Of a user who is no administrator: the domain's users, everyone, the computer's users, interactive, authenticated.
+_GROUPS = (USER.rpartition("-")[0] + "-513", "S-1-1-0", "S-1-5-32-545", "S-1-5-4", "S-1-5-11")
+_ENABLED = 7  # SE_GROUP_MANDATORY, SE_GROUP_ENABLED_BY_DEFAULT, SE_GROUP_ENABLED
+_IMPERSONATION = 2  # SecurityImpersonation
+
+
+def _groups(buffer: int) -> bytes:
+    """TOKEN_GROUPS, which is to stand at `buffer`."""
+    head, texts = struct.pack("<I4x", len(_GROUPS)), b""
+    for group in _GROUPS:
+        head += struct.pack("<QI4x", buffer + 8 + 16 * len(_GROUPS) + len(texts), _ENABLED)
+        texts += _sid(group)
+    return head + texts
+
+
+@call("NtDuplicateToken")
+def duplicate_token(
+    thread: NtThread, token: Handle, access: UInt, attributes: Address, only: UInt, kind: UInt, copy: Address
+) -> int:
+    """The same as a token of this kind: primary (1), or for impersonation (2)."""
+    if token < 0xFFFF_FFFF_FFFF_FFF0:
+        thread.state.handles.of(token, Token)
+    if kind not in (1, 2):
+        return STATUS_INVALID_PARAMETER
+    thread.open(copy, Token(kind))
+    return STATUS_SUCCESS
+
+
 @call("NtQueryInformationToken")
 def token_information(
     thread: NtThread, token: Handle, kind: UInt, buffer: Address, length: UInt, returned: Address
 ) -> int:
     """User, group, integrity level, elevation."""
-    if token < 0xFFFF_FFFF_FFFF_FFF0:
-        thread.state.handles.of(token, Token)
+    found = Token() if token >= 0xFFFF_FFFF_FFFF_FFF0 else thread.state.handles.of(token, Token)
     user = _sid(USER)
     match kind:
         case 1 | 4 | 5:
             data = (struct.pack("<QQ", buffer + 16, 0) if kind == 1 else struct.pack("<Q", buffer + 8)) + user
         case 2:
-            data = struct.pack("<IIQII", 1, 0, buffer + 24, 7, 0) + user
+            data = _groups(buffer)
         case 3:
             data = struct.pack("<I", 0)
         case 8:
-            data = struct.pack("<I", 1)
+            data = struct.pack("<I", found.kind_of)
+        case 9:
+            data = struct.pack("<I", _IMPERSONATION)
         case 10:
             data = bytes(56)
         case 12:

@@ -18,14 +18,17 @@ from machine.kernel.nt.objects import (
     Mutant,
     ObjectDirectory,
     Semaphore,
+    SymbolicLink,
     ThreadObject,
     Timer,
 )
 from machine.kernel.nt.status import (
     STATUS_ABANDONED,
+    STATUS_BUFFER_TOO_SMALL,
     STATUS_INVALID_INFO_CLASS,
     STATUS_INVALID_PARAMETER,
     STATUS_MUTANT_NOT_OWNED,
+    STATUS_NO_MORE_ENTRIES,
     STATUS_OBJECT_NAME_EXISTS,
     STATUS_OBJECT_NAME_NOT_FOUND,
     STATUS_SEMAPHORE_LIMIT_EXCEEDED,
@@ -443,7 +446,61 @@ def open_directory(thread: NtThread, handle: Address, access: UInt, attributes: 
     return STATUS_SUCCESS
 
 
-@call("NtOpenSymbolicLinkObject", "NtOpenJobObject", "NtOpenTimer", "NtOpenKeyedEvent", "NtOpenIoCompletion")
+_DRIVES = {"c:": ("C:", "\\Device\\HarddiskVolume1")}  # by name in small letters: as it is spelt, what it stands for
+_DOS_DEVICES = ("\\??\\", "\\dosdevices\\", "\\global??\\")
+
+
+@call("NtQueryDirectoryObject")
+def directory_entries(
+    thread: NtThread, handle: Handle, buffer: Address, length: UInt, single: UInt, restart: UInt, context: Address,
+    returned: Address,
+) -> int:  # fmt: skip
+    """The links of the drives, in the directory of those; what else is named is not listed."""
+    directory = thread.state.handles.of(handle, ObjectDirectory)
+    first = 0 if restart & 0xFF else int.from_bytes(thread.data(context, 4), "little")
+    known = list(_DRIVES.values()) if f"{directory.name.lower()}\\".replace("\\\\", "\\") in _DOS_DEVICES else []
+    rows = known[first : first + 1] if single & 0xFF else known[first:]
+    if not rows:
+        return STATUS_NO_MORE_ENTRIES
+    heads, texts = b"", b""
+    for name, _ in rows:
+        for text in (name, "SymbolicLink"):
+            place = buffer + 32 * (len(rows) + 1) + len(texts)
+            heads += struct.pack("<HHIQ", 2 * len(text), 2 * len(text) + 2, 0, place)
+            texts += f"{text}\0".encode("utf-16-le")
+    status = answer_with(thread, heads + bytes(32) + texts, buffer, length, returned, STATUS_BUFFER_TOO_SMALL)
+    if status == STATUS_SUCCESS:
+        thread.put_half(context, first + len(rows))
+    return status
+
+
+@call("NtOpenSymbolicLinkObject")
+def open_link(thread: NtThread, handle: Address, access: UInt, attributes: Address) -> int:
+    """The link of a drive."""
+    name, root = thread.object_name(attributes).lower(), thread.word(attributes + 8)
+    if root:
+        name = f"{thread.state.handles.of(root, ObjectDirectory).name.lower()}\\{name}"
+    row = next((_DRIVES.get(name.removeprefix(start)) for start in _DOS_DEVICES if name.startswith(start)), None)
+    if row is None:
+        return STATUS_OBJECT_NAME_NOT_FOUND
+    thread.open(handle, SymbolicLink(row[1]))
+    return STATUS_SUCCESS
+
+
+@call("NtQuerySymbolicLinkObject")
+def query_link(thread: NtThread, handle: Handle, target: Address, returned: Address) -> int:
+    """What it stands for, into a UNICODE_STRING."""
+    text = thread.state.handles.of(handle, SymbolicLink).target.encode("utf-16-le")
+    if returned:
+        thread.put_half(returned, len(text) + 2)
+    if int.from_bytes(thread.data(target + 2, 2), "little") < len(text):
+        return STATUS_BUFFER_TOO_SMALL
+    thread.put(thread.word(target + 8), text)
+    thread.put(target, struct.pack("<H", len(text)))
+    return STATUS_SUCCESS
+
+
+@call("NtOpenJobObject", "NtOpenTimer", "NtOpenKeyedEvent", "NtOpenIoCompletion")
 def open_nothing(thread: NtThread) -> int:
     """There is none of that name."""
     return STATUS_OBJECT_NAME_NOT_FOUND

@@ -162,6 +162,8 @@ def thread_information(
             data = struct.pack("<I", 0)
         case 17:
             data = b"\0"
+        case 23:
+            data = struct.pack("<QQ", thread.services.clock.elapsed(), 0)
         case 30:
             data = struct.pack("<QH6x", 1, 0)
         case 38:
