@@ -30,8 +30,13 @@ WAYS = (
 
 def outcome_of(carrier: str, commands: str, answer: Callable[[Thread], Result], *, other: str | None = None) -> Outcome:
     """A run in which the one system call comes to this; perhaps with another program, which ends first."""
+
+    def conclude(self: LinuxKernel, thread: Thread) -> None:
+        self.conclude(thread, answer(thread))
+
     with (
-        mock.patch.object(LinuxKernel, "system_call", lambda self, thread: self.conclude(thread, answer(thread))),
+        mock.patch.object(LinuxKernel, "system_call", conclude),
+        mock.patch.object(LinuxKernel, "repeat", conclude),  # what makes a call again
         mock.patch.object(LinuxKernel, "default_answer", return_value=None),
     ):
         return run(carrier, GUEST if other is None else (GUEST, other), commands, kernel="linux")
