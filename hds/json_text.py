@@ -1,4 +1,7 @@
-"""JSON that users give us. Python's reader descends in C for each level, and ends the process where that is deep."""
+"""JSON that users give us, and its escapes.
+
+Python's reader descends in C for each level, and ends the process where that is deep.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,11 @@ def read_json(text: str, *, plain_numbers: bool = False) -> Any:
         if levels > MOST_LEVELS:
             raise ValueError(f"more than {MOST_LEVELS} levels")
     return json.loads(text, parse_constant=_refuse if plain_numbers else None)
+
+
+def plain(text: str) -> str:
+    """Text whose characters all print: the others as JSON escapes them."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
 
 
 def _refuse(constant: str) -> Any:

@@ -34,7 +34,7 @@ HOMES = {
     "dask": ("hds/corpus/cluster.py",),
     "distributed": ("hds/corpus/cluster.py",),
     "pyarrow": ("hds/session/tables.py", "hds/corpus/", "hds/exporting/parquet.py"),
-    "rich": ("hds/corpus/watching.py",),
+    "rich": ("hds/corpus/watching.py", "hds/report/bars.py"),
 }
 
 # The rooms of a package, lowest floor first: a room imports lower ones only, but for types (docs/architecture.md).
@@ -45,9 +45,10 @@ FLOORS = {
         "native", "summary", "options", "children", "machine", "debugger",
     ),
     "hds": (
-        "version", "exit_codes", "layout", "json_text", "alignment", "report", "recorded_runs", "comparing",
-        "script_tests", "symbols", "inputs", "outputs", "session", "tracing", "exporting", "highlighting", "editor",
-        "values", "testing", "gdb", "corpus", "fuzzing", "strategies", "cli", "pytest_plugin", "__main__",
+        "version", "exit_codes", "layout", "json_text", "alignment", "report", "aggregation", "recorded_runs",
+        "comparing", "script_tests", "symbols", "inputs", "outputs", "session", "tracing", "exporting", "highlighting",
+        "editor", "values", "testing", "gdb", "corpus", "fuzzing", "strategies", "cli", "pytest_plugin",
+        "__main__",
     ),
 }  # fmt: skip
 

@@ -201,7 +201,8 @@ THINGS: dict[str, Things] = {
         elsewhere={
             "hds/session/session.py": "a session counts, keeps and forwards before it reports",
             "hds/session/command_scripts.py: Diagnostic": "what the language answers instead of a program",
-            "hds/report/json_lines.py: GuestOutput": "`--guest-output` keeps it out",
+            "hds/report/json_lines.py": "`--guest-output` keeps guest output out, `--fields` reads messages",
+            "hds/aggregation/groups.py": "rows are those of triggers and messages, and the end is a record",
             "hds/cli/case_runs.py": "a test keeps each where its expectations look",
             "hds/gdb/server.py: Halt": "gdb itself says where the program stopped",
         },

@@ -8,19 +8,14 @@ from vm.face import lazy
 
 if TYPE_CHECKING:
     from hds.comparing.changes import Change as Change, Kind as Kind, Rules as Rules, compare as compare
-    from hds.comparing.forms import (
-        MARKS as MARKS,
-        change_object as change_object,
-        lines_of as lines_of,
-        plain as plain,
-    )
+    from hds.comparing.forms import MARKS as MARKS, change_object as change_object, lines_of as lines_of
     from hds.comparing.runs import Run as Run, hexadecimal_words as hexadecimal_words
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
             "changes": "Change Kind Rules compare",
-            "forms": "MARKS change_object lines_of plain",
+            "forms": "MARKS change_object lines_of",
             "runs": "Run hexadecimal_words",
         },
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from hds.comparing.changes import Change, Kind
 from hds.comparing.runs import Run
+from hds.json_text import plain
 
 WIDEST = 300  # characters of one value
 MOST_FIELDS = 40  # of a record that are shown
@@ -59,8 +60,3 @@ def _value(name: str, value: object) -> str:
         return f"0x{value:x}"
     text = json.dumps(value, ensure_ascii=False)
     return plain(text if len(text) <= WIDEST else text[:WIDEST] + "...")
-
-
-def plain(text: str) -> str:
-    """Text whose characters all print."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)

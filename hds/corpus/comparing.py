@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 
-from hds.comparing import MARKS, Kind, plain
+from hds.comparing import MARKS, Kind
 from hds.corpus.rows import MAIN
 from hds.corpus.store import Reading
+from hds.json_text import plain
 
 COMPARED = (
     "outcome", "reason", "cause", "exit_code", "triggers", "messages", "lost_messages", "instructions", "script_errors",

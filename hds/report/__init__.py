@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         fault_span as fault_span,
         render_fault as render_fault,
     )
+    from hds.report.fields import Field as Field, rows_of as rows_of
     from hds.report.findings import code_titles as code_titles, sarif as sarif
     from hds.report.json_lines import JsonLines as JsonLines, write_object as write_object
     from hds.report.reporters import Logged as Logged, Questions as Questions
@@ -41,6 +42,7 @@ else:
             "ending": "report",
             "failures": "Failure FailureKind Refusal compile_failure refuse",
             "faults": "FAULTS fault_message fault_span render_fault",
+            "fields": "Field rows_of",
             "findings": "code_titles sarif",
             "json_lines": "JsonLines write_object",
             "reporters": "Logged Questions",

@@ -12,20 +12,27 @@ from collections.abc import Mapping
 import msgspec
 
 from hds.report import streams
-from hds.report.records import Record, json_object
-from machine import GuestOutput
+from hds.report.records import Forwarded, Record, json_object, with_hexadecimal
+from machine import GuestOutput, Message
 
 
 class JsonLines(msgspec.Struct, frozen=True):
-    """Writes to standard output; the guest's output only where it is wanted."""
+    """Writes to standard output; the guest's output, and the fields of messages, only where they are wanted."""
 
     shows_guest_output: bool = True
+    reads_fields: bool = False
 
     def report(self, record: Record, /) -> None:
         """Write one line, or none."""
         if isinstance(record, GuestOutput) and not self.shows_guest_output:
             return
         made = json_object(record)
+        if made is not None and self.reads_fields and isinstance(record, Message | Forwarded):
+            from hds.report.fields import rows_of
+
+            message = record.message if isinstance(record, Forwarded) else record
+            rows = [{name: field.value for name, field in row.items()} for row in rows_of(message.text)]
+            made |= with_hexadecimal({"fields": rows})
         if made is not None:
             write_object(made)
 

@@ -69,10 +69,11 @@ def recorded(wanted: Iterable[str] | str | None) -> frozenset[str]:
 
 
 class Recording(msgspec.Struct, frozen=True):
-    """What is recorded at a trigger beside the trigger itself."""
+    """What is recorded at a trigger beside the trigger itself; not `is_reported`: only aggregations hear of it."""
 
     registers: bool = False
     arguments: bool = False
+    is_reported: bool = True
 
     @classmethod
     def of(cls, names: frozenset[str]) -> Recording | None:

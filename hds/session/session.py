@@ -27,7 +27,7 @@ from msgspec.structs import replace
 
 from hds.outputs import Outputs, OutputSource
 from hds.report import Questions
-from hds.report.records import Forwarded, Record, Result, Settled, with_symbol
+from hds.report.records import Aggregated, Forwarded, Record, Result, Settled, Triggered, with_symbol
 from hds.session.access import Globals, Memory, Registers
 from hds.session.captured import Captured
 from hds.session.engines import engine_of
@@ -63,6 +63,7 @@ from vm import DriveRefused, Engine, GlobalStore, Host, Loaded
 from vm.facts.numbers import SCRIPT, number_in
 
 if TYPE_CHECKING:
+    from hds.aggregation import Aggregation
     from lang.commands import Command
     from vm import Program as Bytecode
 
@@ -148,6 +149,7 @@ class Session(PythonFace):
         self.recording = Recording.of(names)
         if BLOCKS in names:
             options = replace(options, record_blocks=True)
+        self._aggregation: Aggregation | None = None
         self.names_places = False  # symbols of instruction pointers in messages and halts
         self.engine: Engine = engine_of(engine, limits)
         self.store = GlobalStore(limits)
@@ -414,8 +416,22 @@ class Session(PythonFace):
 
     # --- what is said
 
+    def aggregate(self, aggregation: Aggregation) -> None:
+        """Let it hear all that is said from now on, and of the triggers of events that are yet to be made."""
+        self._aggregation = aggregation
+        if self.recording is None and aggregation.needs_triggers:
+            self.recording = Recording(is_reported=False)
+
+    def aggregated(self) -> list[Aggregated]:
+        """What it has come to, up to now."""
+        return [] if self._aggregation is None else self._aggregation.records()
+
     def report(self, record: Record, /) -> None:
         """Count it and hand it to the reporter; the machine reports here, too, and a message may go elsewhere."""
+        if self._aggregation is not None:
+            self._aggregation.hear(record)
+            if isinstance(record, Triggered) and self.recording is not None and not self.recording.is_reported:
+                return
         if self.names_places:
             record = with_symbol(record, self.symbol_of)
         if len(self.records) < self.limits.max_kept_messages:
@@ -434,7 +450,8 @@ class Session(PythonFace):
 
     def report_messages(self, messages: Kept, /) -> None:
         """The same of many messages; nobody has asked for more of them than their texts, where only those are told."""
-        if self.names_places or self.limits.max_kept_messages or not isinstance(self.reporter, BulkReporter):
+        needs_each = self.names_places or self.limits.max_kept_messages or self._aggregation is not None
+        if needs_each or not isinstance(self.reporter, BulkReporter):
             for message in messages:
                 self.report(message)
             return

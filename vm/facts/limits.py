@@ -99,6 +99,10 @@ class Limits(msgspec.Struct, frozen=True):
     max_counted_instructions: int = _limit(
         1_000_000, "instructions", "bytecode instructions of the scripts in a session whose lines --record lines counts"
     )
+    max_aggregate_groups: int = _limit(
+        1000, "groups", "those that each hds run --aggregate keeps; the rows of others are counted together"
+    )
+    max_aggregate_buckets: int = _limit(1000, "buckets", "those of lhist(x, min, max, step)", most=100_000)
     max_record_bytes: int = _limit(16_777_216, "bytes", "one JSON line that hds report reads")
     max_report_messages: int = _limit(5_000, "messages", "those of each run that a page of hds report has")
     max_report_lines: int = _limit(20_000, "lines", "lines of scripts that a page of hds report has of each run")

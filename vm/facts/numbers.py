@@ -45,6 +45,8 @@ COMMAND = Dialect(16, {"0x": 16, "\\x": 16, "x": 16, "0n": 10, "\\n": 10, "n": 1
 """Words of commands (events-and-commands A.3, A.6): octal and binary exist in script expressions only."""
 OPTION = Dialect(16, _SCRIPT_PREFIXES, ticks=True, signed=True)
 """Options of hds."""
+PRINTED = Dialect(10, {"0x": 16}, any_case=True)
+"""As printf writes them: what messages say (`name=value`), and numbers in expressions about that."""
 _ASSEMBLY_PREFIXES = {"0x": 16, "0n": 10, "0y": 2, "0t": 8}
 ASSEMBLY_BLOCK = Dialect(16, _ASSEMBLY_PREFIXES, any_case=True, ticks=True, hex_suffix=True)
 """Assembly text of commands."""

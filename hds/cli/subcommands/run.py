@@ -25,6 +25,7 @@ from hds.report import FailureKind, say
 from vm import VerificationError
 
 if TYPE_CHECKING:
+    from hds.aggregation import Aggregation
     from hds.cli.console import Console
     from hds.gdb import Server
     from hds.report.records import Record
@@ -58,6 +59,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="a record of every trigger; with general registers; with the arguments of a call; the code that was "
         "executed; how often lines of scripts were (repeatable)",
     )
+    run.add_argument(
+        "--aggregate",
+        action="append",
+        default=[],
+        metavar="EXPR",
+        help="at the end, a table of triggers or of fields of messages: 'count by context', 'hist(size) by pid', "
+        "'top 5 sum(size) by name' (repeatable)",
+    )
+    run.add_argument("--fields", action="store_true", help="with --format json: name=value pairs of messages as values")
     run.add_argument("--stats", action="store_true", help="time and triggers of every event, on stderr")
     run.add_argument(
         "--guest-exit-code",
@@ -83,6 +93,8 @@ class Options(msgspec.Struct, frozen=True):
     fail_on_script_errors: bool
     format: str
     record: list[str]
+    aggregate: list[str]
+    fields: bool
     stats: bool
     guest_exit_code: bool
     gdb: str | None
@@ -126,6 +138,7 @@ def carry_out(
     from hds.report import Questions
     from hds.session import stopped_early, summarize
 
+    aggregation = _aggregation(options)
     questions = Questions(broke=lambda halt: options.on_break == "continue")
     if console is not None and options.on_break == "stop":
         questions = replace(questions, next_commands=console.next_commands)
@@ -134,6 +147,8 @@ def carry_out(
         reporter, questions = debugger.stand_before(reporter)
     session = new_session(options.session, reporter, questions, options.record)
     session.names_places = options.format == "json"
+    if aggregation is not None:
+        session.aggregate(aggregation)
     try:
         prepared = session.prepare(source, compiled)
     except VerificationError as error:
@@ -207,6 +222,8 @@ def conclude(
     if ending.stats:
         for line in statistics(session, seconds):
             say(line)
+    for aggregated in session.aggregated():
+        reporter.report(aggregated)
     if failure is not None and failure.kind is not FailureKind.COMMAND:  # findings have told of that
         reporter.report(failure)
     for coverage in coverage_of(session):
@@ -237,12 +254,27 @@ def _debugger(options: Options) -> Server | None:
     return server
 
 
+def _aggregation(options: Options) -> Aggregation | None:
+    """What --aggregate asks for."""
+    if not options.aggregate:
+        return None
+    from hds.aggregation import AggregateError, Aggregation, parse
+
+    limits = options.session.compiling.limits
+    try:
+        return Aggregation([parse(text, limits) for text in options.aggregate], limits)
+    except AggregateError as error:
+        refuse(f"--aggregate: {error}", ExitCode.USAGE, error.hint)
+
+
 def _reporter(options: Options) -> Reporter[Record]:
     guest_output = options.session.guest.guest_output
     if options.format == "json":
         from hds.report import JsonLines
 
-        return JsonLines(guest_output != "none")
+        return JsonLines(guest_output != "none", options.fields)
+    if options.fields:
+        refuse("--fields is for --format json", ExitCode.USAGE, "--aggregate reads fields without it")
     from hds.report import Terminal
 
     return Terminal(guest_output, options.session.compiling.limits)

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from hds.report.failures import Failure
 from hds.report.records import (
+    aggregated,
     code_coverage,
     code_fault,
     decoded_call,
@@ -30,6 +31,7 @@ from hds.report.records import (
     summary,
     triggered,
 )
+from hds.report.records.aggregated import Aggregated, Bucket, Group
 from hds.report.records.code_coverage import CodeCoverage, CoveredModule
 from hds.report.records.decoded_call import DecodedCall
 from hds.report.records.finding import region
@@ -62,6 +64,8 @@ from machine import CodeFault, GuestOutput, Message, Notice, ScriptFault
 __all__ = [
     "CLEAR_SCREEN",
     "SCHEMA_VERSION",
+    "Aggregated",
+    "Bucket",
     "Bytes",
     "CodeCoverage",
     "CodeFault",
@@ -74,6 +78,7 @@ __all__ = [
     "EventObject",
     "Failure",
     "Forwarded",
+    "Group",
     "Guest",
     "GuestOutput",
     "Halt",
@@ -108,6 +113,7 @@ __all__ = [
     "plural",
     "region",
     "shown",
+    "with_hexadecimal",
     "with_symbol",
 ]
 
@@ -124,6 +130,7 @@ Record = (
     | Triggered
     | CodeCoverage
     | LineHits
+    | Aggregated
     | DecodedCall
     | Incident
     | Settled
@@ -142,6 +149,7 @@ RecordObject = (
     | triggered.TriggerObject
     | code_coverage.CoverageObject
     | line_hits.LineHitsObject
+    | aggregated.AggregateObject
     | decoded_call.DecodedCallObject
     | incident.IncidentObject
     | failure.FailureObject
@@ -176,6 +184,8 @@ def as_object(record: Record) -> RecordObject | None:
             return code_coverage.as_object(record)
         case LineHits():
             return line_hits.as_object(record)
+        case Aggregated():
+            return aggregated.as_object(record)
         case DecodedCall():
             return decoded_call.as_object(record)
         case Incident():
@@ -228,6 +238,8 @@ def shown(record: Record) -> Shown | None:
             return code_coverage.shown(record)
         case LineHits():
             return line_hits.shown(record)
+        case Aggregated():
+            return aggregated.shown(record)
         case DecodedCall():
             return decoded_call.shown(record)
         case Incident():

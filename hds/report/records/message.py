@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal, NotRequired
 
 import msgspec
 
@@ -30,11 +30,13 @@ class MessageObject(Text):
     pc: Address
     symbol: Symbol
     outputs: list[str]
+    fields: NotRequired[Annotated[list[dict[str, int | str]], "name=value pairs, of each line with any (--fields)"]]
 
 
 def as_object(message: Message) -> MessageObject:
     """The record of JSON mode."""
-    return {
+    text = text_of(message.text)
+    made: MessageObject = {
         "type": "message",
         "event": message.event_id,
         "stage": None if message.event_id is None else stage_of(message.stage),
@@ -44,9 +46,12 @@ def as_object(message: Message) -> MessageObject:
         "tid": message.thread_id,
         "pc": message.instruction_pointer,
         "symbol": message.symbol,
-        **text_of(message.text),
+        "text": text["text"],
         "outputs": list(message.outputs),
     }
+    if "bytes" in text:
+        made["bytes"] = text["bytes"]
+    return made
 
 
 def shown(message: Message) -> Bytes:

@@ -65,6 +65,8 @@ def with_hexadecimal(made: Mapping[str, object]) -> dict[str, object]:
                 result[name] = with_hexadecimal(value)
             elif any(inner >= EXACT for inner in value.values()):
                 result[f"{name}_hex"] = {key: f"0x{inner:x}" for key, inner in value.items() if inner >= EXACT}
+        elif isinstance(value, list) and value and all(isinstance(inner, dict) for inner in value):
+            result[name] = [with_hexadecimal(inner) for inner in value]
         elif isinstance(value, list) and any(type(inner) is int and inner >= EXACT for inner in value):
             result[f"{name}_hex"] = [f"0x{inner:x}" for inner in value]
     return result

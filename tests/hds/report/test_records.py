@@ -14,12 +14,15 @@ import hds.report.records
 from hds.report.failures import Failure, FailureKind
 from hds.report.json_lines import JsonLines
 from hds.report.records import (
+    Aggregated,
+    Bucket,
     CodeCoverage,
     CodeFault,
     CoveredModule,
     DecodedCall,
     Diagnostic,
     Forwarded,
+    Group,
     GuestOutput,
     Halt,
     Incident,
@@ -77,6 +80,8 @@ def one_of_each() -> list[Record]:
         Triggered(0, 1, 0, 1, 2, 3, "p", "t", 1 << 63, "a!b", 5, "write", {"rax": 1 << 53, "rbx": 1}, (1 << 54,)),
         CodeCoverage(1, "p", (CoveredModule("a", 1 << 63, 1 << 63 | 16),), ((0, 4, 2),), True),
         LineHits("a.hds", ((None, "// \x1b"), (0, "print 1"), (1 << 53, "print 2")), True),
+        Aggregated("sum(n) by x", "sum", "n", ("x",), (Group((1 << 63,), ("0x1",), 2, 1 << 60),), 3, 1, False),
+        Aggregated("hist(n)", "hist", "n", (), (Group((), (), 1, None, (Bucket(1 << 62, 1 << 63, 1),)),)),
         Settled(),
         Failure(FailureKind.CRASH, "why"),
         summarize(made),

@@ -23,7 +23,7 @@ from hds_guests import command_line, command_line_together
 
 PAGES = [
     Path(__file__).parents[4] / "docs" / name
-    for name in ("events.md", "testing.md", "comparing.md", "reports.md", "tracing.md")
+    for name in ("events.md", "testing.md", "comparing.md", "reports.md", "tracing.md", "aggregation.md")
 ]
 _BLOCK = re.compile(r"^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE_NAME = re.compile(r"(?://|#) (?P<name>[\w.]+)")
