@@ -5,6 +5,7 @@ from __future__ import annotations
 from machine.processor import block_hook, descriptors, msr
 from machine.processor.binding import (
     BLOCK_HOOK,
+    CODE_HOOK,
     INTERRUPT_HOOK,
     INVALID_INSTRUCTION_HOOK,
     MSR_CELLS,
@@ -19,6 +20,7 @@ from machine.processor.binding import (
     function_address,
 )
 from machine.processor.block_counter import CEILING, EXECUTED, OWN, OWN_SLOT, SLOTS_AT, UNDER_WAY, BlockCounter
+from machine.processor.bmi import BmiInstruction, bmi_instructions
 from machine.processor.branches import Branch, Select
 from machine.processor.coverage import CodeModule, Coverage
 from machine.processor.cpu import EXCEPTION_STATUS, INITIAL_STATE, SYSCALL_LENGTH, Cpu
@@ -68,6 +70,7 @@ __all__ = [
     "BATCH_STORAGES",
     "BLOCK_HOOK",
     "CEILING",
+    "CODE_HOOK",
     "CS_ID",
     "EXCEPTION_STATUS",
     "EXCEPTION_VECTORS",
@@ -111,6 +114,7 @@ __all__ = [
     "WORD_MASK",
     "Batch",
     "BlockCounter",
+    "BmiInstruction",
     "Branch",
     "CodeModule",
     "Coverage",
@@ -140,6 +144,7 @@ __all__ = [
     "WatchedInstruction",
     "address_of",
     "block_hook",
+    "bmi_instructions",
     "decoder",
     "descriptors",
     "divisor_of",

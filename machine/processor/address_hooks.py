@@ -36,7 +36,7 @@ class AddressHooks:
         self.arrival = Arrival()
         self.count = 0
 
-    def add(self, address: int, callback: Callable[[], None], replaces: bool = False) -> Hook:
+    def add(self, address: int, callback: Callable[[], object], replaces: bool = False) -> Hook:
         """Call `callback` before each instruction that starts at `address`; other code keeps its speed.
 
         The callback may write registers; when it changes RIP the guest goes on there, without the instruction; with
@@ -64,7 +64,7 @@ class AddressHooks:
         """Whether somebody waits for the execution of an address."""
         return address in self._hooked.values()
 
-    def callback(self, address: int, callback: Callable[[], None], replaces: bool = False) -> AddressCallback:
+    def callback(self, address: int, callback: Callable[[], object], replaces: bool = False) -> AddressCallback:
         """What `add` has called. Hooks are to be installed in the order in which this is called."""
         self.count += 1
         number = self.count
@@ -100,7 +100,7 @@ class AddressHooks:
             self._run.carry(error)
         self._registers.forget()
 
-    def _call(self, callback: Callable[[], None], address: int, number: int, changes: int, replaces: bool) -> None:
+    def _call(self, callback: Callable[[], object], address: int, number: int, changes: int, replaces: bool) -> None:
         """Call back at an address; begin the instruction anew where what follows was translated for another state.
 
         `changes` is what the code had had when the trigger began.

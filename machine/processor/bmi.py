@@ -3,7 +3,8 @@
 They are BEXTR and PDEP of 32 bits with more in the register, BEXTR of a length beyond the operand, BZHI of an index
 beyond it, and the carry of BLSI (tests/machine/processor/test_cpu.py notices a cure). The instructions are looked
 for in a process once a page with one of them is executed; other processes pay nothing. Not seen: what a guest writes
-into a page after its first instruction was executed, in a process that has had no other; code blocks of scripts.
+into a page after its first instruction was executed, in a process that has had no other. Code blocks of the
+vmx-root sandbox are read as a whole (`bmi_instructions`).
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from machine.memory import PAGE
 from machine.processor.address_hooks import AddressHooks
 from machine.processor.binding import Hook
 from machine.processor.core import Core
+from machine.processor.decoders import decoder
 from machine.processor.instruction_finder import InstructionPattern, Served, Site, SiteHook
 from machine.processor.memory_operands import accesses
+from machine.processor.register_file import RegisterFile
 from machine.processor.translated_code import TranslatedCode
 from vm import late_pattern
 from vm.facts.registers import REGISTER_INDEX, REGISTERS, RFLAGS, RIP
@@ -63,6 +66,45 @@ class _Pattern(InstructionPattern, frozen=True):
 _FLAGS = {name: 1 << REGISTERS[REGISTER_INDEX[name]].shift for name in ("cf", "zf", "sf", "of")}
 
 
+class BmiInstruction(msgspec.Struct, frozen=True):
+    """One that the emulator gets wrong in some cases: its address and its bytes."""
+
+    address: int
+    code: bytes
+
+    def carry_out(self, registers: RegisterFile, read: Callable[[int, int], bytes | None]) -> bool:
+        """At the instruction: do it, where the emulator would do it wrong and `read` gives its operand; whether it was.
+
+        `read` takes an address and a number of bytes; None is for memory that is not there.
+        """
+        instruction = _Instruction.of(self.code)
+        if instruction.register is not None:
+            operand = registers.read(instruction.register)
+        else:
+            (access,) = accesses(self.code, self.address, registers.read)
+            found = read(access.address, access.size)
+            if found is None:
+                return False  # it faults
+            operand = int.from_bytes(found, "little")
+        done = instruction.corrected(operand, registers.read(instruction.third))
+        if done is None:
+            return False
+        result, set_flags, cleared = done
+        registers.write(instruction.third if instruction.opcode == _BLS else instruction.first, result)
+        registers.write(RFLAGS, registers.read(RFLAGS) & ~cleared | set_flags)
+        registers.write(RIP, self.address + len(self.code))
+        return True
+
+
+def bmi_instructions(code: bytes, address: int) -> tuple[BmiInstruction, ...]:
+    """Those of code that begins at an address and is read from the first byte to the last."""
+    if not _CODE.search(code):
+        return ()
+    rows = decoder().disasm_lite(code, address)
+    each = (BmiInstruction(at, code[at - address : at - address + length]) for at, length, _, _ in rows)
+    return tuple(row for row in each if _CODE.match(row.code.lstrip(_IGNORED)))
+
+
 class _Removable(msgspec.Struct, frozen=True):
     hooks: AddressHooks
     hook: Hook
@@ -90,28 +132,9 @@ class BmiCorrections:
         self._code.look_always({_Pattern(_VEX): self._serve})
 
     def _serve(self, site: Site) -> Served:
-        instruction = _Instruction.of(site.code)
-        body: Callable[[], None] = partial(self._correct, instruction, site)
+        found = BmiInstruction(site.address, site.code[: site.length])
+        body: Callable[[], object] = partial(found.carry_out, self._registers, self._memory.read)
         return SiteHook(lambda: _Removable(self._hooks, self._hooks.add(site.address, body)))
-
-    def _correct(self, instruction: _Instruction, site: Site) -> None:
-        """At the instruction: do it, where the emulator would do it wrong and its operand can be read."""
-        registers = self._registers
-        if instruction.register is not None:
-            operand = registers.read(instruction.register)
-        else:
-            (access,) = accesses(site.code, site.address, registers.read)
-            found = self._memory.read(access.address, access.size)
-            if found is None:
-                return  # it faults
-            operand = int.from_bytes(found, "little")
-        done = instruction.corrected(operand, registers.read(instruction.third))
-        if done is None:
-            return
-        result, set_flags, cleared = done
-        registers.write(instruction.third if instruction.opcode == _BLS else instruction.first, result)
-        registers.write(RFLAGS, registers.read(RFLAGS) & ~cleared | set_flags)
-        registers.write(RIP, site.address + site.length)
 
 
 class _Instruction(msgspec.Struct, frozen=True):

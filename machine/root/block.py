@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from machine.memory import Frames, SharedMemory, page_ceil
-from machine.processor import Generator, decoder
+from machine.processor import BmiInstruction, Generator, bmi_instructions, decoder
 from machine.root.guest_regs import SIZE
 from machine.root.plain_code import is_plain
 
@@ -37,7 +37,8 @@ class Block(msgspec.Struct, frozen=True, eq=False):
     """A block in memory.
 
     `number` is not 0. `memory` has `content`, whole pages. `is_plain`: see machine.root.plain_code. `uses_xmm`: it may
-    touch XMM registers, so the guest's are carried in and out. `random_numbers` are its own: no guest's depend on it.
+    touch XMM registers, so the guest's are carried in and out. `bmi`: what the emulator may get wrong of it.
+    `random_numbers` are its own: no guest's depend on it.
     """
 
     number: int
@@ -46,6 +47,7 @@ class Block(msgspec.Struct, frozen=True, eq=False):
     content: bytes
     is_plain: bool
     uses_xmm: bool
+    bmi: tuple[BmiInstruction, ...]
     random_numbers: Generator = msgspec.field(default_factory=Generator)
 
     @property
@@ -66,7 +68,7 @@ def place(number: int, root_code: RootCode, source: Frames) -> Block:
     memory = SharedMemory(source, size)
     content = ((BEGIN - CODE_BASE) * HLT + code).ljust(size, HLT)
     source.physical.buffer[memory.start : memory.start + size] = content
-    return Block(number, root_code, memory, content, is_plain(code), _may_use_xmm(code))
+    return Block(number, root_code, memory, content, is_plain(code), _may_use_xmm(code), bmi_instructions(code, BEGIN))
 
 
 def _may_use_xmm(code: bytes) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from unicorn import unicorn_const as uc, x86_const as x86
 from machine.memory import PAGE, AddressSpace, Area, Frames, Protection, SharedMemory, page_ceil
 from machine.processor import (
     BLOCK_HOOK,
+    CODE_HOOK,
     INITIAL_STATE,
     INTERRUPT_HOOK,
     INVALID_INSTRUCTION_HOOK,
@@ -32,6 +34,7 @@ from machine.processor import (
     WORD_MASK,
     Batch,
     BlockCounter,
+    BmiInstruction,
     Cpu,
     Cpuid,
     Engine,
@@ -142,10 +145,15 @@ class RootProcessor:
 
     def enter(self, block: Block, guest: Cpu) -> None:
         """Run this block in this process from now on."""
-        if self._is_spoiled:
+        if block is not self.block and (block.bmi or (self.block is not None and self.block.bmi)):
+            self._spoil()  # translations of a block have its hooks in them
+        is_new = self._is_spoiled
+        if is_new:
             self._start_engine()
         if block is not self.block:
             self._take_in(block)
+        for row in block.bmi if is_new else ():
+            self._engine.add_hook(uc.UC_HOOK_CODE, CODE_HOOK(partial(self._on_bmi, row)), address=row.address)
         self.guest, self._takings = guest, guest.memory.takings
         self._clear_stack()
         self.state.clear_bytes = 0
@@ -170,6 +178,28 @@ class RootProcessor:
         end = layout.CODE_BASE + block.size
         self._own.map(Area(layout.CODE_BASE, end, _CODE, "vmx-root code", backing=block.memory))
         self.block = block
+
+    def _on_bmi(self, row: BmiInstruction, _engine: int, _address: int, _size: int, _data: int) -> None:
+        self._registers.forget()
+        try:
+            with self._surroundings.gate:
+                is_done = row.carry_out(self._registers, self._read)
+            if is_done:
+                self._registers.store()
+        except BaseException as error:
+            self._stop(f"{type(error).__name__}: {error}")
+
+    def _read(self, address: int, size: int) -> bytes | None:
+        """What the block may read; None where it is refused."""
+        data = b""
+        while len(data) < size:
+            start = address + len(data) & WORD_MASK
+            found = self._rights(start & -PAGE, READ)
+            if isinstance(found, str):
+                return None
+            offset = start % PAGE
+            data += self._engine.uc.mem_read(found[0] + offset, min(size - len(data), PAGE - offset))
+        return data
 
     # --- running
 

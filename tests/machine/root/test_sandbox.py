@@ -9,6 +9,7 @@ from machine.events.definition import BreakAction, CodeAction
 from machine.machine import StopCause
 from machine.memory import Area, Protection
 from machine.root.guest_regs import SIZE
+from machine.root.sandbox import MOST_PROCESSORS
 from vm.facts.limits import Limits
 from vm.facts.registers import GENERAL
 from vm.host import Host
@@ -72,6 +73,28 @@ def test_random_numbers_of_a_block_are_its_own() -> None:
 )
 def test_blocks_have_the_processor_of_guests(text: str, result: bool) -> None:
     assert condition_holds(text) == result
+
+
+@pytest.mark.parametrize(
+    ("code", "result", "carry"),
+    [
+        ("c4e273f5c2", 0xF00, 0),  # pdep eax, ecx, edx
+        ("c4e2f0f5c2", 0xF0F0_0000_0000_0F00, 1),  # bzhi rax, rdx, rcx
+        ("c4e2f8f3da", 0x100, 1),  # blsi rax, rdx
+        ("c4e2f8f31c24", 0x100, 1),  # blsi rax, [rsp]
+    ],
+)
+def test_blocks_have_the_cases_of_bmi_that_the_emulator_has_wrong(code: str, result: int, carry: int) -> None:
+    before = block("mov r9, rdx; mov ecx, 0xffffffff; mov rdx, 0xf0f0000000000f00; push rdx; clc")[:-1]
+    behind = block("pop rdx; mov [r9+18], rax; setc cl; movzx ecx, cl; mov [r9+28], rcx")
+    guest = bench("mov eax, 0x55; syscall; mov r12, rbx; mov r13, rbp; xor ebx, ebx; syscall")
+    guest.on_syscall(CodeAction(before + bytes.fromhex(code) + behind))
+    for count in range(1, MOST_PROCESSORS + 1):  # one of them has the processor of the first
+        guest.on_syscall(CodeAction(block("; ".join(["nop"] * count))))
+    ran(guest)
+    assert guest.code_faults == []
+    cpu = guest.machine.processes[0].cpu
+    assert [get_register(cpu, name) for name in ("r12", "r13", "rbx", "rbp")] == [result, carry] * 2
 
 
 @pytest.mark.parametrize(
