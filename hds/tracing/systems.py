@@ -84,10 +84,10 @@ class Nt(_Declared):
 
     def __init__(self) -> None:
         from hds.tracing.nt_types import TYPES
-        from machine.kernel.nt import PROTOTYPES, status_name
+        from machine.kernel.nt import CLASSES, LAST_COMMON, PROTOTYPES, numbers_of, status_name
 
-        super().__init__(PROTOTYPES, {}, TYPES)
-        self.names = frozenset(PROTOTYPES)
+        super().__init__(PROTOTYPES, CLASSES, TYPES)
+        self.names = frozenset(PROTOTYPES) | numbers_of(LAST_COMMON).keys()
         self._name_of = status_name
 
     def failed(self, result: int) -> str | None:

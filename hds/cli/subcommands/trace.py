@@ -180,9 +180,14 @@ def _selection(options: Options) -> Selection:
     from hds.tracing import Linux, Nt, Selection, SelectionError
     from machine.kernel.linux import constants
 
-    system = Linux()
+    linux, nt = Linux(), Nt()
+    names = linux.names | nt.names
+    none: frozenset[str] = frozenset()
+    classes = {
+        name: linux.classes.get(name, none) | nt.classes.get(name, none) for name in (*linux.classes, *nt.classes)
+    }
     try:
-        return Selection(options.expressions, system.names | Nt().names, system.classes, constants("signal").values())
+        return Selection(options.expressions, names, classes, constants("signal").values())
     except SelectionError as error:
         refuse(str(error), ExitCode.USAGE, error.hint)
 

@@ -1,12 +1,13 @@
 """Names of the constants that arguments of Linux' system calls are made of, on x86-64 (include/uapi).
 
-A table is `NAME=VALUE ...`, or `NAME ...` that count up from 0. Of two names of one value the first is shown.
+The form is that of `machine.kernel.constant_tables`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+
+from machine.kernel.constant_tables import ConstantTables
 
 _TABLES: Mapping[str, str] = {
     # --- flags: sets of bits; a row with the value 0 is what is said of none
@@ -161,14 +162,4 @@ _TABLES: Mapping[str, str] = {
         """,
 }
 
-
-@cache
-def constants(table: str) -> Mapping[int, str]:
-    """The names of a table by value, in its order. Raises KeyError."""
-    from ast import literal_eval
-
-    found: dict[int, str] = {}
-    for index, word in enumerate(_TABLES[table].split()):
-        name, equals, value = word.partition("=")
-        found.setdefault(literal_eval(value) if equals else index, name)
-    return found
+constants = ConstantTables(_TABLES)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import pytest
 
 from hds.tracing.linux_structures import STRUCTURES
-from hds.tracing.systems import Linux
+from hds.tracing.systems import Linux, Nt
 from machine.kernel.linux import constants
 from machine.kernel.linux.calls import CALLS
 from machine.kernel.linux.prototypes import CLASSES, PROTOTYPES
+from machine.kernel.nt import nt_constants
+from machine.kernel.nt.calls import CALLS as NT_CALLS
+from machine.kernel.nt.prototypes import CLASSES as NT_CLASSES, PROTOTYPES as NT_PROTOTYPES
 
-LINUX = Linux()
+LINUX, NT = Linux(), Nt()
 _FEWER = {
     "clone": 1,
     "preadv2": 5,
@@ -43,3 +46,25 @@ def test_types_and_tables_are_there(name: str) -> None:
 def test_classes_have_calls() -> None:
     for names in CLASSES.values():
         assert names <= LINUX.names
+
+
+@pytest.mark.parametrize("name", NT_PROTOTYPES)
+def test_types_and_tables_of_windows_are_there(name: str) -> None:
+    assert name in NT.names
+    for parameter in NT.prototype(name).parameters:
+        assert parameter.type in NT.types
+        if parameter.type in ("flags", "flags_at", "enum"):
+            assert nt_constants(parameter.table)
+
+
+@pytest.mark.parametrize("name", [call.name for call in NT_CALLS.values()])
+def test_no_argument_that_windows_looks_at_is_left_out(name: str) -> None:
+    call = NT_CALLS[name]
+    if name == "NtOpenProcessToken":  # its function carries NtOpenProcessTokenEx out, too
+        return
+    assert len(NT.prototype(name).parameters) >= len(call.arguments)
+
+
+def test_classes_of_windows_have_calls() -> None:
+    for names in NT_CLASSES.values():
+        assert names <= NT.names

@@ -35,9 +35,14 @@ def normal(lines: Iterable[str]) -> dict[int, list[str]]:
         found[process].append(text)
     numbers = {process: f"P{index}" for index, process in enumerate(found)}
     return {
-        index: [_plain(line, numbers) for line in own if not line.startswith(_OURS)]
+        index: [_plain(line, numbers) for line in _ordered(own) if not line.startswith(_OURS)]
         for index, own in enumerate(found.values())
     }
+
+
+def _ordered(lines: list[str]) -> list[str]:
+    """A SIGCHLD comes before or behind the wait for the child: natively that is chance."""
+    return sorted(lines, key=lambda line: line.startswith("--- SIGCHLD"))
 
 
 def _plain(line: str, numbers: dict[str, str]) -> str:
