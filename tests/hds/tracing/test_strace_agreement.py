@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from hds_guests import command_line
@@ -79,4 +81,19 @@ def test_every_line_is_what_strace_has(tmp_path: Path) -> None:
     assert ran.code == 0
     theirs, ours = (normal(path.read_text().splitlines()) for path in (native, here))
     assert sum(map(len, ours.values())) > 150
+    assert ours == theirs
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize("words", [("/bin/cat", "/etc/passwd"), ("/bin/cat", "/etc/nosuch"), ("/bin/uname", "-s")])
+def test_programs_of_this_machine_are_traced_from_their_loader_on(words: tuple[str, ...], tmp_path: Path) -> None:
+    native, here = tmp_path / "native.txt", tmp_path / "here.txt"
+    subprocess.run(
+        [*strace(native), "-y", *words], cwd="/", env=dict(ENVIRONMENT), capture_output=True, check=False,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    with mock.patch.dict(os.environ, ENVIRONMENT, clear=True):
+        command_line("trace", "-y", "--pid", "bead", "-o", str(here), "--guest-output", "none", "--root", "/", *words)
+    theirs, ours = (normal(path.read_text().splitlines())[0] for path in (native, here))
+    assert len(ours) > 20
     assert ours == theirs
