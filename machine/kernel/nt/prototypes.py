@@ -140,7 +140,8 @@ _CLASSES = {
     "memory": """NtAllocateVirtualMemory NtAllocateVirtualMemoryEx NtFreeVirtualMemory NtProtectVirtualMemory
         NtQueryVirtualMemory NtReadVirtualMemory NtWriteVirtualMemory NtCreateSection NtOpenSection
         NtMapViewOfSection NtMapViewOfSectionEx NtUnmapViewOfSection NtUnmapViewOfSectionEx NtFlushVirtualMemory""",
-    "synchronisation": """NtCreateEvent NtOpenEvent NtSetEvent NtResetEvent NtClearEvent NtPulseEvent NtQueryEvent NtCreateMutant
+    "synchronisation": """NtCreateEvent NtOpenEvent NtSetEvent NtResetEvent NtClearEvent NtPulseEvent NtQueryEvent
+        NtCreateMutant
         NtOpenMutant NtReleaseMutant NtCreateSemaphore NtOpenSemaphore NtReleaseSemaphore NtCreateTimer NtSetTimer
         NtCancelTimer NtDelayExecution NtWaitForSingleObject NtWaitForMultipleObjects
         NtSignalAndWaitForSingleObject NtAlertThreadByThreadId NtWaitForAlertByThreadId""",
