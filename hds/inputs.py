@@ -11,6 +11,7 @@ import select
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 from hds.exit_codes import ExitCode
 from hds.report import Failure, FailureKind, Refusal, refuse as refuse
@@ -131,6 +132,16 @@ def locate(path: str, drives: Drives) -> str:
         return path if path == "-" else str(drives.locate(path))
     except FileRefused as error:
         raise InputError(str(error), hint=error.hint) from None
+
+
+def spare(written: str, *read: str) -> None:
+    """What is read is not written over: refuses an output that is one of the inputs, under whatever name."""
+    if written == "-" or not os.path.isfile(written):
+        return
+    for path in read:
+        with suppress(OSError, ValueError):
+            if os.path.samefile(path, written):
+                refuse(f"{written} is read: it would be written over", ExitCode.USAGE, "give -o another name")
 
 
 def read_source(

@@ -20,7 +20,7 @@ from hds.cli.options import (
     options_of,
 )
 from hds.exit_codes import ExitCode
-from hds.inputs import refuse
+from hds.inputs import refuse, spare
 from hds.report import output
 from vm import FileRefused, write_file
 
@@ -80,6 +80,7 @@ def run(options: Options) -> ExitCode:
         except VerificationError as error:
             refuse(f"{title or source.name}: {error}", ExitCode.FAILED)
     path = compiling.reading.locate("-" if options.output is None else options.output)
+    spare(path, source.name)
     if options.emit != "hdc":
         _write(path, _native_text(programs, options.emit, limits).encode())
         return ExitCode.OK

@@ -13,7 +13,7 @@ import msgspec
 from hds.cli.options import Reading, add_limits, options_of
 from hds.exit_codes import ExitCode
 from hds.exporting import FORMATS, Format, RecordedRun
-from hds.inputs import input_lines, refuse
+from hds.inputs import input_lines, refuse, spare
 from hds.recorded_runs import BadRun
 from hds.report import output, say
 from hds.report.records import plural
@@ -59,6 +59,7 @@ def run(options: Options) -> ExitCode:
         refuse("only one of the runs can be standard input", ExitCode.USAGE)
     if len(options.runs) > 1 and not options.format.several:
         refuse(f"a file of the form {options.format.name} has one run", ExitCode.USAGE)
+    spare(options.output, *map(options.reading.locate, options.runs))
     runs = [_run(path, options.reading) for path in options.runs]
     try:
         (_fill if options.format.is_folder else _file)(options, runs)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from hds.cli.colours import Colour, show
 from hds.cli.options import Reading, add_limits, number_of_seconds, options_of
 from hds.exit_codes import ExitCode
-from hds.inputs import InputError
+from hds.inputs import InputError, spare
 from hds.report import output, refuse, say
 from hds.session import ENGINES
 from vm import FileRefused, write_file
@@ -107,6 +107,8 @@ def run(options: Options) -> ExitCode:
     usual = options.usual()
     found = _collect(options, usual)
     wrong = [file for file in found.files if file.errors]
+    if options.junit is not None:
+        spare(options.reading.locate(options.junit), *(file.path for file in found.files))
     if options.list:
         for file in found.files:
             for case in file.cases:

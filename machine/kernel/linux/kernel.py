@@ -640,7 +640,7 @@ class LinuxKernel(Calls):
         if number in NAMES:
             return NAMES[number]
         short = number - _INT80.first_count
-        return f"{NAMES_386.get(short, f'{short:x}')} (int 0x80)" if short >= 0 else None
+        return f"{NAMES_386.get(short, f'{short:x}')} (int 0x80)" if 0 <= short < 1 << 32 else None
 
 
 def _clear_trap_flag(task: Task, trace: Trace) -> None:

@@ -322,3 +322,9 @@ def test_the_module_shows_what_users_need_and_no_more() -> None:
         "strategies", "testing",
     }  # fmt: skip
     assert all(hasattr(hds, name) for name in shown)
+
+
+def test_a_number_that_no_call_has_is_not_named_after_those_of_int_0x80(engine: Engine) -> None:
+    listing = "mov rax, 0x7fffffffffffffff; syscall; hlt"
+    with guest(engine, listing, kernel="linux") as made:
+        assert [trigger.name for trigger in made.events("!syscall")] == [None]

@@ -42,6 +42,15 @@ def test_a_command_file_becomes_a_bundle(
     assert "3 scripts" in capsys.readouterr().err
 
 
+def test_what_is_compiled_is_not_written_over(capsys: pytest.CaptureFixture[str], command_file: Path) -> None:
+    text = command_file.read_bytes()
+    link = command_file.with_name("link.hds")
+    link.symlink_to(command_file)
+    assert main(["compile", str(command_file), "-o", str(link)]) == 2
+    assert "is read: it would be written over" in capsys.readouterr().err
+    assert command_file.read_bytes() == text
+
+
 def test_a_bare_script_becomes_a_program(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     output = tmp_path / "out.hdc"
     assert main(["compile", "-e", "print(5);", "-o", str(output)]) == 0

@@ -125,6 +125,7 @@ def test_a_line_that_is_no_record_is_refused_with_its_place(
         (["."], 3, "cannot read .: it is a directory"),
         (["a.jsonl", "-o", "no/where"], 3, "cannot write no/where"),
         (["a.jsonl", "-o", "/dev/full"], 3, "cannot write /dev/full"),
+        (["a.jsonl", "-o", "./a.jsonl"], 2, "a.jsonl is read: it would be written over"),
         (["-", "-"], 2, "only one of the runs can be standard input"),
         ([], 2, "the following arguments are required: RUN"),
         (["a.jsonl", "--format", "pdf"], 2, "invalid choice: 'pdf'"),

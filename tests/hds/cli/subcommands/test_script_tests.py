@@ -392,6 +392,12 @@ def test_junit_has_every_test_and_obeys_its_schema(place: Place) -> None:
     assert root.find("testsuite/testcase[@name='calls, slowly']").attrib["classname"] == "deep.a"  # type: ignore[union-attr]
 
 
+def test_junit_is_not_written_over_a_script(place: Place) -> None:
+    path = place.write("a.ds", "print(1);\n// test: one\n//   out: 1\n")
+    assert place.run("--junit", "a.ds")[0] == 2
+    assert path.read_text().startswith("print(1);")
+
+
 def test_junit_of_nothing_is_valid(place: Place) -> None:
     assert place.run("--junit", "out.xml")[0] == 3
     xmlschema.XMLSchema(str(SCHEMA)).validate(str(place.folder / "out.xml"))
