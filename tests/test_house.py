@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -290,3 +291,9 @@ def test_what_is_named_elsewhere_is_so_still(thing: str) -> None:
     for place in things.elsewhere:
         file, _, name = place.partition(": ")
         assert ({name} if name else things.telling) & names_in(file, things.named_by), place
+
+
+def test_every_file_of_tests_has_a_name_of_its_own() -> None:
+    """pytest imports them by it."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []

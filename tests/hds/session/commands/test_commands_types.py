@@ -238,7 +238,7 @@ def test_a_symbol_that_was_given_comes_first(added: str) -> None:
     from lang import SymbolTable
 
     compiler = Compiler(symbols=SymbolTable({"game!player": 0x99}))
-    assert shown(f"{added}print game!player\n.sym unload\nprint game!player", compiler=compiler).count("99") == 2
+    assert shown(f"{added}print game!player\n.sym unload\nprint game!player", compiler=compiler).count("99\n") == 2
 
 
 def test_types_of_a_file_take_the_place_of_built_in_ones(tmp_path: Path) -> None:
