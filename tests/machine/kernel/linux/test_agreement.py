@@ -30,6 +30,7 @@ _CHILD_ENDS = "SIGCHLD comes before a close of the parent, or behind it: nativel
 OTHER_CALLS = {
     "chown 0:0 fruit": _NO_ETC,
     "id -u": _NO_ETC,
+    r"sed -i -e '1d;$s/$/!/' fruit": "mkstemp asks for random bytes where the clock's are not fair",
     "pidof nobody": "more processes are looked through",
     "sh -c 'echo a b c | tr a-z A-Z | rev'": _CHILD_ENDS,
     "sh -c 'x=$(echo sub; exit 4); echo $x $?'": _CHILD_ENDS,
