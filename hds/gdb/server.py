@@ -49,7 +49,6 @@ class Watch(msgspec.Struct):
 
     event: int
     name: str
-    address: int
 
 
 class Server:
@@ -380,7 +379,7 @@ class Server:
         if not self._session.interpret(SourceFile("<gdb>", command)):
             return _REFUSED
         (number,) = set(registry.ids) - before
-        self._watches[kind, address, size] = Watch(number, name, address)
+        self._watches[kind, address, size] = Watch(number, name)
         return _OK
 
     def _remove(self, text: str, data: bytes) -> bytes:

@@ -17,7 +17,7 @@ from machine.root import BlockRow
 from vm.facts.pseudo_registers import PSEUDO_INDEX
 from vm.facts.registers import RIP
 from vm.facts.stages import Stage
-from vm.native import Activation, NativeEngine, entry_point, prepare, registers_used
+from vm.native import Activation, NativeEngine, entry_point, prepare, registers_used, sends_messages
 
 _NEVER = ctypes.c_uint64(0)  # a cell that stays 0
 _AT_HAND = GENERAL_REGISTERS | 1 << RIP
@@ -127,8 +127,9 @@ class Handling:
         for index, activation in self.activations.items():
             if activation.workspace is not workspace:
                 activation.attach(workspace, activation.host)
-            row = self._actions[index]
-            row.marks, row.before = desk.marks_of(self.event), desk.before(self.event)
+            if sends_messages(activation.loaded.program):
+                row = self._actions[index]
+                row.marks, row.before = desk.marks_of(self.event), desk.before(self.event)
 
     def action(self, index: int) -> Action:
         """An action of the event."""

@@ -52,8 +52,10 @@ class MarkedRing(MessageRing):
         if self.marks.used:
             self._handed.append(self._take())
         while self._handed:
-            self.deliver(self._handed[0])
-            self._handed.popleft()
+            kept = self._handed[0]
+            self.deliver(kept)
+            if self._handed and self._handed[0] is kept:  # who takes them may have asked for them himself
+                self._handed.popleft()
 
     def _take(self) -> Kept:
         words = self._words[: self.marks.used * _WORDS]

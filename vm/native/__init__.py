@@ -43,7 +43,12 @@ if TYPE_CHECKING:
     from vm.native.listing import emit as emit
     from vm.native.object_code import MachineCode as MachineCode
     from vm.native.records import MessageRing as MessageRing
-    from vm.native.trigger import entry_point as entry_point, prepare as prepare, registers_used as registers_used
+    from vm.native.trigger import (
+        entry_point as entry_point,
+        prepare as prepare,
+        registers_used as registers_used,
+        sends_messages as sends_messages,
+    )
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -59,6 +64,6 @@ else:
             "listing": "emit",
             "records": "MessageRing",
             "object_code": "MachineCode",
-            "trigger": "entry_point prepare registers_used",
+            "trigger": "entry_point prepare registers_used sends_messages",
         },
     )

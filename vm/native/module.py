@@ -69,12 +69,11 @@ def _lower(f: Body, counts_entries: bool) -> None:
     blocks = block_fuel(f.program, f.bytecode)
     heads = _heads(f)
     chains = {} if counts_entries else chains_of(f.program, f.bytecode, blocks)
-    entered = blocks_entered(f.program, f.bytecode, blocks, chains)
-    for pc in entered:
+    for pc in blocks_entered(f.program, f.bytecode, blocks, chains):
         f.code_blocks[pc] = f.new_block(f"pc{pc}")
     _enter(f)
     for pc, end in ends_of(blocks, f.bytecode).items():
-        if pc in entered:
+        if pc in f.code_blocks:
             f.pc = pc
             _begin_block(f, blocks[pc], counts_entries)
             if pc in heads:

@@ -56,3 +56,8 @@ def registers_used(program: Program) -> RegistersUsed:
             written |= bit if row.mnemonic == "STM" else 0
             read |= bit if row.mnemonic == "LDM" or register.bits < 64 else 0
     return RegistersUsed(read, written)
+
+
+def sends_messages(program: Program) -> bool:
+    """Whether any run of the program can print."""
+    return any(decode(word)[0].mnemonic in ("PRINT", "PRINTF") for word in program.code)

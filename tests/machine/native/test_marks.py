@@ -158,3 +158,22 @@ def test_a_prompt_session_tells_before_the_guest_goes_on(prompt: bool) -> None:
     session.execute("!syscall script { print(@rbx); }")
     session.run()
     assert len(set(seen)) == (8 if prompt else 1)
+
+
+def test_a_reporter_that_asks_for_messages_meanwhile_gets_each_once() -> None:
+    taken: list[bytes] = []
+    session: hds.Session
+
+    class Asking:
+        def report(self, record: object, /) -> None:
+            if isinstance(record, Message):
+                taken.append(record.text)
+                session.machine.messages.catch_up()
+
+    session = hds.Session(
+        LOOP.format(rounds=10).encode(), kind="asm", kernel="bare", engine=make_engine("native"), reporter=Asking(),
+        prompt_messages=False,
+    )  # fmt: skip
+    session.execute("!syscall script { print(@rbx); }")
+    session.run()
+    assert [int(text, 16) for text in taken] == [rounds for rounds in range(10, 0, -1) for _ in range(2)]
