@@ -14,6 +14,8 @@ import pytest
 from engines import need_machine_code
 from source_trees import FILES, PACKAGES, ROOT, nodes_of, tree_of
 
+pytestmark = pytest.mark.walls
+
 # What each package may import of the others.
 ALLOWED = {"vm": set(), "lang": {"vm"}, "machine": {"vm"}, "hds": {"lang", "machine", "vm"}}
 

@@ -31,6 +31,8 @@ from vm.facts.events import EVENTS, EventKind
 from vm.facts.outputs import OUTPUT_KINDS
 from vm.isa import INSTRUCTIONS
 
+pytestmark = pytest.mark.walls
+
 ROOT = Path(__file__).parent.parent
 PRODUCT = sorted(
     path.relative_to(ROOT).as_posix()

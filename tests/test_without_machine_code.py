@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from hds_guests import command_line, listing_file
 
 BLOCKED = 'raise ImportError("blocked", name="llvmlite")\n'
@@ -31,6 +32,7 @@ EVENTS = {
 }  # fmt: skip
 
 
+@pytest.mark.lasting
 def test_the_output_is_the_same(tmp_path: Path) -> None:
     path = listing_file(tmp_path, LOOP)
     lines = [["run", "--kernel", "linux", *(("-e", event) if event else ()), path] for event in EVENTS.values()]

@@ -134,6 +134,7 @@ def test_numbers_of_flags_that_are_too_large_are_refused(arguments: list[str]) -
     assert main(["eval", *arguments, "-e", "print(1);"]) == ExitCode.USAGE
 
 
+@pytest.mark.lasting
 @pytest.mark.parametrize("at", ["least", "most"])
 @pytest.mark.parametrize("row", LIMITS, ids=lambda row: row.name)
 def test_no_value_that_a_limit_may_have_breaks_a_run(row: LimitRow, at: str, tmp_path: Path) -> None:

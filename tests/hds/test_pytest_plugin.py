@@ -24,7 +24,7 @@ def run_pytest(folder: Path, *words: str) -> str:
     return found.stdout + found.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.lasting
 def test_script_files_are_collected_and_run_like_others(tmp_path: Path) -> None:
     (tmp_path / "a.ds").write_text(SCRIPT)
     (tmp_path / "b.ds").write_text("// test: wrong\n// outt: 1\n")
@@ -43,7 +43,7 @@ def test_script_files_are_collected_and_run_like_others(tmp_path: Path) -> None:
     assert "1 failed, 3 passed, 1 skipped, 2 errors" in text
 
 
-@pytest.mark.slow
+@pytest.mark.lasting
 def test_without_a_test_in_a_script_nothing_of_hds_is_loaded(tmp_path: Path) -> None:
     (tmp_path / "c.ds").write_text("print(1);\n")
     (tmp_path / "test_d.py").write_text(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 from language_world import Run
 
 from lang.compiler import Compiler
@@ -50,6 +51,7 @@ def test_the_document_has_examples() -> None:
     assert len(EXAMPLES) > 300
 
 
+@pytest.mark.parametrize("engine", ["reference", pytest.param("native", marks=pytest.mark.lasting)], indirect=True)
 def test_every_example_gives_its_result(run: Run) -> None:
     results = [(script, shown(run, script).rstrip(), result.rstrip()) for script, _, result in EXAMPLES]
     assert [(script, got, expected) for script, got, expected in results if got != expected] == []

@@ -56,6 +56,7 @@ def test_the_deepest_nesting_that_is_allowed_compiles(run: Run) -> None:
     assert "E121" in run("print(" + "-" * 3000 + "5);").codes or "E038" in run("print(" + "- " * 3000 + "5);").codes
 
 
+@pytest.mark.lasting
 def test_compiling_takes_time_in_proportion_to_the_length() -> None:
     import time
 

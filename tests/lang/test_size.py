@@ -44,6 +44,7 @@ def seconds(text: str) -> float:
 # --- time
 
 
+@pytest.mark.lasting
 @pytest.mark.nightly
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
 def test_time_is_linear_in_the_source(shape) -> None:  # type: ignore[no-untyped-def]
@@ -65,6 +66,7 @@ def test_one_huge_line_is_shown_around_the_place() -> None:
 # --- memory
 
 
+@pytest.mark.lasting
 def test_a_literal_costs_few_bytes_a_character_and_any_source_at_most_the_named_ones() -> None:
     # In a process of its own: the peak of a process never falls, and getrusage would count the parent's.
     script = (
@@ -155,6 +157,7 @@ def test_numbers_of_any_length_are_read_or_refused(script: str, found: list[tupl
     assert errors(script) == found
 
 
+@pytest.mark.lasting
 def test_a_width_of_any_length_is_parsed_in_linear_time() -> None:
     start = process_time()
     many = 1_000_000

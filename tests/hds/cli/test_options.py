@@ -52,6 +52,7 @@ def test_options_are_frozen_and_hold_values_that_nobody_can_change(name: str) ->
         waiting += [value for value in values if isinstance(value, msgspec.Struct)]
 
 
+@pytest.mark.walls
 @pytest.mark.parametrize("path", sorted(CLI.parent.rglob("*.py")), ids=lambda path: path.stem)
 def test_only_options_look_at_what_the_parser_found(path: Path) -> None:
     takers = {

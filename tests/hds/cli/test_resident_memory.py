@@ -12,7 +12,7 @@ from engines import need_machine_code
 from hds_guests import listing_file
 
 need_machine_code()  # millions of blocks and iterations
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.lasting
 
 MIB = 1 << 20
 GUEST_MEMORY = 128 * MIB

@@ -13,6 +13,8 @@ from engines import need_machine_code
 from hds_guests import elf_file
 from source_trees import PACKAGES, ROOT
 
+pytestmark = pytest.mark.lasting
+
 need_machine_code()
 
 LIBRARIES = {

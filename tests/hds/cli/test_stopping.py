@@ -27,7 +27,7 @@ from machine.root.assembler import assemble
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 from vm.facts.registers import RIP, STORAGE_INDEX
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.lasting
 
 AT_ONCE = 0.2  # seconds
 ENGINES = ("reference", "native")

@@ -110,6 +110,7 @@ def test_every_record_stands_once_in_order(first: list[int], second: list[int]) 
         assert bool(change.fields) is (change.kind is Kind.CHANGED)
 
 
+@pytest.mark.lasting
 def test_many_records_that_all_differ_take_no_quadratic_time() -> None:
     a = [message(f"call {number} a", tick=number) for number in range(4000)]
     b = [message(f"call {number} b", tick=number) for number in range(4000)]

@@ -107,6 +107,7 @@ def test_memory_has_an_end() -> None:
     assert inside(lambda: bytearray(8 << 30), limits=Limits(16 << 20, 60.0)) == "MemoryError"
 
 
+@pytest.mark.lasting
 def test_processor_time_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hds.corpus.sandbox._SECONDS_MORE", 0)
 

@@ -99,6 +99,7 @@ def cut(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     left[0] = 1 << 30
 
 
+@pytest.mark.lasting
 @pytest.mark.parametrize("what", ["add", "compact", "drop"])
 def test_a_change_happens_wholly_or_not_at_all(tmp_path: Path, cut: list[int], what: str) -> None:
     before, after = {

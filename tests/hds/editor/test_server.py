@@ -18,6 +18,8 @@ from pygls.exceptions import JsonRpcException
 from hds.cli.main import main
 from hds.exit_codes import ExitCode
 
+pytestmark = pytest.mark.lasting
+
 SCRIPT = """\
 !syscall script {
     // 😀 places behind it count two units

@@ -17,7 +17,7 @@ from lang.parser import parse
 from lang.source import SourceFile
 from vm.host import MemoryHost
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.lasting
 
 TESTS = Path(__file__).parents[2]
 DOCUMENT = TESTS.parent / "docs" / "language.md"

@@ -220,6 +220,7 @@ def test_fuzz_counts_and_is_deterministic(capsys: pytest.CaptureFixture[str]) ->
     assert outputs[0].splitlines()[-1] == "12 passed, 0 failed"
 
 
+@pytest.mark.lasting
 def test_fuzz_says_what_failed_and_saves_it(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -244,6 +245,7 @@ def test_what_a_generator_has_no_use_for_is_no_smaller_failure() -> None:
     assert (case, why, numbers) == ("3", "high 3", [3])
 
 
+@pytest.mark.lasting
 def test_failures_that_are_kept_are_tried_first_and_forgotten_when_they_pass(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -151,6 +151,7 @@ def unread() -> Iterator[TextIO]:
 ENDLESS = "again: mov eax, 1\nmov edi, 1\nlea rsi, [rip]\nmov edx, 0x1000\nsyscall\njmp again"
 
 
+@pytest.mark.lasting
 @pytest.mark.parametrize(
     "words",
     [
@@ -231,6 +232,7 @@ def test_a_guest_that_writes_to_a_closed_pipe_is_ended(tmp_path: Path) -> None:
 # --- as processes
 
 
+@pytest.mark.lasting
 @pytest.mark.parametrize(
     ("redirections", "code"),
     [("2>&-", ExitCode.OK), (">&- 2>&- <&-", ExitCode.STREAM)],

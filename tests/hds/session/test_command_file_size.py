@@ -54,6 +54,7 @@ def seconds(name: str, size: int) -> float:
     return process_time() - start
 
 
+@pytest.mark.lasting
 @pytest.mark.parametrize("name", SHAPES)
 def test_time_is_linear_in_a_command_file(name: str) -> None:
     small, large = seconds(name, 1_000), seconds(name, 8_000)

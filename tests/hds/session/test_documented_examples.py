@@ -117,6 +117,7 @@ def test_every_other_example_is_accepted_or_not_available(example: str, folder: 
         assert [item.message for item in found] == []
 
 
+@pytest.mark.lasting
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_what_is_refused_when_it_is_carried_out_says_so(example: str, folder: Path) -> None:
     text = example.replace("FOLDER", str(folder))

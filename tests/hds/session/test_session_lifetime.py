@@ -10,6 +10,8 @@ import pytest
 from hds.session import Session
 from machine import Silent
 
+pytestmark = pytest.mark.lasting
+
 CALL = bytes.fromhex("b827000000 0f05")  # mov eax, 27h; syscall
 EVENTS = [
     "!syscall script { .n = .n + 1; }",

@@ -94,6 +94,7 @@ def test_reading_twice_gives_the_same(text: str) -> None:
     assert read_commands(source) == read_commands(source)
 
 
+@pytest.mark.lasting
 @pytest.mark.parametrize(
     "unit",
     ["a\n", "{", "}", "{}", '"', '\\"', "/*", "//", "{//", "{//}", '{//"', "{/*", "#\n", "\\", "\\n", "a/**/", "? {\n"],
@@ -108,6 +109,7 @@ def test_a_megabyte_of_garbage_reads_in_linear_time() -> None:
     reads_in_linear_time("".join(characters)[:1_000_000])
 
 
+@pytest.mark.lasting
 def test_a_megabyte_of_events_reads_in_linear_time() -> None:
     event = '!syscall 55 pid 490 script {\n  if (@rcx == 1) {\n    printf("%x\\n", $pid);\n  }\n}\n'
     reads_in_linear_time(event * (1_000_000 // len(event)))

@@ -22,7 +22,7 @@ from machine.machine import StopCause
 from machine.root.assembler import assemble
 from vm.facts.limits import Limits
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.programs
 
 PT_NULL, PT_LOAD, PT_INTERP, PT_GNU_STACK = 0, 1, 3, 0x6474_E551
 X, W, R = 1, 2, 4

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 from weakref import ref
 
+import pytest
+
 from machine.memory import PAGE, AddressSpace, Area, PhysicalMemory, Protection, SharedMemory
 from vm.facts.paging import EXECUTE
 
@@ -17,6 +19,7 @@ def test_frames_are_free_when_nobody_has_the_memory() -> None:
     assert physical.guests.used == 0
 
 
+@pytest.mark.lasting
 def test_a_machine_whose_shared_memory_was_executed_goes_when_nobody_has_it() -> None:
     physical = PhysicalMemory(16 * PAGE)
     guest = AddressSpace(physical.guests)

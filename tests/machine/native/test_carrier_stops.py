@@ -81,6 +81,7 @@ def test_triggers_do_without_python(commands: str) -> None:
 
 
 # Processor time is compared, which a busy machine does not lengthen as it does real time.
+@pytest.mark.lasting
 @pytest.mark.parametrize("commands", [COUNTER, SLOW])
 def test_ctrl_c_stops_a_run_within_a_fifth_of_a_second(commands: str) -> None:
     guest = session(commands)
@@ -120,6 +121,7 @@ def test_an_exception_of_a_reporter_ends_the_run_and_arrives() -> None:
         guest.run()
 
 
+@pytest.mark.lasting
 def test_an_address_that_is_cleared_in_its_trigger_outlives_the_trigger() -> None:
     guest = session("!epthook 400005 script { event_clear($event_id); pause(); }")
     guest.run(max_instructions=1)  # up to the address

@@ -91,6 +91,7 @@ def test_a_store_into_the_block_under_way_counts_once() -> None:
     assert cpu.executed == 1 + 50 * 6 + 1
 
 
+@pytest.mark.lasting
 def test_asking_for_more_blocks_than_the_emulator_keeps_translated_does_no_harm() -> None:
     if block_hook.address() is None:
         pytest.skip("llvmlite is not installed")

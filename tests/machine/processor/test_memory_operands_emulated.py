@@ -195,7 +195,7 @@ def agrees(relation: Relation, ours: Bytes, theirs: Bytes, ended: bool) -> bool:
             return True
 
 
-@pytest.mark.slow
+@pytest.mark.lasting
 @pytest.mark.parametrize("escape", MAPS, ids=lambda escape: escape.hex() or "one byte")
 def test_unicorn_reports_these_accesses(escape: bytes) -> None:
     emulator = Emulator(random := Random(14))
@@ -215,7 +215,7 @@ def test_unicorn_reports_these_accesses(escape: bytes) -> None:
     assert compared >= set(opcodes_of(escape))
 
 
-@pytest.mark.slow
+@pytest.mark.lasting
 @pytest.mark.parametrize("escape", MAPS, ids=lambda escape: escape.hex() or "one byte")
 def test_a_refused_page_has_the_address_of_the_fault(escape: bytes) -> None:
     """Unicorn tells the page and the kind; the address is the first in that page that it reports when all is there."""

@@ -295,6 +295,7 @@ class Watched:
         return reason, 1 + last.index(reason.rip)
 
 
+@pytest.mark.lasting
 @settings(max_examples=150, deadline=None)
 @example(b"H\x8d\x05\x00\x00\x00\x00\xf3\xaa\x00", {}, 12, False)  # goes on into what it writes
 @example(b"H\x8d\x05\x00\x00\x00\x00\xf3\xaa", {}, 5, False)  # REP STOSB that writes its own prefix

@@ -171,6 +171,7 @@ _SHAPES: dict[str, Callable[[int], str]] = {
 }
 
 
+@pytest.mark.lasting
 @pytest.mark.parametrize("shape", _SHAPES)
 def test_time_is_proportional_to_the_text(shape: str) -> None:
     def seconds(count: int) -> float:

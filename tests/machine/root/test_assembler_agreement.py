@@ -21,7 +21,7 @@ from machine.root.assembler import AssemblerError, assemble
 from machine.root.assembler_process import Refusal
 from vm.facts.limits import DEFAULT_LIMITS
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.programs
 
 COUNT, SEED = 2100, 20
 AS = ("as", "--64", "-msyntax=intel", "-mnaked-reg", "-Z", "-aln", "--listing-lhs-width=8")

@@ -19,7 +19,7 @@ from machine.root.assembler import AssemblerError, assemble
 from machine.root.assembler_process import Refusal
 from vm.facts.limits import DEFAULT_LIMITS
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.lasting
 
 
 def running() -> int:

@@ -75,6 +75,7 @@ def test_blocks_have_the_processor_of_guests(text: str, result: bool) -> None:
     assert condition_holds(text) == result
 
 
+@pytest.mark.lasting
 @pytest.mark.parametrize(
     ("code", "result", "carry"),
     [
@@ -355,12 +356,14 @@ def test_the_budget_has_a_name_and_a_limit() -> None:
     assert ["max_root_instructions (10 instructions)" in text for _, text in guest.code_faults] == [True]
 
 
+@pytest.mark.lasting
 def test_code_beyond_what_is_kept_translated_is_translated_again() -> None:
     guest = bench("syscall; syscall", limits=Limits(max_root_instructions=300_000))
     guest.on_syscall(CodeAction(bytes.fromhex("48ff4260") * 200_000 + b"\xc3"))
     assert ran(guest).register("r12") == 400_000
 
 
+@pytest.mark.lasting
 def test_many_faults_do_not_pile_up_engines() -> None:
     guest = bench("mov ebx, 300; again: syscall; dec ebx; jnz again")
     guest.on_syscall(CodeAction(block("ud2")))

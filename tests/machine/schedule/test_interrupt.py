@@ -48,6 +48,7 @@ def test_without_a_time_nothing_expires() -> None:
         assert not over.wait(0.05)
 
 
+@pytest.mark.lasting
 def test_suspended_time_does_not_count() -> None:
     over = threading.Event()
     guard = RunGuard(lambda: None, over.set)
@@ -100,6 +101,7 @@ def test_the_run_ends_behind_the_script_that_is_under_way() -> None:
     assert ended == [True]
 
 
+@pytest.mark.lasting
 def test_the_time_at_a_prompt_does_not_count() -> None:
     guest = bench("syscall")
 

@@ -106,6 +106,7 @@ PAIRS = [
 ]
 
 
+@pytest.mark.lasting
 @pytest.mark.parametrize(("name", "engine", "cores"), often(PAIRS, [(n, e, c) for n, e, _ in PAIRS for c in (2, 4)]))
 def test_no_trigger_and_no_count_is_lost(name: str, engine: str, cores: int) -> None:
     count = count_of(engine)
@@ -118,6 +119,7 @@ def test_no_trigger_and_no_count_is_lost(name: str, engine: str, cores: int) -> 
     assert not summary.code_faults
 
 
+@pytest.mark.lasting
 def test_nothing_is_lost_where_registers_are_copied() -> None:
     with (
         mock.patch("machine.processor.cpu.window_of", return_value=None),
@@ -299,6 +301,7 @@ def test_a_breakpoint_halts_every_core() -> None:
     assert guest.machine.current is target
 
 
+@pytest.mark.lasting
 @pytest.mark.parametrize("turn", range(often(1, 5)))
 def test_a_process_that_waits_may_be_made_the_current_one_at_a_break(turn: int) -> None:
     def broke(halt: Halt) -> bool:
@@ -335,6 +338,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.lasting
 @pytest.mark.parametrize("turn", range(often(1, 5)))
 @pytest.mark.parametrize("commands", CHANGES.values(), ids=CHANGES)
 @pytest.mark.parametrize("engine", ENGINES)
@@ -372,6 +376,7 @@ def test_an_exception_at_a_break_ends_the_run_and_arrives() -> None:
         guest.run()
 
 
+@pytest.mark.lasting
 @pytest.mark.parametrize("guests", [[BUSY, BUSY], [ENDLESS, BUSY], [ENDLESS] * 4])
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_timeout_ends_a_run_at_once(engine: str, guests: list[str]) -> None:
@@ -381,6 +386,7 @@ def test_a_timeout_ends_a_run_at_once(engine: str, guests: list[str]) -> None:
     assert time.process_time() - start < 2 * (0.1 + AT_ONCE)  # on two cores
 
 
+@pytest.mark.lasting
 @pytest.mark.parametrize("guests", [[BUSY, BUSY], [ENDLESS, BUSY], [ENDLESS] * 4])
 @pytest.mark.parametrize("engine", ENGINES)
 def test_ctrl_c_ends_a_run_at_once(engine: str, guests: list[str]) -> None:
@@ -397,6 +403,7 @@ def test_ctrl_c_ends_a_run_at_once(engine: str, guests: list[str]) -> None:
     assert time.process_time() - sent[0] < 2 * AT_ONCE
 
 
+@pytest.mark.lasting
 def test_a_timeout_ends_a_run_whose_cores_wait_for_a_lock() -> None:
     guest = session("!syscall script { spinlock_lock(&.k); }", [ENDLESS, ENDLESS, BUSY], cores=3)
     start = time.monotonic()
@@ -438,6 +445,7 @@ def test_more_processes_than_cores_take_turns(engine: str) -> None:
     assert all(not process.alive for process in guest.machine.processes)
 
 
+@pytest.mark.lasting
 def test_blocks_follow_a_process_to_other_cores() -> None:
     """GUEST_REGS, the stack and the processor block are those of the core that a trigger is on."""
     commands = (
@@ -451,6 +459,7 @@ def test_blocks_follow_a_process_to_other_cores() -> None:
     assert value(guest, "n") == 1500
 
 
+@pytest.mark.lasting
 @pytest.mark.parametrize("turn", range(often(2, 10)))
 def test_runs_in_a_row_go_on_where_they_were(turn: int) -> None:
     guest = session("!syscall script { interlocked_increment(&.n); }", calls(200), cores=3)

@@ -35,7 +35,7 @@ def is_error_number(value: object) -> bool:
     return isinstance(value, int) and value in range(0xC000_0000, 0xC000_0066)
 
 
-@pytest.mark.slow
+@pytest.mark.walls
 def test_no_error_number_stands_elsewhere() -> None:
     found = [
         f"{name}:{node.lineno}: {node.value!r}"

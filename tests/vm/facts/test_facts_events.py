@@ -93,7 +93,7 @@ def tables_of_event_commands(path: Path) -> Iterator[str]:
             yield f"{path.name}:{node.lineno} lists {found}"  # type: ignore[attr-defined]  # all have one
 
 
-@pytest.mark.slow
+@pytest.mark.walls
 def test_no_table_of_event_commands_stands_elsewhere() -> None:
     others = [path for name, path in FILES.items() if name != "vm/facts/events.py"]
     assert [table for path in others for table in tables_of_event_commands(path)] == []

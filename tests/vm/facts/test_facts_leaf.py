@@ -50,7 +50,7 @@ def tables_of_facts(path: Path) -> Iterator[str]:
                 yield f"{path.name}:{node.lineno} lists {table}"
 
 
-@pytest.mark.slow
+@pytest.mark.walls
 def test_no_table_of_facts_stands_elsewhere() -> None:
     others = [path for name, path in FILES.items() if not name.startswith((FACTS, SAMPLES))]
     assert [table for path in others for table in tables_of_facts(path)] == []

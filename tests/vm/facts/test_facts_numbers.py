@@ -87,7 +87,7 @@ def readers_of_numbers(path: Path) -> Iterator[str]:
                 yield f"{path.name}:{node.lineno} lists prefixes of numbers"
 
 
-@pytest.mark.slow
+@pytest.mark.walls
 def test_nothing_else_reads_numbers() -> None:
     others = [path for name, path in FILES.items() if name not in {"vm/facts/numbers.py", *NOT_NUMBERS_OF_USERS}]
     assert [reader for path in others for reader in readers_of_numbers(path)] == []

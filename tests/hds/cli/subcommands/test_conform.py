@@ -97,6 +97,7 @@ def test_a_line_that_is_no_vector_is_refused(capsys: pytest.CaptureFixture[str],
     assert "line 2 is no vector" in capsys.readouterr().err
 
 
+@pytest.mark.lasting
 def test_three_hundred_vectors_a_second(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     vectors = tmp_path / "vectors.jsonl"
     vectors.write_text("".join((VECTORS / "language.jsonl").read_text().splitlines(keepends=True)[::4]))

@@ -14,7 +14,7 @@ from hds_guests import command_line, listing_file
 
 from hds.exit_codes import ExitCode
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.lasting
 
 CALLS = "mov ebx, 100; next: mov eax, 0x55; syscall; dec ebx; jnz next"
 LOOP = "again: jmp again"

@@ -180,6 +180,7 @@ def test_a_test_that_crashes_hds_does_not_end_the_rest(place: Place, monkeypatch
     assert "a.ds::good PASSED" in text
 
 
+@pytest.mark.lasting
 def test_endless_scripts_programs_and_patterns_come_to_an_end(place: Place) -> None:
     place.write("spin.asm", "again: jmp again\n")
     place.write("a.hds", "? .x = 1;\n// test: spins\n//   timeout: 0.2\n//   run: spin.asm\n//   exit: 6\n")
@@ -204,6 +205,7 @@ def test_a_test_that_writes_without_end_is_ended(place: Place, monkeypatch: pyte
     assert place.failures("a.ds", "b.hds").count("more") == 2
 
 
+@pytest.mark.lasting
 def test_a_script_whose_time_is_up_is_told_as_a_program_is(place: Place) -> None:
     loop = "for (;;) { }\n// test: slow\n//   timeout: 0.2\n//   eval: --max-steps 9000000000000000000\n"
     place.write("a.ds", loop)
@@ -214,6 +216,7 @@ def test_a_script_whose_time_is_up_is_told_as_a_program_is(place: Place) -> None
     assert place.run("b.ds")[0] == 0
 
 
+@pytest.mark.lasting
 def test_ctrl_c_ends_all_tests(place: Place) -> None:
     place.write("spin.asm", "again: jmp again\n")
     place.write("a.hds", "? .x = 1;\n// test: spins\n//   run: spin.asm\n\n// test: more\n//   silent:\n")

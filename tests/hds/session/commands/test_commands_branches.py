@@ -94,6 +94,7 @@ def test_cycles_are_the_instructions_since_the_branch_before() -> None:
     assert [cycles for *_, cycles in rows(text)] == [2, 4, 2, 1, 2, 1, 2, 1, 4, 3, 3, 4, 4, 1]
 
 
+@pytest.mark.lasting
 @pytest.mark.parametrize(
     "events",
     [

@@ -331,6 +331,7 @@ def same_on_all(guest: str | list[str], commands: str, **options: Any) -> Outcom
 LOOP = "mov ecx, 300; again: mov [rsp-256], rcx; add rbx, [rsp-256]; add [rsp-248], ecx; mov [rsp-128], rcx; loop again"
 
 
+@pytest.mark.lasting
 @pytest.mark.parametrize(
     "body",
     [
@@ -364,6 +365,7 @@ def test_a_learned_instruction_that_is_rewritten_is_another_one() -> None:
     assert same_on_all(guest, f"!monitor r {AT} l 8 {SHOW}").triggers == [9]
 
 
+@pytest.mark.lasting
 def test_hooks_breakpoints_and_events_come_to_learned_instructions() -> None:
     guest = LOOP + "; nop"
     commands = f"!monitor w {AT} l 8 script {{ .n = .n + 1; if (@rcx == 0n200) {{ pause(); }} }}\ng\n"
@@ -488,6 +490,7 @@ def test_a_program_that_ends_nowhere(carrier: str, kernel: str) -> None:
     assert [summary.triggers[number] for number in range(3)] == [3, 24, 26]
 
 
+@pytest.mark.lasting
 @pytest.mark.skipif(BUSYBOX is None, reason="there is no busybox (Debian: busybox-static)")
 @pytest.mark.parametrize("event", ["rw @rsp-3000 @rsp+ff", "rwx @rsp-1000 @rsp stage all", "r 400000 l 2000"])
 def test_a_real_program_does_what_it_does_without_the_event(event: str) -> None:

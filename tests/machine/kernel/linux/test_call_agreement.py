@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from linux_guests import build, emulated, linux_release
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.programs
 
 SOURCE = Path(__file__).with_name("calls.c").read_text()
 GROUPS = re.findall(r'\{"(\w+)", \1\}', SOURCE)

@@ -357,6 +357,7 @@ def test_proc_of_the_guest_is_its_own() -> None:
     assert guest.contents("/proc/self/environ") == b""
 
 
+@pytest.mark.programs
 def test_a_race_with_links_never_leaks(folder: Path) -> None:
     """A thread of the host keeps exchanging a file, and a folder on the way, for links to the secret."""
     stop = threading.Event()

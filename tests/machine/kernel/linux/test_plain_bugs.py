@@ -44,6 +44,7 @@ def own_folder(program: Path, folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("number", NUMBERS)
 def test_plain_bug(number: int, program: Path, tmp_path: Path) -> None:
     if number == 13 and (missing := BUG_13_NEEDS - flags_below()):

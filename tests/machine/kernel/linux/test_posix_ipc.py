@@ -17,7 +17,7 @@ SOURCE = Path(__file__).with_name("posix_ipc.c").read_text()
 RACING = ("between", "waking")  # which of two threads or processes says something first is the scheduler's
 GROUPS = ("opening", "passing", "between", "notifying", "waking", "shared", "named")
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.programs
 
 
 @pytest.fixture(scope="module")

@@ -164,6 +164,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("command", COMMANDS)
 def test_tools_find_what_they_look_for(command: str, root: Path) -> None:
     name, *arguments = shlex.split(command)
@@ -214,6 +215,7 @@ int main(int count, char **arguments) {
 """
 
 
+@pytest.mark.programs
 def test_programs_find_themselves(tmp_path: Path) -> None:
     program = build(MAPS, "glibc", tmp_path)
     heard, summary = ran(program, (), tmp_path)

@@ -24,7 +24,7 @@ from machine.kernel.linux.calls import CALLS
 from machine.kernel.linux.errors import Errno
 from machine.kernel.linux.names import NUMBERS
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.programs
 
 Argument = int | tuple[str, int]
 Call = tuple[str, list[Argument]]

@@ -50,6 +50,7 @@ SHELL = {
 }
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("line", SHELL)
 def test_hosts_of_the_script_answer(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_arguments: object, **_options: object) -> NoReturn:

@@ -61,7 +61,7 @@ def test_handlers_run_as_natively(name: str, engine: str, program: Callable[[str
     assert here(program("glibc"), name, engine) == natively(program("glibc"), name)
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", [*RETURNING, *DYING])
 def test_a_program_with_handlers_runs_as_natively(name: str, kind: str, program: Callable[[str], Path]) -> None:

@@ -57,7 +57,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(socket, name, refuse)
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 @pytest.mark.parametrize("case", CASES)
 def test_a_program_with_sockets_runs_as_natively(case: str, program: Callable[[], Path], no_network: None) -> None:
     native = subprocess.run([program(), case], stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=False)

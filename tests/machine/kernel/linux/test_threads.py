@@ -59,7 +59,7 @@ def ran(program: Path, name: str, *, commands: str = "", parallel: bool = False)
     return session, heard.output, summary
 
 
-@pytest.mark.slow
+@pytest.mark.programs
 @pytest.mark.parametrize("name", PROGRAMS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_program_with_threads_runs_as_natively(kind: str, name: str, program: Callable[[str], Path]) -> None:
@@ -69,6 +69,7 @@ def test_a_program_with_threads_runs_as_natively(kind: str, name: str, program: 
     assert (output, summary.exit_code) == (native.stdout, native.returncode)
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("name", ["counter", "condition"])
 def test_two_runs_of_threads_are_the_same(name: str, program: Callable[[str], Path]) -> None:
     def once() -> tuple[object, ...]:
@@ -89,6 +90,7 @@ def test_a_guest_in_which_nobody_can_go_on_is_a_named_deadlock(
     assert said == f"stopped: deadlock (waiting for ever: {threads} thread{'s' * (threads > 1)})"
 
 
+@pytest.mark.programs
 @pytest.mark.parametrize("name", ["counter", "piping", "sleeping", "main_ends_first"])
 def test_threads_take_turns_where_cores_are_parallel(name: str, program: Callable[[str], Path]) -> None:
     file = program("musl")
