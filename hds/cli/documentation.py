@@ -187,7 +187,7 @@ def _markdown(table: Table, code: tuple[int, ...]) -> Iterator[str]:
 
 
 def _script(script: str) -> Iterator[str]:
-    yield "```"
+    yield "```hds"
     script = script.replace("\r", VISIBLE_RETURN)
     yield from (line if len(line) <= WIDTH else line[:40] + " ... " + line[-20:] for line in script.split("\n"))
     yield "```"

@@ -121,7 +121,7 @@ class Ran:
 
 def command_line(*arguments: str) -> Ran:
     """Run a command line in this process."""
-    output, errors = _Stream(), _Stream()
+    output, errors = text_stream(), text_stream()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
         code = main(arguments)
     if arguments[:1] in (("run",), ("check",)) and ("--format", "json") in pairwise(arguments):
@@ -131,13 +131,13 @@ def command_line(*arguments: str) -> Ran:
 
 def command_line_together(*arguments: str) -> str:
     """What a command line writes to a terminal: both streams in order."""
-    stream = _Stream()
+    stream = text_stream()
     with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
         main(arguments)
     return stream.text
 
 
-class _Stream(io.TextIOWrapper):
+class _TextStream(io.TextIOWrapper):
     def __init__(self) -> None:
         self._bytes = io.BytesIO()
         super().__init__(self._bytes, encoding="utf-8", write_through=True)
@@ -146,6 +146,11 @@ class _Stream(io.TextIOWrapper):
     def text(self) -> str:
         self.flush()
         return self._bytes.getvalue().decode("utf-8", "replace")
+
+
+def text_stream() -> _TextStream:
+    """A stream in the place of sys.stdout, with what was written to it as `text`."""
+    return _TextStream()
 
 
 def listing_file(folder: Path, text: str = TWO_CALLS) -> str:

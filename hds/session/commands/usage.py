@@ -57,7 +57,7 @@ def commands_page() -> Iterator[str]:
             yield from (
                 "OPTIONS are those of every event ([events.md](events.md#options)):",
                 "",
-                "```",
+                "```text",
                 OPTIONS_USAGE,
                 "```",
             )
