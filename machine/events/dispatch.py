@@ -150,6 +150,10 @@ class Dispatcher:
                 registers.write(RIP, before + operation.length)
                 return None
         if isinstance(exit_.effect, ByProcessor):
+            correction = exit_.correction and exit_.correction()
+            if correction is not None and evaluate(correction.when, cpu, operation.operand):
+                carry_out(correction.effect, cpu, operation.operand)
+                registers.write(RIP, before + operation.length)
             return seen if events.post else None
         if not events.post and operation.perform is not None:
             operation.perform(process)

@@ -250,6 +250,13 @@ class ByProcessor(msgspec.Struct, frozen=True):
     """The emulator executes the instruction; a post stage waits behind it."""
 
 
+class Correction(msgspec.Struct, frozen=True):
+    """What the emulator would get wrong where `when` is not 0: these assignments are made, and RIP is behind."""
+
+    when: Expression
+    effect: tuple[Assign, ...]
+
+
 Step = Assign | ToLevel
 Effect = tuple[Step, ...] | ByProcessor
 BY_PROCESSOR = ByProcessor()
@@ -282,8 +289,9 @@ class Exit(msgspec.Struct, frozen=True):
     Above level 0, where `refused` is not 0, the processor raises an exception, and there is no exit. `raises` is that
     exception where events raise it, since the processor's ports leave it to them. An instruction
     that the emulator does not have, and that has the effect `by the processor`, assigns `made_up` while events of the
-    kind exist, and the guest goes on behind it; None: it is undefined. With `once`, all iterations of a REP instruction
-    are one exit, and none is none. `check` is what the kind adds to the checks of a registration; it raises
+    kind exist, and the guest goes on behind it; None: it is undefined. One that it has, and gets wrong now and then,
+    may have a `correction`, which events make, since the CPU leaves it to them. With `once`, all iterations of a REP
+    instruction are one exit, and none is none. `check` is what the kind adds to the checks of a registration; it raises
     RegistrationError. `meant` is what the kind makes of a definition that is registered.
     """
 
@@ -299,6 +307,7 @@ class Exit(msgspec.Struct, frozen=True):
     refused: Expression = NEVER
     raises: Vector | None = None
     made_up: tuple[Assign, ...] | None = None
+    correction: Callable[[], Correction | None] | None = None
     once: bool = False
     check: Check = _no_check
     meant: Callable[[EventDefinition], EventDefinition] = _as_it_is

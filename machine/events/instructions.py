@@ -235,6 +235,8 @@ class Instructions:
         process.cpu.look_for(wanted)
         raise_themselves = (exit_.kind for exit_, _ in FOUND if exit_.raises is not None)
         process.cpu.ports.leave_writes_to_hooks(any(map(self._registry.newest_first, raise_themselves)))
+        corrected = (exit_.kind for exit_, _ in FOUND if exit_.correction is not None)
+        process.cpu.cpuid.leave_to_hooks(any(map(self._registry.newest_first, corrected)))
 
     def _wants(self, process: Process, kind: EventKind) -> bool:
         service = self.services.get(kind)

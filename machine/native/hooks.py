@@ -214,6 +214,12 @@ def _on_exit(e: _ExitWriter, exit_: Exit) -> None:
         if not isinstance(exit_.source, AtAddress):
             with e.when(e.is_set(post_count)):
                 _wait(e, context)
+        correction = exit_.correction and exit_.correction()
+        if correction is not None:
+            with e.when(e.is_set(emit(correction.when, e))):
+                carry_out(correction.effect, e)
+                e.set_register(RIP, e.behind())
+                e.leave()
         e.leave()
         return
     whole, follow = _KERNEL.get(exit_.effect, (None, None))

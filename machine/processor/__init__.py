@@ -24,7 +24,13 @@ from machine.processor.bmi import BmiInstruction, bmi_instructions
 from machine.processor.branches import Branch, Select
 from machine.processor.coverage import CodeModule, Coverage
 from machine.processor.cpu import EXCEPTION_STATUS, INITIAL_STATE, SYSCALL_LENGTH, Cpu
-from machine.processor.cpu_model import FEATURES_1_ECX, FEATURES_1_EDX, FEATURES_7_EBX, new_engine
+from machine.processor.cpu_model import (
+    FEATURES_1_ECX,
+    FEATURES_1_EDX,
+    FEATURES_7_EBX,
+    has_random_numbers,
+    new_engine,
+)
 from machine.processor.decoders import decoder
 from machine.processor.descriptors import KERNEL as KERNEL_LEVEL, USER as USER_LEVEL
 from machine.processor.division import divisor_of
@@ -44,7 +50,7 @@ from machine.processor.instruction_finder import (
 )
 from machine.processor.memory_operands import PlainOperand, plain_operand
 from machine.processor.one_instruction import run_one
-from machine.processor.random_numbers import Cpuid, Generator
+from machine.processor.random_numbers import LEAF_1, OSXSAVE, OSXSAVE_IN_CR4, Cpuid, Generator
 from machine.processor.register_file import RegisterFile
 from machine.processor.registers import (
     BATCH_IDS,
@@ -88,10 +94,13 @@ __all__ = [
     "INVALID_INSTRUCTION_HOOK",
     "IN_TABLE",
     "KERNEL_LEVEL",
+    "LEAF_1",
     "LEVEL_MASK",
     "LONGEST_INSTRUCTION",
     "MSR_CELLS",
     "MSR_ID",
+    "OSXSAVE",
+    "OSXSAVE_IN_CR4",
     "OWN",
     "OWN_SLOT",
     "PLAIN_IDS",
@@ -150,6 +159,7 @@ __all__ = [
     "divisor_of",
     "function_address",
     "has_plain_flags",
+    "has_random_numbers",
     "is_privileged",
     "msr",
     "name_of",

@@ -137,7 +137,7 @@ class Cpu:
         calls = instruction_hooks.Calls()
         self.time_stamp = TimeStamp(core, self.code, calls)
         self.ports = Ports(core, self.exceptions, calls)
-        self._cpuid = Cpuid(engine, self.window, calls)
+        self.cpuid = Cpuid(engine, self.window, calls)
 
     # --- state
 
@@ -365,6 +365,7 @@ class Cpu:
             self.watched.resume(start)
         self.time_stamp.begin_run()
         self.ports.begin_run()
+        self.cpuid.begin_run()
         status = self._start(start, until)
         while self._goes_on(status, until):
             self.registers.forget()

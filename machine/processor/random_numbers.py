@@ -1,7 +1,8 @@
 """RDRAND and RDSEED from a seeded generator (Intel SDM volume 2B, RDRAND), and what CPUID says of them.
 
 The emulator takes both for undefined (machine.processor.cpu_model) and announces RDRAND no more, so leaf 1 of CPUID is
-answered here.
+answered here. While events wait for CPUID, each has a hook of its own (machine.events.instructions), which does that
+(machine.events.exits.cpuid): the emulator's hook of the instruction would cost half as much as the whole trigger.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import random
 from unicorn import unicorn_const as uc, x86_const as x86
 
 from machine.processor import instruction_hooks
-from machine.processor.binding import CPUID_HOOK, Engine, callback_address
+from machine.processor.binding import CPUID_HOOK, Engine, Hook
 from machine.processor.cpu_model import FEATURES_1_ECX, FEATURES_1_EDX, has_random_numbers
 from machine.processor.instruction_finder import InstructionPattern, OperandKind
 from machine.processor.register_file import RegisterFile
+from machine.processor.registers import GENERAL_IDS
 from machine.processor.window import Window
-from vm.facts.registers import REGISTER_INDEX, REGISTERS, RFLAGS, RIP
+from vm.facts.registers import REGISTER_INDEX, REGISTERS, RFLAGS, RIP, STORAGE_INDEX
 
 _REGISTER_FORM = 0xC0  # the lowest ModR/M byte that names no memory
 _OTHERS = b"\xf0\xf2\xf3"  # prefixes that make it undefined, or RDPID
@@ -30,13 +32,9 @@ _PATTERNS = tuple(
 _OPERAND_SIZE, _REX_W = 0x66, range(0x48, 0x50)
 _FLAGS = sum(1 << REGISTERS[REGISTER_INDEX[name]].shift for name in ("cf", "pf", "af", "zf", "sf", "of"))
 _CARRY = 1
-_CPUID_1 = {
-    x86.UC_X86_REG_RAX: 0x306D2,
-    x86.UC_X86_REG_RBX: 0x800,
-    x86.UC_X86_REG_RCX: FEATURES_1_ECX,
-    x86.UC_X86_REG_RDX: FEATURES_1_EDX,
-}
-_OSXSAVE_IN_CR4, _OSXSAVE = 1 << 18, 1 << 27
+LEAF_1 = {"rax": 0x306D2, "rbx": 0x800, "rcx": FEATURES_1_ECX, "rdx": FEATURES_1_EDX}  # without OSXSAVE in rcx
+OSXSAVE_IN_CR4, OSXSAVE = 18, 27  # bits: what a system sets, and where CPUID tells
+_IDS = {name: GENERAL_IDS[STORAGE_INDEX[name]] for name in LEAF_1}
 
 
 class Generator:
@@ -76,8 +74,37 @@ class Cpuid:
         """`calls` counts those of Python, for machine code that is to pass the other leaves."""
         self._engine, self._calls = engine, calls if window is not None else None
         self._access = None if window is None else instruction_hooks.CpuidAccess(general=window.general)
-        if has_random_numbers():
-            self._hook = engine.add_hook(uc.UC_HOOK_INSN, CPUID_HOOK(self._on_cpuid), x86.UC_X86_INS_CPUID)
+        self._callback = CPUID_HOOK(self._on_cpuid)
+        self._is_native = self._is_left = False
+        self._hook: Hook | None = None
+        self._install()
+
+    def _install(self) -> None:
+        """Have the instruction answered from now on."""
+        code = instruction_hooks.compiled() if self._is_native else None
+        if self._hook is not None or not has_random_numbers():
+            return
+        if code is None or self._access is None:
+            self._hook = self._engine.add_hook(uc.UC_HOOK_INSN, self._callback, x86.UC_X86_INS_CPUID)
+        else:
+            data, address = ctypes.addressof(self._access), code.address("on_cpuid")
+            self._hook = self._engine.add_hook(uc.UC_HOOK_INSN, address, x86.UC_X86_INS_CPUID, data=data)
+
+    def _uninstall(self) -> None:
+        if self._hook is not None:
+            self._engine.remove_hook(self._hook)
+            self._hook = None
+
+    def leave_to_hooks(self, wanted: bool) -> None:
+        """From the next run on every CPUID has a hook that answers leaf 1; or, from now on, none has."""
+        self._is_left = wanted
+        if not wanted:
+            self._install()
+
+    def begin_run(self) -> None:
+        """A run starts."""
+        if self._is_left:
+            self._uninstall()
 
     def _on_cpuid(self, _engine: int, _data: int) -> int:
         """Whether the instruction is done."""
@@ -86,18 +113,17 @@ class Cpuid:
             self._pass_natively()
         if engine.read_register(x86.UC_X86_REG_RAX) & 0xFFFF_FFFF != 1:
             return 0
-        for register, value in _CPUID_1.items():
-            engine.set_register(register, value)
-        if engine.read_register(x86.UC_X86_REG_CR4) & _OSXSAVE_IN_CR4:
-            engine.set_register(x86.UC_X86_REG_RCX, FEATURES_1_ECX | _OSXSAVE)
+        for name, value in LEAF_1.items():
+            engine.set_register(_IDS[name], value)
+        if engine.read_register(x86.UC_X86_REG_CR4) >> OSXSAVE_IN_CR4 & 1:
+            engine.set_register(_IDS["rcx"], LEAF_1["rcx"] | 1 << OSXSAVE)
         return 1
 
     def _pass_natively(self) -> None:
         """Have Python asked about leaf 1 only."""
         self._calls = None
-        code = instruction_hooks.compiled()
-        if code is not None and self._access is not None:
-            self._access.in_python = callback_address(self._hook)
-            self._engine.remove_hook(self._hook)
-            data = ctypes.addressof(self._access)
-            self._engine.add_hook(uc.UC_HOOK_INSN, code.address("on_cpuid"), x86.UC_X86_INS_CPUID, data=data)
+        if self._access is not None:
+            self._access.in_python = ctypes.cast(self._callback, ctypes.c_void_p).value or 0
+            self._is_native = True
+            self._uninstall()
+            self._install()

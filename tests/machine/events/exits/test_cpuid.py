@@ -29,6 +29,43 @@ def carrier(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+TOLD = """
+    mov r15d, 4
+    mov rdi, 0x400800
+again:
+    mov eax, {leaf}
+    xor ecx, ecx
+    cpuid
+    mov r8, rax
+    mov r9, rbx
+    mov r10, rcx
+    mov r11, rdx
+    clc
+    dec r15d
+    jnz again
+"""
+WITH_EVENTS = (
+    "!cpuid script { .n = .n + 1; }",
+    "!cpuid stage all script { .n = .n + 1; }",
+    "!cpuid script { .n = .n + 1; if (.n == 2) { event_clear($event_id); } }",
+    "!cpuid script { @rflags = @rflags ^ 1; }",
+    "!epthook 40000e script { .n = .n + 1; }\n!cpuid 7 script { .n = .n + 1; }",
+    "!cpuid script { .n = .n + 1; }\nbp 40000e\ng\ng\ng\ng\ng",
+)
+
+
+@pytest.mark.parametrize("events", WITH_EVENTS)
+@pytest.mark.parametrize("leaf", [0, 1, 7])
+def test_events_change_nothing_of_what_is_told(carrier: str, leaf: int, events: str) -> None:
+    alone = run(carrier, TOLD.format(leaf=leaf), "print 1").registers
+    assert run(carrier, TOLD.format(leaf=leaf), events, halts="bp" in events).registers == alone
+
+
+def test_a_leaf_that_a_script_writes_is_the_one_that_is_told(carrier: str) -> None:
+    asked = run(carrier, "mov eax, 1; cpuid; nop", "print 1").registers
+    assert run(carrier, "mov eax, 7; cpuid; nop", "!cpuid script { @eax = 1; }").registers == asked
+
+
 def test_every_cpuid_triggers_with_the_leaf_as_context(carrier: str) -> None:
     outcome = run(carrier, LOOP, '!cpuid script { printf("%llx %llx;", $context, @rip); }')
     first, second = (text.split()[1] for text in texts(outcome)[:2])
