@@ -13,6 +13,7 @@ is free, as in HyperDbg, whose operators do both; operators, stores through addr
 from __future__ import annotations
 
 from enum import Enum
+from functools import cached_property, lru_cache
 
 import msgspec
 
@@ -51,7 +52,7 @@ INTEGER_KINDS: tuple[tuple[str, int, bool], ...] = (
 )  # fmt: skip
 
 
-class Instruction(msgspec.Struct, frozen=True):
+class Instruction(msgspec.Struct, frozen=True, dict=True):
     """One row of the table."""
 
     mnemonic: str
@@ -60,12 +61,12 @@ class Instruction(msgspec.Struct, frozen=True):
     doc: str
     opcode: int = -1
 
-    @property
+    @cached_property
     def is_jump(self) -> bool:
         """Whether the last operand is a jump distance."""
         return bool(self.operands) and self.operands[-1] in (Operand.JUMP16, Operand.JUMP24)
 
-    @property
+    @cached_property
     def ends_block(self) -> bool:
         """Whether execution does not simply go on with the next instruction."""
         return self.is_jump or self.mnemonic in ("RET", "RETV")
@@ -207,6 +208,7 @@ def encode(mnemonic: str, *operands: int) -> int:
     return word
 
 
+@lru_cache(maxsize=4096)
 def decode(word: int) -> tuple[Instruction, tuple[int, ...]]:
     """The row and the operands of a 32-bit word. Raises ValueError for an opcode that no row has."""
     opcode = word & 0xFF

@@ -163,6 +163,7 @@ class ProcessHook:
         self._kernel: Kernel | None = None
         self._events: dict[EventKind, EventsOfKind] = {}  # that the tables show
         self._handlings: dict[int, Handling] = {}
+        self._young: list[Handling] = []  # those whose scripts may get better code
         self._carries_calls = self._carries_events = False
         self._tables: dict[EventKind, Table] = {}  # of instructions
         self._addresses: list[CarriedAddress] = []
@@ -268,6 +269,7 @@ class ProcessHook:
         self._memory_tables.clear()
         if len(self._handlings) > len(live := self._carrier.state.registry.ids):
             self._handlings = {number: handling for number, handling in self._handlings.items() if number in live}
+        self._young = [handling for handling in self._young if handling.renew()]
         self.refresh()
         if self._kernel is not None and not self._carries_calls:
             self._carry_system_calls(hooks.plain_address())
@@ -337,6 +339,7 @@ class ProcessHook:
             self._carrier.serve_blocks()
             handling = self._handlings[event.definition.id] = Handling(event, self.cells, self.state)
             handling.fill_in(self._carrier.engine, self._desk, self._carrier.state)
+            self._young.append(handling)
         return handling
 
     # --- memory

@@ -17,7 +17,7 @@ from machine.root import BlockRow
 from vm.facts.pseudo_registers import PSEUDO_INDEX
 from vm.facts.registers import RIP
 from vm.facts.stages import Stage
-from vm.native import Activation, NativeEngine, entry_point, prepare, registers_used, sends_messages
+from vm.native import Activation, NativeEngine, entry_point, has_run, prepare, registers_used, sends_messages
 
 _NEVER = ctypes.c_uint64(0)  # a cell that stays 0
 _AT_HAND = GENERAL_REGISTERS | 1 << RIP
@@ -71,6 +71,7 @@ class Handling:
         self._hook = hook
         self._hosts: list[TriggerHost] = []
         self._trigger: Trigger | None = None
+        self._fuel = 0  # of the row, when its scripts were told of it
         definition = event.definition
         exit_ = exit_of(definition.kind)
         number = exit_.wanted(definition.parameters)
@@ -110,6 +111,15 @@ class Handling:
                 row.entry, row.context = entry_point(action.program), activation.address
                 row.registers = registers_used(action.program.program).read & FETCHABLE & ~_AT_HAND
         self.move_to(desk)
+
+    def renew(self) -> bool:
+        """Take over what scripts were compiled to by now; no trigger is under way. Whether there may be better code."""
+        new, self._fuel = self.row.fuel - self._fuel, self.row.fuel
+        programs = [(self._actions[index], activation.loaded) for index, activation in self.activations.items()]
+        finished = [has_run(program, new) for _, program in programs]
+        for row, program in programs:
+            row.entry = entry_point(program)
+        return not all(finished)
 
     def _block(self, code: bytes) -> int:
         row = BlockRow()

@@ -129,7 +129,7 @@ class Scheduler:
     def _length(self, process: Process) -> int:
         """The most instructions of a turn: a quantum, or as many as go by before somebody else can run."""
         if process.thread.is_alone:
-            return max(self._quantum, _ALONE)
+            return self._alone(process)
         others = [thread for thread in process.threads if thread is not process.thread]
         now = self._clock.elapsed()
         if process.others() or any(thread.is_ready(now) for thread in others):
@@ -141,7 +141,11 @@ class Scheduler:
     def longest_turn(self, process: Process) -> int:
         """The most instructions of a turn on a core that runs in a thread of its own."""
         is_shared = self._waiting or len(process.threads) > 1
-        return self.up_to_alarm(process, self._quantum if is_shared else max(self._quantum, _ALONE))
+        return self.up_to_alarm(process, self._quantum if is_shared else self._alone(process))
+
+    def _alone(self, process: Process) -> int:
+        """As many as all turns before had: what is noticed at their ends only is so early in a short run, too."""
+        return max(self._quantum, min(process.cpu.executed, _ALONE))
 
     def up_to_alarm(self, process: Process, most: int) -> int:
         """How many of so many instructions a process may execute before an alarm is due; at least 1."""

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from vm.native.records import MessageRing as MessageRing
     from vm.native.trigger import (
         entry_point as entry_point,
+        has_run as has_run,
         prepare as prepare,
         registers_used as registers_used,
         sends_messages as sends_messages,
@@ -64,6 +65,6 @@ else:
             "listing": "emit",
             "records": "MessageRing",
             "object_code": "MachineCode",
-            "trigger": "entry_point prepare registers_used sends_messages",
+            "trigger": "entry_point has_run prepare registers_used sends_messages",
         },
     )

@@ -60,10 +60,15 @@ class Prepared(msgspec.Struct, frozen=True, eq=False):
     """What `NativeEngine.load` keeps in `Loaded.native`."""
 
     code: Code
+    steps_that_pay: int
     literals: Literals
     formats: list[formatting.Format]
     store: StoreView
     idle: list[Activation]
+
+    def has_run(self, steps: int) -> bool:
+        """Runs have used so much more fuel; whether `code` is as good as it gets."""
+        return self.code.has_run(steps, self.steps_that_pay)
 
 
 class Activation:

@@ -1,5 +1,8 @@
 """Programs to machine code. The support functions are compiled once per process, programs once per content.
 
+A program is compiled the fast way, and once more, well, when its runs have done so much that this pays: what was
+compiled well before is kept (`code_cache`), and used from the start.
+
 Everything is compiled for the baseline of the host's architecture, so that results do not depend on the machine, and
 without fast-math, vectors or unrolling: scripts are short, and compiling them must take milliseconds.
 """
@@ -12,11 +15,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from vm import formatting
 from vm.native.emitter import Module
-from vm.native.jit import BASELINE, OPTIMISED, Tier, add_symbol, compile_text, optimised, target_machine
+from vm.native.jit import BASELINE, OPTIMISED, Tier, add_symbol, compile_text, kept, optimised, target_machine
 from vm.native.linkage import symbol
 from vm.native.module import RUN, program_module
 from vm.native.object_code import MachineCode
@@ -24,7 +25,10 @@ from vm.native.records import Waiting, waiting
 from vm.native.support import called, support_module
 from vm.program import Program
 
-OPTIMISED_INSTRUCTIONS = 768  # a program that is longer is compiled the fast way
+OPTIMISED_INSTRUCTIONS = 768  # a program that is longer is compiled the fast way only
+# Fuel behind which a program is compiled well: the fast way is some 2 ns a unit slower, and compiling well takes 15 ms
+# for 20 lines, so at most a fifth of that is lost by waiting, and nothing by scripts that do less.
+STEPS_THAT_PAY = 1_000_000
 _CACHED_PROGRAMS = 512
 _lock = threading.RLock()
 
@@ -32,12 +36,39 @@ RunFunction = Callable[[int], int]
 _RUN_TYPE = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p)
 
 
-class Code(msgspec.Struct, frozen=True, eq=False):
-    """The machine code of a program. It stays valid as long as this object lives."""
+class Code:
+    """The machine code of a program. All that it ever had stays valid as long as this object lives."""
 
     address: int  # of `int32 run(context)`
     run: RunFunction
-    code: MachineCode
+
+    def __init__(self, make_module: Callable[[], Module], can_be_better: bool) -> None:
+        self._make_module: Callable[[], Module] | None = make_module if can_be_better else None
+        self._made: list[MachineCode] = []
+        self._steps = 0
+        module = make_module()
+        _link_support([name for name in called(module) if name not in _support])
+        text = str(module)
+        well = kept(text, OPTIMISED) if can_be_better else None
+        self._take(well or compile_text(text, BASELINE))
+        if well:
+            self._make_module = None
+
+    def has_run(self, steps: int, steps_that_pay: int) -> bool:
+        """Runs have used so much more fuel: compile it well, if that pays. Whether it is as good as it gets."""
+        self._steps += steps
+        if self._steps < steps_that_pay or self._make_module is None:
+            return self._make_module is None
+        with _lock:
+            if self._make_module is not None:
+                self._take(compile_text(str(self._make_module()), OPTIMISED))
+                self._make_module = None
+        return True
+
+    def _take(self, code: MachineCode) -> None:
+        self._made.append(code)
+        self.address = code.address(RUN)
+        self.run = _RUN_TYPE(self.address)
 
 
 def program_code(program: Program, max_message: int, counts_entries: bool = False) -> Code:
@@ -46,9 +77,9 @@ def program_code(program: Program, max_message: int, counts_entries: bool = Fals
     It `counts_entries` of basic blocks, or does not.
     """
     formats = _waiting(program, max_message)
-    tier = _tier(program)
+    can_be_better = _tier(program) is OPTIMISED
     key = (
-        tier,
+        can_be_better,
         program.code,
         tuple((row.name, row.parameters, row.frame, row.start, row.end) for row in program.functions),
         program.constants,
@@ -60,7 +91,7 @@ def program_code(program: Program, max_message: int, counts_entries: bool = Fals
     with _lock:
         code = _programs.get(key)
         if code is None:
-            code = _programs[key] = _compile(program_module(program, formats, counts_entries), tier)
+            code = _programs[key] = Code(lambda: program_module(program, formats, counts_entries), can_be_better)
             if len(_programs) > _CACHED_PROGRAMS:
                 _programs.popitem(last=False)
         _programs.move_to_end(key)
@@ -91,13 +122,6 @@ def assembly_text(program: Program, max_message: int) -> str:
 
 def _tier(program: Program) -> Tier:
     return OPTIMISED if len(program.code) <= OPTIMISED_INSTRUCTIONS else BASELINE
-
-
-def _compile(module: Module, tier: Tier) -> Code:
-    _link_support([name for name in called(module) if name not in _support])
-    code = compile_text(str(module), tier)
-    address = code.address(RUN)
-    return Code(address, _RUN_TYPE(address), code)
 
 
 _support: dict[str, MachineCode] = {}  # by the function that it defines; code must stay alive

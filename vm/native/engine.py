@@ -15,7 +15,7 @@ from vm.facts.limits import DEFAULT_LIMITS, Limits
 from vm.host import Host
 from vm.interpreter import Interpreter
 from vm.native.activation import Activation, Prepared, StoreView, Workspace
-from vm.native.codegen import program_code
+from vm.native.codegen import STEPS_THAT_PAY, program_code
 from vm.native.stack_bound import fits_native
 from vm.program import Program
 from vm.script_memory import GlobalStore, Literals
@@ -26,14 +26,16 @@ from vm.verifier import verify
 class NativeEngine:
     """The native engine (`vm.engine.Engine`). `callbacks` counts by name what runs have asked Python for.
 
-    `run` itself is for one thread at a time.
+    A program whose runs have used `steps_that_pay` units of fuel is compiled better than it was at first. `run` itself
+    is for one thread at a time.
     """
 
     name = "native"
 
-    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, steps_that_pay: int = STEPS_THAT_PAY) -> None:
         self.limits = limits
         self.callbacks: Counter[str] = Counter()
+        self._steps_that_pay = steps_that_pay
         self._reference = Interpreter(limits)
         self._stores: WeakKeyDictionary[GlobalStore, StoreView] = WeakKeyDictionary()
         self._workspaces: list[Workspace] = []
@@ -59,7 +61,8 @@ class NativeEngine:
             return self._reference.load(program, store, counts_entries=counts_entries)
         code = program_code(program, self.limits.max_message, counts_entries)
         formats = [formatting.parse(text) for text in program.formats]
-        prepared = Prepared(code, Literals(program.strings), formats, view, [])
+        prepared = Prepared(code, self._steps_that_pay, Literals(program.strings), formats, view, [])
+        prepared.has_run(0)
         return Loaded(program, store, slots, prepared, no_entries(program) if counts_entries else None)
 
     def run(self, loaded: Loaded, host: Host) -> RunResult:
@@ -80,6 +83,7 @@ class NativeEngine:
         try:
             return activation.outcome(prepared.code.run(activation.address))
         finally:
+            prepared.has_run(activation.context.steps)
             prepared.idle.append(activation)
             self._workspaces.append(workspace)
 

@@ -6,6 +6,7 @@ and LLVM is loaded when one is wanted that is not there.
 
 from __future__ import annotations
 
+import contextlib
 from functools import cache
 from typing import Any
 
@@ -18,16 +19,20 @@ from vm.native.object_code import BadObject, MachineCode, c_function, load
 
 
 class Tier(msgspec.Struct, frozen=True):
-    """How much work goes into the code: LLVM's level, and passes over the module before that."""
+    """How much work goes into the code: LLVM's level, passes over the module before that, and the code's model."""
 
     level: int
     passes: tuple[str, ...]
+    relocation: str
+    model: str
 
 
 # What scripts gain from: cells become SSA values, and checks that cannot fail go. It takes 0.2 ms for an instruction of
 # a script, but more than proportional time for a hostile program; the other tier is proportional for all of them.
-OPTIMISED = Tier(2, ("always_inliner", "global_dead_code_eliminate", "sroa", "instruction_combine", "simplify_cfg"))
-BASELINE = Tier(0, ())
+# Its calls are of the large model, since -fast-isel makes those of the small one, a tenth slower.
+_PASSES = ("always_inliner", "global_dead_code_eliminate", "sroa", "instruction_combine", "simplify_cfg")
+OPTIMISED = Tier(2, _PASSES, "static", "large")
+BASELINE = Tier(0, (), "pic", "small")
 
 # What LLVM was seen to take, and a half more.
 _LLVM_BYTES = 48 << 20
@@ -37,10 +42,7 @@ _LLVM_BYTES_A_CHARACTER = 20
 # gives every fuel check a counter of its own. Other users of llvmlite in this process would get the same setting.
 _OPTIONS = ("-fast-isel", "-disable-lsr")
 
-# Of any x86-64: the code runs on whatever processor finds it kept. Calls of the small model would be left to
-# -fast-isel, whose code is a tenth slower.
-_TARGET = {"reloc": "static", "codemodel": "large"}
-_MAKER = ("llvmlite", str(llvmlite.__version__), repr(_OPTIONS), repr(_TARGET))
+_MAKER = ("llvmlite", str(llvmlite.__version__), repr(_OPTIONS))
 
 _symbols: dict[str, int] = {}
 
@@ -50,19 +52,27 @@ def compile_text(text: str, tier: Tier = OPTIMISED) -> MachineCode:
 
     Raises HostMemoryError, where LLVM would end the process.
     """
-    key = code_cache.key_of(*_MAKER, repr(tier), text)
-    kept = code_cache.read(key)
-    if kept is not None:
-        try:
-            return load(kept, _address_of)
-        except BadObject:
-            pass  # it is made anew
+    code = kept(text, tier)
+    if code is not None:
+        return code
     require_memory(_LLVM_BYTES + _LLVM_BYTES_A_CHARACTER * len(text), "the compiler of native code")
     machine = target_machine(tier)
     data: bytes = machine.emit_object(optimised(text, machine, tier))
     code = load(data, _address_of)
-    code_cache.keep(key, data)
+    code_cache.keep(_key(text, tier), data)
     return code
+
+
+def kept(text: str, tier: Tier) -> MachineCode | None:
+    """The machine code of this module, if it was compiled before. Raises HostMemoryError."""
+    data = code_cache.read(_key(text, tier))
+    with contextlib.suppress(BadObject):  # it is made anew
+        return None if data is None else load(data, _address_of)
+    return None
+
+
+def _key(text: str, tier: Tier) -> str:
+    return code_cache.key_of(*_MAKER, repr(tier), text)
 
 
 def add_symbol(name: str, address: int) -> None:
@@ -86,9 +96,9 @@ def _binding() -> Any:
 
 
 def target_machine(tier: Tier) -> Any:
-    """LLVM's description of the processor that code is for."""
+    """LLVM's description of the processor that code is for: any x86-64, whichever finds the code kept."""
     target = _binding().Target.from_default_triple()
-    return target.create_target_machine(opt=tier.level, **_TARGET)
+    return target.create_target_machine(opt=tier.level, reloc=tier.relocation, codemodel=tier.model)
 
 
 def optimised(text: str, machine: Any, tier: Tier) -> Any:
@@ -96,10 +106,11 @@ def optimised(text: str, machine: Any, tier: Tier) -> Any:
     binding = _binding()
     module = binding.parse_assembly(text)
     module.verify()
-    passes = binding.create_new_module_pass_manager()
-    for add in tier.passes:
-        getattr(passes, f"add_{add}_pass")()
-    passes.run(module, binding.create_pass_builder(machine, binding.create_pipeline_tuning_options()))
+    if tier.passes:
+        passes = binding.create_new_module_pass_manager()
+        for add in tier.passes:
+            getattr(passes, f"add_{add}_pass")()
+        passes.run(module, binding.create_pass_builder(machine, binding.create_pipeline_tuning_options()))
     return module
 
 

@@ -1,7 +1,8 @@
 """Object files (ELF64 of x86-64, as LLVM emits them) -> machine code in this process, without LLVM.
 
-Only what code of the large model needs, which lies anywhere: sections with content, and relocations to them and to
-functions of elsewhere (System V ABI, AMD64 supplement, 4.4).
+Only what code of the large model needs, which lies anywhere, and position-independent code of the small one: sections
+with content, and relocations to them and to functions of elsewhere (System V ABI, AMD64 supplement, 4.4). Functions
+that may be too far for a call of the small model are jumped to from behind the code, as a procedure linkage table does.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import ctypes
 import mmap
 import os
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from typing import NamedTuple
 
@@ -28,6 +29,8 @@ _SYMBOLS, _RELOCATIONS, _NO_BITS = 2, 4, 8  # types of sections
 _WRITE, _ALLOCATED, _EXECUTABLE = 1, 2, 4  # flags of sections
 _GLOBAL, _FUNCTION = 1, 2
 _ABSOLUTE, _RELATIVE, _CALL = 1, 2, 4  # R_X86_64_64, R_X86_64_PC32, R_X86_64_PLT32
+_STUB = bytes.fromhex("ff2500000000")  # jmp [rip]: to the address that follows
+_STUB_SIZE = 16
 _UNWINDING = b".eh_frame"  # nothing is ever thrown through this code
 
 
@@ -94,6 +97,7 @@ class _Loader:
         self._symbols = [
             symbol for section in self._sections if section.type == _SYMBOLS for symbol in self._of(section)
         ]
+        self._stubs: dict[_Symbol, int] = {}  # where calls of functions of elsewhere go
         self._places: dict[int, int] = {}  # of the sections that are loaded: where in the memory
 
     def _name(self, at: int) -> bytes:
@@ -115,6 +119,8 @@ class _Loader:
             if row.flags & _ALLOCATED and row.size and row.name != _UNWINDING
         ]
         end = self._place([item for item in wanted if item[1].flags & _EXECUTABLE], 0)
+        stubs = self._place_stubs(end)
+        end += _STUB_SIZE * (len(stubs) + 1)  # one for their alignment
         code_end = -(-max(end, 1) // mmap.PAGESIZE) * mmap.PAGESIZE
         size = self._place([item for item in wanted if not item[1].flags & _EXECUTABLE], code_end)
         try:
@@ -126,6 +132,9 @@ class _Loader:
             if row.type != _NO_BITS:
                 at = self._places[index]
                 memory[at : at + row.size] = self._data[row.offset : row.offset + row.size]
+        for symbol, at in stubs.items():
+            memory[at : at + len(_STUB) + 8] = _STUB + self._address_of(symbol.name).to_bytes(8, "little")
+        self._stubs = {symbol: base + at for symbol, at in stubs.items()}
         for row in self._sections:
             if row.type == _RELOCATIONS and row.info in self._places:
                 self._relocate(memory, base, row)
@@ -140,12 +149,29 @@ class _Loader:
             at += row.size
         return at
 
+    def _place_stubs(self, at: int) -> dict[_Symbol, int]:
+        """Where the stubs go, behind the code that ends there: one for each function of elsewhere that is called."""
+        called = {
+            self._symbols[info >> 32]: None
+            for table in self._sections
+            if table.type == _RELOCATIONS and table.info in self._places
+            for _, info, _ in self._relocations(table)
+            if info & 0xFFFF_FFFF == _CALL
+        }
+        wanted = [symbol for symbol in called if not symbol.section]
+        return {symbol: -(-at // _STUB_SIZE) * _STUB_SIZE + _STUB_SIZE * index for index, symbol in enumerate(wanted)}
+
+    def _relocations(self, table: _Section) -> Iterator[tuple[int, int, int]]:
+        return _RELOCATION.iter_unpack(self._data[table.offset : table.offset + table.size])
+
     def _relocate(self, memory: mmap.mmap, base: int, table: _Section) -> None:
         start = self._places[table.info]
-        for offset, info, addend in _RELOCATION.iter_unpack(self._data[table.offset : table.offset + table.size]):
+        for offset, info, addend in self._relocations(table):
             symbol, kind = self._symbols[info >> 32], info & 0xFFFF_FFFF
             at = start + offset
-            if not symbol.section:
+            if symbol in self._stubs and kind == _CALL:
+                target = self._stubs[symbol]
+            elif not symbol.section:
                 target = self._address_of(symbol.name)
             elif symbol.section in self._places:
                 target = base + self._places[symbol.section] + symbol.value

@@ -35,6 +35,14 @@ def entry_point(loaded: Loaded) -> int:
     return loaded.native.code.address if isinstance(loaded.native, Prepared) else 0
 
 
+def has_run(loaded: Loaded, steps: int) -> bool:
+    """The hook's runs of a script have used so much more fuel. False as long as `entry_point` may become a better one.
+
+    Not to be called in a run; the old entry point stays valid.
+    """
+    return not isinstance(loaded.native, Prepared) or loaded.native.has_run(steps)
+
+
 def prepare(engine: NativeEngine, loaded: Loaded, host: Host, workspace: Workspace) -> Activation:
     """The activation of an event's script; `address` is that of its context. The caller keeps it alive.
 

@@ -8,9 +8,16 @@ import pytest
 from carrier_worlds import CARRIERS, NATIVE, run
 from engines import need_machine_code
 
+from hds.session.session import Session
+from machine.events.definition import ScriptAction
+from machine.native.tables import ActionRow, EventRow
+from vm.facts.events import SYSCALL
 from vm.facts.limits import Limits
 
 need_machine_code()
+
+from vm.native.engine import NativeEngine  # noqa: E402 - it can be imported
+from vm.native.trigger import entry_point  # noqa: E402
 
 # Calls 55, 66, 55, ... with rcx and r11 as SYSCALL leaves them, 300 times.
 LOOP = (
@@ -331,3 +338,24 @@ def test_fs_in_a_block_is_the_guests_at_the_trigger(carrier: str) -> None:
     guest = "; ".join(step.format(distance, value) for distance, value in ((0x100, 5), (0x200, 7), (0x300, 5)))
     commands = "!syscall script { .n++; } asm condition { cmp qword ptr fs:[0], 5; sete al; ret }"
     assert run(carrier, guest, commands, kernel="bare").triggers == [2]
+
+
+def test_hooks_take_over_what_is_compiled_once_more_in_a_later_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HDS_CACHE", "")  # what was compiled well before is used at once
+    text = "!syscall script { .taken_over = .taken_over + @rcx - @rcx + 1; }"
+    limits = Limits(quantum_instructions=200)
+    session = Session(
+        b"\xbb\x84\x03\x00\x00\xb8\x55\x00\x00\x00\x0f\x05\xff\xcb\x75\xf5\xf4", kind="raw",
+        limits=limits, engine=NativeEngine(limits, steps_that_pay=300), kernel="bare",
+    )  # fmt: skip
+    session.execute(text)
+    (event,) = session.machine.registry.of_kind(SYSCALL).pre
+    (action,) = event.definition.actions
+    assert isinstance(action, ScriptAction)
+    before = entry_point(action.program)
+    session.run()
+    (counter,) = event.counters
+    assert isinstance(counter, EventRow)
+    row = ActionRow.from_address(counter.actions)
+    assert before != row.entry == entry_point(action.program)
+    assert session.globals["taken_over"] == session.triggers == 900

@@ -180,3 +180,15 @@ def test_listings() -> None:
 def test_importing_vm_does_not_import_llvmlite() -> None:
     code = "import sys, vm, vm.interpreter, vm.native; sys.exit('llvmlite' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_what_runs_often_is_compiled_once_more_and_does_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HDS_CACHE", "")  # what was compiled well before is used at once
+    engine, host, store = NativeEngine(steps_that_pay=5000), MemoryHost(), GlobalStore()
+    loaded = load(engine, "for (i = 0; i < 0n100; i++) { .worth_it = .worth_it + i; }", store)
+    entries = []
+    for _ in range(30):
+        entries.append(entry_point(loaded))
+        engine.run(loaded, host)
+    assert entries[0] == entries[1] != entries[-1]
+    assert int.from_bytes(store.read("worth_it"), "little") == 30 * 4950

@@ -138,12 +138,3 @@ LAW = settings(
 def test_both_engines_agree_on_any_program(program: Program, world: World) -> None:
     verify(program)
     same(program, world, LIMITS)
-
-
-@LAW
-@given(programs(), worlds())
-def test_they_agree_when_the_code_is_not_optimised(
-    monkeypatch: pytest.MonkeyPatch, program: Program, world: World
-) -> None:
-    monkeypatch.setattr("vm.native.codegen.OPTIMISED_INSTRUCTIONS", 0)
-    same(program, world, LIMITS)
