@@ -1,16 +1,16 @@
 """The `HyperDbg> ` prompt: at a halt of `hds run` on a terminal, and for the whole session in `hds console`.
 
-prompt_toolkit edits lines where it is installed, else input() does. An empty line repeats the last command if it is one
-of those that HyperDbg repeats; a line with an open brace or quote goes on with the next one; `q` ends the session.
+On a terminal prompt_toolkit edits what is typed (`hds.cli.prompt`), else input() reads lines. An empty line repeats
+the last command if it is one of those that HyperDbg repeats; a line with an open brace or quote goes on with the next
+one; `q` ends the session.
 """
 
 from __future__ import annotations
 
-import contextlib
 import io
+import os
 import sys
 from collections.abc import Callable
-from typing import Any
 
 from hds.report import output
 from hds.session import PROMPT, Session, why_stopped
@@ -33,26 +33,26 @@ def on_terminal() -> bool:
     return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def line_reader() -> ReadLine:
-    """What reads one line with a prompt; raises EOFError at the end of the input."""
-    with contextlib.suppress(ImportError):
-        prompt_toolkit: Any = __import__("prompt_toolkit")
-        session = prompt_toolkit.PromptSession()
-        return lambda prompt: str(session.prompt(prompt))
-    with contextlib.suppress(ImportError):
-        __import__("readline")  # line editing for input()
+def line_reader(session: Session | None = None) -> ReadLine:
+    """What reads one text with a prompt; raises EOFError at the end of the input. A session has names to complete."""
+    if on_terminal() and os.environ.get("TERM", "dumb") != "dumb":
+        from hds.cli.prompt import line_editor
+
+        edit = line_editor(session, _is_unfinished, CONTINUATION)
+        return lambda prompt: _started(lambda: edit(prompt))
     _read_utf8()
-    return _input
+    return lambda prompt: _started(lambda: input(prompt))
 
 
-def _input(prompt: str) -> str:
+def _started(read: Callable[[], str]) -> str:
+    """What is read at the beginning of a line."""
     if sys.stdin is None:
         raise EOFError
     stream = output()
     if stream.isatty():
         stream.start_line()
     stream.flush()
-    text = input(prompt)
+    text = read()
     stream.check()  # input() ignores what goes wrong
     return text
 
@@ -69,6 +69,7 @@ class Console:
     def __init__(self, read_line: ReadLine | None = None) -> None:
         self._read_line = read_line
         self._last = ""
+        self.session: Session | None = None  # once there is one
         self.left = False  # `q`, or the end of the input
 
     def next_commands(self) -> str | None:
@@ -87,7 +88,7 @@ class Console:
 
     def _read_command(self) -> str | None:
         """One line, and those that follow while a brace or quote is open. Ctrl-C drops what was typed."""
-        read_line = self._read_line or line_reader()
+        read_line = self._read_line or line_reader(self.session)
         self._read_line = read_line
         text = ""
         while True:
@@ -105,6 +106,7 @@ class Console:
 
     def interact(self, session: Session) -> None:
         """Carry out what the user types until the session ends. Ctrl-C stops a running guest and nothing else."""
+        self.session = session
         while not session.ended:
             text = self.next_commands()
             if text is None:

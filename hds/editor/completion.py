@@ -1,10 +1,16 @@
-"""What may stand where a cursor is: names of the tables, of the text itself, and of symbols; and calls under way."""
+"""What may stand where a cursor is: names of the tables, of the text itself, of symbols and files; calls under way.
+
+The language server and the console ask here.
+"""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
+from pathlib import Path
 
 import msgspec
 
@@ -20,13 +26,16 @@ from hds.editor.document import Document
 from lang import KEYWORDS, TYPE_WORDS, DefinitionKind, Part, PartKind
 from lang.commands import Line, choices_of, row_of, words_of
 from vm.facts.builtins import ALIASES, BUILTIN_BY_NAME, BUILTINS
-from vm.facts.commands import COMMANDS
+from vm.facts.commands import COMMANDS, CommandRow
 from vm.facts.events import EVENT_OPTIONS
 from vm.facts.pseudo_registers import PSEUDO_REGISTERS
 from vm.facts.registers import REGISTERS
 from vm.facts.stages import Stage
 
 MOST_SYMBOLS = 500  # offered at once
+MOST_FILES = 500
+_MOST_ENTRIES = 10_000  # of a folder, that are looked at
+_FILE_BEGUN = re.compile(r'(?:#include[ \t]*"|\bfile:[ \t]*)([^"{}\n]*)\Z')
 _IN_SCRIPT = re.compile(r"(?:[A-Za-z_][\w`]*!)?[@$.]?[\w`]*\Z")
 _IN_COMMAND = re.compile(r"[^\s{}\"]*\Z")
 _VALUES = {
@@ -65,7 +74,12 @@ class Suggestions(msgspec.Struct, frozen=True):
 
 
 def suggest(document: Document, offset: int) -> Suggestions | None:
-    """What may stand in front of a cursor; None in comments, strings and paths."""
+    """What may stand in front of a cursor; None in comments and strings."""
+    path = _path_begun(document, offset)
+    if path is not None:
+        folder = Path(document.source.name).parent if path.is_beside else Path()
+        files = list(islice(_files(folder, document.text[path.start : offset]), MOST_FILES + 1))
+        return Suggestions(path.start, offset, tuple(files[:MOST_FILES]), len(files) <= MOST_FILES)
     index = document.index_before(offset)
     if index >= 0 and _is_closed_to_names(document, document.parts[index], offset):
         return None
@@ -73,6 +87,10 @@ def suggest(document: Document, offset: int) -> Suggestions | None:
     begun = (_IN_SCRIPT if in_script else _IN_COMMAND).search(document.text, max(0, offset - 500), offset)
     start = begun.start() if begun else offset
     word = document.text[start:offset]
+    line = document.line_at(start)
+    row = row_of(line) if line is not None else None
+    if in_script and line and row and "REGISTER" in row.usage and "=" not in document.text[line.span.start : start]:
+        return Suggestions(start, offset, tuple(_registers("@" if word[:1] == "@" else "")))
     if in_script:
         member = re.search(r"(?:->\s*|[\w)\]`]\s*\.)\w*\Z", document.text[max(0, offset - 500) : offset])
         if member and not word.startswith(("@", "$")):
@@ -80,8 +98,10 @@ def suggest(document: Document, offset: int) -> Suggestions | None:
         items = list(_in_script(document, word))
         with_symbols = word[:1] not in ("@", "$", ".")
     else:
-        items = list(_in_command(document, document.line_at(start), start))
-        with_symbols = any(item.kind is PartKind.OPTION for item in items)
+        items = list(_registers("@") if word[:1] == "@" else _in_command(document, line, start))
+        with_symbols = word[:1] != "@" and (
+            any(item.kind is PartKind.OPTION for item in items) or _takes_place(row, line, start)
+        )
     symbols = list(islice(_symbols(document, word), MOST_SYMBOLS + 1)) if with_symbols else []
     return Suggestions(start, offset, (*items, *symbols[:MOST_SYMBOLS]), len(symbols) <= MOST_SYMBOLS)
 
@@ -116,9 +136,9 @@ def _in_script(document: Document, word: str) -> Iterator[Suggestion]:
                 yield from _registers()
 
 
-def _registers() -> Iterator[Suggestion]:
+def _registers(sigil: str = "@") -> Iterator[Suggestion]:
     for row in REGISTERS:
-        yield Suggestion(f"@{row.name}", PartKind.REGISTER, "register", about_register(row.name) or "")
+        yield Suggestion(f"{sigil}{row.name}", PartKind.REGISTER, "register", about_register(row.name) or "")
 
 
 def _defined(document: Document, kinds: Iterable[DefinitionKind]) -> Iterator[Suggestion]:
@@ -138,15 +158,15 @@ def _members(document: Document) -> Iterator[Suggestion]:
 def _in_command(document: Document, line: Line | None, start: int) -> Iterator[Suggestion]:
     first = line.tokens[0].span.start if line is not None and line.tokens else None
     if line is None or first is None or start <= first:
-        for row in COMMANDS:
-            kind = PartKind.EVENT if row.is_event else PartKind.COMMAND
-            for name in (row.name, *row.aliases):
-                yield Suggestion(name, kind, row.doc, about_command(row))
+        yield from _commands()
         return
     command = row_of(line)
     if command is None:
         return
     before = [token.lower for token in line.tokens if token.span.end < start]
+    if len(before) == 1 and "COMMAND" in command.usage.split():
+        yield from _commands()
+        return
     values = _VALUES.get(before[-1], ()) if command.is_event and len(before) > 1 else ()
     if values:
         yield from (Suggestion(word, PartKind.CONSTANT, f"{before[-1]} {word}") for word in values)
@@ -157,18 +177,80 @@ def _in_command(document: Document, line: Line | None, start: int) -> Iterator[S
     yield from (Suggestion(word, PartKind.CONSTANT, command.forms[0]) for word in sorted(choices_of(command.name)))
 
 
+def _commands() -> Iterator[Suggestion]:
+    for row in COMMANDS:
+        kind = PartKind.EVENT if row.is_event else PartKind.COMMAND
+        for name in (row.name, *row.aliases):
+            yield Suggestion(name, kind, row.doc, about_command(row))
+
+
+def _takes_place(row: CommandRow | None, line: Line | None, start: int) -> bool:
+    """Whether a word behind the command's name may be the name of a place."""
+    behind = line is not None and bool(line.tokens) and start > line.tokens[0].span.start
+    return behind and row is not None and ("ADDRESS" in row.usage or "PATTERN" in row.usage)
+
+
 def _symbols(document: Document, word: str) -> Iterator[Suggestion]:
-    """Symbols that begin as the word does, by `module!name`, and modules."""
+    """Symbols that begin as the word does, by `module!name`, and modules; without a module, those of programs."""
     module, mark, name = word.partition("!")
     if not mark:
         for each in document.symbols.modules:
             yield Suggestion(f"{each}!", PartKind.SYMBOL, "module")
+        programs, folded = set(document.symbols.programs), word.lower()
+        for place in document.symbols if word else ():
+            if place.module in programs and place.name.lower().startswith(folded):
+                yield Suggestion(place.name, PartKind.SYMBOL, f"{place.module} {place.address:x}")
         return
     modules = set(document.symbols.modules_called(module))
     folded = name.lower()
     for place in document.symbols:
         if place.module in modules and place.name.lower().startswith(folded):
             yield Suggestion(str(place), PartKind.SYMBOL, f"{place.address:x}")
+
+
+# --- files
+
+
+class _Path(msgspec.Struct, frozen=True):
+    """Where a path begins that a cursor is in; `is_beside`: it is meant from the folder of the text."""
+
+    start: int
+    is_beside: bool
+
+
+def _path_begun(document: Document, offset: int) -> _Path | None:
+    begun = _FILE_BEGUN.search(document.text, max(0, offset - 500), offset)
+    if begun is not None:
+        return _Path(begun.start(1), True)
+    word = _IN_COMMAND.search(document.text, max(0, offset - 500), offset)
+    line = None if word is None else document.line_at(word.start())
+    row = None if line is None else row_of(line)
+    if word is None or line is None or row is None:
+        return None
+    before = [token.lower for token in line.tokens if token.span.end < offset and token.span.start < word.start()]
+    return _Path(word.start(), False) if _expects_file(row, before) else None
+
+
+def _expects_file(row: CommandRow, before: Sequence[str]) -> bool:
+    """Whether the usage of a command has FILE behind these words."""
+    for form in row.forms:
+        words = [word.strip("[]") for word in form.split()]
+        for at in (number for number, word in enumerate(words) if word == "FILE" and before):
+            by_keyword = at > 1 and words[at - 1].islower()
+            if before[-1] == words[at - 1] if by_keyword else (len(before) == at and before[1:2] in ([], words[1:2])):
+                return True
+    return False
+
+
+def _files(base: Path, begun: str) -> Iterator[Suggestion]:
+    """What stands in the folder that a path begins with; folders with a slash behind them."""
+    head, slash, name = begun.rpartition("/")
+    entries: list[tuple[str, bool]] = []
+    with suppress(OSError, ValueError), os.scandir(base / f"{head}{slash}") as folder:
+        entries = sorted((entry.name, entry.is_dir()) for entry in islice(folder, _MOST_ENTRIES))
+    for entry, is_folder in entries:
+        if entry.startswith(name) and entry.isprintable() and (name or not entry.startswith(".")):
+            yield Suggestion(f"{head}{slash}{entry}{'/' if is_folder else ''}", PartKind.PATH, "")
 
 
 # --- calls under way

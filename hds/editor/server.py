@@ -45,6 +45,7 @@ _COMPLETIONS: Mapping[PartKind, lsp.CompletionItemKind] = {
     PartKind.OPTION: lsp.CompletionItemKind.Property,
     PartKind.CONSTANT: lsp.CompletionItemKind.EnumMember,
     PartKind.KEYWORD: lsp.CompletionItemKind.Keyword,
+    PartKind.PATH: lsp.CompletionItemKind.File,
     PartKind.TYPE: lsp.CompletionItemKind.Struct,
     PartKind.BUILTIN: lsp.CompletionItemKind.Function,
     PartKind.FUNCTION: lsp.CompletionItemKind.Function,

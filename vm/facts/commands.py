@@ -451,7 +451,13 @@ COMMANDS: tuple[CommandRow, ...] = (
         ),
         CommandRow(".logclose", "ends the copy", ("logclose",)),
         CommandRow(".status", "shows what the debugger is connected to", ("status",)),
-        CommandRow(".help", "shows help on a command", ("help", ".hh", "!help"), usage="{name} COMMAND"),
+        CommandRow(
+            ".help",
+            "lists the commands, or shows help on one",
+            ("help", ".hh", "!help"),
+            usage="{name}\n{name} COMMAND\n{name} WORD",
+            notes="Of a WORD that is no command: the commands and functions that it is said of.",
+        ),
         CommandRow(".cls", "clears the screen", ("cls", "clear")),
         CommandRow(
             "settings",

@@ -54,6 +54,7 @@ def run(options: Options) -> ExitCode:
     reporter = Terminal(guest.guest_output, options.session.compiling.limits)
     questions = Questions(next_commands=console.next_commands)
     session = new_session(options.session, reporter, questions)
+    console.session = session
     try:
         session.reach_entry()
         process = session.process

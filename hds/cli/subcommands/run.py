@@ -146,6 +146,8 @@ def carry_out(
     if debugger is not None:
         reporter, questions = debugger.stand_before(reporter)
     session = new_session(options.session, reporter, questions, options.record)
+    if console is not None:
+        console.session = session
     session.names_places = options.format == "json"
     if aggregation is not None:
         session.aggregate(aggregation)

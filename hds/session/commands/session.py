@@ -9,7 +9,7 @@ from hds.outputs import OutputFailed
 from hds.report import Logged
 from hds.report.records import CLEAR_SCREEN
 from hds.session.commands.handler import Handler, incorrect_use, words
-from hds.session.commands.usage import help_text
+from hds.session.commands.usage import help_list, help_search, help_text
 from hds.session.refused import CommandFailed
 from lang import SourceFile
 from lang.commands import substitute_arguments
@@ -113,14 +113,15 @@ def clear(session: Session, command: Command, prepared: Prepared) -> None:
 
 
 def show_help(session: Session, command: Command, prepared: Prepared) -> None:
-    """`.help COMMAND`."""
+    """`.help [COMMAND|WORD]`."""
     given = words(command)
-    if len(given) != 1:
+    if len(given) > 1:
         raise incorrect_use(command)
-    row = COMMAND_BY_NAME.get(given[0].lower())
-    if row is None:
+    row = COMMAND_BY_NAME.get(given[0].lower()) if given else None
+    text = help_list() if not given else help_search(given[0]) if row is None else help_text(row)
+    if not text:
         raise CommandFailed(f"err, couldn't find the help of the command '{given[0]}'")
-    session.show(help_text(row))
+    session.show(text)
 
 
 HANDLERS: dict[str, Handler] = {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from vm.facts.builtins import BUILTINS
+from vm.facts.command_examples import COMMAND_EXAMPLES
 from vm.facts.commands import COMMANDS, CommandRow, Support
 from vm.facts.errors import ErrorNumber
 from vm.facts.events import OPTIONS_USAGE
@@ -14,6 +16,9 @@ def help_text(row: CommandRow) -> str:
     lines = [f"{row.name} : {row.doc}", "", *(f"\t{form}" for form in row.forms)]
     if row.is_event:
         lines += [f"\tOPTIONS: {OPTIONS_USAGE}"]
+    examples = COMMAND_EXAMPLES.get(row.name, ())
+    if examples:
+        lines += ["", "examples :", *(f"\t{example}" for example in examples)]
     if row.aliases:
         lines += ["", f"other names : {', '.join(row.aliases)}"]
     if row.notes:
@@ -23,6 +28,39 @@ def help_text(row: CommandRow) -> str:
     return "\n".join(lines) + "\n"
 
 
+def help_list() -> str:
+    """What `.help` alone shows: all commands, by section."""
+    lines = []
+    for section in dict.fromkeys(row.section for row in COMMANDS if row.support is not Support.UNAVAILABLE):
+        rows = [(row.name, row.doc) for row in COMMANDS if row.section == section]
+        lines += ["", section, *_columns(rows)]
+    lines += [
+        "",
+        "help COMMAND : how one is written, with examples",
+        "help WORD : commands and functions by what they do",
+    ]
+    return "\n".join(lines[1:]) + "\n"
+
+
+def help_search(word: str) -> str:
+    """The commands and built-in functions that a word is said of; nothing where there are none."""
+    wanted = word.lower()
+    commands = [
+        (row.name, row.doc)
+        for row in COMMANDS
+        if any(wanted in text.lower() for text in (row.name, row.doc, row.notes, row.section, *row.aliases))
+    ]
+    functions = [(row.name, row.doc) for row in BUILTINS if wanted in row.name or wanted in row.doc.lower()]
+    parts = (("commands", commands), ("functions of scripts", functions))
+    return "".join("\n".join([title, *_columns(rows)]) + "\n" for title, rows in parts if rows)
+
+
+def _columns(rows: list[tuple[str, str]]) -> Iterator[str]:
+    width = max(len(name) for name, _ in rows)
+    return (f"  {name:<{width}}  {doc}"[:_WIDEST] for name, doc in rows)
+
+
+_WIDEST = 120  # characters of a line
 _PAGE_HEAD = """\
 # Commands
 

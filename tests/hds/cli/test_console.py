@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,20 +107,9 @@ def test_ctrl_c_stops_a_running_guest_and_not_the_console(monkeypatch: pytest.Mo
     assert said.text == "interrupted\n1\n"
 
 
-def test_input_is_read_where_prompt_toolkit_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "prompt_toolkit", None)
+def test_input_is_read_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("builtins.input", lambda prompt: f"{prompt}typed")
     assert hds.cli.console.line_reader()("> ") == "> typed"
-
-
-def test_prompt_toolkit_is_used_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Toolkit:
-        class PromptSession:
-            def prompt(self, prompt: str) -> str:
-                return f"{prompt}edited"
-
-    monkeypatch.setitem(sys.modules, "prompt_toolkit", Toolkit)
-    assert hds.cli.console.line_reader()("> ") == "> edited"
 
 
 Answer = Callable[[str], str]
@@ -141,7 +129,7 @@ def user(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             return text
 
         monkeypatch.setattr(hds.cli.console, "on_terminal", lambda: True)
-        monkeypatch.setattr(hds.cli.console, "line_reader", lambda: answer)
+        monkeypatch.setattr(hds.cli.console, "line_reader", lambda session: answer)
 
     return types
 

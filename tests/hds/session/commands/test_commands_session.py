@@ -6,11 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
-from hds_guests import TWO_CALLS, lines, listing_file, refused, session, shown
+from hds_guests import CODE, TWO_CALLS, lines, listing_file, refused, session, shown
 
 from hds.session.commands import HANDLERS
 from lang.compiler import Compiler
+from lang.source import SourceFile
 from lang.symbols import SymbolTable
+from vm.facts.command_examples import COMMAND_EXAMPLES
 from vm.facts.commands import COMMAND_BY_NAME, COMMANDS, Support
 
 ROOT = Path(__file__).parents[4]
@@ -202,14 +204,35 @@ def test_status_says_what_the_session_is_connected_to() -> None:
 
 
 def test_help_shows_what_a_command_does_and_how_it_is_written() -> None:
-    assert shown(".help EB") == "eb : writes bytes\n\n\teb ADDRESS VALUE [VALUE ...] [pid P]\n\n" + (
-        COMMAND_BY_NAME["eb"].notes + "\n"
+    assert shown(".help EB") == (
+        "eb : writes bytes\n\n\teb ADDRESS VALUE [VALUE ...] [pid P]\n\nexamples :\n\teb @rip 90 90\n\n"
+        + COMMAND_BY_NAME["eb"].notes
+        + "\n"
     )
     assert "[[asm] condition {...}]" in shown("help !syscall")
     assert "other names : eval, evaluate" in shown(".help ?")
     assert shown(".help !pt").endswith("\nnot available offline\n")
     assert "!crwrite 0|4 [[mask] MASK] [OPTIONS]" in shown(".help !crwrite")
     assert refused(".help bogus") == "err, couldn't find the help of the command 'bogus'"
+
+
+def test_help_lists_and_searches() -> None:
+    listed = shown("help")
+    assert all(f"\n  {row.name} " in listed for row in COMMANDS if row.support is not Support.UNAVAILABLE)
+    assert max(map(len, listed.splitlines())) <= 120
+    found = shown("help stack")
+    assert [line.split()[0] for line in found.splitlines() if line.startswith("  k")] == ["k", "kd", "kq"]
+    assert "functions of scripts\n" in shown("help memcpy")
+
+
+def test_every_command_that_runs_has_examples_that_compile() -> None:
+    assert COMMAND_EXAMPLES.keys() == {row.name for row in COMMANDS if row.support is Support.RUNS}
+    made, _ = session(compiler=Compiler(symbols=SymbolTable({"nt!main": CODE, "nt!malloc": CODE})))
+    for name, examples in COMMAND_EXAMPLES.items():
+        for example in examples:
+            prepared = made.prepare(SourceFile("<example>", example))
+            assert [item.message for item in prepared.diagnostics] == []
+            assert [command.canonical_name for command in prepared.file.commands] == [name]
 
 
 def test_every_command_that_runs_has_a_handler() -> None:
