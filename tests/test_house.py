@@ -137,7 +137,6 @@ THINGS: dict[str, Things] = {
             "machine/events/modes.py: MODE": "no instruction: where threads change their mode",
             "machine/events/traces.py: TRACE": "no instruction: the steps that scripts ask for",
             "lang/codes/command_errors.py: !syscall": EXAMPLE,
-            "vm/facts/command_examples.py": EXAMPLE,
         },
     ),
     "built-in on memory": Things(

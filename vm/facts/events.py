@@ -449,3 +449,35 @@ def _rows() -> tuple[EventRow, ...]:
 
 EVENTS: tuple[EventRow, ...] = _rows()
 EVENT_BY_NAME: Mapping[str, EventRow] = {row.name: row for row in EVENTS}
+
+# Lines that may be typed, which `.help` shows.
+EVENT_EXAMPLES: Mapping[str, tuple[str, ...]] = {
+    "!monitor": ('!monitor w 404000 404fff script { printf("%llx was written\\n", $context); }',),
+    "!epthook2": ("!epthook2 main script { print(@rdi); }",),
+    "!epthook": (
+        '!epthook malloc script { printf("malloc(%llx)\\n", @rdi); }',
+        "!epthook 401000",
+    ),
+    "!syscall": (
+        '!syscall script { printf("call %llx\\n", @rax); }',
+        '!syscall 1 script { printf("write of %d bytes\\n", @rdx); }',
+    ),
+    "!syscall2": ("!syscall2 script { print(@rax); }",),
+    "!sysret": ("!sysret script { print(@rax); }",),
+    "!sysret2": ("!sysret2 script { print(@rax); }",),
+    "!cpuid": ('!cpuid script { printf("leaf %x\\n", @eax); }', "!cpuid 1 stage post script { @rcx = 0; }"),
+    "!msrread": ("!msrread c0000082 script { print(@rcx); }",),
+    "!msrwrite": ("!msrwrite script { print(@rcx); }",),
+    "!ioin": ("!ioin 64 script { print(@rip); }",),
+    "!ioout": ("!ioout script { print(@rdx); }",),
+    "!exception": ('!exception e script { printf("page fault at %llx\\n", @rip); }',),
+    "!interrupt": ("!interrupt d1 script { print(@rip); }",),
+    "!dr": ("!dr script { print(@rip); }",),
+    "!tsc": ("!tsc stage post script { @rax = 0; @rdx = 0; }",),
+    "!pmc": ("!pmc script { print(@rcx); }",),
+    "!vmcall": ("!vmcall script { print(@rip); }",),
+    "!crwrite": ("!crwrite 0 script { print(@rip); }",),
+    "!mode": ("!mode u pid 1000 script { print(@rip); }",),
+    "!trace": ("!trace step-in script { print(@rip); }",),
+    "!xsetbv": ("!xsetbv script { print(@rcx); }",),
+}
