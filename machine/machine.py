@@ -132,10 +132,17 @@ class Machine:
             for _ in range(1 if self._gate is None else cores)
         ]
         self._sandboxes = made if len(made) == cores else made * cores
-        dispatcher = Dispatcher(self.registry, engine, self, RootActions(self._sandboxes))
+        dispatcher = Dispatcher(self.registry, engine, self, RootActions(self._sandboxes), options.measure_times)
         outside = () if self._gate is None else self._gate.outside
         self._carrier = native.carrier_for(
-            engine, self._state, self, dispatcher, self._sandboxes, outside, not options.prompt_messages
+            engine,
+            self._state,
+            self,
+            dispatcher,
+            self._sandboxes,
+            outside,
+            not options.prompt_messages,
+            options.measure_times,
         )
         timer = None if options.timer is None else Timer(self.clock, options.timer)
         self._sources = Sources(self.registry, dispatcher, self._scheduler, timer, self._notice, self._carrier)

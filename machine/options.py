@@ -45,6 +45,7 @@ class MachineKeywords(TypedDict, total=False):
     prompt_messages: bool
     timer: int | None
     record_blocks: bool
+    measure_times: bool
 
 
 class ProgramKeywords(ProgramStart, total=False):
@@ -67,6 +68,7 @@ class MachineOptions(msgspec.Struct, frozen=True):
     yes`) reach the reporter before the guest goes on; without `prompt_messages`, which is faster, before whatever else
     is reported and at the end of a turn. `timer` is how often in a virtual second a clock interrupt comes, at most
     `limits.max_timer_hz`; None: never. With `record_blocks` the machine knows which code each process has executed.
+    With `measure_times` each event knows its real time (`Event.time_ns`), for which the clock is read twice a trigger.
     Raises TypeError and ValueError for options that are none.
     """
 
@@ -81,6 +83,7 @@ class MachineOptions(msgspec.Struct, frozen=True):
     prompt_messages: bool = True
     timer: int | None = None
     record_blocks: bool = False
+    measure_times: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.limits, Limits):

@@ -9,13 +9,15 @@ from typing import Generic, TypeVar
 import msgspec
 
 from hds.exporting.runs import RecordedRun, shown
-from hds.report.records import LineHitsObject, MessageObject, SummaryObject, TriggerObject
+from hds.report.records import AggregateObject, LineHitsObject, MessageObject, SummaryObject, TriggerObject
 from vm.facts.limits import Limits
 
 K = TypeVar("K", bound=Hashable)
 LONGEST_TEXT = 1000  # characters of a message
 HEAT_ROWS = 48  # of addresses
 HEAT_COLUMNS = 64  # of time
+MOST_FIELDS = 40  # names of fields
+MOST_AGGREGATES = 40
 OUTSIDE = -1  # in the place of an event's number: a message that no event made
 
 
@@ -101,6 +103,23 @@ class HeatMap:
         return sorted(self._rows)
 
 
+class Field:
+    """The values of one field of messages (`--fields`): how often each came, and the span and sum of the numbers."""
+
+    def __init__(self, most: int) -> None:
+        self.values: Tally[int | str] = Tally(most)
+        self.numbers = self.sum = self.least = self.most = 0
+
+    def add(self, value: int | str) -> None:
+        """It came once more."""
+        if isinstance(value, int):
+            self.least = min(self.least, value) if self.numbers else value
+            self.most = max(self.most, value) if self.numbers else value
+            self.sum += value
+            self.numbers += 1
+        self.values.add(value if isinstance(value, int) else shown(value))
+
+
 class Thread(msgspec.Struct, frozen=True):
     """One that triggers came from."""
 
@@ -132,6 +151,9 @@ class Gathered:
         self.threads: Tally[Thread] = Tally(limits.max_report_values)
         self.calls: Tally[tuple[Thread, int, str]] = Tally(limits.max_report_values)
         self.messages: list[tuple[int, int, int, int, str, str]] = []  # tick, event, pid, tid, place, text
+        self.fields: dict[str, Field] = {}
+        self.left_out_fields: set[str] = set()  # of these at most as many as of the others
+        self.aggregates: list[AggregateObject] = []
         self.scripts: list[Script] = []
         self.left_out_lines = 0
         self.faults: Tally[str] = Tally(limits.max_report_values)
@@ -144,6 +166,12 @@ class Gathered:
                 self._message(record)
             elif record["type"] == "lines":
                 self._script(record)
+            elif record["type"] == "call":
+                thread = Thread(record["pid"], record["tid"], "", "")
+                self.calls.add((thread, record["number"], shown(record["name"])))
+            elif record["type"] == "aggregate":
+                if len(self.aggregates) < MOST_AGGREGATES:
+                    self.aggregates.append(record)
             elif record["type"] == "summary":
                 self.summary = record
             elif record["type"] == "finding":
@@ -172,11 +200,22 @@ class Gathered:
     def _message(self, record: MessageObject) -> None:
         event = OUTSIDE if record["event"] is None else record["event"]
         self.message_times.add(event, record["tick"])
+        for row in record.get("fields", ()):
+            for name, value in row.items():
+                self._field(name, value)
         if len(self.messages) < self.limits.max_report_messages:
             place = shown(record["symbol"] or (f"{record['pc']:x}" if record["pc"] else ""))
             text = record["text"].removesuffix("\n")
             said = shown(text[:LONGEST_TEXT]) + ("..." if len(text) > LONGEST_TEXT else "")
             self.messages.append((record["tick"], event, record["pid"], record["tid"], place, said))
+
+    def _field(self, name: str, value: int | str) -> None:
+        if name not in self.fields:
+            if len(self.fields) == MOST_FIELDS:
+                self.left_out_fields |= {name} if len(self.left_out_fields) < MOST_FIELDS else set()
+                return
+            self.fields[name] = Field(self.limits.max_report_values)
+        self.fields[name].add(value)
 
     def _script(self, record: LineHitsObject) -> None:
         room = self.limits.max_report_lines - sum(len(script.lines) for script in self.scripts)

@@ -38,6 +38,7 @@ COLUMNS = {
         "triggers": "uint64",
         "rejections": "uint64",
         "fuel": "uint64",
+        "time_ns": "uint64",
         "errors": "uint64",
         "code_errors": "uint64",
     },

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from hds.exporting.runs import RecordedRun, shown
+from hds.report.records import DecodedCallObject, IncidentObject, MessageObject, TriggerObject
 from vm.facts.limits import Limits
 
 Event = dict[str, object]
@@ -28,48 +29,85 @@ def chunks(runs: Sequence[RecordedRun], limits: Limits) -> Iterator[bytes]:
 
 
 def _events(run: RecordedRun, number: int, count: int) -> Iterator[Event]:
-    """The triggers and messages of a run as instants, and the names of its processes and threads."""
-    kinds: dict[tuple[int, int], tuple[str, str]] = {}
-    lead = f"{shown(run.name)}: " if count > 1 else ""
+    """What a run has, and the names of its processes and threads.
 
-    def named(pid: int, tid: int, process: str, thread: str) -> Iterator[Event]:
-        if kinds.get((pid, tid)) != (process, thread):
-            kinds[pid, tid] = process, thread
-            place = {"ts": 0, "pid": pid, "tid": tid}
-            yield {"ph": "M", "name": "process_name", **place, "args": {"name": lead + shown(process)}}
-            yield {"ph": "M", "name": "thread_name", **place, "args": {"name": shown(thread)}}
-
+    Triggers, messages and what happens to threads are instants. Calls are slices: those of `hds trace`, and what lies
+    between the trigger of a `!syscall` event and the next one of a `!sysret` event in its thread.
+    """
+    names = _Names(f"{shown(run.name)}: " if count > 1 else "")
+    calls: dict[tuple[int, int], tuple[str, int]] = {}  # under way, by thread: name and beginning
+    first = number << _RUN_BITS
     for record in run:
         if record["type"] == "summary":
             for process in record["processes"]:
                 for text, thread in process["threads"].items():
                     if text.isascii() and text.isdecimal():
-                        yield from named(number << _RUN_BITS | process["pid"], int(text), process["name"], thread)
-        if record["type"] != "trigger" and record["type"] != "message":
-            continue
-        pid, tid = number << _RUN_BITS | record["pid"], record["tid"]
-        said: Event = {"event": record["event"], "stage": record["stage"], "core": record["core"]}
-        said["pc"] = f"0x{record['pc']:x}"
-        if record["symbol"] is not None:
-            said["symbol"] = shown(record["symbol"])
-        if record["type"] == "trigger":
-            yield from named(pid, tid, record["process"], record["thread"])
-            said["context"] = f"0x{record['context']:x}"
-            if "arguments" in record:
-                said["arguments"] = [f"0x{value:x}" for value in record["arguments"]]
-            if "registers" in record:
-                said["registers"] = {name: f"0x{value:x}" for name, value in record["registers"].items()}
-            name = record["name"] or f"event {record['event']:x}"
-        else:
+                        yield from names.tell(first | process["pid"], int(text), process["name"], thread)
+        elif record["type"] == "message":
             name = record["text"].strip()[:80] or "message"
-            said["text"] = shown(record["text"])
-        yield {
-            "ph": "i",
-            "s": "t",
-            "cat": record["type"],
-            "name": shown(name),
-            "ts": record["tick"],
-            "pid": pid,
-            "tid": tid,
-            "args": said,
-        }
+            yield _event("i", first, record, name, _place(record) | {"text": shown(record["text"])}, s="t")
+        elif record["type"] == "trigger":
+            pid, tid, call = first | record["pid"], record["tid"], record["name"]
+            yield from names.tell(pid, tid, record["process"], record["thread"])
+            yield _event("i", first, record, call or f"event {record['event']:x}", _of_trigger(record), s="t")
+            kind = record.get("kind") if record["stage"] == "pre" else None
+            if kind == "syscall" and call:
+                calls[pid, tid] = call, record["tick"]
+            elif kind == "sysret" and (pid, tid) in calls:
+                name, began = calls.pop((pid, tid))
+                yield _event("X", first, record, name, {}, cat="call", ts=began, dur=record["tick"] - began)
+        elif record["type"] == "call":
+            said: Event = {"call": shown(record["text"])}
+            if record["ticks"] is None:
+                yield _event("i", first, record, record["name"], said, s="t")
+            else:
+                yield _event("X", first, record, record["name"], said, dur=record["ticks"])
+        elif record["type"] == "incident":
+            name = record["name"] or record["kind"]
+            yield _event("i", first, record, name, {"text": shown(record["text"])}, s="t")
+
+
+class _Names:
+    """The names of processes and threads, each told when it is new; `lead` stands before those of processes."""
+
+    def __init__(self, lead: str) -> None:
+        self._lead = lead
+        self._told: dict[tuple[int, int], tuple[str, str]] = {}
+
+    def tell(self, pid: int, tid: int, process: str, thread: str) -> Iterator[Event]:
+        """The thread has these names."""
+        if self._told.get((pid, tid)) != (process, thread):
+            self._told[pid, tid] = process, thread
+            place = {"ts": 0, "pid": pid, "tid": tid}
+            yield {"ph": "M", "name": "process_name", **place, "args": {"name": self._lead + shown(process)}}
+            yield {"ph": "M", "name": "thread_name", **place, "args": {"name": shown(thread)}}
+
+
+def _place(record: TriggerObject | MessageObject) -> Event:
+    said: Event = {"event": record["event"], "stage": record["stage"], "core": record["core"]}
+    said["pc"] = f"0x{record['pc']:x}"
+    if record["symbol"] is not None:
+        said["symbol"] = shown(record["symbol"])
+    return said
+
+
+def _of_trigger(record: TriggerObject) -> Event:
+    said = _place(record) | {"context": f"0x{record['context']:x}"}
+    if "arguments" in record:
+        said["arguments"] = [f"0x{value:x}" for value in record["arguments"]]
+    if "registers" in record:
+        said["registers"] = {name: f"0x{value:x}" for name, value in record["registers"].items()}
+    return said
+
+
+def _event(
+    phase: str,
+    first: int,
+    record: TriggerObject | MessageObject | DecodedCallObject | IncidentObject,
+    name: str,
+    said: Event,
+    **more: int | str,
+) -> Event:
+    """An event of a run whose processes have numbers from `first` on."""
+    place: Event = {"ts": record["tick"], "pid": first | record["pid"], "tid": record["tid"]}
+    return {"ph": phase, "cat": record["type"], "name": shown(name)} | place | more | {"args": said}

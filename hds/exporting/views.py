@@ -8,11 +8,23 @@ from typing import TypeVar
 
 import msgspec
 
-from hds.exporting.gathering import OUTSIDE, Gathered, HeatMap, Script, Tally, Thread, Timeline
+from hds.exporting.gathering import (
+    MOST_AGGREGATES,
+    MOST_FIELDS,
+    OUTSIDE,
+    Field,
+    Gathered,
+    HeatMap,
+    Script,
+    Tally,
+    Thread,
+    Timeline,
+)
 from hds.exporting.runs import shown
-from hds.report.records import EventObject, SummaryObject, plural
+from hds.report.records import AggregateObject, Bucket, EventObject, GroupObject, SummaryObject, plural
 
 MOST_ROWS = 40  # of a table of counts
+MOST_AGGREGATE_ROWS = 400
 MOST_SERIES = 8  # of a chart; further events are one series
 MOST_FAULTS = 200
 MOST_EVENTS = 1000
@@ -34,6 +46,7 @@ class Table(msgspec.Struct, frozen=True):
     columns: tuple[str, ...]
     rows: list[Row]
     rest: str
+    counted: str = "count"
 
 
 class EventRow(msgspec.Struct, frozen=True):
@@ -44,6 +57,7 @@ class EventRow(msgspec.Struct, frozen=True):
     triggers: str
     rejections: str
     fuel: str
+    time: str
     errors: str
     command: str
     place: str
@@ -105,6 +119,7 @@ class View:
         self.name = shown(gathered.run.name)
         self.summary = gathered.summary
         self.events = [_event(row) for row in self._event_objects()[:MOST_EVENTS]]
+        self.measured = any("time_ns" in row for row in self._event_objects())
         self.timeline = _chart(gathered)
         self.notes = list(self._notes())
         self.tables = list(self._tables())
@@ -130,10 +145,16 @@ class View:
             yield "The run has no summary: its end is not in the file."
         if self._gathered.run.unknown:
             yield f"{plural(self._gathered.run.unknown, 'record')} of types that this hds does not know left out."
-        if not self._gathered.types["trigger"]:
+        if not self._gathered.types["trigger"] and not self._gathered.types["call"]:
             yield "Triggers are not recorded one by one: `hds run --record triggers` does that."
+        if self.events and not self.measured:
+            yield "Times of events are not measured: `hds run --record times` does that."
         if len(self._event_objects()) > MOST_EVENTS:
             yield f"The first {MOST_EVENTS} of {len(self._event_objects())} events are shown."
+        if self._gathered.left_out_fields:
+            yield f"The first {MOST_FIELDS} fields of messages are shown."
+        if self._gathered.types["aggregate"] > MOST_AGGREGATES:
+            yield f"The first {MOST_AGGREGATES} of {self._gathered.types['aggregate']} aggregates are shown."
         if self._gathered.left_out_lines:
             yield f"{plural(self._gathered.left_out_lines, 'line')} of scripts left out."
         if not all(script.is_complete for script in self._gathered.scripts):
@@ -157,6 +178,9 @@ class View:
         if self._gathered.calls.counts:
             rows, rest = _counted(self._gathered.calls, lambda key: (*_thread(key[0]), key[2]))
             yield Table("Calls by process and thread", ("process", "thread", "call"), rows, rest)
+        yield from map(_aggregate_table, self._gathered.aggregates)
+        for name, field in self._gathered.fields.items():
+            yield _field_table(shown(name), field)
 
     def data(self) -> object:
         """What the script of the page is given."""
@@ -219,15 +243,16 @@ def _event_text(event: int) -> str:
 
 
 def _thread(thread: Thread) -> tuple[str, str]:
-    return f"{thread.process} ({thread.pid:x})", f"{thread.thread} ({thread.tid:x})"
+    return f"{thread.process} ({thread.pid:x})".lstrip(), f"{thread.thread} ({thread.tid:x})".lstrip()
 
 
 def _event(row: EventObject) -> EventRow:
     place = "" if row["file"] is None else shown(f"{row['file']}:{row['line']}")
     errors = row["errors"] + row["code_errors"]
+    took = f"{row['time_ns'] / 1e6:,.3f}" if "time_ns" in row else ""
     return EventRow(
         f"{row['event']:x}", shown(row["kind"]), f"{row['triggers']:,}", f"{row['rejections']:,}",
-        f"{row['fuel']:,}", f"{errors:,}", shown(row["command"].strip()), place,
+        f"{row['fuel']:,}", took, f"{errors:,}", shown(row["command"].strip()), place,
     )  # fmt: skip
 
 
@@ -255,6 +280,68 @@ def _counted(tally: Tally[K], cells: Callable[[K], tuple[str, ...]]) -> tuple[li
         return rows, ""
     kinds = f"{keys:,} others" if not tally.others else f"at least {keys + 1:,} others"
     return rows, f"{kinds} came {count:,} times."
+
+
+def _aggregate_table(record: AggregateObject) -> Table:
+    """What an --aggregate came to: a row for each group, or for each bucket of its histogram."""
+    columns = tuple(map(shown, record["keys"]))
+    is_histogram = any(group["buckets"] for group in record["groups"])
+    rows = _bucket_rows(record["groups"]) if is_histogram else _group_rows(record["groups"])
+    left_out = len(rows) - MOST_AGGREGATE_ROWS
+    said = (
+        (left_out > 0, f"{plural(max(left_out, 0), 'row')} left out."),
+        (record["other"], f"other: {record['other']:,}."),
+        (not record["complete"], "There were more groups than are kept (limit max_aggregate_groups)."),
+        (record["skipped"], f"Without a number in {shown(record['argument'] or '')}: {record['skipped']:,}."),
+    )
+    return Table(
+        shown(record["expression"]), (*columns, "range") if is_histogram else columns, rows[:MOST_AGGREGATE_ROWS],
+        " ".join(text for applies, text in said if applies), "count" if is_histogram else shown(record["function"]),
+    )  # fmt: skip
+
+
+def _group_rows(groups: Sequence[GroupObject]) -> list[Row]:
+    values = [group["value"] or 0 for group in groups]
+    largest = max(values, default=0)
+    return [
+        Row(
+            tuple(map(shown, group["names"])),
+            "" if group["value"] is None else f"{value:,}",
+            _share(value, largest),
+        )
+        for group, value in zip(groups, values, strict=True)
+    ]
+
+
+def _bucket_rows(groups: Sequence[GroupObject]) -> list[Row]:
+    rows = []
+    for group in groups:
+        most = max((bucket["count"] for bucket in group["buckets"]), default=0)
+        for each in group["buckets"]:
+            span = Bucket(each["least"], each["below"], each["count"]).range
+            cells = (*map(shown, group["names"]), span)
+            rows.append(Row(cells, f"{each['count']:,}", _share(each["count"], most)))
+    return rows
+
+
+def _share(value: int, most: int) -> float:
+    return round(100 * value / most, 1) if value > 0 else 0.0
+
+
+def _field_table(name: str, field: Field) -> Table:
+    """The most frequent values of a field, and what its numbers come to."""
+    rows, rest = _counted(field.values, lambda value: (_value(value),))
+    if field.numbers:
+        span = f"Least {_value(field.least)}, most {_value(field.most)}, sum {_value(field.sum)}."
+        rest = f"{span} {rest}".rstrip()
+    return Table(f"Values of {name}", ("value",), rows, rest)
+
+
+def _value(value: int | str) -> str:
+    """A number in both notations, where they differ."""
+    if isinstance(value, str):
+        return value
+    return str(value) if abs(value) < 10 else f"{value} ({value:#x})"
 
 
 def _heat_table(event: int, heat: HeatMap) -> HeatTable:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 _BAR = 40  # columns
 _WIDEST = 60  # characters of a key
 _UNLIMITED = 1 << 16  # columns
-_UNITS = "KMGTPE"
 
 
 def table(record: Aggregated) -> str:
@@ -51,7 +50,7 @@ def table(record: Aggregated) -> str:
 
 def _histogram(buckets: Sequence[Bucket]) -> str:
     most = max(bucket.count for bucket in buckets)
-    return _lines((), [(_range(each), f"{each.count:,}", _bar(each.count, most)) for each in buckets])
+    return _lines((), [(each.range, f"{each.count:,}", _bar(each.count, most)) for each in buckets])
 
 
 def _lines(heading: Sequence[str], rows: Sequence[tuple[str, ...]]) -> str:
@@ -75,24 +74,6 @@ def _bar(value: int, most: int) -> str:
     """As bpftrace draws it; nothing for what is not positive."""
     length = value * _BAR // most if value > 0 else 0
     return f"|{'@' * length:<{_BAR}}|"
-
-
-def _range(bucket: Bucket) -> str:
-    if bucket.start is not None and bucket.end == bucket.start + 1:
-        return f"[{_number(bucket.start)}]"
-    if bucket.start is None:
-        return f"(..., {_number(bucket.end or 0)})"
-    return f"[{_number(bucket.start)}, {'...' if bucket.end is None else _number(bucket.end)})"
-
-
-def _number(value: int) -> str:
-    """With the unit of 1,024, where it is a whole number of them."""
-    unit = ""
-    for unit_above in _UNITS:
-        if not value or value % 1024:
-            break
-        value, unit = value // 1024, unit_above
-    return f"{value}{unit}"
 
 
 def _cut(text: str) -> str:

@@ -37,14 +37,14 @@ class TriggerIsOver(RuntimeError):  # noqa: N818 - it reads as what happened
 class Trigger:
     """An event that holds the guest. The names are those of JSON records (docs/records.schema.json).
 
-    `event` is the event's id, `stage` `pre` or `post`; `pid`, `tid` and `process` (its name)
-    say whose trigger it is, `pc` where, `context` is `$context`. These stay; all else belongs to the trigger, and
+    `event` is the event's id, `kind` its kind (`syscall`), `stage` `pre` or `post`; `pid`, `tid` and `process` (its
+    name) say whose trigger it is, `pc` where, `context` is `$context`. These stay; all else belongs to the trigger, and
     raises TriggerIsOver behind it.
     """
 
     __slots__ = (
-        "_host", "_memory", "_registers", "_session", "_tick", "_trigger", "context", "core", "event", "pc", "pid",
-        "process", "stage", "tid",
+        "_host", "_memory", "_registers", "_session", "_tick", "_trigger", "context", "core", "event", "kind", "pc",
+        "pid", "process", "stage", "tid",
     )  # fmt: skip
 
     def __init__(self, session: Session, trigger: MachineTrigger) -> None:
@@ -55,6 +55,7 @@ class Trigger:
         self._registers: Registers | None = None
         self._memory: Memory | None = None
         self.event: int = trigger.event.definition.id
+        self.kind: str = trigger.event.definition.kind.name
         self.stage: str = "post" if trigger.stage is Stage.POST else "pre"
         self.core: int = trigger.core
         self._tick: int | None = None

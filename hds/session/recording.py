@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from hds.session.session import Session
     from machine.schedule import Process
 
-RECORDABLE = ("triggers", "registers", "arguments", "blocks", "lines")
+RECORDABLE = ("triggers", "registers", "arguments", "blocks", "lines", "times")
 
 BLOCKS = "blocks"  # of code, which the machine records
 LINES = "lines"  # of scripts, which the engine counts
+TIMES = "times"  # of events, which the machine measures
 
 GENERAL_AND_STATE = {**{name: STORAGE_INDEX[name] for name in GENERAL}, "rip": RIP, "rflags": RFLAGS}
 
@@ -78,7 +79,7 @@ class Recording(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, names: frozenset[str]) -> Recording | None:
         """Of names in RECORDABLE; None where nothing of triggers is wanted."""
-        return cls("registers" in names, "arguments" in names) if names - {BLOCKS, LINES} else None
+        return cls("registers" in names, "arguments" in names) if names - {BLOCKS, LINES, TIMES} else None
 
     def action(self, session: Session) -> CallAction:
         """What is done at each trigger: the session hears of it."""
@@ -108,6 +109,7 @@ class Recording(msgspec.Struct, frozen=True):
             session.machine.name_of_call(trigger.context) if kind.context == CALL_NUMBER else None,
             {name: read(storage) for name, storage in GENERAL_AND_STATE.items()} if self.registers else None,
             arguments_at(trigger, session.machine.options.kernel) if self.arguments else None,
+            kind.name,
         )
 
 

@@ -34,7 +34,7 @@ from hds.session.engines import engine_of
 from hds.session.execution import Execution
 from hds.session.libraries import Libraries
 from hds.session.python_face import PythonFace
-from hds.session.recording import BLOCKS, LINES, Recording, recorded
+from hds.session.recording import BLOCKS, LINES, TIMES, Recording, recorded
 from hds.session.refused import CommandFailed, ScriptError, unresolved
 from hds.session.scripts import Counted, Prepared, Scripts
 from hds.session.symbols import Symbols
@@ -149,6 +149,8 @@ class Session(PythonFace):
         self.recording = Recording.of(names)
         if BLOCKS in names:
             options = replace(options, record_blocks=True)
+        if TIMES in names:
+            options = replace(options, measure_times=True)
         self._aggregation: Aggregation | None = None
         self.names_places = False  # symbols of instruction pointers in messages and halts
         self.engine: Engine = engine_of(engine, limits)

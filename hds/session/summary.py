@@ -38,7 +38,8 @@ def summarize(session: Session, *, interrupted: bool = False) -> Summary:
         reached_limits=tuple((name, getattr(session.limits, name)) for name in machine.reached_limits()),
         not_emulated=tuple(machine.not_emulated()),
         events=tuple(
-            _event(event, session.event_spans.get(event.definition.id)) for event in machine.registry.ever_registered
+            _event(event, session.event_spans.get(event.definition.id), machine.options.measure_times)
+            for event in machine.registry.ever_registered
         ),
         outputs=tuple(
             OutputCount(source.name, source.kind, source.sent, source.lost, source.failure)
@@ -60,14 +61,14 @@ def summarize(session: Session, *, interrupted: bool = False) -> Summary:
     )
 
 
-def _event(event: Event, span: Span | None) -> EventCount:
+def _event(event: Event, span: Span | None, measured: bool) -> EventCount:
     definition = event.definition
     file, line, end_line = None, None, None
     if span is not None:
         file, line, end_line = span.file.name, span.line, span.file.position(span.end)[0]
     return EventCount(
         definition.id, definition.command, event.triggers, event.faults, definition.kind.name, event.rejections,
-        event.code_faults, event.fuel, file, line, end_line,
+        event.code_faults, event.fuel, file, line, end_line, event.time_ns if measured else None,
     )  # fmt: skip
 
 
@@ -124,10 +125,12 @@ def statistics(session: Session, seconds: float) -> Iterator[str]:
         f"{triggers / seconds:,.0f} triggers and {instructions / seconds:,.0f} instructions a second" if seconds else ""
     )
     yield f"{seconds:.3f} s: {rate}"
-    yield f"{'event':>5}  {'triggers':>10}  {'errors':>6}  command"
+    measured = session.machine.options.measure_times
+    yield f"{'event':>5}  {'triggers':>10}  {'errors':>6}  {'time (ms)  ' if measured else ''}command"
     for event in session.machine.registry.ever_registered:
         text = " ".join(event.definition.command.split())
-        yield f"{event.definition.id:>5x}  {event.triggers:>10}  {event.faults:>6}  {text[:70]}"
+        took = f"{event.time_ns / 1e6:>9.3f}  " if measured else ""
+        yield f"{event.definition.id:>5x}  {event.triggers:>10}  {event.faults:>6}  {took}{text[:70]}"
     callbacks = sorted(session.machine.callbacks.items(), key=lambda item: (-item[1], item[0]))
     if callbacks:
         yield f"{'calls':>17}  of Python by machine code"

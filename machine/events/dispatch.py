@@ -8,6 +8,7 @@ carried out, and execution resumes exactly there.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from enum import Enum
 from typing import Protocol
@@ -122,8 +123,11 @@ def carry_out(effect: tuple[Step, ...], cpu: Cpu, operand: int = 0) -> None:
 class Dispatcher:
     """Carries the protocol out for every operation of a machine."""
 
-    def __init__(self, registry: Registry, engine: Engine, surroundings: Surroundings, sandbox: Sandbox) -> None:
+    def __init__(
+        self, registry: Registry, engine: Engine, surroundings: Surroundings, sandbox: Sandbox, measures: bool
+    ) -> None:
         self._registry = registry
+        self._now = time.monotonic_ns if measures else lambda: 0
         self._engine = engine
         self._surroundings = surroundings
         self._sandbox = sandbox
@@ -207,14 +211,17 @@ class Dispatcher:
             if exit_.wanted(definition.parameters) not in (None, context) or not operation.accepts(definition):
                 continue
             trigger = Trigger(event, process, process.core, stage, context, pointer, definition.short_circuit)
-            if definition.condition is not None and not self._condition(definition.condition, trigger):
+            began = self._now()
+            acts = definition.condition is None or self._condition(definition.condition, trigger)
+            if acts:
+                event.count_trigger()
+                for action, buffer in zip(definition.actions, event.buffers, strict=True):
+                    trigger.buffer = buffer
+                    self.act(action, trigger)
+            else:
                 event.count_rejection()
-                continue
-            event.count_trigger()
-            for action, buffer in zip(definition.actions, event.buffers, strict=True):
-                trigger.buffer = buffer
-                self.act(action, trigger)
-            if trigger.short_circuit and definition.kind.short_circuit is not ShortCircuit.IGNORED:
+            event.took(self._now() - began)
+            if acts and trigger.short_circuit and definition.kind.short_circuit is not ShortCircuit.IGNORED:
                 short_circuited = True
         return short_circuited
 

@@ -49,6 +49,7 @@ class Counter(Protocol):
     triggers: int
     rejections: int
     fuel: int
+    time_ns: int
 
 
 class Event:
@@ -60,7 +61,7 @@ class Event:
         self.faults = 0  # of its scripts
         self.code_faults = 0  # of its condition and code blocks
         self.counters: list[Counter] = []
-        self._triggers = self._rejections = self._fuel = 0  # that Python has counted
+        self._triggers = self._rejections = self._fuel = self._time_ns = 0  # that Python has counted
         self._cells = EventCells(enabled=int(enabled))
 
     @property
@@ -87,6 +88,11 @@ class Event:
         """What its scripts have executed, in the unit of `Limits.max_steps`."""
         return self._fuel + sum(counter.fuel for counter in self.counters)
 
+    @property
+    def time_ns(self) -> int:
+        """Real nanoseconds that its condition and actions took; 0 where they are not measured (`measure_times`)."""
+        return self._time_ns + sum(counter.time_ns for counter in self.counters)
+
     def count_trigger(self) -> None:
         """Its actions run."""
         self._triggers += 1
@@ -98,6 +104,10 @@ class Event:
     def charge(self, fuel: int) -> None:
         """A script of it has used so much."""
         self._fuel += fuel
+
+    def took(self, nanoseconds: int) -> None:
+        """Its condition and actions have taken so long."""
+        self._time_ns += nanoseconds
 
     @property
     def address(self) -> int:

@@ -27,10 +27,12 @@ def carrier_for(
     sandboxes: Sequence[RootSandbox],
     outside: Collection[int],
     defers: bool,
+    measures: bool,
 ) -> Carrier | None:
     """The native carrier of a machine whose scripts are machine code; None for another engine's.
 
-    With `defers` messages that scripts send at once wait until somebody could notice.
+    With `defers` messages that scripts send at once wait until somebody could notice. With `measures` events know
+    their time.
     """
     if engine.name != "native":
         return None
@@ -39,4 +41,4 @@ def carrier_for(
 
     if not isinstance(engine, NativeEngine):
         return None
-    return Carrier(engine, state, owner, dispatcher, sandboxes, outside, defers)
+    return Carrier(engine, state, owner, dispatcher, sandboxes, outside, defers, measures)

@@ -214,7 +214,7 @@ class ProcessHook:
         self._copied = ((ctypes.c_int * len(ids))(*ids), (ctypes.c_void_p * len(ids))(*general, *cells))
         state.copy_ids, state.copy_cells = (ctypes.addressof(array) for array in self._copied)
 
-        state.home_level = cpu.home_level
+        state.home_level, state.read_clock = cpu.home_level, self._carrier.read_clock
 
     def _show_functions(self) -> None:
         state = self.state
@@ -581,8 +581,10 @@ class Carrier:
         sandboxes: Sequence[RootSandbox],
         outside: Collection[int],
         defers: bool,
+        measures: bool,
     ) -> None:
         self.engine = engine
+        self.read_clock = _address(ctypes.CDLL(None).clock_gettime) if measures else 0
         self.state = state
         self.owner = owner
         self.dispatcher = dispatcher

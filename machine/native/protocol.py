@@ -9,6 +9,7 @@ the sandbox by `block`; whatever has no native form is Python's, at the point wh
 from __future__ import annotations
 
 import ctypes
+import time
 
 from machine.events import EventCells
 from machine.native.tables import (
@@ -38,6 +39,7 @@ _ACT = nothing(I64, I64)
 _SETTLE = nothing(I64, I64, I32)
 _FINISH = Signature(I64, (I64, I64, I32))
 _START = Signature(I32, (POINTER, I64, I64, I64, I64))
+_READ_CLOCK = Signature(I32, (I32, POINTER))
 _RESTORE = Signature(I32, (POINTER, POINTER))
 _MEMCPY, _MEMCPY_NAME = nothing(POINTER, POINTER, I64, I1), "llvm.memcpy.p0.p0.i64"
 _MEMSET, _MEMSET_NAME = nothing(POINTER, "i8", I64, I1), "llvm.memset.p0.i64"
@@ -96,6 +98,7 @@ def _fetch(e: HookWriter) -> None:
 
 def _stage(e: HookWriter) -> None:
     _, _, rows, count, stage, context = e.parameters
+    e.kept("read_clock")
     e.set_own("stage", stage)
     e.put(DirectAccess, "short_ready", e.direct, e.op("xor", stage, number(1)))
     e.set_pseudo("event_stage", stage)
@@ -120,6 +123,9 @@ def _matching_core(e: HookWriter, row: Value, event: Value, context: Value) -> N
     with e.when(e.op("and", meant, e.is_set(e.op("and", e.get(EventRow, "mask", row), e.own("bits"))))):
         e.set_pseudo("context", context)
         e.put(DirectAccess, "short", e.direct, e.get(EventRow, "short_circuit", row))
+        measured, began = e.compare("ne", e.kept("read_clock"), NULL), e.cell("began")
+        with e.when(measured):
+            e.store(_now(e), began)
         with e.when(_condition(e, row, context)):
             e.count_up(e.place(EventRow, "triggers", row))
             e.set_pseudo("event_id", e.get(EventRow, "id", row))
@@ -134,7 +140,17 @@ def _matching_core(e: HookWriter, row: Value, event: Value, context: Value) -> N
             first, count = e.get(EventRow, "actions", row), e.get(EventRow, "action_count", row)
             e.each_row("actions", first, count, ctypes.sizeof(ActionRow), one)
             e.set_own("short", e.op("or", e.own("short"), e.get(DirectAccess, "short", e.direct)))
+        with e.when(measured):
+            e.add_to(e.place(EventRow, "time_ns", row), e.op("sub", _now(e), e.load(began)))
         _leave_if_over(e)
+
+
+def _now(e: HookWriter) -> Value:
+    """The real time in nanoseconds, from some start."""
+    moment = e.place(HookState, "moment", e.state)
+    e.call(e.kept("read_clock").text, _READ_CLOCK, [Value(I32, str(time.CLOCK_MONOTONIC)), moment])
+    seconds, nanoseconds = e.load(moment), e.load(e.at(moment, CELL))
+    return e.op("add", e.op("mul", seconds, number(1_000_000_000)), nanoseconds)
 
 
 def _condition(e: HookWriter, row: Value, context: Value) -> Value:

@@ -82,6 +82,8 @@ class HookState(ctypes.Structure):
     level_at: Address  # of 32 bits whose lowest two are the privilege level of the guest's code
     home_level: U64  # that of the program
     given_up_at: Address  # of a cell that counts instructions that raised an exception
+    read_clock: Address  # clock_gettime, where the time of events is measured
+    moment: Annotated[Cells, 2]  # what it has said last: seconds and nanoseconds
     # Functions of Unicorn
     read_batch: Address
     write_batch: Address
@@ -120,6 +122,7 @@ class EventRow(ctypes.Structure):
     triggers: U64  # how often the actions ran
     rejections: U64  # how often the condition was false
     fuel: U64  # of its scripts
+    time_ns: U64  # of its condition and actions, where it is measured
 
 
 @cells

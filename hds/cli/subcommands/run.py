@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 ON_BREAK = ("stop", "continue", "fail")
 FORMATS = ("text", "json")
-RECORDABLE = ("triggers", "registers", "arguments", "blocks", "lines")
+RECORDABLE = ("triggers", "registers", "arguments", "blocks", "lines", "times")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -57,7 +57,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         choices=RECORDABLE,
         default=[],
         help="a record of every trigger; with general registers; with the arguments of a call; the code that was "
-        "executed; how often lines of scripts were (repeatable)",
+        "executed; how often lines of scripts were; how long events took (repeatable)",
     )
     run.add_argument(
         "--aggregate",

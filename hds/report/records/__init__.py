@@ -31,12 +31,12 @@ from hds.report.records import (
     summary,
     triggered,
 )
-from hds.report.records.aggregated import Aggregated, Bucket, Group
+from hds.report.records.aggregated import Aggregated, AggregateObject, Bucket, Group, GroupObject
 from hds.report.records.code_coverage import CodeCoverage, CoveredModule
-from hds.report.records.decoded_call import DecodedCall
+from hds.report.records.decoded_call import DecodedCall, DecodedCallObject
 from hds.report.records.finding import region
 from hds.report.records.halt import Halt
-from hds.report.records.incident import Incident
+from hds.report.records.incident import Incident, IncidentObject
 from hds.report.records.line_hits import LineHits, LineHitsObject
 from hds.report.records.message import Forwarded, MessageObject
 from hds.report.records.result import CLEAR_SCREEN, Result
@@ -64,6 +64,7 @@ from machine import CodeFault, GuestOutput, Message, Notice, ScriptFault
 __all__ = [
     "CLEAR_SCREEN",
     "SCHEMA_VERSION",
+    "AggregateObject",
     "Aggregated",
     "Bucket",
     "Bytes",
@@ -73,16 +74,19 @@ __all__ = [
     "CoveredModule",
     "Crash",
     "DecodedCall",
+    "DecodedCallObject",
     "Diagnostic",
     "EventCount",
     "EventObject",
     "Failure",
     "Forwarded",
     "Group",
+    "GroupObject",
     "Guest",
     "GuestOutput",
     "Halt",
     "Incident",
+    "IncidentObject",
     "Line",
     "LineHits",
     "LineHitsObject",

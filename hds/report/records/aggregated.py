@@ -9,6 +9,8 @@ import msgspec
 from hds.report.records.shown import Output
 from hds.report.records.texts import Wide
 
+_UNITS = "KMGTPE"
+
 
 class Bucket(msgspec.Struct, frozen=True):
     """How many values were in [start, end); None where it has no such end."""
@@ -16,6 +18,25 @@ class Bucket(msgspec.Struct, frozen=True):
     start: int | None
     end: int | None
     count: int
+
+    @property
+    def range(self) -> str:
+        """Its ends as people read them: [8], [1K, 2K), [1M, ...), (..., 0)."""
+        if self.start is not None and self.end == self.start + 1:
+            return f"[{_number(self.start)}]"
+        if self.start is None:
+            return f"(..., {_number(self.end or 0)})"
+        return f"[{_number(self.start)}, {'...' if self.end is None else _number(self.end)})"
+
+
+def _number(value: int) -> str:
+    """With the unit of 1,024, where it is a whole number of them."""
+    unit = ""
+    for unit_above in _UNITS:
+        if not value or value % 1024:
+            break
+        value, unit = value // 1024, unit_above
+    return f"{value}{unit}"
 
 
 class Group(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Literal, NotRequired, TypedDict
 
 import msgspec
 
@@ -27,6 +27,7 @@ class EventCount(msgspec.Struct, frozen=True):
 
     `errors` are the scripts among the triggers that stopped early, `code_errors` the conditions and code blocks. `fuel`
     is what its scripts executed, in the unit of `max_steps`. `file`, `line` and `end_line` (from 1) are the command's.
+    `time_ns` is the real time of its condition and actions, None where it is not measured.
     """
 
     number: int
@@ -40,6 +41,7 @@ class EventCount(msgspec.Struct, frozen=True):
     file: str | None = None
     line: int | None = None
     end_line: int | None = None
+    time_ns: int | None = None
 
 
 class ProcessCount(msgspec.Struct, frozen=True):
@@ -124,6 +126,7 @@ class EventObject(TypedDict):
     fuel: Annotated[int, "what its scripts executed, in the unit of max_steps"]
     errors: Annotated[int, "scripts that stopped early"]
     code_errors: Annotated[int, "conditions and code blocks that stopped early"]
+    time_ns: NotRequired[Annotated[int, "real time of its condition and actions, in nanoseconds (--record times)"]]
 
 
 class ProcessObject(TypedDict):
@@ -229,7 +232,7 @@ def as_object(summary: Summary) -> SummaryObject:
 
 
 def _event(event: EventCount) -> EventObject:
-    return {
+    made: EventObject = {
         "event": event.number,
         "kind": event.kind,
         "command": event.command,
@@ -242,6 +245,9 @@ def _event(event: EventCount) -> EventObject:
         "errors": event.errors,
         "code_errors": event.code_errors,
     }
+    if event.time_ns is not None:
+        made["time_ns"] = event.time_ns
+    return made
 
 
 def _crash(crash: Crash) -> CrashObject:
@@ -256,8 +262,17 @@ def _crash(crash: Crash) -> CrashObject:
 
 
 def shown(summary: Summary) -> Line:
-    """The last line of a run."""
-    return Line("hds: " + ", ".join(_parts(summary)) + "; " + summary.stopped, logged=False)
+    """The last line of a run, behind one for each event whose time was measured."""
+    last = "hds: " + ", ".join(_parts(summary)) + "; " + summary.stopped
+    return Line("\n".join((*_times(summary.events), last)), logged=False)
+
+
+def _times(events: Iterable[EventCount]) -> Iterator[str]:
+    for event in events:
+        if event.time_ns is not None:
+            tried = event.triggers + event.rejections
+            each = f", {event.time_ns / tried:,.0f} ns each" if tried else ""
+            yield f"event {event.number:x}: {event.time_ns / 1e6:,.3f} ms for {plural(tried, 'trigger')}{each}"
 
 
 def _parts(summary: Summary) -> Iterator[str]:

@@ -33,6 +33,7 @@ class Triggered(msgspec.Struct, frozen=True):
     name: str | None = None
     registers: Mapping[str, int] | None = None
     arguments: tuple[int, ...] | None = None
+    kind: str = ""
 
 
 class TriggerObject(TypedDict):
@@ -40,6 +41,7 @@ class TriggerObject(TypedDict):
 
     type: Literal["trigger"]
     event: int
+    kind: NotRequired[Annotated[str, "of the event"]]
     stage: Stage
     core: int
     tick: Tick
@@ -62,6 +64,7 @@ def as_object(record: Triggered) -> TriggerObject:
     made: TriggerObject = {
         "type": "trigger",
         "event": record.event_id,
+        "kind": record.kind,
         "stage": stage_of(record.stage) or "pre",
         "core": record.core,
         "tick": record.time,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,33 @@ def test_the_summary_says_what_events_did_and_which_processes_there_are(tmp_path
     (process,) = summary["processes"]
     assert process["pid"] == 0x1000
     assert list(process["threads"].values()) == [process["name"]]
+
+
+@pytest.mark.parametrize("carrier", ["reference", "native"])
+def test_times_of_events_are_measured_where_that_is_asked_for(tmp_path: Path, carrier: str) -> None:
+    script = "!syscall script { for (i = 0; i < 0n40; i++) { .n = .n + i; } }\n!syscall 12345 script { x = 1; }"
+    words = ("--engine", carrier, "-e", script, listing_file(tmp_path))
+    *_, plain = lines(*words)
+    assert not any("time_ns" in event for event in plain["events"])
+    *_, summary = lines("--record", "times", *words)
+    assert summary["events"][0].pop("time_ns") > 0
+    assert summary["events"][1].pop("time_ns") == 0  # it never came to its condition
+    assert summary == plain
+    ran = command_line("run", "--record", "times", "--stats", *words)
+    assert re.search(r"^event 0: [0-9.]+ ms for 2 triggers, [0-9,]+ ns each$", ran.errors, re.MULTILINE)
+    assert re.search(r"^event 1: 0.000 ms for 0 triggers$", ran.errors, re.MULTILINE)
+    assert "errors  time (ms)  command" in ran.errors
+
+
+@pytest.mark.parametrize("carrier", ["reference", "native"])
+def test_the_time_of_a_condition_counts_and_that_of_the_guest_does_not(carrier: str) -> None:
+    spin = "48 c7 c1 00 40 00 00 48 ff c9 75 fb 31 c0 c3"  # mov rcx, 0x4000; dec rcx; jnz; xor eax, eax; ret
+    made, _ = session(LOOP, kernel="linux", engine=make_engine(carrier), record="times")
+    made.execute(f"!syscall condition {{ {spin} }} script {{ x = 1; }}\n!syscall script {{ x = 1; }}")
+    made.run()
+    slow, fast = summarize(made).events
+    assert (slow.triggers, slow.rejections, fast.triggers) == (0, 3, 3)
+    assert (slow.time_ns or 0) > (fast.time_ns or 0) > 0
 
 
 @pytest.mark.parametrize("program", ["missing.bin", "text.txt"])

@@ -58,6 +58,31 @@ def test_a_page_has_the_hits_of_lines(place: Path) -> None:
     assert "<pre>  else" not in page
 
 
+def test_a_page_has_times_fields_and_aggregates(place: Path) -> None:
+    script = '!syscall script { printf("size=%d who=\\"<b>\\" \\n", @rdx); }'
+    words = ("--fields", "--aggregate", "count by name", "--aggregate", "hist(size) by who", "--record", "times")
+    run = command_line("run", "--format", "json", *words, "-e", script, str(ROOT / "examples" / "guests" / "greet.asm"))
+    (place / "fields.jsonl").write_text(run.output)
+    assert command_line("report", "fields.jsonl").code == 0
+    page = (place / "report.html").read_text()
+    assert '<th scope="col" class="number">time (ms)</th>' in page
+    assert "<h3>count by name</h3>" in page
+    assert '<tr><td>write</td><td class="number">3</td>' in page
+    assert "<h3>hist(size) by who</h3>" in page
+    assert '<tr><td>&lt;b&gt;</td><td>[4, 8)</td><td class="number">5</td>' in page
+    assert "<h3>Values of size</h3>" in page
+    assert '<tr><td>6</td><td class="number">5</td>' in page
+    assert "Least 6, most 6, sum 30 (0x1e)." in page
+    assert "Times of events are not measured" not in page
+
+
+def test_a_page_without_times_says_how_they_are_had(place: Path) -> None:
+    assert command_line("report", "a.jsonl").code == 0
+    page = (place / "report.html").read_text()
+    assert "Times of events are not measured: `hds run --record times` does that." in page
+    assert "time (ms)" not in page
+
+
 def test_the_same_run_gives_the_same_bytes(place: Path) -> None:
     for name in ("one", "two"):
         assert command_line("report", "a.jsonl", "-o", name).code == 0
@@ -77,7 +102,7 @@ def test_a_trace_for_perfetto_has_what_its_format_asks_for(recorded: str) -> Non
     events = json.loads(ran.output)["traceEvents"]
     for event in events:
         assert event.keys() >= {"ph", "ts", "pid", "tid", "name"}
-        assert event["ph"] in ("i", "M")
+        assert event["ph"] in ("i", "M")  # nothing tells when a call of these is over
         assert all(type(event[name]) is int and 0 <= event[name] < 1 << 53 for name in ("ts", "pid", "tid"))
     triggers = [event for event in events if event.get("cat") == "trigger"]
     names = ["write", "write", "write", "getpid", "exit"]
@@ -86,6 +111,23 @@ def test_a_trace_for_perfetto_has_what_its_format_asks_for(recorded: str) -> Non
     assert triggers[0]["args"]["arguments"][0] == "0x1"
     assert {event["pid"] for event in events} == {0x1000, 1 << 32 | 0x1000}
     assert {event["args"]["name"] for event in events if event["name"] == "process_name"} == {"a.jsonl: greet.asm"}
+
+
+@pytest.mark.parametrize("traced", [False, True])
+def test_calls_are_slices_for_perfetto_where_their_ends_are_known(place: Path, traced: bool) -> None:
+    greet = str(ROOT / "examples" / "guests" / "greet.asm")
+    events = "!syscall script { x = 1; }\n!syscall script { x = 1; }\n!sysret script { x = 1; }"
+    words = ["trace", "--format", "json", "--kernel", "linux", greet]
+    if not traced:
+        words = ["run", "--format", "json", "--kernel", "linux", "--record", "triggers", "-e", events, greet]
+    (place / "calls.jsonl").write_text(command_line(*words).output)
+    made = json.loads(command_line("report", "--format", "perfetto", "calls.jsonl", "-o", "-").output)["traceEvents"]
+    slices = [event for event in made if event["ph"] == "X"]
+    assert [event["name"] for event in slices] == ["write", "write", "write", "getpid"]
+    assert all(event["dur"] > 0 and event["cat"] == "call" for event in slices)
+    ends = [event["ts"] + event["dur"] for event in slices]
+    assert all(end <= later["ts"] for end, later in zip(ends, slices[1:], strict=False))
+    assert "exit" in {event["name"] for event in made if event["ph"] == "i"}
 
 
 @pytest.mark.parametrize(
