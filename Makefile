@@ -66,8 +66,10 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -m walls
 
+# The pages that are derived, and all of them as a site: build/site/index.html. A broken link is an error.
 docs: $(READY)
 	$(BIN)/python -m hds.cli.documentation --write docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
 
 # After a change of a grammar; the tables are part of the repository.
 tables: $(READY)

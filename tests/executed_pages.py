@@ -1,10 +1,10 @@
 """README.md and the pages of docs/, executed: every command line and script that they show, and what it prints.
 
-A block whose first line is a comment with a file name is that file, written where it stands. Each `$` line of a
-`console` block is run, and what follows it is what it writes to a terminal; lines of a `sh` block are run, and succeed;
-those of a `bash` block are for somewhere else (they install something, or want other machines). Python without a file
-name runs in one interpreter, SQL in DuckDB. A page is one unit, run from top to bottom in a folder that has nothing but
-`examples`; in README.md and the cookbook each section is one, with what stands in front of the first.
+A block with a file name, in a comment at its beginning or as its title, is that file, written where it stands. Each
+line behind `$` in a `console` block is run, and what follows it is what it writes to a terminal; lines of a `sh` block
+are run, and succeed; those of a `bash` block are for somewhere else (they install something, or want other machines).
+Python without a file name runs in one interpreter, SQL in DuckDB. A page is one unit, run from its top in a folder that
+has `examples`; in README.md and the cookbook each section is one, with what stands in front of the first.
 
 `hds`, `cat`, `echo $?` and `python` are run in this process. A unit with other programs needs the shell, and is of the
 second stage. As a program, this file writes the outputs of the pages that it is given anew.
@@ -46,7 +46,10 @@ ELSEWHERE = {
     "gdb.md": "tests/hds/gdb/test_real_gdb.py",
 }
 
-_BLOCK = re.compile(r"^## (?P<title>[^\n]*)$|^```(?P<kind>[\w-]*)[^\n]*\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(
+    r"""^\#\#[ ](?P<title>[^\n]*)$ | ^```(?P<kind>[\w-]*)(?:[ ]title="(?P<name>[\w./-]+)")?\n(?P<text>.*?)^```$""",
+    re.MULTILINE | re.DOTALL | re.VERBOSE,
+)
 _FILE_NAME = re.compile(r"(?://|#) (?P<name>[\w/-]+\.\w+)(?=:|\n)")
 _QUOTED = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"")
 _REDIRECTED = re.compile(r" (?:> (?P<file>[\w./-]+)|2>&1|(?P<quiet>2>/dev/null))$")
@@ -60,15 +63,10 @@ class Block:
 
     section: str
     kind: str
+    file_name: str | None  # of the file that it is
     text: str
     start: int
     end: int
-
-    @property
-    def file_name(self) -> str | None:
-        """The file that it is, if it is one."""
-        name = None if self.kind in ("console", "sh", "bash") else _FILE_NAME.match(self.text)
-        return name and name["name"]
 
     @property
     def lines(self) -> list[str]:
@@ -125,7 +123,9 @@ def blocks_of(page: str) -> Iterator[Block]:
         if match["title"] is not None:
             section = match["title"]
         else:
-            yield Block(section, match["kind"], match["text"], match.start("text"), match.end("text"))
+            comment = None if match["kind"] in ("console", "sh", "bash") else _FILE_NAME.match(match["text"])
+            name = comment["name"] if comment else match["name"]
+            yield Block(section, match["kind"], name, match["text"], match.start("text"), match.end("text"))
 
 
 def name_of(path: Path) -> str:
@@ -165,7 +165,7 @@ class Reader:
     def follow(self, block: Block) -> str:
         """Do what a block says, and give its text with the outputs that there were."""
         if block.file_name is not None:
-            Path(block.file_name).parent.mkdir(exist_ok=True)
+            Path(block.file_name).parent.mkdir(parents=True, exist_ok=True)
             Path(block.file_name).write_text(block.text, encoding="utf-8")
         elif block.kind == "python":
             exec(compile(block.text, "<page>", "exec"), self._names)

@@ -40,9 +40,9 @@ class Browser:
     def __init__(self, driver: Any) -> None:
         self._driver = driver
 
-    def open(self, page: Path) -> None:
-        """Load a page of a file."""
-        self._driver.get(page.as_uri())
+    def open(self, page: Path | str) -> None:
+        """Load a page of a file, or of an address."""
+        self._driver.get(page if isinstance(page, str) else page.as_uri())
 
     def show(self, width: int, theme: str) -> None:
         """The window's width in pixels, and the system's theme, `light` or `dark`."""
@@ -55,6 +55,11 @@ class Browser:
     def run(self, script: str) -> Any:
         """What a script returns."""
         return self._driver.execute_script(script)
+
+    def run_later(self, script: str) -> Any:
+        """What a script gives to the function that is its only argument, within 30 s."""
+        self._driver.set_script_timeout(30)
+        return self._driver.execute_async_script(script)
 
     def contrasts(self) -> dict[str, float]:
         """The contrast of each element with text to its background, from 1 to 21 (WCAG 2)."""
