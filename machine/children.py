@@ -89,13 +89,19 @@ class Nursery(msgspec.Struct, frozen=True):
             self.coverages.append((process, coverage))
         return process
 
-    def first(
-        self, memory: AddressSpace, process_id: int, name: str, image: Image, name_bytes: int, *, maker: Maker
-    ) -> Process:
-        """What is to execute a program that is loaded. Raises MapError."""
+    def cpu(self, level: int) -> Cpu:
+        """A CPU whose address space has what the kernel shows, and nothing else. Raises MapError."""
+        memory = AddressSpace(self.physical.guests, self.limits.max_mappings)
+        try:
+            self.objects.show_in(memory)
+            return Cpu(memory, level)
+        except MapError:
+            memory.release()
+            raise
+
+    def first(self, cpu: Cpu, process_id: int, name: str, image: Image, name_bytes: int, *, maker: Maker) -> Process:
+        """What is to execute a program that is loaded, on this new CPU. Raises MapError."""
         thread_id = self.ids.take_both(process_id)
-        self.objects.show_in(memory)
-        cpu = Cpu(memory, image.level)
         lay_out(cpu, image, self.physical)
         objects = self.objects.add_process(process_id, thread_id, name, name_bytes)
         until = NOWHERE if image.until is None else image.until
@@ -144,16 +150,14 @@ class Nursery(msgspec.Struct, frozen=True):
     def successor(self, process: Process, image: Image, name: str) -> Process:
         """What is to execute an image in the place of a process. Raises MapError."""
         self.physical.work.charge(_WORK)
-        memory = AddressSpace(self.physical.guests, self.limits.max_mappings)
         try:
-            self.objects.show_in(memory)
-            try:
-                cpu = Cpu(memory, image.level)
-            except HostMemoryError as error:
-                raise MapError(str(error)) from None
+            cpu = self.cpu(image.level)
+        except HostMemoryError as error:
+            raise MapError(str(error)) from None
+        try:
             lay_out(cpu, image, self.physical)
         except MapError:
-            memory.release()
+            cpu.memory.release()
             raise
         until = NOWHERE if image.until is None else image.until
         successor = Process(

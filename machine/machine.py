@@ -18,10 +18,10 @@ from machine.events import Dispatcher, Event, Facts, Registry, RootActions, Sour
 from machine.host import DebuggerState, GuestHost
 from machine.kernel import Kernel, KernelObjects, Start
 from machine.loaders import Image, LoadError, Placement, read_image
-from machine.memory import AddressSpace, MapError, PhysicalMemory
+from machine.memory import MapError, PhysicalMemory
 from machine.messages import Kept, Message, MessageChannel, PacketRing
 from machine.options import MachineOptions, Program, ProgramStart
-from machine.processor import Coverage, StopKind, StopReason, ThreadRegisters, msr
+from machine.processor import USER_LEVEL, Coverage, Cpu, StopKind, StopReason, ThreadRegisters, msr
 from machine.records import BulkReporter, CodeFault, GuestOutput, MachineRecord, Notice, Reporter, ScriptFault, Silent
 from machine.root import RootMemory, RootSandbox
 from machine.schedule import (
@@ -164,6 +164,7 @@ class Machine:
         )
         self._guard = RunGuard(self.stop, lambda: self._end_run(StopCause.TIMEOUT), self._pull_brake)
         self._guard_outside_runs: RunGuard | None = None
+        self._ready: dict[tuple[str, int], Cpu] = {}  # of kernel and level: for the next program
         self._stop_cause: StopCause | None = None
 
     # --- programs
@@ -226,25 +227,33 @@ class Machine:
         )  # fmt: skip
         image = read_image(given.content, given.kind, placement)
         try:
-            memory = AddressSpace(self.physical.guests, self.limits.max_mappings)
+            kernel = self._kernels.get(image.kernel)
+            cpu = self._ready.pop((kernel.name, image.level), None) or self._nursery.cpu(image.level)
         except MapError as error:
             raise LoadError.beyond(error.limit, str(error)) from None
         try:
-            kernel = self._kernels.get(image.kernel)
-            process = self._nursery.first(memory, process_id, name, image, kernel.entry.name_bytes, maker=self)
+            process = self._nursery.first(cpu, process_id, name, image, kernel.entry.name_bytes, maker=self)
             self._show_kernel_memory(process)
             kernel.new_process(process, Start(image, (name, *given.arguments), given.environment, given.file))
         except MapError as error:
-            memory.release()
+            cpu.memory.release()
             raise LoadError.beyond(error.limit, str(error)) from None
         except LoadError:
-            memory.release()
+            cpu.memory.release()
             raise
         reset(process, kernel)
         self._objects.set_user_blocks(process.objects, process.peb, process.teb)
         self._objects.enlist(process.objects)
         self._take_in(process, kernel)
         return process
+
+    def make_ready(self, kernel: str) -> None:
+        """Make beforehand what the next program of user mode for this kernel needs, whatever it is.
+
+        Raises machine.memory.MapError. All is as if it were made when the program is loaded, if it is one.
+        """
+        made = self._kernels.get(kernel)
+        self._ready[made.name, USER_LEVEL] = self._nursery.cpu(USER_LEVEL)
 
     def _take_in(self, process: Process, kernel: Kernel, before: Process | None = None) -> None:
         """Let a process count from now on; it comes in the place of the one `before`, or is a new one."""

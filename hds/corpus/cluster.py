@@ -27,6 +27,12 @@ LOOPBACK = "127.0.0.1"
 _CONNECT_SECONDS = 15
 _WORKER_SECONDS = 60  # for the first worker to come
 _LOOK_SECONDS = 1.0
+_QUIET = {  # what schedulers and workers watch themselves by, many times a second
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "5s",
+    "distributed.admin.system-monitor.gil.enabled": False,
+}
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -116,7 +122,7 @@ def workers(campaign: Campaign, jobs: int, address: str | None) -> Iterator[Work
     """The workers of a running cluster, or `jobs` processes of this machine. Raises ClusterLost."""
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as stack:
-        dask.config.set({"distributed.worker.profile.enabled": False})  # it looks at workers a hundred times a second
+        dask.config.set(_QUIET)
         if address is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hds-corpus-", ignore_cleanup_errors=True))
             cluster = stack.enter_context(_local(jobs, folder))

@@ -23,10 +23,11 @@ import msgspec
 
 from hds.corpus.campaign import Campaign
 from hds.corpus.sandbox import Limits, Sandbox, adopt_orphans
-from hds.corpus.single import MOST_BYTES, Lines, new_session, prepare, run_program
+from hds.corpus.single import MOST_BYTES, Waiting, kernel_of, load, prepare, run_program, waiting_session
 from hds.session import Prepared, Session, load_engine
+from machine.memory import MapError
 from machine.schedule import stop_watching
-from vm import Engine
+from vm import Engine, HostMemoryError
 
 LENGTH = struct.Struct("<Q")
 _ROOM = 1 << 20  # bytes, for the lines that end a run
@@ -90,13 +91,15 @@ def main() -> None:
     _warm(campaign, engine)
     root = campaign.settings.root
     sandbox = Sandbox((*campaign.settings.folders, *([root] if root is not None else [])))
+    stock = _Stock(campaign, engine, sandbox)
     _send(output, msgspec.msgpack.encode(Ready(sandbox.describe())))
     while (head := _read_message()) is not None:
         request = msgspec.msgpack.decode(head, type=Request)
         program = _read(request.size)
         if program is None:
             return
-        ended, said = _run(campaign, engine, sandbox, output, program, request.kind)
+        waiting = stock.session(program, request.kind)
+        ended, said = _run(campaign, engine, sandbox, output, program, request.kind, waiting)
         _send(output, msgspec.msgpack.encode(ended), said)
 
 
@@ -106,18 +109,17 @@ def _warm(campaign: Campaign, engine: Engine) -> None:
     Other commands of the script are not carried out: they may write files.
     """
     with contextlib.suppress(Exception):  # whatever is wrong is said for each program
-        lines = Lines(0)
         warm = msgspec.structs.replace(
             campaign,
             settings=msgspec.structs.replace(campaign.settings, root=None),
             budget=msgspec.structs.replace(campaign.budget, timeout=_WARM_SECONDS),
         )
-        with new_session(warm, engine, _WARM_PROGRAM, None, lines) as session:
-            _perform_events(session, prepare(session, warm))
+        waiting = waiting_session(warm, engine)
+        load(warm, waiting.session, _WARM_PROGRAM, None)
+        with waiting.session as session:
+            _perform_events(session, waiting.prepared or prepare(session, warm))
             session.run(10)
     stop_watching()
-    gc.collect()
-    gc.freeze()
 
 
 def _perform_events(session: Session, prepared: Prepared) -> None:
@@ -127,15 +129,41 @@ def _perform_events(session: Session, prepared: Prepared) -> None:
         session.perform(msgspec.structs.replace(prepared, file=msgspec.structs.replace(file, commands=events)))
 
 
+class _Stock:
+    """Sessions that wait for programs: a child uses the copy that it is born with, and no session is used here."""
+
+    def __init__(self, campaign: Campaign, engine: Engine, sandbox: Sandbox) -> None:
+        self._campaign, self._engine, self._sandbox = campaign, engine, sandbox
+        self._sessions: dict[str | None, Waiting | None] = {}
+
+    def session(self, program: bytes, kind: str | None) -> Waiting | None:
+        """One for this program; None where none can be made, which the child finds out, too, and says."""
+        kernel = kernel_of(self._campaign, program, kind)
+        if kernel not in self._sessions:
+            self._sessions[kernel] = None
+            with contextlib.suppress(MapError, HostMemoryError):
+                self._sessions[kernel] = waiting_session(self._campaign, self._engine, kernel)
+            gc.collect()
+            gc.freeze()  # what all have in common stays so: no child looks at it for garbage
+            self._sandbox.measure()
+        return self._sessions[kernel]
+
+
 def _run(
-    campaign: Campaign, engine: Engine, sandbox: Sandbox, output: int, program: bytes, kind: str | None
+    campaign: Campaign,
+    engine: Engine,
+    sandbox: Sandbox,
+    output: int,
+    program: bytes,
+    kind: str | None,
+    waiting: Waiting | None,
 ) -> tuple[Ended, bytes]:
     """Run a program in a process of its own, and wait for that."""
     began = time.monotonic()
     reading, writing = os.pipe()
     child = os.fork()
     if not child:
-        _be_child(campaign, engine, sandbox, (output, reading), writing, program, kind)
+        _be_child(campaign, engine, sandbox, (output, reading), writing, program, kind, waiting)
     os.close(writing)
     said = bytearray()
     watched = _Watched(child, began + campaign.budget.timeout + _GRACE, _resident() + campaign.budget.memory)
@@ -168,6 +196,7 @@ def _be_child(
     writing: int,
     program: bytes,
     kind: str | None,
+    waiting: Waiting | None,
 ) -> None:
     """The child: run the program, say what came of it, end."""
     status = 1
@@ -180,7 +209,7 @@ def _be_child(
             os.dup2(null, descriptor)
         limits = campaign.settings.limits
         sandbox.enter(Limits(campaign.budget.memory, campaign.budget.timeout), limits.max_guest_memory)
-        said = memoryview(run_program(campaign, engine, program, kind))
+        said = memoryview(run_program(campaign, engine, program, kind, waiting))
         while said:
             said = said[os.write(writing, said) :]
         status = 0

@@ -69,6 +69,10 @@ class Sandbox:
         self._landlock_version = max(0, _LIBC.syscall(_CREATE_RULESET, None, 0, _VERSION_FLAG))
         self._rules = _ruleset(self._landlock_version, readable)
         self._filter = _filter() if platform.machine() == "x86_64" and sys.maxsize > 1 << 32 else None
+        self.measure()
+
+    def measure(self) -> None:
+        """Take what this process has as what its children begin with."""
         self._size = _address_space()
 
     def describe(self) -> list[str]:

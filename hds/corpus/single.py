@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 from msgspec.structs import replace
 
 from hds.corpus.campaign import Campaign
@@ -19,6 +20,7 @@ from machine import LoadError, MachineOptions, Program
 from machine.kernel import World
 from vm import Engine, read_bundle
 
+_MAGIC = {b"\x7fELF": "linux", b"MZ": "nt"}
 MOST_BYTES = 256 << 20  # of the lines of one program; what comes behind is counted only
 
 
@@ -59,15 +61,26 @@ def _line(made: dict[str, object]) -> bytes:
     return json.dumps(made).encode() + b"\n"
 
 
-def run_program(campaign: Campaign, engine: Engine, data: bytes, kind: str | None) -> bytes:
-    """Run a program; what came of it as JSON lines, whatever that is."""
-    lines = Lines(campaign.settings.limits.max_kept_messages)
+class Waiting(msgspec.Struct, frozen=True):
+    """A session without a program, and its script; None where that is compiled when the program is known."""
+
+    session: Session
+    lines: Lines
+    prepared: Prepared | None
+
+
+def run_program(
+    campaign: Campaign, engine: Engine, data: bytes, kind: str | None, waiting: Waiting | None = None
+) -> bytes:
+    """Run a program, in a session that waits for it if there is one; what came of it as JSON lines, whatever it is."""
+    waiting = waiting or waiting_session(campaign, engine)
+    lines = waiting.lines
     try:
-        session = new_session(campaign, engine, data, kind, lines)
+        load(campaign, waiting.session, data, kind)
     except LoadError as error:
         return lines.conclude(Failure(FailureKind.LOAD, str(error), error.hint or None))
-    with session:
-        prepared = prepare(session, campaign)
+    with waiting.session as session:
+        prepared = waiting.prepared or prepare(session, campaign)
         if prepared.has_errors:
             first = next(item for item in prepared.diagnostics if item.severity is Severity.ERROR)
             return lines.conclude(Failure(FailureKind.COMPILE, first.message, first.hint, first.code))
@@ -79,23 +92,19 @@ def run_program(campaign: Campaign, engine: Engine, data: bytes, kind: str | Non
     return lines.conclude(*([] if failure is None else [failure]), summary)
 
 
-def new_session(campaign: Campaign, engine: Engine, data: bytes, kind: str | None, lines: Lines) -> Session:
-    """The session of a program. What it is called does not depend on its file's name. Raises machine.LoadError."""
+def waiting_session(campaign: Campaign, engine: Engine, kernel: str | None = None) -> Waiting:
+    """A session that waits for its program: all that can be made before that is known.
+
+    With `kernel` its program is going to be one for that. Raises machine.memory.MapError, vm.HostMemoryError.
+    """
     settings = campaign.settings
+    lines = Lines(settings.limits.max_kept_messages)
     root = None if settings.root is None else Path(settings.root)
-    program = Program(
-        data,
-        settings.kind or kind,
-        name=settings.name or usual_name(data),
-        arguments=settings.arguments,
-        environment=settings.environment,
-    )
     compiler = Compiler(
         settings.limits, tuple(map(Path, settings.folders)), symbols=SymbolTable(settings.symbols), portability=False
     )
     session = Session(
-        program,
-        MachineOptions(
+        options=MachineOptions(
             limits=replace(settings.limits, max_kept_messages=0),
             kernel=settings.kernel,
             world=World(root, seed=settings.seed),
@@ -107,7 +116,29 @@ def new_session(campaign: Campaign, engine: Engine, data: bytes, kind: str | Non
     )
     session.names_places = True
     session.timeout = campaign.budget.timeout
-    return session
+    if kernel is not None:
+        session.machine.make_ready(kernel)
+    return Waiting(session, lines, prepare(session, campaign) if campaign.is_compiled else None)
+
+
+def load(campaign: Campaign, session: Session, data: bytes, kind: str | None) -> None:
+    """Load a program. What it is called does not depend on its file's name. Raises machine.LoadError."""
+    settings = campaign.settings
+    program = Program(
+        data,
+        settings.kind or kind,
+        name=settings.name or usual_name(data),
+        arguments=settings.arguments,
+        environment=settings.environment,
+    )
+    session.load(program)
+
+
+def kernel_of(campaign: Campaign, data: bytes, kind: str | None) -> str | None:
+    """For which kernel a program is made, by its first bytes; None where they do not tell."""
+    if campaign.settings.kind or kind:
+        return None
+    return next((kernel for magic, kernel in _MAGIC.items() if data.startswith(magic)), None)
 
 
 def usual_name(data: bytes) -> str:

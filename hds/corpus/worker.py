@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -27,6 +28,8 @@ from vm import FileRefused, read_file
 
 _START_SECONDS = 120.0  # for a fork server to be ready
 _LONGEST_REASON = 1000  # characters
+_ROWS_AT_ONCE = 1000
+_NO_RUN = (msgspec.DecodeError, KeyError, TypeError, ValueError, OverflowError, AttributeError)  # what nonsense raises
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -52,48 +55,38 @@ def run_batch(campaign: bytes, items: bytes) -> dict[str, bytes]:
     found = msgspec.msgpack.decode(campaign, type=Campaign)
     if found.identity.version != VERSION:
         raise OtherVersion(f"a worker has hds {VERSION}, the client {found.identity.version}")
-    tables: dict[str, list[pa.Table]] = {name: [] for name in TABLES}
+    rows = Gathered()
     server = _take(campaign, found)
     try:
         for item in msgspec.msgpack.decode(items, type=list[Item]):
-            server = _run(server, campaign, found, item, tables)
+            server = _run(server, campaign, found, item, rows)
     finally:
         _give_back(campaign, server)
-    return {name: _stream(pa.concat_tables(parts)) for name, parts in tables.items() if parts}
+    return {name: _stream(each) for name, each in rows.tables().items()}
 
 
-def _run(server: _Server, campaign: bytes, found: Campaign, item: Item, tables: dict[str, list[pa.Table]]) -> _Server:
+def _run(server: _Server, campaign: bytes, found: Campaign, item: Item, rows: Gathered) -> _Server:
     """Add the rows of one program; the server for the next one, which is a new one where this has ended."""
     try:
         data = item.data if item.data is not None else _read(item, found)
     except FileRefused as error:
-        _add(tables, failed_row(item, Outcome.NO_INPUT, str(error)))
+        rows.add(failed_row(item, Outcome.NO_INPUT, str(error)))
         return server
     if hashlib.sha256(data).hexdigest() != item.sha256:
-        _add(tables, failed_row(item, Outcome.NO_INPUT, f"{item.path} has changed meanwhile"))
+        rows.add(failed_row(item, Outcome.NO_INPUT, f"{item.path} has changed meanwhile"))
         return server
     try:
         ended, said = server.ask(item, data)
     except _ServerEnded as error:
         server.end()
-        _add(tables, failed_row(item, Outcome.KILLED, str(error), data))
+        rows.add(failed_row(item, Outcome.KILLED, str(error), data))
         return _Server(campaign, found)
     measured = {"seconds": ended.seconds, "cpu_seconds": ended.cpu_seconds, "memory": ended.memory}
     wrong = _went_wrong(ended, said, found)
     if wrong is None:
-        try:
-            records = [msgspec.json.decode(line, type=dict[str, Any]) for line in said.splitlines()]
-            program, messages, triggers = rows_of(item.key, records)
-            row = {**_row(item, data), **measured, **program}
-            made = table(MAIN, [row]), table("messages", messages), table("triggers", triggers)
-        except (msgspec.DecodeError, KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
-            wrong = Outcome.INTERNAL_ERROR, f"its process said what no run says: {type(error).__name__}: {error}"
-        else:
-            for name, part in zip((MAIN, "messages", "triggers"), made, strict=True):
-                if part.num_rows:
-                    tables[name].append(part)
-            return server
-    _add(tables, {**failed_row(item, *wrong, data), **measured})
+        rows.add_said({**_row(item, data), **measured}, said)
+    else:
+        rows.add({**failed_row(item, *wrong, data), **measured})
     return server
 
 
@@ -134,11 +127,71 @@ def _row(item: Item, data: bytes | None) -> Row:
 
 def failed_row(item: Item, outcome: Outcome, reason: str, data: bytes | None = None) -> Row:
     """The row of a program of which there is nothing else to say."""
-    return {**_row(item, data), "outcome": outcome.value, "reason": reason[:_LONGEST_REASON]}
+    return {**_row(item, data), **_failed(outcome, reason)}
 
 
-def _add(tables: dict[str, list[pa.Table]], row: Row) -> None:
-    tables[MAIN].append(table(MAIN, [row]))
+def _failed(outcome: Outcome, reason: str) -> Row:
+    return {"outcome": outcome.value, "reason": reason[:_LONGEST_REASON]}
+
+
+class Gathered:
+    """The rows of a batch. They are made tables some at a time: a table of one row takes as long as one of fifty."""
+
+    def __init__(self) -> None:
+        self._made: list[dict[str, pa.Table]] = []
+        self._programs: list[tuple[Row, dict[str, list[Row]]]] = []  # what is known of each, and all that it said
+        self._waiting = 0  # rows
+
+    def add(self, row: Row) -> None:
+        """A program that said nothing."""
+        self._add(row, {MAIN: [row]})
+
+    def add_said(self, known: Row, said: bytes) -> None:
+        """A program whose process said this: lines that nobody vouches for."""
+        try:
+            records = [msgspec.json.decode(line, type=dict[str, Any]) for line in said.splitlines()]
+            program, messages, triggers = rows_of(known["key"], records)
+        except _NO_RUN as error:
+            self.add({**known, **_says_nonsense(error)})
+        else:
+            self._add(known, {MAIN: [{**known, **program}], "messages": messages, "triggers": triggers})
+
+    def tables(self) -> dict[str, pa.Table]:
+        """Those that have rows."""
+        self._make()
+        parts = {name: [made[name] for made in self._made if name in made] for name in TABLES}
+        return {name: pa.concat_tables(each).combine_chunks() for name, each in parts.items() if each}
+
+    def _add(self, known: Row, rows: dict[str, list[Row]]) -> None:
+        self._programs.append((known, rows))
+        self._waiting += sum(map(len, rows.values()))
+        if self._waiting >= _ROWS_AT_ONCE:
+            self._make()
+
+    def _make(self) -> None:
+        """Make tables of what is there; where that cannot be done, of each program's alone."""
+        programs, self._programs, self._waiting = self._programs, [], 0
+        try:
+            self._made.append(_tables_of(rows for _, rows in programs))
+        except _NO_RUN:
+            for known, rows in programs:
+                try:
+                    self._made.append(_tables_of([rows]))
+                except _NO_RUN as error:
+                    self._made.append({MAIN: table(MAIN, [{**known, **_says_nonsense(error)}])})
+
+
+def _tables_of(programs: Iterable[dict[str, list[Row]]]) -> dict[str, pa.Table]:
+    rows: dict[str, list[Row]] = {}
+    for program in programs:
+        for name, each in program.items():
+            rows.setdefault(name, []).extend(each)
+    return {name: table(name, each) for name, each in rows.items() if each}
+
+
+def _says_nonsense(error: Exception) -> Row:
+    reason = f"its process said what no run says: {type(error).__name__}: {error}"
+    return _failed(Outcome.INTERNAL_ERROR, reason)
 
 
 def _stream(rows: pa.Table) -> bytes:

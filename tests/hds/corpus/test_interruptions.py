@@ -241,7 +241,7 @@ import hds.corpus.single as single
 run_program = single.run_program
 
 
-def poisoned(campaign, engine, data, kind):
+def poisoned(campaign, engine, data, kind, waiting):
     word = data[-8:].strip(b"_").decode()
     match word:
         case "SEGV":
@@ -266,7 +266,7 @@ def poisoned(campaign, engine, data, kind):
                 os.setsid()
                 os.closerange(3, 256)
                 time.sleep(1000)
-    return run_program(campaign, engine, data, kind)
+    return run_program(campaign, engine, data, kind, waiting)
 
 
 single.run_program = poisoned
