@@ -36,7 +36,7 @@ from vm.facts.paging import (
 )
 
 _RIGHTS = READ | WRITE | EXECUTE
-_AROUND = 16  # pages that get memory at once, where a guest goes through memory in order
+_AROUND, _MOST_AROUND = 16, 128  # pages that get memory at once, where a guest goes through memory in order
 _OFFSET = PAGE - 1
 _TABLE_WORK = 32  # what looking at a word of the page table is charged with (machine.memory.work)
 _INDEX = ENTRIES - 1
@@ -257,7 +257,7 @@ class AddressSpace:
             return 0
 
     def _supply(self, leaf: memoryview, page: int, area: Area) -> None:
-        """Give a page memory, and those behind it where the one before it has some."""
+        """Give a page memory, and those behind it where the one before it has some: the more, the more have."""
         index = page & _INDEX
         if area.backing is not None:
             frame = area.backing.frame(area.offset + (page << PAGE_BITS) - area.start)
@@ -268,7 +268,10 @@ class AddressSpace:
             return
         most = 1
         if index and leaf[index - 1]:
-            last = min(index + _AROUND, ENTRIES, index + (area.end >> PAGE_BITS) - page)
+            around = _AROUND
+            while around < min(index, _MOST_AROUND) and leaf[index - around]:
+                around *= 2
+            last = min(index + around, ENTRIES, index + (area.end >> PAGE_BITS) - page)
             while index + most < last and not leaf[index + most]:
                 most += 1
         rights = (int(area.protection) & (READ | WRITE) if area.allows(READ) else 0) | _level_of(area)

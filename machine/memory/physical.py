@@ -11,6 +11,7 @@ kernel only: page tables, free frames and the machine's own memory hold what a g
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import mmap
 from collections.abc import Iterable
@@ -117,6 +118,9 @@ class PhysicalMemory:
                 self._buffer = mmap.mmap(-1, self._size, flags=flags)
             except OSError:
                 raise HostMemoryError(f"guests may have {self._size >> 20} MiB, which the host does not give") from None
+            if hasattr(mmap, "MADV_HUGEPAGE"):  # frames are handed out in order, so this takes hardly more memory
+                with contextlib.suppress(OSError):  # a host without them
+                    self._buffer.madvise(mmap.MADV_HUGEPAGE)
             self._anchor = ctypes.c_char.from_buffer(self._buffer)
             self._host = ctypes.addressof(self._anchor)
         return self._buffer

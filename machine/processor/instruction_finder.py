@@ -20,6 +20,7 @@ from machine.processor.decoders import decoder
 
 LONGEST_INSTRUCTION = 15  # bytes (Intel SDM volume 2A, section 2.3.11)
 _LONGEST_BLOCK = 512  # instructions that Unicorn translates at once
+_PIECE = 16  # that are decoded at once: nearly all blocks are shorter
 _LEGACY_PREFIXES = bytes((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3))
 _REX = bytes(range(0x40, 0x50))
 _PREFIXES = _LEGACY_PREFIXES + _REX
@@ -195,14 +196,7 @@ class InstructionFinder:
         code = self._memory.read_up_to(start, _LONGEST_BLOCK * LONGEST_INSTRUCTION)
         if self._looked_at.get(start) == code or (not self._sites and not self._has_opcode(code)):
             return []  # runs that go on behind exceptions begin often, and this takes a hundredth of the time
-        size = 0
-        for _, length, mnemonic, _ in decoder().disasm_lite(code, start, _LONGEST_BLOCK):
-            size += length
-            if mnemonic.startswith(_ENDS):
-                break
-        else:
-            size = min(size + _UNKNOWN_CODE, len(code))
-        found = self.unserved(start, size) or []
+        found = self.unserved(start, _block_size(code)) or []
         if len(self._looked_at) >= _KEPT:
             self._looked_at.clear()
         self._looked_at[start] = code  # all is served then
@@ -259,3 +253,19 @@ class InstructionFinder:
         self._looked_at.clear()
         self._sites.pop(address)[1].remove()
         self._by_page[page_floor(address)].discard(address)
+
+
+def _block_size(code: bytes) -> int:
+    """The bytes of the block that this code begins with, or more."""
+    size, count = 0, 0
+    while count < _LONGEST_BLOCK:
+        known = count
+        for _, length, mnemonic, _ in decoder().disasm_lite(
+            code[size : size + _PIECE * LONGEST_INSTRUCTION], 0, _PIECE
+        ):
+            size, count = size + int(length), count + 1
+            if mnemonic.startswith(_ENDS):
+                return size
+        if count < known + _PIECE:
+            break
+    return min(size + _UNKNOWN_CODE, len(code))

@@ -19,7 +19,6 @@ from vm.facts.registers import RFLAGS
 
 _INTERRUPT_FLAG = 1 << 9
 _ALONE = 20_000_000  # instructions of a turn that nobody waits for the end of
-_UNCONTESTED = 2_000_000  # the same where the process has other threads, and all of them wait
 
 
 class Scheduler:
@@ -135,8 +134,8 @@ class Scheduler:
         if process.others() or any(thread.is_ready(now) for thread in others):
             return self._quantum
         deadlines = [each.waiting.deadline for each in others if each.waiting and each.waiting.deadline is not None]
-        most = min((deadline - now for deadline in deadlines), default=_UNCONTESTED)
-        return max(1, min(-(-most // self._quantum), _UNCONTESTED // self._quantum)) * self._quantum
+        most = min((deadline - now for deadline in deadlines), default=_ALONE)
+        return max(1, min(-(-most // self._quantum), _ALONE // self._quantum)) * self._quantum
 
     def longest_turn(self, process: Process) -> int:
         """The most instructions of a turn on a core that runs in a thread of its own."""
