@@ -9,15 +9,15 @@ import msgspec
 
 from hds.session import arguments_at, register
 from hds.tracing.linux_structures import siginfo, signal_name
-from hds.tracing.systems import WORDS, System, arguments, system_of, unknown_call
+from hds.tracing.systems import WORDS, Linux, System, arguments, system_of, unknown_call
 from hds.tracing.views import LONGEST_TEXT, Prototype, View, signed
 from machine.events import CallAction, Trigger
-from machine.kernel import Ended, Happening, Signalled
+from machine.kernel import Answered, Ended, Happening, Requested, Signalled
 from vm.facts.registers import STORAGE_INDEX
 
 if TYPE_CHECKING:
     from hds.session import Session
-    from machine.schedule import Thread
+    from machine.schedule import Process, Thread
 
 _RAX, _RSP = STORAGE_INDEX["rax"], STORAGE_INDEX["rsp"]
 _FRAME_RAX = 144  # of the frame to which rsp points at rt_sigreturn
@@ -28,6 +28,9 @@ _SENDING = (
     "rt_sigqueueinfo",
     "rt_tgsigqueueinfo",
 )
+_WORD, _AT_EXECFN = 8, 31
+_EXECVE = 59
+_SHORT = "int 0x80"
 _MAKING = ("clone", "clone3", "fork", "vfork")
 
 
@@ -48,6 +51,7 @@ class Call(msgspec.Struct):
     shown: list[str | None] = msgspec.field(default_factory=list)
     ended: int | None = None
     again: bool = False  # behind a handler
+    is_short: bool = False  # by INT 0x80
     at_entry: int = 0  # how many of `shown` were known before it was carried out
     is_wanted: bool = True
 
@@ -130,6 +134,28 @@ class Calls:
         register(self._session, "!syscall", CallAction(self._enter))
         register(self._session, "!sysret", CallAction(self._return))
         self._session.machine.watcher = self._hear
+        for process in self._session.machine.processes:
+            for thread in process.threads:
+                self._join(process.pid, self._session.machine.thread_id(thread))
+            self._show_start(process)
+
+    def _show_start(self, process: Process) -> None:
+        """What has begun an ELF program, as its stack says: strace has made that call itself."""
+        kernel = self._session.machine.options.kernel or process.image.kernel
+        if kernel != "linux" or process.image.program_headers is None:
+            return
+        view = View("", (), process.cpu.memory.read_up_to)
+        count_at = process.cpu.registers.read(_RSP)
+        arguments = count_at + _WORD
+        environment = at = arguments + _WORD * ((view.integer(count_at, _WORD) or 0) + 1)
+        while view.integer(at, _WORD):
+            at += _WORD
+        at += _WORD
+        while view.integer(at, _WORD) not in (None, 0, _AT_EXECFN):
+            at += 2 * _WORD
+        path = view.integer(at + _WORD, _WORD) or 0
+        call = self._begin(process.thread, self._system(kernel), _EXECVE, "execve", (path, arguments, environment))
+        self._leave(call, 0, self._now)
 
     @property
     def _now(self) -> int:
@@ -144,23 +170,27 @@ class Calls:
     def _enter(self, trigger: Trigger) -> None:
         process, machine = trigger.process, self._session.machine
         machine.messages.catch_up()
-        pid, tid, now = process.pid, machine.thread_id(process.thread), self._now
+        kernel = machine.options.kernel or process.image.kernel
+        system = self._system(kernel)
+        name = machine.name_of_call(trigger.context) or unknown_call(trigger.context)
+        words = arguments_at(trigger, machine.options.kernel, max(len(system.prototype(name).parameters), WORDS))
+        self._begin(process.thread, system, trigger.context, name, words)
+
+    def _begin(
+        self, thread: Thread, system: System, number: int, name: str, words: tuple[int, ...], *, is_short: bool = False
+    ) -> Call:
+        process, now = thread.process, self._now
+        pid, tid = process.pid, self._session.machine.thread_id(thread)
         before = self._under_way.pop(tid, None)
         if before is not None:
             self._leave(before, 0 if before.name.startswith("execve") else None, now)
         self._join(pid, tid)
-        kernel = machine.options.kernel or process.image.kernel
-        system = self._system(kernel)
-        number = trigger.context
-        name = machine.name_of_call(number) or unknown_call(number)
-        prototype = system.prototype(name)
-        words = arguments_at(trigger, machine.options.kernel, max(len(prototype.parameters), WORDS))
-        registers = process.cpu.registers
         view = View(
-            name, words, process.cpu.memory.read_up_to, self._longest, stack=registers.read(_RSP),
-            file_at=self._files_of(process.thread) if self._shows_files else None,
+            name, words, process.cpu.memory.read_up_to, self._longest, stack=process.cpu.registers.read(_RSP),
+            file_at=self._files_of(thread) if self._shows_files else None,
         )  # fmt: skip
-        call = Call(pid, tid, number, name, system, prototype, view, now, is_wanted=self._wanted(name))
+        call = Call(pid, tid, number, name, system, system.prototype(name), view, now, is_short=is_short)
+        call.is_wanted = self._wanted(name) or self._wanted(system.same_call.get(name, name))
         self._under_way[tid] = call
         if call.is_wanted:
             call.enter()
@@ -171,6 +201,7 @@ class Calls:
         elif name == "exit":
             self._leave(call, None, now)
             self._end(pid, tid, words[0] & 0xFF, 0, now)
+        return call
 
     def _return(self, trigger: Trigger) -> None:
         process, machine = trigger.process, self._session.machine
@@ -195,8 +226,16 @@ class Calls:
         now = self._now
         if isinstance(happening, Ended):
             self._end_process(happening.process.pid, happening.code, happening.killed_by, now)
-            return
-        self._hear_signal(happening, now)
+        elif isinstance(happening, Requested):
+            self._begin(
+                happening.thread, self._system(_SHORT), happening.number, happening.name, happening.words, is_short=True
+            )
+        elif isinstance(happening, Answered):
+            call = self._under_way.get(self._session.machine.thread_id(happening.thread))
+            if call is not None and call.is_short:
+                self._leave(call, signed(happening.result), now)
+        else:
+            self._hear_signal(happening, now)
 
     def _hear_signal(self, signalled: Signalled, now: int) -> None:
         thread = signalled.thread
@@ -238,7 +277,7 @@ class Calls:
 
     def _system(self, kernel: str) -> System:
         if kernel not in self._systems:
-            self._systems[kernel] = system_of(kernel)
+            self._systems[kernel] = Linux(is_short=True) if kernel == _SHORT else system_of(kernel)
         return self._systems[kernel]
 
     def _files_of(self, thread: Thread) -> Callable[[int], bytes | None]:

@@ -44,11 +44,13 @@ class Lines:
         self._begun: set[int] = set()  # threads whose call has a first line
         self._living: set[int] = set()
         self._last = 0
+        self._is_short = False  # the last call was of INT 0x80
 
     def entered(self, call: Call) -> None:
         """As `Sink`."""
         if not self._style.selects:
             self._interrupt()
+            self._tell_mode(call)
             self._open = call
 
     def left(self, call: Call) -> None:
@@ -69,6 +71,12 @@ class Lines:
             self._line(call.tid, text, began, f" = {call.result} <{(call.ended - call.began) / _SECOND:.6f}>")
         else:
             self._line(call.tid, text, began, f" = {call.result}")
+
+    def _tell_mode(self, call: Call) -> None:
+        """In the words of strace, which says it beside a trace that goes to a file."""
+        if call.is_short != self._is_short and not self._style.always_ids:
+            self._is_short = call.is_short
+            self._write(f"[ Process PID={call.tid} runs in {32 if call.is_short else 64} bit mode. ]\n")
 
     def signal(self, pid: int, tid: int, name: str, info: str, now: int) -> None:
         """As `Sink`."""

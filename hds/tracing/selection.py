@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from lang import nearest_name
 
+_STATUSES = ("all", "successful", "failed")
 _KINDS = ("trace", "signal", "status")
 
 
@@ -43,7 +44,12 @@ class Selection:
                 words = [short.get(word.upper(), word.upper()) for word in value.lstrip("!").split(",")]
                 spelt = "!" * value.startswith("!") + ",".join(words)
                 self._signals = _chosen(spelt.replace("NONE", "none").replace("ALL", "all"), signals, {}, "signal")
-            elif kind == "status" and value in ("all", "successful", "failed"):
+            elif kind == "status":
+                if value not in _STATUSES:
+                    raise SelectionError(
+                        f"-e {expression}: a status is all, successful or failed",
+                        _meant(value, _STATUSES, "as in -e status=failed"),
+                    )
                 self.status = value
             else:
                 raise SelectionError(
@@ -60,9 +66,9 @@ class Selection:
         return self._signals(name)
 
 
-def _meant(word: str, names: Iterable[str]) -> str:
+def _meant(word: str, names: Iterable[str], example: str = "as in -e trace=openat,read or -e trace=%file") -> str:
     near = nearest_name(word, names)
-    return f"did you mean {near}?" if near else "as in -e trace=openat,read or -e trace=%file"
+    return f"did you mean {near}?" if near else example
 
 
 def _chosen(

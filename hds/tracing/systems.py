@@ -15,11 +15,12 @@ _STATUS, _SEVERITY, _ERROR = 0xFFFF_FFFF, 30, 3  # the lowest bit of the severit
 
 
 class System(Protocol):
-    """A system, as far as a trace needs it."""
+    """A system, as far as a trace needs it. `same_call` has the other names by which its calls may be chosen."""
 
     prototypes: Mapping[str, str]
     classes: Mapping[str, frozenset[str]]
     types: Mapping[str, Decoder]
+    same_call: Mapping[str, str]
 
     def prototype(self, name: str | None) -> Prototype:
         """How a call is declared; six words for one that is unknown."""
@@ -53,14 +54,15 @@ class _Declared:
 
 
 class Linux(_Declared):
-    """Linux: errors are negative results."""
+    """Linux: errors are negative results. `is_short`: the calls of INT 0x80."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_short: bool = False) -> None:
         from hds.tracing.linux_types import TYPES
-        from machine.kernel.linux import CLASSES, PROTOTYPES, linux_calls
+        from machine.kernel.linux import CLASSES, PROTOTYPES, PROTOTYPES_386, SAME_CALL, linux_calls
 
-        super().__init__(PROTOTYPES, CLASSES, TYPES)
-        self.names = frozenset(call.name for call in linux_calls())
+        super().__init__(PROTOTYPES_386 if is_short else PROTOTYPES, CLASSES, TYPES)
+        self.names = frozenset(call.name for call in linux_calls()) | SAME_CALL.keys()
+        self.same_call: Mapping[str, str] = SAME_CALL if is_short else {}
 
     def failed(self, result: int) -> str | None:
         """As `System`."""
@@ -87,6 +89,7 @@ class Nt(_Declared):
         from machine.kernel.nt import CLASSES, LAST_COMMON, PROTOTYPES, numbers_of, status_name
 
         super().__init__(PROTOTYPES, CLASSES, TYPES)
+        self.same_call: Mapping[str, str] = {}
         self.names = frozenset(PROTOTYPES) | numbers_of(LAST_COMMON).keys()
         self._name_of = status_name
 

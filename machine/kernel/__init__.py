@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from machine.kernel.builds import BUILDS as BUILDS, DEFAULT_BUILD as DEFAULT_BUILD, Build as Build
     from machine.kernel.entry import LINUX as LINUX
     from machine.kernel.happenings import (
+        Answered as Answered,
         Ended as Ended,
         Happening as Happening,
+        Requested as Requested,
         Signalled as Signalled,
         Watcher as Watcher,
         unwatched as unwatched,
@@ -48,7 +50,7 @@ else:
             "base": "Kernel Services Start",
             "builds": "BUILDS Build DEFAULT_BUILD",
             "entry": "LINUX",
-            "happenings": "Ended Happening Signalled Watcher unwatched",
+            "happenings": "Answered Ended Happening Requested Signalled Watcher unwatched",
             "kernels": "Kernels",
             "linux": "Capture LinuxKernel NetworkFileError ScriptedNetwork World read_network",
             "listed": "ListedCall",

@@ -1,4 +1,4 @@
-"""What happens to programs beside their calls, for those who watch them: signals that come, ends."""
+"""What happens to programs beside their calls, for those who watch them: signals, ends, calls without events."""
 
 from __future__ import annotations
 
@@ -31,7 +31,23 @@ class Ended(msgspec.Struct, frozen=True):
     killed_by: int
 
 
-Happening: TypeAlias = Signalled | Ended
+class Requested(msgspec.Struct, frozen=True):
+    """A thread makes a call for which there is no event, with these words: INT 0x80."""
+
+    thread: Thread
+    number: int
+    name: str
+    words: tuple[int, ...]
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """Such a call is over; `result` is what rax has."""
+
+    thread: Thread
+    result: int
+
+
+Happening: TypeAlias = Signalled | Ended | Requested | Answered
 Watcher: TypeAlias = Callable[[Happening], None]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 from pathlib import Path
 
 import msgspec
@@ -64,10 +65,11 @@ def run(options: Options) -> ExitCode:
 
 def fuzz(laws: tuple[Law, ...], options: Options) -> ExitCode:
     """The campaign with these laws."""
-    folder = None if options.save is None else Path(options.reading.locate(options.save))
+    folder = None if options.save is None else _folder("--save", options.reading.locate(options.save))
     seconds = options.seconds if options.cases is not None or options.seconds is not None else DEFAULT_SECONDS
 
-    kept = None if options.database is None else Kept(Path(options.reading.locate(options.database)))
+    database = options.database
+    kept = None if database is None else Kept(_folder("--database", options.reading.locate(database)))
 
     def found(failure: Failure) -> None:
         print(f"FAILED {failure.law.name}, seed {failure.seed}, case {failure.number}: {failure.why}", flush=True)
@@ -88,3 +90,14 @@ def fuzz(laws: tuple[Law, ...], options: Options) -> ExitCode:
         print(f"skipped {name}: the native engine is not available")
     print(f"{passed} passed, {failed} failed")
     return ExitCode.FAILED if failed else ExitCode.OK
+
+
+def _folder(option: str, path: str) -> Path:
+    """A folder that is made where there is none; refused where nothing can be written, before any case is tried."""
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        refuse(f"{option}: cannot write to {path}: {error.strerror}", ExitCode.NO_INPUT)

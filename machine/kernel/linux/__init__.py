@@ -18,13 +18,15 @@ from machine.kernel.linux.kernel import LinuxKernel
 from machine.kernel.linux.listed import linux_calls
 from machine.kernel.linux.nodes import Handle as FileHandle, Node
 from machine.kernel.linux.pipes import InputStream
-from machine.kernel.linux.prototypes import CLASSES, PROTOTYPES
+from machine.kernel.linux.prototypes import CLASSES, PROTOTYPES, PROTOTYPES_386, SAME_CALL
 from machine.kernel.linux.scripted_network import NetworkFileError, ScriptedNetwork, read_network
 from machine.kernel.linux.tree import World
 
 __all__ = [
     "CLASSES",
     "PROTOTYPES",
+    "PROTOTYPES_386",
+    "SAME_CALL",
     "Capture",
     "Errno",
     "FileHandle",

@@ -48,7 +48,9 @@ def status_of(group: ThreadGroup) -> int:
     process = group.process
     if process.exit_code is not None:
         return (process.exit_code & 0xFF) << 8
-    return SIGKILL if process.crash_code is None else process.crash_code - _SIGNAL_BASE
+    if process.crash_code is not None:
+        return process.crash_code - _SIGNAL_BASE
+    return group.crashed_by or SIGKILL
 
 
 def code_and_value(status: int) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from machine.kernel.abi import Call, CallTable, narrowed
 from machine.kernel.base import Services, Start, enter_user_mode, map_stack, set_stack_pointer, user_values
 from machine.kernel.entry import LINUX, EntryPoint
+from machine.kernel.happenings import Answered, Requested
 from machine.kernel.linux import family, seccomp, signal_frame, signals, tracing, vdso
 from machine.kernel.linux.calls import AT_FDCWD, CALLS, INTERRUPT_CALLS, end_thread
 from machine.kernel.linux.errors import Errno, LinuxError, Refused, WouldWait
@@ -383,6 +384,11 @@ class LinuxKernel(Calls):
         task = self._tasks[thread]
         thread.process.cpu.registers.write(RIP, behind)
         thread.has_user_registers = task.by_interrupt = True
+        read = thread.process.cpu.registers.read
+        number = read(_RAX) & _LOW
+        words = tuple(read(storage) & _LOW for storage in _INTERRUPT_ARGUMENTS)
+        name = NAMES_386.get(number, f"syscall_{number:#x}")
+        task.threads.tell(Requested(thread, _INT80.first_count + number, name, words))
         if task.trace is not None and self._stops_at_call(task, _INT80):
             return
         if not task.confinement or self._is_permitted(task, _INT80):
@@ -436,7 +442,10 @@ class LinuxKernel(Calls):
         number = registers.read(_RAX) & _LOW
         plan = gate.plans.get(number) or gate.plan(number)
         if plan is None:
-            registers.write(_RAX, self._refuse(gate.first_count + number, gate.refusal(number)))
+            refused = self._refuse(gate.first_count + number, gate.refusal(number))
+            registers.write(_RAX, refused)
+            if gate is _INT80:
+                task.threads.tell(Answered(thread, refused))
             return
         self._services.work.charge(PER_CALL)
         self._asking = thread
@@ -453,6 +462,8 @@ class LinuxKernel(Calls):
             registers.write(_RAX, result)
             if task.has_signal or task.trace is not None:
                 self.returning(thread, in_call=True)
+            elif gate is _INT80:
+                task.threads.tell(Answered(thread, result))
             if len(thread.process.threads) > 1:
                 thread.process.give_way(self._services.clock.elapsed)
         else:
@@ -483,7 +494,18 @@ class LinuxKernel(Calls):
     def returning(self, thread: Thread, *, in_call: bool) -> None:
         """As `Calls`: signals come."""
         task = self._tasks.get(thread)
-        if task is None or (task.trace is not None and self._stops(task, in_call)) or not task.has_signal:
+        if task is None:
+            return
+        if not (in_call and task.by_interrupt):
+            self._look_at_signals(task, in_call)
+            return
+        result = thread.process.cpu.registers.read(_RAX)
+        self._look_at_signals(task, in_call)
+        task.threads.tell(Answered(thread, result))
+
+    def _look_at_signals(self, task: Task, in_call: bool) -> None:
+        thread = task.thread
+        if (task.trace is not None and self._stops(task, in_call)) or not task.has_signal:
             return
         values = _general(thread)
         values.update(user_values(thread) if in_call else {})

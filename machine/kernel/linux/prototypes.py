@@ -16,7 +16,7 @@ from typing import get_args
 
 from machine.kernel.abi import Argument, Call
 from machine.kernel.linux.abi import Address, Int, Long, Path, UInt, Word
-from machine.kernel.linux.calls import CALLS
+from machine.kernel.linux.calls import CALLS, INTERRUPT_CALLS
 
 _ROWS = """
 read              fd >data@r size
@@ -305,9 +305,32 @@ def _of_function(call: Call) -> str:
     return " ".join(_TYPES[argument] for argument in call.arguments)
 
 
+def _rows(text: str) -> dict[str, str]:
+    return {row.split()[0]: row.partition(" ")[2].strip() for row in text.strip().splitlines()}
+
+
 PROTOTYPES: Mapping[str, str] = {
     **{call.name: _of_function(call) for call in CALLS.values()},
-    **{row.split()[0]: row.partition(" ")[2].strip() for row in _ROWS.strip().splitlines()},
+    **_rows(_ROWS),
+}
+
+# Of INT 0x80: those of the calls of SYSCALL with the same function; structures of others are addresses.
+_ROWS_386 = """
+open              path flags=open openmode -> fd
+creat             path mode -> fd
+openat            dirfd path flags=open openmode -> fd
+mmap2             ptr size flags=prot flags=map fd hex -> ptr
+"""
+_BY_FUNCTION = {call.answer: call.name for call in CALLS.values()}
+SAME_CALL: Mapping[str, str] = {
+    call.name: _BY_FUNCTION.get(call.answer, call.name) for call in INTERRUPT_CALLS.values()
+}
+PROTOTYPES_386: Mapping[str, str] = {
+    **{
+        call.name: PROTOTYPES[_BY_FUNCTION[call.answer]] if call.answer in _BY_FUNCTION else _of_function(call)
+        for call in INTERRUPT_CALLS.values()
+    },
+    **_rows(_ROWS_386),
 }
 
 # What `-e trace=%CLASS` means.

@@ -327,6 +327,7 @@ def enter_for(task: Task, fault: Fault, registers: dict[int, int]) -> bool:
     info = noted(task, fault)
     task.threads.tell(Signalled(task.thread, info.data))
     if not _is_handled(task, info.number):
+        task.threads.crashed_by = info.number
         return False
     if fault.vector not in (Vector.DB, Vector.BP, Vector.OF):
         registers[RFLAGS] |= _RF

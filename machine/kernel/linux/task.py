@@ -101,6 +101,7 @@ class ThreadGroup(msgspec.Struct, eq=False):
     has_ended: bool = False
     has_executed: bool = False  # another program than its maker's
     killed_by: int = 0  # the signal
+    crashed_by: int = 0  # that of its last exception, for which there was no handler
     status: int = 0
     state_change: int | None = None
     is_subreaper: bool = False

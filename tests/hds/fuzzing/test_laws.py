@@ -278,3 +278,14 @@ def test_a_crowd_starts_processes_and_threads_that_make_calls(tmp_path: Path) ->
     run = seen_run(tmp_path, path, (), Interpreter)
     assert not isinstance(run, str)
     assert "exit_code=9" in str(run.summaries)
+
+
+@pytest.mark.parametrize("option", ["--database", "--save"])
+@pytest.mark.parametrize(("place", "why"), [("/dev/null/x", "Not a directory"), ("/proc/x", "No such file")])
+def test_a_folder_that_cannot_be_is_refused_before_any_case(
+    option: str, place: str, why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fuzz", "--cases", "1", "--law", "text", option, place]) == 3
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith(f"hds: {option}: cannot write to {place}: {why}")

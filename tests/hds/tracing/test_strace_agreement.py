@@ -92,8 +92,43 @@ def test_programs_of_this_machine_are_traced_from_their_loader_on(words: tuple[s
         [*strace(native), "-y", *words], cwd="/", env=dict(ENVIRONMENT), capture_output=True, check=False,
         stdin=subprocess.DEVNULL,
     )  # fmt: skip
+    given = [word for name, value in dict(ENVIRONMENT).items() for word in ("--env", f"{name}={value}")]
     with mock.patch.dict(os.environ, ENVIRONMENT, clear=True):
-        command_line("trace", "-y", "--pid", "bead", "-o", str(here), "--guest-output", "none", "--root", "/", *words)
-    theirs, ours = (normal(path.read_text().splitlines())[0] for path in (native, here))
+        options = ("-y", "--pid", "bead", "-o", str(here), "--guest-output", "none", "--root", "/", *given)
+        command_line("trace", *options, *words)
+    (start, *theirs), (our_start, *ours) = (path.read_text().splitlines() for path in (native, here))
+    assert _plain(our_start, {}).split()[1:] == _plain(start, {}).split()[1:]
     assert len(ours) > 20
-    assert ours == theirs
+    assert normal(ours)[0] == normal(theirs)[0]
+
+
+SHORT = """
+static long call(long number, long first, long second, long third) {
+    long result;
+    __asm__ volatile("int $0x80" : "=a"(result) : "a"(number), "b"(first), "c"(second), "d"(third) : "memory", "r8");
+    return result;
+}
+static char text[] = "hello\\n", none[] = "/none";
+int main(void) {
+    call(4, 1, (long)text, 6);
+    call(5, (long)none, 0x80000, 0);
+    call(6, 99, 0, 0);
+    call(122, 0, 0, 0);
+    call(20, 0, 0, 0);
+    call(37, call(20, 0, 0, 0), 17, 0);
+    call(252, 3, 0, 0);
+    return 0;
+}
+"""
+
+
+@pytest.mark.programs
+def test_calls_of_int_0x80_are_lines_as_strace_has_them(tmp_path: Path) -> None:
+    program = build(SHORT, "glibc", tmp_path, "-w", "-no-pie")
+    native, here = tmp_path / "native.txt", tmp_path / "here.txt"
+    subprocess.run([*strace(native), program], env=dict(ENVIRONMENT), capture_output=True, check=False)
+    ran = command_line("trace", "--pid", "bead", "-o", str(here), "--guest-exit-code", str(program))
+    assert ran.code == 3
+    theirs, ours = (normal(path.read_text().splitlines())[0][1:] for path in (native, here))
+    assert "exit_group(3) = ?" in ours
+    assert ours[-11:] == theirs[-11:]

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hds_guests import command_line
+from hds_guests import CALLS, command_line, elf_file
 from record_schema import check_lines
 from source_trees import ROOT
 
@@ -55,6 +55,63 @@ def test_records_have_words_and_texts() -> None:
     assert (records[0]["words"][0], records[0]["result"], records[0]["error"]) == (1, 6, None)
     assert records[0]["text"] == 'write(1, "hello\\n", 6) = 6'
     assert (records[4]["result"], records[5]["kind"], records[5]["code"]) == (None, "exit", 7)
+
+
+SHORT = """
+    mov eax, 24; int 0x80
+    mov eax, 5; lea rbx, [rip + text]; mov ecx, 0x80000; int 0x80
+    mov eax, 162; xor ebx, ebx; xor ecx, ecx; int 0x80
+    mov eax, 999; int 0x80
+    mov eax, 39; syscall
+    mov eax, 252; mov ebx, 7; int 0x80
+text: db "/none", 0
+"""
+
+
+def test_calls_of_int_0x80_are_traced(tmp_path: Path) -> None:
+    (tmp_path / "short.asm").write_text(SHORT)
+    words = ("--kernel", "linux", str(tmp_path / "short.asm"))
+    ran = command_line("trace", *words)
+    assert [re.sub(" += ", " = ", line) for line in ran.output.splitlines()] == [
+        "[ Process PID=4096 runs in 32 bit mode. ]",
+        "getuid() = 1000",
+        'open("/none", O_RDONLY|O_CLOEXEC) = -1 ENOENT (No such file or directory)',
+        "nanosleep(NULL, NULL) = -1 EFAULT (Bad address)",
+        "syscall_0x3e7(0, 0, 0, 0, 0, 0) = -1 ENOSYS (Function not implemented)",
+        "[ Process PID=4096 runs in 64 bit mode. ]",
+        "getpid() = 4096",
+        "[ Process PID=4096 runs in 32 bit mode. ]",
+        "exit_group(7) = ?",
+        "+++ exited with 7 +++",
+    ]
+    first = json.loads(command_line("trace", "--json", *words).output.splitlines()[0])
+    assert (first["name"], first["number"], first["result"]) == ("getuid", 1 << 32 | 24, 1000)
+    chosen = command_line("trace", "-e", "trace=exit_group,nanosleep", *words).output
+    assert re.findall(r"(?m)^\w+(?=\()", chosen) == ["nanosleep", "exit_group"]
+
+
+@pytest.mark.parametrize("ring", ["0", "3"])
+def test_a_crash_is_told_with_its_signal_on_every_level(tmp_path: Path, ring: str) -> None:
+    (tmp_path / "crash.asm").write_text("xor eax, eax; mov [rax], eax")
+    ran = command_line("trace", "--kernel", "linux", "--ring", ring, str(tmp_path / "crash.asm"))
+    assert ran.output.splitlines() == [
+        "--- SIGSEGV {si_signo=SIGSEGV, si_code=SEGV_MAPERR, si_addr=NULL} ---",
+        "+++ killed by SIGSEGV +++",
+    ]
+
+
+def test_a_trace_of_an_elf_program_begins_with_its_start(tmp_path: Path) -> None:
+    words = ("--env", "A=b", elf_file(tmp_path / "calls", CALLS, "start"), "first", "second")
+    line, *_ = command_line("trace", *words).output.splitlines()
+    assert re.fullmatch(r'execve\("/calls", \["calls", "first", "second"\], 0x[0-9a-f]+ /\* 1 var \*/\) += 0', line)
+
+
+def test_a_status_that_is_none_is_refused() -> None:
+    ran = command_line("trace", "-e", "status=faild", GREET)
+    assert (ran.code, ran.errors) == (
+        2, "hds: -e status=faild: a status is all, successful or failed\n  hint: did you mean failed?\n"
+    )  # fmt: skip
+    assert "as in -e status=failed" in command_line("trace", "-e", "status=x", GREET).errors
 
 
 def test_descriptors_are_shown_with_their_paths() -> None:
