@@ -11,7 +11,7 @@ FUZZ_SEED ?= $(shell date +%Y%m%d)
 # Compiled modules are kept, also where the environment says otherwise: tests start the tool some hundred times.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test programs quick test-lang test-vm test-machine test-hds fuzz bench coverage check docs tables clean
+.PHONY: demo test programs quick test-lang test-vm test-machine test-hds fuzz bench coverage check docs picture tables clean
 
 demo: $(READY)
 	$(BIN)/hds run examples/syscall_log.hds examples/guests/greet.asm
@@ -70,6 +70,15 @@ check: $(READY)
 docs: $(READY)
 	$(BIN)/python -m hds.cli.documentation --write docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+
+# The picture in README.md: a run of a real program, as a browser shows its report.
+picture: $(READY)
+	mkdir -p build/picture
+	$(BIN)/hds run --root / --format json --record triggers docs/site/picture.hds /usr/bin/sort -r /etc/passwd \
+		> build/picture/run.jsonl
+	$(BIN)/hds report build/picture/run.jsonl -o build/picture/report.html
+	chromium --headless=new --no-sandbox --disable-gpu --hide-scrollbars --window-size=1000,1560 \
+		--screenshot=docs/report.png file://$(CURDIR)/build/picture/report.html
 
 # After a change of a grammar; the tables are part of the repository.
 tables: $(READY)

@@ -38,12 +38,12 @@ WINE = ROOT / "build" / "wine"  # Wine's DLLs, as .ci/run unpacks them
 
 # Pages whose blocks another test executes, since they are of a form of their own.
 ELSEWHERE = {
-    "README.md": "tests/test_readme.py",
     "language.md": "tests/lang/test_language_examples.py",
     "diagnostics.md": "tests/lang/test_diagnostic_codes.py",
     "portability.md": "tests/lang/test_diagnostic_codes.py",
     "command-line.md": "tests/hds/cli/test_word_order.py",
     "gdb.md": "tests/hds/gdb/test_real_gdb.py",
+    "console.md": "tests/hds/cli/test_console.py",
 }
 
 _BLOCK = re.compile(

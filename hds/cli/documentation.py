@@ -9,6 +9,7 @@ import argparse
 import importlib
 import json
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -21,8 +22,12 @@ from hds.session.commands import commands_page
 from lang import Code
 from lang.codes import COMMAND_ERRORS, ERRORS, KINDS, PORTABILITY, REMARKS, SEEN, TEST_ERRORS, WARNINGS, Row
 from machine.kernel.linux import linux_calls
+from vm.facts.builtins import BUILTINS
+from vm.facts.commands import COMMANDS, Support
+from vm.facts.events import EVENTS
 from vm.facts.limits import LIMITS
 
+README = Path(__file__).parents[2] / "README.md"
 NOTE = "<!-- Made by `python -m hds.cli.documentation --write docs`; do not edit. -->"
 
 # Title, first and last code.
@@ -318,6 +323,36 @@ def linux_calls_page() -> Iterator[str]:
     yield from _table(("number", "call", "here"), ((call.number, call.name, call.answer) for call in calls))
 
 
+def readme_page() -> Iterator[str]:
+    """README.md, with the table of what is emulated between its marks as the tables of the code have it."""
+    begin, end = "<!-- what is emulated, made as the pages of docs/ are -->", "<!-- to here -->"
+    before, _, rest = README.read_text(encoding="utf-8").partition(begin)
+    yield from before.splitlines()
+    yield from (begin, *_emulated(), end)
+    yield from rest.partition(end)[2].splitlines()[1:]
+
+
+def _emulated() -> Iterator[str]:
+    kinds = {kind.name: kind for row in EVENTS for kind in row.kinds}
+    supports = Counter(row.support for row in COMMANDS)
+    answers = Counter((kernel, answer == "carried out") for kernel, _, _, answer in TABLES["calls"]().rows)
+    parts = (
+        ("kinds of events", len(kinds), sum(kind.emulated for kind in kinds.values()), "`hds list events`"),
+        ("commands", len(COMMANDS), supports[Support.RUNS], "`hds list commands`"),
+        ("built-in functions", len(BUILTINS), len(BUILTINS), "`hds list builtins`"),
+        *(
+            (
+                f"system calls of {system}",
+                answers[name, True] + answers[name, False],
+                answers[name, True],
+                "`hds list calls`",
+            )
+            for name, system in (("linux", "Linux"), ("nt", "Windows"))
+        ),
+    )
+    return _table(("", "there are", "carried out here", "which"), (map(str, part) for part in parts))
+
+
 def records_page() -> Iterator[str]:
     """docs/records.schema.json."""
     yield from json.dumps(records_schema(), indent=2).splitlines()
@@ -342,6 +377,7 @@ PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
     "linux-calls.md": linux_calls_page,
     "commands.md": commands_page,
     "records.schema.json": records_page,
+    "../README.md": readme_page,
     "../editors/vscode/syntaxes/hds.tmLanguage.json": textmate_file,
     "../editors/vim/syntax/hds.vim": vim_file,
 }
@@ -349,7 +385,7 @@ PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
 
 def page(name: str) -> str:
     """The text of one page."""
-    note = f"{NOTE}\n\n" if name.endswith(".md") else ""
+    note = f"{NOTE}\n\n" if name.endswith(".md") and not name.startswith("../") else ""
     return note + "".join(f"{line}\n" for line in PAGES[name]())
 
 
