@@ -150,6 +150,9 @@ class Machine:
         self._current = self.cores[0]
         self._meant: Process | None = None
         self._running = False
+        self._pause_at: int | None = None
+        self.paused = False  # the last run came to `pause_at`, or to the last block in front of it
+        self.between_turns: Callable[[], None] = lambda: None  # in a run
         self._not_emulated: set[str] = set()
         self._leaving: list[Process] = []  # whose place others have taken
         self._ends: list[ProcessEnd] = []  # of processes that are gone, in this run
@@ -408,7 +411,7 @@ class Machine:
         budget = self.limits.max_instructions if max_instructions is None else max_instructions
         before = self._counts()
         ended = [process for process in self._processes if not process.alive]
-        self._running, self._stop_cause = True, None
+        self._running, self._stop_cause, self.paused = True, None, False
         self._ends.clear()
         self.physical.work.begin(self.limits.max_kernel_work)
         try:
@@ -426,6 +429,29 @@ class Machine:
         self._see_off()
         ends = [ProcessEnd.of(process) for process in self._processes if not process.alive and process not in ended]
         return before.summary(self._counts(), cause, (*self._ends, *ends))
+
+    def suspended(self) -> AbstractContextManager[None]:
+        """A stretch of a run that does not count as its time, and in which Ctrl-C does what it does outside."""
+        return self._guard.suspended()
+
+    @property
+    def pause_at(self) -> int | None:
+        """The count of `executed` that no run goes beyond; it ends in front of the block that would. None: none.
+
+        Whoever ran last has the CPU then, in the middle of its turn. Not for cores in parallel.
+        """
+        return self._pause_at
+
+    @pause_at.setter
+    def pause_at(self, count: int | None) -> None:
+        self._pause_at = count
+        process = self._current.process
+        if count is not None and self._running and process is not None:
+            process.end_turn_within(max(0, count - self._executed()))
+
+    def _left(self, ceiling: int) -> int:
+        pause = self._pause_at
+        return (ceiling if pause is None else min(ceiling, pause)) - self._executed()
 
     def stop(self) -> None:
         """End the current run soon. May be called by a reporter or by another thread."""
@@ -475,6 +501,7 @@ class Machine:
         cause = StopCause.NOTHING_LOADED
         while alive := [process for process in self._processes if process.alive]:
             self._see_off()
+            self.between_turns()
             before, turns, exhausted = self._executed(), 0, True
             for core in self.cores:
                 process = core.process
@@ -482,7 +509,10 @@ class Machine:
                     if self._scheduler.prepare(process):
                         turns += 1
                         self._current = core
-                        reason = self._turn(process, ceiling - self._executed())
+                        reason = self._turn(process, self._left(ceiling))
+                        pause = self._pause_at
+                        if pause is not None and reason.kind is StopKind.BUDGET:
+                            self.paused = process.is_cut(pause - self._executed())
                         cause = self._end_turn(process, reason) or cause
                         self.messages.catch_up()
                         exhausted = exhausted and reason.kind is StopKind.BUDGET
@@ -490,6 +520,8 @@ class Machine:
                         cause = StopCause.EXIT  # behind a wait
                 if self._stop_cause is not None:
                     return self._stop_cause
+                if self.paused:
+                    return StopCause.STOPPED
                 self._scheduler.rotate(core)
             still_alive = [process for process in self._processes if process.alive]
             if still_alive != alive:

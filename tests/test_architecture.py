@@ -101,6 +101,11 @@ def test_nothing_reads_a_format_that_can_run_code() -> None:
     assert {name: modules for name, modules in found.items() if modules} == {}
 
 
+def test_memory_is_not_shared_with_copies_of_the_process() -> None:
+    by_hand = [name for name in FILES if re.search(r"\bmmap\(\s*-1", Path(ROOT, name).read_text(encoding="utf-8"))]
+    assert by_hand == ["machine/memory/physical.py", "vm/host_memory.py"]  # the first is private, too
+
+
 def room_of(module: str) -> str | None:
     """The room of a module, or the module itself where it stands in none; None for a package."""
     package, _, rest = module.partition(".")

@@ -44,7 +44,11 @@ if TYPE_CHECKING:
         write_file as write_file,
     )
     from vm.host import PAGE as PAGE, Host as Host, MemoryHost as MemoryHost, UnsupportedHere as UnsupportedHere
-    from vm.host_memory import HostMemoryError as HostMemoryError, require_memory as require_memory
+    from vm.host_memory import (
+        HostMemoryError as HostMemoryError,
+        private_memory as private_memory,
+        require_memory as require_memory,
+    )
     from vm.interpreter import Interpreter as Interpreter
     from vm.isa import (
         INSTRUCTIONS as INSTRUCTIONS,
@@ -96,7 +100,7 @@ else:
             "files": "FileRefused FileTooLarge lines_of open_for_writing read_beginning read_file read_lines reason "
             "too_large write_file",
             "host": "Host MemoryHost PAGE UnsupportedHere",
-            "host_memory": "HostMemoryError require_memory",
+            "host_memory": "HostMemoryError private_memory require_memory",
             "interpreter": "Interpreter",
             "isa": "INSTRUCTIONS INTEGER_KINDS Instruction JUMP16_RANGE Operand WIDE encode",
             "listing": "listing_of",

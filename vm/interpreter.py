@@ -20,6 +20,7 @@ from vm.facts.builtins import BUILTINS
 from vm.facts.limits import DEFAULT_LIMITS, Limits
 from vm.facts.registers import REGISTERS
 from vm.host import Host
+from vm.host_memory import private_memory
 from vm.isa import Instruction, Operand, decode
 from vm.library import call
 from vm.memory import Memory
@@ -133,7 +134,7 @@ class Interpreter:
         """One run; every error of the script is in the result."""
         prepared = loaded.native
         assert isinstance(prepared, _Prepared)
-        stack = self._stacks.pop() if self._stacks else mmap.mmap(-1, self.limits.max_stack_bytes)
+        stack = self._stacks.pop() if self._stacks else private_memory(self.limits.max_stack_bytes)
         try:
             return _Run(prepared, loaded.store, host, self.limits, self.sharing, stack).run()
         finally:

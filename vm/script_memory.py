@@ -11,6 +11,7 @@ import mmap
 import msgspec
 
 from vm.facts.limits import DEFAULT_LIMITS, Limits
+from vm.host_memory import private_memory
 from vm.program import GlobalSymbol
 
 GLOBALS_BASE = 0x1000_0000_0000_0000
@@ -36,7 +37,7 @@ class GlobalStore:
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self.limits = limits
         self.entries: dict[str, GlobalEntry] = {}
-        self.memory = mmap.mmap(-1, limits.max_global_bytes)
+        self.memory = private_memory(limits.max_global_bytes)
         self.used = 0
 
     def bind(self, symbols: tuple[GlobalSymbol, ...]) -> tuple[int, ...]:

@@ -11,13 +11,17 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from hds.report import output
-from hds.session import PROMPT, Session, why_stopped
+from hds.session import PROMPT, Arrived, Session, why_stopped
 from lang import Code, SourceFile
 from lang.commands import read_commands
 from machine import StopCause
 from vm.facts.commands import COMMAND_BY_NAME
+
+if TYPE_CHECKING:
+    from hds.session import Timeline
 
 CONTINUATION = "> "
 QUIT = ("q", "quit")
@@ -57,6 +61,26 @@ def _started(read: Callable[[], str]) -> str:
     return text
 
 
+def _read_unbuffered(prompt: str) -> str:
+    """A line of standard input, and not a byte behind it: what comes is for whoever goes on."""
+
+    def read() -> str:
+        stream = output()
+        stream.write(prompt)
+        stream.flush()
+        line = b""
+        while not line.endswith(b"\n"):
+            byte = os.read(0, 1)
+            if not byte and not line:
+                raise EOFError
+            if not byte:
+                break
+            line += byte
+        return line.decode("utf-8", "backslashreplace").rstrip("\r\n")
+
+    return _started(read)
+
+
 def _read_utf8() -> None:
     """Commands are UTF-8, whatever the locale says; in other bytes the escape sequence is read that stands for them."""
     if isinstance(sys.stdin, io.TextIOWrapper):
@@ -70,10 +94,29 @@ class Console:
         self._read_line = read_line
         self._last = ""
         self.session: Session | None = None  # once there is one
+        self.timeline: Timeline | None = None
         self.left = False  # `q`, or the end of the input
 
+    def record(self, session: Session) -> None:
+        """Let this console go back in a session from now on; not in parallel with another one."""
+        from hds.session import Timeline
+
+        self.timeline = Timeline(session, self.ask, self._take_over)
+        if self._read_line is None and not on_terminal():
+            self._read_line = _read_unbuffered
+
+    def _take_over(self, typed: str) -> None:
+        """This process is the front now: what another one has read since is not known here."""
+        self._last = typed
+        if self._read_line is not _read_unbuffered:
+            self._read_line = None
+
     def next_commands(self) -> str | None:
-        """The next command, complete and not empty; None when the user leaves."""
+        """What is to be carried out next: that of a replay, or of the user; None when they leave."""
+        return self.ask() if self.timeline is None else self.timeline.next_commands()
+
+    def ask(self) -> str | None:
+        """The next command of the user, complete and not empty; None when they leave."""
         while not self.left:
             text = self._read_command()
             if text is None or text.strip().lower() in QUIT:
@@ -119,6 +162,11 @@ class Console:
                     session.notice(why_stopped(session, interrupted=False))
             except KeyboardInterrupt:
                 session.notice("interrupted")
+                if self.timeline is not None:
+                    self.timeline.interrupted()
+            except Arrived:
+                assert self.timeline is not None
+                self.timeline.arrive()
 
 
 def _is_unfinished(text: str) -> bool:

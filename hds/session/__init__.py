@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from hds.session.command_scripts import read_command_file as read_command_file
     from hds.session.coverage import coverage_of as coverage_of
     from hds.session.engines import ENGINES as ENGINES, load_engine as load_engine
+    from hds.session.execution import Arrived as Arrived
     from hds.session.line_hits import line_hits_of as line_hits_of
     from hds.session.recording import GENERAL_AND_STATE as GENERAL_AND_STATE, arguments_at as arguments_at
     from hds.session.refused import ScriptError as ScriptError
     from hds.session.scripts import Prepared as Prepared, Scripts as Scripts
     from hds.session.session import PROMPT as PROMPT, Session as Session
+    from hds.session.snapshots import launch as launch
     from hds.session.summary import (
         INTERRUPTED as INTERRUPTED,
         failure_of as failure_of,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     )
     from hds.session.symbols import announce_symbols as announce_symbols
     from hds.session.tables import MissingExtra as MissingExtra
+    from hds.session.timeline import Timeline as Timeline
 else:
     __getattr__, __dir__ = lazy(
         __name__,
@@ -49,10 +52,13 @@ else:
             "engines": "ENGINES load_engine",
             "refused": "ScriptError",
             "coverage": "coverage_of",
+            "execution": "Arrived",
             "line_hits": "line_hits_of",
             "recording": "GENERAL_AND_STATE arguments_at",
             "scripts": "Prepared Scripts",
             "session": "PROMPT Session",
+            "snapshots": "launch",
+            "timeline": "Timeline",
             "summary": "INTERRUPTED failure_of guest_exit_code statistics stopped_early summarize why_stopped",
             "symbols": "announce_symbols",
             "tables": "MissingExtra",

@@ -41,6 +41,10 @@ ENDED_BEFORE_ENTRY = (
 )
 
 
+class Arrived(BaseException):
+    """A run or step of a replay is about to go beyond its goal."""
+
+
 class Hit(msgspec.Struct, frozen=True):
     """A process that halted: at a breakpoint, or behind an INT3 of its own."""
 
@@ -69,6 +73,7 @@ class Execution:
         self._hits: list[Hit] = []  # of the run that is under way
         self.halts_at_int3 = True  # of the program, which nobody handles; else it ends the program
         self._stepped_on: dict[Process, int] = {}  # breakpoints that a step ended at, which are not to hit at once
+        self.checkpoint: Callable[[], None] = lambda: None  # behind runs and in front of steps; may raise Arrived
 
     # --- events that hold the guest
 
@@ -161,6 +166,7 @@ class Execution:
             remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
             self._hits.clear()
             summary = session.machine.run(left, remaining)
+            self.checkpoint()
             left -= summary.instructions
             hits = [*self._hits, *self._int3s()]
             if hits:
@@ -201,7 +207,7 @@ class Execution:
         stepped_on, self._stepped_on = self._stepped_on, {}
         for process, address in stepped_on.items():
             if process.alive and process.cpu.registers.read(RIP) == address:
-                self._execute_one(process)
+                self.execute_one(process)
         return not self._halted_here and self._after is None
 
     def _ended_in_a_step(self) -> RunSummary:
@@ -246,14 +252,18 @@ class Execution:
         if not self._is_awake(process):
             return False
         self._halted_here = False
-        self._execute_one(process)
-        if process.alive and self.breakpoints.at(process, process.cpu.registers.read(RIP)) is not None:
-            self._stepped_on[process] = process.cpu.registers.read(RIP)
+        self.execute_one(process)
+        self.stand(process)
         after = self._take_after()
         if after is not None:
             after()
             return False
         return process.alive and not self._halted_here
+
+    def stand(self, process: Process) -> None:
+        """The process stands where it is: a breakpoint there does not hit at once when it goes on."""
+        if process.alive and self.breakpoints.at(process, process.cpu.registers.read(RIP)) is not None:
+            self._stepped_on[process] = process.cpu.registers.read(RIP)
 
     def step_over(self, process: Process) -> bool:
         """`p`: one instruction, a call up to its return. The result is that of `step_in`."""
@@ -300,8 +310,9 @@ class Execution:
             return self._session.machine.prepare(process)
         return process.thread.waiting is None or self._run_to(process, process.cpu.registers.read(RIP), 0)
 
-    def _execute_one(self, process: Process) -> None:
+    def execute_one(self, process: Process) -> None:
         """Execute the instruction at RIP, with its events; the process ends or lives on as in a run."""
+        self.checkpoint()
         outer, self._stepping = self._stepping, True
         try:
             with self._session.machine.guarding(self._session.timeout):

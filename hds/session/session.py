@@ -64,6 +64,7 @@ from vm.facts.numbers import SCRIPT, number_in
 
 if TYPE_CHECKING:
     from hds.aggregation import Aggregation
+    from hds.session.timeline import Timeline
     from lang.commands import Command
     from vm import Program as Bytecode
 
@@ -183,6 +184,7 @@ class Session(PythonFace):
         self.log: OutputSource | None = None  # of .logopen; `unlogged` is the reporter without it
         self.unlogged = self.reporter
         self.ended = False
+        self.timeline: Timeline | None = None  # where going back is possible
         self.timeout: float | None = None
         self._streams: list[_Stream] = []
         self.machine = Machine(

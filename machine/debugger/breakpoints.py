@@ -6,7 +6,7 @@ instruction, so scripts and the guest see the original bytes too. Ids count up f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import msgspec
@@ -100,6 +100,16 @@ class Breakpoints(msgspec.Struct):
         for row in self.rows:
             self._unhook(row)
         self.rows.clear()
+
+    def replace(self, rows: Iterable[tuple[int, Process, int, bool, int | None, int | None, int | None]]) -> None:
+        """Have these instead: number, process, address, whether enabled, and the filters (process, thread, core)."""
+        self.clear_all()
+        for number, process, address, enabled, process_id, thread_id, core in rows:
+            row = Breakpoint(number, process, address, None, process_id, thread_id, core)
+            self.rows.append(row)
+            self._next = max(self._next, number + 1)
+            if enabled and not process.cpu.is_closed:
+                self._hook(row)
 
     def at(self, process: Process, address: int) -> Breakpoint | None:
         """The breakpoint at this address, enabled or not."""

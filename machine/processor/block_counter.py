@@ -20,6 +20,7 @@ from collections.abc import Callable
 
 from machine.memory import PAGE, AddressSpace
 from machine.processor.block_decoder import BlockDecoder
+from vm import private_memory
 
 # The words of the state, and from the next page on the slots: each an address and, in one word, the size and the count
 # << 32. A slot of size 0 is free. UNDER_WAY says where the slot of the block under way stands, in bytes from the
@@ -61,7 +62,7 @@ class BlockCounter:
         self._memory = memory
         self._stores_into = stores_into
         size = PAGE + SLOT_BYTES * (HOMES + PROBES)  # pages that are not used cost nothing
-        self._buffer = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self._buffer = private_memory(size)
         self._words = (ctypes.c_uint64 * (len(self._buffer) // 8)).from_buffer(self._buffer)
         self._words[UNDER_WAY], self._words[SILENT] = OWN_SLOT, stores_into is not None
         self.make_room(_WORD_MASK)

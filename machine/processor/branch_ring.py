@@ -7,12 +7,12 @@ and no longer, so that nobody else pays for it. A block that was left in its mid
 from __future__ import annotations
 
 import ctypes
-import mmap
 from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from machine.memory import PAGE
+from vm import private_memory
 
 if TYPE_CHECKING:
     from vm.native import MachineCode
@@ -49,7 +49,7 @@ class BranchRing:
     """The blocks of one CPU."""
 
     def __init__(self) -> None:
-        self._buffer = mmap.mmap(-1, PAGE + 16 * BLOCKS, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        self._buffer = private_memory(PAGE + 16 * BLOCKS)
         self._words = (ctypes.c_uint64 * (len(self._buffer) // 8)).from_buffer(self._buffer)
 
     @property

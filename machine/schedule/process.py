@@ -219,6 +219,7 @@ class Process:
     _quantum: int = 0
     _turn_began: int = 0  # by `cpu.executed`
     _turn_ends: int = 0
+    _turn_due: int = 0  # where it would end without anything that cuts it short
 
     def is_planned(self, first: int, last: int) -> bool:
         """Whether a library is going to be at all of these addresses."""
@@ -279,10 +280,13 @@ class Process:
         """Its threads may run."""
         self.is_stopped = False
 
-    def run(self, budget: int) -> StopReason:
-        """Let the thread go on that has the CPU, for at most `budget` instructions, behind faults that are handled."""
+    def run(self, budget: int, due: int = 0) -> StopReason:
+        """Let the thread go on that has the CPU, for at most `budget` instructions, behind faults that are handled.
+
+        `due` are the instructions that a turn would have, where the budget is less.
+        """
         cpu, interruptions, least = self.cpu, self.interruptions, 0
-        self._turn_ends = cpu.executed + budget
+        self._turn_ends, self._turn_due = cpu.executed + budget, cpu.executed + max(budget, due)
         self.on_turn()
         while (
             left := self._turn_ends - cpu.executed
@@ -318,6 +322,17 @@ class Process:
         """Its thread begins a turn, of one quantum of instructions or more."""
         self._quantum, self._turn_began = quantum, self.cpu.executed
 
+    def end_turn_within(self, count: int) -> None:
+        """Let the turn under way execute at most so many more instructions."""
+        ends = self.cpu.executed + count
+        if ends < self._turn_ends:
+            self._turn_ends = ends
+            self.cpu.shorten(max(0, ends - self.cpu.entered))
+
+    def is_cut(self, count: int) -> bool:
+        """Whether the turn that is over was to end `count` instructions from here, and else would have gone on."""
+        return self._turn_ends == self.cpu.executed + count and self._turn_due > self._turn_ends
+
     def give_way(self, now: Callable[[], int]) -> None:
         """In a system call, by which another thread may be able to run: the turn ends with its quantum then."""
         used = self.cpu.executed - self._turn_began
@@ -326,7 +341,7 @@ class Process:
             return
         ticks = now()
         if any(each.is_ready(ticks) for each in self.threads if each is not self.thread):
-            self._turn_ends = ends
+            self._turn_ends = self._turn_due = ends
             self.cpu.shorten(ends - self.cpu.executed)
 
     def handles(self, reason: StopReason) -> bool:

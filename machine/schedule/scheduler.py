@@ -120,7 +120,7 @@ class Scheduler:
         process.begin_turn(self._quantum)
         while True:
             before = process.cpu.executed
-            reason = process.run(min(quantum, most))
+            reason = process.run(min(quantum, most), quantum)
             if reason.kind is not StopKind.BUDGET or process.cpu.executed > before or quantum >= most:
                 return reason
             quantum *= 2

@@ -259,6 +259,26 @@ COMMANDS: tuple[CommandRow, ...] = (
             notes="Shows only the last instruction; COUNT is the largest number of steps.",
             repeats=True,
         ),
+        *_alike(
+            "{name} [COUNT]",
+            "Needs `hds console --record`, see [console.md](console.md#going-back).",
+            CommandRow("t-", "goes back by one instruction", repeats=True),
+            CommandRow("p-", "goes back by one instruction, over the call that it returned from", repeats=True),
+        ),
+        CommandRow(
+            "g-",
+            "goes back to where an event triggered last, or a breakpoint was reached",
+            notes="Else to the beginning of the record. Needs `hds console --record`.",
+            repeats=True,
+        ),
+        CommandRow(
+            "watch",
+            "goes back to the instruction that wrote to an address last",
+            usage="{name} back ADDRESS [l LENGTH]",
+            notes="In the current process; 8 bytes unless a length is given. What system calls write is not found. "
+            "Needs `hds console --record`.",
+            repeats=True,
+        ),
         CommandRow(
             "!track",
             "draws a tree of calls",
@@ -545,3 +565,12 @@ COMMANDS: tuple[CommandRow, ...] = (
     ),
 )
 COMMAND_BY_NAME: Mapping[str, CommandRow] = {name: row for row in COMMANDS for name in (row.name, *row.aliases)}
+
+# Besides the commands of events: what may change something that the guest or its scripts notice, and what writes files.
+CHANGING_COMMANDS = frozenset(
+    {
+        *("events", "output", "?", "r", "wrmsr", "eb", "ed", "eq", "!eb", "!ed", "!eq", "a", "!a", "flush", "!lbr"),
+        *(".process", ".thread", ".switch", "~", ".start", ".restart", ".kill", ".attach", ".detach", ".sym"),
+    }
+)
+WRITING_COMMANDS = frozenset({".dump", "!dump", "dt", "!dt", "struct"})

@@ -55,6 +55,9 @@ class Limits(msgspec.Struct, frozen=True):
     max_total_source_bytes: int = _limit(
         4_194_304, "bytes", "all scripts of one command file, with what each of them includes"
     )
+    max_snapshots: int = _limit(
+        24, "processes", "snapshots of a console with `--record`; every second one is given up then", most=1000
+    )
     max_script_depth: int = _limit(32, "files", "command files that run each other with `.script`", most=500)
     max_compiled_bytes: int = _limit(16_777_216, "bytes", "one compiled file (.hdc)")
     max_instructions: int = _limit(10_000_000_000, "instructions", "guest instructions of one run of the machine")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import itertools
-import mmap
 from collections import Counter
 
 import msgspec
@@ -17,6 +16,7 @@ from vm import formatting
 from vm.engine import Fault, Loaded, RunResult
 from vm.facts.limits import Limits
 from vm.host import Host
+from vm.host_memory import private_memory
 from vm.memory import Memory
 from vm.native import faults
 from vm.native.access import direct_access
@@ -36,7 +36,7 @@ class Workspace:
     """What one run at a time needs: the stack of frames and the message ring."""
 
     def __init__(self, limits: Limits, ring: MessageRing | None = None) -> None:
-        self.stack = mmap.mmap(-1, limits.max_stack_bytes)
+        self.stack = private_memory(limits.max_stack_bytes)
         self.stack_anchor = ctypes.c_char.from_buffer(self.stack)
         self.ring = ring or MessageRing()
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from vm.host_memory import HostMemoryError
+from vm.host_memory import HostMemoryError, private_memory
 
 _HEADER = struct.Struct("<16sHHIQQQIHHHHHH")
 _SECTION = struct.Struct("<IIQQQQIIQQ")
@@ -124,7 +124,7 @@ class _Loader:
         code_end = -(-max(end, 1) // mmap.PAGESIZE) * mmap.PAGESIZE
         size = self._place([item for item in wanted if not item[1].flags & _EXECUTABLE], code_end)
         try:
-            memory = mmap.mmap(-1, max(size, code_end))
+            memory = private_memory(max(size, code_end))
         except OSError:
             raise HostMemoryError("there is no memory for machine code") from None
         base = ctypes.addressof(ctypes.c_char.from_buffer(memory))

@@ -9,7 +9,6 @@ become too long is rendered where it is printed, and so is one whose texts compi
 from __future__ import annotations
 
 import ctypes
-import mmap
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from typing import Any
 import msgspec
 
 from vm import formatting
+from vm.host_memory import private_memory
 from vm.native.context import RingHeader
 from vm.native.layout import CELL
 from vm.program import Program
@@ -169,7 +169,7 @@ class MessageRing:
     """The records of one workspace, oldest first. It is drained when it is full; nothing is ever overwritten."""
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, RING_CELLS * CELL)
+        self._memory = private_memory(RING_CELLS * CELL)
         self._cells = (ctypes.c_uint64 * RING_CELLS).from_buffer(self._memory)
         self._header = RingHeader(used=0, capacity=RING_CELLS, records=ctypes.addressof(self._cells))
         self._undelivered: deque[bytes] = deque()  # messages without a record: what received one before them raised

@@ -15,6 +15,7 @@ from hds.cli.guest import SessionOptions, add_guest, add_session, new_session
 from hds.cli.options import add_compiling, add_engine, add_limits
 from hds.cli.word_order import refuse_script_as_program
 from hds.exit_codes import ExitCode
+from hds.inputs import refuse
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +24,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("words", nargs=argparse.REMAINDER, metavar="PROGRAM [ARG...]", help="the guest program")
     add_guest(parser)
     add_session(parser)
+    parser.add_argument(
+        "--record", action="store_true", help="keep snapshots, so that t- p- g- and `watch back` can go back"
+    )
     add_engine(parser, default=None)
     add_compiling(parser)
     add_limits(parser)
@@ -33,15 +37,29 @@ class Options(msgspec.Struct, frozen=True):
     """What the command line says."""
 
     session: SessionOptions
+    record: bool
 
     @classmethod
     def of(cls, found: argparse.Namespace) -> Options:
         """What the parser found."""
-        return cls(SessionOptions.of(found, tuple(found.words)))
+        return cls(SessionOptions.of(found, tuple(found.words)), found.record)
 
 
-def run(options: Options) -> ExitCode:
+def run(options: Options) -> ExitCode | int:
     """Carry the subcommand out."""
+    if not options.record:
+        return converse(options)
+    guest = options.session.guest
+    refused = {"--parallel": guest.parallel, "--root-rw": guest.root_rw is not None, "--stdin -": guest.stdin == "-"}
+    for flag in (flag for flag, given in refused.items() if given):
+        refuse(f"--record and {flag} exclude each other: what it does cannot be done again", ExitCode.USAGE)
+    from hds.session import launch
+
+    return launch(lambda: converse(options))
+
+
+def converse(options: Options) -> ExitCode:
+    """The session, from its first prompt to its end."""
     from hds.report import Questions, Terminal
     from hds.report.records import lost_bytes, lost_messages
     from hds.session import summarize
@@ -55,6 +73,8 @@ def run(options: Options) -> ExitCode:
     questions = Questions(next_commands=console.next_commands)
     session = new_session(options.session, reporter, questions)
     console.session = session
+    if options.record:
+        console.record(session)
     try:
         session.reach_entry()
         process = session.process

@@ -11,6 +11,7 @@ from hds.session.commands import (
     disassembly,
     evaluation,
     events,
+    going_back,
     memory,
     outputs,
     paging,
@@ -30,7 +31,7 @@ from hds.session.commands.usage import commands_page
 FAMILIES = (
     events, outputs, evaluation, registers, memory, paging, disassembly, control, stepping, breakpoints, stack,
     processes, session, types, symbol_files, branches, attaching, call_tree,
-    program_files,
+    program_files, going_back,
 )  # fmt: skip
 HANDLERS: dict[str, Handler] = {name: handler for family in FAMILIES for name, handler in family.HANDLERS.items()}
 

@@ -37,6 +37,8 @@ def register(session: Session, command: Command, prepared: Prepared, calls: tupl
     actions = calls + _actions(session, event, prepared, or_break=not calls)
     if session.recording is not None:
         actions = (session.recording.action(session), *actions)
+    if session.timeline is not None:
+        actions = (session.timeline.action(), *actions)
     condition = _machine_code(session, event.condition)
     outputs = _outputs(session, event)
     machine, registry = session.machine, session.machine.registry

@@ -1,0 +1,508 @@
+"""Going back in a recorded session: `t- p- g-` and `watch back` (docs/console.md).
+
+A run is deterministic, so that a state of the past is the state of a snapshot from before it (`hds.session.snapshots`)
+and all that was done since, once more: the commands as they were typed, muted, up to an exact count of instructions.
+The copy that has come there goes on as the console. Nothing has to be saved or put back, whatever it is: what a command
+changed since then is undone, as if it had never been typed. Breakpoints and settings, of which the guest knows nothing,
+are carried over.
+
+A *count* is how many instructions were executed before the one that is next, or that an event holds the guest at. A
+command *crosses* a count if the count lies between its beginning and its end.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from hds.session.execution import Arrived
+from hds.session.refused import CommandFailed
+from hds.session.snapshots import CopyLost, Snapshot, Snapshots, Woken, listen_to_ctrl_c
+from lang import SourceFile
+from machine import Silent, StopCause
+from machine.events import CallAction, Trigger
+from vm.facts.commands import CHANGING_COMMANDS, COMMAND_BY_NAME, WRITING_COMMANDS
+from vm.facts.registers import RIP, STORAGE_INDEX
+
+if TYPE_CHECKING:
+    from hds.session.session import Session
+    from machine.schedule import Process
+
+INTERVAL = 5_000_000  # instructions between two snapshots of a run, at least
+COMMANDS_BETWEEN = 50  # commands that are done again rather than having a snapshot of their own
+_MUCH = 200_000  # instructions in front of a command that gets a snapshot
+SETTER = "r"  # with a value; else it shows registers
+STEP = "i"  # the command that lets a held event finish, and no more
+_RSP = STORAGE_INDEX["rsp"]
+_KERNEL = 1 << 63
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """What was typed, and when."""
+
+    text: str
+    begin: int
+
+
+class Place(msgspec.Struct, frozen=True):
+    """An address in a process, with the stack pointer that it is to be reached with."""
+
+    process_id: int
+    address: int
+    stack: int | None = None
+    thread_id: int | None = None
+
+
+class Point(msgspec.Struct, frozen=True):
+    """The machine in front of an instruction: where its current thread is, and what the instruction is."""
+
+    count: int
+    process_id: int
+    thread_id: int
+    address: int
+    stack: int
+    is_return: bool
+    returns_to: int
+
+    @property
+    def in_kernel(self) -> bool:
+        """Whether the address is the kernel's."""
+        return self.address >= _KERNEL
+
+
+class BreakpointRow(msgspec.Struct, frozen=True):
+    """A breakpoint as a message."""
+
+    number: int
+    owner: int
+    address: int
+    enabled: bool
+    process_id: int | None
+    thread_id: int | None
+    core: int | None
+
+
+class Request(msgspec.Struct, frozen=True):
+    """What a woken copy is to do: carry out `feed`, then `crossing` up to the goal; `within`: it is in that already."""
+
+    goal: int
+    feed: list[str]
+    crossing: str | None
+    within: bool
+
+
+class Go(Request, frozen=True, tag=True):
+    """Go on there as the console."""
+
+    typed: str
+    undone: list[str]
+    breakpoints: list[BreakpointRow]
+    settings: dict[str, bool | str]
+
+
+class Look(Request, frozen=True, tag=True):
+    """Say where that is."""
+
+
+class Search(Request, frozen=True, tag=True):
+    """Say which was the last count at which one of these places was reached, an event triggered, memory was written."""
+
+    places: list[Place] = []
+    triggers: bool = False
+    written: tuple[int, int] | None = None
+
+
+class Found(msgspec.Struct, frozen=True):
+    """The answer to a search."""
+
+    count: int | None
+
+
+_REQUESTS = msgspec.json.Decoder(Go | Look | Search)
+
+
+class Timeline:
+    """What was typed in a session, the snapshots in between, and the replay that is under way, if any.
+
+    `ask` gives what the user types next. `fronted` is called with the command that led back, in the copy that goes on.
+    """
+
+    def __init__(
+        self, session: Session, ask: Callable[[], str | None], fronted: Callable[[str], None] = lambda typed: None
+    ) -> None:
+        self._session = session
+        self._ask = ask
+        self._fronted = fronted
+        self._snapshots = Snapshots(session.limits.max_snapshots)
+        self._entries: list[Entry] = []
+        self._must_keep = True  # what came before the next command cannot be done again
+        self._request: Go | Look | Search | None = None
+        self._woken: Woken | None = None
+        self._feed: deque[str] = deque()
+        self._crossing: str | None = None
+        self._arriving = False
+        self._hits: list[int] = []
+        self._searched: int | None = None  # the id of an event that was made for a search
+        self._reporter = session.reporter
+        import_module("hds.session.commands")  # once, and not in each copy
+        session.timeline = self
+        session.machine.between_turns = self._between_turns
+        session.execution.checkpoint = self._checkpoint
+
+    @property
+    def count(self) -> int:
+        """The instructions before the one that is next, or at hand."""
+        session = self._session
+        return session.machine.executed - (session.execution.held is not None)
+
+    # --- commands, as they come
+
+    def next_commands(self) -> str | None:
+        """What is to be carried out next: by the user, or in a replay."""
+        while True:
+            if self._arriving:
+                return None
+            if self._request is not None:
+                if self._feed:
+                    return self._begin(self._feed.popleft())
+                if self._crossing is not None:
+                    text, self._crossing = self._crossing, None
+                    return self._begin(self._up_to(self._request.goal, text))
+                self.arrive()
+            typed = self._ask()
+            if typed is None or not self._snapshot_before():
+                return None if typed is None else self._begin(typed)
+
+    def _up_to(self, goal: int, text: str) -> str:
+        """A command that is to come to a count and not beyond, or what takes its place within the block under way."""
+        session = self._session
+        held = session.execution.held
+        if held is not None and goal - self.count <= held.process.cpu.entered - held.process.cpu.executed + 1:
+            return STEP  # and what is left when that is done
+        session.machine.pause_at = goal
+        return text
+
+    def _begin(self, text: str) -> str:
+        self._entries.append(Entry(text, self.count))
+        name = text.split(maxsplit=1)[0].lower()
+        row = COMMAND_BY_NAME.get(name)
+        self._must_keep = row is not None and row.name in WRITING_COMMANDS
+        return text
+
+    def interrupted(self) -> None:
+        """The last command was ended by Ctrl-C: it would not end there again."""
+        self._must_keep = True
+
+    def _snapshot_before(self) -> bool:
+        """Make a snapshot before a command if it is time; whether this is a copy that was woken."""
+        last, rows = self._session.totals.last, self._snapshots.rows
+        kept = self._must_keep or (last is not None and last.cause is StopCause.TIMEOUT)
+        count, newest = self.count, rows[-1] if rows else None
+        if newest is not None and not kept:
+            commands = len(self._entries) - newest.index
+            if count - newest.count < _MUCH and commands < COMMANDS_BETWEEN:
+                return False
+        return self._take(count, in_run=False, kept=kept)
+
+    def _between_turns(self) -> None:
+        rows, count = self._snapshots.rows, self.count
+        if self._request is None and not self._arriving and rows and count - rows[-1].count >= INTERVAL:
+            self._take(count, in_run=True, kept=False)
+
+    def _take(self, count: int, *, in_run: bool, kept: bool) -> bool:
+        with self._session.machine.suspended():
+            woken = self._snapshots.take(count, len(self._entries), in_run=in_run, kept=kept)
+        if woken is not None:
+            self._wake(woken)
+        return woken is not None
+
+    # --- in a copy that was woken
+
+    @property
+    def is_replaying(self) -> bool:
+        """Whether what is done was done before."""
+        return self._request is not None
+
+    def _wake(self, woken: Woken) -> None:
+        session = self._session
+        self._woken = woken
+        self._request = request = _REQUESTS.decode(woken.request)
+        self._feed, self._crossing = deque(request.feed), request.crossing
+        self._reporter, session.reporter = session.reporter, Silent()
+        if request.within:
+            session.machine.pause_at = request.goal
+        if isinstance(request, Search):
+            self._begin_search(request)
+
+    def _checkpoint(self) -> None:
+        """Behind a run, and in front of each step."""
+        machine = self._session.machine
+        if machine.pause_at is not None and (machine.paused or machine.executed >= machine.pause_at):
+            raise Arrived
+
+    def arrive(self) -> None:
+        """The goal is reached, or its last block: answer. Returns only where the session is to go on from here."""
+        request, woken, machine = self._request, self._woken, self._session.machine
+        assert request is not None
+        assert woken is not None
+        machine.pause_at = None
+        self._arriving = True
+        if self.count < request.goal and self._session.execution.held is None:
+            self._step_to(request.goal)
+        self._arriving = False
+        match request:
+            case Look():
+                woken.answer(msgspec.json.encode(self.point()))
+                os._exit(0)
+            case Search():
+                before = [count for count in self._hits if count < request.goal]
+                woken.answer(msgspec.json.encode(Found(max(before, default=None))))
+                os._exit(0)
+            case Go():
+                self._become_front(request, woken)
+
+    def _step_to(self, goal: int) -> None:
+        """Execute instructions of the current thread up to a count, but none that would lead beyond it."""
+        process, machine, execution = self._session.process, self._session.machine, self._session.execution
+        if process is None:
+            return
+
+        def step() -> int:
+            execution.execute_one(process)
+            return machine.executed
+
+        last = _scouted(lambda: _boundaries(machine.executed, goal, step))
+        while machine.executed < last:
+            step()
+
+    def _become_front(self, request: Go, woken: Woken) -> None:
+        session = self._session
+        self._request = self._woken = None
+        session.reporter = self._reporter
+        for name, value in request.settings.items():
+            setattr(session.settings, name, value)
+        execution, processes = session.execution, {each.pid: each for each in session.machine.processes}
+        rows = [row for row in request.breakpoints if row.owner in processes]
+        execution.breakpoints.replace(
+            (row.number, processes[row.owner], row.address, row.enabled, row.process_id, row.thread_id, row.core)
+            for row in rows
+        )
+        self._must_keep = True
+        woken.answer(b"here")
+        listen_to_ctrl_c()
+        self._fronted(request.typed)
+        if request.undone:
+            session.notice(f"undone: {'; '.join(request.undone)}")
+        if len(rows) < len(request.breakpoints):
+            session.notice("breakpoints of processes that there are not yet are gone")
+        if self.count != request.goal:
+            session.notice(f"the replay went another way: {request.goal:x} was meant, this is {self.count:x}")
+        process = session.process
+        if process is not None:
+            execution.stand(process)
+            session.show(execution.instruction_line(process) + "\n")
+
+    # --- searching
+
+    def action(self) -> CallAction:
+        """The first action of each event: searches hear of it."""
+        return CallAction(self._heard)
+
+    def _heard(self, trigger: Trigger) -> None:
+        request = self._request
+        if isinstance(request, Search):
+            wanted = request.triggers if self._searched is None else trigger.event.definition.id == self._searched
+            if wanted:
+                self._hits.append(self._session.machine.executed - 1)  # it counts the instruction at hand
+
+    def _begin_search(self, request: Search) -> None:
+        session = self._session
+        for place in request.places:
+            for process in session.machine.processes:
+                if process.alive and process.pid == place.process_id:
+                    process.cpu.hook_address(place.address, self._reached(place, process))
+        if request.written is not None:
+            first, last = request.written
+            assert session.process is not None
+            before = set(session.machine.registry.ids)
+            command = f"!monitor w {first:x} {last:x} pid {session.process.pid:x} script {{ x = 0; }}"
+            session.interpret(SourceFile("<search>", command))
+            self._searched = max(set(session.machine.registry.ids) - before, default=-1)
+
+    def _reached(self, place: Place, process: Process) -> Callable[[], None]:
+        def hit() -> None:
+            stack = process.cpu.registers.read(_RSP)
+            if place.stack in (None, stack) and place.thread_id in (None, process.tid):
+                self._hits.append(self._session.machine.executed - 1)
+
+        return hit
+
+    # --- in the front: where to go
+
+    def point(self) -> Point:
+        """Where the machine is now. Raises CommandFailed without a program."""
+        session = self._session
+        process = session.process
+        if process is None:
+            raise CommandFailed("err, there is no program")
+        read = process.cpu.registers.read
+        line = session.execution.instruction(process)
+        word = process.cpu.memory.read(read(_RSP), 8) or b""
+        return Point(
+            self.count,
+            process.pid,
+            process.tid,
+            read(RIP),
+            read(_RSP),
+            line is not None and line.is_return,
+            int.from_bytes(word, "little"),
+        )
+
+    def drop_command(self) -> str:
+        """Forget the command that is carried out, which is about going back; its text."""
+        return self._entries.pop().text if self._entries else ""
+
+    @property
+    def beginning(self) -> int:
+        """The earliest count that can be gone back to."""
+        return self._snapshots.rows[0].count if self._snapshots.rows else self.count
+
+    def before(self, point: Point) -> Point | None:
+        """The point in front of the instruction that was executed last; a system call counts as one from outside."""
+        goal = point.count - 1
+        while goal >= self.beginning:
+            found = msgspec.json.decode(self._wake_for(goal, Look), type=Point)
+            if not found.in_kernel or point.in_kernel:
+                return found
+            goal = found.count - 1
+        return None
+
+    def before_call(self, point: Point) -> Point | None:
+        """The same, but in front of the call where the instruction was the return from one."""
+        found = self.before(point)
+        if found is None or not found.is_return:
+            return found
+        sites = [
+            Place(found.process_id, found.returns_to - length, found.stack + 8, found.thread_id)
+            for length in range(2, 8)
+        ]
+        count = self.last(found.count, places=sites)
+        return found if count is None else msgspec.json.decode(self._wake_for(count, Look), type=Point)
+
+    def last(
+        self,
+        before: int,
+        *,
+        places: Iterable[Place] = (),
+        triggers: bool = False,
+        written: tuple[int, int] | None = None,
+    ) -> int | None:
+        """The last count before this one at which that happened; None where the record has none."""
+        upper = before
+        for snapshot in reversed([row for row in self._snapshots.rows if row.count < before]):
+            request = self._request_for(
+                Search, snapshot, upper, places=list(places), triggers=triggers, written=written
+            )
+            try:
+                found = msgspec.json.decode(self._snapshots.ask(snapshot, request), type=Found)
+            except CopyLost:
+                self._snapshots.give_up([snapshot])
+                continue
+            if found.count is not None:
+                return found.count
+            upper = snapshot.count
+        return None
+
+    def go_to_beginning(self, typed: str) -> None:
+        """Go on where the record begins."""
+        self._session.notice("the record begins here")
+        self.go(self.beginning, typed)
+
+    def go(self, goal: int, typed: str) -> None:
+        """Let the session go on from there: does not return. Raises CommandFailed where that cannot be."""
+        session = self._session
+        crossing = self._crossing_of(goal)
+        undone = [entry.text for entry in self._entries[crossing:] if entry.begin > goal and _changes(entry.text)]
+        rows = [
+            BreakpointRow(
+                row.number, row.process.pid, row.address, row.enabled, row.process_id, row.thread_id, row.core
+            )
+            for row in session.execution.breakpoints.rows
+            if row.number is not None
+        ]
+        settings = msgspec.structs.asdict(session.settings)
+        self._wake_for(goal, Go, typed=typed, undone=undone, breakpoints=rows, settings=settings)
+        os._exit(0)
+
+    def _wake_for(self, goal: int, kind: type[Go] | type[Look], **more: object) -> bytes:
+        """The answer of the newest copy from which a count can be reached. Raises CommandFailed."""
+        while True:
+            rows = [row for row in self._snapshots.rows if row.count <= goal]
+            if not rows:
+                raise CommandFailed("err, the record begins here")
+            snapshot = rows[-1]
+            try:
+                answer = self._snapshots.ask(snapshot, self._request_for(kind, snapshot, goal, **more))
+            except CopyLost:
+                self._snapshots.give_up([snapshot])
+                continue
+            if kind is Go:
+                self._snapshots.give_up(self._snapshots.rows[self._snapshots.rows.index(snapshot) + 1 :])
+            return answer
+
+    def _crossing_of(self, goal: int) -> int:
+        """The number of the command that goes beyond a count, or of the last one that comes to it."""
+        ends = [*(entry.begin for entry in self._entries[1:]), self.count]
+        crossing = [number for number, end in enumerate(ends) if self._entries[number].begin <= goal < end]
+        if crossing:
+            return crossing[-1]
+        return max((number for number, entry in enumerate(self._entries) if entry.begin < goal), default=0)
+
+    def _request_for(
+        self, kind: type[Go] | type[Look] | type[Search], snapshot: Snapshot, goal: int, **more: object
+    ) -> bytes:
+        crossing = self._crossing_of(goal)
+        entry = self._entries[crossing]
+        within = snapshot.in_run and snapshot.index == crossing + 1
+        crosses = not within and entry.begin < goal
+        feed = [each.text for each in self._entries[snapshot.index : crossing]]
+        return msgspec.json.encode(kind(goal, feed, entry.text if crosses else None, within, **more))  # type: ignore[arg-type]  # fields by name
+
+
+def _changes(text: str) -> bool:
+    """Whether a command may have changed something that going back undoes."""
+    words = text.split(maxsplit=1)
+    row = COMMAND_BY_NAME.get(words[0].lower())
+    if row is None or words[1:] == [] or words[1:] == ["list"]:
+        return False  # that only shows something
+    return row.is_event or (row.name in CHANGING_COMMANDS and (row.name != SETTER or "=" in text))
+
+
+def _boundaries(count: int, goal: int, step: Callable[[], int]) -> int:
+    """The last count up to the goal that steps come to."""
+    last = count
+    while last < goal:
+        count = step()
+        if count > goal or count == last:
+            break
+        last = count
+    return last
+
+
+def _scouted(find: Callable[[], int]) -> int:
+    """What is found in a copy of this process, in which nothing that happens counts."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        os.write(writer, find().to_bytes(8, "little"))
+        os._exit(0)
+    os.close(writer)
+    with open(reader, "rb", buffering=0) as file:
+        data = file.read(8)
+    os.waitpid(child, 0)
+    return int.from_bytes(data, "little")

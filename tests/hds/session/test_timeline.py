@@ -1,0 +1,145 @@
+"""Going back in a recorded console: the state of before is there again, exactly, and forward from it as well."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hds_guests import CALLS, CODE, TWO_CALLS, command_line, listing_file, refused
+
+SOURCE = Path(__file__).parent / "going_back_guest.c"
+PROMPT = "HyperDbg> "
+LOOPING = "mov rbx, 0\nagain: inc rbx\npush rbx\npop rcx\ncmp rbx, 0x20000000\njne again\nhlt"
+
+programs = pytest.mark.programs
+
+
+def answers(commands: str, *words: str) -> list[str]:
+    """What `hds console --record` answers to each command, notices too."""
+    line = [sys.executable, "-m", "hds", "console", "--record", *words]
+    text = "\n".join(commands.splitlines()) + "\n"
+    ran = subprocess.run(
+        line, input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True, timeout=100
+    )
+    return ran.stdout.split(PROMPT)[1:]
+
+
+def test_nothing_goes_back_without_a_record() -> None:
+    for command in ("t-", "p-", "g-", "watch back 400000"):
+        assert refused(command) == "err, nothing is recorded"
+
+
+@pytest.mark.parametrize("flag", [("--root-rw", "."), ("--stdin", "-"), ("--cores", "2", "--parallel")])
+def test_what_cannot_be_done_again_is_not_recorded(flag: tuple[str, ...]) -> None:
+    ran = command_line("console", "--record", *flag)
+    assert (ran.code, "exclude each other" in ran.errors) == (2, True)
+
+
+@pytest.fixture(scope="module", params=("reference", "native"))
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@programs
+def test_steps_back_and_forth_meet_the_same_states(engine: str, tmp_path: Path) -> None:
+    there, back = "\n".join(["r", "t"] * 4), "\n".join(["t-", "r"] * 4)
+    found = answers(f"{there}\nr\n{back}\n{there}\nr", "--engine", engine, listing_file(tmp_path, CALLS))
+    forward, backward, again = found[:9:2], found[10:17:2], found[17::2]
+    assert len(set(forward)) == 5
+    assert backward == forward[3::-1]
+    assert again[:5] == forward
+
+
+@programs
+def test_threads_files_and_memory_are_as_they_were(engine: str, tmp_path: Path) -> None:
+    if shutil.which("gcc") is None:
+        pytest.skip("gcc is not installed (Debian: gcc)")
+    (tmp_path / "data").write_text("0123456789" * 2)
+    guest = tmp_path / "guest"
+    subprocess.run(["gcc", "-O1", "-static", "-pthread", "-o", guest, SOURCE], check=True)
+    state = "r\nkq l 80\n.thread list\ndb order l 100\ndb @rdi l 8\n"
+    commands = f"bp piece\ng\ng\n{state}t 10\nt-\np-\ng-\n{state}g-\ng\n{state}"
+    commands += f"bc all\nbp note\ng\ng\nt 5\n{state}t 30\ng-\nt 5\n{state}"
+    found = answers(commands, "--engine", engine, "--root", str(tmp_path), str(guest))
+    first, second, third = found[3:8], found[12:17], found[19:24]
+    assert first == second == third
+    assert "56789..." in first[-1]
+    assert found[28:33] == found[36:41]
+
+
+@programs
+def test_a_held_event_is_held_again_and_what_was_changed_is_undone(engine: str, tmp_path: Path) -> None:
+    commands = """!syscall 55
+!syscall 66 script { .count = .count + 1; printf("count %d\\n", .count); }
+g
+r rax
+r rbx = 7
+t
+t-
+r rbx
+r rip
+g
+t-
+? print(.count);
+watch back 400000
+g-
+r rip"""
+    found = answers(commands, "--engine", engine, listing_file(tmp_path, TWO_CALLS))
+    assert found[3] == "rax=0000000000000055\n"
+    assert found[6].startswith(f"00000000`{CODE + 14:08x} ")  # the call, with the trigger under way
+    assert found[7] == "rbx=0000000000000007\n"  # as it was before the step
+    assert "count 1\n" in found[9]
+    assert "undone" not in found[10]
+    assert found[11] == "1\n"
+    assert "nothing has written to 400000" in found[12]
+    assert found[14] == f"rip={CODE + 0x18:016x}\n"
+
+
+@programs
+def test_runs_go_back_to_breakpoints_and_writes(engine: str, tmp_path: Path) -> None:
+    guest = listing_file(tmp_path, LOOPING.replace("0x20000000", "0x100"))
+    commands = "g\nbp 400007\ng-\nr rbx\ng-\nr rbx\nbc all\nwatch back @rsp-8\nr rbx\nr rbx = 5\ng-\nr rbx"
+    found = answers(commands, "--engine", engine, guest)
+    assert found[3] == "rbx=00000000000000ff\n"  # in front of the instruction that makes 100 of it
+    assert found[5] == "rbx=00000000000000fe\n"
+    assert "push rbx" in found[7]
+    assert found[8] == "rbx=00000000000000fe\n"
+    assert "the record begins here" in found[10]
+    assert "undone: r rbx = 5" in found[10]
+    assert found[11] == "rbx=0000000000000000\n"
+
+
+@programs
+def test_ctrl_c_ends_a_run_and_the_user_goes_back_from_there(tmp_path: Path) -> None:
+    """On a terminal; the whole process group gets the signal, as from the keyboard."""
+    front, back = os.openpty()
+    environment = {**os.environ, "TERM": "dumb", "HDS_HISTORY": ""}
+    line = [sys.executable, "-m", "hds", "console", "--record", listing_file(tmp_path, LOOPING)]
+    ran = subprocess.Popen(line, stdin=back, stdout=back, stderr=back, start_new_session=True, env=environment)
+    os.close(back)
+    seen = b""
+
+    def until(text: bytes, wait: float = 60) -> None:
+        nonlocal seen
+        end = time.monotonic() + wait
+        while text not in seen:
+            assert time.monotonic() < end, seen
+            seen += os.read(front, 1 << 12)
+        seen = seen.partition(text)[2]
+
+    until(b"HyperDbg> ")
+    os.write(front, b"g\n")
+    until(b"g\r\n")
+    time.sleep(1)
+    os.killpg(ran.pid, signal.SIGINT)
+    until(b"interrupted")
+    os.write(front, b"t-\nt\nr rip\nq\n")
+    until(b"rip=00000000004000")
+    assert ran.wait(timeout=60) == 0
+    os.close(front)
