@@ -173,6 +173,11 @@ class Subscription:
         """How often its condition was false."""
         return self._event.rejections
 
+    @property
+    def time_ns(self) -> int:
+        """Real nanoseconds that its condition and actions took; 0 without `Session(record="times")`."""
+        return self._event.time_ns
+
     def enable(self) -> None:
         """Let it trigger again. Raises machine.events.RegistrationError when it was cleared."""
         self._registry.enable(self.event)

@@ -118,7 +118,8 @@ class Session(PythonFace):
     room. `events_from` is `start` or
     `entry`: whether the first command finds a program where its loader begins, or at its entry point, which is what
     Windows programs with DLLs do where nothing is said (None). `record` has triggers reported as records, too:
-    `triggers`, or with more in each `registers` and `arguments`. `root` is a folder that the guest sees as / or C:,
+    `triggers`, or with more in each `registers` and `arguments`; `blocks`, `lines` and `times` have the code of guests,
+    the lines of scripts and the real time of events counted. `root` is a folder that the guest sees as / or C:,
     read-only unless `root_writable`; `stdin` what it reads, bytes or the path of a file. Raises machine.LoadError, and
     TypeError or ValueError for options that are none.
     """

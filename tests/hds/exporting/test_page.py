@@ -47,7 +47,7 @@ text: db "hello", 10
 SCRIPT = """\
 !syscall script {
     if (@rax == 1)
-        { printf("write of %d bytes\\n", @rdx); }
+        { printf("write of size=%d bytes\\n", @rdx); }
     else
         { printf("other\\n"); }
     if (@rax == 5555)
@@ -55,6 +55,10 @@ SCRIPT = """\
 }
 !monitor rw @rsp-200 @rsp script { printf("access to %llx by LONG\\n", $context); }
 """.replace("LONG", "w" * 200)
+RECORDED = (
+    "--record", "triggers", "--record", "lines", "--record", "times",
+    "--fields", "--aggregate", "count by context", "--aggregate", "hist(size) by process",
+)  # fmt: skip
 PICTURES = ROOT / "build" / "report"
 
 
@@ -89,7 +93,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     script.write_text(SCRIPT)
     guest = place / "guest.asm"
     guest.write_text(GUEST)
-    real = run_lines(place, "a.jsonl", "--record", "triggers", "--record", "lines", str(script), str(guest))
+    real = run_lines(place, "a.jsonl", *RECORDED, str(script), str(guest))
     return [real, hostile_run(place / "hostile.jsonl", real)]
 
 
@@ -141,7 +145,7 @@ def test_texts_of_runs_are_texts(opened: Browser) -> None:
 def test_scripts_have_hits(opened: Browser) -> None:
     cells = "row => [...row.cells].map(cell => cell.innerText)"
     rows = opened.run(f"return [...document.querySelectorAll('.script tbody tr')].map({cells})")
-    assert ["3", "1", '        { printf("write of %d bytes\\n", @rdx); }'] in rows
+    assert ["3", "1", '        { printf("write of size=%d bytes\\n", @rdx); }'] in rows
     assert opened.run("return document.querySelectorAll('.script .missed').length") == 2  # one of each run
 
 
@@ -163,7 +167,7 @@ def test_messages_are_filtered_and_searched(opened: Browser) -> None:
     """
     everything = opened.run(search.replace("arguments_0", "''"))
     found = opened.run(search.replace("arguments_0", "'WRITE of'"))
-    assert set(found) == {"write of 6 bytes"}
+    assert set(found) == {"write of size=6 bytes"}
     assert 0 < len(found) < len(everything)
 
 

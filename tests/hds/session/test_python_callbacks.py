@@ -328,3 +328,16 @@ def test_a_number_that_no_call_has_is_not_named_after_those_of_int_0x80(engine: 
     listing = "mov rax, 0x7fffffffffffffff; syscall; hlt"
     with guest(engine, listing, kernel="linux") as made:
         assert [trigger.name for trigger in made.events("!syscall")] == [None]
+
+
+def test_an_event_knows_the_time_that_it_took(engine: Engine) -> None:
+    made = guest(engine, record="times")
+    busy, idle = made.on("!syscall", lambda trigger: trigger.context), made.on("!cpuid", lambda trigger: None)
+    made.run()
+    assert busy.triggers > 0
+    assert busy.time_ns > 0
+    assert idle.time_ns == 0
+    plain = guest(engine)
+    unmeasured = plain.on("!syscall", lambda trigger: trigger.context)
+    plain.run()
+    assert unmeasured.triggers > unmeasured.time_ns == 0
