@@ -11,14 +11,16 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
-from hds.cli.main import SUBCOMMANDS
+from hds.cli.main import SUBCOMMANDS, Parser, Subcommand, build_parser
 from hds.cli.subcommands.explain import VISIBLE_RETURN, WIDTH
 from hds.cli.tables import TABLES, Table
 from hds.editor import textmate_grammar, vim_syntax
 from hds.report import FailureKind, records_schema
 from hds.session.commands import commands_page
+from hds.version import VERSION
 from lang import Code
 from lang.codes import COMMAND_ERRORS, ERRORS, KINDS, PORTABILITY, REMARKS, SEEN, TEST_ERRORS, WARNINGS, Row
 from machine.kernel.linux import linux_calls
@@ -276,7 +278,7 @@ def command_line_page() -> Iterator[str]:
         yield ""
         yield f"## hds {row.name}"
         yield ""
-        yield f"{row.doc[0].upper()}{row.doc[1:]}."
+        yield row.sentence
         yield ""
         yield from ("```sh", *row.examples, "```")
         yield ""
@@ -368,6 +370,29 @@ def vim_file() -> Iterator[str]:
     yield from vim_syntax().splitlines()
 
 
+def manual_page(row: Subcommand | None) -> Iterator[str]:
+    """The manual page of a subcommand, or of `hds` itself."""
+    from argparse_manpage.manpage import Manpage
+
+    parser = build_parser() if row is None else Parser(prog=f"hds {row.name}", add_help=False)
+    if row is not None:
+        importlib.import_module(row.module).configure(parser)
+        parser.description = row.sentence
+    manual = Manpage(parser)
+    manual.prog = "hds" if row is None else f"hds-{row.name}"
+    manual.description = "HyperDbg's scripting, offline" if row is None else row.doc
+    manual.date, manual.source, manual.manual = "", f"hds {VERSION}", "User Commands"
+    if row is None:
+        also = ", ".join(f"hds\\-{each.name}(1)" for each in SUBCOMMANDS)
+    else:
+        lines = (example.replace("\\", "\\e").replace("-", "\\-") for example in row.examples)
+        manual.add_section("examples", ">", "\n".join((".nf", *(f"\\&{line}" for line in lines), ".fi")))
+        also = "hds(1)"
+    manual.add_section("see also", ">", also)
+    for line in str(manual).splitlines():
+        yield rf"\&{line}" if line.startswith("'") else line  # a text, and no request
+
+
 PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
     "diagnostics.md": diagnostics_page,
     "portability.md": portability_page,
@@ -380,6 +405,8 @@ PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
     "../README.md": readme_page,
     "../editors/vscode/syntaxes/hds.tmLanguage.json": textmate_file,
     "../editors/vim/syntax/hds.vim": vim_file,
+    "man/hds.1": partial(manual_page, None),
+    **{f"man/hds-{row.name}.1": partial(manual_page, row) for row in SUBCOMMANDS},
 }
 
 

@@ -51,6 +51,11 @@ class Subcommand(msgspec.Struct, frozen=True):
         """The module that carries it out."""
         return f"hds.cli.subcommands.{self.name}"
 
+    @property
+    def sentence(self) -> str:
+        """What it does, as a sentence."""
+        return f"{self.doc[0].upper()}{self.doc[1:]}."
+
 
 SUBCOMMANDS: tuple[Subcommand, ...] = (
     Subcommand(
@@ -127,6 +132,16 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
             "hds report --format perfetto run.jsonl -o trace.json",
         ),
     ),
+    Subcommand(
+        "examples",
+        "list the examples that come with hds, or copy them",
+        ("hds examples", "hds examples my-examples"),
+    ),
+    Subcommand(
+        "completion",
+        "what a shell evaluates to complete command lines of hds",
+        ("source <(hds completion bash)", "hds completion zsh > ~/.zfunc/_hds"),
+    ),
     Subcommand("conform", "run conformance vectors", ("hds conform tests/conformance/language.jsonl",)),
     Subcommand(
         "fuzz",
@@ -155,7 +170,16 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"hds {VERSION}")
     commands = parser.add_subparsers(dest="subcommand", metavar="SUBCOMMAND", required=True)
     for row in SUBCOMMANDS:
-        commands.add_parser(row.name, help=row.doc, description=row.doc.capitalize() + ".", add_help=False)
+        commands.add_parser(row.name, help=row.doc, description=row.sentence, add_help=False)
+    return parser
+
+
+def whole_parser() -> argparse.ArgumentParser:
+    """The same with the options of all subcommands, for what is derived from them: completion, manual pages."""
+    parser = build_parser()
+    subparsers = next(action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    for row in SUBCOMMANDS:
+        configure(subparsers.choices[row.name], row)
     return parser
 
 
@@ -242,7 +266,7 @@ def _carry_out(words: Sequence[str]) -> int:
             build_parser().parse_args(words)
             return ExitCode.OK
         module = importlib.import_module(row.module)
-        parser = Parser(prog=f"hds {row.name}", description=row.doc.capitalize() + ".")
+        parser = Parser(prog=f"hds {row.name}", description=row.sentence)
         configure(parser, row)
         parsed = parse(parser, row, words[1:])
         as_json = getattr(parsed, "format", None) == "json" or getattr(parsed, "json", False)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from unittest import SkipTest
 
 from hds.fuzzing.choices import Choices
+from hds.version import install_command
 
 if TYPE_CHECKING:
     from hypothesis import strategies as st
@@ -29,7 +30,7 @@ class HypothesisMissing(ImportError):  # noqa: N818 - it reads as what happened
     """Hypothesis, which belongs to the extra `fuzz`, is not installed."""
 
     def __init__(self) -> None:
-        super().__init__("Hypothesis is not installed: pip install 'hds[fuzz]'")
+        super().__init__(f"Hypothesis is not installed: {install_command('fuzz')}")
 
 
 def require_hypothesis() -> None:

@@ -6,12 +6,14 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from hds.version import install_command
+
 
 class MissingExtra(ImportError):  # noqa: N818 - it reads as what happened
     """A library that belongs to an extra is not installed."""
 
     def __init__(self, library: str, extra: str) -> None:
-        super().__init__(f"{library} is not installed: pip install 'hds[{extra}]'")
+        super().__init__(f"{library} is not installed: {install_command(extra)}")
 
 
 def arrow_table(records: Iterable[Mapping[str, Any]]) -> Any:

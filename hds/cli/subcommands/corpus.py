@@ -23,6 +23,7 @@ from hds.cli.options import (
 )
 from hds.exit_codes import ExitCode
 from hds.report import FailureKind, refuse, say
+from hds.version import install_command
 from lang import render
 from machine.loaders import KINDS
 from vm import Bundle
@@ -247,7 +248,7 @@ def _refusing() -> Iterator[None]:
     try:
         from hds.corpus import CampaignEnded, ClusterLost, ScriptRefused, run as _  # noqa: F401 - whether it is there
     except ImportError as error:
-        refuse(f"{error.name} is not installed: pip install 'hds[corpus]'", ExitCode.USAGE)
+        refuse(f"{error.name} is not installed: {install_command('corpus')}", ExitCode.USAGE)
     try:
         yield
     except ScriptRefused as error:

@@ -20,6 +20,7 @@ from hds.inputs import InputError, read_bytes
 from hds.recorded_runs import BadRun
 from hds.report import Failure, FailureKind, Refusal, say
 from hds.session import INTERRUPTED
+from hds.version import install_command
 
 if TYPE_CHECKING:
     from hds.comparing import Kind, Run
@@ -99,7 +100,7 @@ def _campaigns(options: Options) -> ExitCode:
     try:
         from hds.corpus import BadResults, Reading, compare_campaigns, lines_of_change, object_of_change
     except ImportError as error:
-        _refuse(f"{error.name} is not installed: pip install 'hds[corpus]'")
+        _refuse(f"{error.name} is not installed: {install_command('corpus')}")
     from hds.comparing import Kind
 
     try:

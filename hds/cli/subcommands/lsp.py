@@ -21,6 +21,7 @@ from hds.cli.options import (
 )
 from hds.exit_codes import ExitCode
 from hds.inputs import refuse
+from hds.version import install_command
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +48,7 @@ class Options(msgspec.Struct, frozen=True):
 def run(options: Options) -> ExitCode:
     """Serve one client."""
     if find_spec("pygls") is None:
-        refuse("the package pygls is not installed", ExitCode.USAGE, "pip install 'hds[lsp]'")
+        refuse("the package pygls is not installed", ExitCode.USAGE, install_command("lsp"))
     if sys.stdin is not None and sys.stdin.isatty():
         refuse(
             "this speaks the Language Server Protocol to an editor, and not to a terminal",

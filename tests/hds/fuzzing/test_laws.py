@@ -263,7 +263,7 @@ def test_failures_that_are_kept_are_tried_first_and_forgotten_when_they_pass(
 def test_a_missing_hypothesis_is_said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "hypothesis", None)
     assert main(["fuzz", "--cases", "1"]) == 2
-    assert "Hypothesis is not installed: pip install 'hds[fuzz]'" in capsys.readouterr().err
+    assert "Hypothesis is not installed: pip install 'hds-hyperdbg[fuzz]'" in capsys.readouterr().err
     with pytest.raises(HypothesisMissing):
         strategy_of(program)
 

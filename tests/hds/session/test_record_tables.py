@@ -37,5 +37,7 @@ def test_columns_have_types() -> None:
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch, library: str, extra: str) -> None:
     monkeypatch.setitem(sys.modules, library, None)
     session = hds.Session()
-    with pytest.raises(hds.MissingExtra, match=re.escape(f"{library} is not installed: pip install 'hds[{extra}]'")):
+    with pytest.raises(
+        hds.MissingExtra, match=re.escape(f"{library} is not installed: pip install 'hds-hyperdbg[{extra}]'")
+    ):
         session.to_arrow() if extra == "arrow" else session.to_pandas()

@@ -213,7 +213,7 @@ def test_what_a_page_keeps_is_bounded_and_said(place: Path, recorded: str) -> No
 def test_without_jinja_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jinja2", None)
     ran = command_line("report", "a.jsonl")
-    assert (ran.code, ran.errors) == (2, "hds: Jinja2 is not installed: pip install 'hds[report]'\n")
+    assert (ran.code, ran.errors) == (2, "hds: Jinja2 is not installed: pip install 'hds-hyperdbg[report]'\n")
 
 
 def test_tables_have_every_trigger_message_and_event(place: Path, recorded: str) -> None:
