@@ -48,9 +48,9 @@ def run(options: Options) -> ExitCode:
     try:
         shutil.copytree(source, options.folder)
     except FileExistsError:
-        refuse(f"{options.folder} exists already", ExitCode.INPUT, "name a folder that is not there")
+        refuse(f"{options.folder} exists already", ExitCode.NO_INPUT, "name a folder that is not there")
     except OSError as error:  # shutil.Error is one; what was copied stays
-        refuse(f"cannot copy the examples to {options.folder}: {error.strerror or error}", ExitCode.OUTPUT)
+        refuse(f"cannot copy the examples to {options.folder}: {error.strerror or error}", ExitCode.NO_INPUT)
     print(f"examples are in {options.folder}; to begin with:")
     print(f"  hds run {options.folder / 'syscall_log.hds'} {options.folder / 'guests' / 'greet.asm'}")
     return ExitCode.OK
