@@ -1,4 +1,4 @@
-"""What a user installs: the wheel in clean environments, completion, manual pages, hooks of pre-commit, the GitHub action."""
+"""What a user installs: the wheel, completion, manual pages, hooks of pre-commit, the GitHub action."""
 
 from __future__ import annotations
 
@@ -90,9 +90,7 @@ def test_the_wheel_works_in_a_clean_environment(version: str, wheel: Path, tmp_p
 
 def test_bash_completes_subcommands_and_options() -> None:
     completion = subprocess.check_output([sys.executable, "-m", "hds", "completion", "bash"], cwd=ROOT, text=True)
-    script = (
-        'complete() { :; }; eval "$COMPLETION"; COMP_WORDS=(hds $1); COMP_CWORD=$(($# + 0)); COMP_WORDS=(hds "$@"); '
-    )
+    script = 'complete() { :; }; eval "$COMPLETION"; COMP_WORDS=(hds "$@"); COMP_CWORD=$#; '
     script += '_shtab_hds; printf "%s\\n" "${COMPREPLY[@]}"'
     asked = {("ru",): ["run"], ("run", "--agg"): ["--aggregate"], ("completion", "z"): ["zsh"]}
     for words, expected in asked.items():
@@ -137,3 +135,15 @@ def test_the_action_checks_and_tests_scripts(scripts: Path, tmp_path: Path) -> N
         env={**os.environ, **env, "SCRIPTS": "scripts", "OPTIONS": ""},
     )
     assert ran.returncode != 0
+
+
+def test_hooks_of_pre_commit_do_what_they_are_called(scripts: Path, tmp_path: Path) -> None:
+    rows = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    hooks = {row["id"]: [Path(sys.executable).parent / "hds", *row["entry"].split()[1:]] for row in rows}
+    script = scripts / "one.hds"
+    for words in hooks.values():
+        run(*words, script, cwd=tmp_path)
+    script.write_text("? print( 1 );\n\n// test: a number\n//   run:\n//   out: 2\n")
+    codes = {name: subprocess.run([*words, script], capture_output=True).returncode for name, words in hooks.items()}
+    assert codes == {"hds-check": 0, "hds-fmt": 0, "hds-test": 1}
+    assert script.read_text().startswith("? print(1);\n")
