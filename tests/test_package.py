@@ -81,9 +81,9 @@ def test_the_wheel_works_in_a_clean_environment(version: str, wheel: Path, tmp_p
     run(hds, "check", *sorted((tmp_path / "mine").glob("*.hds")), cwd=tmp_path)
     # What is optional is not there, and the tool says how it comes.
     assert subprocess.run([programs / "python", "-c", "import llvmlite"], capture_output=True).returncode == 1
-    refused = subprocess.run([hds, "completion", "bash"], capture_output=True, text=True)
+    refused = subprocess.run([hds, "lsp"], capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert refused.returncode == 2
-    assert f"pip install '{DISTRIBUTION}[console]'" in refused.stderr
+    assert f"pip install '{DISTRIBUTION}[lsp]'" in refused.stderr
     pages = {path.name for path in (tmp_path / "env" / "share" / "man" / "man1").iterdir()}
     assert pages == {"hds.1", *(f"hds-{row.name}.1" for row in SUBCOMMANDS)}
 

@@ -7,7 +7,6 @@ import argparse
 import msgspec
 
 from hds.exit_codes import ExitCode
-from hds.version import install_command
 
 SHELLS = ("bash", "zsh", "tcsh")
 
@@ -30,13 +29,10 @@ class Options(msgspec.Struct, frozen=True):
 
 def run(options: Options) -> ExitCode:
     """Print the script."""
-    from hds.cli.main import whole_parser
-    from hds.report import refuse
+    import shtab
 
-    try:
-        import shtab
-    except ModuleNotFoundError:
-        refuse("the package shtab is not installed", ExitCode.USAGE, install_command("console"))
+    from hds.cli.main import whole_parser
+
     print(shtab.complete(with_files(whole_parser()), options.shell))
     return ExitCode.OK
 
