@@ -230,7 +230,7 @@ THINGS: dict[str, Things] = {
             "hds/script_tests/cases.py": TRIED,
             "hds/script_tests/directives.py": TRIED,
         },
-        homonyms="list report test",
+        homonyms="completion examples list report test",
     ),
 }
 

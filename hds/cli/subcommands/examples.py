@@ -9,7 +9,6 @@ from pathlib import Path
 
 import msgspec
 
-import hds
 from hds.exit_codes import ExitCode
 
 _TITLE = re.compile(r"//\s*(.+?)(?:[:;.](?:\s|$)|$)", re.MULTILINE)  # up to the end of its first clause
@@ -58,7 +57,7 @@ def run(options: Options) -> ExitCode:
 
 def examples_folder() -> Path:
     """Where the examples are: in the installed package, or beside it in a checkout."""
-    package = Path(hds.__file__).parent
+    package = Path(__file__).parents[2]
     installed = package / "examples"
     return installed if installed.is_dir() else package.parent / "examples"
 
