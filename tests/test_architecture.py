@@ -273,7 +273,7 @@ TRACKED = [
     for folder in (*PACKAGES, "tests", "benchmarks", "docs", "examples")
     for path in sorted((ROOT / folder).rglob("*"))
     if "__pycache__" not in path.parts
-]
+] + ["setup.py"]
 DOCUMENTS = ("README.md", "SECURITY.md", "docs/architecture.md")  # those in which a file is one of ours
 PLACE = re.compile(r"(?<![\w./-])(?:hds|lang|machine|vm|tests|benchmarks|docs)/[\w./-]*\w")
 FILE = re.compile(r"(?<![\w./-])[\w/]*\w\.(?:py|lark)\b")
