@@ -24,6 +24,7 @@ CLI = Path(hds.cli.__file__).parent
 SHORTEST = {
     "conform": ["x"],
     "diff": ["a", "b"],
+    "completion": ["bash"],
     "explain": ["E001"],
     "list": ["limits"],
     "doctor": ["--root", "."],
