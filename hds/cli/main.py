@@ -140,7 +140,7 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
     Subcommand(
         "completion",
         "what a shell evaluates to complete command lines of hds",
-        ("source <(hds completion bash)", "hds completion zsh > ~/.zfunc/_hds"),
+        ("hds completion bash", "hds completion zsh"),
     ),
     Subcommand("conform", "run conformance vectors", ("hds conform tests/conformance/language.jsonl",)),
     Subcommand(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import shlex
 import subprocess
 import sys
@@ -98,7 +99,7 @@ def test_check_does_not_count_what_it_could_not_check(
 def test_hds_alone_and_hds_help_list_the_subcommands(words: tuple[str, ...]) -> None:
     ran = command_line(*words)
     assert (ran.code, ran.errors) == (0, "")
-    assert all(f"    {row.name} " in ran.output for row in SUBCOMMANDS)
+    assert {row.name for row in SUBCOMMANDS} <= set(re.findall(r"^    (\w+)\s", ran.output, re.MULTILINE))
 
 
 def test_version_is_a_word_too() -> None:
