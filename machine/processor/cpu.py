@@ -36,10 +36,10 @@ from machine.processor.binding import (
 )
 from machine.processor.block_counter import BlockCounter
 from machine.processor.block_entries import BlockEntries
-from machine.processor.bmi import BmiCorrections
 from machine.processor.branches import LastBranches
 from machine.processor.breakpoints import Breakpoints
 from machine.processor.core import Core
+from machine.processor.corrections import Corrections
 from machine.processor.coverage import Coverage
 from machine.processor.cpu_model import new_engine
 from machine.processor.debug_registers import DebugRegisters
@@ -121,8 +121,8 @@ class Cpu:
         step = SingleStep(engine, self.registers, memory, self._blocks, self.tlb.words)
         self.code = TranslatedCode(core, self.tlb, step.opened)
         self.address_hooks = AddressHooks(core, self.code)
-        self.bmi = BmiCorrections(core, self.code, self.address_hooks)
-        self.tlb.on_executable = self.bmi.look_at
+        self.corrections = Corrections(core, self.code, self.address_hooks)
+        self.tlb.on_executable = self.corrections.look_at
         self.interrupt_table = InterruptTable(engine, memory, self.registers, self._hidden, self.home_level)
         debug = DebugRegisters(self.registers)
         self.watched = WatchedAccesses(core, self.tlb, step, self.address_hooks, debug)

@@ -134,9 +134,9 @@ static void bug16(void) {
     SHOW(fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 1, 2)); char text[6] = ""; pread(file, text, 5, 0);
     SHOW(memcmp(text, "h\0\0lo", 5));
 }
-static void bug20(void) { // x87 computes 53 bits of these, of 64: docs/processor.md
+static void bug20(void) {
     volatile long double x = 2.5L;
-    SHOW(lrintl(sinl(x) * 1e14L)); SHOW(lrintl(expl(x) * 1e13L)); SHOW(lrintl(logl(x) * 1e14L)); SHOW(lrintl(atanl(x) * 1e14L));
+    SHOW(lrintl(sinl(x) * 1e17L)); SHOW(lrintl(expl(x) * 1e16L)); SHOW(lrintl(logl(x) * 1e17L)); SHOW(lrintl(atanl(x) * 1e17L));
     SHOW(getauxval(AT_MINSIGSTKSZ) != 0); SHOW(getauxval(AT_SYSINFO_EHDR) != 0); SHOW(getauxval(AT_HWCAP2) & 2); // FSGSBASE
 }
 static void bug21(void) { struct timespec now; for (int i = 0; i < 100; i++) clock_gettime(CLOCK_MONOTONIC, &now); }
