@@ -133,7 +133,9 @@ class Nursery(msgspec.Struct, frozen=True):
         cpu = Cpu(memory, image.level)
         for number in _ENTRY_MSRS:
             cpu.write_msr(number, parent.cpu.read_msr(number))
-        cpu.corrections.activate(parent.cpu.corrections.active)
+        if parent.cpu.bmi.is_active:
+            cpu.bmi.activate()
+        cpu.x87.begin_with(parent.cpu.x87)
         cpu.registers.write(STORAGE_INDEX["cr3"], memory.table.root_place)
         cpu.registers.store()
         cpu.registers.forget()

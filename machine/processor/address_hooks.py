@@ -44,6 +44,12 @@ class AddressHooks:
         """
         return self._install(address, self.callback(address, callback, replaces).function)
 
+    def add_before(self, address: int, callback: Callable[[], object]) -> Hook:
+        """The same where nothing was translated yet, also while the page is being fetched."""
+        hook = self._engine.add_hook(uc.UC_HOOK_CODE, self.callback(address, callback).function, address=address)
+        self._hooked[hook] = address
+        return hook
+
     def carry(self, address: int, code: int, data: int) -> Hook:
         """Have machine code called before each such instruction instead, with `data`."""
         return self._install(address, code, data)

@@ -1,8 +1,10 @@
 """The cases of BMI instructions that the emulator gets wrong, executed by the Intel SDM (volume 2) instead.
 
 They are BEXTR and PDEP of 32 bits with more in the register, BEXTR of a length beyond the operand, BZHI of an index
-beyond it, and the carry of BLSI (tests/machine/processor/test_cpu.py notices a cure). Guests have them by
-`machine.processor.corrections`; code blocks of the vmx-root sandbox are read as a whole (`bmi_instructions`).
+beyond it, and the carry of BLSI (tests/machine/processor/test_cpu.py notices a cure). The instructions are looked
+for in a process once a page with one of them is executed; other processes pay nothing. Not seen: what a guest writes
+into a page after its first instruction was executed, in a process that has had no other. Code blocks of the
+vmx-root sandbox are read as a whole (`bmi_instructions`).
 """
 
 from __future__ import annotations
@@ -12,11 +14,14 @@ from functools import partial
 
 import msgspec
 
+from machine.processor.address_hooks import AddressHooks
+from machine.processor.binding import Hook
 from machine.processor.core import Core
 from machine.processor.decoders import decoder
-from machine.processor.instruction_finder import InstructionPattern, Site
+from machine.processor.instruction_finder import InstructionPattern, Served, Site, SiteHook
 from machine.processor.memory_operands import accesses
 from machine.processor.register_file import RegisterFile
+from machine.processor.translated_code import TranslatedCode
 from vm import late_pattern
 from vm.facts.registers import REGISTER_INDEX, REGISTERS, RFLAGS, RIP
 
@@ -40,7 +45,7 @@ def _third(prefixes: tuple[int, ...]) -> bytes:
     return _one_of(bytes(value for value in range(256) if value & _PREFIX in prefixes and not value & _WIDE))
 
 
-CODE = late_pattern(
+_CODE = late_pattern(
     b"\\xc4" + _one_of(_MAP) + b"(?:%b|%b|%b)" % (
         _third((0, 1, 2, 3)) + _one_of(bytes((_BLS,))) + _one_of(_MODRM_OF_BLSI),
         _third((_NO_PREFIX, _F2)) + _one_of(bytes((_BZHI_PDEP,))),
@@ -54,7 +59,7 @@ class _Pattern(InstructionPattern, frozen=True):
 
     def matches(self, code: bytes) -> bool:
         """Whether this is the code of one."""
-        return CODE.match(code.lstrip(_IGNORED)) is not None
+        return _CODE.match(code.lstrip(_IGNORED)) is not None
 
 
 _FLAGS = {name: 1 << REGISTERS[REGISTER_INDEX[name]].shift for name in ("cf", "zf", "sf", "of")}
@@ -92,20 +97,43 @@ class BmiInstruction(msgspec.Struct, frozen=True):
 
 def bmi_instructions(code: bytes, address: int) -> tuple[BmiInstruction, ...]:
     """Those of code that begins at an address and is read from the first byte to the last."""
-    if not CODE.search(code):
+    if not _CODE.search(code):
         return ()
     rows = decoder().disasm_lite(code, address)
     each = (BmiInstruction(at, code[at - address : at - address + length]) for at, length, _, _ in rows)
-    return tuple(row for row in each if CODE.match(row.code.lstrip(_IGNORED)))
+    return tuple(row for row in each if _CODE.match(row.code.lstrip(_IGNORED)))
 
 
-PATTERNS = (_Pattern(_VEX),)
+class _Removable(msgspec.Struct, frozen=True):
+    hooks: AddressHooks
+    hook: Hook
+
+    def remove(self) -> None:
+        """Execute it as the emulator does."""
+        self.hooks.remove(self.hook)
 
 
-def body(core: Core, site: Site) -> Callable[[], object]:
-    """What carries the instruction of a site out, in a hook of it."""
-    found = BmiInstruction(site.address, site.code[: site.length])
-    return partial(found.carry_out, core.registers, core.memory.read)
+class BmiCorrections:
+    """Those of one CPU."""
+
+    def __init__(self, core: Core, code: TranslatedCode, hooks: AddressHooks) -> None:
+        self._memory, self._registers, self._code, self._hooks = core.memory, core.registers, code, hooks
+        self.is_active = False
+
+    def look_at(self, code: bytes) -> None:
+        """A page with this code is about to be executed for the first time."""
+        if not self.is_active and _CODE.search(code):
+            self.activate()
+
+    def activate(self) -> None:
+        """Correct the instructions from the next block on."""
+        self.is_active = True
+        self._code.look_always({_Pattern(_VEX): self._serve})
+
+    def _serve(self, site: Site) -> Served:
+        found = BmiInstruction(site.address, site.code[: site.length])
+        body: Callable[[], object] = partial(found.carry_out, self._registers, self._memory.read)
+        return SiteHook(lambda: _Removable(self._hooks, self._hooks.add(site.address, body)))
 
 
 class _Instruction(msgspec.Struct, frozen=True):

@@ -21,7 +21,7 @@ from typing import Any
 from msgspec.structs import replace
 from unicorn import unicorn_const as uc, x86_const as x86
 
-from machine.memory import AddressSpace, MapError
+from machine.memory import PAGE, AddressSpace, MapError
 from machine.processor import descriptors, instruction_hooks, msr
 from machine.processor.address_hooks import AddressHooks
 from machine.processor.binding import (
@@ -36,10 +36,10 @@ from machine.processor.binding import (
 )
 from machine.processor.block_counter import BlockCounter
 from machine.processor.block_entries import BlockEntries
+from machine.processor.bmi import BmiCorrections
 from machine.processor.branches import LastBranches
 from machine.processor.breakpoints import Breakpoints
 from machine.processor.core import Core
-from machine.processor.corrections import Corrections
 from machine.processor.coverage import Coverage
 from machine.processor.cpu_model import new_engine
 from machine.processor.debug_registers import DebugRegisters
@@ -63,6 +63,7 @@ from machine.processor.translation import WATCHED_RIGHT
 from machine.processor.watched import AccessCarrier, SingleStep
 from machine.processor.watched_accesses import WatchedAccesses
 from machine.processor.window import Window, window_of
+from machine.processor.x87 import X87Corrections
 from vm.facts.paging import EXECUTE
 from vm.facts.registers import RIP
 
@@ -121,8 +122,9 @@ class Cpu:
         step = SingleStep(engine, self.registers, memory, self._blocks, self.tlb.words)
         self.code = TranslatedCode(core, self.tlb, step.opened)
         self.address_hooks = AddressHooks(core, self.code)
-        self.corrections = Corrections(core, self.code, self.address_hooks)
-        self.tlb.on_executable = self.corrections.look_at
+        self.bmi = BmiCorrections(core, self.code, self.address_hooks)
+        self.x87 = X87Corrections(core, self.address_hooks)
+        self.tlb.on_executable = self._look_at
         self.interrupt_table = InterruptTable(engine, memory, self.registers, self._hidden, self.home_level)
         debug = DebugRegisters(self.registers)
         self.watched = WatchedAccesses(core, self.tlb, step, self.address_hooks, debug)
@@ -140,6 +142,12 @@ class Cpu:
         self.cpuid = Cpuid(engine, self.window, calls)
 
     # --- state
+
+    def _look_at(self, page: int) -> None:
+        """A page is about to be executed for the first time."""
+        code = self.memory.read(page, PAGE) or b""
+        self.bmi.look_at(code)
+        self.x87.look_at(page, code)
 
     def record_blocks(self, coverage: Coverage) -> None:
         """Have the basic blocks recorded that are entered from now on, which costs a call of Python for each."""

@@ -2,6 +2,9 @@
 
 Only where operands are finite numbers that are there, and what is pushed has room; all else the emulator has right. No
 flags of exceptions are set, as by the emulator.
+
+The instructions are looked for in a page that is executed for the first time; other code keeps its speed. Not seen:
+what a guest writes into a page later, an instruction behind prefixes, and one across two pages.
 """
 
 from __future__ import annotations
@@ -12,9 +15,10 @@ from functools import partial
 from unicorn import x86_const as x86
 
 from machine.processor import x87_functions as functions
+from machine.processor.address_hooks import AddressHooks
 from machine.processor.binding import Batch
 from machine.processor.core import Core
-from machine.processor.instruction_finder import InstructionPattern, Site
+from machine.processor.decoders import decoder
 from machine.processor.x87_functions import ONE, Number
 from vm import late_pattern
 from vm.facts.registers import RIP
@@ -28,7 +32,9 @@ _EMPTY = 3
 _TOP_SHIFT, _ROUNDING_SHIFT = 11, 10
 _C0, _C1, _C2, _C3 = 1 << 8, 1 << 9, 1 << 10, 1 << 14
 
-CODE = late_pattern(rb"\xd9(?:[\xf0-\xf3\xf5\xf8\xf9\xfb\xfd-\xff]|\Z)")
+_CODE = late_pattern(rb"\xd9[\xf0-\xf3\xf5\xf8\xf9\xfb\xfd-\xff]")
+_LENGTH = 2
+_DISTANCES = (0x30, 0x2F, 0x2B, 0x11)  # readings from most places come to the same instructions soon
 
 
 class _Stack:
@@ -152,18 +158,50 @@ _INSTRUCTIONS: dict[bytes, Callable[[_Stack], bool]] = {
     b"\xd9\xfe": _of_angle(functions.sine),
     b"\xd9\xff": _of_angle(functions.cosine),
 }
-PATTERNS = tuple(InstructionPattern(opcode) for opcode in _INSTRUCTIONS)
 
 
-def body(core: Core, site: Site) -> Callable[[], object]:
-    """What carries the instruction of a site out, in a hook of it."""
-    carry_out, registers = _INSTRUCTIONS[site.pattern.opcode], core.registers
-    batch, behind = Batch(core.engine.handle, _IDS, words=2), site.address + site.length
+class X87Corrections:
+    """Those of one CPU: hooks of the addresses at which such an instruction seems to stand."""
 
-    def at() -> None:
-        stack = _Stack(batch)
+    def __init__(self, core: Core, hooks: AddressHooks) -> None:
+        self._memory, self._registers, self._hooks = core.memory, core.registers, hooks
+        self._batch = Batch(core.engine.handle, _IDS, words=2)
+        self._addresses: set[int] = set()
+
+    def look_at(self, page: int, code: bytes) -> None:
+        """A page with this code is about to be executed for the first time."""
+        for match in _CODE.finditer(code):
+            if is_instruction(code, match.start()):
+                self._correct(page + match.start())
+
+    def begin_with(self, parent: X87Corrections) -> None:
+        """Correct what is corrected in another process, which has the same code."""
+        for address in sorted(parent._addresses):
+            self._correct(address)
+
+    def _correct(self, address: int) -> None:
+        if address not in self._addresses:
+            self._addresses.add(address)
+            self._hooks.add_before(address, partial(self._at, address))
+
+    def _at(self, address: int) -> None:
+        carry_out = _INSTRUCTIONS.get(self._memory.read(address, _LENGTH) or b"")
+        if carry_out is None:
+            return  # the code was changed
+        stack = _Stack(self._batch)
         if carry_out(stack):
             stack.write()
-            registers.write(RIP, behind)
+            self._registers.write(RIP, address + _LENGTH)
 
-    return at
+
+def is_instruction(code: bytes, at: int) -> bool:
+    """Whether an instruction may begin there: code that is read from somewhere before comes to it."""
+    for start in {max(0, at - distance) for distance in _DISTANCES}:
+        here = start
+        for _, length, _, _ in decoder().disasm_lite(code[start : at + _LENGTH], start):
+            if here >= at:
+                break
+            here += length
+        if here == at:
+            return True
+    return False

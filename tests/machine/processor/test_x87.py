@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from machine_guests import CODE, DATA, cpu_with, get_register
 
+from machine.processor import x87
 from machine.processor.run_state import StopKind
 
 SINE, COSINE = 0x3FFE_9935786E7E558405, 0xBFFE_CD17BF7C2C5BE959  # of 2.5
@@ -59,10 +60,18 @@ def test_what_has_no_operand_no_room_or_no_result_is_the_emulators(text: str) ->
     results(f"{text}; {STORED}")
 
 
-def test_code_that_a_child_begins_with_is_corrected_too() -> None:
-    cpu, _ = cpu_with("fsin; nop")
-    child, _ = cpu_with("nop; nop")
-    cpu.run(CODE, CODE + 2, 10)
-    assert not child.corrections.active
-    child.corrections.activate(cpu.corrections.active)
-    assert child.corrections.active == cpu.corrections.active != ()
+def test_a_child_has_the_corrections_of_its_parent() -> None:
+    parent, _ = cpu_with("fsin; nop")
+    assert parent.run(CODE, CODE + 2, 10).kind is StopKind.REACHED
+    child, end = cpu_with(f"fsin; mov rbx, {DATA:x}h; fstp tbyte ptr [rbx]; nop")
+    child.tlb.on_executable = lambda page: None
+    child.x87.begin_with(parent.x87)
+    child.write_fxsave(parent.read_fxsave())
+    assert child.run(CODE, end, 10).kind is StopKind.REACHED
+
+
+def test_bytes_within_other_instructions_are_no_instruction() -> None:
+    """mov ecx, ebx in front of another, and an immediate."""
+    inside = bytes.fromhex("90" * 40 + "89d9 f8 90") + bytes.fromhex("b8 d9fe0000 90")
+    assert [x87.is_instruction(inside, inside.index(pair)) for pair in (b"\xd9\xf8", b"\xd9\xfe")] == [False, False]
+    assert x87.is_instruction(bytes.fromhex("90 db2c24 d9fe c3"), 4)

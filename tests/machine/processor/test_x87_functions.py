@@ -26,7 +26,7 @@ def bits(value: Number | None, rounding: int = NEAREST) -> str:
 
 
 def value_of(found: Number) -> Fraction:
-    return (-1) ** found.sign * found.magnitude * Fraction(2) ** found.exponent
+    return (1 - 2 * found.sign) * found.magnitude * Fraction(2) ** found.exponent
 
 
 # As hardware has them, but for the angle ...d4: the true one ends in d3.516, and an EPYC has d3.
