@@ -68,6 +68,7 @@ def address_of(handle: Any) -> int:
     return address or 0
 
 
+_HOOK_WORDS = 8  # in which a hook's callback stands, and its data behind it
 _SET_EXITS = control_word(uc.UC_CTL_UC_EXITS, uc.UC_CTL_IO_WRITE, arguments=2)
 
 # Unicorn's own choice is 1 GiB. When the buffer is full, all translations are dropped and made again.
@@ -138,6 +139,17 @@ class Hook(msgspec.Struct, frozen=True, eq=False):
 def callback_address(hook: Hook) -> int:
     """The address of a hook's C function; valid as long as the hook lives."""
     return ctypes.cast(hook.callback, _void_p).value or 0
+
+
+def user_data_address(hook: Hook, data: int) -> int | None:
+    """Where Unicorn keeps the last argument of a hook that was just installed with `data`; None where it is not found.
+
+    Calls of hooks for blocks and instructions are translated with what stands there then.
+    """
+    callback = ctypes.cast(hook.callback, _void_p).value
+    words = (ctypes.c_uint64 * _HOOK_WORDS).from_address(hook.number)
+    found = [index for index in range(_HOOK_WORDS - 1) if (words[index], words[index + 1]) == (callback, data)]
+    return ctypes.addressof(words) + 8 * (found[0] + 1) if len(found) == 1 else None
 
 
 class Engine:

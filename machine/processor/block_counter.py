@@ -28,11 +28,13 @@ from vm import private_memory
 # IS_REST is 1 where the block in OWN is one instruction that was begun anew behind its store into the block before.
 # SILENT is 1 until a block is complete after all were forgotten: of the first, and of its last instruction begun anew,
 # the emulator does not say that it has translated them. It gets the slot at FIRST_SLOT, where it is not found again.
-# ROOM says how many new blocks are let in yet.
+# ROOM says how many new blocks are let in yet. Behind the table are slots of translations: the one at CURRENT, an
+# address, is the next one's, as it stands in the emulator's hook, in the word at USER_DATA.
 EXECUTED, CEILING, SLOW, LEARN, UNTIL, UNDER_WAY, OWN = range(7)
 IS_REST = OWN + 2
 SILENT = OWN + 3
 ROOM = OWN + 6
+USER_DATA, CURRENT = OWN + 7, OWN + 8
 _FIRST = OWN + 4
 SLOTS_AT = PAGE // 8
 OWN_SLOT, FIRST_SLOT = (8 * (word - SLOTS_AT) & (1 << 64) - 1 for word in (OWN, _FIRST))
@@ -41,6 +43,9 @@ SLOT_BYTES = 16
 GRAIN = 4  # bytes of code that share a home: few enough for neighbours to differ, enough for hot slots to lie close
 HOMES = 1 << 17  # a block's home is the slot of its grain, modulo this
 PROBES = 16  # slots from its home on in which a block may stand
+ALIGNMENT = 1 << 22  # of the state, which has so many bytes: a slot's address says where it begins
+OWN_SLOTS = 8 * SLOTS_AT + SLOT_BYTES * (HOMES + PROBES)
+OWN_SLOTS_END = OWN_SLOTS + SLOT_BYTES * (1 << 16)
 _SYSCALL = b"\x0f\x05"  # always the last of its block
 _SIZE_MASK = 0xFFFF_FFFF
 _PAGE_SLOTS = PAGE // GRAIN
@@ -61,9 +66,9 @@ class BlockCounter:
         """
         self._memory = memory
         self._stores_into = stores_into
-        size = PAGE + SLOT_BYTES * (HOMES + PROBES)  # pages that are not used cost nothing
-        self._buffer = private_memory(size)
-        self._words = (ctypes.c_uint64 * (len(self._buffer) // 8)).from_buffer(self._buffer)
+        self._buffer = private_memory(2 * ALIGNMENT)  # pages that are not used cost nothing
+        self._offset = -ctypes.addressof(ctypes.c_char.from_buffer(self._buffer)) % ALIGNMENT
+        self._words = (ctypes.c_uint64 * (ALIGNMENT // 8)).from_buffer(self._buffer, self._offset)
         self._words[UNDER_WAY], self._words[SILENT] = OWN_SLOT, stores_into is not None
         self.make_room(_WORD_MASK)
         self._held = 0
@@ -164,6 +169,15 @@ class BlockCounter:
         """
         self._words[SLOW] = ctypes.cast(hook, ctypes.c_void_p).value or 0  # type: ignore[arg-type]
         self._words[LEARN] = learn
+
+    @property
+    def own_slots(self) -> int:
+        """The address of the first slot of a translation."""
+        return self.state + OWN_SLOTS
+
+    def give_own_slots(self, user_data: int) -> None:
+        """The emulator's hook has `own_slots` there; it has translated nothing with it yet."""
+        self._words[USER_DATA], self._words[CURRENT] = user_data, self.own_slots
 
     def enter(self, address: int, size: int, listed: bool = True) -> bool:
         """Count a block that is about to be executed; False when it does not fit under the ceiling.
@@ -387,8 +401,10 @@ class BlockCounter:
     def _clear_slots(self, page: int, pages: int) -> None:
         """Free every slot in which a block may stand that begins in these pages; others are learned again."""
         if pages > _FEW_PAGES:
-            self._buffer.madvise(mmap.MADV_DONTNEED, PAGE)
+            self._buffer.madvise(mmap.MADV_DONTNEED, self._offset + PAGE, ALIGNMENT - PAGE)
             return
+        used = self._words[CURRENT] - self.own_slots if self._words[CURRENT] else 0
+        ctypes.memset(self.own_slots, 0, min(used + SLOT_BYTES, OWN_SLOTS_END - OWN_SLOTS))
         first, count = page * _PAGE_SLOTS % HOMES, pages * _PAGE_SLOTS + PROBES
         self._clear(first, min(first + count, HOMES + PROBES))
         self._clear(0, first + count - HOMES)

@@ -11,7 +11,7 @@ from typing import Any
 from unicorn import unicorn_const as uc
 
 from machine.processor import block_hook
-from machine.processor.binding import BLOCK_HOOK, function_address
+from machine.processor.binding import BLOCK_HOOK, function_address, user_data_address
 from machine.processor.core import Core
 from machine.processor.tlb import Tlb
 from machine.processor.translated_code import TranslatedCode
@@ -42,7 +42,7 @@ class BlockEntries:
         if code is not None:
             self._other_block_hook = BLOCK_HOOK(self._on_other_block)
             self._blocks.call(self._other_block_hook, learn=function_address("uc_ctl"))
-            self._count_by(code, self._blocks.state)
+            self._count_by_machine_code()
             self._engine.add_hook(uc.UC_HOOK_EDGE_GENERATED, block_hook.translated_address(), data=self._blocks.state)
             self._code.watch_no_more()
             self._code.forget_all()
@@ -52,9 +52,20 @@ class BlockEntries:
         self.is_hook_due = False
         if self._patience != -1:
             self._count_natively()
-        else:
+        elif block_hook.address() is None:
             self._count_by(self._hook.callback, self._blocks.state)
+        else:
+            self._count_by_machine_code()
         self._blocks.make_room(_MOST_BLOCKS)
+
+    def _count_by_machine_code(self) -> None:
+        own = self._blocks.own_slots
+        self._count_by(block_hook.own_address(), own)
+        place = user_data_address(self._hook, own)
+        if place is None:
+            self._count_by(block_hook.address(), self._blocks.state)
+        else:
+            self._blocks.give_own_slots(place)
 
     def _count_by(self, callback: Any, data: int) -> None:
         """Have this hook called for each block in the place of the one before."""

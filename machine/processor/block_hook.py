@@ -1,11 +1,17 @@
 """The hook of every basic block as machine code: look the block up, add its instructions, go on.
 
     void on_block(engine, address, size, state)
+    void on_own_block(engine, address, size, slot)
     void on_translated(engine, uc_tb*, uc_tb*, state)
 
 works on the words that `machine.processor` lays out, and notes which block is under way. It asks Unicorn about a block
 that is not in the table, where the state allows that and the block does not reach to the end of the run; else, and for
 one that does not fit under the ceiling, it calls the hook in Python whose address stands in the state.
+
+Slots of blocks that are executed by turns lie far apart, in lines of the cache that they share with nobody. So each
+translation gets a slot of its own besides, beside those that were made before and after it: Unicorn translates what it
+finds in its hook's `user_data` into the call, and once a slot is taken the next one stands there. What is in it is
+compared all the same: two translations may have the same one, which is that of the first to be executed then.
 
 Unicorn knows how many instructions it has translated. It is asked for the block that it has just begun; where it knows
 a larger one at this address, which happens behind a store into the code under way, that one was begun for a single
@@ -24,7 +30,9 @@ from unicorn import unicorn_const as uc
 
 from machine.processor.binding import control_word
 from machine.processor.block_counter import (
+    ALIGNMENT,
     CEILING,
+    CURRENT,
     FIRST_SLOT,
     GRAIN,
     HOMES,
@@ -32,6 +40,7 @@ from machine.processor.block_counter import (
     LEARN,
     OWN,
     OWN_SLOT,
+    OWN_SLOTS_END,
     PROBES,
     ROOM,
     SILENT,
@@ -40,6 +49,7 @@ from machine.processor.block_counter import (
     SLOW,
     UNDER_WAY,
     UNTIL,
+    USER_DATA,
 )
 
 if TYPE_CHECKING:
@@ -68,6 +78,101 @@ found:
   ret void
 other:
   tail call void @search(ptr %engine, i64 %address, i32 %size, ptr %state)
+  ret void
+}}
+
+define void @on_own_block(ptr %engine, i64 %address, i32 %size, ptr %own) nounwind {{
+  %key = load i64, ptr %own
+  %same.address = icmp eq i64 %key, %address
+  br i1 %same.address, label %compare, label %other, !prof !0
+compare:
+  %size.at = getelementptr %slot, ptr %own, i64 0, i32 1
+  %its.size = load i32, ptr %size.at
+  %same.size = icmp eq i32 %its.size, %size
+  br i1 %same.size, label %found, label %other, !prof !0
+found:
+  %state = call ptr @state_of(ptr %own)
+  %distance = call i64 @distance(ptr %own)
+  call void @enter(ptr %engine, i64 %address, i32 %size, ptr %state, i64 %distance)
+  ret void
+other:
+  tail call void @take_own(ptr %engine, i64 %address, i32 %size, ptr %own)
+  ret void
+}}
+
+define internal ptr @state_of(ptr %own) nounwind alwaysinline {{
+  %place = ptrtoint ptr %own to i64
+  %start = and i64 %place, {-ALIGNMENT}
+  %state = inttoptr i64 %start to ptr
+  ret ptr %state
+}}
+
+define internal i64 @distance(ptr %own) nounwind alwaysinline {{
+  %place = ptrtoint ptr %own to i64
+  %offset = and i64 %place, {ALIGNMENT - 1}
+  %distance = sub i64 %offset, {_SLOTS}
+  ret i64 %distance
+}}
+
+; Where a block stands among all; -1 for one that does not.
+define internal i64 @known(ptr %state, i64 %address, i32 %size) nounwind {{
+entry:
+  %home = call i64 @home(i64 %address)
+  %end = add i64 %home, {SLOT_BYTES * PROBES}
+  br label %probe
+probe:
+  %distance = phi i64 [ %home, %entry ], [ %next, %other ]
+  %here = call ptr @slot(ptr %state, i64 %distance)
+  %size.at = getelementptr %slot, ptr %here, i64 0, i32 1
+  %its.size = load i32, ptr %size.at
+  %free = icmp eq i32 %its.size, 0
+  br i1 %free, label %none, label %compare
+compare:
+  %key = load i64, ptr %here
+  %same.address = icmp eq i64 %key, %address
+  %same.size = icmp eq i32 %its.size, %size
+  %same = and i1 %same.address, %same.size
+  br i1 %same, label %found, label %other
+other:
+  %next = add i64 %distance, {SLOT_BYTES}
+  %more = icmp ne i64 %next, %end
+  br i1 %more, label %probe, label %none
+found:
+  ret i64 %distance
+none:
+  ret i64 -1
+}}
+
+; Enter a block that does not stand in its translation's slot; it does from then on, if that is free.
+define internal void @take_own(ptr %engine, i64 %address, i32 %size, ptr %own) nounwind noinline {{
+  %state = call ptr @state_of(ptr %own)
+  call void @search(ptr %engine, i64 %address, i32 %size, ptr %state)
+  %known = call i64 @known(ptr %state, i64 %address, i32 %size)
+  %unknown = icmp eq i64 %known, -1
+  %size.at = getelementptr %slot, ptr %own, i64 0, i32 1
+  %its.size = load i32, ptr %size.at
+  %taken = icmp ne i32 %its.size, 0
+  %end = getelementptr i8, ptr %state, i64 {OWN_SLOTS_END}
+  %none = icmp uge ptr %own, %end
+  %stays = or i1 %unknown, %taken
+  %is.left = or i1 %stays, %none
+  br i1 %is.left, label %done, label %take
+take:
+  %here = call ptr @slot(ptr %state, i64 %known)
+  %shape = load %slot, ptr %here
+  store %slot %shape, ptr %own
+  %current.at = getelementptr i64, ptr %state, i64 {CURRENT}
+  %current = load ptr, ptr %current.at
+  %is.current = icmp eq ptr %current, %own
+  br i1 %is.current, label %go.on, label %done
+go.on:
+  %next = getelementptr %slot, ptr %own, i64 1
+  store ptr %next, ptr %current.at
+  %data.at = getelementptr i64, ptr %state, i64 {USER_DATA}
+  %data = load ptr, ptr %data.at
+  store ptr %next, ptr %data
+  br label %done
+done:
   ret void
 }}
 
@@ -239,26 +344,10 @@ entry:
   %size = load i16, ptr %size.at
   %wide.count = zext i16 %count to i32
   %wide.size = zext i16 %size to i32
-  %home = call i64 @home(i64 %address)
-  %end = add i64 %home, {SLOT_BYTES * PROBES}
-  br label %probe
-probe:
-  %distance = phi i64 [ %home, %entry ], [ %next, %other ]
+  %distance = call i64 @known(ptr %state, i64 %address, i32 %wide.size)
   %here = call ptr @slot(ptr %state, i64 %distance)
-  %its.size.at = getelementptr %slot, ptr %here, i64 0, i32 1
-  %its.size = load i32, ptr %its.size.at
-  %free = icmp eq i32 %its.size, 0
-  br i1 %free, label %done, label %compare
-compare:
-  %key = load i64, ptr %here
-  %same.address = icmp eq i64 %key, %address
-  %same.size = icmp eq i32 %its.size, %wide.size
-  %same = and i1 %same.address, %same.size
-  br i1 %same, label %listed, label %other
-other:
-  %next = add i64 %distance, {SLOT_BYTES}
-  %more = icmp ne i64 %next, %end
-  br i1 %more, label %probe, label %done
+  %unknown = icmp eq i64 %distance, -1
+  br i1 %unknown, label %done, label %listed
 listed:
   %until.at = getelementptr i64, ptr %state, i64 {UNTIL}
   %until = load i64, ptr %until.at
@@ -313,6 +402,12 @@ def address() -> int | None:
     """The address of `on_block`; None where llvmlite is missing. At first it takes 15 ms, or 0.1 s to load llvmlite."""
     code = _compiled()
     return None if code is None else code.address("on_block")
+
+
+def own_address() -> int | None:
+    """The address of `on_own_block`; None where llvmlite is missing."""
+    code = _compiled()
+    return None if code is None else code.address("on_own_block")
 
 
 def translated_address() -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 
 import pytest
@@ -10,7 +11,7 @@ from machine_guests import CODE, DATA, cpu_with, get_register, set_register
 
 from machine.memory import PAGE, AddressSpace, Area, PhysicalMemory, Protection
 from machine.processor import block_hook
-from machine.processor.block_counter import _MOST_BLOCKS, GRAIN, HOMES, PROBES, BlockCounter
+from machine.processor.block_counter import _MOST_BLOCKS, GRAIN, HOMES, OWN_SLOTS, PROBES, BlockCounter
 from machine.processor.cpu import Cpu
 from machine.processor.run_state import StopKind
 from vm.facts.registers import RIP
@@ -168,6 +169,26 @@ def test_machine_code_is_used_in_a_long_run() -> None:
     cpu, end = cpu_with("mov rcx, 3000000; again: dec rcx; jnz again; nop")
     cpu.run(CODE, end, 1 << 30)
     assert cpu.executed == 6_000_002
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_translations_have_slots_of_their_own_where_the_emulator_shows_its_hook(
+    monkeypatch: pytest.MonkeyPatch, found: bool
+) -> None:
+    if block_hook.address() is None:
+        pytest.skip("llvmlite is not installed")
+    monkeypatch.setattr(block_hook, "is_compiled", lambda: True)
+    if not found:
+        monkeypatch.setattr("machine.processor.block_entries.user_data_address", lambda hook, data: None)
+    cpu, end = cpu_with("mov rcx, 10; again: inc rax; jmp on; on: dec rcx; jnz again; nop")
+    assert cpu.run(CODE, end, 1000).kind is StopKind.REACHED
+    assert (cpu.executed, get_register(cpu, "rax")) == (1 + 10 * 4 + 1, 10)
+    slots = (ctypes.c_uint64 * 16).from_address(cpu.block_counter + OWN_SLOTS)
+    taken = [slots[word] for word in range(0, 16, 2) if slots[word]]
+    assert len(taken) == len(set(taken)) >= 2 if found else not taken
+    cpu.memory.write(CODE + 7, b"\x90")
+    cpu.code.changed(CODE + 7, CODE + 8)
+    assert not any(slots)
 
 
 def set_stack(cpu: Cpu) -> None:
