@@ -256,7 +256,10 @@ class Machine:
         Raises machine.memory.MapError. All is as if it were made when the program is loaded, if it is one.
         """
         made = self._kernels.get(kernel)
+        made.make_ready()
         self._ready[made.name, USER_LEVEL] = self._nursery.cpu(USER_LEVEL)
+        if self._carrier is not None:
+            self._carrier.make_ready(made)
 
     def _take_in(self, process: Process, kernel: Kernel, before: Process | None = None) -> None:
         """Let a process count from now on; it comes in the place of the one `before`, or is a new one."""

@@ -8,6 +8,7 @@ input ends it ends, and whatever it has forked before. What it hears of a child 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import os
 import resource
@@ -24,7 +25,7 @@ import msgspec
 from hds.corpus.campaign import Campaign
 from hds.corpus.sandbox import Limits, Sandbox, adopt_orphans
 from hds.corpus.single import MOST_BYTES, Waiting, kernel_of, load, prepare, run_program, waiting_session
-from hds.session import Prepared, Session, load_engine
+from hds.session import Prepared, Session, load_engine, summarize
 from machine.memory import MapError
 from machine.schedule import stop_watching
 from vm import Engine, HostMemoryError
@@ -119,6 +120,7 @@ def _warm(campaign: Campaign, engine: Engine) -> None:
         with waiting.session as session:
             _perform_events(session, waiting.prepared or prepare(session, warm))
             session.run(10)
+        waiting.lines.conclude(summarize(session))
     stop_watching()
 
 
@@ -127,6 +129,17 @@ def _perform_events(session: Session, prepared: Prepared) -> None:
         file = prepared.file
         events = tuple(command for command in file.commands if command.row.is_event)
         session.perform(msgspec.structs.replace(prepared, file=msgspec.structs.replace(file, commands=events)))
+
+
+def _fork() -> int:
+    """As os.fork, without what Python does in the child about other threads: this process has none."""
+    child: int = _WITHOUT_LETTING_GO.fork()
+    if child < 0:
+        raise OSError(ctypes.get_errno(), "no process for a program")
+    return child
+
+
+_WITHOUT_LETTING_GO = ctypes.PyDLL(None, use_errno=True)  # of Python's lock
 
 
 class _Stock:
@@ -161,7 +174,7 @@ def _run(
     """Run a program in a process of its own, and wait for that."""
     began = time.monotonic()
     reading, writing = os.pipe()
-    child = os.fork()
+    child = _fork()
     if not child:
         _be_child(campaign, engine, sandbox, (output, reading), writing, program, kind, waiting)
     os.close(writing)
@@ -278,8 +291,7 @@ class _Watched:
 def _resident(process: int | str = "self") -> int:
     """Bytes of memory that a process has; 0 where it has ended."""
     try:
-        with open(f"/proc/{process}/statm", encoding="ascii") as file:
-            return int(file.read().split()[1]) * resource.getpagesize()
+        return int(_said_by_system(f"/proc/{process}/statm").split()[1]) * resource.getpagesize()
     except (OSError, IndexError):
         return 0
 
@@ -295,8 +307,16 @@ def _end_children() -> None:
 
 
 def _children() -> Iterator[int]:
-    with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as file:
-        yield from map(int, file.read().split())
+    yield from map(int, _said_by_system(f"/proc/self/task/{os.getpid()}/children").split())
+
+
+def _said_by_system(path: str) -> bytes:
+    """The beginning of a file of /proc. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, 1 << 12)
+    finally:
+        os.close(descriptor)
 
 
 # --- messages: a length, and as many bytes

@@ -68,6 +68,10 @@ class Kernel(Protocol):
     entry: ClassVar[EntryPoint]
     unknown_calls: Counter[int]
 
+    def make_ready(self) -> None:
+        """Make beforehand what the first process needs, whatever its program is, as if it were made then."""
+        ...
+
     def new_process(self, process: Process, start: Start) -> None:
         """Map the stack and whatever else a program finds, and set its registers but RIP.
 
@@ -119,6 +123,9 @@ class KernelBase:
         self.unknown_calls: Counter[int] = Counter()
         self._looks = False  # whether what calls are answered depends on who makes them
         self._to_tell: list[Callable[[], None]] = []
+
+    def make_ready(self) -> None:
+        """Nothing is needed."""
 
     def tell_of_looks(self, told: Callable[[], None]) -> None:
         """As `Kernel`."""

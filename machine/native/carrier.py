@@ -607,6 +607,11 @@ class Carrier:
             self._states[ctypes.addressof(hook.state)] = hook
         return self._hooks[process]
 
+    def make_ready(self, kernel: Kernel) -> None:
+        """Make what the first process of a kernel needs."""
+        for desk in self._desks.values():
+            desk.answers(kernel)
+
     def forget(self, process: Process) -> None:
         """A process is gone, with its CPU."""
         if process in self._hooks:

@@ -24,10 +24,10 @@ class Answers:
         self._rows = (AnswerRow * ANSWERS)()
         self._words = (ctypes.c_uint64 * (ANSWERS * len(_FIELDS))).from_buffer(self._rows)  # to read many at once
         self.address = ctypes.addressof(self._rows)
-        for number, row in enumerate(self._rows):
-            value = kernel.default_answer(number)
-            if value is not None:
-                row.known, row.value = 1, value & _WORD_MASK
+        known, value, step = _FIELDS.index("known"), _FIELDS.index("value"), len(_FIELDS)
+        answers = [kernel.default_answer(number) for number in range(ANSWERS)]
+        self._words[known::step] = [answer is not None for answer in answers]
+        self._words[value::step] = [0 if answer is None else answer & _WORD_MASK for answer in answers]
         kernel.tell_of_looks(self._forget)
 
     def _forget(self) -> None:

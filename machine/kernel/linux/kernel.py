@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
@@ -139,6 +140,11 @@ class LinuxKernel(Calls):
         self._system: System | None = None  # likewise
 
     # --- processes
+
+    def make_ready(self) -> None:
+        """The tree of files. What is wrong with its folder is said of the first process."""
+        with suppress(FileRefused, OSError, ValueError):
+            self._files()
 
     def new_process(self, process: Process, start: Start) -> None:
         """A stack with arguments, environment and auxiliary vector, the standard streams, and a tree of files."""

@@ -9,6 +9,7 @@ version LINUX_2.6.
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 
 import msgspec
 
@@ -89,6 +90,7 @@ _GLOBAL_FUNCTION, _WEAK_FUNCTION, _SECTION_NUMBER = 0x12, 0x22, 1
 _BASE_VERSION, _OWN_VERSION, _IS_BASE = 1, 2, 1
 
 
+@lru_cache(maxsize=8)
 def image(start: int) -> bytes:
     """The page of a machine whose clock began at this time, in nanoseconds since 1970."""
     text, places = b"", {}

@@ -8,6 +8,7 @@ files that are names behind handles (`process`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import ClassVar
 
@@ -68,6 +69,11 @@ class NtKernel(Calls):
 
     # --- processes
 
+    def make_ready(self) -> None:
+        """The registry. What is wrong with its files is said of the first process."""
+        with suppress(LoadError):
+            self._seeded()
+
     def new_process(self, process: Process, start: Start) -> None:
         """Everything that the process finds in its memory, and its registers but RIP."""
         plan, limits = start.image.windows, self._services.limits
@@ -92,14 +98,15 @@ class NtKernel(Calls):
     def _seeded(self) -> Registry:
         if self._registry is None:
             limits = self._services.limits
-            self._registry = seeded(self._services.build, limits.max_file_bytes)
+            registry = seeded(self._services.build, limits.max_file_bytes)
             for path in self._world.registry:
                 try:
-                    read_reg_file(self._registry, read_file(path, limits, "max_file_bytes"))
+                    read_reg_file(registry, read_file(path, limits, "max_file_bytes"))
                 except (RegFileError, NtError) as error:
                     raise LoadError(f"{path}: {error}") from None
                 except (FileRefused, OSError) as error:
                     raise UnreadableFile(f"cannot read {path}: {error}") from None
+            self._registry = registry
         return self._registry
 
     def _volume(self, plan: WindowsPlan) -> Volume:
