@@ -19,7 +19,9 @@ if TYPE_CHECKING:
         lines_of_change as lines_of_change,
         object_of_change as object_of_change,
     )
+    from hds.corpus.kept import KeptRun as KeptRun, kept_runs as kept_runs
     from hds.corpus.outcomes import Outcome as Outcome
+    from hds.corpus.pages import campaign_pages as campaign_pages
     from hds.corpus.refusals import (
         BadResults as BadResults,
         CampaignEnded as CampaignEnded,
@@ -29,7 +31,12 @@ if TYPE_CHECKING:
     )
     from hds.corpus.running import Account as Account, run as run
     from hds.corpus.store import Reading as Reading, is_results as is_results
-    from hds.corpus.summing import Overview as Overview, lines_of as lines_of, overview as overview
+    from hds.corpus.summing import (
+        Overview as Overview,
+        lines_of as lines_of,
+        lists_of as lists_of,
+        overview as overview,
+    )
     from hds.corpus.watching import progress as progress
 else:
     __getattr__, __dir__ = lazy(
@@ -37,8 +44,10 @@ else:
         {
             "campaign": "Budget Campaign Settings new_campaign",
             "comparing": "ProgramChange compare_campaigns lines_of_change object_of_change",
+            "kept": "KeptRun kept_runs",
             "outcomes": "Outcome",
-            "summing": "Overview lines_of overview",
+            "pages": "campaign_pages",
+            "summing": "Overview lines_of lists_of overview",
             "watching": "progress",
             "refusals": "BadResults CampaignEnded ClusterLost NoPrograms ScriptRefused",
             "running": "Account run",

@@ -96,21 +96,29 @@ def lines_of(found: Overview) -> Iterator[str]:
     """The tables, for people."""
     yield f"{found.programs:,} programs, {_sums(found.sums)}"
     yield ""
-    yield from _table("outcome", [(name, f"{count:,}") for name, count in found.outcomes.items()])
-    if found.reasons:
-        yield from _table("why", [(f"{name}: {why}", f"{count:,}") for name, why, count in found.reasons])
-    if found.calls:
-        yield from _table("system calls", [(name, f"{count:,}") for name, count in found.calls])
-    if found.unknown:
-        yield from _table("calls that are not carried out", [(number, f"{count:,}") for number, count in found.unknown])
+    for title, rows in lists_of(found):
+        yield from _table(title, [(name, text) for name, _, text in rows])
+
+
+def lists_of(found: Overview) -> Iterator[tuple[str, list[tuple[str, float, str]]]]:
+    """The tables: a title, and rows of a name, a number and how that is written."""
+    counted = (
+        ("outcome", list(found.outcomes.items())),
+        ("why", [(f"{name}: {why}", count) for name, why, count in found.reasons]),
+        ("system calls", found.calls),
+        ("calls that are not carried out", found.unknown),
+    )
+    for title, counts in counted:
+        if counts or title == "outcome":
+            yield title, [(name, count, f"{count:,}") for name, count in counts]
     for title, outliers, unit in (
         ("most processor time", found.slowest, "s"),
         ("most memory", found.largest, "MiB"),
         ("most guest instructions", found.busiest, ""),
     ):
-        rows = [(outlier.path, _amount(outlier.value, unit)) for outlier in outliers[:3] if outlier.value]
+        rows = [(each.path, each.value, _amount(each.value, unit)) for each in outliers[:3] if each.value]
         if rows:
-            yield from _table(title, rows)
+            yield title, rows
 
 
 def _sums(sums: dict[str, Any]) -> str:
@@ -131,8 +139,8 @@ def _amount(value: float, unit: str) -> str:
 def _table(title: str, rows: list[tuple[str, str]]) -> Iterator[str]:
     yield title
     names = [_plain(name) for name, _ in rows]
-    width = max(map(len, names))
-    right = max(len(value) for _, value in rows)
+    width = max(map(len, names), default=0)
+    right = max((len(value) for _, value in rows), default=0)
     yield from (f"  {name:<{width}}  {value:>{right}}" for name, (_, value) in zip(names, rows, strict=True))
     yield ""
 

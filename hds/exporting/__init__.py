@@ -8,12 +8,16 @@ from vm.face import lazy
 
 if TYPE_CHECKING:
     from hds.exporting.formats import FORMATS as FORMATS, Format as Format
-    from hds.exporting.runs import RecordedRun as RecordedRun
+    from hds.exporting.html import chunks as chunks, page as page
+    from hds.exporting.runs import RecordedRun as RecordedRun, shown as shown
+    from hds.exporting.views import Row as Row, Table as Table
 else:
     __getattr__, __dir__ = lazy(
         __name__,
         {
             "formats": "FORMATS Format",
-            "runs": "RecordedRun",
+            "html": "chunks page",
+            "runs": "RecordedRun shown",
+            "views": "Row Table",
         },
     )

@@ -22,25 +22,29 @@ from vm.facts.limits import Limits
 
 def chunks(runs: Sequence[RecordedRun], limits: Limits) -> Iterator[bytes]:
     """The page, whole. Raises MissingExtra."""
+    views = [View(Gathered(run, limits)) for run in runs]
+    yield page("report.html.jinja", [view.data() for view in views], views=views, overview=overview(views))
+
+
+def page(template: str, data: object, **values: object) -> bytes:
+    """A page of this template, with what its script is given. Raises MissingExtra."""
     try:
         from jinja2 import Environment
         from markupsafe import Markup
     except ImportError:
         raise MissingExtra("Jinja2", "report") from None
-    views = [View(Gathered(run, limits)) for run in runs]
     style = _asset("uplot/uPlot.min.css") + _asset("report.css")
     script = _asset("uplot/uPlot.iife.min.js") + _asset("report.js")
     environment = Environment(autoescape=True, trim_blocks=True)
-    page = environment.from_string(_asset("report.html.jinja")).render(
+    made = environment.from_string(_asset(template)).render(
         policy=_policy(style, script),
         style=Markup(style),
         script=Markup(script),
-        data=Markup(_embedded([view.data() for view in views])),
-        views=views,
-        overview=overview(views),
+        data=Markup(_embedded(data)),
         version=VERSION,
+        **values,
     )
-    yield page.encode()
+    return made.encode()
 
 
 def _policy(style: str, script: str) -> str:

@@ -107,6 +107,9 @@ class Limits(msgspec.Struct, frozen=True):
     )
     max_aggregate_buckets: int = _limit(1000, "buckets", "those of lhist(x, min, max, step)", most=100_000)
     max_record_bytes: int = _limit(16_777_216, "bytes", "one JSON line that hds report reads")
+    max_report_programs: int = _limit(
+        1_000, "programs", "those of a folder of hds corpus that have a page of their own in hds report"
+    )
     max_report_messages: int = _limit(5_000, "messages", "those of each run that a page of hds report has")
     max_report_lines: int = _limit(20_000, "lines", "lines of scripts that a page of hds report has of each run")
     max_report_values: int = _limit(

@@ -21,14 +21,14 @@ from hds.session import MissingExtra
 from vm import FileRefused, open_for_writing, reason
 
 _CHUNK = 1 << 20  # bytes
+CAMPAIGN = "report"  # where the pages of a campaign go
 _IN_MEMORY = 1 << 24  # bytes of the output that wait there until all is read
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The options of `hds report`."""
-    parser.add_argument(
-        "runs", nargs="+", metavar="RUN", help="a file of JSON lines (hds run --format json --record triggers), or -"
-    )
+    what = "a file of JSON lines (hds run --format json --record triggers), or -; or a folder of hds corpus"
+    parser.add_argument("runs", nargs="+", metavar="RUN", help=what)
     forms = "; ".join(f"{row.name}: {row.doc}" for row in FORMATS)
     parser.add_argument("--format", choices=[row.name for row in FORMATS], default=FORMATS[0].name, help=forms)
     files = ", ".join(row.path for row in FORMATS)
@@ -49,7 +49,8 @@ class Options(msgspec.Struct, frozen=True):
         """What the parser found."""
         form = next(row for row in FORMATS if row.name == found.format)
         reading = Reading.of(found)
-        path = reading.locate(form.path if found.output is None else found.output)
+        usual = CAMPAIGN if any(map(_is_folder, found.runs)) else form.path
+        path = reading.locate(usual if found.output is None else found.output)
         return options_of(cls, found, reading=reading, format=form, output=path)
 
 
@@ -60,6 +61,8 @@ def run(options: Options) -> ExitCode:
     if len(options.runs) > 1 and not options.format.several:
         refuse(f"a file of the form {options.format.name} has one run", ExitCode.USAGE)
     spare(options.output, *map(options.reading.locate, options.runs))
+    if any(map(_is_folder, options.runs)):
+        return _campaign(options)
     runs = [_run(path, options.reading) for path in options.runs]
     try:
         (_fill if options.format.is_folder else _file)(options, runs)
@@ -77,6 +80,38 @@ def run(options: Options) -> ExitCode:
     if options.output != "-":
         records = plural(sum(each.records for each in runs), "record")
         say(f"hds: {options.output}: {records} of {plural(len(runs), 'run')}")
+    return ExitCode.OK
+
+
+def _is_folder(path: str) -> bool:
+    return path != "-" and Path(path).is_dir()
+
+
+def _campaign(options: Options) -> ExitCode:
+    """Write the pages of a folder of `hds corpus`, the first page last."""
+    if len(options.runs) > 1 or options.format is not FORMATS[0] or options.output == "-":
+        refuse("the results of hds corpus are shown alone, as a folder of pages", ExitCode.USAGE)
+    try:
+        from hds.corpus import BadResults, campaign_pages
+    except ImportError as error:
+        refuse(f"{error.name} is not installed: pip install 'hds[corpus]'", ExitCode.USAGE)
+    count = 0
+    try:
+        for name, data in campaign_pages(options.reading.locate(options.runs[0]), options.reading.limits):
+            path = Path(options.output, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(open_for_writing(path), "wb") as file:
+                file.write(data)
+            count += 1
+    except (BadRun, BadResults) as error:
+        refuse(str(error), ExitCode.FAILED, error.hint)
+    except MissingExtra as error:
+        refuse(str(error), ExitCode.USAGE)
+    except FileRefused as error:
+        refuse(str(error), ExitCode.NO_INPUT)
+    except OSError as error:
+        refuse(f"cannot write {options.output}: {reason(error)}", ExitCode.NO_INPUT)
+    say(f"hds: {Path(options.output, name)}: {plural(count - 1, 'program')}")
     return ExitCode.OK
 
 
