@@ -11,7 +11,7 @@ FUZZ_SEED ?= $(shell date +%Y%m%d)
 # Compiled modules are kept, also where the environment says otherwise: tests start the tool some hundred times.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test programs quick test-lang test-vm test-machine test-hds fuzz bench coverage check docs picture tables clean
+.PHONY: demo test programs quick test-lang test-vm test-machine test-hds fuzz bench coverage check docs outputs picture tables clean
 
 demo: $(READY)
 	$(BIN)/hds run examples/syscall_log.hds examples/guests/greet.asm
@@ -70,6 +70,10 @@ check: $(READY)
 docs: $(READY)
 	$(BIN)/python -m hds.cli.documentation --write docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet
+
+# The outputs that pages show, anew: make outputs PAGES="README.md docs/tutorial.md"
+outputs: $(READY)
+	PYTHONPATH=.:tests:tests/hds:tests/hds/report $(BIN)/python tests/executed_pages.py $(PAGES)
 
 # The picture in README.md: a run of a real program, as a browser shows its report.
 picture: $(READY)

@@ -7,7 +7,7 @@ Python without a file name runs in one interpreter, SQL in DuckDB. A page is one
 has `examples`; in README.md and the cookbook each section is one, with what stands in front of the first.
 
 `hds`, `cat`, `echo $?` and `python` are run in this process. A unit with other programs needs the shell, and is of the
-second stage. As a program, this file writes the outputs of the pages that it is given anew.
+second stage. `make outputs PAGES=docs/tutorial.md` writes the outputs of pages anew.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import subprocess
@@ -114,6 +115,18 @@ def test_a_program_is_debugged_by_its_source(program: Path) -> None:
     assert output == "write 7\n"
     assert "sum 12" in errors
     assert "read of 0x10" in errors
+
+
+def test_the_session_of_the_page_works(program: Path) -> None:
+    """docs/gdb.md, but for the port."""
+    page = (Path(__file__).parents[3] / "docs" / "gdb.md").read_text(encoding="utf-8")
+    commands = "\n".join(re.findall(r"^\(gdb\) (.*)$", page, re.MULTILINE))
+    run, address = started(program)
+    said = gdb(program, f"set confirm off\n{commands}\nkill\n".replace("127.0.0.1:1234", address)).communicate(
+        timeout=100
+    )[0]
+    run.communicate(timeout=20)
+    assert "Breakpoint 1, main" in said, said
 
 
 def test_ctrl_c_stops_a_program_that_runs(program: Path) -> None:
