@@ -9,37 +9,47 @@ tree.py       the tree; memory_files.py, host_files.py       structures.py stat 
 
 from __future__ import annotations
 
-from machine.kernel.linux.argument_names import constants
-from machine.kernel.linux.capture import Capture
-from machine.kernel.linux.errors import Errno, LinuxError
-from machine.kernel.linux.host_files import show as show_folder
-from machine.kernel.linux.host_rules import FolderQuota
-from machine.kernel.linux.kernel import LinuxKernel
-from machine.kernel.linux.listed import linux_calls
-from machine.kernel.linux.nodes import Handle as FileHandle, Node
-from machine.kernel.linux.pipes import InputStream
-from machine.kernel.linux.prototypes import CLASSES, PROTOTYPES, PROTOTYPES_386, SAME_CALL
-from machine.kernel.linux.scripted_network import NetworkFileError, ScriptedNetwork, read_network
-from machine.kernel.linux.tree import World
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "CLASSES",
-    "PROTOTYPES",
-    "PROTOTYPES_386",
-    "SAME_CALL",
-    "Capture",
-    "Errno",
-    "FileHandle",
-    "FolderQuota",
-    "InputStream",
-    "LinuxError",
-    "LinuxKernel",
-    "NetworkFileError",
-    "Node",
-    "ScriptedNetwork",
-    "World",
-    "constants",
-    "linux_calls",
-    "read_network",
-    "show_folder",
-]
+from vm.face import lazy
+
+if TYPE_CHECKING:
+    from machine.kernel.linux.argument_names import constants as constants
+    from machine.kernel.linux.capture import Capture as Capture
+    from machine.kernel.linux.errors import Errno as Errno, LinuxError as LinuxError
+    from machine.kernel.linux.host_files import show_folder as show_folder
+    from machine.kernel.linux.host_rules import FolderQuota as FolderQuota
+    from machine.kernel.linux.kernel import LinuxKernel as LinuxKernel
+    from machine.kernel.linux.listed import linux_calls as linux_calls
+    from machine.kernel.linux.nodes import Handle as Handle, Node as Node
+    from machine.kernel.linux.pipes import InputStream as InputStream
+    from machine.kernel.linux.prototypes import (
+        CLASSES as CLASSES,
+        PROTOTYPES as PROTOTYPES,
+        PROTOTYPES_386 as PROTOTYPES_386,
+        SAME_CALL as SAME_CALL,
+    )
+    from machine.kernel.linux.scripted_network import (
+        NetworkFileError as NetworkFileError,
+        ScriptedNetwork as ScriptedNetwork,
+        read_network as read_network,
+    )
+    from machine.kernel.linux.tree import World as World
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "argument_names": "constants",
+            "capture": "Capture",
+            "errors": "Errno LinuxError",
+            "host_files": "show_folder",
+            "host_rules": "FolderQuota",
+            "kernel": "LinuxKernel",
+            "listed": "linux_calls",
+            "nodes": "Handle Node",
+            "pipes": "InputStream",
+            "prototypes": "CLASSES PROTOTYPES PROTOTYPES_386 SAME_CALL",
+            "scripted_network": "NetworkFileError ScriptedNetwork read_network",
+            "tree": "World",
+        },
+    )

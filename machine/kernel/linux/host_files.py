@@ -41,7 +41,7 @@ def _translated(function: Callable[_P, _R]) -> Callable[_P, _R]:
     return call
 
 
-def show(folder: Path, writable: bool, quota: FolderQuota, user: int, group: int) -> HostDirectory:
+def show_folder(folder: Path, writable: bool, quota: FolderQuota, user: int, group: int) -> HostDirectory:
     """The node of a folder that guests of a user are shown. Raises OSError, ValueError if that must not be."""
     descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)  # links in the user's own path are fine
     found = os.fstat(descriptor)

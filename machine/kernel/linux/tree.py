@@ -72,7 +72,7 @@ class Tree:
         self._base: Node = (
             MemoryDirectory(store)
             if world.root is None
-            else host_files.show(world.root, world.writable, quota, world.user, world.group)
+            else host_files.show_folder(world.root, world.writable, quota, world.user, world.group)
         )
         if world.root is None or not world.writable:
             self._covers[b"tmp"] = MemoryDirectory(store, 0o777)

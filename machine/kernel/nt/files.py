@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from machine.kernel.linux import FileHandle, LinuxError
+from machine.kernel.linux import Handle as FileHandle, LinuxError
 from machine.kernel.nt.changes import Watch
 from machine.kernel.nt.objects import Completion, KernelObject
 from machine.kernel.nt.sharing import Sharing

@@ -13,7 +13,7 @@ from itertools import islice
 
 import msgspec
 
-from machine.kernel.linux import Errno, FileHandle, LinuxError, Node
+from machine.kernel.linux import Errno, Handle as FileHandle, LinuxError, Node
 from machine.kernel.nt.changes import DIRECTORY_NAME, FILE_NAME, REMOVED, Watch
 from machine.kernel.nt.sharing import Sharing
 from machine.kernel.nt.status import (

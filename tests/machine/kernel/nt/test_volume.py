@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from machine.kernel.linux.errors import LinuxError
-from machine.kernel.linux.host_files import HostDirectory, show
+from machine.kernel.linux.host_files import HostDirectory, show_folder
 from machine.kernel.linux.host_rules import FolderQuota
 from machine.kernel.nt.paths import components
 from machine.kernel.nt.status import STATUS_OBJECT_NAME_INVALID, NtError
@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> HostDirectory:
     (tmp_path / "secret").write_text("kept")
     (tmp_path / "c" / "prog").mkdir(parents=True)
     (tmp_path / "c" / "own").write_text("own")
-    return show(tmp_path / "c", True, FolderQuota(DEFAULT_LIMITS), os.getuid(), os.getgid())
+    return show_folder(tmp_path / "c", True, FolderQuota(DEFAULT_LIMITS), os.getuid(), os.getgid())
 
 
 @pytest.mark.parametrize(
