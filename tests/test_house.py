@@ -178,6 +178,7 @@ THINGS: dict[str, Things] = {
         elsewhere={
             "machine/kernel/linux/proc/files.py": "files of /proc have such names, too",
             "machine/kernel/linux/proc/nodes.py": "files of /proc have such names, too",
+            "machine/kernel/linux/quick.py": "machine code answers some, too",
             "machine/kernel/linux/argument_names.py": "constants are told apart by the call that takes them",
         },
         homonyms="access exit pause read time write",

@@ -39,6 +39,21 @@ if TYPE_CHECKING:
         ProcessObjects as ProcessObjects,
         ThreadObjects as ThreadObjects,
     )
+    from machine.kernel.quick import (
+        DESCRIPTORS as DESCRIPTORS,
+        MOST_BYTES as MOST_BYTES,
+        CallerCells as CallerCells,
+        ContentCells as ContentCells,
+        FileCells as FileCells,
+        Gives as Gives,
+        QuickCall as QuickCall,
+        Reads as Reads,
+        ReadsFile as ReadsFile,
+        Seeks as Seeks,
+        SeeksFile as SeeksFile,
+        TellsTime as TellsTime,
+        WritesFile as WritesFile,
+    )
     from machine.kernel.stand_ins import ENTRY_POINTS as ENTRY_POINTS, KERNEL_NAMES as KERNEL_NAMES, create as create
     from machine.kernel.structures import TYPEDEFS as TYPEDEFS, windows_types as windows_types
     from machine.kernel.text import KernelText as KernelText
@@ -56,6 +71,8 @@ else:
             "listed": "ListedCall",
             "nt": "NtKernel",
             "objects": "KernelObjects ProcessObjects ThreadObjects",
+            "quick": "CallerCells ContentCells DESCRIPTORS FileCells Gives MOST_BYTES QuickCall Reads ReadsFile Seeks "
+            "SeeksFile TellsTime WritesFile",
             "stand_ins": "ENTRY_POINTS KERNEL_NAMES create",
             "structures": "TYPEDEFS windows_types",
             "text": "KernelText",

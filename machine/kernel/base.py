@@ -15,6 +15,7 @@ import msgspec
 
 from machine.kernel.entry import EntryPoint
 from machine.kernel.happenings import Watcher, unwatched
+from machine.kernel.quick import CallerCells, QuickCall
 from machine.loaders import STACK_SIZE, STACK_TOP, Image, LoadError
 from machine.memory import Area, KernelWork
 from machine.processor import Fault, ThreadRegisters, msr
@@ -62,11 +63,15 @@ class Start(msgspec.Struct, frozen=True):
 
 
 class Kernel(Protocol):
-    """A system-call model. `unknown_calls` counts the calls that it did not carry out, by number."""
+    """A system-call model. `unknown_calls` counts the calls that it did not carry out, by number.
+
+    `quick_calls` are those that machine code may carry out, too.
+    """
 
     name: ClassVar[str]
     entry: ClassVar[EntryPoint]
     unknown_calls: Counter[int]
+    quick_calls: ClassVar[Mapping[int, QuickCall]]
 
     def make_ready(self) -> None:
         """Make beforehand what the first process needs, whatever its program is, as if it were made then."""
@@ -95,6 +100,13 @@ class Kernel(Protocol):
         """Have it called when calls begin to be looked at, so that there are no default answers any more."""
         ...
 
+    def caller(self, process: Process) -> CallerCells:
+        """What machine code works on that carries out quick calls of a process; it is about to run.
+
+        From the first time on the cells are kept up to date while it runs.
+        """
+        ...
+
     def system_call(self, thread: Thread) -> None:
         """Carry out the call of the thread that has the CPU, whose number is in rax; the result goes to rax.
 
@@ -118,6 +130,8 @@ class Kernel(Protocol):
 class KernelBase:
     """What the stand-ins share: what they have of the machine, and the count of the calls that they do not know."""
 
+    quick_calls: ClassVar[Mapping[int, QuickCall]] = {}
+
     def __init__(self, services: Services) -> None:
         self._services = services
         self.unknown_calls: Counter[int] = Counter()
@@ -130,6 +144,10 @@ class KernelBase:
     def tell_of_looks(self, told: Callable[[], None]) -> None:
         """As `Kernel`."""
         self._to_tell.append(told)
+
+    def caller(self, process: Process) -> CallerCells:
+        """As `Kernel`: there are no quick calls."""
+        return CallerCells()
 
     def look_at_calls(self) -> None:
         """From now on there are no default answers."""

@@ -7,6 +7,7 @@ pieces, and ends between two of them where the run is to end.
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 
 from vm.facts.limits import LARGEST
@@ -21,16 +22,22 @@ class KernelWork:
     """The work of a run, which ends by `on_used_up` at `max_kernel_work`. `is_ending` says whether it is to end."""
 
     def __init__(self) -> None:
-        self._left = LARGEST
+        self._left = (ctypes.c_int64 * 1)(LARGEST)
         self.on_used_up: Callable[[], None] = lambda: None
         self.is_ending: Callable[[], bool] = lambda: False
 
+    @property
+    def address(self) -> int:
+        """Of the bytes that are left, a signed word, for machine code that charges calls."""
+        return ctypes.addressof(self._left)
+
     def begin(self, most: int) -> None:
         """A run begins, in which so many bytes may be moved (`Limits.max_kernel_work`)."""
-        self._left = most
+        self._left[0] = most
 
     def charge(self, size: int) -> None:
         """So many bytes are moved, or are about to be."""
-        self._left -= size
-        if self._left < 0:
+        left = self._left[0] - size
+        self._left[0] = max(left, -LARGEST)
+        if left < 0:
             self.on_used_up()

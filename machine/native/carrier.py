@@ -69,6 +69,7 @@ _ACT = ctypes.CFUNCTYPE(None, _U64, _U64)
 _SETTLE = ctypes.CFUNCTYPE(None, _U64, _U64, ctypes.c_int32)
 _RUN_STAGE = ctypes.CFUNCTYPE(None, *[_U64] * 6)
 _BLOCK = ctypes.CFUNCTYPE(_U64, _U64, _U64, ctypes.c_int32)
+SLOW_CALLS = 64  # of a process that Python carries out, before machine code is made for quick ones
 
 
 class Table:
@@ -165,6 +166,7 @@ class ProcessHook:
         self._handlings: dict[int, Handling] = {}
         self._young: list[Handling] = []  # those whose scripts may get better code
         self._carries_calls = self._carries_events = False
+        self._slow_calls = 0
         self._tables: dict[EventKind, Table] = {}  # of instructions
         self._addresses: list[CarriedAddress] = []
         self._accesses: CarriedAccesses | None = None
@@ -289,6 +291,23 @@ class ProcessHook:
         self._show_events()
         if sides is not None:
             self._show_sides(sides)
+        if state.caller:
+            self._show_caller()
+
+    def _be_quick(self) -> None:
+        """Python has carried out one more call; have machine code do so, once that pays."""
+        self._slow_calls += 1
+        if self._slow_calls >= SLOW_CALLS and self._kernel is not None and self._kernel.quick_calls:
+            if not self._carrier.takes_turns:
+                return
+            self._desk.answers(self._kernel).be_quick()
+            self._show_caller()
+
+    def _show_caller(self) -> None:
+        assert self._kernel is not None  # it has quick calls
+        self.state.caller = ctypes.addressof(self._kernel.caller(self.process))
+        clock = self._carrier.state.clock
+        self.state.time_base = (clock.elapsed() - clock.added - self.process.cpu.executed) & WORD_MASK
 
     def _show_sides(self, sides: Sides) -> None:
         self.state.way_back = sides.way_back()
@@ -495,6 +514,8 @@ class ProcessHook:
             callbacks["system call"] += 1
             registers.forget()
             system_call(process.thread)
+            if not self.state.caller:
+                self._be_quick()
             if sides.someone_waits():  # since this call, perhaps
                 self._show_sides(sides)
             registers.store_general()
@@ -514,6 +535,8 @@ class ProcessHook:
         def end() -> None:
             self.cells.pour()
             body()
+            if not self.state.caller:
+                self._be_quick()
 
         self.process.cpu.within_system_call(end)
 
@@ -590,7 +613,8 @@ class Carrier:
         self.dispatcher = dispatcher
         self._outside = outside
         self._sandboxes = sandboxes
-        defers = defers and len(set(sandboxes)) == 1
+        self.takes_turns = len(set(sandboxes)) == 1
+        defers = defers and self.takes_turns
         self._desks = {sandbox: Desk(sandbox, engine.limits, defers) for sandbox in sandboxes}
         for desk in self._desks.values():
             desk.sent.maker, desk.sent.deliver = self._maker, state.messages.send_kept

@@ -17,7 +17,7 @@ _FIELDS = tuple(table(AnswerRow))  # a word each
 
 
 class Answers:
-    """What one kernel's model answers to the calls that it does not carry out."""
+    """What one kernel's model answers to calls that it does not carry out, and machine code for some that it does."""
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
@@ -29,6 +29,18 @@ class Answers:
         self._words[known::step] = [answer is not None for answer in answers]
         self._words[value::step] = [0 if answer is None else answer & _WORD_MASK for answer in answers]
         kernel.tell_of_looks(self._forget)
+        self._is_quick = False
+
+    def be_quick(self) -> None:
+        """Have quick calls carried out by machine code, where the CallerCells of a process let it."""
+        if not self._is_quick:
+            from machine.native import quick_calls  # few programs come to it
+
+            self._is_quick = True
+            calls = tuple(dict.fromkeys(self._kernel.quick_calls.values()))
+            code = quick_calls.compiled(calls)
+            for number, call in self._kernel.quick_calls.items():
+                self._rows[number].code = code.address(f"call_{calls.index(call)}")
 
     def _forget(self) -> None:
         """None of them are answered any more."""

@@ -54,6 +54,7 @@ from vm.native import (
     I32,
     I64,
     NO,
+    NULL,
     POINTER,
     Block,
     DirectAccess,
@@ -69,6 +70,7 @@ from vm.native import (
 _HOOK = nothing(POINTER, POINTER)
 _ADDRESS_HOOK = nothing(POINTER, I64, I32, POINTER)
 _SELECTOR_MASK = 0xFFFF
+QUICK_CALL = Signature(I64, (POINTER, POINTER))  # whether machine code has carried it out
 _OTHER_COPIES = 6  # rip, cs, ss, STAR, LSTAR, FMASK
 _SHARED = {"fetch": FETCH, "prepare": _HOOK, "write_back": _HOOK, "stage": STAGE, "run_stage": STAGE}
 
@@ -305,7 +307,7 @@ def _plain_call(e: _ExitWriter) -> None:
     e.only_if(e.compare("eq", _selector_at(e, "ss_at"), _selector(e, selectors, 8)), python)
     e.set_register(RCX, behind)
     e.set_register(R11, flags)
-    _give_answer(e, _default_answer(e, unknown))
+    _answer(e, unknown)
     with e.if_copied():
         e.transfer("write_batch", len(GENERAL))
     e.give()
@@ -332,8 +334,7 @@ def _kernel_answers(e: _ExitWriter) -> None:
     python = e.new_block("python")
     e.only_if(e.is_set(e.own("way_back")), python)
     e.only_if(e.compare("eq", e.register(RIP), e.own("entry")), python)
-    answer = _default_answer(e, python)
-    _give_answer(e, answer)
+    _answer(e, python)
     with e.when(e.compare("eq", e.own("way_back"), number(WayBack.BY_SYSRET))):
         e.set_register(RIP, e.own("sysret"))
         e.leave()
@@ -352,18 +353,23 @@ def _do_in_python(e: HookWriter, name: str) -> None:
     e.give()
 
 
-def _default_answer(e: HookWriter, otherwise: Block) -> Value:
-    """The AnswerRow of the call, if machine code may give the answer."""
+def _answer(e: HookWriter, otherwise: Block) -> None:
+    """Give the call's result to RAX, if machine code may: a default answer, or that of a quick call."""
     call = e.register(RAX)
     e.only_if(e.compare("ult", call, number(ANSWERS)), otherwise)
     answer = e.at(e.own("answers"), e.op("mul", call, number(ctypes.sizeof(AnswerRow))))
-    e.only_if(e.is_set(e.get(AnswerRow, "known", answer)), otherwise)
-    return answer
-
-
-def _give_answer(e: HookWriter, answer: Value) -> None:
+    quick, known, given = map(e.new_block, ("quick", "known", "given"))
+    e.branch(e.is_set(e.get(AnswerRow, "known", answer)), known, quick)
+    e.block = quick
+    code = e.get(AnswerRow, "code", answer)
+    e.only_if(e.compare("ne", code, NULL), otherwise)
+    done = e.call(code.text, QUICK_CALL, [e.engine, e.state])
+    e.branch(e.is_set(done), given, otherwise)
+    e.block = known
     e.count_up(e.place(AnswerRow, "count", answer))
     e.set_register(RAX, e.get(AnswerRow, "value", answer))
+    e.jump(given)
+    e.block = given
 
 
 def _back_from_kernel(e: _ExitWriter) -> None:

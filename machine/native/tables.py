@@ -101,6 +101,9 @@ class HookState(ctypes.Structure):
     complete: Address  # SYSCALL, after the post stage
     done: Address  # the system call is over
     relevel: Address  # machine code has written at `level_at`, which is no place of the emulator's
+    # Quick calls (machine.kernel.quick)
+    caller: Address  # the CallerCells; 0: Python has all calls
+    time_base: U64  # what the clock says besides the instructions of this process and what is added to it
 
 
 @cells
@@ -240,8 +243,9 @@ class RangeRow(ctypes.Structure):
 
 @cells
 class AnswerRow(ctypes.Structure):
-    """What the kernel's model answers to a call that it does not carry out."""
+    """What the kernel's model answers to a call that it does not carry out, or what carries it out."""
 
-    known: U64  # 0: Python answers
+    known: U64  # not 0: `value` is the answer
     value: U64
+    code: Address  # of a quick call (machine.native.quick_calls); 0: Python answers
     count: U64  # of answers that Python has not counted yet

@@ -21,6 +21,7 @@ from machine.kernel.linux.errors import Errno, LinuxError, from_host
 from machine.kernel.linux.host_rules import LOOK, OPEN, FolderQuota, Share, check_name, exchange, identity
 from machine.kernel.linux.mapped_files import FilePages
 from machine.kernel.linux.nodes import PERMISSION_BITS, Entry, Handle, Node, Status
+from machine.kernel.quick import FileCells, InMachineCode, Reads
 from machine.memory import Frames
 from vm.native import is_kept_within
 
@@ -124,7 +125,7 @@ class _File(_HostNode):
         """As `Node`."""
         if writable:
             self._share.check_writable()
-        return _Opened(self._reopen(os.O_RDWR if writable else os.O_RDONLY), self._share, writable)
+        return Opened(self._reopen(os.O_RDWR if writable else os.O_RDONLY), self._share, writable)
 
     @_translated
     def set_mode(self, mode: int) -> None:
@@ -158,7 +159,7 @@ class _Nameless(_HostNode):
     @_translated
     def open(self, writable: bool) -> Handle:
         """As `Node`."""
-        return _Opened(os.dup(self.descriptor), self._share, writable)
+        return Opened(os.dup(self.descriptor), self._share, writable)
 
     @_translated
     def set_mode(self, mode: int) -> None:
@@ -171,7 +172,7 @@ class _Nameless(_HostNode):
         os.utime(self.descriptor, ns=(accessed, modified))
 
 
-class _Opened:
+class Opened(InMachineCode):
     """The bytes of an opened regular file."""
 
     def __init__(self, descriptor: int, share: Share, writable: bool) -> None:
@@ -180,6 +181,21 @@ class _Opened:
         self.writable = writable
         self._identity = identity(found)
         self._quota.opened(found)
+        self._shown: list[FileCells] = []
+
+    def show(self, file: FileCells) -> None:
+        """As `InMachineCode`: not what pages show, too, from the time on when they do."""
+        file.descriptor = self._descriptor
+        if self._identity not in self._share.mapped:
+            file.reads = Reads.HOST
+            self._share.opened.add(self)
+        self._shown.append(file)
+
+    def hide(self, identity: tuple[int, int]) -> None:
+        """A file is mapped: Python reads it from now on."""
+        if identity == self._identity:
+            for file in self._shown:
+                file.reads = Reads.BY_PYTHON
 
     def __del__(self) -> None:
         self._quota.closed(os.fstat(self._descriptor))
@@ -234,6 +250,8 @@ class _Opened:
         pages = self._share.mapped.get(self._identity)
         if pages is None:
             self._share.mapped[self._identity] = pages = FilePages(source, _Bytes(self))
+            for opened in self._share.opened:
+                opened.hide(self._identity)
         elif self.writable and isinstance(pages.file, _Bytes) and not pages.file.opened.writable:
             pages.file.opened = self
         return pages
@@ -250,7 +268,7 @@ class _Bytes:
     What the host refuses is as natively where a disk fails: nobody is told.
     """
 
-    def __init__(self, opened: _Opened) -> None:
+    def __init__(self, opened: Opened) -> None:
         self.opened = opened
 
     def size(self) -> int:

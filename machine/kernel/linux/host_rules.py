@@ -13,7 +13,8 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Iterator
-from weakref import WeakValueDictionary
+from typing import TYPE_CHECKING
+from weakref import WeakSet, WeakValueDictionary
 
 import msgspec
 
@@ -21,6 +22,9 @@ from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.mapped_files import FilePages
 from machine.kernel.linux.nodes import Status, granted
 from vm.facts.limits import Limits
+
+if TYPE_CHECKING:
+    from machine.kernel.linux.host_files import Opened
 
 LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 OPEN = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
@@ -104,6 +108,7 @@ class Share(msgspec.Struct, frozen=True):
     user: int = 1000
     group: int = 1000
     mapped: WeakValueDictionary[Identity, FilePages] = msgspec.field(default_factory=WeakValueDictionary)
+    opened: WeakSet[Opened] = msgspec.field(default_factory=WeakSet)  # that machine code reads
 
     @property
     def is_held(self) -> bool:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar
+from weakref import WeakKeyDictionary
 
 import msgspec
 from msgspec.structs import replace
@@ -39,20 +40,22 @@ from machine.kernel.linux.paths import Place, find
 from machine.kernel.linux.pipes import InputStream, OutputStream
 from machine.kernel.linux.posix_queues import PosixQueues
 from machine.kernel.linux.proc import System, shown
+from machine.kernel.linux.quick import QUICK_CALLS
 from machine.kernel.linux.refused import REFUSED
 from machine.kernel.linux.robust_locks import leave_locks
 from machine.kernel.linux.scripted_peers import Outside
 from machine.kernel.linux.seccomp import Action, Mode, Question
 from machine.kernel.linux.signal_frame import SignalInfo
 from machine.kernel.linux.sockets import Network
-from machine.kernel.linux.space import Layout, UserSpace, stack_size
+from machine.kernel.linux.space import USER_SPACE, Layout, UserSpace, stack_size
 from machine.kernel.linux.system_v import SystemV
 from machine.kernel.linux.task import INIT_ID, NANOSECONDS, Location, Program, Task, ThreadGroup
 from machine.kernel.linux.tracing import Trace, Until
 from machine.kernel.linux.tree import Tree, World
 from machine.kernel.outcomes import AGAIN, Again, Calls, Result, Wait, again, always
+from machine.kernel.quick import CallerCells, QuickCall
 from machine.loaders import MAPPINGS_TOP, LoadError, Placement, UnreadableFile, initial_stack, read_image
-from machine.memory import PER_CALL, PER_ITEM, Area, MapError, Protection
+from machine.memory import PAGE, PER_CALL, PER_ITEM, Area, MapError, Protection
 from machine.processor import Fault, Vector
 from machine.schedule import Process, Suspension, Thread
 from vm import FileRefused, read_file
@@ -111,12 +114,14 @@ class LinuxKernel(Calls):
 
     name: ClassVar[str] = "linux"
     entry: ClassVar[EntryPoint] = LINUX
+    quick_calls: ClassVar[Mapping[int, QuickCall]] = QUICK_CALLS
 
     def __init__(self, services: Services) -> None:
         super().__init__(services)
         self._world = World() if services.world is None else services.world
         self._limits = services.limits
         self._tasks: dict[Thread, Task] = {}
+        self._callers: WeakKeyDictionary[Process, CallerCells] = WeakKeyDictionary()
         self._groups: dict[int, ThreadGroup] = {}
         self._futexes = Futexes()
         self._started = 0  # processes
@@ -373,8 +378,38 @@ class LinuxKernel(Calls):
         """The error of a call that is refused or unknown."""
         return None if self._looks or number in CALLS else -REFUSED.get(number, Errno.ENOSYS)
 
+    def caller(self, process: Process) -> CallerCells:
+        """As `Kernel`."""
+        cells = self._callers.get(process)
+        if cells is None:
+            cells = self._callers[process] = CallerCells(
+                work=self._services.work.address, per_call=PER_CALL, user_end=USER_SPACE - PAGE, epoch=self._begin()
+            )
+        self._show_caller(process.thread)
+        return cells
+
+    def _show_caller(self, thread: Thread) -> None:
+        """Let machine code carry out quick calls of a process if nobody has anything else to do with its calls."""
+        process, task = thread.process, self._tasks.get(thread)
+        cells = self._callers.get(process)
+        if cells is None:
+            return
+        needs_python = task is None or (
+            len(process.threads) > 1 or task.has_signal or task.trace is not None or task.confinement
+            or task.notifier.is_asked
+        )  # fmt: skip
+        cells.is_open = not needs_python
+        if task is not None and not needs_python:
+            cells.files = task.files.address
+            cells.process, cells.thread, cells.user, cells.group = process.pid, task.tid, task.user, task.group
+
     def system_call(self, thread: Thread) -> None:
         """Carry out one call."""
+        self._make_call(thread)
+        if self._callers:
+            self._show_caller(thread)
+
+    def _make_call(self, thread: Thread) -> None:
         task = self._tasks.get(thread)
         if task is None:  # the debugger has ended the process in the trigger of this call
             return
@@ -540,6 +575,12 @@ class LinuxKernel(Calls):
 
     def fault(self, thread: Thread, fault: Fault) -> bool:
         """As `Kernel`: a stack grows, INT 0x80 is a call, other exceptions are signals, whose handlers begin."""
+        goes_on = self._take_fault(thread, fault)
+        if self._callers:
+            self._show_caller(thread)
+        return goes_on
+
+    def _take_fault(self, thread: Thread, fault: Fault) -> bool:
         if fault.vector == Vector.PF and fault.address is not None and self._tasks[thread].space.grow(fault.address):
             return True
         if fault.vector == _INT80_VECTOR:

@@ -5,6 +5,7 @@ Everything is charged to a `Store`, names and nodes as well as bytes, so no gues
 
 from __future__ import annotations
 
+import ctypes
 import stat
 from collections.abc import Callable, Iterable
 
@@ -14,6 +15,7 @@ from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.mapped_files import FilePages, MappedAs
 from machine.kernel.linux.nodes import BLOCK_BYTES, PERMISSION_BITS, Entry, Handle, Node, Status
 from machine.kernel.linux.pipe_buffers import Pipe
+from machine.kernel.quick import ContentCells, FileCells, InMachineCode, Reads
 from machine.memory import PIECE, Frames, KernelWork
 
 _NODE_BYTES = 512  # what a node and its name are charged with
@@ -93,17 +95,29 @@ class MemoryNode(Node):
         self._accessed, self._modified, self._changed = accessed, modified, self._store.now()
 
 
-class MemoryFile(MemoryNode):
+class MemoryFile(MemoryNode, InMachineCode):
     """A regular file; it is its own handle, so its bytes live as long as somebody has it open."""
 
     def __init__(self, store: Store, mode: int, data: bytes = b"") -> None:
         super().__init__(store, mode)
         store.take(len(data))
         self._data = bytearray(data)
+        self._content = ContentCells()
         self.mapped = MappedAs()
+        self._place()
 
     def __del__(self) -> None:
         self._store.give_back(len(self._data))
+
+    def show(self, file: FileCells) -> None:
+        """As `InMachineCode`."""
+        file.reads, file.content = Reads.MEMORY, ctypes.addressof(self._content)
+
+    def _place(self) -> None:
+        """Tell where the bytes are now; pages that show them are Python's."""
+        is_here = self._data and self.mapped.find() is None
+        self._content.start = ctypes.addressof(ctypes.c_char.from_buffer(self._data)) if is_here else 0
+        self._content.size = len(self._data)
 
     def size(self) -> int:
         """As `MemoryNode`."""
@@ -143,7 +157,9 @@ class MemoryFile(MemoryNode):
 
     def pages(self, source: Frames) -> FilePages:
         """As `Handle`."""
-        return self.mapped.make(source, self)
+        pages = self.mapped.make(source, self)
+        self._place()
+        return pages
 
     def resize(self, size: int) -> None:
         """As `Handle`."""
@@ -155,6 +171,7 @@ class MemoryFile(MemoryNode):
         else:
             self._store.give_back(len(self._data) - size)
             del self._data[size:]
+        self._place()
         if pages is not None:
             pages.resized(before, size)
         self.touch()
@@ -300,6 +317,11 @@ class Fifo(MemoryNode):
     def open(self, writable: bool) -> Handle:
         """As `Node`: it is no regular file."""
         raise LinuxError(Errno.EINVAL)
+
+
+def nothing(size: int) -> bytes:
+    """What reading /dev/null gives."""
+    return b""
 
 
 class Device(MemoryNode):

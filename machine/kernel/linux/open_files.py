@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
 from machine.kernel.linux.errors import Errno, LinuxError, WouldWait
-from machine.kernel.linux.memory_files import Device, MemoryFile
+from machine.kernel.linux.memory_files import Device, MemoryFile, nothing
 from machine.kernel.linux.nodes import Entry, Handle, Status
 from machine.kernel.linux.paths import Place
+from machine.kernel.quick import DESCRIPTORS, FileCells, InMachineCode, Reads, Seeks, Writes
 from machine.memory import PER_ITEM, KernelWork
 
 if TYPE_CHECKING:
@@ -43,6 +45,7 @@ class OpenFile:
         self.flags = flags & ~_FLAGS_OF_OPENING
         self.place = place
         self.users = 0  # descriptors that stand for it
+        self.cells: FileCells | None = None  # what machine code may do with it
         access = None if flags & O_PATH else flags & O_ACCMODE
         self.readable = access in (O_RDONLY, O_RDWR)
         self.writable = access in (O_WRONLY, O_RDWR)
@@ -139,7 +142,18 @@ class RegularFile(OpenFile):
     def __init__(self, flags: int, place: Place | None, handle: Handle) -> None:
         super().__init__(flags, place)
         self.handle = handle
-        self.offset = 0
+        self.cells = self._cells = FileCells(seeks=Seeks.MOVES)
+        if self.readable and isinstance(handle, InMachineCode):
+            handle.show(self._cells)
+
+    @property
+    def offset(self) -> int:
+        """The position."""
+        return self._cells.position
+
+    @offset.setter
+    def offset(self, position: int) -> None:
+        self._cells.position = position
 
     def status(self) -> Status:
         """As `OpenFile`."""
@@ -253,6 +267,9 @@ class DirectoryFile(OpenFile):
         raise LinuxError(Errno.EISDIR)
 
 
+_READS: Mapping[Callable[[int], bytes], Reads] = {nothing: Reads.NOTHING, bytes: Reads.ZEROS}
+
+
 class DeviceFile(OpenFile):
     """A character device."""
 
@@ -261,6 +278,11 @@ class DeviceFile(OpenFile):
     def __init__(self, flags: int, place: Place, device: Device) -> None:
         super().__init__(flags, place)
         self.device = device
+        self.cells = FileCells(seeks=Seeks.STAYS)
+        if self.readable:
+            self.cells.reads = _READS.get(device.read, Reads.BY_PYTHON)
+        if self.writable and device.write_error is None and not device.reads_writes:
+            self.cells.writes = Writes.SWALLOWS
 
     def read(self, size: int) -> bytes:
         """As `OpenFile`."""
@@ -313,6 +335,12 @@ class DescriptorTable:
         self._on_close = on_close
         self.users = 1  # processes
         self._rows: dict[int, Descriptor] = {}
+        self._cells = (ctypes.c_uint64 * DESCRIPTORS)()
+
+    @property
+    def address(self) -> int:
+        """Of the addresses of what machine code may do with the files, by descriptor."""
+        return ctypes.addressof(self._cells)
 
     def row(self, number: int) -> Descriptor:
         """Raises EBADF."""
@@ -368,6 +396,8 @@ class DescriptorTable:
         """Raises EBADF."""
         file = self.reference(number)
         del self._rows[number]
+        if number < DESCRIPTORS:
+            self._cells[number] = 0
         file.users -= 1
         self._on_close(self, file)
         if not file.users:
@@ -398,4 +428,6 @@ class DescriptorTable:
 
     def _put(self, number: int, file: OpenFile, close_on_exec: bool) -> None:
         self._rows[number] = Descriptor(file, close_on_exec)
+        if number < DESCRIPTORS:
+            self._cells[number] = 0 if file.cells is None else ctypes.addressof(file.cells)
         file.users += 1

@@ -14,7 +14,7 @@ from machine.kernel.linux import host_files
 from machine.kernel.linux.capture import Capture
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.host_rules import FolderQuota
-from machine.kernel.linux.memory_files import Device, MemoryDirectory, MemoryLink, ProgramFile, Store
+from machine.kernel.linux.memory_files import Device, MemoryDirectory, MemoryLink, ProgramFile, Store, nothing
 from machine.kernel.linux.nodes import Entry, Node, Status
 from machine.kernel.linux.paths import Place, find
 from machine.kernel.linux.proc import System, folders
@@ -126,7 +126,7 @@ class Tree:
 def _devices(store: Store, generator: random.Random, shared: Node) -> MemoryDirectory:
     directory = MemoryDirectory(store, read_only=True)
     directory.is_mount_point = True
-    zero, noise, nothing = bytes, generator.randbytes, lambda size: b""
+    zero, noise = bytes, generator.randbytes
     for name, device in {
         b"null": Device(store, (1, 3), nothing),
         b"zero": Device(store, (1, 5), zero),

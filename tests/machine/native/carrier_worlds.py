@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from unittest import mock
 
 from engines import make_engine as engine_named
@@ -77,10 +78,11 @@ def run(
     halts: bool = False,
     timer: int | None = None,
     ring: int | None = None,
+    root: Path | None = None,
 ) -> Outcome:
     """Load the guests, execute the commands, run to the end. With `halts` what follows a `g` waits for a break."""
     with without_window() if carrier == "copied" else nullcontext():
-        return _run(carrier, guests, commands, limits, cores, kernel, kind, max_instructions, halts, timer, ring)
+        return _run(carrier, guests, commands, limits, cores, kernel, kind, max_instructions, halts, timer, ring, root)
 
 
 @contextmanager
@@ -105,6 +107,7 @@ def _run(
     halts: bool,
     timer: int | None,
     ring: int | None,
+    root: Path | None,
 ) -> Outcome:
     lines: list[Line] = []
     session = Session(
@@ -112,6 +115,8 @@ def _run(
         cores=cores,
         kernel=kernel,
         timer=timer,
+        root=root,
+        root_writable=root is not None,
         prompt_messages=False,
         engine=make_engine(carrier, limits),
         reporter=Collecting(lines),

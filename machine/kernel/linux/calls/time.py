@@ -7,8 +7,8 @@ from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.task import NANOSECONDS, Task
 from machine.kernel.outcomes import Result, Wait
 
-_REALTIME_CLOCKS = (0, 5, 8, 11)  # REALTIME, REALTIME_COARSE, REALTIME_ALARM, TAI
-_ELAPSED_CLOCKS = (1, 4, 6, 7, 9)  # MONOTONIC, the raw, coarse and boot-time ones
+REALTIME_CLOCKS = (0, 5, 8, 11)  # REALTIME, REALTIME_COARSE, REALTIME_ALARM, TAI
+ELAPSED_CLOCKS = (1, 4, 6, 7, 9)  # MONOTONIC, the raw, coarse and boot-time ones
 _OWN_CLOCKS = (2, 3)  # the time of the process; its threads are not told apart
 _TIMER_ABSTIME = 1
 LONGEST_SLEEP = 1 << 33  # seconds: no virtual clock needs to go further in one step
@@ -16,11 +16,11 @@ _WITHOUT_SLEEP = (3, 4, 5, 6)  # the thread's CPU time, MONOTONIC_RAW and the co
 
 
 def time_of(task: Task, clock: int) -> int:
-    if clock in _REALTIME_CLOCKS:
+    if clock in REALTIME_CLOCKS:
         return task.now
     if clock in _OWN_CLOCKS:
         return task.process.cpu_time
-    if clock in _ELAPSED_CLOCKS:
+    if clock in ELAPSED_CLOCKS:
         return task.clock.elapsed()
     raise LinuxError(Errno.EINVAL)
 

@@ -1,0 +1,26 @@
+"""The calls of Linux that machine code answers, a row each; `kernel.py` says when it may (LinuxKernel.caller)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from machine.kernel.linux.calls import time
+from machine.kernel.linux.names import NUMBERS
+from machine.kernel.quick import Gives, QuickCall, ReadsFile, SeeksFile, TellsTime, WritesFile
+
+_ROWS: Mapping[str, QuickCall] = {
+    "getpid": Gives("process"),
+    "gettid": Gives("thread"),
+    "getuid": Gives("user"),
+    "geteuid": Gives("user"),
+    "getgid": Gives("group"),
+    "getegid": Gives("group"),
+    "read": ReadsFile(),
+    "pread64": ReadsFile(at_offset=True),
+    "write": WritesFile(),
+    "pwrite64": WritesFile(at_offset=True),
+    "lseek": SeeksFile(),
+    "clock_gettime": TellsTime(1, 1, time.REALTIME_CLOCKS, time.ELAPSED_CLOCKS),
+    "gettimeofday": TellsTime(0, 1000),
+}
+QUICK_CALLS: Mapping[int, QuickCall] = {NUMBERS[name]: call for name, call in _ROWS.items()}

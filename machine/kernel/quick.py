@@ -1,0 +1,127 @@
+"""System calls that machine code answers without Python: how they are described, and the cells that it works on.
+
+A kernel names such calls (`Kernel.quick_calls`), a description each; `machine.native.quick_calls` makes machine code of
+a description. What is said here of a file is kept here only - its position is this cell, for Python too - so nothing
+has to be brought up to date. Whatever a cell does not cover is Python's, with nothing done of it; a process whose calls
+need a policy (signals that wait, a tracer, filters, several threads) is not open.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from enum import IntEnum
+from typing import TypeAlias
+
+import msgspec
+
+from vm.native import U64, Address, cells
+
+DESCRIPTORS = 64  # with smaller numbers
+MOST_BYTES = 1 << 20  # of a call
+
+
+class Reads(IntEnum):
+    """Where a read gets its bytes."""
+
+    BY_PYTHON = 0
+    NOTHING = 1  # there are none
+    ZEROS = 2
+    HOST = 3  # `descriptor` of the host has them
+    MEMORY = 4  # `content` has them
+
+
+class Writes(IntEnum):
+    """What a write does."""
+
+    BY_PYTHON = 0
+    SWALLOWS = 1  # nobody looks at the bytes
+
+
+class Seeks(IntEnum):
+    """What becomes of the position."""
+
+    BY_PYTHON = 0
+    STAYS = 1  # it is always 0
+    MOVES = 2
+
+
+@cells
+class FileCells(ctypes.Structure):
+    """An open file."""
+
+    reads: U64
+    writes: U64
+    seeks: U64
+    position: U64
+    descriptor: U64
+    content: Address  # of a ContentCells
+
+
+@cells
+class ContentCells(ctypes.Structure):
+    """The bytes of a file; no address: Python has them."""
+
+    start: Address
+    size: U64
+
+
+@cells
+class CallerCells(ctypes.Structure):
+    """The thread of a process whose calls are answered."""
+
+    is_open: U64  # 0: Python answers all of them
+    files: Address  # of addresses of FileCells, by descriptor; 0: Python
+    work: Address  # of the bytes that may still be moved (machine.memory.work)
+    per_call: U64  # of them
+    user_end: U64  # where no buffer may end behind
+    epoch: U64  # what a clock of the calendar said when the machine began, in ns
+    process: U64  # ids
+    thread: U64
+    user: U64
+    group: U64
+
+
+class Gives(msgspec.Struct, frozen=True):
+    """The result is a field of the CallerCells."""
+
+    field: str
+
+
+class ReadsFile(msgspec.Struct, frozen=True):
+    """read(2): descriptor, buffer, size; at the position, or at the offset that is the fourth argument."""
+
+    at_offset: bool = False
+
+
+class WritesFile(msgspec.Struct, frozen=True):
+    """write(2): descriptor, buffer, size; `at_offset` as of `ReadsFile`."""
+
+    at_offset: bool = False
+
+
+class SeeksFile(msgspec.Struct, frozen=True):
+    """lseek(2): descriptor, offset, whence (0: from the start, 1: from the position)."""
+
+
+class TellsTime(msgspec.Struct, frozen=True):
+    """Seconds and the rest, in units of so many ns, to the buffer that argument `buffer` names.
+
+    Of the clock that the first argument names, if it is one of these numbers: of the calendar, since the start. Without
+    any it is the calendar, and argument 1, for a time zone, is 0.
+    """
+
+    buffer: int
+    unit: int
+    calendar: tuple[int, ...] = ()
+    elapsed: tuple[int, ...] = ()
+
+
+QuickCall: TypeAlias = Gives | ReadsFile | WritesFile | SeeksFile | TellsTime
+
+
+class InMachineCode:
+    """A file's bytes that machine code may read."""
+
+    def show(self, file: FileCells) -> None:
+        """Say in the cells of an open file where they are."""
+        raise NotImplementedError
