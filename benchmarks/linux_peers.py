@@ -58,8 +58,7 @@ class Tool:
 def hds(name: str, script: str) -> Tool:
     """hds, as its command line does it."""
     words = ("-m", "hds", "run", "--root", "/", "--guest-output", "stdout", "--guest-exit-code", "--max-instructions")
-    output = ("--format", "json") if script == LOG else ()  # the guest's bytes are records of their own then
-    return Tool(name, (sys.executable, *words, str(1 << 50), *output, "-e", script))
+    return Tool(name, (sys.executable, *words, str(1 << 50), "-e", script))
 
 
 def qiling() -> Tool | None:

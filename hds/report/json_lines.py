@@ -16,6 +16,9 @@ from hds.report.records import Forwarded, Record, json_object, with_hexadecimal
 from machine import GuestOutput, Message
 
 
+_ASCII, _UNICODE = json.JSONEncoder(), json.JSONEncoder(ensure_ascii=False)
+
+
 class JsonLines(msgspec.Struct, frozen=True):
     """Writes to standard output; the guest's output, and the fields of messages, only where they are wanted."""
 
@@ -41,7 +44,7 @@ def write_object(made: Mapping[str, object]) -> None:
     """One line in UTF-8, whatever the encoding of standard output; ASCII on a terminal."""
     plain = sys.stdout is not None and sys.stdout.isatty()
     try:
-        data = json.dumps(made, ensure_ascii=plain).replace("\x7f", "\\u007f").encode()
+        data = (_ASCII if plain else _UNICODE).encode(made).replace("\x7f", "\\u007f").encode()
     except UnicodeEncodeError:  # surrogates: file names that are not UTF-8
-        data = json.dumps(made).encode()
+        data = _ASCII.encode(made).encode()
     streams.output().write_bytes(data + b"\n")

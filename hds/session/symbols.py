@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from machine.loaders import Image
     from machine.schedule import Process
 
+_MOST_PLACES = 4096  # whose names are remembered
 _MOST_OF_LIBRARIES = 1_000_000  # symbols, before no other library is read
 FARTHEST_SYMBOL = 0xFFFF  # bytes between a symbol and what is named after it
 _WORD_MASK = (1 << 64) - 1
@@ -127,8 +128,10 @@ class Symbols:
         self._bytes_left, self._symbols_left = limits.max_guest_memory, _MOST_OF_LIBRARIES
         self._known: set[Process] = set()  # whose programs' symbols are in the table
         self._libraries: dict[Process, tuple[Module, ...]] = {}  # that each process had when it was last looked at
+        self._looked: dict[Process, int] = {}  # how often its areas had changed then
         self._of_files: dict[str, tuple[Symbol, ...]] = {}  # by path, as if they lay at 0
         self._by_address: dict[Process, list[tuple[int, str]]] = {}
+        self._places: dict[tuple[Process, int], str] = {}  # by address, for the same time
 
     def add(self, process: Process) -> None:
         """Take in the symbols of a process that was loaded."""
@@ -147,15 +150,24 @@ class Symbols:
                 self.table.add(name, {symbol.name: module.start + symbol.address & _WORD_MASK for symbol in symbols})
 
     def modules(self, process: Process) -> tuple[Module, ...]:
-        """The libraries that a process has now; the symbols of new ones are known from then on."""
+        """The libraries that a process has mapped; the symbols of new ones are known from then on."""
+        changes = process.cpu.memory.area_changes
+        if self._looked.get(process) == changes:
+            return self._libraries[process]
         if process not in self._known:  # another one has made it
             self.add(process)
         found = modules_of(process)
         if found != self._libraries.get(process, ()):
-            self._libraries[process] = found
-            self._by_address.pop(process, None)
+            self._forget_places(process)
             self.add_modules(process.name, found)
+        self._libraries[process], self._looked[process] = found, changes
         return found
+
+    def _forget_places(self, *processes: Process) -> None:
+        """What stands where is to be found anew, in all processes or in these."""
+        self._places.clear()
+        for process in processes or tuple(self._by_address):
+            self._by_address.pop(process, None)
 
     def _symbols_of(self, module: Module) -> tuple[Symbol, ...]:
         if module.dll is not None:
@@ -185,7 +197,7 @@ class Symbols:
         if not errors:
             self.files = [*(each for each in self.files if each.file.name != file.name), AddedFile(file, base)]
             self.table.add(file.module, self.files[-1].addresses)
-            self._by_address.clear()
+            self._forget_places()
         return errors
 
     def forget_files(self, processes: Iterable[Process]) -> None:
@@ -194,8 +206,9 @@ class Symbols:
             self.table.forget(added.file.module, added.addresses)
         self.files = []
         self.types.clear()
-        self._by_address.clear()
+        self._forget_places()
         self._libraries.clear()
+        self._looked.clear()
         for process in processes:
             self.add(process)
 
@@ -262,11 +275,19 @@ class Symbols:
 
     def place(self, process: Process, address: int) -> str:
         """`module!name+0x..` of that symbol; empty when none is near."""
+        self.modules(process)
+        known = self._places.get((process, address))
+        if known is not None:
+            return known
         found = self.nearest(process, address)
-        if found is None or found[1] > FARTHEST_SYMBOL:
-            return ""
-        name, distance = found
-        return f"{name}+0x{distance:x}" if distance else name
+        text = ""
+        if found is not None and found[1] <= FARTHEST_SYMBOL:
+            name, distance = found
+            text = f"{name}+0x{distance:x}" if distance else name
+        if len(self._places) >= _MOST_PLACES:
+            self._places.clear()
+        self._places[process, address] = text
+        return text
 
     def _rows(self, process: Process) -> list[tuple[int, str]]:
         libraries = self.modules(process)

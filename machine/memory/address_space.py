@@ -83,6 +83,11 @@ class AddressSpace:
         return tuple(self._areas)
 
     @property
+    def area_changes(self) -> int:
+        """Grows when the areas change."""
+        return self._areas.changes
+
+    @property
     def shared(self) -> frozenset[SharedMemory]:
         """What a program can write here and may be in other address spaces, too. A kernel's is in all of them."""
         if self._shared is None:

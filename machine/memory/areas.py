@@ -79,6 +79,7 @@ class Areas:
 
     def __init__(self, most: int) -> None:
         self._most = most
+        self.changes = 0  # grows when the areas change
         self._areas: SortedDict[int, Area] = SortedDict()
         self._gaps: dict[int, SortedList[int]] = {}  # starts, by the bit length of the size
         self._gap_ends: dict[int, int] = {}
@@ -127,6 +128,7 @@ class Areas:
         joins = before is not None and area.continues(before)
         if not joins and not (after is not None and after.continues(area)) and len(self._areas) >= self._most:
             raise MapError(f"{area.name}: there are max_mappings ({self._most}) mappings", "max_mappings")
+        self.changes += 1
         gap_end = self._remove_gap(gap_start)
         self._add_gap(gap_start, area.start)
         self._add_gap(area.end, gap_end)
@@ -148,6 +150,7 @@ class Areas:
         left, right = found[0], found[-1]
         if len(found) == 1:
             self.check_cuts(found, start, end, removed=1)
+        self.changes += 1
         for area in found:
             del self._areas[area.start]
             self._close_gap(max(area.start, start), min(area.end, end))
@@ -162,6 +165,7 @@ class Areas:
         old = self.at(area.start)
         assert old is not None
         self.check_cuts([old], area.start, area.end)
+        self.changes += 1
         left = old.cut(old.start, area.start) if old.start < area.start else None
         right = old.cut(area.end, old.end) if area.end < old.end else None
         before, after = (self.at(area.start - 1) if left is None else None), self._areas.get(area.end)

@@ -57,6 +57,8 @@ def with_hexadecimal(made: Mapping[str, object]) -> dict[str, object]:
     result: dict[str, object] = {}
     for name, value in made.items():
         result[name] = value
+        if type(value) is str:
+            continue
         if type(value) is int:
             if value >= EXACT:
                 result[f"{name}_hex"] = f"0x{value:x}"
