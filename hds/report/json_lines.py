@@ -15,7 +15,6 @@ from hds.report import streams
 from hds.report.records import Forwarded, Record, json_object, with_hexadecimal
 from machine import GuestOutput, Message
 
-
 _ASCII, _UNICODE = json.JSONEncoder(), json.JSONEncoder(ensure_ascii=False)
 
 

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         Seeks as Seeks,
         SeeksFile as SeeksFile,
         TellsTime as TellsTime,
+        Wakes as Wakes,
         WritesFile as WritesFile,
     )
     from machine.kernel.stand_ins import ENTRY_POINTS as ENTRY_POINTS, KERNEL_NAMES as KERNEL_NAMES, create as create
@@ -72,7 +73,7 @@ else:
             "nt": "NtKernel",
             "objects": "KernelObjects ProcessObjects ThreadObjects",
             "quick": "CallerCells ContentCells DESCRIPTORS FileCells Gives MOST_BYTES QuickCall Reads ReadsFile Seeks "
-            "SeeksFile TellsTime WritesFile",
+            "SeeksFile TellsTime Wakes WritesFile",
             "stand_ins": "ENTRY_POINTS KERNEL_NAMES create",
             "structures": "TYPEDEFS windows_types",
             "text": "KernelText",

@@ -79,6 +79,7 @@ class CallerCells(ctypes.Structure):
     thread: U64
     user: U64
     group: U64
+    waiting: Address  # of how many words somebody waits at
 
 
 class Gives(msgspec.Struct, frozen=True):
@@ -116,7 +117,13 @@ class TellsTime(msgspec.Struct, frozen=True):
     elapsed: tuple[int, ...] = ()
 
 
-QuickCall: TypeAlias = Gives | ReadsFile | WritesFile | SeeksFile | TellsTime
+class Wakes(msgspec.Struct, frozen=True):
+    """futex(2) with this operation, where nobody waits at any word."""
+
+    operation: int
+
+
+QuickCall: TypeAlias = Gives | ReadsFile | WritesFile | SeeksFile | TellsTime | Wakes
 
 
 class InMachineCode:

@@ -25,6 +25,7 @@ from machine.kernel import (
     Seeks,
     SeeksFile,
     TellsTime,
+    Wakes,
     WritesFile,
 )
 from machine.native.hooks import QUICK_CALL
@@ -256,11 +257,22 @@ def _tells_time(e: _Writer, call: TellsTime) -> None:
     e.finish(number(0), number(_TIME_BYTES))
 
 
+def _wakes(e: _Writer, call: Wakes) -> None:
+    address = e.argument(0)
+    e.require(e.compare("eq", e.op("and", e.argument(1), number(_LOW)), number(call.operation)))
+    e.require(e.is_clear(e.op("and", address, number(3))))
+    e.require_user(address, number(4))
+    e.require(e.is_clear(e.load(e.of_caller("waiting"))))
+    e.require_work(number(0))
+    e.finish(number(0), number(0))
+
+
 _FORMS: dict[type, Callable[[_Writer, Any], None]] = {
     Gives: _gives,
     ReadsFile: _reads,
     SeeksFile: _seeks,
     TellsTime: _tells_time,
+    Wakes: _wakes,
     WritesFile: _writes,
 }
 

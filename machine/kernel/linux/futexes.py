@@ -5,6 +5,7 @@ A word is known by what it is a word of: an address space, or memory that severa
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Hashable
 
 import msgspec
@@ -21,14 +22,16 @@ class Waiter(msgspec.Struct, eq=False):
 
 
 class Futexes(msgspec.Struct):
-    """The waiters of all words; rows that are empty are removed."""
+    """The waiters of all words; rows that are empty are removed. `words` is a cell that counts the others."""
 
     _rows: dict[Hashable, list[Waiter]] = msgspec.field(default_factory=dict)
+    words: ctypes.c_uint64 = msgspec.field(default_factory=ctypes.c_uint64)
 
     def add(self, word: Hashable, bits: int) -> Waiter:
         """One more, behind the others."""
         waiter = Waiter(word, bits)
         self._rows.setdefault(word, []).append(waiter)
+        self.words.value = len(self._rows)
         return waiter
 
     def remove(self, waiter: Waiter) -> None:
@@ -54,6 +57,7 @@ class Futexes(msgspec.Struct):
         for waiter in moved:
             waiter.word = target
             self._rows.setdefault(target, []).append(waiter)
+        self.words.value = len(self._rows)
         return len(moved)
 
     def _keep(self, word: Hashable, row: list[Waiter]) -> None:
@@ -61,3 +65,4 @@ class Futexes(msgspec.Struct):
             self._rows[word] = row
         else:
             self._rows.pop(word, None)
+        self.words.value = len(self._rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import random
 from collections.abc import Callable, Mapping
@@ -383,7 +384,11 @@ class LinuxKernel(Calls):
         cells = self._callers.get(process)
         if cells is None:
             cells = self._callers[process] = CallerCells(
-                work=self._services.work.address, per_call=PER_CALL, user_end=USER_SPACE - PAGE, epoch=self._begin()
+                work=self._services.work.address,
+                per_call=PER_CALL,
+                user_end=USER_SPACE - PAGE,
+                epoch=self._begin(),
+                waiting=ctypes.addressof(self._futexes.words),
             )
         self._show_caller(process.thread)
         return cells

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from machine.kernel.linux.calls import time
 from machine.kernel.linux.names import NUMBERS
-from machine.kernel.quick import Gives, QuickCall, ReadsFile, SeeksFile, TellsTime, WritesFile
+from machine.kernel.quick import Gives, QuickCall, ReadsFile, SeeksFile, TellsTime, Wakes, WritesFile
 
 _ROWS: Mapping[str, QuickCall] = {
     "getpid": Gives("process"),
@@ -22,5 +22,6 @@ _ROWS: Mapping[str, QuickCall] = {
     "lseek": SeeksFile(),
     "clock_gettime": TellsTime(1, 1, time.REALTIME_CLOCKS, time.ELAPSED_CLOCKS),
     "gettimeofday": TellsTime(0, 1000),
+    "futex": Wakes(0x81),  # FUTEX_WAKE of a word that is private
 }
 QUICK_CALLS: Mapping[int, QuickCall] = {NUMBERS[name]: call for name, call in _ROWS.items()}

@@ -69,6 +69,7 @@ def _random_call(generator: random.Random) -> str:
         ("pwrite64", descriptor, "r15", pick((1, 100)), pick((0, 50, -1))),
         ("lseek", descriptor, offset, pick((0, 1, 2, 3, 9, 0x1_0000_0000))),
         ("lseek", descriptor, pick((0, 5, -3)), 1),
+        ("futex", pick(("r15", "r14", "0", "-8")), pick((0x81, 0x81, 1, 0x8A, 0x83)), 1, 0),
         ("getpid",), ("gettid",), ("getuid",), ("geteuid",), ("getgid",), ("getegid",), ("getppid",),
         ("clock_gettime", pick((0, 1, 2, 5, 7, 77, 0x1_0000_0001)), place),
         ("gettimeofday", place, pick((0, 0, "r15"))),
