@@ -49,6 +49,8 @@ LINES: dict[str, tuple[str, ...]] = {
     "fuzz": ("fuzz", "--cases", "1", "--law", "text"),
     "explain": ("explain", "E031"),
     "doctor": ("doctor", "--root", "/dev"),
+    "examples": ("examples",),
+    "completion": ("completion", "bash"),
     "list": ("list", "limits"),
     "list, json": ("list", "limits", "--format", "json"),
     "help": ("--help",),
