@@ -30,6 +30,8 @@ class File(KernelObject, eq=False):
     is_asynchronous: bool = False
     pending: int = 0  # operations that are under way
     port: tuple[Completion, int] | None = None
+    listing: Iterator[tuple[str, Spot]] | None = None  # what is left of it, of a directory
+    pattern: str = ""
 
     def is_signalled(self, thread: Thread) -> bool:
         """As `KernelObject`."""
@@ -82,8 +84,6 @@ class DriveFile(File, eq=False, kw_only=True):
     remove: Callable[[DriveFile], None] = lambda file: None
     sharing: Sharing | None = None
     identity: int = 0  # of the file as it was opened
-    listing: Iterator[tuple[str, Spot]] | None = None
-    pattern: str = ""
     watch: Watch | None = None
 
     @property

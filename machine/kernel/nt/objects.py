@@ -133,6 +133,8 @@ class ThreadObject(KernelObject, eq=False):
     given: dict[int, int] = msgspec.field(default_factory=dict)  # registers by storage, for the end of its call
     queue: deque[tuple[int, int, int, int]] = msgspec.field(default_factory=deque)
     is_alerted: bool = False  # NtAlertThreadByThreadId
+    in_operation: bool = False  # on a file, for the end of which it waits
+    is_cancelled: bool = False  # that operation, by NtCancelSynchronousIoFile
     dispatching: int = 0  # exceptions that were sent to the dispatcher and have not come back
     stack: tuple[int, int] = (0, 0)  # the allocation: its ends
 

@@ -63,14 +63,23 @@ def begin(
             status, information = error.status, 0
         return completed(thread, file, told, status, information)
 
+    own = thread.own
+
+    def until() -> bool:
+        return own.is_cancelled or ready()
+
     def then(late: bool) -> Result:
-        return end() if ready() else Wait(ready, None, then)  # another thread was faster
+        if not until():
+            return Wait(until, None, then)  # another thread was faster
+        is_cancelled, own.in_operation, own.is_cancelled = own.is_cancelled, False, False
+        return completed(thread, file, told, STATUS_CANCELLED, 0) if is_cancelled else end()
 
     if ready():
         status, information = finish()
         return completed(thread, file, told, status, information)
     if not (is_asynchronous or file.is_asynchronous):
-        return Wait(ready, None, then)
+        own.in_operation = True
+        return Wait(until, None, then)
     pending = thread.state.pending
     if len(pending) >= _MOST_PENDING:
         raise NtError(STATUS_INSUFFICIENT_RESOURCES)

@@ -41,6 +41,7 @@ class PipeRoot(File, eq=False):
     """The directory of all pipes."""
 
     device: int = PIPE
+    is_directory: bool = True
 
 
 class Pipe(msgspec.Struct, eq=False):
@@ -53,6 +54,7 @@ class Pipe(msgspec.Struct, eq=False):
     inbound: int
     outbound: int
     timeout: int  # of a wait that does not say, in units of 100 ns
+    spelling: str = ""  # of the name, which is in small letters
     instances: list[PipeEnd] = msgspec.field(default_factory=list)
 
 
@@ -215,6 +217,10 @@ class Pipes:
     def find(self, name: str) -> Pipe | None:
         """The pipe of this name."""
         return self._named.get(name)
+
+    def names(self) -> list[str]:
+        """As the first who made each has spelt them."""
+        return [pipe.spelling or name for name, pipe in self._named.items()]
 
     def create(self, wanted: Pipe, uses: int, *, is_new: bool) -> PipeEnd:
         """Another instance of a name, its server's end; `wanted` says how it is to be. Raises NtError."""

@@ -28,6 +28,13 @@ class Dispatchers(msgspec.Struct, frozen=True):
     ntdll: int = 0
 
 
+class Atom(msgspec.Struct):
+    """A text that has a number, and how often it was added."""
+
+    name: str
+    uses: int = 1
+
+
 class NtState(msgspec.Struct, eq=False):
     """Handles, threads, allocations and named objects of one process, and what the kernel shows it."""
 
@@ -49,5 +56,8 @@ class NtState(msgspec.Struct, eq=False):
     images: Mapping[str, int] = msgspec.field(default_factory=dict)
     stack_sizes: tuple[int, int] = (0x10_0000, 0x1_0000)  # reserved and committed, of threads that do not say
     subsystem: tuple[int, int, int] = (3, 6, 0)  # and its version
+    atoms: dict[int, Atom] = msgspec.field(default_factory=dict)
+    given_ids: int = 0  # by NtAllocateLocallyUniqueId
+    execution_state: int = 0x8000_0000  # ES_CONTINUOUS
     priority_class: int = 2  # PROCESS_PRIORITY_CLASS_NORMAL
     debug_port_hidden: bool = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from machine.kernel.nt.abi import CALLS
 from machine.kernel.nt.calls import (
+    atoms,
     ends,
     exceptions,
     file_information,
@@ -21,6 +22,7 @@ from machine.kernel.nt.calls import (
 
 __all__ = [
     "CALLS",
+    "atoms",
     "ends",
     "exceptions",
     "file_information",

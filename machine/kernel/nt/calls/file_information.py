@@ -26,7 +26,7 @@ from machine.kernel.nt.files import DISK, DriveFile, File
 from machine.kernel.nt.objects import Completion
 from machine.kernel.nt.operations import Told, begin
 from machine.kernel.nt.paths import components
-from machine.kernel.nt.pipes import PipeEnd
+from machine.kernel.nt.pipes import PipeEnd, PipeRoot
 from machine.kernel.nt.status import (
     STATUS_ACCESS_DENIED,
     STATUS_BUFFER_OVERFLOW,
@@ -328,7 +328,7 @@ def directory(
     length: UInt, kind: UInt, single: UInt, mask_at: Address, restart: UInt,
 ) -> int:  # fmt: skip
     """The next entries of a directory that a mask fits."""
-    opened = thread.state.handles.of(file, DriveFile)
+    opened = thread.state.handles.of(file, File)
     if not opened.is_directory or kind not in _ENTRY_HEADS:
         return STATUS_INVALID_PARAMETER if opened.is_directory is False else STATUS_INVALID_INFO_CLASS
     first = opened.listing is None
@@ -388,12 +388,16 @@ def _again(row: tuple[str, Spot], rest: Iterator[tuple[str, Spot]]) -> Iterator[
     yield from rest
 
 
-def _listing(thread: NtThread, opened: DriveFile) -> Iterator[tuple[str, Spot]]:
+def _listing(thread: NtThread, opened: File) -> Iterator[tuple[str, Spot]]:
     mask = opened.pattern.replace("<", "*").replace(">", "?").replace('"', ".").replace("[", "[[]")
     fits = compile_pattern(translate("*" if mask == "*.*" else mask), IGNORECASE).match
-    dots = [(".", opened.spot), ("..", opened.spot)] if opened.spot.names else []
-    rows = [row for row in (*dots, *volume_of(thread).entries(opened.spot)) if fits(row[0])]
-    yield from rows
+    rows: list[tuple[str, Spot]] = []
+    if isinstance(opened, DriveFile):
+        rows += [(".", opened.spot), ("..", opened.spot)] if opened.spot.names else []
+        rows += volume_of(thread).entries(opened.spot)
+    elif isinstance(opened, PipeRoot):
+        rows += [(name, Spot((name,), None, None)) for name in thread.state.pipes.names()]
+    yield from [row for row in rows if fits(row[0])]
 
 
 def _entry(thread: NtThread, kind: int, name: str, spot: Spot) -> bytes:

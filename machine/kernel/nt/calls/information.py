@@ -321,6 +321,49 @@ def _groups(buffer: int) -> bytes:
     return head + texts
 
 
+@call("NtPrivilegeCheck")
+def check_privileges(thread: NtThread, token: Handle, privileges: Address, answer: Address) -> int:
+    """The user has none."""
+    thread.state.handles.of(token, Token)
+    thread.put(answer, b"\0")
+    return STATUS_SUCCESS
+
+
+@call("NtQuerySecurityObject")
+def security(thread: NtThread, handle: Handle, wanted: UInt, buffer: Address, length: UInt, returned: Address) -> int:
+    """A SECURITY_DESCRIPTOR by offsets: everything is the user's, and everybody may do everything."""
+    thread.object(handle)
+    owner, group = (_sid(text) if wanted & bit else b"" for text, bit in ((USER, 1), (_GROUPS[0], 2)))
+    places = 20 * bool(owner), (20 + len(owner)) * bool(group)
+    head = struct.pack("<BBHIIII", 1, 0, 0x8000 | wanted & 4, *places, 0, 0)
+    return answer_with(thread, head + owner + group, buffer, length, returned, STATUS_BUFFER_TOO_SMALL)
+
+
+@call("NtSetSecurityObject")
+def set_security(thread: NtThread, handle: Handle, wanted: UInt, descriptor: Address) -> int:
+    """Accepted, without effect."""
+    thread.object(handle)
+    thread.data(descriptor, 20)
+    return STATUS_SUCCESS
+
+
+@call("NtAllocateLocallyUniqueId")
+def unique_id(thread: NtThread, place: Address) -> int:
+    """A number that no other call gives."""
+    thread.put_word(place, 0x1000 + thread.state.given_ids)
+    thread.state.given_ids += 1
+    return STATUS_SUCCESS
+
+
+@call("NtSetThreadExecutionState")
+def set_execution_state(thread: NtThread, wanted: UInt, previous: Address) -> int:
+    """What the computer is to stay awake for; it always does."""
+    thread.put_half(previous, thread.state.execution_state)
+    if wanted >> 31:  # ES_CONTINUOUS
+        thread.state.execution_state = wanted
+    return STATUS_SUCCESS
+
+
 @call("NtDuplicateToken")
 def duplicate_token(
     thread: NtThread, token: Handle, access: UInt, attributes: Address, only: UInt, kind: UInt, copy: Address

@@ -90,6 +90,7 @@ def create_pipe(
         return STATUS_OBJECT_NAME_NOT_FOUND
     inbound, outbound = (min(max(size, _LEAST_ROOM), _MOST_ROOM) for size in (inbound, outbound))
     wanted = Pipe(name, bool(kind & 1), uses, most if name else 1, inbound, outbound, -default % (1 << 64))
+    wanted.spelling = thread.object_name(attributes)[-len(name) :]
     end = pipes.create(wanted, uses_of(access), is_new=disposition == _CREATE)
     end.reads_messages, end.is_nonblocking = bool(read_mode & 1), bool(completion & 1)
     end.is_asynchronous = not options & _SYNCHRONOUS
@@ -238,9 +239,13 @@ def cancel_any(thread: NtThread, file: Handle, which: Address, block: Address) -
 
 
 @call("NtCancelSynchronousIoFile")
-def cancel_synchronous(thread: NtThread) -> int:
-    """Waits of threads are not ended."""
-    return STATUS_NOT_FOUND
+def cancel_synchronous(thread: NtThread, handle: Handle, which: Address, block: Address) -> int:
+    """The operation for the end of which a thread waits."""
+    target = thread.thread_of(handle)
+    status = STATUS_SUCCESS if target.in_operation else STATUS_NOT_FOUND
+    target.is_cancelled = target.in_operation
+    thread.set_io_status(block, status, 0)
+    return status
 
 
 # --- FilePipeInformation, FilePipeLocalInformation

@@ -29,6 +29,7 @@ from machine.kernel.nt.status import (
     STATUS_INVALID_PARAMETER,
     STATUS_MUTANT_NOT_OWNED,
     STATUS_NO_MORE_ENTRIES,
+    STATUS_NOT_SAME_OBJECT,
     STATUS_OBJECT_NAME_EXISTS,
     STATUS_OBJECT_NAME_NOT_FOUND,
     STATUS_SEMAPHORE_LIMIT_EXCEEDED,
@@ -260,7 +261,38 @@ def release_semaphore(thread: NtThread, handle: Handle, count: Int, previous: Ad
     return STATUS_SUCCESS
 
 
+def _query(thread: NtThread, kind: int, row: bytes, buffer: int, length: int, returned: int) -> int:
+    return STATUS_INVALID_INFO_CLASS if kind else answer_with(thread, row, buffer, length, returned)
+
+
+@call("NtQueryMutant")
+def query_mutant(thread: NtThread, handle: Handle, kind: UInt, buffer: Address, length: UInt, returned: Address) -> int:
+    """MUTANT_BASIC_INFORMATION: its count, whether it is the thread's, and whether its owner has ended."""
+    mutant = thread.state.handles.of(handle, Mutant)
+    is_left = mutant.owner is not None and mutant.owner.ended
+    row = struct.pack("<iBB2x", 1 - mutant.count * (not is_left), mutant.owner is thread.thread, is_left)
+    return _query(thread, kind, row, buffer, length, returned)
+
+
+@call("NtQuerySemaphore")
+def query_semaphore(
+    thread: NtThread, handle: Handle, kind: UInt, buffer: Address, length: UInt, returned: Address
+) -> int:
+    """SEMAPHORE_BASIC_INFORMATION: its count, and the largest."""
+    semaphore = thread.state.handles.of(handle, Semaphore)
+    return _query(thread, kind, struct.pack("<ii", semaphore.count, semaphore.most), buffer, length, returned)
+
+
 # --- timers
+
+
+@call("NtQueryTimer")
+def query_timer(thread: NtThread, handle: Handle, kind: UInt, buffer: Address, length: UInt, returned: Address) -> int:
+    """TIMER_BASIC_INFORMATION: how long it still takes, in units of 100 ns, and whether it is signalled."""
+    timer = thread.state.handles.of(handle, Timer)
+    left = 0 if timer.due is None else (timer.due - thread.services.clock.elapsed()) // TICKS_PER_UNIT
+    row = struct.pack("<qB7x", left, timer.is_signalled(thread.thread))
+    return _query(thread, kind, row, buffer, length, returned)
 
 
 @call("NtCreateTimer", "NtCreateTimer2")
@@ -412,6 +444,15 @@ def remove_completion(
     return Wait(lambda: bool(port.packets), deadline_of(thread, timeout), then)
 
 
+@call("NtQueryIoCompletion")
+def query_completion(
+    thread: NtThread, handle: Handle, kind: UInt, buffer: Address, length: UInt, returned: Address
+) -> int:
+    """How many packets wait."""
+    port = thread.state.handles.of(handle, Completion)
+    return _query(thread, kind, struct.pack("<I", len(port.packets)), buffer, length, returned)
+
+
 @call("NtRemoveIoCompletionEx")
 def remove_completions(
     thread: NtThread, handle: Handle, rows: Address, most: UInt, count: Address, timeout: Address, alertable: UInt
@@ -431,6 +472,12 @@ def remove_completions(
         return bool(port.packets) or bool(alertable & 0xFF and own.queue)
 
     return Wait(until, deadline_of(thread, timeout), then)
+
+
+@call("NtCompareObjects")
+def compare_objects(thread: NtThread, first: Handle, second: Handle) -> int:
+    """Whether two handles stand for one object."""
+    return STATUS_SUCCESS if thread.object(first) is thread.object(second) else STATUS_NOT_SAME_OBJECT
 
 
 # --- directories of objects
