@@ -8,7 +8,6 @@ those of the thread that has the process's CPU.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet
@@ -69,8 +68,7 @@ class Injection(msgspec.Struct, frozen=True):
     behind: int | None = None
 
 
-@dataclass(eq=False)
-class Thread:
+class Thread(msgspec.Struct, eq=False, dict=True, weakref=True):
     """One thread: it runs, waits, or has ended. `objects` are what it has in kernel memory; `teb` is 0 without one.
 
     `saved` are its registers as long as another thread has the CPU.
@@ -174,8 +172,7 @@ class Watched(Protocol):
         ...
 
 
-@dataclass(eq=False)
-class Process:
+class Process(msgspec.Struct, eq=False, dict=True, weakref=True):
     """One process. `until` is the address at which its program ends.
 
     `objects` are its objects in kernel memory; `peb` is 0 where the kernel has none. `core` is the slot that runs it or
@@ -198,10 +195,10 @@ class Process:
     ended: StopReason | None = None
     unhandled: Unhandled | None = None  # why it has exited
     crash_code: int | None = None  # the exit code that a real system gives a program that ended so
-    threads: list[Thread] = field(default_factory=list)
+    threads: list[Thread] = msgspec.field(default_factory=list)
     others: Callable[[], bool] = lambda: False
     maker: Maker | None = None
-    watched: WeakSet[Watched] = field(default_factory=WeakSet)
+    watched: WeakSet[Watched] = msgspec.field(default_factory=WeakSet)
     on_fault: Callable[[Fault], bool] = lambda fault: False  # whether the running thread goes on
     planned: tuple[tuple[int, int], ...] = ()
     before_run: Callable[[], Next] = lambda: Next.ALL  # asked before the thread executes something
