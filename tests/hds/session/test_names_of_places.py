@@ -13,6 +13,7 @@ from hds.session.symbols import locate
 from hds.symbols.demangling import readable
 from hds.symbols.table import new_table
 from lang.symbols import Place, SymbolTable, Unresolved
+from machine.memory import Area, Protection
 from vm.facts.events import EVENT_KINDS, EventKind
 from vm.facts.limits import Limits
 
@@ -361,3 +362,18 @@ def test_the_service_of_a_system_call_is_hooked_by_its_name() -> None:
 def test_names_of_services_are_known_under_nt_only() -> None:
     assert refused("bp nt!NtClose", kernel="bare") == "err, couldn't resolve error at 'nt!NtClose'"
     assert "NtClose" not in shown("bp nt!NtClose", kernel="nt")
+
+
+def test_what_is_mapped_and_unmapped_later_is_looked_for_anew(program: str) -> None:
+    session = Session(program)
+    process, place = session.process, 0x7000_0000
+    assert process is not None
+    memory = process.cpu.memory
+    before = session.symbols.place(process, place + 0x20)
+    library = Area(place, place + 0x1000, Protection.READ, "/lib/libnone.so")
+    memory.map(library)
+    memory.write(place, b"\x7fELF" + bytes(60))
+    assert [module.path for module in session.symbols.modules(process)] == ["/lib/libnone.so"]
+    memory.unmap(place, place + 0x1000)
+    assert session.symbols.modules(process) == ()
+    assert session.symbols.place(process, place + 0x20) == before
