@@ -119,27 +119,28 @@ def _of(carrier: str, guest: str, commands: str, root: Path | None, slow: int = 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_calls_come_to_the_same_as_in_python(name: str, root: Path) -> None:
-    for seed in range(often(2, 60)):
+    first = list(COMMANDS).index(name)
+    for seed in range(first, first + often(1, 60)):
         guest = _guest(seed, 40)
         for shown in (None, root):
             (root / "tmp" / "made").unlink(missing_ok=True)
             expected = _of("portable", guest, COMMANDS[name], shown)
             assert expected.summary is not None
-            for carrier in NATIVE:
+            for carrier in NATIVE if shown else ("native",):
                 (root / "tmp" / "made").unlink(missing_ok=True)
                 assert _of(carrier, guest, COMMANDS[name], shown) == expected, (seed, carrier, shown)
 
 
 @pytest.mark.parametrize("cores", [1, 2])
 def test_the_time_of_several_processes_is_the_same(cores: int) -> None:
-    guests = [LOOP.replace("mov ebp, 100", f"mov ebp, {count}") for count in (40, 60, 30)]
+    guests = [LOOP.replace("mov ebp, 100", f"mov ebp, {count}") for count in (15, 25, 10)]
     commands = (
         "!syscall e4 script { .n++; }\n!sysret script { if (.n % 10 == 0) { print(poi(@r15) + poi(@r15 + 8)); } }"
     )
     with mock.patch("machine.native.carrier.SLOW_CALLS", 1):
         outcomes = [run(carrier, guests, commands, kernel="linux", cores=cores) for carrier in ("portable", *NATIVE)]
     assert outcomes[0] == outcomes[1] == outcomes[2]
-    assert len(outcomes[0].lines) > 20
+    assert len(outcomes[0].lines) > 8
 
 
 LOOP = "; ".join(
