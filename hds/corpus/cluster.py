@@ -155,8 +155,9 @@ def _local(jobs: int, folder: str) -> Any:
 def _connected(address: str) -> Any:
     try:
         return _untyped(Client)(address, timeout=_CONNECT_SECONDS, set_as_default=False)
-    except (OSError, TimeoutError, ValueError) as error:
+    except (OSError, TimeoutError, ValueError, TypeError, RuntimeError) as error:  # the last two of TLS
         why = str(error).partition("\n")[0][:200]
         raise ClusterLost(
-            f"there is no scheduler at {address}: {why}", "`dask scheduler` starts one and says its address"
+            f"there is no scheduler at {address}: {why}",
+            "`dask scheduler` starts one and says its address; tls:// needs certificates",
         ) from None

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import socket
 import struct
-from collections.abc import Iterable
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,3 +60,34 @@ def dataset(results: Path) -> dict[str, list[dict[str, Any]]]:
                 row.pop(measured, None)
         found[name] = sorted(rows, key=lambda row: (row["key"], row.get("number", 0), row.get("path", "")))
     return found
+
+
+SHORT = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "3s", "DASK_DISTRIBUTED__ADMIN__LOG_LENGTH": "0"}
+
+
+def start(*words: str, environment: Mapping[str, str] = os.environ) -> subprocess.Popen[bytes]:
+    """A process of Python in a group of its own, which hears nothing and says nothing."""
+    return subprocess.Popen(
+        [sys.executable, *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**environment, **SHORT, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        start_new_session=True,
+    )
+
+
+def end(*processes: subprocess.Popen[bytes]) -> None:
+    """End processes with their groups."""
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody has."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port

@@ -6,7 +6,6 @@ import contextlib
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,8 +18,8 @@ import pytest
 pytest.importorskip("distributed", reason="distributed (extra corpus) is not installed")
 
 import psutil
-from corpus_world import SCRIPT, counting, dataset, program, samples
-from effort import NIGHTLY
+from corpus_world import SCRIPT, counting, dataset, end, free_port, program, samples, start
+from effort import often
 
 import hds.corpus
 from hds.corpus import Budget, ClusterLost
@@ -28,36 +27,12 @@ from lang import SourceFile
 
 pytestmark = pytest.mark.programs
 
-SHORT = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "3s", "DASK_DISTRIBUTED__ADMIN__LOG_LENGTH": "0"}
-
-
-def start(*words: str) -> subprocess.Popen[bytes]:
-    """A process of its own group, which hears nothing and says nothing."""
-    return subprocess.Popen(
-        [sys.executable, *words],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, **SHORT, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-        start_new_session=True,
-    )
-
-
-def end(*processes: subprocess.Popen[bytes]) -> None:
-    """End processes with their groups."""
-    for process in processes:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
 
 class Cluster:
     """A scheduler and two workers without nannies on 127.0.0.1, whose parts can be killed and come again."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as found:
-            found.bind(("127.0.0.1", 0))
-            self.port = found.getsockname()[1]
+        self.port = free_port()
         self.address = f"tcp://127.0.0.1:{self.port}"
         self._folder = str(folder)
         self.scheduler: subprocess.Popen[bytes] | None = None
@@ -122,12 +97,11 @@ def wait_for_rows(results: Path, count: int) -> None:
     raise AssertionError("no rows came")
 
 
-MOMENTS = 21
-SAMPLES = 150
+MOMENTS = often(3, 21)
+SAMPLES = often(60, 150)
 
 
 @pytest.mark.nightly
-@pytest.mark.skipif(not NIGHTLY, reason="it takes minutes: make fuzz")
 def test_a_campaign_that_is_killed_at_random_comes_to_the_same_dataset(tmp_path: Path, cluster: Cluster) -> None:
     samples(
         tmp_path / "samples", [*(program(code) for code in range(20)), *map(counting, range(40_000, 40_000 + SAMPLES))]
