@@ -138,6 +138,16 @@ def _untyped(each: Any) -> Any:
 
 
 def _local(jobs: int, folder: str) -> Any:
+    try:
+        return _started(jobs, folder)
+    except RuntimeError as error:
+        raise ClusterLost(
+            f"no workers can be started: {error}",
+            'a program that calls hds.corpus.run does so behind `if __name__ == "__main__":`: workers import it',
+        ) from None
+
+
+def _started(jobs: int, folder: str) -> Any:
     return _untyped(LocalCluster)(
         n_workers=jobs,
         threads_per_worker=1,

@@ -332,7 +332,7 @@ def run(
 ) -> Account:
     """Run a script on many programs, as `hds corpus` does; what this call did.
 
-    Raises CampaignEnded, and OSError where the results cannot be written.
+    Raises CampaignEnded, ValueError for a `select` that is none, and OSError where the results cannot be written.
     """
     source = SourceFile("script.hds", script) if isinstance(script, str) else script
     campaign = new_campaign(source, compiled, settings or Settings(), budget or Budget())

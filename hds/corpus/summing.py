@@ -109,7 +109,7 @@ def lists_of(found: Overview) -> Iterator[tuple[str, list[tuple[str, float, str]
         ("calls that are not carried out", found.unknown),
     )
     for title, counts in counted:
-        if counts or title == "outcome":
+        if counts:
             yield title, [(name, count, f"{count:,}") for name, count in counts]
     for title, outliers, unit in (
         ("most processor time", found.slowest, "s"),

@@ -61,7 +61,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--shared", action="store_true", help="its workers see the same files: programs go by their paths"
     )
     work.add_argument("--retry", choices=("failed",), help="run again what ended by time, memory or a signal")
-    work.add_argument("--select", metavar="EXPR", help="only paths with these words; and, or, not, parentheses between")
+    work.add_argument(
+        "--select",
+        type=_expression,
+        metavar="EXPR",
+        help="only paths with these words; and, or, not, ( )",
+    )
     work.add_argument("--dry-run", action="store_true", help="say what would be run")
     work.add_argument("--quiet", action="store_true", help="no progress, and no tables at the end")
     work.add_argument("--format", choices=("text", "json"), default="text", help="json: what it comes to as an object")
@@ -94,6 +99,16 @@ def _jobs(text: str) -> int:
     if not value:
         raise argparse.ArgumentTypeError(f"1 to {_MOST_JOBS}")
     return value
+
+
+def _expression(text: str) -> str:
+    from hds.script_tests import BadExpression, Choice
+
+    try:
+        Choice(text)
+    except BadExpression as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def _bytes(text: str) -> int:

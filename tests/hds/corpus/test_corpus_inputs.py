@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("pyarrow", reason="pyarrow (extra corpus) is not installed")
 
 from corpus_world import SCRIPT
+from hds_guests import command_line
 
 from hds.corpus import BadResults, Budget, NoPrograms, Reading, ScriptRefused, Settings, new_campaign
 from hds.corpus.campaign import Campaign
@@ -126,3 +127,10 @@ def test_campaigns_are_compared_by_content(tmp_path: Path) -> None:
 def test_a_folder_that_is_none_of_a_campaign_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadResults, match="has no results of hds corpus"):
         Reading(tmp_path / "nowhere")
+
+
+def test_words_that_select_nothing_sensible_are_refused(tmp_path: Path) -> None:
+    ran = command_line("corpus", "-e", "!cpuid", "-o", str(tmp_path / "results"), str(tmp_path), "--select", "a and (")
+    assert (ran.code, ran.output) == (2, "")
+    assert "argument --select: a word is missing" in ran.errors
+    assert not (tmp_path / "results").exists()
