@@ -33,6 +33,7 @@ HOMES = {
     "lsprotocol": ("hds/editor/server.py",),
     "jinja2": ("hds/exporting/html.py",),
     "pygments": ("hds/highlighting.py",),
+    "elftools": ("machine/debugger/unwinding.py", "hds/symbols/source_lines.py"),
     "prompt_toolkit": ("hds/cli/prompt.py",),
     "dask": ("hds/corpus/cluster.py",),
     "distributed": ("hds/corpus/cluster.py",),

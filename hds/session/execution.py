@@ -31,6 +31,7 @@ from vm.facts.registers import RIP, STORAGE_INDEX
 from vm.facts.stages import Stage
 
 if TYPE_CHECKING:
+    from hds.session.context import Context
     from hds.session.session import Session
 
 _RSP = STORAGE_INDEX["rsp"]
@@ -73,6 +74,7 @@ class Execution:
         self._hits: list[Hit] = []  # of the run that is under way
         self.halts_at_int3 = True  # of the program, which nobody handles; else it ends the program
         self._stepped_on: dict[Process, int] = {}  # breakpoints that a step ended at, which are not to hit at once
+        self._context: Context | None = None
         self.checkpoint: Callable[[], None] = lambda: None  # behind runs and in front of steps; may raise Arrived
 
     # --- events that hold the guest
@@ -331,5 +333,11 @@ class Execution:
         return instruction_at(process, self._session.settings.syntax)
 
     def instruction_line(self, process: Process) -> str:
-        """The instruction at RIP as breaks and steps show it."""
+        """The instruction at RIP as breaks and steps show it, or all of the state where that is wanted."""
+        if self._session.settings.context:
+            if self._context is None:
+                from hds.session.context import Context
+
+                self._context = Context(self._session)
+            return self._context.text(process)
         return instruction_line(process, self._session.settings.syntax)

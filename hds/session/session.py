@@ -93,6 +93,7 @@ class Settings(msgspec.Struct):
     autoflush: bool = False
     addressconversion: bool = True
     syntax: str = "intel"
+    context: bool = False  # at a stop, all of the state and not one line
 
 
 class _Stream(msgspec.Struct):

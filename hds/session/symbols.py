@@ -40,11 +40,13 @@ from vm.facts.registers import REGISTER_INDEX
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hds.symbols import SourceLines
     from lang import Compiler
     from machine.loaders import Image
     from machine.schedule import Process
 
 _MOST_PLACES = 4096  # whose names are remembered
+_ELF = b"\x7fELF"
 _MOST_OF_LIBRARIES = 1_000_000  # symbols, before no other library is read
 FARTHEST_SYMBOL = 0xFFFF  # bytes between a symbol and what is named after it
 _WORD_MASK = (1 << 64) - 1
@@ -132,6 +134,8 @@ class Symbols:
         self._of_files: dict[str, tuple[Symbol, ...]] = {}  # by path, as if they lay at 0
         self._by_address: dict[Process, list[tuple[int, str]]] = {}
         self._places: dict[tuple[Process, int], str] = {}  # by address, for the same time
+        self._lines_of: Image | None = None  # the program whose lines these are
+        self._lines: SourceLines | None = None
 
     def add(self, process: Process) -> None:
         """Take in the symbols of a process that was loaded."""
@@ -288,6 +292,18 @@ class Symbols:
             self._places.clear()
         self._places[process, address] = text
         return text
+
+    def line(self, process: Process, address: int) -> str:
+        """`file.c:12`, the line of source of an address in the program itself; empty where that is not known."""
+        image = process.image
+        if not image.data.startswith(_ELF):
+            return ""
+        if self._lines_of is not image:
+            from hds.symbols import SourceLines
+
+            self._lines_of, self._lines = image, SourceLines(image.data)
+        assert self._lines is not None
+        return self._lines.at(address - image.bias)
 
     def _rows(self, process: Process) -> list[tuple[int, str]]:
         libraries = self.modules(process)

@@ -8,6 +8,7 @@ from vm.face import lazy
 
 if TYPE_CHECKING:
     from hds.symbols.demangling import readable as readable
+    from hds.symbols.source_lines import SourceLines as SourceLines
     from hds.symbols.symbol_file import (
         SymbolFile as SymbolFile,
         SymbolFileError as SymbolFileError,
@@ -26,6 +27,7 @@ else:
         __name__,
         {
             "demangling": "readable",
+            "source_lines": "SourceLines",
             "symbol_file": "SymbolFile SymbolFileError read_symbol_file",
             "table": "DEMANGLER add_dlls add_kernel add_program new_table",
             "type_library": "TypeLibrary",

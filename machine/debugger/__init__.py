@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machine.debugger.breakpoints import Breakpoint, BreakpointError, Breakpoints, revive, seen_before_its_end
 from machine.debugger.cpuid import RESULTS, cpuid
-from machine.debugger.disassembly import Line, a88, disassemble
+from machine.debugger.disassembly import Line, a88, disassemble, jump_note
 from machine.debugger.modules import Module, modules_of, planned_dlls
 from machine.debugger.paging import Entry, page_table_entries
 from machine.debugger.stack import CallStack, Slot
@@ -26,6 +26,7 @@ __all__ = [
     "execute_instruction",
     "instruction_at",
     "instruction_line",
+    "jump_note",
     "modules_of",
     "page_table_entries",
     "planned_dlls",

@@ -1,15 +1,19 @@
 """The call stack of a halted process: return addresses on it, and the calls that they belong to (E.5).
 
-`frames` follows the chain of frame pointers from rbp; `returns` takes every slot that looks like a return address.
+`unwound` follows what compilers have written down, `frames` the chain of frame pointers from rbp; `slots` takes
+everything that looks like a return address.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 
 import msgspec
 
+from machine.debugger import unwinding
 from machine.debugger.disassembly import disassemble
+from machine.debugger.modules import modules_of
 from machine.memory import Protection
 from machine.schedule import Process
 from vm.facts.registers import STORAGE_INDEX
@@ -42,6 +46,39 @@ class CallStack:
         for offset in range(0, len(data) - size + 1, size):
             value = int.from_bytes(data[offset : offset + size], "little")
             yield Slot(offset, value, self.call_before(value))
+
+    def calls(self, rsp: int, end: int | None) -> list[Slot]:
+        """The return address of each frame, as far as they are known: by tables, or by frame pointers."""
+        return self.unwound(rsp, end) or self.frames(rsp, end)
+
+    def unwound(self, rsp: int, end: int | None) -> list[Slot]:
+        """The return address of each frame that ends below `end`, by the tables of the modules that the code is in."""
+        bases = sorted(
+            {*(part.base for part in self._process.image.parts), *(m.start for m in modules_of(self._process))}
+        )
+        registers = {number: self._register(STORAGE_INDEX[name]) for number, name in enumerate(unwinding.NAMES)}
+        found: list[Slot] = []
+        while len(found) < _MOST_FRAMES:
+            index = bisect_right(bases, registers[unwinding.RIP])
+            above = None
+            if index:
+                base = bases[index - 1]
+                section = self._section() if base == self._process.image.base else None
+                above = unwinding.caller(base, registers, self._read, section, innermost=not found)
+            if above is None or above[unwinding.RSP] <= registers[unwinding.RSP]:
+                break
+            value, offset = above[unwinding.RIP], above[unwinding.RSP] - 8 - rsp
+            if not value or (end is not None and rsp + offset + 8 > end):
+                break
+            found.append(Slot(offset, value, self.call_before(value) or value))
+            registers = above
+        return found
+
+    def _section(self) -> unwinding.Section | None:
+        """Where the program has its call frame information."""
+        image = self._process.image
+        found = unwinding.call_frames_of(image.data) if image.data.startswith(b"\x7fELF") else None
+        return None if found is None else (found[0] + image.bias, found[1])
 
     def frames(self, rsp: int, end: int | None) -> list[Slot]:
         """The return address of each frame that ends below `end`; empty without a plausible chain of frame pointers.

@@ -100,7 +100,7 @@ COMMAND_EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ".status": (".status",),
     ".help": (".help", ".help !syscall", ".help stack"),
     ".cls": (".cls",),
-    "settings": ("settings syntax att", "settings autoflush on"),
+    "settings": ("settings syntax att", "settings context on"),
     "exit": ("exit",),
     "unload": ("unload",),
 }

@@ -306,8 +306,9 @@ COMMANDS: tuple[CommandRow, ...] = (
             "k",
             "shows the call stack",
             usage="{name} [base ADDRESS] [l LENGTH]",
-            notes="The chain of frame pointers from rbp; with `base`, or without a plausible chain, every "
-            "slot that looks like a return address.",
+            notes="By the tables of the code (DWARF's call frame information in ELF files, .pdata in PE files), or the "
+            "chain of frame pointers from rbp, with lines of source where the program has them; with `base`, or "
+            "without any of these, every slot that looks like a return address.",
         ),
         *_alike(
             "{name} [base ADDRESS] [l LENGTH]",
@@ -483,8 +484,8 @@ COMMANDS: tuple[CommandRow, ...] = (
             "settings",
             "shows or sets an option",
             ("setting", ".settings", ".setting"),
-            usage="{name} autounpause|autoflush|addressconversion [on|off]\n{name} syntax [intel|att|masm]",
-            notes="Settings last as long as the session.",
+            usage="{name} autounpause|autoflush|addressconversion|context [on|off]\n{name} syntax [intel|att|masm]",
+            notes="Settings last as long as the session. With `context on` a stop shows registers, code, stack and calls.",
         ),
         *_alike(
             "{name}",

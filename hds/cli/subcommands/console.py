@@ -27,6 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--record", action="store_true", help="keep snapshots, so that t- p- g- and `watch back` can go back"
     )
+    parser.add_argument("--context", action="store_true", help="show registers, code, stack and calls at every stop")
     add_engine(parser, default=None)
     add_compiling(parser)
     add_limits(parser)
@@ -38,11 +39,12 @@ class Options(msgspec.Struct, frozen=True):
 
     session: SessionOptions
     record: bool
+    context: bool
 
     @classmethod
     def of(cls, found: argparse.Namespace) -> Options:
         """What the parser found."""
-        return cls(SessionOptions.of(found, tuple(found.words)), found.record)
+        return cls(SessionOptions.of(found, tuple(found.words)), found.record, found.context)
 
 
 def run(options: Options) -> ExitCode | int:
@@ -73,6 +75,7 @@ def converse(options: Options) -> ExitCode:
     questions = Questions(next_commands=console.next_commands)
     session = new_session(options.session, reporter, questions)
     console.session = session
+    session.settings.context = options.context
     if options.record:
         console.record(session)
     try:

@@ -77,6 +77,7 @@ _FLAGS = {
     "autounpause": "auto-unpause",
     "autoflush": "auto-flush",
     "addressconversion": "address conversion",
+    "context": "context at a stop",
 }
 _SYNTAXES = ("intel", "att", "masm")
 

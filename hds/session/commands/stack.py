@@ -1,6 +1,7 @@
 """The stack: `k` lists return addresses, `kd` and `kq` every slot (events-and-commands E.5).
 
-`k` follows the chain of frame pointers from rbp; without a plausible one it lists what looks like a return address.
+`k` unwinds by the tables of the code, or follows the chain of frame pointers from rbp; without a plausible one it lists
+what looks like a return address.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def stack(session: Session, command: Command, prepared: Prepared) -> None:
     every_slot = command.canonical_name != "k"
     if not every_slot and base is None:
         end = start + length if "l" in arguments.keyed else None
-        frames = calls.frames(start, end)
+        frames = calls.calls(start, end)
         if frames:
             session.show("".join(_lines(session, process, frames, every_slot)))
             return
@@ -64,7 +65,9 @@ def _lines(session: Session, process: Process, slots: Iterable[Slot], every_slot
 
 
 def _call_line(session: Session, process: Process, slot: Slot, call: int) -> str:
-    return f"[$+{slot.offset:03x}]   {slot.value:016x}    (from {_named(session, process, call)})\n"
+    line = session.symbols.line(process, slot.value - 1)
+    from_where = f"(from {_named(session, process, call)})"
+    return f"[$+{slot.offset:03x}]   {slot.value:016x}    {from_where}{f' at {line}' if line else ''}\n"
 
 
 def _named(session: Session, process: Process, where: int) -> str:
