@@ -204,7 +204,7 @@ def _nobody_survives() -> Iterator[None]:
 def launch(run: Callable[[], int]) -> int:
     """Carry `run` out in a copy of this process, and wait until it, or what has taken its place, has ended.
 
-    What `run` raises is the copy's; this process has its exit code then.
+    What `run` raises is the copy's; this process has its exit code then, or 1 where another copy failed.
     """
     output().flush()
     sys.stderr.flush()
@@ -224,4 +224,4 @@ def launch(run: Callable[[], int]) -> int:
     os.close(reader)
     _, status = os.waitpid(child, 0)
     signal.signal(signal.SIGINT, handler)
-    return codes[-1] if codes else os.waitstatus_to_exitcode(status) & 0xFF
+    return codes[-1] if codes else os.waitstatus_to_exitcode(status) & 0xFF or 1

@@ -13,6 +13,7 @@ command *crosses* a count if the count lies between its beginning and its end.
 from __future__ import annotations
 
 import os
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable
 from importlib import import_module
@@ -215,8 +216,13 @@ class Timeline:
             self._take(count, in_run=True, kept=False)
 
     def _take(self, count: int, *, in_run: bool, kept: bool) -> bool:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # also in a copy, until it is the front
         with self._session.machine.suspended():
             woken = self._snapshots.take(count, len(self._entries), in_run=in_run, kept=kept)
+        if woken is None and in_run:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # what came ends the run
+        elif woken is None:
+            listen_to_ctrl_c()
         if woken is not None:
             self._wake(woken)
         return woken is not None
