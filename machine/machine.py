@@ -452,6 +452,10 @@ class Machine:
         if count is not None and self._running and process is not None:
             process.end_turn_within(max(0, count - self._executed()))
 
+    def go_on_with_turns(self) -> None:
+        """From now on a halt does not end a turn: what is executed does not depend on where runs have halted."""
+        self._scheduler.goes_on_with_turns = True
+
     def _left(self, ceiling: int) -> int:
         pause = self._pause_at
         return (ceiling if pause is None else min(ceiling, pause)) - self._executed()
@@ -502,6 +506,8 @@ class Machine:
 
     def _take_turns(self, ceiling: int) -> StopCause:
         cause = StopCause.NOTHING_LOADED
+        for core in self.cores:
+            self._scheduler.end_turn_of(core)
         while alive := [process for process in self._processes if process.alive]:
             self._see_off()
             self.between_turns()

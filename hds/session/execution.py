@@ -75,7 +75,7 @@ class Execution:
         self.halts_at_int3 = True  # of the program, which nobody handles; else it ends the program
         self._stepped_on: dict[Process, int] = {}  # breakpoints that a step ended at, which are not to hit at once
         self._context: Context | None = None
-        self.checkpoint: Callable[[], None] = lambda: None  # behind runs and in front of steps; may raise Arrived
+        self.checkpoint: Callable[[], bool] = lambda: False  # behind runs: to run on; in front of steps; raises Arrived
 
     # --- events that hold the guest
 
@@ -168,8 +168,9 @@ class Execution:
             remaining = None if deadline is None else max(0.0, deadline - time.monotonic())
             self._hits.clear()
             summary = session.machine.run(left, remaining)
-            self.checkpoint()
             left -= summary.instructions
+            if self.checkpoint():
+                continue
             hits = [*self._hits, *self._int3s()]
             if hits:
                 ended = {process.pid for process in session.machine.processes if not process.alive}

@@ -38,6 +38,7 @@ INTERVAL = 5_000_000  # instructions between two snapshots of a run, at least
 COMMANDS_BETWEEN = 50  # commands that are done again rather than having a snapshot of their own
 _MUCH = 200_000  # instructions in front of a command that gets a snapshot
 SETTER = "r"  # with a value; else it shows registers
+NEAR = 100_000  # instructions
 STEP = "i"  # the command that lets a held event finish, and no more
 _RSP = STORAGE_INDEX["rsp"]
 _KERNEL = 1 << 63
@@ -89,12 +90,16 @@ class BreakpointRow(msgspec.Struct, frozen=True):
 
 
 class Request(msgspec.Struct, frozen=True):
-    """What a woken copy is to do: carry out `feed`, then `crossing` up to the goal; `within`: it is in that already."""
+    """What a woken copy is to do: carry out `feed`, then `crossing` up to the goal; `within`: it is in that already.
+
+    So many instructions before the goal it is `near`: there a search begins, and a snapshot is made; 0: at once.
+    """
 
     goal: int
     feed: list[str]
     crossing: str | None
     within: bool
+    near: int
 
 
 class Go(Request, frozen=True, tag=True):
@@ -148,10 +153,12 @@ class Timeline:
         self._crossing: str | None = None
         self._arriving = False
         self._hits: list[int] = []
+        self._searches = False
         self._searched: int | None = None  # the id of an event that was made for a search
-        self._reporter = session.reporter
+        self._reporter, self._muted = session.reporter, Silent()
         import_module("hds.session.commands")  # once, and not in each copy
         session.timeline = self
+        session.machine.go_on_with_turns()
         session.machine.between_turns = self._between_turns
         session.execution.checkpoint = self._checkpoint
 
@@ -185,7 +192,8 @@ class Timeline:
         held = session.execution.held
         if held is not None and goal - self.count <= held.process.cpu.entered - held.process.cpu.executed + 1:
             return STEP  # and what is left when that is done
-        session.machine.pause_at = goal
+        assert self._request is not None
+        self._run_up_to(self._request)
         return text
 
     def _begin(self, text: str) -> str:
@@ -216,11 +224,11 @@ class Timeline:
             self._take(count, in_run=True, kept=False)
 
     def _take(self, count: int, *, in_run: bool, kept: bool) -> bool:
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # also in a copy, until it is the front
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # also in a copy, until it is the front
         with self._session.machine.suspended():
             woken = self._snapshots.take(count, len(self._entries), in_run=in_run, kept=kept)
         if woken is None and in_run:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # what came ends the run
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)  # what came ends the run
         elif woken is None:
             listen_to_ctrl_c()
         if woken is not None:
@@ -239,17 +247,38 @@ class Timeline:
         self._woken = woken
         self._request = request = _REQUESTS.decode(woken.request)
         self._feed, self._crossing = deque(request.feed), request.crossing
-        self._reporter, session.reporter = session.reporter, Silent()
+        if session.reporter is not self._muted:
+            self._reporter, session.reporter = session.reporter, self._muted
         if request.within:
-            session.machine.pause_at = request.goal
-        if isinstance(request, Search):
+            self._run_up_to(request)
+        elif isinstance(request, Search) and not request.near:
             self._begin_search(request)
 
-    def _checkpoint(self) -> None:
-        """Behind a run, and in front of each step."""
-        machine = self._session.machine
-        if machine.pause_at is not None and (machine.paused or machine.executed >= machine.pause_at):
+    def _checkpoint(self) -> bool:
+        """Behind a run, and in front of each step: whether to run on."""
+        machine, request = self._session.machine, self._request
+        if machine.pause_at is None or not (machine.paused or machine.executed >= machine.pause_at):
+            return False
+        if request is None or machine.pause_at >= request.goal:
             raise Arrived
+        self._come_near(request)
+        return True
+
+    def _run_up_to(self, request: Request) -> None:
+        """Pause at the goal, and before that where it comes near."""
+        near = request.goal - request.near
+        if request.near and self.count < near:
+            self._session.machine.pause_at = near
+        else:
+            self._come_near(request)
+
+    def _come_near(self, request: Request) -> None:
+        """The goal is near: look out, or make a snapshot from which one can go on back in no time."""
+        self._session.machine.pause_at = request.goal
+        if isinstance(request, Search):
+            self._begin_search(request)
+        elif isinstance(request, Go) and request.goal - self._snapshots.rows[-1].count > 2 * request.near:
+            self._take(self.count, in_run=True, kept=False)
 
     def arrive(self) -> None:
         """The goal is reached, or its last block: answer. Returns only where the session is to go on from here."""
@@ -328,6 +357,9 @@ class Timeline:
 
     def _begin_search(self, request: Search) -> None:
         session = self._session
+        if self._searches:
+            return
+        self._searches = True
         for place in request.places:
             for process in session.machine.processes:
                 if process.alive and process.pid == place.process_id:
@@ -409,20 +441,27 @@ class Timeline:
         written: tuple[int, int] | None = None,
     ) -> int | None:
         """The last count before this one at which that happened; None where the record has none."""
+        wanted = {"places": list(places), "triggers": triggers, "written": written}
+        rows = [row for row in self._snapshots.rows if row.count < before]
         upper = before
-        for snapshot in reversed([row for row in self._snapshots.rows if row.count < before]):
-            request = self._request_for(
-                Search, snapshot, upper, places=list(places), triggers=triggers, written=written
-            )
+        # Most often it was a moment ago: that is looked at first.
+        for snapshot, near in [*((row, NEAR) for row in rows[-1:]), *((row, 0) for row in reversed(rows))]:
             try:
-                found = msgspec.json.decode(self._snapshots.ask(snapshot, request), type=Found)
+                found = self._searched_from(snapshot, upper, near, wanted)
             except CopyLost:
-                self._snapshots.give_up([snapshot])
+                if snapshot in self._snapshots.rows:
+                    self._snapshots.give_up([snapshot])
                 continue
             if found.count is not None:
                 return found.count
-            upper = snapshot.count
+            upper = upper if near else snapshot.count
         return None
+
+    def _searched_from(self, snapshot: Snapshot, upper: int, near: int, wanted: dict[str, object]) -> Found:
+        if near and upper - snapshot.count < 2 * near:
+            return Found(None)
+        request = self._request_for(Search, snapshot, upper, near, **wanted)
+        return msgspec.json.decode(self._snapshots.ask(snapshot, request), type=Found)
 
     def go_to_beginning(self, typed: str) -> None:
         """Go on where the record begins."""
@@ -442,10 +481,10 @@ class Timeline:
             if row.number is not None
         ]
         settings = msgspec.structs.asdict(session.settings)
-        self._wake_for(goal, Go, typed=typed, undone=undone, breakpoints=rows, settings=settings)
+        self._wake_for(goal, Go, near=NEAR, typed=typed, undone=undone, breakpoints=rows, settings=settings)
         os._exit(0)
 
-    def _wake_for(self, goal: int, kind: type[Go] | type[Look], **more: object) -> bytes:
+    def _wake_for(self, goal: int, kind: type[Go] | type[Look], near: int = 0, **more: object) -> bytes:
         """The answer of the newest copy from which a count can be reached. Raises CommandFailed."""
         while True:
             rows = [row for row in self._snapshots.rows if row.count <= goal]
@@ -453,7 +492,7 @@ class Timeline:
                 raise CommandFailed("err, the record begins here")
             snapshot = rows[-1]
             try:
-                answer = self._snapshots.ask(snapshot, self._request_for(kind, snapshot, goal, **more))
+                answer = self._snapshots.ask(snapshot, self._request_for(kind, snapshot, goal, near, **more))
             except CopyLost:
                 self._snapshots.give_up([snapshot])
                 continue
@@ -470,14 +509,14 @@ class Timeline:
         return max((number for number, entry in enumerate(self._entries) if entry.begin < goal), default=0)
 
     def _request_for(
-        self, kind: type[Go] | type[Look] | type[Search], snapshot: Snapshot, goal: int, **more: object
+        self, kind: type[Go] | type[Look] | type[Search], snapshot: Snapshot, goal: int, near: int = 0, **more: object
     ) -> bytes:
         crossing = self._crossing_of(goal)
         entry = self._entries[crossing]
         within = snapshot.in_run and snapshot.index == crossing + 1
         crosses = not within and entry.begin < goal
         feed = [each.text for each in self._entries[snapshot.index : crossing]]
-        return msgspec.json.encode(kind(goal, feed, entry.text if crosses else None, within, **more))  # type: ignore[arg-type]  # fields by name
+        return msgspec.json.encode(kind(goal, feed, entry.text if crosses else None, within, near, **more))  # type: ignore[arg-type]  # fields by name
 
 
 def _changes(text: str) -> bool:

@@ -217,6 +217,7 @@ class Process(msgspec.Struct, eq=False, dict=True, weakref=True):
     _turn_began: int = 0  # by `cpu.executed`
     _turn_ends: int = 0
     _turn_due: int = 0  # where it would end without anything that cuts it short
+    _in_turn_of: Thread | None = None  # whose turn is not over yet
 
     def is_planned(self, first: int, last: int) -> bool:
         """Whether a library is going to be at all of these addresses."""
@@ -284,6 +285,7 @@ class Process(msgspec.Struct, eq=False, dict=True, weakref=True):
         """
         cpu, interruptions, least = self.cpu, self.interruptions, 0
         self._turn_ends, self._turn_due = cpu.executed + budget, cpu.executed + max(budget, due)
+        self._in_turn_of = self.thread
         self.on_turn()
         while (
             left := self._turn_ends - cpu.executed
@@ -319,6 +321,14 @@ class Process(msgspec.Struct, eq=False, dict=True, weakref=True):
         """Its thread begins a turn, of one quantum of instructions or more."""
         self._quantum, self._turn_began = quantum, self.cpu.executed
 
+    @property
+    def turn_left(self) -> int | None:
+        """The instructions that are left of a turn that a halt has interrupted, 0 or less where steps came to its end.
+
+        None: the next one is a new turn.
+        """
+        return self._turn_due - self.cpu.executed if self._in_turn_of is self.thread else None
+
     def end_turn_within(self, count: int) -> None:
         """Let the turn under way execute at most so many more instructions."""
         ends = self.cpu.executed + count
@@ -328,7 +338,8 @@ class Process(msgspec.Struct, eq=False, dict=True, weakref=True):
 
     def is_cut(self, count: int) -> bool:
         """Whether the turn that is over was to end `count` instructions from here, and else would have gone on."""
-        return self._turn_ends == self.cpu.executed + count and self._turn_due > self._turn_ends
+        fits = self.cpu.executed + self.cpu.refused_block <= self._turn_due
+        return self._turn_ends == self.cpu.executed + count and self._turn_due > self._turn_ends and fits
 
     def give_way(self, now: Callable[[], int]) -> None:
         """In a system call, by which another thread may be able to run: the turn ends with its quantum then."""
@@ -403,6 +414,7 @@ class Process(msgspec.Struct, eq=False, dict=True, weakref=True):
 
         Unless the thread could go on and has interrupts off, or is within an instruction that events wait for.
         """
+        self._in_turn_of = None
         if len(self.threads) > 1:
             enabled = self.cpu.registers.read(RFLAGS) & _INTERRUPT_FLAG
             within = not enabled or any(instruction.under_way for instruction in self.watched)

@@ -30,6 +30,7 @@ class Scheduler:
         self._placed = placed
         self._clock = clock
         self._waiting: deque[Process] = deque()
+        self.goes_on_with_turns = False  # a halt is no end of a turn: what is executed does not depend on halts
         self.in_turn: set[Process] = set()  # processes that run on a core in a thread of its own
 
     def add(self, process: Process) -> None:
@@ -116,6 +117,12 @@ class Scheduler:
 
     def turn(self, process: Process, most: int) -> StopReason:
         """One turn of a process, for at most `most` instructions; longer than the quantum if its first block is."""
+        left = process.turn_left if self.goes_on_with_turns else None
+        if left is not None and left > 0:
+            before = process.cpu.executed
+            reason = process.run(min(left, most), left)
+            is_over = reason.kind is StopKind.BUDGET and process.cpu.executed == before and left <= most
+            return StopReason(StopKind.STOPPED, reason.rip) if is_over else reason  # its next block does not fit
         quantum = self.up_to_alarm(process, self._length(process))
         process.begin_turn(self._quantum)
         while True:
@@ -124,6 +131,13 @@ class Scheduler:
             if reason.kind is not StopKind.BUDGET or process.cpu.executed > before or quantum >= most:
                 return reason
             quantum *= 2
+
+    def end_turn_of(self, core: Core) -> None:
+        """Before a run: the turn that steps have come to the end of is over."""
+        process = core.process
+        left = process.turn_left if self.goes_on_with_turns and process is not None and process.alive else None
+        if left is not None and left <= 0:
+            self.rotate(core)
 
     def _length(self, process: Process) -> int:
         """The most instructions of a turn: a quantum, or as many as go by before somebody else can run."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hds_guests import CALLS, CODE, TWO_CALLS, command_line, listing_file, refused
 
-SOURCE = Path(__file__).parent / "going_back_guest.c"
+FOLDER = Path(__file__).parent
 PROMPT = "HyperDbg> "
 LOOPING = "mov rbx, 0\nagain: inc rbx\npush rbx\npop rcx\ncmp rbx, 0x20000000\njne again\nhlt"
 
@@ -41,15 +41,24 @@ def test_what_cannot_be_done_again_is_not_recorded(flag: tuple[str, ...]) -> Non
     assert (ran.code, "exclude each other" in ran.errors) == (2, True)
 
 
+def compiled(source: str, folder: Path) -> Path:
+    """A static program with threads."""
+    if shutil.which("gcc") is None:
+        pytest.skip("gcc is not installed (Debian: gcc)")
+    guest = folder / "guest"
+    subprocess.run(["gcc", "-O1", "-static", "-pthread", "-o", guest, FOLDER / source], check=True)
+    return guest
+
+
 @pytest.fixture(scope="module", params=("reference", "native"))
 def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @programs
-def test_steps_back_and_forth_meet_the_same_states(engine: str, tmp_path: Path) -> None:
+def test_steps_back_and_forth_meet_the_same_states(tmp_path: Path) -> None:
     there, back = "\n".join(["r", "t"] * 4), "\n".join(["t-", "r"] * 4)
-    found = answers(f"{there}\nr\n{back}\n{there}\nr", "--engine", engine, listing_file(tmp_path, CALLS))
+    found = answers(f"{there}\nr\n{back}\n{there}\nr", listing_file(tmp_path, CALLS))
     forward, backward, again = found[:9:2], found[10:17:2], found[17::2]
     assert len(set(forward)) == 5
     assert backward == forward[3::-1]
@@ -58,11 +67,8 @@ def test_steps_back_and_forth_meet_the_same_states(engine: str, tmp_path: Path) 
 
 @programs
 def test_threads_files_and_memory_are_as_they_were(engine: str, tmp_path: Path) -> None:
-    if shutil.which("gcc") is None:
-        pytest.skip("gcc is not installed (Debian: gcc)")
     (tmp_path / "data").write_text("0123456789" * 2)
-    guest = tmp_path / "guest"
-    subprocess.run(["gcc", "-O1", "-static", "-pthread", "-o", guest, SOURCE], check=True)
+    guest = compiled("going_back_guest.c", tmp_path)
     state = "r\nkq l 80\n.thread list\ndb order l 100\ndb @rdi l 8\n"
     commands = f"bp piece\ng\ng\n{state}t 10\nt-\np-\ng-\n{state}g-\ng\n{state}"
     commands += f"bc all\nbp note\ng\ng\nt 5\n{state}t 30\ng-\nt 5\n{state}"
@@ -71,6 +77,17 @@ def test_threads_files_and_memory_are_as_they_were(engine: str, tmp_path: Path) 
     assert first == second == third
     assert "56789..." in first[-1]
     assert found[28:33] == found[36:41]
+
+
+@programs
+def test_threads_that_race_do_so_alike_wherever_runs_have_halted_and_gone_back(tmp_path: Path) -> None:
+    guest = str(compiled("racing_guest.c", tmp_path))
+    returns = "bp tick\ng\ng\nt 9\nbc all\nbp printf\ng\nt- 3\ng\nbc all\nbp tick\ng-\nt 3\nt-\nbc all\nt\ng"
+    sums = {
+        next(line for line in "".join(answers(commands, guest)).splitlines() if "sum " in line)
+        for commands in ("g", returns)
+    }
+    assert len(sums) == 1
 
 
 @programs
@@ -102,10 +119,10 @@ r rip"""
 
 
 @programs
-def test_runs_go_back_to_breakpoints_and_writes(engine: str, tmp_path: Path) -> None:
+def test_runs_go_back_to_breakpoints_and_writes(tmp_path: Path) -> None:
     guest = listing_file(tmp_path, LOOPING.replace("0x20000000", "0x100"))
     commands = "g\nbp 400007\ng-\nr rbx\ng-\nr rbx\nbc all\nwatch back @rsp-8\nr rbx\nr rbx = 5\ng-\nr rbx"
-    found = answers(commands, "--engine", engine, guest)
+    found = answers(commands, guest)
     assert found[3] == "rbx=00000000000000ff\n"  # in front of the instruction that makes 100 of it
     assert found[5] == "rbx=00000000000000fe\n"
     assert "push rbx" in found[7]
