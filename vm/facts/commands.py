@@ -485,7 +485,7 @@ COMMANDS: tuple[CommandRow, ...] = (
             "shows or sets an option",
             ("setting", ".settings", ".setting"),
             usage="{name} autounpause|autoflush|addressconversion|context [on|off]\n{name} syntax [intel|att|masm]",
-            notes="Settings last as long as the session. With `context on` a stop shows registers, code, stack and calls.",
+            notes="Settings last as long as the session. With `context on` a stop shows registers, code, stack, calls.",
         ),
         *_alike(
             "{name}",
