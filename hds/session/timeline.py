@@ -152,7 +152,7 @@ class Timeline:
         self._feed: deque[str] = deque()
         self._crossing: str | None = None
         self._arriving = False
-        self._hits: list[int] = []
+        self._hit: int | None = None  # the last one in front of the goal
         self._searches = False
         self._searched: int | None = None  # the id of an event that was made for a search
         self._reporter, self._muted = session.reporter, Silent()
@@ -295,8 +295,7 @@ class Timeline:
                 woken.answer(msgspec.json.encode(self.point()))
                 os._exit(0)
             case Search():
-                before = [count for count in self._hits if count < request.goal]
-                woken.answer(msgspec.json.encode(Found(max(before, default=None))))
+                woken.answer(msgspec.json.encode(Found(self._hit)))
                 os._exit(0)
             case Go():
                 self._become_front(request, woken)
@@ -353,7 +352,12 @@ class Timeline:
         if isinstance(request, Search):
             wanted = request.triggers if self._searched is None else trigger.event.definition.id == self._searched
             if wanted:
-                self._hits.append(self._session.machine.executed - 1)  # it counts the instruction at hand
+                self._take_hit(request)
+
+    def _take_hit(self, request: Request) -> None:
+        count = self._session.machine.executed - 1  # it counts the instruction at hand
+        if count < request.goal:
+            self._hit = count
 
     def _begin_search(self, request: Search) -> None:
         session = self._session
@@ -363,7 +367,7 @@ class Timeline:
         for place in request.places:
             for process in session.machine.processes:
                 if process.alive and process.pid == place.process_id:
-                    process.cpu.hook_address(place.address, self._reached(place, process))
+                    process.cpu.hook_address(place.address, self._reached(place, process, request))
         if request.written is not None:
             first, last = request.written
             assert session.process is not None
@@ -372,11 +376,11 @@ class Timeline:
             session.interpret(SourceFile("<search>", command))
             self._searched = max(set(session.machine.registry.ids) - before, default=-1)
 
-    def _reached(self, place: Place, process: Process) -> Callable[[], None]:
+    def _reached(self, place: Place, process: Process, request: Request) -> Callable[[], None]:
         def hit() -> None:
             stack = process.cpu.registers.read(_RSP)
             if place.stack in (None, stack) and place.thread_id in (None, process.tid):
-                self._hits.append(self._session.machine.executed - 1)
+                self._take_hit(request)
 
         return hit
 
