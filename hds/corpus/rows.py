@@ -35,7 +35,16 @@ _EVENT = pa.struct(
         *((name, pa.uint64()) for name in ("triggers", "rejections", "fuel", "errors", "code_errors")),
     ]
 )
-_CRASH = pa.struct([("vector", pa.uint32()), ("name", pa.string()), ("rip", pa.uint64()), ("address", pa.uint64())])
+_CRASH = pa.struct(
+    [
+        ("vector", pa.uint32()),
+        ("name", pa.string()),
+        ("error_code", pa.uint64()),
+        ("rip", pa.uint64()),
+        ("address", pa.uint64()),
+        ("exit_code", pa.int64()),
+    ]
+)
 _COUNTS = (
     "triggers", "messages", "lost_messages", "instructions", "script_errors", "code_errors", "refused_commands",
     "breaks",

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("pyarrow", reason="pyarrow (extra corpus) is not installed")
 pytest.importorskip("jinja2", reason="Jinja2 (extra report) is not installed")
 
-from corpus_world import program
+from corpus_world import CRASHING, program
 from hds_guests import command_line
 
 from hds.corpus import Budget, Outcome, Settings, new_campaign
@@ -27,14 +27,14 @@ HOSTILE = "</script><script>alert(1)</script>"
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two runs, in one part each, and a file that could not be read."""
+    """Three runs, in one part each, of which one crashes, and a file that could not be read."""
     folder = tmp_path_factory.mktemp("campaign") / "results"
     campaign = new_campaign(SourceFile("calls.hds", SCRIPT), None, Settings(), Budget())
     engine = load_engine(None, campaign.settings.limits)
     with Store(folder, campaign.identity) as store:
-        for number in (3, 4):
+        for number, content in ((3, program(3)), (4, program(4)), (6, CRASHING)):
             rows = Gathered()
-            said = run_program(campaign, engine, program(number), None)
+            said = run_program(campaign, engine, content, None)
             rows.add_said({"key": f"{number:064x}", "path": f"sample {number}{HOSTILE}"}, said)
             store.add(rows.tables())
         rows = Gathered()
@@ -50,14 +50,16 @@ def test_the_page_leads_to_every_run(results: Path, tmp_path: Path, monkeypatch:
     rows = re.findall(r'<a href="(runs/[0-9a-f]{64}\.html)">(.*?)</a></td><td class="word">(\w+)<', index)
     assert [(html.unescape(path), outcome) for _, path, outcome in rows] == [
         ("gone", "no_input"),
+        (f"sample 6{HOSTILE}", "guest_crash"),
         (f"sample 3{HOSTILE}", "ok"),
         (f"sample 4{HOSTILE}", "ok"),
     ]
     assert HOSTILE not in index
     pages = [(tmp_path / "report" / page).read_text() for page, _, _ in rows]
     assert "there is no such file" in pages[0]
-    assert "program exited with code 3" in pages[1]
-    assert "exit" in pages[2]
+    assert "invalid instruction" in pages[1]
+    assert "program exited with code 3" in pages[2]
+    assert "exit" in pages[3]
     assert '"\\u003cb\\u003e3c\\u003c/b\\u003e"' in pages[2]
     assert all(HOSTILE not in page for page in pages)
 
@@ -65,7 +67,7 @@ def test_the_page_leads_to_every_run(results: Path, tmp_path: Path, monkeypatch:
 def test_a_page_has_as_many_runs_as_the_limit_says(results: Path, tmp_path: Path) -> None:
     assert command_line("report", str(results), "-o", str(tmp_path / "few"), "--max-report-programs", "2").code == 0
     assert len(list((tmp_path / "few" / "runs").iterdir())) == 2
-    assert "2 of 3 have pages" in (tmp_path / "few" / "index.html").read_text()
+    assert "2 of 4 have pages" in (tmp_path / "few" / "index.html").read_text()
 
 
 @pytest.mark.parametrize(
