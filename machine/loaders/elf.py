@@ -165,6 +165,7 @@ def _laid_out(
         stack_protection=_stack_protection(segments),
         data=data,
         bias=bias,
+        end=max(page_ceil(load.address + load.memory_size + bias & _WORD) for load in loads),
     )
 
 

@@ -48,7 +48,8 @@ class Image(msgspec.Struct, frozen=True):
     """A program: the areas it needs, the bytes in them, where it starts and where it ends (None: nowhere).
 
     `level` is the privilege level it runs on: `USER`, or `KERNEL`. `data` is the file, for what the guest reads of it.
-    `bias` was added to the addresses in the file. `interpreter` is what a dynamic ELF program is started by: it is
+    `bias` was added to the addresses in the file. `end` is behind all segments, also empty ones, where a heap may
+    begin; 0: behind the areas. `interpreter` is what a dynamic ELF program is started by: it is
     mapped as well, and begins in its place. `windows` has the DLLs of a program that ntdll loads.
     """
 
@@ -63,6 +64,7 @@ class Image(msgspec.Struct, frozen=True):
     level: int = USER
     data: bytes = b""
     bias: int = 0
+    end: int = 0
     interpreter: Image | None = None
     windows: WindowsPlan | None = None
 

@@ -734,7 +734,8 @@ def _text(text: bytes) -> str:
 
 def _space(process: Process, layout: Layout) -> UserSpace:
     """The address space of a process that has its program only."""
-    return UserSpace(process.cpu.memory, max(area.start + area.size for area in process.image.areas), layout)
+    image = process.image
+    return UserSpace(process.cpu.memory, max(image.end, *(area.start + area.size for area in image.areas)), layout)
 
 
 def _general(thread: Thread) -> dict[int, int]:

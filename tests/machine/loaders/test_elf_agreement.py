@@ -239,6 +239,10 @@ SHAPES: dict[str, Shape] = {
         Segment(DATA, 0, 0x1000, flags=R), Segment(DATA + PAGE, 0, 0x1000), code=READ_PROGRAM_HEADERS
     ),
     "AT_PHDR of a table that is not mapped": Shape(READ_PROGRAM_HEADERS, table=0x5800),
+    "a heap behind an empty segment": load(
+        Segment(DATA + 0x10_0000, 0, 0, 0),
+        code=f"mov eax, 12; xor edi, edi; syscall; cmp rax, {DATA + 0x10_0000}; setae dil; mov eax, 60; syscall",
+    ),
     "entry in no segment": Shape(entry=DATA),
     "entry behind the segment's last byte, in its page": Shape(
         READ, BASE + 4, code_segment=replace(CODE, file_size=0x1801)

