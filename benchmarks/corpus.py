@@ -1,5 +1,9 @@
 """What a campaign costs beside the runs themselves, and what two processors gain, all measured in one run.
 
+Processor time of a program is that of everything - client, scheduler, workers, the processes that fork and those that
+run - less the start of the cluster, by the number of programs. Beyond the run itself is what exceeds the same run in
+one process that is warm: a session made, the program loaded, run and summed up.
+
 Usage: python benchmarks/corpus.py [TINY [LONG]]. TINY programs (10,000) that exit at once show what a program costs
 beyond its run, against the same runs one after the other in one warm process; LONG ones (40) of a second each show what
 a second worker is worth.
