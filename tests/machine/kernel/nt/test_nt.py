@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from machine_guests import CODE, Bench, FunctionEngine, bench, block, pseudo, say, script
 
+from hds.session.engines import load_engine
 from machine.debugger import cpuid
 from machine.kernel import KERNEL_NAMES
 from machine.kernel.builds import BUILDS, DEFAULT_BUILD, Build
@@ -18,6 +19,7 @@ from machine.options import MachineOptions
 from machine.processor import msr
 from machine.schedule.process import Process
 from vm.facts.events import SYSCALL, SYSRET
+from vm.facts.limits import DEFAULT_LIMITS
 from vm.host import Host
 
 SCRATCH = CODE + 0x800
@@ -376,3 +378,37 @@ def test_the_features_that_programs_ask_for_are_those_of_cpuid() -> None:
     }  # fmt: skip
     announced = {number: cpuid(leaf)[name] >> bit & 1 for number, (leaf, name, bit) in features.items()}
     assert {number: page[0x274 + number] for number in features} == announced
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+@pytest.mark.parametrize("watched", [False, True])
+def test_instructions_are_counted_exactly_where_ntcontinue_goes_elsewhere(engine: str, watched: bool) -> None:
+    times = 50
+    listing = f"""
+        mov ebx, {times}
+        mov r10, {SCRATCH:#x}
+        mov dword ptr [r10 + 0x30], 0x100001
+        mov dword ptr [r10 + 0x44], 0x202
+        mov [r10 + 0x98], rsp
+        lea rax, [rip + back]
+        mov [r10 + 0xf8], rax
+    again:
+        xor edx, edx
+        mov eax, {NUMBERS["NtContinue"]}
+        syscall
+        ud2
+        ud2
+    back:
+        dec ebx
+        jnz again
+        nop
+    """
+    machine = Machine(load_engine(engine, DEFAULT_LIMITS), MachineOptions(kernel="nt"))
+    guest = Bench(machine=machine)
+    machine.load(listing.encode(), "asm", name="guest")
+    if watched:  # by the big hooks, which walk tables of events
+        guest.on(SYSCALL, condition=block("mov eax, 0"))
+        guest.on(SYSRET, condition=block("mov eax, 0"))
+    assert machine.run().cause is StopCause.END
+    assert guest.register("rbx") == 0
+    assert machine.executed == 7 + times * 5 + 1
