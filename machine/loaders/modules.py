@@ -6,6 +6,7 @@ they are mapped. A base is the preferred one where it is free, else the next one
 
 from __future__ import annotations
 
+import os
 import struct
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -129,7 +130,7 @@ class SystemFolder:
 
     def __init__(self, root: Path, beside: Path | None, limits: Limits) -> None:
         self._limits = limits
-        self._root = root.resolve()
+        self._root = _real(root)
         self._names: dict[str, Path] = {}
         self._paths: dict[str, str] = {}
         self._beside: tuple[Path, str] | None = None
@@ -138,8 +139,8 @@ class SystemFolder:
             folder = None if folder is None else _child(folder, part)
         if folder is not None:
             self._take(folder, SYSTEM_FOLDER)
-        if beside is not None and beside.resolve().parent.is_relative_to(self._root):
-            inside = beside.resolve().parent
+        if beside is not None and _real(beside).parent.is_relative_to(self._root):
+            inside = _real(beside).parent
             parts = inside.relative_to(self._root).parts
             self._beside = inside, "\\".join(("C:", *parts))
             self._take(*self._beside)
@@ -186,13 +187,13 @@ class SystemFolder:
 
     def read(self, name: str) -> PeFile:
         """The file of this name. Raises LoadError."""
-        path = self._names[name].resolve()
+        path = _real(self._names[name])
         if not path.is_relative_to(self._root) or not path.is_file():
             raise LoadError(f"{name} does not lie in the folder of --root")
         try:
             data = read_file(path, self._limits, "max_file_bytes")
-        except (FileRefused, OSError) as error:
-            raise UnreadableFile(f"cannot read {path}: {error}") from None
+        except FileRefused as error:
+            raise UnreadableFile(str(error), error.hint or "") from None
         try:
             return PeFile(data)
         except LoadError as error:
@@ -245,10 +246,15 @@ def plan_without_program(root: Path, limits: Limits) -> WindowsPlan:
     return plan(folder.read(NTDLL), Placement(limits=limits, root=root))
 
 
+def _real(path: Path) -> Path:
+    """Where a path leads; a circle of links stays one, of which Path.resolve makes an error."""
+    return Path(os.path.realpath(path))
+
+
 def _place_of(root: Path, path: Path | None, name: str) -> tuple[str, ...]:
     """Where the guest finds its program."""
-    if path is not None and path.resolve().is_relative_to(root.resolve()):
-        return path.resolve().relative_to(root.resolve()).parts
+    if path is not None and _real(path).is_relative_to(_real(root)):
+        return _real(path).relative_to(_real(root)).parts
     return PROGRAM_FOLDER, name
 
 

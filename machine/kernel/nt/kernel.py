@@ -104,8 +104,8 @@ class NtKernel(Calls):
                     read_reg_file(registry, read_file(path, limits, "max_file_bytes"))
                 except (RegFileError, NtError) as error:
                     raise LoadError(f"{path}: {error}") from None
-                except (FileRefused, OSError) as error:
-                    raise UnreadableFile(f"cannot read {path}: {error}") from None
+                except FileRefused as error:
+                    raise UnreadableFile(str(error), error.hint or "") from None
             self._registry = registry
         return self._registry
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import msgspec
 
 from machine.kernel.nt.objects import KernelObject
-from machine.kernel.nt.status import STATUS_INSUFFICIENT_RESOURCES, NtError
+from machine.kernel.nt.status import STATUS_INSUFFICIENT_RESOURCES, STATUS_NAME_TOO_LONG, NtError
 from vm.facts.numbers import HEXADECIMAL, MAX_32, number_in
 
 REG_NONE, REG_SZ, REG_EXPAND_SZ, REG_BINARY, REG_DWORD, REG_MULTI_SZ, REG_QWORD = 0, 1, 2, 3, 4, 7, 11
@@ -30,6 +30,9 @@ class Value(msgspec.Struct):
     name: str
     kind: int
     data: bytes
+
+
+MOST_LEVELS = 512  # of keys (Microsoft's "Registry Element Size Limits")
 
 
 class Key(msgspec.Struct, eq=False):
@@ -72,6 +75,8 @@ class Registry:
     def create(self, start: Key, parts: list[str], now: int = 0) -> tuple[Key, bool]:
         """The same, made where it is not there; whether it was. Raises NtError."""
         key, made = start, False
+        if start.path.count("\\") + len(parts) > MOST_LEVELS:
+            raise NtError(STATUS_NAME_TOO_LONG)
         for part in parts:
             found = key.child(part)
             if found is None:
@@ -202,8 +207,10 @@ def _key(registry: Registry, number: int, line: str) -> Key | None:
     removed = line.startswith("[-")
     root, _, rest = line.rstrip("]").lstrip("[-").partition("\\")
     if root.upper() not in _ROOTS or not line.endswith("]"):
-        raise RegFileError(number, f"unknown key {line}")
+        raise RegFileError(number, f"unknown key {line[:80]}")
     parts = [*_ROOTS[root.upper()], *filter(None, rest.split("\\"))]
+    if len(parts) >= MOST_LEVELS:
+        raise RegFileError(number, f"a key has at most {MOST_LEVELS} levels")
     if not removed:
         return registry.create(registry.root, parts)[0]
     parent = registry.find(registry.root, parts[:-1])

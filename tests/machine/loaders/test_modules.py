@@ -133,6 +133,13 @@ def test_what_is_missing_has_the_modules_that_import_it(tmp_path: Path) -> None:
     }
 
 
+def test_a_circle_of_links_is_no_file(tmp_path: Path) -> None:
+    dll(tmp_path, "ntdll.dll", ntdll())
+    (tmp_path / "WINDOWS" / "System32" / "a.dll").symlink_to("a.dll")
+    with pytest.raises(LoadError, match=r"a\.dll does not lie in the folder of --root"):
+        plan_of(tmp_path, importing(b"a.dll"))
+
+
 def test_a_plan_grows_by_the_modules_that_are_named(tmp_path: Path) -> None:
     for name, data in {"ntdll.dll": ntdll(), "b.dll": relocatable(0xA000), "broken.dll": b"MZ"}.items():
         dll(tmp_path, name, data)
