@@ -53,7 +53,11 @@ def to_trigger(session: Session, command: Command, prepared: Prepared) -> None:
     from hds.session.timeline import Place
 
     rows = session.execution.breakpoints.rows
-    places = [Place(row.process.pid, row.address) for row in rows if row.enabled and row.number is not None]
+    places = [
+        Place(row.process.pid, row.address, thread_id=row.thread_id)
+        for row in rows
+        if row.enabled and row.number is not None and row.process_id in (None, row.process.pid)
+    ]
     count = timeline.last(timeline.count, places=places, triggers=True)
     if count is None:
         timeline.go_to_beginning(typed)
