@@ -371,6 +371,7 @@ class Timeline:
         if request.written is not None:
             first, last = request.written
             assert session.process is not None
+            session.process.planned = (*session.process.planned, (first, last + 1))  # if it is not mapped yet
             before = set(session.machine.registry.ids)
             command = f"!monitor w {first:x} {last:x} pid {session.process.pid:x} script {{ x = 0; }}"
             session.interpret(SourceFile("<search>", command))

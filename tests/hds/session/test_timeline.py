@@ -133,6 +133,16 @@ def test_runs_go_back_to_breakpoints_and_writes(tmp_path: Path) -> None:
 
 
 @programs
+def test_from_a_crash_to_the_write_that_is_to_blame(engine: str, tmp_path: Path) -> None:
+    guest = compiled("crashing_guest.c", tmp_path)
+    found = answers("g\nt-\nwatch back @rdi\nx guest!spoil\nr rip", "--engine", engine, str(guest))
+    assert "which is not mapped" in found[0]
+    assert "mov rdi, qword ptr ds:[rdi]" in found[1]
+    spoil = found[3].split()[0].replace("`", "")
+    assert found[4] == f"rip={int(spoil, 16):016x}\n"
+
+
+@programs
 def test_ctrl_c_ends_a_run_and_the_user_goes_back_from_there(tmp_path: Path) -> None:
     """On a terminal; the whole process group gets the signal, as from the keyboard."""
     front, back = os.openpty()
