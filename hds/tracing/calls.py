@@ -70,7 +70,7 @@ class Call(msgspec.Struct):
     def enter(self) -> None:
         """Look at the arguments that are not filled in by the call."""
         rows = self.prototype.parameters
-        first = next((at for at, each in enumerate(rows) if each.is_filled), len(rows))
+        first = next((at for at, each in enumerate(rows) if self.system.is_filled(each, self.view)), len(rows))
         self.shown = arguments(self.system, self.prototype, self.view, range(first))
         self.at_entry = first
 

@@ -29,8 +29,8 @@ class Style(msgspec.Struct, frozen=True):
         return self.only_failed or self.only_successful
 
     def leaves_out(self, call: Call) -> bool:
-        """Whether nothing is told of a call that is over."""
-        return self.selects and (call.error is None) == self.only_failed
+        """Whether nothing is told of a call that is over; one that has never returned is neither of both."""
+        return self.selects and (call.view.result is None or (call.error is None) == self.only_failed)
 
 
 class Lines:

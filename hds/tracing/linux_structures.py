@@ -96,18 +96,14 @@ def _statfs(view: View, data: bytes) -> str:
     )  # fmt: skip
 
 
-def _limit(value: int, infinite: str) -> str:
+def _limit(value: int) -> str:
     if value == _INFINITE:
-        return infinite
+        return "RLIM64_INFINITY"
     return f"{value // 1024}*1024" if value > 1024 and value % 1024 == 0 else str(value)
 
 
-def _rlimit(infinite: str) -> _Show:
-    def show(view: View, data: bytes) -> str:
-        values = (_limit(value, infinite) for value in struct.unpack("<QQ", data))
-        return members(zip(("rlim_cur", "rlim_max"), values, strict=True))
-
-    return show
+def _rlimit(view: View, data: bytes) -> str:
+    return members(zip(("rlim_cur", "rlim_max"), map(_limit, struct.unpack("<QQ", data)), strict=True))
 
 
 def _sigaction(view: View, data: bytes) -> str:
@@ -203,6 +199,11 @@ def _open_how(view: View, data: bytes) -> str:
     return members([*rows, ("resolve", hexadecimal(resolve))])
 
 
+def _winsize(view: View, data: bytes) -> str:
+    names = ("ws_row", "ws_col", "ws_xpixel", "ws_ypixel")
+    return members(zip(names, map(str, struct.unpack("<4H", data)), strict=True))
+
+
 def _utimbuf(view: View, data: bytes) -> str:
     return members(zip(("actime", "modtime"), map(str, struct.unpack("<qq", data)), strict=True))
 
@@ -215,8 +216,7 @@ STRUCTURES: Mapping[str, tuple[int, _Show]] = {
     "stat": (144, _stat),
     "statx": (256, _statx),
     "statfs": (120, _statfs),
-    "rlimit": (16, _rlimit("RLIM_INFINITY")),
-    "rlimit64": (16, _rlimit("RLIM64_INFINITY")),
+    "rlimit": (16, _rlimit),
     "sigaction": (32, _sigaction),
     "stack": (24, _stack),
     "siginfo": (128, lambda view, data: siginfo(data)),
@@ -227,5 +227,6 @@ STRUCTURES: Mapping[str, tuple[int, _Show]] = {
     "flock": (32, _flock),
     "clone_args": (64, _clone_args),
     "open_how": (24, _open_how),
+    "winsize": (8, _winsize),
     "utimbuf": (16, _utimbuf),
 }

@@ -30,6 +30,7 @@ from machine.kernel.linux import constants
 TYPES: dict[str, Decoder] = {}
 _LOW = 0xFFFF_FFFF
 _AT_FDCWD = -100
+_LAST_MOMENT = 1 << 37  # seconds since 1970 of which a date is shown
 _AnyDecoder = TypeVar("_AnyDecoder", bound=Decoder)
 _Show = TypeVar("_Show", bound=Callable[[View, int], "str | None"])
 
@@ -164,7 +165,7 @@ def _remark(table: str) -> str:
 def _map_flags(word: int) -> str:
     kind = {0: "MAP_FILE", 1: "MAP_SHARED", 2: "MAP_PRIVATE", 3: "MAP_SHARED_VALIDATE"}.get(word & 0xF)
     rest = {bits: name for bits, name in constants("map").items() if bits > 0xF}
-    first = kind or hexadecimal(word & 0xF)
+    first = kind or f"{hexadecimal(word & 0xF)} /* MAP_??? */"
     return first if not word & _LOW & ~0xF else f"{first}|{flags(rest, word & _LOW & ~0xF)}"
 
 
@@ -390,8 +391,8 @@ def socket_address(view: View, word: int, size: int) -> str:
 
 @_plain("socket_protocol")
 def _protocol(view: View, word: int) -> str:
-    inet = view.words[0] & _LOW in (2, 10)
-    return named(constants("ipproto"), word & _LOW, "IPPROTO_???") if inet else str(word & _LOW)
+    table = {2: "ipproto", 10: "ipproto", 16: "netlink"}.get(view.words[0] & _LOW)
+    return str(word & _LOW) if table is None else named(constants(table), word & _LOW, _remark(table))
 
 
 _OPTIONS = {1: "option", 6: "option_tcp", 0: "option_ip", 41: "option_ipv6"}
@@ -476,9 +477,9 @@ def _ready_selects(view: View, word: int) -> str:
         found = _set_of(view, place) if place else None
         if found:
             parts.append(f"{name} [{' '.join(map(str, found))}]")
-    data = view.exactly(view.words[4], 16)
-    if data is not None:
-        parts.append(f"left {members(zip(('tv_sec', 'tv_nsec'), map(str, struct.unpack('<qq', data)), strict=True))}")
+    if view.words[4]:
+        left = _struct(view, view.words[4], "timeval" if view.name == "select" else "timespec")
+        parts.append(f"left {left}")
     return f"{word} ({', '.join(parts)})"
 
 
@@ -553,6 +554,12 @@ def _fcntl_argument(view: View, word: int, _: str) -> str | None:
     return hexadecimal(word) if not command else str(signed(word, 32))
 
 
+# Arguments that are filled in by some commands only: the others show them at once, in calls that wait, too.
+FILLED_BY: dict[str, Callable[[View], bool]] = {
+    "fcntl_argument": lambda view: constants("fcntl").get(view.words[1] & _LOW, "").endswith("GETLK")
+}
+
+
 @_type("fcntl_result")
 def _fcntl_result(view: View, word: int, _: str) -> str:
     command = constants("fcntl").get(view.words[1] & _LOW, "")
@@ -563,9 +570,32 @@ def _fcntl_result(view: View, word: int, _: str) -> str:
     return _fd(view, word) if command.startswith("F_DUPFD") else str(word)
 
 
+@_plain("ioctl_command")
+def _ioctl_command(view: View, word: int) -> str:
+    """A name, or what <asm-generic/ioctl.h> makes such a number of."""
+    word &= _LOW
+    name = constants("ioctl").get(word)
+    if name is not None:
+        return name
+    ways = flags({1: "_IOC_WRITE", 2: "_IOC_READ"}, word >> 30) if word >> 30 else "_IOC_NONE"
+    ways = "_IOC_READ|_IOC_WRITE" if word >> 30 == 3 else ways
+    return (
+        f"_IOC({ways}, {', '.join(hexadecimal(part) for part in (word >> 8 & 0xFF, word & 0xFF, word >> 16 & 0x3FFF))})"
+    )
+
+
 @_plain("ioctl_argument")
 def _ioctl_argument(view: View, word: int) -> str | None:
-    return None if view.words[1] & _LOW in (0x5450, 0x5451) else address(word)
+    command = constants("ioctl").get(view.words[1] & _LOW)
+    if command in ("FIONCLEX", "FIOCLEX"):
+        return None
+    if command in ("FIONREAD", "TIOCGPGRP") and not view.failed:
+        return _boxed(view, word, "i")
+    if command in ("FIONBIO", "TIOCSPGRP"):
+        return _boxed(view, word, "i")
+    if command == "TIOCSWINSZ" or (command == "TIOCGWINSZ" and not view.failed):
+        return _struct(view, word, "winsize")
+    return address(word)
 
 
 @_type("new_address")
@@ -615,6 +645,10 @@ def _arch_prctl_address(view: View, word: int) -> str:
     return address(word)
 
 
+_ALL_WORDS = ("PR_SET_NO_NEW_PRIVS", "PR_GET_NO_NEW_PRIVS", "PR_SET_THP_DISABLE", "PR_GET_THP_DISABLE", "PR_SET_MM",
+              "PR_SET_VMA", "PR_CAP_AMBIENT")  # fmt: skip
+_IN_DECIMAL = ("PR_SET_KEEPCAPS", "PR_SET_TIMERSLACK", "PR_SET_CHILD_SUBREAPER", "PR_SET_NO_NEW_PRIVS",
+               "PR_GET_NO_NEW_PRIVS", "PR_SET_THP_DISABLE", "PR_GET_THP_DISABLE")  # fmt: skip
 _NO_ARGUMENT = ("PR_GET_DUMPABLE", "PR_GET_KEEPCAPS", "PR_GET_SECCOMP", "PR_GET_TIMERSLACK")
 
 
@@ -627,7 +661,27 @@ def _prctl_argument(view: View, word: int) -> str | None:
         return text_at(view, word, 15)
     if command == "PR_SET_PDEATHSIG":
         return signal_name(signed(word, 32))
-    return hexadecimal(word)
+    if command in ("PR_GET_NAME", "PR_GET_PDEATHSIG", "PR_GET_CHILD_SUBREAPER"):
+        return address(word) if view.failed else _got_by_prctl(view, word, command)
+    return str(word) if command in _IN_DECIMAL else hexadecimal(word)
+
+
+def _got_by_prctl(view: View, word: int, command: str) -> str:
+    if command == "PR_GET_NAME":
+        return text_at(view, word, 15)
+    found = _numbers(view, word, 1, "i")
+    if found is None:
+        return address(word)
+    return f"[{signal_name(found[0]) if command == 'PR_GET_PDEATHSIG' else found[0]}]"
+
+
+@_plain("prctl_more")
+def _prctl_more(view: View, word: int) -> str | None:
+    """The third word and those behind it, of commands that have them and of those without a name."""
+    command = constants("prctl").get(view.words[0] & _LOW)
+    if command is not None and command not in _ALL_WORDS:
+        return None
+    return str(word) if command in _IN_DECIMAL else hexadecimal(word)
 
 
 _WITH_TIMEOUT = ("WAIT", "LOCK_PI", "WAIT_BITSET", "WAIT_REQUEUE_PI", "LOCK_PI2")
@@ -706,6 +760,24 @@ def _time(seconds: int, parts: int, unit: str) -> str:
         return row
     fraction = f".{parts:09d}" if unit == "tv_nsec" else f".{parts:06d}"
     return f"{row} /* {at:%Y-%m-%dT%H:%M:%S}{fraction if parts else ''}+0000 */" if seconds else row
+
+
+@_plain("seconds")
+def _seconds(view: View, word: int) -> str:
+    """The result of time(2), and what it means."""
+    return f"{word} ({_moment(word)})" if word < _LAST_MOMENT else str(word)
+
+
+@_plain("seconds_at")
+def _seconds_at(view: View, word: int) -> str:
+    found = view.integer(word, 8)
+    if found is None or found >= _LAST_MOMENT:
+        return _boxed(view, word, "q")
+    return f"[{found} /* {_moment(found)} */]"
+
+
+def _moment(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}+0000"
 
 
 TYPES["timespecs"] = lambda view, word, _: _times(view, word, "tv_nsec")

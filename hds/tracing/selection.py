@@ -78,7 +78,7 @@ def _chosen(
     exact: set[str] = set()
     patterns: list[re.Pattern[str]] = []
     for word in value.split(","):
-        word = word.removeprefix("?")
+        optional, word = word.startswith("?"), word.removeprefix("?")
         if word == "all":
             patterns.append(re.compile(""))
         elif word.startswith("%") and word[1:] in classes:
@@ -90,7 +90,7 @@ def _chosen(
                 raise SelectionError(f"-e: {word!r} is no regular expression: {error}", "as in /^open") from None
         elif word in names:
             exact.add(word)
-        elif word != "none":
+        elif word != "none" and not optional:
             known = [f"%{name}" for name in classes] if word.startswith("%") else names
             raise SelectionError(f"-e: there is no {what} {word!r}", _meant(word, known))
     return lambda name: (name in exact or any(each.search(name) for each in patterns)) != inverted

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from hds.tracing.views import Decoder, Prototype, View, signed
+from hds.tracing.views import Decoder, Parameter, Prototype, View, signed
 
 WORDS = 6  # of a call without a prototype
 _LOWEST_ERROR = -4095
@@ -24,6 +24,10 @@ class System(Protocol):
 
     def prototype(self, name: str | None) -> Prototype:
         """How a call is declared; six words for one that is unknown."""
+        ...
+
+    def is_filled(self, parameter: Parameter, view: View) -> bool:
+        """Whether this call fills in that argument, which is looked at when the call is over then."""
         ...
 
     def failed(self, result: int) -> str | None:
@@ -52,17 +56,27 @@ class _Declared:
             found = self._read[name] = Prototype.of(" ".join(["hex"] * WORDS) if text is None else text)
         return found
 
+    def is_filled(self, parameter: Parameter, view: View) -> bool:
+        """As `System`."""
+        return parameter.is_filled
+
 
 class Linux(_Declared):
     """Linux: errors are negative results. `is_short`: the calls of INT 0x80."""
 
     def __init__(self, *, is_short: bool = False) -> None:
-        from hds.tracing.linux_types import TYPES
+        from hds.tracing.linux_types import FILLED_BY, TYPES
         from machine.kernel.linux import CLASSES, PROTOTYPES, PROTOTYPES_386, SAME_CALL, linux_calls
 
         super().__init__(PROTOTYPES_386 if is_short else PROTOTYPES, CLASSES, TYPES)
         self.names = frozenset(call.name for call in linux_calls()) | SAME_CALL.keys()
         self.same_call: Mapping[str, str] = SAME_CALL if is_short else {}
+        self._filled_by = FILLED_BY
+
+    def is_filled(self, parameter: Parameter, view: View) -> bool:
+        """As `System`."""
+        rule = self._filled_by.get(parameter.type)
+        return parameter.is_filled and (rule is None or rule(view))
 
     def failed(self, result: int) -> str | None:
         """As `System`."""

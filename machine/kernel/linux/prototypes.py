@@ -65,7 +65,7 @@ kill              int signal
 tkill             int signal
 tgkill            int int signal
 pause
-ioctl             fd enum=ioctl ioctl_argument
+ioctl             fd ioctl_command +ioctl_argument
 pread64           fd >data@r size long
 pwrite64          fd data@2 size long
 readv             fd >iovec@2 size
@@ -82,7 +82,7 @@ pipe2             >fds flags=pipe
 dup               fd -> fd
 dup2              fd fd -> fd
 dup3              fd fd flags=dup -> fd
-fcntl             fd enum=fcntl fcntl_argument -> fcntl_result
+fcntl             fd enum=fcntl +fcntl_argument -> fcntl_result
 flock             fd flags=flock
 fsync             fd
 fdatasync         fd
@@ -163,7 +163,7 @@ getsockname       fd >sockaddr@p2 >length
 getpeername       fd >sockaddr@p2 >length
 shutdown          fd enum=shutdown
 setsockopt        fd enum=sol sockopt sockopt_value@4 int
-getsockopt        fd enum=sol sockopt >sockopt_value@p4 >length
+getsockopt        fd enum=sol sockopt >sockopt_value@p4 +length
 sendto            fd data@2 size flags=msg sockaddr@5 uint
 recvfrom          fd >data@r size flags=msg >sockaddr@p5 >length
 sendmsg           fd msghdr flags=msg
@@ -186,7 +186,7 @@ get_robust_list   int >word >word
 rseq              ptr hex hex hex
 futex             ptr flags=futex futex_value futex_timeout futex_second futex_third
 arch_prctl        enum=arch_prctl arch_prctl_address
-prctl             enum=prctl prctl_argument
+prctl             enum=prctl +prctl_argument prctl_more prctl_more prctl_more
 personality       hex -> hex
 uname             >struct=utsname
 sysinfo           >struct=sysinfo
@@ -194,7 +194,7 @@ times             >struct=tms
 getrusage         enum=rusage >struct=rusage
 getrlimit         enum=rlimit >struct=rlimit
 setrlimit         enum=rlimit struct=rlimit
-prlimit64         int enum=rlimit struct=rlimit64 >struct=rlimit64
+prlimit64         int enum=rlimit struct=rlimit >struct=rlimit
 getrandom         >hexdata@r size flags=getrandom
 getpid
 getppid
@@ -240,7 +240,7 @@ clock_settime     enum=clock struct=timespec
 clock_nanosleep   enum=clock flags=timer_absolute struct=timespec +left_timespec
 nanosleep         struct=timespec +left_timespec
 gettimeofday      >struct=timeval >ptr
-time              >word
+time              >seconds_at -> seconds
 alarm             uint
 getitimer         enum=itimer >struct=itimerval
 setitimer         enum=itimer struct=itimerval >struct=itimerval
@@ -256,7 +256,7 @@ shmctl            int enum=ipc_command ptr
 semget            key int ipc_flags
 semop             int ptr uint
 semtimedop        int ptr uint struct=timespec
-semctl            int int enum=ipc_command hex
+semctl            int int enum=ipc_command ptr
 msgget            key ipc_flags
 msgsnd            int ptr size flags=msgget
 msgrcv            int ptr size long flags=msgget
@@ -264,8 +264,8 @@ msgctl            int enum=ipc_command ptr
 get_mempolicy     ptr ptr hex ptr hex
 vmsplice          fd ptr size hex
 ptrace            enum=ptrace int ptr ptr
-mount             path path string hex ptr
-umount2           path hex
+mount             path path string flags=mount string
+umount2           path flags=umount
 chroot            path
 sethostname       data@1 size
 setdomainname     data@1 size
@@ -333,23 +333,25 @@ PROTOTYPES_386: Mapping[str, str] = {
     **_rows(_ROWS_386),
 }
 
-# What `-e trace=%CLASS` means.
+# What `-e trace=%CLASS` means: strace's classes, of which `%%stat` and `%%statfs` have all kinds.
 CLASSES: Mapping[str, frozenset[str]] = {
     name: frozenset(words.split())
     for name, words in {
         "file": """open creat openat openat2 stat lstat newfstatat statx access faccessat faccessat2 readlink readlinkat
             chdir rename renameat renameat2 mkdir mkdirat rmdir link linkat unlink unlinkat symlink symlinkat mknod
             mknodat chmod fchmodat chown lchown fchownat utime utimes futimesat utimensat statfs truncate execve
-            execveat getcwd inotify_add_watch getxattr lgetxattr setxattr listxattr llistxattr mount umount2
-            chroot""",
+            execveat getcwd inotify_add_watch getxattr lgetxattr setxattr lsetxattr listxattr llistxattr
+            removexattr lremovexattr mount umount2 chroot""",
         "process": """clone clone3 fork vfork execve execveat exit exit_group wait4 waitid kill tkill tgkill
-            rt_sigqueueinfo rt_tgsigqueueinfo""",
+            rt_sigqueueinfo rt_tgsigqueueinfo pidfd_send_signal""",
         "network": """socket socketpair bind connect listen accept accept4 getsockname getpeername shutdown setsockopt
-            getsockopt sendto recvfrom sendmsg recvmsg sendmmsg recvmmsg""",
+            getsockopt sendto recvfrom sendmsg recvmsg sendmmsg recvmmsg sendfile""",
         "memory": """mmap mprotect munmap brk mremap msync mincore madvise mlock munlock mlock2 mlockall munlockall
-            shmat shmdt get_mempolicy remap_file_pages""",
+            shmat shmdt get_mempolicy set_mempolicy mbind
+            migrate_pages move_pages set_mempolicy_home_node pkey_mprotect remap_file_pages""",
         "signal": """rt_sigaction rt_sigprocmask rt_sigpending rt_sigtimedwait rt_sigqueueinfo rt_tgsigqueueinfo
-            rt_sigsuspend rt_sigreturn sigaltstack signalfd signalfd4 kill tkill tgkill pause""",
+            rt_sigsuspend rt_sigreturn sigaltstack signalfd signalfd4 kill tkill tgkill pause
+            pidfd_send_signal io_uring_enter""",
         "ipc": "shmget shmat shmdt shmctl semget semop semtimedop semctl msgget msgsnd msgrcv msgctl",
         "clock": "clock_gettime clock_getres clock_settime gettimeofday time",
         "desc": """read write close fstat poll ppoll select pselect6 lseek mmap ioctl pread64 pwrite64 readv writev
@@ -357,8 +359,20 @@ CLASSES: Mapping[str, frozenset[str]] = {
             getdents64 fchdir fchmod fchown fstatfs sendfile copy_file_range splice tee openat open creat pipe pipe2
             eventfd eventfd2 epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait timerfd_create
             timerfd_settime timerfd_gettime inotify_init inotify_init1 inotify_add_watch inotify_rm_watch
-            memfd_create signalfd signalfd4""",
+            memfd_create signalfd signalfd4 bpf faccessat faccessat2 fadvise64 fchmodat fchownat fgetxattr flistxattr
+            fremovexattr fsetxattr futimesat io_uring_enter io_uring_setup linkat mkdirat mknodat mq_getsetattr
+            mq_notify mq_open mq_timedreceive mq_timedsend newfstatat openat2 pidfd_getfd pidfd_open pidfd_send_signal
+            readahead readlinkat renameat renameat2 statx symlinkat sync_file_range syncfs unlinkat utimensat
+            vmsplice epoll_pwait2 execveat""",
         "creds": """getuid geteuid getgid getegid getgroups setuid setgid setreuid setregid setresuid setresgid
-            getresuid getresgid capget capset prctl""",
+            getresuid getresgid capget capset prctl setfsuid setfsgid""",
+        "stat": "stat",
+        "lstat": "lstat",
+        "fstat": "fstat newfstatat statx",
+        "%stat": "stat lstat fstat newfstatat statx",
+        "statfs": "statfs",
+        "fstatfs": "fstatfs",
+        "%statfs": "statfs fstatfs",
+        "pure": "getpid getppid gettid getuid geteuid getgid getegid getpgrp",
     }.items()
 }  # fmt: skip

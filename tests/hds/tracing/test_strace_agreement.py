@@ -54,7 +54,7 @@ def _plain(line: str, numbers: dict[str, str]) -> str:
         (r"0x[0-9a-f]{5,}", "ADDRESS"),
         (r"si_uid=\d+", "si_uid=U"),
         (r"si_([us])time=\d+", r"si_\1time=T"),
-        (r"left \{.*\}\)", "left)"),
+        (r"left \{tv_sec=\d+, (tv_[nu]sec)=\d+\}\)", r"left \1)"),
         (r"htons\((?!54321\))\d+\)", "htons(ANY)"),
         (r"\|STATX_MNT_ID", ""),
         (r"<(pipe|socket):\[\d+\]>", r"<\1>"),

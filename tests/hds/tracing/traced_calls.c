@@ -29,8 +29,12 @@
 #include <sys/sysinfo.h>
 #include <sys/syscall.h>
 #include <sys/prctl.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/sem.h>
 #include <netinet/in.h>
 #include <arpa/inet.h>
+#include <linux/netlink.h>
 static void handler(int n) { (void)n; }
 int main(int count, char **texts) {
     chdir(texts[1]);
@@ -45,7 +49,7 @@ int main(int count, char **texts) {
     struct stat st; fstat(fd, &st); stat("d/a", &st); lstat("nosuch", &st); stat("/dev/null", &st);
     struct statfs sf; statfs("nosuch", &sf);
     fcntl(fd, F_GETFD); fcntl(fd, F_SETFD, FD_CLOEXEC); fcntl(fd, F_GETFL); fcntl(fd, F_SETFL, O_APPEND); fcntl(fd, F_DUPFD, 10); fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    struct flock fl = {F_WRLCK, SEEK_SET, 0, 10}; fcntl(fd, F_SETLK, &fl);
+    struct flock fl = {F_WRLCK, SEEK_SET, 0, 10}; fcntl(fd, F_SETLK, &fl); fcntl(fd, F_GETLK, &fl);
     ftruncate(fd, 1000); fsync(fd); fchmod(fd, 0600); chmod("d/a", 0640);
     access("d/a", R_OK | W_OK); access("nosuch", F_OK); faccessat(AT_FDCWD, "d/a", X_OK, AT_EACCESS);
     symlink("target", "d/l"); readlink("d/l", buf, sizeof buf); link("d/a", "d/b"); rename("d/b", "d/c");
@@ -83,6 +87,10 @@ int main(int count, char **texts) {
     fd_set fs; FD_ZERO(&fs); FD_SET(sv[0], &fs); struct timeval tv = {0, 1000}; select(sv[0] + 1, &fs, 0, 0, &tv); 
     prctl(PR_SET_NAME, "renamed"); syscall(SYS_sched_yield); syscall(SYS_getrandom, buf, 4, 1); 
     struct statx sx; statx(AT_FDCWD, "d/a", 0, STATX_BASIC_STATS, &sx); utimensat(AT_FDCWD, "d/a", 0, 0); truncate("d/a", 5); fallocate(fd, 0, 0, 10); posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    int n; ioctl(p[0], FIONREAD, &n); ioctl(-1, FIONREAD, &n); ioctl(fd, 0xdeadbeef, 1); ioctl(fd, 0x5499, 1); ioctl(-1, TIOCGWINSZ, 0);
+    prctl(PR_GET_NAME, buf); prctl(PR_SET_PDEATHSIG, SIGKILL); prctl(PR_GET_PDEATHSIG, &n); prctl(12345, 1, 2, 3, 4); prctl(PR_SET_CHILD_SUBREAPER, 0); prctl(PR_GET_NAME, 0);
+    eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC); timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC); socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0); accept4(-1, 0, 0, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    socket(AF_NETLINK, 9, NETLINK_ROUTE); len = 4; getsockopt(-1, SOL_SOCKET, SO_ERROR, &one, &len); semctl(99, 0, IPC_RMID, 0); mmap(0, 4096, PROT_READ, 7, -1, 0);
     unlink("d/a"); close(fd); rmdir("d"); rmdir("d"); sync(); 
     int st2; pid_t c = fork(); if (!c) _exit(3); waitpid(c, &st2, 0); c = vfork(); if (!c) _exit(0); wait4(c, &st2, 0, 0); waitpid(-1, &st2, WNOHANG); waitpid(-1, 0, 0);
     syscall(SYS_open, 0, 0); syscall(SYS_openat, -100, "\x1b[31mred\x07", 0); syscall(SYS_openat, 7, (void*)1, 0);  
