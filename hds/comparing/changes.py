@@ -29,6 +29,7 @@ MOST_COMPARISONS = 2500  # of records of a stretch with each other
 _LONGEST = 400  # characters of a text that are looked at for likeness
 _LEAST_LIKENESS = 0.3
 _WORDS = re.compile(r"\w+")
+_PROGRAM = "program"  # in the place of the module's name where the programs of two runs have different ones
 _TWIN = "_hex"  # behind the name of a number: the same in hexadecimal
 
 
@@ -51,10 +52,14 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """What counts: paths of fields that do not (`tick`, `registers.rax`), and whether addresses are named."""
+    """What counts: paths of fields that do not (`tick`, `registers.rax`), and whether addresses are named.
+
+    `renamed` says that the programs have other names, so that the module of each is called `program` in symbols.
+    """
 
     ignored: tuple[str, ...] = ()
     symbols: bool = False
+    renamed: bool = False
 
     def flat(self, run: Run, number: int) -> Flat:
         """A record with what counts of it."""
@@ -63,22 +68,29 @@ class Rules(msgspec.Struct, frozen=True):
         for path, value in _leaves(record):
             plain = path.partition("[")[0] if "." not in path else _without_indices(path)
             if not self._is_ignored(plain) and not _is_twin(path, record):
-                found[path] = self._named(value, run.places) if self.symbols else value
+                found[path] = self._named(value, run) if self.symbols else value
         if self.symbols and isinstance(record.get("symbol"), str):
             found.pop("pc", None)  # the symbol says it
+            if isinstance(found.get("symbol"), str):
+                found["symbol"] = self._place(str(found["symbol"]), run)
         return found
+
+    def _place(self, symbol: str, run: Run) -> str:
+        module, mark, name = symbol.partition("!")
+        return f"{_PROGRAM}!{name}" if self.renamed and mark and run.is_of_program(module) else symbol
 
     def _is_ignored(self, path: str) -> bool:
         return any(path == each or path.startswith(f"{each}.") for each in self.ignored)
 
-    def _named(self, value: object, places: Mapping[int, str]) -> object:
+    def _named(self, value: object, run: Run) -> object:
+        places = run.places
         if type(value) is int and value >= LEAST_ADDRESS:
-            return places.get(value, value)
+            return self._place(places[value], run) if value in places else value
         if isinstance(value, str):
             parts, at = [], 0
             for start, end, address in hexadecimal_words(value):
                 if address in places:
-                    parts += [value[at:start], places[address]]
+                    parts += [value[at:start], self._place(places[address], run)]
                     at = end
             return "".join((*parts, value[at:])) if parts else value
         return value
@@ -188,6 +200,8 @@ class _Side(msgspec.Struct):
 
 def compare(a: Run, b: Run, rules: Rules) -> Iterator[Change]:
     """Every record of both runs once, in order."""
+    if rules.symbols and a.program and b.program and a.program != b.program:
+        rules = msgspec.structs.replace(rules, renamed=True)
     keys = _Keys()
     sides = _Side.of(a, rules, keys), _Side.of(b, rules, keys)
     everything = _Stretch(0, len(sides[0].whole), 0, len(sides[1].whole))

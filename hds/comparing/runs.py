@@ -27,6 +27,7 @@ class Run(msgspec.Struct):
     texts: list[str] = msgspec.field(default_factory=list)
     lines: list[int] = msgspec.field(default_factory=list)
     places: dict[int, str] = msgspec.field(default_factory=dict)
+    program: str | None = None  # the name of the first process; None where the run has no end
     _bytes: int = 0
 
     def add(self, record: Mapping[str, object], line: int) -> None:
@@ -42,6 +43,12 @@ class Run(msgspec.Struct):
         pc, symbol = record.get("pc"), record.get("symbol")
         if type(pc) is int and isinstance(symbol, str):
             self.places.setdefault(pc, symbol)
+        if record.get("type") == "summary":
+            self.program = _first_process(record)
+
+    def is_of_program(self, module: str) -> bool:
+        """Whether a module is the program itself; those of Windows and of listings are named without a suffix."""
+        return bool(self.program) and module in (self.program, str(self.program).partition(".")[0])
 
     def record(self, number: int) -> Object:
         """One of them, by its index."""
@@ -55,6 +62,13 @@ class Run(msgspec.Struct):
         for number, record in records_of(name, io.BytesIO(data)):
             run.add(record, number)
         return run
+
+
+def _first_process(summary: Mapping[str, object]) -> str:
+    processes = summary.get("processes")
+    first = processes[0] if isinstance(processes, list) and processes else None
+    name = first.get("name") if isinstance(first, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def hexadecimal_words(text: str) -> Iterator[tuple[int, int, int]]:

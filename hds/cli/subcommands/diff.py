@@ -79,6 +79,9 @@ def run(options: Options) -> ExitCode:
     rules = Rules(options.ignore, options.symbols)
     try:
         a, b = _run(options.a, options), _run(options.b, options)
+        for each in (a, b):
+            if each.program is None:
+                say(f"hds: {each.name[:60]} has no summary: the run did not end, or its end is not in the file")
         for field in rules.unknown((a, b)):
             say(f"hds: no record has the field {field}; `hds run --format json` shows which there are")
         changes = compare(a, b, rules)

@@ -85,6 +85,19 @@ def test_symbols_stand_for_addresses_that_moved() -> None:
     assert change.fields["text"] == ("hook at hello!check+0x10", "hook at hello!check+0x20")
 
 
+def test_the_module_of_the_program_is_the_same_where_it_has_another_name() -> None:
+    def run(name: str, module: str, start: int) -> Rows:
+        own, library = message(f"at {start:x}", start, symbol=f"{module}!main"), message("in", symbol="libc!write")
+        return [own, library, {"type": "summary", "processes": [{"name": name}]}]
+
+    a, b = run("old.exe", "old", 0x401000), run("./new", "./new", 0x501000)
+    assert marks(a, b) == "csc"
+    assert marks(a, b, Rules(symbols=True)) == "ssc"
+    other = run("./new", "helper", 0x501000)
+    (change, *_) = changes(a, other, Rules(symbols=True))
+    assert change.fields["symbol"] == ("program!main", "helper!main")
+
+
 def test_an_ignored_field_that_no_record_has_is_named() -> None:
     runs = [run_of([message("a", registers={"rax": 1})])]
     assert Rules(("tick", "registers.rax", "tikc", "registers.rbx")).unknown(runs) == ["tikc", "registers.rbx"]

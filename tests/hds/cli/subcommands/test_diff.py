@@ -97,6 +97,13 @@ def test_what_cannot_be_compared_is_exit_code_2(a: str, b: str, message: str) ->
     assert (told["type"], told["kind"], told["exit_code"]) == ("failure", "not_compared", 2)
 
 
+def test_a_run_without_its_end_is_told_of(place: Path) -> None:
+    (place / "cut.jsonl").write_text("")
+    ran = command_line("diff", "cut.jsonl", "cut.jsonl")
+    assert ran.code == 0
+    assert ran.errors.count("hds: cut.jsonl has no summary: the run did not end, or its end is not in the file\n") == 2
+
+
 def test_a_run_of_too_many_records_is_refused() -> None:
     ran = command_line("diff", "--max-compared-records", "3", "a.jsonl", RUN)
     assert (ran.code, "max_compared_records" in ran.errors) == (2, True)
