@@ -24,6 +24,8 @@ def lazy(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], object
     def get(name: str) -> object:
         if name in modules:
             return import_module(f"{package}.{name}")
+        if name == "__all__":  # of `from package import *`: its modules, which may need extras, are no part of it
+            return [each for each in names() if not each.startswith("_") and each not in modules]
         if name not in home_of:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value: object = getattr(import_module(home_of[name]), name)

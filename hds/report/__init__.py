@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from hds.report.findings import code_titles as code_titles, sarif as sarif
     from hds.report.json_lines import JsonLines as JsonLines, write_object as write_object
     from hds.report.reporters import Logged as Logged, Questions as Questions
-    from hds.report.schema import record_type as record_type, records_schema as records_schema
+    from hds.report.schema import (
+        record_type as record_type,
+        record_types as record_types,
+        records_schema as records_schema,
+    )
     from hds.report.streams import (
         StreamFailed as StreamFailed,
         occupy_standard_descriptors as occupy_standard_descriptors,
@@ -46,7 +50,7 @@ else:
             "findings": "code_titles sarif",
             "json_lines": "JsonLines write_object",
             "reporters": "Logged Questions",
-            "schema": "record_type records_schema",
+            "schema": "record_type record_types records_schema",
             "streams": "StreamFailed occupy_standard_descriptors output say standard_streams wait_at_most",
             "terminal": "Terminal",
         },

@@ -36,6 +36,11 @@ def records_schema() -> Schema:
     }
 
 
+def record_types() -> tuple[str, ...]:
+    """The types that records have, as `message` and `trigger`."""
+    return tuple(record_type(kind) for kind in get_args(RecordObject))
+
+
 def record_type(kind: type) -> str:
     """The `type` of the records of a class."""
     (name,) = get_args(get_type_hints(kind)["type"])

@@ -56,6 +56,7 @@ class Registers(MutableMapping[str, int]):
 
     def __setitem__(self, name: str, value: int) -> None:
         row, host = _register(name), self._host()
+        _expect_number("a register", value)
         host.write_register(row.storage, row.insert(host.read_register(row.storage), value & _WORD))
 
     def __delitem__(self, name: str) -> None:
@@ -102,6 +103,7 @@ class Memory:
 
     def read(self, address: int, size: int) -> bytes:
         """`size` bytes. Raises UnmappedMemory."""
+        _expect_number("an address", address)
         data = self._host().read_memory(address & _WORD, size)
         if data is None:
             raise UnmappedMemory(address & _WORD, size)
@@ -109,6 +111,9 @@ class Memory:
 
     def write(self, address: int, data: bytes) -> None:
         """Write all of it. Raises UnmappedMemory, with nothing written."""
+        _expect_number("an address", address)
+        if isinstance(data, str):
+            raise TypeError(f"memory takes bytes, not {data!r}")
         if not self._host().write_memory(address & _WORD, data):
             raise UnmappedMemory(address & _WORD, len(data))
 
@@ -143,6 +148,8 @@ class Memory:
     def __setitem__(self, key: int | slice, value: int | bytes) -> None:
         if isinstance(key, slice):
             start, end = _ends(key)
+            if isinstance(value, str):
+                raise TypeError(f"memory takes bytes, not {value!r}")
             if isinstance(value, int) or len(value) != end - start:
                 raise ValueError(f"0x{end - start:x} bytes are wanted")
             self.write(start, bytes(value))
@@ -170,6 +177,11 @@ class Memory:
         return bytes(found[: most - most % unit])
 
 
+def _expect_number(what: str, value: object) -> None:
+    if not isinstance(value, int):
+        raise TypeError(f"{what} is a number, not {value!r}")
+
+
 def _ends(key: slice) -> tuple[int, int]:
     if key.start is None or key.stop is None or key.step not in (None, 1) or key.stop < key.start:
         raise IndexError("a slice of memory is memory[start:end]")
@@ -186,12 +198,19 @@ class Globals(MutableMapping[str, int | bytes]):
     def __init__(self, store: GlobalStore) -> None:
         self._store = store
 
+    def _type(self, name: str) -> str:
+        if not isinstance(name, str) or _plain(name) not in self._store.entries:
+            raise KeyError(f"there is no global {name!r}; a script that mentions it makes it")
+        return self._store.entries[_plain(name)].symbol.type
+
     def __getitem__(self, name: str) -> int | bytes:
-        spelling, data = self._store.entries[_plain(name)].symbol.type, self._store.read(_plain(name))
+        spelling, data = self._type(name), self._store.read(_plain(name))
         return int.from_bytes(data, "little", signed=_is_signed(spelling)) if _is_scalar(spelling) else data
 
     def __setitem__(self, name: str, value: int | bytes) -> None:
-        spelling, old = self._store.entries[_plain(name)].symbol.type, self._store.read(_plain(name))
+        spelling, old = self._type(name), self._store.read(_plain(name))
+        if isinstance(value, str):
+            raise TypeError(f"a global takes a number or bytes, not {value!r}")
         if isinstance(value, int) and _is_scalar(spelling):
             value = (value & _WORD).to_bytes(8, "little")
         if isinstance(value, int) or len(value) != len(old):
@@ -216,8 +235,6 @@ class Globals(MutableMapping[str, int | bytes]):
 
 
 def _plain(name: str) -> str:
-    if not isinstance(name, str):
-        raise KeyError(name)
     return name.removeprefix(".")
 
 

@@ -79,7 +79,14 @@ class PythonFace:
     # --- tables
 
     def to_records(self, kind: str | None = None) -> list[dict[str, object]]:
-        """The kept records as JSON objects (docs/records.schema.json), all or those of a type such as `message`."""
+        """The kept records as JSON objects (docs/records.schema.json), all or those of a type such as `message`.
+
+        Raises ValueError for a type that no record can have.
+        """
+        from hds.report import record_types
+
+        if kind is not None and kind not in record_types():
+            raise ValueError(f"there are no records of the type {kind!r}; there are {', '.join(record_types())}")
         made = (json_object(with_symbol(record, self.symbol_of)) for record in self.records)
         return [each for each in made if each is not None and kind in (None, each["type"])]
 

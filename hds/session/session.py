@@ -258,6 +258,8 @@ class Session(PythonFace):
 
     def execute(self, text: str | SourceFile) -> None:
         """Execute the commands of a text, in order. Raises ScriptError when it does not compile or one was refused."""
+        if not isinstance(text, str | SourceFile):
+            raise TypeError(f"commands are a text, not {text!r}")
         source = text if isinstance(text, SourceFile) else SourceFile("<text>", text)
         prepared = self.prepare(source)
         problems = [item for item in prepared.diagnostics if item.severity is Severity.ERROR]

@@ -126,8 +126,10 @@ def test_globals_are_shared_with_scripts(engine: Engine) -> None:
     assert dict(made.globals) == {".n": 4, ".minus": -1, ".text": b"\1\2\3\4"}
     made.globals["n"] = 0xFFFF
     made.execute("print .n")
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError, match=r"there is no global '\.missing'"):
         _ = made.globals[".missing"]
+    with pytest.raises(KeyError, match=r"there is no global '\.missing'"):
+        made.globals[".missing"] = 1
     with pytest.raises(ValueError, match="4 bytes"):
         made.globals[".text"] = b"1"
 
@@ -239,6 +241,28 @@ def test_the_package_lists_its_names_and_is_cheap_to_import() -> None:
     assert {"Session", "Trigger", "ScriptError", "UnmappedMemory", "testing"} <= set(dir(hds))
     code = "import hds, sys; print(sorted({'unicorn', 'lark', 'llvmlite', 'pyarrow', 'pandas'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_a_star_takes_the_names_and_needs_no_extra() -> None:
+    found: dict[str, object] = {}
+    exec("from hds import *", found)
+    assert found["Session"] is hds.Session
+    assert {"strategies", "testing"}.isdisjoint(found)
+
+
+def test_values_of_another_type_are_told() -> None:
+    with guest_of_none() as made:
+        for use, reason in (
+            (lambda: setattr(made.registers, "rax", "1"), "a register is a number, not '1'"),
+            (lambda: made.memory["x"], "an address is a number, not 'x'"),  # type: ignore[call-overload]
+            (lambda: made.memory.write(1, "x"), "memory takes bytes, not 'x'"),  # type: ignore[arg-type]
+            (lambda: made.execute(5), "commands are a text, not 5"),  # type: ignore[arg-type]
+            (lambda: made.execute(b"x"), "commands are a text, not b'x'"),  # type: ignore[arg-type]
+        ):
+            with pytest.raises(TypeError, match=reason):
+                use()
+        with pytest.raises(ValueError, match="no records of the type 'mesage'; there are message, "):
+            made.to_records("mesage")
 
 
 def test_a_session_is_a_context_that_reads_what_it_is_given(tmp_path: Any) -> None:
