@@ -183,6 +183,13 @@ def whole_parser() -> argparse.ArgumentParser:
     return parser
 
 
+class _OfNoWidth(argparse.HelpFormatter):
+    """What every option is tried on when it is added: it need not know how wide the terminal is."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=80)
+
+
 def configure(parser: argparse.ArgumentParser, row: Subcommand) -> None:
     """Give a parser the options of a subcommand, and its examples behind the help."""
     importlib.import_module(row.module).configure(parser)
@@ -266,7 +273,7 @@ def _carry_out(words: Sequence[str]) -> int:
             build_parser().parse_args(words)
             return ExitCode.OK
         module = importlib.import_module(row.module)
-        parser = Parser(prog=f"hds {row.name}", description=row.sentence)
+        parser = Parser(prog=f"hds {row.name}", description=row.sentence, formatter_class=_OfNoWidth)
         configure(parser, row)
         parsed = parse(parser, row, words[1:])
         as_json = getattr(parsed, "format", None) == "json" or getattr(parsed, "json", False)

@@ -15,7 +15,11 @@ import os
 import stat
 import zlib
 from collections.abc import Iterator
-from hashlib import sha256
+
+try:
+    from _blake2 import blake2b  # what hashlib has: that loads OpenSSL as well, which takes 2 ms
+except ImportError:
+    from hashlib import blake2b
 
 MOST_CACHED_BYTES = 64 << 20  # of all files; the oldest go
 _LARGEST = 8 << 20  # bytes of one file
@@ -26,7 +30,7 @@ _MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 def key_of(*parts: str) -> str:
     """The name of what follows from these texts."""
-    digest = sha256()
+    digest = blake2b(digest_size=32)
     for part in parts:
         data = part.encode()
         digest.update(len(data).to_bytes(8, "little") + data)
