@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from random import Random
 from typing import ClassVar
 
 from machine.kernel.base import Services, Start
@@ -81,7 +82,7 @@ class NtKernel(Calls):
             ProcessObject(process), HandleTable(limits.max_handles), NtSpace(process.cpu.memory),
             self._numbering(None if plan is None else plan.ntdll), self._seeded(),
             None if plan is None else self._volume(plan), self._world.writable,
-            Pipes(limits.max_socket_bytes), plan,
+            Pipes(limits.max_socket_bytes), Random(f"{self._world.seed} {process.pid}"), plan,
         )  # fmt: skip
         self._states[process] = state
         state.threads[process.thread] = ThreadObject(process.thread)

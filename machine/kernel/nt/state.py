@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from random import Random
 
 import msgspec
 
@@ -46,6 +47,7 @@ class NtState(msgspec.Struct, eq=False):
     volume: Volume | None
     writable: bool
     pipes: Pipes
+    generator: Random
     plan: WindowsPlan | None = None
     dispatchers: Dispatchers = Dispatchers()
     threads: dict[Thread, ThreadObject] = msgspec.field(default_factory=dict)

@@ -142,7 +142,7 @@ def system_information(thread: NtThread, kind: UInt, buffer: Address, length: UI
         case 8 | 141:
             data = struct.pack("<QQQQQI4x", 0, 0, clock.elapsed() // TICKS_PER_UNIT, 0, 0, 0)
         case 23:
-            data = bytes(48)
+            data = thread.state.generator.randbytes(24)  # counters, which Wine makes random numbers of
         case 35:
             data = struct.pack("<BB", 0, 1)
         case 102:

@@ -15,6 +15,7 @@ pytestmark = [needs_wine, pytest.mark.programs]
 FILES = {
     "a.c": "int main(){return 0;}\n",
     "a.py": "import os\nimport sys\nx=lambda: sys.argv\n",
+    "t.txt": "This is a tset of teh wrod recieve.\nfine line\n",
     "build.ninja": "rule cc\n  command = cc -c $in -o $out\nbuild a.o: cc a.c\n",
 }
 
@@ -33,6 +34,7 @@ def published(name: str, platform: str, folder: Path) -> Path:
         ("ninja", ("--version",), ("QuerySystemInformationEx", "QueryInformationJobObject", "WriteFile", *END)),
         ("ninja", ("-n",), ("CreateFile", "ReadFile", "Close", "OpenFile", "QueryDirectoryFile", "WriteFile", *END)),
         ("clang-format", ("a.c",), ("OpenFile", "QueryDirectoryFile", "CreateFile", "ReadFile", "WriteFile", *END)),
+        ("typos", ("--isolated", "--format", "brief", "t.txt"), ("CreateFile", "ReadFile", "WriteFile", *END)),
         (
             "ruff",
             ("check", "--isolated", "--no-cache", "--select", "E,F", "a.py"),

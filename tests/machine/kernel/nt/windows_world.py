@@ -2,8 +2,8 @@
 
 HDS_WINE_DEBS names a folder into which Debian's libwine and libz-mingw-w64 are unpacked (default: build/wine); no Wine
 ever runs. Tests skip where that or the cross compiler is missing. HDS_WHEELS names a folder with the wheels of ninja,
-clang-format and ruff for win_amd64 and for Linux (default: build/wheels). HDS_WINDOWS_ROOT names a folder laid out like
-C: with Windows' own DLLs; the acceptance tests run on them, too, and change nothing there.
+clang-format, ruff and typos for win_amd64 and for Linux (default: build/wheels). HDS_WINDOWS_ROOT names a folder laid
+out like C: with Windows' own DLLs; the acceptance tests run on them, too, and change nothing there.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ _WANTED = (
     "apisetschema.dll", "ntdll.dll", "kernel32.dll", "msvcrt.dll", "ucrtbase.dll", "advapi32.dll", "version.dll",
     "cmd.exe", "winmm.dll", "ws2_32.dll", "powrprof.dll", "shell32.dll", "userenv.dll", "dbghelp.dll", "bcrypt.dll",
     "msvcp140.dll", "vcruntime140.dll", "vcruntime140_1.dll",
+    "oleaut32.dll",
 )  # fmt: skip
 _OPTIONS = {
     "hello-ucrt": ("-nostdlib", "-Wl,-e,start", "crt-stdio.def", "crt-runtime.def"),
@@ -54,6 +55,7 @@ _OPTIONS = {
     "thr": ("-static",),
     "pools": ("-lsynchronization",),
     "queries": ("-lpsapi",),
+    "chance": ("-lbcrypt", "-lrpcrt4"),
     "prng": ("-shared", "-nostdlib", "-Wl,-e,DllMain"),
 }
 
