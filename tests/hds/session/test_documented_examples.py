@@ -82,7 +82,8 @@ def kinds_of(command: str) -> tuple[EventKind, ...]:
 
 
 def test_every_command_has_an_example() -> None:
-    assert {row_of(command) for command in (*EVENT_EXAMPLES, *EXAMPLES)} == {row.name for row in COMMANDS}
+    shown = {row_of(command) for command in (*EVENT_EXAMPLES, *EXAMPLES)}
+    assert {row.name for row in COMMANDS} - shown == {"t-", "p-", "g-", "watch"}  # which HyperDbg does not have
 
 
 @pytest.mark.parametrize("event", EVENT_EXAMPLES)
