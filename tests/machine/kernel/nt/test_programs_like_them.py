@@ -14,7 +14,7 @@ from windows_world import PROGRAMS, make_root, needs_wine, run
 pytestmark = [needs_wine, pytest.mark.programs]
 NAMES = (
     "contexts", "locks", "files", "nested", "rethrow", "modules", "texts", "values", "input", "extended",
-    "pools", "tls", "regs", "faults", "drive", "queries", "pipes", "asks", "objects", "chance",
+    "pools", "tls", "regs", "faults", "drive", "queries", "pipes", "asks", "objects", "chance", "library",
 )  # fmt: skip
 STDIN = b"abc\nsecond\n12 34\nx\ny\n"
 

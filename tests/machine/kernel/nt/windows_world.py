@@ -41,7 +41,7 @@ _WINE = DEBS / "usr/lib/x86_64-linux-gnu/wine/x86_64-windows"
 _NLS = DEBS / "usr/share/wine/nls"
 _ZLIB = DEBS / "usr/x86_64-w64-mingw32/lib/zlib1.dll"
 COMPILER = "x86_64-w64-mingw32-gcc"
-_COMMANDS = {".c": (COMPILER, "-O1"), ".cpp": (COMPILER.replace("gcc", "g++"), "-O1"), ".go": ("go", "build")}
+_COMMANDS = {".c": (COMPILER, "-O1"), ".cpp": (COMPILER.replace("gcc", "g++-posix"), "-O1"), ".go": ("go", "build")}
 _WANTED = (
     "apisetschema.dll", "ntdll.dll", "kernel32.dll", "msvcrt.dll", "ucrtbase.dll", "advapi32.dll", "version.dll",
     "cmd.exe", "winmm.dll", "ws2_32.dll", "powrprof.dll", "shell32.dll", "userenv.dll", "dbghelp.dll", "bcrypt.dll",
