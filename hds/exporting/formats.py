@@ -50,5 +50,5 @@ FORMATS = (
     Format("html", "report.html", "one page with charts and tables, which needs nothing else"),
     Format("perfetto", "trace.json", "a trace in Chrome's JSON, for ui.perfetto.dev"),
     Format("drcov", "coverage.drcov", "executed code for Lighthouse and the like (--record blocks)", several=False),
-    Format("parquet", "tables", "a folder of tables: triggers, messages, events", is_folder=True),
+    Format("parquet", "tables", "a folder of tables: triggers, messages, fields, events", is_folder=True),
 )

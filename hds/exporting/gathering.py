@@ -9,7 +9,14 @@ from typing import Generic, TypeVar
 import msgspec
 
 from hds.exporting.runs import RecordedRun, shown
-from hds.report.records import AggregateObject, LineHitsObject, MessageObject, SummaryObject, TriggerObject
+from hds.report.records import (
+    AggregateObject,
+    LineHitsObject,
+    MessageObject,
+    SummaryObject,
+    TriggerObject,
+    without_twins,
+)
 from vm.facts.limits import Limits
 
 K = TypeVar("K", bound=Hashable)
@@ -201,7 +208,7 @@ class Gathered:
         event = OUTSIDE if record["event"] is None else record["event"]
         self.message_times.add(event, record["tick"])
         for row in record.get("fields", ()):
-            for name, value in row.items():
+            for name, value in without_twins(row).items():
                 self._field(name, value)
         if len(self.messages) < self.limits.max_report_messages:
             place = shown(record["symbol"] or (f"{record['pc']:x}" if record["pc"] else ""))

@@ -1,15 +1,16 @@
-"""Tables for pandas, DuckDB, Spark and the like: Parquet files of the triggers, messages and events of all runs.
+"""Tables for pandas, DuckDB, Spark and the like: Parquet files of triggers, messages, their fields, and events.
 
-Numbers of 64 bits are unsigned; `recording` is the name of the file that a row comes from.
+Numbers of 64 bits are unsigned, but for `number` of a field; `recording` is the name of the file that a row comes from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from hds.exporting.runs import RecordedRun
+from hds.report.records import MessageObject, without_twins
 from hds.session import MissingExtra
 
 _MASK = (1 << 64) - 1
@@ -28,6 +29,16 @@ COLUMNS = {
         "registers": "map<string, uint64>",
     },
     "messages": {**_COMMON, **_PLACE, "text": "string"},
+    "fields": {
+        **_COMMON,
+        **_PLACE,
+        "message": "uint64",
+        "line": "uint64",
+        "name": "string",
+        "number": "int64",
+        "unsigned": "uint64",
+        "text": "string",
+    },
     "events": {
         "recording": "string",
         "event": "uint64",
@@ -43,6 +54,7 @@ COLUMNS = {
         "code_errors": "uint64",
     },
 }
+_SIGNED = ("number",)
 _TABLES = {"trigger": "triggers", "message": "messages"}
 
 
@@ -56,6 +68,7 @@ def fill(folder: Path, runs: Sequence[RecordedRun]) -> None:
     kinds = {
         "string": pyarrow.string(),
         "uint64": pyarrow.uint64(),
+        "int64": pyarrow.int64(),
         "list<uint64>": pyarrow.list_(pyarrow.uint64()),
         "map<string, uint64>": pyarrow.map_(pyarrow.string(), pyarrow.uint64()),
     }
@@ -65,15 +78,31 @@ def fill(folder: Path, runs: Sequence[RecordedRun]) -> None:
             schema = pyarrow.schema([(column, kinds[kind]) for column, kind in columns.items()])
             tables[name] = _Table(parquet.ParquetWriter(folder / f"{name}.parquet", schema), schema, pyarrow)
         for run in runs:
+            messages = 0
             for record in run:
                 if record["type"] == "summary":
                     for event in record["events"]:
                         tables["events"].add({"recording": run.name, **event})
                 elif record["type"] in _TABLES:
                     tables[_TABLES[record["type"]]].add({"recording": run.name, **record})
+                if record["type"] == "message":
+                    for field in _fields(record):
+                        tables["fields"].add({"recording": run.name, **record, "message": messages, **field})
+                    messages += 1
     finally:
         for table in tables.values():
             table.close()
+
+
+def _fields(record: MessageObject) -> Iterator[dict[str, object]]:
+    """The columns of each pair `name=value` of a message (`--fields`); from 2^63 on there is no `number`."""
+    for line, pairs in enumerate(record.get("fields", ())):
+        for name, value in without_twins(pairs).items():
+            if isinstance(value, str):
+                yield {"line": line, "name": name, "text": value}
+            else:
+                number = value if value <= _MASK >> 1 else None
+                yield {"line": line, "name": name, "number": number, "unsigned": value, "text": None}
 
 
 class _Table:
@@ -87,7 +116,9 @@ class _Table:
 
     def add(self, row: dict[str, object]) -> None:
         """One more; names that are no columns are left out."""
-        self._rows.append({name: _value(row.get(name)) for name in self._schema.names})
+        self._rows.append(
+            {name: row.get(name) if name in _SIGNED else _value(row.get(name)) for name in self._schema.names}
+        )
         if len(self._rows) == _BATCH:
             self._flush()
 

@@ -56,7 +56,7 @@ from hds.report.records.summary import (
     lost_messages,
     plural,
 )
-from hds.report.records.texts import Wide, with_hexadecimal
+from hds.report.records.texts import Wide, with_hexadecimal, without_twins
 from hds.report.records.triggered import Triggered, TriggerObject
 from lang import Diagnostic
 from machine import CodeFault, GuestOutput, Message, Notice, ScriptFault
@@ -119,6 +119,7 @@ __all__ = [
     "shown",
     "with_hexadecimal",
     "with_symbol",
+    "without_twins",
 ]
 
 Record = (

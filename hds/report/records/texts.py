@@ -72,3 +72,13 @@ def with_hexadecimal(made: Mapping[str, object]) -> dict[str, object]:
         elif isinstance(value, list) and any(type(inner) is int and inner >= EXACT for inner in value):
             result[f"{name}_hex"] = [f"0x{inner:x}" for inner in value]
     return result
+
+
+def without_twins(values: Mapping[str, int | str]) -> dict[str, int | str]:
+    """The values without what `with_hexadecimal` has put beside them."""
+    return {name: value for name, value in values.items() if not _is_twin(name, value, values)}
+
+
+def _is_twin(name: str, value: int | str, values: Mapping[str, int | str]) -> bool:
+    number = values.get(name.removesuffix("_hex"))
+    return name.endswith("_hex") and type(number) is int and number >= EXACT and value == f"0x{number:x}"

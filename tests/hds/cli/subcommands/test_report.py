@@ -164,7 +164,7 @@ def test_a_line_that_is_no_record_is_refused_with_its_place(
     ("words", "code", "message"),
     [
         (["nowhere.jsonl"], 3, "cannot read nowhere.jsonl"),
-        (["."], 3, "cannot read .: it is a directory"),
+        (["."], 1, ". has no results of hds corpus"),
         (["a.jsonl", "-o", "no/where"], 3, "cannot write no/where"),
         (["a.jsonl", "-o", "/dev/full"], 3, "cannot write /dev/full"),
         (["a.jsonl", "-o", "./a.jsonl"], 2, "a.jsonl is read: it would be written over"),
@@ -233,6 +233,26 @@ def test_tables_have_every_trigger_message_and_event(place: Path, recorded: str)
         record["arguments"] for record in records if record["type"] == "trigger"
     ]
     assert parquet.read_table(place / "tables" / "events.parquet").to_pylist()[1]["triggers"] == 5
+
+
+def test_fields_of_messages_have_a_table_with_types(place: Path) -> None:
+    from pyarrow import parquet
+
+    said = 'printf("size=-1 to=0x%llx\\n\\nwho=\\"the guest\\"\\n", 0xffffffffffffffff); print(1); printf("size=5");'
+    (place / "exits.asm").write_text("mov eax, 60; syscall".replace("; ", "\n"))
+    ran = command_line("run", "--format", "json", "--fields", "-e", f"!syscall script {{ {said} }}", "exits.asm")
+    (place / "fields.jsonl").write_text(ran.output)
+    assert command_line("report", "--format", "parquet", "fields.jsonl", "-o", "tables").code == 0
+    columns = ("message", "line", "name", "number", "unsigned", "text")
+    table = parquet.read_table(place / "tables" / "fields.parquet")
+    assert [tuple(row[name] for name in columns) for row in table.to_pylist()] == [
+        (0, 0, "size", -1, (1 << 64) - 1, None),
+        (0, 0, "to", None, (1 << 64) - 1, None),
+        (0, 1, "who", None, None, "the guest"),
+        (2, 0, "size", 5, 5, None),
+    ]
+    assert command_line("report", "fields.jsonl", "-o", "fields.html").code == 0
+    assert "to_hex" not in (place / "fields.html").read_text()
 
 
 def test_coverage_for_lighthouse_has_the_blocks_that_were_executed(place: Path) -> None:
