@@ -50,8 +50,8 @@ FLOORS = {
     ),
     "hds": (
         "version", "exit_codes", "layout", "json_text", "alignment", "report", "aggregation", "recorded_runs",
-        "comparing", "script_tests", "symbols", "inputs", "outputs", "session", "tracing", "exporting", "highlighting",
-        "editor", "values", "testing", "gdb", "corpus", "fuzzing", "strategies", "cli", "pytest_plugin",
+        "comparing", "script_tests", "symbols", "inputs", "outputs", "session", "measuring", "tracing", "exporting",
+        "highlighting", "editor", "values", "testing", "gdb", "corpus", "fuzzing", "strategies", "cli", "pytest_plugin",
         "__main__",
     ),
 }  # fmt: skip

@@ -194,6 +194,7 @@ THINGS: dict[str, Things] = {
             "hds/session/command_scripts.py: .formats": "its text is an expression, which is compiled with the file",
             "hds/session/symbols.py": "the whole file knows the symbols of what it starts and adds",
             "hds/gdb/server.py": "what lets the guest go on is gdb's to say",
+            "hds/measuring/guests.py: cpuid": "an event of that name",
         },
         homonyms="continue events exit output print struct test",
     ),
@@ -217,6 +218,7 @@ THINGS: dict[str, Things] = {
         elsewhere={
             "hds/cli/subcommands/compile.py: asm": "a form of compiled scripts",
             "machine/root/assembly_names.py: pe": "a condition: parity even",
+            "hds/measuring/guests.py: raw": "its guests are code that it makes",
         },
     ),
     "form of a report": Things(

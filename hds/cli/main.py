@@ -141,6 +141,13 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
         "completion",
         "what a shell evaluates to complete command lines of hds",
         ("hds completion bash", "hds completion zsh"),
+        "bench",
+        "what the events of a command file cost: time, fuel and calls of Python",
+        (
+            "hds bench trace.hds",
+            "hds bench --json trace.hds ./hello",
+            "hds bench -e '!syscall script { .n = .n + 1; }'",
+        ),
     ),
     Subcommand("conform", "run conformance vectors", ("hds conform tests/conformance/language.jsonl",)),
     Subcommand(

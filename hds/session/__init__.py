@@ -8,7 +8,7 @@ from vm.face import lazy
 
 if TYPE_CHECKING:
     from hds.session.access import Memory as Memory, Registers as Registers, UnmappedMemory as UnmappedMemory
-    from hds.session.availability import refused_commands as refused_commands
+    from hds.session.availability import kind_of as kind_of, refused_commands as refused_commands
     from hds.session.callbacks import (
         Subscription as Subscription,
         Trigger as Trigger,
@@ -44,7 +44,7 @@ else:
         __name__,
         {
             "access": "Memory Registers UnmappedMemory",
-            "availability": "refused_commands",
+            "availability": "kind_of refused_commands",
             "callbacks": "Subscription Trigger TriggerIsOver register",
             "captured": "Captured",
             "checking": "Checked check_text",

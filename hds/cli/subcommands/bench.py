@@ -1,0 +1,157 @@
+"""`hds bench SCRIPT [PROGRAM [ARG...]]`: what each event of a command file costs, beside the same without a script.
+
+Without PROGRAM each event is measured on a small guest that triggers it in a loop (`hds.measuring`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+
+import msgspec
+from msgspec.structs import replace
+
+from hds.cli.bundles import read_commands_or_bundle
+from hds.cli.guest import SessionOptions, add_guest, add_session, new_session
+from hds.cli.options import Input, add_compiling, add_engine, add_execute, add_limits, options_of
+from hds.cli.word_order import refuse_wrong_order
+from hds.exit_codes import ExitCode
+from hds.inputs import refuse
+from hds.json_text import plain
+from hds.measuring import Cost, Plan, guest_of, measure
+from hds.report import Questions, Terminal, say
+from hds.session import ScriptError, Session, kind_of
+from lang import SourceFile, render
+from machine import Program, Silent
+from machine.root import MissingAssemblerError
+
+FORMATS = ("text", "json")
+_WIDEST = 44  # characters of a command
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The options of the subcommand."""
+    parser.usage = "hds bench [OPTION...] (SCRIPT | -e COMMAND) [PROGRAM [ARG...]]"
+    add_execute(parser, "COMMAND", "commands as an argument, in place of SCRIPT")
+    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="SCRIPT [PROGRAM [ARG...]]", help="- for stdin")
+    add_guest(parser)
+    run = parser.add_argument_group("the runs")
+    add_session(run)
+    run.add_argument(
+        "--rounds", type=int, choices=range(1, 100), default=3, metavar="N", help="runs of each (default 3)"
+    )
+    run.add_argument("--format", choices=FORMATS, default="text", help="json: one object per event")
+    run.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
+    add_engine(parser, default=None)
+    add_compiling(parser)
+    add_limits(parser)
+    parser.set_defaults(flags=frozenset(parser._option_string_actions))
+
+
+class Options(msgspec.Struct, frozen=True):
+    """What the command line says."""
+
+    input: Input
+    session: SessionOptions
+    rounds: int
+    format: str
+
+    @classmethod
+    def of(cls, found: argparse.Namespace) -> Options:
+        """What the parser found: the first word is SCRIPT, where -e does not stand in its place."""
+        words = tuple(found.words)
+        file = words[0] if found.execute is None and words else None
+        session = SessionOptions.of(found, words if file is None else words[1:])
+        source = Input(file, found.execute, session.compiling.reading, session.timeout)
+        return options_of(cls, found, input=source, session=session)
+
+
+def run(options: Options) -> ExitCode:
+    """Measure one event after the other, and show what was found."""
+    guest = options.session.guest
+    if options.input.file is not None:
+        refuse_wrong_order(options.input.file, guest.words)
+    for flag, refused in (("--stdin -", guest.stdin == "-"), ("--pcap", guest.pcap is not None)):
+        if refused:
+            refuse(f"hds bench runs the program several times: it takes no {flag}", ExitCode.USAGE)
+    source, _ = read_commands_or_bundle(options.input, options.session.compiling)
+    plans, without_guest = _plans(options, source)
+    events = {plan.event.command.span.start: plan.event for plan in (*plans, *without_guest)}
+    costs = []
+    for plan in plans:
+        try:
+            costs.append(measure(source, plan, events, lambda *given: _start(options, *given), options.rounds))
+        except ScriptError as error:
+            refuse(render(error.diagnostics[0]), ExitCode.FAILED, None if guest.words else "name a PROGRAM")
+    if options.format == "json":
+        for cost in costs:
+            print(json.dumps(msgspec.to_builtins(cost)))
+    elif costs:
+        print("\n".join(_table(costs)))
+    for plan in without_guest:
+        say(f"hds: line {plan.event.command.span.line}: no built-in guest triggers {plan.kind}: name a PROGRAM")
+    for cost in costs:
+        if cost.has_few_triggers:
+            say(f"hds: line {cost.line}: {cost.triggers} triggers are too few to be timed")
+    return ExitCode.OK if costs else ExitCode.FAILED
+
+
+def _plans(options: Options, source: SourceFile) -> tuple[list[Plan], list[Plan]]:
+    """The events to measure, and those for which there is no guest. Exits where the file has errors, or no events."""
+    session = _start(options)
+    try:
+        prepared = session.prepare(source)
+    finally:
+        session.close()
+    reporter = Terminal("none", options.session.compiling.limits)
+    for item in prepared.diagnostics:
+        reporter.report(item)
+    if prepared.has_errors:
+        refuse("nothing was run: the commands have errors", ExitCode.FAILED)
+    words = options.session.guest.words
+    plans: list[Plan] = []
+    without_guest: list[Plan] = []
+    for event in prepared.file.events.values():
+        kind = kind_of(event)
+        try:
+            built_in = None if words else guest_of(event, kind)
+        except MissingAssemblerError as error:
+            refuse(str(error), ExitCode.USAGE)
+        plan = Plan(event, kind.name, built_in, words[0] if words else "built-in")
+        (plans if words or built_in is not None else without_guest).append(plan)
+    if not plans and not without_guest:
+        refuse("the commands have no event to measure", ExitCode.FAILED)
+    return plans, without_guest
+
+
+def _start(options: Options, program: Program | None = None, kernel: str | None = None) -> Session:
+    """A session; with a built-in guest, which the kernel is for that the user has not chosen another for."""
+    guest = options.session.guest
+    made = replace(options.session, guest=replace(guest, kernel=guest.kernel or kernel))
+    session = new_session(made, Silent(), Questions(broke=lambda halt: True))
+    if program is not None:
+        session.load(program)
+    return session
+
+
+def _table(costs: list[Cost]) -> Iterator[str]:
+    """Lines: a heading, and one for each event."""
+    width = max(len("event"), *(len(_command(cost)) for cost in costs))
+    yield f"{'event':{width}}{'triggers':>12}{'fuel':>8}{'ns':>10}{'empty ns':>10}{'triggers/s':>14}  calls of Python"
+    for cost in costs:
+        calls = ", ".join(f"{count:,} {name}" for name, count in cost.callbacks.items()) or "none"
+        yield (
+            f"{_command(cost):{width}}{cost.triggers:>12,}{_number(cost.fuel_per_trigger, 8)}"
+            f"{_number(cost.nanoseconds_per_trigger, 10)}{_number(cost.empty_nanoseconds_per_trigger, 10)}"
+            f"{_number(cost.triggers_per_second, 14, 0)}  {calls}"
+        )
+
+
+def _command(cost: Cost) -> str:
+    text = plain(cost.command)
+    return text if len(text) <= _WIDEST else text[: _WIDEST - 3] + "..."
+
+
+def _number(value: float | None, width: int, digits: int = 1) -> str:
+    return f"{'-':>{width}}" if value is None else f"{value:>{width},.{digits}f}"
