@@ -14,6 +14,7 @@ from lang.commands import ALL, EventCommand
 from machine import Program
 from machine.root import assemble
 from vm.facts.events import EventKind
+from vm.facts.numbers import SCRIPT, number_in
 
 _SET_COUNT = bytes.fromhex("49bf")  # mov r15, and the 64 bits that follow: the number of rounds
 _BEHIND_COUNT = 0x40_0000 + len(_SET_COUNT) + 8  # raw code begins at 400000
@@ -112,10 +113,8 @@ def guest_of(event: EventCommand, kind: EventKind) -> BuiltIn | None:
 def _number(event: EventCommand, default: int) -> int:
     """The number of a system call, which is an expression; the default where it is no plain number."""
     given = event.parameters.get("number")
-    try:
-        return default if given is None else int(given.text, 16)
-    except ValueError:
-        return default
+    value = None if given is None else number_in(given.text, SCRIPT, 0xFFFF_FFFF)
+    return default if value is None else value
 
 
 @cache
