@@ -19,6 +19,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from rows import Row, keep
+
 import hds.corpus
 from hds.corpus.campaign import Campaign, new_campaign
 from hds.corpus.single import run_program
@@ -75,7 +77,7 @@ def processor_seconds() -> float:
     return sum(os.times()[:4])
 
 
-def tiny(folder: Path, count: int) -> None:
+def tiny(folder: Path, count: int) -> Row:
     """Many programs of no length, with one worker for each processor."""
     found = samples(folder / "tiny", map(program, range(count)))
     jobs, sizes, marks = os.cpu_count() or 1, [0.0, 0.0], [0.0, 0.0]
@@ -103,9 +105,10 @@ def tiny(folder: Path, count: int) -> None:
     print(f"  overhead: {(cost - warm) * 1000:.1f} ms a program")
     print(f"  client and scheduler: {sizes[0]:.0f} MiB after a quarter, {sizes[1]:.0f} MiB near the end")
     print(f"  {size / count:.0f} bytes of Parquet a program")
+    return Row("a tiny program of a corpus, against a warm run alone", cost * 1e3, warm * 1e3, "ms")
 
 
-def long(folder: Path, count: int) -> None:
+def long(folder: Path, count: int) -> Row:
     """Programs of about a second, with one worker and with two."""
     found = samples(folder / "long", (program(number, STEPS) for number in range(count)))
     times = []
@@ -120,14 +123,15 @@ def long(folder: Path, count: int) -> None:
         first = next(mark for mark in marks if mark[1] >= jobs)  # workers have started
         times.append((marks[-1][0] - first[0]) / (marks[-1][1] - first[1]))
     print(f"{count} programs of {times[0]:.2f} s: two workers are {times[0] / times[1]:.2f} x as fast as one")
+    return Row("long programs of a corpus, two workers against one", times[1], times[0], "s", faster=True)
 
 
 def main() -> None:
     """Both."""
     counts = [int(word) for word in sys.argv[1:]]
     with tempfile.TemporaryDirectory() as folder:
-        tiny(Path(folder), counts[0] if counts else 10_000)
-        long(Path(folder), counts[1] if len(counts) > 1 else 40)
+        first = tiny(Path(folder), counts[0] if counts else 10_000)
+        keep("corpus", [first, long(Path(folder), counts[1] if len(counts) > 1 else 40)])
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from rows import Row, keep
 from unicorn import UC_HOOK_INSN
 from unicorn.x86_const import UC_X86_INS_SYSCALL
 
@@ -206,8 +207,12 @@ def fastest(*runs: Callable[[], float], rounds: int = ROUNDS) -> tuple[float, ..
     return tuple(min(column) for column in zip(*seconds, strict=True))
 
 
-def report(title: str, seconds: float, peer: float) -> None:
+ROWS: list[Row] = []
+
+
+def report(title: str, against: str, seconds: float, peer: float) -> None:
     """One row."""
+    ROWS.append(Row(f"busybox {title}, against {against}", seconds, peer, "s"))
     print(f"{title:25}{seconds:8.3f}s{peer:8.3f}s{seconds / peer:8.2f}", flush=True)
 
 
@@ -221,7 +226,7 @@ def compare_with_qemu(program: Path, folder: Path) -> None:
     for title, arguments in LONG_COMMANDS.items():
         places = program, folder, arguments
         seconds = fastest(partial(here, *places), partial(user_mode_qemu, *places), rounds=LONG_ROUNDS)
-        report(title, seconds[0] - start[0], seconds[1] - start[1])
+        report(title, "qemu-x86_64, less the start", seconds[0] - start[0], seconds[1] - start[1])
 
 
 def main() -> None:
@@ -243,12 +248,13 @@ def main() -> None:
         print(f"{'':25}{'here':>9}{'Unicorn':>9}{'ratio':>8}")
         for title, arguments in COMMANDS.items():
             places = program, folder, arguments
-            report(title, *fastest(partial(here, *places), partial(bare, *places)))
+            report(title, "bare Unicorn", *fastest(partial(here, *places), partial(bare, *places)))
         compare_with_qemu(program, folder)
         print(f"{'with a counter':25}{'here':>9}{'without':>9}{'ratio':>8}")
         for title in ("sha256sum of 4 MB", "dd, 20,000 calls"):
             alone = partial(here, program, folder, COMMANDS[title])
-            report(title, *fastest(partial(alone, COUNTER), alone))
+            report(f"{title} with a counter", "none", *fastest(partial(alone, COUNTER), alone))
+    keep("linux", ROWS)
 
 
 if __name__ == "__main__":

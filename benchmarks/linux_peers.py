@@ -19,6 +19,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from rows import Row, keep
+
 ROOT = Path(__file__).parent.parent
 ROUNDS = 3  # the fastest counts
 SECONDS = 120  # a peer that needs longer is said to fail
@@ -109,8 +111,9 @@ def jobs(folder: Path) -> dict[str, tuple[str, ...]]:
     return {name: words for name, words in found.items() if shutil.which(words[0])}
 
 
-def compare(here: Tool, peer: Tool, work: dict[str, tuple[str, ...]]) -> None:
-    """A row for each job."""
+def compare(here: Tool, peer: Tool, work: dict[str, tuple[str, ...]], goals: dict[str, float]) -> list[Row]:
+    """A row for each job; `goals` are how many times the peer's time it may take."""
+    rows = []
     print(f"{'less the start':25}{here.name:>11}{peer.name:>14}{'ratio':>8}")
     starts = [fastest(tool, START, lambda code, _output: code == 0) for tool in (here, peer)]
     for title, command in work.items():
@@ -125,12 +128,17 @@ def compare(here: Tool, peer: Tool, work: dict[str, tuple[str, ...]]) -> None:
             row.append(None if seconds is None or start is None else max(seconds - start, 0.001))
         shown = ["fails" if seconds is None else f"{seconds:.3f}s" for seconds in row]
         ratio = f"{row[0] / row[1]:8.2f}" if row[0] is not None and row[1] is not None else f"{'-':>8}"
+        if row[0] is not None and row[1] is not None:
+            what = f"{title}, {here.name}, against {peer.name}, less the start"
+            rows.append(Row(what, row[0], row[1], "s", goals.get(title)))
         print(f"{title:25}{shown[0]:>11}{shown[1]:>14}{ratio}", flush=True)
+    return rows
 
 
 def main() -> None:
     print(f"load of the machine: {os.getloadavg()[0]:.1f}")
     count, log = hds("hds count", COUNT), hds("hds log", LOG)
+    rows: list[Row] = []
     build = ROOT / "build"
     build.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=build) as name:  # a guest has a /tmp of its own
@@ -140,13 +148,14 @@ def main() -> None:
         if qemu is None:
             print("against qemu-x86_64: skipped, the Debian package qemu-user is not installed")
         else:
-            compare(count, Tool("qemu", (qemu,)), work)
-            compare(log, Tool("qemu -strace", (qemu, "-strace")), work)
+            rows += compare(count, Tool("qemu", (qemu,)), work, {})
+            rows += compare(log, Tool("qemu -strace", (qemu, "-strace")), work, {"dd: 20,000 calls": 1.5})
         other = qiling()
         if other is None:
             print("against Qiling: skipped, the package qiling cannot be installed")
         else:
-            compare(count, other, work)
+            rows += compare(count, other, work, {})
+    keep("linux_peers", rows)
 
 
 if __name__ == "__main__":

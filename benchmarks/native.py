@@ -5,9 +5,13 @@ Usage: python benchmarks/native.py. Both engines get the same program, session a
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from rows import Row, keep
 
 from lang import Compiler, SourceFile
 from vm import Engine, GlobalStore, Interpreter, MemoryHost, Program
@@ -107,18 +111,30 @@ def run_time(engine: Engine, code: Program, runs: int) -> float:
 
 
 def main() -> None:
-    """Print the table."""
+    """Print the table. Nothing is there that was compiled before."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["HDS_CACHE"] = folder
+        measure()
+
+
+def measure() -> None:
+    """All rows."""
     reference, native = Interpreter(LIMITS), NativeEngine(LIMITS)
     print(f"{'script':16} {'native is':>10} faster   native time per")
+    rows = []
     for case in CASES:
         code = program(case.script)
         fast, slow = run_time(native, code, 200), run_time(reference, code, 3)
+        title = f"{case.name} on the native engine, against the reference engine"
+        rows.append(Row(title, fast * 1e6, slow * 1e6, "us", faster=True))
         print(f"{case.name:16} {slow / fast:9.0f}x          {fast / case.count * 1e9:8.1f} ns  {case.unit}")
     text = iter(SCRIPT_OF_20_LINES.replace("0x56", f"0x{number:x}") for number in range(0x60, 0x6A))
     programs = iter([program(script) for script in text])
     front = best(lambda: program(SCRIPT_OF_20_LINES), 10)
     back = best(lambda: native.load(next(programs), GlobalStore(LIMITS)), 10)
     print(f"20 lines to machine code: {back / front:.1f} x the time from text to bytecode ({back * 1e3:.0f} ms)")
+    rows.append(Row("20 lines to machine code, against text to bytecode", back * 1e3, front * 1e3, "ms", at_most=3))
+    keep("native", rows)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from statistics import median
 from typing import Any, BinaryIO
 
 from llvmlite import binding
+from rows import Row, keep, table
 from unicorn import (
     UC_ARCH_X86,
     UC_HOOK_BLOCK,
@@ -455,49 +456,32 @@ def print_costs(file: BinaryIO) -> None:
             "printf python": (InPython(file), 20_000),
         }
     )
-    script, printing = found["script"], found["printf script"]
-    refusing, shared = found["in turns"] / found["in parallel"], found["shared in turns"] / found["shared in parallel"]
-    condition, execution = found["condition"] / found["block"], found["execution"] / found["hot"]
-    cpuid, rdtsc, out = (found[name] / found[f"native {name}"] for name in ("cpuid", "rdtsc", "out"))
-    raised = found["exception"] / found["fault"]
-    stores = found["monitor"] / found["python store"]
-    rows = (
-        ("filter, against native hook, two register reads", f"{script / found['native']:.2f} x", "<= 1.5 x"),
-        ("filter, against native hook, same effects on the guest", f"{script / found['same effects']:.2f} x", ""),
-        ("filter, against native hook that does nothing", f"{script / found['empty']:.2f} x", ""),
-        ("filter, against hook in Python", f"{found['python'] / script:.0f} x faster", ">= 40 x"),
-        (
-            "printf to a file, against hook in Python",
-            f"{found['printf python'] / printing:.1f} x faster",
-            ">= 15 x, or",
-        ),
-        (
-            "printf with imm yes to a file, against hook in Python",
-            f"{found['printf python'] / found['imm yes']:.1f} x faster",
-            ">= 8 x",
-        ),
-        ("printf to a file", f"{1e3 / printing:.1f} million/s", ">= 1.0"),
-        ("condition of 6 instructions, against bare uc_emu_start", f"{condition:.2f} x", "<= 1.3 x"),
-        ("!epthook with a counter, against native hook of nothing", f"{execution:.2f} x", "<= 1.5 x"),
-        ("!cpuid with a counter, against native hook with a counter", f"{cpuid:.2f} x", "<= 1.5 x"),
-        ("!tsc, the same; the native hook has a clock", f"{rdtsc:.2f} x", "<= 1.5 x"),
-        ("!ioout, the same", f"{out:.2f} x", "<= 1.5 x"),
-        (
-            "!monitor w with a counter, against a hook of stores in Python",
-            f"{stores:.2f} x",
-            "<= 1 x",
-        ),
-        (
-            "!exception with a counter, against the fault alone",
-            f"{raised:.2f} x",
-            "<= 2 x",
-        ),
-        ("a guest that does not touch the watched page, against none", f"{untouched():.2f} x", "<= 1.10 x"),
-        ("filter that refuses, on two cores, --parallel against turns", f"{refusing:.2f} x faster", ""),
-        ("filter that counts in one global, the same", f"{shared:.2f} x faster", ""),
-    )
-    for name, ratio, goal in rows:
-        print(f"{name:56} {ratio:>14}   {goal}")
+
+    def row(what: str, ours: str, peer: str, at_most: float | None = None, at_least: float | None = None) -> Row:
+        faster = at_least is not None or ours.endswith("parallel")
+        return Row(what, found[ours], found[peer], "ns", at_most, at_least, faster)
+
+    rows = [
+        row("`!syscall` filter with a counter, against a native hook with two register reads", "script", "native", 1.5),
+        row("the same, against a native hook with the same effects on the guest", "script", "same effects"),
+        row("the same, against a native hook that does nothing", "script", "empty"),
+        row("the same, against a hook in Python", "script", "python", at_least=40),
+        row("`printf` to a file, `imm no`, against a hook in Python that writes the same", "printf script",
+            "printf python", at_least=15),
+        row("`printf` to a file, `imm yes`, the same", "imm yes", "printf python", at_least=8),
+        row("a condition of six instructions, against a bare `uc_emu_start` of them", "condition", "block", 1.3),
+        row("`!epthook` with a counter, against a native hook of nothing", "execution", "hot", 1.5),
+        row("`!cpuid` with a counter, against a native hook with a counter", "cpuid", "native cpuid", 1.5),
+        row("`!tsc` with a counter, against a native hook with a counter and a clock", "rdtsc", "native rdtsc", 1.5),
+        row("`!ioout` with a counter, against a native hook with a counter", "out", "native out", 1.5),
+        row("`!monitor w` with a counter, against a hook of stores in Python", "monitor", "python store", 1),
+        row("`!exception` with a counter, against the fault alone", "exception", "fault", 2),
+        Row("a guest that does not touch the watched page, against none", untouched(), 1, "x", 1.1),
+        row("a filter that refuses, on two cores with `--parallel`, against turns", "in parallel", "in turns"),
+        row("a filter that counts in one global, the same", "shared in parallel", "shared in turns"),
+    ]  # fmt: skip
+    print("\n".join(table(rows)))
+    keep("triggers", rows)
     print("  ns per trigger: " + ", ".join(f"{name} {value:.0f}" for name, value in found.items()))
 
 

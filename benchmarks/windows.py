@@ -18,6 +18,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from rows import Row, keep
+
 TESTS = Path(__file__).resolve().parents[1] / "tests"
 sys.path[:0] = [str(TESTS), str(TESTS / "machine" / "kernel" / "nt")]
 from windows_world import MISSING, build, extracted, make_root, wheel_of  # noqa: E402 - what the tests have
@@ -54,8 +56,12 @@ def fastest(*runs: Callable[[], float], rounds: int) -> tuple[float, ...]:
     return tuple(min(column) for column in zip(*rows, strict=True))
 
 
+ROWS: list[Row] = []
+
+
 def report(title: str, here: float, peer: float, goal: float) -> None:
     """One row."""
+    ROWS.append(Row(title.replace("; ", ", against "), here, peer, "s", goal))
     print(f"{title:40}{here:8.3f}s{peer:8.3f}s{here / peer:8.2f}{goal:8.2f}", flush=True)
 
 
@@ -109,6 +115,7 @@ def main() -> None:
         root = make_root(folder / "c", folder, "hello")
         compare_starts(folder, root)
         compare_ruff(folder, root)
+    keep("windows", ROWS)
 
 
 if __name__ == "__main__":
