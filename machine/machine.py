@@ -86,6 +86,7 @@ class Machine:
         physical = self.physical = PhysicalMemory(limits.max_guest_memory, _OWN_MEMORY, _OWN_MEMORY)
         physical.work.is_ending = self._is_ending
         physical.work.on_used_up = self._work_is_used_up
+        self._turned: Callable[[], None] = lambda: None
         self._objects = KernelObjects(physical.kernel, options.build, cores)
         self.watcher: kernels.Watcher = kernels.unwatched  # hears of signals and ends, as the kernels tell of them
         services = kernels.Services(
@@ -500,6 +501,19 @@ class Machine:
         if self._running:
             self._end_run(StopCause.KERNEL_WORK)
 
+    def watch_turns(self, watch: Callable[[], None]) -> None:
+        """Call this between turns, by one core at a time; `longest_turn` says how far these are apart at the most."""
+        self._turned = watch
+
+    @property
+    def longest_turn(self) -> int:
+        """Instructions of a turn that nobody waits for the end of: one quantum, or more."""
+        return self._scheduler.most_alone
+
+    @longest_turn.setter
+    def longest_turn(self, instructions: int) -> None:
+        self._scheduler.limit_turns(instructions)
+
     def _stop_processors(self) -> None:
         for process in self._processes:
             process.cpu.stop()
@@ -524,6 +538,7 @@ class Machine:
                             self.paused = process.is_cut(pause - self._executed())
                         cause = self._end_turn(process, reason) or cause
                         self.messages.catch_up()
+                        self._turned()
                         exhausted = exhausted and reason.kind is StopKind.BUDGET
                     elif not process.alive:
                         cause = StopCause.EXIT  # behind a wait
@@ -580,6 +595,7 @@ class Machine:
             cause = self._end_turn(process, reason) or cause
             self._see_off()
             self.messages.catch_up()  # before the process says more on another core
+            self._turned()
 
         surroundings = Surroundings(
             processes=lambda: self._processes,

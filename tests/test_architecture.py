@@ -38,7 +38,7 @@ HOMES = {
     "dask": ("hds/corpus/cluster.py",),
     "distributed": ("hds/corpus/cluster.py",),
     "pyarrow": ("hds/session/tables.py", "hds/corpus/", "hds/exporting/parquet.py"),
-    "rich": ("hds/corpus/watching.py", "hds/report/bars.py"),
+    "rich": ("hds/cli/progress.py", "hds/corpus/watching.py", "hds/report/bars.py"),
 }
 
 # The rooms of a package, lowest floor first: a room imports lower ones only, but for types (docs/architecture.md).

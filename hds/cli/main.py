@@ -141,6 +141,8 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
         "completion",
         "what a shell evaluates to complete command lines of hds",
         ("hds completion bash", "hds completion zsh"),
+    ),
+    Subcommand(
         "bench",
         "what the events of a command file cost: time, fuel and calls of Python",
         (

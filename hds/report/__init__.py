@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from hds.report.streams import (
         StreamFailed as StreamFailed,
+        error as error,
         occupy_standard_descriptors as occupy_standard_descriptors,
         output as output,
         say as say,
@@ -51,7 +52,7 @@ else:
             "json_lines": "JsonLines write_object",
             "reporters": "Logged Questions",
             "schema": "record_type record_types records_schema",
-            "streams": "StreamFailed occupy_standard_descriptors output say standard_streams wait_at_most",
+            "streams": "StreamFailed error occupy_standard_descriptors output say standard_streams wait_at_most",
             "terminal": "Terminal",
         },
     )

@@ -23,6 +23,8 @@ import msgspec
 from hds.exit_codes import ExitCode
 from lang import escaped
 
+_ERASE = b"\r\x1b[K"  # the line that the cursor is in
+
 
 class StreamFailed(Exception):  # noqa: N818 - it reads as what happened
     """Nothing more can be written to a standard stream; the text says why. `code` is what hds exits with."""
@@ -34,9 +36,13 @@ class StreamFailed(Exception):  # noqa: N818 - it reads as what happened
 
 
 class _Line(msgspec.Struct):
-    """Whether the last line of what a stream leads to has no end yet; streams that lead to the same place share it."""
+    """The last line of what a stream leads to; streams that lead to the same place share it.
+
+    Whether it has no end yet, and whether it only says how things are, until something else is written.
+    """
 
     unfinished: bool = False
+    is_status: bool = False
 
 
 class Stream:
@@ -90,6 +96,18 @@ class Stream:
         self._put(sequence.encode())
         self._line.unfinished = False
         self.flush()
+
+    def show_status(self, text: str) -> None:
+        """A line at the foot of a terminal, in place of the last such; it goes when anything else is written.
+
+        Nothing is shown where the last line has no end yet; `""` takes the line away. The text has no line feed, and
+        may have control sequences. Raises StreamFailed.
+        """
+        if self._terminal and not self._line.unfinished and (text or self._line.is_status):
+            self._line.is_status = False
+            self._put(_ERASE + self._encoded(text))
+            self._line.unfinished, self._line.is_status = False, bool(text)
+            self.flush()
 
     def flush(self) -> None:
         """Hand on what waits in buffers. Raises StreamFailed."""
@@ -168,6 +186,8 @@ class Stream:
         buffer = getattr(self._file, "buffer", None)
         if data:
             self._line.unfinished = not data.endswith(b"\n")
+            if self._line.is_status and self._terminal:
+                self._line.is_status, data = False, _ERASE + data
         while data and self._failure is None:
             try:
                 if self._file is None:

@@ -29,6 +29,7 @@ class Scheduler:
         self._quantum = quantum
         self._placed = placed
         self._clock = clock
+        self.most_alone = _ALONE
         self._waiting: deque[Process] = deque()
         self.goes_on_with_turns = False  # a halt is no end of a turn: what is executed does not depend on halts
         self.in_turn: set[Process] = set()  # processes that run on a core in a thread of its own
@@ -100,6 +101,10 @@ class Scheduler:
 
     # --- turns
 
+    def limit_turns(self, instructions: int) -> None:
+        """A turn that nobody waits for the end of has at most so many; a quantum at least."""
+        self.most_alone = max(1, min(instructions, _ALONE))
+
     def prepare(self, process: Process) -> bool:
         """Before a turn: whether a thread of the process, which has the CPU then, can run."""
         return not self._is_kept_out(process) and process.prepare(self._clock.elapsed())
@@ -148,8 +153,8 @@ class Scheduler:
         if process.others() or any(thread.is_ready(now) for thread in others):
             return self._quantum
         deadlines = [each.waiting.deadline for each in others if each.waiting and each.waiting.deadline is not None]
-        most = min((deadline - now for deadline in deadlines), default=_ALONE)
-        return max(1, min(-(-most // self._quantum), _ALONE // self._quantum)) * self._quantum
+        most = min((deadline - now for deadline in deadlines), default=self.most_alone)
+        return max(1, min(-(-most // self._quantum), self.most_alone // self._quantum)) * self._quantum
 
     def longest_turn(self, process: Process) -> int:
         """The most instructions of a turn on a core that runs in a thread of its own."""
@@ -158,7 +163,7 @@ class Scheduler:
 
     def _alone(self, process: Process) -> int:
         """As many as all turns before had: what is noticed at their ends only is so early in a short run, too."""
-        return max(self._quantum, min(process.cpu.executed, _ALONE))
+        return max(self._quantum, min(process.cpu.executed, self.most_alone))
 
     def up_to_alarm(self, process: Process, most: int) -> int:
         """How many of so many instructions a process may execute before an alarm is due; at least 1."""

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from hds.cli.bundles import read_commands_or_bundle
 from hds.cli.guest import SessionOptions, add_guest, add_session, new_session
 from hds.cli.options import Input, add_compiling, add_engine, add_execute, add_limits, options_of
+from hds.cli.progress import follow
 from hds.cli.word_order import refuse_script_as_program, refuse_wrong_order
 from hds.exit_codes import ExitCode
 from hds.inputs import refuse
@@ -77,6 +78,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     run.add_argument("--gdb", metavar="[HOST:]PORT", help="wait for gdb's `target remote` there (host: 127.0.0.1)")
     run.add_argument("--gdb-trusted", action="store_true", help="let gdb's `monitor` name files of the host")
     run.add_argument("--quiet", action="store_true", help="no summary line")
+    run.add_argument("--no-progress", action="store_true", help="no line on a terminal that says how far a long run is")
     add_engine(parser, default=None)
     add_compiling(parser)
     add_limits(parser)
@@ -100,6 +102,7 @@ class Options(msgspec.Struct, frozen=True):
     gdb: str | None
     gdb_trusted: bool
     quiet: bool
+    no_progress: bool
 
     @classmethod
     def of(cls, found: argparse.Namespace) -> Options:
@@ -165,6 +168,7 @@ def carry_out(
         return ExitCode.FAILED
     if options.guest_exit_code and options.on_break == "stop" and console is None:
         session.execution.halts_at_int3 = False  # it is what ends the program natively, and there is nobody to ask
+    progress = None if options.no_progress else follow(session)
     interrupted, began = False, time.perf_counter()
     try:
         session.perform(prepared, keeps_going=options.keep_going)
@@ -179,6 +183,8 @@ def carry_out(
     except KeyboardInterrupt:
         interrupted = True
     finally:
+        if progress is not None:
+            progress.end()
         session.close()
     options.session.guest.write_capture(session)
     ending = Ending(

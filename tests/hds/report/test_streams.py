@@ -45,6 +45,7 @@ LINES: dict[str, tuple[str, ...]] = {
     "corpus": ("corpus", "--help"),
     "lsp": ("lsp", "--help"),
     "report": ("report", os.devnull, "-o", "-"),
+    "bench": ("bench", "--help"),
     "conform": ("conform", os.devnull),
     "fuzz": ("fuzz", "--cases", "1", "--law", "text"),
     "explain": ("explain", "E031"),
