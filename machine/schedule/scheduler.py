@@ -162,8 +162,11 @@ class Scheduler:
         return self.up_to_alarm(process, self._quantum if is_shared else self._alone(process))
 
     def _alone(self, process: Process) -> int:
-        """As many as all turns before had: what is noticed at their ends only is so early in a short run, too."""
-        return max(self._quantum, min(process.cpu.executed, self.most_alone))
+        """Few at first: what is noticed between turns only, as which scripts are worth compiling well, is so early.
+
+        Soon many: a turn takes half a millisecond to begin.
+        """
+        return max(self._quantum, min(8 * process.cpu.executed, self.most_alone))
 
     def up_to_alarm(self, process: Process, most: int) -> int:
         """How many of so many instructions a process may execute before an alarm is due; at least 1."""
