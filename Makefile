@@ -40,7 +40,7 @@ fuzz: $(READY)
 		--save build/fuzz
 
 # Ratios against peers that are measured in the same run, and a table of all at the end, which fails where a goal is missed;
-# a busy machine makes them vary. `python benchmarks/table.py --readme` takes them over into README.md.
+# a busy machine makes them vary.
 bench: $(READY)
 	rm -rf build/bench
 	$(BIN)/python benchmarks/start.py
