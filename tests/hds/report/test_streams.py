@@ -46,8 +46,6 @@ LINES: dict[str, tuple[str, ...]] = {
     "lsp": ("lsp", "--help"),
     "report": ("report", os.devnull, "-o", "-"),
     "bench": ("bench", "--help"),
-    "examples": ("examples",),
-    "completion": ("completion", "bash"),
     "conform": ("conform", os.devnull),
     "fuzz": ("fuzz", "--cases", "1", "--law", "text"),
     "explain": ("explain", "E031"),
