@@ -77,7 +77,10 @@ def _ended(group: ThreadGroup) -> None:
     group.end_timers(all_of_them=True)
     group.let_go()
     group.leave_ipc(group)
+    hidden = [each.threads for each in group.tracees if each.threads.has_ended]
     tracing.tracer_ended(group)
+    for each in hidden:
+        tell_late(each)
     for task in list(group.tasks.values()):
         tracing.ended(group, task, group.status)
         leave_locks(task)
@@ -98,7 +101,13 @@ def _ended(group: ThreadGroup) -> None:
     group.children.clear()
     if group.parent is None:
         group.table.pop(group.pid, None)
-    else:
+    elif not tracing.is_hidden(group):
+        _tell_of_end(group, group.parent)
+
+
+def tell_late(group: ThreadGroup) -> None:
+    """The tracer of a process that has ended, or of one of its threads, knows it: the parent is told with the last."""
+    if group.has_ended and group.parent is not None and not tracing.is_hidden(group):
         _tell_of_end(group, group.parent)
 
 

@@ -51,7 +51,7 @@ from machine.kernel.linux.sockets import Network
 from machine.kernel.linux.space import USER_SPACE, Layout, UserSpace, stack_size
 from machine.kernel.linux.system_v import SystemV
 from machine.kernel.linux.task import INIT_ID, NANOSECONDS, Location, Program, Task, ThreadGroup
-from machine.kernel.linux.tracing import Trace, Until
+from machine.kernel.linux.tracing import Stage, Trace, Until
 from machine.kernel.linux.tree import Tree, World
 from machine.kernel.outcomes import AGAIN, Again, Calls, Result, Wait, again, always
 from machine.kernel.quick import CallerCells, QuickCall
@@ -107,6 +107,7 @@ class _Plan(msgspec.Struct, frozen=True):
 
 
 _SYSCALL = _Gate(seccomp.ARCH_X86_64, NAMES, 0, CALLS, _ARGUMENTS)
+_ENDS = (60, 231)  # exit, exit_group
 _INT80 = _Gate(seccomp.ARCH_I386, NAMES_386, 1 << 32, INTERRUPT_CALLS, _INTERRUPT_ARGUMENTS)
 
 
@@ -612,12 +613,23 @@ class LinuxKernel(Calls):
             return False
         trace.call = registers.read(_RAX) & _LOW
         if trace.until is not Until.CALL:
-            return False
+            return self._stops_at_end(task, trace, gate)
         self._to_user_registers(task.thread)
         registers.write(_RAX, -Errno.ENOSYS)
         trace.in_call = True
         code = _code_of_call(trace)
-        tracing.stop(task, code, tracing.own_info(task, code), lambda: self._begin_call(task, trace, gate))
+        tracing.stop(task, code, tracing.own_info(task, code), lambda: self._begin_call(task, trace, gate), Stage.ENTRY)
+        return True
+
+    def _stops_at_end(self, task: Task, trace: Trace, gate: _Gate) -> bool:
+        """Whether a thread stops before the call with which it ends."""
+        registers = task.process.cpu.registers
+        if not trace.options & tracing.TRACEEXIT or gate is not _SYSCALL or trace.call not in _ENDS:
+            return False
+        self._to_user_registers(task.thread)
+        trace.message = (registers.read(gate.arguments[0]) & 0xFF) << 8
+        code = signals.SIGTRAP | tracing.EVENT_EXIT << 8
+        tracing.stop(task, code, tracing.own_info(task, code), lambda: self._carry_out(task, gate))
         return True
 
     def _begin_call(self, task: Task, trace: Trace, gate: _Gate) -> None:
@@ -627,7 +639,7 @@ class LinuxKernel(Calls):
             self.conclude(task.thread, registers.read(_RAX))
             return
         registers.write(_RAX, trace.call & _LOW)
-        if not task.confinement or self._is_permitted(task, gate):
+        if (not task.confinement or self._is_permitted(task, gate)) and not self._stops_at_end(task, trace, gate):
             self._carry_out(task, gate)
 
     def _to_user_registers(self, thread: Thread) -> None:
@@ -641,24 +653,26 @@ class LinuxKernel(Calls):
         trace = tracing.listens(task)
         if trace is None or not task.process.alive:
             return False
-        code, info = 0, None
+        code, info, stage = 0, None, Stage.NONE
         if trace.event is not None:
             (event, trace.message), trace.event = trace.event, None
             code = signals.SIGTRAP | event << 8
         elif trace.in_call:
             trace.in_call = False
             code = _code_of_call(trace) if trace.until is Until.CALL else 0
+            stage = Stage.EXIT
         elif in_call and trace.until is Until.STEP:
             code, info = signals.SIGTRAP, tracing.step_info(user_values(task.thread)[RIP])
         if not code and task.has_signal:
-            info = signals.take(task)
+            info, stage = signals.take(task), Stage.NONE
             code = 0 if info is None else info.number
         if not code:
             return False
         if in_call:
             self._to_user_registers(task.thread)
             _clear_trap_flag(task, trace)
-        tracing.stop(task, code, info or tracing.own_info(task, code), lambda: self._go_on_traced(task, trace))
+        info = info or tracing.own_info(task, code)
+        tracing.stop(task, code, info, lambda: self._go_on_traced(task, trace), stage)
         return True
 
     def _stop_for_fault(self, task: Task, trace: Trace, fault: Fault) -> None:

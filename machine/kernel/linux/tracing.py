@@ -18,8 +18,10 @@ from machine.schedule import Suspension
 
 OPTIONS = 0x30_00FF
 SYSGOOD, EXITKILL, TRACEEXEC = 1, 1 << 20, 1 << 4
-EVENT_EXEC, EVENT_STOP = 4, 128
-FORK_EVENTS = ((0x4000, 1 << 2, 2), (0, 1 << 1, 1))  # CLONE_VFORK or not: the option, and its event
+EVENT_EXEC, EVENT_EXIT, EVENT_STOP = 4, 6, 128
+TRACEEXIT = 1 << 6
+_FORK, _VFORK, _CLONE = ((1 << event, event) for event in (1, 2, 3))  # options, and their events
+_CLONE_VFORK = 0x4000
 STOPPED = 0x7F
 _CLD_TRAPPED = 4
 _TRAP_BRKPT = 1
@@ -33,11 +35,19 @@ class Until(Enum):
     STEP = "step"
 
 
+class Stage(Enum):
+    """What a thread is stopped at, as PTRACE_GET_SYSCALL_INFO tells it."""
+
+    NONE = 0
+    ENTRY = 1
+    EXIT = 2
+
+
 class Trace(msgspec.Struct, eq=False):
     """What is kept of a thread that is traced; `tracer` is None for init. `code` is why it is stopped, 0: it is not.
 
     `news` is the status that the tracer has not waited for. `call` is the number of the call at whose stop it is or
-    was, -1 outside of any. `injected` is the signal with which it goes on.
+    was, -1 outside of any. `injected` is the signal with which it goes on. `is_over`: the thread has ended.
     """
 
     tracer: ThreadGroup | None
@@ -49,6 +59,8 @@ class Trace(msgspec.Struct, eq=False):
     news: int | None = None
     call: int = -1
     in_call: bool = False
+    stage: Stage = Stage.NONE
+    is_over: bool = False
     injected: int = 0
     message: int = 0
     event: tuple[int, int] | None = None  # one that is to be told at the end of the call, and its message
@@ -68,12 +80,40 @@ def begin(task: Task, tracer: ThreadGroup | None, options: int = 0, *, is_seized
         tracer.tracees.append(task)
 
 
-def stop(task: Task, code: int, info: SignalInfo | None, then: Callable[[], None]) -> None:
+def born(task: Task, child: Task, flags: int) -> None:
+    """A tracer that wants to has the threads and processes that a thread makes, too; `flags` are those of clone."""
+    trace = listens(task)
+    if trace is None:
+        return
+    is_thread = child.threads is task.threads or child.threads.exit_signal != SIGCHLD
+    option, event = _VFORK if flags & _CLONE_VFORK else _CLONE if is_thread else _FORK
+    if trace.options & option:
+        begin(child, trace.tracer, trace.options, is_seized=trace.is_seized)
+        if trace.is_seized:
+            interrupt(child)
+        else:
+            child.pending.add(SignalInfo(signals.SIGSTOP, signals.SI_USER))
+            child.has_signal = True
+            child.awaken(child)
+        trace.event = event, child.tid
+
+
+def interrupt(task: Task) -> None:
+    """A thread that was seized stops as soon as it can."""
+    trace = listens(task)
+    if trace is not None and trace.event is None and not trace.code:
+        trace.event = EVENT_STOP, 0
+        task.has_signal = True
+        task.awaken(task)
+
+
+def stop(task: Task, code: int, info: SignalInfo | None, then: Callable[[], None], stage: Stage = Stage.NONE) -> None:
     """A thread stops, and its tracer is told; `then` is called when it goes on."""
     trace = task.trace
     if trace is None or trace.tracer is None:
         return
     trace.code, trace.info, trace.news, trace.injected = code, info, code << 8 | STOPPED, 0
+    trace.stage = stage
     signals.send_to_group(trace.tracer, child_info(task, code & 0x7F))
     task.thread.suspend(Suspension(lambda: not trace.code, None, lambda late: then()))
 
@@ -108,7 +148,7 @@ def tracer_ended(group: ThreadGroup) -> None:
     """What a process has traced goes on, or ends with it."""
     for task in list(group.tracees):
         kills = task.trace is not None and task.trace.options & EXITKILL
-        if task.threads.has_ended:
+        if task.threads.has_ended or (task.trace is not None and task.trace.is_over):
             group.tracees.remove(task)
             continue
         end(task)
@@ -117,13 +157,18 @@ def tracer_ended(group: ThreadGroup) -> None:
 
 
 def ended(group: ThreadGroup, task: Task, status: int) -> None:
-    """A traced thread's process has ended: its tracer can wait for that, if it is not the parent."""
+    """A traced thread has ended: its tracer can wait for that, but for a child's first thread, which is the child."""
     trace = task.trace
-    if trace is None or trace.tracer is None:
+    if trace is None or trace.tracer is None or trace.is_over:
         return
-    trace.code = 0
-    if trace.tracer is group.parent:
+    trace.code, trace.is_over = 0, True
+    if trace.tracer is group.parent and task.tid == group.pid:
         trace.tracer.tracees.remove(task)
         return
     trace.news = status
     signals.send_to_group(trace.tracer, SignalInfo(SIGCHLD, signals.SI_USER, sender=(task.tid, task.user)))
+
+
+def is_hidden(group: ThreadGroup) -> bool:
+    """Whether a process that has ended is its tracer's to wait for first."""
+    return any(each.threads is group for other in group.table.values() for each in other.tracees)

@@ -15,7 +15,6 @@ from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.event_files import ProcessFile
 from machine.kernel.linux.open_files import O_NONBLOCK
 from machine.kernel.linux.signal_frame import SignalInfo
-from machine.kernel.linux.signals import SI_USER, SIGSTOP
 from machine.kernel.linux.task import NANOSECONDS, SIGCHLD, Task, ThreadGroup
 from machine.kernel.outcomes import Result, Wait
 from machine.schedule import TooManyProcesses
@@ -80,7 +79,7 @@ def make_process(task: Task, child: Child) -> Result:
     if child.flags & CLONE_PARENT and task.threads.parent is not None:
         born.threads.parent, born.threads.exit_signal = task.threads.parent, task.threads.exit_signal
     family.enlist(born.threads)
-    _trace_born(task, born, child.flags)
+    tracing.born(task, born, child.flags)
     if child.flags & CLONE_PIDFD:
         with suppress(LinuxError):
             fd = task.files.add(ProcessFile(born.threads), close_on_exec=True)
@@ -100,20 +99,6 @@ def make_process(task: Task, child: Child) -> Result:
     return Wait(lambda: group.has_ended or group.has_executed, then=lambda late: group.pid, heeds_signals=False)
 
 
-def _trace_born(task: Task, born: Task, flags: int) -> None:
-    """A tracer that wants to has the children of what it traces, too."""
-    trace = tracing.listens(task)
-    if trace is None:
-        return
-    option, event = next(row[1:] for row in tracing.FORK_EVENTS if flags & row[0] == row[0])
-    if trace.options & option:
-        tracing.begin(born, trace.tracer, trace.options, is_seized=trace.is_seized)
-        born.pending.add(SignalInfo(SIGSTOP, SI_USER))
-        born.has_signal = True
-        born.awaken(born)
-        trace.event = event, born.tid
-
-
 # --- waiting
 
 
@@ -125,17 +110,29 @@ class _Found(msgspec.Struct, frozen=True):
     traced: Task | None = None  # the thread of the child that has stopped for its tracer
 
     @property
+    def id(self) -> int:
+        """Of the process, or of the thread."""
+        return self.child.pid if self.traced is None else self.traced.tid
+
+    @property
     def info(self) -> SignalInfo:
         """What is told of it."""
-        if self.traced is None or self.child.has_ended:
+        if self.traced is None or self.child.has_ended or self.status & 0xFF != tracing.STOPPED:
             return family.child_info(self.child, self.status)
         return tracing.child_info(self.traced, self.status >> 8)
 
 
-def _look(task: Task, wanted: Callable[[ThreadGroup], bool], options: int) -> _Found | None:
+_Wanted = Callable[[ThreadGroup, int], bool]  # of a process, and the id of it or of its thread that is traced
+
+
+def _look(task: Task, wanted: _Wanted, options: int) -> _Found | None:
     """The first child with news of these kinds, the oldest first. Raises ECHILD where there is no such child."""
-    children = [child for child in family.selected(task, wanted) if _is_waited_for(child, options)]
-    traced = [each for each in task.threads.tracees if wanted(each.threads)]
+    children = [
+        child
+        for child in family.selected(task, lambda child: wanted(child, child.pid))
+        if _is_waited_for(child, options)
+    ]
+    traced = [each for each in task.threads.tracees if wanted(each.threads, each.tid)]
     for each in traced:
         if each.trace is not None and each.trace.news is not None:
             return _Found(each.threads, each.trace.news, each)
@@ -143,7 +140,7 @@ def _look(task: Task, wanted: Callable[[ThreadGroup], bool], options: int) -> _F
         raise LinuxError(Errno.ECHILD)
     for child in children:
         if child.has_ended:
-            if options & _WEXITED:
+            if options & _WEXITED and not tracing.is_hidden(child):
                 return _Found(child, child.status)
         elif child.state_change is not None:
             kind = _WCONTINUED if child.state_change == family.CONTINUED else _WUNTRACED
@@ -157,7 +154,7 @@ def _is_waited_for(child: ThreadGroup, options: int) -> bool:
     return bool(options & _WALL) or (child.exit_signal != SIGCHLD) == bool(options & _WCLONE)
 
 
-def _has_news(task: Task, wanted: Callable[[ThreadGroup], bool], options: int) -> bool:
+def _has_news(task: Task, wanted: _Wanted, options: int) -> bool:
     try:
         return _look(task, wanted, options) is not None
     except LinuxError:
@@ -169,10 +166,12 @@ def _take(task: Task, found: _Found, options: int) -> None:
     if options & _WNOWAIT:
         return
     if found.traced is not None:
-        if found.traced.trace is not None:
-            found.traced.trace.news = None
-        if found.child.has_ended:
+        trace = found.traced.trace
+        if trace is not None:
+            trace.news = None
+        if found.child.has_ended or (trace is not None and trace.is_over):
             task.threads.tracees.remove(found.traced)
+            family.tell_late(found.child)
     elif found.child.has_ended:
         family.reap(found.child)
     else:
@@ -189,9 +188,9 @@ def wait4(task: Task, process: Int, status: Address, options: Int, usage: Addres
         raise LinuxError(Errno.ESRCH)
     own, all_options = task.threads.process_group, options | _WEXITED
 
-    def wanted(child: ThreadGroup) -> bool:
+    def wanted(child: ThreadGroup, number: int) -> bool:
         if process > 0:
-            return child.pid == process
+            return number == process
         return process == -1 or child.process_group == (-process or own)
 
     found = _look(task, wanted, all_options)
@@ -202,7 +201,7 @@ def wait4(task: Task, process: Int, status: Address, options: Int, usage: Addres
         task.space.store_words(status, "I", found.status)
     if usage:
         task.space.store(usage, usage_row(found.child.time_used + found.child.children_time))
-    return found.child.pid
+    return found.id
 
 
 @call("waitid")
@@ -222,9 +221,9 @@ def waitid(task: Task, kind: Int, process: Int, info: Address, options: Int, usa
         does_not_wait = bool(file.flags & O_NONBLOCK)
     own = task.threads.process_group
 
-    def wanted(child: ThreadGroup) -> bool:
+    def wanted(child: ThreadGroup, number: int) -> bool:
         if kind == _P_PID:
-            return child.pid == process
+            return number == process
         return kind == _P_ALL or child.process_group == (process or own)
 
     found = _look(task, wanted, options)

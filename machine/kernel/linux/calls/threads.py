@@ -10,7 +10,7 @@ import struct
 from contextlib import suppress
 
 from machine.kernel.base import behind_call
-from machine.kernel.linux import family
+from machine.kernel.linux import family, tracing
 from machine.kernel.linux.abi import Address, Int, Size, UInt, Word, call
 from machine.kernel.linux.calls.children import (
     CLONE_CHILD_CLEARTID,
@@ -109,6 +109,7 @@ def _clone(task: Task, child: Child) -> Result:
                 task.space.store_words(address, "I", twin.tid)
     if child.flags & CLONE_CHILD_CLEARTID:
         twin.clear_tid = child.child_tid
+    tracing.born(task, twin, child.flags)
     return twin.tid
 
 
@@ -174,6 +175,8 @@ def end_thread(task: Task, code: int) -> Result:
             task.futexes.wake(task.space.word_at(task.clear_tid), 1)
     if len(group.tasks) > 1:
         family.maker_ended(task)
+    if task.tid != group.pid or len(group.tasks) == 1:
+        tracing.ended(group, task, code << 8)
     del group.tasks[task.tid], group.everybody[task.thread]
     return ExitThread(group.leader_code)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
-from machine.kernel.linux import signals, tracing
+from machine.kernel.linux import seccomp, signals, tracing
 from machine.kernel.linux.abi import Address, Long, Word, call
 from machine.kernel.linux.errors import Errno, LinuxError, Refused
 from machine.kernel.linux.signal_frame import SIGINFO_BYTES, SignalInfo
 from machine.kernel.linux.space import USER_SPACE
 from machine.kernel.linux.task import Task
-from machine.kernel.linux.tracing import Trace, Until
+from machine.kernel.linux.tracing import Stage, Trace, Until
 from machine.processor import FXSAVE_BYTES, Cpu, msr
 from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
 
@@ -27,6 +27,7 @@ _FIXED_FLAGS = 0x202
 _DEBUG_REGISTERS, _USER_BYTES = 848, 912  # of struct user
 _TRACE_ME, _ATTACH, _KILL, _SEIZE, _INTERRUPT = 0, 16, 8, 0x4206, 0x4207
 _GENERAL_SET, _FLOATING_SET = 1, 2  # NT_PRSTATUS, NT_FPREGSET
+_RESERVED_CONTROL = 0xFFFF_FFFF_0000_FC00  # of DR7 (DR_CONTROL_RESERVED)
 _DETACH, _CONTINUE, _STEP, _CALL = 17, 7, 9, 24
 
 
@@ -52,7 +53,7 @@ def ptrace(task: Task, request: Long, process: Long, address: Address, data: Wor
     if request == _INTERRUPT:
         if not trace.is_seized:
             raise LinuxError(Errno.EIO)
-        signals.send_to(target, SignalInfo(signals.SIGSTOP, signals.SI_USER), target)
+        tracing.interrupt(target)
         return 0
     if not trace.code:
         raise LinuxError(Errno.ESRCH)
@@ -175,7 +176,29 @@ def _poke_user(task: Task, target: Task, trace: Trace, address: int, data: int) 
         words[at] = data
         _set_registers(target, trace, words)
         return 0
-    raise Refused(Errno.EIO)
+    which = (address - _DEBUG_REGISTERS) // 8
+    if which < 0:
+        raise Refused(Errno.EIO)
+    return _set_debug_register(target, which, data)
+
+
+def _set_debug_register(target: Task, which: int, value: int) -> int:
+    """Breakpoints of the thread. Raises EIO, and EINVAL for a condition or an address that Linux does not take."""
+    if which in (4, 5):
+        raise LinuxError(Errno.EIO)
+    if which < 4 and value >= USER_SPACE:
+        raise LinuxError(Errno.EINVAL)
+    if which == 7:
+        value &= ~_RESERVED_CONTROL
+        for each in range(4):
+            kind, length = value >> 16 + 4 * each & 3, value >> 18 + 4 * each & 3
+            if value >> 2 * each & 3 and (kind == 2 or (kind == 0 and length)):
+                raise LinuxError(Errno.EINVAL)
+    cpu = _cpu(target)
+    cpu.registers.write(STORAGE_INDEX[f"dr{which}"], value)
+    cpu.registers.store()
+    cpu.breakpoints.look_again()
+    return 0
 
 
 def _get_floating(task: Task, target: Task, trace: Trace, address: int, data: int) -> int:
@@ -230,6 +253,22 @@ def _message(task: Task, target: Task, trace: Trace, address: int, data: int) ->
     return 0
 
 
+def _call_info(task: Task, target: Task, trace: Trace, address: int, data: int) -> int:
+    """PTRACE_GET_SYSCALL_INFO: a struct ptrace_syscall_info, of as many bytes as there is room for; how many it has."""
+    registers = _cpu(target).registers
+    row = struct.pack(
+        "<B3xIQQ", trace.stage.value, seccomp.ARCH_X86_64, registers.read(RIP), registers.read(_STORAGES[19])
+    )
+    if trace.stage is Stage.ENTRY:
+        arguments = (registers.read(STORAGE_INDEX[name]) for name in ("rdi", "rsi", "rdx", "r10", "r8", "r9"))
+        row += struct.pack("<7Q", trace.call % (1 << 64), *arguments)
+    elif trace.stage is Stage.EXIT:
+        result = registers.read(STORAGE_INDEX["rax"])
+        row += struct.pack("<QB", result, result > (1 << 64) - 4096)
+    task.space.store(data, row[:address])
+    return len(row)
+
+
 def _info(task: Task, target: Task, trace: Trace, address: int, data: int) -> int:
     if trace.info is None:
         raise LinuxError(Errno.EINVAL)
@@ -249,5 +288,5 @@ def _set_info(task: Task, target: Task, trace: Trace, address: int, data: int) -
 _REQUESTS: dict[int, Callable[[Task, Task, Trace, int, int], int]] = {
     1: _peek, 2: _peek, 3: _peek_user, 4: _poke, 5: _poke, 6: _poke_user, 12: _get_registers, 13: _put_registers,
     14: _get_floating, 15: _put_floating, 0x4200: _set_options, 0x4201: _message, 0x4202: _info, 0x4203: _set_info,
-    0x4204: _get_set, 0x4205: _put_set,
+    0x4204: _get_set, 0x4205: _put_set, 0x420E: _call_info,
 }  # fmt: skip
