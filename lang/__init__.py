@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from lang.characters import escaped as escaped
     from lang.code import Code as Code
     from lang.comments import find_comments as find_comments
-    from lang.compiler import MEMORY_PER_BYTE as MEMORY_PER_BYTE, Compilation as Compilation, Compiler as Compiler
+    from lang.compiler import (
+        MEMORY_PER_BYTE as MEMORY_PER_BYTE,
+        Compilation as Compilation,
+        Compiler as Compiler,
+        reserve_stack as reserve_stack,
+    )
     from lang.declared_types import Placed as Placed, types_of as types_of
     from lang.diagnostics import (
         Diagnostic as Diagnostic,
@@ -53,7 +58,7 @@ else:
             "characters": "escaped",
             "code": "Code",
             "comments": "find_comments",
-            "compiler": "Compilation Compiler MEMORY_PER_BYTE",
+            "compiler": "Compilation Compiler MEMORY_PER_BYTE reserve_stack",
             "declared_types": "Placed types_of",
             "diagnostics": "Diagnostic Diagnostics Hint Note Severity excerpt render severity_of sort_key",
             "lexer": "KEYWORDS TYPE_WORDS tokenize",

@@ -63,6 +63,13 @@ class Compilation(msgspec.Struct, frozen=True):
         return self.program is not None
 
 
+def reserve_stack(limits: Limits = DEFAULT_LIMITS) -> None:
+    """Let Python go as deep as a text may be nested. Each compilation does it; who minds when, does it before."""
+    needed = limits.max_nesting * FRAMES_PER_LEVEL + 1000
+    if sys.getrecursionlimit() < needed:
+        sys.setrecursionlimit(needed)
+
+
 class Compiler(msgspec.Struct):
     """Compiles the scripts of one session."""
 
@@ -89,9 +96,7 @@ class Compiler(msgspec.Struct):
 
         `whole` is the command file that the script is part of: its scripts count together (max_total_source_bytes).
         """
-        needed = self.limits.max_nesting * FRAMES_PER_LEVEL + 1000
-        if sys.getrecursionlimit() < needed:
-            sys.setrecursionlimit(needed)
+        reserve_stack(self.limits)
         counted, before = self._counted
         budget = SourceBudget(self.limits, total=before if counted is (whole or source) else 0)
         diagnostics = Diagnostics(self.limits)

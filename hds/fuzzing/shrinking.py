@@ -16,6 +16,7 @@ from unittest import SkipTest
 
 from hds.fuzzing.choices import Choices
 from hds.version import install_command
+from lang import reserve_stack
 
 if TYPE_CHECKING:
     from hypothesis import strategies as st
@@ -67,8 +68,12 @@ class HypothesisSource:
 
 
 def strategy_of(make: Callable[[Choices], T]) -> st.SearchStrategy[T]:
-    """What a generator makes, as a strategy. Raises HypothesisMissing."""
+    """What a generator makes, as a strategy. Raises HypothesisMissing.
+
+    Hypothesis warns of tests that change how deep Python may go, so that is done before one begins.
+    """
     require_hypothesis()
+    reserve_stack()
     from hypothesis import strategies as st
 
     @st.composite

@@ -12,7 +12,7 @@ from hds import strategies
 from lang import Compiler, SourceFile
 from vm import ProgramFormatError, VerificationError, decode_program, is_bundle
 
-pytestmark = [pytest.mark.filterwarnings("ignore:The recursion limit")]
+pytestmark = [pytest.mark.filterwarnings("error:The recursion limit")]
 QUICK = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 
 

@@ -20,7 +20,7 @@ DEFAULT_SECONDS = 60.0
 def configure(parser: argparse.ArgumentParser) -> None:
     """The options of `hds fuzz`."""
     budget = parser.add_mutually_exclusive_group()
-    budget.add_argument("--cases", type=int, metavar="N", help="stop after so many cases")
+    budget.add_argument("--cases", type=_count, metavar="N", help="stop after so many cases")
     budget.add_argument(
         "--seconds", type=number_of_seconds, metavar="S", help=f"stop after so much time (default {DEFAULT_SECONDS:g})"
     )
@@ -34,6 +34,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--save", metavar="DIR", help="write every failure there, as a .hds file")
     add_drives(parser)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number of cases")
+    return int(text)
 
 
 class Options(msgspec.Struct, frozen=True):

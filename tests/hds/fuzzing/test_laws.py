@@ -289,3 +289,8 @@ def test_a_folder_that_cannot_be_is_refused_before_any_case(
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith(f"hds: {option}: cannot write to {place}: {why}")
+
+
+def test_a_number_of_cases_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fuzz", "--cases=-1"]) == 2
+    assert "'-1' is no number of cases" in capsys.readouterr().err
