@@ -70,6 +70,17 @@ OTHER_FILES = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("line", "said"), [("#! /bin/sh -e", "`/bin/sh -e the program`; "), ("#!\033[31m", "`--kind ")]
+)
+def test_the_hint_for_a_script_is_the_program_that_it_names(line: str, said: str) -> None:
+    with pytest.raises(LoadError) as caught:
+        bench().machine.load(f"{line}\necho hello\n".encode())
+    assert caught.value.hint is not None
+    assert said in caught.value.hint
+    assert "\033" not in caught.value.hint
+
+
 @pytest.mark.parametrize(("data", "what"), OTHER_FILES)
 @pytest.mark.parametrize("name", ["guest", "guest.sh", "guest.exe", "guest.elf"])
 def test_another_file_is_no_program(data: bytes, what: str, name: str, tmp_path: Path) -> None:
