@@ -154,6 +154,7 @@ class Machine:
         self._pause_at: int | None = None
         self.paused = False  # the last run came to `pause_at`, or to the last block in front of it
         self.between_turns: Callable[[], None] = lambda: None  # in a run
+        self.taken_in: Callable[[Process], None] = lambda process: None  # a process counts from now on
         self._not_emulated: set[str] = set()
         self._leaving: list[Process] = []  # whose place others have taken
         self._ends: list[ProcessEnd] = []  # of processes that are gone, in this run
@@ -279,6 +280,7 @@ class Machine:
         else:
             self._scheduler.succeed(before, process)
         self._sources.attach(process, kernel, self.current)
+        self.taken_in(process)
 
     def guest_file(self, path: str) -> bytes:
         """A file that Linux guests see. Raises LoadError."""

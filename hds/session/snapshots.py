@@ -150,7 +150,10 @@ def _sleep(wire: socket.socket) -> tuple[Woken, socket.socket]:
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # until `listen_to_ctrl_c`
             signal.signal(signal.SIGINT, interrupt)
             signal.signal(signal.SIGCHLD, children)
-            os.write(descriptors[_REPLY], os.getpid().to_bytes(4, "little"))
+            try:
+                os.write(descriptors[_REPLY], os.getpid().to_bytes(4, "little"))
+            except BrokenPipeError:
+                os._exit(0)  # Ctrl-C: nobody waits for it any more
             return Woken(request, descriptors[_REPLY]), socket.socket(fileno=descriptors[_OWN])
         for descriptor in descriptors:
             os.close(descriptor)

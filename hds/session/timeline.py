@@ -60,6 +60,14 @@ class Place(msgspec.Struct, frozen=True):
     thread_id: int | None = None
 
 
+class Written(msgspec.Struct, frozen=True):
+    """The bytes [first, last] of a process. `lineage`: its id, that of its maker, of that one's maker and so on."""
+
+    first: int
+    last: int
+    lineage: list[int]
+
+
 class Point(msgspec.Struct, frozen=True):
     """The machine in front of an instruction: where its current thread is, and what the instruction is."""
 
@@ -120,7 +128,7 @@ class Search(Request, frozen=True, tag=True):
 
     places: list[Place] = []
     triggers: bool = False
-    written: tuple[int, int] | None = None
+    written: Written | None = None
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -154,12 +162,13 @@ class Timeline:
         self._arriving = False
         self._hit: int | None = None  # the last one in front of the goal
         self._searches = False
-        self._searched: int | None = None  # the id of an event that was made for a search
+        self._searched: set[int] = set()  # the ids of events that were made for a search
         self._reporter, self._muted = session.reporter, Silent()
         import_module("hds.session.commands")  # once, and not in each copy
         session.timeline = self
         session.machine.go_on_with_turns()
         session.machine.between_turns = self._between_turns
+        session.machine.taken_in = self._taken_in
         session.execution.checkpoint = self._checkpoint
 
     @property
@@ -350,8 +359,8 @@ class Timeline:
     def _heard(self, trigger: Trigger) -> None:
         request = self._request
         if isinstance(request, Search):
-            wanted = request.triggers if self._searched is None else trigger.event.definition.id == self._searched
-            if wanted:
+            found = trigger.event.definition.id in self._searched and self._is_written(request, trigger.process)
+            if found or request.triggers:
                 self._take_hit(request)
 
     def _take_hit(self, request: Request) -> None:
@@ -364,18 +373,34 @@ class Timeline:
         if self._searches:
             return
         self._searches = True
+        for process in session.machine.processes:
+            if process.alive:
+                self._search_in(process, request)
+
+    def _taken_in(self, process: Process) -> None:
+        request = self._request
+        if self._searches and isinstance(request, Search):
+            self._search_in(process, request)
+
+    def _search_in(self, process: Process, request: Search) -> None:
         for place in request.places:
-            for process in session.machine.processes:
-                if process.alive and process.pid == place.process_id:
-                    process.cpu.hook_address(place.address, self._reached(place, process, request))
-        if request.written is not None:
-            first, last = request.written
-            assert session.process is not None
-            session.process.planned = (*session.process.planned, (first, last + 1))  # if it is not mapped yet
+            if process.pid == place.process_id:
+                process.cpu.hook_address(place.address, self._reached(place, process, request))
+        written = request.written
+        if written is not None and process.pid in written.lineage:
+            session = self._session
+            process.planned = (*process.planned, (written.first, written.last + 1))  # if it is not mapped yet
             before = set(session.machine.registry.ids)
-            command = f"!monitor w {first:x} {last:x} pid {session.process.pid:x} script {{ x = 0; }}"
+            command = f"!monitor w {written.first:x} {written.last:x} pid {process.pid:x} script {{ x = 0; }}"
             session.interpret(SourceFile("<search>", command))
-            self._searched = max(set(session.machine.registry.ids) - before, default=-1)
+            self._searched |= set(session.machine.registry.ids) - before
+
+    def _is_written(self, request: Search, writer: Process) -> bool:
+        """Whether memory is that of the process that was meant, or what is going to be its memory."""
+        living = {process.pid: process for process in self._session.machine.processes if process.alive}
+        lineage = [] if request.written is None else request.written.lineage
+        meant = next((living[pid] for pid in lineage if pid in living), None)
+        return meant is not None and meant.cpu.memory is writer.cpu.memory
 
     def _reached(self, place: Place, process: Process, request: Request) -> Callable[[], None]:
         def hit() -> None:
@@ -443,7 +468,7 @@ class Timeline:
         *,
         places: Iterable[Place] = (),
         triggers: bool = False,
-        written: tuple[int, int] | None = None,
+        written: Written | None = None,
     ) -> int | None:
         """The last count before this one at which that happened; None where the record has none."""
         wanted = {"places": list(places), "triggers": triggers, "written": written}

@@ -207,6 +207,7 @@ class Process(msgspec.Struct, eq=False, dict=True, weakref=True):
     successor: Process | None = None  # what executes another program in its place
     is_stopped: bool = False  # none of its threads can run
     executed_before: int = 0  # by those whose place it has taken, in instructions
+    forebears: tuple[int, ...] = ()  # the ids of the process that it is a fork of, of that one's and so on: a few
     cpu_alarm: int | None = None  # when `on_cpu_alarm` is to be called, by `cpu_time`
     on_end: Callable[[], None] = lambda: None
     on_cpu_alarm: Callable[[], None] = lambda: None

@@ -73,7 +73,11 @@ def to_write(session: Session, command: Command, prepared: Prepared) -> None:
     first = address(session, arguments.plain[1])
     last = first + max(1, number(arguments.keyed.get("l"), _LENGTH, "length")) - 1
     typed = timeline.drop_command()
-    count = timeline.last(timeline.count, written=(first, last))
+    from hds.session.timeline import Written
+
+    process = session.process
+    lineage = [] if process is None else [process.pid, *process.forebears]
+    count = timeline.last(timeline.count, written=Written(first, last, lineage))
     if count is None:
         raise CommandFailed(f"err, nothing has written to {first:x} since the record began")
     timeline.go(count, typed)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import struct
 import time
 from collections.abc import Callable
 from functools import partial
@@ -94,3 +96,19 @@ def launched(run: Callable[[], int]) -> int:
     finally:
         if os.getpid() != parent:
             os._exit(0)
+
+
+def test_a_request_that_nobody_waits_for_any_more_is_dropped(capfd: pytest.CaptureFixture[str]) -> None:
+    snapshots = Snapshots(2)
+    woken = snapshots.take(0, 0, in_run=False, kept=False)
+    if woken is not None:  # in the copy
+        woken.answer(woken.request.upper())
+        os._exit(0)
+    wire = snapshots.rows[0].wire
+    reader, writer = os.pipe()
+    os.close(reader)
+    socket.send_fds(wire, [struct.pack("<Q", 4) + b"lost"], [writer, wire.fileno()])
+    os.close(writer)
+    assert snapshots.ask(snapshots.rows[0], b"word") == b"WORD"
+    snapshots.give_up(list(snapshots.rows))
+    assert capfd.readouterr().err == ""

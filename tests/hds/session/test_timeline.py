@@ -143,6 +143,19 @@ def test_from_a_crash_to_the_write_that_is_to_blame(engine: str, tmp_path: Path)
 
 
 @programs
+def test_a_child_goes_back_to_writes_and_breakpoints_of_its_own(tmp_path: Path) -> None:
+    guest = str(compiled("forking_guest.c", tmp_path))
+    first = "!epthook set script { if (@edi == 4) { pause(); } }\ng\n"
+    found = answers(f"{first}watch back guest!number\nr rip\nk\ndd guest!number l 4\nt\ndd guest!number l 4", guest)
+    assert found[5].split()[1] == "00000000"  # before the fork: what the parent has written since is its own
+    assert found[7].split()[1] == "00000001"
+    assert "undone" not in "".join(found)
+    found = answers(f"{first}t\nbp @rip\nevents c all\ng\ng\nr rdi\ng-\nr rdi\ng-\nr rdi", guest)
+    assert [found[7], found[9]] == ["rdi=0000000000000005\n", "rdi=0000000000000004\n"]
+    assert found[8].endswith("ret\n")  # the breakpoint, and not the trigger before it
+
+
+@programs
 def test_ctrl_c_ends_a_run_and_the_user_goes_back_from_there(tmp_path: Path) -> None:
     """On a terminal; the whole process group gets the signal, as from the keyboard."""
     front, back = os.openpty()
