@@ -128,13 +128,16 @@ def test_the_action_checks_and_tests_scripts(scripts: Path, tmp_path: Path) -> N
         given = {name: inputs[value.strip("${} ")] for name, value in step.get("env", {}).items()}
         run("bash", "-e", "-o", "pipefail", "-c", step["run"], cwd=tmp_path, env=env | given)
     assert (tmp_path / inputs["inputs.junit"]).is_file()
-    (scripts / "one.hds").write_text("? print(6 * );\n")
-    ran = subprocess.run(
-        ["bash", "-e", "-c", steps[1]["run"]],
-        cwd=tmp_path,
-        env={**os.environ, **env, "SCRIPTS": "scripts", "OPTIONS": ""},
-    )
-    assert ran.returncode != 0
+    given = {**os.environ, **env, "SCRIPTS": "scripts", "OPTIONS": "", "JUNIT": "none.xml"}
+
+    def codes() -> list[bool]:
+        ran = [subprocess.run(["bash", "-e", "-c", step["run"]], cwd=tmp_path, env=given) for step in steps[1:]]
+        return [each.returncode == 0 for each in ran]
+
+    (scripts / "one.hds").rename(scripts / "one.ds").write_text("? print(6);\n")
+    assert codes() == [True, True]  # there is no test, which is no mistake
+    (scripts / "one.ds").write_text("? print(6 * );\n")
+    assert codes()[0] is False
 
 
 def test_hooks_of_pre_commit_do_what_they_are_called(scripts: Path, tmp_path: Path) -> None:
@@ -147,3 +150,6 @@ def test_hooks_of_pre_commit_do_what_they_are_called(scripts: Path, tmp_path: Pa
     codes = {name: subprocess.run([*words, script], capture_output=True).returncode for name, words in hooks.items()}
     assert codes == {"hds-check": 0, "hds-fmt": 0, "hds-test": 1}
     assert script.read_text().startswith("? print(1);\n")
+    script.write_text("? print(1);\n")
+    run(*hooks["hds-test"], script, cwd=tmp_path)  # there is no test, which is no mistake
+    assert {row["files"] for row in rows} == {r"\.(hds|ds)$"}
