@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from vm.facts.builtins import BUILTINS
-from vm.facts.command_examples import COMMAND_EXAMPLES
 from vm.facts.commands import COMMANDS, CommandRow, Support
 from vm.facts.errors import ErrorNumber
 from vm.facts.events import OPTIONS_USAGE
@@ -13,6 +12,8 @@ from vm.facts.events import OPTIONS_USAGE
 
 def help_text(row: CommandRow) -> str:
     """What `.help` shows."""
+    from vm.facts.command_examples import COMMAND_EXAMPLES
+
     lines = [f"{row.name} : {row.doc}", "", *(f"\t{form}" for form in row.forms)]
     if row.is_event:
         lines += [f"\tOPTIONS: {OPTIONS_USAGE}"]

@@ -58,7 +58,7 @@ def left_on(text: str) -> list[str]:
 @pytest.mark.parametrize("output", ["stderr", "stdout"])
 def test_a_long_run_has_a_line_of_which_nothing_stays(output: str, tmp_path: Path) -> None:
     need_machine_code()
-    program = listing_file(tmp_path, BUSY.format(rounds="0x20000000"))
+    program = listing_file(tmp_path, BUSY.format(rounds="0x10000000"))
     words = ("--kernel", "linux", "--max-instructions", "100000000000", "--guest-output", output)
     said = on_a_terminal(*words, "-e", '!syscall 1 script { printf("call\\n"); }', program)
     shown = re.findall(r"\d+ s: [\d.]+[MG] instructions \([\d.]+[MG]/s\), \d triggers, \d messages, virtual time", said)
@@ -66,6 +66,7 @@ def test_a_long_run_has_a_line_of_which_nothing_stays(output: str, tmp_path: Pat
     lines = left_on(said)
     assert lines[:6] == ["call", "line"] * 3
     assert "instructions (" not in "".join(lines)
+    program = listing_file(tmp_path, BUSY.format(rounds="0x8000000"))
     without = on_a_terminal("--no-progress", *words, "-e", '!syscall 1 script { printf("call\\n"); }', program)
     assert left_on(said)[:6] == without.replace("\r\n", "\n").split("\n")[:6]
     assert ERASED not in without
