@@ -3,14 +3,16 @@
 A copy that is woken makes one more copy of itself, which goes on from there, and waits again; so it can be woken any
 number of times. Pages are shared until somebody writes them. What goes on is the *front*: it alone has the terminal.
 When another copy becomes the front, the old one is done with. The process that was started (`launch`) waits for the
-last front's exit code.
+last front's exit code, and the front ends when somebody kills that process.
 
 Nothing here knows what is asked of a copy: requests are bytes. A copy ends when nobody is left who could wake it.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
+import select
 import signal
 import socket
 import struct
@@ -203,6 +205,19 @@ def _nobody_survives() -> Iterator[None]:
 
 # --- the process that was started
 
+_to_launcher: list[int] = []  # where its copies write the exit code to, in them
+
+
+def end_with_launcher() -> None:
+    """In what is to be the front: SIGIO ends it when the process that was started does, which nobody waits for then."""
+    for pipe in _to_launcher:
+        fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())  # one for all copies: the signal is that of the last
+        fcntl.fcntl(pipe, fcntl.F_SETFL, os.O_WRONLY | os.O_ASYNC)
+        poll = select.poll()
+        poll.register(pipe, 0)
+        if poll.poll(0):  # it has ended before
+            os._exit(1)
+
 
 def launch(run: Callable[[], int]) -> int:
     """Carry `run` out in a copy of this process, and wait until it, or what has taken its place, has ended.
@@ -215,8 +230,11 @@ def launch(run: Callable[[], int]) -> int:
     child = os.fork()
     if not child:
         os.close(reader)
+        _to_launcher.append(writer)
+        end_with_launcher()
         code = run()
         output().flush()
+        fcntl.fcntl(writer, fcntl.F_SETFL, os.O_WRONLY)
         os.write(writer, bytes([code & 0xFF]))
         return code
     os.close(writer)

@@ -23,7 +23,7 @@ import msgspec
 
 from hds.session.execution import Arrived
 from hds.session.refused import CommandFailed
-from hds.session.snapshots import CopyLost, Snapshot, Snapshots, Woken, listen_to_ctrl_c
+from hds.session.snapshots import CopyLost, Snapshot, Snapshots, Woken, end_with_launcher, listen_to_ctrl_c
 from lang import SourceFile
 from machine import Silent, StopCause
 from machine.events import CallAction, Trigger
@@ -336,6 +336,7 @@ class Timeline:
             for row in rows
         )
         self._must_keep = True
+        end_with_launcher()
         woken.answer(b"here")
         listen_to_ctrl_c()
         self._fronted(request.typed)

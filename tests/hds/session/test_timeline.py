@@ -183,3 +183,25 @@ def test_ctrl_c_ends_a_run_and_the_user_goes_back_from_there(tmp_path: Path) -> 
     until(b"rip=00000000004000")
     assert ran.wait(timeout=60) == 0
     os.close(front)
+
+
+@programs
+@pytest.mark.parametrize("commands", ["g\n", "t 5\nt-\ng\n"])
+def test_nothing_is_left_of_a_console_that_is_killed_while_its_program_runs(commands: str, tmp_path: Path) -> None:
+    guest = listing_file(tmp_path, LOOPING.replace("cmp rbx, 0x20000000", "test rbx, rbx"))
+    line = [sys.executable, "-m", "hds", "console", "--record", guest]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as ran:
+        assert ran.stdin is not None
+        assert ran.stdout is not None
+        ran.stdin.write(commands.encode())
+        ran.stdin.flush()
+        for _ in range(commands.count("\n")):  # the last command has begun
+            while ran.stdout.read(1) != b">":
+                pass
+        time.sleep(1)
+        ran.kill()
+        os.set_blocking(ran.stdout.fileno(), False)
+        end = time.monotonic() + 20
+        while ran.stdout.read(1 << 16) != b"":  # all of its copies have it open
+            assert time.monotonic() < end
+            time.sleep(0.05)
