@@ -388,7 +388,7 @@ class Timeline:
             if process.pid == place.process_id:
                 process.cpu.hook_address(place.address, self._reached(place, process, request))
         written = request.written
-        if written is not None and process.pid in written.lineage:
+        if written is not None and (process.pid in written.lineage or process.shares_memory):
             session = self._session
             process.planned = (*process.planned, (written.first, written.last + 1))  # if it is not mapped yet
             before = set(session.machine.registry.ids)

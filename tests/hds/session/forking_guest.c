@@ -1,4 +1,5 @@
-/* A parent that writes a number of its own before it forks and afterwards, and a child that does later. */
+/* A parent that writes a number of its own before it forks and afterwards, and children that do later: one
+   has memory of its own, one its parent's. */
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +19,11 @@ int main(void) {
     }
     set(2);
     set(3);
+    wait(0);
+    if (vfork() == 0) {
+        set(6);
+        _exit(0);
+    }
     wait(0);
     puts("over");
     return 0;

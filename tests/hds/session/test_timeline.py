@@ -153,6 +153,8 @@ def test_a_child_goes_back_to_writes_and_breakpoints_of_its_own(tmp_path: Path) 
     found = answers(f"{first}t\nbp @rip\nevents c all\ng\ng\nr rdi\ng-\nr rdi\ng-\nr rdi", guest)
     assert [found[7], found[9]] == ["rdi=0000000000000005\n", "rdi=0000000000000004\n"]
     assert found[8].endswith("ret\n")  # the breakpoint, and not the trigger before it
+    found = answers("bp puts\ng\nwatch back guest!number\nr rdi", guest)
+    assert found[3] == "rdi=0000000000000006\n"  # of a child that shares the memory
 
 
 @programs
