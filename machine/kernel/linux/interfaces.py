@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from machine.kernel.linux.errors import Errno, LinuxError
-from machine.kernel.linux.socket_names import GUEST, GUEST6
+from machine.kernel.linux.scripted_network import GUEST, GUEST6
 
 ROW_BYTES = 40  # struct ifreq
 NAME_BYTES = 16

@@ -20,6 +20,8 @@ import msgspec
 
 _MOST_ROWS = 4096  # hosts of a file, ports of a host
 _LONGEST_NAME, _LONGEST_LABEL = 253, 63
+GUEST, GUEST6 = bytes((10, 0, 2, 15)), b"\xfd" + bytes(14) + b"\x15"  # the guests' own address, which hosts see
+_BROADCAST = b"\xff" * 4
 _HOST_KEYS, _PORT_KEYS = {"names", "addresses", "port"}, {"port", "protocol", "on"}
 _ANSWERS = ("echo", "text", "hex", "file", "http", "http_file")
 
@@ -58,8 +60,10 @@ def read_network(text: str, read: Callable[[str], bytes]) -> ScriptedNetwork:
 
     try:
         table = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise NetworkFileError(str(error) or "too deeply nested") from None
+    except RecursionError:
+        raise NetworkFileError("too deeply nested") from None
+    except ValueError as error:  # of its syntax, and of a number with thousands of digits
+        raise NetworkFileError(str(error).partition(";")[0]) from None
     _only(table, {"host"}, "the file")
     hosts, ports, names = set[bytes](), dict[tuple[bytes, str, int], Answer](), dict[bytes, tuple[bytes, ...]]()
     for number, host in enumerate(_rows(table, "host", "the file"), 1):
@@ -113,10 +117,11 @@ def _address(text: str, place: str) -> bytes:
         address = ipaddress.ip_address(text)
     except ValueError:
         raise NetworkFileError(f"{place}: {text[:60]!r} is no address") from None
-    if address.is_loopback or address.is_unspecified or address.is_multicast:
+    address = getattr(address, "ipv4_mapped", None) or address
+    is_own = address.packed in (GUEST, GUEST6, _BROADCAST)
+    if is_own or address.is_loopback or address.is_unspecified or address.is_multicast:
         raise NetworkFileError(f"{place}: {text} cannot be a host outside")
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).packed
+    return address.packed
 
 
 def _name(text: str, place: str) -> bytes:

@@ -1,6 +1,7 @@
 """Who is where: addresses of sockets as programs write them, ports of loopback, names of AF_UNIX.
 
-Loopback (127.0.0.0/8 and ::1) is all that there is of the network, but for the hosts of a script (`--net`).
+Loopback (127.0.0.0/8 and ::1) is all that there is of the network, but for the hosts of a script (`--net`) and the
+address that the guests have for them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import struct
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.nodes import Node
 from machine.kernel.linux.paths import find
+from machine.kernel.linux.scripted_network import GUEST, GUEST6
 from machine.kernel.linux.socket_options import SO_REUSEADDR, SO_REUSEPORT
 from machine.kernel.linux.sockets import (
     AF_INET,
@@ -32,7 +34,6 @@ LONGEST_ADDRESS = 128  # sockaddr_storage
 _UNIX_BYTES = 108
 _FIRST_FREE_PORT = 1024  # for whoever is not root
 ANY, ANY6, LOOPBACK, LOOPBACK6 = bytes(4), bytes(16), bytes((127, 0, 0, 1)), bytes(15) + b"\1"
-GUEST, GUEST6 = bytes((10, 0, 2, 15)), b"\xfd" + bytes(14) + b"\x15"  # whom scripted hosts see
 _MAPPED = bytes(10) + b"\xff\xff"
 
 
@@ -82,8 +83,13 @@ def _is_any(host: bytes) -> bool:
     return not any(host)
 
 
-def _is_here(host: bytes) -> bool:
-    return _is_any(host) or host == LOOPBACK6 or (len(host) == 4 and host[0] == 127)
+def _is_loopback(host: bytes) -> bool:
+    return host == LOOPBACK6 or (len(host) == 4 and host[0] == 127)
+
+
+def _is_here(network: Network, host: bytes) -> bool:
+    """Whether a host is the guests' own machine."""
+    return _is_any(host) or _is_loopback(host) or (network.outside is not None and host in (GUEST, GUEST6))
 
 
 def _check_family(socket: Socket, host: bytes, wrong: Errno) -> None:
@@ -121,7 +127,7 @@ def _collides(socket: Socket, other: Socket, host: bytes) -> bool:
 def bind_port(task: Task, socket: Socket, address: InetAddress) -> None:
     """Raises EINVAL, EACCES, EADDRNOTAVAIL and EADDRINUSE."""
     _check_family(socket, address.host, Errno.EINVAL)
-    if not _is_here(address.host):
+    if not _is_here(task.network, address.host):
         raise LinuxError(Errno.EADDRNOTAVAIL)
     if socket.local is not None:
         raise LinuxError(Errno.EINVAL)
@@ -161,19 +167,19 @@ def own_host(socket: Socket, host: bytes) -> bytes:
     """From where a socket speaks to this host."""
     if isinstance(socket.local, InetAddress) and not _is_any(socket.local.host):
         return socket.local.host
-    if _is_here(host):
+    if _is_any(host) or _is_loopback(host):
         return LOOPBACK if len(host) == 4 else LOOPBACK6
     return GUEST if len(host) == 4 else GUEST6
 
 
 def reachable(network: Network, socket: Socket, address: InetAddress) -> InetAddress:
-    """Where a socket can send to. Raises ENETUNREACH for all but loopback and the hosts of a script."""
+    """Where a socket can send to. Raises ENETUNREACH for all but the own machine and the hosts of a script."""
     host = address.host
     _check_family(socket, host, Errno.ENETUNREACH)
     if _is_any(host):
         host = LOOPBACK if len(host) == 4 else LOOPBACK6
     is_known = network.outside is not None and network.outside.knows(address, socket.kind)
-    if not _is_here(host) and not is_known:
+    if not _is_here(network, host) and not is_known:
         raise LinuxError(Errno.ENETUNREACH)
     return InetAddress(host, address.port)
 

@@ -209,16 +209,16 @@ def mprotect(task: Task, address: Address, size: Size, rights: UInt) -> int:
 
 @call("pkey_mprotect")
 def pkey_mprotect(task: Task, address: Address, size: Size, rights: UInt, key: Int) -> int:
-    """pkey_mprotect(2): there are no keys but the one that all pages have."""
-    if size and key not in (-1, 0):
+    """pkey_mprotect(2), of a processor that has no keys: not even that of all pages, 0, is one that was given."""
+    if size and key != -1:
         raise LinuxError(Errno.EINVAL)
     return mprotect(task, address, size, rights)
 
 
 @call("pkey_alloc")
 def pkey_alloc(task: Task, flags: Word, rights: Word) -> int:
-    """pkey_alloc(2), of a processor that has no keys."""
-    raise LinuxError(Errno.EINVAL if flags or rights & ~3 else Errno.ENOSPC)
+    """pkey_alloc(2), of a processor that has no keys: Linux gives none, and says that the rights cannot be set."""
+    raise LinuxError(Errno.EINVAL)
 
 
 @call("pkey_free")

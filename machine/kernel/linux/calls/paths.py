@@ -136,6 +136,8 @@ def getcwd(task: Task, buffer: Address, size: Size) -> int:
         raise LinuxError(Errno.ENOENT)
     path = task.location.directory.path() + b"\0"
     task.space.work.charge(PER_ITEM * path.count(b"/"))
+    if len(path) > task.limits.max_path_bytes:  # a C library goes up by itself then
+        raise LinuxError(Errno.ENAMETOOLONG)
     if len(path) > size:
         raise LinuxError(Errno.ERANGE)
     task.space.store(buffer, path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from machine.kernel import DEFAULT_BUILD, Services, Start
+from machine.kernel import DEFAULT_BUILD, ScriptedNetwork, Services, Start
 from machine.kernel.linux import LinuxKernel, World
 from machine.kernel.linux.names import NUMBERS
 from machine.kernel.linux.open_files import DescriptorTable
@@ -34,10 +34,11 @@ class Guest:
         user: int = 1000,
         kernel: LinuxKernel | None = None,
         process_id: int = 0x1000,
+        network: ScriptedNetwork | None = None,
     ) -> None:
         self.output: list[tuple[int, bytes]] = []
         self.ticks = 0
-        world = World(root, writable, stdin, user=user)
+        world = World(root, writable, stdin, user=user, network=network)
         clock = VirtualClock(lambda: self.ticks)
         services = Services(lambda *written: self.output.append(written), clock, DEFAULT_BUILD.number, limits, world)
         self.clock = clock

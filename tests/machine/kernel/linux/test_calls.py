@@ -333,6 +333,27 @@ def test_a_removed_directory_has_no_path() -> None:
     assert guest.call("getcwd", SCRATCH, 100) == guest.open("x", O_CREAT) == -Errno.ENOENT
 
 
+@pytest.mark.parametrize(
+    ("call", "result"),
+    [(("pkey_alloc", 0, 0), -Errno.EINVAL), (("pkey_free", 0), -Errno.EINVAL),
+     (("pkey_mprotect", SCRATCH, 0x1000, 3, 0), -Errno.EINVAL), (("pkey_mprotect", SCRATCH, 0x1000, 3, -1), 0)],
+)  # fmt: skip
+def test_a_processor_without_protection_keys_has_not_even_key_0(call: tuple[str | int, ...], result: int) -> None:
+    assert Guest().call(*call) == result  # type: ignore[arg-type]
+
+
+def test_a_directory_deeper_than_a_path_can_say_has_none() -> None:
+    guest = Guest()
+    guest.call("chdir", "/tmp")
+    for _ in range(2045):
+        guest.call("mkdir", "d", 0o755)
+        guest.call("chdir", "d")
+    assert guest.call("getcwd", SCRATCH, 0x4000) == 4095
+    guest.call("mkdir", "d", 0o755)
+    guest.call("chdir", "d")
+    assert [guest.call("getcwd", SCRATCH, size) for size in (0x4000, 1)] == 2 * [-Errno.ENAMETOOLONG]
+
+
 def test_a_reference_to_a_file_does_not_open_it() -> None:
     guest = Guest()
     guest.call("symlink", "target", "/tmp/link")

@@ -9,10 +9,13 @@ from typing import NoReturn
 
 import pytest
 from linux_guests import Listening, busybox
+from linux_world import SCRATCH, Guest
 
 from hds.session import Session, load_engine
 from machine.kernel import NetworkFileError, World, read_network
+from machine.kernel.linux.errors import Errno
 from machine.kernel.linux.scripted_peers import dns_answer
+from machine.kernel.linux.sockets import AF_INET, SOCK_DGRAM, SOCK_STREAM
 from vm.facts.limits import DEFAULT_LIMITS
 
 FILE = """
@@ -73,6 +76,31 @@ def test_hosts_of_the_script_answer(line: str, tmp_path: Path, monkeypatch: pyte
     assert heard.output == SHELL[line]
 
 
+def inet(host: str, port: int) -> bytes:
+    return struct.pack("<H", AF_INET) + struct.pack(">H", port) + socket.inet_aton(host) + bytes(8)
+
+
+@pytest.mark.parametrize("kind", [SOCK_STREAM, SOCK_DGRAM])
+@pytest.mark.parametrize("bound", ["0.0.0.0", "10.0.2.15"])
+def test_the_guests_own_address_is_their_machine(kind: int, bound: str) -> None:
+    guest = Guest(network=read_network("", lambda name: b""))
+    server, client = guest.call("socket", AF_INET, kind, 0), guest.call("socket", AF_INET, kind, 0)
+    assert guest.call("bind", server, inet(bound, 4000), 16) == 0
+    if kind == SOCK_STREAM:
+        assert guest.call("listen", server, 1) == 0
+    assert guest.call("connect", client, inet("10.0.2.15", 4000), 16) == 0
+    assert guest.call("getsockname", client, SCRATCH, bytes([16, 0, 0, 0])) == 0
+    assert guest.memory(SCRATCH + 4, 4) == bytes([10, 0, 2, 15])
+    assert guest.call("connect", client, inet("10.0.2.16", 4000), 16) != 0
+
+
+def test_without_hosts_the_guests_have_no_address_outside() -> None:
+    guest = Guest()
+    client = guest.call("socket", AF_INET, SOCK_STREAM, 0)
+    assert guest.call("bind", client, inet("10.0.2.15", 4000), 16) == -Errno.EADDRNOTAVAIL
+    assert guest.call("connect", client, inet("10.0.2.15", 4000), 16) == -Errno.ENETUNREACH
+
+
 def question(name: str, kind: int, *, flags: int = 0x100) -> bytes:
     labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
     return struct.pack(">6H", 7, flags, 1, 0, 0, 0) + labels + struct.pack(">xHH", kind, 1)
@@ -112,11 +140,15 @@ HOST = '[[host]]\naddresses = ["192.0.2.1"]\n'
     ("text", "message"),
     [
         ("[[host]\n", "at line 1, column 7"),
-        ("[" * 5000, ""),
+        ("a = " + "[" * 5000, "too deeply nested"),
+        (HOST + "[[host.port]]\nport = " + "9" * 5000 + "\n", "5000 digits"),
         ("hosts = 1\n", "the file: unknown key `hosts`"),
         ("host = 1\n", "the file: `host` is no list of tables"),
         ("[[host]]\n", "host 1: no `addresses`"),
         ('[[host]]\naddresses = ["127.0.0.1"]\n', "host 1: 127.0.0.1 cannot be a host outside"),
+        ('[[host]]\naddresses = ["10.0.2.15"]\n', "host 1: 10.0.2.15 cannot be a host outside"),
+        ('[[host]]\naddresses = ["::ffff:127.0.0.1"]\n', "host 1: ::ffff:127.0.0.1 cannot be a host outside"),
+        ('[[host]]\naddresses = ["255.255.255.255"]\n', "host 1: 255.255.255.255 cannot be a host outside"),
         ('[[host]]\naddresses = ["far away"]\n', "host 1: 'far away' is no address"),
         ("[[host]]\naddresses = [1]\n", "host 1: `addresses` is no list of texts"),
         (HOST + HOST, "host 2: one of its addresses is another host's"),
