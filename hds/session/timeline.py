@@ -534,7 +534,8 @@ class Timeline:
     def _crossing_of(self, goal: int) -> int:
         """The number of the command that goes beyond a count, or of the last one that comes to it."""
         ends = [*(entry.begin for entry in self._entries[1:]), self.count]
-        crossing = [number for number, end in enumerate(ends) if self._entries[number].begin <= goal < end]
+        pairs = zip(self._entries, ends, strict=False)  # with no entry there is an end all the same
+        crossing = [number for number, (entry, end) in enumerate(pairs) if entry.begin <= goal < end]
         if crossing:
             return crossing[-1]
         return max((number for number, entry in enumerate(self._entries) if entry.begin < goal), default=0)
@@ -543,11 +544,12 @@ class Timeline:
         self, kind: type[Go] | type[Look] | type[Search], snapshot: Snapshot, goal: int, near: int = 0, **more: object
     ) -> bytes:
         crossing = self._crossing_of(goal)
-        entry = self._entries[crossing]
         within = snapshot.in_run and snapshot.index == crossing + 1
-        crosses = not within and entry.begin < goal
+        crossed = (
+            [] if within else [entry.text for entry in self._entries[crossing : crossing + 1] if entry.begin < goal]
+        )
         feed = [each.text for each in self._entries[snapshot.index : crossing]]
-        return msgspec.json.encode(kind(goal, feed, entry.text if crosses else None, within, near, **more))  # type: ignore[arg-type]  # fields by name
+        return msgspec.json.encode(kind(goal, feed, crossed[0] if crossed else None, within, near, **more))  # type: ignore[arg-type]  # fields by name
 
 
 def _changes(text: str) -> bool:

@@ -261,7 +261,7 @@ COMMANDS: tuple[CommandRow, ...] = (
         ),
         *_alike(
             "{name} [COUNT]",
-            "Needs `hds console --record`, see [console.md](console.md#going-back).",
+            "Needs `hds console --record`.",
             CommandRow("t-", "goes back by one instruction", repeats=True),
             CommandRow("p-", "goes back by one instruction, over the call that it returned from", repeats=True),
         ),

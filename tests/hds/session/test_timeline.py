@@ -158,6 +158,15 @@ def test_a_child_goes_back_to_writes_and_breakpoints_of_its_own(tmp_path: Path) 
 
 
 @programs
+@pytest.mark.parametrize("command", ["t-", "p-", "g-", "watch back @rsp"])
+def test_where_nothing_was_done_yet_nothing_is_gone_back_to(command: str, tmp_path: Path) -> None:
+    found = answers(f"{command}\n{command}\nr rip", listing_file(tmp_path, CALLS))
+    text = "nothing has written to" if command.startswith("watch") else "the record begins here"
+    assert [text in each for each in found] == [True, True, False, False]
+    assert found[2] == f"rip={CODE:016x}\n"
+
+
+@programs
 def test_ctrl_c_ends_a_run_and_the_user_goes_back_from_there(tmp_path: Path) -> None:
     """On a terminal; the whole process group gets the signal, as from the keyboard."""
     front, back = os.openpty()
