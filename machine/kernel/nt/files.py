@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING
 from machine.kernel.linux import Handle as FileHandle, LinuxError
 from machine.kernel.nt.changes import Watch
 from machine.kernel.nt.objects import Completion, KernelObject
-from machine.kernel.nt.sharing import Sharing
-from machine.kernel.nt.status import STATUS_END_OF_FILE, STATUS_INVALID_DEVICE_REQUEST, NtError
+from machine.kernel.nt.sharing import DELETES, READS, WRITES, Sharing
+from machine.kernel.nt.status import (
+    STATUS_ACCESS_DENIED,
+    STATUS_END_OF_FILE,
+    STATUS_INVALID_DEVICE_REQUEST,
+    NtError,
+)
 from machine.kernel.nt.volume import Bytes, Spot, failure
 
 if TYPE_CHECKING:
@@ -77,10 +82,14 @@ class StreamFile(File, eq=False):
 
 
 class DriveFile(File, eq=False, kw_only=True):
-    """A file or directory of the drive; `handle` has the bytes of one that is no directory."""
+    """A file or directory of the drive; `handle` has the bytes of one that is no directory.
+
+    `uses` is what it was opened for, of reading, writing and deleting.
+    """
 
     spot: Spot
     handle: FileHandle | Bytes | None = None
+    uses: int = READS | WRITES | DELETES
     remove: Callable[[DriveFile], None] = lambda file: None
     sharing: Sharing | None = None
     identity: int = 0  # of the file as it was opened
@@ -97,6 +106,7 @@ class DriveFile(File, eq=False, kw_only=True):
         """As `File`."""
         if self.handle is None:
             raise NtError(STATUS_INVALID_DEVICE_REQUEST)
+        self._check_use(READS)
         at = self.position if offset is None else offset
         self._check_locks(at, size, writes=False)
         try:
@@ -112,6 +122,7 @@ class DriveFile(File, eq=False, kw_only=True):
         """As `File`."""
         if self.handle is None or isinstance(self.handle, Bytes):
             raise NtError(STATUS_INVALID_DEVICE_REQUEST)
+        self._check_use(WRITES)
         at = self.size if self.is_append else self.position if offset is None else offset
         self._check_locks(at, len(data), writes=True)
         try:
@@ -127,6 +138,7 @@ class DriveFile(File, eq=False, kw_only=True):
         """As `File`."""
         if self.handle is None or isinstance(self.handle, Bytes):
             raise NtError(STATUS_INVALID_DEVICE_REQUEST)
+        self._check_use(WRITES)
         try:
             self.handle.resize(size)
         except LinuxError as error:
@@ -141,6 +153,10 @@ class DriveFile(File, eq=False, kw_only=True):
             self.sharing.closed(self.identity, self)
         if self.deletes:
             self.remove(self)
+
+    def _check_use(self, wanted: int) -> None:
+        if not self.uses & wanted:
+            raise NtError(STATUS_ACCESS_DENIED)
 
     def _check_locks(self, first: int, size: int, *, writes: bool) -> None:
         if self.sharing is not None:

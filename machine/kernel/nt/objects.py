@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import msgspec
 
+from machine.kernel.nt.blocks import TICKS_PER_UNIT
 from machine.kernel.nt.status import (
+    STATUS_HANDLE_NOT_CLOSABLE,
     STATUS_INSUFFICIENT_RESOURCES,
     STATUS_INVALID_HANDLE,
     STATUS_OBJECT_TYPE_MISMATCH,
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from machine.schedule import Process, Suspension, Thread
 
 FIRST_HANDLE, _HANDLE_STEP = 0x5C, 4
+_MOST_WAITING = 65_536  # APCs of a thread, packets of a port
 
 
 class KernelObject(msgspec.Struct, eq=False, kw_only=True):
@@ -119,6 +122,21 @@ class Timer(KernelObject, eq=False):
             self.due = None
 
 
+class Alarm(msgspec.Struct, eq=False):
+    """The APC of a timer: `due` is when it comes, `zero` the system time (100 ns) at which the clock began."""
+
+    timer: Timer
+    routine: int
+    context: int
+    due: int
+    zero: int
+
+    def row(self) -> tuple[int, int, int, int]:
+        """What it puts into the queue: routine, context, and the time in two halves."""
+        time = self.zero + self.due // TICKS_PER_UNIT
+        return self.routine, self.context, time & 0xFFFF_FFFF, time >> 32
+
+
 class ThreadObject(KernelObject, eq=False):
     """A thread; signalled when it has ended. `suspended` is how often it was, `queue` the APCs that wait for it."""
 
@@ -132,6 +150,7 @@ class ThreadObject(KernelObject, eq=False):
     description: bytes = b""  # of SetThreadDescription, in UTF-16
     given: dict[int, int] = msgspec.field(default_factory=dict)  # registers by storage, for the end of its call
     queue: deque[tuple[int, int, int, int]] = msgspec.field(default_factory=deque)
+    alarms: list[Alarm] = msgspec.field(default_factory=list)  # of timers that it has set
     is_alerted: bool = False  # NtAlertThreadByThreadId
     in_operation: bool = False  # on a file, for the end of which it waits
     is_cancelled: bool = False  # that operation, by NtCancelSynchronousIoFile
@@ -141,6 +160,32 @@ class ThreadObject(KernelObject, eq=False):
     def is_signalled(self, thread: Thread) -> bool:
         """As `KernelObject`."""
         return self.thread.ended
+
+    def queue_apc(self, row: tuple[int, int, int, int]) -> None:
+        """Let it wait for the thread. Raises NtError where too many do."""
+        if len(self.queue) >= _MOST_WAITING:
+            raise NtError(STATUS_INSUFFICIENT_RESOURCES)
+        self.queue.append(row)
+
+    def has_apcs(self, now: int) -> bool:
+        """Whether an APC waits, those of timers that are due at `now` included. One that waits does not wait twice."""
+        self.alarms = [each for each in self.alarms if each.timer.handles]
+        for alarm in sorted((each for each in self.alarms if each.due <= now), key=lambda each: each.due):
+            if not any(row[:2] == (alarm.routine, alarm.context) for row in self.queue):
+                self.queue.append(alarm.row())
+            if alarm.timer.period:
+                alarm.due += ((now - alarm.due) // alarm.timer.period + 1) * alarm.timer.period
+            else:
+                self.alarms.remove(alarm)
+        return bool(self.queue)
+
+    def wakes_at(self) -> list[int]:
+        """When APCs of timers are due."""
+        return [alarm.due for alarm in self.alarms]
+
+    def forget(self, timer: Timer) -> None:
+        """No APC comes of a timer any more."""
+        self.alarms = [each for each in self.alarms if each.timer is not timer]
 
 
 class ProcessObject(KernelObject, eq=False):
@@ -170,6 +215,12 @@ class Completion(KernelObject, eq=False):
     def is_signalled(self, thread: Thread) -> bool:
         """As `KernelObject`."""
         return bool(self.packets)
+
+    def post(self, packet: tuple[int, int, int, int]) -> None:
+        """Let it wait for a thread. Raises NtError where too many do."""
+        if len(self.packets) >= _MOST_WAITING:
+            raise NtError(STATUS_INSUFFICIENT_RESOURCES)
+        self.packets.append(packet)
 
 
 class KeyedEvent(KernelObject, eq=False):
@@ -217,6 +268,7 @@ class HandleTable:
         self._most = most
         self._objects: dict[int, KernelObject] = {}
         self._next = FIRST_HANDLE
+        self.flags: dict[int, tuple[bool, bool]] = {}  # of handles: inherited, protected from being closed
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -256,6 +308,9 @@ class HandleTable:
     def close(self, handle: int) -> None:
         """The handle means nothing from then on."""
         found = self.get(handle)
+        if self.flags.get(handle & ~3, (False, False))[1]:
+            raise NtError(STATUS_HANDLE_NOT_CLOSABLE)
+        self.flags.pop(handle & ~3, None)
         del self._objects[handle & ~3]
         found.handles -= 1
         if not found.handles:
@@ -263,6 +318,7 @@ class HandleTable:
 
     def close_all(self) -> None:
         """The process has ended."""
+        self.flags.clear()
         for handle in list(self._objects):
             self.close(handle)
 

@@ -40,10 +40,10 @@ def completed(thread: NtThread, file: File, told: Told, status: int, information
     if told.event:
         thread.state.handles.of(told.event, Event).is_set = True
     if told.routine:
-        thread.own.queue.append((told.routine, told.context, told.block, 0))
+        thread.own.queue_apc((told.routine, told.context, told.block, 0))
     elif told.context and file.port is not None:
         port, key = file.port
-        port.packets.append((key, told.context, status, information))
+        port.post((key, told.context, status, information))
     return status
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import msgspec
 
 from machine.kernel.nt.files import DriveFile
 from machine.kernel.nt.objects import KernelObject
 from machine.kernel.nt.space import Note, NtSpace
+from machine.kernel.nt.status import NtError
 from machine.loaders import Module
 from machine.memory import SharedMemory
 
@@ -15,7 +18,10 @@ WRITABLE = 0x44  # protections with which a view writes: read-write and execute-
 
 
 class Section(KernelObject, eq=False):
-    """What views show: a module, or `size` bytes that have `memory`, filled from a file at the first view."""
+    """What views show: a module, or `size` bytes that have `memory`, filled from a file at the first view.
+
+    `file` is the section's own: it is there when the program has closed the one that it gave.
+    """
 
     kind = "Section"
     size: int
@@ -28,7 +34,7 @@ class Section(KernelObject, eq=False):
 
 
 def flush(space: NtSpace, address: int) -> None:
-    """Write what a view shows into its file."""
+    """Write what a view shows into its file. Raises NtError where that cannot be, as on a full drive."""
     found = space.allocation_at(address)
     section = None if found is None else found.view
     if found is None or not isinstance(section, Section) or section.file is None or not section.protect & WRITABLE:
@@ -42,7 +48,8 @@ def flush(space: NtSpace, address: int) -> None:
 
 
 def flush_all(space: NtSpace) -> None:
-    """The process ends: the same for all of its views."""
+    """The process ends, whatever becomes of its files: the same for all of its views."""
     for area in space.memory.areas:
         if area.backing is not None and isinstance(area.tag, Note) and area.tag.allocation.base == area.start:
-            flush(space, area.start)
+            with suppress(NtError):
+                flush(space, area.start)

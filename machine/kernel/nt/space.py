@@ -12,6 +12,7 @@ import msgspec
 
 from machine.kernel.nt.status import (
     STATUS_CONFLICTING_ADDRESSES,
+    STATUS_FREE_VM_NOT_AT_BASE,
     STATUS_INVALID_PAGE_PROTECTION,
     STATUS_INVALID_PARAMETER,
     STATUS_MEMORY_NOT_ALLOCATED,
@@ -160,8 +161,10 @@ class NtSpace:
         found = self.allocation_at(start)
         if found is None:
             raise NtError(STATUS_MEMORY_NOT_ALLOCATED)
-        if found.kind != MEM_PRIVATE or (not size and start != found.base):
+        if found.kind != MEM_PRIVATE:
             raise NtError(STATUS_UNABLE_TO_FREE_VM)
+        if not size and start != found.base:
+            raise NtError(STATUS_FREE_VM_NOT_AT_BASE)
         end = found.end if not size else page_ceil(start + size)
         start = page_floor(start)
         if end > found.end:

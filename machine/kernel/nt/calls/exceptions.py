@@ -29,7 +29,7 @@ def _go_on(thread: NtThread, place: int, *, tests: bool) -> Result:
     values, floats = unpack(thread.data(place, CONTEXT_BYTES))
     if floats is not None:
         thread.process.cpu.write_fxsave(floats)
-    if tests and thread.own.queue:
+    if tests and thread.own.has_apcs(thread.services.clock.elapsed()):
         return begun_apc(thread, thread.own, {**call_values(thread.thread, 0), **values})
     return Enter(values)
 
@@ -53,4 +53,4 @@ def raise_exception(thread: NtThread, record: Address, place: Address, first: UI
 def test_alert(thread: NtThread) -> Result:
     """Begin the APCs that wait."""
     own = thread.own
-    return pending_apc(thread, own, 0) if own.queue else 0
+    return pending_apc(thread, own, 0) if own.has_apcs(thread.services.clock.elapsed()) else 0

@@ -11,6 +11,7 @@ from machine.kernel.nt.objects import Completion
 from machine.kernel.nt.operations import Told, completed
 from machine.kernel.nt.paths import components
 from machine.kernel.nt.pipes import PipeEnd
+from machine.kernel.nt.sharing import uses_of
 from machine.kernel.nt.status import (
     STATUS_ACCESS_DENIED,
     STATUS_CANNOT_DELETE,
@@ -129,6 +130,8 @@ def _open(
         _opened(thread, spot, writes=True).resize(0)
         information = _SUPERSEDED if disposition == _SUPERSEDE else _OVERWRITTEN
     made.is_append = bool(access & _APPEND_DATA) and not access & (_WRITE_DATA | _GENERIC_WRITE | _GENERIC_ALL)
+    if not access & _MAXIMUM:
+        made.uses = uses_of(access)
     made.is_asynchronous = not options & _SYNCHRONOUS
     made.deletes = bool(options & _DELETE_ON_CLOSE)
     thread.open(handle, made)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from machine.kernel.nt.abi import Address, Handle, NtThread, UInt, answer_with, call
+from machine.kernel.nt.abi import CURRENT_PROCESS, CURRENT_THREAD, Address, Handle, NtThread, UInt, answer_with, call
 from machine.kernel.nt.blocks import TICKS_PER_UNIT
 from machine.kernel.nt.calls.sections import image_information
 from machine.kernel.nt.calls.time import system_time_of
@@ -113,7 +113,7 @@ def accepted(thread: NtThread) -> int:
     return STATUS_SUCCESS
 
 
-@call("NtSetInformationObject", "NtSetInformationToken", "NtAdjustPrivilegesToken", "NtSetDebugFilterState")
+@call("NtSetInformationToken", "NtAdjustPrivilegesToken", "NtSetDebugFilterState")
 def accepted_too(thread: NtThread) -> int:
     """Accepted, without effect."""
     return STATUS_SUCCESS
@@ -259,10 +259,24 @@ def query_object(thread: NtThread, handle: Handle, kind: UInt, buffer: Address, 
             text = found.kind.encode("utf-16-le")
             data = struct.pack("<HHIQ", len(text), len(text) + 2, 0, buffer + 0x68).ljust(0x68, b"\0") + text + b"\0\0"
         case 4:
-            data = bytes(2)
+            data = bytes(thread.state.handles.flags.get(handle & ~3, (False, False)))
         case _:
             return STATUS_INVALID_INFO_CLASS
     return answer_with(thread, data, buffer, length, returned)
+
+
+@call("NtSetInformationObject")
+def set_object(thread: NtThread, handle: Handle, kind: UInt, buffer: Address, length: UInt) -> int:
+    """ObjectHandleFlagInformation: whether it is inherited, and protected from being closed."""
+    thread.object(handle)
+    if kind != 4:
+        return STATUS_INVALID_INFO_CLASS
+    if length != 2:
+        return STATUS_INFO_LENGTH_MISMATCH
+    inherits, protects = thread.data(buffer, 2)
+    if handle not in (CURRENT_PROCESS, CURRENT_THREAD):
+        thread.state.handles.flags[handle & ~3] = (bool(inherits), bool(protects))
+    return STATUS_SUCCESS
 
 
 _DUPLICATE_CLOSE, _SAME_ACCESS = 1, 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 
 from machine.kernel.nt.abi import Address, Handle, NtThread, UInt, Word, answer_with, call
 from machine.kernel.nt.calls.memory import extended_highest
@@ -10,14 +11,27 @@ from machine.kernel.nt.files import DriveFile
 from machine.kernel.nt.naming import find_named, publish
 from machine.kernel.nt.numbering import renumbered
 from machine.kernel.nt.sections import SEC_COMMIT as _SEC_COMMIT, WRITABLE as _WRITABLE, Section, flush
-from machine.kernel.nt.space import HIGHEST, PAGE_READONLY
+from machine.kernel.nt.sharing import READS, WRITES
+from machine.kernel.nt.space import (
+    GRANULARITY,
+    HIGHEST,
+    MEM_MAPPED,
+    PAGE_EXECUTE_WRITECOPY,
+    PAGE_READONLY,
+    PAGE_WRITECOPY,
+    Allocation,
+    NtSpace,
+)
 from machine.kernel.nt.status import (
+    STATUS_ACCESS_DENIED,
     STATUS_CONFLICTING_ADDRESSES,
     STATUS_IMAGE_NOT_AT_BASE,
     STATUS_INVALID_FILE_FOR_SECTION,
     STATUS_INVALID_IMAGE_FORMAT,
     STATUS_INVALID_INFO_CLASS,
     STATUS_INVALID_PARAMETER,
+    STATUS_INVALID_VIEW_SIZE,
+    STATUS_MAPPED_ALIGNMENT,
     STATUS_NO_MEMORY,
     STATUS_NOT_MAPPED_VIEW,
     STATUS_NOT_SUPPORTED,
@@ -33,6 +47,7 @@ _SEC_IMAGE = 0x100_0000
 _SEC_FILE = 0x80_0000
 _LARGEST = 1 << 40
 _PIECE = 1 << 20
+_COPIES = PAGE_WRITECOPY | PAGE_EXECUTE_WRITECOPY
 
 
 @call("NtCreateSection")
@@ -40,11 +55,16 @@ def create(
     thread: NtThread, handle: Address, access: UInt, attributes: Address, size_at: Address, protect: UInt, kind: UInt,
     file: Handle,
 ) -> int:  # fmt: skip
-    """Of an image, of a file, or of nothing but memory."""
+    """Of an image, of a file, or of nothing but memory. Wine's CreateFileMapping returns the handle when this fails."""
+    thread.put_word(handle, 0)
     size = thread.word(size_at) if size_at else 0
     opened = thread.state.handles.of(file, DriveFile) if file else None
     if opened is not None and (opened.handle is None or opened.is_directory):
         return STATUS_INVALID_FILE_FOR_SECTION
+    if opened is not None:
+        if not opened.uses & READS or (protect & _WRITABLE and not opened.uses & WRITES):
+            return STATUS_ACCESS_DENIED
+        opened = DriveFile(spot=opened.spot, handle=opened.handle)
     if kind & _SEC_IMAGE:
         if opened is None:
             return STATUS_INVALID_FILE_FOR_SECTION
@@ -155,15 +175,22 @@ def _map(thread: NtThread, handle: int, process: int, base_at: int, offset_at: i
     if section.module is not None:
         return _map_image(thread, section.module, base_at, size_at)
     offset = thread.word(offset_at) if offset_at else 0
-    if offset % PAGE or offset >= section.size or size > section.size:
-        return STATUS_INVALID_PARAMETER
+    if offset % GRANULARITY or base % GRANULARITY:
+        return STATUS_MAPPED_ALIGNMENT
+    if offset >= section.size or size > page_ceil(section.size) - offset:
+        return STATUS_INVALID_VIEW_SIZE
+    if protect & _WRITABLE and not section.protect & _WRITABLE:
+        return STATUS_ACCESS_DENIED
     size = size or section.size - offset
     if section.memory is None:
         section.memory = SharedMemory(thread.process.cpu.memory.source)
         _fill(thread, section)
-    made = thread.state.space.map_view(base, size, protect, _name_of(section), section.memory, offset)
-    made.view = section
-    section.views.add(made.base)
+    if protect & _COPIES:
+        made = _copied(thread, base, size, protect, section, offset)
+    else:
+        made = thread.state.space.map_view(base, size, protect, _name_of(section), section.memory, offset)
+        made.view = section
+        section.views.add(made.base)
     thread.put_word(base_at, made.base)
     thread.put_word(size_at, page_ceil(size))
     return STATUS_SUCCESS
@@ -185,6 +212,34 @@ def _fill(thread: NtThread, section: Section) -> None:
             raise NtError(STATUS_NO_MEMORY)
     finally:
         space.unmap(made)
+
+
+def _copied(thread: NtThread, base: int, size: int, protect: int, section: Section, offset: int) -> Allocation:
+    """A view whose writes are its own: what the section had when it was mapped. Raises NtError."""
+    assert section.memory is not None
+    if size > thread.services.limits.max_guest_memory:
+        raise NtError(STATUS_NO_MEMORY)
+    thread.services.work.charge(size)
+    space, name = thread.state.space, _name_of(section)
+    made = space.reserve(base, size, protect, name, kind=MEM_MAPPED, commit=True)
+    try:
+        shown = space.map_view(0, size, PAGE_READONLY, name, section.memory, offset)
+        try:
+            _copy(space, shown.base, made.base, page_ceil(size))
+        finally:
+            space.unmap(shown)
+    except NtError:
+        space.unmap(made)
+        raise
+    return made
+
+
+def _copy(space: NtSpace, source: int, target: int, size: int) -> None:
+    """Pages with nothing but zeros need no memory. Raises NtError."""
+    for at in range(0, size, PAGE):
+        data = space.memory.read(source + at, PAGE)
+        if data and any(data) and not space.memory.write(target + at, data):
+            raise NtError(STATUS_NO_MEMORY)
 
 
 def _map_image(thread: NtThread, module: Module, base_at: int, size_at: int) -> int:
@@ -214,7 +269,8 @@ def unmap_view(thread: NtThread, process: Handle, base: Address) -> int:
     found = thread.state.space.allocation_at(base)
     if found is None or found.kind == 0x2_0000:
         return STATUS_NOT_MAPPED_VIEW
-    flush(thread.state.space, found.base)
+    with suppress(NtError):  # what cannot be written is lost
+        flush(thread.state.space, found.base)
     thread.state.space.unmap(found)
     return STATUS_SUCCESS
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from machine.kernel.nt.abi import KERNEL_HALF, Address, Handle, Int, NtThread, UInt, Word, answer_with, call
 from machine.kernel.nt.apcs import pending_apc
@@ -11,6 +11,7 @@ from machine.kernel.nt.blocks import TICKS_PER_UNIT
 from machine.kernel.nt.calls.time import deadline_of, system_time_of
 from machine.kernel.nt.naming import find_named, publish
 from machine.kernel.nt.objects import (
+    Alarm,
     Completion,
     Event,
     KernelObject,
@@ -27,6 +28,7 @@ from machine.kernel.nt.status import (
     STATUS_BUFFER_TOO_SMALL,
     STATUS_INVALID_INFO_CLASS,
     STATUS_INVALID_PARAMETER,
+    STATUS_INVALID_PARAMETER_MIX,
     STATUS_MUTANT_NOT_OWNED,
     STATUS_NO_MORE_ENTRIES,
     STATUS_NOT_SAME_OBJECT,
@@ -57,27 +59,23 @@ def _wait(thread: NtThread, objects: Sequence[KernelObject], every: bool, alerta
         return all(states) if every else any(states)
 
     def until() -> bool:
-        return ready() or bool(apcs and own.queue)
+        return ready() or bool(apcs and own.has_apcs(clock.elapsed()))
 
     def then(late: bool) -> Result:
         if ready():
             return _taken(thread.thread, objects, every)
-        if apcs and own.queue:
+        if apcs and own.has_apcs(clock.elapsed()):
             return pending_apc(thread, own)
         if deadline is not None and clock.elapsed() >= deadline:
             return STATUS_TIMEOUT
-        return _wait_until(until, deadline, objects, then)
+        return wait()
 
-    return _wait_until(until, deadline, objects, then)
+    def wait() -> Wait:
+        timers = [each.due for each in objects if isinstance(each, Timer) and each.due is not None]
+        ends = [*timers, *(own.wakes_at() if apcs else ()), *(() if deadline is None else (deadline,))]
+        return Wait(until, min(ends, default=None), then)
 
-
-def _wait_until(
-    until: Callable[[], bool], deadline: int | None, objects: Sequence[KernelObject], then: Callable[[bool], Result]
-) -> Wait:
-    """The same, where a timer may end the wait: the clock has to come there."""
-    timers = [each.due for each in objects if isinstance(each, Timer) and each.due is not None]
-    ends = [*timers, *(() if deadline is None else (deadline,))]
-    return Wait(until, min(ends, default=None), then)
+    return wait()
 
 
 def _taken(thread: Thread, objects: Sequence[KernelObject], every: bool) -> int:
@@ -105,7 +103,10 @@ def wait_for_many(
     if not 0 < count <= _MOST_OBJECTS:
         return STATUS_INVALID_PARAMETER
     numbers = struct.unpack(f"<{count}Q", thread.data(handles, 8 * count))
-    return _wait(thread, [thread.object(number) for number in numbers], kind == 0, alertable, timeout)
+    objects = [thread.object(number) for number in numbers]
+    if kind == 0 and len({id(each) for each in objects}) < count:
+        return STATUS_INVALID_PARAMETER_MIX
+    return _wait(thread, objects, kind == 0, alertable, timeout)
 
 
 @call("NtSignalAndWaitForSingleObject")
@@ -306,14 +307,24 @@ def set_timer(
     thread: NtThread, handle: Handle, due_at: Address, routine: Address, context: Word, resume: UInt, period: Int,
     previous: Address,
 ) -> int:  # fmt: skip
-    """From when on it is signalled, and how often, in milliseconds."""
+    """From when on it is signalled, and how often, in milliseconds; then this thread gets an APC, if there is one."""
     timer = thread.state.handles.of(handle, Timer)
     was = timer.is_signalled(thread.thread)
-    timer.due = _due(thread, thread.word(due_at))
-    timer.period = max(period, 0) * _TICKS_PER_MILLISECOND
+    due = _due(thread, thread.word(due_at))
+    _disarm(thread, timer)
+    timer.due, timer.period = due, max(period, 0) * _TICKS_PER_MILLISECOND
+    if routine:
+        zero = system_time_of(thread) - thread.services.clock.elapsed() // TICKS_PER_UNIT
+        thread.own.alarms.append(Alarm(timer, routine, context, due, zero))
     if previous:
         thread.put(previous, bytes([was]))
     return STATUS_SUCCESS
+
+
+def _disarm(thread: NtThread, timer: Timer) -> None:
+    timer.due = None
+    for each in thread.state.threads.values():
+        each.forget(timer)
 
 
 def _due(thread: NtThread, value: int) -> int:
@@ -329,7 +340,7 @@ def cancel_timer(thread: NtThread, handle: Handle, current: Address) -> int:
     timer = thread.state.handles.of(handle, Timer)
     if current:
         thread.put(current, bytes([timer.is_signalled(thread.thread)]))
-    timer.due = None
+    _disarm(thread, timer)
     return STATUS_SUCCESS
 
 
@@ -421,7 +432,7 @@ def create_completion(thread: NtThread, handle: Address, access: UInt, attribute
 @call("NtSetIoCompletion")
 def set_completion(thread: NtThread, handle: Handle, key: Word, value: Word, status: UInt, information: Word) -> int:
     """A packet for a port."""
-    thread.state.handles.of(handle, Completion).packets.append((key, value, status, information))
+    thread.state.handles.of(handle, Completion).post((key, value, status, information))
     return STATUS_SUCCESS
 
 
@@ -459,19 +470,26 @@ def remove_completions(
 ) -> Result:
     """Up to `most` packets of a port."""
     port, own = thread.state.handles.of(handle, Completion), thread.own
+    deadline, elapsed = deadline_of(thread, timeout), thread.services.clock.elapsed
 
     def then(late: bool) -> Result:
+        if not port.packets and alertable & 0xFF and own.has_apcs(elapsed()):
+            return pending_apc(thread, own)
         if not port.packets:
-            return pending_apc(thread, own) if alertable & 0xFF and own.queue else STATUS_TIMEOUT
+            return STATUS_TIMEOUT if deadline is not None and elapsed() >= deadline else wait()
         taken = [port.packets.popleft() for _ in range(min(most, len(port.packets)))]
         thread.put(rows, b"".join(struct.pack("<QQQQ", *row) for row in taken))
         thread.put_half(count, len(taken))
         return STATUS_SUCCESS
 
     def until() -> bool:
-        return bool(port.packets) or bool(alertable & 0xFF and own.queue)
+        return bool(port.packets) or bool(alertable & 0xFF and own.has_apcs(elapsed()))
 
-    return Wait(until, deadline_of(thread, timeout), then)
+    def wait() -> Wait:
+        ends = [*(own.wakes_at() if alertable & 0xFF else ()), *(() if deadline is None else (deadline,))]
+        return Wait(until, min(ends, default=None), then)
+
+    return wait()
 
 
 @call("NtCompareObjects")

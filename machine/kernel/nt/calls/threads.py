@@ -17,6 +17,7 @@ from machine.kernel.nt.status import (
     STATUS_BUFFER_TOO_SMALL,
     STATUS_INSUFFICIENT_RESOURCES,
     STATUS_INVALID_INFO_CLASS,
+    STATUS_INVALID_PARAMETER,
     STATUS_NOT_IMPLEMENTED,
     STATUS_SUCCESS,
     STATUS_SUSPEND_COUNT_EXCEEDED,
@@ -29,6 +30,7 @@ from machine.schedule import Suspension, Thread, TooManyThreads
 
 _SUSPENDED = 1
 _STILL_ACTIVE = 0x103
+_INCREMENTS = (0, 1, 2, 15, 16)  # of a priority, up and down: the last two are idle and time critical
 _MOST_SUSPENSIONS = 127
 _CLIENT_ID, _TEB_ADDRESS = 0x1_0003, 0x1_0004
 _MOST_ATTRIBUTES = 16
@@ -134,7 +136,7 @@ def queue_apc(thread: NtThread, handle: Handle, routine: Address, first: Word, s
     target = thread.thread_of(handle)
     if target.thread.ended:
         return STATUS_THREAD_IS_TERMINATING
-    target.queue.append((routine, first, second, third))
+    target.queue_apc((routine, first, second, third))
     return STATUS_SUCCESS
 
 
@@ -180,7 +182,10 @@ def set_thread_information(thread: NtThread, handle: Handle, kind: UInt, buffer:
     """The priority and the description are kept; other classes are accepted, without effect."""
     target = thread.thread_of(handle)
     if kind == 3:
-        target.priority = max(-15, min(15, int.from_bytes(thread.data(buffer, 4), "little", signed=True)))
+        wanted = int.from_bytes(thread.data(buffer, 4), "little", signed=True)
+        if abs(wanted) not in _INCREMENTS:
+            return STATUS_INVALID_PARAMETER
+        target.priority = max(-15, min(15, wanted))
     elif kind == 38:
         target.description = thread.text(buffer).encode("utf-16-le", "surrogatepass")
     return STATUS_SUCCESS

@@ -50,12 +50,21 @@ def deadline_of(thread: NtThread, place: int) -> int | None:
 def delay(thread: NtThread, alertable: UInt, interval_at: Address) -> Result:
     """A wait for nothing but its end, or an APC."""
     deadline, own = deadline_of(thread, interval_at), thread.own
-    apcs = alertable & 0xFF
+    apcs, elapsed = alertable & 0xFF, thread.services.clock.elapsed
+
+    def until() -> bool:
+        return bool(apcs and own.has_apcs(elapsed()))
 
     def then(late: bool) -> Result:
-        return pending_apc(thread, own) if apcs and own.queue else STATUS_SUCCESS
+        if until():
+            return pending_apc(thread, own)
+        return STATUS_SUCCESS if deadline is not None and elapsed() >= deadline else wait()
 
-    return Wait(lambda: bool(apcs and own.queue), deadline=deadline, then=then)
+    def wait() -> Wait:
+        ends = [*(own.wakes_at() if apcs else ()), *(() if deadline is None else (deadline,))]
+        return Wait(until, deadline=min(ends, default=None), then=then)
+
+    return wait()
 
 
 @call("NtYieldExecution")
