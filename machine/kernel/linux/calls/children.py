@@ -140,7 +140,7 @@ def _look(task: Task, wanted: _Wanted, options: int) -> _Found | None:
         raise LinuxError(Errno.ECHILD)
     for child in children:
         if child.has_ended:
-            if options & _WEXITED and not tracing.is_hidden(child):
+            if not tracing.is_hidden(child):
                 return _Found(child, child.status)
         elif child.state_change is not None:
             kind = _WCONTINUED if child.state_change == family.CONTINUED else _WUNTRACED
@@ -150,7 +150,9 @@ def _look(task: Task, wanted: _Wanted, options: int) -> _Found | None:
 
 
 def _is_waited_for(child: ThreadGroup, options: int) -> bool:
-    """Whether the options mean a child that raises this signal at its end."""
+    """Whether the options mean a child that raises this signal at its end, and can still have news of their kinds."""
+    if child.has_ended and not options & _WEXITED:
+        return False
     return bool(options & _WALL) or (child.exit_signal != SIGCHLD) == bool(options & _WCLONE)
 
 

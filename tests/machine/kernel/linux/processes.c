@@ -194,6 +194,17 @@ static int waitids(void) {
     struct rusage usage;
     int status;
     printf("%d %d\n", wait4(child, &status, 0, &usage) == child, WTERMSIG(status));
+    // Who has ended cannot stop or go on any more: there is nothing to wait for, before and while one does.
+    child = fork();
+    if (!child) _exit(7);
+    waitid(P_PID, child, &info, WEXITED | WNOWAIT);
+    int kinds[] = {WSTOPPED, WCONTINUED, WSTOPPED | WCONTINUED | WNOHANG};
+    for (int index = 0; index < 3; index++) printf("%d %s\n", waitid(P_PID, child, &info, kinds[index]), strerror(errno));
+    printf("%d\n", waitid(P_PID, child, &info, WEXITED));
+    child = fork();
+    if (!child) { usleep(20000); _exit(8); }
+    printf("%d %s\n", waitid(P_ALL, 0, &info, WCONTINUED), strerror(errno));
+    printf("%d\n", waitid(P_PID, child, &info, WEXITED));
     return 0;
 }
 
