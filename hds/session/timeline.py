@@ -503,7 +503,7 @@ class Timeline:
         """Let the session go on from there: does not return. Raises CommandFailed where that cannot be."""
         session = self._session
         crossing = self._crossing_of(goal)
-        undone = [entry.text for entry in self._entries[crossing:] if entry.begin > goal and _changes(entry.text)]
+        undone = [entry.text for entry in self._entries[crossing:] if entry.begin >= goal and _changes(entry.text)]
         rows = [
             BreakpointRow(
                 row.number, row.process.pid, row.address, row.enabled, row.process_id, row.thread_id, row.core

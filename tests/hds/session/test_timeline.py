@@ -167,6 +167,13 @@ def test_where_nothing_was_done_yet_nothing_is_gone_back_to(command: str, tmp_pa
 
 
 @programs
+def test_what_is_undone_at_the_beginning_is_said(tmp_path: Path) -> None:
+    found = answers("r rbx = 5\ng-\nr rbx", listing_file(tmp_path, CALLS))
+    assert "undone: r rbx = 5\n" in found[1]
+    assert found[2] == "rbx=0000000000000000\n"
+
+
+@programs
 def test_ctrl_c_ends_a_run_and_the_user_goes_back_from_there(tmp_path: Path) -> None:
     """On a terminal; the whole process group gets the signal, as from the keyboard."""
     front, back = os.openpty()
