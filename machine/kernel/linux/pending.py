@@ -31,6 +31,14 @@ class Pending:
             row.append(info)
         return True
 
+    def replace(self, old: SignalInfo, new: SignalInfo) -> bool:
+        """Put another of the same number in its place; False where this very one is pending no more."""
+        row = self._rows.get(old.number, [])
+        place = next((index for index, each in enumerate(row) if each is old), None)
+        if place is not None:
+            row[place] = new
+        return place is not None
+
     def take(self, signal: int) -> SignalInfo:
         """The oldest of a number, which is pending no more."""
         row = self._rows[signal]

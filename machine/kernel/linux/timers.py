@@ -148,6 +148,8 @@ def _look_at_cpu_time(group: ThreadGroup) -> None:
 
 # --- timer_create
 
+_MOST_OVERRUN = (1 << 31) - 1  # DELAYTIMER_MAX
+
 
 class PosixTimer(msgspec.Struct, eq=False):
     """A timer of timer_create: the signal that it raises (0: none), for one thread or for whichever."""
@@ -160,17 +162,21 @@ class PosixTimer(msgspec.Struct, eq=False):
     thread: Task | None
     timer: ClockTimer
     overrun: int = 0
+    raised: SignalInfo | None = None  # the last one
 
     def expired(self, times: int) -> None:
         """Raise the signal, unless it is still pending: that is counted."""
         if not self.signal or self.group.has_ended:
             return
         pending = self.group.pending if self.thread is None else self.thread.pending
-        if self.signal in pending:
-            self.overrun += times
-            return
-        self.overrun = times - 1
+        is_pending = self.signal in pending
+        self.overrun = min((self.overrun + times) if is_pending else times - 1, _MOST_OVERRUN)
         info = SignalInfo(self.signal, _SI_TIMER, sender=(self.number, self.overrun), more=self.value)
+        if is_pending:
+            if self.raised is not None and pending.replace(self.raised, info):
+                self.raised = info
+            return
+        self.raised = info
         if self.thread is None:
             signals.send_to_group(self.group, info)
         elif self.thread in self.group.tasks.values():

@@ -123,7 +123,7 @@ def timer_gettime(task: Task, number: Int, buffer: Address) -> int:
 @call("timer_getoverrun")
 def timer_getoverrun(task: Task, number: Int) -> int:
     """timer_getoverrun(2)"""
-    return min(_timer(task, number).overrun, (1 << 31) - 1)
+    return _timer(task, number).overrun
 
 
 @call("timer_delete")

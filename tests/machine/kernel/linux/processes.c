@@ -549,6 +549,18 @@ static int timers(void) {
     timer_settime(timer, 0, &spec, NULL);
     while (!came) ;
     printf("%d\n", last_code == SI_TIMER);
+    sigset_t late;
+    sigemptyset(&late);
+    sigaddset(&late, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &late, NULL);
+    spec.it_interval.tv_nsec = spec.it_value.tv_nsec = 1000000;
+    timer_settime(timer, 0, &spec, NULL);
+    usleep(200000);
+    siginfo_t told;
+    sigwaitinfo(&late, &told);
+    printf("%d %d\n", told.si_overrun > 100, told.si_overrun == timer_getoverrun(timer));
+    spec.it_value.tv_nsec = 0;
+    timer_settime(timer, 0, &spec, NULL);
     printf("%d\n", timer_delete(timer));
     signal(SIGALRM, SIG_DFL);
     fflush(stdout);
