@@ -56,6 +56,7 @@ class KeyObject(KernelObject, eq=False):
 
     kind = "Key"
     key: Key
+    writes: bool = True  # whether it was opened to set values
 
 
 class Registry:

@@ -22,6 +22,7 @@ from machine.kernel.nt.status import (
 )
 
 _CREATED, _OPENED = 1, 2
+_SETS_VALUES = 0x5200_0002  # KEY_SET_VALUE, MAXIMUM_ALLOWED, GENERIC_WRITE, GENERIC_ALL
 _LARGEST_VALUE = 1 << 20
 _PREFIX = "registry"
 
@@ -51,7 +52,7 @@ def open_key(thread: NtThread, handle: Address, access: UInt, attributes: Addres
     found = thread.state.registry.find(start, parts)
     if found is None:
         return STATUS_OBJECT_NAME_NOT_FOUND
-    thread.open(handle, KeyObject(found, name=found.path))
+    thread.open(handle, KeyObject(found, bool(access & _SETS_VALUES), name=found.path))
     return STATUS_SUCCESS
 
 
@@ -65,7 +66,7 @@ def create_key(
     if thread.state.registry.find(start, parts[:-1]) is None:
         return STATUS_OBJECT_NAME_NOT_FOUND
     key, made = thread.state.registry.create(start, parts, system_time_of(thread))
-    thread.open(handle, KeyObject(key, name=key.path))
+    thread.open(handle, KeyObject(key, bool(access & _SETS_VALUES), name=key.path))
     thread.put_half(disposition, _CREATED if made else _OPENED)
     return STATUS_SUCCESS
 
@@ -94,6 +95,12 @@ def notify_change(thread: NtThread) -> int:
     return 0x103
 
 
+def _key_to_set(thread: NtThread, handle: int) -> Key:
+    if not thread.state.handles.of(handle, KeyObject).writes:
+        raise NtError(STATUS_ACCESS_DENIED)
+    return _key(thread, handle)
+
+
 @call("NtSetValueKey")
 def set_value(
     thread: NtThread, handle: Handle, name: Address, index: UInt, kind: UInt, data: Address, size: UInt
@@ -101,7 +108,7 @@ def set_value(
     """Set a value."""
     if size > _LARGEST_VALUE:
         return STATUS_INVALID_PARAMETER
-    key = _key(thread, handle)
+    key = _key_to_set(thread, handle)
     thread.state.registry.set(key, thread.text(name), kind, thread.data(data, size))
     key.written = system_time_of(thread)
     return STATUS_SUCCESS
@@ -110,7 +117,7 @@ def set_value(
 @call("NtDeleteValueKey")
 def delete_value(thread: NtThread, handle: Handle, name: Address) -> int:
     """Remove a value."""
-    gone = _key(thread, handle).values.pop(thread.text(name).lower(), None)
+    gone = _key_to_set(thread, handle).values.pop(thread.text(name).lower(), None)
     return STATUS_OBJECT_NAME_NOT_FOUND if gone is None else STATUS_SUCCESS
 
 
