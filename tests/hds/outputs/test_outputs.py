@@ -245,7 +245,7 @@ def test_messages_that_are_forwarded_are_in_the_python_session(tmp_path: Path) -
         ("tcp", "127.0.0.1", "'127.0.0.1' is no address and port, such as 127.0.0.1:8080"),
         ("tcp", "127.0.0.1:70000", "'127.0.0.1:70000' is no address and port, such as 127.0.0.1:8080"),
         ("tcp", "127.0.0.1:x", "'127.0.0.1:x' is no address and port, such as 127.0.0.1:8080"),
-        ("namedpipe", "/nowhere", "cannot open the named pipe /nowhere: No such file or directory"),
+        ("namedpipe", "/nowhere/at/all", "cannot open the named pipe /nowhere/at/all: No such file or directory"),
         ("namedpipe", "/dev/null", "/dev/null is no named pipe"),
         ("module", "x.py", "modules run code of their own: they need --allow-modules"),
     ],

@@ -214,14 +214,14 @@ def test_the_core_filters() -> None:
 @pytest.mark.parametrize("kernel", ["bare", "linux", "nt"])
 @pytest.mark.parametrize("others", [(), (SYSCALL,), (SYSCALL, SYSRET)])
 def test_a_hook_behind_lstar_triggers_at_every_system_call(kernel: str, others: tuple[object, ...]) -> None:
-    guest = bench("mov ebx, 3; mov eax, 0x155; again: syscall; mov eax, 0x155; dec ebx; jnz again", kernel=kernel)
+    guest = bench("mov ebx, 3; mov eax, 0xeee; again: syscall; mov eax, 0xeee; dec ebx; jnz again", kernel=kernel)
     lstar = guest.machine.read_msr(0, msr.LSTAR)
     for kind in others:
         guest.on(kind, say(b""))  # type: ignore[arg-type]
     seen: list[tuple[int, int]] = []
     event = guest.on(EPTHOOK, script(lambda h: seen.append((read(h, "rax"), read(h, "rcx")))), parameters=(lstar + 3,))
     summary = guest.machine.run()
-    assert (event.triggers, seen[0], summary.unknown_system_calls) == (3, (0x155, CODE + 12), {0x155: 3})
+    assert (event.triggers, seen[0], summary.unknown_system_calls) == (3, (0xEEE, CODE + 12), {0xEEE: 3})
     assert guest.register("rbx") == 0
 
 

@@ -140,7 +140,7 @@ HOST = '[[host]]\naddresses = ["192.0.2.1"]\n'
     ("text", "message"),
     [
         ("[[host]\n", "at line 1, column 7"),
-        ("a = " + "[" * 5000, "too deeply nested"),
+        ("a = " + "[" * 200_000, "too deeply nested"),
         (HOST + "[[host.port]]\nport = " + "9" * 5000 + "\n", "5000 digits"),
         ("hosts = 1\n", "the file: unknown key `hosts`"),
         ("host = 1\n", "the file: `host` is no list of tables"),
