@@ -40,9 +40,17 @@ class Result:
 
 def evaluate(program: s.Program, host: Host, symbols: dict[str, int] | None = None) -> Result:
     """Run a syntax tree against a host, with fresh globals. Raises Unspecified."""
-    sys.setrecursionlimit(max(sys.getrecursionlimit(), FRAMES_OF_PYTHON))
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(before, FRAMES_OF_PYTHON))
     try:
-        script = _Script(program, host, symbols or {})
+        return _evaluated(program, host, symbols or {})
+    finally:
+        sys.setrecursionlimit(before)
+
+
+def _evaluated(program: s.Program, host: Host, symbols: dict[str, int]) -> Result:
+    try:
+        script = _Script(program, host, symbols)
     except Rejected as rejected:
         return Result(rejected=rejected.code)
     try:
