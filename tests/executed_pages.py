@@ -215,7 +215,7 @@ class Reader:
             if program == "cat":
                 sys.stdout.write("".join(Path(name).read_text(encoding="utf-8") for name in arguments))
             elif program == "python":
-                runpy.run_path(arguments[0], run_name="__main__")
+                runpy.run_path(os.path.abspath(arguments[0]), run_name="__main__")  # processes that it makes import it
             else:
                 self._code = main(arguments)
         if redirection and redirection["file"]:
