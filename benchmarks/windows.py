@@ -21,7 +21,7 @@ from pathlib import Path
 from rows import Row, keep
 
 TESTS = Path(__file__).resolve().parents[1] / "tests"
-sys.path[:0] = [str(TESTS), str(TESTS / "machine" / "kernel" / "nt")]
+sys.path[:0] = [str(TESTS.parent), str(TESTS), str(TESTS / "machine" / "kernel" / "nt")]  # tests/hds is not hds
 from windows_world import MISSING, build, extracted, make_root, wheel_of  # noqa: E402 - what the tests have
 
 HDS = Path(sys.executable).with_name("hds")
