@@ -32,3 +32,11 @@ def named(menu: Any) -> set[str]:
 def test_every_page_is_in_the_menu_of_the_site() -> None:
     menu = named(yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"])
     assert menu == {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
+
+
+def test_what_is_installed_has_the_name_that_is_distributed() -> None:
+    """`hds` is another project's name on the public index."""
+    files = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "hds").rglob("*.py")]
+    assert [
+        path.name for path in files if re.search(r"pip install '?hds[\[' ]", path.read_text(encoding="utf-8"))
+    ] == []

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,7 @@ from hds.recorded_runs import BadRun
 from hds.report import output, say
 from hds.report.records import plural
 from hds.session import MissingExtra
+from hds.version import install_command
 from vm import FileRefused, open_for_writing, reason
 
 _CHUNK = 1 << 20  # bytes
@@ -64,16 +66,8 @@ def run(options: Options) -> ExitCode:
     if any(map(_is_folder, options.runs)):
         return _campaign(options)
     runs = [_run(path, options.reading) for path in options.runs]
-    try:
+    with _refusing(options.output):
         (_fill if options.format.is_folder else _file)(options, runs)
-    except BadRun as error:
-        refuse(str(error), ExitCode.FAILED, error.hint)
-    except MissingExtra as error:
-        refuse(str(error), ExitCode.USAGE)
-    except FileRefused as error:
-        refuse(str(error), ExitCode.NO_INPUT)
-    except OSError as error:
-        refuse(f"cannot write {options.output}: {reason(error)}", ExitCode.NO_INPUT)
     for each in runs:
         if not each.ended:
             say(f"hds: {each.name} has no summary: the run did not end, or its end is not in the file")
@@ -81,6 +75,21 @@ def run(options: Options) -> ExitCode:
         records = plural(sum(each.records for each in runs), "record")
         say(f"hds: {options.output}: {records} of {plural(len(runs), 'run')}")
     return ExitCode.OK
+
+
+@contextmanager
+def _refusing(output: str) -> Iterator[None]:
+    """Exits for what keeps a report from being made."""
+    try:
+        yield
+    except BadRun as error:
+        refuse(str(error), ExitCode.FAILED, error.hint)
+    except MissingExtra as error:
+        refuse(str(error), ExitCode.USAGE)
+    except FileRefused as error:
+        refuse(str(error), ExitCode.NO_INPUT)
+    except OSError as error:
+        refuse(f"cannot write {output}: {reason(error)}", ExitCode.NO_INPUT)
 
 
 def _is_folder(path: str) -> bool:
@@ -94,23 +103,18 @@ def _campaign(options: Options) -> ExitCode:
     try:
         from hds.corpus import BadResults, campaign_pages
     except ImportError as error:
-        refuse(f"{error.name} is not installed: pip install 'hds[corpus]'", ExitCode.USAGE)
+        refuse(f"{error.name} is not installed: {install_command('corpus')}", ExitCode.USAGE)
     count = 0
-    try:
-        for name, data in campaign_pages(options.reading.locate(options.runs[0]), options.reading.limits):
-            path = Path(options.output, name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with open(open_for_writing(path), "wb") as file:
-                file.write(data)
-            count += 1
-    except (BadRun, BadResults) as error:
-        refuse(str(error), ExitCode.FAILED, error.hint)
-    except MissingExtra as error:
-        refuse(str(error), ExitCode.USAGE)
-    except FileRefused as error:
-        refuse(str(error), ExitCode.NO_INPUT)
-    except OSError as error:
-        refuse(f"cannot write {options.output}: {reason(error)}", ExitCode.NO_INPUT)
+    with _refusing(options.output):
+        try:
+            for name, data in campaign_pages(options.reading.locate(options.runs[0]), options.reading.limits):
+                path = Path(options.output, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with open(open_for_writing(path), "wb") as file:
+                    file.write(data)
+                count += 1
+        except BadResults as error:
+            refuse(str(error), ExitCode.FAILED, error.hint)
     say(f"hds: {Path(options.output, name)}: {plural(count - 1, 'program')}")
     return ExitCode.OK
 
