@@ -57,6 +57,12 @@ def function_address(name: str) -> int:
     return ctypes.cast(getattr(uclib, name), _void_p).value or 0
 
 
+def library() -> str:
+    """The file that Unicorn was loaded from."""
+    path: str = uclib._name
+    return path
+
+
 def control_word(kind: int, access: int, arguments: int) -> int:
     """The second argument of uc_ctl, as a signed 32-bit integer: the UC_CTL macro of unicorn.h."""
     return ctypes.c_int32(kind | arguments << 26 | access << 30).value

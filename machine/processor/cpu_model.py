@@ -15,6 +15,7 @@ from functools import cache
 from unicorn import x86_const as x86
 
 from machine.processor.binding import TRANSLATION_BYTES, Engine, address_of
+from machine.processor.kept_places import kept_or_found
 from machine.processor.window import place_in_cpu
 
 RDRAND, RDSEED = 1 << 30, 1 << 18  # of ecx of leaf 1, and of ebx of leaf 7
@@ -47,4 +48,8 @@ def has_random_numbers() -> bool:
 @cache
 def _place() -> tuple[int, int] | None:
     """Where an engine has its feature words, three of 64 bits."""
+    return kept_or_found("features", tuple[int, int], _find_place)
+
+
+def _find_place() -> tuple[int, int] | None:
     return place_in_cpu(Engine(_MODEL, _SMALL_ENGINE), _WORDS)

@@ -1,7 +1,7 @@
 """What an engine has no register for: the privilege level, the error code, whether INT came, the exception in flight.
 
-Unicorn shows none of them; a saved context (`uc_context_save`) has them all. Where, is found out once in a process: a
-scratch engine is brought to each level and into faults, and its contexts are compared. Where an engine has a window
+Unicorn shows none of them; a saved context (`uc_context_save`) has them all. Where, is found out once (`kept_places`):
+a scratch engine is brought to each level and into faults, and its contexts are compared. Where an engine has a window
 the same cells are read and written in place, elsewhere by saving and restoring a context.
 """
 
@@ -17,6 +17,7 @@ from unicorn import unicorn_const as uc, x86_const as x86
 
 from machine.processor import descriptors
 from machine.processor.binding import INTERRUPT_HOOK, EmulatorError, Engine
+from machine.processor.kept_places import kept_or_found
 from machine.processor.registers import GENERAL_IDS
 from machine.processor.window import Window
 
@@ -116,6 +117,13 @@ class HiddenState:
 
 @cache
 def _places() -> _Places:
+    found = kept_or_found("hidden state", _Places, _find_places)
+    if found is None:
+        raise EmulatorError("this version of Unicorn keeps the privilege level elsewhere")
+    return found
+
+
+def _find_places() -> _Places | None:
     kernel, user = (_Scratch(level) for level in (descriptors.KERNEL, descriptors.USER))
     for number, register in enumerate(GENERAL_IDS):
         for scratch in (kernel, user):
@@ -134,7 +142,7 @@ def _places() -> _Places:
         at for at, values in enumerate(zip(after, first, strict=True)) if values == (_NO_EXCEPTION, _GENERAL_PROTECTION)
     ]
     if general < 0 or [len(each) for each in (flags, errors, software, in_flight)] != [1, 1, 1, 1]:
-        raise EmulatorError("this version of Unicorn keeps the privilege level elsewhere")
+        return None
     return _Places(general, *(at * _CELL - general for (at,) in (flags, errors, software, in_flight)))
 
 

@@ -1,7 +1,7 @@
 """Where an engine keeps the registers of its CPU, so that machine code reads them without calling Unicorn.
 
 Unicorn has no call that tells. Its calls cost 5 to 10 ns for each register, several times what a short script takes; so
-the places are searched for, once in a process: marks are written through Unicorn's calls into a scratch engine, and
+the places are searched for, once (`kept_places`): marks are written through Unicorn's calls into a scratch engine, and
 looked for in the memory that the engine's handle points to. What is found must then answer in both directions. Where
 nothing is found - another operating system, another version of Unicorn - there is no window, and the registers are
 copied by calls: the same answers, more slowly.
@@ -21,6 +21,7 @@ from unicorn import x86_const as x86
 
 from machine.processor import msr
 from machine.processor.binding import Engine, address_of
+from machine.processor.kept_places import kept_or_found
 from machine.processor.registers import GENERAL_IDS
 from vm.facts.registers import GENERAL
 
@@ -98,6 +99,10 @@ def _answers(engine: Engine, general: int) -> bool:
 
 @cache
 def _layout() -> _Layout | None:
+    return kept_or_found("window", _Layout, _find_layout)
+
+
+def _find_layout() -> _Layout | None:
     engine = Engine(x86.UC_CPU_X86_SANDYBRIDGE)
     marks = [0x5A5A_1234_8765_0000 + 0x0101_0101 * number for number in range(len(GENERAL))]
     for number, mark in zip(GENERAL_IDS, marks, strict=True):

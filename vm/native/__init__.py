@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from vm.face import lazy
 
 if TYPE_CHECKING:
+    from vm.native import code_cache as code_cache
     from vm.native.access import DirectAccess as DirectAccess
     from vm.native.activation import Activation as Activation, Workspace as Workspace
-    from vm.native.code_cache import is_kept_within as is_kept_within
     from vm.native.context import Context as Context
     from vm.native.emitter import (
         I1 as I1,
@@ -56,7 +56,7 @@ else:
         {
             "access": "DirectAccess",
             "activation": "Activation Workspace",
-            "code_cache": "is_kept_within",
+            "code_cache": "",
             "context": "Context",
             "emitter": "Block Emitter I1 I32 I64 Module NO NULL POINTER Signature VOID Value number",
             "engine": "NativeEngine",

@@ -1,4 +1,5 @@
 """Object files that were compiled before, kept in a folder of the user's: what is compiled once need not be again.
+Beside them is what was searched for in libraries (`machine.processor.kept_places`).
 
 What lies there is executed, so only files are read that nobody else can have written: folder and file are opened
 without following links, and must belong to the user, and be writable by nobody else. Names are hashes of all that the

@@ -23,7 +23,7 @@ from machine.kernel.linux.mapped_files import FilePages
 from machine.kernel.linux.nodes import PERMISSION_BITS, Entry, Handle, Node, Status
 from machine.kernel.quick import FileCells, InMachineCode, Reads
 from machine.memory import Frames
-from vm.native import is_kept_within
+from vm.native import code_cache
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -54,7 +54,7 @@ def show_folder(folder: Path, writable: bool, quota: FolderQuota, user: int, gro
         if found.st_dev == forbidden != os.stat("/").st_dev:
             os.close(descriptor)
             raise ValueError(f"{folder} is part of {system}")
-    if writable and is_kept_within(folder):
+    if writable and code_cache.is_kept_within(folder):
         os.close(descriptor)
         raise ValueError(f"machine code of hds is kept in {folder}, which guests would write to: set HDS_CACHE")
     return HostDirectory(descriptor, Share(identity(found), writable, quota, user, group))

@@ -100,12 +100,12 @@ def test_a_register_that_is_not_found_makes_no_layout(name: str) -> None:
     number, size, _ = window._OTHERS[name]
     never = {**window._OTHERS, name: (number, size, (0, 0))}  # stands everywhere
     with mock.patch.object(window, "_OTHERS", never):
-        assert window._layout.__wrapped__() is None
+        assert window._find_layout() is None
 
 
 def test_without_proc_self_maps_there_is_no_layout() -> None:
     with mock.patch.object(Path, "read_text", side_effect=FileNotFoundError("/proc/self/maps")):
-        assert window._layout.__wrapped__() is None
+        assert window._find_layout() is None
 
 
 def test_without_a_layout_there_is_no_window() -> None:
@@ -122,8 +122,6 @@ def test_a_structure_that_lies_in_front_of_the_processor_s_is_not_taken_for_it()
 
     expected = window._layout()
     assert expected is not None
-    window._layout.cache_clear()
     with mock.patch.object(window, "_pointers", with_a_neighbour):
-        found_again = window._layout()
-    window._layout.cache_clear()
+        found_again = window._find_layout()
     assert found_again == expected
