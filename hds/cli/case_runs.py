@@ -268,7 +268,7 @@ def _run(case: Case, source: SourceFile, usual: Usual) -> Outcome:
 
     def look(session: Session) -> None:
         def run_on(loaded: Loaded, host: Host) -> RunResult:
-            with session.machine.guarding(usual.timeout_of(case)):
+            with session.machine.run_loop.guarding(usual.timeout_of(case)):
                 return session.engine.run(loaded, host)
 
         host = session.machine.host_for_commands()

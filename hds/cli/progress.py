@@ -27,7 +27,7 @@ def follow(session: Session, clock: Callable[[], float] = time.monotonic) -> Pro
     if not error().isatty() or os.environ.get("TERM", "dumb") == "dumb":
         return None
     progress = Progress(session, clock)
-    session.machine.watch_turns(progress.turned)
+    session.machine.run_loop.watch_turns(progress.turned)
     return progress
 
 
@@ -44,11 +44,11 @@ class Progress:
         """A turn has ended."""
         now = self._clock()
         took, self._turned = now - self._turned, now
-        machine = self._session.machine
+        loop = self._session.machine.run_loop
         if took > _AGAIN:
-            machine.longest_turn = machine.longest_turn // 2
+            loop.longest_turn = loop.longest_turn // 2
         elif took < _AGAIN / 8:
-            machine.longest_turn = machine.longest_turn * 2
+            loop.longest_turn = loop.longest_turn * 2
         if now - self._began > _SILENT and now - self._shown >= _AGAIN:
             error().show_status(self._line(now))
             self._shown = now

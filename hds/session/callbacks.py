@@ -116,12 +116,12 @@ class Trigger:
     def name(self) -> str | None:
         """The name of the system call; None elsewhere, and where the kernel does not know it."""
         is_number = self._require().event.definition.kind.context == CALL_NUMBER
-        return self._session.machine.name_of_call(self.context) if is_number else None
+        return self._session.machine.kernels.known_call_name(self.context) if is_number else None
 
     @property
     def thread(self) -> str:
         """The name of the thread."""
-        return self._session.machine.thread_name(self._require().process.thread)
+        return self._session.machine.kernels.thread_name(self._require().process.thread)
 
     @property
     def short_circuit(self) -> bool:

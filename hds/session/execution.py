@@ -310,7 +310,7 @@ class Execution:
     def _is_awake(self, process: Process) -> bool:
         """Before a step: run on until the thread's wait is over. Of a thread that has ended, another one goes on."""
         if process.thread.ended:
-            return self._session.machine.prepare(process)
+            return self._session.machine.run_loop.prepare(process)
         return process.thread.waiting is None or self._run_to(process, process.cpu.registers.read(RIP), 0)
 
     def execute_one(self, process: Process) -> None:
@@ -318,7 +318,7 @@ class Execution:
         self.checkpoint()
         outer, self._stepping = self._stepping, True
         try:
-            with self._session.machine.guarding(self._session.timeout):
+            with self._session.machine.run_loop.guarding(self._session.timeout):
                 execute_instruction(process)
         finally:
             self._stepping = outer

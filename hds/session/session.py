@@ -226,7 +226,7 @@ class Session(PythonFace):
             self.execution.run_to_entry(process)
 
     def _read_guest_file(self, path: str) -> bytes:
-        return self.machine.guest_file(path)
+        return self.machine.kernels.guest_file(path)
 
     def follow(self, old: Process, new: Process) -> None:
         """Let the events that were bound to a process because no pid was given apply to another one instead."""
@@ -397,7 +397,7 @@ class Session(PythonFace):
 
     def run_script(self, loaded: Loaded) -> None:
         """Run a script outside events."""
-        with self.machine.guarding(self.timeout):
+        with self.machine.run_loop.guarding(self.timeout):
             result = self.engine.run(loaded, self.machine.host_for_commands())
         if result.fault is not None:
             self.report(ScriptFault(None, loaded, result.fault))
@@ -405,7 +405,7 @@ class Session(PythonFace):
     def evaluate(self, loaded: Loaded) -> int | None:
         """The value that a compiled expression prints, or None when it stopped; its fault was reported then."""
         host = Captured(self.machine.host_for_commands())
-        with self.machine.guarding(self.timeout):
+        with self.machine.run_loop.guarding(self.timeout):
             result = self.engine.run(loaded, host)
         if result.fault is not None:
             self.report(ScriptFault(None, loaded, result.fault))

@@ -32,10 +32,10 @@ def summarize(session: Session, *, interrupted: bool = False) -> Summary:
         refused_commands=totals.failed_commands,
         breaks=totals.breaks,
         unknown_calls=tuple(
-            UnknownCall(number, machine.system_call_name(number), count)
+            UnknownCall(number, machine.kernels.call_name(number), count)
             for number, count in machine.unknown_system_calls().items()
         ),
-        reached_limits=tuple((name, getattr(session.limits, name)) for name in machine.reached_limits()),
+        reached_limits=tuple((name, getattr(session.limits, name)) for name in machine.kernels.reached_limits()),
         not_emulated=tuple(machine.not_emulated()),
         events=tuple(
             _event(event, session.event_spans.get(event.definition.id), machine.options.measure_times)
@@ -53,7 +53,7 @@ def summarize(session: Session, *, interrupted: bool = False) -> Summary:
             ProcessCount(
                 process.pid,
                 process.name,
-                tuple((thread.tid, machine.thread_name(thread)) for thread in process.threads),
+                tuple((thread.tid, machine.kernels.thread_name(thread)) for thread in process.threads),
                 process.exit_code,
             )
             for process in machine.processes

@@ -166,8 +166,9 @@ class Timeline:
         self._reporter, self._muted = session.reporter, Silent()
         import_module("hds.session.commands")  # once, and not in each copy
         session.timeline = self
-        session.machine.go_on_with_turns()
-        session.machine.between_turns = self._between_turns
+        loop = session.machine.run_loop
+        loop.go_on_with_turns()
+        loop.between_turns = self._between_turns
         session.machine.taken_in = self._taken_in
         session.execution.checkpoint = self._checkpoint
 
@@ -234,7 +235,7 @@ class Timeline:
 
     def _take(self, count: int, *, in_run: bool, kept: bool) -> bool:
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # also in a copy, until it is the front
-        with self._session.machine.suspended():
+        with self._session.machine.run_loop.suspended():
             woken = self._snapshots.take(count, len(self._entries), in_run=in_run, kept=kept)
         if woken is None and in_run:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)  # what came ends the run
@@ -265,10 +266,10 @@ class Timeline:
 
     def _checkpoint(self) -> bool:
         """Behind a run, and in front of each step: whether to run on."""
-        machine, request = self._session.machine, self._request
-        if machine.pause_at is None or not (machine.paused or machine.executed >= machine.pause_at):
+        loop, request = self._session.machine.run_loop, self._request
+        if loop.pause_at is None or not (loop.paused or self._session.machine.executed >= loop.pause_at):
             return False
-        if request is None or machine.pause_at >= request.goal:
+        if request is None or loop.pause_at >= request.goal:
             raise Arrived
         self._come_near(request)
         return True
@@ -277,13 +278,13 @@ class Timeline:
         """Pause at the goal, and before that where it comes near."""
         near = request.goal - request.near
         if request.near and self.count < near:
-            self._session.machine.pause_at = near
+            self._session.machine.run_loop.pause_at = near
         else:
             self._come_near(request)
 
     def _come_near(self, request: Request) -> None:
         """The goal is near: look out, or make a snapshot from which one can go on back in no time."""
-        self._session.machine.pause_at = request.goal
+        self._session.machine.run_loop.pause_at = request.goal
         if isinstance(request, Search):
             self._begin_search(request)
         elif isinstance(request, Go) and request.goal - self._snapshots.rows[-1].count > 2 * request.near:
@@ -291,10 +292,10 @@ class Timeline:
 
     def arrive(self) -> None:
         """The goal is reached, or its last block: answer. Returns only where the session is to go on from here."""
-        request, woken, machine = self._request, self._woken, self._session.machine
+        request, woken, loop = self._request, self._woken, self._session.machine.run_loop
         assert request is not None
         assert woken is not None
-        machine.pause_at = None
+        loop.pause_at = None
         self._arriving = True
         if self.count < request.goal and self._session.execution.held is None:
             self._step_to(request.goal)

@@ -136,7 +136,7 @@ class Calls:
         self._session.machine.watcher = self._hear
         for process in self._session.machine.processes:
             for thread in process.threads:
-                self._join(process.pid, self._session.machine.thread_id(thread))
+                self._join(process.pid, self._session.machine.kernels.thread_id(thread))
             self._show_start(process)
 
     def _show_start(self, process: Process) -> None:
@@ -172,7 +172,7 @@ class Calls:
         machine.messages.catch_up()
         kernel = machine.options.kernel or process.image.kernel
         system = self._system(kernel)
-        name = machine.name_of_call(trigger.context) or unknown_call(trigger.context)
+        name = machine.kernels.known_call_name(trigger.context) or unknown_call(trigger.context)
         words = arguments_at(trigger, machine.options.kernel, max(len(system.prototype(name).parameters), WORDS))
         self._begin(process.thread, system, trigger.context, name, words)
 
@@ -180,7 +180,7 @@ class Calls:
         self, thread: Thread, system: System, number: int, name: str, words: tuple[int, ...], *, is_short: bool = False
     ) -> Call:
         process, now = thread.process, self._now
-        pid, tid = process.pid, self._session.machine.thread_id(thread)
+        pid, tid = process.pid, self._session.machine.kernels.thread_id(thread)
         before = self._under_way.pop(tid, None)
         if before is not None:
             self._leave(before, 0 if before.name.startswith("execve") else None, now)
@@ -205,7 +205,7 @@ class Calls:
 
     def _return(self, trigger: Trigger) -> None:
         process, machine = trigger.process, self._session.machine
-        call = self._under_way.get(machine.thread_id(process.thread))
+        call = self._under_way.get(machine.kernels.thread_id(process.thread))
         if call is not None:
             machine.messages.catch_up()
             self._leave(call, signed(process.cpu.registers.read(_RAX)), self._now)
@@ -231,7 +231,7 @@ class Calls:
                 happening.thread, self._system(_SHORT), happening.number, happening.name, happening.words, is_short=True
             )
         elif isinstance(happening, Answered):
-            call = self._under_way.get(self._session.machine.thread_id(happening.thread))
+            call = self._under_way.get(self._session.machine.kernels.thread_id(happening.thread))
             if call is not None and call.is_short:
                 self._leave(call, signed(happening.result), now)
         else:
@@ -239,7 +239,7 @@ class Calls:
 
     def _hear_signal(self, signalled: Signalled, now: int) -> None:
         thread = signalled.thread
-        tid = self._session.machine.thread_id(thread)
+        tid = self._session.machine.kernels.thread_id(thread)
         call = self._under_way.get(tid)
         if call is not None and signalled.result is None:
             self._late.setdefault(tid, []).append(signalled.info)
@@ -281,7 +281,7 @@ class Calls:
         return self._systems[kernel]
 
     def _files_of(self, thread: Thread) -> Callable[[int], bytes | None]:
-        return lambda number: self._session.machine.file_at(thread, number)
+        return lambda number: self._session.machine.kernels.file_at(thread, number)
 
 
 def _shares_process(call: Call) -> bool:

@@ -30,6 +30,10 @@ class Kernels:
             self._made[name] = kernel
         return self._made[name]
 
+    def guest_file(self, path: str) -> bytes:
+        """A file that Linux guests see. Raises LoadError."""
+        return self.get("linux").guest_file(path.encode("utf-8", "surrogateescape"))
+
     def call_name(self, number: int) -> str:
         """The name of a system call: the first kernel's that knows it, else the number in hexadecimal."""
         return self.known_call_name(number) or f"{number:x}"

@@ -1,4 +1,4 @@
-"""Programs as loaders describe them: pure data, mapped by `machine.machine`.
+"""Programs as loaders describe them: pure data, mapped by `machine.children`.
 
 A loader turns bytes that nobody vouches for into an `Image`, or raises LoadError. It maps nothing and knows no CPU.
 """

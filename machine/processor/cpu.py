@@ -7,7 +7,7 @@ given by the machine, and RDRAND a generator that it seeds.
 The oddities of Unicorn's engine are dealt with in the parts: `tlb`, `translated_code`, `block_entries`,
 `address_hooks`, `watched_accesses`, `exceptions`, `breakpoints`, `time_stamp`, `random_numbers`, `ports`,
 which share a `core`.
-Not here: what a SYSCALL means (`machine.events.syscall`), which process runs when (`machine.machine`).
+Not here: what a SYSCALL means (`machine.events.system_calls`), which process runs when (`machine.run_loop`).
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ class Thread(msgspec.Struct, eq=False, dict=True, weakref=True):
 
 
 class Maker(Protocol):
-    """Makes what processes ask for, and takes it away (machine.machine)."""
+    """Makes what processes ask for, and takes it away (machine.processes)."""
 
     def make(self, process: Process, registers: ThreadRegisters) -> Thread:
         """A thread that is to run with these registers. Raises TooManyThreads."""

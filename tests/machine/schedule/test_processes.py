@@ -49,7 +49,7 @@ def test_waiting_processes_come_to_any_core() -> None:
 def test_many_processes_that_wait_are_asked_with_one_reading_of_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reading is a sum over all processes: one for each of them would make every system call quadratic."""
     guest = processes(bench(), 8, CALLS)
-    scheduler, clock = guest.machine._scheduler, mock.Mock(wraps=guest.machine.clock)
+    scheduler, clock = guest.machine.run_loop._scheduler, mock.Mock(wraps=guest.machine.clock)
     monkeypatch.setattr(scheduler, "_clock", clock)
     for process in guest.machine.processes:
         monkeypatch.setattr(process, "can_run", lambda now: False)

@@ -237,7 +237,7 @@ def test_behind_swapgs_gs_is_the_processor_block_and_after_the_return_it_is_the_
 
 def test_the_whole_handler_can_be_watched_and_keeps_the_users_stack() -> None:
     guest = bench("mov rbx, rsp; syscall; sub rbx, rsp")
-    text = guest.machine._kernels.get("bare").entry.text
+    text = guest.machine.kernels.get("bare").entry.text
     seen: list[int] = []
     for address in (text.entry, text.entry + 3, text.entry + 12, text.service, text.service + 3, text.sysret):
         guest.on(EPTHOOK, script(lambda host: seen.append(read(host, "rip"))), parameters=(address,))

@@ -248,7 +248,7 @@ def test_processes_that_fork_for_ever_end_at_a_limit(world: Callable[[], Path]) 
     root = world()
     session = Session(root / "program", arguments=("bomb",), world=World(root), reporter=heard, limits=limits)
     summary = session.run(timeout=60)
-    assert (summary.cause, session.machine.reached_limits()) == (StopCause.DEADLOCK, ["max_processes"])
+    assert (summary.cause, session.machine.kernels.reached_limits()) == (StopCause.DEADLOCK, ["max_processes"])
     assert len(session.machine.processes) == 5
 
 

@@ -101,7 +101,7 @@ def test_a_guest_has_an_interface_where_hosts_are_scripted(program: Callable[[],
 def test_what_waits_in_sockets_is_bounded(program: Callable[[], Path], no_network: None) -> None:
     output, _, session = ran(program(), "hoarding", limits=replace(DEFAULT_LIMITS, max_socket_bytes=1_000_000))
     assert output == b"ENOBUFS\n"
-    assert "max_socket_bytes" in session.machine.reached_limits()
+    assert "max_socket_bytes" in session.machine.kernels.reached_limits()
 
 
 def test_a_call_carries_a_thousand_messages() -> None:

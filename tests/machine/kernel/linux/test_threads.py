@@ -282,7 +282,7 @@ def test_a_thread_beyond_the_limit_is_refused_and_the_limit_is_named() -> None:
     """
     session = Session(many.encode(), kind="asm", kernel="linux", limits=replace(DEFAULT_LIMITS, max_threads=3))
     assert session.run().exit_code == Errno.EAGAIN
-    assert session.machine.reached_limits() == ["max_threads"]
+    assert session.machine.kernels.reached_limits() == ["max_threads"]
     assert len(session.machine.processes[0].threads) == 3
 
 
