@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from typing import ClassVar
 from weakref import WeakKeyDictionary
@@ -15,12 +16,12 @@ from weakref import WeakKeyDictionary
 import msgspec
 from msgspec.structs import replace
 
-from machine.kernel.abi import Call, CallTable, narrowed
+from machine.kernel.abi import Call, narrowed
 from machine.kernel.base import Services, Start, enter_user_mode, map_stack, set_stack_pointer, user_values
 from machine.kernel.entry import LINUX, EntryPoint
 from machine.kernel.happenings import Answered, Requested
 from machine.kernel.linux import family, seccomp, signal_frame, signals, tracing, vdso
-from machine.kernel.linux.calls import AT_FDCWD, CALLS, INTERRUPT_CALLS, end_thread
+from machine.kernel.linux.calls import HOMES, call_of
 from machine.kernel.linux.errors import Errno, LinuxError, Refused, WouldWait
 from machine.kernel.linux.file_locks import FileLocks
 from machine.kernel.linux.futexes import Futexes
@@ -37,14 +38,13 @@ from machine.kernel.linux.open_files import (
     OpenFile,
     RegularFile,
 )
-from machine.kernel.linux.paths import Place, find
+from machine.kernel.linux.paths import AT_FDCWD, Place, find
 from machine.kernel.linux.pipes import InputStream, OutputStream
 from machine.kernel.linux.posix_queues import PosixQueues
 from machine.kernel.linux.proc import System, shown
 from machine.kernel.linux.quick import QUICK_CALLS
 from machine.kernel.linux.refused import REFUSED
 from machine.kernel.linux.robust_locks import leave_locks
-from machine.kernel.linux.scripted_peers import Outside
 from machine.kernel.linux.seccomp import Action, Mode, Question
 from machine.kernel.linux.signal_frame import SignalInfo
 from machine.kernel.linux.sockets import Network
@@ -78,14 +78,14 @@ class _Gate(msgspec.Struct, frozen=True):
     architecture: int  # AUDIT_ARCH_*
     names: Mapping[int, str]
     first_count: int  # that of its call 0 among the unknown ones
-    calls: CallTable
+    call_of: Callable[[int], Call | None]
     arguments: tuple[int, ...]  # storages
     plans: dict[int, _Plan] = msgspec.field(default_factory=dict)
 
     def plan(self, number: int) -> _Plan | None:
         """The plan of a call that is carried out."""
-        if number not in self.plans and number in self.calls:
-            self.plans[number] = _Plan.of(self.calls[number], self.arguments, self is _INT80)
+        if number not in self.plans and (call := self.call_of(number)) is not None:
+            self.plans[number] = _Plan.of(call, self.arguments, self is _INT80)
         return self.plans.get(number)
 
     def refusal(self, number: int) -> Errno:
@@ -106,9 +106,15 @@ class _Plan(msgspec.Struct, frozen=True):
         return cls(call.answer, tuple(zip(storages, decoders, strict=False)))
 
 
-_SYSCALL = _Gate(seccomp.ARCH_X86_64, NAMES, 0, CALLS, _ARGUMENTS)
+def _interrupt_call_of(number: int) -> Call | None:
+    from machine.kernel.linux.calls import INTERRUPT_CALLS
+
+    return INTERRUPT_CALLS.get(number)
+
+
+_SYSCALL = _Gate(seccomp.ARCH_X86_64, NAMES, 0, call_of, _ARGUMENTS)
 _ENDS = (60, 231)  # exit, exit_group
-_INT80 = _Gate(seccomp.ARCH_I386, NAMES_386, 1 << 32, INTERRUPT_CALLS, _INTERRUPT_ARGUMENTS)
+_INT80 = _Gate(seccomp.ARCH_I386, NAMES_386, 1 << 32, _interrupt_call_of, _INTERRUPT_ARGUMENTS)
 
 
 class LinuxKernel(Calls):
@@ -141,6 +147,8 @@ class LinuxKernel(Calls):
         if self._world.capture is not None:
             self._world.capture.now = self._now
         if self._world.network is not None:
+            from machine.kernel.linux.scripted_peers import Outside
+
             self._network.outside = Outside(self._world.network)
         self._vdso: bytes | None = None
         self._tree: Tree | None = None  # made when a process is
@@ -149,7 +157,8 @@ class LinuxKernel(Calls):
     # --- processes
 
     def make_ready(self) -> None:
-        """The tree of files. What is wrong with its folder is said of the first process."""
+        """The tree of files, and all calls. What is wrong with its folder is said of the first process."""
+        import_module("machine.kernel.linux.calls.whole")
         with suppress(FileRefused, OSError, ValueError):
             self._files()
 
@@ -378,7 +387,7 @@ class LinuxKernel(Calls):
 
     def default_answer(self, number: int) -> int | None:
         """The error of a call that is refused or unknown."""
-        return None if self._looks or number in CALLS else -REFUSED.get(number, Errno.ENOSYS)
+        return None if self._looks or number in HOMES else -REFUSED.get(number, Errno.ENOSYS)
 
     def caller(self, process: Process) -> CallerCells:
         """As `Kernel`."""
@@ -478,6 +487,8 @@ class LinuxKernel(Calls):
     def _kill(self, task: Task, signal: int) -> None:
         """A thread ends by a signal; the process does with its last one."""
         if len(task.threads.tasks) > 1:
+            from machine.kernel.linux.calls import end_thread
+
             self.conclude(task.thread, end_thread(task, 128 + signal))
         else:
             signals.die(task.threads, signal)

@@ -14,6 +14,7 @@ from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.nodes import Node
 from machine.memory import PER_ITEM, KernelWork
 
+AT_FDCWD = -100  # in the place of a descriptor: where the process is
 LONGEST_NAME = 255  # NAME_MAX
 _MOST_LINKS = 40  # that one path follows (MAXSYMLINKS)
 

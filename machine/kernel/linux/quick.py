@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from machine.kernel.linux.calls import time
+from machine.kernel.linux.calls import ELAPSED_CLOCKS, REALTIME_CLOCKS
 from machine.kernel.linux.names import NUMBERS
 from machine.kernel.quick import Gives, QuickCall, ReadsFile, SeeksFile, TellsTime, Wakes, WritesFile
 
@@ -20,7 +20,7 @@ _ROWS: Mapping[str, QuickCall] = {
     "write": WritesFile(),
     "pwrite64": WritesFile(at_offset=True),
     "lseek": SeeksFile(),
-    "clock_gettime": TellsTime(1, 1, time.REALTIME_CLOCKS, time.ELAPSED_CLOCKS),
+    "clock_gettime": TellsTime(1, 1, REALTIME_CLOCKS, ELAPSED_CLOCKS),
     "gettimeofday": TellsTime(0, 1000),
     "futex": Wakes(0x81),  # FUTEX_WAKE of a word that is private
 }

@@ -1,86 +1,30 @@
-"""The system calls, one module per family; importing this package puts them into `machine.kernel.linux.abi.CALLS`.
+"""The system calls, one module per family, which is loaded when one of its calls is first made.
 
 A call is a function under `@call`: order and meaning of its arguments are those of its man page, the types of its
 parameters say how they are read. The result is the call's; failure is `LinuxError`.
+
+Importing a family puts its calls into `machine.kernel.linux.abi.CALLS`; `families` says which has which, and `whole`
+has all of them, and those of INT 0x80.
 """
 
 from __future__ import annotations
 
-from machine.kernel.linux.abi import CALLS, INTERRUPT_CALLS
-from machine.kernel.linux.calls import (
-    allocation,
-    attributes,
-    capabilities,
-    children,
-    confinement,
-    descriptors,
-    execution,
-    interrupt,
-    locks,
-    memory,
-    memory_policy,
-    messages,
-    opening,
-    paths,
-    peers,
-    polling,
-    posix_queues,
-    prctl,
-    processes,
-    queues,
-    resources,
-    scheduling,
-    segments,
-    semaphores,
-    signals,
-    sockets,
-    threads,
-    time,
-    timers,
-    tracing,
-    transfers,
-    watching,
-)
-from machine.kernel.linux.calls.paths import AT_FDCWD
-from machine.kernel.linux.calls.threads import end_thread
+from typing import TYPE_CHECKING
 
-interrupt.take_over()
+from vm.face import lazy
 
-__all__ = [
-    "AT_FDCWD",
-    "CALLS",
-    "INTERRUPT_CALLS",
-    "allocation",
-    "attributes",
-    "capabilities",
-    "children",
-    "confinement",
-    "descriptors",
-    "end_thread",
-    "execution",
-    "interrupt",
-    "locks",
-    "memory",
-    "memory_policy",
-    "messages",
-    "opening",
-    "paths",
-    "peers",
-    "polling",
-    "posix_queues",
-    "prctl",
-    "processes",
-    "queues",
-    "resources",
-    "scheduling",
-    "segments",
-    "semaphores",
-    "signals",
-    "sockets",
-    "threads",
-    "time",
-    "timers",
-    "tracing",
-    "transfers",
-    "watching",
-]
+if TYPE_CHECKING:
+    from machine.kernel.linux.calls.families import HOMES as HOMES, call_of as call_of
+    from machine.kernel.linux.calls.threads import end_thread as end_thread
+    from machine.kernel.linux.calls.time import ELAPSED_CLOCKS as ELAPSED_CLOCKS, REALTIME_CLOCKS as REALTIME_CLOCKS
+    from machine.kernel.linux.calls.whole import CALLS as CALLS, INTERRUPT_CALLS as INTERRUPT_CALLS
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "families": "HOMES call_of",
+            "threads": "end_thread",
+            "time": "ELAPSED_CLOCKS REALTIME_CLOCKS",
+            "whole": "CALLS INTERRUPT_CALLS",
+        },
+    )

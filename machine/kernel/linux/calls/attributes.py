@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from machine.kernel.linux.abi import Address, Fd, Flags, Path, Size, call
-from machine.kernel.linux.calls.paths import AT_FDCWD, node_at
+from machine.kernel.linux.calls.paths import node_at
 from machine.kernel.linux.errors import Errno, LinuxError, Refused
+from machine.kernel.linux.paths import AT_FDCWD
 from machine.kernel.linux.task import Task
 
 _LONGEST_NAME, _LARGEST_VALUE = 255, 65_536

@@ -7,12 +7,12 @@ import struct
 import msgspec
 
 from machine.kernel.linux.abi import Address, Fd, Flags, Path, call
-from machine.kernel.linux.calls.paths import AT_FDCWD, start_of
+from machine.kernel.linux.calls.paths import start_of
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.memory_files import Device, ProgramFile, SealedFile
 from machine.kernel.linux.nodes import Handle, Status, granted
 from machine.kernel.linux.open_files import DirectoryFile, RegularFile
-from machine.kernel.linux.paths import Place, find
+from machine.kernel.linux.paths import AT_FDCWD, Place, find
 from machine.kernel.linux.task import Program, Task
 from machine.kernel.outcomes import Result
 from machine.memory import PER_ITEM

@@ -44,6 +44,7 @@ from machine.kernel.linux.calls.time import duration, sleep, time_of
 from machine.kernel.linux.errors import Errno, LinuxError, Refused
 from machine.kernel.linux.names import NUMBERS, NUMBERS_386
 from machine.kernel.linux.nodes import Status
+from machine.kernel.linux.paths import AT_FDCWD
 from machine.kernel.linux.signals import SIG_IGN, SIGNALS
 from machine.kernel.linux.task import NANOSECONDS, SignalAction, Task
 from machine.kernel.outcomes import Result
@@ -91,13 +92,13 @@ def _add(name: str, meant: str) -> None:
 @interrupt_call("open")
 def open_(task: Task, path: Path, flags: Flags, mode: UInt) -> Result:
     """open(2); no file is large that is not said to be."""
-    return openat(task, paths.AT_FDCWD, path, flags, mode)
+    return openat(task, AT_FDCWD, path, flags, mode)
 
 
 @interrupt_call("creat")
 def creat(task: Task, path: Path, mode: UInt) -> Result:
     """creat(2), likewise."""
-    return openat(task, paths.AT_FDCWD, path, of.O_CREAT | of.O_WRONLY | of.O_TRUNC, mode)
+    return openat(task, AT_FDCWD, path, of.O_CREAT | of.O_WRONLY | of.O_TRUNC, mode)
 
 
 @interrupt_call("openat")
@@ -182,13 +183,13 @@ def _shown(task: Task, buffer: int, row: Status, shape: Callable[[Status], bytes
 @interrupt_call("stat64")
 def stat64(task: Task, path: Path, buffer: Address) -> int:
     """stat(2)"""
-    return _shown(task, buffer, paths.status_of(task, paths.AT_FDCWD, path, 0), structures.stat64)
+    return _shown(task, buffer, paths.status_of(task, AT_FDCWD, path, 0), structures.stat64)
 
 
 @interrupt_call("lstat64")
 def lstat64(task: Task, path: Path, buffer: Address) -> int:
     """lstat(2)"""
-    row = paths.status_of(task, paths.AT_FDCWD, path, paths.AT_SYMLINK_NOFOLLOW)
+    row = paths.status_of(task, AT_FDCWD, path, paths.AT_SYMLINK_NOFOLLOW)
     return _shown(task, buffer, row, structures.stat64)
 
 
@@ -207,13 +208,13 @@ def fstatat64(task: Task, fd: Fd, path: Path, buffer: Address, flags: Flags) -> 
 @interrupt_call("stat")
 def stat(task: Task, path: Path, buffer: Address) -> int:
     """stat(2) with what has 32 bits."""
-    return _shown(task, buffer, paths.status_of(task, paths.AT_FDCWD, path, 0), structures.stat_of_32_bits)
+    return _shown(task, buffer, paths.status_of(task, AT_FDCWD, path, 0), structures.stat_of_32_bits)
 
 
 @interrupt_call("lstat")
 def lstat(task: Task, path: Path, buffer: Address) -> int:
     """lstat(2), likewise."""
-    row = paths.status_of(task, paths.AT_FDCWD, path, paths.AT_SYMLINK_NOFOLLOW)
+    row = paths.status_of(task, AT_FDCWD, path, paths.AT_SYMLINK_NOFOLLOW)
     return _shown(task, buffer, row, structures.stat_of_32_bits)
 
 

@@ -9,13 +9,13 @@ from msgspec.structs import replace
 
 from machine.kernel.linux import open_files as of
 from machine.kernel.linux.abi import Address, Fd, Flags, Path, Size, UInt, call
-from machine.kernel.linux.calls.paths import AT_FDCWD, start_of
+from machine.kernel.linux.calls.paths import start_of
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.memory_files import Device, Fifo
 from machine.kernel.linux.nodes import PERMISSION_BITS, Node
 from machine.kernel.linux.notifications import IN_CREATE, IN_MODIFY, IN_OPEN
 from machine.kernel.linux.open_files import DeviceFile, DirectoryFile, OpenFile, RegularFile
-from machine.kernel.linux.paths import Place, Resolve, Spot, find, find_name
+from machine.kernel.linux.paths import AT_FDCWD, Place, Resolve, Spot, find, find_name
 from machine.kernel.linux.pipe_buffers import Opener
 from machine.kernel.linux.pipes import PipeEnd
 from machine.kernel.linux.proc import OpenedNode

@@ -9,12 +9,11 @@ from machine.kernel.linux.abi import Address, Fd, Flags, Int, Long, Path, Size, 
 from machine.kernel.linux.errors import Errno, LinuxError, Refused
 from machine.kernel.linux.nodes import PERMISSION_BITS, Node, Status
 from machine.kernel.linux.notifications import IN_ACCESS, IN_ATTRIB, IN_CREATE, IN_DELETE, IN_MODIFY
-from machine.kernel.linux.paths import Name, Place, Resolve, Spot, find, find_name
+from machine.kernel.linux.paths import AT_FDCWD, Name, Place, Resolve, Spot, find, find_name
 from machine.kernel.linux.resource_limits import check_file_size
 from machine.kernel.linux.task import NANOSECONDS, Task
 from machine.memory import PER_ITEM
 
-AT_FDCWD = -100
 AT_SYMLINK_NOFOLLOW, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, AT_EMPTY_PATH = 0x100, 0x200, 0x400, 0x1000
 _AT_EACCESS, _AT_NO_AUTOMOUNT, _AT_STATX_SYNC_TYPE = 0x200, 0x800, 0x6000
 _STATX_RESERVED = 0x8000_0000

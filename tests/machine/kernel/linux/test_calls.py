@@ -24,7 +24,7 @@ from linux_world import (
 )
 from msgspec.structs import replace
 
-from machine.kernel.linux.calls import CALLS
+from machine.kernel.linux.calls import CALLS, HOMES
 from machine.kernel.linux.errors import Errno
 from machine.kernel.linux.names import NAMES, NUMBERS
 from machine.kernel.linux.refused import REFUSED
@@ -51,6 +51,16 @@ def test_numbers_are_those_of_linux() -> None:
     }
     assert {name: NUMBERS[name] for name in known} == known
     assert len(NAMES) == len(NUMBERS)
+
+
+@pytest.mark.parametrize("family", sorted({*HOMES.values()}))
+def test_the_table_of_families_names_the_calls_of_each(family: str) -> None:
+    carried_out = {call.number for call in CALLS.values() if call.answer.__module__.rpartition(".")[2] == family}
+    assert carried_out == {number for number, home in HOMES.items() if home == family}
+
+
+def test_every_call_has_a_family() -> None:
+    assert CALLS.keys() == HOMES.keys()
 
 
 def test_every_call_stands_once_in_the_table() -> None:
