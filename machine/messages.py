@@ -54,6 +54,11 @@ class Kept:
         taken, self._taken = self._taken, len(self._texts)
         return self._texts[taken:]
 
+    def change(self, change: Callable[[Message], Message]) -> None:
+        """Have those that are taken one by one from now on changed so."""
+        made = self._message
+        self._message = lambda at: change(made(at))
+
     def __iter__(self) -> Iterator[Message]:
         while self._taken < len(self._texts):
             self._taken += 1
@@ -117,6 +122,7 @@ class MessageChannel(msgspec.Struct):
     ring: PacketRing | None = None
     _flushed: int = 0
     _packet: Packet = msgspec.field(default_factory=Packet)
+    _passed: deque[Packet] = msgspec.field(default_factory=deque)  # on their way to the user or into the ring
 
     @property
     def losses(self) -> Losses:
@@ -151,24 +157,26 @@ class MessageChannel(msgspec.Struct):
         self._packet.size += len(text)
 
     def hold_all(self, texts: list[bytes]) -> None:
-        """As `hold` for each."""
+        """As `hold` for each; where delivery raises, the messages behind are the next one's."""
         totals = [0, *itertools.accumulate(map(len, texts))]
         start = 0
         while start < len(texts):
             packet = self._packet
             fitting = bisect.bisect_right(totals, totals[start] + self._room - packet.size) - 1
             if fitting <= start and packet.texts:
-                self._pass_on()
+                self._passed.append(self._take_packet())
                 continue
             end = max(fitting, start + 1)
             packet.texts += texts[start:end]
             packet.size += totals[end] - totals[start]
             start = end
+        self._deliver_passed()
 
     def drop(self) -> int:
         """Forget what was not delivered yet; how many messages that were."""
         self.source()
-        packets = [*self._in_ring(), self._take_packet()]
+        packets = [*self._in_ring(), *self._passed, self._take_packet()]
+        self._passed.clear()
         count = sum(len(packet.texts) for packet in packets)
         self._flushed += count
         return count
@@ -197,11 +205,16 @@ class MessageChannel(msgspec.Struct):
         return packet
 
     def _pass_on(self) -> None:
-        packet = self._take_packet()
-        if self.ring is None:
-            self._deliver_packet(packet)
-        else:
-            self.ring.put(packet)
+        self._passed.append(self._take_packet())
+        self._deliver_passed()
+
+    def _deliver_passed(self) -> None:
+        while self._passed:
+            packet = self._passed.popleft()
+            if self.ring is None:
+                self._deliver_packet(packet)
+            else:
+                self.ring.put(packet)
 
     def _deliver_packet(self, packet: Packet) -> None:
         if packet.texts:

@@ -10,10 +10,12 @@ import sys
 from collections.abc import Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from hds.report import streams
 from hds.report.records import Forwarded, Record, json_object, with_hexadecimal
-from machine import GuestOutput, Message
+from hds.report.records.texts import EXACT
+from machine import GuestOutput, Kept, Message
 
 _ASCII, _UNICODE = json.JSONEncoder(), json.JSONEncoder(ensure_ascii=False)
 
@@ -38,12 +40,56 @@ class JsonLines(msgspec.Struct, frozen=True):
         if made is not None:
             write_object(made)
 
+    def report_messages(self, messages: Kept, /) -> None:
+        """Write many lines: what messages have in common is made once."""
+        if self.reads_fields:
+            for message in messages:
+                self.report(message)
+            return
+        frames: dict[tuple[object, ...], tuple[bytes, bytes, bytes]] = {}
+        lines: list[bytes] = []
+        for message in messages:
+            text = _quoted(message.text)
+            if text is None or message.time >= EXACT:
+                lines.append(_line(json_object(message) or {}))
+                continue
+            origin = message.event_id, message.stage, message.process_id, message.thread_id, message.core
+            common = (*origin, message.instruction_pointer, message.symbol, message.outputs)
+            if common not in frames:
+                frames[common] = _frame(message)
+            head, middle, tail = frames[common]
+            lines.append(b"%s%d%s%s%s" % (head, message.time, middle, text, tail))
+        streams.output().write_bytes(b"".join(lines))
+
+
+def _frame(message: Message) -> tuple[bytes, bytes, bytes]:
+    """The line of a message in three parts, between which its time and its text stand."""
+    tick, text = b'"tick": ', b'"text": '
+    head, _, rest = _line(json_object(replace(message, time=0, text=b"")) or {}).partition(tick + b"0")
+    middle, _, tail = rest.rpartition(text + b'""')  # what symbols and outputs say has no bare quotes
+    return head + tick, middle + text, tail
+
+
+def _quoted(data: bytes) -> bytes | None:
+    """A text as JSON has it; None where its bytes are none."""
+    try:
+        return _encoded(data.decode())
+    except UnicodeDecodeError:
+        return None
+
 
 def write_object(made: Mapping[str, object]) -> None:
     """One line in UTF-8, whatever the encoding of standard output; ASCII on a terminal."""
+    streams.output().write_bytes(_line(made))
+
+
+def _line(made: Mapping[str, object]) -> bytes:
+    return _encoded(made) + b"\n"
+
+
+def _encoded(value: object) -> bytes:
     plain = sys.stdout is not None and sys.stdout.isatty()
     try:
-        data = (_ASCII if plain else _UNICODE).encode(made).replace("\x7f", "\\u007f").encode()
+        return (_ASCII if plain else _UNICODE).encode(value).replace("\x7f", "\\u007f").encode()
     except UnicodeEncodeError:  # surrogates: file names that are not UTF-8
-        data = _ASCII.encode(made).encode()
-    streams.output().write_bytes(data + b"\n")
+        return _ASCII.encode(value).encode()

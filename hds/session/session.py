@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, Unpack
 
@@ -458,7 +459,7 @@ class Session(PythonFace):
 
     def report_messages(self, messages: Kept, /) -> None:
         """The same of many messages; nobody has asked for more of them than their texts, where only those are told."""
-        needs_each = self.names_places or self.limits.max_kept_messages or self._aggregation is not None
+        needs_each = self.limits.max_kept_messages or self._aggregation is not None
         if needs_each or not isinstance(self.reporter, BulkReporter):
             for message in messages:
                 self.report(message)
@@ -466,6 +467,9 @@ class Session(PythonFace):
         count = len(messages)
         self.totals.messages += count
         self.totals.unkept_messages += count
+        if self.names_places:
+            symbol_of = cache(self.symbol_of)
+            messages.change(lambda message: with_symbol(message, symbol_of))
         self.reporter.report_messages(messages)
 
     def _keep(self, message: Message) -> None:

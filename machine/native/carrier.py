@@ -618,6 +618,7 @@ class Carrier:
         self._desks = {sandbox: Desk(sandbox, engine.limits, defers) for sandbox in sandboxes}
         for desk in self._desks.values():
             desk.sent.maker, desk.sent.deliver = self._maker, state.messages.send_kept
+            desk.collected.collect = state.messages.hold_all
         self._hooks: dict[Process, ProcessHook] = {}
         self._states: dict[int, ProcessHook] = {}  # by the addresses of their HookStates
         self._serves_blocks = False
@@ -675,7 +676,7 @@ class Carrier:
         for core, desk in enumerate(self._desks.values()):
             if core not in self._outside:
                 desk.sent.hand_over()  # there is nothing where the others have something
-                self.state.messages.hold_all(desk.held.ring.take())
+                self.state.messages.hold_all(desk.collected.take())
 
     def _maker(self) -> Maker:
         """What makes the messages that machine code has kept, as they were when they were sent: in this turn."""

@@ -6,7 +6,7 @@ import ctypes
 
 from machine.events import Event
 from machine.kernel import Kernel
-from machine.native.marks import MarkedRing
+from machine.native.marks import CollectedRing, MarkedRing
 from machine.native.tables import ANSWERS, AnswerRow, Marks
 from machine.root import RootSandbox
 from vm.facts.limits import Limits
@@ -66,7 +66,8 @@ class Desk:
 
     def __init__(self, sandbox: RootSandbox, limits: Limits, defers: bool) -> None:
         self.sandbox = sandbox
-        self.held = Workspace(limits)
+        self.collected = CollectedRing()
+        self.held = Workspace(limits, self.collected)
         self.sent = MarkedRing(defers)
         self._immediate = Workspace(limits, self.sent)
         self._answers: dict[str, Answers] = {}

@@ -1,4 +1,4 @@
-"""Messages that scripts send at once and machine code keeps for a while: of which trigger each is.
+"""Messages that machine code keeps for a while: those that are collected, and, with their triggers, those sent at once.
 
 `imm yes` promises the order, not the moment: a message is delivered at the latest when somebody could notice that it
 was not, which is where `MessageChannel.catch_up` is called. Until then it waits in the ring, and a `Mark` behind it has
@@ -22,6 +22,18 @@ _NOWHERE = 1 << 63  # no place in the ring: the script under way is not over bef
 _WORDS = len(table(Mark))
 
 Maker: TypeAlias = Callable[[bytes, Sequence[int]], Message]  # of a text and the words of its mark
+
+
+class CollectedRing(MessageRing):
+    """The ring of messages that are collected (`imm no`): whoever drains it, `collect` takes all of them at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.collect: Callable[[list[bytes]], None] = lambda texts: None
+
+    def drain(self, deliver: Callable[[bytes], None]) -> None:
+        """Hand over all, which is where `deliver` has them one by one."""
+        self.collect(self.take())
 
 
 class MarkedRing(MessageRing):

@@ -60,6 +60,20 @@ def test_a_flush_forgets_what_was_collected() -> None:
     assert (delivered, made.losses) == ([], Losses(flushed=2))
 
 
+def test_where_delivery_raises_the_messages_behind_come_with_the_next() -> None:
+    made, delivered = channel()
+
+    def fail(message: Message) -> None:
+        raise ValueError("the reader has left")
+
+    made.deliver, deliver = fail, made.deliver
+    with pytest.raises(ValueError, match="left"):
+        made.hold_all([b"abc", b"def", b"ghi", b"jkl"])
+    made.deliver = deliver
+    made.drain()
+    assert delivered == [b"def", b"ghi", b"jkl"]
+
+
 # --- with a ring
 
 

@@ -7,7 +7,7 @@ is missing. The records of the machine are those of `machine.records`, findings 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import assert_never
+from typing import TypeVar, assert_never
 
 from msgspec.structs import replace
 
@@ -142,6 +142,7 @@ Record = (
     | Failure
     | Summary
 )
+RecordT = TypeVar("RecordT", bound=Record)
 RecordObject = (
     message.MessageObject
     | guest_output.GuestOutputObject
@@ -211,7 +212,7 @@ def json_object(record: Record) -> dict[str, object] | None:
     return None if made is None else with_hexadecimal(dict(made))
 
 
-def with_symbol(record: Record, symbol_of: Callable[[int, int], str | None]) -> Record:
+def with_symbol(record: RecordT, symbol_of: Callable[[int, int], str | None]) -> RecordT:
     """A message or a halt with the symbol of its process's instruction pointer; all others as they are."""
     if not isinstance(record, Message | Halt) or record.symbol is not None or not record.instruction_pointer:
         return record

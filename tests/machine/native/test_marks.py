@@ -73,6 +73,14 @@ def test_more_than_there_is_room_for_comes_in_time() -> None:
     assert times == sorted(times)
 
 
+def test_collected_ones_are_taken_together_when_there_is_no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("machine.messages.MessageChannel.hold")
+    guest = LOOP.replace("{rounds}", "20000")
+    said = lines_of('!syscall imm no script { printf("%llx\n", @rbx); }', guest, prompt=False, kernel="bare")
+    texts = b"".join(line[1].text for line in said)  # type: ignore[attr-defined]  # packets
+    assert texts == b"".join(2 * (b"%x\n" % number) for number in range(20000, 0, -1))
+
+
 class Counting:
     """Takes messages in bulk."""
 

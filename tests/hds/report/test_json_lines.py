@@ -1,0 +1,52 @@
+"""Lines of JSON for many messages at a time: the same as those for each."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hds_guests import command_line, listing_file
+
+from hds.report.json_lines import JsonLines
+from machine import Kept, Message
+
+MESSAGES = [
+    Message(b"text", 0, 0, 0, 4096, 4100, 0x400000, 1),
+    Message(b"text\n", 0, 0, 0, 4096, 4100, 0x400000, 2),
+    Message(b'"text": "", \\ \x00 \x1b \x7f', 0, 0, 0, 4096, 4100, 0x400000, 0, symbol='a!"tick": 0, "text": ""'),
+    Message("\u00e9\u2028".encode(), 0, 0, 1, 4096, 4100, 0xFFFFF800_00001000, 10, ("a", "b")),
+    Message(b"\xff", 0, 0, 1, 4096, 4100, 0xFFFFF800_00001000, 11),
+    Message(b"", None, 1, 0, 4096, 4100, 0, 1 << 53),
+    Message(b"size=4 name=x\n", 7),
+]
+
+
+@pytest.mark.parametrize("reads_fields", [False, True])
+def test_many_messages_are_the_lines_of_each(reads_fields: bool, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    reporter = JsonLines(reads_fields=reads_fields)
+    for message in MESSAGES:
+        reporter.report(message)
+    alone = capsysbinary.readouterr().out
+    reporter.report_messages(Kept([message.text for message in MESSAGES], MESSAGES.__getitem__))
+    assert capsysbinary.readouterr().out == alone
+    assert [json.loads(line)["tick"] for line in alone.splitlines()] == [message.time for message in MESSAGES]
+
+
+@pytest.mark.lasting
+def test_messages_of_a_run_name_their_places_on_every_engine(tmp_path: Path) -> None:
+    program = listing_file(tmp_path, "mov ebx, 3; again: mov eax, 39; syscall; dec ebx; jnz again; hlt")
+    words = (
+        "--format",
+        "json",
+        "--symbol",
+        "guest!again=400005",
+        "-e",
+        '!syscall script { printf("%d\\n", @rbx); }',
+        program,
+    )
+    native, reference = (command_line("run", "--engine", each, *words).output for each in ("native", "reference"))
+    messages = [json.loads(line) for line in native.splitlines() if '"message"' in line]
+    assert [message["text"] for message in messages] == ["3\n", "2\n", "1\n"]
+    assert {message["symbol"] for message in messages} == {"guest!again+0x5"}
+    assert native == reference
