@@ -21,6 +21,7 @@ from machine import StopCause
 from vm.facts.commands import COMMAND_BY_NAME
 
 if TYPE_CHECKING:
+    from hds.cli.progress import Progress
     from hds.session import Timeline
 
 CONTINUATION = "> "
@@ -95,6 +96,7 @@ class Console:
         self._last = ""
         self.session: Session | None = None  # once there is one
         self.timeline: Timeline | None = None
+        self.progress: Progress | None = None
         self.left = False  # `q`, or the end of the input
 
     def record(self, session: Session) -> None:
@@ -117,6 +119,14 @@ class Console:
 
     def ask(self) -> str | None:
         """The next command of the user, complete and not empty; None when they leave."""
+        if self.progress is not None:
+            self.progress.pause()
+        text = self._ask()
+        if self.progress is not None:
+            self.progress.resume()
+        return text
+
+    def _ask(self) -> str | None:
         while not self.left:
             text = self._read_command()
             if text is None or text.strip().lower() in QUIT:

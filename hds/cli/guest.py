@@ -1,4 +1,4 @@
-"""The options of `hds run` and `hds console`: guest, machine and session; and the session that they make."""
+"""The options of the subcommands that run a guest: script, program, machine and session; and the session they make."""
 
 from __future__ import annotations
 
@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
-from hds.cli.options import Compiling, Reading, number_of_seconds, options_of
+from hds.cli.options import (
+    Compiling,
+    Input,
+    Reading,
+    add_compiling,
+    add_engine,
+    add_execute,
+    add_limits,
+    number_of_seconds,
+    options_of,
+)
 from hds.cli.word_order import note_known_flags
 from hds.exit_codes import ExitCode
 from hds.inputs import InputError, parse_number, read_bytes, refuse
@@ -157,6 +167,7 @@ class SessionOptions(msgspec.Struct, frozen=True):
     timeout: float | None  # seconds
     allow_modules: bool
     events_from: str | None
+    no_progress: bool
     flags: frozenset[str]
 
     @classmethod
@@ -164,7 +175,36 @@ class SessionOptions(msgspec.Struct, frozen=True):
         """The flags of `add_session`; `words` are the program and its arguments."""
         compiling = Compiling.of(found)
         guest = options_of(GuestOptions, found, words=words, reading=compiling.reading)
-        return options_of(cls, found, guest=guest, compiling=compiling)
+        return options_of(cls, found, guest=guest, compiling=compiling, flags=frozenset(found.flags))
+
+
+class ScriptOptions(msgspec.Struct, frozen=True):
+    """A command file, and the session that carries it out."""
+
+    input: Input
+    session: SessionOptions
+
+    @classmethod
+    def of(cls, found: argparse.Namespace) -> ScriptOptions:
+        """The flags of `add_script_and_program`: the first word is SCRIPT, where -e does not stand in its place."""
+        words = tuple(found.words)
+        file = words[0] if found.execute is None and words else None
+        session = SessionOptions.of(found, words if file is None else words[1:])
+        return cls(Input(file, found.execute, session.compiling.reading, session.timeout), session)
+
+
+def add_script_and_program(parser: argparse.ArgumentParser, subcommand: str, title: str) -> argparse._ArgumentGroup:
+    """SCRIPT or -e, PROGRAM, and the options of both; a group with this title, for those of the subcommand itself."""
+    parser.usage = f"hds {subcommand} [OPTION...] (SCRIPT | -e COMMAND) [PROGRAM [ARG...]]"
+    add_execute(parser, "COMMAND", "commands as an argument, in place of SCRIPT")
+    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="SCRIPT [PROGRAM [ARG...]]", help="- for stdin")
+    add_guest(parser)
+    group = parser.add_argument_group(title)
+    add_session(group)
+    add_engine(parser, default=None)
+    add_compiling(parser)
+    add_limits(parser)
+    return group
 
 
 def _kind_help() -> str:
@@ -208,7 +248,8 @@ def add_guest(parser: argparse.ArgumentParser) -> None:
 
 
 def add_session(group: argparse._ActionsContainer) -> None:
-    """The options about the session that `run` and `console` share."""
+    """The options about the session, which all subcommands share that run a guest."""
+    group.set_defaults(flags=group._option_string_actions.keys())  # those that are added later, too
     group.add_argument(
         "--timeout",
         type=number_of_seconds,
@@ -224,6 +265,9 @@ def add_session(group: argparse._ActionsContainer) -> None:
     group.add_argument("--allow-modules", action="store_true", help="let `output create ... module` load code")
     group.add_argument(
         "--emulate-message-loss", action="store_true", help="lose collected messages (imm no) as HyperDbg does"
+    )
+    group.add_argument(
+        "--no-progress", action="store_true", help="no line on a terminal that says how far a long run is"
     )
 
 

@@ -1,7 +1,7 @@
-"""How far a run is: one line at the foot of a terminal, from its second second on, which goes when anything is written.
+"""How far a long command is: one line at the foot of a terminal, from its second second on, which goes when it ends.
 
-It is brought up to date between turns of the guest, so machine code and scripts pay nothing for it; turns become
-shorter where they last longer than people wait.
+That of a run of a guest is brought up to date between turns, so machine code and scripts pay nothing for it; turns
+become shorter where they last longer than people wait.
 """
 
 from __future__ import annotations
@@ -9,61 +9,119 @@ from __future__ import annotations
 import io
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from hds.report import error
+from hds.report import status_stream
 
 if TYPE_CHECKING:
+    from hds.cli.guest import SessionOptions
+    from hds.report import Stream
     from hds.session import Session
 
-_SILENT = 1.0  # seconds of a run without a line
+_SILENT = 1.0  # seconds without a line
 _AGAIN = 0.2  # seconds between two lines
 _UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 
 
-def follow(session: Session, clock: Callable[[], float] = time.monotonic) -> Progress | None:
-    """Show how far the runs of a session are, where standard error is a terminal that can take a line back."""
-    if not error().isatty() or os.environ.get("TERM", "dumb") == "dumb":
-        return None
-    progress = Progress(session, clock)
+@contextmanager
+def status_line(options: SessionOptions, clock: Callable[[], float] = time.monotonic) -> Iterator[StatusLine | None]:
+    """A line, where standard error is a terminal that can take one back; it is gone at the end."""
+    stream = status_stream()
+    if options.no_progress or not stream.isatty() or os.environ.get("TERM", "dumb") == "dumb":
+        yield None
+        return
+    line = StatusLine(stream, clock)
+    try:
+        yield line
+    finally:
+        line.end()
+
+
+@contextmanager
+def shown_progress(session: Session, options: SessionOptions) -> Iterator[Progress | None]:
+    """Show how far the runs of a session are."""
+    with status_line(options) as line:
+        yield None if line is None else follow(session, line)
+
+
+def follow(session: Session, line: StatusLine, what: str = "") -> Progress:
+    """Say on a line how far the runs of a session are, and in front of that `what` is run."""
+    progress = Progress(session, line, what)
     session.machine.run_loop.watch_turns(progress.turned)
     return progress
 
 
-class Progress:
-    """The line of one session; `turned` is called between turns, `end` when no line is wanted any more."""
+class StatusLine:
+    """The line: `show` replaces it, not too often, and `end` takes it away."""
 
-    def __init__(self, session: Session, clock: Callable[[], float]) -> None:
+    def __init__(self, stream: Stream, clock: Callable[[], float]) -> None:
+        self._stream = stream
+        self.clock = clock
+        self.began = self.shown = clock()
+
+    def make_ready(self) -> None:
+        """Import what a line is made with."""
+        fitting("")
+
+    def begin(self) -> None:
+        """What is to be seen begins now."""
+        self.began = self.shown = self.clock()
+
+    def is_due(self, now: float) -> bool:
+        """Whether the line is to be made anew."""
+        return now - self.began > _SILENT and now - self.shown >= _AGAIN
+
+    def show(self, text: str, now: float) -> None:
+        """Make it anew."""
+        self._stream.show_status(fitting(text))
+        self.shown = now
+
+    def end(self) -> None:
+        """Take it away."""
+        self._stream.show_status("")
+
+
+class Progress:
+    """The line of one session's runs; `turned` is called between turns."""
+
+    def __init__(self, session: Session, line: StatusLine, what: str = "") -> None:
         self._session = session
-        self._clock = clock
-        self._began = self._turned = self._shown = clock()
+        self._what = what
+        self._status = line
+        self._turned = line.clock()
         self._instructions = 0  # when the last line was made
 
     def turned(self) -> None:
         """A turn has ended."""
-        now = self._clock()
+        now = self._status.clock()
         took, self._turned = now - self._turned, now
         loop = self._session.machine.run_loop
         if took > _AGAIN:
             loop.longest_turn = loop.longest_turn // 2
         elif took < _AGAIN / 8:
             loop.longest_turn = loop.longest_turn * 2
-        if now - self._began > _SILENT and now - self._shown >= _AGAIN:
-            error().show_status(self._line(now))
-            self._shown = now
+        if self._status.is_due(now):
+            self._status.show(self._text(now), now)
 
-    def end(self) -> None:
-        """Take the line away."""
-        error().show_status("")
+    def pause(self) -> None:
+        """Somebody is asked what to do next."""
+        self._status.end()
 
-    def _line(self, now: float) -> str:
-        session = self._session
+    def resume(self) -> None:
+        """They have answered."""
+        self._status.begin()
+        self._turned = self._status.began
+        self._instructions = self._session.instructions
+
+    def _text(self, now: float) -> str:
+        session, status = self._session, self._status
         instructions = session.instructions
-        rate = (instructions - self._instructions) / max(now - self._shown, 1e-9)
+        rate = (instructions - self._instructions) / max(now - status.shown, 1e-9)
         self._instructions = instructions
-        return fitting(
-            f"{now - self._began:.0f} s: {short(instructions)} instructions ({short(rate)}/s), "
+        return (
+            f"{self._what}{now - status.began:.0f} s: {short(instructions)} instructions ({short(rate)}/s), "
             f"{short(session.triggers)} triggers, {short(session.totals.messages)} messages, "
             f"virtual time {session.machine.clock.elapsed() / 1e9:.3f} s"
         )

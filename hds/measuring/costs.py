@@ -18,7 +18,6 @@ from hds.measuring.guests import BuiltIn
 from hds.session import ScriptError
 from lang import Severity, SourceFile
 from lang.commands import AssemblyText, EventCommand
-from machine import Program
 
 if TYPE_CHECKING:
     from hds.session import Session
@@ -74,11 +73,11 @@ class Plan(msgspec.Struct, frozen=True):
     title: str  # of the guest
 
 
-Start = Callable[[Program | None, str | None], "Session"]
+Start = Callable[[BuiltIn | None, int], "Session"]  # with so many rounds of a built-in guest
 
 
 def measure(source: SourceFile, plan: Plan, events: Mapping[int, EventCommand], start: Start, rounds: int) -> Cost:
-    """The cost of one event of a file; `start` makes a session with a program and a kernel, or those of its own.
+    """The cost of one event of a file; `start` makes a session with a built-in guest, or the program of its own.
 
     Raises hds.session.ScriptError where a command is refused.
     """
@@ -117,9 +116,10 @@ def variants(source: SourceFile, plan: Plan, events: Mapping[int, EventCommand])
     ]
     places = {} if plan.guest is None else plan.guest.places
     own = [(each.span.start, each.span.end, places[name]) for name, each in event.parameters.items() if name in places]
-    yield _edited(source.text, [*others, *own])
-    yield _edited(source.text, [*others, *own, *_emptied(event)])
-    yield _edited(source.text, [*others, (span.start, span.end, _blank(span.text))])
+    asking = () if plan.guest is None or not plan.guest.asking else ((span.end, span.end, f"\n{plan.guest.asking}"),)
+    yield _edited(source.text, [*others, *own, *asking])
+    yield _edited(source.text, [*others, *own, *asking, *_emptied(event)])
+    yield _edited(source.text, [*others, *asking, (span.start, span.end, _blank(span.text))])
 
 
 def _emptied(event: EventCommand) -> Iterator[tuple[int, int, str]]:
@@ -157,8 +157,7 @@ def _rounds(text: SourceFile, plan: Plan, start: Start) -> int:
 
 
 def _sample(text: SourceFile, plan: Plan, start: Start, count: int) -> Sample:
-    program = None if plan.guest is None else plan.guest.program(count)
-    session = start(program, None if plan.guest is None else plan.guest.kernel)
+    session = start(plan.guest, count)
     try:
         prepared = session.prepare(text)
         errors = [item for item in prepared.diagnostics if item.severity is Severity.ERROR]
@@ -169,7 +168,9 @@ def _sample(text: SourceFile, plan: Plan, start: Start, count: int) -> Sample:
         if session.guest_alive and not session.ended:
             session.run()
         seconds = time.process_time() - began
-        events = session.machine.registry.ever_registered
+        events = [
+            event for event in session.machine.registry.ever_registered if event.definition.kind.name == plan.kind
+        ]
         return Sample(
             seconds,
             sum(event.triggers for event in events),

@@ -1,10 +1,12 @@
 """Built-in guests: for a kind of event, a loop each of whose rounds triggers it once or a few times.
 
-Not for kinds that need more than a program of their own: interrupts (a timer), traces (a script that asks for them).
+Every kind that commands create has one, with a timer where it needs that (interrupts), and with another event whose
+script asks for it (traces).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 
 import msgspec
@@ -13,7 +15,8 @@ from msgspec.structs import replace
 from lang.commands import ALL, EventCommand
 from machine import Program
 from machine.root import assemble
-from vm.facts.events import EventKind
+from machine.schedule import CLOCK_VECTOR
+from vm.facts.events import AddressSpace, EventKind
 from vm.facts.numbers import SCRIPT, number_in
 
 _SET_COUNT = bytes.fromhex("49bf")  # mov r15, and the 64 bits that follow: the number of rounds
@@ -31,24 +34,39 @@ restorer: mov eax, 15; syscall
 class _Row(msgspec.Struct, frozen=True):
     """Statements before the loop, and those of a round; `{value}` is the event's own number, `value` where it has none.
 
-    `place` and `length` stand for the addresses that the event names.
+    `places` are texts for parameters that name an address, or a vector that only the machine's own devices raise.
+    `timer` interrupts the guest so often in a virtual second, and the event `asking` asks for the kind's.
     """
 
     body: str
     before: str = ""
     value: int = 0
     kernel: str = "bare"
-    place: str = ""
-    length: str = ""
+    places: Mapping[str, str] = msgspec.field(default_factory=dict)
+    timer: int | None = None
+    asking: str = ""
 
 
-_CALL = _Row("call called", "jmp next; called: ret", place=f"{_CALLED:x}", length="1")
-_STORE = _Row("mov [rsp-0x100], r15", place="@rsp-100", length="8")
+def _range(address: str, length: int) -> dict[str, str]:
+    return {"address": address, "from": address, "length": f"{length}", "to": f"l {length}"}
+
+
+_CALL = _Row("call called", "jmp next; called: ret", places=_range(f"{_CALLED:x}", 1))
+_STORE = _Row("mov [rsp-0x100], r15", places=_range("@rsp-100", 8))
 _LOAD = replace(_STORE, body="mov rax, [rsp-0x100]")
+_TIMED = 100_000  # interrupts in a virtual second of 10^9 ticks: one in each round of 10^4 instructions
 
 
 def _exception(signal: int, instruction: str, length: int, before: str = "") -> _Row:
-    return _Row(f"{before}{instruction}", _HANDLED.format(signal=signal, length=length), kernel="linux")
+    """One that a handler mends, behind an instruction of this length; 0 where the processor is behind it already."""
+    return _Row(
+        f"{before}{instruction}", _HANDLED.format(signal=signal, length=length), kernel="linux",
+        places={"vector": "6"},
+    )  # fmt: skip
+
+
+def _asked_for(request: str) -> _Row:
+    return replace(_CALL, places={}, asking=f"!epthook {_CALLED:x} script {{ {request}(); }}")
 
 
 _ROWS: dict[str, _Row] = {
@@ -74,22 +92,34 @@ _ROWS: dict[str, _Row] = {
     "epthook2": _CALL,
     "monitor x": _CALL,
     "exception": _exception(4, "ud2", 2),
-    "exception 0": _exception(8, "div ecx", 2, "xor edx, edx; xor ecx, ecx; "),
-    "exception 6": _exception(4, "ud2", 2),
-    "exception 13": _exception(11, "mov rax, [rcx]", 3, "mov rcx, 0x8000000000000000; "),
-    "exception 14": _exception(11, "mov rax, [rcx]", 3, "xor ecx, ecx; "),
+    "exception 0": replace(_exception(8, "div ecx", 2, "xor edx, edx; xor ecx, ecx; "), places={}),
+    "exception 1": replace(_exception(5, "int1", 0), places={}),
+    "exception 3": replace(_exception(5, "int3", 0), places={}),
+    "exception 13": replace(_exception(11, "mov rax, [rcx]", 3, "mov rcx, 0x8000000000000000; "), places={}),
+    "exception 14": replace(_exception(11, "mov rax, [rcx]", 3, "xor ecx, ecx; "), places={}),
+    "interrupt": _Row(
+        "nop; mov ecx, 4998; wait: dec ecx; jnz wait", places={"vector": f"{CLOCK_VECTOR:x}"}, timer=_TIMED
+    ),
+    "trace 1": _asked_for("event_trace_step"),
+    "trace 3": _asked_for("event_trace_instrumentation_step"),
     **{f"monitor {access}": _STORE for access in ("w", "wx", "rw", "rwx")},
     **{f"monitor {access}": _LOAD for access in ("r", "rx")},
 }  # fmt: skip
-_CHOOSING = ("crwrite", "exception")  # kinds whose number says which row it is
+_CHOOSING = ("crwrite", "exception", "trace")  # kinds whose number may say which row it is
+_NO_NUMBERS = ("access", "space")  # parameters whose values are those of words
 
 
 class BuiltIn(msgspec.Struct, frozen=True):
-    """A guest for an event. `kernel` answers its calls; `places` are texts for parameters that name addresses."""
+    """A guest for an event. `kernel` answers its calls; `places` are texts for parameters of the event.
+
+    `timer` is how often it is interrupted, and `asking` a command that makes one more event.
+    """
 
     code: bytes
     kernel: str
-    places: dict[str, str]
+    places: Mapping[str, str]
+    timer: int | None
+    asking: str
     process_id: int | None
 
     def program(self, rounds: int) -> Program:
@@ -99,15 +129,21 @@ class BuiltIn(msgspec.Struct, frozen=True):
 
 def guest_of(event: EventCommand, kind: EventKind) -> BuiltIn | None:
     """The guest for an event; None where there is none. Raises machine.root.MissingAssemblerError."""
-    numbers = [each.value for each in event.parameters.values() if each.value is not None and each.name != "access"]
-    name = f"{kind.name} {numbers[0]}" if kind.name in _CHOOSING and numbers else kind.name
-    row = _ROWS.get(name)
-    if row is None or "space" in event.parameters:
+    numbers = [
+        each.value for each in event.parameters.values() if each.value is not None and each.name not in _NO_NUMBERS
+    ]
+    row = _ROWS.get(kind.name)
+    if kind.name in _CHOOSING and numbers:
+        row = _ROWS.get(f"{kind.name} {numbers[0]}", row)
+    if row is None:
         return None
-    value = numbers[0] if numbers and not row.place else _number(event, row.value)
+    value = numbers[0] if numbers and not row.places else _number(event, row.value)
     code = _assembled(row.before.replace("{value}", str(value)), row.body.replace("{value}", str(value)))
-    places = {"address": row.place, "from": row.place, "length": row.length, "to": f"l {row.length}"}
-    return BuiltIn(code, row.kernel, places if row.place else {}, None if event.pid == ALL else event.pid)
+    places = dict(row.places)
+    space = event.parameters.get("space")
+    if space is not None and space.value == AddressSpace.PHYSICAL:
+        places["from"] = f"virtual_to_physical({places['from']})"
+    return BuiltIn(code, row.kernel, places, row.timer, row.asking, None if event.pid == ALL else event.pid)
 
 
 def _number(event: EventCommand, default: int) -> int:

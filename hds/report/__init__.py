@@ -31,12 +31,15 @@ if TYPE_CHECKING:
         records_schema as records_schema,
     )
     from hds.report.streams import (
+        Nowhere as Nowhere,
+        Stream as Stream,
         StreamFailed as StreamFailed,
         error as error,
         occupy_standard_descriptors as occupy_standard_descriptors,
         output as output,
         say as say,
         standard_streams as standard_streams,
+        status_stream as status_stream,
         wait_at_most as wait_at_most,
     )
     from hds.report.terminal import Terminal as Terminal
@@ -52,7 +55,8 @@ else:
             "json_lines": "JsonLines write_object",
             "reporters": "Logged Questions",
             "schema": "record_type record_types records_schema",
-            "streams": "StreamFailed error occupy_standard_descriptors output say standard_streams wait_at_most",
+            "streams": "Nowhere Stream StreamFailed error occupy_standard_descriptors output say standard_streams "
+            "status_stream wait_at_most",
             "terminal": "Terminal",
         },
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import errno
+import io
 import os
 import select
 import stat
@@ -230,6 +231,21 @@ class Stream:
             raise self._failure
 
 
+class Nowhere(io.StringIO):
+    """What stands in the place of a standard stream for a while, so that what is said there goes nowhere.
+
+    `status` is the stream on which the user still sees how things are.
+    """
+
+    def __init__(self, status: Stream) -> None:
+        super().__init__()
+        self.status = status
+
+    def write(self, text: str, /) -> int:
+        """Take a text and forget it."""
+        return len(text)
+
+
 @contextlib.contextmanager
 def standard_streams() -> Iterator[tuple[Stream, Stream]]:
     """Put a Stream in the place of sys.stdout and sys.stderr for a while."""
@@ -261,6 +277,12 @@ def output() -> Stream:
 def error() -> Stream:
     """Standard error."""
     return _stream("standard error", sys.stderr)
+
+
+def status_stream() -> Stream:
+    """Standard error, for a line that says how things are: also while what is said there goes nowhere."""
+    found: object = sys.stderr
+    return found.status if isinstance(found, Nowhere) else error()
 
 
 def wait_at_most(seconds: float) -> None:

@@ -13,17 +13,18 @@ import msgspec
 from msgspec.structs import replace
 
 from hds.cli.bundles import read_commands_or_bundle
-from hds.cli.guest import SessionOptions, add_guest, add_session, new_session
-from hds.cli.options import Input, add_compiling, add_engine, add_execute, add_limits, options_of
+from hds.cli.guest import ScriptOptions, SessionOptions, add_script_and_program, new_session
+from hds.cli.options import Input, options_of
+from hds.cli.progress import StatusLine, follow, status_line
 from hds.cli.word_order import refuse_wrong_order
 from hds.exit_codes import ExitCode
 from hds.inputs import refuse
 from hds.json_text import plain
-from hds.measuring import Cost, Plan, guest_of, measure
+from hds.measuring import BuiltIn, Cost, Plan, guest_of, measure
 from hds.report import Questions, Terminal, say
 from hds.session import ScriptError, Session, kind_of
 from lang import SourceFile, render
-from machine import Program, Silent
+from machine import Silent
 from machine.root import MissingAssemblerError
 
 FORMATS = ("text", "json")
@@ -32,21 +33,12 @@ _WIDEST = 44  # characters of a command
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The options of the subcommand."""
-    parser.usage = "hds bench [OPTION...] (SCRIPT | -e COMMAND) [PROGRAM [ARG...]]"
-    add_execute(parser, "COMMAND", "commands as an argument, in place of SCRIPT")
-    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="SCRIPT [PROGRAM [ARG...]]", help="- for stdin")
-    add_guest(parser)
-    run = parser.add_argument_group("the runs")
-    add_session(run)
+    run = add_script_and_program(parser, "bench", "the runs")
     run.add_argument(
         "--rounds", type=int, choices=range(1, 100), default=3, metavar="N", help="runs of each (default 3)"
     )
     run.add_argument("--format", choices=FORMATS, default="text", help="json: one object per event")
     run.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")
-    add_engine(parser, default=None)
-    add_compiling(parser)
-    add_limits(parser)
-    parser.set_defaults(flags=frozenset(parser._option_string_actions))
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -59,12 +51,9 @@ class Options(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, found: argparse.Namespace) -> Options:
-        """What the parser found: the first word is SCRIPT, where -e does not stand in its place."""
-        words = tuple(found.words)
-        file = words[0] if found.execute is None and words else None
-        session = SessionOptions.of(found, words if file is None else words[1:])
-        source = Input(file, found.execute, session.compiling.reading, session.timeout)
-        return options_of(cls, found, input=source, session=session)
+        """What the parser found."""
+        given = ScriptOptions.of(found)
+        return options_of(cls, found, input=given.input, session=given.session)
 
 
 def run(options: Options) -> ExitCode:
@@ -79,11 +68,15 @@ def run(options: Options) -> ExitCode:
     plans, without_guest = _plans(options, source)
     events = {plan.event.command.span.start: plan.event for plan in (*plans, *without_guest)}
     costs = []
-    for plan in plans:
-        try:
-            costs.append(measure(source, plan, events, lambda *given: _start(options, *given), options.rounds))
-        except ScriptError as error:
-            refuse(render(error.diagnostics[0]), ExitCode.FAILED, None if guest.words else "name a PROGRAM")
+    with status_line(options.session) as line:
+        if line is not None:
+            line.make_ready()  # before anything is timed
+        for number, plan in enumerate(plans, 1):
+            what = f"event {number} of {len(plans)}, {plan.event.command.span.text.split()[0]}: "
+            try:
+                costs.append(measure(source, plan, events, _Starter(options, line, what).start, options.rounds))
+            except ScriptError as error:
+                refuse(render(error.diagnostics[0]), ExitCode.FAILED, None if guest.words else "name a PROGRAM")
     if options.format == "json":
         for cost in costs:
             print(json.dumps(msgspec.to_builtins(cost)))
@@ -125,14 +118,30 @@ def _plans(options: Options, source: SourceFile) -> tuple[list[Plan], list[Plan]
     return plans, without_guest
 
 
-def _start(options: Options, program: Program | None = None, kernel: str | None = None) -> Session:
-    """A session; with a built-in guest, which the kernel is for that the user has not chosen another for."""
+class _Starter(msgspec.Struct, frozen=True):
+    """Makes the sessions in which an event is measured; `line` says how far each is."""
+
+    options: Options
+    line: StatusLine | None
+    what: str
+
+    def start(self, guest: BuiltIn | None, rounds: int) -> Session:
+        """One with a built-in guest, or with the program."""
+        session = _start(self.options, guest)
+        if guest is not None:
+            session.load(guest.program(rounds))
+        if self.line is not None:
+            follow(session, self.line, self.what)
+        return session
+
+
+def _start(options: Options, built_in: BuiltIn | None = None) -> Session:
+    """A session; for a built-in guest with the kernel and the timer that it wants, unless the user wants others."""
     guest = options.session.guest
-    made = replace(options.session, guest=replace(guest, kernel=guest.kernel or kernel))
-    session = new_session(made, Silent(), Questions(broke=lambda halt: True))
-    if program is not None:
-        session.load(program)
-    return session
+    if built_in is not None:
+        timer = None if built_in.timer is None else min(built_in.timer, guest.reading.limits.max_timer_hz)
+        guest = replace(guest, kernel=guest.kernel or built_in.kernel, timer=guest.timer or timer)
+    return new_session(replace(options.session, guest=guest), Silent(), Questions(broke=lambda halt: True))
 
 
 def _table(costs: list[Cost]) -> Iterator[str]:

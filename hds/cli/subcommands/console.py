@@ -13,6 +13,7 @@ import msgspec
 from hds.cli.console import Console
 from hds.cli.guest import SessionOptions, add_guest, add_session, new_session
 from hds.cli.options import add_compiling, add_engine, add_limits
+from hds.cli.progress import shown_progress
 from hds.cli.word_order import refuse_script_as_program
 from hds.exit_codes import ExitCode
 from hds.inputs import refuse
@@ -31,7 +32,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_engine(parser, default=None)
     add_compiling(parser)
     add_limits(parser)
-    parser.set_defaults(flags=frozenset(parser._option_string_actions))
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -79,11 +79,12 @@ def converse(options: Options) -> ExitCode:
     if options.record:
         console.record(session)
     try:
-        session.reach_entry()
-        process = session.process
-        if process is not None:
-            session.notice(session.execution.instruction_line(process))
-        console.interact(session)
+        with shown_progress(session, options.session) as console.progress:
+            session.reach_entry()
+            process = session.process
+            if process is not None:
+                session.notice(session.execution.instruction_line(process))
+            console.interact(session)
     finally:
         session.close()
         losses = session.machine.messages.losses

@@ -16,9 +16,9 @@ import msgspec
 from msgspec.structs import replace
 
 from hds.cli.bundles import read_commands_or_bundle
-from hds.cli.guest import SessionOptions, add_guest, add_session, new_session
-from hds.cli.options import Input, add_compiling, add_engine, add_execute, add_limits, options_of
-from hds.cli.progress import follow
+from hds.cli.guest import ScriptOptions, SessionOptions, add_script_and_program, new_session
+from hds.cli.options import Input, options_of
+from hds.cli.progress import shown_progress
 from hds.cli.word_order import refuse_script_as_program, refuse_wrong_order
 from hds.exit_codes import ExitCode
 from hds.inputs import refuse
@@ -42,12 +42,7 @@ RECORDABLE = ("triggers", "registers", "arguments", "blocks", "lines", "times")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The options of the subcommand."""
-    parser.usage = "hds run [OPTION...] (SCRIPT | -e COMMAND) [PROGRAM [ARG...]]"
-    add_execute(parser, "COMMAND", "commands as an argument, in place of SCRIPT")
-    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="SCRIPT [PROGRAM [ARG...]]", help="- for stdin")
-    add_guest(parser)
-    run = parser.add_argument_group("the run")
-    add_session(run)
+    run = add_script_and_program(parser, "run", "the run")
     run.add_argument("--on-break", choices=ON_BREAK, default="stop", help="what a break does without a terminal")
     run.add_argument("--keep-going", action="store_true", help="go on behind a refused command, as HyperDbg does")
     run.add_argument("--fail-on-script-errors", action="store_true", help="exit with 4 when a script stopped early")
@@ -78,11 +73,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     run.add_argument("--gdb", metavar="[HOST:]PORT", help="wait for gdb's `target remote` there (host: 127.0.0.1)")
     run.add_argument("--gdb-trusted", action="store_true", help="let gdb's `monitor` name files of the host")
     run.add_argument("--quiet", action="store_true", help="no summary line")
-    run.add_argument("--no-progress", action="store_true", help="no line on a terminal that says how far a long run is")
-    add_engine(parser, default=None)
-    add_compiling(parser)
-    add_limits(parser)
-    parser.set_defaults(flags=frozenset(parser._option_string_actions))
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -102,16 +92,12 @@ class Options(msgspec.Struct, frozen=True):
     gdb: str | None
     gdb_trusted: bool
     quiet: bool
-    no_progress: bool
 
     @classmethod
     def of(cls, found: argparse.Namespace) -> Options:
-        """What the parser found: the first word is SCRIPT, where -e does not stand in its place."""
-        words = tuple(found.words)
-        file = words[0] if found.execute is None and words else None
-        session = SessionOptions.of(found, words if file is None else words[1:])
-        source = Input(file, found.execute, session.compiling.reading, session.timeout)
-        return options_of(cls, found, input=source, session=session)
+        """What the parser found."""
+        given = ScriptOptions.of(found)
+        return options_of(cls, found, input=given.input, session=given.session)
 
 
 def run(options: Options) -> ExitCode | int:
@@ -168,23 +154,23 @@ def carry_out(
         return ExitCode.FAILED
     if options.guest_exit_code and options.on_break == "stop" and console is None:
         session.execution.halts_at_int3 = False  # it is what ends the program natively, and there is nobody to ask
-    progress = None if options.no_progress else follow(session)
     interrupted, began = False, time.perf_counter()
     try:
-        session.perform(prepared, keeps_going=options.keep_going)
-        if session.guest_alive and not session.ended and not stopped_early(session):
-            if debugger is None:
-                session.run()
-            else:
-                debugger.interact(session)
-        if console is not None and options.on_break == "stop" and stopped_early(session) and not console.left:
-            console.interact(session)
-        ended(session)
+        with shown_progress(session, options.session) as progress:
+            if console is not None:
+                console.progress = progress
+            session.perform(prepared, keeps_going=options.keep_going)
+            if session.guest_alive and not session.ended and not stopped_early(session):
+                if debugger is None:
+                    session.run()
+                else:
+                    debugger.interact(session)
+            if console is not None and options.on_break == "stop" and stopped_early(session) and not console.left:
+                console.interact(session)
+            ended(session)
     except KeyboardInterrupt:
         interrupted = True
     finally:
-        if progress is not None:
-            progress.end()
         session.close()
     options.session.guest.write_capture(session)
     ending = Ending(

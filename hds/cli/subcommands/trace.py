@@ -17,6 +17,7 @@ import msgspec
 
 from hds.cli.guest import SessionOptions, add_guest, add_session, new_session
 from hds.cli.options import add_drives, add_engine, add_limits, options_of
+from hds.cli.progress import shown_progress
 from hds.cli.subcommands.run import FORMATS, Ending, conclude
 from hds.exit_codes import ExitCode
 from hds.inputs import refuse
@@ -81,7 +82,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add_engine(parser, default=None)
     add_drives(parser)
     add_limits(parser)
-    parser.set_defaults(arg=[], include=[], symbol=[], flags=frozenset(parser._option_string_actions))
+    parser.set_defaults(arg=[], include=[], symbol=[])
 
 
 def _size(text: str) -> int:
@@ -161,9 +162,10 @@ def _trace(
     calls = Calls(session, sinks, selection.wants, longest=options.longest, shows_files=options.paths)
     interrupted, began = False, time.perf_counter()
     try:
-        session.reach_entry()
-        calls.follow()
-        session.run()
+        with shown_progress(session, options.session):
+            session.reach_entry()
+            calls.follow()
+            session.run()
     except KeyboardInterrupt:
         interrupted = True
     finally:

@@ -13,7 +13,7 @@ import pytest
 from engines import need_machine_code
 from hds_guests import listing_file
 
-from hds.cli.progress import fitting, short
+from hds.cli.progress import StatusLine, fitting, short
 
 # Writes a line, is busy for as many rounds as it takes, and so on, three times.
 BUSY = """
@@ -28,13 +28,14 @@ text: db "line", 10
 ERASED = "\r\x1b[K"
 
 
-def on_a_terminal(*words: str) -> str:
-    """What a terminal gets of `hds run`."""
+def on_a_terminal(*words: str, typed: bytes = b"") -> str:
+    """What a terminal gets of hds; where something is typed there, it is standard input, too."""
     primary, secondary = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100", "PYTHONUNBUFFERED": "1"}
-    command = [sys.executable, "-m", "hds", "run", *words]
-    null = subprocess.DEVNULL
-    with subprocess.Popen(command, stdin=null, stdout=secondary, stderr=secondary, env=environment) as run:
+    command = [sys.executable, "-m", "hds", *words]
+    given = secondary if typed else subprocess.DEVNULL
+    os.write(primary, typed)
+    with subprocess.Popen(command, stdin=given, stdout=secondary, stderr=secondary, env=environment) as run:
         os.close(secondary)
         data = b""
         while True:
@@ -60,16 +61,73 @@ def test_a_long_run_has_a_line_of_which_nothing_stays(output: str, tmp_path: Pat
     need_machine_code()
     program = listing_file(tmp_path, BUSY.format(rounds="0x10000000"))
     words = ("--kernel", "linux", "--max-instructions", "100000000000", "--guest-output", output)
-    said = on_a_terminal(*words, "-e", '!syscall 1 script { printf("call\\n"); }', program)
+    said = on_a_terminal("run", *words, "-e", '!syscall 1 script { printf("call\\n"); }', program)
     shown = re.findall(r"\d+ s: [\d.]+[MG] instructions \([\d.]+[MG]/s\), \d triggers, \d messages, virtual time", said)
     assert len(shown) > 2
     lines = left_on(said)
     assert lines[:6] == ["call", "line"] * 3
     assert "instructions (" not in "".join(lines)
     program = listing_file(tmp_path, BUSY.format(rounds="0x8000000"))
-    without = on_a_terminal("--no-progress", *words, "-e", '!syscall 1 script { printf("call\\n"); }', program)
+    without = on_a_terminal("run", "--no-progress", *words, "-e", '!syscall 1 script { printf("call\\n"); }', program)
     assert left_on(said)[:6] == without.replace("\r\n", "\n").split("\n")[:6]
     assert ERASED not in without
+
+
+LONG = "mov rcx, 0x10000000\nround: dec rcx\njnz round\nmov eax, 60\nxor edi, edi\nsyscall\n"
+SHOWN = r"\d+ s: [\d.]+[MG] instructions \([\d.]+[MG]/s\), \d triggers, \d messages, virtual time"
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize(
+    ("words", "typed", "left"),
+    [
+        (("trace",), b"", "exit(0)"),
+        (("console",), b"g\rq\r", "exited with code 0"),
+        (("bench", "--rounds", "1", "-e", "!cpuid script { }"), b"", "!cpuid script"),
+    ],
+)
+def test_every_command_that_runs_a_guest_has_the_line(
+    words: tuple[str, ...], typed: bytes, left: str, tmp_path: Path
+) -> None:
+    need_machine_code()
+    program = listing_file(tmp_path, LONG)
+    said = on_a_terminal(*words, "--kernel", "linux", "--max-instructions", "100000000000", program, typed=typed)
+    assert re.search(SHOWN, said)
+    lines = "\n".join(left_on(said))
+    assert "instructions (" not in lines
+    assert left in lines
+
+
+@pytest.mark.programs
+def test_a_run_that_hds_diff_makes_has_the_line(tmp_path: Path) -> None:
+    need_machine_code()
+    program = listing_file(tmp_path, LONG)
+    run = f"hds run --kernel linux --max-instructions 100000000000 -e '!cpuid script {{ }}' {program}"
+    said = on_a_terminal("diff", run, run)
+    assert re.search(SHOWN, said)
+    assert left_on(said)[:1] == ["hds: 1 same, 0 changed, 0 missing, 0 added"]
+
+
+class Shown:
+    """A terminal that notes what its status line has said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def show_status(self, text: str) -> None:
+        self.said.append(re.sub(r"\x1b\[[\d;]*m", "", text))
+
+
+def test_a_line_comes_in_the_second_second_and_five_times_a_second_at_most() -> None:
+    times = iter([0.0, 0.9, 1.0, 1.1, 1.25, 1.31, 5.0])
+    terminal = Shown()
+    line = StatusLine(terminal, lambda: next(times))  # type: ignore[arg-type]
+    for _ in range(6):
+        now = line.clock()
+        if line.is_due(now):
+            line.show(f"{now}", now)
+    line.end()
+    assert terminal.said == ["1.1", "1.31", "5.0", ""]
 
 
 def test_numbers_are_short() -> None:

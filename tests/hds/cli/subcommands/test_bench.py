@@ -29,7 +29,7 @@ def test_each_event_is_measured_on_a_program() -> None:
 
 
 def test_events_without_a_guest_and_files_without_events_are_told() -> None:
-    ran = command_line("bench", "-e", "!trace step-in script { }")
+    ran = command_line("bench", "-e", "!trace step-out script { }")
     assert (ran.code, ran.output) == (1, "")
     assert ran.errors == "hds: line 1: no built-in guest triggers trace: name a PROGRAM\n"
     assert command_line("bench", "-e", "? print(1);").errors == "hds: the commands have no event to measure\n"
