@@ -13,8 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from hds.report import streams
-from hds.report.records import Forwarded, Record, json_object, with_hexadecimal
-from hds.report.records.texts import EXACT
+from hds.report.records import EXACT, Forwarded, Record, json_object, with_hexadecimal
 from machine import GuestOutput, Kept, Message
 
 _ASCII, _UNICODE = json.JSONEncoder(), json.JSONEncoder(ensure_ascii=False)

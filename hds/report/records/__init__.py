@@ -56,13 +56,14 @@ from hds.report.records.summary import (
     lost_messages,
     plural,
 )
-from hds.report.records.texts import Wide, with_hexadecimal, without_twins
+from hds.report.records.texts import EXACT, Wide, with_hexadecimal, without_twins
 from hds.report.records.triggered import Triggered, TriggerObject
 from lang import Diagnostic
 from machine import CodeFault, GuestOutput, Message, Notice, ScriptFault
 
 __all__ = [
     "CLEAR_SCREEN",
+    "EXACT",
     "SCHEMA_VERSION",
     "AggregateObject",
     "Aggregated",
