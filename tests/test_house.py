@@ -157,6 +157,7 @@ THINGS: dict[str, Things] = {
             "vm/host.py": "the host without a machine has a clock",
             "lang/portability_rules.py": LANGUAGE,
             "vm/library.py": "arguments that every host refuses",
+            "hds/measuring/guests.py": "a guest that is measured has what asks for its event",
         },
         homonyms="flush pause rdtsc",
     ),
