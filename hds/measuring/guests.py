@@ -69,6 +69,7 @@ def _asked_for(request: str) -> _Row:
     return replace(_CALL, places={}, asking=f"!epthook {_CALLED:x} script {{ {request}(); }}")
 
 
+# By the kind, and where its number decides by that, too.
 _ROWS: dict[str, _Row] = {
     "syscall": _Row("mov eax, {value}; syscall", value=0x27),
     "sysret": _Row("mov eax, 0x27; syscall"),
@@ -105,7 +106,6 @@ _ROWS: dict[str, _Row] = {
     **{f"monitor {access}": _STORE for access in ("w", "wx", "rw", "rwx")},
     **{f"monitor {access}": _LOAD for access in ("r", "rx")},
 }  # fmt: skip
-_CHOOSING = ("crwrite", "exception", "trace")  # kinds whose number may say which row it is
 _NO_NUMBERS = ("access", "space")  # parameters whose values are those of words
 
 
@@ -133,7 +133,7 @@ def guest_of(event: EventCommand, kind: EventKind) -> BuiltIn | None:
         each.value for each in event.parameters.values() if each.value is not None and each.name not in _NO_NUMBERS
     ]
     row = _ROWS.get(kind.name)
-    if kind.name in _CHOOSING and numbers:
+    if numbers:
         row = _ROWS.get(f"{kind.name} {numbers[0]}", row)
     if row is None:
         return None
