@@ -28,6 +28,7 @@ from machine.schedule import (
     TooManyThreads,
     VirtualClock,
 )
+from machine.script_programs import interpreted
 from machine.summary import ProcessEnd
 
 _OWN_MEMORY = 1 << 28  # bytes of kernel objects; and of the machine itself: event buffers, vmx-root stack and code
@@ -143,6 +144,7 @@ class Processes:
         if process_id in self.ids:
             raise LoadError(f"there is a process with id {process_id:x} already")
         world = self._options.world
+        given, scripts = interpreted(given, self._options, self.kernels)
         placement = Placement(
             given.base, given.entry, given.ring, self._limits, self._program_file,
             None if world is None else world.root, given.content if isinstance(given.content, Path) else None,
@@ -157,7 +159,10 @@ class Processes:
         try:
             process = self._nursery.first(cpu, process_id, name, image, kernel.entry.name_bytes, maker=self)
             self._show_kernel_memory(process)
-            kernel.new_process(process, Start(image, (name, *given.arguments), given.environment, given.file))
+            start = Start(image, (name, *given.arguments), given.environment, given.file)
+            if scripts is not None:
+                start = Start(image, given.arguments, given.environment, None, *scripts)
+            kernel.new_process(process, start)
         except MapError as error:
             cpu.memory.release()
             raise LoadError.beyond(error.limit, str(error)) from None

@@ -46,7 +46,7 @@ FLOORS = {
     "vm": ("facts", "*", "native"),
     "machine": (
         "memory", "processor", "root", "messages", "records", "loaders", "schedule", "kernel", "events", "host",
-        "native", "summary", "options", "children", "processes", "run_loop", "machine", "debugger",
+        "native", "summary", "options", "script_programs", "children", "processes", "run_loop", "machine", "debugger",
     ),
     "hds": (
         "version", "exit_codes", "layout", "json_text", "alignment", "report", "aggregation", "recorded_runs",

@@ -10,7 +10,7 @@ import msgspec
 from hds.session import arguments_at, register
 from hds.tracing.linux_structures import siginfo, signal_name
 from hds.tracing.systems import WORDS, Linux, System, arguments, system_of, unknown_call
-from hds.tracing.views import LONGEST_TEXT, Prototype, View, signed
+from hds.tracing.views import LONGEST_PATH, LONGEST_TEXT, Prototype, View, signed
 from machine.events import CallAction, Trigger
 from machine.kernel import Answered, Ended, Happening, Requested, Signalled
 from vm.facts.registers import STORAGE_INDEX
@@ -30,6 +30,7 @@ _SENDING = (
 )
 _WORD, _AT_EXECFN = 8, 31
 _EXECVE = 59
+_MOST_OF_INTERPRETERS = 12  # arguments that the lines of scripts come to
 _SHORT = "int 0x80"
 _MAKING = ("clone", "clone3", "fork", "vfork")
 
@@ -154,6 +155,7 @@ class Calls:
         while view.integer(at, _WORD) not in (None, 0, _AT_EXECFN):
             at += 2 * _WORD
         path = view.integer(at + _WORD, _WORD) or 0
+        arguments = _behind_interpreter(view, path, arguments)
         call = self._begin(process.thread, self._system(kernel), _EXECVE, "execve", (path, arguments, environment))
         self._leave(call, 0, self._now)
 
@@ -282,6 +284,19 @@ class Calls:
 
     def _files_of(self, thread: Thread) -> Callable[[int], bytes | None]:
         return lambda number: self._session.machine.kernels.file_at(thread, number)
+
+
+def _behind_interpreter(view: View, path: int, arguments: int) -> int:
+    """Where the arguments begin that a script was called with: its interpreter has found its path in front of them."""
+    name, at = view.until_zero(path, LONGEST_PATH), arguments
+    for _ in range(_MOST_OF_INTERPRETERS):
+        pointer = view.integer(at, _WORD)
+        if not pointer:
+            break
+        if view.until_zero(pointer, LONGEST_PATH) == name:
+            return at
+        at += _WORD
+    return arguments
 
 
 def _shares_process(call: Call) -> bool:

@@ -53,13 +53,16 @@ class Services(msgspec.Struct, frozen=True):
 class Start(msgspec.Struct, frozen=True):
     """How a program is started: its arguments (the first is its own name) and NAME=VALUE texts.
 
-    `file` is where it was read on the host, if it was and goes by that name.
+    `file` is where it was read on the host, if it was and goes by that name. `interpreter` is the path, in the guest's
+    tree, of a program that a script is for; `script` is the script's.
     """
 
     image: Image
     arguments: Sequence[str]
     environment: Sequence[str]
     file: Path | None = None
+    interpreter: bytes = b""
+    script: bytes = b""
 
 
 class Kernel(Protocol):
@@ -90,6 +93,10 @@ class Kernel(Protocol):
 
     def program_file(self, path: bytes) -> bytes:
         """The bytes of a program of the guest's, by its path there (interpreters). Raises LoadError."""
+        ...
+
+    def path_of(self, file: Path) -> bytes | None:
+        """The path by which guests see a file of the host; None where they do not."""
         ...
 
     def default_answer(self, number: int) -> int | None:
@@ -163,6 +170,10 @@ class KernelBase:
     def program_file(self, path: bytes) -> bytes:
         """There are no files."""
         raise LoadError("this ELF file is dynamically linked, and there is no dynamic linker under this kernel")
+
+    def path_of(self, file: Path) -> bytes | None:
+        """There are no files."""
+        return None
 
     def fault(self, thread: Thread, fault: Fault) -> bool:
         """Nothing handles faults."""

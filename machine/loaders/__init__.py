@@ -49,6 +49,13 @@ if TYPE_CHECKING:
         read_image as read_image,
         read_program as read_program,
     )
+    from machine.loaders.scripts import (
+        BEGINNING as BEGINNING,
+        LOOKED_AT as LOOKED_AT,
+        MOST_SCRIPTS as MOST_SCRIPTS,
+        Interpreter as Interpreter,
+        interpreter_of as interpreter_of,
+    )
     from machine.loaders.symbols import (
         Symbol as Symbol,
         elf_symbols as elf_symbols,
@@ -64,6 +71,7 @@ else:
             "pe_file": "PeFile",
             "pe_headers": "PeField PeHeaders PeSection read_headers",
             "reading": "KINDS KIND_OF_SUFFIX PROGRAMS SCRIPTS TEXT describe is_known looks_at read_image read_program",
+            "scripts": "BEGINNING LOOKED_AT MOST_SCRIPTS Interpreter interpreter_of",
             "symbols": "Symbol elf_symbols module_name",
         },
     )

@@ -11,17 +11,16 @@ from pathlib import Path
 
 from machine.loaders import asm, elf, pe, raw
 from machine.loaders.image import USER, Image, LoadError, Placement, ProgramKind, UnreadableFile
+from machine.loaders.scripts import BEGINNING, interpreter_of
 from vm import FileRefused, FileTooLarge, read_beginning, read_file
 from vm.facts.limits import Limits
 
 KINDS: Mapping[str, ProgramKind] = {kind.name: kind for kind in (elf.KIND, pe.KIND, raw.KIND, asm.KIND)}
 KIND_OF_SUFFIX: Mapping[str, ProgramKind] = {suffix: kind for kind in KINDS.values() for suffix in kind.suffixes}
 
-_SCRIPT = b"#!"
-
 # What other files are, by their first bytes.
 _FILES = (
-    (_SCRIPT, "a script for another program"),
+    (BEGINNING, "a script for another program"),
     (b"HDSC", "a compiled script"),
     (b"HDSB", "a compiled command file"),
     (b"MZ", "a DOS program"),
@@ -72,16 +71,12 @@ def _kind_of(program: Path | bytes, data: bytes) -> ProgramKind:
             for kind in KINDS.values()
             if kind.suffixes
         ]
-        interpreter = _interpreter(data) if data.startswith(_SCRIPT) else ""
-        if interpreter.isprintable() and interpreter:
-            hints.insert(0, f"to run it, run what it names: `{interpreter} {name}`")
+        interpreter = interpreter_of(data) if data.startswith(BEGINNING) else None
+        path = "" if interpreter is None else interpreter.path.decode("utf-8", "replace")
+        if path and path.isprintable():
+            hints.insert(0, f"`--root DIR` shows the guest {path}, which it is for: `--root /` that of this machine")
         raise LoadError(f"{name} is no ELF or PE program, but {describe(data)}", "; ".join(hints))
     return kind
-
-
-def _interpreter(script: bytes) -> str:
-    """What the first line of a script for another program names, with its argument."""
-    return script[len(_SCRIPT) : _LOOKED_AT].partition(b"\n")[0].decode("utf-8", "replace").strip()
 
 
 def _recognised(data: bytes) -> ProgramKind | None:

@@ -94,13 +94,14 @@ class Refused(LinuxError):  # noqa: N818 - it is what the caller is told
 class WouldWait(LinuxError):  # noqa: N818 - nothing is wrong
     """Nothing was done, since there is something to wait for: the call is made again when `until()` says so.
 
-    At the `deadline`, in ticks of the virtual clock, it fails with EAGAIN instead.
+    At the `deadline`, in ticks of the virtual clock, it comes to `late` instead: EAGAIN, or a result.
     """
 
-    def __init__(self, until: Callable[[], bool], deadline: int | None = None) -> None:
+    def __init__(self, until: Callable[[], bool], deadline: int | None = None, late: int = -Errno.EAGAIN) -> None:
         super().__init__(Errno.EAGAIN)
         self.until = until
         self.deadline = deadline
+        self.late = late
 
 
 def from_host(error: OSError) -> LinuxError:

@@ -74,6 +74,8 @@ def _ended(group: ThreadGroup) -> None:
     group.status = status = status_of(group)
     group.tell(Ended(group.process, status >> 8 & 0xFF, status & 0x7F))
     group.cpu_time = group.process.cpu_time
+    if group.terminal is not None and group.session == group.pid:
+        group.terminal.abandon(group)
     group.end_timers(all_of_them=True)
     group.let_go()
     group.leave_ipc(group)

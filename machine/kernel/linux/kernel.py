@@ -52,7 +52,7 @@ from machine.kernel.linux.space import USER_SPACE, Layout, UserSpace, stack_size
 from machine.kernel.linux.system_v import SystemV
 from machine.kernel.linux.task import INIT_ID, NANOSECONDS, Location, Program, Task, ThreadGroup
 from machine.kernel.linux.tracing import Stage, Trace, Until
-from machine.kernel.linux.tree import Tree, World
+from machine.kernel.linux.tree import GuestProgram, Tree, World
 from machine.kernel.outcomes import AGAIN, Again, Calls, Result, Wait, again, always
 from machine.kernel.quick import CallerCells, QuickCall
 from machine.loaders import MAPPINGS_TOP, LoadError, Placement, UnreadableFile, initial_stack, read_image
@@ -169,13 +169,19 @@ class LinuxKernel(Calls):
         name = process.name.encode("utf-8", "surrogateescape")
         try:
             tree = self._files()
-            root, program = tree.root(generator, ProgramFile(self._store, start.image.data), name, start.file)
+            if start.interpreter:
+                root, program = tree.root_for(generator), None
+            else:
+                root, program = tree.root(generator, ProgramFile(self._store, start.image.data), name, start.file)
             files = self._standard_files(root)
         except FileRefused as error:
             raise LoadError(f"{error}", error.hint or "") from None
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else error
             raise UnreadableFile(f"cannot show {self._world.root} to the guest: {reason}") from None
+        if program is None:
+            place = find(self._services.work, root, root, start.interpreter).existing()
+            program = GuestProgram(start.script, place, is_shown=False)
         path = _text(program.path)
         own_name = path if program.is_shown else start.arguments[0]
         start = replace(start, arguments=(own_name, *start.arguments[1:]))
@@ -369,6 +375,14 @@ class LinuxKernel(Calls):
             hint = "`--root DIR` shows it to the guest: `--root /` for the programs of this machine"
             raise LoadError(f"this program needs {name}, its interpreter: {os.strerror(error.number)}", hint) from error
 
+    def path_of(self, file: Path) -> bytes | None:
+        """As `Kernel`."""
+        with suppress(FileRefused, OSError, ValueError):
+            tree = self._files()
+            program = tree.shown(tree.bare_root(), file)
+            return None if program is None else program.path
+        return None
+
     def _node(self, path: bytes) -> Node:
         try:
             root = self._files().bare_root()
@@ -531,7 +545,7 @@ class LinuxKernel(Calls):
         if isinstance(error, WouldWait):
             if error.deadline is None:
                 return Wait(error.until)
-            return Wait(error.until, error.deadline, lambda late: -Errno.EAGAIN if late else AGAIN)
+            return Wait(error.until, error.deadline, lambda late: error.late if late else AGAIN)
         if isinstance(error, Refused) and number is not None:
             return self._refuse(number, error.number)
         return -error.number
@@ -667,7 +681,9 @@ class LinuxKernel(Calls):
         code, info, stage = 0, None, Stage.NONE
         if trace.event is not None:
             (event, trace.message), trace.event = trace.event, None
-            code = signals.SIGTRAP | event << 8
+            code = (trace.stopped_by or signals.SIGTRAP) | event << 8
+            info = tracing.own_info(task, code, trace.stopped_by or signals.SIGTRAP)
+            trace.stopped_by = 0
         elif trace.in_call:
             trace.in_call = False
             code = _code_of_call(trace) if trace.until is Until.CALL else 0
@@ -698,7 +714,7 @@ class LinuxKernel(Calls):
         """Behind a stop: with the signal that the tracer has chosen."""
         thread, signal = task.thread, trace.injected
         if signal in signals.STOPS and task.trace is trace and trace.info is not None:
-            tracing.stop(task, signal, None, lambda: self._go_on_traced(task, trace))
+            tracing.group_stop(task, signal, lambda: self._go_on_traced(task, trace))
             return
         given: list[SignalInfo] = []
         if signal:

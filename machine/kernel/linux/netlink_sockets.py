@@ -66,19 +66,20 @@ class NetlinkSocket(Socket):
         rows = {_GET_LINK: self._links, _GET_ADDRESS: self._addresses, _GET_ROUTE: self._routes}.get(kind)
         if rows is not None and wanted & _DUMP:
             parts = [self._part(kind - _GETTER, _MULTI, number, body) for body in rows(family)]
-            self._tell(b"".join(parts))
-            self._tell(self._part(_DONE, _MULTI, number, bytes(4)))
+            self.tell(b"".join(parts))
+            self.tell(self._part(_DONE, _MULTI, number, bytes(4)))
             return
         is_change = _FIRST <= kind <= _LAST and kind % 4 != _GETTER
         error = Errno.EPERM if is_change else Errno.EOPNOTSUPP
         if kind >= _FIRST or wanted & _ACK:
-            self._tell(self._part(_ERROR, 0, number, struct.pack("<i", -error if kind >= _FIRST else 0) + asked[:16]))
+            self.tell(self._part(_ERROR, 0, number, struct.pack("<i", -error if kind >= _FIRST else 0) + asked[:16]))
 
     def _part(self, kind: int, flags: int, number: int, body: bytes) -> bytes:
         assert isinstance(self.local, NetlinkAddress)
         return _HEAD.pack(_HEAD.size + len(body), kind, flags, number, self.local.port) + body
 
-    def _tell(self, data: bytes) -> None:
+    def tell(self, data: bytes) -> None:
+        """A message of the kernel's comes. Raises ENOBUFS."""
         if data:
             self.deliver(Message(bytearray(data), NetlinkAddress(0)))
 

@@ -31,6 +31,10 @@ class Pending:
             row.append(info)
         return True
 
+    def holds(self, info: SignalInfo) -> bool:
+        """Whether this very one is pending."""
+        return any(each is info for each in self._rows.get(info.number, ()))
+
     def replace(self, old: SignalInfo, new: SignalInfo) -> bool:
         """Put another of the same number in its place; False where this very one is pending no more."""
         row = self._rows.get(old.number, [])
@@ -38,6 +42,14 @@ class Pending:
         if place is not None:
             row[place] = new
         return place is not None
+
+    def remove(self, info: SignalInfo) -> None:
+        """This very one is pending no more."""
+        row = [each for each in self._rows.get(info.number, ()) if each is not info]
+        if row:
+            self._rows[info.number] = row
+        else:
+            self._rows.pop(info.number, None)
 
     def take(self, signal: int) -> SignalInfo:
         """The oldest of a number, which is pending no more."""

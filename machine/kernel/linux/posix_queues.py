@@ -38,11 +38,15 @@ class Message(msgspec.Struct, eq=False):
 
 
 class Notification(msgspec.Struct, frozen=True):
-    """Who is to be told of a message that comes to an empty queue; `tell` is given the sender."""
+    """Who is to be told of a message that comes to an empty queue; `tell` is given the sender.
+
+    `forget` is called instead when nobody is to be told any more.
+    """
 
     table: DescriptorTable  # of the process
     tell: Callable[[Task], None]
     text: str  # what a read of the queue says of it
+    forget: Callable[[], None]
 
 
 class PosixQueue:
@@ -78,6 +82,12 @@ class PosixQueue:
         if len(self.messages) == 1 and self.notification is not None and not waits:
             notification, self.notification = self.notification, None
             notification.tell(task)
+
+    def forget_notification(self) -> None:
+        """Nobody is to be told of a message any more."""
+        if self.notification is not None:
+            notification, self.notification = self.notification, None
+            notification.forget()
 
     def take(self) -> Message:
         """The first of the highest priority."""
@@ -182,7 +192,7 @@ class PosixQueues:
         """A process has closed a descriptor: it is not told any more."""
         note = file.queue.notification if isinstance(file, QueueFile) else None
         if isinstance(file, QueueFile) and note is not None and note.table is table:
-            file.queue.notification = None
+            file.queue.forget_notification()
 
 
 def check_access(task: Task, queue: PosixQueue, flags: int) -> None:

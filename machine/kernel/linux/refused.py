@@ -11,7 +11,7 @@ from machine.kernel.linux.names import NUMBERS
 
 _REFUSED_BY_ERROR: dict[Errno, str] = {
     Errno.EPERM: (
-        "mount umount2 chroot pivot_root reboot sethostname setdomainname settimeofday clock_settime setgroups "
+        "mount umount2 chroot pivot_root reboot sethostname setdomainname settimeofday setgroups "
         "bpf init_module delete_module iopl ioperm unshare setns userfaultfd"
     ),
 }

@@ -43,7 +43,7 @@ SIG_DFL, SIG_IGN = 0, 1
 UNBLOCKABLE = 1 << (SIGKILL - 1) | 1 << (SIGSTOP - 1)
 _SA_RESTORER, _SA_ONSTACK, _SA_RESTART, _SA_NODEFER, _SA_RESETHAND = 1 << 26, 1 << 27, 1 << 28, 1 << 30, 1 << 31
 SS_ONSTACK, SS_AUTODISARM = 1, 1 << 31
-SI_USER, SI_TKILL, _SI_KERNEL = 0, -6, 0x80
+SI_USER, SI_TKILL, SI_KERNEL = 0, -6, 0x80
 _SEGV_MAPERR, _SEGV_ACCERR, _BUS_ADRERR = 1, 2, 2
 _SYS_SECCOMP = 1
 _TRAP_BRKPT, _TRAP_TRACE, _TRAP_HWBKPT = 1, 2, 4
@@ -89,6 +89,9 @@ def send_to(task: Task, info: SignalInfo, target: Task | None) -> bool:
         forget(task, (SIGCONT,))
     elif signal == SIGCONT:
         forget(task, STOPS)
+        for each in group.tasks.values():
+            if each.trace is not None:
+                each.trace.continued()
         if group.process.is_stopped:
             group.process.go_on()
             group.on_continued()
@@ -113,6 +116,7 @@ def act_by_default(group: ThreadGroup, signal: int) -> None:
     """What a signal does to a process that has said nothing about it."""
     if signal in STOPS:
         group.process.stop()
+        group.stopped_by = signal
         group.on_stopped(signal)
     elif signal not in IGNORED:
         die(group, signal)
@@ -215,7 +219,7 @@ def _enter(task: Task, info: SignalInfo, registers: dict[int, int]) -> bool:
         return True
     if info.number == SIGSEGV or not _is_handled(task, SIGSEGV):
         return False
-    return _push_frame(task, SignalInfo(SIGSEGV, _SI_KERNEL, 0), registers)
+    return _push_frame(task, SignalInfo(SIGSEGV, SI_KERNEL, 0), registers)
 
 
 def _is_handled(task: Task, signal: int) -> bool:
@@ -301,7 +305,7 @@ def signal_of(task: Task, fault: Fault) -> SignalInfo:
         return SignalInfo(SIGSEGV, _SEGV_MAPERR if area is None else _SEGV_ACCERR, address)
     number, code = _FAULTS.get(fault.vector, (SIGSEGV, None))
     if code is None:
-        return SignalInfo(number, _SI_KERNEL, 0)
+        return SignalInfo(number, SI_KERNEL, 0)
     if fault.debug & DebugStatus.BS:
         code = _TRAP_TRACE
     elif fault.debug & DebugStatus.BREAKPOINTS:

@@ -61,7 +61,7 @@ class Note(msgspec.Struct, frozen=True):
     """What is kept of a mapping besides (vm_area_struct), as the tag of its areas where it is not as usual.
 
     `may_write` is false for a shared file that is not open for writing, `is_private` for what has the pages of others
-    only where its file has none. `grows_down` is MAP_GROWSDOWN's, `policy` mbind's.
+    only where its file has none. `grows_down` is MAP_GROWSDOWN's, `policy` mbind's, `is_sealed` mseal's.
     """
 
     at_fork: AtFork | None = None
@@ -69,6 +69,7 @@ class Note(msgspec.Struct, frozen=True):
     is_private: bool = False
     grows_down: bool = False
     policy: MemoryPolicy | None = None
+    is_sealed: bool = False
 
 
 USUAL = Note()
@@ -116,6 +117,7 @@ class UserSpace:
         self.most_data: int | None = None
         self.most_stack = LINUX_STACK_SIZE
         self._has_growing = False  # besides the stack
+        self._has_seals = False
 
     def copy(self, memory: AddressSpace) -> UserSpace:
         """The same of a copy of the memory, for a child."""
@@ -127,6 +129,7 @@ class UserSpace:
                 copy.unmap(area.start, area.end)
             elif note_of(area).at_fork is AtFork.ZERO:
                 copy.clear(area.start, area.end)
+        copy._has_seals = self._has_seals
         return copy
 
     def take_limits(self, before: UserSpace) -> None:
@@ -374,7 +377,12 @@ class UserSpace:
         return True
 
     def unmap(self, start: int, end: int) -> None:
-        """Remove every page of [start, end) that is mapped. Raises ENOMEM where that cuts into too many mappings."""
+        """Remove every page of [start, end) that is mapped.
+
+        Raises ENOMEM where that cuts into too many mappings, EPERM where one is sealed.
+        """
+        if self._first_sealed(start, end) is not None:
+            raise LinuxError(Errno.EPERM)
         try:
             self.memory.unmap(start, min(end, USER_SPACE))
         except MapError:
@@ -383,21 +391,59 @@ class UserSpace:
     def protect(self, start: int, end: int, protection: Protection) -> None:
         """Give the pages of [start, end) other rights, up to the first that is not mapped: then raises ENOMEM.
 
-        Raises EACCES likewise for a shared file that may not be written.
+        Raises EACCES likewise for a shared file that may not be written, and EPERM for pages that are sealed.
         """
-        position, refused = self._mapped_end(start, end), False
+        position, refused = self._mapped_end(start, end), None
         if protection & Protection.WRITE:
             closed = next((area.start for area in self._areas(start, position) if not note_of(area).may_write), None)
             if closed is not None:
-                position, refused = max(closed, start), True
+                position, refused = max(closed, start), Errno.EACCES
+        sealed = self._first_sealed(start, position)
+        if sealed is not None:
+            position, refused = max(sealed.start, start), Errno.EPERM
         try:
             self.memory.protect(start, position, protection)
         except MapError:
             raise LinuxError(Errno.ENOMEM) from None
-        if refused:
-            raise LinuxError(Errno.EACCES)
+        if refused is not None:
+            raise LinuxError(refused)
         if position < end:
             raise LinuxError(Errno.ENOMEM)
+
+    def seal(self, start: int, end: int) -> None:
+        """Let the pages of [start, end) stay where and what they are. Raises ENOMEM where that cuts too often."""
+        if start < end:
+            self._note(start, end, lambda note: replace(note, is_sealed=True))
+            self._has_seals = True
+
+    def _first_sealed(self, start: int, end: int) -> Area | None:
+        if not self._has_seals:
+            return None
+        return next((area for area in self._areas(start, end) if note_of(area).is_sealed), None)
+
+    def check_discard(self, start: int, end: int) -> None:
+        """Raises EPERM where pages are sealed whose content the program cannot change by writing (mseal(2))."""
+        for area in self._areas(start, end) if self._has_seals else ():
+            if note_of(area).is_sealed and not is_shared(area) and not area.allows(WRITE):
+                raise LinuxError(Errno.EPERM)
+
+    def rename(self, start: int, end: int, name: str | None) -> None:
+        """What /proc says of the anonymous pages of [start, end); None: nothing. Raises EBADF for the first others."""
+        other = next((area for area in self._areas(start, end) if _is_of_file(area)), None)
+        limit = end if other is None else max(other.start, start)
+
+        def named(area: Area) -> Area:
+            if area.name in (STACK, HEAP):
+                return area
+            kind = "anon" if area.backing is None else "anon_shmem"
+            return area._replace(name=MAPPING if name is None else f"[{kind}:{name}]")
+
+        try:
+            self.memory.change(start, min(limit, USER_SPACE), named)
+        except MapError:
+            raise LinuxError(Errno.ENOMEM) from None
+        if other is not None:
+            raise LinuxError(Errno.EBADF)
 
     def is_mapped(self, start: int, end: int) -> bool:
         """Whether every page of [start, end) is mapped."""
@@ -451,14 +497,25 @@ class UserSpace:
                 self.map(old, new - old, Protection.READ | Protection.WRITE, HEAP)
             except LinuxError:
                 return self.heap_end
-        else:
+        elif self._first_sealed(new, old) is None:
             self.unmap(new, old)
+        else:
+            return self.heap_end
         self.heap_end = end
         return end
 
     def _areas(self, start: int, end: int) -> list[Area]:
         """The user's areas that share a byte with [start, end), by ascending address."""
         return self.memory.areas_within(start, min(end, USER_SPACE))
+
+
+def _is_of_file(area: Area) -> bool:
+    return area.name == "program" or area.name.startswith("/") or isinstance(area.backing, FilePages)
+
+
+def is_anonymous(area: Area) -> bool:
+    """Whether it is memory of the process's own that no file is in, with or without a name."""
+    return area.backing is None and (area.name == MAPPING or area.name.startswith("[anon:"))
 
 
 def _is_data(area: Area) -> bool:

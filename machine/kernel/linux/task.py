@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import stat
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,11 @@ import msgspec
 from msgspec.structs import replace
 
 from machine.kernel.happenings import Watcher, unwatched
+from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.file_locks import FileLocks
 from machine.kernel.linux.futexes import Futexes, Waiter
 from machine.kernel.linux.memory_files import Store
+from machine.kernel.linux.nodes import Node
 from machine.kernel.linux.notifications import Notifier
 from machine.kernel.linux.open_files import DescriptorTable
 from machine.kernel.linux.paths import Place
@@ -27,6 +30,7 @@ from machine.schedule import Process, Thread, VirtualClock
 from vm.facts.limits import Limits
 
 if TYPE_CHECKING:
+    from machine.kernel.linux.terminals import Terminal
     from machine.kernel.linux.timers import ClockTimer, PosixTimer
     from machine.kernel.linux.tracing import Trace
 
@@ -101,6 +105,7 @@ class ThreadGroup(msgspec.Struct, eq=False):
     has_ended: bool = False
     has_executed: bool = False  # another program than its maker's
     killed_by: int = 0  # the signal
+    stopped_by: int = 0  # the signal that has stopped it last
     crashed_by: int = 0  # that of its last exception, for which there was no handler
     status: int = 0
     state_change: int | None = None
@@ -117,6 +122,7 @@ class ThreadGroup(msgspec.Struct, eq=False):
     on_continued: Callable[[], None] = lambda: None
     let_go: Callable[[], None] = lambda: None  # of its files
     leave_ipc: Callable[[ThreadGroup], None] = lambda group: None  # of System V's semaphores
+    terminal: Terminal | None = None  # the controlling one
     tell: Watcher = unwatched
 
     def action(self, signal: int) -> SignalAction:
@@ -193,12 +199,22 @@ class Task(msgspec.Struct, eq=False):
     policy: int = 0  # SCHED_*, and the priority of real-time ones
     priority: int = 0
     trace: Trace | None = None  # of ptrace
+    rseq: tuple[int, int, int] | None = None  # address, size and signature of what is registered
     by_interrupt: bool = False  # the call under way has come by INT 0x80
 
     @property
     def actions(self) -> dict[int, SignalAction]:
         """What is to be done when signals come."""
         return self.threads.actions
+
+    def check_not_executed(self, node: Node) -> None:
+        """Raises ETXTBSY for the file of a program that a process executes."""
+        if node.is_directory or not stat.S_ISREG((status := node.status()).mode):
+            return
+        for space in {id(each.space): each.space for each in self.threads.everybody.values()}.values():
+            program = None if space.layout.program is None else space.layout.program.node.status()
+            if program is not None and (program.device, program.inode) == (status.device, status.inode):
+                raise LinuxError(Errno.ETXTBSY)
 
     @property
     def now(self) -> int:
@@ -209,7 +225,7 @@ class Task(msgspec.Struct, eq=False):
         """The task of a new thread of the process, which shares all that threads share."""
         twin = replace(
             self, thread=thread, tid=thread.tid, pending=Pending(), alternate_stack=(0, SS_DISABLE, 0), robust_list=0,
-            clear_tid=0, has_signal=False, trap=NO_TRAP, saved_mask=None, restart=None, trace=None,
+            clear_tid=0, has_signal=False, trap=NO_TRAP, saved_mask=None, restart=None, trace=None, rseq=None,
             parent_death_signal=0, default_timer_slack=self.timer_slack,
         )  # fmt: skip
         twin.enlist()
@@ -226,7 +242,8 @@ class Task(msgspec.Struct, eq=False):
             actions=own.actions if flags & _CLONE_SIGHAND else dict(own.actions), nice=own.nice,
             exit_signal=exit_signal, let_go=files.let_go, started=self.clock.elapsed(), is_dumpable=own.is_dumpable,
             has_no_huge_pages=own.has_no_huge_pages, keeps_capabilities=own.keeps_capabilities,
-            maker=self.tid, resource_limits=dict(own.resource_limits), leave_ipc=own.leave_ipc, tell=own.tell,
+            maker=self.tid, resource_limits=dict(own.resource_limits), leave_ipc=own.leave_ipc, terminal=own.terminal,
+            tell=own.tell,
         )  # fmt: skip
         child = replace(
             self, thread=process.thread, process=process, tid=process.pid, threads=group,
@@ -234,7 +251,7 @@ class Task(msgspec.Struct, eq=False):
             files=files,
             location=self.location if flags & _CLONE_FS else self.location.copy(), pending=Pending(),
             robust_list=0, clear_tid=0, has_signal=False, saved_mask=None, restart=None, trace=None,
-            parent_death_signal=0, default_timer_slack=self.timer_slack,
+            parent_death_signal=0, default_timer_slack=self.timer_slack, rseq=None if shares else self.rseq,
         )  # fmt: skip
         if shares and not flags & _CLONE_VFORK:
             child.alternate_stack = (0, SS_DISABLE, 0)
@@ -261,7 +278,7 @@ class Task(msgspec.Struct, eq=False):
         successor = replace(
             self, thread=process.thread, process=process, tid=process.pid, space=space, name=name,
             location=location, alternate_stack=(0, SS_DISABLE, 0), robust_list=0, clear_tid=0, has_signal=False,
-            trap=NO_TRAP, saved_mask=None, restart=None,
+            trap=NO_TRAP, saved_mask=None, restart=None, rseq=None,
         )  # fmt: skip
         successor.enlist()
         if self.trace is not None and self.trace.tracer is not None:

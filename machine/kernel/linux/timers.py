@@ -11,6 +11,7 @@ from machine.kernel.linux import signals
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.nodes import Status
 from machine.kernel.linux.open_files import O_RDONLY, OpenFile
+from machine.kernel.linux.pending import Pending
 from machine.kernel.linux.signal_frame import SignalInfo
 from machine.kernel.linux.task import Task, ThreadGroup
 from machine.memory import PER_CALL, KernelWork
@@ -152,7 +153,10 @@ _MOST_OVERRUN = (1 << 31) - 1  # DELAYTIMER_MAX
 
 
 class PosixTimer(msgspec.Struct, eq=False):
-    """A timer of timer_create: the signal that it raises (0: none), for one thread or for whichever."""
+    """A timer of timer_create: the signal that it raises (0: none), for one thread or for whichever.
+
+    `overrun` is of the signal that was raised last, `delivered` of the one that has come last.
+    """
 
     number: int
     group: ThreadGroup
@@ -162,13 +166,31 @@ class PosixTimer(msgspec.Struct, eq=False):
     thread: Task | None
     timer: ClockTimer
     overrun: int = 0
+    delivered: int = 0
     raised: SignalInfo | None = None  # the last one
+
+    @property
+    def _pending(self) -> Pending:
+        return self.group.pending if self.thread is None else self.thread.pending
+
+    def look(self) -> int:
+        """The expirations that the last signal stood for besides its own, when it came (timer_getoverrun)."""
+        if self.raised is not None and not self._pending.holds(self.raised):
+            self.delivered, self.raised = self.overrun, None
+        return self.delivered
+
+    def begin(self) -> None:
+        """It is set anew: its signal comes no more."""
+        if self.raised is not None:
+            self._pending.remove(self.raised)
+        self.overrun, self.delivered, self.raised = 0, 0, None
 
     def expired(self, times: int) -> None:
         """Raise the signal, unless it is still pending: that is counted."""
         if not self.signal or self.group.has_ended:
             return
-        pending = self.group.pending if self.thread is None else self.thread.pending
+        self.look()
+        pending = self._pending
         is_pending = self.signal in pending
         self.overrun = min((self.overrun + times) if is_pending else times - 1, _MOST_OVERRUN)
         info = SignalInfo(self.signal, _SI_TIMER, sender=(self.number, self.overrun), more=self.value)

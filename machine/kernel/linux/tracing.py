@@ -64,6 +64,10 @@ class Trace(msgspec.Struct, eq=False):
     injected: int = 0
     message: int = 0
     event: tuple[int, int] | None = None  # one that is to be told at the end of the call, and its message
+    stopped_by: int = 0  # the signal of the stop in which it is taken over
+    is_notified: bool = False  # its process went on since it stopped
+    is_listening: bool = False  # it stays stopped, and what happens is told
+    continued: Callable[[], None] = lambda: None  # is called when SIGCONT is raised for its process
 
 
 def listens(task: Task) -> Trace | None:
@@ -74,10 +78,16 @@ def listens(task: Task) -> Trace | None:
 
 def begin(task: Task, tracer: ThreadGroup | None, options: int = 0, *, is_seized: bool = False) -> None:
     """Have a thread traced."""
-    task.trace = Trace(tracer, options, is_seized)
+    task.trace = Trace(tracer, options, is_seized, continued=lambda: _continued(task))
     task.look_at_calls()
     if tracer is not None:
         tracer.tracees.append(task)
+    process = task.threads.process
+    if tracer is not None and process.is_stopped and len(task.threads.tasks) == 1:
+        process.go_on()
+        if is_seized:
+            task.trace.stopped_by = task.threads.stopped_by
+            interrupt(task)
 
 
 def born(task: Task, child: Task, flags: int) -> None:
@@ -118,14 +128,49 @@ def stop(task: Task, code: int, info: SignalInfo | None, then: Callable[[], None
     task.thread.suspend(Suspension(lambda: not trace.code, None, lambda late: then()))
 
 
+def group_stop(task: Task, signal: int, then: Callable[[], None]) -> None:
+    """A thread stops since a signal stops its process; who has seized it is told so."""
+    trace = task.trace
+    if trace is not None and trace.is_seized:
+        code = signal | EVENT_STOP << 8
+        stop(task, code, own_info(task, code, signal), then)
+    else:
+        stop(task, signal, None, then)
+
+
+def stop_again(task: Task) -> None:
+    """A thread that listens stops once more, so that its tracer hears of it."""
+    trace = listens(task)
+    if trace is None or trace.tracer is None:
+        return
+    trace.is_listening = False
+    trace.code = signals.SIGTRAP | EVENT_STOP << 8
+    trace.info, trace.news = own_info(task, trace.code), trace.code << 8 | STOPPED
+    signals.send_to_group(trace.tracer, child_info(task, signals.SIGTRAP))
+
+
+def _continued(task: Task) -> None:
+    """SIGCONT is raised: who has seized a thread is told before it comes."""
+    trace = listens(task)
+    if trace is None or not trace.is_seized:
+        return
+    trace.stopped_by = 0
+    if trace.is_listening:
+        stop_again(task)
+    elif trace.code:
+        trace.is_notified = True
+    else:
+        interrupt(task)
+
+
 def step_info(address: int) -> SignalInfo:
     """What is told of a step over a call."""
     return SignalInfo(signals.SIGTRAP, _TRAP_BRKPT, address)
 
 
-def own_info(task: Task, code: int) -> SignalInfo:
+def own_info(task: Task, code: int, signal: int = signals.SIGTRAP) -> SignalInfo:
     """What is told of a stop that no signal has made."""
-    return SignalInfo(signals.SIGTRAP, code, sender=(task.tid, task.user))
+    return SignalInfo(signal, code, sender=(task.tid, task.user))
 
 
 def child_info(task: Task, code: int) -> SignalInfo:

@@ -19,6 +19,7 @@ from machine.kernel.linux.nodes import Entry, Node, Status
 from machine.kernel.linux.paths import Place, find
 from machine.kernel.linux.proc import System, folders
 from machine.kernel.linux.scripted_network import ScriptedNetwork
+from machine.kernel.linux.terminal_files import MasterNode, OwnNode, TerminalDirectory, Terminals
 
 _DESCRIPTORS = {
     b"fd": b"/proc/self/fd",
@@ -69,6 +70,7 @@ class Tree:
         self._covers: dict[bytes, Node] = {}
         self._shared = MemoryDirectory(store, 0o777)  # /dev/shm
         self._shared.is_mount_point = True
+        self._terminals = Terminals(store)
         self._base: Node = (
             MemoryDirectory(store)
             if world.root is None
@@ -96,15 +98,19 @@ class Tree:
         `file` is the program's on the host, if it was read from one; what the tree does not show is `loaded` there.
         """
         root = self.root_for(generator)
-        program = self._shown(root, file) or GuestProgram(b"/" + name, Place(loaded, root, name), is_shown=False)
+        program = self.shown(root, file) or GuestProgram(b"/" + name, Place(loaded, root, name), is_shown=False)
         return root, program
 
     def root_for(self, generator: random.Random) -> Place:
         """The root of a guest that has its own random numbers."""
-        covers = {b"dev": _devices(self._store, generator, self._shared), **self._system, **self._covers}
+        covers = {
+            b"dev": _devices(self._store, generator, self._shared, self._terminals),
+            **self._system,
+            **self._covers,
+        }
         return Place(_Root(self._base, covers))
 
-    def _shown(self, root: Place, file: Path | None) -> GuestProgram | None:
+    def shown(self, root: Place, file: Path | None) -> GuestProgram | None:
         """The program in a guest's tree, by its path as the user has written it or by its real one."""
         if file is None or self._folder is None:
             return None
@@ -123,7 +129,7 @@ class Tree:
         return None
 
 
-def _devices(store: Store, generator: random.Random, shared: Node) -> MemoryDirectory:
+def _devices(store: Store, generator: random.Random, shared: Node, terminals: Terminals) -> MemoryDirectory:
     directory = MemoryDirectory(store, read_only=True)
     directory.is_mount_point = True
     zero, noise = bytes, generator.randbytes
@@ -138,6 +144,9 @@ def _devices(store: Store, generator: random.Random, shared: Node) -> MemoryDire
     for name, target in _DESCRIPTORS.items():
         directory.attach(name, MemoryLink(store, target))
     directory.attach(b"shm", shared)
+    directory.attach(b"pts", TerminalDirectory(store, terminals))
+    directory.attach(b"ptmx", MasterNode(store, terminals))
+    directory.attach(b"tty", OwnNode(store, terminals))
     return directory
 
 

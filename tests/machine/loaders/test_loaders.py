@@ -71,9 +71,9 @@ OTHER_FILES = [
 
 
 @pytest.mark.parametrize(
-    ("line", "said"), [("#! /bin/sh -e", "`/bin/sh -e the program`; "), ("#!\033[31m", "`--kind ")]
+    ("line", "said"), [("#! /bin/sh -e", "`--root DIR` shows the guest /bin/sh, "), ("#!\033[31m", "`--kind ")]
 )
-def test_the_hint_for_a_script_is_the_program_that_it_names(line: str, said: str) -> None:
+def test_the_hint_for_a_script_has_the_program_that_it_names(line: str, said: str) -> None:
     with pytest.raises(LoadError) as caught:
         bench().machine.load(f"{line}\necho hello\n".encode())
     assert caught.value.hint is not None

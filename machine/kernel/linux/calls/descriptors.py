@@ -5,6 +5,7 @@ from __future__ import annotations
 from machine.kernel.linux import interfaces, open_files as of, pipes, structures
 from machine.kernel.linux.abi import Address, Fd, Flags, Int, Long, Size, UInt, Word, call
 from machine.kernel.linux.calls.locks import RANGE_COMMANDS, lock_range
+from machine.kernel.linux.calls.terminals import terminal_request
 from machine.kernel.linux.errors import Errno, LinuxError, Refused
 from machine.kernel.linux.memory_files import SealedFile
 from machine.kernel.linux.nodes import TMPFS
@@ -15,6 +16,7 @@ from machine.kernel.linux.pipes import EventCounter, InputStream, OutputStream, 
 from machine.kernel.linux.resource_limits import check_file_size
 from machine.kernel.linux.sockets import AF_UNIX, Socket
 from machine.kernel.linux.task import Task
+from machine.kernel.linux.terminal_files import TerminalFile
 from machine.kernel.outcomes import Result
 from machine.memory import PAGE, PIECE
 
@@ -220,7 +222,7 @@ def _is_mapped_to_write(task: Task, file: SealedFile) -> bool:
 
 @call("ioctl")
 def ioctl(task: Task, fd: Fd, request: UInt, argument: Word) -> int:
-    """ioctl(2): nothing is a terminal."""
+    """ioctl(2): of pseudoterminals, sockets, and what all files have; nothing else is a terminal."""
     file = task.files.file(fd)
     if request in (FIOCLEX, FIONCLEX):
         task.files.row(fd).close_on_exec = request == FIOCLEX
@@ -229,6 +231,8 @@ def ioctl(task: Task, fd: Fd, request: UInt, argument: Word) -> int:
         file.flags = file.flags & ~of.O_NONBLOCK | wanted
     elif request == FIONREAD:
         task.space.store_words(argument, "I", file.available() & 0xFFFF_FFFF)
+    elif isinstance(file, TerminalFile):
+        return terminal_request(task, file, request, argument)
     elif isinstance(file, Socket) and request >> 8 == _SOCKET_REQUESTS:
         _interface_request(task, file, request, argument)
     else:

@@ -15,13 +15,12 @@ from machine.kernel.linux.open_files import DirectoryFile, RegularFile
 from machine.kernel.linux.paths import AT_FDCWD, Place, find
 from machine.kernel.linux.task import Program, Task
 from machine.kernel.outcomes import Result
+from machine.loaders import BEGINNING, LOOKED_AT, MOST_SCRIPTS, interpreter_of
 from machine.memory import PER_ITEM
 
 _AT_SYMLINK_NOFOLLOW, _AT_EMPTY_PATH = 0x100, 0x1000
 _LONGEST_TEXT = 1 << 17  # of an argument, with its zero (MAX_ARG_STRLEN)
 _MOST_BYTES = 1 << 21  # of all of them: a quarter of the stack
-_MOST_SCRIPTS = 5  # that name each other as interpreters
-_FIRST_LINE = 256  # bytes of a file that are looked at (BINPRM_BUF_SIZE)
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -60,23 +59,21 @@ def _execute(task: Task, file: _File, arguments: int, environment: int, word: st
     variables, _ = _texts(task, environment, left, word)
     name, shown = file.name, file.path
     texts = texts or [b""]
-    for _ in range(_MOST_SCRIPTS + 1):
-        first = file.handle.read_at(0, _FIRST_LINE)
-        if not first.startswith(b"#!"):
+    for _ in range(MOST_SCRIPTS + 1):
+        first = file.handle.read_at(0, LOOKED_AT)
+        if not first.startswith(BEGINNING):
             size = file.handle.status().size
             if size > task.limits.max_guest_memory:
                 raise LinuxError(Errno.ENOMEM)
             task.space.work.charge(size)
             program = Program(file.handle.read_at(0, size), shown, file.place, name)
             return task.execute(task, program, texts, variables)
-        line = first.partition(b"\n")[0][2:].strip(b" \t")
-        interpreter, _, argument = line.partition(b" ") if b" " in line else line.partition(b"\t")
-        if not interpreter or b"\0" in interpreter:
+        interpreter = interpreter_of(first)
+        if interpreter is None:
             raise LinuxError(Errno.ENOEXEC)
-        argument = argument.strip(b" \t")
-        texts = [interpreter, *([argument] if argument else []), file.path, *texts[1:]]
-        file = _by_path(task, AT_FDCWD, interpreter)
-        shown = interpreter
+        texts = [*interpreter.arguments(file.path), *texts[1:]]
+        file = _by_path(task, AT_FDCWD, interpreter.path)
+        shown = interpreter.path
     raise LinuxError(Errno.ELOOP)
 
 
@@ -112,6 +109,8 @@ def _by_descriptor(task: Task, fd: int) -> _File:
     file, shown = task.files.reference(fd), b"/dev/fd/%d" % fd
     if isinstance(file, RegularFile):
         _check_rights(task, file.status())
+        if file.place is not None:
+            _check_unwritten(task, file.status())
         place = file.place or _of_memory(task, file.handle)
         return _File(file.handle, shown, place, place.name.removesuffix(b" (deleted)"))
     if file.place is None or isinstance(file, DirectoryFile):
@@ -126,6 +125,7 @@ def _of_place(task: Task, place: Place, path: bytes) -> _File:
     if node.is_directory or isinstance(node, Device):
         raise LinuxError(Errno.EACCES)
     _check_rights(task, node.status())
+    _check_unwritten(task, node.status())
     return _File(node.open(writable=False), path, place, path.rpartition(b"/")[2])
 
 
@@ -140,3 +140,18 @@ def _check_rights(task: Task, status: Status) -> None:
     """Raises EACCES where the guest's user may not execute a file."""
     if not granted(status, task.user, task.group) & 1:
         raise LinuxError(Errno.EACCES)
+
+
+def _check_unwritten(task: Task, status: Status) -> None:
+    """Raises ETXTBSY for a file that somebody has open for writing."""
+    key = status.device, status.inode
+    for table in {id(each.files): each.files for each in task.threads.everybody.values()}.values():
+        numbers = table.numbers()
+        task.space.work.charge(PER_ITEM * len(numbers))
+        for number in numbers:
+            file = table.reference(number)
+            if not (isinstance(file, RegularFile) and file.writable and file.place is not None):
+                continue
+            found = file.status()
+            if (found.device, found.inode) == key:
+                raise LinuxError(Errno.ETXTBSY)

@@ -15,6 +15,7 @@ from machine.kernel.linux.space import (
     check_user_range,
     grows_down,
     is_shared,
+    note_of,
     whole_pages,
 )
 from machine.kernel.linux.task import Task
@@ -45,6 +46,7 @@ _DEV_ZERO = (1, 5)
 _LOW_END = 0x8000_0000  # of MAP_32BIT
 _MADV_DONTNEED, _MADV_FREE, _MADV_WIPEONFORK = 4, 8, 18
 _AT_FORK = {10: AtFork.GONE, 11: None, _MADV_WIPEONFORK: AtFork.ZERO, 19: None}
+_DISCARDING = (_MADV_DONTNEED, _MADV_FREE, 9, 10, _MADV_WIPEONFORK, 24)  # is_discard of mm/madvise.c
 _MADVICES = (*range(5), 8, 9, 10, 11, *range(12, 26))
 
 
@@ -262,8 +264,11 @@ def mremap(task: Task, address: Address, size: Size, new_size: Size, flags: Flag
     if flags & MREMAP_DONTUNMAP and length != new_length:
         raise LinuxError(Errno.EINVAL)
     target = new_address if flags & MREMAP_FIXED else None
-    if address >= USER_SPACE or task.space.memory.area_at(address) is None:
+    area = task.space.memory.area_at(address) if address < USER_SPACE else None
+    if area is None:
         raise LinuxError(Errno.EFAULT)
+    if note_of(area).is_sealed:
+        raise LinuxError(Errno.EPERM)
     if not length:
         return _map_again(task, address, new_length, flags, target)
     if address + length > _TASK_SIZE:
@@ -321,20 +326,76 @@ def _grow_or_move(task: Task, address: int, length: int, new_length: int, flags:
     return target
 
 
-@call("madvise")
-def madvise(task: Task, address: Address, size: Size, advice: Int) -> int:
-    """madvise(2): MADV_DONTNEED empties the pages, some are for children; the rest is taken note of."""
+@call("remap_file_pages")
+def remap_file_pages(task: Task, address: Address, size: Size, rights: Word, page: Word, flags: Flags) -> int:
+    """remap_file_pages(2), as Linux carries it out since 4.0: by a mapping in the place of what is there."""
+    address, size = page_floor(address), page_floor(size)
+    if rights or not size or address + size > _TASK_SIZE or page + size // PAGE >= 1 << 64:
+        raise LinuxError(Errno.EINVAL)
+    areas = task.space.memory.areas_within(address, address + size)
+    kinds = {(area.protection, area.backing, area.tag) for area in areas}
+    if len(kinds) != 1 or not is_shared(areas[0]) or not task.space.is_mapped(address, address + size):
+        raise LinuxError(Errno.EINVAL)
+    if page * PAGE + size > LARGEST_OFFSET:
+        raise LinuxError(Errno.EOVERFLOW)
+    task.space.unmap(address, address + size)
+    task.space.extend(areas[0], address, page * PAGE, size)
+    return 0
+
+
+@call("mseal")
+def mseal(task: Task, address: Address, size: Size, flags: Word) -> int:
+    """mseal(2): from now on nobody unmaps these pages, moves them or gives them other rights."""
+    if flags:
+        raise LinuxError(Errno.EINVAL)
+    end = _advised_end(address, size)
+    if not task.space.is_mapped(address, end):
+        raise LinuxError(Errno.ENOMEM)
+    task.space.seal(address, end)
+    return 0
+
+
+def check_advice(advice: int) -> None:
+    """Raises EINVAL for what no MADV_* is."""
     if advice not in _MADVICES:
         raise LinuxError(Errno.EINVAL)
-    end = _range_end(address, size)
-    if size and end == address:
-        raise LinuxError(Errno.EINVAL)
+
+
+@call("madvise")
+def madvise(task: Task, address: Address, size: Size, advice: Int) -> int:
+    """madvise(2)"""
+    return advise(task, address, size, advice)
+
+
+def advise(task: Task, address: int, size: int, advice: int) -> int:
+    """MADV_DONTNEED empties the pages, some are for children; the rest is taken note of."""
+    check_advice(advice)
+    end = _advised_end(address, size)
+    if advice in _DISCARDING:
+        task.space.check_discard(address, end)
     if advice == _MADV_DONTNEED:
         task.space.clear(address, end)
     if advice == _MADV_WIPEONFORK and not task.space.is_private(address, end):
         raise LinuxError(Errno.EINVAL)
     if advice in _AT_FORK:
         task.space.at_fork(address, end, _AT_FORK[advice])
+    if not task.space.is_mapped(address, end):
+        raise LinuxError(Errno.ENOMEM)
+    return 0
+
+
+def _advised_end(address: int, size: int) -> int:
+    """As `_range_end`; a size that is rounded to nothing is EINVAL."""
+    end = _range_end(address, size)
+    if size and end == address:
+        raise LinuxError(Errno.EINVAL)
+    return end
+
+
+def name_mapping(task: Task, address: int, size: int, name: str | None) -> int:
+    """PR_SET_VMA_ANON_NAME: what /proc calls anonymous pages; None takes the name away. Raises EBADF for a file's."""
+    end = _advised_end(address, size)
+    task.space.rename(address, end, name)
     if not task.space.is_mapped(address, end):
         raise LinuxError(Errno.ENOMEM)
     return 0

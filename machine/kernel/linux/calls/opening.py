@@ -20,6 +20,7 @@ from machine.kernel.linux.pipe_buffers import Opener
 from machine.kernel.linux.pipes import PipeEnd
 from machine.kernel.linux.proc import OpenedNode
 from machine.kernel.linux.task import Task
+from machine.kernel.linux.terminal_files import TerminalNode
 from machine.kernel.outcomes import AGAIN, Result, Wait
 from machine.memory import PAGE
 
@@ -129,6 +130,10 @@ def _open_path(task: Task, dirfd: int, path: bytes, how: _How) -> Result:
         if how.flags & of.O_DIRECTORY:
             raise LinuxError(Errno.ENOTDIR)
         return _open_fifo(task, place, place.node, how)
+    if isinstance(place.node, TerminalNode) and not how.flags & of.O_PATH:
+        if how.flags & of.O_DIRECTORY:
+            raise LinuxError(Errno.ENOTDIR)
+        return _add(task, place.node.opened(task, how.flags | of.O_LARGEFILE, place), how)
     return _add(task, _open(spot, how), how)
 
 
@@ -140,6 +145,8 @@ def _check_rights(task: Task, node: Node, flags: int) -> None:
     wanted = _READ * (access != of.O_WRONLY) | _WRITE * (access != of.O_RDONLY or bool(flags & of.O_TRUNC))
     if not node.is_directory:
         node.check(wanted, task.user, task.group)
+        if wanted & _WRITE:
+            task.check_not_executed(node)
     elif wanted == _READ and not flags & of.O_CREAT:
         node.check(_READ, task.user, task.group)
 

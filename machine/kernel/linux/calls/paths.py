@@ -450,6 +450,7 @@ def truncate(task: Task, path: Path, size: Long) -> int:
     if not node.is_directory and not modes.S_ISREG(node.status().mode):
         raise LinuxError(Errno.EINVAL)
     handle = node.open(writable=True)
+    task.check_not_executed(node)
     check_file_size(task, size)
     handle.resize(size)
     task.notifier.place(place, IN_MODIFY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from machine.kernel.linux import signals
 from machine.kernel.linux.abi import Address, Fd, Flags, Int, UInt, Word, call
+from machine.kernel.linux.calls.memory import advise, check_advice
 from machine.kernel.linux.calls.transfers import buffers
 from machine.kernel.linux.errors import Errno, LinuxError, Refused
 from machine.kernel.linux.event_files import ProcessFile
@@ -11,6 +12,7 @@ from machine.kernel.linux.open_files import O_NONBLOCK
 from machine.kernel.linux.signals import SIGNALS
 from machine.kernel.linux.task import Task, ThreadGroup
 
+_ADVICE_FOR_OTHERS = (3, 20, 21, 25)  # MADV_WILLNEED, COLD, PAGEOUT and COLLAPSE
 _FILE, _VM, _FILES, _FS, _SIGHAND, _IO, _SYSVSEM, _EPOLL = range(8)
 
 
@@ -74,6 +76,34 @@ def pidfd_getfd(task: Task, fd: Fd, number: Fd, flags: Flags) -> int:
 
 
 # --- memory
+
+
+@call("process_madvise")
+def process_madvise(task: Task, fd: Fd, vectors: Address, count: Word, advice: Int, flags: Flags) -> int:
+    """process_madvise(2): as madvise for each range; of another process it is root's."""
+    if flags:
+        raise LinuxError(Errno.EINVAL)
+    rows = buffers(task, vectors, count)
+    group = process_of(task, fd)
+    if group.pid not in group.table or group.has_ended:
+        raise LinuxError(Errno.ESRCH)
+    target = reachable(task, group.pid)
+    check_advice(advice)
+    if target.space is not task.space:
+        if advice not in _ADVICE_FOR_OTHERS:
+            raise LinuxError(Errno.EINVAL)
+        if task.user:
+            raise LinuxError(Errno.EPERM)
+    done = 0
+    for address, size in rows:
+        try:
+            advise(target, address, size, advice)
+        except LinuxError:
+            if not done:
+                raise
+            break
+        done += size
+    return done
 
 
 @call("process_vm_readv")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 
 from machine.kernel.linux import open_files as of
 from machine.kernel.linux.abi import Address, Fd, Int, Path, Size, UInt, call
 from machine.kernel.linux.calls.time import duration
-from machine.kernel.linux.errors import Errno, LinuxError, Refused
+from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.netlink_sockets import NetlinkSocket
 from machine.kernel.linux.posix_queues import PRIORITIES, Message, Notification, PosixQueue, QueueFile, check_access
 from machine.kernel.linux.resource_limits import MSGQUEUE, resource_limit
 from machine.kernel.linux.signal_frame import SignalInfo
 from machine.kernel.linux.signals import SIGNALS, send_to_group
+from machine.kernel.linux.sockets import Socket
 from machine.kernel.linux.task import Task
 from machine.kernel.outcomes import AGAIN, Result, Wait
 from machine.memory import PER_ITEM
@@ -20,6 +23,7 @@ _ATTRIBUTES = "4q"  # the first words of struct mq_attr: flags, most messages, t
 _SIGEV_SIGNAL, _SIGEV_NONE, _SIGEV_THREAD = 0, 1, 2
 _SIGEV_BYTES = 64
 _SI_MESGQ = -3
+_COOKIE_BYTES, _WOKEN_UP, _REMOVED = 32, 1, 2  # NOTIFY_* of linux/mqueue.h
 _PERMISSIONS = 0o777
 
 
@@ -128,28 +132,42 @@ def _receive(task: Task, file: QueueFile, places: tuple[int, int], deadline: int
 
 @call("mq_notify")
 def mq_notify(task: Task, fd: Fd, event: Address) -> int:
-    """mq_notify(2), by a signal or not at all: the library has SIGEV_THREAD by a socket of AF_NETLINK."""
+    """mq_notify(2): by a signal, by a message to a socket of AF_NETLINK (the library's SIGEV_THREAD), or not at all."""
     raw = task.space.load(event, _SIGEV_BYTES) if event else None
     signal, kind = (0, _SIGEV_NONE) if raw is None else struct.unpack_from("<ii", raw, 8)
     if kind not in (_SIGEV_SIGNAL, _SIGEV_NONE, _SIGEV_THREAD) or (
         kind == _SIGEV_SIGNAL and not 0 <= signal <= SIGNALS
     ):
         raise LinuxError(Errno.EINVAL)
+    value = b"" if raw is None else raw[:8]
+    socket, cookie = None, b""
     if kind == _SIGEV_THREAD:
-        raise Refused(Errno.EBADF)
+        cookie = task.space.load(int.from_bytes(value, "little"), _COOKIE_BYTES)
+        socket = _netlink_socket(task.files.file(signal))
     queue = _queue_file(task.files.file(fd)).queue
-    note = queue.notification
     if raw is None:
-        if note is not None and note.table is task.files:
-            queue.notification = None
+        if queue.notification is not None and queue.notification.table is task.files:
+            queue.forget_notification()
         return 0
-    if note is not None:
+    if queue.notification is not None:
         raise LinuxError(Errno.EBUSY)
-    queue.notification = _notification(task, kind, signal, raw[:8])
+    if socket is not None:
+        queue.notification = _by_socket(task, socket, cookie)
+    else:
+        queue.notification = _by_signal(task, kind, signal, value)
     return 0
 
 
-def _notification(task: Task, kind: int, signal: int, value: bytes) -> Notification:
+def _netlink_socket(file: of.OpenFile) -> NetlinkSocket:
+    """Raises ENOTSOCK and EINVAL."""
+    if not isinstance(file, Socket):
+        raise LinuxError(Errno.ENOTSOCK)
+    if not isinstance(file, NetlinkSocket):
+        raise LinuxError(Errno.EINVAL)
+    return file
+
+
+def _by_signal(task: Task, kind: int, signal: int, value: bytes) -> Notification:
     group = task.threads
 
     def tell(sender: Task) -> None:
@@ -158,7 +176,22 @@ def _notification(task: Task, kind: int, signal: int, value: bytes) -> Notificat
             send_to_group(group, SignalInfo(signal, _SI_MESGQ, sender=by, more=value))
 
     number = signal if kind == _SIGEV_SIGNAL else 0
-    return Notification(task.files, tell, f"NOTIFY:{kind:<5} SIGNO:{number:<5} NOTIFY_PID:{task.process.pid:<6}")
+    return Notification(task.files, tell, _text(task, kind, number), lambda: None)
+
+
+def _by_socket(task: Task, socket: NetlinkSocket, cookie: bytes) -> Notification:
+    """The cookie comes to the socket, whose last byte says what has happened."""
+
+    def send(what: int) -> None:
+        with suppress(LinuxError):
+            socket.tell(cookie[:-1] + bytes([what]))
+
+    text = _text(task, _SIGEV_THREAD, 0)
+    return Notification(task.files, lambda sender: send(_WOKEN_UP), text, lambda: send(_REMOVED))
+
+
+def _text(task: Task, kind: int, signal: int) -> str:
+    return f"NOTIFY:{kind:<5} SIGNO:{signal:<5} NOTIFY_PID:{task.process.pid:<6}"
 
 
 @call("mq_getsetattr")

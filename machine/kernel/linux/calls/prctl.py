@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from machine.kernel.linux.abi import UInt, Word, call
 from machine.kernel.linux.calls.confinement import add_filter, confine
+from machine.kernel.linux.calls.memory import name_mapping
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.seccomp import Mode
 from machine.kernel.linux.task import Task
@@ -14,6 +15,7 @@ _SIGNALS = 64
 _LAST_CAPABILITY = 40
 _NAME_BYTES = 16
 _TSC_ENABLED = 1
+_NAME_OF_MEMORY, _LONGEST_NAME_OF_MEMORY = 0, 80  # PR_SET_VMA_ANON_NAME; with its zero
 _KILL_DEFAULT = 2
 _AMBIENT = _, _RAISE, _, _CLEAR_ALL = 1, 2, 3, 4  # PR_CAP_AMBIENT_*
 
@@ -165,6 +167,21 @@ def _set_huge_pages(task: Task, value: int, *others: int) -> int:
     return 0
 
 
+def _set_memory(task: Task, operation: int, address: int, size: int, name_address: int) -> int:
+    """PR_SET_VMA: a name for anonymous memory; 0 takes it away."""
+    if operation != _NAME_OF_MEMORY:
+        raise LinuxError(Errno.EINVAL)
+    if not name_address:
+        return name_mapping(task, address, size, None)
+    try:
+        name = task.space.load_string(name_address, _LONGEST_NAME_OF_MEMORY)
+    except LinuxError as error:
+        raise LinuxError(Errno.EINVAL) if error.number is Errno.ENAMETOOLONG else error from None
+    if any(not 0x1F < byte < 0x7F or byte in b"\\`$[]" for byte in name):
+        raise LinuxError(Errno.EINVAL)
+    return name_mapping(task, address, size, name.decode())
+
+
 def _nothing(task: Task, *arguments: int) -> int:
     return 0
 
@@ -200,6 +217,7 @@ _OPTIONS: dict[int, Callable[..., int]] = {
     41: _set_huge_pages,
     42: _huge_pages_disabled,
     47: _ambient,
+    0x53564D41: _set_memory,
 }
 
 

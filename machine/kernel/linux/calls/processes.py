@@ -131,6 +131,7 @@ def setsid(task: Task) -> int:
     if any(group.process_group == own.pid for group in own.table.values()):
         raise LinuxError(Errno.EPERM)
     own.process_group = own.session = own.pid
+    own.terminal = None
     return own.pid
 
 
@@ -260,10 +261,21 @@ _BASES: dict[int, int] = {
 
 @call("rseq")
 def rseq(task: Task, address: Address, size: UInt, flags: Flags, signature: UInt) -> int:
-    """rseq(2): accepted. The only thread is never moved, so no sequence is ever restarted."""
-    if flags & ~_RSEQ_UNREGISTER or size < _RSEQ_BYTES or address % _RSEQ_BYTES:
+    """rseq(2): what is registered is remembered. No thread is ever moved, so no sequence is ever restarted."""
+    if flags & ~_RSEQ_UNREGISTER:
         raise LinuxError(Errno.EINVAL)
+    if task.rseq is not None or flags:
+        if task.rseq is None or task.rseq[:2] != (address, size):
+            raise LinuxError(Errno.EINVAL)
+        if task.rseq[2] != signature:
+            raise LinuxError(Errno.EPERM)
+        if not flags:
+            raise LinuxError(Errno.EBUSY)
+    elif size < _RSEQ_BYTES or address % _RSEQ_BYTES:
+        raise LinuxError(Errno.EINVAL)
+    check_user_range(address, size)
     task.space.store_words(address, "II", *((0, _NO_CPU) if flags else (0, 0)))
+    task.rseq = None if flags else (address, size, signature)
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from machine.kernel.linux.abi import Address, Flags, Int, call
-from machine.kernel.linux.errors import Errno, LinuxError
+from machine.kernel.linux.errors import Errno, LinuxError, Refused
 from machine.kernel.linux.task import NANOSECONDS, Task
 from machine.kernel.outcomes import Result, Wait
 
@@ -12,6 +12,7 @@ ELAPSED_CLOCKS: tuple[int, ...] = (1, 4, 6, 7, 9)  # MONOTONIC, the raw, coarse 
 _OWN_CLOCKS = (2, 3)  # the time of the process; its threads are not told apart
 _TIMER_ABSTIME = 1
 LONGEST_SLEEP = 1 << 33  # seconds: no virtual clock needs to go further in one step
+_KIND_OF_CLOCK, _NO_CLOCK = 3, 0  # of a clock of a process by its number, the complement of its id and the kind
 _WITHOUT_SLEEP = (3, 4, 5, 6)  # the thread's CPU time, MONOTONIC_RAW and the coarse ones
 
 
@@ -39,6 +40,15 @@ def clock_getres(task: Task, clock: Int, buffer: Address) -> int:
     if buffer:
         task.space.store_words(buffer, "qq", 0, 1)
     return 0
+
+
+@call("clock_settime")
+def clock_settime(task: Task, clock: Int, wanted: Address) -> int:
+    """clock_settime(2): refused of the clocks that root may set, the real-time one and those of processes."""
+    if clock != 0 and (clock > 0 or ~clock & _KIND_OF_CLOCK == _NO_CLOCK):
+        raise LinuxError(Errno.EINVAL)
+    duration(task, wanted)
+    raise Refused(Errno.EPERM)
 
 
 @call("gettimeofday")

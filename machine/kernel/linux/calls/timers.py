@@ -106,7 +106,7 @@ def timer_settime(task: Task, number: Int, flags: Flags, new: Address, old: Addr
     interval, value = _times(task, new)
     timer = _timer(task, number)
     row = _spec(timer.timer)
-    timer.overrun = 0
+    timer.begin()
     timer.timer.set(_end(task, value, flags & _TIMER_ABSTIME, timer.is_absolute_realtime), interval)
     if old:
         task.space.store(old, row)
@@ -123,13 +123,15 @@ def timer_gettime(task: Task, number: Int, buffer: Address) -> int:
 @call("timer_getoverrun")
 def timer_getoverrun(task: Task, number: Int) -> int:
     """timer_getoverrun(2)"""
-    return _timer(task, number).overrun
+    return _timer(task, number).look()
 
 
 @call("timer_delete")
 def timer_delete(task: Task, number: Int) -> int:
     """timer_delete(2)"""
-    _timer(task, number).timer.cancel()
+    timer = _timer(task, number)
+    timer.timer.cancel()
+    timer.begin()
     del task.threads.posix_timers[number]
     return 0
 

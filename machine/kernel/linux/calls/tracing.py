@@ -25,7 +25,7 @@ _USER_CODE, _USER_DATA = 0x33, 0x2B
 _USER_FLAGS = 0x25_4DD5  # that a tracer may change (FLAG_MASK)
 _FIXED_FLAGS = 0x202
 _DEBUG_REGISTERS, _USER_BYTES = 848, 912  # of struct user
-_TRACE_ME, _ATTACH, _KILL, _SEIZE, _INTERRUPT = 0, 16, 8, 0x4206, 0x4207
+_TRACE_ME, _ATTACH, _KILL, _SEIZE, _INTERRUPT, _LISTEN = 0, 16, 8, 0x4206, 0x4207, 0x4208
 _GENERAL_SET, _FLOATING_SET = 1, 2  # NT_PRSTATUS, NT_FPREGSET
 _RESERVED_CONTROL = 0xFFFF_FFFF_0000_FC00  # of DR7 (DR_CONTROL_RESERVED)
 _DETACH, _CONTINUE, _STEP, _CALL = 17, 7, 9, 24
@@ -53,10 +53,20 @@ def ptrace(task: Task, request: Long, process: Long, address: Address, data: Wor
     if request == _INTERRUPT:
         if not trace.is_seized:
             raise LinuxError(Errno.EIO)
+        if trace.is_listening:
+            tracing.stop_again(target)
         tracing.interrupt(target)
         return 0
-    if not trace.code:
+    if not trace.code or trace.is_listening:
         raise LinuxError(Errno.ESRCH)
+    if request == _LISTEN:
+        if not trace.is_seized or trace.code >> 8 != tracing.EVENT_STOP:
+            raise LinuxError(Errno.EIO)
+        trace.is_listening, trace.news = True, None
+        if trace.is_notified:
+            trace.is_notified = False
+            tracing.stop_again(target)
+        return 0
     if request in (_CONTINUE, _STEP, _CALL, _DETACH):
         return _go_on(target, trace, request, data)
     if request not in _REQUESTS:
@@ -72,7 +82,7 @@ def _attach(task: Task, target: Task, is_seized: bool, address: int, data: int) 
         raise LinuxError(Errno.EPERM)
     tracing.begin(target, task.threads, data if is_seized else 0, is_seized=is_seized)
     if not is_seized:
-        signals.send_to(target, SignalInfo(signals.SIGSTOP, signals.SI_USER), target)
+        signals.send_to(target, SignalInfo(signals.SIGSTOP, signals.SI_KERNEL, 0), target)
     return 0
 
 
@@ -84,6 +94,9 @@ def _go_on(target: Task, trace: Trace, request: int, signal: int) -> int:
         return 0
     trace.until = {_CONTINUE: Until.SIGNAL, _STEP: Until.STEP, _CALL: Until.CALL}[request]
     trace.code, trace.news, trace.injected = 0, None, signal
+    if trace.is_notified:
+        trace.is_notified = False
+        tracing.interrupt(target)
     return 0
 
 

@@ -67,6 +67,7 @@ def _write_from(task: Task, file: OpenFile, buffer: int, size: int, offset: int 
 def gather(task: Task, file: OpenFile, rows: list[tuple[int, int]], offset: int | None) -> Result:
     """Write buffers that are not empty as one, up to the first byte that cannot be read; some device takes no look."""
     total = sum(size for _, size in rows)
+    file.asked_by(task)
     if _swallows(task, file, total):
         return total
     pieces = gathered(task, rows)

@@ -8,7 +8,7 @@ import msgspec
 
 from machine.kernel.linux.proc.system import TICK, System, mountinfo, mounts
 from machine.kernel.linux.resource_limits import resource_limit
-from machine.kernel.linux.space import HEAP, USER_SPACE, UserSpace, is_shared
+from machine.kernel.linux.space import HEAP, USER_SPACE, UserSpace, is_anonymous, is_shared
 from machine.kernel.linux.task import INIT_ID, Task, ThreadGroup
 from machine.memory import PAGE, Area
 from vm.facts.paging import EXECUTE, READ, WRITE
@@ -158,9 +158,11 @@ def stat(subject: Subject) -> str:
     used, children = group.time_used // TICK, group.children_time // TICK
     start, end = (0, 0) if layout is None else layout.code
     heap = 0 if space is None else space.heap_start
+    own = group.terminal
+    terminal = (0, -1) if own is None else (136 << 8 | own.number, own.foreground)
     texts = (0,) * 4 if layout is None else (*layout.arguments, *layout.environment)
     numbers = (
-        group.parent_id, group.process_group, group.session, 0, -1, _PF_RANDOMIZE, 0, 0, 0, 0, used, 0, children, 0,
+        group.parent_id, group.process_group, group.session, *terminal, _PF_RANDOMIZE, 0, 0, 0, 0, used, 0, children, 0,
         20 + group.nice, group.nice, max(1, len(group.tasks)), 0, group.started // TICK, _size(areas),
         _resident(areas) // PAGE, _ALL, start, end, 0 if layout is None else layout.stack, 0, 0, *signals, 0, 0, 0,
         group.exit_signal, 0, 0, 0, 0, 0, 0, end, heap, heap, *texts, group.status if group.has_ended else 0,
@@ -226,7 +228,8 @@ def _memory(subject: Subject) -> list[str]:
     code = [area for area in areas if int(area.protection) & EXECUTE]
     rows = {
         "VmPeak": whole, "VmSize": whole, "VmLck": 0, "VmPin": 0, "VmHWM": here, "VmRSS": here, "RssAnon": here,
-        "RssFile": 0, "RssShmem": 0, "VmData": _size([area for area in areas if area.name in (HEAP, "mapping")]),
+        "RssFile": 0, "RssShmem": 0,
+        "VmData": _size([area for area in areas if area.name == HEAP or is_anonymous(area)]),
         "VmStk": _size([area for area in areas if area.name == "stack"]),
         "VmExe": _size([area for area in code if area.name == "program"]),
         "VmLib": _size([area for area in code if area.name.startswith("/")]), "VmPTE": 0, "VmSwap": 0,
