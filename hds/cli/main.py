@@ -18,6 +18,7 @@ from typing import NoReturn
 
 import msgspec
 
+from hds.cli.importing import shorten
 from hds.exit_codes import ExitCode
 from hds.report import (
     Failure,
@@ -323,6 +324,7 @@ def _unexpected(error: Exception) -> Failure:
 def entry() -> NoReturn:
     """`main` as a process of its own, which leaves at once: the interpreter's tidying takes 0.2 s behind a run."""
     gc.set_threshold(_ALLOCATIONS)
+    shorten()
     occupy_standard_descriptors()
     os._exit(main())
 

@@ -61,11 +61,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("arguments", "libraries", "most"),
     [
-        (("--version",), set(), 20),
+        (("--version",), set(), 21),
         (("explain", "E001"), set(), 70),
         (("check", "{script}"), set(), 115),
         (("eval", "-e", "print(1);"), set(), 110),
-        (("run", "{commands}", "{guest}"), {"unicorn"}, 440),
+        (("run", "{commands}", "{guest}"), {"unicorn"}, 443),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )  # fmt: skip
