@@ -177,6 +177,7 @@ class Processes:
 
     def make_ready(self, kernel: Kernel) -> None:
         """Make beforehand what the next program of user mode for this kernel needs. Raises MapError."""
+        self.physical.begin_small()
         kernel.make_ready()
         self._ready[kernel.name, USER_LEVEL] = self._nursery.cpu(USER_LEVEL)
 

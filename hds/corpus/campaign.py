@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ class Settings(msgspec.Struct, frozen=True):
     symbols: dict[str, int] = {}
 
 
-class Campaign(msgspec.Struct, frozen=True):
+class Campaign(msgspec.Struct, frozen=True, dict=True):
     """A campaign as workers get it. `bundle` has the compiled scripts (`.hdc`).
 
     Where a script names symbols of programs, it has the text only, and the scripts are compiled for each of them.
@@ -80,7 +81,14 @@ class Campaign(msgspec.Struct, frozen=True):
 
     def key(self, sha256: str, kind: str | None) -> str:
         """The key of a program's run; `kind` is what the name of its file says it is."""
-        return _digest((msgspec.to_builtins(self.identity), sha256, kind))
+        found = self._of_all_keys.copy()
+        found.update(msgspec.json.encode((sha256, kind))[1:])
+        return found.hexdigest()
+
+    @cached_property
+    def _of_all_keys(self) -> hashlib._Hash:
+        """The digest of what all keys begin with: they are those of [identity, sha256, kind], as JSON."""
+        return hashlib.sha256(msgspec.json.encode([msgspec.to_builtins(self.identity)], order="sorted")[:-1] + b",")
 
 
 def new_campaign(source: SourceFile, compiled: Bundle | None, settings: Settings, budget: Budget) -> Campaign:

@@ -29,6 +29,8 @@ _WORKER_SECONDS = 60  # for the first worker to come
 _LOOK_SECONDS = 1.0
 _QUIET = {  # what schedulers and workers watch themselves by, many times a second, and what they remember of it
     "distributed.admin.log-length": 100,
+    "distributed.admin.low-level-log-length": 10,  # messages of each connection, with the programs in them
+    "distributed.admin.system-monitor.log-length": 100,
     "distributed.worker.profile.enabled": False,
     "distributed.admin.tick.interval": "1s",
     "distributed.admin.system-monitor.interval": "5s",

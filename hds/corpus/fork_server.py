@@ -11,7 +11,6 @@ import contextlib
 import ctypes
 import gc
 import os
-import resource
 import select
 import signal
 import struct
@@ -23,9 +22,10 @@ from enum import Enum
 import msgspec
 
 from hds.corpus.campaign import Campaign
-from hds.corpus.sandbox import Limits, Sandbox, adopt_orphans
-from hds.corpus.single import MOST_BYTES, Waiting, kernel_of, load, prepare, run_program, waiting_session
-from hds.session import Prepared, Session, load_engine, summarize
+from hds.corpus.placing import code_of, fill_gaps, gather
+from hds.corpus.sandbox import Limits, Sandbox, adopt_orphans, resident, said_by_system, use_huge_pages
+from hds.corpus.single import MOST_BYTES, Waiting, conclusion, kernel_of, load, prepare, run_program, waiting_session
+from hds.session import Prepared, Session, load_engine
 from machine.memory import MapError
 from machine.schedule import stop_watching
 from vm import Engine, HostMemoryError
@@ -34,7 +34,7 @@ LENGTH = struct.Struct("<Q")
 _ROOM = 1 << 20  # bytes, for the lines that end a run
 _GRACE = 2.0  # seconds for a run to end itself behind its time
 _LOOK_SECONDS = 0.1  # between looks at the memory of a process
-_INPUT, _OUTPUT = 0, 1
+_INPUT, _OUTPUT, _ERROR = 0, 1, 2
 _WARM_CODE = bytes.fromhex("b83c00000031ff0f05")  # mov eax, 60; xor edi, edi; syscall
 _WARM_PROGRAM = (  # as an ELF file with one segment
     b"\x7fELF\2\1\1".ljust(16, b"\0")
@@ -43,6 +43,9 @@ _WARM_PROGRAM = (  # as an ELF file with one segment
     + _WARM_CODE
 )
 _WARM_SECONDS = 10.0
+_WARM_RUNS = 12  # CPython makes a function fast in its eighth call
+_MOST_WARM_SECONDS = 1.0  # in which another one begins
+_YOUNG = 10_000  # objects that are made, in a child, between two looks for garbage
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -85,14 +88,17 @@ def main() -> None:
     campaign = msgspec.msgpack.decode(data, type=Campaign)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the client
     output = os.dup(_OUTPUT)
-    os.dup2(2, _OUTPUT)  # what anybody prints is no answer
+    os.dup2(_ERROR, _OUTPUT)  # what anybody prints is no answer
     os.set_inheritable(output, False)
     adopt_orphans()
+    use_huge_pages(False)
     engine = load_engine(campaign.settings.engine, campaign.settings.limits)
-    _warm(campaign, engine)
+    warm = _Warm(campaign, engine)
+    warm.up()
     root = campaign.settings.root
     sandbox = Sandbox((*campaign.settings.folders, *([root] if root is not None else [])))
-    stock = _Stock(campaign, engine, sandbox)
+    sandbox.share()
+    stock = _Stock(campaign, engine, sandbox, warm)
     _send(output, msgspec.msgpack.encode(Ready(sandbox.describe())))
     while (head := _read_message()) is not None:
         request = msgspec.msgpack.decode(head, type=Request)
@@ -104,24 +110,46 @@ def main() -> None:
         _send(output, msgspec.msgpack.encode(ended), said)
 
 
-def _warm(campaign: Campaign, engine: Engine) -> None:
-    """Do once what every session does: a program of three instructions under the events of the script.
+class _Warm:
+    """A program of three instructions under the events of the script: what every session does once is done here.
 
     Other commands of the script are not carried out: they may write files.
     """
-    with contextlib.suppress(Exception):  # whatever is wrong is said for each program
-        warm = msgspec.structs.replace(
+
+    def __init__(self, campaign: Campaign, engine: Engine) -> None:
+        self._campaign = msgspec.structs.replace(
             campaign,
             settings=msgspec.structs.replace(campaign.settings, root=None),
             budget=msgspec.structs.replace(campaign.budget, timeout=_WARM_SECONDS),
         )
-        waiting = waiting_session(warm, engine)
-        load(warm, waiting.session, _WARM_PROGRAM, None)
-        with waiting.session as session:
-            _perform_events(session, waiting.prepared or prepare(session, warm))
-            session.run(10)
-        waiting.lines.conclude(summarize(session))
-    stop_watching()
+        self._engine = engine
+
+    def up(self) -> None:
+        """Run it often, and bring together what its runs use."""
+        began = time.monotonic()
+        self.run(self.session())
+        session = self.session()
+        gather(code_of(lambda: self.run(session)))
+        for _ in range(_WARM_RUNS):
+            if time.monotonic() - began < _MOST_WARM_SECONDS:
+                self.run(self.session())
+
+    def session(self) -> Waiting | None:
+        """A session that waits for the program."""
+        with contextlib.suppress(Exception):  # whatever is wrong is said for each program
+            return waiting_session(self._campaign, self._engine, "linux")
+        return None
+
+    def run(self, waiting: Waiting | None) -> None:
+        """Run the program in a session."""
+        with contextlib.suppress(Exception):
+            if waiting is not None:
+                load(self._campaign, waiting.session, _WARM_PROGRAM, None)
+                with waiting.session as session:
+                    _perform_events(session, waiting.prepared or prepare(session, self._campaign))
+                    session.run(10)
+                conclusion(session, waiting.lines)
+        stop_watching()
 
 
 def _perform_events(session: Session, prepared: Prepared) -> None:
@@ -145,8 +173,8 @@ _WITHOUT_LETTING_GO = ctypes.PyDLL(None, use_errno=True)  # of Python's lock
 class _Stock:
     """Sessions that wait for programs: a child uses the copy that it is born with, and no session is used here."""
 
-    def __init__(self, campaign: Campaign, engine: Engine, sandbox: Sandbox) -> None:
-        self._campaign, self._engine, self._sandbox = campaign, engine, sandbox
+    def __init__(self, campaign: Campaign, engine: Engine, sandbox: Sandbox, warm: _Warm) -> None:
+        self._campaign, self._engine, self._sandbox, self._warm = campaign, engine, sandbox, warm
         self._sessions: dict[str | None, Waiting | None] = {}
 
     def session(self, program: bytes, kind: str | None) -> Waiting | None:
@@ -154,10 +182,14 @@ class _Stock:
         kernel = kernel_of(self._campaign, program, kind)
         if kernel not in self._sessions:
             self._sessions[kernel] = None
+            last = self._warm.session()
             with contextlib.suppress(MapError, HostMemoryError):
                 self._sessions[kernel] = waiting_session(self._campaign, self._engine, kernel)
-            gc.collect()
+            self._warm.run(last)  # CPython remembers what was looked up of late
+            del last
+            fill_gaps()
             gc.freeze()  # what all have in common stays so: no child looks at it for garbage
+            gc.set_threshold(_YOUNG)
             self._sandbox.measure()
         return self._sessions[kernel]
 
@@ -179,7 +211,7 @@ def _run(
         _be_child(campaign, engine, sandbox, (output, reading), writing, program, kind, waiting)
     os.close(writing)
     said = bytearray()
-    watched = _Watched(child, began + campaign.budget.timeout + _GRACE, _resident() + campaign.budget.memory)
+    watched = _Watched(child, began + campaign.budget.timeout + _GRACE, sandbox.resident + campaign.budget.memory)
     try:
         # It may close its pipe and go on all the same.
         killed = watched.listen(reading, said) or watched.wait()
@@ -220,6 +252,7 @@ def _be_child(
         null = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1):
             os.dup2(null, descriptor)
+        use_huge_pages(True)
         limits = campaign.settings.limits
         sandbox.enter(Limits(campaign.budget.memory, campaign.budget.timeout), limits.max_guest_memory)
         said = memoryview(run_program(campaign, engine, program, kind, waiting))
@@ -283,22 +316,14 @@ class _Watched:
         found = dict(poll.poll(min(left, _LOOK_SECONDS) * 1000))
         if found.get(_INPUT, 0) & (select.POLLHUP | select.POLLERR):
             os._exit(1)
-        if not found and _resident(self._child) > self._memory:
+        if not found and resident(self._child) > self._memory:
             return Killed.HAS_TOO_MUCH, False
         return None, descriptor in found
 
 
-def _resident(process: int | str = "self") -> int:
-    """Bytes of memory that a process has; 0 where it has ended."""
-    try:
-        return int(_said_by_system(f"/proc/{process}/statm").split()[1]) * resource.getpagesize()
-    except (OSError, IndexError):
-        return 0
-
-
 def _end_children() -> None:
     """End whatever a child has started: it belongs to this process now."""
-    while children := list(_children()):
+    while _has_children() and (children := list(_children())):
         for child in children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
@@ -306,17 +331,16 @@ def _end_children() -> None:
                 os.waitpid(child, 0)
 
 
-def _children() -> Iterator[int]:
-    yield from map(int, _said_by_system(f"/proc/self/task/{os.getpid()}/children").split())
-
-
-def _said_by_system(path: str) -> bytes:
-    """The beginning of a file of /proc. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+def _has_children() -> bool:
     try:
-        return os.read(descriptor, 1 << 12)
-    finally:
-        os.close(descriptor)
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _children() -> Iterator[int]:
+    yield from map(int, said_by_system(f"/proc/self/task/{os.getpid()}/children").split())
 
 
 # --- messages: a length, and as many bytes

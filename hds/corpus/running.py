@@ -31,8 +31,8 @@ from vm import Bundle, FileRefused, read_file
 if TYPE_CHECKING:
     from hds.corpus.cluster import Done, Workers
 
-_BATCH_SECONDS = 0.5  # that a batch should take
-_MOST_IN_BATCH = 64
+_BATCH_SECONDS = 1.0  # that a batch should take: one costs the scheduler as much as several short programs
+_MOST_IN_BATCH = 256
 _BATCH_BYTES = 32 << 20  # of programs that travel
 _BATCHES_AHEAD = 2  # for each thread of a worker
 _FLUSH_SECONDS = 1.0
@@ -56,7 +56,7 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Account(msgspec.Struct):
-    """What a call did. `files` are those that were looked at; each is one of the others."""
+    """What a call did. `files` are those that were looked at; each is one of the others, and was run or never was."""
 
     files: int = 0
     run: int = 0
@@ -256,6 +256,7 @@ class _Run:
                 self.account.unreadable += 1
                 if unreadable not in self._known:
                     row = {"key": unreadable, "path": shown, "outcome": Outcome.NO_INPUT.value, "reason": str(error)}
+                    self.account.outcomes[Outcome.NO_INPUT.value] += 1
                     self._keep({MAIN: table(MAIN, [row])}, [(path, unreadable)])
                 continue
             if unreadable in self._known:
@@ -285,6 +286,11 @@ class _Run:
             tables = {MAIN: table(MAIN, [row])}
         else:
             tables = {name: pa.ipc.open_stream(data).read_all() for name, data in done.tables.items()}
+        outcomes = tables[MAIN]["outcome"].to_pylist()
+        unreadable = outcomes.count(Outcome.NO_INPUT.value)  # by the worker
+        self.account.run += len(outcomes) - unreadable
+        self.account.unreadable += unreadable
+        self.account.outcomes.update(outcomes)
         self._keep(tables, [(path, item.key) for item in done.items for path in self._waiting.pop(item.key)])
         seconds = [each or 0.0 for each in tables[MAIN]["seconds"].to_pylist()]
         self._seconds = 0.7 * self._seconds + 0.3 * sum(seconds) / len(seconds)
@@ -292,8 +298,6 @@ class _Run:
 
     def _keep(self, tables: Mapping[str, pa.Table], files: Sequence[tuple[str, str]]) -> None:
         if MAIN in tables:
-            self.account.run += tables[MAIN].num_rows
-            self.account.outcomes.update(tables[MAIN]["outcome"].to_pylist())
             self._known.add(tables[MAIN]["key"].to_pylist(), _NOW)
         self._known.add(_pair(os.fsencode(path).decode("utf-8", "replace"), key) for path, key in files)
         self.buffer.add(tables, files)

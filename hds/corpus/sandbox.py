@@ -24,6 +24,7 @@ import msgspec
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 _PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 22, 36, 38
+_PR_SET_THP_DISABLE = 41
 
 # --- Landlock (linux/landlock.h)
 
@@ -63,9 +64,13 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class Sandbox:
-    """What is prepared once, in the process that forks, and entered by each child."""
+    """What is prepared once, in the process that forks, and entered by each child.
+
+    The process that forks may `share` what it can do without itself; its children are born with that.
+    """
 
     def __init__(self, readable: Iterable[str] = ()) -> None:
+        self._is_shared = False
         self._landlock_version = max(0, _LIBC.syscall(_CREATE_RULESET, None, 0, _VERSION_FLAG))
         self._rules = _ruleset(self._landlock_version, readable)
         self._filter = _filter() if platform.machine() == "x86_64" and sys.maxsize > 1 << 32 else None
@@ -73,7 +78,8 @@ class Sandbox:
 
     def measure(self) -> None:
         """Take what this process has as what its children begin with."""
-        self._size = _address_space()
+        self._size = _bytes_of("self", 0)
+        self.resident = resident()  # bytes of memory
 
     def describe(self) -> list[str]:
         """What is in force, by name."""
@@ -84,24 +90,26 @@ class Sandbox:
             found.append("seccomp")
         return found
 
+    def share(self) -> None:
+        """Give up what neither this process nor its children need: it does not end, and what it forks begins so."""
+        if self._is_shared:
+            return
+        self._is_shared = True
+        _limit(resource.RLIMIT_NOFILE, _MOST_DESCRIPTORS)
+        _limit(resource.RLIMIT_CORE, 0)
+        _LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        if self._filter is not None and _LIBC.prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(self._filter), 0, 0):
+            raise OSError(ctypes.get_errno(), "seccomp refuses its filter")
+
     def enter(self, limits: Limits, guest_memory: int) -> None:
         """From now on this process has no more than that; `guest_memory` are bytes that a session reserves."""
         _LIBC.prctl(_PR_SET_PDEATHSIG, 9, 0, 0, 0)
-        for name, most in (
-            (resource.RLIMIT_AS, self._size + _RESERVED + guest_memory + limits.memory),
-            (resource.RLIMIT_CPU, int(limits.seconds) + _SECONDS_MORE),
-            (resource.RLIMIT_FSIZE, 0),
-            (resource.RLIMIT_NOFILE, _MOST_DESCRIPTORS),
-            (resource.RLIMIT_CORE, 0),
-        ):
-            hard = resource.getrlimit(name)[1]
-            least = most if hard == resource.RLIM_INFINITY else min(most, hard)
-            resource.setrlimit(name, (least, least))
-        _LIBC.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        _limit(resource.RLIMIT_AS, self._size + _RESERVED + guest_memory + limits.memory)
+        _limit(resource.RLIMIT_CPU, int(limits.seconds) + _SECONDS_MORE)
+        _limit(resource.RLIMIT_FSIZE, 0)
+        self.share()
         if self._rules is not None and _LIBC.syscall(_RESTRICT_SELF, self._rules, 0):
             raise OSError(ctypes.get_errno(), "Landlock refuses its rules")
-        if self._filter is not None and _LIBC.prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(self._filter), 0, 0):
-            raise OSError(ctypes.get_errno(), "seccomp refuses its filter")
 
 
 def adopt_orphans() -> None:
@@ -109,9 +117,36 @@ def adopt_orphans() -> None:
     _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _address_space() -> int:
-    with open("/proc/self/statm", encoding="ascii") as file:
-        return int(file.read().split()[0]) * resource.getpagesize()
+def use_huge_pages(wanted: bool) -> None:
+    """Whether memory that huge pages are asked for gets them: a fork has to take those apart to write to them."""
+    _LIBC.prctl(_PR_SET_THP_DISABLE, int(not wanted), 0, 0, 0)
+
+
+def _limit(name: int, most: int) -> None:
+    hard = resource.getrlimit(name)[1]
+    least = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(name, (least, least))
+
+
+def resident(process: int | str = "self") -> int:
+    """Bytes of memory that a process has; 0 where it has ended."""
+    try:
+        return _bytes_of(process, 1)
+    except (OSError, IndexError):
+        return 0
+
+
+def _bytes_of(process: int | str, column: int) -> int:
+    return int(said_by_system(f"/proc/{process}/statm").split()[column]) * resource.getpagesize()
+
+
+def said_by_system(path: str) -> bytes:
+    """The beginning of a file of /proc. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, 1 << 12)
+    finally:
+        os.close(descriptor)
 
 
 def _readable(more: Iterable[str]) -> Iterator[str]:

@@ -87,6 +87,11 @@ def run_program(
         session.perform(prepared, keeps_going=False)
         if session.guest_alive and not session.ended and not stopped_early(session):
             session.run()
+    return conclusion(session, lines)
+
+
+def conclusion(session: Session, lines: Lines) -> bytes:
+    """All lines of a run that is over."""
     summary = summarize(session)
     failure = failure_of(session, summary, interrupted=False, fail_on_break=False, fail_on_script_errors=False)
     return lines.conclude(*([] if failure is None else [failure]), summary)

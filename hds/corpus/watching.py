@@ -27,7 +27,7 @@ def progress() -> Iterator[Callable[[Account], None]]:
 
         def watch(account: Account) -> None:
             failed = sum(count for outcome, count in account.outcomes.items() if outcome in RETRIED)
-            done = account.run + account.done_before + account.duplicates
+            done = account.run + account.done_before + account.duplicates + account.unreadable
             rate = account.run / account.seconds if account.seconds else 0.0
             shown.update(task, total=account.total, completed=done, rate=rate, failed=failed)
 

@@ -214,7 +214,7 @@ class _Server:
 
     def __init__(self, data: bytes, campaign: Campaign) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "hds.corpus.fork_server"],
+            [sys.executable, "-P", "-m", "hds.corpus.fork_server"],  # -P: not what lies in the current folder
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},

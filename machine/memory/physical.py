@@ -28,6 +28,7 @@ _MAP_NORESERVE = 0x4000  # mmap(2) of Linux; Python 3.11 has no name for it
 
 
 _MANY_FREE = 4096  # frames, 16 MiB
+_SMALL_BYTES = 4 << 20
 
 
 class Frames:
@@ -124,6 +125,11 @@ class PhysicalMemory:
             self._anchor = ctypes.c_char.from_buffer(self._buffer)
             self._host = ctypes.addressof(self._anchor)
         return self._buffer
+
+    def begin_small(self) -> None:
+        """Have no huge page of the host in the first frames: who has many such machines needs a few frames of each."""
+        with contextlib.suppress(OSError, AttributeError):
+            self.buffer.madvise(mmap.MADV_NOHUGEPAGE, 0, min(_SMALL_BYTES, self._size))
 
     @property
     def host_address(self) -> int:

@@ -14,6 +14,7 @@ import select
 import signal
 import threading
 import time
+from _thread import start_new_thread
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -112,7 +113,10 @@ class RunGuard:
 
 
 class _Watcher:
-    """The thread, one for the process. Python writes the numbers of signals into `pipe` when they arrive."""
+    """The thread, one for the process. Python writes the numbers of signals into `pipe` when they arrive.
+
+    It is no `threading.Thread`: making one takes as long as many a run, in a process that was forked for it.
+    """
 
     def __init__(self) -> None:
         self._reader, self.pipe = os.pipe()
@@ -120,8 +124,8 @@ class _Watcher:
         self._lock = threading.Lock()
         self._guards: list[RunGuard] = []
         self._ends = False
-        self._thread = threading.Thread(target=self._work, name="run guard", daemon=True)
-        self._thread.start()
+        self._number = 0  # of the thread, once it has begun
+        start_new_thread(self._work, ())
 
     def add(self, guard: RunGuard, end: float) -> None:
         """A run begins, which has time until `end`."""
@@ -139,11 +143,13 @@ class _Watcher:
         """End the thread, and wait for that. No run is under way."""
         self._ends = True
         os.write(self.pipe, b"\0")
-        self._thread.join()
+        while not self._number or os.path.exists(f"/proc/self/task/{self._number}"):
+            time.sleep(0.00005)
         os.close(self.pipe)
         os.close(self._reader)
 
     def _work(self) -> None:
+        self._number = threading.get_native_id()
         pipe = select.poll()
         pipe.register(self._reader, select.POLLIN)
         wait: float | None = None

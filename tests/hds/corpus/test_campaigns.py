@@ -60,7 +60,7 @@ def test_each_content_has_a_row_with_its_outcome(campaign: tuple[Path, hds.corpu
         "text": ("load_error", None),
         "gone": ("no_input", None),
     }
-    assert (account.files, account.run, account.duplicates, account.unreadable) == (25, 24, 1, 1)
+    assert (account.files, account.run, account.duplicates, account.unreadable) == (25, 23, 1, 1)
     assert len(rows["files"]) == 25  # the double has a row, too
     assert {row["text"] for row in rows["messages"]} == {"call 3c\n"}
     assert {row["name"] for row in rows["triggers"]} == {"exit"}
