@@ -1,7 +1,9 @@
 """Linux for static x86-64 programs: files, memory, time, one process and its threads. No network but its own.
 
-kernel.py     the model: processes, arguments, results       abi.py        how a call is declared
+kernel.py     the model: processes, the path of a call       abi.py        how a call is declared
 calls/        the calls, by family: a function each          names.py      the names of all calls; refused.py
+calling_conventions.py  SYSCALL and INT 0x80                 trace_stops.py where tracers have threads stop
+file_system.py the files of a machine's guests               tracing.py    ptrace
 space.py      mappings and the calls' way to memory          open_files.py descriptors; pipes.py without a path
 paths.py      from text to a place in the guest's tree       nodes.py      what stands there
 tree.py       the tree; memory_files.py, host_files.py       structures.py stat and its kin

@@ -3,118 +3,63 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import random
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import datetime
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from weakref import WeakKeyDictionary
 
-import msgspec
 from msgspec.structs import replace
 
-from machine.kernel.abi import Call, narrowed
-from machine.kernel.base import Services, Start, enter_user_mode, map_stack, set_stack_pointer, user_values
+from machine.kernel.base import (
+    Services,
+    Start,
+    enter_user_mode,
+    general_values,
+    map_stack,
+    set_stack_pointer,
+    user_values,
+)
 from machine.kernel.entry import LINUX, EntryPoint
 from machine.kernel.happenings import Answered, Requested
 from machine.kernel.linux import family, seccomp, signal_frame, signals, tracing, vdso
-from machine.kernel.linux.calls import HOMES, call_of
+from machine.kernel.linux.calling_conventions import INT80, SYSCALL, CallingConvention, call_name
+from machine.kernel.linux.calls import HOMES
 from machine.kernel.linux.errors import Errno, LinuxError, Refused, WouldWait
-from machine.kernel.linux.file_locks import FileLocks
+from machine.kernel.linux.file_system import FileSystem
 from machine.kernel.linux.futexes import Futexes
-from machine.kernel.linux.host_rules import FolderQuota
 from machine.kernel.linux.interfaces import interfaces
-from machine.kernel.linux.memory_files import Device, MemoryFile, ProgramFile, Store
-from machine.kernel.linux.names import NAMES, NAMES_386, NUMBERS
-from machine.kernel.linux.nodes import Node
-from machine.kernel.linux.notifications import IN_CLOSE_NOWRITE, IN_CLOSE_WRITE, Notifier
-from machine.kernel.linux.open_files import (
-    O_RDONLY,
-    DescriptorTable,
-    DeviceFile,
-    OpenFile,
-    RegularFile,
-)
-from machine.kernel.linux.paths import AT_FDCWD, Place, find
-from machine.kernel.linux.pipes import InputStream, OutputStream
-from machine.kernel.linux.posix_queues import PosixQueues
+from machine.kernel.linux.names import NAMES_386
+from machine.kernel.linux.paths import AT_FDCWD, Place
 from machine.kernel.linux.proc import System, shown
 from machine.kernel.linux.quick import QUICK_CALLS
 from machine.kernel.linux.refused import REFUSED
 from machine.kernel.linux.robust_locks import leave_locks
 from machine.kernel.linux.seccomp import Action, Mode, Question
-from machine.kernel.linux.signal_frame import SignalInfo
 from machine.kernel.linux.sockets import Network
 from machine.kernel.linux.space import USER_SPACE, Layout, UserSpace, stack_size
 from machine.kernel.linux.system_v import SystemV
 from machine.kernel.linux.task import INIT_ID, NANOSECONDS, Location, Program, Task, ThreadGroup
-from machine.kernel.linux.tracing import Stage, Trace, Until
-from machine.kernel.linux.tree import GuestProgram, Tree, World
+from machine.kernel.linux.tree import World
 from machine.kernel.outcomes import AGAIN, Again, Calls, Result, Wait, again, always
 from machine.kernel.quick import CallerCells, QuickCall
-from machine.loaders import MAPPINGS_TOP, LoadError, Placement, UnreadableFile, initial_stack, read_image
+from machine.loaders import MAPPINGS_TOP, LoadError, Placement, initial_stack, read_image
 from machine.memory import PAGE, PER_CALL, PER_ITEM, Area, MapError, Protection
 from machine.processor import Fault, Vector
 from machine.schedule import Process, Suspension, Thread
-from vm import FileRefused, read_file
-from vm.facts.registers import GENERAL, RFLAGS, RIP, STORAGE_INDEX
+from vm.facts.registers import RIP, STORAGE_INDEX
+
+if TYPE_CHECKING:
+    from machine.kernel.linux.trace_stops import TraceStops
 
 _RAX = STORAGE_INDEX["rax"]
-_ARGUMENTS = tuple(STORAGE_INDEX[name] for name in ("rdi", "rsi", "rdx", "r10", "r8", "r9"))
-_INTERRUPT_ARGUMENTS = tuple(STORAGE_INDEX[name] for name in ("rbx", "rcx", "rdx", "rsi", "rdi", "rbp"))
 _EPOCH = datetime(1970, 1, 1)
 _LOW = 0xFFFF_FFFF
 _MOST_ERRORS = 4095
 _INT80_VECTOR = 0x80
-_TRAP_FLAG = 1 << 8
-
-
-class _Gate(msgspec.Struct, frozen=True):
-    """A way into the kernel: the calls that it leads to, by number, and where their arguments are."""
-
-    architecture: int  # AUDIT_ARCH_*
-    names: Mapping[int, str]
-    first_count: int  # that of its call 0 among the unknown ones
-    call_of: Callable[[int], Call | None]
-    arguments: tuple[int, ...]  # storages
-    plans: dict[int, _Plan] = msgspec.field(default_factory=dict)
-
-    def plan(self, number: int) -> _Plan | None:
-        """The plan of a call that is carried out."""
-        if number not in self.plans and (call := self.call_of(number)) is not None:
-            self.plans[number] = _Plan.of(call, self.arguments, self is _INT80)
-        return self.plans.get(number)
-
-    def refusal(self, number: int) -> Errno:
-        """With what a call fails that is not carried out."""
-        return REFUSED.get(NUMBERS.get(self.names.get(number, ""), -1), Errno.ENOSYS)
-
-
-class _Plan(msgspec.Struct, frozen=True):
-    """How one call is carried out: a storage and a conversion for each argument, made when a program first calls it."""
-
-    answer: Callable[..., Result]
-    arguments: tuple[tuple[int, Callable[[Task, int], object] | None], ...]
-
-    @classmethod
-    def of(cls, call: Call, storages: tuple[int, ...], is_short: bool) -> _Plan:
-        """The plan of a call whose arguments are in these storages, or in 32 bits of them."""
-        decoders = (narrowed(each).decode if is_short else each.decode for each in call.arguments)
-        return cls(call.answer, tuple(zip(storages, decoders, strict=False)))
-
-
-def _interrupt_call_of(number: int) -> Call | None:
-    from machine.kernel.linux.calls import INTERRUPT_CALLS
-
-    return INTERRUPT_CALLS.get(number)
-
-
-_SYSCALL = _Gate(seccomp.ARCH_X86_64, NAMES, 0, call_of, _ARGUMENTS)
-_ENDS = (60, 231)  # exit, exit_group
-_INT80 = _Gate(seccomp.ARCH_I386, NAMES_386, 1 << 32, _interrupt_call_of, _INTERRUPT_ARGUMENTS)
 
 
 class LinuxKernel(Calls):
@@ -134,15 +79,9 @@ class LinuxKernel(Calls):
         self._futexes = Futexes()
         self._started = 0  # processes
         self._asking: Thread | None = None  # whose call is being carried out
-        self._quota = FolderQuota(services.limits)
-        self._store = Store(
-            services.limits.max_file_bytes, self._now, services.work, self._world.user, self._world.group
-        )
+        self._files = FileSystem(services, self._world, self._tasks, self._now, self._system)
         self._network = Network(services.limits.max_socket_bytes, services.limits.max_open_files, services.clock)
-        self._ipc = SystemV(self._store)
-        self._locks = FileLocks()
-        self._queues = PosixQueues(self._store)
-        self._notifier = Notifier(self._is_open)
+        self._ipc = SystemV(self._files.store)
         self._network.capture = self._world.capture
         if self._world.capture is not None:
             self._world.capture.now = self._now
@@ -151,37 +90,20 @@ class LinuxKernel(Calls):
 
             self._network.outside = Outside(self._world.network)
         self._vdso: bytes | None = None
-        self._tree: Tree | None = None  # made when a process is
-        self._system: System | None = None  # likewise
 
     # --- processes
 
     def make_ready(self) -> None:
         """The tree of files, and all calls. What is wrong with its folder is said of the first process."""
         import_module("machine.kernel.linux.calls.whole")
-        with suppress(FileRefused, OSError, ValueError):
-            self._files()
+        self._files.make_ready()
 
     def new_process(self, process: Process, start: Start) -> None:
         """A stack with arguments, environment and auxiliary vector, the standard streams, and a tree of files."""
         generator = random.Random(f"{self._world.seed} {self._started}")
         self._started += 1
         name = process.name.encode("utf-8", "surrogateescape")
-        try:
-            tree = self._files()
-            if start.interpreter:
-                root, program = tree.root_for(generator), None
-            else:
-                root, program = tree.root(generator, ProgramFile(self._store, start.image.data), name, start.file)
-            files = self._standard_files(root)
-        except FileRefused as error:
-            raise LoadError(f"{error}", error.hint or "") from None
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-            raise UnreadableFile(f"cannot show {self._world.root} to the guest: {reason}") from None
-        if program is None:
-            place = find(self._services.work, root, root, start.interpreter).existing()
-            program = GuestProgram(start.script, place, is_shown=False)
+        root, program, files = self._files.first(generator, start, name)
         path = _text(program.path)
         own_name = path if program.is_shown else start.arguments[0]
         start = replace(start, arguments=(own_name, *start.arguments[1:]))
@@ -193,10 +115,10 @@ class LinuxKernel(Calls):
         )  # fmt: skip
         task = Task(
             process.thread, process, process.pid, group, space, self._futexes, files, Location(root, root),
-            self._store, self._services.clock, generator, self._limits, name[:15], self._world.user,
+            self._files.store, self._services.clock, generator, self._limits, name[:15], self._world.user,
             self._world.group, execute=self._execute, awaken=self._awaken,
-            network=self._network, ipc=self._ipc, locks=self._locks, queues=self._queues, notifier=self._notifier,
-            look_at_calls=self.look_at_calls,
+            network=self._network, ipc=self._ipc, locks=self._files.locks, queues=self._files.queues,
+            notifier=self._files.notifier, look_at_calls=self.look_at_calls,
         )  # fmt: skip
         task.enlist()
         family.enlist(group)
@@ -238,7 +160,7 @@ class LinuxKernel(Calls):
         except (LoadError, MapError) as error:
             maker.abandon(successor)
             raise LinuxError(Errno.E2BIG if isinstance(error, LoadError) else Errno.ENOMEM) from None
-        root = self._files().root_for(generator)
+        root = self._files.root_for(generator)
         location = Location(root, task.location.directory.moved_to(root), task.location.umask)
         group = task.threads
         for each in group.tasks.values():
@@ -294,14 +216,12 @@ class LinuxKernel(Calls):
         """What is kept of a thread that has not ended."""
         return self._tasks[thread]
 
-    def _files(self) -> Tree:
-        if self._tree is None:
-            self._system = system = System(
-                self._groups, self._caller, self._services.clock.elapsed, self._begin, self._limits,
-                self._world.root is None or not self._world.writable, interfaces(self._world.network is not None),
-            )  # fmt: skip
-            self._tree = Tree(self._world, self._store, self._quota, system)
-        return self._tree
+    def _system(self) -> System:
+        """What /proc and /sys tell of this machine."""
+        return System(
+            self._groups, self._caller, self._services.clock.elapsed, self._begin, self._limits,
+            self._world.root is None or not self._world.writable, interfaces(self._world.network is not None),
+        )  # fmt: skip
 
     def _caller(self) -> Task | None:
         """The task whose call is being carried out."""
@@ -316,86 +236,17 @@ class LinuxKernel(Calls):
         start = self._services.clock.start - _EPOCH
         return (start.days * 86_400 + start.seconds) * NANOSECONDS
 
-    def _standard_files(self, root: Place) -> DescriptorTable:
-        files = DescriptorTable(self._limits.max_open_files, self._closed)
-        files.add(self._standard_input(root))
-        for descriptor in (1, 2):
-            files.add(OutputStream(self._sink(descriptor), self._store.new_inode()))
-        return files
-
-    def _closed(self, table: DescriptorTable, file: OpenFile) -> None:
-        self._locks.closed(table, file)
-        self._queues.closed(table, file)
-        if self._notifier.is_asked and not file.users and file.place is not None:
-            self._notifier.file(file, IN_CLOSE_WRITE if file.writable else IN_CLOSE_NOWRITE)
-            self._notifier.lost(file.status())
-
-    def _is_open(self, key: tuple[int, int]) -> bool:
-        """Whether a process has a file open, which is known by its device and inode."""
-        for table in {id(task.files): task.files for task in self._tasks.values()}.values():
-            for number in table.numbers():
-                file = table.reference(number)
-                if file.place is not None and (file.status().device, file.status().inode) == key:
-                    return True
-        return False
-
-    def _standard_input(self, root: Place) -> OpenFile:
-        source = self._world.standard_input
-        if isinstance(source, int):
-            return InputStream(source, self._store.new_inode(), self._services.work.is_ending)
-        if source is None:
-            place = find(self._services.work, root, root, b"/dev/null").existing()
-            assert isinstance(place.node, Device)
-            return DeviceFile(O_RDONLY, place, place.node)
-        data = read_file(source, self._limits, "max_file_bytes") if isinstance(source, Path) else source
-        try:
-            return RegularFile(O_RDONLY, None, MemoryFile(self._store, 0o600, data))
-        except LinuxError:
-            raise ValueError(f"standard input is larger than max_file_bytes ({self._store.bytes_left} bytes)") from None
-
-    def _sink(self, descriptor: int) -> Callable[[bytes], None]:
-        return lambda data: self._services.write(descriptor, data)
-
     def guest_file(self, path: bytes) -> bytes:
         """As `Kernel`."""
-        try:
-            return self._read(self._node(path))
-        except LinuxError as error:
-            raise LoadError(os.strerror(error.number)) from None
+        return self._files.guest_file(path)
 
     def program_file(self, path: bytes) -> bytes:
-        """As `Kernel`: a file of the tree that all guests see, which may be executed."""
-        try:
-            node = self._node(path)
-            if not node.status().mode & 0o111:
-                raise LinuxError(Errno.EACCES)
-            return self._read(node)
-        except LinuxError as error:
-            name = path.decode("utf-8", "backslashreplace")
-            hint = "`--root DIR` shows it to the guest: `--root /` for the programs of this machine"
-            raise LoadError(f"this program needs {name}, its interpreter: {os.strerror(error.number)}", hint) from error
+        """As `Kernel`."""
+        return self._files.program_file(path)
 
     def path_of(self, file: Path) -> bytes | None:
         """As `Kernel`."""
-        with suppress(FileRefused, OSError, ValueError):
-            tree = self._files()
-            program = tree.shown(tree.bare_root(), file)
-            return None if program is None else program.path
-        return None
-
-    def _node(self, path: bytes) -> Node:
-        try:
-            root = self._files().bare_root()
-        except (OSError, ValueError) as error:
-            raise UnreadableFile(f"cannot show {self._world.root} to the guest: {error}") from None
-        return find(self._services.work, root, root, path).existing().node
-
-    def _read(self, node: Node) -> bytes:
-        most = self._limits.max_guest_memory
-        data = node.open(writable=False).read_at(0, most + 1)
-        if len(data) > most:
-            raise LoadError(f"a file exceeds max_guest_memory ({most:#x} bytes)", "raise it if the file is right")
-        return data
+        return self._files.path_of(file)
 
     # --- calls
 
@@ -443,11 +294,11 @@ class LinuxKernel(Calls):
         if task is None:  # the debugger has ended the process in the trigger of this call
             return
         thread.has_user_registers = task.by_interrupt = False
-        if task.trace is not None and self._stops_at_call(task, _SYSCALL):
+        if task.trace is not None and self._stops.at_call(task, SYSCALL):
             return
-        if task.confinement and not self._is_permitted(task, _SYSCALL):
+        if task.confinement and not self.is_permitted(task, SYSCALL):
             return
-        self._carry_out(task, _SYSCALL)
+        self.carry_out(task, SYSCALL)
 
     def _interrupt_call(self, thread: Thread, behind: int) -> None:
         """Carry out a call that has come by INT 0x80, whose registers are those of user mode."""
@@ -456,32 +307,32 @@ class LinuxKernel(Calls):
         thread.has_user_registers = task.by_interrupt = True
         read = thread.process.cpu.registers.read
         number = read(_RAX) & _LOW
-        words = tuple(read(storage) & _LOW for storage in _INTERRUPT_ARGUMENTS)
+        words = tuple(read(storage) & _LOW for storage in INT80.arguments)
         name = NAMES_386.get(number, f"syscall_{number:#x}")
-        task.threads.tell(Requested(thread, _INT80.first_count + number, name, words))
-        if task.trace is not None and self._stops_at_call(task, _INT80):
+        task.threads.tell(Requested(thread, INT80.first_count + number, name, words))
+        if task.trace is not None and self._stops.at_call(task, INT80):
             return
-        if not task.confinement or self._is_permitted(task, _INT80):
-            self._carry_out(task, _INT80)
+        if not task.confinement or self.is_permitted(task, INT80):
+            self.carry_out(task, INT80)
 
     def repeat(self, thread: Thread) -> None:
         """As `Calls`."""
-        self._carry_out(self._tasks[thread], _INT80 if self._tasks[thread].by_interrupt else _SYSCALL)
+        self.carry_out(self._tasks[thread], INT80 if self._tasks[thread].by_interrupt else SYSCALL)
 
-    def _is_permitted(self, task: Task, gate: _Gate) -> bool:
+    def is_permitted(self, task: Task, convention: CallingConvention) -> bool:
         """Whether seccomp lets a thread make its call; it has its result otherwise, or its end."""
         thread = task.thread
         registers = thread.process.cpu.registers
         number = registers.read(_RAX) & _LOW
         if task.confinement is Mode.STRICT:
-            if number in seccomp.STRICT[gate.architecture]:
+            if number in seccomp.STRICT[convention.architecture]:
                 return True
             self._kill(task, signals.SIGKILL)
             return False
         address = user_values(thread)[RIP]
-        arguments = tuple(registers.read(storage) for storage in gate.arguments)
+        arguments = tuple(registers.read(storage) for storage in convention.arguments)
         self._services.work.charge(sum(each.cost for each in task.filters) * PER_ITEM)
-        question = Question(number, gate.architecture, address, arguments)
+        question = Question(number, convention.architecture, address, arguments)
         action, data = seccomp.verdict(task.filters, question)
         if action in (Action.ALLOW, Action.LOG):
             return True
@@ -507,16 +358,16 @@ class LinuxKernel(Calls):
         else:
             signals.die(task.threads, signal)
 
-    def _carry_out(self, task: Task, gate: _Gate) -> None:
+    def carry_out(self, task: Task, convention: CallingConvention) -> None:
         """The call itself. This is done for each one: what nearly all come to is done here."""
         thread = task.thread
         registers = thread.process.cpu.registers
         number = registers.read(_RAX) & _LOW
-        plan = gate.plans.get(number) or gate.plan(number)
+        plan = convention.plans.get(number) or convention.plan(number)
         if plan is None:
-            refused = self._refuse(gate.first_count + number, gate.refusal(number))
+            refused = self._refuse(convention.first_count + number, convention.refusal(number))
             registers.write(_RAX, refused)
-            if gate is _INT80:
+            if convention is INT80:
                 task.threads.tell(Answered(thread, refused))
             return
         self._services.work.charge(PER_CALL)
@@ -528,13 +379,13 @@ class LinuxKernel(Calls):
             ]
             result = plan.answer(task, *values)
         except LinuxError as error:
-            result = self._failure(error, gate.first_count + number)
+            result = self._failure(error, convention.first_count + number)
         self._asking = None
         if type(result) is int:
             registers.write(_RAX, result)
             if task.has_signal or task.trace is not None:
                 self.returning(thread, in_call=True)
-            elif gate is _INT80:
+            elif convention is INT80:
                 task.threads.tell(Answered(thread, result))
             if len(thread.process.threads) > 1:
                 thread.process.give_way(self._services.clock.elapsed)
@@ -577,9 +428,9 @@ class LinuxKernel(Calls):
 
     def _look_at_signals(self, task: Task, in_call: bool) -> None:
         thread = task.thread
-        if (task.trace is not None and self._stops(task, in_call)) or not task.has_signal:
+        if (task.trace is not None and self._stops.at_return(task, in_call)) or not task.has_signal:
             return
-        values = _general(thread)
+        values = general_values(thread)
         values.update(user_values(thread) if in_call else {})
         if signals.deliver(task, values, in_call=in_call):
             enter_user_mode(thread, values)
@@ -619,9 +470,9 @@ class LinuxKernel(Calls):
             return True
         trace = tracing.listens(self._tasks[thread])
         if trace is not None:
-            self._stop_for_fault(self._tasks[thread], trace, fault)
+            self._stops.at_fault(self._tasks[thread], trace, fault)
             return True
-        values = _general(thread)
+        values = general_values(thread)
         values[RIP] = fault.rip
         if not signals.enter_for(self._tasks[thread], fault, values):
             return False
@@ -629,144 +480,34 @@ class LinuxKernel(Calls):
             thread.process.cpu.registers.write(storage, value)
         return True
 
-    # --- tracing
+    @cached_property
+    def _stops(self) -> TraceStops:
+        """Where threads stop that are traced: few programs come to it."""
+        from machine.kernel.linux.trace_stops import TraceStops
 
-    def _stops_at_call(self, task: Task, gate: _Gate) -> bool:
-        """Whether a thread stops for its tracer before it makes a call."""
-        trace, registers = tracing.listens(task), task.process.cpu.registers
-        if trace is None:
-            return False
-        trace.call = registers.read(_RAX) & _LOW
-        if trace.until is not Until.CALL:
-            return self._stops_at_end(task, trace, gate)
-        self._to_user_registers(task.thread)
-        registers.write(_RAX, -Errno.ENOSYS)
-        trace.in_call = True
-        code = _code_of_call(trace)
-        tracing.stop(task, code, tracing.own_info(task, code), lambda: self._begin_call(task, trace, gate), Stage.ENTRY)
-        return True
-
-    def _stops_at_end(self, task: Task, trace: Trace, gate: _Gate) -> bool:
-        """Whether a thread stops before the call with which it ends."""
-        registers = task.process.cpu.registers
-        if not trace.options & tracing.TRACEEXIT or gate is not _SYSCALL or trace.call not in _ENDS:
-            return False
-        self._to_user_registers(task.thread)
-        trace.message = (registers.read(gate.arguments[0]) & 0xFF) << 8
-        code = signals.SIGTRAP | tracing.EVENT_EXIT << 8
-        tracing.stop(task, code, tracing.own_info(task, code), lambda: self._carry_out(task, gate))
-        return True
-
-    def _begin_call(self, task: Task, trace: Trace, gate: _Gate) -> None:
-        """The call goes on behind its stop, maybe as another one or as none."""
-        registers = task.process.cpu.registers
-        if trace.call == -1:
-            self.conclude(task.thread, registers.read(_RAX))
-            return
-        registers.write(_RAX, trace.call & _LOW)
-        if (not task.confinement or self._is_permitted(task, gate)) and not self._stops_at_end(task, trace, gate):
-            self._carry_out(task, gate)
-
-    def _to_user_registers(self, thread: Thread) -> None:
-        """What a thread in a call has in registers is what it has in user mode from now on."""
-        if not thread.has_user_registers:
-            enter_user_mode(thread, user_values(thread))
-            thread.has_user_registers = True
-
-    def _stops(self, task: Task, in_call: bool) -> bool:
-        """Whether a thread that is about to go on in user mode stops for its tracer."""
-        trace = tracing.listens(task)
-        if trace is None or not task.process.alive:
-            return False
-        code, info, stage = 0, None, Stage.NONE
-        if trace.event is not None:
-            (event, trace.message), trace.event = trace.event, None
-            code = (trace.stopped_by or signals.SIGTRAP) | event << 8
-            info = tracing.own_info(task, code, trace.stopped_by or signals.SIGTRAP)
-            trace.stopped_by = 0
-        elif trace.in_call:
-            trace.in_call = False
-            code = _code_of_call(trace) if trace.until is Until.CALL else 0
-            stage = Stage.EXIT
-        elif in_call and trace.until is Until.STEP:
-            code, info = signals.SIGTRAP, tracing.step_info(user_values(task.thread)[RIP])
-        if not code and task.has_signal:
-            info, stage = signals.take(task), Stage.NONE
-            code = 0 if info is None else info.number
-        if not code:
-            return False
-        if in_call:
-            self._to_user_registers(task.thread)
-            _clear_trap_flag(task, trace)
-        info = info or tracing.own_info(task, code)
-        tracing.stop(task, code, info, lambda: self._go_on_traced(task, trace), stage)
-        return True
-
-    def _stop_for_fault(self, task: Task, trace: Trace, fault: Fault) -> None:
-        """A thread stops before the signal of an exception."""
-        registers, info = task.process.cpu.registers, signals.noted(task, fault)
-        registers.write(RIP, fault.rip)
-        _clear_trap_flag(task, trace)
-        trace.call = -1
-        tracing.stop(task, info.number, info, lambda: self._go_on_traced(task, trace))
-
-    def _go_on_traced(self, task: Task, trace: Trace) -> None:
-        """Behind a stop: with the signal that the tracer has chosen."""
-        thread, signal = task.thread, trace.injected
-        if signal in signals.STOPS and task.trace is trace and trace.info is not None:
-            tracing.group_stop(task, signal, lambda: self._go_on_traced(task, trace))
-            return
-        given: list[SignalInfo] = []
-        if signal:
-            is_same = trace.info is not None and trace.info.number == signal
-            sender = (trace.tracer.pid, task.user) if trace.tracer is not None else (0, 0)
-            given = [trace.info if is_same and trace.info else SignalInfo(signal, signals.SI_USER, sender=sender)]
-        values = _general(thread)
-        if signals.deliver(task, values, iter(given)):
-            enter_user_mode(thread, values)
-        if not task.process.alive:
-            return
-        self.returning(thread, in_call=False)
-        registers = thread.process.cpu.registers
-        if trace.until is Until.STEP and thread.waiting is None:
-            registers.write(RFLAGS, registers.read(RFLAGS) | _TRAP_FLAG)
+        return TraceStops(self)
 
     def crash_code(self, process: Process, fault: Fault) -> int | None:
         """As `Kernel`: 128 + the signal."""
         return 128 + signals.signal_of(self._tasks[process.thread], fault).number
 
     def put_back(self) -> None:
-        """As `Kernel`: shared mappings."""
-        if self._tree is not None:
-            self._tree.put_back()
+        """As `Kernel`."""
+        self._files.put_back()
 
     @property
     def reached_limits(self) -> frozenset[str]:
         """The names of the limits on files and sockets that refused something to a guest."""
-        return frozenset(self._quota.reached | self._store.reached | self._network.all_reached)
+        return self._files.reached_limits | self._network.all_reached
 
     @property
     def missing_files(self) -> frozenset[str]:
         """What guests have looked for in /proc and /sys that Linux has."""
-        return frozenset() if self._system is None else frozenset(self._system.missing.names)
+        return self._files.missing_files
 
     def call_name(self, number: int) -> str | None:
         """The name of a system call."""
-        if number in NAMES:
-            return NAMES[number]
-        short = number - _INT80.first_count
-        return f"{NAMES_386.get(short, f'{short:x}')} (int 0x80)" if 0 <= short < 1 << 32 else None
-
-
-def _clear_trap_flag(task: Task, trace: Trace) -> None:
-    """The flag with which a thread makes a step is not shown."""
-    registers = task.process.cpu.registers
-    if trace.until is Until.STEP:
-        registers.write(RFLAGS, registers.read(RFLAGS) & ~_TRAP_FLAG)
-
-
-def _code_of_call(trace: Trace) -> int:
-    return signals.SIGTRAP | 0x80 * (trace.options & tracing.SYSGOOD)
+        return call_name(number)
 
 
 def _text(text: bytes) -> str:
@@ -777,9 +518,3 @@ def _space(process: Process, layout: Layout) -> UserSpace:
     """The address space of a process that has its program only."""
     image = process.image
     return UserSpace(process.cpu.memory, max(image.end, *(area.start + area.size for area in image.areas)), layout)
-
-
-def _general(thread: Thread) -> dict[int, int]:
-    """The general registers, RIP and RFLAGS that a thread has."""
-    registers = thread.process.cpu.registers
-    return {storage: registers.read(storage) for storage in (*range(len(GENERAL)), RIP, RFLAGS)}
