@@ -22,7 +22,7 @@ descriptors    close close_range dup dup2 dup3 pipe pipe2 eventfd eventfd2 memfd
 execution      execve execveat
 locks          flock
 memory         mmap munmap mprotect pkey_mprotect pkey_alloc pkey_free brk mremap madvise msync mincore mlock munlock
-               mlock2 mlockall munlockall
+               mlock2 mlockall munlockall remap_file_pages mseal
 memory_policy  set_mempolicy get_mempolicy mbind set_mempolicy_home_node migrate_pages move_pages
 messages       sendto sendmsg sendmmsg recvfrom recvmsg recvmmsg
 opening        open creat openat openat2
@@ -30,7 +30,7 @@ paths          stat lstat newfstatat statx access faccessat faccessat2 statfs ge
                unlink unlinkat rename renameat renameat2 link linkat mknod mknodat symlink symlinkat readlink
                readlinkat chmod fchmodat chown lchown fchownat fchown truncate utimensat utimes futimesat utime umask
 peers          pidfd_open pidfd_send_signal pidfd_getfd process_vm_readv process_vm_writev kcmp setfsuid setfsgid
-               syslog
+               process_madvise syslog
 polling        poll ppoll select pselect6 epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2
                signalfd signalfd4
 posix_queues   mq_open mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr
@@ -50,7 +50,7 @@ signals        rt_sigaction rt_sigprocmask rt_sigpending rt_sigtimedwait sigalts
 sockets        socket socketpair bind listen accept accept4 connect getsockname getpeername shutdown getsockopt
                setsockopt
 threads        clone clone3 gettid set_tid_address sched_yield exit_group exit set_robust_list get_robust_list futex
-time           clock_gettime clock_getres gettimeofday time nanosleep clock_nanosleep
+time           clock_gettime clock_settime clock_getres gettimeofday time nanosleep clock_nanosleep
 timers         alarm getitimer setitimer timer_create timer_settime timer_gettime timer_getoverrun timer_delete
                timerfd_create timerfd_settime timerfd_gettime
 tracing        ptrace
