@@ -341,10 +341,10 @@ class Session(PythonFace):
                     self.notice(ENDED_AT_REFUSAL)
 
     def _perform(self, command: Command, prepared: Prepared) -> None:
-        from hds.session.commands import HANDLERS
+        from hds.session.commands import handler_of
 
         self.reach_entry()
-        handler = HANDLERS.get(command.canonical_name)
+        handler = handler_of(command.canonical_name)
         if handler is None:
             raise CommandFailed(f"err, '{command.name.text}' is not available offline: {command.row.notes}")
         handler(self, command, prepared)

@@ -16,11 +16,11 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from hds.session.commands import load_all
 from hds.session.execution import Arrived
 from hds.session.refused import CommandFailed
 from hds.session.snapshots import CopyLost, Snapshot, Snapshots, Woken, end_with_launcher, listen_to_ctrl_c
@@ -164,7 +164,7 @@ class Timeline:
         self._searches = False
         self._searched: set[int] = set()  # the ids of events that were made for a search
         self._reporter, self._muted = session.reporter, Silent()
-        import_module("hds.session.commands")  # once, and not in each copy
+        load_all()  # once, and not in each copy
         session.timeline = self
         loop = session.machine.run_loop
         loop.go_on_with_turns()

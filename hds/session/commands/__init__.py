@@ -1,38 +1,23 @@
-"""What each command does: THE table of handlers by canonical name, put together from one module per family."""
+"""What each command does: one module per family, which has a table of handlers by canonical name."""
 
 from __future__ import annotations
 
-from hds.session.commands import (
-    attaching,
-    branches,
-    breakpoints,
-    call_tree,
-    control,
-    disassembly,
-    evaluation,
-    events,
-    going_back,
-    memory,
-    outputs,
-    paging,
-    processes,
-    program_files,
-    registers,
-    session,
-    stack,
-    stepping,
-    symbol_files,
-    types,
-)
-from hds.session.commands.events import register as create_event
-from hds.session.commands.handler import Handler
-from hds.session.commands.usage import commands_page
+from typing import TYPE_CHECKING
 
-FAMILIES = (
-    events, outputs, evaluation, registers, memory, paging, disassembly, control, stepping, breakpoints, stack,
-    processes, session, types, symbol_files, branches, attaching, call_tree,
-    program_files, going_back,
-)  # fmt: skip
-HANDLERS: dict[str, Handler] = {name: handler for family in FAMILIES for name, handler in family.HANDLERS.items()}
+from vm.face import lazy
 
-__all__ = ["HANDLERS", "Handler", "commands_page", "create_event"]
+if TYPE_CHECKING:
+    from hds.session.commands.events import create_event as create_event
+    from hds.session.commands.families import handler_of as handler_of, load_all as load_all
+    from hds.session.commands.handler import Handler as Handler
+    from hds.session.commands.usage import commands_page as commands_page
+else:
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "events": "create_event",
+            "families": "handler_of load_all",
+            "handler": "Handler",
+            "usage": "commands_page",
+        },
+    )

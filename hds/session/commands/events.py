@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SHOWN = 70  # characters of an event's text in the list
 
 
-def register(session: Session, command: Command, prepared: Prepared, calls: tuple[Action, ...] = ()) -> int:
+def create_event(session: Session, command: Command, prepared: Prepared, calls: tuple[Action, ...] = ()) -> int:
     """Create the event of a command, enabled with its first action; its id. Raises RegistrationError.
 
     `calls` come before its own actions, and stand in the place of the break where it has none.
@@ -77,7 +77,7 @@ def register(session: Session, command: Command, prepared: Prepared, calls: tupl
 
 
 def _register(session: Session, command: Command, prepared: Prepared) -> None:
-    register(session, command, prepared)
+    create_event(session, command, prepared)
 
 
 def _debugged(session: Session, event: EventCommand, meant: Process | None) -> Process | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from source_trees import FILES, nodes_of
 
-from hds.session.commands import HANDLERS
+from hds.session.commands.families import HOMES
 from lang.commands import parse_event, read_commands
 from lang.source import SourceFile
 from machine.events.exits import exit_of
@@ -29,7 +29,7 @@ def test_language_machine_and_tool_reach_the_same_row(row: EventRow) -> None:
     assert (errors, event and event.event) == ([], row)
     assert all(KIND_BY_NUMBER[kind.number] is kind for kind in row.kinds)
     assert all(exit_of(kind).kind is kind for kind in row.kinds if kind.emulated)
-    assert row.name in HANDLERS
+    assert row.name in HOMES
     assert (COMMAND_BY_NAME[row.name].doc, COMMAND_BY_NAME[row.name].forms) == (
         row.doc,
         (f"{row.own_usage} [OPTIONS]",),

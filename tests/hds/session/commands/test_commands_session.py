@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hds_guests import CODE, TWO_CALLS, lines, listing_file, refused, session, shown
 
-from hds.session.commands import HANDLERS
+from hds.session.commands.families import HOMES, handlers_of
 from lang.compiler import Compiler
 from lang.source import SourceFile
 from lang.symbols import SymbolTable
@@ -237,7 +237,17 @@ def test_every_command_that_runs_has_examples_that_compile() -> None:
 
 def test_every_command_that_runs_has_a_handler() -> None:
     running = {row.name for row in COMMANDS if row.support is Support.RUNS}
-    assert running <= HANDLERS.keys()
+    assert running <= HOMES.keys()
+
+
+@pytest.mark.parametrize("family", sorted({*HOMES.values()}))
+def test_the_table_of_families_names_the_commands_of_each(family: str) -> None:
+    assert handlers_of(family).keys() == {name for name, home in HOMES.items() if home == family}
+
+
+def test_every_module_with_handlers_is_in_the_table_of_families() -> None:
+    folder = ROOT / "hds/session/commands"
+    assert {path.stem for path in folder.glob("*.py") if "\nHANDLERS" in path.read_text()} == {*HOMES.values()}
 
 
 def test_commands_that_are_not_available_say_so() -> None:
