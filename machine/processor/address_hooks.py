@@ -46,19 +46,22 @@ class AddressHooks:
 
     def add_before(self, address: int, callback: Callable[[], object]) -> Hook:
         """The same where nothing was translated yet, also while the page is being fetched."""
-        hook = self._engine.add_hook(uc.UC_HOOK_CODE, self.callback(address, callback).function, address=address)
-        self._hooked[hook] = address
-        return hook
+        return self._hook(address, self.callback(address, callback).function)
 
     def carry(self, address: int, code: int, data: int) -> Hook:
         """Have machine code called before each such instruction instead, with `data`."""
         return self._install(address, code, data)
 
     def _install(self, address: int, callback: Any, data: int = 0) -> Hook:
-        hook = self._engine.add_hook(uc.UC_HOOK_CODE, callback, address=address, data=data)
-        self._hooked[hook] = address
+        hook = self._hook(address, callback, data)
         self._code.changed(address, address + 1)
         self._code.come_last(address)
+        return hook
+
+    def _hook(self, address: int, callback: Any, data: int = 0) -> Hook:
+        hook = self._engine.add_hook(uc.UC_HOOK_CODE, callback, address=address, data=data)
+        self._hooked[hook] = address
+        self._blocks.mark(address)
         return hook
 
     def remove(self, hook: Hook) -> None:

@@ -140,6 +140,7 @@ class Hook(msgspec.Struct, frozen=True, eq=False):
 
     number: int
     callback: Any
+    kind: int
 
 
 def callback_address(hook: Hook) -> int:
@@ -195,9 +196,14 @@ class Engine:
         if instruction is not None:
             arguments.append(_i32(instruction))
         self._check(uclib.uc_hook_add(*arguments), "uc_hook_add")
-        hook = Hook(cell.value, callback)
+        hook = Hook(cell.value, callback, hook_type)
         self._hooks.add(hook)
         return hook
+
+    @property
+    def block_hooks(self) -> int:
+        """How many hooks of blocks there are."""
+        return sum(hook.kind == uc.UC_HOOK_BLOCK for hook in self._hooks)
 
     def remove_hook(self, hook: Hook) -> None:
         """Remove a hook that `add_hook` returned; safe in the hook itself. An engine that is closed has none."""

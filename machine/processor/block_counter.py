@@ -29,12 +29,16 @@ from vm import private_memory
 # SILENT is 1 until a block is complete after all were forgotten: of the first, and of its last instruction begun anew,
 # the emulator does not say that it has translated them. It gets the slot at FIRST_SLOT, where it is not found again.
 # ROOM says how many new blocks are let in yet. Behind the table are slots of translations: the one at CURRENT, an
-# address, is the next one's, as it stands in the emulator's hook, in the word at USER_DATA.
+# address, is the next one's, as it stands in the emulator's hook, in the word at USER_DATA, behind its callback.
+# SWITCH is the address of the emulator's switch of checks (exit_checks), or 0; where MAY_SPARE is 1 they are spared,
+# but for blocks with a grain of MARKED_GRAIN bytes that is marked: MARKS has the address of a byte for each, modulo
+# MARKS_SIZE. UNCHECKED is 1 where the block that Python is asked about lacks them.
 EXECUTED, CEILING, SLOW, LEARN, UNTIL, UNDER_WAY, OWN = range(7)
 IS_REST = OWN + 2
 SILENT = OWN + 3
 ROOM = OWN + 6
 USER_DATA, CURRENT = OWN + 7, OWN + 8
+SWITCH, MAY_SPARE, MARKS, UNCHECKED = range(OWN + 9, OWN + 13)
 _FIRST = OWN + 4
 SLOTS_AT = PAGE // 8
 OWN_SLOT, FIRST_SLOT = (8 * (word - SLOTS_AT) & (1 << 64) - 1 for word in (OWN, _FIRST))
@@ -46,6 +50,7 @@ PROBES = 16  # slots from its home on in which a block may stand
 ALIGNMENT = 1 << 22  # of the state, which has so many bytes: a slot's address says where it begins
 OWN_SLOTS = 8 * SLOTS_AT + SLOT_BYTES * (HOMES + PROBES)
 OWN_SLOTS_END = OWN_SLOTS + SLOT_BYTES * (1 << 16)
+MARKED_GRAIN, MARKS_SIZE = 16, 1 << 16
 _SYSCALL = b"\x0f\x05"  # always the last of its block
 _SIZE_MASK = 0xFFFF_FFFF
 _PAGE_SLOTS = PAGE // GRAIN
@@ -71,6 +76,9 @@ class BlockCounter:
         self._words = (ctypes.c_uint64 * (ALIGNMENT // 8)).from_buffer(self._buffer, self._offset)
         self._words[UNDER_WAY], self._words[SILENT] = OWN_SLOT, stores_into is not None
         self.make_room(_WORD_MASK)
+        self._marks = (ctypes.c_uint8 * MARKS_SIZE)()
+        self._words[MARKS] = ctypes.addressof(self._marks)
+        self._with_checks = 0
         self._held = 0
         self.refused = 0  # instructions of the block that was refused last
         self._lengths: dict[_Block, int] = {}
@@ -175,9 +183,40 @@ class BlockCounter:
         """The address of the first slot of a translation."""
         return self.state + OWN_SLOTS
 
-    def give_own_slots(self, user_data: int) -> None:
-        """The emulator's hook has `own_slots` there; it has translated nothing with it yet."""
+    def give_own_slots(self, user_data: int, with_checks: int) -> None:
+        """The emulator's hook has `own_slots` there, behind its callback; it has translated nothing with them yet."""
         self._words[USER_DATA], self._words[CURRENT] = user_data, self.own_slots
+        self._with_checks = with_checks
+
+    @property
+    def has_own_slots(self) -> bool:
+        """Whether the emulator's hook has some."""
+        return bool(self._words[USER_DATA])
+
+    def take_own_slots(self) -> None:
+        """The emulator is to have another hook."""
+        self.spare_checks(0, wanted=False)
+        self._words[USER_DATA] = 0
+
+    def spare_checks(self, switch: int, *, wanted: bool) -> None:
+        """Have machine code spare the emulator's checks in what it translates from now on, but for marked code; or not.
+
+        `switch` is its address, or 0. No other hook of blocks may be called beside machine code that spares them.
+        """
+        words = self._words
+        if words[SWITCH] and words[USER_DATA]:
+            ctypes.c_uint8.from_address(words[SWITCH]).value = 0
+            ctypes.c_uint64.from_address(words[USER_DATA] - 8).value = self._with_checks
+        words[SWITCH], words[MAY_SPARE] = switch, bool(switch and wanted)
+
+    def mark(self, address: int) -> None:
+        """The instruction at an address has a hook, which may end the run: blocks with it are to have checks."""
+        self._marks[address // MARKED_GRAIN % MARKS_SIZE] = 1
+
+    def take_unchecked(self) -> bool:
+        """Whether the block that is asked about lacks checks, and is not to be executed so."""
+        unchecked, self._words[UNCHECKED] = self._words[UNCHECKED], 0
+        return bool(unchecked)
 
     def enter(self, address: int, size: int, listed: bool = True) -> bool:
         """Count a block that is about to be executed; False when it does not fit under the ceiling.

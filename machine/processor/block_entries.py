@@ -59,17 +59,19 @@ class BlockEntries:
         self._blocks.make_room(_MOST_BLOCKS)
 
     def _count_by_machine_code(self) -> None:
-        own = self._blocks.own_slots
-        self._count_by(block_hook.own_address(), own)
+        own, code = self._blocks.own_slots, block_hook.own_address()
+        self._count_by(code, own)
         place = user_data_address(self._hook, own)
-        if place is None:
+        if place is None or code is None:
             self._count_by(block_hook.address(), self._blocks.state)
         else:
-            self._blocks.give_own_slots(place)
+            self._blocks.give_own_slots(place, code)
+            self._code.spare_checks()
 
     def _count_by(self, callback: Any, data: int) -> None:
         """Have this hook called for each block in the place of the one before."""
         self._code.forget_all()
+        self._blocks.take_own_slots()
         with self._engine.without_translation():
             self._engine.remove_hook(self._hook)
             self._hook = self._engine.add_hook(uc.UC_HOOK_BLOCK, callback, data=data)
@@ -94,12 +96,17 @@ class BlockEntries:
     def _on_other_block(self, _engine: int, address: int, size: int, _data: int) -> None:
         """A block that machine code does not let in: new and the last of the run, a part of another, or too large."""
         try:
+            unchecked = self._blocks.take_unchecked()
+            if unchecked:
+                self._code.translate_anew(address, address + size)
             if self._code.is_renewal_due:
                 self._stop_before(address, size)
             elif self._code.unserved is not None:
                 self._code.serve_first(self._code.unserved, address, size)
             elif not self._blocks.has_room:
                 self._wait_for_hook(address, size)
+            elif unchecked:
+                self._code.begin_block_anew(address, size)
             else:
                 self._enter(address, size)
         except BaseException as error:

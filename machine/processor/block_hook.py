@@ -2,6 +2,7 @@
 
     void on_block(engine, address, size, state)
     void on_own_block(engine, address, size, slot)
+    void on_spared_block(engine, address, size, slot)
     void on_translated(engine, uc_tb*, uc_tb*, state)
 
 works on the words that `machine.processor` lays out, and notes which block is under way. It asks Unicorn about a block
@@ -12,6 +13,11 @@ Slots of blocks that are executed by turns lie far apart, in lines of the cache 
 translation gets a slot of its own besides, beside those that were made before and after it: Unicorn translates what it
 finds in its hook's `user_data` into the call, and once a slot is taken the next one stands there. What is in it is
 compared all the same: two translations may have the same one, which is that of the first to be executed then.
+
+A block is translated with the emulator's checks whether the run is to end (`exit_checks`), or without: then it calls
+on_spared_block, which looks itself. A block with a hooked instruction, which may end the run, needs them. It is seen
+when such a block is first entered, since no translation is in its slot yet: Python has it translated anew, with checks,
+and so are those that follow until one is entered that needs none.
 
 Unicorn knows how many instructions it has translated. It is asked for the block that it has just begun; where it knows
 a larger one at this address, which happens behind a store into the code under way, that one was begun for a single
@@ -28,7 +34,7 @@ from typing import TYPE_CHECKING
 
 from unicorn import unicorn_const as uc
 
-from machine.processor.binding import control_word
+from machine.processor.binding import control_word, function_address
 from machine.processor.block_counter import (
     ALIGNMENT,
     CEILING,
@@ -38,6 +44,10 @@ from machine.processor.block_counter import (
     HOMES,
     IS_REST,
     LEARN,
+    MARKED_GRAIN,
+    MARKS,
+    MARKS_SIZE,
+    MAY_SPARE,
     OWN,
     OWN_SLOT,
     OWN_SLOTS_END,
@@ -47,16 +57,168 @@ from machine.processor.block_counter import (
     SLOT_BYTES,
     SLOTS_AT,
     SLOW,
+    SWITCH,
+    UNCHECKED,
     UNDER_WAY,
     UNTIL,
     USER_DATA,
 )
+from machine.processor.exit_checks import CHECK, ExitChecks, exit_checks
 
 if TYPE_CHECKING:
     from vm.native import MachineCode
 
 _ASK = control_word(uc.UC_CTL_TB_REQUEST_CACHE, uc.UC_CTL_IO_READ_WRITE, arguments=2)
 _SLOTS = 8 * SLOTS_AT
+
+
+def _own_block(name: str, enter: str, other: str) -> str:
+    """The hook of blocks that look in the slot of their translation: what is called for the one there, and else."""
+    return f"""
+define void @{name}(ptr %engine, i64 %address, i32 %size, ptr %own) nounwind {{
+  %key = load i64, ptr %own
+  %same.address = icmp eq i64 %key, %address
+  br i1 %same.address, label %compare, label %other, !prof !0
+compare:
+  %size.at = getelementptr %slot, ptr %own, i64 0, i32 1
+  %its.size = load i32, ptr %size.at
+  %same.size = icmp eq i32 %its.size, %size
+  br i1 %same.size, label %found, label %other, !prof !0
+found:
+  %state = call ptr @state_of(ptr %own)
+  %distance = call i64 @distance(ptr %own)
+  call void @{enter}(ptr %engine, i64 %address, i32 %size, ptr %state, i64 %distance)
+  ret void
+other:
+  tail call void @{other}(ptr %engine, i64 %address, i32 %size, ptr %own)
+  ret void
+}}"""
+
+
+def _spared(checks: ExitChecks) -> str:
+    """Blocks without the emulator's checks, which are marked in no grain, and what chooses them."""
+    return f"""
+{_own_block("on_spared_block", "enter_spared", "take_own_unless_marked")}
+
+define internal void @enter_spared(
+  ptr %engine, i64 %address, i32 %size, ptr %state, i64 %distance) nounwind alwaysinline {{
+{_count_block("ask_spared")}
+  %cpu.at = getelementptr i8, ptr %engine, i64 {checks.cpu}
+  %cpu = load ptr, ptr %cpu.at
+  %countdown.at = getelementptr i8, ptr %cpu, i64 {checks.countdown}
+  %countdown = load volatile i32, ptr %countdown.at
+  %ends = icmp slt i32 %countdown, 0
+  br i1 %ends, label %leave, label %go.on, !prof !1
+leave:
+  tail call void @{CHECK}(ptr %engine, i32 0)
+  ret void
+go.on:
+  ret void
+}}
+
+declare void @{CHECK}(ptr, i32)
+
+define internal void @ask_spared(ptr %engine, i64 %address, i32 %size, ptr %state) nounwind noinline {{
+  call void @ask(ptr %engine, i64 %address, i32 %size, ptr %state)
+  tail call void @{CHECK}(ptr %engine, i32 0)
+  ret void
+}}
+
+define internal void @take_own_unless_marked(ptr %engine, i64 %address, i32 %size, ptr %own) nounwind noinline {{
+  %state = call ptr @state_of(ptr %own)
+  %marked = call i1 @is_marked(ptr %state, i64 %address, i32 %size)
+  br i1 %marked, label %refuse, label %take
+refuse:
+  %unchecked.at = getelementptr i64, ptr %state, i64 {UNCHECKED}
+  store i64 1, ptr %unchecked.at
+  call void @translate_so(ptr %state, i8 0, ptr @on_own_block)
+  tail call void @ask_spared(ptr %engine, i64 %address, i32 %size, ptr %state)
+  ret void
+take:
+  call void @take_own(ptr %engine, i64 %address, i32 %size, ptr %own)
+  tail call void @{CHECK}(ptr %engine, i32 0)
+  ret void
+}}
+
+define internal void @take_own_and_spare(ptr %engine, i64 %address, i32 %size, ptr %own) nounwind noinline {{
+  %state = call ptr @state_of(ptr %own)
+  %may.at = getelementptr i64, ptr %state, i64 {MAY_SPARE}
+  %may = load i64, ptr %may.at
+  %may.not = icmp eq i64 %may, 0
+  br i1 %may.not, label %take, label %look
+look:
+  %marked = call i1 @is_marked(ptr %state, i64 %address, i32 %size)
+  br i1 %marked, label %take, label %spare
+spare:
+  call void @translate_so(ptr %state, i8 1, ptr @on_spared_block)
+  br label %take
+take:
+  tail call void @take_own(ptr %engine, i64 %address, i32 %size, ptr %own)
+  ret void
+}}
+
+; What is translated from now on has the checks (0), or has none (1), and calls this hook.
+define internal void @translate_so(ptr %state, i8 %spares, ptr %hook) nounwind {{
+  %switch.at = getelementptr i64, ptr %state, i64 {SWITCH}
+  %switch = load ptr, ptr %switch.at
+  store i8 %spares, ptr %switch
+  %data.at = getelementptr i64, ptr %state, i64 {USER_DATA}
+  %data = load ptr, ptr %data.at
+  %callback = getelementptr i64, ptr %data, i64 -1
+  store ptr %hook, ptr %callback
+  ret void
+}}
+
+define internal i1 @is_marked(ptr %state, i64 %address, i32 %size) nounwind {{
+entry:
+  %marks.at = getelementptr i64, ptr %state, i64 {MARKS}
+  %marks = load ptr, ptr %marks.at
+  %bytes = zext i32 %size to i64
+  %end = add i64 %address, %bytes
+  %before.end = add i64 %end, -1
+  %first = udiv i64 %address, {MARKED_GRAIN}
+  %last = udiv i64 %before.end, {MARKED_GRAIN}
+  br label %look
+look:
+  %grain = phi i64 [ %first, %entry ], [ %next, %more ]
+  %index = urem i64 %grain, {MARKS_SIZE}
+  %mark.at = getelementptr i8, ptr %marks, i64 %index
+  %mark = load i8, ptr %mark.at
+  %is.marked = icmp ne i8 %mark, 0
+  br i1 %is.marked, label %yes, label %more
+more:
+  %next = add i64 %grain, 1
+  %over = icmp ugt i64 %next, %last
+  br i1 %over, label %no, label %look
+yes:
+  ret i1 true
+no:
+  ret i1 false
+}}"""
+
+
+def _count_block(ask: str) -> str:
+    """Of a function: enter the block whose slot is at a distance from the first one, or have `ask` called."""
+    return f"""
+  %slot = call ptr @slot(ptr %state, i64 %distance)
+  %count.at = getelementptr %slot, ptr %slot, i64 0, i32 2
+  %count = load i32, ptr %count.at
+  %wide = zext i32 %count to i64
+  %executed = load i64, ptr %state
+  %sum = add i64 %executed, %wide
+  %ceiling.at = getelementptr i64, ptr %state, i64 {CEILING}
+  %ceiling = load volatile i64, ptr %ceiling.at
+  %fits = icmp ule i64 %sum, %ceiling
+  br i1 %fits, label %enter, label %closed, !prof !0
+closed:
+  tail call void @{ask}(ptr %engine, i64 %address, i32 %size, ptr %state)
+  ret void
+enter:
+  store i64 %sum, ptr %state
+  %under.way.at = getelementptr i64, ptr %state, i64 {UNDER_WAY}
+  store i64 %distance, ptr %under.way.at"""
+
+
 _TEXT = f"""
 %slot = type {{ i64, i32, i32 }}
 %translation = type {{ i64, i16, i16 }} ; uc_tb: address, instructions, size
@@ -78,25 +240,6 @@ found:
   ret void
 other:
   tail call void @search(ptr %engine, i64 %address, i32 %size, ptr %state)
-  ret void
-}}
-
-define void @on_own_block(ptr %engine, i64 %address, i32 %size, ptr %own) nounwind {{
-  %key = load i64, ptr %own
-  %same.address = icmp eq i64 %key, %address
-  br i1 %same.address, label %compare, label %other, !prof !0
-compare:
-  %size.at = getelementptr %slot, ptr %own, i64 0, i32 1
-  %its.size = load i32, ptr %size.at
-  %same.size = icmp eq i32 %its.size, %size
-  br i1 %same.size, label %found, label %other, !prof !0
-found:
-  %state = call ptr @state_of(ptr %own)
-  %distance = call i64 @distance(ptr %own)
-  call void @enter(ptr %engine, i64 %address, i32 %size, ptr %state, i64 %distance)
-  ret void
-other:
-  tail call void @take_own(ptr %engine, i64 %address, i32 %size, ptr %own)
   ret void
 }}
 
@@ -189,23 +332,7 @@ define internal ptr @slot(ptr %state, i64 %distance) nounwind alwaysinline {{
 }}
 
 define internal void @enter(ptr %engine, i64 %address, i32 %size, ptr %state, i64 %distance) nounwind alwaysinline {{
-  %slot = call ptr @slot(ptr %state, i64 %distance)
-  %count.at = getelementptr %slot, ptr %slot, i64 0, i32 2
-  %count = load i32, ptr %count.at
-  %wide = zext i32 %count to i64
-  %executed = load i64, ptr %state
-  %sum = add i64 %executed, %wide
-  %ceiling.at = getelementptr i64, ptr %state, i64 {CEILING}
-  %ceiling = load volatile i64, ptr %ceiling.at
-  %fits = icmp ule i64 %sum, %ceiling
-  br i1 %fits, label %enter, label %closed, !prof !0
-enter:
-  store i64 %sum, ptr %state
-  %under.way.at = getelementptr i64, ptr %state, i64 {UNDER_WAY}
-  store i64 %distance, ptr %under.way.at
-  ret void
-closed:
-  call void @ask(ptr %engine, i64 %address, i32 %size, ptr %state)
+{_count_block("ask")}
   ret void
 }}
 
@@ -390,6 +517,7 @@ done:
   ret void
 }}
 !0 = !{{!"branch_weights", i32 999, i32 1}}
+!1 = !{{!"branch_weights", i32 1, i32 999}}
 """
 
 
@@ -410,6 +538,11 @@ def own_address() -> int | None:
     return None if code is None else code.address("on_own_block")
 
 
+def spares_checks() -> bool:
+    """Whether there is machine code that spares checks, which its own address is given for."""
+    return _compiled() is not None and exit_checks() is not None
+
+
 def translated_address() -> int | None:
     """The address of `on_translated`; None where llvmlite is missing."""
     code = _compiled()
@@ -419,7 +552,11 @@ def translated_address() -> int | None:
 @cache
 def _compiled() -> MachineCode | None:
     try:
-        from vm.native import compile_text
+        from vm.native import add_symbol, compile_text
     except ImportError:
         return None
-    return compile_text(_TEXT)
+    checks = exit_checks()
+    if checks is None:
+        return compile_text(_TEXT + _own_block("on_own_block", "enter", "take_own"))
+    add_symbol(CHECK, function_address(CHECK))
+    return compile_text(_TEXT + _own_block("on_own_block", "enter", "take_own_and_spare") + _spared(checks))

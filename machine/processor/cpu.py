@@ -152,6 +152,8 @@ class Cpu:
     def record_blocks(self, coverage: Coverage) -> None:
         """Have the basic blocks recorded that are entered from now on, which costs a call of Python for each."""
         coverage.record(self._engine, self.memory)
+        if self._blocks.has_own_slots:
+            self.code.spare_checks()  # no more
 
     def read_vectors(self, values: Any) -> None:
         """Copy XMM0 to XMM15 into an array of 32 words."""

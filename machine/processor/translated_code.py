@@ -13,11 +13,13 @@ from contextlib import AbstractContextManager
 from unicorn import unicorn_const as uc, x86_const as x86
 
 from machine.memory import PAGE, AddressSpace, page_floor
+from machine.processor import block_hook
 from machine.processor.binding import BLOCK_HOOK, EDGE_HOOK, Hook
 from machine.processor.block_counter import EVERYTHING
 from machine.processor.branch_ring import note_block_address
 from machine.processor.branches import LastBranches
 from machine.processor.core import Core
+from machine.processor.exit_checks import exit_checks
 from machine.processor.instruction_finder import (
     LONGEST_INSTRUCTION,
     InstructionFinder,
@@ -172,6 +174,18 @@ class TranslatedCode:
         if self._run.stop_requested:
             self._blocks.close()
 
+    def begin_block_anew(self, address: int, size: int) -> None:
+        """Have a block that was about to be entered looked up anew, where it may be translated otherwise by then."""
+        self._blocks.refuse(address, size)
+        self.cut_branch(address)
+        self._engine.set_register(x86.UC_X86_REG_RIP, address)
+
+    def spare_checks(self) -> None:
+        """Spare the emulator's checks where that is possible: there is no second hook of blocks."""
+        checks = exit_checks() if block_hook.spares_checks() else None
+        switch = 0 if checks is None else checks.switch_of(self._engine)
+        self._blocks.spare_checks(switch, wanted=self._engine.block_hooks == 1)
+
     # --- branches
 
     def record_branches(self, wanted: bool) -> LastBranches | None:
@@ -195,6 +209,8 @@ class TranslatedCode:
             code = note_block_address()
             hook = BLOCK_HOOK(lambda _engine, address, size, _data: ring.note(address, size)) if code is None else code
             self._branch_hook = self._engine.add_hook(uc.UC_HOOK_BLOCK, hook, data=ring.state)
+        if self._blocks.has_own_slots:
+            self.spare_checks()
 
 
 def stores_into(memory: AddressSpace, registers: RegisterFile, rip: int, begin: int, end: int) -> bool:
