@@ -65,9 +65,13 @@ class AddressHooks:
         return hook
 
     def remove(self, hook: Hook) -> None:
-        """Remove a hook of an address; safe in its own callback."""
-        self._hooked.pop(hook, None)
-        self._engine.remove_hook(hook)
+        """Remove a hook of an address; safe in its own callback.
+
+        Unicorn goes on to call it where its code is translated (test_a_hook_that_is_removed_is_called_no_more).
+        """
+        address = self._hooked.pop(hook, None)
+        if self._engine.remove_hook(hook) and address is not None:
+            self._code.translate_anew(address, address + 1)
 
     def is_hooked(self, address: int) -> bool:
         """Whether somebody waits for the execution of an address."""

@@ -205,13 +205,14 @@ class Engine:
         """How many hooks of blocks there are."""
         return sum(hook.kind == uc.UC_HOOK_BLOCK for hook in self._hooks)
 
-    def remove_hook(self, hook: Hook) -> None:
-        """Remove a hook that `add_hook` returned; safe in the hook itself. An engine that is closed has none."""
+    def remove_hook(self, hook: Hook) -> bool:
+        """Remove a hook that `add_hook` returned, if it is there; safe in the hook itself. A closed engine has none."""
         if hook not in self._hooks:
-            return
+            return False
         self._check(uclib.uc_hook_del(self.handle, ctypes.c_size_t(hook.number)), "uc_hook_del")
         self._hooks.remove(hook)
         self._removed.append(hook)
+        return True
 
     def start(self, begin: int, until: int, count: int = 0) -> int:
         """Run, for at most `count` instructions unless that is 0; the result is Unicorn's error code.

@@ -469,6 +469,28 @@ def test_a_removed_hook_is_not_called() -> None:
     assert calls == [1]
 
 
+@pytest.mark.usefixtures("counting")
+@pytest.mark.parametrize("by_itself", [False, True])
+def test_a_hook_that_is_removed_is_called_no_more(by_itself: bool) -> None:
+    """Its block was translated with it, and others jump there."""
+    cpu, end = cpu_with("again: inc rax; mov [rbx], rax; inc rdx; dec rcx; jnz again; nop")
+    set_register(cpu, "rbx", DATA)
+    set_register(cpu, "rcx", 1000)
+    calls: list[int] = []
+
+    def called() -> None:
+        calls.append(cpu.executed)
+        if by_itself and len(calls) == 3:
+            cpu.unhook(hook)
+
+    hook = cpu.hook_address(CODE + 6, called)
+    assert cpu.run(CODE, end, 15).kind is StopKind.BUDGET
+    cpu.unhook(hook)
+    assert cpu.run(CODE, end, 10_000).kind is StopKind.REACHED
+    assert calls == [3, 8, 13]
+    assert cpu.executed == 15 + 5 * 997 + 1
+
+
 def test_an_exception_in_a_hook_of_an_address_is_raised_by_run() -> None:
     cpu, end = cpu_with("nop; inc rax")
 
