@@ -11,7 +11,7 @@ FUZZ_SEED ?= $(shell date +%Y%m%d)
 # Compiled modules are kept, also where the environment says otherwise: tests start the tool some hundred times.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test programs quick test-lang test-vm test-machine test-hds fuzz bench coverage check docs outputs picture tables clean
+.PHONY: demo test programs quick test-lang test-vm test-machine test-hds fuzz bench measured coverage check docs outputs picture tables clean
 
 demo: $(READY)
 	$(BIN)/hds run examples/syscall_log.hds examples/guests/greet.asm
@@ -40,23 +40,14 @@ fuzz: $(READY)
 		--save build/fuzz
 
 # Ratios against peers that are measured in the same run, and a table of all at the end, which fails where a goal is missed;
-# a busy machine makes them vary.
+# a busy machine makes them vary. About ten minutes: each benchmark has a limit of its own (benchmarks/table.py).
 bench: $(READY)
-	rm -rf build/bench
-	$(BIN)/python benchmarks/start.py
-	$(BIN)/python benchmarks/triggers.py
-	$(BIN)/python benchmarks/native.py
-	$(BIN)/python benchmarks/linux.py
-	$(BIN)/python benchmarks/windows.py
-	$(BIN)/python benchmarks/linux_peers.py
-	$(BIN)/python benchmarks/mappings.py
-	$(BIN)/python benchmarks/compile.py
-	$(BIN)/python benchmarks/compactness.py
-	$(BIN)/python benchmarks/memory.py
-	$(BIN)/python benchmarks/callbacks.py
-	$(BIN)/python benchmarks/fuzzing.py
-	$(BIN)/python benchmarks/corpus.py
-	$(BIN)/python benchmarks/table.py
+	$(BIN)/python benchmarks/run.py
+
+# What the last four of these have come to: docs/benchmarks.md and the table in README.md.
+measured: $(READY)
+	$(BIN)/python benchmarks/measured.py
+	$(BIN)/python -m hds.cli.documentation --write docs
 
 # Lines and branches of the language and the virtual machine that the tests reach.
 coverage: $(READY)

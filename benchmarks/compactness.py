@@ -28,7 +28,7 @@ def main() -> None:
         assert program is not None
         print(f"{name:<14} {program.size:>6} {theirs:>9} {'1/' + format(theirs / program.size, '.1f'):>7}")
         rows.append(Row(f"bytecode of {name}, against HyperDbg's buffer", program.size, theirs, "bytes", 1 / 8))
-    keep("compactness", rows)
+        keep("compactness", rows)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ Processor time of a program is that of everything - client, scheduler, workers, 
 run - less the start of the cluster, by the number of programs. Beyond the run itself is what exceeds the same run in
 one process that is warm: a session made, the program loaded, run and summed up.
 
-Usage: python benchmarks/corpus.py [TINY [LONG]]. TINY programs (10,000) that exit at once show what a program costs
-beyond its run, against the same runs one after the other in one warm process; LONG ones (40) of a second each show what
+Usage: python benchmarks/corpus.py [TINY [LONG]]. TINY programs (2,000) that exit at once show what a program costs
+beyond its run, against the same runs one after the other in one warm process; LONG ones (10) of a second each show what
 a second worker is worth.
 """
 
@@ -130,8 +130,9 @@ def main() -> None:
     """Both."""
     counts = [int(word) for word in sys.argv[1:]]
     with tempfile.TemporaryDirectory() as folder:
-        first = tiny(Path(folder), counts[0] if counts else 10_000)
-        keep("corpus", [first, long(Path(folder), counts[1] if len(counts) > 1 else 40)])
+        first = tiny(Path(folder), counts[0] if counts else 2_000)
+        keep("corpus", [first])
+        keep("corpus", [first, long(Path(folder), counts[1] if len(counts) > 1 else 10)])
 
 
 if __name__ == "__main__":

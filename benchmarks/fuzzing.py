@@ -42,8 +42,8 @@ LEFT_OUT = ("carriers", "isolation", "loaded", "crowd")  # they run machines, wh
 COMMON = (  # laws that there were before
     "engines", "session", "verified", "repeatable", "limits", "printed", "text", "commands", "assembly", "bytecode",
 )  # fmt: skip
-CASES = 200  # a round
-ROUNDS = 3
+CASES = 100  # a round
+ROUNDS = 2
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -14,14 +14,13 @@ import random
 import resource
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from rows import Row, keep
+from rows import Row, keep, note
 from unicorn import UC_HOOK_INSN
 from unicorn.x86_const import UC_X86_INS_SYSCALL
 
@@ -213,13 +212,14 @@ ROWS: list[Row] = []
 def report(title: str, against: str, seconds: float, peer: float) -> None:
     """One row."""
     ROWS.append(Row(f"busybox {title}, against {against}", seconds, peer, "s"))
+    keep("linux", ROWS)
     print(f"{title:25}{seconds:8.3f}s{peer:8.3f}s{seconds / peer:8.2f}", flush=True)
 
 
 def compare_with_qemu(program: Path, folder: Path) -> None:
     """The rows against qemu-x86_64."""
     if shutil.which("qemu-x86_64") is None:
-        print("against qemu-x86_64: skipped, the Debian package qemu-user is not installed")
+        note("linux", "rows against qemu-x86_64 are skipped, the Debian package qemu-user is not installed")
         return
     print(f"{'less the start':25}{'here':>9}{'qemu':>9}{'ratio':>8}")
     start = fastest(partial(here, program, folder, START), partial(user_mode_qemu, program, folder, START))
@@ -232,7 +232,8 @@ def compare_with_qemu(program: Path, folder: Path) -> None:
 def main() -> None:
     found = shutil.which("busybox")
     if found is None:
-        sys.exit("the Debian package busybox-static is not installed")
+        note("linux", "skipped, the Debian package busybox-static is not installed")
+        return
     program = Path(found)
     native = block_hook.address() is not None
     print(f"load of the machine: {os.getloadavg()[0]:.1f}")
@@ -254,7 +255,6 @@ def main() -> None:
         for title in ("sha256sum of 4 MB", "dd, 20,000 calls"):
             alone = partial(here, program, folder, COMMANDS[title])
             report(f"{title} with a counter", "none", *fastest(partial(alone, COUNTER), alone))
-    keep("linux", ROWS)
 
 
 if __name__ == "__main__":

@@ -15,19 +15,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
-from rows import Row, keep
+from rows import Row, keep, note
 
 ROOT = Path(__file__).parent.parent
 ROUNDS = 3  # the fastest counts
 SECONDS = 120  # a peer that needs longer is said to fail
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "TZ": "UTC0", "HOME": "/nowhere", "PYTHONPATH": str(ROOT)}
 START = ("/bin/true",)
-LOOP = "s=0; for ((i = 0; i < 20000; i++)); do ((s += i * i)); done; echo $s"
-WORDS = "for i in {1..3000}; do x=word$i; y=${x/word/w}; case $y in w1*) ((n++));; esac; done; echo $n"
+LOOP = "s=0; for ((i = 0; i < 10000; i++)); do ((s += i * i)); done; echo $s"
+WORDS = "for i in {1..2000}; do x=word$i; y=${x/word/w}; case $y in w1*) ((n++));; esac; done; echo $n"
 COUNT = "!syscall script { .calls++; }"
 LOG = '!syscall script { printf("%llx(%llx, %llx, %llx)", $context, @rdi, @rsi, @rdx); }\n' + (
     '!sysret script { printf(" = %lld\\n", @rax); }'
@@ -78,8 +79,9 @@ def qiling() -> Tool | None:
     return Tool("Qiling", (str(python), "-c", WITH_QILING))
 
 
-def fastest(tool: Tool, command: tuple[str, ...], right: Callable[[int, bytes], bool]) -> float | None:
-    """Processor seconds of the fastest round; None where one does not end as it should."""
+@cache
+def fastest(tool: Tool, command: tuple[str, ...], wanted: Ending) -> float | None:
+    """Processor seconds of the fastest round; None where one does not end as it should. It is measured once."""
     best = float("inf")
     for _ in range(ROUNDS):
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -91,11 +93,18 @@ def fastest(tool: Tool, command: tuple[str, ...], right: Callable[[int, bytes], 
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             return None
-        if not right(done.returncode, done.stdout):
+        if done.returncode != wanted.code or wanted.said not in done.stdout:
             return None
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         best = min(best, usage.ru_utime + usage.ru_stime - began)
     return best
+
+
+class Ending(NamedTuple):
+    """How a command has to end: with this exit code, and these bytes in its output."""
+
+    code: int = 0
+    said: bytes = b""
 
 
 def jobs(folder: Path) -> dict[str, tuple[str, ...]]:
@@ -111,27 +120,30 @@ def jobs(folder: Path) -> dict[str, tuple[str, ...]]:
     return {name: words for name, words in found.items() if shutil.which(words[0])}
 
 
-def compare(here: Tool, peer: Tool, work: dict[str, tuple[str, ...]], goals: dict[str, float]) -> list[Row]:
+def compare(
+    here: Tool, peer: Tool, work: dict[str, tuple[str, ...]], goals: dict[str, float], before: list[Row]
+) -> list[Row]:
     """A row for each job; `goals` are how many times the peer's time it may take."""
     rows = []
     print(f"{'less the start':25}{here.name:>11}{peer.name:>14}{'ratio':>8}")
-    starts = [fastest(tool, START, lambda code, _output: code == 0) for tool in (here, peer)]
+    starts = [fastest(tool, START, Ending()) for tool in (here, peer)]
     for title, command in work.items():
         native = subprocess.run(command, env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-
-        def right(code: int, output: bytes, wanted: int = native.returncode, said: bytes = native.stdout) -> bool:
-            return code == wanted and (said in output or here.name == "hds log")
-
+        wanted = Ending(native.returncode, b"" if "log" in here.name else native.stdout)
         row = []
         for tool, start in zip((here, peer), starts, strict=True):
-            seconds = fastest(tool, command, right)
+            seconds = fastest(tool, command, wanted)
             row.append(None if seconds is None or start is None else max(seconds - start, 0.001))
         shown = ["fails" if seconds is None else f"{seconds:.3f}s" for seconds in row]
         ratio = f"{row[0] / row[1]:8.2f}" if row[0] is not None and row[1] is not None else f"{'-':>8}"
         if row[0] is not None and row[1] is not None:
             what = f"{title}, {here.name}, against {peer.name}, less the start"
             rows.append(Row(what, row[0], row[1], "s", goals.get(title)))
+            keep("linux_peers", [*before, *rows])
         print(f"{title:25}{shown[0]:>11}{shown[1]:>14}{ratio}", flush=True)
+        for tool, text in zip((here, peer), shown, strict=True):
+            if text == "fails":
+                note("linux_peers", f"{tool.name} fails at {title}, so there is no row")
     return rows
 
 
@@ -146,16 +158,15 @@ def main() -> None:
         work = jobs(Path(name))
         qemu = shutil.which("qemu-x86_64")
         if qemu is None:
-            print("against qemu-x86_64: skipped, the Debian package qemu-user is not installed")
+            note("linux_peers", "rows against qemu-x86_64 are skipped, the Debian package qemu-user is not installed")
         else:
-            rows += compare(count, Tool("qemu", (qemu,)), work, {})
-            rows += compare(log, Tool("qemu -strace", (qemu, "-strace")), work, {"dd: 20,000 calls": 1.5})
+            rows += compare(count, Tool("qemu", (qemu,)), work, {}, rows)
+            rows += compare(log, Tool("qemu -strace", (qemu, "-strace")), work, {"dd: 20,000 calls": 1.5}, rows)
         other = qiling()
         if other is None:
-            print("against Qiling: skipped, the package qiling cannot be installed")
+            note("linux_peers", "rows against Qiling are skipped, the package qiling cannot be installed")
         else:
-            rows += compare(count, other, work, {})
-    keep("linux_peers", rows)
+            rows += compare(count, other, work, {}, rows)
 
 
 if __name__ == "__main__":

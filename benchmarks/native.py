@@ -127,6 +127,7 @@ def measure() -> None:
         fast, slow = run_time(native, code, 200), run_time(reference, code, 3)
         title = f"{case.name} on the native engine, against the reference engine"
         rows.append(Row(title, fast * 1e6, slow * 1e6, "us", faster=True))
+        keep("native", rows)
         print(f"{case.name:16} {slow / fast:9.0f}x          {fast / case.count * 1e9:8.1f} ns  {case.unit}")
     text = iter(SCRIPT_OF_20_LINES.replace("0x56", f"0x{number:x}") for number in range(0x60, 0x6A))
     programs = iter([program(script) for script in text])

@@ -1,6 +1,7 @@
 """Rows of `make bench`: what was measured here and of a peer, in the same run, and the ratio that is wanted.
 
-A benchmark keeps its rows in build/bench/, as JSON; `python benchmarks/table.py` prints those of all benchmarks.
+A benchmark keeps its rows in build/bench/, as JSON, each as soon as it is there; `benchmarks/table.py` prints those of
+all benchmarks, and `benchmarks/measured.py` makes the numbers of the documentation of them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 FOLDER = Path(__file__).parents[1] / "build" / "bench"
 
@@ -40,8 +42,7 @@ class Row:
     @property
     def shown(self) -> str:
         """The ratio as people read it."""
-        digits = 2 if self.ratio < 10 else 1 if self.ratio < 100 else 0
-        return f"{self.ratio:,.{digits}f} x" + (" faster" if self.faster else "")
+        return shown(self.ratio, self.faster)
 
     @property
     def goal(self) -> str:
@@ -58,17 +59,66 @@ class Row:
         return None if self.at_least is None else self.ratio >= self.at_least
 
 
+def shown(ratio: float, faster: bool) -> str:
+    """A ratio as people read it."""
+    digits = 2 if ratio < 10 else 1 if ratio < 100 else 0
+    return f"{ratio:,.{digits}f} x" + (" faster" if faster else "")
+
+
+def amount(value: float, unit: str) -> str:
+    """A number and its unit as people read them."""
+    return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
+
+
+# --- what a benchmark keeps
+
+
+def begin(benchmark: str) -> None:
+    """Forget what the run before has kept."""
+    _write(benchmark, {"load": os.getloadavg()[0], "rows": [], "notes": []})
+
+
 def keep(benchmark: str, rows: Iterable[Row]) -> None:
-    """Keep the rows of a benchmark, in place of those of the run before."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    found = {"load": os.getloadavg()[0], "rows": [asdict(row) for row in rows]}
-    (FOLDER / f"{benchmark}.json").write_text(json.dumps(found, indent=1))
+    """Keep the rows of a benchmark, up to now."""
+    _write(benchmark, {**_read(benchmark), "rows": [asdict(row) for row in rows]})
+
+
+def note(benchmark: str, text: str) -> None:
+    """Print and keep what the table is to say of a benchmark: a part is skipped, it has failed."""
+    print(f"{benchmark}: {text}", flush=True)
+    found = _read(benchmark)
+    if text not in found["notes"]:
+        _write(benchmark, {**found, "notes": [*found["notes"], text]})
 
 
 def kept(benchmark: str) -> list[Row]:
     """The rows that a benchmark has kept last; none where it has not run."""
-    file = FOLDER / f"{benchmark}.json"
-    return [Row(**row) for row in json.loads(file.read_text())["rows"]] if file.exists() else []
+    return [Row(**row) for row in _read(benchmark)["rows"]]
+
+
+def notes(benchmark: str) -> list[str]:
+    """What is to be said of it."""
+    return [str(text) for text in _read(benchmark)["notes"]]
+
+
+def load(benchmark: str) -> float:
+    """How many processes wanted a processor when it began."""
+    return float(_read(benchmark)["load"])
+
+
+def _file(benchmark: str) -> Path:
+    return FOLDER / f"{benchmark}.json"
+
+
+def _read(benchmark: str) -> dict[str, Any]:
+    file = _file(benchmark)
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return {"load": 0.0, "rows": [], "notes": []} | found
+
+
+def _write(benchmark: str, found: dict[str, Any]) -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    _file(benchmark).write_text(json.dumps(found, indent=1), encoding="utf-8")
 
 
 def table(rows: Iterable[Row]) -> list[str]:
@@ -76,7 +126,7 @@ def table(rows: Iterable[Row]) -> list[str]:
     lines: list[tuple[str, ...]] = [("what", "ours", "peer", "ratio", "goal", "holds")]
     for row in rows:
         holds = {None: "", True: "yes", False: "NO"}[row.holds]
-        values = (f"{value:,.{0 if value >= 100 else 3}f} {row.unit}" for value in (row.ours, row.peer))
+        values = (amount(value, row.unit) for value in (row.ours, row.peer))
         lines.append((row.what, *values, row.shown, row.goal, " ".join(filter(None, (holds, row.reason)))))
     widths = [max(len(line[column]) for line in lines) for column in range(5)]
     return [

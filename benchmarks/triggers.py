@@ -78,7 +78,7 @@ end: nop
 STACK = 0x60_0000  # of the bare emulator
 # next: mov rax, [rsp-100h]; mov [rsp-80h], rax; push rax; pop rax; dec rbx; jnz next
 BUSY = bytes.fromhex("488b842400ffffff 4889842480ffffff 50 58 48ffcb 75e9")
-ROUNDS = 9
+ROUNDS = 6
 PAIRS = 7
 
 # --- hand-written peers
@@ -424,97 +424,146 @@ def resident() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def print_costs(file: BinaryIO) -> None:
-    """Ratios of the scripted trigger to its peers."""
+Subjects = dict[str, tuple[Any, int]]
+ROWS: list[Row] = []
+
+
+def report(found: dict[str, float], *rows: Row) -> None:
+    """Print rows, and what each of their subjects takes."""
+    ROWS.extend(rows)
+    keep("triggers", ROWS)
+    print("\n".join(table(rows)[1:]))
+    if found:
+        print("  ns per trigger: " + ", ".join(f"{name} {value:.0f}" for name, value in found.items()), flush=True)
+
+
+def compare(
+    what: str, subjects: Subjects, at_most: float | None = None, at_least: float | None = None, *, faster: bool = False
+) -> None:
+    """One row, of the first subject against the second."""
+    found = best(subjects)
+    ours, peer = found.values()
+    report(found, Row(what, ours, peer, "ns", at_most, at_least, faster or at_least is not None))
+
+
+def print_system_calls() -> None:
+    """The filter of a `!syscall` against its peers."""
     found = best(
         {
-            "script": (Scripted(FILTER), 300_000),
-            "empty": (Native(), 300_000),
-            "native": (Native(filter_only), 300_000),
-            "same effects": (Native(filter_and_system_call, counts_blocks=True), 300_000),
-            "block": (Native(bare_start), 200_000),
-            "condition": (Scripted(CONDITION), 200_000),
-            "hot": (Native(execution=True), 1_000_000),
-            "execution": (Scripted(EXECUTION, guest=HOT), 1_000_000),
-            "native cpuid": (Native(count, instruction=ON_CPUID), 200_000),
-            "cpuid": (Scripted("!cpuid script { .n = .n + 1; }", guest=CPUID_GUEST), 200_000),
-            "native rdtsc": (Native(count_and_tell_time, instruction=ON_RDTSC), 200_000),
-            "rdtsc": (Scripted("!tsc script { .n = .n + 1; }", guest=TIME_GUEST), 200_000),
-            "native out": (Native(count, instruction=ON_OUT), 300_000),
-            "out": (Scripted("!ioout script { .n = .n + 1; }", guest=PORT_GUEST), 300_000),
-            "python store": (StoresInPython(), 20_000),
-            "monitor": (Scripted(f"!monitor w {STORED} script {{ .n = .n + @rbx; }}", guest=STORES), 60_000),
-            "fault": (faults("print 1", is_idle=True), 3_000),
-            "exception": (faults("!exception script { .n = .n + 1; }", is_idle=False), 3_000),
-            "in turns": (OnTwoCores(REFUSING, parallel=False), 300_000),
-            "in parallel": (OnTwoCores(REFUSING, parallel=True), 300_000),
-            "shared in turns": (OnTwoCores(FILTER, parallel=False), 300_000),
-            "shared in parallel": (OnTwoCores(FILTER, parallel=True), 300_000),
+            "script": (Scripted(FILTER), 1_000_000),
+            "empty": (Native(), 1_000_000),
+            "native": (Native(filter_only), 1_000_000),
+            "same effects": (Native(filter_and_system_call, counts_blocks=True), 1_000_000),
             "python": (InPython(), 20_000),
-            "printf script": (Scripted(MESSAGE, file), 60_000),
-            "imm yes": (Scripted(AT_ONCE, file), 60_000),
-            "printf python": (InPython(file), 20_000),
         }
     )
-
-    def row(what: str, ours: str, peer: str, at_most: float | None = None, at_least: float | None = None) -> Row:
-        faster = at_least is not None or ours.endswith("parallel")
-        return Row(what, found[ours], found[peer], "ns", at_most, at_least, faster)
-
-    rows = [
-        row("`!syscall` filter with a counter, against a native hook with two register reads", "script", "native", 1.5),
-        row("the same, against a native hook with the same effects on the guest", "script", "same effects"),
-        row("the same, against a native hook that does nothing", "script", "empty"),
-        row("the same, against a hook in Python", "script", "python", at_least=40),
-        row("`printf` to a file, `imm no`, against a hook in Python that writes the same", "printf script",
-            "printf python", at_least=15),
-        row("`printf` to a file, `imm yes`, the same", "imm yes", "printf python", at_least=8),
-        row("a condition of six instructions, against a bare `uc_emu_start` of them", "condition", "block", 1.3),
-        row("`!epthook` with a counter, against a native hook of nothing", "execution", "hot", 1.5),
-        row("`!cpuid` with a counter, against a native hook with a counter", "cpuid", "native cpuid", 1.5),
-        row("`!tsc` with a counter, against a native hook with a counter and a clock", "rdtsc", "native rdtsc", 1.5),
-        row("`!ioout` with a counter, against a native hook with a counter", "out", "native out", 1.5),
-        row("`!monitor w` with a counter, against a hook of stores in Python", "monitor", "python store", 1),
-        row("`!exception` with a counter, against the fault alone", "exception", "fault", 2),
-        Row("a guest that does not touch the watched page, against none", untouched(), 1, "x", 1.1),
-        row("a filter that refuses, on two cores with `--parallel`, against turns", "in parallel", "in turns"),
-        row("a filter that counts in one global, the same", "shared in parallel", "shared in turns"),
-    ]  # fmt: skip
-    print("\n".join(table(rows)))
-    keep("triggers", rows)
-    print("  ns per trigger: " + ", ".join(f"{name} {value:.0f}" for name, value in found.items()))
+    script, python = found["script"], found["python"]
+    report(
+        found,
+        Row("`!syscall` filter with a counter, against a native hook with two register reads", script, found["native"],
+            "ns", 1.5),
+        Row("the same, against a native hook with the same effects on the guest", script, found["same effects"], "ns"),
+        Row("the same, against a native hook that does nothing", script, found["empty"], "ns"),
+        Row("the same, against a hook in Python", script, python, "ns", at_least=40, faster=True),
+    )  # fmt: skip
 
 
-def print_growth_of_faults() -> None:
-    """Cost of an exception from 10^3 to 10^6 triggers, relative to 10^5."""
-    subject = faults("!exception script { .n = .n + 1; }", is_idle=False)
-    costs: dict[int, float] = {}
-    for exponent in range(3, 7):
-        costs |= best({exponent: (subject, 10**exponent // 3)}, rounds=max(1, 6 - exponent))
-    relative = ", ".join(f"10^{exponent}: {value / costs[5]:.2f}" for exponent, value in costs.items())
-    print(f"!exception, relative to 10^5        {relative}")
+def print_messages(file: BinaryIO) -> None:
+    """`printf` against a hook in Python that writes."""
+    found = best(
+        {
+            "imm no": (Scripted(MESSAGE, file), 60_000),
+            "imm yes": (Scripted(AT_ONCE, file), 60_000),
+            "python": (InPython(file), 20_000),
+        }
+    )
+    python = found["python"]
+    report(
+        found,
+        Row("`printf` to a file, `imm no`, against a hook in Python that writes the same", found["imm no"], python,
+            "ns", at_least=15, faster=True),
+        Row("`printf` to a file, `imm yes`, the same", found["imm yes"], python, "ns", at_least=8, faster=True),
+    )  # fmt: skip
+
+
+def print_other_events() -> None:
+    """Other kinds of events, each against what it is compared with."""
+    counted = "script { .n = .n + 1; }"
+    compare(
+        "a condition of six instructions, against a bare `uc_emu_start` of them",
+        {"condition": (Scripted(CONDITION), 600_000), "block": (Native(bare_start), 600_000)}, 1.3,
+    )  # fmt: skip
+    compare(
+        "`!epthook` with a counter, against a native hook of nothing",
+        {"execution": (Scripted(EXECUTION, guest=HOT), 3_000_000), "hot": (Native(execution=True), 3_000_000)}, 1.5,
+    )  # fmt: skip
+    compare(
+        "`!cpuid` with a counter, against a native hook with a counter",
+        {"cpuid": (Scripted(f"!cpuid {counted}", guest=CPUID_GUEST), 600_000),
+         "native": (Native(count, instruction=ON_CPUID), 600_000)}, 1.5,
+    )  # fmt: skip
+    compare(
+        "`!tsc` with a counter, against a native hook with a counter and a clock",
+        {"rdtsc": (Scripted(f"!tsc {counted}", guest=TIME_GUEST), 600_000),
+         "native": (Native(count_and_tell_time, instruction=ON_RDTSC), 600_000)}, 1.5,
+    )  # fmt: skip
+    compare(
+        "`!ioout` with a counter, against a native hook with a counter",
+        {"out": (Scripted(f"!ioout {counted}", guest=PORT_GUEST), 1_000_000),
+         "native": (Native(count, instruction=ON_OUT), 1_000_000)}, 1.5,
+    )  # fmt: skip
+    compare(
+        "`!monitor w` with a counter, against a hook of stores in Python",
+        {"monitor": (Scripted(f"!monitor w {STORED} script {{ .n = .n + @rbx; }}", guest=STORES), 60_000),
+         "python": (StoresInPython(), 20_000)}, 1,
+    )  # fmt: skip
+    compare(
+        "`!exception` with a counter, against the fault alone",
+        {"exception": (faults(f"!exception {counted}", is_idle=False), 1_500),
+         "fault": (faults("print 1", is_idle=True), 1_500)}, 2,
+    )  # fmt: skip
+    watched = untouched()
+    report({}, Row("a guest that does not touch the watched page, against none", watched, 1, "x", 1.1))
+
+
+def print_cores() -> None:
+    """Two processes on two cores, by the clock."""
+    for what, command in (
+        ("a filter that refuses, on two cores with `--parallel`, against turns", REFUSING),
+        ("a filter that counts in one global, the same", FILTER),
+    ):
+        subjects = {
+            "in parallel": (OnTwoCores(command, parallel=True), 500_000),
+            "in turns": (OnTwoCores(command, parallel=False), 500_000),
+        }
+        compare(what, subjects, faster=True)
 
 
 def print_growth() -> None:
-    """Cost and memory from 10^3 to 10^7 triggers, relative to 10^6."""
+    """A trigger among many against one among a tenth, and the memory that a run of many takes beyond one of few."""
+    for what, subject, triggers in (
+        ("`!syscall`", Scripted(FILTER), 1_000_000),
+        ("`!exception`", faults("!exception script { .n = .n + 1; }", is_idle=False), 1_500),
+    ):
+        subjects = {"many": (subject, triggers), "few": (subject, triggers // 10)}
+        compare(f"a trigger of {what} among {3 * triggers:,}, against one among a tenth of them", subjects, 1.25)
     subject = Scripted(FILTER)
     subject.run(10_000)
     before = resident()
-    costs: dict[int, float] = {}
-    for exponent in range(3, 8):
-        costs |= best({exponent: (subject, 10**exponent // 2)}, rounds=max(2, 8 - exponent))
-    relative = ", ".join(f"10^{exponent}: {value / costs[6]:.2f}" for exponent, value in costs.items())
-    print(f"cost per trigger relative to 10^6   {relative}")
-    print(f"resident memory                     {before:.0f} MB before, {resident():.0f} MB behind")
+    subject.run(10_000_000)
+    what = "memory behind 10,000,000 triggers of `!syscall`, against that behind 10,000"
+    report({}, Row(what, resident(), before, "MB", 1.1))
 
 
 def main() -> None:
     """Print the table."""
     print(f"load of the machine: {os.getloadavg()[0]:.1f}")
+    print_system_calls()
     with tempfile.TemporaryFile() as file:
-        print_costs(file)
+        print_messages(file)
+    print_other_events()
+    print_cores()
     print_growth()
-    print_growth_of_faults()
 
 
 if __name__ == "__main__":

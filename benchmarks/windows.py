@@ -18,7 +18,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from rows import Row, keep
+from rows import Row, keep, note
 
 TESTS = Path(__file__).resolve().parents[1] / "tests"
 sys.path[:0] = [str(TESTS.parent), str(TESTS), str(TESTS / "machine" / "kernel" / "nt")]  # tests/hds is not hds
@@ -26,7 +26,7 @@ from windows_world import MISSING, build, extracted, make_root, wheel_of  # noqa
 
 HDS = Path(sys.executable).with_name("hds")
 ROUNDS, LONG_ROUNDS = 5, 3
-FUNCTIONS = 20_000  # of five lines each
+FUNCTIONS = 8_000  # of five lines each
 HELLO = '#include <stdio.h>\nint main(void) { puts("hello"); return 0; }\n'
 NOTHING = "? .calls = 0;\n"
 EVERY_CALL = NOTHING + "!syscall script { .calls = .calls + 1; }\n"
@@ -62,6 +62,7 @@ ROWS: list[Row] = []
 def report(title: str, here: float, peer: float, goal: float) -> None:
     """One row."""
     ROWS.append(Row(title.replace("; ", ", against "), here, peer, "s", goal))
+    keep("windows", ROWS)
     print(f"{title:40}{here:8.3f}s{peer:8.3f}s{here / peer:8.2f}{goal:8.2f}", flush=True)
 
 
@@ -87,7 +88,7 @@ def compare_ruff(folder: Path, root: Path) -> None:
     """The row of ruff, which needs its wheels."""
     wheels = [wheel_of("ruff", platform) for platform in ("win_amd64", "linux")]
     if None in wheels:
-        print("ruff: skipped, no wheels (HDS_WHEELS)")
+        note("windows", "the row of ruff is skipped, no wheels (HDS_WHEELS)")
         return
     native = extracted("ruff", "linux", folder)
     extracted("ruff", "win_amd64", root / "prog")
@@ -106,7 +107,7 @@ def compare_ruff(folder: Path, root: Path) -> None:
 
 def main() -> None:
     if MISSING is not None or shutil.which("gcc") is None:
-        print(f"Windows programs: skipped, {MISSING or 'gcc is missing'}")
+        note("windows", f"skipped, {MISSING or 'gcc is missing'}")
         return
     print(f"load of the machine: {os.getloadavg()[0]:.1f}")
     print(f"{'':40}{'here':>9}{'peer':>9}{'ratio':>8}{'goal':>8}")
@@ -115,7 +116,6 @@ def main() -> None:
         root = make_root(folder / "c", folder, "hello")
         compare_starts(folder, root)
         compare_ruff(folder, root)
-    keep("windows", ROWS)
 
 
 if __name__ == "__main__":

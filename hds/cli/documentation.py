@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from hds.cli.main import SUBCOMMANDS, Parser, Subcommand, build_parser
+from hds.cli.measurements import benchmarks_page, readme_table
 from hds.cli.subcommands.explain import VISIBLE_RETURN, WIDTH
 from hds.cli.tables import TABLES, Table
 from hds.editor import textmate_grammar, vim_syntax
@@ -326,12 +327,13 @@ def linux_calls_page() -> Iterator[str]:
 
 
 def readme_page() -> Iterator[str]:
-    """README.md, with the table of what is emulated between its marks as the tables of the code have it."""
-    begin, end = "<!-- what is emulated, made as the pages of docs/ are -->", "<!-- to here -->"
-    before, _, rest = README.read_text(encoding="utf-8").partition(begin)
-    yield from before.splitlines()
-    yield from (begin, *_emulated(), end)
-    yield from rest.partition(end)[2].splitlines()[1:]
+    """README.md, with the tables between its marks as the code and the benchmarks have them."""
+    text = README.read_text(encoding="utf-8")
+    for what, lines in (("what is emulated", _emulated()), ("speed", _table(("what", "ratio"), readme_table()))):
+        begin, end = f"<!-- {what}, made as the pages of docs/ are -->", "<!-- to here -->"
+        before, _, rest = text.partition(begin + "\n")
+        text = before + "\n".join((begin, *lines, end)) + rest.partition(end)[2]
+    yield from text.splitlines()
 
 
 def _emulated() -> Iterator[str]:
@@ -400,6 +402,7 @@ PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
     "bytecode.md": bytecode_page,
     "command-line.md": command_line_page,
     "linux-calls.md": linux_calls_page,
+    "benchmarks.md": benchmarks_page,
     "commands.md": commands_page,
     "records.schema.json": records_page,
     "../README.md": readme_page,

@@ -18,6 +18,7 @@ from machine.native.tables import Mark, Marks
 from vm.native import MessageRing, table
 
 _MOST = 2048  # marks
+_COLLECTED_CELLS = 1 << 14  # what is rendered at once stays in the caches; one message has at most half of it
 _NOWHERE = 1 << 63  # no place in the ring: the script under way is not over before Python has delivered
 _WORDS = len(table(Mark))
 
@@ -28,7 +29,7 @@ class CollectedRing(MessageRing):
     """The ring of messages that are collected (`imm no`): whoever drains it, `collect` takes all of them at once."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(_COLLECTED_CELLS)
         self.collect: Callable[[list[bytes]], None] = lambda texts: None
 
     def drain(self, deliver: Callable[[bytes], None]) -> None:

@@ -168,10 +168,10 @@ _bases: dict[tuple[bytes, ...], int] = {}
 class MessageRing:
     """The records of one workspace, oldest first. It is drained when it is full; nothing is ever overwritten."""
 
-    def __init__(self) -> None:
-        self._memory = private_memory(RING_CELLS * CELL)
-        self._cells = (ctypes.c_uint64 * RING_CELLS).from_buffer(self._memory)
-        self._header = RingHeader(used=0, capacity=RING_CELLS, records=ctypes.addressof(self._cells))
+    def __init__(self, cells: int = RING_CELLS) -> None:
+        self._memory = private_memory(cells * CELL)
+        self._cells = (ctypes.c_uint64 * cells).from_buffer(self._memory)
+        self._header = RingHeader(used=0, capacity=cells, records=ctypes.addressof(self._cells))
         self._undelivered: deque[bytes] = deque()  # messages without a record: what received one before them raised
         self.address = ctypes.addressof(self._header)
 
