@@ -7,7 +7,6 @@ cannot run code. A parser is given tokens one by one; which terminals could foll
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
@@ -52,7 +51,7 @@ class Token(Protocol):
 @functools.cache
 def load(path: Path) -> Tables:
     """The tables in a file of the package."""
-    data = json.loads(path.read_bytes())
+    data = msgspec.json.decode(path.read_bytes())
     rules = tuple(
         Rule(origin, size, action, tuple(spliced), chain) for origin, size, action, spliced, chain in data["rules"]
     )

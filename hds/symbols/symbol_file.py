@@ -19,7 +19,6 @@ from typing import Any
 
 import msgspec
 
-from hds.json_text import read_json
 from vm import FileRefused, read_file
 from vm.facts.limits import Limits
 from vm.facts.numbers import COMMAND, number_in
@@ -62,6 +61,8 @@ def read_symbol_file(path: Path, limits: Limits) -> SymbolFile:
         raise SymbolFileError(str(error)) from None
     if data.startswith(b"Microsoft C/C++"):
         raise SymbolFileError(f"{path} is a PDB file, which is not read: convert it to JSON (see docs/symbols.md)")
+    from hds.json_text import read_json
+
     try:
         content = read_json(data.decode())
     except ValueError as error:

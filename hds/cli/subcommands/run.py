@@ -7,7 +7,6 @@ at the end that sums the run up. At a halt on a terminal the console asks what t
 from __future__ import annotations
 
 import argparse
-import shlex
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -106,6 +105,8 @@ def run(options: Options) -> ExitCode | int:
     if file is not None:
         refuse_wrong_order(file, words)
     elif words and options.session.guest.kind is None:
+        import shlex
+
         refuse_script_as_program(words[0], shlex.join(["hds", "run", *words]), "-e stands in place of SCRIPT")
     source, compiled = read_commands_or_bundle(options.input, options.session.compiling)
 

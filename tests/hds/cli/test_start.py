@@ -19,13 +19,15 @@ need_machine_code()
 
 LIBRARIES = {
     *("capstone", "demangle", "keystone", "lark", "llvmlite.binding"),
-    *("pandas", "prompt_toolkit", "pyarrow", "rich", "unicorn"),
+    *("json", "pandas", "prompt_toolkit", "pyarrow", "rich", "unicorn"),
 }
 _WATCHED = """
-import json, os, sys
+import os, sys
 def leave(code):
+    names = sorted(sys.modules)
+    import json
     sys.stdout.flush()
-    print(json.dumps([code, sorted(sys.modules)]), file=sys.__stderr__, flush=True)
+    print(json.dumps([code, names]), file=sys.__stderr__, flush=True)
     real(code)
 real, os._exit = os._exit, leave
 from hds.cli.main import entry
