@@ -132,7 +132,7 @@ THINGS: dict[str, Things] = {
             "machine/events/system_calls.py": FAST_PATH,
             "hds/tracing/calls.py": "what traces are made of",
             "machine/native/hooks.py": FAST_PATH,
-            "machine/native/carrier.py": FAST_PATH,
+            "machine/native/process_hook.py": FAST_PATH,
             "machine/events/sources.py: SYSRET": FAST_PATH,
             "machine/events/modes.py: MODE": "no instruction: where threads change their mode",
             "machine/events/traces.py: TRACE": "no instruction: the steps that scripts ask for",

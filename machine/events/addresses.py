@@ -26,7 +26,7 @@ _KERNEL_HALF = 1 << 63
 
 
 class CarriedAddress(Protocol):
-    """An address that machine code serves (machine.native.carrier)."""
+    """An address that machine code serves (machine.native.carried_addresses)."""
 
     def show(self, events: tuple[Event, ...]) -> None:
         """These events wait here, newest first."""

@@ -126,7 +126,7 @@ class ServedSite(SiteHook):
 
 
 class ProcessHook(Protocol):
-    """Machine code at the instructions of one process (machine.native.carrier)."""
+    """Machine code at the instructions of one process (machine.native.process_hook)."""
 
     def take_instruction(self, exit_: Exit, site: Site, arrivals: Arrivals) -> Removable:
         """Carry an instruction; `arrivals` do the same in Python."""

@@ -59,7 +59,7 @@ class InterruptionType(IntEnum):
 
 
 class ProcessHook(Protocol):
-    """Machine code for the events of one process (machine.native.carrier)."""
+    """Machine code for the events of one process (machine.native.process_hook)."""
 
     def run_stage(self, events: tuple[Event, ...], stage: Stage, context: int) -> bool:
         """Run the events of a stage, between two stretches of guest code; whether any of them short-circuits."""

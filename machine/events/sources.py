@@ -31,7 +31,7 @@ class ProcessHook(
     system_calls.ProcessHook,
     Protocol,
 ):
-    """Machine code for all events of one process (machine.native.carrier)."""
+    """Machine code for all events of one process (machine.native.process_hook)."""
 
 
 class Carrier(Protocol):

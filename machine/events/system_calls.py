@@ -86,7 +86,7 @@ class Sides(msgspec.Struct, frozen=True):
 
 
 class ProcessHook(Protocol):
-    """Machine code at the system calls of one process (machine.native.carrier)."""
+    """Machine code at the system calls of one process (machine.native.process_hook)."""
 
     def take_system_calls(self, kernel: Kernel, sides: Sides) -> None:
         """Carry SYSCALL from the next turn on; SYSRET, too, when events of the family exist."""

@@ -8,7 +8,7 @@ clearing an event change data; nothing is ever compiled for one event.
 from __future__ import annotations
 
 import ctypes
-from typing import Annotated
+from typing import Annotated, Any
 
 from machine.processor import BATCH_STORAGES, MSR_CELLS
 from vm.facts.registers import GENERAL, RFLAGS, STORAGE_INDEX, STORAGES
@@ -22,6 +22,8 @@ RAX, RCX, RDX, RSP, R8, R11, CS, SS = (
 GENERAL_REGISTERS = (1 << len(GENERAL)) - 1
 FLAGS_AND_SELECTORS = 1 << RFLAGS | 1 << CS | 1 << SS
 FETCHABLE = sum(1 << storage for storage in BATCH_STORAGES)
+
+ASK = ctypes.CFUNCTYPE(None)  # a function that hooks call without arguments
 
 ANSWERS = 1024  # system calls with smaller numbers may be answered by machine code
 
@@ -89,7 +91,7 @@ class HookState(ctypes.Structure):
     write_batch: Address
     read_one: Address
     write_one: Address
-    # Functions of machine.native.carrier
+    # Functions of machine.native.callbacks
     syscall_in_python: Address  # the whole trigger
     block_in_python: Address  # a block that machine code does not run
     enter: Address  # let the sandbox translate for this process
@@ -249,3 +251,8 @@ class AnswerRow(ctypes.Structure):
     value: U64
     code: Address  # of a quick call (machine.native.quick_calls); 0: Python answers
     count: U64  # of answers that Python has not counted yet
+
+
+def address_of(function: Any) -> int:
+    """The address of a C function."""
+    return ctypes.cast(function, ctypes.c_void_p).value or 0

@@ -113,7 +113,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def _of(carrier: str, guest: str, commands: str, root: Path | None, slow: int = 1) -> Outcome:
-    with mock.patch("machine.native.carrier.SLOW_CALLS", slow):
+    with mock.patch("machine.native.process_hook.SLOW_CALLS", slow):
         return run(carrier, guest, commands, kernel="linux", root=root)
 
 
@@ -137,7 +137,7 @@ def test_the_time_of_several_processes_is_the_same(cores: int) -> None:
     commands = (
         "!syscall e4 script { .n++; }\n!sysret script { if (.n % 10 == 0) { print(poi(@r15) + poi(@r15 + 8)); } }"
     )
-    with mock.patch("machine.native.carrier.SLOW_CALLS", 1):
+    with mock.patch("machine.native.process_hook.SLOW_CALLS", 1):
         outcomes = [run(carrier, guests, commands, kernel="linux", cores=cores) for carrier in ("portable", *NATIVE)]
     assert outcomes[0] == outcomes[1] == outcomes[2]
     assert len(outcomes[0].lines) > 8
@@ -168,7 +168,7 @@ def test_the_work_of_calls_ends_a_run_at_the_same_call() -> None:
 
 
 def _limited(carrier: str) -> tuple[int, object]:
-    with mock.patch("machine.native.carrier.SLOW_CALLS", 1):
+    with mock.patch("machine.native.process_hook.SLOW_CALLS", 1):
         outcome = run(carrier, LOOP, "", kernel="linux", limits=Limits(max_kernel_work=20_000))
     return outcome.registers["rbp"], outcome
 
