@@ -1,6 +1,6 @@
 """System calls, decoded: `hds trace` (docs/tracing.md).
 
-A row of `machine/kernel/*/prototypes.py` declares a call; its types are functions of `linux_types` and `nt_types`.
+A row of `machine/kernel/*/prototypes.py` declares a call; its types are functions of `linux` and `nt_types`.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from hds.session import arguments_at, register
-from hds.tracing.linux_structures import siginfo, signal_name
+from hds.tracing.linux import siginfo, signal_name
 from hds.tracing.systems import WORDS, Linux, System, arguments, system_of, unknown_call
 from hds.tracing.views import LONGEST_PATH, LONGEST_TEXT, Prototype, View, signed
 from machine.events import CallAction, Trigger

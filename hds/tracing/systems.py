@@ -65,7 +65,7 @@ class Linux(_Declared):
     """Linux: errors are negative results. `is_short`: the calls of INT 0x80."""
 
     def __init__(self, *, is_short: bool = False) -> None:
-        from hds.tracing.linux_types import FILLED_BY, TYPES
+        from hds.tracing.linux import FILLED_BY, TYPES
         from machine.kernel.linux import CLASSES, PROTOTYPES, PROTOTYPES_386, SAME_CALL, linux_calls
 
         super().__init__(PROTOTYPES_386 if is_short else PROTOTYPES, CLASSES, TYPES)

@@ -6,7 +6,7 @@
 A word is a type, with a table or the like behind `=` and the index of the argument with the length behind `@` (`@r`:
 the result). `>` marks what the call fills in, `+` what it may change. `-> TYPE` is the result, where that is no plain
 number. A call without a row has the types of its function; one that is not carried out has six words. The types are
-functions of `hds.tracing.linux_types`.
+functions of `hds.tracing.linux`.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hds.tracing.linux_structures import STRUCTURES
+from hds.tracing.linux import STRUCTURES
 from hds.tracing.systems import Linux, Nt
 from machine.kernel.linux import constants
 from machine.kernel.linux.calls import CALLS

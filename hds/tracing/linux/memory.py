@@ -1,0 +1,151 @@
+"""What a word may point to in any call: texts, bytes, structures, arrays."""
+
+from __future__ import annotations
+
+import struct
+
+from hds.tracing.linux.structures import STRUCTURES, signal_set
+from hds.tracing.linux.words import LOW, TYPES, descriptor, length, plain, typed
+from hds.tracing.views import (
+    LONGEST_PATH,
+    MOST_ITEMS,
+    View,
+    address,
+    listed,
+    members,
+    quoted,
+)
+
+
+@plain("path")
+def path(view: View, word: int) -> str:
+    """A path is shown whole."""
+    return text_at(view, word, LONGEST_PATH)
+
+
+@plain("string")
+def _string(view: View, word: int) -> str:
+    return text_at(view, word, view.longest)
+
+
+def text_at(view: View, word: int, longest: int) -> str:
+    """A text that ends with a zero."""
+    if not word:
+        return "NULL"
+    found = view.until_zero(word, longest)
+    return address(word) if found is None else quoted(found[0], longest, is_whole=found[1])
+
+
+@typed("data", "hexdata")
+def _data(view: View, word: int, place: str) -> str:
+    return bytes_at(view, word, length(view, place))
+
+
+def bytes_at(view: View, word: int, size: int, *, all_in_hexadecimal: bool = False) -> str:
+    """So many bytes."""
+    if not word:
+        return "NULL"
+    if size == 0:
+        return '""'
+    data = view.exactly(word, min(size, view.longest))
+    if data is None:
+        return address(word)
+    return quoted(data, view.longest, is_whole=size <= view.longest, all_in_hexadecimal=all_in_hexadecimal)
+
+
+TYPES["hexdata"] = lambda view, word, place: bytes_at(view, word, length(view, place), all_in_hexadecimal=True)
+
+
+@plain("strings")
+def _strings(view: View, word: int) -> str:
+    if not word:
+        return "NULL"
+    found: list[str] = []
+    for at in range(MOST_ITEMS + 1):
+        pointer = view.integer(word + 8 * at, 8)
+        if pointer is None:
+            return address(word)
+        if not pointer:
+            return listed(found)
+        found.append(text_at(view, pointer, view.longest))
+    return listed(found[:MOST_ITEMS], more=True)
+
+
+@plain("environment")
+def _environment(view: View, word: int) -> str:
+    count = 0
+    while word and count < LONGEST_PATH:
+        pointer = view.integer(word + 8 * count, 8)
+        if pointer is None:
+            return address(word)
+        if not pointer:
+            break
+        count += 1
+    return f"{address(word)} /* {count} var{'' if count == 1 else 's'} */" if word else "NULL"
+
+
+@typed("struct")
+def structure(view: View, word: int, name: str) -> str:
+    """A structure, by its row in `structures`."""
+    size, show = STRUCTURES[name]
+    data = view.exactly(word, size)
+    return address(word) if data is None else show(view, data)
+
+
+def numbers(view: View, word: int, count: int, form: str) -> list[int] | None:
+    """So many numbers of a form of `struct`; None where they are not mapped."""
+    data = view.exactly(word, struct.calcsize(f"<{form}") * count)
+    return None if data is None else list(struct.unpack(f"<{count}{form}", data))
+
+
+def boxed(view: View, word: int, form: str) -> str:
+    """One number in memory."""
+    found = numbers(view, word, 1, form)
+    return address(word) if found is None else f"[{found[0]}]"
+
+
+TYPES["fds"] = lambda view, word, _: _pair(view, word)
+TYPES["word"] = lambda view, word, _: boxed(view, word, "q")
+TYPES["uint_at"] = lambda view, word, _: boxed(view, word, "I")
+TYPES["int_at"] = TYPES["length"] = TYPES["sched_parameter"] = lambda view, word, _: boxed(view, word, "i")
+
+
+def _pair(view: View, word: int) -> str:
+    found = numbers(view, word, 2, "i")
+    return address(word) if found is None else listed(descriptor(view, number & LOW) for number in found)
+
+
+@typed("groups")
+def _groups(view: View, word: int, place: str) -> str:
+    count = length(view, place)
+    found = numbers(view, word, min(count, MOST_ITEMS), "I") if count else []
+    return address(word) if found is None else listed(map(str, found), more=count > MOST_ITEMS)
+
+
+@typed("iovec")
+def _iovec(view: View, word: int, place: str) -> str:
+    return vectors(view, word, length(view, place))
+
+
+def vectors(view: View, word: int, count: int) -> str:
+    """An array of struct iovec; of what a call has read, as much as it did."""
+    if not word:
+        return "NULL"
+    rows, left = [], view.result
+    for at in range(min(count, MOST_ITEMS)):
+        found = numbers(view, word + 16 * at, 2, "Q")
+        if found is None:
+            return address(word)
+        base, size = found
+        there = size if left is None else min(size, max(left, 0))
+        left = None if left is None else left - there
+        shown = bytes_at(view, base, there) if left is None or there or not view.failed else address(base)
+        rows.append(members((("iov_base", shown), ("iov_len", str(size)))))
+    return listed(rows, more=count > MOST_ITEMS)
+
+
+@plain("sigset")
+def signal_set_at(view: View, word: int) -> str:
+    """A set of signals in memory."""
+    found = view.integer(word, 8)
+    return address(word) if found is None else signal_set(found)

@@ -1,0 +1,9 @@
+"""All types of Linux' arguments, by name: each module of this package puts its own into the table."""
+
+from __future__ import annotations
+
+from hds.tracing.linux import memory, processes, sockets, times, waits
+from hds.tracing.linux.files import FILLED_BY
+from hds.tracing.linux.words import TYPES
+
+__all__ = ["FILLED_BY", "TYPES", "memory", "processes", "sockets", "times", "waits"]
