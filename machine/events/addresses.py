@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from machine.events.definition import EventDefinition
-from machine.events.dispatch import Dispatcher, Operation
+from machine.events.dispatch import Carrier, Dispatcher, Operation
 from machine.events.exits import exit_of
 from machine.events.iterations import Iterations, repeats
 from machine.events.registry import Event, Registry
@@ -45,19 +45,16 @@ class ProcessHook(Protocol):
         ...
 
 
-class Carrier(Protocol):
-    """Makes such hooks."""
-
-    def hook_of(self, process: Process) -> ProcessHook:
-        """The one of a process."""
-        ...
-
-
 class _HookedAddress:
     """One hooked address in one process."""
 
     def __init__(
-        self, dispatcher: Dispatcher, process: Process, kind: EventKind, address: int, carrier: Carrier | None
+        self,
+        dispatcher: Dispatcher,
+        process: Process,
+        kind: EventKind,
+        address: int,
+        carrier: Carrier[ProcessHook] | None,
     ) -> None:
         self._events: tuple[Event, ...] = ()
         self._dispatcher = dispatcher
@@ -101,7 +98,7 @@ class _HookedAddress:
 class ExecutionHooks:
     """The hooks of all processes, kept equal to what the registered events ask for."""
 
-    def __init__(self, registry: Registry, dispatcher: Dispatcher, carrier: Carrier | None = None) -> None:
+    def __init__(self, registry: Registry, dispatcher: Dispatcher, carrier: Carrier[ProcessHook] | None = None) -> None:
         self._registry = registry
         self._dispatcher = dispatcher
         self._carrier = carrier

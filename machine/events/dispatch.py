@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -25,6 +25,8 @@ from vm import Engine, Fault, Host, Loaded
 from vm.facts.events import ShortCircuit
 from vm.facts.registers import RIP
 from vm.facts.stages import Stage
+
+HookT_co = TypeVar("HookT_co", covariant=True)
 
 
 def _nothing(process: Process) -> None:
@@ -106,6 +108,22 @@ class Surroundings(Protocol):
 
     def broke(self, trigger: Trigger) -> None:
         """A break action."""
+        ...
+
+
+class StageHook(Protocol):
+    """Machine code for the events of one process (machine.native.process_hook)."""
+
+    def run_stage(self, events: tuple[Event, ...], stage: Stage, context: int) -> bool:
+        """Run the events of a stage, between two stretches of guest code; whether any of them short-circuits."""
+        ...
+
+
+class Carrier(Protocol[HookT_co]):
+    """Makes the machine code of processes, of which each source of events knows its own part."""
+
+    def hook_of(self, process: Process) -> HookT_co:
+        """That of a process."""
         ...
 
 
@@ -257,3 +275,17 @@ class Dispatcher:
         if result.fault is not None:
             trigger.event.faults += 1
             self._surroundings.script_fault(trigger.event, result.fault, action.program)
+
+
+class Stages:
+    """Runs events between two stretches of guest code: by machine code where there is some, else in Python."""
+
+    def __init__(self, dispatcher: Dispatcher, carrier: Carrier[StageHook] | None) -> None:
+        self._dispatcher = dispatcher
+        self._carrier = carrier
+
+    def run(self, exit_: Exit, events: tuple[Event, ...], stage: Stage, process: Process, context: int) -> bool:
+        """As `Dispatcher.run_stage`."""
+        if self._carrier is not None:
+            return self._carrier.hook_of(process).run_stage(events, stage, context)
+        return self._dispatcher.run_stage(exit_, events, stage, process, context)

@@ -8,12 +8,10 @@ goes on where a script has moved RIP to.
 
 from __future__ import annotations
 
-from typing import Protocol
-
-from machine.events.dispatch import Dispatcher
+from machine.events.dispatch import Carrier, Dispatcher, StageHook, Stages
 from machine.events.exit import Raised
 from machine.events.exits import exit_of
-from machine.events.registry import Event, Registry
+from machine.events.registry import Registry
 from machine.processor import Fault, Vector
 from machine.schedule import Process
 from vm.facts.events import EVENT_KINDS, EventKind
@@ -28,29 +26,13 @@ def is_raised(kind: EventKind) -> bool:
     return kind is _EXIT.kind
 
 
-class ProcessHook(Protocol):
-    """Machine code for the events of one process (machine.native.process_hook)."""
-
-    def run_stage(self, events: tuple[Event, ...], stage: Stage, context: int) -> bool:
-        """Run the events of a stage, between two stretches of guest code; whether any of them short-circuits."""
-        ...
-
-
-class Carrier(Protocol):
-    """Makes such hooks."""
-
-    def hook_of(self, process: Process) -> ProcessHook:
-        """The one of a process."""
-        ...
-
-
 class Exceptions:
     """The `!exception` events of one machine."""
 
-    def __init__(self, registry: Registry, dispatcher: Dispatcher, carrier: Carrier | None = None) -> None:
+    def __init__(self, registry: Registry, dispatcher: Dispatcher, carrier: Carrier[StageHook] | None = None) -> None:
         self._registry = registry
         self._dispatcher = dispatcher
-        self._carrier = carrier
+        self._stages = Stages(dispatcher, carrier)
 
     def before(self, process: Process, fault: Fault) -> bool:
         """Run the events before an exception is delivered; whether it is to be. RIP is then as the handler finds it."""
@@ -58,7 +40,7 @@ class Exceptions:
         if not events or not fault.is_exception:
             return True
         cpu.registers.write(RIP, fault.at)
-        is_dropped = self._stage(process, events, Stage.PRE, fault)
+        is_dropped = self._stages.run(_EXIT, events, Stage.PRE, process, fault.vector)
         if is_dropped or cpu.registers.read(RIP) != fault.at:
             if not fault.is_trap:
                 cpu.exceptions.drop()
@@ -82,9 +64,4 @@ class Exceptions:
         """Run the events behind its delivery."""
         events = self._registry.of_kind(_EXIT.kind).post
         if events and fault.is_exception:
-            self._stage(process, events, Stage.POST, fault)
-
-    def _stage(self, process: Process, events: tuple[Event, ...], stage: Stage, fault: Fault) -> bool:
-        if self._carrier is not None:
-            return self._carrier.hook_of(process).run_stage(events, stage, fault.vector)
-        return self._dispatcher.run_stage(_EXIT, events, stage, process, fault.vector)
+            self._stages.run(_EXIT, events, Stage.POST, process, fault.vector)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Protocol
 
-from machine.events.dispatch import Dispatcher, Operation, Seen, carry_out
+from machine.events.dispatch import Carrier, Dispatcher, Operation, Seen, carry_out
 from machine.events.exit import Exit
 from machine.events.exits import forms_of
 from machine.events.iterations import Iterations, repeats
@@ -141,14 +141,6 @@ class ProcessHook(Protocol):
         ...
 
 
-class Carrier(Protocol):
-    """Makes such hooks."""
-
-    def hook_of(self, process: Process) -> ProcessHook:
-        """The one of a process."""
-        ...
-
-
 class Service(Protocol):
     """Who serves the instructions of a kind in place of the machine's own way (machine.events.system_calls)."""
 
@@ -176,7 +168,7 @@ class Gates(Protocol):
 class Instructions:
     """What the processes of one machine are looked through for."""
 
-    def __init__(self, registry: Registry, dispatcher: Dispatcher, carrier: Carrier | None = None) -> None:
+    def __init__(self, registry: Registry, dispatcher: Dispatcher, carrier: Carrier[ProcessHook] | None = None) -> None:
         self._registry = registry
         self._dispatcher = dispatcher
         self._carrier = carrier

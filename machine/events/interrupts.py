@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Protocol
 from weakref import WeakKeyDictionary
 
-from machine.events.dispatch import Dispatcher, Trigger
+from machine.events.dispatch import Carrier, Dispatcher, StageHook, Stages, Trigger
 from machine.events.exit import Arriving
 from machine.events.exits import exit_of
 from machine.events.instructions import HookedSite
@@ -58,22 +57,6 @@ class InterruptionType(IntEnum):
     OTHER = 7
 
 
-class ProcessHook(Protocol):
-    """Machine code for the events of one process (machine.native.process_hook)."""
-
-    def run_stage(self, events: tuple[Event, ...], stage: Stage, context: int) -> bool:
-        """Run the events of a stage, between two stretches of guest code; whether any of them short-circuits."""
-        ...
-
-
-class Carrier(Protocol):
-    """Makes such hooks."""
-
-    def hook_of(self, process: Process) -> ProcessHook:
-        """The one of a process."""
-        ...
-
-
 class Interrupts:
     """The interrupts of one machine; a `machine.schedule.Interruptions`.
 
@@ -89,15 +72,14 @@ class Interrupts:
         deliver: Callable[[Process, Fault], bool],
         look_for_gates: Callable[[Process], None],
         notice: Callable[[str], None],
-        carrier: Carrier | None = None,
+        carrier: Carrier[StageHook] | None = None,
     ) -> None:
         self._registry = registry
-        self._dispatcher = dispatcher
         self._timer = timer
         self._deliver = deliver
         self._look_for_gates = look_for_gates
         self._notice = notice
-        self._carrier = carrier
+        self._stages = Stages(dispatcher, carrier)
         self._gates: WeakKeyDictionary[Process, int | None] = WeakKeyDictionary()  # where each that waits stands
 
     # --- what scripts ask for
@@ -212,11 +194,9 @@ class Interrupts:
         return None
 
     def _stage(self, process: Process, events: tuple[Event, ...], stage: Stage) -> bool:
-        if self._carrier is not None:
-            said = self._carrier.hook_of(process).run_stage(events, stage, CLOCK_VECTOR)
-            process.cpu.raise_carried()
-            return said
-        return self._dispatcher.run_stage(_EXIT, events, stage, process, CLOCK_VECTOR)
+        said = self._stages.run(_EXIT, events, stage, process, CLOCK_VECTOR)
+        process.cpu.raise_carried()
+        return said
 
     def _complete(self, process: Process, injection: Injection, budget: int) -> StopReason | None:
         """Execute the instruction that an injection follows; why the thread does not go on, if it does not."""

@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 import msgspec
 
-from machine.events.dispatch import Dispatcher
+from machine.events.dispatch import Carrier, Dispatcher, StageHook, Stages
 from machine.events.exit import Accessing, Exit
 from machine.events.exits import exit_of
 from machine.events.registry import Event, Registry
@@ -33,12 +33,8 @@ _OFFSET = PAGE - 1
 _IN_ORDER = sorted((exit_of(kind) for kind in MONITORS), key=lambda exit_: len(exit_.kind.name))
 
 
-class ProcessHook(Protocol):
-    """Machine code for the events of one process (machine.native.process_hook)."""
-
-    def run_stage(self, events: tuple[Event, ...], stage: Stage, context: int) -> bool:
-        """Run the events of a stage, between two stretches of guest code; whether any of them short-circuits."""
-        ...
+class ProcessHook(StageHook, Protocol):
+    """Machine code for the accesses of one process (machine.native.process_hook)."""
 
     def learn_access(self, rip: int, ranges: Sequence[tuple[int, int, Event]]) -> None:
         """Deal with an instruction from now on: its access is compared with these ranges (first and last byte)."""
@@ -46,14 +42,6 @@ class ProcessHook(Protocol):
 
     def forget_accesses(self) -> None:
         """What was learned is not so any more."""
-        ...
-
-
-class Carrier(Protocol):
-    """Makes such hooks."""
-
-    def hook_of(self, process: Process) -> ProcessHook:
-        """The one of a process."""
         ...
 
 
@@ -111,10 +99,11 @@ class _Hit(NamedTuple):
 class Monitors:
     """The `!monitor` events of one machine."""
 
-    def __init__(self, registry: Registry, dispatcher: Dispatcher, carrier: Carrier | None = None) -> None:
+    def __init__(self, registry: Registry, dispatcher: Dispatcher, carrier: Carrier[ProcessHook] | None = None) -> None:
         self._registry = registry
         self._dispatcher = dispatcher
         self._carrier = carrier
+        self._stages = Stages(dispatcher, carrier)
         self._processes: list[Process] = []
         self._owners: dict[int, Process] = {}  # by event id: the process whose addresses the range is of
         # One that is gone stays: its range is nobody's.
@@ -275,7 +264,7 @@ class Monitors:
             self._learn(process, watched, self._carrier)
         return Due(watched.rip)
 
-    def _learn(self, process: Process, watched: WatchedInstruction, carrier: Carrier) -> None:
+    def _learn(self, process: Process, watched: WatchedInstruction, carrier: Carrier[ProcessHook]) -> None:
         """Have machine code deal with an instruction that accesses one place, while that is a matter of addresses."""
         space, places = process.cpu.memory, {access.address for access in watched.accesses}
         is_plain = all(
@@ -312,11 +301,7 @@ class Monitors:
 
     def _stage(self, process: Process, hit: _Hit, stage: Stage) -> bool:
         events = tuple(event for event in hit.events if event.definition.stage & stage)
-        if not events:
-            return False
-        if self._carrier is not None:
-            return self._carrier.hook_of(process).run_stage(events, stage, hit.context)
-        return self._dispatcher.run_stage(hit.exit, events, stage, process, hit.context)
+        return bool(events) and self._stages.run(hit.exit, events, stage, process, hit.context)
 
 
 def _touched(watched: WatchedInstruction) -> Iterator[tuple[tuple[int, ...], int]]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from machine.events import addresses, exceptions, instructions, interrupts, memory, system_calls
+from machine.events import addresses, instructions, memory, system_calls
 from machine.events.addresses import ExecutionHooks
 from machine.events.debug_registers import DebugRegisterMoves
-from machine.events.dispatch import Dispatcher, Trigger
+from machine.events.dispatch import Carrier, Dispatcher, Trigger
 from machine.events.exceptions import Exceptions
 from machine.events.instructions import Instructions
 from machine.events.interrupts import Interrupts
@@ -24,22 +24,12 @@ from vm.facts.events import SYSRET, TraceType
 
 class ProcessHook(
     addresses.ProcessHook,
-    exceptions.ProcessHook,
     instructions.ProcessHook,
-    interrupts.ProcessHook,
     memory.ProcessHook,
     system_calls.ProcessHook,
     Protocol,
 ):
     """Machine code for all events of one process (machine.native.process_hook)."""
-
-
-class Carrier(Protocol):
-    """Makes such hooks."""
-
-    def hook_of(self, process: Process) -> ProcessHook:
-        """The one of a process."""
-        ...
 
 
 class Tell(Protocol):
@@ -60,7 +50,7 @@ class Sources:
         scheduler: Scheduler,
         timer: Timer | None,
         tell: Tell,
-        carrier: Carrier | None,
+        carrier: Carrier[ProcessHook] | None,
     ) -> None:
         self._tell = tell
         self._kernels: dict[Process, Kernel] = {}

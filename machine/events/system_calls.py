@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from machine.events.definition import EventDefinition
-from machine.events.dispatch import Dispatcher, Operation, carry_out
+from machine.events.dispatch import Carrier, Dispatcher, Operation, carry_out
 from machine.events.exits import syscall, sysret
 from machine.events.instructions import HookedSite
 from machine.events.modes import Modes
@@ -101,14 +101,6 @@ class ProcessHook(Protocol):
         ...
 
 
-class Carrier(Protocol):
-    """Makes such hooks."""
-
-    def hook_of(self, process: Process) -> ProcessHook:
-        """The one of a process."""
-        ...
-
-
 class SystemCalls:
     """The exits of one machine's SYSCALL and SYSRET instructions.
 
@@ -127,7 +119,7 @@ class SystemCalls:
         someone_waits: Callable[[], bool],
         look_for_sysret: Callable[[Process], None],
         modes: Modes,
-        carrier: Carrier | None = None,
+        carrier: Carrier[ProcessHook] | None = None,
     ) -> None:
         self._registry = registry
         self._dispatcher = dispatcher
