@@ -12,7 +12,6 @@ import msgspec
 
 from vm.facts.registers import STORAGE_INDEX
 
-FXSAVE = 512  # bytes
 _X87_AT, _SSE_AT, _ROW = 32, 160, 16
 
 

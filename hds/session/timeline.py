@@ -247,11 +247,6 @@ class Timeline:
 
     # --- in a copy that was woken
 
-    @property
-    def is_replaying(self) -> bool:
-        """Whether what is done was done before."""
-        return self._request is not None
-
     def _wake(self, woken: Woken) -> None:
         session = self._session
         self._woken = woken

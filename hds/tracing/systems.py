@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from hds.tracing.views import Decoder, Parameter, Prototype, View, signed
+from hds.tracing.views import Decoder, Parameter, Prototype, View
 
 WORDS = 6  # of a call without a prototype
 _LOWEST_ERROR = -4095
@@ -134,8 +134,3 @@ def arguments(system: System, prototype: Prototype, view: View, rows: Iterable[i
         kind = "ptr" if parameter.is_output and view.failed else parameter.type
         found.append(system.types[kind](view, view.words[at], parameter.table))
     return found
-
-
-def signed_result(word: int) -> int:
-    """The result that a register has."""
-    return signed(word)

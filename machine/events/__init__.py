@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from machine.events import sdk
 from machine.events.blocks import RootActions, block_of
-from machine.events.definition import Action, BreakAction, CallAction, CodeAction, EventDefinition, ScriptAction
+from machine.events.definition import RETURN, Action, BreakAction, CallAction, CodeAction, EventDefinition, ScriptAction
 from machine.events.dispatch import BlockKind, Dispatcher, Surroundings, Trigger
 from machine.events.exceptions import is_raised
 from machine.events.exit import (
@@ -45,6 +45,7 @@ __all__ = [
     "COMPARISONS",
     "KERNEL_BITS",
     "NEVER",
+    "RETURN",
     "Action",
     "Arrivals",
     "Assign",

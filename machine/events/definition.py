@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from machine.events.dispatch import Trigger
 
 TAG_BASE = 0x100_0000  # tag = TAG_BASE + id
+RETURN = b"\xc3"  # HyperDbg appends a near return to every condition and code block
 
 
 class ActionKind(IntEnum):

@@ -18,9 +18,8 @@ from collections.abc import Sequence
 import msgspec
 
 from machine.events import definition as model
-from machine.events.definition import ActionKind, BreakAction, CodeAction, EventDefinition, ScriptAction
+from machine.events.definition import RETURN, ActionKind, BreakAction, CodeAction, EventDefinition, ScriptAction
 from machine.events.registry import Event, RegistrationError, Registry
-from machine.root import RETURN
 from vm import Loaded
 from vm.facts.errors import ErrorNumber
 from vm.facts.events import EVENT_KINDS, GIVEN, SYSTEM_CALL_FAMILY, Detection, EventKind

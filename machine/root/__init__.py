@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from machine.root.assembly_tokens import AssemblerError as AssemblerError, Source as Source
     from machine.root.block import GUEST_REGS as GUEST_REGS, RootCode as RootCode
     from machine.root.fault import RootFault as RootFault, RootResult as RootResult
-    from machine.root.machine_code import RETURN as RETURN
     from machine.root.memory import RootMemory as RootMemory
     from machine.root.processor import Call as Call
     from machine.root.sandbox import RootSandbox as RootSandbox
@@ -30,7 +29,6 @@ else:
             "assembly_tokens": "AssemblerError Source",
             "block": "GUEST_REGS RootCode",
             "fault": "RootFault RootResult",
-            "machine_code": "RETURN",
             "memory": "RootMemory",
             "processor": "Call",
             "sandbox": "RootSandbox",

@@ -10,8 +10,7 @@ from hds.session.availability import kind_of
 from hds.session.commands.handler import Handler, incorrect_use, resolve, words
 from hds.session.refused import CommandFailed
 from lang.commands import ALL, AssemblyText, EventCommand, HexCode, ScriptFile
-from machine.events import Action, BreakAction, CodeAction, EventDefinition, ScriptAction, require_emulated
-from machine.root import RETURN
+from machine.events import RETURN, Action, BreakAction, CodeAction, EventDefinition, ScriptAction, require_emulated
 from vm.facts.events import EVENT_BY_NAME
 from vm.facts.numbers import plain_number
 

@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from machine.root import assembler_process
 from machine.root.assembler import AssemblerError, assemble
-from machine.root.machine_code import HexError, from_hex
 from vm.facts.limits import DEFAULT_LIMITS
 
 
@@ -215,18 +214,3 @@ def test_without_keystone_the_message_says_so(monkeypatch: pytest.MonkeyPatch) -
 def test_no_text_does_more_than_raise_an_assembler_error(text: str) -> None:
     with contextlib.suppress(AssemblerError):
         assemble(text)
-
-
-@pytest.mark.parametrize("text", ["90 90c3", "9090C3", "0x9090c3", "\\x90\\x90\\xc3", "x9090c3", " 90\n90 c3 "])
-def test_all_forms_of_hexadecimal_code(text: str) -> None:
-    assert from_hex(text) == b"\x90\x90\xc3"
-
-
-def test_an_odd_number_of_digits_gets_a_zero_in_front() -> None:
-    assert from_hex("909") == b"\x09\x09"
-
-
-def test_other_characters_are_no_hexadecimal_code() -> None:
-    with pytest.raises(HexError) as caught:
-        from_hex("90,90")
-    assert caught.value.offset == 2
