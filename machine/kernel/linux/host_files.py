@@ -94,17 +94,12 @@ class _Special(_HostNode):
         raise LinuxError(Errno.EACCES if stat.S_ISDIR(self.status().mode) else Errno.ENOTDIR)
 
 
-class _Link(_HostNode):
-    """A symbolic link, with the directory and the name that it was found by."""
+class _Named(_HostNode):
+    """A node with the directory and the name that it was found by."""
 
     def __init__(self, descriptor: int, share: Share, directory: HostDirectory, name: bytes) -> None:
         super().__init__(descriptor, share)
         self._directory, self._name = directory, name
-
-    @_translated
-    def target(self) -> bytes | None:
-        """As `Node`."""
-        return os.readlink(b"", dir_fd=self.descriptor)
 
     @_translated
     def set_times(self, accessed: int, modified: int) -> None:
@@ -113,12 +108,17 @@ class _Link(_HostNode):
         os.utime(self._name, ns=(accessed, modified), dir_fd=self._directory.descriptor, follow_symlinks=False)
 
 
-class _File(_HostNode):
-    """A regular file, with the directory and the name that it was found by."""
+class _Link(_Named):
+    """A symbolic link."""
 
-    def __init__(self, descriptor: int, share: Share, directory: HostDirectory, name: bytes) -> None:
-        super().__init__(descriptor, share)
-        self._directory, self._name = directory, name
+    @_translated
+    def target(self) -> bytes | None:
+        """As `Node`."""
+        return os.readlink(b"", dir_fd=self.descriptor)
+
+
+class _File(_Named):
+    """A regular file."""
 
     @_translated
     def open(self, writable: bool) -> Handle:
@@ -131,17 +131,7 @@ class _File(_HostNode):
     def set_mode(self, mode: int) -> None:
         """As `Node`."""
         self._share.check_writable()
-        descriptor = self._reopen(os.O_RDONLY)
-        try:
-            os.fchmod(descriptor, mode & PERMISSION_BITS)
-        finally:
-            os.close(descriptor)
-
-    @_translated
-    def set_times(self, accessed: int, modified: int) -> None:
-        """As `Node`."""
-        self._share.check_writable()
-        os.utime(self._name, ns=(accessed, modified), dir_fd=self._directory.descriptor, follow_symlinks=False)
+        _change_mode(self._reopen(os.O_RDONLY), mode)
 
     def _reopen(self, flags: int) -> int:
         """Open by name, and make sure that it is the file that was looked at."""
@@ -450,17 +440,21 @@ class HostDirectory(_HostNode):
     def set_mode(self, mode: int) -> None:
         """As `Node`."""
         self._share.check_writable()
-        descriptor = os.open(b".", os.O_RDONLY | os.O_DIRECTORY | OPEN, dir_fd=self.descriptor)
-        try:
-            os.fchmod(descriptor, mode & PERMISSION_BITS)
-        finally:
-            os.close(descriptor)
+        _change_mode(os.open(b".", os.O_RDONLY | os.O_DIRECTORY | OPEN, dir_fd=self.descriptor), mode)
 
     @_translated
     def set_times(self, accessed: int, modified: int) -> None:
         """As `Node`."""
         self._share.check_writable()
         os.utime(b".", ns=(accessed, modified), dir_fd=self.descriptor, follow_symlinks=False)
+
+
+def _change_mode(descriptor: int, mode: int) -> None:
+    """Set the permissions of what is open, and close it."""
+    try:
+        os.fchmod(descriptor, mode & PERMISSION_BITS)
+    finally:
+        os.close(descriptor)
 
 
 def _kind(row: os.DirEntry[str]) -> int:
