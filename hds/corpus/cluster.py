@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import queue
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -36,6 +37,7 @@ _QUIET = {  # what schedulers and workers watch themselves by, many times a seco
     "distributed.admin.system-monitor.interval": "5s",
     "distributed.admin.system-monitor.gil.enabled": False,
 }
+_SAFE_PATH = "PYTHONSAFEPATH"
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -127,12 +129,27 @@ def workers(campaign: Campaign, jobs: int, address: str | None) -> Iterator[Work
     with contextlib.ExitStack() as stack:
         dask.config.set(_QUIET)
         if address is None:
+            stack.enter_context(_safe_path())
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hds-corpus-", ignore_cleanup_errors=True))
             cluster = stack.enter_context(_local(jobs, folder))
             client = stack.enter_context(_untyped(Client)(cluster, set_as_default=False))
         else:
             client = stack.enter_context(_connected(address))
         yield Workers(client, campaign)
+
+
+@contextlib.contextmanager
+def _safe_path() -> Iterator[None]:
+    """A stretch in which processes that are started import nothing of the current folder: samples may lie there."""
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_SAFE_PATH]
+        else:
+            os.environ[_SAFE_PATH] = before
 
 
 def _untyped(each: Any) -> Any:

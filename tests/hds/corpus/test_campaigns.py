@@ -135,6 +135,20 @@ def test_duckdb_reads_the_dataset(campaign: tuple[Path, hds.corpus.Account]) -> 
     assert duckdb.sql(query).fetchall() == [("exit", 20)]
 
 
+def test_nothing_of_the_current_folder_is_executed(tmp_path: Path) -> None:
+    for name in ("msgspec", "hds", "multiprocessing", "socket", "struct", "pickle"):
+        (tmp_path / f"{name}.py").write_text("open('caught', 'w').close()\n")
+    (tmp_path / "script.hds").write_text(SCRIPT)
+    samples(tmp_path / "samples", [program(3)])
+    as_installed = "import sys; del sys.path[0]; from hds.cli import entry; entry()"
+    words = ["corpus", "script.hds", "-o", "results", "samples"]
+    done = subprocess.run(
+        [sys.executable, "-c", as_installed, *words], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, (tmp_path / "caught").exists()) == (0, False), done.stderr
+    assert [row["outcome"] for row in dataset(tmp_path / "results")["programs"]] == ["ok"]
+
+
 def resident() -> int:
     """Bytes of memory of this process, which is client and scheduler."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
