@@ -45,3 +45,16 @@ def test_an_example_has_no_findings(script: Path, capsys: pytest.CaptureFixture[
     assert main(["check", str(script)]) == 0
     found = set(re.findall(r"(?:error|warning|portability) ([EWP]\d+)", capsys.readouterr().out))
     assert found == INEVITABLE.get(script.stem, set())
+
+
+def test_those_for_windows_are_skipped_by_name_where_their_root_is_not(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    scripts = sorted((ROOT / "examples" / "windows").glob("*.hds"))
+    for script in scripts:
+        (tmp_path / script.name).write_bytes(script.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    assert main(["test"]) == 0
+    said = capsys.readouterr().out
+    assert f" {len(scripts)} skipped " in said
+    assert "SKIPPED opened_files.hds::with subject.c - c/prog/subject.exe is not there" in said

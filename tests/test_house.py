@@ -196,6 +196,7 @@ THINGS: dict[str, Things] = {
             "hds/session/symbols.py": "the whole file knows the symbols of what it starts and adds",
             "hds/gdb/server.py": "what lets the guest go on is gdb's to say",
             "hds/measuring/guests.py: cpuid": "an event of that name",
+            "hds/tracing/calls.py: pause": "a system call of that name",
         },
         homonyms="continue events exit output print struct test",
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -31,6 +32,9 @@ _SENDING = (
 _WORD, _AT_EXECFN = 8, 31
 _EXECVE = 59
 _MOST_OF_INTERPRETERS = 12  # arguments that the lines of scripts come to
+# How calls go on behind a signal in Linux' own words: again where it has no handler, or with the time that is left.
+_WITHOUT_HANDLER = ("pause", "rt_sigsuspend", "select", "_newselect", "pselect6", "ppoll", "msgsnd", "msgrcv")
+_WITH_TIME_LEFT = ("nanosleep", "clock_nanosleep", "poll", "futex")
 _SHORT = "int 0x80"
 _MAKING = ("clone", "clone3", "fork", "vfork")
 
@@ -52,6 +56,7 @@ class Call(msgspec.Struct):
     shown: list[str | None] = msgspec.field(default_factory=list)
     ended: int | None = None
     again: bool = False  # behind a handler
+    is_interrupted: bool = False  # by a signal, which comes behind it
     is_short: bool = False  # by INT 0x80
     at_entry: int = 0  # how many of `shown` were known before it was carried out
     is_wanted: bool = True
@@ -66,6 +71,13 @@ class Call(msgspec.Struct):
         """What it came to, as a text."""
         if self.again:
             return "? ERESTARTSYS (To be restarted if SA_RESTART is set)"
+        if self.is_interrupted and self.name in _WITHOUT_HANDLER:
+            return "? ERESTARTNOHAND (To be restarted if no handler)"
+        if self.is_interrupted and self.name in _WITH_TIME_LEFT:
+            is_of_a_point = self.name == "clock_nanosleep" and self.view.words[1] & 1
+            if is_of_a_point:
+                return "? ERESTARTNOHAND (To be restarted if no handler)"
+            return "? ERESTART_RESTARTBLOCK (Interrupted by signal)"
         return self.system.result(self.view, self.prototype.result)
 
     def enter(self) -> None:
@@ -248,6 +260,7 @@ class Calls:
             return
         if call is not None:
             call.again = signalled.restarts
+            call.is_interrupted = signed(signalled.result or 0) == -errno.EINTR
             self._leave(call, signed(signalled.result or 0), now)
         self._tell(thread.process.pid, tid, signalled.info, now)
 

@@ -309,6 +309,8 @@ def _report(verdicts: Sequence[Verdict], wrong: Sequence[TestFile], unread: Sequ
         for line in failure_lines(verdict):
             colour = {"-": Colour.GREEN, "+": Colour.RED}.get(line[:1], Colour.PLAIN)
             show(line, colour)
+    if any(each.kind in _REWRITTEN for verdict in bad for each in verdict.mismatches):
+        show("hint: `hds test --update` writes what came into the files, where that is what was meant")
     told = [verdict for verdict in verdicts if verdict.is_bad or verdict.status is Status.SKIPPED]
     if told or wrong:
         _heading("short summary")

@@ -127,13 +127,13 @@ def _iovec(view: View, word: int, place: str) -> str:
     return vectors(view, word, length(view, place))
 
 
-def vectors(view: View, word: int, count: int) -> str:
-    """An array of struct iovec; of what a call has read, as much as it did."""
+def vectors(view: View, word: int, count: int, form: str = "Q") -> str:
+    """An array of struct iovec of such words; of what a call has read, as much as it did."""
     if not word:
         return "NULL"
     rows, left = [], view.result
     for at in range(min(count, MOST_ITEMS)):
-        found = numbers(view, word + 16 * at, 2, "Q")
+        found = numbers(view, word + 2 * struct.calcsize(form) * at, 2, form)
         if found is None:
             return address(word)
         base, size = found

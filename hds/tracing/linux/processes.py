@@ -1,9 +1,9 @@
-"""Arguments of clone, prctl, futex and the scheduler, and of other calls about a process itself."""
+"""Arguments of clone, futex and the scheduler, and of other calls about a process itself."""
 
 from __future__ import annotations
 
-from hds.tracing.linux.memory import boxed, numbers, structure, text_at
-from hds.tracing.linux.structures import signal_name, signal_set
+from hds.tracing.linux.memory import boxed, structure
+from hds.tracing.linux.structures import signal_set
 from hds.tracing.linux.words import LOW, clone_flags, length, plain, typed
 from hds.tracing.views import (
     View,
@@ -11,7 +11,6 @@ from hds.tracing.views import (
     hexadecimal,
     members,
     named,
-    signed,
 )
 from machine.kernel.linux import constants
 
@@ -43,45 +42,6 @@ def _arch_prctl_address(view: View, word: int) -> str:
         found = view.integer(word, 8)
         return address(word) if found is None else f"[0x{found:x}]"
     return address(word)
-
-
-_ALL_WORDS = ("PR_SET_NO_NEW_PRIVS", "PR_GET_NO_NEW_PRIVS", "PR_SET_THP_DISABLE", "PR_GET_THP_DISABLE", "PR_SET_MM",
-              "PR_SET_VMA", "PR_CAP_AMBIENT")  # fmt: skip
-_IN_DECIMAL = ("PR_SET_KEEPCAPS", "PR_SET_TIMERSLACK", "PR_SET_CHILD_SUBREAPER", "PR_SET_NO_NEW_PRIVS",
-               "PR_GET_NO_NEW_PRIVS", "PR_SET_THP_DISABLE", "PR_GET_THP_DISABLE")  # fmt: skip
-_NO_ARGUMENT = ("PR_GET_DUMPABLE", "PR_GET_KEEPCAPS", "PR_GET_SECCOMP", "PR_GET_TIMERSLACK")
-
-
-@plain("prctl_argument")
-def _prctl_argument(view: View, word: int) -> str | None:
-    command = constants("prctl").get(view.words[0] & LOW, "")
-    if command in _NO_ARGUMENT:
-        return None
-    if command == "PR_SET_NAME":
-        return text_at(view, word, 15)
-    if command == "PR_SET_PDEATHSIG":
-        return signal_name(signed(word, 32))
-    if command in ("PR_GET_NAME", "PR_GET_PDEATHSIG", "PR_GET_CHILD_SUBREAPER"):
-        return address(word) if view.failed else _got_by_prctl(view, word, command)
-    return str(word) if command in _IN_DECIMAL else hexadecimal(word)
-
-
-def _got_by_prctl(view: View, word: int, command: str) -> str:
-    if command == "PR_GET_NAME":
-        return text_at(view, word, 15)
-    found = numbers(view, word, 1, "i")
-    if found is None:
-        return address(word)
-    return f"[{signal_name(found[0]) if command == 'PR_GET_PDEATHSIG' else found[0]}]"
-
-
-@plain("prctl_more")
-def _prctl_more(view: View, word: int) -> str | None:
-    """The third word and those behind it, of commands that have them and of those without a name."""
-    command = constants("prctl").get(view.words[0] & LOW)
-    if command is not None and command not in _ALL_WORDS:
-        return None
-    return str(word) if command in _IN_DECIMAL else hexadecimal(word)
 
 
 _WITH_TIMEOUT = ("WAIT", "LOCK_PI", "WAIT_BITSET", "WAIT_REQUEUE_PI", "LOCK_PI2")

@@ -44,7 +44,7 @@ def _time(seconds: int, parts: int, unit: str) -> str:
 @plain("seconds")
 def _seconds(view: View, word: int) -> str:
     """The result of time(2), and what it means."""
-    return f"{word} ({_moment(word)})" if word < _LAST_MOMENT else str(word)
+    return f"{word} ({moment(word)})" if word < _LAST_MOMENT else str(word)
 
 
 @plain("seconds_at")
@@ -52,10 +52,11 @@ def _seconds_at(view: View, word: int) -> str:
     found = view.integer(word, 8)
     if found is None or found >= _LAST_MOMENT:
         return boxed(view, word, "q")
-    return f"[{found} /* {_moment(found)} */]"
+    return f"[{found} /* {moment(found)} */]"
 
 
-def _moment(seconds: int) -> str:
+def moment(seconds: int) -> str:
+    """A date, from seconds since 1970."""
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}+0000"
 
 

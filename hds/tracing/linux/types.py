@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from hds.tracing.linux import memory, processes, sockets, times, waits
+from hds.tracing.linux import memory, privileges, processes, short_types, sockets, times, waits
 from hds.tracing.linux.files import FILLED_BY
 from hds.tracing.linux.words import TYPES
 
-__all__ = ["FILLED_BY", "TYPES", "memory", "processes", "sockets", "times", "waits"]
+__all__ = ["FILLED_BY", "TYPES", "memory", "privileges", "processes", "short_types", "sockets", "times", "waits"]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from hds.tracing.linux.memory import numbers, signal_set_at, structure
 from hds.tracing.linux.structures import signal_name
-from hds.tracing.linux.words import LOW, descriptor, length, plain, typed
+from hds.tracing.linux.words import LOW, TYPES, descriptor, length, plain, typed
 from hds.tracing.views import (
     MOST_ITEMS,
     View,
@@ -61,7 +61,7 @@ def _set_of(view: View, word: int) -> list[int] | None:
 
 @plain("fdset")
 def _fdset(view: View, word: int) -> str:
-    found = _set_of(view, word)
+    found = _set_of(view, word) if word else None
     return address(word) if found is None else "[" + " ".join(descriptor(view, each) for each in found) + "]"
 
 
@@ -83,7 +83,8 @@ def _ready_selects(view: View, word: int) -> str:
         if found:
             parts.append(f"{name} [{' '.join(map(str, found))}]")
     if view.words[4]:
-        left = structure(view, view.words[4], "timeval" if view.name == "select" else "timespec")
+        kind = {"select": "timeval", "pselect6": "timespec"}.get(view.name)
+        left = TYPES["timeval32"](view, view.words[4], "") if kind is None else structure(view, view.words[4], kind)
         parts.append(f"left {left}")
     return f"{word} ({', '.join(parts)})"
 

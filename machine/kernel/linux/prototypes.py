@@ -186,7 +186,7 @@ get_robust_list   int >word >word
 rseq              ptr hex hex hex
 futex             ptr flags=futex futex_value futex_timeout futex_second futex_third
 arch_prctl        enum=arch_prctl arch_prctl_address
-prctl             enum=prctl +prctl_argument prctl_more prctl_more prctl_more
+prctl             enum=prctl +prctl_argument prctl_more@2 prctl_more@3 prctl_more@4 -> prctl_result
 personality       hex -> hex
 uname             >struct=utsname
 sysinfo           >struct=sysinfo
@@ -231,9 +231,9 @@ sched_setaffinity int size cpu_set@1
 getcpu            >uint_at >uint_at ptr
 ioprio_get        enum=ioprio int
 ioprio_set        enum=ioprio int hex
-membarrier        enum=membarrier flags=zero
-capget            ptr ptr
-capset            ptr ptr
+membarrier        enum=membarrier flags=barrier barrier_cpu -> barriers
+capget            capability_header >capability_data
+capset            capability_header capability_data
 clock_gettime     enum=clock >struct=timespec
 clock_getres      enum=clock >struct=timespec
 clock_settime     enum=clock struct=timespec
@@ -320,6 +320,33 @@ open              path flags=open openmode -> fd
 creat             path mode -> fd
 openat            dirfd path flags=open openmode -> fd
 mmap2             ptr size flags=prot flags=map fd hex -> ptr
+nanosleep         timespec32 +left_timespec32
+clock_gettime     enum=clock >timespec32
+clock_getres      enum=clock >timespec32
+gettimeofday      >timeval32 >ptr
+time              >seconds_at32 -> seconds
+stat64            path >stat64
+lstat64           path >stat64
+fstat64           fd >stat64
+fstatat64         dirfd path >stat64 flags=at
+readv             fd >iovec32@2 size
+writev            fd iovec32@2 size
+pread64           fd >data@r size offset64@3 nothing
+pwrite64          fd data@2 size offset64@3 nothing
+truncate64        path offset64@1 nothing
+ftruncate64       fd offset64@1 nothing
+fallocate         fd flags=fallocate offset64@2 nothing offset64@4 nothing
+times             >tms32
+_newselect        int fdset fdset fdset timeval32 -> ready_selects
+futex             ptr flags=futex futex_value futex_timeout32 futex_second futex_third
+_llseek           fd offset64@1- nothing >offset_at enum=whence
+fcntl             fd enum=fcntl +fcntl_argument32 -> fcntl_result
+fcntl64           fd enum=fcntl +fcntl_argument32 -> fcntl_result
+waitpid           int >wait_status flags=wait
+execve            path strings32 environment32
+getgroups         int >groups16
+sigprocmask       enum=sigmask sigset32 >sigset32
+rt_sigaction      signal sigaction32 >sigaction32 size
 """
 _BY_FUNCTION = {call.answer: call.name for call in CALLS.values()}
 SAME_CALL: Mapping[str, str] = {

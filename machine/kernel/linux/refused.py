@@ -12,7 +12,7 @@ from machine.kernel.linux.names import NUMBERS
 _REFUSED_BY_ERROR: dict[Errno, str] = {
     Errno.EPERM: (
         "mount umount2 chroot pivot_root reboot sethostname setdomainname settimeofday setgroups "
-        "bpf init_module delete_module iopl ioperm unshare setns userfaultfd"
+        "bpf init_module delete_module iopl ioperm setns userfaultfd"
     ),
 }
 REFUSED: dict[int, Errno] = {

@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 from hds_guests import command_line
-from linux_guests import ENVIRONMENT, build, strace
+from linux_guests import ENVIRONMENT, USER, as_user, build, strace
 
 SOURCE = Path(__file__).with_name("traced_calls.c").read_text()
 _OURS = (  # what differs between this machine and the guest's, and where its system starts
@@ -110,6 +110,21 @@ static long call(long number, long first, long second, long third) {
 }
 static char text[] = "hello\\n", none[] = "/none";
 int main(void) {
+    static unsigned short_times[2] = {0, 500}, left[2];
+    static unsigned vector[2] = {0, 2};
+    static char status[128], here[] = ".";
+    vector[0] = (unsigned)(long)text;
+    call(162, (long)short_times, (long)left, 0);
+    call(266, 1, (long)left, 0);
+    call(195, (long)none, (long)status, 0);
+    call(197, 0, (long)status, 0);
+    call(196, (long)none, (long)status, 0);
+    call(146, 1, (long)vector, 1);
+    call(145, 0, (long)vector, 1);
+    call(7, -1, (long)left, 1);
+    call(240, (long)left, 0, 9);
+    call(126, 0, (long)short_times, (long)left);
+    call(174, 10, 0, (long)status);
     call(4, 1, (long)text, 6);
     call(5, (long)none, 0x80000, 0);
     call(6, 99, 0, 0);
@@ -126,9 +141,38 @@ int main(void) {
 def test_calls_of_int_0x80_are_lines_as_strace_has_them(tmp_path: Path) -> None:
     program = build(SHORT, "glibc", tmp_path, "-w", "-no-pie")
     native, here = tmp_path / "native.txt", tmp_path / "here.txt"
-    subprocess.run([*strace(native), program], env=dict(ENVIRONMENT), capture_output=True, check=False)
+    subprocess.run(
+        [*strace(native), program], env=dict(ENVIRONMENT), capture_output=True, check=False,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
     ran = command_line("trace", "--pid", "bead", "-o", str(here), "--guest-exit-code", str(program))
     assert ran.code == 3
     theirs, ours = (normal(path.read_text().splitlines())[0][1:] for path in (native, here))
     assert "exit_group(3) = ?" in ours
-    assert ours[-11:] == theirs[-11:]
+    assert ours[-22:] == theirs[-22:]
+
+
+PRIVILEGES = Path(__file__).with_name("privileges.c").read_text()
+
+
+@pytest.mark.programs
+def test_privileges_and_what_signals_interrupt_are_lines_as_strace_has_them(tmp_path: Path) -> None:
+    program = build(PRIVILEGES, "glibc", tmp_path, "-w")
+    native, here = tmp_path / "native.txt", tmp_path / "here.txt"
+    native.touch()
+    as_guest = as_user(tmp_path)
+    if as_guest:
+        os.chown(native, USER, USER)
+    subprocess.run(
+        [*strace(native), program], env=dict(ENVIRONMENT), capture_output=True, check=False, timeout=60, **as_guest
+    )
+    assert command_line("trace", "--pid", "bead", "-o", str(here), str(program)).code == 0
+    theirs, ours = (_behind_start(normal(path.read_text().splitlines())[0]) for path in (native, here))
+    assert len(ours) > 90
+    assert ours == theirs
+
+
+def _behind_start(lines: list[str]) -> list[str]:
+    """From the first call of the program's own on; what is left of a sleep is not the same."""
+    first = next(at for at, line in enumerate(lines) if line.startswith("capget"))
+    return [re.sub(r"\{tv_sec=0, tv_nsec=\d{9}\}", "LEFT", line) for line in lines[first:]]

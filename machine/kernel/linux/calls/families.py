@@ -29,8 +29,8 @@ opening        open creat openat openat2
 paths          stat lstat newfstatat statx access faccessat faccessat2 statfs getcwd chdir fchdir mkdir mkdirat rmdir
                unlink unlinkat rename renameat renameat2 link linkat mknod mknodat symlink symlinkat readlink
                readlinkat chmod fchmodat chown lchown fchownat fchown truncate utimensat utimes futimesat utime umask
-peers          pidfd_open pidfd_send_signal pidfd_getfd process_vm_readv process_vm_writev kcmp setfsuid setfsgid
-               process_madvise syslog
+peers          pidfd_open pidfd_send_signal pidfd_getfd process_vm_readv process_vm_writev process_madvise kcmp
+               setfsuid setfsgid syslog
 polling        poll ppoll select pselect6 epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2
                signalfd signalfd4
 posix_queues   mq_open mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr
@@ -49,8 +49,9 @@ signals        rt_sigaction rt_sigprocmask rt_sigpending rt_sigtimedwait sigalts
                rt_tgsigqueueinfo tgkill pause rt_sigsuspend rt_sigreturn
 sockets        socket socketpair bind listen accept accept4 connect getsockname getpeername shutdown getsockopt
                setsockopt
-threads        clone clone3 gettid set_tid_address sched_yield exit_group exit set_robust_list get_robust_list futex
-time           clock_gettime clock_settime clock_getres gettimeofday time nanosleep clock_nanosleep
+threads        clone clone3 unshare gettid set_tid_address sched_yield exit_group exit set_robust_list
+               get_robust_list futex
+time           clock_gettime clock_getres clock_settime gettimeofday time nanosleep clock_nanosleep
 timers         alarm getitimer setitimer timer_create timer_settime timer_gettime timer_getoverrun timer_delete
                timerfd_create timerfd_settime timerfd_gettime
 tracing        ptrace

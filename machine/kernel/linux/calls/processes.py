@@ -157,11 +157,14 @@ def _group_of(task: Task, process: int) -> ThreadGroup:
     return own.table[process]
 
 
-def check_own(task: Task, process: int) -> int:
-    """The own process, by 0, its id or that of a thread. Raises ESRCH."""
-    if process not in (0, task.process.pid) and process not in task.threads.tasks:
+def thread_of_id(task: Task, process: int) -> Task:
+    """A thread by its id or that of its process, 0 for the own one. Raises ESRCH."""
+    if not process:
+        return task
+    found = next((each for each in task.threads.everybody.values() if each.tid == process), None)
+    if found is None:
         raise LinuxError(Errno.ESRCH)
-    return task.process.pid
+    return found
 
 
 @call("setpgid")
@@ -192,30 +195,36 @@ def setpgid(task: Task, process: Int, group: Int) -> int:
 
 @call("getpriority")
 def getpriority(task: Task, which: Int, who: Int) -> int:
-    """getpriority of the kernel: 20 minus the nice value."""
-    _check_whose(task, which, who)
-    return 20 - task.threads.nice
+    """getpriority of the kernel: 20 minus the lowest nice value."""
+    return max(20 - group.nice for group in _groups_of(task, which, who))
 
 
 @call("setpriority")
 def setpriority(task: Task, which: Int, who: Int, nice: Int) -> int:
     """setpriority(2): kept, without effect. Only the superuser may become less nice."""
-    _check_whose(task, which, who)
     nice = max(-20, min(nice, 19))
-    if nice < task.threads.nice and task.user:
+    groups = _groups_of(task, which, who)
+    for group in groups:
+        if nice >= group.nice or not task.user:
+            group.nice = nice
+    if any(group.nice != nice for group in groups):
         raise LinuxError(Errno.EACCES)
-    task.threads.nice = nice
     return 0
 
 
-def _check_whose(task: Task, which: int, who: int) -> None:
-    """A process, a process group or a user, which have to be the own ones."""
+def _groups_of(task: Task, which: int, who: int) -> list[ThreadGroup]:
+    """A process, those of a group, or a user's. Raises EINVAL, and ESRCH for none."""
     if not 0 <= which <= 2:
         raise LinuxError(Errno.EINVAL)
-    if which == 2 and who not in (0, task.user):
+    own = task.threads
+    if which == 0:
+        return [thread_of_id(task, who).threads]
+    living = [each for each in own.table.values() if not each.has_ended]
+    wanted = who or own.process_group
+    found = [each for each in living if which == 2 or each.process_group == wanted]
+    if not found or (which == 2 and who not in (0, task.user)):
         raise LinuxError(Errno.ESRCH)
-    if which != 2:
-        check_own(task, who)
+    return found
 
 
 @call("sched_get_priority_max")
@@ -284,7 +293,7 @@ def sched_getaffinity(task: Task, process: Int, size: UInt, mask: Address) -> in
     """sched_getaffinity of the kernel: one CPU; the bytes that were written."""
     if size < 8 or size % 8:
         raise LinuxError(Errno.EINVAL)
-    check_own(task, process)
+    thread_of_id(task, process)
     task.space.store_words(mask, "Q", 1)
     return 8
 

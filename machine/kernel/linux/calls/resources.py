@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from machine.kernel.linux.abi import Address, Int, call
-from machine.kernel.linux.calls.processes import check_own
+from machine.kernel.linux.calls.processes import thread_of_id
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.resource_limits import resource_limit
 from machine.kernel.linux.space import USER_SPACE
@@ -50,12 +50,12 @@ def setrlimit(task: Task, resource: Int, address: Address) -> int:
 
 @call("prlimit64")
 def prlimit64(task: Task, process: Int, resource: Int, new: Address, old: Address) -> int:
-    """prlimit(2) of oneself."""
+    """prlimit(2)"""
     words = task.space.load_words(new, "QQ") if new else None
-    check_own(task, process)
-    present = resource_limit(task, resource)
+    target = thread_of_id(task, process)
+    present = resource_limit(target, resource)
     if words is not None:
-        _set(task, resource, *words)
+        _set(target, resource, *words)
     if old:
         task.space.store(old, struct.pack("<QQ", *present))
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 
 from machine.kernel.linux.abi import Address, Flags, Int, Size, UInt, call
+from machine.kernel.linux.calls.processes import thread_of_id
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.task import Task
 from machine.memory import PAGE
@@ -18,22 +19,17 @@ _DEFAULT_LEVEL = 4
 
 # MEMBARRIER_CMD_*: what has to be registered for one, and what registers.
 _QUERY, _GLOBAL, _GLOBAL_EXPEDITED, _REGISTRATIONS = 0, 1, 2, 512
-_NEEDED = {8: 16, 32: 64}
+_NEEDED = {8: 16, 32: 64, 128: 256}
+_RSEQ, _ON_ONE_CPU = 128, 1  # MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ, which may have MEMBARRIER_CMD_FLAG_CPU
 _REGISTERING = {4, *_NEEDED.values()}
 _COMMANDS = _GLOBAL | _GLOBAL_EXPEDITED | _REGISTRATIONS | sum(_NEEDED) | sum(_REGISTERING)
-
-
-def _check_there(task: Task, process: int) -> None:
-    """Raises ESRCH for another thread than one of the process."""
-    if process not in (0, task.process.pid) and process not in task.threads.tasks:
-        raise LinuxError(Errno.ESRCH)
 
 
 @call("sched_setaffinity")
 def sched_setaffinity(task: Task, process: Int, size: Size, mask: Address) -> int:
     """sched_setaffinity(2): the only CPU has to be among them."""
     wanted = task.space.load(mask, min(size & 0xFFFF_FFFF, _MASK_BYTES))
-    _check_there(task, process)
+    thread_of_id(task, process)
     if not wanted or not wanted[0] & 1:
         raise LinuxError(Errno.EINVAL)
     return 0
@@ -143,7 +139,7 @@ def sched_rr_get_interval(task: Task, process: Int, address: Address) -> int:
     """sched_rr_get_interval(2): no time is told."""
     if process < 0:
         raise LinuxError(Errno.EINVAL)
-    _check_there(task, process)
+    thread_of_id(task, process)
     task.space.store_words(address, "qq", 0, 0)
     return 0
 
@@ -154,8 +150,7 @@ def ioprio_get(task: Task, which: Int, who: Int) -> int:
     if which not in (_PROCESS, _GROUP, _USER):
         raise LinuxError(Errno.EINVAL)
     if which == _PROCESS:
-        _check_there(task, who)
-        return task.threads.io_priority
+        return thread_of_id(task, who).threads.io_priority
     return task.threads.io_priority or _BEST_EFFORT << _CLASS_SHIFT | _DEFAULT_LEVEL
 
 
@@ -167,16 +162,15 @@ def ioprio_set(task: Task, which: Int, who: Int, priority: Int) -> int:
         raise LinuxError(Errno.EPERM)
     if not 0 <= kind <= _LAST_CLASS or (not kind and data) or which not in (_PROCESS, _GROUP, _USER):
         raise LinuxError(Errno.EINVAL)
-    if which == _PROCESS:
-        _check_there(task, who)
-    task.threads.io_priority = priority
+    target = thread_of_id(task, who) if which == _PROCESS else task
+    target.threads.io_priority = priority
     return 0
 
 
 @call("membarrier")
 def membarrier(task: Task, command: Int, flags: Flags, cpu: Int) -> int:
     """membarrier(2): threads take turns, so that each sees what those before it have done."""
-    if flags:
+    if flags and (command != _RSEQ or flags != _ON_ONE_CPU):
         raise LinuxError(Errno.EINVAL)
     if command == _QUERY:
         return _COMMANDS

@@ -48,6 +48,8 @@ _CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID = 0x2_0000, 0x1000_0000, 0x2000_0000
 _CLONE_INTO_CGROUP = 1 << 33
 _SHARED = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD
 _NEW_NAMESPACES = 0x7E02_0080  # NEWCGROUP to NEWNET, NEWNS and NEWTIME
+_CLONE_SYSVSEM = 0x4_0000
+_UNSHARED = CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_VM | CLONE_THREAD | _CLONE_SYSVSEM
 _EXIT_SIGNAL = 0xFF
 _CLONE_ARGUMENTS = struct.Struct("<11Q")  # struct clone_args of linux/sched.h, as of CLONE_ARGS_SIZE_VER2
 _SMALLEST_CLONE_ARGUMENTS = 64
@@ -127,6 +129,24 @@ def _check_flags(flags: int) -> None:
         raise LinuxError(Errno.EINVAL)
     if flags & CLONE_THREAD and (flags & _SHARED != _SHARED or flags & (CLONE_VFORK | CLONE_PIDFD)):
         raise Refused(Errno.EAGAIN)
+
+
+@call("unshare")
+def unshare(task: Task, flags: Word) -> int:
+    """unshare(2): files and directories, of a process; namespaces are refused."""
+    if flags & ~(_UNSHARED | _NEW_NAMESPACES):
+        raise LinuxError(Errno.EINVAL)
+    if flags & _NEW_NAMESPACES:
+        raise Refused(Errno.EPERM)
+    if flags & (CLONE_THREAD | CLONE_SIGHAND | CLONE_VM) and len(task.threads.tasks) > 1:
+        raise LinuxError(Errno.EINVAL)
+    if flags & CLONE_FS:
+        task.location = task.location.copy()
+    if flags & CLONE_FILES and task.files.users > 1:
+        task.files.users -= 1
+        task.files = task.files.copy()
+        task.threads.let_go = task.files.let_go
+    return 0
 
 
 @call("gettid")

@@ -404,3 +404,12 @@ def test_junit_is_not_written_over_a_script(place: Place) -> None:
 def test_junit_of_nothing_is_valid(place: Place) -> None:
     assert place.run("--junit", "out.xml")[0] == 3
     xmlschema.XMLSchema(str(SCHEMA)).validate(str(place.folder / "out.xml"))
+
+
+def test_a_hint_says_that_expectations_can_be_rewritten(place: Place) -> None:
+    place.write("a.ds", 'printf("one\\n");\n// test: lines\n//   out: two\n')
+    place.write("b.ds", "@rax = 5;\n// test: register\n//   reg: rax=6\n")
+    hint = "hint: `hds test --update` writes what came"
+    assert hint in place.run("a.ds")[1]
+    assert hint not in place.run("b.ds")[1]
+    assert hint not in place.run("--update", "a.ds")[1]

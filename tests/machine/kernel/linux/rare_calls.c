@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <mqueue.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,6 +17,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -414,12 +416,54 @@ static void notified(void) {
     mq_unlink(name);
 }
 
+static void others(void) {
+    pid_t child = fork();
+    if (!child) {
+        pause();
+        _exit(0);
+    }
+    struct rlimit limit = {7, 8};
+    cpu_set_t set;
+    SHOW(setpriority(PRIO_PROCESS, child, 5));
+    SHOW(getpriority(PRIO_PROCESS, child));
+    SHOW(setpriority(PRIO_PROCESS, child, 4));
+    SHOW(getpriority(PRIO_PROCESS, 0));
+    SHOW(getpriority(PRIO_PGRP, 0));
+    SHOW(getpriority(PRIO_PROCESS, 999999));
+    SHOW(prlimit(child, RLIMIT_RSS, &limit, NULL));
+    limit.rlim_cur = limit.rlim_max = 1;
+    SHOW(prlimit(child, RLIMIT_RSS, NULL, &limit));
+    printf("%d %d\n", (int)limit.rlim_cur, (int)limit.rlim_max);
+    SHOW(prlimit(999999, RLIMIT_NOFILE, NULL, &limit));
+    SHOW(sched_getaffinity(child, sizeof set, &set));
+    SHOW(CPU_ISSET(0, &set));
+    SHOW(sched_getaffinity(999999, sizeof set, &set));
+    SHOW(syscall(SYS_ioprio_set, 1, child, 2 << 13 | 6));
+    SHOW(syscall(SYS_ioprio_get, 1, child));
+    SHOW(syscall(SYS_ioprio_get, 1, 999999));
+    kill(child, SIGKILL);
+    wait(NULL);
+    SHOW(unshare(0));
+    SHOW(unshare(CLONE_FS | CLONE_FILES | CLONE_SYSVSEM));
+    SHOW(unshare(CLONE_THREAD));
+    SHOW(unshare(CLONE_VFORK));
+    if (geteuid()) SHOW(unshare(CLONE_NEWNET));
+}
+
+static void barriers(void) {
+    for (int each = 0; each < 12; each++) SHOW(syscall(SYS_membarrier, each ? 1 << each : 8, 0, 0));
+    SHOW(syscall(SYS_membarrier, 128, 1, 0));
+    SHOW(syscall(SYS_membarrier, 128, 2, 0));
+    SHOW(syscall(SYS_membarrier, 8, 1, 0));
+    SHOW(syscall(SYS_membarrier, 512, 0, 0));
+}
+
 static void nothing(void) {}
 
 static struct { const char *name; void (*run)(void); } groups[] = {
     {"names", names}, {"seals", seals}, {"remapped", remapped}, {"advised", advised}, {"sequences", sequences},
     {"clocks", clocks}, {"overrun", overrun}, {"interrupted", interrupted}, {"notified", notified},
-    {"nothing", nothing}, {"writes", writes},
+    {"others", others}, {"barriers", barriers}, {"nothing", nothing}, {"writes", writes},
 };
 
 int main(int argc, char **argv) {

@@ -21,15 +21,15 @@ GROUPS = sorted({*re.findall(r'\{"(\w+)", \1\}', SOURCE), "busy"} - {"names", "n
 
 # By a Linux with CONFIG_ANON_VMA_NAME, which not all have.
 NAMES = """\
-62: 0
+0
 0..1 1..2 [anon:a name]
-2..4 64: 0
-65: 0
+2..4 0
+0
 0..2 [anon:a name]
 2..4 [anon:other]
-67: 0
+0
 0..4 [anon:]
-69: 0
+0
 """
 
 
@@ -74,4 +74,5 @@ def test_a_tracee_that_listens_is_told_of_as_natively(tmp_path: Path) -> None:
 
 
 def test_anonymous_memory_has_the_name_that_it_was_given(program: Path, tmp_path: Path) -> None:
-    assert emulated(program, ("names",), tmp_path, script="").output.decode().startswith(NAMES)
+    output = emulated(program, ("names",), tmp_path, script="").output.decode()
+    assert re.sub(r"\d+: ", "", output).startswith(NAMES)

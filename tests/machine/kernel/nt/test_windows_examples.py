@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -43,6 +44,17 @@ def test_an_example_prints_what_it_is_expected_to(
 ) -> None:
     monkeypatch.chdir(place)
     check_output(script, capsysbinary)
+
+
+def test_the_examples_do_what_their_tests_say(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for script in SCRIPTS:
+        shutil.copy(script, tmp_path)
+    shutil.copytree(place / "c", tmp_path / "c")
+    monkeypatch.chdir(tmp_path)
+    assert main(["test"]) == 0, capsys.readouterr().out
+    assert f" {len(SCRIPTS)} passed " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
