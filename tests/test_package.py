@@ -99,6 +99,16 @@ def test_bash_completes_subcommands_and_options() -> None:
         assert said.split() == expected
 
 
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed (Debian: fish)")
+def test_fish_completes_subcommands_and_options(tmp_path: Path) -> None:
+    completion = subprocess.check_output([sys.executable, "-m", "hds", "completion", "fish"], cwd=ROOT, text=True)
+    (tmp_path / "hds.fish").write_text(completion, encoding="utf-8")
+    for line, expected in {"hds ru": "run", "hds run --agg": "--aggregate", "hds completion fi": "fish"}.items():
+        script = f"source hds.fish; complete -C '{line}'"
+        said = subprocess.check_output(["fish", "--no-config", "-c", script], cwd=tmp_path, text=True)
+        assert expected in [row.partition("\t")[0] for row in said.splitlines()]
+
+
 @pytest.mark.skipif(shutil.which("groff") is None, reason="groff is not installed")
 def test_manual_pages_are_well_formed() -> None:
     for path in (ROOT / "docs" / "man").iterdir():

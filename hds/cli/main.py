@@ -141,7 +141,7 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
     Subcommand(
         "completion",
         "what a shell evaluates to complete command lines of hds",
-        ("hds completion bash", "hds completion zsh"),
+        ("hds completion bash", "hds completion zsh", "hds completion fish"),
     ),
     Subcommand(
         "bench",

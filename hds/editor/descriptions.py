@@ -77,7 +77,7 @@ def about_command(row: CommandRow) -> str:
     if row.aliases:
         text += f"\n\nalso `{'`, `'.join(row.aliases)}`"
     if row.notes:
-        text += f"\n\n{row.notes}"
+        text += f"\n\n{row.plain_notes}"
     return text if row.support is Support.RUNS else f"{text}\n\n{row.support.value}"
 
 

@@ -26,4 +26,4 @@ def refused_commands(file: CommandFile) -> Iterator[Diagnostic]:
             yield Diagnostic(Code.NOT_AVAILABLE, message, command.name.span, "`hds list events` shows which ones are")
         elif command.row.support is Support.UNAVAILABLE:
             message = f"hds cannot run this: {command.canonical_name} is {Support.UNAVAILABLE.value}"
-            yield Diagnostic(Code.NOT_AVAILABLE, message, command.name.span, command.row.notes)
+            yield Diagnostic(Code.NOT_AVAILABLE, message, command.name.span, command.row.plain_notes)

@@ -346,7 +346,7 @@ class Session(PythonFace):
         self.reach_entry()
         handler = handler_of(command.canonical_name)
         if handler is None:
-            raise CommandFailed(f"err, '{command.name.text}' is not available offline: {command.row.notes}")
+            raise CommandFailed(f"err, '{command.name.text}' is not available offline: {command.row.plain_notes}")
         handler(self, command, prepared)
 
     def locate(self, path: str) -> Path:

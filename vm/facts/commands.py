@@ -7,6 +7,7 @@ carrying commands out is the business of the session.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import Enum
 
@@ -15,6 +16,8 @@ from msgspec.structs import replace
 
 from vm.facts.events import EVENT_BY_NAME, EVENTS, EventRow
 from vm.facts.outputs import OUTPUT_KINDS
+
+_LINK = re.compile(r"\[([^]]+)\]\([^)]+\)")  # of Markdown
 
 
 class Support(Enum):
@@ -53,6 +56,11 @@ class CommandRow(msgspec.Struct, frozen=True):
     def forms(self) -> tuple[str, ...]:
         """How the command is written, one text for each form."""
         return tuple(self.usage.replace("{name}", self.name).split("\n"))
+
+    @property
+    def plain_notes(self) -> str:
+        """The notes where links of docs/ lead nowhere: their texts alone."""
+        return _LINK.sub(r"\1", self.notes)
 
 
 def _event(row: EventRow) -> CommandRow:

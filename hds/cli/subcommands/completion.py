@@ -8,7 +8,7 @@ import msgspec
 
 from hds.exit_codes import ExitCode
 
-SHELLS = ("bash", "zsh", "tcsh")
+SHELLS = ("bash", "zsh", "fish", "tcsh")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -23,7 +23,7 @@ def help_text(row: CommandRow) -> str:
     if row.aliases:
         lines += ["", f"other names : {', '.join(row.aliases)}"]
     if row.notes:
-        lines += ["", row.notes]
+        lines += ["", row.plain_notes]
     if row.support is not Support.RUNS:
         lines += ["", row.support.value]
     return "\n".join(lines) + "\n"

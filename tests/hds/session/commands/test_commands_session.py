@@ -216,6 +216,13 @@ def test_help_shows_what_a_command_does_and_how_it_is_written() -> None:
     assert refused(".help bogus") == "err, couldn't find the help of the command 'bogus'"
 
 
+def test_help_has_the_texts_of_links_and_not_where_they_lead() -> None:
+    assert shown("help output").endswith("\nSee events.md.\n")
+    linked = [row.name for row in COMMAND_BY_NAME.values() if row.plain_notes != row.notes]
+    assert linked
+    assert not [name for name in linked if "](" in shown(f"help {name}")]
+
+
 def test_help_lists_and_searches() -> None:
     listed = shown("help")
     assert all(f"\n  {row.name} " in listed for row in COMMANDS if row.support is not Support.UNAVAILABLE)
