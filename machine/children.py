@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 _ENTRY_MSRS = (msr.STAR, msr.LSTAR, msr.FMASK)
 _WORK = 1 << 20  # bytes of kernel work that making a process is charged with (machine.memory.work)
 _WORK_REFUSED = 1 << 26  # the same for one that is not made: who asks again and again ends at `max_kernel_work`
-_FOREBEARS = 32  # the most that a process knows of
 _FIRST_PROCESS_ID, _PROCESS_ID_STEP = 0x1000, 0x10
 _THREAD_ID_OFFSET, _THREAD_ID_STEP = 4, 4
 _INITIAL_FLAGS, _RPL = 0x202, 3
@@ -145,7 +144,7 @@ class Nursery(msgspec.Struct, frozen=True):
         child = Process(
             process_id, parent.name, cpu, image, parent.until, objects, maker=parent.maker,
             planned=parent.planned, loaded=parent.loaded or parent, shares_memory=memory is parent.cpu.memory,
-            forebears=(parent.pid, *parent.forebears)[:_FOREBEARS],
+            maker_id=parent.pid,
         )  # fmt: skip
         child.begin(thread_id, objects.first)
         return self._recorded(child)
@@ -166,7 +165,6 @@ class Nursery(msgspec.Struct, frozen=True):
         successor = Process(
             process.pid, name, cpu, image, until, process.objects, maker=process.maker, loaded=process.loaded,
             executed_before=process.cpu_time, core=process.core, cpu_alarm=process.cpu_alarm,
-            forebears=process.forebears,
         )  # fmt: skip
         successor.begin(process.thread.tid, process.thread.objects)
         return self._recorded(successor)

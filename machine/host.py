@@ -47,6 +47,7 @@ class DebuggerState(msgspec.Struct):
     inject: Callable[[Process, Trigger | None, int, int, int], None] = lambda *_: None  # type, vector, error code
     texts: dict[str, int] = msgspec.field(default_factory=dict)
     loose_registers: dict[int, int] = msgspec.field(default_factory=dict)
+    writes: int = 0  # to memory, by scripts that Python carries out and by commands
 
 
 class GuestHost:
@@ -78,6 +79,7 @@ class GuestHost:
         return self._state.root.read(address, size) if data is None else data
 
     def write_memory(self, address: int, data: bytes) -> bool:
+        self._state.writes += 1
         written = self._process is not None and self._process.cpu.memory.write(address, data)
         return written or self._state.root.write(address, data)
 
@@ -85,6 +87,7 @@ class GuestHost:
         return self._state.physical.read(address, size)
 
     def write_physical(self, address: int, data: bytes) -> bool:
+        self._state.writes += 1
         return self._state.physical.write(address, data)
 
     # --- pseudo-registers

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Unpack
 
 from machine import kernel as kernels, native
-from machine.events import Dispatcher, Event, Facts, Registry, RootActions, Sources, Trigger
+from machine.events import Action, Dispatcher, Event, Facts, Registry, RootActions, Sources, Trigger
 from machine.host import DebuggerState, GuestHost
 from machine.kernel import Kernel
 from machine.messages import Kept, Message, MessageChannel, PacketRing
@@ -28,6 +28,7 @@ from machine.schedule import Core, Process, Thread, Timer
 from machine.summary import Counts, ProcessEnd, RunSummary, StopCause
 from vm import Brake, Engine, Fault, GlobalStore, Host, Loaded, Shareable
 from vm.facts.events import EventKind, TraceType
+from vm.facts.stages import Stage
 
 __all__ = ["Machine", "MsrError", "ProcessEnd", "RunSummary", "StopCause"]
 
@@ -246,6 +247,11 @@ class Machine:
         """Write memory as the commands do; nothing is written when a byte is not mapped."""
         return self.host_for_commands().write_memory(address, data)
 
+    @property
+    def writes(self) -> int:
+        """How often commands, and scripts in Python, have written memory."""
+        return self._state.writes
+
     def read_msr(self, core: int, number: int) -> int:
         """A model-specific register of a core, as its guest sees it. Raises MsrError."""
         return self._process_with_msr(core, number).cpu.read_msr(number)
@@ -263,6 +269,18 @@ class Machine:
         if process is None:
             raise MsrError(f"core {core:x} has run no process yet")
         return process
+
+    def look_out(
+        self, process: Process, kind: EventKind, first: int, last: int, stage: Stage, *actions: Action
+    ) -> Event:
+        """As `Monitors.look_out`: for watchpoints and searches, of which commands know nothing."""
+        with self._processes.alone():
+            return self._sources.monitors.look_out(process, kind, first, last, stage, actions)
+
+    def end_lookout(self, event: Event) -> None:
+        """As `Monitors.end_lookout`."""
+        with self._processes.alone():
+            self._sources.monitors.end_lookout(event)
 
     # --- what events need
 

@@ -56,6 +56,7 @@ class RunLoop:
         self.paused = False  # the last run came to `pause_at`, or to the last block in front of it
         self.between_turns: Callable[[], None] = lambda: None  # in a run
         self._turned: Callable[[], None] = lambda: None
+        self._halted_on = 0  # the core whose turn it was when the last run was halted
         self._pause_at: int | None = None
         self._stop_cause: StopCause | None = None
         self._parallel: ParallelRun | None = None  # under way
@@ -75,6 +76,10 @@ class RunLoop:
         finally:
             self.is_running = False
             self._brake.release()
+
+    def begin_step(self, process: Process) -> None:
+        """Before a step: it counts for a turn of the process."""
+        self._scheduler.begin_step(process)
 
     def prepare(self, process: Process) -> bool:
         """Before a step: whether a thread of the process, which has its CPU then, can run."""
@@ -119,10 +124,6 @@ class RunLoop:
         process = self.core.process
         if count is not None and self.is_running and process is not None:
             process.end_turn_within(max(0, count - self._processes.executed()))
-
-    def go_on_with_turns(self) -> None:
-        """From now on a halt does not end a turn: what is executed does not depend on where runs have halted."""
-        self._scheduler.goes_on_with_turns = True
 
     def watch_turns(self, watch: Callable[[], None]) -> None:
         """Call this between turns, by one core at a time; `longest_turn` says how far these are apart at the most."""
@@ -196,34 +197,33 @@ class RunLoop:
         cause, executed = StopCause.NOTHING_LOADED, self._processes.executed
         for core in self._scheduler.cores:
             self._scheduler.end_turn_of(core)
+        cores, self._halted_on = self._scheduler.cores[self._halted_on :], 0
         while alive := self._processes.alive:
             self._processes.see_off()
             self.between_turns()
             before, turns, exhausted = executed(), 0, True
-            for core in self._scheduler.cores:
-                process = core.process
+            for core in cores:
+                process, is_cut = core.process, False
                 if process is not None and process.alive:
                     if self._scheduler.prepare(process):
                         turns += 1
                         self.core = core
                         self._machine.begin_turn(process)
                         reason = self._scheduler.turn(process, self._left(ceiling))
-                        pause = self._pause_at
-                        if pause is not None and reason.kind is StopKind.BUDGET:
-                            self.paused = process.is_cut(pause - executed())
+                        is_cut = reason.kind is StopKind.BUDGET and process.is_cut(self._left(ceiling))
                         cause = self._end_turn(process, reason) or cause
                         self._messages.catch_up()
                         self._turned()
                         exhausted = exhausted and reason.kind is StopKind.BUDGET
                     elif not process.alive:
                         cause = StopCause.EXIT  # behind a wait
-                if self._stop_cause is not None:
-                    return self._stop_cause
-                if self.paused:
-                    return StopCause.STOPPED
+                if self._stop_cause is not None or is_cut:
+                    self._halted_on = core.index
+                    return self._stop_cause or self._cut(ceiling)
                 self._scheduler.rotate(core)
             still_alive = self._processes.alive
-            if still_alive != alive:
+            are_all, cores = cores == self._scheduler.cores, self._scheduler.cores
+            if still_alive != alive or not are_all:
                 continue
             if not turns:
                 if not self._scheduler.await_earliest():
@@ -233,6 +233,11 @@ class RunLoop:
             elif exhausted and executed() == before:
                 return StopCause.BUDGET  # no core's next block fits in what is left
         return cause
+
+    def _cut(self, ceiling: int) -> StopCause:
+        """Why a run ends in the middle of a turn: it comes to `pause_at`, or has used its budget up."""
+        self.paused = self._pause_at is not None and self._pause_at <= ceiling
+        return StopCause.STOPPED if self.paused else StopCause.BUDGET
 
     def _left(self, ceiling: int) -> int:
         pause = self._pause_at

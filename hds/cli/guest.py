@@ -141,12 +141,12 @@ class GuestOptions(msgspec.Struct, frozen=True):
 
     def world(self) -> World:
         """What a Linux guest is shown of the host. Exits when its standard input or its folder cannot be read."""
-        from machine.kernel import World
+        from machine.kernel import HostInput, World
 
         reading = self.reading
-        source: bytes | int | None = None
+        source: bytes | HostInput | None = None
         if self.stdin == "-":
-            source = 0
+            source = HostInput(0)
         elif self.stdin != "none":
             source = read_bytes(reading.locate(self.stdin), reading.limits, "max_file_bytes")
         shown = self.root_rw or self.root

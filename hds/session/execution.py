@@ -319,6 +319,7 @@ class Execution:
         outer, self._stepping = self._stepping, True
         try:
             with self._session.machine.run_loop.guarding(self._session.timeout):
+                self._session.machine.run_loop.begin_step(process)
                 execute_instruction(process)
         finally:
             self._stepping = outer

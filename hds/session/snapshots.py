@@ -11,14 +11,16 @@ Nothing here knows what is asked of a copy: requests are bytes. A copy ends when
 from __future__ import annotations
 
 import fcntl
+import mmap
 import os
 import select
 import signal
 import socket
 import struct
 import sys
+import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 
 import msgspec
@@ -26,12 +28,14 @@ import msgspec
 from hds.report import output
 from machine.schedule import stop_watching
 
-_LENGTH = struct.Struct("<Q")
+_LENGTH, _ID = struct.Struct("<Q"), struct.Struct("<I")
 _REPLY, _OWN = 0, 1  # descriptors that come with a request
 
 
 class Snapshot(msgspec.Struct, eq=False):
-    """A copy that waits. `count` is of instructions, `index` of commands; `in_run` is one that was made during a run.
+    """A copy that waits. `in_run` is one that was made during a run.
+
+    `count` is of instructions, `index` of commands, `heard` of pieces of standard input.
 
     One that is `kept` is not given up for others: what came behind it cannot be done again from an earlier one.
     """
@@ -39,6 +43,7 @@ class Snapshot(msgspec.Struct, eq=False):
     wire: socket.socket
     count: int
     index: int
+    heard: int
     in_run: bool
     kept: bool
     child: int = 0  # its process id, if it is a child of this process
@@ -67,7 +72,7 @@ class Snapshots:
         self.rows: list[Snapshot] = []
         self._most = most
 
-    def take(self, count: int, index: int, *, in_run: bool, kept: bool) -> Woken | None:
+    def take(self, count: int, index: int, heard: int = 0, *, in_run: bool, kept: bool) -> Woken | None:
         """Make one. None in this process; in a copy that was woken, what is asked of it."""
         output().flush()
         sys.stderr.flush()
@@ -76,13 +81,13 @@ class Snapshots:
         child = os.fork()
         if child:
             back.close()
-            self.rows.append(Snapshot(front, count, index, in_run, kept, child))
+            self.rows.append(Snapshot(front, count, index, heard, in_run, kept, child))
             self._make_room()
             return None
         front.close()
         with _nobody_survives():
             woken, own = _sleep(back)
-        self.rows.append(Snapshot(own, count, index, in_run, kept))
+        self.rows.append(Snapshot(own, count, index, heard, in_run, kept))
         return woken
 
     def _make_room(self) -> None:
@@ -205,12 +210,14 @@ def _nobody_survives() -> Iterator[None]:
 
 # --- the process that was started
 
-_to_launcher: list[int] = []  # where its copies write the exit code to, in them
+_SENT = 0  # the greatest si_code of signals that processes send; Ctrl-C is sent to all copies by the terminal
+_to_launcher: list[tuple[int, mmap.mmap]] = []  # in its copies: where the exit code goes, and the front's process id
 
 
 def end_with_launcher() -> None:
     """In what is to be the front: SIGIO ends it when the process that was started does, which nobody waits for then."""
-    for pipe in _to_launcher:
+    for pipe, front in _to_launcher:
+        front[: _ID.size] = _ID.pack(os.getpid())
         fcntl.fcntl(pipe, fcntl.F_SETOWN, os.getpid())  # one for all copies: the signal is that of the last
         fcntl.fcntl(pipe, fcntl.F_SETFL, os.O_WRONLY | os.O_ASYNC)
         poll = select.poll()
@@ -227,22 +234,51 @@ def launch(run: Callable[[], int]) -> int:
     output().flush()
     sys.stderr.flush()
     reader, writer = os.pipe()
+    front = mmap.mmap(-1, mmap.PAGESIZE)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     child = os.fork()
     if not child:
         os.close(reader)
-        _to_launcher.append(writer)
+        _to_launcher.append((writer, front))
         end_with_launcher()
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         code = run()
         output().flush()
         fcntl.fcntl(writer, fcntl.F_SETFL, os.O_WRONLY)
         os.write(writer, bytes([code & 0xFF]))
         return code
     os.close(writer)
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
     codes = b""
-    while part := os.read(reader, 64):
-        codes += part
+    with _passing_interrupts_on(front, mask):
+        while part := os.read(reader, 64):
+            codes += part
     os.close(reader)
     _, status = os.waitpid(child, 0)
-    signal.signal(signal.SIGINT, handler)
     return codes[-1] if codes else os.waitstatus_to_exitcode(status) & 0xFF or 1
+
+
+@contextmanager
+def _passing_interrupts_on(front: mmap.mmap, mask: Iterable[int]) -> Iterator[None]:
+    """While this process waits with SIGINT blocked: the front gets what somebody sends (`kill -INT`)."""
+    is_over = threading.Event()
+
+    def pass_on() -> None:
+        while True:
+            found = signal.sigwaitinfo({signal.SIGINT})
+            if is_over.is_set():
+                return
+            (process_id,) = _ID.unpack_from(front)
+            if found.si_code <= _SENT and process_id:
+                with suppress(ProcessLookupError):
+                    os.kill(process_id, signal.SIGINT)
+
+    thread = threading.Thread(target=pass_on, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        assert thread.ident is not None
+        signal.pthread_kill(thread.ident, signal.SIGINT)
+        thread.join()
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)

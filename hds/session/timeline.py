@@ -16,56 +16,34 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from hds.session.changes import Entry, Watch
 from hds.session.commands import load_all
 from hds.session.execution import Arrived
 from hds.session.refused import CommandFailed
+from hds.session.searching import Lineages, Lookout, Place, Written
 from hds.session.snapshots import CopyLost, Snapshot, Snapshots, Woken, end_with_launcher, listen_to_ctrl_c
-from lang import SourceFile
 from machine import Silent, StopCause
 from machine.events import CallAction, Trigger
-from vm.facts.commands import CHANGING_COMMANDS, COMMAND_BY_NAME, WRITING_COMMANDS
+from machine.kernel import Given, HostInput
+from vm.facts.commands import COMMAND_BY_NAME, WRITING_COMMANDS
 from vm.facts.registers import RIP, STORAGE_INDEX
 
 if TYPE_CHECKING:
     from hds.session.session import Session
-    from machine.schedule import Process
+    from machine.schedule import Process, Thread
 
 INTERVAL = 5_000_000  # instructions between two snapshots of a run, at least
 COMMANDS_BETWEEN = 50  # commands that are done again rather than having a snapshot of their own
 _MUCH = 200_000  # instructions in front of a command that gets a snapshot
-SETTER = "r"  # with a value; else it shows registers
 NEAR = 100_000  # instructions
 STEP = "i"  # the command that lets a held event finish, and no more
 _RSP = STORAGE_INDEX["rsp"]
 _KERNEL = 1 << 63
-
-
-class Entry(msgspec.Struct, frozen=True):
-    """What was typed, and when."""
-
-    text: str
-    begin: int
-
-
-class Place(msgspec.Struct, frozen=True):
-    """An address in a process, with the stack pointer that it is to be reached with."""
-
-    process_id: int
-    address: int
-    stack: int | None = None
-    thread_id: int | None = None
-
-
-class Written(msgspec.Struct, frozen=True):
-    """The bytes [first, last] of a process. `lineage`: its id, that of its maker, of that one's maker and so on."""
-
-    first: int
-    last: int
-    lineage: list[int]
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -100,7 +78,8 @@ class BreakpointRow(msgspec.Struct, frozen=True):
 class Request(msgspec.Struct, frozen=True):
     """What a woken copy is to do: carry out `feed`, then `crossing` up to the goal; `within`: it is in that already.
 
-    So many instructions before the goal it is `near`: there a search begins, and a snapshot is made; 0: at once.
+    `heard` is the standard input that guests have read since. So many instructions before the goal it is `near`: there
+    a search begins, and a snapshot is made; 0: at once.
     """
 
     goal: int
@@ -108,12 +87,14 @@ class Request(msgspec.Struct, frozen=True):
     crossing: str | None
     within: bool
     near: int
+    heard: list[Given]
 
 
 class Go(Request, frozen=True, tag=True):
     """Go on there as the console."""
 
     typed: str
+    note: str
     undone: list[str]
     breakpoints: list[BreakpointRow]
     settings: dict[str, bool | str]
@@ -135,6 +116,7 @@ class Found(msgspec.Struct, frozen=True):
     """The answer to a search."""
 
     count: int | None
+    waiter: int | None = None  # the id of the thread for which the kernel wrote behind that instruction, and not in it
 
 
 _REQUESTS = msgspec.json.Decoder(Go | Look | Search)
@@ -154,21 +136,25 @@ class Timeline:
         self._fronted = fronted
         self._snapshots = Snapshots(session.limits.max_snapshots)
         self._entries: list[Entry] = []
+        self._watch: Watch | None = None  # of the last one
         self._must_keep = True  # what came before the next command cannot be done again
         self._request: Go | Look | Search | None = None
         self._woken: Woken | None = None
         self._feed: deque[str] = deque()
         self._crossing: str | None = None
         self._arriving = False
-        self._hit: int | None = None  # the last one in front of the goal
-        self._searches = False
-        self._searched: set[int] = set()  # the ids of events that were made for a search
+        self._hit = Found(None)  # the last one in front of the goal
+        self._lookout: Lookout | None = None
+        self.lineages = Lineages(session.machine)
         self._reporter, self._muted = session.reporter, Silent()
+        world = session.machine.options.world
+        source = None if world is None else world.standard_input
+        self._input = source if isinstance(source, HostInput) else None
+        if self._input is not None:
+            self._input.keep(session.limits.max_file_bytes)
         load_all()  # once, and not in each copy
         session.timeline = self
-        loop = session.machine.run_loop
-        loop.go_on_with_turns()
-        loop.between_turns = self._between_turns
+        session.machine.run_loop.between_turns = self._between_turns
         session.machine.taken_in = self._taken_in
         session.execution.checkpoint = self._checkpoint
 
@@ -207,11 +193,20 @@ class Timeline:
         return text
 
     def _begin(self, text: str) -> str:
-        self._entries.append(Entry(text, self.count))
+        self._end_entry()
+        entry = Entry(text, self.count)
+        self._entries.append(entry)
+        self._watch = Watch(self._session, entry)
         name = text.split(maxsplit=1)[0].lower()
         row = COMMAND_BY_NAME.get(name)
         self._must_keep = row is not None and row.name in WRITING_COMMANDS
         return text
+
+    def _end_entry(self) -> None:
+        """The last command is over, or has come to a halt of its own."""
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.end(self._session)
 
     def interrupted(self) -> None:
         """The last command was ended by Ctrl-C: it would not end there again."""
@@ -236,7 +231,8 @@ class Timeline:
     def _take(self, count: int, *, in_run: bool, kept: bool) -> bool:
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # also in a copy, until it is the front
         with self._session.machine.run_loop.suspended():
-            woken = self._snapshots.take(count, len(self._entries), in_run=in_run, kept=kept)
+            heard = 0 if self._input is None else self._input.position
+            woken = self._snapshots.take(count, len(self._entries), heard, in_run=in_run, kept=kept)
         if woken is None and in_run:
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)  # what came ends the run
         elif woken is None:
@@ -252,6 +248,9 @@ class Timeline:
         self._woken = woken
         self._request = request = _REQUESTS.decode(woken.request)
         self._feed, self._crossing = deque(request.feed), request.crossing
+        if self._input is not None:
+            self._input.given[self._input.position :] = request.heard
+            self._input.is_replaying = True
         if session.reporter is not self._muted:
             self._reporter, session.reporter = session.reporter, self._muted
         if request.within:
@@ -300,7 +299,7 @@ class Timeline:
                 woken.answer(msgspec.json.encode(self.point()))
                 os._exit(0)
             case Search():
-                woken.answer(msgspec.json.encode(Found(self._hit)))
+                woken.answer(msgspec.json.encode(self._hit))
                 os._exit(0)
             case Go():
                 self._become_front(request, woken)
@@ -322,6 +321,8 @@ class Timeline:
     def _become_front(self, request: Go, woken: Woken) -> None:
         session = self._session
         self._request = self._woken = None
+        if self._input is not None:
+            self._input.is_replaying = False
         session.reporter = self._reporter
         for name, value in request.settings.items():
             setattr(session.settings, name, value)
@@ -342,6 +343,8 @@ class Timeline:
             session.notice("breakpoints of processes that there are not yet are gone")
         if self.count != request.goal:
             session.notice(f"the replay went another way: {request.goal:x} was meant, this is {self.count:x}")
+        if request.note:
+            session.notice(request.note)
         process = session.process
         if process is not None:
             execution.stand(process)
@@ -355,57 +358,23 @@ class Timeline:
 
     def _heard(self, trigger: Trigger) -> None:
         request = self._request
-        if isinstance(request, Search):
-            found = trigger.event.definition.id in self._searched and self._is_written(request, trigger.process)
-            if found or request.triggers:
-                self._take_hit(request)
+        if isinstance(request, Search) and request.triggers:
+            self._take_hit(request)
 
-    def _take_hit(self, request: Request) -> None:
+    def _take_hit(self, request: Request, waiter: Thread | None = None) -> None:
         count = self._session.machine.executed - 1  # it counts the instruction at hand
         if count < request.goal:
-            self._hit = count
+            self._hit = Found(count, None if waiter is None else waiter.tid)
 
     def _begin_search(self, request: Search) -> None:
-        session = self._session
-        if self._searches:
-            return
-        self._searches = True
-        for process in session.machine.processes:
-            if process.alive:
-                self._search_in(process, request)
+        if self._lookout is None:
+            machine, hit = self._session.machine, partial(self._take_hit, request)
+            self._lookout = Lookout(machine, self.lineages, request.places, request.written, hit)
 
     def _taken_in(self, process: Process) -> None:
-        request = self._request
-        if self._searches and isinstance(request, Search):
-            self._search_in(process, request)
-
-    def _search_in(self, process: Process, request: Search) -> None:
-        for place in request.places:
-            if process.pid == place.process_id:
-                process.cpu.hook_address(place.address, self._reached(place, process, request))
-        written = request.written
-        if written is not None and (process.pid in written.lineage or process.shares_memory):
-            session = self._session
-            process.planned = (*process.planned, (written.first, written.last + 1))  # if it is not mapped yet
-            before = set(session.machine.registry.ids)
-            command = f"!monitor w {written.first:x} {written.last:x} pid {process.pid:x} script {{ x = 0; }}"
-            session.interpret(SourceFile("<search>", command))
-            self._searched |= set(session.machine.registry.ids) - before
-
-    def _is_written(self, request: Search, writer: Process) -> bool:
-        """Whether memory is that of the process that was meant, or what is going to be its memory."""
-        living = {process.pid: process for process in self._session.machine.processes if process.alive}
-        lineage = [] if request.written is None else request.written.lineage
-        meant = next((living[pid] for pid in lineage if pid in living), None)
-        return meant is not None and meant.cpu.memory is writer.cpu.memory
-
-    def _reached(self, place: Place, process: Process, request: Request) -> Callable[[], None]:
-        def hit() -> None:
-            stack = process.cpu.registers.read(_RSP)
-            if place.stack in (None, stack) and place.thread_id in (None, process.tid):
-                self._take_hit(request)
-
-        return hit
+        self.lineages.add(process)
+        if self._lookout is not None:
+            self._lookout.add(process)
 
     # --- in the front: where to go
 
@@ -456,7 +425,7 @@ class Timeline:
             Place(found.process_id, found.returns_to - length, found.stack + 8, found.thread_id)
             for length in range(2, 8)
         ]
-        count = self.last(found.count, places=sites)
+        count = self.last(found.count, places=sites).count
         return found if count is None else msgspec.json.decode(self._wake_for(count, Look), type=Point)
 
     def last(
@@ -466,8 +435,8 @@ class Timeline:
         places: Iterable[Place] = (),
         triggers: bool = False,
         written: Written | None = None,
-    ) -> int | None:
-        """The last count before this one at which that happened; None where the record has none."""
+    ) -> Found:
+        """The last count before this one at which that happened."""
         wanted = {"places": list(places), "triggers": triggers, "written": written}
         rows = [row for row in self._snapshots.rows if row.count < before]
         upper = before
@@ -480,9 +449,9 @@ class Timeline:
                     self._snapshots.give_up([snapshot])
                 continue
             if found.count is not None:
-                return found.count
+                return found
             upper = upper if near else snapshot.count
-        return None
+        return Found(None)
 
     def _searched_from(self, snapshot: Snapshot, upper: int, near: int, wanted: dict[str, object]) -> Found:
         if near and upper - snapshot.count < 2 * near:
@@ -495,11 +464,11 @@ class Timeline:
         self._session.notice("the record begins here")
         self.go(self.beginning, typed)
 
-    def go(self, goal: int, typed: str) -> None:
+    def go(self, goal: int, typed: str, note: str = "") -> None:
         """Let the session go on from there: does not return. Raises CommandFailed where that cannot be."""
         session = self._session
         crossing = self._crossing_of(goal)
-        undone = [entry.text for entry in self._entries[crossing:] if entry.begin >= goal and _changes(entry.text)]
+        undone = [entry.text for entry in self._entries[crossing:] if entry.begin >= goal and entry.changed]
         rows = [
             BreakpointRow(
                 row.number, row.process.pid, row.address, row.enabled, row.process_id, row.thread_id, row.core
@@ -508,7 +477,7 @@ class Timeline:
             if row.number is not None
         ]
         settings = msgspec.structs.asdict(session.settings)
-        self._wake_for(goal, Go, near=NEAR, typed=typed, undone=undone, breakpoints=rows, settings=settings)
+        self._wake_for(goal, Go, near=NEAR, typed=typed, note=note, undone=undone, breakpoints=rows, settings=settings)
         os._exit(0)
 
     def _wake_for(self, goal: int, kind: type[Go] | type[Look], near: int = 0, **more: object) -> bytes:
@@ -545,16 +514,9 @@ class Timeline:
             [] if within else [entry.text for entry in self._entries[crossing : crossing + 1] if entry.begin < goal]
         )
         feed = [each.text for each in self._entries[snapshot.index : crossing]]
-        return msgspec.json.encode(kind(goal, feed, crossed[0] if crossed else None, within, near, **more))  # type: ignore[arg-type]  # fields by name
-
-
-def _changes(text: str) -> bool:
-    """Whether a command may have changed something that going back undoes."""
-    words = text.split(maxsplit=1)
-    row = COMMAND_BY_NAME.get(words[0].lower())
-    if row is None or words[1:] == [] or words[1:] == ["list"]:
-        return False  # that only shows something
-    return row.is_event or (row.name in CHANGING_COMMANDS and (row.name != SETTER or "=" in text))
+        heard = [] if self._input is None else self._input.given[snapshot.heard :]
+        crossed_text = crossed[0] if crossed else None
+        return msgspec.json.encode(kind(goal, feed, crossed_text, within, near, heard, **more))  # type: ignore[arg-type]
 
 
 def _boundaries(count: int, goal: int, step: Callable[[], int]) -> int:

@@ -35,6 +35,8 @@ def execute_instruction(process: Process) -> None:
     if ended is not None and ended.kind not in _STOPPING:
         return
     reason = run_one(process.cpu, _ITERATIONS) if ended is None else ended
+    if process.cpu.stop_requested:
+        process.end_turn()
     if process.exit_code is None and reason.kind in _STOPPING and not process.handles(reason):
         process.ended = reason
         revive(process)

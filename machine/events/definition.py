@@ -82,6 +82,7 @@ class EventDefinition(msgspec.Struct, frozen=True, eq=False):
     actions: tuple[Action, ...] = ()
     outputs: tuple[str, ...] = ()
     detection: Detection = Detection.READ_BYTES
+    any_byte: bool = False  # of an access to memory counts, as for debug registers, and not the first one alone
 
     @property
     def blocks(self) -> tuple[bytes, ...]:

@@ -2,20 +2,21 @@
 
 The pages of a range are watched in the page tables (machine.memory, machine.processor), so that only instructions that
 access them come here, before they are executed. Here their accesses are compared with the ranges: by the address of
-their first byte, once for an event, an instruction and a page. A range is one of frames: physical addresses are those,
-virtual ones mean the frames that they have in the process of the event, which other names reach as well. The debugger's
-own accesses are none.
+their first byte (or of all: `any_byte`), once for an event, an instruction and a page. A range is one of frames:
+physical addresses are those, virtual ones mean the frames that they have in the process of the event, which other names
+reach as well. The debugger's own accesses are none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import groupby
+from itertools import count, groupby
 from typing import NamedTuple, Protocol
 
 import msgspec
 
+from machine.events.definition import Action, EventDefinition
 from machine.events.dispatch import Carrier, Dispatcher, StageHook, Stages
 from machine.events.exit import Accessing, Exit
 from machine.events.exits import exit_of
@@ -23,13 +24,14 @@ from machine.events.registry import Event, Registry
 from machine.memory import PAGE, AddressSpace
 from machine.processor import Due, WatchedInstruction
 from machine.schedule import Process
-from vm.facts.events import MONITORS
+from vm.facts.events import MONITORS, EventKind
 from vm.facts.paging import EXECUTE, PAGE_BITS, READ, WRITE
 from vm.facts.registers import RIP
 from vm.facts.stages import Stage
 
 _OFFSET = PAGE - 1
 # The kinds in the order in which HyperDbg looks for events of an access (C.2): first those of fewer accesses.
+_FIRST_LOOKOUT = 1 << 32  # an id: no command's event comes to it
 _IN_ORDER = sorted((exit_of(kind) for kind in MONITORS), key=lambda exit_: len(exit_.kind.name))
 
 
@@ -59,20 +61,28 @@ class _Monitored(msgspec.Struct, frozen=True, eq=False):
         """Whether a byte of this page (or frame) is in the range."""
         return self.first >> PAGE_BITS <= number <= self.last >> PAGE_BITS
 
-    def context_of(self, space: AddressSpace, address: int) -> int | None:
-        """What `$context` is for an access at an address; None where it is not in the range."""
-        if self.space is space and self.first <= address <= self.last:
+    @property
+    def any_byte(self) -> bool:
+        """Whether an access is in the range if any of its bytes is."""
+        return self.event.definition.any_byte
+
+    def context_of(self, space: AddressSpace, address: int, size: int = 1) -> int | None:
+        """What `$context` is for an access of so many bytes; None where it is not in the range."""
+        end = address + (size if self.any_byte else 1)
+        if self.space is space and address <= self.last and self.first < end:
             return address
-        frame = space.frame_at(address)
-        if frame is None:
-            return None
-        if self.space is None:
-            place = frame << PAGE_BITS | address & _OFFSET
-            return place if self.first <= place <= self.last else None
-        if frame not in self.names():
-            return None
-        place = self.names()[frame] << PAGE_BITS | address & _OFFSET
-        return place if self.first <= place <= self.last else None
+        while address < end:
+            following = min(end, (address | _OFFSET) + 1)
+            place = self._place(space.frame_at(address), address)
+            if place is not None and place <= self.last and self.first < place + following - address:
+                return place
+            address = following
+        return None
+
+    def _place(self, frame: int | None, address: int) -> int | None:
+        """The address that a byte of a frame has among those of the range."""
+        page = frame if frame is None or self.space is None else self.names().get(frame)
+        return None if page is None else page << PAGE_BITS | address & _OFFSET
 
     def first_from(self, space: AddressSpace, low: int, high: int) -> int | None:
         """The first address of [low, high), which is in one page, that is in the range."""
@@ -109,6 +119,8 @@ class Monitors:
         # One that is gone stays: its range is nobody's.
         self._by_right: dict[int, list[_Monitored]] = {}
         self._all: list[_Monitored] = []
+        self._lookout_ids = count(_FIRST_LOOKOUT)
+        self._lookouts: dict[Event, Process] = {}  # whose addresses the range is of
         self._has_aliases = False  # whether memory of a range has other names
         self._frames: dict[int, int] = {}  # of virtual ranges: the rights that are watched
 
@@ -122,6 +134,7 @@ class Monitors:
     def detach(self, process: Process) -> None:
         """A process is gone, with its CPU; ranges of its addresses mean nothing any more if nobody else has them."""
         self._processes.remove(process)
+        self._lookouts = {event: owner for event, owner in self._lookouts.items() if owner is not process}
         space = process.cpu.memory
         if all(other.cpu.memory is not space for other in self._processes):
             self._all = [monitored for monitored in self._all if monitored.space is not space]
@@ -138,6 +151,7 @@ class Monitors:
             for event in self._registry.newest_first(exit_.kind)
             if (monitored := self._monitored(event, exit_, current)) is not None
         ]
+        self._all += [self._looked_out(event, owner) for event, owner in self._lookouts.items()]
         if not self._all and not before:
             return
         self._by_right = {
@@ -154,6 +168,34 @@ class Monitors:
         for process in self._processes:
             self._watch(process.cpu.memory)
             self._forget(process)
+
+    # --- ranges that the debugger itself is told of, which are no events of commands
+
+    def look_out(
+        self, process: Process, kind: EventKind, first: int, last: int, stage: Stage, actions: tuple[Action, ...]
+    ) -> Event:
+        """Trigger a new event at accesses with any byte in a range of a process's addresses, mapped or not."""
+        number = next(self._lookout_ids)
+        parameters = {"from": first, "to": last}
+        definition = EventDefinition(
+            number, kind, f"!{kind.name}", parameters, stage=stage, actions=actions, any_byte=True
+        )
+        event = Event(definition, (0,) * len(actions))
+        self._lookouts[event] = process
+        self.events_changed(None)
+        return event
+
+    def end_lookout(self, event: Event) -> None:
+        """Do not trigger it any more."""
+        event.enabled = False
+        if self._lookouts.pop(event, None) is not None:
+            self.events_changed(None)
+
+    def _looked_out(self, event: Event, owner: Process) -> _Monitored:
+        exit_ = exit_of(event.definition.kind)
+        source = exit_.source
+        assert isinstance(source, Accessing)
+        return _Monitored(event, exit_, source.rights, *source.range_of(event.definition.parameters), owner.cpu.memory)
 
     def _forget(self, process: Process) -> None:
         if self._carrier is not None:
@@ -215,9 +257,14 @@ class Monitors:
         It is one of single bytes in a row: the first of them that is in a range counts, once for a page.
         """
         process = next(process for process in reversed(self._processes) if process.cpu.memory is space)
+        if right == WRITE:
+            for page in range(start & -PAGE, end, PAGE):
+                space.fault_in(page, WRITE)  # a copy of the page comes before the exit
         seen: set[tuple[Event, int]] = set()
         hits = [
-            hit for address in self._starts(space, start, end, right) for hit in self._hits(space, right, address, seen)
+            hit
+            for address in self._starts(space, start, end, right)
+            for hit in self._hits(space, right, address, 1, seen)
         ]
         said = [self._run_in_python(process, hit, Stage.PRE) for hit in hits]
         if not any(said):
@@ -246,10 +293,10 @@ class Monitors:
         for access in watched.accesses:
             if access.is_write:  # a page fault that the kernel mends, by a copy of the page, comes before the exit
                 cpu.memory.fault_in(access.address, WRITE)
-        for rights, address in _touched(watched):
+        for rights, address, size in _touched(watched):
             short_circuited = False
             for right in rights:
-                for hit in self._hits(cpu.memory, right, address, seen):
+                for hit in self._hits(cpu.memory, right, address, size, seen):
                     due.append(hit)
                     short_circuited |= self._stage(process, hit, Stage.PRE)
             if registers.read(RIP) != watched.rip:
@@ -275,7 +322,8 @@ class Monitors:
         ranges: dict[Event, tuple[int, int, Event]] = {}
         for access in watched.accesses:
             for monitored in self._by_right[WRITE if access.is_write else READ]:
-                ranges.setdefault(monitored.event, (monitored.first, monitored.last, monitored.event))
+                first = monitored.first - (access.size - 1 if monitored.any_byte else 0)
+                ranges.setdefault(monitored.event, (max(0, first), monitored.last, monitored.event))
         carrier.hook_of(process).learn_access(watched.rip, tuple(ranges.values()))
 
     def _behind(self, process: Process, due: list[_Hit]) -> None:
@@ -283,11 +331,13 @@ class Monitors:
         for hit in due:
             self._stage(process, hit, Stage.POST)
 
-    def _hits(self, space: AddressSpace, right: int, address: int, seen: set[tuple[Event, int]]) -> Iterator[_Hit]:
+    def _hits(
+        self, space: AddressSpace, right: int, address: int, size: int, seen: set[tuple[Event, int]]
+    ) -> Iterator[_Hit]:
         """The events that an access is meant for, but for those that have had their turn at this page."""
         page, found = address >> PAGE_BITS, []
         for monitored in self._by_right[right]:
-            context = monitored.context_of(space, address)
+            context = monitored.context_of(space, address, size)
             if context is not None and (monitored.event, page) not in seen:
                 seen.add((monitored.event, page))
                 found.append((monitored.exit, context, monitored.event))
@@ -304,11 +354,11 @@ class Monitors:
         return bool(events) and self._stages.run(hit.exit, events, stage, process, hit.context)
 
 
-def _touched(watched: WatchedInstruction) -> Iterator[tuple[tuple[int, ...], int]]:
-    """What an instruction does to memory, in order: rights and addresses. What it modifies is one access."""
-    yield (EXECUTE,), watched.rip
+def _touched(watched: WatchedInstruction) -> Iterator[tuple[tuple[int, ...], int, int]]:
+    """What an instruction does to memory, in order: rights, addresses and sizes. What it modifies is one access."""
+    yield (EXECUTE,), watched.rip, 1
     for access in watched.accesses:
         if not access.modifies:
-            yield (WRITE if access.is_write else READ,), access.address
+            yield (WRITE if access.is_write else READ,), access.address, access.size
         elif access.is_write:
-            yield (READ, WRITE), access.address
+            yield (READ, WRITE), access.address, access.size

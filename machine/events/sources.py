@@ -110,6 +110,11 @@ class Sources:
         self._system_calls.events_changed()
         self._instructions.events_changed()
 
+    @property
+    def monitors(self) -> Monitors:
+        """Those of accesses to memory."""
+        return self._monitors
+
     def step(self, trigger: Trigger, kind: TraceType) -> None:
         """A script asks for a single step."""
         self._traces.ask(trigger, kind)

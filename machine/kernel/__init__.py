@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from machine.kernel.kernels import Kernels as Kernels
     from machine.kernel.linux import (
         Capture as Capture,
+        Given as Given,
+        HostInput as HostInput,
         LinuxKernel as LinuxKernel,
         NetworkFileError as NetworkFileError,
         ScriptedNetwork as ScriptedNetwork,
@@ -68,7 +70,7 @@ else:
             "entry": "LINUX",
             "happenings": "Answered Ended Happening Requested Signalled Watcher unwatched",
             "kernels": "Kernels",
-            "linux": "Capture LinuxKernel NetworkFileError ScriptedNetwork World read_network",
+            "linux": "Capture Given HostInput LinuxKernel NetworkFileError ScriptedNetwork World read_network",
             "listed": "ListedCall",
             "nt": "NtKernel",
             "objects": "KernelObjects ProcessObjects ThreadObjects",

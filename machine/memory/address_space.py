@@ -71,6 +71,7 @@ class AddressSpace:
         self.takings = 0  # grows when memory or rights are taken: who remembers pages must look again
         self.on_taken: list[Callable[[], None]] = []
         self.code_listeners: list[Callable[[int, int], None]] = []  # are told when code of [begin, end) is to change
+        self.on_meaning: list[Callable[[int, int], None]] = []  # [start, end) is about to mean other memory, or none
         self.is_exhausted = False  # whether the last access failed for want of memory
         self.watches: Watches | None = None  # who wants to be told of accesses
         self.breakpoints: Callable[[int], int] | None = None  # the rights of a page, by number, that may hit one
@@ -134,11 +135,13 @@ class AddressSpace:
         self._work.charge(PER_MAPPING)
         self._areas.add(area)
         self._shared = None
+        self._means_another(area.start, area.end)
 
     def unmap(self, start: int, end: int) -> None:
         """Let the pages of [start, end) mean nothing any more. Raises MapError where a cut makes too many areas."""
         self._work.charge(PER_MAPPING)
         self._shared = None
+        self._means_another(start, end)
         for area in self._areas.remove(start, end):
             self._work.charge(PER_MAPPING)
             self._forget(area.start, area.end)
@@ -174,6 +177,8 @@ class AddressSpace:
         if other is not None:
             raise MapError(f"{target:#x}..{target + size - 1:#x} overlaps {other.name} at {other.start:#x}")
         self._areas.check_cuts(found, start, start + size)
+        self._means_another(start, start + size)
+        self._means_another(target, target + size)
         distance = target - start
         for piece in self._areas.remove(start, start + size):
             self._areas.add(piece._replace(start=piece.start + distance, end=piece.end + distance))
@@ -189,8 +194,13 @@ class AddressSpace:
 
     def discard(self, start: int, end: int) -> None:
         """Forget what the pages of [start, end) hold: memory of their own is zero again when it is next touched."""
+        self._means_another(start, end)
         for area in self.areas_within(start, end):
             self._forget(max(area.start, start), min(area.end, end))
+
+    def _means_another(self, start: int, end: int) -> None:
+        for listener in self.on_meaning:
+            listener(start, end)
 
     def copy(self) -> AddressSpace:
         """Another address space that means and holds the same; own memory becomes two when one of them writes it.

@@ -207,7 +207,7 @@ class Process(msgspec.Struct, eq=False, dict=True, weakref=True):
     successor: Process | None = None  # what executes another program in its place
     is_stopped: bool = False  # none of its threads can run
     executed_before: int = 0  # by those whose place it has taken, in instructions
-    forebears: tuple[int, ...] = ()  # the ids of the process that it is a fork of, of that one's and so on: a few
+    maker_id: int | None = None  # the id of the process that it is a fork of
     cpu_alarm: int | None = None  # when `on_cpu_alarm` is to be called, by `cpu_time`
     on_end: Callable[[], None] = lambda: None
     on_cpu_alarm: Callable[[], None] = lambda: None
@@ -318,9 +318,11 @@ class Process(msgspec.Struct, eq=False, dict=True, weakref=True):
                 return StopReason(StopKind.STOPPED, self.cpu.registers.read(RIP))
         return StopReason(StopKind.BUDGET, self.cpu.registers.read(RIP))
 
-    def begin_turn(self, quantum: int) -> None:
-        """Its thread begins a turn, of one quantum of instructions or more."""
+    def begin_turn(self, quantum: int, length: int) -> None:
+        """Its thread begins a turn of so many instructions; `quantum` are those that others wait for at least."""
         self._quantum, self._turn_began = quantum, self.cpu.executed
+        self._turn_ends = self._turn_due = self.cpu.executed + length
+        self._in_turn_of = self.thread
 
     @property
     def turn_left(self) -> int | None:
@@ -329,6 +331,10 @@ class Process(msgspec.Struct, eq=False, dict=True, weakref=True):
         None: the next one is a new turn.
         """
         return self._turn_due - self.cpu.executed if self._in_turn_of is self.thread else None
+
+    def end_turn(self) -> None:
+        """In a step: nothing is left of the turn."""
+        self._turn_ends = self._turn_due = self.cpu.executed
 
     def end_turn_within(self, count: int) -> None:
         """Let the turn under way execute at most so many more instructions."""

@@ -31,7 +31,6 @@ class Scheduler:
         self._clock = clock
         self.most_alone = _ALONE
         self._waiting: deque[Process] = deque()
-        self.goes_on_with_turns = False  # a halt is no end of a turn: what is executed does not depend on halts
         self.in_turn: set[Process] = set()  # processes that run on a core in a thread of its own
 
     def add(self, process: Process) -> None:
@@ -121,15 +120,18 @@ class Scheduler:
         return any(_have_memory_together(process, other) for other in self.in_turn if other is not process)
 
     def turn(self, process: Process, most: int) -> StopReason:
-        """One turn of a process, for at most `most` instructions; longer than the quantum if its first block is."""
-        left = process.turn_left if self.goes_on_with_turns else None
+        """One turn of a process, for at most `most` instructions; longer than the quantum if its first block is.
+
+        Or what is left of one that a halt has interrupted: what is executed does not depend on halts.
+        """
+        left = process.turn_left
         if left is not None and left > 0:
             before = process.cpu.executed
             reason = process.run(min(left, most), left)
             is_over = reason.kind is StopKind.BUDGET and process.cpu.executed == before and left <= most
             return StopReason(StopKind.STOPPED, reason.rip) if is_over else reason  # its next block does not fit
         quantum = self.up_to_alarm(process, self._length(process))
-        process.begin_turn(self._quantum)
+        process.begin_turn(self._quantum, quantum)
         while True:
             before = process.cpu.executed
             reason = process.run(min(quantum, most), quantum)
@@ -137,10 +139,15 @@ class Scheduler:
                 return reason
             quantum *= 2
 
+    def begin_step(self, process: Process) -> None:
+        """Before a step: it is one of the turn under way, or the first of a new one."""
+        if process.turn_left is None:
+            process.begin_turn(self._quantum, self.up_to_alarm(process, self._length(process)))
+
     def end_turn_of(self, core: Core) -> None:
         """Before a run: the turn that steps have come to the end of is over."""
         process = core.process
-        left = process.turn_left if self.goes_on_with_turns and process is not None and process.alive else None
+        left = None if process is None or not process.alive else process.turn_left
         if left is not None and left <= 0:
             self.rotate(core)
 

@@ -18,6 +18,9 @@ from hds.cli.word_order import refuse_script_as_program
 from hds.exit_codes import ExitCode
 from hds.inputs import refuse
 
+_NO_PARALLEL = "leave --parallel out: the cores take turns then"
+_NO_WRITING = "give a folder with --root: the guest can write to /tmp, which is in memory"
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The options of the subcommand."""
@@ -52,9 +55,9 @@ def run(options: Options) -> ExitCode | int:
     if not options.record:
         return converse(options)
     guest = options.session.guest
-    refused = {"--parallel": guest.parallel, "--root-rw": guest.root_rw is not None, "--stdin -": guest.stdin == "-"}
-    for flag in (flag for flag, given in refused.items() if given):
-        refuse(f"--record and {flag} exclude each other: what it does cannot be done again", ExitCode.USAGE)
+    refused = {"--parallel": (guest.parallel, _NO_PARALLEL), "--root-rw": (guest.root_rw is not None, _NO_WRITING)}
+    for flag, hint in ((flag, hint) for flag, (given, hint) in refused.items() if given):
+        refuse(f"--record and {flag} exclude each other: what it does cannot be done again", ExitCode.USAGE, hint)
     from hds.session import launch
 
     return launch(lambda: converse(options))

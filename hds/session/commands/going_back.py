@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from hds.session.commands.handler import Handler, address, incorrect_use, number, split, words
+from hds.session.commands.handler import Handler, address, current_process, incorrect_use, number, split, words
 from hds.session.refused import CommandFailed
 from vm.facts.numbers import number_32
 
@@ -50,7 +50,7 @@ def to_trigger(session: Session, command: Command, prepared: Prepared) -> None:
     if command.tokens:
         raise incorrect_use(command)
     typed = timeline.drop_command()
-    from hds.session.timeline import Place
+    from hds.session.searching import Place
 
     rows = session.execution.breakpoints.rows
     places = [
@@ -58,7 +58,7 @@ def to_trigger(session: Session, command: Command, prepared: Prepared) -> None:
         for row in rows
         if row.enabled and row.number is not None and row.process_id in (None, row.process.pid)
     ]
-    count = timeline.last(timeline.count, places=places, triggers=True)
+    count = timeline.last(timeline.count, places=places, triggers=True).count
     if count is None:
         timeline.go_to_beginning(typed)
     else:
@@ -71,16 +71,23 @@ def to_write(session: Session, command: Command, prepared: Prepared) -> None:
     if len(arguments.plain) != 2 or arguments.plain[0].lower != "back":
         raise incorrect_use(command)
     first = address(session, arguments.plain[1])
-    last = first + max(1, number(arguments.keyed.get("l"), _LENGTH, "length")) - 1
+    length = number(arguments.keyed.get("l"), _LENGTH, "length")
+    if not length:
+        raise CommandFailed("err, the length is 0: no byte would be watched")
+    last = first + length - 1
+    if last >> 64:
+        raise CommandFailed(f"err, the range from {first:x} goes past the last address")
+    process = current_process(session)
     typed = timeline.drop_command()
-    from hds.session.timeline import Written
+    from hds.session.searching import Written
 
-    process = session.process
-    lineage = [] if process is None else [process.pid, *process.forebears]
-    count = timeline.last(timeline.count, written=Written(first, last, lineage))
-    if count is None:
-        raise CommandFailed(f"err, nothing has written to {first:x} since the record began")
-    timeline.go(count, typed)
+    found = timeline.last(timeline.count, written=Written(first, last, timeline.lineages.of(process)))
+    if found.count is None:
+        since = "this program was executed" if timeline.lineages.has_executed(process) else "the record began"
+        raise CommandFailed(f"err, nothing has written to {first:x} since {since}")
+    waiter = found.waiter
+    note = "" if waiter is None else f"behind this instruction the kernel wrote there for thread {waiter:x}"
+    timeline.go(found.count, typed, note)
 
 
 HANDLERS: dict[str, Handler] = {

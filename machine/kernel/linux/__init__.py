@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         ScriptedNetwork as ScriptedNetwork,
         read_network as read_network,
     )
+    from machine.kernel.linux.standard_input import Given as Given, HostInput as HostInput
     from machine.kernel.linux.tree import World as World
 else:
     __getattr__, __dir__ = lazy(
@@ -52,6 +53,7 @@ else:
             "pipes": "InputStream",
             "prototypes": "CLASSES PROTOTYPES PROTOTYPES_386 SAME_CALL",
             "scripted_network": "NetworkFileError ScriptedNetwork read_network",
+            "standard_input": "Given HostInput",
             "tree": "World",
         },
     )

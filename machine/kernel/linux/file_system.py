@@ -20,6 +20,7 @@ from machine.kernel.linux.paths import Place, find
 from machine.kernel.linux.pipes import InputStream, OutputStream
 from machine.kernel.linux.posix_queues import PosixQueues
 from machine.kernel.linux.proc import System
+from machine.kernel.linux.standard_input import HostInput
 from machine.kernel.linux.task import Task
 from machine.kernel.linux.tree import GuestProgram, Tree, World
 from machine.loaders import LoadError, UnreadableFile
@@ -156,7 +157,8 @@ class FileSystem:
 
     def _standard_input(self, root: Place) -> OpenFile:
         source = self._world.standard_input
-        if isinstance(source, int):
+        if isinstance(source, int | HostInput):
+            source = source if isinstance(source, HostInput) else HostInput(source)
             return InputStream(source, self.store.new_inode(), self._work.is_ending)
         if source is None:
             place = find(self._work, root, root, b"/dev/null").existing()

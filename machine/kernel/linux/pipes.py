@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import select
 import stat
-import termios
-from array import array
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -16,11 +11,11 @@ from machine.kernel.linux.nodes import PERMISSION_BITS, Status
 from machine.kernel.linux.open_files import O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, OpenFile
 from machine.kernel.linux.paths import Place
 from machine.kernel.linux.pipe_buffers import Pipe
+from machine.kernel.linux.standard_input import HostInput
 
 LARGEST_PIPE = 1 << 20  # bytes that F_SETPIPE_SZ can make of it
 PIPE_ATOMIC = 4096  # bytes that are written as a whole or not at all (PIPE_BUF)
 _LARGEST_COUNT = (1 << 64) - 2  # of an eventfd
-_LOOK_AROUND = 20  # milliseconds of a wait for the host
 
 
 class PipeEnd(OpenFile):
@@ -227,9 +222,9 @@ class OutputStream(OpenFile):
 
 
 class InputStream(OpenFile):
-    """Standard input: what the descriptor `source` of this process gives. A wait ends with EINTR if `ending()`."""
+    """Standard input: what a descriptor of this process gives. A wait ends with EINTR if `ending()`."""
 
-    def __init__(self, source: int, inode: int, ending: Callable[[], bool]) -> None:
+    def __init__(self, source: HostInput, inode: int, ending: Callable[[], bool]) -> None:
         super().__init__(O_RDONLY)
         self._source, self._inode, self._ending = source, inode, ending
 
@@ -239,24 +234,11 @@ class InputStream(OpenFile):
 
     def read(self, size: int) -> bytes:
         """As `OpenFile`."""
-        waiting = select.poll()
-        waiting.register(self._source, select.POLLIN)
-        while not waiting.poll(_LOOK_AROUND):
-            if self._ending():
-                raise LinuxError(Errno.EINTR)
-        try:
-            return os.read(self._source, size)
-        except OSError:
-            raise LinuxError(Errno.EIO) from None
+        return self._source.read(size, self._ending)
 
     def available(self) -> int:
         """As `OpenFile`."""
-        count = array("i", [0])
-        try:
-            fcntl.ioctl(self._source, termios.FIONREAD, count)
-        except OSError:
-            raise LinuxError(Errno.ENOTTY) from None
-        return count[0]
+        return self._source.available()
 
     def ready(self) -> tuple[bool, bool, bool]:
         """As `OpenFile`."""

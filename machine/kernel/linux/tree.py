@@ -19,6 +19,7 @@ from machine.kernel.linux.nodes import Entry, Node, Status
 from machine.kernel.linux.paths import Place, find
 from machine.kernel.linux.proc import System, folders
 from machine.kernel.linux.scripted_network import ScriptedNetwork
+from machine.kernel.linux.standard_input import HostInput
 from machine.kernel.linux.terminal_files import MasterNode, OwnNode, TerminalDirectory, Terminals
 
 _DESCRIPTORS = {
@@ -40,7 +41,7 @@ class World(msgspec.Struct, frozen=True):
 
     root: Path | None = None
     writable: bool = False
-    standard_input: bytes | Path | int | None = None
+    standard_input: bytes | Path | int | HostInput | None = None
     seed: int = 0
     user: int = 1000
     group: int = 1000

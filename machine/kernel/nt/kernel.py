@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from machine.kernel.base import Services, Start
 from machine.kernel.entry import NT, EntryPoint
-from machine.kernel.linux import FolderQuota, InputStream, LinuxError, Node, World, show_folder
+from machine.kernel.linux import FolderQuota, HostInput, InputStream, LinuxError, Node, World, show_folder
 from machine.kernel.nt import blocks, exceptions, process as bare_process, start as windows_start
 from machine.kernel.nt.abi import NtThread
 from machine.kernel.nt.calls import CALLS
@@ -125,7 +125,8 @@ class NtKernel(Calls):
         source = self._world.standard_input
         if source is None:
             return StreamFile()
-        if isinstance(source, int):
+        if isinstance(source, int | HostInput):
+            source = source if isinstance(source, HostInput) else HostInput(source)
             stream = InputStream(source, 0, self._services.work.is_ending)
             return StreamFile(source=lambda size: _read(stream, size))
         data = source if isinstance(source, bytes) else read_file(source, self._services.limits, "max_file_bytes")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -12,22 +11,11 @@ from pathlib import Path
 
 import pytest
 from hds_guests import CALLS, CODE, TWO_CALLS, command_line, listing_file, refused
+from recorded_consoles import answers, compiled
 
-FOLDER = Path(__file__).parent
-PROMPT = "HyperDbg> "
 LOOPING = "mov rbx, 0\nagain: inc rbx\npush rbx\npop rcx\ncmp rbx, 0x20000000\njne again\nhlt"
 
 programs = pytest.mark.programs
-
-
-def answers(commands: str, *words: str) -> list[str]:
-    """What `hds console --record` answers to each command, notices too."""
-    line = [sys.executable, "-m", "hds", "console", "--record", *words]
-    text = "\n".join(commands.splitlines()) + "\n"
-    ran = subprocess.run(
-        line, input=text, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True, timeout=100
-    )
-    return ran.stdout.split(PROMPT)[1:]
 
 
 def test_nothing_goes_back_without_a_record() -> None:
@@ -35,19 +23,10 @@ def test_nothing_goes_back_without_a_record() -> None:
         assert refused(command) == "err, nothing is recorded"
 
 
-@pytest.mark.parametrize("flag", [("--root-rw", "."), ("--stdin", "-"), ("--cores", "2", "--parallel")])
+@pytest.mark.parametrize("flag", [("--root-rw", "."), ("--cores", "2", "--parallel")])
 def test_what_cannot_be_done_again_is_not_recorded(flag: tuple[str, ...]) -> None:
     ran = command_line("console", "--record", *flag)
     assert (ran.code, "exclude each other" in ran.errors) == (2, True)
-
-
-def compiled(source: str, folder: Path) -> Path:
-    """A static program with threads."""
-    if shutil.which("gcc") is None:
-        pytest.skip("gcc is not installed (Debian: gcc)")
-    guest = folder / "guest"
-    subprocess.run(["gcc", "-O1", "-static", "-pthread", "-o", guest, FOLDER / source], check=True)
-    return guest
 
 
 @pytest.fixture(scope="module", params=("reference", "native"))
@@ -88,6 +67,77 @@ def test_threads_that_race_do_so_alike_wherever_runs_have_halted_and_gone_back(t
         for commands in ("g", returns)
     }
     assert len(sums) == 1
+
+
+@programs
+def test_what_was_read_from_standard_input_is_read_again(tmp_path: Path) -> None:
+    """The program reads the terminal, the commands come from there, too: a piece of text follows each `g`."""
+    guest = compiled("reading_guest.c", tmp_path)
+    front, back = os.openpty()
+    line = [sys.executable, "-m", "hds", "console", "--record", "--stdin", "-", str(guest)]
+    environment = {**os.environ, "TERM": "dumb", "HDS_HISTORY": ""}
+    ran = subprocess.Popen(line, stdin=back, stdout=back, stderr=back, start_new_session=True, env=environment)
+    os.close(back)
+    seen = ""
+
+    def asked(text: str) -> str:
+        """What is said behind a text up to the next prompt."""
+        nonlocal seen
+        os.write(front, text.encode())
+        while "HyperDbg> " not in seen:
+            seen += os.read(front, 1 << 12).decode()
+        said, _, seen = seen.partition("HyperDbg> ")
+        return said
+
+    asked("")
+    asked("bp piece\n")
+    asked("g\nabcd\n")
+    first = [asked("db guest!text l 6\n"), asked("r rsi\n")]
+    asked("g\nfgh\n")
+    second = [asked("db guest!text l 6\n"), asked("r rsi\n")]
+    asked("g-\n")
+    assert [asked("db guest!text l 6\n"), asked("r rsi\n")] == first
+    asked("g\n")
+    assert [asked("db guest!text l 6\n"), asked("r rsi\n")] == second
+    assert "abcd" in first[0]
+    assert "fgh" in second[0]
+    asked("g-\n")
+    asked("t- 3\n")
+    asked("g\n")
+    assert [asked("db guest!text l 6\n"), asked("r rsi\n")] == first
+    assert "syscall" in asked("watch back guest!text+1 l 1\n")
+    os.write(front, b"q\n")
+    assert ran.wait(timeout=60) == 0
+    os.close(front)
+
+
+@programs
+def test_what_has_changed_nothing_is_not_said_to_be_undone(engine: str, tmp_path: Path) -> None:
+    quiet = [
+        "? print(@rax);",
+        "r rbx",
+        "r rbx = 0",
+        "events",
+        "? .n = 0;",
+        "eb 1 2",
+        ".thread",
+        "events d 77",
+        "? print(1/0);",
+        "!syscall nonsense {",
+    ]
+    loud = [
+        "? @rcx = 7;",
+        "r rbx = 5",
+        "!syscall 55",
+        "events d 0",
+        "? .n = 3;",
+        "ed @rsp 7",
+        "? eq(@rsp, 8);",
+        "!cpuid",
+    ]
+    commands = "t\n? .n = 0;\nt\n" + "\n".join([*quiet, *loud]).replace("{", "") + "\ng-"
+    found = answers(commands, "--engine", engine, listing_file(tmp_path, TWO_CALLS))
+    assert f"undone: ? .n = 0;; {'; '.join(loud)}\n" in found[-2]
 
 
 @programs
@@ -201,6 +251,29 @@ def test_ctrl_c_ends_a_run_and_the_user_goes_back_from_there(tmp_path: Path) -> 
     until(b"rip=00000000004000")
     assert ran.wait(timeout=60) == 0
     os.close(front)
+
+
+@programs
+@pytest.mark.parametrize("commands", ["g\n", "t 5\nt-\ng\n"])
+def test_an_interrupt_that_is_sent_to_the_process_that_was_started_stops_the_program(
+    commands: str, tmp_path: Path
+) -> None:
+    guest = listing_file(tmp_path, LOOPING.replace("cmp rbx, 0x20000000", "test rbx, rbx"))
+    line = [sys.executable, "-m", "hds", "console", "--record", guest]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as ran:
+        assert ran.stdin is not None
+        assert ran.stdout is not None
+        ran.stdin.write(commands.encode())
+        ran.stdin.flush()
+        for _ in range(commands.count("\n")):
+            while ran.stdout.read(1) != b">":
+                pass
+        time.sleep(1)
+        ran.send_signal(signal.SIGINT)
+        said = ran.communicate(b"r rip\nq\n", timeout=60)[0].decode()
+        assert "interrupted" in said
+        assert "rip=00000000004000" in said
+    assert ran.returncode == 0
 
 
 @programs

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from unittest import mock
 
 import pytest
@@ -65,6 +66,26 @@ def test_a_quantum_ends_a_turn() -> None:
     guest.machine.run(400)
     counts = [process.cpu.executed for process in guest.machine.processes]
     assert all(150 < count < 250 for count in counts)
+
+
+def _note(seen: list[int], host: Host) -> None:
+    seen.append(pseudo(host, "pid"))
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3])
+@pytest.mark.parametrize("budget", [5, 13, 50, 77])
+def test_what_comes_next_does_not_depend_on_where_runs_have_ended(cores: int, budget: int) -> None:
+    orders = []
+    for most in (1 << 20, budget):
+        guest = processes(bench(cores=cores, limits=Limits(quantum_instructions=50)), 3, BUSY.replace("1000", "60"))
+        seen: list[int] = []
+        note = script(partial(_note, seen))
+        guest.on(EPTHOOK, note, parameters=(CODE + 5,))
+        while guest.machine.run(most).cause is StopCause.BUDGET:
+            pass
+        orders.append(seen)
+    assert len(orders[0]) == 180
+    assert orders[1] == orders[0]
 
 
 def test_a_quantum_shorter_than_a_block_does_not_stop_a_process() -> None:
