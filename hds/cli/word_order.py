@@ -31,6 +31,11 @@ def refuse_wrong_order(script: str, words: Sequence[str]) -> None:
         refuse(f"{script} is {what}: SCRIPT comes first", ExitCode.USAGE, shlex.join(["hds", "run", *order]))
 
 
+def begins_with_program(words: Sequence[str]) -> bool:
+    """Whether the first word is a program, and the second no script that was to come before it."""
+    return bool(words) and _program(words[0]) is not None and not (len(words) > 1 and _may_be_script(words[1]))
+
+
 def refuse_script_as_program(name: str, command: str, why: str = "PROGRAM was expected") -> None:
     """Exit if what stands where PROGRAM belongs is a script by its name and content; `command` is what is right."""
     if Path(name).suffix.lower() in _SCRIPT_SUFFIXES and _content(name) == TEXT:

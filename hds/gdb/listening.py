@@ -16,6 +16,8 @@ from vm.facts.numbers import DECIMAL, number_in
 
 LOCALHOST = "127.0.0.1"
 _CHUNK = 0x1000
+_MOST_WAITING = 4096  # packets
+_LET_RUN = (b"c", b"C", b"s", b"S", b"vCont;")
 
 
 def listen(address: str) -> socket.socket:
@@ -46,6 +48,8 @@ class Link:
         self._interrupted = interrupted
         self._last = b""
         self._packets: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._writing = threading.Lock()
+        self._lets_run = False  # a packet has come that lets the guest run, and no stop was told since
         self._thread = threading.Thread(target=self._receive, name="gdb", daemon=True)
         self._thread.start()
 
@@ -62,6 +66,11 @@ class Link:
         self._last = framed(data)
         self._write(self._last)
 
+    def send_stop(self, data: bytes) -> None:
+        """Say that the guest has stopped. Raises Gone."""
+        self._lets_run = False  # an interrupt that comes now has crossed this
+        self.send(data)
+
     def close(self) -> None:
         """End the connection."""
         with contextlib.suppress(OSError):
@@ -71,7 +80,8 @@ class Link:
 
     def _write(self, data: bytes) -> None:
         try:
-            self._connection.sendall(data)
+            with self._writing:
+                self._connection.sendall(data)
         except OSError:
             raise Gone from None
 
@@ -81,13 +91,17 @@ class Link:
             while data := self._connection.recv(_CHUNK):
                 for kind, packet in reader.feed(data):
                     if kind == "interrupt":
-                        self._interrupted()
+                        if self._lets_run:
+                            self._interrupted()
                     elif kind == "again":
                         self._write(self._last)
                     elif kind == "damaged":
                         self._acknowledge(b"-")
                     else:
                         self._acknowledge(b"+")
+                        self._lets_run |= packet.startswith(_LET_RUN)
+                        if self._packets.qsize() >= _MOST_WAITING:
+                            raise Gone  # no debugger asks so much at once
                         self._packets.put(packet)
         self._packets.put(None)
         self._interrupted()

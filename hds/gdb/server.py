@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import quoteattr
 
@@ -25,30 +25,49 @@ from lang import SourceFile
 from lang.commands import read_commands
 from machine import ProcessEnd, Reporter, StopCause
 from machine.debugger import BreakpointError, modules_of, seen_before_its_end
+from machine.events import BreakAction
 from vm.facts.commands import COMMAND_BY_NAME
+from vm.facts.events import MONITORS, MonitoredAccess
+from vm.facts.stages import Stage
 
 if TYPE_CHECKING:
     from hds.session import Session
+    from machine.events import Event
     from machine.schedule import Process, Thread
 
 TRAP, INTERRUPT, KILLED, SEGV, LIMIT = 5, 2, 9, 11, 24  # GDB's numbers of signals
 _SIGNALS = {0: 8, 1: 5, 3: 5, 4: 8, 6: 4, 16: 8, 17: 10, 19: 8}  # of exceptions, by vector; others are SEGV
-_KINDS = {"2": ("w", "watch"), "3": ("r", "rwatch"), "4": ("rw", "awatch")}
+_ACCESSES = {
+    "2": (MonitoredAccess.W, "watch"), "3": (MonitoredAccess.R, "rwatch"), "4": (MonitoredAccess.RW, "awatch"),
+}  # fmt: skip
+_MOST_WATCHED = 1 << 20  # bytes of a watchpoint
 _SOON = 0.005  # seconds
 _OK, _EMPTY = b"OK", b""
 _NO_MEMORY, _BAD, _REFUSED = b"E14", b"E22", b"E01"  # as errno has them: EFAULT, EINVAL, EPERM
 _FILE = re.compile(r"\bFILE\b")
 _NAMES_FILES = re.compile(r"#\s*include|\bfile\s*:", re.IGNORECASE)
 _RUN_ON = frozenset(("g", "p", "t", "i", "pr", "tr", "ir", "gu", "go", "q", "exit", ".exit", "unload", "pause"))
+_BREAKPOINTS = ("0", "1")
+_MOST_TEXT = MOST // 2 - 1  # bytes in a packet
+_DIGITS = re.compile("[0-9a-fA-F]{1,32}")
+_STEPS_THREAD = re.compile(r";[sS][^:;]*(?::([0-9a-fA-F]{1,16}))?(?=;|$)")
 _CONTINUE, _STEP, _DETACH, _KILL = "continue", "step", "detach", "kill"
 _DEFAULT_OS = {"linux": "GNU/Linux", "nt": "Windows"}
 
 
-class Watch(msgspec.Struct):
-    """A watchpoint: the event that carries it out, and what gdb calls it."""
+class Watch(msgspec.Struct, frozen=True):
+    """A watchpoint: the event that carries it out, its first byte, and what gdb calls it."""
 
-    event: int
+    event: Event
+    address: int
     name: str
+
+
+class Resume(msgspec.Struct, frozen=True):
+    """What gdb wants of the guest: to go on, a step of a thread (of any: None), or no more of it."""
+
+    kind: str
+    thread: int | None = None
 
 
 class Server:
@@ -60,9 +79,11 @@ class Server:
         self._listening = listen(address)
         self._trusted = trusted
         self._link: Link | None = None
+        self._points: set[int] = set()  # addresses of its breakpoints
         self._watches: dict[tuple[str, int, int], Watch] = {}
         self._session: Session
         self._thread: int | None = None  # what `Hg` has chosen
+        self._stepped: int | None = None  # what `Hc` has
         self._running = self._interrupted = False
         self._signal: int | None = None  # the program has ended by an exception, and is looked at before that
         self._told: list[bytes] | None = None  # what a `monitor` command shows
@@ -82,22 +103,23 @@ class Server:
     def interact(self, session: Session) -> None:
         """Wait for the debugger, and do what it says until it lets go or the program is over."""
         self._session = session
+        session.machine.taken_in = self._taken_in
         connection, _ = self._listening.accept()
         self._listening.close()  # one client
         self._link = link = Link(connection, self._interrupt)
         try:
             while not self.ended:
-                action = self._talk()
-                if action == _DETACH:
+                resume = self._talk()
+                if resume.kind == _DETACH:
                     break
-                if action == _KILL:
+                if resume.kind == _KILL:
                     self.ended = True
                     break
-                self._resume(action)
+                self._resume(resume)
                 if not self.ended:
                     self._show_end()
                 if not self.ended:
-                    link.send(self._stop_reply())
+                    link.send_stop(self._stop_reply())
         except Gone:
             self.ended = True
         finally:
@@ -106,17 +128,28 @@ class Server:
         if not self.ended and session.guest_alive:
             session.run()
 
-    def _resume(self, action: str) -> None:
+    def _resume(self, resume: Resume) -> None:
         session, process = self._session, self._session.process
         if process is None or not session.guest_alive:
             return
         if self._interrupted:
             return
-        if action == _STEP:
+        if resume.kind == _STEP:
+            thread = next((each for each in process.threads if each.tid == resume.thread and not each.ended), None)
+            if thread is not None and process.alive:
+                session.machine.switch(process, thread)
             session.execution.step(process)
         else:
             session.run()
         self._running = False
+
+    def _taken_in(self, process: Process) -> None:
+        """A process is new: one that executes another program has the breakpoints of the one before."""
+        breakpoints = self._session.execution.breakpoints
+        before = next((each for each in self._session.machine.processes if each.successor is process), None)
+        for row in [row for row in breakpoints.rows if row.process is before and row.address in self._points]:
+            with suppress(BreakpointError):
+                breakpoints.add(process, row.address)
 
     def _show_end(self) -> None:
         """Let the debugger look at a program that an exception has just ended, before it learns that it has."""
@@ -126,8 +159,8 @@ class Server:
         with seen_before_its_end(process) as fault:
             if fault is not None:
                 self._signal = _SIGNALS.get(fault.vector, SEGV)
-                link.send(self._stop_reply())
-                self.ended = self._talk() in (_DETACH, _KILL)
+                link.send_stop(self._stop_reply())
+                self.ended = self._talk().kind in (_DETACH, _KILL)
                 self._signal = None
 
     def _next_commands(self) -> str | None:
@@ -135,16 +168,16 @@ class Server:
         if self._link is None or self.ended:
             return None
         try:
-            self._link.send(self._stop_reply())
-            action = self._talk()
+            self._link.send_stop(self._stop_reply())
+            kind = self._talk().kind
         except Gone:
-            action = _KILL
-        if action == _KILL:
+            kind = _KILL
+        if kind == _KILL:
             self.ended = True
             return None
-        if action == _DETACH:
+        if kind == _DETACH:
             self._let_go()
-        return "t" if action == _STEP else "g"
+        return "t" if kind == _STEP else "g"
 
     def _passes(self, halt: Halt) -> bool:
         """Whether a halt is passed over: nobody is there."""
@@ -162,7 +195,7 @@ class Server:
         self._running = False
         self._session.execution.breakpoints.clear_all()
         for watch in self._watches.values():
-            self._session.machine.registry.clear(watch.event)
+            self._session.machine.end_lookout(watch.event)
         self._watches.clear()
         self._link = None
 
@@ -180,34 +213,37 @@ class Server:
 
     # --- packets
 
-    def _talk(self) -> str:
+    def _talk(self) -> Resume:
         """Answer packets until one lets the guest go on."""
         link = self._link
         assert link is not None
         self._running = False
         while True:
             packet = link.receive()
-            action = self._action(packet)
-            if action is not None:
+            resume = self._resumption(packet)
+            if resume is not None:
                 self._running = True
-                if action == _DETACH:
+                if resume.kind == _DETACH or packet.startswith(b"vKill"):
                     link.send(_OK)
-                return action
+                return resume
             link.send(self._answer(packet)[:MOST])
             if packet == b"QStartNoAckMode":
                 link.acknowledges = False
 
-    def _action(self, packet: bytes) -> str | None:
+    def _resumption(self, packet: bytes) -> Resume | None:
         text = packet.decode("latin-1")
         if text.startswith("vCont;"):
-            return _STEP if text[6:7].lower() == "s" else _CONTINUE
+            step = _STEPS_THREAD.search(text)
+            if step is None:
+                return Resume(_CONTINUE)
+            return Resume(_STEP, None if step[1] is None else int(step[1], 16))
         if text[:1] in ("c", "C"):
-            return _CONTINUE
+            return Resume(_CONTINUE)
         if text[:1] in ("s", "S"):
-            return _STEP
+            return Resume(_STEP, self._stepped)
         if text[:1] == "D":
-            return _DETACH
-        return _KILL if text[:1] == "k" or text.startswith("vKill") else None
+            return Resume(_DETACH)
+        return Resume(_KILL) if text[:1] == "k" or text.startswith("vKill") else None
 
     def _answer(self, packet: bytes) -> bytes:
         text = packet.decode("latin-1")
@@ -235,15 +271,15 @@ class Server:
         if self._signal is not None:
             signal = self._signal
         elif held is not None:
-            number = held.event.definition.id
-            watch = next((watch for watch in self._watches.values() if watch.event == number), None)
+            watch = next((watch for watch in self._watches.values() if watch.event is held.event), None)
             if watch is not None:
-                why = f"{watch.name}:{held.context:x};"
+                why = f"{watch.name}:{max(held.context, watch.address):x};"
         elif self._interrupted:
             signal = INTERRUPT
         elif last is not None and last.cause not in (StopCause.BREAK, StopCause.END, StopCause.STOPPED):
             signal = LIMIT
         self._interrupted = False
+        self._thread = None  # from now on the one that is named here is meant
         return f"T{signal:02x}{why}thread:{process.tid:x};".encode()
 
     def _end(self, process: Process) -> bytes:
@@ -258,6 +294,7 @@ class Server:
         words = (
             f"PacketSize={MOST:x}", "qXfer:features:read+", "qXfer:libraries-svr4:read+", "qXfer:libraries:read+",
             "qXfer:threads:read+", "QStartNoAckMode+", "swbreak-", "hwbreak-", "vContSupported+",
+            "qXfer:auxv:read+",
         )  # fmt: skip
         return ";".join(words).encode()
 
@@ -272,9 +309,13 @@ class Server:
 
     def _choose(self, text: str, data: bytes) -> bytes:
         """`Hg THREAD`, `Hc THREAD`: 0 is any, -1 all of them."""
+        number = int(text[1:], 16)
+        if number > 0 and number not in {thread.tid for thread in self._threads()}:
+            return _REFUSED
         if text[:1] == "g":
-            number = int(text[1:], 16)
             self._thread = number if number > 0 else None
+        else:
+            self._stepped = number if number > 0 else None
         return _OK
 
     def _is_alive(self, text: str, data: bytes) -> bytes:
@@ -325,13 +366,13 @@ class Server:
         return _OK
 
     def _read_register(self, text: str, data: bytes) -> bytes:
-        row = target.REGISTERS[int(text, 16)]
+        row = target.REGISTERS[_number(text)]
         with self._state() as state:
             return target.value(row, state, state.fxsave()).hex().encode()
 
     def _write_register(self, text: str, data: bytes) -> bytes:
         number, _, digits = text.partition("=")
-        row, value = target.REGISTERS[int(number, 16)], bytes.fromhex(digits)
+        row, value = target.REGISTERS[_number(number)], bytes.fromhex(digits)
         if len(value) != row.size:
             return _BAD
         with self._state() as state:
@@ -341,7 +382,7 @@ class Server:
     def _read_memory(self, text: str, data: bytes) -> bytes:
         """As much as is there of what is wanted."""
         address, _, size = text.partition(",")
-        at, most = int(address, 16), min(int(size, 16), MOST // 2)
+        at, most = _number(address), min(_number(size), MOST // 2)
         found = self._process().cpu.memory.read_up_to(at, most)
         return found.hex().encode() if found or not most else _NO_MEMORY
 
@@ -355,49 +396,55 @@ class Server:
 
     def _written(self, place: str, data: bytes) -> bytes:
         address, _, size = place.partition(",")
-        if int(size, 16) != len(data):
+        at = _number(address)
+        if _number(size) != len(data):
             return _BAD
-        written = not data or self._session.machine.write_memory(int(address, 16), data)
+        written = not data or self._session.machine.write_memory(at, data)
         return _OK if written else _NO_MEMORY
 
     def _insert(self, text: str, data: bytes) -> bytes:
         kind, address, size = self._point(text)
-        if kind in "01":
+        process, machine = self._process(), self._session.machine
+        if kind in _BREAKPOINTS:
+            breakpoints = self._session.execution.breakpoints
+            if breakpoints.at(process, address) is not None:
+                return _OK  # it halts there already
             try:
-                self._session.execution.breakpoints.add(self._process(), address)
+                breakpoints.add(process, address)
             except BreakpointError:
                 return _NO_MEMORY
+            self._points.add(address)
             return _OK
-        if kind not in _KINDS:
+        if kind not in _ACCESSES:
             return _EMPTY
         if (kind, address, size) in self._watches:
             return _OK
-        access, name = _KINDS[kind]
-        registry, process = self._session.machine.registry, self._process()
-        before = set(registry.ids)
-        command = f"!monitor {access} {address:x} l {size:x} pid {process.pid:x} stage post"
-        if not self._session.interpret(SourceFile("<gdb>", command)):
-            return _REFUSED
-        (number,) = set(registry.ids) - before
-        self._watches[kind, address, size] = Watch(number, name)
+        if not 0 < size <= _MOST_WATCHED or address + size > 1 << 64:
+            return _BAD
+        access, name = _ACCESSES[kind]
+        last = address + size - 1
+        event = machine.look_out(process, MONITORS[access], address, last, Stage.POST, BreakAction())
+        self._watches[kind, address, size] = Watch(event, address, name)
         return _OK
 
     def _remove(self, text: str, data: bytes) -> bytes:
         kind, address, size = self._point(text)
         breakpoints = self._session.execution.breakpoints
-        if kind in "01":
-            row = next((row for row in breakpoints.rows if row.address == address), None)
-            if row is not None and row.number is not None:
-                breakpoints.clear(row.number)
+        if kind in _BREAKPOINTS:
+            rows = [row for row in breakpoints.rows if row.address == address and address in self._points]
+            self._points.discard(address)
+            for row in rows:
+                if row.number is not None:
+                    breakpoints.clear(row.number)
             return _OK
         watch = self._watches.pop((kind, address, size), None)
         if watch is not None:
-            self._session.machine.registry.clear(watch.event)
+            self._session.machine.end_lookout(watch.event)
         return _OK
 
     def _point(self, text: str) -> tuple[str, int, int]:
         kind, address, size = text.split(";")[0].split(",")
-        return kind, int(address, 16), int(size, 16)
+        return kind, _number(address), _number(size)
 
     # --- objects
 
@@ -406,11 +453,14 @@ class Server:
         kernel = None if process is None else process.image.kernel
         return self._part(target.description(_DEFAULT_OS.get(kernel or "")), text.partition("target.xml:")[2])
 
-    def _part(self, whole: str, place: str) -> bytes:
+    def _auxiliary(self, text: str, data: bytes) -> bytes:
+        return self._part(self._session.machine.kernels.auxiliary_vector(self._process().thread), text)
+
+    def _part(self, whole: str | bytes, place: str) -> bytes:
         offset, _, size = place.partition(",")
-        start = int(offset, 16)
-        data = whole.encode()
-        piece = data[start : start + min(int(size, 16), MOST - 8)]
+        start, most = _number(offset), _number(size)
+        data = whole.encode() if isinstance(whole, str) else whole
+        piece = data[start : start + min(most, MOST - 8)]
         return (b"l" if start + len(piece) >= len(data) else b"m") + piece
 
     def _thread_list(self, text: str, data: bytes) -> bytes:
@@ -462,7 +512,15 @@ class Server:
             told = b"".join(self._told)
         finally:
             self._told = None
-        return told[: MOST // 2 - 1].hex().encode() or _OK
+        return self._shown(told) or _OK
+
+    def _shown(self, text: bytes) -> bytes:
+        """What is left of a text for the answer to `monitor` when all that does not fit was shown before."""
+        assert self._link is not None
+        while len(text) > _MOST_TEXT:
+            self._link.send(b"O" + text[:_MOST_TEXT].hex().encode())
+            text = text[_MOST_TEXT:]
+        return text.hex().encode()
 
     def _refusal(self, line: str) -> str | None:
         commands, _ = read_commands(SourceFile("<gdb>", line))
@@ -475,6 +533,13 @@ class Server:
         if not self._trusted and _NAMES_FILES.search(line):
             return "err, this names files of the host: `hds run --gdb-trusted` allows it"
         return None
+
+
+def _number(text: str) -> int:
+    """A number of a packet: hexadecimal digits and nothing else. Raises ValueError."""
+    if not _DIGITS.fullmatch(text):
+        raise ValueError(text)
+    return int(text, 16)
 
 
 class _Telling:
@@ -508,6 +573,7 @@ _ANSWERS: dict[str, Answer] = {
     "QStartNoAckMode": lambda server, text, data: _OK,
     "qXfer:features:read:": Server._features,
     "qXfer:threads:read::": Server._thread_list,
+    "qXfer:auxv:read::": Server._auxiliary,
     "qXfer:libraries:read::": Server._libraries,
     "qXfer:libraries-svr4:read:": Server._elf_libraries,
     "qfThreadInfo": Server._thread_info,

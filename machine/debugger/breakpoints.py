@@ -138,7 +138,8 @@ class Breakpoints(msgspec.Struct):
 
     def _unhook(self, row: Breakpoint) -> None:
         if row.hook is not None:
-            row.process.cpu.unhook(row.hook)
+            if not row.process.cpu.is_closed:
+                row.process.cpu.unhook(row.hook)
             row.hook = None
 
 

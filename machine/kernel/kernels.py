@@ -64,6 +64,13 @@ class Kernels:
         )
         return known(thread, number)
 
+    def auxiliary_vector(self, thread: Thread) -> bytes:
+        """What /proc/self/auxv has of a thread's program; nothing where its system has no such thing."""
+        known: Callable[[Thread], bytes] = getattr(
+            self.get(thread.process.image.kernel), "auxiliary_vector", lambda thread: b""
+        )
+        return known(thread)
+
     def unknown_calls(self) -> dict[int, int]:
         """How often each call was made that they do not carry out."""
         totals: Counter[int] = Counter()

@@ -18,7 +18,7 @@ from hds.cli.bundles import read_commands_or_bundle
 from hds.cli.guest import ScriptOptions, SessionOptions, add_script_and_program, new_session
 from hds.cli.options import Input, options_of
 from hds.cli.progress import shown_progress
-from hds.cli.word_order import refuse_script_as_program, refuse_wrong_order
+from hds.cli.word_order import begins_with_program, refuse_script_as_program, refuse_wrong_order
 from hds.exit_codes import ExitCode
 from hds.inputs import refuse
 from hds.report import FailureKind, say
@@ -94,7 +94,9 @@ class Options(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, found: argparse.Namespace) -> Options:
-        """What the parser found."""
+        """What the parser found; gdb needs no script."""
+        if found.execute is None and found.gdb is not None and begins_with_program(found.words):
+            found.execute = ""
         given = ScriptOptions.of(found)
         return options_of(cls, found, input=given.input, session=given.session)
 

@@ -212,6 +212,11 @@ class LinuxKernel(Calls):
         except LinuxError:
             return None
 
+    def auxiliary_vector(self, thread: Thread) -> bytes:
+        """What /proc/self/auxv has."""
+        task = self._tasks.get(thread)
+        return b"" if task is None else task.space.layout.auxiliary
+
     def task(self, thread: Thread) -> Task:
         """What is kept of a thread that has not ended."""
         return self._tasks[thread]

@@ -45,6 +45,8 @@ def test_a_program_in_place_of_the_script_is_named(
     assert ran.code == ExitCode.USAGE
     assert f"{path} is {what}: SCRIPT comes first\n  hint: hds run {script} {path}\n" in ran.errors
     assert ran.output == ""
+    with_gdb = command_line("run", "--gdb", "0", str(path), script)
+    assert (with_gdb.code, "SCRIPT comes first" in with_gdb.errors) == (ExitCode.USAGE, True)
 
 
 def test_a_script_in_place_of_the_program_is_refused(script: str) -> None:

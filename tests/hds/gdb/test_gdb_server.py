@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import socket
 import threading
@@ -303,3 +304,136 @@ def test_nothing_that_is_sent_breaks_it(world: Debugged) -> None:
         if bytes(word[:1]) not in b"cCsSDkv" and word != b"QStartNoAckMode":
             client.ask(bytes(word))
     assert client.register("rip") == BASE
+
+
+# Two threads that count; the second one is there when AT_WORK is reached in the first.
+THREADS = """
+    mov eax, 56
+    mov edi, 0x10f00
+    lea rsi, [rsp - 0x2000]
+    xor edx, edx
+    xor r10d, r10d
+    xor r8d, r8d
+    syscall
+work:
+    inc rbx
+    jmp work
+"""
+AT_WORK = BASE + 28
+
+
+def rip_of(client: Client, thread: str) -> int:
+    assert client.ask(f"Hg{thread}") == "OK"
+    return client.register("rip")
+
+
+@pytest.mark.parametrize(
+    "packets", [("vCont;s:1008;c:1004",), ("vCont;s:1008",), ("vCont;S05:1008;c",), ("Hc1008", "s")]
+)
+def test_the_thread_that_is_meant_is_stepped(engine: str, packets: tuple[str, ...]) -> None:
+    world = debugged(THREADS, engine, kernel="linux")
+    client = world.client
+    assert client.ask(f"Z0,{AT_WORK:x},1") == "OK"
+    assert client.ask("c").startswith("T05")
+    assert client.ask(f"z0,{AT_WORK:x},1") == "OK"
+    assert client.ask("qfThreadInfo") == "m1004,1008"
+    before = rip_of(client, "1004"), rip_of(client, "1008")
+    for packet in packets[:-1]:
+        assert client.ask(packet) == "OK"
+    assert client.ask(packets[-1]) == "T05thread:1008;"
+    assert rip_of(client, "1004") == before[0]
+    assert rip_of(client, "1008") != before[1]
+    assert client.ask("Hg1234") == "E01"
+    assert client.ask("Hc77") == "E01"
+    world.end()
+
+
+def test_registers_are_those_of_the_thread_that_has_stopped_until_another_is_chosen(engine: str) -> None:
+    world = debugged(THREADS, engine, kernel="linux")
+    client = world.client
+    assert client.ask(f"Z0,{AT_WORK:x},1") == "OK"
+    assert client.ask("c").startswith("T05")
+    assert client.ask("Hg1008") == "OK"
+    assert client.ask(f"z0,{AT_WORK:x},1") == "OK"
+    assert client.ask("vCont;s:1004") == "T05thread:1004;"
+    assert client.register("rip") == AT_WORK + 3
+    world.end()
+
+
+def test_an_interrupt_that_has_crossed_a_stop_stops_nothing(world: Debugged) -> None:
+    client = world.client
+    assert client.ask(f"Z0,{NEXT:x},1") == "OK"
+    assert client.ask("c").startswith("T05")
+    client.raw(INTERRUPT)
+    assert client.ask("c").startswith("T05")
+    assert client.register("rbx") == 2
+
+
+def test_a_watchpoint_is_hit_by_a_store_that_begins_before_it(engine: str) -> None:
+    world = debugged(GUEST, engine)
+    client = world.client
+    place = client.register("rsp") - 0x40 + 5
+    assert client.ask(f"Z2,{place:x},1") == "OK"
+    assert client.ask("c") == f"T05watch:{place:x};thread:1004;"
+    assert client.register("rip") == NEXT + 5
+    assert client.ask("s").startswith("T05")
+    assert client.register("rip") == NEXT + 10
+    world.end()
+
+
+def test_a_breakpoint_that_is_there_already_is_no_error_and_stays_whose_it_was(world: Debugged) -> None:
+    client = world.client
+    assert told(client, f"bp {NEXT:x}") == ""
+    assert client.ask(f"Z0,{NEXT:x},1") == "OK"
+    assert client.ask(f"z0,{NEXT:x},1") == "OK"
+    assert client.ask("c").startswith("T05")
+    assert client.register("rip") == NEXT
+    assert told(client, "bc all") == ""
+
+
+def test_long_answers_of_monitor_come_in_pieces(world: Debugged) -> None:
+    client = world.client
+    text, answer = b"", client.ask("qRcmd," + b"u 400000 l 4000".hex())
+    while answer.startswith("O") and answer != "OK":
+        text, answer = text + bytes.fromhex(answer[1:]), client.answer()
+    text += b"" if answer == "OK" else bytes.fromhex(answer)
+    assert len(text) > 0x2000
+    assert text.endswith(b"\n")
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        "Z,400005,1", "Z01,400005,1", "Z0,-5,1", "Z2,400005,0", "Z2,400005,ffffffffffffffff", "Z2,ffffffffffffffff,2",
+        "m-1,4", "m400000,-4", "m0x400000,4", "m4_0,4", "m 400000,4", "p-1", "P-1=00", "M400000,-1:", "X-1,0:",
+        "qXfer:threads:read::-5,10", "qXfer:threads:read::0,-10", "m" + "f" * 1000 + ",4", "m400000," + "f" * 1000,
+        "P0=" + "0" * 2000, "G" + "zz" * 100, "Hgzz", "Tzz", "qRcmd,zz", "qRcmd,6", "z2,q,1",
+    ],
+)  # fmt: skip
+def test_what_is_no_packet_of_gdb_is_refused(packet: str) -> None:
+    world = debugged(GUEST, "reference")
+    assert world.client.ask(packet) in ("E22", "E14", ""), packet
+    assert world.client.register("rip") == BASE
+    world.end()
+
+
+def test_what_is_damaged_is_asked_for_again_and_what_is_endless_is_dropped(world: Debugged) -> None:
+    client = world.client
+    client.raw(b"$g#00")
+    client.raw(b"$" + b"m" * 100_000)
+    client.raw(b"junk+++---\x00\xff$#00$qC#b4")
+    answers = [client.answer()]
+    while answers[-1] != "QC1004":
+        answers.append(client.answer())
+    assert client.register("rip") == BASE
+
+
+def test_a_client_that_floods_is_left(engine: str) -> None:
+    world = debugged(LOOP, engine)
+    client = world.client
+    client.raw(framed(b"c"))
+    with contextlib.suppress(OSError):
+        client.raw(framed(b"?") * 10_000)
+    world.thread.join(20)
+    assert not world.thread.is_alive()
+    assert not world.errors

@@ -141,3 +141,34 @@ def test_ctrl_c_stops_a_program_that_runs(program: Path) -> None:
     assert "received signal SIGINT" in said
     assert "$1 = 1" in said
     assert run.wait(20) == 0
+
+
+AGAIN = """
+#include <unistd.h>
+__attribute__((noinline)) int once(int n) { return n + 1; }
+int main(int argc, char **argv) {
+    if (once(argc) == 2) execl("/proc/self/exe", "again", "once", (char *)0);
+    return argc;
+}
+"""
+
+
+def test_breakpoints_go_with_a_program_that_executes_another_one(tmp_path: Path) -> None:
+    """And no script is needed."""
+    (tmp_path / "again.c").write_text(AGAIN, encoding="utf-8")
+    subprocess.run(["gcc", "-g", "-O1", "-o", "again", "again.c"], cwd=tmp_path, check=True)
+    command = [sys.executable, "-m", "hds", "run", "--gdb", "0", "--root", "/", str(tmp_path / "again")]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert run.stderr is not None
+    address = run.stderr.readline().split()[-1]
+    commands = (
+        f"set confirm off\nset sysroot /\ntarget remote {address}\nbreak once\ncontinue\ncontinue\nbt\ncontinue\n"
+    )
+    said = gdb(tmp_path / "again", commands).communicate(timeout=100)[0]
+    run.communicate(timeout=20)
+    places = [
+        said.find(text)
+        for text in ("once (n=n@entry=1)", "once (n=n@entry=2)", "in main (argc=2", "exited with code 02")
+    ]
+    assert -1 not in places, said
+    assert places == sorted(places)
