@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from vm.host import PAGE as PAGE, Host as Host, MemoryHost as MemoryHost, UnsupportedHere as UnsupportedHere
     from vm.host_memory import (
         HostMemoryError as HostMemoryError,
+        memory_of_all_copies as memory_of_all_copies,
         private_memory as private_memory,
         require_memory as require_memory,
     )
@@ -100,7 +101,7 @@ else:
             "files": "FileRefused FileTooLarge lines_of open_for_writing read_beginning read_file read_lines reason "
             "too_large write_file",
             "host": "Host MemoryHost PAGE UnsupportedHere",
-            "host_memory": "HostMemoryError private_memory require_memory",
+            "host_memory": "HostMemoryError memory_of_all_copies private_memory require_memory",
             "interpreter": "Interpreter",
             "isa": "INSTRUCTIONS INTEGER_KINDS Instruction JUMP16_RANGE Operand WIDE encode",
             "listing": "listing_of",

@@ -20,6 +20,11 @@ def private_memory(size: int) -> mmap:
     return mmap(-1, size, flags=MAP_PRIVATE | MAP_ANONYMOUS)
 
 
+def memory_of_all_copies(size: int) -> mmap:
+    """So many bytes of zeros, which this process and its copies (fork) have together. Raises OSError."""
+    return mmap(-1, size)
+
+
 def require_memory(size: int, purpose: str) -> None:
     """Raise HostMemoryError unless `size` more bytes of address space can be had, by trying it.
 

@@ -7,14 +7,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from vm.facts.commands import CHANGING_COMMANDS, COMMAND_BY_NAME, CommandRow
+from vm.facts.commands import CHANGING_COMMANDS, COMMAND_BY_NAME, COMPARED_COMMANDS, CommandRow
 from vm.facts.registers import STORAGES
 
 if TYPE_CHECKING:
     from hds.session.session import Session
-
-# What these have done is seen in a mark; other changing commands have changed something unless they were refused.
-_SEEN = frozenset(("?", "r", "events", ".process", ".thread", ".switch", ".attach", ".detach"))
 
 
 class Entry(msgspec.Struct):
@@ -37,7 +34,7 @@ class Watch:
 
     @property
     def _is_seen(self) -> bool:
-        return self._row is not None and (self._row.is_event or self._row.name in _SEEN)
+        return self._row is not None and (self._row.is_event or self._row.name in COMPARED_COMMANDS)
 
     def end(self, session: Session) -> None:
         """The command is over: note in its entry whether it has changed something."""

@@ -27,6 +27,7 @@ import msgspec
 
 from hds.report import output
 from machine.schedule import stop_watching
+from vm import memory_of_all_copies
 
 _LENGTH, _ID = struct.Struct("<Q"), struct.Struct("<I")
 _REPLY, _OWN = 0, 1  # descriptors that come with a request
@@ -234,7 +235,7 @@ def launch(run: Callable[[], int]) -> int:
     output().flush()
     sys.stderr.flush()
     reader, writer = os.pipe()
-    front = mmap.mmap(-1, mmap.PAGESIZE)
+    front = memory_of_all_copies(mmap.PAGESIZE)
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     child = os.fork()
     if not child:

@@ -582,4 +582,6 @@ CHANGING_COMMANDS = frozenset(
         *(".process", ".thread", ".switch", "~", ".start", ".restart", ".kill", ".attach", ".detach", ".sym"),
     }
 )
+# Whether these have changed something is seen in registers, events and globals.
+COMPARED_COMMANDS = frozenset({"?", "r", "events", ".process", ".thread", ".switch", ".attach", ".detach"})
 WRITING_COMMANDS = frozenset({".dump", "!dump", "dt", "!dt", "struct"})
