@@ -20,7 +20,7 @@ from hds.gdb import target
 from hds.gdb.listening import Gone, Link, listen
 from hds.gdb.packets import MOST
 from hds.report import Questions
-from hds.report.records import Bytes, Halt, Line, Output, Record, shown
+from hds.report.records import Bytes, Halt, Line, Output, Record, Result, shown
 from lang import SourceFile
 from lang.commands import read_commands
 from machine import ProcessEnd, Reporter, StopCause
@@ -75,6 +75,7 @@ class Server:
 
     def __init__(self, address: str, *, trusted: bool = False) -> None:
         """Listen at `[HOST:]PORT`; `trusted` debuggers may name files of the host. Exits where nobody can listen."""
+        self.steps = False  # the step under way is a command, whose instruction gdb shows
         self.ended = False  # the debugger has gone, or killed the program
         self._listening = listen(address)
         self._trusted = trusted
@@ -177,6 +178,7 @@ class Server:
             return None
         if kind == _DETACH:
             self._let_go()
+        self.steps = kind == _STEP
         return "t" if kind == _STEP else "g"
 
     def _passes(self, halt: Halt) -> bool:
@@ -217,7 +219,7 @@ class Server:
         """Answer packets until one lets the guest go on."""
         link = self._link
         assert link is not None
-        self._running = False
+        self._running = self.steps = False
         while True:
             packet = link.receive()
             resume = self._resumption(packet)
@@ -552,6 +554,8 @@ class _Telling:
         """Show it here or there."""
         if isinstance(record, Halt) and self._server.is_asked:
             return  # gdb says it
+        if isinstance(record, Result) and self._server.steps:
+            return
         form = shown(record)
         text: bytes | None = None
         match form:

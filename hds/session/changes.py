@@ -27,7 +27,7 @@ class Watch:
 
     def __init__(self, session: Session, entry: Entry) -> None:
         row = COMMAND_BY_NAME.get(entry.text.split(maxsplit=1)[0].lower())
-        self._row: CommandRow | None = row if row and (row.is_event or row.name in CHANGING_COMMANDS) else None
+        self._row: CommandRow | None = row if row and _may_change(row) else None
         self._entry = entry
         self._refused = session.totals.failed_commands
         self._before = _mark(session) if self._is_seen else None
@@ -38,8 +38,14 @@ class Watch:
 
     def end(self, session: Session) -> None:
         """The command is over: note in its entry whether it has changed something."""
-        if self._row is not None and session.totals.failed_commands == self._refused:
-            self._entry.changed = not self._is_seen or _mark(session) != self._before
+        if self._is_seen:
+            self._entry.changed = _mark(session) != self._before
+        elif self._row is not None:
+            self._entry.changed = session.totals.failed_commands == self._refused
+
+
+def _may_change(row: CommandRow) -> bool:
+    return row.is_event or row.name in CHANGING_COMMANDS | COMPARED_COMMANDS
 
 
 def _mark(session: Session) -> Hashable:
@@ -55,7 +61,7 @@ def _mark(session: Session) -> Hashable:
         thread,
         tuple((event.definition.id, event.enabled) for event in machine.registry.oldest_first()),
         held is not None and held.short_circuit,
-        store.memory[: store.used],
+        store.memory[: store.used].rstrip(b"\0"),  # a global that is new is 0
         machine.writes,
         tuple(each.pid for each in session.debugged),
         session.ended,

@@ -283,7 +283,7 @@ COMMANDS: tuple[CommandRow, ...] = (
             "watch",
             "goes back to the instruction that wrote to an address last",
             usage="{name} back ADDRESS [l LENGTH]",
-            notes="In the current process; 8 bytes unless a length is given. What system calls write is not found. "
+            notes="In the current process; 8 bytes unless a length is given. System calls and other processes are found, too. "
             "Needs `hds console --record`.",
             repeats=True,
         ),
@@ -583,5 +583,5 @@ CHANGING_COMMANDS = frozenset(
     }
 )
 # Whether these have changed something is seen in registers, events and globals.
-COMPARED_COMMANDS = frozenset({"?", "r", "events", ".process", ".thread", ".switch", ".attach", ".detach"})
+COMPARED_COMMANDS = frozenset({"?", ".script", "r", "events", ".process", ".thread", ".switch", ".attach", ".detach"})
 WRITING_COMMANDS = frozenset({".dump", "!dump", "dt", "!dt", "struct"})

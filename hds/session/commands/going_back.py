@@ -15,18 +15,24 @@ if TYPE_CHECKING:
     from hds.session.timeline import Point, Timeline
     from lang.commands import Command
 
+TYPED = "<console>"  # the name of a text that was typed
 _LENGTH = 8  # bytes that are watched unless it is said
 
 
-def _recorded(session: Session) -> Timeline:
+def _recorded(session: Session, command: Command, prepared: Prepared) -> Timeline:
     if session.timeline is None:
         raise CommandFailed("err, nothing is recorded", "start the console with `hds console --record`")
+    if command.span.file.name != TYPED or len(prepared.file.commands) > 1:
+        raise CommandFailed(
+            f"err, '{command.canonical_name}' is typed alone: what stands beside it would be undone, or never be done",
+            "type the commands one by one",
+        )
     return session.timeline
 
 
 def _stepper(before: Callable[[Timeline, Point], Point | None]) -> Handler:
     def step(session: Session, command: Command, prepared: Prepared) -> None:
-        timeline, given = _recorded(session), words(command)
+        timeline, given = _recorded(session, command, prepared), words(command)
         count = number_32(given[0]) if given else 1
         if len(given) > 1 or not count:
             raise incorrect_use(command)
@@ -46,7 +52,7 @@ def _stepper(before: Callable[[Timeline, Point], Point | None]) -> Handler:
 
 def to_trigger(session: Session, command: Command, prepared: Prepared) -> None:
     """`g-`: to the last trigger, or the last breakpoint that is enabled now."""
-    timeline = _recorded(session)
+    timeline = _recorded(session, command, prepared)
     if command.tokens:
         raise incorrect_use(command)
     typed = timeline.drop_command()
@@ -67,7 +73,7 @@ def to_trigger(session: Session, command: Command, prepared: Prepared) -> None:
 
 def to_write(session: Session, command: Command, prepared: Prepared) -> None:
     """`watch back ADDRESS [l LENGTH]`: in front of the instruction that wrote there last."""
-    timeline, arguments = _recorded(session), split(command, ("l",))
+    timeline, arguments = _recorded(session, command, prepared), split(command, ("l",))
     if len(arguments.plain) != 2 or arguments.plain[0].lower != "back":
         raise incorrect_use(command)
     first = address(session, arguments.plain[1])

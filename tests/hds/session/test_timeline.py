@@ -115,6 +115,7 @@ def test_what_was_read_from_standard_input_is_read_again(tmp_path: Path) -> None
 def test_what_has_changed_nothing_is_not_said_to_be_undone(engine: str, tmp_path: Path) -> None:
     quiet = [
         "? print(@rax);",
+        "? print(.unknown);",
         "r rbx",
         "r rbx = 0",
         "events",
@@ -137,7 +138,7 @@ def test_what_has_changed_nothing_is_not_said_to_be_undone(engine: str, tmp_path
     ]
     commands = "t\n? .n = 0;\nt\n" + "\n".join([*quiet, *loud]).replace("{", "") + "\ng-"
     found = answers(commands, "--engine", engine, listing_file(tmp_path, TWO_CALLS))
-    assert f"undone: ? .n = 0;; {'; '.join(loud)}\n" in found[-2]
+    assert f"undone: {'; '.join(loud)}\n" in found[-2]
 
 
 @programs
@@ -166,6 +167,17 @@ r rip"""
     assert found[11] == "1\n"
     assert "nothing has written to 400000" in found[12]
     assert found[14] == f"rip={CODE + 0x18:016x}\n"
+
+
+@programs
+def test_going_back_is_typed_alone(tmp_path: Path) -> None:
+    script = tmp_path / "back.hds"
+    script.write_text("? @rbx = 5;\nt\nt-\nr rbx\n", encoding="utf-8")
+    found = answers(f"t\n.script {script}\nr rbx\nt-\nr rbx", listing_file(tmp_path, CALLS))
+    assert "'t-' is typed alone" in found[1]
+    assert found[2] == "rbx=0000000000000005\n"
+    assert f"undone: .script {script}\n" in found[3]
+    assert found[4] == "rbx=0000000000000000\n"
 
 
 @programs
