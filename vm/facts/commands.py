@@ -283,8 +283,8 @@ COMMANDS: tuple[CommandRow, ...] = (
             "watch",
             "goes back to the instruction that wrote to an address last",
             usage="{name} back ADDRESS [l LENGTH]",
-            notes="In the current process; 8 bytes unless a length is given. System calls and other processes are found, too. "
-            "Needs `hds console --record`.",
+            notes="In the current process; 8 bytes unless a length is given. System calls and other processes "
+            "are found, too. Needs `hds console --record`.",
             repeats=True,
         ),
         CommandRow(
