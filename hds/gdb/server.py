@@ -19,6 +19,7 @@ import msgspec
 from hds.gdb import target
 from hds.gdb.listening import Gone, Link, listen
 from hds.gdb.packets import MOST
+from hds.gdb.resuming import DETACH, KILL, STEP, Resume, resumption
 from hds.report import Questions
 from hds.report.records import Bytes, Halt, Line, Output, Record, Result, shown
 from lang import SourceFile
@@ -50,8 +51,6 @@ _RUN_ON = frozenset(("g", "p", "t", "i", "pr", "tr", "ir", "gu", "go", "q", "exi
 _BREAKPOINTS = ("0", "1")
 _MOST_TEXT = MOST // 2 - 1  # bytes in a packet
 _DIGITS = re.compile("[0-9a-fA-F]{1,32}")
-_STEPS_THREAD = re.compile(r";[sS][^:;]*(?::([0-9a-fA-F]{1,16}))?(?=;|$)")
-_CONTINUE, _STEP, _DETACH, _KILL = "continue", "step", "detach", "kill"
 _DEFAULT_OS = {"linux": "GNU/Linux", "nt": "Windows"}
 
 
@@ -61,13 +60,6 @@ class Watch(msgspec.Struct, frozen=True):
     event: Event
     address: int
     name: str
-
-
-class Resume(msgspec.Struct, frozen=True):
-    """What gdb wants of the guest: to go on, a step of a thread (of any: None), or no more of it."""
-
-    kind: str
-    thread: int | None = None
 
 
 class Server:
@@ -80,6 +72,7 @@ class Server:
         self._listening = listen(address)
         self._trusted = trusted
         self._link: Link | None = None
+        self._first: Process | None = None  # the process that gdb has come to, or what has taken its place
         self._points: set[int] = set()  # addresses of its breakpoints
         self._watches: dict[tuple[str, int, int], Watch] = {}
         self._session: Session
@@ -103,7 +96,7 @@ class Server:
 
     def interact(self, session: Session) -> None:
         """Wait for the debugger, and do what it says until it lets go or the program is over."""
-        self._session = session
+        self._session, self._first = session, session.process
         session.machine.taken_in = self._taken_in
         connection, _ = self._listening.accept()
         self._listening.close()  # one client
@@ -111,9 +104,9 @@ class Server:
         try:
             while not self.ended:
                 resume = self._talk()
-                if resume.kind == _DETACH:
+                if resume.kind == DETACH:
                     break
-                if resume.kind == _KILL:
+                if resume.kind == KILL:
                     self.ended = True
                     break
                 self._resume(resume)
@@ -135,7 +128,7 @@ class Server:
             return
         if self._interrupted:
             return
-        if resume.kind == _STEP:
+        if resume.kind == STEP:
             thread = next((each for each in process.threads if each.tid == resume.thread and not each.ended), None)
             if thread is not None and process.alive:
                 session.machine.switch(process, thread)
@@ -148,6 +141,8 @@ class Server:
         """A process is new: one that executes another program has the breakpoints of the one before."""
         breakpoints = self._session.execution.breakpoints
         before = next((each for each in self._session.machine.processes if each.successor is process), None)
+        if before is not None and before is self._first:
+            self._first = process
         for row in [row for row in breakpoints.rows if row.process is before and row.address in self._points]:
             with suppress(BreakpointError):
                 breakpoints.add(process, row.address)
@@ -161,7 +156,7 @@ class Server:
             if fault is not None:
                 self._signal = _SIGNALS.get(fault.vector, SEGV)
                 link.send_stop(self._stop_reply())
-                self.ended = self._talk().kind in (_DETACH, _KILL)
+                self.ended = self._talk().kind in (DETACH, KILL)
                 self._signal = None
 
     def _next_commands(self) -> str | None:
@@ -172,14 +167,14 @@ class Server:
             self._link.send_stop(self._stop_reply())
             kind = self._talk().kind
         except Gone:
-            kind = _KILL
-        if kind == _KILL:
+            kind = KILL
+        if kind == KILL:
             self.ended = True
             return None
-        if kind == _DETACH:
+        if kind == DETACH:
             self._let_go()
-        self.steps = kind == _STEP
-        return "t" if kind == _STEP else "g"
+        self.steps = kind == STEP
+        return "t" if kind == STEP else "g"
 
     def _passes(self, halt: Halt) -> bool:
         """Whether a halt is passed over: nobody is there."""
@@ -222,30 +217,15 @@ class Server:
         self._running = self.steps = False
         while True:
             packet = link.receive()
-            resume = self._resumption(packet)
+            resume = resumption(packet, self._stepped)
             if resume is not None:
                 self._running = True
-                if resume.kind == _DETACH or packet.startswith(b"vKill"):
+                if resume.kind == DETACH or packet.startswith(b"vKill"):
                     link.send(_OK)
                 return resume
             link.send(self._answer(packet)[:MOST])
             if packet == b"QStartNoAckMode":
                 link.acknowledges = False
-
-    def _resumption(self, packet: bytes) -> Resume | None:
-        text = packet.decode("latin-1")
-        if text.startswith("vCont;"):
-            step = _STEPS_THREAD.search(text)
-            if step is None:
-                return Resume(_CONTINUE)
-            return Resume(_STEP, None if step[1] is None else int(step[1], 16))
-        if text[:1] in ("c", "C"):
-            return Resume(_CONTINUE)
-        if text[:1] in ("s", "S"):
-            return Resume(_STEP, self._stepped)
-        if text[:1] == "D":
-            return Resume(_DETACH)
-        return Resume(_KILL) if text[:1] == "k" or text.startswith("vKill") else None
 
     def _answer(self, packet: bytes) -> bytes:
         text = packet.decode("latin-1")
@@ -408,15 +388,8 @@ class Server:
         kind, address, size = self._point(text)
         process, machine = self._process(), self._session.machine
         if kind in _BREAKPOINTS:
-            breakpoints = self._session.execution.breakpoints
-            if breakpoints.at(process, address) is not None:
-                return _OK  # it halts there already
-            try:
-                breakpoints.add(process, address)
-            except BreakpointError:
-                return _NO_MEMORY
-            self._points.add(address)
-            return _OK
+            others = [] if self._first in (None, process) else [self._first]
+            return self._halt_at(address, process, *(each for each in others if each is not None and each.alive))
         if kind not in _ACCESSES:
             return _EMPTY
         if (kind, address, size) in self._watches:
@@ -427,6 +400,21 @@ class Server:
         last = address + size - 1
         event = machine.look_out(process, MONITORS[access], address, last, Stage.POST, BreakAction())
         self._watches[kind, address, size] = Watch(event, address, name)
+        return _OK
+
+    def _halt_at(self, address: int, process: Process, *others: Process) -> bytes:
+        """A breakpoint in a process, and in others that have something there, too."""
+        breakpoints = self._session.execution.breakpoints
+        if breakpoints.at(process, address) is None:  # else it halts there already
+            try:
+                breakpoints.add(process, address)
+            except BreakpointError:
+                return _NO_MEMORY
+            self._points.add(address)
+        for each in others:
+            if address in self._points and breakpoints.at(each, address) is None:
+                with suppress(BreakpointError):
+                    breakpoints.add(each, address)
         return _OK
 
     def _remove(self, text: str, data: bytes) -> bytes:

@@ -361,6 +361,35 @@ def test_registers_are_those_of_the_thread_that_has_stopped_until_another_is_cho
     world.end()
 
 
+# A process and its child, both of which come to AT_END.
+FORKS = """
+    mov eax, 57
+    syscall
+    test eax, eax
+    jnz end
+    nop
+end:
+    mov eax, 60
+    syscall
+"""
+IN_CHILD, AT_END = BASE + 11, BASE + 12
+
+
+def test_a_breakpoint_that_is_set_in_a_child_is_one_of_the_first_process_too(engine: str) -> None:
+    world = debugged(FORKS, engine, f"!epthook {IN_CHILD:x} script {{ pause(); }}", kernel="linux")
+    client = world.client
+    assert client.ask("c").startswith("T05thread:1014")
+    assert client.register("rip") == IN_CHILD
+    assert client.ask(f"Z0,{AT_END:x},1") == "OK"
+    threads = set()
+    for _ in range(2):
+        threads.add(client.ask("c"))
+        assert client.register("rip") == AT_END
+    assert threads == {"T05thread:1004;", "T05thread:1014;"}
+    assert client.ask("c").startswith("W")
+    world.end()
+
+
 def test_an_interrupt_that_has_crossed_a_stop_stops_nothing(world: Debugged) -> None:
     client = world.client
     assert client.ask(f"Z0,{NEXT:x},1") == "OK"
