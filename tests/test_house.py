@@ -212,6 +212,7 @@ THINGS: dict[str, Things] = {
             "hds/aggregation/groups.py": "rows are those of triggers and messages, and the end is a record",
             "hds/cli/case_runs.py": "a test keeps each where its expectations look",
             "hds/gdb/server.py: Halt": "gdb itself says where the program stopped",
+            "hds/gdb/server.py: Result": "gdb itself shows the instruction that a step comes to",
         },
     ),
     "loader": Things(

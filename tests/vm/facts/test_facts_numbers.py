@@ -30,6 +30,7 @@ NOT_NUMBERS_OF_USERS = {  # mappings, opcodes, templates of generated programs, 
     "machine/processor/window.py", "machine/processor/memory_forms.py", "hds/fuzzing/loaded.py", "hds/fuzzing/crowd.py",
     "hds/script_tests/texts.py", "hds/comparing/runs.py",
     "hds/gdb/server.py",
+    "hds/gdb/resuming.py",
 }  # fmt: skip
 
 
