@@ -15,9 +15,9 @@ finds in its hook's `user_data` into the call, and once a slot is taken the next
 compared all the same: two translations may have the same one, which is that of the first to be executed then.
 
 A block is translated with the emulator's checks whether the run is to end (`exit_checks`), or without: then it calls
-on_spared_block, which looks itself. A block with a hooked instruction, which may end the run, needs them. It is seen
-when such a block is first entered, since no translation is in its slot yet: Python has it translated anew, with checks,
-and so are those that follow until one is entered that needs none.
+on_spared_block. A block with a hooked instruction, which may end the run, needs them. It is seen when such a block is
+first entered, since no translation is in its slot yet: Python has it translated anew, with checks, and so are those
+that follow until one is entered that needs none.
 
 Unicorn knows how many instructions it has translated. It is asked for the block that it has just begun; where it knows
 a larger one at this address, which happens behind a store into the code under way, that one was begun for a single
@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING
 
 from unicorn import unicorn_const as uc
 
-from machine.processor.binding import control_word, function_address
+from machine.processor.binding import control_word
 from machine.processor.block_counter import (
     ALIGNMENT,
     CEILING,
@@ -63,7 +63,6 @@ from machine.processor.block_counter import (
     UNTIL,
     USER_DATA,
 )
-from machine.processor.exit_checks import CHECK, ExitChecks, exit_checks
 
 if TYPE_CHECKING:
     from vm.native import MachineCode
@@ -72,8 +71,8 @@ _ASK = control_word(uc.UC_CTL_TB_REQUEST_CACHE, uc.UC_CTL_IO_READ_WRITE, argumen
 _SLOTS = 8 * SLOTS_AT
 
 
-def _own_block(name: str, enter: str, other: str) -> str:
-    """The hook of blocks that look in the slot of their translation: what is called for the one there, and else."""
+def _own_block(name: str, other: str) -> str:
+    """The hook of blocks that are looked for in the slot of their translation; `other` is called for one elsewhere."""
     return f"""
 define void @{name}(ptr %engine, i64 %address, i32 %size, ptr %own) nounwind {{
   %key = load i64, ptr %own
@@ -87,7 +86,7 @@ compare:
 found:
   %state = call ptr @state_of(ptr %own)
   %distance = call i64 @distance(ptr %own)
-  call void @{enter}(ptr %engine, i64 %address, i32 %size, ptr %state, i64 %distance)
+  call void @enter(ptr %engine, i64 %address, i32 %size, ptr %state, i64 %distance)
   ret void
 other:
   tail call void @{other}(ptr %engine, i64 %address, i32 %size, ptr %own)
@@ -95,34 +94,8 @@ other:
 }}"""
 
 
-def _spared(checks: ExitChecks) -> str:
-    """Blocks without the emulator's checks, which are marked in no grain, and what chooses them."""
-    return f"""
-{_own_block("on_spared_block", "enter_spared", "take_own_unless_marked")}
-
-define internal void @enter_spared(
-  ptr %engine, i64 %address, i32 %size, ptr %state, i64 %distance) nounwind alwaysinline {{
-{_count_block("ask_spared")}
-  %cpu.at = getelementptr i8, ptr %engine, i64 {checks.cpu}
-  %cpu = load ptr, ptr %cpu.at
-  %countdown.at = getelementptr i8, ptr %cpu, i64 {checks.countdown}
-  %countdown = load volatile i32, ptr %countdown.at
-  %ends = icmp slt i32 %countdown, 0
-  br i1 %ends, label %leave, label %go.on, !prof !1
-leave:
-  tail call void @{CHECK}(ptr %engine, i32 0)
-  ret void
-go.on:
-  ret void
-}}
-
-declare void @{CHECK}(ptr, i32)
-
-define internal void @ask_spared(ptr %engine, i64 %address, i32 %size, ptr %state) nounwind noinline {{
-  call void @ask(ptr %engine, i64 %address, i32 %size, ptr %state)
-  tail call void @{CHECK}(ptr %engine, i32 0)
-  ret void
-}}
+_SPARED = f"""
+{_own_block("on_spared_block", "take_own_unless_marked")}
 
 define internal void @take_own_unless_marked(ptr %engine, i64 %address, i32 %size, ptr %own) nounwind noinline {{
   %state = call ptr @state_of(ptr %own)
@@ -132,11 +105,10 @@ refuse:
   %unchecked.at = getelementptr i64, ptr %state, i64 {UNCHECKED}
   store i64 1, ptr %unchecked.at
   call void @translate_so(ptr %state, i8 0, ptr @on_own_block)
-  tail call void @ask_spared(ptr %engine, i64 %address, i32 %size, ptr %state)
+  tail call void @ask(ptr %engine, i64 %address, i32 %size, ptr %state)
   ret void
 take:
-  call void @take_own(ptr %engine, i64 %address, i32 %size, ptr %own)
-  tail call void @{CHECK}(ptr %engine, i32 0)
+  tail call void @take_own(ptr %engine, i64 %address, i32 %size, ptr %own)
   ret void
 }}
 
@@ -195,28 +167,6 @@ yes:
 no:
   ret i1 false
 }}"""
-
-
-def _count_block(ask: str) -> str:
-    """Of a function: enter the block whose slot is at a distance from the first one, or have `ask` called."""
-    return f"""
-  %slot = call ptr @slot(ptr %state, i64 %distance)
-  %count.at = getelementptr %slot, ptr %slot, i64 0, i32 2
-  %count = load i32, ptr %count.at
-  %wide = zext i32 %count to i64
-  %executed = load i64, ptr %state
-  %sum = add i64 %executed, %wide
-  %ceiling.at = getelementptr i64, ptr %state, i64 {CEILING}
-  %ceiling = load volatile i64, ptr %ceiling.at
-  %fits = icmp ule i64 %sum, %ceiling
-  br i1 %fits, label %enter, label %closed, !prof !0
-closed:
-  tail call void @{ask}(ptr %engine, i64 %address, i32 %size, ptr %state)
-  ret void
-enter:
-  store i64 %sum, ptr %state
-  %under.way.at = getelementptr i64, ptr %state, i64 {UNDER_WAY}
-  store i64 %distance, ptr %under.way.at"""
 
 
 _TEXT = f"""
@@ -332,7 +282,23 @@ define internal ptr @slot(ptr %state, i64 %distance) nounwind alwaysinline {{
 }}
 
 define internal void @enter(ptr %engine, i64 %address, i32 %size, ptr %state, i64 %distance) nounwind alwaysinline {{
-{_count_block("ask")}
+  %slot = call ptr @slot(ptr %state, i64 %distance)
+  %count.at = getelementptr %slot, ptr %slot, i64 0, i32 2
+  %count = load i32, ptr %count.at
+  %wide = zext i32 %count to i64
+  %executed = load i64, ptr %state
+  %sum = add i64 %executed, %wide
+  %ceiling.at = getelementptr i64, ptr %state, i64 {CEILING}
+  %ceiling = load volatile i64, ptr %ceiling.at
+  %fits = icmp ule i64 %sum, %ceiling
+  br i1 %fits, label %enter, label %closed, !prof !0
+enter:
+  store i64 %sum, ptr %state
+  %under.way.at = getelementptr i64, ptr %state, i64 {UNDER_WAY}
+  store i64 %distance, ptr %under.way.at
+  ret void
+closed:
+  call void @ask(ptr %engine, i64 %address, i32 %size, ptr %state)
   ret void
 }}
 
@@ -517,7 +483,6 @@ done:
   ret void
 }}
 !0 = !{{!"branch_weights", i32 999, i32 1}}
-!1 = !{{!"branch_weights", i32 1, i32 999}}
 """
 
 
@@ -539,8 +504,8 @@ def own_address() -> int | None:
 
 
 def spares_checks() -> bool:
-    """Whether there is machine code that spares checks, which its own address is given for."""
-    return _compiled() is not None and exit_checks() is not None
+    """Whether there is machine code that spares checks."""
+    return _compiled() is not None
 
 
 def translated_address() -> int | None:
@@ -552,11 +517,7 @@ def translated_address() -> int | None:
 @cache
 def _compiled() -> MachineCode | None:
     try:
-        from vm.native import add_symbol, compile_text
+        from vm.native import compile_text
     except ImportError:
         return None
-    checks = exit_checks()
-    if checks is None:
-        return compile_text(_TEXT + _own_block("on_own_block", "enter", "take_own"))
-    add_symbol(CHECK, function_address(CHECK))
-    return compile_text(_TEXT + _own_block("on_own_block", "enter", "take_own_and_spare") + _spared(checks))
+    return compile_text(_TEXT + _own_block("on_own_block", "take_own_and_spare") + _SPARED)
