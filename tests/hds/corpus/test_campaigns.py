@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -40,9 +41,10 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, hds.corpus
 
     def kill_a_worker(account: hds.corpus.Account) -> None:
         if account.run > 3 and not killed:
-            servers = [each for each in psutil.Process().children(recursive=True) if FORKS in each.cmdline()]
-            killed.append(servers[0].ppid())
-            os.kill(killed[0], signal.SIGKILL)
+            with contextlib.suppress(psutil.NoSuchProcess):  # of a program that has come to its end meanwhile
+                servers = [each for each in psutil.Process().children(recursive=True) if FORKS in each.cmdline()]
+                killed.append(servers[0].ppid())
+                os.kill(killed[0], signal.SIGKILL)
 
     account = hds.corpus.run(SCRIPT, named, folder / "results", jobs=2, budget=Budget(timeout=1.0), watch=kill_a_worker)
     assert killed
