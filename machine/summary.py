@@ -82,7 +82,8 @@ class ProcessEnd(msgspec.Struct, frozen=True):
                 return text
             what = self.unhandled
             place = f"{what.address:#x}" + (f" ({symbol})" if symbol else "")
-            return f"{text}: exception {what.code:x} at {place} in thread {what.tid:x}"
+            why = f": {what.why}" if what.why else ""
+            return f"{text}: exception {what.code:x} at {place} in thread {what.tid:x}{why}"
         place = f"{self.name} at {self.reason.rip:#x}" + (f" ({symbol})" if symbol else "")
         if self.reason.kind is StopKind.FAULT:
             assert self.reason.vector is not None

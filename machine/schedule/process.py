@@ -156,11 +156,15 @@ class Interruptions(Protocol):
 
 
 class Unhandled(msgspec.Struct, frozen=True):
-    """The exception that a program left to its system, which ended it: its code there, its address, the thread."""
+    """The exception that a program left to its system, which ended it: its code there, its address, the thread.
+
+    `why` is a sentence about it, where there is one to say.
+    """
 
     code: int
     address: int
     tid: int
+    why: str = ""
 
 
 class Watched(Protocol):

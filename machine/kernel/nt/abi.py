@@ -34,6 +34,7 @@ _RSP = STORAGE_INDEX["rsp"]
 _REGISTER_ARGUMENTS = tuple(STORAGE_INDEX[name] for name in ("r10", "rdx", "r8", "r9"))
 _STACK_ARGUMENTS = 0x28  # from rsp, of the fifth
 _LONGEST_NAME = 0xFFFE
+OBJ_INHERIT = 2
 
 Handle: TypeAlias = Word
 Answer = TypeVar("Answer", bound=Callable[..., Result])
@@ -112,6 +113,8 @@ class NtThread:
         """Write bytes of the guest. Raises NtError."""
         self.services.work.charge(len(data))
         memory = self.process.cpu.memory
+        if self.state.space.has_watched:
+            self.state.space.see_write(address, len(data))
         if address >= KERNEL_HALF or not is_writable(memory, address, len(data)) or not memory.copy_out(address, data):
             raise NtError(STATUS_ACCESS_VIOLATION)
 
@@ -146,35 +149,35 @@ class NtThread:
 
     # --- objects
 
-    def open(self, place: int, what: KernelObject) -> None:
-        """Write a new handle. Raises NtError, and there is none then."""
-        handle = self.state.handles.open(what)
+    def open(self, place: int, what: KernelObject, access: int | None = None, attributes: int = 0) -> None:
+        """Write a new handle with the rights that an ACCESS_MASK asks for, None for all. Raises NtError: there is none.
+
+        OBJECT_ATTRIBUTES, if there are any, say whether it is inherited.
+        """
+        flags = struct.unpack("<I", self.data(attributes + builds.OBJECT_ATTRIBUTES_FLAGS, 4))[0] if attributes else 0
+        handle = self.state.handles.open(what, access, inherits=bool(flags & OBJ_INHERIT))
         try:
             self.put_word(place, handle)
         except NtError:
             self.state.handles.close(handle)
             raise
 
-    def object(self, handle: int) -> KernelObject:
-        """What a handle stands for, pseudo-handles too. Raises NtError."""
+    def object(self, handle: int, access: int = 0) -> KernelObject:
+        """What a handle stands for, pseudo-handles too; it has to have these rights. Raises NtError."""
         if handle == CURRENT_PROCESS:
             return self.state.process
         if handle == CURRENT_THREAD:
             return self.own
-        return self.state.handles.get(handle)
+        return self.state.handles.get(handle, access)
 
-    def check_process(self, handle: int) -> None:
-        """Raises NtError for what is not the process itself: there are no others."""
-        found = self.object(handle)
-        if not isinstance(found, ProcessObject):
-            raise NtError(0xC000_0008 if handle == 0 else 0xC000_0024)
+    def check_process(self, handle: int, access: int = 0) -> None:
+        """Raises NtError for what is not the process itself, with these rights: there are no others."""
+        if handle != CURRENT_PROCESS:
+            self.state.handles.of(handle, ProcessObject, access)
 
-    def thread_of(self, handle: int) -> ThreadObject:
-        """The thread of a handle. Raises NtError."""
-        found = self.object(handle)
-        if not isinstance(found, ThreadObject):
-            raise NtError(0xC000_0024)
-        return found
+    def thread_of(self, handle: int, access: int = 0) -> ThreadObject:
+        """The thread of a handle that has these rights. Raises NtError."""
+        return self.own if handle == CURRENT_THREAD else self.state.handles.of(handle, ThreadObject, access)
 
 
 def _is_plain(text: bytes) -> bool:

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from machine.kernel.nt.context import DR6, DR6_NONE, RSP, STORAGES, ExceptionRecord, exception_frame
+import struct
+
+from machine.kernel.builds import TEB_STACK_LIMIT
+from machine.kernel.nt.context import (
+    DR6,
+    DR6_NONE,
+    EXCEPTION_RECORD_BYTES,
+    RSP,
+    STORAGES,
+    ExceptionRecord,
+    exception_frame,
+)
 from machine.kernel.nt.objects import ThreadObject
 from machine.kernel.nt.start import grow_stack
 from machine.kernel.nt.state import NtState
@@ -13,14 +24,19 @@ from machine.kernel.nt.status import (
     STATUS_OF_VECTOR,
     STATUS_PRIVILEGED_INSTRUCTION,
 )
-from machine.memory import PAGE
+from machine.memory import PAGE, Protection
 from machine.processor import LONGEST_INSTRUCTION, Cpu, Fault, PageFault, Vector, divisor_of, is_privileged
-from machine.schedule import Thread
+from machine.schedule import Thread, Unhandled
 from vm.facts.registers import RFLAGS, RIP
 
 FAST_FAIL = 0x29
 _READ, _WRITE, _FETCH = 0, 1, 8
 _TRAP_FLAG = 1 << 8
+_WINE_STUB = 0x8000_0100  # EXCEPTION_WINE_STUB
+_LONGEST_NAME = 128
+_IS_EXCEPTION = 1 << 31  # a warning or an error
+_UNWOUND = 0x1_0000  # bytes of a stack that are looked at
+_KNOWN_FLAGS = 0x7F  # of records: noncontinuable, unwinding and the like
 
 
 def status_of(cpu: Cpu, fault: Fault) -> int:
@@ -48,6 +64,8 @@ def dispatch(state: NtState, thread: Thread, fault: Fault) -> bool:
         place = fault.address or 0
         kind = _FETCH if fault.error & PageFault.FETCH else _WRITE if fault.error & PageFault.WRITE else _READ
         parameters = (kind, place)
+        if kind == _WRITE and state.space.has_watched and state.space.see_write(place, 1):
+            return True
         area = cpu.memory.area_at(place)
         if area is not None and area.guard and area.committed:
             if own.stack[0] <= place < own.stack[1]:
@@ -99,6 +117,51 @@ def entered(
         RIP: state.dispatchers.exceptions,
         RFLAGS: values[RFLAGS] & ~(1 << 10 | _TRAP_FLAG),
     }
+
+
+def unhandled(state: NtState, own: ThreadObject, status: int) -> Unhandled | None:
+    """The exception for which a thread ends its process with this status, if it is one that nobody has handled.
+
+    Those that ntdll dispatches without the kernel are found by their record, which the thread's stack has still: what
+    ends the process has unwound it, so the nearest below the stack pointer is taken.
+    """
+    cpu, tid = own.thread.process.cpu, own.thread.tid
+    if state.last_exception is not None and state.last_exception[0] == status:
+        return Unhandled(*state.last_exception, tid)
+    if not status & _IS_EXCEPTION:
+        return None
+    top = min((cpu.registers.read(RSP) & -8) + EXCEPTION_RECORD_BYTES, own.stack[1])
+    limit = cpu.memory.read(own.thread.teb + TEB_STACK_LIMIT, 8) or b""
+    start = max(top - _UNWOUND, own.stack[0], int.from_bytes(limit, "little"))
+    stack, at = cpu.memory.read_up_to(start, max(top - start, 0)), top - start
+    while (at := stack.rfind(struct.pack("<I", status), 0, at)) >= 0:
+        data = stack[at : at + EXCEPTION_RECORD_BYTES]
+        if at % 8 or len(data) < EXCEPTION_RECORD_BYTES:
+            continue
+        record = ExceptionRecord.of(data)
+        if not record.flags & ~_KNOWN_FLAGS and not record.chained and _is_code(state, record.address):
+            return Unhandled(status, record.address, tid, _missing_function(cpu, record))
+    return None
+
+
+def _is_code(state: NtState, address: int) -> bool:
+    area = state.space.memory.area_at(address)
+    return area is not None and bool(area.protection & Protection.EXECUTE)
+
+
+def _missing_function(cpu: Cpu, record: ExceptionRecord) -> str:
+    """What Wine's DLLs raise where a function is a stub: its module and its name, or its ordinal."""
+    if record.code != _WINE_STUB or len(record.parameters) != 2:
+        return ""
+    module, function = (_text(cpu, place) for place in record.parameters)
+    if not record.parameters[1] >> 16:
+        function = f"#{record.parameters[1]}"
+    return f"{module}!{function} is not implemented: a stub in Wine's DLLs, not in Windows' own"
+
+
+def _text(cpu: Cpu, address: int) -> str:
+    data = cpu.memory.read_up_to(address, _LONGEST_NAME).partition(b"\0")[0] if address >> 16 else b""
+    return "".join(chr(byte) if 0x20 < byte < 0x7F else "?" for byte in data) or "?"
 
 
 def _has_stack(state: NtState, own: ThreadObject, start: int, size: int) -> bool:

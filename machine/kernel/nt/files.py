@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from machine.kernel.linux import Handle as FileHandle, LinuxError
 from machine.kernel.nt.changes import Watch
 from machine.kernel.nt.objects import Completion, KernelObject
+from machine.kernel.nt.rights import FILE
 from machine.kernel.nt.sharing import DELETES, READS, WRITES, Sharing
 from machine.kernel.nt.status import (
     STATUS_ACCESS_DENIED,
@@ -27,6 +28,8 @@ class File(KernelObject, eq=False):
     """An open file. `position` is where calls without an offset go on; `port` hears of what is over, by a key."""
 
     kind = "File"
+    rights = FILE
+    widens = False
     device: int = DISK
     position: int = 0
     deletes: bool = False

@@ -20,6 +20,7 @@ from machine.kernel.nt import blocks, exceptions, process as bare_process, start
 from machine.kernel.nt.abi import NtThread
 from machine.kernel.nt.calls import CALLS
 from machine.kernel.nt.files import DriveFile, StreamFile
+from machine.kernel.nt.mailslots import Mailslots
 from machine.kernel.nt.numbering import Numbering, numbering_of
 from machine.kernel.nt.objects import HandleTable, ProcessObject, ThreadObject
 from machine.kernel.nt.operations import settle
@@ -82,8 +83,10 @@ class NtKernel(Calls):
             ProcessObject(process), HandleTable(limits.max_handles), NtSpace(process.cpu.memory),
             self._numbering(None if plan is None else plan.ntdll), self._seeded(),
             None if plan is None else self._volume(plan), self._world.writable,
-            Pipes(limits.max_socket_bytes), Random(f"{self._world.seed} {process.pid}"), plan,
+            Pipes(limits.max_socket_bytes), Mailslots(limits.max_socket_bytes),
+            Random(f"{self._world.seed} {process.pid}"), plan,
         )  # fmt: skip
+        state.uuid_seed = f"{self._world.seed} {process.pid} node"
         self._states[process] = state
         state.threads[process.thread] = ThreadObject(process.thread)
         for handle, descriptor in STANDARD_HANDLES.items():

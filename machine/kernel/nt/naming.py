@@ -1,51 +1,90 @@
-"""Named objects: \\BaseNamedObjects and what is relative to it. One flat space of names in small letters."""
+"""Named objects: \\BaseNamedObjects and what is relative to it. One table of paths from there on."""
 
 from __future__ import annotations
 
 from typing import TypeVar
 
 from machine.kernel.nt.abi import NtThread
-from machine.kernel.nt.objects import KernelObject
+from machine.kernel.nt.objects import KernelObject, ObjectDirectory
 from machine.kernel.nt.status import (
     STATUS_OBJECT_NAME_COLLISION,
     STATUS_OBJECT_NAME_NOT_FOUND,
+    STATUS_OBJECT_PATH_NOT_FOUND,
     STATUS_OBJECT_TYPE_MISMATCH,
     NtError,
 )
 
 Wanted = TypeVar("Wanted", bound=KernelObject)
-_OPEN_IF = 0x80
-_PREFIXES = ("\\sessions\\1\\basenamedobjects\\", "\\basenamedobjects\\", "local\\", "global\\", "session\\1\\")
+_CASE_INSENSITIVE, _OPEN_IF = 0x40, 0x80
+_FOLDERS = ("\\sessions\\1\\basenamedobjects\\", "\\basenamedobjects\\")
+_LINKS = ("local\\", "global\\", "session\\1\\")  # to such a folder, within one
+_LEAST_SWEPT = 256
 
 
-def _name(thread: NtThread, attributes: int) -> str:
-    name = thread.object_name(attributes).lower()
-    for prefix in _PREFIXES:
-        name = name.removeprefix(prefix)
+def path_of(thread: NtThread, attributes: int) -> str:
+    """The path that OBJECT_ATTRIBUTES name, from \\BaseNamedObjects on; others are whole. Raises NtError."""
+    name, root = thread.object_name(attributes), thread.word(attributes + 8) if attributes else 0
+    if root and name:
+        folder = thread.state.handles.of(root, ObjectDirectory).name
+        name = f"{folder}\\{name}" if folder else name
+    for starts in (_FOLDERS, _LINKS):
+        for start in starts:
+            if name.lower().startswith(start):
+                name = name[len(start) :]
+                break
     return name
+
+
+def _found(thread: NtThread, path: str, attributes: int) -> KernelObject | None:
+    names, flags = thread.state.names, int.from_bytes(thread.data(attributes + 0x18, 4), "little")
+    found = names.get(path)
+    if found is None and flags & _CASE_INSENSITIVE:
+        found = next((each for name, each in names.items() if name.lower() == path.lower()), None)
+    return found if found is not None and found.is_referenced else None
+
+
+def _check_folder(thread: NtThread, path: str, attributes: int) -> None:
+    """Raises NtError where the folder of a path is none that somebody has made."""
+    folder = path.rpartition("\\")[0]
+    if not folder.strip("\\") or folder.lower() in _KNOWN:
+        return
+    if not isinstance(_found(thread, folder, attributes), ObjectDirectory):
+        raise NtError(STATUS_OBJECT_PATH_NOT_FOUND)
+
+
+_KNOWN = ("\\kernelobjects", "\\sessions", "\\sessions\\1", "\\device", "\\??", "\\dosdevices", "\\global??")
 
 
 def publish(thread: NtThread, attributes: int, made: Wanted) -> Wanted:
     """The object of the name in OBJECT_ATTRIBUTES: `made` where there was none, or it has no name. Raises NtError."""
-    name = _name(thread, attributes)
-    if not name:
+    path = path_of(thread, attributes)
+    if not path:
         return made
-    found = thread.state.names.get(name)
-    if found is not None and found.handles:
+    found = _found(thread, path, attributes)
+    if found is not None:
+        flags = int.from_bytes(thread.data(attributes + 0x18, 4), "little")
+        if not flags & _OPEN_IF:
+            raise NtError(STATUS_OBJECT_NAME_COLLISION)
         if type(found) is not type(made):
             raise NtError(STATUS_OBJECT_TYPE_MISMATCH)
-        if not int.from_bytes(thread.data(attributes + 0x18, 4), "little") & _OPEN_IF:
-            raise NtError(STATUS_OBJECT_NAME_COLLISION)
         return found
-    made.name = name
-    thread.state.names[name] = made
+    _check_folder(thread, path, attributes)
+    made.name = path
+    names = thread.state.names
+    names[path] = made
+    if len(names) >= thread.state.names_swept_at:
+        for name in [name for name, each in names.items() if each is not made and not each.is_referenced]:
+            del names[name]
+        thread.state.names_swept_at = max(_LEAST_SWEPT, 2 * len(names))
     return made
 
 
 def find_named(thread: NtThread, attributes: int, kind: type[Wanted]) -> Wanted:
     """The object of this name. Raises NtError."""
-    found = thread.state.names.get(_name(thread, attributes))
-    if found is None or not found.handles:
+    path = path_of(thread, attributes)
+    found = _found(thread, path, attributes)
+    if found is None:
+        _check_folder(thread, path, attributes)
         raise NtError(STATUS_OBJECT_NAME_NOT_FOUND)
     if not isinstance(found, kind):
         raise NtError(STATUS_OBJECT_TYPE_MISMATCH)

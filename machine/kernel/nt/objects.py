@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import msgspec
 
+from machine.kernel.nt import rights as masks
 from machine.kernel.nt.blocks import TICKS_PER_UNIT
 from machine.kernel.nt.status import (
+    STATUS_ACCESS_DENIED,
     STATUS_HANDLE_NOT_CLOSABLE,
     STATUS_INSUFFICIENT_RESOURCES,
     STATUS_INVALID_HANDLE,
@@ -26,11 +28,21 @@ _MOST_WAITING = 65_536  # APCs of a thread, packets of a port
 
 
 class KernelObject(msgspec.Struct, eq=False, kw_only=True):
-    """An object; `kind` is its type's name as NtQueryObject tells it, `name` its path among objects, if any."""
+    """An object; `kind` is its type's name as NtQueryObject tells it, `name` its path among objects, if any.
+
+    `rights` are those of its type; a handle of one that `widens` may be duplicated with more than it has.
+    """
 
     kind: ClassVar[str] = "Object"
+    rights: ClassVar[masks.Rights] = masks.OTHER
+    widens: ClassVar[bool] = True
     name: str = ""
     handles: int = 0
+
+    @property
+    def is_referenced(self) -> bool:
+        """Whether its name leads to it: somebody has it open."""
+        return bool(self.handles)
 
     def is_signalled(self, thread: Thread) -> bool:
         """Whether a wait of the thread for it would be over."""
@@ -50,6 +62,7 @@ class Event(KernelObject, eq=False):
     """Set, or not; one that is no notification event is reset by the thread that has waited for it."""
 
     kind = "Event"
+    rights = masks.EVENT
     is_notification: bool
     is_set: bool
 
@@ -66,6 +79,7 @@ class Mutant(KernelObject, eq=False):
     """Owned by a thread, that many times."""
 
     kind = "Mutant"
+    rights = masks.MUTANT
     owner: Thread | None
     count: int
     is_abandoned: bool = False
@@ -85,6 +99,7 @@ class Semaphore(KernelObject, eq=False):
     """A count that waits take one of."""
 
     kind = "Semaphore"
+    rights = masks.SEMAPHORE
     count: int
     most: int
 
@@ -101,6 +116,7 @@ class Timer(KernelObject, eq=False):
     """Signalled from `due` on, in ticks of the virtual clock; with a period it comes again."""
 
     kind = "Timer"
+    rights = masks.TIMER
     is_notification: bool
     now: object
     due: int | None = None
@@ -141,6 +157,7 @@ class ThreadObject(KernelObject, eq=False):
     """A thread; signalled when it has ended. `suspended` is how often it was, `queue` the APCs that wait for it."""
 
     kind = "Thread"
+    rights = masks.THREAD
     thread: Thread
     start: int = 0
     exit_code: int | None = None
@@ -192,6 +209,7 @@ class ProcessObject(KernelObject, eq=False):
     """The process."""
 
     kind = "Process"
+    rights = masks.PROCESS
     process: Process
 
     def is_signalled(self, thread: Thread) -> bool:
@@ -203,6 +221,7 @@ class Token(KernelObject, eq=False):
     """The process's token: primary (1), or for impersonation (2)."""
 
     kind = "Token"
+    rights = masks.TOKEN
     kind_of: int = 1
 
 
@@ -210,6 +229,7 @@ class Completion(KernelObject, eq=False):
     """An I/O completion port: packets (key, value, status, information)."""
 
     kind = "IoCompletion"
+    rights = masks.COMPLETION
     packets: deque[tuple[int, int, int, int]] = msgspec.field(default_factory=deque)
 
     def is_signalled(self, thread: Thread) -> bool:
@@ -227,12 +247,16 @@ class KeyedEvent(KernelObject, eq=False):
     """Threads meet at keys: how many wait, and how many release, by key."""
 
     kind = "KeyedEvent"
+    rights = masks.KEYED_EVENT
     waiters: dict[int, list[Thread]] = msgspec.field(default_factory=dict)
     released: set[Thread] = msgspec.field(default_factory=set)
 
 
 class Operation(msgspec.Struct, eq=False):
-    """What is under way on a file whose user does not wait for it (`machine.kernel.nt.operations`)."""
+    """What is under way on a file whose user does not wait for it (`machine.kernel.nt.operations`).
+
+    At the `deadline`, in ticks, it is ready for sure.
+    """
 
     file: File
     thread: Thread
@@ -240,18 +264,21 @@ class Operation(msgspec.Struct, eq=False):
     ready: Callable[[], bool]
     end: Callable[[], object]
     cancel: Callable[[], object]
+    deadline: int | None = None
 
 
 class ObjectDirectory(KernelObject, eq=False):
     """A directory of named objects; where a listing goes on is the caller's to keep."""
 
     kind = "Directory"
+    rights = masks.DIRECTORY
 
 
 class SymbolicLink(KernelObject, eq=False):
     """A name that stands for another."""
 
     kind = "SymbolicLink"
+    rights = masks.LINK
     target: str
 
 
@@ -267,6 +294,7 @@ class HandleTable:
     def __init__(self, most: int) -> None:
         self._most = most
         self._objects: dict[int, KernelObject] = {}
+        self._rights: dict[int, int] = {}  # of handles that have fewer than there are
         self._next = FIRST_HANDLE
         self.flags: dict[int, tuple[bool, bool]] = {}  # of handles: inherited, protected from being closed
 
@@ -278,31 +306,41 @@ class HandleTable:
         yield from self._objects.items()
 
     def put(self, handle: int, what: KernelObject) -> None:
-        """A handle of a given number."""
+        """A handle of a given number, with all rights."""
         self._objects[handle] = what
         what.handles += 1
 
-    def open(self, what: KernelObject) -> int:
-        """A new handle."""
+    def open(self, what: KernelObject, access: int | None = None, *, inherits: bool = False) -> int:
+        """A new handle with the rights that an ACCESS_MASK asks for; None for all."""
         if len(self._objects) >= self._most:
             raise NtError(STATUS_INSUFFICIENT_RESOURCES)
         handle = self._next
         self._next += _HANDLE_STEP
         self.put(handle, what)
+        if access is not None:
+            self._rights[handle] = what.rights.granted(access)
+        if inherits:
+            self.flags[handle] = True, False
         return handle
 
-    def get(self, handle: int) -> KernelObject:
-        """What a handle stands for."""
+    def rights_of(self, handle: int) -> int:
+        """The rights that a handle has."""
+        found = self.get(handle)
+        return self._rights.get(handle & ~3, found.rights.every)
+
+    def get(self, handle: int, access: int = 0) -> KernelObject:
+        """What a handle stands for; it has to have these rights."""
+        return self.of(handle, KernelObject, access)
+
+    def of(self, handle: int, kind: type[Wanted], access: int = 0) -> Wanted:
+        """The same, of this type."""
         found = self._objects.get(handle & ~3)
         if found is None:
             raise NtError(STATUS_INVALID_HANDLE)
-        return found
-
-    def of(self, handle: int, kind: type[Wanted]) -> Wanted:
-        """The same, of this type."""
-        found = self.get(handle)
         if not isinstance(found, kind):
             raise NtError(STATUS_OBJECT_TYPE_MISMATCH)
+        if access & ~self._rights.get(handle & ~3, access):
+            raise NtError(STATUS_ACCESS_DENIED)
         return found
 
     def close(self, handle: int) -> None:
@@ -311,6 +349,7 @@ class HandleTable:
         if self.flags.get(handle & ~3, (False, False))[1]:
             raise NtError(STATUS_HANDLE_NOT_CLOSABLE)
         self.flags.pop(handle & ~3, None)
+        self._rights.pop(handle & ~3, None)
         del self._objects[handle & ~3]
         found.handles -= 1
         if not found.handles:

@@ -49,11 +49,11 @@ def completed(thread: NtThread, file: File, told: Told, status: int, information
 
 def begin(
     thread: NtThread, file: File, told: Told, ready: Callable[[], bool], finish: Callable[[], tuple[int, int]],
-    *, is_asynchronous: bool = False,
+    *, is_asynchronous: bool = False, deadline: int | None = None,
 ) -> Result:  # fmt: skip
     """Begin what `finish` does once it is `ready`; it says the status and the information. Raises NtError.
 
-    The thread waits, unless the file or the operation `is_asynchronous`.
+    The thread waits, unless the file or the operation `is_asynchronous`. At the `deadline` it is ready for sure.
     """
 
     def end() -> int:
@@ -70,7 +70,7 @@ def begin(
 
     def then(late: bool) -> Result:
         if not until():
-            return Wait(until, None, then)  # another thread was faster
+            return Wait(until, deadline, then)  # another thread was faster
         is_cancelled, own.in_operation, own.is_cancelled = own.is_cancelled, False, False
         return completed(thread, file, told, STATUS_CANCELLED, 0) if is_cancelled else end()
 
@@ -79,14 +79,14 @@ def begin(
         return completed(thread, file, told, status, information)
     if not (is_asynchronous or file.is_asynchronous):
         own.in_operation = True
-        return Wait(until, None, then)
+        return Wait(until, deadline, then)
     pending = thread.state.pending
     if len(pending) >= _MOST_PENDING:
         raise NtError(STATUS_INSUFFICIENT_RESOURCES)
     if told.event:
         thread.state.handles.of(told.event, Event).is_set = False
     cancel = lambda: completed(thread, file, told, STATUS_CANCELLED, 0)  # noqa: E731 - as `end`
-    pending.append(Operation(file, thread.thread, told.block, ready, end, cancel))
+    pending.append(Operation(file, thread.thread, told.block, ready, end, cancel, deadline))
     file.pending += 1
     return STATUS_PENDING
 

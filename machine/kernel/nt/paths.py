@@ -5,7 +5,7 @@ from __future__ import annotations
 from machine.kernel.nt.status import STATUS_OBJECT_NAME_INVALID, STATUS_OBJECT_PATH_NOT_FOUND, NtError
 
 _PREFIXES = ("\\??\\", "\\dosdevices\\", "\\global??\\")
-_DRIVES = ("c:", "\\device\\harddiskvolume1", "\\systemroot")
+_WITH_NAMES = ("pipe", "mailslot", "nul")  # devices that are asked for what stands behind their own name
 
 
 def components(name: str, start: tuple[str, ...] | None) -> tuple[str, ...] | str:
@@ -29,6 +29,7 @@ def components(name: str, start: tuple[str, ...] | None) -> tuple[str, ...] | st
         if rest[:1].lower() != "c" or (len(rest) > 2 and rest[2] != "\\"):
             raise NtError(STATUS_OBJECT_PATH_NOT_FOUND)
         return tuple(filter(None, rest[2:].split("\\")))
-    if rest.lower().startswith(("unc\\", "globalroot\\")):
+    device, _, below = rest.lower().partition("\\")
+    if below and device not in _WITH_NAMES:
         raise NtError(STATUS_OBJECT_PATH_NOT_FOUND)
     return rest.lower()

@@ -12,7 +12,13 @@ from collections.abc import Iterator
 import msgspec
 
 from machine.kernel.nt.objects import KernelObject
-from machine.kernel.nt.status import STATUS_INSUFFICIENT_RESOURCES, STATUS_NAME_TOO_LONG, NtError
+from machine.kernel.nt.rights import KEY
+from machine.kernel.nt.status import (
+    STATUS_INSUFFICIENT_RESOURCES,
+    STATUS_NAME_TOO_LONG,
+    STATUS_OBJECT_NAME_COLLISION,
+    NtError,
+)
 from vm.facts.numbers import HEXADECIMAL, MAX_32, number_in
 
 REG_NONE, REG_SZ, REG_EXPAND_SZ, REG_BINARY, REG_DWORD, REG_MULTI_SZ, REG_QWORD = 0, 1, 2, 3, 4, 7, 11
@@ -55,8 +61,9 @@ class KeyObject(KernelObject, eq=False):
     """An open key."""
 
     kind = "Key"
+    rights = KEY
+    widens = False
     key: Key
-    writes: bool = True  # whether it was opened to set values
 
 
 class Registry:
@@ -86,6 +93,24 @@ class Registry:
                 made = True
             key = found
         return key, made
+
+    def rename(self, key: Key, name: str) -> None:
+        """Another name for a key, and other paths for it and what is in it. Raises NtError."""
+        parent = key.parent
+        assert parent is not None
+        there = parent.child(name)
+        if there is not None and there is not key:
+            raise NtError(STATUS_OBJECT_NAME_COLLISION)
+        self._take(2 * max(0, len(name) - len(key.name)))
+        del parent.keys[key.name.lower()]
+        key.name = name
+        parent.keys[name.lower()] = key
+        waiting = [key]
+        while waiting:
+            each = waiting.pop()
+            assert each.parent is not None
+            each.path = f"{each.parent.path}\\{each.name}"
+            waiting += each.keys.values()
 
     def set(self, key: Key, name: str, kind: int, data: bytes) -> None:
         """Set a value. Raises NtError."""

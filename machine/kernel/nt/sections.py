@@ -8,6 +8,7 @@ import msgspec
 
 from machine.kernel.nt.files import DriveFile
 from machine.kernel.nt.objects import KernelObject
+from machine.kernel.nt.rights import SECTION
 from machine.kernel.nt.space import Note, NtSpace
 from machine.kernel.nt.status import NtError
 from machine.loaders import Module
@@ -24,13 +25,19 @@ class Section(KernelObject, eq=False):
     """
 
     kind = "Section"
+    rights = SECTION
     size: int
     protect: int
     module: Module | None = None
     file: DriveFile | None = None
     memory: SharedMemory | None = None
     attributes: int = SEC_COMMIT
-    views: set[int] = msgspec.field(default_factory=set)
+    views: set[int] = msgspec.field(default_factory=set)  # where they begin
+
+    @property
+    def is_referenced(self) -> bool:
+        """As `KernelObject`: views hold it, too."""
+        return bool(self.handles or self.views)
 
 
 def flush(space: NtSpace, address: int) -> None:

@@ -57,7 +57,7 @@ class Sharing:
     def check(self, identity: int, access: int, shares: int) -> None:
         """Raises NtError where an open file does not share what is wanted, or is used for what would not be shared."""
         uses = uses_of(access)
-        for other in self._opens[identity].values() if uses else ():
+        for other in self._opens.get(identity, {}).values() if uses else ():
             if other.uses and (uses & ~other.shares or other.uses & ~shares):
                 raise NtError(STATUS_SHARING_VIOLATION)
 
@@ -67,8 +67,17 @@ class Sharing:
 
     def closed(self, identity: int, file: KernelObject) -> None:
         """Its last handle is closed: its locks are gone."""
-        self._opens[identity].pop(file, None)
-        self._locks[identity] = [lock for lock in self._locks[identity] if lock.owner is not file]
+        opens, locks = self._opens.get(identity, {}), self._locks.get(identity, [])
+        opens.pop(file, None)
+        locks[:] = [lock for lock in locks if lock.owner is not file]
+        if not opens:
+            self._opens.pop(identity, None)
+        if not locks:
+            self._locks.pop(identity, None)
+
+    def is_open(self, identity: int) -> bool:
+        """Whether somebody has it open."""
+        return identity in self._opens
 
     def is_lockable(self, identity: int, first: int, size: int, *, is_exclusive: bool) -> bool:
         """Whether no lock is in the way of another one."""
@@ -84,7 +93,7 @@ class Sharing:
 
     def unlock(self, identity: int, file: KernelObject, key: int, first: int, size: int) -> None:
         """Unlock just this range. Raises NtError where it is not locked."""
-        for lock in self._locks[identity]:
+        for lock in self._locks.get(identity, ()):
             if lock.owner is file and (lock.key, lock.first, lock.end) == (key, first, first + size):
                 self._locks[identity].remove(lock)
                 return
@@ -97,4 +106,4 @@ class Sharing:
                 raise NtError(STATUS_FILE_LOCK_CONFLICT)
 
     def _overlapping(self, identity: int, first: int, size: int) -> list[_Lock]:
-        return [lock for lock in self._locks[identity] if first < lock.end and lock.first < first + size]
+        return [lock for lock in self._locks.get(identity, ()) if first < lock.end and lock.first < first + size]

@@ -20,7 +20,7 @@ from machine.kernel.nt.status import (
     STATUS_UNABLE_TO_FREE_VM,
     NtError,
 )
-from machine.memory import AddressSpace, Area, MapError, Protection, SharedMemory, page_ceil, page_floor
+from machine.memory import PAGE, AddressSpace, Area, MapError, Protection, SharedMemory, page_ceil, page_floor
 
 GRANULARITY = 0x1_0000
 LOWEST, HIGHEST = 0x1_0000, 0x7FFF_FFFE_0000
@@ -41,7 +41,11 @@ _OF_SECTION = {Protection.NONE: 1, Protection.READ: 2, _RW: 8, _RX: 0x20, Protec
 
 
 class Allocation(msgspec.Struct, eq=False):
-    """Pages [base, end) that were reserved at once. `view` is what they show, if they are a view of a section."""
+    """Pages [base, end) that were reserved at once. `view` is what they show, if they are a view of a section.
+
+    `written` are the addresses of the pages that were written to, of an allocation under write watch; others are
+    read-only to the guest until then, whatever their note says.
+    """
 
     base: int
     end: int
@@ -49,6 +53,11 @@ class Allocation(msgspec.Struct, eq=False):
     kind: int
     name: str
     view: object = None
+    written: set[int] | None = None
+
+    def shown(self, rights: Protection) -> Protection:
+        """What the guest may do with pages that it may use so, unless it has been seen to write there."""
+        return rights if self.written is None else rights & ~Protection.WRITE
 
 
 class Note(NamedTuple):
@@ -86,6 +95,7 @@ class NtSpace:
 
     def __init__(self, memory: AddressSpace) -> None:
         self.memory = memory
+        self.has_watched = False
 
     def allocation_at(self, address: int) -> Allocation | None:
         """The allocation that holds a byte."""
@@ -104,7 +114,7 @@ class NtSpace:
 
     def reserve(
         self, base: int, size: int, protect: int, name: str, *, kind: int = MEM_PRIVATE, commit: bool = False,
-        highest: int = HIGHEST, top_down: bool = False,
+        highest: int = HIGHEST, top_down: bool = False, watched: bool = False,
     ) -> Allocation:  # fmt: skip
         """A new allocation at `base`, or where there is room for 0. Raises NtError."""
         rights, guard = rights_of(protect)
@@ -112,8 +122,10 @@ class NtSpace:
             raise NtError(STATUS_INVALID_PARAMETER)
         start = base & -GRANULARITY if base else self.gap(size, highest, top_down=top_down)
         end = page_ceil(base + size) if base else start + page_ceil(size)
-        made = Allocation(start, end, protect, kind, name)
-        self._map(made, start, end, protect if commit else 0, rights if commit else Protection.NONE, guard=guard)
+        made = Allocation(start, end, protect, kind, name, written=set() if watched else None)
+        self.has_watched |= watched
+        shown = made.shown(rights) if commit else Protection.NONE
+        self._map(made, start, end, protect if commit else 0, shown, guard=guard)
         return made
 
     def _map(
@@ -139,7 +151,8 @@ class NtSpace:
         def commit(area: Area) -> Area:
             assert isinstance(area.tag, Note)
             note = Note(area.tag.allocation, protect)
-            return area._replace(committed=True, protection=rights, guard=guard, tag=note)
+            shown = note.allocation.shown(rights)
+            return area._replace(committed=True, protection=shown, guard=guard, tag=note)
 
         self._change(start, end, commit)
 
@@ -186,7 +199,7 @@ class NtSpace:
     def _split(self, whole: Allocation, start: int, end: int) -> None:
         """A part of an allocation is released: what is left on both sides are two."""
         if end < whole.end:
-            behind = Allocation(end, whole.end, whole.protect, whole.kind, whole.name, whole.view)
+            behind = Allocation(end, whole.end, whole.protect, whole.kind, whole.name, whole.view, whole.written)
             self._change(end, whole.end, lambda area: area._replace(tag=Note(behind, area.tag.protect)))
         whole.end = start
 
@@ -206,8 +219,10 @@ class NtSpace:
             return old
 
         def change(area: Area) -> Area:
-            tag = Note(area.tag.allocation, protect) if isinstance(area.tag, Note) else area.tag
-            return area._replace(protection=rights, guard=guard, tag=tag)
+            if not isinstance(area.tag, Note):
+                return area._replace(protection=rights, guard=guard)
+            note = Note(area.tag.allocation, protect)
+            return area._replace(protection=note.allocation.shown(rights), guard=guard, tag=note)
 
         self._change(start, end, change)
         return old
@@ -221,11 +236,45 @@ class NtSpace:
             end = HIGHEST + GRANULARITY if following is None else following.start
             return Run(page, end - page, MEM_FREE, PAGE_NOACCESS)
         if isinstance(area.tag, Note):
-            state = MEM_COMMIT if area.committed else MEM_RESERVE
-            return Run(page, area.end - page, state, area.tag.protect, area.tag.allocation)
+            state, end = MEM_COMMIT if area.committed else MEM_RESERVE, area.end
+            while area.tag.allocation.written is not None:
+                following = self.memory.area_at(end)
+                if following is None or (following.tag, following.committed) != (area.tag, area.committed):
+                    break
+                end = following.end
+            return Run(page, end - page, state, area.tag.protect, area.tag.allocation)
         protect = _OF_RIGHTS.get(area.protection, PAGE_READWRITE)
         own = Allocation(area.start, area.end, protect, MEM_PRIVATE, area.name)
         return Run(page, area.end - page, MEM_COMMIT, protect, own)
+
+    # --- write watch
+
+    def see_write(self, address: int, size: int) -> bool:
+        """Let the guest write to watched pages from now on, which it is about to do; whether there are any such."""
+        found = False
+        for page in range(page_floor(address), address + size, PAGE):
+            area = self.memory.area_at(page)
+            note = area.tag if area is not None and isinstance(area.tag, Note) else None
+            if note is None or note.allocation.written is None or area is None or not area.committed:
+                continue
+            rights, guard = rights_of(note.protect)
+            if rights & Protection.WRITE and not guard and not area.protection & Protection.WRITE:
+                note.allocation.written.add(page)
+                self._change(page, page + PAGE, lambda each, rights=rights: each._replace(protection=rights))
+                found = True
+        return found
+
+    def written(self, start: int, size: int, most: int, *, forgets: bool) -> list[int]:
+        """The first pages there that were written to, in ascending order. Raises NtError where none is watched."""
+        allocation = self.allocation_at(start)
+        if allocation is None or allocation.written is None or not size or start + size > allocation.end:
+            raise NtError(STATUS_INVALID_PARAMETER)
+        first = page_floor(start)
+        found = sorted(page for page in allocation.written if first <= page < start + size)[:most]
+        for page in found if forgets else ():
+            allocation.written.discard(page)
+            self._change(page, page + PAGE, lambda each: each._replace(protection=each.protection & ~Protection.WRITE))
+        return found
 
     # --- views
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 
+from machine.kernel import builds
 from machine.kernel.base import Start
 from machine.kernel.nt import blocks, context
 from machine.kernel.nt.files import DriveFile
@@ -22,7 +23,7 @@ from machine.kernel.nt.space import (
     protect_of_section,
 )
 from machine.kernel.nt.state import STANDARD_HANDLES, Dispatchers, NtState
-from machine.kernel.nt.status import STATUS_NO_MEMORY, NtError
+from machine.kernel.nt.status import STATUS_NO_MEMORY, STATUS_STACK_OVERFLOW, NtError
 from machine.kernel.nt.volume import Volume
 from machine.loaders import LoadError, Module
 from machine.memory import PAGE, page_ceil
@@ -34,13 +35,17 @@ from vm.facts.registers import GENERAL, RFLAGS, RIP, STORAGE_INDEX
 _FLAGS = 0x202
 _CONTROL_WORD = 0x27F
 FLOATS = struct.pack("<H", _CONTROL_WORD) + INITIAL_FXSAVE[2:]
+_WINE_GUARANTEE = 0x6000  # whose way from an exception that nobody handles to the end takes up to 0x3000
 _LEAST_STACK, _LARGEST_STACK = 0x10_0000, 0x4000_0000
-_GUARD_PAGES = 2
 
-# Behind Wine's unix calls (handle, code, arguments): for ntdll's handle and code 2 copy SystemTime to [r8], else
-# STATUS_NOT_IMPLEMENTED. test rcx, rcx; jne +15h; cmp edx, 2; jne +10h; mov rax, [7ffe0014h]; mov [r8], rax; ...
+# Behind Wine's unix calls (handle, code, arguments): for ntdll's handle and code 2 copy SystemTime to [r8]; for code 1,
+# which unwinds code of ELF modules, STATUS_UNSUCCESSFUL, so that code without a table is taken for a leaf function;
+# else STATUS_NOT_IMPLEMENTED. cmp rcx, 1; jne +1eh; cmp edx, 2; jne +0eh; mov rax, [7ffe0014h]; mov [r8], rax;
+# xor eax, eax; ret; cmp edx, 1; jne +6; mov eax, c0000001h; ret; mov eax, c0000002h; ret
 NTDLL_HANDLE = 1
-_STUB = bytes.fromhex("4883f901 7513 83fa02 750e 488b0425 1400fe7f 498900 31c0 c3 b8020000c0 c3")
+_STUB = bytes.fromhex(
+    "4883f901 751e 83fa02 750e 488b0425 1400fe7f 498900 31c0 c3 83fa01 7506 b8010000c0 c3 b8020000c0 c3"
+)
 
 
 def map_module(state: NtState, module: Module, largest: int) -> None:
@@ -62,32 +67,42 @@ def adopt_image(space: NtSpace, module: Module) -> None:
         )  # fmt: skip
 
 
-def make_stack(space: NtSpace, reserve: int, commit: int) -> tuple[int, int, int]:
-    """A stack with guard pages below what is committed: upper end, limit, start of the allocation. Raises NtError."""
+def make_stack(space: NtSpace, reserve: int, commit: int, guaranteed: int) -> tuple[int, int, int]:
+    """A stack with guard pages below what is committed: upper end, limit, start of the allocation. Raises NtError.
+
+    One page more guards than what is `guaranteed` to the handlers of a stack that is used up.
+    """
     reserve = max(reserve, _LEAST_STACK)
     reserve = min(max(page_ceil(reserve), GRANULARITY) + GRANULARITY - 1 & -GRANULARITY, _LARGEST_STACK)
-    commit = min(max(page_ceil(commit), 2 * PAGE), reserve - (_GUARD_PAGES + 1) * PAGE)
+    guard = guaranteed + PAGE
+    commit = min(max(page_ceil(commit), 2 * PAGE), reserve - guard - PAGE)
     made = space.reserve(0, reserve, PAGE_READWRITE, "stack")
     limit = made.end - commit
     space.commit(limit, made.end, PAGE_READWRITE)
-    space.commit(limit - _GUARD_PAGES * PAGE, limit, PAGE_READWRITE | PAGE_GUARD)
+    space.commit(limit - guard, limit, PAGE_READWRITE | PAGE_GUARD)
     return made.end, limit, made.base
 
 
 def grow_stack(state: NtState, thread: ThreadObject, address: int) -> int | None:
-    """A guard page of a thread's own stack was touched: None when it has grown, else the NTSTATUS that is raised."""
+    """A guard page of a thread's own stack was touched: None when it has grown, else the NTSTATUS that is raised.
+
+    It grows by a page, whose neighbour guards from then on, whatever that was before: a stack that was used up once
+    has all pages committed. The last pages are those that handlers of STATUS_STACK_OVERFLOW are guaranteed; the one
+    below them is never committed.
+    """
     space, memory = state.space, state.space.memory
     page = address & -PAGE
-    base = thread.stack[0]
+    lowest = thread.stack[0] + PAGE
+    asked = int.from_bytes(memory.read(thread.thread.teb + builds.TEB_GUARANTEED_STACK, 4) or b"", "little")
+    guaranteed = max(state.guaranteed_stack, page_ceil(asked))
     space.protect(page, page + PAGE, PAGE_READWRITE)
-    guard = page - PAGE
-    if guard <= base + PAGE:
-        return 0xC000_00FD
-    area = memory.area_at(guard)
-    if area is not None and not area.committed:
-        space.commit(guard, page, PAGE_READWRITE | PAGE_GUARD)
-    memory.write(thread.thread.teb + 0x10, struct.pack("<Q", page))
-    return None
+    is_used_up = page < lowest + guaranteed
+    if is_used_up:
+        space.commit(lowest, min(lowest + guaranteed, thread.stack[1]), PAGE_READWRITE)
+    else:
+        space.commit(page - PAGE, page, PAGE_READWRITE | PAGE_GUARD)
+    memory.write(thread.thread.teb + builds.TEB_STACK_LIMIT, struct.pack("<Q", lowest if is_used_up else page))
+    return STATUS_STACK_OVERFLOW if is_used_up else None
 
 
 def first_context(start: int, argument: int, stack: int, rip: int) -> bytes:
@@ -147,6 +162,7 @@ def _prepare(
     reserve, commit = file.number(72, 8), file.number(80, 8)
     is_wine = bool(state.numbering.changes)  # whose threads begin by clearing 0xf0000 bytes of their stack
     state.stack_sizes = (reserve or 0x10_0000, _LARGEST_STACK if is_wine else commit or 0x1000)
+    state.guaranteed_stack = _WINE_GUARANTEE if is_wine else state.guaranteed_stack
     state.subsystem = (file.number(68, 2), file.number(48, 2), file.number(50, 2))
     folder_names = names[:-1]
     handle = 0
@@ -164,7 +180,7 @@ def _prepare(
         0x118: ("I", 10), 0x11C: ("I", 0), 0x120: ("H", build), 0x124: ("I", 2), 0x128: ("I", state.subsystem[0]),
         0x12C: ("I", state.subsystem[1]), 0x130: ("I", state.subsystem[2]), 0x2C0: ("I", 1),
     })  # fmt: skip
-    stack = make_stack(space, *state.stack_sizes)
+    stack = make_stack(space, *state.stack_sizes, state.guaranteed_stack)
     teb = blocks.make_teb(space, (process.pid, process.tid), peb, stack, first=True)
     process.peb, process.thread.teb = peb, teb
     own = state.threads[process.thread]

@@ -7,8 +7,9 @@ from random import Random
 
 import msgspec
 
+from machine.kernel.nt.mailslots import Mailslots
 from machine.kernel.nt.numbering import Numbering
-from machine.kernel.nt.objects import HandleTable, KernelObject, Operation, ProcessObject, ThreadObject
+from machine.kernel.nt.objects import HandleTable, KernelObject, KeyedEvent, Operation, ProcessObject, ThreadObject
 from machine.kernel.nt.pipes import Pipes
 from machine.kernel.nt.registry import Registry
 from machine.kernel.nt.space import NtSpace
@@ -47,19 +48,25 @@ class NtState(msgspec.Struct, eq=False):
     volume: Volume | None
     writable: bool
     pipes: Pipes
+    mailslots: Mailslots
     generator: Random
     plan: WindowsPlan | None = None
     dispatchers: Dispatchers = Dispatchers()
     threads: dict[Thread, ThreadObject] = msgspec.field(default_factory=dict)
-    names: dict[str, KernelObject] = msgspec.field(default_factory=dict)
+    names: dict[str, KernelObject] = msgspec.field(default_factory=dict)  # `machine.kernel.nt.naming`
+    names_swept_at: int = 256  # how many there are when those of objects that are gone are forgotten
+    common_keys: KeyedEvent = msgspec.field(default_factory=KeyedEvent)  # of those who name no keyed event
     pending: list[Operation] = msgspec.field(default_factory=list)
     unix_functions: int = 0  # the stub behind Wine's unix calls
     last_exception: tuple[int, int] | None = None  # NTSTATUS and address of the last first-chance exception
     images: Mapping[str, int] = msgspec.field(default_factory=dict)
     stack_sizes: tuple[int, int] = (0x10_0000, 0x1_0000)  # reserved and committed, of threads that do not say
+    guaranteed_stack: int = 0x2000  # bytes of each, for handlers of a stack that is used up
     subsystem: tuple[int, int, int] = (3, 6, 0)  # and its version
     atoms: dict[int, Atom] = msgspec.field(default_factory=dict)
     given_ids: int = 0  # by NtAllocateLocallyUniqueId
+    given_uuids: int = 0  # calls of NtAllocateUuids
+    uuid_seed: str = ""
     execution_state: int = 0x8000_0000  # ES_CONTINUOUS
     priority_class: int = 2  # PROCESS_PRIORITY_CLASS_NORMAL
     debug_port_hidden: bool = True

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 
 import msgspec
 
 from machine.kernel.linux import Errno, Handle as FileHandle, LinuxError, Node
-from machine.kernel.nt.changes import DIRECTORY_NAME, FILE_NAME, REMOVED, Watch
+from machine.kernel.nt.changes import ATTRIBUTES, DIRECTORY_NAME, FILE_NAME, REMOVED, SIZE, Watch
 from machine.kernel.nt.sharing import Sharing
 from machine.kernel.nt.status import (
     STATUS_ACCESS_DENIED,
@@ -37,6 +38,9 @@ _STATUS = {
     Errno.EACCES: STATUS_ACCESS_DENIED, Errno.EPERM: STATUS_ACCESS_DENIED, Errno.EROFS: STATUS_ACCESS_DENIED,
     Errno.EBADF: STATUS_ACCESS_DENIED, Errno.EFBIG: STATUS_DISK_FULL, Errno.ENAMETOOLONG: STATUS_OBJECT_NAME_INVALID,
 }  # fmt: skip
+READ_ONLY, HIDDEN, SYSTEM, DIRECTORY, ARCHIVE, NORMAL = 1, 2, 4, 0x10, 0x20, 0x80  # FILE_ATTRIBUTE_*
+_KEPT = HIDDEN | SYSTEM | ARCHIVE | 0x100 | 0x1000 | 0x2000  # TEMPORARY, OFFLINE, NOT_CONTENT_INDEXED
+_MOST_INDEXES = 64  # directories whose names are known in any case
 _STEPS = (".", "..")  # resolved by user mode, which leaves \\?\ alone: no names for NT
 _FORBIDDEN = frozenset('/<>:"|?*') | {chr(code) for code in range(32)}
 
@@ -117,6 +121,13 @@ class Spot(msgspec.Struct, frozen=True):
             raise failure(error) from None
 
 
+class _Index(msgspec.Struct):
+    """The names of a directory, by small letters, as they were when it was last modified at `stamp`."""
+
+    names: dict[str, str]
+    stamp: int
+
+
 class Volume:
     """A drive whose root is a node; `program` is a path and the bytes of the program, where it is not in the folder."""
 
@@ -126,11 +137,89 @@ class Volume:
         self.sharing = Sharing()
         self.watches: list[Watch] = []
         self.made: dict[int, int] = {}  # when files were made, in FILETIME's units, for those that were told so
+        self._attributes: dict[int, int] = {}  # of files by identity, besides what the host keeps
+        self._indexes: dict[int, _Index] = {}  # of directories, by identity
 
     def changed(self, spot: Spot, action: int, kinds: int = 0) -> None:
         """The guest has changed something: who watches sees it. Without kinds it is a matter of names."""
+        has_bytes = kinds & SIZE and not kinds & ATTRIBUTES
+        if self._attributes and has_bytes and (kept := self._attributes.get(spot.identity)) is not None:
+            self._attributes[spot.identity] = kept | ARCHIVE
         for watch in self.watches:
             watch.see(spot.names, action, kinds or (DIRECTORY_NAME if spot.is_directory else FILE_NAME))
+
+    # --- attributes
+
+    def attributes_of(self, spot: Spot) -> int:
+        """FILE_ATTRIBUTE_*."""
+        default = DIRECTORY if spot.is_directory else ARCHIVE
+        if spot.node is None:
+            return default
+        kept = self._attributes.get(spot.identity, default) if self._attributes else default
+        return kept | READ_ONLY * spot.is_read_only or NORMAL
+
+    def set_attributes(self, spot: Spot, wanted: int) -> None:
+        """Keep them: FILE_ATTRIBUTE_READONLY of a file as its mode. Raises NtError."""
+        if spot.node is None:
+            return
+        if not spot.is_directory and bool(wanted & READ_ONLY) != spot.is_read_only:
+            mode = spot.node.status().mode
+            try:
+                spot.node.set_mode(mode & ~0o222 if wanted & READ_ONLY else mode | stat.S_IWUSR)
+            except LinuxError as error:
+                raise failure(error) from None
+        kept = wanted & (_KEPT | READ_ONLY) | DIRECTORY if spot.is_directory else wanted & _KEPT
+        if kept == (DIRECTORY if spot.is_directory else ARCHIVE):
+            self._attributes.pop(spot.identity, None)
+        else:
+            self._attributes[spot.identity] = kept
+
+    def _forget(self, spot: Spot) -> None:
+        """A name of a file is gone: with the last one, what is known of it."""
+        if spot.node is not None and (spot.is_directory or not spot.node.status().links):
+            for table in (self.made, self._attributes, self._indexes):
+                table.pop(spot.identity, None)
+
+    # --- names
+
+    @contextmanager
+    def naming(self, *directories: Node) -> Iterator[None]:
+        """Around changes of names in directories, which are known then as they were before. Raises NtError."""
+        try:
+            for directory in directories:
+                self._index(directory)
+            yield
+        except LinuxError as error:
+            raise failure(error) from None
+        finally:
+            for directory in directories:
+                index = self._indexes.get(directory.status().inode)
+                if index is not None:
+                    index.stamp = directory.status().modified
+
+    def spelt(self, directory: Node, name: str) -> None:
+        """Within `naming`: there is a name."""
+        index = self._index(directory, checks=False)
+        index.names[name.lower()] = name
+
+    def unspelt(self, directory: Node, name: str) -> None:
+        """Within `naming`: there is none any more."""
+        self._index(directory, checks=False).names.pop(name.lower(), None)
+
+    def _index(self, directory: Node, *, checks: bool = True) -> _Index:
+        """The names of a directory in any case. Raises LinuxError."""
+        found = directory.status()
+        index = self._indexes.get(found.inode)
+        if index is None or (checks and index.stamp != found.modified):
+            rows = (row.name.decode("utf-8", "surrogateescape") for row in directory.entries())
+            names: dict[str, str] = {}
+            for name in islice(rows, _MOST_ENTRIES):
+                names.setdefault(name.lower(), name)
+            self._indexes.pop(found.inode, None)
+            if len(self._indexes) >= _MOST_INDEXES:
+                del self._indexes[next(iter(self._indexes))]
+            self._indexes[found.inode] = index = _Index(names, found.modified)
+        return index
 
     def find(self, names: tuple[str, ...]) -> Spot:
         """The place that names lead to; of its directory at least there must be something. Raises NtError."""
@@ -157,13 +246,16 @@ class Volume:
         if spot.parent is None or spot.node is None:
             return
         try:
-            if spot.is_directory:
-                spot.parent.remove_directory(spot.host_name)
-            else:
-                spot.parent.remove_file(spot.host_name)
-        except LinuxError:
+            with self.naming(spot.parent):
+                if spot.is_directory:
+                    spot.parent.remove_directory(spot.host_name)
+                else:
+                    spot.parent.remove_file(spot.host_name)
+                self.unspelt(spot.parent, spot.names[-1])
+        except NtError:
             return
         self.changed(spot, REMOVED)
+        self._forget(spot)
 
     def _is_virtual(self, names: tuple[str, ...]) -> bool:
         return self._program is not None and _folded(names) == _folded(self._program[0][:-1])
@@ -175,14 +267,13 @@ class Volume:
         except LinuxError as error:
             if error.number != Errno.ENOENT:
                 raise failure(error) from None
-        folded = name.lower()
         try:
-            for entry in islice(directory.entries(), _MOST_ENTRIES):
-                spelt = entry.name.decode("utf-8", "surrogateescape")
-                if spelt.lower() == folded:
-                    return spelt, _real(directory.child(entry.name))
+            spelt = self._index(directory).names.get(name.lower())
+            if spelt is not None:
+                return spelt, _real(directory.child(spelt.encode("utf-8", "surrogateescape")))
         except LinuxError as error:
-            raise failure(error) from None
+            if error.number != Errno.ENOENT:
+                raise failure(error) from None
         return name, None
 
     def entries(self, spot: Spot) -> Iterator[tuple[str, Spot]]:

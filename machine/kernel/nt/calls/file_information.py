@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 import struct
 from collections.abc import Iterator
 from fnmatch import translate
@@ -11,6 +10,7 @@ from re import IGNORECASE, compile as compile_pattern
 from machine.kernel.linux import LinuxError, Node
 from machine.kernel.nt.abi import Address, Handle, NtThread, UInt, Word, call
 from machine.kernel.nt.calls.files import place_of, volume_of
+from machine.kernel.nt.calls.mailslots import mailslot_information, set_mailslot
 from machine.kernel.nt.calls.pipes import local_pipe_information, pipe_information, set_pipe_information
 from machine.kernel.nt.changes import (
     ADDED,
@@ -23,10 +23,18 @@ from machine.kernel.nt.changes import (
     Watch,
 )
 from machine.kernel.nt.files import DISK, DriveFile, File
+from machine.kernel.nt.mailslots import Mailslot
 from machine.kernel.nt.objects import Completion
 from machine.kernel.nt.operations import Told, begin
 from machine.kernel.nt.paths import components
 from machine.kernel.nt.pipes import PipeEnd, PipeRoot
+from machine.kernel.nt.rights import (
+    DELETE,
+    FILE_READ_ATTRIBUTES,
+    FILE_READ_DATA,
+    FILE_WRITE_ATTRIBUTES,
+    FILE_WRITE_DATA,
+)
 from machine.kernel.nt.status import (
     STATUS_ACCESS_DENIED,
     STATUS_BUFFER_OVERFLOW,
@@ -39,13 +47,24 @@ from machine.kernel.nt.status import (
     STATUS_NO_SUCH_FILE,
     STATUS_OBJECT_NAME_COLLISION,
     STATUS_OBJECT_NAME_NOT_FOUND,
+    STATUS_SHARING_VIOLATION,
     STATUS_SUCCESS,
     NtError,
 )
-from machine.kernel.nt.volume import Spot, failure
+from machine.kernel.nt.volume import DIRECTORY, NORMAL, Spot, failure
 from machine.kernel.outcomes import Result
 
-_DIRECTORY, _ARCHIVE, _READ_ONLY, _NORMAL = 0x10, 0x20, 1, 0x80
+_READS_ATTRIBUTES = (4, 18, 23, 24, 34, 35)  # classes that take FILE_READ_ATTRIBUTES
+_TO_SET = {
+    4: FILE_WRITE_ATTRIBUTES,
+    10: DELETE,
+    13: DELETE,
+    19: FILE_WRITE_DATA,
+    20: FILE_WRITE_DATA,
+    23: FILE_WRITE_ATTRIBUTES,
+    64: DELETE,
+    65: DELETE,
+}  # fmt: skip; by class
 _UNIX_EPOCH = 116_444_736_000_000_000  # of 1970, in units of 100 ns since 1601
 _SYNCHRONOUS = 0x20
 _CLUSTER = 4096
@@ -71,7 +90,7 @@ def _size(spot: Spot) -> int:
 
 
 def _attributes(thread: NtThread, spot: Spot) -> int:
-    return _DIRECTORY if spot.is_directory else _ARCHIVE | _READ_ONLY * spot.is_read_only
+    return volume_of(thread).attributes_of(spot)
 
 
 def _allocated(size: int) -> int:
@@ -81,8 +100,9 @@ def _allocated(size: int) -> int:
 @call("NtQueryInformationFile")
 def information(thread: NtThread, file: Handle, block: Address, buffer: Address, length: UInt, kind: UInt) -> int:
     """Of an open file."""
-    opened = thread.state.handles.of(file, File)
-    data = _information(thread, opened, kind)
+    handles = thread.state.handles
+    opened = handles.of(file, File, FILE_READ_ATTRIBUTES if kind in _READS_ATTRIBUTES else 0)
+    data = _information(thread, opened, kind, handles.rights_of(file))
     if data is None:
         return STATUS_INVALID_INFO_CLASS
     cut = kind in (9, 18)
@@ -94,10 +114,10 @@ def information(thread: NtThread, file: Handle, block: Address, buffer: Address,
     return status
 
 
-def _information(thread: NtThread, opened: File, kind: int) -> bytes | None:
+def _information(thread: NtThread, opened: File, kind: int, rights: int) -> bytes | None:
     spot = opened.spot if isinstance(opened, DriveFile) else Spot((), None, None)
     size, times = opened.size, _times(thread, spot)
-    basic = struct.pack("<4QI4x", *times, _attributes(thread, spot) if isinstance(opened, DriveFile) else _NORMAL)
+    basic = struct.pack("<4QI4x", *times, _attributes(thread, spot) if isinstance(opened, DriveFile) else NORMAL)
     links = 1 if spot.node is None or spot.is_directory else spot.node.status().links
     standard = struct.pack("<QQIBB2x", _allocated(size), size, links, opened.deletes, opened.is_directory)
     internal = struct.pack("<Q", spot.identity)
@@ -114,7 +134,7 @@ def _information(thread: NtThread, opened: File, kind: int) -> bytes | None:
         case 7:
             return bytes(4)
         case 8:
-            return struct.pack("<I", 0x1F_01FF)
+            return struct.pack("<I", rights)
         case 9:
             return name
         case 14:
@@ -122,11 +142,13 @@ def _information(thread: NtThread, opened: File, kind: int) -> bytes | None:
         case 16:
             return struct.pack("<I", 0 if opened.is_asynchronous else _SYNCHRONOUS)
         case 18:
-            return basic + standard + internal + bytes(4) + struct.pack("<I", 0x1F_01FF) + position + bytes(8) + name
+            return basic + standard + internal + bytes(4) + struct.pack("<I", rights) + position + bytes(8) + name
         case 23:
             return pipe_information(opened) if isinstance(opened, PipeEnd) else None
         case 24:
             return local_pipe_information(opened) if isinstance(opened, PipeEnd) else None
+        case 26:
+            return mailslot_information(opened) if isinstance(opened, Mailslot) else None
         case 34:
             return struct.pack("<4QQQI4x", *times, _allocated(size), size, _attributes(thread, spot))
         case 35:
@@ -143,7 +165,7 @@ def _path_of(opened: File) -> str:
 @call("NtSetInformationFile")
 def set_information(thread: NtThread, file: Handle, block: Address, buffer: Address, length: UInt, kind: UInt) -> int:
     """Times, name, deletion, position, size."""
-    opened = thread.state.handles.of(file, File)
+    opened = thread.state.handles.of(file, File, _TO_SET.get(kind, 0))
     if kind == 4:
         status = _set_basic(thread, opened, thread.data(buffer, 40))
     elif kind in (41, 61):  # modes that nothing here has
@@ -164,6 +186,8 @@ def set_information(thread: NtThread, file: Handle, block: Address, buffer: Addr
         status = _link(thread, opened, buffer)
     elif kind == 23 and isinstance(opened, PipeEnd):
         status = set_pipe_information(opened, thread.data(buffer, 8))
+    elif kind == 27:
+        status = set_mailslot(thread, opened, buffer)
     elif kind == 30:
         port, key = struct.unpack("<QQ", thread.data(buffer, 16))
         opened.port, status = (thread.state.handles.of(port, Completion), key), STATUS_SUCCESS
@@ -174,7 +198,7 @@ def set_information(thread: NtThread, file: Handle, block: Address, buffer: Addr
 
 
 def _set_basic(thread: NtThread, opened: File, basic: bytes) -> int:
-    """FILE_BASIC_INFORMATION: times, and FILE_ATTRIBUTE_READONLY as a mode; other attributes are accepted.
+    """FILE_BASIC_INFORMATION: times and attributes; FILE_ATTRIBUTE_NORMAL stands for none, 0 leaves them.
 
     A time of 0 stays as it is; below 0 as well, which is about what later operations do.
     """
@@ -182,10 +206,12 @@ def _set_basic(thread: NtThread, opened: File, basic: bytes) -> int:
     node = opened.spot.node if isinstance(opened, DriveFile) else None
     if not isinstance(opened, DriveFile) or node is None or not thread.state.writable:
         return STATUS_SUCCESS
+    if attributes & DIRECTORY and not opened.is_directory:
+        return STATUS_INVALID_PARAMETER
     found = node.status()
+    if attributes:
+        volume_of(thread).set_attributes(opened.spot, attributes)
     try:
-        if attributes and not opened.is_directory:
-            node.set_mode(found.mode & ~0o222 if attributes & _READ_ONLY else found.mode | stat.S_IWUSR)
         if accessed > 0 or modified > 0:
             times = zip((accessed, modified), (found.accessed, found.modified), strict=True)
             node.set_times(*(100 * (given - _UNIX_EPOCH) if given > 0 else present for given, present in times))
@@ -214,16 +240,39 @@ def _dispose(thread: NtThread, opened: File, wanted: int) -> int:
 def _rename(thread: NtThread, opened: File, buffer: int) -> int:
     if not thread.state.writable or not isinstance(opened, DriveFile) or opened.spot.parent is None:
         return STATUS_ACCESS_DENIED
+    volume, old, before = volume_of(thread), opened.spot, opened.spot.parent
     name, parent, names = _target(thread, opened, buffer)
-    try:
-        opened.spot.parent.rename(opened.spot.host_name, parent, name)
-    except LinuxError as error:
-        raise failure(error) from None
-    volume = volume_of(thread)
-    volume.changed(opened.spot, OLD_NAME)
+    _check_rename(thread, opened, names)
+    there = volume.find(names)
+    with volume.naming(before, parent):
+        if there.exists and there.identity != old.identity and there.host_name != name:
+            parent.remove_file(there.host_name)
+            volume.unspelt(parent, there.names[-1])
+        before.rename(old.host_name, parent, name)
+        volume.unspelt(before, old.names[-1])
+        volume.spelt(parent, names[-1])
+    volume.changed(old, OLD_NAME)
     opened.spot = volume.find(names)
     volume.changed(opened.spot, NEW_NAME)
     return STATUS_SUCCESS
+
+
+def _check_rename(thread: NtThread, opened: DriveFile, names: tuple[str, ...]) -> None:
+    """Raises NtError where NTFS does not rename: a directory into itself or with open files, onto what is open."""
+    own, wanted = (tuple(name.lower() for name in row) for row in (opened.spot.names, names))
+    if opened.is_directory and wanted[: len(own)] == own and wanted != own:
+        # the directory that is to have the name is opened without FILE_SHARE_DELETE, beside the handle of the renamer
+        raise NtError(STATUS_SHARING_VIOLATION if len(wanted) == len(own) + 1 else STATUS_ACCESS_DENIED)
+    for _, each in thread.state.handles.items() if opened.is_directory else ():
+        below = each.spot.names if isinstance(each, DriveFile) else ()
+        if len(below) > len(own) and tuple(name.lower() for name in below[: len(own)]) == own:
+            raise NtError(STATUS_ACCESS_DENIED)
+    target = volume_of(thread).find(names)
+    is_taken = target.exists and (
+        target.is_directory or target.is_read_only or volume_of(thread).sharing.is_open(target.identity)
+    )
+    if wanted != own and is_taken:
+        raise NtError(STATUS_ACCESS_DENIED)
 
 
 def _link(thread: NtThread, opened: File, buffer: int) -> int:
@@ -236,12 +285,12 @@ def _link(thread: NtThread, opened: File, buffer: int) -> int:
     there = volume_of(thread).find(names)
     if there.exists and there.identity == opened.spot.identity:
         return STATUS_SUCCESS
-    try:
+    with volume_of(thread).naming(parent):
         if there.exists:
             parent.remove_file(name)
+            volume_of(thread).unspelt(parent, there.names[-1])
         parent.add_name(name, opened.spot.parent, opened.spot.host_name)
-    except LinuxError as error:
-        raise failure(error) from None
+        volume_of(thread).spelt(parent, names[-1])
     volume_of(thread).changed(volume_of(thread).find(names), ADDED)
     return STATUS_SUCCESS
 
@@ -328,7 +377,7 @@ def directory(
     length: UInt, kind: UInt, single: UInt, mask_at: Address, restart: UInt,
 ) -> int:  # fmt: skip
     """The next entries of a directory that a mask fits."""
-    opened = thread.state.handles.of(file, File)
+    opened = thread.state.handles.of(file, File, FILE_READ_DATA)
     if not opened.is_directory or kind not in _ENTRY_HEADS:
         return STATUS_INVALID_PARAMETER if opened.is_directory is False else STATUS_INVALID_INFO_CLASS
     first = opened.listing is None
@@ -366,7 +415,7 @@ def notify_change(
     length: UInt, kinds: UInt, deep: UInt,
 ) -> Result:  # fmt: skip
     """What the guest changes in a directory, from the first such call on; what others do on the host is not seen."""
-    opened = thread.state.handles.of(file, DriveFile)
+    opened = thread.state.handles.of(file, DriveFile, FILE_READ_DATA)
     if not opened.is_directory or not kinds:
         return STATUS_INVALID_PARAMETER
     if opened.watch is None:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from machine.kernel.linux import LinuxError
+from typing import NamedTuple
+
 from machine.kernel.nt.abi import Address, Handle, NtThread, UInt, Word, call
+from machine.kernel.nt.calls.mailslots import open_mailslot, read_mailslot
 from machine.kernel.nt.calls.pipes import Buffers, control_pipe, flush_pipe, open_pipe, read_pipe, write_pipe
 from machine.kernel.nt.changes import ADDED, LAST_WRITE, MODIFIED, SIZE
 from machine.kernel.nt.files import NULL, DriveFile, File
+from machine.kernel.nt.mailslots import Mailslot
 from machine.kernel.nt.objects import Completion
 from machine.kernel.nt.operations import Told, completed
 from machine.kernel.nt.paths import components
 from machine.kernel.nt.pipes import PipeEnd
+from machine.kernel.nt.rights import (
+    FILE_APPEND_DATA,
+    FILE_READ_ATTRIBUTES,
+    FILE_READ_DATA,
+    FILE_WRITE_ATTRIBUTES,
+    FILE_WRITE_DATA,
+)
 from machine.kernel.nt.sharing import uses_of
 from machine.kernel.nt.status import (
     STATUS_ACCESS_DENIED,
@@ -26,8 +36,9 @@ from machine.kernel.nt.status import (
     STATUS_SUCCESS,
     NtError,
 )
-from machine.kernel.nt.volume import Spot, Volume, failure
+from machine.kernel.nt.volume import ARCHIVE, HIDDEN, SYSTEM, Spot, Volume
 from machine.kernel.outcomes import Result, Wait
+from machine.memory import PAGE
 
 _SUPERSEDE, _OPEN, _CREATE, _OPEN_IF, _OVERWRITE, _OVERWRITE_IF = range(6)
 _SUPERSEDED, _OPENED, _CREATED, _OVERWRITTEN = range(4)
@@ -41,6 +52,7 @@ _WRITE_DATA, _APPEND_DATA, _DELETE, _GENERIC_WRITE, _GENERIC_ALL, _MAXIMUM = (
     0x200_0000,
 )
 _WRITES = _WRITE_DATA | _APPEND_DATA | _GENERIC_WRITE | _GENERIC_ALL
+_SPECIFIC = 0xF200_FFFF  # rights that only files have, and what may mean such
 _LARGEST_TRANSFER = 1 << 26
 _SYNCHRONOUS = 0x30  # FILE_SYNCHRONOUS_IO_ALERT, FILE_SYNCHRONOUS_IO_NONALERT
 _MODE = 0o644
@@ -72,7 +84,8 @@ def create_file(
     kind: UInt, share: UInt, disposition: UInt, options: UInt,
 ) -> int:  # fmt: skip
     """Open, make, or empty a file or directory."""
-    return _open(thread, handle, access, attributes, block, share, disposition, options)
+    wanted = Wanted(access, share, disposition, options, kind)
+    return _open(thread, handle, attributes, block, wanted)
 
 
 @call("NtOpenFile")
@@ -80,76 +93,98 @@ def open_file(
     thread: NtThread, handle: Address, access: UInt, attributes: Address, block: Address, share: UInt, options: UInt
 ) -> int:
     """Open what is there."""
-    return _open(thread, handle, access, attributes, block, share, _OPEN, options)
+    return _open(thread, handle, attributes, block, Wanted(access, share, _OPEN, options))
 
 
-def _open(
-    thread: NtThread, handle: int, access: int, attributes: int, block: int, share: int, disposition: int, options: int
-) -> int:
+class Wanted(NamedTuple):
+    """What NtCreateFile asks for; `attributes` are those of a file that it makes or empties."""
+
+    access: int
+    share: int
+    disposition: int
+    options: int
+    attributes: int = 0
+
+    @property
+    def writes(self) -> bool:
+        """Whether the bytes are to be written."""
+        return bool(self.access & _WRITES)
+
+    @property
+    def empties(self) -> bool:
+        """Whether a file that is there loses what it has."""
+        return self.disposition in (_SUPERSEDE, _OVERWRITE, _OVERWRITE_IF)
+
+
+def _open(thread: NtThread, handle: int, attributes: int, block: int, wanted: Wanted) -> int:
     if thread.state.volume is None:  # no folder: names behind handles
         thread.object_name(attributes)
         thread.open(handle, File())
         thread.set_io_status(block, STATUS_SUCCESS, _OPENED)
         return STATUS_SUCCESS
-    pipe = open_pipe(thread, attributes, access, options)
-    if pipe is not None:
-        return _give(thread, handle, block, pipe)
-    spot = place_of(thread, attributes)
+    other = open_pipe(thread, attributes, wanted.access, wanted.options) or open_mailslot(thread, attributes)
+    spot = "" if other is not None else place_of(thread, attributes)
     if isinstance(spot, str):
-        return _open_device(thread, handle, block, spot)
-    if disposition > _OVERWRITE_IF:
-        return STATUS_INVALID_PARAMETER
-    existed = spot.exists
-    if existed and disposition == _CREATE:
-        return STATUS_OBJECT_NAME_COLLISION
-    if not existed and disposition in (_OPEN, _OVERWRITE):
-        return STATUS_OBJECT_NAME_NOT_FOUND
-    wants_directory = bool(options & _DIRECTORY)
-    writes = bool(access & _WRITES)
-    if existed and spot.is_directory and options & _NON_DIRECTORY:
-        return STATUS_FILE_IS_A_DIRECTORY
-    if existed and not spot.is_directory and wants_directory:
-        return STATUS_NOT_A_DIRECTORY
-    if (
-        (writes or access & _DELETE or options & _DELETE_ON_CLOSE)
-        and not thread.state.writable
-        and not spot.is_directory
-    ):
-        return STATUS_ACCESS_DENIED
-    if options & _DELETE_ON_CLOSE and spot.is_read_only:
-        return STATUS_CANNOT_DELETE
+        other = File(device=NULL) if spot in ("nul", "null") else other
+        if other is None:
+            return STATUS_OBJECT_NAME_NOT_FOUND
+        return _give(thread, handle, block, other, wanted.access, attributes)
+    _check(thread, spot, wanted)
+    existed, volume = spot.exists, volume_of(thread)
     if not existed:
-        spot = _make(thread, spot, wants_directory)
-    sharing, identity = volume_of(thread).sharing, spot.identity
-    sharing.check(identity, access, share)
-    made = _opened(thread, spot, writes)
+        spot = _make(thread, spot, bool(wanted.options & _DIRECTORY))
+    sharing, identity = volume.sharing, spot.identity
+    sharing.check(identity, wanted.access, wanted.share)
+    made = _opened(thread, spot, wanted.writes)
     information = _OPENED if existed else _CREATED
-    if existed and disposition in (_SUPERSEDE, _OVERWRITE, _OVERWRITE_IF) and not spot.is_directory:
-        if not thread.state.writable:
-            return STATUS_ACCESS_DENIED
+    if existed and wanted.empties and not spot.is_directory:
         _opened(thread, spot, writes=True).resize(0)
-        information = _SUPERSEDED if disposition == _SUPERSEDE else _OVERWRITTEN
+        information = _SUPERSEDED if wanted.disposition == _SUPERSEDE else _OVERWRITTEN
+    if not existed or (wanted.empties and not spot.is_directory):
+        volume.set_attributes(spot, wanted.attributes | (0 if spot.is_directory else ARCHIVE))
+    access = wanted.access
     made.is_append = bool(access & _APPEND_DATA) and not access & (_WRITE_DATA | _GENERIC_WRITE | _GENERIC_ALL)
     if not access & _MAXIMUM:
         made.uses = uses_of(access)
-    made.is_asynchronous = not options & _SYNCHRONOUS
-    made.deletes = bool(options & _DELETE_ON_CLOSE)
-    thread.open(handle, made)
+    made.is_asynchronous = not wanted.options & _SYNCHRONOUS
+    made.deletes = bool(wanted.options & _DELETE_ON_CLOSE)
+    if thread.state.unix_functions and not access & _SPECIFIC:  # so do Wine's DLLs open what they ask and set it of
+        access |= FILE_READ_ATTRIBUTES | FILE_WRITE_ATTRIBUTES
+    thread.open(handle, made, access, attributes)
     made.sharing, made.identity = sharing, identity
-    sharing.opened(identity, made, access, share)
+    sharing.opened(identity, made, access, wanted.share)
     thread.set_io_status(block, STATUS_SUCCESS, information)
     return STATUS_SUCCESS
 
 
-def _open_device(thread: NtThread, handle: int, block: int, name: str) -> int:
-    if name not in ("nul", "null"):
-        return STATUS_OBJECT_NAME_NOT_FOUND
-    return _give(thread, handle, block, File(device=NULL))
+def _check(thread: NtThread, spot: Spot, wanted: Wanted) -> None:
+    """Raises NtError where what is there, or is not, cannot be opened so."""
+    disposition, options = wanted.disposition, wanted.options
+    if disposition > _OVERWRITE_IF:
+        raise NtError(STATUS_INVALID_PARAMETER)
+    if not spot.exists:
+        if disposition in (_OPEN, _OVERWRITE):
+            raise NtError(STATUS_OBJECT_NAME_NOT_FOUND)
+    elif disposition == _CREATE:
+        raise NtError(STATUS_OBJECT_NAME_COLLISION)
+    elif spot.is_directory and options & _NON_DIRECTORY:
+        raise NtError(STATUS_FILE_IS_A_DIRECTORY)
+    elif not spot.is_directory and options & _DIRECTORY:
+        raise NtError(STATUS_NOT_A_DIRECTORY)
+    changes = wanted.writes or wanted.access & _DELETE or options & _DELETE_ON_CLOSE or wanted.empties
+    if changes and not thread.state.writable and not spot.is_directory:
+        raise NtError(STATUS_ACCESS_DENIED)
+    if options & _DELETE_ON_CLOSE and spot.is_read_only:
+        raise NtError(STATUS_CANNOT_DELETE)
+    if spot.exists and wanted.empties and not spot.is_directory:
+        guarded = volume_of(thread).attributes_of(spot) & (HIDDEN | SYSTEM)
+        if guarded & ~wanted.attributes:
+            raise NtError(STATUS_ACCESS_DENIED)
 
 
-def _give(thread: NtThread, handle: int, block: int, opened: File) -> int:
+def _give(thread: NtThread, handle: int, block: int, opened: File, access: int, attributes: int) -> int:
     try:
-        thread.open(handle, opened)
+        thread.open(handle, opened, access, attributes)
     except NtError:
         opened.closed()
         raise
@@ -161,15 +196,15 @@ def _make(thread: NtThread, spot: Spot, is_directory: bool) -> Spot:
     """A new file or directory. Raises NtError."""
     if not thread.state.writable or spot.parent is None:
         raise NtError(STATUS_ACCESS_DENIED)
-    try:
+    volume = volume_of(thread)
+    with volume.naming(spot.parent):
         if is_directory:
             spot.parent.make_directory(spot.host_name, 0o755)
         else:
             spot.parent.make_file(spot.host_name, _MODE)
-    except LinuxError as error:
-        raise failure(error) from None
-    made = volume_of(thread).find(spot.names)
-    volume_of(thread).changed(made, ADDED)
+        volume.spelt(spot.parent, spot.names[-1])
+    made = volume.find(spot.names)
+    volume.changed(made, ADDED)
     return made
 
 
@@ -219,6 +254,8 @@ def write_file(
 ) -> Result:  # fmt: skip
     """What the program prints, or into a file."""
     opened = thread.state.handles.of(file, File)
+    if not thread.state.handles.rights_of(file) & (FILE_WRITE_DATA | FILE_APPEND_DATA):
+        return STATUS_ACCESS_DENIED
     data = thread.data(buffer, min(length, _LARGEST_TRANSFER))
     if isinstance(opened, PipeEnd):
         return write_pipe(thread, opened, Told(block, event, routine, context), data)
@@ -234,13 +271,15 @@ def read_file(
     length: UInt, offset_at: Address,
 ) -> Result:  # fmt: skip
     """From a file, or standard input, or a pipe."""
-    opened = thread.state.handles.of(file, File)
+    opened = thread.state.handles.of(file, File, FILE_READ_DATA)
     offset, told = (
         _offset(thread, offset_at) if isinstance(opened, DriveFile) else None,
         Told(block, event, routine, context),
     )
     if isinstance(opened, PipeEnd):
         return read_pipe(thread, opened, told, buffer, length)
+    if isinstance(opened, Mailslot):
+        return read_mailslot(thread, opened, told, buffer, length)
     try:
         data = opened.read(offset, min(length, _LARGEST_TRANSFER))
     except NtError as error:
@@ -251,10 +290,46 @@ def read_file(
     return completed(thread, opened, told, STATUS_SUCCESS, len(data))
 
 
+def _segments(thread: NtThread, segments: int, length: int) -> list[tuple[int, int]]:
+    """The pages of a FILE_SEGMENT_ELEMENT array: addresses and how many bytes of each. Raises NtError."""
+    sizes = [min(PAGE, length - at) for at in range(0, length, PAGE)]
+    return [(thread.word(segments + 8 * index), size) for index, size in enumerate(sizes)]
+
+
+@call("NtReadFileScatter")
+def read_scattered(
+    thread: NtThread, file: Handle, event: Handle, routine: Address, context: Word, block: Address, segments: Address,
+    length: UInt, offset_at: Address,
+) -> Result:  # fmt: skip
+    """From a file into pages."""
+    opened = thread.state.handles.of(file, DriveFile, FILE_READ_DATA)
+    pages = _segments(thread, segments, min(length, _LARGEST_TRANSFER))
+    data = opened.read(_offset(thread, offset_at), min(length, _LARGEST_TRANSFER))
+    for index, (place, size) in enumerate(pages):
+        thread.put(place, data[index * PAGE : index * PAGE + size])
+    return completed(thread, opened, Told(block, event, routine, context), STATUS_SUCCESS, len(data))
+
+
+@call("NtWriteFileGather")
+def write_gathered(
+    thread: NtThread, file: Handle, event: Handle, routine: Address, context: Word, block: Address, segments: Address,
+    length: UInt, offset_at: Address,
+) -> Result:  # fmt: skip
+    """Pages into a file."""
+    opened = thread.state.handles.of(file, DriveFile, FILE_WRITE_DATA)
+    pages = _segments(thread, segments, min(length, _LARGEST_TRANSFER))
+    done = opened.write(_offset(thread, offset_at), b"".join(thread.data(place, size) for place, size in pages))
+    volume_of(thread).changed(opened.spot, MODIFIED, SIZE | LAST_WRITE)
+    return completed(thread, opened, Told(block, event, routine, context), STATUS_SUCCESS, done)
+
+
 @call("NtFlushBuffersFile")
 def flush(thread: NtThread, file: Handle, block: Address) -> Result:
     """There is nothing to flush but pipes, which wait for their reader."""
     opened = thread.state.handles.of(file, File)
+    writes = thread.state.handles.rights_of(file) & (FILE_WRITE_DATA | FILE_APPEND_DATA)
+    if isinstance(opened, DriveFile) and not writes:
+        return STATUS_ACCESS_DENIED
     if isinstance(opened, PipeEnd):
         return flush_pipe(thread, opened, Told(block))
     thread.set_io_status(block, STATUS_SUCCESS, 0)

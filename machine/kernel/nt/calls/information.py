@@ -1,16 +1,27 @@
-"""Calls that tell a program about its process, its token and the system."""
+"""Calls that tell a program about its process and the system."""
 
 from __future__ import annotations
 
 import struct
+from random import Random
 
-from machine.kernel.nt.abi import CURRENT_PROCESS, CURRENT_THREAD, Address, Handle, NtThread, UInt, answer_with, call
+from machine.kernel.nt.abi import (
+    CURRENT_PROCESS,
+    CURRENT_THREAD,
+    OBJ_INHERIT,
+    Address,
+    Handle,
+    NtThread,
+    UInt,
+    answer_with,
+    call,
+)
 from machine.kernel.nt.blocks import TICKS_PER_UNIT
 from machine.kernel.nt.calls.sections import image_information
 from machine.kernel.nt.calls.time import system_time_of
 from machine.kernel.nt.files import DriveFile
-from machine.kernel.nt.objects import Other, ProcessObject, ThreadObject, Token
-from machine.kernel.nt.registry import USER
+from machine.kernel.nt.objects import Other
+from machine.kernel.nt.rights import PROCESS_DUP_HANDLE, PROCESS_QUERY_LIMITED
 from machine.kernel.nt.space import GRANULARITY, PAGE_READWRITE
 from machine.kernel.nt.status import (
     STATUS_ACCESS_DENIED,
@@ -19,8 +30,6 @@ from machine.kernel.nt.status import (
     STATUS_INVALID_CID,
     STATUS_INVALID_INFO_CLASS,
     STATUS_INVALID_PARAMETER,
-    STATUS_NO_TOKEN,
-    STATUS_NOT_IMPLEMENTED,
     STATUS_SUCCESS,
 )
 from machine.memory import PAGE
@@ -32,6 +41,9 @@ _STACK_ALLOCATION = 41  # ProcessThreadStackAllocation
 _STACK_ROWS = {0x18: 0, 0x28: 0x10}  # where size, zero bits and base stand in the structure of this length
 _PAGES = 0x10_0000
 _PROCESS_ROW, _WORKING_SET = 0x100, 0x100_0000
+_SINCE_1582 = 0x146BF33E42C000  # what UUIDs count from, before 1601, in units of 100 ns
+_UUIDS = 1000  # of one call
+_POWER_CAPABILITIES, _MEGAHERTZ = 76, 3000
 _NO_DEBUG_OBJECT = 0xC000_0353  # STATUS_PORT_NOT_SET
 
 
@@ -41,7 +53,7 @@ def process_information(
 ) -> int:
     """Of the process itself."""
     if thread.state.plan is not None:
-        thread.check_process(process)
+        thread.check_process(process, PROCESS_QUERY_LIMITED)
     own, plan = thread.process, thread.state.plan
     name = "" if plan is None else plan.program.path
     match kind:
@@ -217,7 +229,7 @@ def open_process(thread: NtThread, handle: Address, access: UInt, attributes: Ad
     """The process itself."""
     if thread.state.plan is not None and thread.word(client) != thread.process.pid:
         return STATUS_INVALID_CID
-    thread.open(handle, thread.state.process)
+    thread.open(handle, thread.state.process, access, attributes)
     return STATUS_SUCCESS
 
 
@@ -227,7 +239,7 @@ def open_thread(thread: NtThread, handle: Address, access: UInt, attributes: Add
     wanted = thread.word(client + 8)
     for each in thread.state.threads.values():
         if each.thread.tid == wanted and not each.thread.ended:
-            thread.open(handle, each)
+            thread.open(handle, each, access, attributes)
             return STATUS_SUCCESS
     return STATUS_INVALID_CID
 
@@ -247,7 +259,10 @@ def query_object(thread: NtThread, handle: Handle, kind: UInt, buffer: Address, 
     found = thread.object(handle)
     match kind:
         case 0:
-            data = struct.pack("<IIII40x", 0, 0x1F_01FF, found.handles, found.handles + 1)
+            is_real = handle not in (CURRENT_PROCESS, CURRENT_THREAD)
+            mask = thread.state.handles.rights_of(handle) if is_real else found.rights.every
+            inherits, protects = thread.state.handles.flags.get(handle & ~3, (False, False))
+            data = struct.pack("<4I40x", protects | inherits << 1, mask, found.handles, found.handles + 1)
         case 1:
             name = found.name
             if isinstance(found, DriveFile):  # Wine's DLLs expect a drive's letter
@@ -279,7 +294,7 @@ def set_object(thread: NtThread, handle: Handle, kind: UInt, buffer: Address, le
     return STATUS_SUCCESS
 
 
-_DUPLICATE_CLOSE, _SAME_ACCESS = 1, 2
+_DUPLICATE_CLOSE, _SAME_ACCESS, _SAME_ATTRIBUTES = 1, 2, 4
 
 
 @call("NtDuplicateObject")
@@ -287,78 +302,28 @@ def duplicate(
     thread: NtThread, source: Handle, handle: Handle, target: Handle, copy: Address, access: UInt, attributes: UInt,
     options: UInt,
 ) -> int:  # fmt: skip
-    """Another handle of the same object."""
-    found = thread.object(handle)
+    """Another handle of the same object, with the same rights or others."""
+    thread.check_process(source, PROCESS_DUP_HANDLE)
+    found, handles = thread.object(handle), thread.state.handles
+    is_real = handle not in (CURRENT_PROCESS, CURRENT_THREAD)
+    present = handles.rights_of(handle) if is_real else found.rights.every
     if copy:
-        thread.open(copy, found)
-    if options & _DUPLICATE_CLOSE and not isinstance(found, ProcessObject | ThreadObject):
-        thread.state.handles.close(handle)
+        thread.check_process(target, PROCESS_DUP_HANDLE)
+        wanted = present if options & _SAME_ACCESS else found.rights.granted(access)
+        if wanted & ~present and not found.widens:
+            return STATUS_ACCESS_DENIED
+        inherits = bool(attributes & OBJ_INHERIT)
+        if options & _SAME_ATTRIBUTES:
+            inherits, _ = handles.flags.get(handle & ~3, (False, False))
+        thread.open(copy, found, wanted)
+        if inherits:
+            handles.flags[thread.word(copy)] = True, False
+    if options & _DUPLICATE_CLOSE and is_real:
+        handles.close(handle)
     return STATUS_SUCCESS
 
 
-# --- tokens
-
-
-@call("NtOpenProcessToken", "NtOpenProcessTokenEx")
-def open_process_token(thread: NtThread, process: Handle, access: UInt, third: Address, fourth: Address) -> int:
-    """A token of a user without privileges; the Ex form has attributes before the handle."""
-    number = thread.process.cpu.registers.read(0) & 0xFFFF_FFFF
-    is_ex = thread.state.numbering.names.get(number, "").endswith("Ex")
-    thread.open(fourth if is_ex else third, Token())
-    return STATUS_SUCCESS
-
-
-@call("NtOpenThreadToken", "NtOpenThreadTokenEx")
-def open_thread_token(thread: NtThread, handle: Handle) -> int:
-    """Threads have none of their own."""
-    return STATUS_NO_TOKEN
-
-
-def _sid(text: str) -> bytes:
-    parts = [int(part) for part in text.split("-")[2:]]
-    head = struct.pack("<BB", 1, len(parts) - 1) + parts[0].to_bytes(6, "big")
-    return head + struct.pack(f"<{len(parts) - 1}I", *parts[1:])
-
-
-# Of a user who is no administrator: the domain's users, everyone, the computer's users, interactive, authenticated.
-_GROUPS = (USER.rpartition("-")[0] + "-513", "S-1-1-0", "S-1-5-32-545", "S-1-5-4", "S-1-5-11")
-_ENABLED = 7  # SE_GROUP_MANDATORY, SE_GROUP_ENABLED_BY_DEFAULT, SE_GROUP_ENABLED
-_IMPERSONATION = 2  # SecurityImpersonation
-
-
-def _groups(buffer: int) -> bytes:
-    """TOKEN_GROUPS, which is to stand at `buffer`."""
-    head, texts = struct.pack("<I4x", len(_GROUPS)), b""
-    for group in _GROUPS:
-        head += struct.pack("<QI4x", buffer + 8 + 16 * len(_GROUPS) + len(texts), _ENABLED)
-        texts += _sid(group)
-    return head + texts
-
-
-@call("NtPrivilegeCheck")
-def check_privileges(thread: NtThread, token: Handle, privileges: Address, answer: Address) -> int:
-    """The user has none."""
-    thread.state.handles.of(token, Token)
-    thread.put(answer, b"\0")
-    return STATUS_SUCCESS
-
-
-@call("NtQuerySecurityObject")
-def security(thread: NtThread, handle: Handle, wanted: UInt, buffer: Address, length: UInt, returned: Address) -> int:
-    """A SECURITY_DESCRIPTOR by offsets: everything is the user's, and everybody may do everything."""
-    thread.object(handle)
-    owner, group = (_sid(text) if wanted & bit else b"" for text, bit in ((USER, 1), (_GROUPS[0], 2)))
-    places = 20 * bool(owner), (20 + len(owner)) * bool(group)
-    head = struct.pack("<BBHIIII", 1, 0, 0x8000 | wanted & 4, *places, 0, 0)
-    return answer_with(thread, head + owner + group, buffer, length, returned, STATUS_BUFFER_TOO_SMALL)
-
-
-@call("NtSetSecurityObject")
-def set_security(thread: NtThread, handle: Handle, wanted: UInt, descriptor: Address) -> int:
-    """Accepted, without effect."""
-    thread.object(handle)
-    thread.data(descriptor, 20)
-    return STATUS_SUCCESS
+# --- numbers, power
 
 
 @call("NtAllocateLocallyUniqueId")
@@ -366,6 +331,19 @@ def unique_id(thread: NtThread, place: Address) -> int:
     """A number that no other call gives."""
     thread.put_word(place, 0x1000 + thread.state.given_ids)
     thread.state.given_ids += 1
+    return STATUS_SUCCESS
+
+
+@call("NtAllocateUuids")
+def uuids(thread: NtThread, time_at: Address, range_at: Address, sequence_at: Address, seed_at: Address) -> int:
+    """Times for UUIDs, how many follow each, the clock's sequence, and a node that is no network card's."""
+    thread.put_word(time_at, _SINCE_1582 + system_time_of(thread) + thread.state.given_uuids * _UUIDS)
+    thread.put_half(range_at, _UUIDS)
+    node = Random(thread.state.uuid_seed)
+    thread.put_half(sequence_at, node.getrandbits(14))
+    if seed_at:
+        thread.put(seed_at, bytes([node.getrandbits(8) | 1, *node.randbytes(5)]))
+    thread.state.given_uuids += 1
     return STATUS_SUCCESS
 
 
@@ -378,49 +356,20 @@ def set_execution_state(thread: NtThread, wanted: UInt, previous: Address) -> in
     return STATUS_SUCCESS
 
 
-@call("NtDuplicateToken")
-def duplicate_token(
-    thread: NtThread, token: Handle, access: UInt, attributes: Address, only: UInt, kind: UInt, copy: Address
-) -> int:
-    """The same as a token of this kind: primary (1), or for impersonation (2)."""
-    if token < 0xFFFF_FFFF_FFFF_FFF0:
-        thread.state.handles.of(token, Token)
-    if kind not in (1, 2):
-        return STATUS_INVALID_PARAMETER
-    thread.open(copy, Token(kind))
-    return STATUS_SUCCESS
-
-
-@call("NtQueryInformationToken")
-def token_information(
-    thread: NtThread, token: Handle, kind: UInt, buffer: Address, length: UInt, returned: Address
-) -> int:
-    """User, group, integrity level, elevation."""
-    found = Token() if token >= 0xFFFF_FFFF_FFFF_FFF0 else thread.state.handles.of(token, Token)
-    user = _sid(USER)
+@call("NtPowerInformation")
+def power(thread: NtThread, kind: UInt, given: Address, size: UInt, buffer: Address, length: UInt) -> int:
+    """Of a computer without a battery, which stays awake: SystemPowerCapabilities, SystemBatteryState and others."""
     match kind:
-        case 1 | 4 | 5:
-            data = (struct.pack("<QQ", buffer + 16, 0) if kind == 1 else struct.pack("<Q", buffer + 8)) + user
-        case 2:
-            data = _groups(buffer)
-        case 3:
-            data = struct.pack("<I", 0)
-        case 8:
-            data = struct.pack("<I", found.kind_of)
-        case 9:
-            data = struct.pack("<I", _IMPERSONATION)
-        case 10:
-            data = bytes(56)
-        case 12:
-            data = struct.pack("<I", 1)
-        case 18:
-            data = struct.pack("<I", 1)
-        case 20:
-            data = struct.pack("<I", 0)
-        case 25:
-            data = struct.pack("<QII", buffer + 16, 0x60, 0) + _sid("S-1-16-8192")
-        case 29:
-            data = struct.pack("<I", 0)
+        case 4:
+            data = bytes([1, 0, 0, 1, 1, 1, 0, 1]).ljust(_POWER_CAPABILITIES, b"\0")
+        case 5:
+            data = b"\1".ljust(32, b"\0")
+        case 11:
+            data = struct.pack("<6I", 0, _MEGAHERTZ, _MEGAHERTZ, _MEGAHERTZ, 0, 0)
+        case 14 | 15:  # LastWakeTime, LastSleepTime
+            data = bytes(8)
+        case 16:
+            data = struct.pack("<I", thread.state.execution_state)
         case _:
-            return STATUS_NOT_IMPLEMENTED
-    return answer_with(thread, data, buffer, length, returned, STATUS_BUFFER_TOO_SMALL)
+            return STATUS_INVALID_PARAMETER
+    return answer_with(thread, data, buffer, length, 0, STATUS_BUFFER_TOO_SMALL)

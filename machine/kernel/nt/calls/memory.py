@@ -6,6 +6,12 @@ import struct
 from contextlib import suppress
 
 from machine.kernel.nt.abi import KERNEL_HALF, Address, Handle, NtThread, UInt, Word, answer_with, call
+from machine.kernel.nt.rights import (
+    PROCESS_QUERY_LIMITED,
+    PROCESS_VM_OPERATION,
+    PROCESS_VM_READ,
+    PROCESS_VM_WRITE,
+)
 from machine.kernel.nt.space import GRANULARITY, HIGHEST, MEM_COMMIT, MEM_PRIVATE, MEM_RESERVE, Run
 from machine.kernel.nt.start import NTDLL_HANDLE
 from machine.kernel.nt.status import (
@@ -20,7 +26,8 @@ from machine.kernel.nt.status import (
 )
 from machine.memory import PAGE, page_ceil, page_floor
 
-_DECOMMIT, _RELEASE, _RESET, _TOP_DOWN = 0x4000, 0x8000, 0x8_0000, 0x10_0000
+_DECOMMIT, _RELEASE, _RESET, _TOP_DOWN, _WRITE_WATCH = 0x4000, 0x8000, 0x8_0000, 0x10_0000, 0x20_0000
+_FORGET = 1  # WRITE_WATCH_FLAG_RESET
 _MOST_PARAMETERS = 16  # of one call
 _ADDRESS_REQUIREMENTS, _HINTS = 1, (2, 5)  # MemExtendedParameterAddressRequirements; NUMA node, attribute flags
 _BASIC, _SECTION_NAME, _REGION, _WINE_UNIX = 0, 2, 3, 1000
@@ -64,7 +71,7 @@ def extended_highest(thread: NtThread, rows: int, count: int) -> int:
 
 def _allocate(thread: NtThread, process: int, base_at: int, size_at: int, kind: int, protect: int, highest: int) -> int:
     base, size = thread.word(base_at), thread.word(size_at)
-    thread.check_process(process)
+    thread.check_process(process, PROCESS_VM_OPERATION)
     if not 0 < size < KERNEL_HALF or base >= KERNEL_HALF or not kind & (MEM_COMMIT | MEM_RESERVE | _RESET):
         return STATUS_INVALID_PARAMETER
     space = thread.state.space
@@ -73,7 +80,7 @@ def _allocate(thread: NtThread, process: int, base_at: int, size_at: int, kind: 
     elif kind & MEM_RESERVE or not base:
         made = space.reserve(
             base, size, protect, "allocation", commit=bool(kind & MEM_COMMIT), highest=highest,
-            top_down=bool(kind & _TOP_DOWN),
+            top_down=bool(kind & _TOP_DOWN), watched=bool(kind & _WRITE_WATCH),
         )  # fmt: skip
         start, end = made.base, made.end
     else:
@@ -95,7 +102,7 @@ def _highest(zero_bits: int) -> int:
 def free(thread: NtThread, process: Handle, base_at: Address, size_at: Address, kind: UInt) -> int:
     """Decommit or release."""
     base, size = thread.word(base_at), thread.word(size_at)
-    thread.check_process(process)
+    thread.check_process(process, PROCESS_VM_OPERATION)
     if kind not in (_DECOMMIT, _RELEASE) or size >= KERNEL_HALF:
         return STATUS_INVALID_PARAMETER
     start, length = thread.state.space.free(page_floor(base), size and size + base % PAGE, release=kind == _RELEASE)
@@ -110,7 +117,7 @@ def protect(
 ) -> int:
     """Set the protection of whole pages; what the first one had."""
     base, size = thread.word(base_at), thread.word(size_at)
-    thread.check_process(process)
+    thread.check_process(process, PROCESS_VM_OPERATION)
     if not 0 < size < KERNEL_HALF or base + size > HIGHEST:
         return STATUS_CONFLICTING_ADDRESSES if size else STATUS_INVALID_PARAMETER
     start, end = page_floor(base), page_ceil(base + size)
@@ -129,7 +136,7 @@ def query(
     thread: NtThread, process: Handle, address: Address, kind: UInt, buffer: Address, length: Word, returned: Address
 ) -> int:
     """MemoryBasicInformation, MemoryMappedFilenameInformation, and the class in which Wine asks for unix calls."""
-    thread.check_process(process)
+    thread.check_process(process, PROCESS_QUERY_LIMITED)
     if address >= HIGHEST + 0x1_0000:
         return STATUS_INVALID_PARAMETER
     if kind == _WINE_UNIX and thread.state.unix_functions:
@@ -166,6 +173,31 @@ def _returned_word(thread: NtThread, data: bytes, buffer: int, length: int, retu
     return status
 
 
+@call("NtGetWriteWatch")
+def write_watch(
+    thread: NtThread, process: Handle, flags: UInt, base: Address, size: Word, pages: Address, count_at: Address,
+    unit_at: Address,
+) -> int:  # fmt: skip
+    """The pages of an allocation with MEM_WRITE_WATCH that were written to."""
+    thread.check_process(process, PROCESS_VM_OPERATION)
+    most = thread.word(count_at)
+    if flags & ~_FORGET or not most:
+        return STATUS_INVALID_PARAMETER
+    found = thread.state.space.written(base, size, most, forgets=bool(flags & _FORGET))
+    thread.put(pages, struct.pack(f"<{len(found)}Q", *found))
+    thread.put_word(count_at, len(found))
+    thread.put_half(unit_at, PAGE)
+    return STATUS_SUCCESS
+
+
+@call("NtResetWriteWatch")
+def reset_write_watch(thread: NtThread, process: Handle, base: Address, size: Word) -> int:
+    """None was."""
+    thread.check_process(process, PROCESS_VM_OPERATION)
+    thread.state.space.written(base, size, size, forgets=True)
+    return STATUS_SUCCESS
+
+
 @call("NtReadVirtualMemory")
 def read(thread: NtThread, process: Handle, address: Address, buffer: Address, size: Word, done: Address) -> int:
     """Of the process itself."""
@@ -180,7 +212,8 @@ def write(thread: NtThread, process: Handle, address: Address, buffer: Address, 
 
 def _copy(thread: NtThread, process: int, size: int, done: int, *, source: int, target: int, other: int) -> int:
     """Bytes of a process: where its side (`other`) has no such memory, none are copied (STATUS_PARTIAL_COPY)."""
-    thread.check_process(process)
+    reads = source == other
+    thread.check_process(process, PROCESS_VM_READ if reads else PROCESS_VM_WRITE | PROCESS_VM_OPERATION)
     if size > 1 << 30:
         return STATUS_INVALID_PARAMETER
     side, status = source, STATUS_SUCCESS

@@ -95,7 +95,7 @@ def create_pipe(
     end.reads_messages, end.is_nonblocking = bool(read_mode & 1), bool(completion & 1)
     end.is_asynchronous = not options & _SYNCHRONOUS
     try:
-        thread.open(handle, end)
+        thread.open(handle, end, access, attributes)
     except NtError:
         end.closed()
         raise

@@ -7,6 +7,14 @@ import struct
 from machine.kernel.nt.abi import Address, Handle, NtThread, UInt, call
 from machine.kernel.nt.calls.time import system_time_of
 from machine.kernel.nt.registry import Key, KeyObject, Value
+from machine.kernel.nt.rights import (
+    DELETE,
+    KEY_CREATE_SUB_KEY,
+    KEY_ENUMERATE_SUB_KEYS,
+    KEY_QUERY_VALUE,
+    KEY_SET_VALUE,
+    KEY_WRITE,
+)
 from machine.kernel.nt.status import (
     STATUS_ACCESS_DENIED,
     STATUS_BUFFER_OVERFLOW,
@@ -22,13 +30,14 @@ from machine.kernel.nt.status import (
 )
 
 _CREATED, _OPENED = 1, 2
-_SETS_VALUES = 0x5200_0002  # KEY_SET_VALUE, MAXIMUM_ALLOWED, GENERIC_WRITE, GENERIC_ALL
+_NAME = 3  # KeyNameInformation
 _LARGEST_VALUE = 1 << 20
+_LONGEST_NAME = 255  # of a key
 _PREFIX = "registry"
 
 
-def _key(thread: NtThread, handle: int) -> Key:
-    key = thread.state.handles.of(handle, KeyObject).key
+def _key(thread: NtThread, handle: int, access: int = 0) -> Key:
+    key = thread.state.handles.of(handle, KeyObject, access).key
     if key.is_deleted:
         raise NtError(STATUS_KEY_DELETED)
     return key
@@ -52,7 +61,7 @@ def open_key(thread: NtThread, handle: Address, access: UInt, attributes: Addres
     found = thread.state.registry.find(start, parts)
     if found is None:
         return STATUS_OBJECT_NAME_NOT_FOUND
-    thread.open(handle, KeyObject(found, bool(access & _SETS_VALUES), name=found.path))
+    thread.open(handle, KeyObject(found, name=found.path), access, attributes)
     return STATUS_SUCCESS
 
 
@@ -65,8 +74,10 @@ def create_key(
     start, parts = _start(thread, attributes)
     if thread.state.registry.find(start, parts[:-1]) is None:
         return STATUS_OBJECT_NAME_NOT_FOUND
+    if parts and thread.state.registry.find(start, parts) is None and thread.word(attributes + 8):
+        _key(thread, thread.word(attributes + 8), KEY_CREATE_SUB_KEY)
     key, made = thread.state.registry.create(start, parts, system_time_of(thread))
-    thread.open(handle, KeyObject(key, bool(access & _SETS_VALUES), name=key.path))
+    thread.open(handle, KeyObject(key, name=key.path), access, attributes)
     thread.put_half(disposition, _CREATED if made else _OPENED)
     return STATUS_SUCCESS
 
@@ -74,11 +85,24 @@ def create_key(
 @call("NtDeleteKey")
 def delete_key(thread: NtThread, handle: Handle) -> int:
     """A key without keys."""
-    key = _key(thread, handle)
+    key = _key(thread, handle, DELETE)
     if key.keys or key.parent is None:
         return STATUS_CANNOT_DELETE if key.keys else STATUS_ACCESS_DENIED
     del key.parent.keys[key.name.lower()]
     key.is_deleted = True
+    return STATUS_SUCCESS
+
+
+@call("NtRenameKey")
+def rename_key(thread: NtThread, handle: Handle, name: Address) -> int:
+    """Another name in the same key."""
+    key, wanted = _key(thread, handle, KEY_WRITE), thread.text(name)
+    if not wanted or "\\" in wanted or len(wanted) > _LONGEST_NAME:
+        return STATUS_INVALID_PARAMETER
+    if key.parent is None or key.parent.parent is None:
+        return STATUS_ACCESS_DENIED
+    thread.state.registry.rename(key, wanted)
+    key.written = system_time_of(thread)
     return STATUS_SUCCESS
 
 
@@ -95,12 +119,6 @@ def notify_change(thread: NtThread) -> int:
     return 0x103
 
 
-def _key_to_set(thread: NtThread, handle: int) -> Key:
-    if not thread.state.handles.of(handle, KeyObject).writes:
-        raise NtError(STATUS_ACCESS_DENIED)
-    return _key(thread, handle)
-
-
 @call("NtSetValueKey")
 def set_value(
     thread: NtThread, handle: Handle, name: Address, index: UInt, kind: UInt, data: Address, size: UInt
@@ -108,7 +126,7 @@ def set_value(
     """Set a value."""
     if size > _LARGEST_VALUE:
         return STATUS_INVALID_PARAMETER
-    key = _key_to_set(thread, handle)
+    key = _key(thread, handle, KEY_SET_VALUE)
     thread.state.registry.set(key, thread.text(name), kind, thread.data(data, size))
     key.written = system_time_of(thread)
     return STATUS_SUCCESS
@@ -117,7 +135,7 @@ def set_value(
 @call("NtDeleteValueKey")
 def delete_value(thread: NtThread, handle: Handle, name: Address) -> int:
     """Remove a value."""
-    gone = _key_to_set(thread, handle).values.pop(thread.text(name).lower(), None)
+    gone = _key(thread, handle, KEY_SET_VALUE).values.pop(thread.text(name).lower(), None)
     return STATUS_OBJECT_NAME_NOT_FOUND if gone is None else STATUS_SUCCESS
 
 
@@ -126,7 +144,7 @@ def query_value(
     thread: NtThread, handle: Handle, name: Address, kind: UInt, buffer: Address, length: UInt, returned: Address
 ) -> int:
     """A value by name."""
-    value = _key(thread, handle).values.get(thread.text(name).lower())
+    value = _key(thread, handle, KEY_QUERY_VALUE).values.get(thread.text(name).lower())
     if value is None:
         return STATUS_OBJECT_NAME_NOT_FOUND
     return _tell(thread, _value(value, kind), buffer, length, returned, 24 if kind == 1 else 12)
@@ -137,7 +155,7 @@ def enumerate_value(
     thread: NtThread, handle: Handle, index: UInt, kind: UInt, buffer: Address, length: UInt, returned: Address
 ) -> int:
     """A value by number."""
-    values = list(_key(thread, handle).values.values())
+    values = list(_key(thread, handle, KEY_QUERY_VALUE).values.values())
     if index >= len(values):
         return STATUS_NO_MORE_ENTRIES
     return _tell(thread, _value(values[index], kind), buffer, length, returned, 20 if kind == 1 else 12)
@@ -166,7 +184,7 @@ def enumerate_key(
     thread: NtThread, handle: Handle, index: UInt, kind: UInt, buffer: Address, length: UInt, returned: Address
 ) -> int:
     """A key of a key, by number."""
-    keys = sorted(_key(thread, handle).keys.items())
+    keys = sorted(_key(thread, handle, KEY_ENUMERATE_SUB_KEYS).keys.items())
     if index >= len(keys):
         return STATUS_NO_MORE_ENTRIES
     return _tell(thread, _describe(keys[index][1], kind), buffer, length, returned, 16)
@@ -175,7 +193,14 @@ def enumerate_key(
 @call("NtQueryKey")
 def query_key(thread: NtThread, handle: Handle, kind: UInt, buffer: Address, length: UInt, returned: Address) -> int:
     """Of an open key."""
-    return _tell(thread, _describe(_key(thread, handle), kind), buffer, length, returned, 16)
+    return _tell(
+        thread,
+        _describe(_key(thread, handle, 0 if kind == _NAME else KEY_QUERY_VALUE), kind),
+        buffer,
+        length,
+        returned,
+        16,
+    )
 
 
 def _describe(key: Key, kind: int) -> bytes:
@@ -190,7 +215,7 @@ def _describe(key: Key, kind: int) -> bytes:
     if kind == 2:
         full = (len(key.keys), keys, 0, len(key.values), names, data)
         return struct.pack("<QIII6I", key.written, 0, 0xFFFF_FFFF, 0, *full)
-    if kind == 3:
+    if kind == _NAME:
         path = key.path.encode("utf-16-le", "surrogatepass")
         return struct.pack("<I", len(path)) + path
     if kind == 4:

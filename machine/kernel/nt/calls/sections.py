@@ -10,6 +10,13 @@ from machine.kernel.nt.calls.memory import extended_highest
 from machine.kernel.nt.files import DriveFile
 from machine.kernel.nt.naming import find_named, publish
 from machine.kernel.nt.numbering import renumbered
+from machine.kernel.nt.rights import (
+    PROCESS_VM_OPERATION,
+    SECTION_MAP_EXECUTE,
+    SECTION_MAP_READ,
+    SECTION_MAP_WRITE,
+    SECTION_QUERY,
+)
 from machine.kernel.nt.sections import SEC_COMMIT as _SEC_COMMIT, WRITABLE as _WRITABLE, Section, flush
 from machine.kernel.nt.sharing import READS, WRITES
 from machine.kernel.nt.space import (
@@ -48,6 +55,7 @@ _SEC_FILE = 0x80_0000
 _LARGEST = 1 << 40
 _PIECE = 1 << 20
 _COPIES = PAGE_WRITECOPY | PAGE_EXECUTE_WRITECOPY
+_EXECUTES = 0xF0  # the protections with which code is executed
 
 
 @call("NtCreateSection")
@@ -82,14 +90,14 @@ def create(
             opened.resize(size)
         made = Section(size, protect, file=opened, attributes=_SEC_COMMIT if opened is None else _SEC_FILE)
     found = publish(thread, attributes, made)
-    thread.open(handle, found)
+    thread.open(handle, found, access, attributes)
     return STATUS_SUCCESS if found is made else STATUS_OBJECT_NAME_EXISTS
 
 
 @call("NtOpenSection")
 def open_section(thread: NtThread, handle: Address, access: UInt, attributes: Address) -> int:
     """By name."""
-    thread.open(handle, find_named(thread, attributes, Section))
+    thread.open(handle, find_named(thread, attributes, Section), access, attributes)
     return STATUS_SUCCESS
 
 
@@ -124,7 +132,7 @@ def _content(thread: NtThread, file: DriveFile, size: int) -> bytes:
 @call("NtQuerySection")
 def query(thread: NtThread, handle: Handle, kind: UInt, buffer: Address, length: Word, returned: Address) -> int:
     """SectionBasicInformation and SectionImageInformation."""
-    section = thread.state.handles.of(handle, Section)
+    section = thread.state.handles.of(handle, Section, SECTION_QUERY)
     if kind == 0:
         data = struct.pack("<QIIQ", 0, section.attributes, 0, section.size)
     elif kind == 1 and section.module is not None:
@@ -169,8 +177,8 @@ def map_view_so(
 
 
 def _map(thread: NtThread, handle: int, process: int, base_at: int, offset_at: int, size_at: int, protect: int) -> int:
-    thread.check_process(process)
-    section = thread.state.handles.of(handle, Section)
+    thread.check_process(process, PROCESS_VM_OPERATION)
+    section = thread.state.handles.of(handle, Section, _access_of(protect))
     base, size = thread.word(base_at), thread.word(size_at)
     if section.module is not None:
         return _map_image(thread, section.module, base_at, size_at)
@@ -194,6 +202,12 @@ def _map(thread: NtThread, handle: int, process: int, base_at: int, offset_at: i
     thread.put_word(base_at, made.base)
     thread.put_word(size_at, page_ceil(size))
     return STATUS_SUCCESS
+
+
+def _access_of(protect: int) -> int:
+    """The rights that a view of this protection takes."""
+    needed = SECTION_MAP_WRITE if protect & _WRITABLE else SECTION_MAP_READ
+    return needed | (SECTION_MAP_EXECUTE if protect & _EXECUTES else 0)
 
 
 def _name_of(section: Section) -> str:
@@ -265,12 +279,14 @@ def _map_image(thread: NtThread, module: Module, base_at: int, size_at: int) -> 
 @call("NtUnmapViewOfSection", "NtUnmapViewOfSectionEx")
 def unmap_view(thread: NtThread, process: Handle, base: Address) -> int:
     """The view that has this address."""
-    thread.check_process(process)
+    thread.check_process(process, PROCESS_VM_OPERATION)
     found = thread.state.space.allocation_at(base)
     if found is None or found.kind == 0x2_0000:
         return STATUS_NOT_MAPPED_VIEW
     with suppress(NtError):  # what cannot be written is lost
         flush(thread.state.space, found.base)
+    if isinstance(found.view, Section):
+        found.view.views.discard(found.base)
     thread.state.space.unmap(found)
     return STATUS_SUCCESS
 
@@ -278,7 +294,7 @@ def unmap_view(thread: NtThread, process: Handle, base: Address) -> int:
 @call("NtFlushVirtualMemory")
 def flush_memory(thread: NtThread, process: Handle, base_at: Address, size_at: Address, block: Address) -> int:
     """Write the view at an address into its file."""
-    thread.check_process(process)
+    thread.check_process(process, PROCESS_VM_OPERATION)
     flush(thread.state.space, thread.word(base_at))
     if block:
         thread.set_io_status(block, STATUS_SUCCESS, 0)

@@ -23,6 +23,15 @@ from machine.kernel.nt.objects import (
     ThreadObject,
     Timer,
 )
+from machine.kernel.nt.operations import settle
+from machine.kernel.nt.rights import (
+    DIRECTORY_QUERY,
+    DIRECTORY_TRAVERSE,
+    LINK_QUERY,
+    MODIFY_STATE,
+    QUERY_STATE,
+    SYNCHRONIZE,
+)
 from machine.kernel.nt.status import (
     STATUS_ABANDONED,
     STATUS_BUFFER_TOO_SMALL,
@@ -34,6 +43,7 @@ from machine.kernel.nt.status import (
     STATUS_NOT_SAME_OBJECT,
     STATUS_OBJECT_NAME_EXISTS,
     STATUS_OBJECT_NAME_NOT_FOUND,
+    STATUS_OBJECT_TYPE_MISMATCH,
     STATUS_SEMAPHORE_LIMIT_EXCEEDED,
     STATUS_SUCCESS,
     STATUS_TIMEOUT,
@@ -62,6 +72,8 @@ def _wait(thread: NtThread, objects: Sequence[KernelObject], every: bool, alerta
         return ready() or bool(apcs and own.has_apcs(clock.elapsed()))
 
     def then(late: bool) -> Result:
+        if thread.state.pending:
+            settle(thread.state)
         if ready():
             return _taken(thread.thread, objects, every)
         if apcs and own.has_apcs(clock.elapsed()):
@@ -72,6 +84,7 @@ def _wait(thread: NtThread, objects: Sequence[KernelObject], every: bool, alerta
 
     def wait() -> Wait:
         timers = [each.due for each in objects if isinstance(each, Timer) and each.due is not None]
+        timers += [each.deadline for each in thread.state.pending if each.deadline is not None]
         ends = [*timers, *(own.wakes_at() if apcs else ()), *(() if deadline is None else (deadline,))]
         return Wait(until, min(ends, default=None), then)
 
@@ -92,7 +105,7 @@ def _taken(thread: Thread, objects: Sequence[KernelObject], every: bool) -> int:
 @call("NtWaitForSingleObject")
 def wait_for_one(thread: NtThread, handle: Handle, alertable: UInt, timeout: Address) -> Result:
     """Until the object is signalled."""
-    return _wait(thread, [thread.object(handle)], False, alertable, timeout)
+    return _wait(thread, [thread.object(handle, SYNCHRONIZE)], False, alertable, timeout)
 
 
 @call("NtWaitForMultipleObjects")
@@ -103,7 +116,7 @@ def wait_for_many(
     if not 0 < count <= _MOST_OBJECTS:
         return STATUS_INVALID_PARAMETER
     numbers = struct.unpack(f"<{count}Q", thread.data(handles, 8 * count))
-    objects = [thread.object(number) for number in numbers]
+    objects = [thread.object(number, SYNCHRONIZE) for number in numbers]
     if kind == 0 and len({id(each) for each in objects}) < count:
         return STATUS_INVALID_PARAMETER_MIX
     return _wait(thread, objects, kind == 0, alertable, timeout)
@@ -112,7 +125,9 @@ def wait_for_many(
 @call("NtSignalAndWaitForSingleObject")
 def signal_and_wait(thread: NtThread, signal: Handle, handle: Handle, alertable: UInt, timeout: Address) -> Result:
     """Set one and wait for the other."""
-    what, other = thread.object(signal), thread.object(handle)
+    what, other = thread.object(signal), thread.object(handle, SYNCHRONIZE)
+    if isinstance(what, Event | Semaphore):
+        thread.object(signal, MODIFY_STATE)
     if isinstance(what, Event):
         what.is_set = True
     elif isinstance(what, Mutant):
@@ -121,12 +136,14 @@ def signal_and_wait(thread: NtThread, signal: Handle, handle: Handle, alertable:
         if what.count >= what.most:
             return STATUS_SEMAPHORE_LIMIT_EXCEEDED
         what.count += 1
+    else:
+        return STATUS_OBJECT_TYPE_MISMATCH
     return _wait(thread, [other], False, alertable, timeout)
 
 
-def _publish(thread: NtThread, handle: int, attributes: int, made: KernelObject) -> int:
+def _publish(thread: NtThread, handle: int, access: int, attributes: int, made: KernelObject) -> int:
     found = publish(thread, attributes, made)
-    thread.open(handle, found)
+    thread.open(handle, found, access, attributes)
     return STATUS_SUCCESS if found is made else STATUS_OBJECT_NAME_EXISTS
 
 
@@ -136,18 +153,18 @@ def _publish(thread: NtThread, handle: int, attributes: int, made: KernelObject)
 @call("NtCreateEvent")
 def create_event(thread: NtThread, handle: Address, access: UInt, attributes: Address, kind: UInt, is_set: UInt) -> int:
     """A notification event (kind 0) or one that resets itself."""
-    return _publish(thread, handle, attributes, Event(kind == 0, bool(is_set & 0xFF)))
+    return _publish(thread, handle, access, attributes, Event(kind == 0, bool(is_set & 0xFF)))
 
 
 @call("NtOpenEvent")
 def open_event(thread: NtThread, handle: Address, access: UInt, attributes: Address) -> int:
     """By name."""
-    thread.open(handle, find_named(thread, attributes, Event))
+    thread.open(handle, find_named(thread, attributes, Event), access, attributes)
     return STATUS_SUCCESS
 
 
 def _change(thread: NtThread, handle: int, previous: int, is_set: bool) -> int:
-    event = thread.state.handles.of(handle, Event)
+    event = thread.state.handles.of(handle, Event, MODIFY_STATE)
     thread.put_half(previous, event.is_set)
     event.is_set = is_set
     return STATUS_SUCCESS
@@ -174,7 +191,7 @@ def clear_event(thread: NtThread, handle: Handle) -> int:
 @call("NtPulseEvent")
 def pulse_event(thread: NtThread, handle: Handle, previous: Address) -> int:
     """Threads that wait for nothing else go on; it is not signalled then."""
-    event = thread.state.handles.of(handle, Event)
+    event = thread.state.handles.of(handle, Event, MODIFY_STATE)
     thread.put_half(previous, event.is_set)
     event.is_set = True
     for other in thread.process.threads:
@@ -192,7 +209,7 @@ def pulse_event(thread: NtThread, handle: Handle, previous: Address) -> int:
 @call("NtQueryEvent")
 def query_event(thread: NtThread, handle: Handle, kind: UInt, buffer: Address, length: UInt, returned: Address) -> int:
     """Its kind and state."""
-    event = thread.state.handles.of(handle, Event)
+    event = thread.state.handles.of(handle, Event, QUERY_STATE)
     if kind:
         return STATUS_INVALID_INFO_CLASS
     return answer_with(thread, struct.pack("<II", not event.is_notification, event.is_set), buffer, length, returned)
@@ -205,13 +222,13 @@ def query_event(thread: NtThread, handle: Handle, kind: UInt, buffer: Address, l
 def create_mutant(thread: NtThread, handle: Address, access: UInt, attributes: Address, owned: UInt) -> int:
     """Owned by the thread, or by none."""
     owner = thread.thread if owned & 0xFF else None
-    return _publish(thread, handle, attributes, Mutant(owner, 1 if owner else 0))
+    return _publish(thread, handle, access, attributes, Mutant(owner, 1 if owner else 0))
 
 
 @call("NtOpenMutant")
 def open_mutant(thread: NtThread, handle: Address, access: UInt, attributes: Address) -> int:
     """By name."""
-    thread.open(handle, find_named(thread, attributes, Mutant))
+    thread.open(handle, find_named(thread, attributes, Mutant), access, attributes)
     return STATUS_SUCCESS
 
 
@@ -239,20 +256,20 @@ def create_semaphore(
     """With a count."""
     if most <= 0 or not 0 <= count <= most:
         return STATUS_INVALID_PARAMETER
-    return _publish(thread, handle, attributes, Semaphore(count, most))
+    return _publish(thread, handle, access, attributes, Semaphore(count, most))
 
 
 @call("NtOpenSemaphore")
 def open_semaphore(thread: NtThread, handle: Address, access: UInt, attributes: Address) -> int:
     """By name."""
-    thread.open(handle, find_named(thread, attributes, Semaphore))
+    thread.open(handle, find_named(thread, attributes, Semaphore), access, attributes)
     return STATUS_SUCCESS
 
 
 @call("NtReleaseSemaphore")
 def release_semaphore(thread: NtThread, handle: Handle, count: Int, previous: Address) -> int:
     """So many times."""
-    semaphore = thread.state.handles.of(handle, Semaphore)
+    semaphore = thread.state.handles.of(handle, Semaphore, MODIFY_STATE)
     if count <= 0:
         return STATUS_INVALID_PARAMETER
     if semaphore.count + count > semaphore.most:
@@ -269,7 +286,7 @@ def _query(thread: NtThread, kind: int, row: bytes, buffer: int, length: int, re
 @call("NtQueryMutant")
 def query_mutant(thread: NtThread, handle: Handle, kind: UInt, buffer: Address, length: UInt, returned: Address) -> int:
     """MUTANT_BASIC_INFORMATION: its count, whether it is the thread's, and whether its owner has ended."""
-    mutant = thread.state.handles.of(handle, Mutant)
+    mutant = thread.state.handles.of(handle, Mutant, QUERY_STATE)
     is_left = mutant.owner is not None and mutant.owner.ended
     row = struct.pack("<iBB2x", 1 - mutant.count * (not is_left), mutant.owner is thread.thread, is_left)
     return _query(thread, kind, row, buffer, length, returned)
@@ -280,7 +297,7 @@ def query_semaphore(
     thread: NtThread, handle: Handle, kind: UInt, buffer: Address, length: UInt, returned: Address
 ) -> int:
     """SEMAPHORE_BASIC_INFORMATION: its count, and the largest."""
-    semaphore = thread.state.handles.of(handle, Semaphore)
+    semaphore = thread.state.handles.of(handle, Semaphore, QUERY_STATE)
     return _query(thread, kind, struct.pack("<ii", semaphore.count, semaphore.most), buffer, length, returned)
 
 
@@ -290,16 +307,24 @@ def query_semaphore(
 @call("NtQueryTimer")
 def query_timer(thread: NtThread, handle: Handle, kind: UInt, buffer: Address, length: UInt, returned: Address) -> int:
     """TIMER_BASIC_INFORMATION: how long it still takes, in units of 100 ns, and whether it is signalled."""
-    timer = thread.state.handles.of(handle, Timer)
+    timer = thread.state.handles.of(handle, Timer, QUERY_STATE)
     left = 0 if timer.due is None else (timer.due - thread.services.clock.elapsed()) // TICKS_PER_UNIT
     row = struct.pack("<qB7x", left, timer.is_signalled(thread.thread))
     return _query(thread, kind, row, buffer, length, returned)
 
 
-@call("NtCreateTimer", "NtCreateTimer2")
-def create_timer(thread: NtThread, handle: Address, access: Word, attributes: Address, kind: UInt) -> int:
+@call("NtCreateTimer")
+def create_timer(thread: NtThread, handle: Address, access: UInt, attributes: Address, kind: UInt) -> int:
     """A notification timer (kind 0) or one that resets itself."""
-    return _publish(thread, handle, attributes, Timer(kind == 0, thread.services.clock.elapsed))
+    return _publish(thread, handle, access, attributes, Timer(kind == 0, thread.services.clock.elapsed))
+
+
+@call("NtCreateTimer2")
+def create_timer_so(
+    thread: NtThread, handle: Address, first: Address, second: Address, kind: UInt, access: UInt
+) -> int:
+    """The same, without a name."""
+    return _publish(thread, handle, access, 0, Timer(kind == 0, thread.services.clock.elapsed))
 
 
 @call("NtSetTimer")
@@ -308,7 +333,7 @@ def set_timer(
     previous: Address,
 ) -> int:  # fmt: skip
     """From when on it is signalled, and how often, in milliseconds; then this thread gets an APC, if there is one."""
-    timer = thread.state.handles.of(handle, Timer)
+    timer = thread.state.handles.of(handle, Timer, MODIFY_STATE)
     was = timer.is_signalled(thread.thread)
     due = _due(thread, thread.word(due_at))
     _disarm(thread, timer)
@@ -337,7 +362,7 @@ def _due(thread: NtThread, value: int) -> int:
 @call("NtCancelTimer")
 def cancel_timer(thread: NtThread, handle: Handle, current: Address) -> int:
     """It is never signalled."""
-    timer = thread.state.handles.of(handle, Timer)
+    timer = thread.state.handles.of(handle, Timer, MODIFY_STATE)
     if current:
         thread.put(current, bytes([timer.is_signalled(thread.thread)]))
     _disarm(thread, timer)
@@ -376,22 +401,20 @@ def wait_for_alert(thread: NtThread, address: Address, timeout: Address) -> Resu
 @call("NtCreateKeyedEvent")
 def create_keyed_event(thread: NtThread, handle: Address, access: UInt, attributes: Address) -> int:
     """A place where threads meet."""
-    return _publish(thread, handle, attributes, KeyedEvent())
+    return _publish(thread, handle, access, attributes, KeyedEvent())
 
 
-def _keyed(thread: NtThread, handle: int) -> KeyedEvent:
+def _keyed(thread: NtThread, handle: int, access: int) -> KeyedEvent:
     if handle:
-        return thread.state.handles.of(handle, KeyedEvent)
-    found = thread.state.names.setdefault("keyedevents\\critsecoutofmemory", KeyedEvent())
-    assert isinstance(found, KeyedEvent)
-    return found
+        return thread.state.handles.of(handle, KeyedEvent, access)
+    return thread.state.common_keys
 
 
 def _meet(thread: NtThread, handle: int, key: int, timeout: int, own: int, other: int) -> Result:
-    """Meet a thread of the other kind at a key: 0 waits, 1 releases."""
+    """Meet a thread of the other kind at a key: 0 waits (KEYEDEVENT_WAIT), 1 releases (KEYEDEVENT_WAKE)."""
     if key & 1:
         return STATUS_INVALID_PARAMETER
-    event, me = _keyed(thread, handle), thread.thread
+    event, me = _keyed(thread, handle, own + 1), thread.thread
     others = event.waiters.setdefault(key * 2 + other, [])
     while others:
         partner = others.pop(0)
@@ -426,13 +449,13 @@ def release_keyed(thread: NtThread, handle: Handle, key: Word, alertable: UInt, 
 @call("NtCreateIoCompletion")
 def create_completion(thread: NtThread, handle: Address, access: UInt, attributes: Address) -> int:
     """A completion port."""
-    return _publish(thread, handle, attributes, Completion())
+    return _publish(thread, handle, access, attributes, Completion())
 
 
 @call("NtSetIoCompletion")
 def set_completion(thread: NtThread, handle: Handle, key: Word, value: Word, status: UInt, information: Word) -> int:
     """A packet for a port."""
-    thread.state.handles.of(handle, Completion).post((key, value, status, information))
+    thread.state.handles.of(handle, Completion, MODIFY_STATE).post((key, value, status, information))
     return STATUS_SUCCESS
 
 
@@ -441,7 +464,7 @@ def remove_completion(
     thread: NtThread, handle: Handle, key: Address, value: Address, block: Address, timeout: Address
 ) -> Result:
     """The first packet of a port."""
-    port = thread.state.handles.of(handle, Completion)
+    port = thread.state.handles.of(handle, Completion, MODIFY_STATE)
 
     def then(late: bool) -> Result:
         if not port.packets:
@@ -460,7 +483,7 @@ def query_completion(
     thread: NtThread, handle: Handle, kind: UInt, buffer: Address, length: UInt, returned: Address
 ) -> int:
     """How many packets wait."""
-    port = thread.state.handles.of(handle, Completion)
+    port = thread.state.handles.of(handle, Completion, QUERY_STATE)
     return _query(thread, kind, struct.pack("<I", len(port.packets)), buffer, length, returned)
 
 
@@ -469,7 +492,7 @@ def remove_completions(
     thread: NtThread, handle: Handle, rows: Address, most: UInt, count: Address, timeout: Address, alertable: UInt
 ) -> Result:
     """Up to `most` packets of a port."""
-    port, own = thread.state.handles.of(handle, Completion), thread.own
+    port, own = thread.state.handles.of(handle, Completion, MODIFY_STATE), thread.own
     deadline, elapsed = deadline_of(thread, timeout), thread.services.clock.elapsed
 
     def then(late: bool) -> Result:
@@ -501,14 +524,23 @@ def compare_objects(thread: NtThread, first: Handle, second: Handle) -> int:
 # --- directories of objects
 
 
-@call("NtOpenDirectoryObject", "NtCreateDirectoryObject")
+@call("NtOpenDirectoryObject")
 def open_directory(thread: NtThread, handle: Address, access: UInt, attributes: Address) -> int:
-    """Of named objects, which all stand in one."""
+    """Of named objects. What is not made by programs is there, but for \\KnownDlls."""
     name = thread.object_name(attributes)
     if "knowndlls" in name.lower():
         return STATUS_OBJECT_NAME_NOT_FOUND
-    thread.open(handle, ObjectDirectory(name=name))
+    if name.startswith("\\") and "\\basenamedobjects\\" not in name.lower():
+        thread.open(handle, ObjectDirectory(name=name), access, attributes)
+    else:
+        thread.open(handle, find_named(thread, attributes, ObjectDirectory), access, attributes)
     return STATUS_SUCCESS
+
+
+@call("NtCreateDirectoryObject", "NtCreateDirectoryObjectEx")
+def create_directory(thread: NtThread, handle: Address, access: UInt, attributes: Address) -> int:
+    """For objects that are named there."""
+    return _publish(thread, handle, access, attributes, ObjectDirectory())
 
 
 _DRIVES = {"c:": ("C:", "\\Device\\HarddiskVolume1")}  # by name in small letters: as it is spelt, what it stands for
@@ -521,7 +553,7 @@ def directory_entries(
     returned: Address,
 ) -> int:  # fmt: skip
     """The links of the drives, in the directory of those; what else is named is not listed."""
-    directory = thread.state.handles.of(handle, ObjectDirectory)
+    directory = thread.state.handles.of(handle, ObjectDirectory, DIRECTORY_QUERY)
     first = 0 if restart & 0xFF else int.from_bytes(thread.data(context, 4), "little")
     known = list(_DRIVES.values()) if f"{directory.name.lower()}\\".replace("\\\\", "\\") in _DOS_DEVICES else []
     rows = known[first : first + 1] if single & 0xFF else known[first:]
@@ -544,18 +576,18 @@ def open_link(thread: NtThread, handle: Address, access: UInt, attributes: Addre
     """The link of a drive."""
     name, root = thread.object_name(attributes).lower(), thread.word(attributes + 8)
     if root:
-        name = f"{thread.state.handles.of(root, ObjectDirectory).name.lower()}\\{name}"
+        name = f"{thread.state.handles.of(root, ObjectDirectory, DIRECTORY_TRAVERSE).name.lower()}\\{name}"
     row = next((_DRIVES.get(name.removeprefix(start)) for start in _DOS_DEVICES if name.startswith(start)), None)
     if row is None:
         return STATUS_OBJECT_NAME_NOT_FOUND
-    thread.open(handle, SymbolicLink(row[1]))
+    thread.open(handle, SymbolicLink(row[1]), access, attributes)
     return STATUS_SUCCESS
 
 
 @call("NtQuerySymbolicLinkObject")
 def query_link(thread: NtThread, handle: Handle, target: Address, returned: Address) -> int:
     """What it stands for, into a UNICODE_STRING."""
-    text = thread.state.handles.of(handle, SymbolicLink).target.encode("utf-16-le")
+    text = thread.state.handles.of(handle, SymbolicLink, LINK_QUERY).target.encode("utf-16-le")
     if returned:
         thread.put_half(returned, len(text) + 2)
     if int.from_bytes(thread.data(target + 2, 2), "little") < len(text):

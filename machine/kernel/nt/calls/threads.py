@@ -12,6 +12,15 @@ from machine.kernel.nt.blocks import TICKS_PER_UNIT
 from machine.kernel.nt.calls.time import system_time_of
 from machine.kernel.nt.context import CONTEXT_BYTES, DEBUG_REGISTERS, FLAGS_AT, pack, unpack
 from machine.kernel.nt.objects import ThreadObject
+from machine.kernel.nt.rights import (
+    PROCESS_CREATE_THREAD,
+    PROCESS_SUSPEND_RESUME,
+    THREAD_GET_CONTEXT,
+    THREAD_QUERY_LIMITED,
+    THREAD_SET_CONTEXT,
+    THREAD_SET_LIMITED,
+    THREAD_SUSPEND_RESUME,
+)
 from machine.kernel.nt.start import first_registers, make_stack
 from machine.kernel.nt.status import (
     STATUS_BUFFER_TOO_SMALL,
@@ -42,11 +51,13 @@ def create_thread(
     argument: Word, flags: UInt, zero_bits: Word, commit: Word, reserve: Word, list_at: Address,
 ) -> int:  # fmt: skip
     """A thread that begins in the loader, as the first one does."""
-    thread.check_process(process)
+    thread.check_process(process, PROCESS_CREATE_THREAD)
     state = thread.state
     if not state.dispatchers.loader:
         return STATUS_NOT_IMPLEMENTED
-    stack = make_stack(state.space, reserve or state.stack_sizes[0], max(commit, state.stack_sizes[1]))
+    stack = make_stack(
+        state.space, reserve or state.stack_sizes[0], max(commit, state.stack_sizes[1]), state.guaranteed_stack
+    )
     try:
         values = first_registers(state, stack[0], start, argument)
         made = thread.process.new_thread(behind_call(thread.thread).with_values(values))
@@ -66,7 +77,7 @@ def create_thread(
     if flags & _SUSPENDED:
         found.suspended = 1
         _hold(found)
-    thread.open(handle, found)
+    thread.open(handle, found, access, attributes)
     if list_at:
         _fill_attributes(thread, list_at, made)
     return STATUS_SUCCESS
@@ -109,7 +120,7 @@ def _hold(target: ThreadObject) -> None:
 @call("NtSuspendThread")
 def suspend_thread(thread: NtThread, handle: Handle, previous: Address) -> int:
     """Once more."""
-    target = thread.thread_of(handle)
+    target = thread.thread_of(handle, THREAD_SUSPEND_RESUME)
     if target.thread.ended:
         return STATUS_THREAD_IS_TERMINATING
     if target.suspended >= _MOST_SUSPENSIONS:
@@ -124,16 +135,37 @@ def suspend_thread(thread: NtThread, handle: Handle, previous: Address) -> int:
 @call("NtResumeThread", "NtAlertResumeThread")
 def resume_thread(thread: NtThread, handle: Handle, previous: Address) -> int:
     """Once less."""
-    target = thread.thread_of(handle)
+    target = thread.thread_of(handle, THREAD_SUSPEND_RESUME)
     thread.put_half(previous, target.suspended)
     target.suspended = max(0, target.suspended - 1)
+    return STATUS_SUCCESS
+
+
+@call("NtSuspendProcess")
+def suspend_process(thread: NtThread, process: Handle) -> int:
+    """All of its threads once more, the one that asks last."""
+    thread.check_process(process, PROCESS_SUSPEND_RESUME)
+    for target in sorted(thread.state.threads.values(), key=lambda each: each is thread.own):
+        if not target.thread.ended and target.suspended < _MOST_SUSPENSIONS:
+            target.suspended += 1
+            if target.suspended == 1:
+                _hold(target)
+    return STATUS_SUCCESS
+
+
+@call("NtResumeProcess")
+def resume_process(thread: NtThread, process: Handle) -> int:
+    """All of its threads once less."""
+    thread.check_process(process, PROCESS_SUSPEND_RESUME)
+    for target in thread.state.threads.values():
+        target.suspended = max(0, target.suspended - 1)
     return STATUS_SUCCESS
 
 
 @call("NtQueueApcThread")
 def queue_apc(thread: NtThread, handle: Handle, routine: Address, first: Word, second: Word, third: Word) -> int:
     """Something for a thread to call when it waits alertably."""
-    target = thread.thread_of(handle)
+    target = thread.thread_of(handle, THREAD_SET_CONTEXT)
     if target.thread.ended:
         return STATUS_THREAD_IS_TERMINATING
     target.queue_apc((routine, first, second, third))
@@ -145,7 +177,7 @@ def thread_information(
     thread: NtThread, handle: Handle, kind: UInt, buffer: Address, length: UInt, returned: Address
 ) -> int:
     """Basic information, times, start address, whether it is the last one."""
-    target = thread.thread_of(handle)
+    target = thread.thread_of(handle, THREAD_QUERY_LIMITED)
     match kind:
         case 0:
             code = _STILL_ACTIVE if not target.thread.ended else target.exit_code or 0
@@ -180,7 +212,7 @@ def thread_information(
 @call("NtSetInformationThread")
 def set_thread_information(thread: NtThread, handle: Handle, kind: UInt, buffer: Address, length: UInt) -> int:
     """The priority and the description are kept; other classes are accepted, without effect."""
-    target = thread.thread_of(handle)
+    target = thread.thread_of(handle, THREAD_SET_LIMITED)
     if kind == 3:
         wanted = int.from_bytes(thread.data(buffer, 4), "little", signed=True)
         if abs(wanted) not in _INCREMENTS:
@@ -194,7 +226,7 @@ def set_thread_information(thread: NtThread, handle: Handle, kind: UInt, buffer:
 @call("NtGetContextThread")
 def get_context(thread: NtThread, handle: Handle, place: Address) -> int:
     """The registers of the thread itself, behind this call, or of another one."""
-    target = thread.thread_of(handle)
+    target = thread.thread_of(handle, THREAD_GET_CONTEXT)
     before = thread.data(place, CONTEXT_BYTES)
     values, floats = present(target)
     thread.put(place, pack(values, floats, int.from_bytes(before[FLAGS_AT : FLAGS_AT + 4], "little"), before))
@@ -204,7 +236,7 @@ def get_context(thread: NtThread, handle: Handle, place: Address) -> int:
 @call("NtSetContextThread")
 def set_context(thread: NtThread, handle: Handle, place: Address) -> Result:
     """Those of another thread, or of the thread itself, which goes on with them behind this call."""
-    target, cpu = thread.thread_of(handle), thread.process.cpu
+    target, cpu = thread.thread_of(handle, THREAD_SET_CONTEXT), thread.process.cpu
     values, floats = unpack(thread.data(place, CONTEXT_BYTES))
     if target is not thread.own:
         give(target, values, floats)

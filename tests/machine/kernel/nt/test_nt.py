@@ -194,11 +194,18 @@ def test_a_protection_is_accepted() -> None:
 
 
 def test_a_view_of_a_section_is_memory() -> None:
-    listing = call("NtCreateSection", SCRATCH + 0x100, 0, 0, SCRATCH + 8, 4, 0x800_0000, 0)
+    listing = call("NtCreateSection", SCRATCH + 0x100, 0xF001F, 0, SCRATCH + 8, 4, 0x800_0000, 0)
     listing += call("NtMapViewOfSection", 0x5C, 2**64 - 1, SCRATCH, 0, 0, 0, SCRATCH + 8, 2, 0, 4)
     unmap = call("NtUnmapViewOfSection", 2**64 - 1, 0x1_0000_0000)
     guest = after(listing + "mov rsi, [0x400800]; mov [rsi], rsi\n" + unmap, struct.pack("<QQ", 0, 0x1000))
     assert (guest.register("rsi"), status(guest)) == (0x1_0000_0000, SUCCESS)
+
+
+def test_a_handle_has_the_rights_that_it_was_opened_with() -> None:
+    made = call("NtCreateEvent", SCRATCH, 0x10_0000, 0, 0, 0) + call("NtCreateEvent", SCRATCH, 2, 0, 0, 0)
+    set_both = call("NtSetEvent", 0x5C, 0) + "mov esi, ebx\n" + call("NtSetEvent", 0x60, 0) + "mov edi, ebx\n"
+    guest = after(made + set_both + call("NtWaitForSingleObject", 0x60, 0, 0))
+    assert [guest.register(name) for name in ("rsi", "rdi", "rbx")] == [0xC000_0022, SUCCESS, 0xC000_0022]
 
 
 def test_the_performance_counter_is_the_virtual_clock() -> None:

@@ -30,7 +30,7 @@ from vm.facts.registers import RIP
 pytestmark = [needs_wine, pytest.mark.programs]
 PLAIN = ("free", "k32", "hello", "virt", "thr", "exc", "div", "seh", "seh2", "cpp", "reg", "clock", "cat")
 both_engines = pytest.mark.parametrize("engine", ["native", "reference"])
-MORE = ("int3", "lib", "sync", "guard")
+MORE = ("int3", "lib", "sync", "guard", "deep", "stub")
 
 
 @pytest.fixture(scope="session")
@@ -54,6 +54,22 @@ def test_the_summary_names_the_exception_that_nobody_has_handled(root: Path) -> 
     session.run()
     text = summarize(session).stopped
     assert re.search(r"div\.exe exited with code 3221225501: exception c000001d at 0x1400\w+ .*in thread 1004", text)
+
+
+@pytest.mark.parametrize(("how", "thread"), [("m", "1004"), ("t", "1008"), ("g", "1008"), ("h", "1004")])
+def test_a_stack_that_is_used_up_ends_the_program_with_its_status(root: Path, how: str, thread: str) -> None:
+    found = run(root, "deep", how)
+    assert found.code == 0xC000_00FD
+    assert found.lines == {"g": ["guarantee 1"], "h": [f"{n}: 1 reset 1" for n in range(5)]}.get(how, [])
+    assert found.summary is not None
+    assert found.summary.ends[0].describe().endswith(f"in thread {thread}")
+
+
+def test_a_stub_of_wine_is_named(root: Path) -> None:
+    found = run(root, "stub")
+    assert (found.code, found.lines) == (0x8000_0100, ["before"])
+    assert found.summary is not None
+    assert "KERNEL32.dll!InitializeSynchronizationBarrier is not implemented" in found.summary.ends[0].describe()
 
 
 @both_engines
@@ -227,7 +243,7 @@ EVERY_CALL = """
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("name", often(("free", "exc"), PLAIN + MORE))
+@pytest.mark.parametrize("name", often(("free", "exc"), PLAIN + MORE[:4]))
 def test_scripts_on_every_call_say_the_same_on_both_engines(root: Path, name: str) -> None:
     found = []
     for engine in ("native", "reference"):
