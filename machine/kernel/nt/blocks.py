@@ -37,7 +37,7 @@ def map_shared_data(memory: AddressSpace, build: int, cores: int) -> None:
     put(0x26C, "II", 10, 0)
     for feature in _PROCESSOR_FEATURES:
         page[0x274 + feature] = 1
-    put(0x2E8, "I", 0x10_0000)
+    put(0x2E8, "I", 0xF_FF00)
     put(0x300, "Q", COUNTER_FREQUENCY)
     put(0x330, "I", 0x1234_5678)
     put(0x3C0, "I", cores)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from machine.kernel.nt.status import STATUS_OBJECT_NAME_INVALID, STATUS_OBJECT_PATH_NOT_FOUND, NtError
 
 _PREFIXES = ("\\??\\", "\\dosdevices\\", "\\global??\\")
-_WITH_NAMES = ("pipe", "mailslot", "nul")  # devices that are asked for what stands behind their own name
+_WITH_NAMES = ("pipe\\", "mailslot\\", "nul\\")  # devices that are asked for what stands behind their own name
 
 
 def components(name: str, start: tuple[str, ...] | None) -> tuple[str, ...] | str:
@@ -30,6 +30,6 @@ def components(name: str, start: tuple[str, ...] | None) -> tuple[str, ...] | st
             raise NtError(STATUS_OBJECT_PATH_NOT_FOUND)
         return tuple(filter(None, rest[2:].split("\\")))
     device, _, below = rest.lower().partition("\\")
-    if below and device not in _WITH_NAMES:
+    if below and not f"{device}\\".startswith(_WITH_NAMES):
         raise NtError(STATUS_OBJECT_PATH_NOT_FOUND)
     return rest.lower()

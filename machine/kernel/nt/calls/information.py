@@ -39,7 +39,8 @@ _BASE_PRIORITY = 8
 _PRIORITY_CLASS = 18  # ProcessPriorityClass
 _STACK_ALLOCATION = 41  # ProcessThreadStackAllocation
 _STACK_ROWS = {0x18: 0, 0x28: 0x10}  # where size, zero bits and base stand in the structure of this length
-_PAGES = 0x10_0000
+_PAGES = 0xF_FF00  # of memory, whose bytes have 32 bits: Wine multiplies so
+_FREE_PAGES_AT = 0x2C  # in SYSTEM_PERFORMANCE_INFORMATION
 _PROCESS_ROW, _WORKING_SET = 0x100, 0x100_0000
 _SINCE_1582 = 0x146BF33E42C000  # what UUIDs count from, before 1601, in units of 100 ns
 _UUIDS = 1000  # of one call
@@ -144,7 +145,8 @@ def system_information(thread: NtThread, kind: UInt, buffer: Address, length: UI
         case 1 | 63:
             data = struct.pack("<HHHHI", 9, 6, 0x2A07, 1, 0)
         case 2:
-            data = bytes(0x158)
+            free = struct.pack("<3I", _PAGES // 2, _PAGES // 2, _PAGES * 2)  # available, committed, limit of that
+            data = (bytes(_FREE_PAGES_AT) + free).ljust(0x158, b"\0")
         case 3:
             now = system_time_of(thread)
             boot = now - clock.elapsed() // TICKS_PER_UNIT
