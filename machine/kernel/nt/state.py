@@ -69,4 +69,5 @@ class NtState(msgspec.Struct, eq=False):
     uuid_seed: str = ""
     execution_state: int = 0x8000_0000  # ES_CONTINUOUS
     priority_class: int = 2  # PROCESS_PRIORITY_CLASS_NORMAL
+    is_loaded: bool = False  # the loader has prepared the process
     debug_port_hidden: bool = True

@@ -27,6 +27,7 @@ def go_on_so(thread: NtThread, place: Address, argument: Word) -> Result:
 
 def _go_on(thread: NtThread, place: int, *, tests: bool) -> Result:
     values, floats = unpack(thread.data(place, CONTEXT_BYTES))
+    thread.state.is_loaded = True
     if floats is not None:
         thread.process.cpu.write_fxsave(floats)
     if tests and thread.own.has_apcs(thread.services.clock.elapsed()):

@@ -31,6 +31,7 @@ from machine.kernel.nt.status import (
 
 _CREATED, _OPENED = 1, 2
 _NAME = 3  # KeyNameInformation
+_VERSION = "currentversion"  # 6.3 on Windows 10, too: but Wine's loader takes the version of the system from there
 _LARGEST_VALUE = 1 << 20
 _LONGEST_NAME = 255  # of a key
 _PREFIX = "registry"
@@ -144,9 +145,12 @@ def query_value(
     thread: NtThread, handle: Handle, name: Address, kind: UInt, buffer: Address, length: UInt, returned: Address
 ) -> int:
     """A value by name."""
-    value = _key(thread, handle, KEY_QUERY_VALUE).values.get(thread.text(name).lower())
+    text = thread.text(name).lower()
+    value = _key(thread, handle, KEY_QUERY_VALUE).values.get(text)
     if value is None:
         return STATUS_OBJECT_NAME_NOT_FOUND
+    if text == _VERSION and not thread.state.is_loaded and thread.state.unix_functions:
+        value = Value(value.name, value.kind, "10.0\0".encode("utf-16-le"))
     return _tell(thread, _value(value, kind), buffer, length, returned, 24 if kind == 1 else 12)
 
 

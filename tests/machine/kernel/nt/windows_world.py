@@ -56,6 +56,7 @@ _OPTIONS = {
     "pools": ("-lsynchronization",),
     "queries": ("-lpsapi",),
     "chance": ("-lbcrypt", "-lrpcrt4"),
+    "version": ("-lntdll",),
     "slots": ("-lpowrprof",),
     "prng": ("-shared", "-nostdlib", "-Wl,-e,DllMain"),
 }
