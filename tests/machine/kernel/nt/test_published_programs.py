@@ -16,6 +16,7 @@ FILES = {
     "a.c": "int main(){return 0;}\n",
     "a.py": "import os\nimport sys\nx=lambda: sys.argv\n",
     "t.txt": "This is a tset of teh wrod recieve.\nfine line\n",
+    "s.cmake": 'math(EXPR x "6*7")\nfile(READ t.txt y)\nmessage("${x} ${y}")\n',
     "build.ninja": "rule cc\n  command = cc -c $in -o $out\nbuild a.o: cc a.c\n",
 }
 
@@ -35,6 +36,8 @@ def published(name: str, platform: str, folder: Path) -> Path:
         ("ninja", ("-n",), ("CreateFile", "ReadFile", "Close", "OpenFile", "QueryDirectoryFile", "WriteFile", *END)),
         ("clang-format", ("a.c",), ("OpenFile", "QueryDirectoryFile", "CreateFile", "ReadFile", "WriteFile", *END)),
         ("typos", ("--isolated", "--format", "brief", "t.txt"), ("CreateFile", "ReadFile", "WriteFile", *END)),
+        ("cmake", ("-E", "sha256sum", "a.c", "a.py"), ("CreateFile", "ReadFile", "Close", "WriteFile", *END)),
+        ("cmake", ("-P", "s.cmake"), ("CreateFile", "ReadFile", "Close", "WriteFile", *END)),  # without its modules
         (
             "ruff",
             ("check", "--isolated", "--no-cache", "--select", "E,F", "a.py"),

@@ -46,7 +46,7 @@ _WANTED = (
     "apisetschema.dll", "ntdll.dll", "kernel32.dll", "msvcrt.dll", "ucrtbase.dll", "advapi32.dll", "version.dll",
     "cmd.exe", "winmm.dll", "ws2_32.dll", "powrprof.dll", "shell32.dll", "userenv.dll", "dbghelp.dll", "bcrypt.dll",
     "msvcp140.dll", "vcruntime140.dll", "vcruntime140_1.dll",
-    "oleaut32.dll",
+    "oleaut32.dll", "secur32.dll", "iphlpapi.dll", "crypt32.dll",
 )  # fmt: skip
 _OPTIONS = {
     "hello-ucrt": ("-nostdlib", "-Wl,-e,start", "crt-stdio.def", "crt-runtime.def"),
