@@ -21,17 +21,17 @@ class Benchmark(NamedTuple):
 
 BENCHMARKS = (
     Benchmark("start", "What a start costs", 90),
-    Benchmark("triggers", "What a trigger costs", 120),
+    Benchmark("triggers", "What a trigger costs", 180),
     Benchmark("native", "The native engine", 60),
     Benchmark("linux", "A real program: busybox, by processor time", 120),
     Benchmark("windows", "A Windows program, on Wine's DLLs", 150),
     Benchmark("linux_peers", "A Linux program beside qemu-user and Qiling", 150),
     Benchmark("mappings", "Calls on memory", 60),
-    Benchmark("compile", "Checking scripts", 60),
+    Benchmark("compile", "Checking scripts", 120),
     Benchmark("compactness", "The size of bytecode", 30),
-    Benchmark("memory", "What a run keeps", 120),
+    Benchmark("memory", "What a run keeps", 180),
     Benchmark("callbacks", "Python at a trigger", 60),
-    Benchmark("fuzzing", "hds fuzz", 60),
+    Benchmark("fuzzing", "hds fuzz", 90),
     Benchmark("corpus", "hds corpus", 120),
 )
 
