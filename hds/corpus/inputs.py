@@ -7,7 +7,9 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import BinaryIO
 
 from hds.corpus.refusals import NoPrograms
@@ -32,6 +34,21 @@ def paths_of(named: Iterable[str], choice: Choice | None, standard_input: Binary
         for path in found:
             if choice is None or choice.takes(path):
                 yield path
+
+
+@contextmanager
+def listed_twice(named: tuple[str, ...], standard_input: BinaryIO) -> Iterator[tuple[str, ...]]:
+    """Names that say the same as often as they are asked: what stands in standard input lies in a file meanwhile."""
+    if STANDARD_INPUT not in named:
+        yield named
+        return
+    with NamedTemporaryFile(prefix="hds-corpus-") as file:
+        for line in standard_input:
+            file.write(line)
+        file.flush()
+        first = named.index(STANDARD_INPUT)  # a second one finds nothing
+        rest = (name for name in named[first + 1 :] if name != STANDARD_INPUT)
+        yield *named[:first], f"{LIST}{file.name}", *rest
 
 
 def _listed(name: str) -> Iterator[str]:

@@ -11,14 +11,15 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pyarrow as pa
+from msgspec.structs import replace
 
 from hds.corpus.campaign import Budget, Campaign, Settings, new_campaign
-from hds.corpus.inputs import Known, digest, kind_by_name, paths_of
+from hds.corpus.inputs import Known, digest, kind_by_name, listed_twice, paths_of
 from hds.corpus.outcomes import RETRIED, Outcome
 from hds.corpus.refusals import BadResults
 from hds.corpus.rows import MAIN, TABLES, table
@@ -79,9 +80,11 @@ def carry_out(campaign: Campaign, order: Order, watch: Watch = lambda account: N
     with closing(Known()) as known:
         if order.dry:
             return _look(campaign, order, known, watch)
-        with Store(order.results, campaign.identity) as store:
+        with ExitStack() as stack:
+            store = stack.enter_context(Store(order.results, campaign.identity))
             if order.retry:
-                store.drop(frozenset(_keys(store, lambda outcome: outcome in RETRIED)))
+                order = replace(order, programs=stack.enter_context(listed_twice(order.programs, sys.stdin.buffer)))
+                _drop_failed(campaign, order, store)
             _learn(known, store)
             run = _Run(campaign, order, store, known, watch)
             try:
@@ -102,7 +105,7 @@ def _look(campaign: Campaign, order: Order, known: Known, watch: Watch) -> Accou
             raise BadResults(f"{order.results}: {found.identity.difference(campaign.identity)}", "name a new folder")
         _learn(known, found, but=RETRIED if order.retry else frozenset())
     account = Account()
-    for path in paths_of(order.programs, order.choice, sys.stdin.buffer):
+    for path in map(os.path.abspath, paths_of(order.programs, order.choice, sys.stdin.buffer)):
         account.files += 1
         try:
             key = campaign.key(digest(_read(path, campaign)), kind_by_name(path))
@@ -127,6 +130,32 @@ def _learn(known: Known, results: Reading, but: frozenset[str] = frozenset()) ->
 def _keys(results: Reading, wanted: Callable[[str], bool]) -> Iterator[str]:
     for batch in results.rows(MAIN, ("key", "outcome")):
         yield from (row["key"] for row in batch.to_pylist() if wanted(row["outcome"]))
+
+
+def _drop_failed(campaign: Campaign, order: Order, store: Store) -> None:
+    """Take away the rows of what failed and is named now; what is not named keeps them."""
+    sizes: dict[str, int | None] = {}
+    for batch in store.rows(MAIN, ("key", "outcome", "size")):
+        sizes.update((row["key"], row["size"]) for row in batch.to_pylist() if row["outcome"] in RETRIED)
+    possible = frozenset(sizes.values())  # whoever has another size need not be read
+    found, unreadable = set[str](), set[str]()
+    for path in map(os.path.abspath, paths_of(order.programs, order.choice, sys.stdin.buffer) if sizes else ()):
+        if (key := _of_unreadable(path)) in sizes:
+            unreadable.add(key)
+        with suppress(OSError, ValueError, FileRefused):
+            if os.stat(path).st_size in possible:
+                found.add(campaign.key(digest(_read(path, campaign)), kind_by_name(path)))
+    store.drop(frozenset(unreadable))
+    store.drop(found & sizes.keys(), but=("files",))  # where they lie stays known
+
+
+def _of_unreadable(path: str) -> str:
+    """The key of a file that cannot be read."""
+    return digest(b"unreadable\0" + os.fsencode(path))
+
+
+def _shown(path: str) -> str:
+    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def _pair(path: str, key: str) -> str:
@@ -157,7 +186,7 @@ class _Buffer:
             self._tables[name].append(rows)
             self._bytes += rows.nbytes
         self._programs += tables[MAIN].num_rows if MAIN in tables else 0
-        self._files += ({"path": os.fsencode(path).decode("utf-8", "replace"), "key": key} for path, key in files)
+        self._files += ({"path": _shown(path), "key": key} for path, key in files)
         late = time.monotonic() - self._began > _FLUSH_SECONDS
         if late or self._programs >= _FLUSH_PROGRAMS or self._bytes >= _FLUSH_BYTES:
             self.flush()
@@ -245,11 +274,10 @@ class _Run:
     def _missing(self) -> Iterator[Item]:
         """The programs that are to be run; what is done, double or cannot be read is dealt with on the way."""
         travels = self._order.scheduler is not None and not self._order.shared
-        for path in paths_of(self._order.programs, self._order.choice, sys.stdin.buffer):
+        for path in map(os.path.abspath, paths_of(self._order.programs, self._order.choice, sys.stdin.buffer)):
             self.account.files += 1
             self.note()
-            shown = os.fsencode(path).decode("utf-8", "replace")
-            unreadable = digest(b"unreadable\0" + os.fsencode(path))
+            shown, unreadable = _shown(path), _of_unreadable(path)
             try:
                 data = _read(path, self._campaign)
             except FileRefused as error:
@@ -269,11 +297,10 @@ class _Run:
             elif (since := self._known.since(key)) is not None:
                 self.account.done_before += since == _BEFORE
                 self.account.duplicates += since == _NOW
-                if _pair(shown, key) not in self._known:
-                    self._keep({}, [(path, key)])
+                self._keep({}, [(path, key)])
             else:
                 self._waiting[key] = [path]
-                yield Item(key, os.path.abspath(path), sha256, len(data), kind, data if travels else None)
+                yield Item(key, path, sha256, len(data), kind, data if travels else None)
 
     def _take(self, cluster: Workers, done: Done) -> None:
         """Rows came back, or workers ended."""
@@ -299,8 +326,14 @@ class _Run:
     def _keep(self, tables: Mapping[str, pa.Table], files: Sequence[tuple[str, str]]) -> None:
         if MAIN in tables:
             self._known.add(tables[MAIN]["key"].to_pylist(), _NOW)
-        self._known.add(_pair(os.fsencode(path).decode("utf-8", "replace"), key) for path, key in files)
-        self.buffer.add(tables, files)
+        fresh = []
+        for path, key in files:
+            pair = _pair(_shown(path), key)
+            if pair not in self._known:  # a file can be named twice
+                self._known.add([pair])
+                fresh.append((path, key))
+        if tables or fresh:
+            self.buffer.add(tables, fresh)
 
     def note(self, *, force: bool = False) -> None:
         """Tell whoever watches how far this is."""
@@ -320,7 +353,7 @@ def _chain(first: Item, rest: Iterator[Item]) -> Iterator[Item]:
 
 def run(
     script: str | SourceFile,
-    programs: Iterable[str | os.PathLike[str]],
+    programs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     results: str | os.PathLike[str],
     *,
     settings: Settings | None = None,
@@ -336,11 +369,19 @@ def run(
 ) -> Account:
     """Run a script on many programs, as `hds corpus` does; what this call did.
 
-    Raises CampaignEnded, ValueError for a `select` that is none, and OSError where the results cannot be written.
+    `programs` are paths of files and folders, "@LIST" and "-"; one of them can stand alone.
+
+    Raises CampaignEnded, ValueError for a `select` that is none, no programs or no jobs, and OSError where the results
+    cannot be written.
     """
+    if jobs is not None and jobs < 1:
+        raise ValueError(f"jobs={jobs}: at least 1")
     source = SourceFile("script.hds", script) if isinstance(script, str) else script
     campaign = new_campaign(source, compiled, settings or Settings(), budget or Budget())
     choice = None if select is None else Choice(select)
-    named = tuple(os.fspath(each) for each in programs)
+    given = [programs] if isinstance(programs, str | os.PathLike) else programs
+    named = tuple(os.fspath(each) for each in given)
+    if not named:
+        raise ValueError("no program is named")
     order = Order(named, os.fspath(results), jobs, scheduler, shared, retry, choice, dry_run)
     return carry_out(campaign, order, watch)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -192,12 +192,12 @@ class Store(Reading):
         if len(small) > 1 and (all_of_them or Part("", programs, size).is_full):
             self._change(self._together(small), [part.name for part in small])
 
-    def drop(self, keys: frozenset[str]) -> None:
-        """Take away all rows of these runs. Raises OSError."""
+    def drop(self, keys: Set[str], but: Sequence[str] = ()) -> None:
+        """Take away all rows of these runs, except those of the tables `but`. Raises OSError."""
         wanted = pa.array(sorted(keys), pa.string())
-        for name in list(self.parts):
+        for name in list(self.parts) if keys else ():
             part = self._together([self.parts[name]])
-            kept = {table: rows.filter(_others(rows, wanted)) for table, rows in part.items()}
+            kept = {table: rows if table in but else rows.filter(_others(rows, wanted)) for table, rows in part.items()}
             if any(kept[table].num_rows < rows.num_rows for table, rows in part.items()):
                 self._change(kept, [name])
 

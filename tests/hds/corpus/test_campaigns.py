@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -115,6 +116,51 @@ def test_what_failed_is_run_again_and_replaces_its_rows(
     assert [row | changing for row in dataset(tmp_path / "results")["programs"]] == [
         row | changing for row in dataset(folder / "results")["programs"]
     ]
+
+
+def test_what_failed_and_is_not_named_keeps_its_rows(
+    campaign: tuple[Path, hds.corpus.Account], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = campaign
+    before = dataset(folder / "results")
+    shutil.copytree(folder / "results", tmp_path / "results")
+    one = [folder / "samples" / "0000", folder / "samples" / "0001"]
+    assert hds.corpus.run(SCRIPT, one, tmp_path / "results", retry=True).run == 0
+    hds.corpus.run(SCRIPT, [folder / "samples"], tmp_path / "results", retry=True, select="0001")
+    assert dataset(tmp_path / "results") == before
+    again = os.path.relpath(folder / "samples" / "gone")  # another name of the same file
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(os.fsencode(again) + b"\n")))
+    assert hds.corpus.run(SCRIPT, ["-"], tmp_path / "results", retry=True).outcomes == {"no_input": 1}
+    assert dataset(tmp_path / "results") == before
+
+
+def test_a_file_that_is_named_twice_has_one_row(
+    campaign: tuple[Path, hds.corpus.Account], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = campaign
+    monkeypatch.chdir(folder)
+    named: list[str | Path] = [
+        "samples/0003",
+        folder / "samples" / "0003",
+        "samples/0022",
+        "nowhere",
+        folder / "nowhere",
+    ]
+    hds.corpus.run(SCRIPT, named, tmp_path / "results", jobs=1)
+    rows = dataset(tmp_path / "results")
+    paths = {str(folder / name) for name in ("samples/0003", "samples/0022", "nowhere")}
+    assert len(rows["files"]) == 3
+    assert {row["path"] for row in rows["files"]} == paths
+    assert len(rows["programs"]) == 2
+
+
+def test_what_is_no_order_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no program is named"):
+        hds.corpus.run(SCRIPT, [], tmp_path / "results")
+    with pytest.raises(ValueError, match="jobs=0"):
+        hds.corpus.run(SCRIPT, ["x"], tmp_path / "results", jobs=0)
+    assert hds.corpus.run(SCRIPT, str(tmp_path), tmp_path / "results", dry_run=True).files == 0
+    assert not (tmp_path / "results").exists()
 
 
 def test_the_command_line_shows_what_it_comes_to(campaign: tuple[Path, hds.corpus.Account]) -> None:
