@@ -125,7 +125,7 @@ class Workers:
 @contextlib.contextmanager
 def workers(campaign: Campaign, jobs: int, address: str | None) -> Iterator[Workers]:
     """The workers of a running cluster, or `jobs` processes of this machine. Raises ClusterLost."""
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    _hush()
     with contextlib.ExitStack() as stack:
         dask.config.set(_QUIET)
         if address is None:
@@ -136,6 +136,13 @@ def workers(campaign: Campaign, jobs: int, address: str | None) -> Iterator[Work
         else:
             client = stack.enter_context(_connected(address))
         yield Workers(client, campaign)
+
+
+def _hush() -> None:
+    """Have Dask log nothing here: its loggers have levels of their own, and what happens is said by whoever calls."""
+    for name in ("distributed", *logging.root.manager.loggerDict):
+        if name.partition(".")[0] == "distributed":
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 @contextlib.contextmanager

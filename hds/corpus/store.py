@@ -79,7 +79,10 @@ class Reading:
             raise BadResults(f"{self.folder} has no results of hds corpus")
 
     def _identity(self) -> Identity | None:
-        data = _read(self.folder / _IDENTITY)
+        try:
+            data = _read(self.folder / _IDENTITY)
+        except OSError as error:
+            raise BadResults(f"{self.folder} cannot be read: {error.strerror}") from None
         if data is None:
             return None
         try:

@@ -59,8 +59,9 @@ def overview(results: Reading) -> Overview:
     for batch in results.rows(MAIN, columns):
         for row in batch.to_pylist():
             outcomes[row["outcome"]] += 1
-            if row["outcome"] != "ok" and len(reasons) < _MOST_COUNTED:
-                reasons[row["outcome"], (row["reason"] or "").replace(row["path"] or "\0", "PATH")] += 1
+            if row["outcome"] != "ok":
+                reason = (row["reason"] or "").replace(row["path"] or "\0", "PATH")
+                _count(reasons, (row["outcome"], reason))
             for number, count in row["unknown_calls"] or ():
                 unknown[number] += count
             for name in _SUMMED:
@@ -87,14 +88,21 @@ def _calls(results: Reading) -> Counter[str]:
     found: Counter[str] = Counter()
     for batch in results.rows("triggers", ("name",)):
         for each in batch.column(0).value_counts().to_pylist():
-            if each["values"] is not None and len(found) < _MOST_COUNTED:
-                found[each["values"]] += each["counts"]
+            if each["values"] is not None:
+                _count(found, each["values"], each["counts"])
     return found
+
+
+def _count(found: Counter[Any], what: object, times: int = 1) -> None:
+    """Count what is counted already, and something new while there is room."""
+    if what in found or len(found) < _MOST_COUNTED:
+        found[what] += times
 
 
 def lines_of(found: Overview) -> Iterator[str]:
     """The tables, for people."""
-    yield f"{found.programs:,} programs, {_sums(found.sums)}"
+    programs = "program" if found.programs == 1 else "programs"
+    yield f"{found.programs:,} {programs}, {_sums(found.sums)}"
     yield ""
     for title, rows in lists_of(found):
         yield from _table(title, [(name, text) for name, _, text in rows])

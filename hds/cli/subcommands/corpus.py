@@ -209,7 +209,8 @@ def _campaign(options: Options, results: str) -> ExitCode:
 def _told(account: Account, *, dry: bool) -> str:
     """What this call did, in a line."""
     verb = "would be run" if dry else "run"
-    said = f"hds: {account.files:,} files: {account.run:,} {verb}, {account.done_before:,} done before"
+    files = "file" if account.files == 1 else "files"
+    said = f"hds: {account.files:,} {files}: {account.run:,} {verb}, {account.done_before:,} done before"
     said += f", {account.duplicates:,} have the content of others" if account.duplicates else ""
     said += f", {account.unreadable:,} cannot be read" if account.unreadable else ""
     return said

@@ -72,7 +72,8 @@ def run(options: Options) -> ExitCode:
     """Read or make both runs, compare them."""
     from hds.comparing import Kind, Rules, change_object, compare, lines_of
 
-    if os.path.isdir(options.a) and os.path.isdir(options.b):
+    names = (options.a, options.b)
+    if any(map(os.path.isdir, names)) and not any(map(os.path.isfile, names)):
         return _campaigns(options)
     if options.a == options.b == "-":
         _refuse("only one of the two can be standard input")

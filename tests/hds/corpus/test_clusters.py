@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
@@ -16,6 +17,10 @@ import pytest
 pytest.importorskip("distributed", reason="distributed (extra corpus) is not installed")
 import yaml
 from corpus_world import SCRIPT, dataset, end, free_port, program, samples, start
+
+from hds.corpus import Budget, ClusterLost, Settings, new_campaign
+from hds.corpus.cluster import workers
+from lang import SourceFile
 
 pytestmark = pytest.mark.programs
 PAGE = (Path(__file__).parents[3] / "docs" / "corpus.md").read_text(encoding="utf-8")
@@ -45,6 +50,14 @@ def client(folder: Path, address: str, environment: Mapping[str, str] = os.envir
     line = ["corpus", "-e", SCRIPT, "-o", str(folder / "results"), str(folder / "samples"), "--scheduler", address]
     words = [sys.executable, "-m", "hds", *line]
     return subprocess.run(words, env=environment, capture_output=True, text=True, timeout=100, check=False)
+
+
+def test_dask_says_nothing_beside_what_the_command_says() -> None:
+    campaign = new_campaign(SourceFile("s.hds", SCRIPT), None, Settings(), Budget())
+    with pytest.raises(ClusterLost, match="there is no scheduler at x://y"), workers(campaign, 1, "x://y"):
+        pass
+    for name in ("distributed", "distributed.client", "distributed.scheduler"):  # with tracebacks, once it is gone
+        assert not logging.getLogger(name).isEnabledFor(logging.ERROR)
 
 
 def test_a_cluster_by_tls_takes_who_has_a_certificate(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ pytest.importorskip("pyarrow", reason="pyarrow (extra corpus) is not installed")
 from corpus_world import SCRIPT
 from hds_guests import command_line
 
-from hds.corpus import BadResults, Budget, NoPrograms, Reading, ScriptRefused, Settings, new_campaign
+from hds.corpus import BadResults, Budget, NoPrograms, Reading, ScriptRefused, Settings, new_campaign, overview
 from hds.corpus.campaign import Campaign
 from hds.corpus.comparing import compare_campaigns, lines_of_change
 from hds.corpus.inputs import Known, paths_of
@@ -127,6 +127,28 @@ def test_campaigns_are_compared_by_content(tmp_path: Path) -> None:
 def test_a_folder_that_is_none_of_a_campaign_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadResults, match="has no results of hds corpus"):
         Reading(tmp_path / "nowhere")
+
+
+def test_a_file_is_no_folder_of_results(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(BadResults, match="file cannot be read: Not a directory"):
+        Reading(tmp_path / "file")
+    results(tmp_path / "a", {"x": "1"})
+    ran = command_line("diff", str(tmp_path / "a"), str(tmp_path / "nowhere"))
+    assert (ran.code, ran.errors) == (2, f"hds: {tmp_path}/nowhere has no results of hds corpus\n")
+
+
+def test_what_is_counted_is_counted_to_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hds.corpus.summing._MOST_COUNTED", 1)
+    with Store(tmp_path, campaign().identity) as store:
+        rows = ({"key": str(number), "outcome": "killed", "reason": "ab"[number % 2]} for number in range(5))
+        for key, names in enumerate((["read"], ["read", "write"])):
+            triggers = ({"key": str(key), "number": number, "name": name} for number, name in enumerate(names))
+            store.add({"triggers": table("triggers", triggers)})
+        store.add({"programs": table("programs", rows)})
+    found = overview(Reading(tmp_path))
+    assert found.reasons == [("killed", "a", 3)]
+    assert found.calls == [("read", 2)]
 
 
 def test_words_that_select_nothing_sensible_are_refused(tmp_path: Path) -> None:
