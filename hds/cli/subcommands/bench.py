@@ -29,6 +29,7 @@ from machine.root import MissingAssemblerError
 
 FORMATS = ("text", "json")
 _WIDEST = 44  # characters of a command
+_LEAST_WIDTHS = (12, 8, 10, 10, 14)  # characters of the columns of numbers
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -146,14 +147,28 @@ def _start(options: Options, built_in: BuiltIn | None = None) -> Session:
 
 def _table(costs: list[Cost]) -> Iterator[str]:
     """Lines: a heading, and one for each event."""
-    width = max(len("event"), *(len(_command(cost)) for cost in costs))
-    yield f"{'event':{width}}{'triggers':>12}{'fuel':>8}{'ns':>10}{'empty ns':>10}{'triggers/s':>14}  calls of Python"
-    for cost in costs:
-        calls = ", ".join(f"{count:,} {name}" for name, count in cost.callbacks.items()) or "none"
-        yield (
-            f"{_command(cost):{width}}{cost.triggers:>12,}{_number(cost.fuel_per_trigger, 8)}"
-            f"{_number(cost.nanoseconds_per_trigger, 10)}{_number(cost.empty_nanoseconds_per_trigger, 10)}"
-            f"{_number(cost.triggers_per_second, 14, 0)}  {calls}"
+    headings = ("triggers", "fuel", "ns", "empty ns", "triggers/s")
+    rows = [
+        (
+            f"{cost.triggers:,}",
+            _number(cost.fuel_per_trigger),
+            _number(cost.nanoseconds_per_trigger),
+            _number(cost.empty_nanoseconds_per_trigger),
+            _number(cost.triggers_per_second, 0),
+        )
+        for cost in costs
+    ]
+    columns = zip(_LEAST_WIDTHS, zip(headings, *rows, strict=True), strict=True)
+    widths = [max(least, *(len(text) + 2 for text in column)) for least, column in columns]
+    first = max(len("event"), *(len(_command(cost)) for cost in costs))
+
+    def line(event: str, row: tuple[str, ...], calls: str) -> str:
+        return f"{event:{first}}{''.join(f'{text:>{width}}' for text, width in zip(row, widths, strict=True))}  {calls}"
+
+    yield line("event", headings, "calls of Python")
+    for cost, row in zip(costs, rows, strict=True):
+        yield line(
+            _command(cost), row, ", ".join(f"{count:,} {name}" for name, count in cost.callbacks.items()) or "none"
         )
 
 
@@ -162,5 +177,5 @@ def _command(cost: Cost) -> str:
     return text if len(text) <= _WIDEST else text[: _WIDEST - 3] + "..."
 
 
-def _number(value: float | None, width: int, digits: int = 1) -> str:
-    return f"{'-':>{width}}" if value is None else f"{value:>{width},.{digits}f}"
+def _number(value: float | None, digits: int = 1) -> str:
+    return "-" if value is None else f"{value:,.{digits}f}"

@@ -247,7 +247,7 @@ class DirectoryFile(OpenFile):
     def seek(self, offset: int, whence: int) -> int:
         """rewinddir and seekdir."""
         target = offset + (self.position if whence == SEEK_CUR else 0)
-        if whence not in (SEEK_SET, SEEK_CUR) or target < 0:
+        if whence not in (SEEK_SET, SEEK_CUR) or not 0 <= target <= LARGEST_OFFSET:
             raise LinuxError(Errno.EINVAL)
         self.position = target
         if target == 0:

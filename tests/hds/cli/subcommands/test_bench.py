@@ -45,3 +45,16 @@ def test_the_table_has_the_costs_of_a_built_in_guest() -> None:
     heading, row = ran.output.splitlines()
     assert heading.split("  ")[0] == "event"
     assert re.fullmatch(r"!syscall 1 script \{ .n = .n \+ @rdx; \} +[\d,]+ +2\.0( +([\d.,]+|-)){2} +[\d,]+  none", row)
+
+
+@pytest.mark.programs  # it is timed
+def test_columns_stay_apart_however_long_their_numbers_are() -> None:
+    need_machine_code()
+    ran = command_line(
+        "bench", "--rounds", "1", "--max-steps", "100000000", "-e", "!syscall 27 script { while (1) { } }", GREET
+    )
+    assert ran.code == 0
+    heading, row = ran.output.splitlines()
+    assert " 100,000,001.0  " in row
+    assert re.split("  +", row.rstrip())[-1] == "1 trigger: message or error"
+    assert len(re.split("  +", heading)) == len(re.split("  +", row)) == 7

@@ -1,6 +1,7 @@
 /* What single system calls answer, one line each: a group is run natively and here, and must print the same. */
 
 #define _GNU_SOURCE
+#include <limits.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -461,6 +462,8 @@ static void directories(void) {
         printf("%s %d\n", text + at + 18, text[at + *(unsigned short *)(text + at + 16) - 1]);
     SHOW(lseek(fd, -1, SEEK_SET));
     SHOW(lseek(fd, 0, 9));
+    lseek(fd, LONG_MAX, SEEK_SET); // some file systems take this
+    SHOW(lseek(fd, LONG_MAX, SEEK_CUR));
     SHOW(lseek(fd, 0, SEEK_SET));
     SHOW(read(fd, text, 1));
     SHOW(pread(fd, text, 1, 0));
