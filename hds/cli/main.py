@@ -326,7 +326,7 @@ def entry() -> NoReturn:
     gc.set_threshold(_ALLOCATIONS)
     shorten()
     occupy_standard_descriptors()
-    os._exit(main())
+    os._exit(main() & 0xFF)  # as a shell sees it: an NTSTATUS has more bits than os._exit takes
 
 
 if __name__ == "__main__":

@@ -106,10 +106,16 @@ class Site(msgspec.Struct, frozen=True):
 
 
 def is_privileged(code: bytes) -> bool:
-    """Whether bytes begin with an instruction that not every privilege level may execute."""
-    from capstone import CS_GRP_PRIVILEGE
+    """Whether bytes begin with an instruction that not every privilege level may execute, IN and OUT among them."""
+    from capstone import CS_GRP_PRIVILEGE, x86
 
-    return any(instruction.group(CS_GRP_PRIVILEGE) for instruction in decoder(detail=True).disasm(code, 0, 1))
+    also = {
+        *(x86.X86_INS_IN, x86.X86_INS_INSB, x86.X86_INS_INSW, x86.X86_INS_INSD),
+        *(x86.X86_INS_OUT, x86.X86_INS_OUTSB, x86.X86_INS_OUTSW, x86.X86_INS_OUTSD),
+        *(x86.X86_INS_RDMSR, x86.X86_INS_CLTS),
+    }
+    found = decoder(detail=True).disasm(code, 0, 1)
+    return any(instruction.id in also or instruction.group(CS_GRP_PRIVILEGE) for instruction in found)
 
 
 class Removable(Protocol):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -92,7 +94,12 @@ def test_a_crash_has_the_code_that_linux_gives_and_is_named(tmp_path: Path, text
 
 
 @pytest.mark.parametrize(
-    ("text", "code"), [("hlt", 0xC000_0096), ("int3", 0x8000_0003), ("mov rax, [0x10]", 0xC000_0005)]
+    ("text", "code"),
+    [
+        *((text, 0xC000_0096) for text in ("hlt", "in al, 0x60", "in eax, dx", "out 0x80, al", "out dx, eax")),
+        *((text, 0xC000_0096) for text in ("mov rdi, rsp; insb", "mov rsi, rsp; outsb", "rdmsr", "clts")),
+        *(("int3", 0x8000_0003), ("mov rax, [0x10]", 0xC000_0005), ("int 0x20", 0xC000_0005)),
+    ],
 )
 def test_a_crash_has_the_code_that_windows_gives(tmp_path: Path, text: str, code: int) -> None:
     guest = listing_file(tmp_path, text)
@@ -101,6 +108,15 @@ def test_a_crash_has_the_code_that_windows_gives(tmp_path: Path, text: str, code
     )
     assert ran.code == code  # of which a shell sees eight bits
     assert json.loads(ran.output.splitlines()[-1])["crash"]["exit_code"] == code
+
+
+@pytest.mark.lasting
+def test_a_process_leaves_with_the_lowest_eight_bits_of_an_ntstatus(tmp_path: Path) -> None:
+    guest = listing_file(tmp_path, "mov rax, [0x10]")
+    words = ("run", "--kernel", "nt", "--ring", "3", "--guest-exit-code", "-e", "g", str(guest))
+    started = "from hds.cli.main import entry; entry()"
+    ran = subprocess.run([sys.executable, "-c", started, *words], capture_output=True, text=True, timeout=60)
+    assert (ran.returncode, "Traceback" in ran.stderr) == (5, False), ran.stderr
 
 
 def test_int3_halts_where_there_is_somebody_to_ask(tmp_path: Path) -> None:

@@ -116,5 +116,14 @@ int main(void) {
     err("drive D", f != INVALID_HANDLE_VALUE);
     f = CreateFileW(L"C:\\prog\\a?b", GENERIC_READ, 0, 0, OPEN_EXISTING, 0, 0);
     err("bad name", f != INVALID_HANDLE_VALUE);
+    FILE_DISPOSITION_INFO gone = {TRUE};
+    f = CreateFileW(L"C:\\prog\\kept.txt", GENERIC_READ | GENERIC_WRITE, 0, 0, CREATE_ALWAYS, 0, 0);
+    err("delete without the right", SetFileInformationByHandle(f, FileDispositionInfo, &gone, sizeof gone));
+    CloseHandle(f);
+    err("kept", GetFileAttributesW(L"C:\\prog\\kept.txt") != INVALID_FILE_ATTRIBUTES);
+    f = CreateFileW(L"C:\\prog\\kept.txt", DELETE, 0, 0, OPEN_EXISTING, 0, 0);
+    err("delete with it", SetFileInformationByHandle(f, FileDispositionInfo, &gone, sizeof gone));
+    CloseHandle(f);
+    err("gone", GetFileAttributesW(L"C:\\prog\\kept.txt") != INVALID_FILE_ATTRIBUTES);
     return 0;
 }
