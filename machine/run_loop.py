@@ -64,6 +64,7 @@ class RunLoop:
         self._guard_outside_runs: RunGuard | None = None
         work = processes.physical.work
         work.is_ending, work.on_used_up = self._is_ending, self._work_is_used_up
+        work.on_wait = messages.catch_up
 
     def run(self, budget: int, timeout: float | None) -> StopCause:
         """One run of at most so many instructions and seconds; why it is over."""

@@ -25,7 +25,7 @@ from hds.cli.options import (
 from hds.cli.word_order import note_known_flags
 from hds.exit_codes import ExitCode
 from hds.inputs import InputError, parse_number, read_bytes, refuse
-from hds.report import wait_at_most
+from hds.report import output, wait_at_most
 from hds.session import load_engine
 from machine.loaders import KINDS
 from vm import FileRefused, write_file
@@ -146,7 +146,7 @@ class GuestOptions(msgspec.Struct, frozen=True):
         reading = self.reading
         source: bytes | HostInput | None = None
         if self.stdin == "-":
-            source = HostInput(0)
+            source = HostInput(0, output().flush)
         elif self.stdin != "none":
             source = read_bytes(reading.locate(self.stdin), reading.limits, "max_file_bytes")
         shown = self.root_rw or self.root

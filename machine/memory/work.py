@@ -19,12 +19,16 @@ PIECE = 1 << 20  # bytes that are moved between two looks at `is_ending`
 
 
 class KernelWork:
-    """The work of a run, which ends by `on_used_up` at `max_kernel_work`. `is_ending` says whether it is to end."""
+    """The work of a run, which ends by `on_used_up` at `max_kernel_work`. `is_ending` says whether it is to end.
+
+    `on_wait` is called before a call waits for somebody outside the run.
+    """
 
     def __init__(self) -> None:
         self._left = (ctypes.c_int64 * 1)(LARGEST)
         self.on_used_up: Callable[[], None] = lambda: None
         self.is_ending: Callable[[], bool] = lambda: False
+        self.on_wait: Callable[[], None] = lambda: None
 
     @property
     def address(self) -> int:

@@ -159,7 +159,7 @@ class FileSystem:
         source = self._world.standard_input
         if isinstance(source, int | HostInput):
             source = source if isinstance(source, HostInput) else HostInput(source)
-            return InputStream(source, self.store.new_inode(), self._work.is_ending)
+            return InputStream(source, self.store.new_inode(), self._work)
         if source is None:
             place = find(self._work, root, root, b"/dev/null").existing()
             assert isinstance(place.node, Device)

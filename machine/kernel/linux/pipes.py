@@ -12,6 +12,7 @@ from machine.kernel.linux.open_files import O_NONBLOCK, O_RDONLY, O_RDWR, O_WRON
 from machine.kernel.linux.paths import Place
 from machine.kernel.linux.pipe_buffers import Pipe
 from machine.kernel.linux.standard_input import HostInput
+from machine.memory import KernelWork
 
 LARGEST_PIPE = 1 << 20  # bytes that F_SETPIPE_SZ can make of it
 PIPE_ATOMIC = 4096  # bytes that are written as a whole or not at all (PIPE_BUF)
@@ -222,11 +223,11 @@ class OutputStream(OpenFile):
 
 
 class InputStream(OpenFile):
-    """Standard input: what a descriptor of this process gives. A wait ends with EINTR if `ending()`."""
+    """Standard input: what a descriptor of this process gives. A wait ends with EINTR if the run is to end."""
 
-    def __init__(self, source: HostInput, inode: int, ending: Callable[[], bool]) -> None:
+    def __init__(self, source: HostInput, inode: int, work: KernelWork) -> None:
         super().__init__(O_RDONLY)
-        self._source, self._inode, self._ending = source, inode, ending
+        self._source, self._inode, self._work = source, inode, work
 
     def status(self) -> Status:
         """As `OpenFile`."""
@@ -234,7 +235,7 @@ class InputStream(OpenFile):
 
     def read(self, size: int) -> bytes:
         """As `OpenFile`."""
-        return self._source.read(size, self._ending)
+        return self._source.read(size, self._work)
 
     def available(self) -> int:
         """As `OpenFile`."""

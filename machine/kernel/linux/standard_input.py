@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Callable
 
 from machine.kernel.linux.errors import Errno, LinuxError
+from machine.memory import KernelWork
 
 _LOOK_AROUND = 20  # milliseconds of a wait for the host
 
@@ -17,14 +18,15 @@ Given = bytes | int  # what was read; how many bytes were said to wait
 
 
 class HostInput:
-    """The bytes of a descriptor.
+    """The bytes of a descriptor. `before_wait` is called when none are there: who gives them may wait for output.
 
     Kept, `given` is all that guests have got of it, or will get once more: those from `position` on. `is_replaying`:
     there is nothing beyond these, as when the run that is done again was ended while it waited.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, before_wait: Callable[[], None] = lambda: None) -> None:
         self.descriptor = descriptor
+        self._before_wait = before_wait
         self.given: list[Given] = []
         self.position = 0
         self.is_replaying = False
@@ -34,8 +36,8 @@ class HostInput:
         """Keep what is read from now on, at most so many bytes."""
         self._left = most
 
-    def read(self, size: int, ending: Callable[[], bool]) -> bytes:
-        """Up to `size` bytes, none at the end. Raises EINTR when the run is `ending()` in a wait, and EIO."""
+    def read(self, size: int, work: KernelWork) -> bytes:
+        """Up to `size` bytes, none at the end. Raises EINTR when the run is to end in a wait, and EIO."""
         if not size:
             return b""
         while self.position < len(self.given) and isinstance(self.given[self.position], int):
@@ -46,8 +48,11 @@ class HostInput:
             raise LinuxError(Errno.EINTR)
         waiting = select.poll()
         waiting.register(self.descriptor, select.POLLIN)
+        if not waiting.poll(0):
+            work.on_wait()
+            self._before_wait()
         while not waiting.poll(_LOOK_AROUND):
-            if ending():
+            if work.is_ending():
                 raise LinuxError(Errno.EINTR)
         try:
             return self._kept(os.read(self.descriptor, size))

@@ -130,7 +130,7 @@ class NtKernel(Calls):
             return StreamFile()
         if isinstance(source, int | HostInput):
             source = source if isinstance(source, HostInput) else HostInput(source)
-            stream = InputStream(source, 0, self._services.work.is_ending)
+            stream = InputStream(source, 0, self._services.work)
             return StreamFile(source=lambda size: _read(stream, size))
         data = source if isinstance(source, bytes) else read_file(source, self._services.limits, "max_file_bytes")
         taken = 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import resource
+import select
 import signal
 import subprocess
 import sys
@@ -146,6 +147,26 @@ def test_a_timeout_ends_scripts_of_commands_and_steps(engine: str) -> None:
 
 READER = "mov eax, 0; mov edi, 0; lea rsi, [rsp - 0x100]; mov edx, 0x40; syscall; mov r12, rax; again: jmp again"
 READ_RETURNS = 1 + len(assemble(READER.partition("; mov r12")[0]).code)  # behind a nop
+
+
+@pytest.mark.lasting
+@pytest.mark.parametrize("engine", ENGINES)
+def test_who_gives_a_guest_its_input_has_seen_what_was_said_before(tmp_path: Path, engine: str) -> None:
+    script = '!syscall 0 script { printf("it reads\\n"); }'
+    listing = "lea rsi, [rip + text]; mov edx, 6; mov edi, 1; mov eax, 1; syscall; " + READER.partition("; again")[0]
+    ends = '; mov edi, r12d; mov eax, 60; syscall; text: db "name?", 10'
+    options = ("--engine", engine, "--kernel", "linux", "--stdin", "-", "--guest-output", "stdout", "-e", script)
+    command = [sys.executable, "-m", "hds.cli.main", "run", *options, listing_file(tmp_path, listing + ends)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        assert run.stdin is not None
+        assert run.stdout is not None
+        before = b""
+        while before.count(b"\n") < 2 and select.select([run.stdout], [], [], 30)[0]:
+            before += os.read(run.stdout.fileno(), 100)
+        run.stdin.write(b"me")
+        run.stdin.close()
+        assert b"exited with code 2" in (run.stderr.read() if run.stderr else b"")
+    assert before == b"name?\nit reads\n"
 
 
 @pytest.mark.parametrize("engine", ENGINES)
