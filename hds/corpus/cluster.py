@@ -11,9 +11,11 @@ import contextlib
 import logging
 import os
 import queue
+import signal
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
+from multiprocessing import resource_tracker
 from typing import Any
 
 import dask.config
@@ -131,7 +133,9 @@ def workers(campaign: Campaign, jobs: int, address: str | None) -> Iterator[Work
         if address is None:
             stack.enter_context(_safe_path())
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hds-corpus-", ignore_cleanup_errors=True))
-            cluster = stack.enter_context(_local(jobs, folder))
+            with _no_interrupts():
+                started = _local(jobs, folder)
+            cluster = stack.enter_context(started)
             client = stack.enter_context(_untyped(Client)(cluster, set_as_default=False))
         else:
             client = stack.enter_context(_connected(address))
@@ -157,6 +161,20 @@ def _safe_path() -> Iterator[None]:
             del os.environ[_SAFE_PATH]
         else:
             os.environ[_SAFE_PATH] = before
+
+
+@contextlib.contextmanager
+def _no_interrupts() -> Iterator[None]:
+    """A stretch whose threads, and the processes that these start at any time, hear nothing of Ctrl-C.
+
+    Python's resource tracker would undo that, unless it is there already.
+    """
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _untyped(each: Any) -> Any:

@@ -175,6 +175,26 @@ def test_a_full_disk_ends_it_and_it_goes_on_when_there_is_room(tmp_path: Path, c
     assert len(dataset(tmp_path / "results")["programs"]) == 8
 
 
+def test_an_interrupt_at_the_terminal_is_the_clients_alone(tmp_path: Path) -> None:
+    samples(tmp_path / "samples", map(counting, range(3_000_000, 3_000_400)))
+    words = ["corpus", "-e", SCRIPT, "-o", str(tmp_path / "results"), str(tmp_path / "samples"), "--jobs", "2"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "hds", *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    try:
+        wait_for_rows(tmp_path / "results", 1)
+        os.killpg(running.pid, signal.SIGINT)
+        output, errors = running.communicate(timeout=60)
+    finally:
+        end(running)
+    assert (running.returncode, output, errors) == (130, b"", b"")
+
+
 def test_nothing_is_left_of_a_client_that_is_killed(tmp_path: Path) -> None:
     samples(tmp_path / "samples", map(counting, range(3_000_000, 3_000_030)))
     running = client(tmp_path, "results", "--jobs", "1")
