@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -28,6 +29,9 @@ settings.load_profile("hds")
 
 # Machine code is kept for the next tests, here and nowhere else.
 os.environ["HDS_CACHE"] = str(Path(__file__).parents[1] / "build" / "code")
+
+# A shell has what it starts in the background ignore it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # What is collected lives to the end: the collector of cycles need not walk it again and again.
 gc.disable()

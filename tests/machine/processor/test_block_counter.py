@@ -18,6 +18,7 @@ from vm.facts.registers import RIP
 
 LOOP = "mov rcx, 1000; again: call twice; dec rcx; jnz again; jmp done; twice: inc rax; inc rax; ret; done: nop"
 # Prefixes, branches, stores into the code, and what one decoder knows and another does not.
+HLT = b"\xf4"
 CODE_PIECES = (
     b"\xf0", b"\x66", b"\xf3", b"\x8f\xc9", b"\xc5\xf8\x77", b"\x8f\xe9", b"\x62", b"\xeb\x00", b"\x75\xfe",
     b"\x74\x02", b"\xc6\x05\x00\x00\x00\x00\x90", b"\x48\xff\xc9", b"\xf3\xa4", b"\x0f\x0b", b"\x90",
@@ -156,7 +157,7 @@ def test_any_code_is_counted_alike(code: bytes) -> None:
             patch.setattr(block_hook, "is_compiled", lambda native=native: native)
             cpu = Cpu(AddressSpace(PhysicalMemory(1 << 20).guests))
             cpu.memory.map(Area(CODE, CODE + 0x1000, Protection.ALL, "code"))
-            cpu.memory.write(CODE, code)
+            cpu.memory.write(CODE, code.ljust(PAGE, HLT))  # blocks of hundreds of instructions are cut elsewhere
             set_register(cpu, "rsp", CODE + 0x800)
             reason = cpu.run(CODE, CODE + len(code), 300)
             ends.append((reason, cpu.executed, cpu.registers.general()))
