@@ -160,9 +160,9 @@ def _prepare(
         memory.write(address("__wine_unix_call_dispatcher"), struct.pack("<Q", stub))
         state.unix_functions = stub
     reserve, commit = file.number(72, 8), file.number(80, 8)
-    is_wine = bool(state.numbering.changes)  # whose threads begin by clearing 0xf0000 bytes of their stack
-    state.stack_sizes = (reserve or 0x10_0000, _LARGEST_STACK if is_wine else commit or 0x1000)
-    state.guaranteed_stack = _WINE_GUARANTEE if is_wine else state.guaranteed_stack
+    # Threads of Wine begin by clearing 0xf0000 bytes of their stack.
+    state.stack_sizes = (reserve or 0x10_0000, _LARGEST_STACK if state.is_wine else commit or 0x1000)
+    state.guaranteed_stack = _WINE_GUARANTEE if state.is_wine else state.guaranteed_stack
     state.subsystem = (file.number(68, 2), file.number(48, 2), file.number(50, 2))
     folder_names = names[:-1]
     handle = 0

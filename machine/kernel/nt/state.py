@@ -71,3 +71,8 @@ class NtState(msgspec.Struct, eq=False):
     priority_class: int = 2  # PROCESS_PRIORITY_CLASS_NORMAL
     is_loaded: bool = False  # the loader has prepared the process
     debug_port_hidden: bool = True
+
+    @property
+    def is_wine(self) -> bool:
+        """Whether the root has Wine's DLLs, which leave to the kernel some of what those of Windows do."""
+        return bool(self.numbering.changes)

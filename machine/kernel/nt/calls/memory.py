@@ -12,7 +12,17 @@ from machine.kernel.nt.rights import (
     PROCESS_VM_READ,
     PROCESS_VM_WRITE,
 )
-from machine.kernel.nt.space import GRANULARITY, HIGHEST, MEM_COMMIT, MEM_PRIVATE, MEM_RESERVE, Run
+from machine.kernel.nt.space import (
+    GRANULARITY,
+    HIGHEST,
+    MEM_COMMIT,
+    MEM_PRIVATE,
+    MEM_RESERVE,
+    PAGE_EXECUTE,
+    PAGE_EXECUTE_READ,
+    PAGE_EXECUTE_READWRITE,
+    Run,
+)
 from machine.kernel.nt.start import NTDLL_HANDLE
 from machine.kernel.nt.status import (
     STATUS_ACCESS_VIOLATION,
@@ -206,8 +216,19 @@ def read(thread: NtThread, process: Handle, address: Address, buffer: Address, s
 
 @call("NtWriteVirtualMemory")
 def write(thread: NtThread, process: Handle, address: Address, buffer: Address, size: Word, done: Address) -> int:
-    """Of the process itself."""
-    return _copy(thread, process, size, done, source=buffer, target=address, other=address)
+    """Of the process itself. With Wine's DLLs also to code: those of Windows make it writable in between."""
+    space, run = thread.state.space, None
+    if thread.state.is_wine and address < HIGHEST and 0 < size <= 1 << 30:
+        run = space.query(address)
+    if run is None or run.protect not in (PAGE_EXECUTE, PAGE_EXECUTE_READ) or address + size > run.base + run.size:
+        return _copy(thread, process, size, done, source=buffer, target=address, other=address)
+    start, end = page_floor(address), page_ceil(address + size)
+    thread.check_process(process, PROCESS_VM_WRITE | PROCESS_VM_OPERATION)
+    space.protect(start, end, PAGE_EXECUTE_READWRITE)
+    try:
+        return _copy(thread, process, size, done, source=buffer, target=address, other=address)
+    finally:
+        space.protect(start, end, run.protect)
 
 
 def _copy(thread: NtThread, process: int, size: int, done: int, *, source: int, target: int, other: int) -> int:

@@ -15,7 +15,7 @@ pytestmark = [needs_wine, pytest.mark.programs]
 NAMES = (
     "contexts", "locks", "files", "nested", "rethrow", "modules", "texts", "values", "input", "extended",
     "pools", "tls", "regs", "faults", "drive", "queries", "pipes", "asks", "objects", "chance", "library",
-    "views", "alarms", "crowds", "readers", "rights", "kinds", "slots", "version",
+    "views", "alarms", "crowds", "readers", "rights", "kinds", "slots", "version", "patches",
 )  # fmt: skip
 STDIN = b"abc\nsecond\n12 34\nx\ny\n"
 
