@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,7 +95,7 @@ class GuestOptions(msgspec.Struct, frozen=True):
             parallel=self.parallel,
             world=self.world(),
             emulate_message_loss=self.emulate_message_loss,
-            prompt_messages=sys.stdout.isatty(),
+            prompt_messages=False,
             timer=self.timer,
         )
 

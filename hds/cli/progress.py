@@ -1,13 +1,14 @@
 """How far a long command is: one line at the foot of a terminal, from its second second on, which goes when it ends.
 
 That of a run of a guest is brought up to date between turns, so machine code and scripts pay nothing for it; turns
-become shorter where they last longer than people wait.
+become shorter where they last longer than people wait: for this line, or for messages on a terminal.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _SILENT = 1.0  # seconds without a line
 _AGAIN = 0.2  # seconds between two lines
+_PROMPT = 0.02  # seconds until a message is seen on a terminal
 _UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 
 
@@ -43,6 +45,8 @@ def status_line(options: SessionOptions, clock: Callable[[], float] = time.monot
 def shown_progress(session: Session, options: SessionOptions) -> Iterator[Progress | None]:
     """Show how far the runs of a session are."""
     with status_line(options) as line:
+        if line is None and sys.stdout.isatty():
+            session.machine.run_loop.watch_turns(Pace(session, time.monotonic).turned)
         yield None if line is None else follow(session, line)
 
 
@@ -83,6 +87,26 @@ class StatusLine:
         self._stream.show_status("")
 
 
+class Pace:
+    """Turns of one session's runs that last about as long as somebody waits; `turned` is called between them."""
+
+    def __init__(self, session: Session, clock: Callable[[], float]) -> None:
+        self._session = session
+        self._clock = clock
+        self._wait = _PROMPT if sys.stdout.isatty() else _AGAIN
+        self.began = clock()  # the turn under way
+
+    def turned(self) -> None:
+        """A turn has ended."""
+        now = self._clock()
+        took, self.began = now - self.began, now
+        loop = self._session.machine.run_loop
+        if took > self._wait:
+            loop.longest_turn = loop.longest_turn // 2
+        elif took < self._wait / 8:
+            loop.longest_turn = loop.longest_turn * 2
+
+
 class Progress:
     """The line of one session's runs; `turned` is called between turns."""
 
@@ -90,18 +114,13 @@ class Progress:
         self._session = session
         self._what = what
         self._status = line
-        self._turned = line.clock()
+        self._pace = Pace(session, line.clock)
         self._instructions = 0  # when the last line was made
 
     def turned(self) -> None:
         """A turn has ended."""
-        now = self._status.clock()
-        took, self._turned = now - self._turned, now
-        loop = self._session.machine.run_loop
-        if took > _AGAIN:
-            loop.longest_turn = loop.longest_turn // 2
-        elif took < _AGAIN / 8:
-            loop.longest_turn = loop.longest_turn * 2
+        self._pace.turned()
+        now = self._pace.began
         if self._status.is_due(now):
             self._status.show(self._text(now), now)
 
@@ -112,7 +131,7 @@ class Progress:
     def resume(self) -> None:
         """They have answered."""
         self._status.begin()
-        self._turned = self._status.began
+        self._pace.began = self._status.began
         self._instructions = self._session.instructions
 
     def _text(self, now: float) -> str:

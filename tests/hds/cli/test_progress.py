@@ -137,3 +137,20 @@ def test_numbers_are_short() -> None:
 def test_a_line_fits_into_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "20")
     assert len(re.sub(r"\x1b\[[\d;]*m", "", fitting("word " * 10))) <= 19
+
+
+@pytest.mark.programs
+@pytest.mark.parametrize("options", [(), ("--no-progress",)])
+def test_a_message_is_on_the_terminal_while_the_guest_goes_on(options: tuple[str, ...], tmp_path: Path) -> None:
+    need_machine_code()
+    program = listing_file(tmp_path, "mov eax, 39; syscall; again: jmp again")
+    primary, secondary = pty.openpty()
+    command = [sys.executable, "-m", "hds", "run", "--kernel", "linux", "--max-instructions", "1" + "0" * 15, *options]
+    command += ["-e", '!syscall script { printf("called\\n"); }', program]
+    null, environment = subprocess.DEVNULL, {**os.environ, "TERM": "xterm"}
+    with subprocess.Popen(command, stdin=null, stdout=secondary, stderr=null, env=environment) as run:
+        os.close(secondary)
+        assert os.read(primary, 4096) == b"called\r\n"
+        assert run.poll() is None
+        run.kill()
+    os.close(primary)
