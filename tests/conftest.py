@@ -30,8 +30,10 @@ settings.load_profile("hds")
 # Machine code is kept for the next tests, here and nowhere else.
 os.environ["HDS_CACHE"] = str(Path(__file__).parents[1] / "build" / "code")
 
-# A shell has what it starts in the background ignore it.
+# Who starts tests in the background has them ignore these, and with them what they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # What is collected lives to the end: the collector of cycles need not walk it again and again.
 gc.disable()

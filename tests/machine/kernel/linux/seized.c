@@ -38,6 +38,7 @@ int main(void) {
     if (!child) {
         for (;;) pause();
     }
+    setpgid(child, child); /* SIGTSTP does not stop a group that is orphaned, as that of a test may be */
     result("seize", ptrace(PTRACE_SEIZE, child, 0, 0));
     result("listen while it runs", ptrace(PTRACE_LISTEN, child, 0, 0));
     result("interrupt", ptrace(PTRACE_INTERRUPT, child, 0, 0));
