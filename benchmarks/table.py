@@ -24,7 +24,7 @@ BENCHMARKS = (
     Benchmark("triggers", "What a trigger costs", 180),
     Benchmark("native", "The native engine", 60),
     Benchmark("linux", "A real program: busybox, by processor time", 120),
-    Benchmark("windows", "A Windows program, on Wine's DLLs", 150),
+    Benchmark("windows", "A Windows program, on Wine's DLLs", 240),
     Benchmark("linux_peers", "A Linux program beside qemu-user and Qiling", 150),
     Benchmark("mappings", "Calls on memory", 60),
     Benchmark("compile", "Checking scripts", 120),

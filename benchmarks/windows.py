@@ -26,7 +26,7 @@ from windows_world import MISSING, build, extracted, make_root, wheel_of  # noqa
 
 HDS = Path(sys.executable).with_name("hds")
 ROUNDS, LONG_ROUNDS = 5, 3
-FUNCTIONS = 8_000  # of five lines each
+FUNCTIONS = 10_000  # of five lines each
 HELLO = '#include <stdio.h>\nint main(void) { puts("hello"); return 0; }\n'
 NOTHING = "? .calls = 0;\n"
 EVERY_CALL = NOTHING + "!syscall script { .calls = .calls + 1; }\n"
