@@ -31,5 +31,7 @@ class ExitCode(IntEnum):
     OUTPUT = 8, "everything else went well, but an output source or the log did not take all that was sent to it"
     INTERNAL = 70, "a bug in hds; the message says how to report it"
     STREAM = 74, "standard output cannot be written (closed, a full disk); or standard error, where all else went well"
+    HUNG_UP = 129, "ended by SIGHUP: the terminal was closed"
     INTERRUPTED = 130, "interrupted by Ctrl-C"
     BROKEN_PIPE = 141, "the reader of the output went away"
+    TERMINATED = 143, "ended by SIGTERM"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from source_trees import ROOT
 
-from hds.cli.measurements import SHOWN, Measured, measured, rows_by_name, short
+from hds.cli.measurements import SHOWN, Measured, measured, readme_note, readme_table, rows_by_name, short
 
 BENCHMARKS = ROOT / "benchmarks"
 TOOLS = ("rows.py", "table.py", "run.py", "measured.py")
@@ -104,3 +104,12 @@ def test_what_the_readme_shows_was_measured() -> None:
 )
 def test_a_ratio_has_two_digits(ratio: float, text: str) -> None:
     assert short(ratio) == text
+
+
+def test_the_readme_marks_what_was_measured_earlier_and_says_a_goal_once() -> None:
+    earlier = {row.what for group in measured().benchmarks if group.is_earlier for row in group.rows}
+    cells = [cell for _, cell in readme_table()]
+    marked = [shown for shown, cell in zip(SHOWN, cells, strict=True) if cell.endswith(" *")]
+    assert marked == [shown for shown in SHOWN if earlier & set(shown.rows)]
+    assert bool(list(readme_note())) == bool(earlier)
+    assert max(cell.count("goal") for cell in cells) <= 1

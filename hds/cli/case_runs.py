@@ -21,7 +21,7 @@ from hds.cli.parsing import WrongWords, parsed, silenced
 from hds.cli.subcommands import check, eval as evaluation, run
 from hds.exit_codes import ExitCode
 from hds.inputs import decode_text, read_bytes
-from hds.report import Refusal, StreamFailed, fault_message, fault_span
+from hds.report import Refusal, StreamFailed, fault_message, fault_span, interruption_named
 from hds.report.records import Bytes, Control, GuestOutput, Line, Output, Record, Repeated, Result, Summary, shown
 from hds.script_tests import (
     DEFAULT_TIMEOUT,
@@ -37,7 +37,7 @@ from hds.script_tests import (
     judge,
     read_tests,
 )
-from hds.session import INTERRUPTED, Captured
+from hds.session import Captured
 from lang import Code, Compiler, Diagnostic, Severity, SourceFile
 from machine import Message, ScriptFault
 from vm import Fault, FaultKind, FileRefused, read_file
@@ -280,8 +280,9 @@ def _run(case: Case, source: SourceFile, usual: Usual) -> Outcome:
     outcome.output, outcome.guest = bytes(collector.output), bytes(collector.guest)
     summary = collector.summary
     if summary is not None:
-        if summary.cause == INTERRUPTED:
-            raise KeyboardInterrupt
+        interruption = interruption_named(summary.cause)
+        if interruption is not None:
+            raise interruption
         outcome.failure = summary.stopped if outcome.exit_code else None
         outcome.guest_exit_code = summary.exit_code
         outcome.totals = _totals(summary)

@@ -18,6 +18,7 @@ from hds.session import PROMPT, Arrived, Session, why_stopped
 from lang import Code, SourceFile
 from lang.commands import read_commands
 from machine import StopCause
+from machine.schedule import Terminated
 from vm.facts.commands import COMMAND_BY_NAME
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class Console:
         self.timeline: Timeline | None = None
         self.progress: Progress | None = None
         self.left = False  # `q`, or the end of the input
+        self.ended_by: KeyboardInterrupt | None = None  # a signal that came at the prompt and is to end the process
 
     def record(self, session: Session) -> None:
         """Let this console go back in a session from now on; not in parallel with another one."""
@@ -149,6 +151,9 @@ class Console:
                 text += read_line(CONTINUATION if text else PROMPT)
             except EOFError:
                 return text or None
+            except Terminated as error:  # not raised here, perhaps in the middle of a trigger
+                self.ended_by = error
+                return None
             except KeyboardInterrupt:
                 print(file=sys.stderr)
                 text = ""
@@ -158,10 +163,14 @@ class Console:
             text += "\n"
 
     def interact(self, session: Session) -> None:
-        """Carry out what the user types until the session ends. Ctrl-C stops a running guest and nothing else."""
+        """Carry out what the user types until the session ends. Ctrl-C stops a running guest and nothing else.
+
+        Raises Terminated, as `check`.
+        """
         self.session = session
         while not session.ended:
             text = self.next_commands()
+            self.check()
             if text is None:
                 return
             before = session.totals.last
@@ -169,7 +178,9 @@ class Console:
                 session.interpret(SourceFile(NAME, text))
                 last = session.totals.last
                 if last is not before and last is not None and last.cause is not StopCause.BREAK:
-                    session.notice(why_stopped(session, interrupted=False))
+                    session.notice(why_stopped(session))
+            except Terminated:
+                raise
             except KeyboardInterrupt:
                 session.notice("interrupted")
                 if self.timeline is not None:
@@ -177,6 +188,11 @@ class Console:
             except Arrived:
                 assert self.timeline is not None
                 self.timeline.arrive()
+
+    def check(self) -> None:
+        """Raises machine.schedule.Terminated where a prompt was left for that."""
+        if self.ended_by is not None:
+            raise self.ended_by
 
 
 def _is_unfinished(text: str) -> bool:

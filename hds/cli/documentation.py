@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from hds.cli.main import SUBCOMMANDS, Parser, Subcommand, build_parser
-from hds.cli.measurements import benchmarks_page, readme_table
+from hds.cli.measurements import benchmarks_page, readme_note, readme_table
 from hds.cli.subcommands.explain import VISIBLE_RETURN, WIDTH
 from hds.cli.tables import TABLES, Table
 from hds.editor import textmate_grammar, vim_syntax
@@ -329,7 +329,8 @@ def linux_calls_page() -> Iterator[str]:
 def readme_page() -> Iterator[str]:
     """README.md, with the tables between its marks as the code and the benchmarks have them."""
     text = README.read_text(encoding="utf-8")
-    for what, lines in (("what is emulated", _emulated()), ("speed", _table(("what", "ratio"), readme_table()))):
+    speed = (*_table(("what", "ratio"), readme_table()), *readme_note())
+    for what, lines in (("what is emulated", _emulated()), ("speed", speed)):
         begin, end = f"<!-- {what}, made as the pages of docs/ are -->", "<!-- to here -->"
         before, _, rest = text.partition(begin + "\n")
         text = before + "\n".join((begin, *lines, end)) + rest.partition(end)[2]

@@ -46,6 +46,7 @@ class Subcommand(msgspec.Struct, frozen=True):
     name: str
     doc: str
     examples: tuple[str, ...]
+    runs_guests: bool = False  # or scripts: a signal that ends it is to leave nothing unsaid
 
     @property
     def module(self) -> str:
@@ -66,6 +67,7 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
             "hds run trace.hds ./hello first second",
             "hds run -e '!syscall 1 script { printf(\"%d bytes\\n\", @rdx); }' ./hello",
         ),
+        runs_guests=True,
     ),
     Subcommand(
         "trace",
@@ -75,11 +77,13 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
             "hds trace -e trace=%file -y ./hello",
             "hds trace --root c/ -c c/prog/tool.exe",
         ),
+        runs_guests=True,
     ),
     Subcommand(
         "console",
         "type commands at the HyperDbg> prompt, with a guest program or without",
         ("hds console ./hello", "hds console < commands.hds"),
+        runs_guests=True,
     ),
     Subcommand(
         "check",
@@ -90,6 +94,7 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
         "eval",
         "run one script on an in-memory host",
         ("hds eval script.ds", "hds eval -e 'print(@rax * 2);' --reg rax=0n21"),
+        runs_guests=True,
     ),
     Subcommand("compile", "compile a command file to a .hdc file", ("hds compile trace.hds -o trace.hdc",)),
     Subcommand(
@@ -107,6 +112,7 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
         "test",
         "run the tests that stand in comments of scripts",
         ("hds test", "hds test scripts -k 'calls and not slow'", "hds test --junit results.xml trace.hds"),
+        runs_guests=True,
     ),
     Subcommand(
         "diff",
@@ -115,6 +121,7 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
             "hds diff before.jsonl after.jsonl --ignore tick",
             "hds diff --symbols 'hds run trace.hds ./old' 'hds run trace.hds ./new'",
         ),
+        runs_guests=True,
     ),
     Subcommand(
         "corpus",
@@ -124,6 +131,7 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
             "hds corpus trace.hds -o results @list.txt --scheduler tcp://host:8786",
             "hds corpus status results",
         ),
+        runs_guests=True,
     ),
     Subcommand(
         "report",
@@ -151,6 +159,7 @@ SUBCOMMANDS: tuple[Subcommand, ...] = (
             "hds bench --json trace.hds ./hello",
             "hds bench -e '!syscall script { .n = .n + 1; }'",
         ),
+        runs_guests=True,
     ),
     Subcommand("conform", "run conformance vectors", ("hds conform tests/conformance/language.jsonl",)),
     Subcommand(
@@ -211,6 +220,11 @@ def parse(parser: argparse.ArgumentParser, row: Subcommand, words: Sequence[str]
     """What a configured parser finds in the words of a subcommand; of some, options may stand between the words."""
     mixes = getattr(importlib.import_module(row.module), "MIXES_OPTIONS", False)
     return parser.parse_intermixed_args(words) if mixes else parser.parse_args(words)
+
+
+def row_of(words: Sequence[str]) -> Subcommand | None:
+    """The subcommand that a command line names."""
+    return next((row for row in SUBCOMMANDS if words and row.name == words[0]), None)
 
 
 def usual_words(words: Sequence[str]) -> list[str]:
@@ -274,7 +288,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _carry_out(words: Sequence[str]) -> int:
     """Parse the command line and run its subcommand. Raises StreamFailed."""
-    row = next((row for row in SUBCOMMANDS if words and row.name == words[0]), None)
+    row = row_of(words)
     as_json = _asks_for_json(words)
     lead = "hds: "
     try:
@@ -295,10 +309,11 @@ def _carry_out(words: Sequence[str]) -> int:
         return stop.code if isinstance(stop.code, int) else ExitCode.USAGE
     except Refusal as refusal:
         failure, lead = refusal.failure, refusal.lead
-    except KeyboardInterrupt:
-        failure = Failure(FailureKind.INTERRUPTED, "interrupted")
+    except KeyboardInterrupt as error:
+        kind = FailureKind.of_interruption(error)
+        failure = Failure(kind, "interrupted" if kind is FailureKind.INTERRUPTED else f"ended by {kind.doc}")
         if not as_json:
-            return ExitCode.INTERRUPTED
+            return kind.exit_code
     except Exception as error:
         if os.environ.get("HDS_TRACEBACK"):
             raise
@@ -326,6 +341,11 @@ def entry() -> NoReturn:
     gc.set_threshold(_ALLOCATIONS)
     shorten()
     occupy_standard_descriptors()
+    row = row_of(usual_words(sys.argv[1:]))
+    if row is not None and row.runs_guests:
+        from machine.schedule import end_by_signals
+
+        end_by_signals()
     os._exit(main() & 0xFF)  # as a shell sees it: an NTSTATUS has more bits than os._exit takes
 
 

@@ -61,6 +61,11 @@ class Group(msgspec.Struct, frozen=True):
     notes: tuple[str, ...]
     rows: tuple[Row, ...]
 
+    @property
+    def is_earlier(self) -> bool:
+        """Whether a note says that the rows are of an earlier run than others."""
+        return EARLIER in self.notes
+
 
 class Measured(msgspec.Struct, frozen=True):
     """All of it."""
@@ -79,6 +84,7 @@ class Shown(msgspec.Struct, frozen=True):
     of: str = "time"
 
 
+EARLIER = "these rows are of a run that was made earlier, before the last changes"  # a note of a group
 _START = "against python -c 'import lark, unicorn, capstone, llvmlite.binding'"
 _LARK = "against python -c 'import lark'"
 SHOWN: tuple[Shown, ...] = (
@@ -215,18 +221,29 @@ def rows_by_name(found: Measured) -> dict[str, Row]:
 
 def readme_table() -> Iterator[tuple[str, str]]:
     """The rows of README.md: what, and the ratio."""
-    rows = rows_by_name(measured())
+    rows, earlier = rows_by_name(measured()), _made_earlier()
     for shown in SHOWN:
         found = [rows[name] for name in shown.rows if name in rows]
         if found:
-            yield shown.text, _ratios(found, shown.of)
+            yield shown.text, _ratios(found, shown.of) + (" *" if earlier & set(shown.rows) else "")
+
+
+def readme_note() -> Iterator[str]:
+    """What stands behind that table: what its marks mean."""
+    if _made_earlier():
+        yield from ("", "\\* of a run that was made earlier, before the last changes")
+
+
+def _made_earlier() -> set[str]:
+    return {row.what for group in measured().benchmarks if group.is_earlier for row in group.rows}
 
 
 def _ratios(rows: list[Row], of: str) -> str:
-    """1.3, 1.5 and 1.0 x its time; with the goals that are not reached."""
+    """1.3, 1.5 and 1.0 x its time; with the goals that are not reached, each once."""
     texts = [short(row.ratio) for row in rows]
     joined = " and ".join(filter(None, (", ".join(texts[:-1]), texts[-1])))
-    missed = "".join(f" (goal {row.goal})" for row in rows if not row.is_reached)
+    goals = dict.fromkeys(row.goal for row in rows if not row.is_reached)
+    missed = f" (goal {' and '.join(goals)})" if goals else ""
     return f"{joined} x {'faster' if rows[0].faster else f'its {of}'}{missed}"
 
 

@@ -107,7 +107,7 @@ def _add_limit_flags(parser: argparse.ArgumentParser, shown: bool) -> None:
         flag = "--" + row.name.replace("_", "-")
         text = f"{row.doc} (default {row.default} {row.unit})" if shown else argparse.SUPPRESS
         group.add_argument(
-            flag, type=partial(_positive, least=row.least, most=row.most), metavar="N", dest=row.name, help=text
+            flag, type=partial(decimal, least=row.least, most=row.most), metavar="N", dest=row.name, help=text
         )
 
 
@@ -121,8 +121,8 @@ class _HelpLimits(argparse.Action):
         parser.exit()
 
 
-def _positive(text: str, least: int, most: int) -> int:
-    """A limit: decimal digits, as the help shows them."""
+def decimal(text: str, least: int, most: int) -> int:
+    """A number in decimal digits, as the help shows them. Raises argparse.ArgumentTypeError."""
     value = number_in(text, DECIMAL, most)
     if value is None or value < least:
         raise argparse.ArgumentTypeError(f"{text[:40]!r} is no decimal number from {least} to {most}")

@@ -93,7 +93,7 @@ def run_program(
 def conclusion(session: Session, lines: Lines) -> bytes:
     """All lines of a run that is over."""
     summary = summarize(session)
-    failure = failure_of(session, summary, interrupted=False, fail_on_break=False, fail_on_script_errors=False)
+    failure = failure_of(session, summary, fail_on_break=False, fail_on_script_errors=False)
     return lines.conclude(*([] if failure is None else [failure]), summary)
 
 

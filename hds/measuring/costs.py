@@ -22,8 +22,8 @@ from lang.commands import AssemblyText, EventCommand
 if TYPE_CHECKING:
     from hds.session import Session
 
-_ENOUGH = 0.1  # seconds that a run of a built-in guest shall take
-_FEWEST, _MOST = 1000, 1 << 24  # its rounds
+_ENOUGH, _LONGEST = 0.1, 2.0  # seconds that a run of a built-in guest shall take
+_FEWEST, _MOST = 16, 1 << 24  # its rounds
 _FEW_TRIGGERS = 1000  # fewer say little about time
 
 
@@ -146,13 +146,17 @@ def _edited(text: str, edits: list[tuple[int, int, str]]) -> str:
 
 
 def _rounds(text: SourceFile, plan: Plan, start: Start) -> int:
-    """How many rounds of a built-in guest take long enough."""
+    """How many rounds of a built-in guest take long enough and trigger often enough, without taking too long."""
     count = _FEWEST
-    while plan.guest is not None and count < _MOST:
-        taken = _sample(text, plan, start, count).seconds
-        if taken >= _ENOUGH:
+    if plan.guest is None:
+        return count
+    _sample(text, plan, start, count)  # what is compiled once takes its time here
+    while count < _MOST:
+        found = _sample(text, plan, start, count)
+        is_enough = found.seconds >= _ENOUGH and not 0 < found.triggers < 2 * _FEW_TRIGGERS
+        if is_enough or found.seconds > _LONGEST / 2:
             break
-        count *= 2 if taken > _ENOUGH / 8 else 8
+        count *= 8 if found.seconds < _ENOUGH / 8 else 2
     return min(count, _MOST)
 
 

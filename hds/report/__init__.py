@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         FailureKind as FailureKind,
         Refusal as Refusal,
         compile_failure as compile_failure,
+        interruption_named as interruption_named,
         refuse as refuse,
     )
     from hds.report.faults import (
@@ -48,7 +49,7 @@ else:
         __name__,
         {
             "ending": "report",
-            "failures": "Failure FailureKind Refusal compile_failure refuse",
+            "failures": "Failure FailureKind Refusal compile_failure interruption_named refuse",
             "faults": "FAULTS fault_message fault_span render_fault",
             "fields": "Field rows_of",
             "findings": "code_titles sarif",

@@ -45,11 +45,29 @@ class FailureKind(Enum):
     OUTPUT = "output_lost", ExitCode.OUTPUT, "an output source or the log did not take everything"
     INTERNAL = "internal_error", ExitCode.INTERNAL, "a bug in hds"
     INTERRUPTED = "interrupted", ExitCode.INTERRUPTED, "Ctrl-C"
+    TERMINATED = "terminated", ExitCode.TERMINATED, "SIGTERM"
+    HUNG_UP = "hung_up", ExitCode.HUNG_UP, "SIGHUP"
 
     @classmethod
     def of(cls, code: ExitCode) -> FailureKind:
         """The first kind with this exit code: the one to take where no other says more."""
         return next(kind for kind in cls if kind.exit_code is code)
+
+    @classmethod
+    def of_interruption(cls, error: KeyboardInterrupt) -> FailureKind:
+        """What has ended a run from outside: Ctrl-C, unless the exception names a signal."""
+        killed = _KILLED + error.args[0] if error.args else cls.INTERRUPTED.exit_code
+        return next(kind for kind in cls if kind.exit_code == killed)
+
+
+_KILLED = 128  # and the number of a signal: the exit code of what a signal ended
+_INTERRUPTIONS = (FailureKind.INTERRUPTED, FailureKind.TERMINATED, FailureKind.HUNG_UP)
+
+
+def interruption_named(cause: str) -> KeyboardInterrupt | None:
+    """What a run was ended by from outside, by the cause in its summary; None where it was not."""
+    kind = next((kind for kind in _INTERRUPTIONS if kind.value == cause), None)
+    return None if kind is None else KeyboardInterrupt(kind.exit_code - _KILLED)
 
 
 class Failure(msgspec.Struct, frozen=True):

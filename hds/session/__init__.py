@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from hds.session.session import PROMPT as PROMPT, Session as Session
     from hds.session.snapshots import launch as launch
     from hds.session.summary import (
-        INTERRUPTED as INTERRUPTED,
         failure_of as failure_of,
         guest_exit_code as guest_exit_code,
         statistics as statistics,
@@ -59,7 +58,7 @@ else:
             "session": "PROMPT Session",
             "snapshots": "launch",
             "timeline": "Timeline",
-            "summary": "INTERRUPTED failure_of guest_exit_code statistics stopped_early summarize why_stopped",
+            "summary": "failure_of guest_exit_code statistics stopped_early summarize why_stopped",
             "symbols": "announce_symbols",
             "tables": "MissingExtra",
         },

@@ -26,7 +26,7 @@ from contextlib import contextmanager, suppress
 import msgspec
 
 from hds.report import output
-from machine.schedule import stop_watching
+from machine.schedule import ending_signals, stop_watching
 from vm import memory_of_all_copies
 
 _LENGTH, _ID = struct.Struct("<Q"), struct.Struct("<I")
@@ -146,7 +146,8 @@ def _answer(reader: int) -> bytes:
 
 def _sleep(wire: socket.socket) -> tuple[Woken, socket.socket]:
     """Wait; return in a copy for each request."""
-    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    handlers = {number: signal.signal(number, signal.SIG_DFL) for number in ending_signals()}
+    handlers[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN)
     children = signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the copies
     while True:
         received = _receive(wire)
@@ -156,7 +157,8 @@ def _sleep(wire: socket.socket) -> tuple[Woken, socket.socket]:
         if os.fork() == 0:
             wire.close()
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # until `listen_to_ctrl_c`
-            signal.signal(signal.SIGINT, interrupt)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
             signal.signal(signal.SIGCHLD, children)
             try:
                 os.write(descriptors[_REPLY], os.getpid().to_bytes(4, "little"))
@@ -236,7 +238,7 @@ def launch(run: Callable[[], int]) -> int:
     sys.stderr.flush()
     reader, writer = os.pipe()
     front = memory_of_all_copies(mmap.PAGESIZE)
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _passed_on())
     child = os.fork()
     if not child:
         os.close(reader)
@@ -250,7 +252,7 @@ def launch(run: Callable[[], int]) -> int:
         return code
     os.close(writer)
     codes = b""
-    with _passing_interrupts_on(front, mask):
+    with _passing_signals_on(front, mask):
         while part := os.read(reader, 64):
             codes += part
     os.close(reader)
@@ -258,20 +260,25 @@ def launch(run: Callable[[], int]) -> int:
     return codes[-1] if codes else os.waitstatus_to_exitcode(status) & 0xFF or 1
 
 
+def _passed_on() -> set[int]:
+    """The signals of the process that was started that are for the front."""
+    return {signal.SIGINT, *ending_signals()}
+
+
 @contextmanager
-def _passing_interrupts_on(front: mmap.mmap, mask: Iterable[int]) -> Iterator[None]:
-    """While this process waits with SIGINT blocked: the front gets what somebody sends (`kill -INT`)."""
+def _passing_signals_on(front: mmap.mmap, mask: Iterable[int]) -> Iterator[None]:
+    """While this process waits with signals blocked: the front gets what somebody sends (`kill -INT`)."""
     is_over = threading.Event()
 
     def pass_on() -> None:
         while True:
-            found = signal.sigwaitinfo({signal.SIGINT})
+            found = signal.sigwaitinfo(_passed_on())
             if is_over.is_set():
                 return
             (process_id,) = _ID.unpack_from(front)
             if found.si_code <= _SENT and process_id:
                 with suppress(ProcessLookupError):
-                    os.kill(process_id, signal.SIGINT)
+                    os.kill(process_id, found.si_signo)
 
     thread = threading.Thread(target=pass_on, daemon=True)
     thread.start()

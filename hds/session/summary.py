@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from machine import ProcessEnd
     from machine.events import Event
 
-INTERRUPTED = "interrupted"  # the cause of a run that Ctrl-C ended
 
+def summarize(session: Session, *, interrupted: FailureKind | None = None) -> Summary:
+    """What the session came to; numbers of events are those of the whole session.
 
-def summarize(session: Session, *, interrupted: bool = False) -> Summary:
-    """What the session came to; numbers of events are those of the whole session."""
+    `interrupted` says what has ended it from outside.
+    """
     totals, machine, last = session.totals, session.machine, session.totals.last
     return Summary(
         triggers=session.triggers,
@@ -45,7 +46,7 @@ def summarize(session: Session, *, interrupted: bool = False) -> Summary:
             OutputCount(source.name, source.kind, source.sent, source.lost, source.failure)
             for source in (*session.outputs.sources.values(), *session.outputs.logs)
         ),
-        cause=INTERRUPTED if interrupted else "none" if last is None else last.cause.value,
+        cause=interrupted.value if interrupted is not None else "none" if last is None else last.cause.value,
         stopped=why_stopped(session, interrupted),
         exit_code=guest_exit_code(session),
         crash=_crash(session),
@@ -72,11 +73,11 @@ def _event(event: Event, span: Span | None, measured: bool) -> EventCount:
     )  # fmt: skip
 
 
-def why_stopped(session: Session, interrupted: bool) -> str:
+def why_stopped(session: Session, interrupted: FailureKind | None = None) -> str:
     """Why the last run came back."""
     last = session.totals.last
-    if interrupted:
-        return INTERRUPTED
+    if interrupted is not None:
+        return interrupted.value if interrupted is FailureKind.INTERRUPTED else f"ended by {interrupted.doc}"
     if last is None:
         return "no program was run"
     ends = [end for end in last.ends if not end.is_child]
@@ -138,7 +139,12 @@ def statistics(session: Session, seconds: float) -> Iterator[str]:
 
 
 def failure_of(
-    session: Session, summary: Summary, *, interrupted: bool, fail_on_break: bool, fail_on_script_errors: bool
+    session: Session,
+    summary: Summary,
+    *,
+    interrupted: FailureKind | None = None,
+    fail_on_break: bool,
+    fail_on_script_errors: bool,
 ) -> Failure | None:
     """What the run says to the shell: the first row that applies."""
     cause = session.totals.last.cause if session.totals.last is not None else StopCause.NOTHING_LOADED
@@ -148,7 +154,7 @@ def failure_of(
     errors = f"{plural(summary.script_errors, 'script error')}, {plural(summary.code_errors, 'code error')}"
     lost = list(lost_bytes(summary.outputs))
     rows = (
-        (interrupted, Failure(FailureKind.INTERRUPTED, why)),
+        (interrupted is not None, Failure(interrupted or FailureKind.INTERRUPTED, why)),
         (summary.refused_commands > 0, Failure(FailureKind.COMMAND, refused, code=Code.REFUSED)),
         (cause in (StopCause.FAULT, StopCause.INVALID, StopCause.UNMAPPED), Failure(FailureKind.CRASH, why)),
         (cause is StopCause.PAGING, Failure(FailureKind.PAGING, why, "an event with short-circuiting skips the write")),

@@ -73,13 +73,13 @@ class ThreadRegisters(msgspec.Struct, frozen=True):
 
     def read_fxsave(self) -> bytes:
         """The x87 and SSE state, as FXSAVE has it: 512 bytes."""
-        return image_of([self.words[ROW_BYTES * row : ROW_BYTES * (row + 1)] for row in _FXSAVE_ROWS])
+        return image_of(b"".join(self.words[ROW_BYTES * row : ROW_BYTES * (row + 1)] for row in _FXSAVE_ROWS))
 
     def with_fxsave(self, image: bytes) -> ThreadRegisters:
         """The same with the x87 and SSE state of such an image."""
-        words = bytearray(self.words)
-        for row, data in zip(_FXSAVE_ROWS, rows_of(image), strict=True):
-            words[ROW_BYTES * row : ROW_BYTES * (row + 1)] = data
+        words, data = bytearray(self.words), rows_of(image)
+        for number, row in enumerate(_FXSAVE_ROWS):
+            words[ROW_BYTES * row : ROW_BYTES * (row + 1)] = data[ROW_BYTES * number : ROW_BYTES * (number + 1)]
         return replace(self, words=bytes(words))
 
 

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
         text_of as text_of,
     )
     from machine.schedule.gate import Gate as Gate
-    from machine.schedule.interrupt import RunGuard as RunGuard, stop_watching as stop_watching
+    from machine.schedule.interrupt import (
+        RunGuard as RunGuard,
+        Terminated as Terminated,
+        end_by_signals as end_by_signals,
+        ending_signals as ending_signals,
+        stop_watching as stop_watching,
+    )
     from machine.schedule.parallel import (
         LOCK_TRIES as LOCK_TRIES,
         ParallelRun as ParallelRun,
@@ -46,7 +52,7 @@ else:
             "branches": "BranchRecording branch_lines",
             "clock": "DEFAULT_START TEXT_BYTES TICKS_PER_MICROSECOND VirtualClock fields_of text_of",
             "gate": "Gate",
-            "interrupt": "RunGuard stop_watching",
+            "interrupt": "RunGuard Terminated end_by_signals ending_signals stop_watching",
             "parallel": "LOCK_TRIES ParallelRun Surroundings",
             "process": "Core Injection Maker Next Process Suspension Thread TooManyProcesses TooManyThreads Unhandled",
             "scheduler": "Scheduler",

@@ -1,4 +1,7 @@
-"""What ends a run of the guest from outside: Ctrl-C, and the end of its time. Both end it between two blocks.
+"""What ends a run of the guest from outside: Ctrl-C, the end of its time, and signals that are to end the process.
+
+All end it between two blocks. SIGTERM and SIGHUP do so in a process that has asked for that (`end_by_signals`): what is
+left to say is said then, in a bounded time.
 
 A thread of its own waits for them, since the run may be in machine code for long, where Python looks after no signals.
 What it calls only asks for a stop; it asks again until the run is over, because a request that comes between two turns
@@ -24,14 +27,76 @@ from typing import Any
 _AGAIN = 0.01  # seconds between two requests
 _PATIENCE = 0.15  # seconds of processor time that a script under way has when the time of a run is over
 _LONGEST = 1_000_000.0  # seconds between two looks at the time: poll takes milliseconds in 32 bits
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+_AS_ONE = 0.5  # seconds in which signals count once: timeout(1) and a terminal that closes send two
+_LAST_WORDS = 5.0  # seconds that a process has, which is to end
+_KILLED = 128  # and the number of the signal: an exit code
+
+
+class Terminated(KeyboardInterrupt):
+    """The process is to end by a signal: `number`."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class _Ending:
+    """What is known of the end of this process by a signal."""
+
+    def __init__(self) -> None:
+        self.signals: tuple[signal.Signals, ...] = ()  # that end it
+        self._first: float | None = None  # when one was heard, by the monotonic clock
+
+    def heard(self, number: int) -> None:
+        """One has come. The second one ends the process at once, as does the first after a while."""
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now
+            start_new_thread(self._end_at_last, (number,))
+        elif now - self._first > _AS_ONE:
+            os._exit(_KILLED + number)
+
+    def is_repeated(self) -> bool:
+        """Whether one was heard before."""
+        return self._first is not None
+
+    def _end_at_last(self, number: int) -> None:
+        time.sleep(_LAST_WORDS)
+        os._exit(_KILLED + number)
+
+
+_ending = _Ending()
+
+
+def end_by_signals() -> None:
+    """From now on SIGTERM and SIGHUP raise Terminated, behind a run if one is under way; but for those ignored.
+
+    For the main thread of a process that is hds and nothing else.
+    """
+    _ending.signals = tuple(number for number in _ENDING if signal.getsignal(number) is signal.SIG_DFL)
+    for number in _ending.signals:
+        signal.signal(number, _end)
+
+
+def ending_signals() -> tuple[signal.Signals, ...]:
+    """Those that end this process by Terminated."""
+    return _ending.signals
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    is_repeated = _ending.is_repeated()
+    _ending.heard(number)
+    if not is_repeated:
+        raise Terminated(number)
 
 
 class RunGuard:
-    """Calls `stop` at Ctrl-C and `expire` when the time is over, perhaps in another thread and more than once.
+    """Calls `stop` at a signal and `expire` when the time is over, perhaps in another thread and more than once.
 
-    `cut` is called besides: at Ctrl-C, and when the run has not ended a little after its time. It is to end scripts.
+    `cut` is called besides: at a signal, and when the run has not ended a little after its time. It is to end scripts.
 
-    Ctrl-C is left alone outside the main thread, where Python delivers no signals.
+    Signals, Ctrl-C and `ending_signals`, are left alone outside the main thread, where Python delivers none.
     """
 
     def __init__(
@@ -42,22 +107,25 @@ class RunGuard:
         self._cut = cut
         self._expired: float | None = None  # the processor time when the time was over
         self._active = False
-        self._interrupted = False
+        self._signal = 0  # that has come
         self._left = math.inf  # seconds, when the stretch under way began
         self._end = math.inf  # of this stretch, by the monotonic clock
-        self._handler: Any = None  # for Ctrl-C, outside
+        self._handlers: dict[int, Any] = {}  # of signals, outside
 
     @contextmanager
     def guarding(self, seconds: float | None) -> Iterator[None]:
-        """A run of at most so many seconds of real time. Raises KeyboardInterrupt behind it if Ctrl-C ended it."""
-        self._interrupted, self._left = False, math.inf if seconds is None else seconds
+        """A run of at most so many seconds of real time. Raises KeyboardInterrupt behind it if Ctrl-C ended it.
+
+        Raises Terminated likewise.
+        """
+        self._signal, self._left = 0, math.inf if seconds is None else seconds
         self._enter()
         try:
             yield
         finally:
             self._leave()
-        if self._interrupted:
-            raise KeyboardInterrupt
+        if self._signal:
+            raise KeyboardInterrupt if self._signal == signal.SIGINT else Terminated(self._signal)
 
     @contextmanager
     def suspended(self) -> Iterator[None]:
@@ -71,11 +139,11 @@ class RunGuard:
         finally:
             self._enter()
 
-    def request(self, now: float, interrupted: bool) -> float:
-        """Ask for what is due; when to look again. Called by the watcher."""
-        if self._handler is not None and interrupted:
-            self._interrupted = True
-        if self._interrupted:
+    def request(self, now: float, signals: bytes) -> float:
+        """Ask for what is due; when to look again. Called by the watcher with the signals that have come."""
+        for number in signals:
+            self._note(number)
+        if self._signal:
             self._stop()
             self._cut()
         elif now >= self._end:
@@ -92,7 +160,8 @@ class RunGuard:
         self._expired = None
         self._end = time.monotonic() + self._left
         if threading.current_thread() is threading.main_thread():
-            self._handler = signal.signal(signal.SIGINT, self._on_signal) or signal.SIG_DFL
+            for number in (signal.SIGINT, *_ending.signals):
+                self._handlers[number] = signal.signal(number, self._on_signal) or signal.SIG_DFL
             self._outer_pipe = signal.set_wakeup_fd(watcher.pipe, warn_on_full_buffer=False)
         watcher.add(self, self._end)
         self._active = True
@@ -101,13 +170,22 @@ class RunGuard:
         self._active = False
         _watcher().remove(self)
         self._left = max(0.0, self._end - time.monotonic())
-        if self._handler is not None:
+        if self._handlers:
             signal.set_wakeup_fd(self._outer_pipe)
-            signal.signal(signal.SIGINT, self._handler)
-            self._handler = None
+            for number, handler in self._handlers.items():
+                signal.signal(number, handler)
+            self._handlers.clear()
 
-    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self._interrupted = True
+    def takes(self, number: int) -> bool:
+        """Whether a signal ends what is guarded."""
+        return number in self._handlers
+
+    def _note(self, number: int) -> None:
+        if self.takes(number) and self._signal in (0, signal.SIGINT):
+            self._signal = number
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        self._note(number)
         self._stop()
         self._cut()
 
@@ -157,7 +235,10 @@ class _Watcher:
             signals = os.read(self._reader, 64) if pipe.poll(wait) else b""
             now = time.monotonic()
             with self._lock:
-                looks = [guard.request(now, signal.SIGINT in signals) for guard in self._guards]
+                for number in signals:
+                    if number in _ending.signals and any(guard.takes(number) for guard in self._guards):
+                        _ending.heard(number)
+                looks = [guard.request(now, signals) for guard in self._guards]
             following = min(looks, default=math.inf)
             wait = None if following == math.inf else 1000 * min(max(0.0, following - now), _LONGEST)
 

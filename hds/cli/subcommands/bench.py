@@ -8,13 +8,14 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator
+from functools import partial
 
 import msgspec
 from msgspec.structs import replace
 
 from hds.cli.bundles import read_commands_or_bundle
 from hds.cli.guest import ScriptOptions, SessionOptions, add_script_and_program, new_session
-from hds.cli.options import Input, options_of
+from hds.cli.options import Input, decimal, options_of
 from hds.cli.progress import StatusLine, follow, status_line
 from hds.cli.word_order import refuse_wrong_order
 from hds.exit_codes import ExitCode
@@ -36,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """The options of the subcommand."""
     run = add_script_and_program(parser, "bench", "the runs")
     run.add_argument(
-        "--rounds", type=int, choices=range(1, 100), default=3, metavar="N", help="runs of each (default 3)"
+        "--rounds", type=partial(decimal, least=1, most=99), default=3, metavar="N", help="runs of each (default 3)"
     )
     run.add_argument("--format", choices=FORMATS, default="text", help="json: one object per event")
     run.add_argument("--json", dest="format", action="store_const", const="json", help="the same as --format json")

@@ -18,8 +18,7 @@ from hds.cli.parsing import WrongWords, parsed, silenced
 from hds.exit_codes import ExitCode
 from hds.inputs import InputError, read_bytes
 from hds.recorded_runs import BadRun
-from hds.report import Failure, FailureKind, Refusal, say
-from hds.session import INTERRUPTED
+from hds.report import Failure, FailureKind, Refusal, interruption_named, say
 from hds.version import install_command
 
 if TYPE_CHECKING:
@@ -176,8 +175,8 @@ def _made(name: str, words: list[str], options: Options) -> Run:
     with silenced():
         source, compiled = read_commands_or_bundle(given.input, given.session.compiling)
         subcommand.carry_out(given, source, compiled, reporter, ended=ended)
-    if reporter.interrupted:
-        raise KeyboardInterrupt
+    if reporter.interruption is not None:
+        raise reporter.interruption
     if reporter.error is not None:
         raise BadRun(f"{name[:60]}: nothing was run: {reporter.error}", "`hds check` shows all that is wrong")
     return made
@@ -189,7 +188,7 @@ class _Recorded(msgspec.Struct):
     run: Run
     shows_guest_output: bool
     error: str | None = None  # of what does not compile
-    interrupted: bool = False
+    interruption: KeyboardInterrupt | None = None
 
     def report(self, record: Record, /) -> None:
         """Keep what programs are told of it."""
@@ -198,7 +197,8 @@ class _Recorded(msgspec.Struct):
         made = json_object(record)
         if made is not None and made.get("kind") == FailureKind.COMPILE.value and self.error is None:
             self.error = f"{made['file']}:{made['line']}:{made['column']}: {made['code']}: {made['message']}"
-        self.interrupted |= made is not None and made.get("cause") == INTERRUPTED
+        if made is not None and made["type"] == "summary":
+            self.interruption = interruption_named(str(made["cause"]))
         if made is not None and (self.shows_guest_output or made["type"] != "guest_output"):
             self.run.add(made, len(self.run.lines) + 1)
 

@@ -157,7 +157,7 @@ def carry_out(
         return ExitCode.FAILED
     if options.guest_exit_code and options.on_break == "stop" and console is None:
         session.execution.halts_at_int3 = False  # it is what ends the program natively, and there is nobody to ask
-    interrupted, began = False, time.perf_counter()
+    interrupted, began = None, time.perf_counter()
     try:
         with shown_progress(session, options.session) as progress:
             if console is not None:
@@ -170,9 +170,11 @@ def carry_out(
                     debugger.interact(session)
             if console is not None and options.on_break == "stop" and stopped_early(session) and not console.left:
                 console.interact(session)
+            if console is not None:
+                console.check()
             ended(session)
-    except KeyboardInterrupt:
-        interrupted = True
+    except KeyboardInterrupt as error:
+        interrupted = FailureKind.of_interruption(error)
     finally:
         session.close()
     options.session.guest.write_capture(session)
@@ -203,7 +205,7 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def conclude(
-    ending: Ending, session: Session, reporter: Reporter[Record], *, interrupted: bool, seconds: float
+    ending: Ending, session: Session, reporter: Reporter[Record], *, interrupted: FailureKind | None, seconds: float
 ) -> ExitCode | int:
     """Say what the run came to, and make its exit code."""
     from hds.session import coverage_of, failure_of, guest_exit_code, line_hits_of, statistics, summarize

@@ -22,7 +22,7 @@ from hds.cli.subcommands.run import FORMATS, Ending, conclude
 from hds.exit_codes import ExitCode
 from hds.inputs import refuse
 from hds.outputs import FileCarrier, OutputFailed
-from hds.report import JsonLines, Questions, Terminal, output
+from hds.report import FailureKind, JsonLines, Questions, Terminal, output
 
 if TYPE_CHECKING:
     from hds.report.records import Record
@@ -160,14 +160,14 @@ def _trace(
         sinks = [Lines(write, style, session.machine.clock.start, selection.wants_signal), *sinks]
     session.execution.halts_at_int3 = False
     calls = Calls(session, sinks, selection.wants, longest=options.longest, shows_files=options.paths)
-    interrupted, began = False, time.perf_counter()
+    interrupted, began = None, time.perf_counter()
     try:
         with shown_progress(session, options.session):
             session.reach_entry()
             calls.follow()
             session.run()
-    except KeyboardInterrupt:
-        interrupted = True
+    except KeyboardInterrupt as error:
+        interrupted = FailureKind.of_interruption(error)
     finally:
         session.close()
     calls.finish()

@@ -95,6 +95,10 @@ class OpenFile:
         """Whether writing `size` bytes does not look at them. Raises what a write of any bytes would."""
         return False
 
+    def before_fault(self, readable: int, size: int) -> int:
+        """How many bytes of a write of `size` are taken where the first `readable` of them can be read only."""
+        return readable
+
     def available(self) -> int:
         """The bytes that can be read at once (FIONREAD)."""
         raise LinuxError(Errno.ENOTTY)

@@ -10,7 +10,7 @@ from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.nodes import PERMISSION_BITS, Status
 from machine.kernel.linux.open_files import O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY, OpenFile
 from machine.kernel.linux.paths import Place
-from machine.kernel.linux.pipe_buffers import Pipe
+from machine.kernel.linux.pipe_buffers import Pipe, before_fault
 from machine.kernel.linux.standard_input import HostInput
 from machine.memory import KernelWork
 
@@ -66,9 +66,12 @@ class PipeEnd(OpenFile):
             return 0
         self.swallows(len(data))
         room = self.require_room(len(data) if len(data) <= PIPE_ATOMIC else 1)
-        pipe.data += data[:room]
-        pipe.written += 1
+        pipe.put(data[:room])
         return min(len(data), room)
+
+    def before_fault(self, readable: int, size: int) -> int:
+        """As `OpenFile`."""
+        return before_fault(readable, self._pipe.joining(size))
 
     @property
     def waits_for_room(self) -> bool:
@@ -186,6 +189,10 @@ class EventCounter(OpenFile):
             raise LinuxError(Errno.EINVAL)
         return False
 
+    def before_fault(self, readable: int, size: int) -> int:
+        """As `OpenFile`: a part is nothing."""
+        return 0
+
     def ready(self) -> tuple[bool, bool, bool]:
         """As `OpenFile`."""
         return self._count > 0, self._count < _LARGEST_COUNT, False
@@ -216,6 +223,10 @@ class OutputStream(OpenFile):
         """As `OpenFile`."""
         self._sink(data)
         return len(data)
+
+    def before_fault(self, readable: int, size: int) -> int:
+        """As `OpenFile`."""
+        return before_fault(readable)
 
     def ready(self) -> tuple[bool, bool, bool]:
         """As `OpenFile`."""

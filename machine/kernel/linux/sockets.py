@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from machine.kernel.linux.scripted_peers import Outside
 
 AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
+_UNIX_PIECE, _TCP_PIECE = 0x8EC0, 0x8000  # bytes of a stream that are copied at once: a socket buffer, a page fragment
 SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_SEQPACKET = 1, 2, 3, 5
 MSG_PEEK, MSG_TRUNC, MSG_DONTWAIT, MSG_WAITALL, MSG_NOSIGNAL = 2, 0x20, 0x40, 0x100, 0x4000
 POLLERR, POLLHUP, POLLRDHUP = 8, 0x10, 0x2000
@@ -250,6 +251,11 @@ class Socket(OpenFile):
     def is_stream(self) -> bool:
         """Whether bytes are no messages."""
         return self.kind == SOCK_STREAM
+
+    def before_fault(self, readable: int, size: int) -> int:
+        """As `OpenFile`: streams take pieces (unix_stream_sendmsg; of TCP those of its page fragments)."""
+        piece = _UNIX_PIECE if self.family == AF_UNIX else _TCP_PIECE
+        return readable // piece * piece if self.is_stream else 0
 
     @property
     def waits_for_room(self) -> bool:

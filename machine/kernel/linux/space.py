@@ -153,6 +153,12 @@ class UserSpace:
             return self.memory.physical.buffer[place : place + size]
         return self.memory.copy_in(address, self._allowed_end(address, size, READ) - address)
 
+    def readable(self, address: int, size: int) -> int:
+        """How many bytes from `address` on can be read, at most `size`."""
+        if self._at_hand(address, size, READ) is not None:
+            return size
+        return self._allowed_end(address, size, READ) - address
+
     def load_some(self, address: int, size: int) -> bytes:
         """The readable bytes from `address` on, at most `size` of them. Raises EFAULT when there is none."""
         data = self.load_up_to(address, size)
@@ -237,6 +243,11 @@ class UserSpace:
                 break
             end = area.end
         return min(end, address + size)
+
+    def is_constant(self, address: int) -> bool:
+        """Whether it is in pages of the process's own that no file is in and nobody may write: no place for a futex."""
+        area = self.memory.area_at(address)
+        return area is not None and area.backing is None and not (area.allows(WRITE) or _is_of_file(area))
 
     def word_at(self, address: int) -> Hashable:
         """What a futex is known by."""

@@ -32,6 +32,7 @@ DEVPTS = 0x1CD1  # what statfs calls the file system
 _MASTER_NUMBER, _OWN_NUMBER, _SLAVE_MAJOR = (5, 2), (5, 0), 136
 _TENTH = 100_000_000  # of a second, in ticks
 _POLLERR, _POLLHUP = 8, 0x10
+_PIECE = 2048  # bytes of a write that are copied at once
 
 
 class TerminalFile(OpenFile):
@@ -182,6 +183,10 @@ class SlaveFile(TerminalFile):
     def _has_room(self) -> bool:
         terminal = self.terminal
         return self.is_dead or not terminal.masters or not (terminal.is_held or len(terminal.output) >= MOST_OUTPUT)
+
+    def before_fault(self, readable: int, size: int) -> int:
+        """As `OpenFile`: it takes pieces (iterate_tty_write)."""
+        return readable // _PIECE * _PIECE
 
     def swallows(self, size: int) -> bool:
         """As `OpenFile`."""

@@ -28,7 +28,7 @@ HASTY = Patience(queue_bytes=64, message_seconds=0.1, close_seconds=0.2)
 
 
 def exit_code_of(made: Session) -> ExitCode:
-    failure = failure_of(made, summarize(made), interrupted=False, fail_on_break=False, fail_on_script_errors=False)
+    failure = failure_of(made, summarize(made), fail_on_break=False, fail_on_script_errors=False)
     return ExitCode.OK if failure is None else failure.kind.exit_code
 
 

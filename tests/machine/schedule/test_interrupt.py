@@ -120,3 +120,13 @@ def test_the_outer_handler_and_pipe_of_signals_come_back() -> None:
         pass
     assert signal.getsignal(signal.SIGINT) is before
     assert signal.set_wakeup_fd(-1) == -1
+
+
+def test_signals_that_end_a_process_are_left_alone_where_nobody_has_asked() -> None:
+    before = signal.signal(signal.SIGTERM, heard := lambda *_: None)
+    try:
+        with RunGuard(lambda: None, lambda: None).guarding(1.0):
+            assert signal.getsignal(signal.SIGTERM) is heard
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)

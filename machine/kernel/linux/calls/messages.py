@@ -12,7 +12,7 @@ from machine.kernel.linux import socket_names as names, sockets
 from machine.kernel.linux.abi import Address, Fd, Flags, Int, Size, UInt, call
 from machine.kernel.linux.calls.sockets import credentials_of, load_address, socket_of, store_address
 from machine.kernel.linux.calls.time import duration
-from machine.kernel.linux.calls.transfers import buffers, gathered, spread
+from machine.kernel.linux.calls.transfers import before_fault, buffers, gathered, spread
 from machine.kernel.linux.datagram_sockets import DatagramSocket
 from machine.kernel.linux.errors import Errno, LinuxError, WouldWait
 from machine.kernel.linux.open_files import OpenFile
@@ -160,7 +160,7 @@ def _send(task: Task, asked: Socket, rows: Rows, flags: int, to: bytes, control:
     if asked.is_stream:
         if to and asked.is_local:
             raise LinuxError(Errno.EISCONN if _is_connected(asked) else Errno.EOPNOTSUPP)
-        pieces = gathered(task, rows)
+        pieces = gathered(task, before_fault(task, asked, rows))
         first = Message(bytearray(next(pieces, b"")), asked.local, credentials, files)
         if rows and not first.data:
             raise LinuxError(Errno.EFAULT)

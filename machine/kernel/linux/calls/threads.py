@@ -259,6 +259,8 @@ def futex_call(
         if word % 4:
             raise LinuxError(Errno.EINVAL)
         check_user_range(word, 4)
+    if not operation & _PRIVATE and task.space.is_constant(address):
+        raise LinuxError(Errno.EFAULT)
     bits = third if command in (_WAIT_BITSET, _WAKE_BITSET) else ANY
     if command in _WAITS:
         return _wait(task, address, value, bits, _deadline(task, wait, operation))

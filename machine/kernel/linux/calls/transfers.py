@@ -70,8 +70,8 @@ def gather(task: Task, file: OpenFile, rows: list[tuple[int, int]], offset: int 
     file.asked_by(task)
     if _swallows(task, file, total):
         return total
-    pieces = gathered(task, rows)
-    data = next(pieces)
+    pieces = gathered(task, before_fault(task, file, rows))
+    data = next(pieces, b"")
     if not data:
         raise LinuxError(Errno.EFAULT)
     if file.waits_for_room:
@@ -110,6 +110,26 @@ def _put_all(task: Task, pipe: OpenFile, pieces: Iterator[bytes], data: bytes, d
 
 def _put_rest(task: Task, pipe: OpenFile, pieces: Iterator[bytes], data: bytes, done: int, late: bool) -> Result:
     return _put_all(task, pipe, pieces, data, done)
+
+
+def before_fault(task: Task, file: OpenFile, rows: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Buffers as far as a file takes them: where a byte cannot be read, some take nothing of the page before it."""
+    readable = 0
+    for address, size in rows:
+        here = task.space.readable(address, size)
+        readable += here
+        if here < size:
+            return _first(file.before_fault(readable, sum(size for _, size in rows)), rows)
+    return rows
+
+
+def _first(size: int, rows: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The first bytes of some buffers."""
+    found = []
+    for address, whole in rows:
+        found.append((address, min(whole, size)))
+        size -= found[-1][1]
+    return [row for row in found if row[1]]
 
 
 def gathered(task: Task, rows: list[tuple[int, int]]) -> Iterator[bytes]:

@@ -58,3 +58,19 @@ def test_columns_stay_apart_however_long_their_numbers_are() -> None:
     assert " 100,000,001.0  " in row
     assert re.split("  +", row.rstrip())[-1] == "1 trigger: message or error"
     assert len(re.split("  +", heading)) == len(re.split("  +", row)) == 7
+
+
+@pytest.mark.programs  # it is timed
+@pytest.mark.parametrize("event", ["!interrupt d1", "!ioout", "!syscall2", "!exception", "!trace step-in"])
+def test_a_built_in_guest_triggers_often_enough_to_be_timed(event: str) -> None:
+    need_machine_code()
+    ran = command_line("bench", "--rounds", "1", "-e", f"{event} script {{ }}")
+    assert (ran.code, ran.errors) == (0, "")
+
+
+@pytest.mark.parametrize("rounds", ["0", "100", "x"])
+def test_how_many_rounds_there_may_be_is_said(rounds: str) -> None:
+    assert (
+        f"argument --rounds: '{rounds}' is no decimal number from 1 to 99\n"
+        in command_line("bench", "--rounds", rounds, "-e", "!tsc").errors
+    )

@@ -86,7 +86,7 @@ def test_a_guest_in_which_nobody_can_go_on_is_a_named_deadlock(
 ) -> None:
     session, _, summary = ran(program("musl"), name)
     assert summary.cause is StopCause.DEADLOCK
-    said = why_stopped(session, interrupted=False)
+    said = why_stopped(session)
     assert said == f"stopped: deadlock (waiting for ever: {threads} thread{'s' * (threads > 1)})"
 
 
