@@ -63,6 +63,7 @@ from machine.processor.block_counter import (
     UNTIL,
     USER_DATA,
 )
+from machine.processor.machine_code import address_in, compiled_hooks
 
 if TYPE_CHECKING:
     from vm.native import MachineCode
@@ -493,14 +494,12 @@ def is_compiled() -> bool:
 
 def address() -> int | None:
     """The address of `on_block`; None where llvmlite is missing. At first it takes 15 ms, or 0.1 s to load llvmlite."""
-    code = _compiled()
-    return None if code is None else code.address("on_block")
+    return address_in(_compiled(), "on_block")
 
 
 def own_address() -> int | None:
     """The address of `on_own_block`; None where llvmlite is missing."""
-    code = _compiled()
-    return None if code is None else code.address("on_own_block")
+    return address_in(_compiled(), "on_own_block")
 
 
 def spares_checks() -> bool:
@@ -510,14 +509,9 @@ def spares_checks() -> bool:
 
 def translated_address() -> int | None:
     """The address of `on_translated`; None where llvmlite is missing."""
-    code = _compiled()
-    return None if code is None else code.address("on_translated")
+    return address_in(_compiled(), "on_translated")
 
 
 @cache
 def _compiled() -> MachineCode | None:
-    try:
-        from vm.native import compile_text
-    except ImportError:
-        return None
-    return compile_text(_TEXT + _own_block("on_own_block", "take_own_and_spare") + _SPARED)
+    return compiled_hooks(_TEXT + _own_block("on_own_block", "take_own_and_spare") + _SPARED)

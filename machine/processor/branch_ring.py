@@ -12,6 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from machine.memory import PAGE
+from machine.processor.machine_code import address_in, compiled_hooks
 from vm import private_memory
 
 if TYPE_CHECKING:
@@ -83,14 +84,9 @@ class BranchRing:
 
 def note_block_address() -> int | None:
     """The address of the hook in machine code; None where llvmlite is missing."""
-    code = _compiled()
-    return None if code is None else code.address("note_block")
+    return address_in(_compiled(), "note_block")
 
 
 @cache
 def _compiled() -> MachineCode | None:
-    try:
-        from vm.native import compile_text
-    except ImportError:
-        return None
-    return compile_text(_TEXT)
+    return compiled_hooks(_TEXT)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from machine.processor import block_hook
 from machine.processor.block_counter import SLOTS_AT, UNDER_WAY
+from machine.processor.machine_code import compiled_hooks
 from machine.processor.registers import MSR_ID
 from vm.facts.registers import STORAGE_INDEX
 
@@ -236,8 +237,4 @@ define i32 @on_rdtscp(ptr %engine, ptr %state) nounwind {{
 @cache
 def compiled() -> MachineCode | None:
     """The hooks; None where llvmlite is missing. It takes some milliseconds, once in a process."""
-    try:
-        from vm.native import compile_text
-    except ImportError:
-        return None
-    return compile_text(_TEXT)
+    return compiled_hooks(_TEXT)

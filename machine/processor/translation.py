@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 
 from unicorn import unicorn_const as uc
 
-from machine.processor.binding import control_word, function_address
+from machine.processor.binding import control_word
+from machine.processor.machine_code import address_in, compiled_hooks
 from vm.facts.paging import EXECUTE, FRAME_MASK, INDEX_BITS, LEVELS, PAGE_BITS, READ, SUPERVISOR, WATCHED_SHIFT, WRITE
 
 if TYPE_CHECKING:
@@ -168,15 +169,9 @@ def has_other_paging(directory: int, cr0: int, cr3: int, cr4: int) -> bool:
 
 def address() -> int | None:
     """The address of the hook; None where llvmlite is missing."""
-    code = _compiled()
-    return None if code is None else code.address("fill")
+    return address_in(_compiled(), "fill")
 
 
 @cache
 def _compiled() -> MachineCode | None:
-    try:
-        from vm.native import add_symbol, compile_text
-    except ImportError:
-        return None
-    add_symbol("uc_ctl", function_address("uc_ctl"))
-    return compile_text(_TEXT)
+    return compiled_hooks(_TEXT, "uc_ctl")

@@ -56,32 +56,42 @@ def bytes_at(view: View, word: int, size: int, *, all_in_hexadecimal: bool = Fal
 TYPES["hexdata"] = lambda view, word, place: bytes_at(view, word, length(view, place), all_in_hexadecimal=True)
 
 
-@plain("strings")
-def _strings(view: View, word: int) -> str:
-    if not word:
-        return "NULL"
-    found: list[str] = []
-    for at in range(MOST_ITEMS + 1):
-        pointer = view.integer(word + 8 * at, 8)
+def _pointers(view: View, word: int, width: int, most: int) -> list[int] | None:
+    """A table of pointers of so many bytes, up to the 0 at its end or to the `most`; None where it is not mapped."""
+    found: list[int] = []
+    while len(found) < most:
+        pointer = view.integer(word + width * len(found), width)
         if pointer is None:
-            return address(word)
-        if not pointer:
-            return listed(found)
-        found.append(text_at(view, pointer, view.longest))
-    return listed(found[:MOST_ITEMS], more=True)
-
-
-@plain("environment")
-def _environment(view: View, word: int) -> str:
-    count = 0
-    while word and count < LONGEST_PATH:
-        pointer = view.integer(word + 8 * count, 8)
-        if pointer is None:
-            return address(word)
+            return None
         if not pointer:
             break
-        count += 1
-    return f"{address(word)} /* {count} var{'' if count == 1 else 's'} */" if word else "NULL"
+        found.append(pointer)
+    return found
+
+
+def strings(view: View, word: int, width: int) -> str:
+    """The texts of a table of pointers of so many bytes."""
+    if not word:
+        return "NULL"
+    found = _pointers(view, word, width, MOST_ITEMS + 1)
+    if found is None:
+        return address(word)
+    shown = [text_at(view, pointer, view.longest) for pointer in found[:MOST_ITEMS]]
+    return listed(shown, more=len(found) > MOST_ITEMS)
+
+
+def environment(view: View, word: int, width: int) -> str:
+    """How many variables there are in a table of pointers of so many bytes."""
+    if not word:
+        return "NULL"
+    found = _pointers(view, word, width, LONGEST_PATH)
+    if found is None:
+        return address(word)
+    return f"{address(word)} /* {len(found)} var{'' if len(found) == 1 else 's'} */"
+
+
+TYPES["strings"] = lambda view, word, _: strings(view, word, 8)
+TYPES["environment"] = lambda view, word, _: environment(view, word, 8)
 
 
 @typed("struct")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import struct
 
-from hds.tracing.linux.memory import text_at, vectors
+from hds.tracing.linux.memory import environment, strings, vectors
 from hds.tracing.linux.structures import STRUCTURES, file_mode, signal_set
 from hds.tracing.linux.times import moment
 from hds.tracing.linux.words import TYPES
-from hds.tracing.views import LONGEST_PATH, MOST_ITEMS, Decoder, View, address, listed, members, signed
+from hds.tracing.views import MOST_ITEMS, Decoder, View, address, listed, members, signed
 from machine.kernel.linux import constants
 
 _LOW = 0xFFFF_FFFF
@@ -97,27 +97,11 @@ def _sigaction(view: View, word: int, _: str) -> str:
 
 
 def _strings(view: View, word: int, _: str) -> str:
-    found: list[str] = []
-    for at in range(MOST_ITEMS + 1 if word else 0):
-        pointer = view.integer(word + 4 * at, 4)
-        if pointer is None:
-            return address(word)
-        if not pointer:
-            return listed(found)
-        found.append(text_at(view, pointer, view.longest))
-    return listed(found[:MOST_ITEMS], more=True) if word else "NULL"
+    return strings(view, word, 4)
 
 
 def _environment(view: View, word: int, _: str) -> str:
-    count = 0
-    while word and count < LONGEST_PATH:
-        pointer = view.integer(word + 4 * count, 4)
-        if pointer is None:
-            return address(word)
-        if not pointer:
-            break
-        count += 1
-    return f"{address(word)} /* {count} var{'' if count == 1 else 's'} */" if word else "NULL"
+    return environment(view, word, 4)
 
 
 def _fcntl_argument(view: View, word: int, _: str) -> str | None:

@@ -7,16 +7,15 @@ from collections import deque
 import msgspec
 
 from machine.kernel.nt.files import File
+from machine.kernel.nt.queues import PER_MESSAGE, Queues
 from machine.kernel.nt.status import (
     STATUS_BUFFER_TOO_SMALL,
-    STATUS_INSUFFICIENT_RESOURCES,
     STATUS_INVALID_PARAMETER,
     STATUS_OBJECT_NAME_COLLISION,
     NtError,
 )
 
 _MAILSLOT = 0xC  # FILE_DEVICE_MAILSLOT
-_PER_MESSAGE = 512
 FOR_EVER = -1
 
 
@@ -35,13 +34,13 @@ class Mailslot(File, eq=False, kw_only=True):
         if len(self.queue[0]) > size:
             raise NtError(STATUS_BUFFER_TOO_SMALL)
         data = self.queue.popleft()
-        self.slots.waiting -= len(data) + _PER_MESSAGE
+        self.slots.waiting -= len(data) + PER_MESSAGE
         return data
 
     def closed(self) -> None:
         """As `KernelObject`: its name is free, and what waits is lost."""
         self.slots.remove(self)
-        self.slots.waiting -= sum(len(data) + _PER_MESSAGE for data in self.queue)
+        self.slots.waiting -= sum(len(data) + PER_MESSAGE for data in self.queue)
         self.queue.clear()
 
 
@@ -57,18 +56,17 @@ class MailslotClient(File, eq=False, kw_only=True):
         if slot.longest and len(data) > slot.longest:
             raise NtError(STATUS_INVALID_PARAMETER)
         if slot.handles:
-            slot.slots.charge(len(data) + _PER_MESSAGE)
+            slot.slots.charge(len(data) + PER_MESSAGE)
             slot.queue.append(data)
         return len(data)
 
 
-class Mailslots:
-    """All mailslots of a process, by name in small letters; at most `most` bytes wait in them."""
+class Mailslots(Queues):
+    """All mailslots of a process, by name in small letters."""
 
     def __init__(self, most: int) -> None:
-        self._most = most
+        super().__init__(most)
         self._named: dict[str, Mailslot] = {}
-        self.waiting = 0
 
     def find(self, name: str) -> Mailslot | None:
         """The slot of this name."""
@@ -85,9 +83,3 @@ class Mailslots:
     def remove(self, slot: Mailslot) -> None:
         """A slot is gone."""
         self._named.pop(slot.spelling.lower(), None)
-
-    def charge(self, size: int) -> None:
-        """So much more waits. Raises NtError where that is too much."""
-        if self.waiting + size > self._most:
-            raise NtError(STATUS_INSUFFICIENT_RESOURCES)
-        self.waiting += size

@@ -8,9 +8,11 @@ from machine.kernel.nt.abi import NtThread
 from machine.kernel.nt.objects import KernelObject, ObjectDirectory
 from machine.kernel.nt.status import (
     STATUS_OBJECT_NAME_COLLISION,
+    STATUS_OBJECT_NAME_EXISTS,
     STATUS_OBJECT_NAME_NOT_FOUND,
     STATUS_OBJECT_PATH_NOT_FOUND,
     STATUS_OBJECT_TYPE_MISMATCH,
+    STATUS_SUCCESS,
     NtError,
 )
 
@@ -77,6 +79,13 @@ def publish(thread: NtThread, attributes: int, made: Wanted) -> Wanted:
             del names[name]
         thread.state.names_swept_at = max(_LEAST_SWEPT, 2 * len(names))
     return made
+
+
+def create_named(thread: NtThread, handle: int, access: int, attributes: int, made: KernelObject) -> int:
+    """Write a handle of `made`, or of what has its name already; the status says which. Raises NtError."""
+    found = publish(thread, attributes, made)
+    thread.open(handle, found, access, attributes)
+    return STATUS_SUCCESS if found is made else STATUS_OBJECT_NAME_EXISTS
 
 
 def find_named(thread: NtThread, attributes: int, kind: type[Wanted]) -> Wanted:

@@ -17,6 +17,7 @@ from machine.kernel.nt.status import (
     STATUS_CANCELLED,
     STATUS_INSUFFICIENT_RESOURCES,
     STATUS_PENDING,
+    STATUS_SUCCESS,
     NtError,
 )
 from machine.kernel.outcomes import Result, Wait
@@ -31,6 +32,19 @@ class Told(NamedTuple):
     event: int = 0
     routine: int = 0
     context: int = 0
+
+
+def give(
+    thread: NtThread, handle: int, block: int, opened: File, access: int, attributes: int, information: int
+) -> int:
+    """Write a handle of a file that was opened, and how (FILE_OPENED, FILE_CREATED, ...). Raises NtError."""
+    try:
+        thread.open(handle, opened, access, attributes)
+    except NtError:
+        opened.closed()
+        raise
+    thread.set_io_status(block, STATUS_SUCCESS, information)
+    return STATUS_SUCCESS
 
 
 def completed(thread: NtThread, file: File, told: Told, status: int, information: int) -> int:

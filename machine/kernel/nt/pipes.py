@@ -12,12 +12,12 @@ from collections.abc import Callable
 import msgspec
 
 from machine.kernel.nt.files import PIPE, File
+from machine.kernel.nt.queues import PER_MESSAGE, Queues
 from machine.kernel.nt.sharing import READS, WRITES
 from machine.kernel.nt.status import (
     STATUS_ACCESS_DENIED,
     STATUS_BUFFER_OVERFLOW,
     STATUS_INSTANCE_NOT_AVAILABLE,
-    STATUS_INSUFFICIENT_RESOURCES,
     STATUS_INVALID_PIPE_STATE,
     STATUS_PIPE_BROKEN,
     STATUS_PIPE_CLOSING,
@@ -31,7 +31,6 @@ from machine.kernel.nt.status import (
 )
 
 DISCONNECTED, LISTENING, CONNECTED, CLOSING = 1, 2, 3, 4  # FILE_PIPE_*_STATE
-_PER_MESSAGE = 512
 _REFUSED = {
     DISCONNECTED: STATUS_PIPE_DISCONNECTED, LISTENING: STATUS_PIPE_LISTENING, CLOSING: STATUS_PIPE_CLOSING,
 }  # fmt: skip
@@ -127,7 +126,7 @@ class PipeEnd(File, eq=False, kw_only=True):
     def _forget(self, size: int, entries: int) -> None:
         self.queued -= size
         self.taken += size
-        self.pipes.waiting -= size + _PER_MESSAGE * entries
+        self.pipes.waiting -= size + PER_MESSAGE * entries
 
     # --- writing
 
@@ -142,7 +141,7 @@ class PipeEnd(File, eq=False, kw_only=True):
             if not data:
                 return (lambda: True), (lambda: (STATUS_SUCCESS, 0))
         if data or self.pipe.is_message:
-            self.pipes.charge(len(data) + _PER_MESSAGE)
+            self.pipes.charge(len(data) + PER_MESSAGE)
             other.queue.append(memoryview(data))
             other.queued += len(data)
         goal = other.taken + other.queued - other.room  # what the reader has to have taken
@@ -201,18 +200,17 @@ class PipeEnd(File, eq=False, kw_only=True):
                 other._drop()
 
     def _drop(self) -> None:
-        self.pipes.waiting -= self.queued + _PER_MESSAGE * len(self.queue)
+        self.pipes.waiting -= self.queued + PER_MESSAGE * len(self.queue)
         self.queue.clear()
         self.queued = 0
 
 
-class Pipes:
-    """All pipes of a process, by name; at most `most` bytes wait in them."""
+class Pipes(Queues):
+    """All pipes of a process, by name."""
 
     def __init__(self, most: int) -> None:
-        self._most = most
+        super().__init__(most)
         self._named: dict[str, Pipe] = {}
-        self.waiting = 0
 
     def find(self, name: str) -> Pipe | None:
         """The pipe of this name."""
@@ -249,9 +247,3 @@ class Pipes:
         if server is None:
             raise NtError(STATUS_PIPE_NOT_AVAILABLE)
         return server.connect(uses)
-
-    def charge(self, size: int) -> None:
-        """So much more waits. Raises NtError where that is too much."""
-        if self.waiting + size > self._most:
-            raise NtError(STATUS_INSUFFICIENT_RESOURCES)
-        self.waiting += size

@@ -11,7 +11,7 @@ from machine.kernel.nt.changes import ADDED, LAST_WRITE, MODIFIED, SIZE
 from machine.kernel.nt.files import NULL, DriveFile, File
 from machine.kernel.nt.mailslots import Mailslot
 from machine.kernel.nt.objects import Completion
-from machine.kernel.nt.operations import Told, completed
+from machine.kernel.nt.operations import Told, completed, give
 from machine.kernel.nt.paths import components
 from machine.kernel.nt.pipes import PipeEnd
 from machine.kernel.nt.rights import (
@@ -128,7 +128,7 @@ def _open(thread: NtThread, handle: int, attributes: int, block: int, wanted: Wa
         other = File(device=NULL) if spot in ("nul", "null") else other
         if other is None:
             return STATUS_OBJECT_NAME_NOT_FOUND
-        return _give(thread, handle, block, other, wanted.access, attributes)
+        return give(thread, handle, block, other, wanted.access, attributes, _OPENED)
     _check(thread, spot, wanted)
     existed, volume = spot.exists, volume_of(thread)
     if not existed:
@@ -180,16 +180,6 @@ def _check(thread: NtThread, spot: Spot, wanted: Wanted) -> None:
         guarded = volume_of(thread).attributes_of(spot) & (HIDDEN | SYSTEM)
         if guarded & ~wanted.attributes:
             raise NtError(STATUS_ACCESS_DENIED)
-
-
-def _give(thread: NtThread, handle: int, block: int, opened: File, access: int, attributes: int) -> int:
-    try:
-        thread.open(handle, opened, access, attributes)
-    except NtError:
-        opened.closed()
-        raise
-    thread.set_io_status(block, STATUS_SUCCESS, _OPENED)
-    return STATUS_SUCCESS
 
 
 def _make(thread: NtThread, spot: Spot, is_directory: bool) -> Spot:
@@ -292,6 +282,7 @@ def read_file(
 
 def _segments(thread: NtThread, segments: int, length: int) -> list[tuple[int, int]]:
     """The pages of a FILE_SEGMENT_ELEMENT array: addresses and how many bytes of each. Raises NtError."""
+    length = min(length, _LARGEST_TRANSFER)
     sizes = [min(PAGE, length - at) for at in range(0, length, PAGE)]
     return [(thread.word(segments + 8 * index), size) for index, size in enumerate(sizes)]
 
@@ -303,7 +294,7 @@ def read_scattered(
 ) -> Result:  # fmt: skip
     """From a file into pages."""
     opened = thread.state.handles.of(file, DriveFile, FILE_READ_DATA)
-    pages = _segments(thread, segments, min(length, _LARGEST_TRANSFER))
+    pages = _segments(thread, segments, length)
     data = opened.read(_offset(thread, offset_at), min(length, _LARGEST_TRANSFER))
     for index, (place, size) in enumerate(pages):
         thread.put(place, data[index * PAGE : index * PAGE + size])
@@ -317,7 +308,7 @@ def write_gathered(
 ) -> Result:  # fmt: skip
     """Pages into a file."""
     opened = thread.state.handles.of(file, DriveFile, FILE_WRITE_DATA)
-    pages = _segments(thread, segments, min(length, _LARGEST_TRANSFER))
+    pages = _segments(thread, segments, length)
     done = opened.write(_offset(thread, offset_at), b"".join(thread.data(place, size) for place, size in pages))
     volume_of(thread).changed(opened.spot, MODIFIED, SIZE | LAST_WRITE)
     return completed(thread, opened, Told(block, event, routine, context), STATUS_SUCCESS, done)

@@ -8,7 +8,7 @@ from machine.kernel.nt.abi import Address, NtThread, UInt, call
 from machine.kernel.nt.blocks import TICKS_PER_UNIT
 from machine.kernel.nt.files import File
 from machine.kernel.nt.mailslots import FOR_EVER, Mailslot, MailslotClient
-from machine.kernel.nt.operations import Told, begin
+from machine.kernel.nt.operations import Told, begin, give
 from machine.kernel.nt.paths import components
 from machine.kernel.nt.status import (
     STATUS_INVALID_PARAMETER,
@@ -23,6 +23,7 @@ from machine.kernel.outcomes import Result
 _DEVICE = "mailslot\\"
 _NONE = 0xFFFF_FFFF  # MAILSLOT_NO_MESSAGE
 _SYNCHRONOUS = 0x30
+_CREATED = 2  # FILE_CREATED
 _UNITS = 10_000  # of 100 ns in a millisecond
 _TICKS = _UNITS * TICKS_PER_UNIT
 
@@ -60,13 +61,7 @@ def create_mailslot(
         return STATUS_OBJECT_NAME_INVALID
     made = thread.state.mailslots.create(name, longest, _milliseconds(thread.word(timeout)) if timeout else FOR_EVER)
     made.is_asynchronous = not options & _SYNCHRONOUS
-    try:
-        thread.open(handle, made, access, attributes)
-    except NtError:
-        made.closed()
-        raise
-    thread.set_io_status(block, STATUS_SUCCESS, 2)  # FILE_CREATED
-    return STATUS_SUCCESS
+    return give(thread, handle, block, made, access, attributes, _CREATED)
 
 
 def _milliseconds(relative: int) -> int:

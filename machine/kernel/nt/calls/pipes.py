@@ -8,7 +8,7 @@ from machine.kernel.nt.abi import Address, Handle, NtThread, UInt, call
 from machine.kernel.nt.blocks import TICKS_PER_UNIT
 from machine.kernel.nt.calls.time import deadline_of
 from machine.kernel.nt.files import File
-from machine.kernel.nt.operations import Told, begin, cancel, completed
+from machine.kernel.nt.operations import Told, begin, cancel, completed, give
 from machine.kernel.nt.paths import components
 from machine.kernel.nt.pipes import CLOSING, DISCONNECTED, LISTENING, Pipe, PipeEnd, PipeRoot
 from machine.kernel.nt.sharing import READS, WRITES, uses_of
@@ -94,13 +94,7 @@ def create_pipe(
     end = pipes.create(wanted, uses_of(access), is_new=disposition == _CREATE)
     end.reads_messages, end.is_nonblocking = bool(read_mode & 1), bool(completion & 1)
     end.is_asynchronous = not options & _SYNCHRONOUS
-    try:
-        thread.open(handle, end, access, attributes)
-    except NtError:
-        end.closed()
-        raise
-    thread.set_io_status(block, STATUS_SUCCESS, _OPENED if existed else _CREATED)
-    return STATUS_SUCCESS
+    return give(thread, handle, block, end, access, attributes, _OPENED if existed else _CREATED)
 
 
 def read_pipe(thread: NtThread, end: PipeEnd, told: Told, buffer: int, length: int) -> Result:

@@ -9,7 +9,7 @@ from machine.kernel.nt.abi import KERNEL_HALF, Address, Handle, Int, NtThread, U
 from machine.kernel.nt.apcs import pending_apc
 from machine.kernel.nt.blocks import TICKS_PER_UNIT
 from machine.kernel.nt.calls.time import deadline_of, system_time_of
-from machine.kernel.nt.naming import find_named, publish
+from machine.kernel.nt.naming import create_named, find_named
 from machine.kernel.nt.objects import (
     Alarm,
     Completion,
@@ -17,31 +17,23 @@ from machine.kernel.nt.objects import (
     KernelObject,
     KeyedEvent,
     Mutant,
-    ObjectDirectory,
     Semaphore,
-    SymbolicLink,
     ThreadObject,
     Timer,
 )
 from machine.kernel.nt.operations import settle
 from machine.kernel.nt.rights import (
-    DIRECTORY_QUERY,
-    DIRECTORY_TRAVERSE,
-    LINK_QUERY,
     MODIFY_STATE,
     QUERY_STATE,
     SYNCHRONIZE,
 )
 from machine.kernel.nt.status import (
     STATUS_ABANDONED,
-    STATUS_BUFFER_TOO_SMALL,
     STATUS_INVALID_INFO_CLASS,
     STATUS_INVALID_PARAMETER,
     STATUS_INVALID_PARAMETER_MIX,
     STATUS_MUTANT_NOT_OWNED,
-    STATUS_NO_MORE_ENTRIES,
     STATUS_NOT_SAME_OBJECT,
-    STATUS_OBJECT_NAME_EXISTS,
     STATUS_OBJECT_NAME_NOT_FOUND,
     STATUS_OBJECT_TYPE_MISMATCH,
     STATUS_SEMAPHORE_LIMIT_EXCEEDED,
@@ -141,19 +133,13 @@ def signal_and_wait(thread: NtThread, signal: Handle, handle: Handle, alertable:
     return _wait(thread, [other], False, alertable, timeout)
 
 
-def _publish(thread: NtThread, handle: int, access: int, attributes: int, made: KernelObject) -> int:
-    found = publish(thread, attributes, made)
-    thread.open(handle, found, access, attributes)
-    return STATUS_SUCCESS if found is made else STATUS_OBJECT_NAME_EXISTS
-
-
 # --- events
 
 
 @call("NtCreateEvent")
 def create_event(thread: NtThread, handle: Address, access: UInt, attributes: Address, kind: UInt, is_set: UInt) -> int:
     """A notification event (kind 0) or one that resets itself."""
-    return _publish(thread, handle, access, attributes, Event(kind == 0, bool(is_set & 0xFF)))
+    return create_named(thread, handle, access, attributes, Event(kind == 0, bool(is_set & 0xFF)))
 
 
 @call("NtOpenEvent")
@@ -222,7 +208,7 @@ def query_event(thread: NtThread, handle: Handle, kind: UInt, buffer: Address, l
 def create_mutant(thread: NtThread, handle: Address, access: UInt, attributes: Address, owned: UInt) -> int:
     """Owned by the thread, or by none."""
     owner = thread.thread if owned & 0xFF else None
-    return _publish(thread, handle, access, attributes, Mutant(owner, 1 if owner else 0))
+    return create_named(thread, handle, access, attributes, Mutant(owner, 1 if owner else 0))
 
 
 @call("NtOpenMutant")
@@ -256,7 +242,7 @@ def create_semaphore(
     """With a count."""
     if most <= 0 or not 0 <= count <= most:
         return STATUS_INVALID_PARAMETER
-    return _publish(thread, handle, access, attributes, Semaphore(count, most))
+    return create_named(thread, handle, access, attributes, Semaphore(count, most))
 
 
 @call("NtOpenSemaphore")
@@ -316,7 +302,7 @@ def query_timer(thread: NtThread, handle: Handle, kind: UInt, buffer: Address, l
 @call("NtCreateTimer")
 def create_timer(thread: NtThread, handle: Address, access: UInt, attributes: Address, kind: UInt) -> int:
     """A notification timer (kind 0) or one that resets itself."""
-    return _publish(thread, handle, access, attributes, Timer(kind == 0, thread.services.clock.elapsed))
+    return create_named(thread, handle, access, attributes, Timer(kind == 0, thread.services.clock.elapsed))
 
 
 @call("NtCreateTimer2")
@@ -324,7 +310,7 @@ def create_timer_so(
     thread: NtThread, handle: Address, first: Address, second: Address, kind: UInt, access: UInt
 ) -> int:
     """The same, without a name."""
-    return _publish(thread, handle, access, 0, Timer(kind == 0, thread.services.clock.elapsed))
+    return create_named(thread, handle, access, 0, Timer(kind == 0, thread.services.clock.elapsed))
 
 
 @call("NtSetTimer")
@@ -401,7 +387,7 @@ def wait_for_alert(thread: NtThread, address: Address, timeout: Address) -> Resu
 @call("NtCreateKeyedEvent")
 def create_keyed_event(thread: NtThread, handle: Address, access: UInt, attributes: Address) -> int:
     """A place where threads meet."""
-    return _publish(thread, handle, access, attributes, KeyedEvent())
+    return create_named(thread, handle, access, attributes, KeyedEvent())
 
 
 def _keyed(thread: NtThread, handle: int, access: int) -> KeyedEvent:
@@ -449,7 +435,7 @@ def release_keyed(thread: NtThread, handle: Handle, key: Word, alertable: UInt, 
 @call("NtCreateIoCompletion")
 def create_completion(thread: NtThread, handle: Address, access: UInt, attributes: Address) -> int:
     """A completion port."""
-    return _publish(thread, handle, access, attributes, Completion())
+    return create_named(thread, handle, access, attributes, Completion())
 
 
 @call("NtSetIoCompletion")
@@ -519,82 +505,6 @@ def remove_completions(
 def compare_objects(thread: NtThread, first: Handle, second: Handle) -> int:
     """Whether two handles stand for one object."""
     return STATUS_SUCCESS if thread.object(first) is thread.object(second) else STATUS_NOT_SAME_OBJECT
-
-
-# --- directories of objects
-
-
-@call("NtOpenDirectoryObject")
-def open_directory(thread: NtThread, handle: Address, access: UInt, attributes: Address) -> int:
-    """Of named objects. What is not made by programs is there, but for \\KnownDlls."""
-    name = thread.object_name(attributes)
-    if "knowndlls" in name.lower():
-        return STATUS_OBJECT_NAME_NOT_FOUND
-    if name.startswith("\\") and "\\basenamedobjects\\" not in name.lower():
-        thread.open(handle, ObjectDirectory(name=name), access, attributes)
-    else:
-        thread.open(handle, find_named(thread, attributes, ObjectDirectory), access, attributes)
-    return STATUS_SUCCESS
-
-
-@call("NtCreateDirectoryObject", "NtCreateDirectoryObjectEx")
-def create_directory(thread: NtThread, handle: Address, access: UInt, attributes: Address) -> int:
-    """For objects that are named there."""
-    return _publish(thread, handle, access, attributes, ObjectDirectory())
-
-
-_DRIVES = {"c:": ("C:", "\\Device\\HarddiskVolume1")}  # by name in small letters: as it is spelt, what it stands for
-_DOS_DEVICES = ("\\??\\", "\\dosdevices\\", "\\global??\\")
-
-
-@call("NtQueryDirectoryObject")
-def directory_entries(
-    thread: NtThread, handle: Handle, buffer: Address, length: UInt, single: UInt, restart: UInt, context: Address,
-    returned: Address,
-) -> int:  # fmt: skip
-    """The links of the drives, in the directory of those; what else is named is not listed."""
-    directory = thread.state.handles.of(handle, ObjectDirectory, DIRECTORY_QUERY)
-    first = 0 if restart & 0xFF else int.from_bytes(thread.data(context, 4), "little")
-    known = list(_DRIVES.values()) if f"{directory.name.lower()}\\".replace("\\\\", "\\") in _DOS_DEVICES else []
-    rows = known[first : first + 1] if single & 0xFF else known[first:]
-    if not rows:
-        return STATUS_NO_MORE_ENTRIES
-    heads, texts = b"", b""
-    for name, _ in rows:
-        for text in (name, "SymbolicLink"):
-            place = buffer + 32 * (len(rows) + 1) + len(texts)
-            heads += struct.pack("<HHIQ", 2 * len(text), 2 * len(text) + 2, 0, place)
-            texts += f"{text}\0".encode("utf-16-le")
-    status = answer_with(thread, heads + bytes(32) + texts, buffer, length, returned, STATUS_BUFFER_TOO_SMALL)
-    if status == STATUS_SUCCESS:
-        thread.put_half(context, first + len(rows))
-    return status
-
-
-@call("NtOpenSymbolicLinkObject")
-def open_link(thread: NtThread, handle: Address, access: UInt, attributes: Address) -> int:
-    """The link of a drive."""
-    name, root = thread.object_name(attributes).lower(), thread.word(attributes + 8)
-    if root:
-        name = f"{thread.state.handles.of(root, ObjectDirectory, DIRECTORY_TRAVERSE).name.lower()}\\{name}"
-    row = next((_DRIVES.get(name.removeprefix(start)) for start in _DOS_DEVICES if name.startswith(start)), None)
-    if row is None:
-        return STATUS_OBJECT_NAME_NOT_FOUND
-    thread.open(handle, SymbolicLink(row[1]), access, attributes)
-    return STATUS_SUCCESS
-
-
-@call("NtQuerySymbolicLinkObject")
-def query_link(thread: NtThread, handle: Handle, target: Address, returned: Address) -> int:
-    """What it stands for, into a UNICODE_STRING."""
-    text = thread.state.handles.of(handle, SymbolicLink, LINK_QUERY).target.encode("utf-16-le")
-    if returned:
-        thread.put_half(returned, len(text) + 2)
-    if int.from_bytes(thread.data(target + 2, 2), "little") < len(text):
-        return STATUS_BUFFER_TOO_SMALL
-    thread.put(thread.word(target + 8), text)
-    thread.put(target, struct.pack("<H", len(text)))
-    return STATUS_SUCCESS
 
 
 @call("NtOpenJobObject", "NtOpenTimer", "NtOpenKeyedEvent", "NtOpenIoCompletion")
