@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from compiled import compiled
 
 FOLDER = Path(__file__).parent / "session"
 PROMPT = "HyperDbg> "
@@ -23,10 +24,11 @@ def answers(commands: str, *words: str) -> list[str]:
     return ran.stdout.split(PROMPT)[1:]
 
 
-def compiled(source: str, folder: Path) -> Path:
+def static_program(source: str, folder: Path) -> Path:
     """A static program with threads."""
     if shutil.which("gcc") is None:
         pytest.skip("gcc is not installed (Debian: gcc)")
     guest = folder / "guest"
-    subprocess.run(["gcc", "-O1", "-static", "-pthread", "-o", guest, FOLDER / source], check=True)
+    command = ["gcc", "-O1", "-static", "-pthread", "-o", str(guest), str(FOLDER / source)]
+    compiled(command, guest, [FOLDER / source]).check_returncode()
     return guest

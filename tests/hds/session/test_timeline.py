@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from hds_guests import CALLS, CODE, TWO_CALLS, command_line, listing_file, refused
-from recorded_consoles import answers, compiled
+from recorded_consoles import answers, static_program
 
 LOOPING = "mov rbx, 0\nagain: inc rbx\npush rbx\npop rcx\ncmp rbx, 0x20000000\njne again\nhlt"
 
@@ -47,7 +47,7 @@ def test_steps_back_and_forth_meet_the_same_states(tmp_path: Path) -> None:
 @programs
 def test_threads_files_and_memory_are_as_they_were(engine: str, tmp_path: Path) -> None:
     (tmp_path / "data").write_text("0123456789" * 2)
-    guest = compiled("going_back_guest.c", tmp_path)
+    guest = static_program("going_back_guest.c", tmp_path)
     state = "r\nkq l 80\n.thread list\ndb order l 100\ndb @rdi l 8\n"
     commands = f"bp piece\ng\ng\n{state}t 10\nt-\np-\ng-\n{state}g-\ng\n{state}"
     commands += f"bc all\nbp note\ng\ng\nt 5\n{state}t 30\ng-\nt 5\n{state}"
@@ -60,7 +60,7 @@ def test_threads_files_and_memory_are_as_they_were(engine: str, tmp_path: Path) 
 
 @programs
 def test_threads_that_race_do_so_alike_wherever_runs_have_halted_and_gone_back(tmp_path: Path) -> None:
-    guest = str(compiled("racing_guest.c", tmp_path))
+    guest = str(static_program("racing_guest.c", tmp_path))
     returns = "bp tick\ng\ng\nt 9\nbc all\nbp printf\ng\nt- 3\ng\nbc all\nbp tick\ng-\nt 3\nt-\nbc all\nt\ng"
     sums = {
         next(line for line in "".join(answers(commands, guest)).splitlines() if "sum " in line)
@@ -72,7 +72,7 @@ def test_threads_that_race_do_so_alike_wherever_runs_have_halted_and_gone_back(t
 @programs
 def test_what_was_read_from_standard_input_is_read_again(tmp_path: Path) -> None:
     """The program reads the terminal, the commands come from there, too: a piece of text follows each `g`."""
-    guest = compiled("reading_guest.c", tmp_path)
+    guest = static_program("reading_guest.c", tmp_path)
     front, back = os.openpty()
     line = [sys.executable, "-m", "hds", "console", "--record", "--stdin", "-", str(guest)]
     environment = {**os.environ, "TERM": "dumb", "HDS_HISTORY": ""}
@@ -196,7 +196,7 @@ def test_runs_go_back_to_breakpoints_and_writes(tmp_path: Path) -> None:
 
 @programs
 def test_from_a_crash_to_the_write_that_is_to_blame(engine: str, tmp_path: Path) -> None:
-    guest = compiled("crashing_guest.c", tmp_path)
+    guest = static_program("crashing_guest.c", tmp_path)
     found = answers("g\nt-\nwatch back @rdi\nx guest!spoil\nr rip", "--engine", engine, str(guest))
     assert "which is not mapped" in found[0]
     assert "mov rdi, qword ptr ds:[rdi]" in found[1]
@@ -206,7 +206,7 @@ def test_from_a_crash_to_the_write_that_is_to_blame(engine: str, tmp_path: Path)
 
 @programs
 def test_a_child_goes_back_to_writes_and_breakpoints_of_its_own(tmp_path: Path) -> None:
-    guest = str(compiled("forking_guest.c", tmp_path))
+    guest = str(static_program("forking_guest.c", tmp_path))
     first = "!epthook set script { if (@edi == 4) { pause(); } }\ng\n"
     found = answers(f"{first}watch back guest!number\nr rip\nk\ndd guest!number l 4\nt\ndd guest!number l 4", guest)
     assert found[5].split()[1] == "00000000"  # before the fork: what the parent has written since is its own

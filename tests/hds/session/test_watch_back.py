@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from recorded_consoles import answers, compiled
+from recorded_consoles import answers, static_program
 
 pytestmark = pytest.mark.programs
 
@@ -13,7 +13,7 @@ SYSTEM_CALLS = {"r": 0, "u": 63, "v": 311, "m": 9, "d": 28, "h": 234}
 
 @pytest.fixture(scope="module")
 def guest(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(compiled("written_guest.c", tmp_path_factory.mktemp("written")))
+    return str(static_program("written_guest.c", tmp_path_factory.mktemp("written")))
 
 
 @pytest.fixture(params=["reference", "native"])

@@ -16,6 +16,7 @@ from tempfile import gettempdir
 from typing import Any
 
 import pytest
+from compiled import compiled
 
 from hds.report.records import GuestOutput, Record
 from hds.session.session import Session
@@ -190,10 +191,8 @@ def build(source: str, kind: str, folder: Path, *more: str) -> Path:
         pytest.skip(f"there is no {compiler} (Debian packages gcc and libc6-dev, or musl-tools)")
     text, program = folder / "program.c", folder / f"program-{kind}"
     text.write_text(source)
-    done = subprocess.run(
-        [compiler, "-O1", "-fno-omit-frame-pointer", *flags, "-o", str(program), str(text), "-lm"],
-        capture_output=True, check=False, text=True,
-    )  # fmt: skip
+    command = [compiler, "-O1", "-fno-omit-frame-pointer", *flags, "-o", str(program), str(text), "-lm"]
+    done = compiled(command, program, [text])
     if done.returncode or (kind != "dynamic" and b"/ld-" in program.read_bytes()):
         pytest.skip(f"{compiler} cannot make a {kind} program here: {done.stderr.splitlines()[-1:]}")
     return program

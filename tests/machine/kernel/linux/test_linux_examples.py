@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
+from compiled import compiled
 from example_runs import check_output
 from source_trees import ROOT
 
@@ -27,7 +27,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if shutil.which("gcc") is None or not LIBC.exists():
         pytest.skip("there is no gcc, or no libc of Debian (packages gcc and libc6-dev)")
     made = tmp_path_factory.mktemp("examples")
-    subprocess.run(["gcc", "-O1", "-o", str(made / "subject"), str(EXAMPLES / "subject.c")], check=True, timeout=120)
+    source, subject = EXAMPLES / "subject.c", made / "subject"
+    compiled(["gcc", "-O1", "-o", str(subject), str(source)], subject, [source]).check_returncode()
     (made / "examples").symlink_to(ROOT / "examples")
     return made
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
+from compiled import compiled
 from whole_machine import here, natively
 
 pytestmark = pytest.mark.programs
@@ -94,19 +93,21 @@ def build_go(source: str, folder: Path) -> Path:
     """Compile a Go program with the standard library alone; nothing is fetched."""
     if shutil.which("go") is None:
         pytest.skip("there is no go (Debian package golang-go)")
-    (folder / "program.go").write_text(source)
-    environment = os.environ | {"GO111MODULE": "off", "CGO_ENABLED": "0", "GOPROXY": "off", "GOTOOLCHAIN": "local"}
-    subprocess.run(["go", "build", "-o", "program", "program.go"], cwd=folder, env=environment, check=True)
-    return folder / "program"
+    text, program = folder / "program.go", folder / "program"
+    text.write_text(source)
+    environment = {"GO111MODULE": "off", "CGO_ENABLED": "0", "GOPROXY": "off", "GOTOOLCHAIN": "local"}
+    compiled(["go", "build", "-o", str(program), str(text)], program, [text], environment).check_returncode()
+    return program
 
 
 def build_rust(source: str, folder: Path, *flags: str) -> Path:
     """Compile a Rust program."""
     if shutil.which("rustc") is None:
         pytest.skip("there is no rustc (Debian package rustc)")
-    (folder / "program.rs").write_text(source)
-    subprocess.run(["rustc", "-O", *flags, "-o", "program", "program.rs"], cwd=folder, check=True)
-    return folder / "program"
+    text, program = folder / "program.rs", folder / "program"
+    text.write_text(source)
+    compiled(["rustc", "-O", *flags, "-o", str(program), str(text)], program, [text]).check_returncode()
+    return program
 
 
 @pytest.mark.parametrize("source", [GO_HELLO, GO_ROUTINES, GO_LOOPBACK], ids=["hello", "goroutines", "loopback"])

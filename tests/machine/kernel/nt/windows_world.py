@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
+from compiled import compiled
 from source_trees import ROOT
 
 from hds.session.engines import load_engine
@@ -42,6 +42,7 @@ _NLS = DEBS / "usr/share/wine/nls"
 _ZLIB = DEBS / "usr/x86_64-w64-mingw32/lib/zlib1.dll"
 COMPILER = "x86_64-w64-mingw32-gcc"
 _COMMANDS = {".c": (COMPILER, "-O1"), ".cpp": (COMPILER.replace("gcc", "g++-posix"), "-O1"), ".go": ("go", "build")}
+_GO = {"GOOS": "windows", "GOARCH": "amd64", "GO111MODULE": "off"}
 _WANTED = (
     "apisetschema.dll", "ntdll.dll", "kernel32.dll", "msvcrt.dll", "ucrtbase.dll", "advapi32.dll", "version.dll",
     "cmd.exe", "winmm.dll", "ws2_32.dll", "powrprof.dll", "shell32.dll", "userenv.dll", "dbghelp.dll", "bcrypt.dll",
@@ -131,19 +132,19 @@ def build(folder: Path, name: str) -> Path:
     if not target.exists():
         source = next(path for path in PROGRAMS.iterdir() if path.stem == name and path.suffix in _COMMANDS)
         options = _OPTIONS.get(name, ("-static",) if source.suffix == ".cpp" else ())
-        inputs = [_import_library(folder, option) if option.endswith(".def") else option for option in options]
-        command = [*_COMMANDS[source.suffix], "-o", str(target), str(source), *inputs]
-        go = {**os.environ, "GOOS": "windows", "GOARCH": "amd64", "GO111MODULE": "off", "GOCACHE": f"{folder}/gocache"}
-        subprocess.run(command, env=go if source.suffix == ".go" else None, check=True, timeout=300)
+        libraries = [_import_library(folder, option) for option in options if option.endswith(".def")]
+        others = [option for option in options if not option.endswith(".def")]
+        command = [*_COMMANDS[source.suffix], "-o", str(target), str(source), *others, *map(str, libraries)]
+        compiled(command, target, [source, *libraries], _GO if source.suffix == ".go" else None).check_returncode()
     return target
 
 
-def _import_library(folder: Path, definitions: str) -> str:
+def _import_library(folder: Path, definitions: str) -> Path:
     """What a linker takes for a DLL of which there is only a list of names."""
     target = folder / definitions.replace(".def", ".a")
-    tool = COMPILER.replace("gcc", "dlltool")
-    subprocess.run([tool, "-d", str(PROGRAMS / definitions), "-l", str(target)], check=True, timeout=120)
-    return str(target)
+    source, tool = PROGRAMS / definitions, COMPILER.replace("gcc", "dlltool")
+    compiled([tool, "-d", str(source), "-l", str(target)], target, [source]).check_returncode()
+    return target
 
 
 def wheel_of(name: str, platform: str) -> Path | None:
