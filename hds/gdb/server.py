@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from machine.schedule import Process, Thread
 
 TRAP, INTERRUPT, KILLED, SEGV, LIMIT = 5, 2, 9, 11, 24  # GDB's numbers of signals
+_OWN_NUMBERS = {7: 10, 10: 30, 12: 31, 17: 20, 18: 19, 19: 17, 20: 18, 23: 16, 29: 23, 30: 32, 31: 12}  # by Linux'
+_FIRST_REAL_TIME, _REAL_TIME = 33, 45  # Linux' number of a real-time signal, and GDB's
 _SIGNALS = {0: 8, 1: 5, 3: 5, 4: 8, 6: 4, 16: 8, 17: 10, 19: 8}  # of exceptions, by vector; others are SEGV
 _ACCESSES = {
     "2": (MonitoredAccess.W, "watch"), "3": (MonitoredAccess.R, "rwatch"), "4": (MonitoredAccess.RW, "awatch"),
@@ -266,6 +268,8 @@ class Server:
 
     def _end(self, process: Process) -> bytes:
         end = ProcessEnd.of(process)
+        if process.killed_by:
+            return b"X%02x" % _gdb_signal(process.killed_by)
         if end.cause in (StopCause.EXIT, StopCause.END, StopCause.HALT):
             return b"W%02x" % ((end.exit_code or 0) & 0xFF)
         return b"X%02x" % (KILLED if end.fault is None else _SIGNALS.get(end.fault.vector, SEGV))
@@ -558,6 +562,12 @@ class _Telling:
 
 
 Answer = Callable[[Server, str, bytes], bytes]
+
+
+def _gdb_signal(number: int) -> int:
+    """GDB's number of a signal of Linux."""
+    return _REAL_TIME + number - _FIRST_REAL_TIME if number >= _FIRST_REAL_TIME else _OWN_NUMBERS.get(number, number)
+
 
 # The packets by their beginnings, longer ones before shorter ones.
 _ANSWERS: dict[str, Answer] = {

@@ -199,6 +199,7 @@ class Process(msgspec.Struct, eq=False, dict=True, weakref=True):
     ended: StopReason | None = None
     unhandled: Unhandled | None = None  # why it has exited
     crash_code: int | None = None  # the exit code that a real system gives a program that ended so
+    killed_by: int = 0  # the signal of Linux that has ended it, if it was no exception of its own
     threads: list[Thread] = msgspec.field(default_factory=list)
     others: Callable[[], bool] = lambda: False
     maker: Maker | None = None

@@ -27,6 +27,27 @@ def _pair(first: str, second: str) -> Decoder:
 _timespec, _timeval = _pair("tv_sec", "tv_nsec"), _pair("tv_sec", "tv_usec")
 
 
+# Structures of longs by their names: the layout that they have in 32 bits, and that of SYSCALL's.
+_LAYOUTS = {
+    "timespec": ("2i", "2q"), "utimbuf": ("2i", "2q"), "itimerval": ("4i", "4q"), "itimerspec": ("4i", "4q"),
+    "rlimit": ("2I", "2Q"), "rusage": ("18i", "18q"), "stack": ("IiI", "Qi4xQ"), "statfs": ("12I16x", "7Q2I3Q32x"),
+    "sysinfo": ("i9I2H3I8x", "q9Q2H4x2QI4x"),
+}  # fmt: skip
+_NO_LIMIT = (1 << 64) - 1
+
+
+def _wide(view: View, word: int, name: str) -> str:
+    """As the structure of SYSCALL with the same values."""
+    short, long = _LAYOUTS[name]
+    data = view.exactly(word, struct.calcsize("<" + short))
+    if data is None:
+        return address(word)
+    values = struct.unpack("<" + short, data)
+    if name == "rlimit":
+        values = tuple(_NO_LIMIT if value == _LOW else value for value in values)
+    return STRUCTURES[name][1](view, struct.pack("<" + long, *values))
+
+
 def _left_timespec(view: View, word: int, _: str) -> str | None:
     return _timespec(view, word, "") if view.failed and view.result == -4 else address(word)
 
@@ -121,4 +142,5 @@ TYPES |= {
     "stat64": _stat, "tms32": _tms, "iovec32": _vectors, "futex_timeout32": _futex_timeout, "offset64": _offset,
     "nothing": _nothing, "offset_at": _offset_at, "sigset32": _signal_set, "sigaction32": _sigaction,
     "strings32": _strings, "environment32": _environment, "fcntl_argument32": _fcntl_argument, "groups16": _groups,
+    "wide": _wide,
 }  # fmt: skip

@@ -77,7 +77,8 @@ def _ended(group: ThreadGroup) -> None:
     if group.terminal is not None and group.session == group.pid:
         group.terminal.abandon(group)
     group.end_timers(all_of_them=True)
-    group.let_go()
+    for task in list(group.tasks.values()):
+        task.files.let_go()
     group.leave_ipc(group)
     hidden = [each.threads for each in group.tracees if each.threads.has_ended]
     tracing.tracer_ended(group)

@@ -268,6 +268,10 @@ class _Bytes:
         except OSError:
             return 0
 
+    def status(self) -> Status:
+        """As `mapped_files.Bytes`."""
+        return self.opened.status()
+
     def load(self, offset: int, size: int) -> bytes:
         """As `mapped_files.Bytes`."""
         try:

@@ -110,7 +110,7 @@ class LinuxKernel(Calls):
         space = _space(process, self._lay_out(process, start, path, generator, program.place))
         group = ThreadGroup(
             process, process.pid, self._groups, self._tasks, self._world.user, process.pid, INIT_ID,
-            let_go=files.let_go, started=self._services.clock.elapsed(), leave_ipc=self._ipc.ended,
+            started=self._services.clock.elapsed(), leave_ipc=self._ipc.ended,
             tell=self._services.tell,
         )  # fmt: skip
         task = Task(

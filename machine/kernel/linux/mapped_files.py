@@ -6,10 +6,13 @@ is put into them too. The file gets their bytes back when nobody has them mapped
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from weakref import ReferenceType, ref
 
 from machine.memory import PAGE, Frames, SharedMemory, page_ceil
+
+if TYPE_CHECKING:
+    from machine.kernel.linux.nodes import Status
 
 
 class Bytes(Protocol):
@@ -17,6 +20,10 @@ class Bytes(Protocol):
 
     def size(self) -> int:
         """In bytes."""
+        ...
+
+    def status(self) -> Status:
+        """What stat tells of it."""
         ...
 
     def load(self, offset: int, size: int) -> bytes:

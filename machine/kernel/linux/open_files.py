@@ -337,7 +337,7 @@ class DescriptorTable:
     def __init__(self, limit: int, on_close: Closed = lambda table, file: None) -> None:
         self.limit = limit
         self._on_close = on_close
-        self.users = 1  # processes
+        self.users = 1  # threads
         self._rows: dict[int, Descriptor] = {}
         self._cells = (ctypes.c_uint64 * DESCRIPTORS)()
 
@@ -415,7 +415,7 @@ class DescriptorTable:
         return copy
 
     def let_go(self) -> None:
-        """A process does not use the table any more; what nobody uses is closed."""
+        """A thread does not use the table any more; what nobody uses is closed."""
         self.users -= 1
         if not self.users:
             for number in self.numbers():

@@ -347,6 +347,31 @@ execve            path strings32 environment32
 getgroups         int >groups16
 sigprocmask       enum=sigmask sigset32 >sigset32
 rt_sigaction      signal sigaction32 >sigaction32 size
+sigaltstack       wide=stack >wide=stack
+sigpending        >sigset32
+rt_sigtimedwait   sigset >ptr wide=timespec size
+getitimer         enum=itimer >wide=itimerval
+setitimer         enum=itimer wide=itimerval >wide=itimerval
+timer_settime     int flags=timer_absolute wide=itimerspec >wide=itimerspec
+timer_gettime     int >wide=itimerspec
+timerfd_settime   fd flags=tfd_timer wide=itimerspec >wide=itimerspec
+timerfd_gettime   fd >wide=itimerspec
+clock_nanosleep   enum=clock flags=timer_absolute timespec32 +left_timespec32
+ppoll             pollfds@1 uint wide=timespec sigset size -> ready_polls
+pselect6          int fdset fdset fdset wide=timespec ptr -> ready_selects
+sched_rr_get_interval int >wide=timespec
+sched_getaffinity int size >cpu_set@r
+utime             path wide=utimbuf
+getrlimit         enum=rlimit >wide=rlimit
+ugetrlimit        enum=rlimit >wide=rlimit
+setrlimit         enum=rlimit wide=rlimit
+getrusage         enum=rusage >wide=rusage
+wait4             int >wait_status flags=wait >wide=rusage
+waitid            enum=id_type int >ptr flags=wait >wide=rusage
+sysinfo           >wide=sysinfo
+statfs            path >wide=statfs
+fstatfs           fd >wide=statfs
+execveat          dirfd path strings32 environment32 flags=at
 """
 _BY_FUNCTION = {call.answer: call.name for call in CALLS.values()}
 SAME_CALL: Mapping[str, str] = {

@@ -125,7 +125,7 @@ def act_by_default(group: ThreadGroup, signal: int) -> None:
 def die(group: ThreadGroup, signal: int) -> None:
     """A signal ends a process."""
     if group.process.alive:
-        group.killed_by = signal
+        group.killed_by = group.process.killed_by = signal
         group.process.exit(128 + signal)
 
 

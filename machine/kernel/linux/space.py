@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.mapped_files import FilePages
 from machine.kernel.linux.paths import Place
+from machine.kernel.linux.structures import packed
 from machine.loaders import LINUX_STACK_SIZE, MAPPINGS_TOP, STACK_TOP
 from machine.memory import (
     PAGE,
@@ -226,8 +227,8 @@ class UserSpace:
         return struct.unpack("<" + layout, self.load(address, struct.calcsize("<" + layout)))
 
     def store_words(self, address: int, layout: str, *values: int) -> None:
-        """Little-endian integers as `struct` has them."""
-        self.store(address, struct.pack("<" + layout, *values))
+        """Little-endian integers as `struct` has them; of those that are too large the lowest bits."""
+        self.store(address, packed(layout, *values))
 
     def _allowed_end(self, address: int, size: int, right: int) -> int:
         """Where the first byte stands that the guest has no right to, at most `size` behind `address`."""
@@ -287,6 +288,12 @@ class UserSpace:
             if isinstance(area.backing, FilePages):
                 piece = area.cut(start, end)
                 area.backing.put_back(piece.offset, piece.offset + piece.size)
+
+    def written_files(self) -> Iterator[FilePages]:
+        """The pages of files that are mapped shared and may be made writable."""
+        for area in self._areas(0, USER_SPACE):
+            if isinstance(area.backing, FilePages) and is_shared(area) and note_of(area).may_write:
+                yield area.backing
 
     def _check_limits(self, more: int, *, is_data: bool) -> None:
         """Whether so many bytes more are within the resource limits (may_expand_vm). Raises ENOMEM."""

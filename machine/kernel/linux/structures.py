@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable
 
@@ -10,7 +11,9 @@ from machine.kernel.linux.nodes import BLOCK_BYTES, TMPFS, Entry, Status
 _SECOND = 1_000_000_000
 _WORD = 0xFFFF_FFFF
 STATX_BASIC = 0x7FF
+MOUNT_FLAGS = 0x1020  # of statfs: they are told, and times of access are relative
 EntryLayout = Callable[[Entry, int], bytes]  # an entry, and the position behind it
+_FIELDS = re.compile(r"(\d*)([a-zA-Z])")  # of a layout: how often, and which
 _NAME_BYTES = 65  # of each field of utsname
 HOST_NAME, KERNEL_RELEASE, KERNEL_VERSION, DOMAIN_NAME = "hds", "6.1.0-hds", "#1 SMP hds", "(none)"
 
@@ -21,6 +24,17 @@ def _major(device: int) -> int:
 
 def _minor(device: int) -> int:
     return device & 0xFF | device >> 12 & ~0xFF
+
+
+def packed(layout: str, *values: int) -> bytes:
+    """Little-endian integers as `struct` has them, each with as many of its lowest bits as there is room for."""
+    try:
+        return struct.pack("<" + layout, *values)
+    except struct.error:
+        letters = [each for count, letter in _FIELDS.findall(layout) for each in letter * int(count or 1)]
+        widths = [8 * struct.calcsize("<" + letter) for letter in letters if letter != "x"]
+        cut = (value & (1 << width) - 1 for value, width in zip(values, widths, strict=True))
+        return struct.pack("<" + layout.upper().replace("X", "x"), *cut)
 
 
 def stat(row: Status) -> bytes:
@@ -85,9 +99,9 @@ def old_directory_entry(entry: Entry, next_position: int) -> bytes:
 def file_system(kind: int, bytes_left: int) -> bytes:
     """struct statfs of a tmpfs, or of another kind (`Node.file_system`) without blocks; 120 bytes."""
     blocks = bytes_left // BLOCK_BYTES if kind == TMPFS else 0
-    return struct.pack("<qqQQQQQiiqqq", kind, BLOCK_BYTES, blocks, blocks, blocks, 0, 0, 0, 0, 255, 4096, 0).ljust(
-        120, b"\0"
-    )
+    return struct.pack(
+        "<qqQQQQQiiqqq", kind, BLOCK_BYTES, blocks, blocks, blocks, 0, 0, 0, 0, 255, 4096, MOUNT_FLAGS
+    ).ljust(120, b"\0")
 
 
 def system_name() -> bytes:

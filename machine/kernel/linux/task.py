@@ -120,7 +120,6 @@ class ThreadGroup(msgspec.Struct, eq=False):
     children_time: int = 0  # of children that were waited for, with theirs
     on_stopped: Callable[[int], None] = lambda signal: None
     on_continued: Callable[[], None] = lambda: None
-    let_go: Callable[[], None] = lambda: None  # of its files
     leave_ipc: Callable[[ThreadGroup], None] = lambda group: None  # of System V's semaphores
     terminal: Terminal | None = None  # the controlling one
     tell: Watcher = unwatched
@@ -221,11 +220,14 @@ class Task(msgspec.Struct, eq=False):
         """Nanoseconds since 1970."""
         return self.store.now()
 
-    def twin(self, thread: Thread) -> Task:
-        """The task of a new thread of the process, which shares all that threads share."""
+    def twin(self, thread: Thread, flags: int) -> Task:
+        """The task of a new thread of the process, which shares what CLONE_* say, and memory and handlers."""
+        files = self.files if flags & _CLONE_FILES else self.files.copy()
+        files.users += bool(flags & _CLONE_FILES)
         twin = replace(
             self, thread=thread, tid=thread.tid, pending=Pending(), alternate_stack=(0, SS_DISABLE, 0), robust_list=0,
-            clear_tid=0, has_signal=False, trap=NO_TRAP, saved_mask=None, restart=None, trace=None, rseq=None,
+            files=files, location=self.location if flags & _CLONE_FS else self.location.copy(), clear_tid=0,
+            has_signal=False, trap=NO_TRAP, saved_mask=None, restart=None, trace=None, rseq=None,
             parent_death_signal=0, default_timer_slack=self.timer_slack,
         )  # fmt: skip
         twin.enlist()
@@ -240,7 +242,7 @@ class Task(msgspec.Struct, eq=False):
         group = ThreadGroup(
             process, process.pid, own.table, own.everybody, own.user, own.process_group, own.session, own,
             actions=own.actions if flags & _CLONE_SIGHAND else dict(own.actions), nice=own.nice,
-            exit_signal=exit_signal, let_go=files.let_go, started=self.clock.elapsed(), is_dumpable=own.is_dumpable,
+            exit_signal=exit_signal, started=self.clock.elapsed(), is_dumpable=own.is_dumpable,
             has_no_huge_pages=own.has_no_huge_pages, keeps_capabilities=own.keeps_capabilities,
             maker=self.tid, resource_limits=dict(own.resource_limits), leave_ipc=own.leave_ipc, terminal=own.terminal,
             tell=own.tell,
@@ -263,6 +265,8 @@ class Task(msgspec.Struct, eq=False):
         group = self.threads
         for task in group.tasks.values():
             del group.everybody[task.thread]
+            if task is not self:
+                task.files.let_go()
         group.tasks.clear()
         group.process = process
         group.forget_handlers()
@@ -271,7 +275,6 @@ class Task(msgspec.Struct, eq=False):
             self.files.users -= 1
             self.files = self.files.copy()
         self.files.close_on_exec()
-        group.let_go = self.files.let_go
         group.has_executed = group.is_dumpable = True
         group.keeps_capabilities = False
         space.take_limits(self.space)

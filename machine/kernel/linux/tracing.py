@@ -21,7 +21,7 @@ SYSGOOD, EXITKILL, TRACEEXEC = 1, 1 << 20, 1 << 4
 EVENT_EXEC, EVENT_EXIT, EVENT_STOP = 4, 6, 128
 TRACEEXIT = 1 << 6
 _FORK, _VFORK, _CLONE = ((1 << event, event) for event in (1, 2, 3))  # options, and their events
-_CLONE_VFORK = 0x4000
+_CLONE_PTRACE, _CLONE_VFORK, _CLONE_UNTRACED = 0x2000, 0x4000, 0x80_0000
 STOPPED = 0x7F
 _CLD_TRAPPED = 4
 _TRAP_BRKPT = 1
@@ -97,15 +97,22 @@ def born(task: Task, child: Task, flags: int) -> None:
         return
     is_thread = child.threads is task.threads or child.threads.exit_signal != SIGCHLD
     option, event = _VFORK if flags & _CLONE_VFORK else _CLONE if is_thread else _FORK
-    if trace.options & option:
-        begin(child, trace.tracer, trace.options, is_seized=trace.is_seized)
-        if trace.is_seized:
-            interrupt(child)
-        else:
-            child.pending.add(SignalInfo(signals.SIGSTOP, signals.SI_USER))
-            child.has_signal = True
-            child.awaken(child)
+    if trace.options & option and not flags & _CLONE_UNTRACED:
+        _take_over(child, trace)
         trace.event = event, child.tid
+    elif flags & _CLONE_PTRACE:
+        _take_over(child, trace)
+
+
+def _take_over(child: Task, trace: Trace) -> None:
+    """A tracer has what a thread makes that it traces: it begins with a stop."""
+    begin(child, trace.tracer, trace.options, is_seized=trace.is_seized)
+    if trace.is_seized:
+        interrupt(child)
+    else:
+        child.pending.add(SignalInfo(signals.SIGSTOP, signals.SI_USER))
+        child.has_signal = True
+        child.awaken(child)
 
 
 def interrupt(task: Task) -> None:

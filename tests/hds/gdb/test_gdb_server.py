@@ -183,6 +183,14 @@ def test_registers_and_memory_are_read_and_written(world: Debugged) -> None:
         assert client.ask(bad) in ("E22", "OK"), bad
 
 
+@pytest.mark.parametrize(("number", "told"), [(6, "X06"), (10, "X1e"), (34, "X2e")])
+def test_a_signal_that_ends_the_program_is_told_by_its_number_of_gdb(number: int, told: str, engine: str) -> None:
+    guest = f"mov edi, 0x1000; mov esi, {number}; mov eax, 62; syscall"
+    world = debugged(guest, engine, kernel="linux")
+    assert world.client.ask("c") == told
+    world.end()
+
+
 @pytest.mark.parametrize(("kind", "name"), [("2", "watch"), ("4", "awatch")])
 def test_a_watchpoint_stops_behind_the_access(world: Debugged, kind: str, name: str) -> None:
     client = world.client

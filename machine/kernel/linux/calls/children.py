@@ -34,7 +34,7 @@ _WAITID_OPTIONS = _WAIT_OPTIONS | _WEXITED | _WNOWAIT
 _WAITID_STATES = _WEXITED | _WUNTRACED | _WCONTINUED
 _P_ALL, _P_PID, _P_PGID, _P_PIDFD = range(4)
 _LOW = 0xFFFF_FFFF
-_USAGE_BYTES = 144
+_USAGE_BYTES, _FIELDS_AT = 144, 16
 
 
 class Child(msgspec.Struct, frozen=True):
@@ -100,6 +100,11 @@ def make_process(task: Task, child: Child) -> Result:
 
 
 # --- waiting
+
+
+def usage_row(ticks: int) -> bytes:
+    """A struct rusage of so much user time."""
+    return struct.pack("<qq", *divmod(ticks * 1_000_000 // NANOSECONDS, 1_000_000)).ljust(_USAGE_BYTES, b"\0")
 
 
 class _Found(msgspec.Struct, frozen=True):
@@ -183,6 +188,13 @@ def _take(task: Task, found: _Found, options: int) -> None:
 @call("wait4")
 def wait4(task: Task, process: Int, status: Address, options: Int, usage: Address) -> Result:
     """wait4(2)"""
+    return wait_for_child(task, process, status, options, usage)
+
+
+def wait_for_child(
+    task: Task, process: int, status: int, options: int, usage: int, row_of: Callable[[int], bytes] = usage_row
+) -> Result:
+    """The same; `row_of` gives the struct rusage of so much user time."""
     options &= _LOW
     if options & ~_WAIT_OPTIONS:
         raise LinuxError(Errno.EINVAL)
@@ -202,13 +214,27 @@ def wait4(task: Task, process: Int, status: Address, options: Int, usage: Addres
     if status:
         task.space.store_words(status, "I", found.status)
     if usage:
-        task.space.store(usage, usage_row(found.child.time_used + found.child.children_time))
+        task.space.store(usage, row_of(found.child.time_used + found.child.children_time))
     return found.id
 
 
 @call("waitid")
 def waitid(task: Task, kind: Int, process: Int, info: Address, options: Int, usage: Address) -> Result:
     """waitid(2)"""
+    return wait_for_id(task, kind, process, info, options, usage)
+
+
+def wait_for_id(
+    task: Task,
+    kind: int,
+    process: int,
+    info: int,
+    options: int,
+    usage: int,
+    row_of: Callable[[int], bytes] = usage_row,
+    fields_at: int = _FIELDS_AT,
+) -> Result:
+    """The same; likewise, and `fields_at` is where the process stands in a struct siginfo."""
     options &= _LOW
     if options & ~_WAITID_OPTIONS or not options & _WAITID_STATES or not 0 <= kind <= _P_PIDFD:
         raise LinuxError(Errno.EINVAL)
@@ -236,12 +262,8 @@ def waitid(task: Task, kind: Int, process: Int, info: Address, options: Int, usa
     if found is not None:
         _take(task, found, options)
     if usage and found is not None:
-        task.space.store(usage, usage_row(found.child.time_used + found.child.children_time))
+        task.space.store(usage, row_of(found.child.time_used + found.child.children_time))
     if info:
-        task.space.store(info, bytes(28) if found is None else found.info.data[:28])
+        told = bytes(_FIELDS_AT + 12) if found is None else found.info.data[: _FIELDS_AT + 12]
+        task.space.store(info, told[:12].ljust(fields_at, b"\0") + told[_FIELDS_AT:])
     return 0
-
-
-def usage_row(ticks: int) -> bytes:
-    """A struct rusage of so much user time."""
-    return struct.pack("<qq", *divmod(ticks * 1_000_000 // NANOSECONDS, 1_000_000)).ljust(_USAGE_BYTES, b"\0")

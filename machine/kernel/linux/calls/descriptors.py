@@ -272,10 +272,14 @@ def fstat(task: Task, fd: Fd, buffer: Address) -> int:
 @call("fstatfs")
 def fstatfs(task: Task, fd: Fd, buffer: Address) -> int:
     """fstatfs(2)"""
-    place = task.files.reference(fd).place
-    kind = TMPFS if place is None else place.node.file_system
-    task.space.store(buffer, structures.file_system(kind, task.store.bytes_left))
+    task.space.store(buffer, structures.file_system(file_system_below(task, fd), task.store.bytes_left))
     return 0
+
+
+def file_system_below(task: Task, fd: int) -> int:
+    """The kind of the file system (`Node.file_system`) of an open file."""
+    place = task.files.reference(fd).place
+    return TMPFS if place is None else place.node.file_system
 
 
 @call("fchmod")
@@ -299,16 +303,17 @@ def lseek(task: Task, fd: Fd, offset: Long, whence: Int) -> int:
 @call("getdents64")
 def getdents64(task: Task, fd: Fd, buffer: Address, size: UInt) -> int:
     """getdents64(2)"""
-    return _list(task, fd, buffer, size, structures.directory_entry)
+    return list_directory(task, fd, buffer, size, structures.directory_entry)
 
 
 @call("getdents")
 def getdents(task: Task, fd: Fd, buffer: Address, size: UInt) -> int:
     """getdents(2)"""
-    return _list(task, fd, buffer, size, structures.old_directory_entry)
+    return list_directory(task, fd, buffer, size, structures.old_directory_entry)
 
 
-def _list(task: Task, fd: int, buffer: int, size: int, layout: structures.EntryLayout) -> int:
+def list_directory(task: Task, fd: int, buffer: int, size: int, layout: structures.EntryLayout) -> int:
+    """As many of the next entries as there is room for."""
     file = task.files.file(fd)
     if not isinstance(file, DirectoryFile):
         raise LinuxError(Errno.ENOTDIR)

@@ -46,11 +46,16 @@ def execute_with_short_pointers(task: Task, path: bytes, arguments: int, environ
 @call("execveat")
 def execveat(task: Task, fd: Fd, path: Path, arguments: Address, environment: Address, flags: Flags) -> Result:
     """execveat(2)"""
+    return execute_at(task, fd, path, (arguments, environment), flags)
+
+
+def execute_at(task: Task, fd: int, path: bytes, lists: tuple[int, int], flags: int, word: str = "Q") -> Result:
+    """The same with lists of such pointers."""
     if flags & ~(_AT_SYMLINK_NOFOLLOW | _AT_EMPTY_PATH):
         raise LinuxError(Errno.EINVAL)
     if not path and flags & _AT_EMPTY_PATH and fd != AT_FDCWD:
-        return _execute(task, _by_descriptor(task, fd), arguments, environment)
-    return _execute(task, _by_path(task, fd, path, not flags & _AT_SYMLINK_NOFOLLOW), arguments, environment)
+        return _execute(task, _by_descriptor(task, fd), *lists, word)
+    return _execute(task, _by_path(task, fd, path, not flags & _AT_SYMLINK_NOFOLLOW), *lists, word)
 
 
 def _execute(task: Task, file: _File, arguments: int, environment: int, word: str = "Q") -> Result:
@@ -143,8 +148,13 @@ def _check_rights(task: Task, status: Status) -> None:
 
 
 def _check_unwritten(task: Task, status: Status) -> None:
-    """Raises ETXTBSY for a file that somebody has open for writing."""
+    """Raises ETXTBSY for a file that somebody has open for writing, or mapped so."""
     key = status.device, status.inode
+    for space in {id(each.space): each.space for each in task.threads.everybody.values()}.values():
+        for pages in space.written_files():
+            found = pages.file.status()
+            if (found.device, found.inode) == key and not isinstance(pages.file, SealedFile):
+                raise LinuxError(Errno.ETXTBSY)
     for table in {id(each.files): each.files for each in task.threads.everybody.values()}.values():
         numbers = table.numbers()
         task.space.work.charge(PER_ITEM * len(numbers))

@@ -40,6 +40,7 @@ from machine.kernel.linux.calls import (
     threads,
     transfers,
 )
+from machine.kernel.linux.calls.interrupt_times import SHORT_TIME, WORD_BITS
 from machine.kernel.linux.calls.time import duration, sleep, time_of
 from machine.kernel.linux.errors import Errno, LinuxError, Refused
 from machine.kernel.linux.names import NUMBERS, NUMBERS_386
@@ -51,7 +52,6 @@ from machine.kernel.outcomes import Result
 from machine.memory import PAGE
 
 _LARGEST_SHORT = (1 << 31) - 1
-_SHORT_TIME = "ii"  # struct old_timespec32
 _LOCK_COMMANDS = (*range(5, 8), *range(12, 15), *range(36, 39))
 _OLD_SIGNALS = (1 << 32) - 1
 
@@ -68,7 +68,10 @@ tgkill ioprio_set ioprio_get inotify_init inotify_add_watch inotify_rm_watch mkd
 unlinkat renameat linkat symlinkat readlinkat fchmodat faccessat splice tee getcpu epoll_pwait signalfd timerfd_create
 eventfd signalfd4 eventfd2 epoll_create1 dup3 pipe2 inotify_init1 prlimit64 syncfs renameat2 getrandom memfd_create
 socket socketpair bind connect listen accept4 getsockname getpeername sendto recvfrom shutdown membarrier mlock2 statx
-arch_prctl rseq shmget shmdt close_range openat2 faccessat2 msgget semget
+arch_prctl rseq shmget shmdt close_range openat2 faccessat2 msgget semget unshare timer_getoverrun timer_delete
+mq_unlink sched_setaffinity sched_setattr sched_getattr sched_setparam setxattr lsetxattr fsetxattr getxattr lgetxattr
+fgetxattr listxattr llistxattr flistxattr removexattr lremovexattr fremovexattr copy_file_range pkey_mprotect pkey_alloc
+pkey_free remap_file_pages epoll_pwait2 pidfd_open pidfd_getfd kcmp syslog setfsuid setfsgid mseal
 """
 _OTHERWISE = {
     "lchown32": "lchown", "getuid32": "getuid", "getgid32": "getgid", "geteuid32": "geteuid", "getegid32": "getegid",
@@ -77,7 +80,9 @@ _OTHERWISE = {
     "chown32": "chown", "setuid32": "setuid", "setgid32": "setgid", "sendfile64": "sendfile",
     "clock_gettime64": "clock_gettime", "clock_getres_time64": "clock_getres", "ppoll_time64": "ppoll",
     "clock_nanosleep_time64": "clock_nanosleep", "utimensat_time64": "utimensat", "futex_time64": "futex",
-    "timerfd_gettime64": "timerfd_gettime", "timerfd_settime64": "timerfd_settime",
+    "timerfd_gettime64": "timerfd_gettime", "timerfd_settime64": "timerfd_settime", "setfsuid32": "setfsuid",
+    "timer_gettime64": "timer_gettime", "timer_settime64": "timer_settime", "setfsgid32": "setfsgid",
+    "sched_rr_get_interval_time64": "sched_rr_get_interval", "clock_settime64": "clock_settime",
 }  # fmt: skip
 
 
@@ -233,7 +238,7 @@ def newselect(task: Task, count: Int, reading: Address, writing: Address, failin
         if seconds < 0 or microseconds < 0:
             raise LinuxError(Errno.EINVAL)
         wait = seconds * NANOSECONDS + microseconds * 1000
-    return polling.select_until(task, count, (reading, writing, failing), wait)
+    return polling.select_until(task, count, (reading, writing, failing), wait, WORD_BITS)
 
 
 # --- memory
@@ -258,14 +263,6 @@ def mmap(task: Task, arguments: Address) -> int:
 @interrupt_call("waitpid")
 def waitpid(task: Task, process: Int, status: Address, options: Int) -> Result:
     """waitpid(2)"""
-    return children.wait4(task, process, status, options, 0)
-
-
-@interrupt_call("wait4")
-def wait4(task: Task, process: Int, status: Address, options: Int, usage: Address) -> Result:
-    """wait4(2) without what a child has used."""
-    if usage:
-        raise Refused(Errno.ENOSYS)
     return children.wait4(task, process, status, options, 0)
 
 
@@ -384,7 +381,7 @@ def clock_getres(task: Task, clock: Int, buffer: Address) -> int:
 @interrupt_call("nanosleep")
 def nanosleep(task: Task, wanted: Address, left: Address) -> Result:
     """nanosleep(2)"""
-    return sleep(task, duration(task, wanted, _SHORT_TIME), left, _SHORT_TIME)
+    return sleep(task, duration(task, wanted, SHORT_TIME), left, SHORT_TIME)
 
 
 @interrupt_call("times")
@@ -401,7 +398,7 @@ def futex(
     task: Task, address: Address, operation: UInt, value: UInt, timeout: Address, second: Address, third: UInt
 ) -> Result:
     """futex(2)"""
-    return threads.futex_call(task, address, operation, value, timeout, second, third, _SHORT_TIME)
+    return threads.futex_call(task, address, operation, value, timeout, second, third, SHORT_TIME)
 
 
 # --- sockets

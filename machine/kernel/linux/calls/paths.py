@@ -120,9 +120,13 @@ def faccessat2(task: Task, dirfd: Fd, path: Path, mode: UInt, flags: Flags) -> i
 @call("statfs")
 def statfs(task: Task, path: Path, buffer: Address) -> int:
     """statfs(2)"""
-    kind = node_at(task, AT_FDCWD, path).file_system
-    task.space.store(buffer, structures.file_system(kind, task.store.bytes_left))
+    task.space.store(buffer, structures.file_system(file_system_of(task, path), task.store.bytes_left))
     return 0
+
+
+def file_system_of(task: Task, path: bytes) -> int:
+    """The kind of the file system (`Node.file_system`) that a path leads to."""
+    return node_at(task, AT_FDCWD, path).file_system
 
 
 # --- the current directory
@@ -460,7 +464,12 @@ def truncate(task: Task, path: Path, size: Long) -> int:
 @call("utimensat")
 def utimensat(task: Task, dirfd: Fd, path_address: Address, times: Address, flags: Flags) -> int:
     """utimensat(2)"""
-    words = task.space.load_words(times, "4q") if times else (0, _UTIME_NOW, 0, _UTIME_NOW)
+    return set_times(task, dirfd, path_address, times, flags)
+
+
+def set_times(task: Task, dirfd: int, path_address: int, times: int, flags: int, layout: str = "4q") -> int:
+    """The same; `layout` is that of two times."""
+    words = task.space.load_words(times, layout) if times else (0, _UTIME_NOW, 0, _UTIME_NOW)
     if words[1] == words[3] == _UTIME_OMIT:
         return 0
     if flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) or (flags and not path_address and dirfd != AT_FDCWD):
@@ -502,9 +511,14 @@ def utimes(task: Task, path: Path, times: Address) -> int:
 @call("futimesat")
 def futimesat(task: Task, dirfd: Fd, path: Path, times: Address) -> int:
     """futimesat(2)"""
+    return set_times_in_microseconds(task, dirfd, path, times)
+
+
+def set_times_in_microseconds(task: Task, dirfd: int, path: bytes, times: int, layout: str = "4q") -> int:
+    """The same, likewise."""
     accessed = modified = task.now
     if times:
-        words = task.space.load_words(times, "4q")
+        words = task.space.load_words(times, layout)
         if not all(0 <= micro < 1_000_000 for micro in words[1::2]):
             raise LinuxError(Errno.EINVAL)
         accessed, modified = (_time(words[at], words[at + 1] * 1000, 0, 0) for at in (0, 2))
@@ -517,7 +531,12 @@ def futimesat(task: Task, dirfd: Fd, path: Path, times: Address) -> int:
 @call("utime")
 def utime(task: Task, path: Path, times: Address) -> int:
     """utime(2)"""
-    accessed, modified = task.space.load_words(times, "qq") if times else (task.now // NANOSECONDS,) * 2
+    return set_times_in_seconds(task, path, times)
+
+
+def set_times_in_seconds(task: Task, path: bytes, times: int, layout: str = "qq") -> int:
+    """The same, likewise."""
+    accessed, modified = task.space.load_words(times, layout) if times else (task.now // NANOSECONDS,) * 2
     place = _find(task, AT_FDCWD, path).existing()
     place.node.set_times(_time(accessed, 0, 0, 0), _time(modified, 0, 0, 0))
     task.notifier.place(place, IN_ATTRIB)

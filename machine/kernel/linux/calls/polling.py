@@ -43,7 +43,14 @@ def poll(task: Task, rows: Address, count: UInt, timeout: Int) -> Result:
 @call("ppoll")
 def ppoll(task: Task, rows: Address, count: UInt, timeout: Address, mask: Address, mask_size: Size) -> Result:
     """ppoll(2)"""
-    wait = duration(task, timeout) if timeout else None
+    return poll_under_mask(task, rows, count, timeout, mask, mask_size)
+
+
+def poll_under_mask(
+    task: Task, rows: int, count: int, timeout: int, mask: int, mask_size: int, layout: str = "qq"
+) -> Result:
+    """The same; `layout` is that of the time."""
+    wait = duration(task, timeout, layout) if timeout else None
     deadline = _deadline(task, wait)
     return _under_mask(task, mask, mask_size, lambda: _poll(task, rows, count, deadline))
 
@@ -133,9 +140,9 @@ def select(task: Task, count: Int, reading: Address, writing: Address, failing: 
     return select_until(task, count, (reading, writing, failing), wait)
 
 
-def select_until(task: Task, count: int, sets: tuple[int, int, int], wait: int | None) -> Result:
-    """select(2), for so many nanoseconds."""
-    return _select(task, count, sets, _deadline(task, wait))
+def select_until(task: Task, count: int, sets: tuple[int, int, int], wait: int | None, word: int = 64) -> Result:
+    """select(2), for so many nanoseconds; sets have words of so many bits."""
+    return _select(task, count, sets, _deadline(task, wait), word)
 
 
 @call("pselect6")
@@ -143,18 +150,25 @@ def pselect6(
     task: Task, count: Int, reading: Address, writing: Address, failing: Address, timeout: Address, mask: Address
 ) -> Result:
     """pselect(2)"""
-    wait = duration(task, timeout) if timeout else None
     address, size = task.space.load_words(mask, "QQ") if mask else (0, 0)
+    wait = duration(task, timeout) if timeout else None
+    return select_under_mask(task, count, (reading, writing, failing), wait, (address, size))
+
+
+def select_under_mask(
+    task: Task, count: int, sets: tuple[int, int, int], wait: int | None, mask: tuple[int, int], word: int = 64
+) -> Result:
+    """As `select_until`, with a mask at an address and of a size."""
     deadline = _deadline(task, wait)
-    return _under_mask(task, address, size, lambda: _select(task, count, (reading, writing, failing), deadline))
+    return _under_mask(task, *mask, lambda: _select(task, count, sets, deadline, word))
 
 
-def _select(task: Task, count: int, sets: tuple[int, int, int], deadline: int | None) -> Result:
+def _select(task: Task, count: int, sets: tuple[int, int, int], deadline: int | None, word: int) -> Result:
     """Sets of descriptors are changed when the wait is over."""
     if count < 0:
         raise LinuxError(Errno.EINVAL)
     count = min(count, task.files.limit)
-    size = -(-count // 64) * 8
+    size = -(-count // word) * word // 8
     rows: list[tuple[int, int, int]] = []  # of a set and a descriptor in it: which set, the number, what is wanted
     for which, (address, wanted) in enumerate(zip(sets, _WANTED, strict=True)):
         if address:
@@ -177,7 +191,7 @@ def _select(task: Task, count: int, sets: tuple[int, int, int], deadline: int | 
     return Wait(
         lambda: any(_ready(task, number, wanted & _NAMED) & (wanted | _POLLNVAL) for _, number, wanted in rows),
         deadline,
-        lambda late: end([]) if late else _select(task, count, sets, deadline),
+        lambda late: end([]) if late else _select(task, count, sets, deadline, word),
     )
 
 

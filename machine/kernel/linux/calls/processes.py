@@ -329,21 +329,30 @@ def uname(task: Task, buffer: Address) -> int:
 @call("sysinfo")
 def sysinfo(task: Task, buffer: Address) -> int:
     """sysinfo(2)"""
-    memory = task.limits.max_guest_memory
-    free = memory - task.space.memory.source.used
-    seconds = task.clock.elapsed() // NANOSECONDS
+    seconds, memory, free = uptime_and_memory(task)
     row = struct.pack("<q3Q6QHHIQQI", seconds, 0, 0, 0, memory, free, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1)
     task.space.store(buffer, row.ljust(112, b"\0"))
     return 0
 
 
+def uptime_and_memory(task: Task) -> tuple[int, int, int]:
+    """Seconds since the start, and bytes: all, and those that no guest has."""
+    memory = task.limits.max_guest_memory
+    return task.clock.elapsed() // NANOSECONDS, memory, memory - task.space.memory.source.used
+
+
 @call("getrusage")
 def getrusage(task: Task, who: Int, buffer: Address) -> int:
     """getrusage(2): user time is virtual time."""
+    task.space.store(buffer, usage_row(time_spent_by(task, who)))
+    return 0
+
+
+def time_spent_by(task: Task, who: int) -> int:
+    """By the process, or by the children that it has waited for (RUSAGE_*), in nanoseconds. Raises EINVAL."""
     if who not in (-1, 0, 1):
         raise LinuxError(Errno.EINVAL)
-    task.space.store(buffer, usage_row(task.threads.children_time if who == -1 else task.process.cpu_time))
-    return 0
+    return task.threads.children_time if who == -1 else task.process.cpu_time
 
 
 @call("times")

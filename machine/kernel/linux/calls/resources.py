@@ -14,8 +14,8 @@ from machine.kernel.linux.task import Task
 _DATA, _STACK, _NOFILE, _AS = 2, 3, 7, 9
 
 
-def _set(task: Task, resource: int, soft: int, hard: int) -> None:
-    """Raises EINVAL for a soft limit above the hard one, EPERM for a hard one above what it was."""
+def set_limits(task: Task, resource: int, soft: int, hard: int) -> None:
+    """Of one resource. Raises EINVAL for a soft limit above the hard one, EPERM for a hard one above what it was."""
     present = resource_limit(task, resource)
     if soft > hard:
         raise LinuxError(Errno.EINVAL)
@@ -44,7 +44,7 @@ def getrlimit(task: Task, resource: Int, address: Address) -> int:
 @call("setrlimit")
 def setrlimit(task: Task, resource: Int, address: Address) -> int:
     """setrlimit(2)"""
-    _set(task, resource, *task.space.load_words(address, "QQ"))
+    set_limits(task, resource, *task.space.load_words(address, "QQ"))
     return 0
 
 
@@ -55,7 +55,7 @@ def prlimit64(task: Task, process: Int, resource: Int, new: Address, old: Addres
     target = thread_of_id(task, process)
     present = resource_limit(target, resource)
     if words is not None:
-        _set(target, resource, *words)
+        set_limits(target, resource, *words)
     if old:
         task.space.store(old, struct.pack("<QQ", *present))
     return 0

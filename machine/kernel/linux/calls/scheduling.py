@@ -137,10 +137,15 @@ def sched_setattr(task: Task, process: Int, address: Address, flags: Flags) -> i
 @call("sched_rr_get_interval")
 def sched_rr_get_interval(task: Task, process: Int, address: Address) -> int:
     """sched_rr_get_interval(2): no time is told."""
+    return show_interval(task, process, address)
+
+
+def show_interval(task: Task, process: int, address: int, layout: str = "qq") -> int:
+    """The same; `layout` is that of the time."""
     if process < 0:
         raise LinuxError(Errno.EINVAL)
     thread_of_id(task, process)
-    task.space.store_words(address, "qq", 0, 0)
+    task.space.store_words(address, layout, 0, 0)
     return 0
 
 

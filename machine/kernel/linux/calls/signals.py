@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
 from machine.kernel.base import user_values
 from machine.kernel.linux import family, signals
 from machine.kernel.linux.abi import Address, Int, Size, call
+from machine.kernel.linux.calls.time import duration
 from machine.kernel.linux.errors import Errno, LinuxError
 from machine.kernel.linux.pending import Pending
 from machine.kernel.linux.signal_frame import SIGINFO_BYTES, SignalInfo
@@ -24,7 +26,7 @@ from machine.kernel.linux.signals import (
     SS_ONSTACK,
     UNBLOCKABLE,
 )
-from machine.kernel.linux.task import INIT_ID, NANOSECONDS, SS_DISABLE, SignalAction, Task, ThreadGroup
+from machine.kernel.linux.task import INIT_ID, SS_DISABLE, SignalAction, Task, ThreadGroup
 from machine.kernel.outcomes import Enter, Exit, Result, Wait
 from vm.facts.registers import RFLAGS, STORAGE_INDEX
 
@@ -32,8 +34,12 @@ _SET_BYTES = 8
 _SIG_BLOCK, _SIG_UNBLOCK, _SIG_SETMASK = 0, 1, 2
 _SMALLEST_STACK = 2048
 _ACTION_FLAGS = 0xDC00_0807  # SA_*, without those that nobody knows
-_LONGEST_WAIT = 1 << 33  # seconds
 _RSP = STORAGE_INDEX["rsp"]
+_RowOf = Callable[[SignalInfo], bytes]
+
+
+def _row_of(told: SignalInfo) -> bytes:
+    return told.data
 
 
 @call("rt_sigaction")
@@ -87,40 +93,48 @@ def rt_sigpending(task: Task, buffer: Address, size: Size) -> int:
     """rt_sigpending(2)"""
     if size > _SET_BYTES:
         raise LinuxError(Errno.EINVAL)
-    mask = sum(1 << (signal - 1) for signal in {*task.pending, *task.threads.pending})
-    task.space.store(buffer, struct.pack("<Q", mask)[:size])
+    task.space.store(buffer, struct.pack("<Q", pending_mask(task))[:size])
     return 0
+
+
+def pending_mask(task: Task) -> int:
+    """The signals that wait for a thread."""
+    return sum(1 << (signal - 1) for signal in {*task.pending, *task.threads.pending})
 
 
 @call("rt_sigtimedwait")
 def rt_sigtimedwait(task: Task, wanted: Address, info: Address, timeout: Address, size: Size) -> Result:
     """rt_sigtimedwait(2): a pending signal, now or when somebody raises it."""
+    return wait_for_signal(task, wanted, info, timeout, size)
+
+
+def wait_for_signal(
+    task: Task, wanted: int, info: int, timeout: int, size: int, layout: str = "qq", row_of: _RowOf = _row_of
+) -> Result:
+    """The same; `layout` is that of the time, and `row_of` makes the struct siginfo."""
     if size != _SET_BYTES:
         raise LinuxError(Errno.EINVAL)
     (mask,) = task.space.load_words(wanted, "Q")
     deadline = None
     if timeout:
-        seconds, nanoseconds = task.space.load_words(timeout, "qq")
-        if seconds < 0 or not 0 <= nanoseconds < NANOSECONDS:
-            raise LinuxError(Errno.EINVAL)
-        deadline = task.clock.elapsed() + min(seconds, _LONGEST_WAIT) * NANOSECONDS + nanoseconds
-    return _take(task, mask, info, deadline)
+        deadline = task.clock.elapsed() + duration(task, timeout, layout)
+    return _take(task, mask, info, deadline, row_of)
 
 
-def _take(task: Task, mask: int, info: int, deadline: int | None) -> Result:
+def _take(task: Task, mask: int, info: int, deadline: int | None, row_of: _RowOf) -> Result:
     def wanted() -> list[tuple[Pending, int]]:
         return [row for row in signals.in_order(task) if mask >> (row[1] - 1) & 1]
 
     for pending, signal in wanted():
         taken = pending.take(signal)
         if info:
-            task.space.store(info, taken.data)
+            task.space.store(info, row_of(taken))
         return signal
 
     def then(late: bool) -> Result:
         if late:
             raise LinuxError(Errno.EAGAIN)
-        return _take(task, mask, info, deadline)
+        return _take(task, mask, info, deadline, row_of)
 
     return Wait(lambda: bool(wanted()), deadline, then)
 
@@ -128,9 +142,14 @@ def _take(task: Task, mask: int, info: int, deadline: int | None) -> Result:
 @call("sigaltstack")
 def sigaltstack(task: Task, new: Address, old: Address) -> int:
     """sigaltstack(2)"""
+    return change_alternate_stack(task, new, old)
+
+
+def change_alternate_stack(task: Task, new: int, old: int, layout: str = "QixxxxQ") -> int:
+    """The same; `layout` is that of a struct sigaltstack."""
     present, on_it = task.alternate_stack, signals.is_on(task, user_values(task.thread)[_RSP])
     if new:
-        pointer, flags, size = task.space.load_words(new, "QixxxxQ")
+        pointer, flags, size = task.space.load_words(new, layout)
         mode = flags & ~SS_AUTODISARM & 0xFFFF_FFFF
         if mode not in (0, SS_ONSTACK, SS_DISABLE):
             raise LinuxError(Errno.EINVAL)
@@ -140,7 +159,7 @@ def sigaltstack(task: Task, new: Address, old: Address) -> int:
             raise LinuxError(Errno.ENOMEM)
         task.alternate_stack = (0, flags, 0) if mode == SS_DISABLE else (pointer, flags & ~SS_ONSTACK, size)
     if old:
-        task.space.store_words(old, "QIiQ", present[0], present[1] | SS_ONSTACK * on_it, 0, present[2])
+        task.space.store_words(old, layout, present[0], present[1] | SS_ONSTACK * on_it, present[2])
     return 0
 
 
@@ -254,7 +273,11 @@ def rt_sigsuspend(task: Task, address: Address, size: Size) -> Result:
     """rt_sigsuspend(2): until a signal has come that the other mask lets through; the mask comes back behind it."""
     if size != _SET_BYTES:
         raise LinuxError(Errno.EINVAL)
-    (mask,) = task.space.load_words(address, "Q")
+    return suspend_under(task, *task.space.load_words(address, "Q"))
+
+
+def suspend_under(task: Task, mask: int) -> Result:
+    """The same."""
     task.saved_mask = task.blocked
     signals.block(task, mask)
     return Wait(then=_never_again)

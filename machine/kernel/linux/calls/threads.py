@@ -1,7 +1,7 @@
 """Calls that make and end threads, and have them wait for each other: clone, exit, futex, and what goes with them.
 
-What pthread_create asks for is carried out: a thread that shares memory, files, directory and signal handlers with its
-maker. Processes are made by `children`.
+A thread shares memory and signal handlers with its maker, files and directory if it is asked to. Processes are made by
+`children`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,6 @@ _RAX, _RSP = STORAGE_INDEX["rax"], STORAGE_INDEX["rsp"]
 
 _CLONE_NEWNS, _CLONE_NEWUSER, _CLONE_NEWPID = 0x2_0000, 0x1000_0000, 0x2000_0000
 _CLONE_INTO_CGROUP = 1 << 33
-_SHARED = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD
 _NEW_NAMESPACES = 0x7E02_0080  # NEWCGROUP to NEWNET, NEWNS and NEWTIME
 _CLONE_SYSVSEM = 0x4_0000
 _UNSHARED = CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_VM | CLONE_THREAD | _CLONE_SYSVSEM
@@ -104,7 +103,7 @@ def _clone(task: Task, child: Child) -> Result:
     except TooManyThreads:
         task.store.reached.add("max_threads")
         raise LinuxError(Errno.EAGAIN) from None
-    twin = task.twin(thread)
+    twin = task.twin(thread, child.flags)
     for flag, address in ((CLONE_PARENT_SETTID, child.parent_tid), (CLONE_CHILD_SETTID, child.child_tid)):
         if child.flags & flag:
             with suppress(LinuxError):  # as on Linux
@@ -127,7 +126,7 @@ def _check_flags(flags: int) -> None:
         raise LinuxError(Errno.EPERM)
     if flags & CLONE_SIGHAND and flags & CLONE_CLEAR_SIGHAND:
         raise LinuxError(Errno.EINVAL)
-    if flags & CLONE_THREAD and (flags & _SHARED != _SHARED or flags & (CLONE_VFORK | CLONE_PIDFD)):
+    if flags & CLONE_THREAD and flags & (CLONE_VFORK | CLONE_PIDFD):
         raise Refused(Errno.EAGAIN)
 
 
@@ -145,7 +144,6 @@ def unshare(task: Task, flags: Word) -> int:
     if flags & CLONE_FILES and task.files.users > 1:
         task.files.users -= 1
         task.files = task.files.copy()
-        task.threads.let_go = task.files.let_go
     return 0
 
 
@@ -197,6 +195,7 @@ def end_thread(task: Task, code: int) -> Result:
         family.maker_ended(task)
     if task.tid != group.pid or len(group.tasks) == 1:
         tracing.ended(group, task, code << 8)
+    task.files.let_go()
     del group.tasks[task.tid], group.everybody[task.thread]
     return ExitThread(group.leader_code)
 

@@ -79,13 +79,18 @@ def nanosleep(task: Task, wanted: Address, left: Address) -> Result:
 @call("clock_nanosleep")
 def clock_nanosleep(task: Task, clock: Int, flags: Flags, wanted: Address, left: Address) -> Result:
     """clock_nanosleep(2)"""
+    return sleep_by(task, clock, flags, wanted, left)
+
+
+def sleep_by(task: Task, clock: int, flags: int, wanted: int, left: int, layout: str = "qq") -> Result:
+    """The same; `layout` is that of the times."""
     now = time_of(task, clock)
     if clock in _WITHOUT_SLEEP:
         raise LinuxError(Errno.EOPNOTSUPP)
-    time = duration(task, wanted)
+    time = duration(task, wanted, layout)
     if flags & _TIMER_ABSTIME:
         return sleep(task, max(0, time - now), 0)
-    return sleep(task, time, left)
+    return sleep(task, time, left, layout)
 
 
 def sleep(task: Task, time: int, left: int, layout: str = "qq") -> Result:

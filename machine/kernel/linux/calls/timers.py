@@ -32,16 +32,26 @@ def alarm(task: Task, seconds: UInt) -> int:
 @call("getitimer")
 def getitimer(task: Task, which: Int, buffer: Address) -> int:
     """getitimer(2)"""
+    return show_interval_timer(task, which, buffer)
+
+
+def show_interval_timer(task: Task, which: int, buffer: int, layout: str = "4q") -> int:
+    """The same; `layout` is that of a struct itimerval."""
     if not 0 <= which < _TIMERS:
         raise LinuxError(Errno.EINVAL)
-    task.space.store(buffer, _timer_row(task, which))
+    task.space.store_words(buffer, layout, *_timer_row(task, which))
     return 0
 
 
 @call("setitimer")
 def setitimer(task: Task, which: Int, new: Address, old: Address) -> int:
     """setitimer(2)"""
-    words = task.space.load_words(new, "4q") if new else (0, 0, 0, 0)
+    return change_interval_timer(task, which, new, old)
+
+
+def change_interval_timer(task: Task, which: int, new: int, old: int, layout: str = "4q") -> int:
+    """The same, likewise."""
+    words = task.space.load_words(new, layout) if new else (0, 0, 0, 0)
     if any(seconds < 0 or not 0 <= micro < 1_000_000 for seconds, micro in (words[:2], words[2:])):
         raise LinuxError(Errno.EINVAL)
     if not 0 <= which < _TIMERS:
@@ -50,14 +60,14 @@ def setitimer(task: Task, which: Int, new: Address, old: Address) -> int:
     interval, value = (min(seconds, _LONGEST) * NANOSECONDS + micro * 1000 for seconds, micro in (words[:2], words[2:]))
     timers.set_interval_timer(task, which, value, interval)
     if old:
-        task.space.store(old, row)
+        task.space.store_words(old, layout, *row)
     return 0
 
 
-def _timer_row(task: Task, which: int) -> bytes:
-    """A struct itimerval."""
+def _timer_row(task: Task, which: int) -> tuple[int, ...]:
+    """The words of a struct itimerval."""
     left, interval = timers.interval_timer(task, which)
-    return struct.pack("<4q", *divmod(interval // 1000, 1_000_000), *divmod(-(-left // 1000), 1_000_000))
+    return *divmod(interval // 1000, 1_000_000), *divmod(-(-left // 1000), 1_000_000)
 
 
 # --- timer_create
@@ -101,22 +111,32 @@ def _timer(task: Task, number: int) -> PosixTimer:
 @call("timer_settime")
 def timer_settime(task: Task, number: Int, flags: Flags, new: Address, old: Address) -> int:
     """timer_settime(2)"""
+    return set_timer(task, number, flags, new, old)
+
+
+def set_timer(task: Task, number: int, flags: int, new: int, old: int, layout: str = "4q") -> int:
+    """The same; `layout` is that of a struct itimerspec."""
     if not new:
         raise LinuxError(Errno.EINVAL)
-    interval, value = _times(task, new)
+    interval, value = _times(task, new, layout)
     timer = _timer(task, number)
     row = _spec(timer.timer)
     timer.begin()
     timer.timer.set(_end(task, value, flags & _TIMER_ABSTIME, timer.is_absolute_realtime), interval)
     if old:
-        task.space.store(old, row)
+        task.space.store_words(old, layout, *row)
     return 0
 
 
 @call("timer_gettime")
 def timer_gettime(task: Task, number: Int, buffer: Address) -> int:
     """timer_gettime(2)"""
-    task.space.store(buffer, _spec(_timer(task, number).timer))
+    return show_timer(task, number, buffer)
+
+
+def show_timer(task: Task, number: int, buffer: int, layout: str = "4q") -> int:
+    """The same, likewise."""
+    task.space.store_words(buffer, layout, *_spec(_timer(task, number).timer))
     return 0
 
 
@@ -158,27 +178,37 @@ def _file(task: Task, fd: int) -> TimerFile:
 @call("timerfd_settime")
 def timerfd_settime(task: Task, fd: Fd, flags: Flags, new: Address, old: Address) -> int:
     """timerfd_settime(2); the clock is never set, so nobody is told that it was."""
-    interval, value = _times(task, new)
+    return set_timer_file(task, fd, flags, new, old)
+
+
+def set_timer_file(task: Task, fd: int, flags: int, new: int, old: int, layout: str = "4q") -> int:
+    """The same, likewise."""
+    interval, value = _times(task, new, layout)
     if flags & ~3:
         raise LinuxError(Errno.EINVAL)
     file = _file(task, fd)
     row = _spec(file.timer)
     file.set(_end(task, value, flags & _TIMER_ABSTIME, file.is_realtime), interval)
     if old:
-        task.space.store(old, row)
+        task.space.store_words(old, layout, *row)
     return 0
 
 
 @call("timerfd_gettime")
 def timerfd_gettime(task: Task, fd: Fd, buffer: Address) -> int:
     """timerfd_gettime(2)"""
-    task.space.store(buffer, _spec(_file(task, fd).timer))
+    return show_timer_file(task, fd, buffer)
+
+
+def show_timer_file(task: Task, fd: int, buffer: int, layout: str = "4q") -> int:
+    """The same, likewise."""
+    task.space.store_words(buffer, layout, *_spec(_file(task, fd).timer))
     return 0
 
 
-def _times(task: Task, address: int) -> tuple[int, int]:
+def _times(task: Task, address: int, layout: str) -> tuple[int, int]:
     """The interval and the value of a struct itimerspec, in nanoseconds. Raises EINVAL."""
-    words = task.space.load_words(address, "4q")
+    words = task.space.load_words(address, layout)
     if any(seconds < 0 or not 0 <= nano < NANOSECONDS for seconds, nano in (words[:2], words[2:])):
         raise LinuxError(Errno.EINVAL)
     return (
@@ -197,6 +227,6 @@ def _end(task: Task, value: int, is_absolute: int, is_realtime: bool) -> int:
     return max(1, value - task.now + now if is_realtime else value)
 
 
-def _spec(timer: ClockTimer) -> bytes:
-    """A struct itimerspec."""
-    return struct.pack("<4q", *divmod(timer.interval, NANOSECONDS), *divmod(timer.left, NANOSECONDS))
+def _spec(timer: ClockTimer) -> tuple[int, ...]:
+    """The words of a struct itimerspec."""
+    return *divmod(timer.interval, NANOSECONDS), *divmod(timer.left, NANOSECONDS)

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -360,10 +361,58 @@ static void death(void) {
     ended((intptr_t)child);
 }
 
+/* Threads with descriptors of their own, which end with them. */
+static int shared_end, far_end;
+static pthread_barrier_t both;
+static void *unshares(void *unused) {
+    printf("%d\n", unshare(CLONE_FILES));
+    close(shared_end);
+    int own = dup(1);
+    printf("%d\n", own);
+    pthread_barrier_wait(&both);
+    pthread_barrier_wait(&both);
+    printf("thread %d\n", fcntl(far_end, F_GETFD));
+    return 0;
+}
+static int alone(void *unused) {
+    int own = syscall(SYS_dup, 1);
+    syscall(SYS_chdir, "/");
+    syscall(SYS_close, far_end);
+    return own < 0;
+}
+static void apart(void) {
+    int ends[2];
+    pthread_t thread;
+    pipe(ends);
+    shared_end = ends[0], far_end = ends[1];
+    pthread_barrier_init(&both, 0, 2);
+    pthread_create(&thread, 0, unshares, 0);
+    pthread_barrier_wait(&both);
+    printf("main %d %d\n", fcntl(shared_end, F_GETFD), fcntl(shared_end + 2, F_GETFD));
+    close(far_end);
+    struct pollfd row = {shared_end, POLLIN, 0};
+    printf("open %d\n", poll(&row, 1, 0));
+    pthread_barrier_wait(&both);
+    pthread_join(thread, 0);
+    poll(&row, 1, 1000);
+    printf("closed %x\n", row.revents);
+    pipe(ends);
+    far_end = ends[1];
+    static char stack[65536];
+    static volatile pid_t tid;
+    char before[256], after[256];
+    getcwd(before, 256);
+    clone(alone, stack + sizeof stack, CLONE_VM | CLONE_SIGHAND | CLONE_THREAD | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID,
+          0, &tid, 0, &tid);
+    while (tid) usleep(1000);
+    getcwd(after, 256);
+    printf("%d %d %d\n", fcntl(ends[0], F_GETFD), fcntl(ends[1], F_GETFD), !strcmp(before, after));
+}
+
 #define CASE(name) {#name, name}
 static const struct { const char *name; void (*run)(void); } CASES[] = {
     CASE(pipeline), CASE(turns), CASE(server), CASE(alarms), CASE(passed), CASE(controlled), CASE(guarded_pages),
-    CASE(meetings), CASE(queued), CASE(death),
+    CASE(meetings), CASE(queued), CASE(death), CASE(apart),
 };
 
 int main(int argc, char **argv) {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/ucontext.h>
 #include <sys/wait.h>
 #include <linux/filter.h>
@@ -92,11 +93,33 @@ static int filtered(void) {
 }
 static void strictly(void) { prctl(PR_SET_SECCOMP, SECCOMP_MODE_STRICT); CALL(4, 1, text("strict\n"), 7); CALL(1, 6); }
 static int strict(void) { int told; if (!fork()) strictly(); wait(&told); printf("%x\n", told); return 0; }
+static int resources(void) {
+    unsigned *row = (void *)low; row[0] = 50; row[1] = 0xffffffff; SHOW(CALL(75, 15, row)); SHOW(CALL(76, 15, low + 16)); dump("old", low + 16, 8); SHOW(CALL(191, 15, low + 16)); dump("new", low + 16, 8); SHOW(CALL(191, 99, low)); SHOW(CALL(76, -1, low)); row[0] = 60; row[1] = 50; SHOW(CALL(75, 15, row)); SHOW(CALL(191, 15, 16));
+    SHOW(CALL(77, 0, low)); printf("used %d\n", row[0] < 100 && row[1] < 1000000); SHOW(CALL(77, 7, low)); memset(low, 7, 128); SHOW(CALL(77, -1, low)); dump("end", low + 68, 8);
+    memset(low, 7, 128); SHOW(CALL(116, low)); printf("unit %d\n", row[13] * (unsigned long long)row[4] > 1 << 20); dump("end", low + 56, 12); SHOW(CALL(116, 16));
+    fflush(stdout); long child = fork(); if (!child) _exit(3); SHOW(CALL(114, child, low, 0, low + 16) == child); dump("status", low, 4); child = fork(); if (!child) _exit(4); memset(low, 7, 64); SHOW(CALL(284, P_PID, child, low, WEXITED, low + 128)); printf("%d %d %d %d %d %d\n", row[0], row[1], row[2], row[3] == child, row[4] == getuid(), row[5]); dump("behind", low + 24, 8); SHOW(CALL(284, P_ALL, 0, low, WEXITED | WNOHANG, 0)); SHOW(CALL(284, 9, 0, low, WEXITED, 0));
+    memset(low, 7, 256); SHOW(CALL(109, low)); puts(low); SHOW(CALL(109, 16)); SHOW(CALL(59, low)); puts(low); dump("end", low + 45, 4); SHOW(CALL(99, text("/proc"), low)); dump("proc", low, 8); dump("length", low + 36, 8); memset(low, 7, 128); SHOW(CALL(268, text("/proc"), 84, low)); dump("proc", low, 8); dump("length", low + 56, 32); SHOW(CALL(268, text("/proc"), 88, low)); SHOW(CALL(99, text("/none"), low)); SHOW(CALL(100, 99, low)); SHOW(CALL(269, 0, 84, low)); SHOW(CALL(269, 99, 84, low));
+    mkdir("listed", 0700); int fd = open("listed", O_RDONLY | O_DIRECTORY); long size = CALL(141, fd, low, 512); SHOW(size); dump("length", low + 8, 4); SHOW(low[11]); SHOW(CALL(141, fd, low, 512)); lseek(fd, 0, SEEK_SET); SHOW(CALL(141, fd, low, 8)); SHOW(CALL(141, 99, low, 512));
+    SHOW(CALL(242, 0, low, 3)); SHOW(CALL(242, 0, 3, low)); SHOW(CALL(242, 1 << 30, 64, low)); *(int *)low = 1; SHOW(CALL(241, 0, 4, low)); SHOW(CALL(242, 0, 8, low)); dump("mask", low, 8); stack_t where = {0}; row[0] = (long)low + 4096; row[1] = 0; row[2] = 8192; SHOW(CALL(186, row, low + 32)); dump("old", low + 32, 12); sigaltstack(0, &where); printf("%lx %d %ld\n", (long)where.ss_sp, where.ss_flags, (long)where.ss_size); row[2] = 10; SHOW(CALL(186, row, 0)); SHOW(CALL(186, 0, low + 32)); dump("now", low + 32, 12);
+    row[0] = (long)text("hello"); row[1] = 0; row[10] = (long)text("NAME=AT"); row[11] = 0; fd = open("/proc/self/exe", O_RDONLY); fflush(stdout); child = fork(); if (!child) { CALL(358, fd, text(""), row, row + 10, 0x1000); _exit(3); } CALL(114, child, low, 0, 0); dump("status", low, 4); return 0;
+}
+static int waiting(void) {
+    signal(SIGALRM, catch); int *row = (int *)low; row[0] = 0; row[1] = 0; row[2] = 5; row[3] = 7; SHOW(CALL(104, 0, row, 0)); SHOW(CALL(105, 0, low + 32)); printf("%d %d\n", row[8], row[10] == 4 || row[10] == 5); row[2] = 0; row[3] = 1000; SHOW(CALL(104, 0, row, low + 32)); SHOW(CALL(29)); SHOW(caught); row[3] = 1000000; SHOW(CALL(104, 0, row, 0)); SHOW(CALL(104, 9, row, 0)); row[0] = -1; SHOW(CALL(104, 0, row, 0)); SHOW(CALL(105, 9, low)); SHOW(CALL(105, 0, 16)); row[0] = row[1] = 0; row[2] = row[3] = 0x7fffffff; row[3] = 0; SHOW(CALL(104, 0, row, 0)); SHOW(CALL(105, 0, low + 32)); SHOW(row[10] > 0x7ffffff0); memset(low, 0, 16); SHOW(CALL(104, 0, row, 0));
+    int fd = CALL(322, 1, 0); SHOW(fd); memset(low, 0, 16); row[3] = 1000; SHOW(CALL(325, fd, 0, row, low + 32)); dump("old", low + 32, 16); SHOW(CALL(3, fd, low + 64, 8)); dump("times", low + 64, 8); SHOW(CALL(326, fd, low + 32)); dump("now", low + 32, 16); row[3] = -1; SHOW(CALL(325, fd, 0, row, 0)); SHOW(CALL(326, 0, low));
+    row[0] = 0; row[1] = 1000; SHOW(CALL(267, 1, 0, row, 0)); row[1] = 1000000000; SHOW(CALL(267, 1, 0, row, 0)); SHOW(CALL(267, 99, 0, row, 0)); row[1] = 0; SHOW(CALL(267, 1, 1, row, 0)); SHOW(CALL(161, 0, low)); SHOW(CALL(161, -1, low));
+    int ends[2]; pipe(ends); row[0] = ends[0]; row[1] = 1; row[2] = 0; row[3] = 1000; SHOW(CALL(309, row, 1, row + 2, 0, 0)); write(ends[1], "x", 1); SHOW(CALL(309, row, 1, 0, 0, 0)); dump("events", low + 4, 4); memset(low + 64, 0, 8); SHOW(CALL(309, row, 1, row + 2, low + 64, 8)); SHOW(CALL(309, row, 1, row + 2, low + 64, 4)); row[3] = -1; SHOW(CALL(309, row, 1, row + 2, 0, 0));
+    memset(low, 0, 256); *(int *)(low + 4) = 0x55555555; *(int *)low = 1 << ends[0]; row[8] = 0; row[9] = 1000; row[10] = (long)low + 96; row[11] = 8; SHOW(CALL(308, ends[0] + 1, low, 0, 0, row + 8, row + 10)); dump("sets", low, 8); SHOW(CALL(142, ends[0] + 1, low, 0, 0, row + 8)); dump("sets", low, 8); row[11] = 4; SHOW(CALL(308, ends[0] + 1, low, 0, 0, row + 8, row + 10)); SHOW(CALL(413, ends[0] + 1, low, 0, 0, 0, 0));
+    memset(low, 0, 256); row[0] = 1 << (SIGUSR1 - 1); row[3] = 1000; SHOW(CALL(177, row, low + 64, row + 2, 8)); CALL(175, SIG_BLOCK, row, 0, 8); raise(SIGUSR1); SHOW(CALL(73, low + 16)); dump("pending", low + 16, 4); SHOW(CALL(68)); SHOW(CALL(177, row, low + 64, row + 2, 8)); printf("%d %d %d %d %d\n", row[16], row[17], row[18], row[19] == getpid(), row[20] == getuid()); SHOW(CALL(177, row, 0, row + 2, 4)); SHOW(CALL(69, 0)); SHOW(CALL(68)); signal(SIGUSR2, catch); caught = 0; alarm(1); SHOW(CALL(72, 0, 0, 0)); SHOW(caught); return 0;
+}
+static void times_of(const char *name) { struct stat row; stat(name, &row); printf("%ld.%09ld %ld.%09ld\n", row.st_atim.tv_sec, row.st_atim.tv_nsec, row.st_mtim.tv_sec, row.st_mtim.tv_nsec); }
+static int moments(void) {
+    int *row = (int *)low; close(open("file", O_CREAT | O_WRONLY, 0600)); row[0] = 100; row[1] = -200; SHOW(CALL(30, text("file"), row)); times_of("file"); row[0] = 1; row[1] = 2; row[2] = 3; row[3] = 4; SHOW(CALL(271, text("file"), row)); times_of("file"); SHOW(CALL(299, -100, text("file"), row)); SHOW(CALL(320, -100, text("file"), row, 0)); times_of("file"); row[1] = 0x3ffffffe; SHOW(CALL(320, -100, text("file"), row, 0)); row[3] = 0x3ffffffe; SHOW(CALL(320, -100, text("none"), row, 0)); row[1] = 1000000; SHOW(CALL(271, text("file"), row)); SHOW(CALL(30, text("none"), 0)); SHOW(CALL(320, -100, 0, row, 0)); SHOW(CALL(320, -100, text("file"), 0, 7)); return 0;
+}
 static int hello(void) { printf("hello %s\n", getenv("NAME")); return 8; }
 
 #define CASE(name) {#name, name}
 static const struct { const char *name; int (*body)(void); } CASES[] = {
-    CASE(registers), CASE(files), CASE(memory), CASE(processes), CASE(signals), CASE(times), CASE(sockets), CASE(filtered), CASE(strict),
+    CASE(registers), CASE(files), CASE(memory), CASE(processes), CASE(signals), CASE(times), CASE(sockets), CASE(resources), CASE(waiting), CASE(moments), CASE(filtered), CASE(strict),
 };
 int main(int argc, char **argv) {
     low = mmap((void *)0x10000000, 0x10000, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);

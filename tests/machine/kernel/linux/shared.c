@@ -276,11 +276,18 @@ static int queues(void) {
     return 0;
 }
 
+static const char *executed_name;
+static int tried(void) { char *none[] = {0}; execve(executed_name, none, none); return errno; }
+static int busy(void) {  /* what is mapped to be written is not executed */
+    int file = open("text", O_RDWR | O_CREAT, 0755); write(file, "#!/missing\n", 11); executed_name = "text"; SHOW(in_child(tried)); char *made = map_file(file, PAGE, BOTH, 0); close(file); SHOW(in_child(tried)); mprotect(made, PAGE, PROT_READ); SHOW(in_child(tried)); munmap(made, PAGE); SHOW(in_child(tried));
+    file = open("text", O_RDONLY); made = map_file(file, PAGE, PROT_READ, 0); SHOW(in_child(tried)); close(file); SHOW(in_child(tried)); return made == 0;
+}
+
 #define CASE(name) {#name, name}
 static const struct { const char *name; int (*body)(void); } CASES[] = {
     CASE(coherent), CASE(forked), CASE(left), CASE(killed), CASE(ends), CASE(moved), CASE(seals), CASE(aliases),
     CASE(executed), CASE(hello), CASE(limits),
-    CASE(segments), CASE(semaphores), CASE(queues),
+    CASE(segments), CASE(semaphores), CASE(queues), CASE(busy),
 };
 int main(int argc, char **argv) {
     self = argv[0]; own_key = getpid();

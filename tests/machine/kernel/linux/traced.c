@@ -3,6 +3,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -114,9 +115,20 @@ static int waits(void) {
     memset(&info, 0, sizeof info); SHOW(waitid(P_PID, child, &info, WSTOPPED | WNOWAIT)); printf("%d %d %d\n", info.si_code, info.si_status, info.si_pid == child); told("stop", child, WNOHANG); told("none", child, WNOHANG); ptrace(PTRACE_CONT, child, 0, 0); SHOW(waitid(P_PID, child, &info, WEXITED)); printf("%d %d\n", info.si_code, info.si_status); SHOW(ptrace(PTRACE_CONT, child, 0, 0)); return 0;
 }
 
+static int taken(void) {  /* CLONE_PTRACE and CLONE_UNTRACED */
+    pid_t child = fork(); int status; unsigned long message;
+    if (!child) {
+        ptrace(PTRACE_TRACEME, 0, 0, 0); raise(SIGSTOP); pid_t grand = syscall(SYS_clone, CLONE_PTRACE | SIGCHLD, 0, 0, 0, 0); if (!grand) _exit(8);
+        waitpid(grand, &status, 0); printf("inner %x\n", status); fflush(stdout); grand = syscall(SYS_clone, CLONE_UNTRACED | SIGCHLD, 0, 0, 0, 0); if (!grand) _exit(tracer(getpid())); waitpid(grand, &status, 0); printf("untraced %x\n", status); fflush(stdout); _exit(7);
+    }
+    told("stop", child, 0); ptrace(PTRACE_CONT, child, 0, 0);
+    pid_t grand = waitpid(-1, &status, __WALL); printf("%d %x\n", grand != child, status); if (grand == child) return 1; SHOW(tracer(grand) == getpid()); SHOW(ptrace(PTRACE_GETEVENTMSG, grand, 0, &message)); ptrace(PTRACE_CONT, grand, 0, 0); told("new ended", grand, __WALL);
+    for (int which = 0; which < 2; which++) { told("chld", child, 0); ptrace(PTRACE_SETOPTIONS, child, 0, PTRACE_O_TRACEFORK); ptrace(PTRACE_CONT, child, 0, SIGCHLD); } told("ended", child, 0); return 0;
+}
+
 #define CASE(name) {#name, name}
 static const struct { const char *name; int (*body)(void); } CASES[] = {
-    CASE(itself), CASE(parent), CASE(packer), CASE(signals), CASE(calls), CASE(steps), CASE(memory), CASE(executed), CASE(forked), CASE(seized), CASE(waits),
+    CASE(itself), CASE(parent), CASE(packer), CASE(signals), CASE(calls), CASE(steps), CASE(memory), CASE(executed), CASE(forked), CASE(seized), CASE(waits), CASE(taken),
 };
 int main(int argc, char **argv) {
     static char room[4096]; setvbuf(stdout, room, _IOLBF, sizeof room);
