@@ -47,7 +47,7 @@ class ProcessEnd(msgspec.Struct, frozen=True):
     """How a process ended; `reason` is None after an exit, `exit_code` otherwise.
 
     `crash_code` is the exit code that a real system gives a user program that ends by such a fault. `is_child` says
-    whether another process has made it; `unhandled` is the exception for which a Windows program has exited.
+    whether another process has made it; `unhandled` is the exception for which a Windows program has ended.
     """
 
     process_id: int
@@ -76,22 +76,27 @@ class ProcessEnd(msgspec.Struct, frozen=True):
 
     def describe(self, symbol: str = "") -> str:
         """One line for the user; `symbol` names the place where it ended."""
-        if self.reason is None:
-            text = f"{self.name} exited with code {self.exit_code}"
-            if self.unhandled is None:
+        what = self.unhandled
+        if self.reason is None or what is not None:
+            text = f"{self.name} exited with code {self.crash_code if self.exit_code is None else self.exit_code}"
+            if what is None:
                 return text
-            what = self.unhandled
             place = f"{what.address:#x}" + (f" ({symbol})" if symbol else "")
-            why = f": {what.why}" if what.why else ""
-            return f"{text}: exception {what.code:x} at {place} in thread {what.tid:x}{why}"
+            why = what.why or self._access
+            return f"{text}: exception {what.code:x} at {place} in thread {what.tid:x}{f': {why}' if why else ''}"
         place = f"{self.name} at {self.reason.rip:#x}" + (f" ({symbol})" if symbol else "")
         if self.reason.kind is StopKind.FAULT:
             assert self.reason.vector is not None
             error = f", error code {self.reason.error:x}" if self.reason.error else ""
             return f"{place}: exception {self.reason.vector:#x} ({name_of(self.reason.vector)}{error})"
-        if self.reason.kind is StopKind.UNMAPPED:
-            return f"{place}: {self.reason.access} of {self.reason.address:#x}, which is not mapped or not allowed"
-        return f"{place}: {self.cause.value}"
+        return f"{place}: {self._access or self.cause.value}"
+
+    @property
+    def _access(self) -> str:
+        """Which memory it had no right to, where that has ended it."""
+        if self.reason is None or self.reason.kind is not StopKind.UNMAPPED:
+            return ""
+        return f"{self.reason.access} of {self.reason.address:#x}, which is not mapped or not allowed"
 
 
 class RunSummary(msgspec.Struct, frozen=True):

@@ -144,7 +144,7 @@ When standard output is closed, full or its reader goes away, the subcommand end
 reader that takes nothing for the seconds of `--timeout` ends `run` and `console` with exit code 6. A
 standard error that cannot be written stops nothing. With `--guest-exit-code` the code is the guest's own, where hds
 would say 0; and where it crashes the one that its system gives it, 128 + the signal or the NTSTATUS (a shell sees
-the lowest eight bits).
+the lowest eight bits, and 1 where these are all 0 and the code is not).
 
 ## Failures in JSON
 

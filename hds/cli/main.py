@@ -336,6 +336,11 @@ def _unexpected(error: Exception) -> Failure:
     return Failure(FailureKind.INTERNAL, f"internal error: {type(error).__name__}: {error}", hint)
 
 
+def _as_a_shell_sees(code: int) -> int:
+    """The lowest eight bits of an exit code; 1 where these would make a success of a failure (an NTSTATUS has more)."""
+    return code & 0xFF or bool(code)
+
+
 def entry() -> NoReturn:
     """`main` as a process of its own, which leaves at once: the interpreter's tidying takes 0.2 s behind a run."""
     gc.set_threshold(_ALLOCATIONS)
@@ -346,7 +351,7 @@ def entry() -> NoReturn:
         from machine.schedule import end_by_signals
 
         end_by_signals()
-    os._exit(main() & 0xFF)  # as a shell sees it: an NTSTATUS has more bits than os._exit takes
+    os._exit(_as_a_shell_sees(main()))
 
 
 if __name__ == "__main__":

@@ -76,8 +76,8 @@ class Rules(msgspec.Struct, frozen=True):
         return found
 
     def _place(self, symbol: str, run: Run) -> str:
-        module, mark, name = symbol.partition("!")
-        return f"{_PROGRAM}!{name}" if self.renamed and mark and run.is_of_program(module) else symbol
+        module = symbol.partition("!" if "!" in symbol else "+")[0]
+        return f"{_PROGRAM}{symbol[len(module) :]}" if self.renamed and run.is_of_program(module) else symbol
 
     def _is_ignored(self, path: str) -> bool:
         return any(path == each or path.startswith(f"{each}.") for each in self.ignored)

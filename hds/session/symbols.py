@@ -98,6 +98,14 @@ def _with_offset(table: SymbolTable, text: str) -> Located | Unresolved | None:
     return Located(base.address + (-offset if text[at] == "-" else offset) & _WORD_MASK, base)
 
 
+class _Extent(msgspec.Struct, frozen=True):
+    """Where a module lies: [start, end)."""
+
+    start: int
+    end: int
+    name: str
+
+
 class AddedFile(msgspec.Struct, frozen=True):
     """A file of `.sym add`, and the base of its symbols."""
 
@@ -133,6 +141,7 @@ class Symbols:
         self._looked: dict[Process, int] = {}  # how often its areas had changed then
         self._of_files: dict[str, tuple[Symbol, ...]] = {}  # by path, as if they lay at 0
         self._by_address: dict[Process, list[tuple[int, str]]] = {}
+        self._extents: dict[Process, list[_Extent]] = {}  # its modules by address, as old as `_by_address`
         self._places: dict[tuple[Process, int], str] = {}  # by address, for the same time
         self._lines_of: Image | None = None  # the program whose lines these are
         self._lines: SourceLines | None = None
@@ -278,20 +287,35 @@ class Symbols:
         return f"{module}!{readable(symbol).full or symbol}", address - value
 
     def place(self, process: Process, address: int) -> str:
-        """`module!name+0x..` of that symbol; empty when none is near."""
+        """`module!name+0x..` of that symbol, `module+0x..` where none of the module is near; empty outside of both."""
         self.modules(process)
         known = self._places.get((process, address))
         if known is not None:
             return known
-        found = self.nearest(process, address)
-        text = ""
-        if found is not None and found[1] <= FARTHEST_SYMBOL:
-            name, distance = found
-            text = f"{name}+0x{distance:x}" if distance else name
+        text = self._named(process, address)
         if len(self._places) >= _MOST_PLACES:
             self._places.clear()
         self._places[process, address] = text
         return text
+
+    def _named(self, process: Process, address: int) -> str:
+        """The text of a place: a symbol names what lies in its own module only, and what lies in none."""
+        found, extent = self.nearest(process, address), self._extent_at(process, address)
+        if found is not None and found[1] <= FARTHEST_SYMBOL:
+            name, distance = found
+            symbol = self._extent_at(process, address - distance, with_end=True)
+            if not distance or extent == symbol:
+                return _with_distance(name, distance)
+        return "" if extent is None else _with_distance(extent.name, address - extent.start)
+
+    def _extent_at(self, process: Process, address: int, *, with_end: bool = False) -> _Extent | None:
+        """The module in which an address lies, or at whose end."""
+        self._rows(process)
+        extents = self._extents[process]
+        index = bisect_right(extents, address, key=lambda each: each.start)
+        if not index or address >= extents[index - 1].end + with_end:
+            return None
+        return extents[index - 1]
 
     def line(self, process: Process, address: int) -> str:
         """`file.c:12`, the line of source of an address in the program itself; empty where that is not known."""
@@ -320,10 +344,17 @@ class Symbols:
                 names.update({f"{added.file.module}!{name}": place for name, place in added.addresses.items()})
             names.update(self.table.given)
             self._by_address[process] = sorted((address, name) for name, address in names.items())
+            own = [] if process.image.extent is None else [_Extent(*process.image.extent, module)]
+            others = (_Extent(row.start, row.end, module_name(row.path)) for row in libraries)
+            self._extents[process] = sorted((*own, *others), key=lambda each: each.start)
         return self._by_address[process]
 
     def _kernel_of(self, image: Image) -> str:
         return self._kernel or image.kernel
+
+
+def _with_distance(name: str, distance: int) -> str:
+    return f"{name}+0x{distance:x}" if distance else name
 
 
 def _pattern(mask: str) -> str:

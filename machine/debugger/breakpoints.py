@@ -148,7 +148,7 @@ def revive(process: Process) -> bool:
     reason = process.ended
     if reason is None or reason.kind is not StopKind.FAULT or reason.vector != _BREAKPOINT_VECTOR:
         return False
-    process.ended = process.crash_code = None
+    process.ended = process.crash_code = process.unhandled = None
     return True
 
 
@@ -158,12 +158,12 @@ def seen_before_its_end(process: Process) -> Iterator[Fault | None]:
 
     The value is the exception, or None where none has ended it. It must not run on.
     """
-    reason, code = process.ended, process.crash_code
+    reason, code, unhandled = process.ended, process.crash_code, process.unhandled
     fault = None if reason is None else reason.fault
     if fault is not None:
-        process.ended = process.crash_code = None
+        process.ended = process.crash_code = process.unhandled = None
     try:
         yield fault
     finally:
         if fault is not None:
-            process.ended, process.crash_code = reason, code
+            process.ended, process.crash_code, process.unhandled = reason, code, unhandled

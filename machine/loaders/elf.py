@@ -166,6 +166,7 @@ def _laid_out(
         data=data,
         bias=bias,
         end=max(page_ceil(load.address + load.memory_size + bias & _WORD) for load in loads),
+        extent=(min(area.start for area in areas), max(area.end for area in areas)),
     )
 
 

@@ -50,7 +50,8 @@ class Image(msgspec.Struct, frozen=True):
     `level` is the privilege level it runs on: `USER`, or `KERNEL`. `data` is the file, for what the guest reads of it.
     `bias` was added to the addresses in the file. `end` is behind all segments, also empty ones, where a heap may
     begin; 0: behind the areas. `interpreter` is what a dynamic ELF program is started by: it is
-    mapped as well, and begins in its place. `windows` has the DLLs of a program that ntdll loads.
+    mapped as well, and begins in its place. `windows` has the DLLs of a program that ntdll loads. `extent` is where its
+    module begins and ends; None for what is no module: bare code.
     """
 
     kernel: str
@@ -67,6 +68,7 @@ class Image(msgspec.Struct, frozen=True):
     end: int = 0
     interpreter: Image | None = None
     windows: WindowsPlan | None = None
+    extent: tuple[int, int] | None = None
 
     @property
     def parts(self) -> tuple[Image, ...]:

@@ -32,7 +32,8 @@ def _image(file: PeFile, largest: int, *, imports: bool) -> Image:
     entry = file.base + file.entry
     if not any(area.start <= entry < area.start + area.size for area in file.areas):
         raise LoadError(f"the entry point {entry:#x} lies in no section")
-    return Image("nt", entry, None, file.areas, file.contents, symbols=symbols_of(file, file.base))
+    extent = (file.base, file.base + file.size)
+    return Image("nt", entry, None, file.areas, file.contents, symbols=symbols_of(file, file.base), extent=extent)
 
 
 def _of_file(data: bytes, placement: Placement) -> Image:

@@ -46,6 +46,7 @@ from machine.processor.instruction_finder import (
     Served,
     Site,
     SiteHook,
+    has_lock,
     is_privileged,
 )
 from machine.processor.memory_operands import PlainOperand, plain_operand
@@ -158,6 +159,7 @@ __all__ = [
     "descriptors",
     "divisor_of",
     "function_address",
+    "has_lock",
     "has_plain_flags",
     "has_random_numbers",
     "is_privileged",

@@ -118,6 +118,11 @@ def is_privileged(code: bytes) -> bool:
     return any(instruction.id in also or instruction.group(CS_GRP_PRIVILEGE) for instruction in found)
 
 
+def has_lock(code: bytes) -> bool:
+    """Whether an instruction has the prefix LOCK."""
+    return _LOCK in code[: len(code) - len(code.lstrip(_LEGACY_PREFIXES))]
+
+
 class Removable(Protocol):
     """A hook."""
 

@@ -14,22 +14,27 @@ from machine.kernel.nt.context import (
     ExceptionRecord,
     exception_frame,
 )
-from machine.kernel.nt.objects import ThreadObject
+from machine.kernel.nt.objects import Dispatched, ThreadObject
 from machine.kernel.nt.start import grow_stack
 from machine.kernel.nt.state import NtState
 from machine.kernel.nt.status import (
+    FAST_FAIL_CODES,
     STATUS_ACCESS_VIOLATION,
     STATUS_GUARD_PAGE_VIOLATION,
+    STATUS_ILLEGAL_INSTRUCTION,
     STATUS_INTEGER_OVERFLOW,
+    STATUS_INVALID_LOCK_SEQUENCE,
     STATUS_OF_VECTOR,
     STATUS_PRIVILEGED_INSTRUCTION,
 )
 from machine.memory import PAGE, Protection
-from machine.processor import LONGEST_INSTRUCTION, Cpu, Fault, PageFault, Vector, divisor_of, is_privileged
+from machine.processor import LONGEST_INSTRUCTION, Cpu, Fault, PageFault, Vector, divisor_of, has_lock, is_privileged
 from machine.schedule import Thread, Unhandled
-from vm.facts.registers import RFLAGS, RIP
+from vm.facts.registers import RFLAGS, RIP, STORAGE_INDEX
 
 FAST_FAIL = 0x29
+RCX = STORAGE_INDEX["rcx"]
+_LOW = 0xFFFF_FFFF
 _READ, _WRITE, _FETCH = 0, 1, 8
 _TRAP_FLAG = 1 << 8
 _WINE_STUB = 0x8000_0100  # EXCEPTION_WINE_STUB
@@ -44,6 +49,8 @@ def status_of(cpu: Cpu, fault: Fault) -> int:
     code = cpu.memory.read_up_to(fault.rip, LONGEST_INSTRUCTION)
     if fault.vector == Vector.GP:
         return STATUS_PRIVILEGED_INSTRUCTION if is_privileged(code) else STATUS_ACCESS_VIOLATION
+    if fault.vector == Vector.UD:
+        return STATUS_INVALID_LOCK_SEQUENCE if has_lock(code) else STATUS_ILLEGAL_INSTRUCTION
     if fault.vector == Vector.DE and divisor_of(code, fault.rip, cpu.registers, cpu.memory):
         return STATUS_INTEGER_OVERFLOW
     return STATUS_OF_VECTOR.get(fault.vector, STATUS_ACCESS_VIOLATION)
@@ -77,8 +84,8 @@ def dispatch(state: NtState, thread: Thread, fault: Fault) -> bool:
                 status = STATUS_GUARD_PAGE_VIOLATION
                 page = place & -PAGE
                 state.space.protect(page, page + PAGE, _without_guard(state, page))
-    elif fault.vector in (Vector.GP, Vector.SS) and status == STATUS_ACCESS_VIOLATION:
-        parameters = (_READ, (1 << 64) - 1)
+    elif status == STATUS_ACCESS_VIOLATION:
+        address, parameters = fault.at, (_READ, (1 << 64) - 1)
     values = {storage: cpu.registers.read(storage) for storage in STORAGES}
     values[RIP] = address
     if fault.vector == Vector.DB:
@@ -107,8 +114,8 @@ def entered(
 ) -> dict[int, int] | None:
     """The registers with which the dispatcher begins; None where there is no stack for its frame."""
     cpu = own.thread.process.cpu
-    state.last_exception = record.code, record.address
     frame = exception_frame(values, cpu.read_fxsave(), record)
+    own.last_exception = Dispatched(record.code, record.address, frame.pointer)
     if not _has_stack(state, own, frame.pointer, len(frame.data)) or not cpu.memory.write(frame.pointer, frame.data):
         return None
     return {
@@ -122,15 +129,20 @@ def entered(
 def unhandled(state: NtState, own: ThreadObject, status: int) -> Unhandled | None:
     """The exception for which a thread ends its process with this status, if it is one that nobody has handled.
 
-    Those that ntdll dispatches without the kernel are found by their record, which the thread's stack has still: what
-    ends the process has unwound it, so the nearest below the stack pointer is taken.
+    It is ntdll that ends a process so, or a handler that is not done; a program may end itself with any status.
+    Exceptions that ntdll dispatches without the kernel are found by their record, which the thread's stack has still:
+    what ends the process has unwound it, so the nearest below the stack pointer is taken.
     """
-    cpu, tid = own.thread.process.cpu, own.thread.tid
-    if state.last_exception is not None and state.last_exception[0] == status:
-        return Unhandled(*state.last_exception, tid)
-    if not status & _IS_EXCEPTION:
+    cpu, tid, last = own.thread.process.cpu, own.thread.tid, own.last_exception
+    pointer = cpu.registers.read(RSP)
+    is_last = last is not None and last.code == status
+    if last is not None and is_last and pointer <= last.frame < own.stack[1]:
+        return Unhandled(status, last.address, tid)
+    if not status & _IS_EXCEPTION or status == state.announced_end or not _is_of_ntdll(state, cpu, pointer):
         return None
-    top = min((cpu.registers.read(RSP) & -8) + EXCEPTION_RECORD_BYTES, own.stack[1])
+    if last is not None and is_last:
+        return Unhandled(status, last.address, tid)
+    top = min((pointer & -8) + EXCEPTION_RECORD_BYTES, own.stack[1])
     limit = cpu.memory.read(own.thread.teb + TEB_STACK_LIMIT, 8) or b""
     start = max(top - _UNWOUND, own.stack[0], int.from_bytes(limit, "little"))
     stack, at = cpu.memory.read_up_to(start, max(top - start, 0)), top - start
@@ -142,6 +154,28 @@ def unhandled(state: NtState, own: ThreadObject, status: int) -> Unhandled | Non
         if not record.flags & ~_KNOWN_FLAGS and not record.chained and _is_code(state, record.address):
             return Unhandled(status, record.address, tid, _missing_function(cpu, record))
     return None
+
+
+def _is_of_ntdll(state: NtState, cpu: Cpu, pointer: int) -> bool:
+    """Whether the call that is being made returns to ntdll's own code."""
+    ntdll = state.plan.ntdll if state.plan is not None else None
+    back = cpu.memory.read(pointer, 8)
+    return ntdll is not None and back is not None and 0 <= int.from_bytes(back, "little") - ntdll.base < ntdll.file.size
+
+
+def end_by(state: NtState, thread: Thread, fault: Fault) -> int:
+    """The NTSTATUS with which an exception ends a process that cannot handle it, which is noted."""
+    cpu = thread.process.cpu
+    status = status_of(cpu, fault)
+    if state.plan is not None:
+        why = _fast_fail(cpu.registers.read(RCX) & _LOW) if fault.vector == FAST_FAIL else ""
+        thread.process.unhandled = Unhandled(status, fault.at, thread.tid, why)
+    return status
+
+
+def _fast_fail(code: int) -> str:
+    name = FAST_FAIL_CODES.get(code)
+    return f"fast fail with code {code:x}" + (f" ({name})" if name else "")
 
 
 def _is_code(state: NtState, address: int) -> bool:

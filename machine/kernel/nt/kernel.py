@@ -106,8 +106,10 @@ class NtKernel(Calls):
             for path in self._world.registry:
                 try:
                     read_reg_file(registry, read_file(path, limits, "max_file_bytes"))
-                except (RegFileError, NtError) as error:
+                except RegFileError as error:
                     raise LoadError(f"{path}: {error}") from None
+                except NtError:
+                    raise LoadError.beyond("max_file_bytes", f"{path}: the registry exceeds max_file_bytes") from None
                 except FileRefused as error:
                     raise UnreadableFile(str(error), error.hint or "") from None
             self._registry = registry
@@ -225,7 +227,7 @@ class NtKernel(Calls):
 
     def crash_code(self, process: Process, fault: Fault) -> int | None:
         """As `Kernel`: the NTSTATUS of the exception that nobody handles."""
-        return exceptions.status_of(process.cpu, fault)
+        return exceptions.end_by(self._states[process], process.thread, fault)
 
     @property
     def reached_limits(self) -> frozenset[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import msgspec
@@ -153,6 +153,14 @@ class Alarm(msgspec.Struct, eq=False):
         return self.routine, self.context, time & 0xFFFF_FFFF, time >> 32
 
 
+class Dispatched(msgspec.Struct, frozen=True):
+    """An exception that was sent to the dispatcher: NTSTATUS, address, and where its frame begins on the stack."""
+
+    code: int
+    address: int
+    frame: int
+
+
 class ThreadObject(KernelObject, eq=False):
     """A thread; signalled when it has ended. `suspended` is how often it was, `queue` the APCs that wait for it."""
 
@@ -171,7 +179,7 @@ class ThreadObject(KernelObject, eq=False):
     is_alerted: bool = False  # NtAlertThreadByThreadId
     in_operation: bool = False  # on a file, for the end of which it waits
     is_cancelled: bool = False  # that operation, by NtCancelSynchronousIoFile
-    dispatching: int = 0  # exceptions that were sent to the dispatcher and have not come back
+    last_exception: Dispatched | None = None
     stack: tuple[int, int] = (0, 0)  # the allocation: its ends
 
     def is_signalled(self, thread: Thread) -> bool:
@@ -360,6 +368,3 @@ class HandleTable:
         self.flags.clear()
         for handle in list(self._objects):
             self.close(handle)
-
-
-Names = Mapping[str, KernelObject]

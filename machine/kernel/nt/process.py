@@ -6,6 +6,7 @@ program's result.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Sequence
 
@@ -69,9 +70,17 @@ def prepare(process: Process, start: Start, build: int, processors: int = 1) -> 
 
 
 def command_line(arguments: Sequence[str]) -> str:
-    """The arguments joined by blanks, those with blanks in quotes."""
+    """The line that programs take apart into these arguments (Microsoft's "Parsing C command-line arguments")."""
+    return " ".join(map(_quoted, arguments))
 
-    return " ".join(f'"{word}"' if not word or " " in word else word for word in arguments)
+
+def _quoted(word: str) -> str:
+    """Backslashes are doubled in front of a quotation mark only, the one at the end included."""
+    written = re.sub(r'(\\*)"', r'\1\1\\"', word)
+    if word and not any(blank in word for blank in " \t\n\v"):
+        return written
+    end = written[len(written.rstrip("\\")) :]
+    return f'"{written}{end}"'
 
 
 def _put_text(process: Process, place: int, address: int, text: str) -> None:

@@ -23,10 +23,12 @@ from vm.facts.numbers import HEXADECIMAL, MAX_32, number_in
 
 REG_NONE, REG_SZ, REG_EXPAND_SZ, REG_BINARY, REG_DWORD, REG_MULTI_SZ, REG_QWORD = 0, 1, 2, 3, 4, 7, 11
 USER = "S-1-5-21-0-0-0-1000"
+_CURRENT_CONFIG = ("Machine", "System", "CurrentControlSet", "Hardware Profiles", "Current")
 _ROOTS = {
     "HKEY_LOCAL_MACHINE": ("Machine",), "HKLM": ("Machine",), "HKEY_USERS": ("User",), "HKU": ("User",),
     "HKEY_CURRENT_USER": ("User", USER), "HKCU": ("User", USER),
     "HKEY_CLASSES_ROOT": ("Machine", "Software", "Classes"), "HKCR": ("Machine", "Software", "Classes"),
+    "HKEY_CURRENT_CONFIG": _CURRENT_CONFIG, "HKCC": _CURRENT_CONFIG,
 }  # fmt: skip
 
 
@@ -36,6 +38,11 @@ class Value(msgspec.Struct):
     name: str
     kind: int
     data: bytes
+
+    @property
+    def cost(self) -> int:
+        """The bytes that it counts for."""
+        return 128 + 2 * len(self.name) + len(self.data)
 
 
 MOST_LEVELS = 512  # of keys (Microsoft's "Registry Element Size Limits")
@@ -51,6 +58,11 @@ class Key(msgspec.Struct, eq=False):
     keys: dict[str, Key] = msgspec.field(default_factory=dict)
     parent: Key | None = None
     is_deleted: bool = False
+
+    @property
+    def cost(self) -> int:
+        """The bytes that it counts for, without what is in it."""
+        return 256 + 2 * len(self.name)
 
     def child(self, name: str) -> Key | None:
         """The key of this name in it."""
@@ -88,8 +100,9 @@ class Registry:
         for part in parts:
             found = key.child(part)
             if found is None:
-                self._take(256 + 2 * len(part))
-                found = key.keys[part.lower()] = Key(part, f"{key.path}\\{part}", now, parent=key)
+                found = Key(part, f"{key.path}\\{part}", now, parent=key)
+                self._take(found.cost)
+                key.keys[part.lower()] = found
                 made = True
             key = found
         return key, made
@@ -114,9 +127,26 @@ class Registry:
 
     def set(self, key: Key, name: str, kind: int, data: bytes) -> None:
         """Set a value. Raises NtError."""
-        old = key.values.get(name.lower())
-        self._take(128 + 2 * len(name) + len(data) - (0 if old is None else len(old.data)))
-        key.values[name.lower()] = Value(name, kind, data)
+        old, made = key.values.get(name.lower()), Value(name, kind, data)
+        self._take(made.cost - (0 if old is None else old.cost))
+        key.values[name.lower()] = made
+
+    def unset(self, key: Key, name: str) -> bool:
+        """Remove a value: whether it was there."""
+        gone = key.values.pop(name.lower(), None)
+        self._left += 0 if gone is None else gone.cost
+        return gone is not None
+
+    def remove(self, key: Key) -> None:
+        """Remove a key, which has a parent, with all that is in it."""
+        assert key.parent is not None
+        del key.parent.keys[key.name.lower()]
+        waiting = [key]
+        while waiting:
+            each = waiting.pop()
+            each.is_deleted = True
+            self._left += each.cost + sum(value.cost for value in each.values.values())
+            waiting += each.keys.values()
 
     def _take(self, size: int) -> None:
         if size > self._left:
@@ -189,76 +219,110 @@ class RegFileError(Exception):
         super().__init__(f"line {line}: {text}")
 
 
-_HEADERS = ("Windows Registry Editor Version 5.00", "REGEDIT4")
+_HEADER, _OLD_HEADER = "Windows Registry Editor Version 5.00", "REGEDIT4"
 _VALUE = re.compile(r'(@|"(?:[^"\\]|\\.)*")\s*=\s*(.*)', re.DOTALL)
-_HEX = re.compile(r"hex(?:\(([0-9a-fA-F]{1,8})\))?:(.*)", re.DOTALL)
+_HEX = re.compile(r"hex(?:\(([0-9a-fA-F]{1,8})\))?:([^;]*)(?:;.*)?", re.DOTALL | re.IGNORECASE)
+_DWORD = re.compile(r"dword:([^;]*)(?:;.*)?", re.DOTALL | re.IGNORECASE)
+_STRING = re.compile(r'("(?:[^"\\]|\\.)*")\s*(?:;.*)?', re.DOTALL)
+_NOTHING = re.compile(r"-\s*(?:;.*)?", re.DOTALL)
+_OPEN = re.compile(r'(?:@|"(?:[^"\\]|\\.)*")\s*=\s*"(?:[^"\\]|\\.)*', re.DOTALL)  # a text that goes on
+_ANSI = "cp1252"
 
 
 def read_reg_file(registry: Registry, data: bytes) -> None:
-    """Carry out a .reg file: set values, make keys, remove those with a minus. Raises RegFileError, NtError."""
+    """Carry out a .reg file: set values, make keys, remove those with a minus. Raises RegFileError, NtError.
+
+    What follows a removed key, before the next one, means nothing. Files of REGEDIT4 are in the code page of programs.
+    """
     key: Key | None = None
+    is_below_key = False
     lines = _lines(data)
-    number, first = next(lines, (1, ""))
-    if first.strip("\ufeff \t") not in _HEADERS:
-        raise RegFileError(number, f"a .reg file begins with `{_HEADERS[0]}`")
+    number, header = next(lines, (1, ""))
+    if header not in (_HEADER, _OLD_HEADER):
+        raise RegFileError(number, f"a .reg file begins with `{_HEADER}`")
     for number, line in lines:
         if line.startswith("["):
-            key = _key(registry, number, line)
-        elif key is None:
+            key, is_below_key = _key(registry, number, line), True
+        elif not is_below_key:
             raise RegFileError(number, "a value before the first key")
-        else:
-            _set(registry, key, number, line)
+        elif key is not None:
+            _set(registry, key, number, line, is_old=header == _OLD_HEADER)
+
+
+def _decoded(data: bytes) -> str:
+    """A .reg file as text: UTF-16 by its mark or by the second byte, UTF-8, or the code page of REGEDIT4."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16", "replace")
+    if data[1:2] == b"\0":
+        return data.decode("utf-16-le", "replace")
+    return data.decode(_ANSI if data.lstrip().startswith(_OLD_HEADER.encode()) else "utf-8-sig", "replace")
 
 
 def _lines(data: bytes) -> Iterator[tuple[int, str]]:
     """Lines with their numbers; continued ones are one, comments and empty ones are left out."""
-    text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8", "replace")
-    whole, start = "", 0
-    for number, line in enumerate(text.splitlines(), 1):
-        line = line.strip()
-        if not whole and (not line or line.startswith(";")):
+    waiting: list[str] = []
+    start, is_text = 0, False
+    for number, line in enumerate(re.split(r"\r\n|\n|\r", _decoded(data)), 1):
+        if is_text:  # one of several lines goes on up to its quotation mark
+            waiting.append(line)
+            if not _STRING.fullmatch('"' + line.rstrip()):
+                continue
+            yield start, "\r\n".join(waiting).rstrip()
+            waiting, is_text = [], False
             continue
-        start = start if whole else number
-        whole += line
-        if whole.endswith("\\") and "hex" in whole:
-            whole = whole[:-1]
+        whole, line = line.lstrip(), line.strip()
+        if not waiting and (not line or line.startswith(";")):
             continue
-        yield start, whole
-        whole = ""
-    if whole:
-        yield start, whole
+        start = start if waiting else number
+        if line.endswith("\\") and (waiting or "hex" in line.lower()):
+            waiting.append(line[:-1])
+        elif not waiting and _OPEN.fullmatch(whole):
+            waiting, is_text = [whole], True
+        else:
+            yield start, "".join((*waiting, line))
+            waiting = []
+    if waiting:
+        yield start, "".join(waiting)
 
 
 def _key(registry: Registry, number: int, line: str) -> Key | None:
+    """The key of a line, made if it is not there; None for one that the line removes."""
+    written, _, behind = line.rpartition("]")
     removed = line.startswith("[-")
-    root, _, rest = line.rstrip("]").lstrip("[-").partition("\\")
-    if root.upper() not in _ROOTS or not line.endswith("]"):
+    root, _, rest = written[1 + removed :].partition("\\")
+    if root.upper() not in _ROOTS or (behind.strip() and not behind.strip().startswith(";")):
         raise RegFileError(number, f"unknown key {line[:80]}")
-    parts = [*_ROOTS[root.upper()], *filter(None, rest.split("\\"))]
+    names = list(filter(None, rest.split("\\")))
+    parts = [*_ROOTS[root.upper()], *names]
     if len(parts) >= MOST_LEVELS:
         raise RegFileError(number, f"a key has at most {MOST_LEVELS} levels")
     if not removed:
         return registry.create(registry.root, parts)[0]
-    parent = registry.find(registry.root, parts[:-1])
-    if parent is not None:
-        parent.keys.pop(parts[-1].lower(), None)
+    if not names:
+        raise RegFileError(number, f"{root} cannot be removed")
+    found = registry.find(registry.root, parts)
+    if found is not None:
+        registry.remove(found)
     return None
 
 
-def _set(registry: Registry, key: Key, number: int, line: str) -> None:
+def _set(registry: Registry, key: Key, number: int, line: str, *, is_old: bool) -> None:
     found = _VALUE.fullmatch(line)
     if found is None:
         raise RegFileError(number, "neither a key nor a value")
     name, text = "" if found[1] == "@" else _unquoted(found[1]), found[2].strip()
-    if text == "-":
-        key.values.pop(name.lower(), None)
-    elif text.startswith('"') and text.endswith('"') and len(text) > 1:
-        registry.set(key, name, REG_SZ, _text(_unquoted(text)))
-    elif text.lower().startswith("dword:"):
-        registry.set(key, name, REG_DWORD, _number(number, text[6:], MAX_32).to_bytes(4, "little"))
-    elif (bytes_of := _HEX.fullmatch(text.lower())) is not None:
+    if _NOTHING.fullmatch(text):
+        registry.unset(key, name)
+    elif (quoted := _STRING.fullmatch(text)) is not None:
+        registry.set(key, name, REG_SZ, _text(_unquoted(quoted[1])))
+    elif (digits := _DWORD.fullmatch(text)) is not None:
+        registry.set(key, name, REG_DWORD, _number(number, digits[1], MAX_32).to_bytes(4, "little"))
+    elif (bytes_of := _HEX.fullmatch(text)) is not None:
         data = bytes(_number(number, word, 0xFF) for word in bytes_of[2].split(",") if word.strip())
-        registry.set(key, name, _number(number, bytes_of[1] or "3", MAX_32), data)
+        kind = _number(number, bytes_of[1] or "3", MAX_32)
+        if is_old and kind in (REG_SZ, REG_EXPAND_SZ, REG_MULTI_SZ):
+            data = data.decode(_ANSI, "replace").encode("utf-16-le")
+        registry.set(key, name, kind, data)
     else:
         raise RegFileError(number, f"unknown kind of value {text[:40]}")
 
@@ -271,4 +335,4 @@ def _number(line: int, text: str, most: int) -> int:
 
 
 def _unquoted(text: str) -> str:
-    return re.sub(r"\\(.)", r"\1", text[1:-1])
+    return re.sub(r"\\(.)", r"\1", text[1:-1], flags=re.DOTALL)

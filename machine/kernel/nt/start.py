@@ -10,6 +10,7 @@ from machine.kernel.nt import blocks, context
 from machine.kernel.nt.files import DriveFile
 from machine.kernel.nt.numbering import renumbered
 from machine.kernel.nt.objects import ThreadObject
+from machine.kernel.nt.process import command_line
 from machine.kernel.nt.space import (
     GRANULARITY,
     MEM_IMAGE,
@@ -169,7 +170,7 @@ def _prepare(
     if state.volume is not None:
         handle = _open_folder(state, state.volume, folder_names)
     folder = "C:\\" + "".join(f"{name}\\" for name in folder_names)
-    line = _command_line((path, *start.arguments[1:]))
+    line = command_line((path, *start.arguments[1:]))
     parameters = blocks.make_parameters(
         space, tuple(STANDARD_HANDLES), folder, handle, path, line, blocks.environment_block(_environment(state, start))
     )
@@ -194,7 +195,3 @@ def _prepare(
 def _open_folder(state: NtState, volume: Volume, names: tuple[str, ...]) -> int:
     spot = volume.find(names)
     return state.handles.open(DriveFile(spot=spot, is_directory=True)) if spot.exists else 0
-
-
-def _command_line(arguments: tuple[str, ...]) -> str:
-    return " ".join(f'"{word}"' if not word or " " in word or "\t" in word else word for word in arguments)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from random import Random
 
 import msgspec
@@ -58,8 +57,7 @@ class NtState(msgspec.Struct, eq=False):
     common_keys: KeyedEvent = msgspec.field(default_factory=KeyedEvent)  # of those who name no keyed event
     pending: list[Operation] = msgspec.field(default_factory=list)
     unix_functions: int = 0  # the stub behind Wine's unix calls
-    last_exception: tuple[int, int] | None = None  # NTSTATUS and address of the last first-chance exception
-    images: Mapping[str, int] = msgspec.field(default_factory=dict)
+    announced_end: int | None = None  # the status with which the other threads were ended, before the process is
     stack_sizes: tuple[int, int] = (0x10_0000, 0x1_0000)  # reserved and committed, of threads that do not say
     guaranteed_stack: int = 0x2000  # bytes of each, for handlers of a stack that is used up
     subsystem: tuple[int, int, int] = (3, 6, 0)  # and its version
@@ -70,7 +68,6 @@ class NtState(msgspec.Struct, eq=False):
     execution_state: int = 0x8000_0000  # ES_CONTINUOUS
     priority_class: int = 2  # PROCESS_PRIORITY_CLASS_NORMAL
     is_loaded: bool = False  # the loader has prepared the process
-    debug_port_hidden: bool = True
 
     @property
     def is_wine(self) -> bool:

@@ -88,6 +88,35 @@ def test_given_names_of_the_kernel_win_in_any_case() -> None:
     assert table.find("nt!NtClose") == Place("nt", "ntclose", 0x55)
 
 
+# --- places that no symbol names
+
+
+def test_a_place_before_the_first_symbol_of_a_program_is_an_offset_in_its_module(tmp_path: Path) -> None:
+    path = elf_file(tmp_path / "bare.elf", "start: hlt; ret", "start")
+    session = Session(path)
+    assert session.process is not None
+    place = session.symbols.place
+    base = session.process.image.base
+    assert place(session.process, base + 0x10) == "bare+0x10"
+    assert place(session.process, base) == "bare"
+    assert place(session.process, session.process.image.entry + 1) == "bare!start+0x1"
+
+
+def test_a_symbol_names_nothing_outside_of_its_module(tmp_path: Path) -> None:
+    session = Session(elf_file(tmp_path / "bare.elf", "start: hlt; ret", "start"))
+    assert session.process is not None
+    assert session.symbols.place(session.process, session.process.image.base + 0x1000) == ""
+
+
+def test_a_crash_of_a_program_without_symbols_is_named_by_its_module(tmp_path: Path) -> None:
+    path = elf_file(tmp_path / "crash.elf", "nop; hlt")
+    assert "at 0x400079 (crash+0x79): exception 0xd" in command_line("run", "-e", "? print(1);", path).errors
+
+
+def test_bare_code_is_no_module() -> None:
+    assert "+0x" not in shown("u 400000 l 4", "nop; hlt")
+
+
 # --- readable names
 
 

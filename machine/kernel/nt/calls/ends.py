@@ -15,6 +15,7 @@ from machine.kernel.outcomes import Exit, ExitThread, Result
 def terminate_process(thread: NtThread, process: Handle, status: UInt) -> Result:
     """Of the process itself; handle 0 ends its other threads."""
     if process == 0:
+        thread.state.announced_end = status
         for other in [each for each in thread.process.threads if each is not thread.thread]:
             _end(thread.state.threads[other], status)
         return STATUS_SUCCESS

@@ -8,6 +8,7 @@ from machine.kernel.nt.context import CONTEXT_BYTES, EXCEPTION_RECORD_BYTES, STO
 from machine.kernel.nt.exceptions import entered
 from machine.kernel.nt.thread_registers import call_values
 from machine.kernel.outcomes import Enter, Exit, Result
+from machine.schedule import Unhandled
 
 _TEST_ALERT = 1
 
@@ -40,14 +41,19 @@ def raise_exception(thread: NtThread, record: Address, place: Address, first: UI
     """To the dispatcher, or the end of the process at the second chance."""
     what = ExceptionRecord.of(thread.data(record, EXCEPTION_RECORD_BYTES))
     if not first & 0xFF or not thread.state.dispatchers.exceptions:
-        return Exit(what.code)
+        return _end(thread, what)
     given, floats = unpack(thread.data(place, CONTEXT_BYTES))
     cpu = thread.process.cpu
     values = {storage: cpu.registers.read(storage) for storage in STORAGES} | given
     if floats is not None:
         cpu.write_fxsave(floats)
     registers = entered(thread.state, thread.own, values, what)
-    return Exit(what.code) if registers is None else Enter(registers)
+    return _end(thread, what) if registers is None else Enter(registers)
+
+
+def _end(thread: NtThread, record: ExceptionRecord) -> Result:
+    thread.process.unhandled = Unhandled(record.code, record.address, thread.thread.tid)
+    return Exit(record.code)
 
 
 @call("NtTestAlert")

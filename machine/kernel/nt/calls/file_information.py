@@ -55,6 +55,7 @@ from machine.kernel.nt.volume import DIRECTORY, NORMAL, Spot, failure
 from machine.kernel.outcomes import Result
 
 _READS_ATTRIBUTES = (4, 18, 23, 24, 34, 35)  # classes that take FILE_READ_ATTRIBUTES
+_LEAST = {9: 8, 18: 104, 22: 24}  # bytes of a buffer that has no room for names, by class
 _TO_SET = {
     4: FILE_WRITE_ATTRIBUTES,
     10: DELETE,
@@ -105,8 +106,7 @@ def information(thread: NtThread, file: Handle, block: Address, buffer: Address,
     data = _information(thread, opened, kind, handles.rights_of(file))
     if data is None:
         return STATUS_INVALID_INFO_CLASS
-    cut = kind in (9, 18)
-    if length < len(data) and not cut:
+    if length < _LEAST.get(kind, len(data)):
         return STATUS_INFO_LENGTH_MISMATCH
     thread.put(buffer, data[:length])
     status = STATUS_SUCCESS if len(data) <= length else STATUS_BUFFER_OVERFLOW
@@ -143,6 +143,12 @@ def _information(thread: NtThread, opened: File, kind: int, rights: int) -> byte
             return struct.pack("<I", 0 if opened.is_asynchronous else _SYNCHRONOUS)
         case 18:
             return basic + standard + internal + bytes(4) + struct.pack("<I", rights) + position + bytes(8) + name
+        case 17:
+            return bytes(4)
+        case 22:
+            return _streams(size, is_directory=opened.is_directory) if isinstance(opened, DriveFile) else None
+        case 28:
+            return struct.pack("<Q8x", size) if isinstance(opened, DriveFile) else None
         case 23:
             return pipe_information(opened) if isinstance(opened, PipeEnd) else None
         case 24:
@@ -156,6 +162,12 @@ def _information(thread: NtThread, opened: File, kind: int, rights: int) -> byte
         case 59:
             return struct.pack("<Q", 1) + internal + bytes(8)
     return None
+
+
+def _streams(size: int, *, is_directory: bool) -> bytes:
+    """FILE_STREAM_INFORMATION: a file has one stream, without a name of its own; a directory has none."""
+    text = "::$DATA".encode("utf-16-le")
+    return b"" if is_directory else struct.pack("<IIQQ", 0, len(text), size, _allocated(size)) + text
 
 
 def _path_of(opened: File) -> str:

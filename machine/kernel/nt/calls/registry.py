@@ -89,8 +89,7 @@ def delete_key(thread: NtThread, handle: Handle) -> int:
     key = _key(thread, handle, DELETE)
     if key.keys or key.parent is None:
         return STATUS_CANNOT_DELETE if key.keys else STATUS_ACCESS_DENIED
-    del key.parent.keys[key.name.lower()]
-    key.is_deleted = True
+    thread.state.registry.remove(key)
     return STATUS_SUCCESS
 
 
@@ -136,8 +135,8 @@ def set_value(
 @call("NtDeleteValueKey")
 def delete_value(thread: NtThread, handle: Handle, name: Address) -> int:
     """Remove a value."""
-    gone = _key(thread, handle, KEY_SET_VALUE).values.pop(thread.text(name).lower(), None)
-    return STATUS_OBJECT_NAME_NOT_FOUND if gone is None else STATUS_SUCCESS
+    was_there = thread.state.registry.unset(_key(thread, handle, KEY_SET_VALUE), thread.text(name))
+    return STATUS_SUCCESS if was_there else STATUS_OBJECT_NAME_NOT_FOUND
 
 
 @call("NtQueryValueKey")
