@@ -25,6 +25,8 @@ class Table:
 
     def show(self, pre: Iterable[Handling], post: Iterable[Handling] = ()) -> None:
         """List these events, newest first."""
+        pre = tuple(pre)
+        self.row.lone = ctypes.addressof(pre[0].row) if len(pre) == 1 and pre[0].is_plain else 0
         self.row.pre, self.row.pre_count = self._list(pre)
         self.row.post, self.row.post_count = self._list(post)
 

@@ -11,16 +11,26 @@ from machine.events.exits import exit_of
 from machine.host import DebuggerState, GuestHost
 from machine.memory import MapError
 from machine.native.desk import Desk
-from machine.native.process_cells import ProcessCells
+from machine.native.process_cells import AT_HAND, ProcessCells
 from machine.native.tables import FETCHABLE, GENERAL_REGISTERS, ActionRow, EventRow, HookState
+from machine.processor import WORD_MASK
 from machine.root import BlockRow
 from vm.facts.pseudo_registers import PSEUDO_INDEX
 from vm.facts.registers import RIP
 from vm.facts.stages import Stage
-from vm.native import Activation, NativeEngine, entry_point, has_run, prepare, registers_used, sends_messages
+from vm.native import (
+    Activation,
+    NativeEngine,
+    entry_point,
+    has_run,
+    keeps_to_itself,
+    prepare,
+    registers_used,
+    sends_messages,
+)
 
 _NEVER = ctypes.c_uint64(0)  # a cell that stays 0
-_AT_HAND = GENERAL_REGISTERS | 1 << RIP
+_REGISTERS = GENERAL_REGISTERS | 1 << RIP
 
 
 class TriggerHost(GuestHost):
@@ -109,8 +119,18 @@ class Handling:
                 self._hosts.append(host)
                 self.activations[index] = activation = prepare(engine, action.program, host, workspace)
                 row.entry, row.context = entry_point(action.program), activation.address
-                row.registers = registers_used(action.program.program).read & FETCHABLE & ~_AT_HAND
+                row.registers = registers_used(action.program.program).read & FETCHABLE & ~_REGISTERS
         self.move_to(desk)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a trigger is one run of a script that asks nobody anything, but for whether it is its number."""
+        row, activation = self.row, self.activations.get(0)
+        if activation is None or len(self._actions) != 1 or not row.any_core or row.mask != WORD_MASK:
+            return False
+        if row.condition or row.short_circuit or self._hook.read_clock:
+            return False
+        return keeps_to_itself(activation.loaded.program, _REGISTERS, AT_HAND)
 
     def renew(self) -> bool:
         """Take over what scripts were compiled to by now; no trigger is under way. Whether there may be better code."""

@@ -32,7 +32,7 @@ from machine.events import (
 from machine.events.exits import exit_of, syscall, sysret
 from machine.native import protocol
 from machine.native.expressions import carry_out, emit
-from machine.native.protocol import FETCH, STAGE
+from machine.native.protocol import FAULT, FETCH, STAGE
 from machine.native.tables import (
     ANSWERS,
     FLAGS_AND_SELECTORS,
@@ -72,7 +72,14 @@ _ADDRESS_HOOK = nothing(POINTER, I64, I32, POINTER)
 _SELECTOR_MASK = 0xFFFF
 QUICK_CALL = Signature(I64, (POINTER, POINTER))  # whether machine code has carried it out
 _OTHER_COPIES = 6  # rip, cs, ss, STAR, LSTAR, FMASK
-_SHARED = {"fetch": FETCH, "prepare": _HOOK, "write_back": _HOOK, "stage": STAGE, "run_stage": STAGE}
+_SHARED = {
+    "fetch": FETCH,
+    "prepare": _HOOK,
+    "write_back": _HOOK,
+    "stage": STAGE,
+    "run_stage": STAGE,
+    "settle_lone": FAULT,
+}
 
 
 @cache
@@ -205,7 +212,13 @@ def _on_exit(e: _ExitWriter, exit_: Exit) -> None:
         e.set_own("bits", emit(exit_.bits, e))
     post, post_count = e.get(EventTable, "post", table), e.get(EventTable, "post_count", table)
     with e.when(e.is_set(e.get(EventTable, "pre_count", table))):
-        _walk(e, table, "pre", context)
+        lone = e.get(EventTable, "lone", table)
+        is_alone = e.compare("ne", lone, NULL)
+        with e.when(is_alone):
+            protocol.run_lone(e, lone, context)
+        with e.when(e.opposite(is_alone)):
+            _walk(e, table, "pre", context)
+        _leave_if_over(e)
         with e.when(e.compare("ne", e.register(RIP), rip)):
             e.leave()
         if exit_.kind.short_circuit is not ShortCircuit.IGNORED:
@@ -482,6 +495,7 @@ def _on_behind(e: _AddressWriter) -> None:
     e.store(e.get(Waiting, "context", waiting), context)
     e.set_own("bits", e.get(Waiting, "bits", waiting))
     _walk(e, e.table(), "post", context)
+    _leave_if_over(e)
     e.leave()
 
 
@@ -523,7 +537,6 @@ def _read_again(e: HookWriter) -> None:
 def _walk(e: HookWriter, table: Value, stage: str, context: Value) -> None:
     rows, count = e.get(EventTable, stage, table), e.get(EventTable, f"{stage}_count", table)
     e.use("stage", STAGE, rows, count, number(int(stage == "post")), context)
-    _leave_if_over(e)
 
 
 def _give_way(e: HookWriter) -> None:

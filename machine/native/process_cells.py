@@ -22,6 +22,7 @@ from vm.native import CELL, DirectAccess
 
 _OF_THE_PROCESS = ("pid", "proc", "pname", "peb")
 _OF_THE_THREAD = ("tid", "thread", "teb")
+AT_HAND = (*_OF_THE_PROCESS, *_OF_THE_THREAD)
 _OF_THE_TRIGGER = ("core", "ip", "buffer", "context", "event_id", "event_tag", "event_stage")  # the hook sets them
 _IN_CELLS = BATCH_STORAGES[len(GENERAL) :]
 _GENERAL_BYTES = CELL * len(GENERAL)
@@ -44,9 +45,8 @@ class ProcessCells:
         self._copied = window is None
         self._depth = 0
         self._host = GuestHost(state, process, process.core)
-        known = (*_OF_THE_PROCESS, *_OF_THE_THREAD)
-        self._set_pseudo_registers(known)
-        self.direct.pseudo_ready = sum(1 << PSEUDO_INDEX[name] for name in (*known, *_OF_THE_TRIGGER))
+        self._set_pseudo_registers(AT_HAND)
+        self.direct.pseudo_ready = sum(1 << PSEUDO_INDEX[name] for name in (*AT_HAND, *_OF_THE_TRIGGER))
 
     def _set_pseudo_registers(self, names: Iterable[str]) -> None:
         for name in names:

@@ -33,6 +33,7 @@ from vm.native import CELL, I1, I32, I64, NULL, POINTER, Block, Context, DirectA
 
 FETCH = nothing(POINTER, POINTER, I64)
 STAGE = nothing(POINTER, POINTER, POINTER, I64, I64, POINTER)
+FAULT = nothing(POINTER, POINTER, POINTER, I64, I32)
 _BLOCK = Signature(I64, (POINTER, POINTER, POINTER, I64, I64, I64, I64, I64))
 _RUN = Signature(I32, (POINTER,))
 _ACT = nothing(I64, I64)
@@ -53,6 +54,7 @@ def define(module: Module) -> None:
     define_registers(module)
     _block(HookWriter(module, "block", _BLOCK))
     _stage(HookWriter(module, "stage", STAGE))
+    _settle_lone(HookWriter(module, "settle_lone", FAULT))
 
 
 # --- registers
@@ -96,14 +98,23 @@ def _fetch(e: HookWriter) -> None:
 # --- events
 
 
-def _stage(e: HookWriter) -> None:
-    _, _, rows, count, stage, context = e.parameters
-    e.kept("read_clock")
+def _begin_stage(e: HookWriter, stage: Value) -> None:
     e.set_own("stage", stage)
     e.put(DirectAccess, "short_ready", e.direct, e.op("xor", stage, number(1)))
     e.set_pseudo("event_stage", stage)
     e.set_pseudo("ip", e.register(RIP))
     e.set_pseudo("core", e.own("core"))
+
+
+def _begin_event(e: HookWriter, row: Value) -> None:
+    e.set_pseudo("event_id", e.get(EventRow, "id", row))
+    e.set_pseudo("event_tag", e.get(EventRow, "tag", row))
+
+
+def _stage(e: HookWriter) -> None:
+    _, _, rows, count, stage, context = e.parameters
+    e.kept("read_clock")
+    _begin_stage(e, stage)
 
     def one(place: Value) -> None:
         row = e.load(place, POINTER)
@@ -117,9 +128,38 @@ def _stage(e: HookWriter) -> None:
     e.give()
 
 
+def run_lone(e: HookWriter, row: Value, context: Value) -> None:
+    """What `stage` does where all that can happen is a run of one script: its trigger is told to Python if it stops."""
+    with e.when(e.is_set(e.get(EventCells, "enabled", e.get(EventRow, "event", row)))):
+        now = e.load(context)
+        with e.when(_is_number(e, row, now)):
+            run = e.get(ActionRow, "context", action := e.get(EventRow, "actions", row))
+            status = e.call(e.get(ActionRow, "entry", action).text, _RUN, [run])
+            e.count_up(e.place(EventRow, "triggers", row))
+            e.add_to(e.place(EventRow, "fuel", row), e.get(Context, "steps", run))
+            with e.when(e.compare("ne", status, Value(I32, "0"))):
+                e.use("settle_lone", FAULT, row, now, status)
+
+
+def _settle_lone(e: HookWriter) -> None:
+    _, _, row, context, status = e.parameters
+    _begin_stage(e, number(0))
+    e.set_pseudo("context", context)
+    e.put(DirectAccess, "short", e.direct, number(0))
+    _begin_event(e, row)
+    e.set_pseudo("buffer", e.get(ActionRow, "buffer", e.get(EventRow, "actions", row)))
+    e.ask_python("settle", _SETTLE, e.get(EventRow, "id", row), number(0), status)
+    e.set_own("short", e.get(DirectAccess, "short", e.direct))
+    e.give()
+
+
+def _is_number(e: HookWriter, row: Value, context: Value) -> Value:
+    same = e.compare("eq", e.get(EventRow, "number", row), context)
+    return e.op("or", same, e.is_set(e.get(EventRow, "any_number", row)))
+
+
 def _matching_core(e: HookWriter, row: Value, event: Value, context: Value) -> None:
-    same_number = e.compare("eq", e.get(EventRow, "number", row), context)
-    meant = e.op("or", same_number, e.is_set(e.get(EventRow, "any_number", row)))
+    meant = _is_number(e, row, context)
     with e.when(e.op("and", meant, e.is_set(e.op("and", e.get(EventRow, "mask", row), e.own("bits"))))):
         e.set_pseudo("context", context)
         e.put(DirectAccess, "short", e.direct, e.get(EventRow, "short_circuit", row))
@@ -128,8 +168,7 @@ def _matching_core(e: HookWriter, row: Value, event: Value, context: Value) -> N
             e.store(_now(e), began)
         with e.when(_condition(e, row, context)):
             e.count_up(e.place(EventRow, "triggers", row))
-            e.set_pseudo("event_id", e.get(EventRow, "id", row))
-            e.set_pseudo("event_tag", e.get(EventRow, "tag", row))
+            _begin_event(e, row)
             index = e.cell("index")
             e.store(number(0), index)
 

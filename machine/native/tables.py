@@ -34,6 +34,7 @@ class EventTable(ctypes.Structure):
 
     pre: Address
     pre_count: U64
+    lone: Address  # the EventRow of the only one of `pre`, where all there is to it is a script that keeps to itself
     post: Address
     post_count: U64
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from vm.native.trigger import (
         entry_point as entry_point,
         has_run as has_run,
+        keeps_to_itself as keeps_to_itself,
         prepare as prepare,
         registers_used as registers_used,
         sends_messages as sends_messages,
@@ -65,6 +66,6 @@ else:
             "listing": "emit",
             "records": "MessageRing",
             "object_code": "MachineCode",
-            "trigger": "entry_point has_run prepare registers_used sends_messages",
+            "trigger": "entry_point has_run keeps_to_itself prepare registers_used sends_messages",
         },
     )

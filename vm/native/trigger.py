@@ -9,9 +9,13 @@ without compiling. `activation.drain()` delivers messages: after each run with `
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import msgspec
 
 from vm.engine import Loaded
+from vm.facts.builtins import BUILTINS, Effect
+from vm.facts.pseudo_registers import PSEUDO_REGISTERS
 from vm.facts.registers import REGISTERS
 from vm.host import Host
 from vm.isa import decode
@@ -64,6 +68,22 @@ def registers_used(program: Program) -> RegistersUsed:
             written |= bit if row.mnemonic == "STM" else 0
             read |= bit if row.mnemonic == "LDM" or register.bits < 64 else 0
     return RegistersUsed(read, written)
+
+
+def keeps_to_itself(program: Program, registers: int, pseudo_registers: Container[str]) -> bool:
+    """Whether no run of the program prints, or deals with more than memory and these registers (a mask; names)."""
+    for word in program.code:
+        row, operands = decode(word)
+        match row.mnemonic:
+            case "PRINT" | "PRINTF":
+                return False
+            case "LDM" | "STM" if not registers >> REGISTERS[operands[1]].storage & 1:
+                return False
+            case "LDP" if PSEUDO_REGISTERS[operands[1]].name not in pseudo_registers:
+                return False
+            case "SYS" if BUILTINS[operands[1]].effect is Effect.HOST:
+                return False
+    return True
 
 
 def sends_messages(program: Program) -> bool:
