@@ -18,11 +18,11 @@ from machine.events import (
     Step,
     ToLevel,
 )
-from machine.native.protocol import FETCH
+from machine.native.protocol import FETCH, flags
 from machine.native.tables import FETCHABLE
 from machine.native.writer import HookWriter, nothing
 from machine.processor import KERNEL_LEVEL, LEVEL_MASK, msr
-from vm.facts.registers import GENERAL, RIP
+from vm.facts.registers import GENERAL, RFLAGS, RIP
 from vm.native import I32, I64, Value, number
 
 _MSR_PLACES = {msr.STAR: "star_at", msr.LSTAR: "lstar_at", msr.FMASK: "fmask_at"}
@@ -37,6 +37,8 @@ def emit(expression: Expression, e: HookWriter) -> Value:
             storage = expression.storage
             if not FETCHABLE >> storage & 1:
                 return e.read(storage)
+            if storage == RFLAGS:
+                return flags(e)
             if storage >= len(GENERAL) and storage != RIP:
                 e.use("fetch", FETCH, number(1 << storage))
             return e.register(storage)

@@ -312,7 +312,7 @@ def _plain_call(e: _ExitWriter) -> None:
     _read_again(e)
     e.only_if(e.compare("eq", e.own("way_back"), number(WayBack.AT_ONCE)), python)
     e.only_if(e.is_clear(e.dirty(FLAGS_AND_SELECTORS)), python)
-    flags = _flags(e)
+    flags = protocol.flags(e)
     selectors = e.op("lshr", _word_at(e, "star_at"), number(48))
     e.only_if(e.compare("eq", _word_at(e, "lstar_at"), e.own("entry")), python)
     e.only_if(e.compare("eq", flags, _returned(e, flags)), python)
@@ -572,11 +572,6 @@ def _finish_block(e: HookWriter) -> None:
     counter = e.own("counter")
     for word, value in ((OWN, 0), (OWN + 1, 0), (UNDER_WAY, OWN_SLOT)):
         e.store(number(value), e.at(counter, CELL * word))
-
-
-def _flags(e: HookWriter) -> Value:
-    e.use("fetch", FETCH, number(1 << RFLAGS))
-    return e.register(RFLAGS)
 
 
 def _returned(e: HookWriter, flags: Value) -> Value:

@@ -111,6 +111,8 @@ class ProcessHook:
         for index, name in enumerate(names):
             copy = cells[index] + (CELL if index >= 3 else 0)
             setattr(state, f"{name}_at", copy if window is None else getattr(window, name))
+        if window is not None:
+            state.eflags_at, state.read_flags = window.eflags, window.read_flags
         ids = (*GENERAL_IDS, RIP_ID, CS_ID, SS_ID, *[MSR_ID] * 3)
         general = [self.cells.direct.general + CELL * index for index in range(len(GENERAL))]
         self._copied = ((ctypes.c_int * len(ids))(*ids), (ctypes.c_void_p * len(ids))(*general, *cells))

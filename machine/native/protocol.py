@@ -26,7 +26,7 @@ from machine.native.tables import (
     Marks,
 )
 from machine.native.writer import ONE, HookWriter, nothing
-from machine.processor import CEILING, EXECUTED, GS_BASE_ID, RFLAGS_ID
+from machine.processor import CEILING, EXECUTED, GS_BASE_ID, RFLAGS_ID, UNREAD_FLAGS
 from machine.root import GUEST_REGS, BlockRow, RootState
 from vm.facts.registers import GENERAL, RFLAGS, RIP
 from vm.native import CELL, I1, I32, I64, NULL, POINTER, Block, Context, DirectAccess, Module, Signature, Value, number
@@ -36,6 +36,7 @@ STAGE = nothing(POINTER, POINTER, POINTER, I64, I64, POINTER)
 FAULT = nothing(POINTER, POINTER, POINTER, I64, I32)
 _BLOCK = Signature(I64, (POINTER, POINTER, POINTER, I64, I64, I64, I64, I64))
 _RUN = Signature(I32, (POINTER,))
+_READ_FLAGS = Signature(I64, (POINTER,))
 _ACT = nothing(I64, I64)
 _SETTLE = nothing(I64, I64, I32)
 _FINISH = Signature(I64, (I64, I64, I32))
@@ -77,6 +78,27 @@ def begin(e: HookWriter, rip: Value, hooked: Value = NULL) -> None:
     e.put(DirectAccess, "dirty", e.direct, number(0))
 
 
+def flags(e: HookWriter) -> Value:
+    """RFLAGS, which are fetched where they were neither read nor written in this trigger."""
+    known = e.op("and", e.get(DirectAccess, "readable", e.direct), number(1 << RFLAGS))
+    with e.when(e.is_clear(known)):
+        read = e.own("read_flags")
+        at_hand = e.compare("ne", read, NULL)
+        with e.when(at_hand):
+            most = e.call(read.text, _READ_FLAGS, [e.get(DirectAccess, "general", e.direct)])
+            rest = e.op("and", e.load(e.own("eflags_at")), number(UNREAD_FLAGS))
+            _take_flags(e, e.op("or", most, rest))
+            e.add_registers(number(1 << RFLAGS), "readable")
+        with e.when(e.opposite(at_hand)):
+            e.use("fetch", FETCH, number(1 << RFLAGS))
+    return e.register(RFLAGS)
+
+
+def _take_flags(e: HookWriter, flags: Value) -> None:
+    seen = e.op("xor", e.load(e.own("hidden_flags_at")), number(-1))
+    e.store(e.op("and", flags, seen), e.register_place(RFLAGS))
+
+
 def _fetch(e: HookWriter) -> None:
     """Read the registers of a mask that were neither read nor written in this trigger."""
     known = e.get(DirectAccess, "readable", e.direct)
@@ -89,8 +111,7 @@ def _fetch(e: HookWriter) -> None:
     with e.when(e.is_set(missing)):
         e.each_register(missing, one)
         with e.when(e.is_set(e.op("and", missing, number(1 << RFLAGS)))):
-            seen = e.op("xor", e.load(e.own("hidden_flags_at")), number(-1))
-            e.store(e.op("and", e.register(RFLAGS), seen), e.register_place(RFLAGS))
+            _take_flags(e, e.register(RFLAGS))
         e.add_registers(missing, "readable")
     e.give()
 

@@ -68,6 +68,8 @@ class HookState(ctypes.Structure):
     rip_at: Address
     cs_at: Address
     ss_at: Address
+    eflags_at: Address  # RFLAGS is what read_flags returns for `direct.general`, with these UNREAD_FLAGS
+    read_flags: Address  # 0: a call reads them
     star_at: Address
     lstar_at: Address
     fmask_at: Address

@@ -70,7 +70,7 @@ from machine.processor.run_state import StopKind, StopReason
 from machine.processor.thread_registers import ThreadRegisters
 from machine.processor.translation import FLUSH_TLB, RIGHTS, SET_EXITS, WATCHED_RIGHT, WATCHING
 from machine.processor.watched import TRAP_FLAG, Due, WatchedInstruction, has_plain_flags
-from machine.processor.window import window_of
+from machine.processor.window import UNREAD_FLAGS, window_of
 
 __all__ = [
     "BATCH_IDS",
@@ -117,6 +117,7 @@ __all__ = [
     "TLB_FILL_HOOK",
     "TRAP_FLAG",
     "UNDER_WAY",
+    "UNREAD_FLAGS",
     "USER_LEVEL",
     "VECTOR_IDS",
     "WATCHED_RIGHT",

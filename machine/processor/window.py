@@ -20,7 +20,7 @@ import msgspec
 from unicorn import x86_const as x86
 
 from machine.processor import msr
-from machine.processor.binding import Engine, address_of
+from machine.processor.binding import Engine, address_of, function_address
 from machine.processor.kept_places import kept_or_found
 from machine.processor.registers import GENERAL_IDS
 from vm.facts.registers import GENERAL
@@ -38,20 +38,26 @@ _OTHERS: dict[str, tuple[int, int, tuple[int, int]]] = {
     "rip": (x86.UC_X86_REG_RIP, 8, (0x3A5C_11E7_2B4D_6F01, 0x1B2D_22F8_4C5E_7012)),
     "cs": (x86.UC_X86_REG_CS, 4, (0x7A58, 0x5B68)),
     "ss": (x86.UC_X86_REG_SS, 4, (0x6C78, 0x4D88)),
+    "eflags": (x86.UC_X86_REG_EFLAGS, 8, (0x25_7302, 0x20_4202)),
     "star": (msr.STAR, 8, (0x4B6D_33A9_5D6F_7123, 0x2C3E_44BA_6E70_7234)),
     "lstar": (msr.LSTAR, 8, (0x5C7E_55CB_7F01_7345, 0x3D4F_66DC_0112_7456)),
     "fmask": (msr.FMASK, 8, (0x7567_0000, 0x1678_0000)),
 }
 _MSRS = ("star", "lstar", "fmask")
+_READ_FLAGS = "helper_read_eflags_x86_64"  # of the CPU, whose structure begins with the general registers
+UNREAD_FLAGS = 1 << 16 | 1 << 17  # RF, VM: what that leaves out
+_TRIED_FLAGS = (0x2, 0xCD7, 0x20_4602, 0x24_08D6, 0x1_7393)
 
 
 class Window(msgspec.Struct, frozen=True):
     """Host addresses in one engine, valid as long as it lives: sixteen words of general registers, and single cells.
 
-    `rip`, `cr2` and the MSRs have 64 bits, the selectors 32; CR0 to CR4 stand side by side. All but the general
-    registers are for reading.
+    `rip`, `cr2`, `eflags` and the MSRs have 64 bits, the selectors 32; CR0 to CR4 stand side by side. All but the
+    general registers are for reading. RFLAGS is what the function `read_flags` of `general` returns, with those
+    UNREAD_FLAGS that `eflags` has; 0 where there is no such function.
     """
 
+    read_flags: int
     general: int
     cr2: int
     rip: int
@@ -60,6 +66,7 @@ class Window(msgspec.Struct, frozen=True):
     star: int
     lstar: int
     fmask: int
+    eflags: int
 
 
 class _Layout(msgspec.Struct, frozen=True):
@@ -67,11 +74,14 @@ class _Layout(msgspec.Struct, frozen=True):
 
     pointer: int
     general: int
+    reads_flags: bool
     others: dict[str, int]
 
     def apply(self, engine: Engine) -> Window:
         cpu = ctypes.c_uint64.from_address(address_of(engine.handle) + self.pointer).value
-        return Window(cpu + self.general, **{name: cpu + distance for name, distance in self.others.items()})
+        read_flags = function_address(_READ_FLAGS) if self.reads_flags else 0
+        others = {name: cpu + distance for name, distance in self.others.items()}
+        return Window(read_flags, cpu + self.general, **others)
 
 
 def window_of(engine: Engine) -> Window | None:
@@ -118,8 +128,23 @@ def _find_layout() -> _Layout | None:
     for general, pointer, cpu in sorted(row for row in found if row[0] >= 0):
         others = _places(engine, cpu + general, areas) if _answers(engine, cpu + general) else None
         if others is not None:
-            return _Layout(pointer, general, {name: general + at for name, at in others.items()})
+            reads_flags = _reads_flags(engine, cpu + general, cpu + general + others["eflags"])
+            return _Layout(pointer, general, reads_flags, {name: general + at for name, at in others.items()})
     return None
+
+
+def _reads_flags(engine: Engine, general: int, eflags: int) -> bool:
+    """Whether the emulator's own function says what its call says."""
+    try:
+        function = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_uint64)(function_address(_READ_FLAGS))
+    except AttributeError:
+        return False
+    kept = ctypes.c_uint64.from_address(eflags)
+    for flags in _TRIED_FLAGS:
+        engine.set_register(x86.UC_X86_REG_EFLAGS, flags)
+        if function(general) | kept.value & UNREAD_FLAGS != engine.read_register(x86.UC_X86_REG_EFLAGS):
+            return False
+    return True
 
 
 def place_in_cpu(engine: Engine, needle: bytes) -> tuple[int, int] | None:
