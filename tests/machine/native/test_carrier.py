@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest import mock
 
 import pytest
 from carrier_worlds import CARRIERS, NATIVE, run
@@ -10,7 +11,7 @@ from engines import need_machine_code
 
 from hds.session.session import Session
 from machine.events.definition import ScriptAction
-from machine.native.tables import ActionRow, EventRow
+from machine.native.tables import ActionRow, EventRow, EventTable
 from vm.facts.events import SYSCALL
 from vm.facts.limits import Limits
 
@@ -74,6 +75,11 @@ SCRIPTS = {
     "pid": "!syscall pid 1000 script { print($pid); print($tid); }\n!syscall pid 1000 script { .n = .n + 1; }",
     "division by zero": "!syscall script { .n = .n + 1; @r10 = 7; print(1 / (@rax - 0x55)); print(2); }\n"
     "!syscall script { .m = .m + 1; }",
+    "a counter stops": "!syscall script { .n++; @r10 = 7; .m = 1 / (@rax - 0x55); }",
+    "a counter of a number stops": "!syscall 66 buffer 20 script { .n++; .m = poi(.n & 1); }",
+    "a counter never ends": "!syscall script { while (1) { .n = .n + 1; } }",
+    "a counter of this process": "!syscall script { .n = .n + $pid + $tid; @r9 = $proc; }",
+    "a counter of all flags": "!syscall script { .n = .n ^ @rflags; @rflags = @rflags | 0x4000; }",
     "bad address": "!syscall script { @r10 = 5; print(poi(0)); }",
     "step limit": "!syscall script { print(1); while (1) { .n = .n + 1; } }",
     "injection": "!syscall script { print(1); event_inject(2, 2); print(2); }",
@@ -226,6 +232,25 @@ TYPED = {
 }
 
 
+# What a script that is called without the protocol of stages may do, and what it may not.
+LONE = {
+    "!syscall script { if (@rax == 0x55 && @rcx > 10) { .n = .n + 1; @r8 = @rip; } }": True,
+    "!syscall 55 script { .n = poi(@rsp) / $pid; }": True,
+    "!syscall script { print(.n); }": False,
+    '!syscall imm no script { printf("%d", .n); }': False,
+    "!syscall script { .n = $context; }": False,
+    "!syscall script { .n = @rflags; }": False,
+    "!syscall script { event_sc(1); }": False,
+    "!syscall script { pause(); }": False,
+    "!syscall sc on script { .n++; }": False,
+    "!syscall core 0 script { .n++; }": False,
+    "!syscall condition { b001 } script { .n++; }": False,
+    "!syscall script { .n++; } code { 90 }": False,
+    "!syscall script { .n++; }\n!syscall script { .m++; }": False,
+    "!syscall stage post script { .n++; }": False,
+}
+
+
 def alike(guest: str, commands: str, **options: Any) -> None:
     """The run is the same on all carriers."""
     expected = run("portable", guest, commands, **options)
@@ -242,6 +267,22 @@ def test_what_is_typed_at_a_trigger_does_the_same_on_both_carriers(name: str) ->
 def test_a_script_does_the_same_on_both_carriers(name: str) -> None:
     guest = FEW if name in ("step limit", "unsupported") else LOOP
     alike(guest, SCRIPTS[name], limits=Limits(max_steps=2000))
+
+
+@pytest.mark.parametrize("commands", LONE)
+def test_what_keeps_to_itself_is_called_at_once(commands: str) -> None:
+    tables: list[EventTable] = []
+
+    def table() -> EventTable:
+        tables.append(EventTable())
+        return tables[-1]
+
+    with mock.patch("machine.native.carried_addresses.EventTable", side_effect=table):
+        session = Session(b"\x0f\x05", kind="raw", engine=NativeEngine(Limits()), prompt_messages=False)
+        for command in commands.splitlines():
+            session.execute(command)
+        session.run()
+    assert any(table.lone for table in tables) is LONE[commands]
 
 
 @pytest.mark.parametrize("name", BLOCKS)
