@@ -47,7 +47,7 @@ from vm.facts.limits import Limits
 from vm.facts.paging import OPEN, PAGE_BITS, PRESENT
 from vm.facts.registers import RIP
 
-ROUNDS = 7  # a busy host disturbs a part of them
+ROUNDS = 4  # a busy host disturbs a part of them
 LONG_ROUNDS = 3
 PROCESS_ID, THREAD_ID = 0x1000, 0x1004
 NOWHERE = 0xFFFF_FFFF_FFFF_FFFF

@@ -23,7 +23,7 @@ BENCHMARKS = (
     Benchmark("start", "What a start costs", 90),
     Benchmark("triggers", "What a trigger costs", 180),
     Benchmark("native", "The native engine", 60),
-    Benchmark("linux", "A real program: busybox, by processor time", 120),
+    Benchmark("linux", "A real program: busybox, by processor time", 200),
     Benchmark("windows", "A Windows program, on Wine's DLLs", 240),
     Benchmark("linux_peers", "A Linux program beside qemu-user and Qiling", 150),
     Benchmark("mappings", "Calls on memory", 60),
