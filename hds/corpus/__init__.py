@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         BadResults as BadResults,
         CampaignEnded as CampaignEnded,
         ClusterLost as ClusterLost,
+        CommandRefused as CommandRefused,
         NoPrograms as NoPrograms,
         ScriptRefused as ScriptRefused,
     )
@@ -49,7 +50,7 @@ else:
             "pages": "campaign_pages",
             "summing": "Overview lines_of lists_of overview",
             "watching": "progress",
-            "refusals": "BadResults CampaignEnded ClusterLost NoPrograms ScriptRefused",
+            "refusals": "BadResults CampaignEnded ClusterLost CommandRefused NoPrograms ScriptRefused",
             "running": "Account run",
             "store": "Reading is_results",
         },

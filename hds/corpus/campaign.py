@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from hds.corpus.refusals import ScriptRefused
+from hds.corpus.refusals import CommandRefused, ScriptRefused
 from hds.version import VERSION
 from lang import Code, Compiler, Severity, SourceFile, SymbolTable
 from vm import Bundle, Program, write_bundle
@@ -93,6 +93,11 @@ class Campaign(msgspec.Struct, frozen=True, dict=True):
 
 def new_campaign(source: SourceFile, compiled: Bundle | None, settings: Settings, budget: Budget) -> Campaign:
     """Compile a script for many programs. Raises ScriptRefused."""
+    from hds.session import read_command_file, refused_commands
+
+    refused = list(refused_commands(read_command_file(source, settings.limits)))
+    if refused:
+        raise CommandRefused("a command of the script is refused for all programs", refused)
     name = Path(source.name).name
     texts = [source.text]
     is_compiled = True

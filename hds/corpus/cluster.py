@@ -8,11 +8,14 @@ trusted, since it unpickles what its members send (SECURITY.md).
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import os
 import queue
+import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError
 from multiprocessing import resource_tracker
@@ -39,7 +42,8 @@ _QUIET = {  # what schedulers and workers watch themselves by, many times a seco
     "distributed.admin.system-monitor.interval": "5s",
     "distributed.admin.system-monitor.gil.enabled": False,
 }
-_SAFE_PATH = "PYTHONSAFEPATH"
+_SCRATCH = "hds-corpus-"  # the names of folders for workers
+_NEW_SECONDS = 60.0
 
 
 class Done(msgspec.Struct, frozen=True):
@@ -132,8 +136,8 @@ def workers(campaign: Campaign, jobs: int, address: str | None) -> Iterator[Work
         dask.config.set(_QUIET)
         if address is None:
             stack.enter_context(_safe_path())
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hds-corpus-", ignore_cleanup_errors=True))
-            with _no_interrupts():
+            folder = stack.enter_context(scratch())
+            with _quiet_tracker(), _no_interrupts():
                 started = _local(jobs, folder)
             cluster = stack.enter_context(started)
             client = stack.enter_context(_untyped(Client)(cluster, set_as_default=False))
@@ -150,17 +154,63 @@ def _hush() -> None:
 
 
 @contextlib.contextmanager
-def _safe_path() -> Iterator[None]:
+def scratch() -> Iterator[str]:
+    """A folder for the files of workers. It goes with the block, or, where its owner is killed, with the next one."""
+    root = tempfile.gettempdir()
+    with contextlib.suppress(OSError):
+        for entry in list(os.scandir(root)):
+            if entry.name.startswith(_SCRATCH):
+                _sweep(entry.path)
+    with tempfile.TemporaryDirectory(prefix=_SCRATCH, ignore_cleanup_errors=True) as folder, held(folder):
+        yield folder
+
+
+def _sweep(folder: str) -> None:
+    """Remove a folder of this user that nobody holds; one that is new may be held in a moment."""
+    with contextlib.suppress(OSError), held(folder) as status:
+        if status.st_uid == os.geteuid() and time.time() - status.st_mtime > _NEW_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def held(folder: str) -> Iterator[os.stat_result]:
+    """A stretch in which no other holds the folder. The system lets go of it however this process ends.
+
+    Raises OSError where another does.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _safe_path() -> contextlib.AbstractContextManager[None]:
     """A stretch in which processes that are started import nothing of the current folder: samples may lie there."""
-    before = os.environ.get(_SAFE_PATH)
-    os.environ[_SAFE_PATH] = "1"
+    return _environment("PYTHONSAFEPATH", "1")
+
+
+@contextlib.contextmanager
+def _quiet_tracker() -> Iterator[None]:
+    """A stretch that starts Python's resource tracker, which says nothing of what a client that is killed leaves."""
+    with _environment("PYTHONWARNINGS", "ignore:resource_tracker"):
+        resource_tracker.ensure_running()
+    yield
+
+
+@contextlib.contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    """A stretch in which processes that are started have this variable."""
+    before = os.environ.get(name)
+    os.environ[name] = value
     try:
         yield
     finally:
         if before is None:
-            del os.environ[_SAFE_PATH]
+            del os.environ[name]
         else:
-            os.environ[_SAFE_PATH] = before
+            os.environ[name] = before
 
 
 @contextlib.contextmanager
@@ -169,7 +219,6 @@ def _no_interrupts() -> Iterator[None]:
 
     Python's resource tracker would undo that, unless it is there already.
     """
-    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -57,7 +57,7 @@ def _programs(results: Reading) -> dict[str, _Program]:
     for batch in results.rows(MAIN, ("key", "path", "sha256", *COMPARED)):
         for row in batch.to_pylist():
             key, path, sha256 = row.pop("key"), row.pop("path"), row.pop("sha256")
-            found[sha256 or path] = path, sha256, {**row, SAYS: texts.get(key)}
+            found[sha256 or key] = path, sha256, {**row, SAYS: texts.get(key)}
     return dict(sorted(found.items(), key=lambda item: item[1][0]))
 
 

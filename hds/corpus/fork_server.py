@@ -16,8 +16,9 @@ import signal
 import struct
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum
+from functools import partial
 
 import msgspec
 
@@ -25,7 +26,8 @@ from hds.corpus.campaign import Campaign
 from hds.corpus.placing import code_of, fill_gaps, gather
 from hds.corpus.sandbox import Limits, Sandbox, adopt_orphans, resident, said_by_system, use_huge_pages
 from hds.corpus.single import MOST_BYTES, Waiting, conclusion, kernel_of, load, prepare, run_program, waiting_session
-from hds.session import Prepared, Session, load_engine
+from hds.session import INCORRECT_USE, Prepared, Session, load_engine
+from lang import render
 from machine.memory import MapError
 from machine.schedule import stop_watching
 from vm import Engine, HostMemoryError
@@ -56,9 +58,10 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """The first answer: what is in force for each program."""
+    """The first answer: what is in force for each program; what no program will run for, if there is such a thing."""
 
     sandbox: list[str]
+    refused: str = ""
 
 
 class Killed(Enum):
@@ -99,14 +102,15 @@ def main() -> None:
     sandbox = Sandbox((*campaign.settings.folders, *([root] if root is not None else [])))
     sandbox.share()
     stock = _Stock(campaign, engine, sandbox, warm)
-    _send(output, msgspec.msgpack.encode(Ready(sandbox.describe())))
+    _send(output, msgspec.msgpack.encode(Ready(sandbox.describe(), _rehearsed(warm, sandbox, output))))
     while (head := _read_message()) is not None:
         request = msgspec.msgpack.decode(head, type=Request)
         program = _read(request.size)
         if program is None:
             return
         waiting = stock.session(program, request.kind)
-        ended, said = _run(campaign, engine, sandbox, output, program, request.kind, waiting)
+        work = partial(run_program, campaign, engine, program, request.kind, waiting)
+        ended, said = _run(campaign, sandbox, output, work)
         _send(output, msgspec.msgpack.encode(ended), said)
 
 
@@ -117,7 +121,7 @@ class _Warm:
     """
 
     def __init__(self, campaign: Campaign, engine: Engine) -> None:
-        self._campaign = msgspec.structs.replace(
+        self.campaign = msgspec.structs.replace(
             campaign,
             settings=msgspec.structs.replace(campaign.settings, root=None),
             budget=msgspec.structs.replace(campaign.budget, timeout=_WARM_SECONDS),
@@ -138,16 +142,30 @@ class _Warm:
     def session(self) -> Waiting | None:
         """A session that waits for the program."""
         with contextlib.suppress(Exception):  # whatever is wrong is said for each program
-            return waiting_session(self._campaign, self._engine, "linux")
+            return waiting_session(self.campaign, self._engine, "linux")
         return None
+
+    def refusal(self) -> bytes:
+        """What is said of a command that is used wrongly, whatever the program is; nothing where none is."""
+        waiting = self.session()
+        if waiting is None:
+            return b""
+        load(self.campaign, waiting.session, _WARM_PROGRAM, None)
+        with waiting.session as session:
+            prepared = waiting.prepared or prepare(session, self.campaign)
+            if prepared.has_errors or all(command.row.is_event for command in prepared.file.commands):
+                return b""
+            problems = session.perform(prepared, keeps_going=False)
+        found = next((render(each) for each in problems if each.message.startswith(INCORRECT_USE)), "")
+        return found.partition("\n")[0].encode()
 
     def run(self, waiting: Waiting | None) -> None:
         """Run the program in a session."""
         with contextlib.suppress(Exception):
             if waiting is not None:
-                load(self._campaign, waiting.session, _WARM_PROGRAM, None)
+                load(self.campaign, waiting.session, _WARM_PROGRAM, None)
                 with waiting.session as session:
-                    _perform_events(session, waiting.prepared or prepare(session, self._campaign))
+                    _perform_events(session, waiting.prepared or prepare(session, self.campaign))
                     session.run(10)
                 conclusion(session, waiting.lines)
         stop_watching()
@@ -195,21 +213,19 @@ class _Stock:
         return self._sessions[kernel]
 
 
-def _run(
-    campaign: Campaign,
-    engine: Engine,
-    sandbox: Sandbox,
-    output: int,
-    program: bytes,
-    kind: str | None,
-    waiting: Waiting | None,
-) -> tuple[Ended, bytes]:
-    """Run a program in a process of its own, and wait for that."""
+def _rehearsed(warm: _Warm, sandbox: Sandbox, output: int) -> str:
+    """Carry out the script's commands for a small program, in a process of its own: which of them is used wrongly."""
+    ended, said = _run(warm.campaign, sandbox, output, warm.refusal)
+    return "" if ended.status or ended.killed else said.decode("utf-8", "replace")
+
+
+def _run(campaign: Campaign, sandbox: Sandbox, output: int, work: Callable[[], bytes]) -> tuple[Ended, bytes]:
+    """Have a process of its own do something, and wait for that; what it says is what came of it."""
     began = time.monotonic()
     reading, writing = os.pipe()
     child = _fork()
     if not child:
-        _be_child(campaign, engine, sandbox, (output, reading), writing, program, kind, waiting)
+        _be_child(campaign, sandbox, (output, reading), writing, work)
     os.close(writing)
     said = bytearray()
     watched = _Watched(child, began + campaign.budget.timeout + _GRACE, sandbox.resident + campaign.budget.memory)
@@ -235,16 +251,9 @@ def _run(
 
 
 def _be_child(
-    campaign: Campaign,
-    engine: Engine,
-    sandbox: Sandbox,
-    others: tuple[int, ...],
-    writing: int,
-    program: bytes,
-    kind: str | None,
-    waiting: Waiting | None,
+    campaign: Campaign, sandbox: Sandbox, others: tuple[int, ...], writing: int, work: Callable[[], bytes]
 ) -> None:
-    """The child: run the program, say what came of it, end."""
+    """The child: do the work, say what came of it, end."""
     status = 1
     try:
         os.setsid()
@@ -256,7 +265,7 @@ def _be_child(
         use_huge_pages(True)
         limits = campaign.settings.limits
         sandbox.enter(Limits(campaign.budget.memory, campaign.budget.timeout), limits.max_guest_memory)
-        said = memoryview(run_program(campaign, engine, program, kind, waiting))
+        said = memoryview(work())
         while said:
             said = said[os.write(writing, said) :]
         status = 0

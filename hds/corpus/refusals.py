@@ -25,6 +25,10 @@ class ScriptRefused(CampaignEnded):
         self.findings = findings
 
 
+class CommandRefused(ScriptRefused):
+    """A command of the script is refused, whatever the program is."""
+
+
 class NoPrograms(CampaignEnded):
     """What is named is not there, or cannot be listed."""
 

@@ -27,6 +27,7 @@ _PLACE = (
     ("symbol", pa.string()),
 )
 _RUN = (("key", pa.string()), ("number", pa.uint32()))
+_PATH = (("path", pa.string()), ("path_bytes", pa.string()))  # the latter in hexadecimal, where it is no UTF-8
 _EVENT = pa.struct(
     [
         ("event", pa.uint32()),
@@ -55,7 +56,7 @@ TABLES: Mapping[str, pa.Schema] = {
     "programs": pa.schema(
         [
             ("key", pa.string()),
-            ("path", pa.string()),
+            *_PATH,
             ("sha256", pa.string()),
             ("size", pa.uint64()),
             ("kind", pa.string()),
@@ -87,9 +88,9 @@ TABLES: Mapping[str, pa.Schema] = {
             ("registers", pa.struct([(name, pa.uint64()) for name in GENERAL_AND_STATE])),
         ]
     ),
-    "files": pa.schema([("path", pa.string()), ("key", pa.string())]),
+    "files": pa.schema([*_PATH, ("key", pa.string())]),
 }
-MAIN = "programs"
+MAIN, FILES = "programs", "files"
 _OUTCOMES = {outcome.value: outcome for outcome in Outcome}
 
 

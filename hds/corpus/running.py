@@ -19,9 +19,21 @@ import pyarrow as pa
 from msgspec.structs import replace
 
 from hds.corpus.campaign import Budget, Campaign, Settings, new_campaign
-from hds.corpus.inputs import Known, digest, kind_by_name, listed_twice, paths_of
+from hds.corpus.inputs import (
+    Known,
+    Place,
+    can_be_read_once,
+    check_named,
+    digest,
+    kind_by_name,
+    listed_twice,
+    path_of_row,
+    paths_of,
+    row_of_path,
+    shown,
+)
 from hds.corpus.outcomes import RETRIED, Outcome
-from hds.corpus.refusals import BadResults
+from hds.corpus.refusals import BadResults, NoPrograms
 from hds.corpus.rows import MAIN, TABLES, table
 from hds.corpus.store import Progress, Reading, Store, is_results
 from hds.corpus.worker import Item, failed_row
@@ -77,6 +89,7 @@ def carry_out(campaign: Campaign, order: Order, watch: Watch = lambda account: N
 
     Raises CampaignEnded, and OSError where the results cannot be written.
     """
+    _check(order)
     with closing(Known()) as known:
         if order.dry:
             return _look(campaign, order, known, watch)
@@ -85,16 +98,35 @@ def carry_out(campaign: Campaign, order: Order, watch: Watch = lambda account: N
             if order.retry:
                 order = replace(order, programs=stack.enter_context(listed_twice(order.programs, sys.stdin.buffer)))
                 _drop_failed(campaign, order, store)
-            _learn(known, store)
-            run = _Run(campaign, order, store, known, watch)
-            try:
-                run.carry_out()
-            finally:
-                if store.is_whole:
-                    run.buffer.flush()
+            unreadable = _learn(known, store)
+            with closing(_Run(campaign, order, store, known, watch)) as run:
+                try:
+                    run.carry_out()
+                finally:
+                    if store.is_whole:
+                        run.buffer.flush()
+                run.put_right(unreadable)
             store.compact(all_of_them=True)
             run.note(force=True)
             return run.account
+
+
+def _check(order: Order) -> None:
+    """Raises NoPrograms where something that is named is not there, or nothing of it is a program."""
+    check_named(order.programs)
+    if not any(map(can_be_read_once, order.programs)):
+        _check_count(order, next(_paths(order), None) is not None)
+
+
+def _check_count(order: Order, files: int) -> None:
+    if not files:
+        why = "there is no file in what is named" if order.choice is None else "--select takes no file"
+        raise NoPrograms(f"no program is named: {why}", "`hds corpus --dry-run` shows what would be run")
+
+
+def _paths(order: Order) -> Iterator[str]:
+    """The absolute paths of all files that are named."""
+    return map(os.path.abspath, paths_of(order.programs, order.choice, sys.stdin.buffer))
 
 
 def _look(campaign: Campaign, order: Order, known: Known, watch: Watch) -> Account:
@@ -105,7 +137,7 @@ def _look(campaign: Campaign, order: Order, known: Known, watch: Watch) -> Accou
             raise BadResults(f"{order.results}: {found.identity.difference(campaign.identity)}", "name a new folder")
         _learn(known, found, but=RETRIED if order.retry else frozenset())
     account = Account()
-    for path in map(os.path.abspath, paths_of(order.programs, order.choice, sys.stdin.buffer)):
+    for path in _paths(order):
         account.files += 1
         try:
             key = campaign.key(digest(_read(path, campaign)), kind_by_name(path))
@@ -118,48 +150,56 @@ def _look(campaign: Campaign, order: Order, known: Known, watch: Watch) -> Accou
         account.run += since is None
         known.add([key], _NOW)
         watch(account)
+    _check_count(order, account.files)
     return account
 
 
-def _learn(known: Known, results: Reading, but: frozenset[str] = frozenset()) -> None:
-    known.add(_keys(results, lambda outcome: outcome not in but))
+def _learn(known: Known, results: Reading, but: frozenset[str] = frozenset()) -> bool:
+    """Take in what there is; whether files are among it that could not be read."""
+    outcomes = set[str]()
+
+    def keys() -> Iterator[str]:
+        for batch in results.rows(MAIN, ("key", "outcome")):
+            for row in batch.to_pylist():
+                outcomes.add(row["outcome"])
+                if row["outcome"] not in but:
+                    yield row["key"]
+
+    known.add(keys())
     for batch in results.rows("files"):
-        known.add(_pair(row["path"], row["key"]) for row in batch.to_pylist())
-
-
-def _keys(results: Reading, wanted: Callable[[str], bool]) -> Iterator[str]:
-    for batch in results.rows(MAIN, ("key", "outcome")):
-        yield from (row["key"] for row in batch.to_pylist() if wanted(row["outcome"]))
+        known.add_files((path_of_row(row), row["key"]) for row in batch.to_pylist())
+    return Outcome.NO_INPUT.value in outcomes
 
 
 def _drop_failed(campaign: Campaign, order: Order, store: Store) -> None:
     """Take away the rows of what failed and is named now; what is not named keeps them."""
-    sizes: dict[str, int | None] = {}
-    for batch in store.rows(MAIN, ("key", "outcome", "size")):
-        sizes.update((row["key"], row["size"]) for row in batch.to_pylist() if row["outcome"] in RETRIED)
-    possible = frozenset(sizes.values())  # whoever has another size need not be read
-    found, unreadable = set[str](), set[str]()
-    for path in map(os.path.abspath, paths_of(order.programs, order.choice, sys.stdin.buffer) if sizes else ()):
-        if (key := _of_unreadable(path)) in sizes:
-            unreadable.add(key)
-        with suppress(OSError, ValueError, FileRefused):
-            if os.stat(path).st_size in possible:
-                found.add(campaign.key(digest(_read(path, campaign)), kind_by_name(path)))
-    store.drop(frozenset(unreadable))
-    store.drop(found & sizes.keys(), but=("files",))  # where they lie stays known
+    with closing(Known()) as failed, closing(Known()) as unreadable, closing(Known()) as found:
+        count = 0
+        for batch in store.rows(MAIN, ("key", "outcome", "size")):
+            rows = [row for row in batch.to_pylist() if row["outcome"] in RETRIED]
+            count += len(rows)
+            failed.add(row["key"] for row in rows)
+            failed.add(_of_size(row["size"]) for row in rows)  # whoever has another size need not be read
+        for path in _paths(order) if count else ():
+            if (key := _of_unreadable(path)) in failed:
+                unreadable.add([key])
+            with suppress(OSError, ValueError, FileRefused):
+                if _of_size(os.stat(path).st_size) in failed:
+                    key = campaign.key(digest(_read(path, campaign)), kind_by_name(path))
+                    if key in failed:
+                        found.add([key])
+        if count:
+            store.drop(lambda key: key in unreadable)
+            store.drop(lambda key: key in found, but=("files",))  # where they lie stays known
+
+
+def _of_size(size: int | None) -> str:
+    return f"size {size}"
 
 
 def _of_unreadable(path: str) -> str:
     """The key of a file that cannot be read."""
     return digest(b"unreadable\0" + os.fsencode(path))
-
-
-def _shown(path: str) -> str:
-    return os.fsencode(path).decode("utf-8", "replace")
-
-
-def _pair(path: str, key: str) -> str:
-    return f"{key} {path}"
 
 
 def _read(path: str, campaign: Campaign) -> bytes:
@@ -186,7 +226,7 @@ class _Buffer:
             self._tables[name].append(rows)
             self._bytes += rows.nbytes
         self._programs += tables[MAIN].num_rows if MAIN in tables else 0
-        self._files += ({"path": _shown(path), "key": key} for path, key in files)
+        self._files += ({**row_of_path(path), "key": key} for path, key in files)
         late = time.monotonic() - self._began > _FLUSH_SECONDS
         if late or self._programs >= _FLUSH_PROGRAMS or self._bytes >= _FLUSH_BYTES:
             self.flush()
@@ -215,7 +255,8 @@ class _Run:
         self.account = Account()
         self.buffer = _Buffer(store)
         self._waiting: dict[str, list[str]] = {}  # the files of programs that are out, by key
-        self._became_readable: list[str] = []
+        self._unreadable = Known()  # keys of files that could not be read; `since` says when
+        self._has_moved = False  # a file has another content
         self._seconds = _BATCH_SECONDS  # that a program takes, of late
         self._began = time.monotonic()
         self._noted = 0.0
@@ -231,15 +272,34 @@ class _Run:
             jobs = self._order.jobs or os.cpu_count() or 1
             with workers(self._campaign, jobs, self._order.scheduler) as cluster:
                 self._feed(cluster, _chain(first, missing))
-        if self._became_readable:
-            self._store.drop(frozenset(self._became_readable))
+        _check_count(self._order, self.account.files)
+
+    def put_right(self, has_unreadable: bool) -> None:
+        """Take away rows of files that could not be read and can be now, or are not there and not named; and old ones.
+
+        A file that has another content than it had has one row of `files`.
+        """
+        if has_unreadable:
+            gone = self._unreadable
+            for batch in self._store.rows(MAIN, ("key", "outcome", "path", "path_bytes")):
+                rows = [row for row in batch.to_pylist() if row["outcome"] == Outcome.NO_INPUT.value]
+                paths = {row["key"]: path_of_row(row) for row in rows}
+                away = (key for key, path in paths.items() if key == _of_unreadable(path) and not os.path.lexists(path))
+                gone.add(away, _BEFORE)
+            self._store.drop(lambda key: gone.since(key) == _BEFORE)
+        if self._has_moved:
+            self._store.keep_files(lambda row: self._known.keeps(path_of_row(row), row["key"]))
+
+    def close(self) -> None:
+        """Give room back."""
+        self._unreadable.close()
 
     def _count(self) -> int | None:
         """How many files there are, unless that can be known only by reading them all."""
-        if "-" in self._order.programs:
+        if any(map(can_be_read_once, self._order.programs)):
             return None
         count = 0
-        for count, _ in enumerate(paths_of(self._order.programs, self._order.choice, sys.stdin.buffer), 1):
+        for count, _ in enumerate(_paths(self._order), 1):
             if count > _MOST_LISTED:
                 return None
         return count
@@ -274,21 +334,23 @@ class _Run:
     def _missing(self) -> Iterator[Item]:
         """The programs that are to be run; what is done, double or cannot be read is dealt with on the way."""
         travels = self._order.scheduler is not None and not self._order.shared
-        for path in map(os.path.abspath, paths_of(self._order.programs, self._order.choice, sys.stdin.buffer)):
+        for path in _paths(self._order):
             self.account.files += 1
             self.note()
-            shown, unreadable = _shown(path), _of_unreadable(path)
+            unreadable = _of_unreadable(path)
             try:
                 data = _read(path, self._campaign)
             except FileRefused as error:
                 self.account.unreadable += 1
+                self._unreadable.add([unreadable], _NOW)
                 if unreadable not in self._known:
-                    row = {"key": unreadable, "path": shown, "outcome": Outcome.NO_INPUT.value, "reason": str(error)}
+                    why = {"outcome": Outcome.NO_INPUT.value, "reason": shown(str(error))}
+                    row = {"key": unreadable, **row_of_path(path), **why}
                     self.account.outcomes[Outcome.NO_INPUT.value] += 1
                     self._keep({MAIN: table(MAIN, [row])}, [(path, unreadable)])
                 continue
             if unreadable in self._known:
-                self._became_readable.append(unreadable)
+                self._unreadable.add([unreadable], _BEFORE)
             sha256, kind = digest(data), kind_by_name(path)
             key = self._campaign.key(sha256, kind)
             if key in self._waiting:
@@ -300,7 +362,7 @@ class _Run:
                 self._keep({}, [(path, key)])
             else:
                 self._waiting[key] = [path]
-                yield Item(key, path, sha256, len(data), kind, data if travels else None)
+                yield Item(key, os.fsencode(path), sha256, len(data), kind, data if travels else None)
 
     def _take(self, cluster: Workers, done: Done) -> None:
         """Rows came back, or workers ended."""
@@ -328,10 +390,10 @@ class _Run:
             self._known.add(tables[MAIN]["key"].to_pylist(), _NOW)
         fresh = []
         for path, key in files:
-            pair = _pair(_shown(path), key)
-            if pair not in self._known:  # a file can be named twice
-                self._known.add([pair])
+            place = self._known.place(path, key)
+            if place is not Place.SAME:  # a file can be named twice
                 fresh.append((path, key))
+            self._has_moved |= place is Place.OTHER
         if tables or fresh:
             self.buffer.add(tables, fresh)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from hds.corpus.campaign import Identity
 from hds.corpus.refusals import BadResults
-from hds.corpus.rows import MAIN, TABLES
+from hds.corpus.rows import FILES, MAIN, TABLES
 
 FULL_PROGRAMS = 1_000  # rows of `programs` in a part that is not merged any more
 FULL_BYTES = 64 << 20  # the same: the files of a part in all
@@ -195,14 +195,29 @@ class Store(Reading):
         if len(small) > 1 and (all_of_them or Part("", programs, size).is_full):
             self._change(self._together(small), [part.name for part in small])
 
-    def drop(self, keys: Set[str], but: Sequence[str] = ()) -> None:
-        """Take away all rows of these runs, except those of the tables `but`. Raises OSError."""
-        wanted = pa.array(sorted(keys), pa.string())
-        for name in list(self.parts) if keys else ():
-            part = self._together([self.parts[name]])
-            kept = {table: rows if table in but else rows.filter(_others(rows, wanted)) for table, rows in part.items()}
-            if any(kept[table].num_rows < rows.num_rows for table, rows in part.items()):
+    def drop(self, is_gone: Callable[[str], bool], but: Sequence[str] = ()) -> None:
+        """Take away all rows of runs with such a key, except those of the tables `but`. Raises OSError."""
+        tables = [table for table in TABLES if table not in but]
+        for name in list(self.parts):
+            paths = [path for table in tables if (path := self._path(table, name)).exists()]
+            keys = {key for path in paths for key in _keys(path)}
+            wanted = pa.array(sorted(filter(is_gone, keys)), pa.string())
+            if len(wanted):
+                part = self._together([self.parts[name]])
+                kept = {
+                    table: rows if table in but else rows.filter(_others(rows, wanted)) for table, rows in part.items()
+                }
                 self._change(kept, [name])
+
+    def keep_files(self, is_kept: Callable[[dict[str, Any]], bool]) -> None:
+        """Keep only these rows of `files`; each is asked about once, in order. Raises OSError."""
+        for name in list(self.parts):
+            path = self._path(FILES, name)
+            if path.exists():
+                kept = [is_kept(row) for row in pq.read_table(path, partitioning=None).to_pylist()]
+                if not all(kept):
+                    part = self._together([self.parts[name]])
+                    self._change({**part, FILES: part[FILES].filter(pa.array(kept))}, [name])
 
     def _together(self, parts: Sequence[Part]) -> dict[str, pa.Table]:
         made: dict[str, pa.Table] = {}
@@ -297,6 +312,13 @@ class Store(Reading):
         os.rename(path, self.folder / name)
         if lasting:
             _synchronise(self.folder)
+
+
+def _keys(path: Path) -> Iterator[str]:
+    """The keys of the rows of a file, those that follow each other once."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(columns=["key"]):
+            yield from batch.column(0).unique().to_pylist()
 
 
 def _others(rows: pa.Table, keys: pa.Array) -> Any:

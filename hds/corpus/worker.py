@@ -20,7 +20,9 @@ import pyarrow as pa
 
 from hds.corpus.campaign import Campaign
 from hds.corpus.fork_server import LENGTH, NO_MEMORY, Ended, Killed, Ready, Request
+from hds.corpus.inputs import row_of_path, shown
 from hds.corpus.outcomes import Outcome
+from hds.corpus.refusals import ClusterLost, CommandRefused
 from hds.corpus.rows import MAIN, TABLES, Row, rows_of, table
 from hds.version import VERSION
 from machine.loaders import describe
@@ -36,25 +38,23 @@ class Item(msgspec.Struct, frozen=True):
     """A program to be run. Without `data` it is read from `path`, and must still be what it was."""
 
     key: str
-    path: str
+    path: bytes
     sha256: str
     size: int
     kind: str | None
     data: bytes | None = None
 
 
-class OtherVersion(RuntimeError):  # noqa: N818 - it reads as what happened
-    """The worker has another version of hds than the client."""
-
-
 def run_batch(campaign: bytes, items: bytes) -> dict[str, bytes]:
     """Run programs, one after the other; the rows of each table as an Arrow stream.
 
-    Raises OtherVersion. What goes wrong with a program is its row.
+    Raises CampaignEnded. What goes wrong with a program is its row.
     """
     found = msgspec.msgpack.decode(campaign, type=Campaign)
     if found.identity.version != VERSION:
-        raise OtherVersion(f"a worker has hds {VERSION}, the client {found.identity.version}")
+        raise ClusterLost(
+            f"a worker has hds {VERSION}, and this is {found.identity.version}", "all machines need the same version"
+        )
     rows = Gathered()
     server = _take(campaign, found)
     try:
@@ -70,10 +70,10 @@ def _run(server: _Server, campaign: bytes, found: Campaign, item: Item, rows: Ga
     try:
         data = item.data if item.data is not None else _read(item, found)
     except FileRefused as error:
-        rows.add(failed_row(item, Outcome.NO_INPUT, str(error)))
+        rows.add(failed_row(item, Outcome.NO_INPUT, shown(str(error))))
         return server
     if hashlib.sha256(data).hexdigest() != item.sha256:
-        rows.add(failed_row(item, Outcome.NO_INPUT, f"{item.path} has changed meanwhile"))
+        rows.add(failed_row(item, Outcome.NO_INPUT, f"{_shown(item)} has changed meanwhile"))
         return server
     try:
         ended, said = server.ask(item, data)
@@ -90,8 +90,12 @@ def _run(server: _Server, campaign: bytes, found: Campaign, item: Item, rows: Ga
     return server
 
 
+def _shown(item: Item) -> str:
+    return shown(os.fsdecode(item.path))
+
+
 def _read(item: Item, found: Campaign) -> bytes:
-    return read_file(item.path, found.settings.limits, "max_guest_memory")
+    return read_file(os.fsdecode(item.path), found.settings.limits, "max_guest_memory")
 
 
 def _went_wrong(ended: Ended, said: bytes, found: Campaign) -> tuple[Outcome, str] | None:
@@ -122,7 +126,13 @@ _SIGNS = {6: " (it gave up, as it does without memory)", 9: " (the system's out-
 
 def _row(item: Item, data: bytes | None) -> Row:
     kind = None if data is None else describe(data).removeprefix("a ").removeprefix("an ")
-    return {"key": item.key, "path": item.path, "sha256": item.sha256, "size": item.size, "kind": kind}
+    return {
+        "key": item.key,
+        **row_of_path(os.fsdecode(item.path)),
+        "sha256": item.sha256,
+        "size": item.size,
+        "kind": kind,
+    }
 
 
 def failed_row(item: Item, outcome: Outcome, reason: str, data: bytes | None = None) -> Row:
@@ -226,8 +236,12 @@ class _Server:
             head = self._read_message()
         except _ServerEnded as error:
             self.end()
-            raise RuntimeError(f"a process for programs could not be started: {error}") from None
-        self.sandbox = msgspec.msgpack.decode(head, type=Ready).sandbox
+            raise ClusterLost(f"a worker cannot start a process for programs: {error}") from None
+        ready = msgspec.msgpack.decode(head, type=Ready)
+        self.sandbox = ready.sandbox
+        if ready.refused:
+            self.end()
+            raise CommandRefused(f"a command of the script is refused for all programs: {ready.refused}")
 
     def ask(self, item: Item, program: bytes) -> tuple[Ended, bytes]:
         """Have a program run."""

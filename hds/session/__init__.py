@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hds.session.execution import Arrived as Arrived
     from hds.session.line_hits import line_hits_of as line_hits_of
     from hds.session.recording import GENERAL_AND_STATE as GENERAL_AND_STATE, arguments_at as arguments_at
-    from hds.session.refused import ScriptError as ScriptError
+    from hds.session.refused import INCORRECT_USE as INCORRECT_USE, ScriptError as ScriptError
     from hds.session.scripts import Prepared as Prepared, Scripts as Scripts
     from hds.session.session import PROMPT as PROMPT, Session as Session
     from hds.session.snapshots import launch as launch
@@ -49,7 +49,7 @@ else:
             "checking": "Checked check_text",
             "command_scripts": "read_command_file",
             "engines": "ENGINES load_engine",
-            "refused": "ScriptError",
+            "refused": "INCORRECT_USE ScriptError",
             "coverage": "coverage_of",
             "execution": "Arrived",
             "line_hits": "line_hits_of",

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from lang import Code, Diagnostic
 
+INCORRECT_USE = "incorrect use of the"  # how HyperDbg's answer to parameters that a command does not take begins
+
 
 class CommandFailed(Exception):  # noqa: N818 - it reads as what happened
     """A command was refused when it was executed; the text is HyperDbg's `err, ...` line, `hint` may help."""

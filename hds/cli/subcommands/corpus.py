@@ -38,6 +38,8 @@ _STATUS = "status"
 _TIMEOUT = 60.0  # seconds
 _MEMORY = 2 << 30  # bytes
 _MOST_JOBS = 1024
+_MOST_BYTES = 1 << 50
+_UNITS = {"K": 10, "M": 20, "G": 30}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -75,7 +77,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--timeout", type=number_of_seconds, default=_TIMEOUT, metavar="SECONDS", help="real time (default 60)"
     )
     each.add_argument(
-        "--max-memory", type=_bytes, default=_MEMORY, metavar="BYTES", help="memory of its process (default 2147483648)"
+        "--max-memory",
+        type=_bytes,
+        default=_MEMORY,
+        metavar="BYTES",
+        help="memory of its process (default 2G; K, M, G)",
     )
     each.add_argument("--kind", choices=tuple(KINDS), help="what the programs are (default: as hds run)")
     each.add_argument("--kernel", choices=("linux", "nt", "bare"), help="what answers system calls")
@@ -112,10 +118,12 @@ def _expression(text: str) -> str:
 
 
 def _bytes(text: str) -> int:
-    value = number_in(text, DECIMAL, 1 << 50)
+    """Bytes in decimal, or units of 1024, 1024^2 or 1024^3 of them."""
+    shift = _UNITS.get(text[-1:].upper(), 0)
+    value = number_in(text[:-1] if shift else text, DECIMAL, _MOST_BYTES >> shift)
     if not value:
-        raise argparse.ArgumentTypeError("a number of bytes, in decimal")
-    return value
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no number of bytes, such as 500000000, 500M or 2G")
+    return value << shift
 
 
 class Options(msgspec.Struct, frozen=True):
@@ -262,7 +270,8 @@ def _watching(options: Options) -> Iterator[Callable[[Account], None]]:
 def _refusing() -> Iterator[None]:
     """Exits for what ends a campaign."""
     try:
-        from hds.corpus import CampaignEnded, ClusterLost, ScriptRefused, run as _  # noqa: F401 - whether it is there
+        import hds.corpus.running  # noqa: F401 - whether all that it needs is there
+        from hds.corpus import CampaignEnded, ClusterLost, CommandRefused, ScriptRefused
     except ImportError as error:
         refuse(f"{error.name} is not installed: {install_command('corpus')}", ExitCode.USAGE)
     try:
@@ -270,7 +279,8 @@ def _refusing() -> Iterator[None]:
     except ScriptRefused as error:
         for item in error.findings:
             print(render(item), file=sys.stderr)
-        refuse(str(error), ExitCode.FAILED, error.hint, FailureKind.COMPILE)
+        kind = FailureKind.COMMAND if isinstance(error, CommandRefused) else FailureKind.COMPILE
+        refuse(str(error), ExitCode.FAILED, error.hint, kind)
     except CampaignEnded as error:
         kind = FailureKind.CLUSTER if isinstance(error, ClusterLost) else FailureKind.NO_INPUT
         refuse(str(error), ExitCode.NO_INPUT, error.hint, kind)

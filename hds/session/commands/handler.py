@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from hds.session.refused import CommandFailed, unresolved
+from hds.session.refused import INCORRECT_USE, CommandFailed, unresolved
 from lang import Unresolved
 from vm.facts.errors import ErrorNumber
 from vm.facts.numbers import number_32
@@ -25,7 +25,7 @@ Handler = Callable[["Session", "Command", "Prepared"], None]
 def incorrect_use(command: Command, hint: str = "") -> CommandFailed:
     """HyperDbg's answer to parameters that a command does not take; `hint` is by default how it is written."""
     hint = hint or ", or ".join(command.row.forms)
-    return CommandFailed(f"incorrect use of the '{command.canonical_name}': {hint}")
+    return CommandFailed(f"{INCORRECT_USE} '{command.canonical_name}': {hint}")
 
 
 def words(command: Command) -> list[str]:

@@ -38,7 +38,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
             rows.add_said({"key": f"{number:064x}", "path": f"sample {number}{HOSTILE}"}, said)
             store.add(rows.tables())
         rows = Gathered()
-        rows.add(failed_row(Item(f"{5:064x}", "gone", "", 0, None), Outcome.NO_INPUT, "there is no such file"))
+        rows.add(failed_row(Item(f"{5:064x}", b"gone", "", 0, None), Outcome.NO_INPUT, "there is no such file"))
         store.add(rows.tables())
     return folder
 

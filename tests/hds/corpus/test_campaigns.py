@@ -21,7 +21,7 @@ from corpus_world import CRASHING, ENDLESS, SCRIPT, dataset, program, samples
 from effort import often
 
 import hds.corpus
-from hds.corpus import BadResults, Budget
+from hds.corpus import BadResults, Budget, CommandRefused, NoPrograms
 
 pytestmark = pytest.mark.programs
 FORKS = "hds.corpus.fork_server"
@@ -143,12 +143,12 @@ def test_a_file_that_is_named_twice_has_one_row(
         "samples/0003",
         folder / "samples" / "0003",
         "samples/0022",
-        "nowhere",
-        folder / "nowhere",
+        "samples/gone",
+        folder / "samples" / "gone",
     ]
     hds.corpus.run(SCRIPT, named, tmp_path / "results", jobs=1)
     rows = dataset(tmp_path / "results")
-    paths = {str(folder / name) for name in ("samples/0003", "samples/0022", "nowhere")}
+    paths = {str(folder / name) for name in ("samples/0003", "samples/0022", "samples/gone")}
     assert len(rows["files"]) == 3
     assert {row["path"] for row in rows["files"]} == paths
     assert len(rows["programs"]) == 2
@@ -159,8 +159,39 @@ def test_what_is_no_order_is_refused(tmp_path: Path) -> None:
         hds.corpus.run(SCRIPT, [], tmp_path / "results")
     with pytest.raises(ValueError, match="jobs=0"):
         hds.corpus.run(SCRIPT, ["x"], tmp_path / "results", jobs=0)
-    assert hds.corpus.run(SCRIPT, str(tmp_path), tmp_path / "results", dry_run=True).files == 0
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").write_bytes(b"")
+    for dry in (True, False):
+        with pytest.raises(NoPrograms, match="there is no file in what is named"):
+            hds.corpus.run(SCRIPT, str(tmp_path / "empty"), tmp_path / "results", dry_run=dry)
+        with pytest.raises(NoPrograms, match=r"cannot read .*/nowhere: No such file"):
+            hds.corpus.run(SCRIPT, [tmp_path, tmp_path / "nowhere"], tmp_path / "results", dry_run=dry)
+        with pytest.raises(NoPrograms, match="--select takes no file"):
+            hds.corpus.run(SCRIPT, [tmp_path], tmp_path / "results", select="zzz", dry_run=dry)
     assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("x x x", r"script\.hds:1:1: error E240: incorrect use of the 'x': "),
+        ("!syscall script { print(1); }\nwrmsr", "incorrect use of the 'wrmsr': "),
+        ("!pte", "incorrect use of the '!pte': "),
+        ("!smi", "a command of the script is refused for all programs"),
+    ],
+)
+def test_a_command_that_no_program_makes_right_is_refused_once(tmp_path: Path, script: str, why: str) -> None:
+    folder = samples(tmp_path / "samples", map(program, range(3)))
+    with pytest.raises(CommandRefused, match=why):
+        hds.corpus.run(script, [folder], tmp_path / "results", jobs=1)
+    if (tmp_path / "results").exists():
+        assert dataset(tmp_path / "results")["programs"] == []
+
+
+def test_a_command_that_programs_make_right_is_a_row_of_each(tmp_path: Path) -> None:
+    folder = samples(tmp_path / "samples", [program(1), b"no program", program(2)])
+    account = hds.corpus.run("u 400078 l 4\ndb 100000", [folder], tmp_path / "results", jobs=1)
+    assert account.outcomes == {"refused_command": 2, "load_error": 1}
 
 
 def test_the_command_line_shows_what_it_comes_to(campaign: tuple[Path, hds.corpus.Account]) -> None:

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ import yaml
 from corpus_world import SCRIPT, dataset, end, free_port, program, samples, start
 
 from hds.corpus import Budget, ClusterLost, Settings, new_campaign
-from hds.corpus.cluster import workers
+from hds.corpus.cluster import held, scratch, workers
 from lang import SourceFile
 
 pytestmark = pytest.mark.programs
@@ -58,6 +59,21 @@ def test_dask_says_nothing_beside_what_the_command_says() -> None:
         pass
     for name in ("distributed", "distributed.client", "distributed.scheduler"):  # with tracebacks, once it is gone
         assert not logging.getLogger(name).isEnabledFor(logging.ERROR)
+
+
+def test_what_clients_that_were_killed_have_left_goes_with_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for name in ("hds-corpus-left", "hds-corpus-held", "hds-corpus-new", "others"):
+        (tmp_path / name / "dask-scratch-space").mkdir(parents=True)
+        os.utime(tmp_path / name, (0, 0))
+    os.utime(tmp_path / "hds-corpus-new")
+    (tmp_path / "hds-corpus-link").symlink_to("others")
+    with held(str(tmp_path / "hds-corpus-held")), scratch() as folder:
+        names = {path.name for path in tmp_path.iterdir()}
+        assert names == {"hds-corpus-held", "hds-corpus-new", "hds-corpus-link", "others", os.path.basename(folder)}
+    assert not os.path.exists(folder)
 
 
 def test_a_cluster_by_tls_takes_who_has_a_certificate(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from hds_guests import command_line
 from hds.corpus import BadResults, Budget, NoPrograms, Reading, ScriptRefused, Settings, new_campaign, overview
 from hds.corpus.campaign import Campaign
 from hds.corpus.comparing import compare_campaigns, lines_of_change
-from hds.corpus.inputs import Known, paths_of
+from hds.corpus.inputs import Known, Place, listed_twice, path_of_row, paths_of, row_of_path
 from hds.corpus.rows import rows_of, table
 from hds.corpus.store import Store
 from hds.script_tests import Choice
@@ -53,6 +54,35 @@ def test_keys_are_known_since_they_were_added_first() -> None:
     assert [known.since(key) for key in "abcd"] == [0, 0, 1, None]
     assert "a" in known
     assert "d" not in known
+
+
+def test_what_is_read_from_a_pipe_is_listed_as_often_as_it_is_asked() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"a\nb\n")
+    os.close(writing)
+    try:
+        with listed_twice(("x", "-", f"@/dev/fd/{reading}", "-"), io.BytesIO(b"s\n")) as names:
+            assert named(*names) == named(*names) == ["x", "s", "a", "b"]
+    finally:
+        os.close(reading)
+
+
+def test_a_file_has_the_row_of_its_last_content() -> None:
+    known = Known()
+    known.add_files([("same", "a"), ("other", "a"), ("several", "a"), ("several", "b")])
+    now = [known.place(*each) for each in (("same", "a"), ("other", "b"), ("several", "a"), ("new", "a"))]
+    assert now == [Place.SAME, Place.OTHER, Place.OTHER, Place.NEW]
+    rows = [("other", "a"), ("several", "a"), ("same", "a"), ("several", "b"), ("other", "b"), ("several", "a")]
+    assert [known.keeps(*row) for row in rows] == [False, True, True, False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("path", "text"), [("/a\\xff", "/a\\xff"), ("/a\udcff", "/a\\xff"), ("/\u00e4\n", "/\u00e4\n")]
+)
+def test_every_path_comes_back(path: str, text: str) -> None:
+    row = row_of_path(path)
+    assert row["path"] == text
+    assert path_of_row(row) == path
 
 
 def campaign(text: str = SCRIPT, settings: Settings | None = None, name: str = "s.hds") -> Campaign:
