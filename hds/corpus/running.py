@@ -121,7 +121,7 @@ def _check(order: Order) -> None:
 def _check_count(order: Order, files: int) -> None:
     if not files:
         why = "there is no file in what is named" if order.choice is None else "--select takes no file"
-        raise NoPrograms(f"no program is named: {why}", "`hds corpus --dry-run` shows what would be run")
+        raise NoPrograms(f"no program is named: {why}", "folders are searched for files; links in them are passed over")
 
 
 def _paths(order: Order) -> Iterator[str]:

@@ -116,11 +116,16 @@ class Reading:
         return sorted((self.folder / table).glob(f"*{_SUFFIX}"))
 
     def rows(self, table: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """All rows of a table, some at a time. Raises BadResults for a damaged file."""
+        """All rows of a table, some at a time. Raises BadResults for a damaged file.
+
+        Columns that an older version of hds did not write are empty.
+        """
+        names = list(TABLES[table].names if columns is None else columns)
         for path in self.files(table):
             try:
                 with pq.ParquetFile(path) as file:
-                    yield from file.iter_batches(columns=None if columns is None else list(columns))
+                    for batch in file.iter_batches(columns=names):
+                        yield _with_all(batch, names, TABLES[table])
             except FileNotFoundError:
                 continue  # merged meanwhile
             except (OSError, pa.ArrowException) as error:
@@ -194,6 +199,7 @@ class Store(Reading):
         programs, size = sum(part.programs for part in small), sum(part.size for part in small)
         if len(small) > 1 and (all_of_them or Part("", programs, size).is_full):
             self._change(self._together(small), [part.name for part in small])
+            pa.default_memory_pool().release_unused()
 
     def drop(self, is_gone: Callable[[str], bool], but: Sequence[str] = ()) -> None:
         """Take away all rows of runs with such a key, except those of the tables `but`. Raises OSError."""
@@ -319,6 +325,14 @@ def _keys(path: Path) -> Iterator[str]:
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches(columns=["key"]):
             yield from batch.column(0).unique().to_pylist()
+
+
+def _with_all(batch: pa.RecordBatch, names: Sequence[str], schema: pa.Schema) -> pa.RecordBatch:
+    there = set(batch.schema.names)
+    arrays = [
+        batch.column(name) if name in there else pa.nulls(batch.num_rows, schema.field(name).type) for name in names
+    ]
+    return pa.RecordBatch.from_arrays(arrays, names=list(names))
 
 
 def _others(rows: pa.Table, keys: pa.Array) -> Any:

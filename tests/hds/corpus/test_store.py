@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("pyarrow", reason="pyarrow (extra corpus) is not installed")
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from hds.corpus import BadResults, Reading
 from hds.corpus.campaign import Identity
@@ -161,6 +162,20 @@ def test_a_folder_has_the_results_of_one_campaign(tmp_path: Path) -> None:
         Store(tmp_path, Identity("s.hds", "d" * 64, {}, "1"))
     with pytest.raises(BadResults, match=r"other options \(kernel\)"):
         Store(tmp_path, Identity("s.hds", "d" * 64, {"kernel": "nt"}, "0"))
+
+
+def test_what_an_older_version_wrote_lacks_what_is_new(tmp_path: Path) -> None:
+    with Store(tmp_path, IDENTITY) as store:
+        store.add({"files": table("files", [{"path": "a", "key": "k"}])})
+    path = next((tmp_path / "files").iterdir())
+    old = pq.read_table(path).drop_columns(["path_bytes"])
+    pq.write_table(old, path)
+    found = [row for batch in Reading(tmp_path).rows("files") for row in batch.to_pylist()]
+    assert found == [{"path": "a", "path_bytes": None, "key": "k"}]
+    with Store(tmp_path, IDENTITY) as store:
+        store.add({"files": table("files", [{"path": "b", "key": "k"}])})
+        store.compact(all_of_them=True)
+    assert [row["path"] for batch in Reading(tmp_path).rows("files") for row in batch.to_pylist()] == ["a", "b"]
 
 
 def test_what_is_no_dataset_is_refused(tmp_path: Path) -> None:
