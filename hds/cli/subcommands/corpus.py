@@ -270,8 +270,13 @@ def _watching(options: Options) -> Iterator[Callable[[Account], None]]:
 def _refusing() -> Iterator[None]:
     """Exits for what ends a campaign."""
     try:
-        import hds.corpus.running  # noqa: F401 - whether all that it needs is there
-        from hds.corpus import CampaignEnded, ClusterLost, CommandRefused, ScriptRefused
+        from hds.corpus import (
+            CampaignEnded,
+            ClusterLost,
+            CommandRefused,
+            ScriptRefused,
+            run as _,  # noqa: F401 - whether all that it needs is there
+        )
     except ImportError as error:
         refuse(f"{error.name} is not installed: {install_command('corpus')}", ExitCode.USAGE)
     try:
