@@ -146,7 +146,7 @@ def memory(folder: Path) -> Row:
     with canned_workers(folder / "canned"):
         early, late = (size / (1 << 20) for size in sizes(folder, psutil.Process()))
     growth = (late - early) * (1 << 20) / (PROGRAMS - WARM)
-    print(f"client and scheduler: {early:.0f} MiB up to {WARM:,} programs, {late:.0f} MiB near {PROGRAMS:,}", end="")
+    print(f"client and scheduler: {early:.0f} MiB near {WARM:,} programs, {late:.0f} MiB near {PROGRAMS:,}", end="")
     print(f": {growth:.0f} bytes a program")
     what = f"memory of client and scheduler, {PROGRAMS:,} programs against {WARM:,}"
     return Row(what, late, early, "MiB", at_most=1.03)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 
 import psutil
 from corpus_world import SCRIPT, program, samples
@@ -22,6 +23,7 @@ from lang import SourceFile
 
 WARM = 8_000  # programs: everything is loaded, and parts have been merged
 PROGRAMS = 20_000
+NEAR = 1_500  # programs
 
 # What workers answer without running a program.
 CANNED = """
@@ -77,19 +79,20 @@ def canned_workers(folder: Path) -> Iterator[None]:
             os.environ["PYTHONPATH"] = before
 
 
-def sizes(folder: Path, process: psutil.Process, address: str | None = None) -> tuple[int, int]:
-    """The most memory of a process, in bytes, up to `WARM` programs and near the end, in a campaign."""
+def sizes(folder: Path, process: psutil.Process, address: str | None = None) -> tuple[float, float]:
+    """The memory of a process, in bytes, around `WARM` programs and near the end, in a campaign: medians."""
     found = samples(
         folder / "samples", (program(number % 256, b"\x90" * (number // 256)) for number in range(PROGRAMS))
     )
     seen: list[tuple[int, int]] = []
 
     def watch(account: hds.corpus.Account) -> None:
-        seen.append((account.run, process.memory_info().rss))
+        if not seen or account.run > seen[-1][0]:  # what is seen is to be small itself
+            seen.append((account.run, process.memory_info().rss))
 
     account = hds.corpus.run(SCRIPT, [found], folder / "results", jobs=2, scheduler=address, watch=watch)
     assert account.outcomes == {"ok": PROGRAMS}
     assert len(list((folder / "results" / "programs").iterdir())) <= PROGRAMS // 1_000 + 1
-    early = max(size for run, size in seen if run <= WARM)
-    late = max(size for run, size in seen if run > PROGRAMS - WARM // 4)
+    early = median(size for run, size in seen if abs(run - WARM) < NEAR)
+    late = median(size for run, size in seen if run > PROGRAMS - 2 * NEAR)
     return early, late

@@ -38,7 +38,7 @@ def scheduler(tmp_path: Path) -> Iterator[tuple[str, psutil.Process]]:
             end(*processes)
 
 
-def growth(early: int, late: int) -> float:
+def growth(early: float, late: float) -> float:
     """Bytes a program."""
     return (late - early) / (PROGRAMS - WARM)
 
