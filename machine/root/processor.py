@@ -100,6 +100,8 @@ class Surroundings(msgspec.Struct, frozen=True):
 class RootProcessor:
     """Machine code may run plain blocks itself, by `state` (machine.native.protocol)."""
 
+    _engine: Engine  # from the first block on
+
     def __init__(self, surroundings: Surroundings) -> None:
         """Raises machine.memory.MapError."""
         self._surroundings = surroundings
@@ -277,6 +279,8 @@ class RootProcessor:
     def _start_engine(self) -> None:
         """A fresh engine: no translation, no fault, no control register of an earlier run."""
         self._is_spoiled = False
+        if self.block is not None:  # it has one, of some MB
+            self._engine.close()
         engine = self._engine = new_engine(_TRANSLATION_BYTES)
         engine.uc.ctl_set_tlb_mode(uc.UC_TLB_VIRTUAL)
         engine.end_nowhere()

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+from typing import Any
+from unittest import mock
+
 import pytest
 from machine_guests import CODE, Bench, bench, block, get_register, read, say, script, write
 
 from machine.events.definition import BreakAction, CodeAction
 from machine.machine import StopCause
 from machine.memory import Area, Protection
+from machine.processor import new_engine
+from machine.processor.binding import Engine
 from machine.root.guest_regs import SIZE
 from machine.root.sandbox import MOST_PROCESSORS
 from vm.facts.limits import Limits
@@ -311,6 +318,27 @@ def test_a_fault_ends_its_action_only_and_is_counted() -> None:
     summary = guest.machine.run()
     assert (summary.code_faults, summary.script_faults, guest.texts) == ({0: 1}, {}, [b"other event", b"next action"])
     assert guest.register("rbx") == 1  # nothing of the structure reached the guest
+
+
+def test_a_spoiled_emulator_is_freed_at_once() -> None:
+    engines: list[weakref.ref[Any]] = []
+
+    def made(translations: int) -> Engine:
+        engine = new_engine(translations)
+        engines.append(weakref.ref(engine.uc))
+        return engine
+
+    guest = bench("mov ebx, 3; again: syscall; dec ebx; jnz again")
+    guest.on_syscall(CodeAction(block("mov eax, 1; mov dr0, rax; ud2")))
+    gc.disable()
+    try:
+        with mock.patch("machine.root.processor.new_engine", made):
+            ran(guest)
+        alive = [engine() is not None for engine in engines]
+    finally:
+        gc.enable()
+    assert len(alive) >= 3
+    assert alive == [False] * (len(alive) - 1) + [True]
 
 
 def test_a_fault_in_a_condition_makes_it_false() -> None:
