@@ -23,7 +23,7 @@ from typing import NamedTuple
 from rows import Row, keep, note
 
 ROOT = Path(__file__).parent.parent
-ROUNDS = 3  # the fastest counts
+ROUNDS = 4  # the fastest counts
 SECONDS = 120  # a peer that needs longer is said to fail
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "TZ": "UTC0", "HOME": "/nowhere", "PYTHONPATH": str(ROOT)}
 START = ("/bin/true",)
@@ -114,7 +114,7 @@ def jobs(folder: Path) -> dict[str, tuple[str, ...]]:
         "python: import json": ("/usr/bin/python3", "-I", "-c", "import json; print(json.dumps([1, 2]))"),
         "bash: arithmetic": ("/bin/bash", "-c", LOOP),
         "bash: words": ("/bin/bash", "-c", WORDS),
-        "dd: 20,000 calls": ("/bin/dd", f"if={folder}/data", "of=/dev/null", "bs=64", "count=10000", "status=none"),
+        "dd: 40,000 calls": ("/bin/dd", f"if={folder}/data", "of=/dev/null", "bs=64", "count=20000", "status=none"),
         "sha256sum of 4 MB": ("/usr/bin/sha256sum", f"{folder}/data"),
     }
     return {name: words for name, words in found.items() if shutil.which(words[0])}
@@ -161,7 +161,7 @@ def main() -> None:
             note("linux_peers", "rows against qemu-x86_64 are skipped, the Debian package qemu-user is not installed")
         else:
             rows += compare(count, Tool("qemu", (qemu,)), work, {}, rows)
-            rows += compare(log, Tool("qemu -strace", (qemu, "-strace")), work, {"dd: 20,000 calls": 1.5}, rows)
+            rows += compare(log, Tool("qemu -strace", (qemu, "-strace")), work, {"dd: 40,000 calls": 1.5}, rows)
         other = qiling()
         if other is None:
             note("linux_peers", "rows against Qiling are skipped, the package qiling cannot be installed")

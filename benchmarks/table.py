@@ -25,7 +25,7 @@ BENCHMARKS = (
     Benchmark("native", "The native engine", 60),
     Benchmark("linux", "A real program: busybox, by processor time", 200),
     Benchmark("windows", "A Windows program, on Wine's DLLs", 240),
-    Benchmark("linux_peers", "A Linux program beside qemu-user and Qiling", 150),
+    Benchmark("linux_peers", "A Linux program beside qemu-user and Qiling", 200),
     Benchmark("mappings", "Calls on memory", 60),
     Benchmark("compile", "Checking scripts", 120),
     Benchmark("compactness", "The size of bytecode", 30),
