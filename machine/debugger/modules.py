@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from msgspec.structs import replace as moved
+
 from machine.loaders import Symbol, WindowsPlan
 from machine.schedule import Process
 
@@ -67,7 +69,8 @@ def _moved(planned: Module, run: Module) -> Module:
     distance, dll = run.start - planned.start, planned.dll
     if not distance or dll is None:
         return planned
-    return replace(run, dll=lambda: [replace(each, address=each.address + distance) for each in dll()])
+    entry = planned.entry + distance
+    return replace(run, entry=entry, dll=lambda: [moved(each, address=each.address + distance) for each in dll()])
 
 
 def _runs(process: Process, beginning: str) -> list[Module]:

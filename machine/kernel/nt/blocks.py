@@ -19,6 +19,7 @@ COUNTER_FREQUENCY = 10_000_000
 # PF_...: CMPXCHG8B, MMX, SSE, RDTSC, PAE, SSE2, NX, SSE3, FSGSBASE, RDRAND, RDTSCP, SSSE3, SSE4.1, SSE4.2, ERMS, BMI2
 _PROCESSOR_FEATURES = (2, 3, 6, 8, 9, 10, 12, 13, 22, 28, 32, 36, 37, 38, 42, 60)
 _PEB_PAGES, _TEB_PAGES = 4, 4
+_GRAPHICS_HANDLES = 1 << 16
 
 
 def map_shared_data(memory: AddressSpace, build: int, cores: int) -> None:
@@ -60,6 +61,12 @@ def make_peb(space: NtSpace, fields: Mapping[int, tuple[str, int]]) -> int:
     for offset, (form, value) in fields.items():
         space.memory.write(peb + offset, struct.pack("<" + form, value))
     return peb
+
+
+def make_graphics_handles(space: NtSpace) -> int:
+    """The table of GDI's handles, which gdi32 reads without a call: there are none."""
+    place = 0x7FF5_1000_0000
+    return space.reserve(place, _GRAPHICS_HANDLES * 24, PAGE_READONLY, "GDI handles", commit=True).base
 
 
 def make_teb(space: NtSpace, ids: tuple[int, int], peb: int, stack: tuple[int, int, int], *, first: bool) -> int:

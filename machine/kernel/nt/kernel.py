@@ -7,7 +7,7 @@ files that are names behind handles (`process`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from random import Random
@@ -21,7 +21,7 @@ from machine.kernel.nt.abi import NtThread
 from machine.kernel.nt.calls import CALLS
 from machine.kernel.nt.files import DriveFile, StreamFile
 from machine.kernel.nt.mailslots import Mailslots
-from machine.kernel.nt.numbering import Numbering, numbering_of
+from machine.kernel.nt.numbering import GRAPHICS_TABLE, TABLE_BITS, Numbering, graphics_names, numbering_of
 from machine.kernel.nt.objects import HandleTable, ProcessObject, ThreadObject
 from machine.kernel.nt.operations import settle
 from machine.kernel.nt.pipes import Pipes
@@ -59,6 +59,8 @@ class NtKernel(Calls):
         self._world = World() if services.world is None else services.world
         self._states: dict[Process, NtState] = {}
         self._numberings: dict[Module | None, Numbering] = {}
+        self._plans: list[WindowsPlan] = []
+        self._graphics_names: dict[Module, Mapping[int, str]] = {}
         self._quota = FolderQuota(services.limits)
         self._folder: Node | None = None
         self._registry: Registry | None = None
@@ -95,6 +97,7 @@ class NtKernel(Calls):
             bare_process.prepare(process, start, self._services.build)
             blocks.map_shared_data(process.cpu.memory, self._services.build, 1)
         else:
+            self._plans.append(plan)
             windows_start.prepare(process, start, state, plan.names, self._services.build, limits)
             process.on_turn = lambda: self._set_time(process)
         self._set_time(process)
@@ -171,8 +174,19 @@ class NtKernel(Calls):
 
     def call_name(self, number: int) -> str | None:
         """The name of a system call."""
+        if number >> TABLE_BITS == GRAPHICS_TABLE:
+            return self._graphics_name(number)
         named = (numbering.names.get(number) for numbering in reversed(self._numberings.values()))
         return next(filter(None, named), None)
+
+    def _graphics_name(self, number: int) -> str | None:
+        """The name that a win32u of a process has for it."""
+        for win32u in filter(None, (plan.modules.get("win32u.dll") for plan in reversed(self._plans))):
+            if win32u not in self._graphics_names:
+                self._graphics_names[win32u] = graphics_names(win32u)
+            if number in self._graphics_names[win32u]:
+                return self._graphics_names[win32u][number]
+        return None
 
     def default_answer(self, number: int) -> int | None:
         """STATUS_INVALID_SYSTEM_SERVICE for what no process can have; others may be a private number of one."""
@@ -190,13 +204,18 @@ class NtKernel(Calls):
             self._set_time(thread.process)
 
     def _answer(self, thread: Thread) -> Result:
-        """Bits 12 and 13 of the number name a table that is not modelled (win32k)."""
+        """Bits 12 and 13 of the number name a table that is not modelled: win32k's, whose calls return handles mostly.
+
+        Wine's user32 and gdi32 take all but 0 for one; without one they fail.
+        """
         number = thread.process.cpu.registers.read(_RAX) & _LOW
         state = self._states[thread.process]
         name = state.numbering.names.get(number)
         call = None if name is None else CALLS.get(name)
         if call is None:
             self.unknown_calls[number] += 1
+            if number >> TABLE_BITS == GRAPHICS_TABLE and state.unix_functions:
+                return 0
             return STATUS_INVALID_SYSTEM_SERVICE if name is None else STATUS_NOT_IMPLEMENTED
         self._services.work.charge(PER_CALL)
         asks = NtThread(thread, state, self._services)

@@ -17,7 +17,8 @@ _THUNKS = (b"\x49\x89\xca\xb8", b"\x4c\x8b\xd1\xb8")  # both encodings of mov r1
 _NUMBER_AT, _NUMBER_BYTES = 4, 4
 _LOOKED_AT = _NUMBER_AT + _NUMBER_BYTES
 _OF_WINE = "__wine_dbg_write"
-_TABLE_BITS = 12  # of a number: above them stands which table it is of
+TABLE_BITS = 12  # of a number: above them stands which table it is of
+GRAPHICS_TABLE = 1  # win32k's
 
 
 class Numbering(msgspec.Struct, frozen=True):
@@ -40,16 +41,21 @@ def numbering_of(ntdll: Module | None, build: int) -> Numbering:
     return Numbering({number: name for name, number in numbers.items()}, changes)
 
 
-def _thunks(ntdll: Module) -> Mapping[str, tuple[int, int]]:
+def graphics_names(win32u: Module) -> Mapping[int, str]:
+    """The names of win32k's calls by their numbers, as the thunks of this DLL have them."""
+    return {number: name for name, (_, number) in _thunks(win32u, GRAPHICS_TABLE).items()}
+
+
+def _thunks(dll: Module, table: int = 0) -> Mapping[str, tuple[int, int]]:
     """Where the thunks are, by name, and their numbers; of two names of one the Nt... is the call's."""
     found: dict[str, tuple[int, int]] = {}
-    for name, place in ntdll.exports.items():
+    for name, place in dll.exports.items():
         if not isinstance(place, int) or name.startswith(("Zw", "#")):
             continue
-        code = ntdll.file.read(place, _LOOKED_AT)
+        code = dll.file.read(place, _LOOKED_AT)
         if code.startswith(_THUNKS) and len(code) == _LOOKED_AT:
             number = int.from_bytes(code[_NUMBER_AT:], "little")
-            if not number >> _TABLE_BITS:
+            if number >> TABLE_BITS == table:
                 found[name] = place, number
     calls = {place for name, (place, _) in found.items() if name.startswith("Nt")}
     return {name: row for name, row in found.items() if name.startswith("Nt") or row[0] not in calls}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
@@ -16,6 +16,8 @@ from machine.kernel.nt.rights import KEY
 from machine.kernel.nt.status import (
     STATUS_INSUFFICIENT_RESOURCES,
     STATUS_NAME_TOO_LONG,
+    STATUS_NOTIFY_CLEANUP,
+    STATUS_NOTIFY_ENUM_DIR,
     STATUS_OBJECT_NAME_COLLISION,
     NtError,
 )
@@ -69,13 +71,41 @@ class Key(msgspec.Struct, eq=False):
         return self.keys.get(name.lower())
 
 
+CHANGES_NAME, CHANGES_VALUE = 1, 4  # REG_NOTIFY_CHANGE_NAME, REG_NOTIFY_CHANGE_LAST_SET
+_MOST_WATCHES = 1024
+
+
+class KeyWatch(msgspec.Struct, eq=False):
+    """Somebody waits for a change of a key, or below it if it `is_deep`; `over` is told the NTSTATUS, once."""
+
+    key: Key
+    kinds: int
+    is_deep: bool
+    over: Callable[[int], object]
+    is_over: bool = False
+
+    def sees(self, key: Key, kind: int) -> bool:
+        """Whether a change of this key is one that it waits for."""
+        each: Key | None = key
+        while self.is_deep and each is not None and each is not self.key:
+            each = each.parent
+        return bool(kind & self.kinds) and (each if self.is_deep else key) is self.key
+
+
 class KeyObject(KernelObject, eq=False):
-    """An open key."""
+    """An open key. `watches` end when it is closed."""
 
     kind = "Key"
     rights = KEY
     widens = False
     key: Key
+    watches: list[KeyWatch] = msgspec.field(default_factory=list)
+    end_watch: Callable[[KeyWatch], object] = lambda watch: None
+
+    def closed(self) -> None:
+        """As `KernelObject`."""
+        for watch in self.watches:
+            self.end_watch(watch)
 
 
 class Registry:
@@ -83,6 +113,7 @@ class Registry:
 
     def __init__(self, most: int) -> None:
         self._left = most
+        self._watches: list[KeyWatch] = []
         self.root = Key("REGISTRY", "\\REGISTRY")
 
     def find(self, start: Key, parts: list[str]) -> Key | None:
@@ -147,6 +178,26 @@ class Registry:
             each.is_deleted = True
             self._left += each.cost + sum(value.cost for value in each.values.values())
             waiting += each.keys.values()
+
+    # --- who waits for changes
+
+    def watch(self, watch: KeyWatch) -> None:
+        """Let somebody wait. Raises NtError where too many do."""
+        if len(self._watches) >= _MOST_WATCHES:
+            raise NtError(STATUS_INSUFFICIENT_RESOURCES)
+        self._watches.append(watch)
+
+    def end_watch(self, watch: KeyWatch, status: int = STATUS_NOTIFY_CLEANUP) -> None:
+        """Tell who waits that it is over."""
+        if not watch.is_over:
+            watch.is_over = True
+            self._watches.remove(watch)
+            watch.over(status)
+
+    def changed(self, key: Key, kind: int) -> None:
+        """A guest has changed a key."""
+        for watch in [each for each in self._watches if each.sees(key, kind)]:
+            self.end_watch(watch, STATUS_NOTIFY_ENUM_DIR)
 
     def _take(self, size: int) -> None:
         if size > self._left:

@@ -178,6 +178,7 @@ def _prepare(
         0x008: ("Q", (1 << 64) - 1), 0x010: ("Q", plan.program.base), 0x020: ("Q", parameters),
         0x068: ("Q", blocks.make_api_sets(space, plan.api_sets)), 0x0B8: ("I", 1), 0x0C0: ("q", -25_920_000_000_000),
         0x0C8: ("Q", 0x10_0000), 0x0D0: ("Q", 0x2000), 0x0D8: ("Q", 0x1_0000), 0x0E0: ("Q", 0x1000), 0x0EC: ("I", 16),
+        0x0F8: ("Q", blocks.make_graphics_handles(space)),
         0x118: ("I", 10), 0x11C: ("I", 0), 0x120: ("H", build), 0x124: ("I", 2), 0x128: ("I", state.subsystem[0]),
         0x12C: ("I", state.subsystem[1]), 0x130: ("I", state.subsystem[2]), 0x2C0: ("I", 1),
     })  # fmt: skip

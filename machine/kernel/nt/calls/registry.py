@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import struct
+from contextlib import suppress
 
-from machine.kernel.nt.abi import Address, Handle, NtThread, UInt, call
+from machine.kernel.nt.abi import Address, Handle, NtThread, UInt, Word, call
 from machine.kernel.nt.calls.time import system_time_of
-from machine.kernel.nt.registry import Key, KeyObject, Value
+from machine.kernel.nt.objects import Event
+from machine.kernel.nt.operations import Told
+from machine.kernel.nt.registry import CHANGES_NAME, CHANGES_VALUE, Key, KeyObject, KeyWatch, Value
 from machine.kernel.nt.rights import (
     DELETE,
     KEY_CREATE_SUB_KEY,
     KEY_ENUMERATE_SUB_KEYS,
+    KEY_NOTIFY,
     KEY_QUERY_VALUE,
     KEY_SET_VALUE,
     KEY_WRITE,
@@ -25,9 +29,11 @@ from machine.kernel.nt.status import (
     STATUS_NO_MORE_ENTRIES,
     STATUS_OBJECT_NAME_NOT_FOUND,
     STATUS_OBJECT_PATH_NOT_FOUND,
+    STATUS_PENDING,
     STATUS_SUCCESS,
     NtError,
 )
+from machine.kernel.outcomes import Result, Wait
 
 _CREATED, _OPENED = 1, 2
 _NAME = 3  # KeyNameInformation
@@ -78,6 +84,8 @@ def create_key(
     if parts and thread.state.registry.find(start, parts) is None and thread.word(attributes + 8):
         _key(thread, thread.word(attributes + 8), KEY_CREATE_SUB_KEY)
     key, made = thread.state.registry.create(start, parts, system_time_of(thread))
+    if made:
+        thread.state.registry.changed(key.parent or key, CHANGES_NAME)
     thread.open(handle, KeyObject(key, name=key.path), access, attributes)
     thread.put_half(disposition, _CREATED if made else _OPENED)
     return STATUS_SUCCESS
@@ -90,6 +98,8 @@ def delete_key(thread: NtThread, handle: Handle) -> int:
     if key.keys or key.parent is None:
         return STATUS_CANNOT_DELETE if key.keys else STATUS_ACCESS_DENIED
     thread.state.registry.remove(key)
+    for each in (key, key.parent):
+        thread.state.registry.changed(each, CHANGES_NAME)
     return STATUS_SUCCESS
 
 
@@ -102,6 +112,7 @@ def rename_key(thread: NtThread, handle: Handle, name: Address) -> int:
     if key.parent is None or key.parent.parent is None:
         return STATUS_ACCESS_DENIED
     thread.state.registry.rename(key, wanted)
+    thread.state.registry.changed(key.parent, CHANGES_NAME)
     key.written = system_time_of(thread)
     return STATUS_SUCCESS
 
@@ -113,10 +124,51 @@ def flush_key(thread: NtThread, handle: Handle) -> int:
     return STATUS_SUCCESS
 
 
-@call("NtNotifyChangeKey", "NtNotifyChangeMultipleKeys")
-def notify_change(thread: NtThread) -> int:
-    """Nobody else changes keys: the notice never comes."""
-    return 0x103
+@call("NtNotifyChangeKey")
+def notify_change(
+    thread: NtThread, handle: Handle, event: Handle, routine: Address, context: Word, block: Address, kinds: UInt,
+    deep: UInt, buffer: Address, length: UInt, is_asynchronous: UInt,
+) -> Result:  # fmt: skip
+    """The next change that the guest makes in a key, or below it; that its handle is closed is one, too."""
+    return _notify(thread, handle, Told(block, event, routine, context), kinds, deep, is_asynchronous)
+
+
+@call("NtNotifyChangeMultipleKeys")
+def notify_changes(
+    thread: NtThread, handle: Handle, count: UInt, others: Address, event: Handle, routine: Address, context: Word,
+    block: Address, kinds: UInt, deep: UInt, buffer: Address, length: UInt, is_asynchronous: UInt,
+) -> Result:  # fmt: skip
+    """The same; changes of other keys are not seen."""
+    return _notify(thread, handle, Told(block, event, routine, context), kinds, deep, is_asynchronous)
+
+
+def _notify(thread: NtThread, handle: int, told: Told, kinds: int, deep: int, is_asynchronous: int) -> Result:
+    key, registry = _key(thread, handle, KEY_NOTIFY), thread.state.registry
+    opened = thread.state.handles.of(handle, KeyObject)
+    event = thread.state.handles.of(told.event, Event) if told.event else None
+    own = thread.own
+    # Wine's RegNotifyChangeKeyValue names a block on its own stack, which is gone when the change comes.
+    has_block = bool(told.block) and not thread.state.is_wine
+
+    def over(status: int) -> None:
+        with suppress(NtError):  # the memory is gone
+            if has_block:
+                thread.set_io_status(told.block, status, 0)
+        if event is not None:
+            event.is_set = True
+        if told.routine:
+            with suppress(NtError):
+                own.queue_apc((told.routine, told.context, told.block, 0))
+
+    watch = KeyWatch(key, kinds, bool(deep & 0xFF), over)
+    registry.watch(watch)
+    opened.watches = [*(each for each in opened.watches if not each.is_over), watch]
+    opened.end_watch = registry.end_watch
+    if event is not None:
+        event.is_set = False
+    if is_asynchronous & 0xFF:
+        return STATUS_PENDING
+    return Wait(lambda: watch.is_over, None, lambda late: STATUS_SUCCESS)
 
 
 @call("NtSetValueKey")
@@ -129,14 +181,18 @@ def set_value(
     key = _key(thread, handle, KEY_SET_VALUE)
     thread.state.registry.set(key, thread.text(name), kind, thread.data(data, size))
     key.written = system_time_of(thread)
+    thread.state.registry.changed(key, CHANGES_VALUE)
     return STATUS_SUCCESS
 
 
 @call("NtDeleteValueKey")
 def delete_value(thread: NtThread, handle: Handle, name: Address) -> int:
     """Remove a value."""
-    was_there = thread.state.registry.unset(_key(thread, handle, KEY_SET_VALUE), thread.text(name))
-    return STATUS_SUCCESS if was_there else STATUS_OBJECT_NAME_NOT_FOUND
+    key, registry = _key(thread, handle, KEY_SET_VALUE), thread.state.registry
+    if not registry.unset(key, thread.text(name)):
+        return STATUS_OBJECT_NAME_NOT_FOUND
+    registry.changed(key, CHANGES_VALUE)
+    return STATUS_SUCCESS
 
 
 @call("NtQueryValueKey")

@@ -226,6 +226,29 @@ def session_of(
 
 
 @both_engines
+def test_a_dll_whose_place_is_taken_has_its_symbols_where_it_is(built: Path, tmp_path: Path, engine: str) -> None:
+    root = make_root(tmp_path / "c", built, "taken")
+    planned, _ = session_of(root, "taken", engine=engine)
+    planned.execute("!epthook version!GetFileVersionInfoSizeA script { }")
+    found = planned.symbols.locate("version!GetFileVersionInfoSizeA", planned.process)
+    assert isinstance(found, Located)
+    plan = planned.process.image.windows if planned.process is not None else None
+    assert plan is not None
+    base = plan.modules["version.dll"].base
+    session, said = session_of(root, "taken", arguments=(f"{base:x}",), engine=engine)
+    session.execute("!epthook version!GetFileVersionInfoSizeA script { }")
+    session.run()
+    assert said.text == b"taken 1 moved 1 size 0\r\n"
+    assert session.process is not None
+    (module,) = (each for each in session.symbols.modules(session.process) if each.path.endswith("version.dll"))
+    assert module.start != base
+    assert module.entry - module.start == plan.modules["version.dll"].file.entry
+    moved = found.address - base + module.start
+    assert session.symbols.place(session.process, moved) == "version!GetFileVersionInfoSizeA"
+    assert "(taken+0x" in summarize(session).stopped
+
+
+@both_engines
 def test_events_begin_at_the_entry_point_of_a_windows_program(root: Path, engine: str) -> None:
     session, _ = session_of(root, "free", engine=engine)
     session.execute('!syscall script { printf("%llx", $context); }')

@@ -58,6 +58,7 @@ _OPTIONS = {
     "queries": ("-lpsapi",),
     "chance": ("-lbcrypt", "-lrpcrt4"),
     "version": ("-lntdll",),
+    "gui": ("-luser32",),
     "slots": ("-lpowrprof",),
     "prng": ("-shared", "-nostdlib", "-Wl,-e,DllMain"),
 }
