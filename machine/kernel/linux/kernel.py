@@ -226,6 +226,7 @@ class LinuxKernel(Calls):
         return System(
             self._groups, self._caller, self._services.clock.elapsed, self._begin, self._limits,
             self._world.root is None or not self._world.writable, interfaces(self._world.network is not None),
+            self._network, self._world.user,
         )  # fmt: skip
 
     def _caller(self) -> Task | None:

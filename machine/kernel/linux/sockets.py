@@ -9,6 +9,7 @@ import stat
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
+from weakref import WeakValueDictionary
 
 import msgspec
 
@@ -108,6 +109,8 @@ class Network(msgspec.Struct):
     capture: Capture | None = None
     outside: Outside | None = None  # what a script says of other hosts
     reached: set[str] = msgspec.field(default_factory=set)
+    everybody: WeakValueDictionary[int, Socket] = msgspec.field(default_factory=WeakValueDictionary)
+    _made: int = 0
     _next_port: int = 32_768
     _next_name: int = 0
 
@@ -116,6 +119,15 @@ class Network(msgspec.Struct):
         """The names of the limits that left something out."""
         is_full = self.capture is not None and self.capture.is_full
         return self.reached | ({"max_capture_bytes"} if is_full else set())
+
+    def enlist(self, socket: Socket) -> None:
+        """A socket is there."""
+        self.everybody[self._made] = socket
+        self._made += 1
+
+    def living(self) -> list[Socket]:
+        """All that are not closed, in the order in which they were made."""
+        return [socket for _, socket in sorted(self.everybody.items()) if not socket.is_closed]
 
     def take(self, size: int) -> None:
         """Charge bytes. Raises ENOBUFS."""
@@ -246,6 +258,7 @@ class Socket(OpenFile):
         self._inode = inode
         capacity = TCP_BYTES if family != AF_UNIX and kind == SOCK_STREAM else UNIX_BYTES
         self.inbox = Inbox(network, capacity, merges=kind == SOCK_STREAM)
+        network.enlist(self)
 
     @property
     def is_stream(self) -> bool:

@@ -67,6 +67,11 @@ class StreamSocket(Socket):
         self.is_deaf = self.is_mute = False
 
     @property
+    def waiting_connections(self) -> int:
+        """Those that nobody has accepted."""
+        return len(self._queue)
+
+    @property
     def has_room_for_one_more(self) -> bool:
         """Whether one that listens takes a connection."""
         return self.backlog is not None and len(self._queue) <= self.backlog

@@ -194,12 +194,12 @@ _LOG_BYTES = 1 << 18
 @call("syslog")
 def syslog(task: Task, action: Int, buffer: Address, size: Int) -> int:
     """syslog(2): there are no messages, and they are root's besides."""
+    if task.user:  # /proc/sys/kernel/dmesg_restrict
+        raise LinuxError(Errno.EPERM)
     if not 0 <= action <= _LAST_ACTION:
         raise LinuxError(Errno.EINVAL)
     if action == _SIZE_OF_BUFFER:
         return _LOG_BYTES
-    if action != _READ_ALL and task.user:
-        raise LinuxError(Errno.EPERM)
     if action in (2, _READ_ALL, 4) and (not buffer or size < 0):
         raise LinuxError(Errno.EINVAL)
     return 0

@@ -9,7 +9,7 @@ from machine.kernel.linux.abi import Address, Fd, Flags, Int, UInt, call
 from machine.kernel.linux.datagram_sockets import DatagramSocket, pair_of_datagrams
 from machine.kernel.linux.errors import Errno, LinuxError, Refused
 from machine.kernel.linux.interfaces import interfaces
-from machine.kernel.linux.netlink_sockets import NetlinkSocket
+from machine.kernel.linux.netlink_sockets import NETLINK_ROUTE, NETLINK_SOCK_DIAG, NetlinkSocket, attribute
 from machine.kernel.linux.socket_options import (
     SO_ACCEPTCONN,
     SO_DOMAIN,
@@ -20,6 +20,7 @@ from machine.kernel.linux.socket_options import (
     SOL_SOCKET,
     TELLING,
 )
+from machine.kernel.linux.socket_tables import Diagnosis
 from machine.kernel.linux.sockets import (
     AF_INET,
     AF_INET6,
@@ -85,10 +86,15 @@ def _new(task: Task, family: int, kind: int, protocol: int, flags: int = 0) -> S
     if family == AF_NETLINK:
         if kind not in (SOCK_RAW, SOCK_DGRAM):
             raise LinuxError(Errno.ESOCKTNOSUPPORT)
-        if protocol:
+        if protocol not in (NETLINK_ROUTE, NETLINK_SOCK_DIAG):
             raise Refused(Errno.EPROTONOSUPPORT)
         present = interfaces(task.network.outside is not None)
-        return NetlinkSocket(task.network, kind, flags, inode, task.process.pid, present)
+        diagnosis = (
+            Diagnosis(task.network, task.space.work, task.user, attribute).rows
+            if protocol == NETLINK_SOCK_DIAG
+            else None
+        )
+        return NetlinkSocket(task.network, kind, flags, inode, task.process.pid, present, diagnosis)
     if family == AF_UNIX:
         if protocol not in (0, AF_UNIX):
             raise LinuxError(Errno.EPROTONOSUPPORT)

@@ -133,6 +133,19 @@ _SYSCTL: dict[str, str | Callable[[System], str]] = {
     "vm/swappiness": "60\n",
 }
 
+
+_SOCKETS = "tcp tcp6 udp udp6 raw raw6 unix netlink sockstat"
+
+
+def _sockets(name: str) -> Callable[[System], str]:
+    def text(of: System) -> str:
+        from machine.kernel.linux.socket_tables import TABLES  # few programs ask
+
+        return TABLES[name](of.network, of.user)
+
+    return text
+
+
 PROC: dict[str, File] = {
     "cmdline": SystemFile(always("\n")),
     "cpuinfo": SystemFile(system.cpuinfo),
@@ -145,6 +158,8 @@ PROC: dict[str, File] = {
     "net/dev": SystemFile(lambda of: interfaces.device_table(of.interfaces)),
     "net/if_inet6": SystemFile(lambda of: interfaces.addresses6(of.interfaces)),
     "net/route": SystemFile(lambda of: interfaces.routes(of.interfaces)),
+    **{f"net/{name}": SystemFile(_sockets(name)) for name in _SOCKETS.split()},
+    "net/packet": SystemFile(always("sk       RefCnt Type Proto  Iface R Rmem   User   Inode\n")),
     "partitions": SystemFile(always("major minor  #blocks  name\n\n")),
     "self": TextLink(_self),
     "stat": SystemFile(system.stat),
@@ -152,6 +167,7 @@ PROC: dict[str, File] = {
     "thread-self": TextLink(_thread_self),
     "uptime": SystemFile(system.uptime),
     "version": SystemFile(system.version),
+    "vmstat": SystemFile(system.vmstat),
     **{
         f"sys/{name}": SystemFile(always(text) if isinstance(text, str) else text, 0o644)
         for name, text in _SYSCTL.items()

@@ -7,7 +7,7 @@ _NAMES = {
         "acpi asound buddyinfo bus cgroups config.gz consoles crypto diskstats dma driver execdomains fb fs interrupts "
         "iomem ioports irq kallsyms kcore key-users keys kmsg kpagecount kpageflags latency_stats locks mdstat misc "
         "mtrr pagetypeinfo pressure schedstat scsi slabinfo softirqs sysrq-trigger sysvipc timer_list tty "
-        "vmallocinfo vmstat zoneinfo"
+        "vmallocinfo zoneinfo"
     ),
     "/proc/PID": (
         "attr autogroup clear_refs coredump_filter cpuset gid_map io map_files mem mountstats net ns numa_maps pagemap "

@@ -11,8 +11,10 @@ import msgspec
 
 from machine.kernel.linux.interfaces import Interface
 from machine.kernel.linux.proc.missing import Missing
+from machine.kernel.linux.sockets import Network
 from machine.kernel.linux.structures import DOMAIN_NAME, HOST_NAME, KERNEL_RELEASE, KERNEL_VERSION
 from machine.kernel.linux.task import NANOSECONDS, Task, ThreadGroup
+from machine.memory import PAGE
 from vm.facts.limits import Limits
 
 TICKS_PER_SECOND = 100  # of the times in these files (USER_HZ)
@@ -45,6 +47,8 @@ class System(msgspec.Struct, frozen=True):
     limits: Limits
     has_own_tmp: bool  # in memory, over the root
     interfaces: Sequence[Interface]
+    network: Network
+    user: int  # whose all sockets are
     missing: Missing = msgspec.field(default_factory=Missing)
 
     def memory(self) -> tuple[int, int]:
@@ -129,6 +133,20 @@ def stat(system: System) -> str:
         f"cpu  {row}cpu0 {row}intr 0\nctxt 0\nbtime {system.begin() // NANOSECONDS}\nprocesses {made}\n"
         f"procs_running {running}\nprocs_blocked 0\nsoftirq 0 0 0 0 0 0 0 0 0 0 0\n"
     )
+
+
+def vmstat(system: System) -> str:
+    """Pages: those that are free, and those that guests have; nothing else is counted."""
+    total, free = (size // PAGE for size in system.memory())
+    rows = {
+        "nr_free_pages": free, "nr_zone_inactive_anon": 0, "nr_zone_active_anon": total - free,
+        "nr_zone_inactive_file": 0, "nr_zone_active_file": 0, "nr_zone_unevictable": 0, "nr_mlock": 0,
+        "nr_inactive_anon": 0, "nr_active_anon": total - free, "nr_inactive_file": 0, "nr_active_file": 0,
+        "nr_anon_pages": total - free, "nr_mapped": 0, "nr_file_pages": 0, "nr_dirty": 0, "nr_writeback": 0,
+        "nr_shmem": 0, "pgpgin": 0, "pgpgout": 0, "pswpin": 0, "pswpout": 0, "pgalloc_normal": 0, "pgfree": 0,
+        "pgfault": 0, "pgmajfault": 0, "oom_kill": 0,
+    }  # fmt: skip
+    return "".join(f"{name} {value}\n" for name, value in rows.items())
 
 
 def uptime(system: System) -> str:

@@ -110,7 +110,7 @@ def test_nothing_can_be_made_or_changed_there() -> None:
 def test_the_hosts_proc_is_never_read() -> None:
     guest = Guest(Path("/"))
     assert guest.contents("/proc/version") == Guest().contents("/proc/version")
-    assert guest.open("/proc/net/tcp") == guest.open("/sys/class") == -Errno.ENOENT
+    assert guest.open("/proc/net/snmp") == guest.open("/sys/class") == -Errno.ENOENT
 
 
 def test_descriptors_are_links_to_what_they_stand_for() -> None:
@@ -222,3 +222,11 @@ def test_programs_find_themselves(tmp_path: Path) -> None:
     *lines, features = heard.output.decode().splitlines()
     assert (lines, summary.exit_code) == (["Threads:\t2", "1 1 1 x", " (program-gli"], 0)
     assert tuple(map(int, features.split())) == FEATURE_WORDS
+
+
+def test_free_memory_and_messages_of_the_kernel_are_told_as_to_a_user() -> None:
+    guest = Guest()
+    told = guest.contents("/proc/vmstat")
+    assert isinstance(told, bytes)
+    assert told.startswith(b"nr_free_pages ")
+    assert guest.call("syslog", 3, "x" * 20, 20) == guest.call("syslog", 10, 0, 0) == -Errno.EPERM
