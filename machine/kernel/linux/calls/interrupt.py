@@ -349,7 +349,12 @@ def time(task: Task, buffer: Address) -> int:
     seconds = task.now // NANOSECONDS
     if buffer:
         task.space.store_words(buffer, "I", seconds)
-    return seconds
+    return _signed(seconds)
+
+
+def _signed(value: int) -> int:
+    """As a signed number of 32 bits."""
+    return (value & 0xFFFF_FFFF ^ 1 << 31) - (1 << 31)
 
 
 @interrupt_call("gettimeofday")
@@ -390,7 +395,7 @@ def times(task: Task, buffer: Address) -> int:
     own, children_time, ticks = processes.clock_ticks(task)
     if buffer:
         task.space.store_words(buffer, "IIII", own, 0, children_time, 0)
-    return ticks
+    return _signed(ticks)
 
 
 @interrupt_call("futex")

@@ -317,9 +317,9 @@ def buffers(task: Task, address: int, count: int, word: str = "Q") -> list[tuple
     task.space.work.charge(PER_ITEM * count)
     words = task.space.load_words(address, f"{2 * count}{word}")
     rows, left = [], MOST_BYTES
+    if max(words[1::2], default=0) > LARGEST_OFFSET:
+        raise LinuxError(Errno.EINVAL)
     for start, size in zip(words[::2], words[1::2], strict=True):
-        if size > LARGEST_OFFSET:
-            raise LinuxError(Errno.EINVAL)
         check_user_range(start, size)
         rows.append((start, min(size, left)))
         left -= rows[-1][1]

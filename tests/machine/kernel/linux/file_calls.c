@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define SHOW(what) do { errno = 0; long shown = (long)(what); printf("%s = %ld %d\n", #what, shown, errno); } while (0)
@@ -207,11 +208,15 @@ static int overflown(void) {
     printf("%ld %d %x\n", count, event->wd, event->mask); return 0;
 }
 
+static int lengths(void) {  /* a negative one comes before addresses that are not there */
+    static char room[16]; struct iovec rows[3] = {{(void *)-8, 1L << 62}, {room, -1}, {room, 4}}; int ends[2]; pipe(ends); SHOW(writev(ends[1], rows, 1)); SHOW(writev(ends[1], rows, 2)); SHOW(writev(ends[1], rows, 0)); SHOW(readv(ends[0], rows, 3)); rows[1].iov_len = 3; SHOW(readv(ends[0], rows, 3)); rows[0] = rows[2]; SHOW(writev(ends[1], rows, 3)); return 0;
+}
+
 #define CASE(name) {#name, name}
 static const struct { const char *name; int (*body)(void); } CASES[] = {
     CASE(ranges), CASE(flocks), CASE(waiting), CASE(deadlock), CASE(descriptions),
     CASE(fifos), CASE(named), CASE(exchanged), CASE(allocated),
-    CASE(watched), CASE(overflown),
+    CASE(watched), CASE(overflown), CASE(lengths),
 };
 int main(int argc, char **argv) {
     for (unsigned which = 0; which < sizeof CASES / sizeof *CASES; which++)
