@@ -25,7 +25,7 @@ static void handle(int number, siginfo_t *information, void *context) { done(inf
 int main(int argc, char **argv) {
     pthread_t thread;
     struct utsname names;
-    switch (argv[1][0]) {
+    for (const char *part = argv[1]; *part; part++) switch (*part) {
     case 'r': /* read, of which nothing waits */
         pipe(ends);
         write(ends[1], "words", 5);

@@ -203,7 +203,7 @@ static int watched(void) {
 }
 static int overflown(void) {
     static char block[1 << 20]; mkdir("folder", 0755); int own = inotify_init1(IN_NONBLOCK); inotify_add_watch(own, "folder", IN_ATTRIB); close(made("folder/a", "")); close(made("folder/b", ""));
-    for (int turn = 0; turn < 20000; turn++) chmod(turn % 2 ? "folder/a" : "folder/b", 0644);
+    for (int turn = 0; turn < 16500; turn++) chmod(turn % 2 ? "folder/a" : "folder/b", 0644);
     long count = 0, size; struct inotify_event *event = 0; while ((size = read(own, block, sizeof block)) > 0) for (long at = 0; at < size; at += sizeof *event + event->len) { event = (void *)(block + at); count++; }
     printf("%ld %d %x\n", count, event->wd, event->mask); return 0;
 }

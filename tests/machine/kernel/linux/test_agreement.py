@@ -13,6 +13,7 @@ import os
 import shlex
 import tarfile
 import zipfile
+from functools import cache
 from hashlib import md5
 from pathlib import Path
 
@@ -56,6 +57,18 @@ CHANGE = """\
 """
 
 
+@cache
+def compressed() -> dict[str, bytes]:
+    """A text as the compressors make it, by the endings of their files."""
+    text = b"packed text\n" * 50
+    return {
+        "gz": gzip.compress(text, mtime=0),
+        "bz2": bz2.compress(text),
+        "xz": lzma.compress(text, check=lzma.CHECK_CRC32),
+        "lzma": lzma.compress(text, lzma.FORMAT_ALONE),
+    }
+
+
 def pack(folder: Path) -> None:
     """Archives of the folder's folder: tar, zip, ar, cpio."""
     with tarfile.open(folder / "packed.tar", "w:") as archive:
@@ -95,11 +108,8 @@ def make_files(folder: Path) -> Path:
     (folder / "hex").write_text("48656c6c6f\n")
     (folder / "packed.uu").write_text("begin 644 name\n%2&5L;&\\*\n`\nend\n")
     (folder / "packed.b64").write_text("cGFja2VkIHRleHQK\n")
-    text = b"packed text\n" * 50
-    (folder / "packed.gz").write_bytes(gzip.compress(text, mtime=0))
-    (folder / "packed.bz2").write_bytes(bz2.compress(text))
-    (folder / "packed.xz").write_bytes(lzma.compress(text, check=lzma.CHECK_CRC32))
-    (folder / "packed.lzma").write_bytes(lzma.compress(text, lzma.FORMAT_ALONE))
+    for ending, data in compressed().items():
+        (folder / f"packed.{ending}").write_bytes(data)
     pack(folder)
     for path in (*folder.rglob("*"), folder):  # long ago for both: the guest has a clock of its own
         os.utime(path, (1e9, 1e9), follow_symlinks=False)
