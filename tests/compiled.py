@@ -6,7 +6,8 @@ import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -23,6 +24,30 @@ def _compiler(name: str) -> str:
     return f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" if path.exists() else ""
 
 
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Nobody else makes the file meanwhile."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def precompiled(compiler: Sequence[str], header: str) -> list[str]:
+    """Options by which this compiler, with these options, has the header first, as it was read once for all programs.
+
+    A large one takes longer to read than the program behind it.
+    """
+    first = _KEPT / sha256("\0".join([_compiler(compiler[0]), *compiler, header]).encode()).hexdigest() / "first.h"
+    with _alone(first):
+        if not first.exists():
+            source, made = first.with_suffix(".new.h"), first.with_suffix(".h.gch")
+            source.write_text(f"#include <{header}>\n")
+            subprocess.run([*compiler, "-o", str(made), str(source)], check=True, timeout=300)
+            source.rename(first)
+    return ["-include", str(first)]
+
+
 def compiled(
     command: Sequence[str], target: Path, sources: Sequence[Path] = (), environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
@@ -35,9 +60,7 @@ def compiled(
         row = [word.replace(str(path), path.name) for word in row]
     row += [_compiler(command[0]), *(sha256(source.read_bytes()).hexdigest() for source in sources), repr(environment)]
     kept = _KEPT / sha256("\0".join(row).encode()).hexdigest()
-    _KEPT.mkdir(parents=True, exist_ok=True)
-    with kept.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _alone(kept):
         if not kept.exists():
             merged = {**os.environ, **environment}
             done = subprocess.run(command, env=merged, capture_output=True, text=True, check=False, timeout=300)

@@ -9,6 +9,7 @@ out like C: with Windows' own DLLs; the acceptance tests run on them, too, and c
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from compiled import compiled
+from compiled import compiled, precompiled
 from source_trees import ROOT
 
 from hds.session.engines import load_engine
@@ -41,7 +42,11 @@ _WINE = DEBS / "usr/lib/x86_64-linux-gnu/wine/x86_64-windows"
 _NLS = DEBS / "usr/share/wine/nls"
 _ZLIB = DEBS / "usr/x86_64-w64-mingw32/lib/zlib1.dll"
 COMPILER = "x86_64-w64-mingw32-gcc"
-_COMMANDS = {".c": (COMPILER, "-O1"), ".cpp": (COMPILER.replace("gcc", "g++-posix"), "-O1"), ".go": ("go", "build")}
+_COMMANDS = {
+    ".c": (COMPILER, "-O1", "-D_WIN32_WINNT=0x0A00"),
+    ".cpp": (COMPILER.replace("gcc", "g++-posix"), "-O1"),
+    ".go": ("go", "build"),
+}
 _GO = {"GOOS": "windows", "GOARCH": "amd64", "GO111MODULE": "off"}
 _WANTED = (
     "apisetschema.dll", "ntdll.dll", "kernel32.dll", "msvcrt.dll", "ucrtbase.dll", "advapi32.dll", "version.dll",
@@ -135,9 +140,20 @@ def build(folder: Path, name: str) -> Path:
         options = _OPTIONS.get(name, ("-static",) if source.suffix == ".cpp" else ())
         libraries = [_import_library(folder, option) for option in options if option.endswith(".def")]
         others = [option for option in options if not option.endswith(".def")]
-        command = [*_COMMANDS[source.suffix], "-o", str(target), str(source), *others, *map(str, libraries)]
+        first = precompiled(_COMMANDS[".c"], "windows.h") if _begins_with_windows(source) else []
+        command = [*_COMMANDS[source.suffix], *first, "-o", str(target), str(source), *others, *map(str, libraries)]
         compiled(command, target, [source, *libraries], _GO if source.suffix == ".go" else None).check_returncode()
     return target
+
+
+def _begins_with_windows(source: Path) -> bool:
+    """Whether nothing is different where <windows.h> comes before all else in a C program."""
+    head, has_it, _ = source.read_text(encoding="utf-8").partition("#include <windows.h>")
+    return (
+        source.suffix == ".c"
+        and bool(has_it)
+        and not re.search(r"#define (?!_WIN32_WINNT 0x0A00)|winsock|winternl", head)
+    )
 
 
 def _import_library(folder: Path, definitions: str) -> Path:
