@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from windows_world import PROGRAMS, make_root, needs_wine, run
 
+from machine.kernel.nt import objects
+
 pytestmark = [needs_wine, pytest.mark.programs]
 NAMES = (
     "contexts", "locks", "files", "nested", "rethrow", "modules", "texts", "values", "input", "extended",
@@ -18,6 +20,7 @@ NAMES = (
     "views", "alarms", "crowds", "readers", "rights", "kinds", "slots", "version", "patches",
     "notices", "gui", "streams",
 )  # fmt: skip
+ROOM = 4096  # of APCs and packets that wait
 STDIN = b"abc\nsecond\n12 34\nx\ny\n"
 
 
@@ -28,7 +31,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("engine", ["native", "reference"])
 @pytest.mark.parametrize("name", NAMES)
-def test_a_program_like_them_does_what_windows_documents(name: str, engine: str, built: Path, tmp_path: Path) -> None:
+def test_a_program_like_them_does_what_windows_documents(
+    name: str, engine: str, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objects, "_MOST_WAITING", ROOM)
     root = make_root(tmp_path / "c", built, name)
     found = run(root, name, "last one", writable=True, stdin=STDIN, engine=engine)
     wanted = (PROGRAMS / f"{name}.out").read_text(encoding="utf-8").splitlines()
