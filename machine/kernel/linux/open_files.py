@@ -386,6 +386,15 @@ class DescriptorTable:
                 return number
         raise LinuxError(Errno.EMFILE)
 
+    def add_pair(self, files: tuple[OpenFile, OpenFile], close_on_exec: bool) -> tuple[int, int]:
+        """Both or none. Raises EMFILE."""
+        first = self.add(files[0], close_on_exec)
+        try:
+            return first, self.add(files[1], close_on_exec)
+        except LinuxError:
+            self.close(first)
+            raise
+
     def replace(self, number: int, file: OpenFile, close_on_exec: bool = False) -> None:
         """Make `number` stand for a file, closing what it stood for. Raises EBADF."""
         if not 0 <= number < self.limit:

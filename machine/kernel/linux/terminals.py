@@ -71,7 +71,6 @@ class Terminal:
         self.is_held = False  # by VSTOP
         self.masters = self.slaves = 0  # that are open
         self.was_opened = False  # the slave
-        self.is_hung_up = False
         self.hangups = 0  # slaves that were opened before are dead
         self.written = self.taken = 0  # how often there was something new for the slave, or for the master
         self._column = self._line_start = 0

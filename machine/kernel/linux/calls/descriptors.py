@@ -104,14 +104,8 @@ def pipe2(task: Task, buffer: Address, flags: Flags) -> int:
         raise LinuxError(Errno.EINVAL)
     if task.space.room(buffer, 8) < 8:
         raise LinuxError(Errno.EFAULT)
-    reading, writing = pipes.new_pipe(flags & of.O_NONBLOCK, task.store.new_inode())
-    first = task.files.add(reading, bool(flags & of.O_CLOEXEC))
-    try:
-        second = task.files.add(writing, bool(flags & of.O_CLOEXEC))
-    except LinuxError:
-        task.files.close(first)
-        raise
-    task.space.store_words(buffer, "ii", first, second)
+    ends = pipes.new_pipe(flags & of.O_NONBLOCK, task.store.new_inode())
+    task.space.store_words(buffer, "ii", *task.files.add_pair(ends, bool(flags & of.O_CLOEXEC)))
     return 0
 
 

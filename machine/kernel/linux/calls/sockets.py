@@ -143,13 +143,7 @@ def socketpair(task: Task, family: Int, kind: Int, protocol: Int, buffer: Addres
         ends = pair_of_datagrams(task.network, flags, inodes)
     for end in ends:
         end.peer_credentials = credentials_of(task)
-    one = task.files.add(ends[0], bool(kind & of.O_CLOEXEC))
-    try:
-        other = task.files.add(ends[1], bool(kind & of.O_CLOEXEC))
-    except LinuxError:
-        task.files.close(one)
-        raise
-    task.space.store_words(buffer, "ii", one, other)
+    task.space.store_words(buffer, "ii", *task.files.add_pair(ends, bool(kind & of.O_CLOEXEC)))
     return 0
 
 
