@@ -92,7 +92,7 @@ class Workers:
         _untyped(future).add_done_callback(self._done.put)
 
     def next_done(self) -> Done:
-        """Wait for the next batch."""
+        """Wait for the next batch. Raises CommandRefused."""
         while True:
             try:
                 future = self._done.get(timeout=_LOOK_SECONDS)
@@ -108,6 +108,11 @@ class Workers:
                 return Done(items, None)
             except (OSError, TimeoutError, CancelledError) as error:
                 raise self._lost() from error
+            except (ImportError, RuntimeError, msgspec.MsgspecError) as error:
+                raise ClusterLost(
+                    f"the cluster cannot run hds: {str(error).partition(chr(10))[0][:200]}",
+                    "the scheduler and all workers need this version of hds, with the extra corpus",
+                ) from error
             return Done(items, found)
 
     def _wait_for_the_first(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import re
 import shutil
 import subprocess
@@ -16,11 +17,14 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("distributed", reason="distributed (extra corpus) is not installed")
+import msgspec
 import yaml
 from corpus_world import SCRIPT, dataset, end, free_port, program, samples, start
+from msgspec.structs import replace
 
 from hds.corpus import Budget, ClusterLost, Settings, new_campaign
 from hds.corpus.cluster import held, scratch, workers
+from hds.corpus.worker import run_batch
 from lang import SourceFile
 
 pytestmark = pytest.mark.programs
@@ -102,6 +106,30 @@ def test_a_cluster_by_tls_takes_who_has_a_certificate(tmp_path: Path) -> None:
         plain = client(tmp_path, address.replace("tls", "tcp"), given)
         assert plain.returncode == 3
     assert len(dataset(tmp_path / "results")["programs"]) == 4
+
+
+def test_a_cluster_that_has_no_hds_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "none" / "hds").mkdir(parents=True)
+    (tmp_path / "none" / "hds" / "__init__.py").write_text("raise ModuleNotFoundError('No module named hds')")
+    samples(tmp_path / "samples", map(program, range(2)))
+    port = free_port()
+    address = f"tcp://127.0.0.1:{port}"
+    worker = ["dask", "worker", address, "--nthreads", "1", "--no-nanny"]
+    monkeypatch.syspath_prepend(tmp_path / "none")
+    others = {**os.environ, "PYTHONSAFEPATH": "1"}  # they find nothing in the current folder
+    with cluster(tmp_path / "workers", ["dask", "scheduler"], worker, port, others):
+        done = client(tmp_path, address)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("hds: the cluster cannot run hds: ")
+    assert dataset(tmp_path / "results")["programs"] == []
+
+
+def test_a_worker_of_another_version_says_so() -> None:
+    campaign = new_campaign(SourceFile("s.hds", SCRIPT), None, Settings(), Budget())
+    other = replace(campaign, identity=replace(campaign.identity, version="0"))
+    with pytest.raises(ClusterLost, match="and this is 0") as found:
+        run_batch(msgspec.msgpack.encode(other), msgspec.msgpack.encode([]))
+    assert pickle.loads(pickle.dumps(found.value)).hint == found.value.hint
 
 
 def test_the_compose_file_is_a_cluster(tmp_path: Path) -> None:
