@@ -54,6 +54,9 @@ def failure(error: LinuxError) -> NtError:
     return NtError(_STATUS.get(error.number, STATUS_UNSUCCESSFUL))
 
 
+_FIRST_RECORD = 1  # of a file's number: how often its place in NTFS's table was used
+
+
 class Bytes(msgspec.Struct, frozen=True):
     """The handle of a file whose bytes are known: the program's own."""
 
@@ -139,6 +142,8 @@ class Volume:
         self.made: dict[int, int] = {}  # when files were made, in FILETIME's units, for those that were told so
         self._attributes: dict[int, int] = {}  # of files by identity, besides what the host keeps
         self._indexes: dict[int, _Index] = {}  # of directories, by identity
+        self._numbers: dict[int, int] = {}  # that programs were told, by identity
+        self._last_number = 0
 
     def changed(self, spot: Spot, action: int, kinds: int = 0) -> None:
         """The guest has changed something: who watches sees it. Without kinds it is a matter of names."""
@@ -147,6 +152,14 @@ class Volume:
             self._attributes[spot.identity] = kept | ARCHIVE
         for watch in self.watches:
             watch.see(spot.names, action, kinds or (DIRECTORY_NAME if spot.is_directory else FILE_NAME))
+
+    def number_of(self, spot: Spot) -> int:
+        """The number by which programs know a file again: the same in every run, which the host's is not."""
+        identity = spot.identity
+        if identity not in self._numbers:
+            self._last_number += 1
+            self._numbers[identity] = _FIRST_RECORD << 48 | self._last_number
+        return self._numbers[identity]
 
     # --- attributes
 
@@ -177,7 +190,7 @@ class Volume:
     def _forget(self, spot: Spot) -> None:
         """A name of a file is gone: with the last one, what is known of it."""
         if spot.node is not None and (spot.is_directory or not spot.node.status().links):
-            for table in (self.made, self._attributes, self._indexes):
+            for table in (self.made, self._attributes, self._indexes, self._numbers):
                 table.pop(spot.identity, None)
 
     # --- names

@@ -120,7 +120,7 @@ def _information(thread: NtThread, opened: File, kind: int, rights: int) -> byte
     basic = struct.pack("<4QI4x", *times, _attributes(thread, spot) if isinstance(opened, DriveFile) else NORMAL)
     links = 1 if spot.node is None or spot.is_directory else spot.node.status().links
     standard = struct.pack("<QQIBB2x", _allocated(size), size, links, opened.deletes, opened.is_directory)
-    internal = struct.pack("<Q", spot.identity)
+    internal = struct.pack("<Q", volume_of(thread).number_of(spot) if isinstance(opened, DriveFile) else 0)
     text = (spot.path if isinstance(opened, DriveFile) else _path_of(opened)).encode("utf-16-le", "surrogatepass")
     name = struct.pack("<I", len(text)) + text
     position = struct.pack("<Q", opened.position)
@@ -472,7 +472,7 @@ def _entry(thread: NtThread, kind: int, name: str, spot: Spot) -> bytes:
     elif kind == 3:
         head += bytes(4) + bytes(2) + bytes(24)
     elif kind == 37:
-        head += bytes(4) + bytes(2) + bytes(24) + bytes(2) + struct.pack("<Q", spot.identity)
+        head += bytes(4) + bytes(2) + bytes(24) + bytes(2) + struct.pack("<Q", volume_of(thread).number_of(spot))
     elif kind == 38:
-        head += bytes(8) + struct.pack("<Q", spot.identity)
+        head += bytes(8) + struct.pack("<Q", volume_of(thread).number_of(spot))
     return head[: _ENTRY_HEADS[kind]].ljust(_ENTRY_HEADS[kind], b"\0") + text

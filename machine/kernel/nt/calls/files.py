@@ -354,7 +354,7 @@ def file_system_control(
         return control_pipe(thread, opened, told, code, Buffers(data, size, buffer, length))
     if length < 64:
         return STATUS_INVALID_PARAMETER
-    thread.put(buffer, opened.spot.identity.to_bytes(8, "little").ljust(64, b"\0"))
+    thread.put(buffer, volume_of(thread).number_of(opened.spot).to_bytes(8, "little").ljust(64, b"\0"))
     return completed(thread, opened, Told(block, event), STATUS_SUCCESS, 64)
 
 

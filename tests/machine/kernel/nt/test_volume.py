@@ -63,3 +63,16 @@ def test_a_directory_of_the_host_takes_one_step_at_a_time(
         use(folder, name)
     assert sorted(tmp_path.rglob("*")) == before
     assert (tmp_path / "secret").read_text() == "kept"
+
+
+def test_numbers_of_files_are_the_same_in_every_run(tmp_path: Path) -> None:
+    volumes = []
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        for file in ("a", "b"):
+            (tmp_path / name / file).write_text("")
+        folder = show_folder(tmp_path / name, True, FolderQuota(DEFAULT_LIMITS), os.getuid(), os.getgid())
+        volumes.append(Volume(folder, None))
+    told = [[each.number_of(each.find((file,))) for file in ("b", "a", "B")] for each in volumes]
+    assert told[0] == told[1]
+    assert told[0][0] == told[0][2] != told[0][1]

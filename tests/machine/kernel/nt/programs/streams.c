@@ -14,6 +14,8 @@ int main(void) {
     FILE_STREAM_INFO *stream = (void *)data;
     FILE_COMPRESSION_INFO *compression = (void *)data;
     DWORD high = 9, low, written;
+    FILE_ID_128 id;
+    BY_HANDLE_FILE_INFORMATION told;
     HANDLE file = CreateFileW(L"s.txt", GENERIC_READ | GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL);
     WriteFile(file, "hello", 5, &written, NULL);
     ask(file, FileStreamInfo, "stream", sizeof data);
@@ -28,6 +30,19 @@ int main(void) {
     ask(file, FileNameInfo, "name in 4 bytes", 4);
     low = GetCompressedFileSizeW(L"s.txt", &high);
     printf("compressed %lu %lu\n", low, high);
+    ask(file, FileIdInfo, "id", sizeof(FILE_ID_INFO));
+    id = ((FILE_ID_INFO *)data)->FileId;
+    CloseHandle(file);
+    file = CreateFileW(L"S.TXT", GENERIC_READ, 0, NULL, OPEN_EXISTING, 0, NULL);
+    ask(file, FileIdInfo, "id", sizeof(FILE_ID_INFO));
+    printf("same %d\n", !memcmp(&id, &((FILE_ID_INFO *)data)->FileId, sizeof id));
+    GetFileInformationByHandle(file, &told);
+    printf("told %d\n", !memcmp(&id, &told.nFileIndexLow, 4) && !memcmp((char *)&id + 4, &told.nFileIndexHigh, 4));
+    CloseHandle(file);
+    DeleteFileW(L"s.txt");
+    file = CreateFileW(L"s.txt", GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL);
+    ask(file, FileIdInfo, "id", sizeof(FILE_ID_INFO));
+    printf("same %d\n", !memcmp(&id, &((FILE_ID_INFO *)data)->FileId, sizeof id));
     CloseHandle(file);
     DeleteFileW(L"s.txt");
     return 0;
